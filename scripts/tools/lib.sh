@@ -1,0 +1,104 @@
+# shellcheck shell=bash
+# The external servers and clients that tests and benchmarks run against. Sourced by ensure.sh.
+#
+# Go tools are built once a version into $tools_cache/<name>@<version>/<name>; Debian packages are installed by apt.
+
+tools_cache=${XDG_CACHE_HOME:-$HOME/.cache}/marina-tools
+
+# name | go  | package to build                                             | version
+# name | deb | package that holds it                                        | where the package puts it
+tools_table='
+conformance | go  | github.com/opencontainers/distribution-spec/conformance | v0.0.0-20260831232431-97274622c111
+registry    | go  | github.com/distribution/distribution/v3/cmd/registry    | v3.1.2
+oras        | go  | oras.land/oras/cmd/oras                                 | v1.3.6
+crane       | go  | github.com/google/go-containerregistry/cmd/crane        | v0.22.1
+regctl      | go  | github.com/regclient/regclient/cmd/regctl               | v0.11.7
+skopeo      | deb | skopeo                                                  | /usr/bin/skopeo
+podman      | deb | podman                                                  | /usr/bin/podman
+buildah     | deb | buildah                                                 | /usr/bin/buildah
+runc        | deb | runc                                                    | /usr/sbin/runc
+docker      | deb | docker.io                                               | /usr/bin/docker
+dockerd     | deb | docker.io                                               | /usr/sbin/dockerd
+strace      | deb | strace                                                  | /usr/bin/strace
+nginx       | deb | nginx-light                                             | /usr/sbin/nginx
+curl        | deb | curl                                                    | /usr/bin/curl
+jq          | deb | jq                                                      | /usr/bin/jq
+'
+
+tools_fail() {
+  echo "marina tools: $*" >&2
+  exit 1
+}
+
+# Sets kind, source and place (a version, or a path) to the table's row for a tool, or for a Debian package by its name.
+tools_find() {
+  local row
+  row=$(awk -F ' *[|] *' -v tool="$1" '$1 == tool || ($2 == "deb" && $3 == tool) { print $2, $3, $4; exit }' \
+    <<<"$tools_table")
+  [[ -n $row ]] || tools_fail "no tool is called \"$1\"; see the table in scripts/tools/lib.sh"
+  read -r kind source place <<<"$row"
+}
+
+# Prints the path of a tool that is there already, else fails.
+tools_path() {
+  local kind source place
+  tools_find "$1"
+  if [[ $kind == go ]]; then
+    place=$tools_cache/$1@$place/$1
+  elif [[ ! -x $place ]]; then
+    place=$(command -v "$1") || return 1
+  fi
+  [[ -x $place ]] && echo "$place"
+}
+
+# Builds in a folder of its own and renames it into place: an interrupted build leaves nothing that looks whole, and of
+# two builds at the same moment the second finds the first one's result.
+tools_build() {
+  local tool=$1 kind source place temporary target attempt
+  tools_find "$tool"
+  target=$tools_cache/$tool@$place
+  command -v go >/dev/null || tools_fail "Go is not installed; $tool $place is built with it (https://go.dev/dl)"
+  mkdir -p "$tools_cache"
+  temporary=$(mktemp -d "$tools_cache/.$tool.XXXXXX")
+  echo "marina tools: building $tool $place (once)" >&2
+  for attempt in 1 2 3; do
+    if GOBIN=$temporary CGO_ENABLED=0 go install "$source@$place" >"$temporary/log" 2>&1; then
+      rm "$temporary/log"
+      chmod 755 "$temporary"
+      mv -T "$temporary" "$target" 2>/dev/null || rm -rf "$temporary"
+      [[ -x $target/$tool ]] || tools_fail "$target is in the way; remove it"
+      return
+    fi
+    [[ $attempt == 3 ]] || sleep "$attempt"
+  done
+  tail -n 20 "$temporary/log" >&2
+  rm -rf "$temporary"
+  tools_fail "go install $source@$place failed; its last lines are above"
+}
+
+tools_apt() {
+  DEBIAN_FRONTEND=noninteractive apt-get -qq -o DPkg::Lock::Timeout=300 "$@" </dev/null
+}
+
+# Installs Debian packages without starting the services among them: the tests start their own, on their own ports.
+tools_install() {
+  local log policy=/usr/sbin/policy-rc.d ours=
+  command -v apt-get >/dev/null || tools_fail "this is not a Debian system; install these by hand: $*"
+  [[ $(id -u) == 0 ]] || tools_fail "not root, so these Debian packages cannot be installed: $*"
+  echo "marina tools: installing the Debian packages $*" >&2
+  log=$(mktemp)
+  if [[ ! -e $policy ]]; then
+    printf '#!/bin/sh\nexit 101\n' >"$policy"
+    chmod 755 "$policy"
+    ours=$policy
+  fi
+  if ! tools_apt install --no-install-recommends "$@" -y >"$log" 2>&1; then
+    # A new machine has no package lists, an old one has stale ones.
+    if ! { tools_apt update && tools_apt install --no-install-recommends "$@" -y; } >"$log" 2>&1; then
+      tail -n 20 "$log" >&2
+      rm -f "$log" "$ours"
+      tools_fail "apt-get could not install: $*; its last lines are above"
+    fi
+  fi
+  rm -f "$log" "$ours"
+}

@@ -1,0 +1,64 @@
+// A Docker daemon of the tests' own, with its socket and data in a temporary folder.
+import { closeSync, openSync, readFileSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { attempt, run, tools } from '../support/command.ts';
+import { removeFolder, temporaryFolder } from '../support/server.ts';
+
+const READY_WITHIN_MS = 60_000;
+const STOP_WITHIN_MS = 30_000;
+
+export interface Docker {
+  /** Runs the docker command against this daemon and gives its output. */
+  command(...rest: string[]): Promise<string>;
+  stop(): Promise<void>;
+}
+
+export async function startDocker(): Promise<Docker> {
+  const [docker, dockerd] = await tools('docker', 'dockerd');
+  if (process.getuid?.() !== 0) throw new Error('dockerd needs root');
+  const folder = temporaryFolder('docker');
+  const socket = `unix://${join(folder, 'd.sock')}`;
+  const logPath = join(folder, 'dockerd.log');
+  const configuration = join(folder, 'daemon.json');
+  writeFileSync(configuration, '{}');
+  const log = openSync(logPath, 'a');
+  const daemon = Bun.spawn(
+    [
+      dockerd,
+      `--host=${socket}`,
+      // The machine's own settings and network are left alone: no bridge, no firewall rules, no file outside the folder.
+      `--config-file=${configuration}`,
+      `--data-root=${join(folder, 'data')}`,
+      `--exec-root=${join(folder, 'exec')}`,
+      `--pidfile=${join(folder, 'pid')}`,
+      '--storage-driver=vfs',
+      '--bridge=none',
+      '--iptables=false',
+      '--ip6tables=false',
+    ],
+    { stdin: 'ignore', stdout: log, stderr: log },
+  );
+  closeSync(log);
+
+  // A configuration folder of its own: the developer's login and context must not matter.
+  const options = { env: { DOCKER_HOST: socket, DOCKER_CONFIG: folder } };
+  const stop = async (): Promise<void> => {
+    daemon.kill('SIGTERM');
+    const deadline = setTimeout(() => daemon.kill('SIGKILL'), STOP_WITHIN_MS);
+    await daemon.exited;
+    clearTimeout(deadline);
+    removeFolder(folder);
+  };
+
+  const deadline = Date.now() + READY_WITHIN_MS;
+  for (;;) {
+    if ((await attempt([docker, 'version'], options)).code === 0) break;
+    if (daemon.exitCode !== null || Date.now() > deadline) {
+      const messages = readFileSync(logPath, 'utf8');
+      await stop();
+      throw new Error(`dockerd did not become ready; its log:\n${messages}`);
+    }
+    await Bun.sleep(100);
+  }
+  return { command: (...rest) => run([docker, ...rest], options), stop };
+}

@@ -1,0 +1,72 @@
+// Runs external commands with a deadline, and finds those that the project provides for its tests.
+import { join } from 'node:path';
+import { projectRoot } from './server.ts';
+
+export interface CommandOptions {
+  readonly cwd?: string;
+  /** Added to the test process's own environment. */
+  readonly env?: Readonly<Record<string, string>>;
+  readonly timeoutMs?: number;
+}
+
+export interface CommandResult {
+  readonly code: number;
+  readonly stdout: Uint8Array;
+  readonly stderr: string;
+}
+
+const COMMAND_WITHIN_MS = 60_000;
+
+/** For a beforeAll that calls `tools`: the first time on a machine they are built or installed. */
+export const TOOLS_WITHIN_MS = 1_200_000;
+
+/** The command's result, whatever its exit code. Only the deadline is an error. */
+export async function attempt(command: readonly string[], options: CommandOptions = {}): Promise<CommandResult> {
+  const subprocess = Bun.spawn([...command], {
+    cwd: options.cwd ?? projectRoot,
+    env: { ...process.env, ...options.env },
+    stdin: 'ignore',
+    stdout: 'pipe',
+    stderr: 'pipe',
+  });
+  let late = false;
+  const deadline = setTimeout(() => {
+    late = true;
+    subprocess.kill('SIGKILL');
+  }, options.timeoutMs ?? COMMAND_WITHIN_MS);
+  try {
+    const [stdout, stderr, code] = await Promise.all([
+      new Response(subprocess.stdout).bytes(),
+      new Response(subprocess.stderr).text(),
+      subprocess.exited,
+    ]);
+    if (late) throw new Error(`${command.join(' ')}\nwas killed at its deadline; it had written:\n${stderr}`);
+    return { code, stdout, stderr };
+  } finally {
+    clearTimeout(deadline);
+  }
+}
+
+/** Stdout of a command that must succeed. */
+export async function run(command: readonly string[], options: CommandOptions = {}): Promise<string> {
+  return new TextDecoder().decode(await runBytes(command, options));
+}
+
+/** Stdout, byte for byte, of a command that must succeed. */
+export async function runBytes(command: readonly string[], options: CommandOptions = {}): Promise<Uint8Array> {
+  const result = await attempt(command, options);
+  if (result.code !== 0) {
+    const output = result.stderr + new TextDecoder().decode(result.stdout);
+    throw new Error(`${command.join(' ')}\nended with exit code ${result.code}:\n${output}`);
+  }
+  return result.stdout;
+}
+
+/** Absolute paths of tools from the table in scripts/tools/lib.sh; a tool that cannot be had is an error. */
+export async function tools<const Names extends readonly string[]>(
+  ...names: Names
+): Promise<{ [Index in keyof Names]: string }>;
+export async function tools(...names: string[]): Promise<string[]> {
+  const paths = await run([join(projectRoot, 'scripts/tools/ensure.sh'), ...names], { timeoutMs: TOOLS_WITHIN_MS });
+  return paths.trimEnd().split('\n');
+}

@@ -1,0 +1,162 @@
+// Starts the registry as users run it: a process of its own on a free port, with a temporary data folder.
+import { closeSync, mkdtempSync, openSync, readFileSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+
+export const projectRoot = join(import.meta.dir, '..', '..');
+const bun = join(projectRoot, 'node_modules', '.bin', 'bun');
+const READY_WITHIN_MS = 20_000;
+// The server gives requests in flight 25 s to end; what takes longer than this hangs.
+const STOP_WITHIN_MS = 30_000;
+
+export interface Server {
+  readonly url: string;
+  /** What clients put before a repository's name: `127.0.0.1:<port>`. */
+  readonly host: string;
+  readonly port: number;
+  readonly process: Bun.Subprocess;
+  readonly dataPath: string;
+  /** Everything the server wrote to stdout and stderr so far. */
+  logs(): string;
+  /** SIGTERM, then waits; gives the exit code. A data folder that startServer made is removed. */
+  stop(): Promise<number>;
+  /** SIGKILL, then waits. A data folder that the caller named in STORAGE_PATH stays, to start again on it. */
+  kill(): Promise<void>;
+}
+
+const running = new Set<Server>();
+const folders = new Set<string>();
+
+/** A fresh folder; cleanUp removes it. */
+export function temporaryFolder(purpose: string): string {
+  const folder = mkdtempSync(join(tmpdir(), `marina-${purpose}-`));
+  folders.add(folder);
+  return folder;
+}
+
+export function removeFolder(folder: string): void {
+  rmSync(folder, { recursive: true, force: true });
+  folders.delete(folder);
+}
+
+/** For afterAll: stops every server that still runs, removes all folders, and fails if a server did not end cleanly. */
+export async function cleanUp(): Promise<void> {
+  const faults: string[] = [];
+  for (const server of [...running]) {
+    const code = await server.stop();
+    if (code !== 0) faults.push(`the server ended with exit code ${code} after SIGTERM; its log:\n${server.logs()}`);
+  }
+  for (const folder of [...folders]) removeFolder(folder);
+  if (faults.length > 0) throw new Error(faults.join('\n'));
+}
+
+export function freePort(): number {
+  const listener = Bun.listen({ hostname: '127.0.0.1', port: 0, socket: { data: () => undefined } });
+  const { port } = listener;
+  listener.stop(true);
+  return port;
+}
+
+/** Starts a server with these settings above the tests' own, and waits until it is ready. */
+export async function startServer(env: Readonly<Record<string, string>> = {}): Promise<Server> {
+  for (let attempt = 1; ; attempt++) {
+    const server = spawnServer(env);
+    try {
+      await waitUntilReady(server);
+      return server;
+    } catch (error) {
+      const portTaken = /EADDRINUSE|in use/.test(server.logs()) && env.PORT === undefined;
+      await server.kill();
+      // Between freePort and the server's own listen another process may have been given the port.
+      if (!portTaken || attempt === 3) throw error;
+    }
+  }
+}
+
+function spawnServer(env: Readonly<Record<string, string>>): Server {
+  const folder = temporaryFolder('server');
+  const logPath = join(folder, 'registry.log');
+  const settings = { HOST: '127.0.0.1', PORT: String(freePort()), STORAGE_PATH: join(folder, 'data'), ...env };
+  // A file, not a pipe: a test that blocks its own event loop (spawnSync) must not block the server's log.
+  const log = openSync(logPath, 'a');
+  const subprocess = Bun.spawn([bun, 'src/main.ts'], {
+    cwd: projectRoot,
+    // Nothing else is inherited: a setting in the developer's shell must not change what is tested.
+    env: { PATH: process.env.PATH ?? '', HOME: process.env.HOME ?? '', TMPDIR: tmpdir(), ...settings },
+    stdin: 'ignore',
+    stdout: log,
+    stderr: log,
+  });
+  closeSync(log);
+
+  let lastLogs = '';
+  const readLogs = (): string => {
+    if (folders.has(folder)) lastLogs = readFileSync(logPath, 'utf8');
+    return lastLogs;
+  };
+  const ended = (): void => {
+    readLogs();
+    running.delete(server);
+    removeFolder(folder);
+  };
+  const host = `127.0.0.1:${settings.PORT}`;
+  const server: Server = {
+    url: `http://${host}`,
+    host,
+    port: Number(settings.PORT),
+    process: subprocess,
+    dataPath: settings.STORAGE_PATH,
+    logs: readLogs,
+    async stop() {
+      subprocess.kill('SIGTERM');
+      const code = await within(STOP_WITHIN_MS, subprocess.exited);
+      if (code === undefined) {
+        await server.kill();
+        throw new Error(`the server was still running ${STOP_WITHIN_MS} ms after SIGTERM; its log:\n${lastLogs}`);
+      }
+      ended();
+      return code;
+    },
+    async kill() {
+      subprocess.kill('SIGKILL');
+      await subprocess.exited;
+      ended();
+    },
+  };
+  running.add(server);
+  return server;
+}
+
+async function waitUntilReady(server: Server): Promise<void> {
+  const deadline = Date.now() + READY_WITHIN_MS;
+  let seen = 'no answer';
+  while (Date.now() < deadline) {
+    if (server.process.exitCode !== null || server.process.signalCode !== null) {
+      const how = server.process.signalCode ?? `exit code ${server.process.exitCode}`;
+      throw new Error(`the server ended before it was ready (${how}); its log:\n${server.logs()}`);
+    }
+    try {
+      const response = await fetch(`${server.url}/readyz`, { signal: AbortSignal.timeout(2_000) });
+      await response.arrayBuffer();
+      if (response.ok) return;
+      seen = `status ${response.status}`;
+    } catch (error) {
+      // Until it listens the connection is refused: that is what is waited for. The last reason is told if it stays so.
+      seen = String(error);
+    }
+    await Bun.sleep(20);
+  }
+  throw new Error(`the server was not ready within ${READY_WITHIN_MS} ms (${seen}); its log:\n${server.logs()}`);
+}
+
+async function within<T>(milliseconds: number, promise: Promise<T>): Promise<T | undefined> {
+  let timer: Timer | undefined;
+  const timeout = new Promise<undefined>((resolve) => {
+    timer = setTimeout(resolve, milliseconds, undefined);
+  });
+  try {
+    return await Promise.race([promise, timeout]);
+  } finally {
+    clearTimeout(timer);
+  }
+}
