@@ -1,0 +1,58 @@
+// Bare Bun.serve that writes what comes to a file and syncs it before it answers, without hashing or verifying anything:
+// the limit of a big push. Speaks just enough of the upload protocol for the bench's client.
+// Usage: bun sink.ts <host:port> <folder>
+import { mkdirSync, rmSync } from 'node:fs';
+import { type FileHandle, open } from 'node:fs/promises';
+import { join } from 'node:path';
+
+const [address, folder] = process.argv.slice(2);
+if (address === undefined || folder === undefined) {
+  throw new Error('usage: bun sink.ts <host:port> <folder>');
+}
+const [hostname = '', port] = address.split(':');
+const files = join(folder, 'sink');
+mkdirSync(files, { recursive: true });
+let counter = 0;
+
+async function take(body: ReadableStream<Uint8Array>, file: FileHandle): Promise<void> {
+  for await (const piece of body) {
+    await file.write(piece);
+  }
+}
+
+async function store(request: Request, path: string): Promise<Response> {
+  const file = await open(path, 'a');
+  try {
+    if (request.body !== null) {
+      await take(request.body, file);
+    }
+    if (request.method === 'PATCH') {
+      return new Response(null, { status: 202, headers: { location: new URL(request.url).pathname } });
+    }
+    await file.sync();
+  } finally {
+    await file.close();
+  }
+  const parent = await open(files, 'r');
+  await parent.sync();
+  await parent.close();
+  rmSync(path);
+  return new Response(null, { status: 201 });
+}
+
+Bun.serve({
+  hostname,
+  port: Number(port),
+  idleTimeout: 0,
+  maxRequestBodySize: Number.MAX_SAFE_INTEGER,
+  fetch(request) {
+    if (request.method === 'POST') {
+      counter += 1;
+      return new Response(null, { status: 202, headers: { location: `/${counter}` } });
+    }
+    if (request.method === 'PUT' || request.method === 'PATCH') {
+      return store(request, join(files, new URL(request.url).pathname.slice(1)));
+    }
+    return new Response();
+  },
+});

@@ -1,0 +1,89 @@
+package main
+
+import (
+	"fmt"
+	"runtime"
+	"time"
+)
+
+// target is one fixed request and what its answer must look like.
+type target struct {
+	Method string `json:"method"`
+	Path   string `json:"path"`
+	Accept string `json:"accept"`
+	Status int    `json:"status"` // 0: 200
+	Bytes  int64  `json:"bytes"`  // of the body; -1: any
+}
+
+type prepared struct {
+	target
+	request request
+}
+
+// fixedScript repeats the targets in turn until the shared deadline or the shared number of requests is reached.
+type fixedScript struct {
+	shared  *fixedShared
+	current int
+}
+
+type fixedShared struct {
+	targets  []prepared
+	deadline time.Time
+	left     int64 // requests still to send; only used without a deadline
+}
+
+func (s *fixedScript) next(previous *response) (request, bool, error) {
+	if previous != nil {
+		t := &s.shared.targets[s.current]
+		if previous.status != t.Status || (t.Bytes >= 0 && previous.body != t.Bytes) {
+			return request{}, false, refused(t.Method+" "+t.Path, previous)
+		}
+		s.current = (s.current + 1) % len(s.shared.targets)
+	}
+	if s.shared.deadline.IsZero() {
+		if s.shared.left == 0 {
+			return request{}, false, nil
+		}
+		s.shared.left--
+	} else if time.Now().After(s.shared.deadline) {
+		return request{}, false, nil
+	}
+	return s.shared.targets[s.current].request, true, nil
+}
+
+func fixed(o order) (result, error) {
+	runtime.LockOSThread()
+	shared := &fixedShared{left: o.Requests}
+	for _, t := range o.Targets {
+		if t.Status == 0 {
+			t.Status = 200
+		}
+		text := fmt.Sprintf("%s %s HTTP/1.1\r\nHost: %s\r\nUser-Agent: marina-bench\r\n", t.Method, t.Path, o.Address)
+		if t.Accept != "" {
+			text += "Accept: " + t.Accept + "\r\n"
+		}
+		shared.targets = append(shared.targets, prepared{t, request{[]byte(text + "\r\n"), t.Method == "HEAD"}})
+	}
+	e, err := newEngine()
+	if err != nil {
+		return result{}, err
+	}
+	for i := range o.Connections {
+		// Connections begin at different targets, so that a mix is a mix at each moment.
+		if err := e.add(o.Address, &fixedScript{shared: shared, current: i % len(shared.targets)}); err != nil {
+			return result{}, err
+		}
+	}
+	var r result
+	watch := startWatch()
+	if o.Seconds > 0 {
+		shared.deadline = watch.start.Add(time.Duration(o.Seconds * float64(time.Second)))
+	}
+	if err := e.run(); err != nil {
+		return result{}, err
+	}
+	watch.stop(&r)
+	e.report(&r)
+	r.Count = r.Requests
+	return r, nil
+}

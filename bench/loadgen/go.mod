@@ -1,0 +1,3 @@
+module marina/bench/loadgen
+
+go 1.23

@@ -1,0 +1,109 @@
+// Command loadgen is the client of the bench: it reads one JSON order on stdin, drives a registry over HTTP/1.1 with
+// keep-alive and prints one JSON result. It is compiled and frames HTTP by hand because it shares the machine with the
+// server it measures: a client as heavy as the server would measure itself.
+package main
+
+import (
+	"encoding/json"
+	"fmt"
+	"os"
+	"runtime/debug"
+	"syscall"
+	"time"
+)
+
+// order says what to do; each mode uses the fields that its file names.
+type order struct {
+	Mode    string `json:"mode"`
+	Address string `json:"address"`
+
+	// fixed
+	Targets     []target `json:"targets"`
+	Connections int      `json:"connections"`
+	Seconds     float64  `json:"seconds"`
+	Requests    int64    `json:"requests"`
+
+	// push
+	Repositories []string `json:"repositories"`
+	LayerBytes   int      `json:"layerBytes"`
+	ConfigDigest string   `json:"configDigest"`
+	ConfigBytes  int      `json:"configBytes"`
+	Seed         string   `json:"seed"`
+
+	// upload, download, walk
+	Parallel int    `json:"parallel"`
+	Bytes    int64  `json:"bytes"`
+	Form     string `json:"form"`
+	Path     string `json:"path"`
+	Tags     int    `json:"tags"`
+	Times    int    `json:"times"`
+}
+
+// result is what every mode reports. Count is the mode's own unit: requests, complete images, streams, walks.
+type result struct {
+	Count    int64   `json:"count"`
+	Requests int64   `json:"requests"`
+	Bytes    int64   `json:"bytes"`
+	Errors   int64   `json:"errors"`
+	Error    string  `json:"error,omitempty"`
+	Seconds  float64 `json:"seconds"`
+	P50      float64 `json:"p50ms"`
+	P90      float64 `json:"p90ms"`
+	P99      float64 `json:"p99ms"`
+	// Busy is the share of one core that this client used: near 1 it is the bottleneck, not the server.
+	Busy float64 `json:"busy"`
+	// Digest is that of the first stream of an upload.
+	Digest string `json:"digest,omitempty"`
+}
+
+func main() {
+	// The heap is small and steady; collecting it more seldom leaves more of the core to the server.
+	debug.SetGCPercent(800)
+	if err := run(); err != nil {
+		fmt.Fprintln(os.Stderr, "loadgen:", err)
+		os.Exit(1)
+	}
+}
+
+func run() error {
+	var o order
+	if err := json.NewDecoder(os.Stdin).Decode(&o); err != nil {
+		return fmt.Errorf("no order on stdin: %w", err)
+	}
+	modes := map[string]func(order) (result, error){
+		"fixed": fixed, "push": push, "upload": upload, "download": download, "walk": walk,
+	}
+	mode, known := modes[o.Mode]
+	if !known {
+		return fmt.Errorf("unknown mode %q", o.Mode)
+	}
+	r, err := mode(o)
+	if err != nil {
+		return err
+	}
+	return json.NewEncoder(os.Stdout).Encode(r)
+}
+
+// stopwatch measures wall time and this process's own CPU over the timed part.
+type stopwatch struct {
+	start time.Time
+	cpu   time.Duration
+}
+
+func startWatch() stopwatch {
+	return stopwatch{start: time.Now(), cpu: cpuTime()}
+}
+
+func (w stopwatch) stop(r *result) {
+	elapsed := time.Since(w.start)
+	r.Seconds = elapsed.Seconds()
+	r.Busy = (cpuTime() - w.cpu).Seconds() / r.Seconds
+}
+
+func cpuTime() time.Duration {
+	var u syscall.Rusage
+	if err := syscall.Getrusage(syscall.RUSAGE_SELF, &u); err != nil {
+		panic(err) // cannot fail with these arguments
+	}
+	return time.Duration(u.Utime.Nano() + u.Stime.Nano())
+}

@@ -1,0 +1,117 @@
+// `npm run bench`: Marina beside distribution v3.1.2, in one run, on one disk. Says where Marina is behind; not a gate.
+import { existsSync } from 'node:fs';
+import { join } from 'node:path';
+import { Command } from 'commander';
+import { Loadgen } from './loadgen.ts';
+import { PROJECT } from './peers/marina.ts';
+import { Place } from './place.ts';
+import { conclusion, type Failure, save, table } from './report.ts';
+import type { Context, Row, Settings, Tools, Work } from './work.ts';
+import { loadgenWork } from './works/loadgen.ts';
+import { memoryWork } from './works/memory.ts';
+import { pushWorks } from './works/push.ts';
+import { smallWorks } from './works/small.ts';
+import { startWork } from './works/start.ts';
+import { streamWorks } from './works/stream.ts';
+import { tagWorks } from './works/tags.ts';
+
+const WORKS: Work[] = [...smallWorks, ...pushWorks, ...streamWorks, ...tagWorks, startWork, memoryWork, loadgenWork];
+const NORMAL: Settings = { quick: false, rounds: 5, seconds: 2 };
+const QUICK: Settings = { quick: true, rounds: 3, seconds: 1 };
+
+interface Options {
+  quick?: boolean;
+  json?: string;
+  dir?: string;
+  rounds?: string;
+}
+
+function listOfWorks(): string {
+  const width = Math.max(...WORKS.map((work) => work.name.length));
+  const lines = WORKS.map(
+    ({ name, about, long }) => `  ${name.padEnd(width)}  ${about}${long ? ' (not with --quick)' : ''}`,
+  );
+  return `\nWorks (all of them unless some are named):\n${lines.join('\n')}`;
+}
+
+function chosen(names: string[], quick: boolean): Work[] {
+  if (names.length === 0) {
+    return WORKS.filter((work) => !(quick && work.long));
+  }
+  return names.map((name) => {
+    const work = WORKS.find((one) => one.name === name);
+    if (work === undefined) {
+      throw new Error(`there is no work called "${name}"; --help lists them`);
+    }
+    return work;
+  });
+}
+
+async function findTools(place: Place): Promise<Tools> {
+  const script = join(PROJECT, 'scripts/tools/ensure.sh');
+  const [distribution = ''] = (await place.call([script, 'registry'])).trim().split('\n');
+  try {
+    return { distribution, nginx: (await place.call([script, 'nginx'])).trim() };
+  } catch (error) {
+    console.error(`without nginx the pulls have no limit to be compared with: ${String(error)}`);
+    return { distribution, nginx: undefined };
+  }
+}
+
+async function bench(names: string[], options: Options): Promise<void> {
+  const settings = { ...(options.quick === true ? QUICK : NORMAL) };
+  if (options.rounds !== undefined) {
+    settings.rounds = Number.parseInt(options.rounds, 10);
+  }
+  if (!(settings.rounds >= 1)) {
+    throw new Error('--rounds needs a number of at least 1');
+  }
+  const works = chosen(names, settings.quick);
+  if (!existsSync(join(PROJECT, 'src/main.ts'))) {
+    throw new Error('src/main.ts is not there: nothing to measure');
+  }
+  const say = (line: string): void => console.error(line);
+  const notes: string[] = [];
+  const place = new Place(options.dir);
+  const context: Context = {
+    place,
+    settings,
+    say,
+    note: (line) => void notes.push(line),
+    tools: await findTools(place),
+    loadgen: await Loadgen.build(place),
+  };
+  const rows: Row[] = [];
+  const failures: Failure[] = [];
+  for (const work of works) {
+    say(`${work.name}: ${work.about}`);
+    try {
+      rows.push(...(await work.run(context)));
+    } catch (error) {
+      failures.push({ work: work.name, error: error instanceof Error ? error.message : String(error) });
+    }
+  }
+  const path = options.json ?? join('bench-results', `${new Date().toISOString().replaceAll(':', '-')}.json`);
+  save(path, rows, failures, settings);
+  console.log(`\n${table(rows)}\n\n${conclusion(rows, failures, notes)}\n\nRaw numbers: ${path}`);
+  process.exit(failures.length === 0 ? 0 : 1);
+}
+
+const program = new Command('npm run bench --')
+  .description(
+    'Measures Marina beside distribution v3.1.2; ratios are medians over rounds that alternate between both.',
+  )
+  .argument('[works...]', 'names of works')
+  .option('--quick', 'fewer and shorter rounds, smaller blobs, without the long works')
+  .option('--rounds <number>', 'rounds of each work')
+  .option('--json <file>', 'where the raw numbers go (default: bench-results/<time>.json)')
+  .option('--dir <folder>', 'where the data of the run lives until its end (default: the temporary folder)')
+  .addHelpText('after', listOfWorks())
+  .action(bench);
+
+try {
+  await program.parseAsync();
+} catch (error) {
+  console.error(`bench: ${error instanceof Error ? error.message : String(error)}`);
+  process.exit(1);
+}

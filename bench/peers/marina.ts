@@ -1,0 +1,37 @@
+import { join } from 'node:path';
+import { freePort, type Place } from '../place.ts';
+import { digestOf, type Manifest, putManifest } from '../registry.ts';
+import { type Registry, ready } from './peer.ts';
+
+export const PROJECT = join(import.meta.dir, '..', '..');
+const TAGS_A_REQUEST = 100;
+
+/** Starts Marina as `npm start` does, all settings at their defaults; its access log goes to a file on the same disk. */
+export async function startMarina(place: Place, data: string, log: string, flags: string[] = []): Promise<Registry> {
+  const { address, child } = launchMarina(place, data, log, flags);
+  await ready(child, `http://${address}/v2/`, log);
+  return {
+    address,
+    data,
+    child,
+    plantTags: (repository, tags, manifest) => plantTags(address, repository, tags, manifest),
+  };
+}
+
+export function launchMarina(place: Place, data: string, log: string, flags: string[] = []) {
+  const port = freePort();
+  const child = place.spawn(
+    [process.execPath, ...flags, 'src/main.ts'],
+    { PORT: String(port), HOST: '127.0.0.1', STORAGE_PATH: data },
+    log,
+    PROJECT,
+  );
+  return { address: `127.0.0.1:${port}`, child };
+}
+
+async function plantTags(address: string, repository: string, tags: readonly string[], manifest: Manifest) {
+  for (let at = 0; at < tags.length; at += TAGS_A_REQUEST) {
+    const query = tags.slice(at, at + TAGS_A_REQUEST).map((tag) => `tag=${tag}`);
+    await putManifest(address, repository, `${digestOf(manifest.bytes)}?${query.join('&')}`, manifest);
+  }
+}

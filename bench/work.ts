@@ -1,0 +1,135 @@
+// What a work is and what it yields. A work prepares its servers, measures in rounds, and returns rows for the table.
+import type { Load, Loadgen } from './loadgen.ts';
+import type { Place } from './place.ts';
+import { ratios, type Spread, spread } from './stats.ts';
+
+export interface Settings {
+  quick: boolean;
+  rounds: number;
+  /** Length of one timed run of a work that is measured by time. */
+  seconds: number;
+}
+
+export interface Tools {
+  distribution: string;
+  /** Absent where it is not installed: the pulls then have no limit to be compared with. */
+  nginx: string | undefined;
+}
+
+export interface Context {
+  place: Place;
+  loadgen: Loadgen;
+  tools: Tools;
+  settings: Settings;
+  say: (line: string) => void;
+  /** A sentence that stands under the table. */
+  note: (line: string) => void;
+}
+
+export type SideName = 'marina' | 'distribution' | 'limit';
+
+/** One side of a comparison; a run yields its rate, higher is better, and what the client saw. */
+export interface Side {
+  name: SideName;
+  run: (round: number) => Promise<Run>;
+}
+
+export interface Run {
+  rate: number;
+  load?: Load;
+}
+
+export interface Row {
+  work: string;
+  title: string;
+  unit: string;
+  /** Medians, for the table. */
+  values: Partial<Record<SideName, number>>;
+  ratio?: Spread;
+  bar?: number;
+  limitName?: string;
+  limitRatio?: Spread;
+  limitBar?: number;
+  /** A bar on Marina's own number instead of a ratio. */
+  most?: number;
+  raw: Partial<Record<SideName, Run[]>>;
+  details?: unknown;
+}
+
+export interface Work {
+  name: string;
+  about: string;
+  /** Not part of a --quick run unless it is named. */
+  long?: boolean;
+  run: (context: Context) => Promise<Row[]>;
+}
+
+/**
+ * Runs the sides in turn, forwards in one round and backwards in the next, so that neither a slow drift of the machine nor
+ * the place in the order favours one of them. Round -1 warms up (caches, JIT) and is not counted.
+ */
+export async function alternate(
+  settings: Settings,
+  sides: readonly Side[],
+  between?: () => Promise<void>,
+): Promise<Partial<Record<SideName, Run[]>>> {
+  const raw: Partial<Record<SideName, Run[]>> = {};
+  for (let round = -1; round < settings.rounds; round += 1) {
+    for (const side of round % 2 === 0 ? sides : [...sides].reverse()) {
+      await between?.();
+      const run = await side.run(round);
+      if (round >= 0) {
+        raw[side.name] = [...(raw[side.name] ?? []), run];
+      }
+    }
+  }
+  return raw;
+}
+
+export type Bars = Pick<Row, 'work' | 'title' | 'unit' | 'bar' | 'limitName' | 'limitBar'>;
+
+/** Makes the table's row of measured rounds. */
+export function compare(bars: Bars, raw: Partial<Record<SideName, Run[]>>): Row {
+  const rates = (name: SideName): number[] | undefined => raw[name]?.map((run) => run.rate);
+  const marina = rates('marina');
+  if (marina === undefined) {
+    throw new Error(`${bars.work}: Marina was not measured`);
+  }
+  const values: Row['values'] = { marina: spread(marina).median };
+  const row: Row = { ...bars, values, raw };
+  const distribution = rates('distribution');
+  if (distribution !== undefined) {
+    values.distribution = spread(distribution).median;
+    row.ratio = ratios(marina, distribution);
+  }
+  const limit = rates('limit');
+  if (limit !== undefined) {
+    values.limit = spread(limit).median;
+    row.limitRatio = ratios(marina, limit);
+  }
+  return row;
+}
+
+export function perSecond(load: Load): Run {
+  return { rate: load.count / load.seconds, load };
+}
+
+export function mebibytesPerSecond(load: Load): Run {
+  return { rate: load.bytes / 2 ** 20 / load.seconds, load };
+}
+
+/** What a row missed, in words; empty when it met its bars. */
+export function missed(row: Row): string[] {
+  const faults: string[] = [];
+  const { marina } = row.values;
+  if (row.bar !== undefined && row.ratio !== undefined && row.ratio.median < row.bar) {
+    faults.push(`${row.ratio.median.toFixed(2)}x of distribution, the bar is ${row.bar}x`);
+  }
+  if (row.limitBar !== undefined && row.limitRatio !== undefined && row.limitRatio.median < row.limitBar) {
+    faults.push(`${row.limitRatio.median.toFixed(2)}x of ${row.limitName}, the bar is ${row.limitBar}x`);
+  }
+  if (row.most !== undefined && marina !== undefined && marina > row.most) {
+    faults.push(`${marina.toFixed(2)} ${row.unit}, the bar is at most ${row.most}`);
+  }
+  return faults;
+}

@@ -1,0 +1,66 @@
+// Whole images pushed by 32 clients: a layer of 4 KB of their own, a shared config that is already there, a manifest, a tag.
+import { syncedWrites } from '../peers/limit.ts';
+import type { Registry } from '../peers/peer.ts';
+import { bytesOf, digestOf, pushBlob } from '../registry.ts';
+import { alternate, compare, perSecond, type Row, type Side, type Work } from '../work.ts';
+import { each, withPair } from './servers.ts';
+
+const CLIENTS = 32;
+const LAYER_BYTES = 4096;
+const BAR = 5;
+const CONFIG = bytesOf('config of the pushes', 200);
+/** Disks are noisier than processors: a run is longer than that of a work that only reads. */
+const LENGTHEN = 1.5;
+
+function push(name: string, title: string, repositories: string[]): Work {
+  return {
+    name,
+    about: title,
+    run: async (context): Promise<Row[]> =>
+      withPair(context, async (pair) => {
+        const { place, loadgen, settings } = context;
+        const seconds = settings.seconds * LENGTHEN;
+        for (const registry of each(pair)) {
+          for (const repository of repositories) {
+            await pushBlob(registry.address, repository, CONFIG);
+          }
+        }
+        const side = (sideName: 'marina' | 'distribution', registry: Registry): Side => ({
+          name: sideName,
+          run: async (round) => {
+            const load = await loadgen.run(registry.address, {
+              mode: 'push',
+              repositories,
+              layerBytes: LAYER_BYTES,
+              configDigest: digestOf(CONFIG),
+              configBytes: CONFIG.length,
+              seed: `${name}-${round + 1}`,
+              connections: CLIENTS,
+              seconds,
+            });
+            return perSecond(load);
+          },
+        });
+        const limit: Side = {
+          name: 'limit',
+          run: async () => {
+            const done = await syncedWrites(place, repositories.length, CLIENTS, LAYER_BYTES, seconds);
+            return { rate: done.count / done.seconds };
+          },
+        };
+        const sides = [side('marina', pair.marina), side('distribution', pair.distribution), limit];
+        // What one run left for the disk to write must not be written during the next one's time.
+        const raw = await alternate(settings, sides, async () => void (await place.call(['sync'])));
+        return [compare({ work: name, title, unit: 'images/s', bar: BAR, limitName: 'synced writes' }, raw)];
+      }),
+  };
+}
+
+export const pushWorks: Work[] = [
+  push('push-one', 'image push, 1 repository', ['team/service']),
+  push(
+    'push-many',
+    'image push, 32 repositories',
+    Array.from({ length: CLIENTS }, (_, n) => `team/service-${n}`),
+  ),
+];

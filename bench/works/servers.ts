@@ -1,0 +1,44 @@
+// Starting and stopping what a work needs, in fresh folders.
+import { rmSync } from 'node:fs';
+import { join } from 'node:path';
+import { startDistribution } from '../peers/distribution.ts';
+import { startMarina } from '../peers/marina.ts';
+import type { Peer, Registry } from '../peers/peer.ts';
+import type { Context } from '../work.ts';
+
+export interface Pair {
+  marina: Registry;
+  distribution: Registry;
+}
+
+/** Runs a task with both registries up on empty folders; stops them and removes the folders after it, also when it fails. */
+export async function withPair<T>(context: Context, task: (pair: Pair) => Promise<T>): Promise<T> {
+  const { place, tools } = context;
+  const folder = place.folder('registries');
+  const marina = await startMarina(place, join(folder, 'marina'), join(folder, 'marina.log'));
+  try {
+    const data = join(folder, 'distribution');
+    const distribution = await startDistribution(place, tools.distribution, data, join(folder, 'distribution.log'));
+    try {
+      return await task({ marina, distribution });
+    } finally {
+      await distribution.child.stop();
+    }
+  } finally {
+    await marina.child.stop();
+    rmSync(folder, { recursive: true, force: true });
+  }
+}
+
+export async function withPeer<T>(peer: Peer, task: (peer: Peer) => Promise<T>): Promise<T> {
+  try {
+    return await task(peer);
+  } finally {
+    await peer.child.stop();
+  }
+}
+
+/** Both registries with their names, for what is done to each alike. */
+export function each(pair: Pair): Registry[] {
+  return [pair.marina, pair.distribution];
+}

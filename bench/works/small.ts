@@ -1,0 +1,68 @@
+// Many small requests: manifests and small blobs over 32 connections, against one constant answer of the same size.
+import { startConstant } from '../peers/limit.ts';
+import { bytesOf, digestOf, MANIFEST_TYPE, pushImage, verifyServed } from '../registry.ts';
+import { alternate, compare, perSecond, type Row, type Side, type SideName, type Work } from '../work.ts';
+import { each, withPair, withPeer } from './servers.ts';
+
+const REPOSITORY = 'library/alpine';
+const TAG = '3.20';
+const CONNECTIONS = 32;
+/** A manifest of a config and six layers is 1.3 KB, which is what images in use have. */
+export const SMALL_LAYERS = Array.from({ length: 6 }, (_, n) => bytesOf(`small layer ${n}`, 3 * 1024));
+const LIMIT = { limitName: 'bare Bun', limitBar: 0.5 };
+
+interface Small {
+  name: string;
+  about: string;
+  method: 'GET' | 'HEAD';
+  of: 'manifest' | 'blob';
+  bar: number;
+}
+
+function small({ name, about, method, of, bar }: Small): Work {
+  return {
+    name,
+    about,
+    run: async (context): Promise<Row[]> =>
+      withPair(context, async (pair) => {
+        const { place, loadgen, settings } = context;
+        const layer = SMALL_LAYERS[0] ?? new Uint8Array();
+        let manifest = new Uint8Array();
+        for (const registry of each(pair)) {
+          manifest = (await pushImage(registry.address, REPOSITORY, TAG, SMALL_LAYERS)).bytes;
+        }
+        const [path, bytes] =
+          of === 'manifest'
+            ? [`/v2/${REPOSITORY}/manifests/${TAG}`, manifest]
+            : [`/v2/${REPOSITORY}/blobs/${digestOf(layer)}`, layer];
+        for (const registry of each(pair)) {
+          await verifyServed(registry.address, path, digestOf(bytes));
+        }
+        const constant = await startConstant(place, place.folder('constant'), bytes.length);
+        return withPeer(constant, async () => {
+          const target = { method, path, accept: MANIFEST_TYPE, bytes: method === 'HEAD' ? 0 : bytes.length };
+          const side = (sideName: SideName, address: string): Side => ({
+            name: sideName,
+            run: async () => {
+              const { seconds } = settings;
+              const order = { mode: 'fixed', targets: [target], connections: CONNECTIONS, seconds } as const;
+              return perSecond(await loadgen.run(address, order));
+            },
+          });
+          const raw = await alternate(settings, [
+            side('marina', pair.marina.address),
+            side('distribution', pair.distribution.address),
+            side('limit', constant.address),
+          ]);
+          return [compare({ work: name, title: about, unit: 'requests/s', bar, ...LIMIT }, raw)];
+        });
+      }),
+  };
+}
+
+export const smallWorks: Work[] = [
+  { name: 'manifest-get', about: 'GET manifest by tag', method: 'GET', of: 'manifest', bar: 10 } as const,
+  { name: 'manifest-head', about: 'HEAD manifest by tag', method: 'HEAD', of: 'manifest', bar: 8 } as const,
+  { name: 'blob-head', about: 'HEAD blob', method: 'HEAD', of: 'blob', bar: 6 } as const,
+  { name: 'blob-get', about: 'GET blob of 3 KB', method: 'GET', of: 'blob', bar: 20 } as const,
+].map(small);

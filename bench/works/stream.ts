@@ -1,0 +1,122 @@
+// One big blob: pushed in one stream until it is acknowledged, and pulled, alone and by eight at once.
+import { linkSync, mkdirSync, readdirSync, rmSync, statSync } from 'node:fs';
+import { join } from 'node:path';
+import { startNginx, startSink } from '../peers/limit.ts';
+import type { Peer, Registry } from '../peers/peer.ts';
+import { verifyServed } from '../registry.ts';
+import { alternate, type Context, compare, mebibytesPerSecond, type Row, type Side, type Work } from '../work.ts';
+import { each, withPair, withPeer } from './servers.ts';
+
+export const GIBIBYTE = 2 ** 30;
+const QUICK_BYTES = 2 ** 28;
+const REPOSITORY = 'big/image';
+const BAR = 1.3;
+const NGINX_BAR = 0.9;
+
+function sizeOf(context: Context): [bytes: number, label: string] {
+  return context.settings.quick ? [QUICK_BYTES, '256 MiB'] : [GIBIBYTE, '1 GiB'];
+}
+
+function filesOver(folder: string, bytes: number): string[] {
+  return readdirSync(folder, { recursive: true, withFileTypes: true })
+    .filter((entry) => entry.isFile())
+    .map((entry) => join(entry.parentPath, entry.name))
+    .filter((path) => statSync(path).size >= bytes);
+}
+
+function upload(name: string, form: 'put' | 'patch', words: string): Work {
+  return {
+    name,
+    about: `push of one big blob, ${words}`,
+    run: async (context): Promise<Row[]> =>
+      withPair(context, async (pair) => {
+        const { place, loadgen, settings } = context;
+        const [bytes, label] = sizeOf(context);
+        const sink = await startSink(place, place.folder('sink'));
+        return withPeer(sink, async () => {
+          const side = (sideName: Side['name'], peer: Peer): Side => ({
+            name: sideName,
+            run: async (round) => {
+              const seed = `${name} ${round}`;
+              const order = { mode: 'upload', repositories: [REPOSITORY], parallel: 1, bytes, form, seed } as const;
+              const load = await loadgen.run(peer.address, order);
+              // Every round pushes other bytes, so nothing will ask for these again: make room, outside the timed part.
+              for (const path of filesOver(peer.data, bytes)) {
+                rmSync(path);
+              }
+              return mebibytesPerSecond(load);
+            },
+          });
+          const sides = [side('marina', pair.marina), side('distribution', pair.distribution), side('limit', sink)];
+          const raw = await alternate(settings, sides, async () => void (await place.call(['sync'])));
+          const title = `push of ${label}, ${words}`;
+          return [compare({ work: name, title, unit: 'MiB/s', bar: BAR, limitName: 'no hashing' }, raw)];
+        });
+      }),
+  };
+}
+
+/** Pushes one big blob to both registries and returns its path under /v2/. */
+async function pushBig(context: Context, registries: Registry[], bytes: number): Promise<string> {
+  const order = {
+    mode: 'upload',
+    repositories: [REPOSITORY],
+    parallel: 1,
+    bytes,
+    form: 'put',
+    seed: 'pulled',
+  } as const;
+  let digest: string | undefined;
+  for (const registry of registries) {
+    digest = (await context.loadgen.run(registry.address, order)).digest;
+  }
+  return `/v2/${REPOSITORY}/blobs/${digest}`;
+}
+
+function pull(name: string, parallel: number, words: string): Work {
+  return {
+    name,
+    about: `pull of one big blob, ${words}`,
+    run: async (context): Promise<Row[]> =>
+      withPair(context, async (pair) => {
+        const { place, loadgen, settings, tools } = context;
+        const [bytes, label] = sizeOf(context);
+        const path = await pushBig(context, each(pair), bytes);
+        for (const registry of each(pair)) {
+          await verifyServed(registry.address, path, path.slice(path.indexOf('sha256:')));
+        }
+        const side = (sideName: Side['name'], address: string, at = path): Side => ({
+          name: sideName,
+          run: async () =>
+            mebibytesPerSecond(await loadgen.run(address, { mode: 'download', path: at, parallel, bytes })),
+        });
+        const sides = [side('marina', pair.marina.address), side('distribution', pair.distribution.address)];
+        const title = `pull of ${label}, ${words}`;
+        const bars = { work: name, title, unit: 'MiB/s', bar: BAR };
+        if (tools.nginx === undefined) {
+          return [compare(bars, await alternate(settings, sides))];
+        }
+        const folder = place.folder('nginx');
+        const served = join(folder, 'files');
+        mkdirSync(served);
+        // The very file that distribution serves: same bytes, same pages in memory, no second copy.
+        const [file] = filesOver(pair.distribution.data, bytes);
+        if (file === undefined) {
+          throw new Error('distribution has no file as big as what was pushed');
+        }
+        linkSync(file, join(served, 'blob'));
+        const nginx = await startNginx(place, tools.nginx, folder);
+        return withPeer(nginx, async () => {
+          const raw = await alternate(settings, [...sides, side('limit', nginx.address, '/blob')]);
+          return [compare({ ...bars, limitName: 'nginx', limitBar: NGINX_BAR }, raw)];
+        });
+      }),
+  };
+}
+
+export const streamWorks: Work[] = [
+  upload('upload-put', 'put', 'POST + PUT'),
+  upload('upload-patch', 'patch', 'POST + chunked PATCH + PUT'),
+  pull('pull-one', 1, 'one'),
+  pull('pull-eight', 8, '8 at once'),
+];
