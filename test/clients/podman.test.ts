@@ -101,11 +101,11 @@ test('podman lists the tags, and says so when an image was deleted', async () =>
   await build('listed:v1');
   for (const tag of ['v1', 'v2'])
     await run([...podman, 'push', '--tls-verify=false', at('listed:v1'), at(`listed:${tag}`)]);
-  const search = [...podman, 'search', '--tls-verify=false', '--list-tags', '--format={{.Tag}}', at('listed')];
-  expect(await run(search)).toBe('v1\nv2\n');
+  const search = [...podman, 'search', '--tls-verify=false', '--list-tags', '--format=json', at('listed')];
+  expect(JSON.parse(await run(search))).toMatchObject([{ Tags: ['v1', 'v2'] }]);
 
   await expectStatus(202, `${server.url}/v2/podman/listed/manifests/v1`, { method: 'DELETE' });
-  expect(await run(search)).toBe('v2\n');
+  expect(JSON.parse(await run(search))).toMatchObject([{ Tags: ['v2'] }]);
   const gone = await attempt([...podman, 'pull', '--tls-verify=false', at('listed:v1')]);
   expect(gone.code).not.toBe(0);
   expect(gone.stderr).toContain('manifest unknown');
