@@ -24,7 +24,8 @@ export async function startDocker(): Promise<Docker> {
   const log = openSync(logPath, 'a');
   const daemon = Bun.spawn(
     [
-      dockerd,
+      // What the daemon mounts below its folder goes away with it, however it ends.
+      ...['unshare', '--mount', dockerd],
       `--host=${socket}`,
       // The machine's own settings and network are left alone: no bridge, no firewall rules, no file outside the folder.
       `--config-file=${configuration}`,
