@@ -10,7 +10,7 @@ export const mediaTypes = {
 } as const;
 
 export type Algorithm = 'sha256' | 'sha512';
-export type Annotations = Readonly<Record<string, string>>;
+type Annotations = Readonly<Record<string, string>>;
 
 export interface Descriptor {
   readonly mediaType: string;

@@ -50,7 +50,7 @@ export async function cleanUp(): Promise<void> {
   if (faults.length > 0) throw new Error(faults.join('\n'));
 }
 
-export function freePort(): number {
+function freePort(): number {
   const listener = Bun.listen({ hostname: '127.0.0.1', port: 0, socket: { data: () => undefined } });
   const { port } = listener;
   listener.stop(true);

@@ -1,0 +1,60 @@
+// The helpers that every other suite stands on, against the real server: start, stop, kill, and content pushed by fetch.
+import { afterAll, expect, test } from 'bun:test';
+import {
+  emptyConfig,
+  expectStatus,
+  image,
+  index,
+  mediaTypes,
+  pushBlob,
+  pushImage,
+  pushManifest,
+  randomBlob,
+} from './oci.ts';
+import { cleanUp, startServer, temporaryFolder } from './server.ts';
+
+afterAll(cleanUp);
+
+test('what was pushed before SIGKILL is served after a start on the same folder', async () => {
+  const settings = { STORAGE_PATH: temporaryFolder('restart') };
+  const pushed = image();
+  const first = await startServer(settings);
+  await pushImage(first.url, 'support/restart', pushed, 'v1');
+  await first.kill();
+
+  const second = await startServer(settings);
+  const served = await expectStatus(200, `${second.url}/v2/support/restart/manifests/v1`);
+  expect(served.bytes).toEqual(pushed.bytes);
+  for (const blob of pushed.blobs) {
+    const { bytes } = await expectStatus(200, `${second.url}/v2/support/restart/blobs/${blob.descriptor.digest}`);
+    expect(bytes).toEqual(blob.bytes);
+  }
+  expect(await second.stop()).toBe(0);
+  expect(second.logs()).not.toBeEmpty();
+}, 60_000);
+
+test('indexes, artifacts with a subject and sha512 content are pushed', async () => {
+  const server = await startServer();
+  const repository = 'support/kinds';
+  const first = image({ algorithm: 'sha512' });
+  const second = image({ layers: [randomBlob(10, 'sha512')] });
+  for (const part of [first, second]) await pushImage(server.url, repository, part);
+  const both = index([first, second]);
+  await pushManifest(server.url, repository, both, 'both');
+
+  const artifact = image({ config: emptyConfig, artifactType: 'application/vnd.example', subject: both.descriptor });
+  await pushImage(server.url, repository, artifact);
+  const referrers = await expectStatus(200, `${server.url}/v2/${repository}/referrers/${both.descriptor.digest}`);
+  expect(referrers.headers.get('content-type')).toBe(mediaTypes.index);
+  expect(new TextDecoder().decode(referrers.bytes)).toContain(artifact.descriptor.digest);
+}, 60_000);
+
+test('a status other than the expected one is an error that quotes the answer', async () => {
+  const server = await startServer();
+  const wrong = { ...randomBlob(10), descriptor: randomBlob(10).descriptor };
+  await expect(pushBlob(server.url, 'support/wrong', wrong)).rejects.toThrow('DIGEST_INVALID');
+}, 60_000);
+
+test('a server that cannot start is an error with its log', async () => {
+  await expect(startServer({ STORAGE_DRIVER: 'nonsense' })).rejects.toThrow(/ended before it was ready.*nonsense/s);
+}, 60_000);
