@@ -13,12 +13,13 @@ suite_within_s=300
 stop_within_s=30
 
 registry=
+running=
 data=$(mktemp -d)
 cleanup() {
-  if [[ -n $registry ]]; then
-    kill -KILL "$registry" 2>/dev/null || true
-    wait "$registry" 2>/dev/null || true
-  fi
+  # `timeout` passes SIGTERM on to the suite, which SIGKILL would leave behind.
+  [[ -z $running ]] || kill -TERM "$running" 2>/dev/null || true
+  [[ -z $registry ]] || kill -KILL "$registry" 2>/dev/null || true
+  wait 2>/dev/null
   rm -rf "$data"
 }
 trap cleanup EXIT
@@ -60,9 +61,13 @@ set -a
 source test/conformance/options.env
 set +a
 
-suite_status=0
+# In the background, so that a signal to this script ends it at once.
 OCI_REGISTRY=127.0.0.1:$port OCI_RESULTS_DIR=$results timeout --foreground --kill-after=5 "$suite_within_s" \
-  "$suite" >"$results/suite.log" 2>&1 </dev/null || suite_status=$?
+  "$suite" >"$results/suite.log" 2>&1 </dev/null &
+running=$!
+suite_status=0
+wait "$running" || suite_status=$?
+running=
 
 kill -TERM "$registry"
 deadline=$((SECONDS + stop_within_s))

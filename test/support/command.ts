@@ -1,6 +1,7 @@
 // Runs external commands with a deadline, and finds those that the project provides for its tests.
 import { join } from 'node:path';
 import { projectRoot } from './server.ts';
+import { within } from './within.ts';
 
 export interface CommandOptions {
   readonly cwd?: string;
@@ -16,6 +17,7 @@ export interface CommandResult {
 }
 
 const COMMAND_WITHIN_MS = 60_000;
+const CLEAN_UP_WITHIN_MS = 5_000;
 
 /** For a beforeAll that calls `tools`: the first time on a machine they are built or installed. */
 export const TOOLS_WITHIN_MS = 1_200_000;
@@ -29,22 +31,22 @@ export async function attempt(command: readonly string[], options: CommandOption
     stdout: 'pipe',
     stderr: 'pipe',
   });
-  let late = false;
-  const deadline = setTimeout(() => {
-    late = true;
-    subprocess.kill('SIGKILL');
-  }, options.timeoutMs ?? COMMAND_WITHIN_MS);
-  try {
-    const [stdout, stderr, code] = await Promise.all([
-      new Response(subprocess.stdout).bytes(),
-      new Response(subprocess.stderr).text(),
-      subprocess.exited,
-    ]);
-    if (late) throw new Error(`${command.join(' ')}\nwas killed at its deadline; it had written:\n${stderr}`);
+  const finished = Promise.all([
+    new Response(subprocess.stdout).bytes(),
+    new Response(subprocess.stderr).text(),
+    subprocess.exited,
+  ]);
+  const deadline = options.timeoutMs ?? COMMAND_WITHIN_MS;
+  const inTime = await within(deadline, finished);
+  if (inTime !== undefined) {
+    const [stdout, stderr, code] = inTime;
     return { code, stdout, stderr };
-  } finally {
-    clearTimeout(deadline);
   }
+  // A script has to get the chance to stop what it started. Output that a grandchild still holds open is not waited for.
+  subprocess.kill('SIGTERM');
+  const late = await within(CLEAN_UP_WITHIN_MS, finished);
+  subprocess.kill('SIGKILL');
+  throw new Error(`${command.join(' ')}\nwas stopped after ${deadline} ms; it had written:\n${late?.[1] ?? '?'}`);
 }
 
 /** Stdout of a command that must succeed. */

@@ -2,6 +2,7 @@
 import { closeSync, mkdtempSync, openSync, readFileSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { within } from './within.ts';
 
 export const projectRoot = join(import.meta.dir, '..', '..');
 const bun = join(projectRoot, 'node_modules', '.bin', 'bun');
@@ -147,16 +148,4 @@ async function waitUntilReady(server: Server): Promise<void> {
     await Bun.sleep(20);
   }
   throw new Error(`the server was not ready within ${READY_WITHIN_MS} ms (${seen}); its log:\n${server.logs()}`);
-}
-
-async function within<T>(milliseconds: number, promise: Promise<T>): Promise<T | undefined> {
-  let timer: Timer | undefined;
-  const timeout = new Promise<undefined>((resolve) => {
-    timer = setTimeout(resolve, milliseconds, undefined);
-  });
-  try {
-    return await Promise.race([promise, timeout]);
-  } finally {
-    clearTimeout(timer);
-  }
 }
