@@ -50,7 +50,7 @@ export type Order =
       form: 'put' | 'patch';
       seed: string;
     }
-  | { mode: 'download'; path: string; parallel: number; bytes: number }
+  | { mode: 'download'; path: string; parallel: number; bytes: number; times: number }
   | { mode: 'walk'; path: string; tags: number; times: number };
 
 export function cacheFolder(): string {

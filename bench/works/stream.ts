@@ -73,7 +73,7 @@ async function pushBig(context: Context, registries: Registry[], bytes: number):
   return `/v2/${REPOSITORY}/blobs/${digest}`;
 }
 
-function pull(name: string, parallel: number, words: string): Work {
+function pull(name: string, parallel: number, times: number, words: string): Work {
   return {
     name,
     about: `pull of one big blob, ${words}`,
@@ -88,7 +88,7 @@ function pull(name: string, parallel: number, words: string): Work {
         const side = (sideName: Side['name'], address: string, at = path): Side => ({
           name: sideName,
           run: async () =>
-            mebibytesPerSecond(await loadgen.run(address, { mode: 'download', path: at, parallel, bytes })),
+            mebibytesPerSecond(await loadgen.run(address, { mode: 'download', path: at, parallel, bytes, times })),
         });
         const sides = [side('marina', pair.marina.address), side('distribution', pair.distribution.address)];
         const title = `pull of ${label}, ${words}`;
@@ -117,6 +117,6 @@ function pull(name: string, parallel: number, words: string): Work {
 export const streamWorks: Work[] = [
   upload('upload-put', 'put', 'POST + PUT'),
   upload('upload-patch', 'patch', 'POST + chunked PATCH + PUT'),
-  pull('pull-one', 1, 'one'),
-  pull('pull-eight', 8, '8 at once'),
+  pull('pull-one', 1, 6, 'one'),
+  pull('pull-eight', 8, 1, '8 at once'),
 ];
