@@ -1,0 +1,76 @@
+import { setTimeout as delay } from 'node:timers/promises';
+import packageJson from '../package.json' with { type: 'json' };
+import { type Config, ConfigError } from './config.ts';
+import { codeOf } from './storage/filesystem/durability.ts';
+import { type Logs, openLogs } from './telemetry/log.ts';
+import { type Node, wire } from './wiring.ts';
+
+const POLL_MS = 20;
+
+/** Starts a node and returns when it listens. SIGTERM and SIGINT drain it and end the process. */
+export async function run(config: Config): Promise<void> {
+  const logs = openLogs({ level: config.logLevel, format: config.logFormat });
+  const { version } = packageJson;
+  const node = await wire(config, logs, version);
+  listen(node, config);
+  const drainOnce = (signal: NodeJS.Signals): void => {
+    process.off('SIGTERM', drainOnce);
+    process.off('SIGINT', drainOnce);
+    void drain(node, config, logs, signal);
+  };
+  process.on('SIGTERM', drainOnce);
+  process.on('SIGINT', drainOnce);
+  announce(node, config, version, logs);
+}
+
+function listen(node: Node, config: Config): void {
+  try {
+    node.server.listen({ port: config.port, hostname: config.host });
+  } catch (error) {
+    const reason =
+      codeOf(error) === 'EADDRINUSE' ? 'is in use by another program: set PORT' : `(${codeOf(error) ?? String(error)})`;
+    throw new ConfigError(`cannot listen on ${config.host} port ${config.port} ${reason}`);
+  }
+}
+
+function announce(node: Node, config: Config, version: string, logs: Logs): void {
+  const port = node.server.server?.port ?? config.port;
+  const host = config.host === '0.0.0.0' || config.host === '::' ? 'localhost' : config.host;
+  if (process.stdout.isTTY) {
+    process.stdout.write(
+      [
+        `Marina ${version}, embedded: one process, one folder`,
+        `  storage   ${node.place} (filesystem, store ${node.store})`,
+        `  address   http://${host}:${port}`,
+        `  next      docker tag my-image ${host}:${port}/my-image && docker push ${host}:${port}/my-image`,
+        '',
+        '',
+      ].join('\n'),
+    );
+  }
+  logs.logger.info(
+    { version, shape: 'embedded', storage: node.place, store: node.store, address: `http://${config.host}:${port}` },
+    'Marina is listening',
+  );
+  logs.flush();
+}
+
+/** No new work, a bounded time for what is in flight, exit 0. */
+async function drain(node: Node, config: Config, logs: Logs, signal: string): Promise<void> {
+  logs.logger.info({ signal, inFlight: node.inFlight() }, 'draining');
+  node.refuse('the registry is shutting down');
+  const { server } = node.server;
+  // Stops listening. Its promise waits for idle connections too, and so for ever: the requests are counted instead.
+  const stopped = server?.stop();
+  const deadline = performance.now() + config.drainTimeout;
+  while (performance.now() < deadline && (node.inFlight() > 0 || (server?.pendingRequests ?? 0) > 0))
+    await delay(POLL_MS);
+  if (node.inFlight() > 0)
+    logs.logger.warn({ inFlight: node.inFlight() }, 'requests are cut off after the drain timeout');
+  await server?.stop(true);
+  await stopped;
+  await node.close();
+  logs.logger.info('stopped');
+  logs.flush();
+  process.exit(0);
+}

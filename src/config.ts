@@ -1,0 +1,94 @@
+import { bytes, choice, duration, flag, integer, type Setting, text, url } from './config/setting.ts';
+import { CRASH_POINTS } from './storage/crash-points.ts';
+
+/** Every environment variable that Marina reads. docs/configuration.md is printed from this table. */
+export const SETTINGS = {
+  port: integer('PORT', 0, 65535, { fallback: '5000', sentence: 'TCP port to listen on; 0 takes a free one.' }),
+  host: text('HOST', { fallback: '0.0.0.0', sentence: 'Address to listen on.' }),
+  publicUrl: url('PUBLIC_URL', {
+    fallback: '',
+    sentence: 'Where clients reach the registry; set, it begins every Location, which is relative otherwise.',
+  }),
+  storageDriver: choice('STORAGE_DRIVER', ['filesystem', 's3'], {
+    fallback: 'filesystem',
+    aliases: ['STORAGE_TYPE'],
+    sentence: 'What holds blobs and log. s3 is refused until its driver exists.',
+  }),
+  storagePath: text('STORAGE_PATH', { fallback: './registry-data', sentence: 'Data folder of the filesystem driver.' }),
+  s3Bucket: text('S3_BUCKET', { sentence: 'Bucket of the S3 driver.' }),
+  s3Region: text('S3_REGION', { sentence: 'Region of the bucket.' }),
+  s3Endpoint: url('S3_ENDPOINT', { sentence: 'Endpoint of an S3-compatible service.' }),
+  s3Prefix: text('S3_PREFIX', { sentence: 'Prefix of all keys within the bucket.' }),
+  s3ForcePathStyle: flag('S3_FORCE_PATH_STYLE', {
+    sentence: 'Address the bucket in the path instead of the host name.',
+  }),
+  s3InsecureSkipVerify: flag('S3_INSECURE_SKIP_VERIFY', { sentence: 'Do not verify the certificate of the endpoint.' }),
+  awsAccessKeyId: text('AWS_ACCESS_KEY_ID', { sentence: 'Access key of the S3 driver.' }),
+  awsSecretAccessKey: text('AWS_SECRET_ACCESS_KEY', { sentence: 'Secret key of the S3 driver.' }),
+  awsSessionToken: text('AWS_SESSION_TOKEN', { sentence: 'Session token of the S3 driver.' }),
+  uploadExpiry: duration('UPLOAD_EXPIRY', {
+    fallback: '7d',
+    sentence: 'Age at which an unfinished upload is removed, in use or not.',
+  }),
+  gcGrace: duration('GC_GRACE', {
+    fallback: '24h',
+    sentence: 'How long bytes stay after nothing refers to them any more.',
+  }),
+  bodyIdleTimeout: duration('BODY_IDLE_TIMEOUT', {
+    fallback: '60s',
+    sentence: 'A request body that brings no byte for so long is given up with 408; what came is kept.',
+  }),
+  drainTimeout: duration('DRAIN_TIMEOUT', {
+    fallback: '25s',
+    sentence: 'How long requests in flight may take to end after SIGTERM.',
+  }),
+  viewMemory: bytes('VIEW_MEMORY', {
+    fallback: '256MiB',
+    sentence:
+      'Memory for the views of repositories; the least recently used are folded again from the log when needed.',
+  }),
+  contentCache: bytes('CONTENT_CACHE', {
+    fallback: '64MiB',
+    sentence: 'Memory for the bytes of manifests and small blobs.',
+  }),
+  nodeName: text('NODE_NAME', { fallback: '', sentence: 'Name of this process in the log; the host name when empty.' }),
+  logLevel: choice('LOG_LEVEL', ['debug', 'info', 'warn', 'error', 'silent'], {
+    fallback: 'info',
+    sentence: 'Least important log lines that are written; requests are info.',
+  }),
+  logFormat: choice('LOG_FORMAT', ['auto', 'json', 'pretty'], {
+    fallback: 'auto',
+    sentence: 'How log lines look; auto is pretty on a terminal and JSON elsewhere.',
+  }),
+  crashPoint: text('CRASH_POINT', {
+    sentence: `For tests only: kill the process at a named step, as name:count (${CRASH_POINTS.join(', ')}).`,
+  }),
+} as const satisfies Record<string, Setting<unknown>>;
+
+type ValueOf<S> = S extends Setting<infer T, infer Fallback> ? (Fallback extends string ? T : T | undefined) : never;
+
+/** The settings by name; those without a default may be undefined. */
+export type Config = {
+  readonly [Name in keyof typeof SETTINGS]: ValueOf<(typeof SETTINGS)[Name]>;
+};
+
+/** A value in the environment that cannot be used, said in one line. */
+export class ConfigError extends Error {
+  override readonly name = 'ConfigError';
+}
+
+/** @throws ConfigError for the first value that is wrong */
+export function readConfig(environment: Readonly<Record<string, string | undefined>>): Config {
+  const values = Object.entries(SETTINGS).map(([key, setting]) => [key, readSetting(setting, environment)]);
+  return Object.fromEntries(values) as Config;
+}
+
+function readSetting(setting: Setting<unknown>, environment: Readonly<Record<string, string | undefined>>): unknown {
+  // An empty variable is the same as none: compose files set those for what is left out.
+  const name = [setting.name, ...setting.aliases].find((each) => (environment[each] ?? '') !== '');
+  const written = name === undefined ? setting.fallback : environment[name];
+  if (written === undefined) return undefined;
+  const parsed = setting.parse(written);
+  if ('value' in parsed) return parsed.value;
+  throw new ConfigError(`${name ?? setting.name}=${written} cannot be used: ${parsed.expected} is expected`);
+}

@@ -1,0 +1,100 @@
+/** One environment variable: everything that docs/configuration.md says of it. */
+export interface Setting<T, Fallback extends string | undefined = string | undefined> {
+  readonly name: string;
+  /** Older or other names for the same setting. */
+  readonly aliases: readonly string[];
+  readonly type: string;
+  /** As it would be written in the environment; undefined: not set. */
+  readonly fallback: Fallback;
+  readonly sentence: string;
+  /** @returns the value, or what is expected instead */
+  readonly parse: (text: string) => { readonly value: T } | { readonly expected: string };
+}
+
+interface Description {
+  readonly fallback?: string;
+  readonly aliases?: readonly string[];
+  readonly sentence: string;
+}
+
+/** Whether a setting has a default is part of its type: without one its value may be undefined. */
+type FallbackOf<D extends Description> = D extends { readonly fallback: string } ? string : undefined;
+
+function setting<T, D extends Description>(
+  name: string,
+  type: string,
+  about: D,
+  parse: Setting<T>['parse'],
+): Setting<T, FallbackOf<D>> {
+  const fallback = about.fallback as FallbackOf<D>;
+  return { name, type, aliases: about.aliases ?? [], fallback, sentence: about.sentence, parse };
+}
+
+export function text<D extends Description>(name: string, about: D): Setting<string, FallbackOf<D>> {
+  return setting(name, 'text', about, (value) => ({ value }));
+}
+
+export function integer<D extends Description>(
+  name: string,
+  min: number,
+  max: number,
+  about: D,
+): Setting<number, FallbackOf<D>> {
+  return setting(name, `number, ${min} to ${max}`, about, (value) => {
+    const parsed = /^\d{1,15}$/.test(value) ? Number(value) : Number.NaN;
+    return parsed >= min && parsed <= max ? { value: parsed } : { expected: `a number from ${min} to ${max}` };
+  });
+}
+
+export function choice<const T extends string, D extends Description>(
+  name: string,
+  values: readonly T[],
+  about: D,
+): Setting<T, FallbackOf<D>> {
+  return setting(name, values.join(' \\| '), about, (value) => {
+    const found = values.find((each) => each === value);
+    return found === undefined ? { expected: `one of ${values.join(', ')}` } : { value: found };
+  });
+}
+
+export function flag<D extends Description>(name: string, about: D): Setting<boolean, FallbackOf<D>> {
+  return setting(name, 'true \\| false', about, (value) => {
+    if (value === 'true' || value === 'false') return { value: value === 'true' };
+    return { expected: 'true or false' };
+  });
+}
+
+const UNITS: Readonly<Record<string, number>> = { ms: 1, s: 1_000, m: 60_000, h: 3_600_000, d: 86_400_000 };
+
+/** Value in milliseconds. */
+export function duration<D extends Description>(name: string, about: D): Setting<number, FallbackOf<D>> {
+  return setting(name, 'duration', about, (value) => {
+    const [, digits, unit] = /^(\d{1,9})(ms|s|m|h|d)$/.exec(value) ?? [];
+    const factor = unit === undefined ? undefined : UNITS[unit];
+    if (digits === undefined || factor === undefined) return { expected: 'a duration like 500ms, 30s, 10m, 24h or 7d' };
+    return { value: Number(digits) * factor };
+  });
+}
+
+const SIZES: Readonly<Record<string, number>> = { B: 1, KiB: 1024, MiB: 1024 ** 2, GiB: 1024 ** 3 };
+
+/** Value in bytes. */
+export function bytes<D extends Description>(name: string, about: D): Setting<number, FallbackOf<D>> {
+  return setting(name, 'bytes', about, (value) => {
+    const [, digits, unit = 'B'] = /^(\d{1,9})(B|KiB|MiB|GiB)?$/.exec(value) ?? [];
+    const factor = SIZES[unit];
+    if (digits === undefined || factor === undefined) return { expected: 'a size like 4096, 512KiB, 64MiB or 1GiB' };
+    return { value: Number(digits) * factor };
+  });
+}
+
+/** Value without a slash at its end. */
+export function url<D extends Description>(name: string, about: D): Setting<string, FallbackOf<D>> {
+  return setting(name, 'URL', about, (value) => {
+    if (value === '') return { value };
+    const parsed = URL.canParse(value) ? new URL(value) : undefined;
+    if (parsed?.protocol !== 'http:' && parsed?.protocol !== 'https:')
+      return { expected: 'a URL like https://registry.example' };
+    return { value: value.replace(/\/+$/, '') };
+  });
+}

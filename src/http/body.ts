@@ -1,0 +1,96 @@
+import { RegistryError } from '../oci/errors.ts';
+import { UploadBody } from '../registry/upload-body.ts';
+import type { RequestContext } from './context.ts';
+
+/** The announced length, undefined for a chunked body. A request without any body has length 0. */
+export function contentLength(request: Request): number | undefined {
+  const header = request.headers.get('content-length');
+  if (header === null) return request.headers.has('transfer-encoding') ? undefined : 0;
+  if (!/^\d{1,15}$/.test(header)) throw new RegistryError('size-mismatch', 'Content-Length must be a number of bytes');
+  return Number(header);
+}
+
+/**
+ * The request's body for an upload.
+ * @param announced its length as Content-Range says it, where there is one
+ * @param idle milliseconds without a byte after which it counts as broken off
+ */
+export function uploadBody(context: RequestContext, announced: number | undefined, idle: number): UploadBody {
+  const length = contentLength(context.request) ?? announced;
+  if (length !== 0) context.keepOpen();
+  return new UploadBody(chunksOf(context, idle), length);
+}
+
+async function* chunksOf({ request, seen }: RequestContext, idle: number): AsyncIterable<Uint8Array> {
+  const reader = request.body?.getReader();
+  if (reader === undefined) return;
+  let stalled = false;
+  const giveUp = (): void => {
+    stalled = true;
+    // The pending read ends with this; a body that cannot even be cancelled is broken in any case.
+    reader.cancel().catch(() => reader.releaseLock());
+  };
+  let timer = setTimeout(giveUp, idle);
+  let ended = false;
+  try {
+    for (;;) {
+      const { done, value } = await reader.read();
+      if (stalled)
+        throw new RegistryError('upload-stalled', `no byte came for ${idle / 1000} seconds: go on from the offset`);
+      if (done) {
+        ended = true;
+        return;
+      }
+      seen.received += value.length;
+      clearTimeout(timer);
+      timer = setTimeout(giveUp, idle);
+      yield value;
+    }
+  } catch (error) {
+    if (error instanceof RegistryError) throw error;
+    ended = true;
+    throw new RegistryError(
+      'upload-interrupted',
+      'the connection broke off: ask for the progress and go on',
+      undefined,
+      error,
+    );
+  } finally {
+    clearTimeout(timer);
+    if (!ended) await reader.cancel();
+  }
+}
+
+/**
+ * A whole manifest.
+ * @param deadline milliseconds for all of it
+ * @throws RegistryError `manifest-too-large`, `upload-stalled`, `upload-interrupted`, `size-mismatch`
+ */
+export async function manifestBody(
+  context: RequestContext,
+  max: number,
+  deadline: number,
+): Promise<Uint8Array<ArrayBuffer>> {
+  const { request } = context;
+  const length = contentLength(request);
+  if (length !== undefined && length > max) throw tooLarge(max);
+  context.keepOpen();
+  const chunks: Uint8Array[] = [];
+  let size = 0;
+  const overdue = AbortSignal.timeout(deadline);
+  for await (const chunk of chunksOf(context, deadline)) {
+    if (overdue.aborted)
+      throw new RegistryError('upload-stalled', 'the manifest did not arrive in time: send it again');
+    chunks.push(chunk);
+    size += chunk.length;
+    if (size > max) throw tooLarge(max);
+  }
+  if (length !== undefined && size !== length) {
+    throw new RegistryError('size-mismatch', `the body has ${size} bytes, Content-Length says ${length}`);
+  }
+  return new Uint8Array(Buffer.concat(chunks));
+}
+
+function tooLarge(max: number): RegistryError {
+  return new RegistryError('manifest-too-large', `a manifest may have at most ${max} bytes`, { max });
+}

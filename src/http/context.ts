@@ -1,0 +1,46 @@
+import type { Actor } from '../access/access.ts';
+import type { Registry } from '../registry/registry.ts';
+import type { Route, RouteKind } from './route.ts';
+
+/** What handlers may lean on; the same for all requests. */
+export interface HandlerPorts {
+  readonly registry: Registry;
+  readonly limits: HttpLimits;
+}
+
+export interface HttpLimits {
+  /** A request body that brings no byte for so long is given up, in milliseconds. */
+  readonly bodyIdle: number;
+  /** A manifest must have arrived within this, in milliseconds. */
+  readonly manifestDeadline: number;
+  /** Bytes; announced as OCI-Chunk-Min-Length. Smaller chunks are taken all the same. */
+  readonly chunkMinLength: number;
+  /** Scheme and host that Locations begin with; empty: relative ones. */
+  readonly publicUrl: string;
+}
+
+/** One request on its way through: handlers add what the log line should say. */
+export interface RequestContext {
+  readonly request: Request;
+  readonly id: string;
+  /** Found out when it is first needed. */
+  readonly actor: () => Actor;
+  /** For requests whose body may take long: from here on only our own timers end it. */
+  readonly keepOpen: () => void;
+  readonly seen: Seen;
+}
+
+export interface Seen {
+  repository: string | undefined;
+  digest: string | undefined;
+  reference: string | undefined;
+  received: number;
+  sent: number;
+}
+
+/** The handler of one kind of request: reads what it needs, asks the domain, renders its answer. */
+export type Handler<K extends RouteKind> = (
+  route: Extract<Route, { kind: K }>,
+  context: RequestContext,
+  ports: HandlerPorts,
+) => Response | Promise<Response>;

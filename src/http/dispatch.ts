@@ -1,0 +1,65 @@
+import { unreachable } from '../oci/errors.ts';
+import type { HandlerPorts, RequestContext } from './context.ts';
+import { deleteBlob, getBlob, headBlob } from './handlers/blobs.ts';
+import { listCatalog, listReferrers, listTags } from './handlers/listings.ts';
+import { deleteManifest, getManifest, headManifest, putManifest } from './handlers/manifests.ts';
+import {
+  cancelUpload,
+  closeUpload,
+  mountBlob,
+  pushMonolithic,
+  startUpload,
+  uploadChunk,
+  uploadStatus,
+} from './handlers/uploads.ts';
+import type { Route } from './route.ts';
+
+/** The one table from kinds of requests to their handlers; a kind without one does not compile. */
+export function dispatch(route: Route, context: RequestContext, ports: HandlerPorts): Response | Promise<Response> {
+  switch (route.kind) {
+    case 'ping':
+      return new Response('{}', {
+        headers: {
+          'Content-Type': 'application/json',
+          'Content-Length': '2',
+          'Docker-Distribution-Api-Version': 'registry/2.0',
+        },
+      });
+    case 'blob-get':
+      return getBlob(route, context, ports);
+    case 'blob-head':
+      return headBlob(route, context, ports);
+    case 'blob-delete':
+      return deleteBlob(route, context, ports);
+    case 'manifest-get':
+      return getManifest(route, context, ports);
+    case 'manifest-head':
+      return headManifest(route, context, ports);
+    case 'manifest-put':
+      return putManifest(route, context, ports);
+    case 'manifest-delete':
+      return deleteManifest(route, context, ports);
+    case 'upload-start':
+      return startUpload(route, context, ports);
+    case 'upload-monolithic':
+      return pushMonolithic(route, context, ports);
+    case 'blob-mount':
+      return mountBlob(route, context, ports);
+    case 'upload-chunk':
+      return uploadChunk(route, context, ports);
+    case 'upload-close':
+      return closeUpload(route, context, ports);
+    case 'upload-status':
+      return uploadStatus(route, context, ports);
+    case 'upload-cancel':
+      return cancelUpload(route, context, ports);
+    case 'tags-list':
+      return listTags(route, context, ports);
+    case 'referrers':
+      return listReferrers(route, context, ports);
+    case 'catalog':
+      return listCatalog(route, context, ports);
+    default:
+      return unreachable(route);
+  }
+}

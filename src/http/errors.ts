@@ -1,0 +1,81 @@
+import { type ErrorKind, RegistryError } from '../oci/errors.ts';
+
+/** The codes of the spec's table, and two of our own for answers that are not the client's fault. */
+type Code =
+  | 'BLOB_UNKNOWN'
+  | 'BLOB_UPLOAD_INVALID'
+  | 'BLOB_UPLOAD_UNKNOWN'
+  | 'DIGEST_INVALID'
+  | 'MANIFEST_BLOB_UNKNOWN'
+  | 'MANIFEST_INVALID'
+  | 'MANIFEST_UNKNOWN'
+  | 'NAME_INVALID'
+  | 'NAME_UNKNOWN'
+  | 'SIZE_INVALID'
+  | 'UNAUTHORIZED'
+  | 'DENIED'
+  | 'UNSUPPORTED'
+  | 'UNAVAILABLE'
+  | 'UNKNOWN';
+
+const TABLE: Readonly<Record<ErrorKind, readonly [status: number, code: Code]>> = {
+  'name-invalid': [400, 'NAME_INVALID'],
+  'name-unknown': [404, 'NAME_UNKNOWN'],
+  'tag-invalid': [400, 'MANIFEST_INVALID'],
+  'digest-invalid': [400, 'DIGEST_INVALID'],
+  'digest-mismatch': [400, 'DIGEST_INVALID'],
+  'size-mismatch': [400, 'SIZE_INVALID'],
+  'request-invalid': [400, 'UNSUPPORTED'],
+  'too-many-tags': [414, 'UNSUPPORTED'],
+  'range-unsatisfiable': [416, 'SIZE_INVALID'],
+  'range-invalid': [400, 'BLOB_UPLOAD_INVALID'],
+  'blob-unknown': [404, 'BLOB_UNKNOWN'],
+  'blob-referenced': [405, 'UNSUPPORTED'],
+  'upload-unknown': [404, 'BLOB_UPLOAD_UNKNOWN'],
+  'upload-out-of-order': [416, 'BLOB_UPLOAD_INVALID'],
+  'upload-busy': [409, 'BLOB_UPLOAD_INVALID'],
+  'upload-interrupted': [400, 'BLOB_UPLOAD_INVALID'],
+  'upload-stalled': [408, 'BLOB_UPLOAD_INVALID'],
+  'manifest-unknown': [404, 'MANIFEST_UNKNOWN'],
+  'manifest-invalid': [400, 'MANIFEST_INVALID'],
+  'manifest-too-large': [413, 'MANIFEST_INVALID'],
+  'manifest-references-unknown': [404, 'MANIFEST_BLOB_UNKNOWN'],
+  'route-unknown': [404, 'UNSUPPORTED'],
+  'method-not-allowed': [405, 'UNSUPPORTED'],
+  unauthorized: [401, 'UNAUTHORIZED'],
+  denied: [403, 'DENIED'],
+  'storage-full': [507, 'UNAVAILABLE'],
+  'log-broken': [500, 'UNKNOWN'],
+  'content-damaged': [500, 'UNKNOWN'],
+  unavailable: [503, 'UNAVAILABLE'],
+};
+
+/** How long a client should wait before it tries again, in seconds. */
+const RETRY_AFTER = '5';
+
+/**
+ * The one place where errors become responses, in the shape that the spec gives them. What is not a RegistryError is a defect:
+ * the client learns nothing of it.
+ */
+export function renderError(error: unknown, head: boolean): Response {
+  const known =
+    error instanceof RegistryError
+      ? error
+      : new RegistryError('unavailable', 'the registry failed to answer: try again');
+  const [status, code] = error instanceof RegistryError ? TABLE[known.kind] : ([500, 'UNKNOWN'] as const);
+  const detail = known.detail === undefined ? {} : { detail: known.detail };
+  const body = new TextEncoder().encode(JSON.stringify({ errors: [{ code, message: known.message, ...detail }] }));
+  const headers: Record<string, string> = {
+    'Content-Type': 'application/json',
+    'Content-Length': String(body.length),
+    'Docker-Distribution-Api-Version': 'registry/2.0',
+  };
+  if (status === 503 || status === 507) headers['Retry-After'] = RETRY_AFTER;
+  if (known.kind === 'method-not-allowed') headers.Allow = allowed(known);
+  return new Response(head ? null : body, { status, headers });
+}
+
+function allowed({ detail }: RegistryError): string {
+  const methods = detail?.allow;
+  return Array.isArray(methods) ? methods.join(', ') : '';
+}

@@ -1,0 +1,62 @@
+import type { Digest } from '../../oci/names.ts';
+import type { OpenBlob } from '../../registry/blobs.ts';
+import type { Handler } from '../context.ts';
+import { parseRange } from '../range.ts';
+import { isNotModified, notModified } from './conditional.ts';
+
+/** "A HEAD request to an existing blob … MUST return 200 OK … MUST contain the size in bytes … in the header Content-Length". */
+export const headBlob: Handler<'blob-head'> = async ({ repo, digest }, { request }, { registry }) => {
+  const { size } = await registry.blobs.stat(repo, digest);
+  if (isNotModified(request, digest)) return notModified(digest);
+  return new Response(null, { headers: blobHeaders(digest, size) });
+};
+
+/** "A GET request to an existing blob URL MUST provide the expected blob, with a response code that MUST be 200 OK." */
+export const getBlob: Handler<'blob-get'> = async ({ repo, digest }, { request, seen }, { registry }) => {
+  const ifNoneMatch = isNotModified(request, digest);
+  if (ifNoneMatch) {
+    await registry.blobs.stat(repo, digest);
+    return notModified(digest);
+  }
+  const blob = await registry.blobs.open(repo, digest);
+  const wanted = request.headers.get('range');
+  const range = wanted === null ? undefined : parseRange(wanted, blob.size);
+  const { start, end } = range ?? { start: 0, end: blob.size };
+  seen.sent = end - start;
+  const headers = blobHeaders(digest, end - start);
+  if (range === undefined) return new Response(bodyOf(blob, undefined), { headers });
+  // Bun would name the stored file in this header.
+  headers['Content-Disposition'] = 'attachment';
+  headers['Content-Range'] = `bytes ${start}-${end - 1}/${blob.size}`;
+  return new Response(bodyOf(blob, range), { status: 206, headers });
+};
+
+/** "Upon success, the registry MUST respond with code 202 Accepted. If the blob is not found, a 404 Not Found". */
+export const deleteBlob: Handler<'blob-delete'> = async ({ repo, digest }, { actor }, { registry }) => {
+  await registry.blobs.delete(repo, digest, actor());
+  return new Response(null, { status: 202, headers: { 'Content-Length': '0' } });
+};
+
+function blobHeaders(digest: Digest, length: number): Record<string, string> {
+  return {
+    'Content-Type': 'application/octet-stream',
+    'Content-Length': String(length),
+    'Docker-Content-Digest': digest,
+    ETag: `"${digest}"`,
+    'Accept-Ranges': 'bytes',
+    'Cache-Control': 'max-age=31536000, immutable',
+  };
+}
+
+/** Files go out by the kernel, without passing through this process's memory. */
+function bodyOf({ size, body }: OpenBlob, range: { start: number; end: number } | undefined): Bun.BodyInit {
+  const { start, end } = range ?? { start: 0, end: size };
+  switch (body.kind) {
+    case 'bytes':
+      return range === undefined ? body.bytes : body.bytes.subarray(start, end);
+    case 'file':
+      return range === undefined ? Bun.file(body.path) : Bun.file(body.path).slice(start, end);
+    case 'stream':
+      return body.open({ start, end });
+  }
+}

@@ -1,0 +1,14 @@
+import type { Digest } from '../../oci/names.ts';
+
+/** RFC 9110, section 13.1.2: `If-None-Match` lists entity tags, or is `*`. Ours are the digests. */
+export function isNotModified(request: Request, digest: Digest): boolean {
+  const header = request.headers.get('if-none-match');
+  if (header === null) return false;
+  if (header.trim() === '*') return true;
+  // "A recipient MUST use the weak comparison function": a W/ in front does not matter.
+  return header.split(',').some((tag) => tag.trim().replace(/^W\//, '') === `"${digest}"`);
+}
+
+export function notModified(digest: Digest): Response {
+  return new Response(null, { status: 304, headers: { ETag: `"${digest}"`, 'Docker-Content-Digest': digest } });
+}

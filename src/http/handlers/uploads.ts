@@ -1,0 +1,94 @@
+import type { Digest, RepositoryName, UploadId } from '../../oci/names.ts';
+import type { Session } from '../../registry/sessions.ts';
+import { contentLength, uploadBody } from '../body.ts';
+import type { Handler, HandlerPorts, RequestContext } from '../context.ts';
+import { location } from '../location.ts';
+import { parseContentRange } from '../range.ts';
+
+/** "Upon success, the response MUST have a code of 202 Accepted, and MUST include the following header: Location". */
+export const startUpload: Handler<'upload-start'> = async ({ repo, algorithm }, { actor }, ports) =>
+  started(await ports.registry.uploads.start({ repo, actor: actor() }, algorithm), ports);
+
+/** "Successful completion of the request MUST return a 201 Created and MUST include … Location: <blob-location>". */
+export const pushMonolithic: Handler<'upload-monolithic'> = async ({ repo, digest }, context, ports) => {
+  const body = uploadBody(context, undefined, ports.limits.bodyIdle);
+  await ports.registry.uploads.monolithic({ repo, actor: context.actor() }, digest, body);
+  return created(repo, digest, ports);
+};
+
+/** "If … unable to mount the requested blob, it SHOULD return a 202. This indicates that the upload session has begun". */
+export const mountBlob: Handler<'blob-mount'> = async ({ repo, digest, from }, { actor }, ports) => {
+  const { linking, uploads } = ports.registry;
+  if (await linking.mount(repo, digest, from, actor())) return created(repo, digest, ports);
+  return started(
+    await uploads.start({ repo, actor: actor() }, digest.startsWith('sha512:') ? 'sha512' : 'sha256'),
+    ports,
+  );
+};
+
+/** "The response for each successful chunk upload MUST be 202 Accepted". */
+export const uploadChunk: Handler<'upload-chunk'> = async ({ repo, upload }, context, ports) => {
+  const { body, range } = chunk(context, ports);
+  const session = await ports.registry.uploads.append(upload, { repo, actor: context.actor() }, body, range);
+  return progress(session, 202, ports);
+};
+
+/** "The response to a successful closing of the session MUST be 201 Created". */
+export const closeUpload: Handler<'upload-close'> = async ({ repo, upload, digest }, context, ports) => {
+  const { body, range } = chunk(context, ports);
+  await ports.registry.uploads.close(upload, { repo, actor: context.actor() }, digest, body, range);
+  return created(repo, digest, ports);
+};
+
+/** "The response to an active upload <blob-push-location> MUST be a 204 No Content response code". */
+export const uploadStatus: Handler<'upload-status'> = async ({ repo, upload }, { actor }, ports) =>
+  progress(await ports.registry.uploads.status(upload, { repo, actor: actor() }), 204, ports);
+
+/** "If successful, the response SHOULD be a 204 No Content response code." */
+export const cancelUpload: Handler<'upload-cancel'> = async ({ repo, upload }, { actor }, ports) => {
+  await ports.registry.uploads.cancel(upload, { repo, actor: actor() });
+  return new Response(null, { status: 204 });
+};
+
+function chunk(context: RequestContext, { limits }: HandlerPorts) {
+  const range = parseContentRange(context.request.headers.get('content-range'), contentLength(context.request));
+  const announced = range === undefined ? undefined : range.end - range.start + 1;
+  return { range, body: uploadBody(context, announced, limits.bodyIdle) };
+}
+
+function started(session: Session, ports: HandlerPorts): Response {
+  const headers = sessionHeaders(session, ports);
+  headers['OCI-Chunk-Min-Length'] = String(ports.limits.chunkMinLength);
+  headers['Content-Length'] = '0';
+  return new Response(null, { status: 202, headers });
+}
+
+function progress(session: Session, status: 202 | 204, ports: HandlerPorts): Response {
+  const headers = sessionHeaders(session, ports);
+  if (status === 202) headers['Content-Length'] = '0';
+  return new Response(null, { status, headers });
+}
+
+function created(repo: RepositoryName, digest: Digest, { limits }: HandlerPorts): Response {
+  return new Response(null, {
+    status: 201,
+    headers: {
+      Location: location(limits, `/v2/${repo}/blobs/${digest}`),
+      'Docker-Content-Digest': digest,
+      'Content-Length': '0',
+    },
+  });
+}
+
+function sessionHeaders({ id, repo, offset }: Session, { limits }: HandlerPorts): Record<string, string> {
+  return {
+    Location: location(limits, uploadPath(repo, id)),
+    // "The <end-of-range> value is the position of the last uploaded byte": there is no way to say "none".
+    Range: `0-${Math.max(0, offset - 1)}`,
+    'Docker-Upload-UUID': id,
+  };
+}
+
+function uploadPath(repo: RepositoryName, id: UploadId): string {
+  return `/v2/${repo}/blobs/uploads/${id}`;
+}

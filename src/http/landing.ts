@@ -1,0 +1,20 @@
+/** What a person sees who opens the registry in a browser. */
+export function landingPage(version: string): Response {
+  const page = `<!doctype html>
+<html lang="en">
+<head><meta charset="utf-8"><meta name="viewport" content="width=device-width"><title>Marina</title>
+<style>body{font:16px/1.5 system-ui,sans-serif;max-width:42rem;margin:4rem auto;padding:0 1rem;color:#1b2733}
+code,pre{font:14px ui-monospace,monospace;background:#eef3f7;border-radius:4px}code{padding:.1em .3em}pre{padding:1em;overflow:auto}</style></head>
+<body>
+<h1>Marina</h1>
+<p>This is a container registry (OCI distribution, version ${version}). It is meant for clients such as docker, podman, skopeo or oras:</p>
+<pre id="push">docker tag my-image <span>HOST</span>/my-image
+docker push <span>HOST</span>/my-image</pre>
+<p>The repositories: <a href="/v2/_catalog"><code>/v2/_catalog</code></a>.
+Health: <a href="/healthz"><code>/healthz</code></a>, <a href="/readyz"><code>/readyz</code></a>.
+Figures: <a href="/metrics"><code>/metrics</code></a>.</p>
+<script>for (const each of document.querySelectorAll('#push span')) each.textContent = location.host;</script>
+</body></html>
+`;
+  return new Response(page, { headers: { 'Content-Type': 'text/html; charset=utf-8' } });
+}

@@ -1,0 +1,266 @@
+import { type Algorithm, DEFAULT_ALGORITHM, isAlgorithm, parseDigest, requireDigest } from '../oci/digest.ts';
+import { RegistryError } from '../oci/errors.ts';
+import {
+  type Digest,
+  parseRepositoryName,
+  parseTag,
+  parseUploadId,
+  type RepositoryName,
+  type Tag,
+  type UploadId,
+} from '../oci/names.ts';
+import type { Reference } from '../registry/manifests.ts';
+
+interface OfRepository {
+  readonly repo: RepositoryName;
+}
+interface OfBlob extends OfRepository {
+  readonly digest: Digest;
+}
+interface OfManifest extends OfRepository {
+  readonly reference: Reference;
+}
+interface OfUpload extends OfRepository {
+  readonly upload: UploadId;
+}
+interface Paged {
+  /** undefined: as many as the registry likes. */
+  readonly n: number | undefined;
+  readonly last: string | undefined;
+}
+
+/** Every request that the API knows, each with its endpoint in the spec. */
+export type Route =
+  /** end-1 GET /v2/ */
+  | { readonly kind: 'ping' }
+  /** end-2 GET, HEAD /v2/<name>/blobs/<digest> */
+  | ({ readonly kind: 'blob-get' } & OfBlob)
+  | ({ readonly kind: 'blob-head' } & OfBlob)
+  /** end-10 DELETE /v2/<name>/blobs/<digest> */
+  | ({ readonly kind: 'blob-delete' } & OfBlob)
+  /** end-3 GET, HEAD /v2/<name>/manifests/<tag-or-digest> */
+  | ({ readonly kind: 'manifest-get' } & OfManifest)
+  | ({ readonly kind: 'manifest-head' } & OfManifest)
+  /** end-7a, end-7b PUT /v2/<name>/manifests/<tag-or-digest>, ?tag= with a digest */
+  | ({ readonly kind: 'manifest-put'; readonly tags: readonly Tag[] } & OfManifest)
+  /** end-9 DELETE /v2/<name>/manifests/<tag-or-digest> */
+  | ({ readonly kind: 'manifest-delete' } & OfManifest)
+  /** end-4a, end-4c POST /v2/<name>/blobs/uploads/, ?digest-algorithm= */
+  | ({ readonly kind: 'upload-start'; readonly algorithm: Algorithm } & OfRepository)
+  /** end-4b POST /v2/<name>/blobs/uploads/?digest=<digest> */
+  | ({ readonly kind: 'upload-monolithic' } & OfBlob)
+  /** end-11 POST /v2/<name>/blobs/uploads/?mount=<digest>&from=<other_name> */
+  | ({ readonly kind: 'blob-mount'; readonly from: RepositoryName | undefined } & OfBlob)
+  /** end-5 PATCH <blob-push-location> */
+  | ({ readonly kind: 'upload-chunk' } & OfUpload)
+  /** end-6 PUT <blob-push-location>?digest=<digest> */
+  | ({ readonly kind: 'upload-close'; readonly digest: Digest } & OfUpload)
+  /** end-13 GET <blob-push-location> */
+  | ({ readonly kind: 'upload-status' } & OfUpload)
+  /** end-14 DELETE <blob-push-location> */
+  | ({ readonly kind: 'upload-cancel' } & OfUpload)
+  /** end-8a, end-8b GET /v2/<name>/tags/list */
+  | ({ readonly kind: 'tags-list' } & OfRepository & Paged)
+  /** end-12a, end-12b GET /v2/<name>/referrers/<digest>; `last` is ours, for pages */
+  | ({
+      readonly kind: 'referrers';
+      readonly artifactType: string | undefined;
+      readonly last: Digest | undefined;
+    } & OfBlob)
+  /** not in the spec: GET /v2/_catalog */
+  | ({ readonly kind: 'catalog' } & Paged);
+
+export type RouteKind = Route['kind'];
+
+/** More than the ten that the spec asks for; beyond it 414. */
+export const MAX_TAG_PARAMETERS = 256;
+
+/**
+ * Reads a request's method and target. Pure: nothing is looked up.
+ * @param target path and query, as sent: still percent-encoded
+ * @throws RegistryError of the kinds `route-unknown`, `method-not-allowed`, and `…-invalid` for what is in it
+ */
+export function parseRoute(method: string, target: string): Route {
+  const mark = target.indexOf('?');
+  const path = decodePath(mark < 0 ? target : target.slice(0, mark));
+  const query = new URLSearchParams(mark < 0 ? '' : target.slice(mark + 1));
+  if (path === '/v2' || path === '/v2/') return allow(method, { GET: { kind: 'ping' }, HEAD: { kind: 'ping' } });
+  if (!path.startsWith('/v2/')) throw routeUnknown();
+  if (path === '/v2/_catalog') return allow(method, { GET: () => ({ kind: 'catalog', ...paged(query) }) });
+
+  // What a path means is read from its end: `blobs`, `manifests`, `tags` and `uploads` are legal parts of a name.
+  const parts = path.slice('/v2/'.length).split('/');
+  const last = parts[parts.length - 1] ?? '';
+  const before = parts[parts.length - 2];
+  if (isUploads(parts)) return uploadsRoute(method, nameOf(parts, last === '' ? 3 : 2), query);
+  switch (before) {
+    case 'blobs':
+      return blobRoute(method, nameOf(parts, 2), last);
+    case 'manifests':
+      return manifestRoute(method, nameOf(parts, 2), last, query);
+    case 'uploads':
+      if (parts[parts.length - 3] === 'blobs') return uploadRoute(method, nameOf(parts, 3), last, query);
+      break;
+    case 'tags':
+      if (last === 'list') {
+        const repo = nameOf(parts, 2);
+        return allow(method, { GET: () => ({ kind: 'tags-list', repo, ...paged(query) }) });
+      }
+      break;
+    case 'referrers':
+      return referrersRoute(method, nameOf(parts, 2), last, query);
+  }
+  throw routeUnknown();
+}
+
+/** `…/blobs/uploads` or `…/blobs/uploads/`, where it is not the blob "uploads" that is meant: no digest looks like that. */
+function isUploads(parts: readonly string[]): boolean {
+  const end = parts[parts.length - 1] === '' ? parts.length - 1 : parts.length;
+  return parts[end - 1] === 'uploads' && parts[end - 2] === 'blobs';
+}
+
+function blobRoute(method: string, repo: RepositoryName, last: string): Route {
+  const digest = requireDigest(last);
+  return allow(method, {
+    GET: { kind: 'blob-get', repo, digest },
+    HEAD: { kind: 'blob-head', repo, digest },
+    DELETE: { kind: 'blob-delete', repo, digest },
+  });
+}
+
+function manifestRoute(method: string, repo: RepositoryName, last: string, query: URLSearchParams): Route {
+  const reference = parseReference(last);
+  return allow(method, {
+    GET: { kind: 'manifest-get', repo, reference },
+    HEAD: { kind: 'manifest-head', repo, reference },
+    PUT: () => ({ kind: 'manifest-put', repo, reference, tags: tagParameters(reference, query) }),
+    DELETE: { kind: 'manifest-delete', repo, reference },
+  });
+}
+
+function uploadsRoute(method: string, repo: RepositoryName, query: URLSearchParams): Route {
+  return allow(method, {
+    POST: () => {
+      const mount = query.get('mount');
+      // A digest that cannot be mounted is no reason to refuse the upload that follows; a malformed one is.
+      if (mount !== null) return { kind: 'blob-mount', repo, digest: requireDigest(mount), from: sourceOf(query) };
+      const digest = query.get('digest');
+      if (digest !== null) return { kind: 'upload-monolithic', repo, digest: requireDigest(digest) };
+      return { kind: 'upload-start', repo, algorithm: algorithmParameter(query) };
+    },
+  });
+}
+
+function uploadRoute(method: string, repo: RepositoryName, last: string, query: URLSearchParams): Route {
+  const upload = parseUploadId(last);
+  if (upload === undefined)
+    throw new RegistryError('upload-unknown', 'there is no such upload: its id is not one of ours');
+  return allow(method, {
+    PATCH: { kind: 'upload-chunk', repo, upload },
+    PUT: () => ({ kind: 'upload-close', repo, upload, digest: requireDigest(query.get('digest') ?? '') }),
+    GET: { kind: 'upload-status', repo, upload },
+    DELETE: { kind: 'upload-cancel', repo, upload },
+  });
+}
+
+function referrersRoute(method: string, repo: RepositoryName, last: string, query: URLSearchParams): Route {
+  const digest = requireDigest(last);
+  return allow(method, {
+    GET: () => ({
+      kind: 'referrers',
+      repo,
+      digest,
+      artifactType: query.get('artifactType') ?? undefined,
+      last: parseDigest(query.get('last') ?? ''),
+    }),
+  });
+}
+
+/** The route of the method, made only when it is the one that was asked for. */
+function allow(method: string, routes: Readonly<Record<string, Route | (() => Route)>>): Route {
+  const route = Object.hasOwn(routes, method) ? routes[method] : undefined;
+  if (route === undefined) {
+    const allowed = Object.keys(routes);
+    throw new RegistryError('method-not-allowed', `${method} is not possible here, only ${allowed.join(', ')}`, {
+      allow: allowed,
+    });
+  }
+  return typeof route === 'function' ? route() : route;
+}
+
+/** Each part is decoded by itself: an encoded slash does not become a separator. */
+function decodePath(path: string): string {
+  if (!path.includes('%')) return path;
+  const parts = path.split('/').map((part) => {
+    try {
+      return decodeURIComponent(part);
+    } catch {
+      throw new RegistryError('name-invalid', 'the address has a percent sign that encodes nothing');
+    }
+  });
+  if (parts.some((part) => part.includes('/')))
+    throw new RegistryError('name-invalid', 'a slash in the address must not be encoded');
+  return parts.join('/');
+}
+
+/** The name before the last `taken` parts. */
+function nameOf(parts: readonly string[], taken: number): RepositoryName {
+  return requireName(parts.slice(0, -taken).join('/'));
+}
+
+function requireName(text: string): RepositoryName {
+  const name = parseRepositoryName(text);
+  if (name !== undefined) return name;
+  throw new RegistryError(
+    'name-invalid',
+    'a repository name has lower-case letters and digits, separated by . _ __ - or /, and at most 255 characters',
+  );
+}
+
+/** A tag has no colon, a digest has one: nothing is both. */
+export function parseReference(text: string): Reference {
+  if (text.includes(':')) return { kind: 'digest', digest: requireDigest(text) };
+  const tag = parseTag(text);
+  if (tag !== undefined) return { kind: 'tag', tag };
+  throw new RegistryError(
+    'tag-invalid',
+    'a tag has letters, digits, _ . and -, does not begin with . or -, and has at most 128',
+  );
+}
+
+function tagParameters(reference: Reference, query: URLSearchParams): Tag[] {
+  const texts = query.getAll('tag');
+  // "When pushing a manifest by digest, the registry MAY support the pushing of tags": by tag, the tag is in the path.
+  if (reference.kind === 'tag') return [reference.tag];
+  if (texts.length > MAX_TAG_PARAMETERS) {
+    throw new RegistryError('too-many-tags', `at most ${MAX_TAG_PARAMETERS} tags can be set in one request`);
+  }
+  const tags = texts.map((text) => {
+    const tag = parseTag(text);
+    if (tag === undefined) throw new RegistryError('tag-invalid', 'a tag parameter is not a legal tag');
+    return tag;
+  });
+  return [...new Set(tags)];
+}
+
+function sourceOf(query: URLSearchParams): RepositoryName | undefined {
+  const from = query.get('from');
+  return from === null || from === '' ? undefined : requireName(from);
+}
+
+function algorithmParameter(query: URLSearchParams): Algorithm {
+  const text = query.get('digest-algorithm');
+  if (text === null) return DEFAULT_ALGORITHM;
+  if (isAlgorithm(text)) return text;
+  throw new RegistryError('digest-invalid', 'the digest-algorithm must be sha256 or sha512');
+}
+
+function paged(query: URLSearchParams): Paged {
+  const n = query.get('n');
+  if (n !== null && !/^\d{1,15}$/.test(n)) throw new RegistryError('request-invalid', 'n must be a number, 0 or more');
+  return { n: n === null ? undefined : Number(n), last: query.get('last') ?? undefined };
+}
+
+function routeUnknown(): RegistryError {
+  return new RegistryError('route-unknown', 'there is nothing at this address');
+}

@@ -1,0 +1,124 @@
+import { createHash } from 'node:crypto';
+import { z } from 'zod';
+import { parseDigest } from '../oci/digest.ts';
+import {
+  type Digest,
+  type Incarnation,
+  parseIncarnation,
+  parseRepositoryName,
+  parseTag,
+  type RepositoryName,
+  type Tag,
+} from '../oci/names.ts';
+import { canonicalJson } from './canonical.ts';
+import type { ManifestRecord } from './state.ts';
+
+/** Batches of a higher version are refused, never skipped. */
+export const BATCH_VERSION = 1;
+
+function branded<T>(parse: (text: string) => T | undefined, what: string): z.ZodType<T, string> {
+  return z.string().transform((text, context): T => {
+    const parsed = parse(text);
+    if (parsed !== undefined) return parsed;
+    context.addIssue({ code: 'custom', message: `is not ${what}` });
+    return z.NEVER;
+  });
+}
+
+const digest = branded<Digest>(parseDigest, 'a digest');
+const tag = branded<Tag>(parseTag, 'a tag');
+const inc = branded<Incarnation>(parseIncarnation, 'an incarnation');
+const repo = branded<RepositoryName>(parseRepositoryName, 'a repository name');
+const size = z.int().nonnegative();
+/** Who asked for it, when that is known. */
+const actor = z.string().optional();
+
+const event = z.discriminatedUnion('type', [
+  /** The bytes of `inc` are the blob `digest` of this repository; `from`: the repository it was mounted from. */
+  z.object({ type: z.literal('blob.linked'), digest, size, inc, from: repo.optional(), actor }),
+  z.object({ type: z.literal('blob.unlinked'), digest, inc, actor }),
+  z.object({
+    type: z.literal('manifest.put'),
+    digest,
+    size,
+    inc,
+    mediaType: z.string(),
+    artifactType: z.string().optional(),
+    subject: digest.optional(),
+    annotations: z.record(z.string(), z.string()).optional(),
+    refs: z.array(digest),
+    actor,
+  }),
+  z.object({ type: z.literal('manifest.deleted'), digest, inc, actor }),
+  z.object({ type: z.literal('tag.set'), tag, digest, prev: digest.optional(), actor }),
+  z.object({ type: z.literal('tag.deleted'), tag, prev: digest, actor }),
+  z.object({ type: z.literal('repo.deleted'), actor }),
+  /** `forget`: unlinks before this time (ISO 8601) can no longer be undone, their tombstones are dropped by the fold. */
+  z.object({ type: z.literal('gc.fence'), epoch: inc, forget: z.iso.datetime().optional(), actor }),
+]);
+
+export type JournalEvent = z.infer<typeof event>;
+export type ManifestPut = Extract<JournalEvent, { type: 'manifest.put' }>;
+
+/** What stays of a manifest in the views. @param at milliseconds */
+export function recordOf(event: ManifestPut, at: number): ManifestRecord {
+  const { size, inc, mediaType, artifactType, subject, annotations, refs } = event;
+  return {
+    size,
+    inc,
+    mediaType,
+    ...(artifactType === undefined ? {} : { artifactType }),
+    ...(subject === undefined ? {} : { subject }),
+    ...(annotations === undefined ? {} : { annotations }),
+    refs,
+    at,
+  };
+}
+
+/** `sha256:<hex>` of a slot's bytes; of nothing, before the first one. */
+export type SlotHash = string;
+
+const batch = z.object({
+  v: z.int(),
+  repo,
+  seq: z.int().positive(),
+  /** Hash of the slot before. */
+  prev: z.string(),
+  /** ULID: which attempt wrote this slot. */
+  batch: inc,
+  node: z.string(),
+  at: z.iso.datetime(),
+  events: z.array(event).min(1),
+});
+
+/** What one slot holds. */
+export type Batch = z.infer<typeof batch>;
+
+/** `prev` of slot 1. */
+export const NO_SLOT: SlotHash = `sha256:${'0'.repeat(64)}`;
+
+export function hashSlot(bytes: Uint8Array): SlotHash {
+  return `sha256:${createHash('sha256').update(bytes).digest('hex')}`;
+}
+
+export function encodeBatch(value: Batch): Uint8Array {
+  return canonicalJson(value);
+}
+
+/** @returns the batch, or why these bytes are none that this version may fold. */
+export function decodeBatch(bytes: Uint8Array): { batch: Batch } | { problem: string } {
+  let json: unknown;
+  try {
+    json = JSON.parse(new TextDecoder('utf-8', { fatal: true }).decode(bytes));
+  } catch (error) {
+    return { problem: `not JSON (${String(error)})` };
+  }
+  const version = z.object({ v: z.int() }).safeParse(json);
+  if (version.success && version.data.v > BATCH_VERSION) {
+    return { problem: `version ${version.data.v}, this Marina knows ${BATCH_VERSION}: use the newer one` };
+  }
+  const parsed = batch.safeParse(json);
+  if (parsed.success) return { batch: parsed.data };
+  const issue = parsed.error.issues[0];
+  return { problem: `${issue?.path.join('.') ?? 'batch'}: ${issue?.message ?? 'invalid'}` };
+}

@@ -1,0 +1,172 @@
+import { unreachable } from '../oci/errors.ts';
+import type { Digest, Incarnation, Tag } from '../oci/names.ts';
+import { type Batch, type JournalEvent, type ManifestPut, NO_SLOT, recordOf, type SlotHash } from './events.ts';
+import { SortedNames } from './sorted-names.ts';
+import type { BlobLink, ManifestRecord, RepositoryFacts } from './state.ts';
+
+/** Goes into snapshots: one of another version is not used. */
+export const FOLD_VERSION = 1;
+
+/** Rough bytes of memory that one entry of each kind costs, to bound what the views may take. */
+const WEIGHT = { repository: 2_000, tag: 200, blob: 300, manifest: 600, reference: 120, tombstone: 100 } as const;
+
+/**
+ * A repository as its log says it is: the fold of all batches up to `seq`. It changes only by `apply`, which depends on nothing
+ * but the state and the batch; the caller gives the batches in order.
+ */
+export class RepositoryState implements RepositoryFacts {
+  seq = 0;
+  hash: SlotHash = NO_SLOT;
+  exists = false;
+  readonly tags = new Map<Tag, Digest>();
+  readonly blobs = new Map<Digest, BlobLink>();
+  readonly manifests = new Map<Digest, ManifestRecord>();
+  /** subject -> the manifests that name it. */
+  readonly referrers = new Map<Digest, Set<Digest>>();
+  /** How many manifests refer to a digest. */
+  readonly referenced = new Map<Digest, number>();
+  /** When each incarnation that is no longer linked was unlinked, in milliseconds; for undo and for collection. */
+  readonly tombstones = new Map<Incarnation, number>();
+  readonly tagNames = new SortedNames<Tag>(() => this.tags.keys());
+
+  blob(digest: Digest): BlobLink | undefined {
+    return this.blobs.get(digest);
+  }
+
+  manifest(digest: Digest): ManifestRecord | undefined {
+    return this.manifests.get(digest);
+  }
+
+  tag(tag: Tag): Digest | undefined {
+    return this.tags.get(tag);
+  }
+
+  tagsOf(digest: Digest): readonly Tag[] {
+    const found: Tag[] = [];
+    for (const [tag, target] of this.tags) if (target === digest) found.push(tag);
+    return found;
+  }
+
+  references(digest: Digest): number {
+    return this.referenced.get(digest) ?? 0;
+  }
+
+  /** Estimated bytes of memory. */
+  get weight(): number {
+    return (
+      WEIGHT.repository +
+      this.tags.size * WEIGHT.tag +
+      this.blobs.size * WEIGHT.blob +
+      this.manifests.size * WEIGHT.manifest +
+      this.referenced.size * WEIGHT.reference +
+      this.tombstones.size * WEIGHT.tombstone
+    );
+  }
+
+  /** @param hash of the slot that holds the batch */
+  apply(batch: Batch, hash: SlotHash): void {
+    if (batch.seq !== this.seq + 1 || batch.prev !== this.hash) {
+      throw new Error(`slot ${batch.seq} does not follow slot ${this.seq}`);
+    }
+    const at = Date.parse(batch.at);
+    for (const event of batch.events) this.#applyEvent(event, at);
+    this.seq = batch.seq;
+    this.hash = hash;
+  }
+
+  #applyEvent(event: JournalEvent, at: number): void {
+    if (event.type !== 'repo.deleted' && event.type !== 'gc.fence') this.exists = true;
+    switch (event.type) {
+      case 'blob.linked':
+        this.#link(event.digest, { size: event.size, inc: event.inc, since: at }, at);
+        break;
+      case 'blob.unlinked':
+        if (this.blobs.get(event.digest)?.inc === event.inc) this.blobs.delete(event.digest);
+        this.#bury(event.inc, at);
+        break;
+      case 'manifest.put':
+        this.#removeManifest(event.digest, at);
+        this.#putManifest(event, at);
+        break;
+      case 'manifest.deleted':
+        this.#removeManifest(event.digest, at);
+        break;
+      case 'tag.set':
+        if (!this.tags.has(event.tag)) this.tagNames.added(event.tag);
+        this.tags.set(event.tag, event.digest);
+        break;
+      case 'tag.deleted':
+        if (this.tags.delete(event.tag)) this.tagNames.removed(event.tag);
+        break;
+      case 'repo.deleted':
+        this.#clear(at);
+        break;
+      case 'gc.fence':
+        if (event.forget !== undefined) this.#forget(Date.parse(event.forget));
+        break;
+      default:
+        unreachable(event);
+    }
+  }
+
+  #link(digest: Digest, link: BlobLink, at: number): void {
+    const before = this.blobs.get(digest);
+    this.blobs.set(digest, link);
+    if (before !== undefined && before.inc !== link.inc) this.#bury(before.inc, at);
+    this.tombstones.delete(link.inc);
+  }
+
+  #putManifest(event: ManifestPut, at: number): void {
+    this.tombstones.delete(event.inc);
+    this.restoreManifest(event.digest, recordOf(event, at));
+  }
+
+  /** Puts a manifest and what follows from it, which snapshots leave out. For the fold and its snapshots only. */
+  restoreManifest(digest: Digest, record: ManifestRecord): void {
+    this.manifests.set(digest, record);
+    for (const ref of record.refs) this.referenced.set(ref, this.references(ref) + 1);
+    if (record.subject === undefined) return;
+    const referrers = this.referrers.get(record.subject);
+    if (referrers === undefined) this.referrers.set(record.subject, new Set([digest]));
+    else referrers.add(digest);
+  }
+
+  #removeManifest(digest: Digest, at: number): void {
+    const manifest = this.manifests.get(digest);
+    if (manifest === undefined) return;
+    this.manifests.delete(digest);
+    this.#bury(manifest.inc, at);
+    for (const ref of manifest.refs) this.#dereference(ref, at);
+    if (manifest.subject === undefined) return;
+    const referrers = this.referrers.get(manifest.subject);
+    referrers?.delete(digest);
+    if (referrers?.size === 0) this.referrers.delete(manifest.subject);
+  }
+
+  #dereference(digest: Digest, at: number): void {
+    const left = this.references(digest) - 1;
+    if (left > 0) {
+      this.referenced.set(digest, left);
+      return;
+    }
+    this.referenced.delete(digest);
+    const blob = this.blobs.get(digest);
+    if (blob !== undefined) this.blobs.set(digest, { ...blob, since: at });
+  }
+
+  #clear(at: number): void {
+    for (const blob of this.blobs.values()) this.#bury(blob.inc, at);
+    for (const manifest of this.manifests.values()) this.#bury(manifest.inc, at);
+    for (const each of [this.tags, this.blobs, this.manifests, this.referrers, this.referenced]) each.clear();
+    this.tagNames.reset();
+    this.exists = false;
+  }
+
+  #bury(inc: Incarnation, at: number): void {
+    this.tombstones.set(inc, at);
+  }
+
+  #forget(before: number): void {
+    for (const [inc, at] of this.tombstones) if (at < before) this.tombstones.delete(inc);
+  }
+}

@@ -1,0 +1,95 @@
+import { unreachable } from '../oci/errors.ts';
+import type { Digest, Tag } from '../oci/names.ts';
+import { type JournalEvent, recordOf } from './events.ts';
+import type { BlobLink, ManifestRecord, RepositoryFacts } from './state.ts';
+
+/**
+ * A repository as it will be once the batch being gathered is written: the state at n, seen through the events that earlier
+ * commands of the same group decided on. Readers never see it.
+ */
+export class PendingFacts implements RepositoryFacts {
+  readonly #base: RepositoryFacts;
+  readonly #now: number;
+  readonly #blobs = new Map<Digest, BlobLink | undefined>();
+  readonly #manifests = new Map<Digest, ManifestRecord | undefined>();
+  readonly #tags = new Map<Tag, Digest | undefined>();
+  /** What to add to the base's count of references. */
+  readonly #referenced = new Map<Digest, number>();
+  #exists: boolean;
+  #cleared = false;
+
+  /** @param now milliseconds, the batch's time */
+  constructor(base: RepositoryFacts, now: number) {
+    this.#base = base;
+    this.#now = now;
+    this.#exists = base.exists;
+  }
+
+  get exists(): boolean {
+    return this.#exists;
+  }
+
+  blob(digest: Digest): BlobLink | undefined {
+    return this.#blobs.has(digest) || this.#cleared ? this.#blobs.get(digest) : this.#base.blob(digest);
+  }
+
+  manifest(digest: Digest): ManifestRecord | undefined {
+    return this.#manifests.has(digest) || this.#cleared ? this.#manifests.get(digest) : this.#base.manifest(digest);
+  }
+
+  tag(tag: Tag): Digest | undefined {
+    return this.#tags.has(tag) || this.#cleared ? this.#tags.get(tag) : this.#base.tag(tag);
+  }
+
+  tagsOf(digest: Digest): readonly Tag[] {
+    const kept = this.#cleared ? [] : this.#base.tagsOf(digest).filter((tag) => !this.#tags.has(tag));
+    const changed = [...this.#tags].filter(([, target]) => target === digest).map(([tag]) => tag);
+    return [...kept, ...changed];
+  }
+
+  references(digest: Digest): number {
+    return (this.#cleared ? 0 : this.#base.references(digest)) + (this.#referenced.get(digest) ?? 0);
+  }
+
+  absorb(event: JournalEvent): void {
+    switch (event.type) {
+      case 'blob.linked':
+        this.#exists = true;
+        this.#blobs.set(event.digest, { size: event.size, inc: event.inc, since: this.#now });
+        break;
+      case 'blob.unlinked':
+        this.#blobs.set(event.digest, undefined);
+        break;
+      case 'manifest.put':
+        this.#exists = true;
+        this.#count(this.manifest(event.digest), -1);
+        this.#manifests.set(event.digest, recordOf(event, this.#now));
+        this.#count(event, 1);
+        break;
+      case 'manifest.deleted':
+        this.#count(this.manifest(event.digest), -1);
+        this.#manifests.set(event.digest, undefined);
+        break;
+      case 'tag.set':
+        this.#exists = true;
+        this.#tags.set(event.tag, event.digest);
+        break;
+      case 'tag.deleted':
+        this.#tags.set(event.tag, undefined);
+        break;
+      case 'repo.deleted':
+        for (const each of [this.#blobs, this.#manifests, this.#tags, this.#referenced]) each.clear();
+        this.#cleared = true;
+        this.#exists = false;
+        break;
+      case 'gc.fence':
+        break;
+      default:
+        unreachable(event);
+    }
+  }
+
+  #count(manifest: { readonly refs: readonly Digest[] } | undefined, by: 1 | -1): void {
+    for (const ref of manifest?.refs ?? []) this.#referenced.set(ref, (this.#referenced.get(ref) ?? 0) + by);
+  }
+}

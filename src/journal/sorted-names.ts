@@ -1,0 +1,52 @@
+/** A set of names that can be paged in ASCII order. Names arrive in any order; the order is made when it is first asked for. */
+export class SortedNames<T extends string> {
+  #sorted: T[] | undefined;
+  readonly #all: () => Iterable<T>;
+
+  /** @param all every name of the set, from wherever they are really kept */
+  constructor(all: () => Iterable<T>) {
+    this.#all = all;
+  }
+
+  /** To be called when a name was added that was not there. */
+  added(name: T): void {
+    const sorted = this.#sorted;
+    if (sorted === undefined) return;
+    sorted.splice(this.#firstNotBelow(sorted, name), 0, name);
+  }
+
+  /** To be called when a name was removed that was there. */
+  removed(name: T): void {
+    const sorted = this.#sorted;
+    if (sorted === undefined) return;
+    const index = this.#firstNotBelow(sorted, name);
+    if (sorted[index] === name) sorted.splice(index, 1);
+  }
+
+  /** To be called when everything changed. */
+  reset(): void {
+    this.#sorted = undefined;
+  }
+
+  /** Up to `limit` names that come after `after` (which need not be one of them), and whether more follow. */
+  page(after: string | undefined, limit: number): { names: T[]; more: boolean } {
+    // Names are ASCII: the default order of strings is the order of their bytes.
+    this.#sorted ??= [...this.#all()].sort();
+    const sorted = this.#sorted;
+    let start = after === undefined ? 0 : this.#firstNotBelow(sorted, after);
+    if (after !== undefined && sorted[start] === after) start++;
+    return { names: sorted.slice(start, start + limit), more: start + limit < sorted.length };
+  }
+
+  #firstNotBelow(sorted: readonly T[], name: string): number {
+    let low = 0;
+    let high = sorted.length;
+    while (low < high) {
+      const middle = (low + high) >>> 1;
+      const candidate = sorted[middle];
+      if (candidate !== undefined && candidate < name) low = middle + 1;
+      else high = middle;
+    }
+    return low;
+  }
+}

@@ -1,0 +1,224 @@
+import { RegistryError } from '../oci/errors.ts';
+import type { Incarnation, RepositoryName } from '../oci/names.ts';
+import type { ReachStep } from '../storage/crash-points.ts';
+import type { StorageDriver } from '../storage/driver.ts';
+import { markerKey, slotKey } from '../storage/paths.ts';
+import type { Command, Decision } from './command.ts';
+import { BATCH_VERSION, type Batch, encodeBatch, hashSlot, type JournalEvent, type SlotHash } from './events.ts';
+import { readSlot } from './log.ts';
+import { PendingFacts } from './pending.ts';
+import type { RepositoryFacts } from './state.ts';
+
+const MAX_EVENTS = 256;
+const MAX_BYTES = 1024 * 1024;
+/** A command that is not acknowledged by then is answered with 503; the write may still show up. */
+const DEADLINE_MS = 10_000;
+const RETRY_MS = 50;
+
+/** The view that a writer decides on and keeps up to date. */
+export interface WritableView {
+  /** The repository at the newest slot that this view knows. */
+  head(): Promise<ViewHead>;
+  /** Moves the view from the slot before to this one; `hash` is of its bytes, `size` their number. */
+  apply(batch: Batch, hash: SlotHash, size: number): Promise<void>;
+  /** Somebody else wrote the next slot: folds up to the first absent one. */
+  catchUp(): Promise<void>;
+}
+
+export interface ViewHead {
+  readonly seq: number;
+  readonly hash: SlotHash;
+  readonly facts: RepositoryFacts;
+}
+
+export interface WriterPorts {
+  readonly driver: StorageDriver;
+  readonly now: () => number;
+  readonly newId: () => Incarnation;
+  readonly sleep: (milliseconds: number) => Promise<void>;
+  readonly reach: ReachStep;
+  /** Name of this process in the log. */
+  readonly node: string;
+  /** A slot was written: how many events it holds. */
+  readonly onAppend: (events: number) => void;
+}
+
+interface Waiting {
+  readonly command: Command<unknown>;
+  readonly deadline: number;
+  resolve(result: unknown): void;
+  reject(error: unknown): void;
+}
+
+interface Decided {
+  readonly waiting: Waiting;
+  readonly result: unknown;
+}
+
+/** The one writer of a repository's log in this process: commands that wait together are written as one slot. */
+export class LogWriter {
+  readonly #repo: RepositoryName;
+  readonly #view: WritableView;
+  readonly #ports: WriterPorts;
+  #queue: Waiting[] = [];
+  #running = false;
+  #marked = false;
+
+  constructor(repo: RepositoryName, view: WritableView, ports: WriterPorts) {
+    this.#repo = repo;
+    this.#view = view;
+    this.#ports = ports;
+  }
+
+  get idle(): boolean {
+    return !this.#running;
+  }
+
+  /**
+   * Decides the command on the newest state and resolves once its events are durable and visible.
+   * @throws RegistryError what the command refused with; `unavailable` when storage did not answer in time
+   */
+  submit<T>(command: Command<T>): Promise<T> {
+    return new Promise<T>((resolve, reject) => {
+      this.#queue.push({
+        command,
+        deadline: this.#ports.now() + DEADLINE_MS,
+        // The pair is only ever called with what this very command decided.
+        resolve: (result) => resolve(result as T),
+        reject,
+      });
+      if (!this.#running) {
+        this.#running = true;
+        queueMicrotask(() => void this.#run());
+      }
+    });
+  }
+
+  async #run(): Promise<void> {
+    while (this.#queue.length > 0) {
+      const group = this.#queue;
+      this.#queue = [];
+      try {
+        await this.#writeGroup(group);
+      } catch (error) {
+        for (const waiting of group) waiting.reject(error);
+      }
+    }
+    this.#running = false;
+  }
+
+  /** Every command of the group is settled when this returns, or back in the queue. */
+  async #writeGroup(group: readonly Waiting[]): Promise<void> {
+    const head = await this.#view.head();
+    const now = this.#ports.now();
+    const { decided, events, left } = await this.#decide(group, head.facts, now);
+    // What did not fit goes first the next time.
+    this.#queue = [...left, ...this.#queue];
+    if (events.length === 0) {
+      for (const { waiting, result } of decided) waiting.resolve(result);
+      return;
+    }
+    const batch: Batch = {
+      v: BATCH_VERSION,
+      repo: this.#repo,
+      seq: head.seq + 1,
+      prev: head.hash,
+      batch: this.#ports.newId(),
+      node: this.#ports.node,
+      at: new Date(now).toISOString(),
+      events: [...events],
+    };
+    const deadline = Math.max(...decided.map(({ waiting }) => waiting.deadline));
+    try {
+      if (head.seq === 0) await this.#mark();
+      const bytes = encodeBatch(batch);
+      if (await this.#createSlot(batch, bytes, deadline)) {
+        this.#ports.reach('append.before-apply');
+        await this.#view.apply(batch, hashSlot(bytes), bytes.length);
+        this.#ports.onAppend(events.length);
+        this.#ports.reach('append.before-acknowledge');
+        for (const { waiting, result } of decided) waiting.resolve(result);
+        return;
+      }
+      await this.#view.catchUp();
+    } catch (error) {
+      for (const { waiting } of decided) waiting.reject(error);
+      return;
+    }
+    this.#queue = [...decided.map(({ waiting }) => waiting), ...this.#queue];
+  }
+
+  async #decide(
+    group: readonly Waiting[],
+    base: RepositoryFacts,
+    now: number,
+  ): Promise<{ decided: Decided[]; events: JournalEvent[]; left: readonly Waiting[] }> {
+    const facts = new PendingFacts(base, now);
+    const decided: Decided[] = [];
+    const events: JournalEvent[] = [];
+    let bytes = 0;
+    for (const [index, waiting] of group.entries()) {
+      if (events.length >= MAX_EVENTS || bytes >= MAX_BYTES) return { decided, events, left: group.slice(index) };
+      let decision: Decision<unknown>;
+      try {
+        decision = await waiting.command.decide(facts);
+      } catch (error) {
+        waiting.reject(error);
+        continue;
+      }
+      if (decision.kind === 'refused') {
+        waiting.reject(decision.error);
+        continue;
+      }
+      for (const event of decision.events) {
+        facts.absorb(event);
+        events.push(event);
+        bytes += sizeOf(event);
+      }
+      decided.push({ waiting, result: decision.result });
+    }
+    return { decided, events, left: [] };
+  }
+
+  /** "marker, durable before slot 1": the list of all logs must never miss one. */
+  async #mark(): Promise<void> {
+    if (this.#marked) return;
+    const key = markerKey(this.#repo);
+    // A marker from a process that was killed before its slot 1 may not be durable yet.
+    if ((await this.#ports.driver.create(key, new Uint8Array())) === 'taken') await this.#ports.driver.confirm(key);
+    this.#marked = true;
+  }
+
+  /** @returns false when somebody else's batch is in that slot. */
+  async #createSlot(batch: Batch, bytes: Uint8Array, deadline: number): Promise<boolean> {
+    const { driver, now, sleep } = this.#ports;
+    for (;;) {
+      try {
+        if ((await driver.create(slotKey(this.#repo, batch.seq), bytes)) === 'created') return true;
+        return await this.#isMine(batch);
+      } catch (error) {
+        if (error instanceof RegistryError) throw error;
+        // No answer: the slot may or may not be written. The same bytes at the same slot again cannot do harm.
+        if (now() + RETRY_MS >= deadline) {
+          throw new RegistryError('unavailable', 'the write was not confirmed in time: try again', undefined, error);
+        }
+        await sleep(RETRY_MS);
+      }
+    }
+  }
+
+  async #isMine(batch: Batch): Promise<boolean> {
+    const slot = await readSlot(this.#ports.driver, this.#repo, batch.seq);
+    if (slot === undefined) throw new Error('the slot is taken but cannot be read');
+    await this.#ports.driver.confirm(slotKey(this.#repo, batch.seq));
+    return slot.batch.batch === batch.batch;
+  }
+}
+
+/** Rough length of an event in its slot, to bound a group. */
+function sizeOf(event: JournalEvent): number {
+  if (event.type !== 'manifest.put') return 200;
+  let size = 400 + event.refs.length * 80;
+  for (const [key, value] of Object.entries(event.annotations ?? {})) size += key.length + value.length + 8;
+  return size;
+}

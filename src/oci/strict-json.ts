@@ -1,0 +1,84 @@
+/** Deeper than any real manifest, far below what could exhaust a stack. */
+const MAX_DEPTH = 64;
+
+const QUOTE = 0x22;
+const BACKSLASH = 0x5c;
+
+/**
+ * Parses JSON as a registry must: two readers of the same bytes must see the same manifest, so duplicate keys, invalid UTF-8,
+ * a byte order mark and absurd nesting are refused, where JSON.parse alone would quietly choose.
+ * @returns the value, or a sentence that says what is wrong.
+ */
+export function parseStrictJson(bytes: Uint8Array): { value: unknown } | { problem: string } {
+  let text: string;
+  try {
+    text = new TextDecoder('utf-8', { fatal: true, ignoreBOM: true }).decode(bytes);
+  } catch {
+    return { problem: 'the bytes are not UTF-8' };
+  }
+  // Depth first: JSON.parse recurses, and a megabyte of brackets must not reach it.
+  const deepest = depthOf(text);
+  if (deepest > MAX_DEPTH) return { problem: `nested deeper than ${MAX_DEPTH} levels` };
+  let value: unknown;
+  try {
+    value = JSON.parse(text);
+  } catch {
+    return { problem: 'the bytes are not valid JSON' };
+  }
+  const duplicate = findDuplicateKey(text);
+  if (duplicate !== undefined) return { problem: `the key ${JSON.stringify(duplicate)} appears twice in one object` };
+  return { value };
+}
+
+function depthOf(text: string): number {
+  let depth = 0;
+  let deepest = 0;
+  for (let i = 0; i < text.length; i++) {
+    const c = text.charCodeAt(i);
+    if (c === QUOTE) i = endOfString(text, i);
+    else if (c === 0x7b || c === 0x5b) deepest = Math.max(deepest, ++depth);
+    else if (c === 0x7d || c === 0x5d) depth--;
+  }
+  return deepest;
+}
+
+/** The index of the closing quote of the string that opens at `start`, or the end of the text. */
+function endOfString(text: string, start: number): number {
+  for (let i = start + 1; i < text.length; i++) {
+    const c = text.charCodeAt(i);
+    if (c === BACKSLASH) i++;
+    else if (c === QUOTE) return i;
+  }
+  return text.length;
+}
+
+/** For text that JSON.parse accepted: the first key that its object already has. */
+function findDuplicateKey(text: string): string | undefined {
+  const objects: (Set<string> | undefined)[] = [];
+  for (let i = 0; i < text.length; i++) {
+    const c = text.charCodeAt(i);
+    if (c === 0x7b) objects.push(new Set());
+    else if (c === 0x5b) objects.push(undefined);
+    else if (c === 0x7d || c === 0x5d) objects.pop();
+    else if (c === QUOTE) {
+      const end = endOfString(text, i);
+      const keys = objects[objects.length - 1];
+      if (keys !== undefined && isKey(text, end)) {
+        const key = String(JSON.parse(text.slice(i, end + 1)));
+        if (keys.has(key)) return key;
+        keys.add(key);
+      }
+      i = end;
+    }
+  }
+  return undefined;
+}
+
+function isKey(text: string, closingQuote: number): boolean {
+  for (let i = closingQuote + 1; i < text.length; i++) {
+    const c = text.charCodeAt(i);
+    if (c === 0x3a) return true;
+    if (c !== 0x20 && c !== 0x09 && c !== 0x0a && c !== 0x0d) return false;
+  }
+  return false;
+}

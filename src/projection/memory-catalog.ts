@@ -1,0 +1,70 @@
+import { SortedNames } from '../journal/sorted-names.ts';
+import type { RepositoryName } from '../oci/names.ts';
+import type { StorageDriver } from '../storage/driver.ts';
+import { CATALOG, repositoryOfMarker } from '../storage/paths.ts';
+import type { Page } from './projection.ts';
+
+/** How many logs are looked at together when it is not known yet which repositories were deleted. */
+const PROBES = 16;
+
+/** All repositories, from the markers; whether one still exists its log says, asked once. */
+export class MemoryCatalog {
+  readonly #driver: StorageDriver;
+  readonly #exists: (repo: RepositoryName) => Promise<boolean>;
+  /** true, false, or not looked at yet. */
+  readonly #known = new Map<RepositoryName, boolean | undefined>();
+  readonly #names = new SortedNames<RepositoryName>(() => this.#known.keys());
+  #listing: Promise<void> | undefined;
+
+  constructor(driver: StorageDriver, exists: (repo: RepositoryName) => Promise<boolean>) {
+    this.#driver = driver;
+    this.#exists = exists;
+  }
+
+  /** A repository began to exist, or ceased to. */
+  changed(repo: RepositoryName, exists: boolean): void {
+    if (!this.#known.has(repo)) this.#names.added(repo);
+    this.#known.set(repo, exists);
+  }
+
+  async page(after: string | undefined, limit: number): Promise<Page<RepositoryName>> {
+    this.#listing ??= this.#list().catch((error: unknown) => {
+      this.#listing = undefined;
+      throw error;
+    });
+    await this.#listing;
+    // One more than asked for tells whether another page follows.
+    const items: RepositoryName[] = [];
+    for (let last = after; items.length <= limit; ) {
+      const { names, more } = this.#names.page(last, limit + 1 - items.length);
+      await this.#probe(names);
+      items.push(...names.filter((name) => this.#known.get(name) === true));
+      last = names[names.length - 1];
+      if (!more) break;
+    }
+    return { items: items.slice(0, limit), more: items.length > limit };
+  }
+
+  async #list(): Promise<void> {
+    for await (const { key } of this.#driver.list(CATALOG)) {
+      const repo = repositoryOfMarker(key);
+      if (repo !== undefined && !this.#known.has(repo)) {
+        this.#known.set(repo, undefined);
+        this.#names.added(repo);
+      }
+    }
+  }
+
+  async #probe(names: readonly RepositoryName[]): Promise<void> {
+    const unknown = names.filter((name) => this.#known.get(name) === undefined);
+    for (let start = 0; start < unknown.length; start += PROBES) {
+      await Promise.all(unknown.slice(start, start + PROBES).map((name) => this.#probeOne(name)));
+    }
+  }
+
+  async #probeOne(name: RepositoryName): Promise<void> {
+    const exists = await this.#exists(name);
+    // A write that came meanwhile knows better.
+    if (this.#known.get(name) === undefined) this.#known.set(name, exists);
+  }
+}

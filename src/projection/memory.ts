@@ -1,0 +1,226 @@
+import type { Command } from '../journal/command.ts';
+import type { Batch, SlotHash } from '../journal/events.ts';
+import type { RepositoryState } from '../journal/fold.ts';
+import { catchUp, foldLog } from '../journal/log.ts';
+import type { BlobLink } from '../journal/state.ts';
+import { LogWriter, type ViewHead, type WritableView, type WriterPorts } from '../journal/writer.ts';
+import type { Digest, RepositoryName, Tag } from '../oci/names.ts';
+import { slotKey } from '../storage/paths.ts';
+import { MemoryCatalog } from './memory-catalog.ts';
+import type { Answer, FoundManifest, InRepository, Page, Projection } from './projection.ts';
+
+const UNKNOWN = { kind: 'unknown' } as const;
+
+/** One repository in memory: the fold, and the writer that extends it. */
+class Resident implements WritableView {
+  readonly state: RepositoryState;
+  readonly writer: LogWriter;
+  /** Slots since the newest snapshot and their bytes; that snapshot's bytes. */
+  tail: { slots: number; bytes: number; snapshotBytes: number };
+  weight: number;
+  readonly #repo: RepositoryName;
+  readonly #ports: MemoryProjectionPorts;
+
+  constructor(repo: RepositoryName, folded: Awaited<ReturnType<typeof foldLog>>, ports: MemoryProjectionPorts) {
+    this.#repo = repo;
+    this.#ports = ports;
+    this.state = folded.state;
+    this.tail = { slots: folded.slots, bytes: folded.bytes, snapshotBytes: folded.snapshotBytes };
+    this.weight = this.state.weight;
+    this.writer = new LogWriter(repo, this, ports);
+  }
+
+  async head(): Promise<ViewHead> {
+    return { seq: this.state.seq, hash: this.state.hash, facts: this.state };
+  }
+
+  async apply(batch: Batch, hash: SlotHash, size: number): Promise<void> {
+    this.state.apply(batch, hash);
+    this.#grow({ slots: 1, bytes: size });
+  }
+
+  async catchUp(): Promise<void> {
+    this.#grow(await catchUp(this.#ports.driver, this.#repo, this.state));
+  }
+
+  #grow(by: { slots: number; bytes: number }): void {
+    this.tail.slots += by.slots;
+    this.tail.bytes += by.bytes;
+    this.#ports.onGrowth(this.#repo, this.tail);
+  }
+}
+
+export interface MemoryProjectionPorts extends WriterPorts {
+  /** Estimated bytes of memory that folds may take; the least recently used ones are dropped and folded again when needed. */
+  readonly budget: number;
+  /** A log grew; what lies behind its newest snapshot. */
+  readonly onGrowth: (repo: RepositoryName, tail: Resident['tail']) => void;
+}
+
+/**
+ * Views folded from the log into this process's memory, each repository on first use. To be trusted only where no other
+ * process can write: the data folder is locked.
+ */
+export class MemoryProjection implements Projection {
+  readonly #ports: MemoryProjectionPorts;
+  /** Least recently used first. */
+  readonly #residents = new Map<RepositoryName, Resident>();
+  readonly #folding = new Map<RepositoryName, Promise<Resident>>();
+  readonly #catalog: MemoryCatalog;
+  #weight = 0;
+
+  constructor(ports: MemoryProjectionPorts) {
+    this.#ports = ports;
+    this.#catalog = new MemoryCatalog(ports.driver, async (repo) => (await this.#resident(repo)).state.exists);
+  }
+
+  manifestByTag(repo: RepositoryName, tag: Tag): Answer<InRepository<FoundManifest | undefined>> {
+    return this.#ask(repo, (state) => {
+      const digest = state.tag(tag);
+      return digest === undefined ? undefined : found(state, digest);
+    });
+  }
+
+  manifestByDigest(repo: RepositoryName, digest: Digest): Answer<InRepository<FoundManifest | undefined>> {
+    return this.#ask(repo, (state) => found(state, digest));
+  }
+
+  blob(repo: RepositoryName, digest: Digest): Answer<InRepository<BlobLink | undefined>> {
+    return this.#ask(repo, (state) => state.blob(digest));
+  }
+
+  tags(repo: RepositoryName, after: string | undefined, limit: number): Answer<InRepository<Page<Tag>>> {
+    return this.#ask(repo, (state) => {
+      const { names, more } = state.tagNames.page(after, limit);
+      return { items: names, more };
+    });
+  }
+
+  async referrers(
+    repo: RepositoryName,
+    subject: Digest,
+    after: Digest | undefined,
+    limit: number,
+  ): Promise<Page<FoundManifest>> {
+    const { state } = await this.#resident(repo);
+    const digests = [...(state.referrers.get(subject) ?? [])]
+      .filter((each) => after === undefined || each > after)
+      .sort();
+    const items: FoundManifest[] = [];
+    for (const digest of digests.slice(0, limit)) {
+      const manifest = found(state, digest);
+      if (manifest !== undefined) items.push(manifest);
+    }
+    return { items, more: digests.length > limit };
+  }
+
+  repositories(after: string | undefined, limit: number): Promise<Page<RepositoryName>> {
+    return this.#catalog.page(after, limit);
+  }
+
+  async submit<T>(repo: RepositoryName, command: Command<T>): Promise<T> {
+    const resident = await this.#writable(repo);
+    const { exists } = resident.state;
+    const result = await resident.writer.submit(command);
+    if (resident.state.exists !== exists) this.#catalog.changed(repo, resident.state.exists);
+    this.#reweigh(repo, resident);
+    return result;
+  }
+
+  /** The state of a repository for a background job, with what lies behind its newest snapshot. */
+  resident(repo: RepositoryName): Promise<Pick<Resident, 'state' | 'tail'>> {
+    return this.#resident(repo);
+  }
+
+  /** Estimated bytes of memory that the folds take now. */
+  get weight(): number {
+    return this.#weight;
+  }
+
+  get size(): number {
+    return this.#residents.size;
+  }
+
+  #ask<T>(repo: RepositoryName, answer: (state: RepositoryState) => T): Answer<InRepository<T>> {
+    const resident = this.#use(repo);
+    if (resident === undefined) return this.#resident(repo).then(({ state }) => inRepository(state, answer));
+    return inRepository(resident.state, answer);
+  }
+
+  /** A resident that nobody drops before its writer runs: the caller must submit without waiting for anything else. */
+  async #writable(repo: RepositoryName): Promise<Resident> {
+    for (;;) {
+      const resident = await this.#resident(repo);
+      const kept = this.#residents.get(repo);
+      if (kept === resident) return resident;
+      // Dropped meanwhile, or never kept because its log was empty. Two writers would make each other's view stale.
+      if (kept === undefined && !this.#folding.has(repo)) {
+        this.#keep(repo, resident);
+        return resident;
+      }
+    }
+  }
+
+  #use(repo: RepositoryName): Resident | undefined {
+    const resident = this.#residents.get(repo);
+    if (resident !== undefined) {
+      this.#residents.delete(repo);
+      this.#residents.set(repo, resident);
+    }
+    return resident;
+  }
+
+  async #resident(repo: RepositoryName): Promise<Resident> {
+    const resident = this.#use(repo) ?? this.#folding.get(repo);
+    if (resident !== undefined) return await resident;
+    const folding = this.#fold(repo);
+    this.#folding.set(repo, folding);
+    try {
+      return await folding;
+    } finally {
+      this.#folding.delete(repo);
+    }
+  }
+
+  async #fold(repo: RepositoryName): Promise<Resident> {
+    const folded = await foldLog(this.#ports.driver, repo);
+    // A process that was killed may have left the newest slot in the page cache only: what is answered must be durable.
+    if (folded.state.seq > 0) await this.#ports.driver.confirm(slotKey(repo, folded.state.seq));
+    const resident = new Resident(repo, folded, this.#ports);
+    // Names that were only asked for must not push real repositories out of memory.
+    if (folded.state.seq > 0) this.#keep(repo, resident);
+    return resident;
+  }
+
+  #keep(repo: RepositoryName, resident: Resident): void {
+    this.#residents.set(repo, resident);
+    this.#weight += resident.weight;
+    this.#evict(resident);
+  }
+
+  #reweigh(repo: RepositoryName, resident: Resident): void {
+    if (this.#residents.get(repo) !== resident) return;
+    const weight = resident.state.weight;
+    this.#weight += weight - resident.weight;
+    resident.weight = weight;
+    this.#evict(resident);
+  }
+
+  #evict(except: Resident): void {
+    for (const [repo, resident] of this.#residents) {
+      if (this.#weight <= this.#ports.budget) return;
+      if (resident === except || !resident.writer.idle) continue;
+      this.#residents.delete(repo);
+      this.#weight -= resident.weight;
+    }
+  }
+}
+
+function found(state: RepositoryState, digest: Digest): FoundManifest | undefined {
+  const record = state.manifest(digest);
+  return record === undefined ? undefined : { digest, record };
+}
+
+function inRepository<T>(state: RepositoryState, answer: (state: RepositoryState) => T): InRepository<T> {
+  return state.exists ? { kind: 'known', value: answer(state) } : UNKNOWN;
+}

@@ -1,0 +1,40 @@
+import { decodeTime } from 'ulid';
+import type { Incarnation } from '../oci/names.ts';
+import type { StorageDriver } from '../storage/driver.ts';
+import { dataKey, EPOCHS } from '../storage/paths.ts';
+
+/** A line of a condemned list: a ULID and a newline. */
+const LINE_BYTES = 27;
+
+/**
+ * The linker's rule (DESIGN 8): an incarnation older than half the grace may only be linked when no open round of collection
+ * names it, and then a head finds it at its length. To be asked while holding the state that the link is decided on.
+ */
+export async function mayLink(
+  driver: StorageDriver,
+  inc: Incarnation,
+  size: number,
+  times: { readonly now: number; readonly grace: number },
+): Promise<boolean> {
+  if (times.now - decodeTime(inc) <= times.grace / 2) return true;
+  for await (const { key } of driver.list(EPOCHS)) {
+    if (key.endsWith('/condemned') && names(await driver.read(key), inc)) return false;
+  }
+  return (await driver.head(dataKey(inc)))?.size === size;
+}
+
+/** Whether a sorted list of fixed-width lines has this one. A list that is gone meanwhile has ended its round. */
+function names(list: Uint8Array | undefined, inc: Incarnation): boolean {
+  if (list === undefined) return false;
+  const text = new TextDecoder();
+  let low = 0;
+  let high = Math.floor(list.length / LINE_BYTES);
+  while (low < high) {
+    const middle = (low + high) >>> 1;
+    const line = text.decode(list.subarray(middle * LINE_BYTES, (middle + 1) * LINE_BYTES - 1));
+    if (line === inc) return true;
+    if (line < inc) low = middle + 1;
+    else high = middle;
+  }
+  return false;
+}

@@ -1,0 +1,36 @@
+import { LRUCache } from 'lru-cache';
+import type { Digest, Incarnation } from '../oci/names.ts';
+
+/** Blobs up to this many bytes are kept in memory and sent from there. */
+export const SMALL_BLOB_BYTES = 32 * 1024;
+/** What an entry costs beside its bytes. */
+const OVERHEAD_BYTES = 300;
+
+/**
+ * Bytes that cannot change: manifests by digest, small blobs by incarnation. Whether a repository has them is asked of its log
+ * first, each time.
+ */
+export class ContentCache {
+  readonly #bytes: LRUCache<string, Uint8Array<ArrayBuffer>>;
+
+  /** @param budget bytes of memory for all entries together */
+  constructor(budget: number) {
+    this.#bytes = new LRUCache({
+      maxSize: Math.max(1, budget),
+      sizeCalculation: (bytes) => bytes.length + OVERHEAD_BYTES,
+    });
+  }
+
+  get(key: Digest | Incarnation): Uint8Array<ArrayBuffer> | undefined {
+    return this.#bytes.get(key);
+  }
+
+  set(key: Digest | Incarnation, bytes: Uint8Array<ArrayBuffer>): void {
+    this.#bytes.set(key, bytes);
+  }
+
+  /** Bytes held now. */
+  get size(): number {
+    return this.#bytes.calculatedSize;
+  }
+}

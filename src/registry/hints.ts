@@ -1,0 +1,40 @@
+import { z } from 'zod';
+import {
+  type Digest,
+  type Incarnation,
+  parseIncarnation,
+  parseRepositoryName,
+  type RepositoryName,
+} from '../oci/names.ts';
+import type { StorageDriver } from '../storage/driver.ts';
+import { hintKey } from '../storage/paths.ts';
+
+/** Where else in the store a digest was seen last. May be wrong or missing; whoever uses it checks it. */
+export interface Hint {
+  readonly inc: Incarnation;
+  readonly size: number;
+  readonly repo: RepositoryName;
+}
+
+const hint = z.object({ inc: z.string(), size: z.int().nonnegative(), repo: z.string() });
+
+/** undefined when there is none that makes sense: a torn or foreign one is as good as none. */
+export async function readHint(driver: StorageDriver, digest: Digest): Promise<Hint | undefined> {
+  const bytes = await driver.read(hintKey(digest));
+  if (bytes === undefined) return undefined;
+  let json: unknown;
+  try {
+    json = JSON.parse(new TextDecoder().decode(bytes));
+  } catch {
+    return undefined;
+  }
+  const parsed = hint.safeParse(json);
+  if (!parsed.success) return undefined;
+  const inc = parseIncarnation(parsed.data.inc);
+  const repo = parseRepositoryName(parsed.data.repo);
+  return inc === undefined || repo === undefined ? undefined : { inc, repo, size: parsed.data.size };
+}
+
+export async function writeHint(driver: StorageDriver, digest: Digest, value: Hint): Promise<void> {
+  await driver.put(hintKey(digest), new TextEncoder().encode(JSON.stringify(value)), { durable: false });
+}

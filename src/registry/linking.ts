@@ -1,0 +1,101 @@
+import type { Actor } from '../access/access.ts';
+import { accept, type Decision, refuse } from '../journal/command.ts';
+import type { RepositoryFacts } from '../journal/state.ts';
+import { RegistryError } from '../oci/errors.ts';
+import type { Digest, Incarnation, RepositoryName } from '../oci/names.ts';
+import { dataKey } from '../storage/paths.ts';
+import { mayLink } from './condemned.ts';
+import { type Hint, readHint, writeHint } from './hints.ts';
+import type { RegistryPorts } from './ports.ts';
+
+/** Verified bytes that are in the store under a name. */
+export interface StoredBytes {
+  readonly digest: Digest;
+  readonly size: number;
+  readonly inc: Incarnation;
+}
+
+/** Binds digests to bytes within repositories: after uploads, and by mounts. */
+export class Linking {
+  readonly #ports: RegistryPorts;
+
+  constructor(ports: RegistryPorts) {
+    this.#ports = ports;
+  }
+
+  /**
+   * Makes uploaded bytes a blob of the repository. Where the store has the same bytes already, those are linked and these are
+   * dropped once the client has its answer.
+   * @throws RegistryError `upload-unknown` when a collection has claimed the bytes: the client begins again
+   */
+  async linkUploaded(repo: RepositoryName, own: StoredBytes, actor: Actor): Promise<void> {
+    const hint = await readHint(this.#ports.driver, own.digest);
+    const shared = hint === undefined ? undefined : await this.#shared(own, hint);
+    const linked = await this.#ports.projection.submit(repo, {
+      decide: async (facts): Promise<Decision<Incarnation>> => {
+        const present = await this.#presentLink(facts, own.digest);
+        if (present !== undefined) return accept(present);
+        if (shared !== undefined && (await this.#mayLink(shared.inc, own.size))) {
+          const from = shared.repo === repo ? {} : { from: shared.repo };
+          return accept(shared.inc, { type: 'blob.linked', ...own, inc: shared.inc, ...from, actor: actor.label });
+        }
+        if (await this.#mayLink(own.inc, own.size))
+          return accept(own.inc, { type: 'blob.linked', ...own, actor: actor.label });
+        return refuse(new RegistryError('upload-unknown', 'this upload is too old to be finished: begin it again'));
+      },
+    });
+    if (linked !== own.inc) {
+      this.#ports.later('dropping bytes that the store has already', async () => {
+        await this.#ports.driver.delete([dataKey(own.inc)]);
+      });
+    }
+    if (linked !== hint?.inc) {
+      await writeHint(this.#ports.driver, own.digest, { inc: linked, size: own.size, repo });
+    }
+  }
+
+  /**
+   * Links a blob of another repository, without its bytes travelling.
+   * @param from the source; where it is undefined the hint proposes one
+   * @returns false when the client must upload: no such source, or no right to read it
+   */
+  async mount(repo: RepositoryName, digest: Digest, from: RepositoryName | undefined, actor: Actor): Promise<boolean> {
+    const source = from ?? (await readHint(this.#ports.driver, digest))?.repo;
+    // The right to read the source comes before the first look at it.
+    if (source === undefined || !this.#ports.access.allows(actor, 'pull', source)) return false;
+    const answer = await this.#ports.projection.blob(source, digest);
+    const link = answer.kind === 'known' ? answer.value : undefined;
+    if (link === undefined || !(await this.#hasBytes(link.inc, link.size))) return false;
+    return await this.#ports.projection.submit(repo, {
+      decide: async (facts): Promise<Decision<boolean>> => {
+        if ((await this.#presentLink(facts, digest)) !== undefined) return accept(true);
+        if (!(await this.#mayLink(link.inc, link.size))) return accept(false);
+        const { size, inc } = link;
+        const origin = source === repo ? {} : { from: source };
+        return accept(true, { type: 'blob.linked', digest, size, inc, ...origin, actor: actor.label });
+      },
+    });
+  }
+
+  /** The hint's incarnation, where the log of the hint's repository still links it and its bytes are there. */
+  async #shared(own: StoredBytes, hint: Hint): Promise<Hint | undefined> {
+    if (hint.size !== own.size || hint.inc === own.inc) return undefined;
+    const answer = await this.#ports.projection.blob(hint.repo, own.digest);
+    const link = answer.kind === 'known' ? answer.value : undefined;
+    return link?.inc === hint.inc && (await this.#hasBytes(hint.inc, hint.size)) ? hint : undefined;
+  }
+
+  /** The incarnation that the repository links already, unless its bytes were lost: then it is linked anew. */
+  async #presentLink(facts: RepositoryFacts, digest: Digest): Promise<Incarnation | undefined> {
+    const link = facts.blob(digest);
+    return link !== undefined && (await this.#hasBytes(link.inc, link.size)) ? link.inc : undefined;
+  }
+
+  async #hasBytes(inc: Incarnation, size: number): Promise<boolean> {
+    return (await this.#ports.driver.head(dataKey(inc)))?.size === size;
+  }
+
+  #mayLink(inc: Incarnation, size: number): Promise<boolean> {
+    return mayLink(this.#ports.driver, inc, size, { now: this.#ports.now(), grace: this.#ports.grace });
+  }
+}

@@ -1,0 +1,213 @@
+import type { Actor } from '../access/access.ts';
+import { accept, type Decision, refuse } from '../journal/command.ts';
+import type { JournalEvent } from '../journal/events.ts';
+import type { ManifestRecord, RepositoryFacts } from '../journal/state.ts';
+import { algorithmOf, DEFAULT_ALGORITHM, digestOf } from '../oci/digest.ts';
+import { RegistryError } from '../oci/errors.ts';
+import { type ManifestFacts, parseManifest } from '../oci/manifest.ts';
+import type { Digest, Incarnation, RepositoryName, Tag } from '../oci/names.ts';
+import type { FoundManifest } from '../projection/projection.ts';
+import { dataKey } from '../storage/paths.ts';
+import { known, nameUnknown } from './existence.ts';
+import type { RegistryPorts } from './ports.ts';
+
+/** How a client names a manifest. */
+export type Reference =
+  | { readonly kind: 'tag'; readonly tag: Tag }
+  | { readonly kind: 'digest'; readonly digest: Digest };
+
+export interface PushedManifest {
+  readonly repo: RepositoryName;
+  readonly bytes: Uint8Array<ArrayBuffer>;
+  /** Without parameters. */
+  readonly contentType: string | undefined;
+  /** What the client says the digest is. */
+  readonly digest: Digest | undefined;
+  /** Tags to set, each once. */
+  readonly tags: readonly Tag[];
+}
+
+export interface PutResult {
+  readonly digest: Digest;
+  readonly subject: Digest | undefined;
+}
+
+/** The incarnation that holds the manifest now; undefined when nothing was done because its bytes must be written first. */
+type PutOutcome = Incarnation | undefined;
+
+/** The bytes a put can rest on: those written for this request, or those that were linked already when it came. */
+type PutBytes =
+  | { readonly kind: 'own'; readonly inc: Incarnation; readonly damaged: Incarnation | undefined }
+  | { readonly kind: 'linked'; readonly inc: Incarnation };
+
+export class Manifests {
+  readonly #ports: RegistryPorts;
+
+  constructor(ports: RegistryPorts) {
+    this.#ports = ports;
+  }
+
+  /** @throws RegistryError `name-unknown`, `manifest-unknown` */
+  async stat(repo: RepositoryName, reference: Reference): Promise<FoundManifest> {
+    const { projection } = this.#ports;
+    const answer =
+      reference.kind === 'tag'
+        ? projection.manifestByTag(repo, reference.tag)
+        : projection.manifestByDigest(repo, reference.digest);
+    const manifest = known(repo, answer instanceof Promise ? await answer : answer);
+    if (manifest === undefined) throw manifestUnknown(repo, reference);
+    return manifest;
+  }
+
+  /**
+   * The manifest's bytes, exactly as they were pushed.
+   * @throws RegistryError `content-damaged` when storage gave other bytes than were pushed
+   */
+  async bytes({ digest, record }: FoundManifest): Promise<Uint8Array<ArrayBuffer>> {
+    const cached = this.#ports.cache.get(digest);
+    if (cached !== undefined) return cached;
+    const bytes = await this.#ports.driver.read(dataKey(record.inc));
+    if (bytes === undefined || digestOf(algorithmOf(digest), bytes) !== digest) {
+      throw new RegistryError(
+        'content-damaged',
+        `the stored bytes of ${digest} are damaged: push it again, and run fsck`,
+        {
+          digest,
+        },
+      );
+    }
+    const own = new Uint8Array(bytes);
+    this.#ports.cache.set(digest, own);
+    return own;
+  }
+
+  /**
+   * Stores a manifest and sets its tags, all in one batch: no tag is ever seen without its manifest.
+   * @throws RegistryError `digest-mismatch`, `manifest-invalid`, `manifest-references-unknown`
+   */
+  async put(pushed: PushedManifest, actor: Actor): Promise<PutResult> {
+    const { repo, bytes } = pushed;
+    const digest = digestOf(pushed.digest === undefined ? DEFAULT_ALGORITHM : algorithmOf(pushed.digest), bytes);
+    if (pushed.digest !== undefined && pushed.digest !== digest) {
+      throw new RegistryError('digest-mismatch', `the body has the digest ${digest}, not the one in the address`, {
+        digest,
+      });
+    }
+    const facts = parseManifest(bytes, pushed.contentType);
+    const answer = await this.#ports.projection.manifestByDigest(repo, digest);
+    const existing = answer.kind === 'known' ? answer.value?.record : undefined;
+    const put = { repo, digest, size: bytes.length, facts, tags: pushed.tags, actor };
+    const linked = existing !== undefined && (await this.#isStored(existing)) ? existing.inc : undefined;
+    if (linked === undefined || (await this.#submit(put, { kind: 'linked', inc: linked })) === undefined) {
+      await this.#putOwn(put, bytes, existing?.inc);
+    }
+    this.#ports.cache.set(digest, bytes);
+    return { digest, subject: facts.subject };
+  }
+
+  async #putOwn(put: ManifestPutRequest, bytes: Uint8Array, damaged: Incarnation | undefined): Promise<void> {
+    const inc = this.#ports.newIncarnation();
+    await this.#ports.driver.put(dataKey(inc), bytes);
+    if ((await this.#submit(put, { kind: 'own', inc, damaged })) === inc) return;
+    this.#ports.later('dropping a manifest that somebody else pushed meanwhile', async () => {
+      await this.#ports.driver.delete([dataKey(inc)]);
+    });
+  }
+
+  async #isStored(record: ManifestRecord): Promise<boolean> {
+    return (await this.#ports.driver.head(dataKey(record.inc)))?.size === record.size;
+  }
+
+  #submit(put: ManifestPutRequest, bytes: PutBytes): Promise<PutOutcome> {
+    return this.#ports.projection.submit(put.repo, { decide: (facts) => decidePut(put, bytes, facts) });
+  }
+
+  /** @throws RegistryError `name-unknown`, `manifest-unknown` */
+  deleteTag(repo: RepositoryName, tag: Tag, actor: Actor): Promise<void> {
+    const decide = (facts: RepositoryFacts): Decision<void> => {
+      if (!facts.exists) return refuse(nameUnknown(repo));
+      const prev = facts.tag(tag);
+      if (prev === undefined) return refuse(manifestUnknown(repo, { kind: 'tag', tag }));
+      return accept(undefined, { type: 'tag.deleted', tag, prev, actor: actor.label });
+    };
+    return this.#ports.projection.submit(repo, { decide });
+  }
+
+  /**
+   * Deletes a manifest and, in the same batch, every tag that points to it.
+   * @throws RegistryError `name-unknown`, `manifest-unknown`
+   */
+  delete(repo: RepositoryName, digest: Digest, actor: Actor): Promise<void> {
+    const decide = (facts: RepositoryFacts): Decision<void> => {
+      if (!facts.exists) return refuse(nameUnknown(repo));
+      const record = facts.manifest(digest);
+      if (record === undefined) return refuse(manifestUnknown(repo, { kind: 'digest', digest }));
+      const tags = facts.tagsOf(digest);
+      return accept(
+        undefined,
+        ...tags.map((tag): JournalEvent => ({ type: 'tag.deleted', tag, prev: digest, actor: actor.label })),
+        { type: 'manifest.deleted', digest, inc: record.inc, actor: actor.label },
+      );
+    };
+    return this.#ports.projection.submit(repo, { decide });
+  }
+}
+
+interface ManifestPutRequest {
+  readonly repo: RepositoryName;
+  readonly digest: Digest;
+  readonly size: number;
+  readonly facts: ManifestFacts;
+  readonly tags: readonly Tag[];
+  readonly actor: Actor;
+}
+
+function decidePut(put: ManifestPutRequest, bytes: PutBytes, facts: RepositoryFacts): Decision<PutOutcome> {
+  const { digest, size, actor } = put;
+  const existing = facts.manifest(digest);
+  // Deleted, or linked to other bytes, since it was looked at.
+  if (bytes.kind === 'linked' && existing?.inc !== bytes.inc) return accept(undefined);
+  const usable = bytes.kind === 'own' && existing?.inc === bytes.damaged ? undefined : existing;
+  const inc = usable?.inc ?? bytes.inc;
+  // "it MUST result in one or more `MANIFEST_BLOB_UNKNOWN` errors" when a descriptor's blob does not exist.
+  const missing = put.facts.requiredBlobs.filter((blob) => facts.blob(blob) === undefined);
+  if (missing.length > 0) return refuse(referencesUnknown(missing));
+  const events: JournalEvent[] = [];
+  if (usable === undefined || usable.mediaType !== put.facts.mediaType) {
+    const { mediaType, artifactType, subject, annotations, refs } = put.facts;
+    events.push({
+      type: 'manifest.put',
+      digest,
+      size,
+      inc,
+      mediaType,
+      ...(artifactType === undefined ? {} : { artifactType }),
+      ...(subject === undefined ? {} : { subject }),
+      ...(annotations === undefined ? {} : { annotations: { ...annotations } }),
+      refs: [...refs],
+      actor: actor.label,
+    });
+  }
+  for (const tag of put.tags) {
+    const prev = facts.tag(tag);
+    if (prev === digest) continue;
+    events.push({ type: 'tag.set', tag, digest, ...(prev === undefined ? {} : { prev }), actor: actor.label });
+  }
+  return accept(inc, ...events);
+}
+
+function referencesUnknown(missing: readonly Digest[]): RegistryError {
+  return new RegistryError(
+    'manifest-references-unknown',
+    `the manifest refers to ${missing.length} blob(s) that this repository does not have: push or mount them first`,
+    { digests: missing.slice(0, 100) },
+  );
+}
+
+function manifestUnknown(repo: RepositoryName, reference: Reference): RegistryError {
+  return reference.kind === 'tag'
+    ? new RegistryError('manifest-unknown', `${repo} has no tag ${reference.tag}`, { tag: reference.tag })
+    : new RegistryError('manifest-unknown', `${repo} has no manifest ${reference.digest}`, {
+        digest: reference.digest,
+      });
+}

@@ -1,0 +1,23 @@
+import type { AccessPolicy } from '../access/access.ts';
+import type { Incarnation, UploadId } from '../oci/names.ts';
+import type { Projection } from '../projection/projection.ts';
+import type { StorageDriver } from '../storage/driver.ts';
+import type { ContentCache } from './content-cache.ts';
+import type { SessionStore } from './sessions.ts';
+
+/** Everything the domain stands on. Clock and randomness come in here, so that a test decides them. */
+export interface RegistryPorts {
+  readonly driver: StorageDriver;
+  readonly projection: Projection;
+  readonly sessions: SessionStore;
+  readonly access: AccessPolicy;
+  readonly cache: ContentCache;
+  /** Milliseconds. */
+  readonly now: () => number;
+  readonly newIncarnation: () => Incarnation;
+  readonly newUploadId: () => UploadId;
+  /** How long deleted bytes stay, in milliseconds (GC_GRACE). */
+  readonly grace: number;
+  /** Work that nobody waits for: its failure is logged, and waited for when the process ends. */
+  readonly later: (what: string, work: () => Promise<void>) => void;
+}

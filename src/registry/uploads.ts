@@ -1,0 +1,230 @@
+import type { Actor } from '../access/access.ts';
+import { type Algorithm, algorithmOf, digestOf } from '../oci/digest.ts';
+import { RegistryError } from '../oci/errors.ts';
+import type { Digest, RepositoryName, UploadId } from '../oci/names.ts';
+import type { StagedPlace, StagedProgress } from '../storage/driver.ts';
+import { dataKey } from '../storage/paths.ts';
+import type { Linking } from './linking.ts';
+import type { RegistryPorts } from './ports.ts';
+import type { Session, SessionLease } from './sessions.ts';
+import { type ContentRange, readAll, type UploadBody } from './upload-body.ts';
+
+/** Blobs whose length is known to be at most this are gathered in memory and written at once. */
+const GATHER_BYTES = 256 * 1024;
+
+/** The bytes of a blob after the last one of the session, staged but not yet acknowledged. */
+interface Received {
+  readonly place: StagedPlace;
+  readonly progress: StagedProgress;
+}
+
+/** Whose session, for the check that each request repeats. */
+export interface SessionOwner {
+  readonly repo: RepositoryName;
+  readonly actor: Actor;
+}
+
+export class Uploads {
+  readonly #ports: RegistryPorts;
+  readonly #linking: Linking;
+
+  constructor(ports: RegistryPorts, linking: Linking) {
+    this.#ports = ports;
+    this.#linking = linking;
+  }
+
+  async start({ repo, actor }: SessionOwner, algorithm: Algorithm): Promise<Session> {
+    const session: Session = {
+      id: this.#ports.newUploadId(),
+      repo,
+      actor: actor.id,
+      createdAt: this.#ports.now(),
+      algorithm,
+      offset: 0,
+    };
+    await this.#ports.sessions.create(session);
+    return session;
+  }
+
+  /** @throws RegistryError `upload-unknown` */
+  async status(id: UploadId, owner: SessionOwner): Promise<Session> {
+    return checkOwner(await this.#ports.sessions.load(id), owner);
+  }
+
+  /** @throws RegistryError `upload-unknown`, `upload-busy` */
+  async cancel(id: UploadId, owner: SessionOwner): Promise<void> {
+    await this.#withLease(id, owner, (lease) => lease.end());
+  }
+
+  /**
+   * PATCH: adds bytes to the session. Of a body that breaks off, what came is kept and reported by `status`.
+   * @throws RegistryError `upload-unknown`, `upload-busy`, `upload-out-of-order`, `size-mismatch`, `upload-interrupted`,
+   * `upload-stalled`, `storage-full`
+   */
+  append(id: UploadId, owner: SessionOwner, body: UploadBody, range: ContentRange | undefined): Promise<Session> {
+    return this.#withLease(id, owner, async (lease) => {
+      checkOrder(lease.session, range);
+      const { place, progress } = await this.#receive(lease, body);
+      const next = advanced(lease.session, place, progress);
+      if (next.offset !== lease.session.offset) await lease.save(next);
+      throwBroken(body, progress);
+      return next;
+    });
+  }
+
+  /**
+   * PUT: takes the last bytes, if any, verifies the whole and links it. When the digest is another one, nothing changes.
+   * @throws RegistryError as `append`, and `digest-mismatch`
+   */
+  close(
+    id: UploadId,
+    owner: SessionOwner,
+    digest: Digest,
+    body: UploadBody,
+    range: ContentRange | undefined,
+  ): Promise<void> {
+    return this.#withLease(id, owner, async (lease) => {
+      const { session } = lease;
+      checkOrder(session, range);
+      if (session.offset === 0 && body.length !== undefined && body.length <= GATHER_BYTES) {
+        await this.#storeGathered(owner, digest, body);
+      } else {
+        await this.#storeStaged(lease, owner, digest, body);
+      }
+      await lease.end();
+    });
+  }
+
+  /** The single POST with the whole blob. @throws RegistryError as `close` */
+  async monolithic(owner: SessionOwner, digest: Digest, body: UploadBody): Promise<void> {
+    if (body.length !== undefined && body.length <= GATHER_BYTES) {
+      await this.#storeGathered(owner, digest, body);
+      return;
+    }
+    const { id } = await this.start(owner, algorithmOf(digest));
+    try {
+      await this.close(id, owner, digest, body, undefined);
+    } catch (error) {
+      // Nobody was told of this session, so nobody can go on with it.
+      await this.cancel(id, owner);
+      throw error;
+    }
+  }
+
+  async #storeGathered({ repo, actor }: SessionOwner, digest: Digest, body: UploadBody): Promise<void> {
+    const bytes = await readAll(body);
+    const found = digestOf(algorithmOf(digest), bytes);
+    if (found !== digest) throw mismatch(digest, found);
+    const inc = this.#ports.newIncarnation();
+    await this.#ports.driver.put(dataKey(inc), bytes);
+    await this.#linking.linkUploaded(repo, { digest, size: bytes.length, inc }, actor);
+  }
+
+  async #storeStaged(lease: SessionLease, owner: SessionOwner, digest: Digest, body: UploadBody): Promise<void> {
+    const { session } = lease;
+    const received = body.length === 0 ? stagedSoFar(session) : await this.#receive(lease, body);
+    if (received === undefined) {
+      await this.#storeGathered(owner, digest, body);
+      return;
+    }
+    const { place, progress } = received;
+    if (body.broken !== undefined || progress.failure !== undefined) {
+      if (progress.size !== session.offset) await lease.save(advanced(session, place, progress));
+      throwBroken(body, progress);
+    }
+    const { size } = progress;
+    const found = await this.#digestOf(place, progress, algorithmOf(digest));
+    if (found !== digest) throw mismatch(digest, found);
+    // A kill from here on leaves a session that says all bytes are there: the client's PUT, repeated, finishes it.
+    if (size !== session.offset) await lease.save(advanced(session, place, progress));
+    if (!(await this.#ports.driver.commit(place, size))) throw uploadUnknown();
+    await this.#linking.linkUploaded(owner.repo, { digest, size, inc: place.inc }, owner.actor);
+  }
+
+  /** The digest in the algorithm that the client closes with, which may be another than it announced. */
+  async #digestOf(place: StagedPlace, progress: StagedProgress, algorithm: Algorithm): Promise<Digest> {
+    if (algorithmOf(progress.digest) === algorithm) return progress.digest;
+    const digest = await this.#ports.driver.digestStaged(place, progress.size, algorithm);
+    if (digest === undefined) throw uploadUnknown();
+    return digest;
+  }
+
+  /** Stages a body behind the session's bytes. What it leaves there counts only once the session is saved. */
+  async #receive(lease: SessionLease, body: UploadBody): Promise<Received> {
+    const { session } = lease;
+    const place = { upload: session.id, inc: session.inc ?? this.#ports.newIncarnation() };
+    const write = await this.#ports.driver.stage(place, session.offset, session.algorithm);
+    let progress: StagedProgress;
+    try {
+      for await (const chunk of body.chunks()) await write.write(chunk);
+      progress = await write.settle();
+    } catch (error) {
+      await write.drop();
+      throw error;
+    }
+    await write.release();
+    return { place, progress };
+  }
+
+  async #withLease<T>(id: UploadId, owner: SessionOwner, work: (lease: SessionLease) => Promise<T>): Promise<T> {
+    checkOwner(await this.#ports.sessions.load(id), owner);
+    const lease = await this.#ports.sessions.lease(id);
+    if (lease === 'unknown') throw uploadUnknown();
+    if (lease === 'busy') {
+      throw new RegistryError(
+        'upload-busy',
+        'another request is writing to this upload: wait for it, then ask for its progress',
+      );
+    }
+    try {
+      return await work(lease);
+    } finally {
+      lease.release();
+    }
+  }
+}
+
+function checkOwner(session: Session | undefined, owner: SessionOwner): Session {
+  if (session === undefined || session.repo !== owner.repo || session.actor !== owner.actor.id) throw uploadUnknown();
+  return session;
+}
+
+/** "If a chunk is uploaded out of order, the registry MUST respond with a `416 Requested Range Not Satisfiable` code." */
+function checkOrder(session: Session, range: ContentRange | undefined): void {
+  if (range === undefined || range.start === session.offset) return;
+  throw new RegistryError(
+    'upload-out-of-order',
+    `the next byte of this upload is ${session.offset}, not ${range.start}: go on from there`,
+    { upload: session.id, offset: session.offset },
+  );
+}
+
+function advanced(session: Session, place: StagedPlace, progress: StagedProgress): Session {
+  return { ...session, inc: place.inc, offset: progress.size, digest: progress.digest };
+}
+
+function stagedSoFar(session: Session): Received | undefined {
+  if (session.inc === undefined || session.digest === undefined) return undefined;
+  return {
+    place: { upload: session.id, inc: session.inc },
+    progress: { size: session.offset, digest: session.digest },
+  };
+}
+
+function throwBroken(body: UploadBody, progress: StagedProgress): void {
+  if (progress.failure !== undefined) throw progress.failure;
+  if (body.broken !== undefined) throw body.broken;
+}
+
+function mismatch(expected: Digest, found: Digest): RegistryError {
+  return new RegistryError('digest-mismatch', `the uploaded bytes have the digest ${found}, not ${expected}`, {
+    digest: found,
+  });
+}
+
+function uploadUnknown(): RegistryError {
+  return new RegistryError(
+    'upload-unknown',
+    'there is no such upload: it was finished, cancelled, or it expired; begin it again',
+  );
+}

@@ -1,0 +1,37 @@
+/**
+ * The named steps at which a test may have the process killed (setting CRASH_POINT). The order is that of an append, then
+ * that of an upload.
+ */
+export const CRASH_POINTS = [
+  'create.before-write',
+  'create.before-sync',
+  'create.before-link',
+  'create.before-folder-sync',
+  'create.after-folder-sync',
+  'put.before-sync',
+  'put.before-rename',
+  'put.before-folder-sync',
+  'put.after-folder-sync',
+  'stage.opened',
+  'stage.before-settle',
+  'stage.after-settle',
+  'commit.before-rename',
+  'commit.before-folder-sync',
+  'commit.after-folder-sync',
+  'append.before-apply',
+  'append.before-acknowledge',
+] as const;
+export type CrashPoint = (typeof CRASH_POINTS)[number];
+
+/** Called at each step; outside the tests it does nothing. */
+export type ReachStep = (point: CrashPoint) => void;
+
+export const noCrash: ReachStep = () => {};
+
+/** Ends the process as kill -9 would when `point` is reached for the `count`-th time. */
+export function crashAt(point: CrashPoint, count: number): ReachStep {
+  let left = count;
+  return (reached) => {
+    if (reached === point && --left === 0) process.kill(process.pid, 'SIGKILL');
+  };
+}

@@ -1,0 +1,105 @@
+import type { Algorithm } from '../oci/digest.ts';
+import type { Digest, Incarnation, UploadId } from '../oci/names.ts';
+
+/** A name in the store: components joined by `/`, made only by `paths.ts`. */
+export type Key = string;
+
+/** `created`: the object is durable under that name. `taken`: somebody else's object is there already. */
+export type CreateResult = 'created' | 'taken';
+
+export interface ByteRange {
+  readonly start: number;
+  /** Exclusive. */
+  readonly end: number;
+}
+
+export interface PutOptions {
+  /** false: the object may vanish or be torn by a power cut (hints). Default true: durable when the promise resolves. */
+  readonly durable?: boolean;
+}
+
+/** How the bytes of an object reach a client: the filesystem names a file, so that the kernel can send it by itself. */
+export type ObjectBody =
+  | { readonly kind: 'file'; readonly path: string }
+  | { readonly kind: 'stream'; open(range: ByteRange): ReadableStream<Uint8Array> };
+
+export interface StoredObject {
+  readonly size: number;
+  readonly body: ObjectBody;
+}
+
+export interface ListedObject {
+  readonly key: Key;
+  readonly size: number;
+}
+
+export interface DeleteFailure {
+  readonly key: Key;
+  readonly cause: unknown;
+}
+
+/** Where a staged write is kept and, for stores that need it, what was stored so far (JSON, opaque to the caller). */
+export interface StagedPlace {
+  readonly upload: UploadId;
+  readonly inc: Incarnation;
+}
+
+export interface StagedProgress {
+  /** Bytes that are durable, from the first one on. */
+  readonly size: number;
+  /** Digest of exactly those bytes. */
+  readonly digest: Digest;
+  /** Why bytes that were written after those are not among them. */
+  readonly failure?: unknown;
+}
+
+/** One writer's hold on a staged object. Not for concurrent use: the caller holds the session's lease. */
+export interface StagedWrite {
+  /** Takes the next bytes. The promise is the back-pressure. The caller must not touch `chunk` afterwards. */
+  write(chunk: Uint8Array): Promise<void>;
+  /** Makes everything written so far durable and says how much that is. The write may go on afterwards. */
+  settle(): Promise<StagedProgress>;
+  /** Lets go; what was settled stays. */
+  release(): Promise<void>;
+  /** Lets go and gives back the room of everything written by this hold. */
+  drop(): Promise<void>;
+}
+
+/**
+ * Named objects, durable once a promise resolves. Missing objects are `undefined`, never an error. Anything that is thrown
+ * means: no answer, the operation may or may not have happened; except `storage-full` (RegistryError), where it did not.
+ */
+export interface StorageDriver {
+  /** Short name for the start banner and the metrics. */
+  readonly kind: string;
+  /** Put-if-absent: of any number of concurrent calls for one key, exactly one is told `created`. */
+  create(key: Key, bytes: Uint8Array): Promise<CreateResult>;
+  /** Creates or replaces. Readers see the old bytes or the new ones, never a mix (durable puts only). */
+  put(key: Key, bytes: Uint8Array, options?: PutOptions): Promise<void>;
+  /** The whole object; for small ones. */
+  read(key: Key): Promise<Uint8Array | undefined>;
+  open(key: Key): Promise<StoredObject | undefined>;
+  head(key: Key): Promise<{ readonly size: number } | undefined>;
+  /** Missing keys count as deleted. */
+  delete(keys: readonly Key[]): Promise<readonly DeleteFailure[]>;
+  /** Removes everything below `prefix` (which ends with `/`); for small trees. */
+  deleteAll(prefix: Key): Promise<void>;
+  /** Keys below `prefix` (which ends with `/`) in ascending order of their bytes, those after `after` only. */
+  list(prefix: Key, after?: Key): AsyncIterable<ListedObject>;
+  /** After this, an object that was read survives a power cut, whoever wrote it. */
+  confirm(key: Key): Promise<void>;
+
+  /**
+   * Begins a staged object, or goes on with one.
+   * @param from the bytes that count, all durable; what was stored beyond them is dropped.
+   */
+  stage(place: StagedPlace, from: number, algorithm: Algorithm): Promise<StagedWrite>;
+  /** Digest of the first `size` staged bytes, by reading them back. undefined when fewer are there. */
+  digestStaged(place: StagedPlace, size: number, algorithm: Algorithm): Promise<Digest | undefined>;
+  /** Makes the first `size` staged bytes the object of that incarnation, durably; false when they are not there. */
+  commit(place: StagedPlace, size: number): Promise<boolean>;
+  /** Removes whatever is staged there. */
+  discard(place: StagedPlace): Promise<void>;
+
+  close(): Promise<void>;
+}

@@ -1,0 +1,22 @@
+import type { Algorithm } from '../../oci/digest.ts';
+
+/** What the serving thread says to the hashing thread. `id` names one staged file. */
+export type HashRequest =
+  /** Hash the file from wherever its state stands (else from 0) up to `upTo`. A state of another length is begun anew. */
+  | {
+      readonly kind: 'open';
+      readonly id: string;
+      readonly algorithm: Algorithm;
+      readonly fd: number;
+      readonly from: number;
+    }
+  | { readonly kind: 'follow'; readonly id: string; readonly fd: number; readonly upTo: number }
+  | { readonly kind: 'digest'; readonly id: string; readonly fd: number; readonly upTo: number }
+  /** No more reads of the descriptor, which may be closed after the answer. The state is kept for the next writer. */
+  | { readonly kind: 'close'; readonly id: string };
+
+export type HashReply =
+  | { readonly kind: 'position'; readonly id: string; readonly position: number }
+  | { readonly kind: 'digest'; readonly id: string; readonly hex: string }
+  | { readonly kind: 'closed'; readonly id: string }
+  | { readonly kind: 'failed'; readonly id: string; readonly message: string };

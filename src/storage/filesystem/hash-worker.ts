@@ -1,0 +1,72 @@
+/*
+ * The hashing thread: it follows staged files behind their writer and reads them out of the page cache, so that a big push
+ * does not keep the serving thread from its other clients. It shares the process's descriptors with that thread.
+ */
+import { createHash, type Hash } from 'node:crypto';
+import { readSync } from 'node:fs';
+import { LRUCache } from 'lru-cache';
+import type { Algorithm } from '../../oci/digest.ts';
+import type { HashReply, HashRequest } from './hash-protocol.ts';
+
+declare const self: { onmessage: ((event: { data: HashRequest }) => void) | null; postMessage(reply: HashReply): void };
+
+interface State {
+  readonly algorithm: Algorithm;
+  readonly hash: Hash;
+  position: number;
+}
+
+/** States kept between the requests of an upload; one that was dropped is made again by reading its file. */
+const states = new LRUCache<string, State>({ max: 4096 });
+const buffer = new Uint8Array(1024 * 1024);
+
+function advance(state: State, fd: number, upTo: number): void {
+  while (state.position < upTo) {
+    const count = readSync(fd, buffer, 0, Math.min(buffer.length, upTo - state.position), state.position);
+    if (count === 0) throw new Error(`the staged file ends at ${state.position}, ${upTo} were written`);
+    state.hash.update(buffer.subarray(0, count));
+    state.position += count;
+  }
+}
+
+function stateOf(id: string): State {
+  const state = states.get(id);
+  if (state === undefined) throw new Error('the hashing state of this upload was dropped');
+  return state;
+}
+
+function answer(request: HashRequest): HashReply {
+  const { id } = request;
+  switch (request.kind) {
+    case 'open': {
+      let state = states.get(id);
+      if (state === undefined || state.algorithm !== request.algorithm || state.position !== request.from) {
+        state = { algorithm: request.algorithm, hash: createHash(request.algorithm), position: 0 };
+        states.set(id, state);
+      }
+      advance(state, request.fd, request.from);
+      return { kind: 'position', id, position: state.position };
+    }
+    case 'follow': {
+      const state = stateOf(id);
+      advance(state, request.fd, request.upTo);
+      return { kind: 'position', id, position: state.position };
+    }
+    case 'digest': {
+      const state = stateOf(id);
+      advance(state, request.fd, request.upTo);
+      return { kind: 'digest', id, hex: state.hash.copy().digest('hex') };
+    }
+    case 'close':
+      return { kind: 'closed', id };
+  }
+}
+
+self.onmessage = ({ data: request }) => {
+  try {
+    self.postMessage(answer(request));
+  } catch (error) {
+    states.delete(request.id);
+    self.postMessage({ kind: 'failed', id: request.id, message: String(error) });
+  }
+};

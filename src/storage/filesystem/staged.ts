@@ -1,0 +1,126 @@
+import { closeSync, ftruncateSync, write } from 'node:fs';
+import type { StagedProgress, StagedWrite } from '../driver.ts';
+import { type Durability, isFull, storageFull } from './durability.ts';
+import type { FileHash } from './hasher.ts';
+
+/** Bytes gathered before they are written: network chunks are 64 KiB, and a write costs a trip to another thread. */
+const BUFFER_BYTES = 1024 * 1024;
+/** Dirty bytes after which the kernel is told to write: else the last sync of a big push would do all the work. */
+const EARLY_SYNC_BYTES = 32 * 1024 * 1024;
+
+/** One writer of one staged file: it fills one buffer while the other is being written. */
+export class FileStagedWrite implements StagedWrite {
+  readonly #fd: number;
+  readonly #from: number;
+  readonly #hash: FileHash;
+  readonly #durability: Durability;
+  readonly #syncEntry: () => Promise<void>;
+  #filling = new Uint8Array(BUFFER_BYTES);
+  #spare: Uint8Array<ArrayBuffer> | undefined;
+  #filled = 0;
+  /** All bytes below are in the file. */
+  #written: number;
+  #syncedEarly: number;
+  #writing: Promise<void> | undefined;
+  #earlySync: Promise<void> | undefined;
+  #failure: unknown;
+  #entryDurable = false;
+
+  /** @param syncEntry makes the file's entry in its folder durable */
+  constructor(fd: number, from: number, hash: FileHash, durability: Durability, syncEntry: () => Promise<void>) {
+    this.#fd = fd;
+    this.#from = from;
+    this.#written = from;
+    this.#syncedEarly = from;
+    this.#hash = hash;
+    this.#durability = durability;
+    this.#syncEntry = syncEntry;
+  }
+
+  async write(chunk: Uint8Array): Promise<void> {
+    let taken = 0;
+    while (taken < chunk.length) {
+      const count = Math.min(chunk.length - taken, this.#filling.length - this.#filled);
+      this.#filling.set(chunk.subarray(taken, taken + count), this.#filled);
+      this.#filled += count;
+      taken += count;
+      if (this.#filled === this.#filling.length) await this.#flush();
+    }
+  }
+
+  async settle(): Promise<StagedProgress> {
+    // What failed to be written is lost, what came before it counts: the client goes on from there.
+    if (this.#failure === undefined) await this.#flush();
+    await this.#writing;
+    await this.#earlySync;
+    const size = this.#written;
+    const [digest] = await Promise.all([this.#hash.digest(size), this.#durability.file(this.#fd)]);
+    if (!this.#entryDurable) {
+      await this.#syncEntry();
+      this.#entryDurable = true;
+    }
+    return this.#failure === undefined ? { size, digest } : { size, digest, failure: this.#failure };
+  }
+
+  async drop(): Promise<void> {
+    await this.#writing;
+    ftruncateSync(this.#fd, this.#from);
+    await this.release();
+  }
+
+  async release(): Promise<void> {
+    await this.#writing;
+    await this.#earlySync;
+    await this.#hash.close();
+    closeSync(this.#fd);
+  }
+
+  /** Hands the filled buffer to the kernel, after the one before it. */
+  async #flush(): Promise<void> {
+    await this.#writing;
+    if (this.#failure !== undefined) throw this.#failure;
+    if (this.#filled === 0) return;
+    const buffer = this.#filling;
+    const bytes = buffer.subarray(0, this.#filled);
+    this.#filling = this.#spare ?? new Uint8Array(BUFFER_BYTES);
+    this.#spare = undefined;
+    this.#filled = 0;
+    this.#writing = this.#writeAll(bytes).then(
+      () => {
+        this.#spare = buffer;
+      },
+      (error: unknown) => {
+        this.#failure = isFull(error) ? storageFull(error) : error;
+      },
+    );
+    await this.#hash.follow(this.#written);
+    this.#startEarlySync();
+  }
+
+  async #writeAll(bytes: Uint8Array): Promise<void> {
+    for (let done = 0; done < bytes.length; ) {
+      const count = await writeAt(this.#fd, bytes.subarray(done), this.#written);
+      done += count;
+      this.#written += count;
+    }
+  }
+
+  #startEarlySync(): void {
+    if (this.#earlySync !== undefined || this.#written - this.#syncedEarly < EARLY_SYNC_BYTES) return;
+    this.#syncedEarly = this.#written;
+    this.#earlySync = this.#durability
+      .file(this.#fd, 'data')
+      .catch((error: unknown) => {
+        this.#failure ??= error;
+      })
+      .finally(() => {
+        this.#earlySync = undefined;
+      });
+  }
+}
+
+function writeAt(fd: number, bytes: Uint8Array, position: number): Promise<number> {
+  return new Promise((resolve, reject) => {
+    write(fd, bytes, 0, bytes.length, position, (error, count) => (error === null ? resolve(count) : reject(error)));
+  });
+}

@@ -1,0 +1,81 @@
+import { algorithmOf, hexOf } from '../oci/digest.ts';
+import type { Digest, Incarnation, RepositoryName, UploadId } from '../oci/names.ts';
+import { parseIncarnation, parseRepositoryName } from '../oci/names.ts';
+import type { Key } from './driver.ts';
+
+/*
+ * The whole store. Nothing else builds a key.
+ *
+ *   format                                  layout version and the store's ULID; an unknown version is refused
+ *   data/<xx>/<ulid>                        blob and manifest bytes; xx = last two characters of the ulid
+ *   repos/<name>/_log/<seq, 20 digits>      slots, from 1, never deleted; probed one after another
+ *   repos/<name>/_snap/<2^53-1-seq, 16 d.>  zstd snapshots: the newest comes first in a listing
+ *   catalog/<name with / as +>              marker, durable before slot 1, never deleted: the list of all logs
+ *   digests/<algorithm>/<xx>/<hex>          hint: an incarnation of that digest and a repository that linked it
+ *   uploads/<uuid>/…                        staged bytes and the session's record
+ *   gc/<epoch ulid>/condemned | final       one round of physical collection
+ *   tmp/                                    filesystem only: what is not yet linked or renamed
+ *
+ * No component of a repository's name begins with `_`, so `_log` and `_snap` are nobody's name.
+ */
+
+export const FORMAT: Key = 'format';
+export const DATA: Key = 'data/';
+export const CATALOG: Key = 'catalog/';
+export const UPLOADS: Key = 'uploads/';
+export const EPOCHS: Key = 'gc/';
+
+export function dataKey(inc: Incarnation): Key {
+  return `data/${inc.slice(-2)}/${inc}`;
+}
+
+/** undefined for anything under data/ that is not an incarnation in its place. */
+export function incarnationOfDataKey(key: Key): Incarnation | undefined {
+  const inc = parseIncarnation(key.slice(key.lastIndexOf('/') + 1));
+  return inc !== undefined && dataKey(inc) === key ? inc : undefined;
+}
+
+export function slotKey(repo: RepositoryName, seq: number): Key {
+  return `repos/${repo}/_log/${String(seq).padStart(20, '0')}`;
+}
+
+export function logPrefix(repo: RepositoryName): Key {
+  return `repos/${repo}/_log/`;
+}
+
+export function snapshotKey(repo: RepositoryName, seq: number): Key {
+  return `${snapshotPrefix(repo)}${String(Number.MAX_SAFE_INTEGER - seq).padStart(16, '0')}`;
+}
+
+export function snapshotPrefix(repo: RepositoryName): Key {
+  return `repos/${repo}/_snap/`;
+}
+
+export function markerKey(repo: RepositoryName): Key {
+  return `catalog/${repo.replaceAll('/', '+')}`;
+}
+
+export function repositoryOfMarker(key: Key): RepositoryName | undefined {
+  return parseRepositoryName(key.slice(CATALOG.length).replaceAll('+', '/'));
+}
+
+export function hintKey(digest: Digest): Key {
+  const hex = hexOf(digest);
+  return `digests/${algorithmOf(digest)}/${hex.slice(0, 2)}/${hex}`;
+}
+
+export function sessionKey(upload: UploadId): Key {
+  return `uploads/${upload}/session`;
+}
+
+export function stagedKey(upload: UploadId, inc: Incarnation): Key {
+  return `uploads/${upload}/${inc}`;
+}
+
+export function uploadPrefix(upload: UploadId): Key {
+  return `uploads/${upload}/`;
+}
+
+export function condemnedKey(epoch: string): Key {
+  return `gc/${epoch}/condemned`;
+}

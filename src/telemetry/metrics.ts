@@ -1,0 +1,81 @@
+import { Counter, Gauge, Histogram, Registry as Metrics } from 'prom-client';
+import { RequestMetrics } from './request-metrics.ts';
+
+/** What the gauges look at when they are scraped. */
+export interface Observed {
+  readonly uploadsOpen: () => number;
+  readonly viewBytes: () => number;
+  readonly viewRepositories: () => number;
+  readonly cacheBytes: () => number;
+}
+
+/** Everything under /metrics. */
+export class Telemetry {
+  readonly requests: RequestMetrics;
+  readonly #metrics = new Metrics();
+  readonly #appends: Histogram;
+  readonly #storageErrors: Counter<'operation'>;
+
+  constructor() {
+    const registers = [this.#metrics];
+    this.requests = new RequestMetrics(this.#metrics);
+    this.#appends = new Histogram({
+      name: 'marina_log_append_events',
+      help: 'Events a slot: how many writes shared one append. _count is the number of appends.',
+      buckets: [1, 2, 4, 8, 16, 32, 64, 128, 256],
+      registers,
+    });
+    this.#storageErrors = new Counter({
+      name: 'marina_storage_errors_total',
+      help: 'Operations on the store that failed.',
+      labelNames: ['operation'],
+      registers,
+    });
+  }
+
+  /** Gauges are read when they are scraped, from parts that exist only once everything is wired. */
+  observe(observed: Observed): void {
+    this.#gauge(
+      'marina_uploads_open',
+      'Upload sessions that are neither finished nor cancelled.',
+      observed.uploadsOpen,
+    );
+    this.#gauge('marina_view_bytes', 'Estimated memory of the folded repositories.', observed.viewBytes);
+    this.#gauge('marina_view_repositories', 'Repositories folded into memory.', observed.viewRepositories);
+    this.#gauge(
+      'marina_content_cache_bytes',
+      'Bytes of manifests and small blobs kept in memory.',
+      observed.cacheBytes,
+    );
+    this.#gauge('process_resident_memory_bytes', 'Resident memory of this process.', () => process.memoryUsage.rss());
+    this.#gauge('process_uptime_seconds', 'Age of this process.', () => process.uptime());
+  }
+
+  appended(events: number): void {
+    this.#appends.observe(events);
+  }
+
+  storageFailed(operation: string): void {
+    this.#storageErrors.inc({ operation });
+  }
+
+  get contentType(): string {
+    return this.#metrics.contentType;
+  }
+
+  /** The text that Prometheus reads. */
+  render(): Promise<string> {
+    return this.#metrics.metrics();
+  }
+
+  #gauge(name: string, help: string, value: () => number): void {
+    new Gauge({
+      name,
+      help,
+      registers: [this.#metrics],
+      collect() {
+        this.set(value());
+      },
+    });
+  }
+}
