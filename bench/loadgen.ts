@@ -53,7 +53,7 @@ export type Order =
   | { mode: 'download'; path: string; parallel: number; bytes: number; times: number }
   | { mode: 'walk'; path: string; tags: number; times: number };
 
-export function cacheFolder(): string {
+function cacheFolder(): string {
   return join(process.env.XDG_CACHE_HOME || join(homedir(), '.cache'), 'marina-tools');
 }
 

@@ -21,14 +21,14 @@ const CONNECTIONS = 32;
 /** After the requests, so that the collector has come to rest. */
 const REST_SAMPLES = 30;
 
-export interface Resident {
+interface Resident {
   total: number;
   anonymous: number;
   file: number;
 }
 
 /** Of a process and its descendants, in MiB: a server that moved its buffers into a helper would not use less. */
-export function residentOf(pid: number): Resident {
+function residentOf(pid: number): Resident {
   const status = readFileSync(`/proc/${pid}/status`, 'utf8');
   const kib = (field: string): number => Number(new RegExp(`^${field}:\\s+(\\d+) kB`, 'm').exec(status)?.[1] ?? 0);
   const sum: Resident = {
