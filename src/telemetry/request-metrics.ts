@@ -4,7 +4,6 @@ import {
   Histogram,
   type MetricObjectWithValues,
   type Registry as Metrics,
-  MetricType,
   type MetricValueWithName,
 } from 'prom-client';
 
@@ -130,6 +129,8 @@ function latencyValues({ route, status, count, seconds, buckets }: Series): Late
 
 /** prom-client's Histogram only grows by observations; this one is filled from counts that are kept elsewhere. */
 class CopiedHistogram extends Histogram<'route' | 'status' | 'le'> {
+  /** What describes the metric, without a count of its own. */
+  readonly #shape = new Histogram({ name: LATENCY, help: HELP, registers: [] });
   readonly #values: () => LatencyValue[];
 
   constructor(metrics: Metrics, values: () => LatencyValue[]) {
@@ -143,7 +144,7 @@ class CopiedHistogram extends Histogram<'route' | 'status' | 'le'> {
   }
 
   override async get(): Promise<MetricObjectWithValues<LatencyValue>> {
-    return { name: LATENCY, help: HELP, type: MetricType.Histogram, aggregator: 'sum', values: this.#values() };
+    return { ...(await this.#shape.get()), values: this.#values() };
   }
 
   /** What prom-client asks when it renders text. */
