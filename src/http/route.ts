@@ -75,6 +75,9 @@ export type RouteKind = Route['kind'];
 /** More than the ten that the spec asks for; beyond it 414. */
 export const MAX_TAG_PARAMETERS = 256;
 
+/** Shared by all requests without a query, which are most. */
+const NO_QUERY = new URLSearchParams();
+
 /**
  * Reads a request's method and target. Pure: nothing is looked up.
  * @param target path and query, as sent: still percent-encoded
@@ -83,7 +86,7 @@ export const MAX_TAG_PARAMETERS = 256;
 export function parseRoute(method: string, target: string): Route {
   const mark = target.indexOf('?');
   const path = decodePath(mark < 0 ? target : target.slice(0, mark));
-  const query = new URLSearchParams(mark < 0 ? '' : target.slice(mark + 1));
+  const query = mark < 0 ? NO_QUERY : new URLSearchParams(target.slice(mark + 1));
   if (path === '/v2' || path === '/v2/') return allow(method, { GET: { kind: 'ping' }, HEAD: { kind: 'ping' } });
   if (!path.startsWith('/v2/')) throw routeUnknown();
   if (path === '/v2/_catalog') return allow(method, { GET: () => ({ kind: 'catalog', ...paged(query) }) });

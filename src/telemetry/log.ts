@@ -1,5 +1,6 @@
 import pino, { type Logger } from 'pino';
 import pretty from 'pino-pretty';
+import { LineSink } from './line-sink.ts';
 
 export type { Logger } from 'pino';
 
@@ -26,11 +27,6 @@ export interface Logs {
   readonly flush: () => void;
 }
 
-/** Bytes of lines gathered before they are written. */
-const BUFFER_BYTES = 16 * 1024;
-const WRITE_BYTES = 64 * 1024;
-const FLUSH_MS = 100;
-
 export function openLogs(options: { readonly level: string; readonly format: 'auto' | 'json' | 'pretty' }): Logs {
   const isPretty = options.format === 'pretty' || (options.format === 'auto' && process.stdout.isTTY === true);
   return isPretty ? prettyLogs(options.level) : jsonLogs(options.level);
@@ -48,17 +44,12 @@ function prettyLogs(level: string): Logs {
 }
 
 function jsonLogs(level: string): Logs {
-  const destination = pino.destination({ fd: 1, sync: false, minLength: BUFFER_BYTES, maxWrite: WRITE_BYTES });
-  const logger = pino({ level, base: null }, destination);
-  const timer = setInterval(() => destination.flush(), FLUSH_MS);
-  timer.unref();
-  const access = logger.isLevelEnabled('info')
-    ? (entry: AccessEntry) => void destination.write(lineOf(entry))
-    : () => {};
+  const sink = new LineSink(1);
+  const logger = pino({ level, base: null }, sink);
   return {
     logger,
-    access,
-    flush: () => destination.flushSync(),
+    access: logger.isLevelEnabled('info') ? (entry) => sink.write(lineOf(entry)) : () => {},
+    flush: () => sink.flushSync(),
   };
 }
 
