@@ -1,6 +1,6 @@
 // `npm run bench`: Marina beside distribution v3.1.2, in one run, on one disk. Says where Marina is behind; not a gate.
 import { existsSync } from 'node:fs';
-import { join } from 'node:path';
+import { join, resolve } from 'node:path';
 import { Command } from 'commander';
 import { Loadgen } from './loadgen.ts';
 import { PROJECT } from './peers/marina.ts';
@@ -24,6 +24,7 @@ interface Options {
   json?: string;
   dir?: string;
   rounds?: string;
+  profile?: string;
 }
 
 function listOfWorks(): string {
@@ -59,12 +60,15 @@ async function findTools(place: Place): Promise<Tools> {
 }
 
 async function bench(names: string[], options: Options): Promise<void> {
-  const settings = { ...(options.quick === true ? QUICK : NORMAL) };
+  const settings: Settings = { ...(options.quick === true ? QUICK : NORMAL) };
   if (options.rounds !== undefined) {
     settings.rounds = Number.parseInt(options.rounds, 10);
   }
   if (!(settings.rounds >= 1)) {
     throw new Error('--rounds needs a number of at least 1');
+  }
+  if (options.profile !== undefined) {
+    settings.profile = resolve(options.profile);
   }
   const works = chosen(names, settings.quick);
   if (!existsSync(join(PROJECT, 'src/main.ts'))) {
@@ -106,6 +110,7 @@ const program = new Command('npm run bench --')
   .option('--rounds <number>', 'rounds of each work')
   .option('--json <file>', 'where the raw numbers go (default: bench-results/<time>.json)')
   .option('--dir <folder>', 'where the data of the run lives until its end (default: the temporary folder)')
+  .option('--profile <folder>', 'keep a profile of where Marina spends its time; its numbers are lower then')
   .addHelpText('after', listOfWorks())
   .action(bench);
 

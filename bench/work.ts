@@ -8,6 +8,8 @@ export interface Settings {
   rounds: number;
   /** Length of one timed run of a work that is measured by time. */
   seconds: number;
+  /** Folder for profiles of Marina's processor use; absent when none is wanted. */
+  profile?: string;
 }
 
 export interface Tools {

@@ -7,6 +7,7 @@ import (
 	"net"
 	"syscall"
 	"time"
+	"unsafe"
 )
 
 // request is one request, framed and ready to be written.
@@ -89,7 +90,7 @@ func (e *engine) run() error {
 	}
 	events := make([]syscall.EpollEvent, 64)
 	for len(e.conns) > 0 {
-		n, err := syscall.EpollWait(e.epoll, events, 30_000)
+		n, err := rawEpollWait(e.epoll, events, 30_000)
 		if err == syscall.EINTR {
 			continue
 		}
@@ -121,7 +122,7 @@ func (e *engine) run() error {
 
 func (e *engine) read(c *conn) error {
 	for {
-		n, err := syscall.Read(c.fd, e.buffer)
+		n, err := rawReadWrite(syscall.SYS_READ, c.fd, e.buffer)
 		if err == syscall.EAGAIN || err == syscall.EINTR {
 			return nil
 		}
@@ -172,7 +173,7 @@ func (e *engine) advance(c *conn, previous *response) error {
 
 func (e *engine) flush(c *conn) error {
 	for len(c.unsent) > 0 {
-		n, err := syscall.Write(c.fd, c.unsent)
+		n, err := rawReadWrite(syscall.SYS_WRITE, c.fd, c.unsent)
 		if err == syscall.EINTR {
 			continue
 		}
@@ -202,6 +203,25 @@ func (e *engine) wantWrite(c *conn, want bool) error {
 func (e *engine) report(r *result) {
 	r.Requests, r.Bytes, r.Errors, r.Error = e.requests, e.bytes, e.errors, e.first
 	r.P50, r.P90, r.P99 = e.latency.percentile(50), e.latency.percentile(90), e.latency.percentile(99)
+}
+
+// The raw forms do not tell Go's scheduler that this thread may block. Nothing else waits for its turn in this process, and
+// the scheduler would wake a helper thread thousands of times a second to look after a processor that nobody wants.
+func rawReadWrite(trap uintptr, fd int, b []byte) (int, error) {
+	n, _, errno := syscall.RawSyscall(trap, uintptr(fd), uintptr(unsafe.Pointer(unsafe.SliceData(b))), uintptr(len(b)))
+	if errno != 0 {
+		return 0, errno
+	}
+	return int(n), nil
+}
+
+func rawEpollWait(epoll int, events []syscall.EpollEvent, timeoutMs int) (int, error) {
+	first := uintptr(unsafe.Pointer(unsafe.SliceData(events)))
+	n, _, errno := syscall.RawSyscall6(syscall.SYS_EPOLL_WAIT, uintptr(epoll), first, uintptr(len(events)), uintptr(timeoutMs), 0, 0)
+	if errno != 0 {
+		return 0, errno
+	}
+	return int(n), nil
 }
 
 // refused describes an answer that a script did not want.

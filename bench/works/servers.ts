@@ -4,7 +4,7 @@ import { join } from 'node:path';
 import { startDistribution } from '../peers/distribution.ts';
 import { startMarina } from '../peers/marina.ts';
 import type { Peer, Registry } from '../peers/peer.ts';
-import type { Context } from '../work.ts';
+import type { Context, Settings } from '../work.ts';
 
 export interface Pair {
   marina: Registry;
@@ -13,9 +13,9 @@ export interface Pair {
 
 /** Runs a task with both registries up on empty folders; stops them and removes the folders after it, also when it fails. */
 export async function withPair<T>(context: Context, task: (pair: Pair) => Promise<T>): Promise<T> {
-  const { place, tools } = context;
+  const { place, tools, settings } = context;
   const folder = place.folder('registries');
-  const marina = await startMarina(place, join(folder, 'marina'), join(folder, 'marina.log'));
+  const marina = await startMarina(place, join(folder, 'marina'), join(folder, 'marina.log'), profiler(settings));
   try {
     const data = join(folder, 'distribution');
     const distribution = await startDistribution(place, tools.distribution, data, join(folder, 'distribution.log'));
@@ -28,6 +28,11 @@ export async function withPair<T>(context: Context, task: (pair: Pair) => Promis
     await marina.child.stop();
     rmSync(folder, { recursive: true, force: true });
   }
+}
+
+/** Bun writes a profile for people and one for a browser's tools when the process ends. */
+function profiler({ profile }: Settings): string[] {
+  return profile === undefined ? [] : ['--cpu-prof', '--cpu-prof-md', `--cpu-prof-dir=${profile}`];
 }
 
 export async function withPeer<T>(peer: Peer, task: (peer: Peer) => Promise<T>): Promise<T> {
