@@ -8,11 +8,12 @@ import { createServer } from './http/server.ts';
 import { expireUploads } from './jobs/expire-uploads.ts';
 import { Runner } from './jobs/runner.ts';
 import { isSnapshotDue, snapshotRepository } from './jobs/snapshot.ts';
-import type { Incarnation, UploadId } from './oci/names.ts';
+import type { Incarnation } from './oci/names.ts';
 import { MemoryProjection } from './projection/memory.ts';
 import { ContentCache } from './registry/content-cache.ts';
 import { FileSessions } from './registry/file-sessions.ts';
 import { Registry } from './registry/registry.ts';
+import { SessionIds } from './registry/session-ids.ts';
 import { CRASH_POINTS, crashAt, noCrash, type ReachStep } from './storage/crash-points.ts';
 import { openDataFolder } from './storage/filesystem/folder.ts';
 import type { Logs } from './telemetry/log.ts';
@@ -75,8 +76,7 @@ export async function wire(config: Config, logs: Logs, version: string): Promise
       if (isSnapshotDue(tail)) runner.enqueue(snapshotRepository(driver, repo, () => projection.resident(repo)));
     },
   });
-  const sessions = new FileSessions(driver);
-  await sessions.start();
+  const sessions = new FileSessions({ driver, ids: new SessionIds(folder.store), now, expiry: config.uploadExpiry });
   const cache = new ContentCache(config.contentCache);
   const registry = new Registry({
     driver,
@@ -86,7 +86,6 @@ export async function wire(config: Config, logs: Logs, version: string): Promise
     cache,
     now,
     newIncarnation: newId,
-    newUploadId: () => crypto.randomUUID() as UploadId,
     grace: config.gcGrace,
     later: (what, work) => runner.enqueue({ name: `${what} ${newId()}`, run: work }),
   });

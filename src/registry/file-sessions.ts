@@ -1,13 +1,14 @@
 import { LRUCache } from 'lru-cache';
 import { z } from 'zod';
-import { isAlgorithm, parseDigest } from '../oci/digest.ts';
+import { type Algorithm, isAlgorithm, parseDigest } from '../oci/digest.ts';
 import { parseIncarnation, parseRepositoryName, parseUploadId, type UploadId } from '../oci/names.ts';
 import type { StorageDriver } from '../storage/driver.ts';
 import { sessionKey, UPLOADS, uploadPrefix } from '../storage/paths.ts';
-import type { Session, SessionLease, SessionStore } from './sessions.ts';
+import { createdAtOf, type SessionIds } from './session-ids.ts';
+import type { Session, SessionLease, SessionOwner, SessionStore } from './sessions.ts';
 
-/** Sessions kept in memory in front of their files. */
-const CACHED = 10_000;
+/** Sessions remembered: open ones, and those that ended, whose ids would otherwise still prove themselves. */
+const REMEMBERED = 100_000;
 
 function optional<T>(parse: (text: string) => T | undefined): z.ZodType<T | undefined, string | undefined> {
   return z
@@ -27,88 +28,116 @@ const record = z.object({
   inc: optional(parseIncarnation),
 });
 
-/** Sessions as small objects beside their staged bytes, for the one process that holds the data folder. */
+export interface FileSessionsPorts {
+  readonly driver: StorageDriver;
+  readonly ids: SessionIds;
+  /** Milliseconds. */
+  readonly now: () => number;
+  /** Age at which a session ends, in milliseconds. */
+  readonly expiry: number;
+}
+
+/**
+ * Sessions of the one process that holds the data folder. One that has bytes is a small object beside them; one that has none
+ * yet is nothing but its id.
+ */
 export class FileSessions implements SessionStore {
-  readonly #driver: StorageDriver;
-  readonly #cache = new LRUCache<UploadId, Session>({ max: CACHED });
+  readonly #ports: FileSessionsPorts;
+  readonly #open = new LRUCache<UploadId, Session>({ max: REMEMBERED });
+  readonly #ended = new LRUCache<UploadId, true>({ max: REMEMBERED });
   readonly #leased = new Set<UploadId>();
-  #open = 0;
 
-  constructor(driver: StorageDriver) {
-    this.#driver = driver;
+  constructor(ports: FileSessionsPorts) {
+    this.#ports = ports;
   }
 
-  /** Counts what an earlier process left open. */
-  async start(): Promise<void> {
-    for await (const _ of this.all()) this.#open++;
+  async create(owner: SessionOwner, algorithm: Algorithm): Promise<Session> {
+    const createdAt = this.#ports.now();
+    const id = this.#ports.ids.mint(owner, { createdAt, algorithm });
+    const session: Session = { id, repo: owner.repo, actor: owner.actor, createdAt, algorithm, offset: 0 };
+    this.#open.set(id, session);
+    return session;
   }
 
-  async create(session: Session): Promise<void> {
-    this.#cache.set(session.id, session);
-    await this.#driver.put(sessionKey(session.id), encode(session), { durable: false });
-    this.#open++;
+  async load(id: UploadId, owner: SessionOwner): Promise<Session | undefined> {
+    if (this.#ended.has(id)) return undefined;
+    const session = this.#open.get(id) ?? (await this.#read(id)) ?? this.#unwritten(id, owner);
+    if (session === undefined || session.repo !== owner.repo || session.actor !== owner.actor) return undefined;
+    if (this.#isExpired(session)) return undefined;
+    this.#open.set(id, session);
+    return session;
   }
 
-  async load(id: UploadId): Promise<Session | undefined> {
-    return this.#cache.get(id) ?? (await this.#read(id));
-  }
-
-  async lease(id: UploadId): Promise<SessionLease | 'unknown' | 'busy'> {
-    if (this.#leased.has(id)) return 'busy';
+  async lease(id: UploadId, owner: SessionOwner): Promise<SessionLease | 'unknown' | 'busy'> {
+    if (this.#leased.has(id)) return (await this.load(id, owner)) === undefined ? 'unknown' : 'busy';
     // Taken before the first wait, so that no second request comes between.
     this.#leased.add(id);
     let session: Session | undefined;
     try {
-      session = await this.load(id);
+      session = await this.load(id, owner);
     } finally {
       if (session === undefined) this.#leased.delete(id);
     }
-    if (session === undefined) return 'unknown';
+    return session === undefined ? 'unknown' : this.#leaseOf(session);
+  }
+
+  #leaseOf(session: Session): SessionLease {
+    const { id } = session;
     return {
       session,
       save: async (next) => {
-        await this.#driver.put(sessionKey(id), encode(next));
-        this.#cache.set(id, next);
+        await this.#ports.driver.put(sessionKey(id), new TextEncoder().encode(JSON.stringify(next)));
+        this.#open.set(id, next);
       },
-      end: () => this.#end(id),
+      end: async () => {
+        // First, so that nobody finds the session while its bytes go.
+        this.#ended.set(id, true);
+        this.#open.delete(id);
+        await this.#ports.driver.deleteAll(uploadPrefix(id));
+      },
       release: () => {
         this.#leased.delete(id);
       },
     };
   }
 
-  async *all(): AsyncIterable<Session> {
-    for await (const { key } of this.#driver.list(UPLOADS)) {
-      const id = key.endsWith('/session') ? parseUploadId(key.slice(UPLOADS.length, -'/session'.length)) : undefined;
-      const session = id === undefined ? undefined : await this.load(id);
-      if (session !== undefined) yield session;
+  async expire(before: number, signal: AbortSignal): Promise<void> {
+    for (const [id, { createdAt }] of this.#open.entries()) {
+      if (createdAt < before && !this.#leased.has(id)) this.#open.delete(id);
+    }
+    let last: UploadId | undefined;
+    for await (const { key } of this.#ports.driver.list(UPLOADS)) {
+      if (signal.aborted) return;
+      const id = parseUploadId(key.slice(UPLOADS.length).split('/', 1)[0] ?? '');
+      // Bytes without a record belong to a request that was cut off by a kill: the id knows its age all the same.
+      if (id === undefined || id === last || createdAtOf(id) >= before || this.#leased.has(id)) continue;
+      last = id;
+      await this.#ports.driver.deleteAll(uploadPrefix(id));
     }
   }
 
   count(): number {
-    return this.#open;
+    return this.#open.size;
   }
 
-  async #end(id: UploadId): Promise<void> {
-    await this.#driver.deleteAll(uploadPrefix(id));
-    this.#cache.delete(id);
-    this.#open--;
+  #isExpired({ createdAt }: Session): boolean {
+    return this.#ports.now() - createdAt > this.#ports.expiry;
+  }
+
+  /** A session that has no bytes: all there is to know stands in its id. */
+  #unwritten(id: UploadId, { repo, actor }: SessionOwner): Session | undefined {
+    const claims = this.#ports.ids.read(id, { repo, actor });
+    return claims === undefined ? undefined : { id, repo, actor, ...claims, offset: 0 };
   }
 
   async #read(id: UploadId): Promise<Session | undefined> {
-    const bytes = await this.#driver.read(sessionKey(id));
+    const bytes = await this.#ports.driver.read(sessionKey(id));
     const session = bytes === undefined ? undefined : decode(bytes);
-    if (session?.id !== id) return undefined;
-    this.#cache.set(id, session);
-    return session;
+    return session?.id === id ? session : undefined;
   }
 }
 
-function encode(session: Session): Uint8Array {
-  return new TextEncoder().encode(JSON.stringify(session));
-}
-
-/** undefined for a record that a power cut tore: it held no bytes yet, the client begins again. */
+/** undefined for bytes that are no record: then the session is one without bytes. */
 function decode(bytes: Uint8Array): Session | undefined {
   let json: unknown;
   try {

@@ -107,7 +107,7 @@ export class Manifests {
 
   async #putOwn(put: ManifestPutRequest, bytes: Uint8Array, damaged: Incarnation | undefined): Promise<void> {
     const inc = this.#ports.newIncarnation();
-    await this.#ports.driver.put(dataKey(inc), bytes);
+    await this.#ports.driver.put(dataKey(inc), bytes, { fresh: true });
     if ((await this.#submit(put, { kind: 'own', inc, damaged })) === inc) return;
     this.#ports.later('dropping a manifest that somebody else pushed meanwhile', async () => {
       await this.#ports.driver.delete([dataKey(inc)]);

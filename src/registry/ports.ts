@@ -1,5 +1,5 @@
 import type { AccessPolicy } from '../access/access.ts';
-import type { Incarnation, UploadId } from '../oci/names.ts';
+import type { Incarnation } from '../oci/names.ts';
 import type { Projection } from '../projection/projection.ts';
 import type { StorageDriver } from '../storage/driver.ts';
 import type { ContentCache } from './content-cache.ts';
@@ -15,7 +15,6 @@ export interface RegistryPorts {
   /** Milliseconds. */
   readonly now: () => number;
   readonly newIncarnation: () => Incarnation;
-  readonly newUploadId: () => UploadId;
   /** How long deleted bytes stay, in milliseconds (GC_GRACE). */
   readonly grace: number;
   /** Work that nobody waits for: its failure is logged, and waited for when the process ends. */

@@ -1,12 +1,16 @@
 import type { Algorithm } from '../oci/digest.ts';
 import type { Digest, Incarnation, RepositoryName, UploadId } from '../oci/names.ts';
 
-/** An upload in progress, as its last acknowledged request left it. */
-export interface Session {
-  readonly id: UploadId;
+/** Whose session it is; each request repeats it, and a session is unknown to everybody else. */
+export interface SessionOwner {
   readonly repo: RepositoryName;
-  /** Whose upload it is (Actor.id). */
+  /** Actor.id */
   readonly actor: string;
+}
+
+/** An upload in progress, as its last acknowledged request left it. */
+export interface Session extends SessionOwner {
+  readonly id: UploadId;
   /** Milliseconds. */
   readonly createdAt: number;
   /** What the running digest is computed with. */
@@ -24,7 +28,7 @@ export interface SessionLease {
   readonly session: Session;
   /** Replaces the session, durably. */
   save(next: Session): Promise<void>;
-  /** Ends the session: its id is unknown from now on. */
+  /** Ends the session: its id is unknown from now on, and what was staged for it is gone. */
   end(): Promise<void>;
   /** To be called in any case. */
   release(): void;
@@ -32,13 +36,12 @@ export interface SessionLease {
 
 /** Where the sessions live. */
 export interface SessionStore {
-  /** A session without bytes survives the end of the process; a power cut may take it. */
-  create(session: Session): Promise<void>;
-  load(id: UploadId): Promise<Session | undefined>;
+  create(owner: SessionOwner, algorithm: Algorithm): Promise<Session>;
+  load(id: UploadId, owner: SessionOwner): Promise<Session | undefined>;
   /** `busy`: another request is writing to it. */
-  lease(id: UploadId): Promise<SessionLease | 'unknown' | 'busy'>;
-  /** All sessions there are. */
-  all(): AsyncIterable<Session>;
+  lease(id: UploadId, owner: SessionOwner): Promise<SessionLease | 'unknown' | 'busy'>;
+  /** Ends every session made before that time (milliseconds) and removes what was staged for it, but none in use. */
+  expire(before: number, signal: AbortSignal): Promise<void>;
   /** How many are open. */
   count(): number;
 }

@@ -6,7 +6,7 @@ import type { StagedPlace, StagedProgress } from '../storage/driver.ts';
 import { dataKey } from '../storage/paths.ts';
 import type { Linking } from './linking.ts';
 import type { RegistryPorts } from './ports.ts';
-import type { Session, SessionLease } from './sessions.ts';
+import type { Session, SessionLease, SessionOwner } from './sessions.ts';
 import { type ContentRange, readAll, type UploadBody } from './upload-body.ts';
 
 /** Blobs whose length is known to be at most this are gathered in memory and written at once. */
@@ -18,8 +18,8 @@ interface Received {
   readonly progress: StagedProgress;
 }
 
-/** Whose session, for the check that each request repeats. */
-export interface SessionOwner {
+/** Where an upload goes and who sends it. */
+export interface Pusher {
   readonly repo: RepositoryName;
   readonly actor: Actor;
 }
@@ -33,27 +33,20 @@ export class Uploads {
     this.#linking = linking;
   }
 
-  async start({ repo, actor }: SessionOwner, algorithm: Algorithm): Promise<Session> {
-    const session: Session = {
-      id: this.#ports.newUploadId(),
-      repo,
-      actor: actor.id,
-      createdAt: this.#ports.now(),
-      algorithm,
-      offset: 0,
-    };
-    await this.#ports.sessions.create(session);
-    return session;
+  start(pusher: Pusher, algorithm: Algorithm): Promise<Session> {
+    return this.#ports.sessions.create(ownerOf(pusher), algorithm);
   }
 
   /** @throws RegistryError `upload-unknown` */
-  async status(id: UploadId, owner: SessionOwner): Promise<Session> {
-    return checkOwner(await this.#ports.sessions.load(id), owner);
+  async status(id: UploadId, pusher: Pusher): Promise<Session> {
+    const session = await this.#ports.sessions.load(id, ownerOf(pusher));
+    if (session === undefined) throw uploadUnknown();
+    return session;
   }
 
   /** @throws RegistryError `upload-unknown`, `upload-busy` */
-  async cancel(id: UploadId, owner: SessionOwner): Promise<void> {
-    await this.#withLease(id, owner, (lease) => lease.end());
+  async cancel(id: UploadId, pusher: Pusher): Promise<void> {
+    await this.#withLease(id, pusher, (lease) => lease.end());
   }
 
   /**
@@ -61,8 +54,8 @@ export class Uploads {
    * @throws RegistryError `upload-unknown`, `upload-busy`, `upload-out-of-order`, `size-mismatch`, `upload-interrupted`,
    * `upload-stalled`, `storage-full`
    */
-  append(id: UploadId, owner: SessionOwner, body: UploadBody, range: ContentRange | undefined): Promise<Session> {
-    return this.#withLease(id, owner, async (lease) => {
+  append(id: UploadId, pusher: Pusher, body: UploadBody, range: ContentRange | undefined): Promise<Session> {
+    return this.#withLease(id, pusher, async (lease) => {
       checkOrder(lease.session, range);
       const { place, progress } = await this.#receive(lease, body);
       const next = advanced(lease.session, place, progress);
@@ -78,53 +71,53 @@ export class Uploads {
    */
   close(
     id: UploadId,
-    owner: SessionOwner,
+    pusher: Pusher,
     digest: Digest,
     body: UploadBody,
     range: ContentRange | undefined,
   ): Promise<void> {
-    return this.#withLease(id, owner, async (lease) => {
+    return this.#withLease(id, pusher, async (lease) => {
       const { session } = lease;
       checkOrder(session, range);
       if (session.offset === 0 && body.length !== undefined && body.length <= GATHER_BYTES) {
-        await this.#storeGathered(owner, digest, body);
+        await this.#storeGathered(pusher, digest, body);
       } else {
-        await this.#storeStaged(lease, owner, digest, body);
+        await this.#storeStaged(lease, pusher, digest, body);
       }
       await lease.end();
     });
   }
 
   /** The single POST with the whole blob. @throws RegistryError as `close` */
-  async monolithic(owner: SessionOwner, digest: Digest, body: UploadBody): Promise<void> {
+  async monolithic(pusher: Pusher, digest: Digest, body: UploadBody): Promise<void> {
     if (body.length !== undefined && body.length <= GATHER_BYTES) {
-      await this.#storeGathered(owner, digest, body);
+      await this.#storeGathered(pusher, digest, body);
       return;
     }
-    const { id } = await this.start(owner, algorithmOf(digest));
+    const { id } = await this.start(pusher, algorithmOf(digest));
     try {
-      await this.close(id, owner, digest, body, undefined);
+      await this.close(id, pusher, digest, body, undefined);
     } catch (error) {
       // Nobody was told of this session, so nobody can go on with it.
-      await this.cancel(id, owner);
+      await this.cancel(id, pusher);
       throw error;
     }
   }
 
-  async #storeGathered({ repo, actor }: SessionOwner, digest: Digest, body: UploadBody): Promise<void> {
+  async #storeGathered({ repo, actor }: Pusher, digest: Digest, body: UploadBody): Promise<void> {
     const bytes = await readAll(body);
     const found = digestOf(algorithmOf(digest), bytes);
     if (found !== digest) throw mismatch(digest, found);
     const inc = this.#ports.newIncarnation();
-    await this.#ports.driver.put(dataKey(inc), bytes);
+    await this.#ports.driver.put(dataKey(inc), bytes, { fresh: true });
     await this.#linking.linkUploaded(repo, { digest, size: bytes.length, inc }, actor);
   }
 
-  async #storeStaged(lease: SessionLease, owner: SessionOwner, digest: Digest, body: UploadBody): Promise<void> {
+  async #storeStaged(lease: SessionLease, pusher: Pusher, digest: Digest, body: UploadBody): Promise<void> {
     const { session } = lease;
     const received = body.length === 0 ? stagedSoFar(session) : await this.#receive(lease, body);
     if (received === undefined) {
-      await this.#storeGathered(owner, digest, body);
+      await this.#storeGathered(pusher, digest, body);
       return;
     }
     const { place, progress } = received;
@@ -138,7 +131,7 @@ export class Uploads {
     // A kill from here on leaves a session that says all bytes are there: the client's PUT, repeated, finishes it.
     if (size !== session.offset) await lease.save(advanced(session, place, progress));
     if (!(await this.#ports.driver.commit(place, size))) throw uploadUnknown();
-    await this.#linking.linkUploaded(owner.repo, { digest, size, inc: place.inc }, owner.actor);
+    await this.#linking.linkUploaded(pusher.repo, { digest, size, inc: place.inc }, pusher.actor);
   }
 
   /** The digest in the algorithm that the client closes with, which may be another than it announced. */
@@ -166,9 +159,8 @@ export class Uploads {
     return { place, progress };
   }
 
-  async #withLease<T>(id: UploadId, owner: SessionOwner, work: (lease: SessionLease) => Promise<T>): Promise<T> {
-    checkOwner(await this.#ports.sessions.load(id), owner);
-    const lease = await this.#ports.sessions.lease(id);
+  async #withLease<T>(id: UploadId, pusher: Pusher, work: (lease: SessionLease) => Promise<T>): Promise<T> {
+    const lease = await this.#ports.sessions.lease(id, ownerOf(pusher));
     if (lease === 'unknown') throw uploadUnknown();
     if (lease === 'busy') {
       throw new RegistryError(
@@ -184,9 +176,8 @@ export class Uploads {
   }
 }
 
-function checkOwner(session: Session | undefined, owner: SessionOwner): Session {
-  if (session === undefined || session.repo !== owner.repo || session.actor !== owner.actor.id) throw uploadUnknown();
-  return session;
+function ownerOf({ repo, actor }: Pusher): SessionOwner {
+  return { repo, actor: actor.id };
 }
 
 /** "If a chunk is uploaded out of order, the registry MUST respond with a `416 Requested Range Not Satisfiable` code." */

@@ -16,6 +16,8 @@ export interface ByteRange {
 export interface PutOptions {
   /** false: the object may vanish or be torn by a power cut (hints). Default true: durable when the promise resolves. */
   readonly durable?: boolean;
+  /** true: the key is new and nobody knows it yet, so that a torn object under it does no harm. Saves a rename. */
+  readonly fresh?: boolean;
 }
 
 /** How the bytes of an object reach a client: the filesystem names a file, so that the kernel can send it by itself. */

@@ -1,4 +1,15 @@
-import { closeSync, ftruncateSync, linkSync, openSync, renameSync, statSync, unlinkSync, writeSync } from 'node:fs';
+import {
+  closeSync,
+  existsSync,
+  ftruncateSync,
+  linkSync,
+  openSync,
+  readFileSync,
+  renameSync,
+  statSync,
+  unlinkSync,
+  writeSync,
+} from 'node:fs';
 import { readdir, readFile, rm } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
 import type { Algorithm } from '../../oci/digest.ts';
@@ -33,6 +44,9 @@ export interface FilesystemOptions {
   readonly reach: ReachStep;
   readonly fatal: Fatal;
 }
+
+/** Objects up to this many bytes are read on the serving thread. */
+const SMALL_BYTES = 64 * 1024;
 
 /** Objects as files below one folder. What is acknowledged is synced, and so are the folders that name it. */
 export class FilesystemDriver implements StorageDriver {
@@ -80,17 +94,25 @@ export class FilesystemDriver implements StorageDriver {
     }
     await this.#durability.ensureFolder(dirname(path), this.#options.root);
     const { reach } = this.#options;
-    const temporary = await this.#writeTemporary(bytes, () => reach('put.before-sync'), false);
-    reach('put.before-rename');
-    rename(temporary, path);
+    if (options.fresh === true) {
+      await this.#writeFresh(path, bytes);
+    } else {
+      const temporary = await this.#writeTemporary(bytes, () => reach('put.before-sync'), false);
+      reach('put.before-rename');
+      rename(temporary, path);
+    }
     reach('put.before-folder-sync');
     await this.#durability.folder(dirname(path));
     reach('put.after-folder-sync');
   }
 
   async read(key: Key): Promise<Uint8Array | undefined> {
+    const path = this.#path(key);
     try {
-      return await readFile(this.#path(key));
+      // Most reads are of small objects, or of absent ones: another thread would cost more than it saves.
+      const size = sizeOf(path);
+      if (size === undefined) return undefined;
+      return size <= SMALL_BYTES ? readFileSync(path) : await readFile(path);
     } catch (error) {
       if (isMissing(error)) return undefined;
       throw error;
@@ -238,6 +260,7 @@ export class FilesystemDriver implements StorageDriver {
 
   async deleteAll(prefix: Key): Promise<void> {
     const path = this.#path(prefix).replace(/\/$/, '');
+    if (!existsSync(path)) return;
     await rm(path, { recursive: true, force: true });
     this.#durability.forgetFolder(path);
   }
@@ -262,6 +285,16 @@ export class FilesystemDriver implements StorageDriver {
       return await this.#writeTemporary(bytes, beforeSync, false);
     }
     return path;
+  }
+
+  /** Straight to its name: the entry and the bytes are one transaction of the file system, a rename would be another. */
+  async #writeFresh(path: string, bytes: Uint8Array): Promise<void> {
+    try {
+      await this.#writeSynced(path, bytes, () => this.#options.reach('put.before-sync'));
+    } catch (error) {
+      await rm(path, { force: true });
+      throw isFull(error) ? storageFull(error) : error;
+    }
   }
 
   async #writeSynced(path: string, bytes: Uint8Array, beforeSync: () => void): Promise<void> {

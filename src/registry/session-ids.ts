@@ -1,0 +1,63 @@
+import { createHmac, randomBytes } from 'node:crypto';
+import type { Algorithm } from '../oci/digest.ts';
+import type { UploadId } from '../oci/names.ts';
+import type { SessionOwner } from './sessions.ts';
+
+/** What the id of a session says by itself. */
+export interface SessionClaims {
+  /** Milliseconds. */
+  readonly createdAt: number;
+  readonly algorithm: Algorithm;
+}
+
+const TIME_BYTES = 6;
+const RANDOM_END = 12;
+const SHA512_FLAG = 0x01;
+
+/**
+ * Session ids that prove themselves, so that a session without bytes needs no record anywhere: most pushes then cost one write
+ * less, and even a power cut does not take such a session. They are UUIDs of version 8 (RFC 9562: own layout): 48 bits of time,
+ * random bits with one for the algorithm, and 32 bits that bind them to the store, the repository and the actor. That binding
+ * keeps strangers' and old ids apart; it is no password, whoever may push can get an id for the asking.
+ */
+export class SessionIds {
+  readonly #store: string;
+
+  /** @param store the store's ULID */
+  constructor(store: string) {
+    this.#store = store;
+  }
+
+  mint(owner: SessionOwner, { createdAt, algorithm }: SessionClaims): UploadId {
+    const bytes = Buffer.alloc(16);
+    bytes.writeUIntBE(createdAt, 0, TIME_BYTES);
+    randomBytes(RANDOM_END - TIME_BYTES).copy(bytes, TIME_BYTES);
+    bytes[6] = 0x80 | ((bytes[6] ?? 0) & 0x0f);
+    bytes[7] = ((bytes[7] ?? 0) & ~SHA512_FLAG) | (algorithm === 'sha512' ? SHA512_FLAG : 0);
+    bytes[8] = 0x80 | ((bytes[8] ?? 0) & 0x3f);
+    this.#seal(bytes, owner).copy(bytes, RANDOM_END);
+    return format(bytes);
+  }
+
+  /** undefined for ids that were not minted here for that owner. */
+  read(id: UploadId, owner: SessionOwner): SessionClaims | undefined {
+    const bytes = Buffer.from(id.replaceAll('-', ''), 'hex');
+    if (!this.#seal(bytes, owner).equals(bytes.subarray(RANDOM_END))) return undefined;
+    return { createdAt: createdAtOf(id), algorithm: ((bytes[7] ?? 0) & SHA512_FLAG) === 0 ? 'sha256' : 'sha512' };
+  }
+
+  #seal(bytes: Buffer, { repo, actor }: SessionOwner): Buffer {
+    const seal = createHmac('sha256', this.#store).update(bytes.subarray(0, RANDOM_END)).update(`${repo}\n${actor}`);
+    return seal.digest().subarray(0, 16 - RANDOM_END);
+  }
+}
+
+/** Milliseconds: when the id was minted. */
+export function createdAtOf(id: UploadId): number {
+  return Number.parseInt(id.slice(0, 8) + id.slice(9, 13), 16);
+}
+
+function format(bytes: Buffer): UploadId {
+  const hex = bytes.toString('hex');
+  return [hex.slice(0, 8), hex.slice(8, 12), hex.slice(12, 16), hex.slice(16, 20), hex.slice(20)].join('-') as UploadId;
+}
