@@ -52,26 +52,23 @@ export class PendingFacts implements RepositoryFacts {
   }
 
   absorb(event: JournalEvent): void {
+    if (event.type !== 'repo.deleted' && event.type !== 'gc.fence') this.#exists = true;
     switch (event.type) {
       case 'blob.linked':
-        this.#exists = true;
         this.#blobs.set(event.digest, { size: event.size, inc: event.inc, since: this.#now });
         break;
       case 'blob.unlinked':
-        this.#blobs.set(event.digest, undefined);
+        if (this.blob(event.digest)?.inc === event.inc) this.#blobs.set(event.digest, undefined);
         break;
       case 'manifest.put':
-        this.#exists = true;
-        this.#count(this.manifest(event.digest), -1);
+        this.#removeManifest(event.digest);
         this.#manifests.set(event.digest, recordOf(event, this.#now));
-        this.#count(event, 1);
+        for (const ref of event.refs) this.#count(ref, 1);
         break;
       case 'manifest.deleted':
-        this.#count(this.manifest(event.digest), -1);
-        this.#manifests.set(event.digest, undefined);
+        this.#removeManifest(event.digest);
         break;
       case 'tag.set':
-        this.#exists = true;
         this.#tags.set(event.tag, event.digest);
         break;
       case 'tag.deleted':
@@ -89,7 +86,18 @@ export class PendingFacts implements RepositoryFacts {
     }
   }
 
-  #count(manifest: { readonly refs: readonly Digest[] } | undefined, by: 1 | -1): void {
-    for (const ref of manifest?.refs ?? []) this.#referenced.set(ref, (this.#referenced.get(ref) ?? 0) + by);
+  #removeManifest(digest: Digest): void {
+    const manifest = this.manifest(digest);
+    if (manifest === undefined) return;
+    this.#manifests.set(digest, undefined);
+    for (const ref of manifest.refs) {
+      this.#count(ref, -1);
+      const blob = this.references(ref) > 0 ? undefined : this.blob(ref);
+      if (blob !== undefined) this.#blobs.set(ref, { ...blob, since: this.#now });
+    }
+  }
+
+  #count(ref: Digest, by: 1 | -1): void {
+    this.#referenced.set(ref, (this.#referenced.get(ref) ?? 0) + by);
   }
 }

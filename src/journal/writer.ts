@@ -128,10 +128,10 @@ export class LogWriter {
       at: new Date(now).toISOString(),
       events: [...events],
     };
-    const deadline = Math.max(...decided.map(({ waiting }) => waiting.deadline));
+    const deadline = decided.reduce((latest, { waiting }) => Math.max(latest, waiting.deadline), 0);
     try {
-      if (head.seq === 0) await this.#mark();
       const bytes = encodeBatch(batch);
+      if (head.seq === 0) await this.#untilAnswered(deadline, () => this.#mark());
       if (await this.#createSlot(batch, bytes, deadline)) {
         this.#ports.reach('append.before-apply');
         await this.#view.apply(batch, hashSlot(bytes), bytes.length);
@@ -140,12 +140,19 @@ export class LogWriter {
         for (const { waiting, result } of decided) waiting.resolve(result);
         return;
       }
-      await this.#view.catchUp();
+      await this.#untilAnswered(deadline, () => this.#view.catchUp());
     } catch (error) {
       for (const { waiting } of decided) waiting.reject(error);
       return;
     }
-    this.#queue = [...decided.map(({ waiting }) => waiting), ...this.#queue];
+    this.#decideAgain(decided.map(({ waiting }) => waiting));
+  }
+
+  /** Somebody else took the slot. However often that happens, nobody waits for longer than the deadline. */
+  #decideAgain(lost: readonly Waiting[]): void {
+    const now = this.#ports.now();
+    for (const waiting of lost) if (now >= waiting.deadline) waiting.reject(unconfirmed());
+    this.#queue = [...lost.filter(({ deadline }) => now < deadline), ...this.#queue];
   }
 
   async #decide(
@@ -158,7 +165,6 @@ export class LogWriter {
     const events: JournalEvent[] = [];
     let bytes = 0;
     for (const [index, waiting] of group.entries()) {
-      if (events.length >= MAX_EVENTS || bytes >= MAX_BYTES) return { decided, events, left: group.slice(index) };
       let decision: Decision<unknown>;
       try {
         decision = await waiting.command.decide(facts);
@@ -170,11 +176,16 @@ export class LogWriter {
         waiting.reject(decision.error);
         continue;
       }
+      // One command is never split; it alone may be larger.
+      const size = decision.events.reduce((sum, event) => sum + sizeOf(event), 0);
+      const fits = events.length + decision.events.length <= MAX_EVENTS && bytes + size <= MAX_BYTES;
+      if (events.length > 0 && decision.events.length > 0 && !fits)
+        return { decided, events, left: group.slice(index) };
       for (const event of decision.events) {
         facts.absorb(event);
         events.push(event);
-        bytes += sizeOf(event);
       }
+      bytes += size;
       decided.push({ waiting, result: decision.result });
     }
     return { decided, events, left: [] };
@@ -190,18 +201,27 @@ export class LogWriter {
   }
 
   /** @returns false when somebody else's batch is in that slot. */
-  async #createSlot(batch: Batch, bytes: Uint8Array, deadline: number): Promise<boolean> {
-    const { driver, now, sleep } = this.#ports;
+  #createSlot(batch: Batch, bytes: Uint8Array, deadline: number): Promise<boolean> {
+    const key = slotKey(this.#repo, batch.seq);
+    return this.#untilAnswered(
+      deadline,
+      async () => (await this.#ports.driver.create(key, bytes)) === 'created' || (await this.#isMine(batch)),
+    );
+  }
+
+  /**
+   * Repeats what storage gave no answer to: it may or may not have happened, so it must be something that the same again
+   * cannot harm, such as the same bytes at the same slot.
+   * @throws RegistryError `unavailable` at the deadline
+   */
+  async #untilAnswered<T>(deadline: number, work: () => Promise<T>): Promise<T> {
+    const { now, sleep } = this.#ports;
     for (;;) {
       try {
-        if ((await driver.create(slotKey(this.#repo, batch.seq), bytes)) === 'created') return true;
-        return await this.#isMine(batch);
+        return await work();
       } catch (error) {
         if (error instanceof RegistryError) throw error;
-        // No answer: the slot may or may not be written. The same bytes at the same slot again cannot do harm.
-        if (now() + RETRY_MS >= deadline) {
-          throw new RegistryError('unavailable', 'the write was not confirmed in time: try again', undefined, error);
-        }
+        if (now() + RETRY_MS >= deadline) throw unconfirmed(error);
         await sleep(RETRY_MS);
       }
     }
@@ -215,10 +235,15 @@ export class LogWriter {
   }
 }
 
+function unconfirmed(cause?: unknown): RegistryError {
+  return new RegistryError('unavailable', 'the write was not confirmed in time: try again', undefined, cause);
+}
+
 /** Rough length of an event in its slot, to bound a group. */
 function sizeOf(event: JournalEvent): number {
-  if (event.type !== 'manifest.put') return 200;
-  let size = 400 + event.refs.length * 80;
+  if (event.type !== 'manifest.put') return 500;
+  let size = 1_000 + (event.artifactType?.length ?? 0);
+  for (const ref of event.refs) size += ref.length + 3;
   for (const [key, value] of Object.entries(event.annotations ?? {})) size += key.length + value.length + 8;
   return size;
 }

@@ -1,0 +1,65 @@
+// A clock, names and a driver with faults, all decided by the test: what runs on them runs the same way each time.
+import { encodeTime } from 'ulid';
+import type { Incarnation, UploadId } from '../../src/oci/names.ts';
+import type { CreateResult, Key } from '../../src/storage/driver.ts';
+import { MemoryDriver } from '../../src/storage/memory/driver.ts';
+
+/** Time that passes only when the test says so, or when somebody sleeps. */
+export class TestClock {
+  #milliseconds: number;
+
+  constructor(start = Date.UTC(2030, 0, 1)) {
+    this.#milliseconds = start;
+  }
+
+  readonly now = (): number => this.#milliseconds;
+
+  readonly sleep = async (milliseconds: number): Promise<void> => {
+    this.#milliseconds += milliseconds;
+  };
+
+  advance(milliseconds: number): void {
+    this.#milliseconds += milliseconds;
+  }
+}
+
+/** ULIDs of the clock's time that count up; `writer` keeps those of two writers apart. */
+export function countingIncarnations(now: () => number, writer = 0): () => Incarnation {
+  let count = 0;
+  return () => {
+    count++;
+    return `${encodeTime(now(), 10)}${String(writer).padStart(4, '0')}${String(count).padStart(12, '0')}` as Incarnation;
+  };
+}
+
+export function countingUploadIds(): () => UploadId {
+  let count = 0;
+  return () => {
+    count++;
+    return `00000000-0000-4000-8000-${count.toString(16).padStart(12, '0')}` as UploadId;
+  };
+}
+
+/** What goes wrong with one call of `create`. */
+export type Fault = 'none' | 'before writing' | 'after writing';
+
+/** The memory driver whose `create` does not always answer. */
+export class FaultyDriver extends MemoryDriver {
+  /** Keys for which `create` was called, in order. */
+  readonly created: Key[] = [];
+  readonly #fault: (key: Key) => Fault;
+
+  constructor(fault: (key: Key) => Fault) {
+    super();
+    this.#fault = fault;
+  }
+
+  override async create(key: Key, bytes: Uint8Array): Promise<CreateResult> {
+    this.created.push(key);
+    const fault = this.#fault(key);
+    if (fault === 'before writing') throw new Error('no answer, nothing was written');
+    const result = await super.create(key, bytes);
+    if (fault === 'after writing') throw new Error('no answer, though it was written');
+    return result;
+  }
+}
