@@ -145,6 +145,9 @@ function check<T extends z.ZodType>(schema: T, value: unknown): z.infer<T> {
   throw invalid(`${issue?.path.join('.') ?? 'manifest'}: ${issue?.message ?? 'is invalid'}`);
 }
 
+/** Longest problem that is told: it may quote what the client sent. */
+const MAX_PROBLEM = 300;
+
 function invalid(problem: string): RegistryError {
-  return new RegistryError('manifest-invalid', `the manifest is invalid: ${problem}`);
+  return new RegistryError('manifest-invalid', `the manifest is invalid: ${problem.slice(0, MAX_PROBLEM)}`);
 }

@@ -6,7 +6,7 @@ const BACKSLASH = 0x5c;
 
 /**
  * Parses JSON as a registry must: two readers of the same bytes must see the same manifest, so duplicate keys, invalid UTF-8,
- * a byte order mark and absurd nesting are refused, where JSON.parse alone would quietly choose.
+ * halves of surrogate pairs, a byte order mark and absurd nesting are refused, where JSON.parse alone would quietly choose.
  * @returns the value, or a sentence that says what is wrong.
  */
 export function parseStrictJson(bytes: Uint8Array): { value: unknown } | { problem: string } {
@@ -25,9 +25,8 @@ export function parseStrictJson(bytes: Uint8Array): { value: unknown } | { probl
   } catch {
     return { problem: 'the bytes are not valid JSON' };
   }
-  const duplicate = findDuplicateKey(text);
-  if (duplicate !== undefined) return { problem: `the key ${JSON.stringify(duplicate)} appears twice in one object` };
-  return { value };
+  const problem = findAmbiguity(text);
+  return problem === undefined ? { value } : { problem };
 }
 
 function depthOf(text: string): number {
@@ -52,8 +51,8 @@ function endOfString(text: string, start: number): number {
   return text.length;
 }
 
-/** For text that JSON.parse accepted: the first key that its object already has. */
-function findDuplicateKey(text: string): string | undefined {
+/** For text that JSON.parse accepted: the first key that its object already has, or string that is no text. */
+function findAmbiguity(text: string): string | undefined {
   const objects: (Set<string> | undefined)[] = [];
   for (let i = 0; i < text.length; i++) {
     const c = text.charCodeAt(i);
@@ -62,16 +61,23 @@ function findDuplicateKey(text: string): string | undefined {
     else if (c === 0x7d || c === 0x5d) objects.pop();
     else if (c === QUOTE) {
       const end = endOfString(text, i);
+      const literal = text.slice(i, end + 1);
+      if (!isText(literal)) return 'a string has half of a surrogate pair';
       const keys = objects[objects.length - 1];
       if (keys !== undefined && isKey(text, end)) {
-        const key = String(JSON.parse(text.slice(i, end + 1)));
-        if (keys.has(key)) return key;
+        const key = String(JSON.parse(literal));
+        if (keys.has(key)) return `the key ${JSON.stringify(key)} appears twice in one object`;
         keys.add(key);
       }
       i = end;
     }
   }
   return undefined;
+}
+
+/** The bytes are UTF-8, so that only escapes can make half of a pair. */
+function isText(literal: string): boolean {
+  return !literal.includes('\\u') || String(JSON.parse(literal)).isWellFormed();
 }
 
 function isKey(text: string, closingQuote: number): boolean {

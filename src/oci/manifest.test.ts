@@ -1,0 +1,223 @@
+import { describe, expect, test } from 'bun:test';
+import fc from 'fast-check';
+import { digests } from '../../test/support/generators.ts';
+import { digestFromHex } from './digest.ts';
+import { RegistryError } from './errors.ts';
+import { type ManifestFacts, parseManifest } from './manifest.ts';
+import { DOCKER_LIST, DOCKER_MANIFEST, OCI_ARTIFACT, OCI_INDEX, OCI_MANIFEST } from './media-types.ts';
+import type { Digest } from './names.ts';
+
+const digestOf = (digit: string): Digest => digestFromHex('sha256', digit.repeat(64));
+const CONFIG = 'application/vnd.oci.image.config.v1+json';
+const LAYER = 'application/vnd.oci.image.layer.v1.tar+gzip';
+
+function descriptor(digit: string, mediaType = LAYER, more: object = {}) {
+  return { mediaType, digest: digestOf(digit), size: 1, ...more };
+}
+
+const image = { schemaVersion: 2, config: descriptor('c', CONFIG), layers: [descriptor('1'), descriptor('2')] };
+const index = { schemaVersion: 2, manifests: [descriptor('a', OCI_MANIFEST), descriptor('b', OCI_MANIFEST)] };
+
+function parse(manifest: unknown, contentType?: string): ManifestFacts {
+  return parseManifest(new TextEncoder().encode(JSON.stringify(manifest)), contentType);
+}
+
+function problemOf(manifest: unknown, contentType?: string): string {
+  try {
+    parse(manifest, contentType);
+    return 'none';
+  } catch (error) {
+    if (!(error instanceof RegistryError)) throw error;
+    expect(error.kind).toBe('manifest-invalid');
+    return error.message;
+  }
+}
+
+describe('image manifests', () => {
+  test.each([OCI_MANIFEST, DOCKER_MANIFEST])(
+    'of %s refer to config and layers, which must all be there',
+    (mediaType) => {
+      const refs = ['c', '1', '2'].map(digestOf);
+      expect(parse(image, mediaType)).toEqual({
+        mediaType,
+        artifactType: CONFIG,
+        refs,
+        requiredBlobs: refs,
+      });
+    },
+  );
+
+  test('name each digest once', () => {
+    const same = { ...image, layers: [descriptor('1'), descriptor('1'), descriptor('c')] };
+    expect(parse(same, OCI_MANIFEST).refs).toEqual(['c', '1'].map(digestOf));
+  });
+
+  test('do not need layers that come from elsewhere', () => {
+    const foreign = [
+      descriptor('1', 'application/vnd.oci.image.layer.nondistributable.v1.tar+gzip'),
+      descriptor('2', 'application/vnd.docker.image.rootfs.foreign.diff.tar.gzip'),
+      descriptor('3', LAYER, { urls: ['https://elsewhere.example/layer'] }),
+      descriptor('4', LAYER, { urls: [] }),
+    ];
+    const facts = parse({ ...image, layers: foreign }, OCI_MANIFEST);
+    expect(facts.refs).toEqual(['c', '1', '2', '3', '4'].map(digestOf));
+    expect(facts.requiredBlobs).toEqual(['c', '4'].map(digestOf));
+  });
+
+  test('have the config as artifact type unless they say another', () => {
+    expect(parse({ ...image, artifactType: '' }, OCI_MANIFEST).artifactType).toBe(CONFIG);
+    expect(parse({ ...image, artifactType: 'a/b' }, OCI_MANIFEST).artifactType).toBe('a/b');
+  });
+
+  test('with a subject keep their annotations for the referrers, others do not', () => {
+    const annotations = { key: 'value', '': '' };
+    const subject = descriptor('5', OCI_MANIFEST);
+    const facts = parse({ ...image, subject, annotations }, OCI_MANIFEST);
+    expect([facts.subject, facts.annotations]).toEqual([digestOf('5'), annotations]);
+    expect(facts.refs).not.toContain(digestOf('5'));
+    expect(parse({ ...image, annotations }, OCI_MANIFEST)).not.toHaveProperty('annotations');
+  });
+
+  test.each<[string, object]>([
+    ['schemaVersion', { ...image, schemaVersion: 1 }],
+    ['schemaVersion', { ...image, schemaVersion: '2' }],
+    ['config', { ...image, config: undefined }],
+    ['config.digest', { ...image, config: { mediaType: CONFIG, size: 1 } }],
+    ['config.digest: is not a sha256 or sha512 digest', { ...image, config: { ...image.config, digest: 'md5:00' } }],
+    ['config.size', { ...image, config: { ...image.config, size: -1 } }],
+    ['config.size', { ...image, config: { ...image.config, size: 1.5 } }],
+    ['config.size', { ...image, config: { ...image.config, size: 2 ** 53 } }],
+    ['config.mediaType', { ...image, config: { ...image.config, mediaType: 1 } }],
+    ['layers', { ...image, layers: undefined }],
+    ['layers', { ...image, layers: null }],
+    ['layers', { ...image, layers: {} }],
+    ['layers.1.digest', { ...image, layers: [descriptor('1'), descriptor('x')] }],
+    ['layers.0', { ...image, layers: ['text'] }],
+    ['subject.digest', { ...image, subject: { ...image.config, digest: '' } }],
+    ['annotations.key', { ...image, annotations: { key: 1 } }],
+    ['artifactType', { ...image, artifactType: 1 }],
+  ])('with a wrong %s are refused by that name', (field, manifest) => {
+    expect(problemOf(manifest, OCI_MANIFEST)).toContain(field);
+  });
+});
+
+describe('indexes', () => {
+  test.each([OCI_INDEX, DOCKER_LIST])('of %s may refer to manifests that are not there', (mediaType) => {
+    expect(parse(index, mediaType)).toEqual({
+      mediaType,
+      refs: ['a', 'b'].map(digestOf),
+      requiredBlobs: [],
+    });
+  });
+
+  test('have an artifact type only where they say one', () => {
+    expect(parse(index, OCI_INDEX)).not.toHaveProperty('artifactType');
+    expect(parse({ ...index, artifactType: '' }, OCI_INDEX)).not.toHaveProperty('artifactType');
+    expect(parse({ ...index, artifactType: 'a/b' }, OCI_INDEX).artifactType).toBe('a/b');
+  });
+
+  test.each<[string, object]>([
+    ['manifests', { schemaVersion: 2 }],
+    ['manifests.0.digest', { schemaVersion: 2, manifests: [{ ...descriptor('a'), digest: 1 }] }],
+    ['schemaVersion', { manifests: [] }],
+  ])('with a wrong %s are refused by that name', (field, manifest) => {
+    expect(problemOf(manifest, OCI_INDEX)).toContain(field);
+  });
+});
+
+describe('other manifests', () => {
+  test('of artifacts refer to their blobs, if any', () => {
+    const facts = parse({ mediaType: OCI_ARTIFACT, artifactType: 'a/b', blobs: [descriptor('1')] }, undefined);
+    expect(facts).toEqual({
+      mediaType: OCI_ARTIFACT,
+      artifactType: 'a/b',
+      refs: [digestOf('1')],
+      requiredBlobs: [digestOf('1')],
+    });
+    expect(parse({ artifactType: 'a/b' }, OCI_ARTIFACT).refs).toEqual([]);
+  });
+
+  test('of unknown types are kept as they are; what looks like a subject is believed', () => {
+    const subject = descriptor('5', OCI_MANIFEST);
+    const facts = parse(
+      { anything: [1], subject, annotations: { a: 'b' }, artifactType: 'a/b' },
+      'application/x.y+json',
+    );
+    expect(facts).toEqual({
+      mediaType: 'application/x.y+json',
+      artifactType: 'a/b',
+      subject: digestOf('5'),
+      annotations: { a: 'b' },
+      refs: [],
+      requiredBlobs: [],
+    });
+    const odd = { subject: 'text', annotations: 1, artifactType: [], config: 1, layers: 1 };
+    expect(parse(odd, 'application/x.y+json')).toEqual({
+      mediaType: 'application/x.y+json',
+      refs: [],
+      requiredBlobs: [],
+    });
+  });
+});
+
+describe('the media type', () => {
+  test('is the one of the request, of the manifest, or what its fields show', () => {
+    expect(parse(image, OCI_MANIFEST).mediaType).toBe(OCI_MANIFEST);
+    expect(parse({ ...image, mediaType: DOCKER_MANIFEST }).mediaType).toBe(DOCKER_MANIFEST);
+    expect(parse(image).mediaType).toBe(OCI_MANIFEST);
+    expect(parse(index).mediaType).toBe(OCI_INDEX);
+  });
+
+  test('must be the same in request and manifest', () => {
+    expect(problemOf({ ...image, mediaType: DOCKER_MANIFEST }, OCI_MANIFEST)).toContain('but the manifest says');
+  });
+
+  test('must be there, and be one', () => {
+    expect(problemOf({})).toContain('send its media type');
+    expect(problemOf({ mediaType: '' })).toContain('send its media type');
+    expect(problemOf({ mediaType: 'text' })).toContain('send its media type');
+    expect(problemOf({ mediaType: 1 })).toContain('mediaType: is not a string');
+    expect(problemOf(image, 'a/b\r\nX: y')).toContain('send its media type');
+  });
+});
+
+describe('whatever is sent', () => {
+  const field = fc.oneof(
+    fc.jsonValue({ maxDepth: 3 }),
+    digests.map((digest) => ({ digest, size: 1, mediaType: LAYER })),
+    fc.array(digests.map((digest) => ({ digest, size: 1, mediaType: LAYER }))),
+  );
+  const anything = fc.record(
+    {
+      schemaVersion: fc.oneof(fc.constant(2), field),
+      mediaType: fc.oneof(fc.constantFrom(OCI_MANIFEST, OCI_INDEX, OCI_ARTIFACT), field),
+      ...{ config: field, layers: field, manifests: field, blobs: field, subject: field, annotations: field },
+      artifactType: field,
+    },
+    { requiredKeys: [] },
+  );
+
+  test('there are facts or a clear refusal, nothing else', () => {
+    const types = fc.constantFrom(undefined, OCI_MANIFEST, OCI_INDEX, OCI_ARTIFACT, 'a/b', '');
+    fc.assert(
+      fc.property(fc.oneof(anything, fc.jsonValue()), types, (manifest, contentType) => {
+        expect(problemOf(manifest, contentType)).toMatch(/^none$|^the manifest is invalid: [^\n]+$/);
+      }),
+    );
+  });
+
+  test('a refusal is short, however long the name of the field is', () => {
+    expect(problemOf({ ...image, annotations: { ['k'.repeat(100_000)]: 1 } }, OCI_MANIFEST).length).toBeLessThan(400);
+  });
+
+  test.each(['', 'text', '[]', 'null', '1', '"a"', '{"a":1,"a":1}'])('%j is no manifest', (text) => {
+    expect(() => parseManifest(new TextEncoder().encode(text), OCI_MANIFEST)).toThrow(RegistryError);
+  });
+
+  test('keys that mean something to JavaScript mean nothing here', () => {
+    const text = `{"schemaVersion":2,"manifests":[],"__proto__":{"subject":1},"constructor":1,"toJSON":1,"annotations":{"__proto__":"a","toString":"b"}}`;
+    const facts = parseManifest(new TextEncoder().encode(text), OCI_INDEX);
+    expect(facts).not.toHaveProperty('subject');
+    expect(Object.getPrototypeOf(facts)).toBe(Object.prototype);
+  });
+});
