@@ -1,0 +1,102 @@
+import { describe, expect, test } from 'bun:test';
+import fc from 'fast-check';
+import { type ErrorKind, RegistryError } from '../oci/errors.ts';
+import { renderError } from './errors.ts';
+
+/** The spec's table of error codes. */
+const SPEC_CODES = [
+  ...['BLOB_UNKNOWN', 'BLOB_UPLOAD_INVALID', 'BLOB_UPLOAD_UNKNOWN', 'DIGEST_INVALID', 'MANIFEST_BLOB_UNKNOWN'],
+  ...['MANIFEST_INVALID', 'MANIFEST_UNKNOWN', 'NAME_INVALID', 'NAME_UNKNOWN', 'SIZE_INVALID', 'UNAUTHORIZED', 'DENIED'],
+  ...['UNSUPPORTED', 'TOOMANYREQUESTS'],
+];
+
+/** A kind that is missing here does not compile. */
+const STATUS: Readonly<Record<ErrorKind, number>> = {
+  'name-invalid': 400,
+  'name-unknown': 404,
+  'tag-invalid': 400,
+  'digest-invalid': 400,
+  'digest-mismatch': 400,
+  'size-mismatch': 400,
+  'request-invalid': 400,
+  'too-many-tags': 414,
+  'range-unsatisfiable': 416,
+  'range-invalid': 400,
+  'blob-unknown': 404,
+  'blob-referenced': 405,
+  'upload-unknown': 404,
+  'upload-out-of-order': 416,
+  'upload-busy': 409,
+  'upload-interrupted': 400,
+  'upload-stalled': 408,
+  'manifest-unknown': 404,
+  'manifest-invalid': 400,
+  'manifest-too-large': 413,
+  'manifest-references-unknown': 404,
+  'route-unknown': 404,
+  'method-not-allowed': 405,
+  unauthorized: 401,
+  denied: 403,
+  'storage-full': 507,
+  'log-broken': 500,
+  'content-damaged': 500,
+  unavailable: 503,
+};
+const KINDS = Object.keys(STATUS) as ErrorKind[];
+
+async function bodyOf(error: unknown): Promise<unknown> {
+  return await renderError(error, false).json();
+}
+
+describe('errors', () => {
+  test.each(KINDS)('%s has its status, the shape of the spec and, for 4xx, a code of its table', async (kind) => {
+    const response = renderError(new RegistryError(kind, 'what to do'), false);
+    expect(response.status).toBe(STATUS[kind]);
+    expect(response.headers.get('content-type')).toBe('application/json');
+    const text = await response.text();
+    expect(response.headers.get('content-length')).toBe(String(Buffer.byteLength(text)));
+    const body: unknown = JSON.parse(text);
+    expect(body).toEqual({ errors: [{ code: expect.stringMatching(/^[A-Z_]+$/), message: 'what to do' }] });
+    if (response.status < 500) expect(SPEC_CODES.filter((code) => text.includes(`"code":"${code}"`))).toHaveLength(1);
+    expect(response.headers.has('retry-after')).toBe(kind === 'unavailable' || kind === 'storage-full');
+  });
+
+  test('carry the facts that a client can act on, but never the cause', async () => {
+    const cause = new Error('/secret/path');
+    const error = new RegistryError('blob-unknown', 'é', { digest: 'sha256:x', list: ['a'] }, cause);
+    expect(error.cause).toBe(cause);
+    expect(await bodyOf(error)).toEqual({
+      errors: [{ code: 'BLOB_UNKNOWN', message: 'é', detail: { digest: 'sha256:x', list: ['a'] } }],
+    });
+  });
+
+  test('have no body for HEAD, but its length', () => {
+    const error = new RegistryError('manifest-unknown', 'no such tag');
+    const response = renderError(error, true);
+    expect(response.body).toBeNull();
+    expect(response.headers.get('content-length')).toBe(renderError(error, false).headers.get('content-length'));
+  });
+
+  test('of a method say which ones are possible', () => {
+    const error = new RegistryError('method-not-allowed', 'no', { allow: ['GET', 'PUT'] });
+    expect(renderError(error, false).headers.get('allow')).toBe('GET, PUT');
+    expect(renderError(new RegistryError('method-not-allowed', 'no'), false).headers.get('allow')).toBe('');
+  });
+
+  test('that are defects tell the client nothing', () => {
+    fc.assert(
+      fc.property(fc.oneof(fc.anything(), fc.constant(new Error('/secret/path'))), (thrown) => {
+        const response = renderError(thrown, false);
+        expect(response.status).toBe(500);
+      }),
+    );
+  });
+
+  test('that are defects have one text, whatever they were', async () => {
+    const texts = await Promise.all(
+      [new Error('/secret/path'), 'text', undefined, { kind: 'unavailable' }].map((error) => bodyOf(error)),
+    );
+    for (const text of texts) expect(text).toEqual(texts[0]);
+    expect(JSON.stringify(texts)).not.toContain('secret');
+  });
+});

@@ -1,0 +1,107 @@
+// Every kind of request, as the route that it parses to and as what a client sends.
+import fc from 'fast-check';
+import type { Route } from '../../src/http/route.ts';
+import { algorithms, digests, repositoryNames, tags, uploadIds } from './generators.ts';
+
+/** A request for the route: the inverse of parseRoute. */
+export function requestOf(route: Route, encode: (part: string) => string): [method: string, target: string] {
+  const query = (parts: Record<string, string | readonly string[] | number | undefined>): string => {
+    const pairs = Object.entries(parts).flatMap(([key, value]) =>
+      (Array.isArray(value) ? value : value === undefined ? [] : [value]).map((each): [string, string] => [
+        key,
+        String(each),
+      ]),
+    );
+    return pairs.length === 0 ? '' : `?${new URLSearchParams(pairs)}`;
+  };
+  const base = 'repo' in route ? `/v2/${route.repo.split('/').map(encode).join('/')}` : '/v2';
+  const reference = (): string => {
+    if (!('reference' in route)) return '';
+    return encode(route.reference.kind === 'tag' ? route.reference.tag : route.reference.digest);
+  };
+  switch (route.kind) {
+    case 'ping':
+      return ['GET', '/v2/'];
+    case 'blob-get':
+      return ['GET', `${base}/blobs/${encode(route.digest)}`];
+    case 'blob-head':
+      return ['HEAD', `${base}/blobs/${encode(route.digest)}`];
+    case 'blob-delete':
+      return ['DELETE', `${base}/blobs/${encode(route.digest)}`];
+    case 'manifest-get':
+      return ['GET', `${base}/manifests/${reference()}`];
+    case 'manifest-head':
+      return ['HEAD', `${base}/manifests/${reference()}`];
+    case 'manifest-put':
+      return ['PUT', `${base}/manifests/${reference()}${query({ tag: route.tags })}`];
+    case 'manifest-delete':
+      return ['DELETE', `${base}/manifests/${reference()}`];
+    case 'upload-start':
+      return ['POST', `${base}/blobs/uploads/${query({ 'digest-algorithm': route.algorithm })}`];
+    case 'upload-monolithic':
+      return ['POST', `${base}/blobs/uploads/${query({ digest: route.digest })}`];
+    case 'blob-mount':
+      return ['POST', `${base}/blobs/uploads/${query({ mount: route.digest, from: route.from })}`];
+    case 'upload-chunk':
+      return ['PATCH', `${base}/blobs/uploads/${route.upload}`];
+    case 'upload-close':
+      return ['PUT', `${base}/blobs/uploads/${route.upload}${query({ digest: route.digest })}`];
+    case 'upload-status':
+      return ['GET', `${base}/blobs/uploads/${route.upload}`];
+    case 'upload-cancel':
+      return ['DELETE', `${base}/blobs/uploads/${route.upload}`];
+    case 'tags-list':
+      return ['GET', `${base}/tags/list${query({ n: route.n, last: route.last })}`];
+    case 'referrers': {
+      const { artifactType, last } = route;
+      return ['GET', `${base}/referrers/${encode(route.digest)}${query({ artifactType, last })}`];
+    }
+    case 'catalog':
+      return ['GET', `${base}/_catalog${query({ n: route.n, last: route.last })}`];
+  }
+}
+
+export const references = fc.oneof(
+  tags.map((tag) => ({ kind: 'tag' as const, tag })),
+  digests.map((each) => ({ kind: 'digest' as const, digest: each })),
+);
+const optionalText = fc.option(fc.string({ unit: 'grapheme' }), { nil: undefined });
+const pages = { n: fc.option(fc.nat(), { nil: undefined }), last: optionalText };
+const ofRepo = { repo: repositoryNames };
+const one = <K extends Route['kind']>(kind: K): fc.Arbitrary<K> => fc.constant(kind);
+
+/** Any route with any legal parts. */
+export const routes: fc.Arbitrary<Route> = fc.oneof(
+  fc.record({ kind: one('ping') }),
+  fc.record({
+    ...ofRepo,
+    kind: fc.constantFrom('blob-get', 'blob-head', 'blob-delete', 'upload-monolithic'),
+    digest: digests,
+  }),
+  fc.record({
+    ...ofRepo,
+    kind: fc.constantFrom('manifest-get', 'manifest-head', 'manifest-delete'),
+    reference: references,
+  }),
+  fc
+    .record({
+      ...ofRepo,
+      kind: one('manifest-put'),
+      reference: references,
+      tags: fc.uniqueArray(tags, { maxLength: 5 }),
+    })
+    .map((put) => (put.reference.kind === 'tag' ? { ...put, tags: [put.reference.tag] } : put)),
+  fc.record({ ...ofRepo, kind: one('upload-start'), algorithm: algorithms }),
+  fc.record({
+    ...{ ...ofRepo, kind: one('blob-mount'), digest: digests },
+    from: fc.option(repositoryNames, { nil: undefined }),
+  }),
+  fc.record({ ...ofRepo, kind: fc.constantFrom('upload-chunk', 'upload-status', 'upload-cancel'), upload: uploadIds }),
+  fc.record({ ...ofRepo, kind: one('upload-close'), upload: uploadIds, digest: digests }),
+  fc.record({ ...ofRepo, ...pages, kind: one('tags-list') }),
+  fc.record({
+    ...{ ...ofRepo, kind: one('referrers'), digest: digests, artifactType: optionalText },
+    last: fc.option(digests, { nil: undefined }),
+  }),
+  fc.record({ ...pages, kind: one('catalog') }),
+);
