@@ -2,7 +2,7 @@ import type { Actor } from '../access/access.ts';
 import { type Algorithm, algorithmOf, digestOf } from '../oci/digest.ts';
 import { RegistryError } from '../oci/errors.ts';
 import type { Digest, RepositoryName, UploadId } from '../oci/names.ts';
-import type { StagedPlace, StagedProgress } from '../storage/driver.ts';
+import type { StagedPlace, StagedProgress, StagedWrite } from '../storage/driver.ts';
 import { dataKey } from '../storage/paths.ts';
 import type { Linking } from './linking.ts';
 import type { RegistryPorts } from './ports.ts';
@@ -57,10 +57,10 @@ export class Uploads {
   append(id: UploadId, pusher: Pusher, body: UploadBody, range: ContentRange | undefined): Promise<Session> {
     return this.#withLease(id, pusher, async (lease) => {
       checkOrder(lease.session, range);
-      const { place, progress } = await this.#receive(lease, body);
-      const next = advanced(lease.session, place, progress);
+      const received = await this.#receive(lease, body);
+      const next = received === undefined ? lease.session : advanced(lease.session, received);
       if (next.offset !== lease.session.offset) await lease.save(next);
-      throwBroken(body, progress);
+      throwBroken(body, received);
       return next;
     });
   }
@@ -104,8 +104,11 @@ export class Uploads {
     }
   }
 
-  async #storeGathered({ repo, actor }: Pusher, digest: Digest, body: UploadBody): Promise<void> {
-    const bytes = await readAll(body);
+  async #storeGathered(pusher: Pusher, digest: Digest, body: UploadBody): Promise<void> {
+    await this.#storeBytes(pusher, digest, await readAll(body));
+  }
+
+  async #storeBytes({ repo, actor }: Pusher, digest: Digest, bytes: Uint8Array): Promise<void> {
     const found = digestOf(algorithmOf(digest), bytes);
     if (found !== digest) throw mismatch(digest, found);
     const inc = this.#ports.newIncarnation();
@@ -115,21 +118,22 @@ export class Uploads {
 
   async #storeStaged(lease: SessionLease, pusher: Pusher, digest: Digest, body: UploadBody): Promise<void> {
     const { session } = lease;
-    const received = body.length === 0 ? stagedSoFar(session) : await this.#receive(lease, body);
+    const received = await this.#receive(lease, body);
     if (received === undefined) {
-      await this.#storeGathered(pusher, digest, body);
+      throwBroken(body, received);
+      await this.#storeBytes(pusher, digest, new Uint8Array());
       return;
     }
     const { place, progress } = received;
-    if (body.broken !== undefined || progress.failure !== undefined) {
-      if (progress.size !== session.offset) await lease.save(advanced(session, place, progress));
-      throwBroken(body, progress);
-    }
     const { size } = progress;
+    if (body.broken !== undefined || progress.failure !== undefined) {
+      if (size !== session.offset) await lease.save(advanced(session, received));
+      throwBroken(body, received);
+    }
     const found = await this.#digestOf(place, progress, algorithmOf(digest));
     if (found !== digest) throw mismatch(digest, found);
     // A kill from here on leaves a session that says all bytes are there: the client's PUT, repeated, finishes it.
-    if (size !== session.offset) await lease.save(advanced(session, place, progress));
+    if (size !== session.offset) await lease.save(advanced(session, received));
     if (!(await this.#ports.driver.commit(place, size))) throw uploadUnknown();
     await this.#linking.linkUploaded(pusher.repo, { digest, size, inc: place.inc }, pusher.actor);
   }
@@ -142,17 +146,23 @@ export class Uploads {
     return digest;
   }
 
-  /** Stages a body behind the session's bytes. What it leaves there counts only once the session is saved. */
-  async #receive(lease: SessionLease, body: UploadBody): Promise<Received> {
-    const { session } = lease;
+  /**
+   * Stages a body behind the session's bytes. What it leaves there counts only once the session is saved. A body without any
+   * byte touches nothing: after a kill the staged bytes may have become the blob already. undefined: there are none at all.
+   */
+  async #receive({ session }: SessionLease, body: UploadBody): Promise<Received | undefined> {
     const place = { upload: session.id, inc: session.inc ?? this.#ports.newIncarnation() };
-    const write = await this.#ports.driver.stage(place, session.offset, session.algorithm);
+    let write: StagedWrite | undefined;
     let progress: StagedProgress;
     try {
-      for await (const chunk of body.chunks()) await write.write(chunk);
+      for await (const chunk of body.chunks()) {
+        write ??= await this.#ports.driver.stage(place, session.offset, session.algorithm);
+        await write.write(chunk);
+      }
+      if (write === undefined) return stagedSoFar(session);
       progress = await write.settle();
     } catch (error) {
-      await write.drop();
+      await write?.drop();
       throw error;
     }
     await write.release();
@@ -190,7 +200,7 @@ function checkOrder(session: Session, range: ContentRange | undefined): void {
   );
 }
 
-function advanced(session: Session, place: StagedPlace, progress: StagedProgress): Session {
+function advanced(session: Session, { place, progress }: Received): Session {
   return { ...session, inc: place.inc, offset: progress.size, digest: progress.digest };
 }
 
@@ -202,8 +212,8 @@ function stagedSoFar(session: Session): Received | undefined {
   };
 }
 
-function throwBroken(body: UploadBody, progress: StagedProgress): void {
-  if (progress.failure !== undefined) throw progress.failure;
+function throwBroken(body: UploadBody, received: Received | undefined): void {
+  if (received?.progress.failure !== undefined) throw received.progress.failure;
   if (body.broken !== undefined) throw body.broken;
 }
 

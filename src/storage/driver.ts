@@ -94,6 +94,7 @@ export interface StorageDriver {
   /**
    * Begins a staged object, or goes on with one.
    * @param from the bytes that count, all durable; what was stored beyond them is dropped.
+   * @throws RegistryError `upload-unknown` when fewer are there
    */
   stage(place: StagedPlace, from: number, algorithm: Algorithm): Promise<StagedWrite>;
   /** Digest of the first `size` staged bytes, by reading them back. undefined when fewer are there. */

@@ -27,6 +27,7 @@ import type {
   StoredObject,
 } from '../driver.ts';
 import { dataKey, stagedKey } from '../paths.ts';
+import { stagedGone } from '../staged-gone.ts';
 import { codeOf, Durability, type Fatal, isFull, isMissing, makeFolder, storageFull } from './durability.ts';
 import { Hasher } from './hasher.ts';
 import { Reserve } from './reserve.ts';
@@ -184,6 +185,7 @@ export class FilesystemDriver implements StorageDriver {
     const path = this.#path(stagedKey(place.upload, place.inc));
     const folder = dirname(path);
     await this.#durability.ensureFolder(folder, this.#options.root);
+    if (from > 0 && (sizeOf(path) ?? 0) < from) throw stagedGone();
     const descriptor = openSync(path, from === 0 ? 'w+' : 'r+');
     if (from > 0) ftruncateSync(descriptor, from);
     const hash = this.#hasher.open(place.inc, algorithm, descriptor, from);

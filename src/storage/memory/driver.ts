@@ -13,6 +13,7 @@ import type {
   StoredObject,
 } from '../driver.ts';
 import { dataKey, stagedKey } from '../paths.ts';
+import { stagedGone } from '../staged-gone.ts';
 
 /** Objects in a Map: the smallest thing that keeps the contract. For tests and simulations. */
 export class MemoryDriver implements StorageDriver {
@@ -75,7 +76,7 @@ export class MemoryDriver implements StorageDriver {
   async stage(place: StagedPlace, from: number, algorithm: Algorithm): Promise<StagedWrite> {
     const key = stagedKey(place.upload, place.inc);
     const kept = this.#objects.get(key)?.slice(0, from) ?? new Uint8Array();
-    if (kept.length < from) throw new Error(`only ${kept.length} of ${from} staged bytes are there`);
+    if (kept.length < from) throw stagedGone();
     const chunks = [kept];
     return {
       write: async (chunk: Uint8Array): Promise<void> => {
