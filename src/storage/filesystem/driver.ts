@@ -263,8 +263,12 @@ export class FilesystemDriver implements StorageDriver {
   async deleteAll(prefix: Key): Promise<void> {
     const path = this.#path(prefix).replace(/\/$/, '');
     if (!existsSync(path)) return;
+    const below = await readdir(path, { recursive: true, withFileTypes: true });
     await rm(path, { recursive: true, force: true });
     this.#durability.forgetFolder(path);
+    for (const entry of below) {
+      if (entry.isDirectory()) this.#durability.forgetFolder(join(entry.parentPath, entry.name));
+    }
   }
 
   async close(): Promise<void> {
@@ -312,8 +316,14 @@ export class FilesystemDriver implements StorageDriver {
 }
 
 function sizeOf(path: string): number | undefined {
-  const found = statSync(path, { throwIfNoEntry: false });
-  return found?.isFile() ? found.size : undefined;
+  try {
+    const found = statSync(path, { throwIfNoEntry: false });
+    return found?.isFile() ? found.size : undefined;
+  } catch (error) {
+    // A part of the name is an object: nothing can be below it.
+    if (isMissing(error)) return undefined;
+    throw error;
+  }
 }
 
 function writeFully(descriptor: number, bytes: Uint8Array): void {

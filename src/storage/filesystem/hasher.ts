@@ -20,7 +20,7 @@ export class Hasher {
 
   close(): void {
     this.#worker?.terminate();
-    this.#worker = undefined;
+    this.#lose('the hashing thread was stopped');
   }
 
   #send(request: HashRequest): void {
@@ -32,15 +32,18 @@ export class Hasher {
     const worker = new Worker(new URL('./hash-worker.ts', import.meta.url).href);
     worker.unref();
     worker.onmessage = (event: MessageEvent<HashReply>) => this.#receive(event.data);
-    worker.onerror = (event) => {
-      // The thread is gone: what waits for it fails, and the next upload starts a new one.
-      this.#worker = undefined;
-      for (const follower of this.#followers.values()) {
-        follower.receive({ kind: 'failed', id: follower.id, message: `the hashing thread ended: ${event.message}` });
-      }
-      this.#followers.clear();
-    };
+    worker.onerror = (event) => this.#lose(`the hashing thread ended: ${event.message}`);
     return worker;
+  }
+
+  /** The thread is gone: what waits for it fails, and the next upload starts a new one. */
+  #lose(message: string): void {
+    this.#worker = undefined;
+    for (const [id, follower] of this.#followers) {
+      follower.receive({ kind: 'failed', id, message });
+      follower.receive({ kind: 'closed', id });
+    }
+    this.#followers.clear();
   }
 
   #receive(reply: HashReply): void {
@@ -49,20 +52,24 @@ export class Hasher {
   }
 }
 
+interface Waiter {
+  readonly until: (reply: HashReply) => boolean;
+  readonly resolve: (reply: HashReply) => void;
+}
+
 /** The running hash of one staged file. */
 export class FileHash {
-  readonly id: string;
+  readonly #id: string;
   readonly #algorithm: Algorithm;
   readonly #fd: number;
   readonly #send: (request: HashRequest) => void;
   #position = 0;
   #failure: Error | undefined;
-  #waiter:
-    | { until: (reply: HashReply | undefined) => boolean; resolve: (reply: HashReply | undefined) => void }
-    | undefined;
+  #closed = false;
+  #waiters: Waiter[] = [];
 
   constructor(id: string, algorithm: Algorithm, fd: number, send: (request: HashRequest) => void) {
-    this.id = id;
+    this.#id = id;
     this.#algorithm = algorithm;
     this.#fd = fd;
     this.#send = send;
@@ -71,46 +78,48 @@ export class FileHash {
   /** The file holds bytes up to there. The promise is the back-pressure when hashing lags far behind. */
   async follow(upTo: number): Promise<void> {
     this.#throwFailure();
-    this.#send({ kind: 'follow', id: this.id, fd: this.#fd, upTo });
-    if (upTo - this.#position > MAX_LAG) await this.#until(() => upTo - this.#position <= MAX_LAG / 2);
+    this.#send({ kind: 'follow', id: this.#id, fd: this.#fd, upTo });
+    if (upTo - this.#position > MAX_LAG) await this.#reply(() => upTo - this.#position <= MAX_LAG / 2);
   }
 
   /** Digest of the first `upTo` bytes, where the hash has not passed them yet. */
   async digest(upTo: number): Promise<Digest> {
     this.#throwFailure();
-    this.#send({ kind: 'digest', id: this.id, fd: this.#fd, upTo });
-    const reply = await this.#until((each) => each?.kind === 'digest');
-    if (reply?.kind !== 'digest') throw new Error('the hashing thread gave no digest');
+    this.#send({ kind: 'digest', id: this.#id, fd: this.#fd, upTo });
+    const reply = await this.#reply((each) => each.kind === 'digest');
+    if (reply.kind !== 'digest') throw new Error('the hashing thread gave no digest');
     return digestFromHex(this.#algorithm, reply.hex);
   }
 
-  /** After this the thread reads the descriptor no more. */
+  /**
+   * After this the thread reads the descriptor no more. Every answer has come then, also of a hash that failed: one that is
+   * still under way would be taken for the next writer's.
+   */
   async close(): Promise<void> {
-    this.#send({ kind: 'close', id: this.id });
-    // A hash that failed has been reported to whoever asked for its digest; there is nothing more to wait for.
-    if (this.#failure === undefined) await this.#wait((each) => each?.kind === 'closed');
+    if (this.#closed) return;
+    this.#send({ kind: 'close', id: this.#id });
+    await this.#wait((reply) => reply.kind === 'closed');
   }
 
   receive(reply: HashReply): void {
     if (reply.kind === 'position') this.#position = reply.position;
     if (reply.kind === 'failed') this.#failure = new Error(reply.message);
-    const waiter = this.#waiter;
-    if (waiter !== undefined && (this.#failure !== undefined || waiter.until(reply))) {
-      this.#waiter = undefined;
-      waiter.resolve(reply);
-    }
+    if (reply.kind === 'closed') this.#closed = true;
+    const waiters = this.#waiters;
+    this.#waiters = waiters.filter(({ until }) => !until(reply));
+    for (const { until, resolve } of waiters) if (until(reply)) resolve(reply);
   }
 
-  async #until(until: (reply: HashReply | undefined) => boolean): Promise<HashReply | undefined> {
-    if (this.#failure === undefined && until(undefined)) return undefined;
-    const reply = await this.#wait(until);
+  /** The first reply for which `until` holds; a failure ends the wait. */
+  async #reply(until: (reply: HashReply) => boolean): Promise<HashReply> {
+    const reply = await this.#wait((each) => this.#failure !== undefined || until(each));
     this.#throwFailure();
     return reply;
   }
 
-  #wait(until: (reply: HashReply | undefined) => boolean): Promise<HashReply | undefined> {
+  #wait(until: (reply: HashReply) => boolean): Promise<HashReply> {
     return new Promise((resolve) => {
-      this.#waiter = { until, resolve };
+      this.#waiters.push({ until, resolve });
     });
   }
 

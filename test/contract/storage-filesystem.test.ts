@@ -1,0 +1,4 @@
+import { openTemporaryFolder } from '../support/data-folder.ts';
+import { storageContract } from './storage.contract.ts';
+
+storageContract('a filesystem', openTemporaryFolder);

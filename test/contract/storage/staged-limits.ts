@@ -1,0 +1,79 @@
+import { describe, expect, test } from 'bun:test';
+import { createHash } from 'node:crypto';
+import { digestFromHex, digestOf } from '../../../src/oci/digest.ts';
+import { dataKey } from '../../../src/storage/paths.ts';
+import { freshPlace, random, type Store, sentBytes } from './store.ts';
+
+const MIB = 1024 * 1024;
+const BIG = 64 * MIB;
+
+export function stagedLimitsContract(store: Store): void {
+  describe('staged objects at the limits', () => {
+    test('a big one is written and hashed in little memory', async () => {
+      const place = freshPlace();
+      const hash = createHash('sha256');
+      const pattern = random(MIB);
+      const write = await store.driver.stage(place, 0, 'sha256');
+      Bun.gc(true);
+      const before = process.memoryUsage.rss();
+      let most = 0;
+      for (let written = 0; written < BIG; written += MIB) {
+        const chunk = pattern.slice();
+        chunk[0] = written / MIB;
+        hash.update(chunk);
+        await write.write(chunk);
+        if ((written / MIB) % 4 === 0) Bun.gc(true);
+        most = Math.max(most, process.memoryUsage.rss() - before);
+      }
+      const progress = await write.settle();
+      await write.release();
+      expect(progress).toEqual({ size: BIG, digest: digestFromHex('sha256', hash.digest('hex')) });
+      // The memory driver is the one that keeps its objects there.
+      if (store.driver.kind !== 'memory') expect(most).toBeLessThan(BIG / 2);
+      expect(await store.driver.commit(place, BIG)).toBe(true);
+      const object = await store.driver.open(dataKey(place.inc));
+      if (object === undefined) return expect.unreachable();
+      expect(object.size).toBe(BIG);
+      const end = await sentBytes(object, { start: BIG - MIB, end: BIG });
+      expect(Buffer.compare(end.subarray(1), pattern.subarray(1))).toBe(0);
+      expect(end[0]).toBe(63);
+      await store.driver.delete([dataKey(place.inc)]);
+    }, 60_000);
+
+    test('one that is dropped while its hash lags behind does not disturb the next hold', async () => {
+      const place = freshPlace();
+      const chunk = random(8 * MIB);
+      for (let round = 0; round < 3; round++) {
+        const write = await store.driver.stage(place, 0, 'sha512');
+        for (let written = 0; written < 32 * MIB; written += chunk.length) await write.write(chunk.slice());
+        await write.drop();
+        const again = await store.driver.stage(place, 0, 'sha512');
+        const bytes = random(100);
+        await again.write(bytes.slice());
+        expect(await again.settle()).toEqual({ size: 100, digest: digestOf('sha512', bytes) });
+        await again.release();
+      }
+    }, 60_000);
+
+    test('many at once are kept apart', async () => {
+      const uploads = Array.from({ length: 24 }, async (_, index) => {
+        const place = freshPlace();
+        const algorithm = index % 2 === 0 ? 'sha256' : 'sha512';
+        const bytes = random(index * 150_000);
+        for (let from = 0; from === 0 || from < bytes.length; ) {
+          const write = await store.driver.stage(place, from, algorithm);
+          const end = Math.min(bytes.length, from + 1_100_000);
+          for (let at = from; at < end; at += 65_536) await write.write(bytes.slice(at, Math.min(end, at + 65_536)));
+          const { size, digest } = await write.settle();
+          expect({ size, digest }).toEqual({ size: end, digest: digestOf(algorithm, bytes.subarray(0, end)) });
+          await write.release();
+          if (end === bytes.length) break;
+          from = end;
+        }
+        expect(await store.driver.commit(place, bytes.length)).toBe(true);
+        expect(Buffer.compare((await store.driver.read(dataKey(place.inc))) ?? random(1), bytes)).toBe(0);
+      });
+      await Promise.all(uploads);
+    }, 60_000);
+  });
+}
