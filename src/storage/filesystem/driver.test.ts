@@ -1,0 +1,129 @@
+import { afterAll, describe, expect, test } from 'bun:test';
+import { existsSync, mkdirSync, readdirSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { ulid } from 'ulid';
+import { freshPlace, random, text, textOf } from '../../../test/contract/storage/store.ts';
+import { type OpenFolder, openTemporaryFolder } from '../../../test/support/data-folder.ts';
+import { cleanUp, temporaryFolder } from '../../../test/support/server.ts';
+import { digestOf } from '../../oci/digest.ts';
+import { noCrash } from '../crash-points.ts';
+import { StoreRefused } from '../prepare.ts';
+import { FilesystemDriver } from './driver.ts';
+import { openDataFolder } from './folder.ts';
+import { FolderLock } from './lock.ts';
+
+const opened: OpenFolder[] = [];
+afterAll(async () => {
+  for (const folder of opened) await folder.close();
+  await cleanUp();
+});
+
+async function open(): Promise<OpenFolder> {
+  const folder = await openTemporaryFolder();
+  opened.push(folder);
+  return folder;
+}
+
+const options = {
+  uniqueName: () => ulid(),
+  now: Date.now,
+  reach: noCrash,
+  fatal: (reason: string): never => {
+    throw new Error(reason);
+  },
+};
+
+function isHeld(root: string): boolean {
+  const lock = FolderLock.take(root);
+  lock?.release();
+  return lock === undefined;
+}
+
+async function refusal(promise: Promise<unknown>): Promise<string> {
+  const error: unknown = await promise.catch((reason: unknown) => reason);
+  expect(error).toBeInstanceOf(StoreRefused);
+  const message = error instanceof Error ? error.message : '';
+  expect(message).not.toContain('\n');
+  return message;
+}
+
+describe('a data folder', () => {
+  test('opened again has everything, and a staged object is gone on with, hashed right', async () => {
+    const folder = await open();
+    const place = freshPlace();
+    const [one, two] = [random(1_500_000), random(700_000)];
+    await folder.driver.create('catalog/a', text('kept'));
+    const write = await folder.driver.stage(place, 0, 'sha512');
+    await write.write(one.slice());
+    await write.settle();
+    await write.release();
+    const driver = await folder.reopen();
+    expect(await textOf(driver, 'catalog/a')).toBe('kept');
+    const again = await driver.stage(place, one.length, 'sha512');
+    await again.write(two.slice());
+    const bytes = Buffer.concat([one, two]);
+    expect(await again.settle()).toEqual({ size: bytes.length, digest: digestOf('sha512', bytes) });
+    await again.release();
+    expect(await driver.commit(place, bytes.length)).toBe(true);
+  });
+
+  test('is refused to a second process, and free again once the first one let go', async () => {
+    const { root, driver } = await open();
+    expect(isHeld(root)).toBe(true);
+    expect(await refusal(openDataFolder(root, options))).toContain('is in use by another Marina');
+    expect(await textOf(driver, 'format')).toContain('layout');
+    const other = temporaryFolder('lock');
+    expect(isHeld(other)).toBe(false);
+    const folder = await openDataFolder(other, options);
+    expect(isHeld(other)).toBe(true);
+    await folder.close();
+    expect(isHeld(other)).toBe(false);
+  });
+
+  test('that is no folder, or not ours, is refused in one line and let go of', async () => {
+    const parent = temporaryFolder('odd');
+    const file = join(parent, 'file');
+    writeFileSync(file, 'x');
+    expect(await refusal(openDataFolder(file, options))).toContain('cannot be used (EEXIST)');
+    expect(await refusal(openDataFolder(join(file, 'below'), options))).toContain('cannot be used (ENOTDIR)');
+    const foreign = join(parent, 'foreign');
+    mkdirSync(foreign);
+    writeFileSync(join(foreign, 'format'), 'not ours');
+    expect(await refusal(openDataFolder(foreign, options))).toContain('is this a Marina store?');
+    expect(isHeld(foreign)).toBe(false);
+  });
+
+  test('is cleaned of what an earlier process had not linked yet', async () => {
+    const folder = await open();
+    writeFileSync(join(folder.root, 'tmp', 'left'), 'x');
+    mkdirSync(join(folder.root, 'tmp', 'folder'));
+    await folder.reopen();
+    expect(readdirSync(join(folder.root, 'tmp'))).toEqual(['reserve']);
+  });
+
+  test('has nothing temporary in it once everything was answered', async () => {
+    const { root, driver } = await open();
+    await Promise.all([
+      ...Array.from({ length: 20 }, (_, index) => driver.create(`catalog/${index % 5}`, random(100))),
+      ...Array.from({ length: 20 }, (_, index) => driver.put(`data/AA/${index % 5}`, random(100))),
+    ]);
+    expect(readdirSync(join(root, 'tmp'))).toEqual(['reserve']);
+  });
+});
+
+describe('a reader beside a running server', () => {
+  test('sees what the server wrote, and writes nothing, not even a folder', async () => {
+    const { root, driver } = await open();
+    const reader = new FilesystemDriver({ ...options, root, writable: false });
+    await driver.create('catalog/a', text('seen'));
+    expect(await textOf(reader, 'catalog/a')).toBe('seen');
+    await reader.close();
+    const empty = temporaryFolder('reader');
+    const idle = new FilesystemDriver({ ...options, root: empty, writable: false });
+    expect(await idle.read('format')).toBeUndefined();
+    for await (const { key } of idle.list('catalog/')) expect(key).toBe('nothing');
+    await idle.close();
+    expect(readdirSync(empty)).toEqual([]);
+    expect(existsSync(join(empty, 'tmp'))).toBe(false);
+  });
+});

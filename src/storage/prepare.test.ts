@@ -1,0 +1,94 @@
+import { describe, expect, test } from 'bun:test';
+import { countingIncarnations, TestClock } from '../../test/support/deterministic.ts';
+import type { CreateResult, Key } from './driver.ts';
+import { MemoryDriver } from './memory/driver.ts';
+import { FORMAT } from './paths.ts';
+import { openFormat, proveStore, readFormat, StoreRefused } from './prepare.ts';
+
+const newId = countingIncarnations(new TestClock().now);
+const bytes = (text: string): Uint8Array => new TextEncoder().encode(text);
+
+describe('the format of a store', () => {
+  test('is written into an empty one, and keeps its identity from then on', async () => {
+    const driver = new MemoryDriver();
+    expect(await readFormat(driver)).toBeUndefined();
+    const store = await openFormat(driver, newId);
+    expect(await openFormat(driver, newId)).toBe(store);
+    expect(await readFormat(driver)).toBe(store);
+    expect(JSON.parse(new TextDecoder().decode(await driver.read(FORMAT)))).toEqual({ layout: 1, store });
+  });
+
+  test('is the same for all who open an empty store at once', async () => {
+    const driver = new MemoryDriver();
+    const stores = await Promise.all(Array.from({ length: 8 }, () => openFormat(driver, newId)));
+    expect(new Set(stores).size).toBe(1);
+  });
+
+  test('of another layout is refused with what to do', async () => {
+    const driver = new MemoryDriver();
+    await driver.put(FORMAT, bytes(JSON.stringify({ layout: 2, store: newId() })));
+    await expect(openFormat(driver, newId)).rejects.toThrow('the store has layout 2, this version of Marina knows 1');
+  });
+
+  test.each(['', 'text', '{}', '[]', '{"layout":1}', '{"layout":"1","store":"x"}', '{"layout":1,"store":"x"}'])(
+    'of %j is no store of ours, and is left as it is',
+    async (text) => {
+      const driver = new MemoryDriver();
+      await driver.put(FORMAT, bytes(text));
+      await expect(openFormat(driver, newId)).rejects.toThrow(StoreRefused);
+      expect(await driver.read(FORMAT)).toEqual(bytes(text));
+    },
+  );
+
+  test('must be kept by the store', async () => {
+    class Forgetful extends MemoryDriver {
+      override async create(): Promise<CreateResult> {
+        return 'created';
+      }
+    }
+    await expect(openFormat(new Forgetful(), newId)).rejects.toThrow(StoreRefused);
+  });
+});
+
+/** A store whose `create` overwrites, as one does that ignores the condition. */
+class Overwriting extends MemoryDriver {
+  override async create(key: Key, value: Uint8Array): Promise<CreateResult> {
+    await this.put(key, value);
+    return 'created';
+  }
+}
+
+/** One that tells everybody that the name is taken. */
+class Refusing extends MemoryDriver {
+  override async create(): Promise<CreateResult> {
+    return 'taken';
+  }
+}
+
+/** One that tells the right winner, but keeps the last one's bytes. */
+class Mixing extends MemoryDriver {
+  override async create(key: Key, value: Uint8Array): Promise<CreateResult> {
+    const result = await super.create(key, value);
+    await this.put(key, value);
+    return result;
+  }
+}
+
+describe('the proof of a store', () => {
+  test('passes where create has one winner, and leaves nothing behind', async () => {
+    const driver = new MemoryDriver();
+    await proveStore(driver, newId);
+    await proveStore(driver, newId);
+    for await (const { key } of driver.list('tmp/')) expect(key).toBe('nothing');
+  });
+
+  test.each<[string, MemoryDriver, string]>([
+    ['overwrites', new Overwriting(), 'let 32 of 32 writers create one object'],
+    ['lets nobody win', new Refusing(), 'let 0 of 32 writers create one object'],
+    ['keeps a loser', new Mixing(), 'did not give back what the only winner wrote'],
+  ])('refuses a store that %s', async (_, driver, reason) => {
+    const refused: unknown = await proveStore(driver, newId).catch((error: unknown) => error);
+    expect(refused).toBeInstanceOf(StoreRefused);
+    expect(String(refused)).toContain(reason);
+  });
+});
