@@ -1,5 +1,6 @@
 // `npm run bench`: Marina beside distribution v3.1.2, in one run, on one disk. Says where Marina is behind; not a gate.
 import { existsSync } from 'node:fs';
+import { loadavg } from 'node:os';
 import { join, resolve } from 'node:path';
 import { Command } from 'commander';
 import { Loadgen } from './loadgen.ts';
@@ -16,6 +17,8 @@ import { streamWorks } from './works/stream.ts';
 import { tagWorks } from './works/tags.ts';
 
 const WORKS: Work[] = [...smallWorks, ...pushWorks, ...streamWorks, ...tagWorks, startWork, memoryWork, loadgenWork];
+/** Load average above which other programs take a good part of what is measured. */
+const BUSY_MACHINE = 1;
 const NORMAL: Settings = { quick: false, rounds: 5, seconds: 2 };
 const QUICK: Settings = { quick: true, rounds: 3, seconds: 1 };
 
@@ -85,6 +88,12 @@ async function bench(names: string[], options: Options): Promise<void> {
     tools: await findTools(place),
     loadgen: await Loadgen.build(place),
   };
+  const busy = loadavg()[0] ?? 0;
+  if (busy > BUSY_MACHINE) {
+    notes.push(
+      `the machine was busy with other things when this began (load ${busy.toFixed(1)}); see the min-max of the ratios`,
+    );
+  }
   const rows: Row[] = [];
   const failures: Failure[] = [];
   for (const work of works) {

@@ -1,4 +1,5 @@
 // What a work is and what it yields. A work prepares its servers, measures in rounds, and returns rows for the table.
+import { readFileSync } from 'node:fs';
 import type { Load, Loadgen } from './loadgen.ts';
 import type { Place } from './place.ts';
 import { ratios, type Spread, spread } from './stats.ts';
@@ -33,12 +34,16 @@ export type SideName = 'marina' | 'distribution' | 'limit';
 /** One side of a comparison; a run yields its rate, higher is better, and what the client saw. */
 export interface Side {
   name: SideName;
+  /** Of the server, to note how much processor time a run took: that is less noisy than its rate. */
+  pid?: number;
   run: (round: number) => Promise<Run>;
 }
 
 export interface Run {
   rate: number;
   load?: Load;
+  /** Seconds of processor time that the server used meanwhile, all threads together. */
+  serverCpu?: number;
 }
 
 export interface Row {
@@ -79,13 +84,28 @@ export async function alternate(
   for (let round = -1; round < settings.rounds; round += 1) {
     for (const side of round % 2 === 0 ? sides : [...sides].reverse()) {
       await between?.();
+      const before = processorSeconds(side.pid);
       const run = await side.run(round);
+      if (side.pid !== undefined) {
+        run.serverCpu = processorSeconds(side.pid) - before;
+      }
       if (round >= 0) {
         raw[side.name] = [...(raw[side.name] ?? []), run];
       }
     }
   }
   return raw;
+}
+
+const TICKS_A_SECOND = 100;
+
+function processorSeconds(pid: number | undefined): number {
+  if (pid === undefined) {
+    return 0;
+  }
+  // After the name, which may hold anything: the 12th and 13th fields are user and system time.
+  const fields = readFileSync(`/proc/${pid}/stat`, 'utf8').split(') ').at(-1)?.split(' ') ?? [];
+  return (Number(fields[11]) + Number(fields[12])) / TICKS_A_SECOND;
 }
 
 export type Bars = Pick<Row, 'work' | 'title' | 'unit' | 'bar' | 'limitName' | 'limitBar'>;

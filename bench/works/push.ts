@@ -27,6 +27,7 @@ function push(name: string, title: string, repositories: string[]): Work {
         }
         const side = (sideName: 'marina' | 'distribution', registry: Registry): Side => ({
           name: sideName,
+          pid: registry.child.pid,
           run: async (round) => {
             const load = await loadgen.run(registry.address, {
               mode: 'push',

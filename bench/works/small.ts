@@ -1,5 +1,6 @@
 // Many small requests: manifests and small blobs over 32 connections, against one constant answer of the same size.
 import { startConstant } from '../peers/limit.ts';
+import type { Peer } from '../peers/peer.ts';
 import { bytesOf, digestOf, MANIFEST_TYPE, pushImage, verifyServed } from '../registry.ts';
 import { alternate, compare, perSecond, type Row, type Side, type SideName, type Work } from '../work.ts';
 import { each, withPair, withPeer } from './servers.ts';
@@ -41,8 +42,9 @@ function small({ name, about, method, of, bar }: Small): Work {
         const constant = await startConstant(place, place.folder('constant'), bytes.length);
         return withPeer(constant, async () => {
           const target = { method, path, accept: MANIFEST_TYPE, bytes: method === 'HEAD' ? 0 : bytes.length };
-          const side = (sideName: SideName, address: string): Side => ({
+          const side = (sideName: SideName, { address, child }: Peer): Side => ({
             name: sideName,
+            pid: child.pid,
             run: async () => {
               const { seconds } = settings;
               const order = { mode: 'fixed', targets: [target], connections: CONNECTIONS, seconds } as const;
@@ -50,9 +52,9 @@ function small({ name, about, method, of, bar }: Small): Work {
             },
           });
           const raw = await alternate(settings, [
-            side('marina', pair.marina.address),
-            side('distribution', pair.distribution.address),
-            side('limit', constant.address),
+            side('marina', pair.marina),
+            side('distribution', pair.distribution),
+            side('limit', constant),
           ]);
           return [compare({ work: name, title: about, unit: 'requests/s', bar, ...LIMIT }, raw)];
         });

@@ -36,6 +36,7 @@ function upload(name: string, form: 'put' | 'patch', words: string): Work {
         return withPeer(sink, async () => {
           const side = (sideName: Side['name'], peer: Peer): Side => ({
             name: sideName,
+            pid: peer.child.pid,
             run: async (round) => {
               const seed = `${name} ${round}`;
               const order = { mode: 'upload', repositories: [REPOSITORY], parallel: 1, bytes, form, seed } as const;
@@ -85,12 +86,13 @@ function pull(name: string, parallel: number, times: number, words: string): Wor
         for (const registry of each(pair)) {
           await verifyServed(registry.address, path, path.slice(path.indexOf('sha256:')));
         }
-        const side = (sideName: Side['name'], address: string, at = path): Side => ({
+        const side = (sideName: Side['name'], { address, child }: Peer, at = path): Side => ({
           name: sideName,
+          pid: child.pid,
           run: async () =>
             mebibytesPerSecond(await loadgen.run(address, { mode: 'download', path: at, parallel, bytes, times })),
         });
-        const sides = [side('marina', pair.marina.address), side('distribution', pair.distribution.address)];
+        const sides = [side('marina', pair.marina), side('distribution', pair.distribution)];
         const title = `pull of ${label}, ${words}`;
         const bars = { work: name, title, unit: 'MiB/s', bar: BAR };
         if (tools.nginx === undefined) {
@@ -107,7 +109,7 @@ function pull(name: string, parallel: number, times: number, words: string): Wor
         linkSync(file, join(served, 'blob'));
         const nginx = await startNginx(place, tools.nginx, folder);
         return withPeer(nginx, async () => {
-          const raw = await alternate(settings, [...sides, side('limit', nginx.address, '/blob')]);
+          const raw = await alternate(settings, [...sides, side('limit', nginx, '/blob')]);
           return [compare({ ...bars, limitName: 'nginx', limitBar: NGINX_BAR }, raw)];
         });
       }),

@@ -37,8 +37,8 @@ function tags(count: number, long: boolean): Work {
           await registry.plantTags(REPOSITORY, all, manifest);
         }
         const sides = (run: (registry: Registry) => Side['run']): Side[] => [
-          { name: 'marina', run: run(pair.marina) },
-          { name: 'distribution', run: run(pair.distribution) },
+          { name: 'marina', pid: pair.marina.child.pid, run: run(pair.marina) },
+          { name: 'distribution', pid: pair.distribution.child.pid, run: run(pair.distribution) },
         ];
         const list = `/v2/${REPOSITORY}/tags/list`;
         const page = `${list}?n=${PAGE}&last=${all[count / 2 - 1]}`;
