@@ -1,6 +1,6 @@
 import { RegistryError } from '../oci/errors.ts';
 import type { RepositoryName } from '../oci/names.ts';
-import type { StorageDriver } from '../storage/driver.ts';
+import type { StoreReader } from '../storage/driver.ts';
 import { slotKey, snapshotPrefix } from '../storage/paths.ts';
 import { type Batch, decodeBatch, hashSlot, type SlotHash } from './events.ts';
 import { RepositoryState } from './fold.ts';
@@ -18,7 +18,7 @@ export interface Slot {
  * Reads one slot; undefined when nobody has written it yet.
  * @throws RegistryError `log-broken` when its bytes are no batch that this version may fold
  */
-export async function readSlot(driver: StorageDriver, repo: RepositoryName, seq: number): Promise<Slot | undefined> {
+export async function readSlot(driver: StoreReader, repo: RepositoryName, seq: number): Promise<Slot | undefined> {
   const bytes = await driver.read(slotKey(repo, seq));
   if (bytes === undefined) return undefined;
   const decoded = decodeBatch(bytes);
@@ -47,7 +47,7 @@ export interface WalkedLog {
 }
 
 /** Folds a repository from its newest usable snapshot and the slots after it, up to the first slot that is absent. */
-export async function foldLog(driver: StorageDriver, repo: RepositoryName): Promise<WalkedLog> {
+export async function foldLog(driver: StoreReader, repo: RepositoryName): Promise<WalkedLog> {
   const { state, snapshotBytes } = await newestSnapshot(driver, repo);
   const tail = await catchUp(driver, repo, state);
   return { state, snapshotBytes, ...tail };
@@ -55,7 +55,7 @@ export async function foldLog(driver: StorageDriver, repo: RepositoryName): Prom
 
 /** Folds the slots after the state's, one after another. */
 export async function catchUp(
-  driver: StorageDriver,
+  driver: StoreReader,
   repo: RepositoryName,
   state: RepositoryState,
 ): Promise<{ slots: number; bytes: number }> {
@@ -79,7 +79,7 @@ export function applySlot(repo: RepositoryName, state: RepositoryState, slot: Sl
 }
 
 async function newestSnapshot(
-  driver: StorageDriver,
+  driver: StoreReader,
   repo: RepositoryName,
 ): Promise<{ state: RepositoryState; snapshotBytes: number }> {
   for await (const { key } of driver.list(snapshotPrefix(repo))) {

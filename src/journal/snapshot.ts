@@ -47,13 +47,7 @@ export function encodeSnapshot(repo: RepositoryName, state: RepositoryState): Pr
 
 /** @returns undefined for bytes that are no snapshot of this repository and this version of the fold. */
 export async function decodeSnapshot(repo: RepositoryName, bytes: Uint8Array): Promise<RepositoryState | undefined> {
-  let json: unknown;
-  try {
-    json = JSON.parse(new TextDecoder().decode(await Bun.zstdDecompress(bytes)));
-  } catch {
-    // Torn or foreign: the caller goes on to an older snapshot or to slot 1.
-    return undefined;
-  }
+  const json = await unpack(bytes);
   const parsed = head.safeParse(json);
   if (!parsed.success || parsed.data.repo !== repo) return undefined;
   const { data } = parsed;
@@ -66,4 +60,19 @@ export async function decodeSnapshot(repo: RepositoryName, bytes: Uint8Array): P
   for (const [digest, record] of data.manifests) state.restoreManifest(digest, record);
   for (const [inc, at] of data.tombstones) state.tombstones.set(inc, at);
   return state;
+}
+
+/** Which version of the fold wrote a snapshot; undefined for bytes that are none. */
+export async function foldVersionOf(bytes: Uint8Array): Promise<number | undefined> {
+  const parsed = z.object({ fold: z.int() }).safeParse(await unpack(bytes));
+  return parsed.success ? parsed.data.fold : undefined;
+}
+
+async function unpack(bytes: Uint8Array): Promise<unknown> {
+  try {
+    return JSON.parse(new TextDecoder().decode(await Bun.zstdDecompress(bytes)));
+  } catch {
+    // Torn or foreign: the caller goes on to an older snapshot or to slot 1.
+    return undefined;
+  }
 }

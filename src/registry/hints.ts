@@ -6,7 +6,7 @@ import {
   parseRepositoryName,
   type RepositoryName,
 } from '../oci/names.ts';
-import type { StorageDriver } from '../storage/driver.ts';
+import type { StorageDriver, StoreReader } from '../storage/driver.ts';
 import { hintKey } from '../storage/paths.ts';
 
 /** Where else in the store a digest was seen last. May be wrong or missing; whoever uses it checks it. */
@@ -19,7 +19,7 @@ export interface Hint {
 const hint = z.object({ inc: z.string(), size: z.int().nonnegative(), repo: z.string() });
 
 /** undefined when there is none that makes sense: a torn or foreign one is as good as none. */
-export async function readHint(driver: StorageDriver, digest: Digest): Promise<Hint | undefined> {
+export async function readHint(driver: StoreReader, digest: Digest): Promise<Hint | undefined> {
   const bytes = await driver.read(hintKey(digest));
   if (bytes === undefined) return undefined;
   let json: unknown;

@@ -67,6 +67,9 @@ export interface StagedWrite {
   drop(): Promise<void>;
 }
 
+/** The half of a store that changes nothing: all that a look from outside, beside the process that serves it, may use. */
+export type StoreReader = Pick<StorageDriver, 'kind' | 'read' | 'open' | 'head' | 'list'>;
+
 /**
  * Named objects, durable once a promise resolves. Missing objects are `undefined`, never an error. Anything that is thrown
  * means: no answer, the operation may or may not have happened; except `storage-full` (RegistryError), where it did not.

@@ -1,8 +1,10 @@
-import { accessSync, constants, mkdirSync, readdirSync, rmSync } from 'node:fs';
+import { accessSync, constants, mkdirSync, readdirSync, rmSync, statSync } from 'node:fs';
 import { join } from 'node:path';
-import { openFormat, proveStore, StoreRefused } from '../prepare.ts';
+import { noCrash } from '../crash-points.ts';
+import type { StoreReader } from '../driver.ts';
+import { openFormat, proveStore, readFormat, StoreRefused } from '../prepare.ts';
 import { FilesystemDriver, type FilesystemOptions } from './driver.ts';
-import { codeOf } from './durability.ts';
+import { codeOf, isMissing } from './durability.ts';
 import { FolderLock } from './lock.ts';
 
 export interface DataFolder {
@@ -39,6 +41,40 @@ export async function openDataFolder(
     lock.release();
     throw error;
   }
+}
+
+/**
+ * Opens a data folder for looking only, whether a process serves it or not. Nothing is made or written, and the lock is not
+ * even tried: who tries it holds it for a moment, and a server that starts in that moment would be refused.
+ * @param root absolute path
+ * @throws StoreRefused in one line: there is no such folder, it is no store, its layout is unknown
+ */
+export async function openFolderReadOnly(root: string): Promise<StoreReader> {
+  const unused = (): never => {
+    throw new Error('a store that was opened for looking only is written to');
+  };
+  const driver = new FilesystemDriver({
+    root,
+    writable: false,
+    uniqueName: unused,
+    now: unused,
+    reach: noCrash,
+    fatal: unused,
+  });
+  let store: string | undefined;
+  try {
+    if (!statSync(root).isDirectory()) throw new StoreRefused(`${root} is no folder: set STORAGE_PATH`);
+    accessSync(root, constants.R_OK | constants.X_OK);
+    store = await readFormat(driver);
+  } catch (error) {
+    if (error instanceof StoreRefused) throw error;
+    const reason = isMissing(error) ? 'does not exist' : `cannot be read (${codeOf(error) ?? String(error)})`;
+    throw new StoreRefused(`the data folder ${root} ${reason}: set STORAGE_PATH, or check its owner`);
+  }
+  if (store === undefined) {
+    throw new StoreRefused(`${root} is no data folder of Marina, it has no object \`format\`: set STORAGE_PATH`);
+  }
+  return driver;
 }
 
 function lockFolder(root: string): FolderLock {

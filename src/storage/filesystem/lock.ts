@@ -1,7 +1,6 @@
 import { dlopen, FFIType } from 'bun:ffi';
 import { closeSync, openSync } from 'node:fs';
 import { join } from 'node:path';
-import { codeOf } from './durability.ts';
 
 const LOCK_EX = 2;
 const LOCK_NB = 4;
@@ -39,22 +38,6 @@ export class FolderLock {
     if (loadFlock()(descriptor, LOCK_EX | LOCK_NB) === 0) return new FolderLock(descriptor);
     closeSync(descriptor);
     return undefined;
-  }
-
-  /** Whether some process serves this folder now. A folder without a lock file was never served. */
-  static isHeld(root: string): boolean {
-    let descriptor: number;
-    try {
-      descriptor = openSync(join(root, 'lock'), 'r');
-    } catch (error) {
-      if (codeOf(error) === 'ENOENT') return false;
-      throw error;
-    }
-    try {
-      return loadFlock()(descriptor, LOCK_EX | LOCK_NB) !== 0;
-    } finally {
-      closeSync(descriptor);
-    }
   }
 
   release(): void {
