@@ -1,7 +1,7 @@
 // What a work is and what it yields. A work prepares its servers, measures in rounds, and returns rows for the table.
-import { readFileSync } from 'node:fs';
 import type { Load, Loadgen } from './loadgen.ts';
 import type { Place } from './place.ts';
+import { processorSeconds } from './processes.ts';
 import { ratios, type Spread, spread } from './stats.ts';
 
 export interface Settings {
@@ -84,7 +84,7 @@ export async function alternate(
   for (let round = -1; round < settings.rounds; round += 1) {
     for (const side of round % 2 === 0 ? sides : [...sides].reverse()) {
       await between?.();
-      const before = processorSeconds(side.pid);
+      const before = side.pid === undefined ? 0 : processorSeconds(side.pid);
       const run = await side.run(round);
       if (side.pid !== undefined) {
         run.serverCpu = processorSeconds(side.pid) - before;
@@ -95,17 +95,6 @@ export async function alternate(
     }
   }
   return raw;
-}
-
-const TICKS_A_SECOND = 100;
-
-function processorSeconds(pid: number | undefined): number {
-  if (pid === undefined) {
-    return 0;
-  }
-  // After the name, which may hold anything: the 12th and 13th fields are user and system time.
-  const fields = readFileSync(`/proc/${pid}/stat`, 'utf8').split(') ').at(-1)?.split(' ') ?? [];
-  return (Number(fields[11]) + Number(fields[12])) / TICKS_A_SECOND;
 }
 
 export type Bars = Pick<Row, 'work' | 'title' | 'unit' | 'bar' | 'limitName' | 'limitBar'>;

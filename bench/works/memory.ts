@@ -1,9 +1,10 @@
 // Resident memory: while many big uploads run at once, and after a million small requests.
-import { readFileSync, rmSync } from 'node:fs';
+import { rmSync } from 'node:fs';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { Target } from '../loadgen.ts';
 import { startMarina } from '../peers/marina.ts';
+import { type Resident, residentOf } from '../processes.ts';
 import { digestOf, MANIFEST_TYPE, pushImage } from '../registry.ts';
 import { spread } from '../stats.ts';
 import type { Context, Row, Work } from '../work.ts';
@@ -20,31 +21,6 @@ const MORE_REQUESTS = 1_000_000;
 const CONNECTIONS = 32;
 /** After the requests, so that the collector has come to rest. */
 const REST_SAMPLES = 30;
-
-interface Resident {
-  total: number;
-  anonymous: number;
-  file: number;
-}
-
-/** Of a process and its descendants, in MiB: a server that moved its buffers into a helper would not use less. */
-function residentOf(pid: number): Resident {
-  const status = readFileSync(`/proc/${pid}/status`, 'utf8');
-  const kib = (field: string): number => Number(new RegExp(`^${field}:\\s+(\\d+) kB`, 'm').exec(status)?.[1] ?? 0);
-  const sum: Resident = {
-    total: kib('VmRSS') / 1024,
-    anonymous: kib('RssAnon') / 1024,
-    file: (kib('RssFile') + kib('RssShmem')) / 1024,
-  };
-  const children = readFileSync(`/proc/${pid}/task/${pid}/children`, 'utf8').trim();
-  for (const child of children === '' ? [] : children.split(' ')) {
-    const other = residentOf(Number(child));
-    sum.total += other.total;
-    sum.anonymous += other.anonymous;
-    sum.file += other.file;
-  }
-  return sum;
-}
 
 class Sampler {
   readonly samples: Resident[] = [];

@@ -1,0 +1,39 @@
+// What Linux says about a server: itself and its descendants, for one that moved its work into helpers does not use less.
+import { readFileSync } from 'node:fs';
+
+const TICKS_A_SECOND = 100;
+
+export interface Resident {
+  total: number;
+  anonymous: number;
+  file: number;
+}
+
+function familyOf(pid: number): number[] {
+  const children = readFileSync(`/proc/${pid}/task/${pid}/children`, 'utf8').trim();
+  return [pid, ...(children === '' ? [] : children.split(' ').flatMap((child) => familyOf(Number(child))))];
+}
+
+/** User and system time so far, all threads together. */
+export function processorSeconds(pid: number): number {
+  let ticks = 0;
+  for (const member of familyOf(pid)) {
+    // The second field is a name, which may hold anything; counted after it, user and system time are the 12th and 13th.
+    const fields = readFileSync(`/proc/${member}/stat`, 'utf8').split(') ').at(-1)?.split(' ') ?? [];
+    ticks += Number(fields[11]) + Number(fields[12]);
+  }
+  return ticks / TICKS_A_SECOND;
+}
+
+/** Resident memory in MiB. */
+export function residentOf(pid: number): Resident {
+  const sum: Resident = { total: 0, anonymous: 0, file: 0 };
+  for (const member of familyOf(pid)) {
+    const status = readFileSync(`/proc/${member}/status`, 'utf8');
+    const kib = (field: string): number => Number(new RegExp(`^${field}:\\s+(\\d+) kB`, 'm').exec(status)?.[1] ?? 0);
+    sum.total += kib('VmRSS') / 1024;
+    sum.anonymous += kib('RssAnon') / 1024;
+    sum.file += (kib('RssFile') + kib('RssShmem')) / 1024;
+  }
+  return sum;
+}
