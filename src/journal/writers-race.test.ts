@@ -1,39 +1,11 @@
 import { describe, expect, test } from 'bun:test';
 import fc from 'fast-check';
 import { type Fault, TestClock } from '../../test/support/deterministic.ts';
+import { ScheduledDriver } from '../../test/support/scheduled.ts';
 import { everythingOf, foldOf, REPO } from '../../test/support/slots.ts';
 import { type OpenWriter, openWriter, setTags, slotsIn, tagsSetIn } from '../../test/support/writers.ts';
-import type { CreateResult, Key } from '../storage/driver.ts';
-import { MemoryDriver } from '../storage/memory/driver.ts';
 import { encodeBatch, hashSlot } from './events.ts';
 import { foldLog } from './log.ts';
-
-/** A store whose every answer comes when the scheduler says so, and some never. */
-class SlowDriver extends MemoryDriver {
-  readonly #schedule: (what: string) => Promise<unknown>;
-  readonly #fault: () => Fault;
-
-  constructor(scheduler: fc.Scheduler, fault: () => Fault) {
-    super();
-    this.#schedule = (what) => scheduler.schedule(Promise.resolve(), what);
-    this.#fault = fault;
-  }
-
-  override async create(key: Key, bytes: Uint8Array): Promise<CreateResult> {
-    const fault = this.#fault();
-    await this.#schedule(`create ${key}`);
-    if (fault === 'before writing') throw new Error('no answer');
-    const result = await super.create(key, bytes);
-    await this.#schedule(`answer ${key}`);
-    if (fault === 'after writing') throw new Error('no answer');
-    return result;
-  }
-
-  override async read(key: Key): Promise<Uint8Array | undefined> {
-    await this.#schedule(`read ${key}`);
-    return super.read(key);
-  }
-}
 
 const WRITERS = [0, 1, 2];
 const faults = fc.infiniteStream(
@@ -60,7 +32,7 @@ describe('several writers of one log', () => {
     const plans = fc.tuple(...WRITERS.map(() => fc.array(fc.boolean(), { maxLength: 6 })));
     await fc.assert(
       fc.asyncProperty(fc.scheduler(), faults, plans, async (scheduler, stream, [...plan]) => {
-        const driver = new SlowDriver(scheduler, () => stream.next().value);
+        const driver = new ScheduledDriver(scheduler, () => stream.next().value);
         const clock = new TestClock();
         const open = WRITERS.map((number) => openWriter(driver, clock, number));
         const working = Promise.all(open.map((each, number) => work(each, number, plan[number] ?? [])));

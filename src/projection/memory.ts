@@ -119,12 +119,19 @@ export class MemoryProjection implements Projection {
   }
 
   async submit<T>(repo: RepositoryName, command: Command<T>): Promise<T> {
-    const resident = await this.#writable(repo);
-    const { exists } = resident.state;
-    const result = await resident.writer.submit(command);
-    if (resident.state.exists !== exists) this.#catalog.changed(repo, resident.state.exists);
-    this.#reweigh(repo, resident);
-    return result;
+    for (;;) {
+      const resident = await this.#resident(repo);
+      // From this look on without a wait, until its writer runs, so that nobody drops it in between.
+      if (!this.#isWritable(repo, resident)) continue;
+      const { exists } = resident.state;
+      try {
+        return await resident.writer.submit(command);
+      } finally {
+        // Also after a refusal: it may have been decided on slots that were found only then.
+        if (resident.state.exists !== exists) this.#catalog.changed(repo, resident.state.exists);
+        this.#reweigh(repo, resident);
+      }
+    }
   }
 
   /** The state of a repository for a background job, with what lies behind its newest snapshot. */
@@ -147,18 +154,16 @@ export class MemoryProjection implements Projection {
     return inRepository(resident.state, answer);
   }
 
-  /** A resident that nobody drops before its writer runs: the caller must submit without waiting for anything else. */
-  async #writable(repo: RepositoryName): Promise<Resident> {
-    for (;;) {
-      const resident = await this.#resident(repo);
-      const kept = this.#residents.get(repo);
-      if (kept === resident) return resident;
-      // Dropped meanwhile, or never kept because its log was empty. Two writers would make each other's view stale.
-      if (kept === undefined && !this.#folding.has(repo)) {
-        this.#keep(repo, resident);
-        return resident;
-      }
-    }
+  /**
+   * Whether this is the one resident of the repository: two writers would make each other's view stale. One that was never kept,
+   * because its log was empty, or was dropped since it was looked up, is kept now: no answer of storage lies in between, so
+   * nobody can have written meanwhile.
+   */
+  #isWritable(repo: RepositoryName, resident: Resident): boolean {
+    const kept = this.#residents.get(repo);
+    if (kept !== undefined || this.#folding.has(repo)) return kept === resident;
+    this.#keep(repo, resident);
+    return true;
   }
 
   #use(repo: RepositoryName): Resident | undefined {

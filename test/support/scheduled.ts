@@ -1,0 +1,51 @@
+// A store whose every answer comes when fast-check's scheduler says so: all orders of answers are tried.
+import type fc from 'fast-check';
+import type { CreateResult, Key, ListedObject, PutOptions } from '../../src/storage/driver.ts';
+import { MemoryDriver } from '../../src/storage/memory/driver.ts';
+import type { Fault } from './deterministic.ts';
+
+export class ScheduledDriver extends MemoryDriver {
+  readonly #scheduler: fc.Scheduler;
+  readonly #fault: () => Fault;
+
+  /** @param fault what goes wrong with the next `create` */
+  constructor(scheduler: fc.Scheduler, fault: () => Fault = () => 'none') {
+    super();
+    this.#scheduler = scheduler;
+    this.#fault = fault;
+  }
+
+  override async create(key: Key, bytes: Uint8Array): Promise<CreateResult> {
+    const fault = this.#fault();
+    await this.#turn(`create ${key}`);
+    if (fault === 'before writing') throw new Error('no answer, nothing was written');
+    const result = await super.create(key, bytes);
+    await this.#turn(`answer ${key}`);
+    if (fault === 'after writing') throw new Error('no answer, though it was written');
+    return result;
+  }
+
+  override async put(key: Key, bytes: Uint8Array, _options?: PutOptions): Promise<void> {
+    await this.#turn(`put ${key}`);
+    await super.put(key, bytes);
+  }
+
+  override async read(key: Key): Promise<Uint8Array | undefined> {
+    await this.#turn(`read ${key}`);
+    return super.read(key);
+  }
+
+  override async head(key: Key): Promise<{ readonly size: number } | undefined> {
+    await this.#turn(`head ${key}`);
+    return super.head(key);
+  }
+
+  override async *list(prefix: Key, after?: Key): AsyncIterable<ListedObject> {
+    await this.#turn(`list ${prefix}`);
+    yield* super.list(prefix, after);
+  }
+
+  #turn(what: string): Promise<void> {
+    return this.#scheduler.schedule(Promise.resolve(), what);
+  }
+}
