@@ -77,6 +77,13 @@ export class Linking {
     });
   }
 
+  /** Whether the repository links the digest, and its bytes are there. */
+  async isLinked(repo: RepositoryName, digest: Digest): Promise<boolean> {
+    const answer = await this.#ports.projection.blob(repo, digest);
+    const link = answer.kind === 'known' ? answer.value : undefined;
+    return link !== undefined && (await this.#hasBytes(link.inc, link.size));
+  }
+
   /** The hint's incarnation, where the log of the hint's repository still links it and its bytes are there. */
   async #shared(own: StoredBytes, hint: Hint): Promise<Hint | undefined> {
     if (hint.size !== own.size || hint.inc === own.inc) return undefined;

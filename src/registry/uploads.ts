@@ -134,7 +134,11 @@ export class Uploads {
     if (found !== digest) throw mismatch(digest, found);
     // A kill from here on leaves a session that says all bytes are there: the client's PUT, repeated, finishes it.
     if (size !== session.offset) await lease.save(advanced(session, received));
-    if (!(await this.#ports.driver.commit(place, size))) throw uploadUnknown();
+    if (!(await this.#ports.driver.commit(place, size))) {
+      // A kill came after these bytes were dropped for ones that the store had already, and before the session ended.
+      if (await this.#linking.isLinked(pusher.repo, digest)) return;
+      throw uploadUnknown();
+    }
     await this.#linking.linkUploaded(pusher.repo, { digest, size, inc: place.inc }, pusher.actor);
   }
 
