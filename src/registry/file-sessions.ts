@@ -60,8 +60,10 @@ export class FileSessions implements SessionStore {
   }
 
   async load(id: UploadId, owner: SessionOwner): Promise<Session | undefined> {
+    const stored = this.#open.has(id) || this.#ended.has(id) ? undefined : await this.#read(id);
+    // Asked after the read: meanwhile the session may have gone on, or ended.
     if (this.#ended.has(id)) return undefined;
-    const session = this.#open.get(id) ?? (await this.#read(id)) ?? this.#unwritten(id, owner);
+    const session = this.#open.get(id) ?? stored ?? this.#unwritten(id, owner);
     if (session === undefined || session.repo !== owner.repo || session.actor !== owner.actor) return undefined;
     if (this.#isExpired(session)) return undefined;
     this.#open.set(id, session);

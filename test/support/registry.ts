@@ -1,0 +1,133 @@
+// The whole domain over the memory driver, with a clock, names and background work that the test decides.
+import type { AccessPolicy, Actor } from '../../src/access/access.ts';
+import { openAccess } from '../../src/access/access.ts';
+import { digestOf } from '../../src/oci/digest.ts';
+import { type ErrorKind, RegistryError } from '../../src/oci/errors.ts';
+import type { Digest, Incarnation, RepositoryName, Tag } from '../../src/oci/names.ts';
+import type { MemoryProjection } from '../../src/projection/memory.ts';
+import { ContentCache } from '../../src/registry/content-cache.ts';
+import { FileSessions } from '../../src/registry/file-sessions.ts';
+import { Registry } from '../../src/registry/registry.ts';
+import { SessionIds } from '../../src/registry/session-ids.ts';
+import { UploadBody } from '../../src/registry/upload-body.ts';
+import type { StorageDriver } from '../../src/storage/driver.ts';
+import { MemoryDriver } from '../../src/storage/memory/driver.ts';
+import { condemnedKey } from '../../src/storage/paths.ts';
+import { countingIncarnations, TestClock } from './deterministic.ts';
+import { openProjection } from './projections.ts';
+
+export const HOUR = 3_600_000;
+export const GRACE = 24 * HOUR;
+export const EXPIRY = 7 * 24 * HOUR;
+export const ACTOR: Actor = { id: 'someone', label: 'someone@there' };
+export const OTHER_ACTOR: Actor = { id: 'other', label: 'other@there' };
+export const [A, B, C] = ['team/a', 'team/b', 'team/c'].map((name) => name as RepositoryName) as [
+  RepositoryName,
+  RepositoryName,
+  RepositoryName,
+];
+
+export interface OpenRegistry {
+  readonly registry: Registry;
+  readonly driver: StorageDriver;
+  readonly projection: MemoryProjection;
+  readonly sessions: FileSessions;
+  readonly clock: TestClock;
+  readonly newIncarnation: () => Incarnation;
+  /** Does the work that nobody waited for, and says what it was. */
+  settle(): Promise<string[]>;
+  /** The incarnation that the repository links, undefined when it has no such blob. */
+  linkOf(repo: RepositoryName, digest: Digest): Promise<Incarnation | undefined>;
+  /** Names these incarnations in an open round of collection. */
+  condemn(...incarnations: readonly Incarnation[]): Promise<string>;
+  /** Keys of all data objects. */
+  dataKeys(): Promise<string[]>;
+  /** Pushes a blob in one request. */
+  push(repo: RepositoryName, bytes: Uint8Array): Promise<Digest>;
+}
+
+export function openRegistry(
+  options: {
+    readonly driver?: StorageDriver;
+    readonly access?: AccessPolicy;
+    readonly clock?: TestClock;
+    readonly number?: number;
+  } = {},
+): OpenRegistry {
+  const { driver = new MemoryDriver(), access = openAccess, clock = new TestClock(), number = 1 } = options;
+  const newIncarnation = countingIncarnations(clock.now, number);
+  const projection = openProjection(driver, { clock, newId: countingIncarnations(clock.now, 1000 + number) });
+  const ids = new SessionIds('01ARZ3NDEKTSV4RRFFQ69G5FAV');
+  const sessions = new FileSessions({ driver, ids, now: clock.now, expiry: EXPIRY });
+  const waiting: { what: string; work: () => Promise<void> }[] = [];
+  const registry = new Registry({
+    ...{ driver, projection, sessions, access, newIncarnation },
+    cache: new ContentCache(1_000_000),
+    now: clock.now,
+    grace: GRACE,
+    later: (what, work) => waiting.push({ what, work }),
+  });
+  return {
+    ...{ registry, driver, projection, sessions, clock, newIncarnation },
+    async settle() {
+      const work = waiting.splice(0);
+      for (const each of work) await each.work();
+      return work.map(({ what }) => what);
+    },
+    async linkOf(repo, digest) {
+      const answer = await projection.blob(repo, digest);
+      return answer.kind === 'known' ? answer.value?.inc : undefined;
+    },
+    async condemn(...incarnations) {
+      const key = condemnedKey(newIncarnation());
+      const lines = [...incarnations].sort().map((inc) => `${inc}\n`);
+      await driver.create(key, new TextEncoder().encode(lines.join('')));
+      return key;
+    },
+    async dataKeys() {
+      const keys: string[] = [];
+      for await (const { key } of driver.list('data/')) keys.push(key);
+      return keys;
+    },
+    async push(repo, bytes) {
+      const digest = digestOf('sha256', bytes);
+      await registry.uploads.monolithic({ repo, actor: ACTOR }, digest, bodyOf([bytes]));
+      return digest;
+    },
+  };
+}
+
+/** A body that comes in these pieces. @param length what the client announces; by default the truth */
+export function bodyOf(chunks: readonly Uint8Array[], length: number | 'unknown' | undefined = undefined): UploadBody {
+  const real = chunks.reduce((sum, chunk) => sum + chunk.length, 0);
+  async function* source(): AsyncIterable<Uint8Array> {
+    for (const chunk of chunks) yield chunk.slice();
+  }
+  return new UploadBody(source(), length === 'unknown' ? undefined : (length ?? real));
+}
+
+/** A body that breaks off after these pieces. */
+export function brokenBody(chunks: readonly Uint8Array[], length?: number): UploadBody {
+  async function* source(): AsyncIterable<Uint8Array> {
+    for (const chunk of chunks) yield chunk.slice();
+    throw new RegistryError('upload-interrupted', 'the connection broke off');
+  }
+  return new UploadBody(source(), length);
+}
+
+/** The kind that the promise is refused with; anything else that is thrown fails the test. */
+export async function refusalOf(promise: Promise<unknown>): Promise<ErrorKind | 'none'> {
+  const error: unknown = await promise.then(
+    () => undefined,
+    (reason: unknown) => reason,
+  );
+  if (error === undefined) return 'none';
+  if (error instanceof RegistryError) return error.kind;
+  throw error;
+}
+
+export function text(value: string): Uint8Array<ArrayBuffer> {
+  return new Uint8Array(new TextEncoder().encode(value));
+}
+
+export const tag = (name: string): Tag => name as Tag;
