@@ -1,0 +1,92 @@
+import { describe, expect, test } from 'bun:test';
+import { A, ACTOR, B, openRegistry, refusalOf, text } from '../../test/support/registry.ts';
+import { digestOf } from '../oci/digest.ts';
+import { dataKey } from '../storage/paths.ts';
+import type { OpenBlob } from './blobs.ts';
+import { SMALL_BLOB_BYTES } from './content-cache.ts';
+
+async function bytesOf({ size, body }: OpenBlob): Promise<Uint8Array> {
+  if (body.kind === 'bytes') return body.bytes;
+  if (body.kind === 'file') return await Bun.file(body.path).bytes();
+  return await new Response(body.open({ start: 0, end: size })).bytes();
+}
+
+const never = digestOf('sha256', text('never pushed'));
+
+describe('blobs', () => {
+  test('of every size come as they were pushed, small ones from memory', async () => {
+    const open = openRegistry();
+    for (const size of [0, 1, SMALL_BLOB_BYTES, SMALL_BLOB_BYTES + 1, 300_000]) {
+      const bytes = new Uint8Array(size).fill(size % 251);
+      const digest = await open.push(A, bytes);
+      for (let time = 0; time < 2; time++) {
+        const blob = await open.registry.blobs.open(A, digest);
+        expect([blob.size, (await open.registry.blobs.stat(A, digest)).size]).toEqual([size, size]);
+        expect(blob.body.kind === 'bytes').toBe(size <= SMALL_BLOB_BYTES);
+        expect(Buffer.compare(await bytesOf(blob), bytes)).toBe(0);
+      }
+    }
+  });
+
+  test('are those of their repository only', async () => {
+    const open = openRegistry();
+    const digest = await open.push(A, text('x'));
+    expect(await refusalOf(open.registry.blobs.stat(B, digest))).toBe('name-unknown');
+    await open.push(B, text('other'));
+    expect(await refusalOf(open.registry.blobs.stat(B, digest))).toBe('blob-unknown');
+    expect(await refusalOf(open.registry.blobs.open(B, digest))).toBe('blob-unknown');
+    expect(await refusalOf(open.registry.blobs.open(A, never))).toBe('blob-unknown');
+  });
+
+  test('whose bytes are gone or cut are damaged, and say what to do', async () => {
+    for (const size of [10, SMALL_BLOB_BYTES + 10]) {
+      for (const damage of ['lost', 'cut']) {
+        const open = openRegistry();
+        const digest = await open.push(A, new Uint8Array(size));
+        const key = dataKey((await open.linkOf(A, digest)) ?? expect.unreachable());
+        if (damage === 'lost') await open.driver.delete([key]);
+        else await open.driver.put(key, new Uint8Array(size - 1));
+        expect(await refusalOf(open.registry.blobs.open(A, digest))).toBe('content-damaged');
+        // Pushing them again mends it.
+        await open.push(A, new Uint8Array(size));
+        expect((await open.registry.blobs.open(A, digest)).size).toBe(size);
+      }
+    }
+  });
+
+  test('are deleted once, in their repository only, and can be pushed again', async () => {
+    const open = openRegistry();
+    const digest = await open.push(A, text('x'));
+    await open.push(B, text('x'));
+    await open.registry.blobs.delete(A, digest, ACTOR);
+    expect(await refusalOf(open.registry.blobs.stat(A, digest))).toBe('blob-unknown');
+    expect(await refusalOf(open.registry.blobs.delete(A, digest, ACTOR))).toBe('blob-unknown');
+    expect((await open.registry.blobs.open(B, digest)).size).toBe(1);
+    await open.push(A, text('x'));
+    expect((await open.registry.blobs.open(A, digest)).size).toBe(1);
+  });
+
+  test('are not deleted while a manifest of their repository refers to them', async () => {
+    const open = openRegistry();
+    const config = await open.push(A, text('config'));
+    await open.push(B, text('config'));
+    const manifest = { schemaVersion: 2, config: { mediaType: 'a/b', digest: config, size: 6 }, layers: [] };
+    const pushed = {
+      repo: A,
+      bytes: text(JSON.stringify(manifest)),
+      contentType: undefined,
+      digest: undefined,
+      tags: [],
+    };
+    const { digest } = await open.registry.manifests.put(pushed, ACTOR);
+    expect(await refusalOf(open.registry.blobs.delete(A, config, ACTOR))).toBe('blob-referenced');
+    expect(await refusalOf(open.registry.blobs.delete(B, config, ACTOR))).toBe('none');
+    await open.registry.manifests.delete(A, digest, ACTOR);
+    expect(await refusalOf(open.registry.blobs.delete(A, config, ACTOR))).toBe('none');
+  });
+
+  test('in a repository that does not exist are not deleted', async () => {
+    const { registry } = openRegistry();
+    expect(await refusalOf(registry.blobs.delete(A, never, ACTOR))).toBe('name-unknown');
+  });
+});

@@ -1,0 +1,289 @@
+import { describe, expect, test } from 'bun:test';
+import {
+  A,
+  ACTOR,
+  B,
+  C,
+  GRACE,
+  HOUR,
+  type OpenRegistry,
+  openRegistry,
+  refusalOf,
+  text,
+} from '../../test/support/registry.ts';
+import type { AccessPolicy } from '../access/access.ts';
+import { digestOf } from '../oci/digest.ts';
+import type { Digest, Incarnation } from '../oci/names.ts';
+import { dataKey, hintKey } from '../storage/paths.ts';
+import { type Hint, readHint, writeHint } from './hints.ts';
+import type { StoredBytes } from './linking.ts';
+
+const bytes = text('the bytes of a blob');
+const digest = digestOf('sha256', bytes);
+const size = bytes.length;
+
+/** Bytes as an upload leaves them: stored and verified, not linked yet. */
+async function stored({ driver, newIncarnation }: OpenRegistry): Promise<StoredBytes> {
+  const inc = newIncarnation();
+  await driver.put(dataKey(inc), bytes);
+  return { digest, size, inc };
+}
+
+async function upload(open: OpenRegistry, repo = A): Promise<Incarnation> {
+  const own = await stored(open);
+  await open.registry.linking.linkUploaded(repo, own, ACTOR);
+  return own.inc;
+}
+
+async function unlink({ registry }: OpenRegistry, repo = A): Promise<void> {
+  await registry.blobs.delete(repo, digest, ACTOR);
+}
+
+describe('linking uploaded bytes', () => {
+  test('makes them a blob, and leaves a hint for others', async () => {
+    const open = openRegistry();
+    const inc = await upload(open);
+    expect(await open.linkOf(A, digest)).toBe(inc);
+    expect(await readHint(open.driver, digest)).toEqual({ inc, size, repo: A });
+    expect(await open.settle()).toEqual([]);
+  });
+
+  test('that the repository has already drops the new ones, after the answer', async () => {
+    const open = openRegistry();
+    const first = await upload(open);
+    const second = await upload(open);
+    expect(await open.linkOf(A, digest)).toBe(first);
+    expect(await open.dataKeys()).toContain(dataKey(second));
+    expect(await open.settle()).toHaveLength(1);
+    expect(await open.dataKeys()).toEqual([dataKey(first)]);
+  });
+
+  test('that another repository has links those, and drops the new ones', async () => {
+    const open = openRegistry();
+    const first = await upload(open, A);
+    await upload(open, B);
+    expect(await open.linkOf(B, digest)).toBe(first);
+    await open.settle();
+    expect(await open.dataKeys()).toEqual([dataKey(first)]);
+  });
+
+  test('of the same blob at once ends with one link, and every client is served', async () => {
+    const open = openRegistry();
+    await Promise.all(Array.from({ length: 20 }, (_, index) => upload(open, index % 2 === 0 ? A : B)));
+    await open.settle();
+    const links = [await open.linkOf(A, digest), await open.linkOf(B, digest)];
+    const kept = await open.dataKeys();
+    for (const inc of links) expect(kept).toContain(dataKey(inc ?? expect.unreachable()));
+    expect(kept.length).toBe(new Set(links).size);
+  });
+
+  test('whose linked bytes were lost, or have another length, links the new ones', async () => {
+    for (const damage of ['lost', 'cut']) {
+      const open = openRegistry();
+      const first = await upload(open);
+      if (damage === 'lost') await open.driver.delete([dataKey(first)]);
+      else await open.driver.put(dataKey(first), text('cut'));
+      const second = await upload(open);
+      expect(await open.linkOf(A, digest)).toBe(second);
+      expect((await readHint(open.driver, digest))?.inc).toBe(second);
+      await open.settle();
+      expect(await open.dataKeys()).toContain(dataKey(second));
+    }
+  });
+
+  test.each<[string, (open: OpenRegistry, inc: Incarnation) => Promise<unknown>]>([
+    ['is missing', ({ driver }) => driver.delete([hintKey(digest)])],
+    ['is torn', ({ driver }) => driver.put(hintKey(digest), text('{"inc"'))],
+    ['names another length', ({ driver }, inc) => writeHint(driver, digest, { inc, size: 1, repo: A })],
+    ['names a repository that does not exist', ({ driver }, inc) => writeHint(driver, digest, { inc, size, repo: C })],
+    [
+      'names bytes that nobody linked',
+      async (open) => writeHint(open.driver, digest, { ...(await stored(open)), repo: A }),
+    ],
+    ['names bytes that are gone', ({ driver }, inc) => driver.delete([dataKey(inc)])],
+    ['names bytes of another length', ({ driver }, inc) => driver.put(dataKey(inc), text('cut'))],
+    ['names a link that is gone', (open) => unlink(open)],
+  ])('where the hint %s links its own bytes, and mends the hint', async (_, spoil) => {
+    const open = openRegistry();
+    await spoil(open, await upload(open, A));
+    const own = await upload(open, B);
+    expect(await open.linkOf(B, digest)).toBe(own);
+    expect(await readHint(open.driver, digest)).toEqual({ inc: own, size, repo: B });
+    await open.settle();
+    expect(await open.dataKeys()).toContain(dataKey(own));
+  });
+
+  test('does not touch a hint that is right', async () => {
+    const open = openRegistry();
+    const inc = await upload(open, A);
+    await upload(open, B);
+    const hint: Hint = { inc, size, repo: A };
+    expect(await readHint(open.driver, digest)).toEqual(hint);
+  });
+});
+
+describe("uploads and the linker's rule", () => {
+  test('old bytes that a round of collection names are not shared: the request links its own', async () => {
+    const open = openRegistry();
+    const old = await upload(open, A);
+    open.clock.advance(GRACE / 2 + 1);
+    await open.condemn(old);
+    const own = await upload(open, B);
+    expect(await open.linkOf(B, digest)).toBe(own);
+    await open.settle();
+    expect(await open.dataKeys()).toEqual([dataKey(old), dataKey(own)]);
+  });
+
+  test('old bytes that no round names are shared', async () => {
+    const open = openRegistry();
+    const old = await upload(open, A);
+    open.clock.advance(10 * GRACE);
+    await open.condemn(open.newIncarnation());
+    await upload(open, B);
+    expect(await open.linkOf(B, digest)).toBe(old);
+  });
+
+  test('young bytes are shared though a round names them: no round can have found them yet', async () => {
+    const open = openRegistry();
+    const young = await upload(open, A);
+    open.clock.advance(GRACE / 2);
+    await open.condemn(young);
+    await upload(open, B);
+    expect(await open.linkOf(B, digest)).toBe(young);
+  });
+
+  test('its own bytes, old by now and named by a round, are refused: the client begins again', async () => {
+    const open = openRegistry();
+    const own = await stored(open);
+    open.clock.advance(GRACE / 2 + 1);
+    const list = await open.condemn(own.inc);
+    expect(await refusalOf(open.registry.linking.linkUploaded(A, own, ACTOR))).toBe('upload-unknown');
+    expect(await open.linkOf(A, digest)).toBeUndefined();
+    await open.driver.delete([list]);
+    expect(await refusalOf(open.registry.linking.linkUploaded(A, own, ACTOR))).toBe('none');
+  });
+
+  test('its own bytes, old by now and deleted, are refused', async () => {
+    const open = openRegistry();
+    const own = await stored(open);
+    open.clock.advance(GRACE);
+    await open.driver.delete([dataKey(own.inc)]);
+    expect(await refusalOf(open.registry.linking.linkUploaded(A, own, ACTOR))).toBe('upload-unknown');
+  });
+
+  test('is asked again when somebody else took the slot: a round may have begun meanwhile', async () => {
+    const open = openRegistry();
+    const old = await upload(open, A);
+    open.clock.advance(GRACE / 2 + 1);
+    // Another node on the same store takes the slot just when this one has decided, and a round begins.
+    const rival = openRegistry({ driver: open.driver, clock: open.clock, number: 2 });
+    const create = open.driver.create.bind(open.driver);
+    let raced = false;
+    open.driver.create = async (key, value) => {
+      if (!raced && key.startsWith(`repos/${B}/`)) {
+        raced = true;
+        await rival.push(B, text('something else'));
+        await open.condemn(old);
+      }
+      return create(key, value);
+    };
+    const own = await upload(open, B);
+    expect(raced).toBe(true);
+    expect(await open.linkOf(B, digest)).toBe(own);
+  });
+});
+
+describe('a mount', () => {
+  const mount = (open: OpenRegistry, from: typeof A | undefined, to = B): Promise<boolean> =>
+    open.registry.linking.mount(to, digest, from, ACTOR);
+
+  test('links the bytes of the source, and none travel', async () => {
+    const open = openRegistry();
+    const inc = await upload(open, A);
+    expect(await mount(open, A)).toBe(true);
+    expect(await open.linkOf(B, digest)).toBe(inc);
+    expect(await open.dataKeys()).toEqual([dataKey(inc)]);
+  });
+
+  test('without a source finds one by the hint', async () => {
+    const open = openRegistry();
+    const inc = await upload(open, A);
+    expect(await mount(open, undefined)).toBe(true);
+    expect(await open.linkOf(B, digest)).toBe(inc);
+  });
+
+  test('of what is there already, or from the repository itself, is done', async () => {
+    const open = openRegistry();
+    const inc = await upload(open, A);
+    expect([await mount(open, A), await mount(open, A), await mount(open, A, A)]).toEqual([true, true, true]);
+    expect(await open.linkOf(B, digest)).toBe(inc);
+  });
+
+  test.each<[string, (open: OpenRegistry, inc: Incarnation) => Promise<unknown>]>([
+    ['does not have the blob, whatever the hint says', (open) => unlink(open)],
+    ['lost the bytes', ({ driver }, inc) => driver.delete([dataKey(inc)])],
+    ['has bytes of another length', ({ driver }, inc) => driver.put(dataKey(inc), text('cut'))],
+  ])('from a source that %s means uploading', async (_, spoil) => {
+    const open = openRegistry();
+    await spoil(open, await upload(open, A));
+    expect([await mount(open, A), await mount(open, undefined)]).toEqual([false, false]);
+    expect(await open.linkOf(B, digest)).toBeUndefined();
+  });
+
+  test('from a repository that does not exist means uploading, and so does no source and no hint', async () => {
+    const open = openRegistry();
+    expect([await mount(open, C), await mount(open, undefined)]).toEqual([false, false]);
+    expect((await open.projection.repositories(undefined, 10)).items).toEqual([]);
+  });
+
+  test('of old bytes that a round of collection names means uploading', async () => {
+    const open = openRegistry();
+    const inc = await upload(open, A);
+    open.clock.advance(GRACE / 2 + 1);
+    const list = await open.condemn(inc);
+    expect(await mount(open, A)).toBe(false);
+    await open.driver.delete([list]);
+    expect(await mount(open, A)).toBe(true);
+  });
+
+  test('whose linked bytes were lost links those of the source', async () => {
+    const open = openRegistry();
+    const first = await upload(open, A);
+    await mount(open, A);
+    await open.driver.delete([dataKey(first)]);
+    const second = await upload(open, A);
+    expect(await mount(open, A)).toBe(true);
+    expect(await open.linkOf(B, digest)).toBe(second);
+  });
+
+  test('from a source that the caller may not read looks at nothing there', async () => {
+    const asked: string[] = [];
+    const access: AccessPolicy = {
+      allows: (_, action, repo) => {
+        asked.push(`${action} ${repo}`);
+        return repo !== A;
+      },
+    };
+    const open = openRegistry({ access });
+    await upload(open, A);
+    const blob = open.projection.blob.bind(open.projection);
+    const looked: string[] = [];
+    open.projection.blob = (repo: typeof A, each: Digest) => {
+      looked.push(repo);
+      return blob(repo, each);
+    };
+    expect([await mount(open, A), await mount(open, undefined)]).toEqual([false, false]);
+    expect([asked, looked]).toEqual([[`pull ${A}`, `pull ${A}`], []]);
+  });
+
+  test('says in the log where the blob came from', async () => {
+    const open = openRegistry();
+    await upload(open, A);
+    open.clock.advance(HOUR);
+    await mount(open, A);
+    const slot = await open.driver.read(`repos/${B}/_log/00000000000000000001`);
+    expect(JSON.parse(new TextDecoder().decode(slot)).events).toEqual([
+      expect.objectContaining({ type: 'blob.linked', digest, size, from: A, actor: ACTOR.label }),
+    ]);
+  });
+});

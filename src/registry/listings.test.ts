@@ -1,0 +1,138 @@
+import { describe, expect, test } from 'bun:test';
+import { openProjection } from '../../test/support/projections.ts';
+import { A, ACTOR, openRegistry, refusalOf, tag, text } from '../../test/support/registry.ts';
+import { slotsOf, writeLog } from '../../test/support/slots.ts';
+import type { AccessPolicy } from '../access/access.ts';
+import { digestFromHex, digestOf } from '../oci/digest.ts';
+import { OCI_MANIFEST } from '../oci/media-types.ts';
+import type { Digest, Incarnation, RepositoryName } from '../oci/names.ts';
+import { CATALOG_PAGE, TAGS_PAGE } from './listings.ts';
+
+const subject = digestOf('sha256', text('subject'));
+const inc = '01ARZ3NDEKTSV4RRFFQ69G5FAV' as Incarnation;
+
+describe('tags', () => {
+  test('come in ASCII order, a page at most', async () => {
+    const open = openRegistry();
+    const names = Array.from({ length: TAGS_PAGE + 5 }, (_, index) => `t${String(index).padStart(6, '0')}`);
+    const events = names.map((name) => ({ type: 'tag.set' as const, tag: tag(name), digest: subject }));
+    await writeLog(open.driver, slotsOf([events], A));
+    const all = await open.registry.listings.tags(A, undefined, 1_000_000);
+    expect([all.items.length, all.more]).toEqual([TAGS_PAGE, true]);
+    const rest = await open.registry.listings.tags(A, all.items[all.items.length - 1], 1_000_000);
+    expect([...all.items, ...rest.items]).toEqual(names.map(tag));
+    expect(await open.registry.listings.tags(A, undefined, 0)).toEqual({ items: [], more: true });
+  });
+
+  test('of a repository that does not exist are an error, of one without tags an empty list', async () => {
+    const open = openRegistry();
+    expect(await refusalOf(open.registry.listings.tags(A, undefined, 10))).toBe('name-unknown');
+    await open.push(A, text('x'));
+    expect(await open.registry.listings.tags(A, undefined, 10)).toEqual({ items: [], more: false });
+  });
+});
+
+describe('repositories', () => {
+  const names = Array.from(
+    { length: CATALOG_PAGE * 2 + 10 },
+    (_, index) => `r${String(index).padStart(6, '0')}` as RepositoryName,
+  );
+
+  async function catalogOf(access: AccessPolicy) {
+    const open = openRegistry({ access });
+    for (const repo of names)
+      await writeLog(open.driver, slotsOf([[{ type: 'tag.set', tag: tag('x'), digest: subject }]], repo));
+    return open.registry.listings;
+  }
+
+  test('that the caller may not see are gone before pages are cut', async () => {
+    const visible = names.filter((_, index) => index % 700 === 699);
+    const listings = await catalogOf({ allows: (_, action, repo) => action === 'pull' && visible.includes(repo) });
+    expect(await listings.repositories(undefined, 2, ACTOR)).toEqual({ items: visible, more: false });
+    expect(await listings.repositories(undefined, 1, ACTOR)).toEqual({ items: visible.slice(0, 1), more: true });
+    expect(await listings.repositories(visible[0], 1, ACTOR)).toEqual({ items: visible.slice(1), more: false });
+    expect(await listings.repositories(undefined, 0, ACTOR)).toEqual({ items: [], more: true });
+  });
+
+  test('come a page at most', async () => {
+    const listings = await catalogOf({ allows: () => true });
+    expect(await listings.repositories(undefined, 1_000_000, ACTOR)).toEqual({
+      items: names.slice(0, CATALOG_PAGE),
+      more: true,
+    });
+    expect(await listings.repositories(names[CATALOG_PAGE * 2 - 1], 1_000_000, ACTOR)).toEqual({
+      items: names.slice(CATALOG_PAGE * 2),
+      more: false,
+    });
+  });
+
+  test('that the caller may see none of are an empty list', async () => {
+    const listings = await catalogOf({ allows: () => false });
+    expect(await listings.repositories(undefined, 10, ACTOR)).toEqual({ items: [], more: false });
+  });
+});
+
+describe('referrers', () => {
+  const referrer = (index: number): Digest => digestFromHex('sha256', String(index).padStart(64, '0'));
+  const kinds = ['application/x.one', 'application/x.two'];
+
+  async function listingsOf(count: number) {
+    const open = openRegistry();
+    const events = Array.from({ length: count }, (_, index) => ({
+      ...{
+        type: 'manifest.put' as const,
+        digest: referrer(index),
+        size: 1,
+        inc,
+        mediaType: OCI_MANIFEST,
+        subject,
+        refs: [],
+      },
+      artifactType: kinds[index % 2] ?? '',
+    }));
+    await writeLog(open.driver, slotsOf([events], A));
+    return openRegistry({ driver: open.driver }).registry.listings;
+  }
+
+  test('are pages as long as they fit, of which none is lost and none comes twice', async () => {
+    const listings = await listingsOf(2500);
+    for (const [artifactType, expected] of [
+      [undefined, Array.from({ length: 2500 }, (_, index) => referrer(index))],
+      [kinds[1], Array.from({ length: 1250 }, (_, index) => referrer(index * 2 + 1))],
+      ['application/x.none', []],
+    ] as const) {
+      const walked: Digest[] = [];
+      for (let more = true; more; ) {
+        let room = 333;
+        const query = { artifactType, after: walked[walked.length - 1] };
+        const page = await listings.referrers(A, subject, query, () => room-- > 0);
+        walked.push(...page.items.map(({ digest }) => digest));
+        more = page.more;
+      }
+      expect(walked).toEqual([...expected]);
+    }
+  });
+
+  test('of what nobody refers to, or where there is no repository, are none', async () => {
+    const listings = await listingsOf(1);
+    const query = { artifactType: undefined, after: undefined };
+    expect(await listings.referrers(A, referrer(7), query, () => true)).toEqual({ items: [], more: false });
+    expect(await listings.referrers('no/such' as RepositoryName, subject, query, () => true)).toEqual({
+      items: [],
+      more: false,
+    });
+  });
+
+  test('that do not fit are not counted as given', async () => {
+    const listings = await listingsOf(3);
+    const query = { artifactType: undefined, after: undefined };
+    expect(await listings.referrers(A, subject, query, () => false)).toEqual({ items: [], more: true });
+  });
+});
+
+test('a listing after a write has it, through another view of the same store too', async () => {
+  const open = openRegistry();
+  await open.push(A, text('x'));
+  const anew = openProjection(open.driver);
+  expect((await anew.repositories(undefined, 10)).items).toEqual([A]);
+});

@@ -1,0 +1,236 @@
+import { describe, expect, test } from 'bun:test';
+import { A, ACTOR, B, type OpenRegistry, openRegistry, refusalOf, tag, text } from '../../test/support/registry.ts';
+import { digestOf } from '../oci/digest.ts';
+import { OCI_INDEX, OCI_MANIFEST } from '../oci/media-types.ts';
+import type { Digest, Tag } from '../oci/names.ts';
+import { dataKey } from '../storage/paths.ts';
+import type { PushedManifest, Reference } from './manifests.ts';
+
+const CONFIG = 'application/vnd.oci.image.config.v1+json';
+
+/** An image manifest whose config is this blob. */
+function imageOf(config: Digest, more: object = {}): Uint8Array<ArrayBuffer> {
+  const descriptor = { mediaType: CONFIG, digest: config, size: 1 };
+  return text(JSON.stringify({ schemaVersion: 2, config: descriptor, layers: [], ...more }));
+}
+
+const index = text(JSON.stringify({ schemaVersion: 2, manifests: [] }));
+const indexDigest = digestOf('sha256', index);
+const byDigest = (digest: Digest): Reference => ({ kind: 'digest', digest });
+const byTag = (name: string): Reference => ({ kind: 'tag', tag: tag(name) });
+
+function put({ registry }: OpenRegistry, bytes: Uint8Array<ArrayBuffer>, more: Partial<PushedManifest> = {}) {
+  const pushed = { repo: A, bytes, contentType: undefined, digest: undefined, tags: [], ...more };
+  return registry.manifests.put(pushed, ACTOR);
+}
+
+async function bytesOf({ registry }: OpenRegistry, reference: Reference, repo = A): Promise<Uint8Array> {
+  return await registry.manifests.bytes(await registry.manifests.stat(repo, reference));
+}
+
+async function tagsOf({ registry }: OpenRegistry): Promise<readonly Tag[]> {
+  return (await registry.listings.tags(A, undefined, 1000)).items;
+}
+
+describe('pushing a manifest', () => {
+  test('keeps its exact bytes, under its digest and its tags', async () => {
+    const open = openRegistry();
+    const odd = text('{ "manifests":[ ],\n "schemaVersion": 2.0 }\n');
+    const { digest } = await put(open, odd, { contentType: OCI_INDEX, tags: [tag('a'), tag('b')] });
+    expect(digest).toBe(digestOf('sha256', odd));
+    for (const reference of [byDigest(digest), byTag('a'), byTag('b')])
+      expect(await bytesOf(open, reference)).toEqual(odd);
+    // Not only from the cache: another process on the same store gives them too.
+    const other = openRegistry({ driver: open.driver });
+    expect(await bytesOf(other, byTag('b'))).toEqual(odd);
+    expect((await other.registry.manifests.stat(A, byTag('b'))).record.mediaType).toBe(OCI_INDEX);
+  });
+
+  test.each(['sha256', 'sha512'] as const)('by a %s digest is verified with it', async (algorithm) => {
+    const open = openRegistry();
+    const digest = digestOf(algorithm, index);
+    expect((await put(open, index, { digest })).digest).toBe(digest);
+    expect(await bytesOf(open, byDigest(digest))).toEqual(index);
+    const wrong = digestOf(algorithm, text('other'));
+    expect(await refusalOf(put(open, index, { digest: wrong }))).toBe('digest-mismatch');
+    expect(await refusalOf(open.registry.manifests.stat(A, byDigest(wrong)))).toBe('manifest-unknown');
+  });
+
+  test('needs the blobs that it refers to, and names those that are missing', async () => {
+    const open = openRegistry();
+    const config = digestOf('sha256', text('config'));
+    await open.push(B, text('config'));
+    const error: unknown = await put(open, imageOf(config), { tags: [tag('a')] }).catch((reason: unknown) => reason);
+    expect(error).toMatchObject({ kind: 'manifest-references-unknown', detail: { digests: [config] } });
+    expect(await refusalOf(open.registry.manifests.stat(A, byTag('a')))).toBe('name-unknown');
+    await open.push(A, text('config'));
+    expect(await refusalOf(put(open, imageOf(config), { tags: [tag('a')] }))).toBe('none');
+  });
+
+  test('a refused one leaves nothing that a reader could see', async () => {
+    const open = openRegistry();
+    expect(await refusalOf(put(open, text('{}')))).toBe('manifest-invalid');
+    expect(await refusalOf(put(open, index, { contentType: 'application/x; y' }))).toBe('manifest-invalid');
+    expect((await open.projection.repositories(undefined, 10)).items).toEqual([]);
+    expect(await open.dataKeys()).toEqual([]);
+  });
+
+  test('again adds no second copy and no second event, but its tags', async () => {
+    const open = openRegistry();
+    await put(open, index, { tags: [tag('a')] });
+    const before = (await open.projection.resident(A)).state.seq;
+    await put(open, index, { tags: [tag('a')] });
+    expect((await open.projection.resident(A)).state.seq).toBe(before);
+    await put(open, index, { tags: [tag('b')] });
+    expect(await tagsOf(open)).toEqual([tag('a'), tag('b')]);
+    expect(await open.dataKeys()).toHaveLength(1);
+  });
+
+  test('many times at once ends with one copy, all tags, and every client served', async () => {
+    const open = openRegistry();
+    const names = Array.from({ length: 30 }, (_, each) => `t${String(each).padStart(2, '0')}`);
+    await Promise.all(names.map((name) => put(open, index, { tags: [tag(name)] })));
+    expect(await tagsOf(open)).toEqual(names.map(tag));
+    await open.settle();
+    const { record } = await open.registry.manifests.stat(A, byDigest(indexDigest));
+    expect(await open.dataKeys()).toEqual([dataKey(record.inc)]);
+    expect(await bytesOf(openRegistry({ driver: open.driver }), byTag('t00'))).toEqual(index);
+  });
+
+  test('with another media type changes what readers are told, not the bytes', async () => {
+    const open = openRegistry();
+    await put(open, index, { contentType: OCI_INDEX, tags: [tag('a')] });
+    const first = await open.registry.manifests.stat(A, byTag('a'));
+    await put(open, index, { contentType: 'application/x.other+json' });
+    const second = await open.registry.manifests.stat(A, byTag('a'));
+    expect([second.record.mediaType, second.record.inc]).toEqual(['application/x.other+json', first.record.inc]);
+    await open.settle();
+    expect(await bytesOf(openRegistry({ driver: open.driver }), byTag('a'))).toEqual(index);
+  });
+
+  test('whose stored bytes were lost or cut stores them again', async () => {
+    for (const damage of ['lost', 'cut']) {
+      const open = openRegistry();
+      await put(open, index, { tags: [tag('a')] });
+      const { record } = await open.registry.manifests.stat(A, byTag('a'));
+      if (damage === 'lost') await open.driver.delete([dataKey(record.inc)]);
+      else await open.driver.put(dataKey(record.inc), text('cut'));
+      const other = openRegistry({ driver: open.driver, number: 2 });
+      expect(await refusalOf(bytesOf(other, byTag('a')))).toBe('content-damaged');
+      await put(other, index);
+      expect(await bytesOf(openRegistry({ driver: open.driver }), byTag('a'))).toEqual(index);
+    }
+  });
+
+  test('that somebody deletes just before it is linked again is stored anew', async () => {
+    const open = openRegistry();
+    await put(open, index);
+    const head = open.driver.head.bind(open.driver);
+    // The delete comes when the push has seen that the bytes are there, and before it decides.
+    open.driver.head = async (key) => {
+      open.driver.head = head;
+      const found = await head(key);
+      await open.registry.manifests.delete(A, indexDigest, ACTOR);
+      return found;
+    };
+    await put(open, index, { tags: [tag('a')] });
+    expect(await tagsOf(open)).toEqual([tag('a')]);
+    expect(await bytesOf(openRegistry({ driver: open.driver }), byTag('a'))).toEqual(index);
+    expect(await open.dataKeys()).toHaveLength(2);
+  });
+
+  test('of which a blob is deleted at the same time: one of the two is refused', async () => {
+    for (let round = 0; round < 10; round++) {
+      const open = openRegistry();
+      const config = await open.push(A, text('config'));
+      const pushing = refusalOf(put(open, imageOf(config)));
+      for (let tick = 0; tick < round * 5; tick++) await Promise.resolve();
+      const deleting = refusalOf(open.registry.blobs.delete(A, config, ACTOR));
+      expect([
+        ['none', 'blob-referenced'],
+        ['manifest-references-unknown', 'none'],
+      ]).toContainEqual([await pushing, await deleting]);
+    }
+  });
+
+  test('says which subject it has, and is among its referrers', async () => {
+    const open = openRegistry();
+    const subject = { mediaType: OCI_MANIFEST, digest: indexDigest, size: 1 };
+    const { digest, subject: told } = await put(
+      open,
+      text(JSON.stringify({ schemaVersion: 2, manifests: [], subject })),
+      {
+        contentType: OCI_INDEX,
+      },
+    );
+    expect(told).toBe(indexDigest);
+    const query = { artifactType: undefined, after: undefined };
+    const { items } = await open.registry.listings.referrers(A, indexDigest, query, () => true);
+    expect(items.map((each) => each.digest)).toEqual([digest]);
+  });
+});
+
+describe('tags', () => {
+  test('that move on leave the manifest readable by its digest', async () => {
+    const open = openRegistry();
+    await put(open, index, { tags: [tag('a')] });
+    const other = text(JSON.stringify({ schemaVersion: 2, manifests: [], annotations: { a: 'b' } }));
+    await put(open, other, { tags: [tag('a')] });
+    expect(await bytesOf(open, byTag('a'))).toEqual(other);
+    expect(await bytesOf(open, byDigest(indexDigest))).toEqual(index);
+  });
+
+  test('are deleted alone: their siblings and the manifest stay', async () => {
+    const open = openRegistry();
+    await put(open, index, { tags: [tag('a'), tag('b')] });
+    await open.registry.manifests.deleteTag(A, tag('a'), ACTOR);
+    expect(await tagsOf(open)).toEqual([tag('b')]);
+    expect(await bytesOf(open, byDigest(indexDigest))).toEqual(index);
+    expect(await refusalOf(open.registry.manifests.deleteTag(A, tag('a'), ACTOR))).toBe('manifest-unknown');
+  });
+
+  test('appear together with their manifest, in one slot of the log', async () => {
+    const open = openRegistry();
+    await put(open, index, { tags: [tag('a'), tag('b')] });
+    const slot = await open.driver.read(`repos/${A}/_log/00000000000000000001`);
+    const { events }: { events: { type: string }[] } = JSON.parse(new TextDecoder().decode(slot));
+    expect(events.map(({ type }) => type)).toEqual(['manifest.put', 'tag.set', 'tag.set']);
+  });
+});
+
+describe('deleting a manifest', () => {
+  test('takes all its tags, no other, and leaves its blobs', async () => {
+    const open = openRegistry();
+    const config = await open.push(A, text('config'));
+    const { digest } = await put(open, imageOf(config), { tags: [tag('a'), tag('b')] });
+    await put(open, index, { tags: [tag('c')] });
+    await open.registry.manifests.delete(A, digest, ACTOR);
+    expect(await tagsOf(open)).toEqual([tag('c')]);
+    for (const reference of [byDigest(digest), byTag('a')]) {
+      expect(await refusalOf(open.registry.manifests.stat(A, reference))).toBe('manifest-unknown');
+    }
+    expect(await open.linkOf(A, config)).toBeDefined();
+    expect(await refusalOf(open.registry.manifests.delete(A, digest, ACTOR))).toBe('manifest-unknown');
+  });
+
+  test('and pushing it again brings it back, not its tags', async () => {
+    const open = openRegistry();
+    await put(open, index, { tags: [tag('a')] });
+    await open.registry.manifests.delete(A, indexDigest, ACTOR);
+    await put(open, index);
+    expect(await bytesOf(openRegistry({ driver: open.driver }), byDigest(indexDigest))).toEqual(index);
+    expect(await tagsOf(open)).toEqual([]);
+  });
+
+  test('in a repository that does not exist says so', async () => {
+    const open = openRegistry();
+    const { manifests } = open.registry;
+    const all = [
+      manifests.delete(A, indexDigest, ACTOR),
+      manifests.deleteTag(A, tag('a'), ACTOR),
+      manifests.stat(A, byTag('a')),
+      manifests.stat(A, byDigest(indexDigest)),
+    ];
+    for (const each of all) expect(await refusalOf(each)).toBe('name-unknown');
+  });
+});
