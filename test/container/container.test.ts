@@ -15,7 +15,8 @@ const BUN_USER = 1000;
 // A container that an interrupted run leaves behind is ended by podman.
 const CONTAINER_LIVES_FOR_SECONDS = 600;
 
-const folder = temporaryFolder('container');
+// A short name: podman takes no --runroot of more than 50 characters.
+const folder = temporaryFolder('image');
 const url = 'http://localhost:5000';
 let network: Network;
 let podman: string[];
