@@ -23,10 +23,10 @@ const digest = digestOf('sha256', bytes);
 const size = bytes.length;
 
 /** Bytes as an upload leaves them: stored and verified, not linked yet. */
-async function stored({ driver, newIncarnation }: OpenRegistry): Promise<StoredBytes> {
+async function stored({ driver, newIncarnation }: OpenRegistry): Promise<StoredBytes & { linkedBefore: boolean }> {
   const inc = newIncarnation();
   await driver.put(dataKey(inc), bytes);
-  return { digest, size, inc };
+  return { digest, size, inc, linkedBefore: false };
 }
 
 async function upload(open: OpenRegistry, repo = A): Promise<Incarnation> {

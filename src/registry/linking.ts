@@ -26,9 +26,15 @@ export class Linking {
   /**
    * Makes uploaded bytes a blob of the repository. Where the store has the same bytes already, those are linked and these are
    * dropped once the client has its answer.
+   * @param own.linkedBefore whether an earlier request may have linked them: by now others may do so too, and only a collection
+   * can tell that nobody does
    * @throws RegistryError `upload-unknown` when a collection has claimed the bytes: the client begins again
    */
-  async linkUploaded(repo: RepositoryName, own: StoredBytes, actor: Actor): Promise<void> {
+  async linkUploaded(
+    repo: RepositoryName,
+    { linkedBefore, ...own }: StoredBytes & { readonly linkedBefore: boolean },
+    actor: Actor,
+  ): Promise<void> {
     const hint = await readHint(this.#ports.driver, own.digest);
     const shared = hint === undefined ? undefined : await this.#shared(own, hint);
     const linked = await this.#ports.projection.submit(repo, {
@@ -44,7 +50,7 @@ export class Linking {
         return refuse(new RegistryError('upload-unknown', 'this upload is too old to be finished: begin it again'));
       },
     });
-    if (linked !== own.inc) {
+    if (linked !== own.inc && !linkedBefore) {
       this.#ports.later('dropping bytes that the store has already', async () => {
         await this.#ports.driver.delete([dataKey(own.inc)]);
       });

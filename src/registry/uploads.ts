@@ -113,7 +113,7 @@ export class Uploads {
     if (found !== digest) throw mismatch(digest, found);
     const inc = this.#ports.newIncarnation();
     await this.#ports.driver.put(dataKey(inc), bytes, { fresh: true });
-    await this.#linking.linkUploaded(repo, { digest, size: bytes.length, inc }, actor);
+    await this.#linking.linkUploaded(repo, { digest, size: bytes.length, inc, linkedBefore: false }, actor);
   }
 
   async #storeStaged(lease: SessionLease, pusher: Pusher, digest: Digest, body: UploadBody): Promise<void> {
@@ -134,12 +134,14 @@ export class Uploads {
     if (found !== digest) throw mismatch(digest, found);
     // A kill from here on leaves a session that says all bytes are there: the client's PUT, repeated, finishes it.
     if (size !== session.offset) await lease.save(advanced(session, received));
+    const { inc } = place;
+    const linkedBefore = (await this.#ports.driver.head(dataKey(inc))) !== undefined;
     if (!(await this.#ports.driver.commit(place, size))) {
       // A kill came after these bytes were dropped for ones that the store had already, and before the session ended.
       if (await this.#linking.isLinked(pusher.repo, digest)) return;
       throw uploadUnknown();
     }
-    await this.#linking.linkUploaded(pusher.repo, { digest, size, inc: place.inc }, pusher.actor);
+    await this.#linking.linkUploaded(pusher.repo, { digest, size, inc, linkedBefore }, pusher.actor);
   }
 
   /** The digest in the algorithm that the client closes with, which may be another than it announced. */

@@ -131,3 +131,15 @@ export function text(value: string): Uint8Array<ArrayBuffer> {
 }
 
 export const tag = (name: string): Tag => name as Tag;
+
+/** The bytes of a blob as a client gets them. */
+export async function pulled(
+  { registry }: OpenRegistry,
+  digest: Digest,
+  repo: RepositoryName = A,
+): Promise<Uint8Array> {
+  const { size, body } = await registry.blobs.open(repo, digest);
+  if (body.kind === 'bytes') return body.bytes;
+  if (body.kind === 'stream') return await new Response(body.open({ start: 0, end: size })).bytes();
+  throw new Error(`the memory driver gave a ${body.kind}`);
+}
