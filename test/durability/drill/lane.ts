@@ -1,0 +1,167 @@
+import { parseRepositoryName } from '../../../src/oci/names.ts';
+import { noCrash } from '../../../src/storage/crash-points.ts';
+import type { StorageDriver } from '../../../src/storage/driver.ts';
+import { FilesystemDriver } from '../../../src/storage/filesystem/driver.ts';
+import { snapshotPrefix } from '../../../src/storage/paths.ts';
+import { temporaryFolder } from '../../support/server.ts';
+import { within } from '../../support/within.ts';
+import { markedRepositories } from './chain.ts';
+import { fillLogs, work } from './client.ts';
+import { History } from './history.ts';
+import { begin, Fault, type Life, tail } from './node.ts';
+import { describe, type Ending } from './plan.ts';
+import type { Random } from './random.ts';
+import { proceed } from './upload.ts';
+import { type Checked, verify } from './verify.ts';
+import type { World } from './world.ts';
+
+const CLIENTS = 12;
+/** A step that is not reached under so much load is not on any path. */
+const STEP_WITHIN_MS = 15_000;
+const LOOK_AT_EVERYTHING_EVERY = 40;
+/** Of each repository's log before the first kill: a snapshot is due after 512. */
+const FIRST_SLOTS = 480;
+
+/** How many servers were killed, by what ended them. */
+export type Kills = Map<string, number>;
+
+export interface LaneResult {
+  readonly folder: string;
+  readonly kills: Kills;
+  readonly checked: Checked;
+  /** How many there are at the end: the folds after a kill began from those. */
+  readonly snapshots: number;
+}
+
+/**
+ * One folder and one server after another on it: start, hold what is there against the history, load, kill.
+ * @param signal ends the lane early
+ * @throws Error that names the kill after which something was wrong
+ */
+export async function runLane(
+  name: string,
+  endings: readonly Ending[],
+  random: Random,
+  signal: AbortSignal,
+): Promise<LaneResult> {
+  const folder = temporaryFolder(`drill-${name}`);
+  const driver = readerOf(folder);
+  const world: World = {
+    history: new History(),
+    manifests: new Map(),
+    pushable: new Map(),
+    shared: [],
+    uploads: new Set(),
+    idle: [],
+    ended: [],
+    freshRepositories: 0,
+  };
+  const kills: Kills = new Map();
+  const checked: Checked = {
+    acknowledged: 0,
+    names: 0,
+    bytes: 0,
+    uploadsResumable: 0,
+    uploadsEnded: 0,
+    walked: { slots: 0, heads: new Map() },
+  };
+  await prepare(world, folder, random);
+  let before = 'the first start';
+  for (const [cycle, ending] of endings.entries()) {
+    signal.throwIfAborted();
+    const everything = cycle % LOOK_AT_EVERYTHING_EVERY === LOOK_AT_EVERYTHING_EVERY - 1;
+    const settings = ending.kind === 'step' ? { CRASH_POINT: `${ending.point}:${ending.count}` } : {};
+    const now = `kill ${cycle} of lane ${name} (${describe(ending)})`;
+    let life: Life | undefined;
+    try {
+      life = await begin({ STORAGE_PATH: folder, LOG_LEVEL: 'warn', ...settings });
+      if (life !== undefined) {
+        await verify({ world, life, driver, checked, everything });
+        await loadUntilKilled(world, life, ending, random.child(`cycle ${cycle}`));
+      }
+    } catch (error) {
+      const log = life === undefined ? '' : `\nthe server's last lines:\n${tail(life.server.logs())}`;
+      throw new Error(`between ${before} and ${now}: ${String(error)}${log}`, { cause: error });
+    }
+    const what = ending.kind === 'step' ? ending.point : 'moment';
+    kills.set(what, (kills.get(what) ?? 0) + 1);
+    before = now;
+  }
+  await finish(world, folder, driver, checked, random);
+  return { folder, kills, checked, snapshots: await snapshotsIn(driver) };
+}
+
+async function prepare(world: World, folder: string, random: Random): Promise<void> {
+  const life = await begin({ STORAGE_PATH: folder });
+  if (life === undefined) throw new Fault('the first start was killed');
+  await fillLogs({ world, life }, FIRST_SLOTS, random.child('first slots'));
+  await life.server.kill();
+}
+
+/** Clients work until the server is dead, by its own step or by a signal; anything but SIGKILL is a fault. */
+async function loadUntilKilled(world: World, life: Life, ending: Ending, random: Random): Promise<void> {
+  const { server } = life;
+  const clients = Array.from({ length: CLIENTS }, (_, number) =>
+    work({ world, life }, random.child(`client ${number}`)),
+  );
+  const working = Promise.all(clients);
+  // A client that sees a fault ends the load.
+  const faulty = working.then(() => undefined);
+  if (ending.kind === 'moment') {
+    await Promise.race([Bun.sleep(ending.milliseconds), faulty]);
+    server.process.kill('SIGKILL');
+  }
+  const died = await within(STEP_WITHIN_MS, Promise.race([server.process.exited, faulty]));
+  const how = server.process.signalCode;
+  const logs = tail(server.logs());
+  await server.kill();
+  await working;
+  if (died === undefined && how === null) throw new Fault(`${describe(ending)} did not happen under load`);
+  if (how !== 'SIGKILL') throw new Fault(`the server ended with ${how ?? 'an exit code'} of its own:\n${logs}`);
+}
+
+/** The last look, at everything; uploads that survived so many kills are finished, and nothing of them is left. */
+async function finish(
+  world: World,
+  folder: string,
+  driver: StorageDriver,
+  checked: Checked,
+  random: Random,
+): Promise<void> {
+  const life = await begin({ STORAGE_PATH: folder });
+  if (life === undefined) throw new Fault('the last start was killed');
+  const look = { world, life, driver, checked, everything: true };
+  await verify(look);
+  for (const upload of world.idle.splice(0)) await proceed({ world, life }, upload, random, 'at once');
+  await verify(look);
+  const code = await life.server.stop();
+  if (code !== 0) throw new Fault(`the last server ended with exit code ${code} after SIGTERM`);
+  for await (const { key } of driver.list('tmp/')) {
+    if (key !== 'tmp/reserve') throw new Fault(`${key} is left of a server that was killed`);
+  }
+}
+
+async function snapshotsIn(driver: StorageDriver): Promise<number> {
+  let snapshots = 0;
+  for (const name of await markedRepositories(driver)) {
+    const repository = parseRepositoryName(name);
+    if (repository === undefined) throw new Fault(`${name} has a marker, but is no repository`);
+    for await (const _ of driver.list(snapshotPrefix(repository))) snapshots++;
+  }
+  return snapshots;
+}
+
+function readerOf(root: string): StorageDriver {
+  return new FilesystemDriver({
+    root,
+    writable: false,
+    uniqueName: () => {
+      throw new Error('the drill only reads');
+    },
+    now: Date.now,
+    reach: noCrash,
+    fatal: (reason, cause) => {
+      throw new Error(reason, { cause });
+    },
+  });
+}

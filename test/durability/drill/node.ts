@@ -1,0 +1,77 @@
+import { type Server, startServer } from '../../support/server.ts';
+import { within } from '../../support/within.ts';
+
+const ANSWER_WITHIN_MS = 20_000;
+const DEATH_WITHIN_MS = 5_000;
+
+/** The server ended before it answered: the request was in flight. */
+export class Gone extends Error {
+  override readonly name = 'Gone';
+}
+
+export interface Answer {
+  readonly status: number;
+  readonly headers: Headers;
+  readonly bytes: Uint8Array;
+}
+
+/** One life of the server, from its start to its kill. */
+export class Life {
+  readonly server: Server;
+  #ended = false;
+
+  constructor(server: Server) {
+    this.server = server;
+    void server.process.exited.then(() => {
+      this.#ended = true;
+    });
+  }
+
+  get ended(): boolean {
+    return this.#ended;
+  }
+
+  /**
+   * The answer, whatever its status below 500.
+   * @throws Gone when the connection broke because the server is dead; any other broken connection is a fault
+   */
+  async send(method: string, path: string, init: RequestInit = {}): Promise<Answer> {
+    try {
+      const response = await fetch(`${this.server.url}${path}`, {
+        redirect: 'manual',
+        ...init,
+        method,
+        signal: AbortSignal.timeout(ANSWER_WITHIN_MS),
+      });
+      const { status, headers } = response;
+      const answer = { status, headers, bytes: await response.bytes() };
+      if (status < 500) return answer;
+      const text = new TextDecoder().decode(answer.bytes);
+      throw new Fault(`${method} ${path} was answered with ${status}: ${text}\n${tail(this.server.logs())}`);
+    } catch (error) {
+      if (error instanceof Fault) throw error;
+      // A connection may break a moment before the death of the process is known here.
+      if ((await within(DEATH_WITHIN_MS, this.server.process.exited)) !== undefined) throw new Gone();
+      throw new Fault(`${method} ${path} got no answer from a server that lives: ${String(error)}`);
+    }
+  }
+}
+
+/** Something that must never be seen, kill or not. */
+export class Fault extends Error {
+  override readonly name = 'Fault';
+}
+
+/** Starts a server on a folder. @returns undefined when its crash point killed it before it was ready */
+export async function begin(settings: Readonly<Record<string, string>>): Promise<Life | undefined> {
+  try {
+    return new Life(await startServer(settings));
+  } catch (error) {
+    if (settings.CRASH_POINT !== undefined && String(error).includes('before it was ready (SIGKILL)')) return undefined;
+    throw error;
+  }
+}
+
+export function tail(text: string, lines = 15): string {
+  return text.trimEnd().split('\n').slice(-lines).join('\n');
+}

@@ -1,0 +1,147 @@
+import { createHash } from 'node:crypto';
+import { Fault } from './node.ts';
+import type { Random } from './random.ts';
+import { remember, type Session } from './world.ts';
+
+const MOST_SHARED = 40;
+/** Bytes of a stream that are sent at once: a kill falls between two of them. */
+const STREAM_BYTES = 32 * 1024;
+/** From here on the server stages the bytes of a PUT instead of gathering them. */
+const LAST_CHUNK_BYTES = 300 * 1024;
+
+/** A blob on its way to one repository. */
+export class Upload {
+  readonly repository: string;
+  readonly bytes: Uint8Array;
+  readonly digest: string;
+  readonly location: string;
+  /** Bytes that the server said it has. */
+  acknowledged = 0;
+  /** Bytes that it may have, with the request that was in flight. */
+  reach = 0;
+  /** `closing`, `cancelling`: such a request was sent and not answered. */
+  phase: 'open' | 'closing' | 'cancelling' = 'open';
+
+  constructor(repository: string, bytes: Uint8Array, location: string) {
+    this.repository = repository;
+    this.bytes = bytes;
+    this.digest = `sha256:${createHash('sha256').update(bytes).digest('hex')}`;
+    this.location = location;
+  }
+}
+
+/** POST: a session is there from its answer on. */
+export async function open({ world, life }: Session, repository: string, bytes: Uint8Array): Promise<Upload> {
+  const { status, headers } = await life.send('POST', `/v2/${repository}/blobs/uploads/`);
+  expectStatus('POST of an upload', status, 202);
+  const upload = new Upload(repository, bytes, locationOf(headers));
+  world.uploads.add(upload);
+  return upload;
+}
+
+export function locationOf(headers: Headers): string {
+  const location = headers.get('location');
+  if (location === null) throw new Fault('an upload was begun without a Location');
+  return location;
+}
+
+export function expectStatus(what: string, status: number, ...expected: readonly number[]): void {
+  if (!expected.includes(status)) throw new Fault(`${what}: expected ${expected.join(' or ')}, got ${status}`);
+}
+
+/** Goes on with an upload to its end; at leisure it may also be left for another life, or cancelled. */
+export async function proceed(
+  session: Session,
+  upload: Upload,
+  random: Random,
+  how: 'at once' | 'at leisure',
+): Promise<void> {
+  while (upload.acknowledged < upload.bytes.length) {
+    if (how === 'at leisure' && random.chance(0.08)) {
+      session.world.idle.push(upload);
+      return;
+    }
+    if (how === 'at leisure' && random.chance(0.03)) return await cancel(session, upload);
+    const left = upload.bytes.length - upload.acknowledged;
+    if (random.chance(0.05)) await closeWrongly(session, upload, random);
+    if (left <= LAST_CHUNK_BYTES * 2 && random.chance(0.3)) return await close(session, upload, random);
+    await patch(session, upload, random, Math.min(left, random.between(2, 400_000)));
+  }
+  await close(session, upload, random);
+}
+
+async function patch({ life }: Session, upload: Upload, random: Random, size: number): Promise<void> {
+  const start = upload.acknowledged;
+  const piece = upload.bytes.subarray(start, start + size);
+  upload.reach = start + size;
+  const headers: Record<string, string> = { 'content-type': 'application/octet-stream' };
+  if (random.chance(0.5)) headers['content-range'] = `${start}-${start + size - 1}`;
+  const answer = await life.send('PATCH', upload.location, { headers, body: bodyOf(piece, random) });
+  expectStatus('PATCH', answer.status, 202);
+  upload.acknowledged = offsetOf(answer.headers);
+  if (upload.acknowledged !== start + size) {
+    throw new Fault(`a PATCH of ${size} bytes at ${start} was answered with the offset ${upload.acknowledged}`);
+  }
+}
+
+/** The digest is another one: nothing may be linked, nothing may be kept of the body. */
+async function closeWrongly({ life }: Session, upload: Upload, random: Random): Promise<void> {
+  const wrong = `sha256:${createHash('sha256').update(random.bytes(32)).digest('hex')}`;
+  const last = upload.bytes.subarray(upload.acknowledged, upload.acknowledged + random.between(0, 1000));
+  const { status } = await life.send('PUT', `${upload.location}?digest=${wrong}`, { body: last });
+  expectStatus('PUT with a wrong digest', status, 400);
+}
+
+/** PUT with whatever is left. */
+async function close(session: Session, upload: Upload, random: Random): Promise<void> {
+  const { world, life } = session;
+  const rest = upload.bytes.subarray(upload.acknowledged);
+  upload.reach = upload.bytes.length;
+  upload.phase = 'closing';
+  const blob = world.history.blob(upload.repository, upload.digest);
+  const operation = world.history.begin([blob, 'present']);
+  const target = `${upload.location}?digest=${upload.digest}`;
+  const { status } = await life.send('PUT', target, { body: bodyOf(rest, random) });
+  expectStatus('closing PUT', status, 201);
+  operation.acknowledge();
+  endOf(session, upload);
+  const { repository, digest, bytes } = upload;
+  remember(world.shared, { repository, digest, bytes }, MOST_SHARED);
+}
+
+async function cancel(session: Session, upload: Upload): Promise<void> {
+  upload.phase = 'cancelling';
+  const { status } = await session.life.send('DELETE', upload.location);
+  expectStatus('DELETE of an upload', status, 204);
+  endOf(session, upload);
+}
+
+function endOf({ world }: Session, upload: Upload): void {
+  world.uploads.delete(upload);
+  world.ended.push(upload.location);
+}
+
+/** The bytes at once, with their length, or as a stream of unknown length that takes a while. */
+function bodyOf(bytes: Uint8Array, random: Random): RequestInit['body'] {
+  if (random.chance(0.5)) return new Uint8Array(bytes);
+  const slow = random.chance(0.5);
+  let sent = 0;
+  return new ReadableStream({
+    async pull(controller) {
+      if (sent >= bytes.length) {
+        controller.close();
+        return;
+      }
+      if (slow) await Bun.sleep(1);
+      controller.enqueue(new Uint8Array(bytes.subarray(sent, sent + STREAM_BYTES)));
+      sent += STREAM_BYTES;
+    },
+  });
+}
+
+/** The offset that `Range: 0-<last byte>` says. The drill never sends a single byte, so that 0-0 always means none. */
+export function offsetOf(headers: Headers): number {
+  const last = /^0-(\d+)$/.exec(headers.get('range') ?? '')?.[1];
+  if (last === undefined) throw new Fault(`an upload has no usable Range: ${headers.get('range')}`);
+  return last === '0' ? 0 : Number(last) + 1;
+}

@@ -1,0 +1,199 @@
+import type { StorageDriver } from '../../../src/storage/driver.ts';
+import { digestOf } from '../../support/oci.ts';
+import { markedRepositories, type Walked, walkChain } from './chain.ts';
+import type { Register, Value } from './history.ts';
+import { Fault, type Life } from './node.ts';
+import { offsetOf, type Upload } from './upload.ts';
+import type { World } from './world.ts';
+
+/** Requests that a look at everything has in flight at once. */
+const AT_ONCE = 16;
+
+/** What was looked at, to be shown at the end. */
+export interface Checked {
+  acknowledged: number;
+  names: number;
+  bytes: number;
+  uploadsResumable: number;
+  uploadsEnded: number;
+  readonly walked: Walked;
+}
+
+interface Look {
+  readonly world: World;
+  readonly life: Life;
+  /** Reads the folder beside the server. */
+  readonly driver: StorageDriver;
+  readonly checked: Checked;
+  /** Everything that was ever written, instead of what was touched since the last look. */
+  readonly everything: boolean;
+}
+
+/**
+ * Holds what a server shows after a kill against what clients were told before it. Reads only, and nothing else is going on,
+ * so that afterwards the history begins anew with what was seen.
+ */
+export async function verify(look: Look): Promise<void> {
+  const { world, checked, everything } = look;
+  const chosen = world.history.all().filter((register) => everything || register.touched);
+  const repositories = new Set(chosen.map(({ repository }) => repository));
+  // All tags of a repository: the list of them must be complete, and a manifest's deletion takes any of them along.
+  const tags = [...repositories].flatMap((repository) => world.history.tagsOf(repository));
+  const contents = chosen.filter(({ kind }) => kind !== 'tag');
+  const seen = new Map<Register, Value>();
+  await each([...tags, ...contents], async (register) => {
+    const value = await observe(look, register);
+    if (!register.possible().has(value)) throw new Fault(`after the kill it is ${value ?? 'nothing'}: ${register}`);
+    seen.set(register, value);
+  });
+  for (const repository of repositories) await checkListing(look, repository, seen);
+  await checkUploads(look);
+  const held = new Set([...seen].filter(([, value]) => value !== undefined).map(([{ repository }]) => repository));
+  await checkLogs(look, repositories, held);
+  // Tags first: what they may be depends on the deletions of their manifests.
+  for (const register of [...tags, ...contents]) {
+    checked.acknowledged += register.acknowledged;
+    checked.names++;
+  }
+  for (const [register, value] of seen) register.settle(value);
+}
+
+async function observe(look: Look, register: Register): Promise<Value> {
+  switch (register.kind) {
+    case 'tag':
+      return await observeTag(look, register);
+    case 'manifest':
+      return await observeManifest(look, register, register.name);
+    case 'blob':
+      return await observeBlob(look, register.repository, register.name, 'GET');
+  }
+}
+
+/** A tag that can be seen can be pulled: its manifest and every blob of it. */
+async function observeTag(look: Look, tag: Register): Promise<Value> {
+  const digest = await observeManifest(look, tag, tag.name);
+  if (digest === undefined) return undefined;
+  const manifest = look.world.manifests.get(digest);
+  if (manifest === undefined) throw new Fault(`${tag} points to ${digest}, which nobody pushed`);
+  for (const blob of manifest.blobs) {
+    const found = await observeBlob(look, tag.repository, blob, 'HEAD');
+    if (found === undefined) throw new Fault(`${tag} points to ${digest}, but its blob ${blob} is not there`);
+  }
+  return digest;
+}
+
+/** @returns its digest for a tag, `present` for a digest */
+async function observeManifest({ life, world, checked }: Look, register: Register, reference: string): Promise<Value> {
+  const { status, bytes, headers } = await life.send('GET', `/v2/${register.repository}/manifests/${reference}`);
+  if (status === 404) return undefined;
+  if (status !== 200) throw new Fault(`GET gave ${status} for ${register}`);
+  const digest = digestOf(bytes);
+  const manifest = world.manifests.get(digest);
+  const exact =
+    manifest !== undefined &&
+    headers.get('docker-content-digest') === digest &&
+    headers.get('content-type') === manifest.mediaType &&
+    Buffer.compare(bytes, manifest.bytes) === 0;
+  if (!exact) throw new Fault(`${bytes.length} bytes that nobody pushed like that came for ${register}`);
+  checked.bytes += bytes.length;
+  if (register.kind === 'tag') return digest;
+  if (digest !== register.name) throw new Fault(`the bytes of ${digest} came for ${register}`);
+  return 'present';
+}
+
+async function observeBlob(
+  { life, checked }: Look,
+  repository: string,
+  digest: string,
+  method: 'GET' | 'HEAD',
+): Promise<Value> {
+  const { status, bytes } = await life.send(method, `/v2/${repository}/blobs/${digest}`);
+  if (status === 404) return undefined;
+  if (status !== 200) throw new Fault(`${method} gave ${status} for the blob ${digest} of ${repository}`);
+  if (method === 'GET' && digestOf(bytes) !== digest) {
+    throw new Fault(`${bytes.length} other bytes came for the blob ${digest} of ${repository}`);
+  }
+  checked.bytes += bytes.length;
+  return 'present';
+}
+
+async function checkListing({ life, world }: Look, repository: string, seen: Map<Register, Value>): Promise<void> {
+  const { status, bytes } = await life.send('GET', `/v2/${repository}/tags/list`);
+  const tags = world.history.tagsOf(repository);
+  const expected = tags.filter((tag) => seen.get(tag) !== undefined).map(({ name }) => name);
+  if (status === 404 && expected.length === 0) return;
+  const listed = (JSON.parse(new TextDecoder().decode(bytes)) as { tags?: string[] }).tags;
+  if (JSON.stringify(listed) !== JSON.stringify(expected.sort())) {
+    throw new Fault(`tags/list of ${repository} is ${listed?.join(' ')}; pullable are ${expected.join(' ')}`);
+  }
+}
+
+/**
+ * What an acknowledged request left of an upload is there to go on from. Of one that was finished or cancelled nothing is
+ * left but its id, which proves itself: another process may take it for an upload without bytes.
+ */
+async function checkUploads({ life, world, checked }: Look): Promise<void> {
+  await each(world.ended.splice(0), async (location) => {
+    const offset = await offsetAt(life, location);
+    if (offset !== undefined && offset > 0)
+      throw new Fault(`${location} was ended, but GET gives the offset ${offset}`);
+    checked.uploadsEnded++;
+  });
+  world.idle.length = 0;
+  await each([...world.uploads], async (upload) => {
+    const offset = await offsetAt(life, upload.location);
+    const ended = upload.phase !== 'open' && (offset === undefined || offset === 0);
+    if (ended) await checkEnded(life, upload);
+    else if (offset === undefined || offset < upload.acknowledged || offset > upload.reach) {
+      throw new Fault(`GET gives ${offset ?? 'no'} offset for the upload ${describe(upload)}`);
+    }
+    if (offset === undefined) {
+      world.uploads.delete(upload);
+      return;
+    }
+    upload.acknowledged = offset;
+    upload.reach = offset;
+    upload.phase = 'open';
+    world.idle.push(upload);
+    checked.uploadsResumable++;
+  });
+}
+
+/** undefined for an upload that the server does not know. */
+async function offsetAt(life: Life, location: string): Promise<number | undefined> {
+  const { status, headers } = await life.send('GET', location);
+  if (status === 404) return undefined;
+  if (status !== 204) throw new Fault(`GET ${location} gives ${status}`);
+  return offsetOf(headers);
+}
+
+/** The request that ends an upload was in flight and did its work: the blob must be there before the session goes. */
+async function checkEnded(life: Life, upload: Upload): Promise<void> {
+  if (upload.phase === 'cancelling' || upload.acknowledged === 0) return;
+  const { status } = await life.send('HEAD', `/v2/${upload.repository}/blobs/${upload.digest}`);
+  if (status !== 200) throw new Fault(`the session is gone and the blob is not there: ${describe(upload)}`);
+}
+
+function describe({ location, bytes, acknowledged, reach, phase }: Upload): string {
+  return `${location} (${phase}, ${acknowledged} acknowledged, at most ${reach} sent, of ${bytes.length})`;
+}
+
+/** @param held repositories that hold something, whose markers must be there */
+async function checkLogs(
+  { driver, checked, everything }: Look,
+  touched: ReadonlySet<string>,
+  held: ReadonlySet<string>,
+): Promise<void> {
+  const marked = new Set(await markedRepositories(driver));
+  for (const repository of held) if (!marked.has(repository)) throw new Fault(`${repository} has no marker`);
+  const walked = everything ? marked : touched.intersection(marked);
+  for (const repository of walked) await walkChain(driver, repository, checked.walked, everything);
+}
+
+async function each<T>(items: readonly T[], work: (item: T) => Promise<void>): Promise<void> {
+  const left = [...items];
+  const worker = async (): Promise<void> => {
+    for (let item = left.shift(); item !== undefined; item = left.shift()) await work(item);
+  };
+  await Promise.all(Array.from({ length: AT_ONCE }, worker));
+}
