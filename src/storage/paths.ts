@@ -1,4 +1,4 @@
-import { algorithmOf, hexOf } from '../oci/digest.ts';
+import { algorithmOf, hexOf, parseDigest } from '../oci/digest.ts';
 import type { Digest, Incarnation, RepositoryName, UploadId } from '../oci/names.ts';
 import { parseIncarnation, parseRepositoryName } from '../oci/names.ts';
 import type { Key } from './driver.ts';
@@ -21,7 +21,9 @@ import type { Key } from './driver.ts';
 
 export const FORMAT: Key = 'format';
 export const DATA: Key = 'data/';
+export const REPOSITORIES: Key = 'repos/';
 export const CATALOG: Key = 'catalog/';
+export const HINTS: Key = 'digests/';
 export const UPLOADS: Key = 'uploads/';
 export const EPOCHS: Key = 'gc/';
 
@@ -51,6 +53,12 @@ export function snapshotPrefix(repo: RepositoryName): Key {
   return `repos/${repo}/_snap/`;
 }
 
+/** Whose log or snapshots a key under repos/ belongs to; undefined for anything else. */
+export function repositoryOfLogKey(key: Key): RepositoryName | undefined {
+  const [, name] = /^repos\/(.+)\/_(?:log|snap)\//.exec(key) ?? [];
+  return name === undefined ? undefined : parseRepositoryName(name);
+}
+
 export function markerKey(repo: RepositoryName): Key {
   return `catalog/${repo.replaceAll('/', '+')}`;
 }
@@ -62,6 +70,13 @@ export function repositoryOfMarker(key: Key): RepositoryName | undefined {
 export function hintKey(digest: Digest): Key {
   const hex = hexOf(digest);
   return `digests/${algorithmOf(digest)}/${hex.slice(0, 2)}/${hex}`;
+}
+
+/** undefined for anything under digests/ that is no hint in its place. */
+export function digestOfHintKey(key: Key): Digest | undefined {
+  const [, algorithm = '', , hex = ''] = key.split('/');
+  const digest = parseDigest(`${algorithm}:${hex}`);
+  return digest !== undefined && hintKey(digest) === key ? digest : undefined;
 }
 
 export function sessionKey(upload: UploadId): Key {

@@ -1,0 +1,63 @@
+import type { Digest, Incarnation, RepositoryName, Tag } from '../../oci/names.ts';
+
+/**
+ * `fault`: something that was promised is not so. `warning`: allowed, but worth knowing. `note`: how the check itself went.
+ */
+export type Severity = 'fault' | 'warning' | 'note';
+
+/** What was found, for programs; the message says it to people. */
+export type Problem =
+  | 'slot-missing'
+  | 'slot-unusable'
+  | 'slot-altered'
+  | 'chain-broken'
+  | 'log-unreadable'
+  | 'log-unfolded'
+  | 'log-empty'
+  | 'log-resumed'
+  | 'snapshot-unusable'
+  | 'snapshot-wrong'
+  | 'snapshot-ahead'
+  | 'snapshot-other-version'
+  | 'marker-missing'
+  | 'object-missing'
+  | 'object-length'
+  | 'object-unreadable'
+  | 'object-digest'
+  | 'manifest-invalid'
+  | 'manifest-recorded-wrong'
+  | 'blob-missing'
+  | 'reference-absent'
+  | 'tag-dangling'
+  | 'foreign-object';
+
+/** Where in a repository. */
+export interface Place {
+  readonly repo?: RepositoryName;
+  readonly slot?: number;
+  readonly tag?: Tag;
+  readonly digest?: Digest;
+  readonly inc?: Incarnation;
+}
+
+export interface Finding extends Place {
+  readonly severity: Severity;
+  readonly problem: Problem;
+  /** What is wrong there, without naming the place again. */
+  readonly message: string;
+}
+
+/** Where findings go, as they are found. */
+export type ReportFinding = (finding: Finding) => Promise<void>;
+
+/** What was looked at so far. */
+export interface Tally {
+  repositories: number;
+  slots: number;
+  snapshots: number;
+  /** Different objects that a log links, and their bytes. */
+  objects: number;
+  bytes: number;
+  /** Objects whose digest was computed from their bytes. */
+  verified: number;
+}

@@ -1,0 +1,203 @@
+import { differenceOf } from '../../journal/difference.ts';
+import { encodeBatch, hashSlot, NO_SLOT, type SlotHash } from '../../journal/events.ts';
+import { FOLD_VERSION, RepositoryState } from '../../journal/fold.ts';
+import { readSlot, type Slot } from '../../journal/log.ts';
+import { decodeSnapshot, foldVersionOf } from '../../journal/snapshot.ts';
+import { RegistryError } from '../../oci/errors.ts';
+import type { RepositoryName } from '../../oci/names.ts';
+import type { Key } from '../../storage/driver.ts';
+import { codeOf } from '../../storage/filesystem/durability.ts';
+import { logPrefix, slotKey, snapshotKey, snapshotPrefix } from '../../storage/paths.ts';
+import type { Check } from './check.ts';
+import type { Problem, Severity } from './findings.ts';
+
+/**
+ * Reads a log from its first slot to its last: are the slots contiguous, well-formed and chained, and do the snapshots say what
+ * the slots before them say? Nothing of the server's shortcuts is used: no snapshot is believed while the slots are whole.
+ * @returns the repository as its log says it is; undefined when the log cannot be folded to its end
+ */
+export function checkLog(repo: RepositoryName, check: Check): Promise<RepositoryState | undefined> {
+  return new LogCheck(repo, check).run();
+}
+
+class LogCheck {
+  readonly #repo: RepositoryName;
+  readonly #check: Check;
+  /** undefined: a slot is missing or wrong, so what the log says from there on is not known. */
+  #state: RepositoryState | undefined = new RepositoryState();
+  /** Hash of the slot before; undefined: not known. */
+  #before: SlotHash | undefined = NO_SLOT;
+  /** The slot at which the fold was lost. */
+  #lostAt = 0;
+  /** The first of a run of missing slots. */
+  #missingFrom: number | undefined;
+
+  constructor(repo: RepositoryName, check: Check) {
+    this.#repo = repo;
+    this.#check = check;
+  }
+
+  async run(): Promise<RepositoryState | undefined> {
+    // Both listings come before the first slot is read: whatever they name was durable then, so no append that happens
+    // meanwhile can look like a gap.
+    const last = await this.#lastListedSlot();
+    const snapshots = await this.#listSnapshots();
+    let seq = 1;
+    for (; ; seq++) {
+      const slot = await this.#read(seq);
+      if (slot === 'absent') {
+        if (seq > last) break;
+        this.#missingFrom ??= seq;
+        this.#lose(seq);
+      } else {
+        await this.#reportMissing(seq);
+        if (slot === 'unusable') this.#lose(seq);
+        else await this.#follow(slot);
+      }
+      const snapshot = snapshots.get(seq);
+      if (snapshot !== undefined) await this.#checkSnapshot(seq, snapshot, typeof slot === 'object' ? slot : undefined);
+      snapshots.delete(seq);
+    }
+    await this.#reportMissing(seq);
+    await this.#reportAhead(seq - 1, snapshots);
+    if (seq === 1 && snapshots.size === 0) {
+      await this.#report('note', 'log-empty', 'it has a marker but no slot: a first push that did not get far');
+    }
+    if (this.#state === undefined) {
+      await this.#report(
+        'warning',
+        'log-unfolded',
+        `the log cannot be folded from slot ${this.#lostAt} on: its tags, manifests and blobs were not checked`,
+      );
+    }
+    return this.#state;
+  }
+
+  /** A slot that was read: does it follow the one before? */
+  async #follow(slot: Slot): Promise<void> {
+    const { seq, prev } = slot.batch;
+    if (this.#before !== undefined && prev !== this.#before) {
+      this.#lose(seq);
+      const message = `it names another slot before it than slot ${seq - 1} is: one of the two was altered`;
+      await this.#report('fault', 'chain-broken', message, seq);
+    }
+    this.#state?.apply(slot.batch, slot.hash);
+    this.#before = slot.hash;
+  }
+
+  #lose(seq: number): void {
+    if (this.#state !== undefined) this.#lostAt = seq;
+    this.#state = undefined;
+    this.#before = undefined;
+  }
+
+  async #read(seq: number): Promise<Slot | 'absent' | 'unusable'> {
+    let slot: Slot | undefined;
+    try {
+      slot = await readSlot(this.#check.reader, this.#repo, seq);
+    } catch (error) {
+      await this.#report('fault', 'slot-unusable', problemOf(error), seq);
+      return 'unusable';
+    }
+    if (slot === undefined) return 'absent';
+    this.#check.tally.slots++;
+    // Only one sequence of bytes says the same: a field that this version does not know shows here, too.
+    if (hashSlot(encodeBatch(slot.batch)) !== slot.hash) {
+      await this.#report('fault', 'slot-altered', 'its bytes are not those that Marina writes for what it says', seq);
+    }
+    return slot;
+  }
+
+  async #lastListedSlot(): Promise<number> {
+    let last = 0;
+    for await (const { key } of this.#check.reader.list(logPrefix(this.#repo))) {
+      const seq = Number(key.slice(logPrefix(this.#repo).length));
+      if (seq >= 1 && slotKey(this.#repo, seq) === key) last = Math.max(last, seq);
+      else await this.#report('warning', 'foreign-object', `${key} is no slot`);
+    }
+    return last;
+  }
+
+  async #listSnapshots(): Promise<Map<number, Key>> {
+    const found = new Map<number, Key>();
+    for await (const { key } of this.#check.reader.list(snapshotPrefix(this.#repo))) {
+      const seq = Number.MAX_SAFE_INTEGER - Number(key.slice(snapshotPrefix(this.#repo).length));
+      if (seq >= 1 && snapshotKey(this.#repo, seq) === key) found.set(seq, key);
+      else await this.#report('warning', 'foreign-object', `${key} is no snapshot`);
+    }
+    return found;
+  }
+
+  /** @param slot the one that the snapshot was taken after, where it could be read */
+  async #checkSnapshot(seq: number, key: Key, slot: Slot | undefined): Promise<void> {
+    const state = await this.#readSnapshot(seq, key);
+    if (state === undefined) return;
+    this.#check.tally.snapshots++;
+    if (slot !== undefined && state.hash !== slot.hash) {
+      await this.#report('fault', 'snapshot-wrong', 'the snapshot was taken after other bytes than this slot has', seq);
+      return;
+    }
+    if (this.#state === undefined) {
+      // Where the slots before are damaged, the snapshot is the best there is: the server begins with it, too.
+      this.#state = state;
+      this.#before = state.hash;
+      await this.#report('note', 'log-resumed', 'what follows was checked beginning with the snapshot', seq);
+      return;
+    }
+    const difference = differenceOf(this.#state, state);
+    if (difference === undefined) return;
+    await this.#report('fault', 'snapshot-wrong', `the snapshot ${difference}, which the slots do not say`, seq);
+  }
+
+  async #readSnapshot(seq: number, key: Key): Promise<RepositoryState | undefined> {
+    let bytes: Uint8Array | undefined;
+    try {
+      bytes = await this.#check.reader.read(key);
+    } catch (error) {
+      await this.#report('fault', 'snapshot-unusable', `the snapshot ${problemOf(error)}`, seq);
+      return undefined;
+    }
+    // Somebody removed it meanwhile. That is allowed: the log says the same.
+    if (bytes === undefined) return undefined;
+    const state = await decodeSnapshot(this.#repo, bytes);
+    if (state?.seq === seq) return state;
+    const version = await foldVersionOf(bytes);
+    if (state === undefined && version !== undefined && version !== FOLD_VERSION) {
+      const message = `the snapshot is of fold version ${version}, this Marina knows ${FOLD_VERSION}`;
+      await this.#report('note', 'snapshot-other-version', message, seq);
+    } else {
+      const problem = state === undefined ? 'cannot be read' : `says that it is of slot ${state.seq}`;
+      await this.#report('fault', 'snapshot-unusable', `the snapshot ${problem}`, seq);
+    }
+    return undefined;
+  }
+
+  /** @param seq the first slot after the missing ones */
+  async #reportMissing(seq: number): Promise<void> {
+    const from = this.#missingFrom;
+    if (from === undefined) return;
+    this.#missingFrom = undefined;
+    const upTo = seq - 1 > from ? ` (and so are all up to ${seq - 1})` : '';
+    await this.#report('fault', 'slot-missing', `it is missing${upTo}, though later ones are there`, from);
+  }
+
+  async #reportAhead(last: number, snapshots: ReadonlyMap<number, Key>): Promise<void> {
+    for (const seq of [...snapshots.keys()].sort((a, b) => a - b)) {
+      const message = `a snapshot was taken after this slot, but the log ends with slot ${last}: newer ones were lost`;
+      await this.#report('fault', 'snapshot-ahead', message, seq);
+    }
+  }
+
+  #report(severity: Severity, problem: Problem, message: string, slot?: number): Promise<void> {
+    const where = slot === undefined ? {} : { slot };
+    return this.#check.report({ severity, problem, repo: this.#repo, ...where, message });
+  }
+}
+
+/** What a read failed with. Anything but damage and the system's own errors is a defect of this program. */
+export function problemOf(error: unknown): string {
+  if (error instanceof RegistryError && error.kind === 'log-broken') return error.message;
+  const code = codeOf(error);
+  if (code === undefined) throw error;
+  return `cannot be read (${code})`;
+}

@@ -1,0 +1,96 @@
+import { setTimeout as delay } from 'node:timers/promises';
+import type { Batch } from '../journal/events.ts';
+import { readSlot } from '../journal/log.ts';
+import type { RepositoryName } from '../oci/names.ts';
+import { describeEvent, type ShowDigest, shortDigest, wholeDigest } from './describe-event.ts';
+import { CommandError, EXIT, type ExitCode } from './failure.ts';
+import { type OpenStore, requireRepository } from './open-store.ts';
+import { formatTime, type Output, OutputClosed, printable } from './output.ts';
+import { SlotReader } from './slot-reader.ts';
+
+/** How soon a new slot is seen. Asking for one that is absent costs a single look-up. */
+const POLL_MS = 200;
+/** As long as the longest type of an event. */
+const TYPE_WIDTH = 'manifest.deleted'.length;
+const SEQ_WIDTH = 6;
+/** Where a column is as wide as its widest entry so far: no actor makes it wider than this. */
+const MAX_ACTOR_WIDTH = 40;
+
+export interface LogOptions {
+  readonly follow?: true;
+  readonly json?: true;
+  readonly full?: true;
+  /** The first slot to show. */
+  readonly from: number;
+}
+
+/** `log <repo>`: what happened to a repository, oldest first. */
+export async function showLog(name: string, options: LogOptions, store: OpenStore, output: Output): Promise<ExitCode> {
+  const repo = requireRepository(name);
+  const write = options.json === true ? writeJson(output) : writeReadable(output, options.full === true);
+  const slots = new SlotReader(store.reader, repo, options.from);
+  const interrupted = new AbortController();
+  if (options.follow === true) process.once('SIGINT', () => interrupted.abort());
+  if ((await readSlot(store.reader, repo, 1)) === undefined) {
+    if (options.follow !== true) throw unknownRepository(repo, store);
+    console.error(`marina: ${repo} has no log yet, waiting for its first slot`);
+  }
+  try {
+    while (!interrupted.signal.aborted) {
+      const slot = await slots.next();
+      if (slot !== undefined) await write(slot.batch);
+      else if (options.follow !== true) break;
+      else await pause(interrupted.signal);
+    }
+  } catch (error) {
+    if (!(error instanceof OutputClosed)) throw error;
+    // Whoever reads has seen enough.
+  }
+  return EXIT.ok;
+}
+
+export function unknownRepository(repo: RepositoryName, store: OpenStore): CommandError {
+  return new CommandError(EXIT.negative, `there is no repository ${repo} in ${store.place}`);
+}
+
+async function pause(signal: AbortSignal): Promise<void> {
+  try {
+    await delay(POLL_MS, undefined, { signal });
+  } catch (error) {
+    if (!signal.aborted) throw error;
+  }
+}
+
+type WriteBatch = (batch: Batch) => Promise<void>;
+
+/** One object an event: the fields of its slot, and the event itself. */
+function writeJson(output: Output): WriteBatch {
+  return async ({ events, ...slot }) => {
+    for (const event of events) await output.json({ ...slot, event });
+  };
+}
+
+function writeReadable(output: Output, full: boolean): WriteBatch {
+  const show: ShowDigest = full ? wholeDigest : shortDigest;
+  let actorWidth = 'anonymous@127.0.0.1'.length;
+  return async ({ at, seq, events }) => {
+    for (const event of events) {
+      const actor = printable(event.actor ?? '-');
+      actorWidth = Math.min(MAX_ACTOR_WIDTH, Math.max(actorWidth, actor.length));
+      const columns = [
+        output.styled('dim', formatTime(at)),
+        output.styled('yellow', String(seq).padStart(SEQ_WIDTH)),
+        actor.padEnd(actorWidth),
+        output.styled(styleOf(event.type), event.type.padEnd(TYPE_WIDTH)),
+        describeEvent(event, show),
+      ];
+      await output.line(columns.join('  '));
+    }
+  };
+}
+
+/** What takes something away stands out. */
+function styleOf(type: string): 'red' | 'green' | 'cyan' {
+  if (type.endsWith('deleted') || type.endsWith('unlinked')) return 'red';
+  return type === 'tag.set' ? 'green' : 'cyan';
+}

@@ -1,0 +1,74 @@
+import { Command, InvalidArgumentError } from 'commander';
+import packageJson from '../../package.json' with { type: 'json' };
+import { EXIT, type ExitCode, reportFailure } from './failure.ts';
+import { type FsckOptions, fsck } from './fsck.ts';
+import { showHistory } from './history.ts';
+import { type LogOptions, showLog } from './log.ts';
+import { type OpenStore, openStore } from './open-store.ts';
+import { Output } from './output.ts';
+
+const marina = new Command('marina')
+  .description(
+    'Looks into a Marina store, which is found as the server finds it: by STORAGE_PATH and the other settings in the ' +
+      'environment (docs/configuration.md). Nothing is written, and a running server is not disturbed.',
+  )
+  .version(packageJson.version)
+  .usage('<verb> [options]')
+  .helpCommand(false)
+  .exitOverride((error) => process.exit(error.exitCode === 0 ? EXIT.ok : EXIT.failed))
+  .addHelpText(
+    'after',
+    `
+Examples:
+  npm run --silent marina -- log library/app --follow
+  npm run --silent marina -- history library/app latest
+  STORAGE_PATH=/data npm run --silent marina -- fsck --scrub
+
+Exit codes: 0 all is well, 1 faults were found or there is no such thing, 2 it could not run.`,
+  );
+
+marina
+  .command('log')
+  .description('what happened to a repository, oldest first: one line an event')
+  .argument('<repo>', 'name of the repository')
+  .option('-f, --follow', 'go on with what happens from now on, until interrupted')
+  .option('--json', 'one JSON object an event: the fields of its slot, and the event')
+  .option('--full', 'digests in full')
+  .option('--from <seq>', 'begin with this slot', positiveInteger, 1)
+  .action((repo: string, options: LogOptions) => run((store, output) => showLog(repo, options, store, output)));
+
+marina
+  .command('history')
+  .description('every value that a tag had, oldest first: when, by whom, in which slot; also when it was deleted')
+  .argument('<repo>', 'name of the repository')
+  .argument('<tag>', 'name of the tag')
+  .option('--json', 'one JSON object a change')
+  .action((repo: string, tag: string, options: { json?: true }) =>
+    run((store, output) => showHistory(repo, tag, options, store, output)),
+  );
+
+marina
+  .command('fsck')
+  .description(
+    'check that logs, snapshots, manifests and blobs are whole; names the repository and digest of each fault',
+  )
+  .argument('[repo...]', 'repositories to check; all of the store when none is named')
+  .option('--scrub', 'read every blob and verify its digest')
+  .option('--json', 'one JSON object a finding, and one for the summary')
+  .action((repos: string[], options: FsckOptions) => run((store, output) => fsck(repos, options, store, output)));
+
+function positiveInteger(text: string): number {
+  if (!/^[1-9]\d{0,14}$/.test(text)) throw new InvalidArgumentError('A slot number from 1 on is expected.');
+  return Number(text);
+}
+
+/** The process ends by itself when its last line is written; process.exit would cut that off. */
+async function run(work: (store: OpenStore, output: Output) => Promise<ExitCode>): Promise<void> {
+  try {
+    process.exitCode = await work(await openStore(process.env), new Output(process.stdout));
+  } catch (error) {
+    process.exitCode = reportFailure(error);
+  }
+}
+
+await marina.parseAsync();

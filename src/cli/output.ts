@@ -1,0 +1,65 @@
+import { styleText } from 'node:util';
+
+/** Whoever read the output has gone away (`| head`). */
+export class OutputClosed extends Error {
+  override readonly name = 'OutputClosed';
+}
+
+export type Style = Parameters<typeof styleText>[0];
+
+/** Lines to stdout, as fast as their reader takes them. */
+export class Output {
+  readonly isTerminal: boolean;
+  readonly #stream: NodeJS.WriteStream;
+  readonly #hasColors: boolean;
+
+  constructor(stream: NodeJS.WriteStream) {
+    this.#stream = stream;
+    this.isTerminal = stream.isTTY === true;
+    // Knows NO_COLOR and TERM=dumb. FORCE_COLOR counts on a terminal only: elsewhere the output is for programs.
+    this.#hasColors = this.isTerminal && stream.hasColors();
+    // Each write reports its own failure; without a listener the same failure would end the process with a stack.
+    stream.on('error', () => {});
+  }
+
+  /** @throws OutputClosed when nobody reads any more */
+  line(text: string): Promise<void> {
+    return new Promise((resolve, reject) => {
+      this.#stream.write(`${text}\n`, (error) => {
+        if (error === undefined || error === null) resolve();
+        else reject('code' in error && error.code === 'EPIPE' ? new OutputClosed() : error);
+      });
+    });
+  }
+
+  json(value: unknown): Promise<void> {
+    return this.line(JSON.stringify(value));
+  }
+
+  /** The text in a style where the reader is a terminal that has colours, else as it is. */
+  styled(style: Style, text: string): string {
+    return this.#hasColors ? styleText(style, text, { validateStream: false }) : text;
+  }
+}
+
+/** What came from outside must not steer the terminal it is shown on. */
+export function printable(text: string): string {
+  return text.replace(/\p{C}/gu, (character) => `\\u{${character.codePointAt(0)?.toString(16) ?? ''}}`);
+}
+
+const UNITS = ['B', 'KiB', 'MiB', 'GiB', 'TiB'] as const;
+
+export function formatBytes(bytes: number): string {
+  const power = bytes < 1024 ? 0 : Math.min(UNITS.length - 1, Math.floor(Math.log2(bytes) / 10));
+  return power === 0 ? `${bytes} B` : `${(bytes / 1024 ** power).toFixed(1)} ${UNITS[power]}`;
+}
+
+/** `1 slot`, `2 slots`, `0 repositories`. */
+export function count(number: number, one: string, many = `${one}s`): string {
+  return `${number} ${number === 1 ? one : many}`;
+}
+
+/** The moment of a slot to the second, in UTC. @param at ISO 8601 with milliseconds and Z, as slots have it */
+export function formatTime(at: string): string {
+  return `${at.slice(0, 10)} ${at.slice(11, 19)}Z`;
+}

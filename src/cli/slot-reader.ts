@@ -1,0 +1,33 @@
+import { logBroken, readSlot, type Slot } from '../journal/log.ts';
+import type { RepositoryName } from '../oci/names.ts';
+import type { StoreReader } from '../storage/driver.ts';
+
+/** Reads a log slot by slot and holds nothing of it; at its end it can be asked again, for what was appended since. */
+export class SlotReader {
+  readonly #reader: StoreReader;
+  readonly #repo: RepositoryName;
+  #next: number;
+  #last: Slot | undefined;
+
+  /** @param from the first slot to read */
+  constructor(reader: StoreReader, repo: RepositoryName, from = 1) {
+    this.#reader = reader;
+    this.#repo = repo;
+    this.#next = from;
+  }
+
+  /**
+   * @returns undefined while nobody has written the next slot
+   * @throws RegistryError `log-broken`
+   */
+  async next(): Promise<Slot | undefined> {
+    const slot = await readSlot(this.#reader, this.#repo, this.#next);
+    if (slot === undefined) return undefined;
+    if (this.#last !== undefined && slot.batch.prev !== this.#last.hash) {
+      throw logBroken(this.#repo, this.#next, 'it does not follow the slot before, one of the two was altered');
+    }
+    this.#last = slot;
+    this.#next++;
+    return slot;
+  }
+}
