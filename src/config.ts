@@ -34,10 +34,14 @@ export const SETTINGS = {
     fallback: '24h',
     sentence: 'How long bytes stay after nothing refers to them any more.',
   }),
-  bodyIdleTimeout: duration('BODY_IDLE_TIMEOUT', {
-    fallback: '60s',
-    sentence: 'A request body that brings no byte for so long is given up with 408; what came is kept.',
-  }),
+  bodyIdleTimeout: duration(
+    'BODY_IDLE_TIMEOUT',
+    {
+      fallback: '60s',
+      sentence: 'A request body that brings no byte for so long is given up with 408; what came is kept.',
+    },
+    'timer',
+  ),
   drainTimeout: duration('DRAIN_TIMEOUT', {
     fallback: '25s',
     sentence: 'How long requests in flight may take to end after SIGTERM.',
@@ -90,5 +94,7 @@ function readSetting(setting: Setting<unknown>, environment: Readonly<Record<str
   if (written === undefined) return undefined;
   const parsed = setting.parse(written);
   if ('value' in parsed) return parsed.value;
-  throw new ConfigError(`${name ?? setting.name}=${written} cannot be used: ${parsed.expected} is expected`);
+  // A value of several lines must not make several lines of the message.
+  const shown = written.replace(/\p{Cc}+/gu, ' ');
+  throw new ConfigError(`${name ?? setting.name}=${shown} cannot be used: ${parsed.expected} is expected`);
 }

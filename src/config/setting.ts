@@ -64,15 +64,27 @@ export function flag<D extends Description>(name: string, about: D): Setting<boo
   });
 }
 
-const UNITS: Readonly<Record<string, number>> = { ms: 1, s: 1_000, m: 60_000, h: 3_600_000, d: 86_400_000 };
+const DAY = 86_400_000;
+const UNITS: Readonly<Record<string, number>> = { ms: 1, s: 1_000, m: 60_000, h: 3_600_000, d: DAY };
 
-/** Value in milliseconds. */
-export function duration<D extends Description>(name: string, about: D): Setting<number, FallbackOf<D>> {
+/** The longest time that a timer can wait: a longer one would go off at once. */
+const LONGEST_TIMER_DAYS = 24;
+
+/** Value in milliseconds. @param use `timer`: something waits for that long, so it is neither nothing nor too much */
+export function duration<D extends Description>(
+  name: string,
+  about: D,
+  use: 'age' | 'timer' = 'age',
+): Setting<number, FallbackOf<D>> {
   return setting(name, 'duration', about, (value) => {
     const [, digits, unit] = /^(\d{1,9})(ms|s|m|h|d)$/.exec(value) ?? [];
     const factor = unit === undefined ? undefined : UNITS[unit];
     if (digits === undefined || factor === undefined) return { expected: 'a duration like 500ms, 30s, 10m, 24h or 7d' };
-    return { value: Number(digits) * factor };
+    const milliseconds = Number(digits) * factor;
+    if (use === 'timer' && (milliseconds === 0 || milliseconds > LONGEST_TIMER_DAYS * DAY)) {
+      return { expected: `a duration from 1ms to ${LONGEST_TIMER_DAYS}d` };
+    }
+    return { value: milliseconds };
   });
 }
 
@@ -93,7 +105,8 @@ export function url<D extends Description>(name: string, about: D): Setting<stri
   return setting(name, 'URL', about, (value) => {
     if (value === '') return { value };
     const parsed = URL.canParse(value) ? new URL(value) : undefined;
-    if (parsed?.protocol !== 'http:' && parsed?.protocol !== 'https:')
+    const isPlain = parsed?.search === '' && parsed.hash === '' && parsed.username === '' && parsed.password === '';
+    if (!isPlain || (parsed.protocol !== 'http:' && parsed.protocol !== 'https:'))
       return { expected: 'a URL like https://registry.example' };
     return { value: value.replace(/\/+$/, '') };
   });

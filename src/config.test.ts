@@ -1,0 +1,226 @@
+import { describe, expect, test } from 'bun:test';
+import fc from 'fast-check';
+import { type Config, ConfigError, readConfig, SETTINGS } from './config.ts';
+
+/** A setting that is missing here does not compile. */
+const DEFAULTS: Config = {
+  port: 5000,
+  host: '0.0.0.0',
+  publicUrl: '',
+  storageDriver: 'filesystem',
+  storagePath: './registry-data',
+  s3Bucket: undefined,
+  s3Region: undefined,
+  s3Endpoint: undefined,
+  s3Prefix: undefined,
+  s3ForcePathStyle: undefined,
+  s3InsecureSkipVerify: undefined,
+  awsAccessKeyId: undefined,
+  awsSecretAccessKey: undefined,
+  awsSessionToken: undefined,
+  uploadExpiry: 7 * 86_400_000,
+  gcGrace: 86_400_000,
+  bodyIdleTimeout: 60_000,
+  drainTimeout: 25_000,
+  viewMemory: 256 * 1024 ** 2,
+  contentCache: 64 * 1024 ** 2,
+  nodeName: '',
+  logLevel: 'info',
+  logFormat: 'auto',
+  crashPoint: undefined,
+};
+
+type Name = keyof Config;
+
+/** For each setting values that it takes, with what they mean, and values that it refuses. */
+const CASES: Readonly<Record<Name, { readonly good: readonly [string, unknown][]; readonly bad: readonly string[] }>> =
+  {
+    port: {
+      good: [
+        ['0', 0],
+        ['65535', 65535],
+        ['080', 80],
+      ],
+      bad: ['65536', '-1', '1.5', 'http', '5000 ', '0x50', '1e3', '9'.repeat(20)],
+    },
+    host: {
+      good: [
+        ['127.0.0.1', '127.0.0.1'],
+        ['::', '::'],
+      ],
+      bad: [],
+    },
+    publicUrl: {
+      good: [
+        ['https://r.example', 'https://r.example'],
+        ['http://r.example:5000/path//', 'http://r.example:5000/path'],
+      ],
+      bad: [
+        'r.example',
+        'ftp://r.example',
+        '//r.example',
+        'https://',
+        'https://r.example?a=b',
+        'https://r.example#a',
+        'https://a:b@r.example',
+      ],
+    },
+    storageDriver: {
+      good: [
+        ['filesystem', 'filesystem'],
+        ['s3', 's3'],
+      ],
+      bad: ['S3', 'memory', 'fs'],
+    },
+    storagePath: {
+      good: [
+        ['/data', '/data'],
+        ['a b', 'a b'],
+      ],
+      bad: [],
+    },
+    s3Bucket: { good: [['bucket', 'bucket']], bad: [] },
+    s3Region: { good: [['eu-1', 'eu-1']], bad: [] },
+    s3Endpoint: { good: [['http://minio:9000/', 'http://minio:9000']], bad: ['minio:9000', 'minio'] },
+    s3Prefix: { good: [['a/b', 'a/b']], bad: [] },
+    s3ForcePathStyle: {
+      good: [
+        ['true', true],
+        ['false', false],
+      ],
+      bad: ['yes', '1', 'TRUE'],
+    },
+    s3InsecureSkipVerify: {
+      good: [
+        ['true', true],
+        ['false', false],
+      ],
+      bad: ['no', '0'],
+    },
+    awsAccessKeyId: { good: [['key', 'key']], bad: [] },
+    awsSecretAccessKey: { good: [['secret', 'secret']], bad: [] },
+    awsSessionToken: { good: [['token', 'token']], bad: [] },
+    uploadExpiry: {
+      good: [
+        ['500ms', 500],
+        ['30s', 30_000],
+        ['10m', 600_000],
+        ['24h', 86_400_000],
+        ['30d', 2_592_000_000],
+      ],
+      bad: ['7', '-1d', '1w', '1.5h', '1 d', 'd', '1H'],
+    },
+    gcGrace: {
+      good: [
+        ['0s', 0],
+        ['1h', 3_600_000],
+      ],
+      bad: ['24', 'never'],
+    },
+    bodyIdleTimeout: {
+      good: [
+        ['1ms', 1],
+        ['24d', 24 * 86_400_000],
+      ],
+      bad: ['0s', '25d', '60'],
+    },
+    drainTimeout: {
+      good: [
+        ['0s', 0],
+        ['1m', 60_000],
+      ],
+      bad: ['25', ''.padEnd(12, '9')],
+    },
+    viewMemory: {
+      good: [
+        ['0', 0],
+        ['4096', 4096],
+        ['1B', 1],
+        ['2KiB', 2048],
+        ['1GiB', 1024 ** 3],
+      ],
+      bad: ['1KB', '1G', '-1', '1.5GiB', '1 MiB', 'MiB'],
+    },
+    contentCache: { good: [['512KiB', 524_288]], bad: ['lots', '64M'] },
+    nodeName: { good: [['node-1', 'node-1']], bad: [] },
+    logLevel: {
+      good: [
+        ['debug', 'debug'],
+        ['silent', 'silent'],
+      ],
+      bad: ['INFO', 'trace', 'off'],
+    },
+    logFormat: {
+      good: [
+        ['json', 'json'],
+        ['pretty', 'pretty'],
+      ],
+      bad: ['text'],
+    },
+    crashPoint: { good: [['create.before-write:2', 'create.before-write:2']], bad: [] },
+  };
+const NAMES = Object.keys(CASES) as Name[];
+
+function problemOf(environment: Record<string, string>): string {
+  try {
+    readConfig(environment);
+    return 'none';
+  } catch (error) {
+    if (error instanceof ConfigError) return error.message;
+    throw error;
+  }
+}
+
+describe('settings', () => {
+  test('have their defaults in an empty environment, and where a variable is empty', () => {
+    expect(readConfig({})).toEqual(DEFAULTS);
+    const empty = Object.values(SETTINGS).flatMap(({ name, aliases }) => [name, ...aliases].map((each) => [each, '']));
+    expect(readConfig(Object.fromEntries(empty))).toEqual(DEFAULTS);
+  });
+
+  test.each(NAMES)('%s takes what it should, and changes nothing else', (key) => {
+    const { name } = SETTINGS[key];
+    for (const [written, value] of CASES[key].good) {
+      expect<unknown>(readConfig({ [name]: written })).toEqual({ ...DEFAULTS, [key]: value });
+    }
+  });
+
+  test.each(NAMES)('%s refuses anything else in one clear line', (key) => {
+    const { name } = SETTINGS[key];
+    for (const written of CASES[key].bad) {
+      const problem = problemOf({ [name]: written });
+      expect(problem).toStartWith(`${name}=${written} cannot be used: `);
+      expect(problem).toEndWith(' is expected');
+    }
+  });
+
+  test('are known by their other names too; the first name goes before', () => {
+    expect(readConfig({ STORAGE_TYPE: 's3' }).storageDriver).toBe('s3');
+    expect(readConfig({ STORAGE_DRIVER: 'filesystem', STORAGE_TYPE: 's3' }).storageDriver).toBe('filesystem');
+    expect(readConfig({ STORAGE_DRIVER: '', STORAGE_TYPE: 's3' }).storageDriver).toBe('s3');
+    expect(problemOf({ STORAGE_TYPE: 'tape' })).toStartWith('STORAGE_TYPE=tape cannot be used: ');
+  });
+
+  test('have names of their own, a type and a sentence, and a default that they take', () => {
+    const names = Object.values(SETTINGS).flatMap(({ name, aliases }) => [name, ...aliases]);
+    expect(new Set(names).size).toBe(names.length);
+    for (const { name, type, sentence } of Object.values(SETTINGS)) {
+      expect(name).toMatch(/^[A-Z][A-Z0-9_]*$/);
+      expect(type).not.toBe('');
+      expect(sentence).toMatch(/^[A-Z].*\.$/s);
+    }
+  });
+
+  test('of any text are a value or one line', () => {
+    fc.assert(
+      fc.property(fc.constantFrom(...NAMES), fc.string({ unit: 'binary' }), (key, written) => {
+        expect(problemOf({ [SETTINGS[key].name]: written })).not.toMatch(/\n|\r/);
+      }),
+    );
+    expect(problemOf({ PORT: '50\n00' })).toBe('PORT=50 00 cannot be used: a number from 0 to 65535 is expected');
+  });
+
+  test('of other programs are of no interest', () => {
+    expect(readConfig({ PATH: '/bin', port: '1', Port: '1', '': 'x' })).toEqual(DEFAULTS);
+  });
+});
