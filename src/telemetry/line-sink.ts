@@ -1,10 +1,11 @@
-import { write, writeSync } from 'node:fs';
+import { DONE, type SinkMessage, type SinkStart } from './line-protocol.ts';
 
 const BUFFER_BYTES = 64 * 1024;
 const FLUSH_MS = 100;
 /** A reader that is so far behind holds the process up: lines are never dropped, and memory is not for them. */
 const MAX_PENDING = 16 * 1024 * 1024;
-const RETRY_MS = 5;
+/** How long the end of the process may wait for a reader that takes nothing. */
+const LAST_MS = 5_000;
 /** Of a UTF-16 string's length, the most bytes that UTF-8 can need. */
 const UTF8_FACTOR = 3;
 
@@ -13,16 +14,17 @@ const UTF8_FACTOR = 3;
  * thread one copy. pino takes it as its destination.
  */
 export class LineSink {
-  readonly #fd: number;
-  #buffer = Buffer.allocUnsafe(BUFFER_BYTES);
+  readonly #worker = new Worker(new URL('./line-worker.ts', import.meta.url).href);
+  readonly #counters = new Int32Array(new SharedArrayBuffer(4));
+  #buffer = Buffer.from(new ArrayBuffer(BUFFER_BYTES));
   #filled = 0;
-  #pending: Buffer[] = [];
-  #pendingBytes = 0;
-  #writing = false;
-  #closed = false;
+  /** Bytes given to the thread, as a number that wraps around like its counter. */
+  #given = 0;
 
   constructor(fd: number) {
-    this.#fd = fd;
+    this.#worker.unref();
+    const start: SinkStart = { fd, counters: this.#counters.buffer as SharedArrayBuffer };
+    this.#worker.postMessage(start satisfies SinkMessage);
     setInterval(() => this.#hand(), FLUSH_MS).unref();
   }
 
@@ -31,66 +33,40 @@ export class LineSink {
     if (most > BUFFER_BYTES - this.#filled) {
       this.#hand();
       if (most > BUFFER_BYTES) {
-        this.#queue(Buffer.from(line));
+        this.#give(new Uint8Array(new TextEncoder().encode(line)));
         return;
       }
     }
     this.#filled += this.#buffer.write(line, this.#filled, 'utf8');
   }
 
-  /** Everything so far, before the process ends. */
+  /** Everything so far has left the process when this returns: to be called before it ends. */
   flushSync(): void {
     this.#hand();
-    const pending = Buffer.concat(this.#pending);
-    // The part that another thread is writing now is its own; what waits behind it is written here.
-    this.#pending = [];
-    this.#pendingBytes = 0;
-    this.#writeSync(pending);
+    const deadline = performance.now() + LAST_MS;
+    this.#waitUntil(0, () => deadline - performance.now());
   }
 
   #hand(): void {
     if (this.#filled === 0) return;
-    this.#queue(this.#buffer.subarray(0, this.#filled));
-    this.#buffer = Buffer.allocUnsafe(BUFFER_BYTES);
+    const bytes = new Uint8Array(this.#buffer.buffer, 0, this.#filled);
+    this.#buffer = Buffer.from(new ArrayBuffer(BUFFER_BYTES));
     this.#filled = 0;
+    this.#give(bytes);
   }
 
-  #queue(bytes: Buffer): void {
-    if (this.#closed) return;
-    this.#pending.push(bytes);
-    this.#pendingBytes += bytes.length;
-    if (this.#pendingBytes > MAX_PENDING) this.flushSync();
-    else if (!this.#writing) this.#writeNext();
+  #give(bytes: Uint8Array<ArrayBuffer>): void {
+    this.#given = (this.#given + bytes.length) | 0;
+    this.#worker.postMessage(bytes satisfies SinkMessage, [bytes.buffer]);
+    this.#waitUntil(MAX_PENDING, () => Number.POSITIVE_INFINITY);
   }
 
-  #writeNext(): void {
-    const bytes = this.#pending.shift();
-    this.#writing = bytes !== undefined;
-    if (bytes === undefined) return;
-    this.#pendingBytes -= bytes.length;
-    write(this.#fd, bytes, (error, count) => {
-      if (error?.code === 'EAGAIN') this.#again(bytes);
-      else if (error !== null) this.#closed = true;
-      else if (count < bytes.length) this.#again(bytes.subarray(count));
-      else this.#writeNext();
-    });
-  }
-
-  #again(bytes: Buffer): void {
-    this.#pending.unshift(bytes);
-    this.#pendingBytes += bytes.length;
-    setTimeout(() => this.#writeNext(), RETRY_MS);
-  }
-
-  #writeSync(bytes: Buffer): void {
-    for (let done = 0; done < bytes.length && !this.#closed; ) {
-      try {
-        done += writeSync(this.#fd, bytes, done);
-      } catch (error) {
-        // A reader that is merely slow is waited for; one that went away (EPIPE) leaves nobody to write to.
-        if (error instanceof Error && 'code' in error && error.code === 'EAGAIN') Bun.sleepSync(RETRY_MS);
-        else this.#closed = true;
-      }
+  /** Holds this thread until at most so many bytes have not left yet. @param left milliseconds that it may still wait */
+  #waitUntil(most: number, left: () => number): void {
+    for (;;) {
+      const done = Atomics.load(this.#counters, DONE);
+      if (((this.#given - done) | 0) <= most || left() <= 0) return;
+      Atomics.wait(this.#counters, DONE, done, Math.min(left(), 1_000));
     }
   }
 }

@@ -1,0 +1,161 @@
+import { describe, expect, test } from 'bun:test';
+import fc from 'fast-check';
+import { Telemetry } from './metrics.ts';
+
+interface Sample {
+  readonly name: string;
+  readonly labels: Readonly<Record<string, string>>;
+  readonly value: number;
+}
+
+const LABEL = /^(?<key>[a-zA-Z_][a-zA-Z0-9_]*)="(?<value>(?:[^"\\\n]|\\["\\n])*)"(?:,|$)/;
+
+function labelsOf(text: string): Record<string, string> {
+  const labels: Record<string, string> = {};
+  for (let rest = text; rest !== ''; ) {
+    const match = LABEL.exec(rest);
+    const { key, value } = match?.groups ?? {};
+    if (match === null || key === undefined || value === undefined) throw new Error(`no labels: ${rest}`);
+    labels[key] = value;
+    rest = rest.slice(match[0].length);
+  }
+  return labels;
+}
+
+/** Reads the text format as Prometheus does; anything that it would not take is an error. */
+function parse(text: string): { samples: Sample[]; types: Map<string, string> } {
+  const samples: Sample[] = [];
+  const types = new Map<string, string>();
+  const helps = new Set<string>();
+  expect(text).toEndWith('\n');
+  for (const line of text.split('\n').filter((each) => each !== '')) {
+    const [, kind, name = '', rest = ''] = /^# (HELP|TYPE) (\S+) (.+)$/.exec(line) ?? [];
+    if (kind === 'HELP') {
+      expect(helps.has(name)).toBe(false);
+      helps.add(name);
+    } else if (kind === 'TYPE') {
+      expect(['counter', 'gauge', 'histogram']).toContain(rest);
+      types.set(name, rest);
+    } else {
+      const sample = /^(?<name>[a-zA-Z_:][a-zA-Z0-9_:]*)(?:\{(?<labels>.*)\})? (?<value>\S+)$/.exec(line)?.groups;
+      if (sample === undefined) throw new Error(`no sample: ${line}`);
+      const value = Number(sample.value);
+      expect(Number.isFinite(value)).toBe(true);
+      const metric = sample.name?.replace(/_(bucket|sum|count)$/, '') ?? '';
+      expect(types.has(metric) || types.has(sample.name ?? '')).toBe(true);
+      samples.push({ name: sample.name ?? '', labels: labelsOf(sample.labels ?? ''), value });
+    }
+  }
+  expect([...types.keys()].sort()).toEqual([...helps].sort());
+  const series = samples.map(({ name, labels }) => JSON.stringify([name, labels]));
+  expect(new Set(series).size).toBe(series.length);
+  return { samples, types };
+}
+
+const requests = fc.array(
+  fc.record({
+    route: fc.constantFrom('ping', 'blob-get', 'manifest-put'),
+    status: fc.constantFrom(200, 404, 500),
+    seconds: fc.oneof(fc.constantFrom(0, 0.0005, 0.001, 0.5, 10, 10.1), fc.double({ min: 0, max: 20, noNaN: true })),
+    received: fc.nat(),
+    sent: fc.nat(),
+  }),
+  { maxLength: 40 },
+);
+
+describe('metrics', () => {
+  test('of requests are what was counted, in a text that Prometheus reads', async () => {
+    await fc.assert(
+      fc.asyncProperty(requests, fc.nat({ max: 3 }), async (some, open) => {
+        const telemetry = new Telemetry();
+        for (let index = 0; index < some.length + open; index++) telemetry.requests.begin();
+        for (const { route, status, seconds, received, sent } of some) {
+          telemetry.requests.end(route, status, seconds, received, sent);
+        }
+        const { samples } = parse(await telemetry.render());
+        const value = (name: string, labels: Record<string, string> = {}): number =>
+          samples.find((each) => each.name === name && Bun.deepEquals(each.labels, labels))?.value ?? 0;
+        expect(value('marina_requests_in_flight')).toBe(open);
+        expect(telemetry.requests.inFlight).toBe(open);
+        expect(value('marina_bytes_total', { direction: 'in' })).toBe(
+          some.reduce((sum, each) => sum + each.received, 0),
+        );
+        expect(value('marina_bytes_total', { direction: 'out' })).toBe(some.reduce((sum, each) => sum + each.sent, 0));
+        for (const { route, status } of some) {
+          const labels = { route, status: String(status) };
+          const same = some.filter((each) => each.route === route && each.status === status);
+          expect(value('marina_requests_total', labels)).toBe(same.length);
+          expect(value('marina_request_seconds_count', labels)).toBe(same.length);
+          expect(value('marina_request_seconds_sum', labels)).toBeCloseTo(
+            same.reduce((sum, each) => sum + each.seconds, 0),
+          );
+          const buckets = samples.filter(
+            (each) =>
+              each.name === 'marina_request_seconds_bucket' &&
+              each.labels.route === route &&
+              each.labels.status === labels.status,
+          );
+          for (const bucket of buckets) {
+            const bound = bucket.labels.le === '+Inf' ? Number.POSITIVE_INFINITY : Number(bucket.labels.le);
+            expect(bucket.value).toBe(same.filter((each) => each.seconds <= bound).length);
+          }
+          expect(buckets.at(-1)?.labels.le).toBe('+Inf');
+        }
+      }),
+      { numRuns: 30 },
+    );
+  });
+
+  test('are the same when they are read twice', async () => {
+    const telemetry = new Telemetry();
+    telemetry.requests.begin();
+    telemetry.requests.end('ping', 200, 0.1, 1, 2);
+    telemetry.appended(3);
+    expect(await telemetry.render()).toBe(await telemetry.render());
+  });
+
+  test('of the log say how many writes shared an append', async () => {
+    const telemetry = new Telemetry();
+    for (const events of [1, 1, 3, 256]) telemetry.appended(events);
+    const { samples, types } = parse(await telemetry.render());
+    const value = (name: string, le?: string) =>
+      samples.find((each) => each.name === name && each.labels.le === le)?.value;
+    expect(types.get('marina_log_append_events')).toBe('histogram');
+    expect([value('marina_log_append_events_count'), value('marina_log_append_events_sum')]).toEqual([4, 261]);
+    expect([value('marina_log_append_events_bucket', '1'), value('marina_log_append_events_bucket', '4')]).toEqual([
+      2, 3,
+    ]);
+  });
+
+  test('of failures are counted by what failed', async () => {
+    const telemetry = new Telemetry();
+    for (const operation of ['storage-full', 'storage-full', 'unexpected']) telemetry.storageFailed(operation);
+    const { samples } = parse(await telemetry.render());
+    const failures = samples.filter(({ name }) => name === 'marina_storage_errors_total');
+    expect(failures.map(({ labels, value }) => [labels.operation, value])).toEqual([
+      ['storage-full', 2],
+      ['unexpected', 1],
+    ]);
+  });
+
+  test('that are looked at are those of the moment', async () => {
+    const telemetry = new Telemetry();
+    let uploads = 1;
+    telemetry.observe({
+      uploadsOpen: () => uploads,
+      viewBytes: () => 2,
+      viewRepositories: () => 3,
+      cacheBytes: () => 4,
+    });
+    const value = async (name: string) =>
+      parse(await telemetry.render()).samples.find((each) => each.name === name)?.value;
+    expect(await value('marina_uploads_open')).toBe(1);
+    uploads = 7;
+    expect(await value('marina_uploads_open')).toBe(7);
+    expect(await value('marina_view_bytes')).toBe(2);
+    expect(await value('marina_view_repositories')).toBe(3);
+    expect(await value('marina_content_cache_bytes')).toBe(4);
+    expect(await value('process_resident_memory_bytes')).toBeGreaterThan(1_000_000);
+    expect(telemetry.contentType).toContain('text/plain; version=0.0.4');
+  });
+});
