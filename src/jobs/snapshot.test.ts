@@ -1,0 +1,74 @@
+import { describe, expect, test } from 'bun:test';
+import { openProjection } from '../../test/support/projections.ts';
+import { everythingOf, REPO } from '../../test/support/slots.ts';
+import { setTags } from '../../test/support/writers.ts';
+import { foldLog } from '../journal/log.ts';
+import { MemoryDriver } from '../storage/memory/driver.ts';
+import { snapshotKey, snapshotPrefix } from '../storage/paths.ts';
+import { isSnapshotDue, snapshotRepository } from './snapshot.ts';
+
+describe('a snapshot', () => {
+  test('is due after 512 slots that are also a tenth of the snapshot before', () => {
+    expect(isSnapshotDue({ slots: 511, bytes: 1_000_000, snapshotBytes: 0 })).toBe(false);
+    expect(isSnapshotDue({ slots: 512, bytes: 1, snapshotBytes: 0 })).toBe(true);
+    expect(isSnapshotDue({ slots: 512, bytes: 99, snapshotBytes: 1000 })).toBe(false);
+    expect(isSnapshotDue({ slots: 512, bytes: 100, snapshotBytes: 1000 })).toBe(true);
+  });
+
+  async function written(slots: number) {
+    const driver = new MemoryDriver();
+    let due = 0;
+    const projection = openProjection(driver, {
+      onGrowth: (_, tail) => {
+        if (isSnapshotDue(tail)) due++;
+      },
+    });
+    for (let slot = 0; slot < slots; slot++) await projection.submit(REPO, setTags(`t${slot}`));
+    const job = snapshotRepository(driver, REPO, () => projection.resident(REPO));
+    return { driver, projection, job, due: () => due, signal: new AbortController().signal };
+  }
+
+  async function snapshotsIn(driver: MemoryDriver): Promise<string[]> {
+    const keys: string[] = [];
+    for await (const { key } of driver.list(snapshotPrefix(REPO))) keys.push(key);
+    return keys;
+  }
+
+  test('is written when it is due, and folding begins there from then on', async () => {
+    const { driver, projection, job, due, signal } = await written(512);
+    expect(due()).toBe(1);
+    await job.run(signal);
+    expect(await snapshotsIn(driver)).toEqual([snapshotKey(REPO, 512)]);
+    const { state, tail } = await projection.resident(REPO);
+    expect(tail).toEqual({ slots: 0, bytes: 0, snapshotBytes: (await driver.head(snapshotKey(REPO, 512)))?.size ?? 0 });
+    await projection.submit(REPO, setTags('after'));
+    const walked = await foldLog(driver, REPO);
+    expect(walked.slots).toBe(1);
+    expect(everythingOf(walked.state)).toEqual(everythingOf(state));
+  });
+
+  test('is not written when it is not due', async () => {
+    const { driver, job, signal } = await written(511);
+    await job.run(signal);
+    expect(await snapshotsIn(driver)).toEqual([]);
+  });
+
+  test('that another writer has written already is left as it is', async () => {
+    const { driver, job, signal } = await written(512);
+    await driver.put(snapshotKey(REPO, 512), new Uint8Array([1]));
+    await job.run(signal);
+    expect(await driver.head(snapshotKey(REPO, 512))).toEqual({ size: 1 });
+  });
+
+  test('counts what was written while it was made as lying behind it', async () => {
+    const { driver, projection, job, signal } = await written(512);
+    const running = job.run(signal);
+    for (let slot = 0; slot < 3; slot++) await projection.submit(REPO, setTags(`late${slot}`));
+    await running;
+    const [key] = await snapshotsIn(driver);
+    const { tail } = await projection.resident(REPO);
+    const walked = await foldLog(driver, REPO);
+    expect(key).toBeDefined();
+    expect({ slots: tail.slots, bytes: tail.bytes }).toEqual({ slots: walked.slots, bytes: walked.bytes });
+  });
+});
