@@ -1,0 +1,251 @@
+// Imports point one way (docs/architecture.md): this keeps it so.
+import { beforeAll, describe, expect, test } from 'bun:test';
+import { existsSync } from 'node:fs';
+import { dirname, join, relative } from 'node:path';
+import { projectRoot } from './support/server.ts';
+
+interface Import {
+  readonly from: string;
+  /** As it is written: a path or a package. */
+  readonly specifier: string;
+  /** The file of the project that is meant, undefined for packages. */
+  readonly file: string | undefined;
+  readonly typeOnly: boolean;
+}
+
+/** What each folder of src/ may import from, besides itself and packages. */
+const LAYERS: Readonly<Record<string, readonly string[]>> = {
+  oci: [],
+  storage: ['oci'],
+  access: ['oci'],
+  telemetry: [],
+  config: ['storage'],
+  journal: ['storage', 'oci'],
+  projection: ['journal', 'storage', 'oci'],
+  registry: ['projection', 'journal', 'storage', 'access', 'oci'],
+  jobs: ['registry', 'projection', 'journal', 'storage', 'oci'],
+  http: ['registry', 'projection', 'storage', 'access', 'telemetry', 'oci'],
+  cli: ['jobs', 'registry', 'projection', 'journal', 'storage', 'access', 'config', 'oci'],
+};
+
+/** Folders of which these may know the types only. */
+const TYPES_ONLY: Readonly<Record<string, readonly string[]>> = { http: ['projection', 'storage'] };
+
+/** The only places where parts meet; nobody imports them. */
+const MEETING_PLACES = ['src/wiring.ts', 'src/app.ts', 'src/main.ts', 'src/cli/main.ts'];
+
+/** Files at the top of src/ that belong to a folder all the same. */
+const BELONGS_TO: Readonly<Record<string, string>> = { 'src/config.ts': 'config' };
+
+/** What may be known of the stores by whoever stands on them: never which one it is. */
+const STORAGE_FOR_ALL = ['src/storage/driver.ts', 'src/storage/paths.ts', 'src/storage/crash-points.ts'];
+const STANDS_ON_STORAGE = ['journal', 'projection', 'registry', 'jobs', 'http', 'config'];
+
+/** Where these packages may be imported; nowhere else. */
+const HOMES: Readonly<Record<string, readonly string[]>> = {
+  elysia: ['src/http/'],
+  pino: ['src/telemetry/'],
+  'pino-pretty': ['src/telemetry/'],
+  'prom-client': ['src/telemetry/'],
+  ioredis: ['src/projection/redis/', 'src/jobs/'],
+  bullmq: ['src/jobs/', 'workers/'],
+  '@aws-sdk/': ['src/storage/s3/'],
+  '@smithy/': ['src/storage/s3/'],
+  commander: ['src/cli/'],
+  'cli-progress': ['src/cli/'],
+};
+
+/** Cycles that only types close, each with its reason. */
+const TYPE_CYCLES: Readonly<Record<string, string>> = {};
+
+// Comments, then either a whole import (or export) with its source, or an import without names, or one at run time.
+const COMMENTS = /\/\*[\s\S]*?\*\/|(?<=^|\s)\/\/.*$/gm;
+const STATEMENT =
+  /^\s*(?<what>import|export)\s+(?<type>type\s+)?(?<names>[^'"`;]*?)\s*\bfrom\s*['"](?<named>[^'"]+)['"]/gm;
+const BARE = /^\s*import\s*['"](?<bare>[^'"]+)['"]/gm;
+const DYNAMIC =
+  /\bimport\(\s*['"](?<dynamic>[^'"]+)['"]\s*\)|\bnew URL\(\s*['"](?<url>\.[^'"]+)['"],\s*import\.meta\.url\s*\)/g;
+
+function importsOf(from: string, code: string): Import[] {
+  const text = code.replace(COMMENTS, '');
+  const found: Import[] = [];
+  const add = (specifier: string | undefined, typeOnly: boolean): void => {
+    if (specifier === undefined) return;
+    const path = specifier.startsWith('.') ? join(dirname(from), specifier) : undefined;
+    found.push({ from, specifier, file: path, typeOnly });
+  };
+  for (const { groups } of text.matchAll(STATEMENT)) {
+    const names = groups?.names ?? '';
+    const isList = /^\{[\s\S]*\}$/.test(names);
+    const allTypes =
+      isList &&
+      names
+        .slice(1, -1)
+        .split(',')
+        .every((each) => each.trim() === '' || /^type\s/.test(each.trim()));
+    add(groups?.named, groups?.type !== undefined || allTypes);
+  }
+  for (const { groups } of text.matchAll(BARE)) add(groups?.bare, false);
+  for (const { groups } of text.matchAll(DYNAMIC)) add(groups?.dynamic ?? groups?.url, false);
+  return found;
+}
+
+function folderOf(file: string): string | undefined {
+  return BELONGS_TO[file] ?? /^src\/([^/]+)\//.exec(file)?.[1];
+}
+
+const files: string[] = [];
+const imports: Import[] = [];
+
+beforeAll(async () => {
+  for (const pattern of ['src/**/*.ts', 'workers/**/*.ts']) {
+    files.push(...[...new Bun.Glob(pattern).scanSync(projectRoot)].filter((file) => !file.endsWith('.test.ts')).sort());
+  }
+  for (const file of files) imports.push(...importsOf(file, await Bun.file(join(projectRoot, file)).text()));
+});
+
+describe('what this test reads', () => {
+  test('is every import that the transpiler sees, and more: the types', async () => {
+    const transpiler = new Bun.Transpiler({ loader: 'ts' });
+    for (const file of files) {
+      const code = await Bun.file(join(projectRoot, file)).text();
+      const own = imports.filter(({ from }) => from === file).map(({ specifier }) => specifier);
+      for (const { path } of transpiler.scanImports(code)) expect(own).toContain(path);
+    }
+    expect(files.length).toBeGreaterThan(50);
+    expect(imports.filter(({ typeOnly }) => typeOnly).length).toBeGreaterThan(50);
+  });
+
+  test('are files that exist', () => {
+    const missing = imports.filter(({ file }) => file !== undefined && !existsSync(join(projectRoot, file)));
+    expect(missing).toEqual([]);
+  });
+
+  test('recognizes every way to import', () => {
+    const code = `import a from './a.ts';
+      import type { B } from './b.ts';
+      import { type C, type D } from './c.ts';
+      import { type E, f } from './e.ts'; // import './comment.ts'
+      import * as g from 'package';
+      import h, {
+        type I,
+        j,
+      } from './h.ts';
+      export { k } from './k.ts';
+      export type { L } from './l.ts';
+      export * from './m.ts';
+      import './bare.ts';
+      /* import './no.ts' */
+      await import('./dynamic.ts');
+      new Worker(new URL('./worker.ts', import.meta.url).href);`;
+    const seen = importsOf('src/x/y.ts', code).map(
+      ({ specifier, typeOnly }) => `${typeOnly ? 'type ' : ''}${specifier}`,
+    );
+    expect(seen.sort()).toEqual(
+      [
+        ...['./a.ts', 'type ./b.ts', 'type ./c.ts', './e.ts', 'package', './h.ts', './k.ts', 'type ./l.ts', './m.ts'],
+        ...['./bare.ts', './dynamic.ts', './worker.ts'],
+      ].sort(),
+    );
+  });
+});
+
+describe('imports', () => {
+  test('point one way between the folders', () => {
+    const wrong = imports.filter(({ from, file }) => {
+      if (file === undefined || MEETING_PLACES.includes(from)) return false;
+      const [source, target] = [folderOf(from), folderOf(file)];
+      if (source === undefined) return false;
+      return target !== source && !(target !== undefined && LAYERS[source]?.includes(target));
+    });
+    expect(wrong.map(({ from, specifier }) => `${from} imports ${specifier}`)).toEqual([]);
+  });
+
+  test('are of types only where nothing else may be known', () => {
+    const wrong = imports.filter(({ from, file, typeOnly }) => {
+      const target = file === undefined ? undefined : folderOf(file);
+      return !typeOnly && target !== undefined && TYPES_ONLY[folderOf(from) ?? '']?.includes(target) === true;
+    });
+    expect(wrong.map(({ from, specifier }) => `${from} imports ${specifier}`)).toEqual([]);
+  });
+
+  test('are known for every folder', () => {
+    const unknown = files.filter((file) => {
+      const folder = folderOf(file);
+      return (
+        file.startsWith('src/') &&
+        !MEETING_PLACES.includes(file) &&
+        (folder === undefined || LAYERS[folder] === undefined)
+      );
+    });
+    expect(unknown).toEqual([]);
+  });
+
+  test('of the meeting places are by nobody but each other', () => {
+    const wrong = imports.filter(
+      ({ from, file }) =>
+        file !== undefined &&
+        MEETING_PLACES.includes(file) &&
+        !MEETING_PLACES.includes(from) &&
+        !from.startsWith('workers/'),
+    );
+    expect(wrong.map(({ from, specifier }) => `${from} imports ${specifier}`)).toEqual([]);
+  });
+
+  test('of storage know no store by name', () => {
+    const wrong = imports.filter(({ from, file }) => {
+      if (MEETING_PLACES.includes(from) || !STANDS_ON_STORAGE.includes(folderOf(from) ?? '')) return false;
+      return file?.startsWith('src/storage/') === true && !STORAGE_FOR_ALL.includes(file);
+    });
+    expect(wrong.map(({ from, specifier }) => `${from} imports ${specifier}`)).toEqual([]);
+  });
+
+  test('of packages with a home are made there only', () => {
+    const wrong = imports.filter(({ from, specifier }) => {
+      const home = Object.entries(HOMES).find(
+        ([name]) => specifier === name || specifier.startsWith(name.endsWith('/') ? name : `${name}/`),
+      );
+      return home !== undefined && !home[1].some((folder) => from.startsWith(folder));
+    });
+    expect(wrong.map(({ from, specifier }) => `${from} imports ${specifier}`)).toEqual([]);
+  });
+
+  test('of code leave out the tests and their helpers', () => {
+    const wrong = imports.filter(
+      ({ file }) => file !== undefined && (file.startsWith('test/') || file.endsWith('.test.ts')),
+    );
+    expect(wrong.map(({ from, specifier }) => `${from} imports ${specifier}`)).toEqual([]);
+  });
+});
+
+/** Ways from a file back to itself; at least one where there are any. */
+function cyclesIn(edges: readonly Import[]): string[] {
+  const targets = new Map<string, string[]>();
+  for (const { from, file } of edges) if (file !== undefined) targets.set(from, [...(targets.get(from) ?? []), file]);
+  const cycles = new Set<string>();
+  const visit = (file: string, path: readonly string[]): void => {
+    const at = path.indexOf(file);
+    if (at >= 0) {
+      const cycle = path.slice(at);
+      const first = cycle.indexOf([...cycle].sort()[0] ?? '');
+      cycles.add([...cycle.slice(first), ...cycle.slice(0, first)].map((each) => relative('src', each)).join(' -> '));
+      return;
+    }
+    if (finished.has(file)) return;
+    for (const target of targets.get(file) ?? []) visit(target, [...path, file]);
+    finished.add(file);
+  };
+  const finished = new Set<string>();
+  for (const file of targets.keys()) visit(file, []);
+  return [...cycles].sort();
+}
+
+describe('between files', () => {
+  test('there are no cycles at run time', () => {
+    expect(cyclesIn(imports.filter(({ typeOnly }) => !typeOnly))).toEqual([]);
+  });
+
+  test('there are no cycles of types but those that are justified here', () => {
+    expect(cyclesIn(imports)).toEqual(Object.keys(TYPE_CYCLES).sort());
+  });
+});
