@@ -1,4 +1,4 @@
-import { closeSync, fdatasync, fsync, mkdirSync, openSync } from 'node:fs';
+import { closeSync, fdatasync, fsync, fsyncSync, mkdirSync, openSync } from 'node:fs';
 import { dirname } from 'node:path';
 import { promisify } from 'node:util';
 import { LRUCache } from 'lru-cache';
@@ -85,6 +85,27 @@ export class Durability {
   /** A folder that was removed must be made, and synced, again. */
   forgetFolder(path: string): void {
     this.#known.delete(path);
+  }
+}
+
+/** What a folder says that this process may enter, but neither list nor sync: whoever made it answers for its entries. */
+const NOT_OURS: ReadonlySet<string | undefined> = new Set(['EACCES', 'EPERM', 'EINVAL']);
+
+/** A folder with all that had to be made above it: durable entries, the one of its own parent too. It blocks: for the start. */
+export function makeRoot(path: string): void {
+  const first = mkdirSync(path, { recursive: true }) ?? path;
+  for (let made = path; made !== dirname(made); made = dirname(made)) {
+    try {
+      const descriptor = openSync(dirname(made), 'r');
+      try {
+        fsyncSync(descriptor);
+      } finally {
+        closeSync(descriptor);
+      }
+    } catch (error) {
+      if (!NOT_OURS.has(codeOf(error))) throw error;
+    }
+    if (made === first) return;
   }
 }
 

@@ -4,7 +4,7 @@ import { noCrash } from '../crash-points.ts';
 import type { StoreReader } from '../driver.ts';
 import { openFormat, proveStore, readFormat, StoreRefused } from '../prepare.ts';
 import { FilesystemDriver, type FilesystemOptions } from './driver.ts';
-import { codeOf, isMissing } from './durability.ts';
+import { codeOf, isMissing, makeRoot } from './durability.ts';
 import { FolderLock } from './lock.ts';
 
 export interface DataFolder {
@@ -79,7 +79,7 @@ export async function openFolderReadOnly(root: string): Promise<StoreReader> {
 
 function lockFolder(root: string): FolderLock {
   try {
-    mkdirSync(root, { recursive: true });
+    makeRoot(root);
     accessSync(root, constants.R_OK | constants.W_OK | constants.X_OK);
     const lock = FolderLock.take(root);
     if (lock !== undefined) return lock;

@@ -1,0 +1,104 @@
+import { dirname } from 'node:path';
+import type { Call } from './strace.ts';
+
+/** When a sync of something ran. It holds what was there before it began, from when it has returned. */
+interface Sync {
+  readonly begin: number;
+  readonly end: number;
+}
+
+/** A file's bytes, whatever its names. */
+interface Inode {
+  /** When the last of its bytes had come. */
+  written: number;
+  readonly syncs: Sync[];
+}
+
+interface Entry {
+  readonly inode: Inode;
+  /** When the name had been given. */
+  readonly since: number;
+}
+
+/** What of the files below one folder a power cut would leave, by the calls that were made so far. */
+export class PageCache {
+  readonly #files = new Map<string, Entry>();
+  /** Folders that were made meanwhile, with when; others were always there. */
+  readonly #made = new Map<string, number>();
+  readonly #folderSyncs = new Map<string, Sync[]>();
+
+  apply(call: Call): void {
+    const { op, path, to = '', begin, end } = call;
+    switch (op) {
+      case 'open': {
+        const known = this.#files.get(path);
+        if (known === undefined && call.creates === true) {
+          this.#files.set(path, { inode: { written: end, syncs: [] }, since: end });
+        } else if (known !== undefined && call.empties === true) known.inode.written = end;
+        return;
+      }
+      case 'write': {
+        const known = this.#files.get(path);
+        if (known !== undefined) known.inode.written = Math.max(known.inode.written, end);
+        return;
+      }
+      case 'sync': {
+        const known = this.#files.get(path);
+        if (known !== undefined) known.inode.syncs.push({ begin, end });
+        else this.#folderSyncs.set(path, [...(this.#folderSyncs.get(path) ?? []), { begin, end }]);
+        return;
+      }
+      case 'link':
+      case 'rename': {
+        const known = this.#files.get(path);
+        if (known === undefined) return;
+        this.#files.set(to, { inode: known.inode, since: end });
+        if (op === 'rename') this.#files.delete(path);
+        return;
+      }
+      case 'remove':
+        this.#files.delete(path);
+        if (this.#made.delete(path)) this.#folderSyncs.delete(path);
+        return;
+      case 'make-folder':
+        this.#made.set(path, end);
+        return;
+      case 'receive':
+      case 'send':
+        return;
+    }
+  }
+
+  /** Files there are now below a folder, which ends with a slash. */
+  below(folder: string): readonly string[] {
+    return [...this.#files.keys()].filter((path) => path.startsWith(folder));
+  }
+
+  /** Whether a power cut at this moment would leave the bytes of the file as they are. */
+  bytesAreDurable(path: string, moment: number): boolean {
+    const known = this.#files.get(path);
+    return known?.inode.syncs.some((sync) => sync.begin > known.inode.written && sync.end < moment) ?? false;
+  }
+
+  /** What is missing for a power cut at this moment to leave the file, with its bytes, under its name. */
+  missing(path: string, moment: number): string[] {
+    const faults: string[] = [];
+    if (!this.bytesAreDurable(path, moment)) faults.push(`the bytes of ${path} are not synced`);
+    const known = this.#files.get(path);
+    if (known !== undefined && !this.#entryIsDurable(path, known.since, moment)) {
+      faults.push(`the entry of ${path} is not synced in its folder`);
+    }
+    for (let folder = dirname(path); folder !== dirname(folder); folder = dirname(folder)) {
+      const since = this.#made.get(folder);
+      if (since !== undefined && !this.#entryIsDurable(folder, since, moment)) {
+        faults.push(`the entry of the folder ${folder} is not synced in its parent`);
+      }
+    }
+    return faults;
+  }
+
+  #entryIsDurable(path: string, since: number, moment: number): boolean {
+    const syncs = this.#folderSyncs.get(dirname(path)) ?? [];
+    return syncs.some((sync) => sync.begin > since && sync.end < moment);
+  }
+}

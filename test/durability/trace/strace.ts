@@ -1,0 +1,157 @@
+/** A system call that succeeded. `begin` and `end` are its place in the order that strace saw; `end` is when it returned. */
+export interface Call {
+  readonly op: 'open' | 'write' | 'sync' | 'link' | 'rename' | 'remove' | 'make-folder' | 'receive' | 'send';
+  /** What it was done to: a path, or a connection. */
+  readonly path: string;
+  /** The new name, of link and rename. */
+  readonly to?: string;
+  /** Of open: whether the file was made, or emptied, by it if need be. */
+  readonly creates?: boolean;
+  readonly empties?: boolean;
+  /** Of receive and send: how the bytes begin. */
+  readonly text?: string;
+  readonly begin: number;
+  readonly end: number;
+}
+
+/** Everything that can change a file, a folder or a client's mind. */
+export const TRACED = [
+  'open,openat,creat,openat2,write,pwrite64,writev,pwritev,pwritev2,truncate,ftruncate,fallocate,copy_file_range',
+  'fsync,fdatasync,sync_file_range,link,linkat,rename,renameat,renameat2,unlink,unlinkat,rmdir,mkdir,mkdirat',
+  'recvfrom,recvmsg,read,sendto,sendmsg,sendfile,io_uring_enter',
+].join(',');
+
+const LINE = /^(\d+)\s+(.*)$/s;
+const WHOLE = /^(\w+)\((.*)\)\s+= (-?\d+|\?)(.*)$/s;
+const UNFINISHED = /^(\w+)\((.*?)\s*<unfinished \.\.\.>$/s;
+const RESUMED = /^<\.\.\. (\w+) resumed>(.*)$/s;
+
+/** Reads what `strace -f -yy` wrote. @throws Error for a line that it does not understand: nothing may be overlooked */
+export function parseTrace(text: string): Call[] {
+  const calls: Call[] = [];
+  const unfinished = new Map<string, { readonly name: string; readonly text: string; readonly begin: number }>();
+  for (const [order, line] of text.trimEnd().split('\n').entries()) {
+    const [, thread, rest] = LINE.exec(line) ?? [];
+    if (thread === undefined || rest === undefined) throw new Error(`not a line of strace: ${line}`);
+    // Signals and the ends of threads.
+    if (/^(---|\+\+\+) /.test(rest)) continue;
+    const [, begunName, begun] = UNFINISHED.exec(rest) ?? [];
+    if (begunName !== undefined && begun !== undefined) {
+      unfinished.set(thread, { name: begunName, text: begun, begin: order });
+      continue;
+    }
+    const [, resumedName, ending] = RESUMED.exec(rest) ?? [];
+    const first = unfinished.get(thread);
+    if (resumedName !== undefined && ending !== undefined) {
+      if (first?.name !== resumedName) throw new Error(`a call goes on that never began: ${line}`);
+      unfinished.delete(thread);
+      addCall(calls, `${first.name}(${first.text}${ending}`, first.begin, order);
+    } else {
+      addCall(calls, rest, order, order);
+    }
+  }
+  return calls.sort((a, b) => a.begin - b.begin);
+}
+
+function addCall(calls: Call[], text: string, begin: number, end: number): void {
+  const [, name, raw, result, after] = WHOLE.exec(text) ?? [];
+  if (name === undefined || raw === undefined || result === undefined || after === undefined)
+    throw new Error(`not a system call: ${text}`);
+  // What failed changed nothing. `?`: the process ended within it.
+  if (result === '?' || Number(result) < 0) return;
+  const call = meaningOf(name, argumentsOf(raw), raw, argumentsOf(result + after).places[0]);
+  if (call !== undefined) calls.push({ ...call, begin, end });
+}
+
+type Meaning = Omit<Call, 'begin' | 'end'>;
+
+/** @param opened what the returned descriptor is */
+function meaningOf(name: string, { places, texts }: Arguments, raw: string, opened: string | undefined) {
+  const [place = ''] = places;
+  const named = (index: number): string => resolveAt(places[index], texts[index]);
+  switch (name) {
+    case 'open':
+    case 'openat':
+    case 'openat2':
+    case 'creat':
+      return {
+        op: 'open',
+        path: opened ?? '',
+        creates: name === 'creat' || /\bO_CREAT\b/.test(raw),
+        empties: name === 'creat' || /\bO_TRUNC\b/.test(raw),
+      } satisfies Meaning;
+    case 'truncate':
+      return { op: 'write', path: texts[0] ?? '' } satisfies Meaning;
+    case 'write':
+    case 'writev':
+    case 'pwrite64':
+    case 'pwritev':
+    case 'pwritev2':
+    case 'ftruncate':
+    case 'fallocate':
+    case 'sendto':
+    case 'sendmsg':
+    case 'sendfile':
+      return { op: isConnection(place) ? 'send' : 'write', path: place, text: texts[0] ?? '' } satisfies Meaning;
+    case 'copy_file_range':
+      return { op: 'write', path: places[1] ?? '' } satisfies Meaning;
+    case 'fsync':
+    case 'fdatasync':
+      return { op: 'sync', path: place } satisfies Meaning;
+    case 'link':
+    case 'rename':
+      return { op: name, path: texts[0] ?? '', to: texts[1] ?? '' } satisfies Meaning;
+    case 'linkat':
+      return { op: 'link', path: named(0), to: named(1) } satisfies Meaning;
+    case 'renameat':
+    case 'renameat2':
+      return { op: 'rename', path: named(0), to: named(1) } satisfies Meaning;
+    case 'unlink':
+    case 'rmdir':
+      return { op: 'remove', path: texts[0] ?? '' } satisfies Meaning;
+    case 'unlinkat':
+      return { op: 'remove', path: named(0) } satisfies Meaning;
+    case 'mkdir':
+      return { op: 'make-folder', path: texts[0] ?? '' } satisfies Meaning;
+    case 'mkdirat':
+      return { op: 'make-folder', path: named(0) } satisfies Meaning;
+    case 'recvfrom':
+    case 'recvmsg':
+    case 'read':
+      if (!isConnection(place)) return undefined;
+      return { op: 'receive', path: place, text: texts[0] ?? '' } satisfies Meaning;
+    // It promises nothing about metadata, so that nothing may rest on it.
+    case 'sync_file_range':
+      return undefined;
+    default:
+      throw new Error(`the call ${name} is traced, but not understood`);
+  }
+}
+
+function isConnection(place: string): boolean {
+  return place.startsWith('TCP');
+}
+
+function resolveAt(folder: string | undefined, name: string | undefined): string {
+  if (name === undefined) return '';
+  return name.startsWith('/') || folder === undefined ? name : `${folder}/${name}`;
+}
+
+interface Arguments {
+  /** What descriptors are, in order: `9</a/b>`, `AT_FDCWD</a>`, `8<TCP:[…]>`. */
+  readonly places: readonly string[];
+  /** Quoted texts, in order, with strace's escapes as they are. */
+  readonly texts: readonly string[];
+}
+
+/** Texts are taken whole, so that a client's bytes are never read as anything else. */
+function argumentsOf(raw: string): Arguments {
+  const places: string[] = [];
+  const texts: string[] = [];
+  const pattern = /"((?:[^"\\]|\\.)*)"|(?:\b\d+|AT_FDCWD)<((?:TCP|TCPv6|UDP|UNIX)[^\]]*\][^>]*|[^>]*)>/gs;
+  for (const [, text, place] of raw.matchAll(pattern)) {
+    if (text !== undefined) texts.push(text);
+    if (place !== undefined) places.push(place);
+  }
+  return { places, texts };
+}

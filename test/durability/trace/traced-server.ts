@@ -1,0 +1,92 @@
+import { readFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { tools } from '../../support/command.ts';
+import { projectRoot, temporaryFolder } from '../../support/server.ts';
+import { within } from '../../support/within.ts';
+import { TRACED } from './strace.ts';
+
+const READY_WITHIN_MS = 30_000;
+const STOP_WITHIN_MS = 30_000;
+/** Enough for a request's line. */
+const TEXT_BYTES = 300;
+
+export interface TracedServer {
+  readonly url: string;
+  readonly dataPath: string;
+  /** Ends the server and gives what strace wrote, from its first call to its last. */
+  finish(): Promise<string>;
+}
+
+/**
+ * The server under strace from its very start: startServer cannot put another program in front of it.
+ * @param existing a data folder; otherwise one that is not there yet, and neither is the folder above it
+ */
+export async function startTracedServer(existing?: string): Promise<TracedServer> {
+  const [strace] = await tools('strace');
+  const folder = temporaryFolder('trace');
+  const dataPath = existing ?? join(folder, 'made', 'data');
+  const tracePath = join(folder, 'trace');
+  const listener = Bun.listen({ hostname: '127.0.0.1', port: 0, socket: { data: () => undefined } });
+  const port = String(listener.port);
+  listener.stop(true);
+  const bun = join(projectRoot, 'node_modules', '.bin', 'bun');
+  // -D: strace steps aside, so that this subprocess is the server itself.
+  const options = ['-D', '-f', '-yy', '-s', String(TEXT_BYTES), '-e', `trace=${TRACED}`, '-o', tracePath];
+  const subprocess = Bun.spawn([strace, ...options, bun, 'src/main.ts'], {
+    cwd: projectRoot,
+    env: {
+      PATH: process.env.PATH ?? '',
+      HOME: process.env.HOME ?? '',
+      HOST: '127.0.0.1',
+      PORT: port,
+      STORAGE_PATH: dataPath,
+    },
+    stdin: 'ignore',
+    stdout: Bun.file(join(folder, 'log')),
+    stderr: Bun.file(join(folder, 'log')),
+  });
+  const log = () => readFileSync(join(folder, 'log'), 'utf8');
+  const url = `http://127.0.0.1:${port}`;
+  await until(
+    READY_WITHIN_MS,
+    () => `the traced server was not ready; its log:\n${log()}`,
+    () => answers(url),
+  );
+  return {
+    url,
+    dataPath,
+    async finish() {
+      subprocess.kill('SIGTERM');
+      const code = await within(STOP_WITHIN_MS, subprocess.exited);
+      if (code !== 0) {
+        subprocess.kill('SIGKILL');
+        throw new Error(`the traced server ended with ${code} after SIGTERM; its log:\n${log()}`);
+      }
+      const ended = `${subprocess.pid} +++ exited with 0 +++`;
+      const trace = () => readFileSync(tracePath, 'utf8');
+      await until(
+        STOP_WITHIN_MS,
+        () => 'the trace has no end',
+        async () => trace().includes(ended),
+      );
+      return trace();
+    },
+  };
+}
+
+async function answers(url: string): Promise<boolean> {
+  try {
+    return (await fetch(`${url}/readyz`, { signal: AbortSignal.timeout(2_000) })).ok;
+  } catch {
+    // Refused until it listens: `until` says so when that takes too long.
+    return false;
+  }
+}
+
+async function until(milliseconds: number, fault: () => string, met: () => Promise<boolean>): Promise<void> {
+  const deadline = Date.now() + milliseconds;
+  while (!(await met())) {
+    if (Date.now() > deadline) throw new Error(fault());
+    await Bun.sleep(20);
+  }
+}
