@@ -83,6 +83,11 @@ describe('errors', () => {
     expect(renderError(new RegistryError('method-not-allowed', 'no'), false).headers.get('allow')).toBe('');
   });
 
+  test('of a range say how long the blob is', () => {
+    const error = new RegistryError('range-unsatisfiable', 'no', { size: 10 });
+    expect(renderError(error, false).headers.get('content-range')).toBe('bytes */10');
+  });
+
   test('that are defects tell the client nothing', () => {
     fc.assert(
       fc.property(fc.oneof(fc.anything(), fc.constant(new Error('/secret/path'))), (thrown) => {

@@ -4,8 +4,8 @@ import type { ByteRange } from '../storage/driver.ts';
 
 /**
  * The bytes that a `Range` header asks for (RFC 9110, section 14). Undefined means the whole: without the header, for another
- * unit, for several ranges and for what is no range at all, which a server MAY and must ignore.
- * @throws RegistryError `range-unsatisfiable` when it lies behind the end
+ * unit, for several ranges and for what is no range at all, all of which a server may ignore.
+ * @throws RegistryError `range-unsatisfiable` when it lies behind the end, or ends before it begins
  */
 export function parseRange(header: string | null, size: number): ByteRange | undefined {
   const match = /^bytes=[ \t]*(\d*)-(\d*)[ \t]*$/i.exec(header ?? '');
@@ -17,8 +17,10 @@ export function parseRange(header: string | null, size: number): ByteRange | und
     return { start: size - length, end: size };
   }
   const start = toNumber(first);
-  // "An int-range is invalid if the last-pos value is present and less than first-pos": invalid ranges are ignored.
-  if (last !== '' && toNumber(last) < start) return undefined;
+  // "A server … MAY ignore or reject a Range header field that contains an invalid ranges-specifier": the suite wants it rejected.
+  if (last !== '' && toNumber(last) < start) {
+    throw new RegistryError('range-unsatisfiable', 'the range ends before it begins', { size });
+  }
   if (start >= size) throw unsatisfiable(size);
   return { start, end: last === '' ? size : Math.min(toNumber(last) + 1, size) };
 }
