@@ -73,7 +73,8 @@ export function renderError(error: unknown, head: boolean): Response {
   if (status === 503 || status === 507) headers['Retry-After'] = RETRY_AFTER;
   if (known.kind === 'method-not-allowed') headers.Allow = allowed(known);
   // "A server generating a 416 … SHOULD generate a Content-Range header field specifying the current length".
-  if (known.kind === 'range-unsatisfiable') headers['Content-Range'] = `bytes */${known.detail?.size}`;
+  const size = known.kind === 'range-unsatisfiable' ? known.detail?.size : undefined;
+  if (size !== undefined) headers['Content-Range'] = `bytes */${size}`;
   return new Response(head ? null : body, { status, headers });
 }
 
