@@ -6,6 +6,8 @@ import { type Logs, openLogs } from './telemetry/log.ts';
 import { type Node, wire } from './wiring.ts';
 
 const POLL_MS = 20;
+/** How long requests that were cut off may take to leave things in order. */
+const CUT_OFF_MS = 2_000;
 
 /** Starts a node and returns when it listens. SIGTERM and SIGINT drain it and end the process. */
 export async function run(config: Config): Promise<void> {
@@ -69,6 +71,9 @@ async function drain(node: Node, config: Config, logs: Logs, signal: string): Pr
     logs.logger.warn({ inFlight: node.inFlight() }, 'requests are cut off after the drain timeout');
   await server?.stop(true);
   await stopped;
+  // What an upload brought before it was cut off is kept, as when its connection breaks.
+  const settled = performance.now() + CUT_OFF_MS;
+  while (performance.now() < settled && node.inFlight() > 0) await delay(POLL_MS);
   await node.close();
   logs.logger.info('stopped');
   logs.flush();

@@ -1,0 +1,181 @@
+// SIGTERM: what is in flight ends, new work is refused, the process ends with 0; and what a client began goes on after it.
+import { afterAll, expect, test } from 'bun:test';
+import { readFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { type Content, digestOf, expectStatus, pushBlob, randomBlob } from '../support/oci.ts';
+import { cleanUp, projectRoot, type Server, startServer, temporaryFolder } from '../support/server.ts';
+import { within } from '../support/within.ts';
+import { RawClient } from './raw-client.ts';
+
+const REPOSITORY = 'durability/drain';
+/** More than the buffers between server and client hold. */
+const BIG_BYTES = 64 * 1024 * 1024;
+const SOON_MS = 5_000;
+
+afterAll(cleanUp);
+
+async function startUpload(server: Pick<Server, 'url'>): Promise<string> {
+  const { headers } = await expectStatus(202, `${server.url}/v2/${REPOSITORY}/blobs/uploads/`, { method: 'POST' });
+  return headers.get('location') ?? '';
+}
+
+/** A PATCH with all the bytes announced, and the first ones sent. */
+async function beginPatch(server: Pick<Server, 'port'>, location: string, blob: Content, sent: number) {
+  const client = await RawClient.open(server.port);
+  client.request('PATCH', location, { 'Content-Length': blob.bytes.length });
+  client.send(blob.bytes.subarray(0, sent));
+  return client;
+}
+
+/** A GET whose answer has begun to come and is not read any further. */
+async function beginDownload(server: Pick<Server, 'port'>, blob: Content): Promise<RawClient> {
+  const client = await RawClient.open(server.port);
+  client.request('GET', `/v2/${REPOSITORY}/blobs/${blob.descriptor.digest}`);
+  await until(() => client.waiting > 0);
+  client.pause();
+  return client;
+}
+
+async function until(met: () => boolean | Promise<boolean>): Promise<void> {
+  const deadline = Date.now() + SOON_MS;
+  while (!(await met())) {
+    if (Date.now() > deadline) throw new Error(`did not happen within ${SOON_MS} ms: ${met}`);
+    await Bun.sleep(10);
+  }
+}
+
+async function isRefused(port: number): Promise<boolean> {
+  try {
+    (await RawClient.open(port)).close();
+    return false;
+  } catch (error) {
+    if (error instanceof Error && 'code' in error && error.code === 'ECONNREFUSED') return true;
+    throw error;
+  }
+}
+
+/** On a connection that is there already: a 503, or the end of the connection. */
+async function expectRefused(client: RawClient): Promise<void> {
+  client.request('GET', '/v2/');
+  const answer = await client.answer();
+  if (answer === undefined) return;
+  expect(answer.status).toBe(503);
+  expect(answer.body.toString()).toContain('UNAVAILABLE');
+}
+
+test('a running upload and a running download are completed, new requests are refused, the exit code is 0', async () => {
+  const server = await startServer();
+  const there = randomBlob(BIG_BYTES);
+  const coming = randomBlob(8_000_000);
+  await pushBlob(server.url, REPOSITORY, there);
+  const location = await startUpload(server);
+  const idle = await RawClient.open(server.port);
+  idle.request('GET', '/v2/');
+  expect((await idle.answer())?.status).toBe(200);
+  const download = await beginDownload(server, there);
+  const upload = await beginPatch(server, location, coming, 3_000_000);
+
+  server.process.kill('SIGTERM');
+  await until(() => isRefused(server.port));
+  await expectRefused(idle);
+  await Bun.sleep(500);
+  expect(server.process.exitCode).toBeNull();
+  upload.send(coming.bytes.subarray(3_000_000));
+  expect((await upload.answer())?.status).toBe(202);
+  await expectRefused(upload);
+  expect(server.process.exitCode).toBeNull();
+  download.resume();
+  const { status, body } = (await download.answer()) ?? { status: 0, body: Buffer.alloc(0) };
+  expect({ status, digest: digestOf(body) }).toEqual({ status: 200, digest: there.descriptor.digest });
+
+  expect(await within(SOON_MS, server.process.exited)).toBe(0);
+  await server.stop();
+}, 60_000);
+
+test('a client that stalls is cut off after DRAIN_TIMEOUT, and what its upload brought is kept', async () => {
+  const folder = temporaryFolder('drain');
+  const server = await startServer({ STORAGE_PATH: folder, DRAIN_TIMEOUT: '2s' });
+  const there = randomBlob(BIG_BYTES);
+  const coming = randomBlob(8_000_000);
+  await pushBlob(server.url, REPOSITORY, there);
+  const location = await startUpload(server);
+  const download = await beginDownload(server, there);
+  const upload = await beginPatch(server, location, coming, 3_000_000);
+
+  const begun = performance.now();
+  server.process.kill('SIGTERM');
+  expect(await within(15_000, server.process.exited)).toBe(0);
+  const took = performance.now() - begun;
+  expect(took).toBeGreaterThan(1_900);
+  expect(took).toBeLessThan(6_000);
+  await server.stop();
+  download.close();
+  upload.close();
+
+  const next = await startServer({ STORAGE_PATH: folder });
+  const { headers } = await expectStatus(204, next.url + location);
+  expect(headers.get('range')).toBe('0-2999999');
+  const rest = coming.bytes.subarray(3_000_000);
+  const target = `${next.url}${location}?digest=${coming.descriptor.digest}`;
+  await expectStatus(201, target, { method: 'PUT', headers: { 'content-range': '3000000-7999999' }, body: rest });
+  await next.stop();
+}, 60_000);
+
+test('upload sessions survive a clean restart', async () => {
+  const folder = temporaryFolder('sessions');
+  const blob = randomBlob(3_000_000);
+  const first = await startServer({ STORAGE_PATH: folder });
+  const empty = await startUpload(first);
+  const begun = await startUpload(first);
+  const piece = blob.bytes.subarray(0, 2_000_000);
+  await expectStatus(202, first.url + begun, { method: 'PATCH', body: piece });
+  expect(await first.stop()).toBe(0);
+
+  const second = await startServer({ STORAGE_PATH: folder });
+  expect((await expectStatus(204, second.url + empty)).headers.get('range')).toBe('0-0');
+  expect((await expectStatus(204, second.url + begun)).headers.get('range')).toBe('0-1999999');
+  const body = blob.bytes.subarray(2_000_000);
+  const headers = { 'content-range': '2000000-2499999' };
+  await expectStatus(202, second.url + begun, { method: 'PATCH', headers, body: body.subarray(0, 500_000) });
+  expect(await second.stop()).toBe(0);
+
+  const third = await startServer({ STORAGE_PATH: folder });
+  const { digest } = blob.descriptor;
+  await expectStatus(201, `${third.url}${begun}?digest=${digest}`, { method: 'PUT', body: body.subarray(500_000) });
+  await expectStatus(201, `${third.url}${empty}?digest=${digest}`, { method: 'PUT', body: blob.bytes });
+  const served = await expectStatus(200, `${third.url}/v2/${REPOSITORY}/blobs/${digest}`);
+  expect(served.bytes).toEqual(blob.bytes);
+  expect(await third.stop()).toBe(0);
+}, 60_000);
+
+test('npm start passes SIGTERM on: the upload is completed, the server ends cleanly, nothing is left running', async () => {
+  const folder = temporaryFolder('npm');
+  const probe = await startServer();
+  const { port, url } = probe;
+  await probe.stop();
+  const settings = { HOST: '127.0.0.1', PORT: String(port), STORAGE_PATH: join(folder, 'data'), LOG_FORMAT: 'json' };
+  const log = join(folder, 'log');
+  const npm = Bun.spawn(['npm', 'start'], {
+    cwd: projectRoot,
+    env: { PATH: process.env.PATH ?? '', HOME: process.env.HOME ?? '', ...settings },
+    stdin: 'ignore',
+    stdout: Bun.file(log),
+    stderr: 'inherit',
+  });
+  await until(() => readFileSync(log, 'utf8').includes('Marina is listening'));
+  const blob = randomBlob(2_000_000);
+  const location = await startUpload({ url });
+  const upload = await beginPatch({ port }, location, blob, 1_000_000);
+
+  npm.kill('SIGTERM');
+  await until(() => isRefused(port));
+  upload.send(blob.bytes.subarray(1_000_000));
+  expect((await upload.answer())?.status).toBe(202);
+  await until(() => readFileSync(log, 'utf8').includes('"msg":"stopped"'));
+  expect(await within(SOON_MS, npm.exited)).toBeDefined();
+  // A server that was left would still hold the folder.
+  const next = await startServer({ STORAGE_PATH: settings.STORAGE_PATH });
+  const { headers } = await expectStatus(204, next.url + location);
+  expect(headers.get('range')).toBe('0-1999999');
+  expect(await next.stop()).toBe(0);
+}, 60_000);

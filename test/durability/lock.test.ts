@@ -1,0 +1,70 @@
+// One process to a data folder: a second one is turned away and does no harm, and a kill -9 frees the folder.
+import { afterAll, expect, test } from 'bun:test';
+import { readdirSync, readFileSync, statSync } from 'node:fs';
+import { join } from 'node:path';
+import { attempt } from '../support/command.ts';
+import { expectStatus, image, pushImage, randomBlob } from '../support/oci.ts';
+import { cleanUp, type Server, startServer, temporaryFolder } from '../support/server.ts';
+
+const REPOSITORY = 'durability/lock';
+
+afterAll(cleanUp);
+
+function startSecond(folder: string) {
+  const env = { STORAGE_PATH: folder, HOST: '127.0.0.1', PORT: '0' };
+  return attempt(['node_modules/.bin/bun', 'src/main.ts'], { env, timeoutMs: 15_000 });
+}
+
+/** Every file with its bytes and its times. */
+function contentsOf(folder: string): Record<string, string> {
+  const names = readdirSync(folder, { recursive: true, encoding: 'utf8' }).sort();
+  return Object.fromEntries(
+    names.map((name) => {
+      const path = join(folder, name);
+      const { mtimeMs, size } = statSync(path);
+      const bytes = statSync(path).isFile() && size < 1_000_000 ? readFileSync(path).toString('base64') : '';
+      return [name, `${mtimeMs} ${size} ${bytes}`];
+    }),
+  );
+}
+
+test('a second process is refused in one line with exit code 1, and the first goes on undisturbed', async () => {
+  const folder = temporaryFolder('lock');
+  const first = await startServer({ STORAGE_PATH: folder });
+  const pushed = image();
+  await pushImage(first.url, REPOSITORY, pushed, 'v1');
+  const blob = randomBlob(500_000);
+  const started = await expectStatus(202, `${first.url}/v2/${REPOSITORY}/blobs/uploads/`, { method: 'POST' });
+  const location = first.url + started.headers.get('location');
+  await expectStatus(202, location, { method: 'PATCH', body: blob.bytes.subarray(0, 200_000) });
+
+  const before = contentsOf(folder);
+  const seconds = await Promise.all([startSecond(folder), startSecond(folder), startSecond(folder)]);
+  for (const { code, stdout, stderr } of seconds) {
+    expect(code).toBe(1);
+    expect(stdout).toBeEmpty();
+    expect(stderr).toMatch(/^marina: the data folder \S+ is in use by another Marina: [^\n]+\n$/);
+  }
+  expect(contentsOf(folder)).toEqual(before);
+
+  await expectStatus(202, location, { method: 'PATCH', body: blob.bytes.subarray(200_000) });
+  await expectStatus(201, `${location}?digest=${blob.descriptor.digest}`, { method: 'PUT' });
+  await pushImage(first.url, REPOSITORY, image(), 'v2');
+  const served = await expectStatus(200, `${first.url}/v2/${REPOSITORY}/manifests/v1`);
+  expect(served.bytes).toEqual(pushed.bytes);
+  expect(await first.stop()).toBe(0);
+}, 60_000);
+
+test('a kill -9 of the first frees the folder for the next, at once and each time', async () => {
+  const folder = temporaryFolder('lock');
+  let server: Server | undefined;
+  for (let turn = 1; turn <= 4; turn++) {
+    await server?.kill();
+    server = await startServer({ STORAGE_PATH: folder });
+    await pushImage(server.url, REPOSITORY, image(), `turn-${turn}`);
+    expect((await startSecond(folder)).code).toBe(1);
+  }
+  const { bytes } = await expectStatus(200, `${server?.url}/v2/${REPOSITORY}/tags/list`);
+  expect(new TextDecoder().decode(bytes)).toContain('["turn-1","turn-2","turn-3","turn-4"]');
+  expect(await server?.stop()).toBe(0);
+}, 60_000);
