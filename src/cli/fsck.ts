@@ -28,7 +28,7 @@ export async function fsck(
   const scrub = options.scrub === true;
   const tally: Tally = { repositories: 0, slots: 0, snapshots: 0, objects: 0, bytes: 0, verified: 0 };
   const found: Record<Severity, number> = { fault: 0, warning: 0, note: 0 };
-  const progress = new Progress(process.stderr, tally);
+  const progress = new Progress(tally, process.stderr.isTTY === true ? process.stderr : undefined);
   const write = options.json === true ? jsonFinding : readableFinding;
   const report = async (finding: Finding): Promise<void> => {
     found[finding.severity]++;

@@ -8,11 +8,13 @@ import {
   condemnedKey,
   DATA,
   dataKey,
+  digestOfHintKey,
   EPOCHS,
   hintKey,
   incarnationOfDataKey,
   logPrefix,
   markerKey,
+  repositoryOfLogKey,
   repositoryOfMarker,
   sessionKey,
   slotKey,
@@ -124,6 +126,21 @@ describe('keys', () => {
     fc.assert(fc.property(incarnations, (id) => expect(incarnationOfDataKey(dataKey(id))).toBe(id)));
     for (const key of [`${DATA}AA/${inc}`, `${DATA}${inc}`, `${DATA}AV/x`, `${dataKey(inc)}/x`, inc, `x/AV/${inc}`]) {
       expect(incarnationOfDataKey(key)).toBeUndefined();
+    }
+  });
+
+  test('of slots, snapshots and hints say what they belong to, if they are where it belongs', () => {
+    fc.assert(
+      fc.property(repositoryNames, digests, fc.nat(), (name, digest, seq) => {
+        expect(repositoryOfLogKey(slotKey(name, seq))).toBe(name);
+        expect(repositoryOfLogKey(snapshotKey(name, seq))).toBe(name);
+        expect(digestOfHintKey(hintKey(digest))).toBe(digest);
+        expect(digestOfHintKey(`${hintKey(digest)}0`)).toBeUndefined();
+        expect(digestOfHintKey(hintKey(digest).replace(/[/]..[/]/, '/zz/'))).toBeUndefined();
+      }),
+    );
+    for (const foreign of ['repos/a/b', 'repos/A/_log/1', 'repos/_log/1', 'catalog/a', 'repos/a/_other/1']) {
+      expect(repositoryOfLogKey(foreign)).toBeUndefined();
     }
   });
 

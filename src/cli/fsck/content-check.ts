@@ -30,14 +30,16 @@ interface Link {
 export async function checkContent(repo: RepositoryName, state: RepositoryState, check: Check): Promise<void> {
   const content = new ContentCheck(repo, state, check);
   await content.checkTags();
-  for (const [digest, link] of state.blobs) await content.checkBlob(digest, link);
-  for (const [digest, record] of state.manifests) await content.checkManifest(digest, record);
+  for (const digest of state.blobs.keys()) await content.checkBlob(digest);
+  for (const digest of state.manifests.keys()) await content.checkManifest(digest);
 }
 
 class ContentCheck {
   readonly #repo: RepositoryName;
   readonly #state: RepositoryState;
   readonly #check: Check;
+  /** A slot that was appended during the check and cannot be folded; it is reported once. */
+  #brokenAt: number | undefined;
 
   constructor(repo: RepositoryName, state: RepositoryState, check: Check) {
     this.#repo = repo;
@@ -53,29 +55,66 @@ class ContentCheck {
     }
   }
 
-  async checkBlob(digest: Digest, link: Link): Promise<void> {
-    this.#count(link);
-    const damage = (await this.#damageOfLength(link)) ?? (await this.#damageOfBytes(digest, link));
-    if (damage !== undefined) {
-      await this.#reportIfStill(digest, link.inc, () => this.#state.blob(digest)?.inc === link.inc, [damage]);
+  async checkBlob(digest: Digest): Promise<void> {
+    await this.#checkUntilStill(
+      () => this.#state.blob(digest),
+      async (link) => {
+        this.#count(link);
+        const damage = (await this.#damageOfLength(link)) ?? (await this.#damageOfBytes(digest, link));
+        return damage === undefined ? undefined : { digest, inc: link.inc, ...damage };
+      },
+    );
+  }
+
+  async checkManifest(digest: Digest): Promise<void> {
+    let facts: ManifestFacts | undefined;
+    await this.#checkUntilStill(
+      () => this.#state.manifest(digest),
+      async (record) => {
+        this.#count(record);
+        const read = await this.#readManifest(digest, record);
+        facts = 'problem' in read ? undefined : read;
+        const damage = 'problem' in read ? read : recordedWrong(record, read);
+        return damage === undefined ? undefined : { digest, inc: record.inc, ...damage };
+      },
+    );
+    // It may have been deleted since it was read.
+    if (facts !== undefined && this.#state.manifest(digest) !== undefined) await this.#checkReferences(digest, facts);
+  }
+
+  /**
+   * Beside a running server, bytes may go because their link went: that is no damage. Where something seems wrong, the log's
+   * newest slot decides: what was unlinked before the look at its object is in the log by now, what was linked anew is looked
+   * at in its turn.
+   */
+  async #checkUntilStill<T extends Link>(
+    current: () => T | undefined,
+    examine: (link: T) => Promise<(Damage & { readonly digest: Digest; readonly inc: Incarnation }) | undefined>,
+  ): Promise<void> {
+    for (let link = current(); link !== undefined; ) {
+      const damage = await examine(link);
+      if (damage === undefined) return;
+      await this.#moveOn();
+      const now = current();
+      if (now === link) {
+        await this.#check.report({ severity: 'fault', repo: this.#repo, ...damage });
+        return;
+      }
+      link = now;
     }
   }
 
-  async checkManifest(digest: Digest, record: ManifestRecord): Promise<void> {
-    this.#count(record);
-    const isLive = (): boolean => this.#state.manifest(digest)?.inc === record.inc;
-    const read = await this.#readManifest(digest, record);
-    if ('problem' in read) {
-      await this.#reportIfStill(digest, record.inc, isLive, [read]);
-      return;
+  /** To the newest slot of the log. */
+  async #moveOn(): Promise<void> {
+    try {
+      await catchUp(this.#check.reader, this.#repo, this.#state);
+    } catch (error) {
+      const slot = this.#state.seq + 1;
+      if (this.#brokenAt === slot) return;
+      this.#brokenAt = slot;
+      const message = `appended during the check: ${problemOf(error)}`;
+      await this.#check.report({ severity: 'fault', problem: 'slot-unusable', repo: this.#repo, slot, message });
     }
-    const wrong = wrongFields(record, read);
-    if (wrong.length > 0) {
-      const message = `the log recorded ${wrong.join(', ')} otherwise than the manifest says`;
-      await this.#reportIfStill(digest, record.inc, isLive, [{ problem: 'manifest-recorded-wrong', message }]);
-    }
-    // A search above may have moved the state on, beyond the deletion of this very manifest.
-    if (isLive()) await this.#checkReferences(digest, read);
   }
 
   /** Looks at the state only, so that all it says is of one moment. */
@@ -164,29 +203,6 @@ class ContentCheck {
       return { problem: 'manifest-invalid', message: error.message };
     }
   }
-
-  /**
-   * Beside a running server, bytes may go because their link went: that is no damage. What was deleted before the look at the
-   * object is in the log by now, so the log's newest slot decides.
-   */
-  async #reportIfStill(
-    digest: Digest,
-    inc: Incarnation,
-    isLive: () => boolean,
-    damages: readonly Damage[],
-  ): Promise<void> {
-    const seq = this.#state.seq + 1;
-    try {
-      await catchUp(this.#check.reader, this.#repo, this.#state);
-    } catch (error) {
-      const message = `appended during the check: ${problemOf(error)}`;
-      await this.#check.report({ severity: 'fault', problem: 'slot-unusable', repo: this.#repo, slot: seq, message });
-    }
-    if (!isLive()) return;
-    for (const damage of damages) {
-      await this.#check.report({ severity: 'fault', repo: this.#repo, digest, inc, ...damage });
-    }
-  }
 }
 
 function unreadable(error: unknown): Damage {
@@ -202,12 +218,14 @@ function otherDigest(found: string): Damage {
 }
 
 /** What a put recorded of a manifest, against what its bytes say. */
-function wrongFields(record: ManifestRecord, facts: ManifestFacts): string[] {
+function recordedWrong(record: ManifestRecord, facts: ManifestFacts): Damage | undefined {
   const wrong: string[] = [];
   if (record.mediaType !== facts.mediaType) wrong.push('the media type');
   if (record.artifactType !== facts.artifactType) wrong.push('the artifact type');
   if (record.subject !== facts.subject) wrong.push('the subject');
   if (!Bun.deepEquals(record.annotations, facts.annotations)) wrong.push('the annotations');
   if (!Bun.deepEquals([...record.refs].sort(), [...facts.refs].sort())) wrong.push('the references');
-  return wrong;
+  if (wrong.length === 0) return undefined;
+  const message = `the log recorded ${wrong.join(', ')} otherwise than the manifest says`;
+  return { problem: 'manifest-recorded-wrong', message };
 }

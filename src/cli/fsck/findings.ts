@@ -14,6 +14,7 @@ export type Problem =
   | 'log-unreadable'
   | 'log-unfolded'
   | 'log-empty'
+  | 'log-lost'
   | 'log-resumed'
   | 'snapshot-unusable'
   | 'snapshot-wrong'
@@ -32,7 +33,7 @@ export type Problem =
   | 'foreign-object';
 
 /** Where in a repository. */
-export interface Place {
+interface Place {
   readonly repo?: RepositoryName;
   readonly slot?: number;
   readonly tag?: Tag;

@@ -1,6 +1,6 @@
 import { decodeTime } from 'ulid';
 import { readSlot } from '../../journal/log.ts';
-import type { RepositoryName } from '../../oci/names.ts';
+import type { Digest, RepositoryName } from '../../oci/names.ts';
 import { readHint } from '../../registry/hints.ts';
 import {
   CATALOG,
@@ -9,6 +9,7 @@ import {
   HINTS,
   incarnationOfDataKey,
   repositoryOfMarker,
+  slotKey,
 } from '../../storage/paths.ts';
 import { type Check, linkText } from './check.ts';
 import { problemOf } from './log-check.ts';
@@ -82,6 +83,7 @@ async function countOrphans(startedAt: number, check: Check): Promise<{ count: n
 
 async function countWrongHints(startedAt: number, check: Check): Promise<number> {
   let wrong = 0;
+  const named = new Set<RepositoryName>();
   for await (const { key } of check.reader.list(HINTS)) {
     const digest = digestOfHintKey(key);
     if (digest === undefined) {
@@ -90,9 +92,20 @@ async function countWrongHints(startedAt: number, check: Check): Promise<number>
     }
     const hint = await readHint(check.reader, digest);
     const isRight = hint !== undefined && check.seen.links.has(linkText(hint.repo, digest, hint));
-    if (!isRight && (hint === undefined || decodeTime(hint.inc) < startedAt)) wrong++;
+    if (isRight || (hint !== undefined && decodeTime(hint.inc) >= startedAt)) continue;
+    wrong++;
+    if (hint === undefined || named.has(hint.repo)) continue;
+    named.add(hint.repo);
+    await reportLostLog(hint.repo, digest, check);
   }
   return wrong;
+}
+
+/** A hint is written after the slot that it tells of, and slots are never deleted. */
+async function reportLostLog(repo: RepositoryName, digest: Digest, check: Check): Promise<void> {
+  if ((await check.reader.head(slotKey(repo, 1))) !== undefined) return;
+  const message = 'a hint says that this repository linked it, but the repository has no log: was it lost?';
+  await check.report({ severity: 'warning', problem: 'log-lost', repo, digest, message });
 }
 
 async function reportForeign(message: string, check: Check): Promise<void> {

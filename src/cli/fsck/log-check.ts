@@ -61,7 +61,11 @@ class LogCheck {
     await this.#reportMissing(seq);
     await this.#reportAhead(seq - 1, snapshots);
     if (seq === 1 && snapshots.size === 0) {
-      await this.#report('note', 'log-empty', 'it has a marker but no slot: a first push that did not get far');
+      await this.#report(
+        'note',
+        'log-empty',
+        'it has a marker but no slot: its first push is just coming, or did not get far',
+      );
     }
     if (this.#state === undefined) {
       await this.#report(

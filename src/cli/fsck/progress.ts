@@ -15,11 +15,12 @@ export class Progress {
   #repository = '';
   #bytesRead = 0;
 
-  constructor(stream: NodeJS.WriteStream, tally: Tally) {
+  /** @param terminal where to draw; undefined: nowhere */
+  constructor(tally: Tally, terminal: NodeJS.WriteStream | undefined) {
     this.#tally = tally;
-    if (stream.isTTY !== true) return;
+    if (terminal === undefined) return;
     this.#bar = new SingleBar({
-      stream,
+      stream: terminal,
       fps: REDRAWS_PER_SECOND,
       format: '{bar} {percentage}% | {objects} objects, {read} read | ETA {eta_formatted} | {repository}',
       barCompleteChar: '=',

@@ -1,0 +1,81 @@
+// The moments between reading a log and looking at its objects, in which a running server may delete them.
+import { expect, test } from 'bun:test';
+import { countingIncarnations } from '../../../test/support/deterministic.ts';
+import { foldOf, REPO, slotsOf } from '../../../test/support/slots.ts';
+import type { JournalEvent } from '../../journal/events.ts';
+import { digestOf } from '../../oci/digest.ts';
+import type { Digest } from '../../oci/names.ts';
+import { MemoryDriver } from '../../storage/memory/driver.ts';
+import { dataKey, slotKey } from '../../storage/paths.ts';
+import { type Check, Seen } from './check.ts';
+import { checkContent } from './content-check.ts';
+import type { Finding, Tally } from './findings.ts';
+import { Progress } from './progress.ts';
+
+const newId = countingIncarnations(() => 1_700_000_000_000);
+const inc = newId();
+const bytes = new TextEncoder().encode('the bytes of a blob');
+const digest: Digest = digestOf('sha256', bytes);
+const linked: JournalEvent = { type: 'blob.linked', digest, size: bytes.length, inc };
+
+async function findingsOf(later: readonly JournalEvent[][], driver: MemoryDriver): Promise<readonly Finding[]> {
+  const slots = slotsOf([[linked], ...later]);
+  for (const { batch, bytes: slot } of slots) await driver.create(slotKey(REPO, batch.seq), slot);
+  const findings: Finding[] = [];
+  const tally: Tally = { repositories: 0, slots: 0, snapshots: 0, objects: 0, bytes: 0, verified: 0 };
+  const check: Check = {
+    reader: driver,
+    scrub: true,
+    tally,
+    progress: new Progress(tally, undefined),
+    seen: new Seen(),
+    report: async (finding) => {
+      findings.push(finding);
+    },
+  };
+  // As it was when the log was read: before the later slots.
+  await checkContent(REPO, foldOf(slots.slice(0, 1)), check);
+  return findings;
+}
+
+test('an object that is gone because its link went first is no fault', async () => {
+  expect(await findingsOf([[{ type: 'blob.unlinked', digest, inc }]], new MemoryDriver())).toEqual([]);
+});
+
+test('an object that is gone though its link is there is one, whatever else was appended', async () => {
+  const other: JournalEvent = {
+    type: 'blob.linked',
+    digest: digestOf('sha256', new Uint8Array()),
+    size: 0,
+    inc: newId(),
+  };
+  const missing = { severity: 'fault', problem: 'object-missing', repo: REPO, digest, inc };
+  const driver = new MemoryDriver();
+  await driver.put(dataKey(other.inc), new Uint8Array());
+  expect(await findingsOf([[other]], driver)).toEqual([expect.objectContaining(missing)]);
+});
+
+test('a link that was moved to new bytes meanwhile is checked there', async () => {
+  const relinked: JournalEvent = { ...linked, inc: newId() };
+  const driver = new MemoryDriver();
+  expect(await findingsOf([[relinked]], driver)).toEqual([
+    expect.objectContaining({ problem: 'object-missing', inc: relinked.inc }),
+  ]);
+});
+
+test('a slot that is appended meanwhile and cannot be read is a fault of its own', async () => {
+  const driver = new MemoryDriver();
+  await driver.create(slotKey(REPO, 2), new TextEncoder().encode('{'));
+  expect(await findingsOf([], driver)).toEqual([
+    expect.objectContaining({ severity: 'fault', problem: 'slot-unusable', slot: 2 }),
+    expect.objectContaining({ severity: 'fault', problem: 'object-missing', inc }),
+  ]);
+});
+
+test('bytes that are not those of the digest are read, and are a fault', async () => {
+  const driver = new MemoryDriver();
+  await driver.put(dataKey(inc), bytes.toReversed());
+  expect(await findingsOf([], driver)).toEqual([expect.objectContaining({ problem: 'object-digest', digest, inc })]);
+  await driver.put(dataKey(inc), bytes);
+  expect(await findingsOf([], driver)).toEqual([]);
+});

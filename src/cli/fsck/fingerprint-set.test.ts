@@ -1,0 +1,13 @@
+import { expect, test } from 'bun:test';
+import { FingerprintSet } from './fingerprint-set.ts';
+
+test('remembers what was added, and only that, while it grows', () => {
+  const set = new FingerprintSet();
+  const many = 20_000;
+  for (let each = 0; each < many; each++) expect(set.add(`in ${each}`)).toBeTrue();
+  for (let each = 0; each < many; each++) {
+    expect(set.add(`in ${each}`)).toBeFalse();
+    expect(set.has(`in ${each}`)).toBeTrue();
+    expect(set.has(`out ${each}`)).toBeFalse();
+  }
+});

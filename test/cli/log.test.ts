@@ -1,0 +1,219 @@
+// log: events readable and as JSON, from a slot on, while they happen; history of a tag.
+import { afterAll, beforeAll, expect, setDefaultTimeout, test } from 'bun:test';
+import { image, pushBlob, pushImage, pushManifest, randomBlob } from '../support/oci.ts';
+import { cleanUp, type Server, startServer, temporaryFolder } from '../support/server.ts';
+import { within } from '../support/within.ts';
+import { eventsOf, linesOf, marina, marinaCommand } from './marina.ts';
+import { APP, MANY, MANY_SLOTS, makeStore, OTHER, type Store } from './store.ts';
+
+const SOON_MS = 10_000;
+const LINE = /^\d{4}-\d\d-\d\d \d\d:\d\d:\d\dZ {2} +\d+ {2}anonymous@127\.0\.0\.1 {2}[a-z]+\.[a-z]+ {2,}\S/;
+let store: Store;
+
+beforeAll(async () => {
+  store = await makeStore();
+}, 120_000);
+setDefaultTimeout(60_000);
+afterAll(cleanUp);
+
+test('every event is one line, aligned, its digests short', async () => {
+  const { code, lines, stderr } = await marina(store.dataPath, 'log', APP);
+  expect({ code, stderr }).toEqual({ code: 0, stderr: '' });
+  for (const line of lines) expect(line).toMatch(LINE);
+  const [, short] = /(sha256:[0-9a-f]{12})/.exec(store.second.descriptor.digest) ?? [];
+  expect(
+    lines.some((line) =>
+      line.endsWith(`tag.set           v1 -> ${short} (was ${shortOf(store.first.descriptor.digest)})`),
+    ),
+  ).toBeTrue();
+  expect(lines.join('\n')).not.toContain(store.first.descriptor.digest);
+  expect(lines.some((line) => line.includes(`${shortOf(store.loose.descriptor.digest)} 2.0 KiB`))).toBeTrue();
+});
+
+test('--full shows digests whole', async () => {
+  const { stdout } = await marina(store.dataPath, 'log', APP, '--full');
+  expect(stdout).toContain(`v1 -> ${store.second.descriptor.digest} (was ${store.first.descriptor.digest})`);
+});
+
+test('--json gives the fields of the slot with each event', async () => {
+  const events = await eventsOf(store.dataPath, OTHER);
+  expect(events.map(({ seq, event }) => [seq, event.type])).toEqual([
+    [1, 'blob.linked'],
+    [2, 'blob.linked'],
+    [3, 'blob.linked'],
+    [4, 'manifest.put'],
+    [4, 'tag.set'],
+  ]);
+  const [first] = events;
+  expect(Object.keys(first ?? {}).sort()).toEqual(['at', 'batch', 'event', 'node', 'prev', 'repo', 'seq', 'v']);
+  expect(first).toMatchObject({ repo: OTHER, event: { actor: 'anonymous@127.0.0.1' } });
+});
+
+test('--from begins with that slot; beyond the last one there is nothing', async () => {
+  const { lines } = await marina(store.dataPath, 'log', MANY, '--from', String(MANY_SLOTS));
+  expect(lines).toEqual([expect.stringContaining(`t${MANY_SLOTS} -> `)]);
+  expect(await marina(store.dataPath, 'log', MANY, '--from', '9999')).toMatchObject({ code: 0, stdout: '' });
+});
+
+test('no escape codes where there is no terminal, even when colours are asked for', async () => {
+  const colored = Bun.spawn([...marinaCommand, 'log', APP], {
+    env: { ...process.env, STORAGE_PATH: store.dataPath, FORCE_COLOR: '1' },
+  });
+  const text = await new Response(colored.stdout).text();
+  expect(linesOf(text).length).toBeGreaterThan(10);
+  expect(text).not.toContain('\x1b');
+});
+
+test('a reader that has seen enough ends it cleanly', async () => {
+  const script = '"$@" | head -n 1; echo $PIPESTATUS';
+  const piped = Bun.spawn(['bash', '-c', script, 'bash', ...marinaCommand, 'log', MANY], {
+    env: { ...process.env, STORAGE_PATH: store.dataPath },
+    stderr: 'pipe',
+  });
+  const [said, errors] = await Promise.all([new Response(piped.stdout).text(), new Response(piped.stderr).text()]);
+  expect(linesOf(said)).toEqual([expect.stringMatching(LINE), '0']);
+  expect(errors).toBe('');
+});
+
+test('--follow shows a push while it happens, and ends cleanly when it is interrupted', async () => {
+  const server = await startServer({ STORAGE_PATH: temporaryFolder('follow') });
+  const before = image();
+  await pushImage(server.url, 'live/app', before, 'v1');
+  const following = follow(server, 'log', 'live/app', '--follow');
+  await following.until((seen) => seen.includes('v1 -> '));
+  const pushed = image();
+  await pushImage(server.url, 'live/app', pushed, 'v2');
+  await following.until((seen) => seen.includes(`v2 -> ${shortOf(pushed.descriptor.digest)}`));
+  expect(await following.interrupt()).toBe(0);
+  expect(following.errors()).toBe('');
+  // Beside a server, the other verbs look as well.
+  expect((await marina(server.dataPath, 'history', 'live/app', 'v2')).lines).toHaveLength(1);
+  expect(await server.stop()).toBe(0);
+});
+
+test('--follow waits for a repository that is not there yet, and a server can start while it does', async () => {
+  const settings = { STORAGE_PATH: temporaryFolder('waiting') };
+  const first = await startServer(settings);
+  await first.stop();
+  const following = follow(first, 'log', 'new/app', '--follow', '--json', '--from', '2');
+  await following.until(() => following.errors().includes('waiting for its first slot'));
+  const server = await startServer(settings);
+  for (const size of [10, 20]) await pushBlob(server.url, 'new/app', randomBlob(size));
+  await following.until((seen) => seen.includes('\n'));
+  expect(JSON.parse(following.seen())).toMatchObject({ seq: 2, event: { type: 'blob.linked', size: 20 } });
+  expect(await following.interrupt()).toBe(0);
+  expect(await server.stop()).toBe(0);
+});
+
+test('--follow ends cleanly when its reader goes away', async () => {
+  const server = await startServer({ STORAGE_PATH: temporaryFolder('gone') });
+  const pushed = image();
+  await pushImage(server.url, 'live/app', pushed, 'v1');
+  const script = '"$@" | head -n 1 >/dev/null; echo $PIPESTATUS';
+  const piped = Bun.spawn(['bash', '-c', script, 'bash', ...marinaCommand, 'log', 'live/app', '--follow'], {
+    env: { ...process.env, STORAGE_PATH: server.dataPath },
+    stderr: 'pipe',
+  });
+  // Only a write shows that nobody reads any more.
+  for (let tag = 2; piped.exitCode === null && tag < 100; tag++) {
+    await pushManifest(server.url, 'live/app', pushed, `v${tag}`);
+    await Bun.sleep(50);
+  }
+  expect(await new Response(piped.stdout).text()).toBe('0\n');
+  expect(await new Response(piped.stderr).text()).toBe('');
+});
+
+test('history tells every value of a tag and how it went', async () => {
+  const { code, lines, stdout } = await marina(store.dataPath, 'history', APP, 'v1');
+  expect(code).toBe(0);
+  expect(stdout).not.toContain('\x1b');
+  const { first, second } = store;
+  expect(lines.map((line) => line.split('  ').at(-1))).toEqual([
+    first.descriptor.digest,
+    second.descriptor.digest,
+    `deleted with its manifest, was ${second.descriptor.digest}`,
+  ]);
+  for (const line of lines)
+    expect(line).toMatch(/^\d{4}-\d\d-\d\d \d\d:\d\d:\d\dZ {2} +\d+ {2}anonymous@127\.0\.0\.1 {2}/);
+});
+
+test('history as JSON, with its slots', async () => {
+  const history = async (tag: string) =>
+    (await marina(store.dataPath, 'history', APP, tag, '--json')).lines.map((line) => JSON.parse(line));
+  const events = await eventsOf(store.dataPath, APP);
+  const slotsOf = (tag: string) => events.filter(({ event }) => event.tag === tag).map(({ seq }) => seq);
+  const { digest } = store.first.descriptor;
+  const v2 = await history('v2');
+  expect(v2).toEqual([
+    expect.objectContaining({ repo: APP, tag: 'v2', action: 'set', digest, actor: 'anonymous@127.0.0.1' }),
+    expect.objectContaining({ action: 'deleted', digest }),
+  ]);
+  expect(v2.map(({ seq }) => seq)).toEqual(slotsOf('v2'));
+  expect(v2[1]).not.toHaveProperty('with');
+  expect(await history('gone')).toEqual([
+    expect.objectContaining({ action: 'set', digest: store.second.descriptor.digest }),
+    expect.objectContaining({ action: 'deleted', with: 'manifest' }),
+  ]);
+});
+
+test('a tag or a repository that never was is said in one line', async () => {
+  const cases: [args: string[], message: string][] = [
+    [['history', APP, 'nope'], `marina: ${APP} never had a tag nope`],
+    [['history', 'no/such', 'v1'], 'marina: there is no repository no/such in '],
+    [['log', 'no/such'], 'marina: there is no repository no/such in '],
+  ];
+  for (const [args, message] of cases) {
+    const { code, stdout, stderr } = await marina(store.dataPath, ...args);
+    expect({ code, stdout }).toEqual({ code: 1, stdout: '' });
+    expect(linesOf(stderr)).toEqual([expect.stringContaining(message)]);
+  }
+});
+
+function shortOf(digest: string): string {
+  return digest.slice(0, digest.indexOf(':') + 13);
+}
+
+interface Following {
+  readonly seen: () => string;
+  readonly errors: () => string;
+  /** Waits for something in the output. */
+  readonly until: (isThere: (seen: string) => boolean) => Promise<void>;
+  /** SIGINT; gives the exit code. */
+  readonly interrupt: () => Promise<number>;
+}
+
+function follow(server: Server, ...args: string[]): Following {
+  const command = Bun.spawn([...marinaCommand, ...args], {
+    env: { ...process.env, STORAGE_PATH: server.dataPath },
+    stderr: 'pipe',
+  });
+  const output = gather(command.stdout);
+  const errors = gather(command.stderr);
+  return {
+    seen: output,
+    errors,
+    until: async (isThere) => {
+      const deadline = Date.now() + SOON_MS;
+      while (!isThere(output())) {
+        if (Date.now() > deadline) throw new Error(`it was not shown in time; what was:\n${output()}${errors()}`);
+        await Bun.sleep(20);
+      }
+    },
+    interrupt: async () => {
+      command.kill('SIGINT');
+      const code = await within(SOON_MS, command.exited);
+      if (code === undefined) command.kill('SIGKILL');
+      return code ?? -1;
+    },
+  };
+}
+
+/** Everything that came so far. */
+function gather(stream: ReadableStream<Uint8Array>): () => string {
+  let text = '';
+  const decoder = new TextDecoder();
+  void (async () => {
+    for await (const chunk of stream) text += decoder.decode(chunk, { stream: true });
+  })();
+  return () => text;
+}

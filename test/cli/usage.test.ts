@@ -1,0 +1,95 @@
+// What the commands say to somebody who uses them in the wrong way, or in the wrong place.
+import { afterAll, expect, setDefaultTimeout, test } from 'bun:test';
+import { existsSync, mkdirSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { attempt } from '../support/command.ts';
+import { cleanUp, projectRoot, startServer, temporaryFolder } from '../support/server.ts';
+import { linesOf, marina, marinaCommand } from './marina.ts';
+
+setDefaultTimeout(60_000);
+afterAll(cleanUp);
+
+const VERBS = [
+  ['log', 'team/app'],
+  ['history', 'team/app', 'v1'],
+  ['fsck', '--scrub'],
+];
+
+test('--help names the verbs with examples, and each verb its options', async () => {
+  const { code, stdout } = await marina('anywhere', '--help');
+  expect(code).toBe(0);
+  for (const word of ['log', 'history', 'fsck', 'npm run --silent marina -- ', 'Exit codes'])
+    expect(stdout).toContain(word);
+  const options = { log: ['--follow', '--json', '--from', '--full'], history: ['--json'], fsck: ['--scrub', '--json'] };
+  for (const [verb, named] of Object.entries(options)) {
+    const help = await marina('anywhere', verb, '--help');
+    expect(help.code).toBe(0);
+    for (const option of named) expect(help.stdout).toContain(option);
+  }
+});
+
+test('--version is that of the package', async () => {
+  const { version } = await Bun.file(join(projectRoot, 'package.json')).json();
+  expect((await marina('anywhere', '--version')).lines).toEqual([version]);
+});
+
+test('a folder that is missing, a file, no store, or a store of another layout: one line, exit 2, nothing made', async () => {
+  const folder = temporaryFolder('no-store');
+  const missing = join(folder, 'missing');
+  writeFileSync(join(folder, 'file'), '');
+  mkdirSync(join(folder, 'newer'));
+  writeFileSync(join(folder, 'newer', 'format'), '{"layout":2,"store":"01J00000000000000000000000"}');
+  const cases = {
+    [missing]: 'does not exist',
+    [join(folder, 'file')]: 'is no folder',
+    [folder]: 'is no data folder of Marina',
+    [join(folder, 'newer')]: 'layout 2',
+  };
+  for (const [path, message] of Object.entries(cases)) {
+    for (const verb of VERBS) expectOneLine(await marina(path, ...verb), message);
+  }
+  expect(existsSync(missing)).toBeFalse();
+  expect(existsSync(join(folder, 'tmp'))).toBeFalse();
+});
+
+test('wrong words, names, numbers and settings: one line, exit 2', async () => {
+  const server = await startServer({ STORAGE_PATH: temporaryFolder('usage') });
+  await server.stop();
+  const cases: [args: string[], message: string][] = [
+    [['bogus'], "unknown command 'bogus'"],
+    [['fsck', '--bogus'], "unknown option '--bogus'"],
+    [['log'], "missing required argument 'repo'"],
+    [['history', 'team/app'], "missing required argument 'tag'"],
+    [['log', 'a', 'b'], 'too many arguments'],
+    [['log', 'team/app', '--from', '0'], 'slot number'],
+    [['log', 'Team/App'], '"Team/App" is no name of a repository'],
+    [['fsck', '../../etc'], 'is no name of a repository'],
+    [['history', 'team/app', '-'], 'is no name of a tag'],
+  ];
+  for (const [args, message] of cases) expectOneLine(await marina(server.dataPath, ...args), message);
+  for (const [env, message] of [
+    [{ STORAGE_DRIVER: 's3' }, 'STORAGE_DRIVER=s3 is not available'],
+    [{ STORAGE_DRIVER: 'tape' }, 'STORAGE_DRIVER=tape cannot be used'],
+  ] as const) {
+    const { code, stdout, stderr } = await attempt([...marinaCommand, 'fsck'], { env });
+    expectOneLine({ code, stdout: new TextDecoder().decode(stdout), stderr }, message);
+  }
+});
+
+test('an empty store is whole', async () => {
+  const server = await startServer({ STORAGE_PATH: temporaryFolder('empty') });
+  await server.stop();
+  expect(await marina(server.dataPath, 'fsck')).toMatchObject({
+    code: 0,
+    stdout: expect.stringContaining('no faults; 0 repositories'),
+  });
+});
+
+function expectOneLine(ended: { code: number; stdout: string; stderr: string }, message: string): void {
+  expect(ended.stderr).toContain(message);
+  expect({ code: ended.code, stdout: ended.stdout, lines: linesOf(ended.stderr).length }).toEqual({
+    code: 2,
+    stdout: '',
+    lines: 1,
+  });
+}
