@@ -237,6 +237,16 @@ describe('another writer', () => {
     expect(await tagsSetIn(driver)).toEqual(['theirs', 'ours']);
   });
 
+  test('may have been killed before its slot was durable: the slot is confirmed before it counts', async () => {
+    const driver = new MemoryDriver();
+    await writeLog(driver, slotsOf([[{ type: 'repo.deleted' }]]));
+    const order: string[] = [];
+    const { writer, view } = openWriter(driver, new TestClock());
+    Object.assign(driver, { confirm: async (key: string) => order.push(`confirm ${key} at ${view.state.seq}`) });
+    await writer.submit(setTags('a'));
+    expect(order).toEqual([`confirm ${markerKey(REPO)} at 0`, `confirm ${slotKey(REPO, 1)} at 0`]);
+  });
+
   test('that always wins makes nobody wait for longer than the deadline', async () => {
     const clock = new TestClock();
     const driver = new FaultyDriver(() => 'none');

@@ -15,6 +15,7 @@ import {
 } from '../../test/support/registry.ts';
 import { digestOf } from '../oci/digest.ts';
 import type { UploadId } from '../oci/names.ts';
+import type { UploadBody } from './upload-body.ts';
 
 const pusher = { repo: A, actor: ACTOR };
 /** More than is gathered in memory. */
@@ -229,4 +230,37 @@ describe('a store that fails', () => {
     open.driver.stage = stage;
     await uploads.close(id, pusher, digestOf('sha256', text('helloabc')), bodyOf([]), undefined);
   });
+});
+
+test('every hold on staged bytes is let go of once, whatever happens', async () => {
+  const open = openRegistry();
+  const { uploads } = open.registry;
+  const held: string[] = [];
+  const stage = open.driver.stage.bind(open.driver);
+  let fault: 'none' | 'write' | 'settle' = 'none';
+  open.driver.stage = async (place, from, algorithm) => {
+    const write = await stage(place, from, algorithm);
+    const index = held.push('held') - 1;
+    const letGo = (how: string): void => {
+      held[index] = held[index] === 'held' ? how : 'twice';
+    };
+    return {
+      write: (chunk) => (fault === 'write' ? Promise.reject(new Error('disk')) : write.write(chunk)),
+      settle: () => (fault === 'settle' ? Promise.reject(new Error('disk')) : write.settle()),
+      release: async () => letGo('released'),
+      drop: async () => {
+        letGo('dropped');
+        await write.drop();
+      },
+    };
+  };
+  const { id } = await uploads.start(pusher, 'sha256');
+  const send = (body: UploadBody) => uploads.append(id, pusher, body, undefined).catch(String);
+  await send(bodyOf([text('a')]));
+  await send(bodyOf([text('a')], 2));
+  await send(brokenBody([text('a')], 2));
+  for (fault of ['write', 'settle'] as const) await send(bodyOf([text('a')]));
+  fault = 'none';
+  await uploads.close(id, pusher, bigDigest, bodyOf([text('a')]), undefined).catch(String);
+  expect(held).toEqual(['released', 'dropped', 'released', 'dropped', 'dropped', 'released']);
 });

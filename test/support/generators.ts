@@ -128,6 +128,8 @@ export type Wish =
   | { readonly kind: 'unlink'; readonly digest: Digest }
   | {
       readonly kind: 'put';
+      /** Where the manifest is there already: the same bytes get new facts. */
+      readonly again: boolean;
       readonly digest: Digest;
       readonly size: number;
       readonly refs: readonly Digest[];
@@ -146,6 +148,7 @@ export const wishes: fc.Arbitrary<Wish> = fc.oneof(
     weight: 6,
     arbitrary: fc.record({
       kind: fc.constant('put' as const),
+      again: fc.boolean(),
       digest: manifest,
       size: sizes,
       refs,
@@ -190,7 +193,15 @@ function eventsOf(wish: Wish, facts: RepositoryFacts, newIncarnation: () => Inca
     }
     case 'put': {
       const { digest, size, optional } = wish;
-      const put = { digest, size, inc: newIncarnation(), mediaType: OCI_MANIFEST, refs: [...wish.refs], ...optional };
+      const existing = wish.again ? facts.manifest(digest)?.inc : undefined;
+      const put = {
+        digest,
+        size,
+        inc: existing ?? newIncarnation(),
+        mediaType: OCI_MANIFEST,
+        refs: [...wish.refs],
+        ...optional,
+      };
       return [
         { type: 'manifest.put', ...put },
         ...wish.tags.map((each): JournalEvent => ({ type: 'tag.set', tag: each, digest })),
