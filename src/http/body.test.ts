@@ -63,6 +63,7 @@ async function kindOf(promise: Promise<unknown>): Promise<ErrorKind | 'none'> {
   throw error;
 }
 
+const PATIENT = { idle: 10_000, deadline: 10_000 };
 const chunked = { 'transfer-encoding': 'chunked' };
 const two = [new Uint8Array([1, 2]), new Uint8Array([3])];
 
@@ -126,26 +127,28 @@ describe('the body of an upload', () => {
 describe('the body of a manifest', () => {
   test('comes whole', async () => {
     const { context } = sent(two, { 'content-length': '3' });
-    expect(await manifestBody(context, 3, 10_000)).toEqual(new Uint8Array([1, 2, 3]));
+    expect(await manifestBody(context, 3, PATIENT)).toEqual(new Uint8Array([1, 2, 3]));
   });
 
   test('is refused at its announced length, before a byte is read', async () => {
     const { context } = sent(two, { 'content-length': '4' });
-    expect(await kindOf(manifestBody(context, 3, 10_000))).toBe('manifest-too-large');
+    expect(await kindOf(manifestBody(context, 3, PATIENT))).toBe('manifest-too-large');
     expect(context.seen.received).toBe(0);
   });
 
   test('is refused once it is too long, without reading on', async () => {
     const { context, cancelled } = sent(stalling(...two, ...two), chunked);
-    expect(await kindOf(manifestBody(context, 4, 10_000))).toBe('manifest-too-large');
+    expect(await kindOf(manifestBody(context, 4, PATIENT))).toBe('manifest-too-large');
     expect(cancelled()).toBe(true);
   });
 
   test('is refused when its length was a lie, when it breaks off, and when it takes too long', async () => {
-    expect(await kindOf(manifestBody(sent(two, { 'content-length': '4' }).context, 9, 10_000))).toBe('size-mismatch');
-    expect(await kindOf(manifestBody(sent(two, { 'content-length': '2' }).context, 9, 10_000))).toBe('size-mismatch');
-    expect(await kindOf(manifestBody(sent(breaking(...two), chunked).context, 9, 10_000))).toBe('upload-interrupted');
-    expect(await kindOf(manifestBody(sent(stalling(...two), chunked).context, 9, 30))).toBe('upload-stalled');
+    expect(await kindOf(manifestBody(sent(two, { 'content-length': '4' }).context, 9, PATIENT))).toBe('size-mismatch');
+    expect(await kindOf(manifestBody(sent(two, { 'content-length': '2' }).context, 9, PATIENT))).toBe('size-mismatch');
+    expect(await kindOf(manifestBody(sent(breaking(...two), chunked).context, 9, PATIENT))).toBe('upload-interrupted');
+    expect(await kindOf(manifestBody(sent(stalling(...two), chunked).context, 9, { idle: 30, deadline: 10_000 }))).toBe(
+      'upload-stalled',
+    );
   });
 
   test('that trickles is given up at the deadline for all of it', async () => {
@@ -155,6 +158,8 @@ describe('the body of a manifest', () => {
         await Bun.sleep(5);
       }
     }
-    expect(await kindOf(manifestBody(sent(trickle(), chunked).context, 1_000_000, 60))).toBe('upload-stalled');
+    expect(
+      await kindOf(manifestBody(sent(trickle(), chunked).context, 1_000_000, { idle: 10_000, deadline: 60 })),
+    ).toBe('upload-stalled');
   });
 });

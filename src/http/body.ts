@@ -36,7 +36,10 @@ async function* chunksOf({ request, seen }: RequestContext, idle: number): Async
     for (;;) {
       const { done, value } = await reader.read();
       if (stalled)
-        throw new RegistryError('upload-stalled', `no byte came for ${idle / 1000} seconds: go on from the offset`);
+        throw new RegistryError(
+          'upload-stalled',
+          `no byte came for ${idle / 1000} seconds: send it again; an upload goes on from the offset that it reports`,
+        );
       if (done) {
         ended = true;
         return;
@@ -63,13 +66,14 @@ async function* chunksOf({ request, seen }: RequestContext, idle: number): Async
 
 /**
  * A whole manifest.
- * @param deadline milliseconds for all of it
+ * @param limits.idle milliseconds without a byte after which it counts as broken off
+ * @param limits.deadline milliseconds for all of it
  * @throws RegistryError `manifest-too-large`, `upload-stalled`, `upload-interrupted`, `size-mismatch`
  */
 export async function manifestBody(
   context: RequestContext,
   max: number,
-  deadline: number,
+  limits: { readonly idle: number; readonly deadline: number },
 ): Promise<Uint8Array<ArrayBuffer>> {
   const { request } = context;
   const length = contentLength(request);
@@ -77,8 +81,8 @@ export async function manifestBody(
   context.keepOpen();
   const chunks: Uint8Array[] = [];
   let size = 0;
-  const overdue = AbortSignal.timeout(deadline);
-  for await (const chunk of chunksOf(context, deadline)) {
+  const overdue = AbortSignal.timeout(limits.deadline);
+  for await (const chunk of chunksOf(context, Math.min(limits.idle, limits.deadline))) {
     if (overdue.aborted)
       throw new RegistryError('upload-stalled', 'the manifest did not arrive in time: send it again');
     chunks.push(chunk);

@@ -2,22 +2,31 @@ import { RegistryError } from '../oci/errors.ts';
 import type { ContentRange } from '../registry/upload-body.ts';
 import type { ByteRange } from '../storage/driver.ts';
 
+/** Several ranges in one header; empty elements of a list do not count (RFC 9110, section 5.6.1). */
+const SEVERAL = /^[ \t,]*(?:\d+-\d*|-\d+)(?:[ \t]*,(?:[ \t]*(?:\d+-\d*|-\d+))?)*[ \t]*$/;
+
 /**
  * The bytes that a `Range` header asks for (RFC 9110, section 14). Undefined means the whole: without the header, for another
- * unit, for several ranges and for what is no range at all, all of which a server may ignore.
- * @throws RegistryError `range-unsatisfiable` when it lies behind the end, or ends before it begins
+ * unit, and for several ranges, which a server may ignore.
+ * @throws RegistryError `range-unsatisfiable` when it lies behind the end, ends before it begins, or is no range of bytes at all
  */
 export function parseRange(header: string | null, size: number): ByteRange | undefined {
-  const match = /^bytes=[ \t]*(\d*)-(\d*)[ \t]*$/i.exec(header ?? '');
-  const [, first, last] = match ?? [];
-  if (first === undefined || last === undefined || (first === '' && last === '')) return undefined;
+  const [, specifier] = /^bytes=(.*)$/is.exec(header ?? '') ?? [];
+  if (specifier === undefined) return undefined;
+  const [, first, last] = /^[ \t]*(\d*)-(\d*)[ \t]*$/.exec(specifier) ?? [];
+  if (first === undefined || last === undefined || (first === '' && last === '')) {
+    if (SEVERAL.test(specifier)) return undefined;
+    throw new RegistryError('range-unsatisfiable', 'the Range must be like bytes=0-1023, bytes=1024- or bytes=-512', {
+      size,
+    });
+  }
   if (first === '') {
     const length = Math.min(toNumber(last), size);
     if (length === 0) throw unsatisfiable(size);
     return { start: size - length, end: size };
   }
   const start = toNumber(first);
-  // "A server … MAY ignore or reject a Range header field that contains an invalid ranges-specifier": the suite wants it rejected.
+  // "A server … MAY ignore or reject a Range header field that contains an invalid ranges-specifier": rejected, here and above.
   if (last !== '' && toNumber(last) < start) {
     throw new RegistryError('range-unsatisfiable', 'the range ends before it begins', { size });
   }

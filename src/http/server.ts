@@ -23,6 +23,9 @@ const MAX_BODY = Number.MAX_SAFE_INTEGER;
 /** Seconds of silence after which Bun closes a connection that waits for a request, or that does not take its response. */
 const IDLE_SECONDS = 60;
 
+/** Targets of the API. */
+const API = /^\/v2(?:[/?]|$)/;
+
 type BunServer = Bun.Server<unknown> | null;
 
 /** The HTTP side of a node; `listen` on what it returns. */
@@ -40,7 +43,9 @@ export function createServer(ports: ServerPorts) {
       // Hosts shorter than four letters would be 404 otherwise.
       handler: { standardHostname: false },
     })
-      .onError({ as: 'global' }, ({ code, error, request }) => {
+      .onError({ as: 'global' }, ({ code, error, request, server }) => {
+        // Elysia takes the path from a full address; where Bun has none to give, it looks in the wrong place.
+        if (code === 'NOT_FOUND' && API.test(targetOf(request.url))) return serve(request, server, ports);
         const known =
           code === 'NOT_FOUND' ? new RegistryError('route-unknown', 'there is nothing at this address') : error;
         return failed(known, ports, { requestId: 'none', method: request.method, head: request.method === 'HEAD' });
@@ -64,10 +69,12 @@ async function serve(request: Request, server: BunServer, ports: ServerPorts): P
   const seen: Seen = { repository: undefined, digest: undefined, reference: undefined, received: 0, sent: 0 };
   const id = nextRequestId();
   let kind: Route['kind'] | 'invalid' = 'invalid';
+  let keptOpen = false;
   let response: Response;
   try {
     const reason = ports.notReady();
     if (reason !== undefined) throw new RegistryError('unavailable', `${reason}: try again`);
+    checkHost(request);
     const route = parseRoute(method, target);
     kind = route.kind;
     note(route, seen);
@@ -76,12 +83,17 @@ async function serve(request: Request, server: BunServer, ports: ServerPorts): P
       id,
       seen,
       actor: () => anonymous(server?.requestIP(request)?.address),
-      keepOpen: () => server?.timeout(request, 0),
+      keepOpen: () => {
+        keptOpen = true;
+        server?.timeout(request, 0);
+      },
     };
     response = await dispatch(route, context, ports);
   } catch (error) {
     response = failed(error, ports, { requestId: id, method, head: method === 'HEAD' });
   }
+  // It belongs to the connection: what is idle afterwards, or never ends its body, would stay for ever.
+  if (keptOpen) server?.timeout(request, IDLE_SECONDS);
   const milliseconds = performance.now() - begun;
   telemetry.requests.end(kind, response.status, milliseconds / 1000, seen.received, seen.sent);
   ports.access({
@@ -105,6 +117,19 @@ function targetOf(url: string): string {
   if (url.startsWith('/')) return url;
   const slash = url.indexOf('/', url.indexOf('://') + 3);
   return slash < 0 ? '/' : url.slice(slash);
+}
+
+/**
+ * "A server MUST respond with a 400 … to any request message that contains more than one Host header field line or a Host header
+ * field with an invalid field value" (RFC 9112, section 3.2). Nothing here depends on it, but a proxy in front may.
+ */
+function checkHost(request: Request): void {
+  const host = request.headers.get('host');
+  if (host === null || host === '') return;
+  // Bun joins several ones with a comma, and gives no full address for one that cannot be part of it.
+  if (host.includes(',') || request.url.startsWith('/')) {
+    throw new RegistryError('request-invalid', 'send one Host header, with the name or address of the registry');
+  }
 }
 
 function note(route: Route, seen: Seen): void {

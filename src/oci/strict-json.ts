@@ -5,8 +5,9 @@ const QUOTE = 0x22;
 const BACKSLASH = 0x5c;
 
 /**
- * Parses JSON as a registry must: two readers of the same bytes must see the same manifest, so duplicate keys, invalid UTF-8,
- * halves of surrogate pairs, a byte order mark and absurd nesting are refused, where JSON.parse alone would quietly choose.
+ * Parses JSON as a registry must: two readers of the same bytes must see the same manifest, so duplicate keys, the key
+ * __proto__, invalid UTF-8, halves of surrogate pairs, a byte order mark and absurd nesting are refused, where JSON.parse alone
+ * would quietly choose.
  * @returns the value, or a sentence that says what is wrong.
  */
 export function parseStrictJson(bytes: Uint8Array): { value: unknown } | { problem: string } {
@@ -51,7 +52,7 @@ function endOfString(text: string, start: number): number {
   return text.length;
 }
 
-/** For text that JSON.parse accepted: the first key that its object already has, or string that is no text. */
+/** For text that JSON.parse accepted: the first key that its object already has, string that is no text, or trap. */
 function findAmbiguity(text: string): string | undefined {
   const objects: (Set<string> | undefined)[] = [];
   for (let i = 0; i < text.length; i++) {
@@ -67,6 +68,8 @@ function findAmbiguity(text: string): string | undefined {
       if (keys !== undefined && isKey(text, end)) {
         const key = String(JSON.parse(literal));
         if (keys.has(key)) return `the key ${JSON.stringify(key)} appears twice in one object`;
+        // Readers in JavaScript lose it, or take it for something else.
+        if (key === '__proto__') return 'no key may be __proto__';
         keys.add(key);
       }
       i = end;
