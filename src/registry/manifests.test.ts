@@ -71,8 +71,24 @@ describe('pushing a manifest', () => {
     const open = openRegistry();
     expect(await refusalOf(put(open, text('{}')))).toBe('manifest-invalid');
     expect(await refusalOf(put(open, index, { contentType: 'application/x; y' }))).toBe('manifest-invalid');
+    const absent = imageOf(digestOf('sha256', text('absent')));
+    expect(await refusalOf(put(open, absent))).toBe('manifest-references-unknown');
     expect((await open.projection.repositories(undefined, 10)).items).toEqual([]);
     expect(await open.dataKeys()).toEqual([]);
+  });
+
+  test('one whose blob is deleted while its bytes are stored leaves them to nobody', async () => {
+    const open = openRegistry();
+    const config = await open.push(A, text('config'));
+    const before = await open.dataKeys();
+    const putObject = open.driver.put.bind(open.driver);
+    open.driver.put = async (...args) => {
+      await putObject(...args);
+      await open.registry.blobs.delete(A, config, ACTOR);
+    };
+    expect(await refusalOf(put(open, imageOf(config)))).toBe('manifest-references-unknown');
+    expect(await open.settle()).toHaveLength(1);
+    expect(await open.dataKeys()).toEqual(before);
   });
 
   test('again adds no second copy and no second event, but its tags', async () => {

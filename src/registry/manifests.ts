@@ -96,6 +96,9 @@ export class Manifests {
     const facts = parseManifest(bytes, pushed.contentType);
     const answer = await this.#ports.projection.manifestByDigest(repo, digest);
     const existing = answer.kind === 'known' ? answer.value?.record : undefined;
+    // Refused before a byte is written; the decision asks again, on the state that it is made on.
+    const missing = answer.kind === 'known' ? await this.#missing(repo, facts.requiredBlobs) : facts.requiredBlobs;
+    if (missing.length > 0) throw referencesUnknown(missing);
     const put = { repo, digest, size: bytes.length, facts, tags: pushed.tags, actor };
     const linked = existing !== undefined && (await this.#isStored(existing)) ? existing.inc : undefined;
     if (linked === undefined || (await this.#submit(put, { kind: 'linked', inc: linked })) === undefined) {
@@ -108,10 +111,31 @@ export class Manifests {
   async #putOwn(put: ManifestPutRequest, bytes: Uint8Array, damaged: Incarnation | undefined): Promise<void> {
     const inc = this.#ports.newIncarnation();
     await this.#ports.driver.put(dataKey(inc), bytes, { fresh: true });
-    if ((await this.#submit(put, { kind: 'own', inc, damaged })) === inc) return;
-    this.#ports.later('dropping a manifest that somebody else pushed meanwhile', async () => {
+    try {
+      if ((await this.#submit(put, { kind: 'own', inc, damaged })) === inc) return;
+    } catch (error) {
+      // Refused: no event names these bytes. After any other error one may.
+      if (error instanceof RegistryError && error.kind === 'manifest-references-unknown') this.#drop(inc);
+      throw error;
+    }
+    this.#drop(inc);
+  }
+
+  #drop(inc: Incarnation): void {
+    this.#ports.later('dropping the bytes of a manifest that nothing refers to', async () => {
       await this.#ports.driver.delete([dataKey(inc)]);
     });
+  }
+
+  async #missing(repo: RepositoryName, digests: readonly Digest[]): Promise<Digest[]> {
+    const { projection } = this.#ports;
+    const missing: Digest[] = [];
+    for (const digest of digests) {
+      const answer = projection.blob(repo, digest);
+      const found = answer instanceof Promise ? await answer : answer;
+      if (found.kind === 'unknown' || found.value === undefined) missing.push(digest);
+    }
+    return missing;
   }
 
   async #isStored(record: ManifestRecord): Promise<boolean> {

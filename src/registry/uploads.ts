@@ -131,7 +131,11 @@ export class Uploads {
       throwBroken(body, received);
     }
     const found = await this.#digestOf(place, progress, algorithmOf(digest));
-    if (found !== digest) throw mismatch(digest, found);
+    if (found !== digest) {
+      // Nobody would find them again: the session does not know where they are.
+      if (session.inc === undefined) await this.#ports.driver.discard(place);
+      throw mismatch(digest, found);
+    }
     // A kill from here on leaves a session that says all bytes are there: the client's PUT, repeated, finishes it.
     if (size !== session.offset) await lease.save(advanced(session, received));
     const { inc } = place;
