@@ -13,7 +13,10 @@ const LANES = 2;
 const DRILL_WITHIN_MS = 400_000;
 const FSCK_WITHIN_MS = 60_000;
 
-afterAll(cleanUp);
+/** A folder of the drill has some ten thousand files. */
+const CLEAN_UP_WITHIN_MS = 60_000;
+
+afterAll(cleanUp, CLEAN_UP_WITHIN_MS);
 
 test(
   'no kill loses what was acknowledged, brings back what was deleted, or tears a tag',

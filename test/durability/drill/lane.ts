@@ -23,7 +23,7 @@ const LOOK_AT_EVERYTHING_EVERY = 40;
 const FIRST_SLOTS = 480;
 
 /** How many servers were killed, by what ended them. */
-export type Kills = Map<string, number>;
+type Kills = Map<string, number>;
 
 export interface LaneResult {
   readonly folder: string;
@@ -117,6 +117,7 @@ async function loadUntilKilled(world: World, life: Life, ending: Ending, random:
   await server.kill();
   await working;
   if (died === undefined && how === null) throw new Fault(`${describe(ending)} did not happen under load`);
+  if (logs.includes('"level":50')) throw new Fault(`the server complained:\n${logs}`);
   if (how !== 'SIGKILL') throw new Fault(`the server ended with ${how ?? 'an exit code'} of its own:\n${logs}`);
 }
 

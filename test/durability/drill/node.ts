@@ -1,5 +1,6 @@
 import { type Server, startServer } from '../../support/server.ts';
 import { within } from '../../support/within.ts';
+import { RawClient } from '../raw-client.ts';
 
 const ANSWER_WITHIN_MS = 20_000;
 const DEATH_WITHIN_MS = 5_000;
@@ -50,10 +51,24 @@ export class Life {
       throw new Fault(`${method} ${path} was answered with ${status}: ${text}\n${tail(this.server.logs())}`);
     } catch (error) {
       if (error instanceof Fault) throw error;
-      // A connection may break a moment before the death of the process is known here.
-      if ((await within(DEATH_WITHIN_MS, this.server.process.exited)) !== undefined) throw new Gone();
-      throw new Fault(`${method} ${path} got no answer from a server that lives: ${String(error)}`);
+      throw await this.#goneOr(`${method} ${path} got no answer (${String(error)})`);
     }
+  }
+
+  /** Sends the headers and these bytes, announcing no length, and breaks the connection instead of ending the body. */
+  async breakOff(method: string, path: string, headers: Record<string, string>, bytes: Uint8Array): Promise<void> {
+    const client = await RawClient.open(this.server.port).catch(() => undefined);
+    if (client === undefined) throw await this.#goneOr('a connection was refused');
+    client.request(method, path, { ...headers, 'Transfer-Encoding': 'chunked' });
+    client.send(Buffer.concat([Buffer.from(`${bytes.length.toString(16)}\r\n`), bytes, Buffer.from('\r\n')]));
+    await Bun.sleep(2);
+    client.close();
+  }
+
+  /** Why no answer came: the death of the server, or a fault. It may be known here a moment later only. */
+  async #goneOr(what: string): Promise<Error> {
+    if ((await within(DEATH_WITHIN_MS, this.server.process.exited)) !== undefined) return new Gone();
+    return new Fault(`${what} by a server that lives`);
   }
 }
 

@@ -21,6 +21,8 @@ export class Upload {
   reach = 0;
   /** `closing`, `cancelling`: such a request was sent and not answered. */
   phase: 'open' | 'closing' | 'cancelling' = 'open';
+  /** A request of it broke off: the server may still be busy with what came, and keep all of that or part of it. */
+  broken = false;
 
   constructor(repository: string, bytes: Uint8Array, location: string) {
     this.repository = repository;
@@ -61,27 +63,55 @@ export async function proceed(
       session.world.idle.push(upload);
       return;
     }
-    if (how === 'at leisure' && random.chance(0.03)) return await cancel(session, upload);
+    if (upload.broken) await askOffset(session, upload);
+    else if (how === 'at leisure' && random.chance(0.03)) return await cancel(session, upload);
     const left = upload.bytes.length - upload.acknowledged;
-    if (random.chance(0.05)) await closeWrongly(session, upload, random);
-    if (left <= LAST_CHUNK_BYTES * 2 && random.chance(0.3)) return await close(session, upload, random);
-    await patch(session, upload, random, Math.min(left, random.between(2, 400_000)));
+    const size = Math.min(left, random.between(2, 400_000));
+    if (random.chance(0.05) && !upload.broken) await closeWrongly(session, upload, random);
+    if (left <= LAST_CHUNK_BYTES * 2 && random.chance(0.3)) {
+      if (await close(session, upload, random)) return;
+    } else if (size > 1000 && random.chance(0.06)) await breakOff(session, upload, size);
+    else await patch(session, upload, random, size);
   }
-  await close(session, upload, random);
+  while (!(await close(session, upload, random))) await askOffset(session, upload);
+}
+
+/** Where the server is, as a client asks that does not know what became of its last request. */
+async function askOffset({ life }: Session, upload: Upload): Promise<void> {
+  const { status, headers } = await life.send('GET', upload.location);
+  expectStatus('GET of an upload', status, 204);
+  const offset = offsetOf(headers);
+  if (offset < upload.acknowledged || offset > upload.reach) {
+    throw new Fault(`GET gives the offset ${offset}: ${upload.acknowledged} acknowledged, ${upload.reach} sent`);
+  }
+  upload.acknowledged = offset;
+}
+
+/** Sends a part of what it announces, and breaks the connection. */
+async function breakOff({ life }: Session, upload: Upload, size: number): Promise<void> {
+  const start = upload.acknowledged;
+  upload.reach = Math.max(upload.reach, start + size);
+  upload.broken = true;
+  const headers = { 'content-range': `${start}-${start + size - 1}` };
+  await life.breakOff('PATCH', upload.location, headers, upload.bytes.subarray(start, start + Math.ceil(size / 2)));
 }
 
 async function patch({ life }: Session, upload: Upload, random: Random, size: number): Promise<void> {
   const start = upload.acknowledged;
   const piece = upload.bytes.subarray(start, start + size);
-  upload.reach = start + size;
+  upload.reach = Math.max(upload.reach, start + size);
   const headers: Record<string, string> = { 'content-type': 'application/octet-stream' };
-  if (random.chance(0.5)) headers['content-range'] = `${start}-${start + size - 1}`;
+  if (upload.broken || random.chance(0.5)) headers['content-range'] = `${start}-${start + size - 1}`;
   const answer = await life.send('PATCH', upload.location, { headers, body: bodyOf(piece, random) });
+  // The broken request still held the upload, or moved its offset after it was asked for.
+  if (upload.broken && (answer.status === 409 || answer.status === 416)) return;
   expectStatus('PATCH', answer.status, 202);
+  upload.broken = false;
   upload.acknowledged = offsetOf(answer.headers);
   if (upload.acknowledged !== start + size) {
     throw new Fault(`a PATCH of ${size} bytes at ${start} was answered with the offset ${upload.acknowledged}`);
   }
+  upload.reach = upload.acknowledged;
 }
 
 /** The digest is another one: nothing may be linked, nothing may be kept of the body. */
@@ -92,21 +122,30 @@ async function closeWrongly({ life }: Session, upload: Upload, random: Random): 
   expectStatus('PUT with a wrong digest', status, 400);
 }
 
-/** PUT with whatever is left. */
-async function close(session: Session, upload: Upload, random: Random): Promise<void> {
+/** PUT with whatever is left. @returns false when the upload was not where the client believed it to be */
+async function close(session: Session, upload: Upload, random: Random): Promise<boolean> {
   const { world, life } = session;
-  const rest = upload.bytes.subarray(upload.acknowledged);
+  const { acknowledged, broken } = upload;
+  const rest = upload.bytes.subarray(acknowledged);
   upload.reach = upload.bytes.length;
   upload.phase = 'closing';
   const blob = world.history.blob(upload.repository, upload.digest);
   const operation = world.history.begin([blob, 'present']);
   const target = `${upload.location}?digest=${upload.digest}`;
-  const { status } = await life.send('PUT', target, { body: bodyOf(rest, random) });
+  const headers: Record<string, string> = {};
+  if (broken && rest.length > 0) headers['content-range'] = `${acknowledged}-${upload.bytes.length - 1}`;
+  const { status } = await life.send('PUT', target, { headers, body: bodyOf(rest, random) });
+  if (broken && (status === 409 || status === 416)) {
+    operation.refuse();
+    upload.phase = 'open';
+    return false;
+  }
   expectStatus('closing PUT', status, 201);
   operation.acknowledge();
   endOf(session, upload);
   const { repository, digest, bytes } = upload;
   remember(world.shared, { repository, digest, bytes }, MOST_SHARED);
+  return true;
 }
 
 async function cancel(session: Session, upload: Upload): Promise<void> {

@@ -154,6 +154,7 @@ async function checkUploads({ life, world, checked }: Look): Promise<void> {
     upload.acknowledged = offset;
     upload.reach = offset;
     upload.phase = 'open';
+    upload.broken = false;
     world.idle.push(upload);
     checked.uploadsResumable++;
   });
@@ -180,7 +181,7 @@ function describe({ location, bytes, acknowledged, reach, phase }: Upload): stri
 
 /** @param held repositories that hold something, whose markers must be there */
 async function checkLogs(
-  { driver, checked, everything }: Look,
+  { life, driver, checked, everything }: Look,
   touched: ReadonlySet<string>,
   held: ReadonlySet<string>,
 ): Promise<void> {
@@ -188,6 +189,17 @@ async function checkLogs(
   for (const repository of held) if (!marked.has(repository)) throw new Fault(`${repository} has no marker`);
   const walked = everything ? marked : touched.intersection(marked);
   for (const repository of walked) await walkChain(driver, repository, checked.walked, everything);
+  if (everything) await checkCatalog(life, checked.walked);
+}
+
+/** A repository exists from its first slot on; a marker alone is what a kill left before it. */
+async function checkCatalog(life: Life, { heads }: Walked): Promise<void> {
+  const expected = [...heads].filter(([, { seq }]) => seq > 0).map(([name]) => name);
+  const { bytes } = await life.send('GET', '/v2/_catalog');
+  const { repositories } = JSON.parse(new TextDecoder().decode(bytes)) as { repositories?: string[] };
+  if (JSON.stringify(repositories) !== JSON.stringify(expected.sort())) {
+    throw new Fault(`the catalog is ${repositories?.join(' ')}; logs have ${expected.join(' ')}`);
+  }
 }
 
 async function each<T>(items: readonly T[], work: (item: T) => Promise<void>): Promise<void> {
