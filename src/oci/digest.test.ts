@@ -50,6 +50,8 @@ describe('digests', () => {
       `sha256: ${hex.slice(1)}`,
       `sha256:${hex.slice(1)}\0`,
       `sha1:${hex.slice(24)}`,
+      `sha512:${'A'.repeat(128)}`,
+      `sha512:${hex}${hex}0`,
     ],
     ...[`md5:${hex.slice(32)}`, `blake3:${hex}`, `sha256+b64:${hex}`, `sha256:../${hex.slice(3)}`, 'latest'],
   ])('%j is none that can be verified', (text) => {

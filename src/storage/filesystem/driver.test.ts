@@ -1,5 +1,5 @@
 import { afterAll, describe, expect, test } from 'bun:test';
-import { existsSync, mkdirSync, readdirSync, writeFileSync } from 'node:fs';
+import { existsSync, mkdirSync, readdirSync, statSync, truncateSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { ulid } from 'ulid';
 import { freshPlace, random, text, textOf } from '../../../test/contract/storage/store.ts';
@@ -7,11 +7,13 @@ import { type OpenFolder, openTemporaryFolder } from '../../../test/support/data
 import { cleanUp, temporaryFolder } from '../../../test/support/server.ts';
 import { digestOf } from '../../oci/digest.ts';
 import { noCrash } from '../crash-points.ts';
+import { stagedKey } from '../paths.ts';
 import { StoreRefused } from '../prepare.ts';
 import { FilesystemDriver } from './driver.ts';
 import { openDataFolder } from './folder.ts';
 import { FolderLock } from './lock.ts';
 
+const MIB = 1024 * 1024;
 const opened: OpenFolder[] = [];
 afterAll(async () => {
   for (const folder of opened) await folder.close();
@@ -108,6 +110,27 @@ describe('a data folder', () => {
       ...Array.from({ length: 20 }, (_, index) => driver.put(`data/AA/${index % 5}`, random(100))),
     ]);
     expect(readdirSync(join(root, 'tmp'))).toEqual(['reserve']);
+  });
+});
+
+describe('a staged file that somebody cuts', () => {
+  test('is an error when it is hashed, not a wait without end, and the next one is hashed right', async () => {
+    const { root, driver } = await open();
+    const place = freshPlace();
+    const path = join(root, stagedKey(place.upload, place.inc));
+    const write = await driver.stage(place, 0, 'sha256');
+    // Whole buffers, so that all of it is in the file before the end is hashed.
+    await write.write(random(2 * MIB));
+    while (statSync(path).size < 2 * MIB) await Bun.sleep(1);
+    truncateSync(path, 0);
+    const failed: unknown = await write.settle().catch((error: unknown) => error);
+    expect(String(failed)).toContain('the staged file ends at');
+    await write.drop();
+    const again = await driver.stage(place, 0, 'sha256');
+    const bytes = random(1000);
+    await again.write(bytes.slice());
+    expect(await again.settle()).toEqual({ size: 1000, digest: digestOf('sha256', bytes) });
+    await again.release();
   });
 });
 
