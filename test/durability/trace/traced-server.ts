@@ -13,6 +13,8 @@ const TEXT_BYTES = 300;
 export interface TracedServer {
   readonly url: string;
   readonly dataPath: string;
+  readonly process: Bun.Subprocess;
+  logs(): string;
   /** Ends the server and gives what strace wrote, from its first call to its last. */
   finish(): Promise<string>;
 }
@@ -21,7 +23,24 @@ export interface TracedServer {
  * The server under strace from its very start: startServer cannot put another program in front of it.
  * @param existing a data folder; otherwise one that is not there yet, and neither is the folder above it
  */
-export async function startTracedServer(existing?: string): Promise<TracedServer> {
+export function startTracedServer(existing?: string): Promise<TracedServer> {
+  return startUnder(['-s', String(TEXT_BYTES), '-e', `trace=${TRACED}`], existing);
+}
+
+/** The server on a disk that fails: each sync of exactly this file or folder gives EIO. */
+export function startWithFailingSync(dataPath: string, failing: string): Promise<TracedServer> {
+  const options = [
+    '-P',
+    join(dataPath, failing),
+    '-e',
+    'trace=fsync,fdatasync',
+    '-e',
+    'inject=fsync,fdatasync:error=EIO',
+  ];
+  return startUnder(options, dataPath);
+}
+
+async function startUnder(options: readonly string[], existing: string | undefined): Promise<TracedServer> {
   const [strace] = await tools('strace');
   const folder = temporaryFolder('trace');
   const dataPath = existing ?? join(folder, 'made', 'data');
@@ -31,8 +50,7 @@ export async function startTracedServer(existing?: string): Promise<TracedServer
   listener.stop(true);
   const bun = join(projectRoot, 'node_modules', '.bin', 'bun');
   // -D: strace steps aside, so that this subprocess is the server itself.
-  const options = ['-D', '-f', '-yy', '-s', String(TEXT_BYTES), '-e', `trace=${TRACED}`, '-o', tracePath];
-  const subprocess = Bun.spawn([strace, ...options, bun, 'src/main.ts'], {
+  const subprocess = Bun.spawn([strace, '-D', '-f', '-yy', ...options, '-o', tracePath, bun, 'src/main.ts'], {
     cwd: projectRoot,
     env: {
       PATH: process.env.PATH ?? '',
@@ -45,29 +63,32 @@ export async function startTracedServer(existing?: string): Promise<TracedServer
     stdout: Bun.file(join(folder, 'log')),
     stderr: Bun.file(join(folder, 'log')),
   });
-  const log = () => readFileSync(join(folder, 'log'), 'utf8');
+  const logs = () => readFileSync(join(folder, 'log'), 'utf8');
   const url = `http://127.0.0.1:${port}`;
   await until(
     READY_WITHIN_MS,
-    () => `the traced server was not ready; its log:\n${log()}`,
+    () => `the traced server was not ready; its log:\n${logs()}`,
     () => answers(url),
   );
   return {
     url,
     dataPath,
+    process: subprocess,
+    logs,
     async finish() {
       subprocess.kill('SIGTERM');
       const code = await within(STOP_WITHIN_MS, subprocess.exited);
       if (code !== 0) {
         subprocess.kill('SIGKILL');
-        throw new Error(`the traced server ended with ${code} after SIGTERM; its log:\n${log()}`);
+        throw new Error(`the traced server ended with ${code} after SIGTERM; its log:\n${logs()}`);
       }
-      const ended = `${subprocess.pid} +++ exited with 0 +++`;
+      // Process ids are padded to five columns.
+      const ended = new RegExp(`^${subprocess.pid} +\\+\\+\\+ exited with 0`, 'm');
       const trace = () => readFileSync(tracePath, 'utf8');
       await until(
         STOP_WITHIN_MS,
         () => 'the trace has no end',
-        async () => trace().includes(ended),
+        async () => ended.test(trace()),
       );
       return trace();
     },

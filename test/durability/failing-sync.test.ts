@@ -1,0 +1,50 @@
+// "A failed fsync ends the process": after one the page cache can no longer be believed. strace makes the syncs fail.
+import { afterAll, expect, test } from 'bun:test';
+import { TOOLS_WITHIN_MS } from '../support/command.ts';
+import { expectStatus, pushBlob, randomBlob } from '../support/oci.ts';
+import { cleanUp, startServer, temporaryFolder } from '../support/server.ts';
+import { within } from '../support/within.ts';
+import { startWithFailingSync } from './trace/traced-server.ts';
+
+const REPOSITORY = 'durability/failing';
+const ENDS_WITHIN_MS = 10_000;
+
+afterAll(cleanUp);
+
+test.each(['catalog', `repos/${REPOSITORY}/_log`, 'data'])(
+  'a server whose sync of %s fails ends without an answer, and nothing but the push is lost',
+  async (failing) => {
+    const folder = temporaryFolder('failing');
+    const [kept, lost] = [randomBlob(1_000), randomBlob(1_000)];
+    const before = await startServer({ STORAGE_PATH: folder });
+    await pushBlob(before.url, 'durability/before', kept);
+    expect(await before.stop()).toBe(0);
+
+    const server = await startWithFailingSync(folder, failing);
+    const { status } =
+      (await within(ENDS_WITHIN_MS, attemptPush(server.url, lost.bytes, lost.descriptor.digest))) ?? {};
+    expect(status).toBe('no answer');
+    expect(await within(ENDS_WITHIN_MS, server.process.exited)).toBe(1);
+    expect(server.logs()).toContain('could not be synced');
+
+    const after = await startServer({ STORAGE_PATH: folder });
+    const { descriptor, bytes } = kept;
+    expect((await expectStatus(200, `${after.url}/v2/durability/before/blobs/${descriptor.digest}`)).bytes).toEqual(
+      bytes,
+    );
+    // Nobody was told that it is there; pushed again it is.
+    await pushBlob(after.url, REPOSITORY, lost);
+    expect(await after.stop()).toBe(0);
+  },
+  TOOLS_WITHIN_MS,
+);
+
+async function attemptPush(url: string, body: Uint8Array, digest: string): Promise<{ status: number | 'no answer' }> {
+  try {
+    const target = `${url}/v2/${REPOSITORY}/blobs/uploads/?digest=${digest}`;
+    return { status: (await fetch(target, { method: 'POST', body: new Uint8Array(body) })).status };
+  } catch {
+    // The connection broke: what the test waits for.
+    return { status: 'no answer' };
+  }
+}
