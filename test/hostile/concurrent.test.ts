@@ -1,0 +1,105 @@
+// Many requests for one upload at the same moment: one goes on, the others are told so, and bytes are never mixed.
+import { afterAll, beforeAll, expect, test } from 'bun:test';
+import { digestOf, expectStatus } from '../support/oci.ts';
+import { cleanUp } from '../support/server.ts';
+import { openSite, openUpload, type Site } from './site.ts';
+import { exchange, type Outcome, request } from './wire.ts';
+
+let site: Site;
+
+beforeAll(async () => {
+  site = await openSite();
+}, 60_000);
+afterAll(cleanUp);
+
+function statusOf(outcome: Outcome): number {
+  if (outcome === 'closed') throw new Error('closed without an answer');
+  return outcome.status;
+}
+
+/** Returns once another request writes to the upload: only then a chunk in the wrong order is "busy" and not "out of order". */
+async function untilBusy(upload: string): Promise<void> {
+  for (;;) {
+    const headers = { 'Content-Range': '900-903' };
+    const status = statusOf(await exchange(site.server.port, request('PATCH', upload, { headers, body: 'x..x' })));
+    if (status === 409) return;
+    expect(status).toBe(416);
+    await Bun.sleep(5);
+  }
+}
+
+async function close(upload: string, bytes: string): Promise<Uint8Array> {
+  const digest = digestOf(new TextEncoder().encode(bytes));
+  await expectStatus(201, `${site.server.url}${upload}?digest=${digest}`, { method: 'PUT', body: '' });
+  return (await expectStatus(200, `${site.server.url}/v2/${site.repo}/blobs/${digest}`)).bytes;
+}
+
+test('while one request writes, every other one is refused and changes nothing', async () => {
+  const upload = await openUpload(site.server, site.repo);
+  let go: () => void = () => {};
+  const gate = new Promise<void>((resolve) => {
+    go = resolve;
+  });
+  const first = exchange(site.server.port, [
+    ...request('PATCH', upload, { headers: { 'Content-Length': '10' }, body: 'first' }),
+    gate,
+    'first',
+  ]);
+  await untilBusy(upload);
+  const digest = digestOf(new TextEncoder().encode('second'));
+  const others = await Promise.all([
+    exchange(site.server.port, request('PATCH', upload, { body: 'second' })),
+    exchange(site.server.port, request('PATCH', upload, { headers: { 'Content-Range': '0-5' }, body: 'second' })),
+    exchange(site.server.port, request('PUT', `${upload}?digest=${digest}`, { body: 'second' })),
+    exchange(site.server.port, request('DELETE', upload)),
+  ]);
+  expect(others.map(statusOf)).toEqual([409, 409, 409, 409]);
+  for (const other of others) expect(other).toMatchObject({ body: expect.stringContaining('BLOB_UPLOAD_INVALID') });
+  expect(await exchange(site.server.port, request('GET', upload))).toMatchObject({ status: 204 });
+  go();
+  expect(await first).toMatchObject({ status: 202 });
+  expect(new TextDecoder().decode(await close(upload, 'firstfirst'))).toBe('firstfirst');
+}, 30_000);
+
+test('of many chunks at once for the same place exactly one counts', async () => {
+  const upload = await openUpload(site.server, site.repo);
+  const chunks = Array.from({ length: 20 }, (_, i) => String.fromCharCode(97 + i).repeat(50_000));
+  const outcomes = await Promise.all(
+    chunks.map((body) =>
+      exchange(site.server.port, request('PATCH', upload, { headers: { 'Content-Range': '0-49999' }, body })),
+    ),
+  );
+  const statuses = outcomes.map(statusOf);
+  const winner = statuses.indexOf(202);
+  expect(statuses.filter((status) => status === 202)).toHaveLength(1);
+  for (const status of statuses.filter((each) => each !== 202)) expect([409, 416]).toContain(status);
+  const bytes = chunks[winner] ?? '';
+  expect(new TextDecoder().decode(await close(upload, bytes))).toBe(bytes);
+}, 30_000);
+
+test('an upload closed many times at once is closed once, and is a blob', async () => {
+  const upload = await openUpload(site.server, site.repo);
+  const body = 'closed once'.repeat(50_000);
+  const digest = digestOf(new TextEncoder().encode(body));
+  const outcomes = await Promise.all(
+    Array.from({ length: 10 }, () =>
+      exchange(site.server.port, request('PUT', `${upload}?digest=${digest}`, { body })),
+    ),
+  );
+  const statuses = outcomes.map(statusOf);
+  expect(statuses.filter((status) => status === 201)).toHaveLength(1);
+  for (const status of statuses.filter((each) => each !== 201)) expect([404, 409]).toContain(status);
+  const { bytes } = await expectStatus(200, `${site.server.url}/v2/${site.repo}/blobs/${digest}`);
+  expect(digestOf(bytes)).toBe(digest);
+}, 30_000);
+
+test('a wrong digest closes nothing, and the upload goes on to the right one', async () => {
+  const upload = await openUpload(site.server, site.repo);
+  await expectStatus(202, site.server.url + upload, { method: 'PATCH', body: 'some' });
+  const wrong = digestOf(new TextEncoder().encode('other'));
+  await expectStatus(400, `${site.server.url}${upload}?digest=${wrong}`, { method: 'PUT', body: '' });
+  await expectStatus(400, `${site.server.url}${upload}?digest=${wrong}`, { method: 'PUT', body: 'more' });
+  await expectStatus(404, `${site.server.url}/v2/${site.repo}/blobs/${wrong}`);
+  await expectStatus(202, site.server.url + upload, { method: 'PATCH', body: 'times' });
+  expect(new TextDecoder().decode(await close(upload, 'sometimes'))).toBe('sometimes');
+}, 30_000);

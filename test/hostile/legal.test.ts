@@ -1,0 +1,141 @@
+// Names at the edge of what the spec allows: everything that a registry does works in each of them.
+import { afterAll, beforeAll, expect, test } from 'bun:test';
+import { type Content, expectStatus, type Image, image, index, pushImage, pushManifest } from '../support/oci.ts';
+import { cleanUp, type Server, startServer, temporaryFolder } from '../support/server.ts';
+
+const NAMES: readonly (readonly [what: string, name: string])[] = [
+  ['blobs of blobs', 'blobs/blobs'],
+  ['tags of manifests', 'manifests/tags'],
+  ['uploads of blobs', 'a/blobs/uploads'],
+  ['the list of tags', 'tags/list'],
+  ['a list of tags in it', 'a/tags/list'],
+  ['manifests, twice', 'manifests/manifests'],
+  ['uploads alone', 'uploads'],
+  ['blobs and uploads and nothing before', 'blobs/uploads'],
+  ['referrers', 'referrers/referrers'],
+  ['the version', 'v2/v2'],
+  ['one letter', 'a'],
+  ['one digit', '0'],
+  ['every separator', 'a.b_c__d-e--f/0.1_2__3-4'],
+  ['what names other files of the store', 'data/tmp/format/lock'],
+  ['a log without its underscore', 'log/snap'],
+  ['many hyphens', `a${'-'.repeat(253)}b`],
+  ['255 characters in one part', 'n'.repeat(255)],
+  ['255 characters in 128 parts', `${'n/'.repeat(127)}n`],
+];
+
+const folder = temporaryFolder('legal');
+let server: Server;
+
+beforeAll(async () => {
+  server = await startServer({ STORAGE_PATH: folder });
+}, 60_000);
+afterAll(cleanUp);
+
+function url(name: string, rest: string): string {
+  return `${server.url}/v2/${name}/${rest}`;
+}
+
+async function expectImage(name: string, reference: string, pushed: Image | Content): Promise<void> {
+  const served = await expectStatus(200, url(name, `manifests/${reference}`));
+  expect(served.bytes).toEqual(pushed.bytes);
+  expect(served.headers.get('docker-content-digest')).toBe(pushed.descriptor.digest);
+  if (!('blobs' in pushed)) return;
+  for (const { bytes, descriptor } of pushed.blobs) {
+    expect((await expectStatus(200, url(name, `blobs/${descriptor.digest}`))).bytes).toEqual(bytes);
+  }
+}
+
+async function tagsOf(name: string): Promise<unknown> {
+  const { bytes } = await expectStatus(200, url(name, 'tags/list'));
+  return JSON.parse(new TextDecoder().decode(bytes));
+}
+
+test.each(NAMES)(
+  '%s: push, pull, list, refer, mount and delete',
+  async (_, name) => {
+    const pushed = image();
+    await pushImage(server.url, name, pushed, 'v1');
+    await pushManifest(server.url, name, pushed, 'v2');
+    await expectImage(name, 'v1', pushed);
+    await expectImage(name, pushed.descriptor.digest, pushed);
+    expect(await tagsOf(name)).toEqual({ name, tags: ['v1', 'v2'] });
+
+    const artifact = image({ subject: pushed.descriptor, artifactType: 'application/vnd.example' });
+    await pushImage(server.url, name, artifact);
+    const referrers = await expectStatus(200, url(name, `referrers/${pushed.descriptor.digest}`));
+    expect(new TextDecoder().decode(referrers.bytes)).toContain(artifact.descriptor.digest);
+
+    const [config] = pushed.blobs;
+    if (config === undefined) throw new Error('the image has no config');
+    const mounted = `elsewhere/${Bun.hash(name)}`;
+    const mount = `blobs/uploads/?mount=${config.descriptor.digest}&from=${encodeURIComponent(name).replaceAll('%2F', '/')}`;
+    await expectStatus(201, url(mounted, mount), { method: 'POST' });
+
+    await expectStatus(202, url(name, 'manifests/v1'), { method: 'DELETE' });
+    expect(await tagsOf(name)).toEqual({ name, tags: ['v2'] });
+    await expectStatus(405, url(name, `blobs/${config.descriptor.digest}`), { method: 'DELETE' });
+    for (const each of [artifact, pushed]) {
+      await expectStatus(202, url(name, `manifests/${each.descriptor.digest}`), { method: 'DELETE' });
+    }
+    expect(await tagsOf(name)).toEqual({ name, tags: [] });
+    await expectStatus(404, url(name, 'manifests/v2'));
+    await expectStatus(202, url(name, `blobs/${config.descriptor.digest}`), { method: 'DELETE' });
+    await expectStatus(404, url(name, `blobs/${config.descriptor.digest}`));
+    expect((await expectStatus(200, url(mounted, `blobs/${config.descriptor.digest}`))).bytes).toEqual(config.bytes);
+  },
+  30_000,
+);
+
+test('the catalog has each of them, also after a restart', async () => {
+  const names = NAMES.map(([, name]) => name).sort();
+  const catalog = async (): Promise<unknown> => {
+    const { bytes } = await expectStatus(200, `${server.url}/v2/_catalog`);
+    const { repositories } = JSON.parse(new TextDecoder().decode(bytes));
+    return Array.isArray(repositories) ? repositories.filter((each) => !String(each).startsWith('elsewhere/')) : [];
+  };
+  expect(await catalog()).toEqual(names);
+  await server.kill();
+  server = await startServer({ STORAGE_PATH: folder });
+  expect(await catalog()).toEqual(names);
+  for (const name of names) expect(await tagsOf(name)).toEqual({ name, tags: [] });
+}, 30_000);
+
+test('uploads in chunks work where the name looks like an upload itself', async () => {
+  const name = 'a/blobs/uploads';
+  const { headers } = await expectStatus(202, url(name, 'blobs/uploads/'), { method: 'POST' });
+  const location = `${server.url}${headers.get('location')}`;
+  await expectStatus(202, location, { method: 'PATCH', headers: { 'Content-Range': '0-4' }, body: 'hello' });
+  expect((await expectStatus(204, location)).headers.get('range')).toBe('0-4');
+  const digest = 'sha256:936a185caaa266bb9cbe981e9e05cb78cd732b0b3280eb944412bb6f8f8f07af';
+  await expectStatus(201, `${location}?digest=${digest}`, { method: 'PUT', body: 'world' });
+  expect((await expectStatus(200, url(name, `blobs/${digest}`))).bytes).toEqual(new TextEncoder().encode('helloworld'));
+}, 30_000);
+
+test('a manifest whose tag moved on stays readable by its digest', async () => {
+  const name = 'moved/on';
+  const [first, second] = [image(), image()];
+  await pushImage(server.url, name, first, 'latest');
+  await pushImage(server.url, name, second, 'latest');
+  await expectImage(name, 'latest', second);
+  await expectImage(name, first.descriptor.digest, first);
+  const both = index([first, second]);
+  await pushManifest(server.url, name, both, 'latest');
+  for (const each of [first, second, both]) await expectImage(name, each.descriptor.digest, each);
+  await expectStatus(202, url(name, 'manifests/latest'), { method: 'DELETE' });
+  for (const each of [first, second, both]) await expectImage(name, each.descriptor.digest, each);
+}, 30_000);
+
+test('a tag of 128 characters, and 256 tags in one push, work', async () => {
+  const name = 'many/tags';
+  const pushed = image();
+  await pushImage(server.url, name, pushed, `_${'.'.repeat(127)}`);
+  await expectImage(name, `_${'.'.repeat(127)}`, pushed);
+  const tags = Array.from({ length: 256 }, (_, i) => `t${String(i).padStart(3, '0')}`);
+  const query = tags.map((tag) => `tag=${tag}`).join('&');
+  const headers = { 'Content-Type': pushed.descriptor.mediaType };
+  await expectStatus(201, url(name, `manifests/${pushed.descriptor.digest}?${query}`), {
+    ...{ method: 'PUT', headers, body: pushed.bytes },
+  });
+  expect(await tagsOf(name)).toEqual({ name, tags: [`_${'.'.repeat(127)}`, ...tags] });
+}, 30_000);

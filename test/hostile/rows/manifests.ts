@@ -1,0 +1,218 @@
+import { mediaTypes } from '../../support/oci.ts';
+import { type Expected, MANIFEST_INVALID, type Row, refused } from '../row.ts';
+import type { Site } from '../site.ts';
+import { type Piece, request } from '../wire.ts';
+
+const OCTETS = new TextEncoder();
+const MAX = 4 * 1024 * 1024;
+const ABSENT = `sha256:${'0123456789abcdef'.repeat(4)}`;
+const TOO_LARGE = refused(413, 'MANIFEST_INVALID');
+const BLOB_MISSING = refused(404, 'MANIFEST_BLOB_UNKNOWN');
+
+type Fields = Readonly<Record<string, unknown>>;
+
+function push(body: string | Uint8Array, type: string | undefined, { repo }: Site): Piece[] {
+  const headers = type === undefined ? {} : { 'Content-Type': type };
+  return request('PUT', `/v2/${repo}/manifests/hostile`, {
+    headers,
+    body: typeof body === 'string' ? OCTETS.encode(body) : body,
+  });
+}
+
+/** Bytes that are no JSON, or JSON that a careful reader refuses. */
+const BODIES: readonly (readonly [what: string, body: string | Uint8Array])[] = [
+  ['nothing', ''],
+  ['a word', 'manifest'],
+  ['an array', '[]'],
+  ['null', 'null'],
+  ['true', 'true'],
+  ['a number', '2'],
+  ['a string', '"{}"'],
+  ['NaN', 'NaN'],
+  ['an open object', '{'],
+  ['an open string', '{"schemaVersion":2,"mediaType":"'],
+  ['a trailing comma', '{"schemaVersion":2,}'],
+  ['a comment', '{"schemaVersion":2} // hello'],
+  ['single quotes', "{'schemaVersion':2}"],
+  ['a number in octal', '{"schemaVersion":02}'],
+  ['two objects', '{}{}'],
+  ['an object and a NUL', '{}\0'],
+  ['a raw line break in a string', '{"a":"\n"}'],
+  ['100,000 open brackets', '['.repeat(100_000)],
+  ['100,000 nested arrays', '['.repeat(100_000) + ']'.repeat(100_000)],
+  ['100,000 open objects', '{"a":'.repeat(100_000)],
+  ['65 levels', `${'{"a":'.repeat(65)}1${'}'.repeat(65)}`],
+  ['a key twice', '{"schemaVersion":2,"schemaVersion":2}'],
+  ['a key twice, once escaped', '{"config":1,"\\u0063onfig":2}'],
+  ['a key twice, deep inside', '{"a":[{"b":{"c":1,"c":1}}]}'],
+  ['a byte order mark', '\ufeff{}'],
+  ['UTF-16', new Uint8Array([0xff, 0xfe, 0x7b, 0x00, 0x7d, 0x00])],
+  ['a byte that is no UTF-8', new Uint8Array([0x7b, 0x22, 0xff, 0x22, 0x3a, 0x31, 0x7d])],
+  ['an overlong slash', new Uint8Array([0x7b, 0x22, 0xc0, 0xaf, 0x22, 0x3a, 0x31, 0x7d])],
+  ['half of a surrogate pair in a value', '{"a":"\\ud800"}'],
+  ['half of a surrogate pair in a key', '{"\\udc00":1}'],
+  ['the key __proto__', '{"__proto__":{"schemaVersion":2}}'],
+  ['the key __proto__ in an annotation', '{"annotations":{"__proto__":"x"}}'],
+  ['the bytes of a gzip', new Uint8Array([0x1f, 0x8b, 0x08, 0x00])],
+  ['XML with an entity', '<!DOCTYPE a [<!ENTITY b SYSTEM "file:///etc/passwd">]><a>&b;</a>'],
+];
+
+/** Fields of an image manifest that are not what the spec says. */
+const FIELDS: readonly (readonly [what: string, change: (image: Fields, blob: Fields) => Fields])[] = [
+  ['no schemaVersion', ({ schemaVersion: _, ...rest }) => rest],
+  ['schemaVersion 1', (image) => ({ ...image, schemaVersion: 1 })],
+  ['schemaVersion as text', (image) => ({ ...image, schemaVersion: '2' })],
+  ['another mediaType than the Content-Type', (image) => ({ ...image, mediaType: mediaTypes.index })],
+  ['mediaType a number', (image) => ({ ...image, mediaType: 1 })],
+  ['mediaType null', (image) => ({ ...image, mediaType: null })],
+  ['mediaType a list', (image) => ({ ...image, mediaType: [mediaTypes.manifest] })],
+  ['no config', ({ config: _, ...rest }) => rest],
+  ['config null', (image) => ({ ...image, config: null })],
+  ['config a digest alone', (image, blob) => ({ ...image, config: blob.digest })],
+  ['config a list', (image, blob) => ({ ...image, config: [blob] })],
+  ['config without a digest', (image) => ({ ...image, config: { mediaType: 'a/b', size: 1 } })],
+  ['config without a size', (image, { size: _, ...blob }) => ({ ...image, config: blob })],
+  ['config without a mediaType', (image, { mediaType: _, ...blob }) => ({ ...image, config: blob })],
+  ['no layers', ({ layers: _, ...rest }) => rest],
+  ['layers an object', (image, blob) => ({ ...image, layers: { 0: blob, length: 1 } })],
+  ['layers a number', (image) => ({ ...image, layers: 1 })],
+  ['a layer null', (image) => ({ ...image, layers: [null] })],
+  ['a layer a number', (image) => ({ ...image, layers: [1] })],
+  ['a list within the layers', (image, blob) => ({ ...image, layers: [[blob]] })],
+  ['a digest a number', (image, blob) => ({ ...image, layers: [{ ...blob, digest: 1 }] })],
+  ['a digest a path', (image, blob) => ({ ...image, layers: [{ ...blob, digest: '../../../etc/passwd' }] })],
+  ['a digest in upper case', (image, blob) => ({ ...image, layers: [{ ...blob, digest: ABSENT.toUpperCase() }] })],
+  ['a digest of another algorithm', (image, blob) => ({ ...image, layers: [{ ...blob, digest: 'md5:00' }] })],
+  ['a size below nothing', (image, blob) => ({ ...image, layers: [{ ...blob, size: -1 }] })],
+  ['half a byte', (image, blob) => ({ ...image, layers: [{ ...blob, size: 1.5 }] })],
+  ['a size as text', (image, blob) => ({ ...image, layers: [{ ...blob, size: '10' }] })],
+  ['a size beyond every number', (image, blob) => ({ ...image, layers: [{ ...blob, size: 1e300 }] })],
+  ['urls a text', (image, blob) => ({ ...image, layers: [{ ...blob, urls: 'https://example.org' }] })],
+  ['urls of numbers', (image, blob) => ({ ...image, layers: [{ ...blob, urls: [1] }] })],
+  ['subject a text', (image) => ({ ...image, subject: ABSENT })],
+  ['subject null', (image) => ({ ...image, subject: null })],
+  ['subject without a digest', (image) => ({ ...image, subject: { mediaType: 'a/b', size: 1 } })],
+  ['artifactType a number', (image) => ({ ...image, artifactType: 1 })],
+  ['annotations a list', (image) => ({ ...image, annotations: ['a'] })],
+  ['annotations a text', (image) => ({ ...image, annotations: 'a' })],
+  ['an annotation a number', (image) => ({ ...image, annotations: { a: 1 } })],
+  ['an annotation an object', (image) => ({ ...image, annotations: { constructor: { prototype: 'x' } } })],
+];
+
+const INDEXES: readonly (readonly [what: string, index: Fields])[] = [
+  ['no manifests', { schemaVersion: 2 }],
+  ['manifests null', { schemaVersion: 2, manifests: null }],
+  ['manifests an object', { schemaVersion: 2, manifests: {} }],
+  ['a manifest that is none', { schemaVersion: 2, manifests: ['a'] }],
+  ['a manifest without a digest', { schemaVersion: 2, manifests: [{ mediaType: 'a/b', size: 1 }] }],
+];
+
+const TYPES: readonly (readonly [what: string, type: string | undefined])[] = [
+  ['of two types', `${mediaTypes.manifest}, text/html`],
+  ['without a subtype', 'application'],
+  ['a wildcard', '*/*'],
+  ['with three parts', 'application/x/y'],
+  ['that is too long', `application/${'x'.repeat(4000)}`],
+  ['of bytes beyond ASCII', 'application/\u00e9'],
+  ['of another type than the manifest says', 'text/html'],
+];
+
+function large(bytes: number): string {
+  return `{"a":"${'x'.repeat(bytes - 8)}"}`;
+}
+
+function row(name: string, pieces: (site: Site) => Piece[], expected: Expected = MANIFEST_INVALID): Row {
+  return { name: `manifest: ${name}`, pieces, expected };
+}
+
+export const manifestRows: readonly Row[] = [
+  ...BODIES.map(([what, body]) => row(what, (site) => push(body, mediaTypes.manifest, site))),
+  ...FIELDS.map(([what, change]) =>
+    row(what, (site) => {
+      const changed = change({ ...site.image.manifest }, { ...site.blob.descriptor });
+      return push(JSON.stringify(changed), mediaTypes.manifest, site);
+    }),
+  ),
+  ...INDEXES.map(([what, index]) =>
+    row(`index with ${what}`, (site) => push(JSON.stringify(index), mediaTypes.index, site)),
+  ),
+  ...TYPES.map(([what, type]) => row(`Content-Type ${what}`, (site) => push(site.image.bytes, type, site))),
+  row('whose type nobody says', (site) => push('{"a":1}', undefined, site)),
+  row('number beyond every number', (site) => {
+    const text = new TextDecoder().decode(site.image.bytes).replace('"size":10', '"size":1e400');
+    return push(text, mediaTypes.manifest, site);
+  }),
+  row('one byte more than 4 MiB', (site) => push(large(MAX + 1), mediaTypes.manifest, site), TOO_LARGE),
+  row(
+    'announced with a terabyte',
+    (site) =>
+      request('PUT', `/v2/${site.repo}/manifests/hostile`, {
+        headers: { 'Content-Length': '1099511627776' },
+        body: '{',
+      }),
+    TOO_LARGE,
+  ),
+  row(
+    'one byte more than 4 MiB, in chunks',
+    (site) => {
+      const body = large(MAX + 1);
+      return request('PUT', `/v2/${site.repo}/manifests/hostile`, {
+        headers: { 'Content-Type': mediaTypes.manifest, 'Transfer-Encoding': 'chunked' },
+        body: `${body.length.toString(16)}\r\n${body}\r\n0\r\n\r\n`,
+        length: false,
+      });
+    },
+    TOO_LARGE,
+  ),
+  row('cut short by its Content-Length', (site) =>
+    request('PUT', `/v2/${site.repo}/manifests/hostile`, {
+      headers: { 'Content-Type': mediaTypes.manifest, 'Content-Length': '20' },
+      body: site.image.bytes,
+    }),
+  ),
+  row(
+    'config that is not there',
+    (site) => {
+      const { descriptor } = site.blob;
+      const changed = { ...site.image.manifest, config: { ...descriptor, digest: ABSENT } };
+      return push(JSON.stringify(changed), mediaTypes.manifest, site);
+    },
+    BLOB_MISSING,
+  ),
+  row(
+    'layer that is not there',
+    (site) => {
+      const changed = { ...site.image.manifest, layers: [{ ...site.blob.descriptor, digest: ABSENT }] };
+      return push(JSON.stringify(changed), mediaTypes.manifest, site);
+    },
+    BLOB_MISSING,
+  ),
+  row(
+    'layer that only another repository has',
+    (site) => {
+      const changed = { ...site.image.manifest, layers: [site.otherBlob.descriptor] };
+      return push(JSON.stringify(changed), mediaTypes.manifest, site);
+    },
+    BLOB_MISSING,
+  ),
+  row(
+    '20,000 layers that are not there',
+    (site) => {
+      const layers = Array.from({ length: 20_000 }, (_, i) => ({
+        ...site.blob.descriptor,
+        digest: `sha256:${i.toString(16).padStart(64, '0')}`,
+      }));
+      return push(JSON.stringify({ ...site.image.manifest, layers }), mediaTypes.manifest, site);
+    },
+    BLOB_MISSING,
+  ),
+  row(
+    'pushed into a repository that has nothing',
+    ({ image }) =>
+      request('PUT', '/v2/no/such/manifests/hostile', {
+        headers: { 'Content-Type': mediaTypes.manifest },
+        body: image.bytes,
+      }),
+    BLOB_MISSING,
+  ),
+];

@@ -1,0 +1,126 @@
+import { DIGEST_INVALID, MANIFEST_INVALID, NAME_INVALID, NOTHING_HERE, type Row } from '../row.ts';
+import { request } from '../wire.ts';
+
+/** What is wrong with it, and how it stands in the address. */
+const ILLEGAL: readonly (readonly [what: string, name: string])[] = [
+  ['upper case', 'UPPER'],
+  ['one upper-case letter in a later part', 'team/App'],
+  ['a hyphen first', '-app'],
+  ['a hyphen last', 'app-'],
+  ['a dot first', '.app'],
+  ['a dot last', 'app.'],
+  ['an underscore first', '_app'],
+  ['an underscore last', 'app_'],
+  ['two dots', 'a..b'],
+  ['three underscores', 'a___b'],
+  ['a dot and a hyphen', 'a.-b'],
+  ['two separators of different kinds', 'a__-b'],
+  ['a part that begins with a hyphen', 'a/-b'],
+  ['a part that ends with a hyphen', 'a-/b'],
+  ['an empty part', 'a//b'],
+  ['an empty first part', '/a'],
+  ['nothing at all', ''],
+  ['the folder of the log', 'a/_log'],
+  ['the folder of snapshots', 'a/_snap'],
+  ['the catalog', '_catalog'],
+  ['an at sign', 'a@b'],
+  ['a colon', 'a:b'],
+  ['a plus', 'a+b'],
+  ['a tilde', 'a~b'],
+  ['an asterisk', 'a*b'],
+  ['a quote', 'a"b'],
+  ['angle brackets', '<script>'],
+  ['an encoded space', 'a%20b'],
+  ['an encoded tab', 'a%09b'],
+  ['an encoded line break', 'a%0d%0aX-Injected:%20b'],
+  ['an encoded NUL', 'a%00'],
+  ['an encoded NUL in the middle', 'a%00b'],
+  ['an encoded slash', 'a%2fb'],
+  ['an encoded slash in upper case', 'a%2Fb'],
+  ['a slash encoded twice', 'a%252fb'],
+  ['a dot encoded twice', '%252e%252e'],
+  ['a percent sign alone', '%'],
+  ['a percent sign that encodes nothing', '%zz'],
+  ['half an escape', 'a%2'],
+  ['a byte that is no UTF-8', '%ff'],
+  ['an overlong slash', 'a%c0%afb'],
+  ['half of a surrogate pair', 'a%ed%a0%80'],
+  ['raw bytes of UTF-8', 'caf\u00c3\u00a9'],
+  ['a raw byte of Latin-1', 'caf\u00e9'],
+  ['an accent', 'caf%C3%A9'],
+  ['a Cyrillic letter that looks like a Latin one', '%D0%B0dmin'],
+  ['full-width letters', '%EF%BD%81'],
+  ['a zero-width space', 'a%E2%80%8Bb'],
+  ['a right-to-left override', '%E2%80%AEa'],
+  ['an emoji', '%F0%9F%90%B3'],
+  ['a capital that only Unicode lowers', '%E2%84%AA'],
+  ['256 characters in one part', 'a'.repeat(256)],
+  ['257 characters in many parts', `${'a/'.repeat(128)}a`],
+  ['thousands of separators', `a${'-'.repeat(4000)}!`],
+];
+
+const MANIFEST_TYPE = { 'Content-Type': 'application/vnd.oci.image.manifest.v1+json' };
+
+export const nameRows: readonly Row[] = [
+  ...ILLEGAL.map(
+    ([what, name]): Row => ({
+      name: `name: ${what}`,
+      pieces: () => request('GET', `/v2/${name}/tags/list`),
+      expected: NAME_INVALID,
+    }),
+  ),
+  ...(['UPPER', 'a%2fb', 'a//b', '%00', 'a'.repeat(256)] as const).flatMap((name): Row[] => [
+    {
+      name: `name: a manifest pushed to ${name.slice(0, 10)}`,
+      pieces: ({ image }) => request('PUT', `/v2/${name}/manifests/x`, { headers: MANIFEST_TYPE, body: image.bytes }),
+      expected: NAME_INVALID,
+    },
+    {
+      name: `name: an upload into ${name.slice(0, 10)}`,
+      pieces: () => request('POST', `/v2/${name}/blobs/uploads/`),
+      expected: NAME_INVALID,
+    },
+    {
+      name: `name: a blob deleted from ${name.slice(0, 10)}`,
+      pieces: ({ blob }) => request('DELETE', `/v2/${name}/blobs/${blob.descriptor.digest}`),
+      expected: NAME_INVALID,
+    },
+  ]),
+  {
+    name: 'name: a blob pushed in one request to an illegal one',
+    pieces: ({ blob }) =>
+      request('POST', `/v2/A/blobs/uploads/?digest=${blob.descriptor.digest}`, { body: blob.bytes }),
+    expected: NAME_INVALID,
+  },
+  {
+    name: 'name: no part at all before the tags',
+    pieces: () => request('GET', '/v2/tags/list'),
+    expected: NAME_INVALID,
+  },
+  {
+    name: 'slash: after the list of tags',
+    pieces: ({ repo }) => request('GET', `/v2/${repo}/tags/list/`),
+    expected: NOTHING_HERE,
+  },
+  {
+    name: 'slash: after a tag',
+    pieces: ({ repo, tag }) => request('GET', `/v2/${repo}/manifests/${tag}/`),
+    expected: NOTHING_HERE,
+  },
+  {
+    name: 'slash: where the tag should be',
+    pieces: ({ repo }) => request('GET', `/v2/${repo}/manifests/`),
+    expected: MANIFEST_INVALID,
+  },
+  {
+    name: 'slash: where the digest should be',
+    pieces: ({ repo }) => request('GET', `/v2/${repo}/blobs/`),
+    expected: DIGEST_INVALID,
+  },
+  { name: 'slash: two after the version', pieces: () => request('GET', '/v2//'), expected: NOTHING_HERE },
+  { name: 'slash: two before the version', pieces: () => request('GET', '//v2/'), expected: NOTHING_HERE },
+  { name: 'path: the version in upper case', pieces: () => request('GET', '/V2/'), expected: NOTHING_HERE },
+  { name: 'path: another version', pieces: () => request('GET', '/v1/_ping'), expected: NOTHING_HERE },
+  { name: 'path: only a name', pieces: ({ repo }) => request('GET', `/v2/${repo}`), expected: NOTHING_HERE },
+  { name: 'path: the catalog with a slash', pieces: () => request('GET', '/v2/_catalog/'), expected: NOTHING_HERE },
+];

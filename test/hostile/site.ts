@@ -1,0 +1,100 @@
+// What the hostile requests are aimed at: a server with a little content, and a look at everything it has on disk.
+import { createHash } from 'node:crypto';
+import { readdirSync, readFileSync, statSync } from 'node:fs';
+import { join, relative } from 'node:path';
+import {
+  type Content,
+  content,
+  expectStatus,
+  type Image,
+  image,
+  mediaTypes,
+  pushBlob,
+  pushImage,
+} from '../support/oci.ts';
+import { type Server, startServer } from '../support/server.ts';
+
+export interface Site {
+  readonly server: Server;
+  readonly repo: string;
+  /** A second repository, whose blob the first one has not. */
+  readonly other: string;
+  readonly blob: Content;
+  readonly otherBlob: Content;
+  readonly image: Image;
+  readonly tag: string;
+  /** Paths of uploads into `repo` that were finished, and cancelled. */
+  readonly finished: string;
+  readonly cancelled: string;
+  /** Path of an open upload without a byte into `other`. */
+  readonly foreign: string;
+}
+
+/** Bytes that an upload has before a row is aimed at it. */
+export const UPLOADED = 'hello';
+
+const REPO = 'hostile/target';
+const OTHER = 'hostile/other';
+
+export async function openSite(env: Readonly<Record<string, string>> = {}): Promise<Site> {
+  const server = await startServer(env);
+  const blob = content(new TextEncoder().encode('0123456789'), mediaTypes.layer);
+  const otherBlob = content(new TextEncoder().encode('only in the other one'), mediaTypes.layer);
+  const pushed = image({ layers: [blob] });
+  await pushImage(server.url, REPO, pushed, 'kept');
+  await pushBlob(server.url, OTHER, otherBlob);
+  const finished = await openUpload(server, REPO);
+  await expectStatus(201, `${server.url}${finished}?digest=${blob.descriptor.digest}`, {
+    method: 'PUT',
+    body: blob.bytes,
+  });
+  const cancelled = await openUpload(server, REPO);
+  // With bytes, so that the folder of uploads is there from now on.
+  await expectStatus(202, server.url + cancelled, { method: 'PATCH', body: UPLOADED });
+  await expectStatus(204, server.url + cancelled, { method: 'DELETE' });
+  const site: Site = {
+    ...{ server, repo: REPO, other: OTHER, blob, otherBlob, image: pushed, tag: 'kept', finished, cancelled },
+    foreign: await openUpload(server, OTHER),
+  };
+  await settled(site);
+  return site;
+}
+
+/** The path of a new upload. */
+export async function openUpload(server: Server, repo: string): Promise<string> {
+  const { headers } = await expectStatus(202, `${server.url}/v2/${repo}/blobs/uploads/`, { method: 'POST' });
+  const location = headers.get('location');
+  if (location === null) throw new Error('the new upload has no Location');
+  return new URL(location, server.url).pathname;
+}
+
+/** Background work, such as dropping bytes that the store has already, is not the doing of what comes next. */
+async function settled({ server }: Site): Promise<void> {
+  for (let before = ''; ; ) {
+    const now = [...treeOf(server.dataPath)].join();
+    if (now === before) return;
+    before = now;
+    await Bun.sleep(100);
+  }
+}
+
+/** Every folder and file below the data folder with what it holds. */
+export function treeOf(folder: string): Map<string, string> {
+  const tree = new Map<string, string>();
+  for (const entry of readdirSync(folder, { recursive: true, withFileTypes: true })) {
+    const path = join(entry.parentPath, entry.name);
+    const name = relative(folder, path);
+    if (entry.isDirectory()) tree.set(name, 'folder');
+    // It only takes room: four megabytes that nobody reads.
+    else if (name === join('tmp', 'reserve')) tree.set(name, String(statSync(path).size));
+    else tree.set(name, createHash('sha256').update(readFileSync(path)).digest('hex'));
+  }
+  return tree;
+}
+
+/** What differs between two looks, in words. */
+export function changes(before: ReadonlyMap<string, string>, after: ReadonlyMap<string, string>): string[] {
+  const gone = [...before.keys()].filter((name) => !after.has(name)).map((name) => `${name} is gone`);
+  const others = [...after].filter(([name, held]) => before.get(name) !== held);
+  return [...gone, ...others.map(([name]) => `${name} is ${before.has(name) ? 'another' : 'new'}`)];
+}

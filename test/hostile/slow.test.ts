@@ -1,0 +1,178 @@
+// Clients that take their time, or never come to an end: each is given up, and nobody else waits for them.
+import { afterAll, beforeAll, expect, test } from 'bun:test';
+import { connect, type Socket } from 'node:net';
+import { expectStatus, mediaTypes, pushBlob, randomBlob } from '../support/oci.ts';
+import { cleanUp } from '../support/server.ts';
+import { sendRow } from './judge.ts';
+import { type Row, refused } from './row.ts';
+import { changes, openSite, openUpload, type Site, treeOf } from './site.ts';
+import { exchange, request } from './wire.ts';
+
+const IDLE_MS = 1_000;
+const STALLED = refused(408, 'BLOB_UPLOAD_INVALID');
+const LARGE = randomBlob(8 * 1024 * 1024);
+
+const DIGEST = `sha256:${'ab'.repeat(32)}`;
+const MANIFEST_TYPE = { 'Content-Type': mediaTypes.manifest };
+
+/** Bodies that stop in the middle, on connections that stay open. */
+const STALLING: readonly Row[] = [
+  {
+    name: 'a chunk that is never finished',
+    pieces: ({ upload }) => request('PATCH', upload, { headers: { 'Content-Length': '10' }, body: 'hal' }),
+    expected: STALLED,
+    upload: { keeps: 8 },
+  },
+  {
+    name: 'a chunk that is never begun',
+    pieces: ({ upload }) => request('PATCH', upload, { headers: { 'Content-Length': '10' } }),
+    expected: STALLED,
+    upload: {},
+  },
+  {
+    name: 'a chunked body without its end',
+    pieces: ({ upload }) =>
+      request('PATCH', upload, { headers: { 'Transfer-Encoding': 'chunked' }, body: '3\r\nhal\r\n', length: false }),
+    expected: STALLED,
+    upload: { keeps: 8 },
+  },
+  {
+    name: 'a chunked body that stops in a chunk',
+    pieces: ({ upload }) =>
+      request('PATCH', upload, { headers: { 'Transfer-Encoding': 'chunked' }, body: '9\r\nhal', length: false }),
+    expected: STALLED,
+    upload: { keeps: 8 },
+  },
+  {
+    name: 'a chunk that trickles, and then stops',
+    pieces: ({ upload }) => [
+      ...request('PATCH', upload, { headers: { 'Content-Length': '100' } }),
+      ...Array.from({ length: 4 }, () => [IDLE_MS / 2, 'x']).flat(),
+    ],
+    expected: STALLED,
+    upload: { keeps: 9 },
+  },
+  {
+    name: 'a last chunk that is never finished',
+    pieces: ({ upload }) =>
+      request('PUT', `${upload}?digest=${DIGEST}`, { headers: { 'Content-Length': '10' }, body: 'hal' }),
+    expected: STALLED,
+    upload: { keeps: 8 },
+  },
+  {
+    name: 'a blob in one request that is never finished',
+    pieces: ({ repo }) =>
+      request('POST', `/v2/${repo}/blobs/uploads/?digest=${DIGEST}`, {
+        headers: { 'Content-Length': '10' },
+        body: 'hal',
+      }),
+    expected: STALLED,
+  },
+  {
+    name: 'a large blob in one request that is never finished',
+    pieces: ({ repo }) =>
+      request('POST', `/v2/${repo}/blobs/uploads/?digest=${DIGEST}`, {
+        headers: { 'Content-Length': '1000000000' },
+        body: 'x'.repeat(400_000),
+      }),
+    expected: STALLED,
+  },
+  {
+    name: 'a manifest that is never finished',
+    pieces: ({ repo }) =>
+      request('PUT', `/v2/${repo}/manifests/slow`, {
+        headers: { ...MANIFEST_TYPE, 'Content-Length': '10' },
+        body: '{',
+      }),
+    expected: STALLED,
+  },
+  {
+    name: 'a manifest that is never begun',
+    pieces: ({ repo }) =>
+      request('PUT', `/v2/${repo}/manifests/slow`, { headers: { ...MANIFEST_TYPE, 'Content-Length': '10' } }),
+    expected: STALLED,
+  },
+];
+
+let site: Site;
+const sockets: Socket[] = [];
+
+beforeAll(async () => {
+  site = await openSite({ BODY_IDLE_TIMEOUT: `${IDLE_MS}ms` });
+  await pushBlob(site.server.url, site.repo, LARGE);
+}, 60_000);
+afterAll(async () => {
+  for (const socket of sockets) socket.destroy();
+  await cleanUp();
+});
+
+/** A connection that stays open with what was sent on it; it reads nothing. */
+function hang(text: string): void {
+  const socket = connect({ port: site.server.port, host: '127.0.0.1' });
+  // The server closes those that never finish their headers.
+  socket.on('error', () => {});
+  socket.pause();
+  socket.write(text);
+  sockets.push(socket);
+}
+
+/** The slowest of many requests, one after another, in milliseconds. */
+async function slowest(times: number): Promise<number> {
+  let most = 0;
+  for (let i = 0; i < times; i++) {
+    const begun = performance.now();
+    await expectStatus(200, `${site.server.url}/v2/${site.repo}/manifests/${site.tag}`);
+    await expectStatus(200, `${site.server.url}/v2/${site.repo}/blobs/${site.blob.descriptor.digest}`);
+    most = Math.max(most, performance.now() - begun);
+    await Bun.sleep(10);
+  }
+  return most;
+}
+
+test('bodies that stop are given up after the idle time, while everybody else is served at once', async () => {
+  const before = treeOf(site.server.dataPath);
+  for (let i = 0; i < 50; i++) {
+    hang('GET /v2/ HT');
+    hang('GET /v2/ HTTP/1.1\r\nHost: a\r\nX-Slow: ');
+    hang(`GET /v2/${site.repo}/blobs/${LARGE.descriptor.digest} HTTP/1.1\r\nHost: a\r\n\r\n`);
+    hang(`PUT /v2/${site.repo}/manifests/slow HTTP/1.1\r\nHost: a\r\nContent-Length: 100\r\n\r\n{`);
+  }
+  const [most, ...outcomes] = await Promise.all([slowest(100), ...STALLING.map((row) => sendRow(site, row))]);
+  for (const outcome of outcomes) {
+    if (outcome === 'closed') throw new Error('closed without an answer');
+    expect(outcome.milliseconds).toBeWithin(IDLE_MS * 0.9, IDLE_MS * 4);
+  }
+  // Whoever waited for one of them would wait for the idle time.
+  expect(most).toBeLessThan(IDLE_MS);
+  expect(changes(before, treeOf(site.server.dataPath))).toEqual([]);
+}, 30_000);
+
+test('a body that comes slowly but steadily takes as long as it takes', async () => {
+  const upload = await openUpload(site.server, site.repo);
+  const pieces = Array.from({ length: 5 }, () => [IDLE_MS / 2, 'x']).flat();
+  const outcome = await exchange(site.server.port, [
+    ...request('PATCH', upload, { headers: { 'Content-Length': '5' } }),
+    ...pieces,
+  ]);
+  expect(outcome).toMatchObject({ status: 202 });
+  const { headers } = await expectStatus(204, site.server.url + upload);
+  expect(headers.get('range')).toBe('0-4');
+  await expectStatus(204, site.server.url + upload, { method: 'DELETE' });
+}, 30_000);
+
+test('a client that goes away in the middle leaves what it brought, and the upload goes on', async () => {
+  const upload = await openUpload(site.server, site.repo);
+  const socket = connect({ port: site.server.port, host: '127.0.0.1' });
+  socket.write(`PATCH ${upload} HTTP/1.1\r\nHost: a\r\nContent-Length: 10\r\n\r\nhello`);
+  // Bytes that the server has not seen yet would be lost with the connection.
+  await Bun.sleep(200);
+  socket.destroy();
+  for (let range = ''; range !== '0-4'; await Bun.sleep(20)) {
+    range = (await expectStatus(204, site.server.url + upload)).headers.get('range') ?? '';
+  }
+  const digest = 'sha256:936a185caaa266bb9cbe981e9e05cb78cd732b0b3280eb944412bb6f8f8f07af';
+  const headers = { 'Content-Range': '5-9' };
+  await expectStatus(201, `${site.server.url}${upload}?digest=${digest}`, { method: 'PUT', headers, body: 'world' });
+  const { bytes } = await expectStatus(200, `${site.server.url}/v2/${site.repo}/blobs/${digest}`);
+  expect(new TextDecoder().decode(bytes)).toBe('helloworld');
+}, 30_000);

@@ -1,0 +1,62 @@
+// Every row of the table is sent to one server: each is refused as it says, in time, and leaves no trace.
+import { afterAll, beforeAll, expect, test } from 'bun:test';
+import { expectStatus, image, pushImage } from '../support/oci.ts';
+import { cleanUp, projectRoot } from '../support/server.ts';
+import { sendRow } from './judge.ts';
+import { bodyRows } from './rows/bodies.ts';
+import { manifestRows } from './rows/manifests.ts';
+import { methodRows } from './rows/methods.ts';
+import { nameRows } from './rows/names.ts';
+import { pathRows } from './rows/paths.ts';
+import { protocolRows } from './rows/protocol.ts';
+import { rangeRows } from './rows/ranges.ts';
+import { referenceRows } from './rows/references.ts';
+import { uploadRows } from './rows/uploads.ts';
+import { changes, openSite, type Site, treeOf } from './site.ts';
+
+const ROWS = [
+  ...nameRows,
+  ...referenceRows,
+  ...rangeRows,
+  ...manifestRows,
+  ...bodyRows,
+  ...pathRows,
+  ...methodRows,
+  ...protocolRows,
+  ...uploadRows,
+];
+
+let site: Site;
+
+beforeAll(async () => {
+  site = await openSite();
+}, 60_000);
+afterAll(cleanUp);
+
+test('the table has no name twice', () => {
+  expect(new Set(ROWS.map(({ name }) => name)).size).toBe(ROWS.length);
+});
+
+test.each(ROWS.map((row) => [row.name, row] as const))(
+  '%s',
+  async (_, row) => {
+    const before = treeOf(site.server.dataPath);
+    await sendRow(site, row);
+    expect(changes(before, treeOf(site.server.dataPath))).toEqual([]);
+  },
+  20_000,
+);
+
+test('after all of them an image is pushed and pulled as before, and no request failed inside', async () => {
+  const pushed = image();
+  await pushImage(site.server.url, site.repo, pushed, 'after');
+  for (const [tag, { bytes, blobs }] of [['kept', site.image] as const, ['after', pushed] as const]) {
+    expect((await expectStatus(200, `${site.server.url}/v2/${site.repo}/manifests/${tag}`)).bytes).toEqual(bytes);
+    for (const blob of blobs) {
+      const served = await expectStatus(200, `${site.server.url}/v2/${site.repo}/blobs/${blob.descriptor.digest}`);
+      expect(served.bytes).toEqual(blob.bytes);
+    }
+  }
+  expect(site.server.logs()).not.toContain('"level":50');
+  expect(site.server.logs()).not.toContain(`${projectRoot}/src`);
+});

@@ -1,0 +1,131 @@
+// Requests that look hostile but must be served: the protocol says so, or what is odd about them means nothing to a registry.
+import { afterAll, beforeAll, expect, test } from 'bun:test';
+import { mediaTypes } from '../support/oci.ts';
+import { cleanUp } from '../support/server.ts';
+import { changes, openSite, type Site, treeOf } from './site.ts';
+import { type Answer, exchange, type Piece, request } from './wire.ts';
+
+let site: Site;
+
+beforeAll(async () => {
+  site = await openSite();
+}, 60_000);
+afterAll(cleanUp);
+
+async function answerTo(pieces: readonly Piece[]): Promise<Answer> {
+  const outcome = await exchange(site.server.port, pieces);
+  if (outcome === 'closed') throw new Error('closed without an answer');
+  return outcome;
+}
+
+test.each([
+  ['nothing', ''],
+  ['a path', '../../etc/passwd'],
+  ['an encoded path', '..%2f..%2fetc%2fpasswd'],
+  ['a NUL', '%00'],
+  ['bytes that are no UTF-8', '%ff%fe'],
+  ['a percent sign', '%'],
+  ['a line break, for the Link header', '%0d%0aX-Injected:%20b'],
+  ['8 KB', 'z'.repeat(8_000)],
+  ['a key of every object', '__proto__'],
+])('a page after %s is a page', async (_, last) => {
+  const before = treeOf(site.server.dataPath);
+  for (const target of [`/v2/${site.repo}/tags/list?n=1&last=${last}`, `/v2/_catalog?n=1&last=${last}`]) {
+    const { status, headers, body } = await answerTo(request('GET', target));
+    expect(status).toBe(200);
+    expect(JSON.parse(body)).toBeObject();
+    expect(headers.has('x-injected')).toBe(false);
+  }
+  expect(changes(before, treeOf(site.server.dataPath))).toEqual([]);
+});
+
+const FORWARDED = {
+  'X-Forwarded-Host': 'evil.example',
+  'X-Forwarded-Proto': 'https',
+  'X-Forwarded-Port': '444',
+  'X-Forwarded-Prefix': '/elsewhere',
+  'X-Forwarded-For': '203.0.113.7',
+  'X-Real-IP': '203.0.113.7',
+  'X-Original-URL': '/v2/_catalog',
+  'X-Rewrite-URL': '/v2/_catalog',
+  'X-HTTP-Method-Override': 'DELETE',
+  Forwarded: 'for=203.0.113.7;host=evil.example;proto=https',
+};
+
+test('headers of a proxy that nobody trusts change nothing: no Location, no method, no address in the log', async () => {
+  const { repo, tag, image, server } = site;
+  const requests = [
+    request('POST', `/v2/${repo}/blobs/uploads/`, { headers: FORWARDED }),
+    request('PUT', `/v2/${repo}/manifests/forwarded`, {
+      headers: { ...FORWARDED, 'Content-Type': mediaTypes.manifest },
+      body: image.bytes,
+    }),
+  ];
+  for (const pieces of requests) {
+    const { status, headers } = await answerTo(pieces);
+    expect([202, 201]).toContain(status);
+    expect(headers.get('location')).toStartWith(`/v2/${repo}/`);
+    expect([...headers.values()].join()).not.toContain('evil');
+  }
+  const served = await answerTo(request('GET', `/v2/${repo}/manifests/${tag}`, { headers: FORWARDED }));
+  expect(served.body).toBe(new TextDecoder().decode(image.bytes));
+  // The log names who pushed: the peer of the connection, not whom the headers claim.
+  const log = [...treeOf(server.dataPath).keys()].filter((name) => name.startsWith(`repos/${repo}/_log/`));
+  const slots = await Promise.all(log.map((name) => Bun.file(`${server.dataPath}/${name}`).text()));
+  expect(slots.join()).toContain('127.0.0.1');
+  expect(slots.join()).not.toContain('203.0.113.7');
+  expect(server.logs()).not.toContain('203.0.113.7');
+});
+
+test.each([
+  ['in another unit', 'items=0-1'],
+  ['without a unit', '0-1'],
+  ['of several parts, which a server may ignore', 'bytes=0-1,3-4'],
+])('a Range %s is ignored', async (_, range) => {
+  const { repo, blob } = site;
+  const headers = { Range: range };
+  const { status, body } = await answerTo(request('GET', `/v2/${repo}/blobs/${blob.descriptor.digest}`, { headers }));
+  expect([status, body]).toEqual([200, new TextDecoder().decode(blob.bytes)]);
+});
+
+test.each([
+  ['HTTP/1.0 without a Host', 'HTTP/1.0\r\n'],
+  ['HTTP/1.1 with an empty Host', 'HTTP/1.1\r\nHost:\r\n'],
+  ['HTTP/1.1 with a Host of another name', 'HTTP/1.1\r\nHost: evil.example:1\r\n'],
+])('%s is served', async (_, rest) => {
+  const { repo, tag, image, blob } = site;
+  const manifest = await answerTo([`GET /v2/${repo}/manifests/${tag} ${rest}\r\n`]);
+  expect(manifest.body).toBe(new TextDecoder().decode(image.bytes));
+  const bytes = await answerTo([`GET /v2/${repo}/blobs/${blob.descriptor.digest} ${rest}\r\n`]);
+  expect(bytes.body).toBe(new TextDecoder().decode(blob.bytes));
+  const upload = await answerTo([`POST /v2/${repo}/blobs/uploads/ ${rest}Content-Length: 0\r\n\r\n`]);
+  expect([upload.status, upload.headers.get('location')?.startsWith('/v2/')]).toEqual([202, true]);
+});
+
+test('an address is the same with its host in front, and after its dots are resolved', async () => {
+  const { repo, tag, image } = site;
+  const wanted = new TextDecoder().decode(image.bytes);
+  for (const target of [
+    `http://elsewhere.example/v2/${repo}/manifests/${tag}`,
+    `/v2/x/../${repo}/manifests/./${tag}`,
+    `/v2/${repo.replace('t', '%74')}/manifests/${tag}`,
+  ]) {
+    expect((await answerTo(request('GET', target))).body).toBe(wanted);
+  }
+});
+
+test.each([
+  ['a repository that is not there', () => 'no/such/repository'],
+  ['a repository that has no such blob', ({ other }: Site) => other],
+  ['itself', ({ repo }: Site) => repo],
+])('a mount from %s is an upload that begins', async (_, from) => {
+  const before = treeOf(site.server.dataPath);
+  const absent = `sha256:${'ab'.repeat(32)}`;
+  const target = `/v2/${site.repo}/blobs/uploads/?mount=${absent}&from=${from(site)}`;
+  const { status, headers } = await answerTo(request('POST', target));
+  expect(status).toBe(202);
+  const upload = headers.get('location') ?? '';
+  expect(await answerTo(request('GET', upload))).toMatchObject({ status: 204 });
+  expect(await answerTo(request('DELETE', upload))).toMatchObject({ status: 204 });
+  expect(changes(before, treeOf(site.server.dataPath))).toEqual([]);
+});
