@@ -6,6 +6,9 @@
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/.."
 
+# For tests that bound their own time nowhere else. A setting in bunfig.toml has no effect, Bun's default is 5 s.
+default_timeout_ms=120000
+
 # What the tests start or write lies in one folder, so that nothing is left of an interrupted run either.
 TMPDIR=$(mktemp -d "${TMPDIR:-/tmp}/marina-tests.XXXXXX")
 export TMPDIR
@@ -36,7 +39,7 @@ touch "$log"
 # A process group of its own, in the background: a signal to this script is acted on at once, and reaches every process
 # that the tests started. --no-orphans does the same when this script is killed without a chance to do so.
 set -m
-node_modules/.bin/bun test --no-orphans "$@" </dev/null >"$log" 2>&1 &
+node_modules/.bin/bun test --no-orphans --timeout "$default_timeout_ms" "$@" </dev/null >"$log" 2>&1 &
 tests=$!
 set +m
 tail -n +1 --sleep-interval=0.1 --pid="$tests" -f "$log" &

@@ -1,4 +1,4 @@
-import { describe, expect, test } from 'bun:test';
+import { beforeAll, describe, expect, test } from 'bun:test';
 import { openProjection } from '../../test/support/projections.ts';
 import { A, ACTOR, openRegistry, refusalOf, tag, text } from '../../test/support/registry.ts';
 import { slotsOf, writeLog } from '../../test/support/slots.ts';
@@ -6,6 +6,7 @@ import type { AccessPolicy } from '../access/access.ts';
 import { digestFromHex, digestOf } from '../oci/digest.ts';
 import { OCI_MANIFEST } from '../oci/media-types.ts';
 import type { Digest, Incarnation, RepositoryName } from '../oci/names.ts';
+import { MemoryDriver } from '../storage/memory/driver.ts';
 import { CATALOG_PAGE, TAGS_PAGE } from './listings.ts';
 
 const subject = digestOf('sha256', text('subject'));
@@ -38,16 +39,19 @@ describe('repositories', () => {
     (_, index) => `r${String(index).padStart(6, '0')}` as RepositoryName,
   );
 
-  async function catalogOf(access: AccessPolicy) {
-    const open = openRegistry({ access });
+  const driver = new MemoryDriver();
+  beforeAll(async () => {
     for (const repo of names)
-      await writeLog(open.driver, slotsOf([[{ type: 'tag.set', tag: tag('x'), digest: subject }]], repo));
-    return open.registry.listings;
+      await writeLog(driver, slotsOf([[{ type: 'tag.set', tag: tag('x'), digest: subject }]], repo));
+  });
+
+  function catalogOf(access: AccessPolicy) {
+    return openRegistry({ driver, access }).registry.listings;
   }
 
   test('that the caller may not see are gone before pages are cut', async () => {
     const visible = names.filter((_, index) => index % 700 === 699);
-    const listings = await catalogOf({ allows: (_, action, repo) => action === 'pull' && visible.includes(repo) });
+    const listings = catalogOf({ allows: (_, action, repo) => action === 'pull' && visible.includes(repo) });
     expect(await listings.repositories(undefined, 2, ACTOR)).toEqual({ items: visible, more: false });
     expect(await listings.repositories(undefined, 1, ACTOR)).toEqual({ items: visible.slice(0, 1), more: true });
     expect(await listings.repositories(visible[0], 1, ACTOR)).toEqual({ items: visible.slice(1), more: false });
@@ -55,7 +59,7 @@ describe('repositories', () => {
   });
 
   test('come a page at most', async () => {
-    const listings = await catalogOf({ allows: () => true });
+    const listings = catalogOf({ allows: () => true });
     expect(await listings.repositories(undefined, 1_000_000, ACTOR)).toEqual({
       items: names.slice(0, CATALOG_PAGE),
       more: true,
@@ -67,7 +71,7 @@ describe('repositories', () => {
   });
 
   test('that the caller may see none of are an empty list', async () => {
-    const listings = await catalogOf({ allows: () => false });
+    const listings = catalogOf({ allows: () => false });
     expect(await listings.repositories(undefined, 10, ACTOR)).toEqual({ items: [], more: false });
   });
 });
