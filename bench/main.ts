@@ -1,11 +1,12 @@
 // `npm run bench`: Marina beside distribution v3.1.2, in one run, on one disk. Says where Marina is behind; not a gate.
 import { existsSync } from 'node:fs';
-import { loadavg } from 'node:os';
+import { cpus } from 'node:os';
 import { join, resolve } from 'node:path';
 import { Command } from 'commander';
 import { Loadgen } from './loadgen.ts';
 import { PROJECT } from './peers/marina.ts';
 import { Place } from './place.ts';
+import { consumption } from './processes.ts';
 import { conclusion, type Failure, save, table } from './report.ts';
 import type { Context, Row, Settings, Tools, Work } from './work.ts';
 import { loadgenWork } from './works/loadgen.ts';
@@ -17,8 +18,8 @@ import { streamWorks } from './works/stream.ts';
 import { tagWorks } from './works/tags.ts';
 
 const WORKS: Work[] = [...smallWorks, ...pushWorks, ...streamWorks, ...tagWorks, startWork, memoryWork, loadgenWork];
-/** Load average above which other programs take a good part of what is measured. */
-const BUSY_MACHINE = 1;
+/** Share of the processors above which other programs are worth a word under the table. */
+const MUCH_FOR_OTHERS = 0.1;
 const NORMAL: Settings = { quick: false, rounds: 5, seconds: 2 };
 const QUICK: Settings = { quick: true, rounds: 3, seconds: 1 };
 
@@ -62,6 +63,17 @@ async function findTools(place: Place): Promise<Tools> {
   }
 }
 
+/** Begins to watch; what it returns tells the share of the machine's processors that was used by others since then. */
+function othersMeanwhile(): () => number {
+  const begin = performance.now();
+  const before = consumption();
+  return () => {
+    const now = consumption();
+    const seconds = (performance.now() - begin) / 1000;
+    return (now.all - before.all - (now.own - before.own)) / (seconds * cpus().length);
+  };
+}
+
 async function bench(names: string[], options: Options): Promise<void> {
   const settings: Settings = { ...(options.quick === true ? QUICK : NORMAL) };
   if (options.rounds !== undefined) {
@@ -88,24 +100,23 @@ async function bench(names: string[], options: Options): Promise<void> {
     tools: await findTools(place),
     loadgen: await Loadgen.build(place),
   };
-  const busy = loadavg()[0] ?? 0;
-  if (busy > BUSY_MACHINE) {
-    notes.push(
-      `the machine was busy with other things when this began (load ${busy.toFixed(1)}); see the min-max of the ratios`,
-    );
-  }
   const rows: Row[] = [];
   const failures: Failure[] = [];
   for (const work of works) {
     say(`${work.name}: ${work.about}`);
+    const others = othersMeanwhile();
     try {
       rows.push(...(await work.run(context)));
     } catch (error) {
       failures.push({ work: work.name, error: error instanceof Error ? error.message : String(error) });
     }
+    const share = others();
+    if (share > MUCH_FOR_OTHERS) {
+      notes.push(`${work.name}: other programs took ${Math.round(share * 100)}% of the processors meanwhile`);
+    }
   }
   const path = options.json ?? join('bench-results', `${new Date().toISOString().replaceAll(':', '-')}.json`);
-  save(path, rows, failures, settings);
+  save(path, { rows, failures, notes, settings });
   console.log(`\n${table(rows)}\n\n${conclusion(rows, failures, notes)}\n\nRaw numbers: ${path}`);
   process.exit(failures.length === 0 ? 0 : 1);
 }

@@ -14,6 +14,22 @@ function familyOf(pid: number): number[] {
   return [pid, ...(children === '' ? [] : children.split(' ').flatMap((child) => familyOf(Number(child))))];
 }
 
+/** Processor seconds since the machine started, of everything on it, and of this process with the children that have ended. */
+interface Consumption {
+  all: number;
+  own: number;
+}
+
+export function consumption(): Consumption {
+  const [, user = 0, nice = 0, system = 0, , , irq = 0, softirq = 0, steal = 0] =
+    readFileSync('/proc/stat', 'utf8').split('\n')[0]?.split(/\s+/).map(Number) ?? [];
+  const own = readFileSync('/proc/self/stat', 'utf8').split(') ').at(-1)?.split(' ').slice(11, 15).map(Number) ?? [];
+  return {
+    all: (user + nice + system + irq + softirq + steal) / TICKS_A_SECOND,
+    own: own.reduce((sum, ticks) => sum + ticks, 0) / TICKS_A_SECOND,
+  };
+}
+
 /** User and system time so far, all threads together. */
 export function processorSeconds(pid: number): number {
   let ticks = 0;

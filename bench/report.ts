@@ -98,10 +98,17 @@ export function conclusion(rows: readonly Row[], failures: readonly Failure[], n
   return lines.join('\n');
 }
 
-export function save(path: string, rows: readonly Row[], failures: readonly Failure[], settings: Settings): void {
+export interface Outcome {
+  rows: readonly Row[];
+  failures: readonly Failure[];
+  notes: readonly string[];
+  settings: Settings;
+}
+
+export function save(path: string, outcome: Outcome): void {
   mkdirSync(dirname(path), { recursive: true });
   const machine = { cpu: cpus()[0]?.model, cores: cpus().length, memoryBytes: totalmem(), platform: process.platform };
   const peers = { bun: Bun.version, distribution: 'v3.1.2' };
-  const document = { at: new Date().toISOString(), machine, peers, settings, failures, rows };
+  const document = { at: new Date().toISOString(), machine, peers, ...outcome };
   writeFileSync(path, `${JSON.stringify(document, null, 2)}\n`);
 }
