@@ -8,6 +8,9 @@ import { cleanUp, type Server, startServer, temporaryFolder } from '../support/s
 
 const REPOSITORY = 'durability/again';
 
+/** Several servers are started in each test. */
+const TEST_WITHIN_MS = 60_000;
+
 afterAll(cleanUp);
 
 /** An upload that has all its bytes, on a folder whose server was killed then. */
@@ -30,31 +33,39 @@ function removeStaged(folder: string, location: string): void {
   for (const name of staged) rmSync(join(upload, name));
 }
 
-test('the bytes were dropped for ones that the repository has already: the PUT succeeds', async () => {
-  const blob = randomBlob(300_000);
-  const { folder, location } = await uploadedAndKilled(blob, (server) => pushBlob(server.url, REPOSITORY, blob));
-  removeStaged(folder, location);
+test(
+  'the bytes were dropped for ones that the repository has already: the PUT succeeds',
+  async () => {
+    const blob = randomBlob(300_000);
+    const { folder, location } = await uploadedAndKilled(blob, (server) => pushBlob(server.url, REPOSITORY, blob));
+    removeStaged(folder, location);
 
-  const server = await startServer({ STORAGE_PATH: folder });
-  const { digest } = blob.descriptor;
-  await expectStatus(201, `${server.url}${location}?digest=${digest}`, { method: 'PUT' });
-  const served = await expectStatus(200, `${server.url}/v2/${REPOSITORY}/blobs/${digest}`);
-  expect(served.bytes).toEqual(blob.bytes);
-  await expectStatus(404, server.url + location);
-});
+    const server = await startServer({ STORAGE_PATH: folder });
+    const { digest } = blob.descriptor;
+    await expectStatus(201, `${server.url}${location}?digest=${digest}`, { method: 'PUT' });
+    const served = await expectStatus(200, `${server.url}/v2/${REPOSITORY}/blobs/${digest}`);
+    expect(served.bytes).toEqual(blob.bytes);
+    await expectStatus(404, server.url + location);
+  },
+  TEST_WITHIN_MS,
+);
 
-test('the bytes are gone and no repository has them: the upload is unknown, by every request that needs them', async () => {
-  const blob = randomBlob(300_000);
-  const { folder, location } = await uploadedAndKilled(blob, async () => undefined);
-  removeStaged(folder, location);
+test(
+  'the bytes are gone and no repository has them: the upload is unknown, by every request that needs them',
+  async () => {
+    const blob = randomBlob(300_000);
+    const { folder, location } = await uploadedAndKilled(blob, async () => undefined);
+    removeStaged(folder, location);
 
-  const server = await startServer({ STORAGE_PATH: folder });
-  const close = `${server.url}${location}?digest=${blob.descriptor.digest}`;
-  const last = new Blob(['more']);
-  await expectStatus(404, server.url + location, { method: 'PATCH', body: last });
-  await expectStatus(404, close, { method: 'PUT', body: last });
-  await expectStatus(404, close, { method: 'PUT' });
-  await expectStatus(404, `${server.url}/v2/${REPOSITORY}/blobs/${blob.descriptor.digest}`);
-  // Begun again, it succeeds.
-  await pushBlob(server.url, REPOSITORY, blob);
-});
+    const server = await startServer({ STORAGE_PATH: folder });
+    const close = `${server.url}${location}?digest=${blob.descriptor.digest}`;
+    const last = new Blob(['more']);
+    await expectStatus(404, server.url + location, { method: 'PATCH', body: last });
+    await expectStatus(404, close, { method: 'PUT', body: last });
+    await expectStatus(404, close, { method: 'PUT' });
+    await expectStatus(404, `${server.url}/v2/${REPOSITORY}/blobs/${blob.descriptor.digest}`);
+    // Begun again, it succeeds.
+    await pushBlob(server.url, REPOSITORY, blob);
+  },
+  TEST_WITHIN_MS,
+);

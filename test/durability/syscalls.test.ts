@@ -11,6 +11,8 @@ import { pushEverything, REPOSITORY } from './trace/scenario.ts';
 import { type Call, parseTrace } from './trace/strace.ts';
 import { startTracedServer } from './trace/traced-server.ts';
 
+const TEST_WITHIN_MS = 60_000;
+
 let root: string;
 let calls: readonly Call[];
 
@@ -179,25 +181,33 @@ describe('what a killed process left unsynced is synced before it is believed', 
     return synced(path) && synced(dirname(path));
   }
 
-  test('a slot, before anything is answered out of it', async () => {
-    const blob = randomBlob(100);
-    const folder = await killedAt('slot', blob);
-    const server = await startTracedServer(folder);
-    await expectStatus(200, `${server.url}/v2/${REPOSITORY}/blobs/${blob.descriptor.digest}`);
-    const trace = parseTrace(await server.finish());
-    const answer = trace.findLast(({ op }) => op === 'send');
-    expect(syncedBefore(trace, join(folder, slotName(1)), answer)).toBe(true);
-  });
+  test(
+    'a slot, before anything is answered out of it',
+    async () => {
+      const blob = randomBlob(100);
+      const folder = await killedAt('slot', blob);
+      const server = await startTracedServer(folder);
+      await expectStatus(200, `${server.url}/v2/${REPOSITORY}/blobs/${blob.descriptor.digest}`);
+      const trace = parseTrace(await server.finish());
+      const answer = trace.findLast(({ op }) => op === 'send');
+      expect(syncedBefore(trace, join(folder, slotName(1)), answer)).toBe(true);
+    },
+    TEST_WITHIN_MS,
+  );
 
-  test('a marker, before slot 1 is written', async () => {
-    const blob = randomBlob(100);
-    const folder = await killedAt('marker', blob);
-    const server = await startTracedServer(folder);
-    await pushBlob(server.url, REPOSITORY, blob);
-    const trace = parseTrace(await server.finish());
-    const slot = trace.find(({ op, to }) => op === 'link' && to === join(folder, slotName(1)));
-    expect(syncedBefore(trace, join(folder, 'catalog', REPOSITORY.replace('/', '+')), slot)).toBe(true);
-  });
+  test(
+    'a marker, before slot 1 is written',
+    async () => {
+      const blob = randomBlob(100);
+      const folder = await killedAt('marker', blob);
+      const server = await startTracedServer(folder);
+      await pushBlob(server.url, REPOSITORY, blob);
+      const trace = parseTrace(await server.finish());
+      const slot = trace.find(({ op, to }) => op === 'link' && to === join(folder, slotName(1)));
+      expect(syncedBefore(trace, join(folder, 'catalog', REPOSITORY.replace('/', '+')), slot)).toBe(true);
+    },
+    TEST_WITHIN_MS,
+  );
 });
 
 function nameOf(path: string | undefined): string {
