@@ -1,7 +1,7 @@
 import { hostname } from 'node:os';
 import { resolve } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
-import { monotonicFactory, ulid } from 'ulid';
+import { monotonicFactory } from 'ulid';
 import { openAccess } from './access/access.ts';
 import { type Config, ConfigError } from './config.ts';
 import { createServer } from './http/server.ts';
@@ -146,9 +146,4 @@ function reachOf(setting: string | undefined): ReachStep {
     );
   }
   return crashAt(point, Number(count));
-}
-
-/** A fresh ULID, for what needs one outside a node. */
-export function freshId(): string {
-  return ulid();
 }
