@@ -56,7 +56,7 @@ export class Linking {
       });
     }
     if (linked !== hint?.inc) {
-      await writeHint(this.#ports.driver, own.digest, { inc: linked, size: own.size, repo });
+      await writeHint(this.#ports.driver, own.digest, { inc: linked, size: own.size, repo }).catch(ignoreFull);
     }
   }
 
@@ -111,4 +111,9 @@ export class Linking {
   #mayLink(inc: Incarnation, size: number): Promise<boolean> {
     return mayLink(this.#ports.driver, inc, size, { now: this.#ports.now(), grace: this.#ports.grace });
   }
+}
+
+/** The blob is linked: that there is no room for a hint takes nothing from it. */
+function ignoreFull(error: unknown): void {
+  if (!(error instanceof RegistryError && error.kind === 'storage-full')) throw error;
 }

@@ -67,19 +67,8 @@ export class FilesystemDriver implements StorageDriver {
 
   async create(key: Key, bytes: Uint8Array): Promise<CreateResult> {
     const path = this.#path(key);
-    await this.#durability.ensureFolder(dirname(path), this.#options.root);
+    if ((await this.#withReserve(() => this.#writeAndLink(path, bytes))) === 'taken') return 'taken';
     const { reach } = this.#options;
-    reach('create.before-write');
-    const temporary = await this.#writeTemporary(bytes, () => reach('create.before-sync'));
-    try {
-      reach('create.before-link');
-      linkSync(temporary, path);
-    } catch (error) {
-      if (codeOf(error) === 'EEXIST') return 'taken';
-      throw isFull(error) ? storageFull(error) : error;
-    } finally {
-      unlinkSync(temporary);
-    }
     reach('create.before-folder-sync');
     await this.#durability.folder(dirname(path));
     reach('create.after-folder-sync');
@@ -87,8 +76,42 @@ export class FilesystemDriver implements StorageDriver {
     return 'created';
   }
 
+  async #writeAndLink(path: string, bytes: Uint8Array): Promise<CreateResult> {
+    await this.#durability.ensureFolder(dirname(path), this.#options.root);
+    const { reach } = this.#options;
+    reach('create.before-write');
+    const temporary = await this.#writeTemporary(bytes, () => reach('create.before-sync'));
+    try {
+      reach('create.before-link');
+      linkSync(temporary, path);
+      return 'created';
+    } catch (error) {
+      if (codeOf(error) === 'EEXIST') return 'taken';
+      throw isFull(error) ? storageFull(error) : error;
+    } finally {
+      unlinkSync(temporary);
+    }
+  }
+
+  /** For the log alone: when the disk is full its reserve is given up, if that was not done already, and the work repeated. */
+  async #withReserve<T>(work: () => Promise<T>): Promise<T> {
+    try {
+      return await work();
+    } catch (error) {
+      if (!isFull(error)) throw error;
+      this.#reserve?.giveUp();
+      return await work();
+    }
+  }
+
+  /** For all that clients push: while only the log's room is left they get none of it. */
+  #admit(): void {
+    if (this.#reserve?.admits() === false) throw storageFull();
+  }
+
   async put(key: Key, bytes: Uint8Array, options: PutOptions = {}): Promise<void> {
     const path = this.#path(key);
+    this.#admit();
     if (options.durable === false) {
       makeFolderOf(path, () => writeWhole(path, bytes));
       return;
@@ -96,9 +119,10 @@ export class FilesystemDriver implements StorageDriver {
     await this.#durability.ensureFolder(dirname(path), this.#options.root);
     const { reach } = this.#options;
     if (options.fresh === true) {
-      await this.#writeFresh(path, bytes);
+      // Straight to its name: the entry and the bytes are one transaction of the file system, a rename would be another.
+      await this.#writeNew(path, bytes, () => reach('put.before-sync'));
     } else {
-      const temporary = await this.#writeTemporary(bytes, () => reach('put.before-sync'), false);
+      const temporary = await this.#writeTemporary(bytes, () => reach('put.before-sync'));
       reach('put.before-rename');
       rename(temporary, path);
     }
@@ -184,13 +208,18 @@ export class FilesystemDriver implements StorageDriver {
   async stage(place: StagedPlace, from: number, algorithm: Algorithm): Promise<StagedWrite> {
     const path = this.#path(stagedKey(place.upload, place.inc));
     const folder = dirname(path);
+    this.#admit();
     await this.#durability.ensureFolder(folder, this.#options.root);
     if (from > 0 && (sizeOf(path) ?? 0) < from) throw stagedGone();
-    const descriptor = openSync(path, from === 0 ? 'w+' : 'r+');
+    const descriptor = openFile(path, from === 0 ? 'w+' : 'r+');
     if (from > 0) ftruncateSync(descriptor, from);
     const hash = this.#hasher.open(place.inc, algorithm, descriptor, from);
     this.#options.reach('stage.opened');
-    const write = new FileStagedWrite(descriptor, from, hash, this.#durability, () => this.#durability.folder(folder));
+    const write = new FileStagedWrite(descriptor, from, hash, {
+      durability: this.#durability,
+      admit: () => this.#admit(),
+      syncEntry: () => this.#durability.folder(folder),
+    });
     return this.#withCrashPoints(write);
   }
 
@@ -279,24 +308,16 @@ export class FilesystemDriver implements StorageDriver {
     return join(this.#options.root, key);
   }
 
-  /** @param reserved whether the reserve may be given up for it: for the log, not for what clients push */
-  async #writeTemporary(bytes: Uint8Array, beforeSync: () => void, reserved = true): Promise<string> {
+  async #writeTemporary(bytes: Uint8Array, beforeSync: () => void): Promise<string> {
     const path = join(this.#options.root, 'tmp', this.#options.uniqueName());
-    try {
-      await this.#writeSynced(path, bytes, beforeSync);
-    } catch (error) {
-      await rm(path, { force: true });
-      const full = isFull(error) || (error instanceof Error && error.name === 'RegistryError');
-      if (!full || !reserved || this.#reserve?.giveUp() !== true) throw isFull(error) ? storageFull(error) : error;
-      return await this.#writeTemporary(bytes, beforeSync, false);
-    }
+    await this.#writeNew(path, bytes, beforeSync);
     return path;
   }
 
-  /** Straight to its name: the entry and the bytes are one transaction of the file system, a rename would be another. */
-  async #writeFresh(path: string, bytes: Uint8Array): Promise<void> {
+  /** Leaves nothing behind when it fails. */
+  async #writeNew(path: string, bytes: Uint8Array, beforeSync: () => void): Promise<void> {
     try {
-      await this.#writeSynced(path, bytes, () => this.#options.reach('put.before-sync'));
+      await this.#writeSynced(path, bytes, beforeSync);
     } catch (error) {
       await rm(path, { force: true });
       throw isFull(error) ? storageFull(error) : error;
@@ -330,8 +351,17 @@ function writeFully(descriptor: number, bytes: Uint8Array): void {
   for (let done = 0; done < bytes.length; ) done += writeSync(descriptor, bytes, done);
 }
 
+/** Making a file takes room too. */
+function openFile(path: string, flags: string): number {
+  try {
+    return openSync(path, flags);
+  } catch (error) {
+    throw isFull(error) ? storageFull(error) : error;
+  }
+}
+
 function writeWhole(path: string, bytes: Uint8Array): void {
-  const descriptor = openSync(path, 'w');
+  const descriptor = openFile(path, 'w');
   try {
     writeFully(descriptor, bytes);
   } catch (error) {

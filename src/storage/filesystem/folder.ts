@@ -4,7 +4,7 @@ import { noCrash } from '../crash-points.ts';
 import type { StoreReader } from '../driver.ts';
 import { openFormat, proveStore, readFormat, StoreRefused } from '../prepare.ts';
 import { FilesystemDriver, type FilesystemOptions } from './driver.ts';
-import { codeOf, isMissing, makeRoot } from './durability.ts';
+import { codeOf, isFull, isMissing, makeRoot } from './durability.ts';
 import { FolderLock } from './lock.ts';
 
 export interface DataFolder {
@@ -27,8 +27,12 @@ export async function openDataFolder(
   try {
     cleanTemporary(root);
     const driver = new FilesystemDriver({ ...options, root, writable: true });
-    const store = await openFormat(driver, options.uniqueName);
-    await proveStore(driver, options.uniqueName);
+    const known = await readFormat(driver);
+    const store = known ?? (await openFormat(driver, options.uniqueName));
+    await proveStore(driver, options.uniqueName).catch((error: unknown) => {
+      // What is there can be served from a full disk; it was proven when it was made.
+      if (known === undefined || !isFull(error)) throw error;
+    });
     return {
       driver,
       store,
@@ -39,6 +43,7 @@ export async function openDataFolder(
     };
   } catch (error) {
     lock.release();
+    if (isFull(error)) throw new StoreRefused(`the data folder ${root} has no room left: free some space there`);
     throw error;
   }
 }

@@ -1,48 +1,64 @@
-import { closeSync, fsyncSync, openSync, statSync, unlinkSync, writeSync } from 'node:fs';
+import { randomFillSync } from 'node:crypto';
+import { closeSync, fsyncSync, openSync, rmSync, statfsSync, statSync, unlinkSync, writeSync } from 'node:fs';
 import { join } from 'node:path';
 import { isFull, isMissing } from './durability.ts';
 
 /** Room for some thousand small slots. */
 const RESERVE_BYTES = 4 * 1024 * 1024;
-/** How long to wait after the disk was full before room is taken again. */
-const RETAKE_AFTER_MS = 10_000;
+/** How long to wait before room is tried for that the file system does not show: some show none, and quotas are not shown. */
+const RETRY_AFTER_MS = 60_000;
 
-/** A file that only takes room: it is given up when the disk is full, so that deletes can still be written to the log. */
+/**
+ * A file that only takes room: it is given up when the disk is full, so that deletes can still be written to the log. From then
+ * on clients may write nothing else, or they would take that room too, until there is enough to hold the file again.
+ */
 export class Reserve {
+  readonly #root: string;
   readonly #path: string;
   readonly #now: () => number;
   #held: boolean;
   #triedAt = 0;
 
   constructor(root: string, now: () => number) {
+    this.#root = root;
     this.#path = join(root, 'tmp', 'reserve');
     this.#now = now;
     this.#held = this.#take();
   }
 
-  /** @returns true when there was something to give up, so that trying again makes sense. */
-  giveUp(): boolean {
-    if (!this.#held) return false;
+  /** Makes its room free, if that was not done already. */
+  giveUp(): void {
+    if (!this.#held) return;
     this.#held = false;
     this.#triedAt = this.#now();
     unlinkSync(this.#path);
-    return true;
   }
 
-  /** Takes the room back, once there is some again. Cheap to call often. */
+  /** Whether clients may write. Takes the room back first, where there is enough again. */
+  admits(): boolean {
+    this.restore();
+    return this.#held;
+  }
+
+  /** Takes the room back, once there is enough again. Cheap to call often. */
   restore(): void {
-    if (this.#held || this.#now() - this.#triedAt < RETAKE_AFTER_MS) return;
-    this.#triedAt = this.#now();
+    if (this.#held) return;
+    const { bavail, bsize } = statfsSync(this.#root);
+    if (bavail * bsize < RESERVE_BYTES && this.#now() - this.#triedAt < RETRY_AFTER_MS) return;
     this.#held = this.#take();
   }
 
   #take(): boolean {
     if (sizeOf(this.#path) === RESERVE_BYTES) return true;
+    this.#triedAt = this.#now();
     try {
       const descriptor = openSync(this.#path, 'w');
       try {
-        const block = new Uint8Array(1024 * 1024);
-        for (let written = 0; written < RESERVE_BYTES; ) written += writeSync(descriptor, block);
+        // Random, because a file system that compresses would give no room to zeros.
+        const block = randomFillSync(new Uint8Array(1024 * 1024));
+        for (let written = 0; written < RESERVE_BYTES; ) {
+          written += writeSync(descriptor, block.subarray(0, RESERVE_BYTES - written));
+        }
         fsyncSync(descriptor);
       } finally {
         closeSync(descriptor);
@@ -50,7 +66,7 @@ export class Reserve {
       return true;
     } catch (error) {
       if (!isFull(error)) throw error;
-      unlinkSync(this.#path);
+      rmSync(this.#path, { force: true });
       return false;
     }
   }

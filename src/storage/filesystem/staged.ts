@@ -8,13 +8,20 @@ const BUFFER_BYTES = 1024 * 1024;
 /** Dirty bytes after which the kernel is told to write: else the last sync of a big push would do all the work. */
 const EARLY_SYNC_BYTES = 32 * 1024 * 1024;
 
+export interface StagedFilePorts {
+  readonly durability: Durability;
+  /** Throws `storage-full` while clients may write no bytes. */
+  readonly admit: () => void;
+  /** Makes the file's entry in its folder durable. */
+  readonly syncEntry: () => Promise<void>;
+}
+
 /** One writer of one staged file: it fills one buffer while the other is being written. */
 export class FileStagedWrite implements StagedWrite {
   readonly #fd: number;
   readonly #from: number;
   readonly #hash: FileHash;
-  readonly #durability: Durability;
-  readonly #syncEntry: () => Promise<void>;
+  readonly #ports: StagedFilePorts;
   #filling = new Uint8Array(BUFFER_BYTES);
   #spare: Uint8Array<ArrayBuffer> | undefined;
   #filled = 0;
@@ -26,15 +33,13 @@ export class FileStagedWrite implements StagedWrite {
   #failure: unknown;
   #entryDurable = false;
 
-  /** @param syncEntry makes the file's entry in its folder durable */
-  constructor(fd: number, from: number, hash: FileHash, durability: Durability, syncEntry: () => Promise<void>) {
+  constructor(fd: number, from: number, hash: FileHash, ports: StagedFilePorts) {
     this.#fd = fd;
     this.#from = from;
     this.#written = from;
     this.#syncedEarly = from;
     this.#hash = hash;
-    this.#durability = durability;
-    this.#syncEntry = syncEntry;
+    this.#ports = ports;
   }
 
   async write(chunk: Uint8Array): Promise<void> {
@@ -54,9 +59,9 @@ export class FileStagedWrite implements StagedWrite {
     await this.#writing;
     await this.#earlySync;
     const size = this.#written;
-    const [digest] = await Promise.all([this.#hash.digest(size), this.#durability.file(this.#fd)]);
+    const [digest] = await Promise.all([this.#hash.digest(size), this.#ports.durability.file(this.#fd)]);
     if (!this.#entryDurable) {
-      await this.#syncEntry();
+      await this.#ports.syncEntry();
       this.#entryDurable = true;
     }
     return this.#failure === undefined ? { size, digest } : { size, digest, failure: this.#failure };
@@ -80,6 +85,7 @@ export class FileStagedWrite implements StagedWrite {
     await this.#writing;
     if (this.#failure !== undefined) throw this.#failure;
     if (this.#filled === 0) return;
+    this.#ports.admit();
     const buffer = this.#filling;
     const bytes = buffer.subarray(0, this.#filled);
     this.#filling = this.#spare ?? new Uint8Array(BUFFER_BYTES);
@@ -108,7 +114,7 @@ export class FileStagedWrite implements StagedWrite {
   #startEarlySync(): void {
     if (this.#earlySync !== undefined || this.#written - this.#syncedEarly < EARLY_SYNC_BYTES) return;
     this.#syncedEarly = this.#written;
-    this.#earlySync = this.#durability
+    this.#earlySync = this.#ports.durability
       .file(this.#fd, 'data')
       .catch((error: unknown) => {
         this.#failure ??= error;

@@ -1,0 +1,212 @@
+// A disk that is full, for real: a small tmpfs that pushes fill, in bytes and in files.
+import { afterAll, afterEach, beforeAll, expect, test } from 'bun:test';
+import { mkdtempSync, rmdirSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { attempt, run } from '../support/command.ts';
+import { type Content, expectStatus, type Image, image, pushImage, randomBlob } from '../support/oci.ts';
+import { cleanUp, projectRoot, type Server, startServer } from '../support/server.ts';
+import { openUpload } from './site.ts';
+
+const MIB = 1024 * 1024;
+const REPO = 'full/disk';
+const ROOM_WITHIN_MS = 15_000;
+
+/** What the registry has acknowledged, and must never lose. */
+interface Acknowledged {
+  readonly blobs: Content[];
+  readonly images: { readonly tag: string; readonly image: Image }[];
+}
+
+const mounts: string[] = [];
+let server: Server;
+
+beforeAll(() => {
+  if (process.getuid?.() !== 0) throw new Error('this test mounts a small tmpfs: run it as root');
+});
+afterEach(async () => {
+  await cleanUp();
+  for (const folder of mounts.splice(0)) {
+    await run(['umount', folder]);
+    rmdirSync(folder);
+  }
+});
+afterAll(cleanUp);
+
+/** A file system of its own, no larger than this. */
+async function mountSmall(options: string): Promise<string> {
+  // Not one of temporaryFolder's: those are removed while this is still mounted.
+  const folder = mkdtempSync(join(tmpdir(), 'marina-full-disk-'));
+  await run(['mount', '-t', 'tmpfs', '-o', options, 'marina-test', folder]);
+  mounts.push(folder);
+  return folder;
+}
+
+interface Reply {
+  readonly status: number;
+  readonly headers: Headers;
+  readonly text: string;
+}
+
+async function send(method: string, path: string, body: Uint8Array | string = ''): Promise<Reply> {
+  const response = await fetch(server.url + path, { method, body, signal: AbortSignal.timeout(10_000) });
+  return { status: response.status, headers: response.headers, text: await response.text() };
+}
+
+/** The whole blob in one request. */
+function push(blob: Content): Promise<Reply> {
+  return send('POST', `/v2/${REPO}/blobs/uploads/?digest=${blob.descriptor.digest}`, blob.bytes);
+}
+
+async function putManifest(content: Content, tag: string): Promise<Reply> {
+  const headers = { 'content-type': content.descriptor.mediaType };
+  const target = `${server.url}/v2/${REPO}/manifests/${tag}`;
+  const response = await fetch(target, { method: 'PUT', headers, body: content.bytes });
+  return { status: response.status, headers: response.headers, text: await response.text() };
+}
+
+/** Says clearly that there is no room, and when to come back. */
+function expectFull({ status, headers, text }: Reply): void {
+  expect(`${status} ${text}`).toStartWith('507 ');
+  expect(JSON.parse(text)).toEqual({
+    errors: [{ code: 'UNAVAILABLE', message: expect.stringContaining('no room left') }],
+  });
+  expect(headers.get('content-type')).toBe('application/json');
+  expect(headers.get('retry-after')).toMatch(/^\d+$/);
+  expect(text).not.toContain(server.dataPath);
+}
+
+/** Pushes blobs of this size until there is no room for another one. */
+async function fill(size: number, acknowledged: Acknowledged): Promise<void> {
+  for (let pushed = 0; pushed < 10_000; pushed++) {
+    const blob = randomBlob(size);
+    const reply = await push(blob);
+    if (reply.status !== 201) return expectFull(reply);
+    acknowledged.blobs.push(blob);
+  }
+  throw new Error('the disk does not get full');
+}
+
+async function expectAll({ blobs, images }: Acknowledged): Promise<void> {
+  for (const { bytes, descriptor } of [...blobs, ...images.flatMap(({ image: { blobs: own } }) => own)]) {
+    const served = await expectStatus(200, `${server.url}/v2/${REPO}/blobs/${descriptor.digest}`);
+    expect(Buffer.compare(served.bytes, bytes)).toBe(0);
+  }
+  for (const { tag, image: each } of images) {
+    for (const reference of [tag, each.descriptor.digest]) {
+      const served = await expectStatus(200, `${server.url}/v2/${REPO}/manifests/${reference}`);
+      expect(served.bytes).toEqual(each.bytes);
+    }
+  }
+}
+
+async function pushTagged(count: number, acknowledged: Acknowledged): Promise<void> {
+  for (let i = 0; i < count; i++) {
+    const pushed = { tag: `v${i}`, image: image() };
+    await pushImage(server.url, REPO, pushed.image, pushed.tag);
+    acknowledged.images.push(pushed);
+  }
+}
+
+/** Repeats a push until it is accepted: the registry may first have to notice that there is room. */
+async function untilRoom(blob: Content): Promise<void> {
+  for (const deadline = Date.now() + ROOM_WITHIN_MS; ; await Bun.sleep(100)) {
+    const reply = await push(blob);
+    if (reply.status === 201) return;
+    expectFull(reply);
+    if (Date.now() > deadline) throw new Error(`no push was accepted within ${ROOM_WITHIN_MS} ms of there being room`);
+  }
+}
+
+test('a disk full of bytes: writers are told, nothing is lost, pulls and deletes go on, and so do pushes once there is room', async () => {
+  const folder = await mountSmall('size=24m');
+  const settings = { STORAGE_PATH: join(folder, 'data') };
+  const filler = join(folder, 'filler');
+  writeFileSync(filler, new Uint8Array(6 * MIB));
+  server = await startServer(settings);
+  const acknowledged: Acknowledged = { blobs: [], images: [] };
+  await pushTagged(12, acknowledged);
+
+  const large = randomBlob(5 * MIB);
+  const upload = await openUpload(server, REPO);
+  expect((await send('PATCH', upload, large.bytes.subarray(0, MIB))).status).toBe(202);
+
+  for (const size of [3 * MIB, 300_000, 20_000, 1_000]) await fill(size, acknowledged);
+
+  expectFull(await send('PATCH', upload, large.bytes.subarray(MIB)));
+  expectFull(await send('PUT', `${upload}?digest=${large.descriptor.digest}`, large.bytes.subarray(MIB)));
+  const other = image({ layers: acknowledged.blobs.slice(0, 1), config: acknowledged.blobs[1] ?? randomBlob(1) });
+  expectFull(await putManifest(other, 'other'));
+  await expectAll(acknowledged);
+
+  // Every delete is a write to the log; pushes that come in between must not take the room that is kept for them.
+  while (acknowledged.images.length > 6) {
+    const deleted = acknowledged.images.pop();
+    expect((await send('DELETE', `/v2/${REPO}/manifests/${deleted?.tag}`)).status).toBe(202);
+    expectFull(await push(randomBlob(3 * MIB)));
+    expectFull(await push(randomBlob(20_000)));
+    expect((await send('DELETE', `/v2/${REPO}/manifests/${deleted?.image.descriptor.digest}`)).status).toBe(202);
+    expectFull(await send('PATCH', upload, large.bytes.subarray(MIB)));
+  }
+  await expectAll(acknowledged);
+
+  // A start finds the disk full, and then even without room for the log.
+  await server.kill();
+  server = await startServer(settings);
+  await expectAll(acknowledged);
+  expectFull(await push(randomBlob(MIB)));
+  const last = acknowledged.images.pop();
+  expect((await send('DELETE', `/v2/${REPO}/manifests/${last?.tag}`)).status).toBe(202);
+  await server.kill();
+  const rest = join(folder, 'rest');
+  await attempt(['dd', 'if=/dev/zero', `of=${rest}`, 'bs=4k']);
+  server = await startServer(settings);
+  await expectAll(acknowledged);
+  expectFull(await push(randomBlob(1_000)));
+  const kept = acknowledged.images[0];
+  expectFull(await send('DELETE', `/v2/${REPO}/manifests/${kept?.tag}`));
+  await expectAll(acknowledged);
+
+  rmSync(rest);
+  rmSync(filler);
+  const again = randomBlob(300_000);
+  await untilRoom(again);
+  acknowledged.blobs.push(again);
+  const { headers } = await expectStatus(204, server.url + upload);
+  const offset = Number(headers.get('range')?.split('-')[1]) + 1;
+  expect(offset).toBeWithin(MIB, large.bytes.length + 1);
+  const closed = await send('PUT', `${upload}?digest=${large.descriptor.digest}`, large.bytes.subarray(offset));
+  expect(`${closed.status} ${closed.text}`).toBe('201 ');
+  acknowledged.blobs.push(large);
+  const pushed = { tag: 'after', image: image() };
+  await pushImage(server.url, REPO, pushed.image, pushed.tag);
+  acknowledged.images.push(pushed);
+
+  expect(await server.stop()).toBe(0);
+  await run([join(projectRoot, 'node_modules/.bin/bun'), 'src/cli/main.ts', 'fsck', '--scrub'], { env: settings });
+  server = await startServer(settings);
+  await expectAll(acknowledged);
+}, 60_000);
+
+test('a disk full of files: writers are told, nothing is lost, pulls go on, and so do pushes once there is room', async () => {
+  const folder = await mountSmall('size=24m,nr_inodes=400');
+  const settings = { STORAGE_PATH: join(folder, 'data') };
+  const fillers = Array.from({ length: 20 }, (_, i) => join(folder, `filler-${i}`));
+  for (const path of fillers) writeFileSync(path, '');
+  server = await startServer(settings);
+  const acknowledged: Acknowledged = { blobs: [], images: [] };
+  await pushTagged(4, acknowledged);
+  await fill(1_000, acknowledged);
+  expectFull(await push(randomBlob(600_000)));
+  const upload = await openUpload(server, REPO);
+  expectFull(await send('PATCH', upload, 'hello'));
+  expectFull(await send('PUT', `${upload}?digest=${randomBlob(1).descriptor.digest}`, 'x'.repeat(600_000)));
+  await expectAll(acknowledged);
+  for (const path of fillers) rmSync(path);
+  const again = randomBlob(1_000);
+  await untilRoom(again);
+  acknowledged.blobs.push(again);
+  await server.kill();
+  server = await startServer(settings);
+  await expectAll(acknowledged);
+}, 60_000);
