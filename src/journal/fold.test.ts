@@ -111,6 +111,19 @@ describe('the fold', () => {
     expect([state.seq, state.hash]).toEqual([2, second.hash]);
   });
 
+  test('weighs what annotations and references take, as long as they are there', () => {
+    const put: JournalEvent = {
+      ...{ type: 'manifest.put', digest, size: 1, inc, mediaType: 'a/b', subject: digest, refs: [] },
+      annotations: { long: 'x'.repeat(1_000_000) },
+    };
+    const held = foldOf(slotsOf([[put]])).weight;
+    expect(held).toBeGreaterThan(1_000_000);
+    expect(foldOf(slotsOf([[put], [put]])).weight).toBeWithin(held, held + 1_000);
+    for (const end of [{ type: 'manifest.deleted', digest, inc } as const, { type: 'repo.deleted' } as const]) {
+      expect(foldOf(slotsOf([[put], [end]])).weight).toBeLessThan(10_000);
+    }
+  });
+
   test('weighs more for everything that is in it, and no less than an empty one when all is gone', () => {
     const empty = new RepositoryState().weight;
     fc.assert(

@@ -8,7 +8,15 @@ import type { BlobLink, ManifestRecord, RepositoryFacts } from './state.ts';
 export const FOLD_VERSION = 1;
 
 /** Rough bytes of memory that one entry of each kind costs, to bound what the views may take. */
-const WEIGHT = { repository: 2_000, tag: 200, blob: 300, manifest: 600, reference: 120, tombstone: 100 } as const;
+const WEIGHT = {
+  repository: 2_000,
+  tag: 200,
+  blob: 300,
+  manifest: 600,
+  ref: 90,
+  reference: 120,
+  tombstone: 100,
+} as const;
 
 /**
  * A repository as its log says it is: the fold of all batches up to `seq`. It changes only by `apply`, which depends on nothing
@@ -27,6 +35,8 @@ export class RepositoryState implements RepositoryFacts {
   readonly referenced = new Map<Digest, number>();
   /** When each incarnation that is no longer linked was unlinked, in milliseconds; for undo and for collection. */
   readonly tombstones = new Map<Incarnation, number>();
+  /** What the manifests' records weigh beyond what each of them does: one may have megabytes of annotations. */
+  #recordWeight = 0;
   readonly tagNames = new SortedNames<Tag>(() => this.tags.keys());
 
   blob(digest: Digest): BlobLink | undefined {
@@ -58,6 +68,7 @@ export class RepositoryState implements RepositoryFacts {
       this.tags.size * WEIGHT.tag +
       this.blobs.size * WEIGHT.blob +
       this.manifests.size * WEIGHT.manifest +
+      this.#recordWeight +
       this.referenced.size * WEIGHT.reference +
       this.tombstones.size * WEIGHT.tombstone
     );
@@ -124,6 +135,7 @@ export class RepositoryState implements RepositoryFacts {
   /** Puts a manifest and what follows from it, which snapshots leave out. For the fold and its snapshots only. */
   restoreManifest(digest: Digest, record: ManifestRecord): void {
     this.manifests.set(digest, record);
+    this.#recordWeight += weightOf(record);
     for (const ref of record.refs) this.referenced.set(ref, this.references(ref) + 1);
     if (record.subject === undefined) return;
     const referrers = this.referrers.get(record.subject);
@@ -135,6 +147,7 @@ export class RepositoryState implements RepositoryFacts {
     const manifest = this.manifests.get(digest);
     if (manifest === undefined) return;
     this.manifests.delete(digest);
+    this.#recordWeight -= weightOf(manifest);
     this.#bury(manifest.inc, at);
     for (const ref of manifest.refs) this.#dereference(ref, at);
     if (manifest.subject === undefined) return;
@@ -159,6 +172,7 @@ export class RepositoryState implements RepositoryFacts {
     for (const manifest of this.manifests.values()) this.#bury(manifest.inc, at);
     for (const each of [this.tags, this.blobs, this.manifests, this.referrers, this.referenced]) each.clear();
     this.tagNames.reset();
+    this.#recordWeight = 0;
     this.exists = false;
   }
 
@@ -169,4 +183,10 @@ export class RepositoryState implements RepositoryFacts {
   #forget(before: number): void {
     for (const [inc, at] of this.tombstones) if (at < before) this.tombstones.delete(inc);
   }
+}
+
+function weightOf({ refs, artifactType = '', annotations = {} }: ManifestRecord): number {
+  let characters = artifactType.length;
+  for (const [key, value] of Object.entries(annotations)) characters += key.length + value.length;
+  return refs.length * WEIGHT.ref + 2 * characters;
 }
