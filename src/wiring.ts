@@ -59,6 +59,7 @@ export async function wire(config: Config, logs: Logs, version: string): Promise
     },
   });
   const { driver } = folder;
+  await driver.prepareShelves();
   const runner = new Runner({
     sleep: (milliseconds, signal) => delay(milliseconds, undefined, { signal }).catch(ignoreAbort),
     failed: (job, error) => logger.error({ job, err: error }, 'a background job failed; it is tried again'),

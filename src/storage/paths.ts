@@ -31,6 +31,11 @@ export function dataKey(inc: Incarnation): Key {
   return `data/${inc.slice(-2)}/${inc}`;
 }
 
+const ULID_DIGITS = [...'0123456789ABCDEFGHJKMNPQRSTVWXYZ'];
+
+/** Every `xx` that dataKey can give. */
+export const SHELVES: readonly string[] = ULID_DIGITS.flatMap((first) => ULID_DIGITS.map((second) => first + second));
+
 /** undefined for anything under data/ that is not an incarnation in its place. */
 export function incarnationOfDataKey(key: Key): Incarnation | undefined {
   const inc = parseIncarnation(key.slice(key.lastIndexOf('/') + 1));

@@ -26,7 +26,7 @@ import type {
   StorageDriver,
   StoredObject,
 } from '../driver.ts';
-import { dataKey, stagedKey } from '../paths.ts';
+import { DATA, dataKey, SHELVES, stagedKey } from '../paths.ts';
 import { stagedGone } from '../staged-gone.ts';
 import { codeOf, Durability, type Fatal, isFull, isMissing, makeFolder, storageFull } from './durability.ts';
 import { Hasher } from './hasher.ts';
@@ -63,6 +63,11 @@ export class FilesystemDriver implements StorageDriver {
     if (!options.writable) return;
     makeFolder(this.#path('tmp'));
     this.#reserve = new Reserve(options.root, options.now);
+  }
+
+  /** Makes the folders under data/ at once: made one by one, each first object in a folder would wait for two more syncs. */
+  prepareShelves(): Promise<void> {
+    return this.#durability.ensureFolders(this.#path(DATA), SHELVES, this.#options.root);
   }
 
   async create(key: Key, bytes: Uint8Array): Promise<CreateResult> {

@@ -1,5 +1,5 @@
 import { closeSync, fdatasync, fsync, fsyncSync, mkdirSync, openSync } from 'node:fs';
-import { dirname } from 'node:path';
+import { dirname, join } from 'node:path';
 import { promisify } from 'node:util';
 import { LRUCache } from 'lru-cache';
 import { RegistryError } from '../../oci/errors.ts';
@@ -80,6 +80,15 @@ export class Durability {
       await this.folder(parent);
     }
     this.#known.set(path, true);
+  }
+
+  /** Makes the missing ones of many folders below one parent, with a single sync of that parent. */
+  async ensureFolders(parent: string, names: readonly string[], root: string): Promise<void> {
+    await this.ensureFolder(parent, root);
+    const paths = names.map((name) => join(parent, name));
+    for (const path of paths) makeFolder(path);
+    await this.folder(parent);
+    for (const path of paths) this.#known.set(path, true);
   }
 
   /** A folder that was removed must be made, and synced, again. */

@@ -31,11 +31,13 @@ export class FileStagedWrite implements StagedWrite {
   #writing: Promise<void> | undefined;
   #earlySync: Promise<void> | undefined;
   #failure: unknown;
-  #entryDurable = false;
+  #entryDurable: boolean;
 
   constructor(fd: number, from: number, hash: FileHash, ports: StagedFilePorts) {
     this.#fd = fd;
     this.#from = from;
+    // Bytes that are gone on with were acknowledged, and so was their file's entry.
+    this.#entryDurable = from > 0;
     this.#written = from;
     this.#syncedEarly = from;
     this.#hash = hash;
