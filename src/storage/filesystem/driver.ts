@@ -66,8 +66,13 @@ export class FilesystemDriver implements StorageDriver {
   }
 
   /** Makes the folders under data/ at once: made one by one, each first object in a folder would wait for two more syncs. */
-  prepareShelves(): Promise<void> {
-    return this.#durability.ensureFolders(this.#path(DATA), SHELVES, this.#options.root);
+  async prepareShelves(): Promise<void> {
+    try {
+      await this.#durability.ensureFolders(this.#path(DATA), SHELVES, this.#options.root);
+    } catch (error) {
+      // A full disk can be pulled from: the missing folders are made when there is room and something to put there.
+      if (!isFull(error)) throw error;
+    }
   }
 
   async create(key: Key, bytes: Uint8Array): Promise<CreateResult> {
