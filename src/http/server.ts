@@ -7,7 +7,8 @@ import type { HandlerPorts, RequestContext, Seen } from './context.ts';
 import { dispatch } from './dispatch.ts';
 import { renderError } from './errors.ts';
 import { landingPage } from './landing.ts';
-import { parseRoute, type Route } from './route.ts';
+import type { Route } from './route.ts';
+import { routeOf } from './route-cache.ts';
 
 export interface ServerPorts extends HandlerPorts {
   readonly logger: Logger;
@@ -75,7 +76,7 @@ async function serve(request: Request, server: BunServer, ports: ServerPorts): P
     const reason = ports.notReady();
     if (reason !== undefined) throw new RegistryError('unavailable', `${reason}: try again`);
     checkHost(request);
-    const route = parseRoute(method, target);
+    const route = routeOf(method, target);
     kind = route.kind;
     note(route, seen);
     const context: RequestContext = {
