@@ -129,3 +129,15 @@ test.each([
   expect(await answerTo(request('DELETE', upload))).toMatchObject({ status: 204 });
   expect(changes(before, treeOf(site.server.dataPath))).toEqual([]);
 });
+
+test('a manifest that claims to be a page is served as it came, but no browser runs it', async () => {
+  const body = '{"a":"<script>alert(1)</script>"}';
+  const headers = { 'Content-Type': 'text/html' };
+  const target = `/v2/${site.repo}/manifests/page`;
+  expect(await answerTo(request('PUT', target, { headers, body }))).toMatchObject({ status: 201 });
+  const served = await answerTo(request('GET', target));
+  expect([served.body, served.headers.get('content-type')]).toEqual([body, 'text/html']);
+  expect(served.headers.get('content-security-policy')).toBe('sandbox');
+  const image = await answerTo(request('GET', `/v2/${site.repo}/manifests/${site.tag}`));
+  expect(image.headers.has('content-security-policy')).toBe(false);
+});

@@ -59,12 +59,15 @@ export const deleteManifest: Handler<'manifest-delete'> = async ({ repo, referen
 };
 
 function manifestHeaders({ digest, record }: FoundManifest): Record<string, string> {
-  return {
+  const headers: Record<string, string> = {
     'Content-Type': record.mediaType,
     'Content-Length': String(record.size),
     'Docker-Content-Digest': digest,
     ETag: `"${digest}"`,
   };
+  // Any type may be pushed, text/html too: a browser must not run what somebody pushed as if it were a page of this site.
+  if (!record.mediaType.startsWith('application/vnd.')) headers['Content-Security-Policy'] = 'sandbox';
+  return headers;
 }
 
 function mediaTypeOf(header: string | null): string | undefined {
