@@ -112,7 +112,9 @@ async function bench(names: string[], options: Options): Promise<void> {
     }
     const share = others();
     if (share > MUCH_FOR_OTHERS) {
-      notes.push(`${work.name}: other programs took ${Math.round(share * 100)}% of the processors meanwhile`);
+      notes.push(
+        `${work.name}: others (programs and kernel threads) took ${Math.round(share * 100)}% of the processors meanwhile`,
+      );
     }
   }
   const path = options.json ?? join('bench-results', `${new Date().toISOString().replaceAll(':', '-')}.json`);
