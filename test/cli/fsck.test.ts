@@ -163,7 +163,9 @@ function everythingIn(folder: string): Entry[] {
 async function inTerminal(dataPath: string, ...args: string[]): Promise<{ code: number; seen: string }> {
   const chunks: Uint8Array[] = [];
   await using terminal = new Bun.Terminal({ cols: 200, rows: 40, data: (_, data) => void chunks.push(data) });
-  const env = { ...process.env, STORAGE_PATH: dataPath, TERM: 'xterm-256color' };
+  // CI and NO_COLOR would say that nobody looks at the colours.
+  const { CI: _ci, NO_COLOR: _noColor, ...environment } = process.env;
+  const env = { ...environment, STORAGE_PATH: dataPath, TERM: 'xterm-256color' };
   const code = await Bun.spawn([...marinaCommand, ...args], { terminal, env }).exited;
   // What the process wrote last may still be on its way.
   await Bun.sleep(200);

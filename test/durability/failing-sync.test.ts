@@ -11,7 +11,7 @@ const ENDS_WITHIN_MS = 10_000;
 
 afterAll(cleanUp);
 
-test.each(['catalog', `repos/${REPOSITORY}/_log`, 'data'])(
+test.each(['catalog', `repos/${REPOSITORY}/_log`])(
   'a server whose sync of %s fails ends without an answer, and nothing but the push is lost',
   async (failing) => {
     const folder = temporaryFolder('failing');

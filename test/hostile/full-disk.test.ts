@@ -189,7 +189,7 @@ test('a disk full of bytes: writers are told, nothing is lost, pulls and deletes
 }, 60_000);
 
 test('a disk full of files: writers are told, nothing is lost, pulls go on, and so do pushes once there is room', async () => {
-  const folder = await mountSmall('size=24m,nr_inodes=2000');
+  const folder = await mountSmall('size=24m,nr_inodes=3024');
   const settings = { STORAGE_PATH: join(folder, 'data') };
   const fillers = Array.from({ length: 20 }, (_, i) => join(folder, `filler-${i}`));
   for (const path of fillers) writeFileSync(path, '');

@@ -1,5 +1,5 @@
 import { closeSync, fdatasync, fsync, fsyncSync, mkdirSync, openSync } from 'node:fs';
-import { dirname, join } from 'node:path';
+import { dirname, join, resolve } from 'node:path';
 import { promisify } from 'node:util';
 import { LRUCache } from 'lru-cache';
 import { RegistryError } from '../../oci/errors.ts';
@@ -83,7 +83,9 @@ export class Durability {
   }
 
   /** Makes the missing ones of many folders below one parent, with a single sync of that parent. */
-  async ensureFolders(parent: string, names: readonly string[], root: string): Promise<void> {
+  async ensureFolders(folder: string, names: readonly string[], root: string): Promise<void> {
+    // Without a slash at its end: folders are known by their paths.
+    const parent = resolve(folder);
     await this.ensureFolder(parent, root);
     const paths = names.map((name) => join(parent, name));
     for (const path of paths) makeFolder(path);
