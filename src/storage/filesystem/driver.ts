@@ -65,12 +65,12 @@ export class FilesystemDriver implements StorageDriver {
     this.#reserve = new Reserve(options.root, options.now);
   }
 
-  /** Makes the folders under data/ at once: made one by one, each first object in a folder would wait for two more syncs. */
-  async prepareShelves(): Promise<void> {
+  /** Makes the folders under data/ ahead: made one by one, each first object in a folder waits for two more syncs. */
+  async prepareShelves(signal: AbortSignal): Promise<void> {
     try {
-      await this.#durability.ensureFolders(this.#path(DATA), SHELVES, this.#options.root);
+      await this.#durability.ensureFolders(this.#path(DATA), SHELVES, this.#options.root, signal);
     } catch (error) {
-      // A full disk can be pulled from: the missing folders are made when there is room and something to put there.
+      // The missing ones are made when there is room again and something to put there.
       if (!isFull(error)) throw error;
     }
   }

@@ -1,4 +1,5 @@
 import { closeSync, fdatasync, fsync, fsyncSync, mkdirSync, openSync } from 'node:fs';
+import { mkdir, readdir } from 'node:fs/promises';
 import { dirname, join, resolve } from 'node:path';
 import { promisify } from 'node:util';
 import { LRUCache } from 'lru-cache';
@@ -82,15 +83,18 @@ export class Durability {
     this.#known.set(path, true);
   }
 
-  /** Makes the missing ones of many folders below one parent, with a single sync of that parent. */
-  async ensureFolders(folder: string, names: readonly string[], root: string): Promise<void> {
+  /** Makes the missing ones of many folders below one parent, off the serving thread, with a single sync of that parent. */
+  async ensureFolders(folder: string, names: readonly string[], root: string, signal: AbortSignal): Promise<void> {
     // Without a slash at its end: folders are known by their paths.
     const parent = resolve(folder);
     await this.ensureFolder(parent, root);
-    const paths = names.map((name) => join(parent, name));
-    for (const path of paths) makeFolder(path);
+    const there = new Set(await readdir(parent));
+    for (const name of names) {
+      if (signal.aborted) return;
+      if (!there.has(name)) await mkdir(join(parent, name), { recursive: true });
+    }
     await this.folder(parent);
-    for (const path of paths) this.#known.set(path, true);
+    for (const name of names) this.#known.set(join(parent, name), true);
   }
 
   /** A folder that was removed must be made, and synced, again. */
