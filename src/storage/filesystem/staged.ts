@@ -1,10 +1,15 @@
-import { closeSync, ftruncateSync, write } from 'node:fs';
+import { closeSync, ftruncateSync, write, writeSync } from 'node:fs';
 import type { StagedProgress, StagedWrite } from '../driver.ts';
 import { type Durability, isFull, storageFull } from './durability.ts';
 import type { FileHash } from './hasher.ts';
 
 /** Bytes gathered before they are written: network chunks are 64 KiB, and a write costs a trip to another thread. */
 const BUFFER_BYTES = 1024 * 1024;
+/**
+ * With more uploads than this at once, each chunk is written as it comes: buffers for all of them, and the chunks that arrive while
+ * a write is under way, would take memory that grows with the number of clients, and there is no time to win.
+ */
+const CROWD = 4;
 /** Dirty bytes after which the kernel is told to write: else the last sync of a big push would do all the work. */
 const EARLY_SYNC_BYTES = 32 * 1024 * 1024;
 
@@ -22,12 +27,15 @@ export class FileStagedWrite implements StagedWrite {
   readonly #from: number;
   readonly #hash: FileHash;
   readonly #ports: StagedFilePorts;
-  #filling = new Uint8Array(BUFFER_BYTES);
+  static #open = 0;
+  #filling: Uint8Array<ArrayBuffer> | undefined;
   #spare: Uint8Array<ArrayBuffer> | undefined;
   #filled = 0;
   /** All bytes below are in the file. */
   #written: number;
   #syncedEarly: number;
+  /** The hashing thread knows of all bytes below. */
+  #followed: number;
   #writing: Promise<void> | undefined;
   #earlySync: Promise<void> | undefined;
   #failure: unknown;
@@ -40,19 +48,51 @@ export class FileStagedWrite implements StagedWrite {
     this.#entryDurable = from > 0;
     this.#written = from;
     this.#syncedEarly = from;
+    this.#followed = from;
+    FileStagedWrite.#open++;
     this.#hash = hash;
     this.#ports = ports;
   }
 
   async write(chunk: Uint8Array): Promise<void> {
-    let taken = 0;
-    while (taken < chunk.length) {
+    if (FileStagedWrite.#open > CROWD) {
+      await this.#flush();
+      await this.#writeThrough(chunk);
+      return;
+    }
+    for (let taken = 0; taken < chunk.length; ) {
+      this.#filling ??= new Uint8Array(BUFFER_BYTES);
       const count = Math.min(chunk.length - taken, this.#filling.length - this.#filled);
       this.#filling.set(chunk.subarray(taken, taken + count), this.#filled);
       this.#filled += count;
       taken += count;
       if (this.#filled === this.#filling.length) await this.#flush();
     }
+  }
+
+  async #writeThrough(chunk: Uint8Array): Promise<void> {
+    await this.#writing;
+    if (this.#failure !== undefined) throw this.#failure;
+    this.#filling = undefined;
+    this.#spare = undefined;
+    this.#ports.admit();
+    try {
+      for (let done = 0; done < chunk.length; ) {
+        const count = writeSync(this.#fd, chunk, done, chunk.length - done, this.#written);
+        done += count;
+        this.#written += count;
+      }
+    } catch (error) {
+      this.#failure = isFull(error) ? storageFull(error) : error;
+      throw this.#failure;
+    }
+    if (this.#written - this.#followed >= BUFFER_BYTES) await this.#follow();
+  }
+
+  async #follow(): Promise<void> {
+    this.#followed = this.#written;
+    await this.#hash.follow(this.#written);
+    this.#startEarlySync();
   }
 
   async settle(): Promise<StagedProgress> {
@@ -79,6 +119,7 @@ export class FileStagedWrite implements StagedWrite {
     await this.#writing;
     await this.#earlySync;
     await this.#hash.close();
+    FileStagedWrite.#open--;
     closeSync(this.#fd);
   }
 
@@ -86,11 +127,11 @@ export class FileStagedWrite implements StagedWrite {
   async #flush(): Promise<void> {
     await this.#writing;
     if (this.#failure !== undefined) throw this.#failure;
-    if (this.#filled === 0) return;
-    this.#ports.admit();
     const buffer = this.#filling;
+    if (buffer === undefined || this.#filled === 0) return;
+    this.#ports.admit();
     const bytes = buffer.subarray(0, this.#filled);
-    this.#filling = this.#spare ?? new Uint8Array(BUFFER_BYTES);
+    this.#filling = this.#spare;
     this.#spare = undefined;
     this.#filled = 0;
     this.#writing = this.#writeAll(bytes).then(
@@ -101,8 +142,7 @@ export class FileStagedWrite implements StagedWrite {
         this.#failure = isFull(error) ? storageFull(error) : error;
       },
     );
-    await this.#hash.follow(this.#written);
-    this.#startEarlySync();
+    await this.#follow();
   }
 
   async #writeAll(bytes: Uint8Array): Promise<void> {
