@@ -168,7 +168,8 @@ export class MemoryProjection implements Projection {
 
   #use(repo: RepositoryName): Resident | undefined {
     const resident = this.#residents.get(repo);
-    if (resident !== undefined) {
+    // The order matters only once something must go; until memory gets scarce no read pays for it.
+    if (resident !== undefined && this.#weight * 2 > this.#ports.budget) {
       this.#residents.delete(repo);
       this.#residents.set(repo, resident);
     }

@@ -60,5 +60,5 @@ function lineOf(entry: AccessEntry): string {
   if (entry.repository !== undefined) line += `,"repository":"${entry.repository}"`;
   if (entry.reference !== undefined) line += `,"reference":"${entry.reference}"`;
   if (entry.digest !== undefined) line += `,"digest":"${entry.digest}"`;
-  return `${line},"status":${entry.status},"bytesIn":${entry.bytesIn},"bytesOut":${entry.bytesOut},"milliseconds":${entry.milliseconds.toFixed(3)},"msg":"request"}\n`;
+  return `${line},"status":${entry.status},"bytesIn":${entry.bytesIn},"bytesOut":${entry.bytesOut},"milliseconds":${Math.round(entry.milliseconds * 1000) / 1000},"msg":"request"}\n`;
 }

@@ -4,11 +4,19 @@ import type { Handler } from '../context.ts';
 import { parseRange } from '../range.ts';
 import { isNotModified, notModified } from './conditional.ts';
 
+/** A link never changes, and clients ask for the same layers before each push. */
+const prepared = new WeakMap<object, Headers>();
+
 /** "A HEAD request to an existing blob … MUST return 200 OK … MUST contain the size in bytes … in the header Content-Length". */
 export const headBlob: Handler<'blob-head'> = async ({ repo, digest }, { request }, { registry }) => {
-  const { size } = await registry.blobs.stat(repo, digest);
+  const link = await registry.blobs.stat(repo, digest);
   if (isNotModified(request, digest)) return notModified(digest);
-  return new Response(null, { headers: blobHeaders(digest, size) });
+  let headers = prepared.get(link);
+  if (headers === undefined) {
+    headers = new Headers(blobHeaders(digest, link.size));
+    prepared.set(link, headers);
+  }
+  return new Response(null, { headers });
 };
 
 /** "A GET request to an existing blob URL MUST provide the expected blob, with a response code that MUST be 200 OK." */

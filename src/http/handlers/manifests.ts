@@ -58,15 +58,21 @@ export const deleteManifest: Handler<'manifest-delete'> = async ({ repo, referen
   return new Response(null, { status: 202, headers: { 'Content-Length': '0' } });
 };
 
-function manifestHeaders({ digest, record }: FoundManifest): Record<string, string> {
-  const headers: Record<string, string> = {
+/** A record never changes, and the same few are asked for again and again. */
+const prepared = new WeakMap<FoundManifest['record'], Headers>();
+
+function manifestHeaders({ digest, record }: FoundManifest): Headers {
+  const known = prepared.get(record);
+  if (known !== undefined) return known;
+  const headers = new Headers({
     'Content-Type': record.mediaType,
     'Content-Length': String(record.size),
     'Docker-Content-Digest': digest,
     ETag: `"${digest}"`,
-  };
+  });
   // Any type may be pushed, text/html too: a browser must not run what somebody pushed as if it were a page of this site.
-  if (!record.mediaType.startsWith('application/vnd.')) headers['Content-Security-Policy'] = 'sandbox';
+  if (!record.mediaType.startsWith('application/vnd.')) headers.set('Content-Security-Policy', 'sandbox');
+  prepared.set(record, headers);
   return headers;
 }
 
