@@ -19,6 +19,7 @@ buildah     | deb | buildah                                                 | /u
 runc        | deb | runc                                                    | /usr/sbin/runc
 docker      | deb | docker.io                                               | /usr/bin/docker
 dockerd     | deb | docker.io                                               | /usr/sbin/dockerd
+ip          | deb | iproute2                                                | /usr/bin/ip
 strace      | deb | strace                                                  | /usr/bin/strace
 nginx       | deb | nginx-light                                             | /usr/sbin/nginx
 curl        | deb | curl                                                    | /usr/bin/curl
