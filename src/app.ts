@@ -6,6 +6,7 @@ import { type Logs, openLogs } from './telemetry/log.ts';
 import { type Node, wire } from './wiring.ts';
 
 const POLL_MS = 20;
+const LINGER_MS = 50;
 /** How long requests that were cut off may take to leave things in order. */
 const CUT_OFF_MS = 2_000;
 
@@ -64,6 +65,8 @@ async function drain(node: Node, config: Config, logs: Logs, signal: string): Pr
   const { server } = node.server;
   // Stops listening. Its promise waits for idle connections too, and so for ever: the requests are counted instead.
   const stopped = server?.stop();
+  // A request that a client has sent already may still wait in its socket.
+  await delay(LINGER_MS);
   const deadline = performance.now() + config.drainTimeout;
   while (performance.now() < deadline && (node.inFlight() > 0 || (server?.pendingRequests ?? 0) > 0))
     await delay(POLL_MS);

@@ -59,6 +59,7 @@ export async function wire(config: Config, logs: Logs, version: string): Promise
     },
   });
   const { driver } = folder;
+  await driver.prepareShelves();
   const runner = new Runner({
     sleep: (milliseconds, signal) => delay(milliseconds, undefined, { signal }).catch(ignoreAbort),
     failed: (job, error) => logger.error({ job, err: error }, 'a background job failed; it is tried again'),
@@ -89,7 +90,6 @@ export async function wire(config: Config, logs: Logs, version: string): Promise
     grace: config.gcGrace,
     later: (what, work) => runner.enqueue({ name: `${what} ${newId()}`, run: work }),
   });
-  runner.enqueue({ name: 'prepare-shelves', run: (signal) => driver.prepareShelves(signal) });
   runner.schedule(expireUploads(sessions, now, config.uploadExpiry), EXPIRY_CHECK_MS);
   telemetry.observe({
     uploadsOpen: () => sessions.count(),

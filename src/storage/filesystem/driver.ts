@@ -66,9 +66,9 @@ export class FilesystemDriver implements StorageDriver {
   }
 
   /** Makes the folders under data/ ahead: made one by one, each first object in a folder waits for two more syncs. */
-  async prepareShelves(signal: AbortSignal): Promise<void> {
+  async prepareShelves(): Promise<void> {
     try {
-      await this.#durability.ensureFolders(this.#path(DATA), SHELVES, this.#options.root, signal);
+      await this.#durability.ensureFolders(this.#path(DATA), SHELVES, this.#options.root);
     } catch (error) {
       // The missing ones are made when there is room again and something to put there.
       if (!isFull(error)) throw error;

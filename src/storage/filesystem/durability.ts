@@ -1,5 +1,5 @@
 import { closeSync, fdatasync, fsync, fsyncSync, mkdirSync, openSync } from 'node:fs';
-import { mkdir, readdir } from 'node:fs/promises';
+import { readdir } from 'node:fs/promises';
 import { dirname, join, resolve } from 'node:path';
 import { promisify } from 'node:util';
 import { LRUCache } from 'lru-cache';
@@ -83,16 +83,13 @@ export class Durability {
     this.#known.set(path, true);
   }
 
-  /** Makes the missing ones of many folders below one parent, off the serving thread, with a single sync of that parent. */
-  async ensureFolders(folder: string, names: readonly string[], root: string, signal: AbortSignal): Promise<void> {
+  /** Makes the missing ones of many folders below one parent, with a single sync of that parent. */
+  async ensureFolders(folder: string, names: readonly string[], root: string): Promise<void> {
     // Without a slash at its end: folders are known by their paths.
     const parent = resolve(folder);
     await this.ensureFolder(parent, root);
     const there = new Set(await readdir(parent));
-    for (const name of names) {
-      if (signal.aborted) return;
-      if (!there.has(name)) await mkdir(join(parent, name), { recursive: true });
-    }
+    for (const name of names) if (!there.has(name)) makeFolder(join(parent, name));
     await this.folder(parent);
     for (const name of names) this.#known.set(join(parent, name), true);
   }
