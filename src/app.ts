@@ -61,12 +61,12 @@ function announce(node: Node, config: Config, version: string, logs: Logs): void
 /** No new work, a bounded time for what is in flight, exit 0. */
 async function drain(node: Node, config: Config, logs: Logs, signal: string): Promise<void> {
   logs.logger.info({ signal, inFlight: node.inFlight() }, 'draining');
-  node.refuse('the registry is shutting down');
   const { server } = node.server;
   // Stops listening. Its promise waits for idle connections too, and so for ever: the requests are counted instead.
   const stopped = server?.stop();
-  // A request that a client has sent already may still wait in its socket.
+  // A request that a client has sent already may still wait in its socket: it is no new work.
   await delay(LINGER_MS);
+  node.refuse('the registry is shutting down');
   const deadline = performance.now() + config.drainTimeout;
   while (performance.now() < deadline && (node.inFlight() > 0 || (server?.pendingRequests ?? 0) > 0))
     await delay(POLL_MS);
