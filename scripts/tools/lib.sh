@@ -26,6 +26,16 @@ curl        | deb | curl                                                    | /u
 jq          | deb | jq                                                      | /usr/bin/jq
 '
 
+# What must not stay when a build or an installation is interrupted.
+tools_leftovers=()
+tools_clean_up() {
+  [[ ${#tools_leftovers[@]} == 0 ]] || rm -rf "${tools_leftovers[@]}"
+  tools_leftovers=()
+}
+trap tools_clean_up EXIT
+trap 'exit 130' INT
+trap 'exit 143' TERM
+
 tools_fail() {
   echo "marina tools: $*" >&2
   exit 1
@@ -61,19 +71,20 @@ tools_build() {
   command -v go >/dev/null || tools_fail "Go is not installed; $tool $place is built with it (https://go.dev/dl)"
   mkdir -p "$tools_cache"
   temporary=$(mktemp -d "$tools_cache/.$tool.XXXXXX")
+  tools_leftovers+=("$temporary")
   echo "marina tools: building $tool $place (once)" >&2
   for attempt in 1 2 3; do
     if GOBIN=$temporary CGO_ENABLED=0 go install "$source@$place" >"$temporary/log" 2>&1; then
       rm "$temporary/log"
       chmod 755 "$temporary"
-      mv -T "$temporary" "$target" 2>/dev/null || rm -rf "$temporary"
+      mv -T "$temporary" "$target" 2>/dev/null || true
+      tools_clean_up
       [[ -x $target/$tool ]] || tools_fail "$target is in the way; remove it"
       return
     fi
     [[ $attempt == 3 ]] || sleep "$attempt"
   done
   tail -n 20 "$temporary/log" >&2
-  rm -rf "$temporary"
   tools_fail "go install $source@$place failed; its last lines are above"
 }
 
@@ -83,23 +94,23 @@ tools_apt() {
 
 # Installs Debian packages without starting the services among them: the tests start their own, on their own ports.
 tools_install() {
-  local log policy=/usr/sbin/policy-rc.d ours=
+  local log policy=/usr/sbin/policy-rc.d
   command -v apt-get >/dev/null || tools_fail "this is not a Debian system; install these by hand: $*"
   [[ $(id -u) == 0 ]] || tools_fail "not root, so these Debian packages cannot be installed: $*"
   echo "marina tools: installing the Debian packages $*" >&2
   log=$(mktemp)
+  tools_leftovers+=("$log")
   if [[ ! -e $policy ]]; then
+    tools_leftovers+=("$policy")
     printf '#!/bin/sh\nexit 101\n' >"$policy"
     chmod 755 "$policy"
-    ours=$policy
   fi
   if ! tools_apt install --no-install-recommends "$@" -y >"$log" 2>&1; then
     # A new machine has no package lists, an old one has stale ones.
     if ! { tools_apt update && tools_apt install --no-install-recommends "$@" -y; } >"$log" 2>&1; then
       tail -n 20 "$log" >&2
-      rm -f "$log" "$ours"
       tools_fail "apt-get could not install: $*; its last lines are above"
     fi
   fi
-  rm -f "$log" "$ours"
+  tools_clean_up
 }
