@@ -70,5 +70,12 @@ elif ((status != 0 && failed == 0)); then
   echo "bun test ended with status $status though no test failed: an error between tests, see above"
   failed=1
 fi
+# Again at the end, where who sees only the end of a long output looks: what was printed before each failure.
+if ((failed > 0)); then
+  awk '/\(pass\)/ { held = ""; next }
+       { held = held $0 "\n" }
+       /^\(fail\)/ { printf "%s", substr(held, length(held) > 4000 ? length(held) - 4000 : 1); held = "" }
+       /tests? failed:$/ { exit }' <<<"$plain"
+fi
 echo "$passed passed, $failed failed"
 ((failed == 0))

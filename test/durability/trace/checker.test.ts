@@ -25,6 +25,15 @@ test('the right order passes', () => {
   ).toEqual([]);
 });
 
+test('a thread that ends with its process before its call has a name did nothing, and does nothing more', () => {
+  const nameless = '2 ???( <unfinished ...>';
+  const resumed = '2 <... ??? resumed>) = ?';
+  const gone = '2 +++ exited with 0 +++';
+  expect(faultsOf(RECEIVED, CREATED, WRITTEN, SYNCED, LINKED, FOLDER_SYNCED, ANSWERED, nameless, gone)).toEqual([]);
+  expect(parseTrace([nameless, resumed, gone, SYNCED].join('\n'))).toHaveLength(1);
+  expect(() => parseTrace([nameless, SYNCED].join('\n'))).toThrow('whose process had ended');
+});
+
 describe('a fault is', () => {
   test('an answer before the folder is synced', () => {
     expect(faultsOf(RECEIVED, CREATED, WRITTEN, SYNCED, LINKED, UNLINKED, ANSWERED, FOLDER_SYNCED)).toEqual([

@@ -25,16 +25,27 @@ const LINE = /^(\d+)\s+(.*)$/s;
 const WHOLE = /^(\w+)\((.*)\)\s+= (-?\d+|\?)(.*)$/s;
 const UNFINISHED = /^(\w+)\((.*?)\s*<unfinished \.\.\.>$/s;
 const RESUMED = /^<\.\.\. (\w+) resumed>(.*)$/s;
+/** The process ended before strace had looked what the thread calls: the call was not begun. */
+const NEVER_BEGUN = /^(\?\?\?\( <unfinished \.\.\.>|(\?\?\?\( <unfinished \.\.\.>|<\.\.\. \?\?\? resumed>)\)\s+= \?)$/;
 
 /** Reads what `strace -f -yy` wrote. @throws Error for a line that it does not understand: nothing may be overlooked */
 export function parseTrace(text: string): Call[] {
   const calls: Call[] = [];
   const unfinished = new Map<string, { readonly name: string; readonly text: string; readonly begin: number }>();
+  const ended = new Set<string>();
   for (const [order, line] of text.trimEnd().split('\n').entries()) {
     const [, thread, rest] = LINE.exec(line) ?? [];
     if (thread === undefined || rest === undefined) throw new Error(`not a line of strace: ${line}`);
     // Signals and the ends of threads.
-    if (/^(---|\+\+\+) /.test(rest)) continue;
+    if (/^(---|\+\+\+) /.test(rest)) {
+      if (rest.startsWith('+++')) ended.delete(thread);
+      continue;
+    }
+    if (NEVER_BEGUN.test(rest)) {
+      ended.add(thread);
+      continue;
+    }
+    if (ended.has(thread)) throw new Error(`a thread goes on whose process had ended: ${line}`);
     const [, begunName, begun] = UNFINISHED.exec(rest) ?? [];
     if (begunName !== undefined && begun !== undefined) {
       unfinished.set(thread, { name: begunName, text: begun, begin: order });
