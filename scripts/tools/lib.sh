@@ -21,6 +21,8 @@ docker      | deb | docker.io                                               | /u
 dockerd     | deb | docker.io                                               | /usr/sbin/dockerd
 ip          | deb | iproute2                                                | /usr/bin/ip
 strace      | deb | strace                                                  | /usr/bin/strace
+redis-server | deb | redis-server                                           | /usr/bin/redis-server
+redis-sentinel | deb | redis-sentinel                                       | /usr/bin/redis-sentinel
 nginx       | deb | nginx-light                                             | /usr/sbin/nginx
 curl        | deb | curl                                                    | /usr/bin/curl
 jq          | deb | jq                                                      | /usr/bin/jq

@@ -51,7 +51,8 @@ export async function cleanUp(): Promise<void> {
   if (faults.length > 0) throw new Error(faults.join('\n'));
 }
 
-function freePort(): number {
+/** A port that nobody listened on a moment ago. */
+export function freePort(): number {
   const listener = Bun.listen({ hostname: '127.0.0.1', port: 0, socket: { data: () => undefined } });
   const { port } = listener;
   listener.stop(true);
