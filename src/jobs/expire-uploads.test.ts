@@ -23,7 +23,7 @@ test('uploads end at their age, one in use the next time', async () => {
   clock.advance(1);
   await job.run(signal);
   expect(await uploads()).toEqual([used.id]);
-  lease.release();
+  await lease.release();
   await job.run(signal);
   expect(await uploads()).toEqual([]);
   expect(sessions.count()).toBe(0);

@@ -90,11 +90,8 @@ export class PendingFacts implements RepositoryFacts {
     const manifest = this.manifest(digest);
     if (manifest === undefined) return;
     this.#manifests.set(digest, undefined);
-    for (const ref of manifest.refs) {
-      this.#count(ref, -1);
-      const blob = this.references(ref) > 0 ? undefined : this.blob(ref);
-      if (blob !== undefined) this.#blobs.set(ref, { ...blob, since: this.#now });
-    }
+    // A blob that lost its last reference keeps the older `since` here: that it is younger would take facts nobody asked for.
+    for (const ref of manifest.refs) this.#count(ref, -1);
   }
 
   #count(ref: Digest, by: 1 | -1): void {

@@ -70,7 +70,7 @@ export class Blobs {
       }
       return accept(undefined, { type: 'blob.unlinked', digest, inc: link.inc, actor: actor.label });
     };
-    return this.#ports.projection.submit(repo, { decide });
+    return this.#ports.projection.submit(repo, { needs: { blobs: [digest], references: [digest] }, decide });
   }
 }
 

@@ -23,7 +23,7 @@ async function saved(sessions: FileSessions): Promise<Session> {
   if (typeof lease === 'string') return expect.unreachable();
   const session = { ...lease.session, offset: 5, digest: digestOf('sha256', text('hello')), inc };
   await lease.save(session);
-  lease.release();
+  await lease.release();
   return session;
 }
 
@@ -74,7 +74,7 @@ describe('session files', () => {
   test('a look that is slower than the end of the session does not bring it back', async () => {
     const { sessions, slow, answer, lease } = await overtaken();
     await lease.end();
-    lease.release();
+    await lease.release();
     answer();
     expect(await slow).toBeUndefined();
     expect(sessions.count()).toBe(0);
@@ -84,7 +84,7 @@ describe('session files', () => {
     const { sessions, session, slow, answer, lease } = await overtaken();
     const next = { ...session, offset: 10 };
     await lease.save(next);
-    lease.release();
+    await lease.release();
     answer();
     expect(await slow).toEqual(next);
     expect(await sessions.load(session.id, owner)).toEqual(next);

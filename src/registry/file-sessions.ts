@@ -87,6 +87,8 @@ export class FileSessions implements SessionStore {
     const { id } = session;
     return {
       session,
+      // A lease ends with its process, and no second process has the data folder.
+      takenOver: false,
       save: async (next) => {
         await this.#ports.driver.put(sessionKey(id), new TextEncoder().encode(JSON.stringify(next)));
         this.#open.set(id, next);
@@ -97,7 +99,7 @@ export class FileSessions implements SessionStore {
         this.#open.delete(id);
         await this.#ports.driver.deleteAll(uploadPrefix(id));
       },
-      release: () => {
+      release: async () => {
         this.#leased.delete(id);
       },
     };

@@ -26,18 +26,25 @@ export class Linking {
   /**
    * Makes uploaded bytes a blob of the repository. Where the store has the same bytes already, those are linked and these are
    * dropped once the client has its answer.
+   * @param own.durable resolves when the bytes are durable; left out when they are
    * @param own.linkedBefore whether an earlier request may have linked them: by now others may do so too, and only a collection
    * can tell that nobody does
    * @throws RegistryError `upload-unknown` when a collection has claimed the bytes: the client begins again
    */
   async linkUploaded(
     repo: RepositoryName,
-    { linkedBefore, ...own }: StoredBytes & { readonly linkedBefore: boolean },
+    {
+      linkedBefore,
+      durable,
+      ...own
+    }: StoredBytes & { readonly linkedBefore: boolean; readonly durable?: Promise<void> },
     actor: Actor,
   ): Promise<void> {
     const hint = await readHint(this.#ports.driver, own.digest);
     const shared = hint === undefined ? undefined : await this.#shared(own, hint);
     const linked = await this.#ports.projection.submit(repo, {
+      needs: { blobs: [own.digest] },
+      ...(durable === undefined ? {} : { durable }),
       decide: async (facts): Promise<Decision<Incarnation>> => {
         const present = await this.#presentLink(facts, own.digest);
         if (present !== undefined) return accept(present);
@@ -52,6 +59,7 @@ export class Linking {
     });
     if (linked !== own.inc && !linkedBefore) {
       this.#ports.later('dropping bytes that the store has already', async () => {
+        await durable;
         await this.#ports.driver.delete([dataKey(own.inc)]);
       });
     }
@@ -73,6 +81,7 @@ export class Linking {
     const link = answer.kind === 'known' ? answer.value : undefined;
     if (link === undefined || !(await this.#hasBytes(link.inc, link.size))) return false;
     return await this.#ports.projection.submit(repo, {
+      needs: { blobs: [digest] },
       decide: async (facts): Promise<Decision<boolean>> => {
         if ((await this.#presentLink(facts, digest)) !== undefined) return accept(true);
         if (!(await this.#mayLink(link.inc, link.size))) return accept(false);

@@ -110,19 +110,20 @@ export class Manifests {
 
   async #putOwn(put: ManifestPutRequest, bytes: Uint8Array, damaged: Incarnation | undefined): Promise<void> {
     const inc = this.#ports.newIncarnation();
-    await this.#ports.driver.put(dataKey(inc), bytes, { fresh: true });
+    const { durable } = await this.#ports.driver.write(dataKey(inc), bytes);
     try {
-      if ((await this.#submit(put, { kind: 'own', inc, damaged })) === inc) return;
+      if ((await this.#submit(put, { kind: 'own', inc, damaged }, durable)) === inc) return;
     } catch (error) {
       // Refused: no event names these bytes. After any other error one may.
-      if (error instanceof RegistryError && error.kind === 'manifest-references-unknown') this.#drop(inc);
+      if (error instanceof RegistryError && error.kind === 'manifest-references-unknown') this.#drop(inc, durable);
       throw error;
     }
-    this.#drop(inc);
+    this.#drop(inc, durable);
   }
 
-  #drop(inc: Incarnation): void {
+  #drop(inc: Incarnation, written: Promise<void>): void {
     this.#ports.later('dropping the bytes of a manifest that nothing refers to', async () => {
+      await written;
       await this.#ports.driver.delete([dataKey(inc)]);
     });
   }
@@ -142,8 +143,12 @@ export class Manifests {
     return (await this.#ports.driver.head(dataKey(record.inc)))?.size === record.size;
   }
 
-  #submit(put: ManifestPutRequest, bytes: PutBytes): Promise<PutOutcome> {
-    return this.#ports.projection.submit(put.repo, { decide: (facts) => decidePut(put, bytes, facts) });
+  #submit(put: ManifestPutRequest, bytes: PutBytes, durable?: Promise<void>): Promise<PutOutcome> {
+    return this.#ports.projection.submit(put.repo, {
+      needs: { blobs: put.facts.requiredBlobs, manifests: [put.digest], tags: put.tags },
+      ...(durable === undefined ? {} : { durable }),
+      decide: (facts) => decidePut(put, bytes, facts),
+    });
   }
 
   /** @throws RegistryError `name-unknown`, `manifest-unknown` */
@@ -154,7 +159,7 @@ export class Manifests {
       if (prev === undefined) return refuse(manifestUnknown(repo, { kind: 'tag', tag }));
       return accept(undefined, { type: 'tag.deleted', tag, prev, actor: actor.label });
     };
-    return this.#ports.projection.submit(repo, { decide });
+    return this.#ports.projection.submit(repo, { needs: { tags: [tag] }, decide });
   }
 
   /**
@@ -173,7 +178,7 @@ export class Manifests {
         { type: 'manifest.deleted', digest, inc: record.inc, actor: actor.label },
       );
     };
-    return this.#ports.projection.submit(repo, { decide });
+    return this.#ports.projection.submit(repo, { needs: { manifests: [digest], tagsOf: [digest] }, decide });
   }
 }
 

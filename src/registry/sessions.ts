@@ -1,4 +1,5 @@
 import type { Algorithm } from '../oci/digest.ts';
+import { RegistryError } from '../oci/errors.ts';
 import type { Digest, Incarnation, RepositoryName, UploadId } from '../oci/names.ts';
 
 /** Whose session it is; each request repeats it, and a session is unknown to everybody else. */
@@ -17,21 +18,31 @@ export interface Session extends SessionOwner {
   readonly algorithm: Algorithm;
   /** Bytes that are durably staged. */
   readonly offset: number;
-  /** Digest of exactly those bytes; undefined before the first ones. */
+  /** Digest of exactly those bytes; undefined before the first ones, and where only reading them again could tell. */
   readonly digest?: Digest;
   /** Where they are staged; undefined before the first ones. */
   readonly inc?: Incarnation;
+  /** StagedPlace.state, as the driver last gave it. */
+  readonly state?: string;
 }
 
 /** One request's exclusive hold on a session. */
 export interface SessionLease {
   readonly session: Session;
-  /** Replaces the session, durably. */
+  /** An earlier holder did not let go: it may still be writing where the session's bytes are staged. */
+  readonly takenOver: boolean;
+  /**
+   * Replaces the session, durably.
+   * @throws RegistryError `upload-busy` when another request holds it by now: nothing was replaced
+   */
   save(next: Session): Promise<void>;
-  /** Ends the session: its id is unknown from now on, and what was staged for it is gone. */
+  /**
+   * Ends the session: its id is unknown from now on, and its objects under uploads/ are gone.
+   * @throws RegistryError `upload-busy` when another request holds it by now: nothing was ended
+   */
   end(): Promise<void>;
   /** To be called in any case. */
-  release(): void;
+  release(): Promise<void>;
 }
 
 /** Where the sessions live. */
@@ -42,6 +53,14 @@ export interface SessionStore {
   lease(id: UploadId, owner: SessionOwner): Promise<SessionLease | 'unknown' | 'busy'>;
   /** Ends every session made before that time (milliseconds) and removes what was staged for it, but none in use. */
   expire(before: number, signal: AbortSignal): Promise<void>;
-  /** How many are open. */
-  count(): number;
+  /** How many are open; undefined where no process knows. */
+  count(): number | undefined;
+}
+
+/** What the second of two writers is told. */
+export function uploadBusy(): RegistryError {
+  return new RegistryError(
+    'upload-busy',
+    'another request is writing to this upload: wait for it, then ask for its progress',
+  );
 }

@@ -215,14 +215,14 @@ describe('a store that fails', () => {
     const { id } = await uploads.start(pusher, 'sha256');
     await uploads.append(id, pusher, bodyOf([text('hello')]), undefined);
     const stage = open.driver.stage.bind(open.driver);
-    open.driver.stage = async (place, from, algorithm) => {
-      const write = await stage(place, from, algorithm);
+    open.driver.stage = async (place, from, algorithm, keep) => {
+      const write = await stage(place, from, algorithm, keep);
       return { ...write, settle: async () => ({ ...(await write.settle()), failure: new Error('disk') }) };
     };
     expect(await uploads.append(id, pusher, bodyOf([text('abc')]), undefined).catch(String)).toBe('Error: disk');
     expect(await offsetOf(open, id)).toBe(8);
-    open.driver.stage = async (place, from, algorithm) => {
-      const write = await stage(place, from, algorithm);
+    open.driver.stage = async (place, from, algorithm, keep) => {
+      const write = await stage(place, from, algorithm, keep);
       return { ...write, write: () => Promise.reject(new Error('disk')) };
     };
     expect(await uploads.append(id, pusher, bodyOf([text('abc')]), undefined).catch(String)).toBe('Error: disk');
@@ -238,8 +238,8 @@ test('every hold on staged bytes is let go of once, whatever happens', async () 
   const held: string[] = [];
   const stage = open.driver.stage.bind(open.driver);
   let fault: 'none' | 'write' | 'settle' = 'none';
-  open.driver.stage = async (place, from, algorithm) => {
-    const write = await stage(place, from, algorithm);
+  open.driver.stage = async (place, from, algorithm, keep) => {
+    const write = await stage(place, from, algorithm, keep);
     const index = held.push('held') - 1;
     const letGo = (how: string): void => {
       held[index] = held[index] === 'held' ? how : 'twice';

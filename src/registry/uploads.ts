@@ -2,21 +2,16 @@ import type { Actor } from '../access/access.ts';
 import { type Algorithm, algorithmOf, digestOf } from '../oci/digest.ts';
 import { RegistryError } from '../oci/errors.ts';
 import type { Digest, RepositoryName, UploadId } from '../oci/names.ts';
-import type { StagedPlace, StagedProgress, StagedWrite } from '../storage/driver.ts';
+import type { StagedPlace } from '../storage/driver.ts';
 import { dataKey } from '../storage/paths.ts';
 import type { Linking } from './linking.ts';
 import type { RegistryPorts } from './ports.ts';
-import type { Session, SessionLease, SessionOwner } from './sessions.ts';
+import { type Session, type SessionOwner, uploadBusy } from './sessions.ts';
 import { type ContentRange, readAll, type UploadBody } from './upload-body.ts';
+import { placeOf, type Received, UploadHold } from './upload-hold.ts';
 
 /** Blobs whose length is known to be at most this are gathered in memory and written at once. */
 const GATHER_BYTES = 256 * 1024;
-
-/** The bytes of a blob after the last one of the session, staged but not yet acknowledged. */
-interface Received {
-  readonly place: StagedPlace;
-  readonly progress: StagedProgress;
-}
 
 /** Where an upload goes and who sends it. */
 export interface Pusher {
@@ -46,7 +41,10 @@ export class Uploads {
 
   /** @throws RegistryError `upload-unknown`, `upload-busy` */
   async cancel(id: UploadId, pusher: Pusher): Promise<void> {
-    await this.#withLease(id, pusher, (lease) => lease.end());
+    await this.#withHold(id, pusher, async (hold) => {
+      await hold.end();
+      await this.#discardStaged(hold.session);
+    });
   }
 
   /**
@@ -55,13 +53,12 @@ export class Uploads {
    * `upload-stalled`, `storage-full`
    */
   append(id: UploadId, pusher: Pusher, body: UploadBody, range: ContentRange | undefined): Promise<Session> {
-    return this.#withLease(id, pusher, async (lease) => {
-      checkOrder(lease.session, range);
-      const received = await this.#receive(lease, body);
-      const next = received === undefined ? lease.session : advanced(lease.session, received);
-      if (next.offset !== lease.session.offset) await lease.save(next);
+    return this.#withHold(id, pusher, async (hold) => {
+      checkOrder(hold.session, range);
+      const received = await hold.receive(body);
+      if (received !== undefined) await hold.keep(received);
       throwBroken(body, received);
-      return next;
+      return hold.session;
     });
   }
 
@@ -76,15 +73,18 @@ export class Uploads {
     body: UploadBody,
     range: ContentRange | undefined,
   ): Promise<void> {
-    return this.#withLease(id, pusher, async (lease) => {
-      const { session } = lease;
+    return this.#withHold(id, pusher, async (hold) => {
+      const { session } = hold;
       checkOrder(session, range);
       if (session.offset === 0 && body.length !== undefined && body.length <= GATHER_BYTES) {
         await this.#storeGathered(pusher, digest, body);
+        await endLinked(hold);
+        // A request that broke off may have left a beginning there.
+        await this.#discardStaged(session);
       } else {
-        await this.#storeStaged(lease, pusher, digest, body);
+        await this.#storeStaged(hold, pusher, digest, body);
+        await endLinked(hold);
       }
-      await lease.end();
     });
   }
 
@@ -99,7 +99,7 @@ export class Uploads {
       await this.close(id, pusher, digest, body, undefined);
     } catch (error) {
       // Nobody was told of this session, so nobody can go on with it.
-      await this.cancel(id, pusher);
+      await this.cancel(id, pusher).catch(ignoreEnded);
       throw error;
     }
   }
@@ -112,87 +112,96 @@ export class Uploads {
     const found = digestOf(algorithmOf(digest), bytes);
     if (found !== digest) throw mismatch(digest, found);
     const inc = this.#ports.newIncarnation();
-    await this.#ports.driver.put(dataKey(inc), bytes, { fresh: true });
-    await this.#linking.linkUploaded(repo, { digest, size: bytes.length, inc, linkedBefore: false }, actor);
+    const { durable } = await this.#ports.driver.write(dataKey(inc), bytes);
+    await this.#linking.linkUploaded(repo, { digest, size: bytes.length, inc, linkedBefore: false, durable }, actor);
   }
 
-  async #storeStaged(lease: SessionLease, pusher: Pusher, digest: Digest, body: UploadBody): Promise<void> {
-    const { session } = lease;
-    const received = await this.#receive(lease, body);
+  async #storeStaged(hold: UploadHold, pusher: Pusher, digest: Digest, body: UploadBody): Promise<void> {
+    const received = await hold.receive(body);
     if (received === undefined) {
       throwBroken(body, received);
       await this.#storeBytes(pusher, digest, new Uint8Array());
       return;
     }
-    const { place, progress } = received;
-    const { size } = progress;
-    if (body.broken !== undefined || progress.failure !== undefined) {
-      if (size !== session.offset) await lease.save(advanced(session, received));
+    if (body.broken !== undefined || received.progress.failure !== undefined) {
+      await hold.keep(received);
       throwBroken(body, received);
     }
-    const found = await this.#digestOf(place, progress, algorithmOf(digest));
-    if (found !== digest) {
+    const { driver } = this.#ports;
+    const { size } = received.progress;
+    const staged = await this.#stagedDigest(received, algorithmOf(digest));
+    if (staged !== undefined && staged !== digest) {
       // Nobody would find them again: the session does not know where they are.
-      if (session.inc === undefined) await this.#ports.driver.discard(place);
-      throw mismatch(digest, found);
+      if (hold.session.inc === undefined) await driver.discard(received.place);
+      throw mismatch(digest, staged);
     }
     // A kill from here on leaves a session that says all bytes are there: the client's PUT, repeated, finishes it.
-    if (size !== session.offset) await lease.save(advanced(session, received));
-    const { inc } = place;
-    const linkedBefore = (await this.#ports.driver.head(dataKey(inc))) !== undefined;
-    if (!(await this.#ports.driver.commit(place, size))) {
+    await hold.keep(received);
+    const committedBefore = (await driver.head(dataKey(received.place.inc))) !== undefined;
+    const place = committedBefore ? received.place : await hold.own(received.place, size);
+    if (!(await driver.commit(place, size))) {
       // A kill came after these bytes were dropped for ones that the store had already, and before the session ended.
       if (await this.#linking.isLinked(pusher.repo, digest)) return;
       throw uploadUnknown();
     }
-    await this.#linking.linkUploaded(pusher.repo, { digest, size, inc, linkedBefore }, pusher.actor);
-  }
-
-  /** The digest in the algorithm that the client closes with, which may be another than it announced. */
-  async #digestOf(place: StagedPlace, progress: StagedProgress, algorithm: Algorithm): Promise<Digest> {
-    if (algorithmOf(progress.digest) === algorithm) return progress.digest;
-    const digest = await this.#ports.driver.digestStaged(place, progress.size, algorithm);
-    if (digest === undefined) throw uploadUnknown();
-    return digest;
+    const linkedBefore = committedBefore || hold.takenOver;
+    // The bytes of a session that was taken over may be another holder's, who finished them meanwhile.
+    const found = staged === undefined || hold.takenOver ? await this.#committedDigest(place, size, digest) : staged;
+    if (found !== digest) {
+      if (!committedBefore) await this.#endUnlinked(hold, place, linkedBefore);
+      throw mismatch(digest, found);
+    }
+    await this.#linking.linkUploaded(pusher.repo, { digest, size, inc: place.inc, linkedBefore }, pusher.actor);
   }
 
   /**
-   * Stages a body behind the session's bytes. What it leaves there counts only once the session is saved. A body without any
-   * byte touches nothing: after a kill the staged bytes may have become the blob already. undefined: there are none at all.
+   * The digest in the algorithm that the client closes with, which may be another than it announced. undefined where staged
+   * bytes cannot be read: then it is asked for once they are committed.
    */
-  async #receive({ session }: SessionLease, body: UploadBody): Promise<Received | undefined> {
-    const place = { upload: session.id, inc: session.inc ?? this.#ports.newIncarnation() };
-    let write: StagedWrite | undefined;
-    let progress: StagedProgress;
-    try {
-      for await (const chunk of body.chunks()) {
-        write ??= await this.#ports.driver.stage(place, session.offset, session.algorithm);
-        await write.write(chunk);
-      }
-      if (write === undefined) return stagedSoFar(session);
-      progress = await write.settle();
-    } catch (error) {
-      await write?.drop();
-      throw error;
-    }
-    await write.release();
-    return { place, progress };
+  async #stagedDigest({ place, progress }: Received, algorithm: Algorithm): Promise<Digest | undefined> {
+    const { size, digest } = progress;
+    if (digest !== undefined && algorithmOf(digest) === algorithm) return digest;
+    return await this.#ports.driver.digestStaged(place, size, algorithm);
   }
 
-  async #withLease<T>(id: UploadId, pusher: Pusher, work: (lease: SessionLease) => Promise<T>): Promise<T> {
+  async #committedDigest(place: StagedPlace, size: number, expected: Digest): Promise<Digest> {
+    const found = await this.#ports.driver.digestStaged(place, size, algorithmOf(expected));
+    if (found === undefined) throw uploadUnknown();
+    return found;
+  }
+
+  /**
+   * Ends an upload whose bytes were committed before they were found to be wrong. Ended under the lease, nobody else can have
+   * linked them; but where an earlier holder may have, only a collection can tell.
+   */
+  async #endUnlinked(hold: UploadHold, place: StagedPlace, linkedBefore: boolean): Promise<void> {
+    await hold.end();
+    if (!linkedBefore) await this.#ports.driver.delete([dataKey(place.inc)]);
+  }
+
+  async #discardStaged(session: Session): Promise<void> {
+    const place = placeOf(session);
+    if (place !== undefined) await this.#ports.driver.discard(place);
+  }
+
+  async #withHold<T>(id: UploadId, pusher: Pusher, work: (hold: UploadHold) => Promise<T>): Promise<T> {
     const lease = await this.#ports.sessions.lease(id, ownerOf(pusher));
     if (lease === 'unknown') throw uploadUnknown();
-    if (lease === 'busy') {
-      throw new RegistryError(
-        'upload-busy',
-        'another request is writing to this upload: wait for it, then ask for its progress',
-      );
-    }
+    if (lease === 'busy') throw uploadBusy();
     try {
-      return await work(lease);
+      return await work(new UploadHold(lease, this.#ports));
     } finally {
-      lease.release();
+      await lease.release();
     }
+  }
+}
+
+/** Ends a session whose blob is linked: that another request holds it by now takes nothing from that. */
+async function endLinked(hold: UploadHold): Promise<void> {
+  try {
+    await hold.end();
+  } catch (error) {
+    if (!(error instanceof RegistryError && error.kind === 'upload-busy')) throw error;
   }
 }
 
@@ -208,18 +217,6 @@ function checkOrder(session: Session, range: ContentRange | undefined): void {
     `the next byte of this upload is ${session.offset}, not ${range.start}: go on from there`,
     { upload: session.id, offset: session.offset },
   );
-}
-
-function advanced(session: Session, { place, progress }: Received): Session {
-  return { ...session, inc: place.inc, offset: progress.size, digest: progress.digest };
-}
-
-function stagedSoFar(session: Session): Received | undefined {
-  if (session.inc === undefined || session.digest === undefined) return undefined;
-  return {
-    place: { upload: session.id, inc: session.inc },
-    progress: { size: session.offset, digest: session.digest },
-  };
 }
 
 function throwBroken(body: UploadBody, received: Received | undefined): void {
@@ -238,4 +235,9 @@ function uploadUnknown(): RegistryError {
     'upload-unknown',
     'there is no such upload: it was finished, cancelled, or it expired; begin it again',
   );
+}
+
+/** An upload that is wrong may have ended with its request. */
+function ignoreEnded(error: unknown): void {
+  if (!(error instanceof RegistryError && error.kind === 'upload-unknown')) throw error;
 }

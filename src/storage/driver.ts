@@ -16,8 +16,12 @@ export interface ByteRange {
 export interface PutOptions {
   /** false: the object may vanish or be torn by a power cut (hints). Default true: durable when the promise resolves. */
   readonly durable?: boolean;
-  /** true: the key is new and nobody knows it yet, so that a torn object under it does no harm. Saves a rename. */
-  readonly fresh?: boolean;
+}
+
+/** An object on its way to the disk. */
+export interface WrittenObject {
+  /** Resolves once it is durable; it need not be waited for. Rejected, the object is gone again. */
+  readonly durable: Promise<void>;
 }
 
 /** How the bytes of an object reach a client: the filesystem names a file, so that the kernel can send it by itself. */
@@ -40,20 +44,26 @@ export interface DeleteFailure {
   readonly cause: unknown;
 }
 
-/** Where a staged write is kept and, for stores that need it, what was stored so far (JSON, opaque to the caller). */
+/** Where a staged write is kept. The session holds it between requests, whichever node gets the next one. */
 export interface StagedPlace {
   readonly upload: UploadId;
   readonly inc: Incarnation;
+  /** What the driver needs to go on, in its own words (JSON); undefined at first, and for drivers that need nothing. */
+  readonly state?: string;
 }
 
 export interface StagedProgress {
   /** Bytes that are durable, from the first one on. */
   readonly size: number;
-  /** Digest of exactly those bytes. */
-  readonly digest: Digest;
+  /** Digest of exactly those bytes; undefined where only reading them all again could tell. */
+  readonly digest?: Digest;
+  /** The place's new `state`. */
+  readonly state?: string;
   /** Why bytes that were written after those are not among them. */
   readonly failure?: unknown;
 }
+
+export type KeepState = (state: string) => Promise<void>;
 
 /** One writer's hold on a staged object. Not for concurrent use: the caller holds the session's lease. */
 export interface StagedWrite {
@@ -77,8 +87,14 @@ export type StoreReader = Pick<StorageDriver, 'kind' | 'read' | 'open' | 'head' 
 export interface StorageDriver {
   /** Short name for the start banner and the metrics. */
   readonly kind: string;
-  /** Put-if-absent: of any number of concurrent calls for one key, exactly one is told `created`. */
-  create(key: Key, bytes: Uint8Array): Promise<CreateResult>;
+  /**
+   * Put-if-absent: of any number of concurrent calls for one key, exactly one is told `created`.
+   * @param first what must have happened before the object gets its name; drivers that can prepare the object meanwhile do so.
+   * Where it fails nothing is created and its error is thrown as it is.
+   */
+  create(key: Key, bytes: Uint8Array, first?: () => Promise<void>): Promise<CreateResult>;
+  /** Begins to put an object under a key that is new and that nobody knows yet, so that a torn object under it does no harm. */
+  write(key: Key, bytes: Uint8Array): Promise<WrittenObject>;
   /** Creates or replaces. Readers see the old bytes or the new ones, never a mix (durable puts only). */
   put(key: Key, bytes: Uint8Array, options?: PutOptions): Promise<void>;
   /** The whole object; for small ones. */
@@ -97,10 +113,21 @@ export interface StorageDriver {
   /**
    * Begins a staged object, or goes on with one.
    * @param from the bytes that count, all durable; what was stored beyond them is dropped.
+   * @param keep saves the place's state in the session while the write goes on, before the driver rests on it; its failure
+   * ends the write: another request has taken the session over
    * @throws RegistryError `upload-unknown` when fewer are there
    */
-  stage(place: StagedPlace, from: number, algorithm: Algorithm): Promise<StagedWrite>;
-  /** Digest of the first `size` staged bytes, by reading them back. undefined when fewer are there. */
+  stage(place: StagedPlace, from: number, algorithm: Algorithm, keep: KeepState): Promise<StagedWrite>;
+  /**
+   * Where a new holder goes on after one that did not let go and may still be writing: somewhere else, with the first `size`
+   * bytes. `inc` is fresh, for drivers that must copy.
+   * @throws RegistryError `upload-unknown` when fewer are there
+   */
+  takeOver(place: StagedPlace, size: number, inc: Incarnation): Promise<StagedPlace>;
+  /**
+   * Digest of the first `size` staged bytes, by reading them back, or of the object that they were made by `commit`. undefined
+   * when fewer are there, and where staged bytes cannot be read before they are committed.
+   */
   digestStaged(place: StagedPlace, size: number, algorithm: Algorithm): Promise<Digest | undefined>;
   /** Makes the first `size` staged bytes the object of that incarnation, durably; false when they are not there. */
   commit(place: StagedPlace, size: number): Promise<boolean>;

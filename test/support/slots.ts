@@ -62,7 +62,11 @@ export function factsOf(facts: RepositoryFacts): unknown {
   const digests = [...FEW.blobs, ...FEW.manifests];
   return {
     exists: facts.exists,
-    blobs: FEW.blobs.map((digest) => facts.blob(digest)),
+    // `since` is no fact that a decision within a batch rests on.
+    blobs: FEW.blobs.map((digest) => {
+      const link = facts.blob(digest);
+      return link && { size: link.size, inc: link.inc };
+    }),
     manifests: FEW.manifests.map((digest) => facts.manifest(digest)),
     tags: FEW.tags.map((tag) => facts.tag(tag)),
     tagsOf: FEW.manifests.map((digest) => [...facts.tagsOf(digest)].sort()),

@@ -1,19 +1,8 @@
-import {
-  closeSync,
-  existsSync,
-  ftruncateSync,
-  linkSync,
-  openSync,
-  readFileSync,
-  renameSync,
-  statSync,
-  unlinkSync,
-  writeSync,
-} from 'node:fs';
+import { closeSync, existsSync, openSync, readFileSync, unlinkSync } from 'node:fs';
 import { readdir, readFile, rm } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
 import type { Algorithm } from '../../oci/digest.ts';
-import type { Digest } from '../../oci/names.ts';
+import type { Digest, Incarnation } from '../../oci/names.ts';
 import type { ReachStep } from '../crash-points.ts';
 import type {
   CreateResult,
@@ -25,13 +14,13 @@ import type {
   StagedWrite,
   StorageDriver,
   StoredObject,
+  WrittenObject,
 } from '../driver.ts';
-import { DATA, dataKey, SHELVES, stagedKey } from '../paths.ts';
-import { stagedGone } from '../staged-gone.ts';
-import { codeOf, Durability, type Fatal, isFull, isMissing, makeFolder, storageFull } from './durability.ts';
-import { Hasher } from './hasher.ts';
+import { DATA, SHELVES } from '../paths.ts';
+import { Durability, type Fatal, isFull, isMissing, makeFolder, storageFull } from './durability.ts';
+import { link, makeFolderOf, openFile, rename, sizeOf, writeFully, writeWhole } from './files.ts';
 import { Reserve } from './reserve.ts';
-import { FileStagedWrite } from './staged.ts';
+import { StagedFiles } from './staged-files.ts';
 
 export interface FilesystemOptions {
   /** Absolute path of the data folder. */
@@ -54,12 +43,19 @@ export class FilesystemDriver implements StorageDriver {
   readonly kind = 'filesystem';
   readonly #options: FilesystemOptions;
   readonly #durability: Durability;
-  readonly #hasher = new Hasher();
+  readonly #staged: StagedFiles;
   readonly #reserve: Reserve | undefined;
 
   constructor(options: FilesystemOptions) {
     this.#options = options;
     this.#durability = new Durability(options.fatal);
+    this.#staged = new StagedFiles({
+      root: options.root,
+      durability: this.#durability,
+      pathOf: (key) => this.#path(key),
+      admit: () => this.#admit(),
+      reach: options.reach,
+    });
     if (!options.writable) return;
     makeFolder(this.#path('tmp'));
     this.#reserve = new Reserve(options.root, options.now);
@@ -75,10 +71,17 @@ export class FilesystemDriver implements StorageDriver {
     }
   }
 
-  async create(key: Key, bytes: Uint8Array): Promise<CreateResult> {
+  async create(key: Key, bytes: Uint8Array, first?: () => Promise<void>): Promise<CreateResult> {
     const path = this.#path(key);
-    if ((await this.#withReserve(() => this.#writeAndLink(path, bytes))) === 'taken') return 'taken';
+    const temporary = await this.#withReserve(() => this.#prepareSlot(path, bytes));
     const { reach } = this.#options;
+    try {
+      await first?.();
+      reach('create.before-link');
+      if ((await this.#withReserve(() => link(temporary, path))) === 'taken') return 'taken';
+    } finally {
+      unlinkSync(temporary);
+    }
     reach('create.before-folder-sync');
     await this.#durability.folder(dirname(path));
     reach('create.after-folder-sync');
@@ -86,21 +89,12 @@ export class FilesystemDriver implements StorageDriver {
     return 'created';
   }
 
-  async #writeAndLink(path: string, bytes: Uint8Array): Promise<CreateResult> {
+  /** The bytes under a temporary name, synced. */
+  async #prepareSlot(path: string, bytes: Uint8Array): Promise<string> {
     await this.#durability.ensureFolder(dirname(path), this.#options.root);
     const { reach } = this.#options;
     reach('create.before-write');
-    const temporary = await this.#writeTemporary(bytes, () => reach('create.before-sync'));
-    try {
-      reach('create.before-link');
-      linkSync(temporary, path);
-      return 'created';
-    } catch (error) {
-      if (codeOf(error) === 'EEXIST') return 'taken';
-      throw isFull(error) ? storageFull(error) : error;
-    } finally {
-      unlinkSync(temporary);
-    }
+    return await this.#writeTemporary(bytes, () => reach('create.before-sync'));
   }
 
   /** For the log alone: when the disk is full its reserve is given up, if that was not done already, and the work repeated. */
@@ -128,16 +122,46 @@ export class FilesystemDriver implements StorageDriver {
     }
     await this.#durability.ensureFolder(dirname(path), this.#options.root);
     const { reach } = this.#options;
-    if (options.fresh === true) {
-      // Straight to its name: the entry and the bytes are one transaction of the file system, a rename would be another.
-      await this.#writeNew(path, bytes, () => reach('put.before-sync'));
-    } else {
-      const temporary = await this.#writeTemporary(bytes, () => reach('put.before-sync'));
-      reach('put.before-rename');
-      rename(temporary, path);
-    }
+    const temporary = await this.#writeTemporary(bytes, () => reach('put.before-sync'));
+    reach('put.before-rename');
+    rename(temporary, path);
     reach('put.before-folder-sync');
     await this.#durability.folder(dirname(path));
+    reach('put.after-folder-sync');
+  }
+
+  /** Straight to its name: the entry and the bytes are one transaction of the file system, a rename would be another. */
+  async write(key: Key, bytes: Uint8Array): Promise<WrittenObject> {
+    const path = this.#path(key);
+    this.#admit();
+    await this.#durability.ensureFolder(dirname(path), this.#options.root);
+    const { reach } = this.#options;
+    const descriptor = openFile(path, 'wx');
+    try {
+      writeFully(descriptor, bytes);
+    } catch (error) {
+      closeSync(descriptor);
+      unlinkSync(path);
+      throw isFull(error) ? storageFull(error) : error;
+    }
+    reach('put.before-sync');
+    const durable = this.#settle(path, descriptor);
+    // Whoever rests on it hears of it; who has another use for the bytes need not listen.
+    durable.catch(() => {});
+    return { durable };
+  }
+
+  async #settle(path: string, descriptor: number): Promise<void> {
+    const { reach } = this.#options;
+    try {
+      // Both together: most file systems make one transaction of them.
+      await Promise.all([this.#durability.file(descriptor), this.#durability.folder(dirname(path))]);
+    } catch (error) {
+      await rm(path, { force: true });
+      throw error;
+    } finally {
+      closeSync(descriptor);
+    }
     reach('put.after-folder-sync');
   }
 
@@ -215,88 +239,24 @@ export class FilesystemDriver implements StorageDriver {
     await this.#durability.folder(dirname(path));
   }
 
-  async stage(place: StagedPlace, from: number, algorithm: Algorithm): Promise<StagedWrite> {
-    const path = this.#path(stagedKey(place.upload, place.inc));
-    const folder = dirname(path);
-    this.#admit();
-    await this.#durability.ensureFolder(folder, this.#options.root);
-    if (from > 0 && (sizeOf(path) ?? 0) < from) throw stagedGone();
-    const descriptor = openFile(path, from === 0 ? 'w+' : 'r+');
-    if (from > 0) ftruncateSync(descriptor, from);
-    const hash = this.#hasher.open(place.inc, algorithm, descriptor, from);
-    this.#options.reach('stage.opened');
-    const write = new FileStagedWrite(descriptor, from, hash, {
-      durability: this.#durability,
-      admit: () => this.#admit(),
-      syncEntry: () => this.#durability.folder(folder),
-    });
-    return this.#withCrashPoints(write);
+  stage(place: StagedPlace, from: number, algorithm: Algorithm): Promise<StagedWrite> {
+    return this.#staged.stage(place, from, algorithm);
   }
 
-  #withCrashPoints(write: StagedWrite): StagedWrite {
-    const { reach } = this.#options;
-    return {
-      write: (chunk) => write.write(chunk),
-      release: () => write.release(),
-      drop: () => write.drop(),
-      settle: async () => {
-        reach('stage.before-settle');
-        const progress = await write.settle();
-        reach('stage.after-settle');
-        return progress;
-      },
-    };
+  takeOver(place: StagedPlace, size: number, inc: Incarnation): Promise<StagedPlace> {
+    return this.#staged.takeOver(place, size, inc);
   }
 
-  async digestStaged(place: StagedPlace, size: number, algorithm: Algorithm): Promise<Digest | undefined> {
-    const path = this.#path(stagedKey(place.upload, place.inc));
-    if ((sizeOf(path) ?? -1) < size) return undefined;
-    const descriptor = openSync(path, 'r');
-    // An id of its own: the state of the session's algorithm is not disturbed.
-    const hash = this.#hasher.open(`${place.inc}/${algorithm}`, algorithm, descriptor, 0);
-    try {
-      return await hash.digest(size);
-    } finally {
-      await hash.close();
-      closeSync(descriptor);
-    }
+  digestStaged(place: StagedPlace, size: number, algorithm: Algorithm): Promise<Digest | undefined> {
+    return this.#staged.digestStaged(place, size, algorithm);
   }
 
-  async commit(place: StagedPlace, size: number): Promise<boolean> {
-    const staged = this.#path(stagedKey(place.upload, place.inc));
-    const path = this.#path(dataKey(place.inc));
-    const { reach } = this.#options;
-    await this.#durability.ensureFolder(dirname(path), this.#options.root);
-    const there = sizeOf(staged);
-    // A commit that was cut short by a kill between the rename and its acknowledgement is repeated.
-    if (there === undefined && sizeOf(path) !== size) return false;
-    if (there !== undefined && there < size) return false;
-    if (there !== undefined) {
-      await this.#cutAndSync(staged, there, size);
-      reach('commit.before-rename');
-      rename(staged, path);
-    }
-    reach('commit.before-folder-sync');
-    await this.#durability.folder(dirname(path));
-    reach('commit.after-folder-sync');
-    return true;
+  commit(place: StagedPlace, size: number): Promise<boolean> {
+    return this.#staged.commit(place, size);
   }
 
-  /** The staged bytes are synced by settle(); here only what lies behind them goes, and the new length is synced. */
-  async #cutAndSync(path: string, there: number, size: number): Promise<void> {
-    if (there === size) return;
-    const descriptor = openSync(path, 'r+');
-    try {
-      ftruncateSync(descriptor, size);
-      await this.#durability.file(descriptor);
-    } finally {
-      closeSync(descriptor);
-    }
-  }
-
-  async discard(place: StagedPlace): Promise<void> {
-    const path = this.#path(stagedKey(place.upload, place.inc));
-    await rm(path, { force: true });
+  discard(place: StagedPlace): Promise<void> {
+    return this.#staged.discard(place);
   }
 
   async deleteAll(prefix: Key): Promise<void> {
@@ -311,7 +271,7 @@ export class FilesystemDriver implements StorageDriver {
   }
 
   async close(): Promise<void> {
-    this.#hasher.close();
+    this.#staged.close();
   }
 
   #path(key: Key): string {
@@ -343,59 +303,5 @@ export class FilesystemDriver implements StorageDriver {
     } finally {
       closeSync(descriptor);
     }
-  }
-}
-
-function sizeOf(path: string): number | undefined {
-  try {
-    const found = statSync(path, { throwIfNoEntry: false });
-    return found?.isFile() ? found.size : undefined;
-  } catch (error) {
-    // A part of the name is an object: nothing can be below it.
-    if (isMissing(error)) return undefined;
-    throw error;
-  }
-}
-
-function writeFully(descriptor: number, bytes: Uint8Array): void {
-  for (let done = 0; done < bytes.length; ) done += writeSync(descriptor, bytes, done);
-}
-
-/** Making a file takes room too. */
-function openFile(path: string, flags: string): number {
-  try {
-    return openSync(path, flags);
-  } catch (error) {
-    throw isFull(error) ? storageFull(error) : error;
-  }
-}
-
-function writeWhole(path: string, bytes: Uint8Array): void {
-  const descriptor = openFile(path, 'w');
-  try {
-    writeFully(descriptor, bytes);
-  } catch (error) {
-    throw isFull(error) ? storageFull(error) : error;
-  } finally {
-    closeSync(descriptor);
-  }
-}
-
-/** Most folders are there already: they are made only when the first try says that they are not. */
-function makeFolderOf(path: string, write: () => void): void {
-  try {
-    write();
-  } catch (error) {
-    if (!isMissing(error)) throw error;
-    makeFolder(dirname(path));
-    write();
-  }
-}
-
-function rename(from: string, to: string): void {
-  try {
-    renameSync(from, to);
-  } catch (error) {
-    throw isFull(error) ? storageFull(error) : error;
   }
 }

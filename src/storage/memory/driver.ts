@@ -1,5 +1,5 @@
 import { type Algorithm, digestOf } from '../../oci/digest.ts';
-import type { Digest } from '../../oci/names.ts';
+import type { Digest, Incarnation } from '../../oci/names.ts';
 import type {
   ByteRange,
   CreateResult,
@@ -11,6 +11,7 @@ import type {
   StagedWrite,
   StorageDriver,
   StoredObject,
+  WrittenObject,
 } from '../driver.ts';
 import { dataKey, stagedKey } from '../paths.ts';
 import { stagedGone } from '../staged-gone.ts';
@@ -20,10 +21,16 @@ export class MemoryDriver implements StorageDriver {
   readonly kind = 'memory';
   readonly #objects = new Map<Key, Uint8Array>();
 
-  async create(key: Key, bytes: Uint8Array): Promise<CreateResult> {
+  async create(key: Key, bytes: Uint8Array, first?: () => Promise<void>): Promise<CreateResult> {
+    await first?.();
     if (this.#objects.has(key)) return 'taken';
     this.#objects.set(key, bytes.slice());
     return 'created';
+  }
+
+  async write(key: Key, bytes: Uint8Array): Promise<WrittenObject> {
+    this.#objects.set(key, bytes.slice());
+    return { durable: Promise.resolve() };
   }
 
   async put(key: Key, bytes: Uint8Array): Promise<void> {
@@ -94,8 +101,17 @@ export class MemoryDriver implements StorageDriver {
     };
   }
 
-  async digestStaged(place: StagedPlace, size: number, algorithm: Algorithm): Promise<Digest | undefined> {
+  async takeOver(place: StagedPlace, size: number, inc: Incarnation): Promise<StagedPlace> {
+    const next: StagedPlace = { upload: place.upload, inc };
+    if (size === 0) return next;
     const bytes = this.#objects.get(stagedKey(place.upload, place.inc));
+    if (bytes === undefined || bytes.length < size) throw stagedGone();
+    this.#objects.set(stagedKey(next.upload, next.inc), bytes.slice(0, size));
+    return next;
+  }
+
+  async digestStaged(place: StagedPlace, size: number, algorithm: Algorithm): Promise<Digest | undefined> {
+    const bytes = this.#objects.get(stagedKey(place.upload, place.inc)) ?? this.#objects.get(dataKey(place.inc));
     return bytes === undefined || bytes.length < size ? undefined : digestOf(algorithm, bytes.subarray(0, size));
   }
 

@@ -54,7 +54,7 @@ export function objectContract(store: Store): void {
       const folder = store.freshFolder();
       for (const size of [0, 1, 300_000]) {
         const bytes = random(size);
-        await store.driver.put(`${folder}${size}`, bytes, { fresh: true });
+        await (await store.driver.write(`${folder}${size}`, bytes)).durable;
         expect(Buffer.compare((await store.driver.read(`${folder}${size}`)) ?? text('missing'), bytes)).toBe(0);
       }
     });

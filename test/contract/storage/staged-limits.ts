@@ -2,7 +2,7 @@ import { describe, expect, test } from 'bun:test';
 import { createHash } from 'node:crypto';
 import { digestFromHex, digestOf } from '../../../src/oci/digest.ts';
 import { dataKey } from '../../../src/storage/paths.ts';
-import { freshPlace, random, type Store, sentBytes } from './store.ts';
+import { freshPlace, keepNothing, random, type Store, sentBytes } from './store.ts';
 
 const MIB = 1024 * 1024;
 const BIG = 64 * MIB;
@@ -13,7 +13,7 @@ export function stagedLimitsContract(store: Store): void {
       const place = freshPlace();
       const hash = createHash('sha256');
       const pattern = random(MIB);
-      const write = await store.driver.stage(place, 0, 'sha256');
+      const write = await store.driver.stage(place, 0, 'sha256', keepNothing);
       Bun.gc(true);
       const before = process.memoryUsage.rss();
       let most = 0;
@@ -44,10 +44,10 @@ export function stagedLimitsContract(store: Store): void {
       const place = freshPlace();
       const chunk = random(8 * MIB);
       for (let round = 0; round < 3; round++) {
-        const write = await store.driver.stage(place, 0, 'sha512');
+        const write = await store.driver.stage(place, 0, 'sha512', keepNothing);
         for (let written = 0; written < 32 * MIB; written += chunk.length) await write.write(chunk.slice());
         await write.drop();
-        const again = await store.driver.stage(place, 0, 'sha512');
+        const again = await store.driver.stage(place, 0, 'sha512', keepNothing);
         const bytes = random(100);
         await again.write(bytes.slice());
         expect(await again.settle()).toEqual({ size: 100, digest: digestOf('sha512', bytes) });
@@ -61,7 +61,7 @@ export function stagedLimitsContract(store: Store): void {
         const algorithm = index % 2 === 0 ? 'sha256' : 'sha512';
         const bytes = random(index * 150_000);
         for (let from = 0; from === 0 || from < bytes.length; ) {
-          const write = await store.driver.stage(place, from, algorithm);
+          const write = await store.driver.stage(place, from, algorithm, keepNothing);
           const end = Math.min(bytes.length, from + 1_100_000);
           for (let at = from; at < end; at += 65_536) await write.write(bytes.slice(at, Math.min(end, at + 65_536)));
           const { size, digest } = await write.settle();

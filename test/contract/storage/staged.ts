@@ -4,7 +4,7 @@ import { ALGORITHMS, type Algorithm, digestOf } from '../../../src/oci/digest.ts
 import type { StagedPlace, StagedProgress, StagedWrite } from '../../../src/storage/driver.ts';
 import { dataKey } from '../../../src/storage/paths.ts';
 import { algorithms } from '../../support/generators.ts';
-import { freshPlace, random, type Store, text } from './store.ts';
+import { freshPlace, keepNothing, random, type Store, text } from './store.ts';
 
 const MIB = 1024 * 1024;
 
@@ -36,7 +36,7 @@ export function stagedContract(store: Store): void {
     from = 0,
     algorithm: Algorithm = 'sha256',
   ): Promise<StagedProgress> {
-    const write = await store.driver.stage(place, from, algorithm);
+    const write = await store.driver.stage(place, from, algorithm, keepNothing);
     await write.write(bytes.slice());
     const progress = await write.settle();
     await write.release();
@@ -60,7 +60,7 @@ export function stagedContract(store: Store): void {
           // What the hold that is open began with, and what it has added.
           let kept = new Uint8Array();
           let added: Uint8Array[] = [];
-          let write: StagedWrite = await store.driver.stage(place, 0, algorithm);
+          let write: StagedWrite = await store.driver.stage(place, 0, algorithm, keepNothing);
           const settle = async (): Promise<Uint8Array> => {
             const bytes = new Uint8Array(Buffer.concat([kept, ...added]));
             expect(await write.settle()).toEqual({ size: bytes.length, digest: digestOf(algorithm, bytes) });
@@ -84,7 +84,7 @@ export function stagedContract(store: Store): void {
               }
               kept = new Uint8Array(bytes);
               added = [];
-              write = await store.driver.stage(place, kept.length, algorithm);
+              write = await store.driver.stage(place, kept.length, algorithm, keepNothing);
             }
           }
           const bytes = await settle();
@@ -135,7 +135,7 @@ export function stagedContract(store: Store): void {
       const place = freshPlace();
       const bytes = random(5000);
       await stage(place, bytes);
-      const write = await store.driver.stage(place, 1000, 'sha256');
+      const write = await store.driver.stage(place, 1000, 'sha256', keepNothing);
       expect(await write.settle()).toEqual({ size: 1000, digest: digestOf('sha256', bytes.subarray(0, 1000)) });
       await write.release();
       expect(await store.driver.digestStaged(place, 1001, 'sha256')).toBeUndefined();
@@ -147,7 +147,7 @@ export function stagedContract(store: Store): void {
     test('begun anew is empty', async () => {
       const place = freshPlace();
       await stage(place, random(5000));
-      const write = await store.driver.stage(place, 0, 'sha256');
+      const write = await store.driver.stage(place, 0, 'sha256', keepNothing);
       expect((await write.settle()).size).toBe(0);
       await write.release();
       expect(await store.driver.commit(place, 1)).toBe(false);
@@ -158,7 +158,9 @@ export function stagedContract(store: Store): void {
       const bytes = random(100);
       await stage(there, bytes);
       for (const place of [there, never]) {
-        const error: unknown = await store.driver.stage(place, 101, 'sha256').catch((reason: unknown) => reason);
+        const error: unknown = await store.driver
+          .stage(place, 101, 'sha256', keepNothing)
+          .catch((reason: unknown) => reason);
         expect(error).toMatchObject({ name: 'RegistryError', kind: 'upload-unknown' });
       }
       expect(await store.driver.digestStaged(there, 100, 'sha256')).toBe(digestOf('sha256', bytes));
@@ -169,7 +171,7 @@ export function stagedContract(store: Store): void {
       const place = freshPlace();
       const bytes = random(1000);
       await stage(place, bytes);
-      const write = await store.driver.stage(place, 1000, 'sha256');
+      const write = await store.driver.stage(place, 1000, 'sha256', keepNothing);
       await write.write(random(2 * MIB));
       await write.settle();
       await write.write(random(100));
@@ -215,8 +217,14 @@ export function stagedContract(store: Store): void {
 
     test('takes the staged bytes away', async () => {
       const place = freshPlace();
-      await stage(place, random(100));
+      const bytes = random(100);
+      await stage(place, bytes);
       await store.driver.commit(place, 100);
+      const error: unknown = await stage(place, bytes, 100).catch((reason: unknown) => reason);
+      expect(error).toMatchObject({ name: 'RegistryError', kind: 'upload-unknown' });
+      // What can be read back is the object.
+      expect(await store.driver.digestStaged(place, 100, 'sha512')).toBe(digestOf('sha512', bytes));
+      await store.driver.delete([dataKey(place.inc)]);
       expect(await store.driver.digestStaged(place, 0, 'sha256')).toBeUndefined();
     });
   });

@@ -1,0 +1,125 @@
+import type { Incarnation } from '../oci/names.ts';
+import type { StagedPlace, StagedProgress, StagedWrite, StorageDriver } from '../storage/driver.ts';
+import type { Session, SessionLease } from './sessions.ts';
+import type { UploadBody } from './upload-body.ts';
+
+/** The bytes of a blob after the last one of the session, staged but not yet acknowledged. */
+export interface Received {
+  readonly place: StagedPlace;
+  readonly progress: StagedProgress;
+}
+
+export interface UploadHoldPorts {
+  readonly driver: StorageDriver;
+  readonly newIncarnation: () => Incarnation;
+}
+
+/** One request's hold on an upload, and the session as this request last saved it. */
+export class UploadHold {
+  readonly #lease: SessionLease;
+  readonly #ports: UploadHoldPorts;
+  #session: Session;
+  /** Whether an earlier holder may still be writing where the session's bytes are staged. */
+  #contested: boolean;
+
+  constructor(lease: SessionLease, ports: UploadHoldPorts) {
+    this.#lease = lease;
+    this.#ports = ports;
+    this.#session = lease.session;
+    this.#contested = lease.takenOver;
+  }
+
+  get session(): Session {
+    return this.#session;
+  }
+
+  /** Whether this request took the session over from one that did not let go. */
+  get takenOver(): boolean {
+    return this.#lease.takenOver;
+  }
+
+  /**
+   * Stages a body behind the session's bytes. What it leaves there counts only once the session is saved. A body without any
+   * byte touches nothing: after a kill the staged bytes may have become the blob already. undefined: there are none at all.
+   */
+  async receive(body: UploadBody): Promise<Received | undefined> {
+    let place: StagedPlace | undefined;
+    let write: StagedWrite | undefined;
+    let progress: StagedProgress;
+    try {
+      for await (const chunk of body.chunks()) {
+        place ??= await this.#firstPlace();
+        write ??= await this.#stage(place);
+        await write.write(chunk);
+      }
+      if (place === undefined || write === undefined) return stagedSoFar(this.#session);
+      progress = await write.settle();
+    } catch (error) {
+      await write?.drop();
+      throw error;
+    }
+    await write.release();
+    return { place: placeAt(place, progress.state), progress };
+  }
+
+  /** Counts what was received, durably. @throws RegistryError `upload-busy` */
+  async keep({ place, progress }: Received): Promise<void> {
+    const { offset, state } = this.#session;
+    if (progress.size === offset && place.state === state) return;
+    const { digest: _, ...rest } = movedTo(this.#session, place);
+    const { size, digest } = progress;
+    await this.#save({ ...rest, offset: size, ...(digest === undefined ? {} : { digest }) });
+  }
+
+  /** Where nobody else writes, for what is about to be committed. */
+  async own(place: StagedPlace, size: number): Promise<StagedPlace> {
+    if (!this.#contested) return place;
+    const next = await this.#ports.driver.takeOver(place, size, this.#ports.newIncarnation());
+    await this.#save(movedTo(this.#session, next));
+    this.#contested = false;
+    return next;
+  }
+
+  async end(): Promise<void> {
+    await this.#lease.end();
+  }
+
+  async #firstPlace(): Promise<StagedPlace> {
+    const place = placeOf(this.#session);
+    // Bytes that an earlier holder may still be adding lie under a name that only it knows.
+    if (place === undefined) return { upload: this.#session.id, inc: this.#ports.newIncarnation() };
+    return await this.own(place, this.#session.offset);
+  }
+
+  #stage(place: StagedPlace): Promise<StagedWrite> {
+    const { offset, algorithm } = this.#session;
+    const keep = (state: string) => this.#save(movedTo(this.#session, placeAt(place, state)));
+    return this.#ports.driver.stage(place, offset, algorithm, keep);
+  }
+
+  async #save(next: Session): Promise<void> {
+    await this.#lease.save(next);
+    this.#session = next;
+  }
+}
+
+/** Where a session's bytes are staged; undefined before the first ones. */
+export function placeOf({ id, inc, state }: Session): StagedPlace | undefined {
+  return inc === undefined ? undefined : placeAt({ upload: id, inc }, state);
+}
+
+function placeAt({ upload, inc }: StagedPlace, state: string | undefined): StagedPlace {
+  return { upload, inc, ...(state === undefined ? {} : { state }) };
+}
+
+function movedTo({ state: _, ...session }: Session, { inc, state }: StagedPlace): Session {
+  return { ...session, inc, ...(state === undefined ? {} : { state }) };
+}
+
+function stagedSoFar(session: Session): Received | undefined {
+  const place = placeOf(session);
+  if (place === undefined || session.offset === 0) return undefined;
+  const { offset, digest, state } = session;
+  const known = { ...(digest === undefined ? {} : { digest }), ...(state === undefined ? {} : { state }) };
+  return { place, progress: { size: offset, ...known } };
+}

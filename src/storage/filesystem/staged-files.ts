@@ -1,0 +1,150 @@
+import { closeSync, ftruncateSync, openSync } from 'node:fs';
+import { copyFile, rm } from 'node:fs/promises';
+import { dirname } from 'node:path';
+import type { Algorithm } from '../../oci/digest.ts';
+import type { Digest, Incarnation } from '../../oci/names.ts';
+import type { ReachStep } from '../crash-points.ts';
+import type { Key, StagedPlace, StagedWrite } from '../driver.ts';
+import { dataKey, stagedKey } from '../paths.ts';
+import { stagedGone } from '../staged-gone.ts';
+import { type Durability, isFull, isMissing, storageFull } from './durability.ts';
+import { openFile, rename, sizeOf } from './files.ts';
+import { Hasher } from './hasher.ts';
+import { FileStagedWrite } from './staged.ts';
+
+export interface StagedFilesPorts {
+  /** Absolute path of the data folder. */
+  readonly root: string;
+  readonly durability: Durability;
+  readonly pathOf: (key: Key) => string;
+  /** Throws `storage-full` while clients may write no bytes. */
+  readonly admit: () => void;
+  readonly reach: ReachStep;
+}
+
+/** The half of the driver that keeps uploads: one file for each place, which becomes the object by a rename. */
+export class StagedFiles {
+  readonly #ports: StagedFilesPorts;
+  readonly #hasher = new Hasher();
+
+  constructor(ports: StagedFilesPorts) {
+    this.#ports = ports;
+  }
+
+  async stage(place: StagedPlace, from: number, algorithm: Algorithm): Promise<StagedWrite> {
+    const { durability, admit, root, reach } = this.#ports;
+    const path = this.#path(place);
+    const folder = dirname(path);
+    admit();
+    await durability.ensureFolder(folder, root);
+    if (from > 0 && (sizeOf(path) ?? 0) < from) throw stagedGone();
+    const descriptor = openFile(path, from === 0 ? 'w+' : 'r+');
+    if (from > 0) ftruncateSync(descriptor, from);
+    const hash = this.#hasher.open(place.inc, algorithm, descriptor, from);
+    reach('stage.opened');
+    const write = new FileStagedWrite(descriptor, from, hash, {
+      durability,
+      admit,
+      syncEntry: () => durability.folder(folder),
+    });
+    return this.#withCrashPoints(write);
+  }
+
+  #withCrashPoints(write: StagedWrite): StagedWrite {
+    const { reach } = this.#ports;
+    return {
+      write: (chunk) => write.write(chunk),
+      release: () => write.release(),
+      drop: () => write.drop(),
+      settle: async () => {
+        reach('stage.before-settle');
+        const progress = await write.settle();
+        reach('stage.after-settle');
+        return progress;
+      },
+    };
+  }
+
+  /** A copy: the earlier holder has the other file open, and may write to it for as long as it lives. */
+  async takeOver(place: StagedPlace, size: number, inc: Incarnation): Promise<StagedPlace> {
+    const next: StagedPlace = { upload: place.upload, inc };
+    if (size === 0) return next;
+    const { durability, admit } = this.#ports;
+    const [from, to] = [this.#path(place), this.#path(next)];
+    admit();
+    if ((sizeOf(from) ?? 0) < size) throw stagedGone();
+    try {
+      await copyFile(from, to);
+      if ((sizeOf(to) ?? 0) < size) throw stagedGone();
+      await this.#cutAndSync(to, size);
+      await durability.folder(dirname(to));
+    } catch (error) {
+      await rm(to, { force: true });
+      // The other holder finished, or ended, the upload meanwhile.
+      if (isMissing(error)) throw stagedGone();
+      throw isFull(error) ? storageFull(error) : error;
+    }
+    return next;
+  }
+
+  /** Also of the object that the bytes became: a closing request asks again after a kill. */
+  async digestStaged(place: StagedPlace, size: number, algorithm: Algorithm): Promise<Digest | undefined> {
+    const path = [this.#path(place), this.#objectPath(place)].find((each) => sizeOf(each) !== undefined);
+    if (path === undefined || (sizeOf(path) ?? -1) < size) return undefined;
+    const descriptor = openSync(path, 'r');
+    // An id of its own: the state of the session's algorithm is not disturbed.
+    const hash = this.#hasher.open(`${place.inc}/${algorithm}`, algorithm, descriptor, 0);
+    try {
+      return await hash.digest(size);
+    } finally {
+      await hash.close();
+      closeSync(descriptor);
+    }
+  }
+
+  async commit(place: StagedPlace, size: number): Promise<boolean> {
+    const { durability, root, reach } = this.#ports;
+    const [staged, path] = [this.#path(place), this.#objectPath(place)];
+    await durability.ensureFolder(dirname(path), root);
+    const there = sizeOf(staged);
+    // A commit that was cut short by a kill between the rename and its acknowledgement is repeated.
+    if (there === undefined && sizeOf(path) !== size) return false;
+    if (there !== undefined && there < size) return false;
+    if (there !== undefined) {
+      // The staged bytes are synced by settle(); here only what lies behind them goes, and the new length is synced.
+      if (there !== size) await this.#cutAndSync(staged, size);
+      reach('commit.before-rename');
+      rename(staged, path);
+    }
+    reach('commit.before-folder-sync');
+    await durability.folder(dirname(path));
+    reach('commit.after-folder-sync');
+    return true;
+  }
+
+  async discard(place: StagedPlace): Promise<void> {
+    await rm(this.#path(place), { force: true });
+  }
+
+  close(): void {
+    this.#hasher.close();
+  }
+
+  async #cutAndSync(path: string, size: number): Promise<void> {
+    const descriptor = openSync(path, 'r+');
+    try {
+      ftruncateSync(descriptor, size);
+      await this.#ports.durability.file(descriptor);
+    } finally {
+      closeSync(descriptor);
+    }
+  }
+
+  #path({ upload, inc }: StagedPlace): string {
+    return this.#ports.pathOf(stagedKey(upload, inc));
+  }
+
+  #objectPath({ inc }: StagedPlace): string {
+    return this.#ports.pathOf(dataKey(inc));
+  }
+}
