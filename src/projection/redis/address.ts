@@ -1,0 +1,84 @@
+/** Where Redis is, as REDIS_URL names it. */
+export interface RedisAddress {
+  readonly kind: 'single' | 'sentinel' | 'cluster';
+  /** The servers themselves; those of a group: its Sentinels. */
+  readonly hosts: readonly { readonly host: string; readonly port: number }[];
+  readonly tls: boolean;
+  readonly username?: string;
+  readonly password?: string;
+  /** Of the Sentinels, where they have ones of their own. */
+  readonly sentinelUsername?: string;
+  readonly sentinelPassword?: string;
+  /** 0 in a Cluster, which has no other. */
+  readonly db: number;
+  /** What the Sentinels call the group's master; empty for the others. */
+  readonly master: string;
+}
+
+const DEFAULT_PORT = { single: 6379, sentinel: 26379, cluster: 6379 } as const;
+const SHAPE =
+  /^(?<scheme>rediss?)(?:\+(?<kind>sentinel|cluster))?:\/\/(?:(?<user>[^:@/]*)(?::(?<password>[^@/]*))?@)?(?<hosts>[^/?@]+)(?:\/(?<path>[^?/]*))?(?:\?(?<query>.*))?$/;
+const HOST = /^(?<host>\[[0-9a-fA-F:.]+\]|[^:[\]\s]+)(?::(?<port>\d{1,5}))?$/;
+
+/** Said to whoever wrote another one. */
+export const REDIS_URL_FORMS =
+  'redis://[user:password@]host[:port][/db], redis+sentinel://…host:port,host:port/master[?db=0] or ' +
+  'redis+cluster://…host:port,host:port (rediss… for TLS)';
+
+/** undefined for anything that is none of the forms. */
+export function parseRedisUrl(text: string): RedisAddress | undefined {
+  const groups = SHAPE.exec(text)?.groups;
+  if (groups === undefined) return undefined;
+  const kind = (groups.kind ?? 'single') as RedisAddress['kind'];
+  const hosts = (groups.hosts ?? '').split(',').map((each) => parseHost(each, DEFAULT_PORT[kind]));
+  const named = hosts.filter((each) => each !== undefined);
+  const query = new URLSearchParams(groups.query ?? '');
+  const path = groups.path ?? '';
+  const db = Number((kind === 'single' ? path : query.get('db')) || '0');
+  const isWrong =
+    named.length !== hosts.length ||
+    (kind === 'single' && hosts.length > 1) ||
+    (kind === 'sentinel') !== (kind !== 'single' && path !== '') ||
+    (kind === 'cluster' && db !== 0) ||
+    !(Number.isInteger(db) && db >= 0) ||
+    [...query.keys()].some((each) => !['db', 'sentinelUsername', 'sentinelPassword'].includes(each));
+  if (isWrong) return undefined;
+  return {
+    kind,
+    hosts: named,
+    tls: groups.scheme === 'rediss',
+    db,
+    master: kind === 'sentinel' ? decode(path) : '',
+    ...optional('username', decode(groups.user ?? '')),
+    ...optional('password', decode(groups.password ?? '')),
+    ...optional('sentinelUsername', query.get('sentinelUsername') ?? ''),
+    ...optional('sentinelPassword', query.get('sentinelPassword') ?? ''),
+  };
+}
+
+/** For logs: without the passwords. */
+export function describeAddress({ kind, hosts, tls, master }: RedisAddress): string {
+  const places = hosts.map(({ host, port }) => `${host}:${port}`).join(',');
+  const scheme = `${tls ? 'rediss' : 'redis'}${kind === 'single' ? '' : `+${kind}`}`;
+  return `${scheme}://${places}${master === '' ? '' : `/${master}`}`;
+}
+
+function parseHost(text: string, fallback: number): RedisAddress['hosts'][number] | undefined {
+  const { host, port = String(fallback) } = HOST.exec(text)?.groups ?? {};
+  const number = Number(port);
+  if (host === undefined || number < 1 || number > 65_535) return undefined;
+  return { host: host.replace(/^\[|\]$/g, ''), port: number };
+}
+
+function decode(text: string): string {
+  try {
+    return decodeURIComponent(text);
+  } catch {
+    // A lone percent sign in a password: it is meant as it stands.
+    return text;
+  }
+}
+
+function optional<K extends string>(key: K, value: string): Partial<Record<K, string>> {
+  return value === '' ? {} : ({ [key]: value } as Record<K, string>);
+}
