@@ -5,9 +5,12 @@ import { monotonicFactory } from 'ulid';
 import { openAccess } from './access/access.ts';
 import { type Config, ConfigError } from './config.ts';
 import { createServer } from './http/server.ts';
-import { expireUploads } from './jobs/expire-uploads.ts';
+import { handleWith } from './jobs/handlers.ts';
+import { InProcessQueue } from './jobs/in-process.ts';
+import { type JobRun, POLICIES, type RunJob } from './jobs/queue.ts';
 import { Runner } from './jobs/runner.ts';
-import { isSnapshotDue, snapshotRepository } from './jobs/snapshot.ts';
+import { SCHEDULES } from './jobs/schedules.ts';
+import { isSnapshotDue } from './jobs/snapshot.ts';
 import type { Incarnation } from './oci/names.ts';
 import { MemoryProjection } from './projection/memory.ts';
 import { ContentCache } from './registry/content-cache.ts';
@@ -19,7 +22,8 @@ import { openDataFolder } from './storage/filesystem/folder.ts';
 import type { Logs } from './telemetry/log.ts';
 import { Telemetry } from './telemetry/metrics.ts';
 
-const EXPIRY_CHECK_MS = 600_000;
+/** How long jobs that were told to stop may take. */
+const JOBS_CLOSE_WITHIN_MS = 10_000;
 const MANIFEST_DEADLINE_MS = 60_000;
 /** The filesystem takes chunks of any size. */
 const CHUNK_MIN_LENGTH = 1;
@@ -60,9 +64,21 @@ export async function wire(config: Config, logs: Logs, version: string): Promise
   });
   const { driver } = folder;
   await driver.prepareShelves();
+  const sleep = (milliseconds: number, signal: AbortSignal): Promise<void> =>
+    delay(milliseconds, undefined, { signal }).catch(ignoreAbort);
   const runner = new Runner({
-    sleep: (milliseconds, signal) => delay(milliseconds, undefined, { signal }).catch(ignoreAbort),
-    failed: (job, error) => logger.error({ job, err: error }, 'a background job failed; it is tried again'),
+    sleep,
+    failed: (task, error) => logger.error({ task, err: error }, 'work that nobody waited for failed'),
+  });
+  // What the jobs stand on is put together only below; none runs before that.
+  let handle: RunJob = () => Promise.reject(new Error('the node is still starting'));
+  const jobs = new InProcessQueue({
+    run: (job, signal) => handle(job, signal),
+    policies: POLICIES,
+    now,
+    sleep,
+    ended: jobEnded(logs, telemetry),
+    closeWithin: JOBS_CLOSE_WITHIN_MS,
   });
   const projection: MemoryProjection = new MemoryProjection({
     driver,
@@ -74,7 +90,7 @@ export async function wire(config: Config, logs: Logs, version: string): Promise
     onAppend: (events) => telemetry.appended(events),
     budget: config.viewMemory,
     onGrowth: (repo, tail) => {
-      if (isSnapshotDue(tail)) runner.enqueue(snapshotRepository(driver, repo, () => projection.resident(repo)));
+      if (isSnapshotDue(tail)) void jobs.enqueue({ kind: 'snapshot', repo });
     },
   });
   const sessions = new FileSessions({ driver, ids: new SessionIds(folder.store), now, expiry: config.uploadExpiry });
@@ -90,7 +106,20 @@ export async function wire(config: Config, logs: Logs, version: string): Promise
     grace: config.gcGrace,
     later: (what, work) => runner.enqueue({ name: `${what} ${newId()}`, run: work }),
   });
-  runner.schedule(expireUploads(sessions, now, config.uploadExpiry), EXPIRY_CHECK_MS);
+  handle = handleWith({
+    driver,
+    sessions,
+    fold: (repo) => projection.resident(repo),
+    reapMultiparts: undefined,
+    now,
+    uploadExpiry: config.uploadExpiry,
+    enqueue: (job, options) => jobs.enqueue(job, options),
+  });
+  await jobs.schedule('expire-uploads', SCHEDULES['expire-uploads']);
+  telemetry.jobs.observe({
+    counts: () => jobs.counts(),
+    failed: (error) => logger.warn({ err: error }, 'the background jobs could not be counted'),
+  });
   telemetry.observe({
     uploadsOpen: () => sessions.count(),
     viewBytes: () => projection.weight,
@@ -121,9 +150,20 @@ export async function wire(config: Config, logs: Logs, version: string): Promise
     },
     inFlight: () => telemetry.requests.inFlight,
     close: async () => {
+      await jobs.close();
       await runner.stop();
       await folder.close();
     },
+  };
+}
+
+/** Each attempt is measured, and a failed one is told. */
+function jobEnded({ logger }: Logs, telemetry: Telemetry): (run: JobRun) => void {
+  return ({ kind, key, outcome, seconds, attempt, isDead, error }) => {
+    telemetry.jobs.ended(kind, outcome, seconds);
+    if (outcome !== 'failed') return;
+    const next = isDead ? 'it is not tried again by itself' : 'it is tried again';
+    logger.error({ job: key, attempt, err: error }, `a background job failed; ${next}`);
   };
 }
 

@@ -1,5 +1,5 @@
 import { describe, expect, test } from 'bun:test';
-import { type Job, Runner } from './runner.ts';
+import { Runner, type Task } from './runner.ts';
 
 interface Sleeper {
   readonly milliseconds: number;
@@ -16,7 +16,7 @@ function open() {
         sleepers.push({ milliseconds, wake: resolve });
         signal.addEventListener('abort', () => resolve());
       }),
-    failed: (job, error) => failures.push(`${job}: ${String(error)}`),
+    failed: (task, error) => failures.push(`${task}: ${String(error)}`),
   });
   const wake = async (): Promise<void> => {
     for (const sleeper of sleepers.splice(0)) sleeper.wake();
@@ -33,7 +33,7 @@ function turn(): Promise<void> {
 function counting(name = 'counting') {
   const ends: (() => void)[] = [];
   let runs = 0;
-  const job: Job = {
+  const job: Task = {
     name,
     run: () => {
       runs++;

@@ -1,16 +1,16 @@
-/** A handler that does its work again each time it is called; it stops early when the signal says so. */
-export interface Job {
+/** Something that does its work again each time it is called; it stops early when the signal says so. */
+export interface Task {
   readonly name: string;
   readonly run: (signal: AbortSignal) => Promise<void>;
 }
 
 export interface RunnerPorts {
   readonly sleep: (milliseconds: number, signal: AbortSignal) => Promise<void>;
-  readonly failed: (job: string, error: unknown) => void;
+  readonly failed: (task: string, error: unknown) => void;
 }
 
 /**
- * Background work in the serving process: schedules, and work that nobody waits for. One job runs at a time of each name; a
+ * Background work in the serving process: schedules, and work that nobody waits for. One of each name runs at a time; a
  * failure is reported and the next turn tries again.
  */
 export class Runner {
@@ -24,15 +24,15 @@ export class Runner {
   }
 
   /** @param every milliseconds from the end of one run to the next; the first one comes after that time too */
-  schedule(job: Job, every: number): void {
-    this.#track(this.#repeat(job, every));
+  schedule(task: Task, every: number): void {
+    this.#track(this.#repeat(task, every));
   }
 
-  /** Runs a job soon, unless one of that name is waiting or running already. */
-  enqueue(job: Job): void {
-    if (this.#queued.has(job.name) || this.#stop.signal.aborted) return;
-    this.#queued.add(job.name);
-    this.#track(this.#once(job).finally(() => this.#queued.delete(job.name)));
+  /** Runs it soon, unless one of that name is waiting or running already. */
+  enqueue(task: Task): void {
+    if (this.#queued.has(task.name) || this.#stop.signal.aborted) return;
+    this.#queued.add(task.name);
+    this.#track(this.#once(task).finally(() => this.#queued.delete(task.name)));
   }
 
   /** Stops the schedules and waits for what is running. */
@@ -46,18 +46,18 @@ export class Runner {
     void work.finally(() => this.#running.delete(work));
   }
 
-  async #repeat(job: Job, every: number): Promise<void> {
+  async #repeat(task: Task, every: number): Promise<void> {
     while (!this.#stop.signal.aborted) {
       await this.#ports.sleep(every, this.#stop.signal);
-      if (!this.#stop.signal.aborted) await this.#once(job);
+      if (!this.#stop.signal.aborted) await this.#once(task);
     }
   }
 
-  async #once(job: Job): Promise<void> {
+  async #once(task: Task): Promise<void> {
     try {
-      await job.run(this.#stop.signal);
+      await task.run(this.#stop.signal);
     } catch (error) {
-      this.#ports.failed(job.name, error);
+      this.#ports.failed(task.name, error);
     }
   }
 }

@@ -5,7 +5,7 @@ import { setTags } from '../../test/support/writers.ts';
 import { foldLog } from '../journal/log.ts';
 import { MemoryDriver } from '../storage/memory/driver.ts';
 import { snapshotKey, snapshotPrefix } from '../storage/paths.ts';
-import { isSnapshotDue, snapshotRepository } from './snapshot.ts';
+import { foldForSnapshot, isSnapshotDue, writeSnapshot } from './snapshot.ts';
 
 describe('a snapshot', () => {
   test('is due after 512 slots that are also a tenth of the snapshot before', () => {
@@ -24,8 +24,8 @@ describe('a snapshot', () => {
       },
     });
     for (let slot = 0; slot < slots; slot++) await projection.submit(REPO, setTags(`t${slot}`));
-    const job = snapshotRepository(driver, REPO, () => projection.resident(REPO));
-    return { driver, projection, job, due: () => due, signal: new AbortController().signal };
+    const write = async (): Promise<void> => writeSnapshot(driver, REPO, await projection.resident(REPO));
+    return { driver, projection, write, due: () => due };
   }
 
   async function snapshotsIn(driver: MemoryDriver): Promise<string[]> {
@@ -35,9 +35,9 @@ describe('a snapshot', () => {
   }
 
   test('is written when it is due, and folding begins there from then on', async () => {
-    const { driver, projection, job, due, signal } = await written(512);
+    const { driver, projection, write, due } = await written(512);
     expect(due()).toBe(1);
-    await job.run(signal);
+    await write();
     expect(await snapshotsIn(driver)).toEqual([snapshotKey(REPO, 512)]);
     const { state, tail } = await projection.resident(REPO);
     expect(tail).toEqual({ slots: 0, bytes: 0, snapshotBytes: (await driver.head(snapshotKey(REPO, 512)))?.size ?? 0 });
@@ -48,21 +48,21 @@ describe('a snapshot', () => {
   });
 
   test('is not written when it is not due', async () => {
-    const { driver, job, signal } = await written(511);
-    await job.run(signal);
+    const { driver, write } = await written(511);
+    await write();
     expect(await snapshotsIn(driver)).toEqual([]);
   });
 
   test('that another writer has written already is left as it is', async () => {
-    const { driver, job, signal } = await written(512);
+    const { driver, write } = await written(512);
     await driver.put(snapshotKey(REPO, 512), new Uint8Array([1]));
-    await job.run(signal);
+    await write();
     expect(await driver.head(snapshotKey(REPO, 512))).toEqual({ size: 1 });
   });
 
   test('counts what was written while it was made as lying behind it', async () => {
-    const { driver, projection, job, signal } = await written(512);
-    const running = job.run(signal);
+    const { driver, projection, write } = await written(512);
+    const running = write();
     for (let slot = 0; slot < 3; slot++) await projection.submit(REPO, setTags(`late${slot}`));
     await running;
     const [key] = await snapshotsIn(driver);
@@ -70,5 +70,18 @@ describe('a snapshot', () => {
     const walked = await foldLog(driver, REPO);
     expect(key).toBeDefined();
     expect({ slots: tail.slots, bytes: tail.bytes }).toEqual({ slots: walked.slots, bytes: walked.bytes });
+  });
+
+  test('is the same where no process keeps the repository in memory', async () => {
+    const { driver, projection } = await written(600);
+    await writeSnapshot(driver, REPO, await foldForSnapshot(driver, REPO));
+    expect(await snapshotsIn(driver)).toEqual([snapshotKey(REPO, 600)]);
+    const walked = await foldLog(driver, REPO);
+    expect(walked.slots).toBe(0);
+    expect(everythingOf(walked.state)).toEqual(everythingOf((await projection.resident(REPO)).state));
+    // Not due any more.
+    for (let slot = 0; slot < 10; slot++) await projection.submit(REPO, setTags(`more${slot}`));
+    await writeSnapshot(driver, REPO, await foldForSnapshot(driver, REPO));
+    expect(await snapshotsIn(driver)).toEqual([snapshotKey(REPO, 600)]);
   });
 });

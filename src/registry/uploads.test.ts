@@ -14,7 +14,6 @@ import {
   refusalOf,
   text,
 } from '../../test/support/registry.ts';
-import { expireUploads } from '../jobs/expire-uploads.ts';
 import { digestOf } from '../oci/digest.ts';
 import type { UploadId } from '../oci/names.ts';
 import { uploadPrefix } from '../storage/paths.ts';
@@ -140,7 +139,7 @@ describe('an upload', () => {
       'upload-unknown',
     );
     expect(await leftOf(open, old)).not.toEqual([]);
-    await expireUploads(open.sessions, open.clock.now, EXPIRY).run(new AbortController().signal);
+    await open.sessions.expire(open.clock.now() - EXPIRY, new AbortController().signal);
     expect(await leftOf(open, old)).toEqual([]);
     expect(await offsetOf(open, young)).toBe(1);
   });

@@ -18,6 +18,7 @@ import {
   repositoryOfMarker,
   sessionKey,
   slotKey,
+  slotOfSnapshotKey,
   snapshotKey,
   snapshotPrefix,
   stagedKey,
@@ -60,6 +61,8 @@ describe('keys', () => {
         expect(snapshotKey(name, one) < snapshotKey(name, two)).toBe(one > two);
         expect(slotKey(name, one)).toStartWith(logPrefix(name));
         expect(snapshotKey(name, one)).toStartWith(snapshotPrefix(name));
+        expect(slotOfSnapshotKey(snapshotKey(name, one))).toBe(one);
+        expect(slotOfSnapshotKey(slotKey(name, one))).toBeUndefined();
       }),
     );
   });

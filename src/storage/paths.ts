@@ -58,6 +58,12 @@ export function snapshotPrefix(repo: RepositoryName): Key {
   return `repos/${repo}/_snap/`;
 }
 
+/** Which slot a snapshot was made at; undefined for anything else. */
+export function slotOfSnapshotKey(key: Key): number | undefined {
+  const [, digits] = /\/_snap\/(\d{16})$/.exec(key) ?? [];
+  return digits === undefined ? undefined : Number.MAX_SAFE_INTEGER - Number(digits);
+}
+
 /** Whose log or snapshots a key under repos/ belongs to; undefined for anything else. */
 export function repositoryOfLogKey(key: Key): RepositoryName | undefined {
   const [, name] = /^repos\/(.+)\/_(?:log|snap)\//.exec(key) ?? [];
@@ -86,6 +92,15 @@ export function digestOfHintKey(key: Key): Digest | undefined {
 
 export function sessionKey(upload: UploadId): Key {
   return `uploads/${upload}/session`;
+}
+
+/** The log of a session: the highest number holds what is true. */
+export function sessionSlotKey(upload: UploadId, seq: number): Key {
+  return `${sessionLogPrefix(upload)}${String(seq).padStart(20, '0')}`;
+}
+
+export function sessionLogPrefix(upload: UploadId): Key {
+  return `uploads/${upload}/state/`;
 }
 
 export function stagedKey(upload: UploadId, inc: Incarnation): Key {

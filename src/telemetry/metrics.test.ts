@@ -158,4 +158,51 @@ describe('metrics', () => {
     expect(await value('process_resident_memory_bytes')).toBeGreaterThan(1_000_000);
     expect(telemetry.contentType).toContain('text/plain; version=0.0.4');
   });
+
+  test('of jobs are what their queue counts, asked once a scrape, and how long attempts took', async () => {
+    const telemetry = new Telemetry();
+    const counts = [
+      { kind: 'one', waiting: 1, active: 2, delayed: 3, failed: 4, oldestSeconds: 5.5 },
+      { kind: 'two', waiting: 0, active: 0, delayed: 0, failed: 0, oldestSeconds: 0 },
+    ];
+    let asked = 0;
+    let answer = async () => counts;
+    const faults: unknown[] = [];
+    telemetry.jobs.observe({
+      counts: () => {
+        asked++;
+        return answer();
+      },
+      failed: (error) => faults.push(error),
+    });
+    telemetry.jobs.ended('one', 'failed', 0.2);
+    const read = async () => parse(await telemetry.render()).samples;
+    const samples = await read();
+    const jobs = samples.filter(({ name }) => name === 'marina_jobs');
+    expect(jobs.map(({ labels, value }) => [labels.kind, labels.state, value]).slice(0, 5)).toEqual([
+      ['one', 'waiting', 1],
+      ['one', 'active', 2],
+      ['one', 'delayed', 3],
+      ['one', 'failed', 4],
+      ['two', 'waiting', 0],
+    ]);
+    const oldest = samples.filter(({ name }) => name === 'marina_job_oldest_seconds');
+    expect(oldest.map(({ labels, value }) => [labels.kind, value])).toEqual([
+      ['one', 5.5],
+      ['two', 0],
+    ]);
+    expect(samples.find(({ name }) => name === 'marina_job_seconds_sum')).toMatchObject({
+      labels: { kind: 'one', outcome: 'failed' },
+      value: 0.2,
+    });
+    expect(asked).toBe(1);
+    // A queue that does not answer takes nothing else from the scrape, and old numbers are not shown as new ones.
+    answer = () => Promise.reject(new Error('away'));
+    const without = await read();
+    expect(
+      without.filter(({ name }) => name.startsWith('marina_job') && !name.startsWith('marina_job_seconds')),
+    ).toEqual([]);
+    expect(without.length).toBeGreaterThan(5);
+    expect(faults.map(String)).toEqual(['Error: away']);
+  });
 });

@@ -1,4 +1,5 @@
 import { Counter, Gauge, Histogram, Registry as Metrics } from 'prom-client';
+import { JobMetrics } from './job-metrics.ts';
 import { RequestMetrics } from './request-metrics.ts';
 
 /** What the gauges look at when they are scraped. */
@@ -12,6 +13,7 @@ export interface Observed {
 /** Everything under /metrics. */
 export class Telemetry {
   readonly requests: RequestMetrics;
+  readonly jobs: JobMetrics;
   readonly #metrics = new Metrics();
   readonly #appends: Histogram;
   readonly #storageErrors: Counter<'operation'>;
@@ -19,6 +21,7 @@ export class Telemetry {
   constructor() {
     const registers = [this.#metrics];
     this.requests = new RequestMetrics(this.#metrics);
+    this.jobs = new JobMetrics(this.#metrics);
     this.#appends = new Histogram({
       name: 'marina_log_append_events',
       help: 'Events a slot: how many writes shared one append. _count is the number of appends.',

@@ -1,0 +1,15 @@
+const WITHIN_MS = 20_000;
+
+/** Waits until the expectation holds; its last failure is the test's when it never does. */
+export async function eventually(expectation: () => void | Promise<void>, withinMs = WITHIN_MS): Promise<void> {
+  const deadline = performance.now() + withinMs;
+  for (;;) {
+    try {
+      await expectation();
+      return;
+    } catch (error) {
+      if (performance.now() > deadline) throw error;
+    }
+    await Bun.sleep(10);
+  }
+}
