@@ -22,6 +22,7 @@ const DEFAULTS: Config = {
   gcGrace: 86_400_000,
   bodyIdleTimeout: 60_000,
   drainTimeout: 25_000,
+  ioThreads: 32,
   viewMemory: 256 * 1024 ** 2,
   contentCache: 64 * 1024 ** 2,
   nodeName: '',
@@ -42,6 +43,13 @@ const CASES: Readonly<Record<Name, { readonly good: readonly [string, unknown][]
         ['080', 80],
       ],
       bad: ['65536', '-1', '1.5', 'http', '5000 ', '0x50', '1e3', '9'.repeat(20)],
+    },
+    ioThreads: {
+      good: [
+        ['1', 1],
+        ['1024', 1024],
+      ],
+      bad: ['0', '1025', '-1', '2.5', 'many'],
     },
     host: {
       good: [

@@ -46,6 +46,10 @@ export const SETTINGS = {
     fallback: '25s',
     sentence: 'How long requests in flight may take to end after SIGTERM.',
   }),
+  ioThreads: integer('IO_THREADS', 1, 1024, {
+    fallback: '32',
+    sentence: 'Threads that wait for the disk; what is synced at the same moment shares one write of its journal.',
+  }),
   viewMemory: bytes('VIEW_MEMORY', {
     fallback: '256MiB',
     sentence:

@@ -23,6 +23,7 @@ const LAYERS: Readonly<Record<string, readonly string[]>> = {
   journal: ['storage', 'oci'],
   projection: ['journal', 'storage', 'oci'],
   registry: ['projection', 'journal', 'storage', 'access', 'oci'],
+  sessions: ['registry', 'projection', 'storage', 'oci'],
   jobs: ['registry', 'projection', 'journal', 'storage', 'oci'],
   http: ['registry', 'projection', 'storage', 'access', 'telemetry', 'oci'],
   cli: ['jobs', 'registry', 'projection', 'journal', 'storage', 'access', 'config', 'oci'],
@@ -32,14 +33,14 @@ const LAYERS: Readonly<Record<string, readonly string[]>> = {
 const TYPES_ONLY: Readonly<Record<string, readonly string[]>> = { http: ['projection', 'storage'] };
 
 /** The only places where parts meet; nobody imports them. */
-const MEETING_PLACES = ['src/wiring.ts', 'src/app.ts', 'src/main.ts', 'src/cli/main.ts'];
+const MEETING_PLACES = ['src/wiring.ts', 'src/app.ts', 'src/main.ts', 'src/start.ts', 'src/cli/main.ts'];
 
 /** Files at the top of src/ that belong to a folder all the same. */
 const BELONGS_TO: Readonly<Record<string, string>> = { 'src/config.ts': 'config' };
 
 /** What may be known of the stores by whoever stands on them: never which one it is. */
 const STORAGE_FOR_ALL = ['src/storage/driver.ts', 'src/storage/paths.ts', 'src/storage/crash-points.ts'];
-const STANDS_ON_STORAGE = ['journal', 'projection', 'registry', 'jobs', 'http', 'config'];
+const STANDS_ON_STORAGE = ['journal', 'projection', 'registry', 'sessions', 'jobs', 'http', 'config'];
 
 /** Where these packages may be imported; nowhere else. */
 const HOMES: Readonly<Record<string, readonly string[]>> = {

@@ -3,7 +3,7 @@ import type { Incarnation, RepositoryName } from '../oci/names.ts';
 import type { ReachStep } from '../storage/crash-points.ts';
 import type { StorageDriver } from '../storage/driver.ts';
 import { markerKey, slotKey } from '../storage/paths.ts';
-import type { Command, Decision } from './command.ts';
+import type { Command, Decision, Needs } from './command.ts';
 import { BATCH_VERSION, type Batch, encodeBatch, hashSlot, type JournalEvent, type SlotHash } from './events.ts';
 import { readSlot } from './log.ts';
 import { PendingFacts } from './pending.ts';
@@ -14,11 +14,14 @@ const MAX_BYTES = 1024 * 1024;
 /** A command that is not acknowledged by then is answered with 503; the write may still show up. */
 const DEADLINE_MS = 10_000;
 const RETRY_MS = 50;
+const NOTHING: Needs = {};
 
 /** The view that a writer decides on and keeps up to date. */
 export interface WritableView {
-  /** The repository at the newest slot that this view knows. */
-  head(): Promise<ViewHead>;
+  /** The repository at the newest slot that this view knows, with what the commands need of it. */
+  head(needs: readonly Needs[]): Promise<ViewHead>;
+  /** Slot `seq` is about to be tried: a view that other processes read too must not be believed for long without it. */
+  announce(seq: number): Promise<void>;
   /** Moves the view from the slot before to this one; `hash` is of its bytes, `size` their number. */
   apply(batch: Batch, hash: SlotHash, size: number): Promise<void>;
   /** Somebody else wrote the next slot: folds up to the first absent one. */
@@ -109,7 +112,7 @@ export class LogWriter {
 
   /** Every command of the group is settled when this returns, or back in the queue. */
   async #writeGroup(group: readonly Waiting[]): Promise<void> {
-    const head = await this.#view.head();
+    const head = await this.#view.head(group.map(({ command }) => command.needs ?? NOTHING));
     const now = this.#ports.now();
     const { decided, events, left } = await this.#decide(group, head.facts, now);
     // What did not fit goes first the next time.
@@ -129,10 +132,12 @@ export class LogWriter {
       events: [...events],
     };
     const deadline = decided.reduce((latest, { waiting }) => Math.max(latest, waiting.deadline), 0);
+    const members = decided.map(({ waiting }) => waiting);
     try {
       const bytes = encodeBatch(batch);
       if (head.seq === 0) await this.#untilAnswered(deadline, () => this.#mark());
-      if (await this.#createSlot(batch, bytes, deadline)) {
+      await this.#view.announce(batch.seq);
+      if (await this.#createSlot(batch, bytes, deadline, members)) {
         this.#ports.reach('append.before-apply');
         await this.#view.apply(batch, hashSlot(bytes), bytes.length);
         this.#ports.onAppend(events.length);
@@ -142,13 +147,17 @@ export class LogWriter {
       }
       await this.#untilAnswered(deadline, () => this.#view.catchUp());
     } catch (error) {
-      for (const { waiting } of decided) waiting.reject(error);
+      if (error instanceof NotDurable) {
+        this.#decideAgain(members.filter((waiting) => !error.refuse(waiting)));
+        return;
+      }
+      for (const waiting of members) waiting.reject(error);
       return;
     }
-    this.#decideAgain(decided.map(({ waiting }) => waiting));
+    this.#decideAgain(members);
   }
 
-  /** Somebody else took the slot. However often that happens, nobody waits for longer than the deadline. */
+  /** The slot was not written by us. However often that happens, nobody waits for longer than the deadline. */
   #decideAgain(lost: readonly Waiting[]): void {
     const now = this.#ports.now();
     for (const waiting of lost) if (now >= waiting.deadline) waiting.reject(unconfirmed());
@@ -201,11 +210,14 @@ export class LogWriter {
   }
 
   /** @returns false when somebody else's batch is in that slot. */
-  #createSlot(batch: Batch, bytes: Uint8Array, deadline: number): Promise<boolean> {
+  #createSlot(batch: Batch, bytes: Uint8Array, deadline: number, members: readonly Waiting[]): Promise<boolean> {
     const key = slotKey(this.#repo, batch.seq);
+    const durable = allDurable(members);
     return this.#untilAnswered(
       deadline,
-      async () => (await this.#ports.driver.create(key, bytes)) === 'created' || (await this.#isMine(batch)),
+      async () =>
+        (await this.#ports.driver.create(key, bytes, () => durable.then(throwIfAny))) === 'created' ||
+        (await this.#isMine(batch)),
     );
   }
 
@@ -220,7 +232,7 @@ export class LogWriter {
       try {
         return await work();
       } catch (error) {
-        if (error instanceof RegistryError) throw error;
+        if (error instanceof RegistryError || error instanceof NotDurable) throw error;
         if (now() + RETRY_MS >= deadline) throw unconfirmed(error);
         await sleep(RETRY_MS);
       }
@@ -233,6 +245,39 @@ export class LogWriter {
     await this.#ports.driver.confirm(slotKey(this.#repo, batch.seq));
     return slot.batch.batch === batch.batch;
   }
+}
+
+/** Bytes that events of the batch name did not become durable: the slot must not be written. */
+class NotDurable extends Error {
+  override readonly name = 'NotDurable';
+  readonly #reasons: ReadonlyMap<Waiting, unknown>;
+
+  constructor(reasons: ReadonlyMap<Waiting, unknown>) {
+    super('bytes that a batch names are not durable');
+    this.#reasons = reasons;
+  }
+
+  /** Ends a command whose own bytes they are. */
+  refuse(waiting: Waiting): boolean {
+    if (!this.#reasons.has(waiting)) return false;
+    waiting.reject(this.#reasons.get(waiting));
+    return true;
+  }
+}
+
+/** Never rejects: nobody may be listening yet. */
+async function allDurable(members: readonly Waiting[]): Promise<NotDurable | undefined> {
+  const reasons = new Map<Waiting, unknown>();
+  const settled = await Promise.allSettled(members.map(({ command }) => command.durable));
+  for (const [index, waiting] of members.entries()) {
+    const outcome = settled[index];
+    if (outcome?.status === 'rejected') reasons.set(waiting, outcome.reason);
+  }
+  return reasons.size === 0 ? undefined : new NotDurable(reasons);
+}
+
+function throwIfAny(failure: NotDurable | undefined): void {
+  if (failure !== undefined) throw failure;
 }
 
 function unconfirmed(cause?: unknown): RegistryError {

@@ -34,6 +34,9 @@ class Resident implements WritableView {
     return { seq: this.state.seq, hash: this.state.hash, facts: this.state };
   }
 
+  /** Nobody else reads this view. */
+  async announce(): Promise<void> {}
+
   async apply(batch: Batch, hash: SlotHash, size: number): Promise<void> {
     this.state.apply(batch, hash);
     this.#grow({ slots: 1, bytes: size });
