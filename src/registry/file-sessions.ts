@@ -1,32 +1,14 @@
 import { LRUCache } from 'lru-cache';
-import { z } from 'zod';
-import { type Algorithm, isAlgorithm, parseDigest } from '../oci/digest.ts';
-import { parseIncarnation, parseRepositoryName, parseUploadId, type UploadId } from '../oci/names.ts';
+import type { Algorithm } from '../oci/digest.ts';
+import { parseUploadId, type UploadId } from '../oci/names.ts';
 import type { StorageDriver } from '../storage/driver.ts';
 import { sessionKey, UPLOADS, uploadPrefix } from '../storage/paths.ts';
 import { createdAtOf, type SessionIds } from './session-ids.ts';
+import { decodeRecord, sessionRecord } from './session-record.ts';
 import type { Session, SessionLease, SessionOwner, SessionStore } from './sessions.ts';
 
 /** Sessions remembered: open ones, and those that ended, whose ids would otherwise still prove themselves. */
 const REMEMBERED = 100_000;
-
-function optional<T>(parse: (text: string) => T | undefined): z.ZodType<T | undefined, string | undefined> {
-  return z
-    .string()
-    .transform((text) => parse(text))
-    .optional();
-}
-
-const record = z.object({
-  id: optional(parseUploadId),
-  repo: optional(parseRepositoryName),
-  actor: z.string(),
-  createdAt: z.number(),
-  algorithm: z.string().refine(isAlgorithm),
-  offset: z.int().nonnegative(),
-  digest: optional(parseDigest),
-  inc: optional(parseIncarnation),
-});
 
 export interface FileSessionsPorts {
   readonly driver: StorageDriver;
@@ -136,22 +118,8 @@ export class FileSessions implements SessionStore {
 
   async #read(id: UploadId): Promise<Session | undefined> {
     const bytes = await this.#ports.driver.read(sessionKey(id));
-    const session = bytes === undefined ? undefined : decode(bytes);
+    // Bytes that are no record: then the session is one without bytes.
+    const session = bytes === undefined ? undefined : decodeRecord(sessionRecord, new TextDecoder().decode(bytes));
     return session?.id === id ? session : undefined;
   }
-}
-
-/** undefined for bytes that are no record: then the session is one without bytes. */
-function decode(bytes: Uint8Array): Session | undefined {
-  let json: unknown;
-  try {
-    json = JSON.parse(new TextDecoder().decode(bytes));
-  } catch {
-    return undefined;
-  }
-  const parsed = record.safeParse(json);
-  if (!parsed.success) return undefined;
-  const { id, repo, digest, inc, ...rest } = parsed.data;
-  if (id === undefined || repo === undefined) return undefined;
-  return { ...rest, id, repo, ...(digest === undefined ? {} : { digest }), ...(inc === undefined ? {} : { inc }) };
 }

@@ -1,6 +1,7 @@
 import type { Algorithm } from '../oci/digest.ts';
 import { RegistryError } from '../oci/errors.ts';
 import type { Digest, Incarnation, RepositoryName, UploadId } from '../oci/names.ts';
+import type { StagedPlace } from '../storage/driver.ts';
 
 /** Whose session it is; each request repeats it, and a session is unknown to everybody else. */
 export interface SessionOwner {
@@ -29,7 +30,10 @@ export interface Session extends SessionOwner {
 /** One request's exclusive hold on a session. */
 export interface SessionLease {
   readonly session: Session;
-  /** An earlier holder did not let go: it may still be writing where the session's bytes are staged. */
+  /**
+   * An earlier holder did not let go: it may still be writing where the session's bytes are staged. The next lease says so too,
+   * until a holder that took over has saved a place of its own.
+   */
   readonly takenOver: boolean;
   /**
    * Replaces the session, durably.
@@ -41,7 +45,7 @@ export interface SessionLease {
    * @throws RegistryError `upload-busy` when another request holds it by now: nothing was ended
    */
   end(): Promise<void>;
-  /** To be called in any case. */
+  /** To be called in any case. It does not fail: what cannot be given back lapses. */
   release(): Promise<void>;
 }
 
@@ -63,4 +67,13 @@ export function uploadBusy(): RegistryError {
     'upload-busy',
     'another request is writing to this upload: wait for it, then ask for its progress',
   );
+}
+
+/** Where a session's bytes are staged; undefined before the first ones. */
+export function placeOf({ id, inc, state }: Session): StagedPlace | undefined {
+  return inc === undefined ? undefined : placeAt(id, inc, state);
+}
+
+export function placeAt(upload: UploadId, inc: Incarnation, state: string | undefined): StagedPlace {
+  return { upload, inc, ...(state === undefined ? {} : { state }) };
 }

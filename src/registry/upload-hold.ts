@@ -1,6 +1,6 @@
 import type { Incarnation } from '../oci/names.ts';
 import type { StagedPlace, StagedProgress, StagedWrite, StorageDriver } from '../storage/driver.ts';
-import type { Session, SessionLease } from './sessions.ts';
+import { placeAt, placeOf, type Session, type SessionLease } from './sessions.ts';
 import type { UploadBody } from './upload-body.ts';
 
 /** The bytes of a blob after the last one of the session, staged but not yet acknowledged. */
@@ -59,7 +59,7 @@ export class UploadHold {
       throw error;
     }
     await write.release();
-    return { place: placeAt(place, progress.state), progress };
+    return { place: placeAt(place.upload, place.inc, progress.state), progress };
   }
 
   /** Counts what was received, durably. @throws RegistryError `upload-busy` */
@@ -93,7 +93,7 @@ export class UploadHold {
 
   #stage(place: StagedPlace): Promise<StagedWrite> {
     const { offset, algorithm } = this.#session;
-    const keep = (state: string) => this.#save(movedTo(this.#session, placeAt(place, state)));
+    const keep = (state: string) => this.#save(movedTo(this.#session, placeAt(place.upload, place.inc, state)));
     return this.#ports.driver.stage(place, offset, algorithm, keep);
   }
 
@@ -101,15 +101,6 @@ export class UploadHold {
     await this.#lease.save(next);
     this.#session = next;
   }
-}
-
-/** Where a session's bytes are staged; undefined before the first ones. */
-export function placeOf({ id, inc, state }: Session): StagedPlace | undefined {
-  return inc === undefined ? undefined : placeAt({ upload: id, inc }, state);
-}
-
-function placeAt({ upload, inc }: StagedPlace, state: string | undefined): StagedPlace {
-  return { upload, inc, ...(state === undefined ? {} : { state }) };
 }
 
 function movedTo({ state: _, ...session }: Session, { inc, state }: StagedPlace): Session {

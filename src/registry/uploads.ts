@@ -6,9 +6,9 @@ import type { StagedPlace } from '../storage/driver.ts';
 import { dataKey } from '../storage/paths.ts';
 import type { Linking } from './linking.ts';
 import type { RegistryPorts } from './ports.ts';
-import { type Session, type SessionOwner, uploadBusy } from './sessions.ts';
+import { placeOf, type Session, type SessionOwner, uploadBusy } from './sessions.ts';
 import { type ContentRange, readAll, type UploadBody } from './upload-body.ts';
-import { placeOf, type Received, UploadHold } from './upload-hold.ts';
+import { type Received, UploadHold } from './upload-hold.ts';
 
 /** Blobs whose length is known to be at most this are gathered in memory and written at once. */
 const GATHER_BYTES = 256 * 1024;

@@ -16,8 +16,10 @@ export const SESSION_EXPIRY = 1_000_000;
 
 export interface OpenedSessions {
   readonly store: SessionStore;
-  /** The store as another process finds it later. */
+  /** The store as another process finds it later, or another node at once. */
   reopen(): Promise<SessionStore>;
+  /** Renews what is held, as time does. */
+  renew(): Promise<void>;
   /** Leaves bytes where an upload keeps them. */
   leaveBytes(id: UploadId, inc: Incarnation): Promise<void>;
   /** Whether anything of an upload is stored. */
@@ -25,7 +27,7 @@ export interface OpenedSessions {
   close(): Promise<void>;
 }
 
-const owner: SessionOwner = { repo: 'team/app' as RepositoryName, actor: 'someone' };
+export const owner: SessionOwner = { repo: 'team/app' as RepositoryName, actor: 'someone' };
 const strangers: SessionOwner[] = [
   { ...owner, actor: 'other' },
   { ...owner, actor: '' },
@@ -33,7 +35,7 @@ const strangers: SessionOwner[] = [
   { repo: 'team' as RepositoryName, actor: 'app\nsomeone' },
 ];
 const unknownId = '01234567-89ab-8def-8123-456789abcdef' as UploadId;
-const digest: Digest = digestOf('sha256', new Uint8Array([1]));
+export const digest: Digest = digestOf('sha256', new Uint8Array([1]));
 const never = new AbortController().signal;
 
 export function sessionsContract(name: string, open: (clock: TestClock) => Promise<OpenedSessions>): void {
@@ -86,7 +88,7 @@ export function sessionsContract(name: string, open: (clock: TestClock) => Promi
     test('each has an id of its own', async () => {
       const sessions = await Promise.all(Array.from({ length: 500 }, () => store.create(owner, 'sha256')));
       expect(new Set(sessions.map(({ id }) => id)).size).toBe(500);
-      expect(store.count()).toBe(500);
+      expect([500, undefined]).toContain(store.count());
     });
 
     test('what is saved is what is loaded, at once and by another process later', async () => {
@@ -164,6 +166,7 @@ export function sessionsContract(name: string, open: (clock: TestClock) => Promi
       const young = await withBytes(7);
       expect(await store.load(idle.id, owner)).toEqual(idle);
       clock.advance(1);
+      await current.renew();
       for (const { id } of [idle, used, empty]) expect(await store.load(id, owner)).toBeUndefined();
       expect(await store.lease(idle.id, owner)).toBe('unknown');
       await store.expire(clock.now() - SESSION_EXPIRY, never);
@@ -173,7 +176,7 @@ export function sessionsContract(name: string, open: (clock: TestClock) => Promi
       await store.expire(clock.now() - SESSION_EXPIRY, never);
       expect(await current.hasBytes(used.id)).toBe(false);
       expect(await store.load(young.id, owner)).toEqual(young);
-      expect(store.count()).toBe(1);
+      expect([1, undefined]).toContain(store.count());
     });
 
     test('expiry by another process takes what an earlier one left, and what has bytes but no record', async () => {

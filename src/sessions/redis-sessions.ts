@@ -1,0 +1,189 @@
+import type { Algorithm } from '../oci/digest.ts';
+import { parseUploadId, type UploadId } from '../oci/names.ts';
+import type { RedisCommands } from '../projection/redis/commands.ts';
+import { type Claim, type ClaimAnswer, RenewedLease, type Repeat } from '../registry/renewed-lease.ts';
+import { createdAtOf, SessionIds } from '../registry/session-ids.ts';
+import {
+  placeOf,
+  type Session,
+  type SessionLease,
+  type SessionOwner,
+  type SessionStore,
+} from '../registry/sessions.ts';
+import type { StorageDriver } from '../storage/driver.ts';
+import { UPLOADS, uploadPrefix } from '../storage/paths.ts';
+import { SessionTable } from './session-table.ts';
+
+/** How long a node that died keeps others from its sessions, in milliseconds. */
+export const LEASE_MS = 10_000;
+const RENEWAL_MS = 3_000;
+const DAY_MS = 86_400_000;
+/** How long the end of a session is remembered that never had a record: most pushes are such. */
+const ENDED_UNWRITTEN_S = 3_600;
+const PAGE = 100;
+
+export interface RedisSessionsPorts {
+  readonly redis: RedisCommands;
+  /** The store's ULID. */
+  readonly store: string;
+  /** Where the bytes of the sessions are. */
+  readonly driver: StorageDriver;
+  /** Milliseconds. */
+  readonly now: () => number;
+  /** Age at which a session ends, in milliseconds. */
+  readonly expiry: number;
+  /** Names a lease, or an epoch, as nobody else does. */
+  readonly newToken: () => string;
+  readonly repeat: Repeat;
+  /** Hears of what could not be cleaned up at once: it lapses, or is removed at its age. */
+  readonly failed: (error: unknown) => void;
+}
+
+/**
+ * The cluster's sessions. One that has no bytes yet is nothing but its id; with its first bytes it becomes a record in Redis,
+ * which any node finds. Ids are bound to what this Redis calls its epoch: after it lost everything, sessions that had bytes are
+ * unknown, and do not come back as empty ones.
+ */
+export class RedisSessions implements SessionStore {
+  readonly #ports: RedisSessionsPorts;
+  readonly #table: SessionTable;
+  #ids: { readonly epoch: string; readonly ids: SessionIds } | undefined;
+
+  constructor(ports: RedisSessionsPorts) {
+    this.#ports = ports;
+    this.#table = new SessionTable(ports.redis, ports.store);
+  }
+
+  async create(owner: SessionOwner, algorithm: Algorithm): Promise<Session> {
+    const createdAt = this.#ports.now();
+    const id = (await this.#currentIds()).mint(owner, { createdAt, algorithm });
+    return { id, repo: owner.repo, actor: owner.actor, createdAt, algorithm, offset: 0 };
+  }
+
+  async load(id: UploadId, owner: SessionOwner): Promise<Session | undefined> {
+    const unwritten = await this.#unwritten(id, owner);
+    if (unwritten === undefined) return undefined;
+    const stored = await this.#table.load(id, nameOf(owner));
+    return stored && (stored.session ?? unwritten);
+  }
+
+  async lease(id: UploadId, owner: SessionOwner): Promise<SessionLease | 'unknown' | 'busy'> {
+    const unwritten = await this.#unwritten(id, owner);
+    if (unwritten === undefined) return 'unknown';
+    const { now, newToken, repeat, failed } = this.#ports;
+    const claim = new RedisClaim(id, newToken(), this.#table, this.#ports);
+    const answer = await this.#table.lease(id, nameOf(owner), { ...claim.terms(), now: now() });
+    if (answer.kind !== 'granted') return answer.kind;
+    const session = answer.session ?? unwritten;
+    claim.staged = session.inc !== undefined;
+    return new RenewedLease(session, answer.takenOver, claim, { repeat, failed, renewal: RENEWAL_MS });
+  }
+
+  async expire(before: number, signal: AbortSignal): Promise<void> {
+    let kept = 0;
+    while (!signal.aborted) {
+      const ids = await this.#table.oldest(before, PAGE, kept);
+      for (const id of ids) {
+        if (signal.aborted) return;
+        if (await this.#remove(id)) await this.#table.strikeOut(id);
+        else kept++;
+      }
+      if (ids.length < PAGE) break;
+    }
+    // Bytes without a record: of a request that was cut off by a kill, or of a Redis that lost everything.
+    let last: UploadId | undefined;
+    for await (const { key } of this.#ports.driver.list(UPLOADS)) {
+      if (signal.aborted) return;
+      const id = parseUploadId(key.slice(UPLOADS.length).split('/', 1)[0] ?? '');
+      if (id === undefined || id === last || createdAtOf(id) >= before) continue;
+      last = id;
+      await this.#remove(id);
+    }
+  }
+
+  /** Removes what was staged for a session that is too old, unless somebody writes to it. */
+  async #remove(id: UploadId): Promise<boolean> {
+    const { driver, now } = this.#ports;
+    const stored = await this.#table.load(id);
+    if (stored?.until !== undefined && stored.until > now()) return false;
+    const place = stored?.session && placeOf(stored.session);
+    if (place !== undefined) await driver.discard(place);
+    await driver.deleteAll(uploadPrefix(id));
+    return true;
+  }
+
+  /** Other nodes have some too. */
+  count(): undefined {
+    return undefined;
+  }
+
+  /** What the id says by itself; undefined for strangers, once the session is too old, and when its Redis lost it. */
+  async #unwritten(id: UploadId, { repo, actor }: SessionOwner): Promise<Session | undefined> {
+    const claims = (await this.#currentIds()).read(id, { repo, actor });
+    if (claims === undefined || this.#ports.now() - claims.createdAt > this.#ports.expiry) return undefined;
+    return { id, repo, actor, ...claims, offset: 0 };
+  }
+
+  async #currentIds(): Promise<SessionIds> {
+    const { store, newToken } = this.#ports;
+    const epoch = await this.#table.epoch(newToken());
+    if (this.#ids?.epoch !== epoch) this.#ids = { epoch, ids: new SessionIds(`${store}:${epoch}`) };
+    return this.#ids.ids;
+  }
+}
+
+function nameOf({ repo, actor }: SessionOwner): string {
+  return `${repo}\n${actor}`;
+}
+
+/** A claim in a session's hash. */
+class RedisClaim implements Claim {
+  readonly #id: UploadId;
+  readonly #token: string;
+  readonly #table: SessionTable;
+  readonly #ports: RedisSessionsPorts;
+  /** Whether the session says where its bytes are. */
+  staged = false;
+
+  constructor(id: UploadId, token: string, table: SessionTable, ports: RedisSessionsPorts) {
+    this.#id = id;
+    this.#token = token;
+    this.#table = table;
+    this.#ports = ports;
+  }
+
+  /** The claim as it is made or lengthened now. */
+  terms(): { readonly token: string; readonly until: number; readonly ttl: number } {
+    const now = this.#ports.now();
+    const left = createdAtOf(this.#id) + this.#ports.expiry + DAY_MS - now;
+    return { token: this.#token, until: now + LEASE_MS, ttl: Math.max(1, Math.ceil(left / 1000)) };
+  }
+
+  async save(next: Session): Promise<ClaimAnswer> {
+    // Entered first: bytes that no list knows would stay when their session is lost.
+    if (!this.staged) await this.#table.enter(this.#id, next.createdAt);
+    this.staged = true;
+    return await this.#table.save(this.#id, this.terms(), next);
+  }
+
+  lengthen(): Promise<ClaimAnswer> {
+    return this.#table.save(this.#id, this.terms(), undefined);
+  }
+
+  async end(): Promise<ClaimAnswer> {
+    const ttl = { written: this.terms().ttl, unwritten: ENDED_UNWRITTEN_S };
+    const answer = await this.#table.end(this.#id, this.#token, ttl);
+    // Ended it is: what cannot be removed now is removed at its age.
+    if (answer === 'held' && this.staged) await this.#clean().catch(this.#ports.failed);
+    return answer;
+  }
+
+  async release(): Promise<void> {
+    await this.#table.release(this.#id, this.#token);
+  }
+
+  async #clean(): Promise<void> {
+    await this.#ports.driver.deleteAll(uploadPrefix(this.#id));
+    await this.#table.strikeOut(this.#id);
+  }
+}
