@@ -15,17 +15,39 @@ export const SETTINGS = {
     sentence: 'What holds blobs and log. s3 is refused until its driver exists.',
   }),
   storagePath: text('STORAGE_PATH', { fallback: './registry-data', sentence: 'Data folder of the filesystem driver.' }),
-  s3Bucket: text('S3_BUCKET', { sentence: 'Bucket of the S3 driver.' }),
-  s3Region: text('S3_REGION', { sentence: 'Region of the bucket.' }),
+  s3Bucket: text('S3_BUCKET', { sentence: 'Bucket of the S3 driver. It must exist.' }),
+  s3Region: text('S3_REGION', { sentence: 'Region of the bucket; us-east-1 when an endpoint is set.' }),
   s3Endpoint: url('S3_ENDPOINT', { sentence: 'Endpoint of an S3-compatible service.' }),
   s3Prefix: text('S3_PREFIX', { sentence: 'Prefix of all keys within the bucket.' }),
   s3ForcePathStyle: flag('S3_FORCE_PATH_STYLE', {
     sentence: 'Address the bucket in the path instead of the host name.',
   }),
-  s3InsecureSkipVerify: flag('S3_INSECURE_SKIP_VERIFY', { sentence: 'Do not verify the certificate of the endpoint.' }),
-  awsAccessKeyId: text('AWS_ACCESS_KEY_ID', { sentence: 'Access key of the S3 driver.' }),
+  s3CaFile: text('S3_CA_FILE', {
+    sentence: "File with the certificates (PEM) to be trusted for the endpoint, instead of the system's.",
+  }),
+  s3InsecureSkipVerify: flag('S3_INSECURE_SKIP_VERIFY', {
+    sentence: 'Do not verify the certificate of the endpoint. S3_CA_FILE is the better way.',
+  }),
+  s3PartSize: bytes('S3_PART_SIZE', {
+    fallback: '16MiB',
+    sentence: 'Length of the parts in which blobs go to S3; a blob has at most 10,000 of them.',
+  }),
+  s3Redirect: flag('S3_REDIRECT', {
+    fallback: 'false',
+    sentence: 'Answer GET of a blob with a redirect to a presigned address of the store.',
+  }),
+  s3RedirectEndpoint: url('S3_REDIRECT_ENDPOINT', {
+    sentence: 'Endpoint by which clients reach the store, when it is another one than S3_ENDPOINT.',
+  }),
+  awsAccessKeyId: text('AWS_ACCESS_KEY_ID', {
+    sentence: "Access key of the S3 driver; without it AWS's default chain is asked.",
+  }),
   awsSecretAccessKey: text('AWS_SECRET_ACCESS_KEY', { sentence: 'Secret key of the S3 driver.' }),
   awsSessionToken: text('AWS_SESSION_TOKEN', { sentence: 'Session token of the S3 driver.' }),
+  uploadBuffer: bytes('UPLOAD_BUFFER', {
+    fallback: '256MiB',
+    sentence: 'Memory for parts of uploads on their way to S3; over it, uploads wait.',
+  }),
   uploadExpiry: duration('UPLOAD_EXPIRY', {
     fallback: '7d',
     sentence: 'Age at which an unfinished upload is removed, in use or not.',

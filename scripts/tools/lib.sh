@@ -13,6 +13,8 @@ registry    | go  | github.com/distribution/distribution/v3/cmd/registry    | v3
 oras        | go  | oras.land/oras/cmd/oras                                 | v1.3.6
 crane       | go  | github.com/google/go-containerregistry/cmd/crane        | v0.22.1
 regctl      | go  | github.com/regclient/regclient/cmd/regctl               | v0.11.7
+minio       | go  | github.com/minio/minio                                  | v0.0.0-20260212201848-7aac2a2c5b7c
+versitygw   | go  | github.com/versity/versitygw/cmd/versitygw              | v1.8.0
 skopeo      | deb | skopeo                                                  | /usr/bin/skopeo
 podman      | deb | podman                                                  | /usr/bin/podman
 buildah     | deb | buildah                                                 | /usr/bin/buildah

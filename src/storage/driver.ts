@@ -44,6 +44,14 @@ export interface DeleteFailure {
   readonly cause: unknown;
 }
 
+/** What an address that leads clients straight to the store is good for. */
+export interface PresignOptions {
+  /** Milliseconds. */
+  readonly expires: number;
+  /** Headers of the store's answer. */
+  readonly headers?: { readonly contentType?: string; readonly cacheControl?: string };
+}
+
 /** Where a staged write is kept. The session holds it between requests, whichever node gets the next one. */
 export interface StagedPlace {
   readonly upload: UploadId;
@@ -133,6 +141,14 @@ export interface StorageDriver {
   commit(place: StagedPlace, size: number): Promise<boolean>;
   /** Removes whatever is staged there. */
   discard(place: StagedPlace): Promise<void>;
+  /**
+   * Ends what was begun to be staged before that time (milliseconds) and lies where only the store can list it. Absent where
+   * there is no such place.
+   * @returns how many
+   */
+  reapMultiparts?(before: number, signal: AbortSignal): Promise<number>;
+  /** An address under which whoever has it can GET the object for a while. Absent where clients cannot reach the store. */
+  presign?(key: Key, options: PresignOptions): Promise<string>;
 
   close(): Promise<void>;
 }

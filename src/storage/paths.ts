@@ -107,6 +107,11 @@ export function stagedKey(upload: UploadId, inc: Incarnation): Key {
   return `uploads/${upload}/${inc}`;
 }
 
+/** S3 only: the bytes of an upload behind its last whole part. Each such object has a name of its own. */
+export function tailKey(upload: UploadId, id: string): Key {
+  return `uploads/${upload}/tail-${id}`;
+}
+
 export function uploadPrefix(upload: UploadId): Key {
   return `uploads/${upload}/`;
 }

@@ -1,0 +1,304 @@
+import { crc32 } from 'node:zlib';
+import {
+  AbortMultipartUploadCommand,
+  CompleteMultipartUploadCommand,
+  CreateMultipartUploadCommand,
+  DeleteObjectCommand,
+  DeleteObjectsCommand,
+  GetObjectCommand,
+  HeadObjectCommand,
+  ListMultipartUploadsCommand,
+  ListObjectsV2Command,
+  PutObjectCommand,
+  UploadPartCommand,
+} from '@aws-sdk/client-s3';
+import type { ByteRange, CreateResult, DeleteFailure, Key, ListedObject } from '../driver.ts';
+import type { S3Clients } from './clients.ts';
+import { isConflict, isMissing, isPassing, isPreconditionFailed } from './failures.ts';
+import type { OpenBody } from './object-stream.ts';
+import { type Attempt, LARGE, type Patience, type Requests, SMALL } from './requests.ts';
+import type { StagedPart } from './staged-state.ts';
+
+/** As many as one request may name. */
+const DELETE_AT_ONCE = 1_000;
+/** Under this name each `create` leaves its own mark on the object. */
+const ATTEMPT = 'marina-attempt';
+
+export interface BucketOptions {
+  readonly bucket: string;
+  /** Empty, or with a slash at its end. */
+  readonly prefix: string;
+  /** Entries of one answer; undefined: as many as the store gives. For tests. */
+  readonly pageSize?: number;
+  readonly newId: () => string;
+}
+
+/** A multipart upload that is under way. */
+export interface OpenMultipart {
+  readonly key: Key;
+  readonly upload: string;
+  /** Milliseconds; undefined where the store does not say. */
+  readonly begunAt: number | undefined;
+}
+
+/** The requests that Marina makes of one bucket, each as often as it takes. Keys are the driver's, without the prefix. */
+export class Bucket {
+  readonly #clients: S3Clients;
+  readonly #requests: Requests;
+  readonly #options: BucketOptions;
+
+  constructor(clients: S3Clients, requests: Requests, options: BucketOptions) {
+    this.#clients = clients;
+    this.#requests = requests;
+    this.#options = options;
+  }
+
+  /**
+   * `taken` is certain: where an earlier attempt of this call got no answer, the object's mark tells whether it was that one.
+   * @throws NoAnswer when it may or may not have happened
+   */
+  async create(key: Key, bytes: Uint8Array): Promise<CreateResult> {
+    const mark = this.#options.newId();
+    let attempts = 0;
+    const attempt = async ({ signal, allow }: Attempt): Promise<CreateResult> => {
+      attempts++;
+      allow(bytes.length);
+      try {
+        await this.#clients.small.send(
+          new PutObjectCommand({
+            ...this.#at(key),
+            Body: bytes,
+            ChecksumCRC32: checksum(bytes),
+            IfNoneMatch: '*',
+            Metadata: { [ATTEMPT]: mark },
+          }),
+          { abortSignal: signal },
+        );
+        return 'created';
+      } catch (error) {
+        if (!isPreconditionFailed(error)) throw error;
+        return 'taken';
+      }
+    };
+    const passing = (error: unknown): boolean => isPassing(error) || isConflict(error);
+    const result = await this.#requests.send('PutObject', SMALL, attempt, passing);
+    if (result === 'created' || attempts === 1) return result;
+    return (await this.#markOf(key)) === mark ? 'created' : 'taken';
+  }
+
+  async #markOf(key: Key): Promise<string | undefined> {
+    const found = await this.#requests.send('HeadObject', SMALL, ({ signal }) =>
+      this.#clients.small.send(new HeadObjectCommand(this.#at(key)), { abortSignal: signal }),
+    );
+    return found.Metadata?.[ATTEMPT];
+  }
+
+  async put(key: Key, bytes: Uint8Array, patience: Patience = SMALL): Promise<void> {
+    const { small, parts } = this.#clients;
+    const client = patience === SMALL ? small : parts;
+    await this.#requests.send('PutObject', patience, ({ signal, allow }) => {
+      allow(bytes.length);
+      const command = new PutObjectCommand({ ...this.#at(key), Body: bytes, ChecksumCRC32: checksum(bytes) });
+      return client.send(command, { abortSignal: signal });
+    });
+  }
+
+  read(key: Key): Promise<Uint8Array | undefined> {
+    return this.#requests.send('GetObject', SMALL, async ({ signal, allow }) => {
+      try {
+        const answer = await this.#clients.small.send(new GetObjectCommand(this.#at(key)), { abortSignal: signal });
+        allow(answer.ContentLength ?? 0);
+        const bytes = (await answer.Body?.transformToByteArray()) ?? new Uint8Array();
+        if (answer.ContentLength !== undefined && answer.ContentLength !== bytes.length) {
+          throw new Error(`${bytes.length} of ${answer.ContentLength} bytes arrived`);
+        }
+        return bytes;
+      } catch (error) {
+        if (isMissing(error)) return undefined;
+        throw error;
+      }
+    });
+  }
+
+  head(key: Key): Promise<{ readonly size: number } | undefined> {
+    return this.#requests.send('HeadObject', SMALL, async ({ signal }) => {
+      try {
+        const { ContentLength } = await this.#clients.small.send(new HeadObjectCommand(this.#at(key)), {
+          abortSignal: signal,
+        });
+        if (ContentLength === undefined) throw new Error('the object store gave an object without a length');
+        return { size: ContentLength };
+      } catch (error) {
+        if (isMissing(error)) return undefined;
+        throw error;
+      }
+    });
+  }
+
+  /** The bytes of a range that is not empty, as they are asked for. */
+  stream(key: Key, { start, end }: ByteRange): Promise<OpenBody> {
+    return this.#requests.send('GetObject', SMALL, async ({ signal }) => {
+      const command = new GetObjectCommand({ ...this.#at(key), Range: `bytes=${start}-${end - 1}` });
+      const { Body } = await this.#clients.streams.send(command, { abortSignal: signal });
+      if (!isNodeStream(Body)) throw new Error('the object store answered without a body');
+      return { chunks: Body[Symbol.asyncIterator](), destroy: () => Body.destroy() };
+    });
+  }
+
+  async delete(keys: readonly Key[]): Promise<readonly DeleteFailure[]> {
+    const failures: DeleteFailure[] = [];
+    for (let from = 0; from < keys.length; from += DELETE_AT_ONCE) {
+      const some = keys.slice(from, from + DELETE_AT_ONCE);
+      try {
+        failures.push(...(await this.#deleteSome(some)));
+      } catch (cause) {
+        failures.push(...some.map((key) => ({ key, cause })));
+      }
+    }
+    return failures;
+  }
+
+  async #deleteSome(keys: readonly Key[]): Promise<readonly DeleteFailure[]> {
+    const [only] = keys;
+    if (only !== undefined && keys.length === 1) {
+      await this.#requests.send('DeleteObject', SMALL, ({ signal }) =>
+        this.#clients.small.send(new DeleteObjectCommand(this.#at(only)), { abortSignal: signal }),
+      );
+      return [];
+    }
+    const { bucket, prefix } = this.#options;
+    const names = [...new Set(keys)].map((key) => ({ Key: prefix + key }));
+    const answer = await this.#requests.send('DeleteObjects', SMALL, ({ signal }) =>
+      this.#clients.small.send(new DeleteObjectsCommand({ Bucket: bucket, Delete: { Objects: names, Quiet: true } }), {
+        abortSignal: signal,
+      }),
+    );
+    return (answer.Errors ?? [])
+      .filter(({ Code }) => Code !== 'NoSuchKey')
+      .map(({ Key = '', Code, Message }) => ({
+        key: Key.slice(prefix.length),
+        cause: new Error(`${Code ?? 'unknown'}: ${Message ?? 'no reason given'}`),
+      }));
+  }
+
+  async *list(prefix: Key, after?: Key): AsyncIterable<ListedObject> {
+    const { bucket, prefix: root, pageSize } = this.#options;
+    let token: string | undefined;
+    do {
+      const page = await this.#requests.send('ListObjectsV2', SMALL, ({ signal }) =>
+        this.#clients.small.send(
+          new ListObjectsV2Command({
+            Bucket: bucket,
+            Prefix: root + prefix,
+            ...(after === undefined || after === '' ? {} : { StartAfter: root + after }),
+            ...(token === undefined ? {} : { ContinuationToken: token }),
+            ...(pageSize === undefined ? {} : { MaxKeys: pageSize }),
+          }),
+          { abortSignal: signal },
+        ),
+      );
+      for (const { Key, Size } of page.Contents ?? []) {
+        if (Key !== undefined) yield { key: Key.slice(root.length), size: Size ?? 0 };
+      }
+      token = page.IsTruncated === true ? page.NextContinuationToken : undefined;
+    } while (token !== undefined);
+  }
+
+  /** @returns the id of a new multipart upload of that key */
+  async beginMultipart(key: Key): Promise<string> {
+    const { UploadId } = await this.#requests.send('CreateMultipartUpload', SMALL, ({ signal }) =>
+      this.#clients.parts.send(new CreateMultipartUploadCommand({ ...this.#at(key), ChecksumAlgorithm: 'CRC32' }), {
+        abortSignal: signal,
+      }),
+    );
+    if (UploadId === undefined) throw new Error('the object store began a multipart upload without an id');
+    return UploadId;
+  }
+
+  async uploadPart(key: Key, upload: string, n: number, bytes: Uint8Array): Promise<StagedPart> {
+    const crc = checksum(bytes);
+    const { ETag } = await this.#requests.send('UploadPart', LARGE, ({ signal, allow }) => {
+      allow(bytes.length);
+      return this.#clients.parts.send(
+        new UploadPartCommand({
+          ...this.#at(key),
+          UploadId: upload,
+          PartNumber: n,
+          Body: bytes,
+          ContentLength: bytes.length,
+          ChecksumCRC32: crc,
+        }),
+        { abortSignal: signal },
+      );
+    });
+    if (ETag === undefined) throw new Error('the object store took a part without naming it');
+    return { n, size: bytes.length, etag: ETag, crc };
+  }
+
+  /** Each part is named with its etag and checksum: the store refuses one that is not what was counted. */
+  async completeMultipart(key: Key, upload: string, parts: readonly StagedPart[]): Promise<void> {
+    const Parts = parts.map(({ n, etag, crc }) => ({ PartNumber: n, ETag: etag, ChecksumCRC32: crc }));
+    await this.#requests.send('CompleteMultipartUpload', LARGE, ({ signal }) =>
+      this.#clients.parts.send(
+        new CompleteMultipartUploadCommand({ ...this.#at(key), UploadId: upload, MultipartUpload: { Parts } }),
+        { abortSignal: signal },
+      ),
+    );
+  }
+
+  async abortMultipart(key: Key, upload: string): Promise<void> {
+    await this.#requests.send('AbortMultipartUpload', SMALL, ({ signal }) =>
+      this.#clients.small.send(new AbortMultipartUploadCommand({ ...this.#at(key), UploadId: upload }), {
+        abortSignal: signal,
+      }),
+    );
+  }
+
+  /** Multipart uploads under way of keys below a prefix. MinIO knows of those only by the whole key, and ends them itself. */
+  async *multiparts(prefix: Key): AsyncIterable<OpenMultipart> {
+    const { bucket, prefix: root, pageSize } = this.#options;
+    let marker: { KeyMarker?: string; UploadIdMarker?: string } | undefined = {};
+    while (marker !== undefined) {
+      const from: { KeyMarker?: string; UploadIdMarker?: string } = marker;
+      const page = await this.#requests.send('ListMultipartUploads', SMALL, ({ signal }) =>
+        this.#clients.small.send(
+          new ListMultipartUploadsCommand({
+            Bucket: bucket,
+            Prefix: root + prefix,
+            ...from,
+            ...(pageSize === undefined ? {} : { MaxUploads: pageSize }),
+          }),
+          { abortSignal: signal },
+        ),
+      );
+      for (const { Key, UploadId, Initiated } of page.Uploads ?? []) {
+        if (Key === undefined || UploadId === undefined) continue;
+        yield { key: Key.slice(root.length), upload: UploadId, begunAt: Initiated?.getTime() };
+      }
+      const { NextKeyMarker: key, NextUploadIdMarker: upload } = page;
+      marker =
+        page.IsTruncated !== true || key === undefined
+          ? undefined
+          : { KeyMarker: key, ...(upload === undefined ? {} : { UploadIdMarker: upload }) };
+    }
+  }
+
+  #at(key: Key): { Bucket: string; Key: string } {
+    return { Bucket: this.#options.bucket, Key: this.#options.prefix + key };
+  }
+}
+
+interface NodeStream extends AsyncIterable<Uint8Array> {
+  destroy(): void;
+}
+
+function isNodeStream(body: unknown): body is NodeStream {
+  return typeof body === 'object' && body !== null && 'destroy' in body && Symbol.asyncIterator in body;
+}
+
+/** CRC-32 as S3's headers carry it. */
+function checksum(bytes: Uint8Array): string {
+  const digits = Buffer.alloc(4);
+  digits.writeUInt32BE(crc32(bytes));
+  return digits.toString('base64');
+}

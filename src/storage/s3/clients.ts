@@ -1,0 +1,89 @@
+import { Agent as HttpAgent } from 'node:http';
+import { Agent as HttpsAgent } from 'node:https';
+import { S3Client, type S3ClientConfig } from '@aws-sdk/client-s3';
+import { FetchHttpHandler } from '@smithy/fetch-http-handler';
+import { NodeHttpHandler } from '@smithy/node-http-handler';
+import type { S3Settings } from './settings.ts';
+
+/** One client a purpose, so that none waits for another's connections. */
+export interface S3Clients {
+  /** The log and everything small. */
+  readonly small: S3Client;
+  /** Parts and their completion. */
+  readonly parts: S3Client;
+  /** Bodies that clients read, at their own pace. */
+  readonly streams: S3Client;
+  /** Signs addresses under the name by which clients reach the store; sends nothing. */
+  readonly presigning: S3Client;
+  destroy(): void;
+}
+
+/** Half as dear as Node's client, and it needs no more than the few connections that small requests and parts take. */
+function fetchHandler({ ca, insecureSkipVerify }: S3Settings): FetchHttpHandler {
+  if (ca === undefined && insecureSkipVerify !== true) return new FetchHttpHandler({ keepAlive: true });
+  const tls = { ...(ca === undefined ? {} : { ca }), rejectUnauthorized: insecureSkipVerify !== true };
+  const customFetch = (request: string | URL | Request): Promise<Response> => fetch(request, { tls });
+  return new FetchHttpHandler({
+    keepAlive: true,
+    customFetch: Object.assign(customFetch, { preconnect: fetch.preconnect }),
+  });
+}
+
+/**
+ * Bun's fetch has 256 connections in the whole process. That many stalled readers would hang every write; sockets of Node's
+ * agents are not counted among them.
+ */
+function streamHandler({ ca, insecureSkipVerify }: S3Settings): NodeHttpHandler {
+  const tls = { ...(ca === undefined ? {} : { ca }), rejectUnauthorized: insecureSkipVerify !== true };
+  return new NodeHttpHandler({
+    httpAgent: new HttpAgent({ keepAlive: true, maxSockets: Number.POSITIVE_INFINITY }),
+    httpsAgent: new HttpsAgent({ keepAlive: true, maxSockets: Number.POSITIVE_INFINITY, ...tls }),
+  });
+}
+
+/** Hashing each body for its signature costs more than sending it; the CRC that goes with it is verified by the store. */
+function leaveUnsigned(client: S3Client): S3Client {
+  client.middlewareStack.add(
+    (next) => (args) => {
+      const { request } = args;
+      if (typeof request === 'object' && request !== null && 'headers' in request) {
+        Object.assign(request.headers ?? {}, { 'x-amz-content-sha256': 'UNSIGNED-PAYLOAD' });
+      }
+      return next(args);
+    },
+    { step: 'build', name: 'leaveUnsigned' },
+  );
+  return client;
+}
+
+export function openClients(settings: S3Settings): S3Clients {
+  const { endpoint, redirectEndpoint, credentials } = settings;
+  const region = settings.region ?? (endpoint === undefined ? undefined : 'us-east-1');
+  const shared: S3ClientConfig = {
+    ...(endpoint === undefined ? {} : { endpoint }),
+    ...(region === undefined ? {} : { region }),
+    ...(credentials === undefined ? {} : { credentials }),
+    forcePathStyle: settings.forcePathStyle === true,
+    requestChecksumCalculation: 'WHEN_REQUIRED',
+    responseChecksumValidation: 'WHEN_REQUIRED',
+    // Attempts are counted in requests.ts, against a deadline.
+    maxAttempts: 1,
+  };
+  const small = leaveUnsigned(new S3Client({ ...shared, requestHandler: fetchHandler(settings) }));
+  const parts = leaveUnsigned(new S3Client({ ...shared, requestHandler: fetchHandler(settings) }));
+  const streams = new S3Client({ ...shared, requestHandler: streamHandler(settings) });
+  const presigning = new S3Client({
+    ...shared,
+    ...(redirectEndpoint === undefined ? {} : { endpoint: redirectEndpoint }),
+    requestHandler: fetchHandler(settings),
+  });
+  return {
+    small,
+    parts,
+    streams,
+    presigning,
+    destroy: () => {
+      for (const client of [small, parts, streams, presigning]) client.destroy();
+    },
+  };
+}

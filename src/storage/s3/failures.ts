@@ -1,0 +1,102 @@
+import { RegistryError } from '../../oci/errors.ts';
+
+/** What an error of the SDK, of fetch or of a socket says about itself. */
+export interface Failure {
+  /** S3's code, or the class of the error. */
+  readonly name: string;
+  /** The system's code: ECONNREFUSED, DEPTH_ZERO_SELF_SIGNED_CERT. */
+  readonly code: string | undefined;
+  /** undefined: there was no answer. */
+  readonly status: number | undefined;
+  readonly message: string;
+}
+
+/** The store did not say whether the operation happened, for as long as it is worth to wait. */
+export class NoAnswer extends Error {
+  override readonly name = 'NoAnswer';
+
+  constructor(operation: string, cause: unknown) {
+    super(`the object store gave no answer to ${operation}`, { cause });
+  }
+}
+
+export function failureOf(error: unknown): Failure {
+  if (!(error instanceof Error)) return { name: '', code: undefined, status: undefined, message: String(error) };
+  const metadata = field(error, '$metadata');
+  const status = typeof metadata === 'object' && metadata !== null ? field(metadata, 'httpStatusCode') : undefined;
+  const code = field(error, 'code');
+  return {
+    name: error.name,
+    code: typeof code === 'string' ? code : undefined,
+    status: typeof status === 'number' ? status : undefined,
+    message: error.message,
+  };
+}
+
+function field(object: object, name: string): unknown {
+  return name in object ? Reflect.get(object, name) : undefined;
+}
+
+/** Codes that say "later" or "I am broken", whatever their status; S3 also sends them behind a 200. */
+const PASSING = new Set([
+  'InternalError',
+  'OperationAborted',
+  'RequestTimeout',
+  'ServiceUnavailable',
+  'SlowDown',
+  'SlowDownRead',
+  'SlowDownWrite',
+  'Throttling',
+  'ThrottlingException',
+  'TooManyRequests',
+]);
+
+/** Statuses of a store that has no room left. */
+const FULL = 507;
+
+/** Whether the same request may succeed a moment later. */
+export function isPassing(error: unknown): boolean {
+  const { name, code, status } = failureOf(error);
+  if (PASSING.has(name)) return true;
+  if (isUntrusted(code)) return false;
+  if (name === 'CredentialsProviderError') return false;
+  return (
+    status === undefined || status === 408 || status === 429 || (status >= 500 && status !== FULL && status !== 501)
+  );
+}
+
+/** A certificate does not become trusted by trying again. */
+export function isUntrusted(code: string | undefined): boolean {
+  return code !== undefined && /CERT|SELF_SIGNED|UNABLE_TO_VERIFY|UNABLE_TO_GET_ISSUER/.test(code);
+}
+
+export function isMissing(error: unknown): boolean {
+  const { name, status } = failureOf(error);
+  return status === 404 && (name === 'NoSuchKey' || name === 'NotFound');
+}
+
+export function isPreconditionFailed(error: unknown): boolean {
+  return failureOf(error).status === 412;
+}
+
+/** Somebody else's conditional write of the same key is under way: the store asks to try again. */
+export function isConflict(error: unknown): boolean {
+  return failureOf(error).status === 409;
+}
+
+export function isUploadGone(error: unknown): boolean {
+  return failureOf(error).name === 'NoSuchUpload';
+}
+
+/** A part is not what it was when it was counted: somebody else wrote over its number, or the store lost it. */
+export function isPartGone(error: unknown): boolean {
+  const { name } = failureOf(error);
+  return name === 'InvalidPart' || name === 'InvalidPartOrder';
+}
+
+/** The error to be thrown: `storage-full` where the store has no room, which it says before it writes. */
+export function thrown(error: unknown): unknown {
+  const { name, status } = failureOf(error);
+  if (status !== FULL && !/StorageFull|QuotaExceeded/.test(name)) return error;
+  return new RegistryError('storage-full', 'there is no room left in the storage: try again later', undefined, error);
+}

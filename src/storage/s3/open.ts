@@ -1,0 +1,124 @@
+import { readFileSync } from 'node:fs';
+import { CATALOG } from '../paths.ts';
+import { openFormat, proveStore, StoreRefused } from '../prepare.ts';
+import { S3Driver } from './driver.ts';
+import { failureOf, isUntrusted, NoAnswer } from './failures.ts';
+import type { S3Configuration, S3Credentials, S3Ports, S3Settings } from './settings.ts';
+
+export interface S3Store {
+  readonly driver: S3Driver;
+  /** The store's ULID. */
+  readonly store: string;
+  close(): Promise<void>;
+}
+
+/** What S3 takes for any part but the last. */
+const LEAST_PART = 5 * 1024 ** 2;
+const LARGEST_PART = 5 * 1024 ** 3;
+
+/**
+ * Opens the bucket, making a store of it first where it is none. Any number of processes may do so at once.
+ * @throws StoreRefused in one line: settings that cannot be, no such bucket, wrong credentials, a certificate that is not
+ * trusted, no answer, an unknown layout, a store that ignores the condition of `create`
+ */
+export async function openS3Store(config: S3Configuration, ports: S3Ports): Promise<S3Store> {
+  const settings = readSettings(config);
+  const driver = new S3Driver(settings, ports);
+  try {
+    await reachBucket(driver);
+    const store = await openFormat(driver, ports.newId);
+    await proveStore(driver, ports.newId);
+    return { driver, store, close: () => driver.close() };
+  } catch (error) {
+    await driver.close();
+    throw error instanceof StoreRefused ? error : new StoreRefused(reasonOf(error, settings));
+  }
+}
+
+/** One cheap request whose errors, unlike those of HEAD, say what is wrong. */
+async function reachBucket(driver: S3Driver): Promise<void> {
+  for await (const _ of driver.list(CATALOG)) return;
+}
+
+export function readSettings(config: S3Configuration): S3Settings {
+  const { s3Bucket: bucket, s3PartSize: partSize } = config;
+  if (bucket === undefined) throw new StoreRefused('S3_BUCKET is not set: name the bucket that holds the registry');
+  if (partSize < LEAST_PART || partSize > LARGEST_PART) {
+    throw new StoreRefused(`S3_PART_SIZE=${partSize} cannot be used: S3 takes parts of 5MiB to 5GiB`);
+  }
+  return {
+    bucket,
+    partSize,
+    region: config.s3Region,
+    endpoint: config.s3Endpoint,
+    redirectEndpoint: config.s3RedirectEndpoint,
+    prefix: config.s3Prefix,
+    forcePathStyle: config.s3ForcePathStyle,
+    ca: config.s3CaFile === undefined ? undefined : readCertificates(config.s3CaFile),
+    insecureSkipVerify: config.s3InsecureSkipVerify,
+    credentials: credentialsOf(config),
+    uploadBuffer: config.uploadBuffer,
+  };
+}
+
+function readCertificates(path: string): string {
+  let text: string;
+  try {
+    text = readFileSync(path, 'utf8');
+  } catch (error) {
+    throw new StoreRefused(`S3_CA_FILE=${path} cannot be read (${failureOf(error).code ?? String(error)})`);
+  }
+  if (!text.includes('-----BEGIN CERTIFICATE-----')) {
+    throw new StoreRefused(`S3_CA_FILE=${path} holds no certificate in PEM form`);
+  }
+  return text;
+}
+
+function credentialsOf(config: S3Configuration): S3Credentials | undefined {
+  const { awsAccessKeyId: accessKeyId, awsSecretAccessKey: secretAccessKey, awsSessionToken: sessionToken } = config;
+  if (accessKeyId === undefined && secretAccessKey === undefined) return undefined;
+  if (accessKeyId === undefined || secretAccessKey === undefined) {
+    throw new StoreRefused('AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY are set together or not at all');
+  }
+  return { accessKeyId, secretAccessKey, ...(sessionToken === undefined ? {} : { sessionToken }) };
+}
+
+function reasonOf(error: unknown, settings: S3Settings): string {
+  const { name, code, status, message } = failureOf(error instanceof NoAnswer ? error.cause : error);
+  const where = settings.endpoint ?? `S3 in ${settings.region ?? 'the configured region'}`;
+  const said = oneLine([name, code, message].filter((part) => part !== undefined && part !== '').join(': '));
+  if (code === 'ERR_TLS_CERT_ALTNAME_INVALID') {
+    return `the certificate of ${where} is for another host name: correct S3_ENDPOINT or the certificate`;
+  }
+  if (isUntrusted(code)) {
+    return `the certificate of ${where} is not trusted (${code}): set S3_CA_FILE to the certificate that signed it`;
+  }
+  switch (name) {
+    case 'NoSuchBucket':
+      return `the bucket ${settings.bucket} does not exist at ${where}: make it, or correct S3_BUCKET`;
+    case 'InvalidBucketName':
+      return `S3_BUCKET=${settings.bucket} is no name that a bucket can have`;
+    case 'InvalidAccessKeyId':
+    case 'SignatureDoesNotMatch':
+    case 'InvalidToken':
+    case 'ExpiredToken':
+      return `${where} refuses the credentials (${name}): check AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY`;
+    case 'CredentialsProviderError':
+      return 'there are no credentials for S3: set AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY, or give this machine a role';
+    case 'RequestTimeTooSkewed':
+      return `the clock of this machine differs too much from that of ${where}: correct it`;
+    case 'AccessDenied':
+      return `${where} does not let these credentials use the bucket ${settings.bucket}: allow them to list, read, write and delete`;
+    case 'PermanentRedirect':
+    case 'AuthorizationHeaderMalformed':
+      return `the bucket ${settings.bucket} is in another region or at another endpoint: correct S3_REGION or S3_ENDPOINT`;
+    default:
+  }
+  if (status === undefined)
+    return `${where} cannot be reached (${said}): check S3_ENDPOINT, and that the store is running`;
+  return `${where} cannot be used (status ${status}, ${said}): check S3_ENDPOINT and S3_BUCKET`;
+}
+
+function oneLine(text: string): string {
+  return text.replace(/\s+/g, ' ').slice(0, 200);
+}

@@ -1,0 +1,35 @@
+import { createHash, type Hash } from 'node:crypto';
+import { LRUCache } from 'lru-cache';
+import type { Algorithm } from '../../oci/digest.ts';
+import type { Incarnation } from '../../oci/names.ts';
+
+interface Running {
+  readonly algorithm: Algorithm;
+  readonly offset: number;
+  readonly hash: Hash;
+}
+
+/** Uploads whose hash is kept between two requests. */
+const KEPT = 4_096;
+
+/** The unfinished hashes of uploads whose last request came to this process. */
+export class RunningDigests {
+  readonly #kept = new LRUCache<Incarnation, Running>({ max: KEPT });
+
+  begin(algorithm: Algorithm, bytes: Uint8Array): Hash {
+    return createHash(algorithm).update(bytes);
+  }
+
+  keep(inc: Incarnation, algorithm: Algorithm, offset: number, hash: Hash): void {
+    this.#kept.set(inc, { algorithm, offset, hash });
+  }
+
+  /** The hash of exactly the first `offset` bytes, for one taker; undefined where only reading them again could tell. */
+  take(inc: Incarnation, algorithm: Algorithm, offset: number): Hash | undefined {
+    if (offset === 0) return createHash(algorithm);
+    const running = this.#kept.get(inc);
+    if (running?.offset !== offset || running.algorithm !== algorithm) return undefined;
+    this.#kept.delete(inc);
+    return running.hash;
+  }
+}

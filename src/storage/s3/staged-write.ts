@@ -1,0 +1,255 @@
+import type { Hash } from 'node:crypto';
+import { type Algorithm, digestFromHex } from '../../oci/digest.ts';
+import type { Digest, Incarnation } from '../../oci/names.ts';
+import type { Key, StagedProgress, StagedWrite } from '../driver.ts';
+import { stagedGone } from '../staged-gone.ts';
+import type { Bucket } from './bucket.ts';
+import type { Budget, Holder } from './budget.ts';
+import { PartBuffer } from './part-buffer.ts';
+import type { PartSender } from './part-sender.ts';
+import { LARGE } from './requests.ts';
+import type { RunningDigests } from './running-digests.ts';
+import { encodeState, type StagedState, sizeOfParts, sizeOfState } from './staged-state.ts';
+
+export interface StagedWritePorts {
+  readonly bucket: Bucket;
+  readonly budget: Budget;
+  readonly digests: RunningDigests;
+  readonly partSize: number;
+  readonly now: () => number;
+  readonly newTailKey: () => Key;
+}
+
+/** An object that holds exactly the bytes behind the last whole part. */
+interface Tail {
+  readonly key: Key;
+  readonly size: number;
+  /** Whether a state that was given to the caller names it: such a tail is deleted only by who holds a later state. */
+  readonly told: boolean;
+}
+
+/** One holder's write: whole parts are sent while the next one fills, what is left is a tail object once it settles. */
+export class S3StagedWrite implements StagedWrite, Holder {
+  readonly #inc: Incarnation;
+  readonly #base: StagedState;
+  readonly #algorithm: Algorithm;
+  readonly #ports: StagedWritePorts;
+  readonly #sender: PartSender;
+  readonly #buffer: PartBuffer;
+  /** Of all bytes up to the last one written; undefined where bytes before this hold would have to be read again. */
+  #hash: Hash | undefined;
+  #written: number;
+  /** Where the buffer's bytes are too, as long as none were added. */
+  #tail: Tail | undefined;
+  /** The buffer's bytes are in the tail alone. */
+  #spilled: boolean;
+  #spilling: Promise<void> | undefined;
+  /** Tails that no state names any more, or only earlier states do. */
+  readonly #unused: Key[] = [];
+  readonly #stale: Key[] = [];
+  #failure: unknown;
+  #settled: number;
+  #over = false;
+  touchedAt: number;
+
+  /** @param hash of exactly the bytes that the base has, where it is known */
+  constructor(
+    inc: Incarnation,
+    base: StagedState,
+    algorithm: Algorithm,
+    hash: Hash | undefined,
+    sender: PartSender,
+    ports: StagedWritePorts,
+  ) {
+    this.#inc = inc;
+    this.#base = base;
+    this.#algorithm = algorithm;
+    this.#ports = ports;
+    this.#sender = sender;
+    this.#hash = hash;
+    this.#buffer = new PartBuffer(ports.budget, ports.partSize);
+    this.#written = sizeOfState(base);
+    this.#settled = this.#written;
+    this.#tail = base.tail === undefined ? undefined : { ...base.tail, told: true };
+    this.#spilled = this.#tail !== undefined;
+    this.touchedAt = ports.now();
+    ports.budget.join(this);
+  }
+
+  get reclaimable(): number {
+    const busy = this.#over || this.#spilling !== undefined || this.#buffer.isFull || this.#failure !== undefined;
+    return busy ? 0 : this.#buffer.room;
+  }
+
+  /** Brings the tail that the hold goes on from into memory. @throws RegistryError `upload-unknown` when it is gone */
+  async load(): Promise<void> {
+    if (!this.#spilled || this.#tail === undefined) return;
+    const { key, size } = this.#tail;
+    await this.#buffer.grow(size, () => true);
+    // Its room is held, but there is nothing yet that could be spilled.
+    this.#spilled = false;
+    this.#spilling = this.#fill(key, size).finally(() => {
+      this.#spilling = undefined;
+    });
+    await this.#spilling;
+  }
+
+  async #fill(key: Key, size: number): Promise<void> {
+    try {
+      const bytes = await this.#ports.bucket.read(key);
+      if (bytes === undefined || bytes.length < size) throw stagedGone();
+      const content = bytes.subarray(0, size);
+      this.#buffer.append(content);
+      // All that there is: its digest is known here, whichever node wrote it.
+      if (this.#hash === undefined && this.#written === size)
+        this.#hash = this.#ports.digests.begin(this.#algorithm, content);
+    } catch (error) {
+      this.#failure = error;
+      this.#buffer.clear();
+      throw error;
+    }
+  }
+
+  async write(chunk: Uint8Array): Promise<void> {
+    this.#hash?.update(chunk);
+    this.#written += chunk.length;
+    for (let taken = 0; taken < chunk.length; ) {
+      this.#throwFailure();
+      this.touchedAt = this.#ports.now();
+      if (this.#spilling !== undefined) {
+        await this.#spilling;
+      } else if (this.#spilled) {
+        await this.load();
+      } else if (this.#buffer.isFull) {
+        await this.#sendPart();
+      } else {
+        const count = this.#buffer.append(taken === 0 ? chunk : chunk.subarray(taken));
+        taken += count;
+        if (count > 0) this.#supersedeTail();
+        else await this.#buffer.grow(chunk.length - taken, () => !this.#spilled && this.#spilling === undefined);
+      }
+    }
+    if (this.#buffer.isFull && this.#spilling === undefined) await this.#sendPart();
+  }
+
+  async #sendPart(): Promise<void> {
+    await this.#sender.send(this.#buffer.takeFull());
+  }
+
+  #throwFailure(): void {
+    this.#failure ??= this.#sender.failure;
+    if (this.#failure !== undefined) throw this.#failure;
+  }
+
+  /** The buffer got bytes that the tail does not have. */
+  #supersedeTail(): void {
+    if (this.#tail === undefined) return;
+    (this.#tail.told ? this.#stale : this.#unused).push(this.#tail.key);
+    this.#tail = undefined;
+  }
+
+  async spill(): Promise<void> {
+    if (this.reclaimable === 0) return;
+    this.#spilling = this.#writeTail()
+      .then(
+        () => {
+          this.#spilled = this.#tail !== undefined;
+          this.#buffer.clear();
+        },
+        (error: unknown) => {
+          this.#failure ??= error;
+        },
+      )
+      .finally(() => {
+        this.#spilling = undefined;
+      });
+    await this.#spilling;
+  }
+
+  /** Keeps the buffer's bytes as an object, unless they are one already. */
+  async #writeTail(): Promise<void> {
+    if (this.#tail !== undefined || this.#buffer.filled === 0) return;
+    const { content } = this.#buffer;
+    const key = this.#ports.newTailKey();
+    await this.#ports.bucket.put(key, content, LARGE);
+    this.#tail = { key, size: content.length, told: false };
+  }
+
+  async settle(): Promise<StagedProgress> {
+    await this.#spilling;
+    await this.#sender.finish();
+    this.#failure ??= this.#sender.failure;
+    if (this.#failure === undefined) {
+      await this.#writeTail().catch((error: unknown) => {
+        this.#failure = error;
+      });
+    }
+    if (this.#failure !== undefined) return this.#whatIsThere(this.#failure);
+    this.#settled = this.#written;
+    if (this.#tail !== undefined) this.#tail = { ...this.#tail, told: true };
+    await this.#deleteUnused();
+    const state = this.#stateWith(this.#tail);
+    const digest = this.#hash === undefined ? {} : { digest: this.#digest(this.#hash) };
+    return { size: this.#written, state: encodeState(state), ...digest };
+  }
+
+  /** What failed to be stored is lost, what came before it counts. */
+  #whatIsThere(failure: unknown): StagedProgress {
+    const { upload } = this.#sender;
+    if (this.#sender.parts.length === 0) {
+      const base = { ...this.#base, ...(upload === undefined ? {} : { upload }), next: this.#sender.next };
+      return { size: sizeOfState(base), state: encodeState(base), failure };
+    }
+    const state = this.#stateWith(undefined);
+    return { size: sizeOfParts(state.parts), state: encodeState(state), failure };
+  }
+
+  #stateWith(tail: Tail | undefined): StagedState {
+    const { upload, next, parts } = this.#sender;
+    const before = this.#base.tail?.key;
+    const replaced = before === undefined || before === tail?.key ? [] : [before];
+    return {
+      ...(upload === undefined ? {} : { upload }),
+      parts: [...this.#base.parts, ...parts],
+      ...(tail === undefined ? {} : { tail: { key: tail.key, size: tail.size } }),
+      stale: [...new Set([...replaced, ...this.#stale])],
+      next,
+    };
+  }
+
+  #digest(hash: Hash): Digest {
+    return digestFromHex(this.#algorithm, hash.copy().digest('hex'));
+  }
+
+  /** Left behind where that fails: all below uploads/ goes when the session ends. */
+  async #deleteUnused(): Promise<void> {
+    const keys = [...this.#unused.splice(0), ...this.#base.stale];
+    if (keys.length > 0) await this.#ports.bucket.delete(keys);
+  }
+
+  async release(): Promise<void> {
+    await this.#end();
+    const isKnown = this.#failure === undefined && this.#settled === this.#written;
+    if (isKnown && this.#hash !== undefined) {
+      this.#ports.digests.keep(this.#inc, this.#algorithm, this.#settled, this.#hash);
+    }
+  }
+
+  async drop(): Promise<void> {
+    await this.#end();
+    const own = [this.#tail?.key, ...this.#stale, ...this.#unused].filter(
+      (key): key is Key => key !== undefined && key !== this.#base.tail?.key,
+    );
+    if (own.length > 0) await this.#ports.bucket.delete(own);
+    // Without its parts nobody goes on with it: see S3Staging.stage.
+    if (this.#base.parts.length === 0) await this.#sender.abandon().catch(() => undefined);
+  }
+
+  async #end(): Promise<void> {
+    this.#over = true;
+    await this.#spilling;
+    await this.#sender.finish();
+    this.#ports.budget.leave(this);
+    this.#buffer.clear();
+  }
+}

@@ -1,0 +1,213 @@
+import { createHash } from 'node:crypto';
+import { type Algorithm, digestFromHex } from '../../oci/digest.ts';
+import type { Digest, Incarnation } from '../../oci/names.ts';
+import type { KeepState, Key, StagedPlace, StagedWrite } from '../driver.ts';
+import { DATA, dataKey, incarnationOfDataKey, tailKey } from '../paths.ts';
+import { stagedGone } from '../staged-gone.ts';
+import type { Bucket } from './bucket.ts';
+import type { Budget } from './budget.ts';
+import { isPartGone, isUploadGone, NoAnswer } from './failures.ts';
+import { objectStream } from './object-stream.ts';
+import { PartSender } from './part-sender.ts';
+import { RunningDigests } from './running-digests.ts';
+import type { S3Ports } from './settings.ts';
+import {
+  type Cut,
+  cutState,
+  decodeState,
+  encodeState,
+  NOTHING_STAGED,
+  type StagedPart,
+  type StagedState,
+} from './staged-state.ts';
+import { S3StagedWrite } from './staged-write.ts';
+
+export interface S3StagingPorts {
+  readonly bucket: Bucket;
+  readonly budget: Budget;
+  readonly partSize: number;
+  readonly ports: S3Ports;
+}
+
+/**
+ * Blobs on their way: multipart uploads straight to the incarnation's key. A commit copies nothing but the bytes behind the last
+ * whole part. Two holders of one upload never meet: parts that count have numbers that a later holder does not use, `Complete`
+ * names each with its etag and checksum, and it works once.
+ */
+export class S3Staging {
+  readonly #ports: S3StagingPorts;
+  readonly #digests = new RunningDigests();
+
+  constructor(ports: S3StagingPorts) {
+    this.#ports = ports;
+  }
+
+  async stage(place: StagedPlace, from: number, algorithm: Algorithm, keep: KeepState): Promise<StagedWrite> {
+    const { bucket, budget, partSize, ports } = this.#ports;
+    const known = stateOf(place);
+    const base = await this.#withoutEmptyMultipart(dataKey(place.inc), stateAt(known, from));
+    const sender = new PartSender(dataKey(place.inc), base, { bucket, budget, keep });
+    const hash = this.#digests.take(place.inc, algorithm, from);
+    const newTailKey = (): Key => tailKey(place.upload, ports.newId());
+    const write = new S3StagedWrite(place.inc, base, algorithm, hash, sender, {
+      ...{ bucket, budget, partSize, newTailKey },
+      digests: this.#digests,
+      now: ports.now,
+    });
+    try {
+      await write.load();
+    } catch (error) {
+      await write.release();
+      throw error;
+    }
+    return write;
+  }
+
+  /**
+   * A multipart upload without a part that counts is begun anew: a hold that was dropped may have ended it, and one that was
+   * deposed may still be writing into it.
+   */
+  async #withoutEmptyMultipart(key: Key, state: StagedState): Promise<StagedState> {
+    const { upload, ...rest } = state;
+    if (upload === undefined || state.parts.length > 0) return state;
+    await this.#abort(key, upload);
+    return { ...rest, next: 1 };
+  }
+
+  async takeOver(place: StagedPlace, size: number, inc: Incarnation): Promise<StagedPlace> {
+    const { upload } = place;
+    const state = stateAt(stateOf(place), size);
+    // The number that the earlier holder would use for its last bytes is left to it.
+    if (state.parts.length > 0)
+      return { upload, inc: place.inc, state: encodeState({ ...state, next: state.next + 1 }) };
+    const fresh = await this.#withoutEmptyMultipart(dataKey(place.inc), state);
+    return { upload, inc, ...(size === 0 ? {} : { state: encodeState(fresh) }) };
+  }
+
+  async digestStaged(place: StagedPlace, size: number, algorithm: Algorithm): Promise<Digest | undefined> {
+    const { bucket, ports } = this.#ports;
+    const key = dataKey(place.inc);
+    const found = await bucket.head(key);
+    if (found === undefined || found.size < size) return undefined;
+    const hash = createHash(algorithm);
+    const bytes = objectStream({ start: 0, end: size }, (range) => bucket.stream(key, range), ports);
+    for await (const chunk of bytes) hash.update(chunk);
+    return digestFromHex(algorithm, hash.digest('hex'));
+  }
+
+  async commit(place: StagedPlace, size: number): Promise<boolean> {
+    const key = dataKey(place.inc);
+    const state = stateOf(place);
+    const cut = state === undefined ? undefined : cutState(state, size);
+    if (state === undefined || cut === undefined) return false;
+    const isThere =
+      cut.parts.length === 0 ? await this.#commitSmall(key, cut, size) : await this.#commitParts(key, state, cut, size);
+    if (!isThere) return false;
+    if (state.upload !== undefined && cut.parts.length === 0) await this.#abort(key, state.upload);
+    await this.#forgetTails(state);
+    return true;
+  }
+
+  /** No whole part: one conditional write, for an incarnation that is there already may be linked. */
+  async #commitSmall(key: Key, { tail }: Cut, size: number): Promise<boolean> {
+    const { bucket } = this.#ports;
+    return await this.#withTail(tail, async (bytes) => {
+      if (bytes !== undefined && (await bucket.create(key, bytes)) === 'created') return true;
+      return await this.#isThere(key, size);
+    });
+  }
+
+  async #commitParts(key: Key, state: StagedState, cut: Cut, size: number): Promise<boolean> {
+    const { upload } = state;
+    if (upload === undefined) return false;
+    try {
+      const last = await this.#sendTail(key, upload, state.next, cut);
+      await this.#ports.bucket.completeMultipart(key, upload, last === undefined ? cut.parts : [...cut.parts, last]);
+    } catch (error) {
+      if (isPartGone(error)) return false;
+      // The answer to an earlier attempt was lost, here or in a process that was killed: it may have been done all the same.
+      if (!isUploadGone(error) && !(error instanceof NoAnswer) && !(error instanceof TailGone)) throw error;
+      if (await this.#isThere(key, size)) return true;
+      if (error instanceof NoAnswer) throw error;
+      return false;
+    }
+    // Some stores answer a repeated completion with a plain 200, whatever it names.
+    return await this.#isThere(key, size);
+  }
+
+  async #sendTail(key: Key, upload: string, n: number, { tail }: Cut): Promise<StagedPart | undefined> {
+    if (tail === undefined) return undefined;
+    return await this.#withTail(tail, async (bytes) => {
+      if (bytes === undefined) throw new TailGone('the bytes behind the last whole part are gone');
+      return await this.#ports.bucket.uploadPart(key, upload, n, bytes);
+    });
+  }
+
+  /** @param work gets undefined where the tail's object is gone */
+  async #withTail<T>(tail: Cut['tail'], work: (bytes: Uint8Array | undefined) => Promise<T>): Promise<T> {
+    if (tail === undefined) return await work(new Uint8Array());
+    const { bucket, budget } = this.#ports;
+    await budget.take(tail.size);
+    try {
+      const bytes = await bucket.read(tail.key);
+      return await work(bytes === undefined || bytes.length < tail.size ? undefined : bytes.subarray(0, tail.size));
+    } finally {
+      budget.give(tail.size);
+    }
+  }
+
+  async #isThere(key: Key, size: number): Promise<boolean> {
+    return (await this.#ports.bucket.head(key))?.size === size;
+  }
+
+  async discard(place: StagedPlace): Promise<void> {
+    const state = stateOf(place);
+    if (state === undefined) return;
+    if (state.upload !== undefined) await this.#abort(dataKey(place.inc), state.upload);
+    await this.#forgetTails(state);
+  }
+
+  /**
+   * Ends the multipart uploads that were begun before that time (milliseconds): nobody holds their id any more.
+   * @returns how many
+   */
+  async reap(before: number, signal: AbortSignal): Promise<number> {
+    let ended = 0;
+    for await (const { key, upload, begunAt } of this.#ports.bucket.multiparts(DATA)) {
+      if (signal.aborted) break;
+      if (incarnationOfDataKey(key) === undefined || begunAt === undefined || begunAt >= before) continue;
+      await this.#abort(key, upload);
+      ended++;
+    }
+    return ended;
+  }
+
+  async #abort(key: Key, upload: string): Promise<void> {
+    await this.#ports.bucket.abortMultipart(key, upload).catch((error: unknown) => {
+      if (!isUploadGone(error)) throw error;
+    });
+  }
+
+  /** A tail that stays behind goes with the rest below uploads/ when the session ends. */
+  async #forgetTails({ tail, stale }: StagedState): Promise<void> {
+    const keys = tail === undefined ? stale : [...stale, tail.key];
+    if (keys.length > 0) await this.#ports.bucket.delete(keys);
+  }
+}
+
+class TailGone extends Error {
+  override readonly name = 'TailGone';
+}
+
+function stateOf({ state }: StagedPlace): StagedState | undefined {
+  return state === undefined ? undefined : decodeState(state);
+}
+
+/** The state without what lies beyond so many bytes. @throws RegistryError `upload-unknown` when fewer are there */
+function stateAt(state: StagedState | undefined, size: number): StagedState {
+  const cut = cutState(state ?? NOTHING_STAGED, size);
+  if (cut === undefined) throw stagedGone();
+  const { tail: dropped, ...rest } = state ?? NOTHING_STAGED;
+  const stale = dropped === undefined || dropped.key === cut.tail?.key ? rest.stale : [...rest.stale, dropped.key];
+  return { ...rest, parts: [...cut.parts], stale, ...(cut.tail === undefined ? {} : { tail: cut.tail }) };
+}
