@@ -80,8 +80,13 @@ export class Place {
   }
 
   /** Runs a program to its end; its stdin gets the text, its stdout is the answer. */
-  async call(command: string[], input = ''): Promise<string> {
-    const child = Bun.spawn(command, { stdin: new Blob([input]), stdout: 'pipe', stderr: 'pipe' });
+  async call(command: string[], input = '', env: Readonly<Record<string, string>> = {}): Promise<string> {
+    const child = Bun.spawn(command, {
+      env: { ...process.env, ...env },
+      stdin: new Blob([input]),
+      stdout: 'pipe',
+      stderr: 'pipe',
+    });
     this.#children.add(child.pid);
     const [out, err, code] = await Promise.all([
       new Response(child.stdout).text(),

@@ -2,6 +2,7 @@
 import { writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { z } from 'zod';
+import { SETTINGS } from '../../src/config.ts';
 import { freePort, type Place } from '../place.ts';
 import { type Peer, ready } from './peer.ts';
 
@@ -67,6 +68,8 @@ export async function syncedWrites(
 ) {
   const folder = place.folder('synced-writes');
   const numbers = [repositories, clients, layerBytes, seconds].map(String);
-  const text = await place.call([process.execPath, join(LIMITS, 'synced-writes.ts'), folder, ...numbers]);
+  // As many threads for the disk as Marina has.
+  const threads = { UV_THREADPOOL_SIZE: SETTINGS.ioThreads.fallback };
+  const text = await place.call([process.execPath, join(LIMITS, 'synced-writes.ts'), folder, ...numbers], '', threads);
   return syncedSchema.parse(JSON.parse(text));
 }

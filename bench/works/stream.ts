@@ -12,6 +12,7 @@ const QUICK_BYTES = 2 ** 28;
 const REPOSITORY = 'big/image';
 const BAR = 1.3;
 const NGINX_BAR = 0.9;
+const BULKY = true;
 
 function sizeOf(context: Context): [bytes: number, label: string] {
   return context.settings.quick ? [QUICK_BYTES, '256 MiB'] : [GIBIBYTE, '1 GiB'];
@@ -29,31 +30,35 @@ function upload(name: string, form: 'put' | 'patch', words: string): Work {
     name,
     about: `push of one big blob, ${words}`,
     run: async (context): Promise<Row[]> =>
-      withPair(context, async (pair) => {
-        const { place, loadgen, settings } = context;
-        const [bytes, label] = sizeOf(context);
-        const sink = await startSink(place, place.folder('sink'));
-        return withPeer(sink, async () => {
-          const side = (sideName: Side['name'], peer: Peer): Side => ({
-            name: sideName,
-            pid: peer.child.pid,
-            run: async (round) => {
-              const seed = `${name} ${round}`;
-              const order = { mode: 'upload', repositories: [REPOSITORY], parallel: 1, bytes, form, seed } as const;
-              const load = await loadgen.run(peer.address, order);
-              // Every round pushes other bytes, so nothing will ask for these again: make room, outside the timed part.
-              for (const path of filesOver(peer.data, bytes)) {
-                rmSync(path);
-              }
-              return mebibytesPerSecond(load);
-            },
+      withPair(
+        context,
+        async (pair) => {
+          const { place, loadgen, settings } = context;
+          const [bytes, label] = sizeOf(context);
+          const sink = await startSink(place, place.folder('sink'));
+          return withPeer(sink, async () => {
+            const side = (sideName: Side['name'], peer: Peer): Side => ({
+              name: sideName,
+              pid: peer.child.pid,
+              run: async (round) => {
+                const seed = `${name} ${round}`;
+                const order = { mode: 'upload', repositories: [REPOSITORY], parallel: 1, bytes, form, seed } as const;
+                const load = await loadgen.run(peer.address, order);
+                // Every round pushes other bytes, so nothing will ask for these again: make room, outside the timed part.
+                for (const path of filesOver(peer.data, bytes)) {
+                  rmSync(path);
+                }
+                return mebibytesPerSecond(load);
+              },
+            });
+            const sides = [side('marina', pair.marina), side('distribution', pair.distribution), side('limit', sink)];
+            const raw = await alternate(settings, sides, async () => void (await place.call(['sync'])));
+            const title = `push of ${label}, ${words}`;
+            return [compare({ work: name, title, unit: 'MiB/s', bar: BAR, limitName: 'no hashing' }, raw)];
           });
-          const sides = [side('marina', pair.marina), side('distribution', pair.distribution), side('limit', sink)];
-          const raw = await alternate(settings, sides, async () => void (await place.call(['sync'])));
-          const title = `push of ${label}, ${words}`;
-          return [compare({ work: name, title, unit: 'MiB/s', bar: BAR, limitName: 'no hashing' }, raw)];
-        });
-      }),
+        },
+        BULKY,
+      ),
   };
 }
 
@@ -79,40 +84,44 @@ function pull(name: string, parallel: number, times: number, words: string): Wor
     name,
     about: `pull of one big blob, ${words}`,
     run: async (context): Promise<Row[]> =>
-      withPair(context, async (pair) => {
-        const { place, loadgen, settings, tools } = context;
-        const [bytes, label] = sizeOf(context);
-        const path = await pushBig(context, each(pair), bytes);
-        for (const registry of each(pair)) {
-          await verifyServed(registry.address, path, path.slice(path.indexOf('sha256:')));
-        }
-        const side = (sideName: Side['name'], { address, child }: Peer, at = path): Side => ({
-          name: sideName,
-          pid: child.pid,
-          run: async () =>
-            mebibytesPerSecond(await loadgen.run(address, { mode: 'download', path: at, parallel, bytes, times })),
-        });
-        const sides = [side('marina', pair.marina), side('distribution', pair.distribution)];
-        const title = `pull of ${label}, ${words}`;
-        const bars = { work: name, title, unit: 'MiB/s', bar: BAR };
-        if (tools.nginx === undefined) {
-          return [compare(bars, await alternate(settings, sides))];
-        }
-        const folder = place.folder('nginx');
-        const served = join(folder, 'files');
-        mkdirSync(served);
-        // The very file that distribution serves: same bytes, same pages in memory, no second copy.
-        const [file] = filesOver(pair.distribution.data, bytes);
-        if (file === undefined) {
-          throw new Error('distribution has no file as big as what was pushed');
-        }
-        linkSync(file, join(served, 'blob'));
-        const nginx = await startNginx(place, tools.nginx, folder);
-        return withPeer(nginx, async () => {
-          const raw = await alternate(settings, [...sides, side('limit', nginx, '/blob')]);
-          return [compare({ ...bars, limitName: 'nginx', limitBar: NGINX_BAR }, raw)];
-        });
-      }),
+      withPair(
+        context,
+        async (pair) => {
+          const { place, loadgen, settings, tools } = context;
+          const [bytes, label] = sizeOf(context);
+          const path = await pushBig(context, each(pair), bytes);
+          for (const registry of each(pair)) {
+            await verifyServed(registry.address, path, path.slice(path.indexOf('sha256:')));
+          }
+          const side = (sideName: Side['name'], { address, child }: Peer, at = path): Side => ({
+            name: sideName,
+            pid: child.pid,
+            run: async () =>
+              mebibytesPerSecond(await loadgen.run(address, { mode: 'download', path: at, parallel, bytes, times })),
+          });
+          const sides = [side('marina', pair.marina), side('distribution', pair.distribution)];
+          const title = `pull of ${label}, ${words}`;
+          const bars = { work: name, title, unit: 'MiB/s', bar: BAR };
+          if (tools.nginx === undefined) {
+            return [compare(bars, await alternate(settings, sides))];
+          }
+          const folder = place.folder('nginx');
+          const served = join(folder, 'files');
+          mkdirSync(served);
+          // The very file that distribution serves: same bytes, same pages in memory, no second copy.
+          const [file] = filesOver(pair.distribution.data, bytes);
+          if (file === undefined) {
+            throw new Error('distribution has no file as big as what was pushed');
+          }
+          linkSync(file, join(served, 'blob'));
+          const nginx = await startNginx(place, tools.nginx, folder);
+          return withPeer(nginx, async () => {
+            const raw = await alternate(settings, [...sides, side('limit', nginx, '/blob')]);
+            return [compare({ ...bars, limitName: 'nginx', limitBar: NGINX_BAR }, raw)];
+          });
+        },
+        BULKY,
+      ),
   };
 }
 
