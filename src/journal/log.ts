@@ -53,7 +53,7 @@ export async function foldLog(driver: StoreReader, repo: RepositoryName): Promis
   return { state, snapshotBytes, ...tail };
 }
 
-/** Folds the slots after the state's, one after another. */
+/** Folds the slots after the state's, one after another. The state may move meanwhile by others' doing. */
 export async function catchUp(
   driver: StoreReader,
   repo: RepositoryName,
@@ -62,7 +62,9 @@ export async function catchUp(
   let slots = 0;
   let bytes = 0;
   for (;;) {
-    const slot = await readSlot(driver, repo, state.seq + 1);
+    const seq = state.seq + 1;
+    const slot = await readSlot(driver, repo, seq);
+    if (state.seq + 1 !== seq) continue;
     if (slot === undefined) return { slots, bytes };
     applySlot(repo, state, slot);
     slots++;

@@ -14,11 +14,14 @@ export class MemoryCatalog {
   /** true, false, or not looked at yet. */
   readonly #known = new Map<RepositoryName, boolean | undefined>();
   readonly #names = new SortedNames<RepositoryName>(() => this.#known.keys());
+  readonly #probes: boolean;
   #listing: Promise<void> | undefined;
 
-  constructor(driver: StorageDriver, exists: (repo: RepositoryName) => Promise<boolean>) {
+  /** @param probes other processes may write too: nothing is remembered */
+  constructor(driver: StorageDriver, exists: (repo: RepositoryName) => Promise<boolean>, probes = false) {
     this.#driver = driver;
     this.#exists = exists;
+    this.#probes = probes;
   }
 
   /** A repository began to exist, or ceased to. */
@@ -28,6 +31,7 @@ export class MemoryCatalog {
   }
 
   async page(after: string | undefined, limit: number): Promise<Page<RepositoryName>> {
+    if (this.#probes) return this.#pageAnew(after, limit);
     this.#listing ??= this.#list().catch((error: unknown) => {
       this.#listing = undefined;
       throw error;
@@ -41,6 +45,22 @@ export class MemoryCatalog {
       items.push(...names.filter((name) => this.#known.get(name) === true));
       last = names[names.length - 1];
       if (!more) break;
+    }
+    return { items: items.slice(0, limit), more: items.length > limit };
+  }
+
+  async #pageAnew(after: string | undefined, limit: number): Promise<Page<RepositoryName>> {
+    const names: RepositoryName[] = [];
+    for await (const { key } of this.#driver.list(CATALOG)) {
+      const repo = repositoryOfMarker(key);
+      if (repo !== undefined && (after === undefined || repo > after)) names.push(repo);
+    }
+    names.sort();
+    const items: RepositoryName[] = [];
+    for (let start = 0; start < names.length && items.length <= limit; start += PROBES) {
+      const some = names.slice(start, start + PROBES);
+      const exist = await Promise.all(some.map((name) => this.#exists(name)));
+      items.push(...some.filter((_, index) => exist[index]));
     }
     return { items: items.slice(0, limit), more: items.length > limit };
   }

@@ -20,6 +20,9 @@ class Resident implements WritableView {
   weight: number;
   readonly #repo: RepositoryName;
   readonly #ports: MemoryProjectionPorts;
+  /** The probe that storage is being asked for, and the one after it. */
+  #probing: Promise<void> | undefined;
+  #next: Promise<void> | undefined;
 
   constructor(repo: RepositoryName, folded: Awaited<ReturnType<typeof foldLog>>, ports: MemoryProjectionPorts) {
     this.#repo = repo;
@@ -31,19 +34,42 @@ class Resident implements WritableView {
   }
 
   async head(): Promise<ViewHead> {
+    if (this.#ports.probe === true) await this.probe();
     return { seq: this.state.seq, hash: this.state.hash, facts: this.state };
   }
 
   /** Nobody else reads this view. */
-  async announce(): Promise<void> {}
+  async announce(): Promise<boolean> {
+    return true;
+  }
 
   async apply(batch: Batch, hash: SlotHash, size: number): Promise<void> {
+    // A probe may have found it already.
+    if (batch.seq <= this.state.seq) return;
     this.state.apply(batch, hash);
     this.#grow({ slots: 1, bytes: size });
   }
 
   async catchUp(): Promise<void> {
-    this.#grow(await catchUp(this.#ports.driver, this.#repo, this.state));
+    const found = await catchUp(this.#ports.driver, this.#repo, this.state);
+    if (found.slots === 0) return;
+    // What another process wrote must be durable before it is answered.
+    await this.#ports.driver.confirm(slotKey(this.#repo, this.state.seq));
+    this.#grow(found);
+  }
+
+  /** Folds what other processes wrote before this call. Those that come while storage is asked share the next time. */
+  probe(): Promise<void> {
+    if (this.#next !== undefined) return this.#next;
+    const before = this.#probing ?? Promise.resolve();
+    const begin = (): Promise<void> => {
+      this.#probing = this.#next;
+      this.#next = undefined;
+      return this.catchUp();
+    };
+    // The one before has told its failure to those who asked for it.
+    this.#next = before.then(begin, begin);
+    return this.#next;
   }
 
   #grow(by: { slots: number; bytes: number }): void {
@@ -56,13 +82,15 @@ class Resident implements WritableView {
 export interface MemoryProjectionPorts extends WriterPorts {
   /** Estimated bytes of memory that folds may take; the least recently used ones are dropped and folded again when needed. */
   readonly budget: number;
+  /** Other processes may write to the store: the next slot is looked for at each use. */
+  readonly probe?: boolean;
   /** A log grew; what lies behind its newest snapshot. */
   readonly onGrowth: (repo: RepositoryName, tail: Resident['tail']) => void;
 }
 
 /**
- * Views folded from the log into this process's memory, each repository on first use. To be trusted only where no other
- * process can write: the data folder is locked.
+ * Views folded from the log into this process's memory, each repository on first use. To be trusted where no other process can
+ * write, because the data folder is locked; elsewhere each use probes the log.
  */
 export class MemoryProjection implements Projection {
   readonly #ports: MemoryProjectionPorts;
@@ -74,7 +102,7 @@ export class MemoryProjection implements Projection {
 
   constructor(ports: MemoryProjectionPorts) {
     this.#ports = ports;
-    this.#catalog = new MemoryCatalog(ports.driver, async (repo) => (await this.#resident(repo)).state.exists);
+    this.#catalog = new MemoryCatalog(ports.driver, async (repo) => (await this.newest(repo)).exists, ports.probe);
   }
 
   manifestByTag(repo: RepositoryName, tag: Tag): Answer<InRepository<FoundManifest | undefined>> {
@@ -105,7 +133,7 @@ export class MemoryProjection implements Projection {
     after: Digest | undefined,
     limit: number,
   ): Promise<Page<FoundManifest>> {
-    const { state } = await this.#resident(repo);
+    const { state } = await this.#fresh(repo);
     const digests = [...(state.referrers.get(subject) ?? [])]
       .filter((each) => after === undefined || each > after)
       .sort();
@@ -151,10 +179,30 @@ export class MemoryProjection implements Projection {
     return this.#residents.size;
   }
 
+  /** Existence and newest slot of a repository. */
+  async newest(repo: RepositoryName): Promise<{ readonly exists: boolean; readonly seq: number }> {
+    const { state } = await this.#fresh(repo);
+    return { exists: state.exists, seq: state.seq };
+  }
+
+  /** The newest slot of a repository that is in memory, as far as it was folded; 0 for others. */
+  folded(repo: RepositoryName): number {
+    return this.#residents.get(repo)?.state.seq ?? 0;
+  }
+
   #ask<T>(repo: RepositoryName, answer: (state: RepositoryState) => T): Answer<InRepository<T>> {
-    const resident = this.#use(repo);
-    if (resident === undefined) return this.#resident(repo).then(({ state }) => inRepository(state, answer));
+    const resident = this.#ports.probe === true ? undefined : this.#use(repo);
+    if (resident === undefined) return this.#fresh(repo).then(({ state }) => inRepository(state, answer));
     return inRepository(resident.state, answer);
+  }
+
+  /** With every slot that was written before this call. */
+  async #fresh(repo: RepositoryName): Promise<Resident> {
+    const resident = await this.#resident(repo);
+    if (this.#ports.probe !== true) return resident;
+    await resident.probe();
+    this.#reweigh(repo, resident);
+    return resident;
   }
 
   /**

@@ -1,6 +1,6 @@
 // Arbitrary values of the registry's own kinds, for property tests.
 import fc from 'fast-check';
-import { accept, type Command, refuse } from '../../src/journal/command.ts';
+import { accept, type Command, type Needs, refuse } from '../../src/journal/command.ts';
 import type { JournalEvent } from '../../src/journal/events.ts';
 import type { RepositoryFacts } from '../../src/journal/state.ts';
 import { ALGORITHMS, type Algorithm, digestFromHex } from '../../src/oci/digest.ts';
@@ -174,12 +174,31 @@ export function commandOf(
   decided: (events: readonly JournalEvent[]) => void = () => {},
 ): Command<undefined> {
   return {
+    needs: needsOf(wish),
     decide: (facts) => {
       const wanted = eventsOf(wish, facts, newIncarnation);
       decided(wanted ?? []);
       return wanted === undefined ? refuse(REFUSED) : accept(undefined, ...wanted);
     },
   };
+}
+
+function needsOf(wish: Wish): Needs {
+  switch (wish.kind) {
+    case 'link':
+    case 'delete repository':
+      return {};
+    case 'unlink':
+      return { blobs: [wish.digest] };
+    case 'put':
+      return { manifests: [wish.digest] };
+    case 'delete':
+      return { manifests: [wish.digest], tagsOf: [wish.digest] };
+    case 'tag':
+      return { manifests: [wish.digest], tags: [wish.tag] };
+    case 'untag':
+      return { tags: [wish.tag] };
+  }
 }
 
 /** undefined where the wish is refused. */

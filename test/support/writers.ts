@@ -24,7 +24,9 @@ export class FoldView implements WritableView {
     return { seq: this.state.seq, hash: this.state.hash, facts: this.state };
   }
 
-  async announce(): Promise<void> {}
+  async announce(): Promise<boolean> {
+    return true;
+  }
 
   async apply(batch: Batch, hash: SlotHash): Promise<void> {
     this.state.apply(batch, hash);

@@ -1,0 +1,113 @@
+import type { RepositoryName } from '../../oci/names.ts';
+import type { StoreReader } from '../../storage/driver.ts';
+import { CATALOG, repositoryOfMarker } from '../../storage/paths.ts';
+import type { Page } from '../projection.ts';
+import type { RedisCommands, Reply } from './commands.ts';
+import { catalogKeys } from './keys.ts';
+import { SCRIPTS } from './scripts.ts';
+
+/** Names that one script takes. */
+const STEP = 1000;
+/** How many repositories are looked at together when it is not known yet whether they exist. */
+const PROBES = 16;
+/** Listing begins anew only when Redis was lost meanwhile, or another node lists it too. */
+const ATTEMPTS = 5;
+
+export interface CatalogPorts {
+  readonly redis: RedisCommands;
+  readonly store: string;
+  readonly driver: StoreReader;
+  readonly newId: () => string;
+  /** Whether a repository exists, and at which slot. */
+  readonly look: (repo: RepositoryName) => Promise<{ readonly exists: boolean; readonly seq: number }>;
+}
+
+/**
+ * All repositories, in one zset. It has an owner as the repositories have: a server that never saw all markers listed is not
+ * believed. Whether a listed repository exists, its own view says, asked once.
+ */
+export class Catalog {
+  readonly #ports: CatalogPorts;
+  readonly #keys: readonly string[];
+  #listing: Promise<void> | undefined;
+
+  constructor(ports: CatalogPorts) {
+    this.#ports = ports;
+    this.#keys = catalogKeys(ports.store);
+  }
+
+  /** A slot that makes the repository begin or cease to exist is about to be applied. */
+  async mark(repo: RepositoryName, seq: number): Promise<void> {
+    await this.#ports.redis.evaluate(SCRIPTS.catalogMark, this.#keys, [repo, seq]);
+  }
+
+  /** The repository exists at that slot, or does not. */
+  async settle(repo: RepositoryName, seq: number, exists: boolean): Promise<void> {
+    await this.#ports.redis.evaluate(SCRIPTS.catalogSettle, this.#keys, [repo, seq, Number(exists)]);
+  }
+
+  async page(after: string | undefined, limit: number): Promise<Page<RepositoryName>> {
+    // One more than asked for tells whether another page follows.
+    const items: RepositoryName[] = [];
+    for (let last = after; items.length <= limit; ) {
+      const wanted = limit + 1 - items.length;
+      const known = await this.#names(last, wanted);
+      items.push(...(await this.#existing(known)));
+      last = known[known.length - 1]?.name;
+      if (known.length < wanted) break;
+    }
+    return { items: items.slice(0, limit), more: items.length > limit };
+  }
+
+  async #names(after: string | undefined, limit: number): Promise<{ name: RepositoryName; isKnown: boolean }[]> {
+    for (let attempt = 0; attempt < ATTEMPTS; attempt++) {
+      const from = after === undefined ? '-' : `(${after}`;
+      const reply = await this.#ports.redis.evaluate(SCRIPTS.catalogPage, this.#keys, [from, limit]);
+      const [state, ...rest] = reply as readonly Reply[];
+      if (state === 'ok') {
+        return Array.from({ length: rest.length / 2 }, (_, index) => ({
+          name: String(rest[2 * index]) as RepositoryName,
+          isKnown: /^\d/.test(String(rest[2 * index + 1])),
+        }));
+      }
+      this.#listing ??= this.#list().finally(() => {
+        this.#listing = undefined;
+      });
+      await this.#listing;
+    }
+    throw new Error('the catalog could not be listed: Redis is lost again and again');
+  }
+
+  async #list(): Promise<void> {
+    const { redis, driver, newId } = this.#ports;
+    const round = newId();
+    const [state, server] = (await redis.evaluate(SCRIPTS.catalogBegin, this.#keys, [round])) as readonly Reply[];
+    if (state === 'listed') return;
+    let names: RepositoryName[] = [];
+    for await (const { key } of driver.list(CATALOG)) {
+      const repo = repositoryOfMarker(key);
+      if (repo !== undefined) names.push(repo);
+      if (names.length < STEP) continue;
+      await redis.evaluate(SCRIPTS.catalogList, this.#keys, names);
+      names = [];
+    }
+    if (names.length > 0) await redis.evaluate(SCRIPTS.catalogList, this.#keys, names);
+    await redis.evaluate(SCRIPTS.catalogEnd, this.#keys, [String(server), round]);
+  }
+
+  async #existing(names: readonly { name: RepositoryName; isKnown: boolean }[]): Promise<RepositoryName[]> {
+    const found: RepositoryName[] = [];
+    for (let start = 0; start < names.length; start += PROBES) {
+      const some = names.slice(start, start + PROBES);
+      const exist = await Promise.all(some.map(({ name, isKnown }) => isKnown || this.#probe(name)));
+      found.push(...some.filter((_, index) => exist[index]).map(({ name }) => name));
+    }
+    return found;
+  }
+
+  async #probe(repo: RepositoryName): Promise<boolean> {
+    const { exists, seq } = await this.#ports.look(repo);
+    await this.settle(repo, seq, exists);
+    return exists;
+  }
+}

@@ -1,0 +1,91 @@
+import { type Batch, type JournalEvent, recordOf } from '../../journal/events.ts';
+import type { RepositoryState } from '../../journal/fold.ts';
+import { unreachable } from '../../oci/errors.ts';
+import { encodeLink, encodeRecord } from './records.ts';
+
+/** A change as the scripts apply.lua and build.lua take it: a kind and three words. */
+export type Operation = readonly [kind: string, first: string, second: string, third: string];
+
+/** So few that one script touches about a thousand entries, and its arguments stay short. */
+const STEP = { operations: 250, characters: 512 * 1024 } as const;
+
+/** What apply.lua does for a batch, in the order of its events. */
+export function operationsOf(batch: Batch): Operation[] {
+  const at = Date.parse(batch.at);
+  const operations: Operation[] = [];
+  for (const [index, event] of batch.events.entries()) {
+    const operation = operationOf(event, at, `${batch.batch}-${index}`);
+    if (operation !== undefined) operations.push(operation);
+  }
+  return operations;
+}
+
+/** @param generation of what comes after the repository was deleted: the same for whoever applies this slot */
+function operationOf(event: JournalEvent, at: number, generation: string): Operation | undefined {
+  switch (event.type) {
+    case 'blob.linked':
+      return ['B', event.digest, encodeLink({ size: event.size, inc: event.inc, since: at }), '-'];
+    case 'blob.unlinked':
+      return ['b', event.digest, event.inc, '-'];
+    case 'manifest.put':
+      return ['M', event.digest, encodeRecord(recordOf(event, at)), String(at)];
+    case 'manifest.deleted':
+      return ['D', event.digest, '-', String(at)];
+    case 'tag.set':
+      return ['T', event.tag, event.digest, '-'];
+    case 'tag.deleted':
+      return ['t', event.tag, '-', '-'];
+    case 'repo.deleted':
+      return ['C', generation, '-', '-'];
+    case 'gc.fence':
+      return undefined;
+    default:
+      return unreachable(event);
+  }
+}
+
+/** Whether the repository exists after the batch. */
+export function existsAfter(batch: Batch, existed: boolean): boolean {
+  const last = batch.events.findLast(({ type }) => type !== 'gc.fence');
+  return last === undefined ? existed : last.type !== 'repo.deleted';
+}
+
+/** As many of the operations as go into one script, at least one, from this one on. */
+export function stepFrom(operations: readonly Operation[], from: number): readonly Operation[] {
+  let characters = 0;
+  let end = from;
+  while (end < operations.length && end - from < STEP.operations && characters < STEP.characters) {
+    characters += lengthOf(operations[end]);
+    end++;
+  }
+  return operations.slice(from, end);
+}
+
+/** What build.lua does to make a whole state, step by step. */
+export function* stepsOf(state: RepositoryState): Generator<readonly Operation[]> {
+  let step: Operation[] = [];
+  let characters = 0;
+  for (const operation of buildOperations(state)) {
+    step.push(operation);
+    characters += lengthOf(operation);
+    if (step.length < STEP.operations && characters < STEP.characters) continue;
+    yield step;
+    step = [];
+    characters = 0;
+  }
+  if (step.length > 0) yield step;
+}
+
+function* buildOperations(state: RepositoryState): Generator<Operation> {
+  for (const [digest, link] of state.blobs) yield ['B', digest, encodeLink(link), '-'];
+  for (const [digest, record] of state.manifests) {
+    yield ['M', digest, encodeRecord(record), '-'];
+    if (record.subject !== undefined) yield ['S', record.subject, digest, '-'];
+    for (const ref of record.refs) yield ['R', ref, digest, '-'];
+  }
+  for (const [tag, digest] of state.tags) yield ['T', tag, digest, '-'];
+}
+
+function lengthOf(operation: Operation | undefined): number {
+  return operation?.reduce((sum, word) => sum + word.length, 0) ?? 0;
+}

@@ -1,0 +1,204 @@
+import type { Command } from '../../journal/command.ts';
+import type { BlobLink } from '../../journal/state.ts';
+import { LogWriter } from '../../journal/writer.ts';
+import { RegistryError } from '../../oci/errors.ts';
+import type { Digest, RepositoryName, Tag } from '../../oci/names.ts';
+import type { FoundManifest, InRepository, Page, Projection } from '../projection.ts';
+import { Catalog } from './catalog.ts';
+import { RedisGone, type Reply } from './commands.ts';
+import type { Ask } from './facts.ts';
+import { Healer } from './healer.ts';
+import { metaKey } from './keys.ts';
+import type { RedisProjectionPorts } from './ports.ts';
+import { decodeLink, decodeRecord } from './records.ts';
+import { SCRIPTS } from './scripts.ts';
+import { Seen } from './seen.ts';
+import { SlotApplier } from './slots.ts';
+import { ask, RedisView, type ViewPorts } from './view.ts';
+
+const UNKNOWN = { kind: 'unknown' } as const;
+/** A view that must be verified again right after it was: something is moving; storage answers instead. */
+const ATTEMPTS = 4;
+/** Characters of records in one page of referrers. */
+const REFERRERS_ROOM = 8 * 1024 * 1024;
+
+interface Writing {
+  readonly view: RedisView;
+  readonly writer: LogWriter;
+  /** Commands that were not settled yet. */
+  open: number;
+}
+
+/**
+ * The views in Redis, shared by all nodes. Each read is one round trip; a view that cannot be believed is compared with the log
+ * first, and while Redis is gone reads are answered from the log itself (DESIGN 6).
+ */
+export class RedisProjection implements Projection {
+  readonly #ports: RedisProjectionPorts;
+  readonly #viewPorts: ViewPorts;
+  readonly #catalog: Catalog;
+  readonly #healer: Healer;
+  readonly #seen = new Seen();
+  readonly #writing = new Map<RepositoryName, Writing>();
+
+  constructor(ports: RedisProjectionPorts) {
+    const { redis, store, driver, newId, now, sleep, observer } = ports;
+    this.#ports = ports;
+    this.#catalog = new Catalog({ redis, store, driver, newId, look: (repo) => this.#look(repo) });
+    const applier = new SlotApplier(redis, store, this.#catalog);
+    const shared = { redis, store, now, observer, applier, seen: this.#seen };
+    this.#healer = new Healer({ ...shared, driver, newId, catalog: this.#catalog });
+    this.#viewPorts = { ...shared, sleep, healer: this.#healer, nodeId: newId() };
+  }
+
+  manifestByTag(repo: RepositoryName, tag: Tag): Promise<InRepository<FoundManifest | undefined>> {
+    const toAnswer = (answer: Reply): FoundManifest | undefined => {
+      const [digest, record] = Array.isArray(answer) ? (answer as readonly Reply[]) : [];
+      return typeof record === 'string' ? { digest: digest as Digest, record: decodeRecord(record) } : undefined;
+    };
+    return this.#one(repo, ['T', tag], toAnswer, (fold) => fold.manifestByTag(repo, tag));
+  }
+
+  manifestByDigest(repo: RepositoryName, digest: Digest): Promise<InRepository<FoundManifest | undefined>> {
+    const toAnswer = (answer: Reply): FoundManifest | undefined =>
+      typeof answer === 'string' ? { digest, record: decodeRecord(answer) } : undefined;
+    return this.#one(repo, ['m', digest], toAnswer, (fold) => fold.manifestByDigest(repo, digest));
+  }
+
+  blob(repo: RepositoryName, digest: Digest): Promise<InRepository<BlobLink | undefined>> {
+    const toAnswer = (answer: Reply): BlobLink | undefined =>
+      typeof answer === 'string' ? decodeLink(answer) : undefined;
+    return this.#one(repo, ['b', digest], toAnswer, (fold) => fold.blob(repo, digest));
+  }
+
+  tags(repo: RepositoryName, after: string | undefined, limit: number): Promise<InRepository<Page<Tag>>> {
+    const inRedis = async (): Promise<InRepository<Page<Tag>> | undefined> => {
+      const from = after === undefined ? '-' : `(${after}`;
+      const reply = await this.#list(repo, 'listTags', [this.#ports.now(), from, limit + 1]);
+      if (reply === undefined) return undefined;
+      const [exists, found] = reply;
+      const tags = found as readonly Tag[];
+      return exists === '1'
+        ? { kind: 'known', value: { items: tags.slice(0, limit), more: tags.length > limit } }
+        : UNKNOWN;
+    };
+    return this.#read(repo, inRedis, (fold) => fold.tags(repo, after, limit));
+  }
+
+  referrers(
+    repo: RepositoryName,
+    subject: Digest,
+    after: Digest | undefined,
+    limit: number,
+  ): Promise<Page<FoundManifest>> {
+    const inRedis = async (): Promise<Page<FoundManifest> | undefined> => {
+      const args = [this.#ports.now(), subject, after ?? '', limit, REFERRERS_ROOM];
+      const reply = await this.#list(repo, 'listReferrers', args);
+      if (reply === undefined) return undefined;
+      const [more, ...found] = reply;
+      const items = Array.from({ length: found.length / 2 }, (_, index) => ({
+        digest: found[2 * index] as Digest,
+        record: decodeRecord(String(found[2 * index + 1])),
+      }));
+      return { items, more: more === 1 };
+    };
+    return this.#read(repo, inRedis, (fold) => fold.referrers(repo, subject, after, limit));
+  }
+
+  async repositories(after: string | undefined, limit: number): Promise<Page<RepositoryName>> {
+    try {
+      return await this.#catalog.page(after, limit);
+    } catch (error) {
+      if (!(error instanceof RedisGone)) throw error;
+      this.#ports.observer.fellBack('gone');
+      return await this.#ports.fold.repositories(after, limit);
+    }
+  }
+
+  /** @throws RegistryError `unavailable` while Redis is gone, beside what the command refused with */
+  async submit<T>(repo: RepositoryName, command: Command<T>): Promise<T> {
+    const writing = this.#open(repo);
+    writing.open++;
+    try {
+      return await writing.writer.submit(command);
+    } catch (error) {
+      if (!(error instanceof RedisGone)) throw error;
+      const message = 'the registry cannot take writes now, its Redis does not answer: try again';
+      throw new RegistryError('unavailable', message, undefined, error);
+    } finally {
+      writing.open--;
+      if (writing.open === 0) {
+        if (this.#writing.get(repo) === writing) this.#writing.delete(repo);
+        await writing.view.endTurn();
+      }
+    }
+  }
+
+  #open(repo: RepositoryName): Writing {
+    const open = this.#writing.get(repo);
+    if (open !== undefined) return open;
+    const view = new RedisView(repo, this.#viewPorts);
+    const writing = { view, writer: new LogWriter(repo, view, this.#ports), open: 0 };
+    this.#writing.set(repo, writing);
+    return writing;
+  }
+
+  #one<T>(
+    repo: RepositoryName,
+    what: Ask,
+    toAnswer: (answer: Reply) => T,
+    fromFold: (fold: Projection) => InRepository<T> | Promise<InRepository<T>>,
+  ): Promise<InRepository<T>> {
+    const inRedis = async (): Promise<InRepository<T> | undefined> => {
+      const asked = await ask(this.#viewPorts, repo, [what]);
+      if (asked === undefined) return undefined;
+      return asked.exists ? { kind: 'known', value: toAnswer(asked.answers[0] ?? null) } : UNKNOWN;
+    };
+    return this.#read(repo, inRedis, fromFold);
+  }
+
+  /** What a list's script answers beside its state and slot; undefined when the view must be verified first. */
+  async #list(
+    repo: RepositoryName,
+    name: 'listTags' | 'listReferrers',
+    args: readonly (string | number)[],
+  ): Promise<readonly Reply[] | undefined> {
+    const reply = await this.#ports.redis.evaluate(SCRIPTS[name], [metaKey(this.#ports.store, repo)], args);
+    const [state, seq, ...rest] = reply as readonly Reply[];
+    if (state !== 'ok' || this.#seen.isBelow(repo, Number(seq))) return undefined;
+    this.#seen.saw(repo, Number(seq));
+    return rest;
+  }
+
+  /** @param inRedis undefined: the view must be verified first */
+  async #read<T>(
+    repo: RepositoryName,
+    inRedis: () => Promise<T | undefined>,
+    fromFold: (fold: Projection) => T | Promise<T>,
+  ): Promise<T> {
+    let why: 'gone' | 'busy' = 'busy';
+    try {
+      for (let attempt = 0; attempt < ATTEMPTS; attempt++) {
+        const answer = await inRedis();
+        if (answer !== undefined) return answer;
+        if ((await this.#healer.heal(repo)) === 'busy') break;
+      }
+    } catch (error) {
+      if (!(error instanceof RedisGone)) throw error;
+      why = 'gone';
+    }
+    this.#ports.observer.fellBack(why);
+    const answer = await fromFold(this.#ports.fold);
+    // What was read once is never taken back, also not by a view that does not have it yet.
+    this.#seen.saw(repo, this.#ports.fold.folded(repo));
+    return answer;
+  }
+
+  async #look(repo: RepositoryName): Promise<{ readonly exists: boolean; readonly seq: number }> {
+    const inRedis = async (): Promise<{ exists: boolean; seq: number } | undefined> => {
+      const asked = await ask(this.#viewPorts, repo, []);
+      return asked && { exists: asked.exists, seq: asked.seq };
+    };
+    return await this.#read(repo, inRedis, () => this.#ports.fold.newest(repo));
+  }
+}

@@ -1,0 +1,8 @@
+#!lua
+-- Gives the lease back.
+-- KEYS  1 meta  2 lease
+-- ARGV  1 token of the holder
+-- reply 1 when it was held, else 0
+
+if redis.call('GET', KEYS[2]) ~= ARGV[1] then return 0 end
+return redis.call('DEL', KEYS[2])

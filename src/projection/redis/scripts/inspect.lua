@@ -1,0 +1,13 @@
+#!lua
+-- Begins to heal a repository: takes the lease by which one node does so at a time, and tells all of its meta.
+-- KEYS  1 meta  2 lease
+-- ARGV  1 token of the holder  2 how long the lease lasts (ms)
+-- reply {'busy'} when another node heals it, else {'ok', whoami, gen, seq, hash, exists, intent, since, due, cursor}
+
+-- include shared
+
+local holder = redis.call('GET', KEYS[2])
+if holder and holder ~= ARGV[1] then return { 'busy' } end
+redis.call('SET', KEYS[2], ARGV[1], 'PX', ARGV[2])
+local m = redis.call('HMGET', KEYS[1], 'gen', 'seq', 'hash', 'exists', 'intent', 'since', 'due', 'cursor')
+return { 'ok', whoami(), m[1], m[2], m[3], m[4], m[5], m[6], m[7], m[8] }

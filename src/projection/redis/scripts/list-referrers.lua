@@ -1,0 +1,28 @@
+#!lua flags=allow-oom
+-- A page of the manifests that name a subject, in the order of their digests. It ends early, but never before the first
+-- one, where the records are so long that they would hold up the server.
+-- KEYS  1 meta
+-- ARGV  1 now (ms)  2 subject  3 digest after which, or empty  4 how many at most  5 characters of records at most
+-- reply {'heal'} or {'ok', seq, more, digest, record, ...}; more 1: others follow
+
+-- include shared
+-- include fresh
+
+local m = fresh(tonumber(ARGV[1]))
+if not m then return { 'heal' } end
+local limit, room = tonumber(ARGV[4]), tonumber(ARGV[5])
+local found = paired(key_of(m[1], 'referrers'), ARGV[2], ARGV[3], limit + 1)
+local reply = { 'ok', m[2], #found > limit and 1 or 0 }
+for index = 1, math.min(#found, limit) do
+  local record = redis.call('HGET', key_of(m[1], 'manifests'), found[index])
+  if record then
+    if #reply > 3 and room < #record then
+      reply[3] = 1
+      break
+    end
+    room = room - #record
+    reply[#reply + 1] = found[index]
+    reply[#reply + 1] = record
+  end
+end
+return reply

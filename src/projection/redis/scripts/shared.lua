@@ -1,0 +1,21 @@
+-- Which server this is, as no other one ever was: a restart changes the first half, a failover the second.
+local function whoami()
+  local run = string.match(redis.call('INFO', 'server'), 'run_id:(%w+)')
+  local history = string.match(redis.call('INFO', 'replication'), 'master_replid:(%w+)')
+  return run .. ':' .. history
+end
+
+-- A key of the generation, in the slot of the repository's meta: `{<store>:<repo>}:<gen>:<name>`.
+local function key_of(gen, name)
+  return string.sub(KEYS[1], 1, -5) .. gen .. ':' .. name
+end
+
+local NAMES = { 'tags', 'tagz', 'tagged', 'manifests', 'blobs', 'referrers', 'refs' }
+
+-- The names of a zset whose members are `<prefix> <name>`, those after `after` only.
+local function paired(key, prefix, after, limit)
+  local from = after == '' and '[' .. prefix .. ' ' or '(' .. prefix .. ' ' .. after
+  local found = redis.call('ZRANGEBYLEX', key, from, '(' .. prefix .. '!', 'LIMIT', 0, limit)
+  for index, member in ipairs(found) do found[index] = string.sub(member, #prefix + 2) end
+  return found
+end

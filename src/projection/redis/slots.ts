@@ -1,0 +1,71 @@
+import type { Batch, SlotHash } from '../../journal/events.ts';
+import type { RepositoryName } from '../../oci/names.ts';
+import type { Catalog } from './catalog.ts';
+import type { RedisCommands, Reply } from './commands.ts';
+import { metaKey } from './keys.ts';
+import { existsAfter, operationsOf, stepFrom } from './operations.ts';
+import { SCRIPTS } from './scripts.ts';
+
+/** `behind`: the view is not at the slot before; `ahead`: it has this one already; `alien`: it holds half of another one. */
+export type Applied = 'done' | 'ahead' | 'behind' | 'alien';
+
+export interface SlotPosition {
+  readonly seq: number;
+  readonly hash: SlotHash;
+  readonly exists: boolean;
+}
+
+/** Moves the views in Redis from one slot to the next. */
+export class SlotApplier {
+  readonly #redis: RedisCommands;
+  readonly #store: string;
+  readonly #catalog: Catalog;
+
+  constructor(redis: RedisCommands, store: string, catalog: Catalog) {
+    this.#redis = redis;
+    this.#store = store;
+    this.#catalog = catalog;
+  }
+
+  /**
+   * @param turnOf the node whose turn ends when the slot is applied; empty: nobody's
+   * @throws RedisGone
+   */
+  async apply(
+    repo: RepositoryName,
+    before: SlotPosition,
+    batch: Batch,
+    hash: SlotHash,
+    turnOf: string,
+  ): Promise<Applied> {
+    const exists = existsAfter(batch, before.exists);
+    const isChange = exists !== before.exists;
+    // The catalog lives elsewhere. Told before and after, it never says for good what was true only in between.
+    if (isChange) await this.#catalog.mark(repo, batch.seq);
+    const outcome = await this.#steps(repo, before, batch, hash, { turnOf, exists: isChange ? Number(exists) : '' });
+    if (isChange && (outcome === 'done' || outcome === 'ahead')) await this.#catalog.settle(repo, batch.seq, exists);
+    return outcome;
+  }
+
+  async #steps(
+    repo: RepositoryName,
+    before: SlotPosition,
+    batch: Batch,
+    hash: SlotHash,
+    { turnOf, exists }: { readonly turnOf: string; readonly exists: number | '' },
+  ): Promise<Applied> {
+    const operations = operationsOf(batch);
+    const fence = [before.seq, before.hash, batch.seq, hash];
+    for (let [number, where] = [1, '-']; ; ) {
+      const step = stepFrom(operations, number - 1).map(([kind, first, second, third], index) =>
+        // Its record is there since an earlier step: it may be long.
+        index === 0 && kind === 'M' && where.startsWith('a') ? [kind, first, '', third] : [kind, first, second, third],
+      );
+      const args = [...fence, number, where, operations.length, exists, turnOf, ...step.flat()];
+      const reply = await this.#redis.evaluate(SCRIPTS.apply, [metaKey(this.#store, repo)], args);
+      const [state, next, place] = reply as readonly Reply[];
+      if (state !== 'more' && state !== 'at') return state as Applied;
+      [number, where] = [Number(next), String(place)];
+    }
+  }
+}
