@@ -4,6 +4,7 @@ import type { Job, Kind, PeriodicKind } from '../../src/jobs/job.ts';
 import type { JobBoard, JobPolicy, JobQueue, JobRun, RunJob } from '../../src/jobs/queue.ts';
 import type { RepositoryName } from '../../src/oci/names.ts';
 import { eventually } from '../support/eventually.ts';
+import { QUICK, QUICK_POLICIES } from '../support/jobs.ts';
 
 export interface OpenedJobs {
   readonly queue: JobQueue & JobBoard;
@@ -18,15 +19,6 @@ export interface JobsUnderTest {
   /** Milliseconds. */
   readonly closeWithin: number;
 }
-
-/** Two at once, three attempts, soon after another. */
-export const QUICK: JobPolicy = { concurrency: 2, attempts: 3, backoff: 100 };
-export const QUICK_POLICIES: Readonly<Record<Kind, JobPolicy>> = {
-  snapshot: QUICK,
-  'sweep-snapshots': QUICK,
-  'expire-uploads': QUICK,
-  'reap-multiparts': QUICK,
-};
 
 const CLOSE_WITHIN_MS = 1_000;
 

@@ -1,0 +1,104 @@
+import { type Job as BullJob, UnrecoverableError, WaitingError, Worker } from 'bullmq';
+import { type Kind, keyOf, parseJob } from '../job.ts';
+import type { JobPolicy, JobRun, Outcome, RunJob } from '../queue.ts';
+import { type JobConnection, prefixOf } from './connection.ts';
+import { Trouble } from './trouble.ts';
+
+export interface BullWorkersPorts {
+  /** The store's ULID. */
+  readonly store: string;
+  /** For working; closed by the workers. */
+  readonly connection: JobConnection;
+  readonly run: RunJob;
+  readonly policies: Readonly<Record<Kind, JobPolicy>>;
+  /** Milliseconds. */
+  readonly now: () => number;
+  /** Returns early, without an error, when the signal says so. */
+  readonly sleep: (milliseconds: number, signal: AbortSignal) => Promise<void>;
+  /** An attempt ended. */
+  readonly ended: (run: JobRun) => void;
+  /** Redis is away, or refused something; the workers go on. */
+  readonly troubled: (error: unknown) => void;
+  /** After so long without a sign of life of its worker a job is given to another one, in milliseconds. */
+  readonly lostAfter: number;
+  /** How long `close` waits for what is running, in milliseconds. */
+  readonly closeWithin: number;
+}
+
+/** The library always gives a signal to a function that takes one; its types do not say so. */
+const NEVER = new AbortController().signal;
+
+/** Runs the jobs of some kinds out of the queues in Redis. */
+export class BullWorkers {
+  readonly #ports: BullWorkersPorts;
+  readonly #workers: readonly Worker[];
+  #isClosing = false;
+
+  constructor(kinds: readonly Kind[], ports: BullWorkersPorts) {
+    this.#ports = ports;
+    const trouble = new Trouble(ports.troubled, ports.now);
+    this.#workers = kinds.map((kind) => this.#open(kind, trouble));
+  }
+
+  /** Fetches no more, tells what runs to stop, and gives back to the queue what did not end by itself. */
+  async close(): Promise<void> {
+    this.#isClosing = true;
+    const closing = this.#workers.map((worker) => worker.close());
+    for (const worker of this.#workers) worker.cancelAllJobs('the worker is stopping');
+    const ended = new AbortController();
+    const settled = Promise.all(closing).finally(() => ended.abort());
+    await Promise.race([settled, this.#ports.sleep(this.#ports.closeWithin, ended.signal)]);
+    // What still runs is lost to this worker: its lock ends, and another worker begins anew.
+    this.#ports.connection.disconnect();
+  }
+
+  #open(kind: Kind, trouble: Trouble): Worker {
+    const { store, connection, policies, lostAfter } = this.#ports;
+    const { concurrency, attempts } = policies[kind];
+    const worker: Worker = new Worker(kind, (job, token, signal) => this.#attempt(kind, job, token, signal ?? NEVER), {
+      connection,
+      prefix: prefixOf(store),
+      concurrency,
+      lockDuration: lostAfter,
+      stalledInterval: lostAfter,
+      // A job that takes its worker down each time must end among the dead letters, too.
+      maxStalledCount: attempts,
+    });
+    worker.on('error', trouble.met);
+    // Another worker has it, or will have it soon.
+    worker.on('lockRenewalFailed', (ids) => {
+      for (const id of ids) worker.cancelJob(id, 'its lock was lost');
+    });
+    worker.on('failed', (job, error) => {
+      if (job?.deferredFailure !== undefined) this.#ended(kind, job, 'failed', 0, error);
+    });
+    return worker;
+  }
+
+  async #attempt(kind: Kind, bull: BullJob, token: string | undefined, signal: AbortSignal): Promise<void> {
+    const begun = this.#ports.now();
+    const seconds = (): number => (this.#ports.now() - begun) / 1000;
+    try {
+      const job = parseJob(kind, bull.data);
+      if (job === undefined) throw new UnrecoverableError('this version knows no such job');
+      await this.#ports.run(job, signal);
+    } catch (error) {
+      const isStopped = signal.aborted;
+      this.#ended(kind, bull, isStopped ? 'stopped' : 'failed', seconds(), error);
+      if (!isStopped || !this.#isClosing) throw error;
+      // It goes back as it was: being stopped is no failed attempt.
+      await bull.moveToWait(token);
+      throw new WaitingError();
+    }
+    this.#ended(kind, bull, 'done', seconds());
+  }
+
+  #ended(kind: Kind, bull: BullJob, outcome: Outcome, seconds: number, error?: unknown): void {
+    const job = parseJob(kind, bull.data);
+    const attempt = bull.attemptsMade + 1;
+    const { attempts = 1 } = bull.opts;
+    const isDead = outcome === 'failed' && (attempt >= attempts || error instanceof UnrecoverableError);
+    const key = job === undefined ? kind : keyOf(job);
+    this.#ports.ended({ kind, key, outcome, seconds, attempt, isDead, ...(outcome === 'failed' ? { error } : {}) });
+  }
+}

@@ -1,0 +1,223 @@
+import { afterAll, beforeAll, describe, expect, test } from 'bun:test';
+import { join } from 'node:path';
+import { Queue } from 'bullmq';
+import { prefixOf } from '../../src/jobs/bullmq/connection.ts';
+import type { Job } from '../../src/jobs/job.ts';
+import type { JobRun } from '../../src/jobs/queue.ts';
+import { TOOLS_WITHIN_MS } from '../support/command.ts';
+import { eventually } from '../support/eventually.ts';
+import { jobConnection, openBullQueue, openBullWorkers } from '../support/jobs.ts';
+import { type RedisServer, startRedis, stopRedis } from '../support/redis.ts';
+import { cleanUp, freePort, projectRoot } from '../support/server.ts';
+import { jobsContract, snapshotOf } from './jobs.contract.ts';
+
+let redis: RedisServer;
+let cluster: RedisServer;
+let stores = 0;
+const nextStore = (): string => `store${++stores}`;
+
+beforeAll(async () => {
+  redis = await startRedis();
+  cluster = await startCluster();
+}, TOOLS_WITHIN_MS);
+afterAll(async () => {
+  for (const close of closing.splice(0).reverse()) await close();
+  await stopRedis();
+  await cleanUp();
+});
+/** What the tests below opened. */
+const closing: (() => Promise<void>)[] = [];
+
+/** A Cluster of one node: it refuses a script whose keys belong to several slots, as every Cluster does. */
+async function startCluster(): Promise<RedisServer> {
+  const server = await startRedis({
+    settings: [
+      ['cluster-enabled', 'yes'],
+      ['cluster-port', String(freePort())],
+      ['cluster-announce-ip', '127.0.0.1'],
+    ],
+  });
+  await server.cli('CLUSTER', 'ADDSLOTSRANGE', '0', '16383');
+  await eventually(async () => expect(await server.cli('CLUSTER', 'INFO')).toContain('cluster_state:ok'));
+  return server;
+}
+
+const addresses = {
+  'one Redis': () => redis.url,
+  'a Redis Cluster': () => cluster.url.replace('redis:', 'redis+cluster:'),
+};
+
+for (const [name, url] of Object.entries(addresses)) {
+  jobsContract(`on ${name}`, async (under) => {
+    const store = nextStore();
+    const { queue, troubles } = openBullQueue(url(), store, { answerWithin: 10_000 });
+    const workers = openBullWorkers(url(), store, { ...under, troubled: (error) => troubles.push(error) });
+    const stop = async () => {
+      await workers.close();
+      await queue.close();
+      expect(troubles).toEqual([]);
+    };
+    return { queue, stop };
+  });
+}
+
+function openQueue(url = redis.url, store = nextStore()) {
+  const opened = openBullQueue(url, store);
+  closing.push(() => opened.queue.close());
+  return { ...opened, store };
+}
+
+/** A worker whose jobs end at once, unless `run` says otherwise. */
+function openWorker(
+  store: string,
+  url = redis.url,
+  run: (job: Job, signal: AbortSignal) => Promise<void> = async () => {},
+) {
+  const runs: JobRun[] = [];
+  const troubles: unknown[] = [];
+  const workers = openBullWorkers(url, store, {
+    run,
+    ended: (each) => runs.push(each),
+    troubled: (error) => troubles.push(error),
+    lostAfter: 1_000,
+  });
+  closing.push(() => workers.close());
+  return { workers, runs, troubles };
+}
+
+describe('a worker', () => {
+  /** A process that begins a job and never ends it. */
+  async function victimOf(store: string): Promise<{ begun: () => Promise<string>; kill: () => Promise<void> }> {
+    const bun = join(projectRoot, 'node_modules', '.bin', 'bun');
+    const subprocess = Bun.spawn([bun, 'test/support/job-worker.ts', redis.url, store, '1000'], {
+      cwd: projectRoot,
+      stdin: 'ignore',
+      stdout: 'pipe',
+      stderr: 'inherit',
+    });
+    const reader = subprocess.stdout.getReader();
+    const kill = async () => {
+      subprocess.kill('SIGKILL');
+      await subprocess.exited;
+    };
+    closing.push(kill);
+    return { begun: async () => new TextDecoder().decode((await reader.read()).value).trim(), kill };
+  }
+
+  test('that is killed in the middle of a job leaves it to another one', async () => {
+    const { queue, store } = openQueue();
+    await queue.enqueue(snapshotOf('a'));
+    const victim = await victimOf(store);
+    expect(JSON.parse(await victim.begun())).toEqual(snapshotOf('a'));
+    const { runs } = openWorker(store);
+    // While it lives the job is its own, however long it takes.
+    await Bun.sleep(2_500);
+    expect(runs).toEqual([]);
+    await victim.kill();
+    await eventually(() => expect(runs).toMatchObject([{ key: 'snapshot:a', outcome: 'done' }]));
+    expect(await queue.enqueue(snapshotOf('a'))).toBe(true);
+    await eventually(() => expect(runs).toHaveLength(2));
+  });
+
+  test('that stops gives its job back: another one runs it at once, and no attempt is lost', async () => {
+    const { queue, store } = openQueue();
+    await queue.enqueue(snapshotOf('a'));
+    const begun = Promise.withResolvers<void>();
+    const first = openWorker(store, redis.url, (_, signal) => {
+      begun.resolve();
+      return new Promise((_, reject) => signal.addEventListener('abort', () => reject(signal.reason)));
+    });
+    await begun.promise;
+    await first.workers.close();
+    expect(first.runs.map(({ outcome }) => outcome)).toEqual(['stopped']);
+    expect(await queue.counts()).toContainEqual(expect.objectContaining({ kind: 'snapshot', waiting: 1, active: 0 }));
+    const { runs } = openWorker(store);
+    await eventually(() => expect(runs).toMatchObject([{ outcome: 'done', attempt: 1 }]));
+  });
+
+  test('does not try what it does not know, and keeps it', async () => {
+    const { queue, store } = openQueue();
+    const other = new Queue('snapshot', { connection: jobConnection(redis.url, 'ask'), prefix: prefixOf(store) });
+    await other.waitUntilReady();
+    await other.add('snapshot', { kind: 'snapshot', newer: 'payload' }, { attempts: 3 });
+    const { runs } = openWorker(store);
+    await eventually(() => expect(runs).toMatchObject([{ outcome: 'failed', attempt: 1, isDead: true }]));
+    // It is told before it is written down.
+    await eventually(async () => expect(await queue.deadLetters(10)).toHaveLength(1));
+    const [letter] = await queue.deadLetters(10);
+    expect(letter).toMatchObject({ payload: { kind: 'snapshot', newer: 'payload' }, attempts: 1 });
+    expect(letter?.reason).toContain('knows no such job');
+    expect(await queue.retry(letter?.id ?? '')).toBe(false);
+    await other.close();
+  });
+});
+
+describe('when Redis', () => {
+  test('forgets everything, schedules go on, and what is asked for is done', async () => {
+    const server = await startRedis();
+    const { queue, store } = openQueue(server.url);
+    const { runs } = openWorker(store, server.url);
+    await queue.schedule('expire-uploads', 300);
+    await eventually(() => expect(runs.length).toBeGreaterThanOrEqual(2));
+    await server.cli('FLUSHALL');
+    const { length } = runs;
+    await eventually(() => expect(runs.length).toBeGreaterThanOrEqual(length + 3));
+    expect(await queue.enqueue(snapshotOf('a'))).toBe(true);
+    await eventually(() =>
+      expect(runs).toContainEqual(expect.objectContaining({ key: 'snapshot:a', outcome: 'done' })),
+    );
+  });
+
+  test('is away, nobody waits for long, and everything goes on when it is back, empty', async () => {
+    const server = await startRedis();
+    const { queue, store, troubles } = openQueue(server.url);
+    const { runs } = openWorker(store, server.url);
+    await queue.schedule('expire-uploads', 300);
+    await eventually(() => expect(runs.length).toBeGreaterThanOrEqual(1));
+    await server.kill();
+    const asked = performance.now();
+    expect(await Promise.all(['a', 'b'].map((repo) => queue.enqueue(snapshotOf(repo))))).toEqual([false, false]);
+    await expect(queue.counts()).rejects.toThrow();
+    await queue.schedule('reap-multiparts', 300);
+    expect(performance.now() - asked).toBeLessThan(5_000);
+    expect(troubles.length).toBeGreaterThan(0);
+    await startRedis({ port: server.port });
+    const { length } = runs;
+    await eventually(() => {
+      const since = new Set(runs.slice(length).map(({ kind }) => kind));
+      expect([...since].sort()).toEqual(['expire-uploads', 'reap-multiparts']);
+    }, 60_000);
+    expect(await queue.enqueue(snapshotOf('a'))).toBe(true);
+    await eventually(() =>
+      expect(runs).toContainEqual(expect.objectContaining({ key: 'snapshot:a', outcome: 'done' })),
+    );
+  });
+
+  test('hangs, nobody waits for long, nor when closing', async () => {
+    const server = await startRedis();
+    const { queue, store } = openBullQueueOn(server);
+    const { workers } = openWorker(store, server.url);
+    expect(await queue.enqueue(snapshotOf('a'))).toBe(true);
+    server.freeze();
+    const asked = performance.now();
+    expect(await queue.enqueue(snapshotOf('b'))).toBe(false);
+    await expect(queue.counts()).rejects.toThrow('did not answer');
+    await workers.close();
+    await queue.close();
+    expect(performance.now() - asked).toBeLessThan(10_000);
+    server.thaw();
+  });
+
+  test('was never there, a queue is there all the same, and can be closed', async () => {
+    const { queue } = openBullQueueOn({ url: `redis://127.0.0.1:${freePort()}` });
+    await queue.schedule('expire-uploads', 300);
+    expect(await queue.enqueue(snapshotOf('a'))).toBe(false);
+    const { workers } = openWorker(nextStore(), `redis://127.0.0.1:${freePort()}`);
+    await Promise.all([workers.close(), queue.close()]);
+    expect(await queue.enqueue(snapshotOf('a'))).toBe(false);
+  });
+
+  function openBullQueueOn({ url }: { readonly url: string }) {
+    return openQueue(url);
+  }
+});
