@@ -1,5 +1,5 @@
 import { closeSync, existsSync, openSync, readFileSync, unlinkSync } from 'node:fs';
-import { readdir, readFile, rm } from 'node:fs/promises';
+import { readdir, readFile, rm, unlink } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
 import type { Algorithm } from '../../oci/digest.ts';
 import type { Digest, Incarnation } from '../../oci/names.ts';
@@ -18,7 +18,7 @@ import type {
 } from '../driver.ts';
 import { DATA, SHELVES } from '../paths.ts';
 import { Durability, type Fatal, isFull, isMissing, makeFolder, storageFull } from './durability.ts';
-import { link, makeFolderOf, openFile, rename, sizeOf, writeFully, writeWhole } from './files.ts';
+import { link, makeFile, rename, sizeOf, writeFully, writeWhole } from './files.ts';
 import { Reserve } from './reserve.ts';
 import { StagedFiles } from './staged-files.ts';
 
@@ -75,16 +75,18 @@ export class FilesystemDriver implements StorageDriver {
     const path = this.#path(key);
     const temporary = await this.#withReserve(() => this.#prepareSlot(path, bytes));
     const { reach } = this.#options;
+    let removed: Promise<void> | undefined;
     try {
       await first?.();
       reach('create.before-link');
       if ((await this.#withReserve(() => link(temporary, path))) === 'taken') return 'taken';
+      removed = unlink(temporary);
+      reach('create.before-folder-sync');
+      await this.#durability.folder(dirname(path));
+      reach('create.after-folder-sync');
     } finally {
-      unlinkSync(temporary);
+      await (removed ?? unlink(temporary));
     }
-    reach('create.before-folder-sync');
-    await this.#durability.folder(dirname(path));
-    reach('create.after-folder-sync');
     this.#reserve?.restore();
     return 'created';
   }
@@ -117,7 +119,7 @@ export class FilesystemDriver implements StorageDriver {
     const path = this.#path(key);
     this.#admit();
     if (options.durable === false) {
-      makeFolderOf(path, () => writeWhole(path, bytes));
+      await writeWhole(path, bytes);
       return;
     }
     await this.#durability.ensureFolder(dirname(path), this.#options.root);
@@ -136,7 +138,7 @@ export class FilesystemDriver implements StorageDriver {
     this.#admit();
     await this.#durability.ensureFolder(dirname(path), this.#options.root);
     const { reach } = this.#options;
-    const descriptor = openFile(path, 'wx');
+    const descriptor = await makeFile(path, 'wx');
     try {
       writeFully(descriptor, bytes);
     } catch (error) {
@@ -295,7 +297,7 @@ export class FilesystemDriver implements StorageDriver {
   }
 
   async #writeSynced(path: string, bytes: Uint8Array, beforeSync: () => void): Promise<void> {
-    const descriptor = openSync(path, 'wx');
+    const descriptor = await makeFile(path, 'wx');
     try {
       writeFully(descriptor, bytes);
       beforeSync();

@@ -1,8 +1,12 @@
 // What the halves of the driver share. Everything that takes room says `storage-full` when there is none.
-import { closeSync, linkSync, openSync, renameSync, statSync, writeSync } from 'node:fs';
+import { closeSync, open, openSync, renameSync, statSync, writeSync } from 'node:fs';
+import { link as linkFile } from 'node:fs/promises';
 import { dirname } from 'node:path';
+import { promisify } from 'node:util';
 import type { CreateResult } from '../driver.ts';
 import { codeOf, isFull, isMissing, makeFolder, storageFull } from './durability.ts';
+
+const openDescriptor = promisify(open);
 
 /** undefined for everything that is no file. */
 export function sizeOf(path: string): number | undefined {
@@ -29,25 +33,31 @@ export function openFile(path: string, flags: string): number {
   }
 }
 
-export function writeWhole(path: string, bytes: Uint8Array): void {
-  const descriptor = openFile(path, 'w');
+/**
+ * As openFile, on another thread: an entry that is made waits while the file system closes a transaction, and with pushes under
+ * way one is closed all the time.
+ */
+export async function makeFile(path: string, flags: string): Promise<number> {
+  try {
+    return await openDescriptor(path, flags);
+  } catch (error) {
+    throw isFull(error) ? storageFull(error) : error;
+  }
+}
+
+/** Creates or replaces a file; its folder is made when the first try says that it is not there. */
+export async function writeWhole(path: string, bytes: Uint8Array): Promise<void> {
+  const descriptor = await makeFile(path, 'w').catch((error: unknown) => {
+    if (!isMissing(error)) throw error;
+    makeFolder(dirname(path));
+    return makeFile(path, 'w');
+  });
   try {
     writeFully(descriptor, bytes);
   } catch (error) {
     throw isFull(error) ? storageFull(error) : error;
   } finally {
     closeSync(descriptor);
-  }
-}
-
-/** Most folders are there already: they are made only when the first try says that they are not. */
-export function makeFolderOf(path: string, write: () => void): void {
-  try {
-    write();
-  } catch (error) {
-    if (!isMissing(error)) throw error;
-    makeFolder(dirname(path));
-    write();
   }
 }
 
@@ -62,7 +72,7 @@ export function rename(from: string, to: string): void {
 /** A second name for a file; `taken` when the name is another's already. */
 export async function link(from: string, to: string): Promise<CreateResult> {
   try {
-    linkSync(from, to);
+    await linkFile(from, to);
     return 'created';
   } catch (error) {
     if (codeOf(error) === 'EEXIST') return 'taken';

@@ -38,7 +38,7 @@ export class StagedFiles {
     admit();
     await durability.ensureFolder(folder, root);
     if (from > 0 && (sizeOf(path) ?? 0) < from) throw stagedGone();
-    const descriptor = openFile(path, from === 0 ? 'w+' : 'r+');
+    const descriptor = orGone(() => openFile(path, from === 0 ? 'w+' : 'r+'));
     if (from > 0) ftruncateSync(descriptor, from);
     const hash = this.#hasher.open(place.inc, algorithm, descriptor, from);
     reach('stage.opened');
@@ -58,7 +58,7 @@ export class StagedFiles {
       drop: () => write.drop(),
       settle: async () => {
         reach('stage.before-settle');
-        const progress = await write.settle();
+        const progress = await write.settle().catch(throwGone);
         reach('stage.after-settle');
         return progress;
       },
@@ -80,9 +80,8 @@ export class StagedFiles {
       await durability.folder(dirname(to));
     } catch (error) {
       await rm(to, { force: true });
-      // The other holder finished, or ended, the upload meanwhile.
-      if (isMissing(error)) throw stagedGone();
-      throw isFull(error) ? storageFull(error) : error;
+      if (isFull(error)) throw storageFull(error);
+      throwGone(error);
     }
     return next;
   }
@@ -146,5 +145,18 @@ export class StagedFiles {
 
   #objectPath({ inc }: StagedPlace): string {
     return this.#ports.pathOf(dataKey(inc));
+  }
+}
+
+/** Another node ended the upload meanwhile, and removed its folder. */
+function throwGone(error: unknown): never {
+  throw isMissing(error) ? stagedGone() : error;
+}
+
+function orGone<T>(work: () => T): T {
+  try {
+    return work();
+  } catch (error) {
+    throwGone(error);
   }
 }
