@@ -38,7 +38,7 @@ function sent(source: Source, headers: Readonly<Record<string, string>> = {}): S
     keepOpen: () => {
       kept = true;
     },
-    seen: { repository: undefined, digest: undefined, reference: undefined, received: 0, sent: 0 },
+    seen: { digest: undefined, received: 0, sent: 0 },
   };
   return { context, cancelled: () => cancelled, keptOpen: () => kept };
 }

@@ -31,9 +31,7 @@ export interface RequestContext {
 }
 
 export interface Seen {
-  repository: string | undefined;
   digest: string | undefined;
-  reference: string | undefined;
   received: number;
   sent: number;
 }

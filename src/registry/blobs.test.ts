@@ -31,11 +31,11 @@ describe('blobs', () => {
   test('are those of their repository only', async () => {
     const open = openRegistry();
     const digest = await open.push(A, text('x'));
-    expect(await refusalOf(open.registry.blobs.stat(B, digest))).toBe('name-unknown');
+    expect(await refusalOf(Promise.try(() => open.registry.blobs.stat(B, digest)))).toBe('name-unknown');
     await open.push(B, text('other'));
-    expect(await refusalOf(open.registry.blobs.stat(B, digest))).toBe('blob-unknown');
-    expect(await refusalOf(open.registry.blobs.open(B, digest))).toBe('blob-unknown');
-    expect(await refusalOf(open.registry.blobs.open(A, never))).toBe('blob-unknown');
+    expect(await refusalOf(Promise.try(() => open.registry.blobs.stat(B, digest)))).toBe('blob-unknown');
+    expect(await refusalOf(Promise.try(() => open.registry.blobs.open(B, digest)))).toBe('blob-unknown');
+    expect(await refusalOf(Promise.try(() => open.registry.blobs.open(A, never)))).toBe('blob-unknown');
   });
 
   test('whose bytes are gone or cut are damaged, and say what to do', async () => {
@@ -46,7 +46,7 @@ describe('blobs', () => {
         const key = dataKey((await open.linkOf(A, digest)) ?? expect.unreachable());
         if (damage === 'lost') await open.driver.delete([key]);
         else await open.driver.put(key, new Uint8Array(size - 1));
-        expect(await refusalOf(open.registry.blobs.open(A, digest))).toBe('content-damaged');
+        expect(await refusalOf(Promise.try(() => open.registry.blobs.open(A, digest)))).toBe('content-damaged');
         // Pushing them again mends it.
         await open.push(A, new Uint8Array(size));
         expect((await open.registry.blobs.open(A, digest)).size).toBe(size);
@@ -59,7 +59,7 @@ describe('blobs', () => {
     const digest = await open.push(A, text('x'));
     await open.push(B, text('x'));
     await open.registry.blobs.delete(A, digest, ACTOR);
-    expect(await refusalOf(open.registry.blobs.stat(A, digest))).toBe('blob-unknown');
+    expect(await refusalOf(Promise.try(() => open.registry.blobs.stat(A, digest)))).toBe('blob-unknown');
     expect(await refusalOf(open.registry.blobs.delete(A, digest, ACTOR))).toBe('blob-unknown');
     expect((await open.registry.blobs.open(B, digest)).size).toBe(1);
     await open.push(A, text('x'));

@@ -3,8 +3,10 @@ import { accept, type Decision, refuse } from '../journal/command.ts';
 import type { RepositoryFacts } from '../journal/state.ts';
 import { RegistryError } from '../oci/errors.ts';
 import type { Digest, Incarnation, RepositoryName } from '../oci/names.ts';
+import type { Answer } from '../projection/projection.ts';
 import type { ObjectBody } from '../storage/driver.ts';
 import { dataKey } from '../storage/paths.ts';
+import { whenThere } from './answer.ts';
 import { SMALL_BLOB_BYTES } from './content-cache.ts';
 import { known, nameUnknown } from './existence.ts';
 import type { RegistryPorts } from './ports.ts';
@@ -22,26 +24,31 @@ export class Blobs {
     this.#ports = ports;
   }
 
-  /** @throws RegistryError `name-unknown`, `blob-unknown`; `content-damaged` when its bytes are gone or of another length */
-  async stat(repo: RepositoryName, digest: Digest): Promise<{ readonly size: number; readonly inc: Incarnation }> {
-    const answer = this.#ports.projection.blob(repo, digest);
-    const link = known(repo, answer instanceof Promise ? await answer : answer);
-    if (link === undefined) throw blobUnknown(repo, digest);
-    return link;
+  /** @throws RegistryError `name-unknown`, `blob-unknown`, at once where the answer is at hand */
+  stat(repo: RepositoryName, digest: Digest): Answer<{ readonly size: number; readonly inc: Incarnation }> {
+    return whenThere(this.#ports.projection.blob(repo, digest), (answer) => {
+      const link = known(repo, answer);
+      if (link === undefined) throw blobUnknown(repo, digest);
+      return link;
+    });
   }
 
-  /** As `stat`, with its bytes. */
-  async open(repo: RepositoryName, digest: Digest): Promise<OpenBlob> {
-    const { size, inc } = await this.stat(repo, digest);
-    if (size <= SMALL_BLOB_BYTES) return { size, body: { kind: 'bytes', bytes: await this.#small(digest, size, inc) } };
+  /** As `stat`, with its bytes; `content-damaged` when they are gone or of another length. */
+  open(repo: RepositoryName, digest: Digest): Answer<OpenBlob> {
+    return whenThere(this.stat(repo, digest), ({ size, inc }) => {
+      if (size > SMALL_BLOB_BYTES) return this.#large(digest, size, inc);
+      const bytes = this.#ports.cache.get(inc) ?? this.#small(digest, size, inc);
+      return whenThere(bytes, (all) => ({ size, body: { kind: 'bytes', bytes: all } }));
+    });
+  }
+
+  async #large(digest: Digest, size: number, inc: Incarnation): Promise<OpenBlob> {
     const object = await this.#ports.driver.open(dataKey(inc));
     if (object === undefined || object.size !== size) throw damaged(digest);
     return { size, body: object.body };
   }
 
   async #small(digest: Digest, size: number, inc: Incarnation): Promise<Uint8Array<ArrayBuffer>> {
-    const cached = this.#ports.cache.get(inc);
-    if (cached !== undefined) return cached;
     const bytes = await this.#ports.driver.read(dataKey(inc));
     if (bytes === undefined || bytes.length !== size) throw damaged(digest);
     const own = new Uint8Array(bytes);

@@ -6,8 +6,9 @@ import { algorithmOf, DEFAULT_ALGORITHM, digestOf } from '../oci/digest.ts';
 import { RegistryError } from '../oci/errors.ts';
 import { type ManifestFacts, parseManifest } from '../oci/manifest.ts';
 import type { Digest, Incarnation, RepositoryName, Tag } from '../oci/names.ts';
-import type { FoundManifest } from '../projection/projection.ts';
+import type { Answer, FoundManifest } from '../projection/projection.ts';
 import { dataKey } from '../storage/paths.ts';
+import { whenThere } from './answer.ts';
 import { known, nameUnknown } from './existence.ts';
 import type { RegistryPorts } from './ports.ts';
 
@@ -47,25 +48,29 @@ export class Manifests {
     this.#ports = ports;
   }
 
-  /** @throws RegistryError `name-unknown`, `manifest-unknown` */
-  async stat(repo: RepositoryName, reference: Reference): Promise<FoundManifest> {
+  /** @throws RegistryError `name-unknown`, `manifest-unknown`, at once where the answer is at hand */
+  stat(repo: RepositoryName, reference: Reference): Answer<FoundManifest> {
     const { projection } = this.#ports;
     const answer =
       reference.kind === 'tag'
         ? projection.manifestByTag(repo, reference.tag)
         : projection.manifestByDigest(repo, reference.digest);
-    const manifest = known(repo, answer instanceof Promise ? await answer : answer);
-    if (manifest === undefined) throw manifestUnknown(repo, reference);
-    return manifest;
+    return whenThere(answer, (found) => {
+      const manifest = known(repo, found);
+      if (manifest === undefined) throw manifestUnknown(repo, reference);
+      return manifest;
+    });
   }
 
   /**
    * The manifest's bytes, exactly as they were pushed.
    * @throws RegistryError `content-damaged` when storage gave other bytes than were pushed
    */
-  async bytes({ digest, record }: FoundManifest): Promise<Uint8Array<ArrayBuffer>> {
-    const cached = this.#ports.cache.get(digest);
-    if (cached !== undefined) return cached;
+  bytes(manifest: FoundManifest): Answer<Uint8Array<ArrayBuffer>> {
+    return this.#ports.cache.get(manifest.digest) ?? this.#read(manifest);
+  }
+
+  async #read({ digest, record }: FoundManifest): Promise<Uint8Array<ArrayBuffer>> {
     const bytes = await this.#ports.driver.read(dataKey(record.inc));
     if (bytes === undefined || digestOf(algorithmOf(digest), bytes) !== digest) {
       throw new RegistryError(

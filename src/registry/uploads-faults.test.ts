@@ -87,7 +87,7 @@ describe('a lie', () => {
       if (before.length > 0) await uploads.append(id, pusher, bodyOf([before]), undefined);
       const wrong = digestOf('sha256', text('something else'));
       expect(await refusalOf(uploads.close(id, pusher, wrong, bodyOf([last]), undefined))).toBe('digest-mismatch');
-      expect(await refusalOf(open.registry.blobs.stat(A, wrong))).toBe('name-unknown');
+      expect(await refusalOf(Promise.try(() => open.registry.blobs.stat(A, wrong)))).toBe('name-unknown');
       expect(await offsetOf(open, id)).toBe(before.length);
       const bytes = Buffer.concat([before, last]);
       await uploads.close(id, pusher, digestOf('sha256', bytes), bodyOf([last]), undefined);

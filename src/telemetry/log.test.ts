@@ -2,6 +2,7 @@ import { describe, expect, test } from 'bun:test';
 import fc from 'fast-check';
 import { digests, repositoryNames, tags } from '../../test/support/generators.ts';
 import { projectRoot } from '../../test/support/server.ts';
+import type { Asked } from './asked.ts';
 import type { AccessEntry } from './log.ts';
 
 const bun = `${projectRoot}/node_modules/.bin/bun`;
@@ -9,6 +10,7 @@ const bun = `${projectRoot}/node_modules/.bin/bun`;
 /** What a process writes to its standard output that logs in this way and ends. */
 async function outputOf(script: string, input: unknown = null): Promise<string> {
   const program = `import { openLogs } from './src/telemetry/log.ts';
+    import { Asked } from './src/telemetry/asked.ts';
     const input = JSON.parse(await Bun.stdin.text());
     ${script}`;
   const child = Bun.spawn([bun, '-e', program], {
@@ -36,7 +38,7 @@ function linesOf(output: string): unknown[] {
 }
 
 /** Any request that could be logged; the path is whatever the client wrote. */
-const entries: fc.Arbitrary<AccessEntry> = fc
+const entries: fc.Arbitrary<Omit<AccessEntry, 'asked'> & Omit<Asked, 'json'>> = fc
   .record({
     method: fc.constantFrom('GET', 'HEAD', 'PUT', 'POST', 'PATCH', 'DELETE'),
     path: fc.oneof(
@@ -54,7 +56,9 @@ const entries: fc.Arbitrary<AccessEntry> = fc
   .map((entry) => ({ ...entry, requestId: 'id-1', route: 'ping' }));
 
 const sendAll = `const logs = openLogs({ level: 'info', format: 'json' });
-  for (const entry of input) logs.access(entry);
+  for (const { method, path, route, repository, reference, ...entry } of input) {
+    logs.access({ asked: new Asked(method, path, route, repository, reference), ...entry });
+  }
   logs.flush();
   process.exit(0);`;
 
@@ -113,7 +117,7 @@ describe('the access log', () => {
 
   test('is silent below its level, and other lines have theirs', async () => {
     const script = `const logs = openLogs({ level: input, format: 'json' });
-      logs.access({ requestId: 'x', method: 'GET', path: '/', route: 'ping', status: 200, bytesIn: 0, bytesOut: 0, milliseconds: 1 });
+      logs.access({ requestId: 'x', asked: new Asked('GET', '/', 'ping'), status: 200, bytesIn: 0, bytesOut: 0, milliseconds: 1 });
       logs.logger.info('info');
       logs.logger.error({ err: new Error('broken') }, 'error');
       logs.flush();
@@ -166,11 +170,12 @@ describe('the access log', () => {
 
   test('is readable on a terminal', async () => {
     const script = `const logs = openLogs({ level: 'info', format: 'pretty' });
-      logs.access(input);
+      logs.access({ asked: new Asked('GET', '/v2/', 'ping'), ...input });
       logs.flush();
       process.exit(0);`;
     const [entry] = fc.sample(entries, 1);
-    const output = await outputOf(script, { ...entry, path: '/v2/', method: 'GET' });
+    const { requestId, status, bytesIn, bytesOut, milliseconds } = entry ?? {};
+    const output = await outputOf(script, { requestId, status, bytesIn, bytesOut, milliseconds });
     expect(output).toContain('INFO: request {');
     expect(output).toContain('"path":"/v2/"');
   });

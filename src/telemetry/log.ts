@@ -1,5 +1,6 @@
 import pino, { type Logger } from 'pino';
 import pretty from 'pino-pretty';
+import type { Asked } from './asked.ts';
 import { LineSink } from './line-sink.ts';
 
 export type { Logger } from 'pino';
@@ -7,11 +8,7 @@ export type { Logger } from 'pino';
 /** One answered request, as its log line says it. */
 export interface AccessEntry {
   readonly requestId: string;
-  readonly method: string;
-  readonly path: string;
-  readonly route: string;
-  readonly repository: string | undefined;
-  readonly reference: string | undefined;
+  readonly asked: Asked;
   readonly digest: string | undefined;
   readonly status: number;
   readonly bytesIn: number;
@@ -40,7 +37,7 @@ function prettyLogs(level: string): Logs {
     singleLine: true,
   });
   const logger = pino({ level }, stream);
-  return { logger, access: (entry) => logger.info(entry, 'request'), flush: () => {} };
+  return { logger, access: ({ asked, ...entry }) => logger.info({ ...asked, ...entry }, 'request'), flush: () => {} };
 }
 
 function jsonLogs(level: string): Logs {
@@ -55,10 +52,7 @@ function jsonLogs(level: string): Logs {
 
 /** Written by hand, in pino's shape: through pino one line costs as much as serving a manifest. */
 function lineOf(entry: AccessEntry): string {
-  let line = `{"level":30,"time":${Date.now()},"requestId":"${entry.requestId}","method":"${entry.method}","path":${JSON.stringify(entry.path)},"route":"${entry.route}"`;
-  // Names, digests and tags were parsed: they have no character that JSON would escape.
-  if (entry.repository !== undefined) line += `,"repository":"${entry.repository}"`;
-  if (entry.reference !== undefined) line += `,"reference":"${entry.reference}"`;
-  if (entry.digest !== undefined) line += `,"digest":"${entry.digest}"`;
-  return `${line},"status":${entry.status},"bytesIn":${entry.bytesIn},"bytesOut":${entry.bytesOut},"milliseconds":${Math.round(entry.milliseconds * 1000) / 1000},"msg":"request"}\n`;
+  // A digest was parsed: it has no character that JSON would escape.
+  const digest = entry.digest === undefined ? '' : `,"digest":"${entry.digest}"`;
+  return `{"level":30,"time":${Date.now()},"requestId":"${entry.requestId}",${entry.asked.json}${digest},"status":${entry.status},"bytesIn":${entry.bytesIn},"bytesOut":${entry.bytesOut},"milliseconds":${Math.round(entry.milliseconds * 1000) / 1000},"msg":"request"}\n`;
 }

@@ -1,6 +1,7 @@
 import type { Digest } from '../../oci/names.ts';
+import { whenThere } from '../../registry/answer.ts';
 import type { OpenBlob } from '../../registry/blobs.ts';
-import type { Handler } from '../context.ts';
+import type { Handler, RequestContext } from '../context.ts';
 import { parseRange } from '../range.ts';
 import { isNotModified, notModified } from './conditional.ts';
 
@@ -8,25 +9,26 @@ import { isNotModified, notModified } from './conditional.ts';
 const prepared = new WeakMap<object, Headers>();
 
 /** "A HEAD request to an existing blob … MUST return 200 OK … MUST contain the size in bytes … in the header Content-Length". */
-export const headBlob: Handler<'blob-head'> = async ({ repo, digest }, { request }, { registry }) => {
-  const link = await registry.blobs.stat(repo, digest);
-  if (isNotModified(request, digest)) return notModified(digest);
-  let headers = prepared.get(link);
-  if (headers === undefined) {
-    headers = new Headers(blobHeaders(digest, link.size));
-    prepared.set(link, headers);
-  }
-  return new Response(null, { headers });
-};
+export const headBlob: Handler<'blob-head'> = ({ repo, digest }, { request }, { registry }) =>
+  whenThere(registry.blobs.stat(repo, digest), (link) => {
+    if (isNotModified(request, digest)) return notModified(digest);
+    let headers = prepared.get(link);
+    if (headers === undefined) {
+      headers = new Headers(blobHeaders(digest, link.size));
+      prepared.set(link, headers);
+    }
+    return new Response(null, { headers });
+  });
 
 /** "A GET request to an existing blob URL MUST provide the expected blob, with a response code that MUST be 200 OK." */
-export const getBlob: Handler<'blob-get'> = async ({ repo, digest }, { request, seen }, { registry }) => {
-  const ifNoneMatch = isNotModified(request, digest);
-  if (ifNoneMatch) {
-    await registry.blobs.stat(repo, digest);
-    return notModified(digest);
+export const getBlob: Handler<'blob-get'> = ({ repo, digest }, context, { registry }) => {
+  if (isNotModified(context.request, digest)) {
+    return whenThere(registry.blobs.stat(repo, digest), () => notModified(digest));
   }
-  const blob = await registry.blobs.open(repo, digest);
+  return whenThere(registry.blobs.open(repo, digest), (blob) => sendBlob(digest, blob, context));
+};
+
+function sendBlob(digest: Digest, blob: OpenBlob, { request, seen }: RequestContext): Response {
   const wanted = request.headers.get('range');
   const range = wanted === null ? undefined : parseRange(wanted, blob.size);
   const { start, end } = range ?? { start: 0, end: blob.size };
@@ -37,7 +39,7 @@ export const getBlob: Handler<'blob-get'> = async ({ repo, digest }, { request, 
   headers['Content-Disposition'] = 'attachment';
   headers['Content-Range'] = `bytes ${start}-${end - 1}/${blob.size}`;
   return new Response(bodyOf(blob, range), { status: 206, headers });
-};
+}
 
 /** "Upon success, the registry MUST respond with code 202 Accepted. If the blob is not found, a 404 Not Found". */
 export const deleteBlob: Handler<'blob-delete'> = async ({ repo, digest }, { actor }, { registry }) => {

@@ -1,27 +1,29 @@
 import { MAX_MANIFEST_BYTES } from '../../oci/manifest.ts';
 import type { FoundManifest } from '../../projection/projection.ts';
+import { whenThere } from '../../registry/answer.ts';
 import { manifestBody } from '../body.ts';
 import type { Handler } from '../context.ts';
 import { location } from '../location.ts';
 import { isNotModified, notModified } from './conditional.ts';
 
 /** "A successful response MUST contain the digest … in the header Docker-Content-Digest … the size … in Content-Length". */
-export const headManifest: Handler<'manifest-head'> = async ({ repo, reference }, { request, seen }, { registry }) => {
-  const manifest = await registry.manifests.stat(repo, reference);
-  seen.digest = manifest.digest;
-  if (isNotModified(request, manifest.digest)) return notModified(manifest.digest);
-  return new Response(null, { headers: manifestHeaders(manifest) });
-};
+export const headManifest: Handler<'manifest-head'> = ({ repo, reference }, { request, seen }, { registry }) =>
+  whenThere(registry.manifests.stat(repo, reference), (manifest) => {
+    seen.digest = manifest.digest;
+    if (isNotModified(request, manifest.digest)) return notModified(manifest.digest);
+    return new Response(null, { headers: manifestHeaders(manifest) });
+  });
 
 /** "A GET request to an existing manifest URL MUST provide the expected manifest, with a response code that MUST be 200 OK." */
-export const getManifest: Handler<'manifest-get'> = async ({ repo, reference }, { request, seen }, { registry }) => {
-  const manifest = await registry.manifests.stat(repo, reference);
-  seen.digest = manifest.digest;
-  if (isNotModified(request, manifest.digest)) return notModified(manifest.digest);
-  const bytes = await registry.manifests.bytes(manifest);
-  seen.sent = bytes.length;
-  return new Response(bytes, { headers: manifestHeaders(manifest) });
-};
+export const getManifest: Handler<'manifest-get'> = ({ repo, reference }, { request, seen }, { registry }) =>
+  whenThere(registry.manifests.stat(repo, reference), (manifest) => {
+    seen.digest = manifest.digest;
+    if (isNotModified(request, manifest.digest)) return notModified(manifest.digest);
+    return whenThere(registry.manifests.bytes(manifest), (bytes) => {
+      seen.sent = bytes.length;
+      return new Response(bytes, { headers: manifestHeaders(manifest) });
+    });
+  });
 
 /** "The registry MUST store the manifest in the exact byte representation provided by the client." */
 export const putManifest: Handler<'manifest-put'> = async ({ repo, reference, tags }, context, ports) => {

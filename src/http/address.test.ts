@@ -1,0 +1,50 @@
+import { expect, test } from 'bun:test';
+import { addressOf } from './address.ts';
+import { parseRoute } from './route.ts';
+
+const HOST = 'http://registry.example:5000';
+const DIGEST = `sha256:${'a'.repeat(64)}`;
+
+test('a remembered route is the parsed one, for each method by itself, with a host and without one', () => {
+  const target = '/v2/library/app/manifests/latest';
+  for (const method of ['GET', 'HEAD', 'GET', 'HEAD', 'DELETE']) {
+    for (const host of [HOST, '']) {
+      const { route, asked } = addressOf(method, host + target);
+      expect(route).toEqual(parseRoute(method, target));
+      expect(asked).toMatchObject({ method, path: target, repository: 'library/app', reference: 'latest' });
+    }
+  }
+});
+
+test('what the log says of an address is what the address has', () => {
+  const log = (method: string, target: string) => {
+    const { asked, digest } = addressOf(method, HOST + target);
+    return { ...JSON.parse(`{${asked.json}}`), digest };
+  };
+  for (const [method, path, expected] of [
+    ['GET', '/v2/', { route: 'ping' }],
+    ['HEAD', `/v2/a/blobs/${DIGEST}`, { route: 'blob-head', repository: 'a', digest: DIGEST }],
+    ['GET', `/v2/a/manifests/${DIGEST}`, { route: 'manifest-get', repository: 'a', digest: DIGEST }],
+    ['PUT', '/v2/a/b/manifests/c?x="\\', { route: 'manifest-put', repository: 'a/b', reference: 'c' }],
+    ['GET', '/v2/_catalog?n=1', { route: 'catalog' }],
+  ] as const) {
+    for (let time = 0; time < 2; time++)
+      expect(log(method, path)).toEqual({ digest: undefined, method, path, ...expected });
+  }
+});
+
+test('more addresses than are remembered, and very long ones, are answered all the same', () => {
+  const routeOf = (target: string) => addressOf('GET', HOST + target).route;
+  for (let index = 0; index < 20_000; index++) {
+    expect(routeOf(`/v2/app/manifests/t${index}`)).toMatchObject({ reference: { tag: `t${index}` } });
+  }
+  expect(routeOf('/v2/app/manifests/t0')).toMatchObject({ reference: { tag: 't0' } });
+  const query = 'x'.repeat(2_000);
+  expect(routeOf(`/v2/app/tags/list?last=${query}`)).toMatchObject({ last: query });
+});
+
+test('what is refused is refused each time', () => {
+  for (let time = 0; time < 2; time++) {
+    expect(() => addressOf('GET', `${HOST}/v2/APP/manifests/t`)).toThrow('repository name');
+  }
+});
