@@ -115,6 +115,32 @@ describe('group commit', () => {
     expect(await tagsSetIn(driver)).toEqual(['a', 'b']);
   });
 
+  test('no slot names bytes that did not become durable: their command fails alone, the others are written', async () => {
+    const driver = new MemoryDriver();
+    const { writer } = openWriter(driver, new TestClock());
+    const gone = new Error('no room after all');
+    const results = await Promise.allSettled([
+      writer.submit(setTags('a')),
+      writer.submit({ ...setTags('b'), durable: Promise.reject(gone) }),
+      writer.submit({ ...setTags('c'), durable: Promise.resolve() }),
+    ]);
+    expect(results[1]).toEqual({ status: 'rejected', reason: gone });
+    expect(await tagsSetIn(driver)).toEqual(['a', 'c']);
+    expect(await slotsIn(driver)).toHaveLength(1);
+  });
+
+  test('a slot is not written before the bytes are durable that it names', async () => {
+    const driver = new MemoryDriver();
+    const { writer } = openWriter(driver, new TestClock());
+    const { promise, resolve } = Promise.withResolvers<void>();
+    const submitted = writer.submit({ ...setTags('a'), durable: promise });
+    await Bun.sleep(5);
+    expect(await slotsIn(driver)).toEqual([]);
+    resolve();
+    expect(await submitted).toBe('a');
+    expect(await slotsIn(driver)).toHaveLength(1);
+  });
+
   test('nothing to do, or only refusals, leaves no trace in the store', async () => {
     const driver = new MemoryDriver();
     const { writer } = openWriter(driver, new TestClock());

@@ -83,10 +83,11 @@ describe('pushing a manifest', () => {
     const open = openRegistry();
     const config = await open.push(A, text('config'));
     const before = await open.dataKeys();
-    const putObject = open.driver.put.bind(open.driver);
-    open.driver.put = async (...args) => {
-      await putObject(...args);
+    const write = open.driver.write.bind(open.driver);
+    open.driver.write = async (...args) => {
+      const written = await write(...args);
       await open.registry.blobs.delete(A, config, ACTOR);
+      return written;
     };
     expect(await refusalOf(put(open, imageOf(config)))).toBe('manifest-references-unknown');
     expect(await open.settle()).toHaveLength(1);

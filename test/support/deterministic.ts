@@ -54,11 +54,11 @@ export class FaultyDriver extends MemoryDriver {
     this.#fault = fault;
   }
 
-  override async create(key: Key, bytes: Uint8Array): Promise<CreateResult> {
+  override async create(key: Key, bytes: Uint8Array, first?: () => Promise<void>): Promise<CreateResult> {
     this.created.push(key);
     const fault = this.#fault(key);
     if (fault === 'before writing') throw new Error('no answer, nothing was written');
-    const result = await super.create(key, bytes);
+    const result = await super.create(key, bytes, first);
     if (fault === 'after writing') throw new Error('no answer, though it was written');
     return result;
   }

@@ -1,6 +1,6 @@
 // A store whose every answer comes when fast-check's scheduler says so: all orders of answers are tried.
 import type fc from 'fast-check';
-import type { CreateResult, Key, ListedObject, PutOptions } from '../../src/storage/driver.ts';
+import type { CreateResult, Key, ListedObject, PutOptions, WrittenObject } from '../../src/storage/driver.ts';
 import { MemoryDriver } from '../../src/storage/memory/driver.ts';
 import type { Fault } from './deterministic.ts';
 
@@ -15,14 +15,20 @@ export class ScheduledDriver extends MemoryDriver {
     this.#fault = fault;
   }
 
-  override async create(key: Key, bytes: Uint8Array): Promise<CreateResult> {
+  override async create(key: Key, bytes: Uint8Array, first?: () => Promise<void>): Promise<CreateResult> {
     const fault = this.#fault();
     await this.#turn(`create ${key}`);
     if (fault === 'before writing') throw new Error('no answer, nothing was written');
-    const result = await super.create(key, bytes);
+    const result = await super.create(key, bytes, first);
     await this.#turn(`answer ${key}`);
     if (fault === 'after writing') throw new Error('no answer, though it was written');
     return result;
+  }
+
+  override async write(key: Key, bytes: Uint8Array): Promise<WrittenObject> {
+    await this.#turn(`write ${key}`);
+    const { durable } = await super.write(key, bytes);
+    return { durable: durable.then(() => this.#turn(`sync ${key}`)) };
   }
 
   override async put(key: Key, bytes: Uint8Array, _options?: PutOptions): Promise<void> {
