@@ -1,35 +1,25 @@
-import { LOG_LEASE_MS, LogSessions } from '../../src/registry/log-sessions.ts';
-import { SessionIds } from '../../src/registry/session-ids.ts';
+import { LOG_LEASE_MS } from '../../src/registry/log-sessions.ts';
 import { MemoryDriver } from '../../src/storage/memory/driver.ts';
-import { stagedKey, uploadPrefix } from '../../src/storage/paths.ts';
-import { countingIncarnations, type TestClock } from '../support/deterministic.ts';
-import { TestRepeats } from '../support/repeats.ts';
+import { sessionLogPrefix, stagedKey, uploadPrefix } from '../../src/storage/paths.ts';
+import type { TestClock } from '../support/deterministic.ts';
+import { logSessions } from '../support/shared-sessions.ts';
 import { type OpenedSessions, SESSION_EXPIRY, sessionsContract } from './sessions.contract.ts';
 import { sessionNodesContract } from './sessions-nodes.contract.ts';
 
 async function open(clock: TestClock): Promise<OpenedSessions> {
   const driver = new MemoryDriver();
-  const ids = new SessionIds('01ARZ3NDEKTSV4RRFFQ69G5FAV');
-  const repeats = new TestRepeats();
-  const newToken = countingIncarnations(clock.now);
-  const another = () =>
-    new LogSessions({
-      ...{ driver, ids, newToken, now: clock.now, expiry: SESSION_EXPIRY, repeat: repeats.repeat },
-      failed: (error) => {
-        throw error;
-      },
-    });
+  const shared = logSessions({ driver, clock, expiry: SESSION_EXPIRY });
   return {
-    store: another(),
-    reopen: async () => another(),
-    renew: () => repeats.fire(),
+    store: await shared.node(),
+    reopen: shared.node,
+    renew: () => shared.repeats.fire(),
     leaveBytes: (id, inc) => driver.put(stagedKey(id, inc), new Uint8Array([1])),
     hasBytes: async (id) => {
-      // Of one that ended its last word stays: that it did.
-      for await (const { key } of driver.list(uploadPrefix(id))) if (!key.includes('/state/')) return true;
+      // Of one that ended the last word stays.
+      for await (const { key } of driver.list(uploadPrefix(id))) if (!key.startsWith(sessionLogPrefix(id))) return true;
       return false;
     },
-    close: driver.close,
+    close: shared.close,
   };
 }
 

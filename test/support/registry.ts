@@ -9,6 +9,7 @@ import { ContentCache } from '../../src/registry/content-cache.ts';
 import { FileSessions } from '../../src/registry/file-sessions.ts';
 import { Registry } from '../../src/registry/registry.ts';
 import { SessionIds } from '../../src/registry/session-ids.ts';
+import type { SessionStore } from '../../src/registry/sessions.ts';
 import { UploadBody } from '../../src/registry/upload-body.ts';
 import type { StorageDriver } from '../../src/storage/driver.ts';
 import { MemoryDriver } from '../../src/storage/memory/driver.ts';
@@ -31,7 +32,7 @@ export interface OpenRegistry {
   readonly registry: Registry;
   readonly driver: StorageDriver;
   readonly projection: MemoryProjection;
-  readonly sessions: FileSessions;
+  readonly sessions: SessionStore;
   readonly clock: TestClock;
   readonly newIncarnation: () => Incarnation;
   /** Does the work that nobody waited for, and says what it was. */
@@ -52,13 +53,15 @@ export function openRegistry(
     readonly access?: AccessPolicy;
     readonly clock?: TestClock;
     readonly number?: number;
+    /** Where nodes share their sessions; by default one node's own. */
+    readonly sessions?: SessionStore;
   } = {},
 ): OpenRegistry {
   const { driver = new MemoryDriver(), access = openAccess, clock = new TestClock(), number = 1 } = options;
   const newIncarnation = countingIncarnations(clock.now, number);
   const projection = openProjection(driver, { clock, newId: countingIncarnations(clock.now, 1000 + number) });
   const ids = new SessionIds('01ARZ3NDEKTSV4RRFFQ69G5FAV');
-  const sessions = new FileSessions({ driver, ids, now: clock.now, expiry: EXPIRY });
+  const sessions = options.sessions ?? new FileSessions({ driver, ids, now: clock.now, expiry: EXPIRY });
   const waiting: { what: string; work: () => Promise<void> }[] = [];
   const registry = new Registry({
     ...{ driver, projection, sessions, access, newIncarnation },

@@ -4,6 +4,7 @@ import type {
   ByteRange,
   CreateResult,
   DeleteFailure,
+  KeepState,
   Key,
   ListedObject,
   StagedPlace,
@@ -80,7 +81,7 @@ export class MemoryDriver implements StorageDriver {
 
   async confirm(): Promise<void> {}
 
-  async stage(place: StagedPlace, from: number, algorithm: Algorithm): Promise<StagedWrite> {
+  async stage(place: StagedPlace, from: number, algorithm: Algorithm, _keep: KeepState): Promise<StagedWrite> {
     const key = stagedKey(place.upload, place.inc);
     const kept = this.#objects.get(key)?.slice(0, from) ?? new Uint8Array();
     if (kept.length < from) throw stagedGone();
