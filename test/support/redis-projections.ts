@@ -1,6 +1,8 @@
-// Redis projections over a real server: nodes of a cluster, in one process.
+// Nodes of a cluster in one process: Redis projections over a real server and one store.
+import { afterAll, beforeAll, beforeEach } from 'bun:test';
 import { ulid } from 'ulid';
-import type { Incarnation } from '../../src/oci/names.ts';
+import type { Digest, Incarnation, RepositoryName } from '../../src/oci/names.ts';
+import type { Projection } from '../../src/projection/projection.ts';
 import { parseRedisUrl } from '../../src/projection/redis/address.ts';
 import type { RedisCommands, Reply, Script } from '../../src/projection/redis/commands.ts';
 import { connectRedis, type RedisConnection } from '../../src/projection/redis/connection.ts';
@@ -8,7 +10,12 @@ import type { RedisProjectionPorts } from '../../src/projection/redis/ports.ts';
 import { RedisProjection } from '../../src/projection/redis/projection.ts';
 import { noCrash } from '../../src/storage/crash-points.ts';
 import type { StorageDriver } from '../../src/storage/driver.ts';
+import { MemoryDriver } from '../../src/storage/memory/driver.ts';
+import { TOOLS_WITHIN_MS } from './command.ts';
 import { openProjection } from './projections.ts';
+import { type RedisServer, startRedis, stopRedis } from './redis.ts';
+import { cleanUp } from './server.ts';
+import { REPO } from './slots.ts';
 
 /** A connection that tells each script that it runs, and can be cut. */
 export class WatchedRedis implements RedisCommands {
@@ -82,4 +89,69 @@ export async function openNode(
     ...options,
   });
   return { projection, redis, observed };
+}
+
+/** What the tests of a file share: one server, and for each test a store of its own with any number of nodes. */
+export interface World {
+  readonly server: RedisServer;
+  driver: MemoryDriver;
+  /** ULID of the store. */
+  store: string;
+  /** Added to the real time, in milliseconds. */
+  later: number;
+  /** @param url another server than the file's */
+  node(options?: Partial<RedisProjectionPorts>, url?: string): Promise<OpenNode>;
+}
+
+/** To be called once at the top of a file: it starts the server and stops it. */
+export function redisWorld(): World {
+  let server: RedisServer | undefined;
+  const connections: WatchedRedis[] = [];
+  const world: World = {
+    driver: new MemoryDriver(),
+    store: ulid(),
+    later: 0,
+    get server(): RedisServer {
+      if (server === undefined) throw new Error('the server is started before the first test');
+      return server;
+    },
+    async node(options: Partial<RedisProjectionPorts> = {}, url = world.server.url): Promise<OpenNode> {
+      const redis = await connect(url);
+      connections.push(redis);
+      const { driver, store } = world;
+      return await openNode(redis, driver, { store, now: () => Date.now() + world.later, ...options });
+    },
+  };
+  beforeAll(async () => {
+    server = await startRedis();
+  }, TOOLS_WITHIN_MS);
+  beforeEach(() => {
+    world.driver = new MemoryDriver();
+    world.store = ulid();
+    world.later = 0;
+  });
+  afterAll(async () => {
+    for (const each of connections) await each.close();
+    await stopRedis();
+    await cleanUp();
+  });
+  return world;
+}
+
+/** All tags of a repository, or `unknown`. */
+export async function tagsOf(projection: Projection, repo: RepositoryName = REPO): Promise<string[]> {
+  const answer = await projection.tags(repo, undefined, 10_000);
+  return answer.kind === 'known' ? [...answer.value.items] : ['unknown'];
+}
+
+export async function catalogOf(projection: Projection): Promise<string[]> {
+  return [...(await projection.repositories(undefined, 100)).items];
+}
+
+/** Different digests, those of a number always the same. */
+export function manyDigests(count: number, from = 0): Digest[] {
+  return Array.from(
+    { length: count },
+    (_, index) => `sha256:${(index + from).toString(16).padStart(64, '0')}` as Digest,
+  );
 }

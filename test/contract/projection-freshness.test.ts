@@ -1,0 +1,171 @@
+// A view in Redis is never believed where the log may say more (DESIGN 6): each way in which it can lag, on a real server.
+import { describe, expect, test } from 'bun:test';
+import { accept } from '../../src/journal/command.ts';
+import { RegistryError } from '../../src/oci/errors.ts';
+import type { Digest, RepositoryName, Tag } from '../../src/oci/names.ts';
+import { MemoryDriver } from '../../src/storage/memory/driver.ts';
+import { FEW } from '../support/generators.ts';
+import { openProjection } from '../support/projections.ts';
+import { startRedis } from '../support/redis.ts';
+import { catalogOf, type OpenNode, redisWorld, tagsOf } from '../support/redis-projections.ts';
+import { REPO } from '../support/slots.ts';
+import { setTags } from '../support/writers.ts';
+
+const [digest] = FEW.manifests as [Digest];
+const world = redisWorld();
+
+/** How often each script ran meanwhile. */
+async function scriptsOf({ redis }: OpenNode, work: () => unknown): Promise<string[]> {
+  redis.ran.length = 0;
+  await work();
+  return [...redis.ran];
+}
+
+describe('cost', () => {
+  test('a read is one round trip', async () => {
+    const a = await world.node();
+    await a.projection.submit(REPO, setTags('x', 'y'));
+    await catalogOf(a.projection);
+    const { projection } = a;
+    expect(await scriptsOf(a, () => projection.manifestByTag(REPO, 'x' as Tag))).toEqual(['ask']);
+    expect(await scriptsOf(a, () => projection.manifestByDigest(REPO, digest))).toEqual(['ask']);
+    expect(await scriptsOf(a, () => projection.blob(REPO, digest))).toEqual(['ask']);
+    expect(await scriptsOf(a, () => projection.tags(REPO, 'a', 10))).toEqual(['list-tags']);
+    expect(await scriptsOf(a, () => projection.referrers(REPO, digest, undefined, 10))).toEqual(['list-referrers']);
+    expect(await scriptsOf(a, () => projection.repositories(undefined, 10))).toEqual(['catalog-page']);
+    const nowhere = 'no/where' as RepositoryName;
+    await tagsOf(projection, nowhere);
+    expect(await scriptsOf(a, () => tagsOf(projection, nowhere))).toEqual(['list-tags']);
+  });
+
+  test('a write is three, however many commands share it', async () => {
+    const a = await world.node();
+    await a.projection.submit(REPO, setTags('x'));
+    const push = () => Promise.all(['a', 'b', 'c'].map((tag) => a.projection.submit(REPO, setTags(tag))));
+    expect(await scriptsOf(a, push)).toEqual(['ask', 'announce', 'apply']);
+  });
+});
+
+describe('what one node acknowledged', () => {
+  test('every node serves from then on', async () => {
+    const [a, b] = [await world.node(), await world.node()];
+    for (let round = 0; round < 20; round++) {
+      const [writer, reader] = round % 2 === 0 ? [a, b] : [b, a];
+      await writer.projection.submit(REPO, setTags(`t${round}`));
+      expect(await tagsOf(reader.projection)).toHaveLength(round + 1);
+      expect(await catalogOf(reader.projection)).toEqual([REPO]);
+    }
+    expect([...a.observed, ...b.observed].filter((each) => each === 'gone' || each === 'busy')).toEqual([]);
+  });
+
+  test('survives FLUSHALL: each repository is right on first touch, the catalog too', async () => {
+    const [a, b] = [await world.node(), await world.node()];
+    const repos = ['a', 'b', 'c/d'].map((name) => name as RepositoryName);
+    for (const repo of repos) await a.projection.submit(repo, setTags('x', 'y'));
+    await a.projection.submit('b' as RepositoryName, { decide: () => accept(undefined, { type: 'repo.deleted' }) });
+    await world.server.cli('FLUSHALL');
+    expect(await catalogOf(b.projection)).toEqual(['a', 'c/d']);
+    expect(await tagsOf(a.projection, repos[0])).toEqual(['x', 'y']);
+    expect(await tagsOf(b.projection, repos[1])).toEqual(['unknown']);
+    await world.server.cli('FLUSHALL');
+    await a.projection.submit('b' as RepositoryName, setTags('z'));
+    expect(await tagsOf(b.projection, repos[1])).toEqual(['z']);
+    expect(await catalogOf(b.projection)).toEqual(['a', 'b', 'c/d']);
+  });
+
+  test('survives an old dump that is loaded back', async () => {
+    const own = await startRedis();
+    const connected = () => world.node({}, own.url);
+    const a = await connected();
+    await a.projection.submit(REPO, setTags('old'));
+    expect(await catalogOf(a.projection)).toEqual([REPO]);
+    await own.cli('SAVE');
+    await a.projection.submit(REPO, setTags('new'));
+    await a.projection.submit('other' as RepositoryName, setTags('x'));
+    await own.kill();
+    await startRedis({ port: own.port, folder: own.folder });
+    const b = await connected();
+    expect(await tagsOf(b.projection)).toEqual(['new', 'old']);
+    expect(b.observed).toEqual(['caught up']);
+    expect(await catalogOf(b.projection)).toEqual(['other', REPO]);
+    // The same dump under a node that has seen more, as if nothing had happened.
+    expect(await tagsOf(a.projection)).toEqual(['new', 'old']);
+  });
+
+  test('is not taken back by a dump of another log', async () => {
+    const a = await world.node();
+    await a.projection.submit(REPO, setTags('x'));
+    await a.projection.submit(REPO, setTags('y'));
+    // Another bucket under the same ULID: slots of the same numbers say something else.
+    world.driver = new MemoryDriver();
+    await openProjection(world.driver).submit(REPO, setTags('z'));
+    const b = await world.node();
+    await world.server.cli('HSET', `{${world.store}:${REPO}}:meta`, 'owner', 'an older server');
+    expect(await tagsOf(b.projection)).toEqual(['z']);
+    expect(b.observed).toEqual(['rebuilt']);
+  });
+});
+
+describe('a slot that the view does not have', () => {
+  const crash = {
+    reach: () => {
+      throw new Error('killed');
+    },
+  };
+
+  test('from a writer that died before it applied it is found two seconds later', async () => {
+    const [a, b] = [await world.node(), await world.node({ reach: crash.reach })];
+    await a.projection.submit(REPO, setTags('x'));
+    expect(await b.projection.submit(REPO, setTags('y')).catch(String)).toBe('Error: killed');
+    expect(await tagsOf(a.projection)).toEqual(['x']);
+    world.later = 2_500;
+    expect(await tagsOf(a.projection)).toEqual(['x', 'y']);
+    expect(a.observed).toEqual(['rebuilt', 'caught up']);
+  });
+
+  test('is found by the next writer at once', async () => {
+    const [a, b] = [await world.node(), await world.node({ reach: crash.reach })];
+    await a.projection.submit(REPO, setTags('x'));
+    await b.projection.submit(REPO, setTags('y')).catch(() => {});
+    await a.projection.submit(REPO, setTags('z'));
+    expect(await tagsOf(a.projection)).toEqual(['x', 'y', 'z']);
+  });
+
+  test('that was announced and comes late is looked for again and again, for a quarter of an hour', async () => {
+    const a = await world.node();
+    await a.projection.submit(REPO, setTags('x'));
+    // A writer that hangs in `create`.
+    const gone = new Error('hangs');
+    const create = world.driver.create.bind(world.driver);
+    world.driver.create = () => Promise.reject(new RegistryError('unavailable', 'hangs', undefined, gone));
+    await a.projection.submit(REPO, setTags('y')).catch(() => {});
+    world.driver.create = create;
+    const looks: number[] = [];
+    for (world.later = 0; world.later < 1_200_000; world.later += 500) {
+      a.observed.length = 0;
+      expect(await tagsOf(a.projection)).toEqual(['x']);
+      if (a.observed.length > 0) looks.push(world.later);
+    }
+    const waits = looks.map((at, index) => at - (looks[index - 1] ?? 0));
+    for (const [index, wait] of waits.slice(1, 5).entries()) {
+      expect(wait / (waits[index] ?? 0)).toBeGreaterThanOrEqual(1);
+      expect(wait / (waits[index] ?? 0)).toBeLessThan(2.5);
+    }
+    expect(looks.length).toBeLessThan(30);
+    expect(Math.max(...waits)).toBeLessThanOrEqual(61_000);
+    expect(looks[looks.length - 1]).toBeGreaterThan(900_000);
+    expect(looks[looks.length - 1]).toBeLessThan(970_000);
+  });
+
+  test('written by a node without Redis is never overwritten, and decided on', async () => {
+    const a = await world.node();
+    await a.projection.submit(REPO, setTags('x'));
+    await openProjection(world.driver).submit(REPO, setTags('y'));
+    const result = await a.projection.submit(REPO, {
+      needs: { tags: ['y' as Tag] },
+      decide: (facts) => accept(facts.tag('y' as Tag), { type: 'tag.set', tag: 'z' as Tag, digest }),
+    });
+    expect(result).toBe(digest);
+    expect(await tagsOf(a.projection)).toEqual(['x', 'y', 'z']);
+  });
+});
