@@ -3,14 +3,16 @@ import packageJson from '../../package.json' with { type: 'json' };
 import { EXIT, type ExitCode, reportFailure } from './failure.ts';
 import { type FsckOptions, fsck } from './fsck.ts';
 import { showHistory } from './history.ts';
+import { type JobsOptions, showJobs } from './jobs.ts';
 import { type LogOptions, showLog } from './log.ts';
+import { withJobs } from './open-jobs.ts';
 import { type OpenStore, openStore } from './open-store.ts';
 import { Output } from './output.ts';
 
 const marina = new Command('marina')
   .description(
     'Looks into a Marina store, which is found as the server finds it: by STORAGE_PATH and the other settings in the ' +
-      'environment (docs/configuration.md). Nothing is written, and a running server is not disturbed.',
+      'environment (docs/configuration.md). Nothing is written to it, and a running server is not disturbed.',
   )
   .version(packageJson.version)
   .usage('<verb> [options]')
@@ -57,15 +59,29 @@ marina
   .option('--json', 'one JSON object a finding, and one for the summary')
   .action((repos: string[], options: FsckOptions) => run((store, output) => fsck(repos, options, store, output)));
 
+marina
+  .command('jobs')
+  .description('how the background jobs of a cluster stand (REDIS_URL), and those that were given up')
+  .option('--failed', 'the jobs that failed at each attempt, the newest first')
+  .option('--retry <id>', 'run one of those again')
+  .option('--json', 'one JSON object a kind, or a job')
+  .action((options: JobsOptions) =>
+    report((output) => withJobs(process.env, (queue) => showJobs(options, queue, output))),
+  );
+
 function positiveInteger(text: string): number {
   if (!/^[1-9]\d{0,14}$/.test(text)) throw new InvalidArgumentError('A slot number from 1 on is expected.');
   return Number(text);
 }
 
-/** The process ends by itself when its last line is written; process.exit would cut that off. */
 async function run(work: (store: OpenStore, output: Output) => Promise<ExitCode>): Promise<void> {
+  await report(async (output) => await work(await openStore(process.env), output));
+}
+
+/** The process ends by itself when its last line is written; process.exit would cut that off. */
+async function report(work: (output: Output) => Promise<ExitCode>): Promise<void> {
   try {
-    process.exitCode = await work(await openStore(process.env), new Output(process.stdout));
+    process.exitCode = await work(new Output(process.stdout));
   } catch (error) {
     process.exitCode = reportFailure(error);
   }

@@ -29,7 +29,7 @@ export async function openFormat(driver: StorageDriver, newId: () => string): Pr
 }
 
 /** The store's ULID, undefined when there is no store yet. */
-export async function readFormat(driver: StorageDriver): Promise<string | undefined> {
+export async function readFormat(driver: Pick<StorageDriver, 'read'>): Promise<string | undefined> {
   const bytes = await driver.read(FORMAT);
   if (bytes === undefined) return undefined;
   const parsed = format.safeParse(jsonOf(bytes));

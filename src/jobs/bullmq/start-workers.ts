@@ -1,0 +1,59 @@
+import { handleWith, type JobPorts } from '../handlers.ts';
+import type { Kind, PeriodicKind } from '../job.ts';
+import { type JobPolicy, type JobRun, POLICIES } from '../queue.ts';
+import { SCHEDULES } from '../schedules.ts';
+import type { JobConnection, JobConnectionUse } from './connection.ts';
+import { BullQueue, type BullQueuePorts } from './queue.ts';
+import { BullWorkers } from './workers.ts';
+
+/** How long an answer of Redis is waited for by whoever asks for a job. */
+const ANSWER_WITHIN_MS = 2_000;
+const KEEP_SCHEDULES_EVERY_MS = 30_000;
+const LOST_AFTER_MS = 30_000;
+
+export interface JobQueuePorts extends Pick<BullQueuePorts, 'store' | 'now' | 'sleep' | 'troubled'> {
+  /** A connection of its own each time. */
+  readonly connect: (use: JobConnectionUse) => JobConnection;
+  readonly policies?: Readonly<Record<Kind, JobPolicy>>;
+}
+
+export interface WorkersPorts extends Omit<JobPorts, 'enqueue' | 'now'>, JobQueuePorts {
+  /** An attempt ended. */
+  readonly ended: (run: JobRun) => void;
+  /** How long jobs that were told to stop may take, in milliseconds. */
+  readonly closeWithin: number;
+}
+
+/** The queues, for a process that asks for jobs and runs none. */
+export function openJobQueue({ connect, policies = POLICIES, ...ports }: JobQueuePorts): BullQueue {
+  return new BullQueue({
+    ...ports,
+    policies,
+    connection: connect('ask'),
+    answerWithin: ANSWER_WITHIN_MS,
+    keepSchedulesEvery: KEEP_SCHEDULES_EVERY_MS,
+  });
+}
+
+/** Runs the jobs of these kinds, and those of them that run by the clock by the clock. */
+export async function startWorkers(kinds: readonly Kind[], ports: WorkersPorts): Promise<{ close(): Promise<void> }> {
+  const { store, connect, policies = POLICIES, now, sleep, ended, troubled, closeWithin, ...handled } = ports;
+  const queue = openJobQueue({ store, connect, policies, now, sleep, troubled });
+  const run = handleWith({ ...handled, now, enqueue: (job, options) => queue.enqueue(job, options) });
+  const workers = new BullWorkers(kinds, {
+    ...{ store, policies, now, sleep, ended, troubled, closeWithin, run },
+    connection: connect('work'),
+    lostAfter: LOST_AFTER_MS,
+  });
+  for (const kind of kinds) if (isPeriodic(kind)) await queue.schedule(kind, SCHEDULES[kind]);
+  return {
+    close: async () => {
+      await workers.close();
+      await queue.close();
+    },
+  };
+}
+
+function isPeriodic(kind: Kind): kind is PeriodicKind {
+  return Object.hasOwn(SCHEDULES, kind);
+}

@@ -1,0 +1,93 @@
+import { setTimeout as delay } from 'node:timers/promises';
+import packageJson from '../package.json' with { type: 'json' };
+import { type Config, ConfigError, readConfig } from './config.ts';
+import type { JobConnection, JobConnectionUse } from './jobs/bullmq/connection.ts';
+import { startWorkers } from './jobs/bullmq/start-workers.ts';
+import type { Kind } from './jobs/job.ts';
+import type { JobRun } from './jobs/queue.ts';
+import { foldForSnapshot } from './jobs/snapshot.ts';
+import type { SessionStore } from './registry/sessions.ts';
+import type { StorageDriver } from './storage/driver.ts';
+import { StoreRefused } from './storage/prepare.ts';
+import { type Logs, openLogs } from './telemetry/log.ts';
+
+/** How long jobs that were told to stop may take: containers are killed not long after. */
+const CLOSE_WITHIN_MS = 20_000;
+
+/** What a worker works on. */
+export interface WorkerStore {
+  /** The store's ULID. */
+  readonly store: string;
+  /** Where it is, for the log. */
+  readonly place: string;
+  readonly driver: StorageDriver;
+  readonly sessions: SessionStore;
+  /** Of drivers that have multipart uploads. */
+  readonly reapMultiparts: ((before: number, signal: AbortSignal) => Promise<unknown>) | undefined;
+  /** A connection to Redis of its own each time. */
+  readonly connect: (use: JobConnectionUse) => JobConnection;
+  readonly close: () => Promise<void>;
+}
+
+export type OpenWorkerStore = (config: Config, logs: Logs) => Promise<WorkerStore>;
+
+/** Runs the jobs of these kinds until SIGTERM or SIGINT. What the operator can mend is said in one line. */
+export async function runWorker(kinds: readonly Kind[], open: OpenWorkerStore): Promise<void> {
+  try {
+    await run(kinds, open);
+  } catch (error) {
+    if (error instanceof ConfigError || error instanceof StoreRefused) console.error(`marina: ${error.message}`);
+    else console.error(error);
+    process.exit(1);
+  }
+}
+
+async function run(kinds: readonly Kind[], open: OpenWorkerStore): Promise<void> {
+  const config = readConfig(process.env);
+  const logs = openLogs({ level: config.logLevel, format: config.logFormat });
+  const { logger } = logs;
+  const opened = await open(config, logs);
+  const { store, place, driver, sessions, reapMultiparts, connect } = opened;
+  const workers = await startWorkers(kinds, {
+    ...{ store, driver, sessions, reapMultiparts, connect },
+    fold: (repo) => foldForSnapshot(driver, repo),
+    uploadExpiry: config.uploadExpiry,
+    now: Date.now,
+    sleep: (milliseconds, signal) => delay(milliseconds, undefined, { signal }).catch(ignoreAbort),
+    ended: (each) => tell(each, logs),
+    troubled: (error) => logger.warn({ err: error }, 'the job queue is in trouble; it is tried again'),
+    closeWithin: CLOSE_WITHIN_MS,
+  });
+  const stopOnce = (signal: NodeJS.Signals): void => {
+    process.off('SIGTERM', stopOnce);
+    process.off('SIGINT', stopOnce);
+    void stop(signal);
+  };
+  const stop = async (signal: string): Promise<void> => {
+    logger.info({ signal }, 'stopping');
+    await workers.close();
+    await opened.close();
+    logger.info('stopped');
+    logs.flush();
+    process.exit(0);
+  };
+  process.on('SIGTERM', stopOnce);
+  process.on('SIGINT', stopOnce);
+  logger.info({ version: packageJson.version, kinds, storage: place, store }, 'a Marina worker is running');
+  logs.flush();
+}
+
+/** One line an attempt: a worker answers no requests, so that this is what it has to say. */
+function tell({ key, outcome, seconds, attempt, isDead, error }: JobRun, { logger }: Logs): void {
+  const about = { job: key, outcome, attempt, milliseconds: Math.round(seconds * 1000) };
+  if (outcome !== 'failed') {
+    logger.info(about, 'a job ended');
+    return;
+  }
+  const next = isDead ? 'it is a dead letter now (see: marina jobs --failed)' : 'it is tried again';
+  logger.error({ ...about, err: error }, `a job failed; ${next}`);
+}
+
+function ignoreAbort(error: unknown): void {
+  if (!(error instanceof Error && error.name === 'AbortError')) throw error;
+}
