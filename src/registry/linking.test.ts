@@ -58,6 +58,17 @@ describe('linking uploaded bytes', () => {
     expect(await open.dataKeys()).toEqual([dataKey(first)]);
   });
 
+  test('that the repository has already leaves the new ones where another holder of the upload may link them', async () => {
+    for (const unshared of [true, false]) {
+      const open = openRegistry();
+      await upload(open);
+      const own = await stored(open);
+      await open.registry.linking.linkUploaded(A, { ...own, unshared: Promise.resolve(unshared) }, ACTOR);
+      await open.settle();
+      expect((await open.dataKeys()).includes(dataKey(own.inc))).toBe(!unshared);
+    }
+  });
+
   test('that another repository has links those, and drops the new ones', async () => {
     const open = openRegistry();
     const first = await upload(open, A);

@@ -27,6 +27,8 @@ export class Linking {
    * Makes uploaded bytes a blob of the repository. Where the store has the same bytes already, those are linked and these are
    * dropped once the client has its answer.
    * @param own.durable resolves when the bytes are durable; left out when they are
+   * @param own.unshared resolves once it is known whether no other request can have linked them; left out where nobody else
+   * knows of them
    * @param own.linkedBefore whether an earlier request may have linked them: by now others may do so too, and only a collection
    * can tell that nobody does
    * @throws RegistryError `upload-unknown` when a collection has claimed the bytes: the client begins again
@@ -36,8 +38,13 @@ export class Linking {
     {
       linkedBefore,
       durable,
+      unshared,
       ...own
-    }: StoredBytes & { readonly linkedBefore: boolean; readonly durable?: Promise<void> },
+    }: StoredBytes & {
+      readonly linkedBefore: boolean;
+      readonly durable?: Promise<void>;
+      readonly unshared?: Promise<boolean>;
+    },
     actor: Actor,
   ): Promise<void> {
     const hint = await readHint(this.#ports.driver, own.digest);
@@ -60,6 +67,8 @@ export class Linking {
     if (linked !== own.inc && !linkedBefore) {
       this.#ports.later('dropping bytes that the store has already', async () => {
         await durable;
+        // Where another holder of the upload may have finished it too, only a collection can tell.
+        if ((await unshared) === false) return;
         await this.#ports.driver.delete([dataKey(own.inc)]);
       });
     }

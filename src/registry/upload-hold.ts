@@ -22,6 +22,8 @@ export class UploadHold {
   /** Whether an earlier holder may still be writing where the session's bytes are staged. */
   #contested: boolean;
 
+  readonly #endedHere = Promise.withResolvers<boolean>();
+
   constructor(lease: SessionLease, ports: UploadHoldPorts) {
     this.#lease = lease;
     this.#ports = ports;
@@ -80,8 +82,20 @@ export class UploadHold {
     return next;
   }
 
+  /** Whether the upload ended under this hold: then no other request ever held what was staged under it. */
+  get endedHere(): Promise<boolean> {
+    return this.#endedHere.promise;
+  }
+
   async end(): Promise<void> {
     await this.#lease.end();
+    this.#endedHere.resolve(true);
+  }
+
+  /** To be called in any case. */
+  async release(): Promise<void> {
+    this.#endedHere.resolve(false);
+    await this.#lease.release();
   }
 
   async #firstPlace(): Promise<StagedPlace> {

@@ -151,7 +151,8 @@ export class Uploads {
       if (!committedBefore) await this.#endUnlinked(hold, place, linkedBefore);
       throw mismatch(digest, found);
     }
-    await this.#linking.linkUploaded(pusher.repo, { digest, size, inc: place.inc, linkedBefore }, pusher.actor);
+    const own = { digest, size, inc: place.inc, linkedBefore, unshared: hold.endedHere };
+    await this.#linking.linkUploaded(pusher.repo, own, pusher.actor);
   }
 
   /**
@@ -188,10 +189,11 @@ export class Uploads {
     const lease = await this.#ports.sessions.lease(id, ownerOf(pusher));
     if (lease === 'unknown') throw uploadUnknown();
     if (lease === 'busy') throw uploadBusy();
+    const hold = new UploadHold(lease, this.#ports);
     try {
-      return await work(new UploadHold(lease, this.#ports));
+      return await work(hold);
     } finally {
-      await lease.release();
+      await hold.release();
     }
   }
 }
