@@ -43,12 +43,17 @@ export class WatchedRedis implements RedisCommands {
   }
 }
 
-export async function connect(url: string, caFile?: string): Promise<WatchedRedis> {
+export async function connect(url: string, caFile?: string, within = 20_000): Promise<WatchedRedis> {
   const address = parseRedisUrl(url);
   if (address === undefined) throw new Error(`${url} is no address of a Redis`);
   const ports = { onCommand: () => {}, onTrouble: () => {}, ...(caFile === undefined ? {} : { caFile }) };
   const connection = connectRedis(address, ports);
-  if (!(await connection.ready(20_000))) throw new Error(`no connection to ${url}`);
+  try {
+    if (!(await connection.ready(within))) throw new Error(`no connection to ${url}`);
+  } catch (error) {
+    await connection.close();
+    throw error;
+  }
   return new WatchedRedis(connection);
 }
 

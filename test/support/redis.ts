@@ -59,7 +59,7 @@ export async function startRedis(options: RedisOptions = {}): Promise<RedisServe
   }
 }
 
-function spawn(binary: string, options: RedisOptions, mode: readonly string[] = []): RedisServer {
+function spawn(binary: string, options: RedisOptions, settingsFile?: string): RedisServer {
   const { port = freePort(), folder = temporaryFolder('redis'), settings = [], tls } = options;
   const listen: readonly (readonly string[])[] =
     tls === undefined
@@ -80,10 +80,11 @@ function spawn(binary: string, options: RedisOptions, mode: readonly string[] = 
     ['appendonly', 'no'],
     ['maxmemory-policy', 'noeviction'],
   ];
-  const words = [...listen, ...(mode.length > 0 ? basic.slice(0, 3) : basic), ...settings].flatMap(
-    ([name = '', ...values]) => [`--${name}`, ...values],
-  );
-  const subprocess = Bun.spawn([binary, ...mode, ...words], { stdin: 'ignore', stdout: 'ignore', stderr: 'ignore' });
+  const words =
+    settingsFile === undefined
+      ? [...listen, ...basic, ...settings].flatMap(([name = '', ...values]) => [`--${name}`, ...values])
+      : [settingsFile];
+  const subprocess = Bun.spawn([binary, ...words], { stdin: 'ignore', stdout: 'ignore', stderr: 'ignore' });
   const secure = tls === undefined ? [] : ['--tls', '--cacert', tls.ca];
   const server: RedisServer = {
     url: `${tls === undefined ? 'redis' : 'rediss'}://127.0.0.1:${port}`,
@@ -112,4 +113,117 @@ async function isReady(server: RedisServer): Promise<boolean> {
     await Bun.sleep(20);
   }
   return false;
+}
+
+/** A master, a replica and three Sentinels that agree on a failover by two. */
+export interface RedisGroup {
+  readonly url: string;
+  readonly master: RedisServer;
+  readonly replica: RedisServer;
+  /** Stops the master and waits until the replica is one. */
+  failOver(): Promise<void>;
+}
+
+const GROUP = 'marina';
+const FAILED_OVER_WITHIN_MS = 30_000;
+
+/** @param settings of both servers: see RedisOptions */
+export async function startRedisGroup(settings: RedisOptions['settings'] = []): Promise<RedisGroup> {
+  const [binary] = await tools('redis-sentinel');
+  const master = await startRedis({ settings });
+  const replica = await startRedis({
+    settings: [...settings, ['replicaof', '127.0.0.1', String(master.port)], ['repl-diskless-sync-delay', '0']],
+  });
+  const sentinels = await Promise.all(Array.from({ length: 3 }, () => startSentinel(binary, master.port)));
+  await until('the replica follows and the Sentinels know each other', async () => {
+    const linked = (await replica.cli('INFO', 'replication')).includes('master_link_status:up');
+    const known = await Promise.all(sentinels.map((each) => each.cli('SENTINEL', 'CKQUORUM', GROUP)));
+    const replicas = await Promise.all(sentinels.map((each) => each.cli('SENTINEL', 'REPLICAS', GROUP)));
+    return linked && known.every((each) => each.startsWith('OK 3')) && replicas.every((each) => each !== '');
+  });
+  const hosts = sentinels.map(({ port }) => `127.0.0.1:${port}`).join(',');
+  return {
+    url: `redis+sentinel://${hosts}/${GROUP}`,
+    master,
+    replica,
+    async failOver() {
+      await master.kill();
+      await until('the replica is the master', async () =>
+        (await replica.cli('INFO', 'replication')).includes('role:master'),
+      );
+    },
+  };
+}
+
+/** Sentinels write into their file, and read nothing but that. */
+async function startSentinel(binary: string, master: number): Promise<RedisServer> {
+  const [port, folder] = [freePort(), temporaryFolder('sentinel')];
+  const file = join(folder, 'sentinel.conf');
+  await Bun.write(
+    file,
+    [
+      `port ${port}`,
+      'bind 127.0.0.1',
+      `dir ${folder}`,
+      `logfile ${join(folder, 'sentinel.log')}`,
+      `sentinel monitor ${GROUP} 127.0.0.1 ${master} 2`,
+      `sentinel down-after-milliseconds ${GROUP} 1000`,
+      `sentinel failover-timeout ${GROUP} 5000`,
+    ].join('\n'),
+  );
+  const sentinel = spawn(binary, { port, folder }, file);
+  if (!(await isReady(sentinel))) throw new Error(`${binary} was not ready`);
+  return sentinel;
+}
+
+export interface RedisCluster {
+  readonly url: string;
+  readonly servers: readonly RedisServer[];
+}
+
+/** Three masters that share the slots, without replicas. */
+export async function startRedisCluster(): Promise<RedisCluster> {
+  // The bus of each listens at its port + 10000.
+  const start = async (): Promise<RedisServer> => {
+    let port = freePort();
+    while (port > 55_000) port = freePort();
+    return await startRedis({
+      port,
+      settings: [
+        ['cluster-enabled', 'yes'],
+        ['cluster-node-timeout', '2000'],
+      ],
+    });
+  };
+  const servers = await Promise.all([start(), start(), start()]);
+  const [first] = servers as [RedisServer, RedisServer, RedisServer];
+  const hosts = servers.map(({ port }) => `127.0.0.1:${port}`);
+  await first.cli('--cluster', 'create', ...hosts, '--cluster-replicas', '0', '--cluster-yes');
+  await until('all servers know the slots', async () => {
+    const states = await Promise.all(servers.map((each) => each.cli('CLUSTER', 'INFO')));
+    return states.every((each) => each.includes('cluster_state:ok'));
+  });
+  return { url: `redis+cluster://${hosts.join(',')}`, servers };
+}
+
+/** Made with openssl, for a day. */
+export async function makeCertificates(): Promise<Certificates> {
+  const folder = temporaryFolder('certificates');
+  const path = (name: string): string => join(folder, name);
+  const openssl = (...words: string[]) => run(['openssl', ...words]);
+  const key = ['-newkey', 'ec', '-pkeyopt', 'ec_paramgen_curve:prime256v1', '-nodes', '-days', '1', '-x509'];
+  await openssl('req', ...key, '-keyout', path('ca.key'), '-out', path('ca.pem'), '-subj', '/CN=test authority');
+  const names = ['-subj', '/CN=localhost', '-addext', 'subjectAltName=DNS:localhost,IP:127.0.0.1'];
+  const signed = ['-CA', path('ca.pem'), '-CAkey', path('ca.key')];
+  await openssl('req', ...key, ...signed, '-keyout', path('server.key'), '-out', path('server.pem'), ...names);
+  return { ca: path('ca.pem'), certificate: path('server.pem'), key: path('server.key') };
+}
+
+async function until(what: string, isSo: () => Promise<boolean>): Promise<void> {
+  const deadline = Date.now() + FAILED_OVER_WITHIN_MS;
+  // While servers elect, or do not know each other yet, redis-cli fails: that is waited for too.
+  while (!(await isSo().catch(() => false))) {
+    if (Date.now() > deadline) throw new Error(`in vain it was waited until ${what}`);
+    await Bun.sleep(50);
+  }
 }

@@ -141,6 +141,8 @@ function openCluster(address: RedisAddress, ports: RedisPorts): Cluster {
     slotsRefreshTimeout: COMMAND_MS,
     slotsRefreshInterval: 5_000,
     clusterRetryStrategy: retryDelay,
+    // While slots have no server the answer comes from storage: it should not have to wait for long.
+    maxRedirections: 5,
     // A certificate names hosts, not the addresses that they have.
     ...(address.tls ? { dnsLookup: (host, callback) => callback(null, host) } : {}),
   });

@@ -1,0 +1,43 @@
+import { describe, expect, test } from 'bun:test';
+import { script } from './script.ts';
+import { SCRIPTS } from './scripts.ts';
+
+describe('each script', () => {
+  test.each(Object.values(SCRIPTS).map((each) => [each.name, each.source] as const))(
+    '%s is of the kind that replicas refuse, and says what it does with which keys and arguments',
+    (_, source) => {
+      const [first = '', ...lines] = source.split('\n');
+      expect(['#!lua', '#!lua flags=allow-oom']).toContain(first);
+      const header = lines.slice(
+        0,
+        lines.findIndex((line) => !line.startsWith('--')),
+      );
+      for (const word of ['-- KEYS  1 ', '-- ARGV  1', '-- reply ']) {
+        expect(header.filter((line) => line.startsWith(word))).toHaveLength(1);
+      }
+      expect(source).not.toContain('-- include');
+      // The time is the node's, never the server's: simulations decide it.
+      expect(source).not.toMatch(/'TIME'/);
+    },
+  );
+
+  test('reads answer also on a server whose memory is full, and write nothing', () => {
+    const reads = Object.values(SCRIPTS).filter(({ source }) => source.startsWith('#!lua flags=allow-oom'));
+    expect(reads.map(({ name }) => name).sort()).toEqual(['ask', 'catalog-page', 'list-referrers', 'list-tags']);
+    for (const { source } of reads) {
+      const called = [...source.matchAll(/redis\.call\('(\w+)'/g)].map(([, command]) => command);
+      const known = ['INFO', 'HGET', 'HMGET', 'ZRANGEBYLEX', 'ZLEXCOUNT'];
+      expect(called.filter((command) => command === undefined || !known.includes(command))).toEqual([]);
+    }
+  });
+});
+
+describe('a script', () => {
+  test('must begin with #!lua, and include only what is there', () => {
+    expect(() => script('x', '-- comment\n#!lua\nreturn 1')).toThrow('does not begin');
+    expect(() => script('x', '#!lua\n-- include nothing\nreturn 1')).toThrow('not there');
+    expect(script('x', '#!lua\n-- include part\nreturn 1', { part: 'local a = 1\n' }).source).toBe(
+      '#!lua\nlocal a = 1\nreturn 1',
+    );
+  });
+});
