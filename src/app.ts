@@ -42,8 +42,8 @@ function announce(node: Node, config: Config, version: string, logs: Logs): void
   if (process.stdout.isTTY) {
     process.stdout.write(
       [
-        `Marina ${version}, embedded: one process, one folder`,
-        `  storage   ${node.place} (filesystem, store ${node.store})`,
+        `Marina ${version}, ${node.shape === 'embedded' ? 'embedded: one process' : 'a node of a cluster'}`,
+        `  storage   ${node.place} (${node.storage}, store ${node.store})`,
         `  address   http://${host}:${port}`,
         `  next      docker tag my-image ${host}:${port}/my-image && docker push ${host}:${port}/my-image`,
         '',
@@ -52,7 +52,7 @@ function announce(node: Node, config: Config, version: string, logs: Logs): void
     );
   }
   logs.logger.info(
-    { version, shape: 'embedded', storage: node.place, store: node.store, address: `http://${config.host}:${port}` },
+    { version, shape: node.shape, storage: node.place, store: node.store, address: `http://${config.host}:${port}` },
     'Marina is listening',
   );
   logs.flush();

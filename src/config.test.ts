@@ -23,6 +23,8 @@ const DEFAULTS: Config = {
   awsSecretAccessKey: undefined,
   awsSessionToken: undefined,
   uploadBuffer: 256 * 1024 ** 2,
+  redisUrl: undefined,
+  redisCaFile: undefined,
   uploadExpiry: 7 * 86_400_000,
   gcGrace: 86_400_000,
   bodyIdleTimeout: 60_000,
@@ -49,6 +51,16 @@ const CASES: Readonly<Record<Name, { readonly good: readonly [string, unknown][]
       ],
       bad: ['65536', '-1', '1.5', 'http', '5000 ', '0x50', '1e3', '9'.repeat(20)],
     },
+    redisUrl: {
+      good: [
+        [
+          'redis://localhost',
+          { kind: 'single', hosts: [{ host: 'localhost', port: 6379 }], tls: false, db: 0, master: '' },
+        ],
+      ],
+      bad: ['localhost:6379', 'http://localhost', 'redis://', 'redis+sentinel://a,b'],
+    },
+    redisCaFile: { good: [['/ca.pem', '/ca.pem']], bad: [] },
     ioThreads: {
       good: [
         ['1', 1],

@@ -1,4 +1,4 @@
-import { bytes, choice, duration, flag, integer, type Setting, text, url } from './config/setting.ts';
+import { bytes, choice, duration, flag, integer, redisAddress, type Setting, text, url } from './config/setting.ts';
 import { CRASH_POINTS } from './storage/crash-points.ts';
 
 /** Every environment variable that Marina reads. docs/configuration.md is printed from this table. */
@@ -12,7 +12,7 @@ export const SETTINGS = {
   storageDriver: choice('STORAGE_DRIVER', ['filesystem', 's3'], {
     fallback: 'filesystem',
     aliases: ['STORAGE_TYPE'],
-    sentence: 'What holds blobs and log. s3 is refused until its driver exists.',
+    sentence: 'What holds blobs and log.',
   }),
   storagePath: text('STORAGE_PATH', { fallback: './registry-data', sentence: 'Data folder of the filesystem driver.' }),
   s3Bucket: text('S3_BUCKET', { sentence: 'Bucket of the S3 driver. It must exist.' }),
@@ -47,6 +47,13 @@ export const SETTINGS = {
   uploadBuffer: bytes('UPLOAD_BUFFER', {
     fallback: '256MiB',
     sentence: 'Memory for parts of uploads on their way to S3; over it, uploads wait.',
+  }),
+  redisUrl: redisAddress('REDIS_URL', {
+    sentence:
+      'Redis of a cluster: set, this process is one of its nodes or workers. redis://host:6379, redis+sentinel://host:26379,host:26379/master or redis+cluster://host:6379,host:6379; rediss… for TLS.',
+  }),
+  redisCaFile: text('REDIS_CA_FILE', {
+    sentence: "File with the certificates (PEM) to be trusted for Redis, instead of the system's.",
   }),
   uploadExpiry: duration('UPLOAD_EXPIRY', {
     fallback: '7d',

@@ -1,5 +1,6 @@
 import { run } from './app.ts';
 import { ConfigError, readConfig } from './config.ts';
+import { RedisRefused } from './projection/redis/connection.ts';
 import { StoreRefused } from './storage/prepare.ts';
 
 /** Starts a node from the environment. What the operator can mend is one line on stderr, and the process ends with 1. */
@@ -8,8 +9,8 @@ export async function start(): Promise<void> {
     await run(readConfig(process.env));
   } catch (error) {
     // Anything else is a defect and shows where it is.
-    if (error instanceof ConfigError || error instanceof StoreRefused) console.error(`marina: ${error.message}`);
-    else console.error(error);
+    const isMendable = [ConfigError, StoreRefused, RedisRefused].some((kind) => error instanceof kind);
+    console.error(isMendable && error instanceof Error ? `marina: ${error.message}` : error);
     process.exit(1);
   }
 }

@@ -6,6 +6,7 @@ import { startWorkers } from './jobs/bullmq/start-workers.ts';
 import type { Kind } from './jobs/job.ts';
 import type { JobRun } from './jobs/queue.ts';
 import { foldForSnapshot } from './jobs/snapshot.ts';
+import { RedisRefused } from './projection/redis/connection.ts';
 import type { SessionStore } from './registry/sessions.ts';
 import type { StorageDriver } from './storage/driver.ts';
 import { StoreRefused } from './storage/prepare.ts';
@@ -36,8 +37,8 @@ export async function runWorker(kinds: readonly Kind[], open: OpenWorkerStore): 
   try {
     await run(kinds, open);
   } catch (error) {
-    if (error instanceof ConfigError || error instanceof StoreRefused) console.error(`marina: ${error.message}`);
-    else console.error(error);
+    const isMendable = [ConfigError, StoreRefused, RedisRefused].some((kind) => error instanceof kind);
+    console.error(isMendable && error instanceof Error ? `marina: ${error.message}` : error);
     process.exit(1);
   }
 }

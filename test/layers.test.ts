@@ -19,7 +19,8 @@ const LAYERS: Readonly<Record<string, readonly string[]>> = {
   storage: ['oci'],
   access: ['oci'],
   telemetry: [],
-  config: ['storage'],
+  // What makes a URL an address of Redis is known where Redis is.
+  config: ['storage', 'projection'],
   journal: ['storage', 'oci'],
   projection: ['journal', 'storage', 'oci'],
   registry: ['projection', 'journal', 'storage', 'access', 'oci'],
@@ -35,6 +36,11 @@ const TYPES_ONLY: Readonly<Record<string, readonly string[]>> = { http: ['projec
 /** The only places where parts meet; nobody imports them. */
 const MEETING_PLACES = [
   'src/wiring.ts',
+  'src/wiring/basics.ts',
+  'src/wiring/cluster.ts',
+  'src/wiring/embedded.ts',
+  'src/wiring/node-ports.ts',
+  'src/wiring/store.ts',
   'src/app.ts',
   'src/main.ts',
   'src/start.ts',

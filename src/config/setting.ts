@@ -1,3 +1,5 @@
+import { parseRedisUrl, REDIS_URL_FORMS, type RedisAddress } from '../projection/redis/address.ts';
+
 /** One environment variable: everything that docs/configuration.md says of it. */
 export interface Setting<T, Fallback extends string | undefined = string | undefined> {
   readonly name: string;
@@ -109,5 +111,12 @@ export function url<D extends Description>(name: string, about: D): Setting<stri
     if (!isPlain || (parsed.protocol !== 'http:' && parsed.protocol !== 'https:'))
       return { expected: 'a URL like https://registry.example' };
     return { value: value.replace(/\/+$/, '') };
+  });
+}
+
+export function redisAddress<D extends Description>(name: string, about: D): Setting<RedisAddress, FallbackOf<D>> {
+  return setting(name, 'URL', about, (value) => {
+    const address = parseRedisUrl(value);
+    return address === undefined ? { expected: REDIS_URL_FORMS } : { value: address };
   });
 }

@@ -45,8 +45,8 @@ export interface WriterPorts {
   readonly reach: ReachStep;
   /** Name of this process in the log. */
   readonly node: string;
-  /** A slot was written: how many events it holds. */
-  readonly onAppend: (events: number) => void;
+  /** A slot was written: how many events it holds, and which one it is. */
+  readonly onAppend: (events: number, repo: RepositoryName, seq: number) => void;
 }
 
 interface Waiting {
@@ -143,7 +143,7 @@ export class LogWriter {
       if (await this.#createSlot(batch, bytes, deadline, members)) {
         this.#ports.reach('append.before-apply');
         await this.#view.apply(batch, hashSlot(bytes), bytes.length);
-        this.#ports.onAppend(events.length);
+        this.#ports.onAppend(events.length, this.#repo, batch.seq);
         this.#ports.reach('append.before-acknowledge');
         for (const { waiting, result } of decided) waiting.resolve(result);
         return;

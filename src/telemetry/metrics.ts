@@ -1,10 +1,12 @@
 import { Counter, Gauge, Histogram, Registry as Metrics } from 'prom-client';
 import { JobMetrics } from './job-metrics.ts';
 import { RequestMetrics } from './request-metrics.ts';
+import { ServiceMetrics } from './service-metrics.ts';
 
 /** What the gauges look at when they are scraped. */
 export interface Observed {
-  readonly uploadsOpen: () => number;
+  /** undefined where no process knows. */
+  readonly uploadsOpen: () => number | undefined;
   readonly viewBytes: () => number;
   readonly viewRepositories: () => number;
   readonly cacheBytes: () => number;
@@ -14,6 +16,7 @@ export interface Observed {
 export class Telemetry {
   readonly requests: RequestMetrics;
   readonly jobs: JobMetrics;
+  readonly services: ServiceMetrics;
   readonly #metrics = new Metrics();
   readonly #appends: Histogram;
   readonly #storageErrors: Counter<'operation'>;
@@ -22,6 +25,7 @@ export class Telemetry {
     const registers = [this.#metrics];
     this.requests = new RequestMetrics(this.#metrics);
     this.jobs = new JobMetrics(this.#metrics);
+    this.services = new ServiceMetrics(this.#metrics);
     this.#appends = new Histogram({
       name: 'marina_log_append_events',
       help: 'Events a slot: how many writes shared one append. _count is the number of appends.',
@@ -71,13 +75,15 @@ export class Telemetry {
     return this.#metrics.metrics();
   }
 
-  #gauge(name: string, help: string, value: () => number): void {
+  #gauge(name: string, help: string, value: () => number | undefined): void {
     new Gauge({
       name,
       help,
       registers: [this.#metrics],
       collect() {
-        this.set(value());
+        const current = value();
+        if (current === undefined) this.reset();
+        else this.set(current);
       },
     });
   }

@@ -27,6 +27,8 @@ export interface FilesystemOptions {
   readonly root: string;
   /** false: a reader beside a running server; it writes nothing, not even its temporary folder. */
   readonly writable: boolean;
+  /** false: no reserve for a full disk is kept; only one process alone can decide when it is given up. */
+  readonly hasReserve?: boolean;
   /** A fresh, never used name for a temporary file. */
   readonly uniqueName: () => string;
   /** Milliseconds. */
@@ -58,7 +60,7 @@ export class FilesystemDriver implements StorageDriver {
     });
     if (!options.writable) return;
     makeFolder(this.#path('tmp'));
-    this.#reserve = new Reserve(options.root, options.now);
+    if (options.hasReserve !== false) this.#reserve = new Reserve(options.root, options.now);
   }
 
   /** Makes the folders under data/ ahead: made one by one, each first object in a folder waits for two more syncs. */

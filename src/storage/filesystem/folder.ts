@@ -15,18 +15,23 @@ export interface DataFolder {
 }
 
 /**
- * Opens the data folder for the one process that may write to it, making it first where it does not exist.
+ * Opens the data folder for the one process that may write to it, or for the nodes of a cluster, making it first where it does
+ * not exist.
  * @param root absolute path
  * @throws StoreRefused in one line: another process holds it, it cannot be written, its layout is unknown
  */
 export async function openDataFolder(
   root: string,
-  options: Omit<FilesystemOptions, 'root' | 'writable'>,
+  options: Omit<FilesystemOptions, 'root' | 'writable' | 'hasReserve'> & {
+    /** Other nodes of a cluster work on the same folder; a process that wants it alone is refused all the same. */
+    readonly shared?: boolean;
+  },
 ): Promise<DataFolder> {
-  const lock = lockFolder(root);
+  const { shared = false } = options;
+  const lock = lockFolder(root, shared);
   try {
-    cleanTemporary(root);
-    const driver = new FilesystemDriver({ ...options, root, writable: true });
+    if (!shared) cleanTemporary(root);
+    const driver = new FilesystemDriver({ ...options, root, writable: true, hasReserve: !shared });
     const known = await readFormat(driver);
     const store = known ?? (await openFormat(driver, options.uniqueName));
     await proveStore(driver, options.uniqueName).catch((error: unknown) => {
@@ -82,11 +87,11 @@ export async function openFolderReadOnly(root: string): Promise<StoreReader> {
   return driver;
 }
 
-function lockFolder(root: string): FolderLock {
+function lockFolder(root: string, shared: boolean): FolderLock {
   try {
     makeRoot(root);
     accessSync(root, constants.R_OK | constants.W_OK | constants.X_OK);
-    const lock = FolderLock.take(root);
+    const lock = FolderLock.take(root, shared);
     if (lock !== undefined) return lock;
   } catch (error) {
     throw new StoreRefused(

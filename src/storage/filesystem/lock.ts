@@ -3,6 +3,7 @@ import { closeSync, openSync } from 'node:fs';
 import { join } from 'node:path';
 import { loadLibc } from './libc.ts';
 
+const LOCK_SH = 1;
 const LOCK_EX = 2;
 const LOCK_NB = 4;
 
@@ -14,11 +15,11 @@ export class FolderLock {
     this.#descriptor = descriptor;
   }
 
-  /** @returns undefined when another process holds the folder. */
-  static take(root: string): FolderLock | undefined {
+  /** @param shared with others that share it. @returns undefined when another process holds the folder. */
+  static take(root: string, shared = false): FolderLock | undefined {
     const descriptor = openSync(join(root, 'lock'), 'a');
     const { flock } = loadLibc({ flock: { args: [FFIType.i32, FFIType.i32], returns: FFIType.i32 } });
-    if (flock(descriptor, LOCK_EX | LOCK_NB) === 0) return new FolderLock(descriptor);
+    if (flock(descriptor, (shared ? LOCK_SH : LOCK_EX) | LOCK_NB) === 0) return new FolderLock(descriptor);
     closeSync(descriptor);
     return undefined;
   }

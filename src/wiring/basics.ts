@@ -1,0 +1,41 @@
+import { setTimeout as delay } from 'node:timers/promises';
+import { monotonicFactory } from 'ulid';
+import { ConfigError } from '../config.ts';
+import type { Incarnation } from '../oci/names.ts';
+import type { Repeat } from '../registry/renewed-lease.ts';
+import { CRASH_POINTS, crashAt, noCrash, type ReachStep } from '../storage/crash-points.ts';
+
+/** Clock, randomness and waiting as they are outside of tests. */
+
+/** ULIDs: in order within this process, their random part fresh in each millisecond. */
+export function idFactory(): () => Incarnation {
+  const next = monotonicFactory();
+  return () => next() as Incarnation;
+}
+
+/** Returns early, without an error, when the signal says so. */
+export async function sleep(milliseconds: number, signal?: AbortSignal): Promise<void> {
+  try {
+    await delay(milliseconds, undefined, signal === undefined ? {} : { signal });
+  } catch (error) {
+    if (!(error instanceof Error && error.name === 'AbortError')) throw error;
+  }
+}
+
+export const repeat: Repeat = (milliseconds, work) => {
+  const timer = setInterval(() => void work(), milliseconds);
+  return () => clearInterval(timer);
+};
+
+/** @throws ConfigError for anything that names no step */
+export function reachOf(setting: string | undefined): ReachStep {
+  if (setting === undefined) return noCrash;
+  const [name, count = '1'] = setting.split(':');
+  const point = CRASH_POINTS.find((each) => each === name);
+  if (point === undefined || !/^[1-9]\d*$/.test(count)) {
+    throw new ConfigError(
+      `CRASH_POINT=${setting} cannot be used: name:count is expected, the name one of ${CRASH_POINTS.join(', ')}`,
+    );
+  }
+  return crashAt(point, Number(count));
+}

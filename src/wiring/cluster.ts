@@ -1,0 +1,107 @@
+import type { Config } from '../config.ts';
+import { openJobConnection } from '../jobs/bullmq/connection.ts';
+import { openJobQueue } from '../jobs/bullmq/start-workers.ts';
+import { SNAPSHOT_SLOTS } from '../jobs/snapshot.ts';
+import type { RepositoryName } from '../oci/names.ts';
+import { MemoryProjection } from '../projection/memory.ts';
+import { describeAddress, type RedisAddress } from '../projection/redis/address.ts';
+import { connectRedis, type RedisConnection } from '../projection/redis/connection.ts';
+import { RedisProjection } from '../projection/redis/projection.ts';
+import type { SessionStore } from '../registry/sessions.ts';
+import { RedisSessions } from '../sessions/redis-sessions.ts';
+import type { Logs } from '../telemetry/log.ts';
+import type { Telemetry } from '../telemetry/metrics.ts';
+import { repeat, sleep } from './basics.ts';
+import type { Shape, ShapePorts } from './node-ports.ts';
+import type { OpenedStore } from './store.ts';
+
+/** How long the start waits for Redis. Without it a node serves reads, and everything once Redis is there. */
+const REDIS_WITHIN_MS = 5_000;
+
+/** One node of many: views, sessions and jobs in Redis, which may come and go. */
+export async function wireCluster(ports: ShapePorts, address: RedisAddress): Promise<Shape> {
+  const { config, logs, telemetry, opened, newId, reach, node } = ports;
+  const { driver, store } = opened;
+  const redis = await openRedis(config, address, logs, telemetry);
+  const jobs = openJobQueue({
+    store,
+    connect: (use) => openJobConnection(address, use, caOf(config)),
+    now: Date.now,
+    sleep: (milliseconds, signal) => sleep(milliseconds, signal),
+    troubled: (error) => logs.logger.warn({ err: error }, 'the job queue is in trouble; it is tried again'),
+  });
+  const onAppend = (events: number, repo: RepositoryName, seq: number): void => {
+    telemetry.appended(events);
+    // No node knows how long the tail is that all of them write: a worker finds out whether a snapshot is due.
+    if (seq % SNAPSHOT_SLOTS === 0) void jobs.enqueue({ kind: 'snapshot', repo });
+  };
+  const writing = { driver, newId, sleep, reach, node, now: Date.now, onAppend };
+  const fold: MemoryProjection = new MemoryProjection({
+    ...writing,
+    budget: config.viewMemory,
+    probe: true,
+    onGrowth: () => {},
+  });
+  const { services } = telemetry;
+  const projection = new RedisProjection({
+    ...writing,
+    ...{ redis, store, fold },
+    observer: {
+      healed: (how) => services.healed(how),
+      fellBack: (why) => services.fellBack(why),
+      waitedForTurn: (milliseconds) => services.waitedForTurn(milliseconds),
+    },
+  });
+  telemetry.jobs.observe({
+    counts: () => jobs.counts(),
+    failed: (error) => logs.logger.warn({ err: error }, 'the background jobs could not be counted'),
+  });
+  return {
+    ...{ projection, jobs },
+    sessions: openSharedSessions(config, redis, opened, newId, logs),
+    viewBytes: () => fold.weight,
+    viewRepositories: () => fold.size,
+    close: async () => {
+      await jobs.close();
+      await redis.close();
+    },
+  };
+}
+
+/** @throws RedisRefused */
+export async function openRedis(
+  config: Config,
+  address: RedisAddress,
+  { logger }: Logs,
+  telemetry: Telemetry,
+): Promise<RedisConnection> {
+  const redis = connectRedis(address, {
+    ...caOf(config),
+    onCommand: (script, seconds, ok) => telemetry.services.redisAnswered(script, seconds, ok),
+    onTrouble: (error) => logger.warn({ err: error, redis: describeAddress(address) }, 'no connection to Redis'),
+  });
+  if (!(await redis.ready(REDIS_WITHIN_MS))) {
+    logger.warn(
+      { redis: describeAddress(address) },
+      'Redis does not answer: reads are served from storage until it does',
+    );
+  }
+  return redis;
+}
+
+export function openSharedSessions(
+  config: Config,
+  redis: RedisConnection,
+  { driver, store }: OpenedStore,
+  newToken: () => string,
+  { logger }: Logs,
+): SessionStore {
+  return new RedisSessions({
+    ...{ redis, store, driver, now: Date.now, expiry: config.uploadExpiry, newToken, repeat },
+    failed: (error) => logger.warn({ err: error }, 'a hold on an upload could not be renewed or given back'),
+  });
+}
+
+export function caOf({ redisCaFile }: Config): { caFile?: string } {
+  return redisCaFile === undefined ? {} : { caFile: redisCaFile };
+}

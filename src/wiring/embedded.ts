@@ -1,0 +1,86 @@
+import { handleWith, type JobPorts } from '../jobs/handlers.ts';
+import { InProcessQueue } from '../jobs/in-process.ts';
+import { type JobRun, POLICIES, type RunJob } from '../jobs/queue.ts';
+import { SCHEDULES } from '../jobs/schedules.ts';
+import { isSnapshotDue } from '../jobs/snapshot.ts';
+import { MemoryProjection } from '../projection/memory.ts';
+import { FileSessions } from '../registry/file-sessions.ts';
+import { LogSessions } from '../registry/log-sessions.ts';
+import { SessionIds } from '../registry/session-ids.ts';
+import type { SessionStore } from '../registry/sessions.ts';
+import type { Logs } from '../telemetry/log.ts';
+import type { Telemetry } from '../telemetry/metrics.ts';
+import { repeat, sleep } from './basics.ts';
+import type { Shape, ShapePorts } from './node-ports.ts';
+
+/** How long jobs that were told to stop may take. */
+const CLOSE_WITHIN_MS = 10_000;
+
+/** One process and its store: views in memory, jobs beside the requests. */
+export async function wireEmbedded(ports: ShapePorts): Promise<Shape> {
+  const { config, logs, telemetry, opened, newId, reach, node } = ports;
+  const { driver } = opened;
+  // What the jobs stand on is put together only below; none runs before that.
+  let handle: RunJob = () => Promise.reject(new Error('the node is still starting'));
+  const jobs = new InProcessQueue({
+    run: (job, signal) => handle(job, signal),
+    policies: POLICIES,
+    now: Date.now,
+    sleep,
+    ended: jobEnded(logs, telemetry),
+    closeWithin: CLOSE_WITHIN_MS,
+  });
+  const projection: MemoryProjection = new MemoryProjection({
+    ...{ driver, newId, sleep, reach, node },
+    now: Date.now,
+    onAppend: (events) => telemetry.appended(events),
+    budget: config.viewMemory,
+    // A bucket cannot be locked: during a rolling deploy two nodes write to it.
+    probe: !opened.isLocked,
+    onGrowth: (repo, tail) => {
+      if (isSnapshotDue(tail)) void jobs.enqueue({ kind: 'snapshot', repo });
+    },
+  });
+  const sessions = openSessions(ports);
+  const handled: JobPorts = {
+    ...{ driver, sessions, now: Date.now, uploadExpiry: config.uploadExpiry },
+    fold: (repo) => projection.resident(repo),
+    reapMultiparts: opened.reapMultiparts,
+    enqueue: (job, options) => jobs.enqueue(job, options),
+  };
+  handle = handleWith(handled);
+  await jobs.schedule('expire-uploads', SCHEDULES['expire-uploads']);
+  if (opened.reapMultiparts !== undefined) await jobs.schedule('reap-multiparts', SCHEDULES['reap-multiparts']);
+  telemetry.jobs.observe({
+    counts: () => jobs.counts(),
+    failed: (error) => logs.logger.warn({ err: error }, 'the background jobs could not be counted'),
+  });
+  return {
+    ...{ projection, sessions, jobs },
+    viewBytes: () => projection.weight,
+    viewRepositories: () => projection.size,
+    close: () => jobs.close(),
+  };
+}
+
+function openSessions({ config, logs, opened, newId }: ShapePorts): SessionStore {
+  const { driver, store, isLocked } = opened;
+  const common = { driver, ids: new SessionIds(store), now: Date.now, expiry: config.uploadExpiry };
+  if (isLocked) return new FileSessions(common);
+  return new LogSessions({
+    ...common,
+    newToken: newId,
+    repeat,
+    failed: (error) => logs.logger.warn({ err: error }, 'a hold on an upload could not be renewed or given back'),
+  });
+}
+
+/** Each attempt is measured, and a failed one is told. */
+function jobEnded({ logger }: Logs, telemetry: Telemetry): (run: JobRun) => void {
+  return ({ kind, key, outcome, seconds, attempt, isDead, error }) => {
+    telemetry.jobs.ended(kind, outcome, seconds);
+    if (outcome !== 'failed') return;
+    const next = isDead ? 'it is not tried again by itself' : 'it is tried again';
+    logger.error({ job: key, attempt, err: error }, `a background job failed; ${next}`);
+  };
+}

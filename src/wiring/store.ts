@@ -1,0 +1,76 @@
+import { resolve } from 'node:path';
+import type { Config } from '../config.ts';
+import type { Incarnation } from '../oci/names.ts';
+import type { ReachStep } from '../storage/crash-points.ts';
+import type { StorageDriver } from '../storage/driver.ts';
+import { openDataFolder } from '../storage/filesystem/folder.ts';
+import { openS3Store } from '../storage/s3/open.ts';
+import type { Logs } from '../telemetry/log.ts';
+import type { Telemetry } from '../telemetry/metrics.ts';
+import { sleep } from './basics.ts';
+
+/** The one truth: blobs and log. */
+export interface OpenedStore {
+  readonly driver: StorageDriver;
+  /** ULID. */
+  readonly store: string;
+  /** For people: the data folder's absolute path, or the bucket. */
+  readonly place: string;
+  /** Whether no other process can write to it. */
+  readonly isLocked: boolean;
+  /** Of drivers that have multipart uploads. */
+  readonly reapMultiparts: ((before: number, signal: AbortSignal) => Promise<unknown>) | undefined;
+  readonly close: () => Promise<void>;
+}
+
+export interface StorePorts {
+  readonly newId: () => Incarnation;
+  readonly reach: ReachStep;
+  readonly logs: Logs;
+  readonly telemetry: Telemetry;
+}
+
+/**
+ * @param shared other nodes work on the same store
+ * @throws StoreRefused in one line
+ */
+export function openStore(config: Config, shared: boolean, ports: StorePorts): Promise<OpenedStore> {
+  return config.storageDriver === 's3' ? openBucket(config, ports) : openFolder(config, shared, ports);
+}
+
+async function openFolder(config: Config, shared: boolean, { newId, reach, logs }: StorePorts): Promise<OpenedStore> {
+  const place = resolve(config.storagePath);
+  const folder = await openDataFolder(place, {
+    uniqueName: newId,
+    now: Date.now,
+    reach,
+    shared,
+    fatal: (reason, cause) => {
+      logs.logger.fatal({ err: cause }, `${reason}: the process ends, nothing unsynced was acknowledged`);
+      logs.flush();
+      process.exit(1);
+    },
+  });
+  await folder.driver.prepareShelves();
+  return { ...folder, place, isLocked: !shared, reapMultiparts: undefined };
+}
+
+async function openBucket(config: Config, { newId, telemetry }: StorePorts): Promise<OpenedStore> {
+  const opened = await openS3Store(config, {
+    now: Date.now,
+    sleep,
+    random: Math.random,
+    newId,
+    onRequest: (operation, ok) => telemetry.services.storageRequested(operation, ok),
+  });
+  const { driver, store, close } = opened;
+  const prefix = config.s3Prefix === undefined ? '' : `/${config.s3Prefix.replace(/^\/+|\/+$/g, '')}`;
+  return {
+    driver,
+    store,
+    place: `s3://${config.s3Bucket ?? ''}${prefix}`,
+    isLocked: false,
+    reapMultiparts: (before, signal) => driver.reapMultiparts(before, signal),
+    close,
+  };
+}
