@@ -9,19 +9,21 @@ const VERSION = 1;
 const LOOKS = 5;
 
 /** What one slot of a session's log says. */
-const entrySchema = z.object({
-  v: z.literal(VERSION),
-  /** undefined once the session ended. */
-  session: sessionRecord.optional(),
-  /** The lease under which it was written: no two writers write the same bytes. */
-  by: z.string(),
-  /** Until when that lease holds, in milliseconds; undefined when it was given back. */
-  until: z.number().optional(),
-  /** An earlier holder did not let go, and the session is still where that one may be writing. */
-  contested: z.boolean(),
-});
+const entrySchema = z
+  .object({
+    v: z.literal(VERSION),
+    /** undefined once the session ended. */
+    session: sessionRecord.optional(),
+    /** The lease under which it was written: no two writers write the same bytes. */
+    by: z.string(),
+    /** Until when that lease holds, in milliseconds; undefined when it was given back. */
+    until: z.number().optional(),
+    /** An earlier holder did not let go, and the session is still where that one may be writing. */
+    contested: z.boolean(),
+  })
+  .transform(({ v: _, ...entry }) => entry);
 
-export type LogEntry = Omit<z.infer<typeof entrySchema>, 'v'>;
+export type LogEntry = z.infer<typeof entrySchema>;
 
 export interface LogHead {
   readonly seq: number;
