@@ -46,10 +46,16 @@ export interface WalkedLog {
   readonly snapshotBytes: number;
 }
 
-/** Folds a repository from its newest usable snapshot and the slots after it, up to the first slot that is absent. */
-export async function foldLog(driver: StoreReader, repo: RepositoryName): Promise<WalkedLog> {
+/** How many slots are read together where each answer takes long, once it is clear that there are some. */
+export const READ_AHEAD = 16;
+
+/**
+ * Folds a repository from its newest usable snapshot and the slots after it, up to the first slot that is absent.
+ * @param ahead 1, or READ_AHEAD
+ */
+export async function foldLog(driver: StoreReader, repo: RepositoryName, ahead = 1): Promise<WalkedLog> {
   const { state, snapshotBytes } = await newestSnapshot(driver, repo);
-  const tail = await catchUp(driver, repo, state);
+  const tail = await catchUp(driver, repo, state, ahead);
   return { state, snapshotBytes, ...tail };
 }
 
@@ -58,17 +64,32 @@ export async function catchUp(
   driver: StoreReader,
   repo: RepositoryName,
   state: RepositoryState,
+  ahead = 1,
 ): Promise<{ slots: number; bytes: number }> {
   let slots = 0;
   let bytes = 0;
-  for (;;) {
-    const seq = state.seq + 1;
-    const slot = await readSlot(driver, repo, seq);
-    if (state.seq + 1 !== seq) continue;
-    if (slot === undefined) return { slots, bytes };
+  for await (const slot of slotsAfter(driver, repo, state.seq, ahead)) {
+    if (slot.batch.seq <= state.seq) continue;
     applySlot(repo, state, slot);
     slots++;
     bytes += slot.size;
+  }
+  return { slots, bytes };
+}
+
+/** The slots that follow, up to the first absent one. */
+export async function* slotsAfter(
+  driver: StoreReader,
+  repo: RepositoryName,
+  seq: number,
+  ahead = 1,
+): AsyncGenerator<Slot> {
+  for (let [next, together] = [seq + 1, 1]; ; next += together, together = Math.min(2 * together, ahead)) {
+    const some = Array.from({ length: together }, (_, index) => readSlot(driver, repo, next + index));
+    for (const slot of await Promise.all(some)) {
+      if (slot === undefined) return;
+      yield slot;
+    }
   }
 }
 

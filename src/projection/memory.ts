@@ -1,7 +1,7 @@
 import type { Command } from '../journal/command.ts';
 import type { Batch, SlotHash } from '../journal/events.ts';
 import type { RepositoryState } from '../journal/fold.ts';
-import { catchUp, foldLog } from '../journal/log.ts';
+import { catchUp, foldLog, READ_AHEAD } from '../journal/log.ts';
 import type { BlobLink } from '../journal/state.ts';
 import { LogWriter, type ViewHead, type WritableView, type WriterPorts } from '../journal/writer.ts';
 import type { Digest, RepositoryName, Tag } from '../oci/names.ts';
@@ -51,7 +51,7 @@ class Resident implements WritableView {
   }
 
   async catchUp(): Promise<void> {
-    const found = await catchUp(this.#ports.driver, this.#repo, this.state);
+    const found = await catchUp(this.#ports.driver, this.#repo, this.state, aheadOf(this.#ports));
     if (found.slots === 0) return;
     // What another process wrote must be durable before it is answered.
     await this.#ports.driver.confirm(slotKey(this.#repo, this.state.seq));
@@ -240,7 +240,7 @@ export class MemoryProjection implements Projection {
   }
 
   async #fold(repo: RepositoryName): Promise<Resident> {
-    const folded = await foldLog(this.#ports.driver, repo);
+    const folded = await foldLog(this.#ports.driver, repo, aheadOf(this.#ports));
     // A process that was killed may have left the newest slot in the page cache only: what is answered must be durable.
     if (folded.state.seq > 0) await this.#ports.driver.confirm(slotKey(repo, folded.state.seq));
     const resident = new Resident(repo, folded, this.#ports);
@@ -280,4 +280,9 @@ function found(state: RepositoryState, digest: Digest): FoundManifest | undefine
 
 function inRepository<T>(state: RepositoryState, answer: (state: RepositoryState) => T): InRepository<T> {
   return state.exists ? { kind: 'known', value: answer(state) } : UNKNOWN;
+}
+
+/** Stores that other processes write to are far away. */
+function aheadOf({ probe }: MemoryProjectionPorts): number {
+  return probe === true ? READ_AHEAD : 1;
 }

@@ -22,6 +22,8 @@ export class WatchedRedis implements RedisCommands {
   readonly ran: string[] = [];
   /** Called before each script; what it throws is thrown to who wanted to run it. */
   before: (script: string, args: readonly (string | number)[]) => void | Promise<void> = () => {};
+  /** Called after each script; what it throws takes the place of the answer. */
+  after: (script: string) => void = () => {};
   readonly #connection: RedisConnection;
 
   constructor(connection: RedisConnection) {
@@ -31,7 +33,9 @@ export class WatchedRedis implements RedisCommands {
   async evaluate(script: Script, keys: readonly string[], args: readonly (string | number)[]): Promise<Reply> {
     this.ran.push(script.name);
     await this.before(script.name, args);
-    return await this.#connection.evaluate(script, keys, args);
+    const reply = await this.#connection.evaluate(script, keys, args);
+    this.after(script.name);
+    return reply;
   }
 
   ready(within: number): Promise<boolean> {

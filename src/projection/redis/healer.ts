@@ -1,5 +1,5 @@
 import type { SlotHash } from '../../journal/events.ts';
-import { logBroken, readSlot, type Slot } from '../../journal/log.ts';
+import { logBroken, READ_AHEAD, readSlot, slotsAfter } from '../../journal/log.ts';
 import type { RepositoryName } from '../../oci/names.ts';
 import { slotKey } from '../../storage/paths.ts';
 import type { Reply } from './commands.ts';
@@ -15,8 +15,6 @@ const LEASE_MS = 10_000;
 /** Slots that are applied one by one before the lease is renewed; a view that is farther behind is made anew. */
 const RENEWED_AFTER = 100;
 const MAX_APPLIED = 1_000;
-/** Slots that are read together once it is clear that there are some. */
-const READ_AHEAD = 16;
 const ATTEMPTS = 30;
 
 /** When an intent is looked for again: waits that double, until it is forgotten (milliseconds). */
@@ -112,7 +110,7 @@ export class Healer {
     if (!mayApply || seen.gen === '' || !(await this.#isOfThisLog(repo, seen))) return rebuild(0);
     let at: SlotPosition = { seq: Number(seen.seq), hash: seen.hash, exists: seen.exists };
     let applied = 0;
-    for await (const { batch, hash } of this.#slotsAfter(repo, at.seq)) {
+    for await (const { batch, hash } of slotsAfter(this.#ports.driver, repo, at.seq, READ_AHEAD)) {
       if (batch.prev !== at.hash) {
         throw logBroken(repo, batch.seq, `it follows ${batch.prev}, but slot ${at.seq} is ${at.hash}`);
       }
@@ -133,18 +131,6 @@ export class Healer {
   async #isOfThisLog(repo: RepositoryName, { seq, hash }: Inspected): Promise<boolean> {
     if (seq === '0') return true;
     return (await readSlot(this.#ports.driver, repo, Number(seq)))?.hash === hash;
-  }
-
-  /** The slots that follow, up to the first absent one. */
-  async *#slotsAfter(repo: RepositoryName, seq: number): AsyncGenerator<Slot> {
-    const read = (each: number) => readSlot(this.#ports.driver, repo, each);
-    for (let [next, together] = [seq + 1, 1]; ; next += together, together = Math.min(2 * together, READ_AHEAD)) {
-      const slots = await Promise.all(Array.from({ length: together }, (_, index) => read(next + index)));
-      for (const slot of slots) {
-        if (slot === undefined) return;
-        yield slot;
-      }
-    }
   }
 
   async #own(repo: RepositoryName, { server, intent, since, due }: Inspected, at: SlotPosition): Promise<boolean> {

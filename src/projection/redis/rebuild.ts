@@ -1,4 +1,4 @@
-import { foldLog } from '../../journal/log.ts';
+import { foldLog, READ_AHEAD } from '../../journal/log.ts';
 import type { RepositoryName } from '../../oci/names.ts';
 import { slotKey } from '../../storage/paths.ts';
 import type { Catalog } from './catalog.ts';
@@ -45,7 +45,7 @@ export class Rebuilder {
   /** @returns false when another view is there by now, or steps of this one were lost: look again */
   async rebuild(repo: RepositoryName, replaced: Replaced, lease: Lease): Promise<boolean> {
     const { driver, redis, store, newId, catalog, seen } = this.#ports;
-    const { state } = await foldLog(driver, repo);
+    const { state } = await foldLog(driver, repo, READ_AHEAD);
     // A process that was killed may have left the newest slot in the page cache only: what is answered must be durable.
     if (state.seq > 0) await driver.confirm(slotKey(repo, state.seq));
     const gen = newId();
