@@ -1,14 +1,20 @@
 // What every storage driver promises. A driver's own test calls this with a way to open an empty store.
 import { afterAll, beforeAll, describe } from 'bun:test';
 import type { StorageDriver } from '../../src/storage/driver.ts';
+import { TOOLS_WITHIN_MS } from '../support/command.ts';
 import { listingContract } from './storage/listing.ts';
 import { objectContract } from './storage/objects.ts';
 import { stagedContract } from './storage/staged.ts';
+import { stagedHoldersContract } from './storage/staged-holders.ts';
 import { stagedLimitsContract } from './storage/staged-limits.ts';
 import type { Store } from './storage/store.ts';
 
 export interface OpenedStore {
   readonly driver: StorageDriver;
+  /** A second driver of the same store, as another node has it; absent: a store that one process serves. */
+  readonly other?: StorageDriver;
+  /** Default true. */
+  readonly readsStaged?: boolean;
   close(): Promise<void>;
 }
 
@@ -16,20 +22,30 @@ export function storageContract(name: string, open: () => Promise<OpenedStore>):
   describe(`storage on ${name}`, () => {
     let opened: OpenedStore | undefined;
     let folders = 0;
+    const whatIsOpen = (): OpenedStore => {
+      if (opened === undefined) throw new Error('the store is not open');
+      return opened;
+    };
     const store: Store = {
       get driver() {
-        if (opened === undefined) throw new Error('the store is not open');
-        return opened.driver;
+        return whatIsOpen().driver;
+      },
+      get other() {
+        return whatIsOpen().other ?? whatIsOpen().driver;
+      },
+      get readsStaged() {
+        return whatIsOpen().readsStaged ?? true;
       },
       freshFolder: () => `contract/${++folders}/`,
     };
     beforeAll(async () => {
       opened = await open();
-    });
+    }, TOOLS_WITHIN_MS);
     afterAll(() => opened?.close());
     objectContract(store);
     listingContract(store);
     stagedContract(store);
+    stagedHoldersContract(store);
     stagedLimitsContract(store);
   });
 }

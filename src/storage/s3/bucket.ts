@@ -224,7 +224,7 @@ export class Bucket {
           ...this.#at(key),
           UploadId: upload,
           PartNumber: n,
-          Body: bytes,
+          Body: inPieces(bytes),
           ContentLength: bytes.length,
           ChecksumCRC32: crc,
         }),
@@ -294,6 +294,23 @@ interface NodeStream extends AsyncIterable<Uint8Array> {
 
 function isNodeStream(body: unknown): body is NodeStream {
   return typeof body === 'object' && body !== null && 'destroy' in body && Symbol.asyncIterator in body;
+}
+
+/** Bun's fetch copies a whole array before it sends the first byte; of a stream it copies what the socket takes. */
+const PIECE_BYTES = 256 * 1024;
+
+function inPieces(bytes: Uint8Array): ReadableStream<Uint8Array> {
+  let at = 0;
+  return new ReadableStream<Uint8Array>(
+    {
+      pull(controller) {
+        if (at < bytes.length) controller.enqueue(bytes.subarray(at, at + PIECE_BYTES));
+        at += PIECE_BYTES;
+        if (at >= bytes.length) controller.close();
+      },
+    },
+    { highWaterMark: 0 },
+  );
 }
 
 /** CRC-32 as S3's headers carry it. */

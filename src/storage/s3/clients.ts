@@ -41,6 +41,15 @@ function streamHandler({ ca, insecureSkipVerify }: S3Settings): NodeHttpHandler 
   });
 }
 
+/** Attempts are counted in requests.ts, against a deadline; the SDK's own loop would only add warnings on stderr. */
+function withoutRetries(client: S3Client): S3Client {
+  // Others are placed relative to it: its name has to stay.
+  client.middlewareStack.add((next) => (args) => next(args), {
+    ...{ name: 'retryMiddleware', step: 'finalizeRequest', priority: 'high', override: true },
+  });
+  return client;
+}
+
 /** Hashing each body for its signature costs more than sending it; the CRC that goes with it is verified by the store. */
 function leaveUnsigned(client: S3Client): S3Client {
   client.middlewareStack.add(
@@ -66,12 +75,12 @@ export function openClients(settings: S3Settings): S3Clients {
     forcePathStyle: settings.forcePathStyle === true,
     requestChecksumCalculation: 'WHEN_REQUIRED',
     responseChecksumValidation: 'WHEN_REQUIRED',
-    // Attempts are counted in requests.ts, against a deadline.
-    maxAttempts: 1,
   };
-  const small = leaveUnsigned(new S3Client({ ...shared, requestHandler: fetchHandler(settings) }));
-  const parts = leaveUnsigned(new S3Client({ ...shared, requestHandler: fetchHandler(settings) }));
-  const streams = new S3Client({ ...shared, requestHandler: streamHandler(settings) });
+  const open = (requestHandler: FetchHttpHandler | NodeHttpHandler): S3Client =>
+    withoutRetries(leaveUnsigned(new S3Client({ ...shared, requestHandler })));
+  const small = open(fetchHandler(settings));
+  const parts = open(fetchHandler(settings));
+  const streams = open(streamHandler(settings));
   const presigning = new S3Client({
     ...shared,
     ...(redirectEndpoint === undefined ? {} : { endpoint: redirectEndpoint }),

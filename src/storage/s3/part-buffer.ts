@@ -1,18 +1,24 @@
 import type { Budget } from './budget.ts';
+import type { BufferPool } from './buffer-pool.ts';
 
-/** What a first part begins with; it grows as bytes come, for most blobs are small. */
-const FIRST_BYTES = 256 * 1024;
+/**
+ * What a first part begins with and grows to, for most blobs are small; then it gets the room of a whole part. More steps would
+ * leave more garbage than they save room.
+ */
+const STEPS = [256 * 1024, 2 * 1024 * 1024];
 
 /** The bytes that are gathered for the next part. Their room is the budget's. */
 export class PartBuffer {
   readonly #budget: Budget;
+  readonly #pool: BufferPool;
   readonly #partSize: number;
   #bytes: Uint8Array<ArrayBuffer> | undefined;
   #filled = 0;
   #first = true;
 
-  constructor(budget: Budget, partSize: number) {
+  constructor(budget: Budget, pool: BufferPool, partSize: number) {
     this.#budget = budget;
+    this.#pool = pool;
     this.#partSize = partSize;
   }
 
@@ -47,22 +53,24 @@ export class PartBuffer {
    * then it gives the new room back, and the caller looks again.
    */
   async grow(wanted: number, isCurrent: () => boolean): Promise<void> {
-    const doubled = this.#first ? Math.max(2 * this.room, FIRST_BYTES) : this.#partSize;
-    const size = Math.min(this.#partSize, Math.max(doubled, this.#filled + wanted));
+    const needed = this.#filled + wanted;
+    const step = this.#first ? STEPS.find((each) => each >= needed && each > this.room) : undefined;
+    const size = Math.min(step ?? this.#partSize, this.#partSize);
     const more = size - this.room;
     await this.#budget.take(more);
     if (!isCurrent()) {
       this.#budget.give(more);
       return;
     }
-    const next = new Uint8Array(size);
+    const next = size === this.#partSize ? this.#pool.borrow() : new Uint8Array(size);
     next.set(this.content);
     this.#bytes = next;
   }
 
-  /** Hands the full part over; its room goes with it. */
-  takeFull(): Uint8Array {
-    const bytes = this.content;
+  /** Hands the full part over; its room and its buffer go with it. */
+  takeFull(): Uint8Array<ArrayBuffer> {
+    const bytes = this.#bytes;
+    if (bytes === undefined || !this.isFull) throw new Error('the part is not full');
     this.#bytes = undefined;
     this.#filled = 0;
     this.#first = false;
@@ -71,9 +79,11 @@ export class PartBuffer {
 
   /** Gives the room back. */
   clear(): void {
-    const { room } = this;
+    const bytes = this.#bytes;
+    if (bytes === undefined) return;
     this.#bytes = undefined;
     this.#filled = 0;
-    if (room > 0) this.#budget.give(room);
+    if (bytes.length === this.#partSize) this.#pool.giveBack(bytes, true);
+    this.#budget.give(bytes.length);
   }
 }

@@ -1,7 +1,10 @@
 import { RegistryError } from '../../oci/errors.ts';
 import type { KeepState, Key } from '../driver.ts';
+import { stagedGone } from '../staged-gone.ts';
 import type { Bucket } from './bucket.ts';
 import type { Budget } from './budget.ts';
+import type { BufferPool } from './buffer-pool.ts';
+import { isUploadGone } from './failures.ts';
 import { encodeState, LAST_PART_NUMBER, type StagedPart, type StagedState } from './staged-state.ts';
 
 /** Numbers that are reserved in the session at once. Those of a holder that dies are lost. */
@@ -12,6 +15,7 @@ const AT_ONCE = 3;
 export interface PartSenderPorts {
   readonly bucket: Bucket;
   readonly budget: Budget;
+  readonly pool: BufferPool;
   readonly keep: KeepState;
 }
 
@@ -63,7 +67,7 @@ export class PartSender {
   }
 
   /** Sends a part as soon as there are not too many under way; its room is given back then. Throws when an earlier one failed. */
-  async send(bytes: Uint8Array): Promise<void> {
+  async send(bytes: Uint8Array<ArrayBuffer>): Promise<void> {
     let number: number;
     try {
       while (this.#underWay.size >= AT_ONCE) await Promise.race(this.#underWay);
@@ -71,7 +75,7 @@ export class PartSender {
       number = await this.#nextNumber();
     } catch (error) {
       this.#failure ??= error;
-      this.#ports.budget.give(bytes.length);
+      this.#letGo(bytes, true);
       throw this.#failure;
     }
     const index = this.#sent.push(undefined) - 1;
@@ -79,16 +83,20 @@ export class PartSender {
       .then(
         (part) => {
           this.#sent[index] = part;
+          this.#letGo(bytes, true);
         },
         (error: unknown) => {
           this.#failure ??= error;
+          this.#letGo(bytes, false);
         },
       )
-      .finally(() => {
-        this.#underWay.delete(work);
-        this.#ports.budget.give(bytes.length);
-      });
+      .finally(() => this.#underWay.delete(work));
     this.#underWay.add(work);
+  }
+
+  #letGo(bytes: Uint8Array<ArrayBuffer>, reusable: boolean): void {
+    this.#ports.pool.giveBack(bytes, reusable);
+    this.#ports.budget.give(bytes.length);
   }
 
   /** Resolves when no part is under way. */
@@ -104,7 +112,12 @@ export class PartSender {
 
   async #send(number: number, bytes: Uint8Array): Promise<StagedPart> {
     if (this.#upload === undefined) throw new Error('a part has no multipart upload');
-    return await this.#ports.bucket.uploadPart(this.#key, this.#upload, number, bytes);
+    try {
+      return await this.#ports.bucket.uploadPart(this.#key, this.#upload, number, bytes);
+    } catch (error) {
+      // It was completed, or ended, by somebody else: there is nothing to write behind.
+      throw isUploadGone(error) ? stagedGone() : error;
+    }
   }
 
   async #nextNumber(): Promise<number> {

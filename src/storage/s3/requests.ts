@@ -17,6 +17,12 @@ export const LARGE: Patience = { attempt: 60_000, total: 180_000 };
 /** What every store is expected to move in a second: bytes beyond the first few add to an attempt's time. */
 const LEAST_BYTES_PER_MS = 1024;
 
+/**
+ * Requests at once, of each kind of patience. More are no faster, and while they queue in the connection's pool or in the store their
+ * time runs: a crowd would time out together, and come back together. Bun's fetch has 256 connections in the whole process.
+ */
+const AT_ONCE = 96;
+
 const FIRST_PAUSE_MS = 50;
 const LONGEST_PAUSE_MS = 2_000;
 
@@ -32,9 +38,31 @@ class AttemptTooSlow extends Error {
   override readonly name = 'AttemptTooSlow';
 }
 
+/** Lets so many in at once, in the order in which they came. */
+class Turns {
+  readonly #waiting: (() => void)[] = [];
+  #free: number;
+
+  constructor(atOnce: number) {
+    this.#free = atOnce;
+  }
+
+  async take(): Promise<void> {
+    if (this.#free > 0) this.#free--;
+    else await new Promise<void>((resolve) => this.#waiting.push(resolve));
+  }
+
+  give(): void {
+    const next = this.#waiting.shift();
+    if (next === undefined) this.#free++;
+    else next();
+  }
+}
+
 /** Repeats what may succeed a moment later, with full jitter, until the deadline. */
 export class Requests {
   readonly #ports: S3Ports;
+  readonly #turns = new Map<Patience, Turns>();
 
   constructor(ports: S3Ports) {
     this.#ports = ports;
@@ -49,6 +77,22 @@ export class Requests {
     patience: Patience,
     work: (attempt: Attempt) => Promise<T>,
     passing: (error: unknown) => boolean = isPassing,
+  ): Promise<T> {
+    const turns = this.#turns.get(patience) ?? new Turns(AT_ONCE);
+    this.#turns.set(patience, turns);
+    await turns.take();
+    try {
+      return await this.#untilAnswered(operation, patience, work, passing);
+    } finally {
+      turns.give();
+    }
+  }
+
+  async #untilAnswered<T>(
+    operation: string,
+    patience: Patience,
+    work: (attempt: Attempt) => Promise<T>,
+    passing: (error: unknown) => boolean,
   ): Promise<T> {
     const { now, sleep, random } = this.#ports;
     const deadline = now() + patience.total;

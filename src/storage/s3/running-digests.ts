@@ -24,12 +24,12 @@ export class RunningDigests {
     this.#kept.set(inc, { algorithm, offset, hash });
   }
 
-  /** The hash of exactly the first `offset` bytes, for one taker; undefined where only reading them again could tell. */
-  take(inc: Incarnation, algorithm: Algorithm, offset: number): Hash | undefined {
+  /** A hash of exactly the first `offset` bytes, to go on with; undefined where only reading them again could tell. */
+  resume(inc: Incarnation, algorithm: Algorithm, offset: number): Hash | undefined {
     if (offset === 0) return createHash(algorithm);
     const running = this.#kept.get(inc);
     if (running?.offset !== offset || running.algorithm !== algorithm) return undefined;
-    this.#kept.delete(inc);
-    return running.hash;
+    // What goes on may be dropped: then the next one begins here again.
+    return running.hash.copy();
   }
 }

@@ -5,6 +5,7 @@ import type { Key, StagedProgress, StagedWrite } from '../driver.ts';
 import { stagedGone } from '../staged-gone.ts';
 import type { Bucket } from './bucket.ts';
 import type { Budget, Holder } from './budget.ts';
+import type { BufferPool } from './buffer-pool.ts';
 import { PartBuffer } from './part-buffer.ts';
 import type { PartSender } from './part-sender.ts';
 import { LARGE } from './requests.ts';
@@ -14,6 +15,7 @@ import { encodeState, type StagedState, sizeOfParts, sizeOfState } from './stage
 export interface StagedWritePorts {
   readonly bucket: Bucket;
   readonly budget: Budget;
+  readonly pool: BufferPool;
   readonly digests: RunningDigests;
   readonly partSize: number;
   readonly now: () => number;
@@ -67,7 +69,7 @@ export class S3StagedWrite implements StagedWrite, Holder {
     this.#ports = ports;
     this.#sender = sender;
     this.#hash = hash;
-    this.#buffer = new PartBuffer(ports.budget, ports.partSize);
+    this.#buffer = new PartBuffer(ports.budget, ports.pool, ports.partSize);
     this.#written = sizeOfState(base);
     this.#settled = this.#written;
     this.#tail = base.tail === undefined ? undefined : { ...base.tail, told: true };

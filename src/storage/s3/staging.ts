@@ -6,6 +6,7 @@ import { DATA, dataKey, incarnationOfDataKey, tailKey } from '../paths.ts';
 import { stagedGone } from '../staged-gone.ts';
 import type { Bucket } from './bucket.ts';
 import type { Budget } from './budget.ts';
+import { BufferPool } from './buffer-pool.ts';
 import { isPartGone, isUploadGone, NoAnswer } from './failures.ts';
 import { objectStream } from './object-stream.ts';
 import { PartSender } from './part-sender.ts';
@@ -37,20 +38,22 @@ export interface S3StagingPorts {
 export class S3Staging {
   readonly #ports: S3StagingPorts;
   readonly #digests = new RunningDigests();
+  readonly #pool: BufferPool;
 
   constructor(ports: S3StagingPorts) {
     this.#ports = ports;
+    this.#pool = new BufferPool(ports.partSize);
   }
 
   async stage(place: StagedPlace, from: number, algorithm: Algorithm, keep: KeepState): Promise<StagedWrite> {
     const { bucket, budget, partSize, ports } = this.#ports;
     const known = stateOf(place);
     const base = await this.#withoutEmptyMultipart(dataKey(place.inc), stateAt(known, from));
-    const sender = new PartSender(dataKey(place.inc), base, { bucket, budget, keep });
-    const hash = this.#digests.take(place.inc, algorithm, from);
+    const sender = new PartSender(dataKey(place.inc), base, { bucket, budget, pool: this.#pool, keep });
+    const hash = this.#digests.resume(place.inc, algorithm, from);
     const newTailKey = (): Key => tailKey(place.upload, ports.newId());
     const write = new S3StagedWrite(place.inc, base, algorithm, hash, sender, {
-      ...{ bucket, budget, partSize, newTailKey },
+      ...{ bucket, budget, pool: this.#pool, partSize, newTailKey },
       digests: this.#digests,
       now: ports.now,
     });

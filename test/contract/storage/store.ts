@@ -1,11 +1,25 @@
 // What the parts of the storage contract share.
 import { randomBytes } from 'node:crypto';
+import type { Algorithm } from '../../../src/oci/digest.ts';
 import type { Incarnation, UploadId } from '../../../src/oci/names.ts';
-import type { ByteRange, Key, StagedPlace, StorageDriver, StoredObject } from '../../../src/storage/driver.ts';
+import type {
+  ByteRange,
+  KeepState,
+  Key,
+  StagedPlace,
+  StagedProgress,
+  StagedWrite,
+  StorageDriver,
+  StoredObject,
+} from '../../../src/storage/driver.ts';
 import { countingIncarnations, countingUploadIds } from '../../support/deterministic.ts';
 
 export interface Store {
   readonly driver: StorageDriver;
+  /** Of another node, where the store may be served by two. */
+  readonly other: StorageDriver;
+  /** Whether staged bytes can be read before they are committed, so that the digest of any part of them is always known. */
+  readonly readsStaged: boolean;
   /** A prefix that no other test uses. */
   freshFolder(): Key;
 }
@@ -49,3 +63,36 @@ export async function keysOf(driver: StorageDriver, prefix: Key, after?: Key): P
 
 /** For writes whose place nobody goes on with from its state alone. */
 export async function keepNothing(): Promise<void> {}
+
+/** What a session knows of an upload between requests: the place with the state that was saved last, and its size. */
+export class KeptUpload {
+  place: StagedPlace;
+  size = 0;
+
+  constructor(place: StagedPlace = freshPlace()) {
+    this.place = place;
+  }
+
+  readonly keep: KeepState = async (state) => {
+    this.place = { ...this.place, state };
+  };
+
+  save({ size, state }: StagedProgress): void {
+    this.place = { ...this.place, ...(state === undefined ? {} : { state }) };
+    this.size = size;
+  }
+
+  hold(driver: StorageDriver, algorithm: Algorithm = 'sha256', from = this.size): Promise<StagedWrite> {
+    return driver.stage(this.place, from, algorithm, this.keep);
+  }
+
+  /** One request that adds these bytes, as uploads.ts makes it. */
+  async add(driver: StorageDriver, bytes: Uint8Array, algorithm: Algorithm = 'sha256'): Promise<StagedProgress> {
+    const write = await this.hold(driver, algorithm);
+    await write.write(bytes.slice());
+    const progress = await write.settle();
+    await write.release();
+    this.save(progress);
+    return progress;
+  }
+}

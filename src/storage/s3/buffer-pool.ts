@@ -1,0 +1,27 @@
+/**
+ * Buffers of a whole part, used again: left to the garbage collector, which sees little need to run, those of a few big uploads
+ * would take several times the budget.
+ */
+export class BufferPool {
+  readonly #size: number;
+  #free: Uint8Array<ArrayBuffer>[] = [];
+  #lent = 0;
+
+  constructor(size: number) {
+    this.#size = size;
+  }
+
+  /** Its content is what it happens to be. */
+  borrow(): Uint8Array<ArrayBuffer> {
+    this.#lent++;
+    return this.#free.pop() ?? new Uint8Array(this.#size);
+  }
+
+  /** @param reusable false: somebody may still read it */
+  giveBack(buffer: Uint8Array<ArrayBuffer>, reusable: boolean): void {
+    this.#lent--;
+    if (reusable) this.#free.push(buffer);
+    // Nobody uploads now: the memory is for others.
+    if (this.#lent === 0) this.#free = [];
+  }
+}

@@ -1,0 +1,185 @@
+// A real MinIO of a test's own, in a temporary folder, and drivers of a bucket in it.
+import { mkdirSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { CreateBucketCommand, S3Client } from '@aws-sdk/client-s3';
+import { NodeHttpHandler } from '@smithy/node-http-handler';
+import { ulid } from 'ulid';
+import type { S3Configuration, S3Ports } from '../../src/storage/s3/settings.ts';
+import { run, tools } from './command.ts';
+import { freePort, removeFolder, temporaryFolder } from './server.ts';
+import { within } from './within.ts';
+
+const READY_WITHIN_MS = 30_000;
+const STOP_WITHIN_MS = 10_000;
+
+export const ACCESS_KEY = 'marina-tests';
+export const SECRET_KEY = 'marina-tests-secret';
+
+export interface ObjectStore {
+  readonly endpoint: string;
+  /** Files below it are the server's own. */
+  readonly folder: string;
+  readonly process: Bun.Subprocess;
+  /** PEM file of the certificate that it shows, where it speaks https. */
+  readonly certificate: string | undefined;
+  makeBucket(name: string): Promise<void>;
+  stop(): Promise<void>;
+}
+
+const running = new Set<ObjectStore>();
+
+/** For afterAll: no server stays. */
+export async function stopObjectStores(): Promise<void> {
+  await Promise.all([...running].map((store) => store.stop()));
+}
+
+/** @param options.tls https with a self-signed certificate for localhost and 127.0.0.1 */
+export async function startMinio(options: { readonly tls?: boolean } = {}): Promise<ObjectStore> {
+  const [binary] = await tools('minio');
+  return await startObjectStore(options.tls === true, async (folder, port) => {
+    const data = join(folder, 'data');
+    mkdirSync(data);
+    const certificates = options.tls === true ? ['--certs-dir', await selfSigned(folder)] : [];
+    const address = ['--address', `127.0.0.1:${port}`, '--console-address', `127.0.0.1:${freePort()}`];
+    return {
+      command: [binary, 'server', data, ...address, ...certificates],
+      env: { MINIO_ROOT_USER: ACCESS_KEY, MINIO_ROOT_PASSWORD: SECRET_KEY, MINIO_UPDATE: 'off', HOME: folder },
+    };
+  });
+}
+
+export interface Launch {
+  readonly command: readonly string[];
+  readonly env: Readonly<Record<string, string>>;
+}
+
+/** Starts a server that speaks S3 and waits until it answers. */
+export async function startObjectStore(
+  tls: boolean,
+  launch: (folder: string, port: number) => Promise<Launch>,
+): Promise<ObjectStore> {
+  for (let attempt = 1; ; attempt++) {
+    const folder = temporaryFolder('objects');
+    const port = freePort();
+    const { command, env } = await launch(folder, port);
+    const log = Bun.file(join(folder, 'server.log'));
+    const subprocess = Bun.spawn([...command], {
+      env: { PATH: process.env.PATH ?? '', ...env },
+      ...{ stdin: 'ignore', stdout: log, stderr: log },
+    });
+    const store = describe(`${tls ? 'https' : 'http'}://localhost:${port}`, folder, subprocess, tls);
+    running.add(store);
+    if (await isReady(store)) return store;
+    const written = await log.text();
+    await store.stop();
+    // Between freePort and the server's own listen another process may have been given the port.
+    if (attempt === 3) throw new Error(`${command[0]} was not ready; it had written:\n${written}`);
+  }
+}
+
+function describe(endpoint: string, folder: string, subprocess: Bun.Subprocess, tls: boolean): ObjectStore {
+  const store: ObjectStore = {
+    endpoint,
+    folder,
+    process: subprocess,
+    certificate: tls ? join(folder, 'certificates', 'public.crt') : undefined,
+    async makeBucket(name) {
+      const client = plainClient(endpoint);
+      await client.send(new CreateBucketCommand({ Bucket: name }));
+      client.destroy();
+    },
+    async stop() {
+      subprocess.kill('SIGCONT');
+      subprocess.kill('SIGTERM');
+      if ((await within(STOP_WITHIN_MS, subprocess.exited)) === undefined) {
+        subprocess.kill('SIGKILL');
+        await subprocess.exited;
+      }
+      running.delete(store);
+      removeFolder(folder);
+    },
+  };
+  return store;
+}
+
+/** Trusts every certificate: only what is set up with it is tested. */
+export function plainClient(endpoint: string): S3Client {
+  return new S3Client({
+    endpoint,
+    region: 'us-east-1',
+    forcePathStyle: true,
+    credentials: { accessKeyId: ACCESS_KEY, secretAccessKey: SECRET_KEY },
+    requestHandler: new NodeHttpHandler({ httpsAgent: { rejectUnauthorized: false } }),
+  });
+}
+
+async function isReady(store: ObjectStore): Promise<boolean> {
+  const deadline = Date.now() + READY_WITHIN_MS;
+  while (Date.now() < deadline && store.process.exitCode === null) {
+    try {
+      await store.makeBucket('ready');
+      return true;
+    } catch {
+      // It does not listen yet, or it says that it is still starting.
+      await Bun.sleep(50);
+    }
+  }
+  return false;
+}
+
+async function selfSigned(folder: string): Promise<string> {
+  const certificates = join(folder, 'certificates');
+  mkdirSync(certificates);
+  const config = join(folder, 'openssl.cnf');
+  writeFileSync(config, '[req]\ndistinguished_name=name\n[name]\n');
+  const files = ['-keyout', join(certificates, 'private.key'), '-out', join(certificates, 'public.crt')];
+  const names = ['-subj', '/CN=localhost', '-addext', 'subjectAltName=DNS:localhost,IP:127.0.0.1'];
+  const kind = ['-x509', '-nodes', '-days', '2', '-newkey', 'ec', '-pkeyopt', 'ec_paramgen_curve:prime256v1'];
+  await run(['openssl', 'req', ...kind, '-config', config, ...files, ...names]);
+  return certificates;
+}
+
+let buckets = 0;
+
+/** Settings for a fresh bucket, with parts as small as S3 takes them. */
+export async function freshBucket(store: ObjectStore): Promise<S3Configuration> {
+  const bucket = `marina-${++buckets}`;
+  await store.makeBucket(bucket);
+  return { ...configurationOf(store.endpoint, bucket), s3CaFile: store.certificate };
+}
+
+export function configurationOf(endpoint: string, bucket: string): S3Configuration {
+  return {
+    s3Bucket: bucket,
+    s3Region: undefined,
+    s3Endpoint: endpoint,
+    s3RedirectEndpoint: undefined,
+    s3Prefix: 'some/prefix',
+    s3ForcePathStyle: true,
+    s3CaFile: undefined,
+    s3InsecureSkipVerify: undefined,
+    awsAccessKeyId: ACCESS_KEY,
+    awsSecretAccessKey: SECRET_KEY,
+    awsSessionToken: undefined,
+    s3PartSize: 5 * 1024 ** 2,
+    uploadBuffer: 64 * 1024 ** 2,
+  };
+}
+
+/** The real clock and chance. @param onRequest gets each attempt at a request */
+export function realPorts(onRequest: S3Ports['onRequest'] = () => undefined): S3Ports {
+  return {
+    now: Date.now,
+    sleep: (milliseconds, signal) =>
+      new Promise((resolve) => {
+        const timer = setTimeout(resolve, milliseconds);
+        signal.addEventListener('abort', () => {
+          clearTimeout(timer);
+          resolve();
+        });
+      }),
+    random: Math.random,
+    newId: () => ulid(),
+    onRequest,
+  };
+}
