@@ -193,12 +193,33 @@ for (const [driverName, openDriver] of DRIVERS) {
         );
       }, 60_000);
 
+      test('are closed by one: a closing request that hangs loses to the one that took over', async () => {
+        const bytes = new Uint8Array(randomBytes(700_000));
+        const digest = digestOf('sha256', bytes);
+        const { id } = await uploadsOf(0).start(pusher, 'sha256');
+        await send(id, 1, bytes, 1000);
+        const gate = Promise.withResolvers<void>();
+        const { body, begun } = hanging(bytes.subarray(1000, 5000), gate.promise, bytes.subarray(5000));
+        const slow = outcomeOf(uploadsOf(0).close(id, pusher, digest, body, undefined));
+        await begun;
+        const rest = () => bodyOf([bytes.subarray(1000)]);
+        expect(await outcomeOf(uploadsOf(1).append(id, pusher, rest(), undefined))).toBe('upload-busy');
+        expect(await outcomeOf(uploadsOf(2).close(id, pusher, digest, rest(), undefined))).toBe('upload-busy');
+        cluster.clock.advance(cluster.shared.lapse + 1);
+        expect(await outcomeOf(uploadsOf(2).close(id, pusher, digest, rest(), undefined))).toBe('done');
+        gate.resolve();
+        expect(['upload-busy', 'upload-unknown']).toContain(await slow);
+        expect(Buffer.compare(await readBack(cluster, digest), bytes)).toBe(0);
+      });
+
       test('with a wrong digest link nothing, wherever the bytes came from', async () => {
         const bytes = new Uint8Array(randomBytes(1000));
         const wrong = digestOf('sha256', randomBytes(10));
         const { id } = await uploadsOf(0).start(pusher, 'sha256');
         for (const [index, end] of [300, 1000].entries()) await send(id, index, bytes, end);
+        const before = await (cluster.nodes[0] as OpenRegistry).dataKeys();
         expect(await outcomeOf(uploadsOf(2).close(id, pusher, wrong, bodyOf([]), undefined))).toBe('digest-mismatch');
+        expect(await (cluster.nodes[0] as OpenRegistry).dataKeys()).toEqual(before);
         for (const node of cluster.nodes) expect(await node.linkOf(A, wrong)).toBeUndefined();
         // Where the bytes had to become an object first it is gone, and so is the session; else the upload can go on.
         if (driverName.includes('only digests')) {
