@@ -57,8 +57,8 @@ export class Life {
 
   /** Sends the headers and these bytes, announcing no length, and breaks the connection instead of ending the body. */
   async breakOff(method: string, path: string, headers: Record<string, string>, bytes: Uint8Array): Promise<void> {
-    const client = await RawClient.open(this.server.port).catch(() => undefined);
-    if (client === undefined) throw await this.#goneOr('a connection was refused');
+    const client = await RawClient.open(this.server.port).catch((error: unknown) => ({ error }));
+    if ('error' in client) throw await this.#goneOr(`no connection (${String(client.error)})`);
     client.request(method, path, { ...headers, 'Transfer-Encoding': 'chunked' });
     client.send(Buffer.concat([Buffer.from(`${bytes.length.toString(16)}\r\n`), bytes, Buffer.from('\r\n')]));
     await Bun.sleep(2);
