@@ -137,7 +137,8 @@ describe('a worker', () => {
 
   test('does not try what it does not know, and keeps it', async () => {
     const { queue, store } = openQueue();
-    const other = new Queue('snapshot', { connection: jobConnection(redis.url, 'ask'), prefix: prefixOf(store) });
+    const connection = jobConnection(redis.url, 'ask');
+    const other = new Queue('snapshot', { connection, prefix: prefixOf(store) });
     await other.waitUntilReady();
     await other.add('snapshot', { kind: 'snapshot', newer: 'payload' }, { attempts: 3 });
     const { runs } = openWorker(store);
@@ -149,6 +150,7 @@ describe('a worker', () => {
     expect(letter?.reason).toContain('knows no such job');
     expect(await queue.retry(letter?.id ?? '')).toBe(false);
     await other.close();
+    connection.disconnect();
   });
 });
 
@@ -206,6 +208,9 @@ describe('when Redis', () => {
     await queue.close();
     expect(performance.now() - asked).toBeLessThan(10_000);
     server.thaw();
+    // Nothing of what was closed connects again; redis-cli's own connection is the one.
+    await Bun.sleep(500);
+    expect((await server.cli('CLIENT', 'LIST')).split('\n')).toHaveLength(1);
   });
 
   test('was never there, a queue is there all the same, and can be closed', async () => {
