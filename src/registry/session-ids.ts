@@ -10,6 +10,9 @@ export interface SessionClaims {
   readonly algorithm: Algorithm;
 }
 
+/** So many bytes that nobody can foresee. */
+export type RandomBytes = (size: number) => Buffer;
+
 const TIME_BYTES = 6;
 const RANDOM_END = 12;
 const SHA512_FLAG = 0x01;
@@ -22,16 +25,18 @@ const SHA512_FLAG = 0x01;
  */
 export class SessionIds {
   readonly #store: string;
+  readonly #random: RandomBytes;
 
   /** @param store the store's ULID */
-  constructor(store: string) {
+  constructor(store: string, random: RandomBytes = randomBytes) {
     this.#store = store;
+    this.#random = random;
   }
 
   mint(owner: SessionOwner, { createdAt, algorithm }: SessionClaims): UploadId {
     const bytes = Buffer.alloc(16);
     bytes.writeUIntBE(createdAt, 0, TIME_BYTES);
-    randomBytes(RANDOM_END - TIME_BYTES).copy(bytes, TIME_BYTES);
+    this.#random(RANDOM_END - TIME_BYTES).copy(bytes, TIME_BYTES);
     bytes[6] = 0x80 | ((bytes[6] ?? 0) & 0x0f);
     bytes[7] = ((bytes[7] ?? 0) & ~SHA512_FLAG) | (algorithm === 'sha512' ? SHA512_FLAG : 0);
     bytes[8] = 0x80 | ((bytes[8] ?? 0) & 0x3f);

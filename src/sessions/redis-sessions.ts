@@ -2,7 +2,7 @@ import type { Algorithm } from '../oci/digest.ts';
 import { parseUploadId, type UploadId } from '../oci/names.ts';
 import type { RedisCommands } from '../projection/redis/commands.ts';
 import { type Claim, type ClaimAnswer, RenewedLease, type Repeat } from '../registry/renewed-lease.ts';
-import { createdAtOf, SessionIds } from '../registry/session-ids.ts';
+import { createdAtOf, type RandomBytes, SessionIds } from '../registry/session-ids.ts';
 import {
   placeOf,
   type Session,
@@ -34,6 +34,8 @@ export interface RedisSessionsPorts {
   readonly expiry: number;
   /** Names a lease, or an epoch, as nobody else does. */
   readonly newToken: () => string;
+  /** Of session ids; left out: the system's. */
+  readonly randomBytes?: RandomBytes;
   readonly repeat: Repeat;
   /** Hears of what could not be cleaned up at once: it lapses, or is removed at its age. */
   readonly failed: (error: unknown) => void;
@@ -125,9 +127,9 @@ export class RedisSessions implements SessionStore {
   }
 
   async #currentIds(): Promise<SessionIds> {
-    const { store, newToken } = this.#ports;
+    const { store, newToken, randomBytes } = this.#ports;
     const epoch = await this.#table.epoch(newToken());
-    if (this.#ids?.epoch !== epoch) this.#ids = { epoch, ids: new SessionIds(`${store}:${epoch}`) };
+    if (this.#ids?.epoch !== epoch) this.#ids = { epoch, ids: new SessionIds(`${store}:${epoch}`, randomBytes) };
     return this.#ids.ids;
   }
 }

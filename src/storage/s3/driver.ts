@@ -39,12 +39,13 @@ export class S3Driver implements StorageDriver {
   readonly #budget: Budget;
   readonly #staging: S3Staging;
 
-  constructor(options: S3Options, ports: S3Ports) {
+  /** @param clients what speaks to the store; simulations bring their own */
+  constructor(options: S3Options, ports: S3Ports, clients: S3Clients = openClients(options)) {
     const { bucket, partSize, uploadBuffer, pageSize } = options;
     this.#settings = options;
     this.#prefix = withSlash(options.prefix);
     this.#ports = ports;
-    this.#clients = openClients(options);
+    this.#clients = clients;
     this.#bucket = new Bucket(this.#clients, new Requests(ports), {
       ...{ bucket, prefix: this.#prefix, newId: ports.newId },
       ...(pageSize === undefined ? {} : { pageSize }),
