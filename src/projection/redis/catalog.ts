@@ -2,7 +2,7 @@ import type { RepositoryName } from '../../oci/names.ts';
 import type { StoreReader } from '../../storage/driver.ts';
 import { CATALOG, repositoryOfMarker } from '../../storage/paths.ts';
 import type { Page } from '../projection.ts';
-import type { RedisCommands, Reply } from './commands.ts';
+import { type RedisCommands, RedisGone, type Reply } from './commands.ts';
 import { catalogKeys } from './keys.ts';
 import { SCRIPTS } from './scripts.ts';
 
@@ -75,7 +75,7 @@ export class Catalog {
       });
       await this.#listing;
     }
-    throw new Error('the catalog could not be listed: Redis is lost again and again');
+    throw new RedisGone('the catalog could not be listed: Redis is lost again and again');
   }
 
   async #list(): Promise<void> {

@@ -28,7 +28,7 @@ export interface RedisConnection extends RedisCommands {
   /**
    * Waits until there is a connection.
    * @returns false when there is none within that time (milliseconds): it is tried further
-   * @throws RedisRefused where the server is seen to evict keys when its memory is full
+   * @throws RedisRefused where the server is too old, or is seen to evict keys when its memory is full
    */
   ready(within: number): Promise<boolean>;
   close(): Promise<void>;
@@ -81,26 +81,38 @@ class Connection implements RedisConnection {
       if (performance.now() >= deadline) return false;
       await new Promise((resolve) => setTimeout(resolve, 20));
     }
-    await this.#refuseEviction();
+    const servers = client instanceof Cluster ? client.nodes('master') : [client];
+    await refuseOld(servers);
+    await refuseEviction(servers);
     return true;
-  }
-
-  /** "Redis must run with `noeviction`": a half evicted view would be believed. */
-  async #refuseEviction(): Promise<void> {
-    const servers = this.#client instanceof Cluster ? this.#client.nodes('master') : [this.#client];
-    for (const server of servers) {
-      // Managed services forbid CONFIG: then nobody can see it from here, and the documentation has to do.
-      const setting = await answered(server.config('GET', 'maxmemory-policy')).catch(() => undefined);
-      const policy = Array.isArray(setting) ? setting[1] : undefined;
-      if (typeof policy !== 'string' || policy === 'noeviction') continue;
-      throw new RedisRefused(
-        `Redis has maxmemory-policy ${policy}: it may drop parts of the views. Set it to noeviction`,
-      );
-    }
   }
 
   async close(): Promise<void> {
     this.#client.disconnect();
+  }
+}
+
+/** Scripts that begin with `#!lua`, which replicas and isolated masters refuse, are known since Redis 7. */
+async function refuseOld(servers: readonly Redis[]): Promise<void> {
+  for (const server of servers) {
+    const info = await answered(server.info('server')).catch(() => '');
+    const version = /^redis_version:(\d+)\S*/m.exec(info);
+    if (version !== null && Number(version[1]) < 7) {
+      throw new RedisRefused(`Redis is of version ${version[0].split(':')[1]}: Marina needs 7.0 or later`);
+    }
+  }
+}
+
+/** "Redis must run with `noeviction`": a half evicted view would be believed. */
+async function refuseEviction(servers: readonly Redis[]): Promise<void> {
+  for (const server of servers) {
+    // Managed services forbid CONFIG: then nobody can see it from here, and the documentation has to do.
+    const setting = await answered(server.config('GET', 'maxmemory-policy')).catch(() => undefined);
+    const policy = Array.isArray(setting) ? setting[1] : undefined;
+    if (typeof policy !== 'string' || policy === 'noeviction') continue;
+    throw new RedisRefused(
+      `Redis has maxmemory-policy ${policy}: it may drop parts of the views. Set it to noeviction`,
+    );
   }
 }
 

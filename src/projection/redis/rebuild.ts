@@ -8,9 +8,10 @@ import type { RedisProjectionPorts } from './ports.ts';
 import { SCRIPTS } from './scripts.ts';
 import type { Seen } from './seen.ts';
 
-/** An unfinished generation is gone after so long, in seconds; the view of an empty log too. */
+/** An unfinished generation is gone after so long, in seconds. */
 const UNFINISHED_S = 600;
-const EMPTY_S = 600;
+/** The view of an empty log too: names that were only asked for must not fill Redis. */
+const EMPTY_S = 60;
 /** Steps that are sent together. */
 const PIPELINED = 8;
 
