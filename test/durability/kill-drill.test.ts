@@ -3,10 +3,10 @@
 import { afterAll, expect, test } from 'bun:test';
 import { CRASH_POINTS } from '../../src/storage/crash-points.ts';
 import { attempt } from '../support/command.ts';
+import { Random } from '../support/drill/random.ts';
 import { cleanUp } from '../support/server.ts';
 import { type LaneResult, runLane } from './drill/lane.ts';
 import { makePlan } from './drill/plan.ts';
-import { Random } from './drill/random.ts';
 
 /** Folders that are worked on at the same time: one server starts while the other is under load. */
 const LANES = 2;

@@ -1,6 +1,7 @@
+import { Fault } from '../../support/drill/fault.ts';
+import type { Random } from '../../support/drill/random.ts';
 import { type Content, content, image, index, mediaTypes } from '../../support/oci.ts';
-import { Fault, Gone } from './node.ts';
-import type { Random } from './random.ts';
+import { Gone } from './node.ts';
 import { expectStatus, locationOf, open, proceed, Upload } from './upload.ts';
 import { type KnownManifest, remember, type Session, type SharedBlob } from './world.ts';
 

@@ -1,3 +1,4 @@
+import { Fault } from '../../support/drill/fault.ts';
 import { type Server, startServer } from '../../support/server.ts';
 import { within } from '../../support/within.ts';
 import { RawClient } from '../raw-client.ts';
@@ -70,11 +71,6 @@ export class Life {
     if ((await within(DEATH_WITHIN_MS, this.server.process.exited)) !== undefined) return new Gone();
     return new Fault(`${what} by a server that lives`);
   }
-}
-
-/** Something that must never be seen, kill or not. */
-export class Fault extends Error {
-  override readonly name = 'Fault';
 }
 
 /** Starts a server on a folder. @returns undefined when its crash point killed it before it was ready */

@@ -1,5 +1,5 @@
 import { CRASH_POINTS, type CrashPoint } from '../../../src/storage/crash-points.ts';
-import type { Random } from './random.ts';
+import type { Random } from '../../support/drill/random.ts';
 
 /** How one life of the server ends. */
 export type Ending =

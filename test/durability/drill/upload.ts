@@ -1,6 +1,6 @@
 import { createHash } from 'node:crypto';
-import { Fault } from './node.ts';
-import type { Random } from './random.ts';
+import { Fault } from '../../support/drill/fault.ts';
+import type { Random } from '../../support/drill/random.ts';
 import { remember, type Session } from './world.ts';
 
 const MOST_SHARED = 40;

@@ -1,8 +1,9 @@
 import type { StorageDriver } from '../../../src/storage/driver.ts';
+import { markedRepositories, type Walked, walkChain } from '../../support/drill/chain.ts';
+import { Fault } from '../../support/drill/fault.ts';
+import type { Register, Value } from '../../support/drill/history.ts';
 import { digestOf } from '../../support/oci.ts';
-import { markedRepositories, type Walked, walkChain } from './chain.ts';
-import type { Register, Value } from './history.ts';
-import { Fault, type Life } from './node.ts';
+import type { Life } from './node.ts';
 import { offsetOf, type Upload } from './upload.ts';
 import type { World } from './world.ts';
 

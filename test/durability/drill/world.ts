@@ -1,4 +1,4 @@
-import type { History } from './history.ts';
+import type { History } from '../../support/drill/history.ts';
 import type { Life } from './node.ts';
 import type { Upload } from './upload.ts';
 

@@ -18,7 +18,7 @@ export class Register {
   /** The tag or the digest. */
   readonly name: string;
   readonly #deletionsOf: (digest: string) => readonly Write[];
-  /** What was seen after the last kill, when nothing was in flight. */
+  /** What was seen at the last look, when nothing was in flight. */
   #settled: Value;
   #writes: Write[] = [];
 
@@ -86,7 +86,7 @@ export class Register {
     return this.#writes.length > 0;
   }
 
-  /** The server was killed, started again, and this is what it shows. Tags are settled before their manifests. */
+  /** Everything is quiet, and this is what the servers show. Tags are settled before their manifests. */
   settle(value: Value): void {
     this.#settled = value;
     this.#writes = [];

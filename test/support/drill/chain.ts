@@ -3,7 +3,7 @@ import { readSlot } from '../../../src/journal/log.ts';
 import { parseRepositoryName } from '../../../src/oci/names.ts';
 import type { StorageDriver } from '../../../src/storage/driver.ts';
 import { CATALOG, logPrefix, repositoryOfMarker } from '../../../src/storage/paths.ts';
-import { Fault } from './node.ts';
+import { Fault } from './fault.ts';
 
 /** What the walks along the logs of one folder have seen so far. */
 export interface Walked {

@@ -1,4 +1,4 @@
-// The judge of the kill drill, judged: what it lets pass, and that it sees each kind of loss.
+// The judge of the drills, judged: what it lets pass, and that it sees each kind of loss.
 import { expect, test } from 'bun:test';
 import { History, type Value } from './history.ts';
 
