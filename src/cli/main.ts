@@ -1,5 +1,6 @@
 import { Command, InvalidArgumentError } from 'commander';
 import packageJson from '../../package.json' with { type: 'json' };
+import { readConfig } from '../config.ts';
 import { EXIT, type ExitCode, reportFailure } from './failure.ts';
 import { type FsckOptions, fsck } from './fsck.ts';
 import { showHistory } from './history.ts';
@@ -66,7 +67,7 @@ marina
   .option('--retry <id>', 'run one of those again')
   .option('--json', 'one JSON object a kind, or a job')
   .action((options: JobsOptions) =>
-    report((output) => withJobs(process.env, (queue) => showJobs(options, queue, output))),
+    report((output) => withJobs(readConfig(process.env), (queue) => showJobs(options, queue, output))),
   );
 
 function positiveInteger(text: string): number {
@@ -75,7 +76,14 @@ function positiveInteger(text: string): number {
 }
 
 async function run(work: (store: OpenStore, output: Output) => Promise<ExitCode>): Promise<void> {
-  await report(async (output) => await work(await openStore(process.env), output));
+  await report(async (output) => {
+    const store = await openStore(readConfig(process.env));
+    try {
+      return await work(store, output);
+    } finally {
+      await store.close();
+    }
+  });
 }
 
 /** The process ends by itself when its last line is written; process.exit would cut that off. */

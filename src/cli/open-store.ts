@@ -1,27 +1,37 @@
 import { resolve } from 'node:path';
-import { ConfigError, readConfig } from '../config.ts';
+import { setTimeout as delay } from 'node:timers/promises';
+import { ulid } from 'ulid';
+import type { Config } from '../config.ts';
 import { parseRepositoryName, parseTag, type RepositoryName, type Tag } from '../oci/names.ts';
 import type { StoreReader } from '../storage/driver.ts';
 import { openFolderReadOnly } from '../storage/filesystem/folder.ts';
+import { openS3ReadOnly } from '../storage/s3/open.ts';
 import { CommandError, EXIT } from './failure.ts';
 
 export interface OpenStore {
   readonly reader: StoreReader;
-  /** Absolute path of the data folder. */
+  /** Absolute path of the data folder, or the bucket. */
   readonly place: string;
+  readonly close: () => Promise<void>;
 }
 
 /**
- * The store that a server with the same environment would serve, for looking only.
- * @throws ConfigError, StoreRefused in one line
+ * The store that a server with the same settings would serve, for looking only.
+ * @throws StoreRefused in one line
  */
-export async function openStore(environment: Readonly<Record<string, string | undefined>>): Promise<OpenStore> {
-  const config = readConfig(environment);
+export async function openStore(config: Config): Promise<OpenStore> {
   if (config.storageDriver === 's3') {
-    throw new ConfigError('STORAGE_DRIVER=s3 is not available in this version: use filesystem, or unset it');
+    const { driver, close } = await openS3ReadOnly(config, {
+      now: Date.now,
+      sleep: (milliseconds, signal) => delay(milliseconds, undefined, { signal }).catch(() => {}),
+      random: Math.random,
+      newId: ulid,
+      onRequest: () => {},
+    });
+    return { reader: driver, place: `s3://${config.s3Bucket ?? ''}`, close };
   }
   const place = resolve(config.storagePath);
-  return { reader: await openFolderReadOnly(place), place };
+  return { reader: await openFolderReadOnly(place), place, close: async () => {} };
 }
 
 export function requireRepository(text: string): RepositoryName {

@@ -68,7 +68,7 @@ test('wrong words, names, numbers and settings: one line, exit 2', async () => {
   ];
   for (const [args, message] of cases) expectOneLine(await marina(server.dataPath, ...args), message);
   for (const [env, message] of [
-    [{ STORAGE_DRIVER: 's3' }, 'STORAGE_DRIVER=s3 is not available'],
+    [{ STORAGE_DRIVER: 's3' }, 'S3_BUCKET is not set'],
     [{ STORAGE_DRIVER: 'tape' }, 'STORAGE_DRIVER=tape cannot be used'],
   ] as const) {
     const { code, stdout, stderr } = await attempt([...marinaCommand, 'fsck'], { env });

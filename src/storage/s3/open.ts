@@ -1,6 +1,6 @@
 import { readFileSync } from 'node:fs';
 import { CATALOG } from '../paths.ts';
-import { openFormat, proveStore, StoreRefused } from '../prepare.ts';
+import { openFormat, proveStore, readFormat, StoreRefused } from '../prepare.ts';
 import { S3Driver } from './driver.ts';
 import { failureOf, isUntrusted, NoAnswer } from './failures.ts';
 import type { S3Configuration, S3Credentials, S3Ports, S3Settings } from './settings.ts';
@@ -21,14 +21,35 @@ const LARGEST_PART = 5 * 1024 ** 3;
  * @throws StoreRefused in one line: settings that cannot be, no such bucket, wrong credentials, a certificate that is not
  * trusted, no answer, an unknown layout, a store that ignores the condition of `create`
  */
-export async function openS3Store(config: S3Configuration, ports: S3Ports): Promise<S3Store> {
+export function openS3Store(config: S3Configuration, ports: S3Ports): Promise<S3Store> {
+  return openWith(config, ports, async (driver) => {
+    const store = await openFormat(driver, ports.newId);
+    await proveStore(driver, ports.newId);
+    return store;
+  });
+}
+
+/** Opens a bucket for looking only: nothing is made or written. @throws StoreRefused as openS3Store, and where it is no store */
+export function openS3ReadOnly(config: S3Configuration, ports: S3Ports): Promise<S3Store> {
+  return openWith(config, ports, async (driver) => {
+    const store = await readFormat(driver);
+    if (store !== undefined) return store;
+    throw new StoreRefused(
+      `the bucket ${config.s3Bucket ?? ''} holds no store of Marina: check S3_BUCKET and S3_PREFIX`,
+    );
+  });
+}
+
+async function openWith(
+  config: S3Configuration,
+  ports: S3Ports,
+  identify: (driver: S3Driver) => Promise<string>,
+): Promise<S3Store> {
   const settings = readSettings(config);
   const driver = new S3Driver(settings, ports);
   try {
     await reachBucket(driver);
-    const store = await openFormat(driver, ports.newId);
-    await proveStore(driver, ports.newId);
-    return { driver, store, close: () => driver.close() };
+    return { driver, store: await identify(driver), close: () => driver.close() };
   } catch (error) {
     await driver.close();
     throw error instanceof StoreRefused ? error : new StoreRefused(reasonOf(error, settings));
