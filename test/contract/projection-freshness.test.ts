@@ -92,6 +92,34 @@ describe('what one node acknowledged', () => {
     expect(await tagsOf(a.projection)).toEqual(['new', 'old']);
   });
 
+  // What was verified on one server, or decided there, must not be said of another one.
+  test.each(['own', 'apply'])('survives an old dump that is loaded back just before %s', async (when) => {
+    let own = await startRedis();
+    const [a, b] = [await world.node({}, own.url), await world.node({}, own.url)];
+    await a.projection.submit(REPO, setTags('x'));
+    await own.cli('SAVE');
+    await a.projection.submit(REPO, setTags('y'));
+    await own.cli('HSET', `{${world.store}:${REPO}}:meta`, 'owner', 'an older server');
+    expect(await tagsOf(a.projection)).toEqual(['x', 'y']);
+    await own.cli('HSET', `{${world.store}:${REPO}}:meta`, 'owner', 'an older server');
+    a.redis.before = async (name) => {
+      if (name !== when) return;
+      a.redis.before = () => {};
+      await own.kill();
+      own = await startRedis({ port: own.port, folder: own.folder });
+      for (const { redis } of [a, b]) expect(await redis.ready(10_000)).toBe(true);
+    };
+    // This node would notice that the view went back: it dies before it can.
+    a.redis.after = (name) => {
+      if (name === 'own') throw new Error('killed');
+    };
+    if (when === 'own') expect(await tagsOf(a.projection).catch(String)).toBe('Error: killed');
+    else await a.projection.submit(REPO, setTags('z'));
+    a.redis.after = () => {};
+    const all = when === 'own' ? ['x', 'y'] : ['x', 'y', 'z'];
+    for (const each of [b, a]) expect(await tagsOf(each.projection)).toEqual(all);
+  });
+
   test('is not taken back by a dump of another log', async () => {
     const a = await world.node();
     await a.projection.submit(REPO, setTags('x'));

@@ -74,6 +74,25 @@ describe('work in steps', () => {
     }
   });
 
+  test('that two nodes do at once are done once each', async () => {
+    const [a, b] = [await world.node(), await world.node()];
+    const tags = Array.from({ length: 900 }, (_, index) => `t${String(index).padStart(4, '0')}`);
+    await a.projection.submit(REPO, setTags('first'));
+    const killedAt = (node: OpenNode, step: number, then: () => Promise<unknown>): void => {
+      let steps = 0;
+      node.redis.before = async (name) => {
+        if (name === 'apply' && ++steps === step) await then();
+      };
+    };
+    killedAt(a, 2, async () => {
+      world.later += 10_000;
+      killedAt(b, 2, () => Promise.reject(new Error('killed')));
+      expect(await tagsOf(b.projection).catch(String)).toBe('Error: killed');
+    });
+    await a.projection.submit(REPO, setTags(tags[0] as string, ...tags.slice(1)));
+    expect(await tagsOf(a.projection)).toEqual(['first', ...tags]);
+  });
+
   test('a manifest with thousands of tags goes with all of them', async () => {
     const a = await world.node();
     const tags = Array.from({ length: 3_000 }, (_, index) => `t${String(index).padStart(5, '0')}`);
