@@ -1,9 +1,15 @@
 #!/usr/bin/env bash
-# usage: ./run_conformance_tests.sh [results folder]
+# usage: ./run_conformance_tests.sh [--registry host:port] [results folder]
 # Starts the registry on a free port and an empty data folder, runs the official OCI distribution suite against it, stops
 # it, and prints the result. The folder (default: conformance-results) gets report.html, results.yaml, junit.xml,
 # suite.log and registry.log. The suite's options are in test/conformance/options.env. A skip counts as a failure.
+# With --registry the suite runs against one that is there already (plain http), and nothing is started.
 set -euo pipefail
+address=
+if [[ ${1:-} == --registry ]]; then
+  address=${2:?host:port is missing}
+  shift 2
+fi
 results=$(realpath -m "${1:-$(dirname "${BASH_SOURCE[0]}")/conformance-results}")
 cd "$(dirname "${BASH_SOURCE[0]}")"
 
@@ -38,21 +44,26 @@ suite=$(scripts/tools/ensure.sh conformance)
 mkdir -p "$results"
 rm -f "$results"/{report.html,results.yaml,junit.xml,suite.log,registry.log}
 
-port=$(node -e 'const s = require("node:net").createServer();
-  s.listen(0, "127.0.0.1", () => { console.log(s.address().port); s.close(); });')
-PORT=$port HOST=127.0.0.1 STORAGE_PATH=$data/registry node_modules/.bin/bun src/main.ts \
-  >"$results/registry.log" 2>&1 </dev/null &
-registry=$!
+start_registry() {
+  local port deadline
+  port=$(node -e 'const s = require("node:net").createServer();
+    s.listen(0, "127.0.0.1", () => { console.log(s.address().port); s.close(); });')
+  PORT=$port HOST=127.0.0.1 STORAGE_PATH=$data/registry node_modules/.bin/bun src/main.ts \
+    >"$results/registry.log" 2>&1 </dev/null &
+  registry=$!
+  address=127.0.0.1:$port
 
-deadline=$((SECONDS + ready_within_s))
-until node -e 'fetch(process.argv[1]).then((r) => process.exit(r.ok ? 0 : 1), () => process.exit(1))' \
-  "http://127.0.0.1:$port/readyz"; do
-  if ! kill -0 "$registry" 2>/dev/null || ((SECONDS >= deadline)); then
-    tail -n 20 "$results/registry.log" >&2
-    fail "the registry did not become ready; the end of its log ($results/registry.log) is above"
-  fi
-  sleep 0.1
-done
+  deadline=$((SECONDS + ready_within_s))
+  until node -e 'fetch(process.argv[1]).then((r) => process.exit(r.ok ? 0 : 1), () => process.exit(1))' \
+    "http://127.0.0.1:$port/readyz"; do
+    if ! kill -0 "$registry" 2>/dev/null || ((SECONDS >= deadline)); then
+      tail -n 20 "$results/registry.log" >&2
+      fail "the registry did not become ready; the end of its log ($results/registry.log) is above"
+    fi
+    sleep 0.1
+  done
+}
+[[ -n $address ]] || start_registry
 
 # Only the options file decides what is tested, not what the caller's shell happens to hold.
 for name in "${!OCI_@}"; do unset "$name"; done
@@ -62,20 +73,23 @@ source test/conformance/options.env
 set +a
 
 # In the background, so that a signal to this script ends it at once.
-OCI_REGISTRY=127.0.0.1:$port OCI_RESULTS_DIR=$results timeout --foreground --kill-after=5 "$suite_within_s" \
+OCI_REGISTRY=$address OCI_RESULTS_DIR=$results timeout --foreground --kill-after=5 "$suite_within_s" \
   "$suite" >"$results/suite.log" 2>&1 </dev/null &
 running=$!
 suite_status=0
 wait "$running" || suite_status=$?
 running=
 
-kill -TERM "$registry"
-deadline=$((SECONDS + stop_within_s))
-while kill -0 "$registry" 2>/dev/null && ((SECONDS < deadline)); do sleep 0.1; done
-kill -KILL "$registry" 2>/dev/null || true
 registry_status=0
-wait "$registry" || registry_status=$?
-registry=
+stop_registry() {
+  local deadline=$((SECONDS + stop_within_s))
+  kill -TERM "$registry"
+  while kill -0 "$registry" 2>/dev/null && ((SECONDS < deadline)); do sleep 0.1; done
+  kill -KILL "$registry" 2>/dev/null || true
+  wait "$registry" || registry_status=$?
+  registry=
+}
+[[ -z $registry ]] || stop_registry
 
 # The suite also ends with 0 when it could not even read its options: only a report of its own counts.
 [[ -s $results/junit.xml ]] || fail "the suite ended (status $suite_status) without a result; see $results/suite.log"

@@ -26,6 +26,7 @@ strace      | deb | strace                                                  | /u
 redis-server | deb | redis-server                                           | /usr/bin/redis-server
 redis-sentinel | deb | redis-sentinel                                       | /usr/bin/redis-sentinel
 nginx       | deb | nginx-light                                             | /usr/sbin/nginx
+haproxy     | deb | haproxy                                                 | /usr/sbin/haproxy
 curl        | deb | curl                                                    | /usr/bin/curl
 jq          | deb | jq                                                      | /usr/bin/jq
 '
