@@ -41,6 +41,9 @@ type PutBytes =
   | { readonly kind: 'own'; readonly inc: Incarnation; readonly damaged: Incarnation | undefined }
   | { readonly kind: 'linked'; readonly inc: Incarnation };
 
+/** Blobs that a manifest refers to are looked for in groups of so many. */
+const ASKED_TOGETHER = 256;
+
 export class Manifests {
   readonly #ports: RegistryPorts;
 
@@ -133,13 +136,17 @@ export class Manifests {
     });
   }
 
+  /** Asked together: where each answer is a round trip, a manifest's layers cost one. */
   async #missing(repo: RepositoryName, digests: readonly Digest[]): Promise<Digest[]> {
     const { projection } = this.#ports;
     const missing: Digest[] = [];
-    for (const digest of digests) {
-      const answer = projection.blob(repo, digest);
-      const found = answer instanceof Promise ? await answer : answer;
-      if (found.kind === 'unknown' || found.value === undefined) missing.push(digest);
+    for (let start = 0; start < digests.length; start += ASKED_TOGETHER) {
+      const asked = digests.slice(start, start + ASKED_TOGETHER);
+      const answers = await Promise.all(asked.map((digest) => projection.blob(repo, digest)));
+      for (const [index, answer] of answers.entries()) {
+        const digest = asked[index];
+        if (digest !== undefined && (answer.kind === 'unknown' || answer.value === undefined)) missing.push(digest);
+      }
     }
     return missing;
   }
