@@ -8,7 +8,11 @@ const REPOSITORIES = 100_000;
  * beside the owner's, so it may forget repositories that were not used for long.
  */
 export class Seen {
-  readonly #slots = new LRUCache<RepositoryName, number>({ max: REPOSITORIES });
+  readonly #slots = new LRUCache<RepositoryName, number>({
+    // With `max` it would make room for all of them at once, however few there are.
+    maxSize: REPOSITORIES,
+    sizeCalculation: () => 1,
+  });
 
   isBelow(repo: RepositoryName, seq: number): boolean {
     return seq < (this.#slots.get(repo) ?? 0);
