@@ -9,6 +9,7 @@ import { Place } from './place.ts';
 import { consumption } from './processes.ts';
 import { conclusion, type Failure, save, table } from './report.ts';
 import type { Context, Row, Settings, Tools, Work } from './work.ts';
+import { clusterWorks } from './works/cluster.ts';
 import { loadgenWork } from './works/loadgen.ts';
 import { memoryWork } from './works/memory.ts';
 import { pushWorks } from './works/push.ts';
@@ -17,7 +18,16 @@ import { startWork } from './works/start.ts';
 import { streamWorks } from './works/stream.ts';
 import { tagWorks } from './works/tags.ts';
 
-const WORKS: Work[] = [...smallWorks, ...pushWorks, ...streamWorks, ...tagWorks, startWork, memoryWork, loadgenWork];
+const WORKS: Work[] = [
+  ...smallWorks,
+  ...pushWorks,
+  ...streamWorks,
+  ...tagWorks,
+  startWork,
+  memoryWork,
+  loadgenWork,
+  ...clusterWorks,
+];
 /** Share of the processors above which other programs are worth a word under the table. */
 const MUCH_FOR_OTHERS = 0.1;
 const NORMAL: Settings = { quick: false, rounds: 5, seconds: 2 };
@@ -25,6 +35,7 @@ const QUICK: Settings = { quick: true, rounds: 3, seconds: 1 };
 
 interface Options {
   quick?: boolean;
+  cluster?: boolean;
   json?: string;
   dir?: string;
   rounds?: string;
@@ -36,12 +47,12 @@ function listOfWorks(): string {
   const lines = WORKS.map(
     ({ name, about, long }) => `  ${name.padEnd(width)}  ${about}${long ? ' (not with --quick)' : ''}`,
   );
-  return `\nWorks (all of them unless some are named):\n${lines.join('\n')}`;
+  return `\nWorks (all of the embedded shape, or of the cluster, unless some are named):\n${lines.join('\n')}`;
 }
 
-function chosen(names: string[], quick: boolean): Work[] {
+function chosen(names: string[], quick: boolean, cluster: boolean): Work[] {
   if (names.length === 0) {
-    return WORKS.filter((work) => !(quick && work.long));
+    return WORKS.filter((work) => (work.cluster === true) === cluster && !(quick && work.long));
   }
   return names.map((name) => {
     const work = WORKS.find((one) => one.name === name);
@@ -52,14 +63,18 @@ function chosen(names: string[], quick: boolean): Work[] {
   });
 }
 
-async function findTools(place: Place): Promise<Tools> {
-  const script = join(PROJECT, 'scripts/tools/ensure.sh');
-  const [distribution = ''] = (await place.call([script, 'registry'])).trim().split('\n');
+async function findTools(place: Place, works: readonly Work[]): Promise<Tools> {
+  const find = async (tool: string): Promise<string> =>
+    (await place.call([join(PROJECT, 'scripts/tools/ensure.sh'), tool])).trim();
+  const distribution = await find('registry');
+  const isCluster = works.some((work) => work.cluster === true);
+  const services = isCluster ? { minio: await find('minio'), redis: await find('redis-server') } : undefined;
+  if (works.every((work) => work.cluster === true)) return { distribution, services, nginx: undefined };
   try {
-    return { distribution, nginx: (await place.call([script, 'nginx'])).trim() };
+    return { distribution, services, nginx: await find('nginx') };
   } catch (error) {
     console.error(`without nginx the pulls have no limit to be compared with: ${String(error)}`);
-    return { distribution, nginx: undefined };
+    return { distribution, services, nginx: undefined };
   }
 }
 
@@ -85,7 +100,7 @@ async function bench(names: string[], options: Options): Promise<void> {
   if (options.profile !== undefined) {
     settings.profile = resolve(options.profile);
   }
-  const works = chosen(names, settings.quick);
+  const works = chosen(names, settings.quick, options.cluster === true);
   if (!existsSync(join(PROJECT, 'src/main.ts'))) {
     throw new Error('src/main.ts is not there: nothing to measure');
   }
@@ -97,7 +112,7 @@ async function bench(names: string[], options: Options): Promise<void> {
     settings,
     say,
     note: (line) => void notes.push(line),
-    tools: await findTools(place),
+    tools: await findTools(place, works),
     loadgen: await Loadgen.build(place),
   };
   const rows: Row[] = [];
@@ -129,6 +144,7 @@ const program = new Command('npm run bench --')
   )
   .argument('[works...]', 'names of works')
   .option('--quick', 'fewer and shorter rounds, smaller blobs, without the long works')
+  .option('--cluster', 'the works of the cluster instead: two nodes on MinIO and Redis beside two of distribution')
   .option('--rounds <number>', 'rounds of each work')
   .option('--json <file>', 'where the raw numbers go (default: bench-results/<time>.json)')
   .option('--dir <folder>', 'where the data of the run lives until its end (default: the temporary folder)')

@@ -1,5 +1,6 @@
 // What a work is and what it yields. A work prepares its servers, measures in rounds, and returns rows for the table.
 import type { Load, Loadgen } from './loadgen.ts';
+import type { ServiceTools } from './peers/services.ts';
 import type { Place } from './place.ts';
 import { processorSeconds } from './processes.ts';
 import { ratios, type Spread, spread } from './stats.ts';
@@ -15,6 +16,8 @@ export interface Settings {
 
 export interface Tools {
   distribution: string;
+  /** Absent where no work of the cluster is run. */
+  services: ServiceTools | undefined;
   /** Absent where it is not installed: the pulls then have no limit to be compared with. */
   nginx: string | undefined;
 }
@@ -36,6 +39,8 @@ export interface Side {
   name: SideName;
   /** Of the server, to note how much processor time a run took: that is less noisy than its rate. */
   pid?: number;
+  /** Servers that it leans on, by their process ids. */
+  helpers?: Readonly<Record<string, number>> | undefined;
   run: (round: number) => Promise<Run>;
 }
 
@@ -44,6 +49,8 @@ export interface Run {
   load?: Load;
   /** Seconds of processor time that the server used meanwhile, all threads together. */
   serverCpu?: number;
+  /** The same of each server that it leans on. */
+  helperCpu?: Record<string, number>;
 }
 
 export interface Row {
@@ -68,6 +75,8 @@ export interface Work {
   about: string;
   /** Not part of a --quick run unless it is named. */
   long?: boolean;
+  /** Of the cluster: not part of a run without --cluster unless it is named. */
+  cluster?: boolean;
   run: (context: Context) => Promise<Row[]>;
 }
 
@@ -85,9 +94,15 @@ export async function alternate(
     for (const side of round % 2 === 0 ? sides : [...sides].reverse()) {
       await between?.();
       const before = side.pid === undefined ? 0 : processorSeconds(side.pid);
+      const helpers = Object.entries(side.helpers ?? {});
+      const helped = helpers.map(([, pid]) => processorSeconds(pid));
       const run = await side.run(round);
       if (side.pid !== undefined) {
         run.serverCpu = processorSeconds(side.pid) - before;
+      }
+      if (helpers.length > 0) {
+        const used = helpers.map(([name, pid], n) => [name, processorSeconds(pid) - (helped[n] ?? 0)] as const);
+        run.helperCpu = Object.fromEntries(used);
       }
       if (round >= 0) {
         raw[side.name] = [...(raw[side.name] ?? []), run];

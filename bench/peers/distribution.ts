@@ -3,12 +3,72 @@ import { join } from 'node:path';
 import { freePort, type Place } from '../place.ts';
 import { digestOf, putManifest } from '../registry.ts';
 import { type Registry, ready } from './peer.ts';
+import type { Services } from './services.ts';
 
-/** Starts distribution with the filesystem driver and its usual cache; its access log goes to a file, as Marina's does. */
-export async function startDistribution(place: Place, binary: string, data: string, log: string): Promise<Registry> {
+/** Where distribution keeps its bytes, as lines of its configuration. */
+export interface DistributionStorage {
+  storage: string;
+  /** More top-level sections. */
+  sections: string;
+  /** Below its folder `docker`, how a file of distribution's is one on disk. */
+  copyLink: (from: string, to: string) => void;
+}
+
+export function onFilesystem(data: string): DistributionStorage {
+  return {
+    storage: `  cache:
+    blobdescriptor: inmemory
+  filesystem:
+    rootdirectory: ${data}
+`,
+    sections: '',
+    copyLink: copyFileSync,
+  };
+}
+
+/** With the S3 driver and the cache in Redis, which is how several nodes of it are run. */
+export function onServices({ minioAddress, redisAddress, credentials }: Services, bucket: string): DistributionStorage {
+  return {
+    storage: `  cache:
+    blobdescriptor: redis
+  # A redirect would measure MinIO alone.
+  redirect:
+    disable: true
+  s3:
+    region: us-east-1
+    regionendpoint: http://${minioAddress}
+    forcepathstyle: true
+    secure: false
+    bucket: ${bucket}
+    accesskey: ${credentials.user}
+    secretkey: ${credentials.password}
+`,
+    sections: `redis:
+  addrs: [${redisAddress}]
+  db: 1
+`,
+    // MinIO keeps a small object in one file, in a folder of the object's name.
+    copyLink: (from, to) => {
+      mkdirSync(to);
+      copyFileSync(join(from, 'xl.meta'), join(to, 'xl.meta'));
+    },
+  };
+}
+
+/**
+ * Starts distribution with its usual cache; its access log goes to a file, as Marina's does.
+ * @param data the folder that holds its bytes
+ */
+export async function startDistribution(
+  place: Place,
+  binary: string,
+  data: string,
+  log: string,
+  where = onFilesystem(data),
+): Promise<Registry> {
   const address = `127.0.0.1:${freePort()}`;
   const config = `${log}.yml`;
-  writeFileSync(config, configuration(address, data));
+  writeFileSync(config, configuration(address, where));
   const child = place.spawn(
     [binary, 'serve', config],
     // There is no trace collector here; without this it would try to reach one all the time.
@@ -24,37 +84,40 @@ export async function startDistribution(place: Place, binary: string, data: stri
       const [model, ...others] = tags;
       if (model !== undefined) {
         await putManifest(address, repository, model, manifest);
-        copyTag(data, repository, model, others, digestOf(manifest.bytes));
+        copyTag(data, repository, model, others, digestOf(manifest.bytes), where.copyLink);
       }
     },
   };
 }
 
-function configuration(address: string, data: string): string {
+function configuration(address: string, { storage, sections }: DistributionStorage): string {
   return `version: 0.1
 log:
   level: error
 storage:
-  cache:
-    blobdescriptor: inmemory
   delete:
     enabled: true
-  filesystem:
-    rootdirectory: ${data}
-http:
+${storage}http:
   addr: ${address}
   secret: a-fixed-secret-for-one-run
-`;
+${sections}`;
 }
 
 /** Pushing 100,000 tags takes distribution many minutes; the files that one push wrote are copied for the other tags. */
-function copyTag(data: string, repository: string, model: string, tags: readonly string[], digest: string): void {
+function copyTag(
+  data: string,
+  repository: string,
+  model: string,
+  tags: readonly string[],
+  digest: string,
+  copyLink: DistributionStorage['copyLink'],
+): void {
   const folder = join(data, 'docker/registry/v2/repositories', repository, '_manifests/tags');
   const index = join('index', digest.replace(':', '/'));
   for (const tag of tags) {
     for (const part of ['current', index]) {
       mkdirSync(join(folder, tag, part), { recursive: true });
-      copyFileSync(join(folder, model, part, 'link'), join(folder, tag, part, 'link'));
+      copyLink(join(folder, model, part, 'link'), join(folder, tag, part, 'link'));
     }
   }
 }

@@ -6,9 +6,17 @@ import { type Registry, ready } from './peer.ts';
 export const PROJECT = join(import.meta.dir, '..', '..');
 const TAGS_A_REQUEST = 100;
 
-/** Starts Marina as `npm start` does, all settings at their defaults; its access log goes to a file on the same disk. */
-export async function startMarina(place: Place, data: string, log: string, flags: string[] = []): Promise<Registry> {
-  const { address, child } = launchMarina(place, data, log, flags);
+/**
+ * Starts Marina as `npm start` does, all settings at their defaults; its access log goes to a file on the same disk.
+ * @param data its folder, or, where `cluster` names a bucket and Redis, the folder of that bucket
+ */
+export async function startMarina(
+  place: Place,
+  data: string,
+  log: string,
+  { flags = [], cluster }: { flags?: string[]; cluster?: Record<string, string> } = {},
+): Promise<Registry> {
+  const { address, child } = launchMarina(place, log, cluster ?? { STORAGE_PATH: data }, flags);
   await ready(child, `http://${address}/v2/`, log);
   return {
     address,
@@ -18,15 +26,20 @@ export async function startMarina(place: Place, data: string, log: string, flags
   };
 }
 
-export function launchMarina(place: Place, data: string, log: string, flags: string[] = []) {
+export function launchMarina(place: Place, log: string, settings: Record<string, string>, flags: string[] = []) {
   const port = freePort();
   const child = place.spawn(
     [process.execPath, ...flags, 'src/main.ts'],
-    { PORT: String(port), HOST: '127.0.0.1', STORAGE_PATH: data },
+    { PORT: String(port), HOST: '127.0.0.1', ...settings },
     log,
     PROJECT,
   );
   return { address: `127.0.0.1:${port}`, child };
+}
+
+/** A worker beside the nodes, as `npm run worker` starts it. */
+export function launchWorker(place: Place, log: string, settings: Record<string, string>) {
+  return place.spawn([process.execPath, 'workers/all.ts'], settings, log, PROJECT);
 }
 
 async function plantTags(address: string, repository: string, tags: readonly string[], manifest: Manifest) {

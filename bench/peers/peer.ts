@@ -9,6 +9,8 @@ export interface Peer {
   /** Folder whose bytes are this server's own. */
   data: string;
   child: Child;
+  /** Servers that it leans on, by their process ids. */
+  helpers?: Readonly<Record<string, number>>;
 }
 
 export interface Registry extends Peer {

@@ -3,21 +3,23 @@ import { syncedWrites } from '../peers/limit.ts';
 import type { Registry } from '../peers/peer.ts';
 import { bytesOf, digestOf, pushBlob } from '../registry.ts';
 import { alternate, compare, perSecond, type Row, type Side, type Work } from '../work.ts';
-import { each, withPair } from './servers.ts';
+import { EMBEDDED, each } from './servers.ts';
 
-const CLIENTS = 32;
+export const CLIENTS = 32;
 const LAYER_BYTES = 4096;
 const BAR = 5;
 const CONFIG = bytesOf('config of the pushes', 200);
 /** Disks are noisier than processors: a run is longer than that of a work that only reads. */
 const LENGTHEN = 1.5;
 
-function push(name: string, title: string, repositories: string[]): Work {
+export function push(name: string, about: string, repositories: string[], bar = BAR, stage = EMBEDDED): Work {
+  const title = about + stage.suffix;
   return {
-    name,
+    name: stage.prefix + name,
     about: title,
+    cluster: stage.cluster,
     run: async (context): Promise<Row[]> =>
-      withPair(context, async (pair) => {
+      stage.withPair(context, async (pair) => {
         const { place, loadgen, settings } = context;
         const seconds = settings.seconds * LENGTHEN;
         for (const registry of each(pair)) {
@@ -28,6 +30,7 @@ function push(name: string, title: string, repositories: string[]): Work {
         const side = (sideName: 'marina' | 'distribution', registry: Registry): Side => ({
           name: sideName,
           pid: registry.child.pid,
+          helpers: registry.helpers,
           run: async (round) => {
             const load = await loadgen.run(registry.address, {
               mode: 'push',
@@ -49,10 +52,14 @@ function push(name: string, title: string, repositories: string[]): Work {
             return { rate: done.count / done.seconds };
           },
         };
-        const sides = [side('marina', pair.marina), side('distribution', pair.distribution), limit];
+        const sides = [side('marina', pair.marina), side('distribution', pair.distribution)];
         // What one run left for the disk to write must not be written during the next one's time.
-        const raw = await alternate(settings, sides, async () => void (await place.call(['sync'])));
-        return [compare({ work: name, title, unit: 'images/s', bar: BAR, limitName: 'synced writes' }, raw)];
+        const between = async (): Promise<void> => void (await place.call(['sync']));
+        const bars = { work: stage.prefix + name, title, unit: 'images/s', bar };
+        if (stage.cluster) return [compare(bars, await alternate(settings, sides, between))];
+        return [
+          compare({ ...bars, limitName: 'synced writes' }, await alternate(settings, [...sides, limit], between)),
+        ];
       }),
   };
 }

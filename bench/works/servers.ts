@@ -11,16 +11,30 @@ export interface Pair {
   distribution: Registry;
 }
 
+/** What a work is carried out on: the same works measure the embedded shape and the cluster. */
+export interface Stage {
+  /** Begins the names of its works. */
+  prefix: string;
+  /** Ends the titles of their rows. */
+  suffix: string;
+  cluster: boolean;
+  withPair: <T>(context: Context, task: (pair: Pair) => Promise<T>, bulky?: boolean) => Promise<T>;
+}
+
+export const EMBEDDED: Stage = { prefix: '', suffix: '', cluster: false, withPair };
+
 /**
  * Runs a task with both registries up on empty folders, and stops them after it, also when it fails. The folders stay until the
  * end of the whole run: ext4 does not use an inode again within minutes of its removal, and searches past all of those for each
  * new file, so that who comes next would be measured among the leavings of who came before.
  * @param bulky removes them at once all the same: few files, but many bytes
  */
-export async function withPair<T>(context: Context, task: (pair: Pair) => Promise<T>, bulky = false): Promise<T> {
+async function withPair<T>(context: Context, task: (pair: Pair) => Promise<T>, bulky = false): Promise<T> {
   const { place, tools, settings } = context;
   const folder = place.folder('registries');
-  const marina = await startMarina(place, join(folder, 'marina'), join(folder, 'marina.log'), profiler(settings));
+  const marina = await startMarina(place, join(folder, 'marina'), join(folder, 'marina.log'), {
+    flags: profiler(settings),
+  });
   try {
     const data = join(folder, 'distribution');
     const distribution = await startDistribution(place, tools.distribution, data, join(folder, 'distribution.log'));
@@ -36,7 +50,7 @@ export async function withPair<T>(context: Context, task: (pair: Pair) => Promis
 }
 
 /** Bun writes a profile for people and one for a browser's tools when the process ends. */
-function profiler({ profile }: Settings): string[] {
+export function profiler({ profile }: Settings): string[] {
   return profile === undefined ? [] : ['--cpu-prof', '--cpu-prof-md', `--cpu-prof-dir=${profile}`];
 }
 

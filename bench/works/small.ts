@@ -3,7 +3,7 @@ import { startConstant } from '../peers/limit.ts';
 import type { Peer } from '../peers/peer.ts';
 import { bytesOf, digestOf, MANIFEST_TYPE, pushImage, verifyServed } from '../registry.ts';
 import { alternate, compare, perSecond, type Row, type Side, type SideName, type Work } from '../work.ts';
-import { each, withPair, withPeer } from './servers.ts';
+import { EMBEDDED, each, withPeer } from './servers.ts';
 
 const REPOSITORY = 'library/alpine';
 const TAG = '3.20';
@@ -12,7 +12,7 @@ const CONNECTIONS = 32;
 export const SMALL_LAYERS = Array.from({ length: 6 }, (_, n) => bytesOf(`small layer ${n}`, 3 * 1024));
 const LIMIT = { limitName: 'bare Bun', limitBar: 0.5 };
 
-interface Small {
+export interface Small {
   name: string;
   about: string;
   method: 'GET' | 'HEAD';
@@ -20,12 +20,14 @@ interface Small {
   bar: number;
 }
 
-function small({ name, about, method, of, bar }: Small): Work {
+export function small({ name, about, method, of, bar }: Small, stage = EMBEDDED): Work {
+  const { prefix, suffix, cluster } = stage;
   return {
-    name,
-    about,
+    name: prefix + name,
+    about: about + suffix,
+    cluster,
     run: async (context): Promise<Row[]> =>
-      withPair(context, async (pair) => {
+      stage.withPair(context, async (pair) => {
         const { place, loadgen, settings } = context;
         const layer = SMALL_LAYERS[0] ?? new Uint8Array();
         let manifest = new Uint8Array();
@@ -39,24 +41,24 @@ function small({ name, about, method, of, bar }: Small): Work {
         for (const registry of each(pair)) {
           await verifyServed(registry.address, path, digestOf(bytes));
         }
+        const target = { method, path, accept: MANIFEST_TYPE, bytes: method === 'HEAD' ? 0 : bytes.length };
+        const side = (sideName: SideName, { address, child, helpers }: Peer): Side => ({
+          name: sideName,
+          pid: child.pid,
+          helpers,
+          run: async () => {
+            const { seconds } = settings;
+            const order = { mode: 'fixed', targets: [target], connections: CONNECTIONS, seconds } as const;
+            return perSecond(await loadgen.run(address, order));
+          },
+        });
+        const sides = [side('marina', pair.marina), side('distribution', pair.distribution)];
+        const bars = { work: prefix + name, title: about + suffix, unit: 'requests/s', bar };
+        if (cluster) return [compare(bars, await alternate(settings, sides))];
         const constant = await startConstant(place, place.folder('constant'), bytes.length);
         return withPeer(constant, async () => {
-          const target = { method, path, accept: MANIFEST_TYPE, bytes: method === 'HEAD' ? 0 : bytes.length };
-          const side = (sideName: SideName, { address, child }: Peer): Side => ({
-            name: sideName,
-            pid: child.pid,
-            run: async () => {
-              const { seconds } = settings;
-              const order = { mode: 'fixed', targets: [target], connections: CONNECTIONS, seconds } as const;
-              return perSecond(await loadgen.run(address, order));
-            },
-          });
-          const raw = await alternate(settings, [
-            side('marina', pair.marina),
-            side('distribution', pair.distribution),
-            side('limit', constant),
-          ]);
-          return [compare({ work: name, title: about, unit: 'requests/s', bar, ...LIMIT }, raw)];
+          const raw = await alternate(settings, [...sides, side('limit', constant)]);
+          return [compare({ ...bars, ...LIMIT }, raw)];
         });
       }),
   };
@@ -67,4 +69,4 @@ export const smallWorks: Work[] = [
   { name: 'manifest-head', about: 'HEAD manifest by tag', method: 'HEAD', of: 'manifest', bar: 8 } as const,
   { name: 'blob-head', about: 'HEAD blob', method: 'HEAD', of: 'blob', bar: 6 } as const,
   { name: 'blob-get', about: 'GET blob of 3 KB', method: 'GET', of: 'blob', bar: 20 } as const,
-].map(small);
+].map((each) => small(each));

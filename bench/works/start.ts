@@ -48,7 +48,7 @@ export const startWork: Work = {
     const runs: Run[] = [];
     for (let round = 0; round < settings.rounds; round += 1) {
       const begin = performance.now();
-      const { address, child } = launchMarina(place, data, log);
+      const { address, child } = launchMarina(place, log, { STORAGE_PATH: data });
       const path = `/v2/${repository((round * 397) % REPOSITORIES)}/manifests/${tagsOf(TAGS_EACH)[round]}`;
       await ready(child, `http://${address}${path}`, log, POLL_MS);
       runs.push({ rate: (performance.now() - begin) / 1000 });

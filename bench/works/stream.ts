@@ -5,7 +5,7 @@ import { startNginx, startSink } from '../peers/limit.ts';
 import type { Peer, Registry } from '../peers/peer.ts';
 import { verifyServed } from '../registry.ts';
 import { alternate, type Context, compare, mebibytesPerSecond, type Row, type Side, type Work } from '../work.ts';
-import { each, withPair, withPeer } from './servers.ts';
+import { EMBEDDED, each, withPeer } from './servers.ts';
 
 export const GIBIBYTE = 2 ** 30;
 const QUICK_BYTES = 2 ** 28;
@@ -13,6 +13,8 @@ const REPOSITORY = 'big/image';
 const BAR = 1.3;
 const NGINX_BAR = 0.9;
 const BULKY = true;
+/** In a bucket a big blob is several files, one a part: none is smaller than this but the last. */
+const LEAST_PART = 2 ** 22;
 
 function sizeOf(context: Context): [bytes: number, label: string] {
   return context.settings.quick ? [QUICK_BYTES, '256 MiB'] : [GIBIBYTE, '1 GiB'];
@@ -25,36 +27,41 @@ function filesOver(folder: string, bytes: number): string[] {
     .filter((path) => statSync(path).size >= bytes);
 }
 
-function upload(name: string, form: 'put' | 'patch', words: string): Work {
+export function upload(name: string, form: 'put' | 'patch', words: string, bar = BAR, stage = EMBEDDED): Work {
   return {
-    name,
-    about: `push of one big blob, ${words}`,
+    name: stage.prefix + name,
+    about: `push of one big blob, ${words}${stage.suffix}`,
+    cluster: stage.cluster,
     run: async (context): Promise<Row[]> =>
-      withPair(
+      stage.withPair(
         context,
         async (pair) => {
           const { place, loadgen, settings } = context;
           const [bytes, label] = sizeOf(context);
+          const side = (sideName: Side['name'], peer: Peer): Side => ({
+            name: sideName,
+            pid: peer.child.pid,
+            helpers: peer.helpers,
+            run: async (round) => {
+              const seed = `${name} ${round}`;
+              const order = { mode: 'upload', repositories: [REPOSITORY], parallel: 1, bytes, form, seed } as const;
+              const load = await loadgen.run(peer.address, order);
+              // Every round pushes other bytes, so nothing will ask for these again: make room, outside the timed part.
+              for (const path of filesOver(peer.data, stage.cluster ? LEAST_PART : bytes)) {
+                rmSync(path);
+              }
+              return mebibytesPerSecond(load);
+            },
+          });
+          const sides = [side('marina', pair.marina), side('distribution', pair.distribution)];
+          const between = async (): Promise<void> => void (await place.call(['sync']));
+          const title = `push of ${label}, ${words}${stage.suffix}`;
+          const bars = { work: stage.prefix + name, title, unit: 'MiB/s', bar };
+          if (stage.cluster) return [compare(bars, await alternate(settings, sides, between))];
           const sink = await startSink(place, place.folder('sink'));
           return withPeer(sink, async () => {
-            const side = (sideName: Side['name'], peer: Peer): Side => ({
-              name: sideName,
-              pid: peer.child.pid,
-              run: async (round) => {
-                const seed = `${name} ${round}`;
-                const order = { mode: 'upload', repositories: [REPOSITORY], parallel: 1, bytes, form, seed } as const;
-                const load = await loadgen.run(peer.address, order);
-                // Every round pushes other bytes, so nothing will ask for these again: make room, outside the timed part.
-                for (const path of filesOver(peer.data, bytes)) {
-                  rmSync(path);
-                }
-                return mebibytesPerSecond(load);
-              },
-            });
-            const sides = [side('marina', pair.marina), side('distribution', pair.distribution), side('limit', sink)];
-            const raw = await alternate(settings, sides, async () => void (await place.call(['sync'])));
-            const title = `push of ${label}, ${words}`;
-            return [compare({ work: name, title, unit: 'MiB/s', bar: BAR, limitName: 'no hashing' }, raw)];
+            const raw = await alternate(settings, [...sides, side('limit', sink)], between);
+            return [compare({ ...bars, limitName: 'no hashing' }, raw)];
           });
         },
         BULKY,
@@ -79,12 +86,19 @@ async function pushBig(context: Context, registries: Registry[], bytes: number):
   return `/v2/${REPOSITORY}/blobs/${digest}`;
 }
 
-function pull(name: string, parallel: number, times: number, words: string): Work {
+export function pull(
+  name: string,
+  { parallel, times }: { parallel: number; times: number },
+  words: string,
+  bar = BAR,
+  stage = EMBEDDED,
+): Work {
   return {
-    name,
-    about: `pull of one big blob, ${words}`,
+    name: stage.prefix + name,
+    about: `pull of one big blob, ${words}${stage.suffix}`,
+    cluster: stage.cluster,
     run: async (context): Promise<Row[]> =>
-      withPair(
+      stage.withPair(
         context,
         async (pair) => {
           const { place, loadgen, settings, tools } = context;
@@ -93,16 +107,17 @@ function pull(name: string, parallel: number, times: number, words: string): Wor
           for (const registry of each(pair)) {
             await verifyServed(registry.address, path, path.slice(path.indexOf('sha256:')));
           }
-          const side = (sideName: Side['name'], { address, child }: Peer, at = path): Side => ({
+          const side = (sideName: Side['name'], { address, child, helpers }: Peer, at = path): Side => ({
             name: sideName,
             pid: child.pid,
+            helpers,
             run: async () =>
               mebibytesPerSecond(await loadgen.run(address, { mode: 'download', path: at, parallel, bytes, times })),
           });
           const sides = [side('marina', pair.marina), side('distribution', pair.distribution)];
-          const title = `pull of ${label}, ${words}`;
-          const bars = { work: name, title, unit: 'MiB/s', bar: BAR };
-          if (tools.nginx === undefined) {
+          const title = `pull of ${label}, ${words}${stage.suffix}`;
+          const bars = { work: stage.prefix + name, title, unit: 'MiB/s', bar };
+          if (tools.nginx === undefined || stage.cluster) {
             return [compare(bars, await alternate(settings, sides))];
           }
           const folder = place.folder('nginx');
@@ -128,6 +143,6 @@ function pull(name: string, parallel: number, times: number, words: string): Wor
 export const streamWorks: Work[] = [
   upload('upload-put', 'put', 'POST + PUT'),
   upload('upload-patch', 'patch', 'POST + chunked PATCH + PUT'),
-  pull('pull-one', 1, 6, 'one'),
-  pull('pull-eight', 8, 1, '8 at once'),
+  pull('pull-one', { parallel: 1, times: 6 }, 'one'),
+  pull('pull-eight', { parallel: 8, times: 1 }, '8 at once'),
 ];

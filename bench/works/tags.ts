@@ -2,8 +2,8 @@
 
 import type { Registry } from '../peers/peer.ts';
 import { bytesOf, type Manifest, pushImage } from '../registry.ts';
-import { alternate, compare, perSecond, type Row, type Side, type Work } from '../work.ts';
-import { each, withPair } from './servers.ts';
+import { alternate, compare, perSecond, type Row, type Side, type SideName, type Work } from '../work.ts';
+import { EMBEDDED, each } from './servers.ts';
 
 const REPOSITORY = 'team/builds';
 const PAGE = 100;
@@ -20,15 +20,24 @@ export function tagsOf(count: number): string[] {
   return Array.from({ length: count }, (_, n) => `build-${String(n).padStart(6, '0')}`);
 }
 
-function tags(count: number, long: boolean): Work {
+interface TagBars {
+  page: number;
+  /** Of a walk in pages. */
+  walk?: number;
+  /** Of a walk without a page size. */
+  whole?: number;
+}
+
+export function tags(count: number, long: boolean, bars: TagBars, stage = EMBEDDED): Work {
   const label = count.toLocaleString('en-US');
-  const name = `tags-${count}`;
+  const name = `${stage.prefix}tags-${count}`;
   return {
     name,
-    about: `tags/list of a repository with ${label} tags`,
+    about: `tags/list of a repository with ${label} tags${stage.suffix}`,
     long,
+    cluster: stage.cluster,
     run: async (context): Promise<Row[]> =>
-      withPair(context, async (pair) => {
+      stage.withPair(context, async (pair) => {
         const { loadgen, settings, say } = context;
         const all = tagsOf(count);
         for (const registry of each(pair)) {
@@ -37,8 +46,8 @@ function tags(count: number, long: boolean): Work {
           await registry.plantTags(REPOSITORY, all, manifest);
         }
         const sides = (run: (registry: Registry) => Side['run']): Side[] => [
-          { name: 'marina', pid: pair.marina.child.pid, run: run(pair.marina) },
-          { name: 'distribution', pid: pair.distribution.child.pid, run: run(pair.distribution) },
+          side('marina', pair.marina, run(pair.marina)),
+          side('distribution', pair.distribution, run(pair.distribution)),
         ];
         const list = `/v2/${REPOSITORY}/tags/list`;
         const page = `${list}?n=${PAGE}&last=${all[count / 2 - 1]}`;
@@ -56,13 +65,18 @@ function tags(count: number, long: boolean): Work {
         );
         const rows = [
           compare(
-            { work: name, title: `tags/list, page of ${PAGE} of ${label}`, unit: 'pages/s', bar: PAGE_BAR },
+            {
+              work: name,
+              title: `tags/list, page of ${PAGE} of ${label}${stage.suffix}`,
+              unit: 'pages/s',
+              bar: bars.page,
+            },
             pages,
           ),
         ];
         for (const [path, words, bar] of [
-          [`${list}?n=${WALK_PAGE}`, `in pages of ${WALK_PAGE}`, WALK_BAR],
-          [list, 'no page size asked', undefined],
+          [`${list}?n=${WALK_PAGE}`, `in pages of ${WALK_PAGE}`, bars.walk],
+          [list, 'no page size asked', bars.whole],
         ] as const) {
           const walks = await alternate(
             settings,
@@ -73,7 +87,7 @@ function tags(count: number, long: boolean): Work {
               return perSecond(times > 1 ? await loadgen.run(registry.address, { ...order, times }) : once);
             }),
           );
-          const title = `tags/list, walk of ${label}, ${words}`;
+          const title = `tags/list, walk of ${label}, ${words}${stage.suffix}`;
           rows.push(compare({ work: name, title, unit: 'walks/s', ...(bar === undefined ? {} : { bar }) }, walks));
         }
         return rows;
@@ -95,4 +109,10 @@ async function verifyPage(address: string, path: string, wanted: string[]): Prom
   return text.length;
 }
 
-export const tagWorks: Work[] = [tags(10_000, false), tags(100_000, true)];
+function side(name: SideName, { child, helpers }: Registry, run: Side['run']): Side {
+  return { name, pid: child.pid, helpers, run };
+}
+
+const BARS = { page: PAGE_BAR, walk: WALK_BAR };
+
+export const tagWorks: Work[] = [tags(10_000, false, BARS), tags(100_000, true, BARS)];

@@ -1,0 +1,99 @@
+// A cluster of each registry on the same MinIO and Redis: two nodes, of which one is measured, and Marina's worker.
+import { rmSync } from 'node:fs';
+import { join } from 'node:path';
+import { onServices, startDistribution } from '../peers/distribution.ts';
+import { launchWorker, startMarina } from '../peers/marina.ts';
+import type { Registry } from '../peers/peer.ts';
+import { type Services, startServices } from '../peers/services.ts';
+import type { Context } from '../work.ts';
+import { type Pair, profiler, type Stage } from './servers.ts';
+
+export interface MarinaCluster {
+  services: Services;
+  /** The first one is the one that is measured. */
+  nodes: Registry[];
+}
+
+/** How a node is told of the bucket and of Redis. */
+function settingsOf({ minioAddress, redisAddress, credentials }: Services, bucket: string): Record<string, string> {
+  return {
+    STORAGE_DRIVER: 's3',
+    S3_BUCKET: bucket,
+    S3_ENDPOINT: `http://${minioAddress}`,
+    S3_FORCE_PATH_STYLE: 'true',
+    AWS_ACCESS_KEY_ID: credentials.user,
+    AWS_SECRET_ACCESS_KEY: credentials.password,
+    REDIS_URL: `redis://${redisAddress}/0`,
+  };
+}
+
+function helpersOf({ minio, redis }: Services): Record<string, number> {
+  return { minio: minio.pid, redis: redis.pid };
+}
+
+async function stopAll(registries: readonly Registry[]): Promise<void> {
+  await Promise.all(registries.map(({ child }) => child.stop()));
+}
+
+/**
+ * Runs a task with so many nodes of Marina up on an empty bucket, and stops everything after it.
+ * @param bulky removes the folder at once: few files, but many bytes
+ */
+export async function withCluster<T>(
+  context: Context,
+  nodes: number,
+  task: (cluster: MarinaCluster) => Promise<T>,
+  bulky = false,
+): Promise<T> {
+  const { place, tools, settings } = context;
+  if (tools.services === undefined) throw new Error('this run was begun without MinIO and Redis');
+  const folder = place.folder('cluster');
+  const services = await startServices(place, tools.services, folder);
+  const started: Registry[] = [];
+  try {
+    const data = services.bucket('marina');
+    const cluster = settingsOf(services, 'marina');
+    for (let n = 1; n <= nodes; n += 1) {
+      const flags = n === 1 ? profiler(settings) : [];
+      const named = { ...cluster, NODE_NAME: `node-${n}` };
+      const node = await startMarina(place, data, join(folder, `marina-${n}.log`), { flags, cluster: named });
+      started.push({ ...node, helpers: helpersOf(services) });
+    }
+    const worker = launchWorker(place, join(folder, 'worker.log'), cluster);
+    try {
+      return await task({ services, nodes: started });
+    } finally {
+      await worker.stop();
+    }
+  } finally {
+    await stopAll(started);
+    await services.stop();
+    if (bulky) rmSync(folder, { recursive: true, force: true });
+  }
+}
+
+/** Two nodes of each registry, on the same services. */
+async function withPair<T>(context: Context, task: (pair: Pair) => Promise<T>, bulky = false): Promise<T> {
+  const run = async ({ services, nodes }: MarinaCluster): Promise<T> => {
+    const { place, tools } = context;
+    const [marina] = nodes;
+    if (marina === undefined) throw new Error('there is no node');
+    const data = services.bucket('distribution');
+    const where = onServices(services, 'distribution');
+    const folder = place.folder('distribution');
+    const peers: Registry[] = [];
+    try {
+      for (const n of [1, 2]) {
+        peers.push(await startDistribution(place, tools.distribution, data, join(folder, `${n}.log`), where));
+      }
+      const [first] = peers;
+      if (first === undefined) throw new Error('there is no node of distribution');
+      return await task({ marina, distribution: { ...first, helpers: helpersOf(services) } });
+    } finally {
+      await stopAll(peers);
+    }
+  };
+  return withCluster(context, 2, run, bulky);
+}
+
+export const CLUSTER: Stage = { prefix: 'cluster-', suffix: ' (cluster)', cluster: true, withPair };

@@ -1,0 +1,27 @@
+// The works of the cluster: what is measured of the embedded shape too, with the bars that a cluster has to reach.
+import type { Work } from '../work.ts';
+import { CLUSTER } from './cluster-servers.ts';
+import { CLIENTS, push } from './push.ts';
+import { small } from './small.ts';
+import { pull, upload } from './stream.ts';
+import { tags } from './tags.ts';
+
+const TAGS = { page: 200, walk: 200, whole: 200 };
+
+export const clusterWorks: Work[] = [
+  small({ name: 'manifest-get', about: 'GET manifest by tag', method: 'GET', of: 'manifest', bar: 20 }, CLUSTER),
+  small({ name: 'blob-head', about: 'HEAD blob', method: 'HEAD', of: 'blob', bar: 5 }, CLUSTER),
+  small({ name: 'blob-get', about: 'GET blob of 3 KB', method: 'GET', of: 'blob', bar: 10 }, CLUSTER),
+  push('push-one', 'image push, 1 repository', ['team/service'], 4, CLUSTER),
+  push(
+    'push-many',
+    'image push, 32 repositories',
+    Array.from({ length: CLIENTS }, (_, n) => `team/service-${n}`),
+    3,
+    CLUSTER,
+  ),
+  upload('upload-put', 'put', 'POST + PUT', 1.1, CLUSTER),
+  pull('pull-one', { parallel: 1, times: 3 }, 'one', 1, CLUSTER),
+  tags(10_000, false, TAGS, CLUSTER),
+  tags(100_000, true, TAGS, CLUSTER),
+];
