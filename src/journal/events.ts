@@ -91,6 +91,8 @@ const batch = z.object({
   events: z.array(event).min(1),
 });
 
+const versioned = z.object({ v: z.int() });
+
 /** What one slot holds. */
 export type Batch = z.infer<typeof batch>;
 
@@ -113,7 +115,7 @@ export function decodeBatch(bytes: Uint8Array): { batch: Batch } | { problem: st
   } catch (error) {
     return { problem: `not JSON (${String(error)})` };
   }
-  const version = z.object({ v: z.int() }).safeParse(json);
+  const version = versioned.safeParse(json);
   if (version.success && version.data.v > BATCH_VERSION) {
     return { problem: `version ${version.data.v}, this Marina knows ${BATCH_VERSION}: use the newer one` };
   }
