@@ -7,6 +7,7 @@ const DEFAULTS: Config = {
   port: 5000,
   host: '0.0.0.0',
   publicUrl: '',
+  trustProxy: [],
   storageDriver: 'filesystem',
   storagePath: './registry-data',
   s3Bucket: undefined,
@@ -74,6 +75,45 @@ const CASES: Readonly<Record<Name, { readonly good: readonly [string, unknown][]
         ['::', '::'],
       ],
       bad: [],
+    },
+    trustProxy: {
+      good: [
+        ['10.0.0.7', [{ address: '10.0.0.7', prefix: 32, family: 'ipv4' }]],
+        [
+          ' 10.0.0.0/8 , fd00::/8',
+          [
+            { address: '10.0.0.0', prefix: 8, family: 'ipv4' },
+            { address: 'fd00::', prefix: 8, family: 'ipv6' },
+          ],
+        ],
+        [
+          'loopback',
+          [
+            { address: '127.0.0.0', prefix: 8, family: 'ipv4' },
+            { address: '::1', prefix: 128, family: 'ipv6' },
+          ],
+        ],
+        [
+          'private',
+          [
+            { address: '10.0.0.0', prefix: 8, family: 'ipv4' },
+            { address: '172.16.0.0', prefix: 12, family: 'ipv4' },
+            { address: '192.168.0.0', prefix: 16, family: 'ipv4' },
+            { address: 'fc00::', prefix: 7, family: 'ipv6' },
+          ],
+        ],
+      ],
+      bad: [
+        'proxy.example',
+        '10.0.0',
+        '10.0.0.0/33',
+        '::/129',
+        '10.0.0.1,',
+        '10.0.0.1 10.0.0.2',
+        '10.0.0.0/',
+        'true',
+        '*',
+      ],
     },
     publicUrl: {
       good: [

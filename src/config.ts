@@ -1,4 +1,15 @@
-import { bytes, choice, duration, flag, integer, redisAddress, type Setting, text, url } from './config/setting.ts';
+import {
+  addresses,
+  bytes,
+  choice,
+  duration,
+  flag,
+  integer,
+  redisAddress,
+  type Setting,
+  text,
+  url,
+} from './config/setting.ts';
 import { CRASH_POINTS } from './storage/crash-points.ts';
 
 /** Every environment variable that Marina reads. docs/configuration.md is printed from this table. */
@@ -8,6 +19,11 @@ export const SETTINGS = {
   publicUrl: url('PUBLIC_URL', {
     fallback: '',
     sentence: 'Where clients reach the registry; set, it begins every Location, which is relative otherwise.',
+  }),
+  trustProxy: addresses('TRUST_PROXY', {
+    fallback: '',
+    sentence:
+      'Proxies whose X-Forwarded-Proto and -Host make Locations absolute and whose X-Forwarded-For names the client: addresses and blocks like 10.0.0.0/8, loopback, private, with commas.',
   }),
   storageDriver: choice('STORAGE_DRIVER', ['filesystem', 's3'], {
     fallback: 'filesystem',

@@ -1,6 +1,7 @@
 import { hostname } from 'node:os';
 import { openAccess } from './access/access.ts';
 import type { Config } from './config.ts';
+import { Proxies } from './http/forwarded.ts';
 import { createServer } from './http/server.ts';
 import { Runner } from './jobs/runner.ts';
 import { ContentCache } from './registry/content-cache.ts';
@@ -74,6 +75,7 @@ export async function wire(config: Config, logs: Logs, version: string): Promise
       chunkMinLength: CHUNK_MIN_LENGTH,
       publicUrl: config.publicUrl,
     },
+    proxies: new Proxies(config.trustProxy),
     access: logs.access,
     notReady: () => refusal,
   });

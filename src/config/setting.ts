@@ -1,4 +1,5 @@
 import { parseRedisUrl, REDIS_URL_FORMS, type RedisAddress } from '../projection/redis/address.ts';
+import { ADDRESS_LIST_FORMS, type AddressRange, parseAddressRanges } from './address-range.ts';
 
 /** One environment variable: everything that docs/configuration.md says of it. */
 export interface Setting<T, Fallback extends string | undefined = string | undefined> {
@@ -118,5 +119,16 @@ export function redisAddress<D extends Description>(name: string, about: D): Set
   return setting(name, 'URL', about, (value) => {
     const address = parseRedisUrl(value);
     return address === undefined ? { expected: REDIS_URL_FORMS } : { value: address };
+  });
+}
+
+/** Addresses of the network, alone or as blocks. */
+export function addresses<D extends Description>(
+  name: string,
+  about: D,
+): Setting<readonly AddressRange[], FallbackOf<D>> {
+  return setting(name, 'addresses', about, (value) => {
+    const ranges = parseAddressRanges(value);
+    return ranges === undefined ? { expected: ADDRESS_LIST_FORMS } : { value: ranges };
   });
 }

@@ -35,6 +35,7 @@ function sent(source: Source, headers: Readonly<Record<string, string>> = {}): S
     request,
     id: 'id',
     actor: () => anonymous(undefined),
+    origin: () => '',
     keepOpen: () => {
       kept = true;
     },

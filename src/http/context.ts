@@ -1,11 +1,13 @@
 import type { Actor } from '../access/access.ts';
 import type { Registry } from '../registry/registry.ts';
+import type { Proxies } from './forwarded.ts';
 import type { Route, RouteKind } from './route.ts';
 
 /** What handlers may lean on; the same for all requests. */
 export interface HandlerPorts {
   readonly registry: Registry;
   readonly limits: HttpLimits;
+  readonly proxies: Proxies;
 }
 
 export interface HttpLimits {
@@ -15,7 +17,7 @@ export interface HttpLimits {
   readonly manifestDeadline: number;
   /** Bytes; announced as OCI-Chunk-Min-Length. Smaller chunks are taken all the same. */
   readonly chunkMinLength: number;
-  /** Scheme and host that Locations begin with; empty: relative ones. */
+  /** Scheme and host that Locations begin with, whatever proxies say; empty: relative ones, unless a trusted proxy says otherwise. */
   readonly publicUrl: string;
 }
 
@@ -25,6 +27,8 @@ export interface RequestContext {
   readonly id: string;
   /** Found out when it is first needed. */
   readonly actor: () => Actor;
+  /** Scheme and host that Locations begin with; empty: relative ones. */
+  readonly origin: () => string;
   /** For requests whose body may take long: from here on only our own timers end it. */
   readonly keepOpen: () => void;
   readonly seen: Seen;

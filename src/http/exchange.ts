@@ -58,7 +58,12 @@ class Exchange implements RequestContext {
 
   // Getters: few requests need these functions, and each gets its own.
   get actor(): () => Actor {
-    return () => anonymous(this.#server?.requestIP(this.request)?.address);
+    return () => anonymous(this.#ports.proxies.client(this.#peer(), this.request.headers));
+  }
+
+  get origin(): () => string {
+    const { limits, proxies } = this.#ports;
+    return () => (limits.publicUrl !== '' ? limits.publicUrl : proxies.origin(this.#peer(), this.request.headers));
   }
 
   get keepOpen(): () => void {
@@ -66,6 +71,10 @@ class Exchange implements RequestContext {
       this.#keptOpen = true;
       this.#server?.timeout(this.request, 0);
     };
+  }
+
+  #peer(): string | undefined {
+    return this.#server?.requestIP(this.request)?.address;
   }
 
   answer(): Response | Promise<Response> {

@@ -1,6 +1,6 @@
-import type { HttpLimits } from './context.ts';
+import type { RequestContext } from './context.ts';
 
 /** "Optionally, the location MAY be absolute …, or it MAY be relative": relative ones pass every proxy unharmed. */
-export function location({ publicUrl }: HttpLimits, path: string): string {
-  return publicUrl + path;
+export function location({ origin }: Pick<RequestContext, 'origin'>, path: string): string {
+  return origin() + path;
 }

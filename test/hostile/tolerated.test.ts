@@ -77,6 +77,48 @@ test('headers of a proxy that nobody trusts change nothing: no Location, no meth
   expect(server.logs()).not.toContain('203.0.113.7');
 });
 
+test('headers of a trusted proxy say where Locations lead and who asked, and odd ones say nothing', async () => {
+  const trusting = await openSite({ TRUST_PROXY: '127.0.0.1' });
+  const { repo, server } = trusting;
+  const started = async (headers: Readonly<Record<string, string>>): Promise<string> => {
+    const outcome = await exchange(server.port, request('POST', `/v2/${repo}/blobs/uploads/`, { headers }));
+    if (outcome === 'closed') throw new Error('closed without an answer');
+    expect(outcome.status).toBe(202);
+    return outcome.headers.get('location') ?? '';
+  };
+  const said = { 'X-Forwarded-Host': 'r.example:8443', 'X-Forwarded-Proto': 'https' };
+  const location = await started(said);
+  expect(location).toStartWith(`https://r.example:8443/v2/${repo}/blobs/uploads/`);
+  for (const [name, value] of [
+    ['X-Forwarded-Host', 'evil.example/path'],
+    ['X-Forwarded-Host', 'a.example, b.example'],
+    ['X-Forwarded-Host', '\\\\evil'],
+    ['X-Forwarded-Host', '\xff\xfe'],
+    ['X-Forwarded-Host', 'x'.repeat(8_000)],
+    ['X-Forwarded-Proto', 'javascript'],
+    ['X-Forwarded-Proto', 'https,http'],
+  ] as const) {
+    expect(await started({ ...said, [name]: value })).toStartWith(`/v2/${repo}/blobs/uploads/`);
+  }
+  const { image } = trusting;
+  for (const [tag, forwardedFor, by] of [
+    ['good', '203.0.113.7', 'anonymous@203.0.113.7'],
+    ['odd', '"><img>, \xff', 'anonymous@127.0.0.1'],
+    ['long', '203.0.113.8,'.repeat(500), 'anonymous@127.0.0.1'],
+  ] as const) {
+    const headers = { ...said, 'X-Forwarded-For': forwardedFor, 'Content-Type': mediaTypes.manifest };
+    const target = `/v2/${repo}/manifests/forwarded-${tag}`;
+    const outcome = await exchange(server.port, request('PUT', target, { headers, body: image.bytes }));
+    if (outcome === 'closed') throw new Error('closed without an answer');
+    expect([outcome.status, outcome.headers.get('location')?.startsWith('https://r.example:8443/v2/')]).toEqual([
+      201,
+      true,
+    ]);
+    const slots = [...treeOf(server.dataPath).keys()].filter((name) => name.startsWith(`repos/${repo}/_log/`)).sort();
+    expect(await Bun.file(`${server.dataPath}/${slots.at(-1)}`).text()).toContain(`"actor":"${by}"`);
+  }
+}, 20_000);
+
 test.each([
   ['in another unit', 'items=0-1'],
   ['without a unit', '0-1'],

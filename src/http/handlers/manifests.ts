@@ -42,7 +42,7 @@ export const putManifest: Handler<'manifest-put'> = async ({ repo, reference, ta
   );
   context.seen.digest = digest;
   const headers = new Headers({
-    Location: location(ports.limits, `/v2/${repo}/manifests/${digest}`),
+    Location: location(context, `/v2/${repo}/manifests/${digest}`),
     'Docker-Content-Digest': digest,
     'Content-Length': '0',
   });

@@ -6,43 +6,42 @@ import { location } from '../location.ts';
 import { parseContentRange } from '../range.ts';
 
 /** "Upon success, the response MUST have a code of 202 Accepted, and MUST include the following header: Location". */
-export const startUpload: Handler<'upload-start'> = async ({ repo, algorithm }, { actor }, ports) =>
-  started(await ports.registry.uploads.start({ repo, actor: actor() }, algorithm), ports);
+export const startUpload: Handler<'upload-start'> = async ({ repo, algorithm }, context, ports) =>
+  started(await ports.registry.uploads.start({ repo, actor: context.actor() }, algorithm), context, ports);
 
 /** "Successful completion of the request MUST return a 201 Created and MUST include … Location: <blob-location>". */
 export const pushMonolithic: Handler<'upload-monolithic'> = async ({ repo, digest }, context, ports) => {
   const body = uploadBody(context, undefined, ports.limits.bodyIdle);
   await ports.registry.uploads.monolithic({ repo, actor: context.actor() }, digest, body);
-  return created(repo, digest, ports);
+  return created(repo, digest, context);
 };
 
 /** "If … unable to mount the requested blob, it SHOULD return a 202. This indicates that the upload session has begun". */
-export const mountBlob: Handler<'blob-mount'> = async ({ repo, digest, from }, { actor }, ports) => {
+export const mountBlob: Handler<'blob-mount'> = async ({ repo, digest, from }, context, ports) => {
+  const actor = context.actor();
   const { linking, uploads } = ports.registry;
-  if (await linking.mount(repo, digest, from, actor())) return created(repo, digest, ports);
-  return started(
-    await uploads.start({ repo, actor: actor() }, digest.startsWith('sha512:') ? 'sha512' : 'sha256'),
-    ports,
-  );
+  if (await linking.mount(repo, digest, from, actor)) return created(repo, digest, context);
+  const algorithm = digest.startsWith('sha512:') ? 'sha512' : 'sha256';
+  return started(await uploads.start({ repo, actor }, algorithm), context, ports);
 };
 
 /** "The response for each successful chunk upload MUST be 202 Accepted". */
 export const uploadChunk: Handler<'upload-chunk'> = async ({ repo, upload }, context, ports) => {
   const { body, range } = chunk(context, ports);
   const session = await ports.registry.uploads.append(upload, { repo, actor: context.actor() }, body, range);
-  return progress(session, 202, ports);
+  return progress(session, 202, context);
 };
 
 /** "The response to a successful closing of the session MUST be 201 Created". */
 export const closeUpload: Handler<'upload-close'> = async ({ repo, upload, digest }, context, ports) => {
   const { body, range } = chunk(context, ports);
   await ports.registry.uploads.close(upload, { repo, actor: context.actor() }, digest, body, range);
-  return created(repo, digest, ports);
+  return created(repo, digest, context);
 };
 
 /** "The response to an active upload <blob-push-location> MUST be a 204 No Content response code". */
-export const uploadStatus: Handler<'upload-status'> = async ({ repo, upload }, { actor }, ports) =>
-  progress(await ports.registry.uploads.status(upload, { repo, actor: actor() }), 204, ports);
+export const uploadStatus: Handler<'upload-status'> = async ({ repo, upload }, context, ports) =>
+  progress(await ports.registry.uploads.status(upload, { repo, actor: context.actor() }), 204, context);
 
 /** "If successful, the response SHOULD be a 204 No Content response code." */
 export const cancelUpload: Handler<'upload-cancel'> = async ({ repo, upload }, { actor }, ports) => {
@@ -56,33 +55,33 @@ function chunk(context: RequestContext, { limits }: HandlerPorts) {
   return { range, body: uploadBody(context, announced, limits.bodyIdle) };
 }
 
-function started(session: Session, ports: HandlerPorts): Response {
-  const headers = sessionHeaders(session, ports);
+function started(session: Session, context: RequestContext, ports: HandlerPorts): Response {
+  const headers = sessionHeaders(session, context);
   headers['OCI-Chunk-Min-Length'] = String(ports.limits.chunkMinLength);
   headers['Content-Length'] = '0';
   return new Response(null, { status: 202, headers });
 }
 
-function progress(session: Session, status: 202 | 204, ports: HandlerPorts): Response {
-  const headers = sessionHeaders(session, ports);
+function progress(session: Session, status: 202 | 204, context: RequestContext): Response {
+  const headers = sessionHeaders(session, context);
   if (status === 202) headers['Content-Length'] = '0';
   return new Response(null, { status, headers });
 }
 
-function created(repo: RepositoryName, digest: Digest, { limits }: HandlerPorts): Response {
+function created(repo: RepositoryName, digest: Digest, context: RequestContext): Response {
   return new Response(null, {
     status: 201,
     headers: {
-      Location: location(limits, `/v2/${repo}/blobs/${digest}`),
+      Location: location(context, `/v2/${repo}/blobs/${digest}`),
       'Docker-Content-Digest': digest,
       'Content-Length': '0',
     },
   });
 }
 
-function sessionHeaders({ id, repo, offset }: Session, { limits }: HandlerPorts): Record<string, string> {
+function sessionHeaders({ id, repo, offset }: Session, context: RequestContext): Record<string, string> {
   return {
-    Location: location(limits, uploadPath(repo, id)),
+    Location: location(context, uploadPath(repo, id)),
     // "The <end-of-range> value is the position of the last uploaded byte": there is no way to say "none".
     Range: `0-${Math.max(0, offset - 1)}`,
     'Docker-Upload-UUID': id,

@@ -1,0 +1,43 @@
+import { isIP } from 'node:net';
+
+/** A block of addresses; one address alone has the longest prefix. */
+export interface AddressRange {
+  readonly address: string;
+  /** Bits that count: up to 32, or 128. */
+  readonly prefix: number;
+  readonly family: 'ipv4' | 'ipv6';
+}
+
+/** Words for blocks that are tedious to list. */
+const BLOCKS: Readonly<Record<string, readonly string[]>> = {
+  loopback: ['127.0.0.0/8', '::1'],
+  private: ['10.0.0.0/8', '172.16.0.0/12', '192.168.0.0/16', 'fc00::/7'],
+};
+
+/** What a list of them looks like, for the message when it does not. */
+export const ADDRESS_LIST_FORMS =
+  'addresses like 10.0.0.7 or 10.0.0.0/8, loopback or private, with commas between them';
+
+/** undefined when one of them is none. The empty text is the empty list. */
+export function parseAddressRanges(text: string): readonly AddressRange[] | undefined {
+  if (text.trim() === '') return [];
+  const ranges: AddressRange[] = [];
+  for (const item of text.split(',')) {
+    const word = item.trim();
+    for (const block of BLOCKS[word] ?? [word]) {
+      const range = parseRange(block);
+      if (range === undefined) return undefined;
+      ranges.push(range);
+    }
+  }
+  return ranges;
+}
+
+function parseRange(text: string): AddressRange | undefined {
+  const [, address = '', digits] = /^([\da-fA-F.:]+)(?:\/(\d{1,3}))?$/.exec(text) ?? [];
+  const version = isIP(address);
+  if (version === 0) return undefined;
+  const bits = version === 4 ? 32 : 128;
+  const prefix = digits === undefined ? bits : Number(digits);
+  return prefix > bits ? undefined : { address, prefix, family: version === 4 ? 'ipv4' : 'ipv6' };
+}
