@@ -10,4 +10,7 @@ afterAll(async () => {
   await cleanUp();
 });
 
-storageContract('the Versity gateway', async () => await openTwoNodes(await startVersitygw()));
+storageContract('the Versity gateway', async () => {
+  const nodes = await openTwoNodes(await startVersitygw());
+  return { ...nodes, replacesLongNames: false };
+});

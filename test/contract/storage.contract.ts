@@ -15,6 +15,8 @@ export interface OpenedStore {
   readonly other?: StorageDriver;
   /** Default true. */
   readonly readsStaged?: boolean;
+  /** Default true. */
+  readonly replacesLongNames?: boolean;
   close(): Promise<void>;
 }
 
@@ -35,6 +37,9 @@ export function storageContract(name: string, open: () => Promise<OpenedStore>):
       },
       get readsStaged() {
         return whatIsOpen().readsStaged ?? true;
+      },
+      get replacesLongNames() {
+        return whatIsOpen().replacesLongNames ?? true;
       },
       freshFolder: () => `contract/${++folders}/`,
     };

@@ -191,9 +191,12 @@ export function objectContract(store: Store): void {
       for (const key of keys) {
         expect(await store.driver.create(key, text('one'))).toBe('created');
         expect(await store.driver.create(key, text('two'))).toBe('taken');
-        await store.driver.put(key, text('two'));
-        await store.driver.put(key, text('three'), { durable: false });
-        expect(await textOf(store.driver, key)).toBe('three');
+        expect(await textOf(store.driver, key)).toBe('one');
+        if (store.replacesLongNames) {
+          await store.driver.put(key, text('two'));
+          await store.driver.put(key, text('three'), { durable: false });
+          expect(await textOf(store.driver, key)).toBe('three');
+        }
         await store.driver.confirm(key);
       }
       expect(await keysOf(store.driver, folder)).toEqual(keys);

@@ -20,6 +20,8 @@ export interface Store {
   readonly other: StorageDriver;
   /** Whether staged bytes can be read before they are committed, so that the digest of any part of them is always known. */
   readonly readsStaged: boolean;
+  /** The Versity gateway takes long names, but no second object under one; only markers have such, and those are never replaced. */
+  readonly replacesLongNames: boolean;
   /** A prefix that no other test uses. */
   freshFolder(): Key;
 }

@@ -1,0 +1,300 @@
+// What the S3 driver makes of answers that are lost, late, or not what they seem.
+import { afterAll, afterEach, beforeAll, describe, expect, test } from 'bun:test';
+import { digestOf } from '../../src/oci/digest.ts';
+import { dataKey } from '../../src/storage/paths.ts';
+import { S3Driver } from '../../src/storage/s3/driver.ts';
+import { readSettings } from '../../src/storage/s3/open.ts';
+import type { S3Configuration, S3Ports } from '../../src/storage/s3/settings.ts';
+import { TOOLS_WITHIN_MS } from '../support/command.ts';
+import {
+  configurationOf,
+  freshBucket,
+  type ObjectStore,
+  realPorts,
+  startMinio,
+  stopObjectStores,
+} from '../support/minio.ts';
+import { errorBody, type ProxiedRequest, type S3Proxy, startS3Proxy } from '../support/s3-proxy.ts';
+import { cleanUp } from '../support/server.ts';
+import { within } from '../support/within.ts';
+import { freshPlace, KeptUpload, keysOf, random, sentBytes, text, textOf } from './storage/store.ts';
+
+const MIB = 1024 * 1024;
+
+let minio: ObjectStore;
+let proxy: S3Proxy;
+let bucket: S3Configuration;
+const drivers: S3Driver[] = [];
+
+function driverOf(
+  changes: Partial<S3Configuration> & { pageSize?: number } = {},
+  ports: S3Ports = realPorts(),
+): S3Driver {
+  const { pageSize, ...settings } = changes;
+  const options = readSettings({ ...bucket, s3Endpoint: proxy.endpoint, ...settings });
+  const driver = new S3Driver({ ...options, ...(pageSize === undefined ? {} : { pageSize }) }, ports);
+  drivers.push(driver);
+  return driver;
+}
+
+/** A clock that runs fast: a minute in a second. */
+function hurried(): S3Ports {
+  const start = Date.now();
+  const ports = realPorts();
+  return {
+    ...ports,
+    now: () => start + (Date.now() - start) * 60,
+    // No attempt is cut short by it.
+    sleep: (milliseconds, signal) => ports.sleep(milliseconds < 2_500 ? milliseconds / 60 : milliseconds, signal),
+  };
+}
+
+beforeAll(async () => {
+  minio = await startMinio();
+  bucket = await freshBucket(minio);
+  proxy = await startS3Proxy(minio.endpoint);
+}, TOOLS_WITHIN_MS);
+
+afterEach(async () => {
+  proxy.interfere = () => 'pass';
+  for (const driver of drivers.splice(0)) await driver.close();
+});
+
+afterAll(async () => {
+  await proxy.stop();
+  await stopObjectStores();
+  await cleanUp();
+});
+
+const isComplete = ({ method, url }: ProxiedRequest): boolean => method === 'POST' && url.searchParams.has('uploadId');
+const isPart = ({ method, url }: ProxiedRequest): boolean => method === 'PUT' && url.searchParams.has('partNumber');
+const isPut = ({ method, url }: ProxiedRequest): boolean =>
+  method === 'PUT' && url.search.replace(/\?x-id=\w+$/, '') === '';
+
+describe('create', () => {
+  test('whose answer was lost is created, or taken, by what is there', async () => {
+    const driver = driverOf();
+    proxy.interfere = (request) => (isPut(request) && request.before === 0 ? 'lose' : 'pass');
+    expect(await driver.create('faults/mine', text('x'))).toBe('created');
+    expect(await textOf(driver, 'faults/mine')).toBe('x');
+    await driver.put('faults/theirs', text('x'));
+    proxy.interfere = (request) => (isPut(request) && request.before === 1 ? 'lose' : 'pass');
+    // The same bytes, and yet not ours.
+    expect(await driver.create('faults/theirs', text('x'))).toBe('taken');
+  });
+
+  test('is tried again where another conditional write is under way, or the store is busy', async () => {
+    const driver = driverOf();
+    const answers = [
+      errorBody('ConditionalRequestConflict', 409),
+      errorBody('SlowDown', 503),
+      errorBody('InternalError', 500),
+    ];
+    proxy.interfere = (request) => (isPut(request) ? (answers.shift() ?? 'pass') : 'pass');
+    expect(await driver.create('faults/busy', text('x'))).toBe('created');
+    expect(answers).toEqual([]);
+  });
+
+  test('that gets no answer until the deadline says so', async () => {
+    const driver = driverOf({}, hurried());
+    proxy.interfere = (request) => (isPut(request) ? errorBody('SlowDown', 503) : 'pass');
+    const error: unknown = await driver.create('faults/never', text('x')).catch((reason: unknown) => reason);
+    expect(error).toMatchObject({ name: 'NoAnswer', cause: { name: 'SlowDown' } });
+    expect(await driver.read('faults/never')).toBeUndefined();
+  });
+});
+
+describe('a completion', () => {
+  async function staged(driver: S3Driver, size: number): Promise<{ upload: KeptUpload; bytes: Uint8Array }> {
+    const upload = new KeptUpload();
+    const bytes = random(size);
+    await upload.add(driver, bytes);
+    return { upload, bytes };
+  }
+
+  test('that answers 200 with an error is none, and is tried again', async () => {
+    const driver = driverOf();
+    const { upload, bytes } = await staged(driver, 6 * MIB);
+    proxy.interfere = (request) =>
+      isComplete(request) && request.before === 0 ? errorBody('InternalError', 200) : 'pass';
+    expect(await driver.commit(upload.place, bytes.length)).toBe(true);
+    expect(proxy.seen.filter((name) => name.startsWith('POST') && name.includes(upload.place.inc))).toHaveLength(3);
+    expect(await driver.digestStaged(upload.place, bytes.length, 'sha256')).toBe(digestOf('sha256', bytes));
+  });
+
+  test('that answers 200 with an error until the deadline makes no object', async () => {
+    const driver = driverOf({}, hurried());
+    const { upload, bytes } = await staged(driver, 6 * MIB);
+    proxy.interfere = (request) => (isComplete(request) ? errorBody('InternalError', 200) : 'pass');
+    const error: unknown = await driver.commit(upload.place, bytes.length).catch((reason: unknown) => reason);
+    expect(error).toMatchObject({ name: 'NoAnswer', cause: { name: 'InternalError' } });
+    expect(await driver.head(dataKey(upload.place.inc))).toBeUndefined();
+  });
+
+  test('whose answer was lost is found to have happened', async () => {
+    const driver = driverOf();
+    const { upload, bytes } = await staged(driver, 6 * MIB);
+    proxy.interfere = (request) => (isComplete(request) && request.before === 0 ? 'lose' : 'pass');
+    expect(await driver.commit(upload.place, bytes.length)).toBe(true);
+    expect(await driver.digestStaged(upload.place, bytes.length, 'sha256')).toBe(digestOf('sha256', bytes));
+  });
+
+  test('of a part that is not what was counted makes no object', async () => {
+    const driver = driverOf();
+    const { upload, bytes } = await staged(driver, 6 * MIB);
+    const changed = (upload.place.state ?? '').replace(/"etag":"(\\"|)[0-9a-f]{8}/, '"etag":"$100000000');
+    expect(changed).not.toBe(upload.place.state ?? '');
+    expect(await driver.commit({ ...upload.place, state: changed }, bytes.length)).toBe(false);
+    expect(await driver.head(dataKey(upload.place.inc))).toBeUndefined();
+    expect(await driver.commit(upload.place, bytes.length)).toBe(true);
+  });
+});
+
+describe('parts', () => {
+  test('are sent again when the store is busy or the connection breaks', async () => {
+    const driver = driverOf();
+    proxy.interfere = (request) => {
+      if (!isPart(request) || request.before > 1) return 'pass';
+      return request.before === 0 ? errorBody('SlowDown', 503) : 'lose';
+    };
+    const upload = new KeptUpload();
+    const bytes = random(11 * MIB);
+    expect(await upload.add(driver, bytes)).toMatchObject({ size: bytes.length, digest: digestOf('sha256', bytes) });
+    expect(await driver.commit(upload.place, bytes.length)).toBe(true);
+    expect(await driver.digestStaged(upload.place, bytes.length, 'sha256')).toBe(digestOf('sha256', bytes));
+  });
+
+  test('that fail end the write; what came before them counts', async () => {
+    const driver = driverOf();
+    proxy.interfere = (request) =>
+      isPart(request) && request.url.searchParams.get('partNumber') === '2' ? errorBody('AccessDenied', 403) : 'pass';
+    const upload = new KeptUpload();
+    const bytes = random(10 * MIB);
+    const write = await upload.hold(driver);
+    await write.write(bytes.slice());
+    const progress = await write.settle();
+    await write.release();
+    expect(progress).toMatchObject({ size: 5 * MIB, failure: { name: 'AccessDenied' } });
+    upload.save(progress);
+    proxy.interfere = () => 'pass';
+    await upload.add(driver, bytes.subarray(5 * MIB));
+    expect(await driver.commit(upload.place, bytes.length)).toBe(true);
+    expect(await driver.digestStaged(upload.place, bytes.length, 'sha256')).toBe(digestOf('sha256', bytes));
+  });
+
+  test('of a hold whose state cannot be kept are not sent', async () => {
+    const driver = driverOf();
+    const place = freshPlace();
+    const deposed = new Error('another request has this session');
+    const write = await driver.stage(place, 0, 'sha256', () => Promise.reject(deposed));
+    expect(await write.write(random(6 * MIB)).catch((reason: unknown) => reason)).toBe(deposed);
+    await write.drop();
+    expect(proxy.seen.filter((name) => name.includes(place.inc) && name.includes('partNumber'))).toEqual([]);
+  });
+});
+
+describe('the buffer', () => {
+  test('makes uploads wait, and never fail, with many that wait for their clients', async () => {
+    const driver = driverOf({ uploadBuffer: 10 * MIB });
+    const [slow, fast] = [random(4 * MIB), random(7 * MIB)];
+    // More slow ones than there is room for, each with most of a part and nothing more to come for now.
+    const uploads = Array.from({ length: 8 }, () => new KeptUpload());
+    const holds = [];
+    let most = 0;
+    for (const upload of uploads) {
+      const hold = await upload.hold(driver);
+      await hold.write(slow.slice());
+      most = Math.max(most, driver.buffered.bytes);
+      holds.push({ upload, hold });
+    }
+    const quick = new KeptUpload();
+    expect(await quick.add(driver, fast)).toMatchObject({ digest: digestOf('sha256', fast) });
+    const whole = Buffer.concat([slow, fast]);
+    await Promise.all(
+      holds.map(async ({ upload, hold }) => {
+        for (let at = 0; at < fast.length; at += MIB) {
+          await hold.write(fast.slice(at, at + MIB));
+          most = Math.max(most, driver.buffered.bytes);
+        }
+        const progress = await hold.settle();
+        await hold.release();
+        upload.save(progress);
+        expect(progress).toMatchObject({ size: whole.length, digest: digestOf('sha256', whole) });
+        expect(await driver.commit(upload.place, whole.length)).toBe(true);
+        expect(await driver.digestStaged(upload.place, whole.length, 'sha256')).toBe(digestOf('sha256', whole));
+      }),
+    );
+    expect(most).toBeLessThanOrEqual(10 * MIB);
+    expect(driver.buffered).toEqual({ bytes: 0, waiting: 0 });
+  }, 60_000);
+});
+
+describe('a stream', () => {
+  test('that breaks goes on where it ended', async () => {
+    const driver = driverOf();
+    const bytes = random(MIB);
+    await driver.put('faults/long', bytes);
+    const object = await driver.open('faults/long');
+    if (object === undefined) return expect.unreachable();
+    proxy.interfere = ({ method, before }) => {
+      if (method !== 'GET' || before > 0) return 'pass';
+      const half = bytes.slice(0, MIB / 2);
+      // As a store does whose connection breaks in the middle of the body.
+      return new Response(half, { status: 206, headers: { 'Content-Range': `bytes 0-${MIB - 1}/${MIB}` } });
+    };
+    expect(Buffer.compare(await sentBytes(object), bytes)).toBe(0);
+  });
+
+  test('that stalls, or is cancelled, holds up nobody else', async () => {
+    const driver = driverOf({ s3Endpoint: minio.endpoint });
+    await driver.put('faults/big', new Uint8Array(16 * MIB));
+    const object = await driver.open('faults/big');
+    if (object?.body.kind !== 'stream') return expect.unreachable();
+    const { body, size } = object;
+    const readers = Array.from({ length: 300 }, () => body.open({ start: 0, end: size }).getReader());
+    await Promise.all(readers.map((reader) => reader.read()));
+    expect(await within(5_000, driver.create('faults/meanwhile', text('x')))).toBe('created');
+    await Promise.all(readers.map((reader) => reader.cancel()));
+    expect(await textOf(driver, 'faults/meanwhile')).toBe('x');
+  }, 60_000);
+});
+
+describe('lists', () => {
+  test('are read page by page to their end', async () => {
+    const driver = driverOf({ pageSize: 3 });
+    const keys = Array.from({ length: 11 }, (_, index) => `pages/${String(index).padStart(2, '0')}`);
+    for (const key of keys) await driver.put(key, text('x'));
+    expect(await keysOf(driver, 'pages/')).toEqual(keys);
+    expect(await keysOf(driver, 'pages/', keys[4])).toEqual(keys.slice(5));
+    expect(proxy.seen.filter((name) => name.includes('continuation-token'))).not.toEqual([]);
+  });
+});
+
+test('presigned addresses lead to the object under the name that clients know', async () => {
+  const driver = driverOf({ s3RedirectEndpoint: minio.endpoint.replace('localhost', '127.0.0.1') });
+  await driver.put('presigned/a b+c', text('hello'));
+  const url = await driver.presign('presigned/a b+c', { expires: 60_000, headers: { contentType: 'text/x-marina' } });
+  expect(url).toStartWith(minio.endpoint.replace('localhost', '127.0.0.1'));
+  const answer = await fetch(url);
+  expect({ status: answer.status, type: answer.headers.get('content-type'), body: await answer.text() }).toEqual({
+    status: 200,
+    type: 'text/x-marina',
+    body: 'hello',
+  });
+  expect((await fetch(configurationOf(minio.endpoint, 'ready').s3Endpoint + new URL(url).pathname)).status).toBe(403);
+});
+
+test('requests are counted by operation: one write for a small object, two for a blob of one short part', async () => {
+  const counts = new Map<string, number>();
+  const driver = driverOf(
+    {},
+    realPorts((operation) => counts.set(operation, (counts.get(operation) ?? 0) + 1)),
+  );
+  await driver.put('counted', text('x'));
+  expect([...counts]).toEqual([['PutObject', 1]]);
+  counts.clear();
+  const upload = new KeptUpload();
+  await upload.add(driver, random(MIB));
+  expect(await driver.commit(upload.place, MIB)).toBe(true);
+  expect(Object.fromEntries(counts)).toEqual({ PutObject: 2, GetObject: 1, DeleteObject: 1 });
+});
