@@ -198,12 +198,16 @@ export class Uploads {
   }
 }
 
-/** Ends a session whose blob is linked: that another request holds it by now takes nothing from that. */
+/**
+ * Ends a session whose blob is linked: that another request holds it by now, or that it was lost with Redis meanwhile, takes
+ * nothing from that.
+ */
 async function endLinked(hold: UploadHold): Promise<void> {
   try {
     await hold.end();
   } catch (error) {
-    if (!(error instanceof RegistryError && error.kind === 'upload-busy')) throw error;
+    const isOver = error instanceof RegistryError && ['upload-busy', 'upload-unknown'].includes(error.kind);
+    if (!isOver) throw error;
   }
 }
 
