@@ -6,10 +6,12 @@ import type { Digest, RepositoryName, Tag } from '../../oci/names.ts';
 import type { FoundManifest, InRepository, Page, Projection } from '../projection.ts';
 import { Catalog } from './catalog.ts';
 import { RedisGone, type Reply } from './commands.ts';
+import { Decoded } from './decoded.ts';
 import type { Ask } from './facts.ts';
 import { Healer } from './healer.ts';
 import { metaKey } from './keys.ts';
 import type { RedisProjectionPorts } from './ports.ts';
+import { Questions } from './questions.ts';
 import { decodeLink, decodeRecord } from './records.ts';
 import { SCRIPTS } from './scripts.ts';
 import { Seen } from './seen.ts';
@@ -38,6 +40,9 @@ export class RedisProjection implements Projection {
   readonly #viewPorts: ViewPorts;
   readonly #catalog: Catalog;
   readonly #healer: Healer;
+  readonly #questions: Questions;
+  readonly #records = new Decoded(decodeRecord);
+  readonly #links = new Decoded(decodeLink);
   readonly #seen = new Seen();
   readonly #writing = new Map<RepositoryName, Writing>();
 
@@ -49,25 +54,27 @@ export class RedisProjection implements Projection {
     const shared = { redis, store, now, observer, applier, seen: this.#seen };
     this.#healer = new Healer({ ...shared, driver, newId, catalog: this.#catalog });
     this.#viewPorts = { ...shared, sleep, healer: this.#healer, nodeId: newId() };
+    this.#questions = new Questions((repo, asks) => ask(this.#viewPorts, repo, asks));
   }
 
   manifestByTag(repo: RepositoryName, tag: Tag): Promise<InRepository<FoundManifest | undefined>> {
     const toAnswer = (answer: Reply): FoundManifest | undefined => {
       const [digest, record] = Array.isArray(answer) ? (answer as readonly Reply[]) : [];
-      return typeof record === 'string' ? { digest: digest as Digest, record: decodeRecord(record) } : undefined;
+      if (typeof record !== 'string') return undefined;
+      return { digest: digest as Digest, record: this.#records.of(digest as Digest, record) };
     };
     return this.#one(repo, ['T', tag], toAnswer, (fold) => fold.manifestByTag(repo, tag));
   }
 
   manifestByDigest(repo: RepositoryName, digest: Digest): Promise<InRepository<FoundManifest | undefined>> {
     const toAnswer = (answer: Reply): FoundManifest | undefined =>
-      typeof answer === 'string' ? { digest, record: decodeRecord(answer) } : undefined;
+      typeof answer === 'string' ? { digest, record: this.#records.of(digest, answer) } : undefined;
     return this.#one(repo, ['m', digest], toAnswer, (fold) => fold.manifestByDigest(repo, digest));
   }
 
   blob(repo: RepositoryName, digest: Digest): Promise<InRepository<BlobLink | undefined>> {
     const toAnswer = (answer: Reply): BlobLink | undefined =>
-      typeof answer === 'string' ? decodeLink(answer) : undefined;
+      typeof answer === 'string' ? this.#links.of(digest, answer) : undefined;
     return this.#one(repo, ['b', digest], toAnswer, (fold) => fold.blob(repo, digest));
   }
 
@@ -150,9 +157,9 @@ export class RedisProjection implements Projection {
     fromFold: (fold: Projection) => InRepository<T> | Promise<InRepository<T>>,
   ): Promise<InRepository<T>> {
     const inRedis = async (): Promise<InRepository<T> | undefined> => {
-      const asked = await ask(this.#viewPorts, repo, [what]);
+      const asked = await this.#questions.one(repo, what);
       if (asked === undefined) return undefined;
-      return asked.exists ? { kind: 'known', value: toAnswer(asked.answers[0] ?? null) } : UNKNOWN;
+      return asked.exists ? { kind: 'known', value: toAnswer(asked.answer) } : UNKNOWN;
     };
     return this.#read(repo, inRedis, fromFold);
   }
