@@ -257,9 +257,9 @@ export class Bucket {
   /** Multipart uploads under way of keys below a prefix. MinIO knows of those only by the whole key, and ends them itself. */
   async *multiparts(prefix: Key): AsyncIterable<OpenMultipart> {
     const { bucket, prefix: root, pageSize } = this.#options;
-    let marker: { KeyMarker?: string; UploadIdMarker?: string } | undefined = {};
-    while (marker !== undefined) {
-      const from: { KeyMarker?: string; UploadIdMarker?: string } = marker;
+    let after: string | undefined;
+    do {
+      const from = after === undefined ? {} : { KeyMarker: after };
       const page = await this.#requests.send('ListMultipartUploads', SMALL, ({ signal }) =>
         this.#clients.small.send(
           new ListMultipartUploadsCommand({
@@ -275,12 +275,9 @@ export class Bucket {
         if (Key === undefined || UploadId === undefined) continue;
         yield { key: Key.slice(root.length), upload: UploadId, begunAt: Initiated?.getTime() };
       }
-      const { NextKeyMarker: key, NextUploadIdMarker: upload } = page;
-      marker =
-        page.IsTruncated !== true || key === undefined
-          ? undefined
-          : { KeyMarker: key, ...(upload === undefined ? {} : { UploadIdMarker: upload }) };
-    }
+      // Not all stores take their own upload-id markers. Without one a key's further uploads are passed over: a later run's.
+      after = page.IsTruncated === true ? page.NextKeyMarker : undefined;
+    } while (after !== undefined && after !== '');
   }
 
   #at(key: Key): { Bucket: string; Key: string } {
