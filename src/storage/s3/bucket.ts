@@ -16,9 +16,12 @@ import type { ByteRange, CreateResult, DeleteFailure, Key, ListedObject } from '
 import type { S3Clients } from './clients.ts';
 import { isConflict, isMissing, isPassing, isPreconditionFailed } from './failures.ts';
 import type { OpenBody } from './object-stream.ts';
+import { openBody, Places } from './open-body.ts';
 import { type Attempt, LARGE, type Patience, type Requests, SMALL } from './requests.ts';
 import type { StagedPart } from './staged-state.ts';
 
+/** Bodies that are read through Bun's fetch at once: with what requests.ts lets through, it has connections for all. */
+const SWIFT_STREAMS = 48;
 /** As many as one request may name. */
 const DELETE_AT_ONCE = 1_000;
 /** Under this name each `create` leaves its own mark on the object. */
@@ -46,6 +49,7 @@ export class Bucket {
   readonly #clients: S3Clients;
   readonly #requests: Requests;
   readonly #options: BucketOptions;
+  readonly #swift = new Places(SWIFT_STREAMS);
 
   constructor(clients: S3Clients, requests: Requests, options: BucketOptions) {
     this.#clients = clients;
@@ -136,13 +140,19 @@ export class Bucket {
   }
 
   /** The bytes of a range that is not empty, as they are asked for. */
-  stream(key: Key, { start, end }: ByteRange): Promise<OpenBody> {
-    return this.#requests.send('GetObject', SMALL, async ({ signal }) => {
-      const command = new GetObjectCommand({ ...this.#at(key), Range: `bytes=${start}-${end - 1}` });
-      const { Body } = await this.#clients.streams.send(command, { abortSignal: signal });
-      if (!isNodeStream(Body)) throw new Error('the object store answered without a body');
-      return { chunks: Body[Symbol.asyncIterator](), destroy: () => Body.destroy() };
-    });
+  async stream(key: Key, { start, end }: ByteRange): Promise<OpenBody> {
+    const command = new GetObjectCommand({ ...this.#at(key), Range: `bytes=${start}-${end - 1}` });
+    const swift = this.#swift.begin();
+    const client = swift === undefined ? this.#clients.streams : this.#clients.swiftStreams;
+    try {
+      return await this.#requests.send('GetObject', SMALL, async ({ signal }) => {
+        const { Body } = await client.send(command, { abortSignal: signal });
+        return openBody(Body, () => swift?.());
+      });
+    } catch (error) {
+      swift?.();
+      throw error;
+    }
   }
 
   async delete(keys: readonly Key[]): Promise<readonly DeleteFailure[]> {
@@ -283,14 +293,6 @@ export class Bucket {
   #at(key: Key): { Bucket: string; Key: string } {
     return { Bucket: this.#options.bucket, Key: this.#options.prefix + key };
   }
-}
-
-interface NodeStream extends AsyncIterable<Uint8Array> {
-  destroy(): void;
-}
-
-function isNodeStream(body: unknown): body is NodeStream {
-  return typeof body === 'object' && body !== null && 'destroy' in body && Symbol.asyncIterator in body;
 }
 
 /** Bun's fetch copies a whole array before it sends the first byte; of a stream it copies what the socket takes. */

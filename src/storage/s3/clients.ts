@@ -11,8 +11,10 @@ export interface S3Clients {
   readonly small: S3Client;
   /** Parts and their completion. */
   readonly parts: S3Client;
-  /** Bodies that clients read, at their own pace. */
+  /** Bodies that clients read, at their own pace: any number of them. */
   readonly streams: S3Client;
+  /** The same at two thirds of the cost, and in a thread of their own; only a few may be open at once. */
+  readonly swiftStreams: S3Client;
   /** Signs addresses under the name by which clients reach the store; sends nothing. */
   readonly presigning: S3Client;
   destroy(): void;
@@ -81,6 +83,7 @@ export function openClients(settings: S3Settings): S3Clients {
   const small = open(fetchHandler(settings));
   const parts = open(fetchHandler(settings));
   const streams = open(streamHandler(settings));
+  const swiftStreams = open(fetchHandler(settings));
   const presigning = new S3Client({
     ...shared,
     ...(redirectEndpoint === undefined ? {} : { endpoint: redirectEndpoint }),
@@ -90,9 +93,10 @@ export function openClients(settings: S3Settings): S3Clients {
     small,
     parts,
     streams,
+    swiftStreams,
     presigning,
     destroy: () => {
-      for (const client of [small, parts, streams, presigning]) client.destroy();
+      for (const client of [small, parts, streams, swiftStreams, presigning]) client.destroy();
     },
   };
 }
