@@ -249,3 +249,17 @@ test('a closing request whose session is lost with Redis meanwhile is acknowledg
   expect(await outcomeOf(uploads.status(id, pusher))).toBe('upload-unknown');
   await cluster.shared.close();
 });
+
+test('a blob in one request whose session is lost with Redis meanwhile is to be sent again', async () => {
+  const cluster = await openCluster(new MemoryDriver(), (where) => redisSessions(server, where));
+  const { uploads } = (cluster.nodes[0] as OpenRegistry).registry;
+  const bytes = new Uint8Array(randomBytes(1000));
+  async function* source(): AsyncIterable<Uint8Array> {
+    yield bytes.slice();
+    await server.cli('FLUSHALL');
+  }
+  // Of unknown length it is staged under a session of its own.
+  const pushed = uploads.monolithic(pusher, digestOf('sha256', bytes), new UploadBody(source(), undefined));
+  expect(await outcomeOf(pushed)).toBe('unavailable');
+  await cluster.shared.close();
+});
