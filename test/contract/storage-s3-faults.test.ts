@@ -6,6 +6,8 @@ import { S3Driver } from '../../src/storage/s3/driver.ts';
 import { readSettings } from '../../src/storage/s3/open.ts';
 import type { S3Configuration, S3Ports } from '../../src/storage/s3/settings.ts';
 import { TOOLS_WITHIN_MS } from '../support/command.ts';
+import { Random } from '../support/drill/random.ts';
+import { FaultProxy } from '../support/fault-proxy.ts';
 import {
   configurationOf,
   freshBucket,
@@ -81,6 +83,19 @@ describe('create', () => {
     proxy.interfere = (request) => (isPut(request) && request.before === 1 ? 'lose' : 'pass');
     // The same bytes, and yet not ours.
     expect(await driver.create('faults/theirs', text('x'))).toBe('taken');
+  });
+
+  test('that Bun repeats by itself, because the kept connection broke, is created', async () => {
+    const breaking = await FaultProxy.open(Number(new URL(minio.endpoint).port), new Random('unused'));
+    const driver = driverOf({ s3Endpoint: `http://localhost:${breaking.port}` });
+    for (let key = 0; key < 5; key++) {
+      expect(await driver.create(`warm/${key}`, text('x'))).toBe('created');
+      breaking.toLose = 1;
+      expect(await driver.create(`broken/${key}`, text('x'))).toBe('created');
+      expect(await driver.create(`broken/${key}`, text('x'))).toBe('taken');
+    }
+    expect(breaking.lost).toBe(5);
+    await breaking.close();
   });
 
   test('is tried again where another conditional write is under way, or the store is busy', async () => {

@@ -1,6 +1,6 @@
 import type { Random } from '../support/drill/random.ts';
+import { CALM, type Weather } from '../support/fault-proxy.ts';
 import { type RedisGroup, startRedis } from '../support/redis.ts';
-import { CALM, type Weather } from './fault-proxy.ts';
 import type { Figures } from './figures.ts';
 import type { Stack } from './stack.ts';
 import type { Terms } from './world.ts';
@@ -28,9 +28,9 @@ const REDIS_LOST: Terms = { pullsGoOn: true, sessions: 'lost' };
 const REDIS_OLDER: Terms = { pullsGoOn: true, sessions: 'lost or older' };
 const STORE_AWAY: Terms = { pullsGoOn: false, sessions: 'kept' };
 
-/** Of 60 answers of the store, and of 400 of Redis, one is lost, after what was asked for was done. */
-const STORM: Weather = { lostAnswers: 60, lostRequests: 120, lateAnswers: 10, late: 400 };
-const REDIS_STORM: Weather = { lostAnswers: 400, lostRequests: 800, lateAnswers: 40, late: 300 };
+/** Of 25 answers of the store, and of 200 of Redis, one is lost, after what was asked for was done. */
+const STORM: Weather = { lostAnswers: 25, lostRequests: 40, lateAnswers: 10, late: 400 };
+const REDIS_STORM: Weather = { lostAnswers: 200, lostRequests: 400, lateAnswers: 40, late: 300 };
 
 const calm: Drill = { name: 'nothing', terms: NOTHING_LOST, run: (scene) => Bun.sleep(scene.while) };
 

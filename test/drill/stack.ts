@@ -1,10 +1,10 @@
 import { type Balancer, startBalancer } from '../support/balancer.ts';
 import { startWorker, stopClusters, type Worker } from '../support/cluster.ts';
 import type { Random } from '../support/drill/random.ts';
+import { FaultProxy } from '../support/fault-proxy.ts';
 import { ACCESS_KEY, SECRET_KEY } from '../support/minio.ts';
 import { type RedisServer, startRedis } from '../support/redis.ts';
 import { freePort, type Server, startServer } from '../support/server.ts';
-import { FaultProxy } from './fault-proxy.ts';
 import { DrillObjectStore } from './object-store.ts';
 
 type Settings = Readonly<Record<string, string>>;

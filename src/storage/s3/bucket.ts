@@ -58,14 +58,13 @@ export class Bucket {
   }
 
   /**
-   * `taken` is certain: where an earlier attempt of this call got no answer, the object's mark tells whether it was that one.
+   * `taken` is certain: the object's mark tells whether it was an earlier attempt of this call that got no answer. Not all of
+   * those are seen here: Bun's fetch repeats a PUT by itself when the kept connection breaks under it.
    * @throws NoAnswer when it may or may not have happened
    */
   async create(key: Key, bytes: Uint8Array): Promise<CreateResult> {
     const mark = this.#options.newId();
-    let attempts = 0;
     const attempt = async ({ signal, allow }: Attempt): Promise<CreateResult> => {
-      attempts++;
       allow(bytes.length);
       try {
         await this.#clients.small.send(
@@ -86,7 +85,7 @@ export class Bucket {
     };
     const passing = (error: unknown): boolean => isPassing(error) || isConflict(error);
     const result = await this.#requests.send('PutObject', SMALL, attempt, passing);
-    if (result === 'created' || attempts === 1) return result;
+    if (result === 'created') return result;
     return (await this.#markOf(key)) === mark ? 'created' : 'taken';
   }
 

@@ -1,5 +1,5 @@
 import { connect, createServer, type Server, type Socket } from 'node:net';
-import type { Random } from '../support/drill/random.ts';
+import type { Random } from './drill/random.ts';
 
 /** What happens to connections on their way. */
 export interface Weather {
@@ -19,6 +19,8 @@ export const CALM: Weather = { lostAnswers: 0, lostRequests: 0, lateAnswers: 0, 
 export class FaultProxy {
   weather: Weather = CALM;
   lost = 0;
+  /** Answers that are lost next, whatever the weather. */
+  toLose = 0;
   delayed = 0;
   readonly #server: Server;
   readonly #random: Random;
@@ -74,7 +76,7 @@ export class FaultProxy {
       server,
       client,
       end,
-      () => this.#drawn(this.weather.lostAnswers),
+      () => this.#losesAnswer(),
       () => this.#lateness(),
     );
   }
@@ -101,6 +103,12 @@ export class FaultProxy {
         from.resume();
       }, wait);
     });
+  }
+
+  #losesAnswer(): boolean {
+    if (this.toLose === 0) return this.#drawn(this.weather.lostAnswers);
+    this.toLose--;
+    return true;
   }
 
   #drawn(oneOf: number): boolean {
