@@ -21,7 +21,8 @@ import { verify } from './verify.ts';
 import { World } from './world.ts';
 
 const isLong = process.env.DRILL_FORM === 'long';
-const WHILE_MS = isLong ? 8_000 : 1_200;
+const only = process.env.DRILL_ONLY ?? '';
+const WHILE_MS = isLong ? 7_000 : 1_200;
 const CLIENTS = isLong ? 10 : 6;
 const WITHIN_MS = isLong ? 1_200_000 : 240_000;
 /** The slowest push of eight nodes on one repository, as a multiple of the median. */
@@ -44,7 +45,7 @@ test(
     try {
       const world = new World(new History(), new Figures('start'));
       const group = startRedisGroup();
-      for (const drill of drills(isLong).filter(({ name }) => name.includes(process.env.DRILL_ONLY ?? ''))) {
+      for (const drill of drills(isLong).filter(({ name }) => name.includes(only))) {
         all.push(await run(drill, { stack, world, random: random.child(drill.name), group }));
       }
       world.figures = new Figures('the end');
@@ -56,8 +57,8 @@ test(
       expect(shown(all)).toEqual([]);
       expect(stack.complaints()).toEqual([]);
       const acknowledged = all.reduce((sum, each) => sum + each.acknowledged, 0);
-      expect(acknowledged).toBeGreaterThan(1_000);
-      expect(slots).toBeGreaterThan(100);
+      expect(acknowledged).toBeGreaterThan(only === '' ? 1_000 : 100);
+      expect(slots).toBeGreaterThan(20);
     } finally {
       console.log(table(all));
       if (process.env.DRILL_HISTORY !== undefined) writeFileSync(`${process.env.DRILL_HISTORY}.log`, stack.logs());
