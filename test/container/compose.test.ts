@@ -51,8 +51,9 @@ beforeAll(async () => {
     images.BUN_IMAGE = await standIn('stand-in-base.sh');
     images.NPM_CONFIG_REGISTRY = (await run(['npm', 'config', 'get', 'registry'])).trim();
     const building = join(folder, 'building.yaml');
-    writeFileSync(building, 'services:\n  registry:\n    build:\n      network: host\n');
-    await composeWith([building], ['build', 'registry'], BUILD_WITHIN_MS);
+    const services = ['registry', 'worker', 'bucket'].map((name) => `  ${name}: { build: { network: host } }\n`);
+    writeFileSync(building, `services:\n${services.join('')}`);
+    await composeWith([building], ['build'], BUILD_WITHIN_MS);
   } finally {
     await docker.stop();
   }
