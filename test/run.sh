@@ -50,7 +50,7 @@ wait "$tests" || status=$?
 wait "$tail"
 
 # The last "  12 pass" line of each kind: Bun writes its summary at the very end.
-plain=$(sed 's/\x1b\[[0-9;]*m//g' "$log")
+plain=$(tr -d '\000' <"$log" | sed 's/\x1b\[[0-9;]*m//g')
 count() {
   local line
   line=$(grep -E "^ *[0-9]+ $1\$" <<<"$plain" | tail -n 1) || true
