@@ -37,7 +37,7 @@ export class Client {
   async send(method: string, path: string, { headers = {}, body, node }: Request = {}): Promise<Reply | undefined> {
     const { figures } = this.world;
     const base = node === undefined ? this.#stack.url : (this.#stack.nodes[node]?.url ?? this.#stack.url);
-    const what = `${method} ${path.split('?')[0]}`;
+    const what = `${method} ${shortened(path)}`;
     const begin = performance.now();
     let status: number | undefined;
     try {
@@ -95,6 +95,11 @@ export class Client {
     this.world.figures.violate('wrong', `${bytes.length} other bytes came for ${digest} of ${what}`);
     return false;
   }
+}
+
+function shortened(path: string): string {
+  const [place = ''] = path.split('?');
+  return place.replace(/sha256:[0-9a-f]{64}/, '<digest>').replace(/uploads\/.+$/, 'uploads/<id>');
 }
 
 function seconds(at: number): string {

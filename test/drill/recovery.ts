@@ -12,7 +12,11 @@ export async function recover(stack: Stack, figures: Figures): Promise<void> {
   for (const [index, node] of stack.nodes.entries()) {
     while (!(await takesWrites(node.url))) {
       if (performance.now() - begin > RECOVERS_WITHIN_MS) {
-        figures.violate('hung', `node ${index + 1} takes no writes ${RECOVERS_WITHIN_MS} ms after all is well`);
+        const wrote = node.logs().trimEnd().split('\n').slice(-5).join('\n');
+        figures.violate(
+          'hung',
+          `node ${index + 1} takes no writes ${RECOVERS_WITHIN_MS} ms after all is well:\n${wrote}`,
+        );
         break;
       }
       await Bun.sleep(50);
