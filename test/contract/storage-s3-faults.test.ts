@@ -114,7 +114,11 @@ describe('create', () => {
     const driver = driverOf({}, hurried());
     proxy.interfere = (request) => (isPut(request) ? errorBody('SlowDown', 503) : 'pass');
     const error: unknown = await driver.create('faults/never', text('x')).catch((reason: unknown) => reason);
-    expect(error).toMatchObject({ name: 'NoAnswer', cause: { name: 'SlowDown' } });
+    // The last attempt may have been cut short by the deadline itself.
+    expect(error).toMatchObject({
+      name: 'NoAnswer',
+      cause: { name: expect.stringMatching(/^(SlowDown|AttemptTooSlow)$/) },
+    });
     expect(await driver.read('faults/never')).toBeUndefined();
   });
 });
@@ -142,7 +146,10 @@ describe('a completion', () => {
     const { upload, bytes } = await staged(driver, 6 * MIB);
     proxy.interfere = (request) => (isComplete(request) ? errorBody('InternalError', 200) : 'pass');
     const error: unknown = await driver.commit(upload.place, bytes.length).catch((reason: unknown) => reason);
-    expect(error).toMatchObject({ name: 'NoAnswer', cause: { name: 'InternalError' } });
+    expect(error).toMatchObject({
+      name: 'NoAnswer',
+      cause: { name: expect.stringMatching(/^(InternalError|AttemptTooSlow)$/) },
+    });
     expect(await driver.head(dataKey(upload.place.inc))).toBeUndefined();
   });
 
