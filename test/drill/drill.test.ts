@@ -57,8 +57,8 @@ test(
       expect(shown(all)).toEqual([]);
       expect(stack.complaints()).toEqual([]);
       const acknowledged = all.reduce((sum, each) => sum + each.acknowledged, 0);
-      expect(acknowledged).toBeGreaterThan(only === '' ? 1_000 : 100);
-      expect(slots).toBeGreaterThan(20);
+      expect(acknowledged).toBeGreaterThan(only === '' ? 1_000 : 0);
+      expect(slots).toBeGreaterThan(only === '' ? 100 : 0);
     } finally {
       console.log(table(all));
       if (process.env.DRILL_HISTORY !== undefined) writeFileSync(`${process.env.DRILL_HISTORY}.log`, stack.logs());
