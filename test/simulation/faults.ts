@@ -17,6 +17,7 @@ export interface Focus {
 const KINDS = {
   kill: 2,
   hang: 4,
+  depose: 2,
   flush: 2,
   flushAndHang: 2,
   restartEmpty: 1,
@@ -69,7 +70,19 @@ export async function goWrong(world: World, focus: Focus): Promise<void> {
     }
     case 'hang': {
       const machine = await victim(world, focus);
-      world.hang(machine, random.chance(0.5) ? random.between(LAPSES_MS, 2 * LAPSES_MS) : random.between(100, 4_000));
+      world.hang(machine, random.chance(0.5) ? random.between(LAPSES_MS, 2.5 * LAPSES_MS) : random.between(100, 4_000));
+      return;
+    }
+    case 'depose': {
+      const machine = await victim(world, focus);
+      world.hang(machine, 3 * LAPSES_MS);
+      const moment = random.weighted(focus.moments);
+      // It goes on when somebody else does what it was about to do.
+      const wake = (other: Machine): void => {
+        if (other === machine) world.watch(moment, 1, wake);
+        else scheduler.after(random.between(0, 200), () => machine.wake());
+      };
+      world.watch(moment, random.between(1, 2), wake);
       return;
     }
     case 'flush':

@@ -36,6 +36,10 @@ export class Machine implements Owner {
     this.#hangsUntil = this.scheduler.now + milliseconds;
   }
 
+  wake(): void {
+    this.#hangsUntil = 0;
+  }
+
   onDeath(tell: () => void): void {
     if (this.#dead) tell();
     else this.#whenDead.push(tell);

@@ -46,10 +46,13 @@ export class SimulatedBucket {
   readonly #multiparts = new Map<string, Multipart>();
   /** Since which of the scheduler's steps each object has been there that is there only once. */
   readonly #since = new Map<Key, number>();
+  readonly #isTrusting: boolean;
   #ids = 0;
 
-  constructor(scheduler: Scheduler) {
+  /** @param isTrusting it takes parts for those that are meant, whatever they hold: another line of defence is gone */
+  constructor(scheduler: Scheduler, isTrusting: boolean) {
     this.#scheduler = scheduler;
+    this.#isTrusting = isTrusting;
   }
 
   read(key: Key): Uint8Array | undefined {
@@ -115,7 +118,8 @@ export class SimulatedBucket {
       const { parts } = this.#multipart(UploadId);
       const chosen = (MultipartUpload?.Parts ?? []).map(({ PartNumber = 0, ETag }) => {
         const part = parts.get(PartNumber);
-        if (part === undefined || part.etag !== ETag) throw new S3Refusal('InvalidPart', 400);
+        const isMeant = this.#isTrusting || part?.etag === ETag;
+        if (part === undefined || !isMeant) throw new S3Refusal('InvalidPart', 400);
         return part.bytes;
       });
       this.#put(Key, Buffer.concat(chosen), {});

@@ -1,6 +1,6 @@
 /** Something that happens at a moment of the simulated time. */
 interface Occurrence {
-  readonly at: number;
+  at: number;
   /** Of two at the same moment, the one that was planned first comes first. */
   readonly order: number;
   readonly owner: Owner | undefined;
@@ -15,6 +15,8 @@ export interface Owner {
   readonly hangsUntil: number;
 }
 
+/** How late somebody notices that it was woken, at most. */
+const LOOK_AGAIN_MS = 100;
 /** More than this between the beginning and the end means that something runs in circles. */
 const MOST_STEPS = 200_000;
 
@@ -79,7 +81,9 @@ export class Scheduler {
       const { owner } = next;
       if (next.cancelled || owner?.isDead === true) continue;
       if (owner !== undefined && owner.hangsUntil > next.at) {
-        this.#push({ ...next, at: owner.hangsUntil });
+        // It may be woken before that.
+        next.at = Math.min(owner.hangsUntil, next.at + LOOK_AGAIN_MS);
+        this.#push(next);
         continue;
       }
       this.#now = Math.max(this.#now, next.at);

@@ -205,7 +205,7 @@ class Upload {
     );
     const begin = this.#world.scheduler.step;
     // Clients give up too, and do not know what becomes of what they sent.
-    const patience = this.#random.between(3, 40) * 1_000;
+    const patience = this.#random.pick([1, 2, 5, 30]) * 1_000;
     const gaveUp = this.#world.scheduler.sleep(patience).then((): Answered<T> => {
       return { outcome: { kind: 'unknown' }, begin, end: this.#world.scheduler.step };
     });
@@ -236,13 +236,14 @@ export async function uploadInPieces(world: World, repo: RepositoryName): Promis
   );
   if (started.outcome.kind !== 'ok') return;
   const upload = new Upload(world, repo, name, started.outcome.value.id, started.begin);
-  for (let pieces = random.between(1, 5); pieces > 0 && !upload.isOver; pieces--) {
+  for (let pieces = random.between(1, 6); pieces > 0 && !upload.isOver; pieces--) {
     const before = upload.offset;
     await upload.send();
     if (random.chance(0.3) && !upload.isOver) await upload.look();
     // Where nothing came of it, somebody may hold the upload who will never let go.
     const isStuck = upload.offset === before && random.chance(0.5);
-    await world.scheduler.sleep(isStuck || random.chance(0.1) ? LEASE_LAPSES_MS : random.between(0, 300));
+    const pause = random.chance(0.4) ? random.between(1_000, 5_000) : random.between(0, 300);
+    await world.scheduler.sleep(isStuck ? LEASE_LAPSES_MS : pause);
   }
   if (!upload.isOver) await upload.finish();
 }

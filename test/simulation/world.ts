@@ -56,7 +56,7 @@ export class World implements Surroundings {
     this.random = random;
     this.bug = bug;
     this.history = new History(isKept);
-    this.bucket = new SimulatedBucket(this.scheduler);
+    this.bucket = new SimulatedBucket(this.scheduler, bug.isTrusting === true);
     this.redis = new RedisGroup(this.scheduler);
     this.network = new Network(random.child(), this.scheduler, weather);
     while (this.nodes.length < size) this.nodes.push(this.#start());
@@ -66,7 +66,7 @@ export class World implements Surroundings {
   readonly happened = (what: string, machine: Machine, key?: string): void => {
     if (key !== undefined && BELIEVED.has(what)) this.#readAsStranger(key, what);
     if (CHANGES.has(what)) this.redis.replicate();
-    for (const watcher of this.#watchers) {
+    for (const watcher of [...this.#watchers]) {
       if (watcher.what !== what || --watcher.left > 0) continue;
       this.#watchers.delete(watcher);
       watcher.act(machine);
