@@ -98,7 +98,7 @@ test('marina jobs shows how jobs stand, those that were given up, and runs one a
 
 test.each([
   ['', 'REDIS_URL is not set'],
-  ['ftp://there', 'REDIS_URL cannot be used'],
+  ['ftp://there', 'REDIS_URL=ftp://there cannot be used'],
   ['redis://127.0.0.1:1', 'the job queue cannot be asked: Redis did not answer'],
 ])('marina jobs with REDIS_URL=%s says in one line what is wrong', async (url, message) => {
   const server = await startServer({ STORAGE_PATH: temporaryFolder('jobs') });

@@ -20,8 +20,9 @@ const CLIENTS = 12;
 /** A step that is not reached under so much load is not on any path. */
 const STEP_WITHIN_MS = 15_000;
 const LOOK_AT_EVERYTHING_EVERY = 40;
-/** Of each repository's log before the first kill: a snapshot is due after 512. */
-const FIRST_SLOTS = 480;
+/** Of each repository's log before the first kill: a snapshot is due after 512, and the folds after each kill begin from it. */
+const FIRST_SLOTS = 520;
+const SNAPSHOT_WITHIN_MS = 30_000;
 
 /** How many servers were killed, by what ended them. */
 type Kills = Map<string, number>;
@@ -66,7 +67,7 @@ export async function runLane(
     uploadsEnded: 0,
     walked: { slots: 0, heads: new Map() },
   };
-  await prepare(world, folder, random);
+  await prepare(world, folder, driver, random);
   let before = 'the first start';
   for (const [cycle, ending] of endings.entries()) {
     signal.throwIfAborted();
@@ -92,10 +93,15 @@ export async function runLane(
   return { folder, kills, checked, snapshots: await snapshotsIn(driver) };
 }
 
-async function prepare(world: World, folder: string, random: Random): Promise<void> {
+async function prepare(world: World, folder: string, driver: StorageDriver, random: Random): Promise<void> {
   const life = await begin({ STORAGE_PATH: folder });
   if (life === undefined) throw new Fault('the first start was killed');
   await fillLogs({ world, life }, FIRST_SLOTS, random.child('first slots'));
+  const deadline = Date.now() + SNAPSHOT_WITHIN_MS;
+  while ((await snapshotsIn(driver)) === 0) {
+    if (Date.now() > deadline) throw new Fault(`no snapshot within ${SNAPSHOT_WITHIN_MS} ms`);
+    await Bun.sleep(20);
+  }
   await life.server.kill();
 }
 
