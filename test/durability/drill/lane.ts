@@ -20,8 +20,9 @@ const CLIENTS = 12;
 /** A step that is not reached under so much load is not on any path. */
 const STEP_WITHIN_MS = 15_000;
 const LOOK_AT_EVERYTHING_EVERY = 40;
-/** Of each repository's log before the first kill: a snapshot is due after 512, and the folds after each kill begin from it. */
-const FIRST_SLOTS = 520;
+/** Tag moves in each repository before the first kill, some of which change nothing: a snapshot is due after 512 slots. */
+const FIRST_MOVES = 480;
+const FURTHER_MOVES = 40;
 const SNAPSHOT_WITHIN_MS = 30_000;
 
 /** How many servers were killed, by what ended them. */
@@ -96,11 +97,12 @@ export async function runLane(
 async function prepare(world: World, folder: string, driver: StorageDriver, random: Random): Promise<void> {
   const life = await begin({ STORAGE_PATH: folder });
   if (life === undefined) throw new Fault('the first start was killed');
-  await fillLogs({ world, life }, FIRST_SLOTS, random.child('first slots'));
+  await fillLogs({ world, life }, FIRST_MOVES, random.child('first slots'));
+  // The folds after each kill begin from a snapshot.
   const deadline = Date.now() + SNAPSHOT_WITHIN_MS;
-  while ((await snapshotsIn(driver)) === 0) {
+  for (let round = 0; (await snapshotsIn(driver)) === 0; round++) {
     if (Date.now() > deadline) throw new Fault(`no snapshot within ${SNAPSHOT_WITHIN_MS} ms`);
-    await Bun.sleep(20);
+    await fillLogs({ world, life }, FURTHER_MOVES, random.child(`further slots ${round}`));
   }
   await life.server.kill();
 }
