@@ -8,6 +8,7 @@ import type { ObjectBody } from '../storage/driver.ts';
 import { dataKey } from '../storage/paths.ts';
 import { whenThere } from './answer.ts';
 import { SMALL_BLOB_BYTES } from './content-cache.ts';
+import { requireDeletes } from './deletion.ts';
 import { known, nameUnknown } from './existence.ts';
 import type { RegistryPorts } from './ports.ts';
 
@@ -58,9 +59,10 @@ export class Blobs {
 
   /**
    * Unlinks a blob that no manifest of the repository refers to; its bytes go later.
-   * @throws RegistryError `name-unknown`, `blob-unknown`, `blob-referenced`
+   * @throws RegistryError `delete-disabled`, `name-unknown`, `blob-unknown`, `blob-referenced`
    */
-  delete(repo: RepositoryName, digest: Digest, actor: Actor): Promise<void> {
+  async delete(repo: RepositoryName, digest: Digest, actor: Actor): Promise<void> {
+    requireDeletes(this.#ports);
     const decide = (facts: RepositoryFacts): Decision<void> => {
       const link = facts.blob(digest);
       if (!facts.exists) return refuse(nameUnknown(repo));
@@ -77,7 +79,7 @@ export class Blobs {
       }
       return accept(undefined, { type: 'blob.unlinked', digest, inc: link.inc, actor: actor.label });
     };
-    return this.#ports.projection.submit(repo, { needs: { blobs: [digest], references: [digest] }, decide });
+    await this.#ports.projection.submit(repo, { needs: { blobs: [digest], references: [digest] }, decide });
   }
 }
 

@@ -9,6 +9,7 @@ import type { Digest, Incarnation, RepositoryName, Tag } from '../oci/names.ts';
 import type { Answer, FoundManifest } from '../projection/projection.ts';
 import { dataKey } from '../storage/paths.ts';
 import { whenThere } from './answer.ts';
+import { requireDeletes } from './deletion.ts';
 import { known, nameUnknown } from './existence.ts';
 import type { RegistryPorts } from './ports.ts';
 
@@ -163,22 +164,24 @@ export class Manifests {
     });
   }
 
-  /** @throws RegistryError `name-unknown`, `manifest-unknown` */
-  deleteTag(repo: RepositoryName, tag: Tag, actor: Actor): Promise<void> {
+  /** @throws RegistryError `delete-disabled`, `name-unknown`, `manifest-unknown` */
+  async deleteTag(repo: RepositoryName, tag: Tag, actor: Actor): Promise<void> {
+    requireDeletes(this.#ports);
     const decide = (facts: RepositoryFacts): Decision<void> => {
       if (!facts.exists) return refuse(nameUnknown(repo));
       const prev = facts.tag(tag);
       if (prev === undefined) return refuse(manifestUnknown(repo, { kind: 'tag', tag }));
       return accept(undefined, { type: 'tag.deleted', tag, prev, actor: actor.label });
     };
-    return this.#ports.projection.submit(repo, { needs: { tags: [tag] }, decide });
+    await this.#ports.projection.submit(repo, { needs: { tags: [tag] }, decide });
   }
 
   /**
    * Deletes a manifest and, in the same batch, every tag that points to it.
-   * @throws RegistryError `name-unknown`, `manifest-unknown`
+   * @throws RegistryError `delete-disabled`, `name-unknown`, `manifest-unknown`
    */
-  delete(repo: RepositoryName, digest: Digest, actor: Actor): Promise<void> {
+  async delete(repo: RepositoryName, digest: Digest, actor: Actor): Promise<void> {
+    requireDeletes(this.#ports);
     const decide = (facts: RepositoryFacts): Decision<void> => {
       if (!facts.exists) return refuse(nameUnknown(repo));
       const record = facts.manifest(digest);
@@ -190,7 +193,7 @@ export class Manifests {
         { type: 'manifest.deleted', digest, inc: record.inc, actor: actor.label },
       );
     };
-    return this.#ports.projection.submit(repo, { needs: { manifests: [digest], tagsOf: [digest] }, decide });
+    await this.#ports.projection.submit(repo, { needs: { manifests: [digest], tagsOf: [digest] }, decide });
   }
 }
 

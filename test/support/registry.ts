@@ -53,6 +53,7 @@ export function openRegistry(
     readonly access?: AccessPolicy;
     readonly clock?: TestClock;
     readonly number?: number;
+    readonly deletes?: boolean;
     /** Where nodes share their sessions; by default one node's own. */
     readonly sessions?: SessionStore;
   } = {},
@@ -68,6 +69,7 @@ export function openRegistry(
     cache: new ContentCache(1_000_000),
     now: clock.now,
     grace: GRACE,
+    deletes: options.deletes ?? true,
     later: (what, work) => waiting.push({ what, work }),
   });
   return {
