@@ -1,4 +1,6 @@
+import type { RepositoryState } from '../journal/fold.ts';
 import { RegistryError } from '../oci/errors.ts';
+import type { RepositoryName } from '../oci/names.ts';
 import { type EpochResult, finishEpoch, openEpoch, openEpochs } from './epoch.ts';
 import { type Examined, findGarbage, type Garbage } from './garbage.ts';
 import type { CollectionPorts } from './ports.ts';
@@ -24,10 +26,21 @@ export interface CollectOptions {
   readonly onProgress?: (progress: CollectionProgress) => void;
 }
 
+/** A run that did not get to its end; what it did until then was done. */
+export class CollectionFailed extends Error {
+  override readonly name = 'CollectionFailed';
+  readonly report: CollectionReport;
+
+  constructor(report: CollectionReport, cause: unknown) {
+    super(report.failed ?? 'a collection failed', { cause });
+    this.report = report;
+  }
+}
+
 /**
  * Frees what nothing links any more, while pushes, mounts and deletes go on (DESIGN 8). May be stopped anywhere and run by any
  * number of processes at once: what one began another one ends.
- * @throws RegistryError `log-broken` when a log cannot be folded: what it links nobody can tell, so nothing is deleted
+ * @throws CollectionFailed; when a log cannot be folded nobody can tell what it links, so nothing is deleted
  */
 export async function collect(
   ports: CollectionPorts,
@@ -40,6 +53,7 @@ export async function collect(
 /** One run. */
 class Collection {
   readonly #ports: CollectionPorts;
+  readonly #id: string;
   readonly #signal: AbortSignal;
   readonly #options: CollectOptions;
   readonly #examined: Examined = { objects: 0, bytes: 0 };
@@ -53,51 +67,70 @@ class Collection {
   #epochs = 0;
   #failures = 0;
   #broken: RegistryError | undefined;
+  #repositories = 0;
 
   constructor(ports: CollectionPorts, signal: AbortSignal, options: CollectOptions) {
     this.#ports = ports;
+    this.#id = ports.newId();
     this.#signal = signal;
     this.#options = options;
   }
 
   async run(): Promise<CollectionReport> {
-    const { now, newId } = this.#ports;
-    const run = newId();
-    const startedAt = now();
+    const startedAt = this.#ports.now();
+    try {
+      await this.#run(startedAt);
+      if (this.#broken !== undefined) throw this.#broken;
+      return this.#report(startedAt);
+    } catch (error) {
+      this.#signal.throwIfAborted();
+      const failed = error instanceof Error ? error.message : String(error);
+      throw new CollectionFailed({ ...this.#report(startedAt), failed }, error);
+    }
+  }
+
+  async #run(startedAt: number): Promise<void> {
     this.#tell('epochs');
     for (const epoch of await openEpochs(this.#ports)) {
       this.#signal.throwIfAborted();
       this.#condemned += epoch.condemned.length;
       this.#count(await finishEpoch(epoch, this.#ports, this.#signal));
     }
+    if (this.#broken !== undefined) return;
     this.#tell('logs');
-    const unreferencedBefore = startedAt - this.#ports.grace;
-    const scan = await scanLogs(this.#ports, this.#signal, async (repo, state) => {
-      const blobs = unreferencedBlobs(state, unreferencedBefore);
-      try {
-        this.#unlinked += await unlinkUnreferenced(repo, blobs, unreferencedBefore, this.#ports.projection);
-      } catch (error) {
-        // What is unlinked already can be freed also while nothing more can be: the next run tries again.
-        if (!(error instanceof RegistryError && error.kind === 'unavailable')) throw error;
-        this.#failures++;
-      }
-    });
+    const scan = await scanLogs(this.#ports, this.#signal, (repo, state) => this.#unlink(repo, state, startedAt));
+    this.#repositories = scan.repositories;
     try {
-      if (this.#broken === undefined) await this.#collectFrom(scan);
+      await this.#collectFrom(scan);
     } finally {
       await scan.live.close();
     }
-    const finishedAt = now();
+  }
+
+  /** Logical collection of one repository. */
+  async #unlink(repo: RepositoryName, state: RepositoryState, startedAt: number): Promise<void> {
+    const before = startedAt - this.#ports.grace;
+    try {
+      const blobs = unreferencedBlobs(state, before);
+      this.#unlinked += await unlinkUnreferenced(repo, blobs, before, this.#ports.projection);
+    } catch (error) {
+      // What is unlinked already can be freed also while nothing more can be: the next run tries again.
+      if (!(error instanceof RegistryError && error.kind === 'unavailable')) throw error;
+      this.#failures++;
+    }
+  }
+
+  #report(startedAt: number): CollectionReport {
     const { objects, bytes } = this.#examined;
+    const finishedAt = this.#ports.now();
     return {
-      ...{ run, startedAt, finishedAt, repositories: scan.repositories, unlinked: this.#unlinked },
+      ...{ run: this.#id, startedAt, finishedAt, repositories: this.#repositories, unlinked: this.#unlinked },
       examined: { objects, bytes },
       kept: { objects: objects - this.#found.objects, bytes: bytes - this.#found.bytes },
       ...{ condemned: this.#condemned, spared: this.#spared, epochs: this.#epochs, failures: this.#failures },
       freed: { ...this.#freed },
       waiting: { ...this.#waiting },
       oldestGarbageSeconds: Math.max(0, (finishedAt - this.#oldest - this.#ports.grace) / 1000),
-      ...(this.#broken === undefined ? {} : { broken: this.#broken.message }),
     };
   }
 

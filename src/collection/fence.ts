@@ -7,6 +7,7 @@ import { RegistryError } from '../oci/errors.ts';
 import type { Incarnation, RepositoryName } from '../oci/names.ts';
 import type { StorageDriver, StoreReader } from '../storage/driver.ts';
 import { logPrefix, slotKey } from '../storage/paths.ts';
+import { paced } from './pace.ts';
 import type { CollectionPorts } from './ports.ts';
 import type { LogHead } from './scan.ts';
 
@@ -54,7 +55,7 @@ export async function fenceLog(
 }
 
 async function foldUntil(repo: RepositoryName, fence: Fence, ports: CollectionPorts): Promise<LogHead> {
-  const { state } = await foldLog(ports.driver, repo, READ_AHEAD);
+  const { state } = await foldLog(paced(ports.driver, ports.breathe), repo, READ_AHEAD);
   const spareIf = (inc: Incarnation): void => {
     if (fence.isCondemned(inc)) fence.spare(inc);
   };

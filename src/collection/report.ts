@@ -26,8 +26,10 @@ const schema = z.object({
   oldestGarbageSeconds: z.number(),
   epochs: z.int(),
   failures: z.int(),
-  /** Why the run ended early: a log that cannot be folded. */
-  broken: z.string().optional(),
+  /** Why the run ended early, such as a log that cannot be folded. */
+  failed: z.string().optional(),
+  /** ULID of the wish of an operator that this run answers. */
+  request: z.string().optional(),
 });
 
 /** What a collection did, for people and gauges. Nothing is decided by it. */

@@ -5,6 +5,7 @@ import type { RepositoryName } from '../oci/names.ts';
 import type { StoreReader } from '../storage/driver.ts';
 import { CATALOG, repositoryOfMarker } from '../storage/paths.ts';
 import { LINKED, LiveSet } from './live-set.ts';
+import { paced } from './pace.ts';
 import type { ScanPorts } from './ports.ts';
 import { forEachTogether } from './together.ts';
 
@@ -39,6 +40,7 @@ export async function scanLogs(
   visit: (repo: RepositoryName, state: RepositoryState) => Promise<void> = async () => {},
 ): Promise<Scan> {
   const startedAt = ports.now();
+  const reader = paced(ports.driver, ports.breathe);
   const live = new LiveSet(ports.openSpill);
   const heads = new Map<RepositoryName, LogHead>();
   let repositories = 0;
@@ -46,7 +48,7 @@ export async function scanLogs(
     await forEachTogether(markedRepositories(ports.driver), TOGETHER, async (repo) => {
       signal.throwIfAborted();
       repositories++;
-      const state = ports.resident(repo) ?? (await foldLog(ports.driver, repo)).state;
+      const state = ports.resident(repo) ?? (await foldLog(reader, repo)).state;
       // Before the state is read: it may move meanwhile, and what moves it lies behind this slot.
       if (heads.size < HEADS_KEPT) heads.set(repo, { seq: state.seq, hash: state.hash });
       await remember(state, live, ports.breathe);

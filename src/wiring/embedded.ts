@@ -1,3 +1,4 @@
+import type { CollectionProgress } from '../collection/collect.ts';
 import { handleWith, type JobPorts } from '../jobs/handlers.ts';
 import { InProcessQueue } from '../jobs/in-process.ts';
 import { type JobRun, POLICIES, type RunJob } from '../jobs/queue.ts';
@@ -11,6 +12,7 @@ import type { SessionStore } from '../registry/sessions.ts';
 import type { Logs } from '../telemetry/log.ts';
 import type { Telemetry } from '../telemetry/metrics.ts';
 import { repeat, sleep } from './basics.ts';
+import { observeCollections, summaryOf, wireCollection } from './collection.ts';
 import type { Shape, ShapePorts } from './node-ports.ts';
 
 /** How long jobs that were told to stop may take. */
@@ -42,14 +44,35 @@ export async function wireEmbedded(ports: ShapePorts): Promise<Shape> {
     },
   });
   const sessions = openSessions(ports);
+  let progress: CollectionProgress | undefined;
+  const collectNow = wireCollection({
+    ...{ config, opened, newId, reach, node, projection, serves: true },
+    resident: (repo) => projection.kept(repo),
+    onReport: (report) => logs.logger.info(summaryOf(report), 'garbage was collected'),
+    onProgress: (now) => {
+      progress = now;
+    },
+  });
+  const collect: JobPorts['collect'] = async (request, signal) => {
+    try {
+      await collectNow(request, signal);
+    } finally {
+      progress = undefined;
+    }
+  };
   const handled: JobPorts = {
     ...{ driver, sessions, now: Date.now, uploadExpiry: config.uploadExpiry },
     fold: (repo) => projection.resident(repo),
     reapMultiparts: opened.reapMultiparts,
+    collect,
     enqueue: (job, options) => jobs.enqueue(job, options),
   };
   handle = handleWith(handled);
   await jobs.schedule('expire-uploads', SCHEDULES['expire-uploads']);
+  await jobs.schedule('collect', config.gcInterval);
+  observeCollections(telemetry, opened, (error) =>
+    logs.logger.warn({ err: error }, 'the last collection could not be read'),
+  );
   if (opened.reapMultiparts !== undefined) await jobs.schedule('reap-multiparts', SCHEDULES['reap-multiparts']);
   telemetry.jobs.observe({
     counts: () => jobs.counts(),
@@ -57,6 +80,7 @@ export async function wireEmbedded(ports: ShapePorts): Promise<Shape> {
   });
   return {
     ...{ projection, sessions, jobs },
+    collectionProgress: () => progress,
     viewBytes: () => projection.weight,
     viewRepositories: () => projection.size,
     close: () => jobs.close(),
