@@ -1,4 +1,8 @@
+import { accept, type Decision, refuse } from '../journal/command.ts';
+import type { RepositoryFacts } from '../journal/state.ts';
 import { RegistryError } from '../oci/errors.ts';
+import type { RepositoryName } from '../oci/names.ts';
+import { nameUnknown } from './existence.ts';
 import type { RegistryPorts } from './ports.ts';
 
 /**
@@ -9,4 +13,19 @@ import type { RegistryPorts } from './ports.ts';
  */
 export function requireDeletes({ deletes }: Pick<RegistryPorts, 'deletes'>): void {
   if (!deletes) throw new RegistryError('delete-disabled', 'deleting is disabled here (DELETE_ENABLED)');
+}
+
+/**
+ * Deletes a repository with everything in it: the operator's command, which no client has.
+ * @param actor for the log
+ * @throws RegistryError `name-unknown`
+ */
+export function deleteRepository(
+  repo: RepositoryName,
+  actor: string,
+  { projection }: Pick<RegistryPorts, 'projection'>,
+): Promise<void> {
+  const decide = (facts: RepositoryFacts): Decision<void> =>
+    facts.exists ? accept(undefined, { type: 'repo.deleted', actor }) : refuse(nameUnknown(repo));
+  return projection.submit(repo, { decide });
 }

@@ -46,7 +46,6 @@ export async function wireCluster(ports: ShapePorts, address: RedisAddress): Pro
   });
   return {
     ...{ projection, jobs },
-    collectionProgress: () => undefined,
     sessions: openSharedSessions(config, redis, opened, newId, logs),
     viewBytes: () => fold.weight,
     viewRepositories: () => fold.size,

@@ -1,10 +1,14 @@
+import { join } from 'node:path';
 import type { CollectionProgress } from '../collection/collect.ts';
+import { CONTROL_SOCKET, OPERATOR } from '../control/protocol.ts';
+import { type ControlPorts, serveControl } from '../control/server.ts';
 import { handleWith, type JobPorts } from '../jobs/handlers.ts';
 import { InProcessQueue } from '../jobs/in-process.ts';
 import { type JobRun, POLICIES, type RunJob } from '../jobs/queue.ts';
 import { SCHEDULES } from '../jobs/schedules.ts';
 import { isSnapshotDue } from '../jobs/snapshot.ts';
 import { MemoryProjection } from '../projection/memory.ts';
+import { deleteRepository } from '../registry/deletion.ts';
 import { FileSessions } from '../registry/file-sessions.ts';
 import { LogSessions } from '../registry/log-sessions.ts';
 import { SessionIds } from '../registry/session-ids.ts';
@@ -78,13 +82,34 @@ export async function wireEmbedded(ports: ShapePorts): Promise<Shape> {
     counts: () => jobs.counts(),
     failed: (error) => logs.logger.warn({ err: error }, 'the background jobs could not be counted'),
   });
+  const control = opened.isLocked
+    ? openControl(ports, {
+        collect: (request) => jobs.enqueue({ kind: 'collect', request }),
+        progress: () => progress,
+        deleteRepository: (repo) => deleteRepository(repo, OPERATOR, { projection }),
+        failed: (error) => logs.logger.error({ err: error }, "an operator's command failed"),
+      })
+    : undefined;
   return {
     ...{ projection, sessions, jobs },
-    collectionProgress: () => progress,
     viewBytes: () => projection.weight,
     viewRepositories: () => projection.size,
-    close: () => jobs.close(),
+    close: async () => {
+      await control?.stop();
+      await jobs.close();
+    },
   };
+}
+
+/** Without it the server serves all the same; only the commands that change something must wait until it is stopped. */
+function openControl({ opened, logs }: ShapePorts, ports: ControlPorts): ReturnType<typeof serveControl> | undefined {
+  try {
+    return serveControl(join(opened.place, CONTROL_SOCKET), ports);
+  } catch (error) {
+    const message = 'no socket could be opened in the data folder: `marina gc` and `marina rm` cannot ask this server';
+    logs.logger.warn({ err: error }, message);
+    return undefined;
+  }
 }
 
 function openSessions({ config, logs, opened, newId }: ShapePorts): SessionStore {

@@ -1,4 +1,3 @@
-import type { CollectionProgress } from '../collection/collect.ts';
 import type { Config } from '../config.ts';
 import type { JobQueue } from '../jobs/queue.ts';
 import type { Incarnation } from '../oci/names.ts';
@@ -26,8 +25,6 @@ export interface Shape {
   readonly projection: Projection;
   readonly sessions: SessionStore;
   readonly jobs: JobQueue;
-  /** How far the collection is that runs in this process. */
-  readonly collectionProgress: () => CollectionProgress | undefined;
   /** For the gauges. */
   readonly viewBytes: () => number;
   readonly viewRepositories: () => number;
