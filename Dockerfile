@@ -21,8 +21,9 @@ WORKDIR /app
 RUN mkdir /data && chown 1000:1000 /data
 COPY --from=dependencies /app/node_modules node_modules
 COPY package.json bunfig.toml ./
-COPY scripts/container/health.ts scripts/container/
+COPY scripts/container/health.ts scripts/container/make-bucket.ts scripts/container/
 COPY src src
+COPY workers workers
 ENV STORAGE_PATH=/data
 VOLUME /data
 EXPOSE 5000
@@ -31,4 +32,5 @@ USER 1000:1000
 HEALTHCHECK --interval=10s --timeout=5s --start-period=10s CMD ["bun", "/app/scripts/container/health.ts"]
 # Bun itself is process 1 and gets SIGTERM, on which the server drains.
 ENTRYPOINT ["bun"]
+# A worker of a cluster: workers/all.ts
 CMD ["src/main.ts"]

@@ -1,6 +1,6 @@
 import { hostname } from 'node:os';
 import { openAccess } from './access/access.ts';
-import type { Config } from './config.ts';
+import { type Config, ConfigError } from './config.ts';
 import { Proxies } from './http/forwarded.ts';
 import { createServer } from './http/server.ts';
 import { Runner } from './jobs/runner.ts';
@@ -37,6 +37,9 @@ export interface Node {
 /** Puts a node together: embedded, or one of a cluster where REDIS_URL is set. */
 export async function wire(config: Config, logs: Logs, version: string): Promise<Node> {
   const { logger } = logs;
+  if (config.s3Redirect && config.storageDriver !== 's3') {
+    throw new ConfigError('S3_REDIRECT=true cannot be used: it needs STORAGE_DRIVER=s3');
+  }
   const newId = idFactory();
   const telemetry = new Telemetry();
   const reach = reachOf(config.crashPoint);
@@ -75,6 +78,7 @@ export async function wire(config: Config, logs: Logs, version: string): Promise
       manifestDeadline: MANIFEST_DEADLINE_MS,
       chunkMinLength: CHUNK_MIN_LENGTH,
       publicUrl: config.publicUrl,
+      redirectBlobs: config.s3Redirect,
     },
     proxies: new Proxies(config.trustProxy),
     access: logs.access,

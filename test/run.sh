@@ -29,7 +29,8 @@ trap 'exit 143' TERM
 
 if [[ $# -eq 0 ]]; then
   # Before the first test, so that no test's deadline has to hold a download. A test may use only what is named here.
-  scripts/tools/ensure.sh conformance skopeo podman buildah runc oras crane regctl docker dockerd strace ip redis-server >/dev/null
+  scripts/tools/ensure.sh conformance skopeo podman buildah runc oras crane regctl docker dockerd strace ip redis-server redis-sentinel haproxy minio versitygw \
+    >/dev/null
   set -- ./src ./test ./workers ./scripts
 fi
 
@@ -49,7 +50,7 @@ wait "$tests" || status=$?
 wait "$tail"
 
 # The last "  12 pass" line of each kind: Bun writes its summary at the very end.
-plain=$(sed 's/\x1b\[[0-9;]*m//g' "$log")
+plain=$(tr -d '\000' <"$log" | sed 's/\x1b\[[0-9;]*m//g')
 count() {
   local line
   line=$(grep -E "^ *[0-9]+ $1\$" <<<"$plain" | tail -n 1) || true

@@ -1,5 +1,7 @@
 // The works of the cluster: what is measured of the embedded shape too, with the bars that a cluster has to reach.
 import type { Work } from '../work.ts';
+import { curveWorks } from './cluster-curves.ts';
+import { limitWorks } from './cluster-limits.ts';
 import { CLUSTER } from './cluster-servers.ts';
 import { CLIENTS, push } from './push.ts';
 import { small } from './small.ts';
@@ -24,4 +26,6 @@ export const clusterWorks: Work[] = [
   pull('pull-one', { parallel: 1, times: 3 }, 'one', 1, CLUSTER),
   tags(10_000, false, TAGS, CLUSTER),
   tags(100_000, true, TAGS, CLUSTER),
+  ...limitWorks,
+  ...curveWorks,
 ];

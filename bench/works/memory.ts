@@ -22,7 +22,7 @@ const CONNECTIONS = 32;
 /** After the requests, so that the collector has come to rest. */
 const REST_SAMPLES = 30;
 
-class Sampler {
+export class Sampler {
   readonly samples: Resident[] = [];
   readonly #timer: ReturnType<typeof setInterval>;
 

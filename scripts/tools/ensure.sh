@@ -13,7 +13,7 @@ builds=()
 for tool in "$@"; do
   tools_find "$tool"
   if ! tools_path "$tool" >/dev/null; then
-    if [[ $kind == go ]]; then builds+=("$tool"); else packages+=("$source"); fi
+    if [[ $kind == go* ]]; then builds+=("$tool"); else packages+=("$source"); fi
   fi
 done
 

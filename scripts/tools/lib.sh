@@ -6,6 +6,7 @@
 tools_cache=${XDG_CACHE_HOME:-$HOME/.cache}/marina-tools
 
 # name | go  | package to build                                             | version
+# name | gomod | the same, of a module whose go.mod forbids `go install`     | version
 # name | deb | package that holds it                                        | where the package puts it
 tools_table='
 conformance | go  | github.com/opencontainers/distribution-spec/conformance | v0.0.0-20260831232431-97274622c111
@@ -15,6 +16,7 @@ crane       | go  | github.com/google/go-containerregistry/cmd/crane        | v0
 regctl      | go  | github.com/regclient/regclient/cmd/regctl               | v0.11.7
 minio       | go  | github.com/minio/minio                                  | v0.0.0-20260212201848-7aac2a2c5b7c
 versitygw   | go  | github.com/versity/versitygw/cmd/versitygw              | v1.8.0
+docker-compose | gomod | github.com/docker/compose/v2/cmd                 | v2.40.3
 skopeo      | deb | skopeo                                                  | /usr/bin/skopeo
 podman      | deb | podman                                                  | /usr/bin/podman
 buildah     | deb | buildah                                                 | /usr/bin/buildah
@@ -59,12 +61,28 @@ tools_find() {
 tools_path() {
   local kind source place
   tools_find "$1"
-  if [[ $kind == go ]]; then
+  if [[ $kind == go* ]]; then
     place=$tools_cache/$1@$place/$1
   elif [[ ! -x $place ]]; then
     place=$(command -v "$1") || return 1
   fi
   [[ -x $place ]] && echo "$place"
+}
+
+# The ways to build $source at version $place as $temporary/$tool; called by tools_build.
+tools_compile_go() {
+  GOBIN=$temporary CGO_ENABLED=0 go install "$source@$place"
+}
+
+# A module with the same requirements, replacements and exclusions, of which the wanted one is a dependency.
+tools_compile_gomod() {
+  local module=${source%/*} wrapper=$temporary/module folder
+  folder=$(go mod download -json "$module@$place" | sed -n 's/^\t"Dir": "\(.*\)",$/\1/p') && [[ -n $folder ]] || return
+  mkdir -p "$wrapper" && cp "$folder"/go.{mod,sum} "$wrapper/" && chmod u+w "$wrapper"/* &&
+    (cd "$wrapper" && go mod edit -module=marina-tools/"$tool" -require="$module@$place" &&
+      GOFLAGS=-mod=mod CGO_ENABLED=0 go build -trimpath -ldflags "-s -w -X $module/internal.Version=$place" \
+        -o "$temporary/$tool" "$source") || return
+  rm -r "$wrapper"
 }
 
 # Builds in a folder of its own and renames it into place: an interrupted build leaves nothing that looks whole, and of
@@ -79,7 +97,7 @@ tools_build() {
   tools_leftovers+=("$temporary")
   echo "marina tools: building $tool $place (once)" >&2
   for attempt in 1 2 3; do
-    if GOBIN=$temporary CGO_ENABLED=0 go install "$source@$place" >"$temporary/log" 2>&1; then
+    if "tools_compile_$kind" >"$temporary/log" 2>&1; then
       rm "$temporary/log"
       chmod 755 "$temporary"
       mv -T "$temporary" "$target" 2>/dev/null || true

@@ -19,6 +19,8 @@ export interface HttpLimits {
   readonly chunkMinLength: number;
   /** Scheme and host that Locations begin with, whatever proxies say; empty: relative ones, unless a trusted proxy says otherwise. */
   readonly publicUrl: string;
+  /** Whether GET of a blob leads clients straight to the store. */
+  readonly redirectBlobs: boolean;
 }
 
 /** One request on its way through: handlers add what the log line should say. */

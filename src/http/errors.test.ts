@@ -1,6 +1,6 @@
 import { describe, expect, test } from 'bun:test';
 import fc from 'fast-check';
-import { type ErrorKind, RegistryError } from '../oci/errors.ts';
+import { type ErrorKind, RegistryError, Unanswered } from '../oci/errors.ts';
 import { renderError } from './errors.ts';
 
 /** The spec's table of error codes. */
@@ -60,6 +60,15 @@ describe('errors', () => {
     expect(body).toEqual({ errors: [{ code: expect.stringMatching(/^[A-Z_]+$/), message: 'what to do' }] });
     if (response.status < 500) expect(SPEC_CODES.filter((code) => text.includes(`"code":"${code}"`))).toHaveLength(1);
     expect(response.headers.has('retry-after')).toBe(kind === 'unavailable' || kind === 'storage-full');
+  });
+
+  test('say "try again" where storage gave no answer, and nothing of its inside', async () => {
+    const response = renderError(new Unanswered('/secret/path'), false);
+    expect(response.status).toBe(503);
+    expect(response.headers.has('retry-after')).toBe(true);
+    expect(await response.text()).toBe(
+      '{"errors":[{"code":"UNAVAILABLE","message":"the storage of the registry does not answer now: try again"}]}',
+    );
   });
 
   test('carry the facts that a client can act on, but never the cause', async () => {

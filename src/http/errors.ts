@@ -1,4 +1,4 @@
-import { type ErrorKind, RegistryError } from '../oci/errors.ts';
+import { type ErrorKind, RegistryError, Unanswered } from '../oci/errors.ts';
 
 /** The codes of the spec's table, and two of our own for answers that are not the client's fault. */
 type Code =
@@ -59,11 +59,9 @@ const RETRY_AFTER = '5';
  * the client learns nothing of it.
  */
 export function renderError(error: unknown, head: boolean): Response {
-  const known =
-    error instanceof RegistryError
-      ? error
-      : new RegistryError('unavailable', 'the registry failed to answer: try again');
-  const [status, code] = error instanceof RegistryError ? TABLE[known.kind] : ([500, 'UNKNOWN'] as const);
+  const isKnown = error instanceof RegistryError || error instanceof Unanswered;
+  const known = error instanceof RegistryError ? error : new RegistryError('unavailable', messageOf(error));
+  const [status, code] = isKnown ? TABLE[known.kind] : ([500, 'UNKNOWN'] as const);
   const detail = known.detail === undefined ? {} : { detail: known.detail };
   const body = new TextEncoder().encode(JSON.stringify({ errors: [{ code, message: known.message, ...detail }] }));
   const headers: Record<string, string> = {
@@ -78,6 +76,12 @@ export function renderError(error: unknown, head: boolean): Response {
   const size = known.kind === 'range-unsatisfiable' ? known.detail?.size : undefined;
   if (size !== undefined) headers['Content-Range'] = `bytes */${size}`;
   return new Response(head ? null : body, { status, headers });
+}
+
+function messageOf(error: unknown): string {
+  return error instanceof Unanswered
+    ? 'the storage of the registry does not answer now: try again'
+    : 'the registry failed to answer: try again';
 }
 
 function allowed({ detail }: RegistryError): string {

@@ -1,5 +1,5 @@
 import { type Actor, anonymous } from '../access/access.ts';
-import { RegistryError } from '../oci/errors.ts';
+import { RegistryError, Unanswered } from '../oci/errors.ts';
 import type { AccessEntry, Logger } from '../telemetry/log.ts';
 import type { Telemetry } from '../telemetry/metrics.ts';
 import { type Address, addressOf, unknownAddress } from './address.ts';
@@ -145,8 +145,13 @@ export function failed(
 ): Response {
   const response = renderError(error, about.head);
   if (response.status >= 500) {
-    telemetry.storageFailed(error instanceof RegistryError ? error.kind : 'unexpected');
+    telemetry.storageFailed(whatFailed(error));
     logger.error({ requestId: about.requestId, method: about.method, err: error }, 'a request failed');
   }
   return response;
+}
+
+function whatFailed(error: unknown): string {
+  if (error instanceof Unanswered) return 'unanswered';
+  return error instanceof RegistryError ? error.kind : 'unexpected';
 }

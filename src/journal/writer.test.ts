@@ -35,6 +35,22 @@ describe('group commit', () => {
     expect(await tagsSetIn(driver)).toEqual(names(200));
   });
 
+  test('a command that is refused for what another of its batch does hears of it when the batch is written', async () => {
+    const driver = new MemoryDriver();
+    const { writer } = openWriter(driver, new TestClock());
+    const once: Command<void> = {
+      needs: { tags: ['a' as Tag] },
+      decide: (facts) =>
+        facts.tag('a' as Tag) === undefined
+          ? accept(undefined, { type: 'tag.set', tag: 'a' as Tag, digest })
+          : refuse(refused),
+    };
+    const first = writer.submit(once);
+    const tags = writer.submit(once).catch(() => tagsSetIn(driver));
+    expect<unknown>(await tags).toEqual(['a']);
+    await first;
+  });
+
   test('a batch has at most 256 events, of however many commands they come', async () => {
     for (const each of [1, 3]) {
       const driver = new MemoryDriver();

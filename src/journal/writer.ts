@@ -58,7 +58,8 @@ interface Waiting {
 
 interface Decided {
   readonly waiting: Waiting;
-  readonly result: unknown;
+  /** Tells the command's sender what it came to. */
+  readonly settle: () => void;
 }
 
 /** The one writer of a repository's log in this process: commands that wait together are written as one slot. */
@@ -121,7 +122,7 @@ export class LogWriter {
     // What did not fit goes first the next time.
     this.#queue = [...left, ...this.#queue];
     if (events.length === 0) {
-      for (const { waiting, result } of decided) waiting.resolve(result);
+      for (const { settle } of decided) settle();
       return;
     }
     const batch: Batch = {
@@ -150,7 +151,7 @@ export class LogWriter {
         await this.#view.apply(batch, hashSlot(bytes), bytes.length);
         this.#ports.onAppend(events.length, this.#repo, batch.seq);
         this.#ports.reach('append.before-acknowledge');
-        for (const { waiting, result } of decided) waiting.resolve(result);
+        for (const { settle } of decided) settle();
         return;
       }
       await this.#untilAnswered(deadline, () => this.#view.catchUp());
@@ -190,7 +191,10 @@ export class LogWriter {
         continue;
       }
       if (decision.kind === 'refused') {
-        waiting.reject(decision.error);
+        const { error } = decision;
+        // Events that are not written yet may be the reason: until they are, nobody is told of them.
+        if (events.length === 0) waiting.reject(error);
+        else decided.push({ waiting, settle: () => waiting.reject(error) });
         continue;
       }
       // One command is never split; it alone may be larger.
@@ -203,7 +207,8 @@ export class LogWriter {
         events.push(event);
       }
       bytes += size;
-      decided.push({ waiting, result: decision.result });
+      const { result } = decision;
+      decided.push({ waiting, settle: () => waiting.resolve(result) });
     }
     return { decided, events, left: [] };
   }

@@ -51,6 +51,14 @@ export class RegistryError extends Error {
   }
 }
 
+/**
+ * A store gave no answer in time: what it was asked for may or may not have happened. No refusal, so that whoever can asks again;
+ * a client to whom it comes is told to do so.
+ */
+export class Unanswered extends Error {
+  override readonly name: string = 'Unanswered';
+}
+
 /** For the `default` of a switch over a discriminated union: does not compile while a case is missing. */
 export function unreachable(value: never): never {
   throw new Error(`unreachable: ${JSON.stringify(value)}`);

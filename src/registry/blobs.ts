@@ -77,6 +77,18 @@ export class Blobs {
     });
   }
 
+  /**
+   * As `stat`, with an address in the store where whoever has it may GET the bytes for `expires` milliseconds. That they are
+   * there is not looked at: the store answers for it.
+   * @throws also RegistryError `unavailable` where the store has no such addresses
+   */
+  async address(repo: RepositoryName, digest: Digest, expires: number): Promise<string> {
+    const { inc } = await this.stat(repo, digest);
+    const { driver } = this.#ports;
+    if (driver.presign === undefined) throw new RegistryError('unavailable', 'clients cannot reach the store');
+    return await driver.presign(dataKey(inc), { expires, headers: { contentType: 'application/octet-stream' } });
+  }
+
   async #large(digest: Digest, size: number, inc: Incarnation): Promise<OpenBlob> {
     const object = await this.#ports.driver.open(dataKey(inc));
     if (object === undefined || object.size !== size) throw damaged(digest);

@@ -100,7 +100,7 @@ export class Uploads {
     } catch (error) {
       // Nobody was told of this session, so nobody can go on with it.
       await this.cancel(id, pusher).catch(ignoreEnded);
-      throw error;
+      throw isEnded(error) ? unavailable(error) : error;
     }
   }
 
@@ -198,12 +198,16 @@ export class Uploads {
   }
 }
 
-/** Ends a session whose blob is linked: that another request holds it by now takes nothing from that. */
+/**
+ * Ends a session whose blob is linked: that another request holds it by now, or that it was lost with Redis meanwhile, takes
+ * nothing from that.
+ */
 async function endLinked(hold: UploadHold): Promise<void> {
   try {
     await hold.end();
   } catch (error) {
-    if (!(error instanceof RegistryError && error.kind === 'upload-busy')) throw error;
+    const isOver = error instanceof RegistryError && ['upload-busy', 'upload-unknown'].includes(error.kind);
+    if (!isOver) throw error;
   }
 }
 
@@ -241,5 +245,14 @@ function uploadUnknown(): RegistryError {
 
 /** An upload that is wrong may have ended with its request. */
 function ignoreEnded(error: unknown): void {
-  if (!(error instanceof RegistryError && error.kind === 'upload-unknown')) throw error;
+  if (!isEnded(error)) throw error;
+}
+
+function isEnded(error: unknown): boolean {
+  return error instanceof RegistryError && error.kind === 'upload-unknown';
+}
+
+/** The client named no upload that could be unknown: its request has to be sent again. */
+function unavailable(cause: unknown): RegistryError {
+  return new RegistryError('unavailable', 'the upload was lost on its way: try again', undefined, cause);
 }

@@ -63,19 +63,26 @@ export class RedisSessions implements SessionStore {
   }
 
   async load(id: UploadId, owner: SessionOwner): Promise<Session | undefined> {
-    const unwritten = await this.#unwritten(id, owner);
-    if (unwritten === undefined) return undefined;
     const stored = await this.#table.load(id, nameOf(owner));
-    return stored && (stored.session ?? unwritten);
+    // Asked afterwards: what Redis lost until then is not taken for a session without bytes.
+    const unwritten = await this.#unwritten(id, owner);
+    return unwritten && stored && (stored.session ?? unwritten);
   }
 
   async lease(id: UploadId, owner: SessionOwner): Promise<SessionLease | 'unknown' | 'busy'> {
-    const unwritten = await this.#unwritten(id, owner);
-    if (unwritten === undefined) return 'unknown';
+    // Strangers leave nothing in Redis.
+    const isPlausible = this.#ids !== undefined && this.#read(this.#ids.ids, id, owner) !== undefined;
+    if (!isPlausible && (await this.#unwritten(id, owner)) === undefined) return 'unknown';
     const { now, newToken, repeat, failed } = this.#ports;
     const claim = new RedisClaim(id, newToken(), this.#table, this.#ports);
     const answer = await this.#table.lease(id, nameOf(owner), { ...claim.terms(), now: now() });
     if (answer.kind !== 'granted') return answer.kind;
+    // Asked under the claim: what Redis lost until then is not taken for a session without bytes.
+    const unwritten = await this.#unwritten(id, owner);
+    if (unwritten === undefined) {
+      await claim.release();
+      return 'unknown';
+    }
     const session = answer.session ?? unwritten;
     claim.staged = session.inc !== undefined;
     return new RenewedLease(session, answer.takenOver, claim, { repeat, failed, renewal: RENEWAL_MS });
@@ -120,8 +127,12 @@ export class RedisSessions implements SessionStore {
   }
 
   /** What the id says by itself; undefined for strangers, once the session is too old, and when its Redis lost it. */
-  async #unwritten(id: UploadId, { repo, actor }: SessionOwner): Promise<Session | undefined> {
-    const claims = (await this.#currentIds()).read(id, { repo, actor });
+  async #unwritten(id: UploadId, owner: SessionOwner): Promise<Session | undefined> {
+    return this.#read(await this.#currentIds(), id, owner);
+  }
+
+  #read(ids: SessionIds, id: UploadId, { repo, actor }: SessionOwner): Session | undefined {
+    const claims = ids.read(id, { repo, actor });
     if (claims === undefined || this.#ports.now() - claims.createdAt > this.#ports.expiry) return undefined;
     return { id, repo, actor, ...claims, offset: 0 };
   }

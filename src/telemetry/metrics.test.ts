@@ -140,7 +140,7 @@ describe('metrics', () => {
 
   test('that are looked at are those of the moment', async () => {
     const telemetry = new Telemetry();
-    let uploads = 1;
+    let uploads: number | undefined = 1;
     telemetry.observe({
       uploadsOpen: () => uploads,
       viewBytes: () => 2,
@@ -152,6 +152,8 @@ describe('metrics', () => {
     expect(await value('marina_uploads_open')).toBe(1);
     uploads = 7;
     expect(await value('marina_uploads_open')).toBe(7);
+    uploads = undefined;
+    expect(await value('marina_uploads_open')).toBeUndefined();
     expect(await value('marina_view_bytes')).toBe(2);
     expect(await value('marina_view_repositories')).toBe(3);
     expect(await value('marina_content_cache_bytes')).toBe(4);

@@ -85,7 +85,7 @@ export class Telemetry {
       registers: [this.#metrics],
       collect() {
         const current = value();
-        if (current === undefined) this.reset();
+        if (current === undefined) this.remove();
         else this.set(current);
       },
     });

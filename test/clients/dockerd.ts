@@ -1,6 +1,7 @@
 // A Docker daemon of the tests' own, with its socket and data in a temporary folder.
 import { closeSync, openSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
+import type { Network } from '../container/network.ts';
 import { attempt, run, tools } from '../support/command.ts';
 import { removeFolder, temporaryFolder } from '../support/server.ts';
 
@@ -10,10 +11,19 @@ const STOP_WITHIN_MS = 30_000;
 export interface Docker {
   /** Runs the docker command against this daemon and gives its output. */
   command(...rest: string[]): Promise<string>;
+  /** What makes another program, such as docker compose, talk to this daemon. */
+  readonly env: Readonly<Record<string, string>>;
   stop(): Promise<void>;
 }
 
-export async function startDocker(): Promise<Docker> {
+export interface DockerOptions {
+  /** Images and containers stay there for the next daemon; without it they go with this one. */
+  readonly dataRoot?: string;
+  /** Its containers get networks within this one. Without it they get none. */
+  readonly network?: Network;
+}
+
+export async function startDocker({ dataRoot, network }: DockerOptions = {}): Promise<Docker> {
   const [docker, dockerd] = await tools('docker', 'dockerd');
   if (process.getuid?.() !== 0) throw new Error('dockerd needs root');
   const folder = temporaryFolder('docker');
@@ -25,17 +35,16 @@ export async function startDocker(): Promise<Docker> {
   const daemon = Bun.spawn(
     [
       // What the daemon mounts below its folder goes away with it, however it ends.
-      ...['unshare', '--mount', dockerd],
+      ...[...(network?.enter ?? []), 'unshare', '--mount', dockerd],
       `--host=${socket}`,
       // The machine's own settings and network are left alone: no bridge, no firewall rules, no file outside the folder.
       `--config-file=${configuration}`,
-      `--data-root=${join(folder, 'data')}`,
+      `--data-root=${dataRoot ?? join(folder, 'data')}`,
       `--exec-root=${join(folder, 'exec')}`,
       `--pidfile=${join(folder, 'pid')}`,
-      '--storage-driver=vfs',
-      '--bridge=none',
-      '--iptables=false',
-      '--ip6tables=false',
+      // The simple one works everywhere; where much is kept, the daemon takes the best that works here.
+      ...(dataRoot === undefined ? ['--storage-driver=vfs'] : []),
+      ...(network === undefined ? ['--bridge=none', '--iptables=false', '--ip6tables=false'] : []),
     ],
     { stdin: 'ignore', stdout: log, stderr: log },
   );
@@ -61,5 +70,5 @@ export async function startDocker(): Promise<Docker> {
     }
     await Bun.sleep(100);
   }
-  return { command: (...rest) => run([docker, ...rest], options), stop };
+  return { command: (...rest) => run([docker, ...rest], options), env: options.env, stop };
 }

@@ -231,3 +231,35 @@ for (const [driverName, openDriver] of DRIVERS) {
     });
   }
 }
+
+test('a closing request whose session is lost with Redis meanwhile is acknowledged: its blob is linked', async () => {
+  const cluster = await openCluster(new MemoryDriver(), (where) => redisSessions(server, where));
+  const { uploads } = (cluster.nodes[0] as OpenRegistry).registry;
+  const bytes = new Uint8Array(randomBytes(1000));
+  async function* source(): AsyncIterable<Uint8Array> {
+    yield bytes.slice();
+    await server.cli('FLUSHALL');
+  }
+  const { id } = await uploads.start(pusher, 'sha256');
+  const digest = digestOf('sha256', bytes);
+  expect(await outcomeOf(uploads.close(id, pusher, digest, new UploadBody(source(), bytes.length), undefined))).toBe(
+    'done',
+  );
+  expect(Buffer.compare(await readBack(cluster, digest), bytes)).toBe(0);
+  expect(await outcomeOf(uploads.status(id, pusher))).toBe('upload-unknown');
+  await cluster.shared.close();
+});
+
+test('a blob in one request whose session is lost with Redis meanwhile is to be sent again', async () => {
+  const cluster = await openCluster(new MemoryDriver(), (where) => redisSessions(server, where));
+  const { uploads } = (cluster.nodes[0] as OpenRegistry).registry;
+  const bytes = new Uint8Array(randomBytes(1000));
+  async function* source(): AsyncIterable<Uint8Array> {
+    yield bytes.slice();
+    await server.cli('FLUSHALL');
+  }
+  // Of unknown length it is staged under a session of its own.
+  const pushed = uploads.monolithic(pusher, digestOf('sha256', bytes), new UploadBody(source(), undefined));
+  expect(await outcomeOf(pushed)).toBe('unavailable');
+  await cluster.shared.close();
+});

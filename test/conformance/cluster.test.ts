@@ -2,6 +2,7 @@
 import { afterAll, beforeAll, expect, test } from 'bun:test';
 import { type Cluster, startCluster, stopClusters } from '../support/cluster.ts';
 import { TOOLS_WITHIN_MS, tools } from '../support/command.ts';
+import { startServer } from '../support/server.ts';
 import { CONFORMANCE_WITHIN_MS, expectConformance } from './results.ts';
 
 let cluster: Cluster;
@@ -18,6 +19,16 @@ test(
     await expectConformance(cluster.host);
     // Without sticky sessions each node had its share.
     for (const node of cluster.nodes) expect(node.logs().match(/"method":"PATCH"/g)?.length).toBeGreaterThan(5);
+  },
+  CONFORMANCE_WITHIN_MS,
+);
+
+test(
+  'passes it on one process with its data in a bucket, too',
+  async () => {
+    const { REDIS_URL: _, ...settings } = cluster.env;
+    const node = await startServer({ ...settings, S3_PREFIX: 'alone' });
+    await expectConformance(node.host);
   },
   CONFORMANCE_WITHIN_MS,
 );

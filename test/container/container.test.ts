@@ -130,13 +130,16 @@ test('the image has what the README says of it, and runs the Bun that everything
 test('what only development needs is not in the image', async () => {
   const root = (await run([...podman, 'image', 'mount', 'marina'])).trim();
   const app = join(root, 'app');
-  expect(readdirSync(app).sort()).toEqual(['bunfig.toml', 'node_modules', 'package.json', 'scripts', 'src']);
+  expect(readdirSync(app).sort()).toEqual(['bunfig.toml', 'node_modules', 'package.json', 'scripts', 'src', 'workers']);
   expect(readdirSync(app, { recursive: true })).not.toContainEqual(expect.stringMatching(/^src\/.*\.test\.ts$/));
   const modules = readdirSync(join(app, 'node_modules'));
-  const needed = Object.keys(packageJson.dependencies).filter((name) => name !== 'bun');
+  const folderOf = (name: string): string => name.split('/')[0] ?? name;
+  const needed = Object.keys(packageJson.dependencies)
+    .filter((name) => name !== 'bun')
+    .map(folderOf);
   expect(modules).toEqual(expect.arrayContaining(needed));
   for (const name of ['.bin', 'bun', '@oven', ...Object.keys(packageJson.devDependencies)]) {
-    expect(modules).not.toContain(name.split('/')[0]);
+    expect(modules).not.toContain(folderOf(name));
   }
   await run([...podman, 'image', 'unmount', 'marina']);
 }, 60_000);
@@ -163,7 +166,7 @@ test('a container takes a push, survives SIGTERM and a second run, and gives the
   expect((await stopContainer('second')).code).toBe(0);
 }, 120_000);
 
-test('an upload that SIGTERM meets is finished, with a new named volume and as little else as compose.yaml allows', async () => {
+test('an upload that SIGTERM meets is finished, with a new named volume and as little else as compose.embedded.yaml allows', async () => {
   const hardened = ['--read-only', '--cap-drop=all', '--security-opt=no-new-privileges'];
   await startContainer('drained', '-v', 'marina-data:/data', ...hardened);
   const script = join(import.meta.dir, 'slow-upload.ts');

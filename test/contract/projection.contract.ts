@@ -113,6 +113,14 @@ export function projectionContract(name: string, open: (clock: TestClock) => Pro
     const [digest] = FEW.manifests as [Digest];
     const tagged = (tag: string): JournalEvent => ({ type: 'tag.set', tag: tag as Tag, digest });
 
+    test('a repository that one batch deletes and brings back exists', async () => {
+      await current.projection.submit(repo, { decide: () => accept(undefined, tagged('a')) });
+      const again = accept(undefined, { type: 'repo.deleted' }, tagged('b'));
+      await current.projection.submit(repo, { decide: () => again });
+      const tags = { items: ['b' as Tag], more: false };
+      expect(await current.projection.tags(repo, undefined, 10)).toEqual({ kind: 'known', value: tags });
+    });
+
     test('gives the answers of the model after any commands, page by page, and so does one that begins anew', async () => {
       await fc.assert(
         fc.asyncProperty(steps, async (some) => {

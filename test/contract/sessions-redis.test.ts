@@ -1,9 +1,10 @@
 import { afterAll, beforeAll, describe, expect, test } from 'bun:test';
-import { LEASE_MS } from '../../src/sessions/redis-sessions.ts';
+import { LEASE_MS, RedisSessions } from '../../src/sessions/redis-sessions.ts';
 import { MemoryDriver } from '../../src/storage/memory/driver.ts';
 import { stagedKey, uploadPrefix } from '../../src/storage/paths.ts';
 import { countingIncarnations, TestClock } from '../support/deterministic.ts';
 import { type RedisServer, startRedis, stopRedis } from '../support/redis.ts';
+import { connect } from '../support/redis-projections.ts';
 import { refusalOf } from '../support/registry.ts';
 import { cleanUp } from '../support/server.ts';
 import { redisSessions } from '../support/shared-sessions.ts';
@@ -114,6 +115,37 @@ describe('sessions in Redis', () => {
       const { id } = await store.create(owner, 'sha256');
       expect((await current.store.load(id, owner))?.offset).toBe(0);
     }
+  });
+
+  test('are unknown, not empty, also when Redis loses everything in the middle of a request', async () => {
+    const current = await fresh();
+    const clock = new TestClock();
+    const redis = await connect(server.url);
+    const store = new RedisSessions({
+      ...{
+        redis,
+        store: current.prefix.slice(1, -2),
+        driver: new MemoryDriver(),
+        now: clock.now,
+        expiry: SESSION_EXPIRY,
+      },
+      ...{ newToken: countingIncarnations(clock.now), repeat: () => () => {}, failed: () => expect.unreachable() },
+    });
+    for (const script of ['upload-load', 'upload-lease', 'upload-epoch']) {
+      const { session, lease } = await withBytes(current, clock);
+      await lease.release();
+      expect((await store.load(session.id, owner))?.offset).toBe(7);
+      redis.before = async (next) => {
+        if (next !== script) return;
+        redis.before = () => {};
+        await server.cli('FLUSHALL');
+      };
+      expect(await store[script === 'upload-load' ? 'load' : 'lease'](session.id, owner)).toBe(
+        script === 'upload-load' ? undefined : 'unknown',
+      );
+      expect(await keys(current)).toEqual([]);
+    }
+    await redis.close();
   });
 
   test('cannot be used while Redis is away, which is said in time, and go on when it is back', async () => {

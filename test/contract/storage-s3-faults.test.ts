@@ -6,6 +6,8 @@ import { S3Driver } from '../../src/storage/s3/driver.ts';
 import { readSettings } from '../../src/storage/s3/open.ts';
 import type { S3Configuration, S3Ports } from '../../src/storage/s3/settings.ts';
 import { TOOLS_WITHIN_MS } from '../support/command.ts';
+import { Random } from '../support/drill/random.ts';
+import { FaultProxy } from '../support/fault-proxy.ts';
 import {
   configurationOf,
   freshBucket,
@@ -83,6 +85,19 @@ describe('create', () => {
     expect(await driver.create('faults/theirs', text('x'))).toBe('taken');
   });
 
+  test('that Bun repeats by itself, because the kept connection broke, is created', async () => {
+    const breaking = await FaultProxy.open(Number(new URL(minio.endpoint).port), new Random('unused'));
+    const driver = driverOf({ s3Endpoint: `http://localhost:${breaking.port}` });
+    for (let key = 0; key < 5; key++) {
+      expect(await driver.create(`warm/${key}`, text('x'))).toBe('created');
+      breaking.toLose = 1;
+      expect(await driver.create(`broken/${key}`, text('x'))).toBe('created');
+      expect(await driver.create(`broken/${key}`, text('x'))).toBe('taken');
+    }
+    expect(breaking.lost).toBe(5);
+    await breaking.close();
+  });
+
   test('is tried again where another conditional write is under way, or the store is busy', async () => {
     const driver = driverOf();
     const answers = [
@@ -99,7 +114,11 @@ describe('create', () => {
     const driver = driverOf({}, hurried());
     proxy.interfere = (request) => (isPut(request) ? errorBody('SlowDown', 503) : 'pass');
     const error: unknown = await driver.create('faults/never', text('x')).catch((reason: unknown) => reason);
-    expect(error).toMatchObject({ name: 'NoAnswer', cause: { name: 'SlowDown' } });
+    // The last attempt may have been cut short by the deadline itself.
+    expect(error).toMatchObject({
+      name: 'NoAnswer',
+      cause: { name: expect.stringMatching(/^(SlowDown|AttemptTooSlow)$/) },
+    });
     expect(await driver.read('faults/never')).toBeUndefined();
   });
 });
@@ -127,7 +146,10 @@ describe('a completion', () => {
     const { upload, bytes } = await staged(driver, 6 * MIB);
     proxy.interfere = (request) => (isComplete(request) ? errorBody('InternalError', 200) : 'pass');
     const error: unknown = await driver.commit(upload.place, bytes.length).catch((reason: unknown) => reason);
-    expect(error).toMatchObject({ name: 'NoAnswer', cause: { name: 'InternalError' } });
+    expect(error).toMatchObject({
+      name: 'NoAnswer',
+      cause: { name: expect.stringMatching(/^(InternalError|AttemptTooSlow)$/) },
+    });
     expect(await driver.head(dataKey(upload.place.inc))).toBeUndefined();
   });
 

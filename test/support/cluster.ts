@@ -129,7 +129,8 @@ export async function startCluster(options: ClusterOptions = {}): Promise<Cluste
   };
 }
 
-async function startWorker(env: Readonly<Record<string, string>>): Promise<Worker> {
+/** A worker with these settings; `stopClusters` stops it, and looks how it ends. */
+export async function startWorker(env: Readonly<Record<string, string>>): Promise<Worker> {
   const logPath = join(temporaryFolder('worker'), 'worker.log');
   const log = openSync(logPath, 'a');
   const subprocess = Bun.spawn([bun, 'workers/all.ts'], {

@@ -5,6 +5,9 @@ import type { Handler, RequestContext } from '../context.ts';
 import { parseRange } from '../range.ts';
 import { isNotModified, notModified } from './conditional.ts';
 
+/** How long an address in the store may be used to begin a download: clients do so at once. */
+const REDIRECT_MS = 20 * 60_000;
+
 /** A link never changes, and clients ask for the same layers before each push. */
 const prepared = new WeakMap<object, Headers>();
 
@@ -21,12 +24,28 @@ export const headBlob: Handler<'blob-head'> = ({ repo, digest }, { request }, { 
   });
 
 /** "A GET request to an existing blob URL MUST provide the expected blob, with a response code that MUST be 200 OK." */
-export const getBlob: Handler<'blob-get'> = ({ repo, digest }, context, { registry }) => {
+export const getBlob: Handler<'blob-get'> = ({ repo, digest }, context, { registry, limits }) => {
   if (isNotModified(context.request, digest)) {
     return whenThere(registry.blobs.stat(repo, digest), () => notModified(digest));
   }
+  if (limits.redirectBlobs)
+    return registry.blobs.address(repo, digest, REDIRECT_MS).then((url) => redirect(digest, url));
   return whenThere(registry.blobs.open(repo, digest), (blob) => sendBlob(digest, blob, context));
 };
+
+/** The client sends its Range again there. HEAD is always answered here: a presigned address is good for one method only. */
+function redirect(digest: Digest, url: string): Response {
+  return new Response(null, {
+    status: 307,
+    headers: {
+      Location: url,
+      'Docker-Content-Digest': digest,
+      'Content-Length': '0',
+      // The address is good for a while, and for whoever has it.
+      'Cache-Control': 'no-store',
+    },
+  });
+}
 
 function sendBlob(digest: Digest, blob: OpenBlob, { request, seen }: RequestContext): Response {
   const wanted = request.headers.get('range');

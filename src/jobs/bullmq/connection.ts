@@ -1,6 +1,7 @@
 import { readFileSync } from 'node:fs';
-import { Cluster, Redis } from 'ioredis';
+import { Cluster, type Redis } from 'ioredis';
 import type { RedisAddress } from '../../projection/redis/address.ts';
+import { openLasting } from '../../projection/redis/lasting.ts';
 
 /** A connection for jobs alone: BullMQ must not share one that has a deadline for each command. */
 export type JobConnection = Redis | Cluster;
@@ -42,9 +43,9 @@ export function openJobConnection(
   const [first] = address.hosts;
   switch (address.kind) {
     case 'single':
-      return new Redis({ ...server, ...common, ...first });
+      return openLasting({ ...server, ...common, ...first });
     case 'sentinel':
-      return new Redis({
+      return openLasting({
         ...server,
         ...common,
         sentinels: [...address.hosts],

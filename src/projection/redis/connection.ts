@@ -1,7 +1,8 @@
 import { readFileSync } from 'node:fs';
-import { Cluster, Redis } from 'ioredis';
+import { Cluster, type Redis } from 'ioredis';
 import type { RedisAddress } from './address.ts';
 import { type RedisCommands, RedisGone, type Reply, type Script } from './commands.ts';
+import { openLasting } from './lasting.ts';
 
 /** No command is waited for longer, whatever happens to the connection meanwhile. */
 const COMMAND_MS = 2_000;
@@ -127,8 +128,8 @@ function openServer(address: RedisAddress, ports: RedisPorts): Redis {
     enableOfflineQueue: false,
     retryStrategy: retryDelay,
   };
-  if (address.kind === 'single') return new Redis({ ...common, ...first });
-  return new Redis({
+  if (address.kind === 'single') return openLasting({ ...common, ...first });
+  return openLasting({
     ...common,
     sentinels: [...address.hosts],
     name: address.master,

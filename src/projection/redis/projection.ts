@@ -6,10 +6,12 @@ import type { Digest, RepositoryName, Tag } from '../../oci/names.ts';
 import type { BlobUse, FoundManifest, InRepository, Page, Projection } from '../projection.ts';
 import { Catalog } from './catalog.ts';
 import { RedisGone, type Reply } from './commands.ts';
+import { Decoded } from './decoded.ts';
 import type { Ask } from './facts.ts';
 import { Healer } from './healer.ts';
 import { metaKey } from './keys.ts';
 import type { RedisProjectionPorts } from './ports.ts';
+import { Questions } from './questions.ts';
 import { decodeLink, decodeRecord } from './records.ts';
 import { SCRIPTS } from './scripts.ts';
 import { Seen } from './seen.ts';
@@ -38,6 +40,9 @@ export class RedisProjection implements Projection {
   readonly #viewPorts: ViewPorts;
   readonly #catalog: Catalog;
   readonly #healer: Healer;
+  readonly #questions: Questions;
+  readonly #records = new Decoded(decodeRecord);
+  readonly #links = new Decoded(decodeLink);
   readonly #seen = new Seen();
   readonly #writing = new Map<RepositoryName, Writing>();
 
@@ -49,31 +54,33 @@ export class RedisProjection implements Projection {
     const shared = { redis, store, now, observer, applier, seen: this.#seen };
     this.#healer = new Healer({ ...shared, driver, newId, catalog: this.#catalog });
     this.#viewPorts = { ...shared, sleep, healer: this.#healer, nodeId: newId() };
+    this.#questions = new Questions((repo, asks) => ask(this.#viewPorts, repo, asks));
   }
 
   manifestByTag(repo: RepositoryName, tag: Tag): Promise<InRepository<FoundManifest | undefined>> {
     const toAnswer = (answer: Reply): FoundManifest | undefined => {
       const [digest, record] = Array.isArray(answer) ? (answer as readonly Reply[]) : [];
-      return typeof record === 'string' ? { digest: digest as Digest, record: decodeRecord(record) } : undefined;
+      if (typeof record !== 'string') return undefined;
+      return { digest: digest as Digest, record: this.#records.of(digest as Digest, record) };
     };
     return this.#one(repo, ['T', tag], toAnswer, (fold) => fold.manifestByTag(repo, tag));
   }
 
   manifestByDigest(repo: RepositoryName, digest: Digest): Promise<InRepository<FoundManifest | undefined>> {
     const toAnswer = (answer: Reply): FoundManifest | undefined =>
-      typeof answer === 'string' ? { digest, record: decodeRecord(answer) } : undefined;
+      typeof answer === 'string' ? { digest, record: this.#records.of(digest, answer) } : undefined;
     return this.#one(repo, ['m', digest], toAnswer, (fold) => fold.manifestByDigest(repo, digest));
   }
 
   blob(repo: RepositoryName, digest: Digest): Promise<InRepository<BlobLink | undefined>> {
     const toAnswer = (answer: Reply): BlobLink | undefined =>
-      typeof answer === 'string' ? decodeLink(answer) : undefined;
+      typeof answer === 'string' ? this.#links.of(digest, answer) : undefined;
     return this.#one(repo, ['b', digest], toAnswer, (fold) => fold.blob(repo, digest));
   }
 
   blobUse(repo: RepositoryName, digest: Digest): Promise<InRepository<BlobUse | undefined>> {
     const toAnswer = (link: Reply, references: Reply): BlobUse | undefined =>
-      typeof link === 'string' ? { link: decodeLink(link), references: Number(references) } : undefined;
+      typeof link === 'string' ? { link: this.#links.of(digest, link), references: Number(references) } : undefined;
     const asks: readonly Ask[] = [
       ['b', digest],
       ['r', digest],
@@ -170,7 +177,7 @@ export class RedisProjection implements Projection {
     fromFold: (fold: Projection) => InRepository<T> | Promise<InRepository<T>>,
   ): Promise<InRepository<T>> {
     const inRedis = async (): Promise<InRepository<T> | undefined> => {
-      const asked = await ask(this.#viewPorts, repo, what);
+      const asked = await this.#questions.several(repo, what);
       if (asked === undefined) return undefined;
       const [first = null, second = null] = asked.answers;
       return asked.exists ? { kind: 'known', value: toAnswer(first, second) } : UNKNOWN;

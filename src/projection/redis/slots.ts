@@ -42,7 +42,7 @@ export class SlotApplier {
     const isChange = exists !== before.exists;
     // The catalog lives elsewhere. Told before and after, it never says for good what was true only in between.
     if (isChange) await this.#catalog.mark(repo, batch.seq);
-    const outcome = await this.#steps(repo, before, batch, hash, { turnOf, exists: isChange ? Number(exists) : '' });
+    const outcome = await this.#steps(repo, before, batch, hash, { turnOf, exists });
     if (isChange && (outcome === 'done' || outcome === 'ahead')) await this.#catalog.settle(repo, batch.seq, exists);
     return outcome;
   }
@@ -52,7 +52,7 @@ export class SlotApplier {
     before: SlotPosition,
     batch: Batch,
     hash: SlotHash,
-    { turnOf, exists }: { readonly turnOf: string; readonly exists: number | '' },
+    { turnOf, exists }: { readonly turnOf: string; readonly exists: boolean },
   ): Promise<Applied> {
     const operations = operationsOf(batch);
     const fence = [before.seq, before.hash, batch.seq, hash];
@@ -61,7 +61,7 @@ export class SlotApplier {
         // Its record is there since an earlier step: it may be long.
         index === 0 && kind === 'M' && where.startsWith('a') ? [kind, first, '', third] : [kind, first, second, third],
       );
-      const args = [...fence, number, where, operations.length, exists, turnOf, ...step.flat()];
+      const args = [...fence, number, where, operations.length, Number(exists), turnOf, ...step.flat()];
       const reply = await this.#redis.evaluate(SCRIPTS.apply, [metaKey(this.#store, repo)], args);
       const [state, next, place] = reply as readonly Reply[];
       if (state !== 'more' && state !== 'at') return state as Applied;

@@ -17,7 +17,8 @@ export class FolderLock {
 
   /** @param shared with others that share it. @returns undefined when another process holds the folder. */
   static take(root: string, shared = false): FolderLock | undefined {
-    const descriptor = openSync(join(root, 'lock'), 'a');
+    // For reading too: "In order to place a shared lock, fd must be open for reading" (flock(2), on NFS).
+    const descriptor = openSync(join(root, 'lock'), 'a+');
     const { flock } = loadLibc({ flock: { args: [FFIType.i32, FFIType.i32], returns: FFIType.i32 } });
     if (flock(descriptor, (shared ? LOCK_SH : LOCK_EX) | LOCK_NB) === 0) return new FolderLock(descriptor);
     closeSync(descriptor);

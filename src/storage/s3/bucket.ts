@@ -16,9 +16,12 @@ import type { ByteRange, CreateResult, DeleteFailure, Key, ListedObject } from '
 import type { S3Clients } from './clients.ts';
 import { isConflict, isMissing, isPassing, isPreconditionFailed } from './failures.ts';
 import type { OpenBody } from './object-stream.ts';
+import { openBody, Places } from './open-body.ts';
 import { type Attempt, LARGE, type Patience, type Requests, SMALL } from './requests.ts';
 import type { StagedPart } from './staged-state.ts';
 
+/** Bodies that are read through Bun's fetch at once: with what requests.ts lets through, it has connections for all. */
+const SWIFT_STREAMS = 48;
 /** As many as one request may name. */
 const DELETE_AT_ONCE = 1_000;
 /** Under this name each `create` leaves its own mark on the object. */
@@ -46,6 +49,7 @@ export class Bucket {
   readonly #clients: S3Clients;
   readonly #requests: Requests;
   readonly #options: BucketOptions;
+  readonly #swift = new Places(SWIFT_STREAMS);
 
   constructor(clients: S3Clients, requests: Requests, options: BucketOptions) {
     this.#clients = clients;
@@ -54,14 +58,13 @@ export class Bucket {
   }
 
   /**
-   * `taken` is certain: where an earlier attempt of this call got no answer, the object's mark tells whether it was that one.
+   * `taken` is certain: the object's mark tells whether it was an earlier attempt of this call that got no answer. Not all of
+   * those are seen here: Bun's fetch repeats a PUT by itself when the kept connection breaks under it.
    * @throws NoAnswer when it may or may not have happened
    */
   async create(key: Key, bytes: Uint8Array): Promise<CreateResult> {
     const mark = this.#options.newId();
-    let attempts = 0;
     const attempt = async ({ signal, allow }: Attempt): Promise<CreateResult> => {
-      attempts++;
       allow(bytes.length);
       try {
         await this.#clients.small.send(
@@ -82,7 +85,7 @@ export class Bucket {
     };
     const passing = (error: unknown): boolean => isPassing(error) || isConflict(error);
     const result = await this.#requests.send('PutObject', SMALL, attempt, passing);
-    if (result === 'created' || attempts === 1) return result;
+    if (result === 'created') return result;
     return (await this.#markOf(key)) === mark ? 'created' : 'taken';
   }
 
@@ -136,13 +139,19 @@ export class Bucket {
   }
 
   /** The bytes of a range that is not empty, as they are asked for. */
-  stream(key: Key, { start, end }: ByteRange): Promise<OpenBody> {
-    return this.#requests.send('GetObject', SMALL, async ({ signal }) => {
-      const command = new GetObjectCommand({ ...this.#at(key), Range: `bytes=${start}-${end - 1}` });
-      const { Body } = await this.#clients.streams.send(command, { abortSignal: signal });
-      if (!isNodeStream(Body)) throw new Error('the object store answered without a body');
-      return { chunks: Body[Symbol.asyncIterator](), destroy: () => Body.destroy() };
-    });
+  async stream(key: Key, { start, end }: ByteRange): Promise<OpenBody> {
+    const command = new GetObjectCommand({ ...this.#at(key), Range: `bytes=${start}-${end - 1}` });
+    const swift = this.#swift.begin();
+    const client = swift === undefined ? this.#clients.streams : this.#clients.swiftStreams;
+    try {
+      return await this.#requests.send('GetObject', SMALL, async ({ signal }) => {
+        const { Body } = await client.send(command, { abortSignal: signal });
+        return openBody(Body, () => swift?.());
+      });
+    } catch (error) {
+      swift?.();
+      throw error;
+    }
   }
 
   async delete(keys: readonly Key[]): Promise<readonly DeleteFailure[]> {
@@ -257,9 +266,9 @@ export class Bucket {
   /** Multipart uploads under way of keys below a prefix. MinIO knows of those only by the whole key, and ends them itself. */
   async *multiparts(prefix: Key): AsyncIterable<OpenMultipart> {
     const { bucket, prefix: root, pageSize } = this.#options;
-    let marker: { KeyMarker?: string; UploadIdMarker?: string } | undefined = {};
-    while (marker !== undefined) {
-      const from: { KeyMarker?: string; UploadIdMarker?: string } = marker;
+    let after: string | undefined;
+    do {
+      const from = after === undefined ? {} : { KeyMarker: after };
       const page = await this.#requests.send('ListMultipartUploads', SMALL, ({ signal }) =>
         this.#clients.small.send(
           new ListMultipartUploadsCommand({
@@ -275,25 +284,14 @@ export class Bucket {
         if (Key === undefined || UploadId === undefined) continue;
         yield { key: Key.slice(root.length), upload: UploadId, begunAt: Initiated?.getTime() };
       }
-      const { NextKeyMarker: key, NextUploadIdMarker: upload } = page;
-      marker =
-        page.IsTruncated !== true || key === undefined
-          ? undefined
-          : { KeyMarker: key, ...(upload === undefined ? {} : { UploadIdMarker: upload }) };
-    }
+      // Not all stores take their own upload-id markers. Without one a key's further uploads are passed over: a later run's.
+      after = page.IsTruncated === true ? page.NextKeyMarker : undefined;
+    } while (after !== undefined && after !== '');
   }
 
   #at(key: Key): { Bucket: string; Key: string } {
     return { Bucket: this.#options.bucket, Key: this.#options.prefix + key };
   }
-}
-
-interface NodeStream extends AsyncIterable<Uint8Array> {
-  destroy(): void;
-}
-
-function isNodeStream(body: unknown): body is NodeStream {
-  return typeof body === 'object' && body !== null && 'destroy' in body && Symbol.asyncIterator in body;
 }
 
 /** Bun's fetch copies a whole array before it sends the first byte; of a stream it copies what the socket takes. */

@@ -3,25 +3,38 @@ import { Agent as HttpsAgent } from 'node:https';
 import { S3Client, type S3ClientConfig } from '@aws-sdk/client-s3';
 import { FetchHttpHandler } from '@smithy/fetch-http-handler';
 import { NodeHttpHandler } from '@smithy/node-http-handler';
+import { type Fetch, LeanClient, type Sender } from './lean-client.ts';
 import type { S3Settings } from './settings.ts';
 
 /** One client a purpose, so that none waits for another's connections. */
 export interface S3Clients {
   /** The log and everything small. */
-  readonly small: S3Client;
+  readonly small: Sender;
   /** Parts and their completion. */
   readonly parts: S3Client;
-  /** Bodies that clients read, at their own pace. */
+  /** Bodies that clients read, at their own pace: any number of them. */
   readonly streams: S3Client;
+  /** The same at two thirds of the cost, and in a thread of their own; only a few may be open at once. */
+  readonly swiftStreams: S3Client;
   /** Signs addresses under the name by which clients reach the store; sends nothing. */
   readonly presigning: S3Client;
   destroy(): void;
 }
 
+function tlsOf({ ca, insecureSkipVerify }: S3Settings): Bun.TLSOptions | undefined {
+  if (ca === undefined && insecureSkipVerify !== true) return undefined;
+  return { ...(ca === undefined ? {} : { ca }), rejectUnauthorized: insecureSkipVerify !== true };
+}
+
+function fetchOf(settings: S3Settings): Fetch {
+  const tls = tlsOf(settings);
+  return tls === undefined ? fetch : (url, init) => fetch(url, { ...init, tls });
+}
+
 /** Half as dear as Node's client, and it needs no more than the few connections that small requests and parts take. */
-function fetchHandler({ ca, insecureSkipVerify }: S3Settings): FetchHttpHandler {
-  if (ca === undefined && insecureSkipVerify !== true) return new FetchHttpHandler({ keepAlive: true });
-  const tls = { ...(ca === undefined ? {} : { ca }), rejectUnauthorized: insecureSkipVerify !== true };
+function fetchHandler(settings: S3Settings): FetchHttpHandler {
+  const tls = tlsOf(settings);
+  if (tls === undefined) return new FetchHttpHandler({ keepAlive: true });
   const customFetch = (request: string | URL | Request): Promise<Response> => fetch(request, { tls });
   return new FetchHttpHandler({
     keepAlive: true,
@@ -78,9 +91,10 @@ export function openClients(settings: S3Settings): S3Clients {
   };
   const open = (requestHandler: FetchHttpHandler | NodeHttpHandler): S3Client =>
     withoutRetries(leaveUnsigned(new S3Client({ ...shared, requestHandler })));
-  const small = open(fetchHandler(settings));
+  const small = new LeanClient(open(fetchHandler(settings)), fetchOf(settings));
   const parts = open(fetchHandler(settings));
   const streams = open(streamHandler(settings));
+  const swiftStreams = open(fetchHandler(settings));
   const presigning = new S3Client({
     ...shared,
     ...(redirectEndpoint === undefined ? {} : { endpoint: redirectEndpoint }),
@@ -90,9 +104,10 @@ export function openClients(settings: S3Settings): S3Clients {
     small,
     parts,
     streams,
+    swiftStreams,
     presigning,
     destroy: () => {
-      for (const client of [small, parts, streams, presigning]) client.destroy();
+      for (const client of [small, parts, streams, swiftStreams, presigning]) client.destroy();
     },
   };
 }

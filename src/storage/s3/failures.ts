@@ -1,4 +1,4 @@
-import { RegistryError } from '../../oci/errors.ts';
+import { RegistryError, Unanswered } from '../../oci/errors.ts';
 
 /** What an error of the SDK, of fetch or of a socket says about itself. */
 export interface Failure {
@@ -12,7 +12,7 @@ export interface Failure {
 }
 
 /** The store did not say whether the operation happened, for as long as it is worth to wait. */
-export class NoAnswer extends Error {
+export class NoAnswer extends Unanswered {
   override readonly name = 'NoAnswer';
 
   constructor(operation: string, cause: unknown) {

@@ -7,7 +7,12 @@ export interface OpenBody {
   destroy(): void;
 }
 
-/** The store has brought no byte for so long, though we asked for one, that the connection is given up. */
+interface Watched extends OpenBody {
+  /** Its bytes have all come: nobody needs to watch it any more. */
+  readonly end: () => void;
+}
+
+/** The store has brought no byte for so long, or at most twice that, though we asked for one: the connection is given up. */
 const IDLE_MS = 30_000;
 /** Connections that may break one after another without a byte between them. */
 const FRUITLESS = 3;
@@ -25,23 +30,43 @@ export function objectStream(
   let at = range.start;
   let fruitless = 0;
   let cancelled = false;
-  let body: OpenBody | undefined;
+  let body: Watched | undefined;
+  /** Whether a chunk is asked for now, and how many have come. */
+  let asking = false;
+  let arrived = 0;
 
   async function nextChunk(): Promise<Uint8Array> {
-    body ??= await connect({ start: at, end: range.end });
-    const arrived = new AbortController();
-    const silence = sleep(IDLE_MS, arrived.signal).then((): never => {
-      throw new Error(`the object store sent nothing for ${IDLE_MS} ms`);
-    });
-    // It loses the race as soon as bytes arrive.
-    silence.catch(() => undefined);
+    const from = body ?? watched(await connect({ start: at, end: range.end }));
+    body = from;
+    asking = true;
     try {
-      const next = await Promise.race([body.chunks.next(), silence]);
-      if (next.done === true) throw new Error(`the object store ended ${range.end - at} bytes too early`);
+      const next = await from.chunks.next();
+      if (next.done === true)
+        throw new Error(`the object store ended ${range.end - at} bytes too early, or fell silent`);
+      arrived++;
       return next.value;
     } finally {
-      arrived.abort();
+      asking = false;
     }
+  }
+
+  /** Lets go of a connection that brings nothing though it is asked to. One watch each: a timer for each chunk is dear. */
+  function watched(open: OpenBody): Watched {
+    const over = new AbortController();
+    const watch = async (): Promise<void> => {
+      for (let before = -1; ; before = asking ? arrived : -1) {
+        await sleep(IDLE_MS, over.signal);
+        if (over.signal.aborted) return;
+        if (asking && arrived === before) return open.destroy();
+      }
+    };
+    void watch();
+    const end = (): void => over.abort();
+    const destroy = (): void => {
+      end();
+      open.destroy();
+    };
+    return { chunks: open.chunks, destroy, end };
   }
 
   return new ReadableStream<Uint8Array>(
@@ -76,6 +101,7 @@ export function objectStream(
     controller.close();
     // Its last chunk was read, so the connection goes back to the others.
     void body?.chunks.next().catch(() => undefined);
+    body?.end();
     body = undefined;
   }
 

@@ -4,7 +4,7 @@ import type { Digest, Incarnation } from '../../oci/names.ts';
 import type { KeepState, Key, StagedPlace, StagedWrite } from '../driver.ts';
 import { DATA, dataKey, incarnationOfDataKey, tailKey } from '../paths.ts';
 import { stagedGone } from '../staged-gone.ts';
-import type { Bucket } from './bucket.ts';
+import type { Bucket, OpenMultipart } from './bucket.ts';
 import type { Budget } from './budget.ts';
 import { BufferPool } from './buffer-pool.ts';
 import { isPartGone, isUploadGone, NoAnswer } from './failures.ts';
@@ -22,6 +22,9 @@ import {
   type StagedState,
 } from './staged-state.ts';
 import { S3StagedWrite } from './staged-write.ts';
+
+/** Multipart uploads that one run of `reap` ends: what it holds in memory is bounded, the next run ends more. */
+const REAPED_AT_ONCE = 10_000;
 
 export interface S3StagingPorts {
   readonly bucket: Bucket;
@@ -175,10 +178,16 @@ export class S3Staging {
    * @returns how many
    */
   async reap(before: number, signal: AbortSignal): Promise<number> {
+    // Listed first: some stores cannot go on behind an upload that was ended meanwhile.
+    const abandoned: OpenMultipart[] = [];
+    for await (const each of this.#ports.bucket.multiparts(DATA)) {
+      if (signal.aborted || abandoned.length === REAPED_AT_ONCE) break;
+      const { key, begunAt } = each;
+      if (incarnationOfDataKey(key) !== undefined && begunAt !== undefined && begunAt < before) abandoned.push(each);
+    }
     let ended = 0;
-    for await (const { key, upload, begunAt } of this.#ports.bucket.multiparts(DATA)) {
+    for (const { key, upload } of abandoned) {
       if (signal.aborted) break;
-      if (incarnationOfDataKey(key) === undefined || begunAt === undefined || begunAt >= before) continue;
       await this.#abort(key, upload);
       ended++;
     }

@@ -3,7 +3,7 @@
 -- `cursor` in meta says which come next, so each is done once, whoever does it; seq and hash move with the last one.
 -- KEYS  1 meta
 -- ARGV  1 seq and 2 hash of slot n  3 n+1 and 4 its hash  5 number of the next operation and 6 where in it, `-` at its
---       beginning  7 how many operations there are  8 whether the repository exists after them (1, 0; empty: as before)
+--       beginning  7 how many operations there are  8 whether the repository exists after them (1, 0)
 --       9 node whose turn ends with this, or empty  10... the operations from that number on, as many as are sent, each of
 --       a kind and three words:
 --       T tag digest -     sets a tag             t tag - -            removes it
@@ -142,9 +142,8 @@ if number <= count then
   redis.call('HSET', KEYS[1], 'cursor', ARGV[4] .. ' ' .. string.format('%.0f', number) .. ' ' .. where)
   return { 'more', number, where }
 end
-redis.call('HSET', KEYS[1], 'seq', ARGV[3], 'hash', ARGV[4])
+redis.call('HSET', KEYS[1], 'seq', ARGV[3], 'hash', ARGV[4], 'exists', ARGV[8])
 redis.call('HDEL', KEYS[1], 'cursor')
-if ARGV[8] ~= '' then redis.call('HSET', KEYS[1], 'exists', ARGV[8]) end
 -- The view of an empty log expires by itself; this one is none any more.
 if ARGV[1] == '0' then redis.call('PERSIST', KEYS[1]) end
 if ARGV[9] ~= '' then

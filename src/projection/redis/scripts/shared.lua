@@ -1,8 +1,7 @@
 -- Which server this is, as no other one ever was: a restart changes the first half, a failover the second.
 local function whoami()
-  local run = string.match(redis.call('INFO', 'server'), 'run_id:(%w+)')
-  local history = string.match(redis.call('INFO', 'replication'), 'master_replid:(%w+)')
-  return run .. ':' .. history
+  local info = redis.call('INFO', 'server', 'replication')
+  return string.match(info, 'run_id:(%w+)') .. ':' .. string.match(info, 'master_replid:(%w+)')
 end
 
 -- A key of the generation, in the slot of the repository's meta: `{<store>:<repo>}:<gen>:<name>`.

@@ -1,0 +1,231 @@
+// How cost grows: with nodes, tags, repositories and pushes. No bars: docs/scaling.md is drawn from these numbers.
+import type { Load, Target } from '../loadgen.ts';
+import type { Registry } from '../peers/peer.ts';
+import { processorSeconds } from '../processes.ts';
+import { bytesOf, digestOf, MANIFEST_TYPE, pushBlob, pushImage } from '../registry.ts';
+import type { Context, Row, Work } from '../work.ts';
+import { each } from './cluster-limits.ts';
+import { type MarinaCluster, withCluster } from './cluster-servers.ts';
+import { tagsOf } from './tags.ts';
+
+const CONNECTIONS = 32;
+const LAYER = bytesOf('curves', 1024);
+const CONFIG = bytesOf('config of the curves', 200);
+
+/** One point of a curve: what was varied, and what was measured there, by name. */
+export interface Point {
+  x: number;
+  y: Record<string, number>;
+}
+
+function rowsOf(work: string, title: string, unit: string, points: Point[], shown: string): Row[] {
+  return points.map(({ x, y }) => ({
+    ...{ work, title: title.replace('#', x.toLocaleString('en-US')), unit },
+    values: { marina: y[shown] ?? Number.NaN },
+    raw: {},
+    details: { x, ...y },
+  }));
+}
+
+function first({ nodes }: MarinaCluster): Registry {
+  const [node] = nodes;
+  if (node === undefined) throw new Error('there is no node');
+  return node;
+}
+
+/** Processor time by role while some work is done, in microseconds for each thing that was done. */
+async function spent<T extends { count: number }>(
+  { services, nodes }: MarinaCluster,
+  work: () => Promise<T>,
+): Promise<{ result: T; node: number; redis: number; minio: number }> {
+  const pids = { redis: services.redis.pid, minio: services.minio.pid };
+  const now = () => ({
+    node: nodes.reduce((sum, { child }) => sum + processorSeconds(child.pid), 0),
+    redis: processorSeconds(pids.redis),
+    minio: processorSeconds(pids.minio),
+  });
+  const before = now();
+  const result = await work();
+  const after = now();
+  const each = (name: keyof typeof before): number => ((after[name] - before[name]) * 1e6) / result.count;
+  return { result, node: each('node'), redis: each('redis'), minio: each('minio') };
+}
+
+/** Reads at all nodes at once. */
+async function readAll(context: Context, { nodes }: MarinaCluster, targets: readonly Target[]) {
+  const order = { mode: 'fixed', targets, connections: CONNECTIONS, seconds: context.settings.seconds } as const;
+  const loads = await Promise.all(nodes.map(({ address }) => context.loadgen.run(address, order)));
+  const count = loads.reduce((sum, load) => sum + load.count, 0);
+  return { count, seconds: Math.max(...loads.map(({ seconds }) => seconds)), loads };
+}
+
+function manifestOf(repository: string, tag: string, bytes: number): Target {
+  return { method: 'GET', path: `/v2/${repository}/manifests/${tag}`, accept: MANIFEST_TYPE, bytes };
+}
+
+const nodesWork: Work = {
+  name: 'cluster-nodes',
+  about: 'GET manifest by tag at 1, 2 and 4 nodes at once',
+  cluster: true,
+  long: true,
+  run: async (context) => {
+    const points: Point[] = [];
+    for (const count of [1, 2, 4]) {
+      points.push(
+        await withCluster(context, count, async (cluster) => {
+          const manifest = await pushImage(first(cluster).address, 'library/alpine', 'latest', [LAYER]);
+          const targets = [manifestOf('library/alpine', 'latest', manifest.bytes.length)];
+          await readAll(context, cluster, targets);
+          const { result, ...cpu } = await spent(cluster, () => readAll(context, cluster, targets));
+          const client = result.loads.reduce((sum, { busy, seconds }: Load) => sum + busy * seconds, 0);
+          const rate = result.count / result.seconds;
+          return { x: count, y: { rate, ...cpu, client: (client * 1e6) / result.count } };
+        }),
+      );
+    }
+    return rowsOf('cluster-nodes', 'GET manifest by tag, # node(s)', 'requests/s', points, 'rate');
+  },
+};
+
+async function usedMemory({ services }: MarinaCluster): Promise<number> {
+  const info = await services.client.info('memory');
+  return Number(/^used_memory:(\d+)/m.exec(info)?.[1]);
+}
+
+async function secondsOf(work: () => Promise<unknown>): Promise<number> {
+  const begin = performance.now();
+  await work();
+  return (performance.now() - begin) / 1000;
+}
+
+async function expectOk(url: string): Promise<void> {
+  const response = await fetch(url);
+  await response.arrayBuffer();
+  if (response.status !== 200) throw new Error(`GET ${url}: status ${response.status}`);
+}
+
+const tagCurve: Work = {
+  name: 'cluster-curve-tags',
+  about: 'reads, first touch and memory of Redis for 100 to 100,000 tags of one repository',
+  cluster: true,
+  long: true,
+  run: (context) =>
+    withCluster(context, 1, async (cluster) => {
+      const { address, plantTags } = first(cluster);
+      const repository = 'team/builds';
+      const points: Point[] = [];
+      const manifest = await pushImage(address, repository, 'first', [LAYER]);
+      const empty = await usedMemory(cluster);
+      let planted = 0;
+      for (const count of [100, 1_000, 10_000, 100_000]) {
+        const all = tagsOf(count);
+        const planting = await secondsOf(() => plantTags(repository, all.slice(planted), manifest));
+        const memory = (await usedMemory(cluster)) - empty;
+        const middle = all[count / 2] ?? '';
+        const get = await spent(cluster, () =>
+          readAll(context, cluster, [manifestOf(repository, middle, manifest.bytes.length)]),
+        );
+        const path = `/v2/${repository}/tags/list?n=100&last=${middle}`;
+        const page = await spent(cluster, () => readAll(context, cluster, [{ method: 'GET', path, bytes: -1 }]));
+        await cluster.services.client.flushall();
+        const touch = await secondsOf(() => expectOk(`http://${address}${path}`));
+        points.push({
+          x: count,
+          y: {
+            get: get.result.count / get.result.seconds,
+            page: page.result.count / page.result.seconds,
+            touch,
+            bytesOfRedis: memory / count,
+            microsecondsToSet: (planting * 1e6) / (count - planted),
+          },
+        });
+        planted = count;
+      }
+      return rowsOf('cluster-curve-tags', 'first touch after FLUSHALL, # tags', 'seconds', points, 'touch');
+    }),
+};
+
+const repositoryCurve: Work = {
+  name: 'cluster-curve-repositories',
+  about: 'reads, the catalog and memory of Redis for 10 to 3,000 repositories of one image',
+  cluster: true,
+  long: true,
+  run: (context) =>
+    withCluster(context, 1, async (cluster) => {
+      const { address } = first(cluster);
+      const points: Point[] = [];
+      const name = (n: number): string => `group-${n % 10}/project-${n}`;
+      const empty = await usedMemory(cluster);
+      let made = 0;
+      let size = 0;
+      for (const count of [10, 100, 1_000, 3_000]) {
+        await each(count - made, 8, async (n) => {
+          size = (await pushImage(address, name(made + n), 'latest', [LAYER])).bytes.length;
+        });
+        const memory = (await usedMemory(cluster)) - empty;
+        const targets = Array.from({ length: count }, (_, n) => manifestOf(name(n), 'latest', size));
+        await readAll(context, cluster, targets);
+        const get = await spent(cluster, () => readAll(context, cluster, targets));
+        const path = '/v2/_catalog?n=100';
+        const catalog = await spent(cluster, () => readAll(context, cluster, [{ method: 'GET', path, bytes: -1 }]));
+        points.push({
+          x: count,
+          y: {
+            get: get.result.count / get.result.seconds,
+            ...{ node: get.node, redis: get.redis },
+            catalog: catalog.result.count / catalog.result.seconds,
+            bytesOfRedis: memory / count,
+          },
+        });
+        made = count;
+      }
+      return rowsOf('cluster-curve-repositories', 'GET manifest by tag, # repositories', 'requests/s', points, 'get');
+    }),
+};
+
+/** What a node counted of its requests to the store, by S3's name of the operation. */
+async function requestsOf({ address }: Registry): Promise<Record<string, number>> {
+  const text = await (await fetch(`http://${address}/metrics`)).text();
+  const found: Record<string, number> = {};
+  for (const [, name = '', count] of text.matchAll(/^marina_storage_requests_total{operation="(\w+)"[^}]*} (\d+)/gm)) {
+    found[name] = (found[name] ?? 0) + Number(count);
+  }
+  return found;
+}
+
+const pushCurve: Work = {
+  name: 'cluster-curve-pushes',
+  about: 'image pushes by 1 to 64 clients: rate, processor time and requests to S3',
+  cluster: true,
+  long: true,
+  run: (context) =>
+    withCluster(context, 1, async (cluster) => {
+      const node = first(cluster);
+      const { settings, loadgen } = context;
+      const points: Point[] = [];
+      const repository = 'team/service';
+      await pushBlob(node.address, repository, CONFIG);
+      for (const connections of [1, 4, 16, 64]) {
+        const before = await requestsOf(node);
+        const { result, ...cpu } = await spent(cluster, () =>
+          loadgen.run(node.address, {
+            ...{ mode: 'push', repositories: [repository], layerBytes: 4096, connections },
+            ...{ configDigest: digestOf(CONFIG), configBytes: CONFIG.length },
+            ...{ seed: `pushes-${connections}`, seconds: 2 * settings.seconds },
+          }),
+        );
+        const after = await requestsOf(node);
+        const a = (name: string): number => ((after[name] ?? 0) - (before[name] ?? 0)) / result.count;
+        const y = {
+          rate: result.count / result.seconds,
+          p50: result.p50ms,
+          puts: a('PutObject'),
+          gets: a('GetObject'),
+        };
+        points.push({ x: connections, y: { ...y, ...cpu } });
+      }
+      return rowsOf('cluster-curve-pushes', 'image push, # client(s)', 'images/s', points, 'rate');
+    }),
+};
+
+export const curveWorks: Work[] = [nodesWork, tagCurve, repositoryCurve, pushCurve];

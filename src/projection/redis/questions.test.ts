@@ -1,0 +1,75 @@
+import { describe, expect, test } from 'bun:test';
+import type { SlotHash } from '../../journal/events.ts';
+import type { RepositoryName } from '../../oci/names.ts';
+import { RedisGone } from './commands.ts';
+import type { Ask } from './facts.ts';
+import { Questions } from './questions.ts';
+import type { Asked } from './view.ts';
+
+const A = 'a' as RepositoryName;
+const B = 'b' as RepositoryName;
+
+/** Scripts on their way, answered by hand. */
+function world() {
+  const sent: { repo: RepositoryName; names: string[]; answer: (prefix: string) => void; fail: () => void }[] = [];
+  const questions = new Questions((repo, asks: readonly Ask[]) => {
+    const { promise, resolve, reject } = Promise.withResolvers<Asked | undefined>();
+    const names = asks.map(([, name]) => name);
+    const asked = { seq: 1, hash: '' as SlotHash, exists: true, partial: false };
+    sent.push({
+      ...{ repo, names },
+      answer: (prefix) => resolve({ ...asked, answers: names.map((name) => prefix + name) }),
+      fail: () => reject(new RedisGone('gone')),
+    });
+    return promise;
+  });
+  return { sent, one: (repo: RepositoryName, name: string) => questions.one(repo, ['T', name]) };
+}
+
+const settled = () => Bun.sleep(0);
+
+describe('questions about one repository', () => {
+  test('go out at once, and those that come meanwhile go out together, each once', async () => {
+    const { sent, one } = world();
+    const first = one(A, 'x');
+    const others = [one(A, 'y'), one(A, 'x'), one(A, 'y')];
+    expect(sent.map(({ names }) => names)).toEqual([['x']]);
+    sent[0]?.answer('old ');
+    await settled();
+    expect(sent.map(({ names }) => names)).toEqual([['x'], ['y', 'x']]);
+    sent[1]?.answer('new ');
+    expect((await first)?.answer).toBe('old x');
+    // What was asked after the first script was sent is not answered by it.
+    expect((await Promise.all(others)).map((each) => each?.answer)).toEqual(['new y', 'new x', 'new y']);
+  });
+
+  test('do not wait for those about another one', () => {
+    const { sent, one } = world();
+    void one(A, 'x');
+    void one(B, 'x');
+    expect(sent.map(({ repo }) => repo)).toEqual([A, B]);
+  });
+
+  test('end with the one they waited for when Redis is gone, and later ones go out again', async () => {
+    const { sent, one } = world();
+    const all = [one(A, 'x'), one(A, 'y')];
+    sent[0]?.fail();
+    for (const each of await Promise.allSettled(all)) {
+      expect(each.status === 'rejected' && each.reason).toBeInstanceOf(RedisGone);
+    }
+    const again = one(A, 'z');
+    sent[1]?.answer('');
+    expect((await again)?.answer).toBe('z');
+  });
+
+  test('are as many in one script as one may look up', async () => {
+    const { sent, one } = world();
+    const all = Array.from({ length: 2_500 }, (_, index) => one(A, `t${index}`));
+    for (let index = 0; index < 4; index++) {
+      sent[index]?.answer('');
+      await settled();
+    }
+    expect(sent.map(({ names }) => names.length)).toEqual([1, 1000, 1000, 499]);
+    expect((await Promise.all(all)).map((each) => each?.answer)).toEqual(all.map((_, index) => `t${index}`));
+  });
+});

@@ -1,0 +1,75 @@
+import { expect, test } from 'bun:test';
+import type { ByteRange } from '../driver.ts';
+import { objectStream } from './object-stream.ts';
+
+/** A store whose connections bring what is said here, and then nothing until they are destroyed. */
+function world(connections: readonly (readonly number[])[]) {
+  const asked: ByteRange[] = [];
+  const ticks: (() => void)[] = [];
+  let destroyed = 0;
+  const connect = async (range: ByteRange) => {
+    const lengths = [...(connections[asked.length] ?? [])];
+    asked.push(range);
+    const gone = Promise.withResolvers<IteratorResult<Uint8Array>>();
+    return {
+      chunks: {
+        next: async (): Promise<IteratorResult<Uint8Array>> => {
+          const length = lengths.shift();
+          return length === undefined ? gone.promise : { done: false, value: new Uint8Array(length) };
+        },
+      },
+      destroy: () => {
+        destroyed++;
+        gone.resolve({ done: true, value: undefined });
+      },
+    };
+  };
+  const sleep = (_: number, signal: AbortSignal) =>
+    new Promise<void>((resolve) => {
+      ticks.push(resolve);
+      signal.addEventListener('abort', () => resolve());
+    });
+  return {
+    asked,
+    destroyed: () => destroyed,
+    stream: objectStream({ start: 0, end: 100 }, connect, { sleep }),
+    /** The time after which somebody looks passes. */
+    tick: async () => {
+      for (const each of ticks.splice(0)) each();
+      await Bun.sleep(0);
+    },
+  };
+}
+
+test('a connection that falls silent is replaced by one that goes on where it ended', async () => {
+  const { asked, destroyed, stream, tick } = world([[10, 20], [70]]);
+  const length = new Response(stream).bytes().then((bytes) => bytes.length);
+  await Bun.sleep(0);
+  // Once could be a moment after the last byte.
+  await tick();
+  expect(destroyed()).toBe(0);
+  await tick();
+  expect(await length).toBe(100);
+  expect(asked).toEqual([
+    { start: 0, end: 100 },
+    { start: 30, end: 100 },
+  ]);
+});
+
+test('a connection that nobody asks for bytes is kept', async () => {
+  const { asked, destroyed, stream, tick } = world([[40, 60]]);
+  const reader = stream.getReader();
+  expect((await reader.read()).value?.length).toBe(40);
+  for (let n = 0; n < 5; n++) await tick();
+  expect((await reader.read()).value?.length).toBe(60);
+  expect((await reader.read()).done).toBe(true);
+  expect({ connections: asked.length, destroyed: destroyed() }).toEqual({ connections: 1, destroyed: 0 });
+});
+
+test('whoever cancels lets go of the connection at once', async () => {
+  const { destroyed, stream } = world([[10]]);
+  const reader = stream.getReader();
+  await reader.read();
+  await reader.cancel();
+  expect(destroyed()).toBe(1);
+});

@@ -1,0 +1,64 @@
+import type { OpenBody } from './object-stream.ts';
+
+/** So many at once. */
+export class Places {
+  #free: number;
+
+  constructor(count: number) {
+    this.#free = count;
+  }
+
+  /** @returns what gives the place back, however often it is called; undefined when all are taken */
+  begin(): (() => void) | undefined {
+    if (this.#free === 0) return undefined;
+    this.#free--;
+    let ended = false;
+    return () => {
+      if (!ended) this.#free++;
+      ended = true;
+    };
+  }
+}
+
+interface NodeStream extends AsyncIterable<Uint8Array> {
+  destroy(): void;
+}
+
+/**
+ * The body of an answer, whichever client brought it.
+ * @param ended called when its connection is not needed any more; perhaps more than once
+ */
+export function openBody(body: unknown, ended: () => void): OpenBody {
+  if (body instanceof ReadableStream) return ofFetch(body, ended);
+  if (!isNodeStream(body)) throw new Error('the object store answered without a body');
+  return {
+    chunks: body[Symbol.asyncIterator](),
+    destroy: () => {
+      ended();
+      body.destroy();
+    },
+  };
+}
+
+function ofFetch(body: ReadableStream<Uint8Array>, ended: () => void): OpenBody {
+  const reader = body.getReader();
+  return {
+    chunks: {
+      async next(): Promise<IteratorResult<Uint8Array>> {
+        const { done, value } = await reader.read();
+        if (!done) return { done, value };
+        ended();
+        return { done, value: undefined };
+      },
+    },
+    destroy: () => {
+      ended();
+      // It is over already, or broken: nothing holds the connection then.
+      reader.cancel().catch(() => undefined);
+    },
+  };
+}
+
+function isNodeStream(body: unknown): body is NodeStream {
+  return typeof body === 'object' && body !== null && 'destroy' in body && Symbol.asyncIterator in body;
+}

@@ -1,0 +1,75 @@
+// Blobs that come out of a bucket through a node: streamed, not kept, and never cut short unnoticed.
+import { afterAll, beforeAll, expect, setDefaultTimeout, test } from 'bun:test';
+import { type Cluster, startCluster, stopClusters } from '../support/cluster.ts';
+import { TOOLS_WITHIN_MS } from '../support/command.ts';
+import { eventually } from '../support/eventually.ts';
+import { digestOf, expectStatus, pushBlob, randomBlob } from '../support/oci.ts';
+
+setDefaultTimeout(60_000);
+
+const large = randomBlob(60_000_000);
+let cluster: Cluster;
+let url: string;
+
+beforeAll(async () => {
+  cluster = await startCluster({ nodes: 1, workers: 0 });
+  await pushBlob(cluster.url, 'team/app', large);
+  url = `${cluster.url}/v2/team/app/blobs/${large.descriptor.digest}`;
+}, TOOLS_WITHIN_MS);
+afterAll(stopClusters, 60_000);
+
+test('a large blob comes whole through the balancer, its length known to HEAD', async () => {
+  const { headers, bytes } = await expectStatus(200, url);
+  expect(digestOf(bytes)).toBe(large.descriptor.digest);
+  expect(headers.get('docker-content-digest')).toBe(large.descriptor.digest);
+  const head = await expectStatus(200, url, { method: 'HEAD' });
+  expect(head.headers.get('content-length')).toBe(String(large.bytes.length));
+});
+
+test.each([
+  ['bytes=0-0', 0, 1],
+  ['bytes=1000000-40000000', 1_000_000, 40_000_001],
+  ['bytes=-5', 59_999_995, 60_000_000],
+])('Range %s is 206 with those bytes', async (range, start, end) => {
+  const { headers, bytes } = await expectStatus(206, url, { headers: { Range: range } });
+  expect(headers.get('content-range')).toBe(`bytes ${start}-${end - 1}/${large.bytes.length}`);
+  expect(digestOf(bytes)).toBe(digestOf(large.bytes.subarray(start, end)));
+});
+
+test('clients that stop reading, or go away, cost nothing that stays', async () => {
+  const [node] = cluster.nodes;
+  const readers = await Promise.all(
+    Array.from({ length: 40 }, async () => {
+      const response = await fetch(url);
+      const reader = response.body?.getReader();
+      if (reader === undefined) throw new Error('a blob without a body');
+      await reader.read();
+      return reader;
+    }),
+  );
+  // They hold connections to the store; what others ask for comes all the same.
+  const { bytes } = await expectStatus(206, url, { headers: { Range: 'bytes=0-99999' } });
+  expect(bytes.length).toBe(100_000);
+  await pushBlob(cluster.url, 'team/app', randomBlob(100_000));
+  await Promise.all(readers.map((reader) => reader.cancel()));
+  await eventually(async () => {
+    const text = await (await fetch(`${node?.url}/metrics`)).text();
+    const resident = Number(/^process_resident_memory_bytes (\S+)/m.exec(text)?.[1]);
+    expect(resident).toBeLessThan(500_000_000);
+  });
+});
+
+test('a store that fails in the middle breaks the connection: what came never looks like the whole', async () => {
+  const response = await fetch(url);
+  const reader = response.body?.getReader();
+  if (reader === undefined) throw new Error('a blob without a body');
+  await reader.read();
+  cluster.objects.process.kill('SIGKILL');
+  await cluster.objects.process.exited;
+  const readOn = async (): Promise<void> => {
+    while (!(await reader.read()).done);
+  };
+  // The node tries for a while to go on where it was, in case the store comes back.
+  await expect(readOn()).rejects.toThrow();
+  await eventually(async () => expect((await fetch(`${cluster.url}/healthz`)).status).toBe(200));
+});

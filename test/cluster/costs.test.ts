@@ -1,0 +1,133 @@
+// What requests cost in round trips to Redis and requests to the store, counted by the node and by Redis itself.
+import { afterAll, beforeAll, expect, setDefaultTimeout, test } from 'bun:test';
+import { type Cluster, startCluster, stopClusters } from '../support/cluster.ts';
+import { TOOLS_WITHIN_MS } from '../support/command.ts';
+import { expectStatus, type Image, image, pushImage, randomBlob } from '../support/oci.ts';
+
+setDefaultTimeout(60_000);
+
+const SMALL = 3_000;
+let cluster: Cluster;
+const pushed: Image = image({ layers: [randomBlob(SMALL)] });
+
+beforeAll(async () => {
+  cluster = await startCluster({ nodes: 1, workers: 0, balancer: false });
+  await pushImage(cluster.url, 'team/app', pushed, 'v1');
+}, TOOLS_WITHIN_MS);
+afterAll(stopClusters, 60_000);
+
+interface Costs {
+  /** Scripts that the node sent, by name. */
+  scripts: Record<string, number>;
+  /** Requests to the store, by S3's name of the operation. */
+  requests: Record<string, number>;
+  /** Commands that Redis was sent. */
+  commands: number;
+}
+
+async function countedByNode(): Promise<Omit<Costs, 'commands'>> {
+  const { bytes } = await expectStatus(200, `${cluster.url}/metrics`);
+  const metrics = new TextDecoder().decode(bytes);
+  return {
+    scripts: byLabel(metrics, 'marina_redis_seconds_count', 'script'),
+    requests: byLabel(metrics, 'marina_storage_requests_total', 'operation'),
+  };
+}
+
+async function countedByRedis(): Promise<number> {
+  const stats = await cluster.redis.cli('INFO', 'commandstats');
+  const calls = [...stats.matchAll(/^cmdstat_(?:evalsha|eval):calls=(\d+)/gm)];
+  return calls.reduce((sum, [, count]) => sum + Number(count), 0);
+}
+
+function byLabel(metrics: string, name: string, label: string): Record<string, number> {
+  const found: Record<string, number> = {};
+  for (const [, value = '', count] of metrics.matchAll(
+    new RegExp(`^${name}{[^}]*${label}="([^"]+)"[^}]*} (\\d+)$`, 'gm'),
+  )) {
+    found[value] = (found[value] ?? 0) + Number(count);
+  }
+  return found;
+}
+
+/** What the work cost, without what nothing was paid for. */
+async function costOf(work: () => Promise<unknown>): Promise<Costs> {
+  // The metrics ask Redis for the counts of jobs: that must not lie between what Redis says.
+  const before = await countedByNode();
+  const commandsBefore = await countedByRedis();
+  await work();
+  const commands = (await countedByRedis()) - commandsBefore;
+  const after = await countedByNode();
+  return {
+    commands,
+    scripts: difference(before.scripts, after.scripts),
+    requests: difference(before.requests, after.requests),
+  };
+}
+
+function difference(before: Record<string, number>, after: Record<string, number>): Record<string, number> {
+  const rest = Object.entries(after).map(([name, count]) => [name, count - (before[name] ?? 0)] as const);
+  return Object.fromEntries(rest.filter(([, count]) => count > 0));
+}
+
+const sum = (counts: Record<string, number>): number => Object.values(counts).reduce((all, count) => all + count, 0);
+
+const [config, layer] = pushed.blobs;
+const { digest } = pushed.descriptor;
+const reads = {
+  'GET of a manifest by tag': ['GET', 'manifests/v1'],
+  'HEAD of a manifest by tag': ['HEAD', 'manifests/v1'],
+  'GET of a manifest by digest': ['GET', `manifests/${digest}`],
+  'HEAD of a blob': ['HEAD', `blobs/${layer?.descriptor.digest}`],
+  'GET of a small blob': ['GET', `blobs/${config?.descriptor.digest}`],
+  'a page of tags': ['GET', 'tags/list?n=10'],
+} as const;
+
+for (const [name, [method, path]] of Object.entries(reads)) {
+  test(`${name} is one round trip to Redis, and none to the store once its bytes are known`, async () => {
+    const url = `${cluster.url}/v2/team/app/${path}`;
+    await expectStatus(200, url, { method });
+    const { scripts, requests, commands } = await costOf(() => expectStatus(200, url, { method }));
+    expect({ scripts: sum(scripts), commands, requests }).toEqual({ scripts: 1, commands: 1, requests: {} });
+  });
+}
+
+test('many reads of one repository at once share round trips', async () => {
+  const url = `${cluster.url}/v2/team/app/manifests/v1`;
+  const { scripts, commands } = await costOf(() =>
+    Promise.all(Array.from({ length: 64 }, () => expectStatus(200, url))),
+  );
+  expect(sum(scripts)).toBeLessThanOrEqual(32);
+  expect(commands).toBe(sum(scripts));
+});
+
+test('a push writes each blob and its hint, the manifest, and a slot for each', async () => {
+  const { requests } = await costOf(() => pushImage(cluster.url, 'team/app', image(), 'alone'));
+  // Two blobs of two objects, one manifest; three slots, for nobody else is writing.
+  expect(requests).toEqual({ PutObject: 2 * 2 + 1 + 3, GetObject: 2 });
+});
+
+test('pushes at once cost at most two writes for each blob and manifest, and share their slots', async () => {
+  const count = 32;
+  const shared = image().blobs[0];
+  if (shared === undefined) return expect.unreachable();
+  await pushImage(cluster.url, 'team/busy', image({ config: shared }), 'first');
+  const images = Array.from({ length: count }, () => image({ config: shared }));
+  const { requests } = await costOf(() =>
+    Promise.all(
+      images.map((each, n) => pushImage(cluster.url, 'team/busy', { ...each, blobs: each.blobs.slice(1) }, `t${n}`)),
+    ),
+  );
+  // The first image made three.
+  const shares = (await newestSlot('team/busy')) - 3;
+  expect((requests.PutObject ?? 0) - shares).toBeLessThanOrEqual(2 * 2 * count);
+  // A slot takes what waits for it: there are fewer than half as many as commands.
+  expect(shares).toBeLessThan(count);
+  expect(requests.HeadObject ?? 0).toBe(0);
+});
+
+/** As the view in Redis has it. */
+async function newestSlot(repository: string): Promise<number> {
+  const key = await cluster.redis.cli('KEYS', `*:${repository}}:meta`);
+  return Number(await cluster.redis.cli('HGET', key.trim(), 'seq'));
+}

@@ -1,0 +1,81 @@
+// S3_REDIRECT=true: the bytes of blobs go from the store to the client, past the node.
+import { afterAll, beforeAll, expect, setDefaultTimeout, test } from 'bun:test';
+import { join } from 'node:path';
+import { type Cluster, startCluster, stopClusters } from '../support/cluster.ts';
+import { attempt, run, runBytes, TOOLS_WITHIN_MS, tools } from '../support/command.ts';
+import { digestOf, expectStatus, type Image, image, pushImage, randomBlob } from '../support/oci.ts';
+import { startServer, temporaryFolder } from '../support/server.ts';
+
+setDefaultTimeout(60_000);
+
+let cluster: Cluster;
+let blob: string;
+const layer = randomBlob(3_000_000);
+const pushed: Image = image({ layers: [layer, randomBlob(20)] });
+
+beforeAll(async () => {
+  await tools('curl', 'crane', 'skopeo');
+  cluster = await startCluster({ nodes: 1, workers: 0, balancer: false, env: { S3_REDIRECT: 'true' } });
+  await pushImage(cluster.url, 'team/app', pushed, 'v1');
+  blob = `${cluster.url}/v2/team/app/blobs/${layer.descriptor.digest}`;
+}, TOOLS_WITHIN_MS);
+afterAll(stopClusters, 60_000);
+
+test('GET of a blob, large or small, leads to the store; whoever follows gets its bytes', async () => {
+  for (const { descriptor, bytes } of pushed.blobs) {
+    const url = `${cluster.url}/v2/team/app/blobs/${descriptor.digest}`;
+    const { headers } = await expectStatus(307, url, { redirect: 'manual' });
+    expect(headers.get('location')).toStartWith(`${cluster.objects.endpoint}/marina/data/`);
+    expect(headers.get('docker-content-digest')).toBe(descriptor.digest);
+    expect(headers.get('cache-control')).toBe('no-store');
+    expect(digestOf(await runBytes(['curl', '-sSfL', url]))).toBe(digestOf(bytes));
+  }
+});
+
+test('a Range is sent again to the store', async () => {
+  const part = await runBytes(['curl', '-sSfL', '-r', '1000-1999', blob]);
+  expect(digestOf(part)).toBe(digestOf(layer.bytes.subarray(1000, 2000)));
+  const head = await run(['curl', '-sSL', '-r', '9000000-', '-o', '/dev/null', '-w', '%{http_code}', blob]);
+  expect(head).toBe('416');
+});
+
+test('HEAD, conditional GET and manifests are answered by the node', async () => {
+  const head = await expectStatus(200, blob, { method: 'HEAD', redirect: 'manual' });
+  expect(head.headers.get('content-length')).toBe(String(layer.bytes.length));
+  const etag = head.headers.get('etag') ?? '';
+  await expectStatus(304, blob, { redirect: 'manual', headers: { 'If-None-Match': etag } });
+  await expectStatus(200, `${cluster.url}/v2/team/app/manifests/v1`, { redirect: 'manual' });
+  const unknown = blob.replace(/.{4}$/, '0000');
+  await expectStatus(404, unknown, { redirect: 'manual' });
+});
+
+test('S3_REDIRECT_ENDPOINT is the name under which clients reach the store', async () => {
+  const inside = cluster.objects.endpoint;
+  const outside = inside.replace('localhost', '127.0.0.1');
+  const node = await startServer({ ...cluster.env, S3_REDIRECT_ENDPOINT: outside });
+  const { headers } = await expectStatus(307, blob.replace(cluster.url, node.url), { redirect: 'manual' });
+  const location = headers.get('location') ?? '';
+  expect(location).toStartWith(outside);
+  expect(digestOf(await runBytes(['curl', '-sSf', location]))).toBe(digestOf(layer.bytes));
+});
+
+test('crane and skopeo pull through it', async () => {
+  const [crane, skopeo] = await tools('crane', 'skopeo');
+  const folder = temporaryFolder('redirect');
+  const reference = `${cluster.host}/team/app:v1`;
+  await run([crane, 'pull', '--insecure', '--format=oci', reference, join(folder, 'crane')]);
+  // As it is: into a layout skopeo would compress the layer.
+  await run([skopeo, 'copy', '--src-tls-verify=false', `docker://${reference}`, `dir:${join(folder, 'skopeo')}`]);
+  const hex = layer.descriptor.digest.slice('sha256:'.length);
+  for (const file of [join('crane', 'blobs', 'sha256', hex), join('skopeo', hex)]) {
+    expect(digestOf(await Bun.file(join(folder, file)).bytes())).toBe(digestOf(layer.bytes));
+  }
+});
+
+test('it is refused where there is no such store', async () => {
+  const bun = join('node_modules', '.bin', 'bun');
+  const { code, stderr } = await attempt([bun, 'src/main.ts'], {
+    env: { S3_REDIRECT: 'true', STORAGE_DRIVER: 'filesystem', STORAGE_PATH: temporaryFolder('unused'), PORT: '0' },
+  });
+  expect([code, stderr]).toEqual([1, 'marina: S3_REDIRECT=true cannot be used: it needs STORAGE_DRIVER=s3\n']);
+});

@@ -1,0 +1,162 @@
+// compose.yaml as it stands, on a Docker daemon of the tests' own: images built from stand-ins for their bases, a push and a pull
+// through the load balancer, more nodes, fewer nodes, an empty Redis, and an orderly end.
+import { afterAll, beforeAll, expect, setDefaultTimeout, test } from 'bun:test';
+import { readFileSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { type Docker, startDocker } from '../clients/dockerd.ts';
+import { attempt, run, TOOLS_WITHIN_MS, tools } from '../support/command.ts';
+import { eventually } from '../support/eventually.ts';
+import { randomBlob } from '../support/oci.ts';
+import { cleanUp, projectRoot, temporaryFolder } from '../support/server.ts';
+import { type Network, openNetwork } from './network.ts';
+
+setDefaultTimeout(120_000);
+
+const BUILD_WITHIN_MS = 300_000;
+const UP_WITHIN_MS = 110_000;
+const URL = 'http://localhost:5000';
+
+const folder = temporaryFolder('compose');
+let network: Network;
+let docker: Docker;
+let composeBinary: string;
+/** By which compose.yaml takes the stand-ins. */
+const images: Record<string, string> = {};
+
+async function compose(...args: readonly string[]): Promise<string> {
+  return await composeWith([], args, UP_WITHIN_MS);
+}
+
+function composeWith(files: readonly string[], args: readonly string[], timeoutMs: number): Promise<string> {
+  const named = [join(projectRoot, 'compose.yaml'), ...files].flatMap((file) => ['-f', file]);
+  return run([composeBinary, ...named, ...args], { env: { ...docker.env, ...images, NO_COLOR: '1' }, timeoutMs });
+}
+
+async function standIn(script: string): Promise<string> {
+  const [binary] = await tools('docker');
+  const path = join(projectRoot, 'scripts', 'container', script);
+  return (await run([path, binary], { env: docker.env, timeoutMs: BUILD_WITHIN_MS })).trim();
+}
+
+beforeAll(async () => {
+  [composeBinary] = await tools('docker-compose', 'docker', 'dockerd', 'ip', 'runc', 'curl');
+  const dataRoot = join(folder, 'data');
+  // Building needs the npm registry, and so the machine's own network; running needs networks that meet nobody else's.
+  docker = await startDocker({ dataRoot });
+  try {
+    for (const line of (await standIn('stand-in-services.sh')).split('\n')) {
+      const [name, image] = line.split('=');
+      images[name ?? ''] = image ?? '';
+    }
+    images.BUN_IMAGE = await standIn('stand-in-base.sh');
+    images.NPM_CONFIG_REGISTRY = (await run(['npm', 'config', 'get', 'registry'])).trim();
+    const building = join(folder, 'building.yaml');
+    const services = ['registry', 'worker', 'bucket'].map((name) => `  ${name}: { build: { network: host } }\n`);
+    writeFileSync(building, `services:\n${services.join('')}`);
+    await composeWith([building], ['build'], BUILD_WITHIN_MS);
+  } finally {
+    await docker.stop();
+  }
+  network = await openNetwork();
+  docker = await startDocker({ dataRoot, network });
+  await compose('up', '--detach', '--wait', 'balancer', 'worker');
+}, TOOLS_WITHIN_MS);
+afterAll(async () => {
+  await compose('down', '--volumes', '--timeout', '0');
+  await docker?.stop();
+  await network?.close();
+  await cleanUp();
+}, 120_000);
+
+/** Ids of the service's containers that run. */
+async function running(service: string): Promise<string[]> {
+  return (await compose('ps', '--quiet', '--status=running', service)).split('\n').filter((line) => line !== '');
+}
+
+async function statusOf(target: string): Promise<string> {
+  const curl = ['curl', '-sS', '-m', '10', '-o', '/dev/null', '-w', '%{http_code}', `${URL}${target}`];
+  const { stdout, stderr } = await attempt([...network.enter, ...curl]);
+  return new TextDecoder().decode(stdout) + stderr;
+}
+
+/** An image with a layer of its own. */
+async function importImage(reference: string): Promise<string> {
+  const archive = join(folder, 'layer.tar');
+  await Bun.write(archive, new Bun.Archive({ layer: randomBlob(3_000_000).bytes }));
+  return (await docker.command('import', archive, reference)).trim();
+}
+
+/** Pushed by docker, removed, pulled again: it must have the same id, which is the digest of its configuration. */
+async function expectPushAndPull(reference: string): Promise<void> {
+  const id = await importImage(reference);
+  await docker.command('push', reference);
+  await docker.command('rmi', '--force', id);
+  await docker.command('pull', reference);
+  expect((await docker.command('image', 'inspect', '--format={{.Id}}', reference)).trim()).toBe(id);
+}
+
+/** Each node must answer some requests of those that go through the balancer. */
+async function expectShared(nodes: number): Promise<void> {
+  await eventually(async () => {
+    const names = await running('registry');
+    expect(names).toHaveLength(nodes);
+    const before = Date.now();
+    for (let each = 0; each < 5 * nodes; each++) expect(await statusOf('/v2/')).toBe('200');
+    const since = new Date(before - 1_000).toISOString();
+    for (const name of names) {
+      const { stdout } = await attempt([(await tools('docker'))[0], 'logs', '--since', since, name], {
+        env: docker.env,
+      });
+      expect(new TextDecoder().decode(stdout)).toContain('"route":"ping"');
+    }
+  }, 60_000);
+}
+
+test('the images are pinned, and their variables have these as defaults', () => {
+  const file = readFileSync(join(projectRoot, 'compose.yaml'), 'utf8');
+  const defaults = [...file.matchAll(/\$\{[A-Z]+_IMAGE:-([^}]+)\}/g)].map(([, image]) => image);
+  expect(defaults).toHaveLength(4);
+  for (const image of defaults) expect(image).toMatch(/^docker\.io\/.+:(?!latest)[\w.-]*\d/);
+  expect(file.match(/^ {4}image:/gm)).toHaveLength(3);
+});
+
+test('docker pushes and pulls through the balancer, over two nodes', async () => {
+  await expectPushAndPull('localhost:5000/team/first:v1');
+  await expectShared(2);
+});
+
+test('four nodes share the work, and what two of them had acknowledged is served by all', async () => {
+  await compose('up', '--detach', '--no-recreate', '--wait', '--scale', 'registry=4', 'registry', 'balancer');
+  await expectShared(4);
+  for (let each = 0; each < 12; each++) expect(await statusOf('/v2/team/first/manifests/v1')).toBe('200');
+});
+
+test('a node that is killed takes nobody along', async () => {
+  const [victim = ''] = await running('registry');
+  const seen: string[] = [];
+  let killed = false;
+  const asking = (async () => {
+    while (!killed || seen.length < 60) seen.push(await statusOf('/v2/team/first/manifests/v1'));
+  })();
+  await docker.command('kill', '--signal=KILL', victim);
+  killed = true;
+  await asking;
+  expect([...new Set(seen)]).toEqual(['200']);
+  await expectPushAndPull('localhost:5000/team/second:v1');
+});
+
+test('Redis, begun anew and empty, is filled from the store', async () => {
+  await compose('restart', '--timeout', '0', 'redis');
+  await eventually(async () => {
+    expect(await statusOf('/v2/team/first/manifests/v1')).toBe('200');
+    expect(await statusOf('/v2/team/second/tags/list')).toBe('200');
+  });
+  await eventually(() => expectPushAndPull('localhost:5000/team/third:v1'), 60_000);
+});
+
+test('all of it ends in order', async () => {
+  const ours = [...(await running('registry')), ...(await running('worker')), ...(await running('balancer'))];
+  await compose('stop');
+  const codes = await docker.command('inspect', '--format={{.State.ExitCode}}', ...ours);
+  expect([...new Set(codes.trim().split('\n'))]).toEqual(['0']);
+});

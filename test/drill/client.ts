@@ -1,0 +1,107 @@
+import type { Random } from '../support/drill/random.ts';
+import { digestOf } from '../support/oci.ts';
+import type { Stack } from './stack.ts';
+import type { World } from './world.ts';
+
+/** A request that has no end by then hangs: nothing in a node waits for longer. */
+const HANGS_AFTER_MS = 60_000;
+/** So that who is refused at once does not fill the history with nothing else. */
+const PAUSE_MS = 40;
+
+export interface Reply {
+  readonly status: number;
+  readonly headers: Headers;
+  readonly bytes: Uint8Array;
+}
+
+export interface Request {
+  readonly headers?: Readonly<Record<string, string>>;
+  readonly body?: NonNullable<RequestInit['body']>;
+  /** Straight to that node, past the balancer; reads only, since Bun repeats a request whose kept connection broke. */
+  readonly node?: number;
+}
+
+/** Somebody who uses the registry: each request of theirs, and what became of it, is counted. */
+export class Client {
+  readonly world: World;
+  readonly random: Random;
+  readonly #stack: Stack;
+
+  constructor(world: World, stack: Stack, random: Random) {
+    this.world = world;
+    this.#stack = stack;
+    this.random = random;
+  }
+
+  /** @returns undefined when nobody knows whether it happened: no answer, or one that says so (5xx) */
+  async send(method: string, path: string, { headers = {}, body, node }: Request = {}): Promise<Reply | undefined> {
+    const { figures } = this.world;
+    const base = node === undefined ? this.#stack.url : (this.#stack.nodes[node]?.url ?? this.#stack.url);
+    const what = `${method} ${shortened(path)}`;
+    const begin = performance.now();
+    let status: number | undefined;
+    try {
+      const response = await fetch(base + path, {
+        ...{ method, headers, redirect: 'manual' },
+        // Over a kept connection that breaks Bun sends a request again by itself, and nobody is told what became of the first.
+        keepalive: method === 'GET',
+        ...(body === undefined ? {} : { body }),
+        signal: AbortSignal.timeout(HANGS_AFTER_MS),
+      });
+      const bytes = await response.bytes();
+      ({ status } = response);
+      if (status < 500) return { status, headers: response.headers, bytes };
+      if (status !== 502 && status !== 503) {
+        figures.violate(
+          'defects',
+          `${method} ${path} at ${seconds(begin)}: ${status} ${new TextDecoder().decode(bytes)}`,
+        );
+      }
+    } catch (error) {
+      if (error instanceof Error && error.name === 'TimeoutError') figures.violate('hung', `${method} ${path}`);
+      // Every other way in which a connection ends without an answer is what the drill is about.
+      status = undefined;
+    } finally {
+      figures.ended(what, performance.now() - begin, status);
+      this.world.record({ method, path, node, begin, end: performance.now(), status });
+    }
+    await Bun.sleep(PAUSE_MS);
+    return undefined;
+  }
+
+  /** A read as clients pull: while only Redis is in trouble it is answered. */
+  async pull(path: string, node?: number): Promise<Reply | undefined> {
+    const { figures } = this.world;
+    const kills = this.#stack.kills;
+    figures.pulls++;
+    const reply = await this.send('GET', path, node === undefined ? {} : { node });
+    const isKilled = this.#stack.kills !== kills || (node !== undefined && !this.#stack.isUp(node));
+    if (reply === undefined && this.world.drill.pullsGoOn && !isKilled) figures.violate('pulls failed', path);
+    return reply;
+  }
+
+  /** Of a node, at random. */
+  anyNode(): number {
+    return this.random.between(0, this.#stack.nodes.length - 1);
+  }
+
+  get nodes(): number {
+    return this.#stack.nodes.length;
+  }
+
+  /** @returns whether the bytes are those that the digest names */
+  checkBytes(what: string, digest: string, bytes: Uint8Array): boolean {
+    if (digestOf(bytes) === digest) return true;
+    this.world.figures.violate('wrong', `${bytes.length} other bytes came for ${digest} of ${what}`);
+    return false;
+  }
+}
+
+function shortened(path: string): string {
+  const [place = ''] = path.split('?');
+  return place.replace(/sha256:[0-9a-f]{64}/, '<digest>').replace(/uploads\/.+$/, 'uploads/<id>');
+}
+
+function seconds(at: number): string {
+  return `${(at / 1000).toFixed(1)} s`;
+}

@@ -1,0 +1,113 @@
+// Real processes under load - three nodes behind the sample balancer, a worker, Redis, MinIO - and everything that can happen
+// to them, with a history of what clients were told. `npm run drill` is the long form: all at once, and a crowd of nodes too.
+// DRILL_SEED=<text> repeats a run's choices; DRILL_ONLY=<words> runs the drills with these in their names; DRILL_HISTORY=<file>
+// keeps each request, and what the nodes wrote in <file>.log.
+import { afterAll, beforeAll, expect, test } from 'bun:test';
+import { writeFileSync } from 'node:fs';
+import { stopClusters } from '../support/cluster.ts';
+import { TOOLS_WITHIN_MS, tools } from '../support/command.ts';
+import { History } from '../support/drill/history.ts';
+import { Random } from '../support/drill/random.ts';
+import { type RedisGroup, startRedisGroup } from '../support/redis.ts';
+import { Client } from './client.ts';
+import { type Drill, drills } from './faults.ts';
+import { Figures, shown, table } from './figures.ts';
+import { work } from './load.ts';
+import { recover } from './recovery.ts';
+import { Stack } from './stack.ts';
+import { crowd } from './starving.ts';
+import { checkTruth } from './truth.ts';
+import { verify } from './verify.ts';
+import { World } from './world.ts';
+
+const isLong = process.env.DRILL_FORM === 'long';
+const only = process.env.DRILL_ONLY ?? '';
+const WHILE_MS = isLong ? 7_000 : 1_200;
+const CLIENTS = isLong ? 10 : 6;
+const WITHIN_MS = isLong ? 1_200_000 : 240_000;
+/** The slowest push of eight nodes on one repository, as a multiple of the median. */
+const STARVES = 10;
+
+const seed = process.env.DRILL_SEED ?? String(Date.now());
+console.log(`fault drill: DRILL_SEED=${seed} repeats its choices`);
+
+beforeAll(async () => {
+  await tools('minio', 'redis-server', 'redis-sentinel', 'haproxy');
+}, TOOLS_WITHIN_MS);
+afterAll(stopClusters, 60_000);
+
+test(
+  'whatever happens to Redis, the store and the nodes: nothing acknowledged is lost, read stale, torn or wrong',
+  async () => {
+    const random = new Random(seed);
+    const stack = await Stack.start(3, random);
+    const all: Figures[] = [];
+    try {
+      const world = new World(new History(), new Figures('start'));
+      const group = startRedisGroup();
+      for (const drill of drills(isLong).filter(({ name }) => name.includes(only))) {
+        all.push(await run(drill, { stack, world, random: random.child(drill.name), group }));
+      }
+      world.figures = new Figures('the end');
+      all.push(world.figures);
+      const client = new Client(world, stack, random.child('the last look'));
+      await verify(client, true);
+      const { repositories, slots, objects } = await checkTruth(stack, client);
+      console.log(`${repositories} repositories, ${slots} slots, ${objects} linked objects`);
+      expect(shown(all)).toEqual([]);
+      expect(stack.complaints()).toEqual([]);
+      const acknowledged = all.reduce((sum, each) => sum + each.acknowledged, 0);
+      expect(acknowledged).toBeGreaterThan(only === '' ? 1_000 : 0);
+      expect(slots).toBeGreaterThan(only === '' ? 100 : 0);
+    } finally {
+      console.log(table(all));
+      if (process.env.DRILL_HISTORY !== undefined) writeFileSync(`${process.env.DRILL_HISTORY}.log`, stack.logs());
+      await stack.stop();
+    }
+  },
+  WITHIN_MS,
+);
+
+if (isLong) {
+  test(
+    'of eight nodes that push into one repository none starves',
+    async () => {
+      const { median, slowest, slowestOf } = await crowd(new Random(seed).child('crowd'));
+      const each = slowestOf.map(Math.round).join(', ');
+      console.log(`8 nodes on one repository: median ${Math.round(median)} ms, the slowest push of each ${each} ms`);
+      expect(slowest / median).toBeLessThan(STARVES);
+    },
+    WITHIN_MS,
+  );
+}
+
+interface Run {
+  readonly stack: Stack;
+  readonly world: World;
+  readonly random: Random;
+  readonly group: Promise<RedisGroup>;
+}
+
+/** Clients work while it happens; then everything is well again, and what the nodes show is held against the history. */
+async function run(drill: Drill, { stack, world, random, group }: Run): Promise<Figures> {
+  const figures = new Figures(drill.name);
+  const scene = { stack, figures, random, while: WHILE_MS, group: () => group };
+  await drill.prepare?.(scene);
+  world.figures = figures;
+  world.drill = drill.terms;
+  const stop = new AbortController();
+  const clients = Array.from({ length: CLIENTS }, (_, number) =>
+    work(new Client(world, stack, random.child(`client ${number}`)), stop.signal),
+  );
+  const working = Promise.all(clients);
+  try {
+    // A client that throws ends it.
+    await Promise.race([drill.run(scene), working]);
+  } finally {
+    stop.abort();
+  }
+  await working;
+  await recover(stack, figures);
+  await verify(new Client(world, stack, random.child('the look')), false);
+  return figures;
+}

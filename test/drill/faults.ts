@@ -1,0 +1,194 @@
+import type { Random } from '../support/drill/random.ts';
+import { CALM, type Weather } from '../support/fault-proxy.ts';
+import { type RedisGroup, startRedis } from '../support/redis.ts';
+import type { Figures } from './figures.ts';
+import type { Stack } from './stack.ts';
+import type { Terms } from './world.ts';
+
+/** What is done to a stack under load. */
+export interface Drill {
+  readonly name: string;
+  readonly terms: Terms;
+  /** Before there is load. */
+  prepare?(scene: Scene): Promise<void>;
+  run(scene: Scene): Promise<void>;
+}
+
+export interface Scene {
+  readonly stack: Stack;
+  readonly random: Random;
+  readonly figures: Figures;
+  /** What a fault lasts, or the time between two (milliseconds). */
+  readonly while: number;
+  readonly group: () => Promise<RedisGroup>;
+}
+
+const NOTHING_LOST: Terms = { pullsGoOn: true, sessions: 'kept' };
+const REDIS_LOST: Terms = { pullsGoOn: true, sessions: 'lost' };
+const REDIS_OLDER: Terms = { pullsGoOn: true, sessions: 'lost or older' };
+const STORE_AWAY: Terms = { pullsGoOn: false, sessions: 'kept' };
+
+/** Of 25 answers of the store, and of 200 of Redis, one is lost, after what was asked for was done. */
+const STORM: Weather = { lostAnswers: 25, lostRequests: 40, lateAnswers: 10, late: 400 };
+const REDIS_STORM: Weather = { lostAnswers: 200, lostRequests: 400, lateAnswers: 40, late: 300 };
+
+const calm: Drill = { name: 'nothing', terms: NOTHING_LOST, run: (scene) => Bun.sleep(scene.while) };
+
+const killNodes: Drill = {
+  name: 'nodes killed',
+  terms: NOTHING_LOST,
+  async run({ stack, figures, random, while: time }) {
+    for (const node of random.shuffled(stack.nodes)) {
+      await Bun.sleep(random.between(time / 6, time / 2));
+      figures.faults++;
+      await node.kill();
+      await Bun.sleep(random.between(0, time / 4));
+      await stack.restart(node);
+    }
+  },
+};
+
+const flush: Drill = {
+  name: 'FLUSHALL',
+  terms: REDIS_LOST,
+  async run({ stack, figures, random, while: time }) {
+    for (let flushes = 0; flushes < 4; flushes++) {
+      await Bun.sleep(random.between(time / 6, time / 3));
+      figures.faults++;
+      await stack.redis.cli('FLUSHALL');
+    }
+    await Bun.sleep(time / 4);
+  },
+};
+
+const redisEmpty: Drill = {
+  name: 'Redis stopped, back empty',
+  terms: REDIS_LOST,
+  async run({ stack, figures, while: time }) {
+    await Bun.sleep(time / 4);
+    figures.faults++;
+    await stack.redis.kill();
+    await Bun.sleep(time);
+    stack.redis = await startRedis({ port: stack.redis.port });
+    await Bun.sleep(time / 2);
+  },
+};
+
+const redisOld: Drill = {
+  name: 'Redis back from an old dump',
+  terms: REDIS_OLDER,
+  async run({ stack, figures, while: time }) {
+    await Bun.sleep(time / 4);
+    const { folder, port } = stack.redis;
+    await stack.redis.cli('SAVE');
+    await Bun.sleep(time);
+    figures.faults++;
+    await stack.redis.kill();
+    stack.redis = await startRedis({ port, folder });
+    await Bun.sleep(time / 2);
+  },
+};
+
+const redisHangs: Drill = {
+  name: 'Redis hangs',
+  terms: NOTHING_LOST,
+  async run({ stack, figures, while: time }) {
+    figures.faults++;
+    stack.redis.freeze();
+    await Bun.sleep(Math.max(time, 3_000));
+    stack.redis.thaw();
+    await Bun.sleep(time / 2);
+  },
+};
+
+const storeFreezes: Drill = {
+  name: 'S3 hangs',
+  terms: STORE_AWAY,
+  async run({ stack, figures, while: time }) {
+    figures.faults++;
+    stack.store.freeze();
+    await Bun.sleep(time * 1.5);
+    stack.store.thaw();
+    await Bun.sleep(time / 2);
+  },
+};
+
+const storeDies: Drill = {
+  name: 'S3 killed, back',
+  terms: STORE_AWAY,
+  async run({ stack, figures, while: time }) {
+    figures.faults++;
+    await stack.store.kill();
+    await Bun.sleep(time);
+    await stack.store.start();
+    await Bun.sleep(time / 2);
+  },
+};
+
+const storm: Drill = {
+  name: 'answers lost and late',
+  terms: STORE_AWAY,
+  async run({ stack, figures, while: time }) {
+    const before = stack.storeProxy.lost + stack.redisProxy.lost;
+    stack.storeProxy.weather = STORM;
+    stack.redisProxy.weather = REDIS_STORM;
+    await Bun.sleep(time * 2);
+    stack.storeProxy.weather = CALM;
+    stack.redisProxy.weather = CALM;
+    figures.faults += stack.storeProxy.lost + stack.redisProxy.lost - before;
+  },
+};
+
+/** Everything that one Redis and one store can suffer, while answers are lost, nodes die and the worker too. */
+const allAtOnce: Drill = {
+  name: 'all at once',
+  terms: { pullsGoOn: false, sessions: 'lost or older' },
+  async run(scene) {
+    const { stack, random, figures } = scene;
+    const end = performance.now() + scene.while * 10;
+    const repeat = async (name: string, work: (scene: Scene) => Promise<void>): Promise<void> => {
+      const own = { ...scene, random: random.child(name) };
+      while (performance.now() < end) {
+        await Bun.sleep(own.random.between(scene.while / 4, scene.while * 2));
+        await work(own);
+      }
+    };
+    const redis = [flush, redisEmpty, redisOld, redisHangs];
+    await Promise.all([
+      repeat('Redis', async (own) => await (own.random.pick(redis) ?? flush).run({ ...own, while: scene.while / 3 })),
+      repeat('nodes', (own) => killNodes.run(own)),
+      repeat('the store', (own) =>
+        (own.random.chance(0.5) ? storeDies : storeFreezes).run({ ...own, while: scene.while / 3 }),
+      ),
+      repeat('the weather', (own) => storm.run(own)),
+      repeat('the worker', async () => {
+        figures.faults++;
+        await stack.restartWorker();
+      }),
+    ]);
+  },
+};
+
+/** The nodes begin anew with a Sentinel group; its master dies, and the replica that follows lacks the last writes. */
+const failOver: Drill = {
+  name: 'failover without the last writes',
+  terms: REDIS_OLDER,
+  prepare: async ({ stack, group }) => await stack.moveTo((await group()).url),
+  async run({ figures, group, while: time }) {
+    const { master, replica, failOver: electReplica } = await group();
+    await Bun.sleep(time / 2);
+    replica.freeze();
+    await Bun.sleep(Math.min(time, 900));
+    figures.faults++;
+    await master.kill();
+    replica.thaw();
+    await electReplica();
+    await Bun.sleep(time);
+  },
+};
+
+/** One after another, the order in which they are run; the last one with another Redis. */
+export function drills(isLong: boolean): readonly Drill[] {
+  const all = [calm, killNodes, flush, redisEmpty, redisOld, redisHangs, storeFreezes, storeDies, storm];
+  return [...all, ...(isLong ? [allAtOnce] : []), failOver];
+}

@@ -1,0 +1,42 @@
+import { randomBlob } from '../support/oci.ts';
+import type { Figures } from './figures.ts';
+import type { Stack } from './stack.ts';
+
+const RECOVERS_WITHIN_MS = 20_000;
+/** Requests that nobody waits for any more may still arrive: what is seen after that stays so. */
+const QUIET_MS = 1_000;
+
+/** Waits until every node takes writes again, and nothing is under way any more. */
+export async function recover(stack: Stack, figures: Figures): Promise<void> {
+  const begin = performance.now();
+  for (const [index, node] of stack.nodes.entries()) {
+    while (!(await takesWrites(node.url))) {
+      if (performance.now() - begin > RECOVERS_WITHIN_MS) {
+        const wrote = node.logs().trimEnd().split('\n').slice(-5).join('\n');
+        figures.violate(
+          'hung',
+          `node ${index + 1} takes no writes ${RECOVERS_WITHIN_MS} ms after all is well:\n${wrote}`,
+        );
+        break;
+      }
+      await Bun.sleep(50);
+    }
+  }
+  figures.recovered = performance.now() - begin;
+  await Bun.sleep(QUIET_MS);
+}
+
+async function takesWrites(url: string): Promise<boolean> {
+  const { bytes, descriptor } = randomBlob(20);
+  try {
+    const answer = await fetch(`${url}/v2/drill/well/blobs/uploads/?digest=${descriptor.digest}`, {
+      ...{ method: 'POST', body: new Uint8Array(bytes) },
+      signal: AbortSignal.timeout(RECOVERS_WITHIN_MS),
+    });
+    await answer.arrayBuffer();
+    return answer.status === 201;
+  } catch {
+    // It is starting, or does not answer yet: that is what is waited for.
+    return false;
+  }
+}

@@ -1,0 +1,87 @@
+import { appendFileSync } from 'node:fs';
+import type { History, Register, Value } from '../support/drill/history.ts';
+import type { Figures } from './figures.ts';
+
+/** What clients know of a manifest that they pushed, or tried to push. */
+export interface KnownManifest {
+  readonly digest: string;
+  readonly mediaType: string;
+  readonly bytes: Uint8Array;
+  readonly blobs: readonly string[];
+  readonly subject?: string;
+}
+
+/** What holds while a drill runs. */
+export interface Terms {
+  /** Only Redis is in trouble: whatever happens to it, every pull is answered. */
+  readonly pullsGoOn: boolean;
+  /** What becomes of uploads in progress: Redis may lose them, or go back to where they were a while ago. */
+  readonly sessions: 'kept' | 'lost' | 'lost or older';
+}
+
+export interface Recorded {
+  readonly method: string;
+  readonly path: string;
+  readonly node: number | undefined;
+  /** Milliseconds since the drill began. */
+  readonly begin: number;
+  readonly end: number;
+  readonly status: number | undefined;
+}
+
+export const REPOSITORIES = ['drill/one', 'drill/two', 'drill-three'] as const;
+/** Few, so that clients move the same tags at the same moment. */
+export const TAGS = Array.from({ length: 20 }, (_, number) => `tag-${number}`);
+const MOST_PUSHABLE = 30;
+
+/** What all clients know together. */
+export class World {
+  readonly history: History;
+  /** Every manifest that was ever sent, by digest. */
+  readonly manifests = new Map<string, KnownManifest>();
+  /** Repositories of which a push was acknowledged. */
+  readonly repositories = new Set<string>();
+  readonly #pushable = new Map<string, KnownManifest[]>();
+  readonly #recorded: Recorded[] = [];
+  readonly #file = process.env.DRILL_HISTORY;
+  fresh = 0;
+  figures: Figures;
+  drill: Terms = { pullsGoOn: false, sessions: 'kept' };
+
+  constructor(history: History, figures: Figures) {
+    this.history = history;
+    this.figures = figures;
+  }
+
+  /** Manifests whose blobs were all acknowledged in that repository: pushing them again must succeed. */
+  pushable(repository: string): KnownManifest[] {
+    const known = this.#pushable.get(repository) ?? [];
+    this.#pushable.set(repository, known);
+    return known;
+  }
+
+  madePushable(repository: string, manifest: KnownManifest): void {
+    this.manifests.set(manifest.digest, manifest);
+    const all = this.pushable(repository);
+    all.push(manifest);
+    if (all.length > MOST_PUSHABLE) all.shift();
+  }
+
+  record(request: Recorded): void {
+    this.#recorded.push(request);
+    if (this.#file === undefined) return;
+    appendFileSync(this.#file, `${JSON.stringify({ drill: this.figures.drill, ...request })}\n`);
+  }
+
+  /** Something was seen that cannot be: what requests were sent about that name, newest last. */
+  violate(violation: 'lost' | 'stale' | 'torn', register: Register, seen: Value, why: string): void {
+    const about = this.#recorded.filter(
+      ({ path }) => path.includes(register.repository) && path.includes(register.name),
+    );
+    const lines = about.slice(-12).map(({ method, path, node, begin, end, status }) => {
+      const where = node === undefined ? '' : ` at node ${node + 1}`;
+      return `    ${begin.toFixed(0)}-${end.toFixed(0)} ${method} ${path}${where}: ${status ?? 'no answer'}`;
+    });
+    this.figures.violate(violation, `${why}: ${seen ?? 'nothing'} of ${register}\n${lines.join('\n')}`);
+  }
+}

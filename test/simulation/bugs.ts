@@ -1,0 +1,121 @@
+import type { Projection } from '../../src/projection/projection.ts';
+import type { Script } from '../../src/projection/redis/commands.ts';
+import type { Fold } from '../../src/projection/redis/ports.ts';
+import type { StorageDriver } from '../../src/storage/driver.ts';
+import type { Focus } from './faults.ts';
+
+/** Something that is wrong on purpose. It lives here: the code under test knows nothing of it. */
+export interface Bug {
+  /** The faults that bring it to light soonest. */
+  readonly focus?: Focus;
+  /** The store does not compare the parts of an upload with what was meant: mixed bytes are seen, and not only refused. */
+  readonly isTrusting?: boolean;
+  /** The script in the place of another one. */
+  readonly script?: (script: Script) => Script;
+  readonly driver?: (driver: StorageDriver) => StorageDriver;
+  readonly projection?: (projection: Projection, fold: Fold) => Projection;
+}
+
+export const NO_BUG: Bug = {};
+
+/** Replaces a piece of one script. It must be there, or the bug would be none. */
+function patched(name: string, ...changes: readonly (readonly [piece: string, instead: string])[]): Bug {
+  const known = new Map<Script, Script>();
+  return {
+    script: (script) => {
+      if (script.name !== name) return script;
+      const before = known.get(script);
+      if (before !== undefined) return before;
+      let { source } = script;
+      for (const [piece, instead] of changes) {
+        if (!source.includes(piece)) throw new Error(`${name} has no ${piece}: the bug must be planted anew`);
+        source = source.replace(piece, () => instead);
+      }
+      const changed = { ...script, source };
+      known.set(script, changed);
+      return changed;
+    },
+  };
+}
+
+function focused(kinds: Focus['kinds'], moments: Focus['moments'], uploads = 0.05): Pick<Bug, 'focus'> {
+  return { focus: { kinds, moments, uploads, isCrowded: true } };
+}
+
+/** Forwards everything but what is given. */
+function changed<T extends object>(object: T, changes: Partial<T>): T {
+  return new Proxy(object, {
+    get: (target, name) => {
+      const value: unknown = Reflect.get(name in changes ? changes : target, name);
+      return typeof value === 'function' ? value.bind(name in changes ? changes : target) : value;
+    },
+  });
+}
+
+/** Each is found by the simulation (DESIGN 11.3); the names say what is wrong. */
+export const BUGS = {
+  'a slot is applied without its fence': {
+    ...focused({ failOver: 3, restartOld: 1 }, { announce: 1, slot: 2 }),
+    ...patched(
+      'apply',
+      ["if m[2] ~= ARGV[1] or m[3] ~= ARGV[2] then return { 'behind' } end", ''],
+      ["if slot ~= ARGV[4] then return { 'alien' } end", ''],
+    ),
+  },
+  'a command without events is acknowledged before the view has caught up': {
+    ...focused({ hang: 1, kill: 1 }, { slot: 1 }),
+    projection: (projection, fold) =>
+      changed(projection, {
+        submit: async (repo, command) => {
+          // What the log says is right, but readers look at the view.
+          let early: { readonly result: unknown } | undefined;
+          await fold
+            .submit(repo, {
+              ...command,
+              decide: async (facts) => {
+                const decision = await command.decide(facts);
+                if (decision.kind === 'accepted' && decision.events.length === 0) early = { result: decision.result };
+                return { kind: 'accepted', events: [], result: undefined };
+              },
+            })
+            .catch(() => undefined);
+          if (early !== undefined) return early.result as never;
+          return await projection.submit(repo, command);
+        },
+      }),
+  },
+  'the owner is set without comparing': {
+    ...focused({ failOver: 1 }, { inspect: 1 }),
+    ...patched('own', [
+      'if m[1] ~= ARGV[2] or m[2] ~= ARGV[3] or m[4] or whoami() ~= ARGV[1] then return 0 end',
+      'ARGV[1] = whoami()',
+    ]),
+  },
+  'generations are switched without comparing': {
+    ...focused({ flushAndHang: 4, failOver: 3 }, { 'catalog-mark': 3, build: 3, inspect: 1 }),
+    ...patched('switch', ['if not isSame or not isWhole or whoami() ~= ARGV[1] then', 'if not isWhole then']),
+  },
+  'an intent is announced but never looked for again': {
+    ...focused({ lateSlot: 1 }, { slot: 1 }),
+    ...patched('own', [
+      "redis.call('HSET', KEYS[1], 'due', ARGV[5])",
+      "redis.call('HDEL', KEYS[1], 'intent', 'since', 'due')",
+    ]),
+  },
+  'a deposed holder writes into the same part': {
+    ...focused({ depose: 1 }, { 'upload-save': 1, part: 2 }, 0.9),
+    isTrusting: true,
+    driver: (driver) =>
+      changed(driver, {
+        takeOver: async (place, size, inc) => {
+          if (place.state === undefined) return await driver.takeOver(place, size, inc);
+          const state = JSON.parse(place.state) as { readonly parts: readonly { readonly n: number }[] };
+          // The numbers that the earlier holder reserved are used again.
+          const next = Math.max(0, ...state.parts.map(({ n }) => n)) + 1;
+          return { ...place, state: JSON.stringify({ ...state, next }) };
+        },
+      }),
+  },
+} as const satisfies Record<string, Bug>;
+
+export type BugName = keyof typeof BUGS;

@@ -1,0 +1,121 @@
+// What must be true of every log, and of what clients were told (DESIGN 1).
+import { type Batch, decodeBatch, hashSlot, type JournalEvent } from '../../src/journal/events.ts';
+import { RepositoryState } from '../../src/journal/fold.ts';
+import { algorithmOf, digestOf } from '../../src/oci/digest.ts';
+import type { Digest, Incarnation, RepositoryName } from '../../src/oci/names.ts';
+import { dataKey, logPrefix, slotKey } from '../../src/storage/paths.ts';
+import type { History, Past, Told } from './history.ts';
+import type { World } from './world.ts';
+
+/** A repository after each single event of its log. */
+interface Moment {
+  readonly past: Past;
+  /** The scheduler's step at which the slot was written. */
+  readonly since: number;
+  /** Whether it is what readers see: the end of a slot. */
+  readonly isVisible: boolean;
+  /** How the event is signed that led here. */
+  readonly label: string | undefined;
+}
+
+export interface CheckedLog {
+  readonly state: RepositoryState;
+  readonly moments: readonly Moment[];
+}
+
+/** I1, I3, and that no tag is ever torn: reads the whole log, slot by slot. */
+export function checkLog({ bucket, history }: World, repo: RepositoryName): CheckedLog {
+  const state = new RepositoryState();
+  const moments: Moment[] = [{ past: copyOf(state), since: -1, isVisible: true, label: undefined }];
+  const keys = bucket.keys(logPrefix(repo));
+  for (let seq = 1; seq <= keys.length; seq++) {
+    const key = slotKey(repo, seq);
+    const bytes = bucket.read(key);
+    const decoded = bytes === undefined ? { problem: 'it is absent' } : decodeBatch(bytes);
+    if ('problem' in decoded || bytes === undefined) {
+      history.violated(`slot ${seq} of ${repo}: ${'problem' in decoded ? decoded.problem : ''}`);
+      break;
+    }
+    const { batch } = decoded;
+    if (batch.prev !== state.hash || batch.seq !== seq) history.violated(`slot ${seq} of ${repo} does not follow`);
+    applyEventByEvent(state, batch, hashSlot(bytes), bucket.madeAt(key), moments);
+    checkReferences(history, repo, seq, state);
+  }
+  return { state, moments };
+}
+
+function applyEventByEvent(state: RepositoryState, batch: Batch, hash: string, since: number, moments: Moment[]): void {
+  const { seq, events } = batch;
+  for (const [index, event] of events.entries()) {
+    const isVisible = index === events.length - 1;
+    // As if the batch had no other one.
+    state.seq = seq - 1;
+    state.hash = batch.prev;
+    state.apply({ ...batch, events: [event] }, hash);
+    moments.push({ past: copyOf(state), since, isVisible, label: labelOf(event) });
+  }
+}
+
+function labelOf(event: JournalEvent): string | undefined {
+  return event.actor;
+}
+
+function copyOf({ seq, exists, tags, blobs, manifests }: RepositoryState): Past {
+  return { seq, exists, tags: new Map(tags), blobs: new Map(blobs), manifests: new Map(manifests) };
+}
+
+function checkReferences(history: History, repo: RepositoryName, seq: number, state: RepositoryState): void {
+  for (const [tag, digest] of state.tags) {
+    if (!state.manifests.has(digest)) history.violated(`${repo} at ${seq}: tag ${tag} points to nothing`);
+  }
+  for (const [digest, { refs }] of state.manifests) {
+    for (const ref of refs) {
+      if (!state.blobs.has(ref)) history.violated(`${repo} at ${seq}: manifest ${digest} refers to no blob ${ref}`);
+    }
+  }
+}
+
+/** I4 and I6: behind each live link are the bytes that the digest says. */
+export function checkBytes({ bucket, history }: World, repo: RepositoryName, { state }: CheckedLog): void {
+  const check = (digest: Digest, inc: Incarnation): void => {
+    const bytes = bucket.read(dataKey(inc));
+    if (bytes === undefined) history.violated(`${repo}: the bytes of ${digest} are gone`);
+    else if (digestOf(algorithmOf(digest), bytes) !== digest) {
+      history.violated(`${repo}: ${digest} has the bytes ${Buffer.from(bytes).toString()}`);
+    }
+  };
+  for (const [digest, { inc }] of state.blobs) check(digest, inc);
+  for (const [digest, { inc }] of state.manifests) check(digest, inc);
+}
+
+/**
+ * I1 and I5: an acknowledged write is in the log, and whatever is asked after it is answered as the repository was then or
+ * later. An answer is true of a moment not before the newest acknowledged write, and not after the answer.
+ */
+export function checkTold(history: History, repo: RepositoryName, { moments }: CheckedLog): void {
+  const acknowledged: { readonly end: number; readonly moment: number }[] = [];
+  const inOrder = history.told.filter((each) => each.repo === repo).sort((a, b) => a.end - b.end);
+  for (const told of inOrder) {
+    const from = acknowledged.reduce(
+      (newest, { end, moment }) => (end < told.begin ? Math.max(newest, moment) : newest),
+      0,
+    );
+    const moment = momentOf(told, moments, from);
+    if (moment === undefined) {
+      history.violated(`${told.what} in ${repo} was told what is not true of any moment after ${from}`);
+    } else if (told.kind === 'write') acknowledged.push({ end: told.end, moment });
+  }
+}
+
+/** The first moment of which it can be true. */
+function momentOf(told: Told, moments: readonly Moment[], from: number): number | undefined {
+  const own = told.kind === 'write' ? moments.findLastIndex(({ label }) => label === told.label) : -1;
+  if (own >= 0) return (moments[own]?.since ?? 0) <= told.end ? own : undefined;
+  if (told.hasEvents === true) return undefined;
+  for (let index = from; index < moments.length; index++) {
+    const moment = moments[index];
+    if (moment === undefined || moment.since > told.end) break;
+    if ((told.kind === 'write' || moment.isVisible) && told.holds(moment.past)) return index;
+  }
+  return undefined;
+}

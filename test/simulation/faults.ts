@@ -1,0 +1,163 @@
+// What happens to the machines, besides what happens to single requests.
+import type { Machine } from './machine.ts';
+import type { Random } from './random.ts';
+import { Keyspace } from './redis-keyspace.ts';
+import type { World } from './world.ts';
+
+/** What goes wrong, and when: some lives meet all kinds of faults, others the same one again and again. */
+export interface Focus {
+  readonly kinds: Partial<Record<FaultKind, number>>;
+  readonly moments: Partial<Record<Moment, number>>;
+  /** How many of the clients' operations are uploads in pieces. */
+  readonly uploads: number;
+  /** All meet in one repository. */
+  readonly isCrowded: boolean;
+}
+
+const KINDS = {
+  kill: 2,
+  hang: 4,
+  depose: 2,
+  flush: 2,
+  flushAndHang: 2,
+  restartEmpty: 1,
+  restartOld: 2,
+  failOver: 4,
+  loseStore: 1,
+  lateSlot: 2,
+} as const;
+type FaultKind = keyof typeof KINDS;
+
+/** The moments between two of which the protocols rest on nothing else having moved. */
+const MOMENTS = {
+  announce: 3,
+  slot: 4,
+  apply: 3,
+  inspect: 4,
+  'catalog-mark': 2,
+  build: 2,
+  own: 1,
+  switch: 1,
+  'upload-lease': 1,
+  'upload-save': 2,
+  'sending part': 2,
+  part: 1,
+  'upload-end': 1,
+} as const;
+type Moment = keyof typeof MOMENTS;
+
+/** Longer than it takes until the leases of uploads and of heals lapse. */
+const LAPSES_MS = 10_500;
+const PATIENCE_MS = 8_000;
+
+export function focusOf(random: Random): Focus {
+  if (random.chance(0.5)) return { kinds: KINDS, moments: MOMENTS, uploads: 0.12, isCrowded: false };
+  const kinds = { [random.weighted(KINDS)]: 3, [random.weighted(KINDS)]: 2, hang: 1 };
+  const moments = { [random.weighted(MOMENTS)]: 3, [random.weighted(MOMENTS)]: 1 };
+  return { kinds, moments, uploads: random.chance(0.2) ? 0.6 : 0.1, isCrowded: random.chance(0.5) };
+}
+
+/** Lets one thing go wrong, and puts it right again. */
+export async function goWrong(world: World, focus: Focus): Promise<void> {
+  const { random, redis, scheduler } = world;
+  switch (random.weighted(focus.kinds)) {
+    case 'kill': {
+      const machine = await victim(world, focus);
+      world.kill(machine);
+      await scheduler.sleep(random.between(10, 5_000));
+      world.restart();
+      return;
+    }
+    case 'hang': {
+      const machine = await victim(world, focus);
+      world.hang(machine, random.chance(0.5) ? random.between(LAPSES_MS, 2.5 * LAPSES_MS) : random.between(100, 4_000));
+      return;
+    }
+    case 'depose': {
+      const machine = await victim(world, focus);
+      world.hang(machine, 3 * LAPSES_MS);
+      const moment = random.weighted(focus.moments);
+      // It goes on when somebody else does what it was about to do.
+      const wake = (other: Machine): void => {
+        if (other === machine) world.watch(moment, 1, wake);
+        else scheduler.after(random.between(0, 200), () => machine.wake());
+      };
+      world.watch(moment, random.between(1, 2), wake);
+      return;
+    }
+    case 'flush':
+      await victim(world, focus);
+      world.note(() => 'Redis forgets everything');
+      redis.flush();
+      return;
+    case 'flushAndHang': {
+      const machine = await victim(world, focus);
+      world.note(() => 'Redis forgets everything');
+      redis.flush();
+      world.hang(machine, random.between(100, 2_000));
+      return;
+    }
+    case 'restartEmpty':
+      await victim(world, focus);
+      return await restart(world, new Keyspace());
+    case 'restartOld': {
+      await victim(world, focus);
+      return await restart(world, redis.old(random));
+    }
+    case 'failOver': {
+      const machine = await victim(world, focus);
+      world.note(() => 'another Redis takes over');
+      redis.failOver(redis.old(random));
+      // Often it was on the same machine as a node.
+      const other = random.pick(world.nodes).machine;
+      if (!random.chance(0.4) || other === machine) return;
+      world.kill(other);
+      world.restart();
+      return;
+    }
+    case 'loseStore': {
+      const milliseconds = random.between(200, 15_000);
+      world.note(() => `the store is away for ${milliseconds} ms`);
+      world.network.loseStore(milliseconds);
+      return;
+    }
+    case 'lateSlot':
+      return await delaySlot(world);
+  }
+}
+
+/** A node at some moment, or when it has just done something of a kind. */
+async function victim(world: World, focus: Focus): Promise<Machine> {
+  const { random, scheduler } = world;
+  if (random.chance(0.25)) {
+    await scheduler.sleep(random.between(0, 3_000));
+    return random.pick(world.nodes).machine;
+  }
+  const moment = random.weighted(focus.moments);
+  return await new Promise((resolve) => {
+    world.watch(moment, random.between(1, 4), resolve);
+    scheduler.after(PATIENCE_MS, () => resolve(random.pick(world.nodes).machine));
+  });
+}
+
+/** Somebody's slot arrives when nobody waits for it any more. */
+async function delaySlot(world: World): Promise<void> {
+  const { random, scheduler, network } = world;
+  const late = random.between(1_000, 30_000);
+  world.watch('sending slot', random.between(1, 4), (machine) => {
+    world.note(() => `a slot of ${machine.name} arrives ${late} ms late`);
+    network.delayNext(late);
+    scheduler.after(0, () => (random.chance(0.7) ? world.kill(machine) : world.hang(machine, late + 5_000)));
+  });
+  await scheduler.sleep(PATIENCE_MS);
+  world.restart();
+}
+
+async function restart(world: World, keyspace: Keyspace): Promise<void> {
+  const { redis, scheduler, random } = world;
+  world.note(() => 'Redis stops');
+  redis.stop();
+  await scheduler.sleep(random.between(10, 4_000));
+  world.note(() => `Redis begins with ${keyspace.keys().length} keys`);
+  redis.start(keyspace.copy());
+}

@@ -1,0 +1,75 @@
+import type { Repeat } from '../../src/registry/renewed-lease.ts';
+import type { Owner, Scheduler } from './scheduler.ts';
+
+/** One process: it has a clock, may hang, and dies with everything that it was about to do. */
+export class Machine implements Owner {
+  readonly name: string;
+  readonly scheduler: Scheduler;
+  readonly #skew: number;
+  #dead = false;
+  #hangsUntil = 0;
+  readonly #whenDead: (() => void)[] = [];
+
+  /** @param skew how far its clock is ahead, in milliseconds */
+  constructor(name: string, scheduler: Scheduler, skew: number) {
+    this.name = name;
+    this.scheduler = scheduler;
+    this.#skew = skew;
+  }
+
+  get isDead(): boolean {
+    return this.#dead;
+  }
+
+  get hangsUntil(): number {
+    return this.#hangsUntil;
+  }
+
+  /** SIGKILL: what it sent may still arrive, but nothing that comes back reaches anybody. */
+  kill(): void {
+    this.#dead = true;
+    for (const tell of this.#whenDead.splice(0)) tell();
+  }
+
+  /** SIGSTOP and, later, SIGCONT. */
+  hang(milliseconds: number): void {
+    this.#hangsUntil = this.scheduler.now + milliseconds;
+  }
+
+  wake(): void {
+    this.#hangsUntil = 0;
+  }
+
+  onDeath(tell: () => void): void {
+    if (this.#dead) tell();
+    else this.#whenDead.push(tell);
+  }
+
+  readonly now = (): number => Math.floor(this.scheduler.now) + this.#skew;
+
+  readonly sleep = (milliseconds: number, signal?: AbortSignal): Promise<void> =>
+    new Promise((resolve) => {
+      if (signal?.aborted === true) return resolve();
+      const cancel = this.scheduler.after(milliseconds, resolve, this);
+      signal?.addEventListener('abort', () => {
+        cancel();
+        resolve();
+      });
+    });
+
+  readonly repeat: Repeat = (milliseconds, work) => {
+    let cancel = () => {};
+    const next = (): void => {
+      cancel = this.scheduler.after(
+        milliseconds,
+        () => {
+          next();
+          void work();
+        },
+        this,
+      );
+    };
+    next();
+    return () => cancel();
+  };
+}

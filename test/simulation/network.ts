@@ -1,0 +1,84 @@
+import type { Random } from './random.ts';
+import type { Scheduler } from './scheduler.ts';
+
+/** How often things go wrong, and how slow they are. */
+export interface Weather {
+  /** Most answers take up to this, in milliseconds. */
+  readonly latency: number;
+  /** Of requests: those that are lost on their way, those whose answer is, those that take seconds. */
+  readonly lost: number;
+  readonly unanswered: number;
+  readonly slow: number;
+  /** Of requests to S3: those that are refused for now. */
+  readonly refused: number;
+}
+
+/** How long a request is on its way; undefined: it never arrives. */
+export interface Way {
+  readonly there: number | undefined;
+  readonly back: number | undefined;
+}
+
+/** Longer than any deadline that a client of Redis or S3 has: what arrives then is a ghost. */
+const GHOST_MS = 30_000;
+
+/** Decides for each request when it arrives and when its answer does. */
+export class Network {
+  readonly #random: Random;
+  readonly #scheduler: Scheduler;
+  #weather: Weather;
+  #storeAwayUntil = 0;
+  #delay = 0;
+
+  constructor(random: Random, scheduler: Scheduler, weather: Weather) {
+    this.#random = random;
+    this.#scheduler = scheduler;
+    this.#weather = weather;
+  }
+
+  /** From now on nothing goes wrong. */
+  calm(): void {
+    this.#weather = { ...this.#weather, lost: 0, unanswered: 0, slow: 0, refused: 0 };
+    this.#storeAwayUntil = 0;
+    this.#delay = 0;
+  }
+
+  /** No request reaches the store for so long. */
+  loseStore(milliseconds: number): void {
+    this.#storeAwayUntil = this.#scheduler.now + milliseconds;
+  }
+
+  /** The next request to the store takes so much longer to arrive. */
+  delayNext(milliseconds: number): void {
+    this.#delay = milliseconds;
+  }
+
+  toRedis(): Way {
+    return this.#way(1);
+  }
+
+  toStore(): Way & { readonly refused: boolean } {
+    const way = this.#way(4);
+    const refused = this.#random.chance(this.#weather.refused);
+    const delay = this.#delay;
+    this.#delay = 0;
+    if (this.#storeAwayUntil > this.#scheduler.now || way.there === undefined) {
+      return { there: undefined, back: undefined, refused };
+    }
+    return { there: way.there + delay, back: way.back, refused };
+  }
+
+  #way(times: number): Way {
+    const { latency, lost, unanswered, slow } = this.#weather;
+    const random = this.#random;
+    const luck = random.next();
+    const [there, back] = [random.next() * latency * times, random.next() * latency * times];
+    if (luck < lost) return { there: undefined, back: undefined };
+    if (luck < lost + unanswered) return { there, back: undefined };
+    if (luck < lost + unanswered + slow) {
+      const late = random.next() ** 2 * GHOST_MS;
+      return random.chance(0.7) ? { there: late, back } : { there, back: late };
+    }
+    return { there, back };
+  }
+}

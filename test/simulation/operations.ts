@@ -1,0 +1,290 @@
+// What clients do, and what must then be true (I5: of everything that is read after it, too).
+import { accept } from '../../src/journal/command.ts';
+import type { ErrorKind } from '../../src/oci/errors.ts';
+import type { RepositoryName, Tag } from '../../src/oci/names.ts';
+import { UploadBody } from '../../src/registry/upload-body.ts';
+import type { Past, Told } from './history.ts';
+import type { SimulatedNode } from './node.ts';
+import { BLOBS, type Content, MANIFESTS, type ManifestContent, REPOSITORIES, TAGS } from './vocabulary.ts';
+import type { Answered, World } from './world.ts';
+
+/** How a client names itself: signed with a label of its own, the events of one request can be found in the log. */
+export function actorOf(label: string): { readonly id: string; readonly label: string } {
+  return { id: 'client', label };
+}
+
+interface Operation<T> {
+  readonly what: string;
+  readonly kind: Told['kind'];
+  readonly run: (node: SimulatedNode, label: string) => Promise<T>;
+  /** What the answer says of the repository; undefined: nothing. */
+  readonly holds: (value: T) => Told['holds'] | undefined;
+  readonly refusals: Partial<Record<ErrorKind, Told['holds']>>;
+  readonly hasEvents?: boolean;
+}
+
+/** One request. What it was told goes into the history. */
+export async function perform<T>(
+  world: World,
+  repo: RepositoryName,
+  { what, kind, run, holds, refusals, hasEvents }: Operation<T>,
+  at?: SimulatedNode,
+): Promise<Answered<T>> {
+  const label = `${what} #${world.nextNumber()}`;
+  const answered = await world.request(`${label} in ${repo}`, (node) => run(node, label), at);
+  const { outcome, begin, end } = answered;
+  const told = (claim: Told['holds'] | undefined, isWritten: boolean): void => {
+    if (claim === undefined) return;
+    const written = isWritten && hasEvents === true ? { hasEvents } : {};
+    world.history.told.push({ what: label, repo, kind, begin, end, label, holds: claim, ...written });
+  };
+  if (outcome.kind === 'ok') told(holds(outcome.value), true);
+  if (outcome.kind === 'refused') {
+    const claim = refusals[outcome.error];
+    if (claim === undefined) world.history.violated(`${label} in ${repo} was refused: ${outcome.error}`);
+    // A refusal changes nothing: what it says may be as old as any read.
+    else told(claim, false);
+  }
+  return answered;
+}
+
+const isAbsent = (past: Past): boolean => !past.exists;
+
+export function pushBlob(repo: RepositoryName, { digest, bytes }: Content, streamed: boolean): Operation<void> {
+  return {
+    what: `push blob ${digest.slice(7, 12)}`,
+    kind: 'write',
+    run: ({ registry, machine }, label) => {
+      const source = async function* (): AsyncIterable<Uint8Array> {
+        for (let from = 0; from < bytes.length; from += 7) {
+          if (streamed) await machine.sleep(10);
+          yield bytes.slice(from, from + 7);
+        }
+      };
+      const body = new UploadBody(source(), streamed ? undefined : bytes.length);
+      return registry.uploads.monolithic({ repo, actor: actorOf(label) }, digest, body);
+    },
+    holds: () => (past) => past.blobs.has(digest),
+    // Redis lost the session meanwhile.
+    refusals: streamed ? { 'upload-unknown': () => true } : {},
+  };
+}
+
+export function pushManifest(
+  repo: RepositoryName,
+  manifest: ManifestContent,
+  tags: readonly Tag[],
+): Operation<unknown> {
+  const { digest, bytes, blobs } = manifest;
+  return {
+    what: `push manifest ${digest.slice(7, 12)} ${tags.join(',')}`,
+    kind: 'write',
+    run: ({ registry }, label) =>
+      registry.manifests.put({ repo, bytes, contentType: undefined, digest, tags }, actorOf(label)),
+    holds: () => (past) => past.manifests.has(digest) && tags.every((tag) => past.tags.get(tag) === digest),
+    refusals: { 'manifest-references-unknown': (past) => blobs.some((blob) => !past.blobs.has(blob.digest)) },
+  };
+}
+
+export function mount(repo: RepositoryName, { digest }: Content, from: RepositoryName | undefined): Operation<boolean> {
+  return {
+    what: `mount ${digest.slice(7, 12)} from ${from ?? 'anywhere'}`,
+    kind: 'write',
+    run: ({ registry }, label) => registry.linking.mount(repo, digest, from, actorOf(label)),
+    holds: (isMounted) => (isMounted ? (past) => past.blobs.has(digest) : undefined),
+    refusals: {},
+  };
+}
+
+export function deleteTag(repo: RepositoryName, tag: Tag): Operation<void> {
+  return {
+    what: `delete tag ${tag}`,
+    kind: 'write',
+    run: ({ registry }, label) => registry.manifests.deleteTag(repo, tag, actorOf(label)),
+    holds: () => (past) => !past.tags.has(tag),
+    refusals: { 'name-unknown': isAbsent, 'manifest-unknown': (past) => !past.tags.has(tag) },
+    hasEvents: true,
+  };
+}
+
+export function deleteManifest(repo: RepositoryName, { digest }: Content): Operation<void> {
+  return {
+    what: `delete manifest ${digest.slice(7, 12)}`,
+    kind: 'write',
+    run: ({ registry }, label) => registry.manifests.delete(repo, digest, actorOf(label)),
+    holds: () => (past) => !past.manifests.has(digest),
+    refusals: { 'name-unknown': isAbsent, 'manifest-unknown': (past) => !past.manifests.has(digest) },
+    hasEvents: true,
+  };
+}
+
+export function deleteBlob(repo: RepositoryName, { digest }: Content): Operation<void> {
+  const isReferenced = (past: Past) => [...past.manifests.values()].some(({ refs }) => refs.includes(digest));
+  return {
+    what: `delete blob ${digest.slice(7, 12)}`,
+    kind: 'write',
+    run: ({ registry }, label) => registry.blobs.delete(repo, digest, actorOf(label)),
+    holds: () => (past) => !past.blobs.has(digest),
+    refusals: {
+      'name-unknown': isAbsent,
+      'blob-unknown': (past) => !past.blobs.has(digest),
+      'blob-referenced': isReferenced,
+    },
+    hasEvents: true,
+  };
+}
+
+/** The operator's command. */
+export function deleteRepository(repo: RepositoryName): Operation<void> {
+  return {
+    what: 'delete repository',
+    kind: 'write',
+    run: ({ projection }, label) =>
+      projection.submit(repo, {
+        decide: (facts) =>
+          facts.exists ? accept(undefined, { type: 'repo.deleted', actor: label }) : accept(undefined),
+      }),
+    holds: () => isAbsent,
+    refusals: {},
+  };
+}
+
+export function readTag(repo: RepositoryName, tag: Tag): Operation<string> {
+  return {
+    what: `read tag ${tag}`,
+    kind: 'read',
+    run: async ({ registry }) => {
+      const found = await registry.manifests.stat(repo, { kind: 'tag', tag });
+      await registry.manifests.bytes(found);
+      return found.digest;
+    },
+    holds: (digest) => (past) => past.tags.get(tag) === digest,
+    refusals: { 'name-unknown': isAbsent, 'manifest-unknown': (past) => past.exists && !past.tags.has(tag) },
+  };
+}
+
+export function readManifest(repo: RepositoryName, { digest }: Content): Operation<string> {
+  return {
+    what: `read manifest ${digest.slice(7, 12)}`,
+    kind: 'read',
+    run: async ({ registry }) => (await registry.manifests.stat(repo, { kind: 'digest', digest })).record.inc,
+    holds: (inc) => (past) => past.manifests.get(digest)?.inc === inc,
+    refusals: { 'name-unknown': isAbsent, 'manifest-unknown': (past) => past.exists && !past.manifests.has(digest) },
+  };
+}
+
+export function readBlob(repo: RepositoryName, { digest, bytes }: Content): Operation<string> {
+  return {
+    what: `read blob ${digest.slice(7, 12)}`,
+    kind: 'read',
+    run: async ({ registry }) => {
+      const { body } = await registry.blobs.open(repo, digest);
+      return body.kind === 'bytes' ? Buffer.from(body.bytes).toString('hex') : body.kind;
+    },
+    holds: (hex) => (past) => past.blobs.has(digest) && hex === Buffer.from(bytes).toString('hex'),
+    refusals: { 'name-unknown': isAbsent, 'blob-unknown': (past) => past.exists && !past.blobs.has(digest) },
+  };
+}
+
+export function listTags(repo: RepositoryName): Operation<string> {
+  return {
+    what: 'list tags',
+    kind: 'read',
+    run: async ({ registry }) => (await registry.listings.tags(repo, undefined, 100)).items.join(' '),
+    holds: (tags) => (past) => past.exists && [...past.tags.keys()].sort().join(' ') === tags,
+    refusals: { 'name-unknown': isAbsent },
+  };
+}
+
+export function listReferrers(repo: RepositoryName, { digest }: Content): Operation<string> {
+  const query = { artifactType: undefined, after: undefined };
+  const referrersIn = (past: Past) =>
+    [...past.manifests].filter(([, { subject }]) => subject === digest).map(([name]) => name);
+  return {
+    what: `list referrers of ${digest.slice(7, 12)}`,
+    kind: 'read',
+    run: async ({ registry }) => {
+      const { items } = await registry.listings.referrers(repo, digest, query, () => true);
+      return items.map((item) => item.digest).join(' ');
+    },
+    holds: (digests) => (past) => referrersIn(past).sort().join(' ') === digests,
+    refusals: {},
+  };
+}
+
+/** Tells something of every repository. */
+export async function listRepositories(world: World, at?: SimulatedNode): Promise<void> {
+  const label = `list repositories #${world.nextNumber()}`;
+  const list = async ({ registry }: SimulatedNode) =>
+    (await registry.listings.repositories(undefined, 100, actorOf(label))).items;
+  const { outcome, begin, end } = await world.request(label, list, at);
+  if (outcome.kind !== 'ok') return;
+  for (const repo of REPOSITORIES) {
+    const isListed = outcome.value.includes(repo);
+    const holds = (past: Past) => past.exists === isListed;
+    world.history.told.push({ what: `${label} (${repo})`, repo, kind: 'read', begin, end, label, holds });
+  }
+}
+
+/** Any request but the steps of an upload. */
+export async function performAny(world: World, repositories: readonly RepositoryName[]): Promise<void> {
+  const { random } = world;
+  const repo = random.pick(repositories);
+  const [blob, manifest, tag] = [random.pick(BLOBS), random.pick(MANIFESTS), random.pick(TAGS)];
+  const tags = TAGS.filter(() => random.chance(0.4));
+  const kinds = {
+    pushImage: 5,
+    pushBlob: 3,
+    pushStreamed: 1,
+    pushManifest: 3,
+    mount: 2,
+    deleteTag: 2,
+    deleteManifest: 1.5,
+    deleteBlob: 1.5,
+    deleteRepository: 0.4,
+    readTag: 3,
+    readManifest: 1,
+    readBlob: 2,
+    listTags: 2,
+    listReferrers: 1,
+    listRepositories: 1,
+  };
+  switch (random.weighted(kinds)) {
+    case 'pushImage':
+      for (const each of manifest.blobs) await perform(world, repo, pushBlob(repo, each, false));
+      await perform(world, repo, pushManifest(repo, manifest, [tag]));
+      return;
+    case 'pushBlob':
+      return void (await perform(world, repo, pushBlob(repo, blob, false)));
+    case 'pushStreamed':
+      return void (await perform(world, repo, pushBlob(repo, blob, true)));
+    case 'pushManifest':
+      return void (await perform(world, repo, pushManifest(repo, manifest, tags)));
+    case 'mount':
+      return void (await perform(
+        world,
+        repo,
+        mount(repo, blob, random.chance(0.5) ? random.pick(repositories) : undefined),
+      ));
+    case 'deleteTag':
+      return void (await perform(world, repo, deleteTag(repo, tag)));
+    case 'deleteManifest':
+      return void (await perform(world, repo, deleteManifest(repo, manifest)));
+    case 'deleteBlob':
+      return void (await perform(world, repo, deleteBlob(repo, blob)));
+    case 'deleteRepository':
+      return void (await perform(world, repo, deleteRepository(repo)));
+    case 'readTag':
+      return void (await perform(world, repo, readTag(repo, tag)));
+    case 'readManifest':
+      return void (await perform(world, repo, readManifest(repo, manifest)));
+    case 'readBlob':
+      return void (await perform(world, repo, readBlob(repo, blob)));
+    case 'listTags':
+      return void (await perform(world, repo, listTags(repo)));
+    case 'listReferrers':
+      return void (await perform(world, repo, listReferrers(repo, manifest)));
+    case 'listRepositories':
+      return await listRepositories(world);
+  }
+}

@@ -1,0 +1,59 @@
+import { type RedisCommands, RedisGone, type Reply, type Script } from '../../src/projection/redis/commands.ts';
+import { ScriptFailed } from './lua.ts';
+import type { Machine } from './machine.ts';
+import type { Surroundings } from './node.ts';
+import type { RedisServer } from './redis.ts';
+
+/** As src/projection/redis/connection.ts: nobody waits for longer. */
+const COMMAND_MS = 2_000;
+
+/** One node's connection. Requests may arrive late or never, and so may answers; each then is RedisGone after a while. */
+export class SimulatedRedis implements RedisCommands {
+  readonly #machine: Machine;
+  readonly #around: Surroundings;
+  /** How long it takes to find a new master, in milliseconds. */
+  readonly #slowness: number;
+  #server: RedisServer;
+
+  constructor(machine: Machine, around: Surroundings, slowness: number) {
+    this.#machine = machine;
+    this.#around = around;
+    this.#slowness = slowness;
+    this.#server = around.redis.master;
+  }
+
+  evaluate(script: Script, keys: readonly string[], args: readonly (string | number)[]): Promise<Reply> {
+    const { scheduler } = this.#machine;
+    const { redis, network, bug, happened } = this.#around;
+    const server = redis.found(this.#server, this.#slowness);
+    this.#server = server;
+    const way = network.toRedis();
+    return new Promise((resolve, reject) => {
+      const gone = (why: string): void => {
+        reject(new RedisGone(`${script.name}: ${why}`));
+      };
+      const giveUp = scheduler.after(COMMAND_MS, () => gone('no answer'), this.#machine);
+      const answer = (deliver: () => void): void => {
+        if (way.back === undefined) return;
+        scheduler.after(
+          way.back,
+          () => {
+            giveUp();
+            deliver();
+          },
+          this.#machine,
+        );
+      };
+      if (way.there === undefined) return;
+      scheduler.after(way.there, () => {
+        try {
+          const reply = server.run(bug.script?.(script) ?? script, keys, args);
+          happened(script.name, this.#machine, keys[0]);
+          answer(() => resolve(reply));
+        } catch (error) {
+          answer(() => (error instanceof ScriptFailed ? reject(error) : gone(String(error))));
+        }
+      });
+    });
+  }
+}

@@ -1,0 +1,113 @@
+import type { Reply, Script } from '../../src/projection/redis/commands.ts';
+import { LuaMachine } from './lua.ts';
+import type { Random } from './random.ts';
+import { callCommand, type Identity } from './redis-commands.ts';
+import { Keyspace } from './redis-keyspace.ts';
+import type { Scheduler } from './scheduler.ts';
+
+/** `isolated`: a master that its replica does not follow any more, or a replica: it refuses scripts. */
+type Condition = 'up' | 'down' | 'isolated';
+
+/** How many changes ago. */
+const MOST_BEHIND = 4;
+
+/** Compiled scripts serve all simulations of this process. */
+const machine = new LuaMachine();
+
+/** A Redis server: it runs the scripts, one at a time. */
+export class RedisServer {
+  keyspace = new Keyspace();
+  condition: Condition = 'up';
+  identity: Identity;
+  readonly #scheduler: Scheduler;
+
+  constructor(scheduler: Scheduler, identity: Identity) {
+    this.#scheduler = scheduler;
+    this.identity = identity;
+  }
+
+  /** @throws Error with what the server says, or that there is none */
+  run(script: Script, keys: readonly string[], args: readonly (string | number)[]): Reply {
+    if (this.condition === 'down') throw new Error('ECONNREFUSED');
+    if (this.condition === 'isolated') throw new Error('NOREPLICAS Not enough good replicas to write.');
+    const server = { keyspace: this.keyspace, identity: this.identity, now: this.#scheduler.now };
+    return machine.run(script, keys, args, (words) => callCommand(server, words));
+  }
+}
+
+/** The Redis of a cluster: whichever server is the master now. */
+export class RedisGroup {
+  readonly #scheduler: Scheduler;
+  #servers = 0;
+  #master: RedisServer;
+  /** The times at which what was in Redis got lost, in whole or in part, by the scheduler's steps. */
+  readonly losses: number[] = [];
+  /** What a replica that lags would have, newest last. */
+  readonly #behind: Keyspace[] = [new Keyspace()];
+  /** When the master became one, in milliseconds. */
+  #since = 0;
+
+  constructor(scheduler: Scheduler) {
+    this.#scheduler = scheduler;
+    this.#master = this.#newServer();
+  }
+
+  get master(): RedisServer {
+    return this.#master;
+  }
+
+  /** The server that somebody is connected to who was connected to another one. @param noticedAfter milliseconds */
+  found(before: RedisServer, noticedAfter: number): RedisServer {
+    return this.#scheduler.now >= this.#since + noticedAfter ? this.#master : before;
+  }
+
+  /** From now on a replica may be left behind here. */
+  replicate(): void {
+    this.#behind.push(this.#master.keyspace.copy());
+    if (this.#behind.length > MOST_BEHIND) this.#behind.shift();
+  }
+
+  /** What some replica has, or some dump, each more or less old. */
+  old(random: Random): Keyspace {
+    return random.pick([...this.#behind, this.#master.keyspace]).copy();
+  }
+
+  flush(): void {
+    this.#lost();
+    this.#master.keyspace.clear();
+  }
+
+  stop(): void {
+    this.#master.condition = 'down';
+  }
+
+  /** The same machine, a new process. @param dump what it loads: everything, nothing, or what an old file holds */
+  start(dump: Keyspace): void {
+    this.#lost();
+    this.#master.keyspace = dump;
+    this.#master.identity = this.#newIdentity();
+    this.#master.condition = 'up';
+  }
+
+  /** A replica becomes the master. The one before refuses scripts since before that. @param copy what the replica has */
+  failOver(copy: Keyspace): void {
+    this.#lost();
+    this.#master.condition = 'isolated';
+    this.#master = this.#newServer();
+    this.#master.keyspace = copy;
+    this.#since = this.#scheduler.now;
+  }
+
+  #lost(): void {
+    this.losses.push(this.#scheduler.step);
+  }
+
+  #newServer(): RedisServer {
+    return new RedisServer(this.#scheduler, this.#newIdentity());
+  }
+
+  #newIdentity(): Identity {
+    const number = String(++this.#servers).padStart(8, '0');
+    return { runId: `a${number}`, replid: `b${number}` };
+  }
+}

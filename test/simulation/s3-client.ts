@@ -1,0 +1,75 @@
+import { PutObjectCommand, UploadPartCommand } from '@aws-sdk/client-s3';
+import type { S3Clients } from '../../src/storage/s3/clients.ts';
+import type { Machine } from './machine.ts';
+import type { Surroundings } from './node.ts';
+import { S3Refusal } from './s3.ts';
+
+/** How long after a request was lost its sender hears that the connection broke, in milliseconds. */
+const BREAKS_AFTER_MS = 400;
+
+/** In the place of the SDK's clients of one node: requests may arrive late or never, and so may answers. */
+export class SimulatedClient {
+  readonly #machine: Machine;
+  readonly #around: Surroundings;
+
+  constructor(machine: Machine, around: Surroundings) {
+    this.#machine = machine;
+    this.#around = around;
+  }
+
+  async send(command: object, { abortSignal }: { readonly abortSignal?: AbortSignal } = {}): Promise<unknown> {
+    const body = await bodyOf(command);
+    const { scheduler } = this.#machine;
+    const { bucket, network, happened } = this.#around;
+    const what = kindOf(command);
+    happened(`sending ${what}`, this.#machine);
+    const way = network.toStore();
+    return new Promise((resolve, reject) => {
+      const broken = () => reject(new Error('the connection broke'));
+      abortSignal?.addEventListener('abort', () => reject(abortSignal.reason));
+      const answer = (deliver: () => void): void => {
+        if (way.back === undefined) scheduler.after(BREAKS_AFTER_MS, broken, this.#machine);
+        else scheduler.after(way.back, deliver, this.#machine);
+      };
+      if (way.there === undefined) {
+        scheduler.after(BREAKS_AFTER_MS, broken, this.#machine);
+        return;
+      }
+      scheduler.after(way.there, () => {
+        try {
+          if (way.refused) throw new S3Refusal('SlowDown', 503);
+          const reply = bucket.handle(command, body);
+          happened(what, this.#machine);
+          answer(() => resolve(reply));
+        } catch (error) {
+          answer(() => reject(error));
+        }
+      });
+    });
+  }
+
+  destroy(): void {}
+}
+
+/** The clients as the driver takes them, whatever each is for: of an S3Client it uses nothing but `send` and `destroy`. */
+export function simulatedClients(machine: Machine, around: Surroundings): S3Clients {
+  const client = new SimulatedClient(machine, around);
+  const get = (_: object, name: string | symbol) => (name === 'destroy' ? () => {} : client);
+  return new Proxy({}, { get }) as S3Clients;
+}
+
+/** What a request is about, as far as that matters to whoever waits for it. */
+function kindOf(command: object): 'slot' | 'part' | 'other' {
+  if (command instanceof UploadPartCommand) return 'part';
+  return command instanceof PutObjectCommand && command.input.Key?.includes('/_log/') === true ? 'slot' : 'other';
+}
+
+async function bodyOf(command: object): Promise<Uint8Array> {
+  const { input } = command as { input: { readonly Body?: Uint8Array | ReadableStream<Uint8Array> } };
+  const { Body } = input;
+  if (Body === undefined) return new Uint8Array();
+  if (Body instanceof Uint8Array) return Body.slice();
+  const chunks: Uint8Array[] = [];
+  for await (const chunk of Body) chunks.push(chunk);
+  return Buffer.concat(chunks);
+}

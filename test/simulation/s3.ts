@@ -1,0 +1,172 @@
+import {
+  AbortMultipartUploadCommand,
+  CompleteMultipartUploadCommand,
+  CreateMultipartUploadCommand,
+  DeleteObjectCommand,
+  DeleteObjectsCommand,
+  GetObjectCommand,
+  HeadObjectCommand,
+  ListObjectsV2Command,
+  PutObjectCommand,
+  UploadPartCommand,
+} from '@aws-sdk/client-s3';
+import type { Key } from '../../src/storage/driver.ts';
+import type { Scheduler } from './scheduler.ts';
+
+interface StoredObject {
+  readonly bytes: Uint8Array;
+  readonly metadata: Readonly<Record<string, string>>;
+}
+
+interface Part {
+  readonly bytes: Uint8Array;
+  readonly etag: string;
+}
+
+interface Multipart {
+  readonly key: Key;
+  readonly parts: Map<number, Part>;
+}
+
+/** An answer of S3 that is an error. */
+export class S3Refusal extends Error {
+  readonly $metadata: { readonly httpStatusCode: number };
+
+  constructor(name: string, status: number) {
+    super(name);
+    this.name = name;
+    this.$metadata = { httpStatusCode: status };
+  }
+}
+
+/** A bucket: strongly consistent, as S3 is. Each request happens at one moment. */
+export class SimulatedBucket {
+  readonly #scheduler: Scheduler;
+  readonly #objects = new Map<Key, StoredObject>();
+  readonly #multiparts = new Map<string, Multipart>();
+  /** Since which of the scheduler's steps each object has been there that is there only once. */
+  readonly #since = new Map<Key, number>();
+  readonly #isTrusting: boolean;
+  #ids = 0;
+
+  /** @param isTrusting it takes parts for those that are meant, whatever they hold: another line of defence is gone */
+  constructor(scheduler: Scheduler, isTrusting: boolean) {
+    this.#scheduler = scheduler;
+    this.#isTrusting = isTrusting;
+  }
+
+  read(key: Key): Uint8Array | undefined {
+    return this.#objects.get(key)?.bytes;
+  }
+
+  /** The scheduler's step at which the object was made that is there now. */
+  madeAt(key: Key): number {
+    return this.#since.get(key) ?? Number.POSITIVE_INFINITY;
+  }
+
+  keys(prefix: Key): readonly Key[] {
+    return [...this.#objects.keys()].filter((key) => key.startsWith(prefix)).sort();
+  }
+
+  /** @throws S3Refusal */
+  handle(command: unknown, body: Uint8Array): unknown {
+    if (command instanceof PutObjectCommand) {
+      const { Key = '', IfNoneMatch, Metadata = {} } = command.input;
+      if (IfNoneMatch !== undefined && this.#objects.has(Key)) throw new S3Refusal('PreconditionFailed', 412);
+      this.#put(Key, body, Metadata);
+      return {};
+    }
+    if (command instanceof GetObjectCommand) {
+      const { Key = '', Range } = command.input;
+      const { bytes, metadata } = this.#object(Key, 'NoSuchKey');
+      return { ...answerWith(Range === undefined ? bytes : within(bytes, Range)), Metadata: metadata };
+    }
+    if (command instanceof HeadObjectCommand) {
+      const { bytes, metadata } = this.#object(command.input.Key ?? '', 'NotFound');
+      return { ContentLength: bytes.length, Metadata: metadata };
+    }
+    if (command instanceof DeleteObjectCommand) {
+      this.#objects.delete(command.input.Key ?? '');
+      return {};
+    }
+    if (command instanceof DeleteObjectsCommand) {
+      for (const { Key = '' } of command.input.Delete?.Objects ?? []) this.#objects.delete(Key);
+      return {};
+    }
+    if (command instanceof ListObjectsV2Command) {
+      const { Prefix = '', StartAfter = '' } = command.input;
+      const found = this.keys(Prefix).filter((key) => key > StartAfter);
+      return { Contents: found.map((key) => ({ Key: key, Size: this.read(key)?.length ?? 0 })) };
+    }
+    return this.#handleMultipart(command, body);
+  }
+
+  #handleMultipart(command: unknown, body: Uint8Array): unknown {
+    if (command instanceof CreateMultipartUploadCommand) {
+      const id = `multipart-${++this.#ids}`;
+      this.#multiparts.set(id, { key: command.input.Key ?? '', parts: new Map() });
+      return { UploadId: id };
+    }
+    if (command instanceof UploadPartCommand) {
+      const { UploadId, PartNumber = 0 } = command.input;
+      const etag = Bun.hash(body).toString(16);
+      this.#multipart(UploadId).parts.set(PartNumber, { bytes: body, etag });
+      return { ETag: etag };
+    }
+    if (command instanceof CompleteMultipartUploadCommand) {
+      const { UploadId = '', Key = '', MultipartUpload } = command.input;
+      const { parts } = this.#multipart(UploadId);
+      const chosen = (MultipartUpload?.Parts ?? []).map(({ PartNumber = 0, ETag }) => {
+        const part = parts.get(PartNumber);
+        const isMeant = this.#isTrusting || part?.etag === ETag;
+        if (part === undefined || !isMeant) throw new S3Refusal('InvalidPart', 400);
+        return part.bytes;
+      });
+      this.#put(Key, Buffer.concat(chosen), {});
+      this.#multiparts.delete(UploadId);
+      return {};
+    }
+    if (command instanceof AbortMultipartUploadCommand) {
+      this.#multipart(command.input.UploadId);
+      this.#multiparts.delete(command.input.UploadId ?? '');
+      return {};
+    }
+    throw new Error(`the simulated bucket does not know ${String(command)}`);
+  }
+
+  #put(key: Key, bytes: Uint8Array, metadata: StoredObject['metadata']): void {
+    this.#objects.set(key, { bytes, metadata });
+    this.#since.set(key, this.#scheduler.step);
+  }
+
+  #object(key: Key, missing: string): StoredObject {
+    const object = this.#objects.get(key);
+    if (object === undefined) throw new S3Refusal(missing, 404);
+    return object;
+  }
+
+  #multipart(id: string | undefined): Multipart {
+    const multipart = this.#multiparts.get(id ?? '');
+    if (multipart === undefined) throw new S3Refusal('NoSuchUpload', 404);
+    return multipart;
+  }
+}
+
+function within(bytes: Uint8Array, range: string): Uint8Array {
+  const [, start, end] = /^bytes=(\d+)-(\d+)$/.exec(range) ?? [];
+  return bytes.slice(Number(start), Number(end) + 1);
+}
+
+/** What the SDK makes of an answer with bytes. */
+function answerWith(bytes: Uint8Array): object {
+  return {
+    ContentLength: bytes.length,
+    Body: {
+      transformToByteArray: async () => bytes.slice(),
+      async *[Symbol.asyncIterator]() {
+        yield bytes.slice();
+      },
+      destroy: () => {},
+    },
+  };
+}

@@ -1,0 +1,126 @@
+import type { RepositoryName } from '../../src/oci/names.ts';
+import { type Bug, NO_BUG } from './bugs.ts';
+import { checkBytes, checkLog, checkTold } from './checks.ts';
+import { type Focus, focusOf, goWrong } from './faults.ts';
+import type { Weather } from './network.ts';
+import { performAny } from './operations.ts';
+import { checkQuiet, checkWritable } from './quiet.ts';
+import { Random } from './random.ts';
+import { uploadInPieces } from './uploads.ts';
+import { REPOSITORIES } from './vocabulary.ts';
+import { World } from './world.ts';
+
+const SECOND_MS = 1_000;
+/** Nobody waits for longer, whatever goes wrong: the sum of all deadlines of a large upload. */
+const SETTLES_WITHIN_MS = 600 * SECOND_MS;
+/** After so long every view was looked at again, whoever left it behind (DESIGN 6: intents, leases). */
+const QUIET_AFTER_MS = 130 * SECOND_MS;
+
+export interface Simulated {
+  readonly seed: number;
+  /** Empty: all is well. */
+  readonly violations: readonly string[];
+  /** What happened, where that was asked for. */
+  readonly notes: readonly string[];
+  readonly steps: number;
+  readonly slots: number;
+}
+
+/**
+ * One life of a cluster, from its beginning until all is quiet, decided by the seed alone: a second run with the same seed is the
+ * same, step by step.
+ */
+export async function simulate(seed: number, bug: Bug = NO_BUG, isKept = false): Promise<Simulated> {
+  const random = new Random(seed);
+  const world = new World(random, bug, random.between(2, 4), weatherOf(random), isKept);
+  const ran = { slots: 0 };
+  let isDone = false;
+  const chosen = focusOf(random);
+  const focus = bug.focus ?? chosen;
+  const repositories = REPOSITORIES.slice(0, focus.isCrowded ? 1 : random.between(1, REPOSITORIES.length));
+  const life = live(world, repositories, focus).then(
+    (slots) => {
+      ran.slots = slots;
+      isDone = true;
+    },
+    (error: unknown) => {
+      world.history.violated(error instanceof Error ? (error.stack ?? error.message) : String(error));
+      isDone = true;
+    },
+  );
+  const ended = await world.scheduler.run(() => isDone, Number.POSITIVE_INFINITY);
+  if (!ended) world.history.violated('nothing is left to happen, and somebody still waits');
+  else await life;
+  const { violations, notes } = world.history;
+  return { seed, violations, notes, steps: world.scheduler.step, slots: ran.slots };
+}
+
+async function live(world: World, repositories: readonly RepositoryName[], focus: Focus): Promise<number> {
+  const { random, scheduler } = world;
+  const clients = Array.from({ length: random.between(2, 4) }, () =>
+    client(world, repositories, random.between(3, 8), focus.uploads),
+  );
+  const faults = Array.from({ length: random.between(0, 5) }, async () => {
+    await scheduler.sleep(random.between(0, 4 * SECOND_MS));
+    await goWrong(world, focus);
+  });
+  await Promise.all(faults);
+  await within(world, SETTLES_WITHIN_MS, Promise.all(clients));
+  world.calm();
+  await scheduler.sleep(QUIET_AFTER_MS);
+  if (world.open.size > 0) await scheduler.sleep(SETTLES_WITHIN_MS);
+  for (const name of world.open) world.history.violated(`${name} is not answered`);
+  // A slot that nobody acknowledged and that Redis forgot may lie there unseen, until the next write finds it.
+  const isComplete = world.redis.losses.length === 0;
+  if (isComplete) await checkQuiet(world, repositories);
+  await checkWritable(world, repositories);
+  if (!isComplete) await checkQuiet(world, repositories);
+  let slots = 0;
+  for (const repo of repositories) {
+    const log = checkLog(world, repo);
+    checkBytes(world, repo, log);
+    checkTold(world.history, repo, log);
+    slots += log.state.seq;
+  }
+  return slots;
+}
+
+async function client(
+  world: World,
+  repositories: readonly RepositoryName[],
+  operations: number,
+  uploads: number,
+): Promise<void> {
+  const { random, scheduler } = world;
+  for (let left = operations; left > 0; left--) {
+    await scheduler.sleep(random.chance(0.1) ? 3 * SECOND_MS : random.between(0, 200));
+    if (random.chance(uploads)) await uploadInPieces(world, random.pick(repositories));
+    else await performAny(world, repositories);
+  }
+}
+
+/** Goes on after that time, and says that it came to it. */
+async function within(world: World, milliseconds: number, work: Promise<unknown>): Promise<void> {
+  let isOver = false;
+  const waited = world.scheduler.sleep(milliseconds).then(() => {
+    if (!isOver) world.history.violated(`clients still wait: ${[...world.open].join('; ')}`);
+  });
+  await Promise.race([
+    work.then(() => {
+      isOver = true;
+    }),
+    waited,
+  ]);
+}
+
+function weatherOf(random: Random): Weather {
+  const isCalm = random.chance(0.25);
+  const often = (most: number): number => (isCalm ? 0 : random.next() ** 2 * most);
+  return {
+    latency: random.pick([2, 10, 50]),
+    lost: often(0.08),
+    unanswered: often(0.08),
+    slow: often(0.08),
+    refused: often(0.1),
+  };
+}

@@ -1,0 +1,188 @@
+import { RegistryError } from '../../src/oci/errors.ts';
+import { RedisGone } from '../../src/projection/redis/commands.ts';
+import { metaKey } from '../../src/projection/redis/keys.ts';
+import { NoAnswer } from '../../src/storage/s3/failures.ts';
+import type { Bug } from './bugs.ts';
+import { History, type Outcome, type Past } from './history.ts';
+import type { Machine } from './machine.ts';
+import { Network, type Weather } from './network.ts';
+import { type SimulatedNode, STORE, type Surroundings, startNode } from './node.ts';
+import type { Random } from './random.ts';
+import { RedisGroup } from './redis.ts';
+import { Keyspace } from './redis-keyspace.ts';
+import { SimulatedBucket } from './s3.ts';
+import { Scheduler } from './scheduler.ts';
+import { REPOSITORIES } from './vocabulary.ts';
+
+const BEGIN_MS = Date.UTC(2030, 0, 1);
+/** What a correct node may say when it could not do its work; anything else that is thrown is a defect. */
+const PASSING: readonly string[] = ['unavailable', 'upload-interrupted', 'upload-busy'];
+
+/** Scripts after which a view is believed that was not. */
+const BELIEVED: ReadonlySet<string> = new Set(['own', 'switch']);
+/** Scripts after which a replica may be left behind. */
+const CHANGES: ReadonlySet<string> = new Set(['announce', 'apply', 'upload-save']);
+
+/** What a node answered, and when: by the scheduler's steps. */
+export interface Answered<T> {
+  readonly outcome: Outcome<T>;
+  readonly begin: number;
+  readonly end: number;
+}
+
+interface Watcher {
+  readonly what: string;
+  left: number;
+  readonly act: (machine: Machine) => void;
+}
+
+/** A cluster: some nodes, one Redis, one bucket. */
+export class World implements Surroundings {
+  readonly scheduler = new Scheduler(BEGIN_MS);
+  readonly bucket: SimulatedBucket;
+  readonly redis: RedisGroup;
+  readonly network: Network;
+  readonly bug: Bug;
+  readonly history: History;
+  readonly random: Random;
+  readonly nodes: SimulatedNode[] = [];
+  /** Requests that no node has answered yet. */
+  readonly open = new Set<string>();
+  readonly #watchers = new Set<Watcher>();
+  #processes = 0;
+  #numbers = 0;
+
+  constructor(random: Random, bug: Bug, size: number, weather: Weather, isKept: boolean) {
+    this.random = random;
+    this.bug = bug;
+    this.history = new History(isKept);
+    this.bucket = new SimulatedBucket(this.scheduler, bug.isTrusting === true);
+    this.redis = new RedisGroup(this.scheduler);
+    this.network = new Network(random.child(), this.scheduler, weather);
+    while (this.nodes.length < size) this.nodes.push(this.#start());
+  }
+
+  /** Somebody's script ran, or a request of a kind was sent or done: a good moment for things to go wrong. */
+  readonly happened = (what: string, machine: Machine, key?: string): void => {
+    if (key !== undefined && BELIEVED.has(what)) this.#readAsStranger(key, what);
+    if (CHANGES.has(what)) this.redis.replicate();
+    for (const watcher of [...this.#watchers]) {
+      if (watcher.what !== what || --watcher.left > 0) continue;
+      this.#watchers.delete(watcher);
+      watcher.act(machine);
+    }
+  };
+
+  /** From now on nothing goes wrong, and what went wrong is right again. */
+  calm(): void {
+    this.#watchers.clear();
+    this.network.calm();
+    this.restart();
+    if (this.redis.master.condition === 'down') this.redis.start(new Keyspace());
+  }
+
+  /**
+   * What a node would be served now that has just begun: it cannot know that a view went back, so what is believed must never be
+   * behind what was acknowledged.
+   */
+  #readAsStranger(key: string, what: string): void {
+    const repo = REPOSITORIES.find((each) => key === metaKey(STORE, each));
+    const { keyspace, identity } = this.redis.master;
+    const meta = keyspace.hash(key, this.scheduler.now);
+    const isBelieved = meta.get('owner') === `${identity.runId}:${identity.replid}`;
+    const seq = Number(meta.get('seq'));
+    const isOpen = Number(meta.get('intent') ?? 0) > seq;
+    if (repo === undefined || !isBelieved || (isOpen && this.scheduler.now >= Number(meta.get('due')))) return;
+    const step = this.scheduler.step;
+    const holds = (past: Past) => past.seq === seq;
+    const told = `a node that begins after ${what}`;
+    this.history.told.push({ what: told, repo, kind: 'read', begin: step, end: step, label: told, holds });
+  }
+
+  /** When that happens for the so manieth time from now on. */
+  watch(what: string, left: number, act: (machine: Machine) => void): void {
+    this.#watchers.add({ what, left, act });
+  }
+
+  #start(): SimulatedNode {
+    return startNode(++this.#processes, this, this.random.child());
+  }
+
+  note(text: () => string): void {
+    this.history.note(() => `${((this.scheduler.now - BEGIN_MS) / 1000).toFixed(3).padStart(8)} ${text()}`);
+  }
+
+  /** Tells one request, or upload, from the next. */
+  nextNumber(): number {
+    return ++this.#numbers;
+  }
+
+  /** Kills a node's process. */
+  kill(machine: Machine): void {
+    if (machine.isDead) return;
+    this.note(() => `${machine.name} is killed`);
+    machine.kill();
+  }
+
+  hang(machine: Machine, milliseconds: number): void {
+    this.note(() => `${machine.name} hangs for ${milliseconds} ms`);
+    machine.hang(milliseconds);
+  }
+
+  /** Starts a process in the place of each one that was killed. */
+  restart(): void {
+    for (const [index, { machine }] of this.nodes.entries()) {
+      if (!machine.isDead) continue;
+      const node = this.#start();
+      this.nodes[index] = node;
+      this.note(() => `${node.machine.name} begins`);
+    }
+  }
+
+  /** Sends a request to any node. Its answer is noted even when nobody waits for it any more. */
+  request<T>(what: string, work: (node: SimulatedNode) => Promise<T>, at?: SimulatedNode): Promise<Answered<T>> {
+    const node = at ?? this.random.pick(this.nodes);
+    const { machine } = node;
+    const name = `${what} at ${machine.name}`;
+    return new Promise((resolve) => {
+      let begin = this.scheduler.step;
+      const end = (outcome: Outcome<T>): void => {
+        if (!this.open.delete(name)) return;
+        this.note(() => `${name}: ${describe(outcome)}`);
+        resolve({ outcome, begin, end: this.scheduler.step });
+      };
+      this.open.add(name);
+      machine.onDeath(() => end({ kind: 'unknown' }));
+      const run = async (): Promise<void> => {
+        begin = this.scheduler.step;
+        this.note(() => `${name} …`);
+        try {
+          end({ kind: 'ok', value: await work(node) });
+        } catch (error) {
+          end(this.#outcomeOf(what, error));
+        }
+      };
+      this.scheduler.after(this.random.next() * 5, () => void run(), machine);
+    });
+  }
+
+  #outcomeOf(what: string, error: unknown): Outcome<never> {
+    if (error instanceof NoAnswer) return { kind: 'unknown' };
+    if (error instanceof RegistryError) {
+      if (error.kind === 'content-damaged' || error.kind === 'log-broken') {
+        this.history.violated(`${what}: ${error.message}`);
+      }
+      return PASSING.includes(error.kind) ? { kind: 'unknown' } : { kind: 'refused', error: error.kind };
+    }
+    const isRedis = error instanceof RedisGone ? 'Redis is gone, and that is told to a client: ' : '';
+    const text =
+      error instanceof Error ? `${error.stack ?? error.message} ${String(error.cause ?? '')}` : String(error);
+    this.history.violated(`${what}: ${isRedis}${text}`);
+    return { kind: 'unknown' };
+  }
+}
+
+function describe(outcome: Outcome<unknown>): string {
+  if (outcome.kind === 'ok') return `ok ${JSON.stringify(outcome.value) ?? ''}`.slice(0, 160);
+  return outcome.kind === 'refused' ? outcome.error : 'no answer';
+}
