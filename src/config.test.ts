@@ -27,7 +27,11 @@ const DEFAULTS: Config = {
   redisUrl: undefined,
   redisCaFile: undefined,
   uploadExpiry: 7 * 86_400_000,
+  deleteEnabled: true,
+  gcEnabled: true,
+  gcInterval: 3_600_000,
   gcGrace: 86_400_000,
+  gcRate: 0,
   bodyIdleTimeout: 60_000,
   drainTimeout: 25_000,
   ioThreads: 32,
@@ -185,6 +189,34 @@ const CASES: Readonly<Record<Name, { readonly good: readonly [string, unknown][]
         ['30d', 2_592_000_000],
       ],
       bad: ['7', '-1d', '1w', '1.5h', '1 d', 'd', '1H'],
+    },
+    deleteEnabled: {
+      good: [
+        ['true', true],
+        ['false', false],
+      ],
+      bad: ['no', '0'],
+    },
+    gcEnabled: {
+      good: [
+        ['true', true],
+        ['false', false],
+      ],
+      bad: ['off'],
+    },
+    gcInterval: {
+      good: [
+        ['1s', 1_000],
+        ['1d', 86_400_000],
+      ],
+      bad: ['0s', '60', 'hourly'],
+    },
+    gcRate: {
+      good: [
+        ['0', 0],
+        ['500', 500],
+      ],
+      bad: ['-1', '1.5', 'fast'],
     },
     gcGrace: {
       good: [

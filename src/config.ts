@@ -75,9 +75,25 @@ export const SETTINGS = {
     fallback: '7d',
     sentence: 'Age at which an unfinished upload is removed, in use or not.',
   }),
+  deleteEnabled: flag('DELETE_ENABLED', {
+    fallback: 'true',
+    aliases: ['REGISTRY_STORAGE_DELETE_ENABLED'],
+    sentence:
+      'Whether clients may delete tags, manifests and blobs; false answers 405. Uploads can be cancelled always.',
+  }),
+  gcEnabled: flag('GC_ENABLED', {
+    fallback: 'true',
+    sentence: 'Whether garbage is collected by the clock; `marina gc` collects in any case.',
+  }),
+  gcInterval: duration('GC_INTERVAL', { fallback: '1h', sentence: 'How often garbage is looked for.' }, 'timer'),
   gcGrace: duration('GC_GRACE', {
     fallback: '24h',
-    sentence: 'How long bytes stay after nothing refers to them any more.',
+    sentence:
+      'How long bytes stay after nothing refers to them any more: so long a delete can be undone. The same on all nodes, whose clocks may differ by a quarter of it.',
+  }),
+  gcRate: integer('GC_RATE', 0, 1_000_000, {
+    fallback: '0',
+    sentence: 'Most objects that a collection deletes in a second; 0: as many as the store takes.',
   }),
   bodyIdleTimeout: duration(
     'BODY_IDLE_TIMEOUT',

@@ -61,6 +61,7 @@ export async function wire(config: Config, logs: Logs, version: string): Promise
     now: Date.now,
     newIncarnation: newId,
     grace: config.gcGrace,
+    deletes: config.deleteEnabled,
     later: (what, work) => runner.enqueue({ name: `${what} ${newId()}`, run: work }),
   });
   telemetry.observe({

@@ -1,9 +1,11 @@
+import { hostname } from 'node:os';
 import { type Config, ConfigError } from './config.ts';
 import { openJobConnection } from './jobs/bullmq/connection.ts';
 import type { Logs } from './telemetry/log.ts';
 import { Telemetry } from './telemetry/metrics.ts';
 import { idFactory, reachOf } from './wiring/basics.ts';
-import { caOf, openRedis, openSharedSessions } from './wiring/cluster.ts';
+import { caOf, openRedis, openSharedProjection, openSharedSessions } from './wiring/cluster.ts';
+import { summaryOf, wireCollection } from './wiring/collection.ts';
 import { openStore } from './wiring/store.ts';
 import type { WorkerStore } from './worker.ts';
 
@@ -14,11 +16,19 @@ export async function openWorkerStore(config: Config, logs: Logs): Promise<Worke
     throw new ConfigError('a worker needs REDIS_URL: without it the registry does its background work by itself');
   }
   const newId = idFactory();
+  const reach = reachOf(config.crashPoint);
   const telemetry = new Telemetry();
-  const opened = await openStore(config, true, { newId, reach: reachOf(config.crashPoint), logs, telemetry });
+  const opened = await openStore(config, true, { newId, reach, logs, telemetry });
   const redis = await openRedis(config, redisUrl, logs, telemetry);
+  const node = config.nodeName === '' ? hostname() : config.nodeName;
+  const shared = { config, telemetry, opened, redis, newId, reach, node };
+  const { projection } = openSharedProjection({ ...shared, onAppend: () => {} });
   return {
     ...opened,
+    collect: wireCollection({
+      ...{ config, opened, newId, reach, node, projection, serves: false },
+      onReport: (report) => logs.logger.info(summaryOf(report), 'garbage was collected'),
+    }),
     sessions: openSharedSessions(config, redis, opened, newId, logs),
     connect: (use) => openJobConnection(redisUrl, use, caOf(config)),
     close: async () => {

@@ -2,7 +2,7 @@ import { setTimeout as delay } from 'node:timers/promises';
 import packageJson from '../package.json' with { type: 'json' };
 import { type Config, ConfigError, readConfig } from './config.ts';
 import type { JobConnection, JobConnectionUse } from './jobs/bullmq/connection.ts';
-import { startWorkers } from './jobs/bullmq/start-workers.ts';
+import { startWorkers, type WorkersPorts } from './jobs/bullmq/start-workers.ts';
 import type { Kind } from './jobs/job.ts';
 import type { JobRun } from './jobs/queue.ts';
 import { foldForSnapshot } from './jobs/snapshot.ts';
@@ -25,6 +25,8 @@ export interface WorkerStore {
   readonly sessions: SessionStore;
   /** Of drivers that have multipart uploads. */
   readonly reapMultiparts: ((before: number, signal: AbortSignal) => Promise<unknown>) | undefined;
+  /** Collects garbage. */
+  readonly collect: WorkersPorts['collect'];
   /** A connection to Redis of its own each time. */
   readonly connect: (use: JobConnectionUse) => JobConnection;
   readonly close: () => Promise<void>;
@@ -48,9 +50,10 @@ async function run(kinds: readonly Kind[], open: OpenWorkerStore): Promise<void>
   const logs = openLogs({ level: config.logLevel, format: config.logFormat });
   const { logger } = logs;
   const opened = await open(config, logs);
-  const { store, place, driver, sessions, reapMultiparts, connect } = opened;
+  const { store, place, driver, sessions, reapMultiparts, collect, connect } = opened;
   const workers = await startWorkers(kinds, {
-    ...{ store, driver, sessions, reapMultiparts, connect },
+    ...{ store, driver, sessions, reapMultiparts, collect, connect },
+    schedules: { collect: config.gcInterval },
     fold: (repo) => foldForSnapshot(driver, repo),
     uploadExpiry: config.uploadExpiry,
     now: Date.now,

@@ -24,10 +24,12 @@ const LAYERS: Readonly<Record<string, readonly string[]>> = {
   journal: ['storage', 'oci'],
   projection: ['journal', 'storage', 'oci'],
   registry: ['projection', 'journal', 'storage', 'access', 'oci'],
+  collection: ['registry', 'projection', 'journal', 'storage', 'oci'],
+  control: ['collection', 'oci'],
   sessions: ['registry', 'projection', 'storage', 'oci'],
-  jobs: ['registry', 'projection', 'journal', 'storage', 'oci'],
+  jobs: ['collection', 'registry', 'projection', 'journal', 'storage', 'oci'],
   http: ['registry', 'projection', 'storage', 'access', 'telemetry', 'oci'],
-  cli: ['jobs', 'registry', 'projection', 'journal', 'storage', 'access', 'config', 'oci'],
+  cli: ['jobs', 'collection', 'registry', 'projection', 'journal', 'storage', 'access', 'config', 'oci'],
 };
 
 /** Folders of which these may know the types only. */
@@ -38,7 +40,9 @@ const MEETING_PLACES = [
   'src/wiring.ts',
   'src/wiring/basics.ts',
   'src/wiring/cluster.ts',
+  'src/wiring/collection.ts',
   'src/wiring/embedded.ts',
+  'src/wiring/operator.ts',
   'src/wiring/node-ports.ts',
   'src/wiring/store.ts',
   'src/app.ts',
@@ -54,7 +58,7 @@ const BELONGS_TO: Readonly<Record<string, string>> = { 'src/config.ts': 'config'
 
 /** What may be known of the stores by whoever stands on them: never which one it is. */
 const STORAGE_FOR_ALL = ['src/storage/driver.ts', 'src/storage/paths.ts', 'src/storage/crash-points.ts'];
-const STANDS_ON_STORAGE = ['journal', 'projection', 'registry', 'sessions', 'jobs', 'http', 'config'];
+const STANDS_ON_STORAGE = ['journal', 'projection', 'registry', 'collection', 'sessions', 'jobs', 'http', 'config'];
 
 /** Where these packages may be imported; nowhere else. */
 const HOMES: Readonly<Record<string, readonly string[]>> = {

@@ -1,19 +1,26 @@
+import { tmpdir } from 'node:os';
 import { Command, InvalidArgumentError } from 'commander';
 import packageJson from '../../package.json' with { type: 'json' };
-import { readConfig } from '../config.ts';
+import type { Spill } from '../collection/live-set.ts';
+import { openSpillFiles } from '../collection/spill-files.ts';
+import { type Config, readConfig } from '../config.ts';
+import { RegistryError } from '../oci/errors.ts';
+import type { RepositoryName } from '../oci/names.ts';
+import { openOperator } from '../wiring/operator.ts';
 import { EXIT, type ExitCode, reportFailure } from './failure.ts';
 import { type FsckOptions, fsck } from './fsck.ts';
+import { collectGarbage, type GcOptions, removeRepository, showGarbage } from './gc.ts';
 import { showHistory } from './history.ts';
 import { type JobsOptions, showJobs } from './jobs.ts';
 import { type LogOptions, showLog } from './log.ts';
 import { withJobs } from './open-jobs.ts';
-import { type OpenStore, openStore } from './open-store.ts';
+import { type OpenStore, openStore, requireRepository } from './open-store.ts';
 import { Output } from './output.ts';
 
 const marina = new Command('marina')
   .description(
     'Looks into a Marina store, which is found as the server finds it: by STORAGE_PATH and the other settings in the ' +
-      'environment (docs/configuration.md). Nothing is written to it, and a running server is not disturbed.',
+      'environment (docs/configuration.md). Only gc and rm write to it; a running server is not disturbed.',
   )
   .version(packageJson.version)
   .usage('<verb> [options]')
@@ -70,16 +77,65 @@ marina
     report((output) => withJobs(readConfig(process.env), (queue) => showJobs(options, queue, output))),
   );
 
+marina
+  .command('gc')
+  .description(
+    'free what nothing links any more: asks the running server or the cluster, or does it where nobody serves the store',
+  )
+  .option('--dry-run', 'only show each thing that would go, its bytes and the reason')
+  .option('--wait', 'follow a collection that somebody else does to its end')
+  .option('--json', 'one JSON object a thing, and one for the summary')
+  .action((options: GcOptions) => run((store, output, config) => runCollection(options, config, store, output)));
+
+marina
+  .command('rm')
+  .description('delete a repository with all its tags, manifests and blobs')
+  .argument('<repo>', 'name of the repository')
+  .action((name: string) =>
+    run(async (store, output, config) => {
+      const repo = requireRepository(name);
+      return await removeRepository(repo, () => removeFrom(repo, config, store), output);
+    }),
+  );
+
+async function runCollection(options: GcOptions, config: Config, store: OpenStore, output: Output): Promise<ExitCode> {
+  if (options.dryRun === true) {
+    const { gcGrace: grace, uploadExpiry } = config;
+    const openSpill = (): Promise<Spill> => openSpillFiles(tmpdir());
+    return await showGarbage(options, { driver: store.reader, openSpill, now: Date.now, grace, uploadExpiry }, output);
+  }
+  const operator = await openOperator(config, store.reader, store.place);
+  try {
+    return await collectGarbage(options, operator, output);
+  } finally {
+    await operator.close();
+  }
+}
+
+async function removeFrom(repo: RepositoryName, config: Config, store: OpenStore): Promise<boolean> {
+  const operator = await openOperator(config, store.reader, store.place);
+  try {
+    await operator.deleteRepository(repo);
+    return true;
+  } catch (error) {
+    if (error instanceof RegistryError && error.kind === 'name-unknown') return false;
+    throw error;
+  } finally {
+    await operator.close();
+  }
+}
+
 function positiveInteger(text: string): number {
   if (!/^[1-9]\d{0,14}$/.test(text)) throw new InvalidArgumentError('A slot number from 1 on is expected.');
   return Number(text);
 }
 
-async function run(work: (store: OpenStore, output: Output) => Promise<ExitCode>): Promise<void> {
+async function run(work: (store: OpenStore, output: Output, config: Config) => Promise<ExitCode>): Promise<void> {
   await report(async (output) => {
-    const store = await openStore(readConfig(process.env));
+    const config = readConfig(process.env);
+    const store = await openStore(config);
     try {
-      return await work(store, output);
+      return await work(store, output, config);
     } finally {
       await store.close();
     }

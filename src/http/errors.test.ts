@@ -35,6 +35,7 @@ const STATUS: Readonly<Record<ErrorKind, number>> = {
   'manifest-references-unknown': 404,
   'route-unknown': 404,
   'method-not-allowed': 405,
+  'delete-disabled': 405,
   unauthorized: 401,
   denied: 403,
   'storage-full': 507,

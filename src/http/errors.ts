@@ -42,6 +42,7 @@ const TABLE: Readonly<Record<ErrorKind, readonly [status: number, code: Code]>> 
   'manifest-references-unknown': [404, 'MANIFEST_BLOB_UNKNOWN'],
   'route-unknown': [404, 'UNSUPPORTED'],
   'method-not-allowed': [405, 'UNSUPPORTED'],
+  'delete-disabled': [405, 'UNSUPPORTED'],
   unauthorized: [401, 'UNAUTHORIZED'],
   denied: [403, 'DENIED'],
   'storage-full': [507, 'UNAVAILABLE'],
@@ -70,6 +71,7 @@ export function renderError(error: unknown, head: boolean): Response {
   };
   if (status === 503 || status === 507) headers['Retry-After'] = RETRY_AFTER;
   if (known.kind === 'method-not-allowed') headers.Allow = allowed(known);
+  if (known.kind === 'delete-disabled') headers.Allow = 'GET, HEAD';
   // "A server generating a 416 … SHOULD generate a Content-Range header field specifying the current length".
   const size = known.kind === 'range-unsatisfiable' ? known.detail?.size : undefined;
   if (size !== undefined) headers['Content-Range'] = `bytes */${size}`;

@@ -22,6 +22,7 @@ function open(changes: Partial<JobPorts> = {}) {
     sessions,
     fold: (repo) => foldForSnapshot(driver, repo),
     reapMultiparts: undefined,
+    collect: async () => {},
     now: clock.now,
     uploadExpiry: EXPIRY,
     enqueue: async (job) => asked.push(job) > 0,

@@ -18,6 +18,8 @@ export interface JobPorts {
   readonly now: () => number;
   /** UPLOAD_EXPIRY in milliseconds. */
   readonly uploadExpiry: number;
+  /** Collects garbage; `request` names the wish of an operator. */
+  readonly collect: (request: string | undefined, signal: AbortSignal) => Promise<void>;
   /** For jobs that find work for others. */
   readonly enqueue: JobQueue['enqueue'];
 }
@@ -41,6 +43,7 @@ const HANDLERS: { readonly [K in Kind]: Handler<K> } = {
     await reapMultiparts?.(now() - 2 * uploadExpiry, signal);
     signal.throwIfAborted();
   },
+  collect: ({ request }, { collect }, signal) => collect(request, signal),
 };
 
 /** What a runner is given: each job with its handler. */

@@ -16,13 +16,15 @@ const SCHEMAS = {
   'expire-uploads': z.object({ kind: z.literal('expire-uploads') }),
   /** Abort multipart uploads of the store that no session knows any more. */
   'reap-multiparts': z.object({ kind: z.literal('reap-multiparts') }),
+  /** Collect garbage; `request` names the wish of an operator, who wants all of it gone and a report. */
+  collect: z.object({ kind: z.literal('collect'), request: z.string().optional() }),
 } as const;
 
 export type Kind = keyof typeof SCHEMAS;
 export type JobOf<K extends Kind> = z.infer<(typeof SCHEMAS)[K]>;
 export type Job = { [K in Kind]: JobOf<K> }[Kind];
-/** Kinds of which there is only one job: they can run by the clock. */
-export type PeriodicKind = { [K in Kind]: keyof JobOf<K> extends 'kind' ? K : never }[Kind];
+/** Kinds whose jobs need name nothing: they can run by the clock. */
+export type PeriodicKind = { [K in Kind]: { kind: K } extends JobOf<K> ? K : never }[Kind];
 
 export const KINDS = Object.keys(SCHEMAS) as readonly Kind[];
 
@@ -38,5 +40,6 @@ export function parseJob(kind: Kind, payload: unknown): Job | undefined {
 
 /** Two jobs with the same key do the same work. */
 export function keyOf(job: Job): string {
-  return job.kind === 'snapshot' ? `snapshot:${job.repo}` : job.kind;
+  if (job.kind === 'snapshot') return `snapshot:${job.repo}`;
+  return job.kind === 'collect' && job.request !== undefined ? `collect:${job.request}` : job.kind;
 }

@@ -92,6 +92,7 @@ export const POLICIES: Readonly<Record<Kind, JobPolicy>> = {
   'sweep-snapshots': ALONE,
   'expire-uploads': ALONE,
   'reap-multiparts': ALONE,
+  collect: ALONE,
 };
 
 /** Dead letters that are kept of each kind; the oldest ones go first. */

@@ -15,6 +15,8 @@ export class PendingFacts implements RepositoryFacts {
   readonly #tags = new Map<Tag, Digest | undefined>();
   /** What to add to the base's count of references. */
   readonly #referenced = new Map<Digest, number>();
+  /** What lost a reference in this batch. */
+  readonly #released = new Set<Digest>();
   #exists: boolean;
   #cleared = false;
 
@@ -30,7 +32,8 @@ export class PendingFacts implements RepositoryFacts {
   }
 
   blob(digest: Digest): BlobLink | undefined {
-    return this.#blobs.has(digest) || this.#cleared ? this.#blobs.get(digest) : this.#base.blob(digest);
+    const link = this.#blobs.has(digest) || this.#cleared ? this.#blobs.get(digest) : this.#base.blob(digest);
+    return link !== undefined && this.#released.has(digest) ? { ...link, since: this.#now } : link;
   }
 
   manifest(digest: Digest): ManifestRecord | undefined {
@@ -75,7 +78,7 @@ export class PendingFacts implements RepositoryFacts {
         this.#tags.set(event.tag, undefined);
         break;
       case 'repo.deleted':
-        for (const each of [this.#blobs, this.#manifests, this.#tags, this.#referenced]) each.clear();
+        for (const each of [this.#blobs, this.#manifests, this.#tags, this.#referenced, this.#released]) each.clear();
         this.#cleared = true;
         this.#exists = false;
         break;
@@ -90,8 +93,11 @@ export class PendingFacts implements RepositoryFacts {
     const manifest = this.manifest(digest);
     if (manifest === undefined) return;
     this.#manifests.set(digest, undefined);
-    // A blob that lost its last reference keeps the older `since` here: that it is younger would take facts nobody asked for.
-    for (const ref of manifest.refs) this.#count(ref, -1);
+    for (const ref of manifest.refs) {
+      this.#count(ref, -1);
+      // Whether it was the last one would take facts that nobody asked for; while there are others `since` says nothing.
+      this.#released.add(ref);
+    }
   }
 
   #count(ref: Digest, by: 1 | -1): void {

@@ -193,6 +193,20 @@ describe('the first slot', () => {
     expect(driver.created).toEqual([markerKey(REPO), slotKey(REPO, 1), slotKey(REPO, 2)]);
   });
 
+  test('is decided again once the marker is there: nothing that was looked at before it counts', async () => {
+    const driver = new MemoryDriver();
+    const { writer } = openWriter(driver, new TestClock());
+    const marked: boolean[] = [];
+    const decide = async () => {
+      marked.push((await driver.head(markerKey(REPO))) !== undefined);
+      return accept(undefined, { type: 'gc.fence' as const, epoch: FEW.incarnations[0] ?? expect.unreachable() });
+    };
+    await writer.submit({ decide });
+    await writer.submit({ decide });
+    expect(marked).toEqual([false, true, true]);
+    expect(await slotsIn(driver)).toHaveLength(2);
+  });
+
   test('is not written while it is unknown whether the marker is there', async () => {
     const clock = new TestClock();
     const driver = new FaultyDriver((key) => (key === markerKey(REPO) ? 'before writing' : 'none'));
@@ -274,7 +288,8 @@ describe('another writer', () => {
         return accept(undefined, { type: 'tag.set', tag: 'ours' as Tag, digest });
       },
     });
-    expect(seen).toEqual([false, false]);
+    // Before the marker, after it, and after the slot was found taken.
+    expect(seen).toEqual([false, false, false]);
     expect(view.state.seq).toBe(3);
     expect(await tagsSetIn(driver)).toEqual(['theirs', 'ours']);
   });

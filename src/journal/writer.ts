@@ -139,7 +139,12 @@ export class LogWriter {
     const members = decided.map(({ waiting }) => waiting);
     try {
       const bytes = encodeBatch(batch);
-      if (head.seq === 0) await this.#untilAnswered(deadline, () => this.#mark());
+      // Decided before there was a marker, it may rest on a look at the store that a collection did not have to wait for.
+      if (head.seq === 0 && !this.#marked) {
+        await this.#untilAnswered(deadline, () => this.#mark());
+        this.#decideAgain(members);
+        return;
+      }
       if (!(await this.#view.announce(batch.seq))) return this.#decideAgain(members);
       if (await this.#createSlot(batch, bytes, deadline, members)) {
         this.#ports.reach('append.before-apply');
@@ -208,9 +213,11 @@ export class LogWriter {
     return { decided, events, left: [] };
   }
 
-  /** "marker, durable before slot 1": the list of all logs must never miss one. */
+  /**
+   * "marker, durable before slot 1": the list of all logs must never miss one. It is there before the first decision that counts,
+   * too: a collection fences the logs whose markers it lists after it condemned, and no other.
+   */
   async #mark(): Promise<void> {
-    if (this.#marked) return;
     const key = markerKey(this.#repo);
     // A marker from a process that was killed before its slot 1 may not be durable yet.
     if ((await this.#ports.driver.create(key, new Uint8Array())) === 'taken') await this.#ports.driver.confirm(key);

@@ -26,6 +26,7 @@ export type ErrorKind =
   | 'manifest-references-unknown'
   | 'route-unknown'
   | 'method-not-allowed'
+  | 'delete-disabled'
   | 'unauthorized'
   | 'denied'
   | 'storage-full'

@@ -225,7 +225,7 @@ describe('the catalog', () => {
     expect(await refused.catch((error: unknown) => (error instanceof RegistryError ? error.kind : error))).toBe(
       'denied',
     );
-    expect(decided).toBe(3);
+    expect(decided).toBe(4);
     expect(await catalogOf(projection)).toEqual([REPO]);
   });
 });

@@ -7,7 +7,7 @@ import { LogWriter, type ViewHead, type WritableView, type WriterPorts } from '.
 import type { Digest, RepositoryName, Tag } from '../oci/names.ts';
 import { slotKey } from '../storage/paths.ts';
 import { MemoryCatalog } from './memory-catalog.ts';
-import type { Answer, FoundManifest, InRepository, Page, Projection } from './projection.ts';
+import type { Answer, BlobUse, FoundManifest, InRepository, Page, Projection } from './projection.ts';
 
 const UNKNOWN = { kind: 'unknown' } as const;
 
@@ -120,6 +120,13 @@ export class MemoryProjection implements Projection {
     return this.#ask(repo, (state) => state.blob(digest));
   }
 
+  blobUse(repo: RepositoryName, digest: Digest): Answer<InRepository<BlobUse | undefined>> {
+    return this.#ask(repo, (state) => {
+      const link = state.blob(digest);
+      return link === undefined ? undefined : { link, references: state.references(digest) };
+    });
+  }
+
   tags(repo: RepositoryName, after: string | undefined, limit: number): Answer<InRepository<Page<Tag>>> {
     return this.#ask(repo, (state) => {
       const { names, more } = state.tagNames.page(after, limit);
@@ -168,6 +175,11 @@ export class MemoryProjection implements Projection {
   /** The state of a repository for a background job, with what lies behind its newest snapshot. */
   resident(repo: RepositoryName): Promise<Pick<Resident, 'state' | 'tail'>> {
     return this.#resident(repo);
+  }
+
+  /** The state of a repository that is in memory, as far as it was folded; nothing is folded or kept longer for this. */
+  kept(repo: RepositoryName): RepositoryState | undefined {
+    return this.#residents.get(repo)?.state;
   }
 
   /** Estimated bytes of memory that the folds take now. */

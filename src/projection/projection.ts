@@ -11,6 +11,12 @@ export interface FoundManifest {
   readonly record: ManifestRecord;
 }
 
+/** A blob, and how many manifests of its repository refer to it. */
+export interface BlobUse {
+  readonly link: BlobLink;
+  readonly references: number;
+}
+
 export interface Page<T> {
   readonly items: readonly T[];
   /** Whether more follow the last item. */
@@ -28,6 +34,7 @@ export interface Projection {
   manifestByTag(repo: RepositoryName, tag: Tag): Answer<InRepository<FoundManifest | undefined>>;
   manifestByDigest(repo: RepositoryName, digest: Digest): Answer<InRepository<FoundManifest | undefined>>;
   blob(repo: RepositoryName, digest: Digest): Answer<InRepository<BlobLink | undefined>>;
+  blobUse(repo: RepositoryName, digest: Digest): Answer<InRepository<BlobUse | undefined>>;
   /** Tags in ASCII order, those after `after` only. */
   tags(repo: RepositoryName, after: string | undefined, limit: number): Answer<InRepository<Page<Tag>>>;
   /** Manifests that name `subject`, in the order of their digests, those after `after` only. */

@@ -1,6 +1,6 @@
 import type { Actor } from '../access/access.ts';
 import { accept, type Decision, refuse } from '../journal/command.ts';
-import type { RepositoryFacts } from '../journal/state.ts';
+import type { BlobLink, RepositoryFacts } from '../journal/state.ts';
 import { RegistryError } from '../oci/errors.ts';
 import type { Digest, Incarnation, RepositoryName } from '../oci/names.ts';
 import type { Answer } from '../projection/projection.ts';
@@ -8,8 +8,10 @@ import type { ObjectBody } from '../storage/driver.ts';
 import { dataKey } from '../storage/paths.ts';
 import { whenThere } from './answer.ts';
 import { SMALL_BLOB_BYTES } from './content-cache.ts';
+import { requireDeletes } from './deletion.ts';
 import { known, nameUnknown } from './existence.ts';
 import type { RegistryPorts } from './ports.ts';
+import { isFading, type RenewalTimes, renewal } from './renewal.ts';
 
 /** A blob that is there, and how to send it. */
 export interface OpenBlob {
@@ -31,6 +33,39 @@ export class Blobs {
       if (link === undefined) throw blobUnknown(repo, digest);
       return link;
     });
+  }
+
+  /**
+   * As `stat`, for a client that will not upload the blob because it is there: one that nothing refers to is linked anew first,
+   * "so that a client that skips the upload is safe".
+   * @throws RegistryError as `stat`; also `blob-unknown` where it cannot be linked anew
+   */
+  find(repo: RepositoryName, digest: Digest): Answer<BlobLink> {
+    return whenThere(this.#ports.projection.blobUse(repo, digest), (answer) => {
+      const use = known(repo, answer);
+      if (use === undefined) throw blobUnknown(repo, digest);
+      return isFading(use, this.#times()) ? this.#renew(repo, digest) : use.link;
+    });
+  }
+
+  async #renew(repo: RepositoryName, digest: Digest): Promise<BlobLink> {
+    const decide = (facts: RepositoryFacts): Decision<BlobLink> => {
+      const link = facts.blob(digest);
+      if (link === undefined) return refuse(blobUnknown(repo, digest));
+      const use = { link, references: facts.references(digest) };
+      return isFading(use, this.#times()) ? accept(link, renewal(digest, link)) : accept(link);
+    };
+    try {
+      return await this.#ports.projection.submit(repo, { needs: { blobs: [digest], references: [digest] }, decide });
+    } catch (error) {
+      // "where it cannot append, it answers as if the blob were absent": the client uploads it.
+      if (error instanceof RegistryError && error.kind !== 'log-broken') throw blobUnknown(repo, digest);
+      throw error;
+    }
+  }
+
+  #times(): RenewalTimes {
+    return { now: this.#ports.now(), grace: this.#ports.grace };
   }
 
   /** As `stat`, with its bytes; `content-damaged` when they are gone or of another length. */
@@ -70,9 +105,10 @@ export class Blobs {
 
   /**
    * Unlinks a blob that no manifest of the repository refers to; its bytes go later.
-   * @throws RegistryError `name-unknown`, `blob-unknown`, `blob-referenced`
+   * @throws RegistryError `delete-disabled`, `name-unknown`, `blob-unknown`, `blob-referenced`
    */
-  delete(repo: RepositoryName, digest: Digest, actor: Actor): Promise<void> {
+  async delete(repo: RepositoryName, digest: Digest, actor: Actor): Promise<void> {
+    requireDeletes(this.#ports);
     const decide = (facts: RepositoryFacts): Decision<void> => {
       const link = facts.blob(digest);
       if (!facts.exists) return refuse(nameUnknown(repo));
@@ -89,7 +125,7 @@ export class Blobs {
       }
       return accept(undefined, { type: 'blob.unlinked', digest, inc: link.inc, actor: actor.label });
     };
-    return this.#ports.projection.submit(repo, { needs: { blobs: [digest], references: [digest] }, decide });
+    await this.#ports.projection.submit(repo, { needs: { blobs: [digest], references: [digest] }, decide });
   }
 }
 

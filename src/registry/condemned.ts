@@ -1,5 +1,5 @@
 import { decodeTime } from 'ulid';
-import type { Incarnation } from '../oci/names.ts';
+import { type Incarnation, parseIncarnation } from '../oci/names.ts';
 import type { StorageDriver } from '../storage/driver.ts';
 import { dataKey, EPOCHS } from '../storage/paths.ts';
 
@@ -37,4 +37,20 @@ function names(list: Uint8Array | undefined, inc: Incarnation): boolean {
     else high = middle;
   }
   return false;
+}
+
+/** @param sorted in ascending order, each once */
+export function encodeList(sorted: readonly Incarnation[]): Uint8Array {
+  return new TextEncoder().encode(sorted.map((inc) => `${inc}\n`).join(''));
+}
+
+/** @throws Error for bytes that are no such list: nothing may be deleted on the word of a damaged one */
+export function decodeList(bytes: Uint8Array): Incarnation[] {
+  const lines = new TextDecoder().decode(bytes).split('\n');
+  if (lines.pop() !== '') throw new Error('a list of incarnations has been cut');
+  return lines.map((line) => {
+    const inc = parseIncarnation(line);
+    if (inc === undefined) throw new Error(`a list of incarnations holds ${JSON.stringify(line)}`);
+    return inc;
+  });
 }

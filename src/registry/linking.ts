@@ -1,12 +1,14 @@
 import type { Actor } from '../access/access.ts';
 import { accept, type Decision, refuse } from '../journal/command.ts';
-import type { RepositoryFacts } from '../journal/state.ts';
+import type { JournalEvent } from '../journal/events.ts';
+import type { BlobLink, RepositoryFacts } from '../journal/state.ts';
 import { RegistryError } from '../oci/errors.ts';
 import type { Digest, Incarnation, RepositoryName } from '../oci/names.ts';
 import { dataKey } from '../storage/paths.ts';
 import { mayLink } from './condemned.ts';
 import { type Hint, readHint, writeHint } from './hints.ts';
 import type { RegistryPorts } from './ports.ts';
+import { isFading, renewal } from './renewal.ts';
 
 /** Verified bytes that are in the store under a name. */
 export interface StoredBytes {
@@ -50,11 +52,11 @@ export class Linking {
     const hint = await readHint(this.#ports.driver, own.digest);
     const shared = hint === undefined ? undefined : await this.#shared(own, hint);
     const linked = await this.#ports.projection.submit(repo, {
-      needs: { blobs: [own.digest] },
+      needs: { blobs: [own.digest], references: [own.digest] },
       ...(durable === undefined ? {} : { durable }),
       decide: async (facts): Promise<Decision<Incarnation>> => {
         const present = await this.#presentLink(facts, own.digest);
-        if (present !== undefined) return accept(present);
+        if (present !== undefined) return accept(present.inc, ...this.#renewal(facts, own.digest, present));
         if (shared !== undefined && (await this.#mayLink(shared.inc, own.size))) {
           const from = shared.repo === repo ? {} : { from: shared.repo };
           return accept(shared.inc, { type: 'blob.linked', ...own, inc: shared.inc, ...from, actor: actor.label });
@@ -90,9 +92,10 @@ export class Linking {
     const link = answer.kind === 'known' ? answer.value : undefined;
     if (link === undefined || !(await this.#hasBytes(link.inc, link.size))) return false;
     return await this.#ports.projection.submit(repo, {
-      needs: { blobs: [digest] },
+      needs: { blobs: [digest], references: [digest] },
       decide: async (facts): Promise<Decision<boolean>> => {
-        if ((await this.#presentLink(facts, digest)) !== undefined) return accept(true);
+        const present = await this.#presentLink(facts, digest);
+        if (present !== undefined) return accept(true, ...this.#renewal(facts, digest, present));
         if (!(await this.#mayLink(link.inc, link.size))) return accept(false);
         const { size, inc } = link;
         const origin = source === repo ? {} : { from: source };
@@ -116,10 +119,16 @@ export class Linking {
     return link?.inc === hint.inc && (await this.#hasBytes(hint.inc, hint.size)) ? hint : undefined;
   }
 
-  /** The incarnation that the repository links already, unless its bytes were lost: then it is linked anew. */
-  async #presentLink(facts: RepositoryFacts, digest: Digest): Promise<Incarnation | undefined> {
+  /** What the repository links already, unless its bytes were lost: then others are linked. */
+  async #presentLink(facts: RepositoryFacts, digest: Digest): Promise<BlobLink | undefined> {
     const link = facts.blob(digest);
-    return link !== undefined && (await this.#hasBytes(link.inc, link.size)) ? link.inc : undefined;
+    return link !== undefined && (await this.#hasBytes(link.inc, link.size)) ? link : undefined;
+  }
+
+  /** What a client was told is there must stay until its manifest comes, also when it had been there for long. */
+  #renewal(facts: RepositoryFacts, digest: Digest, link: BlobLink): JournalEvent[] {
+    const times = { now: this.#ports.now(), grace: this.#ports.grace };
+    return isFading({ link, references: facts.references(digest) }, times) ? [renewal(digest, link)] : [];
   }
 
   async #hasBytes(inc: Incarnation, size: number): Promise<boolean> {

@@ -9,6 +9,8 @@ import type { Digest, Incarnation, RepositoryName, Tag } from '../oci/names.ts';
 import type { Answer, FoundManifest } from '../projection/projection.ts';
 import { dataKey } from '../storage/paths.ts';
 import { whenThere } from './answer.ts';
+import { mayLink } from './condemned.ts';
+import { requireDeletes } from './deletion.ts';
 import { known, nameUnknown } from './existence.ts';
 import type { RegistryPorts } from './ports.ts';
 
@@ -159,26 +161,37 @@ export class Manifests {
     return this.#ports.projection.submit(put.repo, {
       needs: { blobs: put.facts.requiredBlobs, manifests: [put.digest], tags: put.tags },
       ...(durable === undefined ? {} : { durable }),
-      decide: (facts) => decidePut(put, bytes, facts),
+      decide: async (facts) => {
+        const decision = decidePut(put, bytes, facts);
+        // The linker's rule holds for these bytes too: a write that waits for long may be overtaken by a collection.
+        const isOwn = decision.kind === 'accepted' && bytes.kind === 'own' && decision.result === bytes.inc;
+        return isOwn && !(await this.#mayLink(bytes.inc, put.size)) ? refuse(tooLate()) : decision;
+      },
     });
   }
 
-  /** @throws RegistryError `name-unknown`, `manifest-unknown` */
-  deleteTag(repo: RepositoryName, tag: Tag, actor: Actor): Promise<void> {
+  #mayLink(inc: Incarnation, size: number): Promise<boolean> {
+    return mayLink(this.#ports.driver, inc, size, { now: this.#ports.now(), grace: this.#ports.grace });
+  }
+
+  /** @throws RegistryError `delete-disabled`, `name-unknown`, `manifest-unknown` */
+  async deleteTag(repo: RepositoryName, tag: Tag, actor: Actor): Promise<void> {
+    requireDeletes(this.#ports);
     const decide = (facts: RepositoryFacts): Decision<void> => {
       if (!facts.exists) return refuse(nameUnknown(repo));
       const prev = facts.tag(tag);
       if (prev === undefined) return refuse(manifestUnknown(repo, { kind: 'tag', tag }));
       return accept(undefined, { type: 'tag.deleted', tag, prev, actor: actor.label });
     };
-    return this.#ports.projection.submit(repo, { needs: { tags: [tag] }, decide });
+    await this.#ports.projection.submit(repo, { needs: { tags: [tag] }, decide });
   }
 
   /**
    * Deletes a manifest and, in the same batch, every tag that points to it.
-   * @throws RegistryError `name-unknown`, `manifest-unknown`
+   * @throws RegistryError `delete-disabled`, `name-unknown`, `manifest-unknown`
    */
-  delete(repo: RepositoryName, digest: Digest, actor: Actor): Promise<void> {
+  async delete(repo: RepositoryName, digest: Digest, actor: Actor): Promise<void> {
+    requireDeletes(this.#ports);
     const decide = (facts: RepositoryFacts): Decision<void> => {
       if (!facts.exists) return refuse(nameUnknown(repo));
       const record = facts.manifest(digest);
@@ -190,7 +203,7 @@ export class Manifests {
         { type: 'manifest.deleted', digest, inc: record.inc, actor: actor.label },
       );
     };
-    return this.#ports.projection.submit(repo, { needs: { manifests: [digest], tagsOf: [digest] }, decide });
+    await this.#ports.projection.submit(repo, { needs: { manifests: [digest], tagsOf: [digest] }, decide });
   }
 }
 
@@ -242,6 +255,13 @@ function referencesUnknown(missing: readonly Digest[]): RegistryError {
     'manifest-references-unknown',
     `the manifest refers to ${missing.length} blob(s) that this repository does not have: push or mount them first`,
     { digests: missing.slice(0, 100) },
+  );
+}
+
+function tooLate(): RegistryError {
+  return new RegistryError(
+    'unavailable',
+    'this write waited for too long, and its bytes are about to be freed: try again',
   );
 }
 

@@ -17,6 +17,8 @@ export interface RegistryPorts {
   readonly newIncarnation: () => Incarnation;
   /** How long deleted bytes stay, in milliseconds (GC_GRACE). */
   readonly grace: number;
+  /** Whether clients may delete content (DELETE_ENABLED). */
+  readonly deletes: boolean;
   /** Work that nobody waits for: its failure is logged, and waited for when the process ends. */
   readonly later: (what: string, work: () => Promise<void>) => void;
 }

@@ -14,6 +14,7 @@ import type { Key } from './driver.ts';
  *   digests/<algorithm>/<xx>/<hex>          hint: an incarnation of that digest and a repository that linked it
  *   uploads/<uuid>/…                        staged bytes and the session's record
  *   gc/<epoch ulid>/condemned | final       one round of physical collection
+ *   gc/report                               what the last collection did
  *   tmp/                                    filesystem only: what is not yet linked or renamed
  *
  * No component of a repository's name begins with `_`, so `_log` and `_snap` are nobody's name.
@@ -119,3 +120,16 @@ export function uploadPrefix(upload: UploadId): Key {
 export function condemnedKey(epoch: string): Key {
   return `gc/${epoch}/condemned`;
 }
+
+/** undefined for anything under gc/ that is not an epoch's list of what it condemns. */
+export function epochOfCondemnedKey(key: Key): Incarnation | undefined {
+  const epoch = parseIncarnation(key.split('/')[1] ?? '');
+  return epoch !== undefined && condemnedKey(epoch) === key ? epoch : undefined;
+}
+
+export function finalKey(epoch: string): Key {
+  return `gc/${epoch}/final`;
+}
+
+/** What the last collection did; for people and gauges only. */
+export const COLLECTION_REPORT: Key = 'gc/report';

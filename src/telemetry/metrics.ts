@@ -1,4 +1,5 @@
 import { Counter, Gauge, Histogram, Registry as Metrics } from 'prom-client';
+import { CollectionMetrics } from './collection-metrics.ts';
 import { JobMetrics } from './job-metrics.ts';
 import { RequestMetrics } from './request-metrics.ts';
 import { ServiceMetrics } from './service-metrics.ts';
@@ -16,6 +17,7 @@ export interface Observed {
 export class Telemetry {
   readonly requests: RequestMetrics;
   readonly jobs: JobMetrics;
+  readonly collections: CollectionMetrics;
   readonly services: ServiceMetrics;
   readonly #metrics = new Metrics();
   readonly #appends: Histogram;
@@ -25,6 +27,7 @@ export class Telemetry {
     const registers = [this.#metrics];
     this.requests = new RequestMetrics(this.#metrics);
     this.jobs = new JobMetrics(this.#metrics);
+    this.collections = new CollectionMetrics(this.#metrics);
     this.services = new ServiceMetrics(this.#metrics);
     this.#appends = new Histogram({
       name: 'marina_log_append_events',

@@ -12,6 +12,7 @@ import { RedisSessions } from '../sessions/redis-sessions.ts';
 import type { Logs } from '../telemetry/log.ts';
 import type { Telemetry } from '../telemetry/metrics.ts';
 import { repeat, sleep } from './basics.ts';
+import { observeCollections } from './collection.ts';
 import type { Shape, ShapePorts } from './node-ports.ts';
 import type { OpenedStore } from './store.ts';
 
@@ -20,8 +21,8 @@ const REDIS_WITHIN_MS = 5_000;
 
 /** One node of many: views, sessions and jobs in Redis, which may come and go. */
 export async function wireCluster(ports: ShapePorts, address: RedisAddress): Promise<Shape> {
-  const { config, logs, telemetry, opened, newId, reach, node } = ports;
-  const { driver, store } = opened;
+  const { config, logs, telemetry, opened, newId } = ports;
+  const { store } = opened;
   const redis = await openRedis(config, address, logs, telemetry);
   const jobs = openJobQueue({
     store,
@@ -35,6 +36,39 @@ export async function wireCluster(ports: ShapePorts, address: RedisAddress): Pro
     // No node knows how long the tail is that all of them write: a worker finds out whether a snapshot is due.
     if (seq % SNAPSHOT_SLOTS === 0) void jobs.enqueue({ kind: 'snapshot', repo });
   };
+  const { fold, projection } = openSharedProjection({ ...ports, redis, onAppend });
+  observeCollections(telemetry, opened, (error) =>
+    logs.logger.warn({ err: error }, 'the last collection could not be read'),
+  );
+  telemetry.jobs.observe({
+    counts: () => jobs.counts(),
+    failed: (error) => logs.logger.warn({ err: error }, 'the background jobs could not be counted'),
+  });
+  return {
+    ...{ projection, jobs },
+    sessions: openSharedSessions(config, redis, opened, newId, logs),
+    viewBytes: () => fold.weight,
+    viewRepositories: () => fold.size,
+    close: async () => {
+      await jobs.close();
+      await redis.close();
+    },
+  };
+}
+
+export interface SharedProjectionPorts extends Pick<ShapePorts, 'config' | 'telemetry' | 'newId' | 'reach' | 'node'> {
+  readonly opened: Pick<OpenedStore, 'driver' | 'store'>;
+  readonly redis: RedisConnection;
+  readonly onAppend: (events: number, repo: RepositoryName, seq: number) => void;
+}
+
+/** The views in Redis, and those in memory that stand in for them. */
+export function openSharedProjection({ config, telemetry, opened, redis, ...ports }: SharedProjectionPorts): {
+  readonly fold: MemoryProjection;
+  readonly projection: RedisProjection;
+} {
+  const { newId, reach, node, onAppend } = ports;
+  const { driver, store } = opened;
   const writing = { driver, newId, sleep, reach, node, now: Date.now, onAppend };
   const fold: MemoryProjection = new MemoryProjection({
     ...writing,
@@ -52,20 +86,7 @@ export async function wireCluster(ports: ShapePorts, address: RedisAddress): Pro
       waitedForTurn: (milliseconds) => services.waitedForTurn(milliseconds),
     },
   });
-  telemetry.jobs.observe({
-    counts: () => jobs.counts(),
-    failed: (error) => logs.logger.warn({ err: error }, 'the background jobs could not be counted'),
-  });
-  return {
-    ...{ projection, jobs },
-    sessions: openSharedSessions(config, redis, opened, newId, logs),
-    viewBytes: () => fold.weight,
-    viewRepositories: () => fold.size,
-    close: async () => {
-      await jobs.close();
-      await redis.close();
-    },
-  };
+  return { fold, projection };
 }
 
 /** @throws RedisRefused */

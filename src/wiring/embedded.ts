@@ -1,9 +1,14 @@
+import { join } from 'node:path';
+import type { CollectionProgress } from '../collection/collect.ts';
+import { CONTROL_SOCKET, OPERATOR } from '../control/protocol.ts';
+import { type ControlPorts, serveControl } from '../control/server.ts';
 import { handleWith, type JobPorts } from '../jobs/handlers.ts';
 import { InProcessQueue } from '../jobs/in-process.ts';
 import { type JobRun, POLICIES, type RunJob } from '../jobs/queue.ts';
 import { SCHEDULES } from '../jobs/schedules.ts';
 import { isSnapshotDue } from '../jobs/snapshot.ts';
 import { MemoryProjection } from '../projection/memory.ts';
+import { deleteRepository } from '../registry/deletion.ts';
 import { FileSessions } from '../registry/file-sessions.ts';
 import { LogSessions } from '../registry/log-sessions.ts';
 import { SessionIds } from '../registry/session-ids.ts';
@@ -11,6 +16,7 @@ import type { SessionStore } from '../registry/sessions.ts';
 import type { Logs } from '../telemetry/log.ts';
 import type { Telemetry } from '../telemetry/metrics.ts';
 import { repeat, sleep } from './basics.ts';
+import { observeCollections, summaryOf, wireCollection } from './collection.ts';
 import type { Shape, ShapePorts } from './node-ports.ts';
 
 /** How long jobs that were told to stop may take. */
@@ -42,25 +48,68 @@ export async function wireEmbedded(ports: ShapePorts): Promise<Shape> {
     },
   });
   const sessions = openSessions(ports);
+  let progress: CollectionProgress | undefined;
+  const collectNow = wireCollection({
+    ...{ config, opened, newId, reach, node, projection, serves: true },
+    resident: (repo) => projection.kept(repo),
+    onReport: (report) => logs.logger.info(summaryOf(report), 'garbage was collected'),
+    onProgress: (now) => {
+      progress = now;
+    },
+  });
+  const collect: JobPorts['collect'] = async (request, signal) => {
+    try {
+      await collectNow(request, signal);
+    } finally {
+      progress = undefined;
+    }
+  };
   const handled: JobPorts = {
     ...{ driver, sessions, now: Date.now, uploadExpiry: config.uploadExpiry },
     fold: (repo) => projection.resident(repo),
     reapMultiparts: opened.reapMultiparts,
+    collect,
     enqueue: (job, options) => jobs.enqueue(job, options),
   };
   handle = handleWith(handled);
   await jobs.schedule('expire-uploads', SCHEDULES['expire-uploads']);
+  await jobs.schedule('collect', config.gcInterval);
+  observeCollections(telemetry, opened, (error) =>
+    logs.logger.warn({ err: error }, 'the last collection could not be read'),
+  );
   if (opened.reapMultiparts !== undefined) await jobs.schedule('reap-multiparts', SCHEDULES['reap-multiparts']);
   telemetry.jobs.observe({
     counts: () => jobs.counts(),
     failed: (error) => logs.logger.warn({ err: error }, 'the background jobs could not be counted'),
   });
+  const control = opened.isLocked
+    ? openControl(ports, {
+        collect: (request) => jobs.enqueue({ kind: 'collect', request }),
+        progress: () => progress,
+        deleteRepository: (repo) => deleteRepository(repo, OPERATOR, { projection }),
+        failed: (error) => logs.logger.error({ err: error }, "an operator's command failed"),
+      })
+    : undefined;
   return {
     ...{ projection, sessions, jobs },
     viewBytes: () => projection.weight,
     viewRepositories: () => projection.size,
-    close: () => jobs.close(),
+    close: async () => {
+      await control?.stop();
+      await jobs.close();
+    },
   };
+}
+
+/** Without it the server serves all the same; only the commands that change something must wait until it is stopped. */
+function openControl({ opened, logs }: ShapePorts, ports: ControlPorts): ReturnType<typeof serveControl> | undefined {
+  try {
+    return serveControl(join(opened.place, CONTROL_SOCKET), ports);
+  } catch (error) {
+    const message = 'no socket could be opened in the data folder: `marina gc` and `marina rm` cannot ask this server';
+    logs.logger.warn({ err: error }, message);
+    return undefined;
+  }
 }
 
 function openSessions({ config, logs, opened, newId }: ShapePorts): SessionStore {

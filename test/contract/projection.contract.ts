@@ -57,6 +57,9 @@ async function compareRepository(projection: Projection, repo: RepositoryName, h
   }
   for (const digest of FEW.blobs) {
     expect(await projection.blob(repo, digest)).toEqual(inRepository(history, history.blob(digest)));
+    const link = history.blob(digest);
+    const use = link === undefined ? undefined : { link, references: history.references(digest) };
+    expect(await projection.blobUse(repo, digest)).toEqual(inRepository(history, use));
   }
 }
 

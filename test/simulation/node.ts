@@ -84,6 +84,7 @@ export function startNode(number: number, around: Surroundings, random: Random):
     cache: new ContentCache(1e6),
     newIncarnation: newId as () => Incarnation,
     grace: 24 * HOUR_MS,
+    deletes: true,
     // Bytes that were not dropped stay until they are collected.
     later: (_, work) => void work().catch(() => {}),
   });

@@ -14,6 +14,7 @@ export const QUICK_POLICIES: Readonly<Record<Kind, JobPolicy>> = {
   'sweep-snapshots': QUICK,
   'expire-uploads': QUICK,
   'reap-multiparts': QUICK,
+  collect: QUICK,
 };
 
 /** The clock's sleep, ended early by the signal. */

@@ -23,6 +23,7 @@ await runWorker(['snapshot', 'sweep-snapshots', 'expire-uploads'], async ({ uplo
     driver,
     sessions: new FileSessions({ driver, ids: new SessionIds(store), now: Date.now, expiry: uploadExpiry }),
     reapMultiparts: undefined,
+    collect: async () => {},
     connect: (use) => jobConnection(url, use),
     close: async () => {
       const written = await driver.head(snapshotKey(repo, 512));

@@ -53,13 +53,21 @@ export function openRegistry(
     readonly access?: AccessPolicy;
     readonly clock?: TestClock;
     readonly number?: number;
+    readonly deletes?: boolean;
+    readonly grace?: number;
+    /** Other nodes write to the same store. */
+    readonly probe?: boolean;
     /** Where nodes share their sessions; by default one node's own. */
     readonly sessions?: SessionStore;
   } = {},
 ): OpenRegistry {
   const { driver = new MemoryDriver(), access = openAccess, clock = new TestClock(), number = 1 } = options;
   const newIncarnation = countingIncarnations(clock.now, number);
-  const projection = openProjection(driver, { clock, newId: countingIncarnations(clock.now, 1000 + number) });
+  const projection = openProjection(driver, {
+    clock,
+    newId: countingIncarnations(clock.now, 1000 + number),
+    probe: options.probe ?? false,
+  });
   const ids = new SessionIds('01ARZ3NDEKTSV4RRFFQ69G5FAV');
   const sessions = options.sessions ?? new FileSessions({ driver, ids, now: clock.now, expiry: EXPIRY });
   const waiting: { what: string; work: () => Promise<void> }[] = [];
@@ -67,7 +75,8 @@ export function openRegistry(
     ...{ driver, projection, sessions, access, newIncarnation },
     cache: new ContentCache(1_000_000),
     now: clock.now,
-    grace: GRACE,
+    grace: options.grace ?? GRACE,
+    deletes: options.deletes ?? true,
     later: (what, work) => waiting.push({ what, work }),
   });
   return {

@@ -22,11 +22,14 @@ afterAll(async () => {
   await cleanUp();
 });
 
-test.each(['all', 'snapshots', 'uploads'])('workers/%s.ts without REDIS_URL ends with one clear line', async (name) => {
-  const { code, stdout, stderr } = await attempt([bun, `workers/${name}.ts`], { env: { REDIS_URL: '' } });
-  expect([code, stdout.length]).toEqual([1, 0]);
-  expect(stderr.trimEnd().split('\n')).toEqual([expect.stringMatching(/^marina: a worker needs REDIS_URL/)]);
-});
+test.each(['all', 'snapshots', 'uploads', 'collection'])(
+  'workers/%s.ts without REDIS_URL ends with one clear line',
+  async (name) => {
+    const { code, stdout, stderr } = await attempt([bun, `workers/${name}.ts`], { env: { REDIS_URL: '' } });
+    expect([code, stdout.length]).toEqual([1, 0]);
+    expect(stderr.trimEnd().split('\n')).toEqual([expect.stringMatching(/^marina: a worker needs REDIS_URL/)]);
+  },
+);
 
 test('a worker finds by its schedule what nobody asked for, and ends in order on SIGTERM', async () => {
   const { queue } = openBullQueue(redis.url, STORE);

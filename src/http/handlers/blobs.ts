@@ -13,7 +13,7 @@ const prepared = new WeakMap<object, Headers>();
 
 /** "A HEAD request to an existing blob … MUST return 200 OK … MUST contain the size in bytes … in the header Content-Length". */
 export const headBlob: Handler<'blob-head'> = ({ repo, digest }, { request }, { registry }) =>
-  whenThere(registry.blobs.stat(repo, digest), (link) => {
+  whenThere(registry.blobs.find(repo, digest), (link) => {
     if (isNotModified(request, digest)) return notModified(digest);
     let headers = prepared.get(link);
     if (headers === undefined) {

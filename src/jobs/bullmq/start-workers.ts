@@ -1,7 +1,7 @@
 import { handleWith, type JobPorts } from '../handlers.ts';
 import type { Kind, PeriodicKind } from '../job.ts';
 import { type JobPolicy, type JobRun, POLICIES } from '../queue.ts';
-import { SCHEDULES } from '../schedules.ts';
+import { SCHEDULES, type Schedules } from '../schedules.ts';
 import type { JobConnection, JobConnectionUse } from './connection.ts';
 import { BullQueue, type BullQueuePorts } from './queue.ts';
 import { BullWorkers } from './workers.ts';
@@ -20,6 +20,8 @@ export interface JobQueuePorts extends Pick<BullQueuePorts, 'store' | 'now' | 's
 export interface WorkersPorts extends Omit<JobPorts, 'enqueue' | 'now'>, JobQueuePorts {
   /** An attempt ended. */
   readonly ended: (run: JobRun) => void;
+  /** How often what runs by the clock runs, where that is not as usual; milliseconds. */
+  readonly schedules?: Partial<Schedules>;
   /** How long jobs that were told to stop may take, in milliseconds. */
   readonly closeWithin: number;
 }
@@ -37,7 +39,18 @@ export function openJobQueue({ connect, policies = POLICIES, ...ports }: JobQueu
 
 /** Runs the jobs of these kinds, and those of them that run by the clock by the clock. */
 export async function startWorkers(kinds: readonly Kind[], ports: WorkersPorts): Promise<{ close(): Promise<void> }> {
-  const { store, connect, policies = POLICIES, now, sleep, ended, troubled, closeWithin, ...handled } = ports;
+  const {
+    store,
+    connect,
+    policies = POLICIES,
+    now,
+    sleep,
+    ended,
+    troubled,
+    closeWithin,
+    schedules,
+    ...handled
+  } = ports;
   const queue = openJobQueue({ store, connect, policies, now, sleep, troubled });
   const run = handleWith({ ...handled, now, enqueue: (job, options) => queue.enqueue(job, options) });
   const workers = new BullWorkers(kinds, {
@@ -45,7 +58,7 @@ export async function startWorkers(kinds: readonly Kind[], ports: WorkersPorts):
     connection: connect('work'),
     lostAfter: LOST_AFTER_MS,
   });
-  for (const kind of kinds) if (isPeriodic(kind)) await queue.schedule(kind, SCHEDULES[kind]);
+  for (const kind of kinds) if (isPeriodic(kind)) await queue.schedule(kind, schedules?.[kind] ?? SCHEDULES[kind]);
   return {
     close: async () => {
       await workers.close();

@@ -3,7 +3,7 @@ import type { BlobLink } from '../../journal/state.ts';
 import { LogWriter } from '../../journal/writer.ts';
 import { RegistryError } from '../../oci/errors.ts';
 import type { Digest, RepositoryName, Tag } from '../../oci/names.ts';
-import type { FoundManifest, InRepository, Page, Projection } from '../projection.ts';
+import type { BlobUse, FoundManifest, InRepository, Page, Projection } from '../projection.ts';
 import { Catalog } from './catalog.ts';
 import { RedisGone, type Reply } from './commands.ts';
 import { Decoded } from './decoded.ts';
@@ -76,6 +76,16 @@ export class RedisProjection implements Projection {
     const toAnswer = (answer: Reply): BlobLink | undefined =>
       typeof answer === 'string' ? this.#links.of(digest, answer) : undefined;
     return this.#one(repo, ['b', digest], toAnswer, (fold) => fold.blob(repo, digest));
+  }
+
+  blobUse(repo: RepositoryName, digest: Digest): Promise<InRepository<BlobUse | undefined>> {
+    const toAnswer = (link: Reply, references: Reply): BlobUse | undefined =>
+      typeof link === 'string' ? { link: this.#links.of(digest, link), references: Number(references) } : undefined;
+    const asks: readonly Ask[] = [
+      ['b', digest],
+      ['r', digest],
+    ];
+    return this.#ask(repo, asks, toAnswer, (fold) => fold.blobUse(repo, digest));
   }
 
   tags(repo: RepositoryName, after: string | undefined, limit: number): Promise<InRepository<Page<Tag>>> {
@@ -156,10 +166,21 @@ export class RedisProjection implements Projection {
     toAnswer: (answer: Reply) => T,
     fromFold: (fold: Projection) => InRepository<T> | Promise<InRepository<T>>,
   ): Promise<InRepository<T>> {
+    return this.#ask(repo, [what], toAnswer, fromFold);
+  }
+
+  /** Two questions at most, answered at one slot. */
+  #ask<T>(
+    repo: RepositoryName,
+    what: readonly Ask[],
+    toAnswer: (first: Reply, second: Reply) => T,
+    fromFold: (fold: Projection) => InRepository<T> | Promise<InRepository<T>>,
+  ): Promise<InRepository<T>> {
     const inRedis = async (): Promise<InRepository<T> | undefined> => {
-      const asked = await this.#questions.one(repo, what);
+      const asked = await this.#questions.several(repo, what);
       if (asked === undefined) return undefined;
-      return asked.exists ? { kind: 'known', value: toAnswer(asked.answer) } : UNKNOWN;
+      const [first = null, second = null] = asked.answers;
+      return asked.exists ? { kind: 'known', value: toAnswer(first, second) } : UNKNOWN;
     };
     return this.#read(repo, inRedis, fromFold);
   }

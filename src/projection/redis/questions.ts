@@ -12,6 +12,11 @@ export interface Answered {
   readonly answer: Reply;
 }
 
+export interface SeveralAnswered {
+  readonly exists: boolean;
+  readonly answers: readonly Reply[];
+}
+
 type AskTogether = (repo: RepositoryName, asks: readonly Ask[]) => Promise<Asked | undefined>;
 
 /** Questions that wait to be asked together, each once. */
@@ -36,18 +41,28 @@ export class Questions {
 
   /** @returns undefined when the view must be verified first. @throws RedisGone */
   async one(repo: RepositoryName, what: Ask): Promise<Answered | undefined> {
+    const asked = await this.several(repo, [what]);
+    return asked && { exists: asked.exists, answer: asked.answers[0] ?? null };
+  }
+
+  /** As `one`; all of them are answered at one slot. */
+  async several(repo: RepositoryName, whats: readonly Ask[]): Promise<SeveralAnswered | undefined> {
     const waiting = this.#waiting.get(repo);
     let group = waiting?.at(-1);
-    if (group === undefined || group.asks.size === MOST) {
+    if (group === undefined || group.asks.size + whats.length > MOST) {
       group = { asks: new Map(), asked: Promise.withResolvers() };
       waiting?.push(group);
     }
-    const name = `${what[0]} ${what[1]}`;
-    const index = group.asks.get(name)?.index ?? group.asks.size;
-    group.asks.set(name, { what, index });
+    const { asks } = group;
+    const indexes = whats.map((what) => {
+      const name = `${what[0]} ${what[1]}`;
+      const index = asks.get(name)?.index ?? asks.size;
+      asks.set(name, { what, index });
+      return index;
+    });
     if (waiting === undefined) void this.#run(repo, group);
     const asked = await group.asked.promise;
-    return asked && { exists: asked.exists, answer: asked.answers[index] ?? null };
+    return asked && { exists: asked.exists, answers: indexes.map((index) => asked.answers[index] ?? null) };
   }
 
   async #run(repo: RepositoryName, first: Group): Promise<void> {

@@ -1,0 +1,147 @@
+import { RegistryError } from '../oci/errors.ts';
+import type { Incarnation, RepositoryName } from '../oci/names.ts';
+import { decodeList, encodeList } from '../registry/condemned.ts';
+import { condemnedKey, dataKey, EPOCHS, epochOfCondemnedKey, finalKey } from '../storage/paths.ts';
+import { fenceLog } from './fence.ts';
+import type { CollectionPorts } from './ports.ts';
+import { type LogHead, markedRepositories } from './scan.ts';
+import { forEachTogether } from './together.ts';
+
+/** Logs that are fenced together. */
+const TOGETHER = 4;
+
+/** One round of physical collection that is under way, begun by this leader or by another one. */
+export interface Epoch {
+  readonly id: Incarnation;
+  /** Sorted. */
+  readonly condemned: readonly Incarnation[];
+  /** How far each log was folded when the candidates were chosen; of other leaders' epochs nobody knows. */
+  readonly heads?: ReadonlyMap<RepositoryName, LogHead>;
+  /** Milliseconds; all that was unlinked before it was a candidate. */
+  readonly forget?: number;
+  /** Bytes of each object, where they are known. */
+  readonly sizes?: ReadonlyMap<Incarnation, number>;
+}
+
+/** What came of it. */
+export interface EpochResult {
+  /** Objects that were linked again, or whose repository could not be fenced. */
+  readonly spared: number;
+  readonly freed: number;
+  readonly freedBytes: number;
+  /** Deletes that the store refused; the epoch stays open. */
+  readonly failures: readonly { readonly inc: Incarnation; readonly cause: unknown }[];
+  /** A log that cannot be folded ended the epoch: nothing was deleted. */
+  readonly broken?: RegistryError;
+}
+
+/** Step 2: from now on nobody links what is condemned and was not linked before. */
+export async function openEpoch(epoch: Epoch, { driver }: CollectionPorts): Promise<void> {
+  const result = await driver.create(condemnedKey(epoch.id), encodeList(epoch.condemned));
+  if (result === 'taken') throw new Error(`the epoch ${epoch.id} is there already, though its name is new`);
+}
+
+/** Epochs that were begun and not ended, by whomever. */
+export async function openEpochs({ driver }: CollectionPorts): Promise<Epoch[]> {
+  const ids: Incarnation[] = [];
+  for await (const { key } of driver.list(EPOCHS)) {
+    const id = epochOfCondemnedKey(key);
+    if (id !== undefined) ids.push(id);
+  }
+  const open: Epoch[] = [];
+  for (const id of ids) {
+    const bytes = await driver.read(condemnedKey(id));
+    // Gone: its leader has ended it meanwhile.
+    if (bytes !== undefined) open.push({ id, condemned: decodeList(bytes) });
+  }
+  return open;
+}
+
+/**
+ * Steps 3 to 6, from wherever the epoch is. Any number of leaders may do this at once, or stop anywhere: what is deleted is what
+ * `final` says, which is created once and never removed.
+ */
+export async function finishEpoch(epoch: Epoch, ports: CollectionPorts, signal: AbortSignal): Promise<EpochResult> {
+  const { driver } = ports;
+  let broken: RegistryError | undefined;
+  let list = await driver.read(finalKey(epoch.id));
+  if (list === undefined) {
+    const decided = await decideFinal(epoch, ports, signal);
+    broken = decided.broken;
+    const own = encodeList(decided.final);
+    // Taken: another leader was faster, and its list is the one that counts.
+    list = (await driver.create(finalKey(epoch.id), own)) === 'created' ? own : await driver.read(finalKey(epoch.id));
+    if (list === undefined) throw new Error(`the epoch ${epoch.id} has a final list that cannot be read`);
+  }
+  const final = decodeList(list);
+  const deleted = await deleteAll(final, epoch, ports, signal);
+  const ended = {
+    ...deleted,
+    spared: epoch.condemned.length - final.length,
+    ...(broken === undefined ? {} : { broken }),
+  };
+  if (deleted.failures.length > 0) return ended;
+  const [failure] = await driver.delete([condemnedKey(epoch.id)]);
+  if (failure !== undefined) throw new Error(`the epoch ${epoch.id} could not be ended`, { cause: failure.cause });
+  return ended;
+}
+
+/** Step 3, and what step 4 writes. The markers are listed after `condemned` is there: a log that comes later links nothing of it. */
+async function decideFinal(
+  { id, condemned, heads, forget }: Epoch,
+  ports: CollectionPorts,
+  signal: AbortSignal,
+): Promise<{ final: readonly Incarnation[]; broken?: RegistryError }> {
+  const all = new Set(condemned);
+  const spared = new Set<Incarnation>();
+  const fence = {
+    epoch: id,
+    forget,
+    isCondemned: (inc: Incarnation) => all.has(inc),
+    spare: (inc: Incarnation) => void spared.add(inc),
+  };
+  try {
+    await forEachTogether(markedRepositories(ports.driver), TOGETHER, async (repo) => {
+      signal.throwIfAborted();
+      await fenceLog(repo, fence, heads?.get(repo), ports);
+      await ports.breathe();
+    });
+  } catch (error) {
+    // An empty final list, and not none: a leader that got past this log must not delete after the epoch has ended.
+    if (error instanceof RegistryError && error.kind === 'log-broken') return { final: [], broken: error };
+    throw error;
+  }
+  return { final: condemned.filter((inc) => !spared.has(inc)) };
+}
+
+/** Step 5, shelf by shelf: each folder is synced once for many objects. */
+async function deleteAll(
+  final: readonly Incarnation[],
+  { sizes }: Epoch,
+  { driver, deleteTogether, rate, sleep, breathe }: CollectionPorts,
+  signal: AbortSignal,
+): Promise<Omit<EpochResult, 'spared'>> {
+  const failures: { inc: Incarnation; cause: unknown }[] = [];
+  let [freed, freedBytes] = [0, 0];
+  const byShelf = final.map((inc) => ({ inc, key: dataKey(inc) })).sort((one, other) => (one.key < other.key ? -1 : 1));
+  for (let from = 0; from < byShelf.length; from += deleteTogether) {
+    signal.throwIfAborted();
+    const some = byShelf.slice(from, from + deleteTogether);
+    const known = new Map<string, number>();
+    for (const { inc, key } of some) {
+      const size = sizes?.get(inc) ?? (await driver.head(key))?.size;
+      if (size !== undefined) known.set(key, size);
+    }
+    const refused = new Map((await driver.delete(some.map(({ key }) => key))).map(({ key, cause }) => [key, cause]));
+    for (const { inc, key } of some) {
+      if (refused.has(key)) failures.push({ inc, cause: refused.get(key) });
+      else if (known.has(key)) {
+        freed++;
+        freedBytes += known.get(key) ?? 0;
+      }
+    }
+    if (rate > 0) await sleep((1000 * some.length) / rate);
+    await breathe();
+  }
+  return { freed, freedBytes, failures };
+}

@@ -1,0 +1,52 @@
+import { decodeTime } from 'ulid';
+import type { Incarnation } from '../oci/names.ts';
+import { DATA, incarnationOfDataKey } from '../storage/paths.ts';
+import { shelfNameOf } from './live-set.ts';
+import type { ScanPorts } from './ports.ts';
+import type { Scan } from './scan.ts';
+
+/** An object that no log links, and for long enough. */
+export interface Garbage {
+  readonly inc: Incarnation;
+  readonly size: number;
+  /** `unlinked`: the last log that linked it unlinked it. `never-linked`: an upload or a push that was never finished. */
+  readonly reason: 'unlinked' | 'never-linked';
+  /** When it was unlinked last, or named; milliseconds. */
+  readonly since: number;
+}
+
+/** What was looked at so far. */
+export interface Examined {
+  objects: number;
+  bytes: number;
+}
+
+/**
+ * Objects under data/ "that no log links and whose last unlink in any log is older than GC_GRACE, or that were never linked and
+ * whose ULID is older than GC_GRACE and than twice UPLOAD_EXPIRY", in the order of their keys.
+ */
+export async function* findGarbage(
+  { driver, grace, uploadExpiry, breathe }: ScanPorts,
+  { live, startedAt }: Scan,
+  examined: Examined,
+): AsyncGenerator<Garbage> {
+  const unlinkedBefore = startedAt - grace;
+  const namedBefore = startedAt - Math.max(grace, 2 * uploadExpiry);
+  let shelf = '';
+  let known: ReadonlyMap<string, number> = new Map();
+  for await (const { key, size } of driver.list(DATA)) {
+    await breathe();
+    const inc = incarnationOfDataKey(key);
+    if (inc === undefined) continue;
+    examined.objects++;
+    examined.bytes += size;
+    if (shelfNameOf(inc) !== shelf) {
+      shelf = shelfNameOf(inc);
+      known = await live.shelf(shelf);
+    }
+    const until = known.get(inc);
+    const since = until ?? decodeTime(inc);
+    if (until === undefined && since < namedBefore) yield { inc, size, reason: 'never-linked', since };
+    if (until !== undefined && until < unlinkedBefore) yield { inc, size, reason: 'unlinked', since };
+  }
+}

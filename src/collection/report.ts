@@ -1,0 +1,52 @@
+import { z } from 'zod';
+import type { StorageDriver, StoreReader } from '../storage/driver.ts';
+import { COLLECTION_REPORT } from '../storage/paths.ts';
+
+const amount = z.object({ objects: z.int().nonnegative(), bytes: z.int().nonnegative() });
+
+const schema = z.object({
+  /** ULID of the run. */
+  run: z.string(),
+  /** Milliseconds. */
+  startedAt: z.number(),
+  finishedAt: z.number(),
+  repositories: z.int(),
+  /** Objects under data/ that were looked at, and those of them that are not garbage. */
+  examined: amount,
+  kept: amount,
+  /** Blobs that were unlinked because no manifest refers to them. */
+  unlinked: z.int(),
+  /** Objects that an epoch named, and those of them that had been linked again. */
+  condemned: z.int(),
+  spared: z.int(),
+  freed: amount,
+  /** Garbage that is still there, because it is not worth an epoch yet or because a delete failed. */
+  waiting: amount,
+  /** For how long the oldest of that could have been deleted, in seconds. */
+  oldestGarbageSeconds: z.number(),
+  epochs: z.int(),
+  failures: z.int(),
+  /** Why the run ended early, such as a log that cannot be folded. */
+  failed: z.string().optional(),
+  /** ULID of the wish of an operator that this run answers. */
+  request: z.string().optional(),
+});
+
+/** What a collection did, for people and gauges. Nothing is decided by it. */
+export type CollectionReport = z.infer<typeof schema>;
+
+/** Kept in the store, so that every node and command can see it. */
+export async function saveReport(driver: StorageDriver, report: CollectionReport): Promise<void> {
+  await driver.put(COLLECTION_REPORT, new TextEncoder().encode(`${JSON.stringify(report)}\n`));
+}
+
+/** undefined while nothing was ever collected. */
+export async function lastReport(driver: StoreReader): Promise<CollectionReport | undefined> {
+  const bytes = await driver.read(COLLECTION_REPORT);
+  if (bytes === undefined) return undefined;
+  try {
+    return schema.safeParse(JSON.parse(new TextDecoder().decode(bytes))).data;
+  } catch {
+    return undefined;
+  }
+}

@@ -1,0 +1,63 @@
+import { existsSync } from 'node:fs';
+import { join } from 'node:path';
+import type { z } from 'zod';
+import type { CollectionProgress } from '../collection/collect.ts';
+import { type ErrorKind, RegistryError } from '../oci/errors.ts';
+import type { RepositoryName } from '../oci/names.ts';
+import { CONTROL_SOCKET, progressAnswer, refusalAnswer } from './protocol.ts';
+
+const ANSWER_WITHIN_MS = 30_000;
+
+/** The server that holds a data folder, as the operator's commands ask it. */
+export class ControlClient {
+  readonly #socket: string;
+
+  private constructor(socket: string) {
+    this.#socket = socket;
+  }
+
+  /** @returns undefined when no server listens in this folder */
+  static async connect(folder: string): Promise<ControlClient | undefined> {
+    const socket = join(folder, CONTROL_SOCKET);
+    if (!existsSync(socket)) return undefined;
+    const client = new ControlClient(socket);
+    try {
+      await client.progress();
+      return client;
+    } catch (error) {
+      // What a killed server left.
+      if (error instanceof RegistryError) throw error;
+      return undefined;
+    }
+  }
+
+  async collect(request: string): Promise<void> {
+    await this.#ask('POST', `/collections/${request}`);
+  }
+
+  async progress(): Promise<CollectionProgress | undefined> {
+    const response = await this.#ask('GET', '/collections/progress');
+    return parsed(progressAnswer, await response.json()) ?? undefined;
+  }
+
+  /** @throws RegistryError `name-unknown` */
+  async deleteRepository(repo: RepositoryName): Promise<void> {
+    await this.#ask('DELETE', `/repositories/${repo}`);
+  }
+
+  /** @throws RegistryError what the server refused with; what the system says when nobody listens */
+  async #ask(method: string, path: string): Promise<Response> {
+    const signal = AbortSignal.timeout(ANSWER_WITHIN_MS);
+    const response = await fetch(`http://marina${path}`, { method, unix: this.#socket, signal });
+    if (response.ok) return response;
+    const { kind, message } = parsed(refusalAnswer, await response.json());
+    // Both are of one version, or the message says so.
+    throw new RegistryError(kind as ErrorKind, message);
+  }
+}
+
+function parsed<T>(schema: z.ZodType<T>, answer: unknown): T {
+  const result = schema.safeParse(answer);
+  if (result.success) return result.data;
+  throw new RegistryError('request-invalid', 'the running server is of another version: use its CLI');
+}

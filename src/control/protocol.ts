@@ -1,0 +1,27 @@
+import { z } from 'zod';
+import type { CollectionProgress } from '../collection/collect.ts';
+
+/*
+ * How the operator's commands ask the server that holds their data folder: HTTP over a socket in it, which only those reach who
+ * may write to the folder anyway.
+ *
+ *   POST   /collections/<ULID>     asks for a collection; its report names the ULID
+ *   GET    /collections/progress   how far the one is that runs now, or null
+ *   DELETE /repositories/<name>    deletes a repository
+ */
+
+/** Below the data folder; what lies there is removed at the next start. */
+export const CONTROL_SOCKET = 'tmp/control';
+
+/** Who stands in the log for what an operator did. */
+export const OPERATOR = 'operator';
+
+export const progressAnswer: z.ZodType<CollectionProgress | null> = z
+  .object({
+    phase: z.enum(['epochs', 'logs', 'objects', 'deleting']),
+    examined: z.number(),
+    freed: z.number(),
+  })
+  .nullable();
+
+export const refusalAnswer = z.object({ kind: z.string(), message: z.string() });

@@ -1,0 +1,54 @@
+import { chmodSync } from 'node:fs';
+import type { CollectionProgress } from '../collection/collect.ts';
+import { RegistryError } from '../oci/errors.ts';
+import { parseIncarnation, parseRepositoryName, type RepositoryName } from '../oci/names.ts';
+
+export interface ControlPorts {
+  /** Asks for a collection; false when no more are taken. */
+  readonly collect: (request: string) => Promise<boolean>;
+  readonly progress: () => CollectionProgress | undefined;
+  readonly deleteRepository: (repo: RepositoryName) => Promise<void>;
+  /** A defect: whoever asked learns nothing of it. */
+  readonly failed: (error: unknown) => void;
+}
+
+/**
+ * Answers the operator's commands on a socket.
+ * @param path of a file that is not there
+ * @throws what the system says, such as a path that is too long for a socket
+ */
+export function serveControl(path: string, ports: ControlPorts): { stop(): Promise<void> } {
+  const server = Bun.serve({
+    unix: path,
+    development: false,
+    fetch: async (request) => {
+      try {
+        return await answer(request, ports);
+      } catch (error) {
+        if (error instanceof RegistryError)
+          return Response.json({ kind: error.kind, message: error.message }, { status: 409 });
+        ports.failed(error);
+        return Response.json({ kind: 'unavailable', message: 'the server failed: see its log' }, { status: 500 });
+      }
+    },
+  });
+  chmodSync(path, 0o600);
+  return { stop: () => server.stop(true) };
+}
+
+async function answer(request: Request, { collect, progress, deleteRepository }: ControlPorts): Promise<Response> {
+  const [, thing = '', ...rest] = new URL(request.url).pathname.split('/');
+  const name = rest.join('/');
+  if (request.method === 'GET' && thing === 'collections' && name === 'progress')
+    return Response.json(progress() ?? null);
+  if (request.method === 'POST' && thing === 'collections' && parseIncarnation(name) !== undefined) {
+    if (await collect(name)) return new Response(null, { status: 202 });
+    throw new RegistryError('unavailable', 'the server is stopping');
+  }
+  const repo = thing === 'repositories' ? parseRepositoryName(name) : undefined;
+  if (request.method === 'DELETE' && repo !== undefined) {
+    await deleteRepository(repo);
+    return new Response(null, { status: 204 });
+  }
+  throw new RegistryError('request-invalid', 'this server does not know such a command: use the CLI of its version');
+}

@@ -1,0 +1,156 @@
+import { setTimeout as delay } from 'node:timers/promises';
+import type { CollectionProgress } from '../collection/collect.ts';
+import { type CollectionReport, lastReport } from '../collection/report.ts';
+import type { Config } from '../config.ts';
+import { ControlClient } from '../control/client.ts';
+import { OPERATOR } from '../control/protocol.ts';
+import { openJobConnection } from '../jobs/bullmq/connection.ts';
+import { openJobQueue } from '../jobs/bullmq/start-workers.ts';
+import { RegistryError } from '../oci/errors.ts';
+import type { RepositoryName } from '../oci/names.ts';
+import { MemoryProjection } from '../projection/memory.ts';
+import type { RedisAddress } from '../projection/redis/address.ts';
+import { deleteRepository } from '../registry/deletion.ts';
+import { noCrash } from '../storage/crash-points.ts';
+import type { StoreReader } from '../storage/driver.ts';
+import { openLogs } from '../telemetry/log.ts';
+import { Telemetry } from '../telemetry/metrics.ts';
+import { idFactory, sleep } from './basics.ts';
+import { caOf, openRedis, openSharedProjection } from './cluster.ts';
+import { wireCollection } from './collection.ts';
+import { openStore } from './store.ts';
+
+const POLL_MS = 200;
+
+/** Whoever changes a store for its operator: the running server, the cluster's workers, or this process alone. */
+export interface Operator {
+  /** Whether collections are this process's own work. */
+  readonly isOwn: boolean;
+  /** Begins a collection. Where somebody else does it, it is only asked for. */
+  readonly collect: (onProgress: (progress: CollectionProgress) => void) => Promise<AskedCollection>;
+  /** @throws RegistryError `name-unknown` */
+  readonly deleteRepository: (repo: RepositoryName) => Promise<void>;
+  readonly close: () => Promise<void>;
+}
+
+export interface AskedCollection {
+  /** Resolves when it ended. */
+  readonly report: () => Promise<CollectionReport>;
+}
+
+/**
+ * @param reader of the same store
+ * @throws StoreRefused, RedisRefused in one line
+ */
+export async function openOperator(config: Config, reader: StoreReader, place: string): Promise<Operator> {
+  const { redisUrl } = config;
+  if (redisUrl !== undefined) return await openCluster(config, redisUrl, reader);
+  const server = config.storageDriver === 'filesystem' ? await ControlClient.connect(place) : undefined;
+  return server === undefined ? await openAlone(config) : besideServer(server, reader);
+}
+
+function besideServer(server: ControlClient, reader: StoreReader): Operator {
+  return {
+    isOwn: false,
+    collect: async (onProgress) => {
+      const request = idFactory()();
+      await server.collect(request);
+      const look = async (): Promise<void> => {
+        const progress = await server.progress();
+        if (progress !== undefined) onProgress(progress);
+      };
+      return { report: () => follow(request, reader, look) };
+    },
+    deleteRepository: (repo) => server.deleteRepository(repo),
+    close: async () => {},
+  };
+}
+
+async function openCluster(config: Config, address: RedisAddress, reader: StoreReader): Promise<Operator> {
+  const base = silent();
+  const opened = await openStore(config, true, base);
+  const redis = await openRedis(config, address, base.logs, base.telemetry);
+  const shared = { ...base, config, opened, redis, node: OPERATOR };
+  const { projection } = openSharedProjection({ ...shared, onAppend: () => {} });
+  const queue = openJobQueue({
+    store: opened.store,
+    connect: (use) => openJobConnection(address, use, caOf(config)),
+    now: Date.now,
+    sleep: (milliseconds, signal) => sleep(milliseconds, signal),
+    troubled: () => {},
+  });
+  return {
+    isOwn: false,
+    collect: async () => {
+      const request = base.newId();
+      if (!(await queue.enqueue({ kind: 'collect', request }))) {
+        throw new RegistryError('unavailable', 'the job queue does not answer: is its Redis there?');
+      }
+      return { report: () => follow(request, reader, async () => {}) };
+    },
+    deleteRepository: (repo) => deleteRepository(repo, OPERATOR, { projection }),
+    close: async () => {
+      await queue.close();
+      await redis.close();
+      await opened.close();
+    },
+  };
+}
+
+async function openAlone(config: Config): Promise<Operator> {
+  const base = silent();
+  const opened = await openStore(config, false, base);
+  const projection = new MemoryProjection({
+    ...base,
+    ...{ driver: opened.driver, sleep, now: Date.now, node: OPERATOR, budget: config.viewMemory },
+    probe: !opened.isLocked,
+    onAppend: () => {},
+    onGrowth: () => {},
+  });
+  return {
+    isOwn: true,
+    collect: async (onProgress) => {
+      let done: CollectionReport | undefined;
+      const onReport = (report: CollectionReport): void => {
+        done = report;
+      };
+      const collect = wireCollection({
+        ...{ ...base, config, opened, projection, node: OPERATOR, serves: false, onReport, onProgress },
+      });
+      return {
+        report: async () => {
+          try {
+            await collect(base.newId(), new AbortController().signal);
+          } catch (error) {
+            // It says so itself.
+            if (done?.failed === undefined) throw error;
+          }
+          if (done === undefined) throw new Error('a collection ended without a report');
+          return done;
+        },
+      };
+    },
+    deleteRepository: (repo) => deleteRepository(repo, OPERATOR, { projection }),
+    close: () => opened.close(),
+  };
+}
+
+/** Waits for the report that answers this request. */
+async function follow(request: string, reader: StoreReader, look: () => Promise<void>): Promise<CollectionReport> {
+  for (;;) {
+    const report = await lastReport(reader);
+    // Requests are ULIDs: a later one's report tells that this one was answered too.
+    if (report?.request !== undefined && report.request >= request) return report;
+    await look();
+    await delay(POLL_MS);
+  }
+}
+
+function silent() {
+  return {
+    newId: idFactory(),
+    reach: noCrash,
+    logs: openLogs({ level: 'silent', format: 'json' }),
+    telemetry: new Telemetry(),
+  };
+}

@@ -1,0 +1,43 @@
+// Collection in a cluster: the command enqueues it, a worker does it on the bucket, and all nodes see what came of it.
+import { afterAll, expect, setDefaultTimeout, test } from 'bun:test';
+import { marinaCommand } from '../cli/marina.ts';
+import { type Cluster, startCluster, stopClusters } from '../support/cluster.ts';
+import { attempt } from '../support/command.ts';
+import { expectStatus, image, pushBlob, pushImage, randomBlob } from '../support/oci.ts';
+
+setDefaultTimeout(180_000);
+afterAll(stopClusters);
+
+async function marina({ env }: Cluster, ...args: readonly string[]) {
+  const { code, stdout, stderr } = await attempt([...marinaCommand, ...args], { env });
+  return { code, stderr, last: new TextDecoder().decode(stdout).trimEnd().split('\n').at(-1) ?? '' };
+}
+
+test('a worker collects what the nodes let go, and every node agrees', async () => {
+  const cluster = await startCluster({ balancer: false, env: { GC_GRACE: '2s', GC_ENABLED: 'false' } });
+  const [one, other] = cluster.nodes;
+  if (one === undefined || other === undefined) return expect.unreachable();
+  const [kept, gone] = [image(), image()];
+  await pushImage(one.url, 'team/kept', kept, 'v1');
+  await pushImage(other.url, 'team/gone', gone, 'v1');
+  const loose = randomBlob(3_000);
+  await pushBlob(other.url, 'team/kept', loose);
+  expect(await marina(cluster, 'rm', 'team/gone')).toMatchObject({ code: 0, stderr: '' });
+  for (const { url } of [one, other]) await expectStatus(404, `${url}/v2/team/gone/manifests/v1`);
+  await Bun.sleep(2_500);
+  // A client asks for the loose blob and goes on with it: it is not unlinked under its hands.
+  await expectStatus(200, `${one.url}/v2/team/kept/blobs/${loose.descriptor.digest}`, { method: 'HEAD' });
+  const first = await marina(cluster, 'gc', '--wait', '--json');
+  expect([first.code, first.stderr]).toEqual([0, '']);
+  expect(JSON.parse(first.last)).toMatchObject({ freed: { objects: 1 + gone.blobs.length }, unlinked: 0, failures: 0 });
+  await expectStatus(200, `${other.url}/v2/team/kept/blobs/${loose.descriptor.digest}`);
+  await Bun.sleep(2_500);
+  expect(JSON.parse((await marina(cluster, 'gc', '--wait', '--json')).last)).toMatchObject({ unlinked: 1 });
+  for (const { url } of [one, other]) {
+    await expectStatus(404, `${url}/v2/team/kept/blobs/${loose.descriptor.digest}`);
+    await expectStatus(200, `${url}/v2/team/kept/manifests/v1`);
+    expect(await (await fetch(`${url}/metrics`)).text()).toMatch(/^marina_collection_unlinked_blobs 1$/m);
+  }
+  await pushImage(one.url, 'team/gone', gone, 'v1');
+  await expectStatus(200, `${other.url}/v2/team/gone/manifests/v1`);
+});

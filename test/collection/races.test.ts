@@ -1,0 +1,14 @@
+// Clients, users and collectors on one store, in orders that are drawn so that each may be overtaken anywhere and for long.
+// COLLECTION_SEEDS=20000 plays more of them; COLLECTION_SEED=<name> plays one, and prints each of its steps when it fails.
+import { expect, test } from 'bun:test';
+import { playSeed } from './world.ts';
+
+const { COLLECTION_SEED, COLLECTION_SEEDS = '200' } = process.env;
+
+test('no live byte is lost whoever is overtaken where, and garbage goes in the end', async () => {
+  const seeds =
+    COLLECTION_SEED === undefined
+      ? Array.from({ length: Number(COLLECTION_SEEDS) }, (_, index) => `seed ${index}`)
+      : [COLLECTION_SEED];
+  for (const seed of seeds) expect(await playSeed(seed), seed).toEqual([]);
+}, 3_600_000);
