@@ -207,6 +207,7 @@ const pushCurve: Work = {
       await pushBlob(node.address, repository, CONFIG);
       for (const connections of [1, 4, 16, 64]) {
         const before = await requestsOf(node);
+        const memoryBefore = await usedMemory(cluster);
         const { result, ...cpu } = await spent(cluster, () =>
           loadgen.run(node.address, {
             ...{ mode: 'push', repositories: [repository], layerBytes: 4096, connections },
@@ -222,7 +223,8 @@ const pushCurve: Work = {
           puts: a('PutObject'),
           gets: a('GetObject'),
         };
-        points.push({ x: connections, y: { ...y, ...cpu } });
+        const bytesOfRedis = ((await usedMemory(cluster)) - memoryBefore) / result.count;
+        points.push({ x: connections, y: { ...y, ...cpu, bytesOfRedis } });
       }
       return rowsOf('cluster-curve-pushes', 'image push, # client(s)', 'images/s', points, 'rate');
     }),
