@@ -215,6 +215,35 @@ describe('parts', () => {
   });
 });
 
+describe('bytes that change on their way', () => {
+  /** A bit of each body that matters is another one when it arrives; the headers, with the checksum, are what was sent. */
+  function damage(matters: (request: ProxiedRequest) => boolean, times: number): void {
+    let left = times;
+    proxy.interfere = async (request) => {
+      if (!matters(request) || left-- <= 0) return 'pass';
+      const { method, url, headers } = request;
+      const body = request.body.slice();
+      body[body.length >> 1] = (body[body.length >> 1] ?? 0) ^ 1;
+      const answer = await fetch(minio.endpoint + url.pathname + url.search, { method, headers, body });
+      expect(answer.status).toBe(400);
+      return answer;
+    };
+  }
+
+  test('are refused by the store, and sent again', async () => {
+    const driver = driverOf();
+    damage(isPut, 2);
+    expect(await driver.create('faults/damaged', text('what was meant'))).toBe('created');
+    expect(await textOf(driver, 'faults/damaged')).toBe('what was meant');
+    damage(isPart, 2);
+    const upload = new KeptUpload();
+    const bytes = random(6 * MIB);
+    expect(await upload.add(driver, bytes)).toMatchObject({ size: bytes.length, digest: digestOf('sha256', bytes) });
+    expect(await driver.commit(upload.place, bytes.length)).toBe(true);
+    expect(await driver.digestStaged(upload.place, bytes.length, 'sha256')).toBe(digestOf('sha256', bytes));
+  });
+});
+
 describe('the buffer', () => {
   test('makes uploads wait, and never fail, with many that wait for their clients', async () => {
     const driver = driverOf({ uploadBuffer: 10 * MIB });

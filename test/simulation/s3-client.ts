@@ -64,7 +64,7 @@ function kindOf(command: object): 'slot' | 'part' | 'other' {
   return command instanceof PutObjectCommand && command.input.Key?.includes('/_log/') === true ? 'slot' : 'other';
 }
 
-async function bodyOf(command: object): Promise<Uint8Array> {
+export async function bodyOf(command: object): Promise<Uint8Array> {
   const { input } = command as { input: { readonly Body?: Uint8Array | ReadableStream<Uint8Array> } };
   const { Body } = input;
   if (Body === undefined) return new Uint8Array();

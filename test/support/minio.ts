@@ -14,6 +14,7 @@ const STOP_WITHIN_MS = 10_000;
 
 export const ACCESS_KEY = 'marina-tests';
 export const SECRET_KEY = 'marina-tests-secret';
+const REGION = 'us-east-1';
 
 export interface ObjectStore {
   readonly endpoint: string;
@@ -33,19 +34,29 @@ export async function stopObjectStores(): Promise<void> {
   await Promise.all([...running].map((store) => store.stop()));
 }
 
-/** @param options.tls https with a self-signed certificate for localhost and 127.0.0.1 */
-export async function startMinio(options: { readonly tls?: boolean } = {}): Promise<ObjectStore> {
+interface MinioOptions {
+  /** https with a self-signed certificate for localhost and 127.0.0.1 */
+  readonly tls?: boolean;
+  /** Requests that are signed for another region are refused. */
+  readonly region?: string;
+}
+
+export async function startMinio({ tls, region = REGION }: MinioOptions = {}): Promise<ObjectStore> {
   const [binary] = await tools('minio');
-  return await startObjectStore(options.tls === true, async (folder, port) => {
+  const launch = async (folder: string, port: number): Promise<Launch> => {
     const data = join(folder, 'data');
     mkdirSync(data);
-    const certificates = options.tls === true ? ['--certs-dir', await selfSigned(folder)] : [];
+    const certificates = tls === true ? ['--certs-dir', await selfSigned(folder)] : [];
     const address = ['--address', `127.0.0.1:${port}`, '--console-address', `127.0.0.1:${freePort()}`];
     return {
       command: [binary, 'server', data, ...address, ...certificates],
-      env: { MINIO_ROOT_USER: ACCESS_KEY, MINIO_ROOT_PASSWORD: SECRET_KEY, MINIO_UPDATE: 'off', HOME: folder },
+      env: {
+        ...{ MINIO_ROOT_USER: ACCESS_KEY, MINIO_ROOT_PASSWORD: SECRET_KEY },
+        ...{ MINIO_UPDATE: 'off', MINIO_SITE_REGION: region, HOME: folder },
+      },
     };
-  });
+  };
+  return await startObjectStore(tls === true, launch, region);
 }
 
 export interface Launch {
@@ -57,6 +68,7 @@ export interface Launch {
 export async function startObjectStore(
   tls: boolean,
   launch: (folder: string, port: number) => Promise<Launch>,
+  region = REGION,
 ): Promise<ObjectStore> {
   for (let attempt = 1; ; attempt++) {
     const folder = temporaryFolder('objects');
@@ -67,7 +79,7 @@ export async function startObjectStore(
       env: { PATH: process.env.PATH ?? '', ...env },
       ...{ stdin: 'ignore', stdout: log, stderr: log },
     });
-    const store = describe(`${tls ? 'https' : 'http'}://localhost:${port}`, folder, subprocess, tls);
+    const store = describe(`${tls ? 'https' : 'http'}://localhost:${port}`, folder, subprocess, { tls, region });
     running.add(store);
     if (await isReady(store)) return store;
     const written = await log.text();
@@ -77,14 +89,19 @@ export async function startObjectStore(
   }
 }
 
-function describe(endpoint: string, folder: string, subprocess: Bun.Subprocess, tls: boolean): ObjectStore {
+function describe(
+  endpoint: string,
+  folder: string,
+  subprocess: Bun.Subprocess,
+  { tls, region }: Required<MinioOptions>,
+): ObjectStore {
   const store: ObjectStore = {
     endpoint,
     folder,
     process: subprocess,
     certificate: tls ? join(folder, 'certificates', 'public.crt') : undefined,
     async makeBucket(name) {
-      const client = plainClient(endpoint);
+      const client = plainClient(endpoint, region);
       await client.send(new CreateBucketCommand({ Bucket: name }));
       client.destroy();
     },
@@ -103,10 +120,10 @@ function describe(endpoint: string, folder: string, subprocess: Bun.Subprocess, 
 }
 
 /** Trusts every certificate: only what is set up with it is tested. */
-export function plainClient(endpoint: string): S3Client {
+export function plainClient(endpoint: string, region = REGION): S3Client {
   return new S3Client({
     endpoint,
-    region: 'us-east-1',
+    region,
     forcePathStyle: true,
     credentials: { accessKeyId: ACCESS_KEY, secretAccessKey: SECRET_KEY },
     requestHandler: new NodeHttpHandler({ httpsAgent: { rejectUnauthorized: false } }),

@@ -37,8 +37,9 @@ function field(object: object, name: string): unknown {
   return name in object ? Reflect.get(object, name) : undefined;
 }
 
-/** Codes that say "later" or "I am broken", whatever their status; S3 also sends them behind a 200. */
+/** Codes that say "later", "I am broken" or "these are not the bytes that you counted"; S3 also sends them behind a 200. */
 const PASSING = new Set([
+  'BadDigest',
   'InternalError',
   'OperationAborted',
   'RequestTimeout',
@@ -49,6 +50,7 @@ const PASSING = new Set([
   'Throttling',
   'ThrottlingException',
   'TooManyRequests',
+  'XAmzContentChecksumMismatch',
 ]);
 
 /** Statuses of a store that has no room left. */

@@ -121,9 +121,11 @@ function reasonOf(error: unknown, settings: S3Settings): string {
       return `S3_BUCKET=${settings.bucket} is no name that a bucket can have`;
     case 'InvalidAccessKeyId':
     case 'SignatureDoesNotMatch':
-    case 'InvalidToken':
-    case 'ExpiredToken':
       return `${where} refuses the credentials (${name}): check AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY`;
+    case 'InvalidToken':
+    case 'InvalidTokenId':
+    case 'ExpiredToken':
+      return `${where} refuses the credentials (${name}): check AWS_SESSION_TOKEN and the keys that belong to it`;
     case 'CredentialsProviderError':
       return 'there are no credentials for S3: set AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY, or give this machine a role';
     case 'RequestTimeTooSkewed':
