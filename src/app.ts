@@ -30,9 +30,12 @@ function listen(node: Node, config: Config): void {
   try {
     node.server.listen({ port: config.port, hostname: config.host });
   } catch (error) {
-    const reason =
-      codeOf(error) === 'EADDRINUSE' ? 'is in use by another program: set PORT' : `(${codeOf(error) ?? String(error)})`;
-    throw new ConfigError(`cannot listen on ${config.host} port ${config.port} ${reason}`);
+    const code = codeOf(error);
+    throw new ConfigError(
+      code === 'EADDRINUSE'
+        ? `port ${config.port} is in use by another program: stop that one, or set PORT`
+        : `cannot listen on ${config.host} port ${config.port} (${code ?? String(error)})`,
+    );
   }
 }
 

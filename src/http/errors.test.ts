@@ -91,6 +91,8 @@ describe('errors', () => {
     const error = new RegistryError('method-not-allowed', 'no', { allow: ['GET', 'PUT'] });
     expect(renderError(error, false).headers.get('allow')).toBe('GET, PUT');
     expect(renderError(new RegistryError('method-not-allowed', 'no'), false).headers.get('allow')).toBe('');
+    for (const kind of ['blob-referenced', 'delete-disabled'] as const)
+      expect(renderError(new RegistryError(kind, 'no'), false).headers.get('allow')).toBe('GET, HEAD');
   });
 
   test('of a range say how long the blob is', () => {

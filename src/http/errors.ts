@@ -71,7 +71,7 @@ export function renderError(error: unknown, head: boolean): Response {
   };
   if (status === 503 || status === 507) headers['Retry-After'] = RETRY_AFTER;
   if (known.kind === 'method-not-allowed') headers.Allow = allowed(known);
-  if (known.kind === 'delete-disabled') headers.Allow = 'GET, HEAD';
+  if (known.kind === 'delete-disabled' || known.kind === 'blob-referenced') headers.Allow = 'GET, HEAD';
   // "A server generating a 416 … SHOULD generate a Content-Range header field specifying the current length".
   const size = known.kind === 'range-unsatisfiable' ? known.detail?.size : undefined;
   if (size !== undefined) headers['Content-Range'] = `bytes */${size}`;

@@ -91,7 +91,9 @@ class Exchange implements RequestContext {
 
   failed(error: unknown): Response {
     const { method } = this.request;
-    return failed(error, this.#ports, { requestId: this.id, method, head: method === 'HEAD' });
+    const response = failed(error, this.#ports, { requestId: this.id, method, head: method === 'HEAD' });
+    this.seen.sent = Number(response.headers.get('content-length'));
+    return response;
   }
 
   finish(response: Response): Response {
@@ -100,15 +102,16 @@ class Exchange implements RequestContext {
     if (this.#keptOpen) this.#server?.timeout(request, IDLE_SECONDS);
     const { asked } = this.#address ?? unknownAddress(request.method, request.url);
     const { status } = response;
+    const sent = asked.method === 'HEAD' ? 0 : seen.sent;
     const milliseconds = performance.now() - this.#begun;
-    this.#ports.telemetry.requests.end(asked.route, status, milliseconds / 1000, seen.received, seen.sent);
+    this.#ports.telemetry.requests.end(asked.route, status, milliseconds / 1000, seen.received, sent);
     this.#ports.access({
       requestId: id,
       asked,
       digest: seen.digest,
       status,
       bytesIn: seen.received,
-      bytesOut: seen.sent,
+      bytesOut: sent,
       milliseconds,
     });
     return response;

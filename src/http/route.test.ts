@@ -55,8 +55,10 @@ describe('every endpoint', () => {
     [`PATCH /v2/team/app/blobs/uploads/${upload}`, { kind: 'upload-chunk', repo, upload }],
     [`PUT /v2/team/app/blobs/uploads/${upload}?digest=${other}`, { kind: 'upload-close', repo, upload, digest: other }],
     [`GET /v2/team/app/blobs/uploads/${upload}`, { kind: 'upload-status', repo, upload }],
+    [`HEAD /v2/team/app/blobs/uploads/${upload}`, { kind: 'upload-status', repo, upload }],
     [`DELETE /v2/team/app/blobs/uploads/${upload}`, { kind: 'upload-cancel', repo, upload }],
     ['GET /v2/team/app/tags/list', { kind: 'tags-list', repo, ...all }],
+    ['HEAD /v2/team/app/tags/list', { kind: 'tags-list', repo, ...all }],
     ['GET /v2/team/app/tags/list?n=0', { kind: 'tags-list', repo, n: 0, last: undefined }],
     ['GET /v2/team/app/tags/list?n=10&last=v1', { kind: 'tags-list', repo, n: 10, last: 'v1' }],
     [
@@ -64,10 +66,15 @@ describe('every endpoint', () => {
       { kind: 'referrers', repo, digest, artifactType: undefined, last: undefined },
     ],
     [
+      `HEAD /v2/team/app/referrers/${digest}?artifactType=`,
+      { kind: 'referrers', repo, digest, artifactType: undefined, last: undefined },
+    ],
+    [
       `GET /v2/team/app/referrers/${digest}?artifactType=a%2Fb%2Bc&last=${other}`,
       { kind: 'referrers', repo, digest, artifactType: 'a/b+c', last: other },
     ],
     ['GET /v2/_catalog', { kind: 'catalog', ...all }],
+    ['HEAD /v2/_catalog', { kind: 'catalog', ...all }],
     ['GET /v2/_catalog?n=5&last=a/b', { kind: 'catalog', n: 5, last: 'a/b' }],
   ])('%s', (request, route) => {
     const [method = '', target = ''] = request.split(' ');

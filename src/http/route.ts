@@ -55,7 +55,7 @@ export type Route =
   | ({ readonly kind: 'upload-chunk' } & OfUpload)
   /** end-6 PUT <blob-push-location>?digest=<digest> */
   | ({ readonly kind: 'upload-close'; readonly digest: Digest } & OfUpload)
-  /** end-13 GET <blob-push-location> */
+  /** end-13 GET <blob-push-location>; HEAD too, as of every address below */
   | ({ readonly kind: 'upload-status' } & OfUpload)
   /** end-14 DELETE <blob-push-location> */
   | ({ readonly kind: 'upload-cancel' } & OfUpload)
@@ -87,9 +87,9 @@ export function parseRoute(method: string, target: string): Route {
   const mark = target.indexOf('?');
   const path = decodePath(mark < 0 ? target : target.slice(0, mark));
   const query = mark < 0 ? NO_QUERY : new URLSearchParams(target.slice(mark + 1));
-  if (path === '/v2' || path === '/v2/') return allow(method, { GET: { kind: 'ping' }, HEAD: { kind: 'ping' } });
+  if (path === '/v2' || path === '/v2/') return readable(method, () => ({ kind: 'ping' }));
   if (!path.startsWith('/v2/')) throw routeUnknown();
-  if (path === '/v2/_catalog') return allow(method, { GET: () => ({ kind: 'catalog', ...paged(query) }) });
+  if (path === '/v2/_catalog') return readable(method, () => ({ kind: 'catalog', ...paged(query) }));
 
   // What a path means is read from its end: `blobs`, `manifests`, `tags` and `uploads` are legal parts of a name.
   const parts = path.slice('/v2/'.length).split('/');
@@ -107,7 +107,7 @@ export function parseRoute(method: string, target: string): Route {
     case 'tags':
       if (last === 'list') {
         const repo = nameOf(parts, 2);
-        return allow(method, { GET: () => ({ kind: 'tags-list', repo, ...paged(query) }) });
+        return readable(method, () => ({ kind: 'tags-list', repo, ...paged(query) }));
       }
       break;
     case 'referrers':
@@ -162,21 +162,26 @@ function uploadRoute(method: string, repo: RepositoryName, last: string, query: 
     PATCH: { kind: 'upload-chunk', repo, upload },
     PUT: () => ({ kind: 'upload-close', repo, upload, digest: requireDigest(query.get('digest') ?? '') }),
     GET: { kind: 'upload-status', repo, upload },
+    HEAD: { kind: 'upload-status', repo, upload },
     DELETE: { kind: 'upload-cancel', repo, upload },
   });
 }
 
 function referrersRoute(method: string, repo: RepositoryName, last: string, query: URLSearchParams): Route {
   const digest = requireDigest(last);
-  return allow(method, {
-    GET: () => ({
-      kind: 'referrers',
-      repo,
-      digest,
-      artifactType: query.get('artifactType') ?? undefined,
-      last: parseDigest(query.get('last') ?? ''),
-    }),
-  });
+  return readable(method, () => ({
+    kind: 'referrers',
+    repo,
+    digest,
+    // An empty one asks for nothing in particular.
+    artifactType: query.get('artifactType') || undefined,
+    last: parseDigest(query.get('last') ?? ''),
+  }));
+}
+
+/** HEAD is GET without the body, which Bun leaves out ("All general-purpose servers MUST support the methods GET and HEAD"). */
+function readable(method: string, route: () => Route): Route {
+  return allow(method, { GET: route, HEAD: route });
 }
 
 /** The route of the method, made only when it is the one that was asked for. */

@@ -17,6 +17,8 @@ export function createServer(ports: ServerPorts) {
       maxRequestBodySize: MAX_BODY,
       idleTimeout: IDLE_SECONDS,
       development: false,
+      // Elysia's default would let a second Marina listen on the same port: each would get some of the requests.
+      reusePort: false,
       // What escapes every handler, such as a file that vanished between its head and its sending.
       error: (error: Error) => failed(error, ports),
     },

@@ -1,4 +1,4 @@
-// One process to a data folder: a second one is turned away and does no harm, and a kill -9 frees the folder.
+// One process to a data folder, and to a port: a second one is turned away and does no harm, and a kill -9 frees both.
 import { afterAll, expect, test } from 'bun:test';
 import { readdirSync, readFileSync, statSync } from 'node:fs';
 import { join } from 'node:path';
@@ -10,8 +10,8 @@ const REPOSITORY = 'durability/lock';
 
 afterAll(cleanUp);
 
-function startSecond(folder: string) {
-  const env = { STORAGE_PATH: folder, HOST: '127.0.0.1', PORT: '0' };
+function startSecond(folder: string, port = 0) {
+  const env = { STORAGE_PATH: folder, HOST: '127.0.0.1', PORT: String(port) };
   return attempt(['node_modules/.bin/bun', 'src/main.ts'], { env, timeoutMs: 15_000 });
 }
 
@@ -55,12 +55,23 @@ test('a second process is refused in one line with exit code 1, and the first go
   expect(await first.stop()).toBe(0);
 }, 60_000);
 
-test('a kill -9 of the first frees the folder for the next, at once and each time', async () => {
+test('a second process with a folder of its own does not share the port of the first', async () => {
+  const first = await startServer();
+  const { code, stdout, stderr } = await startSecond(temporaryFolder('lock'), first.port);
+  expect({ code, stdout: new TextDecoder().decode(stdout), stderr }).toEqual({
+    code: 1,
+    stdout: '',
+    stderr: `marina: port ${first.port} is in use by another program: stop that one, or set PORT\n`,
+  });
+  expect(await first.stop()).toBe(0);
+}, 60_000);
+
+test('a kill -9 of the first frees the folder and the port for the next, at once and each time', async () => {
   const folder = temporaryFolder('lock');
   let server: Server | undefined;
   for (let turn = 1; turn <= 4; turn++) {
     await server?.kill();
-    server = await startServer({ STORAGE_PATH: folder });
+    server = await startServer({ STORAGE_PATH: folder, ...(server && { PORT: String(server.port) }) });
     await pushImage(server.url, REPOSITORY, image(), `turn-${turn}`);
     expect((await startSecond(folder)).code).toBe(1);
   }

@@ -78,13 +78,15 @@ async function settled({ server }: Site): Promise<void> {
   }
 }
 
-/** Every folder and file below the data folder with what it holds. */
+/** Everything below the data folder, files with what they hold. */
 export function treeOf(folder: string): Map<string, string> {
   const tree = new Map<string, string>();
   for (const entry of readdirSync(folder, { recursive: true, withFileTypes: true })) {
     const path = join(entry.parentPath, entry.name);
     const name = relative(folder, path);
     if (entry.isDirectory()) tree.set(name, 'folder');
+    // Through it `marina gc` asks the server.
+    else if (entry.isSocket()) tree.set(name, 'socket');
     // It only takes room: four megabytes that nobody reads.
     else if (name === join('tmp', 'reserve')) tree.set(name, String(statSync(path).size));
     else tree.set(name, createHash('sha256').update(readFileSync(path)).digest('hex'));

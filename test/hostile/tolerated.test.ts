@@ -1,5 +1,6 @@
 // Requests that look hostile but must be served: the protocol says so, or what is odd about them means nothing to a registry.
 import { afterAll, beforeAll, expect, test } from 'bun:test';
+import { eventually } from '../support/eventually.ts';
 import { mediaTypes } from '../support/oci.ts';
 import { cleanUp } from '../support/server.ts';
 import { changes, openSite, type Site, treeOf } from './site.ts';
@@ -12,8 +13,8 @@ beforeAll(async () => {
 }, 60_000);
 afterAll(cleanUp);
 
-async function answerTo(pieces: readonly Piece[]): Promise<Answer> {
-  const outcome = await exchange(site.server.port, pieces);
+async function answerTo(pieces: readonly Piece[], head = false): Promise<Answer> {
+  const outcome = await exchange(site.server.port, pieces, head);
   if (outcome === 'closed') throw new Error('closed without an answer');
   return outcome;
 }
@@ -182,4 +183,26 @@ test('a manifest that claims to be a page is served as it came, but no browser r
   expect(served.headers.get('content-security-policy')).toBe('sandbox');
   const image = await answerTo(request('GET', `/v2/${site.repo}/manifests/${site.tag}`));
   expect(image.headers.has('content-security-policy')).toBe(false);
+});
+
+test.each<[string, (site: Site) => string]>([
+  ['the version', () => '/v2/'],
+  ['the catalog', () => '/v2/_catalog'],
+  ['the tags', ({ repo }) => `/v2/${repo}/tags/list?n=1`],
+  ['the referrers', ({ repo, image }) => `/v2/${repo}/referrers/${image.descriptor.digest}`],
+  ['a manifest', ({ repo, tag }) => `/v2/${repo}/manifests/${tag}`],
+  ['a blob', ({ repo, blob }) => `/v2/${repo}/blobs/${blob.descriptor.digest}`],
+  ['an upload', ({ foreign }) => foreign],
+  ['what is not there', () => '/v2/no/such/tags/list'],
+])('HEAD of %s is GET without the body, and the log counts what was sent', async (_, target) => {
+  const got = await answerTo(request('GET', target(site)));
+  const head = await answerTo(request('HEAD', target(site)), true);
+  const headersOf = ({ headers }: Answer) => Object.fromEntries([...headers].filter(([name]) => name !== 'date'));
+  expect([head.status, headersOf(head), head.text.endsWith('\r\n\r\n')]).toEqual([got.status, headersOf(got), true]);
+  await eventually(() => {
+    const lines = site.server.logs().trimEnd().split('\n').slice(-2);
+    const [ofGet, ofHead] = lines.map((line) => JSON.parse(line));
+    expect(ofGet).toMatchObject({ method: 'GET', path: target(site), bytesOut: got.body.length });
+    expect(ofHead).toMatchObject({ method: 'HEAD', path: target(site), bytesOut: 0 });
+  });
 });

@@ -27,10 +27,14 @@ test('the right order passes', () => {
 
 test('a thread that ends with its process before its call has a name did nothing, and does nothing more', () => {
   const nameless = '2 ???( <unfinished ...>';
-  const resumed = '2 <... ??? resumed>) = ?';
   const gone = '2 +++ exited with 0 +++';
   expect(faultsOf(RECEIVED, CREATED, WRITTEN, SYNCED, LINKED, FOLDER_SYNCED, ANSWERED, nameless, gone)).toEqual([]);
-  expect(parseTrace([nameless, resumed, gone, SYNCED].join('\n'))).toHaveLength(1);
+  for (const resumed of [
+    '<... ??? resumed>) = ?',
+    '<... ??? resumed> <unfinished ...>) = ?',
+    '???() = ? <unavailable>',
+  ])
+    expect(parseTrace([nameless, `2 ${resumed}`, gone, SYNCED].join('\n')), resumed).toHaveLength(1);
   expect(() => parseTrace([nameless, SYNCED].join('\n'))).toThrow('whose process had ended');
 });
 

@@ -26,7 +26,7 @@ const WHOLE = /^(\w+)\((.*)\)\s+= (-?\d+|\?)(.*)$/s;
 const UNFINISHED = /^(\w+)\((.*?)\s*<unfinished \.\.\.>$/s;
 const RESUMED = /^<\.\.\. (\w+) resumed>(.*)$/s;
 /** The process ended before strace had looked what the thread calls: the call was not begun. */
-const NEVER_BEGUN = /^(\?\?\?\( <unfinished \.\.\.>|(\?\?\?\( <unfinished \.\.\.>|<\.\.\. \?\?\? resumed>)\)\s+= \?)$/;
+const NEVER_BEGUN = /^(\?\?\?\(|<\.\.\. \?\?\? resumed>)( <unfinished \.\.\.>)?(\)\s+= \?( <unavailable>)?)?$/;
 
 /** Reads what `strace -f -yy` wrote. @throws Error for a line that it does not understand: nothing may be overlooked */
 export function parseTrace(text: string): Call[] {

@@ -58,11 +58,11 @@ export const methodRows: readonly Row[] = [
       }),
     ),
   ),
-  ...['POST', 'HEAD', 'OPTIONS', 'TRACE'].map(
+  ...['POST', 'OPTIONS', 'TRACE'].map(
     (method): Row => ({
       name: `method: ${method} of an upload`,
       pieces: ({ upload }) => request(method, upload),
-      expected: method === 'HEAD' ? { status: 405, code: 'unseen' } : NOT_ALLOWED,
+      expected: NOT_ALLOWED,
       upload: {},
     }),
   ),
