@@ -32,6 +32,8 @@ const DEFAULTS: Config = {
   gcInterval: 3_600_000,
   gcGrace: 86_400_000,
   gcRate: 0,
+  retentionFile: undefined,
+  retentionInterval: 3_600_000,
   bodyIdleTimeout: 60_000,
   drainTimeout: 25_000,
   ioThreads: 32,
@@ -211,6 +213,8 @@ const CASES: Readonly<Record<Name, { readonly good: readonly [string, unknown][]
       ],
       bad: ['0s', '60', 'hourly'],
     },
+    retentionFile: { good: [['/etc/retention.yaml', '/etc/retention.yaml']], bad: [] },
+    retentionInterval: { good: [['1d', 86_400_000]], bad: ['0s', '60', '25d'] },
     gcRate: {
       good: [
         ['0', 0],

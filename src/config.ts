@@ -95,6 +95,15 @@ export const SETTINGS = {
     fallback: '0',
     sentence: 'Most objects that a collection deletes in a second; 0: as many as the store takes.',
   }),
+  retentionFile: text('RETENTION_FILE', {
+    sentence:
+      'File (YAML) that says which tags and untagged manifests are kept and which tags are immutable; see docs/retention.md. The same on all nodes and workers.',
+  }),
+  retentionInterval: duration(
+    'RETENTION_INTERVAL',
+    { fallback: '1h', sentence: 'How often it is looked for what RETENTION_FILE no longer keeps.' },
+    'timer',
+  ),
   bodyIdleTimeout: duration(
     'BODY_IDLE_TIMEOUT',
     {

@@ -5,6 +5,7 @@ import { Proxies } from './http/forwarded.ts';
 import { createServer } from './http/server.ts';
 import { Runner } from './jobs/runner.ts';
 import { ContentCache } from './registry/content-cache.ts';
+import { NO_POLICY } from './registry/policy.ts';
 import { Registry } from './registry/registry.ts';
 import type { Logs } from './telemetry/log.ts';
 import { Telemetry } from './telemetry/metrics.ts';
@@ -12,6 +13,7 @@ import { idFactory, reachOf, sleep } from './wiring/basics.ts';
 import { wireCluster } from './wiring/cluster.ts';
 import { wireEmbedded } from './wiring/embedded.ts';
 import type { ShapePorts } from './wiring/node-ports.ts';
+import { openPolicy } from './wiring/retention.ts';
 import { openStore } from './wiring/store.ts';
 
 const MANIFEST_DEADLINE_MS = 60_000;
@@ -40,6 +42,7 @@ export async function wire(config: Config, logs: Logs, version: string): Promise
   if (config.s3Redirect && config.storageDriver !== 's3') {
     throw new ConfigError('S3_REDIRECT=true cannot be used: it needs STORAGE_DRIVER=s3');
   }
+  const policy = openPolicy(config);
   const newId = idFactory();
   const telemetry = new Telemetry();
   const reach = reachOf(config.crashPoint);
@@ -62,6 +65,7 @@ export async function wire(config: Config, logs: Logs, version: string): Promise
     newIncarnation: newId,
     grace: config.gcGrace,
     deletes: config.deleteEnabled,
+    policy: policy ?? NO_POLICY,
     later: (what, work) => runner.enqueue({ name: `${what} ${newId()}`, run: work }),
   });
   telemetry.observe({

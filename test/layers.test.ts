@@ -25,11 +25,12 @@ const LAYERS: Readonly<Record<string, readonly string[]>> = {
   projection: ['journal', 'storage', 'oci'],
   registry: ['projection', 'journal', 'storage', 'access', 'oci'],
   collection: ['registry', 'projection', 'journal', 'storage', 'oci'],
+  retention: ['collection', 'registry', 'projection', 'journal', 'storage', 'config', 'oci'],
   control: ['collection', 'oci'],
   sessions: ['registry', 'projection', 'storage', 'oci'],
-  jobs: ['collection', 'registry', 'projection', 'journal', 'storage', 'oci'],
+  jobs: ['collection', 'retention', 'registry', 'projection', 'journal', 'storage', 'oci'],
   http: ['registry', 'projection', 'storage', 'access', 'telemetry', 'oci'],
-  cli: ['jobs', 'collection', 'registry', 'projection', 'journal', 'storage', 'access', 'config', 'oci'],
+  cli: ['jobs', 'collection', 'retention', 'registry', 'projection', 'journal', 'storage', 'access', 'config', 'oci'],
 };
 
 /** Folders of which these may know the types only. */
@@ -44,6 +45,7 @@ const MEETING_PLACES = [
   'src/wiring/embedded.ts',
   'src/wiring/operator.ts',
   'src/wiring/node-ports.ts',
+  'src/wiring/retention.ts',
   'src/wiring/store.ts',
   'src/app.ts',
   'src/main.ts',
@@ -58,7 +60,17 @@ const BELONGS_TO: Readonly<Record<string, string>> = { 'src/config.ts': 'config'
 
 /** What may be known of the stores by whoever stands on them: never which one it is. */
 const STORAGE_FOR_ALL = ['src/storage/driver.ts', 'src/storage/paths.ts', 'src/storage/crash-points.ts'];
-const STANDS_ON_STORAGE = ['journal', 'projection', 'registry', 'collection', 'sessions', 'jobs', 'http', 'config'];
+const STANDS_ON_STORAGE = [
+  'journal',
+  'projection',
+  'registry',
+  'collection',
+  'retention',
+  'sessions',
+  'jobs',
+  'http',
+  'config',
+];
 
 /** Where these packages may be imported; nowhere else. */
 const HOMES: Readonly<Record<string, readonly string[]>> = {
@@ -66,6 +78,7 @@ const HOMES: Readonly<Record<string, readonly string[]>> = {
   pino: ['src/telemetry/'],
   'pino-pretty': ['src/telemetry/'],
   'prom-client': ['src/telemetry/'],
+  yaml: ['src/retention/'],
   ioredis: ['src/projection/redis/', 'src/jobs/'],
   bullmq: ['src/jobs/', 'workers/'],
   '@aws-sdk/': ['src/storage/s3/'],

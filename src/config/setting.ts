@@ -1,5 +1,6 @@
 import { parseRedisUrl, REDIS_URL_FORMS, type RedisAddress } from '../projection/redis/address.ts';
 import { ADDRESS_LIST_FORMS, type AddressRange, parseAddressRanges } from './address-range.ts';
+import { DURATION_FORMS, parseDuration } from './duration.ts';
 
 /** One environment variable: everything that docs/configuration.md says of it. */
 export interface Setting<T, Fallback extends string | undefined = string | undefined> {
@@ -68,7 +69,6 @@ export function flag<D extends Description>(name: string, about: D): Setting<boo
 }
 
 const DAY = 86_400_000;
-const UNITS: Readonly<Record<string, number>> = { ms: 1, s: 1_000, m: 60_000, h: 3_600_000, d: DAY };
 
 /** The longest time that a timer can wait: a longer one would go off at once. */
 const LONGEST_TIMER_DAYS = 24;
@@ -80,10 +80,8 @@ export function duration<D extends Description>(
   use: 'age' | 'timer' = 'age',
 ): Setting<number, FallbackOf<D>> {
   return setting(name, 'duration', about, (value) => {
-    const [, digits, unit] = /^(\d{1,9})(ms|s|m|h|d)$/.exec(value) ?? [];
-    const factor = unit === undefined ? undefined : UNITS[unit];
-    if (digits === undefined || factor === undefined) return { expected: 'a duration like 500ms, 30s, 10m, 24h or 7d' };
-    const milliseconds = Number(digits) * factor;
+    const milliseconds = parseDuration(value);
+    if (milliseconds === undefined) return { expected: DURATION_FORMS };
     if (use === 'timer' && (milliseconds === 0 || milliseconds > LONGEST_TIMER_DAYS * DAY)) {
       return { expected: `a duration from 1ms to ${LONGEST_TIMER_DAYS}d` };
     }

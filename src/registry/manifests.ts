@@ -3,7 +3,7 @@ import { accept, type Decision, refuse } from '../journal/command.ts';
 import type { JournalEvent } from '../journal/events.ts';
 import type { ManifestRecord, RepositoryFacts } from '../journal/state.ts';
 import { algorithmOf, DEFAULT_ALGORITHM, digestOf } from '../oci/digest.ts';
-import { RegistryError } from '../oci/errors.ts';
+import { type ErrorKind, RegistryError } from '../oci/errors.ts';
 import { type ManifestFacts, parseManifest } from '../oci/manifest.ts';
 import type { Digest, Incarnation, RepositoryName, Tag } from '../oci/names.ts';
 import type { Answer, FoundManifest } from '../projection/projection.ts';
@@ -12,6 +12,7 @@ import { whenThere } from './answer.ts';
 import { mayLink } from './condemned.ts';
 import { requireDeletes } from './deletion.ts';
 import { known, nameUnknown } from './existence.ts';
+import { deletesImmutable, refuseMoving } from './immutability.ts';
 import type { RegistryPorts } from './ports.ts';
 
 /** How a client names a manifest. */
@@ -42,6 +43,9 @@ type PutOutcome = Incarnation | undefined;
 type PutBytes =
   | { readonly kind: 'own'; readonly inc: Incarnation; readonly damaged: Incarnation | undefined }
   | { readonly kind: 'linked'; readonly inc: Incarnation };
+
+/** What a put is decided against with: then nothing of it was written to the log. */
+const REFUSALS: ReadonlySet<ErrorKind> = new Set(['manifest-references-unknown', 'denied']);
 
 /** Blobs that a manifest refers to are looked for in groups of so many. */
 const ASKED_TOGETHER = 256;
@@ -93,7 +97,8 @@ export class Manifests {
 
   /**
    * Stores a manifest and sets its tags, all in one batch: no tag is ever seen without its manifest.
-   * @throws RegistryError `digest-mismatch`, `manifest-invalid`, `manifest-references-unknown`
+   * @throws RegistryError `digest-mismatch`, `manifest-invalid`, `manifest-references-unknown`; `denied` when one of the tags is
+   * immutable and points to something else
    */
   async put(pushed: PushedManifest, actor: Actor): Promise<PutResult> {
     const { repo, bytes } = pushed;
@@ -125,7 +130,7 @@ export class Manifests {
       if ((await this.#submit(put, { kind: 'own', inc, damaged }, durable)) === inc) return;
     } catch (error) {
       // Refused: no event names these bytes. After any other error one may.
-      if (error instanceof RegistryError && error.kind === 'manifest-references-unknown') this.#drop(inc, durable);
+      if (error instanceof RegistryError && REFUSALS.has(error.kind)) this.#drop(inc, durable);
       throw error;
     }
     this.#drop(inc, durable);
@@ -162,7 +167,9 @@ export class Manifests {
       needs: { blobs: put.facts.requiredBlobs, manifests: [put.digest], tags: put.tags },
       ...(durable === undefined ? {} : { durable }),
       decide: async (facts) => {
-        const decision = decidePut(put, bytes, facts);
+        const countsPushes = this.#ports.policy.countsPushes(put.repo);
+        const denied = refuseMoving(put.repo, put.tags, put.digest, facts, this.#ports.policy);
+        const decision = denied === undefined ? decidePut(put, bytes, facts, countsPushes) : refuse(denied);
         // The linker's rule holds for these bytes too: a write that waits for long may be overtaken by a collection.
         const isOwn = decision.kind === 'accepted' && bytes.kind === 'own' && decision.result === bytes.inc;
         return isOwn && !(await this.#mayLink(bytes.inc, put.size)) ? refuse(tooLate()) : decision;
@@ -174,13 +181,14 @@ export class Manifests {
     return mayLink(this.#ports.driver, inc, size, { now: this.#ports.now(), grace: this.#ports.grace });
   }
 
-  /** @throws RegistryError `delete-disabled`, `name-unknown`, `manifest-unknown` */
+  /** @throws RegistryError `delete-disabled`, `name-unknown`, `manifest-unknown`, `denied` */
   async deleteTag(repo: RepositoryName, tag: Tag, actor: Actor): Promise<void> {
     requireDeletes(this.#ports);
     const decide = (facts: RepositoryFacts): Decision<void> => {
       if (!facts.exists) return refuse(nameUnknown(repo));
       const prev = facts.tag(tag);
       if (prev === undefined) return refuse(manifestUnknown(repo, { kind: 'tag', tag }));
+      if (this.#ports.policy.isImmutable(repo, tag)) return refuse(deletesImmutable(repo, [tag]));
       return accept(undefined, { type: 'tag.deleted', tag, prev, actor: actor.label });
     };
     await this.#ports.projection.submit(repo, { needs: { tags: [tag] }, decide });
@@ -188,7 +196,7 @@ export class Manifests {
 
   /**
    * Deletes a manifest and, in the same batch, every tag that points to it.
-   * @throws RegistryError `delete-disabled`, `name-unknown`, `manifest-unknown`
+   * @throws RegistryError `delete-disabled`, `name-unknown`, `manifest-unknown`; `denied` when one of the tags is immutable
    */
   async delete(repo: RepositoryName, digest: Digest, actor: Actor): Promise<void> {
     requireDeletes(this.#ports);
@@ -197,6 +205,8 @@ export class Manifests {
       const record = facts.manifest(digest);
       if (record === undefined) return refuse(manifestUnknown(repo, { kind: 'digest', digest }));
       const tags = facts.tagsOf(digest);
+      const immutable = tags.filter((tag) => this.#ports.policy.isImmutable(repo, tag));
+      if (immutable.length > 0) return refuse(deletesImmutable(repo, immutable));
       return accept(
         undefined,
         ...tags.map((tag): JournalEvent => ({ type: 'tag.deleted', tag, prev: digest, actor: actor.label })),
@@ -216,7 +226,13 @@ interface ManifestPutRequest {
   readonly actor: Actor;
 }
 
-function decidePut(put: ManifestPutRequest, bytes: PutBytes, facts: RepositoryFacts): Decision<PutOutcome> {
+/** @param countsPushes a tag that points there already is set anew, so that the log knows when it was pushed last */
+function decidePut(
+  put: ManifestPutRequest,
+  bytes: PutBytes,
+  facts: RepositoryFacts,
+  countsPushes: boolean,
+): Decision<PutOutcome> {
   const { digest, size, actor } = put;
   const existing = facts.manifest(digest);
   // Deleted, or linked to other bytes, since it was looked at.
@@ -244,7 +260,7 @@ function decidePut(put: ManifestPutRequest, bytes: PutBytes, facts: RepositoryFa
   }
   for (const tag of put.tags) {
     const prev = facts.tag(tag);
-    if (prev === digest) continue;
+    if (prev === digest && !countsPushes) continue;
     events.push({ type: 'tag.set', tag, digest, ...(prev === undefined ? {} : { prev }), actor: actor.label });
   }
   return accept(inc, ...events);

@@ -3,6 +3,7 @@ import type { Incarnation } from '../oci/names.ts';
 import type { Projection } from '../projection/projection.ts';
 import type { StorageDriver } from '../storage/driver.ts';
 import type { ContentCache } from './content-cache.ts';
+import type { RepositoryPolicy } from './policy.ts';
 import type { SessionStore } from './sessions.ts';
 
 /** Everything the domain stands on. Clock and randomness come in here, so that a test decides them. */
@@ -19,6 +20,8 @@ export interface RegistryPorts {
   readonly grace: number;
   /** Whether clients may delete content (DELETE_ENABLED). */
   readonly deletes: boolean;
+  /** What may be changed and what goes by itself (RETENTION_FILE). */
+  readonly policy: RepositoryPolicy;
   /** Work that nobody waits for: its failure is logged, and waited for when the process ends. */
   readonly later: (what: string, work: () => Promise<void>) => void;
 }

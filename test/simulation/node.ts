@@ -4,6 +4,7 @@ import { MemoryProjection } from '../../src/projection/memory.ts';
 import type { Projection } from '../../src/projection/projection.ts';
 import { RedisProjection } from '../../src/projection/redis/projection.ts';
 import { ContentCache } from '../../src/registry/content-cache.ts';
+import { NO_POLICY } from '../../src/registry/policy.ts';
 import { Registry } from '../../src/registry/registry.ts';
 import { RedisSessions } from '../../src/sessions/redis-sessions.ts';
 import { noCrash } from '../../src/storage/crash-points.ts';
@@ -85,6 +86,7 @@ export function startNode(number: number, around: Surroundings, random: Random):
     newIncarnation: newId as () => Incarnation,
     grace: 24 * HOUR_MS,
     deletes: true,
+    policy: NO_POLICY,
     // Bytes that were not dropped stay until they are collected.
     later: (_, work) => void work().catch(() => {}),
   });

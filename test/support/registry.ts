@@ -7,6 +7,7 @@ import type { Digest, Incarnation, RepositoryName, Tag } from '../../src/oci/nam
 import type { MemoryProjection } from '../../src/projection/memory.ts';
 import { ContentCache } from '../../src/registry/content-cache.ts';
 import { FileSessions } from '../../src/registry/file-sessions.ts';
+import { NO_POLICY, type RepositoryPolicy } from '../../src/registry/policy.ts';
 import { Registry } from '../../src/registry/registry.ts';
 import { SessionIds } from '../../src/registry/session-ids.ts';
 import type { SessionStore } from '../../src/registry/sessions.ts';
@@ -54,6 +55,7 @@ export function openRegistry(
     readonly clock?: TestClock;
     readonly number?: number;
     readonly deletes?: boolean;
+    readonly policy?: RepositoryPolicy;
     readonly grace?: number;
     /** Other nodes write to the same store. */
     readonly probe?: boolean;
@@ -77,6 +79,7 @@ export function openRegistry(
     now: clock.now,
     grace: options.grace ?? GRACE,
     deletes: options.deletes ?? true,
+    policy: options.policy ?? NO_POLICY,
     later: (what, work) => waiting.push({ what, work }),
   });
   return {

@@ -1,0 +1,68 @@
+import { describe, expect, test } from 'bun:test';
+import fc from 'fast-check';
+import { Patterns, problemOfPattern } from './patterns.ts';
+
+function matches(pattern: string, text: string): boolean {
+  expect(problemOfPattern('repository', pattern.toLowerCase())).toBeUndefined();
+  return new Patterns([pattern]).matches(text);
+}
+
+describe('patterns', () => {
+  test.each([
+    ['v1', ['v1'], ['v1.2', 'xv1', 'V1']],
+    ['v*', ['v', 'v1', 'v1.2-rc_3'], ['1v']],
+    ['*', ['latest', '_x', '1'], ['a/b']],
+    ['v[0-9]*', ['v1', 'v10.x'], ['va', 'v']],
+    ['v[^0-9]', ['va'], ['v1', 'v']],
+    ['{main,dev}-*', ['main-1', 'dev-'], ['test-1', 'main']],
+    ['{,x-}v?', ['v1', 'x-v1'], ['v', 'v12']],
+    ['team/*', ['team/a'], ['team/a/b', 'team']],
+    ['team/**', ['team/a', 'team/a/b'], ['team', 'teams/a']],
+    ['**', ['a', 'a/b/c'], []],
+    ['**/app', ['app', 'a/app', 'a/b/app'], ['a/apps', 'a/app/b']],
+    ['a/**/z', ['a/z', 'a/b/c/z'], ['a/zz']],
+  ] as const)('%s', (pattern, good, bad) => {
+    for (const text of good) expect([text, matches(pattern, text)]).toEqual([text, true]);
+    for (const text of bad) expect([text, matches(pattern, text)]).toEqual([text, false]);
+  });
+
+  test('that are not well-formed are refused: they would match nothing, without a word', () => {
+    for (const text of [
+      '',
+      '!v1',
+      'v[',
+      'v[]',
+      'v{a',
+      'v{a}',
+      'a,b',
+      'v1 ',
+      'v\\*',
+      '/^v/',
+      '***',
+      '(a)',
+      'x'.repeat(257),
+    ])
+      expect([text, problemOfPattern('tag', text)]).toEqual([text, expect.any(String)]);
+    expect(problemOfPattern('tag', 'a/b')).toContain('is no pattern for a tag');
+    expect(problemOfPattern('repository', 'Team/*')).toContain("is no pattern for a repository's name");
+    expect(problemOfPattern('tag', 'V*')).toBeUndefined();
+  });
+
+  test('without wildcards match themselves only, and no pattern is slow', () => {
+    const letters = fc.stringMatching(/^[A-Za-z0-9_.-]{1,30}$/);
+    fc.assert(
+      fc.property(letters, letters, (one, other) => {
+        expect(new Patterns([one]).matches(other)).toBe(one === other);
+        expect(new Patterns([other, one]).matches(one)).toBe(true);
+      }),
+    );
+    const begun = performance.now();
+    for (const pattern of [
+      '*a*a*a*a*a*a*a*a*a*b',
+      '{a,aa}*{a,aa}*{a,aa}*{a,aa}*{a,aa}*{a,aa}*b',
+      '**/a/**/a/**/a/**/a/b',
+    ])
+      for (const text of ['a'.repeat(128), 'a/'.repeat(120)]) expect(new Patterns([pattern]).matches(text)).toBe(false);
+    expect(performance.now() - begun).toBeLessThan(1_000);
+  });
+});
