@@ -28,6 +28,10 @@ const PLOTS: Plot[] = [
     ...{ x: 'nodes', y: 'microseconds', lines: { nodes: 'node', Redis: 'redis', client: 'client' } },
   },
   {
+    ...{ file: 'nodes-pushes', work: 'cluster-nodes', title: 'Image pushes into one repository by 32 clients' },
+    ...{ x: 'nodes', y: 'images/s', lines: { 'images/s': 'pushes' } },
+  },
+  {
     ...{ file: 'tags', work: 'cluster-curve-tags', title: 'Reads of a repository by its tags' },
     ...{ x: 'tags', y: 'requests/s', lines: { 'manifest by tag': 'get', 'page of 100 tags': 'page' } },
   },
@@ -46,6 +50,14 @@ const PLOTS: Plot[] = [
   {
     ...{ file: 'pushes-requests', work: 'cluster-curve-pushes', title: 'Requests to S3 for each image' },
     ...{ x: 'clients', y: 'requests', lines: { PUT: 'puts', GET: 'gets' } },
+  },
+  {
+    ...{
+      file: 'layers-requests',
+      work: 'cluster-curve-layers',
+      title: 'Requests to S3 for one layer, sent as docker does',
+    },
+    ...{ x: 'MiB', y: 'requests', lines: { writes: 'patchWrites', reads: 'patchReads' } },
   },
 ];
 

@@ -63,9 +63,37 @@ function manifestOf(repository: string, tag: string, bytes: number): Target {
   return { method: 'GET', path: `/v2/${repository}/manifests/${tag}`, accept: MANIFEST_TYPE, bytes };
 }
 
+/** Images of one small layer each, pushed by so many clients at once. */
+async function pushThem(
+  { loadgen, settings }: Context,
+  address: string,
+  repositories: readonly string[],
+  connections: number,
+  seed: string,
+): Promise<Load> {
+  for (const repository of repositories) await pushBlob(address, repository, CONFIG);
+  return await loadgen.run(address, {
+    ...{ mode: 'push', repositories, layerBytes: 4096, connections, seed },
+    ...{ configDigest: digestOf(CONFIG), configBytes: CONFIG.length, seconds: 2 * settings.seconds },
+  });
+}
+
+/** Clients of all nodes push into one repository: its log takes one slot at a time, whoever writes it. */
+async function crowd(context: Context, { nodes }: MarinaCluster): Promise<{ rate: number; slots: number }> {
+  const before = await Promise.all(nodes.map(slotsOf));
+  const connections = CONNECTIONS / nodes.length;
+  const loads = await Promise.all(
+    nodes.map(({ address }, n) => pushThem(context, address, ['team/crowd'], connections, `crowd-${n}`)),
+  );
+  const after = await Promise.all(nodes.map(slotsOf));
+  const images = loads.reduce((sum, { count }) => sum + count, 0);
+  const slots = after.reduce((sum, count, n) => sum + count - (before[n] ?? 0), 0);
+  return { rate: loads.reduce((sum, { count, seconds }) => sum + count / seconds, 0), slots: slots / images };
+}
+
 const nodesWork: Work = {
   name: 'cluster-nodes',
-  about: 'GET manifest by tag at 1, 2 and 4 nodes at once',
+  about: 'GET manifest by tag, and image pushes into one repository, at 1, 2 and 4 nodes at once',
   cluster: true,
   long: true,
   run: async (context) => {
@@ -79,7 +107,8 @@ const nodesWork: Work = {
           const { result, ...cpu } = await spent(cluster, () => readAll(context, cluster, targets));
           const client = result.loads.reduce((sum, { busy, seconds }: Load) => sum + busy * seconds, 0);
           const rate = result.count / result.seconds;
-          return { x: count, y: { rate, ...cpu, client: (client * 1e6) / result.count } };
+          const { rate: pushes, slots } = await crowd(context, cluster);
+          return { x: count, y: { rate, ...cpu, client: (client * 1e6) / result.count, pushes, slots } };
         }),
       );
     }
@@ -183,9 +212,18 @@ const repositoryCurve: Work = {
     }),
 };
 
+async function metricsOf({ address }: Registry): Promise<string> {
+  return await (await fetch(`http://${address}/metrics`)).text();
+}
+
+/** Slots that a node wrote. */
+async function slotsOf(node: Registry): Promise<number> {
+  return Number(/^marina_log_append_events_count (\d+)$/m.exec(await metricsOf(node))?.[1] ?? 0);
+}
+
 /** What a node counted of its requests to the store, by S3's name of the operation. */
-async function requestsOf({ address }: Registry): Promise<Record<string, number>> {
-  const text = await (await fetch(`http://${address}/metrics`)).text();
+async function requestsOf(node: Registry): Promise<Record<string, number>> {
+  const text = await metricsOf(node);
   const found: Record<string, number> = {};
   for (const [, name = '', count] of text.matchAll(/^marina_storage_requests_total{operation="(\w+)"[^}]*} (\d+)/gm)) {
     found[name] = (found[name] ?? 0) + Number(count);
@@ -201,19 +239,12 @@ const pushCurve: Work = {
   run: (context) =>
     withCluster(context, 1, async (cluster) => {
       const node = first(cluster);
-      const { settings, loadgen } = context;
       const points: Point[] = [];
-      const repository = 'team/service';
-      await pushBlob(node.address, repository, CONFIG);
       for (const connections of [1, 4, 16, 64]) {
         const before = await requestsOf(node);
         const memoryBefore = await usedMemory(cluster);
         const { result, ...cpu } = await spent(cluster, () =>
-          loadgen.run(node.address, {
-            ...{ mode: 'push', repositories: [repository], layerBytes: 4096, connections },
-            ...{ configDigest: digestOf(CONFIG), configBytes: CONFIG.length },
-            ...{ seed: `pushes-${connections}`, seconds: 2 * settings.seconds },
-          }),
+          pushThem(context, node.address, ['team/service'], connections, `pushes-${connections}`),
         );
         const after = await requestsOf(node);
         const a = (name: string): number => ((after[name] ?? 0) - (before[name] ?? 0)) / result.count;
@@ -230,4 +261,60 @@ const pushCurve: Work = {
     }),
 };
 
-export const curveWorks: Work[] = [nodesWork, tagCurve, repositoryCurve, pushCurve];
+const MIBIBYTE = 1024 ** 2;
+
+/** POST, then PATCH with all bytes and PUT without any, as docker sends a layer; or POST and PUT with all bytes. */
+async function pushLayer(address: string, bytes: Uint8Array<ArrayBuffer>, form: 'patch' | 'put'): Promise<void> {
+  if (form === 'put') {
+    await pushBlob(address, 'team/layers', bytes);
+    return;
+  }
+  const begun = await fetch(`http://${address}/v2/team/layers/blobs/uploads/`, { method: 'POST' });
+  const patched = await fetch(new URL(begun.headers.get('location') ?? '', begun.url), {
+    method: 'PATCH',
+    body: bytes,
+  });
+  const end = new URL(patched.headers.get('location') ?? '', patched.url);
+  end.searchParams.set('digest', digestOf(bytes));
+  const { status } = await fetch(end, { method: 'PUT' });
+  if (status !== 201) throw new Error(`the layer was not taken: status ${status}`);
+}
+
+const WRITES = ['PutObject', 'CreateMultipartUpload', 'UploadPart', 'CompleteMultipartUpload'];
+const READS = ['GetObject', 'HeadObject'];
+
+const layerCurve: Work = {
+  name: 'cluster-curve-layers',
+  about: 'requests to S3 for one layer of 4 KiB to 1 GiB, sent in one PUT or as docker does',
+  cluster: true,
+  long: true,
+  run: (context) =>
+    withCluster(context, 1, async (cluster) => {
+      const node = first(cluster);
+      const points: Point[] = [];
+      for (const bytes of [4096, MIBIBYTE, 16 * MIBIBYTE, 100 * MIBIBYTE, 1024 * MIBIBYTE]) {
+        const y: Record<string, number> = {};
+        for (const form of ['put', 'patch'] as const) {
+          const layer = new Uint8Array(bytes);
+          layer.set(bytesOf(`${form} ${bytes}`, 64));
+          const before = await requestsOf(node);
+          await pushLayer(node.address, layer, form);
+          const after = await requestsOf(node);
+          const of = (names: string[]): number =>
+            names.reduce((sum, name) => sum + (after[name] ?? 0) - (before[name] ?? 0), 0);
+          y[`${form}Writes`] = of(WRITES);
+          y[`${form}Reads`] = of(READS);
+        }
+        points.push({ x: bytes / MIBIBYTE, y });
+      }
+      return rowsOf(
+        'cluster-curve-layers',
+        'S3 writes for a layer of # MiB (docker)',
+        'requests',
+        points,
+        'patchWrites',
+      );
+    }),
+};
+
+export const curveWorks: Work[] = [nodesWork, tagCurve, repositoryCurve, pushCurve, layerCurve];

@@ -17,6 +17,8 @@ const BESIDE_REQUESTS = { busy: 1, rest: 2 };
 const ALONE = { busy: 50, rest: 0 };
 /** Deletes in a folder are done without giving up the thread; a bucket takes a thousand with one request. */
 const DELETE_TOGETHER = { filesystem: 64, other: 1_000 };
+/** So long a scrape waits for the store: what is watched most closely while that is away must not be missing. */
+const SCRAPE_WAITS_MS = 2_000;
 
 export interface CollectionWiring extends Pick<ShapePorts, 'config' | 'newId' | 'reach' | 'node'> {
   readonly opened: Pick<OpenedStore, 'driver' | 'place' | 'isLocked'>;
@@ -59,7 +61,19 @@ export function observeCollections(
   { driver }: Pick<OpenedStore, 'driver'>,
   failed: (error: unknown) => void,
 ): void {
-  telemetry.collections.observe({ last: () => lastReport(driver), failed });
+  telemetry.collections.observe({ last: () => inTime(lastReport(driver)), failed });
+}
+
+async function inTime<T>(answer: Promise<T>): Promise<T> {
+  const answered = new AbortController();
+  const deadline = sleep(SCRAPE_WAITS_MS, answered.signal).then(() => {
+    throw new Error(`the store did not answer within ${SCRAPE_WAITS_MS} ms`);
+  });
+  try {
+    return await Promise.race([answer, deadline]);
+  } finally {
+    answered.abort();
+  }
 }
 
 /** For the log. */

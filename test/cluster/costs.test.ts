@@ -52,8 +52,11 @@ function byLabel(metrics: string, name: string, label: string): Record<string, n
 
 /** What the work cost, without what nothing was paid for. */
 async function costOf(work: () => Promise<unknown>): Promise<Costs> {
-  // The metrics ask Redis for the counts of jobs: that must not lie between what Redis says.
+  // A look at the metrics has costs of its own: it asks Redis for the counts of jobs, which must not lie between what Redis says,
+  // and the store for what the last collection did.
+  const looked = await countedByNode();
   const before = await countedByNode();
+  const looking = difference(looked.requests, before.requests);
   const commandsBefore = await countedByRedis();
   await work();
   const commands = (await countedByRedis()) - commandsBefore;
@@ -61,7 +64,7 @@ async function costOf(work: () => Promise<unknown>): Promise<Costs> {
   return {
     commands,
     scripts: difference(before.scripts, after.scripts),
-    requests: difference(before.requests, after.requests),
+    requests: difference(looking, difference(before.requests, after.requests)),
   };
 }
 
@@ -124,6 +127,20 @@ test('pushes at once cost at most two writes for each blob and manifest, and sha
   // A slot takes what waits for it: there are fewer than half as many as commands.
   expect(shares).toBeLessThan(count);
   expect(requests.HeadObject ?? 0).toBe(0);
+});
+
+test('a look at the metrics waits for neither Redis nor the store when they hang', async () => {
+  cluster.redis.freeze();
+  cluster.objects.process.kill('SIGSTOP');
+  try {
+    const { bytes } = await expectStatus(200, `${cluster.url}/metrics`, { signal: AbortSignal.timeout(6_000) });
+    const metrics = new TextDecoder().decode(bytes);
+    expect(metrics).toContain('marina_requests_total');
+    expect(metrics).not.toMatch(/^marina_(jobs|collection_seconds)/m);
+  } finally {
+    cluster.objects.process.kill('SIGCONT');
+    cluster.redis.thaw();
+  }
 });
 
 /** As the view in Redis has it. */

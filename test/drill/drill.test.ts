@@ -13,6 +13,7 @@ import { Client } from './client.ts';
 import { type Drill, drills } from './faults.ts';
 import { Figures, shown, table } from './figures.ts';
 import { work } from './load.ts';
+import { pushManyParts } from './many-parts.ts';
 import { recover } from './recovery.ts';
 import { Stack } from './stack.ts';
 import { crowd } from './starving.ts';
@@ -76,6 +77,15 @@ if (isLong) {
       const each = slowestOf.map(Math.round).join(', ');
       console.log(`8 nodes on one repository: median ${Math.round(median)} ms, the slowest push of each ${each} ms`);
       expect(slowest / median).toBeLessThan(STARVES);
+    },
+    WITHIN_MS,
+  );
+
+  test(
+    'a blob of more than a thousand parts is served as it was sent',
+    async () => {
+      const { sent, served } = await pushManyParts();
+      expect(served).toBe(sent);
     },
     WITHIN_MS,
   );
