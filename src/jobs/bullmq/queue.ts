@@ -52,7 +52,12 @@ export class BullQueue implements JobQueue, JobBoard {
     const options = { connection, prefix: prefixOf(store), streams: { events: { maxLen: EVENTS_KEPT } } };
     this.#queues = new Map(KINDS.map((kind) => [kind, new Queue(kind, options)]));
     // The queues pass on what their connection meets, each of them: the same error is reported once.
-    for (const queue of this.#queues.values()) queue.on('error', this.#trouble.met);
+    for (const queue of this.#queues.values()) {
+      queue.on('error', (error) => {
+        // A connection that is given up while it is still being made says so.
+        if (!this.#stop.signal.aborted) this.#trouble.met(error);
+      });
+    }
   }
 
   async enqueue(job: Job, { key = keyOf(job), delay = 0 }: EnqueueOptions = {}): Promise<boolean> {

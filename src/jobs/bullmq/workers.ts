@@ -64,7 +64,10 @@ export class BullWorkers {
       // A job that takes its worker down each time must end among the dead letters, too.
       maxStalledCount: attempts,
     });
-    worker.on('error', trouble.met);
+    worker.on('error', (error) => {
+      // A connection that is given up while it is still being made says so.
+      if (!this.#isClosing) trouble.met(error);
+    });
     // Another worker has it, or will have it soon.
     worker.on('lockRenewalFailed', (ids) => {
       for (const id of ids) worker.cancelJob(id, 'its lock was lost');
