@@ -71,11 +71,17 @@ elif ((status != 0 && failed == 0)); then
   echo "bun test ended with status $status though no test failed: an error between tests, see above"
   failed=1
 fi
-# Again at the end, where who sees only the end of a long output looks: what was printed before each failure.
+# Again at the end, where who sees only the end of a long output looks: each failure's file, which Bun does not name ("(unnamed)"
+# is a hook), and what was printed before it. Errors between tests likewise.
 if ((failed > 0)); then
-  awk '/\(pass\)/ { held = ""; next }
+  awk '/^[^ ]+\.test\.ts:$/ { file = $0; held = ""; next }
+       /^\(pass\)/ { held = ""; next }
        { held = held $0 "\n" }
-       /^\(fail\)/ { printf "%s", substr(held, length(held) > 4000 ? length(held) - 4000 : 1); held = "" }
+       /^# Unhandled error/ { held = $0 "\n"; dashes = 2; next }
+       /^-+$/ && dashes > 0 && --dashes == 0 || /^\(fail\)/ {
+         printf "\n%s\n%s", file, substr(held, length(held) > 4000 ? length(held) - 4000 : 1)
+         held = ""
+       }
        /tests? failed:$/ { exit }' <<<"$plain"
 fi
 echo "$passed passed, $failed failed"

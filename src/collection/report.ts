@@ -1,6 +1,6 @@
 import { z } from 'zod';
-import type { StorageDriver, StoreReader } from '../storage/driver.ts';
-import { COLLECTION_REPORT } from '../storage/paths.ts';
+import type { Key, StorageDriver, StoreReader } from '../storage/driver.ts';
+import { COLLECTION_ANSWER, COLLECTION_REPORT } from '../storage/paths.ts';
 
 const amount = z.object({ objects: z.int().nonnegative(), bytes: z.int().nonnegative() });
 
@@ -35,14 +35,28 @@ const schema = z.object({
 /** What a collection did, for people and gauges. Nothing is decided by it. */
 export type CollectionReport = z.infer<typeof schema>;
 
-/** Kept in the store, so that every node and command can see it. */
+/**
+ * Kept in the store, so that every node and command can see it. One that somebody asked for is kept beside the last one too: a
+ * run by the clock may follow before that is looked at.
+ */
 export async function saveReport(driver: StorageDriver, report: CollectionReport): Promise<void> {
-  await driver.put(COLLECTION_REPORT, new TextEncoder().encode(`${JSON.stringify(report)}\n`));
+  const bytes = new TextEncoder().encode(`${JSON.stringify(report)}\n`);
+  await driver.put(COLLECTION_REPORT, bytes);
+  if (report.request !== undefined) await driver.put(COLLECTION_ANSWER, bytes);
 }
 
 /** undefined while nothing was ever collected. */
-export async function lastReport(driver: StoreReader): Promise<CollectionReport | undefined> {
-  const bytes = await driver.read(COLLECTION_REPORT);
+export function lastReport(driver: StoreReader): Promise<CollectionReport | undefined> {
+  return reportAt(COLLECTION_REPORT, driver);
+}
+
+/** The last one that somebody asked for; undefined while nobody did. */
+export function lastAnswer(driver: StoreReader): Promise<CollectionReport | undefined> {
+  return reportAt(COLLECTION_ANSWER, driver);
+}
+
+async function reportAt(key: Key, driver: StoreReader): Promise<CollectionReport | undefined> {
+  const bytes = await driver.read(key);
   if (bytes === undefined) return undefined;
   try {
     return schema.safeParse(JSON.parse(new TextDecoder().decode(bytes))).data;

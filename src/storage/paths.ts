@@ -15,6 +15,7 @@ import type { Key } from './driver.ts';
  *   uploads/<uuid>/…                        staged bytes and the session's record
  *   gc/<epoch ulid>/condemned | final       one round of physical collection
  *   gc/report                               what the last collection did
+ *   gc/answer                               what the last one did that an operator had asked for
  *   tmp/                                    filesystem only: what is not yet linked or renamed
  *
  * No component of a repository's name begins with `_`, so `_log` and `_snap` are nobody's name.
@@ -133,3 +134,4 @@ export function finalKey(epoch: string): Key {
 
 /** What the last collection did; for people and gauges only. */
 export const COLLECTION_REPORT: Key = 'gc/report';
+export const COLLECTION_ANSWER: Key = 'gc/answer';

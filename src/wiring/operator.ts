@@ -1,6 +1,6 @@
 import { setTimeout as delay } from 'node:timers/promises';
 import type { CollectionProgress } from '../collection/collect.ts';
-import { type CollectionReport, lastReport } from '../collection/report.ts';
+import { type CollectionReport, lastAnswer } from '../collection/report.ts';
 import type { Config } from '../config.ts';
 import { ControlClient } from '../control/client.ts';
 import { OPERATOR } from '../control/protocol.ts';
@@ -138,7 +138,7 @@ async function openAlone(config: Config): Promise<Operator> {
 /** Waits for the report that answers this request. */
 async function follow(request: string, reader: StoreReader, look: () => Promise<void>): Promise<CollectionReport> {
   for (;;) {
-    const report = await lastReport(reader);
+    const report = await lastAnswer(reader);
     // Requests are ULIDs: a later one's report tells that this one was answered too.
     if (report?.request !== undefined && report.request >= request) return report;
     await look();

@@ -10,7 +10,7 @@ import { RawClient } from './raw-client.ts';
 const REPOSITORY = 'durability/drain';
 /** More than the buffers between server and client hold. */
 const BIG_BYTES = 64 * 1024 * 1024;
-const SOON_MS = 5_000;
+const SOON_MS = 20_000;
 
 afterAll(cleanUp);
 
@@ -107,7 +107,8 @@ test('a client that stalls is cut off after DRAIN_TIMEOUT, and what its upload b
   expect(await within(15_000, server.process.exited)).toBe(0);
   const took = performance.now() - begun;
   expect(took).toBeGreaterThan(1_900);
-  expect(took).toBeLessThan(6_000);
+  // Far less than the default.
+  expect(took).toBeLessThan(12_000);
   await server.stop();
   download.close();
   upload.close();
