@@ -26,7 +26,7 @@ const LAYERS: Readonly<Record<string, readonly string[]>> = {
   registry: ['projection', 'journal', 'storage', 'access', 'oci'],
   collection: ['registry', 'projection', 'journal', 'storage', 'oci'],
   retention: ['collection', 'registry', 'projection', 'journal', 'storage', 'config', 'oci'],
-  control: ['collection', 'oci'],
+  control: ['collection', 'registry', 'oci'],
   sessions: ['registry', 'projection', 'storage', 'oci'],
   jobs: ['collection', 'retention', 'registry', 'projection', 'journal', 'storage', 'oci'],
   http: ['registry', 'projection', 'storage', 'access', 'telemetry', 'oci'],

@@ -36,6 +36,10 @@ export function reportFailure(error: unknown): ExitCode {
     console.error(`marina: ${error.message}; see what else is wrong with: fsck ${error.detail?.repo ?? ''}`);
     return EXIT.negative;
   }
+  if (error instanceof RegistryError) {
+    console.error(`marina: ${error.message}`);
+    return error.kind === 'unavailable' || error.kind === 'storage-full' ? EXIT.failed : EXIT.negative;
+  }
   const isPlain = error instanceof ConfigError || error instanceof StoreRefused || codeOf(error) !== undefined;
   if (isPlain && error instanceof Error) console.error(`marina: ${error.message}`);
   else console.error(error);

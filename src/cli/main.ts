@@ -6,7 +6,7 @@ import { openSpillFiles } from '../collection/spill-files.ts';
 import { type Config, readConfig } from '../config.ts';
 import { RegistryError } from '../oci/errors.ts';
 import type { RepositoryName } from '../oci/names.ts';
-import { openOperator } from '../wiring/operator.ts';
+import { type Operator, openOperator } from '../wiring/operator.ts';
 import { EXIT, type ExitCode, reportFailure } from './failure.ts';
 import { type FsckOptions, fsck } from './fsck.ts';
 import { collectGarbage, type GcOptions, removeRepository, showGarbage } from './gc.ts';
@@ -14,13 +14,15 @@ import { showHistory } from './history.ts';
 import { type JobsOptions, showJobs } from './jobs.ts';
 import { type LogOptions, showLog } from './log.ts';
 import { withJobs } from './open-jobs.ts';
-import { type OpenStore, openStore, requireRepository } from './open-store.ts';
+import { type OpenStore, openStore, requireRepository, requireTag } from './open-store.ts';
 import { Output } from './output.ts';
+import { parseWhen, type Restore, type RestoreOptions, restoreThing, thingOf } from './restore.ts';
+import type { Thing, When } from './undo/past.ts';
 
 const marina = new Command('marina')
   .description(
     'Looks into a Marina store, which is found as the server finds it: by STORAGE_PATH and the other settings in the ' +
-      'environment (docs/configuration.md). Only gc and rm write to it; a running server is not disturbed.',
+      'environment (docs/configuration.md). Only gc, rm, restore, tag and fsck --repair write to it; a running server is not disturbed.',
   )
   .version(packageJson.version)
   .usage('<verb> [options]')
@@ -98,36 +100,75 @@ marina
     }),
   );
 
+marina
+  .command('restore')
+  .description(
+    'bring back a tag or a manifest that was deleted, also with its repository, while its bytes are there (GC_GRACE)',
+  )
+  .argument('<repo>', 'name of the repository')
+  .argument('<tag|digest>', 'the tag, or the digest of the manifest')
+  .option('--at <time|seq>', 'as it was at this time (ISO 8601, UTC) or after this slot', time)
+  .option('--json', 'one JSON object: what was linked again, and the tags that were set')
+  .action((repo: string, reference: string, options: RestoreOptions) =>
+    runRestore(repo, () => thingOf(reference), options),
+  );
+
+marina
+  .command('tag')
+  .description('roll a tag back to what it pointed to after a slot; history shows the slots')
+  .argument('<repo>', 'name of the repository')
+  .argument('<tag>', 'name of the tag')
+  .requiredOption('--to <seq>', 'the slot', positiveInteger)
+  .option('--json', 'one JSON object: what was linked again, and the tag')
+  .action((repo: string, tag: string, { to, ...options }: { to: number; json?: true }) =>
+    runRestore(repo, () => ({ kind: 'tag', tag: requireTag(tag) }), { ...options, at: { kind: 'slot', seq: to } }),
+  );
+
+function runRestore(name: string, thing: () => Thing, options: RestoreOptions): Promise<void> {
+  return run((store, output, config) => {
+    const restore: Restore = (repo, wanted) => asOperator(config, store, (operator) => operator.restore(repo, wanted));
+    return restoreThing(requireRepository(name), thing(), options, { ...store, restore }, output);
+  });
+}
+
+async function asOperator<T>(config: Config, store: OpenStore, work: (operator: Operator) => Promise<T>): Promise<T> {
+  const operator = await openOperator(config, store.reader, store.place);
+  try {
+    return await work(operator);
+  } finally {
+    await operator.close();
+  }
+}
+
 async function runCollection(options: GcOptions, config: Config, store: OpenStore, output: Output): Promise<ExitCode> {
   if (options.dryRun === true) {
     const { gcGrace: grace, uploadExpiry } = config;
     const openSpill = (): Promise<Spill> => openSpillFiles(tmpdir());
     return await showGarbage(options, { driver: store.reader, openSpill, now: Date.now, grace, uploadExpiry }, output);
   }
-  const operator = await openOperator(config, store.reader, store.place);
-  try {
-    return await collectGarbage(options, operator, output);
-  } finally {
-    await operator.close();
-  }
+  return await asOperator(config, store, (operator) => collectGarbage(options, operator, output));
 }
 
 async function removeFrom(repo: RepositoryName, config: Config, store: OpenStore): Promise<boolean> {
-  const operator = await openOperator(config, store.reader, store.place);
   try {
-    await operator.deleteRepository(repo);
+    await asOperator(config, store, (operator) => operator.deleteRepository(repo));
     return true;
   } catch (error) {
     if (error instanceof RegistryError && error.kind === 'name-unknown') return false;
     throw error;
-  } finally {
-    await operator.close();
   }
 }
 
 function positiveInteger(text: string): number {
   if (!/^[1-9]\d{0,14}$/.test(text)) throw new InvalidArgumentError('A slot number from 1 on is expected.');
   return Number(text);
+}
+
+function time(text: string): When {
+  const when = parseWhen(text);
+  if (when === undefined)
+    throw new InvalidArgumentError('A slot number, or a time such as 2026-01-31T08:00:00Z, is expected.');
+  return when;
 }
 
 async function run(work: (store: OpenStore, output: Output, config: Config) => Promise<ExitCode>): Promise<void> {

@@ -4,6 +4,7 @@ import type { z } from 'zod';
 import type { CollectionProgress } from '../collection/collect.ts';
 import { type ErrorKind, RegistryError } from '../oci/errors.ts';
 import type { RepositoryName } from '../oci/names.ts';
+import { type Restoration, type Restored, restoredSchema } from '../registry/restoration.ts';
 import { CONTROL_SOCKET, progressAnswer, refusalAnswer } from './protocol.ts';
 
 const ANSWER_WITHIN_MS = 30_000;
@@ -45,10 +46,17 @@ export class ControlClient {
     await this.#ask('DELETE', `/repositories/${repo}`);
   }
 
+  /** @throws RegistryError as `restore` in registry/restoration.ts */
+  async restore(repo: RepositoryName, wanted: Restoration): Promise<Restored> {
+    const response = await this.#ask('POST', `/restorations/${repo}`, wanted);
+    return parsed(restoredSchema, await response.json());
+  }
+
   /** @throws RegistryError what the server refused with; what the system says when nobody listens */
-  async #ask(method: string, path: string): Promise<Response> {
+  async #ask(method: string, path: string, content?: unknown): Promise<Response> {
     const signal = AbortSignal.timeout(ANSWER_WITHIN_MS);
-    const response = await fetch(`http://marina${path}`, { method, unix: this.#socket, signal });
+    const body = content === undefined ? {} : { body: JSON.stringify(content) };
+    const response = await fetch(`http://marina${path}`, { method, unix: this.#socket, signal, ...body });
     if (response.ok) return response;
     const { kind, message } = parsed(refusalAnswer, await response.json());
     // Both are of one version, or the message says so.

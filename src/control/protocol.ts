@@ -8,6 +8,7 @@ import type { CollectionProgress } from '../collection/collect.ts';
  *   POST   /collections/<ULID>     asks for a collection; its report names the ULID
  *   GET    /collections/progress   how far the one is that runs now, or null
  *   DELETE /repositories/<name>    deletes a repository
+ *   POST   /restorations/<name>    brings back what the body says (registry/restoration.ts), and answers what it did
  */
 
 /** Below the data folder; what lies there is removed at the next start. */

@@ -2,12 +2,14 @@ import { chmodSync } from 'node:fs';
 import type { CollectionProgress } from '../collection/collect.ts';
 import { RegistryError } from '../oci/errors.ts';
 import { parseIncarnation, parseRepositoryName, type RepositoryName } from '../oci/names.ts';
+import { type Restoration, type Restored, restorationSchema } from '../registry/restoration.ts';
 
 export interface ControlPorts {
   /** Asks for a collection; false when no more are taken. */
   readonly collect: (request: string) => Promise<boolean>;
   readonly progress: () => CollectionProgress | undefined;
   readonly deleteRepository: (repo: RepositoryName) => Promise<void>;
+  readonly restore: (repo: RepositoryName, wanted: Restoration) => Promise<Restored>;
   /** A defect: whoever asked learns nothing of it. */
   readonly failed: (error: unknown) => void;
 }
@@ -36,7 +38,8 @@ export function serveControl(path: string, ports: ControlPorts): { stop(): Promi
   return { stop: () => server.stop(true) };
 }
 
-async function answer(request: Request, { collect, progress, deleteRepository }: ControlPorts): Promise<Response> {
+async function answer(request: Request, ports: ControlPorts): Promise<Response> {
+  const { collect, progress, deleteRepository, restore } = ports;
   const [, thing = '', ...rest] = new URL(request.url).pathname.split('/');
   const name = rest.join('/');
   if (request.method === 'GET' && thing === 'collections' && name === 'progress')
@@ -49,6 +52,11 @@ async function answer(request: Request, { collect, progress, deleteRepository }:
   if (request.method === 'DELETE' && repo !== undefined) {
     await deleteRepository(repo);
     return new Response(null, { status: 204 });
+  }
+  const restored = thing === 'restorations' ? parseRepositoryName(name) : undefined;
+  if (request.method === 'POST' && restored !== undefined) {
+    const wanted = restorationSchema.safeParse(await request.json());
+    if (wanted.success) return Response.json(await restore(restored, wanted.data));
   }
   throw new RegistryError('request-invalid', 'this server does not know such a command: use the CLI of its version');
 }

@@ -1,6 +1,6 @@
 import { decodeTime } from 'ulid';
 import { type Incarnation, parseIncarnation } from '../oci/names.ts';
-import type { StorageDriver } from '../storage/driver.ts';
+import type { StoreReader } from '../storage/driver.ts';
 import { dataKey, EPOCHS } from '../storage/paths.ts';
 
 /** A line of a condemned list: a ULID and a newline. */
@@ -11,7 +11,7 @@ const LINE_BYTES = 27;
  * names it, and then a head finds it at its length. To be asked while holding the state that the link is decided on.
  */
 export async function mayLink(
-  driver: StorageDriver,
+  driver: StoreReader,
   inc: Incarnation,
   size: number,
   times: { readonly now: number; readonly grace: number },
@@ -21,6 +21,33 @@ export async function mayLink(
     if (key.endsWith('/condemned') && names(await driver.read(key), inc)) return false;
   }
   return (await driver.head(dataKey(inc)))?.size === size;
+}
+
+/** Incarnations that are looked for together. */
+const ASKED_TOGETHER = 16;
+
+/**
+ * The linker's rule for many at once, the young ones too: those that no open round of collection names and that are there at their
+ * length. The lists are read before the first look at the bytes.
+ */
+export async function linkable(
+  driver: StoreReader,
+  asked: readonly { readonly inc: Incarnation; readonly size: number }[],
+): Promise<ReadonlySet<Incarnation>> {
+  const left = new Map(asked.map(({ inc, size }) => [inc, size]));
+  for await (const { key } of left.size === 0 ? [] : driver.list(EPOCHS)) {
+    if (!key.endsWith('/condemned')) continue;
+    const list = await driver.read(key);
+    for (const inc of [...left.keys()]) if (names(list, inc)) left.delete(inc);
+  }
+  const open = [...left];
+  const there = new Set<Incarnation>();
+  for (let from = 0; from < open.length; from += ASKED_TOGETHER) {
+    const some = open.slice(from, from + ASKED_TOGETHER);
+    const found = await Promise.all(some.map(([inc]) => driver.head(dataKey(inc))));
+    for (const [index, [inc, size]] of some.entries()) if (found[index]?.size === size) there.add(inc);
+  }
+  return there;
 }
 
 /** Whether a sorted list of fixed-width lines has this one. A list that is gone meanwhile has ended its round. */

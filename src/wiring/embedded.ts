@@ -11,6 +11,7 @@ import { MemoryProjection } from '../projection/memory.ts';
 import { deleteRepository } from '../registry/deletion.ts';
 import { FileSessions } from '../registry/file-sessions.ts';
 import { LogSessions } from '../registry/log-sessions.ts';
+import { restore } from '../registry/restoration.ts';
 import { SessionIds } from '../registry/session-ids.ts';
 import type { SessionStore } from '../registry/sessions.ts';
 import type { Logs } from '../telemetry/log.ts';
@@ -87,6 +88,7 @@ export async function wireEmbedded(ports: ShapePorts): Promise<Shape> {
         collect: (request) => jobs.enqueue({ kind: 'collect', request }),
         progress: () => progress,
         deleteRepository: (repo) => deleteRepository(repo, OPERATOR, { projection }),
+        restore: (repo, wanted) => restore(repo, wanted, OPERATOR, { projection, driver }),
         failed: (error) => logs.logger.error({ err: error }, "an operator's command failed"),
       })
     : undefined;
@@ -106,7 +108,8 @@ function openControl({ opened, logs }: ShapePorts, ports: ControlPorts): ReturnT
   try {
     return serveControl(join(opened.place, CONTROL_SOCKET), ports);
   } catch (error) {
-    const message = 'no socket could be opened in the data folder: `marina gc` and `marina rm` cannot ask this server';
+    const message =
+      'no socket could be opened in the data folder: `marina gc` and others that write cannot ask this server';
     logs.logger.warn({ err: error }, message);
     return undefined;
   }

@@ -11,6 +11,7 @@ import type { RepositoryName } from '../oci/names.ts';
 import { MemoryProjection } from '../projection/memory.ts';
 import type { RedisAddress } from '../projection/redis/address.ts';
 import { deleteRepository } from '../registry/deletion.ts';
+import { type Restoration, type Restored, restore } from '../registry/restoration.ts';
 import { noCrash } from '../storage/crash-points.ts';
 import type { StoreReader } from '../storage/driver.ts';
 import { openLogs } from '../telemetry/log.ts';
@@ -30,6 +31,8 @@ export interface Operator {
   readonly collect: (onProgress: (progress: CollectionProgress) => void) => Promise<AskedCollection>;
   /** @throws RegistryError `name-unknown` */
   readonly deleteRepository: (repo: RepositoryName) => Promise<void>;
+  /** @throws RegistryError as `restore` in registry/restoration.ts */
+  readonly restore: (repo: RepositoryName, wanted: Restoration) => Promise<Restored>;
   readonly close: () => Promise<void>;
 }
 
@@ -62,6 +65,7 @@ function besideServer(server: ControlClient, reader: StoreReader): Operator {
       return { report: () => follow(request, reader, look) };
     },
     deleteRepository: (repo) => server.deleteRepository(repo),
+    restore: (repo, wanted) => server.restore(repo, wanted),
     close: async () => {},
   };
 }
@@ -89,6 +93,7 @@ async function openCluster(config: Config, address: RedisAddress, reader: StoreR
       return { report: () => follow(request, reader, async () => {}) };
     },
     deleteRepository: (repo) => deleteRepository(repo, OPERATOR, { projection }),
+    restore: (repo, wanted) => restore(repo, wanted, OPERATOR, { projection, driver: opened.driver }),
     close: async () => {
       await queue.close();
       await redis.close();
@@ -131,6 +136,7 @@ async function openAlone(config: Config): Promise<Operator> {
       };
     },
     deleteRepository: (repo) => deleteRepository(repo, OPERATOR, { projection }),
+    restore: (repo, wanted) => restore(repo, wanted, OPERATOR, { projection, driver: opened.driver }),
     close: () => opened.close(),
   };
 }

@@ -13,6 +13,8 @@ const VERBS = [
   ['log', 'team/app'],
   ['history', 'team/app', 'v1'],
   ['fsck', '--scrub'],
+  ['restore', 'team/app', 'v1'],
+  ['tag', 'team/app', 'v1', '--to', '1'],
 ];
 
 test('--help names the verbs with examples, and each verb its options', async () => {
@@ -20,7 +22,13 @@ test('--help names the verbs with examples, and each verb its options', async ()
   expect(code).toBe(0);
   for (const word of ['log', 'history', 'fsck', 'npm run --silent marina -- ', 'Exit codes'])
     expect(stdout).toContain(word);
-  const options = { log: ['--follow', '--json', '--from', '--full'], history: ['--json'], fsck: ['--scrub', '--json'] };
+  const options = {
+    log: ['--follow', '--json', '--from', '--full'],
+    history: ['--json'],
+    restore: ['--at', '--json'],
+    tag: ['--to', '--json'],
+    fsck: ['--scrub', '--json'],
+  };
   for (const [verb, named] of Object.entries(options)) {
     const help = await marina('anywhere', verb, '--help');
     expect(help.code).toBe(0);
