@@ -26,11 +26,24 @@ const LAYERS: Readonly<Record<string, readonly string[]>> = {
   registry: ['projection', 'journal', 'storage', 'access', 'oci'],
   collection: ['registry', 'projection', 'journal', 'storage', 'oci'],
   retention: ['collection', 'registry', 'projection', 'journal', 'storage', 'config', 'oci'],
-  control: ['collection', 'registry', 'oci'],
+  control: ['collection', 'importing', 'registry', 'oci'],
+  importing: ['collection', 'registry', 'projection', 'journal', 'storage', 'oci'],
   sessions: ['registry', 'projection', 'storage', 'oci'],
   jobs: ['collection', 'retention', 'registry', 'projection', 'journal', 'storage', 'oci'],
   http: ['registry', 'projection', 'storage', 'access', 'telemetry', 'oci'],
-  cli: ['jobs', 'collection', 'retention', 'registry', 'projection', 'journal', 'storage', 'access', 'config', 'oci'],
+  cli: [
+    'jobs',
+    'collection',
+    'retention',
+    'importing',
+    'registry',
+    'projection',
+    'journal',
+    'storage',
+    'access',
+    'config',
+    'oci',
+  ],
 };
 
 /** Folders of which these may know the types only. */
@@ -43,10 +56,12 @@ const MEETING_PLACES = [
   'src/wiring/cluster.ts',
   'src/wiring/collection.ts',
   'src/wiring/embedded.ts',
+  'src/wiring/importing.ts',
   'src/wiring/operator.ts',
   'src/wiring/node-ports.ts',
   'src/wiring/retention.ts',
   'src/wiring/store.ts',
+  'src/wiring/writable.ts',
   'src/app.ts',
   'src/main.ts',
   'src/start.ts',
@@ -59,13 +74,16 @@ const MEETING_PLACES = [
 const BELONGS_TO: Readonly<Record<string, string>> = { 'src/config.ts': 'config' };
 
 /** What may be known of the stores by whoever stands on them: never which one it is. */
-const STORAGE_FOR_ALL = ['src/storage/driver.ts', 'src/storage/paths.ts', 'src/storage/crash-points.ts'];
+const STORAGE_FOR_ALL = ['driver', 'paths', 'crash-points', 'foreign', 'digest-object'].map(
+  (name) => `src/storage/${name}.ts`,
+);
 const STANDS_ON_STORAGE = [
   'journal',
   'projection',
   'registry',
   'collection',
   'retention',
+  'importing',
   'sessions',
   'jobs',
   'http',

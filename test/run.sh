@@ -29,7 +29,7 @@ trap 'exit 143' TERM
 
 if [[ $# -eq 0 ]]; then
   # Before the first test, so that no test's deadline has to hold a download. A test may use only what is named here.
-  scripts/tools/ensure.sh conformance skopeo podman buildah runc oras crane regctl docker dockerd strace ip redis-server redis-sentinel haproxy minio versitygw \
+  scripts/tools/ensure.sh conformance skopeo podman buildah runc oras crane regctl docker dockerd strace ip redis-server redis-sentinel haproxy minio versitygw registry \
     >/dev/null
   set -- ./src ./test ./workers ./scripts
 fi

@@ -6,11 +6,14 @@ import { openSpillFiles } from '../collection/spill-files.ts';
 import { type Config, readConfig } from '../config.ts';
 import { RegistryError } from '../oci/errors.ts';
 import type { RepositoryName } from '../oci/names.ts';
+import { NoStore } from '../storage/prepare.ts';
+import { lookAtImport, openImporter } from '../wiring/importing.ts';
 import { type Operator, openOperator } from '../wiring/operator.ts';
 import { EXIT, type ExitCode, reportFailure } from './failure.ts';
 import { type FsckOptions, fsck } from './fsck.ts';
 import { collectGarbage, type GcOptions, removeRepository, showGarbage } from './gc.ts';
 import { showHistory } from './history.ts';
+import { type ImportOptions, importRegistry } from './import.ts';
 import { type JobsOptions, showJobs } from './jobs.ts';
 import { type LogOptions, showLog } from './log.ts';
 import { withJobs } from './open-jobs.ts';
@@ -22,7 +25,7 @@ import type { Thing, When } from './undo/past.ts';
 const marina = new Command('marina')
   .description(
     'Looks into a Marina store, which is found as the server finds it: by STORAGE_PATH and the other settings in the ' +
-      'environment (docs/configuration.md). Only gc, rm, restore, tag and fsck --repair write to it; a running server is not disturbed.',
+      'environment (docs/configuration.md). Only gc, rm, import, restore, tag and fsck --repair write to it; a running server is not disturbed.',
   )
   .version(packageJson.version)
   .usage('<verb> [options]')
@@ -137,6 +140,40 @@ async function asOperator<T>(config: Config, store: OpenStore, work: (operator: 
     return await work(operator);
   } finally {
     await operator.close();
+  }
+}
+
+marina
+  .command('import')
+  .description(
+    "take over another registry: the data folder of distribution (registry:2, registry:3), or its bucket's prefix",
+  )
+  .argument('<source>', 'folder that holds docker/registry/v2, or s3://bucket/prefix')
+  .option('--dry-run', 'only show what would be taken over, and what would be left out')
+  .option('--trust', 'do not read blobs to compare their digests')
+  .option('--move-tags', 'set tags that point elsewhere in this store to what the source says')
+  .option('--json', 'one JSON object for each thing that is left out, and one for the summary')
+  .action((source: string, options: ImportOptions) =>
+    report((output) => runImport(source, options, readConfig(process.env), output)),
+  );
+
+async function runImport(source: string, options: ImportOptions, config: Config, output: Output): Promise<ExitCode> {
+  if (options.dryRun === true) {
+    const store = await openStore(config).catch((error: unknown) => {
+      if (error instanceof NoStore) return undefined;
+      throw error;
+    });
+    try {
+      return await importRegistry(source, options, lookAtImport.bind(undefined, config, store?.reader), output);
+    } finally {
+      await store?.close();
+    }
+  }
+  const importer = await openImporter(config);
+  try {
+    return await importRegistry(source, options, importer.run, output);
+  } finally {
+    await importer.close();
   }
 }
 

@@ -2,9 +2,12 @@ import { existsSync } from 'node:fs';
 import { join } from 'node:path';
 import type { z } from 'zod';
 import type { CollectionProgress } from '../collection/collect.ts';
+import type { ImportReport, ImportRequest } from '../importing/report.ts';
+import type { Listeners } from '../importing/tally.ts';
 import { type ErrorKind, RegistryError } from '../oci/errors.ts';
 import type { RepositoryName } from '../oci/names.ts';
 import { type Restoration, type Restored, restoredSchema } from '../registry/restoration.ts';
+import { followImport } from './imports.ts';
 import { CONTROL_SOCKET, progressAnswer, refusalAnswer } from './protocol.ts';
 
 const ANSWER_WITHIN_MS = 30_000;
@@ -50,6 +53,11 @@ export class ControlClient {
   async restore(repo: RepositoryName, wanted: Restoration): Promise<Restored> {
     const response = await this.#ask('POST', `/restorations/${repo}`, wanted);
     return parsed(restoredSchema, await response.json());
+  }
+
+  /** @throws RegistryError what the server refused with, or failed for */
+  importTree(request: ImportRequest, listeners: Listeners): Promise<ImportReport> {
+    return followImport(this.#socket, request, listeners);
   }
 
   /** @throws RegistryError what the server refused with; what the system says when nobody listens */

@@ -9,6 +9,7 @@ import type { CollectionProgress } from '../collection/collect.ts';
  *   GET    /collections/progress   how far the one is that runs now, or null
  *   DELETE /repositories/<name>    deletes a repository
  *   POST   /restorations/<name>    brings back what the body says (registry/restoration.ts), and answers what it did
+ *   POST   /imports                takes over another registry; the answer tells of it, line by line, until it is over
  */
 
 /** Below the data folder; what lies there is removed at the next start. */

@@ -3,6 +3,7 @@ import type { CollectionProgress } from '../collection/collect.ts';
 import { RegistryError } from '../oci/errors.ts';
 import { parseIncarnation, parseRepositoryName, type RepositoryName } from '../oci/names.ts';
 import { type Restoration, type Restored, restorationSchema } from '../registry/restoration.ts';
+import { answerImport, type RunImport } from './imports.ts';
 
 export interface ControlPorts {
   /** Asks for a collection; false when no more are taken. */
@@ -10,6 +11,7 @@ export interface ControlPorts {
   readonly progress: () => CollectionProgress | undefined;
   readonly deleteRepository: (repo: RepositoryName) => Promise<void>;
   readonly restore: (repo: RepositoryName, wanted: Restoration) => Promise<Restored>;
+  readonly importTree: RunImport;
   /** A defect: whoever asked learns nothing of it. */
   readonly failed: (error: unknown) => void;
 }
@@ -48,6 +50,7 @@ async function answer(request: Request, ports: ControlPorts): Promise<Response> 
     if (await collect(name)) return new Response(null, { status: 202 });
     throw new RegistryError('unavailable', 'the server is stopping');
   }
+  if (request.method === 'POST' && thing === 'imports') return await answerImport(request, ports);
   const repo = thing === 'repositories' ? parseRepositoryName(name) : undefined;
   if (request.method === 'DELETE' && repo !== undefined) {
     await deleteRepository(repo);

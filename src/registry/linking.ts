@@ -50,7 +50,7 @@ export class Linking {
     actor: Actor,
   ): Promise<void> {
     const hint = await readHint(this.#ports.driver, own.digest);
-    const shared = hint === undefined ? undefined : await this.#shared(own, hint);
+    const shared = hint === undefined ? undefined : await sharedBytes(own, hint, this.#ports);
     const linked = await this.#ports.projection.submit(repo, {
       needs: { blobs: [own.digest], references: [own.digest] },
       ...(durable === undefined ? {} : { durable }),
@@ -111,14 +111,6 @@ export class Linking {
     return link !== undefined && (await this.#hasBytes(link.inc, link.size));
   }
 
-  /** The hint's incarnation, where the log of the hint's repository still links it and its bytes are there. */
-  async #shared(own: StoredBytes, hint: Hint): Promise<Hint | undefined> {
-    if (hint.size !== own.size || hint.inc === own.inc) return undefined;
-    const answer = await this.#ports.projection.blob(hint.repo, own.digest);
-    const link = answer.kind === 'known' ? answer.value : undefined;
-    return link?.inc === hint.inc && (await this.#hasBytes(hint.inc, hint.size)) ? hint : undefined;
-  }
-
   /** What the repository links already, unless its bytes were lost: then others are linked. */
   async #presentLink(facts: RepositoryFacts, digest: Digest): Promise<BlobLink | undefined> {
     const link = facts.blob(digest);
@@ -131,8 +123,8 @@ export class Linking {
     return isFading({ link, references: facts.references(digest) }, times) ? [renewal(digest, link)] : [];
   }
 
-  async #hasBytes(inc: Incarnation, size: number): Promise<boolean> {
-    return (await this.#ports.driver.head(dataKey(inc)))?.size === size;
+  #hasBytes(inc: Incarnation, size: number): Promise<boolean> {
+    return hasBytes(inc, size, this.#ports);
   }
 
   #mayLink(inc: Incarnation, size: number): Promise<boolean> {
@@ -140,7 +132,27 @@ export class Linking {
   }
 }
 
+/** The hint's incarnation, where the log of the hint's repository still links it and its bytes are there. */
+export async function sharedBytes(
+  own: Omit<StoredBytes, 'inc'> & { readonly inc?: Incarnation },
+  hint: Hint,
+  ports: Pick<RegistryPorts, 'driver' | 'projection'>,
+): Promise<Hint | undefined> {
+  if (hint.size !== own.size || hint.inc === own.inc) return undefined;
+  const answer = await ports.projection.blob(hint.repo, own.digest);
+  const link = answer.kind === 'known' ? answer.value : undefined;
+  return link?.inc === hint.inc && (await hasBytes(hint.inc, hint.size, ports)) ? hint : undefined;
+}
+
+export async function hasBytes(
+  inc: Incarnation,
+  size: number,
+  { driver }: Pick<RegistryPorts, 'driver'>,
+): Promise<boolean> {
+  return (await driver.head(dataKey(inc)))?.size === size;
+}
+
 /** The blob is linked: that there is no room for a hint takes nothing from it. */
-function ignoreFull(error: unknown): void {
+export function ignoreFull(error: unknown): void {
   if (!(error instanceof RegistryError && error.kind === 'storage-full')) throw error;
 }

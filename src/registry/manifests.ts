@@ -50,10 +50,12 @@ const REFUSALS: ReadonlySet<ErrorKind> = new Set(['manifest-references-unknown',
 /** Blobs that a manifest refers to are looked for in groups of so many. */
 const ASKED_TOGETHER = 256;
 
-export class Manifests {
-  readonly #ports: RegistryPorts;
+export type ManifestsPorts = Omit<RegistryPorts, 'sessions' | 'access'>;
 
-  constructor(ports: RegistryPorts) {
+export class Manifests {
+  readonly #ports: ManifestsPorts;
+
+  constructor(ports: ManifestsPorts) {
     this.#ports = ports;
   }
 

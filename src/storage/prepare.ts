@@ -14,6 +14,9 @@ export class StoreRefused extends Error {
   override readonly name = 'StoreRefused';
 }
 
+/** Where a store could be there is none yet. */
+export class NoStore extends StoreRefused {}
+
 /**
  * Reads the store's identity, writing it into an empty store first.
  * @returns the store's ULID

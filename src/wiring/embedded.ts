@@ -18,6 +18,7 @@ import type { Logs } from '../telemetry/log.ts';
 import type { Telemetry } from '../telemetry/metrics.ts';
 import { repeat, sleep } from './basics.ts';
 import { observeCollections, summaryOf, wireCollection } from './collection.ts';
+import { wireImports } from './importing.ts';
 import type { Shape, ShapePorts } from './node-ports.ts';
 
 /** How long jobs that were told to stop may take. */
@@ -83,12 +84,14 @@ export async function wireEmbedded(ports: ShapePorts): Promise<Shape> {
     counts: () => jobs.counts(),
     failed: (error) => logs.logger.warn({ err: error }, 'the background jobs could not be counted'),
   });
+  const imports = wireImports({ config, opened, projection, newIncarnation: newId, serves: true });
   const control = opened.isLocked
     ? openControl(ports, {
         collect: (request) => jobs.enqueue({ kind: 'collect', request }),
         progress: () => progress,
         deleteRepository: (repo) => deleteRepository(repo, OPERATOR, { projection }),
         restore: (repo, wanted) => restore(repo, wanted, OPERATOR, { projection, driver }),
+        importTree: imports.run,
         failed: (error) => logs.logger.error({ err: error }, "an operator's command failed"),
       })
     : undefined;
@@ -98,6 +101,7 @@ export async function wireEmbedded(ports: ShapePorts): Promise<Shape> {
     viewRepositories: () => projection.size,
     close: async () => {
       await control?.stop();
+      await imports.stop();
       await jobs.close();
     },
   };

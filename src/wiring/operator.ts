@@ -8,18 +8,14 @@ import { openJobConnection } from '../jobs/bullmq/connection.ts';
 import { openJobQueue } from '../jobs/bullmq/start-workers.ts';
 import { RegistryError } from '../oci/errors.ts';
 import type { RepositoryName } from '../oci/names.ts';
-import { MemoryProjection } from '../projection/memory.ts';
 import type { RedisAddress } from '../projection/redis/address.ts';
 import { deleteRepository } from '../registry/deletion.ts';
 import { type Restoration, type Restored, restore } from '../registry/restoration.ts';
-import { noCrash } from '../storage/crash-points.ts';
 import type { StoreReader } from '../storage/driver.ts';
-import { openLogs } from '../telemetry/log.ts';
-import { Telemetry } from '../telemetry/metrics.ts';
 import { idFactory, sleep } from './basics.ts';
-import { caOf, openRedis, openSharedProjection } from './cluster.ts';
+import { caOf } from './cluster.ts';
 import { wireCollection } from './collection.ts';
-import { openStore } from './store.ts';
+import { openAlone, openShared } from './writable.ts';
 
 const POLL_MS = 200;
 
@@ -49,7 +45,7 @@ export async function openOperator(config: Config, reader: StoreReader, place: s
   const { redisUrl } = config;
   if (redisUrl !== undefined) return await openCluster(config, redisUrl, reader);
   const server = config.storageDriver === 'filesystem' ? await ControlClient.connect(place) : undefined;
-  return server === undefined ? await openAlone(config) : besideServer(server, reader);
+  return server === undefined ? await openOwn(config) : besideServer(server, reader);
 }
 
 function besideServer(server: ControlClient, reader: StoreReader): Operator {
@@ -71,11 +67,7 @@ function besideServer(server: ControlClient, reader: StoreReader): Operator {
 }
 
 async function openCluster(config: Config, address: RedisAddress, reader: StoreReader): Promise<Operator> {
-  const base = silent();
-  const opened = await openStore(config, true, base);
-  const redis = await openRedis(config, address, base.logs, base.telemetry);
-  const shared = { ...base, config, opened, redis, node: OPERATOR };
-  const { projection } = openSharedProjection({ ...shared, onAppend: () => {} });
+  const { opened, projection, newId, close } = await openShared(config, address);
   const queue = openJobQueue({
     store: opened.store,
     connect: (use) => openJobConnection(address, use, caOf(config)),
@@ -86,7 +78,7 @@ async function openCluster(config: Config, address: RedisAddress, reader: StoreR
   return {
     isOwn: false,
     collect: async () => {
-      const request = base.newId();
+      const request = newId();
       if (!(await queue.enqueue({ kind: 'collect', request }))) {
         throw new RegistryError('unavailable', 'the job queue does not answer: is its Redis there?');
       }
@@ -96,22 +88,13 @@ async function openCluster(config: Config, address: RedisAddress, reader: StoreR
     restore: (repo, wanted) => restore(repo, wanted, OPERATOR, { projection, driver: opened.driver }),
     close: async () => {
       await queue.close();
-      await redis.close();
-      await opened.close();
+      await close();
     },
   };
 }
 
-async function openAlone(config: Config): Promise<Operator> {
-  const base = silent();
-  const opened = await openStore(config, false, base);
-  const projection = new MemoryProjection({
-    ...base,
-    ...{ driver: opened.driver, sleep, now: Date.now, node: OPERATOR, budget: config.viewMemory },
-    probe: !opened.isLocked,
-    onAppend: () => {},
-    onGrowth: () => {},
-  });
+async function openOwn(config: Config): Promise<Operator> {
+  const { base, opened, projection, close } = await openAlone(config);
   return {
     isOwn: true,
     collect: async (onProgress) => {
@@ -137,7 +120,7 @@ async function openAlone(config: Config): Promise<Operator> {
     },
     deleteRepository: (repo) => deleteRepository(repo, OPERATOR, { projection }),
     restore: (repo, wanted) => restore(repo, wanted, OPERATOR, { projection, driver: opened.driver }),
-    close: () => opened.close(),
+    close,
   };
 }
 
@@ -150,13 +133,4 @@ async function follow(request: string, reader: StoreReader, look: () => Promise<
     await look();
     await delay(POLL_MS);
   }
-}
-
-function silent() {
-  return {
-    newId: idFactory(),
-    reach: noCrash,
-    logs: openLogs({ level: 'silent', format: 'json' }),
-    telemetry: new Telemetry(),
-  };
 }

@@ -5,9 +5,9 @@ import { algorithmOf, digestOf } from '../../oci/digest.ts';
 import { RegistryError } from '../../oci/errors.ts';
 import { MAX_MANIFEST_BYTES, type ManifestFacts, parseManifest } from '../../oci/manifest.ts';
 import type { Digest, Incarnation, RepositoryName } from '../../oci/names.ts';
+import { digestOfObject } from '../../storage/digest-object.ts';
 import { dataKey } from '../../storage/paths.ts';
 import { type Check, contentText } from './check.ts';
-import { digestOfObject } from './digest-object.ts';
 import type { Problem } from './findings.ts';
 import { problemOf } from './log-check.ts';
 

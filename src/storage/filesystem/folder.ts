@@ -2,7 +2,7 @@ import { accessSync, constants, mkdirSync, readdirSync, rmSync, statSync } from 
 import { join } from 'node:path';
 import { noCrash } from '../crash-points.ts';
 import type { StoreReader } from '../driver.ts';
-import { openFormat, proveStore, readFormat, StoreRefused } from '../prepare.ts';
+import { NoStore, openFormat, proveStore, readFormat, StoreRefused } from '../prepare.ts';
 import { FilesystemDriver, type FilesystemOptions } from './driver.ts';
 import { codeOf, isFull, isMissing, makeRoot } from './durability.ts';
 import { FolderLock } from './lock.ts';
@@ -79,10 +79,11 @@ export async function openFolderReadOnly(root: string): Promise<StoreReader> {
   } catch (error) {
     if (error instanceof StoreRefused) throw error;
     const reason = isMissing(error) ? 'does not exist' : `cannot be read (${codeOf(error) ?? String(error)})`;
-    throw new StoreRefused(`the data folder ${root} ${reason}: set STORAGE_PATH, or check its owner`);
+    const Refused = isMissing(error) ? NoStore : StoreRefused;
+    throw new Refused(`the data folder ${root} ${reason}: set STORAGE_PATH, or check its owner`);
   }
   if (store === undefined) {
-    throw new StoreRefused(`${root} is no data folder of Marina, it has no object \`format\`: set STORAGE_PATH`);
+    throw new NoStore(`${root} is no data folder of Marina, it has no object \`format\`: set STORAGE_PATH`);
   }
   return driver;
 }

@@ -153,7 +153,7 @@ export class S3Driver implements StorageDriver {
   }
 }
 
-function withSlash(prefix: string | undefined): string {
+export function withSlash(prefix: string | undefined): string {
   const trimmed = (prefix ?? '').replace(/^\/+|\/+$/g, '');
   return trimmed === '' ? '' : `${trimmed}/`;
 }

@@ -1,6 +1,6 @@
 import { readFileSync } from 'node:fs';
 import { CATALOG } from '../paths.ts';
-import { openFormat, proveStore, readFormat, StoreRefused } from '../prepare.ts';
+import { NoStore, openFormat, proveStore, readFormat, StoreRefused } from '../prepare.ts';
 import { S3Driver } from './driver.ts';
 import { failureOf, isUntrusted, NoAnswer } from './failures.ts';
 import type { S3Configuration, S3Credentials, S3Ports, S3Settings } from './settings.ts';
@@ -34,9 +34,7 @@ export function openS3ReadOnly(config: S3Configuration, ports: S3Ports): Promise
   return openWith(config, ports, async (driver) => {
     const store = await readFormat(driver);
     if (store !== undefined) return store;
-    throw new StoreRefused(
-      `the bucket ${config.s3Bucket ?? ''} holds no store of Marina: check S3_BUCKET and S3_PREFIX`,
-    );
+    throw new NoStore(`the bucket ${config.s3Bucket ?? ''} holds no store of Marina: check S3_BUCKET and S3_PREFIX`);
   });
 }
 

@@ -1,8 +1,8 @@
 import { createHash } from 'node:crypto';
 import { open } from 'node:fs/promises';
-import { type Algorithm, digestFromHex } from '../../oci/digest.ts';
-import type { Digest } from '../../oci/names.ts';
-import type { Key, ObjectBody, StoreReader } from '../../storage/driver.ts';
+import { type Algorithm, digestFromHex } from '../oci/digest.ts';
+import type { Digest } from '../oci/names.ts';
+import type { Key, ObjectBody, StoreReader } from './driver.ts';
 
 const BUFFER_BYTES = 1024 * 1024;
 
@@ -28,7 +28,7 @@ export async function digestOfObject(
 }
 
 /** Each piece is to be used before the next one is asked for. */
-async function* piecesOf(body: ObjectBody, size: number): AsyncIterable<Uint8Array> {
+export async function* piecesOf(body: ObjectBody, size: number): AsyncIterable<Uint8Array> {
   if (body.kind === 'stream') {
     yield* body.open({ start: 0, end: size });
     return;

@@ -1,0 +1,152 @@
+import { resolve } from 'node:path';
+import { SingleBar } from 'cli-progress';
+import type { ImportProgress, ImportReport, ImportRequest, Problem } from '../importing/report.ts';
+import type { Listeners } from '../importing/tally.ts';
+import { RegistryError } from '../oci/errors.ts';
+import { CommandError, EXIT, type ExitCode } from './failure.ts';
+import { count, formatBytes, type Output, printable } from './output.ts';
+
+export interface ImportOptions {
+  readonly dryRun?: true;
+  readonly trust?: true;
+  readonly moveTags?: true;
+  readonly json?: true;
+}
+
+/** Does the import, or looks at what it would do. */
+export type RunImport = (request: ImportRequest, listeners: Listeners) => Promise<ImportReport>;
+
+const REDRAWS_PER_SECOND = 10;
+const REPOSITORY_WIDTH = 30;
+
+/** `import`: takes over what distribution keeps in a folder or in a bucket. */
+export async function importRegistry(
+  source: string,
+  options: ImportOptions,
+  run: RunImport,
+  output: Output,
+): Promise<ExitCode> {
+  const request: ImportRequest = {
+    source: source.startsWith('s3://') ? source : resolve(source),
+    trust: options.trust === true,
+    moveTags: options.moveTags === true,
+    counted: process.stderr.isTTY === true,
+  };
+  const bar = new ImportBar(request.counted ? process.stderr : undefined);
+  // Lines go out one after another, while the work goes on.
+  let written: Promise<unknown> = Promise.resolve();
+  const say = (line: () => Promise<void>): void => {
+    written = written.then(() => bar.aside(line));
+  };
+  try {
+    const report = await run(request, {
+      onProgress: (progress) => bar.show(progress),
+      onProblem: (problem) =>
+        say(() =>
+          options.json === true
+            ? output.json({ type: 'problem', ...problem })
+            : output.line(readableProblem(problem, output)),
+        ),
+    });
+    await written;
+    bar.stop();
+    const dryRun = options.dryRun === true;
+    if (options.json === true) await output.json({ type: 'summary', ...(dryRun ? { dryRun } : {}), ...report });
+    else await output.line(readableReport(report, dryRun, output));
+    return report.problems === 0 ? EXIT.ok : EXIT.negative;
+  } catch (error) {
+    // No answer to what was asked, as the other refusals are: it could not begin.
+    if (error instanceof RegistryError && error.kind === 'request-invalid') {
+      throw new CommandError(EXIT.failed, error.message);
+    }
+    throw error;
+  } finally {
+    bar.stop();
+    await Promise.allSettled([written]);
+  }
+}
+
+function readableProblem({ problem, repo, digest, tag, message }: Problem, output: Output): string {
+  const what = [repo, tag === undefined ? digest : `${tag}${digest === undefined ? '' : ` -> ${digest}`}`];
+  const name = what.filter((each) => each !== undefined).join(' ');
+  return `${output.styled('yellow', problem.padEnd(19))} ${printable(name)}: ${printable(message)}`;
+}
+
+function readableReport(report: ImportReport, dryRun: boolean, output: Output): string {
+  const { repositories, tags, manifests, blobs, problems, seconds } = report;
+  const { linked, copied, sent, shared, present } = blobs;
+  const of = ({ count: number, bytes }: ImportReport['blobs']['linked']): string =>
+    `${count(number, 'blob')} of ${formatBytes(bytes)}`;
+  const taken = dryRun
+    ? [`${of(sum(linked, copied, sent))} would be taken over`]
+    : [`${of(linked)} linked without a copy`, `${of(copied)} copied by the storage`, `${of(sent)} read and written`];
+  const parts = [
+    `${count(repositories, 'repository', 'repositories')}: ${count(tags.set, 'tag')}, ${count(manifests.put, 'manifest')}`,
+    ...taken,
+    `${of(shared)} shared between repositories`,
+  ];
+  if (present.count + manifests.present + tags.present > 0) {
+    parts.push(
+      `there before: ${count(tags.present, 'tag')}, ${count(manifests.present, 'manifest')}, ${count(present.count, 'blob')}`,
+    );
+  }
+  parts.push(problems === 0 ? 'nothing was left out' : output.styled('yellow', `${count(problems, 'thing')} left out`));
+  return `${parts.join('; ')} (${seconds.toFixed(1)} s)`;
+}
+
+function sum(...amounts: readonly ImportReport['blobs']['linked'][]): ImportReport['blobs']['linked'] {
+  return {
+    count: amounts.reduce((total, each) => total + each.count, 0),
+    bytes: amounts.reduce((total, each) => total + each.bytes, 0),
+  };
+}
+
+/** How far an import is, as one line that is drawn over and over; nothing at all where nobody could see that. */
+class ImportBar {
+  readonly #bar: SingleBar | undefined;
+  #now: ImportProgress = { done: 0, total: 0, repository: '', read: 0 };
+
+  /** @param terminal where to draw; undefined: nowhere */
+  constructor(terminal: NodeJS.WriteStream | undefined) {
+    if (terminal === undefined) return;
+    this.#bar = new SingleBar({
+      stream: terminal,
+      fps: REDRAWS_PER_SECOND,
+      format: '{bar} {percentage}% | {value} of {total} links, {read} read | ETA {eta_formatted} | {repository}',
+      barCompleteChar: '=',
+      barIncompleteChar: '-',
+      barsize: 24,
+      clearOnComplete: true,
+      linewrap: true,
+    });
+  }
+
+  show(progress: ImportProgress): void {
+    this.#now = progress;
+    if (this.#bar === undefined) return;
+    if (!this.#bar.isActive) this.#bar.start(progress.total, progress.done, this.#payload());
+    this.#bar.setTotal(progress.total);
+    this.#bar.update(progress.done, this.#payload());
+  }
+
+  /** Takes the line away while something else is written to the same terminal. */
+  async aside(write: () => Promise<void>): Promise<void> {
+    this.stop();
+    await write();
+  }
+
+  stop(): void {
+    if (this.#bar?.isActive !== true) return;
+    // Drawn as complete it is cleared away.
+    this.#bar.update(this.#bar.getTotal(), this.#payload());
+    this.#bar.stop();
+  }
+
+  #payload(): Readonly<Record<string, string>> {
+    const { repository: name, read } = this.#now;
+    return {
+      read: formatBytes(read),
+      repository: name.length > REPOSITORY_WIDTH ? `${name.slice(0, REPOSITORY_WIDTH - 3)}...` : name,
+    };
+  }
+}

@@ -1,0 +1,103 @@
+import { algorithmOf, digestOf } from '../oci/digest.ts';
+import type { Digest, Incarnation, RepositoryName } from '../oci/names.ts';
+import { SessionIds } from '../registry/session-ids.ts';
+import { piecesOf } from '../storage/digest-object.ts';
+import type { Key, StagedPlace, StagedProgress, StagedWrite, StoredObject } from '../storage/driver.ts';
+import { ForeignUnreadable } from '../storage/foreign.ts';
+import { dataKey, uploadPrefix } from '../storage/paths.ts';
+import type { Import } from './ports.ts';
+import type { Way } from './report.ts';
+
+/** Objects up to so many bytes are sent as one. */
+const SMALL_BYTES = 256 * 1024;
+/** Who is said to upload what is sent: nobody asks for such an upload, but it has an age like any other. */
+const UPLOADER = 'import';
+
+/** An object of the tree that is to be the blob `digest` of a repository. */
+export interface Wanted {
+  readonly repo: RepositoryName;
+  readonly digest: Digest;
+  readonly key: Key;
+  readonly size: number;
+  /** Whether its name alone may be believed. */
+  readonly trusted: boolean;
+}
+
+export interface Placed {
+  readonly inc: Incarnation;
+  readonly way: Way;
+}
+
+/**
+ * Makes the bytes an object of our store, durably and under a fresh name, once they are what their digest says.
+ * @returns undefined when they are not
+ * @throws ForeignUnreadable
+ */
+export async function placeBytes(wanted: Wanted, run: Import): Promise<Placed | undefined> {
+  if (run.source.gives) return await giveBytes(wanted, run);
+  return wanted.size <= SMALL_BYTES ? await writeBytes(wanted, run) : await sendBytes(wanted, run);
+}
+
+async function giveBytes({ digest, key, size, trusted }: Wanted, run: Import): Promise<Placed | undefined> {
+  const { source, driver, tally, signal } = run;
+  if (!trusted) {
+    const found = await source.digest(key, algorithmOf(digest), (count) => tally.read(count), signal);
+    if (found !== digest) return undefined;
+  }
+  const inc = run.newIncarnation();
+  const way = await source.give(key, dataKey(inc), size);
+  const given = (await driver.head(dataKey(inc)))?.size;
+  if (given !== size) throw new ForeignUnreadable(`${key} changed while it was taken over`);
+  await driver.confirm(dataKey(inc));
+  return { inc, way };
+}
+
+async function writeBytes({ digest, key }: Wanted, run: Import): Promise<Placed | undefined> {
+  const bytes = await run.source.read(key);
+  if (bytes === undefined || digestOf(algorithmOf(digest), bytes) !== digest) return undefined;
+  run.tally.read(bytes.length);
+  const inc = run.newIncarnation();
+  const { durable } = await run.driver.write(dataKey(inc), bytes);
+  await durable;
+  return { inc, way: 'sent' };
+}
+
+/** As an upload: in parts to a bucket, hashed on the way. */
+async function sendBytes({ repo, digest, key, size }: Wanted, run: Import): Promise<Placed | undefined> {
+  const { driver, source } = run;
+  const object = await source.open(key);
+  if (object === undefined) return undefined;
+  const algorithm = algorithmOf(digest);
+  const owner = { repo, actor: UPLOADER };
+  const upload = new SessionIds(run.store).mint(owner, { createdAt: run.now(), algorithm });
+  let place: StagedPlace = { upload, inc: run.newIncarnation() };
+  const keep = async (state: string): Promise<void> => {
+    place = { ...place, state };
+  };
+  let committed = false;
+  try {
+    const settled = await stageAll(await driver.stage(place, 0, algorithm, keep), object, run);
+    if (settled.failure !== undefined) throw settled.failure;
+    if (settled.state !== undefined) place = { ...place, state: settled.state };
+    if (settled.digest !== digest) return undefined;
+    committed = await driver.commit(place, size);
+    if (!committed) throw new ForeignUnreadable(`${key} changed while it was taken over`);
+    return { inc: place.inc, way: 'sent' };
+  } finally {
+    if (!committed) await driver.discard(place);
+    await driver.deleteAll(uploadPrefix(upload));
+  }
+}
+
+async function stageAll(write: StagedWrite, { body, size }: StoredObject, run: Import): Promise<StagedProgress> {
+  try {
+    for await (const piece of piecesOf(body, size)) {
+      run.signal.throwIfAborted();
+      run.tally.read(piece.length);
+      await write.write(piece.slice());
+    }
+    return await write.settle();
+  } finally {
+    await write.release();
+  }
+}

@@ -1,0 +1,129 @@
+import { foldLog } from '../journal/log.ts';
+import { parseDigest } from '../oci/digest.ts';
+import { RegistryError } from '../oci/errors.ts';
+import { parseManifest } from '../oci/manifest.ts';
+import type { Digest, RepositoryName } from '../oci/names.ts';
+import type { StoreReader } from '../storage/driver.ts';
+import { ForeignUnreadable } from '../storage/foreign.ts';
+import { broken, type LayerEntry, unsupported } from './layers.ts';
+import { problemOf, readManifest } from './manifests.ts';
+import type { Import } from './ports.ts';
+import type { Problem } from './report.ts';
+import { dangling, differs, readTags, type TagEntry } from './tags.ts';
+import { blobKey, readLink } from './tree.ts';
+import type { Taker } from './walk.ts';
+
+export interface DryRunPorts extends Pick<Import, 'source' | 'root' | 'tally' | 'signal' | 'breathe' | 'moveTags'> {
+  /** Our store; undefined: there is none yet. */
+  readonly reader: StoreReader | undefined;
+}
+
+/**
+ * Finds what an import would do and what it would stumble over, writing nothing. Manifests are read; of blobs it is seen whether
+ * they are there. Memory grows with the largest repository.
+ */
+export class DryRun implements Taker {
+  readonly #ports: DryRunPorts;
+  readonly #seen = new Set<Digest>();
+  #repo: RepositoryName | undefined;
+  #blobs = new Set<Digest>();
+  #manifests = new Set<Digest>();
+  #tags: ReadonlyMap<string, Digest> = new Map();
+
+  constructor(ports: DryRunPorts) {
+    this.#ports = ports;
+  }
+
+  async layers(repo: RepositoryName, entries: readonly LayerEntry[]): Promise<void> {
+    await this.#begin(repo);
+    for (const entry of entries) await this.#told(() => this.#layer(repo, entry));
+  }
+
+  async #layer(repo: RepositoryName, entry: LayerEntry): Promise<Problem | undefined> {
+    const { source, root, tally } = this.#ports;
+    const digest = parseDigest(entry.digest);
+    if (digest === undefined) return unsupported(repo, entry.digest);
+    const target = await readLink(source, entry.key);
+    if (target === undefined) return broken(repo, digest);
+    const size = (await source.head(blobKey(root, target)))?.size;
+    if (this.#blobs.has(digest)) {
+      tally.blob('present', size ?? 0);
+      return undefined;
+    }
+    if (size === undefined) {
+      return { problem: 'blob-missing', repo, digest, message: 'the tree links it but has no bytes of it' };
+    }
+    this.#blobs.add(digest);
+    tally.blob(this.#seen.has(digest) ? 'shared' : source.gives ? 'copied' : 'sent', size);
+    this.#seen.add(digest);
+    return undefined;
+  }
+
+  async manifests(repo: RepositoryName, entries: readonly LayerEntry[]): Promise<void> {
+    await this.#begin(repo);
+    for (const entry of entries) await this.#told(() => this.#manifest(repo, entry));
+  }
+
+  async #manifest(repo: RepositoryName, entry: LayerEntry): Promise<Problem | undefined> {
+    const { tally } = this.#ports;
+    const digest = parseDigest(entry.digest);
+    if (digest === undefined) return unsupported(repo, entry.digest);
+    if (this.#manifests.has(digest)) {
+      tally.manifests.present++;
+      return undefined;
+    }
+    const bytes = await readManifest(repo, digest, entry, this.#ports);
+    if (!(bytes instanceof Uint8Array)) return bytes;
+    try {
+      const missing = parseManifest(bytes, undefined).requiredBlobs.filter((each) => !this.#blobs.has(each));
+      if (missing.length > 0) {
+        const error = new RegistryError('manifest-references-unknown', '', { digests: missing });
+        return problemOf(error, repo, digest, bytes);
+      }
+    } catch (error) {
+      const problem = error instanceof RegistryError ? problemOf(error, repo, digest, bytes) : undefined;
+      if (problem === undefined) throw error;
+      return problem;
+    }
+    tally.manifests.put++;
+    this.#manifests.add(digest);
+    return undefined;
+  }
+
+  async tags(repo: RepositoryName, entries: readonly TagEntry[]): Promise<void> {
+    await this.#begin(repo);
+    const { tally, moveTags } = this.#ports;
+    for (const { tag, digest } of await readTags(repo, entries, this.#ports)) {
+      const prev = this.#tags.get(tag);
+      if (prev === digest) tally.tags.present++;
+      else if (!this.#manifests.has(digest)) tally.problem(dangling(repo, { tag, digest }));
+      else if (prev !== undefined && !moveTags) tally.problem(differs(repo, { tag, digest }, prev));
+      else tally.tags.set++;
+    }
+    for (const _ of entries) tally.done();
+  }
+
+  async #told(look: () => Promise<Problem | undefined>): Promise<void> {
+    const { tally, signal, breathe } = this.#ports;
+    signal.throwIfAborted();
+    await breathe();
+    try {
+      const problem = await look();
+      if (problem !== undefined) tally.problem(problem);
+    } catch (error) {
+      if (!(error instanceof ForeignUnreadable)) throw error;
+      tally.problem({ problem: 'unreadable', repo: this.#repo ?? '', message: error.message });
+    }
+    tally.done();
+  }
+
+  async #begin(repo: RepositoryName): Promise<void> {
+    if (this.#repo === repo) return;
+    this.#repo = repo;
+    const { reader } = this.#ports;
+    const state = reader === undefined ? undefined : (await foldLog(reader, repo)).state;
+    this.#blobs = new Set(state?.blobs.keys());
+    this.#manifests = new Set(state?.manifests.keys());
+    this.#tags = new Map(state?.tags);
+  }
+}

@@ -1,0 +1,97 @@
+import { RegistryError } from '../oci/errors.ts';
+import { ContentCache } from '../registry/content-cache.ts';
+import { Manifests } from '../registry/manifests.ts';
+import { NO_POLICY } from '../registry/policy.ts';
+import type { Key, StoreReader } from '../storage/driver.ts';
+import type { ForeignStore } from '../storage/foreign.ts';
+import { DryRun } from './dry-run.ts';
+import { importLayers } from './layers.ts';
+import { importManifests } from './manifests.ts';
+import type { Import, ImportPorts } from './ports.ts';
+import type { ImportReport, ImportRequest } from './report.ts';
+import { importTags } from './tags.ts';
+import { type Listeners, Tally } from './tally.ts';
+import { entriesOf, rootOf } from './tree.ts';
+import { type Taker, walkTree } from './walk.ts';
+
+/** Nobody reads here what was put a moment ago. */
+const NO_CACHE_BYTES = 1;
+
+export interface ImportWish extends Pick<ImportRequest, 'trust' | 'moveTags' | 'counted'> {
+  readonly source: ForeignStore;
+  readonly listeners: Listeners;
+  readonly signal: AbortSignal;
+}
+
+/**
+ * Takes over a registry that distribution wrote. It may be ended anywhere and begun again: what is there already is passed over.
+ * @throws RegistryError `request-invalid` when there is none in the source
+ */
+export async function importTree(wish: ImportWish, ports: ImportPorts): Promise<ImportReport> {
+  const dropped: (() => Promise<void>)[] = [];
+  const manifests = new Manifests({
+    ...ports,
+    cache: new ContentCache(NO_CACHE_BYTES),
+    deletes: false,
+    // It sets no tags; an operator's own command is not bound by what binds clients.
+    policy: NO_POLICY,
+    later: (_, work) => void dropped.push(work),
+  });
+  const report = await walk(wish, ports.now, (root, tally) => {
+    const { source, signal, trust, moveTags } = wish;
+    const run: Import = { ...ports, source, signal, trust, moveTags, root, tally };
+    return {
+      layers: (repo, entries) => importLayers(repo, entries, run),
+      manifests: (repo, entries) => importManifests(repo, entries, manifests, run),
+      tags: (repo, entries) => importTags(repo, entries, run),
+    };
+  });
+  for (const work of dropped) await work();
+  return report;
+}
+
+export interface DryRunWish extends ImportWish, Pick<ImportPorts, 'now'> {
+  /** Our store; undefined: there is none yet. */
+  readonly reader: StoreReader | undefined;
+}
+
+/** What `importTree` would do. @throws RegistryError as that does */
+export function showImport(wish: DryRunWish): Promise<ImportReport> {
+  const { source, signal, moveTags, reader, now } = wish;
+  const breathe = async (): Promise<void> => {};
+  return walk(wish, now, (root, tally) => new DryRun({ source, root, tally, signal, moveTags, reader, breathe }));
+}
+
+async function walk(
+  { source, counted, listeners, signal }: ImportWish,
+  now: () => number,
+  takerOf: (root: Key, tally: Tally) => Taker,
+): Promise<ImportReport> {
+  const root = await rootOf(source);
+  if (root === undefined) {
+    throw new RegistryError(
+      'request-invalid',
+      `there is no registry in ${source.place}: name the folder or prefix that holds docker/registry/v2`,
+    );
+  }
+  const tally = new Tally(listeners, now);
+  const ended = new AbortController();
+  const counting = counted ? count(source, root, tally, AbortSignal.any([signal, ended.signal])) : undefined;
+  // What the count fails for, the walk fails for too, and says it.
+  const over = Promise.allSettled([counting]);
+  try {
+    await walkTree(takerOf(root, tally), { source, root, tally, signal });
+  } finally {
+    ended.abort();
+    await over;
+  }
+  return tally.report();
+}
+
+/** Ahead of the walk, so that somebody who looks on learns how long it will take. */
+async function count(source: ForeignStore, root: Key, tally: Tally, signal: AbortSignal): Promise<void> {
+  for await (const _ of entriesOf(source, root)) {
+    if (signal.aborted) return;
+    tally.counted();
+  }
+}

@@ -1,0 +1,152 @@
+import { forEachTogether } from '../collection/together.ts';
+import { accept, type Decision } from '../journal/command.ts';
+import type { JournalEvent } from '../journal/events.ts';
+import { parseDigest } from '../oci/digest.ts';
+import type { Digest, Incarnation, RepositoryName } from '../oci/names.ts';
+import { mayLink } from '../registry/condemned.ts';
+import { readHint, writeHint } from '../registry/hints.ts';
+import { hasBytes, ignoreFull, sharedBytes } from '../registry/linking.ts';
+import { ForeignUnreadable } from '../storage/foreign.ts';
+import { dataKey } from '../storage/paths.ts';
+import { placeBytes } from './bytes.ts';
+import type { Import } from './ports.ts';
+import type { Problem, Way } from './report.ts';
+import { blobKey, readLink, type TreeEntry } from './tree.ts';
+
+export type LayerEntry = Extract<TreeEntry, { kind: 'layer' | 'manifest' }>;
+
+/** Bytes of so many blobs are looked at, read or copied beside each other. */
+const TOGETHER = 16;
+
+/** Bytes of our store that are to be a blob of the repository. */
+interface Ready {
+  readonly digest: Digest;
+  readonly size: number;
+  readonly inc: Incarnation;
+  readonly way: Way;
+  /** The repository that linked them first. */
+  readonly from?: RepositoryName;
+  /** What the repository links now, and whose bytes are lost. */
+  readonly damaged?: Incarnation;
+}
+
+/** Links blobs of one repository, all that are left with one batch of events. */
+export async function importLayers(repo: RepositoryName, entries: readonly LayerEntry[], run: Import): Promise<void> {
+  const ready: Ready[] = [];
+  await forEachTogether(each(entries), TOGETHER, async (entry) => {
+    run.signal.throwIfAborted();
+    await run.breathe();
+    const found = await prepare(repo, entry, run);
+    if (found !== undefined && 'problem' in found) run.tally.problem(found);
+    else if (found !== undefined) ready.push(found);
+    run.tally.done();
+  });
+  if (ready.length === 0) return;
+  const { linked, refused } = await link(repo, ready, run);
+  await forEachTogether(each(ready), TOGETHER, async (blob) => {
+    const { digest, size, inc, way } = blob;
+    if (linked.has(inc)) {
+      run.tally.blob(way, size);
+      if (way !== 'shared') await writeHint(run.driver, digest, { inc, size, repo }).catch(ignoreFull);
+      return;
+    }
+    if (refused.has(inc)) {
+      const message = 'its bytes were taken by a collection meanwhile: import again';
+      run.tally.problem({ problem: 'lost', repo, digest, message });
+    } else {
+      // A client pushed it meanwhile.
+      run.tally.blob('present', size);
+    }
+    if (way !== 'shared') await run.driver.delete([dataKey(inc)]);
+  });
+}
+
+/** @returns undefined when the repository has it already */
+async function prepare(repo: RepositoryName, entry: LayerEntry, run: Import): Promise<Ready | Problem | undefined> {
+  const { driver, projection, source, root, tally } = run;
+  const digest = parseDigest(entry.digest);
+  if (digest === undefined) return unsupported(repo, entry.digest);
+  const answer = await projection.blob(repo, digest);
+  const existing = answer.kind === 'known' ? answer.value : undefined;
+  const hint = await readHint(driver, digest);
+  if (existing !== undefined && (await hasBytes(existing.inc, existing.size, run))) {
+    tally.blob('present', existing.size);
+    // An import that was killed may not have come to it; without it the next repository would get bytes of its own.
+    const { inc, size } = existing;
+    if (hint === undefined) await writeHint(driver, digest, { inc, size, repo }).catch(ignoreFull);
+    return undefined;
+  }
+  const damaged = existing === undefined ? {} : { damaged: existing.inc };
+  try {
+    const target = await readLink(source, entry.key);
+    if (target === undefined) return broken(repo, entry.digest);
+    const key = blobKey(root, target);
+    const size = (await source.head(key))?.size;
+    if (size === undefined) {
+      return { problem: 'blob-missing', repo, digest, message: 'the tree links it but has no bytes of it' };
+    }
+    const shared = hint === undefined ? undefined : await sharedBytes({ digest, size }, hint, run);
+    if (shared !== undefined && shared.inc !== existing?.inc) {
+      const from = shared.repo === repo ? {} : { from: shared.repo };
+      return { digest, size, inc: shared.inc, way: 'shared', ...from, ...damaged };
+    }
+    // A link's second digest is nothing that anybody has verified.
+    const trusted = run.trust && target === digest;
+    const placed = await placeBytes({ repo, digest, key, size, trusted }, run);
+    if (placed === undefined) return wrong(repo, digest);
+    return { digest, size, ...placed, ...damaged };
+  } catch (error) {
+    if (!(error instanceof ForeignUnreadable)) throw error;
+    return { problem: 'unreadable', repo, digest, message: error.message };
+  }
+}
+
+async function link(
+  repo: RepositoryName,
+  ready: readonly Ready[],
+  run: Import,
+): Promise<{ readonly linked: ReadonlySet<Incarnation>; readonly refused: ReadonlySet<Incarnation> }> {
+  type Outcome = Awaited<ReturnType<typeof link>>;
+  const digests = ready.map(({ digest }) => digest);
+  return await run.projection.submit<Outcome>(repo, {
+    needs: { blobs: digests },
+    decide: async (facts): Promise<Decision<Outcome>> => {
+      const times = { now: run.now(), grace: run.grace };
+      const allowed = await Promise.all(ready.map(({ inc, size }) => mayLink(run.driver, inc, size, times)));
+      const linked = new Set<Incarnation>();
+      const refused = new Set<Incarnation>();
+      const events: JournalEvent[] = [];
+      for (const [index, { digest, size, inc, from, damaged }] of ready.entries()) {
+        const present = facts.blob(digest);
+        if (present !== undefined && present.inc !== damaged) continue;
+        if (allowed[index] !== true) {
+          refused.add(inc);
+          continue;
+        }
+        linked.add(inc);
+        const origin = from === undefined ? {} : { from };
+        events.push({ type: 'blob.linked', digest, size, inc, ...origin, actor: IMPORTER });
+      }
+      return accept({ linked, refused }, ...events);
+    },
+  });
+}
+
+/** Who stands in the log for what was imported. */
+export const IMPORTER = 'import';
+
+export function unsupported(repo: string, digest: string): Problem {
+  return { problem: 'digest-unsupported', repo, digest, message: 'this is no sha256 or sha512 digest' };
+}
+
+export function broken(repo: string, digest: string): Problem {
+  return { problem: 'link-broken', repo, digest, message: 'its link holds no digest' };
+}
+
+export function wrong(repo: string, digest: string): Problem {
+  return { problem: 'digest-wrong', repo, digest, message: 'its bytes are not what the digest says' };
+}
+
+export async function* each<T>(items: readonly T[]): AsyncGenerator<T> {
+  yield* items;
+}

@@ -1,0 +1,145 @@
+import { statSync } from 'node:fs';
+import { resolve } from 'node:path';
+import { paceOf } from '../collection/pace.ts';
+import type { Config } from '../config.ts';
+import { ControlClient } from '../control/client.ts';
+import type { RunImport } from '../control/imports.ts';
+import { importTree, showImport } from '../importing/importing.ts';
+import type { ImportPorts } from '../importing/ports.ts';
+import type { ImportReport, ImportRequest } from '../importing/report.ts';
+import type { Listeners } from '../importing/tally.ts';
+import { RegistryError } from '../oci/errors.ts';
+import type { Projection } from '../projection/projection.ts';
+import type { StoreReader } from '../storage/driver.ts';
+import { ForeignFolder } from '../storage/filesystem/foreign-folder.ts';
+import type { ForeignStore } from '../storage/foreign.ts';
+import { StoreRefused } from '../storage/prepare.ts';
+import { ForeignBucket } from '../storage/s3/foreign-bucket.ts';
+import { readSettings } from '../storage/s3/open.ts';
+import { idFactory, sleep } from './basics.ts';
+import type { OpenedStore } from './store.ts';
+import { openAlone, openShared } from './writable.ts';
+
+/** How long an import may keep its thread beside requests. */
+const BESIDE_REQUESTS = { busy: 2, rest: 1 };
+
+const BUCKET = /^s3:\/\/(?<bucket>[^/]+)(?:\/(?<prefix>.*))?$/;
+
+export interface ImportWiring extends Pick<ImportPorts, 'newIncarnation'> {
+  readonly config: Config;
+  readonly opened: OpenedStore;
+  readonly projection: Projection;
+  /** Whether the process serves requests, too. */
+  readonly serves: boolean;
+}
+
+/** Imports into one store, one after another, and their end. */
+export interface Imports {
+  readonly run: RunImport;
+  readonly stop: () => Promise<void>;
+}
+
+export function wireImports({ config, opened, projection, newIncarnation, serves }: ImportWiring): Imports {
+  const { driver, store } = opened;
+  const stopping = new AbortController();
+  let running: Promise<unknown> | undefined;
+  const rest = (): Promise<void> => sleep(BESIDE_REQUESTS.rest);
+  const pace = paceOf({ now: () => performance.now(), rest, busy: BESIDE_REQUESTS.busy });
+  const ports: ImportPorts = {
+    ...{ driver, store, projection, newIncarnation, now: Date.now, grace: config.gcGrace },
+    breathe: serves ? pace : async () => {},
+  };
+  const begin = async (request: ImportRequest, listeners: Listeners, signal: AbortSignal): Promise<ImportReport> => {
+    const target = driver.kind === 'filesystem' ? opened.place : undefined;
+    const source = openSource(config, request.source, target);
+    try {
+      return await importTree({ ...request, source, listeners, signal }, ports);
+    } finally {
+      await source.close();
+    }
+  };
+  return {
+    run: async (request, listeners, signal) => {
+      if (running !== undefined)
+        throw new RegistryError('unavailable', 'another import is under way: wait for its end');
+      const one = begin(request, listeners, AbortSignal.any([signal, stopping.signal]));
+      running = one;
+      try {
+        return await one;
+      } finally {
+        running = undefined;
+      }
+    },
+    stop: async () => {
+      stopping.abort();
+      // Whoever asked for it is told how it ended.
+      await Promise.allSettled([running]);
+    },
+  };
+}
+
+/**
+ * @param target our data folder; undefined: our store is a bucket, or only looked at
+ * @throws RegistryError in one line
+ */
+function openSource(config: Config, source: string, target: string | undefined): ForeignStore {
+  const { bucket, prefix } = BUCKET.exec(source)?.groups ?? {};
+  if (bucket === undefined) {
+    const path = resolve(source);
+    if (statSync(path, { throwIfNoEntry: false })?.isDirectory() === true) return new ForeignFolder(path, target);
+    throw new RegistryError('request-invalid', `${path} is no folder: name the one that holds docker/registry/v2`);
+  }
+  try {
+    const settings = readSettings({ ...config, s3Bucket: bucket, s3Prefix: prefix });
+    const own = config.storageDriver === 's3' && config.s3Bucket !== undefined ? config.s3Bucket : undefined;
+    const copyTarget = own === undefined ? undefined : { bucket: own, prefix: config.s3Prefix };
+    return new ForeignBucket(settings, copyTarget, {
+      ...{ now: Date.now, sleep, random: Math.random, newId: idFactory() },
+      onRequest: () => {},
+    });
+  } catch (error) {
+    if (!(error instanceof StoreRefused)) throw error;
+    throw new RegistryError('request-invalid', error.message);
+  }
+}
+
+/** Whoever takes over a registry for the operator: the running server, or this process. */
+export interface Importer {
+  readonly run: (request: ImportRequest, listeners: Listeners) => Promise<ImportReport>;
+  readonly close: () => Promise<void>;
+}
+
+/** @throws StoreRefused, RedisRefused in one line */
+export async function openImporter(config: Config): Promise<Importer> {
+  const { redisUrl } = config;
+  const place = resolve(config.storagePath);
+  const isFolder = config.storageDriver === 'filesystem';
+  const server = redisUrl === undefined && isFolder ? await ControlClient.connect(place) : undefined;
+  if (server !== undefined) {
+    return { run: (request, listeners) => server.importTree(request, listeners), close: async () => {} };
+  }
+  const writable = redisUrl === undefined ? await openAlone(config) : await openShared(config, redisUrl);
+  const { opened, projection, newId, close } = writable;
+  const imports = wireImports({ config, opened, projection, newIncarnation: newId, serves: false });
+  return { run: (request, listeners) => imports.run(request, listeners, new AbortController().signal), close };
+}
+
+/**
+ * What an import would do.
+ * @param reader of our store; undefined: there is none yet
+ */
+export async function lookAtImport(
+  config: Config,
+  reader: StoreReader | undefined,
+  request: ImportRequest,
+  listeners: Listeners,
+): Promise<ImportReport> {
+  const isFolder = reader !== undefined && config.storageDriver === 'filesystem';
+  const source = openSource(config, request.source, isFolder ? resolve(config.storagePath) : undefined);
+  try {
+    const { signal } = new AbortController();
+    return await showImport({ ...request, source, listeners, signal, reader, now: Date.now });
+  } finally {
+    await source.close();
+  }
+}

@@ -1,0 +1,58 @@
+import type { Config } from '../config.ts';
+import { OPERATOR } from '../control/protocol.ts';
+import type { Incarnation } from '../oci/names.ts';
+import { MemoryProjection } from '../projection/memory.ts';
+import type { Projection } from '../projection/projection.ts';
+import type { RedisAddress } from '../projection/redis/address.ts';
+import { noCrash } from '../storage/crash-points.ts';
+import { openLogs } from '../telemetry/log.ts';
+import { Telemetry } from '../telemetry/metrics.ts';
+import { idFactory, sleep } from './basics.ts';
+import { openRedis, openSharedProjection } from './cluster.ts';
+import { type OpenedStore, openStore, type StorePorts } from './store.ts';
+
+/** A store that an operator's command changes by itself. */
+export interface WritableStore {
+  readonly base: StorePorts;
+  readonly opened: OpenedStore;
+  readonly projection: Projection;
+  readonly newId: () => Incarnation;
+  readonly close: () => Promise<void>;
+}
+
+/** Where nobody serves it, or where nobody can lock it. @throws StoreRefused in one line */
+export async function openAlone(config: Config): Promise<WritableStore> {
+  const base = silent();
+  const opened = await openStore(config, false, base);
+  const projection = new MemoryProjection({
+    ...base,
+    ...{ driver: opened.driver, sleep, now: Date.now, node: OPERATOR, budget: config.viewMemory },
+    probe: !opened.isLocked,
+    onAppend: () => {},
+    onGrowth: () => {},
+  });
+  return { base, opened, projection, newId: base.newId, close: () => opened.close() };
+}
+
+/** As a node of the cluster that serves nobody. @throws StoreRefused, RedisRefused in one line */
+export async function openShared(config: Config, address: RedisAddress): Promise<WritableStore> {
+  const base = silent();
+  const opened = await openStore(config, true, base);
+  const redis = await openRedis(config, address, base.logs, base.telemetry);
+  const shared = { ...base, config, opened, redis, node: OPERATOR };
+  const { projection } = openSharedProjection({ ...shared, onAppend: () => {} });
+  const close = async (): Promise<void> => {
+    await redis.close();
+    await opened.close();
+  };
+  return { base, opened, projection, newId: base.newId, close };
+}
+
+function silent(): StorePorts {
+  return {
+    newId: idFactory(),
+    reach: noCrash,
+    logs: openLogs({ level: 'silent', format: 'json' }),
+    telemetry: new Telemetry(),
+  };
+}

@@ -1,0 +1,127 @@
+// Trees that distribution v3 wrote into a bucket, and trees that go into one: copied by the store where it can be.
+import { afterAll, beforeAll, expect, setDefaultTimeout, test } from 'bun:test';
+import { randomBytes } from 'node:crypto';
+import { join } from 'node:path';
+import { PutObjectCommand } from '@aws-sdk/client-s3';
+import type { ImportReport } from '../../src/importing/report.ts';
+import { digestOf } from '../../src/oci/digest.ts';
+import { ForeignBucket } from '../../src/storage/s3/foreign-bucket.ts';
+import { openS3Store, readSettings } from '../../src/storage/s3/open.ts';
+import { linesOf, marinaCommand } from '../cli/marina.ts';
+import { type Cluster, startCluster, stopClusters } from '../support/cluster.ts';
+import { attempt, TOOLS_WITHIN_MS } from '../support/command.ts';
+import { inBucket, inFolder, startDistribution, stopDistributions } from '../support/distribution.ts';
+import { configurationOf, plainClient, realPorts } from '../support/minio.ts';
+import { cleanUp, startServer, temporaryFolder } from '../support/server.ts';
+import { checkEverything, type Pushed, pushEverything } from './tree.ts';
+
+/** More than a small object, and less than a part. */
+const BIG_LAYER = 1_500_000;
+const OLD = 'old';
+const SOURCE = `s3://${OLD}/some/where`;
+
+let cluster: Cluster;
+let pushed: Pushed;
+
+beforeAll(async () => {
+  cluster = await startCluster({ nodes: 1, workers: 0, balancer: false });
+  await cluster.objects.makeBucket(OLD);
+  const distribution = await startDistribution(inBucket(cluster.objects, OLD, 'some/where'));
+  pushed = await pushEverything(distribution.url, BIG_LAYER);
+  await distribution.stop();
+}, TOOLS_WITHIN_MS);
+setDefaultTimeout(90_000);
+afterAll(async () => {
+  await stopDistributions();
+  await cleanUp();
+  await stopClusters();
+});
+
+async function run(env: Readonly<Record<string, string>>, ...args: readonly string[]) {
+  const { code, stdout, stderr } = await attempt([...marinaCommand, ...args, '--json'], { env });
+  const lines = linesOf(new TextDecoder().decode(stdout));
+  const summary: ImportReport = JSON.parse(lines.at(-1) ?? '{}');
+  return { code, stderr, told: lines.length - 1, summary };
+}
+
+/** Where a bucket of its own is the whole store. */
+async function bucketStore(bucket: string): Promise<Record<string, string>> {
+  await cluster.objects.makeBucket(bucket);
+  const { REDIS_URL: _, TRUST_PROXY: __, ...env } = cluster.env;
+  return { ...env, S3_BUCKET: bucket };
+}
+
+test('in a cluster: beside its nodes, which see it at once, and again', async () => {
+  const { code, stderr, summary } = await run({ ...cluster.env }, 'import', SOURCE);
+  expect([code, stderr]).toEqual([0, '']);
+  expect(summary).toMatchObject({
+    ...{ repositories: 3, tags: { set: 7 }, manifests: { put: 8 }, problems: 0 },
+    blobs: { linked: { count: 0 }, copied: { bytes: pushed.blobBytes }, sent: { count: 0 } },
+  });
+  await checkEverything(cluster.url, pushed);
+  const again = await run({ ...cluster.env }, 'import', SOURCE);
+  expect(again).toMatchObject({
+    ...{ code: 0, summary: { tags: { set: 0, present: 7 }, manifests: { put: 0, present: 8 } } },
+  });
+  expect((await run({ ...cluster.env }, 'fsck', '--scrub')).summary).toMatchObject({
+    faults: 0,
+    orphans: { count: 0 },
+  });
+});
+
+test('a bucket that is the whole store: copied there, also without looking at the bytes', async () => {
+  const env = await bucketStore('whole');
+  expect(await run(env, 'import', '--dry-run', SOURCE)).toMatchObject({ code: 0, summary: { manifests: { put: 8 } } });
+  const { code, summary } = await run(env, 'import', '--trust', `${SOURCE}/docker/registry/v2/`);
+  expect([code, summary.blobs.copied.bytes]).toEqual([0, pushed.blobBytes]);
+  expect((await run(env, 'fsck', '--scrub')).summary).toMatchObject({ faults: 0 });
+  const server = await startServer(env);
+  await checkEverything(server.url, pushed);
+});
+
+test('from a bucket into a folder, and from a folder into a bucket, bytes are read and written', async () => {
+  const { STORAGE_DRIVER: _, ...access } = await bucketStore('from-folder');
+  const dataPath = join(temporaryFolder('from-bucket'), 'data');
+  const toFolder = { ...access, STORAGE_PATH: dataPath };
+  const down = await run(toFolder, 'import', SOURCE);
+  expect([down.code, down.summary.blobs.sent.bytes]).toEqual([0, pushed.blobBytes]);
+  expect((await run(toFolder, 'fsck', '--scrub')).summary).toMatchObject({ faults: 0, orphans: { count: 0 } });
+  const server = await startServer(toFolder);
+  await checkEverything(server.url, pushed);
+
+  const tree = temporaryFolder('tree');
+  const distribution = await startDistribution(inFolder(tree));
+  const other = await pushEverything(distribution.url, BIG_LAYER);
+  await distribution.stop();
+  const toBucket = { ...access, STORAGE_DRIVER: 's3' };
+  const up = await run(toBucket, 'import', tree);
+  expect([up.code, up.summary.blobs.sent.bytes]).toEqual([0, other.blobBytes]);
+  await checkEverything((await startServer(toBucket)).url, other);
+});
+
+test('what one request cannot copy is copied in parts', async () => {
+  const { endpoint, makeBucket } = cluster.objects;
+  await makeBucket('parts');
+  const configuration = configurationOf(endpoint, 'parts');
+  const key = 'docker/a+b c/data';
+  const bytes = new Uint8Array(randomBytes(11 * 1024 ** 2 + 17));
+  const client = plainClient(endpoint);
+  await client.send(new PutObjectCommand({ Bucket: OLD, Key: key, Body: bytes }));
+  client.destroy();
+  const { driver, close } = await openS3Store(configuration, realPorts());
+  const settings = readSettings({ ...configuration, s3Bucket: OLD, s3Prefix: undefined });
+  const target = { bucket: 'parts', prefix: configuration.s3Prefix };
+  const source = new ForeignBucket(settings, target, realPorts(), 5 * 1024 ** 2);
+  try {
+    expect(await source.give(key, 'data/xx/copy', bytes.length)).toBe('copied');
+    const copy = await driver.read('data/xx/copy');
+    expect(Buffer.compare(copy ?? new Uint8Array(), bytes)).toBe(0);
+    const { signal } = new AbortController();
+    expect(await source.digest(key, 'sha512', () => undefined, signal)).toBe(digestOf('sha512', bytes));
+    expect(await source.digest('docker/never', 'sha256', () => undefined, signal)).toBeUndefined();
+    await expect(source.give('docker/never', 'data/xx/never', bytes.length)).rejects.toThrow();
+  } finally {
+    await source.close();
+    await close();
+  }
+});
