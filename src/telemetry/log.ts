@@ -37,7 +37,16 @@ function prettyLogs(level: string): Logs {
     singleLine: true,
   });
   const logger = pino({ level }, stream);
-  return { logger, access: ({ asked, ...entry }) => logger.info({ ...asked, ...entry }, 'request'), flush: () => {} };
+  const access = ({ asked: { method, path, ...asked }, status, milliseconds, ...entry }: AccessEntry): void => {
+    // What a client sent must not reach the terminal as it is.
+    const shown = JSON.stringify(path).slice(1, -1);
+    logger.info({ ...asked, ...entry }, `${method} ${shown} ${status} in ${inThousandths(milliseconds)} ms`);
+  };
+  return { logger, access, flush: () => {} };
+}
+
+function inThousandths(milliseconds: number): number {
+  return Math.round(milliseconds * 1000) / 1000;
 }
 
 function jsonLogs(level: string): Logs {
@@ -54,5 +63,5 @@ function jsonLogs(level: string): Logs {
 function lineOf(entry: AccessEntry): string {
   // A digest was parsed: it has no character that JSON would escape.
   const digest = entry.digest === undefined ? '' : `,"digest":"${entry.digest}"`;
-  return `{"level":30,"time":${Date.now()},"requestId":"${entry.requestId}",${entry.asked.json}${digest},"status":${entry.status},"bytesIn":${entry.bytesIn},"bytesOut":${entry.bytesOut},"milliseconds":${Math.round(entry.milliseconds * 1000) / 1000},"msg":"request"}\n`;
+  return `{"level":30,"time":${Date.now()},"requestId":"${entry.requestId}",${entry.asked.json}${digest},"status":${entry.status},"bytesIn":${entry.bytesIn},"bytesOut":${entry.bytesOut},"milliseconds":${inThousandths(entry.milliseconds)},"msg":"request"}\n`;
 }

@@ -127,13 +127,17 @@ describe('metrics', () => {
     ]);
   });
 
-  test('of failures are counted by what failed', async () => {
+  test('of failures are counted by what failed, from 0 on', async () => {
     const telemetry = new Telemetry();
     for (const operation of ['storage-full', 'storage-full', 'unexpected']) telemetry.storageFailed(operation);
     const { samples } = parse(await telemetry.render());
     const failures = samples.filter(({ name }) => name === 'marina_storage_errors_total');
     expect(failures.map(({ labels, value }) => [labels.operation, value])).toEqual([
+      ['unavailable', 0],
       ['storage-full', 2],
+      ['log-broken', 0],
+      ['content-damaged', 0],
+      ['unanswered', 0],
       ['unexpected', 1],
     ]);
   });

@@ -13,6 +13,12 @@ export interface Observed {
   readonly cacheBytes: () => number;
 }
 
+/**
+ * Why a request may fail through no fault of its client. All of them are shown from the start, as 0: an alert on the increase of
+ * a series would miss the failure that it begins with.
+ */
+const FAILURES = ['unavailable', 'storage-full', 'log-broken', 'content-damaged', 'unanswered', 'unexpected'] as const;
+
 /** Everything under /metrics. */
 export class Telemetry {
   readonly requests: RequestMetrics;
@@ -41,6 +47,7 @@ export class Telemetry {
       labelNames: ['operation'],
       registers,
     });
+    for (const operation of FAILURES) this.#storageErrors.inc({ operation }, 0);
   }
 
   /** Gauges are read when they are scraped, from parts that exist only once everything is wired. */
