@@ -1,9 +1,47 @@
-// Part of `npm run check`: docs/configuration.md is printed, never written by hand.
-import { readFileSync } from 'node:fs';
+// Part of `npm run check`: docs/configuration.md is printed, never written by hand; links between pages lead somewhere; each
+// decision has a number of its own.
+import { existsSync, readdirSync, readFileSync } from 'node:fs';
 import { configurationPage } from './configuration-page.ts';
 
-const page = new URL('../docs/configuration.md', import.meta.url);
-if (readFileSync(page, 'utf8') !== configurationPage()) {
-  console.error('docs/configuration.md is not what src/config.ts says: run `npm run docs`');
-  process.exit(1);
+const root = new URL('../', import.meta.url);
+const pages = new Map(
+  ['README.md', 'CHANGELOG.md', ...below('docs')].map((name) => [name, readFileSync(new URL(name, root), 'utf8')]),
+);
+const faults = [...brokenLinks(), ...sharedNumbers()];
+if (pages.get('docs/configuration.md') !== configurationPage())
+  faults.push('docs/configuration.md is not what src/config.ts says: run `npm run docs`');
+for (const fault of faults) console.error(fault);
+if (faults.length > 0) process.exit(1);
+
+function below(folder: string): string[] {
+  const names = readdirSync(new URL(folder, root), { recursive: true, encoding: 'utf8' });
+  return names.filter((name) => name.endsWith('.md')).map((name) => `${folder}/${name}`);
+}
+
+function* brokenLinks(): Iterable<string> {
+  for (const [page, text] of pages) {
+    for (const [, target = ''] of text.matchAll(/\]\(([^)\s:]+)\)/g)) {
+      const link = new URL(target, new URL(page, root));
+      const name = link.pathname.slice(root.pathname.length);
+      const linked = pages.get(name);
+      const isThere =
+        linked === undefined
+          ? existsSync(new URL(name, root))
+          : link.hash === '' || headingsOf(linked).has(link.hash.slice(1));
+      if (!isThere) yield `${page}: the link ${target} leads nowhere`;
+    }
+  }
+}
+
+/** As they are named in an address. */
+function headingsOf(text: string): Set<string> {
+  const headings = [...text.matchAll(/^#+ (.*)$/gm)].map(([, heading = '']) => heading.toLowerCase());
+  return new Set(headings.map((heading) => heading.replace(/[^\w\- ]/g, '').replaceAll(' ', '-')));
+}
+
+function* sharedNumbers(): Iterable<string> {
+  const names = [...pages.keys()].filter((name) => name.startsWith('docs/decisions/'));
+  const byNumber = Map.groupBy(names, (name) => name.slice(0, 'docs/decisions/0000'.length));
+  for (const same of byNumber.values())
+    if (same.length > 1) yield `one number for several decisions: ${same.join(', ')}`;
 }
