@@ -1,0 +1,248 @@
+import type { Random } from '../support/drill/random.ts';
+import { type Content, content, digestOf, type Image, image, mediaTypes } from '../support/oci.ts';
+
+/** What all owners have in common. */
+export interface Registry {
+  /** Where clients send their requests. */
+  readonly url: string;
+  readonly repositories: readonly string[];
+  /** Layers that everybody's images are made of: they come and go in every repository, all the time. */
+  readonly layers: readonly Content[];
+  /** Milliseconds: so long what a client was told of a blob holds while it goes on to push its manifest. */
+  readonly holds: number;
+  readonly tally: Tally;
+}
+
+/** What was done, and what must never be seen. */
+export class Tally {
+  pushes = 0;
+  pushesAgain = 0;
+  deletes = 0;
+  pulls = 0;
+  mounts = 0;
+  known = 0;
+  uploads = 0;
+  unanswered = 0;
+  faults = 0;
+  readonly violations: string[] = [];
+}
+
+interface Owned {
+  readonly repository: string;
+  readonly tag: string;
+  readonly image: Image;
+  /** `absent`: its deletion was acknowledged. Whoever owns it waits until one of the two is sure. */
+  state: 'present' | 'absent';
+}
+
+interface Reply {
+  readonly status: number;
+  readonly headers: Headers;
+  readonly bytes: Uint8Array;
+}
+
+/** So many images of an owner are present at most; of so many it knows. */
+const MOST_PRESENT = 6;
+const MOST_KNOWN = 14;
+const HANGS_AFTER_MS = 60_000;
+const PAUSE_MS = 60;
+/** A push that is refused or not answered is begun again until then. */
+const GIVES_UP_AFTER_MS = 60_000;
+
+/**
+ * Pushes, deletes, pushes again and pulls images that nobody else touches, made of layers that everybody uses. So it is always
+ * known whether an image has to be there, though its blobs are linked, unlinked, mounted and collected by all the others.
+ */
+export class Owner {
+  readonly #registry: Registry;
+  readonly #random: Random;
+  readonly #name: string;
+  readonly #owned: Owned[] = [];
+  #made = 0;
+
+  constructor(registry: Registry, random: Random, name: string) {
+    this.#registry = registry;
+    this.#random = random;
+    this.#name = name;
+  }
+
+  async work(stop: AbortSignal): Promise<void> {
+    while (!stop.aborted) {
+      await this.#step();
+      await Bun.sleep(this.#random.between(0, PAUSE_MS));
+    }
+  }
+
+  /** Everything that was acknowledged is there, byte for byte, and nothing else. */
+  async check(when: string): Promise<void> {
+    for (const owned of this.#owned) await this.#pull(owned, when);
+  }
+
+  async #step(): Promise<void> {
+    const present = this.#owned.filter(({ state }) => state === 'present');
+    const absent = this.#owned.filter(({ state }) => state === 'absent');
+    const drawn = this.#random.between(1, 100);
+    const one = this.#random.pick(present);
+    if (one !== undefined && drawn <= 25) await this.#pull(one, 'under way');
+    else if (one !== undefined && (drawn <= 45 || present.length >= MOST_PRESENT)) await this.#delete(one);
+    else if (absent.length > 0 && (drawn <= 70 || this.#owned.length >= MOST_KNOWN)) await this.#pushAgain(absent);
+    else await this.#pushNew();
+  }
+
+  async #pushNew(): Promise<void> {
+    const { repositories, layers } = this.#registry;
+    const shared = this.#random.shuffled(layers).slice(0, this.#random.between(1, 3));
+    const own = content(this.#random.bytes(this.#random.between(2_000, 30_000)), mediaTypes.layer);
+    const config = content(this.#random.bytes(200), mediaTypes.config);
+    const owned: Owned = {
+      repository: this.#random.pick(repositories) ?? '',
+      tag: `${this.#name}-${this.#made++}`,
+      image: image({ config, layers: [...shared, own] }),
+      state: 'absent',
+    };
+    this.#registry.tally.pushes++;
+    this.#owned.push(owned);
+    await this.#push(owned);
+  }
+
+  async #pushAgain(absent: readonly Owned[]): Promise<void> {
+    const owned = this.#random.pick(absent);
+    if (owned === undefined) return;
+    this.#registry.tally.pushesAgain++;
+    await this.#push(owned);
+  }
+
+  async #push(owned: Owned): Promise<void> {
+    const deadline = performance.now() + GIVES_UP_AFTER_MS;
+    while (performance.now() < deadline) {
+      const begin = performance.now();
+      if ((await this.#pushBlobs(owned)) && (await this.#putManifest(owned, begin))) {
+        owned.state = 'present';
+        return;
+      }
+      await Bun.sleep(PAUSE_MS);
+    }
+    this.#violate(`${owned.tag} could not be pushed within ${GIVES_UP_AFTER_MS} ms`);
+  }
+
+  async #pushBlobs({ repository, image: { blobs } }: Owned): Promise<boolean> {
+    for (const blob of blobs) if (!(await this.#pushBlob(repository, blob))) return false;
+    return true;
+  }
+
+  /** As clients do: they ask whether it is there, then try to mount it, then send it. */
+  async #pushBlob(repository: string, { bytes, descriptor: { digest } }: Content): Promise<boolean> {
+    const { tally, repositories } = this.#registry;
+    const uploads = `/v2/${repository}/blobs/uploads/`;
+    const head = await this.#send('HEAD', `/v2/${repository}/blobs/${digest}`);
+    if (head?.status === 200) tally.known++;
+    if (head?.status !== 404) return head?.status === 200;
+    let location: string | null = null;
+    const way = this.#random.between(1, 4);
+    if (way <= 2) {
+      const from = this.#random.chance(0.7) ? `&from=${this.#random.pick(repositories)}` : '';
+      const mount = await this.#send('POST', `${uploads}?mount=${digest}${from}`);
+      if (mount?.status === 201) tally.mounts++;
+      if (mount?.status !== 202) return mount?.status === 201;
+      location = mount.headers.get('location');
+    } else if (way === 3) {
+      const whole = await this.#send('POST', `${uploads}?digest=${digest}`, bytes);
+      if (whole?.status === 201) tally.uploads++;
+      return whole?.status === 201;
+    }
+    location ??= (await this.#send('POST', uploads))?.headers.get('location') ?? null;
+    if (location === null) return false;
+    const path = new URL(location, this.#registry.url);
+    const cut = this.#random.chance(0.5) ? this.#random.between(1, bytes.length - 1) : 0;
+    if (cut > 0 && (await this.#send('PATCH', path.pathname + path.search, bytes.subarray(0, cut)))?.status !== 202) {
+      return false;
+    }
+    path.searchParams.set('digest', digest);
+    const put = await this.#send('PUT', path.pathname + path.search, bytes.subarray(cut));
+    if (put?.status === 201) tally.uploads++;
+    return put?.status === 201;
+  }
+
+  /** @param begin when the first of its blobs was asked for */
+  async #putManifest({ repository, tag, image: pushed }: Owned, begin: number): Promise<boolean> {
+    const { mediaType } = pushed.descriptor;
+    const sent = performance.now();
+    const reply = await this.#send('PUT', `/v2/${repository}/manifests/${tag}`, pushed.bytes, mediaType);
+    if (reply === undefined || reply.status === 201) return reply !== undefined;
+    const text = new TextDecoder().decode(reply.bytes);
+    // Who takes longer than the blobs are kept for has to begin again, and can.
+    if (sent - begin < this.#registry.holds) this.#violate(`PUT ${tag}: ${reply.status} ${text.slice(0, 300)}`);
+    return false;
+  }
+
+  async #delete(owned: Owned): Promise<void> {
+    const { repository, image: pushed } = owned;
+    const deadline = performance.now() + GIVES_UP_AFTER_MS;
+    for (let tries = 1; performance.now() < deadline; tries++) {
+      const reply = await this.#send('DELETE', `/v2/${repository}/manifests/${pushed.descriptor.digest}`);
+      // An earlier try may have been carried out, though nobody heard of it.
+      if (reply?.status === 202 || (reply?.status === 404 && tries > 1)) {
+        owned.state = 'absent';
+        this.#registry.tally.deletes++;
+        return;
+      }
+      if (reply !== undefined) return this.#violate(`DELETE ${owned.tag}: ${reply.status}`);
+      await Bun.sleep(PAUSE_MS);
+    }
+    this.#violate(`${owned.tag} could not be deleted within ${GIVES_UP_AFTER_MS} ms`);
+  }
+
+  /** By tag, with all its blobs. */
+  async #pull({ repository, tag, image: pushed, state }: Owned, when: string): Promise<void> {
+    this.#registry.tally.pulls++;
+    const reply = await this.#get(`/v2/${repository}/manifests/${tag}`);
+    const expected = state === 'present' ? 200 : 404;
+    if (reply.status !== expected) return this.#violate(`${when}: GET ${tag}, ${state}: ${reply.status}`);
+    if (state === 'absent') return;
+    if (digestOf(reply.bytes) !== pushed.descriptor.digest) this.#violate(`${when}: ${tag} has other bytes`);
+    for (const { descriptor } of pushed.blobs) {
+      const blob = await this.#get(`/v2/${repository}/blobs/${descriptor.digest}`);
+      const isRight = blob.status === 200 && digestOf(blob.bytes) === descriptor.digest;
+      if (!isRight) {
+        this.#violate(`${when}: ${descriptor.digest} of ${tag}: ${blob.status}, ${blob.bytes.length} bytes`);
+      }
+    }
+  }
+
+  /** Until there is an answer. */
+  async #get(path: string): Promise<Reply> {
+    const deadline = performance.now() + GIVES_UP_AFTER_MS;
+    while (performance.now() < deadline) {
+      const reply = await this.#send('GET', path);
+      if (reply !== undefined) return reply;
+      await Bun.sleep(PAUSE_MS);
+    }
+    throw new Error(`GET ${path} was not answered within ${GIVES_UP_AFTER_MS} ms`);
+  }
+
+  /** @returns undefined when nobody knows whether it happened: no answer, or one that says so (5xx) */
+  async #send(method: string, path: string, body?: Uint8Array, mediaType?: string): Promise<Reply | undefined> {
+    const { tally, url } = this.#registry;
+    try {
+      const response = await fetch(url + path, {
+        // Over a kept connection that breaks Bun sends a request again by itself.
+        ...{ method, redirect: 'manual', keepalive: method === 'GET', signal: AbortSignal.timeout(HANGS_AFTER_MS) },
+        headers: body === undefined ? {} : { 'content-type': mediaType ?? 'application/octet-stream' },
+        ...(body === undefined ? {} : { body: new Uint8Array(body) }),
+      });
+      const bytes = await response.bytes();
+      const { status, headers } = response;
+      if (status < 500) return { status, headers, bytes };
+      if (status !== 502 && status !== 503) this.#violate(`${method} ${path}: ${status}`);
+    } catch (error) {
+      if (error instanceof Error && error.name === 'TimeoutError') this.#violate(`${method} ${path} hangs`);
+      // Every other way in which a connection ends without an answer is what the drill is about.
+    }
+    tally.unanswered++;
+    return undefined;
+  }
+
+  #violate(what: string): void {
+    this.#registry.tally.violations.push(`${this.#name}: ${what}`);
+  }
+}
