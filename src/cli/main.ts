@@ -10,7 +10,7 @@ import { NoStore } from '../storage/prepare.ts';
 import { lookAtImport, openImporter } from '../wiring/importing.ts';
 import { type Operator, openOperator } from '../wiring/operator.ts';
 import { EXIT, type ExitCode, reportFailure } from './failure.ts';
-import { type FsckOptions, fsck } from './fsck.ts';
+import { type FsckOptions, type FsckPorts, fsck } from './fsck.ts';
 import { collectGarbage, type GcOptions, removeRepository, showGarbage } from './gc.ts';
 import { showHistory } from './history.ts';
 import { type ImportOptions, importRegistry } from './import.ts';
@@ -69,8 +69,14 @@ marina
   )
   .argument('[repo...]', 'repositories to check; all of the store when none is named')
   .option('--scrub', 'read every blob and verify its digest')
+  .option('--repair', 'link other bytes of the same digest instead of damaged ones, where another repository has them')
   .option('--json', 'one JSON object a finding, and one for the summary')
-  .action((repos: string[], options: FsckOptions) => run((store, output) => fsck(repos, options, store, output)));
+  .action((repos: string[], options: FsckOptions) =>
+    run((store, output, config) => {
+      const writing: FsckPorts['writing'] = (work) => asOperator(config, store, ({ restore }) => work(restore));
+      return fsck(repos, options, { ...store, grace: config.gcGrace, writing }, output);
+    }),
+  );
 
 marina
   .command('jobs')

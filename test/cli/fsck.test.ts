@@ -105,7 +105,24 @@ test('objects that no log explains and hints that are wrong are counted, and are
   const { code, summary } = await fsck(copy);
   expect(code).toBe(0);
   expect(summary).toMatchObject({ orphans: { count: 1, bytes: 12 }, wrongHints: 1 });
-  expect((await marina(copy, 'fsck')).stdout).toContain('1 orphan of 12 B; 1 wrong hint');
+  const { stdout } = await marina(copy, 'fsck');
+  expect(stdout).toContain('1 orphan of 12 B; 1 wrong hint');
+  expect(stdout).toContain('collection frees orphans (gc --dry-run shows them)');
+});
+
+test('what was deleted counts as kept while its grace lasts, and as an orphan after it', async () => {
+  const { second } = store;
+  const deleted = second.bytes.length;
+  expect((await fsck(store.dataPath)).summary).toMatchObject({
+    kept: { count: 1, bytes: deleted },
+    orphans: { count: 0, bytes: 0 },
+  });
+  const env = { STORAGE_PATH: store.dataPath, GC_GRACE: '1ms' };
+  const said = await run([...marinaCommand, 'fsck'], { env });
+  expect(said).toContain(`1 orphan of ${deleted} B`);
+  expect((await marina(store.dataPath, 'fsck')).stdout).toContain(
+    `1 deleted object of ${deleted} B may still be restored`,
+  );
 });
 
 test('a terminal shows a progress bar and colours, and findings whole', async () => {

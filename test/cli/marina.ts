@@ -76,6 +76,7 @@ export interface Summary {
   readonly bytes: number;
   readonly verified: number;
   readonly orphans: { readonly count: number; readonly bytes: number } | null;
+  readonly kept: { readonly count: number; readonly bytes: number } | null;
   readonly wrongHints: number | null;
 }
 

@@ -8,6 +8,8 @@ export interface Check {
   readonly reader: StoreReader;
   /** Whether the bytes of blobs are read and their digests computed. */
   readonly scrub: boolean;
+  /** Milliseconds: bytes that were unlinked since may be linked again (GC_GRACE). */
+  readonly keptSince: number;
   readonly report: ReportFinding;
   readonly tally: Tally;
   readonly progress: Progress;
@@ -18,8 +20,8 @@ export interface Check {
 export class Seen {
   /** Incarnations that a log links. */
   readonly linked = new FingerprintSet();
-  /** Incarnations that a log keeps a tombstone of. */
-  readonly buried = new FingerprintSet();
+  /** Incarnations that a log unlinked so lately that collection leaves them. */
+  readonly kept = new FingerprintSet();
   /** Links of blobs, by linkText. */
   readonly links = new FingerprintSet();
   /** What was read and had its digest, by contentText. */

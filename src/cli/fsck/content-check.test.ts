@@ -26,6 +26,7 @@ async function findingsOf(later: readonly JournalEvent[][], driver: MemoryDriver
   const check: Check = {
     reader: driver,
     scrub: true,
+    keptSince: 0,
     tally,
     progress: new Progress(tally, undefined),
     seen: new Seen(),

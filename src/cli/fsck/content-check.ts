@@ -129,7 +129,7 @@ class ContentCheck {
       const place = { repo: this.#repo, digest };
       if (required.has(ref)) {
         const message = `the manifest needs the blob ${ref}, which the repository does not have`;
-        await this.#check.report({ severity: 'fault', problem: 'blob-missing', ...place, message });
+        await this.#check.report({ severity: 'fault', problem: 'blob-missing', ...place, blob: ref, message });
       } else {
         const message = `the manifest names ${ref}, which the repository does not have and need not have`;
         await this.#check.report({ severity: 'warning', problem: 'reference-absent', ...place, message });

@@ -38,6 +38,8 @@ interface Place {
   readonly slot?: number;
   readonly tag?: Tag;
   readonly digest?: Digest;
+  /** Of `blob-missing`: what the manifest there needs. */
+  readonly blob?: Digest;
   readonly inc?: Incarnation;
 }
 

@@ -16,10 +16,17 @@ import { problemOf } from './log-check.ts';
 
 /** What no log explains. None of it does harm: garbage collection frees orphans, and hints are checked at each use. */
 export interface Leftovers {
-  /** Objects that no log links and no tombstone explains. undefined: not counted. */
-  readonly orphans?: { readonly count: number; readonly bytes: number };
+  /** Objects that no log links, and none lately. undefined: not counted. */
+  readonly orphans?: Amount;
+  /** Objects that were unlinked less than GC_GRACE ago: what they were can be brought back. undefined: not counted. */
+  readonly kept?: Amount;
   /** Hints that name something else than the log of their repository links. undefined: not counted. */
   readonly wrongHints?: number;
+}
+
+interface Amount {
+  readonly count: number;
+  readonly bytes: number;
 }
 
 export const NOT_COUNTED: Leftovers = {};
@@ -36,7 +43,7 @@ export async function findLeftovers(
   check.progress.repository('what no log links');
   // A check can take hours: what was linked since its logs were folded is nobody's orphan.
   if (!(await followAppends(heads, check))) return NOT_COUNTED;
-  return { orphans: await countOrphans(startedAt, check), wrongHints: await countWrongHints(startedAt, check) };
+  return { ...(await countUnlinked(startedAt, check)), wrongHints: await countWrongHints(startedAt, check) };
 }
 
 async function followAppends(heads: ReadonlyMap<RepositoryName, number>, check: Check): Promise<boolean> {
@@ -67,18 +74,20 @@ async function followLog(repo: RepositoryName, from: number, check: Check): Prom
   }
 }
 
-async function countOrphans(startedAt: number, check: Check): Promise<{ count: number; bytes: number }> {
+async function countUnlinked(startedAt: number, check: Check): Promise<Pick<Required<Leftovers>, 'orphans' | 'kept'>> {
   const orphans = { count: 0, bytes: 0 };
-  const { linked, buried } = check.seen;
+  const kept = { count: 0, bytes: 0 };
+  const { seen } = check;
   for await (const { key, size } of check.reader.list(DATA)) {
     const inc = incarnationOfDataKey(key);
     if (inc === undefined) await reportForeign(`${key} is no object`, check);
-    else if (!linked.has(inc) && !buried.has(inc) && decodeTime(inc) < startedAt) {
-      orphans.count++;
-      orphans.bytes += size;
+    else if (!seen.linked.has(inc) && (seen.kept.has(inc) || decodeTime(inc) < startedAt)) {
+      const amount = seen.kept.has(inc) ? kept : orphans;
+      amount.count++;
+      amount.bytes += size;
     }
   }
-  return orphans;
+  return { orphans, kept };
 }
 
 async function countWrongHints(startedAt: number, check: Check): Promise<number> {

@@ -10,7 +10,7 @@ import {
   repositoryOfLogKey,
   repositoryOfMarker,
 } from '../../storage/paths.ts';
-import { type Check, linkText, type Seen } from './check.ts';
+import { type Check, linkText } from './check.ts';
 import { checkContent } from './content-check.ts';
 import { findLeftovers, type Leftovers, NOT_COUNTED } from './leftovers.ts';
 import { checkLog, problemOf } from './log-check.ts';
@@ -72,17 +72,17 @@ async function checkRepository(repo: RepositoryName, check: Check): Promise<numb
     await check.report({ severity: 'fault', problem: 'log-unreadable', repo, message: `its log ${problemOf(error)}` });
     return undefined;
   }
-  if (state !== undefined) remember(repo, state, check.seen);
+  if (state !== undefined) remember(repo, state, check);
   check.progress.repositoryDone();
   return state?.seq;
 }
 
-function remember(repo: RepositoryName, state: RepositoryState, seen: Seen): void {
+function remember(repo: RepositoryName, state: RepositoryState, { seen, keptSince }: Check): void {
   for (const [digest, link] of state.blobs) seen.links.add(linkText(repo, digest, link));
   // Some are there already; not those of slots that were appended meanwhile.
   for (const { inc } of state.blobs.values()) seen.linked.add(inc);
   for (const { inc } of state.manifests.values()) seen.linked.add(inc);
-  for (const inc of state.tombstones.keys()) seen.buried.add(inc);
+  for (const [inc, at] of state.tombstones) if (at >= keptSince) seen.kept.add(inc);
 }
 
 /** All that a scrub could have to read. */
