@@ -9,6 +9,7 @@ const bun = join(projectRoot, 'node_modules', '.bin', 'bun');
 const READY_WITHIN_MS = 20_000;
 // The server gives requests in flight 25 s to end; what takes longer than this hangs.
 const STOP_WITHIN_MS = 30_000;
+const REMOVED_WITHIN_MS = 5_000;
 
 export interface Server {
   readonly url: string;
@@ -35,8 +36,18 @@ export function temporaryFolder(purpose: string): string {
   return folder;
 }
 
+/** What has just ended may be busy there for another moment: a daemon's own daemon, the clean-up of a container. */
 export function removeFolder(folder: string): void {
-  rmSync(folder, { recursive: true, force: true });
+  const deadline = Date.now() + REMOVED_WITHIN_MS;
+  for (;;) {
+    try {
+      rmSync(folder, { recursive: true, force: true });
+      break;
+    } catch (error) {
+      if (Date.now() > deadline) throw error;
+      Bun.sleepSync(50);
+    }
+  }
   folders.delete(folder);
 }
 

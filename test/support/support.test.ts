@@ -1,5 +1,8 @@
 // The helpers that every other suite stands on, against the real server: start, stop, kill, and content pushed by fetch.
 import { afterAll, expect, test } from 'bun:test';
+import { existsSync, mkdirSync } from 'node:fs';
+import { join } from 'node:path';
+import { run } from './command.ts';
 import {
   emptyConfig,
   expectStatus,
@@ -11,7 +14,7 @@ import {
   pushManifest,
   randomBlob,
 } from './oci.ts';
-import { cleanUp, startServer, temporaryFolder } from './server.ts';
+import { cleanUp, removeFolder, startServer, temporaryFolder } from './server.ts';
 
 afterAll(cleanUp);
 
@@ -57,4 +60,15 @@ test('a status other than the expected one is an error that quotes the answer', 
 
 test('a server that cannot start is an error with its log', async () => {
   await expect(startServer({ STORAGE_DRIVER: 'nonsense' })).rejects.toThrow(/ended before it was ready.*nonsense/s);
+}, 60_000);
+
+test('a folder that is busy for another moment is removed all the same', async () => {
+  const folder = temporaryFolder('busy');
+  const mounted = join(folder, 'mounted');
+  mkdirSync(mounted);
+  await run(['mount', '-t', 'tmpfs', 'marina-test', mounted]);
+  const later = Bun.spawn(['sh', '-c', 'sleep 0.3; umount "$0"', mounted]);
+  removeFolder(folder);
+  expect(existsSync(folder)).toBe(false);
+  expect(await later.exited).toBe(0);
 }, 60_000);
