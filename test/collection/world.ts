@@ -1,11 +1,13 @@
 // One store, clients on nodes of their own, users that delete, time that passes, and collectors: one seed decides who moves when.
+import { planRestore } from '../../src/cli/undo/plan.ts';
 import { collect } from '../../src/collection/collect.ts';
 import { openEpochs } from '../../src/collection/epoch.ts';
 import type { RepositoryState } from '../../src/journal/fold.ts';
 import { foldLog } from '../../src/journal/log.ts';
 import { digestOf } from '../../src/oci/digest.ts';
 import { type ErrorKind, RegistryError } from '../../src/oci/errors.ts';
-import type { Digest, Incarnation, RepositoryName } from '../../src/oci/names.ts';
+import type { Digest, Incarnation, RepositoryName, Tag } from '../../src/oci/names.ts';
+import { restore } from '../../src/registry/restoration.ts';
 import { MemoryDriver } from '../../src/storage/memory/driver.ts';
 import { dataKey } from '../../src/storage/paths.ts';
 import { collectionPorts, never } from '../support/collection.ts';
@@ -21,6 +23,15 @@ const SKEW = GRACE / 16;
 const REPOSITORIES = ['a', 'b', 'c', 'new'].map((name) => name as RepositoryName);
 const BLOBS = ['the first blob', 'the second blob'].map(text);
 const TYPE = 'application/vnd.oci.image.manifest.v1+json';
+
+const UNDONE = undone('b' as RepositoryName);
+
+function undone(repo: RepositoryName) {
+  const layer = text('what only the undone image has');
+  const blob = digestOf('sha256', layer);
+  const bytes = manifestOf(blob, layer.length, 'undone');
+  return { ...{ repo, layer, blob, bytes }, tag: 'undone' as Tag, manifest: digestOf('sha256', bytes) };
+}
 
 class SkewedClock extends TestClock {
   override readonly now: () => number;
@@ -69,6 +80,7 @@ class World {
     for (let one = this.#random.between(1, 3); one > 0; one--) begin('client', (name) => this.#client(name));
     for (let one = this.#random.between(0, 2); one > 0; one--) begin('user', (name) => this.#user(name));
     for (let one = this.#random.between(1, 2); one > 0; one--) begin('collector', (name) => this.#collector(name));
+    if (this.#random.chance(0.7)) begin('operator', (name) => this.#operator(name));
     begin('time', (name) => this.#time(name));
     await this.turns.run(Promise.all(actors));
     await this.#checkLive('at the end');
@@ -88,6 +100,45 @@ class World {
     }
     await node.settle();
     this.#clock.advance(this.#random.between(0, 2 * GRACE));
+    await this.#deleteImage(node, this.#random);
+    this.#clock.advance(this.#random.between(0, 2 * GRACE));
+  }
+
+  /** An image that the operator alone knows of, pushed if need be, and deleted, its blob mostly too. */
+  async #deleteImage({ registry, push }: OpenRegistry, random: Random): Promise<void> {
+    await push(UNDONE.repo, UNDONE.layer);
+    const put = { repo: UNDONE.repo, bytes: UNDONE.bytes, contentType: TYPE, digest: undefined, tags: [UNDONE.tag] };
+    await registry.manifests.put(put, ACTOR);
+    await registry.manifests.delete(UNDONE.repo, UNDONE.manifest, ACTOR);
+    if (random.chance(0.8)) await registry.blobs.delete(UNDONE.repo, UNDONE.blob, ACTOR);
+  }
+
+  /** Brings the deleted image back, by its tag or digest, and sometimes deletes it once more. */
+  async #operator(name: string): Promise<void> {
+    const random = this.#random.child(name);
+    const node = this.#node(driverOf(name, this.#shared, this.turns));
+    const { repo, tag, manifest, blob } = UNDONE;
+    for (let one = random.between(1, 3); one > 0; one--) {
+      const thing = random.chance(0.5)
+        ? ({ kind: 'tag', tag } as const)
+        : ({ kind: 'digest', digest: manifest } as const);
+      const plan = await planRestore(node.driver, repo, thing, undefined);
+      if (plan.kind !== 'plan') {
+        this.faults.push(`${name}: there is nothing to bring back (${plan.kind})`);
+        return;
+      }
+      const said = await refusal(restore(repo, plan.restoration, 'operator', node));
+      if (said !== 'none' && said !== 'manifest-unknown' && said !== 'unavailable') {
+        this.faults.push(`${name}: it was not brought back because of ${said}`);
+      }
+      if (said !== 'none') continue;
+      if (random.chance(0.6)) {
+        this.#acknowledged.push({ repo, manifest, blob });
+        return;
+      }
+      await refusal(node.registry.manifests.delete(repo, manifest, ACTOR));
+      await refusal(node.registry.blobs.delete(repo, blob, ACTOR));
+    }
   }
 
   #node(driver: OpenRegistry['driver']): OpenRegistry {
