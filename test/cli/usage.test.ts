@@ -14,7 +14,6 @@ const VERBS = [
   ['history', 'team/app', 'v1'],
   ['fsck', '--scrub'],
   ['restore', 'team/app', 'v1'],
-  ['tag', 'team/app', 'v1', '--to', '1'],
 ];
 
 test('--help names the verbs with examples, and each verb its options', async () => {
