@@ -79,10 +79,23 @@ async function tell(
 
 /** @throws RegistryError what the server refused with, or failed for; also when it ended in the middle */
 export async function followImport(socket: string, wish: ImportRequest, listeners: Listeners): Promise<ImportReport> {
+  let report: ImportReport | undefined;
+  try {
+    report = await follow(socket, wish, listeners);
+  } catch (error) {
+    if (error instanceof RegistryError) throw error;
+    throw ended(error);
+  }
+  if (report === undefined) throw ended(undefined);
+  return report;
+}
+
+/** @returns undefined when the last line was no report */
+async function follow(socket: string, wish: ImportRequest, listeners: Listeners): Promise<ImportReport | undefined> {
   const response = await fetch('http://marina/imports', { method: 'POST', unix: socket, body: JSON.stringify(wish) });
   for await (const line of linesOf(response)) {
     const said = told.safeParse(JSON.parse(line));
-    if (!said.success) break;
+    if (!said.success) return undefined;
     switch (said.data.type) {
       case 'progress':
         listeners.onProgress(said.data);
@@ -98,9 +111,15 @@ export async function followImport(socket: string, wish: ImportRequest, listener
         unreachable(said.data);
     }
   }
-  throw new RegistryError(
+  return undefined;
+}
+
+function ended(cause: unknown): RegistryError {
+  return new RegistryError(
     'unavailable',
     'the running server ended, or is of another version: import again with its own CLI, what was taken over stays',
+    undefined,
+    cause,
   );
 }
 

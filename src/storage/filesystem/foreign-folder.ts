@@ -2,6 +2,7 @@ import { closeSync, constants, openSync, readFileSync, statSync } from 'node:fs'
 import { chmod, copyFile, rm, stat } from 'node:fs/promises';
 import { join } from 'node:path';
 import { type Algorithm, digestOf } from '../../oci/digest.ts';
+import { RegistryError } from '../../oci/errors.ts';
 import type { Digest } from '../../oci/names.ts';
 import { noCrash } from '../crash-points.ts';
 import type { Key, ListedObject, StoredObject } from '../driver.ts';
@@ -61,8 +62,15 @@ export class ForeignFolder implements ForeignStore {
     return readable(key, () => this.#files.head(key));
   }
 
-  list(prefix: Key, after?: Key): AsyncIterable<ListedObject> {
-    return this.#files.list(prefix, after);
+  /** @throws RegistryError `request-invalid` for a folder that cannot be listed: nobody knows what is left out then */
+  async *list(prefix: Key, after?: Key): AsyncIterable<ListedObject> {
+    try {
+      yield* this.#files.list(prefix, after);
+    } catch (error) {
+      if (!UNREADABLE.has(codeOf(error))) throw error;
+      const message = `${this.place} has a folder that cannot be listed (${codeOf(error)}): whoever imports must be able to`;
+      throw new RegistryError('request-invalid', message, undefined, error);
+    }
   }
 
   digest(

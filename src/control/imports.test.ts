@@ -1,0 +1,81 @@
+import { afterAll, expect, test } from 'bun:test';
+import { join } from 'node:path';
+import { eventually } from '../../test/support/eventually.ts';
+import { cleanUp, temporaryFolder } from '../../test/support/server.ts';
+import type { ImportReport, ImportRequest, Problem } from '../importing/report.ts';
+import type { Listeners } from '../importing/tally.ts';
+import { RegistryError } from '../oci/errors.ts';
+import { followImport, type RunImport } from './imports.ts';
+import { serveControl } from './server.ts';
+
+afterAll(cleanUp);
+
+const WISH: ImportRequest = { source: '/srv/registry', trust: false, moveTags: true, counted: false };
+const nothing = { count: 0, bytes: 0 };
+const REPORT: ImportReport = {
+  ...{ repositories: 1, tags: { set: 2, present: 3 }, manifests: { put: 4, present: 5 }, problems: 1, seconds: 6 },
+  blobs: { linked: { count: 7, bytes: 8 }, copied: nothing, sent: nothing, shared: nothing, present: nothing },
+};
+const PROBLEM: Problem = { problem: 'link-broken', repo: 'team/app', tag: 'v1', message: 'its link holds no digest' };
+
+function serve(importTree: RunImport) {
+  const socket = join(temporaryFolder('control'), 'socket');
+  const failures: unknown[] = [];
+  const unasked = (): never => expect.unreachable();
+  const { stop } = serveControl(socket, {
+    ...{ collect: unasked, progress: unasked, deleteRepository: unasked, restore: unasked, importTree },
+    failed: (error) => void failures.push(error),
+  });
+  return { socket, stop, failures };
+}
+
+function listening(): Listeners & { readonly problems: Problem[]; readonly repositories: Set<string> } {
+  const problems: Problem[] = [];
+  const repositories = new Set<string>();
+  const onProgress: Listeners['onProgress'] = ({ repository }) => void repositories.add(repository);
+  return { problems, repositories, onProgress, onProblem: (problem) => void problems.push(problem) };
+}
+
+test('what an import meets and how far it is comes to whoever asked for it, then the report', async () => {
+  const asked: ImportRequest[] = [];
+  const { socket, stop } = serve(async (request, { onProblem, onProgress }) => {
+    asked.push(request);
+    onProblem(PROBLEM);
+    onProgress({ done: 1, total: 2, repository: 'team/app', read: 3 });
+    await Bun.sleep(600);
+    return REPORT;
+  });
+  const listeners = listening();
+  expect(await followImport(socket, WISH, listeners)).toEqual(REPORT);
+  expect([asked, listeners.problems, [...listeners.repositories]]).toEqual([[WISH], [PROBLEM], ['team/app']]);
+  await stop();
+});
+
+test('a refusal comes as it is; of a defect only the server learns', async () => {
+  const refused = new RegistryError('request-invalid', 'there is no registry in it');
+  const reasons: unknown[] = [refused, new Error('a secret')];
+  const { socket, stop, failures } = serve(() => Promise.reject(reasons.shift()));
+  const error = await followImport(socket, WISH, listening()).catch((reason: unknown) => reason);
+  expect(error).toMatchObject({ kind: 'request-invalid', message: refused.message });
+  await expect(followImport(socket, WISH, listening())).rejects.toThrow('the server failed: see its log');
+  expect(failures).toEqual([new Error('a secret')]);
+  await stop();
+});
+
+test('a server that ends is one line for whoever waits, and whoever goes away ends the import', async () => {
+  const signals: AbortSignal[] = [];
+  const { socket, stop } = serve((_, __, signal) => {
+    signals.push(signal);
+    return new Promise((_resolve, reject) => signal.addEventListener('abort', () => reject(signal.reason)));
+  });
+  const gone = new AbortController();
+  const body = JSON.stringify(WISH);
+  const response = await fetch('http://marina/imports', { method: 'POST', unix: socket, body, signal: gone.signal });
+  expect(response.status).toBe(200);
+  gone.abort();
+  await eventually(async () => expect(signals.map(({ aborted }) => aborted)).toEqual([true]), 5_000);
+  const waiting = followImport(socket, WISH, listening()).catch((reason: unknown) => reason);
+  await eventually(async () => expect(signals).toHaveLength(2), 5_000);
+  await stop();
+  expect(await waiting).toMatchObject({ kind: 'unavailable', message: expect.stringContaining('import again') });
+});
