@@ -24,39 +24,38 @@ const PLOTS: Plot[] = [
     ...{ x: 'nodes', y: 'requests/s', lines: { 'requests/s': 'rate' } },
   },
   {
-    ...{ file: 'nodes-processor', work: 'cluster-nodes', title: 'Processor time of a GET of a manifest' },
+    ...{ file: 'nodes-processor', work: 'cluster-nodes', title: 'Processor time of a GET of a manifest by tag' },
     ...{ x: 'nodes', y: 'microseconds', lines: { nodes: 'node', Redis: 'redis', client: 'client' } },
   },
   {
-    ...{ file: 'nodes-pushes', work: 'cluster-nodes', title: 'Image pushes into one repository by 32 clients' },
-    ...{ x: 'nodes', y: 'images/s', lines: { 'images/s': 'pushes' } },
+    ...{ file: 'nodes-slots', work: 'cluster-nodes', title: 'Slots for each image, 32 clients on one repository' },
+    ...{ x: 'nodes', y: 'slots', lines: { slots: 'slots' } },
   },
   {
-    ...{ file: 'tags', work: 'cluster-curve-tags', title: 'Reads of a repository by its tags' },
-    ...{ x: 'tags', y: 'requests/s', lines: { 'manifest by tag': 'get', 'page of 100 tags': 'page' } },
+    ...{ file: 'tags', work: 'cluster-curve-tags', title: 'Processor time of a read (node and Redis)' },
+    ...{ x: 'tags of the repository', y: 'microseconds' },
+    lines: { 'manifest by tag': 'getProcessor', 'page of 100 tags': 'pageProcessor' },
   },
   {
-    ...{ file: 'tags-touch', work: 'cluster-curve-tags', title: 'First touch of a repository after FLUSHALL' },
-    ...{ x: 'tags', y: 'seconds', lines: { seconds: 'touch' } },
+    ...{ file: 'tags-touch', work: 'cluster-curve-tags', title: 'Processor time of a first touch after FLUSHALL' },
+    ...{ x: 'tags of the repository', y: 'seconds' },
+    lines: { node: 'touchNode', Redis: 'touchRedis', store: 'touchStore' },
   },
   {
-    ...{ file: 'repositories', work: 'cluster-curve-repositories', title: 'Reads by the number of repositories' },
-    ...{ x: 'repositories', y: 'requests/s', lines: { 'manifest by tag, any repository': 'get', catalog: 'catalog' } },
+    ...{ file: 'repositories', work: 'cluster-curve-repositories', title: 'Processor time of a read (node and Redis)' },
+    ...{ x: 'repositories', y: 'microseconds' },
+    lines: { 'manifest by tag, any repository': 'getProcessor', 'page of 100 of the catalog': 'catalogProcessor' },
   },
   {
-    ...{ file: 'pushes', work: 'cluster-curve-pushes', title: 'Image pushes to one repository' },
-    ...{ x: 'clients', y: 'images/s', lines: { 'images/s': 'rate' } },
+    ...{ file: 'pushes', work: 'cluster-curve-pushes', title: 'Processor time of an image push into one repository' },
+    ...{ x: 'clients', y: 'milliseconds', lines: { node: 'node', store: 'store', Redis: 'redis' } },
   },
   {
     ...{ file: 'pushes-requests', work: 'cluster-curve-pushes', title: 'Requests to S3 for each image' },
     ...{ x: 'clients', y: 'requests', lines: { PUT: 'puts', GET: 'gets' } },
   },
   {
-    ...{
-      file: 'layers-requests',
-      work: 'cluster-curve-layers',
-      title: 'Requests to S3 for one layer, sent as docker does',
-    },
+    ...{ file: 'layers', work: 'cluster-curve-layers', title: 'Requests to S3 for one layer, sent as docker does' },
     ...{ x: 'MiB', y: 'requests', lines: { writes: 'patchWrites', reads: 'patchReads' } },
   },
 ];

@@ -9,6 +9,8 @@ import { type MarinaCluster, withCluster } from './cluster-servers.ts';
 import { tagsOf } from './tags.ts';
 
 const CONNECTIONS = 32;
+const READS = 60_000;
+const READS_QUICK = 12_000;
 const LAYER = bytesOf('curves', 1024);
 const CONFIG = bytesOf('config of the curves', 200);
 
@@ -51,10 +53,11 @@ async function spent<T extends { count: number }>(
   return { result, node: each('node'), redis: each('redis'), minio: each('minio') };
 }
 
-/** Reads at all nodes at once. */
-async function readAll(context: Context, { nodes }: MarinaCluster, targets: readonly Target[]) {
-  const order = { mode: 'fixed', targets, connections: CONNECTIONS, seconds: context.settings.seconds } as const;
-  const loads = await Promise.all(nodes.map(({ address }) => context.loadgen.run(address, order)));
+/** So many reads, of all nodes at once: their processor time can be told also where others use the machine. */
+async function readAll({ loadgen, settings }: Context, { nodes }: MarinaCluster, targets: readonly Target[]) {
+  const requests = Math.ceil((settings.quick ? READS_QUICK : READS) / nodes.length);
+  const order = { mode: 'fixed', targets, connections: CONNECTIONS, requests } as const;
+  const loads = await Promise.all(nodes.map(({ address }) => loadgen.run(address, order)));
   const count = loads.reduce((sum, load) => sum + load.count, 0);
   return { count, seconds: Math.max(...loads.map(({ seconds }) => seconds)), loads };
 }
@@ -157,13 +160,17 @@ const tagCurve: Work = {
         const path = `/v2/${repository}/tags/list?n=100&last=${middle}`;
         const page = await spent(cluster, () => readAll(context, cluster, [{ method: 'GET', path, bytes: -1 }]));
         await cluster.services.client.flushall();
-        const touch = await secondsOf(() => expectOk(`http://${address}${path}`));
+        const touch = await spent(cluster, async () => {
+          return { count: 1, seconds: await secondsOf(() => expectOk(`http://${address}${path}`)) };
+        });
         points.push({
           x: count,
           y: {
             get: get.result.count / get.result.seconds,
             page: page.result.count / page.result.seconds,
-            touch,
+            ...{ getProcessor: get.node + get.redis, pageProcessor: page.node + page.redis },
+            touch: touch.result.seconds,
+            ...{ touchNode: touch.node / 1e6, touchRedis: touch.redis / 1e6, touchStore: touch.minio / 1e6 },
             bytesOfRedis: memory / count,
             microsecondsToSet: (planting * 1e6) / (count - planted),
           },
@@ -201,8 +208,8 @@ const repositoryCurve: Work = {
           x: count,
           y: {
             get: get.result.count / get.result.seconds,
-            ...{ node: get.node, redis: get.redis },
             catalog: catalog.result.count / catalog.result.seconds,
+            ...{ getProcessor: get.node + get.redis, catalogProcessor: catalog.node + catalog.redis },
             bytesOfRedis: memory / count,
           },
         });
@@ -240,6 +247,7 @@ const pushCurve: Work = {
     withCluster(context, 1, async (cluster) => {
       const node = first(cluster);
       const points: Point[] = [];
+      await pushThem(context, node.address, ['team/service'], CONNECTIONS, 'warm-up');
       for (const connections of [1, 4, 16, 64]) {
         const before = await requestsOf(node);
         const memoryBefore = await usedMemory(cluster);
@@ -251,11 +259,12 @@ const pushCurve: Work = {
         const y = {
           rate: result.count / result.seconds,
           p50: result.p50ms,
-          puts: a('PutObject'),
-          gets: a('GetObject'),
+          ...{ puts: a('PutObject'), gets: a('GetObject') },
         };
         const bytesOfRedis = ((await usedMemory(cluster)) - memoryBefore) / result.count;
-        points.push({ x: connections, y: { ...y, ...cpu, bytesOfRedis } });
+        const { node: own, redis, minio } = cpu;
+        const inMilliseconds = { node: own / 1000, redis: redis / 1000, store: minio / 1000 };
+        points.push({ x: connections, y: { ...y, ...inMilliseconds, bytesOfRedis } });
       }
       return rowsOf('cluster-curve-pushes', 'image push, # client(s)', 'images/s', points, 'rate');
     }),
@@ -280,8 +289,8 @@ async function pushLayer(address: string, bytes: Uint8Array<ArrayBuffer>, form: 
   if (status !== 201) throw new Error(`the layer was not taken: status ${status}`);
 }
 
-const WRITES = ['PutObject', 'CreateMultipartUpload', 'UploadPart', 'CompleteMultipartUpload'];
-const READS = ['GetObject', 'HeadObject'];
+const S3_WRITES = ['PutObject', 'CreateMultipartUpload', 'UploadPart', 'CompleteMultipartUpload'];
+const S3_READS = ['GetObject', 'HeadObject'];
 
 const layerCurve: Work = {
   name: 'cluster-curve-layers',
@@ -292,6 +301,8 @@ const layerCurve: Work = {
     withCluster(context, 1, async (cluster) => {
       const node = first(cluster);
       const points: Point[] = [];
+      // The first one makes the repository.
+      await pushLayer(node.address, bytesOf('first', 64), 'put');
       for (const bytes of [4096, MIBIBYTE, 16 * MIBIBYTE, 100 * MIBIBYTE, 1024 * MIBIBYTE]) {
         const y: Record<string, number> = {};
         for (const form of ['put', 'patch'] as const) {
@@ -302,8 +313,8 @@ const layerCurve: Work = {
           const after = await requestsOf(node);
           const of = (names: string[]): number =>
             names.reduce((sum, name) => sum + (after[name] ?? 0) - (before[name] ?? 0), 0);
-          y[`${form}Writes`] = of(WRITES);
-          y[`${form}Reads`] = of(READS);
+          y[`${form}Writes`] = of(S3_WRITES);
+          y[`${form}Reads`] = of(S3_READS);
         }
         points.push({ x: bytes / MIBIBYTE, y });
       }

@@ -9,10 +9,12 @@ import { GIBIBYTE } from './stream.ts';
 import { tagsOf } from './tags.ts';
 
 const REPOSITORIES = 1000;
+const REPOSITORIES_QUICK = 200;
 const TAGS_EACH = 100;
 const AT_ONCE = 8;
 const MOST_SECONDS = 2;
 const UPLOADS = 16;
+const QUICK_BYTES = GIBIBYTE / 4;
 const MOST_RESIDENT_MIB = 500;
 const NEEDED_BYTES = 24 * GIBIBYTE;
 
@@ -29,10 +31,10 @@ export async function each(count: number, atOnce: number, work: (n: number) => P
   await Promise.all(Array.from({ length: atOnce }, worker));
 }
 
-async function touchAll({ services, nodes }: MarinaCluster, tags: readonly string[]): Promise<number[]> {
+async function touchAll({ services, nodes }: MarinaCluster, count: number, tags: readonly string[]): Promise<number[]> {
   await services.client.flushall();
   const seconds: number[] = [];
-  await each(REPOSITORIES, AT_ONCE, async (n) => {
+  await each(count, AT_ONCE, async (n) => {
     // Any node may be the first one that is asked.
     const node = nodes[n % nodes.length];
     const name = repository(n);
@@ -55,17 +57,20 @@ const flushWork: Work = {
     withCluster(context, 2, async (cluster) => {
       const [node] = cluster.nodes;
       if (node === undefined) throw new Error('there is no node');
+      const count = context.settings.quick ? REPOSITORIES_QUICK : REPOSITORIES;
       const tags = tagsOf(TAGS_EACH);
       const layers = [bytesOf('flushall', 1024)];
-      await each(REPOSITORIES, AT_ONCE, async (n) => {
+      await each(count, AT_ONCE, async (n) => {
         const manifest = await pushImage(node.address, repository(n), tags[0] ?? '', layers);
         await node.plantTags(repository(n), tags, manifest);
       });
       const rounds: number[][] = [];
-      for (let round = 0; round < context.settings.rounds; round += 1) rounds.push(await touchAll(cluster, tags));
+      for (let round = 0; round < context.settings.rounds; round += 1) {
+        rounds.push(await touchAll(cluster, count, tags));
+      }
       // The slowest one counts: that is the one that somebody waits for.
       const slowest = rounds.map((seconds) => spread(seconds).max);
-      const title = 'slowest first touch after FLUSHALL (cluster)';
+      const title = `slowest first touch of ${count.toLocaleString('en-US')} repositories after FLUSHALL (cluster)`;
       return [
         {
           ...{ work: 'cluster-flushall', title, unit: 'seconds', most: MOST_SECONDS },
@@ -80,16 +85,17 @@ const flushWork: Work = {
 async function uploads(context: Context, { services, nodes }: MarinaCluster): Promise<Row> {
   const [node] = nodes;
   if (node === undefined) throw new Error('there is no node');
+  const bytes = context.settings.quick ? QUICK_BYTES : GIBIBYTE;
   const sampler = new Sampler(node.child.pid);
   const load = await context.loadgen.run(node.address, {
-    ...{ mode: 'upload', repositories: ['memory/uploads'], parallel: UPLOADS, bytes: GIBIBYTE },
+    ...{ mode: 'upload', repositories: ['memory/uploads'], parallel: UPLOADS, bytes },
     ...{ form: 'patch', seed: 'memory' },
   });
   const samples = sampler.stop();
   const most = samples.reduce((worst, sample) => (sample.total > worst.total ? sample : worst));
   await services.minio.stop();
   rmSync(node.data, { recursive: true, force: true });
-  const title = `resident with ${UPLOADS} uploads of 1 GiB at once (cluster)`;
+  const title = `resident with ${UPLOADS} uploads of ${bytes / 2 ** 20} MiB at once (cluster)`;
   return {
     ...{ work: 'cluster-memory', title, unit: 'MiB', most: MOST_RESIDENT_MIB },
     values: { marina: most.total },

@@ -27,8 +27,11 @@ export class Listings {
   async repositories(after: string | undefined, limit: number, actor: Actor): Promise<Page<RepositoryName>> {
     const wanted = Math.min(limit, CATALOG_PAGE);
     const items: RepositoryName[] = [];
+    // Most actors see all: these, and one that says whether there are more. Who sees few gets there in large steps.
+    let step = Math.min(wanted + 1, CATALOG_PAGE);
     for (let last = after; ; ) {
-      const page = await this.#ports.projection.repositories(last, CATALOG_PAGE);
+      const page = await this.#ports.projection.repositories(last, step);
+      step = CATALOG_PAGE;
       for (const repo of page.items) {
         if (!this.#ports.access.allows(actor, 'pull', repo)) continue;
         if (items.length === wanted) return { items, more: true };
