@@ -174,6 +174,20 @@ describe("uploads and the linker's rule", () => {
     expect(await refusalOf(open.registry.linking.linkUploaded(A, own, ACTOR))).toBe('none');
   });
 
+  test('in one request, they are old by now and named by a round: the client named no upload, and is told to try again', async () => {
+    const open = openRegistry();
+    const write = open.driver.write.bind(open.driver);
+    open.driver.write = async (key, written) => {
+      const done = await write(key, written);
+      open.clock.advance(GRACE / 2 + 1);
+      await open.condemn(key.slice(-26) as Incarnation);
+      return done;
+    };
+    expect(await refusalOf(open.push(A, bytes))).toBe('unavailable');
+    open.driver.write = write;
+    expect(await open.push(A, bytes)).toBe(digest);
+  });
+
   test('its own bytes, old by now and deleted, are refused', async () => {
     const open = openRegistry();
     const own = await stored(open);

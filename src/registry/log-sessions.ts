@@ -12,7 +12,6 @@ import { placeOf, type Session, type SessionLease, type SessionOwner, type Sessi
 export const LOG_LEASE_MS = 30_000;
 /** Slots of a session's log at which the old ones are taken away, so that a listing of them stays one page. */
 const TRIM_AT = 64;
-/** Sessions that ended without ever having been written: their ids would otherwise still prove themselves. */
 const REMEMBERED = 100_000;
 
 export interface LogSessionsPorts {
@@ -26,6 +25,8 @@ export interface LogSessionsPorts {
   readonly newToken: () => string;
   readonly repeat: Repeat;
   readonly failed: (error: unknown) => void;
+  /** How many sessions are remembered that ended without ever having been written: their ids still prove themselves. */
+  readonly remembered?: number;
 }
 
 /**
@@ -36,10 +37,11 @@ export interface LogSessionsPorts {
 export class LogSessions implements SessionStore {
   readonly #ports: LogSessionsPorts;
   readonly #leased = new Set<UploadId>();
-  readonly #ended = new LRUCache<UploadId, true>({ max: REMEMBERED });
+  readonly #ended: LRUCache<UploadId, true>;
 
   constructor(ports: LogSessionsPorts) {
     this.#ports = ports;
+    this.#ended = new LRUCache({ max: ports.remembered ?? REMEMBERED });
   }
 
   async create(owner: SessionOwner, algorithm: Algorithm): Promise<Session> {

@@ -90,17 +90,22 @@ export class Uploads {
 
   /** The single POST with the whole blob. @throws RegistryError as `close` */
   async monolithic(pusher: Pusher, digest: Digest, body: UploadBody): Promise<void> {
-    if (body.length !== undefined && body.length <= GATHER_BYTES) {
-      await this.#storeGathered(pusher, digest, body);
-      return;
+    try {
+      if (body.length !== undefined && body.length <= GATHER_BYTES) await this.#storeGathered(pusher, digest, body);
+      else await this.#storeAtOnce(pusher, digest, body);
+    } catch (error) {
+      throw isEnded(error) ? unavailable(error) : error;
     }
+  }
+
+  async #storeAtOnce(pusher: Pusher, digest: Digest, body: UploadBody): Promise<void> {
     const { id } = await this.start(pusher, algorithmOf(digest));
     try {
       await this.close(id, pusher, digest, body, undefined);
     } catch (error) {
       // Nobody was told of this session, so nobody can go on with it.
       await this.cancel(id, pusher).catch(ignoreEnded);
-      throw isEnded(error) ? unavailable(error) : error;
+      throw error;
     }
   }
 

@@ -43,7 +43,7 @@ function focused(kinds: Focus['kinds'], moments: Focus['moments'], uploads = 0.0
 }
 
 /** Forwards everything but what is given. */
-function changed<T extends object>(object: T, changes: Partial<T>): T {
+export function changed<T extends object>(object: T, changes: Partial<T>): T {
   return new Proxy(object, {
     get: (target, name) => {
       const value: unknown = Reflect.get(name in changes ? changes : target, name);

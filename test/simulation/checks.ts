@@ -5,6 +5,7 @@ import { algorithmOf, digestOf } from '../../src/oci/digest.ts';
 import type { Digest, Incarnation, RepositoryName } from '../../src/oci/names.ts';
 import { dataKey, logPrefix, slotKey } from '../../src/storage/paths.ts';
 import type { History, Past, Told } from './history.ts';
+import type { Objects } from './objects.ts';
 import type { World } from './world.ts';
 
 /** A repository after each single event of its log. */
@@ -24,24 +25,50 @@ export interface CheckedLog {
 }
 
 /** I1, I3, and that no tag is ever torn: reads the whole log, slot by slot. */
-export function checkLog({ bucket, history }: World, repo: RepositoryName): CheckedLog {
-  const state = new RepositoryState();
-  const moments: Moment[] = [{ past: copyOf(state), since: -1, isVisible: true, label: undefined }];
-  const keys = bucket.keys(logPrefix(repo));
+export function checkLog({ objects, history }: World, repo: RepositoryName): CheckedLog {
+  const log = new GrowingLog(repo, history);
+  const keys = objects.below(logPrefix(repo));
   for (let seq = 1; seq <= keys.length; seq++) {
     const key = slotKey(repo, seq);
-    const bytes = bucket.read(key);
+    if (log.add(objects.get(key), objects.madeAt(key)) === undefined) break;
+  }
+  return log;
+}
+
+/** A log, checked slot by slot. */
+export class GrowingLog implements CheckedLog {
+  readonly state = new RepositoryState();
+  readonly moments: Moment[] = [{ past: copyOf(this.state), since: -1, isVisible: true, label: undefined }];
+  readonly #repo: RepositoryName;
+  readonly #history: History;
+
+  constructor(repo: RepositoryName, history: History) {
+    this.#repo = repo;
+    this.#history = history;
+  }
+
+  /**
+   * The next slot.
+   * @param since the scheduler's step
+   * @param look is given the batch before it is folded
+   */
+  add(bytes: Uint8Array | undefined, since: number, look?: (batch: Batch) => void): Batch | undefined {
+    const { state } = this;
+    const seq = state.seq + 1;
     const decoded = bytes === undefined ? { problem: 'it is absent' } : decodeBatch(bytes);
     if ('problem' in decoded || bytes === undefined) {
-      history.violated(`slot ${seq} of ${repo}: ${'problem' in decoded ? decoded.problem : ''}`);
-      break;
+      this.#history.violated(`slot ${seq} of ${this.#repo}: ${'problem' in decoded ? decoded.problem : ''}`);
+      return undefined;
     }
     const { batch } = decoded;
-    if (batch.prev !== state.hash || batch.seq !== seq) history.violated(`slot ${seq} of ${repo} does not follow`);
-    applyEventByEvent(state, batch, hashSlot(bytes), bucket.madeAt(key), moments);
-    checkReferences(history, repo, seq, state);
+    if (batch.prev !== state.hash || batch.seq !== seq) {
+      this.#history.violated(`slot ${seq} of ${this.#repo} does not follow`);
+    }
+    look?.(batch);
+    applyEventByEvent(state, batch, hashSlot(bytes), since, this.moments);
+    checkReferences(this.#history, this.#repo, seq, state);
+    return batch;
   }
-  return { state, moments };
 }
 
 function applyEventByEvent(state: RepositoryState, batch: Batch, hash: string, since: number, moments: Moment[]): void {
@@ -76,9 +103,13 @@ function checkReferences(history: History, repo: RepositoryName, seq: number, st
 }
 
 /** I4 and I6: behind each live link are the bytes that the digest says. */
-export function checkBytes({ bucket, history }: World, repo: RepositoryName, { state }: CheckedLog): void {
+export function checkBytes(
+  { objects, history }: { readonly objects: Objects; readonly history: History },
+  repo: RepositoryName,
+  { state }: CheckedLog,
+): void {
   const check = (digest: Digest, inc: Incarnation): void => {
-    const bytes = bucket.read(dataKey(inc));
+    const bytes = objects.get(dataKey(inc));
     if (bytes === undefined) history.violated(`${repo}: the bytes of ${digest} are gone`);
     else if (digestOf(algorithmOf(digest), bytes) !== digest) {
       history.violated(`${repo}: ${digest} has the bytes ${Buffer.from(bytes).toString()}`);

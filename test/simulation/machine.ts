@@ -33,11 +33,20 @@ export class Machine implements Owner {
 
   /** SIGSTOP and, later, SIGCONT. */
   hang(milliseconds: number): void {
-    this.#hangsUntil = this.scheduler.now + milliseconds;
+    const until = this.scheduler.now + milliseconds;
+    this.#hangsUntil = until;
+    this.scheduler.after(milliseconds, () => {
+      if (this.#hangsUntil === until) this.wake();
+    });
+  }
+
+  get isHanging(): boolean {
+    return this.#hangsUntil > this.scheduler.now;
   }
 
   wake(): void {
     this.#hangsUntil = 0;
+    this.scheduler.release(this);
   }
 
   onDeath(tell: () => void): void {

@@ -4,26 +4,31 @@ import { MemoryProjection } from '../../src/projection/memory.ts';
 import type { Projection } from '../../src/projection/projection.ts';
 import { RedisProjection } from '../../src/projection/redis/projection.ts';
 import { ContentCache } from '../../src/registry/content-cache.ts';
+import { LogSessions } from '../../src/registry/log-sessions.ts';
 import { NO_POLICY } from '../../src/registry/policy.ts';
 import { Registry } from '../../src/registry/registry.ts';
+import { type RandomBytes, SessionIds } from '../../src/registry/session-ids.ts';
+import type { SessionStore } from '../../src/registry/sessions.ts';
 import { RedisSessions } from '../../src/sessions/redis-sessions.ts';
 import { noCrash } from '../../src/storage/crash-points.ts';
 import type { StorageDriver } from '../../src/storage/driver.ts';
+import type { MemoryDriver } from '../../src/storage/memory/driver.ts';
 import { S3Driver } from '../../src/storage/s3/driver.ts';
 import type { S3Settings } from '../../src/storage/s3/settings.ts';
 import { countingIncarnations } from '../support/deterministic.ts';
 import type { Bug } from './bugs.ts';
 import { Machine } from './machine.ts';
 import type { Network } from './network.ts';
+import { ObjectsDriver } from './objects-driver.ts';
 import type { Random } from './random.ts';
 import type { RedisGroup } from './redis.ts';
 import { SimulatedRedis } from './redis-client.ts';
 import type { SimulatedBucket } from './s3.ts';
 import { simulatedClients } from './s3-client.ts';
 import type { Scheduler } from './scheduler.ts';
+import type { Setting } from './setting.ts';
 
 export const STORE = '01ARZ3NDEKTSV4RRFFQ69G5FAV';
-const HOUR_MS = 3_600_000;
 /** So small that a few words are several parts. */
 const PART_SIZE = 16;
 const SETTINGS: S3Settings = {
@@ -42,53 +47,83 @@ const SETTINGS: S3Settings = {
 
 /** What the nodes of a cluster share. */
 export interface Surroundings {
+  readonly setting: Setting;
   readonly scheduler: Scheduler;
   readonly bucket: SimulatedBucket;
+  /** The objects of the bucket, for those who need no client of S3. */
+  readonly memory: MemoryDriver;
   readonly redis: RedisGroup;
   readonly network: Network;
   readonly bug: Bug;
   /** Hears of what the nodes do. @param key the first one of a script */
   readonly happened: (what: string, machine: Machine, key?: string) => void;
+  /** Looks on while they decide. */
+  readonly watched: (projection: Projection) => Projection;
 }
 
 /** One process of the cluster, put together as src/wiring.ts does it, on ports that the simulation decides. */
 export interface SimulatedNode {
   readonly machine: Machine;
+  readonly driver: StorageDriver;
   readonly projection: Projection;
+  /** The views in this process. */
+  readonly fold: MemoryProjection;
+  readonly sessions: SessionStore;
   readonly registry: Registry;
+  readonly newId: () => Incarnation;
 }
 
 /** @param number of the process, which no other one ever had */
 export function startNode(number: number, around: Surroundings, random: Random): SimulatedNode {
-  const { scheduler, bug } = around;
-  const machine = new Machine(`node-${number}`, scheduler, random.between(-200, 200));
-  const { now, sleep, repeat } = machine;
+  const { scheduler, bug, setting } = around;
+  const machine = new Machine(`node-${number}`, scheduler, setting.clock(random, number));
+  const { now, sleep } = machine;
   const newId = countingIncarnations(now, number);
-  const s3Ports = { now, sleep, random: random.next, newId, onRequest: () => {} };
-  const s3 = new S3Driver(SETTINGS, s3Ports, simulatedClients(machine, around));
-  const driver: StorageDriver = bug.driver?.(s3) ?? s3;
-  const redis = new SimulatedRedis(machine, around, random.chance(0.5) ? 0 : random.between(0, 3_000));
+  const real = setting.store === 's3' ? openS3(machine, around, random, newId) : openObjects(machine, around, random);
+  const driver: StorageDriver = bug.driver?.(real) ?? real;
   const writer = { driver, now, newId, sleep, reach: noCrash, node: machine.name, onAppend: () => {} };
+  const redis = new SimulatedRedis(machine, around, random.chance(0.5) ? 0 : random.between(0, 3_000));
   const fold = new MemoryProjection({ ...writer, budget: 1e9, onGrowth: () => {}, probe: true });
   const observer = { healed: () => {}, fellBack: () => {}, waitedForTurn: () => {} };
-  const real = new RedisProjection({ ...writer, redis, store: STORE, fold, observer });
-  const projection = bug.projection?.(real, fold) ?? real;
-  const sessions = new RedisSessions({
-    ...{ redis, store: STORE, driver, now, repeat },
-    expiry: 24 * HOUR_MS,
-    newToken: newId,
-    randomBytes: (size) => Buffer.from(Array.from({ length: size }, () => random.between(0, 255))),
-    failed: () => {},
-  });
+  const views =
+    setting.views === 'redis' ? new RedisProjection({ ...writer, redis, store: STORE, fold, observer }) : fold;
+  const projection = around.watched(bug.projection?.(views, fold) ?? views);
+  const sessions = openSessions({ machine, driver, redis, newId, setting, random });
   const registry = new Registry({
     ...{ driver, projection, sessions, access: openAccess, now },
     cache: new ContentCache(1e6),
-    newIncarnation: newId as () => Incarnation,
-    grace: 24 * HOUR_MS,
+    newIncarnation: newId,
+    grace: setting.grace,
     deletes: true,
     policy: NO_POLICY,
     // Bytes that were not dropped stay until they are collected.
     later: (_, work) => void work().catch(() => {}),
   });
-  return { machine, projection, registry };
+  return { machine, driver, projection, fold, sessions, registry, newId };
+}
+
+function openS3(machine: Machine, around: Surroundings, random: Random, newId: () => Incarnation): StorageDriver {
+  const { now, sleep } = machine;
+  const ports = { now, sleep, random: random.next, newId, onRequest: () => {} };
+  return new S3Driver(SETTINGS, ports, simulatedClients(machine, around));
+}
+
+function openObjects(machine: Machine, around: Surroundings, random: Random): StorageDriver {
+  return new ObjectsDriver(machine, around, random.child());
+}
+
+function openSessions(
+  ports: Pick<SimulatedNode, 'machine' | 'driver' | 'newId'> & {
+    readonly redis: SimulatedRedis;
+    readonly setting: Setting;
+    readonly random: Random;
+  },
+): SessionStore {
+  const { machine, driver, redis, newId, setting, random } = ports;
+  const { now, repeat } = machine;
+  const randomBytes: RandomBytes = (size) => Buffer.from(Array.from({ length: size }, () => random.between(0, 255)));
+  const common = { driver, now, repeat, expiry: setting.uploadExpiry, newToken: newId, failed: () => {} };
+  return setting.views === 'redis'
+    ? new RedisSessions({ ...common, redis, store: STORE, randomBytes })
+    : new LogSessions({ ...common, ids: new SessionIds(STORE, randomBytes), remembered: 100 });
 }

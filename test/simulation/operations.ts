@@ -13,7 +13,7 @@ export function actorOf(label: string): { readonly id: string; readonly label: s
   return { id: 'client', label };
 }
 
-interface Operation<T> {
+export interface Operation<T> {
   readonly what: string;
   readonly kind: Told['kind'];
   readonly run: (node: SimulatedNode, label: string) => Promise<T>;
@@ -93,6 +93,18 @@ export function mount(repo: RepositoryName, { digest }: Content, from: Repositor
     run: ({ registry }, label) => registry.linking.mount(repo, digest, from, actorOf(label)),
     holds: (isMounted) => (isMounted ? (past) => past.blobs.has(digest) : undefined),
     refusals: {},
+  };
+}
+
+/** HEAD: who hears that it is there need not push it. */
+export function findBlob(repo: RepositoryName, { digest }: Content): Operation<unknown> {
+  return {
+    what: `find blob ${digest.slice(7, 12)}`,
+    kind: 'read',
+    run: async ({ registry }) => await registry.blobs.find(repo, digest),
+    holds: () => (past) => past.blobs.has(digest),
+    // Also where it could not be linked anew.
+    refusals: { 'name-unknown': isAbsent, 'blob-unknown': () => true },
   };
 }
 

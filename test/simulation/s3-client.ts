@@ -1,6 +1,7 @@
-import { PutObjectCommand, UploadPartCommand } from '@aws-sdk/client-s3';
+import { UploadPartCommand } from '@aws-sdk/client-s3';
 import type { S3Clients } from '../../src/storage/s3/clients.ts';
 import type { Machine } from './machine.ts';
+import { momentOf } from './moments.ts';
 import type { Surroundings } from './node.ts';
 import { S3Refusal } from './s3.ts';
 
@@ -23,6 +24,7 @@ export class SimulatedClient {
     const { bucket, network, happened } = this.#around;
     const what = kindOf(command);
     happened(`sending ${what}`, this.#machine);
+    if (this.#machine.isHanging) await this.#machine.sleep(0);
     const way = network.toStore();
     return new Promise((resolve, reject) => {
       const broken = () => reject(new Error('the connection broke'));
@@ -58,10 +60,29 @@ export function simulatedClients(machine: Machine, around: Surroundings): S3Clie
   return new Proxy({}, { get }) as S3Clients;
 }
 
+const OPERATIONS: Readonly<Record<string, string>> = {
+  GetObjectCommand: 'read',
+  HeadObjectCommand: 'head',
+  PutObjectCommand: 'write',
+  DeleteObjectCommand: 'delete',
+  DeleteObjectsCommand: 'delete',
+  ListObjectsV2Command: 'list',
+};
+
 /** What a request is about, as far as that matters to whoever waits for it. */
-function kindOf(command: object): 'slot' | 'part' | 'other' {
+function kindOf(command: object): string {
   if (command instanceof UploadPartCommand) return 'part';
-  return command instanceof PutObjectCommand && command.input.Key?.includes('/_log/') === true ? 'slot' : 'other';
+  const { input } = command as { input: RequestInput };
+  const key = input.Key ?? input.Prefix ?? input.Delete?.Objects?.[0]?.Key ?? '';
+  const operation = OPERATIONS[command.constructor.name] ?? 'upload';
+  return momentOf(operation === 'write' && input.IfNoneMatch !== undefined ? 'create' : operation, key);
+}
+
+interface RequestInput {
+  readonly Key?: string;
+  readonly Prefix?: string;
+  readonly IfNoneMatch?: string;
+  readonly Delete?: { readonly Objects?: readonly { readonly Key?: string }[] };
 }
 
 export async function bodyOf(command: object): Promise<Uint8Array> {

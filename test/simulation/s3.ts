@@ -11,12 +11,9 @@ import {
   UploadPartCommand,
 } from '@aws-sdk/client-s3';
 import type { Key } from '../../src/storage/driver.ts';
-import type { Scheduler } from './scheduler.ts';
+import type { Objects } from './objects.ts';
 
-interface StoredObject {
-  readonly bytes: Uint8Array;
-  readonly metadata: Readonly<Record<string, string>>;
-}
+type Metadata = Readonly<Record<string, string>>;
 
 interface Part {
   readonly bytes: Uint8Array;
@@ -41,31 +38,16 @@ export class S3Refusal extends Error {
 
 /** A bucket: strongly consistent, as S3 is. Each request happens at one moment. */
 export class SimulatedBucket {
-  readonly #scheduler: Scheduler;
-  readonly #objects = new Map<Key, StoredObject>();
+  readonly #objects: Objects;
+  readonly #metadata = new Map<Key, Metadata>();
   readonly #multiparts = new Map<string, Multipart>();
-  /** Since which of the scheduler's steps each object has been there that is there only once. */
-  readonly #since = new Map<Key, number>();
   readonly #isTrusting: boolean;
   #ids = 0;
 
   /** @param isTrusting it takes parts for those that are meant, whatever they hold: another line of defence is gone */
-  constructor(scheduler: Scheduler, isTrusting: boolean) {
-    this.#scheduler = scheduler;
+  constructor(objects: Objects, isTrusting: boolean) {
+    this.#objects = objects;
     this.#isTrusting = isTrusting;
-  }
-
-  read(key: Key): Uint8Array | undefined {
-    return this.#objects.get(key)?.bytes;
-  }
-
-  /** The scheduler's step at which the object was made that is there now. */
-  madeAt(key: Key): number {
-    return this.#since.get(key) ?? Number.POSITIVE_INFINITY;
-  }
-
-  keys(prefix: Key): readonly Key[] {
-    return [...this.#objects.keys()].filter((key) => key.startsWith(prefix)).sort();
   }
 
   /** @throws S3Refusal */
@@ -95,8 +77,8 @@ export class SimulatedBucket {
     }
     if (command instanceof ListObjectsV2Command) {
       const { Prefix = '', StartAfter = '' } = command.input;
-      const found = this.keys(Prefix).filter((key) => key > StartAfter);
-      return { Contents: found.map((key) => ({ Key: key, Size: this.read(key)?.length ?? 0 })) };
+      const found = this.#objects.below(Prefix).filter((key) => key > StartAfter);
+      return { Contents: found.map((key) => ({ Key: key, Size: this.#objects.get(key)?.length ?? 0 })) };
     }
     return this.#handleMultipart(command, body);
   }
@@ -134,15 +116,15 @@ export class SimulatedBucket {
     throw new Error(`the simulated bucket does not know ${String(command)}`);
   }
 
-  #put(key: Key, bytes: Uint8Array, metadata: StoredObject['metadata']): void {
-    this.#objects.set(key, { bytes, metadata });
-    this.#since.set(key, this.#scheduler.step);
+  #put(key: Key, bytes: Uint8Array, metadata: Metadata): void {
+    this.#objects.set(key, bytes);
+    this.#metadata.set(key, metadata);
   }
 
-  #object(key: Key, missing: string): StoredObject {
-    const object = this.#objects.get(key);
-    if (object === undefined) throw new S3Refusal(missing, 404);
-    return object;
+  #object(key: Key, missing: string): { readonly bytes: Uint8Array; readonly metadata: Metadata } {
+    const bytes = this.#objects.get(key);
+    if (bytes === undefined) throw new S3Refusal(missing, 404);
+    return { bytes, metadata: this.#metadata.get(key) ?? {} };
   }
 
   #multipart(id: string | undefined): Multipart {

@@ -15,8 +15,6 @@ export interface Owner {
   readonly hangsUntil: number;
 }
 
-/** How late somebody notices that it was woken, at most. */
-const LOOK_AGAIN_MS = 100;
 /** More than this between the beginning and the end means that something runs in circles. */
 const MOST_STEPS = 200_000;
 
@@ -28,6 +26,8 @@ export class Scheduler {
   #heap: Occurrence[] = [];
   #now: number;
   #planned = 0;
+  /** What waits for somebody who hangs. */
+  readonly #held = new Map<Owner, Occurrence[]>();
   #steps = 0;
 
   /** @param begin milliseconds */
@@ -65,6 +65,15 @@ export class Scheduler {
     });
   }
 
+  /** Somebody hangs no longer: what waited for that happens now. */
+  release(owner: Owner): void {
+    for (const occurrence of this.#held.get(owner) ?? []) {
+      occurrence.at = Math.max(occurrence.at, this.#now);
+      this.#push(occurrence);
+    }
+    this.#held.delete(owner);
+  }
+
   /**
    * Lets things happen, one after the other, until it is done.
    * @returns false when nothing is left to happen, or the time (milliseconds) is over
@@ -81,9 +90,9 @@ export class Scheduler {
       const { owner } = next;
       if (next.cancelled || owner?.isDead === true) continue;
       if (owner !== undefined && owner.hangsUntil > next.at) {
-        // It may be woken before that.
-        next.at = Math.min(owner.hangsUntil, next.at + LOOK_AGAIN_MS);
-        this.#push(next);
+        const held = this.#held.get(owner);
+        if (held === undefined) this.#held.set(owner, [next]);
+        else held.push(next);
         continue;
       }
       this.#now = Math.max(this.#now, next.at);

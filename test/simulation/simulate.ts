@@ -32,7 +32,7 @@ export interface Simulated {
  */
 export async function simulate(seed: number, bug: Bug = NO_BUG, isKept = false): Promise<Simulated> {
   const random = new Random(seed);
-  const world = new World(random, bug, random.between(2, 4), weatherOf(random), isKept);
+  const world = new World({ random, bug, size: random.between(2, 4), weather: weatherOf(random), isKept });
   const ran = { slots: 0 };
   let isDone = false;
   const chosen = focusOf(random);

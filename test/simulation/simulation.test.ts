@@ -1,38 +1,12 @@
-// DESIGN 11.3. `SIM_SEED=<n>` replays one seed and tells what happened; `SIM_SEEDS=<n>` and `SIM_MINUTES=<n>` run for longer.
+// DESIGN 11.3.
 import { expect, test } from 'bun:test';
 import { BUGS, type BugName } from './bugs.ts';
 import { simulate } from './simulate.ts';
-import type { Findings, Share } from './worker.ts';
+import { MINUTES, runLives, withinMs } from './threads.ts';
 
 const SEEDS = Number(process.env.SIM_SEEDS ?? 10_000);
-const MINUTES = Number(process.env.SIM_MINUTES ?? 0);
-const FIRST = Number(process.env.SIM_FIRST ?? 1);
-const THREADS = 2;
-const MINUTE_MS = 60_000;
-/** Ten thousand lives take about one and a half minutes on two cores; a machine that is busy gets more. */
-const WITHIN_MS = MINUTES > 0 ? (MINUTES + 2) * MINUTE_MS : Math.max(6, SEEDS / 2_000) * MINUTE_MS;
 /** A planted bug is found within so many seeds. */
 const FOUND_WITHIN = 1_500;
-
-function run(share: Share): Promise<Findings> {
-  return new Promise((resolve, reject) => {
-    const worker = new Worker(new URL('./worker.ts', import.meta.url));
-    worker.onmessage = ({ data }: MessageEvent<Findings>) => {
-      worker.terminate();
-      resolve(data);
-    };
-    worker.onerror = (event) => reject(new Error(event.message));
-    worker.postMessage(share);
-  });
-}
-
-/** Without an end, other than that of time, where minutes are given. */
-function shareOf(thread: number): Share {
-  const count = MINUTES > 0 ? MINUTES * 10_000 : Math.ceil(SEEDS / THREADS);
-  const seeds = Array.from({ length: count }, (_, index) => FIRST + index * THREADS + thread);
-  const until = MINUTES > 0 ? Date.now() + MINUTES * MINUTE_MS : Number.POSITIVE_INFINITY;
-  return { seeds, until };
-}
 
 const seed = process.env.SIM_SEED;
 
@@ -46,18 +20,15 @@ if (seed !== undefined) {
   test(
     'no life of a cluster breaks a promise, whatever is slow, lost, killed, forgotten or out of date in it',
     async () => {
-      const found = await Promise.all(Array.from({ length: THREADS }, (_, thread) => run(shareOf(thread))));
-      const failed = found.flatMap((each) => each.failed);
-      for (const each of failed) console.log(`SIM_SEED=${each.seed}: ${each.violations.join('\n')}`);
+      const { ran, counts, failed } = await runLives(new URL('./worker.ts', import.meta.url), SEEDS);
+      const { slots = 0 } = counts;
       expect(failed.map((each) => each.seed)).toEqual([]);
-      const ran = found.reduce((sum, each) => sum + each.ran, 0);
-      const slots = found.reduce((sum, each) => sum + each.slots, 0);
       console.log(`${ran} lives, ${slots} slots`);
       expect(ran).toBeGreaterThanOrEqual(MINUTES > 0 ? 1 : SEEDS);
       // Lives in which nothing is written would prove nothing.
       expect(slots).toBeGreaterThan(2 * ran);
     },
-    WITHIN_MS,
+    withinMs(SEEDS, 4_000),
   );
 
   test('a seed is the same life each time', async () => {

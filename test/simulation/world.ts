@@ -1,17 +1,21 @@
 import { RegistryError } from '../../src/oci/errors.ts';
+import type { Projection } from '../../src/projection/projection.ts';
 import { RedisGone } from '../../src/projection/redis/commands.ts';
 import { metaKey } from '../../src/projection/redis/keys.ts';
+import { MemoryDriver } from '../../src/storage/memory/driver.ts';
 import { NoAnswer } from '../../src/storage/s3/failures.ts';
 import type { Bug } from './bugs.ts';
 import { History, type Outcome, type Past } from './history.ts';
 import type { Machine } from './machine.ts';
 import { Network, type Weather } from './network.ts';
 import { type SimulatedNode, STORE, type Surroundings, startNode } from './node.ts';
+import { Objects } from './objects.ts';
 import type { Random } from './random.ts';
 import { RedisGroup } from './redis.ts';
 import { Keyspace } from './redis-keyspace.ts';
 import { SimulatedBucket } from './s3.ts';
 import { Scheduler } from './scheduler.ts';
+import { CLUSTER, type Setting } from './setting.ts';
 import { REPOSITORIES } from './vocabulary.ts';
 
 const BEGIN_MS = Date.UTC(2030, 0, 1);
@@ -36,30 +40,57 @@ interface Watcher {
   readonly act: (machine: Machine) => void;
 }
 
+/** What a world begins with. */
+export interface Beginning {
+  readonly random: Random;
+  readonly bug: Bug;
+  /** How many nodes there are. */
+  readonly size: number;
+  readonly weather: Weather;
+  /** Whether notes are kept. */
+  readonly isKept: boolean;
+  readonly setting?: Setting;
+  /** Processes that take no requests. */
+  readonly workers?: number;
+  /** Looks on while nodes decide. */
+  readonly look?: (world: Ground) => (projection: Projection) => Projection;
+}
+
+/** What there is before the first node begins. */
+export type Ground = Pick<World, 'setting' | 'scheduler' | 'objects' | 'history'>;
+
 /** A cluster: some nodes, one Redis, one bucket. */
 export class World implements Surroundings {
+  readonly setting: Setting;
   readonly scheduler = new Scheduler(BEGIN_MS);
+  readonly objects = new Objects(this.scheduler);
   readonly bucket: SimulatedBucket;
+  readonly memory = new MemoryDriver(this.objects);
   readonly redis: RedisGroup;
   readonly network: Network;
   readonly bug: Bug;
   readonly history: History;
   readonly random: Random;
+  readonly watched: (projection: Projection) => Projection;
   readonly nodes: SimulatedNode[] = [];
+  readonly workers: SimulatedNode[] = [];
   /** Requests that no node has answered yet. */
   readonly open = new Set<string>();
   readonly #watchers = new Set<Watcher>();
   #processes = 0;
   #numbers = 0;
 
-  constructor(random: Random, bug: Bug, size: number, weather: Weather, isKept: boolean) {
+  constructor({ random, bug, size, weather, isKept, setting = CLUSTER, workers = 0, look }: Beginning) {
     this.random = random;
     this.bug = bug;
+    this.setting = setting;
     this.history = new History(isKept);
-    this.bucket = new SimulatedBucket(this.scheduler, bug.isTrusting === true);
+    this.watched = look?.(this) ?? ((projection) => projection);
+    this.bucket = new SimulatedBucket(this.objects, bug.isTrusting === true);
     this.redis = new RedisGroup(this.scheduler);
     this.network = new Network(random.child(), this.scheduler, weather);
     while (this.nodes.length < size) this.nodes.push(this.#start());
+    while (this.workers.length < workers) this.workers.push(this.#start());
   }
 
   /** Somebody's script ran, or a request of a kind was sent or done: a good moment for things to go wrong. */
@@ -131,11 +162,13 @@ export class World implements Surroundings {
 
   /** Starts a process in the place of each one that was killed. */
   restart(): void {
-    for (const [index, { machine }] of this.nodes.entries()) {
-      if (!machine.isDead) continue;
-      const node = this.#start();
-      this.nodes[index] = node;
-      this.note(() => `${node.machine.name} begins`);
+    for (const processes of [this.nodes, this.workers]) {
+      for (const [index, { machine }] of processes.entries()) {
+        if (!machine.isDead) continue;
+        const node = this.#start();
+        processes[index] = node;
+        this.note(() => `${node.machine.name} begins`);
+      }
     }
   }
 
@@ -155,20 +188,26 @@ export class World implements Surroundings {
       machine.onDeath(() => end({ kind: 'unknown' }));
       const run = async (): Promise<void> => {
         begin = this.scheduler.step;
+        const sent = this.scheduler.now;
         this.note(() => `${name} …`);
         try {
           end({ kind: 'ok', value: await work(node) });
         } catch (error) {
-          end(this.#outcomeOf(what, error));
+          end(this.#outcomeOf(what, error, this.scheduler.now - sent));
         }
       };
       this.scheduler.after(this.random.next() * 5, () => void run(), machine);
     });
   }
 
-  #outcomeOf(what: string, error: unknown): Outcome<never> {
+  /** @param took milliseconds */
+  #outcomeOf(what: string, error: unknown, took: number): Outcome<never> {
     if (error instanceof NoAnswer) return { kind: 'unknown' };
     if (error instanceof RegistryError) {
+      const { grace, skew } = this.setting;
+      // Whoever stops for that long between the log and the bytes may find that they were deleted meanwhile.
+      const isTooSlow = error.kind === 'content-damaged' && took >= grace - skew;
+      if (isTooSlow) return { kind: 'unknown' };
       if (error.kind === 'content-damaged' || error.kind === 'log-broken') {
         this.history.violated(`${what}: ${error.message}`);
       }

@@ -20,7 +20,12 @@ import { stagedGone } from '../staged-gone.ts';
 /** Objects in a Map: the smallest thing that keeps the contract. For tests and simulations. */
 export class MemoryDriver implements StorageDriver {
   readonly kind = 'memory';
-  readonly #objects = new Map<Key, Uint8Array>();
+  readonly #objects: Map<Key, Uint8Array>;
+
+  /** @param objects where they are, for whoever wants to look on */
+  constructor(objects = new Map<Key, Uint8Array>()) {
+    this.#objects = objects;
+  }
 
   async create(key: Key, bytes: Uint8Array, first?: () => Promise<void>): Promise<CreateResult> {
     await first?.();

@@ -1,0 +1,66 @@
+// The collection of garbage (DESIGN 8) while clients push, mount and delete, by several leaders that may stop anywhere.
+import { expect, test } from 'bun:test';
+import { BUGS, type CollectionBugName } from './collection/bugs.ts';
+import { simulateCollection } from './collection/life.ts';
+import { MINUTES, runLives, withinMs } from './threads.ts';
+
+const SEEDS = Number(process.env.SIM_SEEDS ?? 20_000);
+/** A planted bug is found within so many seeds. */
+const FOUND_WITHIN = 1_500;
+
+/** What it is to break I4: that something else is noticed, too, is not enough. */
+const LOST = /^[a-c/]+: .* (are deleted|is gone)$/;
+
+const seed = process.env.SIM_SEED;
+
+if (seed !== undefined) {
+  test(`the life with collections with seed ${seed}`, async () => {
+    const { notes, violations } = await simulateCollection(Number(seed), undefined, true);
+    console.log(notes.join('\n'));
+    expect(violations).toEqual([]);
+  });
+} else {
+  test(
+    'no collection takes what is linked, whoever stops where and for how long, and all garbage goes in the end',
+    async () => {
+      const { ran, counts, failed } = await runLives(new URL('./collection/worker.ts', import.meta.url), SEEDS);
+      expect(failed.map((each) => each.seed)).toEqual([]);
+      expect(ran).toBeGreaterThanOrEqual(MINUTES > 0 ? 1 : SEEDS);
+      console.log(`${ran} lives: ${JSON.stringify(counts)}`);
+      // Lives in which nothing happens that a collection could do wrong would prove nothing.
+      const { freed = 0, shared = 0, spared = 0, again = 0, averted = 0 } = counts;
+      if (ran < 2_000) return;
+      expect(freed).toBeGreaterThan(3 * ran);
+      expect(shared).toBeGreaterThan(ran / 10);
+      expect(again).toBeGreaterThan(ran / 20);
+      expect(spared).toBeGreaterThan(ran / 50);
+      expect(averted).toBeGreaterThan(ran / 1_000);
+    },
+    withinMs(SEEDS, 4_000),
+  );
+
+  test('a seed is the same life each time', async () => {
+    for (const each of [2, 71, 828]) {
+      const once = await simulateCollection(each, undefined, true);
+      expect(await simulateCollection(each, undefined, true)).toEqual(once);
+    }
+  });
+
+  for (const name of Object.keys(BUGS) as CollectionBugName[]) {
+    test(
+      `is seen: ${name}`,
+      async () => {
+        expect(await firstSeedThatFinds(name)).toBeLessThanOrEqual(FOUND_WITHIN);
+      },
+      5 * 60_000,
+    );
+  }
+}
+
+async function firstSeedThatFinds(name: CollectionBugName): Promise<number> {
+  for (let each = 1; each <= FOUND_WITHIN; each++) {
+    const { violations } = await simulateCollection(each, BUGS[name]);
+    if (violations.some((violation) => LOST.test(violation))) return each;
+  }
+  return Number.POSITIVE_INFINITY;
+}

@@ -1,0 +1,140 @@
+// Wrong on purpose, each found by the simulation. What is changed lies before the ports: the code under test knows nothing of it.
+import type { Decision } from '../../../src/journal/command.ts';
+import { NO_SLOT } from '../../../src/journal/events.ts';
+import { RepositoryState } from '../../../src/journal/fold.ts';
+import type { Digest, RepositoryName } from '../../../src/oci/names.ts';
+import { metaKey } from '../../../src/projection/redis/keys.ts';
+import { decodeLink, decodeRecord } from '../../../src/projection/redis/records.ts';
+import { decodeList } from '../../../src/registry/condemned.ts';
+import type { Key } from '../../../src/storage/driver.ts';
+import { dataKey, epochOfCondemnedKey, finalKey } from '../../../src/storage/paths.ts';
+import { changed } from '../bugs.ts';
+import { STORE } from '../node.ts';
+import { HOUR_MS, MINUTE_MS, type Setting } from '../setting.ts';
+import type { Plan } from './plan.ts';
+import { clocks } from './settings.ts';
+import type { CollectionBug, CollectionWorld } from './world.ts';
+
+/** So short that whoever stops for an hour has missed all of it. */
+const SHORT: Pick<Setting, 'grace' | 'skew' | 'clock'> = { grace: 20 * MINUTE_MS, ...clocks(5 * MINUTE_MS) };
+const IN_MEMORY = { views: 'memory', store: 'objects' } as const;
+
+/** Those who link stop, and go on in the midst of a collection. */
+const LINKERS: Partial<Plan> = {
+  faults: [0, 0],
+  linkers: {
+    at: { 'head data': 1 },
+    until: { 'list data': 3, 'delete condemned': 3 },
+    within: { longest: 1 },
+    again: 1,
+    next: { at: { 'sending slot': 1 }, until: { 'delete data': 1 }, within: { seconds: 1 }, again: 0 },
+  },
+  late: 1,
+};
+
+/** Every other process is ahead, also of the leaders. */
+const TWO_TIMES: Pick<Setting, 'clock'> = {
+  clock: (_, number) => (number % 2 === 0 ? -1 : 1) * (SHORT.skew / 2),
+};
+
+/** A leader stops before it does that, and goes on when somebody has linked what another one spared. */
+function leaderStops(at: string): Partial<Plan> {
+  return {
+    faults: [1, 1],
+    kinds: { collectorStops: 1 },
+    linkers: { at: { 'head data': 1 }, until: { 'delete condemned': 1 }, within: { longest: 1 }, again: 0 },
+    collectors: { at: { [at]: 1 }, until: { never: 1 }, within: { seconds: 1 }, again: 0 },
+    late: 1,
+  };
+}
+
+export const BUGS = {
+  'a link that was decided before a fence is not decided again': {
+    setting: { ...SHORT, ...IN_MEMORY },
+    plan: LINKERS,
+    projection: (projection) =>
+      changed(projection, {
+        submit: (repo, command) => {
+          let first: ReturnType<typeof command.decide> | undefined;
+          const links = async (decided: ReturnType<typeof command.decide>) =>
+            isLink(await decided) ? decided : undefined;
+          const decide: typeof command.decide = async (facts) => {
+            const decided = first ?? command.decide(facts);
+            first = await links(decided);
+            return await decided;
+          };
+          return projection.submit(repo, { ...command, decide });
+        },
+      }),
+  },
+  'no head before a link': {
+    setting: { ...SHORT, ...IN_MEMORY },
+    plan: LINKERS,
+    driver: (driver) => {
+      const sizes = new Map<Key, number>();
+      return changed(driver, {
+        head: async (key) => {
+          const found = await driver.head(key);
+          if (found !== undefined) sizes.set(key, found.size);
+          const size = sizes.get(key);
+          // What was there once is taken to be there still.
+          return size === undefined ? undefined : { size };
+        },
+      });
+    },
+  },
+  'final is removed, and made anew': {
+    setting: { ...SHORT, ...IN_MEMORY, ...TWO_TIMES },
+    plan: leaderStops('sending create final'),
+    collector: ({ driver }) => ({
+      driver: changed(driver, {
+        delete: async (keys) => {
+          const failures = await driver.delete(keys);
+          const epoch = keys.map(epochOfCondemnedKey).find((id) => id !== undefined);
+          return epoch === undefined ? failures : [...failures, ...(await driver.delete([finalKey(epoch)]))];
+        },
+      }),
+    }),
+  },
+  'a collection trusts Redis': {
+    setting: { views: 'redis', store: 'objects' },
+    collector: (_, world) => ({ resident: (repo) => stateInRedis(repo, world) }),
+  },
+  'deletes come before final': {
+    setting: { ...SHORT, ...IN_MEMORY, ...TWO_TIMES },
+    plan: leaderStops('sending delete data'),
+    collector: ({ driver }) => ({
+      driver: changed(driver, {
+        create: async (key, bytes, first) => {
+          if (key.endsWith('/final')) await driver.delete(decodeList(bytes).map(dataKey));
+          return await driver.create(key, bytes, first);
+        },
+      }),
+    }),
+  },
+  'clocks differ by more than a quarter of the grace': {
+    setting: { ...SHORT, ...IN_MEMORY, ...clocks(HOUR_MS) },
+    plan: LINKERS,
+  },
+} as const satisfies Record<string, CollectionBug>;
+
+export type CollectionBugName = keyof typeof BUGS;
+
+function isLink(decision: Decision<unknown>): boolean {
+  return decision.kind === 'accepted' && decision.events.some(({ type }) => type === 'blob.linked');
+}
+
+/** What Redis says of a repository, taken for all that its log says. */
+function stateInRedis(repo: RepositoryName, { redis, scheduler, truth }: CollectionWorld): RepositoryState {
+  const { keyspace } = redis.master;
+  const state = new RepositoryState();
+  const meta = metaKey(STORE, repo);
+  const of = (kind: string) =>
+    keyspace.hash(meta.replace(/meta$/, `${keyspace.hash(meta, scheduler.now).get('gen')}:${kind}`), scheduler.now);
+  for (const [digest, text] of of('blobs')) state.blobs.set(digest as Digest, decodeLink(text));
+  for (const [digest, text] of of('manifests')) state.restoreManifest(digest as Digest, decodeRecord(text));
+  const head = truth.logs.get(repo)?.state;
+  state.seq = head?.seq ?? 0;
+  state.hash = head?.hash ?? NO_SLOT;
+  return state;
+}

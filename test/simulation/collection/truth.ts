@@ -1,0 +1,148 @@
+// What is true at each moment: every slot and every object is looked at when it comes and when it goes.
+import type { Batch, JournalEvent } from '../../../src/journal/events.ts';
+import { algorithmOf, digestOf } from '../../../src/oci/digest.ts';
+import type { Digest, Incarnation, RepositoryName } from '../../../src/oci/names.ts';
+import type { Projection } from '../../../src/projection/projection.ts';
+import type { Key } from '../../../src/storage/driver.ts';
+import { dataKey, incarnationOfDataKey, logPrefix, repositoryOfLogKey } from '../../../src/storage/paths.ts';
+import { changed } from '../bugs.ts';
+import { GrowingLog } from '../checks.ts';
+import type { History } from '../history.ts';
+import type { Objects, Onlooker } from '../objects.ts';
+import type { Scheduler } from '../scheduler.ts';
+import type { Setting } from '../setting.ts';
+
+export interface TruthPorts {
+  readonly objects: Objects;
+  readonly scheduler: Scheduler;
+  readonly history: History;
+  readonly setting: Setting;
+}
+
+/** What happened in a life that makes it worth something. */
+export interface Counts {
+  /** Objects that were linked once and then deleted. */
+  freed: number;
+  /** Objects that were condemned, and not deleted because a log linked them. */
+  spared: number;
+  /** Epochs in which more than one leader wrote fences. */
+  shared: number;
+  /** Links that were decided, lost their slot to a fence and were decided again. */
+  again: number;
+  /** Of these: those that came to something else then. */
+  averted: number;
+}
+
+export class Truth implements Onlooker {
+  readonly logs = new Map<RepositoryName, GrowingLog>();
+  readonly #ports: TruthPorts;
+  readonly #fences = new Map<RepositoryName, number>();
+  readonly #leaders = new Map<Incarnation, Set<string>>();
+  readonly #everLinked = new Set<Incarnation>();
+  #freed = 0;
+  #again = 0;
+  #averted = 0;
+  spared = 0;
+
+  constructor(ports: TruthPorts) {
+    this.#ports = ports;
+    ports.objects.onlooker = this;
+  }
+
+  get counts(): Counts {
+    const shared = [...this.#leaders.values()].filter((nodes) => nodes.size > 1).length;
+    return { freed: this.#freed, spared: this.spared, shared, again: this.#again, averted: this.#averted };
+  }
+
+  made(key: Key, bytes: Uint8Array): void {
+    const repo = repositoryOfLogKey(key);
+    if (repo === undefined || !key.startsWith(logPrefix(repo))) return;
+    const { history, scheduler } = this.#ports;
+    const log = this.logs.get(repo) ?? new GrowingLog(repo, history);
+    this.logs.set(repo, log);
+    log.add(bytes, scheduler.step, (batch) => this.#look(repo, log, batch));
+  }
+
+  #look(repo: RepositoryName, log: GrowingLog, batch: Batch): void {
+    for (const event of batch.events) {
+      if (event.type === 'gc.fence') {
+        this.#fences.set(repo, this.fencesOf(repo) + 1);
+        const leaders = this.#leaders.get(event.epoch) ?? new Set();
+        this.#leaders.set(event.epoch, leaders.add(batch.node));
+      } else if (event.type === 'blob.linked' || event.type === 'manifest.put') {
+        this.#checkLinked(repo, event.digest, event.inc);
+        this.#everLinked.add(event.inc);
+      } else if (event.type === 'blob.unlinked' && event.actor === undefined) {
+        this.#checkUnlinked(repo, log, event.digest);
+      }
+    }
+  }
+
+  fencesOf(repo: RepositoryName): number {
+    return this.#fences.get(repo) ?? 0;
+  }
+
+  /** I4 and I6: what is linked is there, and right. */
+  #checkLinked(repo: RepositoryName, digest: Digest, inc: Incarnation): void {
+    const { objects, history } = this.#ports;
+    const bytes = objects.get(dataKey(inc));
+    if (bytes === undefined) history.violated(`${repo}: ${digest} is linked to ${inc}, which is gone`);
+    else if (digestOf(algorithmOf(digest), bytes) !== digest) {
+      history.violated(`${repo}: ${digest} is linked to ${inc}, which are other bytes`);
+    }
+  }
+
+  /** Only what nothing refers to is unlinked by itself, and only when it is old enough. */
+  #checkUnlinked(repo: RepositoryName, { state }: GrowingLog, digest: Digest): void {
+    const { history, setting, scheduler } = this.#ports;
+    const link = state.blob(digest);
+    if (link === undefined || state.references(digest) > 0) {
+      history.violated(`${repo}: ${digest} was unlinked, though it is in use`);
+    } else if (scheduler.now - link.since < setting.grace - setting.skew) {
+      history.violated(`${repo}: ${digest} was unlinked too early`);
+    }
+  }
+
+  /** I4, at each moment; and what was deleted by a user can be brought back for as long as it was promised. */
+  gone(key: Key): void {
+    const inc = incarnationOfDataKey(key);
+    if (inc === undefined) return;
+    const { history, setting, scheduler } = this.#ports;
+    for (const [repo, { state }] of this.logs) {
+      for (const [digest, link] of [...state.blobs, ...state.manifests]) {
+        if (link.inc === inc) history.violated(`${repo}: the bytes ${inc} of ${digest} are deleted`);
+      }
+      const unlinked = state.tombstones.get(inc);
+      if (unlinked !== undefined && scheduler.now - unlinked < setting.grace - setting.skew) {
+        history.violated(`${repo}: ${inc} was deleted ${scheduler.now - unlinked} ms after it was unlinked`);
+      }
+    }
+    if (this.#everLinked.has(inc)) this.#freed++;
+  }
+
+  /** Counts the links that are decided again because of a fence. */
+  readonly look = (projection: Projection): Projection =>
+    changed(projection, {
+      submit: (repo, command) => {
+        let before: { readonly fences: number; readonly links: readonly Incarnation[] } | undefined;
+        return projection.submit(repo, {
+          ...command,
+          decide: async (facts) => {
+            const fences = this.fencesOf(repo);
+            const decision = await command.decide(facts);
+            const links = decision.kind === 'accepted' ? linksOf(decision.events) : [];
+            if (before !== undefined && before.links.length > 0 && fences > before.fences) {
+              this.#again++;
+              if (before.links.some((inc) => !links.includes(inc))) this.#averted++;
+            }
+            before = { fences, links };
+            return decision;
+          },
+        });
+      },
+    });
+}
+
+function linksOf(events: readonly JournalEvent[]): readonly Incarnation[] {
+  return events.flatMap((event) => (event.type === 'blob.linked' || event.type === 'manifest.put' ? [event.inc] : []));
+}

@@ -1,0 +1,80 @@
+import type { CollectionPorts } from '../../../src/collection/ports.ts';
+import type { Bug } from '../bugs.ts';
+import type { Machine } from '../machine.ts';
+import type { SimulatedNode } from '../node.ts';
+import type { Setting } from '../setting.ts';
+import { type Content, MANIFESTS, type ManifestContent } from '../vocabulary.ts';
+import { type Answered, type Beginning, World } from '../world.ts';
+import type { Plan } from './plan.ts';
+import { Truth } from './truth.ts';
+
+/** Something that is wrong on purpose, and what brings it to light soonest. */
+export interface CollectionBug extends Bug {
+  /** What a collection stands on, in the place of that. */
+  readonly collector?: (ports: CollectorPorts, world: CollectionWorld) => Partial<CollectorPorts>;
+  readonly setting?: Partial<Setting>;
+  readonly plan?: Partial<Plan>;
+}
+
+export type CollectorPorts = Pick<CollectionPorts, 'driver' | 'resident'>;
+
+/** A cluster whose garbage is collected. */
+export class CollectionWorld extends World {
+  declare readonly bug: CollectionBug;
+  readonly truth: Truth;
+  /** What clients push here: so little that they meet. */
+  readonly manifests: readonly ManifestContent[];
+  readonly blobs: readonly Content[];
+  /** What takes hours, and that nobody waits for until the end. */
+  readonly lasting: Promise<unknown>[] = [];
+
+  constructor(beginning: Beginning & { readonly bug: CollectionBug }) {
+    const begun: Truth[] = [];
+    super({
+      ...beginning,
+      look: (ground) => {
+        const truth = new Truth(ground);
+        begun.push(truth);
+        return truth.look;
+      },
+    });
+    const [truth] = begun;
+    if (truth === undefined) throw new Error('nobody looks on');
+    this.truth = truth;
+    const { random } = beginning;
+    const [only, other] = [random.pick(MANIFESTS), random.pick(MANIFESTS)];
+    this.manifests = [only, other];
+    this.blobs = [...only.blobs, ...only.blobs, ...other.blobs];
+  }
+
+  isWorker(machine: Machine): boolean {
+    return this.workers.some((worker) => worker.machine === machine);
+  }
+
+  /** The process that is the next one to get there. */
+  reached(moment: string, isWanted: (machine: Machine) => boolean, act: (machine: Machine) => void): void {
+    this.watch(moment, 1, (machine) => {
+      if (isWanted(machine)) act(machine);
+      else this.reached(moment, isWanted, act);
+    });
+  }
+
+  /** Most requests go to a node that answers. */
+  override request<T>(
+    what: string,
+    work: (node: SimulatedNode) => Promise<T>,
+    at = this.random.chance(0.9) ? this.freeNode() : undefined,
+  ): Promise<Answered<T>> {
+    return super.request(what, work, at);
+  }
+
+  /** One that does not hang, if there is one. */
+  freeNode(): SimulatedNode {
+    const free = this.nodes.filter(({ machine }) => !machine.isHanging && !machine.isDead);
+    return this.random.pick(free.length > 0 ? free : this.nodes);
+  }
+
+  wakeAll(): void {
+    for (const { machine } of [...this.nodes, ...this.workers]) machine.wake();
+  }
+}

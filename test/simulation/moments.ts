@@ -1,0 +1,19 @@
+import type { Key } from '../../src/storage/driver.ts';
+
+const PLACES: readonly (readonly [piece: RegExp, place: string])[] = [
+  [/\/_log\//, 'slot'],
+  [/\/_snap\//, 'snapshot'],
+  [/^data\//, 'data'],
+  [/^catalog\//, 'marker'],
+  [/^digests\//, 'hint'],
+  [/^uploads\//, 'upload'],
+  [/\/condemned$/, 'condemned'],
+  [/\/final$/, 'final'],
+  [/^gc\//, 'epochs'],
+];
+
+/** What a request to the store is about: a name for the moment at which it is sent, or done. */
+export function momentOf(operation: string, key: Key): string {
+  const [, place = 'other'] = PLACES.find(([piece]) => piece.test(key)) ?? [];
+  return operation === 'create' && place === 'slot' ? 'slot' : `${operation} ${place}`;
+}

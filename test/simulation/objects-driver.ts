@@ -1,0 +1,135 @@
+import type { Algorithm } from '../../src/oci/digest.ts';
+import type { Digest, Incarnation } from '../../src/oci/names.ts';
+import type {
+  CreateResult,
+  DeleteFailure,
+  KeepState,
+  Key,
+  ListedObject,
+  StagedPlace,
+  StagedWrite,
+  StorageDriver,
+  StoredObject,
+  WrittenObject,
+} from '../../src/storage/driver.ts';
+import type { MemoryDriver } from '../../src/storage/memory/driver.ts';
+import { NoAnswer } from '../../src/storage/s3/failures.ts';
+import type { Machine } from './machine.ts';
+import { momentOf } from './moments.ts';
+import type { Surroundings } from './node.ts';
+import type { Random } from './random.ts';
+
+/** How long after a request was lost its sender hears that the connection broke, in milliseconds. */
+const BREAKS_AFTER_MS = 400;
+/** Of answers: those that are there as soon as the store has done what was asked. The others may find that time has passed. */
+const AT_ONCE = 0.8;
+
+/** One node's store, where no client of S3 stands between: requests may arrive late or never, and so may answers. */
+export class ObjectsDriver implements StorageDriver {
+  readonly kind = 'objects';
+  readonly #machine: Machine;
+  readonly #around: Surroundings;
+  readonly #random: Random;
+  readonly #store: MemoryDriver;
+
+  constructor(machine: Machine, around: Surroundings, random: Random) {
+    this.#machine = machine;
+    this.#around = around;
+    this.#random = random;
+    this.#store = around.memory;
+  }
+
+  async create(key: Key, bytes: Uint8Array, first?: () => Promise<void>): Promise<CreateResult> {
+    await first?.();
+    return await this.#ask(momentOf('create', key), () => this.#store.create(key, bytes));
+  }
+
+  async write(key: Key, bytes: Uint8Array): Promise<WrittenObject> {
+    const durable = this.put(key, bytes);
+    // Whoever waits for it hears of a failure; nobody else has to.
+    durable.catch(() => undefined);
+    return { durable };
+  }
+
+  put(key: Key, bytes: Uint8Array): Promise<void> {
+    return this.#ask(momentOf('write', key), () => this.#store.put(key, bytes));
+  }
+
+  read(key: Key): Promise<Uint8Array | undefined> {
+    return this.#ask(momentOf('read', key), () => this.#store.read(key));
+  }
+
+  open(key: Key): Promise<StoredObject | undefined> {
+    return this.#ask(momentOf('read', key), () => this.#store.open(key));
+  }
+
+  head(key: Key): Promise<{ readonly size: number } | undefined> {
+    return this.#ask(momentOf('head', key), () => this.#store.head(key));
+  }
+
+  async delete(keys: readonly Key[]): Promise<readonly DeleteFailure[]> {
+    try {
+      return await this.#ask(momentOf('delete', keys[0] ?? ''), () => this.#store.delete(keys));
+    } catch (cause) {
+      return keys.map((key) => ({ key, cause }));
+    }
+  }
+
+  deleteAll(prefix: Key): Promise<void> {
+    return this.#ask(momentOf('delete', prefix), () => this.#store.deleteAll(prefix));
+  }
+
+  async *list(prefix: Key, after?: Key): AsyncIterable<ListedObject> {
+    yield* await this.#ask(momentOf('list', prefix), () => Array.fromAsync(this.#store.list(prefix, after)));
+  }
+
+  async confirm(): Promise<void> {}
+
+  async stage(place: StagedPlace, from: number, algorithm: Algorithm, keep: KeepState): Promise<StagedWrite> {
+    const write = await this.#ask('stage', () => this.#store.stage(place, from, algorithm, keep));
+    return { ...write, settle: () => this.#ask('settle', () => write.settle()) };
+  }
+
+  takeOver(place: StagedPlace, size: number, inc: Incarnation): Promise<StagedPlace> {
+    return this.#ask('take over', () => this.#store.takeOver(place, size, inc));
+  }
+
+  digestStaged(place: StagedPlace, size: number, algorithm: Algorithm): Promise<Digest | undefined> {
+    return this.#ask('digest', () => this.#store.digestStaged(place, size, algorithm));
+  }
+
+  commit(place: StagedPlace, size: number): Promise<boolean> {
+    return this.#ask('commit', () => this.#store.commit(place, size));
+  }
+
+  discard(place: StagedPlace): Promise<void> {
+    return this.#ask('discard', () => this.#store.discard(place));
+  }
+
+  async close(): Promise<void> {}
+
+  async #ask<T>(what: string, work: () => Promise<T>): Promise<T> {
+    const { network, scheduler, happened } = this.#around;
+    const machine = this.#machine;
+    happened(`sending ${what}`, machine);
+    // Whoever is stopped now has not sent it yet.
+    if (machine.isHanging) await machine.sleep(0);
+    const { there, back, refused } = network.toStore();
+    return await new Promise((resolve, reject) => {
+      const answer = (milliseconds: number, deliver: () => void) => scheduler.after(milliseconds, deliver, machine);
+      const broken = () => reject(new NoAnswer(what, new Error('the connection broke')));
+      if (there === undefined || refused) {
+        answer(BREAKS_AFTER_MS, broken);
+        return;
+      }
+      const isQuick = this.#random.chance(AT_ONCE);
+      const done = (value: T): void => {
+        happened(what, machine);
+        if (back === undefined) answer(BREAKS_AFTER_MS, broken);
+        else if (isQuick && !machine.isHanging && !machine.isDead) resolve(value);
+        else answer(back, () => resolve(value));
+      };
+      scheduler.after(there, () => void work().then(done, (error: unknown) => answer(0, () => reject(error))));
+    });
+  }
+}

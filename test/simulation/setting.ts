@@ -1,0 +1,28 @@
+import type { Random } from './random.ts';
+
+export const MINUTE_MS = 60_000;
+export const HOUR_MS = 60 * MINUTE_MS;
+
+/** How the nodes of a life are put together, and what they are configured with. */
+export interface Setting {
+  readonly views: 'redis' | 'memory';
+  /** `objects`: no client of S3 in between, which is most of the cost of a request. */
+  readonly store: 's3' | 'objects';
+  /** GC_GRACE and UPLOAD_EXPIRY in milliseconds. */
+  readonly grace: number;
+  readonly uploadExpiry: number;
+  /** By how much two clocks differ at most, in milliseconds. */
+  readonly skew: number;
+  /** How far the clock of a process is ahead, in milliseconds. @param number of the process, from 1 */
+  readonly clock: (random: Random, number: number) => number;
+}
+
+/** Nothing is collected, and clocks are good. */
+export const CLUSTER: Setting = {
+  views: 'redis',
+  store: 's3',
+  grace: 24 * HOUR_MS,
+  uploadExpiry: 24 * HOUR_MS,
+  skew: 400,
+  clock: (random) => random.between(-200, 200),
+};

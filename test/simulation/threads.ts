@@ -1,0 +1,79 @@
+// Many lives, on as many threads as there are cores in the smallest machine that runs them. `SIM_SEED=<n>` replays one seed and tells
+// what happened; `SIM_SEEDS=<n>` and `SIM_MINUTES=<n>` run for longer.
+
+/** Which seeds, and until when (milliseconds since 1970). */
+export interface Share {
+  readonly seeds: readonly number[];
+  readonly until: number;
+}
+
+/** What came of them. */
+export interface Findings {
+  readonly ran: number;
+  /** Sums, by name. */
+  readonly counts: Readonly<Record<string, number>>;
+  readonly failed: readonly { readonly seed: number; readonly violations: readonly string[] }[];
+}
+
+export const MINUTES = Number(process.env.SIM_MINUTES ?? 0);
+const FIRST = Number(process.env.SIM_FIRST ?? 1);
+const THREADS = 2;
+const MINUTE_MS = 60_000;
+/** More failures than a few say no more than those. */
+const ENOUGH = 3;
+
+/** A machine that is busy gets more time than it takes. @param seeds about as many as two threads do in half a minute */
+export function withinMs(seeds: number, inHalfAMinute: number): number {
+  return MINUTES > 0 ? (MINUTES + 2) * MINUTE_MS : Math.max(6, (2 * seeds) / inHalfAMinute) * MINUTE_MS;
+}
+
+/** @param worker the module of a thread that answers a share with findings */
+export async function runLives(worker: URL, seeds: number): Promise<Findings> {
+  const found = await Promise.all(Array.from({ length: THREADS }, (_, thread) => run(worker, shareOf(thread, seeds))));
+  const failed = found.flatMap((each) => each.failed);
+  for (const each of failed) console.log(`SIM_SEED=${each.seed}: ${each.violations.join('\n')}`);
+  const counts: Record<string, number> = {};
+  for (const each of found) addTo(counts, each.counts);
+  return { ran: found.reduce((sum, each) => sum + each.ran, 0), counts, failed };
+}
+
+/** Without an end, other than that of time, where minutes are given. */
+function shareOf(thread: number, seeds: number): Share {
+  const count = MINUTES > 0 ? MINUTES * 10_000 : Math.ceil(seeds / THREADS);
+  const until = MINUTES > 0 ? Date.now() + MINUTES * MINUTE_MS : Number.POSITIVE_INFINITY;
+  return { seeds: Array.from({ length: count }, (_, index) => FIRST + index * THREADS + thread), until };
+}
+
+function run(url: URL, share: Share): Promise<Findings> {
+  return new Promise((resolve, reject) => {
+    const worker = new Worker(url);
+    worker.onmessage = ({ data }: MessageEvent<Findings>) => {
+      worker.terminate();
+      resolve(data);
+    };
+    worker.onerror = (event) => reject(new Error(event.message));
+    worker.postMessage(share);
+  });
+}
+
+function addTo(sums: Record<string, number>, counts: Readonly<Record<string, number>>): void {
+  for (const [name, count] of Object.entries(counts)) sums[name] = (sums[name] ?? 0) + count;
+}
+
+/** In the thread: lives one share, one after another. */
+export async function liveShare(
+  { seeds, until }: Share,
+  live: (seed: number) => Promise<{ readonly violations: readonly string[]; readonly counts: Findings['counts'] }>,
+): Promise<Findings> {
+  const failed: { seed: number; violations: readonly string[] }[] = [];
+  const counts: Record<string, number> = {};
+  let ran = 0;
+  for (const seed of seeds) {
+    if (failed.length >= ENOUGH || Date.now() > until) break;
+    const lived = await live(seed);
+    if (lived.violations.length > 0) failed.push({ seed, violations: lived.violations });
+    addTo(counts, lived.counts);
+    ran++;
+  }
+  return { ran, counts, failed };
+}
