@@ -5,6 +5,7 @@ import { digestOf } from '../../src/oci/digest.ts';
 import type { S3Clients } from '../../src/storage/s3/clients.ts';
 import { S3Driver } from '../../src/storage/s3/driver.ts';
 import { readSettings } from '../../src/storage/s3/open.ts';
+import { Objects } from '../simulation/objects.ts';
 import { SimulatedBucket } from '../simulation/s3.ts';
 import { bodyOf } from '../simulation/s3-client.ts';
 import { Scheduler } from '../simulation/scheduler.ts';
@@ -17,7 +18,7 @@ const MOST_PARTS = 10_000;
 
 /** Drivers of one bucket that answers at once, as two nodes have them. */
 function twoNodes(): readonly [S3Driver, S3Driver] {
-  const bucket = new SimulatedBucket(new Scheduler(0), false);
+  const bucket = new SimulatedBucket(new Objects(new Scheduler(0)), false);
   const client = { send: async (command: object) => bucket.handle(command, await bodyOf(command)), destroy: () => {} };
   const clients = new Proxy({}, { get: (_, name) => (name === 'destroy' ? client.destroy : client) }) as S3Clients;
   const settings = { ...readSettings(configurationOf('http://store.invalid', 'marina')), partSize: PART };

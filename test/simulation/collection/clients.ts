@@ -1,5 +1,6 @@
 // What clients do while garbage is collected: they link what is old, delete what others link, and take hours for an upload.
 import type { RepositoryName } from '../../../src/oci/names.ts';
+import { restore } from '../../../src/registry/restoration.ts';
 import { UploadBody } from '../../../src/registry/upload-body.ts';
 import type { SimulatedNode } from '../node.ts';
 import {
@@ -28,6 +29,7 @@ const OPERATIONS = {
   mount: 5,
   find: 1,
   remove: 5,
+  restore: 2,
   deleteTag: 0.5,
   readBlob: 0.5,
   readTag: 0.5,
@@ -52,6 +54,8 @@ export async function operate(world: CollectionWorld): Promise<void> {
       return void (await perform(world, repo, findBlob(repo, blob)));
     case 'remove':
       return await remove(world);
+    case 'restore':
+      return await bringBack(world, repo, blob);
     case 'deleteTag':
       return void (await perform(world, repo, deleteTag(repo, tag)));
     case 'readBlob':
@@ -92,6 +96,26 @@ export async function linkWhatGoes(world: CollectionWorld, plan: Plan): Promise<
   world.lasting.push(perform(world, target, operation as Operation<unknown>, node));
   await scheduler.sleep(1_000);
   for (const repo of linked()) await removeBlob(world, repo, blob);
+}
+
+/** An operator wants something back: a blob, or an image. */
+async function bringBack(world: CollectionWorld, repo: RepositoryName, { digest }: Content): Promise<void> {
+  const { random, truth } = world;
+  const past = truth.pastOf(repo);
+  const manifest = random.chance(0.5) ? past.manifests.get(random.pick(world.manifests).digest) : undefined;
+  const wanted = (manifest?.refs ?? [digest]).flatMap((each) => past.blobs.get(each) ?? []);
+  if (wanted.length === 0) return;
+  const restoration = { blobs: wanted, manifests: manifest === undefined ? [] : [manifest], tags: [] };
+  await perform(world, repo, {
+    what: 'bring back',
+    kind: 'write',
+    run: (node, label) => restore(repo, restoration, label, node),
+    holds:
+      () =>
+      ({ blobs }) =>
+        wanted.every((blob) => blobs.has(blob.digest)),
+    refusals: { 'manifest-unknown': () => true },
+  });
 }
 
 /** With all that refers to it. */

@@ -3,6 +3,7 @@ import type { Batch, JournalEvent } from '../../../src/journal/events.ts';
 import { algorithmOf, digestOf } from '../../../src/oci/digest.ts';
 import type { Digest, Incarnation, RepositoryName } from '../../../src/oci/names.ts';
 import type { Projection } from '../../../src/projection/projection.ts';
+import type { WantedBlob, WantedManifest } from '../../../src/registry/restoration.ts';
 import type { Key } from '../../../src/storage/driver.ts';
 import { dataKey, incarnationOfDataKey, logPrefix, repositoryOfLogKey } from '../../../src/storage/paths.ts';
 import { changed } from '../bugs.ts';
@@ -33,11 +34,20 @@ export interface Counts {
   averted: number;
 }
 
+type Linked = Extract<JournalEvent, { readonly type: 'blob.linked' | 'manifest.put' }>;
+
+interface Past {
+  readonly blobs: Map<Digest, WantedBlob>;
+  readonly manifests: Map<Digest, WantedManifest>;
+}
+
 export class Truth implements Onlooker {
   readonly logs = new Map<RepositoryName, GrowingLog>();
   readonly #ports: TruthPorts;
   readonly #fences = new Map<RepositoryName, number>();
   readonly #leaders = new Map<Incarnation, Set<string>>();
+  /** What each repository linked ever, as an operator finds it in the log. */
+  readonly #past = new Map<RepositoryName, Past>();
   readonly #everLinked = new Set<Incarnation>();
   #freed = 0;
   #again = 0;
@@ -72,10 +82,24 @@ export class Truth implements Onlooker {
       } else if (event.type === 'blob.linked' || event.type === 'manifest.put') {
         this.#checkLinked(repo, event.digest, event.inc);
         this.#everLinked.add(event.inc);
+        this.#remember(repo, event);
       } else if (event.type === 'blob.unlinked' && event.actor === undefined) {
         this.#checkUnlinked(repo, log, event.digest);
       }
     }
+  }
+
+  #remember(repo: RepositoryName, { type, actor: _, ...event }: Linked): void {
+    const { blobs, manifests } = this.pastOf(repo);
+    const known: Map<Digest, { readonly incs: readonly Incarnation[] }> = type === 'blob.linked' ? blobs : manifests;
+    const { inc, ...what } = event;
+    known.set(event.digest, { ...what, incs: [...new Set([inc, ...(known.get(event.digest)?.incs ?? [])])] });
+  }
+
+  pastOf(repo: RepositoryName): Past {
+    const past = this.#past.get(repo) ?? { blobs: new Map(), manifests: new Map() };
+    this.#past.set(repo, past);
+    return past;
   }
 
   fencesOf(repo: RepositoryName): number {
