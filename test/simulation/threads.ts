@@ -1,6 +1,8 @@
 // Many lives, on as many threads as there are cores in the smallest machine that runs them. `SIM_SEED=<n>` replays one seed and tells
 // what happened; `SIM_SEEDS=<n>` and `SIM_MINUTES=<n>` run for longer.
 
+import { MINUTE_MS } from './setting.ts';
+
 /** Which seeds, and until when (milliseconds since 1970). */
 export interface Share {
   readonly seeds: readonly number[];
@@ -18,7 +20,7 @@ export interface Findings {
 export const MINUTES = Number(process.env.SIM_MINUTES ?? 0);
 const FIRST = Number(process.env.SIM_FIRST ?? 1);
 const THREADS = 2;
-const MINUTE_MS = 60_000;
+const READY = 'ready';
 /** More failures than a few say no more than those. */
 const ENOUGH = 3;
 
@@ -47,12 +49,12 @@ function shareOf(thread: number, seeds: number): Share {
 function run(url: URL, share: Share): Promise<Findings> {
   return new Promise((resolve, reject) => {
     const worker = new Worker(url);
-    worker.onmessage = ({ data }: MessageEvent<Findings>) => {
+    worker.onmessage = ({ data }: MessageEvent<Findings | typeof READY>) => {
+      if (data === READY) return worker.postMessage(share);
       worker.terminate();
       resolve(data);
     };
     worker.onerror = (event) => reject(new Error(event.message));
-    worker.postMessage(share);
   });
 }
 
@@ -60,11 +62,28 @@ function addTo(sums: Record<string, number>, counts: Readonly<Record<string, num
   for (const [name, count] of Object.entries(counts)) sums[name] = (sums[name] ?? 0) + count;
 }
 
-/** In the thread: lives one share, one after another. */
-export async function liveShare(
-  { seeds, until }: Share,
-  live: (seed: number) => Promise<{ readonly violations: readonly string[]; readonly counts: Findings['counts'] }>,
-): Promise<Findings> {
+interface Thread {
+  onmessage: ((event: MessageEvent<Share>) => void) | null;
+  postMessage(message: Findings | typeof READY): void;
+}
+
+/** In the thread: lives its share. It says when it listens: what is sent to it while its modules are still loading is lost. */
+export function serveLives(thread: Thread, live: Live): void {
+  thread.onmessage = ({ data }) => {
+    liveShare(data, live).then(
+      (findings) => thread.postMessage(findings),
+      (error: unknown) => {
+        const violations = [error instanceof Error ? (error.stack ?? error.message) : String(error)];
+        thread.postMessage({ ran: 0, counts: {}, failed: [{ seed: Number.NaN, violations }] });
+      },
+    );
+  };
+  thread.postMessage(READY);
+}
+
+type Live = (seed: number) => Promise<{ readonly violations: readonly string[]; readonly counts: Findings['counts'] }>;
+
+async function liveShare({ seeds, until }: Share, live: Live): Promise<Findings> {
   const failed: { seed: number; violations: readonly string[] }[] = [];
   const counts: Record<string, number> = {};
   let ran = 0;
