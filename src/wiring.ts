@@ -13,6 +13,7 @@ import { idFactory, reachOf, sleep } from './wiring/basics.ts';
 import { wireCluster } from './wiring/cluster.ts';
 import { wireEmbedded } from './wiring/embedded.ts';
 import type { ShapePorts } from './wiring/node-ports.ts';
+import { openPulls } from './wiring/pulls.ts';
 import { openPolicy } from './wiring/retention.ts';
 import { openStore } from './wiring/store.ts';
 
@@ -49,7 +50,8 @@ export async function wire(config: Config, logs: Logs, version: string): Promise
   const { redisUrl } = config;
   const opened = await openStore(config, redisUrl !== undefined, { newId, reach, logs, telemetry });
   const node = config.nodeName === '' ? hostname() : config.nodeName;
-  const shapePorts: ShapePorts = { config, logs, telemetry, opened, newId, reach, node };
+  const pulls = await openPulls({ opened, policy, newId, logs });
+  const shapePorts: ShapePorts = { config, logs, telemetry, opened, policy, pulls, newId, reach, node };
   const shape = redisUrl === undefined ? await wireEmbedded(shapePorts) : await wireCluster(shapePorts, redisUrl);
   const { projection, sessions } = shape;
   const { driver, store, place } = opened;
@@ -84,6 +86,7 @@ export async function wire(config: Config, logs: Logs, version: string): Promise
       publicUrl: config.publicUrl,
       redirectBlobs: config.s3Redirect,
     },
+    pulled: pulls?.pulled,
     proxies: new Proxies(config.trustProxy),
     access: logs.access,
     notReady: () => refusal,
@@ -98,6 +101,7 @@ export async function wire(config: Config, logs: Logs, version: string): Promise
     close: async () => {
       await shape.close();
       await runner.stop();
+      await pulls?.close();
       await opened.close();
     },
   };

@@ -6,7 +6,7 @@ import { Telemetry } from './telemetry/metrics.ts';
 import { idFactory, reachOf } from './wiring/basics.ts';
 import { caOf, openRedis, openSharedProjection, openSharedSessions } from './wiring/cluster.ts';
 import { summaryOf, wireCollection } from './wiring/collection.ts';
-import { openPolicy } from './wiring/retention.ts';
+import { openPolicy, tellRetention, wireRetention } from './wiring/retention.ts';
 import { openStore } from './wiring/store.ts';
 import type { WorkerStore } from './worker.ts';
 
@@ -16,7 +16,7 @@ export async function openWorkerStore(config: Config, logs: Logs): Promise<Worke
   if (redisUrl === undefined) {
     throw new ConfigError('a worker needs REDIS_URL: without it the registry does its background work by itself');
   }
-  openPolicy(config);
+  const policy = openPolicy(config);
   const newId = idFactory();
   const reach = reachOf(config.crashPoint);
   const telemetry = new Telemetry();
@@ -31,6 +31,7 @@ export async function openWorkerStore(config: Config, logs: Logs): Promise<Worke
       ...{ config, opened, newId, reach, node, projection, serves: false },
       onReport: (report) => logs.logger.info(summaryOf(report), 'garbage was collected'),
     }),
+    retain: wireRetention({ opened, policy, newId, projection, serves: false, ...tellRetention(logs.logger) }),
     sessions: openSharedSessions(config, redis, opened, newId, logs),
     connect: (use) => openJobConnection(redisUrl, use, caOf(config)),
     close: async () => {

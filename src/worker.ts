@@ -27,6 +27,8 @@ export interface WorkerStore {
   readonly reapMultiparts: ((before: number, signal: AbortSignal) => Promise<unknown>) | undefined;
   /** Collects garbage. */
   readonly collect: WorkersPorts['collect'];
+  /** Deletes what the retention file no longer keeps. */
+  readonly retain: WorkersPorts['retain'];
   /** A connection to Redis of its own each time. */
   readonly connect: (use: JobConnectionUse) => JobConnection;
   readonly close: () => Promise<void>;
@@ -50,10 +52,10 @@ async function run(kinds: readonly Kind[], open: OpenWorkerStore): Promise<void>
   const logs = openLogs({ level: config.logLevel, format: config.logFormat });
   const { logger } = logs;
   const opened = await open(config, logs);
-  const { store, place, driver, sessions, reapMultiparts, collect, connect } = opened;
+  const { store, place, driver, sessions, reapMultiparts, collect, retain, connect } = opened;
   const workers = await startWorkers(kinds, {
-    ...{ store, driver, sessions, reapMultiparts, collect, connect },
-    schedules: { collect: config.gcInterval },
+    ...{ store, driver, sessions, reapMultiparts, collect, retain, connect },
+    schedules: { collect: config.gcInterval, retain: config.retentionInterval },
     fold: (repo) => foldForSnapshot(driver, repo),
     uploadExpiry: config.uploadExpiry,
     now: Date.now,

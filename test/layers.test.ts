@@ -59,6 +59,7 @@ const MEETING_PLACES = [
   'src/wiring/importing.ts',
   'src/wiring/operator.ts',
   'src/wiring/node-ports.ts',
+  'src/wiring/pulls.ts',
   'src/wiring/retention.ts',
   'src/wiring/store.ts',
   'src/wiring/writable.ts',

@@ -1,4 +1,7 @@
 import { runWorker } from '../src/worker.ts';
 import { openWorkerStore } from '../src/worker-store.ts';
 
-await runWorker(['snapshot', 'sweep-snapshots', 'expire-uploads', 'reap-multiparts', 'collect'], openWorkerStore);
+await runWorker(
+  ['snapshot', 'sweep-snapshots', 'expire-uploads', 'reap-multiparts', 'collect', 'retain'],
+  openWorkerStore,
+);

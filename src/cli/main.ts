@@ -3,12 +3,15 @@ import { Command, InvalidArgumentError } from 'commander';
 import packageJson from '../../package.json' with { type: 'json' };
 import type { Spill } from '../collection/live-set.ts';
 import { openSpillFiles } from '../collection/spill-files.ts';
-import { type Config, readConfig } from '../config.ts';
+import { type Config, ConfigError, readConfig } from '../config.ts';
 import { RegistryError } from '../oci/errors.ts';
 import type { RepositoryName } from '../oci/names.ts';
+import type { PlanPorts } from '../retention/retain.ts';
 import { NoStore } from '../storage/prepare.ts';
 import { lookAtImport, openImporter } from '../wiring/importing.ts';
 import { type Operator, openOperator } from '../wiring/operator.ts';
+import { lookAtPulls } from '../wiring/pulls.ts';
+import { openPolicy } from '../wiring/retention.ts';
 import { EXIT, type ExitCode, reportFailure } from './failure.ts';
 import { type FsckOptions, type FsckPorts, fsck } from './fsck.ts';
 import { collectGarbage, type GcOptions, removeRepository, showGarbage } from './gc.ts';
@@ -20,12 +23,13 @@ import { withJobs } from './open-jobs.ts';
 import { type OpenStore, openStore, requireRepository, requireTag } from './open-store.ts';
 import { Output } from './output.ts';
 import { parseWhen, type Restore, type RestoreOptions, restoreThing, thingOf } from './restore.ts';
+import { type RetentionOptions, runRetention, showRetention } from './retention.ts';
 import type { Thing, When } from './undo/past.ts';
 
 const marina = new Command('marina')
   .description(
     'Looks into a Marina store, which is found as the server finds it: by STORAGE_PATH and the other settings in the ' +
-      'environment (docs/configuration.md). Only gc, rm, import, restore, tag and fsck --repair write to it; a running server is not disturbed.',
+      'environment (docs/configuration.md). Only gc, retention, rm, import, restore, tag and fsck --repair write to it; a running server is not disturbed.',
   )
   .version(packageJson.version)
   .usage('<verb> [options]')
@@ -97,6 +101,24 @@ marina
   .option('--wait', 'follow a collection that somebody else does to its end')
   .option('--json', 'one JSON object a thing, and one for the summary')
   .action((options: GcOptions) => run((store, output, config) => runCollection(options, config, store, output)));
+
+marina
+  .command('retention')
+  .description(
+    'delete what the rules of RETENTION_FILE no longer keep: asks the running server or the cluster, or does it where nobody serves the store',
+  )
+  .option(
+    '--dry-run',
+    'only show each thing that would go by the file that this command is given, its bytes and the reason',
+  )
+  .option('--wait', 'follow a run that somebody else does to its end')
+  .option('--json', 'one JSON object a thing, and one for the summary')
+  .action((options: RetentionOptions) =>
+    run(async (store, output, config) => {
+      if (options.dryRun === true) return await showRetention(options, await planPorts(config, store), output);
+      return await asOperator(config, store, (operator) => runRetention(options, operator, output));
+    }),
+  );
 
 marina
   .command('rm')
@@ -190,6 +212,14 @@ async function runCollection(options: GcOptions, config: Config, store: OpenStor
     return await showGarbage(options, { driver: store.reader, openSpill, now: Date.now, grace, uploadExpiry }, output);
   }
   return await asOperator(config, store, (operator) => collectGarbage(options, operator, output));
+}
+
+async function planPorts(config: Config, { reader }: OpenStore): Promise<PlanPorts> {
+  const policy = openPolicy(config);
+  if (policy === undefined)
+    throw new ConfigError('RETENTION_FILE is not set: there is no rule by which anything would go');
+  const pulls = await lookAtPulls(reader, policy);
+  return { driver: reader, policy, pulls, breathe: async () => {}, now: Date.now };
 }
 
 async function removeFrom(repo: RepositoryName, config: Config, store: OpenStore): Promise<boolean> {

@@ -39,6 +39,10 @@ export class ControlClient {
     await this.#ask('POST', `/collections/${request}`);
   }
 
+  async retain(request: string): Promise<void> {
+    await this.#ask('POST', `/retentions/${request}`);
+  }
+
   async progress(): Promise<CollectionProgress | undefined> {
     const response = await this.#ask('GET', '/collections/progress');
     return parsed(progressAnswer, await response.json()) ?? undefined;

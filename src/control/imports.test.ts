@@ -23,7 +23,14 @@ function serve(importTree: RunImport) {
   const failures: unknown[] = [];
   const unasked = (): never => expect.unreachable();
   const { stop } = serveControl(socket, {
-    ...{ collect: unasked, progress: unasked, deleteRepository: unasked, restore: unasked, importTree },
+    ...{
+      collect: unasked,
+      retain: unasked,
+      progress: unasked,
+      deleteRepository: unasked,
+      restore: unasked,
+      importTree,
+    },
     failed: (error) => void failures.push(error),
   });
   return { socket, stop, failures };

@@ -7,6 +7,7 @@ import type { CollectionProgress } from '../collection/collect.ts';
  *
  *   POST   /collections/<ULID>     asks for a collection; its report names the ULID
  *   GET    /collections/progress   how far the one is that runs now, or null
+ *   POST   /retentions/<ULID>      asks for a run of retention; its report names the ULID
  *   DELETE /repositories/<name>    deletes a repository
  *   POST   /restorations/<name>    brings back what the body says (registry/restoration.ts), and answers what it did
  *   POST   /imports                takes over another registry; the answer tells of it, line by line, until it is over

@@ -8,6 +8,8 @@ import { answerImport, type RunImport } from './imports.ts';
 export interface ControlPorts {
   /** Asks for a collection; false when no more are taken. */
   readonly collect: (request: string) => Promise<boolean>;
+  /** Asks for a run of retention; false when no more are taken. */
+  readonly retain: (request: string) => Promise<boolean>;
   readonly progress: () => CollectionProgress | undefined;
   readonly deleteRepository: (repo: RepositoryName) => Promise<void>;
   readonly restore: (repo: RepositoryName, wanted: Restoration) => Promise<Restored>;
@@ -41,13 +43,14 @@ export function serveControl(path: string, ports: ControlPorts): { stop(): Promi
 }
 
 async function answer(request: Request, ports: ControlPorts): Promise<Response> {
-  const { collect, progress, deleteRepository, restore } = ports;
+  const { collect, retain, progress, deleteRepository, restore } = ports;
   const [, thing = '', ...rest] = new URL(request.url).pathname.split('/');
   const name = rest.join('/');
   if (request.method === 'GET' && thing === 'collections' && name === 'progress')
     return Response.json(progress() ?? null);
-  if (request.method === 'POST' && thing === 'collections' && parseIncarnation(name) !== undefined) {
-    if (await collect(name)) return new Response(null, { status: 202 });
+  const ask = thing === 'collections' ? collect : thing === 'retentions' ? retain : undefined;
+  if (request.method === 'POST' && ask !== undefined && parseIncarnation(name) !== undefined) {
+    if (await ask(name)) return new Response(null, { status: 202 });
     throw new RegistryError('unavailable', 'the server is stopping');
   }
   if (request.method === 'POST' && thing === 'imports') return await answerImport(request, ports);

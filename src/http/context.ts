@@ -1,4 +1,6 @@
 import type { Actor } from '../access/access.ts';
+import type { RepositoryName } from '../oci/names.ts';
+import type { Reference } from '../registry/manifests.ts';
 import type { Registry } from '../registry/registry.ts';
 import type { Proxies } from './forwarded.ts';
 import type { Route, RouteKind } from './route.ts';
@@ -8,6 +10,8 @@ export interface HandlerPorts {
   readonly registry: Registry;
   readonly limits: HttpLimits;
   readonly proxies: Proxies;
+  /** Told of each manifest that a client looks at or gets; left out where nobody asks when they were pulled. */
+  readonly pulled?: ((repo: RepositoryName, reference: Reference) => void) | undefined;
 }
 
 export interface HttpLimits {

@@ -23,6 +23,7 @@ function open(changes: Partial<JobPorts> = {}) {
     fold: (repo) => foldForSnapshot(driver, repo),
     reapMultiparts: undefined,
     collect: async () => {},
+    retain: async () => {},
     now: clock.now,
     uploadExpiry: EXPIRY,
     enqueue: async (job) => asked.push(job) > 0,

@@ -20,6 +20,8 @@ export interface JobPorts {
   readonly uploadExpiry: number;
   /** Collects garbage; `request` names the wish of an operator. */
   readonly collect: (request: string | undefined, signal: AbortSignal) => Promise<void>;
+  /** Deletes what the retention file no longer keeps; `request` names the wish of an operator. */
+  readonly retain: (request: string | undefined, signal: AbortSignal) => Promise<void>;
   /** For jobs that find work for others. */
   readonly enqueue: JobQueue['enqueue'];
 }
@@ -44,6 +46,7 @@ const HANDLERS: { readonly [K in Kind]: Handler<K> } = {
     signal.throwIfAborted();
   },
   collect: ({ request }, { collect }, signal) => collect(request, signal),
+  retain: ({ request }, { retain }, signal) => retain(request, signal),
 };
 
 /** What a runner is given: each job with its handler. */

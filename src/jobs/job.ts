@@ -18,6 +18,8 @@ const SCHEMAS = {
   'reap-multiparts': z.object({ kind: z.literal('reap-multiparts') }),
   /** Collect garbage; `request` names the wish of an operator, who wants all of it gone and a report. */
   collect: z.object({ kind: z.literal('collect'), request: z.string().optional() }),
+  /** Delete what the retention file no longer keeps; `request` names the wish of an operator, who wants a report. */
+  retain: z.object({ kind: z.literal('retain'), request: z.string().optional() }),
 } as const;
 
 export type Kind = keyof typeof SCHEMAS;
@@ -41,5 +43,5 @@ export function parseJob(kind: Kind, payload: unknown): Job | undefined {
 /** Two jobs with the same key do the same work. */
 export function keyOf(job: Job): string {
   if (job.kind === 'snapshot') return `snapshot:${job.repo}`;
-  return job.kind === 'collect' && job.request !== undefined ? `collect:${job.request}` : job.kind;
+  return 'request' in job && job.request !== undefined ? `${job.kind}:${job.request}` : job.kind;
 }

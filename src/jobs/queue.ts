@@ -93,6 +93,7 @@ export const POLICIES: Readonly<Record<Kind, JobPolicy>> = {
   'expire-uploads': ALONE,
   'reap-multiparts': ALONE,
   collect: ALONE,
+  retain: ALONE,
 };
 
 /** Dead letters that are kept of each kind; the oldest ones go first. */

@@ -13,4 +13,6 @@ export const SCHEDULES: Schedules = {
   'sweep-snapshots': 6 * HOUR,
   // By default; GC_INTERVAL says how often.
   collect: HOUR,
+  // By default; RETENTION_INTERVAL says how often.
+  retain: HOUR,
 };

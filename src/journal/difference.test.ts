@@ -4,7 +4,7 @@ import { eventBatches } from '../../test/support/generators.ts';
 import { foldOf, REPO, slotsOf } from '../../test/support/slots.ts';
 import type { Digest, Incarnation, Tag } from '../oci/names.ts';
 import { differenceOf } from './difference.ts';
-import type { RepositoryState } from './fold.ts';
+import { FOLD_VERSION, type RepositoryState } from './fold.ts';
 import { decodeSnapshot, encodeSnapshot, foldVersionOf } from './snapshot.ts';
 
 const DIGEST = `sha256:${'a'.repeat(64)}` as Digest;
@@ -32,6 +32,8 @@ test('anything changed, added or left out is named', () => {
     [(state) => state.tags.set('v2' as Tag, DIGEST), 'tags, one of them v2'],
     [(state) => state.tags.delete(V1), 'tags, one of them v1'],
     [(state) => state.blobs.set(DIGEST, { size: 4, inc: INC, since: 0 }), `blobs, one of them ${DIGEST}`],
+    [(state) => state.tagTimes.set(V1, 7), 'tagTimes, one of them v1'],
+    [(state) => state.released.set(DIGEST, 7), `released, one of them ${DIGEST}`],
     [(state) => state.tombstones.set(INC, 5), `tombstones, one of them ${INC}`],
     [
       (state) => {
@@ -48,7 +50,7 @@ test('anything changed, added or left out is named', () => {
 });
 
 test('the version of the fold is read from a snapshot of any version, and from nothing else', async () => {
-  expect(await foldVersionOf(await encodeSnapshot(REPO, foldOf(slots)))).toBe(1);
+  expect(await foldVersionOf(await encodeSnapshot(REPO, foldOf(slots)))).toBe(FOLD_VERSION);
   expect(await foldVersionOf(await Bun.zstdCompress('{"fold":7,"other":true}'))).toBe(7);
   expect(await foldVersionOf(await Bun.zstdCompress('[]'))).toBeUndefined();
   expect(await foldVersionOf(new TextEncoder().encode('{"fold":1}'))).toBeUndefined();

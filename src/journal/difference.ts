@@ -1,7 +1,7 @@
 import type { RepositoryState } from './fold.ts';
 
 /** The parts of a state that a snapshot holds; the rest follows from them. */
-const PARTS = ['tags', 'blobs', 'manifests', 'tombstones'] as const;
+const PARTS = ['tags', 'tagTimes', 'blobs', 'manifests', 'released', 'tombstones'] as const;
 
 /** @returns where two folds of the same slots differ, in words; undefined when they are the same. */
 export function differenceOf(expected: RepositoryState, found: RepositoryState): string | undefined {

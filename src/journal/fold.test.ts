@@ -42,6 +42,32 @@ describe('the fold', () => {
     );
   });
 
+  test('knows when each tag was set, and since when a manifest may have been without a tag', () => {
+    fc.assert(
+      fc.property(eventBatches, (batches) => {
+        const state = foldOf(slotsOf(batches));
+        const history = historyOf(batches);
+        for (const tag of FEW.tags) expect(state.tagTimes.get(tag)).toBe(history.tagTime(tag));
+        for (const each of FEW.manifests) expect(state.looseSince(each)).toBe(history.looseSince(each));
+        for (const each of state.released.keys()) expect(state.manifests.has(each)).toBe(true);
+      }),
+    );
+  });
+
+  test('counts what it was given to use; deletes and fences are none of it', () => {
+    const puts = (...batches: JournalEvent[][]): number => foldOf(slotsOf(batches)).puts;
+    const set: JournalEvent = { type: 'tag.set', tag: FEW.tags[0] as (typeof FEW.tags)[number], digest };
+    const put: JournalEvent = { type: 'manifest.put', digest, size: 1, inc, mediaType: 'a/b', refs: [] };
+    expect(puts([put, set], [put])).toBe(3);
+    const rest: JournalEvent[] = [
+      { type: 'tag.deleted', tag: set.tag, prev: digest },
+      { type: 'manifest.deleted', digest, inc },
+      { type: 'gc.fence', epoch: inc },
+      { type: 'repo.deleted' },
+    ];
+    expect(puts([put, set], rest)).toBe(2);
+  });
+
   test('counts references and referrers of what is there only: nothing is left when everything was deleted', () => {
     fc.assert(
       fc.property(eventBatches, (batches) => {

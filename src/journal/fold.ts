@@ -5,17 +5,18 @@ import { SortedNames } from './sorted-names.ts';
 import type { BlobLink, ManifestRecord, RepositoryFacts } from './state.ts';
 
 /** Goes into snapshots: one of another version is not used. */
-export const FOLD_VERSION = 1;
+export const FOLD_VERSION = 2;
 
 /** Rough bytes of memory that one entry of each kind costs, to bound what the views may take. */
 const WEIGHT = {
   repository: 2_000,
-  tag: 200,
+  tag: 250,
   blob: 300,
   manifest: 600,
   ref: 90,
   reference: 120,
   tombstone: 100,
+  release: 60,
 } as const;
 
 /**
@@ -26,6 +27,7 @@ export class RepositoryState implements RepositoryFacts {
   seq = 0;
   hash: SlotHash = NO_SLOT;
   exists = false;
+  readonly isAhead = false;
   readonly tags = new Map<Tag, Digest>();
   readonly blobs = new Map<Digest, BlobLink>();
   readonly manifests = new Map<Digest, ManifestRecord>();
@@ -35,6 +37,12 @@ export class RepositoryState implements RepositoryFacts {
   readonly referenced = new Map<Digest, number>();
   /** When each incarnation that is no longer linked was unlinked, in milliseconds; for undo and for collection. */
   readonly tombstones = new Map<Incarnation, number>();
+  /** When each tag was set last, in milliseconds. */
+  readonly tagTimes = new Map<Tag, number>();
+  /** When each manifest that ever lost a tag, a manifest that refers to it or its subject lost one last, in milliseconds. */
+  readonly released = new Map<Digest, number>();
+  /** How many manifests and tags were put since this object was made. While it stays, nothing came to be used that was not. */
+  puts = 0;
   /** What the manifests' records weigh beyond what each of them does: one may have megabytes of annotations. */
   #recordWeight = 0;
   readonly tagNames = new SortedNames<Tag>(() => this.tags.keys());
@@ -61,6 +69,12 @@ export class RepositoryState implements RepositoryFacts {
     return this.referenced.get(digest) ?? 0;
   }
 
+  /** Since when a manifest has had no tag, if it has none; milliseconds. */
+  looseSince(digest: Digest): number | undefined {
+    const record = this.manifests.get(digest);
+    return record === undefined ? undefined : Math.max(record.at, this.released.get(digest) ?? 0);
+  }
+
   /** Estimated bytes of memory. */
   get weight(): number {
     return (
@@ -70,7 +84,8 @@ export class RepositoryState implements RepositoryFacts {
       this.manifests.size * WEIGHT.manifest +
       this.#recordWeight +
       this.referenced.size * WEIGHT.reference +
-      this.tombstones.size * WEIGHT.tombstone
+      this.tombstones.size * WEIGHT.tombstone +
+      this.released.size * WEIGHT.release
     );
   }
 
@@ -98,16 +113,17 @@ export class RepositoryState implements RepositoryFacts {
       case 'manifest.put':
         this.#removeManifest(event.digest, at);
         this.#putManifest(event, at);
+        this.puts++;
         break;
       case 'manifest.deleted':
         this.#removeManifest(event.digest, at);
         break;
       case 'tag.set':
-        if (!this.tags.has(event.tag)) this.tagNames.added(event.tag);
-        this.tags.set(event.tag, event.digest);
+        this.#setTag(event.tag, event.digest, at);
+        this.puts++;
         break;
       case 'tag.deleted':
-        if (this.tags.delete(event.tag)) this.tagNames.removed(event.tag);
+        this.#deleteTag(event.tag, at);
         break;
       case 'repo.deleted':
         this.#clear(at);
@@ -125,6 +141,27 @@ export class RepositoryState implements RepositoryFacts {
     this.blobs.set(digest, link);
     if (before !== undefined && before.inc !== link.inc) this.#bury(before.inc, at);
     this.tombstones.delete(link.inc);
+  }
+
+  #setTag(tag: Tag, digest: Digest, at: number): void {
+    const before = this.tags.get(tag);
+    if (before === undefined) this.tagNames.added(tag);
+    else if (before !== digest) this.#release(before, at);
+    this.tags.set(tag, digest);
+    this.tagTimes.set(tag, at);
+  }
+
+  #deleteTag(tag: Tag, at: number): void {
+    const before = this.tags.get(tag);
+    if (before === undefined) return;
+    this.tags.delete(tag);
+    this.tagTimes.delete(tag);
+    this.tagNames.removed(tag);
+    this.#release(before, at);
+  }
+
+  #release(digest: Digest, at: number): void {
+    if (this.manifests.has(digest)) this.released.set(digest, at);
   }
 
   #putManifest(event: ManifestPut, at: number): void {
@@ -147,6 +184,8 @@ export class RepositoryState implements RepositoryFacts {
     const manifest = this.manifests.get(digest);
     if (manifest === undefined) return;
     this.manifests.delete(digest);
+    this.released.delete(digest);
+    for (const referrer of this.referrers.get(digest) ?? []) this.#release(referrer, at);
     this.#recordWeight -= weightOf(manifest);
     this.#bury(manifest.inc, at);
     for (const ref of manifest.refs) this.#dereference(ref, at);
@@ -157,6 +196,7 @@ export class RepositoryState implements RepositoryFacts {
   }
 
   #dereference(digest: Digest, at: number): void {
+    this.#release(digest, at);
     const left = this.references(digest) - 1;
     if (left > 0) {
       this.referenced.set(digest, left);
@@ -170,7 +210,8 @@ export class RepositoryState implements RepositoryFacts {
   #clear(at: number): void {
     for (const blob of this.blobs.values()) this.#bury(blob.inc, at);
     for (const manifest of this.manifests.values()) this.#bury(manifest.inc, at);
-    for (const each of [this.tags, this.blobs, this.manifests, this.referrers, this.referenced]) each.clear();
+    const { tags, tagTimes, blobs, manifests, released, referrers, referenced } = this;
+    for (const each of [tags, tagTimes, blobs, manifests, released, referrers, referenced]) each.clear();
     this.tagNames.reset();
     this.#recordWeight = 0;
     this.exists = false;

@@ -19,6 +19,7 @@ export class PendingFacts implements RepositoryFacts {
   readonly #released = new Set<Digest>();
   #exists: boolean;
   #cleared = false;
+  #absorbed = 0;
 
   /** @param now milliseconds, the batch's time */
   constructor(base: RepositoryFacts, now: number) {
@@ -29,6 +30,10 @@ export class PendingFacts implements RepositoryFacts {
 
   get exists(): boolean {
     return this.#exists;
+  }
+
+  get isAhead(): boolean {
+    return this.#absorbed > 0;
   }
 
   blob(digest: Digest): BlobLink | undefined {
@@ -55,6 +60,7 @@ export class PendingFacts implements RepositoryFacts {
   }
 
   absorb(event: JournalEvent): void {
+    this.#absorbed++;
     if (event.type !== 'repo.deleted' && event.type !== 'gc.fence') this.#exists = true;
     switch (event.type) {
       case 'blob.linked':

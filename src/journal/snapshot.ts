@@ -25,9 +25,12 @@ const head = z.object({
   hash: z.string(),
   exists: z.boolean(),
   tags: entries<Tag, Digest>((value) => typeof value === 'string'),
+  /** When they were set, in the order of `tags`. */
+  tagTimes: z.custom<number[]>((value) => Array.isArray(value) && value.every((each) => typeof each === 'number')),
   blobs: entries<Digest, BlobLink>((value) => typeof value === 'object' && value !== null),
   manifests: entries<Digest, ManifestRecord>(isRecord),
   tombstones: entries<Incarnation, number>((value) => typeof value === 'number'),
+  released: entries<Digest, number>((value) => typeof value === 'number'),
 });
 
 export function encodeSnapshot(repo: RepositoryName, state: RepositoryState): Promise<Uint8Array> {
@@ -38,9 +41,11 @@ export function encodeSnapshot(repo: RepositoryName, state: RepositoryState): Pr
     hash: state.hash,
     exists: state.exists,
     tags: [...state.tags],
+    tagTimes: [...state.tags.keys()].map((tag) => state.tagTimes.get(tag) ?? 0),
     blobs: [...state.blobs],
     manifests: [...state.manifests],
     tombstones: [...state.tombstones],
+    released: [...state.released],
   });
   return Bun.zstdCompress(json);
 }
@@ -55,10 +60,14 @@ export async function decodeSnapshot(repo: RepositoryName, bytes: Uint8Array): P
   state.seq = data.seq;
   state.hash = data.hash;
   state.exists = data.exists;
-  for (const [tag, digest] of data.tags) state.tags.set(tag, digest);
+  for (const [index, [tag, digest]] of data.tags.entries()) {
+    state.tags.set(tag, digest);
+    state.tagTimes.set(tag, data.tagTimes[index] ?? 0);
+  }
   for (const [digest, link] of data.blobs) state.blobs.set(digest, link);
   for (const [digest, record] of data.manifests) state.restoreManifest(digest, record);
   for (const [inc, at] of data.tombstones) state.tombstones.set(inc, at);
+  for (const [digest, at] of data.released) state.released.set(digest, at);
   return state;
 }
 

@@ -25,6 +25,8 @@ export interface ManifestRecord {
 export interface RepositoryFacts {
   /** From the first slot until repo.deleted. */
   readonly exists: boolean;
+  /** Whether events that are not written yet are among these facts: those of commands that were decided on for the same slot. */
+  readonly isAhead: boolean;
   blob(digest: Digest): BlobLink | undefined;
   manifest(digest: Digest): ManifestRecord | undefined;
   tag(tag: Tag): Digest | undefined;

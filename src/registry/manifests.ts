@@ -4,7 +4,7 @@ import type { JournalEvent } from '../journal/events.ts';
 import type { ManifestRecord, RepositoryFacts } from '../journal/state.ts';
 import { algorithmOf, DEFAULT_ALGORITHM, digestOf } from '../oci/digest.ts';
 import { type ErrorKind, RegistryError } from '../oci/errors.ts';
-import { type ManifestFacts, parseManifest } from '../oci/manifest.ts';
+import { parseManifest } from '../oci/manifest.ts';
 import type { Digest, Incarnation, RepositoryName, Tag } from '../oci/names.ts';
 import type { Answer, FoundManifest } from '../projection/projection.ts';
 import { dataKey } from '../storage/paths.ts';
@@ -13,6 +13,15 @@ import { mayLink } from './condemned.ts';
 import { requireDeletes } from './deletion.ts';
 import { known, nameUnknown } from './existence.ts';
 import { deletesImmutable, refuseMoving } from './immutability.ts';
+import {
+  decidePut,
+  type ManifestPutRequest,
+  type PutBytes,
+  type PutOutcome,
+  putAgain,
+  type Renewals,
+  referencesUnknown,
+} from './manifest-put.ts';
 import type { RegistryPorts } from './ports.ts';
 
 /** How a client names a manifest. */
@@ -35,14 +44,6 @@ export interface PutResult {
   readonly digest: Digest;
   readonly subject: Digest | undefined;
 }
-
-/** The incarnation that holds the manifest now; undefined when nothing was done because its bytes must be written first. */
-type PutOutcome = Incarnation | undefined;
-
-/** The bytes a put can rest on: those written for this request, or those that were linked already when it came. */
-type PutBytes =
-  | { readonly kind: 'own'; readonly inc: Incarnation; readonly damaged: Incarnation | undefined }
-  | { readonly kind: 'linked'; readonly inc: Incarnation };
 
 /** What a put is decided against with: then nothing of it was written to the log. */
 const REFUSALS: ReadonlySet<ErrorKind> = new Set(['manifest-references-unknown', 'denied']);
@@ -71,6 +72,34 @@ export class Manifests {
       if (manifest === undefined) throw manifestUnknown(repo, reference);
       return manifest;
     });
+  }
+
+  /**
+   * As `stat`, for a client that may not push the manifest because it is there: one without a tag that is to go at some time is
+   * put anew first, so that it stays until the client's tag or index is there.
+   * @throws RegistryError as `stat`; also what the write fails with
+   */
+  find(repo: RepositoryName, reference: Reference): Answer<FoundManifest> {
+    return whenThere(this.stat(repo, reference), (manifest) =>
+      reference.kind === 'digest' && this.#isFading(repo, manifest.record) ? this.#renew(repo, manifest) : manifest,
+    );
+  }
+
+  /** Whether it would go soon if it had no tag. */
+  #isFading(repo: RepositoryName, { at }: ManifestRecord): boolean {
+    const stay = this.#ports.policy.untaggedStay(repo);
+    return stay !== undefined && this.#ports.now() - at > stay / 2;
+  }
+
+  #renew(repo: RepositoryName, { digest }: FoundManifest): Promise<FoundManifest> {
+    const decide = (facts: RepositoryFacts): Decision<FoundManifest> => {
+      const record = facts.manifest(digest);
+      if (record === undefined) return refuse(manifestUnknown(repo, { kind: 'digest', digest }));
+      // That something refers to it is not enough: it may be an index that goes soon itself.
+      const stays = !this.#isFading(repo, record) || facts.tagsOf(digest).length > 0;
+      return stays ? accept({ digest, record }) : accept({ digest, record }, putAgain(digest, record));
+    };
+    return this.#ports.projection.submit(repo, { needs: { manifests: [digest], tagsOf: [digest] }, decide });
   }
 
   /**
@@ -169,14 +198,22 @@ export class Manifests {
       needs: { blobs: put.facts.requiredBlobs, manifests: [put.digest], tags: put.tags },
       ...(durable === undefined ? {} : { durable }),
       decide: async (facts) => {
-        const countsPushes = this.#ports.policy.countsPushes(put.repo);
         const denied = refuseMoving(put.repo, put.tags, put.digest, facts, this.#ports.policy);
-        const decision = denied === undefined ? decidePut(put, bytes, facts, countsPushes) : refuse(denied);
+        const decision =
+          denied === undefined ? decidePut(put, bytes, facts, this.#renewals(put, facts)) : refuse(denied);
         // The linker's rule holds for these bytes too: a write that waits for long may be overtaken by a collection.
         const isOwn = decision.kind === 'accepted' && bytes.kind === 'own' && decision.result === bytes.inc;
         return isOwn && !(await this.#mayLink(bytes.inc, put.size)) ? refuse(tooLate()) : decision;
       },
     });
+  }
+
+  #renewals({ repo, digest, tags }: ManifestPutRequest, facts: RepositoryFacts): Renewals {
+    const record = facts.manifest(digest);
+    return {
+      tags: this.#ports.policy.countsPushes(repo),
+      manifest: tags.length === 0 && record !== undefined && this.#isFading(repo, record),
+    };
   }
 
   #mayLink(inc: Incarnation, size: number): Promise<boolean> {
@@ -217,63 +254,6 @@ export class Manifests {
     };
     await this.#ports.projection.submit(repo, { needs: { manifests: [digest], tagsOf: [digest] }, decide });
   }
-}
-
-interface ManifestPutRequest {
-  readonly repo: RepositoryName;
-  readonly digest: Digest;
-  readonly size: number;
-  readonly facts: ManifestFacts;
-  readonly tags: readonly Tag[];
-  readonly actor: Actor;
-}
-
-/** @param countsPushes a tag that points there already is set anew, so that the log knows when it was pushed last */
-function decidePut(
-  put: ManifestPutRequest,
-  bytes: PutBytes,
-  facts: RepositoryFacts,
-  countsPushes: boolean,
-): Decision<PutOutcome> {
-  const { digest, size, actor } = put;
-  const existing = facts.manifest(digest);
-  // Deleted, or linked to other bytes, since it was looked at.
-  if (bytes.kind === 'linked' && existing?.inc !== bytes.inc) return accept(undefined);
-  const usable = bytes.kind === 'own' && existing?.inc === bytes.damaged ? undefined : existing;
-  const inc = usable?.inc ?? bytes.inc;
-  // "it MUST result in one or more `MANIFEST_BLOB_UNKNOWN` errors" when a descriptor's blob does not exist.
-  const missing = put.facts.requiredBlobs.filter((blob) => facts.blob(blob) === undefined);
-  if (missing.length > 0) return refuse(referencesUnknown(missing));
-  const events: JournalEvent[] = [];
-  if (usable === undefined || usable.mediaType !== put.facts.mediaType) {
-    const { mediaType, artifactType, subject, annotations, refs } = put.facts;
-    events.push({
-      type: 'manifest.put',
-      digest,
-      size,
-      inc,
-      mediaType,
-      ...(artifactType === undefined ? {} : { artifactType }),
-      ...(subject === undefined ? {} : { subject }),
-      ...(annotations === undefined ? {} : { annotations: { ...annotations } }),
-      refs: [...refs],
-      actor: actor.label,
-    });
-  }
-  for (const tag of put.tags) {
-    const prev = facts.tag(tag);
-    if (prev === digest && !countsPushes) continue;
-    events.push({ type: 'tag.set', tag, digest, ...(prev === undefined ? {} : { prev }), actor: actor.label });
-  }
-  return accept(inc, ...events);
-}
-
-function referencesUnknown(missing: readonly Digest[]): RegistryError {
-  return new RegistryError(
-    'manifest-references-unknown',
-    `the manifest refers to ${missing.length} blob(s) that this repository does not have: push or mount them first`,
-    { digests: missing.slice(0, 100) },
-  );
 }
 
 function tooLate(): RegistryError {

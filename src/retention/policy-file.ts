@@ -9,6 +9,8 @@ export class PolicyError extends Error {
   override readonly name = 'PolicyError';
 }
 
+/** Each has a bit of its own in `Matches`. */
+const MOST_ENTRIES = 30;
 const MOST_CHARACTERS = 1_000_000;
 
 function patterns(kind: Parameters<typeof problemOfPattern>[0]): z.ZodType<string[], string[]> {
@@ -57,7 +59,11 @@ const rule = z.strictObject({
     .optional(),
   repositories: patterns('repository'),
   immutable: z.strictObject({ tags, except: tags.optional() }).optional(),
-  keep: z.array(keep).min(1, 'an empty list would delete every tag; leave `keep` out to keep them all').optional(),
+  keep: z
+    .array(keep)
+    .max(MOST_ENTRIES, `at most ${MOST_ENTRIES} entries are expected`)
+    .min(1, 'an empty list would delete every tag; leave `keep` out to keep them all')
+    .optional(),
   deleteUntagged: duration.optional(),
 });
 

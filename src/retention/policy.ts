@@ -56,6 +56,14 @@ export class RetentionPolicy implements RepositoryPolicy {
     return this.ruleFor(repo)?.keep?.some(({ which }) => which.kind !== 'all') ?? false;
   }
 
+  /** How far back it matters when tags were pulled, in milliseconds; undefined: no rule asks. */
+  get pullWindow(): number | undefined {
+    const windows = this.rules.flatMap(({ keep = [] }) =>
+      keep.flatMap(({ which }) => (which.kind === 'pulled-within' ? [which.duration] : [])),
+    );
+    return windows.length === 0 ? undefined : Math.max(...windows);
+  }
+
   untaggedStay(repo: RepositoryName): number | undefined {
     return this.ruleFor(repo)?.deleteUntagged;
   }

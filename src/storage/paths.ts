@@ -16,6 +16,9 @@ import type { Key } from './driver.ts';
  *   gc/<epoch ulid>/condemned | final       one round of physical collection
  *   gc/report                               what the last collection did
  *   gc/answer                               what the last one did that an operator had asked for
+ *   retention/report | answer               the same of retention
+ *   pulls/began                             since when pulls have been recorded
+ *   pulls/times/<ulid>                      what one node's clients pulled for a while, or several of these together
  *   tmp/                                    filesystem only: what is not yet linked or renamed
  *
  * No component of a repository's name begins with `_`, so `_log` and `_snap` are nobody's name.
@@ -131,6 +134,17 @@ export function epochOfCondemnedKey(key: Key): Incarnation | undefined {
 export function finalKey(epoch: string): Key {
   return `gc/${epoch}/final`;
 }
+
+export const PULLS_BEGAN: Key = 'pulls/began';
+export const PULLS: Key = 'pulls/times/';
+
+export function pullsKey(id: string): Key {
+  return `${PULLS}${id}`;
+}
+
+/** What the last run of retention did; for people and gauges only. */
+export const RETENTION_REPORT: Key = 'retention/report';
+export const RETENTION_ANSWER: Key = 'retention/answer';
 
 /** What the last collection did; for people and gauges only. */
 export const COLLECTION_REPORT: Key = 'gc/report';

@@ -2,6 +2,7 @@ import { Counter, Gauge, Histogram, Registry as Metrics } from 'prom-client';
 import { CollectionMetrics } from './collection-metrics.ts';
 import { JobMetrics } from './job-metrics.ts';
 import { RequestMetrics } from './request-metrics.ts';
+import { RetentionMetrics } from './retention-metrics.ts';
 import { ServiceMetrics } from './service-metrics.ts';
 
 /** What the gauges look at when they are scraped. */
@@ -24,6 +25,7 @@ export class Telemetry {
   readonly requests: RequestMetrics;
   readonly jobs: JobMetrics;
   readonly collections: CollectionMetrics;
+  readonly retention: RetentionMetrics;
   readonly services: ServiceMetrics;
   readonly #metrics = new Metrics();
   readonly #appends: Histogram;
@@ -34,6 +36,7 @@ export class Telemetry {
     this.requests = new RequestMetrics(this.#metrics);
     this.jobs = new JobMetrics(this.#metrics);
     this.collections = new CollectionMetrics(this.#metrics);
+    this.retention = new RetentionMetrics(this.#metrics);
     this.services = new ServiceMetrics(this.#metrics);
     this.#appends = new Histogram({
       name: 'marina_log_append_events',

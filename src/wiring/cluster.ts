@@ -14,6 +14,7 @@ import type { Telemetry } from '../telemetry/metrics.ts';
 import { repeat, sleep } from './basics.ts';
 import { observeCollections } from './collection.ts';
 import type { Shape, ShapePorts } from './node-ports.ts';
+import { observeRetention } from './retention.ts';
 import type { OpenedStore } from './store.ts';
 
 /** How long the start waits for Redis. Without it a node serves reads, and everything once Redis is there. */
@@ -37,6 +38,7 @@ export async function wireCluster(ports: ShapePorts, address: RedisAddress): Pro
     if (seq % SNAPSHOT_SLOTS === 0) void jobs.enqueue({ kind: 'snapshot', repo });
   };
   const { fold, projection } = openSharedProjection({ ...ports, redis, onAppend });
+  observeRetention(telemetry, opened, logs.logger);
   observeCollections(telemetry, opened, (error) =>
     logs.logger.warn({ err: error }, 'the last collection could not be read'),
   );

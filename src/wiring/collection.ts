@@ -12,7 +12,7 @@ import { sleep } from './basics.ts';
 import type { ShapePorts } from './node-ports.ts';
 import type { OpenedStore } from './store.ts';
 
-/** How long a collection may keep its thread: beside requests, which wait for it, and where it is alone. */
+/** How long background work may keep its thread: beside requests, which wait for it, and where it is alone. */
 const BESIDE_REQUESTS = { busy: 1, rest: 2 };
 const ALONE = { busy: 50, rest: 0 };
 /** Deletes in a folder are done without giving up the thread; a bucket takes a thousand with one request. */
@@ -30,6 +30,12 @@ export interface CollectionWiring extends Pick<ShapePorts, 'config' | 'newId' | 
   readonly onProgress?: (progress: CollectionProgress) => void;
 }
 
+/** What background work awaits between small pieces. @param serves whether the process serves requests, too */
+export function paceFor(serves: boolean): () => Promise<void> {
+  const { busy, rest } = serves ? BESIDE_REQUESTS : ALONE;
+  return paceOf({ now: () => performance.now(), rest: () => sleep(rest), busy });
+}
+
 /** What runs a collection in this process. */
 export function wireCollection({
   config,
@@ -39,14 +45,13 @@ export function wireCollection({
 }: CollectionWiring): ReturnType<typeof collectionJob> {
   const { driver, place, isLocked } = opened;
   const { resident = () => undefined, onReport = () => {}, onProgress, ...rest } = ports;
-  const pace = serves ? BESIDE_REQUESTS : ALONE;
   return collectionJob({
     ...rest,
     ...{ driver, resident, onReport, sleep, now: Date.now },
     ...(onProgress === undefined ? {} : { onProgress }),
     // In a folder of our own what a killed process left is cleaned at the next start.
     openSpill: () => openSpillFiles(isLocked ? join(place, 'tmp') : tmpdir()),
-    breathe: paceOf({ now: () => performance.now(), rest: () => sleep(pace.rest), busy: pace.busy }),
+    breathe: paceFor(serves),
     grace: config.gcGrace,
     uploadExpiry: config.uploadExpiry,
     rate: config.gcRate,
@@ -64,7 +69,8 @@ export function observeCollections(
   telemetry.collections.observe({ last: () => inTime(lastReport(driver)), failed });
 }
 
-async function inTime<T>(answer: Promise<T>): Promise<T> {
+/** What the store answers, in the time that a scrape has for it. */
+export async function inTime<T>(answer: Promise<T>): Promise<T> {
   const answered = new AbortController();
   const deadline = sleep(SCRAPE_WAITS_MS, answered.signal).then(() => {
     throw new Error(`the store did not answer within ${SCRAPE_WAITS_MS} ms`);

@@ -20,13 +20,14 @@ import { repeat, sleep } from './basics.ts';
 import { observeCollections, summaryOf, wireCollection } from './collection.ts';
 import { wireImports } from './importing.ts';
 import type { Shape, ShapePorts } from './node-ports.ts';
+import { observeRetention, tellRetention, wireRetention } from './retention.ts';
 
 /** How long jobs that were told to stop may take. */
 const CLOSE_WITHIN_MS = 10_000;
 
 /** One process and its store: views in memory, jobs beside the requests. */
 export async function wireEmbedded(ports: ShapePorts): Promise<Shape> {
-  const { config, logs, telemetry, opened, newId, reach, node } = ports;
+  const { config, logs, telemetry, opened, policy, pulls, newId, reach, node } = ports;
   const { driver } = opened;
   // What the jobs stand on is put together only below; none runs before that.
   let handle: RunJob = () => Promise.reject(new Error('the node is still starting'));
@@ -66,16 +67,22 @@ export async function wireEmbedded(ports: ShapePorts): Promise<Shape> {
       progress = undefined;
     }
   };
+  const retain = wireRetention({
+    ...{ opened, policy, pulls, newId, projection, serves: true, ...tellRetention(logs.logger) },
+    resident: (repo) => projection.kept(repo),
+  });
   const handled: JobPorts = {
     ...{ driver, sessions, now: Date.now, uploadExpiry: config.uploadExpiry },
     fold: (repo) => projection.resident(repo),
     reapMultiparts: opened.reapMultiparts,
-    collect,
+    ...{ collect, retain },
     enqueue: (job, options) => jobs.enqueue(job, options),
   };
   handle = handleWith(handled);
   await jobs.schedule('expire-uploads', SCHEDULES['expire-uploads']);
   await jobs.schedule('collect', config.gcInterval);
+  if (policy !== undefined) await jobs.schedule('retain', config.retentionInterval);
+  observeRetention(telemetry, opened, logs.logger);
   observeCollections(telemetry, opened, (error) =>
     logs.logger.warn({ err: error }, 'the last collection could not be read'),
   );
@@ -89,6 +96,7 @@ export async function wireEmbedded(ports: ShapePorts): Promise<Shape> {
     ? openControl(ports, {
         collect: (request) => jobs.enqueue({ kind: 'collect', request }),
         progress: () => progress,
+        retain: (request) => jobs.enqueue({ kind: 'retain', request }),
         deleteRepository: (repo) => deleteRepository(repo, OPERATOR, { projection }),
         restore: (repo, wanted) => restore(repo, wanted, OPERATOR, { projection, driver }),
         importTree: imports.run,

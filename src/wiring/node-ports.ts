@@ -3,6 +3,7 @@ import type { JobQueue } from '../jobs/queue.ts';
 import type { Incarnation } from '../oci/names.ts';
 import type { Projection } from '../projection/projection.ts';
 import type { SessionStore } from '../registry/sessions.ts';
+import type { RetentionPolicy } from '../retention/policy.ts';
 import type { ReachStep } from '../storage/crash-points.ts';
 import type { Logs } from '../telemetry/log.ts';
 import type { Telemetry } from '../telemetry/metrics.ts';
@@ -14,6 +15,10 @@ export interface ShapePorts {
   readonly logs: Logs;
   readonly telemetry: Telemetry;
   readonly opened: OpenedStore;
+  /** What RETENTION_FILE says, where it is set. */
+  readonly policy: RetentionPolicy | undefined;
+  /** What this node's clients pulled, where a rule asks for it. */
+  readonly pulls: { readonly flush: () => Promise<void> } | undefined;
   readonly newId: () => Incarnation;
   readonly reach: ReachStep;
   /** Name of this process in the log. */

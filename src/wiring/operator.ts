@@ -11,20 +11,24 @@ import type { RepositoryName } from '../oci/names.ts';
 import type { RedisAddress } from '../projection/redis/address.ts';
 import { deleteRepository } from '../registry/deletion.ts';
 import { type Restoration, type Restored, restore } from '../registry/restoration.ts';
+import { lastRetentionAnswer, type RetentionReport } from '../retention/report.ts';
 import type { StoreReader } from '../storage/driver.ts';
 import { idFactory, sleep } from './basics.ts';
 import { caOf } from './cluster.ts';
 import { wireCollection } from './collection.ts';
+import { openPolicy, wireRetention } from './retention.ts';
 import { openAlone, openShared } from './writable.ts';
 
 const POLL_MS = 200;
 
 /** Whoever changes a store for its operator: the running server, the cluster's workers, or this process alone. */
 export interface Operator {
-  /** Whether collections are this process's own work. */
+  /** Whether collections and retention are this process's own work. */
   readonly isOwn: boolean;
   /** Begins a collection. Where somebody else does it, it is only asked for. */
-  readonly collect: (onProgress: (progress: CollectionProgress) => void) => Promise<AskedCollection>;
+  readonly collect: (onProgress: (progress: CollectionProgress) => void) => Promise<Asked<CollectionReport>>;
+  /** Begins a run of retention, or asks for it. */
+  readonly retain: () => Promise<Asked<RetentionReport>>;
   /** @throws RegistryError `name-unknown` */
   readonly deleteRepository: (repo: RepositoryName) => Promise<void>;
   /** @throws RegistryError as `restore` in registry/restoration.ts */
@@ -32,9 +36,9 @@ export interface Operator {
   readonly close: () => Promise<void>;
 }
 
-export interface AskedCollection {
+export interface Asked<Report> {
   /** Resolves when it ended. */
-  readonly report: () => Promise<CollectionReport>;
+  readonly report: () => Promise<Report>;
 }
 
 /**
@@ -58,7 +62,12 @@ function besideServer(server: ControlClient, reader: StoreReader): Operator {
         const progress = await server.progress();
         if (progress !== undefined) onProgress(progress);
       };
-      return { report: () => follow(request, reader, look) };
+      return { report: () => follow(request, () => lastAnswer(reader), look) };
+    },
+    retain: async () => {
+      const request = idFactory()();
+      await server.retain(request);
+      return { report: () => follow(request, () => lastRetentionAnswer(reader)) };
     },
     deleteRepository: (repo) => server.deleteRepository(repo),
     restore: (repo, wanted) => server.restore(repo, wanted),
@@ -75,14 +84,20 @@ async function openCluster(config: Config, address: RedisAddress, reader: StoreR
     sleep: (milliseconds, signal) => sleep(milliseconds, signal),
     troubled: () => {},
   });
+  const ask = async (kind: 'collect' | 'retain'): Promise<string> => {
+    const request = newId();
+    if (await queue.enqueue({ kind, request })) return request;
+    throw new RegistryError('unavailable', 'the job queue does not answer: is its Redis there?');
+  };
   return {
     isOwn: false,
     collect: async () => {
-      const request = newId();
-      if (!(await queue.enqueue({ kind: 'collect', request }))) {
-        throw new RegistryError('unavailable', 'the job queue does not answer: is its Redis there?');
-      }
-      return { report: () => follow(request, reader, async () => {}) };
+      const request = await ask('collect');
+      return { report: () => follow(request, () => lastAnswer(reader)) };
+    },
+    retain: async () => {
+      const request = await ask('retain');
+      return { report: () => follow(request, () => lastRetentionAnswer(reader)) };
     },
     deleteRepository: (repo) => deleteRepository(repo, OPERATOR, { projection }),
     restore: (repo, wanted) => restore(repo, wanted, OPERATOR, { projection, driver: opened.driver }),
@@ -118,6 +133,22 @@ async function openOwn(config: Config): Promise<Operator> {
         },
       };
     },
+    retain: async () => {
+      let done: RetentionReport | undefined;
+      const retain = wireRetention({
+        ...{ opened, projection, policy: openPolicy(config), newId: base.newId, serves: false },
+        onReport: (report) => {
+          done = report;
+        },
+      });
+      return {
+        report: async () => {
+          await retain(base.newId(), new AbortController().signal);
+          if (done === undefined) throw new Error('a run of retention ended without a report');
+          return done;
+        },
+      };
+    },
     deleteRepository: (repo) => deleteRepository(repo, OPERATOR, { projection }),
     restore: (repo, wanted) => restore(repo, wanted, OPERATOR, { projection, driver: opened.driver }),
     close,
@@ -125,9 +156,13 @@ async function openOwn(config: Config): Promise<Operator> {
 }
 
 /** Waits for the report that answers this request. */
-async function follow(request: string, reader: StoreReader, look: () => Promise<void>): Promise<CollectionReport> {
+async function follow<Report extends { readonly request?: string | undefined }>(
+  request: string,
+  last: () => Promise<Report | undefined>,
+  look: () => Promise<void> = async () => {},
+): Promise<Report> {
   for (;;) {
-    const report = await lastAnswer(reader);
+    const report = await last();
     // Requests are ULIDs: a later one's report tells that this one was answered too.
     if (report?.request !== undefined && report.request >= request) return report;
     await look();

@@ -1,7 +1,16 @@
 import { readFileSync } from 'node:fs';
 import { type Config, ConfigError } from '../config.ts';
+import type { Projection } from '../projection/projection.ts';
+import { type RetentionJobPorts, type RunRetention, retentionJob } from '../retention/job.ts';
 import type { RetentionPolicy } from '../retention/policy.ts';
 import { PolicyError, parsePolicy } from '../retention/policy-file.ts';
+import { lastRetentionReport, type RetentionReport } from '../retention/report.ts';
+import type { Removed } from '../retention/retain.ts';
+import type { Logger } from '../telemetry/log.ts';
+import type { Telemetry } from '../telemetry/metrics.ts';
+import { inTime, paceFor } from './collection.ts';
+import { loadPulls, type PullLog } from './pulls.ts';
+import type { OpenedStore } from './store.ts';
 
 /**
  * What RETENTION_FILE says; undefined where it is not set.
@@ -16,4 +25,53 @@ export function openPolicy({ retentionFile }: Pick<Config, 'retentionFile'>): Re
     const why = error instanceof PolicyError ? error.message : `it cannot be read: ${error.message}`;
     throw new ConfigError(`RETENTION_FILE=${retentionFile} cannot be used: ${why}`);
   }
+}
+
+export interface RetentionWiring {
+  readonly opened: Pick<OpenedStore, 'driver'>;
+  readonly policy: RetentionPolicy | undefined;
+  readonly projection: Pick<Projection, 'submit'>;
+  readonly resident?: RetentionJobPorts['resident'];
+  /** What this process's own clients pulled. */
+  readonly pulls?: Pick<PullLog, 'flush'> | undefined;
+  readonly newId: () => string;
+  /** Whether the process serves requests, too. */
+  readonly serves: boolean;
+  readonly onRemoved?: (removed: Removed) => void;
+  readonly onReport: (report: RetentionReport) => void;
+}
+
+/** What runs retention in this process. */
+export function wireRetention({ opened, serves, resident, pulls, newId, ...ports }: RetentionWiring): RunRetention {
+  return retentionJob({
+    ...ports,
+    driver: opened.driver,
+    resident: resident ?? (() => undefined),
+    loadPulls: async (policy) => {
+      await pulls?.flush();
+      return await loadPulls(opened.driver, policy, newId);
+    },
+    breathe: paceFor(serves),
+    now: Date.now,
+  });
+}
+
+/** What a run did, for the log. */
+export function tellRetention(logger: Logger): Pick<RetentionWiring, 'onRemoved' | 'onReport'> {
+  return {
+    onRemoved: (removed) => logger.info(removed, 'retention deleted what its rule no longer keeps'),
+    onReport: ({ startedAt, finishedAt, ...numbers }) => {
+      const about = { ...numbers, seconds: (finishedAt - startedAt) / 1000 };
+      if (numbers.failures > 0) logger.error(about, 'retention ran, not everywhere to its end');
+      else logger.info(about, 'retention ran');
+    },
+  };
+}
+
+/** The last run under /metrics, by whichever process of the store it was done. */
+export function observeRetention(telemetry: Telemetry, { driver }: Pick<OpenedStore, 'driver'>, logger: Logger): void {
+  telemetry.retention.observe({
+    last: () => inTime(lastRetentionReport(driver)),
+    failed: (error) => logger.warn({ err: error }, 'the last run of retention could not be read'),
+  });
 }

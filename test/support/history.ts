@@ -12,6 +12,7 @@ interface Happened {
 
 /** Everything that happened to a repository, in order. */
 export class History implements RepositoryFacts {
+  readonly isAhead = false;
   readonly #happened: Happened[] = [];
 
   add(events: readonly JournalEvent[], at: number): void {
@@ -64,6 +65,23 @@ export class History implements RepositoryFacts {
     return link;
   }
 
+  /** When the tag was set last, in milliseconds. */
+  tagTime(tag: Tag): number | undefined {
+    if (this.tag(tag) === undefined) return undefined;
+    return this.#life().findLast(({ event }) => event.type === 'tag.set' && event.tag === tag)?.at;
+  }
+
+  /** When the manifest was put, or lost a tag, a manifest that refers to it, or its subject: whichever was last. */
+  looseSince(digest: Digest): number | undefined {
+    const life = this.#life();
+    let since = this.manifest(digest)?.at;
+    for (const [index, { event, at }] of life.entries()) {
+      const before = life.slice(0, index);
+      if (since !== undefined && at > since && lost(digest, before, event)) since = at;
+    }
+    return since;
+  }
+
   /** What happened since the repository was deleted last. */
   #life(): Happened[] {
     return this.#happened.slice(this.#happened.findLastIndex(({ event }) => event.type === 'repo.deleted') + 1);
@@ -77,6 +95,19 @@ function lostItsLast(digest: Digest, before: readonly Happened[], event: Journal
   const had = referencesIn(manifests, digest);
   manifests.delete(event.digest);
   return had > 0 && referencesIn(manifests, digest) === 0;
+}
+
+/** Whether the event takes a tag, a manifest that refers to it, or its subject from the manifest. */
+function lost(digest: Digest, before: readonly Happened[], event: JournalEvent): boolean {
+  if (event.type === 'tag.set' || event.type === 'tag.deleted') {
+    const last = before.findLast((each) => 'tag' in each.event && each.event.tag === event.tag)?.event;
+    const moves = event.type === 'tag.deleted' || event.digest !== digest;
+    return moves && last?.type === 'tag.set' && last.digest === digest;
+  }
+  if (event.type !== 'manifest.deleted' && event.type !== 'manifest.put') return false;
+  const manifests = manifestsAfter(before);
+  const gone = manifests.get(event.digest);
+  return gone !== undefined && (gone.refs.includes(digest) || manifests.get(digest)?.subject === event.digest);
 }
 
 function manifestsAfter(happened: readonly Happened[]): Map<Digest, ManifestRecord> {

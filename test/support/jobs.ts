@@ -15,6 +15,7 @@ export const QUICK_POLICIES: Readonly<Record<Kind, JobPolicy>> = {
   'expire-uploads': QUICK,
   'reap-multiparts': QUICK,
   collect: QUICK,
+  retain: QUICK,
 };
 
 /** The clock's sleep, ended early by the signal. */

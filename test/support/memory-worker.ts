@@ -24,6 +24,7 @@ await runWorker(['snapshot', 'sweep-snapshots', 'expire-uploads'], async ({ uplo
     sessions: new FileSessions({ driver, ids: new SessionIds(store), now: Date.now, expiry: uploadExpiry }),
     reapMultiparts: undefined,
     collect: async () => {},
+    retain: async () => {},
     connect: (use) => jobConnection(url, use),
     close: async () => {
       const written = await driver.head(snapshotKey(repo, 512));

@@ -84,6 +84,8 @@ export function everythingOf(state: RepositoryState): unknown {
     referrers: [...state.referrers].map(([subject, set]) => [subject, [...set].sort()]).sort(),
     referenced: [...state.referenced].sort(),
     tombstones: [...state.tombstones].sort(),
+    tagTimes: [...state.tagTimes].sort(),
+    released: [...state.released].sort(),
     weight: state.weight,
   };
 }

@@ -7,17 +7,20 @@ import { location } from '../location.ts';
 import { isNotModified, notModified } from './conditional.ts';
 
 /** "A successful response MUST contain the digest … in the header Docker-Content-Digest … the size … in Content-Length". */
-export const headManifest: Handler<'manifest-head'> = ({ repo, reference }, { request, seen }, { registry }) =>
-  whenThere(registry.manifests.stat(repo, reference), (manifest) => {
+export const headManifest: Handler<'manifest-head'> = ({ repo, reference }, { request, seen }, { registry, pulled }) =>
+  whenThere(registry.manifests.find(repo, reference), (manifest) => {
     seen.digest = manifest.digest;
+    // A client that has the manifest already only asks whether it still is the one: that is use, too.
+    pulled?.(repo, reference);
     if (isNotModified(request, manifest.digest)) return notModified(manifest.digest);
     return new Response(null, { headers: manifestHeaders(manifest) });
   });
 
 /** "A GET request to an existing manifest URL MUST provide the expected manifest, with a response code that MUST be 200 OK." */
-export const getManifest: Handler<'manifest-get'> = ({ repo, reference }, { request, seen }, { registry }) =>
+export const getManifest: Handler<'manifest-get'> = ({ repo, reference }, { request, seen }, { registry, pulled }) =>
   whenThere(registry.manifests.stat(repo, reference), (manifest) => {
     seen.digest = manifest.digest;
+    pulled?.(repo, reference);
     if (isNotModified(request, manifest.digest)) return notModified(manifest.digest);
     return whenThere(registry.manifests.bytes(manifest), (bytes) => {
       seen.sent = bytes.length;

@@ -29,6 +29,7 @@ export function asksOf(needs: readonly Needs[]): Ask[] {
 /** What was asked of a repository at one slot, and only that: a decision that asks for more has not declared what it needs. */
 export class PartialFacts implements RepositoryFacts {
   readonly exists: boolean;
+  readonly isAhead = false;
   readonly #answers = new Map<string, Reply>();
 
   constructor(exists: boolean, asks: readonly Ask[], answers: readonly Reply[]) {

@@ -62,6 +62,7 @@ async function run(
     ...{ driver, sessions, collect, now: machine.now },
     fold: (repo) => foldForSnapshot(driver, repo),
     reapMultiparts: undefined,
+    retain: async () => {},
     uploadExpiry: world.setting.uploadExpiry,
     enqueue: async () => true,
   });

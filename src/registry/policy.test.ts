@@ -1,5 +1,15 @@
 import { describe, expect, test } from 'bun:test';
-import { A, ACTOR, B, type OpenRegistry, openRegistry, refusalOf, tag, text } from '../../test/support/registry.ts';
+import {
+  A,
+  ACTOR,
+  B,
+  HOUR,
+  type OpenRegistry,
+  openRegistry,
+  refusalOf,
+  tag,
+  text,
+} from '../../test/support/registry.ts';
 import { readSlot } from '../journal/log.ts';
 import { OCI_INDEX } from '../oci/media-types.ts';
 import type { Digest } from '../oci/names.ts';
@@ -71,6 +81,38 @@ describe('an immutable tag', () => {
     const open = openRegistry({ policy });
     const outcomes = await Promise.all([0, 1].map((number) => refusalOf(put(open, number, ['v1']))));
     expect(outcomes.sort()).toEqual(['denied', 'none']);
+  });
+
+  test('a manifest without a tag that would go soon is put anew when a client finds it there, or pushes it again', async () => {
+    const open = openRegistry({
+      policy: { ...NO_POLICY, untaggedStay: (repo) => (repo === A ? 10 * HOUR : undefined) },
+    });
+    const { manifests } = open.registry;
+    const tagged = await put(open, 1, ['x']);
+    const loose = await put(open, 0, []);
+    await put(open, 0, [], B);
+    const find = (digest: Digest, repo = A) => manifests.find(repo, { kind: 'digest', digest });
+    const putAt = async (digest: Digest, repo = A) =>
+      (await manifests.stat(repo, { kind: 'digest', digest })).record.at;
+    const begun = open.clock.now();
+    open.clock.advance(5 * HOUR);
+    await find(loose);
+    expect(await putAt(loose)).toBe(begun);
+    open.clock.advance(1);
+    for (const digest of [tagged, loose]) await find(digest);
+    await find(loose, B);
+    expect(await Promise.all([putAt(loose), putAt(tagged), putAt(loose, B)])).toEqual([open.clock.now(), begun, begun]);
+    const { record } = await manifests.stat(A, { kind: 'digest', digest: loose });
+    expect(record).toEqual({
+      ...(await openRegistry({ driver: open.driver }).registry.manifests.stat(B, { kind: 'digest', digest: loose }))
+        .record,
+      inc: record.inc,
+      at: record.at,
+    });
+    open.clock.advance(5 * HOUR + 1);
+    await put(open, 0, []);
+    expect([await putAt(loose), (await open.dataKeys()).length]).toEqual([open.clock.now(), 3]);
+    expect(await refusalOf(Promise.try(() => find(`sha256:${'0'.repeat(64)}` as Digest)))).toBe('manifest-unknown');
   });
 
   test('when a tag was pushed last is told to the log only where it counts', async () => {

@@ -1,0 +1,90 @@
+import type { Actor } from '../access/access.ts';
+import { accept, type Decision, refuse } from '../journal/command.ts';
+import type { JournalEvent } from '../journal/events.ts';
+import type { ManifestRecord, RepositoryFacts } from '../journal/state.ts';
+import { RegistryError } from '../oci/errors.ts';
+import type { ManifestFacts } from '../oci/manifest.ts';
+import type { Digest, Incarnation, RepositoryName, Tag } from '../oci/names.ts';
+
+/** The incarnation that holds the manifest now; undefined when nothing was done because its bytes must be written first. */
+export type PutOutcome = Incarnation | undefined;
+
+/** The bytes a put can rest on: those written for this request, or those that were linked already when it came. */
+export type PutBytes =
+  | { readonly kind: 'own'; readonly inc: Incarnation; readonly damaged: Incarnation | undefined }
+  | { readonly kind: 'linked'; readonly inc: Incarnation };
+
+/** What is to be in the repository after a push. */
+export interface ManifestPutRequest {
+  readonly repo: RepositoryName;
+  readonly digest: Digest;
+  readonly size: number;
+  readonly facts: ManifestFacts;
+  readonly tags: readonly Tag[];
+  readonly actor: Actor;
+}
+
+/** What is written though it changes nothing but when it was pushed last. */
+export interface Renewals {
+  readonly tags: boolean;
+  readonly manifest: boolean;
+}
+
+export function decidePut(
+  put: ManifestPutRequest,
+  bytes: PutBytes,
+  facts: RepositoryFacts,
+  renewals: Renewals,
+): Decision<PutOutcome> {
+  const { digest, size, actor } = put;
+  const existing = facts.manifest(digest);
+  // Deleted, or linked to other bytes, since it was looked at.
+  if (bytes.kind === 'linked' && existing?.inc !== bytes.inc) return accept(undefined);
+  const usable = bytes.kind === 'own' && existing?.inc === bytes.damaged ? undefined : existing;
+  const inc = usable?.inc ?? bytes.inc;
+  // "it MUST result in one or more `MANIFEST_BLOB_UNKNOWN` errors" when a descriptor's blob does not exist.
+  const missing = put.facts.requiredBlobs.filter((blob) => facts.blob(blob) === undefined);
+  if (missing.length > 0) return refuse(referencesUnknown(missing));
+  const events: JournalEvent[] = [];
+  if (usable === undefined || usable.mediaType !== put.facts.mediaType || renewals.manifest) {
+    const { mediaType, artifactType, subject, annotations, refs } = put.facts;
+    events.push({
+      type: 'manifest.put',
+      digest,
+      size,
+      inc,
+      mediaType,
+      ...(artifactType === undefined ? {} : { artifactType }),
+      ...(subject === undefined ? {} : { subject }),
+      ...(annotations === undefined ? {} : { annotations: { ...annotations } }),
+      refs: [...refs],
+      actor: actor.label,
+    });
+  }
+  for (const tag of put.tags) {
+    const prev = facts.tag(tag);
+    if (prev === digest && !renewals.tags) continue;
+    events.push({ type: 'tag.set', tag, digest, ...(prev === undefined ? {} : { prev }), actor: actor.label });
+  }
+  return accept(inc, ...events);
+}
+
+export function referencesUnknown(missing: readonly Digest[]): RegistryError {
+  return new RegistryError(
+    'manifest-references-unknown',
+    `the manifest refers to ${missing.length} blob(s) that this repository does not have: push or mount them first`,
+    { digests: missing.slice(0, 100) },
+  );
+}
+
+/** A manifest that is there, with the same bytes: from now on it counts as put now. The system's own event. */
+export function putAgain(digest: Digest, { at: _, refs, ...record }: ManifestRecord): JournalEvent {
+  const { annotations, ...rest } = record;
+  return {
+    type: 'manifest.put',
+    digest,
+    ...rest,
+    ...(annotations === undefined ? {} : { annotations: { ...annotations } }),
+    refs: [...refs],
+  };
+}

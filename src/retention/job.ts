@@ -1,0 +1,38 @@
+import type { RepositoryName } from '../oci/names.ts';
+import type { StorageDriver } from '../storage/driver.ts';
+import type { PulledAt } from './plan.ts';
+import type { RetentionPolicy } from './policy.ts';
+import { answerRetention, type RetentionReport, saveRetentionReport } from './report.ts';
+import { type RetainPorts, retain } from './retain.ts';
+
+export interface RetentionJobPorts extends Omit<RetainPorts, 'policy' | 'pulls' | 'driver'> {
+  readonly driver: StorageDriver;
+  /** undefined where RETENTION_FILE is not set. */
+  readonly policy: RetentionPolicy | undefined;
+  /** Reads what was pulled when, as far as it matters to the policy. */
+  readonly loadPulls: (policy: RetentionPolicy) => Promise<(repo: RepositoryName) => PulledAt>;
+  /** For the log. */
+  readonly onReport: (report: RetentionReport) => void;
+}
+
+export type RunRetention = (request: string | undefined, signal: AbortSignal) => Promise<void>;
+
+/** One run: when somebody asked for it, or by the clock. What it did is kept in the store. */
+export function retentionJob({ policy, loadPulls, onReport, ...ports }: RetentionJobPorts): RunRetention {
+  return async (request, signal) => {
+    const asked = request === undefined ? {} : { request };
+    if (policy === undefined) {
+      if (request === undefined) return;
+      const failed = { ...nothingDone(ports.now(), 'RETENTION_FILE is not set where the work is done'), ...asked };
+      onReport(failed);
+      return await answerRetention(ports.driver, failed);
+    }
+    const report = await retain({ ...ports, policy, pulls: await loadPulls(policy) }, signal);
+    onReport({ ...report, ...asked });
+    await saveRetentionReport(ports.driver, { ...report, ...asked });
+  };
+}
+
+function nothingDone(now: number, failed: string): RetentionReport {
+  return { startedAt: now, finishedAt: now, repositories: 0, tags: 0, manifests: 0, bytes: 0, failures: 1, failed };
+}

@@ -1,0 +1,45 @@
+import type { Tag } from '../oci/names.ts';
+import type { Rule } from './policy.ts';
+
+/** The bit of a tag that is immutable; the bits below are those of the entries of `keep`. */
+const IMMUTABLE = 1 << 30;
+
+/**
+ * Which patterns of a rule each tag matches. Names never change, so it is found out once a run, with pauses: a plan that has to
+ * be made anew while a write waits for it then matches only the names that are new.
+ */
+export class Matches {
+  readonly #rule: Rule;
+  readonly #known = new Map<Tag, number>();
+
+  constructor(rule: Rule) {
+    this.#rule = rule;
+  }
+
+  /** @param breathe to be awaited between small pieces of work */
+  async prepare(tags: Iterable<Tag>, breathe: () => Promise<void>): Promise<void> {
+    for (const tag of tags) {
+      this.#of(tag);
+      await breathe();
+    }
+  }
+
+  isImmutable(tag: Tag): boolean {
+    return (this.#of(tag) & IMMUTABLE) !== 0;
+  }
+
+  /** @param entry which one of `keep` */
+  isNamed(tag: Tag, entry: number): boolean {
+    return (this.#of(tag) & (1 << entry)) !== 0;
+  }
+
+  #of(tag: Tag): number {
+    const known = this.#known.get(tag);
+    if (known !== undefined) return known;
+    const { immutable, keep = [] } = this.#rule;
+    let bits = immutable?.tags.matches(tag) === true && !immutable.except.matches(tag) ? IMMUTABLE : 0;
+    for (const [entry, { tags }] of keep.entries()) if (tags.matches(tag)) bits |= 1 << entry;
+    this.#known.set(tag, bits);
+    return bits;
+  }
+}

@@ -1,0 +1,220 @@
+import { paced } from '../collection/pace.ts';
+import { markedRepositories } from '../collection/scan.ts';
+import { accept, type Decision } from '../journal/command.ts';
+import type { JournalEvent } from '../journal/events.ts';
+import type { RepositoryState } from '../journal/fold.ts';
+import { catchUp, foldLog, READ_AHEAD } from '../journal/log.ts';
+import type { RepositoryFacts } from '../journal/state.ts';
+import { RegistryError } from '../oci/errors.ts';
+import type { Digest, RepositoryName } from '../oci/names.ts';
+import type { Projection } from '../projection/projection.ts';
+import type { StoreReader } from '../storage/driver.ts';
+import { Matches } from './matches.ts';
+import { type PulledAt, planFor, type Removal } from './plan.ts';
+import type { RetentionPolicy, Rule } from './policy.ts';
+import type { RetentionReport } from './report.ts';
+
+/** What it takes to find out what would go: nothing is written. */
+export interface PlanPorts {
+  readonly driver: StoreReader;
+  readonly policy: RetentionPolicy;
+  /** When the tags of a repository were pulled last. */
+  readonly pulls: (repo: RepositoryName) => PulledAt;
+  /** Lets requests go first; to be awaited between small pieces of work. */
+  readonly breathe: () => Promise<void>;
+  /** Milliseconds. */
+  readonly now: () => number;
+}
+
+export interface RetainPorts extends PlanPorts {
+  readonly projection: Pick<Projection, 'submit'>;
+  /**
+   * The state of a repository that this process has in memory anyway. While a command is decided on here, it is the state that
+   * it is decided on.
+   */
+  readonly resident: (repo: RepositoryName) => RepositoryState | undefined;
+  /** Something was deleted of a repository. */
+  readonly onRemoved?: (removed: Removed) => void;
+}
+
+export interface Removed {
+  readonly repo: RepositoryName;
+  readonly rule: string;
+  tags: number;
+  manifests: number;
+  bytes: number;
+}
+
+/** Events that are written with one command. */
+const TOGETHER = 200;
+/** How often in a row a command comes too late, until the rest is left for the next run. */
+const ATTEMPTS = 50;
+
+/** Whether the rule lets anything go. */
+export function removesAnything(rule: Rule | undefined): rule is Rule {
+  return rule?.keep !== undefined || rule?.deleteUntagged !== undefined;
+}
+
+/** What would go now, repository by repository. @throws RegistryError `log-broken` */
+export async function* planAll(
+  ports: PlanPorts,
+): AsyncGenerator<{ readonly repo: RepositoryName; readonly rule: Rule; readonly removals: readonly Removal[] }> {
+  const reader = paced(ports.driver, ports.breathe);
+  for await (const repo of markedRepositories(ports.driver)) {
+    const rule = ports.policy.ruleFor(repo);
+    if (!removesAnything(rule)) continue;
+    const { state } = await foldLog(reader, repo);
+    const times = { now: ports.now(), pulledAt: ports.pulls(repo) };
+    yield { repo, rule, removals: planFor(state, rule, new Matches(rule), times) };
+  }
+}
+
+/**
+ * Deletes what the rules let go, repository by repository. May be stopped anywhere, and run by any number of processes at once:
+ * each command is decided on what is there, so a run goes on where another one ended.
+ */
+export async function retain(ports: RetainPorts, signal: AbortSignal): Promise<RetentionReport> {
+  const startedAt = ports.now();
+  const total = { repositories: 0, tags: 0, manifests: 0, bytes: 0, failures: 0 };
+  let failed: string | undefined;
+  for await (const repo of markedRepositories(ports.driver)) {
+    signal.throwIfAborted();
+    const rule = ports.policy.ruleFor(repo);
+    if (!removesAnything(rule)) continue;
+    total.repositories++;
+    const removed: Removed = { repo, rule: rule.name, tags: 0, manifests: 0, bytes: 0 };
+    try {
+      await new RepositoryRetention(rule, removed, ports).run(signal);
+    } catch (error) {
+      signal.throwIfAborted();
+      // The others' rules hold all the same.
+      total.failures++;
+      failed ??= `${repo}: ${error instanceof Error ? error.message : String(error)}`;
+    }
+    for (const what of ['tags', 'manifests', 'bytes'] as const) total[what] += removed[what];
+    if (removed.tags + removed.manifests > 0) ports.onRemoved?.(removed);
+  }
+  return { startedAt, finishedAt: ports.now(), ...total, ...(failed === undefined ? {} : { failed }) };
+}
+
+/** A plan, and of which state it is the plan. */
+interface Current {
+  readonly state: RepositoryState;
+  readonly puts: number;
+  readonly removals: readonly Removal[];
+  /** How many of them are done. */
+  done: number;
+}
+
+/** What a command came to. */
+type Step =
+  /** Others' writes came before it: in the same slot, where no fold has them yet, or so that there is a new plan. */
+  | { readonly kind: 'again' }
+  | { readonly kind: 'done'; readonly plan: Current; readonly until: number; readonly written: readonly Removal[] };
+
+/** The rule at work in one repository. */
+class RepositoryRetention {
+  readonly #rule: Rule;
+  readonly #removed: Removed;
+  readonly #ports: RetainPorts;
+  readonly #matches: Matches;
+  #own: RepositoryState | undefined;
+  #plan: Current | undefined;
+
+  constructor(rule: Rule, removed: Removed, ports: RetainPorts) {
+    this.#rule = rule;
+    this.#removed = removed;
+    this.#ports = ports;
+    this.#matches = new Matches(rule);
+  }
+
+  async run(signal: AbortSignal): Promise<void> {
+    const { projection, breathe } = this.#ports;
+    const { repo } = this.#removed;
+    const state = await this.#latest();
+    await this.#matches.prepare([...state.tags.keys()], breathe);
+    this.#plan = this.#planOf(state);
+    for (let again = 0; this.#plan.done < this.#plan.removals.length; ) {
+      signal.throwIfAborted();
+      const manifests = manifestsOf(this.#plan.removals.slice(this.#plan.done, this.#plan.done + TOGETHER));
+      const declared = new Set(manifests);
+      const step = await projection.submit(repo, {
+        needs: { manifests },
+        decide: (facts) => this.#decide(facts, declared),
+      });
+      if (step.kind === 'again') {
+        again++;
+        if (again === ATTEMPTS) throw new RegistryError('unavailable', 'there are too many other writes');
+      } else {
+        again = 0;
+        step.plan.done = step.until;
+        this.#count(step.written);
+      }
+      await breathe();
+    }
+  }
+
+  /**
+   * "decided on the state at n, so a push meanwhile wins": unless there was none, the plan is made anew.
+   * @param declared the manifests that may be deleted now: of others the view was not asked
+   */
+  async #decide(facts: RepositoryFacts, declared: ReadonlySet<Digest>): Promise<Decision<Step>> {
+    if (facts.isAhead) return accept({ kind: 'again' });
+    // At least what the facts are of. If it is more, the slot after them is taken, and this is decided again.
+    const state = await this.#latest();
+    if (this.#plan?.state !== state || this.#plan.puts !== state.puts) this.#plan = this.#planOf(state);
+    const plan = this.#plan;
+    const written: Removal[] = [];
+    let until = plan.done;
+    for (; until < plan.removals.length && written.length < TOGETHER; until++) {
+      const removal = plan.removals[until];
+      if (removal === undefined || !isThere(removal, state)) continue;
+      if (removal.kind === 'manifest' && !declared.has(removal.digest)) break;
+      written.push(removal);
+    }
+    if (until === plan.done && until < plan.removals.length) return accept({ kind: 'again' });
+    const actor = `retention (${this.#rule.name})`;
+    return accept({ kind: 'done', plan, until, written }, ...written.map((each) => eventOf(each, actor)));
+  }
+
+  #planOf(state: RepositoryState): Current {
+    const { now, pulls } = this.#ports;
+    const times = { now: now(), pulledAt: pulls(this.#removed.repo) };
+    return { state, puts: state.puts, removals: planFor(state, this.#rule, this.#matches, times), done: 0 };
+  }
+
+  async #latest(): Promise<RepositoryState> {
+    const { driver, resident, breathe } = this.#ports;
+    const { repo } = this.#removed;
+    const kept = resident(repo);
+    if (kept !== undefined) return kept;
+    if (this.#own === undefined) this.#own = (await foldLog(paced(driver, breathe), repo, READ_AHEAD)).state;
+    else await catchUp(driver, repo, this.#own, READ_AHEAD);
+    return this.#own;
+  }
+
+  #count(written: readonly Removal[]): void {
+    for (const removal of written) {
+      if (removal.kind === 'tag') this.#removed.tags++;
+      else {
+        this.#removed.manifests++;
+        this.#removed.bytes += removal.bytes;
+      }
+    }
+  }
+}
+
+function manifestsOf(removals: readonly Removal[]): Digest[] {
+  return removals.flatMap((each) => (each.kind === 'manifest' ? [each.digest] : []));
+}
+
+/** Clients may have deleted it meanwhile. */
+function isThere(removal: Removal, state: RepositoryState): boolean {
+  if (removal.kind === 'tag') return state.tag(removal.tag) === removal.digest;
+  return state.manifest(removal.digest)?.inc === removal.inc;
+}
+
+function eventOf(removal: Removal, actor: string): JournalEvent {
+  if (removal.kind === 'tag') return { type: 'tag.deleted', tag: removal.tag, prev: removal.digest, actor };
+  return { type: 'manifest.deleted', digest: removal.digest, inc: removal.inc, actor };
+}

@@ -1,0 +1,4 @@
+import { runWorker } from '../src/worker.ts';
+import { openWorkerStore } from '../src/worker-store.ts';
+
+await runWorker(['retain'], openWorkerStore);
