@@ -36,7 +36,7 @@ export class Machine implements Owner {
     const until = this.scheduler.now + milliseconds;
     this.#hangsUntil = until;
     this.scheduler.after(milliseconds, () => {
-      if (this.#hangsUntil === until) this.wake();
+      if (this.#hangsUntil === until) this.scheduler.release(this);
     });
   }
 
@@ -46,7 +46,7 @@ export class Machine implements Owner {
 
   wake(): void {
     this.#hangsUntil = 0;
-    this.scheduler.release(this);
+    this.scheduler.release(this, true);
   }
 
   onDeath(tell: () => void): void {

@@ -15,6 +15,8 @@ export interface Owner {
   readonly hangsUntil: number;
 }
 
+/** How late somebody notices that it was woken, at most. */
+const LOOK_AGAIN_MS = 100;
 /** More than this between the beginning and the end means that something runs in circles. */
 const MOST_STEPS = 200_000;
 
@@ -65,10 +67,11 @@ export class Scheduler {
     });
   }
 
-  /** Somebody hangs no longer: what waited for that happens now. */
-  release(owner: Owner): void {
+  /** Somebody hangs no longer. @param isSudden what waited for that does not happen all at once, but soon, each thing at its time */
+  release(owner: Owner, isSudden = false): void {
     for (const occurrence of this.#held.get(owner) ?? []) {
-      occurrence.at = Math.max(occurrence.at, this.#now);
+      const late = this.#now - occurrence.at;
+      occurrence.at = this.#now + (isSudden ? LOOK_AGAIN_MS - (late % LOOK_AGAIN_MS) : 0);
       this.#push(occurrence);
     }
     this.#held.delete(owner);
