@@ -60,7 +60,7 @@ const PLOTS: Plot[] = [
   },
 ];
 
-const SIZE = { width: 640, height: 320, left: 80, right: 20, top: 40, bottom: 50 };
+const SIZE = { width: 640, height: 320, left: 80, right: 20, top: 60, bottom: 50 };
 const COLOURS = ['#1f6feb', '#d1242f', '#1a7f37'];
 
 type Points = readonly Record<string, number>[];
@@ -74,6 +74,7 @@ function draw({ title, x, y, lines }: Plot, points: Points): string {
   const down = (value: number): number => height - bottom - ((height - top - bottom) * value) / most;
   const out = [
     `<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 ${width} ${height}" font-family="sans-serif" font-size="12">`,
+    `<title>${title}</title>`,
     `<rect width="${width}" height="${height}" fill="#ffffff"/>`,
     text(width / 2, 20, title, 'middle', '#000000', 14),
     text((left + width - right) / 2, height - 10, x, 'middle'),
@@ -93,7 +94,7 @@ function draw({ title, x, y, lines }: Plot, points: Points): string {
     const places = points.map((point, n) => `${across(n).toFixed(1)},${down(point[name] ?? 0).toFixed(1)}`);
     out.push(`<polyline points="${places.join(' ')}" fill="none" stroke="${colour}" stroke-width="2"/>`);
     for (const place of places) out.push(`<circle cx="${place.replace(',', '" cy="')}" r="3.5" fill="${colour}"/>`);
-    out.push(text(width - right, top + 4 + 16 * index, label, 'end', colour));
+    out.push(text(left + 190 * index, top - 16, label, 'start', colour));
   }
   return `${[...out, '</svg>'].join('\n')}\n`;
 }
