@@ -100,7 +100,9 @@ export const routes: fc.Arbitrary<Route> = fc.oneof(
   fc.record({ ...ofRepo, kind: one('upload-close'), upload: uploadIds, digest: digests }),
   fc.record({ ...ofRepo, ...pages, kind: one('tags-list') }),
   fc.record({
-    ...{ ...ofRepo, kind: one('referrers'), digest: digests, artifactType: optionalText },
+    ...{ ...ofRepo, kind: one('referrers'), digest: digests },
+    // An empty one is the same as none.
+    artifactType: optionalText.map((type) => type || undefined),
     last: fc.option(digests, { nil: undefined }),
   }),
   fc.record({ ...pages, kind: one('catalog') }),
