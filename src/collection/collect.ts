@@ -112,7 +112,9 @@ class Collection {
     const before = startedAt - this.#ports.grace;
     try {
       const blobs = unreferencedBlobs(state, before);
-      this.#unlinked += await unlinkUnreferenced(repo, blobs, before, this.#ports.projection);
+      const unlinked = await unlinkUnreferenced(repo, blobs, before, this.#ports.projection);
+      // Only now: other logs are looked at meanwhile, and count too.
+      this.#unlinked += unlinked;
     } catch (error) {
       // What is unlinked already can be freed also while nothing more can be: the next run tries again.
       if (!(error instanceof RegistryError && error.kind === 'unavailable')) throw error;

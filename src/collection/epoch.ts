@@ -7,8 +7,8 @@ import type { CollectionPorts } from './ports.ts';
 import { type LogHead, markedRepositories } from './scan.ts';
 import { forEachTogether } from './together.ts';
 
-/** Logs that are fenced together. */
-const TOGETHER = 4;
+/** Logs that are fenced together: each waits for its own writes. Those that must be folded for it take memory. */
+const TOGETHER = { known: 32, folded: 4 };
 
 /** One round of physical collection that is under way, begun by this leader or by another one. */
 export interface Epoch {
@@ -101,7 +101,8 @@ async function decideFinal(
     spare: (inc: Incarnation) => void spared.add(inc),
   };
   try {
-    await forEachTogether(markedRepositories(ports.driver), TOGETHER, async (repo) => {
+    const together = heads === undefined ? TOGETHER.folded : TOGETHER.known;
+    await forEachTogether(markedRepositories(ports.driver), together, async (repo) => {
       signal.throwIfAborted();
       await fenceLog(repo, fence, heads?.get(repo), ports);
       await ports.breathe();
@@ -114,25 +115,31 @@ async function decideFinal(
   return { final: condemned.filter((inc) => !spared.has(inc)) };
 }
 
-/** Step 5, shelf by shelf: each folder is synced once for many objects. */
+/** Step 5, shelf by shelf: where deletes are made durable, that is done once for all that lie in one folder. */
 async function deleteAll(
   final: readonly Incarnation[],
   { sizes }: Epoch,
-  { driver, deleteTogether, rate, sleep, breathe }: CollectionPorts,
+  { driver, deleteTogether, deleteDurably, rate, sleep, breathe }: CollectionPorts,
   signal: AbortSignal,
 ): Promise<Omit<EpochResult, 'spared'>> {
   const failures: { inc: Incarnation; cause: unknown }[] = [];
   let [freed, freedBytes] = [0, 0];
   const byShelf = final.map((inc) => ({ inc, key: dataKey(inc) })).sort((one, other) => (one.key < other.key ? -1 : 1));
-  for (let from = 0; from < byShelf.length; from += deleteTogether) {
+  // With a limit, no more at once than a second may take.
+  const together = rate > 0 ? Math.min(rate, deleteTogether) : deleteTogether;
+  for (let from = 0; from < byShelf.length; from += together) {
     signal.throwIfAborted();
-    const some = byShelf.slice(from, from + deleteTogether);
+    const some = byShelf.slice(from, from + together);
     const known = new Map<string, number>();
     for (const { inc, key } of some) {
       const size = sizes?.get(inc) ?? (await driver.head(key))?.size;
       if (size !== undefined) known.set(key, size);
     }
-    const refused = new Map((await driver.delete(some.map(({ key }) => key))).map(({ key, cause }) => [key, cause]));
+    const failed = await driver.delete(
+      some.map(({ key }) => key),
+      { durable: deleteDurably },
+    );
+    const refused = new Map(failed.map(({ key, cause }) => [key, cause]));
     for (const { inc, key } of some) {
       if (refused.has(key)) failures.push({ inc, cause: refused.get(key) });
       else if (known.has(key)) {

@@ -28,6 +28,11 @@ export interface CollectionPorts extends ScanPorts, Omit<WriterPorts, 'onAppend'
   readonly rate: number;
   /** How many objects are deleted with one call of the driver. */
   readonly deleteTogether: number;
+  /**
+   * Whether deletes must survive a power cut. In a folder that one process holds they need not: it dies with its machine, and
+   * what is there again is garbage again, which nobody is about to delete.
+   */
+  readonly deleteDurably: boolean;
   /** How many names an epoch condemns at most. */
   readonly epochSize?: number;
 }

@@ -18,6 +18,11 @@ export interface PutOptions {
   readonly durable?: boolean;
 }
 
+export interface DeleteOptions {
+  /** false: after a power cut the objects may be there again. Default true. */
+  readonly durable?: boolean;
+}
+
 /** An object on its way to the disk. */
 export interface WrittenObject {
   /** Resolves once it is durable; it need not be waited for. Rejected, the object is gone again. */
@@ -110,7 +115,7 @@ export interface StorageDriver {
   open(key: Key): Promise<StoredObject | undefined>;
   head(key: Key): Promise<{ readonly size: number } | undefined>;
   /** Missing keys count as deleted. */
-  delete(keys: readonly Key[]): Promise<readonly DeleteFailure[]>;
+  delete(keys: readonly Key[], options?: DeleteOptions): Promise<readonly DeleteFailure[]>;
   /** Removes everything below `prefix` (which ends with `/`); for small trees. */
   deleteAll(prefix: Key): Promise<void>;
   /** Keys below `prefix` (which ends with `/`) in ascending order of their bytes, those after `after` only. */

@@ -15,8 +15,8 @@ import type { OpenedStore } from './store.ts';
 /** How long background work may keep its thread: beside requests, which wait for it, and where it is alone. */
 const BESIDE_REQUESTS = { busy: 1, rest: 2 };
 const ALONE = { busy: 50, rest: 0 };
-/** Deletes in a folder are done without giving up the thread; a bucket takes a thousand with one request. */
-const DELETE_TOGETHER = { filesystem: 64, other: 1_000 };
+/** A bucket takes a thousand with one request. In a folder the more are deleted together the fewer syncs it takes. */
+const DELETE_TOGETHER = { filesystem: 10_000, other: 1_000 };
 /** So long a scrape waits for the store: what is watched most closely while that is away must not be missing. */
 const SCRAPE_WAITS_MS = 2_000;
 
@@ -56,6 +56,7 @@ export function wireCollection({
     uploadExpiry: config.uploadExpiry,
     rate: config.gcRate,
     deleteTogether: driver.kind === 'filesystem' ? DELETE_TOGETHER.filesystem : DELETE_TOGETHER.other,
+    deleteDurably: !isLocked,
     enabled: config.gcEnabled,
   });
 }

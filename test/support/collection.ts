@@ -43,6 +43,7 @@ export function collectionPorts(
     uploadExpiry: EXPIRY,
     rate: 0,
     deleteTogether: 10,
+    deleteDurably: true,
     ...changes,
   };
 }

@@ -1,4 +1,4 @@
-import { closeSync, existsSync, openSync, readFileSync, unlinkSync } from 'node:fs';
+import { closeSync, type Dirent, existsSync, openSync, readdirSync, readFileSync, statSync, unlinkSync } from 'node:fs';
 import { readdir, readFile, rm, unlink } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
 import type { Algorithm } from '../../oci/digest.ts';
@@ -7,6 +7,7 @@ import type { ReachStep } from '../crash-points.ts';
 import type {
   CreateResult,
   DeleteFailure,
+  DeleteOptions,
   Key,
   ListedObject,
   PutOptions,
@@ -37,10 +38,16 @@ export interface FilesystemOptions {
   readonly fatal: Fatal;
 }
 
-/** Objects up to this many bytes are read on the serving thread. */
+/** Objects up to this many bytes are read on the serving thread, and folders whose names take no more. */
 const SMALL_BYTES = 64 * 1024;
 /** Objects that are removed at once. */
 const REMOVE_TOGETHER = 8;
+
+/** What is in a folder. Most are small, and are read here: with many of them the ways to another thread and back would add up. */
+async function entriesOf(folder: string): Promise<Dirent[]> {
+  const isSmall = statSync(folder).size <= SMALL_BYTES;
+  return isSmall ? readdirSync(folder, { withFileTypes: true }) : await readdir(folder, { withFileTypes: true });
+}
 
 /** Objects as files below one folder. What is acknowledged is synced, and so are the folders that name it. */
 export class FilesystemDriver implements StorageDriver {
@@ -195,7 +202,7 @@ export class FilesystemDriver implements StorageDriver {
     return size === undefined ? undefined : { size };
   }
 
-  async delete(keys: readonly Key[]): Promise<readonly DeleteFailure[]> {
+  async delete(keys: readonly Key[], options: DeleteOptions = {}): Promise<readonly DeleteFailure[]> {
     const failures: DeleteFailure[] = [];
     const folders = new Set<string>();
     const removeOne = async (key: Key): Promise<void> => {
@@ -211,15 +218,15 @@ export class FilesystemDriver implements StorageDriver {
     for (let from = 0; from < keys.length; from += REMOVE_TOGETHER) {
       await Promise.all(keys.slice(from, from + REMOVE_TOGETHER).map(removeOne));
     }
-    await Promise.all([...folders].map((folder) => this.#durability.folder(folder)));
+    if (options.durable !== false) await Promise.all([...folders].map((folder) => this.#durability.folder(folder)));
     return failures;
   }
 
   async *list(prefix: Key, after?: Key): AsyncIterable<ListedObject> {
     const folder = this.#path(prefix);
-    let entries: { name: string; isDirectory(): boolean }[];
+    let entries: Dirent[];
     try {
-      entries = await readdir(folder, { withFileTypes: true });
+      entries = await entriesOf(folder);
     } catch (error) {
       if (isMissing(error)) return;
       throw error;

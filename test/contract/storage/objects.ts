@@ -157,6 +157,15 @@ export function objectContract(store: Store): void {
       expect(await store.driver.delete([])).toEqual([]);
     });
 
+    test('that need not survive a power cut are done all the same', async () => {
+      const folder = store.freshFolder();
+      for (const name of ['a', 'b/c']) await store.driver.put(folder + name, text('x'));
+      const keys = [`${folder}a`, `${folder}b/c`, `${folder}missing`];
+      expect(await store.driver.delete(keys, { durable: false })).toEqual([]);
+      expect(await keysOf(store.driver, folder)).toEqual([]);
+      expect(await store.driver.create(`${folder}b/c`, text('new'))).toBe('created');
+    });
+
     test('takes more keys than fit into one request of any store', async () => {
       const folder = store.freshFolder();
       const keys = Array.from({ length: 1200 }, (_, index) => `${folder}${index % 7}/${index}`);

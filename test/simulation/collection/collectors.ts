@@ -42,6 +42,7 @@ export async function collectAt(
     node: machine.name,
     rate: 0,
     deleteTogether: 2,
+    deleteDurably: true,
     epochSize: 3,
     enabled: true,
     onReport: (report: CollectionReport) => {
