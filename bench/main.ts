@@ -10,6 +10,8 @@ import { consumption } from './processes.ts';
 import { conclusion, type Failure, save, table } from './report.ts';
 import type { Context, Row, Settings, Tools, Work } from './work.ts';
 import { clusterWorks } from './works/cluster.ts';
+import { gcWork } from './works/gc.ts';
+import { gcSizeWorks } from './works/gc-sizes.ts';
 import { loadgenWork } from './works/loadgen.ts';
 import { memoryWork } from './works/memory.ts';
 import { pushWorks } from './works/push.ts';
@@ -24,8 +26,10 @@ const WORKS: Work[] = [
   ...streamWorks,
   ...tagWorks,
   startWork,
+  gcWork,
   memoryWork,
   loadgenWork,
+  ...gcSizeWorks,
   ...clusterWorks,
 ];
 /** Share of the processors above which other programs are worth a word under the table. */

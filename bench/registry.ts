@@ -78,6 +78,10 @@ export async function pushImage(
   return manifest;
 }
 
+export async function deleteManifest(address: string, repository: string, digest: string): Promise<void> {
+  await expectStatus(await fetch(`http://${address}/v2/${repository}/manifests/${digest}`, { method: 'DELETE' }), 202);
+}
+
 /** Pulls and hashes: a peer that serves other bytes must not be measured. Streams, so that size does not matter. */
 export async function verifyServed(address: string, path: string, digest: string): Promise<void> {
   const response = await fetch(`http://${address}${path}`, { headers: { accept: `${MANIFEST_TYPE}, */*` } });

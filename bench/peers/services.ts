@@ -34,7 +34,13 @@ export async function startServices(place: Place, tools: ServiceTools, folder: s
   const minioAddress = `127.0.0.1:${freePort()}`;
   const minio = place.spawn(
     [tools.minio, 'server', '--quiet', '--address', minioAddress, '--console-address', `127.0.0.1:${freePort()}`, data],
-    { MINIO_ROOT_USER: USER, MINIO_ROOT_PASSWORD: PASSWORD, MINIO_UPDATE: 'off', MINIO_BROWSER: 'off' },
+    {
+      MINIO_ROOT_USER: USER,
+      MINIO_ROOT_PASSWORD: PASSWORD,
+      MINIO_UPDATE: 'off',
+      MINIO_BROWSER: 'off',
+      MINIO_PROMETHEUS_AUTH_TYPE: 'public',
+    },
     join(folder, 'minio.log'),
   );
   try {

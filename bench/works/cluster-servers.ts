@@ -15,7 +15,10 @@ export interface MarinaCluster {
 }
 
 /** How a node is told of the bucket and of Redis. */
-function settingsOf({ minioAddress, redisAddress, credentials }: Services, bucket: string): Record<string, string> {
+export function settingsOf(
+  { minioAddress, redisAddress, credentials }: Services,
+  bucket: string,
+): Record<string, string> {
   return {
     STORAGE_DRIVER: 's3',
     S3_BUCKET: bucket,
