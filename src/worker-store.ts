@@ -28,10 +28,10 @@ export async function openWorkerStore(config: Config, logs: Logs): Promise<Worke
   return {
     ...opened,
     collect: wireCollection({
-      ...{ config, opened, newId, reach, node, projection, serves: false },
+      ...{ config, opened, newId, reach, node, projection },
       onReport: (report) => logs.logger.info(summaryOf(report), 'garbage was collected'),
     }),
-    retain: wireRetention({ opened, policy, newId, projection, serves: false, ...tellRetention(logs.logger) }),
+    retain: wireRetention({ opened, policy, newId, projection, ...tellRetention(logs.logger) }),
     sessions: openSharedSessions(config, redis, opened, newId, logs),
     connect: (use) => openJobConnection(redisUrl, use, caOf(config)),
     close: async () => {

@@ -137,7 +137,7 @@ async function deleteAll(
     }
     const failed = await driver.delete(
       some.map(({ key }) => key),
-      { durable: deleteDurably },
+      { durable: deleteDurably, breathe },
     );
     const refused = new Map(failed.map(({ key, cause }) => [key, cause]));
     for (const { inc, key } of some) {

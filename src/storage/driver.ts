@@ -21,6 +21,8 @@ export interface PutOptions {
 export interface DeleteOptions {
   /** false: after a power cut the objects may be there again. Default true. */
   readonly durable?: boolean;
+  /** Awaited now and then, where one object is deleted after the other. */
+  readonly breathe?: () => Promise<void>;
 }
 
 /** An object on its way to the disk. */

@@ -26,6 +26,7 @@ export class RequestMetrics {
   readonly #series = new Map<string, Map<number, Series>>();
   #received = 0;
   #sent = 0;
+  #begun = 0;
   #inFlight = 0;
 
   constructor(metrics: Metrics) {
@@ -67,6 +68,7 @@ export class RequestMetrics {
   }
 
   begin(): void {
+    this.#begun++;
     this.#inFlight++;
   }
 
@@ -89,6 +91,11 @@ export class RequestMetrics {
     let bucket = 0;
     while (seconds > (BOUNDS[bucket] ?? Number.POSITIVE_INFINITY)) bucket++;
     series.buckets[bucket] = (series.buckets[bucket] ?? 0) + 1;
+  }
+
+  /** How many were begun, ever. */
+  get begun(): number {
+    return this.#begun;
   }
 
   get inFlight(): number {

@@ -12,35 +12,49 @@ import { sleep } from './basics.ts';
 import type { ShapePorts } from './node-ports.ts';
 import type { OpenedStore } from './store.ts';
 
-/** How long background work may keep its thread: beside requests, which wait for it, and where it is alone. */
-const BESIDE_REQUESTS = { busy: 1, rest: 2 };
+/** How long background work may keep its thread, and rests then: beside requests, which wait for it, and where it is alone. */
+const BESIDE_REQUESTS = { busy: 0.3, leastRest: 1, mostRest: 20, restForRequest: 0.1 };
 const ALONE = { busy: 50, rest: 0 };
 /** A bucket takes a thousand with one request. In a folder the more are deleted together the fewer syncs it takes. */
 const DELETE_TOGETHER = { filesystem: 10_000, other: 1_000 };
 /** So long a scrape waits for the store: what is watched most closely while that is away must not be missing. */
 const SCRAPE_WAITS_MS = 2_000;
 
+/** How many requests this process was asked, ever. */
+export type CountRequests = () => number;
+
 export interface CollectionWiring extends Pick<ShapePorts, 'config' | 'newId' | 'reach' | 'node'> {
   readonly opened: Pick<OpenedStore, 'driver' | 'place' | 'isLocked'>;
   readonly projection: Pick<Projection, 'submit'>;
   readonly resident?: CollectionPorts['resident'];
-  /** Whether the process serves requests, too. */
-  readonly serves: boolean;
+  /** Left out where the process serves none. */
+  readonly requests?: CountRequests | undefined;
   readonly onReport?: (report: CollectionReport) => void;
   readonly onProgress?: (progress: CollectionProgress) => void;
 }
 
-/** What background work awaits between small pieces. @param serves whether the process serves requests, too */
-export function paceFor(serves: boolean): () => Promise<void> {
-  const { busy, rest } = serves ? BESIDE_REQUESTS : ALONE;
-  return paceOf({ now: () => performance.now(), rest: () => sleep(rest), busy });
+/**
+ * What background work awaits between small pieces. Requests that come meanwhile wait for it: the more there are the longer it rests
+ * in between, so that of all of them few do.
+ */
+export function paceFor(requests: CountRequests | undefined): () => Promise<void> {
+  const now = (): number => performance.now();
+  if (requests === undefined) return paceOf({ now, rest: () => sleep(ALONE.rest), busy: ALONE.busy });
+  const { busy, leastRest, mostRest, restForRequest } = BESIDE_REQUESTS;
+  let seen = requests();
+  const rest = (): Promise<void> => {
+    const asked = requests() - seen;
+    seen += asked;
+    return sleep(Math.min(mostRest, leastRest + asked * restForRequest));
+  };
+  return paceOf({ now, rest, busy });
 }
 
 /** What runs a collection in this process. */
 export function wireCollection({
   config,
   opened,
-  serves,
+  requests,
   ...ports
 }: CollectionWiring): ReturnType<typeof collectionJob> {
   const { driver, place, isLocked } = opened;
@@ -51,7 +65,7 @@ export function wireCollection({
     ...(onProgress === undefined ? {} : { onProgress }),
     // In a folder of our own what a killed process left is cleaned at the next start.
     openSpill: () => openSpillFiles(isLocked ? join(place, 'tmp') : tmpdir()),
-    breathe: paceFor(serves),
+    breathe: paceFor(requests),
     grace: config.gcGrace,
     uploadExpiry: config.uploadExpiry,
     rate: config.gcRate,

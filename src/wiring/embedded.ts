@@ -52,8 +52,9 @@ export async function wireEmbedded(ports: ShapePorts): Promise<Shape> {
   });
   const sessions = openSessions(ports);
   let progress: CollectionProgress | undefined;
+  const requests = (): number => telemetry.requests.begun;
   const collectNow = wireCollection({
-    ...{ config, opened, newId, reach, node, projection, serves: true },
+    ...{ config, opened, newId, reach, node, projection, requests },
     resident: (repo) => projection.kept(repo),
     onReport: (report) => logs.logger.info(summaryOf(report), 'garbage was collected'),
     onProgress: (now) => {
@@ -68,7 +69,7 @@ export async function wireEmbedded(ports: ShapePorts): Promise<Shape> {
     }
   };
   const retain = wireRetention({
-    ...{ opened, policy, pulls, newId, projection, serves: true, ...tellRetention(logs.logger) },
+    ...{ opened, policy, pulls, newId, projection, requests, ...tellRetention(logs.logger) },
     resident: (repo) => projection.kept(repo),
   });
   const handled: JobPorts = {

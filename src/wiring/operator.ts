@@ -118,7 +118,7 @@ async function openOwn(config: Config): Promise<Operator> {
         done = report;
       };
       const collect = wireCollection({
-        ...{ ...base, config, opened, projection, node: OPERATOR, serves: false, onReport, onProgress },
+        ...{ ...base, config, opened, projection, node: OPERATOR, onReport, onProgress },
       });
       return {
         report: async () => {
@@ -136,7 +136,7 @@ async function openOwn(config: Config): Promise<Operator> {
     retain: async () => {
       let done: RetentionReport | undefined;
       const retain = wireRetention({
-        ...{ opened, projection, policy: openPolicy(config), newId: base.newId, serves: false },
+        ...{ opened, projection, policy: openPolicy(config), newId: base.newId },
         onReport: (report) => {
           done = report;
         },

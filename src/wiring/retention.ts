@@ -8,7 +8,7 @@ import { lastRetentionReport, type RetentionReport } from '../retention/report.t
 import type { Removed } from '../retention/retain.ts';
 import type { Logger } from '../telemetry/log.ts';
 import type { Telemetry } from '../telemetry/metrics.ts';
-import { inTime, paceFor } from './collection.ts';
+import { type CountRequests, inTime, paceFor } from './collection.ts';
 import { loadPulls, type PullLog } from './pulls.ts';
 import type { OpenedStore } from './store.ts';
 
@@ -35,14 +35,14 @@ export interface RetentionWiring {
   /** What this process's own clients pulled. */
   readonly pulls?: Pick<PullLog, 'flush'> | undefined;
   readonly newId: () => string;
-  /** Whether the process serves requests, too. */
-  readonly serves: boolean;
+  /** Left out where the process serves none. */
+  readonly requests?: CountRequests | undefined;
   readonly onRemoved?: (removed: Removed) => void;
   readonly onReport: (report: RetentionReport) => void;
 }
 
 /** What runs retention in this process. */
-export function wireRetention({ opened, serves, resident, pulls, newId, ...ports }: RetentionWiring): RunRetention {
+export function wireRetention({ opened, requests, resident, pulls, newId, ...ports }: RetentionWiring): RunRetention {
   return retentionJob({
     ...ports,
     driver: opened.driver,
@@ -51,7 +51,7 @@ export function wireRetention({ opened, serves, resident, pulls, newId, ...ports
       await pulls?.flush();
       return await loadPulls(opened.driver, policy, newId);
     },
-    breathe: paceFor(serves),
+    breathe: paceFor(requests),
     now: Date.now,
   });
 }

@@ -42,6 +42,8 @@ export interface FilesystemOptions {
 const SMALL_BYTES = 64 * 1024;
 /** Objects that are removed at once. */
 const REMOVE_TOGETHER = 8;
+/** Between two breaths. */
+const REMOVE_IN_A_ROW = 32;
 
 /** What is in a folder. Most are small, and are read here: with many of them the ways to another thread and back would add up. */
 async function entriesOf(folder: string): Promise<Dirent[]> {
@@ -217,6 +219,7 @@ export class FilesystemDriver implements StorageDriver {
     // On other threads, as it waits for the file system too; few at once, so that pushes find a free one.
     for (let from = 0; from < keys.length; from += REMOVE_TOGETHER) {
       await Promise.all(keys.slice(from, from + REMOVE_TOGETHER).map(removeOne));
+      if (from % REMOVE_IN_A_ROW === 0) await options.breathe?.();
     }
     if (options.durable !== false) await Promise.all([...folders].map((folder) => this.#durability.folder(folder)));
     return failures;
