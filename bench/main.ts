@@ -11,6 +11,7 @@ import { conclusion, type Failure, save, table } from './report.ts';
 import type { Context, Row, Settings, Tools, Work } from './work.ts';
 import { clusterWorks } from './works/cluster.ts';
 import { gcWork } from './works/gc.ts';
+import { gcPauseWork } from './works/gc-p99.ts';
 import { gcSizeWorks } from './works/gc-sizes.ts';
 import { loadgenWork } from './works/loadgen.ts';
 import { memoryWork } from './works/memory.ts';
@@ -27,6 +28,7 @@ const WORKS: Work[] = [
   ...tagWorks,
   startWork,
   gcWork,
+  gcPauseWork,
   memoryWork,
   loadgenWork,
   ...gcSizeWorks,

@@ -111,6 +111,15 @@ export async function plant({ repositories, garbage, live }: Growth, ground: Gro
   }
 }
 
+let loose = 0;
+
+/** Objects that no log ever named: garbage too, and found only by listing everything. */
+export function plantLoose(ground: Ground, count: number): void {
+  // Each time of another moment, so that no name comes twice.
+  const names = new Names(Date.now() - PUSHED_AGO - DAY - ++loose);
+  for (let n = 0; n < count; n++) ground.plantData(names.next());
+}
+
 /** Nobody will ask for these bytes by their digest. */
 function digestOfName(inc: Incarnation): Digest {
   return digestOf(new TextEncoder().encode(inc)) as Digest;
