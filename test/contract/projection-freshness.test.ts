@@ -120,6 +120,31 @@ describe('what one node acknowledged', () => {
     for (const each of [b, a]) expect(await tagsOf(each.projection)).toEqual(all);
   });
 
+  // A generation is of the log as it was when its maker read it: of no steps, or sent after Redis forgot what came since.
+  test.each([
+    ['switch', 'of an empty log', []],
+    ['build', 'with something in it', ['w']],
+  ] as const)('survives a late %s of a view %s, when Redis forgot everything meanwhile', async (late, _, before) => {
+    for (const tag of before) await openProjection(world.driver).submit(REPO, setTags(tag));
+    const [a, b, stranger] = [await world.node(), await world.node(), await world.node()];
+    a.redis.before = async (name) => {
+      if (name !== late) return;
+      a.redis.before = () => {};
+      // Its lease is over by now.
+      await world.server.cli('DEL', `{${world.store}:${REPO}}:heal`);
+      await b.projection.submit(REPO, setTags('x'));
+      await world.server.cli('FLUSHALL');
+    };
+    // It dies before it looks again.
+    a.redis.after = (name) => {
+      if (name === 'switch') throw new Error('killed');
+    };
+    expect(await tagsOf(a.projection).catch(String)).toBe('Error: killed');
+    expect(await tagsOf(stranger.projection)).toEqual([...before, 'x']);
+    await stranger.projection.submit(REPO, setTags('y'));
+    expect(await tagsOf(b.projection)).toEqual([...before, 'x', 'y']);
+  });
+
   test('is not taken back by a dump of another log', async () => {
     const a = await world.node();
     await a.projection.submit(REPO, setTags('x'));

@@ -93,7 +93,14 @@ export const BUGS = {
   },
   'generations are switched without comparing': {
     ...focused({ flushAndHang: 4, failOver: 3 }, { 'catalog-mark': 3, build: 3, inspect: 1 }),
-    ...patched('switch', ['if not isSame or not isWhole or whoami() ~= ARGV[1] then', 'if not isWhole then']),
+    ...patched('switch', [
+      'if not isSame or not isWhole or not isMarked or whoami() ~= ARGV[1] then',
+      'if not isWhole then',
+    ]),
+  },
+  'a generation is switched in although Redis forgot everything since its log was read': {
+    ...focused({ flush: 1 }, { apply: 2, switch: 1 }),
+    ...patched('switch', [' or not isMarked', '']),
   },
   'an intent is announced but never looked for again': {
     ...focused({ lateSlot: 1 }, { slot: 1 }),

@@ -6,12 +6,14 @@ import type { Reply } from './commands.ts';
 import { healKey, metaKey } from './keys.ts';
 import { existsAfter } from './operations.ts';
 import type { RedisProjectionPorts } from './ports.ts';
-import { Rebuilder, type RebuilderPorts } from './rebuild.ts';
+import { type Lease, Rebuilder, type RebuilderPorts } from './rebuild.ts';
 import { SCRIPTS } from './scripts.ts';
 import type { SlotApplier, SlotPosition } from './slots.ts';
 
 /** By which one node heals a repository at a time; longer than one attempt takes between two renewals. */
 const LEASE_MS = 5_000;
+/** A rebuild that takes longer from its look at the view on begins anew, in seconds: the longest log is folded by then. */
+const MARK_S = 6 * 3600;
 /** Slots that are applied one by one before the lease is renewed; a view that is farther behind is made anew. */
 const RENEWED_AFTER = 100;
 const MAX_APPLIED = 1_000;
@@ -69,9 +71,10 @@ export class Healer {
     let applied = 0;
     try {
       for (let attempt = 0; attempt < ATTEMPTS; attempt++) {
-        const inspected = await this.#inspect(repo, token);
+        const inspected = await this.#inspect(repo, token, attempt);
         if (inspected === 'busy') return 'busy';
-        const result = await this.#attempt(repo, inspected, token, applied < MAX_APPLIED);
+        const lease: Lease = { token, milliseconds: LEASE_MS, attempt };
+        const result = await this.#attempt(repo, inspected, lease, applied < MAX_APPLIED);
         applied += result.applied;
         if (result.outcome === 'again') continue;
         this.#ports.observer.healed(applied > 0 && result.outcome === 'verified' ? 'caught up' : result.outcome);
@@ -89,8 +92,9 @@ export class Healer {
     return [metaKey(this.#ports.store, repo), healKey(this.#ports.store, repo)];
   }
 
-  async #inspect(repo: RepositoryName, token: string): Promise<Inspected | 'busy'> {
-    const reply = await this.#ports.redis.evaluate(SCRIPTS.inspect, this.#keys(repo), [token, LEASE_MS]);
+  async #inspect(repo: RepositoryName, token: string, attempt: number): Promise<Inspected | 'busy'> {
+    const args = [token, LEASE_MS, attempt, MARK_S];
+    const reply = await this.#ports.redis.evaluate(SCRIPTS.inspect, this.#keys(repo), args);
     const words = (reply as readonly Reply[]).map((each) => (each === null ? '' : String(each)));
     if (words[0] === 'busy') return 'busy';
     const [, server = '', gen = '', seq = '', hash = '', exists, intent, since, due = '', cursor = ''] = words;
@@ -101,11 +105,11 @@ export class Healer {
   async #attempt(
     repo: RepositoryName,
     seen: Inspected,
-    token: string,
+    lease: Lease,
     mayApply: boolean,
   ): Promise<{ outcome: Outcome; applied: number }> {
     const rebuild = async (applied: number): Promise<{ outcome: Outcome; applied: number }> => {
-      const done = await this.#rebuilder.rebuild(repo, seen, { token, milliseconds: LEASE_MS });
+      const done = await this.#rebuilder.rebuild(repo, seen, lease);
       return { outcome: done ? 'rebuilt' : 'again', applied };
     };
     if (!mayApply || seen.gen === '' || !(await this.#isOfThisLog(repo, seen))) return rebuild(0);

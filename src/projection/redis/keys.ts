@@ -6,6 +6,7 @@ import type { RepositoryName } from '../../oci/names.ts';
  *
  *   {<store>:<repo>}:meta       hash: gen, seq, hash, exists, owner, intent, since, due, cursor
  *   {<store>:<repo>}:heal       who heals it now
+ *   {<store>:<repo>}:begun      hash: healer -> its attempt that is under way
  *   {<store>:<repo>}:turn line waits:<node>    whose turn it is to write, and who waits for one
  *   {<store>:<repo>}:<gen>:tags        hash: tag -> digest
  *   {<store>:<repo>}:<gen>:tagz        zset of tags, all scores 0

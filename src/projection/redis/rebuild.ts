@@ -28,6 +28,8 @@ export interface Replaced {
 export interface Lease {
   readonly token: string;
   readonly milliseconds: number;
+  /** Which look at the view it rests on; the server has a mark of it. */
+  readonly attempt: number;
 }
 
 export interface RebuilderPorts extends Pick<RedisProjectionPorts, 'redis' | 'store' | 'driver' | 'newId'> {
@@ -43,7 +45,7 @@ export class Rebuilder {
     this.#ports = ports;
   }
 
-  /** @returns false when another view is there by now, or steps of this one were lost: look again */
+  /** @returns false when another view is there by now, or Redis forgot something since it was looked at: look again */
   async rebuild(repo: RepositoryName, replaced: Replaced, lease: Lease): Promise<boolean> {
     const { driver, redis, store, newId, catalog, seen } = this.#ports;
     const { state } = await foldLog(driver, repo, READ_AHEAD);
@@ -59,6 +61,7 @@ export class Rebuilder {
       [
         ...[replaced.server, replaced.gen, replaced.seq, replaced.hash],
         ...[gen, steps, state.seq, state.hash, Number(state.exists), EMPTY_S],
+        ...[lease.token, lease.attempt],
       ],
     );
     if (switched !== 1) return false;

@@ -9,6 +9,11 @@ local function key_of(gen, name)
   return string.sub(KEYS[1], 1, -5) .. gen .. ':' .. name
 end
 
+-- The marks of the attempts to heal that are under way.
+local function begun_key()
+  return string.sub(KEYS[1], 1, -5) .. 'begun'
+end
+
 local NAMES = { 'tags', 'tagz', 'tagged', 'manifests', 'blobs', 'referrers', 'refs' }
 
 -- The names of a zset whose members are `<prefix> <name>`, those after `after` only.
