@@ -68,8 +68,8 @@ export class UploadHold {
   async keep({ place, progress }: Received): Promise<void> {
     const { offset, state } = this.#session;
     if (progress.size === offset && place.state === state) return;
-    const { digest: _, ...rest } = movedTo(this.#session, place);
-    const { size, digest } = progress;
+    const { digest: before, ...rest } = movedTo(this.#session, place);
+    const { size, digest = size === offset ? before : undefined } = progress;
     await this.#save({ ...rest, offset: size, ...(digest === undefined ? {} : { digest }) });
   }
 
@@ -106,9 +106,9 @@ export class UploadHold {
   }
 
   #stage(place: StagedPlace): Promise<StagedWrite> {
-    const { offset, algorithm } = this.#session;
+    const { offset, algorithm, digest } = this.#session;
     const keep = (state: string) => this.#save(movedTo(this.#session, placeAt(place.upload, place.inc, state)));
-    return this.#ports.driver.stage(place, offset, algorithm, keep);
+    return this.#ports.driver.stage(place, offset, algorithm, keep, digest);
   }
 
   async #save(next: Session): Promise<void> {

@@ -130,9 +130,11 @@ export interface StorageDriver {
    * @param from the bytes that count, all durable; what was stored beyond them is dropped.
    * @param keep saves the place's state in the session while the write goes on, before the driver rests on it; its failure
    * ends the write: another request has taken the session over
+   * @param digest of the bytes that count, where the session knows it. Only by it a driver can tell whether a hash that it kept
+   * is theirs: others may have been stored in their place meanwhile, by another process.
    * @throws RegistryError `upload-unknown` when fewer are there
    */
-  stage(place: StagedPlace, from: number, algorithm: Algorithm, keep: KeepState): Promise<StagedWrite>;
+  stage(place: StagedPlace, from: number, algorithm: Algorithm, keep: KeepState, digest?: Digest): Promise<StagedWrite>;
   /**
    * Where a new holder goes on after one that did not let go and may still be writing: somewhere else, with the first `size`
    * bytes. `inc` is fresh, for drivers that must copy.

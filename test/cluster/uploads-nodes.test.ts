@@ -5,10 +5,11 @@ import fc from 'fast-check';
 import { digestOf } from '../../src/oci/digest.ts';
 import { RegistryError } from '../../src/oci/errors.ts';
 import type { Digest, UploadId } from '../../src/oci/names.ts';
+import type { SessionStore } from '../../src/registry/sessions.ts';
 import { UploadBody } from '../../src/registry/upload-body.ts';
 import type { StorageDriver } from '../../src/storage/driver.ts';
 import { MemoryDriver } from '../../src/storage/memory/driver.ts';
-import { openTemporaryFolder } from '../support/data-folder.ts';
+import { openSharedFolder, openTemporaryFolder } from '../support/data-folder.ts';
 import { TestClock } from '../support/deterministic.ts';
 import { ForgetfulDriver } from '../support/forgetful.ts';
 import { type RedisServer, startRedis, stopRedis } from '../support/redis.ts';
@@ -231,6 +232,54 @@ for (const [driverName, openDriver] of DRIVERS) {
     });
   }
 }
+
+test('bytes whose save failed are not in the digest, though others of that number count, which another node took', async () => {
+  const folder = await openSharedFolder();
+  const clock = new TestClock();
+  const shared = redisSessions(server, { driver: folder.driver, clock, expiry: EXPIRY });
+  const [one, two] = [await shared.node(), await shared.node()];
+  let saves = true;
+  const failing: SessionStore = {
+    create: (...args) => one.create(...args),
+    load: (...args) => one.load(...args),
+    expire: (...args) => one.expire(...args),
+    count: () => one.count(),
+    async lease(...args) {
+      const lease = await one.lease(...args);
+      if (typeof lease === 'string') return lease;
+      return {
+        ...{
+          session: lease.session,
+          takenOver: lease.takenOver,
+          end: () => lease.end(),
+          release: () => lease.release(),
+        },
+        save: async (next) => {
+          if (!saves) throw new RegistryError('unavailable', 'Redis gave no answer');
+          await lease.save(next);
+        },
+      };
+    },
+  };
+  const first = openRegistry({ driver: folder.driver, clock, number: 1, sessions: failing });
+  const second = openRegistry({ driver: folder.other, clock, number: 2, sessions: two });
+  const [uploads, others] = [first.registry.uploads, second.registry.uploads];
+  const [begun, never, taken, rest] = [3, 500, 500, 100].map((size) => new Uint8Array(randomBytes(size)));
+  if (!begun || !never || !taken || !rest) throw new Error('there are four');
+  const { id } = await uploads.start(pusher, 'sha256');
+  await uploads.append(id, pusher, bodyOf([begun]), undefined);
+  saves = false;
+  expect(await outcomeOf(uploads.append(id, pusher, bodyOf([never]), undefined))).toBe('unavailable');
+  saves = true;
+  await others.append(id, pusher, bodyOf([taken]), { start: 3, end: 502 });
+  await uploads.append(id, pusher, bodyOf([rest]), { start: 503, end: 602 });
+  const mixed = digestOf('sha256', Buffer.concat([begun, never, rest]));
+  expect(await outcomeOf(others.close(id, pusher, mixed, bodyOf([]), undefined))).toBe('digest-mismatch');
+  expect(await first.linkOf(A, mixed)).toBeUndefined();
+  await others.close(id, pusher, digestOf('sha256', Buffer.concat([begun, taken, rest])), bodyOf([]), undefined);
+  await shared.close();
+  await folder.close();
+});
 
 test('a closing request whose session is lost with Redis meanwhile is acknowledged: its blob is linked', async () => {
   const cluster = await openCluster(new MemoryDriver(), (where) => redisSessions(server, where));

@@ -3,7 +3,6 @@ import type { Digest, Incarnation } from '../../src/oci/names.ts';
 import type {
   CreateResult,
   DeleteFailure,
-  KeepState,
   Key,
   ListedObject,
   StagedPlace,
@@ -85,8 +84,8 @@ export class ObjectsDriver implements StorageDriver {
 
   async confirm(): Promise<void> {}
 
-  async stage(place: StagedPlace, from: number, algorithm: Algorithm, keep: KeepState): Promise<StagedWrite> {
-    const write = await this.#ask('stage', () => this.#store.stage(place, from, algorithm, keep));
+  async stage(...args: Parameters<StorageDriver['stage']>): Promise<StagedWrite> {
+    const write = await this.#ask('stage', () => this.#store.stage(...args));
     return { ...write, settle: () => this.#ask('settle', () => write.settle()) };
   }
 

@@ -14,10 +14,32 @@ export interface OpenFolder {
   close(): Promise<void>;
 }
 
-export async function openTemporaryFolder(): Promise<OpenFolder> {
+/** A folder that two processes share, each with a driver of its own. */
+export async function openSharedFolder(): Promise<{
+  readonly driver: FilesystemDriver;
+  readonly other: FilesystemDriver;
+  close(): Promise<void>;
+}> {
   const root = temporaryFolder('storage');
+  const [one, two] = [await openFolder(root, true), await openFolder(root, true)];
+  return {
+    driver: one.driver,
+    other: two.driver,
+    async close() {
+      await two.close();
+      await one.close();
+    },
+  };
+}
+
+export function openTemporaryFolder(): Promise<OpenFolder> {
+  return openFolder(temporaryFolder('storage'), false);
+}
+
+async function openFolder(root: string, shared: boolean): Promise<OpenFolder> {
   const open = () =>
     openDataFolder(root, {
+      shared,
       uniqueName: () => ulid(),
       now: Date.now,
       reach: noCrash,

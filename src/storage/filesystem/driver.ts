@@ -8,6 +8,7 @@ import type {
   CreateResult,
   DeleteFailure,
   DeleteOptions,
+  KeepState,
   Key,
   ListedObject,
   PutOptions,
@@ -259,8 +260,14 @@ export class FilesystemDriver implements StorageDriver {
     await this.#durability.folder(dirname(path));
   }
 
-  stage(place: StagedPlace, from: number, algorithm: Algorithm): Promise<StagedWrite> {
-    return this.#staged.stage(place, from, algorithm);
+  stage(
+    place: StagedPlace,
+    from: number,
+    algorithm: Algorithm,
+    _keep?: KeepState,
+    digest?: Digest,
+  ): Promise<StagedWrite> {
+    return this.#staged.stage(place, from, algorithm, digest);
   }
 
   takeOver(place: StagedPlace, size: number, inc: Incarnation): Promise<StagedPlace> {

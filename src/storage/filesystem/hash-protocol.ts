@@ -1,14 +1,19 @@
 import type { Algorithm } from '../../oci/digest.ts';
+import type { Digest } from '../../oci/names.ts';
 
 /** What the serving thread says to the hashing thread. `id` names one staged file. */
 export type HashRequest =
-  /** Hash the file from wherever its state stands (else from 0) up to `upTo`. A state of another length is begun anew. */
+  /**
+   * Hash the file from wherever its state stands (else from 0) up to `from`. A state of another length, or of other bytes than
+   * those of that digest, is begun anew: another process may have written the file meanwhile.
+   */
   | {
       readonly kind: 'open';
       readonly id: string;
       readonly algorithm: Algorithm;
       readonly fd: number;
       readonly from: number;
+      readonly digest: Digest | undefined;
     }
   | { readonly kind: 'follow'; readonly id: string; readonly fd: number; readonly upTo: number }
   | { readonly kind: 'digest'; readonly id: string; readonly fd: number; readonly upTo: number }

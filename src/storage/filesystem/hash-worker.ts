@@ -5,7 +5,7 @@
 import { createHash, type Hash } from 'node:crypto';
 import { readSync } from 'node:fs';
 import { LRUCache } from 'lru-cache';
-import type { Algorithm } from '../../oci/digest.ts';
+import { type Algorithm, digestFromHex } from '../../oci/digest.ts';
 import type { HashReply, HashRequest } from './hash-protocol.ts';
 
 declare const self: { onmessage: ((event: { data: HashRequest }) => void) | null; postMessage(reply: HashReply): void };
@@ -29,6 +29,12 @@ function advance(state: State, fd: number, upTo: number): void {
   }
 }
 
+/** Whether a state is of the bytes that a writer goes on behind. */
+function isOf({ algorithm, hash, position }: State, request: Extract<HashRequest, { kind: 'open' }>): boolean {
+  if (algorithm !== request.algorithm || position !== request.from) return false;
+  return position === 0 || digestFromHex(algorithm, hash.copy().digest('hex')) === request.digest;
+}
+
 function stateOf(id: string): State {
   const state = states.get(id);
   if (state === undefined) throw new Error('the hashing state of this upload was dropped');
@@ -40,7 +46,7 @@ function answer(request: HashRequest): HashReply {
   switch (request.kind) {
     case 'open': {
       let state = states.get(id);
-      if (state === undefined || state.algorithm !== request.algorithm || state.position !== request.from) {
+      if (state === undefined || !isOf(state, request)) {
         state = { algorithm: request.algorithm, hash: createHash(request.algorithm), position: 0 };
         states.set(id, state);
       }

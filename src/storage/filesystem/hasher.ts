@@ -10,11 +10,14 @@ export class Hasher {
   #worker: Worker | undefined;
   readonly #followers = new Map<string, FileHash>();
 
-  /** Begins to hash a file, or goes on where its last writer stopped. One at a time for an id. */
-  open(id: string, algorithm: Algorithm, fd: number, from: number): FileHash {
+  /**
+   * Begins to hash a file, or goes on where its last writer stopped. One at a time for an id.
+   * @param digest of the bytes up to there; left out, they are read again
+   */
+  open(id: string, algorithm: Algorithm, fd: number, from: number, digest?: Digest): FileHash {
     const follower = new FileHash(id, algorithm, fd, (request) => this.#send(request));
     this.#followers.set(id, follower);
-    this.#send({ kind: 'open', id, algorithm, fd, from });
+    this.#send({ kind: 'open', id, algorithm, fd, from, digest });
     return follower;
   }
 

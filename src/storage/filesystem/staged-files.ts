@@ -31,7 +31,7 @@ export class StagedFiles {
     this.#ports = ports;
   }
 
-  async stage(place: StagedPlace, from: number, algorithm: Algorithm): Promise<StagedWrite> {
+  async stage(place: StagedPlace, from: number, algorithm: Algorithm, digest?: Digest): Promise<StagedWrite> {
     const { durability, admit, root, reach } = this.#ports;
     const path = this.#path(place);
     const folder = dirname(path);
@@ -40,7 +40,7 @@ export class StagedFiles {
     if (from > 0 && (sizeOf(path) ?? 0) < from) throw stagedGone();
     const descriptor = orGone(() => openFile(path, from === 0 ? 'w+' : 'r+'));
     if (from > 0) ftruncateSync(descriptor, from);
-    const hash = this.#hasher.open(place.inc, algorithm, descriptor, from);
+    const hash = this.#hasher.open(place.inc, algorithm, descriptor, from, digest);
     reach('stage.opened');
     const write = new FileStagedWrite(descriptor, from, hash, {
       durability,

@@ -86,7 +86,13 @@ export class MemoryDriver implements StorageDriver {
 
   async confirm(): Promise<void> {}
 
-  async stage(place: StagedPlace, from: number, algorithm: Algorithm, _keep: KeepState): Promise<StagedWrite> {
+  async stage(
+    place: StagedPlace,
+    from: number,
+    algorithm: Algorithm,
+    _keep: KeepState,
+    _digest?: Digest,
+  ): Promise<StagedWrite> {
     const key = stagedKey(place.upload, place.inc);
     const kept = this.#objects.get(key)?.slice(0, from) ?? new Uint8Array();
     if (kept.length < from) throw stagedGone();

@@ -5,7 +5,6 @@ import type { Digest, Incarnation } from '../../oci/names.ts';
 import type {
   CreateResult,
   DeleteFailure,
-  KeepState,
   Key,
   ListedObject,
   PresignOptions,
@@ -123,8 +122,8 @@ export class S3Driver implements StorageDriver {
     return await getSignedUrl(this.#clients.presigning, command, { expiresIn: Math.ceil(expires / 1000) });
   }
 
-  stage(place: StagedPlace, from: number, algorithm: Algorithm, keep: KeepState): Promise<StagedWrite> {
-    return this.#staging.stage(place, from, algorithm, keep);
+  stage(...args: Parameters<StorageDriver['stage']>): Promise<StagedWrite> {
+    return this.#staging.stage(...args);
   }
 
   takeOver(place: StagedPlace, size: number, inc: Incarnation): Promise<StagedPlace> {

@@ -48,12 +48,18 @@ export class S3Staging {
     this.#pool = new BufferPool(ports.partSize);
   }
 
-  async stage(place: StagedPlace, from: number, algorithm: Algorithm, keep: KeepState): Promise<StagedWrite> {
+  async stage(
+    place: StagedPlace,
+    from: number,
+    algorithm: Algorithm,
+    keep: KeepState,
+    digest?: Digest,
+  ): Promise<StagedWrite> {
     const { bucket, budget, partSize, ports } = this.#ports;
     const known = stateOf(place);
     const base = await this.#withoutEmptyMultipart(dataKey(place.inc), stateAt(known, from));
     const sender = new PartSender(dataKey(place.inc), base, { bucket, budget, pool: this.#pool, keep });
-    const hash = this.#digests.resume(place.inc, algorithm, from);
+    const hash = this.#digests.resume(place.inc, algorithm, from, digest);
     const newTailKey = (): Key => tailKey(place.upload, ports.newId());
     const write = new S3StagedWrite(place.inc, base, algorithm, hash, sender, {
       ...{ bucket, budget, pool: this.#pool, partSize, newTailKey },

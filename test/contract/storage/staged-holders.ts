@@ -46,6 +46,39 @@ export function stagedHoldersContract(store: Store): void {
     });
   });
 
+  describe('an upload of which one node has the hash of other bytes, as many as count', () => {
+    test.each([100, 6 * MIB])('has its own digest: its %i bytes never counted', async (size) => {
+      const upload = new KeptUpload();
+      const begun = random(10);
+      await upload.add(store.driver, begun);
+      const unsaved = await upload.hold(store.driver);
+      await unsaved.write(random(size));
+      await unsaved.settle();
+      await unsaved.release();
+      await expectOwnDigest(upload, begun, size);
+    });
+
+    test.each([100, 6 * MIB])('has its own digest: its %i bytes counted until Redis went back', async (size) => {
+      const upload = new KeptUpload();
+      const begun = random(10);
+      await upload.add(store.driver, begun);
+      const { place, digest } = upload;
+      await upload.add(store.driver, random(size));
+      Object.assign(upload, { place, digest, size: begun.length });
+      await expectOwnDigest(upload, begun, size);
+    });
+
+    /** Other bytes are taken by the other node, and more by the first one. */
+    async function expectOwnDigest(upload: KeptUpload, begun: Uint8Array, size: number): Promise<void> {
+      const [bytes, more] = [random(size), random(50)];
+      await upload.add(store.other, bytes);
+      const { digest } = await upload.add(store.driver, more);
+      const whole = Buffer.concat([begun, bytes, more]);
+      expect([undefined, digestOf('sha256', whole)]).toContain(digest);
+      await expectObject(upload, whole);
+    }
+  });
+
   describe('an upload that is taken over', () => {
     test.each([0, 100, 5 * MIB, 6 * MIB])(
       'with %i bytes never gets bytes of the holder before, which still writes',

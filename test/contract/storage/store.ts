@@ -1,7 +1,7 @@
 // What the parts of the storage contract share.
 import { randomBytes } from 'node:crypto';
 import type { Algorithm } from '../../../src/oci/digest.ts';
-import type { Incarnation, UploadId } from '../../../src/oci/names.ts';
+import type { Digest, Incarnation, UploadId } from '../../../src/oci/names.ts';
 import type {
   ByteRange,
   KeepState,
@@ -70,6 +70,7 @@ export async function keepNothing(): Promise<void> {}
 export class KeptUpload {
   place: StagedPlace;
   size = 0;
+  digest: Digest | undefined;
 
   constructor(place: StagedPlace = freshPlace()) {
     this.place = place;
@@ -79,13 +80,14 @@ export class KeptUpload {
     this.place = { ...this.place, state };
   };
 
-  save({ size, state }: StagedProgress): void {
+  save({ size, state, digest }: StagedProgress): void {
     this.place = { ...this.place, ...(state === undefined ? {} : { state }) };
     this.size = size;
+    this.digest = digest;
   }
 
   hold(driver: StorageDriver, algorithm: Algorithm = 'sha256', from = this.size): Promise<StagedWrite> {
-    return driver.stage(this.place, from, algorithm, this.keep);
+    return driver.stage(this.place, from, algorithm, this.keep, this.digest);
   }
 
   /** One request that adds these bytes, as uploads.ts makes it. */
