@@ -47,6 +47,23 @@ describe('a set of what is live', () => {
     );
   });
 
+  test('loses nothing of what several logs add at once while it goes to disk', async () => {
+    const each = Array.from({ length: 4 }, (_, log) => Array.from({ length: 5_000 }, (_, n) => nameOf(n * 4 + log)));
+    const live = new LiveSet(async () => {
+      const spill = await memorySpill();
+      // Disks take a while.
+      return { ...spill, append: async (shelf, records) => Bun.sleep(0).then(() => spill.append(shelf, records)) };
+    }, 1);
+    const add = async (names: readonly Incarnation[]): Promise<void> => {
+      for (const inc of names) await live.add(inc, LINKED);
+    };
+    await Promise.all(each.map(add));
+    await live.seal();
+    const lost: Incarnation[] = [];
+    for (const inc of each.flat()) if ((await live.shelf(shelfNameOf(inc))).get(inc) !== LINKED) lost.push(inc);
+    expect(lost).toEqual([]);
+  }, 60_000);
+
   test('leaves nothing on disk', async () => {
     const folder = temporaryFolder('spill');
     const records = Array.from({ length: 10_000 }, (_, n) => [nameOf(n), LINKED] as const);

@@ -33,6 +33,7 @@ export class LiveSet {
   #view = new DataView(this.#records.buffer);
   #used = 0;
   #spill: Spill | undefined;
+  #making: Promise<void> | undefined;
   /** Where each shelf's records begin, once all are in order. */
   #starts: Uint32Array | undefined;
 
@@ -44,7 +45,13 @@ export class LiveSet {
 
   /** @param until LINKED, or when it was unlinked (milliseconds) */
   async add(inc: Incarnation, until: number): Promise<void> {
-    if (this.#used + RECORD_BYTES > this.#records.length) await this.#makeRoom();
+    // Several logs are added at once: while one makes room all wait, or what they add would be lost when it is done.
+    while (this.#used + RECORD_BYTES > this.#records.length) {
+      this.#making ??= this.#makeRoom().finally(() => {
+        this.#making = undefined;
+      });
+      await this.#making;
+    }
     ENCODER.encodeInto(inc, this.#records.subarray(this.#used));
     this.#view.setFloat64(this.#used + NAME_BYTES, until);
     this.#used += RECORD_BYTES;
@@ -86,7 +93,6 @@ export class LiveSet {
     } else {
       await this.#spillAll();
     }
-    if (this.#used + RECORD_BYTES > this.#records.length) await this.#spillAll();
   }
 
   async #spillAll(): Promise<void> {
