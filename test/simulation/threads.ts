@@ -26,7 +26,7 @@ const ENOUGH = 3;
 
 /** A machine that is busy gets more time than it takes. @param seeds about as many as two threads do in half a minute */
 export function withinMs(seeds: number, inHalfAMinute: number): number {
-  return MINUTES > 0 ? (MINUTES + 2) * MINUTE_MS : Math.max(6, (2 * seeds) / inHalfAMinute) * MINUTE_MS;
+  return MINUTES > 0 ? (MINUTES + 2) * MINUTE_MS : Math.max(15, (2 * seeds) / inHalfAMinute) * MINUTE_MS;
 }
 
 /** @param worker the module of a thread that answers a share with findings */
