@@ -1,6 +1,7 @@
 import { RegistryError } from '../oci/errors.ts';
 import type { Incarnation, RepositoryName } from '../oci/names.ts';
 import { decodeList, encodeList } from '../registry/condemned.ts';
+import type { StoreReader } from '../storage/driver.ts';
 import { condemnedKey, dataKey, EPOCHS, epochOfCondemnedKey, finalKey } from '../storage/paths.ts';
 import { fenceLog } from './fence.ts';
 import type { CollectionPorts } from './ports.ts';
@@ -19,7 +20,7 @@ export interface Epoch {
   readonly heads?: ReadonlyMap<RepositoryName, LogHead>;
   /** Milliseconds; all that was unlinked before it was a candidate. */
   readonly forget?: number;
-  /** Bytes of each object, where they are known. */
+  /** Bytes of each object, where they are known, in the order of their keys. */
   readonly sizes?: ReadonlyMap<Incarnation, number>;
 }
 
@@ -64,16 +65,15 @@ export async function openEpochs({ driver }: CollectionPorts): Promise<Epoch[]> 
 export async function finishEpoch(epoch: Epoch, ports: CollectionPorts, signal: AbortSignal): Promise<EpochResult> {
   const { driver } = ports;
   let broken: RegistryError | undefined;
-  let list = await driver.read(finalKey(epoch.id));
-  if (list === undefined) {
+  let final = await readFinal(epoch, driver);
+  if (final === undefined) {
     const decided = await decideFinal(epoch, ports, signal);
     broken = decided.broken;
-    const own = encodeList(decided.final);
+    const isOwn = (await driver.create(finalKey(epoch.id), encodeList(decided.final))) === 'created';
     // Taken: another leader was faster, and its list is the one that counts.
-    list = (await driver.create(finalKey(epoch.id), own)) === 'created' ? own : await driver.read(finalKey(epoch.id));
-    if (list === undefined) throw new Error(`the epoch ${epoch.id} has a final list that cannot be read`);
+    final = isOwn ? decided.final : await readFinal(epoch, driver);
+    if (final === undefined) throw new Error(`the epoch ${epoch.id} has a final list that cannot be read`);
   }
-  const final = decodeList(list);
   const deleted = await deleteAll(final, epoch, ports, signal);
   const ended = {
     ...deleted,
@@ -84,6 +84,11 @@ export async function finishEpoch(epoch: Epoch, ports: CollectionPorts, signal: 
   const [failure] = await driver.delete([condemnedKey(epoch.id)]);
   if (failure !== undefined) throw new Error(`the epoch ${epoch.id} could not be ended`, { cause: failure.cause });
   return ended;
+}
+
+async function readFinal({ id }: Epoch, driver: StoreReader): Promise<readonly Incarnation[] | undefined> {
+  const bytes = await driver.read(finalKey(id));
+  return bytes === undefined ? undefined : decodeList(bytes);
 }
 
 /** Step 3, and what step 4 writes. The markers are listed after `condemned` is there: a log that comes later links nothing of it. */
@@ -124,12 +129,13 @@ async function deleteAll(
 ): Promise<Omit<EpochResult, 'spared'>> {
   const failures: { inc: Incarnation; cause: unknown }[] = [];
   let [freed, freedBytes] = [0, 0];
-  const byShelf = final.map((inc) => ({ inc, key: dataKey(inc) })).sort((one, other) => (one.key < other.key ? -1 : 1));
+  // Found in that order; if it is all of what was found it need not be sorted.
+  const byShelf = sizes?.size === final.length ? [...sizes.keys()] : sortedByShelf(final);
   // With a limit, no more at once than a second may take.
   const together = rate > 0 ? Math.min(rate, deleteTogether) : deleteTogether;
   for (let from = 0; from < byShelf.length; from += together) {
     signal.throwIfAborted();
-    const some = byShelf.slice(from, from + together);
+    const some = byShelf.slice(from, from + together).map((inc) => ({ inc, key: dataKey(inc) }));
     const known = new Map<string, number>();
     for (const { inc, key } of some) {
       const size = sizes?.get(inc) ?? (await driver.head(key))?.size;
@@ -151,4 +157,8 @@ async function deleteAll(
     await breathe();
   }
   return { freed, freedBytes, failures };
+}
+
+function sortedByShelf(incs: readonly Incarnation[]): Incarnation[] {
+  return [...incs].sort((one, other) => (dataKey(one) < dataKey(other) ? -1 : 1));
 }

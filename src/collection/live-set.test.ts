@@ -36,12 +36,11 @@ describe('a set of what is live', () => {
         const live = await filled(all);
         const expected = new Map<string, number>();
         for (const [inc, until] of all) expected.set(inc, Math.max(until, expected.get(inc) ?? 0));
-        for (const shelf of new Set(all.map(([inc]) => shelfNameOf(inc)))) {
+        for (const shelf of new Set(['ZZ', ...all.map(([inc]) => shelfNameOf(inc))])) {
           const known = await live.shelf(shelf);
           const onShelf = [...expected].filter(([inc]) => shelfNameOf(inc as Incarnation) === shelf);
           expect([...known].sort()).toEqual(onShelf.sort());
         }
-        expect((await live.shelf('ZZ')).size).toBe(0);
       }),
       { numRuns: 40 },
     );
