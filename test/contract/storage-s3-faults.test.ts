@@ -11,6 +11,7 @@ import { FaultProxy } from '../support/fault-proxy.ts';
 import {
   configurationOf,
   freshBucket,
+  hurried,
   type ObjectStore,
   realPorts,
   startMinio,
@@ -37,18 +38,6 @@ function driverOf(
   const driver = new S3Driver({ ...options, ...(pageSize === undefined ? {} : { pageSize }) }, ports);
   drivers.push(driver);
   return driver;
-}
-
-/** A clock that runs fast: a minute in a second. */
-function hurried(): S3Ports {
-  const start = Date.now();
-  const ports = realPorts();
-  return {
-    ...ports,
-    now: () => start + (Date.now() - start) * 60,
-    // No attempt is cut short by it.
-    sleep: (milliseconds, signal) => ports.sleep(milliseconds < 2_500 ? milliseconds / 60 : milliseconds, signal),
-  };
 }
 
 beforeAll(async () => {
@@ -144,12 +133,16 @@ describe('a completion', () => {
   test('that answers 200 with an error until the deadline makes no object', async () => {
     const driver = driverOf({}, hurried());
     const { upload, bytes } = await staged(driver, 6 * MIB);
-    proxy.interfere = (request) => (isComplete(request) ? errorBody('InternalError', 200) : 'pass');
+    let tries = 0;
+    proxy.interfere = (request) => {
+      if (!isComplete(request)) return 'pass';
+      tries++;
+      return errorBody('InternalError', 200);
+    };
     const error: unknown = await driver.commit(upload.place, bytes.length).catch((reason: unknown) => reason);
-    expect(error).toMatchObject({
-      name: 'NoAnswer',
-      cause: { name: expect.stringMatching(/^(InternalError|AttemptTooSlow)$/) },
-    });
+    // What the last attempt met may be the deadline, or a connection that a busy machine gave up.
+    expect(error).toMatchObject({ name: 'NoAnswer', cause: expect.any(Error) });
+    expect(tries).toBeGreaterThan(1);
     expect(await driver.head(dataKey(upload.place.inc))).toBeUndefined();
   });
 
