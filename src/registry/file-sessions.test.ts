@@ -51,6 +51,18 @@ describe('session files', () => {
     expect(found).toEqual({ ...owner, id: session.id, createdAt: session.createdAt, algorithm: 'sha256', offset: 0 });
   });
 
+  test('a kill while a session ends leaves no record of bytes that are gone', async () => {
+    const driver = new MemoryDriver();
+    const sessions = sessionsOver(driver);
+    const session = await saved(sessions);
+    const lease = await sessions.lease(session.id, owner);
+    if (typeof lease === 'string') return expect.unreachable();
+    driver.deleteAll = () => Promise.reject(new Error('killed'));
+    expect(await lease.end().catch(String)).toBe('Error: killed');
+    const found = await sessionsOver(driver).load(session.id, owner);
+    expect(found?.offset).toBe(0);
+  });
+
   /** The session of an earlier process, a look at it whose answer from the store comes late, and a hold that comes before. */
   async function overtaken() {
     const driver = new MemoryDriver();

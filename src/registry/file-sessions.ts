@@ -76,9 +76,12 @@ export class FileSessions implements SessionStore {
         this.#open.set(id, next);
       },
       end: async () => {
+        const isStored = this.#open.get(id)?.inc !== undefined;
         // First, so that nobody finds the session while its bytes go.
         this.#ended.set(id, true);
         this.#open.delete(id);
+        // The record before its bytes: what a kill leaves between the two must not tell of bytes that are gone.
+        if (isStored) await this.#ports.driver.delete([sessionKey(id)], { durable: false });
         await this.#ports.driver.deleteAll(uploadPrefix(id));
       },
       release: async () => {

@@ -15,6 +15,7 @@ import {
 } from '../../test/support/registry.ts';
 import { digestOf } from '../oci/digest.ts';
 import type { UploadId } from '../oci/names.ts';
+import { sessionKey } from '../storage/paths.ts';
 import type { UploadBody } from './upload-body.ts';
 
 const pusher = { repo: A, actor: ACTOR };
@@ -159,10 +160,10 @@ describe('a closing request that is repeated', () => {
     const { uploads } = open.registry;
     const { id } = await uploads.start(pusher, 'sha256');
     await uploads.append(id, pusher, bodyOf([big]), undefined);
-    const deleteAll = open.driver.deleteAll.bind(open.driver);
-    open.driver.deleteAll = () => Promise.reject(new Error('killed'));
+    const remove = open.driver.delete.bind(open.driver);
+    open.driver.delete = (keys) => (keys.includes(sessionKey(id)) ? Promise.reject(new Error('killed')) : remove(keys));
     expect(await uploads.close(id, pusher, bigDigest, NOTHING, undefined).catch(String)).toBe('Error: killed');
-    open.driver.deleteAll = deleteAll;
+    open.driver.delete = remove;
     return { ...openRegistry({ driver: open.driver, clock: open.clock, number: 2 }), id };
   }
 
