@@ -1,10 +1,12 @@
+import { freeBytes } from '../free-bytes.ts';
+
 /**
  * Buffers of a whole part, used again: left to the garbage collector, which sees little need to run, those of a few big uploads
  * would take several times the budget.
  */
 export class BufferPool {
   readonly #size: number;
-  #free: Uint8Array<ArrayBuffer>[] = [];
+  readonly #free: Uint8Array<ArrayBuffer>[] = [];
   #lent = 0;
 
   constructor(size: number) {
@@ -17,11 +19,15 @@ export class BufferPool {
     return this.#free.pop() ?? new Uint8Array(this.#size);
   }
 
-  /** @param reusable false: somebody may still read it */
+  /**
+   * The buffer may be empty after it.
+   * @param reusable false: somebody may still read it
+   */
   giveBack(buffer: Uint8Array<ArrayBuffer>, reusable: boolean): void {
     this.#lent--;
     if (reusable) this.#free.push(buffer);
+    if (this.#lent > 0) return;
     // Nobody uploads now: the memory is for others.
-    if (this.#lent === 0) this.#free = [];
+    for (const each of this.#free.splice(0)) freeBytes(each);
   }
 }

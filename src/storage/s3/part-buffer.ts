@@ -81,9 +81,10 @@ export class PartBuffer {
   clear(): void {
     const bytes = this.#bytes;
     if (bytes === undefined) return;
+    const { room } = this;
     this.#bytes = undefined;
     this.#filled = 0;
-    if (bytes.length === this.#partSize) this.#pool.giveBack(bytes, true);
-    this.#budget.give(bytes.length);
+    if (room === this.#partSize) this.#pool.giveBack(bytes, true);
+    this.#budget.give(room);
   }
 }

@@ -95,8 +95,9 @@ export class PartSender {
   }
 
   #letGo(bytes: Uint8Array<ArrayBuffer>, reusable: boolean): void {
+    const room = bytes.length;
     this.#ports.pool.giveBack(bytes, reusable);
-    this.#ports.budget.give(bytes.length);
+    this.#ports.budget.give(room);
   }
 
   /** Resolves when no part is under way. */

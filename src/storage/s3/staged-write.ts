@@ -2,6 +2,7 @@ import type { Hash } from 'node:crypto';
 import { type Algorithm, digestFromHex } from '../../oci/digest.ts';
 import type { Digest, Incarnation } from '../../oci/names.ts';
 import type { Key, StagedProgress, StagedWrite } from '../driver.ts';
+import { freeBytes } from '../free-bytes.ts';
 import { stagedGone } from '../staged-gone.ts';
 import type { Bucket } from './bucket.ts';
 import type { Budget, Holder } from './budget.ts';
@@ -131,6 +132,7 @@ export class S3StagedWrite implements StagedWrite, Holder {
         else await this.#buffer.grow(chunk.length - taken, () => !this.#spilled && this.#spilling === undefined);
       }
     }
+    freeBytes(chunk);
     if (this.#buffer.isFull && this.#spilling === undefined) await this.#sendPart();
   }
 
