@@ -64,7 +64,8 @@ const manifest = fc.constantFrom(...few.manifests);
 const tag = fc.constantFrom(...few.tags);
 const inc = fc.constantFrom(...few.incarnations);
 const sizes = fc.nat({ max: 5000 });
-const refs = fc.array(fc.oneof(blob, manifest), { maxLength: 3 });
+/** Each once, as `parseManifest` gives them. */
+const refs = fc.uniqueArray(fc.oneof(blob, manifest), { maxLength: 3 });
 const annotations = fc.dictionary(fc.string({ maxLength: 5 }), fc.string({ maxLength: 5, unit: 'grapheme' }), {
   maxKeys: 2,
   noNullPrototype: true,
