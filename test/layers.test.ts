@@ -26,7 +26,7 @@ const LAYERS: Readonly<Record<string, readonly string[]>> = {
   registry: ['projection', 'journal', 'storage', 'access', 'oci'],
   collection: ['registry', 'projection', 'journal', 'storage', 'oci'],
   retention: ['collection', 'registry', 'projection', 'journal', 'storage', 'config', 'oci'],
-  control: ['collection', 'importing', 'registry', 'oci'],
+  control: ['collection', 'retention', 'importing', 'registry', 'oci'],
   importing: ['collection', 'registry', 'projection', 'journal', 'storage', 'oci'],
   sessions: ['registry', 'projection', 'storage', 'oci'],
   jobs: ['collection', 'retention', 'registry', 'projection', 'journal', 'storage', 'oci'],

@@ -1,10 +1,10 @@
 import { resolve } from 'node:path';
-import { SingleBar } from 'cli-progress';
 import type { ImportProgress, ImportReport, ImportRequest, Problem } from '../importing/report.ts';
 import type { Listeners } from '../importing/tally.ts';
 import { RegistryError } from '../oci/errors.ts';
 import { CommandError, EXIT, type ExitCode } from './failure.ts';
 import { count, formatBytes, type Output, printable } from './output.ts';
+import { openBar, shortened } from './progress-bar.ts';
 
 export interface ImportOptions {
   readonly dryRun?: true;
@@ -16,8 +16,7 @@ export interface ImportOptions {
 /** Does the import, or looks at what it would do. */
 export type RunImport = (request: ImportRequest, listeners: Listeners) => Promise<ImportReport>;
 
-const REDRAWS_PER_SECOND = 10;
-const REPOSITORY_WIDTH = 30;
+const FORMAT = '{bar} {percentage}% | {value} of {total} links, {read} read | ETA {eta_formatted} | {repository}';
 
 /** `import`: takes over what distribution keeps in a folder or in a bucket. */
 export async function importRegistry(
@@ -103,22 +102,12 @@ function sum(...amounts: readonly ImportReport['blobs']['linked'][]): ImportRepo
 
 /** How far an import is, as one line that is drawn over and over; nothing at all where nobody could see that. */
 class ImportBar {
-  readonly #bar: SingleBar | undefined;
+  readonly #bar: ReturnType<typeof openBar>;
   #now: ImportProgress = { done: 0, total: 0, repository: '', read: 0 };
 
   /** @param terminal where to draw; undefined: nowhere */
   constructor(terminal: NodeJS.WriteStream | undefined) {
-    if (terminal === undefined) return;
-    this.#bar = new SingleBar({
-      stream: terminal,
-      fps: REDRAWS_PER_SECOND,
-      format: '{bar} {percentage}% | {value} of {total} links, {read} read | ETA {eta_formatted} | {repository}',
-      barCompleteChar: '=',
-      barIncompleteChar: '-',
-      barsize: 24,
-      clearOnComplete: true,
-      linewrap: true,
-    });
+    this.#bar = openBar(terminal, FORMAT);
   }
 
   show(progress: ImportProgress): void {
@@ -143,10 +132,7 @@ class ImportBar {
   }
 
   #payload(): Readonly<Record<string, string>> {
-    const { repository: name, read } = this.#now;
-    return {
-      read: formatBytes(read),
-      repository: name.length > REPOSITORY_WIDTH ? `${name.slice(0, REPOSITORY_WIDTH - 3)}...` : name,
-    };
+    const { repository, read } = this.#now;
+    return { read: formatBytes(read), repository: shortened(repository) };
   }
 }

@@ -2,9 +2,10 @@ import type { RepositoryName } from '../oci/names.ts';
 import type { Removal } from '../retention/plan.ts';
 import type { Rule } from '../retention/policy.ts';
 import type { RetentionReport } from '../retention/report.ts';
-import { type PlanPorts, planAll } from '../retention/retain.ts';
+import { type PlanPorts, planAll, type RetentionProgress } from '../retention/retain.ts';
 import { EXIT, type ExitCode } from './failure.ts';
 import { count, formatBytes, formatTime, type Output } from './output.ts';
+import { openBar, shortened } from './progress-bar.ts';
 
 export interface RetentionOptions {
   readonly dryRun?: true;
@@ -16,21 +17,34 @@ export interface RetentionOptions {
 export interface Retainer {
   /** Whether it is this process's own work: then there is nothing but to wait for it. */
   readonly isOwn: boolean;
-  readonly retain: () => Promise<{ readonly report: () => Promise<RetentionReport> }>;
+  readonly retain: (
+    onProgress: (progress: RetentionProgress) => void,
+  ) => Promise<{ readonly report: () => Promise<RetentionReport> }>;
 }
 
 /** `retention`: deletes what the rules no longer keep. */
 export async function runRetention(options: RetentionOptions, retainer: Retainer, output: Output): Promise<ExitCode> {
-  const { report } = await retainer.retain();
-  if (options.wait !== true && !retainer.isOwn) {
-    if (options.json === true) await output.json({ type: 'asked' });
-    else await output.line('a run was asked for; --wait follows it, and /metrics shows what it did');
-    return EXIT.ok;
+  const bar = openBar(process.stderr, '{bar} {percentage}% | {value} of {total} repositories | {repository}');
+  try {
+    const { report } = await retainer.retain(({ done, total, repository }) => {
+      const payload = { repository: shortened(repository) };
+      if (bar?.isActive === false) bar.start(total, done, payload);
+      bar?.setTotal(total);
+      bar?.update(done, payload);
+    });
+    if (options.wait !== true && !retainer.isOwn) {
+      if (options.json === true) await output.json({ type: 'asked' });
+      else await output.line('a run was asked for; --wait follows it, and /metrics shows what it did');
+      return EXIT.ok;
+    }
+    const done = await report();
+    bar?.stop();
+    if (options.json === true) await output.json({ type: 'summary', ...done });
+    else await output.line(readableReport(done, output));
+    return done.failures === 0 ? EXIT.ok : EXIT.negative;
+  } finally {
+    bar?.stop();
   }
-  const done = await report();
-  if (options.json === true) await output.json({ type: 'summary', ...done });
-  else await output.line(readableReport(done, output));
-  return done.failures === 0 ? EXIT.ok : EXIT.negative;
 }
 
 /** `retention --dry-run`: each thing that would go now, and why. Nothing is written. */

@@ -1,4 +1,4 @@
-import { CollectionFailed, type CollectOptions, collect } from './collect.ts';
+import { CollectionFailed, type CollectionProgress, collect } from './collect.ts';
 import type { CollectionPorts } from './ports.ts';
 import { type CollectionReport, saveReport } from './report.ts';
 
@@ -7,17 +7,19 @@ export interface CollectionJobPorts extends CollectionPorts {
   readonly enabled: boolean;
   /** For the log. */
   readonly onReport: (report: CollectionReport) => void;
-  readonly onProgress?: CollectOptions['onProgress'];
 }
 
+export type RunCollection = (
+  request: string | undefined,
+  signal: AbortSignal,
+  onProgress?: (progress: CollectionProgress) => void,
+) => Promise<void>;
+
 /** One collection: when somebody asked for it, or, if that is enabled, by the clock. What it did is kept in the store. */
-export function collectionJob(
-  ports: CollectionJobPorts,
-): (request: string | undefined, signal: AbortSignal) => Promise<void> {
-  return async (request, signal) => {
+export function collectionJob(ports: CollectionJobPorts): RunCollection {
+  return async (request, signal, onProgress = () => {}) => {
     if (request === undefined && !ports.enabled) return;
-    const { onProgress } = ports;
-    const options = { thorough: request !== undefined, ...(onProgress === undefined ? {} : { onProgress }) };
+    const options = { thorough: request !== undefined, onProgress };
     const keep = async (report: CollectionReport): Promise<void> => {
       const full = request === undefined ? report : { ...report, request };
       ports.onReport(full);

@@ -7,8 +7,9 @@ import type { Listeners } from '../importing/tally.ts';
 import { type ErrorKind, RegistryError } from '../oci/errors.ts';
 import type { RepositoryName } from '../oci/names.ts';
 import { type Restoration, type Restored, restoredSchema } from '../registry/restoration.ts';
+import type { RetentionProgress } from '../retention/retain.ts';
 import { followImport } from './imports.ts';
-import { CONTROL_SOCKET, progressAnswer, refusalAnswer } from './protocol.ts';
+import { CONTROL_SOCKET, collectionProgress, refusalAnswer, retentionProgress } from './protocol.ts';
 
 const ANSWER_WITHIN_MS = 30_000;
 
@@ -26,7 +27,7 @@ export class ControlClient {
     if (!existsSync(socket)) return undefined;
     const client = new ControlClient(socket);
     try {
-      await client.progress();
+      await client.collectionProgress();
       return client;
     } catch (error) {
       // What a killed server left.
@@ -43,9 +44,14 @@ export class ControlClient {
     await this.#ask('POST', `/retentions/${request}`);
   }
 
-  async progress(): Promise<CollectionProgress | undefined> {
+  async collectionProgress(): Promise<CollectionProgress | undefined> {
     const response = await this.#ask('GET', '/collections/progress');
-    return parsed(progressAnswer, await response.json()) ?? undefined;
+    return parsed(collectionProgress.nullable(), await response.json()) ?? undefined;
+  }
+
+  async retentionProgress(): Promise<RetentionProgress | undefined> {
+    const response = await this.#ask('GET', '/retentions/progress');
+    return parsed(retentionProgress.nullable(), await response.json()) ?? undefined;
   }
 
   /** @throws RegistryError `name-unknown` */

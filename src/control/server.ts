@@ -1,5 +1,4 @@
 import { chmodSync } from 'node:fs';
-import type { CollectionProgress } from '../collection/collect.ts';
 import { RegistryError } from '../oci/errors.ts';
 import { parseIncarnation, parseRepositoryName, type RepositoryName } from '../oci/names.ts';
 import { type Restoration, type Restored, restorationSchema } from '../registry/restoration.ts';
@@ -10,7 +9,8 @@ export interface ControlPorts {
   readonly collect: (request: string) => Promise<boolean>;
   /** Asks for a run of retention; false when no more are taken. */
   readonly retain: (request: string) => Promise<boolean>;
-  readonly progress: () => CollectionProgress | undefined;
+  /** How far the run is that goes on now, if any does. */
+  readonly progress: (kind: 'collect' | 'retain') => Promise<unknown>;
   readonly deleteRepository: (repo: RepositoryName) => Promise<void>;
   readonly restore: (repo: RepositoryName, wanted: Restoration) => Promise<Restored>;
   readonly importTree: RunImport;
@@ -46,11 +46,11 @@ async function answer(request: Request, ports: ControlPorts): Promise<Response> 
   const { collect, retain, progress, deleteRepository, restore } = ports;
   const [, thing = '', ...rest] = new URL(request.url).pathname.split('/');
   const name = rest.join('/');
-  if (request.method === 'GET' && thing === 'collections' && name === 'progress')
-    return Response.json(progress() ?? null);
-  const ask = thing === 'collections' ? collect : thing === 'retentions' ? retain : undefined;
-  if (request.method === 'POST' && ask !== undefined && parseIncarnation(name) !== undefined) {
-    if (await ask(name)) return new Response(null, { status: 202 });
+  const kind = thing === 'collections' ? 'collect' : thing === 'retentions' ? 'retain' : undefined;
+  if (request.method === 'GET' && kind !== undefined && name === 'progress')
+    return Response.json((await progress(kind)) ?? null);
+  if (request.method === 'POST' && kind !== undefined && parseIncarnation(name) !== undefined) {
+    if (await { collect, retain }[kind](name)) return new Response(null, { status: 202 });
     throw new RegistryError('unavailable', 'the server is stopping');
   }
   if (request.method === 'POST' && thing === 'imports') return await answerImport(request, ports);

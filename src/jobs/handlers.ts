@@ -2,7 +2,7 @@ import type { RepositoryName } from '../oci/names.ts';
 import type { SessionStore } from '../registry/sessions.ts';
 import type { StorageDriver } from '../storage/driver.ts';
 import type { JobOf, Kind } from './job.ts';
-import type { JobQueue, RunJob } from './queue.ts';
+import type { JobQueue, RunJob, Tell } from './queue.ts';
 import { type FoldedLog, writeSnapshot } from './snapshot.ts';
 import { sweepSnapshots } from './sweep-snapshots.ts';
 
@@ -19,14 +19,14 @@ export interface JobPorts {
   /** UPLOAD_EXPIRY in milliseconds. */
   readonly uploadExpiry: number;
   /** Collects garbage; `request` names the wish of an operator. */
-  readonly collect: (request: string | undefined, signal: AbortSignal) => Promise<void>;
+  readonly collect: (request: string | undefined, signal: AbortSignal, tell: Tell) => Promise<void>;
   /** Deletes what the retention file no longer keeps; `request` names the wish of an operator. */
-  readonly retain: (request: string | undefined, signal: AbortSignal) => Promise<void>;
+  readonly retain: (request: string | undefined, signal: AbortSignal, tell: Tell) => Promise<void>;
   /** For jobs that find work for others. */
   readonly enqueue: JobQueue['enqueue'];
 }
 
-type Handler<K extends Kind> = (job: JobOf<K>, ports: JobPorts, signal: AbortSignal) => Promise<void>;
+type Handler<K extends Kind> = (job: JobOf<K>, ports: JobPorts, signal: AbortSignal, tell: Tell) => Promise<void>;
 
 const HANDLERS: { readonly [K in Kind]: Handler<K> } = {
   snapshot: async ({ repo }, { driver, fold }, signal) => {
@@ -45,15 +45,15 @@ const HANDLERS: { readonly [K in Kind]: Handler<K> } = {
     await reapMultiparts?.(now() - 2 * uploadExpiry, signal);
     signal.throwIfAborted();
   },
-  collect: ({ request }, { collect }, signal) => collect(request, signal),
-  retain: ({ request }, { retain }, signal) => retain(request, signal),
+  collect: ({ request }, { collect }, signal, tell) => collect(request, signal, tell),
+  retain: ({ request }, { retain }, signal, tell) => retain(request, signal, tell),
 };
 
 /** What a runner is given: each job with its handler. */
 export function handleWith(ports: JobPorts): RunJob {
-  return (job, signal) => {
+  return (job, signal, tell = () => {}) => {
     // The table's type gives each handler the jobs of its own kind; that this one belongs to this job TypeScript cannot see.
     const handler = HANDLERS[job.kind] as Handler<Kind>;
-    return handler(job, ports, signal);
+    return handler(job, ports, signal, tell);
   };
 }

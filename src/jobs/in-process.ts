@@ -34,6 +34,8 @@ interface Entry {
   attempt: number;
   /** Since when it could run, in milliseconds. */
   readyAt: number;
+  /** What this attempt told last. */
+  progress?: object;
 }
 
 interface OwnDeadLetter extends DeadLetter {
@@ -111,6 +113,12 @@ export class InProcessQueue implements JobQueue, JobBoard {
     return false;
   }
 
+  async progress(job: Job): Promise<unknown> {
+    const { active } = this.#lane(job.kind);
+    const [other] = active.values();
+    return (active.get(keyOf(job)) ?? other)?.progress;
+  }
+
   async close(): Promise<void> {
     this.#stop.abort(new Error('the process is stopping'));
     for (const lane of this.#lanes.values()) lane.waiting.clear();
@@ -179,8 +187,11 @@ export class InProcessQueue implements JobQueue, JobBoard {
     const { job, key, attempt } = entry;
     let outcome: Outcome = 'done';
     let error: unknown;
+    delete entry.progress;
     try {
-      await this.#ports.run(job, signal);
+      await this.#ports.run(job, signal, (progress) => {
+        entry.progress = progress;
+      });
     } catch (thrown) {
       outcome = signal.aborted ? 'stopped' : 'failed';
       error = thrown;

@@ -55,6 +55,8 @@ export interface JobBoard {
   deadLetters(limit: number): Promise<readonly DeadLetter[]>;
   /** Runs a dead letter again, with all of its attempts; false when there is none of that id. */
   retry(id: string): Promise<boolean>;
+  /** What this job told last of how far it is. While it does not run: what another one of its kind told, that does. */
+  progress(job: Job): Promise<unknown>;
 }
 
 export type Outcome = 'done' | 'failed' | 'stopped';
@@ -73,8 +75,11 @@ export interface JobRun {
   readonly isDead: boolean;
 }
 
+/** Tells whoever follows a job how far it is; may be called often. It survives as JSON. */
+export type Tell = (progress: object) => void;
+
 /** What a runner does with each job. It throws when the job was not done; told to stop, it throws the signal's reason. */
-export type RunJob = (job: Job, signal: AbortSignal) => Promise<void>;
+export type RunJob = (job: Job, signal: AbortSignal, tell?: Tell) => Promise<void>;
 
 export interface JobPolicy {
   /** How many run at once in one process. */

@@ -3,7 +3,7 @@ import type { StorageDriver } from '../storage/driver.ts';
 import type { PulledAt } from './plan.ts';
 import type { RetentionPolicy } from './policy.ts';
 import { answerRetention, type RetentionReport, saveRetentionReport } from './report.ts';
-import { type RetainPorts, retain } from './retain.ts';
+import { type RetainPorts, type RetentionProgress, retain } from './retain.ts';
 
 export interface RetentionJobPorts extends Omit<RetainPorts, 'policy' | 'pulls' | 'driver'> {
   readonly driver: StorageDriver;
@@ -15,11 +15,15 @@ export interface RetentionJobPorts extends Omit<RetainPorts, 'policy' | 'pulls' 
   readonly onReport: (report: RetentionReport) => void;
 }
 
-export type RunRetention = (request: string | undefined, signal: AbortSignal) => Promise<void>;
+export type RunRetention = (
+  request: string | undefined,
+  signal: AbortSignal,
+  onProgress: (progress: RetentionProgress) => void,
+) => Promise<void>;
 
 /** One run: when somebody asked for it, or by the clock. What it did is kept in the store. */
 export function retentionJob({ policy, loadPulls, onReport, ...ports }: RetentionJobPorts): RunRetention {
-  return async (request, signal) => {
+  return async (request, signal, onProgress) => {
     const asked = request === undefined ? {} : { request };
     if (policy === undefined) {
       if (request === undefined) return;
@@ -27,7 +31,7 @@ export function retentionJob({ policy, loadPulls, onReport, ...ports }: Retentio
       onReport(failed);
       return await answerRetention(ports.driver, failed);
     }
-    const report = await retain({ ...ports, policy, pulls: await loadPulls(policy) }, signal);
+    const report = await retain({ ...ports, policy, pulls: await loadPulls(policy) }, signal, onProgress);
     onReport({ ...report, ...asked });
     await saveRetentionReport(ports.driver, { ...report, ...asked });
   };

@@ -9,7 +9,7 @@ import type { Digest, RepositoryName } from '../oci/names.ts';
 import type { Projection } from '../projection/projection.ts';
 import { slotKey } from '../storage/paths.ts';
 import { parsePolicy } from './policy-file.ts';
-import { planAll, type Removed, type RetainPorts, retain } from './retain.ts';
+import { planAll, type Removed, type RetainPorts, type RetentionProgress, retain } from './retain.ts';
 
 const DAY = 24 * HOUR;
 const never = new AbortController().signal;
@@ -94,6 +94,7 @@ describe('retention', () => {
   test('deletes the tags that nothing keeps and no sibling, and their manifests when they were untagged for long enough', async () => {
     const opened = open();
     const removed: Removed[] = [];
+    const told: RetentionProgress[] = [];
     const part = await opened.put(10, []);
     const old = await opened.put(1, ['v1', 'old', 'stable'], { refs: [part] });
     for (const [number, name] of ['v2', 'v3', 'x', 'latest'].entries()) {
@@ -102,9 +103,11 @@ describe('retention', () => {
     }
     await opened.put(1, ['other'], { repo: C });
     const ports = portsOf(opened, { onRemoved: (each) => removed.push(each) });
-    expect(await retain(ports, never)).toMatchObject({ repositories: 1, tags: 3, manifests: 0, failures: 0 });
+    const report = await retain(ports, never, (progress) => told.push(progress));
+    expect(report).toMatchObject({ repositories: 1, tags: 3, manifests: 0, failures: 0 });
     expect(await tagsOf(opened)).toEqual(['latest', 'stable', 'v2', 'v3']);
     expect(removed).toEqual([{ repo: A, rule: 'app', tags: 3, manifests: 0, bytes: 0 }]);
+    expect(told).toEqual([{ done: 0, total: 1, repository: A }]);
     const last = await readSlot(opened.driver, A, 7);
     expect(last?.batch.events).toContainEqual({
       type: 'tag.deleted',

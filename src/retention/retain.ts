@@ -37,6 +37,14 @@ export interface RetainPorts extends PlanPorts {
   readonly onRemoved?: (removed: Removed) => void;
 }
 
+/** How far a run is, in repositories that a rule lets something go of. */
+export interface RetentionProgress {
+  readonly done: number;
+  /** As it was counted before; there may be more by now. */
+  readonly total: number;
+  readonly repository: string;
+}
+
 export interface Removed {
   readonly repo: RepositoryName;
   readonly rule: string;
@@ -73,14 +81,21 @@ export async function* planAll(
  * Deletes what the rules let go, repository by repository. May be stopped anywhere, and run by any number of processes at once:
  * each command is decided on what is there, so a run goes on where another one ended.
  */
-export async function retain(ports: RetainPorts, signal: AbortSignal): Promise<RetentionReport> {
+export async function retain(
+  ports: RetainPorts,
+  signal: AbortSignal,
+  onProgress: (progress: RetentionProgress) => void = () => {},
+): Promise<RetentionReport> {
   const startedAt = ports.now();
+  const expected = await countRuled(ports, signal);
   const total = { repositories: 0, tags: 0, manifests: 0, bytes: 0, failures: 0 };
   let failed: string | undefined;
   for await (const repo of markedRepositories(ports.driver)) {
     signal.throwIfAborted();
     const rule = ports.policy.ruleFor(repo);
     if (!removesAnything(rule)) continue;
+    const { repositories: done } = total;
+    onProgress({ done, total: Math.max(expected, done), repository: repo });
     total.repositories++;
     const removed: Removed = { repo, rule: rule.name, tags: 0, manifests: 0, bytes: 0 };
     try {
@@ -95,6 +110,17 @@ export async function retain(ports: RetainPorts, signal: AbortSignal): Promise<R
     if (removed.tags + removed.manifests > 0) ports.onRemoved?.(removed);
   }
   return { startedAt, finishedAt: ports.now(), ...total, ...(failed === undefined ? {} : { failed }) };
+}
+
+/** A listing of names beside one log to read for each of them: it is worth knowing how long that takes. */
+async function countRuled({ driver, policy, breathe }: RetainPorts, signal: AbortSignal): Promise<number> {
+  let count = 0;
+  for await (const repo of markedRepositories(driver)) {
+    signal.throwIfAborted();
+    if (removesAnything(policy.ruleFor(repo))) count++;
+    await breathe();
+  }
+  return count;
 }
 
 /** A plan, and of which state it is the plan. */

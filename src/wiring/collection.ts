@@ -1,7 +1,6 @@
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import type { CollectionProgress } from '../collection/collect.ts';
-import { collectionJob } from '../collection/job.ts';
+import { collectionJob, type RunCollection } from '../collection/job.ts';
 import { paceOf } from '../collection/pace.ts';
 import type { CollectionPorts } from '../collection/ports.ts';
 import { type CollectionReport, lastReport } from '../collection/report.ts';
@@ -30,7 +29,6 @@ export interface CollectionWiring extends Pick<ShapePorts, 'config' | 'newId' | 
   /** Left out where the process serves none. */
   readonly requests?: CountRequests | undefined;
   readonly onReport?: (report: CollectionReport) => void;
-  readonly onProgress?: (progress: CollectionProgress) => void;
 }
 
 /**
@@ -51,18 +49,12 @@ export function paceFor(requests: CountRequests | undefined): () => Promise<void
 }
 
 /** What runs a collection in this process. */
-export function wireCollection({
-  config,
-  opened,
-  requests,
-  ...ports
-}: CollectionWiring): ReturnType<typeof collectionJob> {
+export function wireCollection({ config, opened, requests, ...ports }: CollectionWiring): RunCollection {
   const { driver, place, isLocked } = opened;
-  const { resident = () => undefined, onReport = () => {}, onProgress, ...rest } = ports;
+  const { resident = () => undefined, onReport = () => {}, ...rest } = ports;
   return collectionJob({
     ...rest,
     ...{ driver, resident, onReport, sleep, now: Date.now },
-    ...(onProgress === undefined ? {} : { onProgress }),
     // In a folder of our own what a killed process left is cleaned at the next start.
     openSpill: () => openSpillFiles(isLocked ? join(place, 'tmp') : tmpdir()),
     breathe: paceFor(requests),

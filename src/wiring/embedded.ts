@@ -1,5 +1,4 @@
 import { join } from 'node:path';
-import type { CollectionProgress } from '../collection/collect.ts';
 import { CONTROL_SOCKET, OPERATOR } from '../control/protocol.ts';
 import { type ControlPorts, serveControl } from '../control/server.ts';
 import { handleWith, type JobPorts } from '../jobs/handlers.ts';
@@ -32,7 +31,7 @@ export async function wireEmbedded(ports: ShapePorts): Promise<Shape> {
   // What the jobs stand on is put together only below; none runs before that.
   let handle: RunJob = () => Promise.reject(new Error('the node is still starting'));
   const jobs = new InProcessQueue({
-    run: (job, signal) => handle(job, signal),
+    run: (job, signal, tell) => handle(job, signal, tell),
     policies: POLICIES,
     now: Date.now,
     sleep,
@@ -51,23 +50,12 @@ export async function wireEmbedded(ports: ShapePorts): Promise<Shape> {
     },
   });
   const sessions = openSessions(ports);
-  let progress: CollectionProgress | undefined;
   const requests = (): number => telemetry.requests.begun;
-  const collectNow = wireCollection({
+  const collect = wireCollection({
     ...{ config, opened, newId, reach, node, projection, requests },
     resident: (repo) => projection.kept(repo),
     onReport: (report) => logs.logger.info(summaryOf(report), 'garbage was collected'),
-    onProgress: (now) => {
-      progress = now;
-    },
   });
-  const collect: JobPorts['collect'] = async (request, signal) => {
-    try {
-      await collectNow(request, signal);
-    } finally {
-      progress = undefined;
-    }
-  };
   const retain = wireRetention({
     ...{ opened, policy, pulls, newId, projection, requests, ...tellRetention(logs.logger) },
     resident: (repo) => projection.kept(repo),
@@ -96,7 +84,7 @@ export async function wireEmbedded(ports: ShapePorts): Promise<Shape> {
   const control = opened.isLocked
     ? openControl(ports, {
         collect: (request) => jobs.enqueue({ kind: 'collect', request }),
-        progress: () => progress,
+        progress: (kind) => jobs.progress({ kind }),
         retain: (request) => jobs.enqueue({ kind: 'retain', request }),
         deleteRepository: (repo) => deleteRepository(repo, OPERATOR, { projection }),
         restore: (repo, wanted) => restore(repo, wanted, OPERATOR, { projection, driver }),

@@ -1,9 +1,10 @@
 import { setTimeout as delay } from 'node:timers/promises';
+import type { z } from 'zod';
 import type { CollectionProgress } from '../collection/collect.ts';
 import { type CollectionReport, lastAnswer } from '../collection/report.ts';
 import type { Config } from '../config.ts';
 import { ControlClient } from '../control/client.ts';
-import { OPERATOR } from '../control/protocol.ts';
+import { collectionProgress, OPERATOR, retentionProgress } from '../control/protocol.ts';
 import { openJobConnection } from '../jobs/bullmq/connection.ts';
 import { openJobQueue } from '../jobs/bullmq/start-workers.ts';
 import { RegistryError } from '../oci/errors.ts';
@@ -12,6 +13,7 @@ import type { RedisAddress } from '../projection/redis/address.ts';
 import { deleteRepository } from '../registry/deletion.ts';
 import { type Restoration, type Restored, restore } from '../registry/restoration.ts';
 import { lastRetentionAnswer, type RetentionReport } from '../retention/report.ts';
+import type { RetentionProgress } from '../retention/retain.ts';
 import type { StoreReader } from '../storage/driver.ts';
 import { idFactory, sleep } from './basics.ts';
 import { caOf } from './cluster.ts';
@@ -28,12 +30,18 @@ export interface Operator {
   /** Begins a collection. Where somebody else does it, it is only asked for. */
   readonly collect: (onProgress: (progress: CollectionProgress) => void) => Promise<Asked<CollectionReport>>;
   /** Begins a run of retention, or asks for it. */
-  readonly retain: () => Promise<Asked<RetentionReport>>;
+  readonly retain: (onProgress: (progress: RetentionProgress) => void) => Promise<Asked<RetentionReport>>;
   /** @throws RegistryError `name-unknown` */
   readonly deleteRepository: (repo: RepositoryName) => Promise<void>;
   /** @throws RegistryError as `restore` in registry/restoration.ts */
   readonly restore: (repo: RepositoryName, wanted: Restoration) => Promise<Restored>;
   readonly close: () => Promise<void>;
+}
+
+/** What an operator asks the workers for. */
+interface AskedJob {
+  readonly kind: 'collect' | 'retain';
+  readonly request: string;
 }
 
 export interface Asked<Report> {
@@ -59,15 +67,19 @@ function besideServer(server: ControlClient, reader: StoreReader): Operator {
       const request = idFactory()();
       await server.collect(request);
       const look = async (): Promise<void> => {
-        const progress = await server.progress();
+        const progress = await server.collectionProgress();
         if (progress !== undefined) onProgress(progress);
       };
       return { report: () => follow(request, () => lastAnswer(reader), look) };
     },
-    retain: async () => {
+    retain: async (onProgress) => {
       const request = idFactory()();
       await server.retain(request);
-      return { report: () => follow(request, () => lastRetentionAnswer(reader)) };
+      const look = async (): Promise<void> => {
+        const progress = await server.retentionProgress();
+        if (progress !== undefined) onProgress(progress);
+      };
+      return { report: () => follow(request, () => lastRetentionAnswer(reader), look) };
     },
     deleteRepository: (repo) => server.deleteRepository(repo),
     restore: (repo, wanted) => server.restore(repo, wanted),
@@ -84,20 +96,29 @@ async function openCluster(config: Config, address: RedisAddress, reader: StoreR
     sleep: (milliseconds, signal) => sleep(milliseconds, signal),
     troubled: () => {},
   });
-  const ask = async (kind: 'collect' | 'retain'): Promise<string> => {
-    const request = newId();
-    if (await queue.enqueue({ kind, request })) return request;
+  const ask = async (kind: AskedJob['kind']): Promise<AskedJob> => {
+    const job = { kind, request: newId() };
+    if (await queue.enqueue(job)) return job;
     throw new RegistryError('unavailable', 'the job queue does not answer: is its Redis there?');
   };
+  const looking =
+    <Progress>(job: AskedJob, schema: z.ZodType<Progress>, onProgress: (progress: Progress) => void) =>
+    async (): Promise<void> => {
+      // The report is what is waited for. How far it is may stay unknown: Redis is away, the worker of another version.
+      const told = schema.safeParse(await queue.progress(job).catch(() => undefined));
+      if (told.success) onProgress(told.data);
+    };
   return {
     isOwn: false,
-    collect: async () => {
-      const request = await ask('collect');
-      return { report: () => follow(request, () => lastAnswer(reader)) };
+    collect: async (onProgress) => {
+      const job = await ask('collect');
+      const look = looking(job, collectionProgress, onProgress);
+      return { report: () => follow(job.request, () => lastAnswer(reader), look) };
     },
-    retain: async () => {
-      const request = await ask('retain');
-      return { report: () => follow(request, () => lastRetentionAnswer(reader)) };
+    retain: async (onProgress) => {
+      const job = await ask('retain');
+      const look = looking(job, retentionProgress, onProgress);
+      return { report: () => follow(job.request, () => lastRetentionAnswer(reader), look) };
     },
     deleteRepository: (repo) => deleteRepository(repo, OPERATOR, { projection }),
     restore: (repo, wanted) => restore(repo, wanted, OPERATOR, { projection, driver: opened.driver }),
@@ -118,12 +139,12 @@ async function openOwn(config: Config): Promise<Operator> {
         done = report;
       };
       const collect = wireCollection({
-        ...{ ...base, config, opened, projection, node: OPERATOR, onReport, onProgress },
+        ...{ ...base, config, opened, projection, node: OPERATOR, onReport },
       });
       return {
         report: async () => {
           try {
-            await collect(base.newId(), new AbortController().signal);
+            await collect(base.newId(), new AbortController().signal, onProgress);
           } catch (error) {
             // It says so itself.
             if (done?.failed === undefined) throw error;
@@ -133,7 +154,7 @@ async function openOwn(config: Config): Promise<Operator> {
         },
       };
     },
-    retain: async () => {
+    retain: async (onProgress) => {
       let done: RetentionReport | undefined;
       const retain = wireRetention({
         ...{ opened, projection, policy: openPolicy(config), newId: base.newId },
@@ -143,7 +164,7 @@ async function openOwn(config: Config): Promise<Operator> {
       });
       return {
         report: async () => {
-          await retain(base.newId(), new AbortController().signal);
+          await retain(base.newId(), new AbortController().signal, onProgress);
           if (done === undefined) throw new Error('a run of retention ended without a report');
           return done;
         },
@@ -159,7 +180,7 @@ async function openOwn(config: Config): Promise<Operator> {
 async function follow<Report extends { readonly request?: string | undefined }>(
   request: string,
   last: () => Promise<Report | undefined>,
-  look: () => Promise<void> = async () => {},
+  look: () => Promise<void>,
 ): Promise<Report> {
   for (;;) {
     const report = await last();

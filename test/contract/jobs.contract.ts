@@ -43,9 +43,9 @@ export function jobsContract(name: string, open: (under: JobsUnderTest) => Promi
       const begun: string[] = [];
       const runs: JobRun[] = [];
       const jobs = await open({
-        run: (job, signal) => {
+        run: (job, signal, tell) => {
           begun.push(nameOf(job));
-          return work(job, signal);
+          return work(job, signal, tell);
         },
         policies: QUICK_POLICIES,
         ended: (run) => runs.push(run),
@@ -198,6 +198,26 @@ export function jobsContract(name: string, open: (under: JobsUnderTest) => Promi
       expect(oldestSeconds).toBeLessThan(30);
       held.open();
       await eventually(() => expect(runs).toHaveLength(3));
+    });
+
+    test('tell how far they are, the last word counts; of one that waits the one before it tells', async () => {
+      const told = gate();
+      const held = gate();
+      const { queue, begun, runs } = await start(async (_, __, tell) => {
+        tell?.({ done: 1 });
+        await told.pass;
+        for (const done of [2, 3]) tell?.({ done });
+        await held.pass;
+      });
+      const [a, b, idle] = [snapshotOf('a'), snapshotOf('b'), { kind: 'expire-uploads' } as const];
+      await queue.enqueue(a);
+      await eventually(async () => expect(await queue.progress(a)).toEqual({ done: 1 }));
+      told.open();
+      for (const job of [a, b]) await eventually(async () => expect(await queue.progress(job)).toEqual({ done: 3 }));
+      expect([begun, await queue.progress(idle)]).toEqual([['a'], undefined]);
+      held.open();
+      await eventually(() => expect(runs).toHaveLength(1));
+      await eventually(async () => expect(await queue.progress(a)).toBeUndefined());
     });
 
     test('are told to stop, and waited for', async () => {

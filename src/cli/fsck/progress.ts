@@ -1,13 +1,12 @@
-import { SingleBar } from 'cli-progress';
 import { formatBytes } from '../output.ts';
+import { openBar, shortened } from '../progress-bar.ts';
 import type { Tally } from './findings.ts';
 
-const REDRAWS_PER_SECOND = 10;
-const REPOSITORY_WIDTH = 30;
+const FORMAT = '{bar} {percentage}% | {objects} objects, {read} read | ETA {eta_formatted} | {repository}';
 
 /** How far a check is, as one line that is drawn over and over; nothing at all where nobody could see that. */
 export class Progress {
-  readonly #bar: SingleBar | undefined;
+  readonly #bar: ReturnType<typeof openBar>;
   readonly #tally: Tally;
   #unit: 'bytes' | 'repositories' = 'repositories';
   #total = 0;
@@ -18,18 +17,7 @@ export class Progress {
   /** @param terminal where to draw; undefined: nowhere */
   constructor(tally: Tally, terminal: NodeJS.WriteStream | undefined) {
     this.#tally = tally;
-    if (terminal === undefined) return;
-    this.#bar = new SingleBar({
-      stream: terminal,
-      fps: REDRAWS_PER_SECOND,
-      format: '{bar} {percentage}% | {objects} objects, {read} read | ETA {eta_formatted} | {repository}',
-      barCompleteChar: '=',
-      barIncompleteChar: '-',
-      barsize: 24,
-      clearOnComplete: true,
-      // Cut at the edge of the terminal, whose own settings stay as they are: an interrupt leaves nothing to restore.
-      linewrap: true,
-    });
+    this.#bar = openBar(terminal, FORMAT);
   }
 
   /** @param unit what is counted up to `total` */
@@ -78,11 +66,10 @@ export class Progress {
   }
 
   #payload(): Readonly<Record<string, string | number>> {
-    const name = this.#repository;
     return {
       objects: this.#tally.objects,
       read: formatBytes(this.#bytesRead),
-      repository: name.length > REPOSITORY_WIDTH ? `${name.slice(0, REPOSITORY_WIDTH - 3)}...` : name,
+      repository: shortened(this.#repository),
     };
   }
 }

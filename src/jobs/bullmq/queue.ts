@@ -108,6 +108,13 @@ export class BullQueue implements JobQueue, JobBoard {
     });
   }
 
+  async progress(job: Job): Promise<unknown> {
+    const active = await this.#answer(() => this.#queue(job.kind).getActive());
+    const own = active.find(({ opts }) => opts.deduplication?.id === keyOf(job)) ?? active[0];
+    // The library's own value is a number, as long as nothing was told.
+    return typeof own?.progress === 'object' ? own.progress : undefined;
+  }
+
   async close(): Promise<void> {
     this.#stop.abort();
     await this.#keeping;

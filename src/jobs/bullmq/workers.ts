@@ -2,6 +2,7 @@ import { type Job as BullJob, UnrecoverableError, WaitingError, Worker } from 'b
 import { type Kind, keyOf, parseJob } from '../job.ts';
 import type { JobPolicy, JobRun, Outcome, RunJob } from '../queue.ts';
 import { type JobConnection, prefixOf } from './connection.ts';
+import { Teller } from './teller.ts';
 import { Trouble } from './trouble.ts';
 
 export interface BullWorkersPorts {
@@ -31,13 +32,14 @@ const NEVER = new AbortController().signal;
 /** Runs the jobs of some kinds out of the queues in Redis. */
 export class BullWorkers {
   readonly #ports: BullWorkersPorts;
+  readonly #trouble: Trouble;
   readonly #workers: readonly Worker[];
   #isClosing = false;
 
   constructor(kinds: readonly Kind[], ports: BullWorkersPorts) {
     this.#ports = ports;
-    const trouble = new Trouble(ports.troubled, ports.now);
-    this.#workers = kinds.map((kind) => this.#open(kind, trouble));
+    this.#trouble = new Trouble(ports.troubled, ports.now);
+    this.#workers = kinds.map((kind) => this.#open(kind));
   }
 
   /** Fetches no more, tells what runs to stop, and gives back to the queue what did not end by itself. */
@@ -52,7 +54,7 @@ export class BullWorkers {
     this.#ports.connection.disconnect();
   }
 
-  #open(kind: Kind, trouble: Trouble): Worker {
+  #open(kind: Kind): Worker {
     const { store, connection, policies, lostAfter } = this.#ports;
     const { concurrency, attempts } = policies[kind];
     const worker: Worker = new Worker(kind, (job, token, signal) => this.#attempt(kind, job, token, signal ?? NEVER), {
@@ -66,7 +68,7 @@ export class BullWorkers {
     });
     worker.on('error', (error) => {
       // A connection that is given up while it is still being made says so.
-      if (!this.#isClosing) trouble.met(error);
+      if (!this.#isClosing) this.#trouble.met(error);
     });
     // Another worker has it, or will have it soon.
     worker.on('lockRenewalFailed', (ids) => {
@@ -81,10 +83,11 @@ export class BullWorkers {
   async #attempt(kind: Kind, bull: BullJob, token: string | undefined, signal: AbortSignal): Promise<void> {
     const begun = this.#ports.now();
     const seconds = (): number => (this.#ports.now() - begun) / 1000;
+    const teller = new Teller(bull, { sleep: this.#ports.sleep, troubled: this.#trouble.met });
     try {
       const job = parseJob(kind, bull.data);
       if (job === undefined) throw new UnrecoverableError('this version knows no such job');
-      await this.#ports.run(job, signal);
+      await this.#ports.run(job, signal, teller.tell);
     } catch (error) {
       const isStopped = signal.aborted;
       this.#ended(kind, bull, isStopped ? 'stopped' : 'failed', seconds(), error);
@@ -92,6 +95,8 @@ export class BullWorkers {
       // It goes back as it was: being stopped is no failed attempt.
       await bull.moveToWait(token);
       throw new WaitingError();
+    } finally {
+      teller.end();
     }
     this.#ended(kind, bull, 'done', seconds());
   }
