@@ -2,8 +2,9 @@
 import { afterAll, expect, setDefaultTimeout, test } from 'bun:test';
 import { writeFileSync } from 'node:fs';
 import { join } from 'node:path';
+import { eventsOf, marina, marinaCommand } from '../cli/marina.ts';
 import { attempt } from '../support/command.ts';
-import { image, pushImage } from '../support/oci.ts';
+import { type Image, image, pushImage } from '../support/oci.ts';
 import { cleanUp, projectRoot, startServer, temporaryFolder } from '../support/server.ts';
 
 setDefaultTimeout(60_000);
@@ -64,6 +65,62 @@ rules:
   for (const pushed of [first, second]) expect((await push(pushed, 'v1-rc1')).status).toBe(201);
   expect((await remove('v1-rc1')).status).toBe(202);
   expect((await remove(second.descriptor.digest)).status).toBe(202);
+});
+
+test('the operator goes over an immutable tag by restore and tag --to; for clients it keeps what it points to then', async () => {
+  const dataPath = temporaryFolder('rolled-back');
+  const RETENTION_FILE = retentionFile("rules: [{repositories: [team/*], immutable: {tags: ['v*']}}]");
+  const settings = { STORAGE_PATH: dataPath, RETENTION_FILE, DELETE_ENABLED: 'false' };
+  const [first, second, third] = [image(), image(), image()];
+  // No rule binds the tag yet.
+  let server = await startServer({ STORAGE_PATH: dataPath });
+  for (const pushed of [first, second]) await pushImage(server.url, 'team/app', pushed, 'v1');
+  expect(await server.stop()).toBe(0);
+  const [toFirst, toSecond] = (await eventsOf(dataPath, 'team/app')).filter(({ event }) => event.type === 'tag.set');
+  if (toFirst === undefined || toSecond === undefined) return expect.unreachable();
+
+  server = await startServer(settings);
+  const { url } = server;
+  await pushImage(url, 'team/app', third, 'latest');
+  const push = ({ bytes, descriptor }: Image) =>
+    fetch(`${url}/v2/team/app/manifests/v1`, {
+      method: 'PUT',
+      body: new Uint8Array(bytes),
+      headers: { 'content-type': descriptor.mediaType },
+    });
+  /** What it points to, it keeps: a client can push only that. */
+  const checkKept = async (kept: Image, others: readonly Image[] = [first, second, third]): Promise<void> => {
+    for (const pushed of others) expect((await push(pushed)).status).toBe(pushed === kept ? 201 : 403);
+    const { headers } = await fetch(`${url}/v2/team/app/manifests/v1`, { method: 'HEAD' });
+    expect(headers.get('docker-content-digest')).toBe(kept.descriptor.digest);
+  };
+  await checkKept(second);
+  const told = async (...args: readonly string[]) => {
+    const { code, stderr, lines } = await marina(dataPath, ...args, '--json');
+    expect([code, stderr]).toEqual([0, '']);
+    return JSON.parse(lines.at(-1) ?? '');
+  };
+  const moved = (to: Image, was: Image) => [{ tag: 'v1', digest: to.descriptor.digest, was: was.descriptor.digest }];
+  expect((await told('tag', 'team/app', 'v1', '--to', `${toFirst.seq}`)).tags).toEqual(moved(first, second));
+  await checkKept(first);
+  expect((await told('restore', 'team/app', 'v1', '--at', `${toSecond.seq}`)).tags).toEqual(moved(second, first));
+  await checkKept(second);
+  expect((await eventsOf(dataPath, 'team/app')).slice(-2).map(({ event }) => [event.tag, event.actor])).toEqual([
+    ['v1', 'operator'],
+    ['v1', 'operator'],
+  ]);
+
+  // Deleted with its repository, too.
+  expect((await marina(dataPath, 'rm', 'team/app')).code).toBe(0);
+  expect((await told('restore', 'team/app', 'v1')).tags).toEqual([{ tag: 'v1', digest: second.descriptor.digest }]);
+  await pushImage(url, 'team/app', third, 'latest');
+  await checkKept(second, [second, third]);
+  expect(await server.stop()).toBe(0);
+
+  // Where nobody serves the store the command does the same itself.
+  const alone = ['tag', 'team/app', 'v1', '--to', `${toFirst.seq}`, '--json'];
+  const { code, stdout } = await attempt([...marinaCommand, ...alone], { env: settings });
+  expect([code, JSON.parse(new TextDecoder().decode(stdout)).tags]).toEqual([0, moved(first, second)]);
 });
 
 test('a wrong retention file stops the start of nodes and workers, with the place in it', async () => {
