@@ -39,6 +39,8 @@ const DEFAULTS: Config = {
   ioThreads: 32,
   viewMemory: 256 * 1024 ** 2,
   contentCache: 64 * 1024 ** 2,
+  blobCachePath: './registry-cache',
+  blobCacheSize: 10 * 1024 ** 3,
   nodeName: '',
   logLevel: 'info',
   logFormat: 'auto',
@@ -66,6 +68,14 @@ const CASES: Readonly<Record<Name, { readonly good: readonly [string, unknown][]
         ],
       ],
       bad: ['redis://me:secret@', 'localhost:6379', 'http://localhost', 'redis://', 'redis+sentinel://a,b'],
+    },
+    blobCachePath: { good: [['/data/cache', '/data/cache']], bad: [] },
+    blobCacheSize: {
+      good: [
+        ['0', 0],
+        ['100GiB', 100 * 1024 ** 3],
+      ],
+      bad: ['none', '-1', '1TB'],
     },
     redisCaFile: { good: [['/ca.pem', '/ca.pem']], bad: [] },
     ioThreads: {

@@ -129,6 +129,15 @@ export const SETTINGS = {
     fallback: '64MiB',
     sentence: 'Memory for the bytes of manifests and small blobs.',
   }),
+  blobCachePath: text('BLOB_CACHE_PATH', {
+    fallback: './registry-cache',
+    sentence:
+      "Folder for a node's own copies of blobs that are pulled again and again, where they are stored in S3. Each node needs one of its own; it may be deleted at any time.",
+  }),
+  blobCacheSize: bytes('BLOB_CACHE_SIZE', {
+    fallback: '10GiB',
+    sentence: 'Disk space for those copies; 0: none are kept. A tenth of the file system is left free in any case.',
+  }),
   nodeName: text('NODE_NAME', { fallback: '', sentence: 'Name of this process in the log; the host name when empty.' }),
   logLevel: choice('LOG_LEVEL', ['debug', 'info', 'warn', 'error', 'silent'], {
     fallback: 'info',

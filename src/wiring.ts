@@ -10,6 +10,7 @@ import { Registry } from './registry/registry.ts';
 import type { Logs } from './telemetry/log.ts';
 import { Telemetry } from './telemetry/metrics.ts';
 import { idFactory, reachOf, sleep } from './wiring/basics.ts';
+import { openBlobSource } from './wiring/blob-cache.ts';
 import { wireCluster } from './wiring/cluster.ts';
 import { wireEmbedded } from './wiring/embedded.ts';
 import type { ShapePorts } from './wiring/node-ports.ts';
@@ -60,8 +61,10 @@ export async function wire(config: Config, logs: Logs, version: string): Promise
     failed: (task, error) => logger.error({ task, err: error }, 'work that nobody waited for failed'),
   });
   const cache = new ContentCache(config.contentCache);
+  const blobs = openBlobSource({ config, opened, newId, logs, telemetry });
   const registry = new Registry({
     ...{ driver, projection, sessions, cache },
+    openBlob: blobs.open,
     access: openAccess,
     now: Date.now,
     newIncarnation: newId,
@@ -102,6 +105,7 @@ export async function wire(config: Config, logs: Logs, version: string): Promise
       await shape.close();
       await runner.stop();
       await pulls?.close();
+      await blobs.close();
       await opened.close();
     },
   };

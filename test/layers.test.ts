@@ -53,6 +53,7 @@ const TYPES_ONLY: Readonly<Record<string, readonly string[]>> = { http: ['projec
 const MEETING_PLACES = [
   'src/wiring.ts',
   'src/wiring/basics.ts',
+  'src/wiring/blob-cache.ts',
   'src/wiring/cluster.ts',
   'src/wiring/collection.ts',
   'src/wiring/embedded.ts',

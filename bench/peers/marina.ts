@@ -30,7 +30,8 @@ export function launchMarina(place: Place, log: string, settings: Record<string,
   const port = freePort();
   const child = place.spawn(
     [process.execPath, ...flags, 'src/main.ts'],
-    { PORT: String(port), HOST: '127.0.0.1', ...settings },
+    // Nodes of a cluster each keep copies of blobs: here, beside their logs, instead of where they were started.
+    { PORT: String(port), HOST: '127.0.0.1', BLOB_CACHE_PATH: log.replace(/\.log$/, '-cache'), ...settings },
     log,
     PROJECT,
   );

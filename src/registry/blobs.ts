@@ -90,7 +90,7 @@ export class Blobs {
   }
 
   async #large(digest: Digest, size: number, inc: Incarnation): Promise<OpenBlob> {
-    const object = await this.#ports.driver.open(dataKey(inc));
+    const object = await this.#ports.openBlob({ digest, size, inc });
     if (object === undefined || object.size !== size) throw damaged(digest);
     return { size, body: object.body };
   }

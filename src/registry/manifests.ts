@@ -51,7 +51,7 @@ const REFUSALS: ReadonlySet<ErrorKind> = new Set(['manifest-references-unknown',
 /** Blobs that a manifest refers to are looked for in groups of so many. */
 const ASKED_TOGETHER = 256;
 
-export type ManifestsPorts = Omit<RegistryPorts, 'sessions' | 'access'>;
+export type ManifestsPorts = Omit<RegistryPorts, 'sessions' | 'access' | 'openBlob'>;
 
 export class Manifests {
   readonly #ports: ManifestsPorts;

@@ -1,14 +1,23 @@
 import type { AccessPolicy } from '../access/access.ts';
-import type { Incarnation } from '../oci/names.ts';
+import type { Digest, Incarnation } from '../oci/names.ts';
 import type { Projection } from '../projection/projection.ts';
-import type { StorageDriver } from '../storage/driver.ts';
+import type { StorageDriver, StoredObject } from '../storage/driver.ts';
 import type { ContentCache } from './content-cache.ts';
 import type { RepositoryPolicy } from './policy.ts';
 import type { SessionStore } from './sessions.ts';
 
+/** A blob as a repository's log links it. */
+export interface LinkedBlob {
+  readonly digest: Digest;
+  readonly size: number;
+  readonly inc: Incarnation;
+}
+
 /** Everything the domain stands on. Clock and randomness come in here, so that a test decides them. */
 export interface RegistryPorts {
   readonly driver: StorageDriver;
+  /** The bytes of a large blob for a client: the driver's, or a copy that this node has at hand. */
+  readonly openBlob: (blob: LinkedBlob) => Promise<StoredObject | undefined>;
   readonly projection: Projection;
   readonly sessions: SessionStore;
   readonly access: AccessPolicy;

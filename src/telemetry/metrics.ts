@@ -1,4 +1,5 @@
 import { Counter, Gauge, Histogram, Registry as Metrics } from 'prom-client';
+import { BlobCacheMetrics } from './blob-cache-metrics.ts';
 import { CollectionMetrics } from './collection-metrics.ts';
 import { JobMetrics } from './job-metrics.ts';
 import { RequestMetrics } from './request-metrics.ts';
@@ -27,6 +28,7 @@ export class Telemetry {
   readonly collections: CollectionMetrics;
   readonly retention: RetentionMetrics;
   readonly services: ServiceMetrics;
+  readonly blobCache: BlobCacheMetrics;
   readonly #metrics = new Metrics();
   readonly #appends: Histogram;
   readonly #storageErrors: Counter<'operation'>;
@@ -38,6 +40,7 @@ export class Telemetry {
     this.collections = new CollectionMetrics(this.#metrics);
     this.retention = new RetentionMetrics(this.#metrics);
     this.services = new ServiceMetrics(this.#metrics);
+    this.blobCache = new BlobCacheMetrics(this.#metrics);
     this.#appends = new Histogram({
       name: 'marina_log_append_events',
       help: 'Events a slot: how many writes shared one append. _count is the number of appends.',

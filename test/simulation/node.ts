@@ -13,6 +13,7 @@ import { RedisSessions } from '../../src/sessions/redis-sessions.ts';
 import { noCrash } from '../../src/storage/crash-points.ts';
 import type { StorageDriver } from '../../src/storage/driver.ts';
 import type { MemoryDriver } from '../../src/storage/memory/driver.ts';
+import { dataKey } from '../../src/storage/paths.ts';
 import { S3Driver } from '../../src/storage/s3/driver.ts';
 import type { S3Settings } from '../../src/storage/s3/settings.ts';
 import { countingIncarnations } from '../support/deterministic.ts';
@@ -91,6 +92,7 @@ export function startNode(number: number, around: Surroundings, random: Random):
   const sessions = openSessions({ machine, driver, redis, newId, setting, random });
   const registry = new Registry({
     ...{ driver, projection, sessions, access: openAccess, now },
+    openBlob: ({ inc }) => driver.open(dataKey(inc)),
     cache: new ContentCache(1e6),
     newIncarnation: newId,
     grace: setting.grace,

@@ -14,7 +14,7 @@ import type { SessionStore } from '../../src/registry/sessions.ts';
 import { UploadBody } from '../../src/registry/upload-body.ts';
 import type { StorageDriver } from '../../src/storage/driver.ts';
 import { MemoryDriver } from '../../src/storage/memory/driver.ts';
-import { condemnedKey } from '../../src/storage/paths.ts';
+import { condemnedKey, dataKey } from '../../src/storage/paths.ts';
 import { countingIncarnations, TestClock } from './deterministic.ts';
 import { openProjection } from './projections.ts';
 
@@ -76,6 +76,7 @@ export function openRegistry(
   const registry = new Registry({
     ...{ driver, projection, sessions, access, newIncarnation },
     cache: new ContentCache(1_000_000),
+    openBlob: ({ inc }) => driver.open(dataKey(inc)),
     now: clock.now,
     grace: options.grace ?? GRACE,
     deletes: options.deletes ?? true,

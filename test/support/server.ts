@@ -89,7 +89,14 @@ export async function startServer(env: Readonly<Record<string, string>> = {}): P
 function spawnServer(env: Readonly<Record<string, string>>): Server {
   const folder = temporaryFolder('server');
   const logPath = join(folder, 'registry.log');
-  const settings = { HOST: '127.0.0.1', PORT: String(freePort()), STORAGE_PATH: join(folder, 'data'), ...env };
+  const settings = {
+    HOST: '127.0.0.1',
+    PORT: String(freePort()),
+    STORAGE_PATH: join(folder, 'data'),
+    // By default it would lie in the checkout.
+    BLOB_CACHE_PATH: join(folder, 'cache'),
+    ...env,
+  };
   // A file, not a pipe: a test that blocks its own event loop (spawnSync) must not block the server's log.
   const log = openSync(logPath, 'a');
   const subprocess = Bun.spawn([bun, 'src/main.ts'], {

@@ -1,0 +1,144 @@
+import {
+  accessSync,
+  closeSync,
+  constants,
+  fstatSync,
+  mkdirSync,
+  openSync,
+  readdirSync,
+  renameSync,
+  rmSync,
+  statfsSync,
+  statSync,
+} from 'node:fs';
+import { join, resolve } from 'node:path';
+import { type Incarnation, parseIncarnation } from '../../oci/names.ts';
+import { codeOf } from '../filesystem/durability.ts';
+import { FolderLock } from '../filesystem/lock.ts';
+import type { KeptFile } from './kept-files.ts';
+
+const FREE_SHARE = 0.1;
+
+/** Why a folder cannot be a cache, in one line. */
+export class CacheRefused extends Error {
+  override readonly name = 'CacheRefused';
+}
+
+/*
+ *   blobs/<incarnation>.<bytes>   whole and verified
+ *   tmp/<name>                    being filled; emptied at the start
+ *   lock                          held with flock(2) by the process whose cache it is
+ */
+export class CacheFolder {
+  readonly #blobs: string;
+  readonly #temporary: string;
+  readonly #lock: FolderLock;
+  readonly #root: string;
+  readonly #freeShare: number;
+
+  private constructor(root: string, lock: FolderLock, freeShare: number) {
+    this.#root = root;
+    this.#freeShare = freeShare;
+    this.#blobs = join(root, 'blobs');
+    this.#temporary = join(root, 'tmp');
+    this.#lock = lock;
+  }
+
+  /**
+   * @param freeShare of the file system that stays free for others
+   * @throws CacheRefused where another process holds it, or this one may not write there
+   */
+  static open(path: string, freeShare: number = FREE_SHARE): CacheFolder {
+    const root = resolve(path);
+    let lock: FolderLock | undefined;
+    try {
+      mkdirSync(root, { recursive: true });
+      accessSync(root, constants.R_OK | constants.W_OK | constants.X_OK);
+      lock = FolderLock.take(root);
+      if (lock === undefined) throw new CacheRefused(`${root} is in use by another Marina`);
+      const folder = new CacheFolder(root, lock, freeShare);
+      rmSync(folder.#temporary, { recursive: true, force: true });
+      folder.#make();
+      return folder;
+    } catch (error) {
+      lock?.release();
+      if (error instanceof CacheRefused) throw error;
+      throw new CacheRefused(`${root} cannot be used (${codeOf(error) ?? String(error)})`);
+    }
+  }
+
+  /** What an earlier process left, the least recently used first. What is no whole file of a blob is removed. */
+  scan(): readonly KeptFile[] {
+    const found: (KeptFile & { readonly used: number })[] = [];
+    for (const name of readdirSync(this.#blobs)) {
+      const path = join(this.#blobs, name);
+      const file = parseName(name);
+      const stat = statSync(path, { throwIfNoEntry: false });
+      if (file !== undefined && stat?.isFile() && stat.size === file.size) {
+        // When it was read last is known to the day on most file systems: enough for an order.
+        found.push({ ...file, used: Math.max(stat.atimeMs, stat.mtimeMs) });
+      } else rmSync(path, { recursive: true, force: true });
+    }
+    return found.sort((a, b) => a.used - b.used);
+  }
+
+  /** @returns undefined where it is not there as it should be: somebody else may remove what is in here at any time */
+  find(file: KeptFile): string | undefined {
+    const path = this.#path(file);
+    try {
+      // Opened, not only looked at: a disk that fails says so here.
+      const descriptor = openSync(path, 'r');
+      try {
+        const found = fstatSync(descriptor);
+        return found.isFile() && found.size === file.size ? path : undefined;
+      } finally {
+        closeSync(descriptor);
+      }
+    } catch (error) {
+      // Without a code it is no answer of the file system.
+      if (codeOf(error) === undefined) throw error;
+      return undefined;
+    }
+  }
+
+  remove(file: KeptFile): void {
+    rmSync(this.#path(file), { force: true });
+  }
+
+  /** Where a blob is written before it is whole. */
+  temporary(name: string): string {
+    return join(this.#temporary, name);
+  }
+
+  /** A file that is whole, verified and synced gets its name. */
+  keep(temporary: string, file: KeptFile): void {
+    renameSync(temporary, this.#path(file));
+  }
+
+  /** Bytes that are missing until enough of the file system is free for others. */
+  shortage(): number {
+    this.#make();
+    const { bavail, blocks, bsize } = statfsSync(this.#root);
+    return Math.ceil(blocks * this.#freeShare - bavail) * bsize;
+  }
+
+  close(): void {
+    this.#lock.release();
+  }
+
+  /** Again, where somebody removed it. */
+  #make(): void {
+    mkdirSync(this.#blobs, { recursive: true });
+    mkdirSync(this.#temporary, { recursive: true });
+  }
+
+  #path({ inc, size }: KeptFile): string {
+    return join(this.#blobs, `${inc}.${size}`);
+  }
+}
+
+function parseName(name: string): KeptFile | undefined {
+  const [, id = '', digits] = /^([^.]+)\.(\d{1,15})$/.exec(name) ?? [];
+  const inc: Incarnation | undefined = parseIncarnation(id);
+  return inc === undefined || digits === undefined ? undefined : { inc, size: Number(digits) };
+}
