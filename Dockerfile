@@ -24,7 +24,8 @@ COPY package.json bunfig.toml ./
 COPY scripts/container/health.ts scripts/container/make-bucket.ts scripts/container/
 COPY src src
 COPY workers workers
-ENV STORAGE_PATH=/data
+# Of a node whose store is S3 only copies of blobs are in the volume.
+ENV STORAGE_PATH=/data BLOB_CACHE_PATH=/data/blob-cache
 VOLUME /data
 EXPOSE 5000
 # The user bun of the base image; a number, so that Kubernetes can see that it is not root.

@@ -12,7 +12,8 @@ let cluster: Cluster;
 let url: string;
 
 beforeAll(async () => {
-  cluster = await startCluster({ nodes: 1, workers: 0 });
+  // Without the node's own copies, which do not come out of the bucket.
+  cluster = await startCluster({ nodes: 1, workers: 0, env: { BLOB_CACHE_SIZE: '0' } });
   await pushBlob(cluster.url, 'team/app', large);
   url = `${cluster.url}/v2/team/app/blobs/${large.descriptor.digest}`;
 }, TOOLS_WITHIN_MS);
