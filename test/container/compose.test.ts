@@ -131,6 +131,14 @@ test('four nodes share the work, and what two of them had acknowledged is served
   for (let each = 0; each < 12; each++) expect(await statusOf('/v2/team/first/manifests/v1')).toBe('200');
 });
 
+test('each node may write its copies of blobs to a folder of its own, whatever else is read-only', async () => {
+  for (const index of ['1', '4']) {
+    const listed = await compose('exec', '--no-TTY', `--index=${index}`, 'registry', 'ls', '/data/blob-cache');
+    expect(listed.split('\n').filter((name) => name !== '')).toEqual(['blobs', 'lock', 'tmp']);
+  }
+  expect(await compose('logs', 'registry')).not.toContain('blobs are not cached');
+});
+
 test('a node that is killed takes nobody along', async () => {
   const [victim = ''] = await running('registry');
   const seen: string[] = [];
