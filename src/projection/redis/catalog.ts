@@ -13,6 +13,16 @@ const PROBES = 16;
 /** Listing begins anew only when Redis was lost meanwhile, or another node lists it too. */
 const ATTEMPTS = 5;
 
+declare const brand: unique symbol;
+/** A time in which Redis forgot nothing of the catalog: what is learned in one counts as long as it lasts. */
+export type Era = string & { readonly [brand]: 'Era' };
+
+interface Known {
+  readonly name: RepositoryName;
+  /** Whether it is known that it exists. */
+  readonly isKnown: boolean;
+}
+
 export interface CatalogPorts {
   readonly redis: RedisCommands;
   readonly store: string;
@@ -36,14 +46,14 @@ export class Catalog {
     this.#keys = catalogKeys(ports.store);
   }
 
-  /** A slot that makes the repository begin or cease to exist is about to be applied. */
-  async mark(repo: RepositoryName, seq: number): Promise<void> {
-    await this.#ports.redis.evaluate(SCRIPTS.catalogMark, this.#keys, [repo, seq]);
+  /** A slot that makes the repository begin or cease to exist is about to be applied. @returns the era in which that is */
+  async mark(repo: RepositoryName, seq: number): Promise<Era> {
+    return String(await this.#ports.redis.evaluate(SCRIPTS.catalogMark, this.#keys, [repo, seq])) as Era;
   }
 
-  /** The repository exists at that slot, or does not. */
-  async settle(repo: RepositoryName, seq: number, exists: boolean): Promise<void> {
-    await this.#ports.redis.evaluate(SCRIPTS.catalogSettle, this.#keys, [repo, seq, Number(exists)]);
+  /** The repository exists at that slot, or does not. @param era from before that was learned */
+  async settle(repo: RepositoryName, seq: number, exists: boolean, era: Era): Promise<void> {
+    await this.#ports.redis.evaluate(SCRIPTS.catalogSettle, this.#keys, [repo, seq, Number(exists), era]);
   }
 
   async page(after: string | undefined, limit: number): Promise<Page<RepositoryName>> {
@@ -51,24 +61,25 @@ export class Catalog {
     const items: RepositoryName[] = [];
     for (let last = after; items.length <= limit; ) {
       const wanted = limit + 1 - items.length;
-      const known = await this.#names(last, wanted);
-      items.push(...(await this.#existing(known)));
+      const { era, known } = await this.#names(last, wanted);
+      items.push(...(await this.#existing(known, era)));
       last = known[known.length - 1]?.name;
       if (known.length < wanted) break;
     }
     return { items: items.slice(0, limit), more: items.length > limit };
   }
 
-  async #names(after: string | undefined, limit: number): Promise<{ name: RepositoryName; isKnown: boolean }[]> {
+  async #names(after: string | undefined, limit: number): Promise<{ era: Era; known: readonly Known[] }> {
     for (let attempt = 0; attempt < ATTEMPTS; attempt++) {
       const from = after === undefined ? '-' : `(${after}`;
       const reply = await this.#ports.redis.evaluate(SCRIPTS.catalogPage, this.#keys, [from, limit]);
-      const [state, ...rest] = reply as readonly Reply[];
+      const [state, era, ...rest] = reply as readonly Reply[];
       if (state === 'ok') {
-        return Array.from({ length: rest.length / 2 }, (_, index) => ({
+        const known = Array.from({ length: rest.length / 2 }, (_, index) => ({
           name: String(rest[2 * index]) as RepositoryName,
           isKnown: /^\d/.test(String(rest[2 * index + 1])),
         }));
+        return { era: String(era) as Era, known };
       }
       this.#listing ??= this.#list().finally(() => {
         this.#listing = undefined;
@@ -95,19 +106,19 @@ export class Catalog {
     await redis.evaluate(SCRIPTS.catalogEnd, this.#keys, [String(server), round]);
   }
 
-  async #existing(names: readonly { name: RepositoryName; isKnown: boolean }[]): Promise<RepositoryName[]> {
+  async #existing(names: readonly Known[], era: Era): Promise<RepositoryName[]> {
     const found: RepositoryName[] = [];
     for (let start = 0; start < names.length; start += PROBES) {
       const some = names.slice(start, start + PROBES);
-      const exist = await Promise.all(some.map(({ name, isKnown }) => isKnown || this.#probe(name)));
+      const exist = await Promise.all(some.map(({ name, isKnown }) => isKnown || this.#probe(name, era)));
       found.push(...some.filter((_, index) => exist[index]).map(({ name }) => name));
     }
     return found;
   }
 
-  async #probe(repo: RepositoryName): Promise<boolean> {
+  async #probe(repo: RepositoryName, era: Era): Promise<boolean> {
     const { exists, seq } = await this.#ports.look(repo);
-    await this.settle(repo, seq, exists);
+    await this.settle(repo, seq, exists, era);
     return exists;
   }
 }

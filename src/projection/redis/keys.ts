@@ -16,7 +16,7 @@ import type { RepositoryName } from '../../oci/names.ts';
  *   {<store>:<repo>}:<gen>:referrers   zset of `<subject> <digest>`
  *   {<store>:<repo>}:<gen>:refs        zset of `<ref> <manifest>`
  *   {<store>:<repo>}:<gen>:steps       hash: which steps of an unfinished generation were done
- *   {<store>}:meta              hash of the catalog: owner, round
+ *   {<store>}:meta              hash of the catalog: owner, begun, era, rounds
  *   {<store>}:catalog           zset of repositories, all scores 0
  *   {<store>}:changes           hash: repository -> slot at which it was known to exist or not
  */

@@ -54,7 +54,7 @@ export class Rebuilder {
     const gen = newId();
     const steps = await this.#build(repo, gen, stepsOf(state), lease);
     // An older view may have said something else of its existence.
-    if (state.seq > 0) await catalog.mark(repo, state.seq);
+    const era = state.seq > 0 ? await catalog.mark(repo, state.seq) : undefined;
     const switched = await redis.evaluate(
       SCRIPTS.switch,
       [metaKey(store, repo)],
@@ -65,7 +65,7 @@ export class Rebuilder {
       ],
     );
     if (switched !== 1) return false;
-    if (state.seq > 0) await catalog.settle(repo, state.seq, state.exists);
+    if (era !== undefined) await catalog.settle(repo, state.seq, state.exists, era);
     seen.is(repo, state.seq);
     return true;
   }

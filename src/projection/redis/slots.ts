@@ -41,9 +41,10 @@ export class SlotApplier {
     const exists = existsAfter(batch, before.exists);
     const isChange = exists !== before.exists;
     // The catalog lives elsewhere. Told before and after, it never says for good what was true only in between.
-    if (isChange) await this.#catalog.mark(repo, batch.seq);
+    const era = isChange ? await this.#catalog.mark(repo, batch.seq) : undefined;
     const outcome = await this.#steps(repo, before, batch, hash, { turnOf, exists });
-    if (isChange && (outcome === 'done' || outcome === 'ahead')) await this.#catalog.settle(repo, batch.seq, exists);
+    const isApplied = outcome === 'done' || outcome === 'ahead';
+    if (era !== undefined && isApplied) await this.#catalog.settle(repo, batch.seq, exists, era);
     return outcome;
   }
 
