@@ -1,4 +1,3 @@
-import { setTimeout as delay } from 'node:timers/promises';
 import packageJson from '../package.json' with { type: 'json' };
 import { type Config, ConfigError, readConfig } from './config.ts';
 import type { JobConnection, JobConnectionUse } from './jobs/bullmq/connection.ts';
@@ -11,6 +10,7 @@ import type { SessionStore } from './registry/sessions.ts';
 import type { StorageDriver } from './storage/driver.ts';
 import { StoreRefused } from './storage/prepare.ts';
 import { type Logs, openLogs } from './telemetry/log.ts';
+import { sleep } from './wiring/basics.ts';
 
 /** How long jobs that were told to stop may take: containers are killed not long after. */
 const CLOSE_WITHIN_MS = 20_000;
@@ -59,7 +59,7 @@ async function run(kinds: readonly Kind[], open: OpenWorkerStore): Promise<void>
     fold: (repo) => foldForSnapshot(driver, repo),
     uploadExpiry: config.uploadExpiry,
     now: Date.now,
-    sleep: (milliseconds, signal) => delay(milliseconds, undefined, { signal }).catch(ignoreAbort),
+    sleep,
     ended: (each) => tell(each, logs),
     troubled: (error) => logger.warn({ err: error }, 'the job queue is in trouble; it is tried again'),
     closeWithin: CLOSE_WITHIN_MS,
@@ -92,8 +92,4 @@ function tell({ key, outcome, seconds, attempt, isDead, error }: JobRun, { logge
   }
   const next = isDead ? 'it is a dead letter now (see: marina jobs --failed)' : 'it is tried again';
   logger.error({ ...about, err: error }, `a job failed; ${next}`);
-}
-
-function ignoreAbort(error: unknown): void {
-  if (!(error instanceof Error && error.name === 'AbortError')) throw error;
 }

@@ -8,6 +8,7 @@ import { RegistryError } from '../oci/errors.ts';
 import type { RepositoryName } from '../oci/names.ts';
 import type { PlanPorts } from '../retention/retain.ts';
 import { NoStore } from '../storage/prepare.ts';
+import { sleep } from '../wiring/basics.ts';
 import { lookAtImport, openImporter } from '../wiring/importing.ts';
 import { type Operator, openOperator } from '../wiring/operator.ts';
 import { lookAtPulls } from '../wiring/pulls.ts';
@@ -89,7 +90,7 @@ marina
   .option('--retry <id>', 'run one of those again')
   .option('--json', 'one JSON object a kind, or a job')
   .action((options: JobsOptions) =>
-    report((output) => withJobs(readConfig(process.env), (queue) => showJobs(options, queue, output))),
+    report((output) => withJobs(readConfig(process.env), sleep, (queue) => showJobs(options, queue, output))),
   );
 
 marina
@@ -187,7 +188,7 @@ marina
 
 async function runImport(source: string, options: ImportOptions, config: Config, output: Output): Promise<ExitCode> {
   if (options.dryRun === true) {
-    const store = await openStore(config).catch((error: unknown) => {
+    const store = await openStore(config, sleep).catch((error: unknown) => {
       if (error instanceof NoStore) return undefined;
       throw error;
     });
@@ -247,7 +248,7 @@ function time(text: string): When {
 async function run(work: (store: OpenStore, output: Output, config: Config) => Promise<ExitCode>): Promise<void> {
   await report(async (output) => {
     const config = readConfig(process.env);
-    const store = await openStore(config);
+    const store = await openStore(config, sleep);
     try {
       return await work(store, output, config);
     } finally {

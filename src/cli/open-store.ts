@@ -1,11 +1,11 @@
 import { resolve } from 'node:path';
-import { setTimeout as delay } from 'node:timers/promises';
 import { ulid } from 'ulid';
 import type { Config } from '../config.ts';
 import { parseRepositoryName, parseTag, type RepositoryName, type Tag } from '../oci/names.ts';
 import type { StoreReader } from '../storage/driver.ts';
 import { openFolderReadOnly } from '../storage/filesystem/folder.ts';
 import { openS3ReadOnly } from '../storage/s3/open.ts';
+import type { S3Ports } from '../storage/s3/settings.ts';
 import { CommandError, EXIT } from './failure.ts';
 
 export interface OpenStore {
@@ -19,11 +19,11 @@ export interface OpenStore {
  * The store that a server with the same settings would serve, for looking only.
  * @throws StoreRefused in one line
  */
-export async function openStore(config: Config): Promise<OpenStore> {
+export async function openStore(config: Config, sleep: S3Ports['sleep']): Promise<OpenStore> {
   if (config.storageDriver === 's3') {
     const { driver, close } = await openS3ReadOnly(config, {
       now: Date.now,
-      sleep: (milliseconds, signal) => delay(milliseconds, undefined, { signal }).catch(() => {}),
+      sleep,
       random: Math.random,
       newId: ulid,
       onRequest: () => {},

@@ -1,4 +1,3 @@
-import { setTimeout as delay } from 'node:timers/promises';
 import type { z } from 'zod';
 import type { CollectionProgress } from '../collection/collect.ts';
 import { type CollectionReport, lastAnswer } from '../collection/report.ts';
@@ -93,7 +92,7 @@ async function openCluster(config: Config, address: RedisAddress, reader: StoreR
     store: opened.store,
     connect: (use) => openJobConnection(address, use, caOf(config)),
     now: Date.now,
-    sleep: (milliseconds, signal) => sleep(milliseconds, signal),
+    sleep,
     troubled: () => {},
   });
   const ask = async (kind: AskedJob['kind']): Promise<AskedJob> => {
@@ -187,6 +186,6 @@ async function follow<Report extends { readonly request?: string | undefined }>(
     // Requests are ULIDs: a later one's report tells that this one was answered too.
     if (report?.request !== undefined && report.request >= request) return report;
     await look();
-    await delay(POLL_MS);
+    await sleep(POLL_MS);
   }
 }
