@@ -1,5 +1,5 @@
 // What the halves of the driver share. Everything that takes room says `storage-full` when there is none.
-import { closeSync, open, openSync, renameSync, statSync, writeSync } from 'node:fs';
+import { closeSync, open, openSync, renameSync, statSync, write, writeSync } from 'node:fs';
 import { link as linkFile } from 'node:fs/promises';
 import { dirname } from 'node:path';
 import { promisify } from 'node:util';
@@ -22,6 +22,15 @@ export function sizeOf(path: string): number | undefined {
 
 export function writeFully(descriptor: number, bytes: Uint8Array): void {
   for (let done = 0; done < bytes.length; ) done += writeSync(descriptor, bytes, done);
+}
+
+/** On another thread. @returns how many of the bytes were written */
+export function writeAt(descriptor: number, bytes: Uint8Array, position: number): Promise<number> {
+  return new Promise((resolve, reject) => {
+    write(descriptor, bytes, 0, bytes.length, position, (error, count) =>
+      error === null ? resolve(count) : reject(error),
+    );
+  });
 }
 
 /** Making a file takes room too. */

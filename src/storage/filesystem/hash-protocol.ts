@@ -15,6 +15,14 @@ export type HashRequest =
       readonly from: number;
       readonly digest: Digest | undefined;
     }
+  /** The file's bytes from there on, as they were handed to the kernel: to be hashed out of the memory that both threads share. */
+  | {
+      readonly kind: 'bytes';
+      readonly id: string;
+      readonly fd: number;
+      readonly from: number;
+      readonly bytes: Uint8Array<SharedArrayBuffer>;
+    }
   | { readonly kind: 'follow'; readonly id: string; readonly fd: number; readonly upTo: number }
   | { readonly kind: 'digest'; readonly id: string; readonly fd: number; readonly upTo: number }
   /** No more reads of the descriptor, which may be closed after the answer. The state is kept for the next writer. */

@@ -1,6 +1,6 @@
 /*
- * The hashing thread: it follows staged files behind their writer and reads them out of the page cache, so that a big push
- * does not keep the serving thread from its other clients. It shares the process's descriptors with that thread.
+ * The hashing thread: it hashes staged files, out of the memory that they are written from or behind their writer out of the page
+ * cache, so that a big push does not keep the serving thread from its other clients. It shares the process's descriptors.
  */
 import { createHash, type Hash } from 'node:crypto';
 import { readSync } from 'node:fs';
@@ -19,6 +19,12 @@ interface State {
 /** States kept between the requests of an upload; one that was dropped is made again by reading its file. */
 const states = new LRUCache<string, State>({ max: 4096 });
 const buffer = new Uint8Array(1024 * 1024);
+
+function begin(id: string, algorithm: Algorithm): State {
+  const state = { algorithm, hash: createHash(algorithm), position: 0 };
+  states.set(id, state);
+  return state;
+}
 
 function advance(state: State, fd: number, upTo: number): void {
   while (state.position < upTo) {
@@ -46,11 +52,15 @@ function answer(request: HashRequest): HashReply {
   switch (request.kind) {
     case 'open': {
       let state = states.get(id);
-      if (state === undefined || !isOf(state, request)) {
-        state = { algorithm: request.algorithm, hash: createHash(request.algorithm), position: 0 };
-        states.set(id, state);
-      }
+      if (state === undefined || !isOf(state, request)) state = begin(id, request.algorithm);
       advance(state, request.fd, request.from);
+      return { kind: 'position', id, position: state.position };
+    }
+    case 'bytes': {
+      const state = stateOf(id);
+      advance(state, request.fd, request.from);
+      state.hash.update(request.bytes);
+      state.position += request.bytes.length;
       return { kind: 'position', id, position: state.position };
     }
     case 'follow': {
@@ -59,7 +69,9 @@ function answer(request: HashRequest): HashReply {
       return { kind: 'position', id, position: state.position };
     }
     case 'digest': {
-      const state = stateOf(id);
+      let state = stateOf(id);
+      // Bytes were hashed that could not be written after all.
+      if (state.position > request.upTo) state = begin(id, state.algorithm);
       advance(state, request.fd, request.upTo);
       return { kind: 'digest', id, hex: state.hash.copy().digest('hex') };
     }

@@ -1,6 +1,7 @@
 import { type Algorithm, digestFromHex } from '../../oci/digest.ts';
 import type { Digest } from '../../oci/names.ts';
 import type { HashReply, HashRequest } from './hash-protocol.ts';
+import type { SharedBytes } from './shared-buffers.ts';
 
 /** How far the hashing may fall behind the writing, in bytes: far enough to overlap, near enough to stay in the page cache. */
 const MAX_LAG = 64 * 1024 * 1024;
@@ -85,7 +86,18 @@ export class FileHash {
     if (upTo - this.#position > MAX_LAG) await this.#reply(() => upTo - this.#position <= MAX_LAG / 2);
   }
 
-  /** Digest of the first `upTo` bytes, where the hash has not passed them yet. */
+  /**
+   * The file will hold these bytes from there on; nothing before them is missing. Resolves once they may be overwritten, also
+   * where the hash failed: whoever asks for the digest is told.
+   */
+  async take(bytes: SharedBytes, from: number): Promise<void> {
+    if (this.#failure !== undefined) return;
+    this.#send({ kind: 'bytes', id: this.#id, fd: this.#fd, from, bytes });
+    const upTo = from + bytes.length;
+    await this.#wait(() => this.#failure !== undefined || this.#position >= upTo);
+  }
+
+  /** Digest of the first `upTo` bytes. */
   async digest(upTo: number): Promise<Digest> {
     this.#throwFailure();
     this.#send({ kind: 'digest', id: this.#id, fd: this.#fd, upTo });

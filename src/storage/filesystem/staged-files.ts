@@ -7,9 +7,11 @@ import type { ReachStep } from '../crash-points.ts';
 import type { Key, StagedPlace, StagedWrite } from '../driver.ts';
 import { dataKey, stagedKey } from '../paths.ts';
 import { stagedGone } from '../staged-gone.ts';
+import { DirectFile } from './direct-file.ts';
 import { type Durability, isFull, isMissing, storageFull } from './durability.ts';
 import { openFile, rename, sizeOf } from './files.ts';
 import { Hasher } from './hasher.ts';
+import { SharedBuffers } from './shared-buffers.ts';
 import { FileStagedWrite } from './staged.ts';
 
 export interface StagedFilesPorts {
@@ -26,6 +28,7 @@ export interface StagedFilesPorts {
 export class StagedFiles {
   readonly #ports: StagedFilesPorts;
   readonly #hasher = new Hasher();
+  readonly #buffers = new SharedBuffers();
 
   constructor(ports: StagedFilesPorts) {
     this.#ports = ports;
@@ -42,8 +45,9 @@ export class StagedFiles {
     if (from > 0) ftruncateSync(descriptor, from);
     const hash = this.#hasher.open(place.inc, algorithm, descriptor, from, digest);
     reach('stage.opened');
-    const write = new FileStagedWrite(descriptor, from, hash, {
+    const write = new FileStagedWrite({ descriptor, direct: new DirectFile(path, descriptor), hash }, from, {
       durability,
+      buffers: this.#buffers,
       admit,
       syncEntry: () => durability.folder(folder),
     });

@@ -1,10 +1,18 @@
-import { expect, test } from 'bun:test';
+import { describe, expect, test } from 'bun:test';
 import { randomBytes } from 'node:crypto';
+import { closeSync, fstatSync, mkdtempSync, openSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import fc from 'fast-check';
 import { ulid } from 'ulid';
 import { openTemporaryFolder } from '../../../test/support/data-folder.ts';
 import { digestOf } from '../../oci/digest.ts';
 import { parseIncarnation, parseUploadId } from '../../oci/names.ts';
 import type { StagedPlace } from '../driver.ts';
+import { dataKey } from '../paths.ts';
+import { DirectFile } from './direct-file.ts';
+import { Hasher } from './hasher.ts';
+import { BUFFER_BYTES, SharedBuffers } from './shared-buffers.ts';
 
 /** More than a crowd, so that some writes begin with buffers of their own and go on without. */
 const WRITERS = 9;
@@ -49,3 +57,113 @@ test('uploads that become many, and few again, are stored byte for byte', async 
     await folder.close();
   }
 });
+
+const ODD = 4096 * 3 + 17;
+
+test('uploads of any lengths, gone on with where they ended, are stored byte for byte', async () => {
+  const folder = await openTemporaryFolder();
+  try {
+    await fc.assert(
+      fc.asyncProperty(
+        fc.array(fc.array(fc.integer({ min: 1, max: 1_200_000 }), { minLength: 1, maxLength: 4 }), {
+          minLength: 1,
+          maxLength: 4,
+        }),
+        async (requests) => {
+          const place = freshPlace();
+          const all: Uint8Array[] = [];
+          let digest = digestOf('sha256', new Uint8Array());
+          for (const chunks of requests) {
+            const from = Buffer.concat(all).length;
+            const write = await folder.driver.stage(place, from, 'sha256', undefined, digest);
+            for (const size of chunks) {
+              const chunk = new Uint8Array(randomBytes(size));
+              all.push(chunk);
+              await write.write(chunk.slice());
+            }
+            const whole = Buffer.concat(all);
+            digest = digestOf('sha256', whole);
+            expect(await write.settle()).toEqual({ size: whole.length, digest });
+            await write.release();
+          }
+          const whole = Buffer.concat(all);
+          expect(await folder.driver.commit(place, whole.length)).toBe(true);
+          expect(Buffer.compare((await folder.driver.read(dataKey(place.inc))) ?? Buffer.alloc(0), whole)).toBe(0);
+        },
+      ),
+      { numRuns: 25 },
+    );
+  } finally {
+    await folder.close();
+  }
+});
+
+describe('a hash', () => {
+  test('that ran ahead of what could be written is of the written bytes in the end', async () => {
+    await withFile(randomBytes(ODD), async (descriptor, content) => {
+      const hasher = new Hasher();
+      const hash = hasher.open('ahead', 'sha256', descriptor, 0);
+      const bytes = new SharedBuffers().take();
+      bytes.set(content);
+      await hash.take(bytes, 0);
+      expect(await hash.digest(ODD)).toBe(digestOf('sha256', content));
+      await hash.close();
+      hasher.close();
+    });
+  });
+
+  test('of bytes in shared memory begins with those of the file before them', async () => {
+    await withFile(randomBytes(ODD), async (descriptor, content) => {
+      const hasher = new Hasher();
+      const hash = hasher.open('behind', 'sha512', descriptor, 0);
+      const bytes = new SharedBuffers().take().subarray(0, ODD - 4096);
+      bytes.set(content.subarray(4096));
+      await hash.take(bytes, 4096);
+      expect(await hash.digest(ODD)).toBe(digestOf('sha512', content));
+      await hash.close();
+      hasher.close();
+    });
+  });
+});
+
+describe('a direct file', () => {
+  test('takes whole blocks and all others, in any order of the two', async () => {
+    await withFile(Buffer.alloc(0), async (descriptor, _content, path) => {
+      const file = new DirectFile(path, descriptor);
+      const buffer = new SharedBuffers().take();
+      buffer.set(randomBytes(buffer.length));
+      expect(await file.write(buffer.subarray(0, 100), 0)).toBe(false);
+      await file.write(buffer.subarray(0, 4096), 0);
+      await file.write(buffer.subarray(4096, 12_288), 4096);
+      expect(await file.write(buffer.subarray(12_288, 12_300), 12_288)).toBe(false);
+      file.close();
+      expect(Buffer.compare(readFileSync(path), buffer.subarray(0, 12_300))).toBe(0);
+    });
+  });
+
+  test('whose name is gone is written through the descriptor that is there', async () => {
+    await withFile(Buffer.alloc(0), async (descriptor, _content, path) => {
+      rmSync(path);
+      const file = new DirectFile(path, descriptor);
+      expect(await file.write(new SharedBuffers().take(), 0)).toBe(false);
+      expect(fstatSync(descriptor).size).toBe(BUFFER_BYTES);
+      file.close();
+    });
+  });
+});
+
+async function withFile(
+  content: Buffer,
+  work: (descriptor: number, content: Buffer, path: string) => Promise<void>,
+): Promise<void> {
+  const root = mkdtempSync(join(tmpdir(), 'staged-'));
+  const path = join(root, 'file');
+  writeFileSync(path, content);
+  const descriptor = openSync(path, 'r+');
+  try {
+    await work(descriptor, content, path);
+  } finally {
+    closeSync(descriptor);
+    rmSync(root, { recursive: true });
+  }
+}

@@ -1,10 +1,12 @@
-import { closeSync, ftruncateSync, write, writeSync } from 'node:fs';
+import { closeSync, fstatSync, ftruncateSync, writeSync } from 'node:fs';
 import type { StagedProgress, StagedWrite } from '../driver.ts';
+import type { DirectFile } from './direct-file.ts';
 import { type Durability, isFull, storageFull } from './durability.ts';
 import type { FileHash } from './hasher.ts';
+import { BLOCK_BYTES, BUFFER_BYTES, type SharedBuffers, type SharedBytes } from './shared-buffers.ts';
 
-/** Bytes gathered before they are written: network chunks are 64 KiB, and a write costs a trip to another thread. */
-const BUFFER_BYTES = 1024 * 1024;
+/** Buffers of one upload: one is filled, one written, and the hashing may be behind by the rest. */
+const BUFFERS = 4;
 /**
  * With more uploads than this at once, each chunk is written as it comes: buffers for all of them, and the chunks that arrive while
  * a write is under way, would take memory that grows with the number of clients, and there is no time to win.
@@ -15,93 +17,88 @@ const EARLY_SYNC_BYTES = 32 * 1024 * 1024;
 
 export interface StagedFilePorts {
   readonly durability: Durability;
+  readonly buffers: SharedBuffers;
   /** Throws `storage-full` while clients may write no bytes. */
   readonly admit: () => void;
   /** Makes the file's entry in its folder durable. */
   readonly syncEntry: () => Promise<void>;
 }
 
-/** One writer of one staged file: it fills one buffer while the other is being written. */
+/** The file, as it is written and as it is hashed. */
+export interface StagedFile {
+  readonly descriptor: number;
+  readonly direct: DirectFile;
+  readonly hash: FileHash;
+}
+
+interface Filling {
+  readonly buffer: SharedBytes;
+  readonly end: number;
+}
+
+/** One writer of one staged file: it fills one buffer while the others are being written and hashed. */
 export class FileStagedWrite implements StagedWrite {
-  readonly #fd: number;
-  readonly #from: number;
-  readonly #hash: FileHash;
-  readonly #ports: StagedFilePorts;
   static #open = 0;
-  #filling: Uint8Array<ArrayBuffer> | undefined;
-  #spare: Uint8Array<ArrayBuffer> | undefined;
+  readonly #file: StagedFile;
+  readonly #from: number;
+  readonly #ports: StagedFilePorts;
+  readonly #free: SharedBytes[] = [];
+  #filling: Filling | undefined;
   #filled = 0;
   /** All bytes below are in the file. */
   #written: number;
-  #syncedEarly: number;
-  /** The hashing thread knows of all bytes below. */
-  #followed: number;
-  #writing: Promise<void> | undefined;
+  /** All bytes below are in the file or on their way. */
+  #handed: number;
+  /** Bytes in the page cache that the kernel was not told to write. */
+  #dirty = 0;
+  /** Bytes in the file that the hashing thread was not told of. */
+  #unfollowed = 0;
+  #writing: Promise<void> = Promise.resolve();
+  /** One for each buffer that is being written or hashed, in order. */
+  readonly #busy: Promise<void>[] = [];
   #earlySync: Promise<void> | undefined;
   #failure: unknown;
   #entryDurable: boolean;
 
-  constructor(fd: number, from: number, hash: FileHash, ports: StagedFilePorts) {
-    this.#fd = fd;
+  constructor(file: StagedFile, from: number, ports: StagedFilePorts) {
+    this.#file = file;
     this.#from = from;
     // Bytes that are gone on with were acknowledged, and so was their file's entry.
     this.#entryDurable = from > 0;
     this.#written = from;
-    this.#syncedEarly = from;
-    this.#followed = from;
+    this.#handed = from;
     FileStagedWrite.#open++;
-    this.#hash = hash;
     this.#ports = ports;
   }
 
   async write(chunk: Uint8Array): Promise<void> {
     if (FileStagedWrite.#open > CROWD) {
-      await this.#flush();
+      this.#flush();
       await this.#writeThrough(chunk);
       return;
     }
     for (let taken = 0; taken < chunk.length; ) {
-      this.#filling ??= new Uint8Array(BUFFER_BYTES);
-      const count = Math.min(chunk.length - taken, this.#filling.length - this.#filled);
-      this.#filling.set(chunk.subarray(taken, taken + count), this.#filled);
+      this.#filling ??= await this.#nextBuffer();
+      const { buffer, end } = this.#filling;
+      const count = Math.min(chunk.length - taken, end - this.#filled);
+      buffer.set(chunk.subarray(taken, taken + count), this.#filled);
       this.#filled += count;
       taken += count;
-      if (this.#filled === this.#filling.length) await this.#flush();
+      if (this.#filled === end) this.#flush();
     }
-  }
-
-  async #writeThrough(chunk: Uint8Array): Promise<void> {
-    await this.#writing;
-    if (this.#failure !== undefined) throw this.#failure;
-    this.#filling = undefined;
-    this.#spare = undefined;
-    this.#ports.admit();
-    try {
-      for (let done = 0; done < chunk.length; ) {
-        const count = writeSync(this.#fd, chunk, done, chunk.length - done, this.#written);
-        done += count;
-        this.#written += count;
-      }
-    } catch (error) {
-      this.#failure = isFull(error) ? storageFull(error) : error;
-      throw this.#failure;
-    }
-    if (this.#written - this.#followed >= BUFFER_BYTES) await this.#follow();
-  }
-
-  async #follow(): Promise<void> {
-    this.#followed = this.#written;
-    await this.#hash.follow(this.#written);
-    this.#startEarlySync();
   }
 
   async settle(): Promise<StagedProgress> {
+    const { descriptor, hash } = this.#file;
     // What failed to be written is lost, what came before it counts: the client goes on from there.
-    if (this.#failure === undefined) await this.#flush();
+    if (this.#failure === undefined) this.#flush();
     await this.#writing;
     await this.#earlySync;
     const size = this.#written;
-    const [digest] = await Promise.all([this.#hash.digest(size), this.#ports.durability.file(this.#fd)]);
+    const [digest] = await Promise.all([hash.digest(size), this.#ports.durability.file(descriptor)]);
+    // The hash is of the bytes that were handed over, not of those that a file has which somebody else cut.
+    const { size: found } = fstatSync(descriptor);
+    if (found < size) throw new Error(`the staged file ends at ${found}, ${size} were written`);
     if (!this.#entryDurable) {
       await this.#ports.syncEntry();
       this.#entryDurable = true;
@@ -111,53 +108,91 @@ export class FileStagedWrite implements StagedWrite {
 
   async drop(): Promise<void> {
     await this.#writing;
-    ftruncateSync(this.#fd, this.#from);
+    ftruncateSync(this.#file.descriptor, this.#from);
     await this.release();
   }
 
   async release(): Promise<void> {
     await this.#writing;
     await this.#earlySync;
-    await this.#hash.close();
+    await this.#file.hash.close();
+    await Promise.all(this.#busy);
     FileStagedWrite.#open--;
-    closeSync(this.#fd);
+    this.#file.direct.close();
+    closeSync(this.#file.descriptor);
+    if (this.#filling !== undefined) this.#free.push(this.#filling.buffer);
+    this.#filling = undefined;
+    for (const buffer of this.#free.splice(0)) this.#ports.buffers.giveBack(buffer);
   }
 
-  /** Hands the filled buffer to the kernel, after the one before it. */
-  async #flush(): Promise<void> {
-    await this.#writing;
-    if (this.#failure !== undefined) throw this.#failure;
-    const buffer = this.#filling;
-    if (buffer === undefined || this.#filled === 0) return;
+  /** Behind bytes of an odd length it is filled only to where a block of the file ends: from there on whole blocks are written. */
+  async #nextBuffer(): Promise<Filling> {
+    if (this.#busy.length === BUFFERS - 1) await this.#busy[0];
+    this.#throwFailure();
+    const buffer = this.#free.pop() ?? this.#ports.buffers.take();
+    return { buffer, end: BUFFER_BYTES - (this.#handed % BLOCK_BYTES) };
+  }
+
+  /** Hands what was gathered to the kernel, after what came before it, and to the hashing thread. */
+  #flush(): void {
+    this.#throwFailure();
+    if (this.#filling === undefined || this.#filled === 0) return;
     this.#ports.admit();
+    const { buffer } = this.#filling;
     const bytes = buffer.subarray(0, this.#filled);
-    this.#filling = this.#spare;
-    this.#spare = undefined;
+    const from = this.#handed;
+    this.#handed += bytes.length;
+    this.#filling = undefined;
     this.#filled = 0;
-    this.#writing = this.#writeAll(bytes).then(
-      () => {
-        this.#spare = buffer;
-      },
-      (error: unknown) => {
-        this.#failure = isFull(error) ? storageFull(error) : error;
-      },
-    );
-    await this.#follow();
+    this.#writing = this.#writing.then(() => this.#writeGathered(bytes, from));
+    const done = Promise.all([this.#writing, this.#file.hash.take(bytes, from)]).then(() => {
+      this.#free.push(buffer);
+      void this.#busy.shift();
+    });
+    this.#busy.push(done);
   }
 
-  async #writeAll(bytes: Uint8Array): Promise<void> {
-    for (let done = 0; done < bytes.length; ) {
-      const count = await writeAt(this.#fd, bytes.subarray(done), this.#written);
-      done += count;
-      this.#written += count;
+  /** Never rejects: whoever comes next is told of the failure, and writes nothing behind the gap. */
+  async #writeGathered(bytes: SharedBytes, from: number): Promise<void> {
+    if (this.#failure !== undefined) return;
+    try {
+      const isDirect = await this.#file.direct.write(bytes, from);
+      this.#written += bytes.length;
+      if (!isDirect) this.#startEarlySync(bytes.length);
+    } catch (error) {
+      this.#failure = isFull(error) ? storageFull(error) : error;
     }
   }
 
-  #startEarlySync(): void {
-    if (this.#earlySync !== undefined || this.#written - this.#syncedEarly < EARLY_SYNC_BYTES) return;
-    this.#syncedEarly = this.#written;
+  async #writeThrough(chunk: Uint8Array): Promise<void> {
+    await this.#writing;
+    this.#throwFailure();
+    this.#ports.admit();
+    try {
+      for (let done = 0; done < chunk.length; ) {
+        const count = writeSync(this.#file.descriptor, chunk, done, chunk.length - done, this.#written);
+        done += count;
+        this.#written += count;
+      }
+    } catch (error) {
+      this.#failure = isFull(error) ? storageFull(error) : error;
+      throw this.#failure;
+    } finally {
+      this.#handed = this.#written;
+    }
+    this.#unfollowed += chunk.length;
+    if (this.#unfollowed < BUFFER_BYTES) return;
+    this.#startEarlySync(this.#unfollowed);
+    this.#unfollowed = 0;
+    await this.#file.hash.follow(this.#written);
+  }
+
+  #startEarlySync(written: number): void {
+    this.#dirty += written;
+    if (this.#earlySync !== undefined || this.#dirty < EARLY_SYNC_BYTES) return;
+    this.#dirty = 0;
     this.#earlySync = this.#ports.durability
-      .file(this.#fd, 'data')
+      .file(this.#file.descriptor, 'data')
       .catch((error: unknown) => {
         this.#failure ??= error;
       })
@@ -165,10 +200,8 @@ export class FileStagedWrite implements StagedWrite {
         this.#earlySync = undefined;
       });
   }
-}
 
-function writeAt(fd: number, bytes: Uint8Array, position: number): Promise<number> {
-  return new Promise((resolve, reject) => {
-    write(fd, bytes, 0, bytes.length, position, (error, count) => (error === null ? resolve(count) : reject(error)));
-  });
+  #throwFailure(): void {
+    if (this.#failure !== undefined) throw this.#failure;
+  }
 }
