@@ -10,6 +10,12 @@ export interface Registry {
   readonly layers: readonly Content[];
   /** Milliseconds: so long what a client was told of a blob holds while it goes on to push its manifest. */
   readonly holds: number;
+  /** Milliseconds: when a collection may take what was deleted. */
+  readonly grace: number;
+  /** As an operator brings back a tag that was deleted; left out where nobody does. */
+  readonly restore?: (repository: string, tag: string) => Promise<'restored' | 'freed' | 'unanswered'>;
+  /** Milliseconds: what is refused or not answered is tried again until then. */
+  readonly patience: number;
   readonly tally: Tally;
 }
 
@@ -18,6 +24,8 @@ export class Tally {
   pushes = 0;
   pushesAgain = 0;
   deletes = 0;
+  restores = 0;
+  freed = 0;
   pulls = 0;
   mounts = 0;
   known = 0;
@@ -33,6 +41,8 @@ interface Owned {
   readonly image: Image;
   /** `absent`: its deletion was acknowledged. Whoever owns it waits until one of the two is sure. */
   state: 'present' | 'absent';
+  /** When that was acknowledged. */
+  deletedAt: number;
 }
 
 interface Reply {
@@ -46,8 +56,8 @@ const MOST_PRESENT = 6;
 const MOST_KNOWN = 14;
 const HANGS_AFTER_MS = 60_000;
 const PAUSE_MS = 60;
-/** A push that is refused or not answered is begun again until then. */
-const GIVES_UP_AFTER_MS = 60_000;
+/** After the grace, until it was collected. */
+const RIPE_MS = 500;
 
 /**
  * Pushes, deletes, pushes again and pulls images that nobody else touches, made of layers that everybody uses. So it is always
@@ -85,7 +95,7 @@ export class Owner {
     const one = this.#random.pick(present);
     if (one !== undefined && drawn <= 25) await this.#pull(one, 'under way');
     else if (one !== undefined && (drawn <= 45 || present.length >= MOST_PRESENT)) await this.#delete(one);
-    else if (absent.length > 0 && (drawn <= 70 || this.#owned.length >= MOST_KNOWN)) await this.#pushAgain(absent);
+    else if (absent.length > 0 && (drawn <= 70 || this.#owned.length >= MOST_KNOWN)) await this.#bringBack(absent);
     else await this.#pushNew();
   }
 
@@ -99,21 +109,45 @@ export class Owner {
       tag: `${this.#name}-${this.#made++}`,
       image: image({ config, layers: [...shared, own] }),
       state: 'absent',
+      deletedAt: 0,
     };
     this.#registry.tally.pushes++;
     this.#owned.push(owned);
     await this.#push(owned);
   }
 
-  async #pushAgain(absent: readonly Owned[]): Promise<void> {
-    const owned = this.#random.pick(absent);
+  async #bringBack(absent: readonly Owned[]): Promise<void> {
+    const { grace } = this.#registry;
+    // What a collection is taking at this moment.
+    const ripeSince = performance.now() - grace;
+    const ripe = absent.filter(({ deletedAt }) => deletedAt < ripeSince && deletedAt > ripeSince - RIPE_MS);
+    const old = this.#random.pick(ripe);
+    if (old !== undefined && this.#random.chance(0.5) && (await this.#restore(old))) return;
+    const owned = this.#random.pick(absent.filter((each) => each !== old)) ?? old;
     if (owned === undefined) return;
     this.#registry.tally.pushesAgain++;
     await this.#push(owned);
   }
 
+  /** @returns false where nobody restores anything here */
+  async #restore(owned: Owned): Promise<boolean> {
+    const { restore, tally } = this.#registry;
+    if (restore === undefined) return false;
+    const outcome = await restore(owned.repository, owned.tag);
+    if (outcome === 'restored') {
+      tally.restores++;
+      owned.state = 'present';
+      await this.#pull(owned, 'restored');
+      return true;
+    }
+    if (outcome === 'freed') tally.freed++;
+    // Perhaps it was carried out, though nobody heard of it.
+    else await this.#push(owned);
+    return true;
+  }
+
   async #push(owned: Owned): Promise<void> {
-    const deadline = performance.now() + GIVES_UP_AFTER_MS;
+    const deadline = performance.now() + this.#registry.patience;
     while (performance.now() < deadline) {
       const begin = performance.now();
       if ((await this.#pushBlobs(owned)) && (await this.#putManifest(owned, begin))) {
@@ -122,7 +156,7 @@ export class Owner {
       }
       await Bun.sleep(PAUSE_MS);
     }
-    this.#violate(`${owned.tag} could not be pushed within ${GIVES_UP_AFTER_MS} ms`);
+    this.#violate(`${owned.tag} could not be pushed within ${this.#registry.patience} ms`);
   }
 
   async #pushBlobs({ repository, image: { blobs } }: Owned): Promise<boolean> {
@@ -177,19 +211,20 @@ export class Owner {
 
   async #delete(owned: Owned): Promise<void> {
     const { repository, image: pushed } = owned;
-    const deadline = performance.now() + GIVES_UP_AFTER_MS;
+    const deadline = performance.now() + this.#registry.patience;
     for (let tries = 1; performance.now() < deadline; tries++) {
       const reply = await this.#send('DELETE', `/v2/${repository}/manifests/${pushed.descriptor.digest}`);
       // An earlier try may have been carried out, though nobody heard of it.
       if (reply?.status === 202 || (reply?.status === 404 && tries > 1)) {
         owned.state = 'absent';
+        owned.deletedAt = performance.now();
         this.#registry.tally.deletes++;
         return;
       }
       if (reply !== undefined) return this.#violate(`DELETE ${owned.tag}: ${reply.status}`);
       await Bun.sleep(PAUSE_MS);
     }
-    this.#violate(`${owned.tag} could not be deleted within ${GIVES_UP_AFTER_MS} ms`);
+    this.#violate(`${owned.tag} could not be deleted within ${this.#registry.patience} ms`);
   }
 
   /** By tag, with all its blobs. */
@@ -211,13 +246,14 @@ export class Owner {
 
   /** Until there is an answer. */
   async #get(path: string): Promise<Reply> {
-    const deadline = performance.now() + GIVES_UP_AFTER_MS;
+    const deadline = performance.now() + this.#registry.patience;
     while (performance.now() < deadline) {
       const reply = await this.#send('GET', path);
       if (reply !== undefined) return reply;
       await Bun.sleep(PAUSE_MS);
     }
-    throw new Error(`GET ${path} was not answered within ${GIVES_UP_AFTER_MS} ms`);
+    this.#violate(`GET ${path} was not answered within ${this.#registry.patience} ms`);
+    return { status: 0, headers: new Headers(), bytes: new Uint8Array() };
   }
 
   /** @returns undefined when nobody knows whether it happened: no answer, or one that says so (5xx) */
