@@ -36,6 +36,7 @@ const DEFAULTS: Config = {
   retentionInterval: 3_600_000,
   bodyIdleTimeout: 60_000,
   drainTimeout: 25_000,
+  writeAhead: true,
   ioThreads: 32,
   viewMemory: 256 * 1024 ** 2,
   contentCache: 64 * 1024 ** 2,
@@ -78,6 +79,7 @@ const CASES: Readonly<Record<Name, { readonly good: readonly [string, unknown][]
       bad: ['none', '-1', '1TB'],
     },
     redisCaFile: { good: [['/ca.pem', '/ca.pem']], bad: [] },
+    writeAhead: { good: [['false', false]], bad: ['maybe'] },
     ioThreads: {
       good: [
         ['1', 1],

@@ -116,6 +116,11 @@ export const SETTINGS = {
     fallback: '25s',
     sentence: 'How long requests in flight may take to end after SIGTERM.',
   }),
+  writeAhead: flag('STORAGE_WRITE_AHEAD', {
+    fallback: 'true',
+    sentence:
+      'Small objects of a data folder become durable together, in a write-ahead log, where the folder is on a file system of this machine (ext4, XFS, btrfs, F2FS) and not shared; off, each is synced by itself.',
+  }),
   ioThreads: integer('IO_THREADS', 1, 1024, {
     fallback: '32',
     sentence: 'Threads that wait for the disk; what is synced at the same moment shares one write of its journal.',

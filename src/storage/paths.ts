@@ -20,6 +20,7 @@ import type { Key } from './driver.ts';
  *   pulls/began                             since when pulls have been recorded
  *   pulls/times/<ulid>                      what one node's clients pulled for a while, or several of these together
  *   tmp/                                    filesystem only: what is not yet linked or renamed
+ *   wal/<number>                            filesystem only: small objects whose own files may not be on the disk yet
  *
  * No component of a repository's name begins with `_`, so `_log` and `_snap` are nobody's name.
  */

@@ -45,6 +45,9 @@ async function openFolder(config: Config, shared: boolean, { newId, reach, logs 
     now: Date.now,
     reach,
     shared,
+    writeAhead: config.writeAhead,
+    onRecovered: (objects) =>
+      logs.logger.warn({ objects }, 'the last process did not end in order: what a power cut had taken is there again'),
     fatal: (reason, cause) => {
       logs.logger.fatal({ err: cause }, `${reason}: the process ends, nothing unsynced was acknowledged`);
       logs.flush();

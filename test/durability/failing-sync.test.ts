@@ -1,10 +1,12 @@
 // "A failed fsync ends the process": after one the page cache can no longer be believed. strace makes the syncs fail.
 import { afterAll, expect, test } from 'bun:test';
+import { readdirSync } from 'node:fs';
+import { join } from 'node:path';
 import { TOOLS_WITHIN_MS } from '../support/command.ts';
 import { expectStatus, pushBlob, randomBlob } from '../support/oci.ts';
 import { cleanUp, startServer, temporaryFolder } from '../support/server.ts';
 import { within } from '../support/within.ts';
-import { startWithFailingSync } from './trace/traced-server.ts';
+import { AHEAD, startWithFailingFileSystem, startWithFailingSync } from './trace/traced-server.ts';
 
 const REPOSITORY = 'durability/failing';
 const ENDS_WITHIN_MS = 10_000;
@@ -38,6 +40,50 @@ test.each(['catalog', `repos/${REPOSITORY}/_log`])(
   },
   TOOLS_WITHIN_MS,
 );
+
+test(
+  'a server whose write-ahead log cannot be synced ends without an answer, and what it told of before is there',
+  async () => {
+    const folder = temporaryFolder('failing');
+    const [kept, lost] = [randomBlob(1_000), randomBlob(1_000)];
+    // The first file takes what the start writes, and goes.
+    const server = await startWithFailingSync(folder, 'wal/0000000000000002', AHEAD);
+    await pushBlob(server.url, 'durability/before', kept);
+    const deadline = Date.now() + ENDS_WITHIN_MS;
+    while (readdirSync(join(folder, 'wal')).length > 0) {
+      if (Date.now() > deadline) throw new Error('the first file of the write-ahead log stays');
+      await Bun.sleep(20);
+    }
+    const { status } =
+      (await within(ENDS_WITHIN_MS, attemptPush(server.url, lost.bytes, lost.descriptor.digest))) ?? {};
+    expect(status).toBe('no answer');
+    expect(await within(ENDS_WITHIN_MS, server.process.exited)).toBe(1);
+    expect(server.logs()).toContain('could not be synced');
+    await expectKept(folder, kept);
+  },
+  TOOLS_WITHIN_MS,
+);
+
+test(
+  'a server whose file system cannot be synced ends, and what it told of is there',
+  async () => {
+    const folder = temporaryFolder('failing');
+    const kept = randomBlob(1_000);
+    const server = await startWithFailingFileSystem(folder);
+    await pushBlob(server.url, 'durability/before', kept);
+    expect(await within(ENDS_WITHIN_MS, server.process.exited)).toBe(1);
+    expect(server.logs()).toContain('could not be synced');
+    await expectKept(folder, kept);
+  },
+  TOOLS_WITHIN_MS,
+);
+
+async function expectKept(folder: string, { descriptor, bytes }: ReturnType<typeof randomBlob>): Promise<void> {
+  const after = await startServer({ STORAGE_PATH: folder });
+  const { bytes: found } = await expectStatus(200, `${after.url}/v2/durability/before/blobs/${descriptor.digest}`);
+  expect(found).toEqual(bytes);
+  expect(await after.stop()).toBe(0);
+}
 
 async function attemptPush(url: string, body: Uint8Array, digest: string): Promise<{ status: number | 'no answer' }> {
   try {

@@ -8,7 +8,9 @@ import { cleanUp } from '../support/server.ts';
 import { type LaneResult, runLane } from './drill/lane.ts';
 import { makePlan } from './drill/plan.ts';
 
-/** Folders that are worked on at the same time: one server starts while the other is under load. */
+/**
+ * Folders that are worked on at the same time: one server starts while the other is under load. Those of every other one write ahead.
+ */
 const LANES = 2;
 const DRILL_WITHIN_MS = 400_000;
 const FSCK_WITHIN_MS = 60_000;
@@ -39,6 +41,7 @@ test(
         `${acknowledged} acknowledged writes checked in ${sum(({ checked }) => checked.names)} looks at names`,
         `${Math.round(sum(({ checked }) => checked.bytes) / 1e6)} MB compared`,
         `${resumable} uploads found resumable, ${sum(({ checked }) => checked.uploadsEnded)} ended ones found gone`,
+        `${sum(({ hit }) => hit)} objects hit by power cuts`,
         `${sum(({ checked }) => checked.walked.slots)} slots walked, ${snapshots} snapshots`,
       ].join('; '),
     );
@@ -48,6 +51,7 @@ test(
     expect(acknowledged).toBeGreaterThan(2_000);
     expect(resumable).toBeGreaterThan(100);
     expect(snapshots).toBeGreaterThan(0);
+    expect(sum(({ hit }) => hit)).toBeGreaterThan(500);
 
     for (const { folder } of lanes) await checkFolder(folder);
   },
@@ -60,7 +64,7 @@ async function runLanes(random: Random): Promise<LaneResult[]> {
   const fault = new AbortController();
   const running = Array.from({ length: LANES }, (_, lane) => {
     const endings = plan.filter((_, index) => index % LANES === lane);
-    const result = runLane(String(lane), endings, random.child(`lane ${lane}`), fault.signal);
+    const result = runLane(String(lane), lane % 2 === 1, endings, random.child(`lane ${lane}`), fault.signal);
     return result.catch((error: unknown) => {
       fault.abort(error);
       throw error;

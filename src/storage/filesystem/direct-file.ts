@@ -1,6 +1,6 @@
 import { closeSync, constants, openSync } from 'node:fs';
 import { codeOf, isFull, storageFull } from './durability.ts';
-import { writeAt } from './files.ts';
+import { writeAll } from './files.ts';
 import { BLOCK_BYTES } from './shared-buffers.ts';
 
 /** What a file system answers that cannot write past its page cache, or only in bigger blocks; and of a file that was removed. */
@@ -61,11 +61,5 @@ export class DirectFile {
       }
     }
     return this.#direct === 'refused' ? undefined : this.#direct;
-  }
-}
-
-async function writeAll(descriptor: number, bytes: Uint8Array, position: number): Promise<void> {
-  for (let done = 0; done < bytes.length; ) {
-    done += await writeAt(descriptor, bytes.subarray(done), position + done);
   }
 }

@@ -19,10 +19,12 @@ import type {
   WrittenObject,
 } from '../driver.ts';
 import { DATA, SHELVES } from '../paths.ts';
+import { Creation } from './creation.ts';
 import { Durability, type Fatal, isFull, isMissing, makeFolder, storageFull } from './durability.ts';
-import { link, makeFile, rename, sizeOf, writeFully, writeWhole } from './files.ts';
+import { makeFile, rename, sizeOf, writeFully, writeSynced, writeUnsynced, writeWhole } from './files.ts';
 import { Reserve } from './reserve.ts';
 import { StagedFiles } from './staged-files.ts';
+import { AHEAD_BYTES, type WriteAheadLog } from './wal/wal.ts';
 
 export interface FilesystemOptions {
   /** Absolute path of the data folder. */
@@ -31,6 +33,8 @@ export interface FilesystemOptions {
   readonly writable: boolean;
   /** false: no reserve for a full disk is kept; only one process alone can decide when it is given up. */
   readonly hasReserve?: boolean;
+  /** Where small objects become durable first; it closes with the driver. Left out, each is synced by itself. */
+  readonly wal?: WriteAheadLog | undefined;
   /** A fresh, never used name for a temporary file. */
   readonly uniqueName: () => string;
   /** Milliseconds. */
@@ -59,9 +63,12 @@ export class FilesystemDriver implements StorageDriver {
   readonly #durability: Durability;
   readonly #staged: StagedFiles;
   readonly #reserve: Reserve | undefined;
+  readonly #creation: Creation;
+  readonly #wal: WriteAheadLog | undefined;
 
   constructor(options: FilesystemOptions) {
     this.#options = options;
+    this.#wal = options.wal;
     this.#durability = new Durability(options.fatal);
     this.#staged = new StagedFiles({
       root: options.root,
@@ -70,9 +77,11 @@ export class FilesystemDriver implements StorageDriver {
       admit: () => this.#admit(),
       reach: options.reach,
     });
-    if (!options.writable) return;
-    makeFolder(this.#path('tmp'));
-    if (options.hasReserve !== false) this.#reserve = new Reserve(options.root, options.now);
+    if (options.writable) {
+      makeFolder(this.#path('tmp'));
+      if (options.hasReserve !== false) this.#reserve = new Reserve(options.root, options.now);
+    }
+    this.#creation = new Creation({ ...options, durability: this.#durability, reserve: this.#reserve });
   }
 
   /** Makes the folders under data/ ahead: made one by one, each first object in a folder waits for two more syncs. */
@@ -85,43 +94,8 @@ export class FilesystemDriver implements StorageDriver {
     }
   }
 
-  async create(key: Key, bytes: Uint8Array, first?: () => Promise<void>): Promise<CreateResult> {
-    const path = this.#path(key);
-    const temporary = await this.#withReserve(() => this.#prepareSlot(path, bytes));
-    const { reach } = this.#options;
-    let removed: Promise<void> | undefined;
-    try {
-      await first?.();
-      reach('create.before-link');
-      if ((await this.#withReserve(() => link(temporary, path))) === 'taken') return 'taken';
-      removed = unlink(temporary);
-      reach('create.before-folder-sync');
-      await this.#durability.folder(dirname(path));
-      reach('create.after-folder-sync');
-    } finally {
-      await (removed ?? unlink(temporary));
-    }
-    this.#reserve?.restore();
-    return 'created';
-  }
-
-  /** The bytes under a temporary name, synced. */
-  async #prepareSlot(path: string, bytes: Uint8Array): Promise<string> {
-    await this.#durability.ensureFolder(dirname(path), this.#options.root);
-    const { reach } = this.#options;
-    reach('create.before-write');
-    return await this.#writeTemporary(bytes, () => reach('create.before-sync'));
-  }
-
-  /** For the log alone: when the disk is full its reserve is given up, if that was not done already, and the work repeated. */
-  async #withReserve<T>(work: () => Promise<T>): Promise<T> {
-    try {
-      return await work();
-    } catch (error) {
-      if (!isFull(error)) throw error;
-      this.#reserve?.giveUp();
-      return await work();
-    }
+  create(key: Key, bytes: Uint8Array, first?: () => Promise<void>): Promise<CreateResult> {
+    return this.#creation.create(key, bytes, first);
   }
 
   /** For all that clients push: while only the log's room is left they get none of it. */
@@ -138,11 +112,14 @@ export class FilesystemDriver implements StorageDriver {
     }
     await this.#durability.ensureFolder(dirname(path), this.#options.root);
     const { reach } = this.#options;
-    const temporary = await this.#writeTemporary(bytes, () => reach('put.before-sync'));
+    const temporary = this.#path(`tmp/${this.#options.uniqueName()}`);
+    await writeSynced(temporary, bytes, { durability: this.#durability, beforeSync: () => reach('put.before-sync') });
     reach('put.before-rename');
     rename(temporary, path);
     reach('put.before-folder-sync');
     await this.#durability.folder(dirname(path));
+    // Else the earlier bytes came back after a power cut.
+    if (this.#wal?.covers(key) === true) await this.#wal.append({ kind: 'object', key, bytes });
     reach('put.after-folder-sync');
   }
 
@@ -150,8 +127,13 @@ export class FilesystemDriver implements StorageDriver {
   async write(key: Key, bytes: Uint8Array): Promise<WrittenObject> {
     const path = this.#path(key);
     this.#admit();
-    await this.#durability.ensureFolder(dirname(path), this.#options.root);
     const { reach } = this.#options;
+    if (this.#wal !== undefined && bytes.length <= AHEAD_BYTES) {
+      await writeUnsynced(path, bytes);
+      reach('put.before-sync');
+      return { durable: this.#toldAhead(this.#wal, key, bytes) };
+    }
+    await this.#durability.ensureFolder(dirname(path), this.#options.root);
     const descriptor = await makeFile(path, 'wx');
     try {
       writeFully(descriptor, bytes);
@@ -165,6 +147,15 @@ export class FilesystemDriver implements StorageDriver {
     // Whoever rests on it hears of it; who has another use for the bytes need not listen.
     durable.catch(() => {});
     return { durable };
+  }
+
+  #toldAhead(wal: WriteAheadLog, key: Key, bytes: Uint8Array): Promise<void> {
+    const durable = wal.append({ kind: 'object', key, bytes }).catch(async (error: unknown) => {
+      await rm(this.#path(key), { force: true });
+      throw error;
+    });
+    durable.catch(() => {});
+    return durable;
   }
 
   async #settle(path: string, descriptor: number): Promise<void> {
@@ -211,6 +202,7 @@ export class FilesystemDriver implements StorageDriver {
     const removeOne = async (key: Key): Promise<void> => {
       const path = this.#path(key);
       try {
+        if (this.#wal?.covers(key) === true) await this.#tellRemoved([key]);
         await unlink(path);
         folders.add(dirname(path));
       } catch (error) {
@@ -224,6 +216,11 @@ export class FilesystemDriver implements StorageDriver {
     }
     if (options.durable !== false) await Promise.all([...folders].map((folder) => this.#durability.folder(folder)));
     return failures;
+  }
+
+  /** Else they came back after a power cut. */
+  async #tellRemoved(keys: readonly Key[]): Promise<void> {
+    await Promise.all(keys.map((key) => this.#wal?.append({ kind: 'removed', key })));
   }
 
   async *list(prefix: Key, after?: Key): AsyncIterable<ListedObject> {
@@ -289,6 +286,7 @@ export class FilesystemDriver implements StorageDriver {
   async deleteAll(prefix: Key): Promise<void> {
     const path = this.#path(prefix).replace(/\/$/, '');
     if (!existsSync(path)) return;
+    await this.#tellRemoved(this.#wal?.coveredBelow(prefix) ?? []);
     const below = await readdir(path, { recursive: true, withFileTypes: true });
     await rm(path, { recursive: true, force: true });
     this.#durability.forgetFolder(path);
@@ -298,37 +296,11 @@ export class FilesystemDriver implements StorageDriver {
   }
 
   async close(): Promise<void> {
+    await this.#wal?.close();
     this.#staged.close();
   }
 
   #path(key: Key): string {
     return join(this.#options.root, key);
-  }
-
-  async #writeTemporary(bytes: Uint8Array, beforeSync: () => void): Promise<string> {
-    const path = join(this.#options.root, 'tmp', this.#options.uniqueName());
-    await this.#writeNew(path, bytes, beforeSync);
-    return path;
-  }
-
-  /** Leaves nothing behind when it fails. */
-  async #writeNew(path: string, bytes: Uint8Array, beforeSync: () => void): Promise<void> {
-    try {
-      await this.#writeSynced(path, bytes, beforeSync);
-    } catch (error) {
-      await rm(path, { force: true });
-      throw isFull(error) ? storageFull(error) : error;
-    }
-  }
-
-  async #writeSynced(path: string, bytes: Uint8Array, beforeSync: () => void): Promise<void> {
-    const descriptor = await makeFile(path, 'wx');
-    try {
-      writeFully(descriptor, bytes);
-      beforeSync();
-      await this.#durability.file(descriptor);
-    } finally {
-      closeSync(descriptor);
-    }
   }
 }

@@ -1,10 +1,10 @@
 // What the halves of the driver share. Everything that takes room says `storage-full` when there is none.
-import { closeSync, open, openSync, renameSync, statSync, write, writeSync } from 'node:fs';
-import { link as linkFile } from 'node:fs/promises';
+import { closeSync, open, openSync, renameSync, statSync, unlinkSync, write, writeSync } from 'node:fs';
+import { link as linkFile, rename as renameFile } from 'node:fs/promises';
 import { dirname } from 'node:path';
 import { promisify } from 'node:util';
 import type { CreateResult } from '../driver.ts';
-import { codeOf, isFull, isMissing, makeFolder, storageFull } from './durability.ts';
+import { codeOf, type Durability, isFull, isMissing, makeFolder, storageFull } from './durability.ts';
 
 const openDescriptor = promisify(open);
 
@@ -25,12 +25,18 @@ export function writeFully(descriptor: number, bytes: Uint8Array): void {
 }
 
 /** On another thread. @returns how many of the bytes were written */
-export function writeAt(descriptor: number, bytes: Uint8Array, position: number): Promise<number> {
+function writeAt(descriptor: number, bytes: Uint8Array, position: number): Promise<number> {
   return new Promise((resolve, reject) => {
     write(descriptor, bytes, 0, bytes.length, position, (error, count) =>
       error === null ? resolve(count) : reject(error),
     );
   });
+}
+
+export async function writeAll(descriptor: number, bytes: Uint8Array, position: number): Promise<void> {
+  for (let done = 0; done < bytes.length; ) {
+    done += await writeAt(descriptor, bytes.subarray(done), position + done);
+  }
 }
 
 /** Making a file takes room too. */
@@ -54,13 +60,33 @@ export async function makeFile(path: string, flags: string): Promise<number> {
   }
 }
 
-/** Creates or replaces a file; its folder is made when the first try says that it is not there. */
-export async function writeWhole(path: string, bytes: Uint8Array): Promise<void> {
-  const descriptor = await makeFile(path, 'w').catch((error: unknown) => {
+/** As makeFile; its folder is made when the first try says that it is not there. */
+export async function makeFileIn(path: string, flags = 'wx'): Promise<number> {
+  return await inFolder(path, () => makeFile(path, flags));
+}
+
+/** Moves a file to a name that is free, into a folder that may have to be made. */
+export async function renameInto(from: string, to: string): Promise<void> {
+  try {
+    await inFolder(to, () => renameFile(from, to));
+  } catch (error) {
+    throw isFull(error) ? storageFull(error) : error;
+  }
+}
+
+async function inFolder<T>(path: string, work: () => Promise<T>): Promise<T> {
+  try {
+    return await work();
+  } catch (error) {
     if (!isMissing(error)) throw error;
     makeFolder(dirname(path));
-    return makeFile(path, 'w');
-  });
+    return await work();
+  }
+}
+
+/** Creates or replaces a file; its folder is made when the first try says that it is not there. */
+export async function writeWhole(path: string, bytes: Uint8Array): Promise<void> {
+  const descriptor = await makeFileIn(path, 'w');
   try {
     writeFully(descriptor, bytes);
   } catch (error) {
@@ -86,5 +112,37 @@ export async function link(from: string, to: string): Promise<CreateResult> {
   } catch (error) {
     if (codeOf(error) === 'EEXIST') return 'taken';
     throw isFull(error) ? storageFull(error) : error;
+  }
+}
+
+/** A new file, whole, but nothing is promised about a power cut. Leaves nothing behind when it fails. */
+export async function writeUnsynced(path: string, bytes: Uint8Array): Promise<void> {
+  const descriptor = await makeFileIn(path);
+  try {
+    writeFully(descriptor, bytes);
+  } catch (error) {
+    unlinkSync(path);
+    throw isFull(error) ? storageFull(error) : error;
+  } finally {
+    closeSync(descriptor);
+  }
+}
+
+/** A new file whose bytes are durable. Leaves nothing behind when it fails. */
+export async function writeSynced(
+  path: string,
+  bytes: Uint8Array,
+  { durability, beforeSync }: { readonly durability: Durability; readonly beforeSync: () => void },
+): Promise<void> {
+  const descriptor = await makeFile(path, 'wx');
+  try {
+    writeFully(descriptor, bytes);
+    beforeSync();
+    await durability.file(descriptor);
+  } catch (error) {
+    unlinkSync(path);
+    throw isFull(error) ? storageFull(error) : error;
+  } finally {
+    closeSync(descriptor);
   }
 }

@@ -6,6 +6,7 @@ import { NoStore, openFormat, proveStore, readFormat, StoreRefused } from '../pr
 import { FilesystemDriver, type FilesystemOptions } from './driver.ts';
 import { codeOf, isFull, isMissing, makeRoot } from './durability.ts';
 import { FolderLock } from './lock.ts';
+import { needsRecovery, openWal } from './wal/open.ts';
 
 export interface DataFolder {
   readonly driver: FilesystemDriver;
@@ -22,16 +23,28 @@ export interface DataFolder {
  */
 export async function openDataFolder(
   root: string,
-  options: Omit<FilesystemOptions, 'root' | 'writable' | 'hasReserve'> & {
+  options: Omit<FilesystemOptions, 'root' | 'writable' | 'hasReserve' | 'wal'> & {
     /** Other nodes of a cluster work on the same folder; a process that wants it alone is refused all the same. */
     readonly shared?: boolean;
+    /** false: each small object is synced by itself. */
+    readonly writeAhead?: boolean;
+    /** Objects that a power cut had taken were made again. */
+    readonly onRecovered?: (objects: number) => void;
   },
 ): Promise<DataFolder> {
   const { shared = false } = options;
   const lock = lockFolder(root, shared);
   try {
     if (!shared) cleanTemporary(root);
-    const driver = new FilesystemDriver({ ...options, root, writable: true, hasReserve: !shared });
+    else if (needsRecovery(root)) {
+      throw new StoreRefused(
+        `the data folder ${root} was left in the middle of its work by a Marina that had it alone: start that one once more, and stop it`,
+      );
+    }
+    const { uniqueName, fatal, writeAhead: enabled = true } = options;
+    const opened = shared ? undefined : await openWal({ root, uniqueName, fatal, enabled });
+    if (opened !== undefined && opened.recovered > 0) options.onRecovered?.(opened.recovered);
+    const driver = new FilesystemDriver({ ...options, root, writable: true, hasReserve: !shared, wal: opened?.wal });
     const known = await readFormat(driver);
     const store = known ?? (await openFormat(driver, options.uniqueName));
     await proveStore(driver, options.uniqueName).catch((error: unknown) => {

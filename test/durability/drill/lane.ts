@@ -12,6 +12,7 @@ import { within } from '../../support/within.ts';
 import { fillLogs, work } from './client.ts';
 import { begin, type Life, tail } from './node.ts';
 import { describe, type Ending } from './plan.ts';
+import { cutPower } from './power-cut.ts';
 import { proceed } from './upload.ts';
 import { type Checked, verify } from './verify.ts';
 import type { World } from './world.ts';
@@ -32,17 +33,21 @@ export interface LaneResult {
   readonly folder: string;
   readonly kills: Kills;
   readonly checked: Checked;
+  /** Objects whose files were taken, as by a power cut, in all. */
+  readonly hit: number;
   /** How many there are at the end: the folds after a kill began from those. */
   readonly snapshots: number;
 }
 
 /**
  * One folder and one server after another on it: start, hold what is there against the history, load, kill.
+ * @param writesAhead whether the servers have a write-ahead log; then every other kill is a power cut too
  * @param signal ends the lane early
  * @throws Error that names the kill after which something was wrong
  */
 export async function runLane(
   name: string,
+  writesAhead: boolean,
   endings: readonly Ending[],
   random: Random,
   signal: AbortSignal,
@@ -60,6 +65,8 @@ export async function runLane(
     freshRepositories: 0,
   };
   const kills: Kills = new Map();
+  const base = { STORAGE_PATH: folder, STORAGE_WRITE_AHEAD: String(writesAhead) };
+  let hit = 0;
   const checked: Checked = {
     acknowledged: 0,
     names: 0,
@@ -68,7 +75,7 @@ export async function runLane(
     uploadsEnded: 0,
     walked: { slots: 0, heads: new Map() },
   };
-  await prepare(world, folder, driver, random);
+  await prepare(world, base, driver, random);
   let before = 'the first start';
   for (const [cycle, ending] of endings.entries()) {
     signal.throwIfAborted();
@@ -77,7 +84,7 @@ export async function runLane(
     const now = `kill ${cycle} of lane ${name} (${describe(ending)})`;
     let life: Life | undefined;
     try {
-      life = await begin({ STORAGE_PATH: folder, LOG_LEVEL: 'warn', ...settings });
+      life = await begin({ ...base, LOG_LEVEL: 'warn', ...settings });
       if (life !== undefined) {
         await verify({ world, life, driver, checked, everything });
         await loadUntilKilled(world, life, ending, random.child(`cycle ${cycle}`));
@@ -86,16 +93,22 @@ export async function runLane(
       const log = life === undefined ? '' : `\nthe server's last lines:\n${tail(life.server.logs())}`;
       throw new Error(`between ${before} and ${now}: ${String(error)}${log}`, { cause: error });
     }
+    if (writesAhead && cycle % 2 === 0) hit += cutPower(folder, random.child(`power cut ${cycle}`));
     const what = ending.kind === 'step' ? ending.point : 'moment';
     kills.set(what, (kills.get(what) ?? 0) + 1);
     before = now;
   }
-  await finish(world, folder, driver, checked, random);
-  return { folder, kills, checked, snapshots: await snapshotsIn(driver) };
+  await finish(world, base, driver, checked, random);
+  return { folder, kills, checked, hit, snapshots: await snapshotsIn(driver) };
 }
 
-async function prepare(world: World, folder: string, driver: StorageDriver, random: Random): Promise<void> {
-  const life = await begin({ STORAGE_PATH: folder });
+async function prepare(
+  world: World,
+  base: Readonly<Record<string, string>>,
+  driver: StorageDriver,
+  random: Random,
+): Promise<void> {
+  const life = await begin(base);
   if (life === undefined) throw new Fault('the first start was killed');
   await fillLogs({ world, life }, FIRST_MOVES, random.child('first slots'));
   // The folds after each kill begin from a snapshot.
@@ -133,12 +146,12 @@ async function loadUntilKilled(world: World, life: Life, ending: Ending, random:
 /** The last look, at everything; uploads that survived so many kills are finished, and nothing of them is left. */
 async function finish(
   world: World,
-  folder: string,
+  base: Readonly<Record<string, string>>,
   driver: StorageDriver,
   checked: Checked,
   random: Random,
 ): Promise<void> {
-  const life = await begin({ STORAGE_PATH: folder });
+  const life = await begin(base);
   if (life === undefined) throw new Fault('the last start was killed');
   const look = { world, life, driver, checked, everything: true };
   await verify(look);
@@ -146,6 +159,7 @@ async function finish(
   await verify(look);
   const code = await life.server.stop();
   if (code !== 0) throw new Fault(`the last server ended with exit code ${code} after SIGTERM`);
+  for await (const { key } of driver.list('wal/')) throw new Fault(`${key} is left of a server that ended in order`);
   for await (const { key } of driver.list('tmp/')) {
     if (key !== 'tmp/reserve') throw new Fault(`${key} is left of a server that was killed`);
   }

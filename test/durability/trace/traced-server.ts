@@ -10,6 +10,11 @@ const STOP_WITHIN_MS = 30_000;
 /** Enough for a request's line. */
 const TEXT_BYTES = 300;
 
+type Settings = Readonly<Record<string, string>>;
+/** Each object by itself. */
+const SYNCED: Settings = { STORAGE_WRITE_AHEAD: 'false' };
+export const AHEAD: Settings = { STORAGE_WRITE_AHEAD: 'true' };
+
 export interface TracedServer {
   readonly url: string;
   readonly dataPath: string;
@@ -23,12 +28,16 @@ export interface TracedServer {
  * The server under strace from its very start: startServer cannot put another program in front of it.
  * @param existing a data folder; otherwise one that is not there yet, and neither is the folder above it
  */
-export function startTracedServer(existing?: string): Promise<TracedServer> {
-  return startUnder(['-s', String(TEXT_BYTES), '-e', `trace=${TRACED}`], existing);
+export function startTracedServer(existing?: string, settings: Settings = SYNCED): Promise<TracedServer> {
+  return startUnder(['-s', String(TEXT_BYTES), '-e', `trace=${TRACED}`], existing, settings);
 }
 
 /** The server on a disk that fails: each sync of exactly this file or folder gives EIO. */
-export function startWithFailingSync(dataPath: string, failing: string): Promise<TracedServer> {
+export function startWithFailingSync(
+  dataPath: string,
+  failing: string,
+  settings: Settings = SYNCED,
+): Promise<TracedServer> {
   const options = [
     '-P',
     join(dataPath, failing),
@@ -37,10 +46,19 @@ export function startWithFailingSync(dataPath: string, failing: string): Promise
     '-e',
     'inject=fsync,fdatasync:error=EIO',
   ];
-  return startUnder(options, dataPath);
+  return startUnder(options, dataPath, settings);
 }
 
-async function startUnder(options: readonly string[], existing: string | undefined): Promise<TracedServer> {
+/** The same of each sync of a whole file system. */
+export function startWithFailingFileSystem(dataPath: string): Promise<TracedServer> {
+  return startUnder(['-e', 'trace=syncfs', '-e', 'inject=syncfs:error=EIO'], dataPath, AHEAD);
+}
+
+async function startUnder(
+  options: readonly string[],
+  existing: string | undefined,
+  settings: Settings,
+): Promise<TracedServer> {
   const [strace] = await tools('strace');
   const folder = temporaryFolder('trace');
   const dataPath = existing ?? join(folder, 'made', 'data');
@@ -58,6 +76,7 @@ async function startUnder(options: readonly string[], existing: string | undefin
       HOST: '127.0.0.1',
       PORT: port,
       STORAGE_PATH: dataPath,
+      ...settings,
     },
     stdin: 'ignore',
     stdout: Bun.file(join(folder, 'log')),

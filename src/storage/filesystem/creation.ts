@@ -1,0 +1,139 @@
+import { existsSync } from 'node:fs';
+import { rm, unlink } from 'node:fs/promises';
+import { dirname, join } from 'node:path';
+import type { ReachStep } from '../crash-points.ts';
+import type { CreateResult, Key } from '../driver.ts';
+import { type Durability, type Fatal, isFull } from './durability.ts';
+import { link, renameInto, writeSynced, writeUnsynced } from './files.ts';
+import type { Reserve } from './reserve.ts';
+import { AHEAD_BYTES, type WriteAheadLog } from './wal/wal.ts';
+
+export interface CreationPorts {
+  /** Absolute path of the data folder. */
+  readonly root: string;
+  readonly durability: Durability;
+  readonly reserve: Reserve | undefined;
+  readonly wal?: WriteAheadLog | undefined;
+  readonly uniqueName: () => string;
+  readonly reach: ReachStep;
+  readonly fatal: Fatal;
+}
+
+/** Gives objects names that only one may have. */
+export class Creation {
+  readonly #ports: CreationPorts;
+  readonly #creating = new Map<Key, Promise<unknown>>();
+
+  constructor(ports: CreationPorts) {
+    this.#ports = ports;
+  }
+
+  /** As the driver's: one winner for a name, durable before it is told. */
+  async create(key: Key, bytes: Uint8Array, first?: () => Promise<void>): Promise<CreateResult> {
+    const { wal } = this.#ports;
+    if (wal === undefined) return await this.#createSynced(key, bytes, first);
+    return await this.#alone(key, () =>
+      bytes.length <= AHEAD_BYTES ? this.#createAhead(wal, key, bytes, first) : this.#createSynced(key, bytes, first),
+    );
+  }
+
+  /** The log has its record before the object has its name: so there must be one winner before that. */
+  async #alone<T>(key: Key, work: () => Promise<T>): Promise<T> {
+    const before = this.#creating.get(key) ?? Promise.resolve();
+    const mine = before.then(work, work);
+    this.#creating.set(key, mine);
+    try {
+      return await mine;
+    } finally {
+      if (this.#creating.get(key) === mine) this.#creating.delete(key);
+    }
+  }
+
+  async #createAhead(
+    wal: WriteAheadLog,
+    key: Key,
+    bytes: Uint8Array,
+    first: (() => Promise<void>) | undefined,
+  ): Promise<CreateResult> {
+    const path = this.#path(key);
+    if (existsSync(path)) return 'taken';
+    const { reach } = this.#ports;
+    reach('create.before-write');
+    const temporary = this.#path(`tmp/${this.#ports.uniqueName()}`);
+    await this.#withReserve(() => writeUnsynced(temporary, bytes));
+    try {
+      await first?.();
+      reach('create.before-sync');
+      await this.#withReserve(() =>
+        wal.append({ kind: 'object', key, bytes }, async () => {
+          reach('create.before-link');
+          await this.#give(temporary, path);
+          reach('create.before-folder-sync');
+          reach('create.after-folder-sync');
+        }),
+      );
+    } catch (error) {
+      await rm(temporary, { force: true });
+      throw error;
+    }
+    this.#ports.reserve?.restore();
+    return 'created';
+  }
+
+  /** What the write-ahead log tells of must get its name: a process that cannot give it ends, and the next one does it. */
+  async #give(temporary: string, path: string): Promise<void> {
+    try {
+      await this.#withReserve(() => renameInto(temporary, path));
+    } catch (error) {
+      this.#ports.fatal('an object could not be given its name', error);
+    }
+  }
+
+  async #createSynced(key: Key, bytes: Uint8Array, first?: () => Promise<void>): Promise<CreateResult> {
+    const path = this.#path(key);
+    const temporary = await this.#withReserve(() => this.#prepareSlot(path, bytes));
+    const { reach } = this.#ports;
+    let removed: Promise<void> | undefined;
+    try {
+      await first?.();
+      reach('create.before-link');
+      if ((await this.#withReserve(() => link(temporary, path))) === 'taken') return 'taken';
+      removed = unlink(temporary);
+      reach('create.before-folder-sync');
+      await this.#ports.durability.folder(dirname(path));
+      reach('create.after-folder-sync');
+    } finally {
+      await (removed ?? unlink(temporary));
+    }
+    this.#ports.reserve?.restore();
+    return 'created';
+  }
+
+  /** The bytes under a temporary name, synced. */
+  async #prepareSlot(path: string, bytes: Uint8Array): Promise<string> {
+    await this.#ports.durability.ensureFolder(dirname(path), this.#ports.root);
+    const { reach } = this.#ports;
+    reach('create.before-write');
+    const temporary = this.#path(`tmp/${this.#ports.uniqueName()}`);
+    await writeSynced(temporary, bytes, {
+      durability: this.#ports.durability,
+      beforeSync: () => reach('create.before-sync'),
+    });
+    return temporary;
+  }
+
+  /** For the log alone: when the disk is full its reserve is given up, if that was not done already, and the work repeated. */
+  async #withReserve<T>(work: () => Promise<T>): Promise<T> {
+    try {
+      return await work();
+    } catch (error) {
+      if (!isFull(error)) throw error;
+      this.#ports.reserve?.giveUp();
+      return await work();
+    }
+  }
+
+  #path(key: Key): string {
+    return join(this.#ports.root, key);
+  }
+}

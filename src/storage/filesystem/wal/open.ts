@@ -1,0 +1,49 @@
+import { join } from 'node:path';
+import { Durability, type Fatal, isFull } from '../durability.ts';
+import { canSyncAtOnce, FileSystem } from './file-system.ts';
+import { recoverObjects, walFilesIn } from './recovery.ts';
+import { WriteAheadLog } from './wal.ts';
+
+export interface OpenWalOptions {
+  /** Absolute path of the data folder. */
+  readonly root: string;
+  readonly uniqueName: () => string;
+  readonly fatal: Fatal;
+  /** false: what an earlier process left is recovered, and no more is written. */
+  readonly enabled: boolean;
+}
+
+export interface OpenedWal {
+  /** undefined where it is not wanted, where its file system cannot be synced at once, or has no room. */
+  readonly wal: WriteAheadLog | undefined;
+  /** Objects that a power cut had taken, and that are there again. */
+  readonly recovered: number;
+}
+
+/** For the one process that has the data folder alone, before it looks at anything in there. */
+export async function openWal({ root, uniqueName, fatal, enabled }: OpenWalOptions): Promise<OpenedWal> {
+  const folder = walFolder(root);
+  const durability = new Durability(fatal);
+  const fileSystem = canSyncAtOnce(root) ? new FileSystem(root) : undefined;
+  const recovered = await recoverObjects({ root, folder, durability, fileSystem, uniqueName });
+  if (fileSystem !== undefined && enabled) {
+    try {
+      await durability.ensureFolder(folder, root);
+      return { wal: new WriteAheadLog({ folder, durability, fileSystem, fatal }), recovered };
+    } catch (error) {
+      // What is there can be served from a full disk.
+      if (!isFull(error)) throw error;
+    }
+  }
+  fileSystem?.close();
+  return { wal: undefined, recovered };
+}
+
+/** Whether a process that had the folder alone ended without writing everything to its place. */
+export function needsRecovery(root: string): boolean {
+  return walFilesIn(walFolder(root)).length > 0;
+}
+
+function walFolder(root: string): string {
+  return join(root, 'wal');
+}

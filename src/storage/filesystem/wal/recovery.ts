@@ -1,0 +1,99 @@
+import { closeSync, mkdirSync, openSync, readdirSync, readFileSync, renameSync, rmSync, unlinkSync } from 'node:fs';
+import { dirname, join } from 'node:path';
+import type { Key } from '../../driver.ts';
+import { type Durability, isMissing } from '../durability.ts';
+import { writeFully } from '../files.ts';
+import type { FileSystem } from './file-system.ts';
+import { decodeRecords, type WalRecord } from './record.ts';
+
+export interface RecoveryOptions {
+  /** Absolute path of the data folder. */
+  readonly root: string;
+  /** Absolute path of the folder of the write-ahead log's files. */
+  readonly folder: string;
+  readonly durability: Durability;
+  /** Left out where it cannot be synced at once. */
+  readonly fileSystem: FileSystem | undefined;
+  readonly uniqueName: () => string;
+}
+
+/** What a process that did not end in order left. Files it may have been about to write to, of the oldest first. */
+export function walFilesIn(folder: string): string[] {
+  try {
+    return readdirSync(folder).sort();
+  } catch (error) {
+    if (isMissing(error)) return [];
+    throw error;
+  }
+}
+
+/**
+ * Gives the objects that the write-ahead log tells of their files, where a power cut took them, and removes it. To be called before
+ * anybody looks at the folder; called again after a kill in the middle it does the same.
+ * @returns how many objects were not there as they were told of
+ */
+export async function recoverObjects(options: RecoveryOptions): Promise<number> {
+  const { root, folder, durability } = options;
+  const names = walFilesIn(folder);
+  const last = new Map<Key, WalRecord>();
+  for (const name of names) {
+    for (const record of decodeRecords(readFileSync(join(folder, name)))) last.set(record.key, record);
+  }
+  let missing = 0;
+  for (const record of last.values()) {
+    const path = join(root, record.key);
+    if (record.kind === 'removed') rmSync(path, { force: true });
+    else if (!isThere(path, record.bytes)) {
+      missing++;
+      placeAgain(path, record.bytes, options);
+    }
+  }
+  // What is there may be in the page cache alone.
+  if (last.size > 0) await syncAll([...last.values()], options);
+  for (const name of names) {
+    unlinkSync(join(folder, name));
+    await durability.folder(folder);
+  }
+  return missing;
+}
+
+function isThere(path: string, bytes: Uint8Array): boolean {
+  try {
+    return readFileSync(path).equals(bytes);
+  } catch (error) {
+    if (isMissing(error)) return false;
+    throw error;
+  }
+}
+
+function placeAgain(path: string, bytes: Uint8Array, { root, uniqueName }: RecoveryOptions): void {
+  mkdirSync(dirname(path), { recursive: true });
+  const temporary = join(root, 'tmp', uniqueName());
+  const descriptor = openSync(temporary, 'wx');
+  try {
+    writeFully(descriptor, bytes);
+  } finally {
+    closeSync(descriptor);
+  }
+  renameSync(temporary, path);
+}
+
+async function syncAll(records: readonly WalRecord[], options: RecoveryOptions): Promise<void> {
+  const { root, durability, fileSystem } = options;
+  if (fileSystem !== undefined) return await fileSystem.sync();
+  for (const { kind, key } of records) {
+    const path = join(root, key);
+    await durability.ensureFolder(dirname(path), root);
+    if (kind === 'object') await syncFile(path, durability);
+    await durability.folder(dirname(path));
+  }
+}
+
+async function syncFile(path: string, durability: Durability): Promise<void> {
+  const descriptor = openSync(path, 'r');
+  try {
+    await durability.file(descriptor);
+  } finally {
+    closeSync(descriptor);
+  }
+}

@@ -1,0 +1,13 @@
+/* Syncs a whole file system, which can take long: on a thread of its own, where nobody waits for anything else. */
+import { FFIType } from 'bun:ffi';
+import { loadLibc } from '../libc.ts';
+
+declare const self: { onmessage: ((event: { data: number }) => void) | null; postMessage(reply: SyncReply): void };
+
+export interface SyncReply {
+  readonly ok: boolean;
+}
+
+const { syncfs } = loadLibc({ syncfs: { args: [FFIType.i32], returns: FFIType.i32 } });
+
+self.onmessage = ({ data: descriptor }) => self.postMessage({ ok: syncfs(descriptor) === 0 });

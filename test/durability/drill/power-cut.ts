@@ -1,0 +1,48 @@
+import {
+  existsSync,
+  mkdirSync,
+  readdirSync,
+  readFileSync,
+  rmSync,
+  statSync,
+  truncateSync,
+  writeFileSync,
+} from 'node:fs';
+import { dirname, join } from 'node:path';
+import { decodeRecords, type WalRecord } from '../../../src/storage/filesystem/wal/record.ts';
+import type { Random } from '../../support/drill/random.ts';
+
+/**
+ * kill -9 keeps the page cache. This takes from a dead server's folder what a power cut may take: of each object that only the
+ * write-ahead log promises, the file, its end or nothing; and it brings back what was removed.
+ * @returns how many objects were hit
+ */
+export function cutPower(root: string, random: Random): number {
+  const folder = join(root, 'wal');
+  if (!existsSync(folder)) return 0;
+  const told = new Map<string, WalRecord>();
+  let hit = 0;
+  for (const name of readdirSync(folder).sort()) {
+    for (const record of decodeRecords(readFileSync(join(folder, name)))) {
+      const before = told.get(record.key);
+      if (record.kind === 'removed' && before?.kind === 'object') bringBack(join(root, record.key), before.bytes);
+      told.set(record.key, record);
+    }
+  }
+  for (const { kind, key } of told.values()) {
+    const path = join(root, key);
+    if (kind === 'removed' || !existsSync(path)) continue;
+    const fate = random.between(0, 2);
+    if (fate === 0) continue;
+    hit++;
+    if (fate === 1) rmSync(path);
+    else truncateSync(path, random.between(0, statSync(path).size));
+  }
+  return hit;
+}
+
+function bringBack(path: string, bytes: Uint8Array): void {
+  if (existsSync(path)) return;
+  mkdirSync(dirname(path), { recursive: true });
+  writeFileSync(path, bytes);
+}

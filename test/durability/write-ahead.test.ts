@@ -1,0 +1,55 @@
+// As syscalls.test.ts, of a server that writes ahead: no answer is sent before the log that promises it is synced.
+import { afterAll, beforeAll, expect, test } from 'bun:test';
+import { TOOLS_WITHIN_MS } from '../support/command.ts';
+import { cleanUp } from '../support/server.ts';
+import { PageCache } from './trace/page-cache.ts';
+import { pushEverything } from './trace/scenario.ts';
+import { type Call, parseTrace } from './trace/strace.ts';
+import { AHEAD, startTracedServer } from './trace/traced-server.ts';
+
+let root: string;
+let calls: readonly Call[];
+
+beforeAll(async () => {
+  const server = await startTracedServer(undefined, AHEAD);
+  await pushEverything(server.url);
+  calls = parseTrace(await server.finish());
+  root = server.dataPath;
+}, TOOLS_WITHIN_MS);
+afterAll(cleanUp);
+
+/** What each answer to a write, and each object's name, came too early for. */
+function faultsOf(trace: readonly Call[]): { faults: string[]; answers: number; names: number } {
+  const cache = new PageCache();
+  const faults: string[] = [];
+  let [answers, names] = [0, 0];
+  for (const call of trace) {
+    const { op, path, to = '', begin } = call;
+    const isAnswer = op === 'send' && /^HTTP\/1\.1 20[12] /.test(call.text ?? '');
+    const isName = op === 'rename' && (to.startsWith(`${root}/repos/`) || to.startsWith(`${root}/catalog/`));
+    if (isAnswer) answers++;
+    if (isName) names++;
+    if (isAnswer || isName) {
+      const missing = cache.below(`${root}/wal/`).flatMap((file) => cache.missing(file, begin));
+      faults.push(...missing.map((fault) => `${op} ${isName ? to : path}: ${fault}`));
+    }
+    cache.apply(call);
+  }
+  return { faults, answers, names };
+}
+
+test('an answer is sent, and a slot gets its name, only once the write-ahead log is synced', () => {
+  const { faults, answers, names } = faultsOf(calls);
+  expect(faults).toEqual([]);
+  expect(answers).toBeGreaterThan(10);
+  expect(names).toBeGreaterThan(10);
+});
+
+test.each([
+  ['of its files', (path: string) => path.startsWith(`${root}/wal/`)],
+  ['of its folder', (path: string) => path === `${root}/wal`],
+])('without the syncs %s that is seen', (_what, isCut) => {
+  const cut = calls.filter(({ op, path }) => op !== 'sync' || !isCut(path));
+  expect(cut.length).toBeLessThan(calls.length);
+  expect(faultsOf(cut).faults).not.toBeEmpty();
+});
