@@ -219,6 +219,21 @@ describe('the files of the log', () => {
   });
 });
 
+test('a record that comes just when another one is done does not wait for a third', async () => {
+  const root = temporaryFolder('wal');
+  const wal = new WriteAheadLog({
+    ...{ folder: root, durability: new Durability(fatal) },
+    ...{ fileSystem: new FileSystem(root), fatal },
+  });
+  for (let turns = 0; turns < 16; turns++) {
+    let done: Promise<unknown> = wal.append({ kind: 'removed', key: `first-${turns}` });
+    for (let turn = 0; turn < turns; turn++) done = done.then(() => {});
+    const next = done.then(() => wal.append({ kind: 'removed', key: `next-${turns}` }));
+    expect(await Promise.race([next.then(() => 'told'), Bun.sleep(2_000)]), `${turns} turns`).toBe('told');
+  }
+  await wal.close();
+});
+
 test('of many that make one object together one wins, small ones and big ones alike', async () => {
   const folder = await openTemporaryFolder();
   try {

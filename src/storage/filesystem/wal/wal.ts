@@ -56,7 +56,8 @@ export class WriteAheadLog {
   #older: WalFile | undefined;
   #checkpoint: Promise<void> = Promise.resolve();
   #waiting: Waiting[] = [];
-  #running: Promise<void> | undefined;
+  #running: Promise<void> = Promise.resolve();
+  #isRunning = false;
   #timer: ReturnType<typeof setTimeout> | undefined;
 
   constructor(options: WalOptions) {
@@ -89,7 +90,7 @@ export class WriteAheadLog {
   /** Everything reaches its place on the disk, and no file is left. */
   async close(): Promise<void> {
     clearTimeout(this.#timer);
-    await this.#running;
+    while (this.#isRunning) await this.#running;
     await this.#checkpoint;
     if (this.#current !== undefined) {
       this.#giveUp(this.#current);
@@ -99,9 +100,9 @@ export class WriteAheadLog {
   }
 
   #start(): void {
-    this.#running ??= this.#run().finally(() => {
-      this.#running = undefined;
-    });
+    if (this.#isRunning) return;
+    this.#isRunning = true;
+    this.#running = this.#run();
   }
 
   /** Never rejects: each record's sender is told. */
@@ -118,6 +119,8 @@ export class WriteAheadLog {
         for (const waiting of group) waiting.reject(error);
       }
     }
+    // In the same step as the last look: whoever comes after it starts another run.
+    this.#isRunning = false;
   }
 
   #nextGroup(): Waiting[] {
@@ -161,7 +164,7 @@ export class WriteAheadLog {
   #whenDue(): void {
     const file = this.#current;
     if (file === undefined) return;
-    if (this.#running === undefined && this.#older === undefined) this.#giveUp(file);
+    if (!this.#isRunning && this.#older === undefined) this.#giveUp(file);
     // A group that is under way belongs to this file: the next look is soon.
     else this.#lookIn(LOOK_AGAIN_MS);
   }
