@@ -1,10 +1,9 @@
-import { existsSync } from 'node:fs';
 import { rm, unlink } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
 import type { ReachStep } from '../crash-points.ts';
 import type { CreateResult, Key } from '../driver.ts';
 import { type Durability, type Fatal, isFull } from './durability.ts';
-import { link, renameInto, writeSynced, writeUnsynced } from './files.ts';
+import { isNamed, link, openForNames, renameInto, writeSynced, writeUnsynced } from './files.ts';
 import type { Reserve } from './reserve.ts';
 import { AHEAD_BYTES, type WriteAheadLog } from './wal/wal.ts';
 
@@ -33,7 +32,10 @@ export class Creation {
     const { wal } = this.#ports;
     if (wal === undefined) return await this.#createSynced(key, bytes, first);
     return await this.#alone(key, () =>
-      bytes.length <= AHEAD_BYTES ? this.#createAhead(wal, key, bytes, first) : this.#createSynced(key, bytes, first),
+      // Of a name that was removed since it was told of, the removal would be the last word.
+      bytes.length <= AHEAD_BYTES || wal.covers(key)
+        ? this.#createAhead(wal, key, bytes, first)
+        : this.#createSynced(key, bytes, first),
     );
   }
 
@@ -56,8 +58,10 @@ export class Creation {
     first: (() => Promise<void>) | undefined,
   ): Promise<CreateResult> {
     const path = this.#path(key);
-    if (existsSync(path)) return 'taken';
+    if (isNamed(path)) return 'taken';
     const { reach } = this.#ports;
+    // What is told of must get its name, or the process ends, and no other one can start: so this is found out before.
+    await this.#withReserve(async () => openForNames(dirname(path)));
     reach('create.before-write');
     const temporary = this.#path(`tmp/${this.#ports.uniqueName()}`);
     await this.#withReserve(() => writeUnsynced(temporary, bytes));

@@ -1,5 +1,16 @@
 // What the halves of the driver share. Everything that takes room says `storage-full` when there is none.
-import { closeSync, open, openSync, renameSync, statSync, unlinkSync, write, writeSync } from 'node:fs';
+import {
+  accessSync,
+  closeSync,
+  constants,
+  open,
+  openSync,
+  renameSync,
+  statSync,
+  unlinkSync,
+  write,
+  writeSync,
+} from 'node:fs';
 import { link as linkFile, rename as renameFile } from 'node:fs/promises';
 import { dirname } from 'node:path';
 import { promisify } from 'node:util';
@@ -17,6 +28,27 @@ export function sizeOf(path: string): number | undefined {
     // A part of the name is an object: nothing can be below it.
     if (isMissing(error)) return undefined;
     throw error;
+  }
+}
+
+/** Whether a name is taken, by whatever. Throws where the file system cannot tell: a rename to there would replace it. */
+export function isNamed(path: string): boolean {
+  try {
+    return statSync(path, { throwIfNoEntry: false }) !== undefined;
+  } catch (error) {
+    if (isMissing(error)) return false;
+    throw error;
+  }
+}
+
+/** The folder is there, made where it is missing, and this process may give names in it. */
+export function openForNames(folder: string): void {
+  try {
+    // With a slash: a file is none.
+    accessSync(`${folder}/`, constants.W_OK | constants.X_OK);
+  } catch (error) {
+    if (!isMissing(error)) throw error;
+    makeFolder(folder);
   }
 }
 

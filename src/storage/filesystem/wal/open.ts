@@ -1,7 +1,8 @@
 import { join } from 'node:path';
-import { Durability, type Fatal, isFull } from '../durability.ts';
+import { StoreRefused } from '../../prepare.ts';
+import { codeOf, Durability, type Fatal, isFull } from '../durability.ts';
 import { canSyncAtOnce, FileSystem } from './file-system.ts';
-import { recoverObjects, walFilesIn } from './recovery.ts';
+import { type RecoveryOptions, recoverObjects, walFilesIn } from './recovery.ts';
 import { WriteAheadLog } from './wal.ts';
 
 export interface OpenWalOptions {
@@ -20,12 +21,15 @@ export interface OpenedWal {
   readonly recovered: number;
 }
 
-/** For the one process that has the data folder alone, before it looks at anything in there. */
+/**
+ * For the one process that has the data folder alone, before it looks at anything in there.
+ * @throws StoreRefused in one line
+ */
 export async function openWal({ root, uniqueName, fatal, enabled }: OpenWalOptions): Promise<OpenedWal> {
   const folder = walFolder(root);
   const durability = new Durability(fatal);
   const fileSystem = canSyncAtOnce(root) ? new FileSystem(root) : undefined;
-  const recovered = await recoverObjects({ root, folder, durability, fileSystem, uniqueName });
+  const recovered = await recover({ root, folder, durability, fileSystem, uniqueName });
   if (fileSystem !== undefined && enabled) {
     try {
       await durability.ensureFolder(folder, root);
@@ -37,6 +41,19 @@ export async function openWal({ root, uniqueName, fatal, enabled }: OpenWalOptio
   }
   fileSystem?.close();
   return { wal: undefined, recovered };
+}
+
+async function recover(options: RecoveryOptions): Promise<number> {
+  try {
+    return await recoverObjects(options);
+  } catch (error) {
+    const code = codeOf(error);
+    if (code === undefined || isFull(error)) throw error;
+    throw new StoreRefused(
+      `what the last process left in ${options.folder} cannot be put in its place (${code}): check the owner of what is in ${options.root}, and the disk`,
+      { cause: error },
+    );
+  }
 }
 
 /** Whether a process that had the folder alone ended without writing everything to its place. */

@@ -1,7 +1,7 @@
 import { closeSync, mkdirSync, openSync, readdirSync, readFileSync, renameSync, rmSync, unlinkSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import type { Key } from '../../driver.ts';
-import { type Durability, isMissing } from '../durability.ts';
+import { codeOf, type Durability, isFull, isMissing } from '../durability.ts';
 import { writeFully } from '../files.ts';
 import type { FileSystem } from './file-system.ts';
 import { decodeRecords, type WalRecord } from './record.ts';
@@ -28,7 +28,7 @@ export function walFilesIn(folder: string): string[] {
 }
 
 /**
- * Gives the objects that the write-ahead log tells of their files, where a power cut took them, and removes it. To be called before
+ * Gives the objects that the write-ahead log tells of their files once more, and removes it. To be called before
  * anybody looks at the folder; called again after a kill in the middle it does the same.
  * @returns how many objects were not there as they were told of
  */
@@ -43,12 +43,9 @@ export async function recoverObjects(options: RecoveryOptions): Promise<number> 
   for (const record of last.values()) {
     const path = join(root, record.key);
     if (record.kind === 'removed') rmSync(path, { force: true });
-    else if (!isThere(path, record.bytes)) {
-      missing++;
-      placeAgain(path, record.bytes, options);
-    }
+    else if (!restore(path, record.bytes, options)) missing++;
   }
-  // What is there may be in the page cache alone.
+  // All of it, what was there too.
   if (last.size > 0) await syncAll([...last.values()], options);
   for (const name of names) {
     unlinkSync(join(folder, name));
@@ -61,9 +58,27 @@ function isThere(path: string, bytes: Uint8Array): boolean {
   try {
     return readFileSync(path).equals(bytes);
   } catch (error) {
-    if (isMissing(error)) return false;
+    // A disk that cannot read it has lost it.
+    if (isMissing(error) || codeOf(error) === 'EIO') return false;
     throw error;
   }
+}
+
+/**
+ * Makes an object again, also one that is there: what is read may be in the page cache alone, and for good. Bytes that the disk
+ * refused are not written again by themselves, and the kernel tells of that once: to the process that ended because of it. Nor does
+ * it help to write them over (ext4 leaves them in an extent that it takes for unwritten).
+ * @returns whether it was there
+ */
+function restore(path: string, bytes: Uint8Array, options: RecoveryOptions): boolean {
+  const wasThere = isThere(path, bytes);
+  try {
+    placeAgain(path, bytes, options);
+  } catch (error) {
+    // What is there can be served from a full disk.
+    if (!wasThere || !isFull(error)) throw error;
+  }
+  return wasThere;
 }
 
 function placeAgain(path: string, bytes: Uint8Array, { root, uniqueName }: RecoveryOptions): void {
@@ -72,10 +87,13 @@ function placeAgain(path: string, bytes: Uint8Array, { root, uniqueName }: Recov
   const descriptor = openSync(temporary, 'wx');
   try {
     writeFully(descriptor, bytes);
+    renameSync(temporary, path);
+  } catch (error) {
+    unlinkSync(temporary);
+    throw error;
   } finally {
     closeSync(descriptor);
   }
-  renameSync(temporary, path);
 }
 
 async function syncAll(records: readonly WalRecord[], options: RecoveryOptions): Promise<void> {

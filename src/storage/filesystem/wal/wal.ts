@@ -1,5 +1,6 @@
 import { closeSync, ftruncateSync, openSync, unlinkSync } from 'node:fs';
 import { join } from 'node:path';
+import { RegistryError } from '../../../oci/errors.ts';
 import type { Key } from '../../driver.ts';
 import { type Durability, type Fatal, isFull, storageFull } from '../durability.ts';
 import { writeAll } from '../files.ts';
@@ -58,6 +59,7 @@ export class WriteAheadLog {
   #waiting: Waiting[] = [];
   #running: Promise<void> = Promise.resolve();
   #isRunning = false;
+  #isClosed = false;
   #timer: ReturnType<typeof setTimeout> | undefined;
 
   constructor(options: WalOptions) {
@@ -68,9 +70,11 @@ export class WriteAheadLog {
    * Tells of an object, or of its removal.
    * @param place gives the object its name, once it is durable here: before that is done its record does not go
    * @returns when both are done
-   * @throws RegistryError `storage-full`, and then nothing was told
+   * @throws RegistryError `storage-full` and, after `close`, `unavailable`: then nothing was told
    */
   append(record: WalRecord, place: () => Promise<void> = async () => {}): Promise<void> {
+    // Another process may have the folder by now.
+    if (this.#isClosed) return Promise.reject(new RegistryError('unavailable', 'the registry is shutting down'));
     return new Promise<void>((resolve, reject) => {
       this.#waiting.push({ key: record.key, bytes: encodeRecord(record), place, resolve, reject });
       this.#start();
@@ -87,15 +91,16 @@ export class WriteAheadLog {
     return files.flatMap((file) => [...(file?.keys ?? [])].filter((key) => key.startsWith(prefix)));
   }
 
-  /** Everything reaches its place on the disk, and no file is left. */
+  /** Everything reaches its place on the disk, and no file is left. What comes while that is done is done, too. */
   async close(): Promise<void> {
-    clearTimeout(this.#timer);
-    while (this.#isRunning) await this.#running;
-    await this.#checkpoint;
-    if (this.#current !== undefined) {
-      this.#giveUp(this.#current);
+    while (this.#isRunning || this.#current !== undefined || this.#older !== undefined) {
+      await this.#running;
+      // A file that is written to cannot go.
+      if (this.#isRunning) continue;
+      if (this.#current !== undefined && this.#older === undefined) this.#giveUp(this.#current);
       await this.#checkpoint;
     }
+    this.#isClosed = true;
     this.#options.fileSystem.close();
   }
 
