@@ -1,7 +1,17 @@
 import { afterAll, expect, test } from 'bun:test';
 import { randomBytes } from 'node:crypto';
-import { existsSync, readdirSync, rmSync, truncateSync, writeFileSync } from 'node:fs';
-import { join } from 'node:path';
+import {
+  existsSync,
+  mkdirSync,
+  readdirSync,
+  readFileSync,
+  renameSync,
+  rmSync,
+  symlinkSync,
+  truncateSync,
+  writeFileSync,
+} from 'node:fs';
+import { dirname, join } from 'node:path';
 import { countingIncarnations, TestClock } from '../../../test/support/deterministic.ts';
 import { eventually } from '../../../test/support/eventually.ts';
 import { cleanUp, temporaryFolder } from '../../../test/support/server.ts';
@@ -187,7 +197,7 @@ test('on a disk without room for others nothing is fetched, and what is there go
   await site.cache.close();
 });
 
-test('the next process goes on with what is whole, and removes the rest', async () => {
+test('the next process goes on with what is whole, and removes what is not', async () => {
   const site = openSite();
   const [kept, cut] = [await stored(site.driver), await stored(site.driver)];
   await fill(site, kept);
@@ -195,8 +205,7 @@ test('the next process goes on with what is whole, and removes the rest', async 
   await site.cache.close();
   const blobs = join(site.path, 'blobs');
   truncateSync(join(blobs, `${cut.inc}.${SIZE}`), 10);
-  writeFileSync(join(blobs, 'something'), 'else');
-  writeFileSync(join(site.path, 'tmp', 'half'), 'of it');
+  writeFileSync(join(site.path, 'tmp', newId()), 'half of it');
   const next = openSite({ path: site.path, driver: site.driver });
   expect(readdirSync(blobs)).toEqual([`${kept.inc}.${SIZE}`]);
   expect(readdirSync(join(site.path, 'tmp'))).toEqual([]);
@@ -204,6 +213,36 @@ test('the next process goes on with what is whole, and removes the rest', async 
   expect(digestOf('sha256', await pull(next, cut))).toBe(cut.digest);
   expect(next.told).toEqual(['hit', 'miss']);
   await next.cache.close();
+});
+
+test('of a folder that is somebody else’s nothing is removed', async () => {
+  const path = temporaryFolder('layout');
+  const layer = join(path, 'blobs', 'sha256', 'a'.repeat(64));
+  mkdirSync(dirname(layer), { recursive: true });
+  mkdirSync(join(path, 'tmp', 'below'), { recursive: true });
+  const theirs = [layer, join(path, 'blobs', 'notes'), join(path, 'tmp', 'work'), join(path, 'tmp', 'below', 'more')];
+  for (const file of theirs) writeFileSync(file, 'theirs');
+  const site = openSite({ path });
+  const blob = await stored(site.driver);
+  await fill(site, blob);
+  await site.cache.close();
+  for (const file of theirs) expect(readFileSync(file, 'utf8')).toBe('theirs');
+});
+
+test('a file that cannot be opened for a while is a miss, and is counted all the same', async () => {
+  const site = openSite();
+  const blob = await stored(site.driver);
+  await fill(site, blob);
+  const file = join(site.path, 'blobs', `${blob.inc}.${SIZE}`);
+  renameSync(file, `${file}.aside`);
+  // Opening it fails as it does without descriptors: it is there, and cannot be read.
+  symlinkSync(file, file);
+  expect(digestOf('sha256', await pull(site, blob))).toBe(blob.digest);
+  expect(site.cache.bytes).toBe(SIZE);
+  renameSync(`${file}.aside`, file);
+  expect(digestOf('sha256', await pull(site, blob))).toBe(blob.digest);
+  expect(site.told).toEqual(['miss', 'miss', 'kept', 'miss', 'hit']);
+  await site.cache.close();
 });
 
 test.each([

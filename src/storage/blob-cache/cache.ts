@@ -118,10 +118,14 @@ export class BlobCache {
 
   #find(file: KeptFile): string | undefined {
     if (!this.#kept.has(file.inc)) return undefined;
-    const path = this.#ports.folder.find(file);
-    if (path === undefined) this.#kept.remove(file.inc);
-    else this.#kept.use(file.inc);
-    return path;
+    const found = this.#ports.folder.find(file);
+    if (found.kind === 'found') {
+      this.#kept.use(file.inc);
+      return found.path;
+    }
+    // One that takes room is counted until it is removed, even where it cannot be opened: with no descriptor left, say.
+    if (found.kind === 'gone') this.#kept.remove(file.inc);
+    return undefined;
   }
 
   #note(blob: CachedBlob, openWhole: OpenWhole): void {

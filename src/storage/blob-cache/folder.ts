@@ -13,7 +13,7 @@ import {
 } from 'node:fs';
 import { join, resolve } from 'node:path';
 import { type Incarnation, parseIncarnation } from '../../oci/names.ts';
-import { codeOf } from '../filesystem/durability.ts';
+import { codeOf, isMissing } from '../filesystem/durability.ts';
 import { FolderLock } from '../filesystem/lock.ts';
 import type { KeptFile } from './kept-files.ts';
 
@@ -24,9 +24,15 @@ export class CacheRefused extends Error {
   override readonly name = 'CacheRefused';
 }
 
+/** `gone`: it is not there as it should be. `unreadable`: it cannot be opened now. */
+type FoundFile =
+  | { readonly kind: 'found'; readonly path: string }
+  | { readonly kind: 'gone' }
+  | { readonly kind: 'unreadable' };
+
 /*
  *   blobs/<incarnation>.<bytes>   whole and verified
- *   tmp/<name>                    being filled; emptied at the start
+ *   tmp/<ulid>                    being filled; removed at the start
  *   lock                          held with flock(2) by the process whose cache it is
  */
 export class CacheFolder {
@@ -57,8 +63,8 @@ export class CacheFolder {
       lock = FolderLock.take(root);
       if (lock === undefined) throw new CacheRefused(`${root} is in use by another Marina`);
       const folder = new CacheFolder(root, lock, freeShare);
-      rmSync(folder.#temporary, { recursive: true, force: true });
       folder.#make();
+      folder.#removeUnfinished();
       return folder;
     } catch (error) {
       lock?.release();
@@ -67,37 +73,46 @@ export class CacheFolder {
     }
   }
 
-  /** What an earlier process left, the least recently used first. What is no whole file of a blob is removed. */
+  /** Only what this class made: somebody may have named a folder that is theirs. */
+  #removeUnfinished(): void {
+    for (const name of readdirSync(this.#temporary)) {
+      if (parseIncarnation(name) !== undefined) rmSync(join(this.#temporary, name), { force: true });
+    }
+  }
+
+  /** What an earlier process left, the least recently used first. A blob's file that is not whole is removed. */
   scan(): readonly KeptFile[] {
     const found: (KeptFile & { readonly used: number })[] = [];
     for (const name of readdirSync(this.#blobs)) {
       const path = join(this.#blobs, name);
       const file = parseName(name);
+      if (file === undefined) continue;
       const stat = statSync(path, { throwIfNoEntry: false });
-      if (file !== undefined && stat?.isFile() && stat.size === file.size) {
+      if (stat?.isFile() && stat.size === file.size) {
         // When it was read last is known to the day on most file systems: enough for an order.
         found.push({ ...file, used: Math.max(stat.atimeMs, stat.mtimeMs) });
-      } else rmSync(path, { recursive: true, force: true });
+      } else if (stat?.isFile()) rmSync(path, { force: true });
     }
     return found.sort((a, b) => a.used - b.used);
   }
 
-  /** @returns undefined where it is not there as it should be: somebody else may remove what is in here at any time */
-  find(file: KeptFile): string | undefined {
+  /** Somebody else may remove what is in here at any time. */
+  find(file: KeptFile): FoundFile {
     const path = this.#path(file);
     try {
       // Opened, not only looked at: a disk that fails says so here.
       const descriptor = openSync(path, 'r');
       try {
         const found = fstatSync(descriptor);
-        return found.isFile() && found.size === file.size ? path : undefined;
+        return found.isFile() && found.size === file.size ? { kind: 'found', path } : { kind: 'gone' };
       } finally {
         closeSync(descriptor);
       }
     } catch (error) {
+      if (isMissing(error)) return { kind: 'gone' };
       // Without a code it is no answer of the file system.
       if (codeOf(error) === undefined) throw error;
-      return undefined;
+      return { kind: 'unreadable' };
     }
   }
 
@@ -105,7 +120,10 @@ export class CacheFolder {
     rmSync(this.#path(file), { force: true });
   }
 
-  /** Where a blob is written before it is whole. */
+  /**
+   * Where a blob is written before it is whole.
+   * @param name a ULID
+   */
   temporary(name: string): string {
     return join(this.#temporary, name);
   }

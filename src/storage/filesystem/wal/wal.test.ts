@@ -1,15 +1,27 @@
 // What a power cut leaves is made by hand here: the files of the write-ahead log, and of all that they tell of anything.
 import { afterAll, describe, expect, test } from 'bun:test';
 import { randomBytes } from 'node:crypto';
-import { cpSync, existsSync, mkdirSync, readdirSync, readFileSync, rmSync, truncateSync, writeFileSync } from 'node:fs';
+import {
+  cpSync,
+  existsSync,
+  mkdirSync,
+  readdirSync,
+  readFileSync,
+  readlinkSync,
+  rmSync,
+  symlinkSync,
+  truncateSync,
+  writeFileSync,
+} from 'node:fs';
 import { dirname, join } from 'node:path';
 import { ulid } from 'ulid';
 import { type OpenFolder, openTemporaryFolder } from '../../../../test/support/data-folder.ts';
 import { cleanUp, temporaryFolder } from '../../../../test/support/server.ts';
+import { RegistryError } from '../../../oci/errors.ts';
 import { noCrash } from '../../crash-points.ts';
 import type { Key } from '../../driver.ts';
 import type { FilesystemDriver } from '../driver.ts';
-import { Durability } from '../durability.ts';
+import { codeOf, Durability } from '../durability.ts';
 import { type DataFolder, openDataFolder } from '../folder.ts';
 import { canSyncAtOnce, FileSystem } from './file-system.ts';
 import { decodeRecords } from './record.ts';
@@ -23,6 +35,10 @@ const fatal = (reason: string, cause: unknown): never => {
 
 function openAlone(root: string, shared = false): Promise<DataFolder> {
   return openDataFolder(root, { shared, uniqueName: () => ulid(), now: Date.now, reach: noCrash, fatal });
+}
+
+function kindOf(error: unknown): string {
+  return error instanceof RegistryError ? error.kind : String(error);
 }
 
 function bytesOf(text: string): Uint8Array {
@@ -232,6 +248,44 @@ test('a record that comes just when another one is done does not wait for a thir
     expect(await Promise.race([next.then(() => 'told'), Bun.sleep(2_000)]), `${turns} turns`).toBe('told');
   }
   await wal.close();
+});
+
+test('closing waits for what comes meanwhile, and later nothing comes', async () => {
+  const root = temporaryFolder('wal');
+  const wal = new WriteAheadLog({
+    ...{ folder: root, durability: new Durability(fatal) },
+    ...{ fileSystem: new FileSystem(root), fatal },
+  });
+  const append = (index: number) => wal.append({ kind: 'object', key: `${index}`, bytes: bytesOf('some') });
+  await append(0);
+  const more = (async () => {
+    for (let index = 1; index < 50; index++) await append(index);
+  })();
+  await wal.close();
+  expect(['told', 'unavailable']).toContain(await more.then(() => 'told', kindOf));
+  expect(await append(50).then(() => 'told', kindOf)).toBe('unavailable');
+  expect(readdirSync(root)).toEqual([]);
+});
+
+test('a name that cannot be given is not promised, and the process lives', async () => {
+  const folder = await openTemporaryFolder();
+  try {
+    const { driver, root } = folder;
+    mkdirSync(join(root, 'repos'), { recursive: true });
+    writeFileSync(join(root, 'repos', 'some'), 'in its way');
+    // Neither can be told whether there is something.
+    mkdirSync(join(root, 'catalog'), { recursive: true });
+    symlinkSync('a', join(root, 'catalog', 'a'));
+    for (const key of ['repos/some/_log/1', 'repos/some/1', 'catalog/a']) {
+      expect(await driver.create(key, bytesOf('slot')).catch(codeOf)).toMatch(/^(ENOTDIR|EEXIST|ELOOP)$/);
+      expect(toldIn(root)).not.toContain(key);
+    }
+    expect(readlinkSync(join(root, 'catalog', 'a'))).toBe('a');
+    expect(readdirSync(join(root, 'tmp'))).toEqual(['reserve']);
+    await folder.reopen();
+  } finally {
+    await folder.close();
+  }
 });
 
 test('of many that make one object together one wins, small ones and big ones alike', async () => {
