@@ -31,6 +31,12 @@ export class FileSystem {
     this.#descriptor = openSync(root, 'r');
   }
 
+  /** Starts the thread that syncs, which takes descriptors: later there may be none. */
+  prepare(): void {
+    this.#worker ??= this.#start();
+    this.#worker.unref();
+  }
+
   /** All that was written before it is durable. One at a time. @throws Error where bytes could not be written */
   sync(): Promise<void> {
     this.#worker ??= this.#start();

@@ -52,6 +52,8 @@ interface Waiting {
  */
 export class WriteAheadLog {
   readonly #options: WalOptions;
+  /** Of the folder, held open: a process that has no descriptor left must not end because of that. */
+  readonly #folder: number;
   #number = 0;
   #current: WalFile | undefined;
   #older: WalFile | undefined;
@@ -64,6 +66,8 @@ export class WriteAheadLog {
 
   constructor(options: WalOptions) {
     this.#options = options;
+    this.#folder = openSync(options.folder, 'r');
+    options.fileSystem.prepare();
   }
 
   /**
@@ -101,6 +105,7 @@ export class WriteAheadLog {
       await this.#checkpoint;
     }
     this.#isClosed = true;
+    closeSync(this.#folder);
     this.#options.fileSystem.close();
   }
 
@@ -156,7 +161,13 @@ export class WriteAheadLog {
     } catch (error) {
       throw isFull(error) ? storageFull(error) : error;
     }
-    await durability.folder(folder);
+    try {
+      await durability.file(this.#folder);
+    } catch (error) {
+      closeSync(descriptor);
+      unlinkSync(path);
+      throw error;
+    }
     this.#lookIn(TURN_AFTER_MS);
     return { path, descriptor, keys: new Set(), placing: new Set(), end: 0 };
   }
@@ -212,13 +223,13 @@ export class WriteAheadLog {
   }
 
   async #finish({ path, descriptor, placing }: WalFile): Promise<void> {
-    const { fileSystem, durability, folder } = this.#options;
+    const { fileSystem, durability } = this.#options;
     await Promise.all(placing);
     await fileSystem.sync();
     closeSync(descriptor);
     unlinkSync(path);
     // Before the next one goes: it may tell that an object of this one was removed.
-    await durability.folder(folder);
+    await durability.file(this.#folder);
     this.#older = undefined;
   }
 }
