@@ -1,6 +1,6 @@
 import { describe, expect, test } from 'bun:test';
 import { randomBytes } from 'node:crypto';
-import { closeSync, fstatSync, mkdtempSync, openSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { closeSync, fstatSync, mkdtempSync, openSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import fc from 'fast-check';
@@ -11,8 +11,10 @@ import { parseIncarnation, parseUploadId } from '../../oci/names.ts';
 import type { StagedPlace } from '../driver.ts';
 import { dataKey } from '../paths.ts';
 import { DirectFile } from './direct-file.ts';
+import { Durability, isFull, storageFull } from './durability.ts';
 import { Hasher } from './hasher.ts';
 import { BUFFER_BYTES, SharedBuffers } from './shared-buffers.ts';
+import { FileStagedWrite } from './staged.ts';
 
 /** More than a crowd, so that some writes begin with buffers of their own and go on without. */
 const WRITERS = 9;
@@ -96,6 +98,43 @@ test('uploads of any lengths, gone on with where they ended, are stored byte for
   } finally {
     await folder.close();
   }
+});
+
+/** A disk that finds out late that it has no room, says so once, as the kernel does, and no more. */
+class FullOnce extends Durability {
+  #said = false;
+
+  override async file(): Promise<void> {
+    if (this.#said) return;
+    this.#said = true;
+    throw storageFull();
+  }
+}
+
+test('bytes that found no room after all do not count, whatever a later sync says', async () => {
+  await withFile(Buffer.alloc(0), async (_descriptor, _content, path) => {
+    const hasher = new Hasher();
+    const descriptor = openSync(path, 'r+');
+    const durability = new FullOnce((reason) => {
+      throw new Error(reason);
+    });
+    const write = new FileStagedWrite(
+      // Everything goes through the page cache.
+      {
+        descriptor,
+        direct: new DirectFile(`${path}.none`, descriptor),
+        hash: hasher.open('full', 'sha256', descriptor, 0),
+      },
+      0,
+      { durability, buffers: new SharedBuffers(), admit: () => {}, syncEntry: async () => {} },
+    );
+    // As many as have the kernel told to write; it answers when no more comes.
+    for (let count = 0; count < 32; count++) await write.write(new Uint8Array(BUFFER_BYTES));
+    expect(await write.settle().catch((error: unknown) => isFull(error))).toBe(true);
+    await write.drop();
+    expect(statSync(path).size).toBe(0);
+    hasher.close();
+  });
 });
 
 describe('a hash', () => {

@@ -57,6 +57,8 @@ export class FileStagedWrite implements StagedWrite {
   /** One for each buffer that is being written or hashed, in order. */
   readonly #busy: Promise<void>[] = [];
   #earlySync: Promise<void> | undefined;
+  /** Bytes that were written may not be on the disk: a later sync does not tell of it again. */
+  #syncFailure: unknown;
   #failure: unknown;
   #entryDurable: boolean;
 
@@ -94,6 +96,7 @@ export class FileStagedWrite implements StagedWrite {
     if (this.#failure === undefined) this.#flush();
     await this.#writing;
     await this.#earlySync;
+    if (this.#syncFailure !== undefined) throw this.#syncFailure;
     const size = this.#written;
     const [digest] = await Promise.all([hash.digest(size), this.#ports.durability.file(descriptor)]);
     // The hash is of the bytes that were handed over, not of those that a file has which somebody else cut.
@@ -194,6 +197,7 @@ export class FileStagedWrite implements StagedWrite {
     this.#earlySync = this.#ports.durability
       .file(this.#file.descriptor, 'data')
       .catch((error: unknown) => {
+        this.#syncFailure ??= error;
         this.#failure ??= error;
       })
       .finally(() => {
