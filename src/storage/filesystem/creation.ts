@@ -18,6 +18,8 @@ export interface CreationPorts {
   readonly fatal: Fatal;
 }
 
+const NAMELESS = 'an object could not be given its name';
+
 /** Gives objects names that only one may have. */
 export class Creation {
   readonly #ports: CreationPorts;
@@ -65,11 +67,13 @@ export class Creation {
     reach('create.before-write');
     const temporary = this.#path(`tmp/${this.#ports.uniqueName()}`);
     await this.#withReserve(() => writeUnsynced(temporary, bytes));
+    let isTold = false;
     try {
       await first?.();
       reach('create.before-sync');
       await this.#withReserve(() =>
         wal.append({ kind: 'object', key, bytes }, async () => {
+          isTold = true;
           reach('create.before-link');
           await this.#give(temporary, path);
           reach('create.before-folder-sync');
@@ -78,18 +82,32 @@ export class Creation {
       );
     } catch (error) {
       await rm(temporary, { force: true });
+      if (isTold) await this.#takeBack(wal, key);
       throw error;
     }
     this.#ports.reserve?.restore();
     return 'created';
   }
 
-  /** What the write-ahead log tells of must get its name: a process that cannot give it ends, and the next one does it. */
+  /**
+   * What the write-ahead log tells of must get its name: a process that cannot give it ends, and the next one does it.
+   * @throws RegistryError `storage-full`: it is to be taken back
+   */
   async #give(temporary: string, path: string): Promise<void> {
     try {
-      await this.#withReserve(() => renameInto(temporary, path));
+      await renameInto(temporary, path);
     } catch (error) {
-      this.#ports.fatal('an object could not be given its name', error);
+      if (isFull(error)) throw error;
+      this.#ports.fatal(NAMELESS, error);
+    }
+  }
+
+  /** Its folder had no room for one more name. The room of its bytes, which are gone by now, is enough to say so. */
+  async #takeBack(wal: WriteAheadLog, key: Key): Promise<void> {
+    try {
+      await wal.append({ kind: 'removed', key });
+    } catch (error) {
+      this.#ports.fatal(NAMELESS, error);
     }
   }
 
