@@ -1,5 +1,6 @@
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { setImmediate } from 'node:timers/promises';
 import { collectionJob, type RunCollection } from '../collection/job.ts';
 import { paceOf } from '../collection/pace.ts';
 import type { CollectionPorts } from '../collection/ports.ts';
@@ -13,7 +14,9 @@ import type { OpenedStore } from './store.ts';
 
 /** How long background work may keep its thread, and rests then: beside requests, which wait for it, and where it is alone. */
 const BESIDE_REQUESTS = { busy: 0.3, leastRest: 1, mostRest: 20, restForRequest: 0.1 };
-const ALONE = { busy: 50, rest: 0 };
+/** With so many requests or fewer since the last rest, those that come find their turn without one. */
+const FEW_REQUESTS = 1;
+const ALONE = { busy: 50 };
 /** A bucket takes a thousand with one request. In a folder the more are deleted together the fewer syncs it takes. */
 const DELETE_TOGETHER = { filesystem: 10_000, other: 1_000 };
 /** So long a scrape waits for the store: what is watched most closely while that is away must not be missing. */
@@ -37,12 +40,13 @@ export interface CollectionWiring extends Pick<ShapePorts, 'config' | 'newId' | 
  */
 export function paceFor(requests: CountRequests | undefined): () => Promise<void> {
   const now = (): number => performance.now();
-  if (requests === undefined) return paceOf({ now, rest: () => sleep(ALONE.rest), busy: ALONE.busy });
+  if (requests === undefined) return paceOf({ now, rest: () => setImmediate(), busy: ALONE.busy });
   const { busy, leastRest, mostRest, restForRequest } = BESIDE_REQUESTS;
   let seen = requests();
   const rest = (): Promise<void> => {
     const asked = requests() - seen;
     seen += asked;
+    if (asked <= FEW_REQUESTS) return setImmediate();
     return sleep(Math.min(mostRest, leastRest + asked * restForRequest));
   };
   return paceOf({ now, rest, busy });

@@ -46,9 +46,9 @@ export interface FilesystemOptions {
 /** Objects up to this many bytes are read on the serving thread, and folders whose names take no more. */
 const SMALL_BYTES = 64 * 1024;
 /** Objects that are removed at once. */
-const REMOVE_TOGETHER = 8;
+const REMOVE_TOGETHER = 16;
 /** Between two breaths. */
-const REMOVE_IN_A_ROW = 32;
+const REMOVE_IN_A_ROW = 64;
 
 /** What is in a folder. Most are small, and are read here: with many of them the ways to another thread and back would add up. */
 async function entriesOf(folder: string): Promise<Dirent[]> {

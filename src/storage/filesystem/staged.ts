@@ -1,5 +1,6 @@
 import { closeSync, fstatSync, ftruncateSync, writeSync } from 'node:fs';
 import type { StagedProgress, StagedWrite } from '../driver.ts';
+import { freeBytes } from '../free-bytes.ts';
 import type { DirectFile } from './direct-file.ts';
 import { type Durability, isFull, storageFull } from './durability.ts';
 import type { FileHash } from './hasher.ts';
@@ -77,6 +78,7 @@ export class FileStagedWrite implements StagedWrite {
     if (FileStagedWrite.#open > CROWD) {
       this.#flush();
       await this.#writeThrough(chunk);
+      freeBytes(chunk);
       return;
     }
     for (let taken = 0; taken < chunk.length; ) {
@@ -88,6 +90,7 @@ export class FileStagedWrite implements StagedWrite {
       taken += count;
       if (this.#filled === end) this.#flush();
     }
+    freeBytes(chunk);
   }
 
   async settle(): Promise<StagedProgress> {
