@@ -13,7 +13,7 @@ import type { ShapePorts } from './node-ports.ts';
 import type { OpenedStore } from './store.ts';
 
 /** How long background work may keep its thread, and rests then: beside requests, which wait for it, and where it is alone. */
-const BESIDE_REQUESTS = { busy: 0.3, leastRest: 1, mostRest: 20, restForRequest: 0.1 };
+const BESIDE_REQUESTS = { busy: 0.3, leastRest: 1, mostRest: 80, restForRequest: 0.1 };
 /** With so many requests or fewer since the last rest, those that come find their turn without one. */
 const FEW_REQUESTS = 1;
 const ALONE = { busy: 50 };
