@@ -134,7 +134,8 @@ test('bytes that were damaged in the store are never kept', async () => {
   await eventually(async () => expect((await counts()).failed).toBe(before.failed + 1));
   await expectStatus(200, urlOf(blob));
   expect(await counts()).toMatchObject({ hit: before.hit, kept: before.kept });
-  expect(node.logs()).toContain('a stored blob is damaged');
+  // Lines of the log are written a little later.
+  await eventually(async () => expect(node.logs()).toContain('a stored blob is damaged'));
 });
 
 test('the folder may be removed under a running node', async () => {
