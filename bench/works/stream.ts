@@ -119,7 +119,7 @@ export function pull(
           const bars = { work: stage.prefix + name, title, unit: 'MiB/s', bar };
           if (stage.cluster) {
             context.note(
-              `${stage.prefix}${name}: Marina's node has a copy on its disk by then, as after any second pull; with BLOB_CACHE_SIZE=0 it is measured without`,
+              `${stage.prefix}${name}: unless BLOB_CACHE_SIZE=0 is set, Marina's node has a copy on its disk by then, as after any second pull; the first two are not measured here`,
             );
           }
           if (tools.nginx === undefined || stage.cluster) {

@@ -131,7 +131,7 @@ export class FilesystemDriver implements StorageDriver {
     if (this.#wal !== undefined && bytes.length <= AHEAD_BYTES) {
       await writeUnsynced(path, bytes);
       reach('put.before-sync');
-      return { durable: this.#toldAhead(this.#wal, key, bytes) };
+      return written(this.#tellAhead(this.#wal, key, bytes));
     }
     await this.#durability.ensureFolder(dirname(path), this.#options.root);
     const descriptor = await makeFile(path, 'wx');
@@ -143,19 +143,16 @@ export class FilesystemDriver implements StorageDriver {
       throw isFull(error) ? storageFull(error) : error;
     }
     reach('put.before-sync');
-    const durable = this.#settle(path, descriptor);
-    // Whoever rests on it hears of it; who has another use for the bytes need not listen.
-    durable.catch(() => {});
-    return { durable };
+    return written(this.#settle(path, descriptor));
   }
 
-  #toldAhead(wal: WriteAheadLog, key: Key, bytes: Uint8Array): Promise<void> {
-    const durable = wal.append({ kind: 'object', key, bytes }).catch(async (error: unknown) => {
+  async #tellAhead(wal: WriteAheadLog, key: Key, bytes: Uint8Array): Promise<void> {
+    try {
+      await wal.append({ kind: 'object', key, bytes });
+    } catch (error) {
       await rm(this.#path(key), { force: true });
       throw error;
-    });
-    durable.catch(() => {});
-    return durable;
+    }
   }
 
   async #settle(path: string, descriptor: number): Promise<void> {
@@ -303,4 +300,10 @@ export class FilesystemDriver implements StorageDriver {
   #path(key: Key): string {
     return join(this.#options.root, key);
   }
+}
+
+/** Whoever rests on it hears of a failure; who has another use for the bytes need not listen. */
+function written(durable: Promise<void>): WrittenObject {
+  durable.catch(() => {});
+  return { durable };
 }
