@@ -26,7 +26,11 @@ export async function upload(client: Client, repository: string, bytes: Uint8Arr
   const progress = { location, digest: digestOf(bytes), acknowledged: 0, reach: 0, isLost: false, refusals: 0 };
   const inOnePut = bytes.length < 20_000 && client.random.chance(0.6);
   while (!inOnePut && progress.acknowledged < bytes.length) {
-    if (progress.isLost && !(await find(client, progress))) return false;
+    if (progress.isLost) {
+      if (!(await find(client, progress))) return false;
+      // It may turn out to have every byte already: there is no chunk left to send then.
+      continue;
+    }
     const left = bytes.length - progress.acknowledged;
     if (left < 300_000 && client.random.chance(0.3)) break;
     if (!(await patch(client, progress, bytes))) return false;
