@@ -1,9 +1,10 @@
-// A disk that is full, for real: a small tmpfs that pushes fill, in bytes and in files.
+// A disk that is full, for real: a small file system that pushes fill, in bytes and in files.
 import { afterAll, afterEach, beforeAll, expect, test } from 'bun:test';
-import { mkdtempSync, rmdirSync, rmSync, writeFileSync } from 'node:fs';
+import { existsSync, mkdtempSync, readdirSync, rmdirSync, rmSync, statSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { attempt, run } from '../support/command.ts';
+import { eventually } from '../support/eventually.ts';
 import { type Content, expectStatus, type Image, image, pushImage, randomBlob } from '../support/oci.ts';
 import { cleanUp, projectRoot, type Server, startServer } from '../support/server.ts';
 import { openUpload } from './site.ts';
@@ -11,6 +12,7 @@ import { openUpload } from './site.ts';
 const MIB = 1024 * 1024;
 const REPO = 'full/disk';
 const ROOM_WITHIN_MS = 15_000;
+const AHEAD_WITHIN_MS = 15_000;
 
 /** What the registry has acknowledged, and must never lose. */
 interface Acknowledged {
@@ -19,10 +21,11 @@ interface Acknowledged {
 }
 
 const mounts: string[] = [];
+const disks: string[] = [];
 let server: Server;
 
 beforeAll(() => {
-  if (process.getuid?.() !== 0) throw new Error('this test mounts a small tmpfs: run it as root');
+  if (process.getuid?.() !== 0) throw new Error('this test mounts small file systems: run it as root');
 });
 afterEach(async () => {
   await cleanUp();
@@ -30,16 +33,29 @@ afterEach(async () => {
     await run(['umount', folder]);
     rmdirSync(folder);
   }
+  for (const path of disks.splice(0)) rmSync(path);
 });
 afterAll(cleanUp);
 
 /** A file system of its own, no larger than this. */
-async function mountSmall(options: string): Promise<string> {
+async function mountSmall(...how: string[]): Promise<string> {
   // Not one of temporaryFolder's: those are removed while this is still mounted.
   const folder = mkdtempSync(join(tmpdir(), 'marina-full-disk-'));
-  await run(['mount', '-t', 'tmpfs', '-o', options, 'marina-test', folder]);
+  await run(['mount', ...how, folder]);
   mounts.push(folder);
   return folder;
+}
+
+const tmpfs = (options: string): Promise<string> => mountSmall('-t', 'tmpfs', '-o', options, 'marina-test');
+
+/** In a file: its blocks are there from the start, so that no other file system can be the one that is full. */
+async function ext4(size: number): Promise<string> {
+  const path = `${mkdtempSync(join(tmpdir(), 'marina-full-disk-'))}.ext4`;
+  rmdirSync(path.slice(0, -'.ext4'.length));
+  writeFileSync(path, new Uint8Array(size));
+  disks.push(path);
+  await run(['mkfs.ext4', '-q', '-F', '-m', '0', '-b', '4096', '-J', 'size=4', '-N', '4096', path]);
+  return await mountSmall('-o', 'loop', path);
 }
 
 interface Reply {
@@ -87,6 +103,29 @@ async function fill(size: number, acknowledged: Acknowledged): Promise<void> {
   throw new Error('the disk does not get full');
 }
 
+/**
+ * Until there is no room for anything, and none comes back by itself: the write-ahead log gives its own back once the files
+ * that it stands in for are durable.
+ */
+async function fillUp(acknowledged: Acknowledged): Promise<void> {
+  for (let before = -1; acknowledged.blobs.length > before; ) {
+    before = acknowledged.blobs.length;
+    for (const size of [3 * MIB, 300_000, 20_000, 1_000]) {
+      await fill(size, acknowledged);
+      // What an ext4 was given back, like that of the push it has just refused, it gives out with its next commit.
+      await run(['sync', '-f', server.dataPath]);
+    }
+    await eventually(() => expect(bytesAhead()).toBe(0), AHEAD_WITHIN_MS);
+  }
+}
+
+/** In the write-ahead log. */
+function bytesAhead(): number {
+  const folder = join(server.dataPath, 'wal');
+  if (!existsSync(folder)) return 0;
+  return readdirSync(folder).reduce((sum, name) => sum + statSync(join(folder, name)).size, 0);
+}
+
 async function expectAll({ blobs, images }: Acknowledged): Promise<void> {
   for (const { bytes, descriptor } of [...blobs, ...images.flatMap(({ image: { blobs: own } }) => own)]) {
     const served = await expectStatus(200, `${server.url}/v2/${REPO}/blobs/${descriptor.digest}`);
@@ -118,78 +157,87 @@ async function untilRoom(blob: Content): Promise<void> {
   }
 }
 
-test('a disk full of bytes: writers are told, nothing is lost, pulls and deletes go on, and so do pushes once there is room', async () => {
-  const folder = await mountSmall('size=24m');
-  const settings = { STORAGE_PATH: join(folder, 'data') };
-  const filler = join(folder, 'filler');
-  writeFileSync(filler, new Uint8Array(6 * MIB));
-  server = await startServer(settings);
-  const acknowledged: Acknowledged = { blobs: [], images: [] };
-  await pushTagged(12, acknowledged);
+// The write-ahead log is for disks: on a tmpfs there is none.
+test.each([
+  ['a tmpfs', false, () => tmpfs('size=24m')],
+  ['an ext4', true, () => ext4(40 * MIB)],
+] as const)(
+  '%s full of bytes: writers are told, nothing is lost, pulls and deletes go on, and so do pushes once there is room',
+  async (_, isLogged, mount) => {
+    const folder = await mount();
+    const settings = { STORAGE_PATH: join(folder, 'data') };
+    const filler = join(folder, 'filler');
+    writeFileSync(filler, new Uint8Array(6 * MIB));
+    server = await startServer(settings);
+    const acknowledged: Acknowledged = { blobs: [], images: [] };
+    await pushTagged(12, acknowledged);
+    expect(existsSync(join(settings.STORAGE_PATH, 'wal'))).toBe(isLogged);
 
-  const large = randomBlob(5 * MIB);
-  const upload = await openUpload(server, REPO);
-  expect((await send('PATCH', upload, large.bytes.subarray(0, MIB))).status).toBe(202);
+    const large = randomBlob(5 * MIB);
+    const upload = await openUpload(server, REPO);
+    expect((await send('PATCH', upload, large.bytes.subarray(0, MIB))).status).toBe(202);
 
-  for (const size of [3 * MIB, 300_000, 20_000, 1_000]) await fill(size, acknowledged);
+    await fillUp(acknowledged);
 
-  expectFull(await send('PATCH', upload, large.bytes.subarray(MIB)));
-  expectFull(await send('PUT', `${upload}?digest=${large.descriptor.digest}`, large.bytes.subarray(MIB)));
-  const other = image({ layers: acknowledged.blobs.slice(0, 1), config: acknowledged.blobs[1] ?? randomBlob(1) });
-  expectFull(await putManifest(other, 'other'));
-  await expectAll(acknowledged);
-
-  // Every delete is a write to the log; pushes that come in between must not take the room that is kept for them.
-  while (acknowledged.images.length > 6) {
-    const deleted = acknowledged.images.pop();
-    expect((await send('DELETE', `/v2/${REPO}/manifests/${deleted?.tag}`)).status).toBe(202);
-    expectFull(await push(randomBlob(3 * MIB)));
-    expectFull(await push(randomBlob(20_000)));
-    expect((await send('DELETE', `/v2/${REPO}/manifests/${deleted?.image.descriptor.digest}`)).status).toBe(202);
     expectFull(await send('PATCH', upload, large.bytes.subarray(MIB)));
-  }
-  await expectAll(acknowledged);
+    expectFull(await send('PUT', `${upload}?digest=${large.descriptor.digest}`, large.bytes.subarray(MIB)));
+    const other = image({ layers: acknowledged.blobs.slice(0, 1), config: acknowledged.blobs[1] ?? randomBlob(1) });
+    expectFull(await putManifest(other, 'other'));
+    await expectAll(acknowledged);
 
-  // A start finds the disk full, and then even without room for the log.
-  await server.kill();
-  server = await startServer(settings);
-  await expectAll(acknowledged);
-  expectFull(await push(randomBlob(MIB)));
-  const last = acknowledged.images.pop();
-  expect((await send('DELETE', `/v2/${REPO}/manifests/${last?.tag}`)).status).toBe(202);
-  await server.kill();
-  const rest = join(folder, 'rest');
-  await attempt(['dd', 'if=/dev/zero', `of=${rest}`, 'bs=4k']);
-  server = await startServer(settings);
-  await expectAll(acknowledged);
-  expectFull(await push(randomBlob(1_000)));
-  const kept = acknowledged.images[0];
-  expectFull(await send('DELETE', `/v2/${REPO}/manifests/${kept?.tag}`));
-  await expectAll(acknowledged);
+    // Every delete is a write to the log; pushes that come in between must not take the room that is kept for them.
+    while (acknowledged.images.length > 6) {
+      const deleted = acknowledged.images.pop();
+      expect((await send('DELETE', `/v2/${REPO}/manifests/${deleted?.tag}`)).status).toBe(202);
+      expectFull(await push(randomBlob(3 * MIB)));
+      expectFull(await push(randomBlob(20_000)));
+      expect((await send('DELETE', `/v2/${REPO}/manifests/${deleted?.image.descriptor.digest}`)).status).toBe(202);
+      expectFull(await send('PATCH', upload, large.bytes.subarray(MIB)));
+    }
+    await expectAll(acknowledged);
 
-  rmSync(rest);
-  rmSync(filler);
-  const again = randomBlob(300_000);
-  await untilRoom(again);
-  acknowledged.blobs.push(again);
-  const { headers } = await expectStatus(204, server.url + upload);
-  const offset = Number(headers.get('range')?.split('-')[1]) + 1;
-  expect(offset).toBeWithin(MIB, large.bytes.length + 1);
-  const closed = await send('PUT', `${upload}?digest=${large.descriptor.digest}`, large.bytes.subarray(offset));
-  expect(`${closed.status} ${closed.text}`).toBe('201 ');
-  acknowledged.blobs.push(large);
-  const pushed = { tag: 'after', image: image() };
-  await pushImage(server.url, REPO, pushed.image, pushed.tag);
-  acknowledged.images.push(pushed);
+    // A start finds the disk full, and then even without room for the log.
+    await server.kill();
+    server = await startServer(settings);
+    await expectAll(acknowledged);
+    expectFull(await push(randomBlob(MIB)));
+    const last = acknowledged.images.pop();
+    expect((await send('DELETE', `/v2/${REPO}/manifests/${last?.tag}`)).status).toBe(202);
+    await server.kill();
+    const rest = join(folder, 'rest');
+    await attempt(['dd', 'if=/dev/zero', `of=${rest}`, 'bs=4k']);
+    server = await startServer(settings);
+    await expectAll(acknowledged);
+    expectFull(await push(randomBlob(1_000)));
+    const kept = acknowledged.images[0];
+    expectFull(await send('DELETE', `/v2/${REPO}/manifests/${kept?.tag}`));
+    await expectAll(acknowledged);
 
-  expect(await server.stop()).toBe(0);
-  await run([join(projectRoot, 'node_modules/.bin/bun'), 'src/cli/main.ts', 'fsck', '--scrub'], { env: settings });
-  server = await startServer(settings);
-  await expectAll(acknowledged);
-}, 60_000);
+    rmSync(rest);
+    rmSync(filler);
+    const again = randomBlob(300_000);
+    await untilRoom(again);
+    acknowledged.blobs.push(again);
+    const { headers } = await expectStatus(204, server.url + upload);
+    const offset = Number(headers.get('range')?.split('-')[1]) + 1;
+    expect(offset).toBeWithin(MIB, large.bytes.length + 1);
+    const closed = await send('PUT', `${upload}?digest=${large.descriptor.digest}`, large.bytes.subarray(offset));
+    expect(`${closed.status} ${closed.text}`).toBe('201 ');
+    acknowledged.blobs.push(large);
+    const pushed = { tag: 'after', image: image() };
+    await pushImage(server.url, REPO, pushed.image, pushed.tag);
+    acknowledged.images.push(pushed);
+
+    expect(await server.stop()).toBe(0);
+    await run([join(projectRoot, 'node_modules/.bin/bun'), 'src/cli/main.ts', 'fsck', '--scrub'], { env: settings });
+    server = await startServer(settings);
+    await expectAll(acknowledged);
+  },
+  60_000,
+);
 
 test('a disk full of files: writers are told, nothing is lost, pulls go on, and so do pushes once there is room', async () => {
-  const folder = await mountSmall('size=24m,nr_inodes=3024');
+  const folder = await tmpfs('size=24m,nr_inodes=3024');
   const settings = { STORAGE_PATH: join(folder, 'data') };
   const fillers = Array.from({ length: 20 }, (_, i) => join(folder, `filler-${i}`));
   for (const path of fillers) writeFileSync(path, '');
