@@ -3,34 +3,31 @@ import { whenThere } from '../../registry/answer.ts';
 import type { OpenBlob } from '../../registry/blobs.ts';
 import type { Handler, RequestContext } from '../context.ts';
 import { parseRange } from '../range.ts';
+import type { Route } from '../route.ts';
 import { isNotModified, notModified } from './conditional.ts';
+
+type BlobRoute = Extract<Route, { kind: 'blob-get' | 'blob-head' }>;
 
 /** How long an address in the store may be used to begin a download: clients do so at once. */
 const REDIRECT_MS = 20 * 60_000;
 
-/** A link never changes, and clients ask for the same layers before each push. */
-const prepared = new WeakMap<object, Headers>();
-
 /** "A HEAD request to an existing blob … MUST return 200 OK … MUST contain the size in bytes … in the header Content-Length". */
-export const headBlob: Handler<'blob-head'> = ({ repo, digest }, { request }, { registry }) =>
-  whenThere(registry.blobs.find(repo, digest), (link) => {
-    if (isNotModified(request, digest)) return notModified(digest);
-    let headers = prepared.get(link);
-    if (headers === undefined) {
-      headers = new Headers(blobHeaders(digest, link.size));
-      prepared.set(link, headers);
-    }
-    return new Response(null, { headers });
-  });
+export const headBlob: Handler<'blob-head'> = (route, { request }, { registry }) =>
+  whenThere(registry.blobs.find(route.repo, route.digest), ({ size }) =>
+    isNotModified(request, route.digest)
+      ? notModified(route.digest)
+      : new Response(null, { headers: wholeHeaders(route, size) }),
+  );
 
 /** "A GET request to an existing blob URL MUST provide the expected blob, with a response code that MUST be 200 OK." */
-export const getBlob: Handler<'blob-get'> = ({ repo, digest }, context, { registry, limits }) => {
+export const getBlob: Handler<'blob-get'> = (route, context, { registry, limits }) => {
+  const { repo, digest } = route;
   if (isNotModified(context.request, digest)) {
     return whenThere(registry.blobs.stat(repo, digest), () => notModified(digest));
   }
   if (limits.redirectBlobs)
     return registry.blobs.address(repo, digest, REDIRECT_MS).then((url) => redirect(digest, url));
-  return whenThere(registry.blobs.open(repo, digest), (blob) => sendBlob(digest, blob, context));
+  return whenThere(registry.blobs.open(repo, digest), (blob) => sendBlob(route, blob, context));
 };
 
 /** The client sends its Range again there. HEAD is always answered here: a presigned address is good for one method only. */
@@ -47,13 +44,16 @@ function redirect(digest: Digest, url: string): Response {
   });
 }
 
-function sendBlob(digest: Digest, blob: OpenBlob, { request, seen }: RequestContext): Response {
+function sendBlob(route: BlobRoute, blob: OpenBlob, { request, seen }: RequestContext): Response {
   const wanted = request.headers.get('range');
   const range = wanted === null ? undefined : parseRange(wanted, blob.size);
-  const { start, end } = range ?? { start: 0, end: blob.size };
+  if (range === undefined) {
+    seen.sent = blob.size;
+    return new Response(bodyOf(blob, undefined), { headers: wholeHeaders(route, blob.size) });
+  }
+  const { start, end } = range;
   seen.sent = end - start;
-  const headers = blobHeaders(digest, end - start);
-  if (range === undefined) return new Response(bodyOf(blob, undefined), { headers });
+  const headers = blobHeaders(route.digest, end - start);
   // Bun would name the stored file in this header.
   headers['Content-Disposition'] = 'attachment';
   headers['Content-Range'] = `bytes ${start}-${end - 1}/${blob.size}`;
@@ -65,6 +65,21 @@ export const deleteBlob: Handler<'blob-delete'> = async ({ repo, digest }, { act
   await registry.blobs.delete(repo, digest, actor());
   return new Response(null, { status: 202, headers: { 'Content-Length': '0' } });
 };
+
+/**
+ * The same few blobs are asked for again and again, and Bun takes headers that were made before at no cost. They live as long as
+ * their route, which is one object for all requests while its address is remembered.
+ */
+const prepared = new WeakMap<BlobRoute, { readonly size: number; readonly headers: Headers }>();
+
+function wholeHeaders(route: BlobRoute, size: number): Headers {
+  const known = prepared.get(route);
+  // Of another size: what was damaged has been pushed again.
+  if (known?.size === size) return known.headers;
+  const headers = new Headers(blobHeaders(route.digest, size));
+  prepared.set(route, { size, headers });
+  return headers;
+}
 
 function blobHeaders(digest: Digest, length: number): Record<string, string> {
   return {
