@@ -1,17 +1,13 @@
 /* The writing thread: it may wait for a slow reader of the log, which the serving thread must not. */
 import { writeSync } from 'node:fs';
-import { DONE, type SinkMessage } from './line-protocol.ts';
+import { DONE, GIVEN, SharedPieces, type SinkStart } from './line-protocol.ts';
 
-declare const self: { onmessage: ((event: { data: SinkMessage }) => void) | null };
+declare const self: { onmessage: ((event: { data: SinkStart }) => void) | null };
 
 const RETRY_MS = 5;
 
-let fd = -1;
-let counters = new Int32Array(new SharedArrayBuffer(4));
-let gone = false;
-
 /** @returns false when the reader went away: then there is nobody to write to. */
-function writeAll(bytes: Uint8Array): boolean {
+function writeAll(fd: number, bytes: Uint8Array): boolean {
   for (let written = 0; written < bytes.length; ) {
     try {
       written += writeSync(fd, bytes, written);
@@ -23,13 +19,19 @@ function writeAll(bytes: Uint8Array): boolean {
   return true;
 }
 
-self.onmessage = ({ data }) => {
-  if (!(data instanceof Uint8Array)) {
-    fd = data.fd;
-    counters = new Int32Array(data.counters);
-    return;
+/** Writes whatever is given, in its order. It never returns: the thread has nothing else to do, and ends with the process. */
+self.onmessage = ({ data: { fd, memory, shape } }) => {
+  const shared = new SharedPieces(memory, shape);
+  const { counters } = shared;
+  let gone = false;
+  for (let turn = Atomics.load(counters, DONE); ; ) {
+    // Returns at once when the serving thread has given more meanwhile.
+    Atomics.wait(counters, GIVEN, turn);
+    while (turn !== Atomics.load(counters, GIVEN)) {
+      if (!gone) gone = !writeAll(fd, shared.text(turn));
+      turn = (turn + 1) | 0;
+      Atomics.store(counters, DONE, turn);
+      Atomics.notify(counters, DONE);
+    }
   }
-  if (!gone) gone = !writeAll(data);
-  Atomics.add(counters, DONE, data.length);
-  Atomics.notify(counters, DONE);
 };

@@ -1,0 +1,154 @@
+import { afterAll, describe, expect, test } from 'bun:test';
+import { closeSync, openSync, readFileSync, readSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import fc from 'fast-check';
+import { removeFolder, temporaryFolder } from '../../test/support/server.ts';
+import type { Shape } from './line-protocol.ts';
+import { LineSink } from './line-sink.ts';
+
+const SMALL: Shape = { pieces: 4, pieceBytes: 16 * 1024 };
+/** Of Linux, what a pipe holds for a reader that does not come. */
+const PIPE_BYTES = 64 * 1024;
+const LAST_TURNS = 2 ** 31 - 3;
+
+const folder = temporaryFolder('lines');
+let names = 0;
+
+afterAll(() => removeFolder(folder));
+
+function freshPath(): string {
+  return join(folder, String(names++));
+}
+
+/** A pipe that nobody reads yet. */
+function openPipe(): { path: string; fd: number } {
+  const path = freshPath();
+  expect(Bun.spawnSync(['mkfifo', path]).exitCode).toBe(0);
+  // For reading too: else it would be waited for a reader here, and writing would fail when the last one goes.
+  return { path, fd: openSync(path, 'r+') };
+}
+
+/** Reads so many bytes. */
+function drain(fd: number, bytes: number): string {
+  const all = Buffer.alloc(bytes);
+  for (let at = 0; at < bytes; ) at += readSync(fd, all, at, bytes - at, null);
+  return all.toString();
+}
+
+function numbered(index: number, length: number): string {
+  return `${`${index} `.padEnd(length - 1, '.')}\n`;
+}
+
+describe('the lines of a log', () => {
+  const shapes: Shape[] = [
+    { pieces: 256, pieceBytes: 64 * 1024 },
+    SMALL,
+    { pieces: 2, pieceBytes: 100 },
+    { pieces: 1, pieceBytes: 5 },
+  ];
+  for (const shape of shapes) {
+    test(`come as they were written, of any length and characters, over ${shape.pieces} pieces of ${shape.pieceBytes} bytes`, () => {
+      const path = freshPath();
+      const fd = openSync(path, 'w');
+      const sink = new LineSink(fd, shape, LAST_TURNS);
+      const line = fc.tuple(
+        fc.string({ unit: fc.constantFrom('a', 'é', '€', '😀', '\ud800', '"') }),
+        fc.oneof(
+          { weight: 9, arbitrary: fc.constant(1) },
+          { weight: 1, arbitrary: fc.integer({ min: 1, max: Math.ceil(shape.pieceBytes / 4) }) },
+        ),
+        fc.nat({ max: 40 }),
+      );
+      let expected = '';
+      for (const [text, times, flush] of fc.sample(line, 1_000)) {
+        const written = `${text.repeat(times)}\n`;
+        sink.write(written);
+        expected += written;
+        if (flush === 0) {
+          sink.flushSync();
+          expect(readFileSync(path).length).toBe(Buffer.byteLength(expected));
+        }
+      }
+      sink.flushSync();
+      closeSync(fd);
+      expect(Buffer.compare(readFileSync(path), Buffer.from(expected))).toBe(0);
+    });
+  }
+
+  test('stay whole where others write to the same file', () => {
+    const path = freshPath();
+    writeFileSync(path, '');
+    const sinks = [0, 1].map(() => new LineSink(openSync(path, 'a'), SMALL));
+    for (let index = 0; index < 40_000; index++)
+      sinks[index % 2]?.write(`${JSON.stringify({ index, text: 'é'.repeat(index % 97) })}\n`);
+    for (const sink of sinks) sink.flushSync();
+    const lines = readFileSync(path, 'utf8')
+      .trimEnd()
+      .split('\n')
+      .map((line) => Number(JSON.parse(line).index));
+    for (const rest of [0, 1]) {
+      expect(lines.filter((index) => index % 2 === rest)).toEqual(
+        Array.from({ length: 20_000 }, (_, n) => 2 * n + rest),
+      );
+    }
+  });
+
+  test('wait for a slow reader when there is no memory left for them', async () => {
+    const { path, fd } = openPipe();
+    const sink = new LineSink(fd, SMALL);
+    const count = 600;
+    // Into a file: this thread, which is held up, could not take it.
+    const taken = freshPath();
+    const reader = Bun.spawn(['sh', '-c', 'sleep 0.5; head -c "$2" "$0" > "$1"', path, taken, String(count * 1_000)]);
+    const begun = performance.now();
+    for (let index = 0; index < count; index++) sink.write(numbered(index, 1_000));
+    expect(performance.now() - begun).toBeGreaterThan(300);
+    sink.flushSync();
+    const expected = Array.from({ length: count }, (_, index) => numbered(index, 1_000)).join('');
+    expect(await reader.exited).toBe(0);
+    expect(readFileSync(taken, 'utf8')).toBe(expected);
+    closeSync(fd);
+  });
+
+  test('hold nothing up while they are few, however long the reader does not come', async () => {
+    const { fd } = openPipe();
+    const sink = new LineSink(fd, SMALL);
+    let expected = '';
+    const write = (line: string): void => {
+      expected += line;
+      sink.write(line);
+    };
+    for (let index = 0; index < 80; index++) write(numbered(index, PIPE_BYTES / 64));
+    // More flushes than there are pieces.
+    for (let index = 0; index < 10; index++) {
+      await Bun.sleep(120);
+      const begun = performance.now();
+      write(numbered(index, 100));
+      expect(performance.now() - begun).toBeLessThan(100);
+    }
+    // What is still gathered comes when the reader has taken the rest.
+    const first = drain(fd, PIPE_BYTES);
+    sink.flushSync();
+    expect(first + drain(fd, expected.length - PIPE_BYTES)).toBe(expected);
+    closeSync(fd);
+  });
+
+  test('are waited for at the end of the process, but not for ever', () => {
+    const { fd } = openPipe();
+    const sink = new LineSink(fd, SMALL);
+    // The pipe and the memory are full, and some lines wait for room in it.
+    const line = numbered(0, 1_024);
+    const held = Math.floor((PIPE_BYTES + SMALL.pieces * SMALL.pieceBytes) / line.length);
+    for (let index = 0; index < held + 4; index++) sink.write(line);
+    const begun = performance.now();
+    sink.flushSync();
+    const waited = performance.now() - begun;
+    expect(waited).toBeGreaterThan(4_900);
+    expect(waited).toBeLessThan(8_000);
+    // The writing thread goes on all the same.
+    expect(drain(fd, PIPE_BYTES)).toBe(line.repeat(PIPE_BYTES / line.length));
+    sink.flushSync();
+    expect(drain(fd, PIPE_BYTES)).toBe(line.repeat(PIPE_BYTES / line.length));
+    closeSync(fd);
+  }, 20_000);
+});
