@@ -41,12 +41,14 @@ async function stopAll(registries: readonly Registry[]): Promise<void> {
 /**
  * Runs a task with so many nodes of Marina up on an empty bucket, and stops everything after it.
  * @param bulky removes the folder at once: few files, but many bytes
+ * @param more settings of Marina's
  */
 export async function withCluster<T>(
   context: Context,
   nodes: number,
   task: (cluster: MarinaCluster) => Promise<T>,
   bulky = false,
+  more: Readonly<Record<string, string>> = {},
 ): Promise<T> {
   const { place, tools, settings } = context;
   if (tools.services === undefined) throw new Error('this run was begun without MinIO and Redis');
@@ -55,7 +57,7 @@ export async function withCluster<T>(
   const started: Registry[] = [];
   try {
     const data = services.bucket('marina');
-    const cluster = settingsOf(services, 'marina');
+    const cluster = { ...settingsOf(services, 'marina'), ...more };
     for (let n = 1; n <= nodes; n += 1) {
       const flags = n === 1 ? profiler(settings) : [];
       const named = { ...cluster, NODE_NAME: `node-${n}` };
@@ -76,7 +78,12 @@ export async function withCluster<T>(
 }
 
 /** Two nodes of each registry, on the same services. */
-async function withPair<T>(context: Context, task: (pair: Pair) => Promise<T>, bulky = false): Promise<T> {
+async function withPair<T>(
+  context: Context,
+  task: (pair: Pair) => Promise<T>,
+  bulky = false,
+  more: Readonly<Record<string, string>> = {},
+): Promise<T> {
   const run = async ({ services, nodes }: MarinaCluster): Promise<T> => {
     const { place, tools } = context;
     const [marina] = nodes;
@@ -96,7 +103,20 @@ async function withPair<T>(context: Context, task: (pair: Pair) => Promise<T>, b
       await stopAll(peers);
     }
   };
-  return withCluster(context, 2, run, bulky);
+  return withCluster(context, 2, run, bulky, more);
 }
 
-export const CLUSTER: Stage = { prefix: 'cluster-', suffix: ' (cluster)', cluster: true, withPair };
+export const CLUSTER: Stage = {
+  prefix: 'cluster-',
+  suffix: ' (cluster)',
+  cluster: true,
+  withPair: (context, task, bulky) => withPair(context, task, bulky),
+};
+
+/** Nodes that keep no copies of blobs: every pull is as the first one through a node. */
+export const WITHOUT_COPIES: Stage = {
+  prefix: 'cluster-first-',
+  suffix: ' (cluster, no copy on the node)',
+  cluster: true,
+  withPair: (context, task, bulky) => withPair(context, task, bulky, { BLOB_CACHE_SIZE: '0' }),
+};

@@ -2,7 +2,7 @@
 import type { Work } from '../work.ts';
 import { curveWorks } from './cluster-curves.ts';
 import { limitWorks } from './cluster-limits.ts';
-import { CLUSTER } from './cluster-servers.ts';
+import { CLUSTER, WITHOUT_COPIES } from './cluster-servers.ts';
 import { CLIENTS, push } from './push.ts';
 import { small } from './small.ts';
 import { pull, upload } from './stream.ts';
@@ -24,6 +24,8 @@ export const clusterWorks: Work[] = [
   ),
   upload('upload-put', 'put', 'POST + PUT', 1.1, CLUSTER),
   pull('pull-one', { parallel: 1, times: 3 }, 'one', 1, CLUSTER),
+  pull('pull-one', { parallel: 1, times: 3 }, 'one', 1, WITHOUT_COPIES),
+  pull('pull-eight', { parallel: 8, times: 1 }, '8 at once', 1, WITHOUT_COPIES),
   tags(10_000, false, TAGS, CLUSTER),
   tags(100_000, true, TAGS, CLUSTER),
   ...limitWorks,

@@ -117,11 +117,6 @@ export function pull(
           const sides = [side('marina', pair.marina), side('distribution', pair.distribution)];
           const title = `pull of ${label}, ${words}${stage.suffix}`;
           const bars = { work: stage.prefix + name, title, unit: 'MiB/s', bar };
-          if (stage.cluster) {
-            context.note(
-              `${stage.prefix}${name}: unless BLOB_CACHE_SIZE=0 is set, Marina's node has a copy on its disk by then, as after any second pull; the first two are not measured here`,
-            );
-          }
           if (tools.nginx === undefined || stage.cluster) {
             return [compare(bars, await alternate(settings, sides))];
           }

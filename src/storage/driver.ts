@@ -31,10 +31,13 @@ export interface WrittenObject {
   readonly durable: Promise<void>;
 }
 
-/** How the bytes of an object reach a client: the filesystem names a file, so that the kernel can send it by itself. */
+/**
+ * How the bytes of an object reach a client: the filesystem names a file, so that the kernel can send it by itself. Of a stream whose
+ * chunks are `lent`, each one is gone when the next one is asked for: its memory is used again. Else they are the reader's.
+ */
 export type ObjectBody =
   | { readonly kind: 'file'; readonly path: string }
-  | { readonly kind: 'stream'; open(range: ByteRange): ReadableStream<Uint8Array> };
+  | { readonly kind: 'stream'; open(range: ByteRange, chunks?: 'lent'): ReadableStream<Uint8Array> };
 
 export interface StoredObject {
   readonly size: number;

@@ -37,6 +37,25 @@ test.each([
   expect(digestOf(bytes)).toBe(digestOf(large.bytes.subarray(start, end)));
 });
 
+test('a client that reads slowly gets the same bytes', async () => {
+  const reader = (await fetch(url)).body?.getReader();
+  if (reader === undefined) throw new Error('a blob without a body');
+  const hash = new Bun.CryptoHasher('sha256');
+  for (let n = 0; ; n++) {
+    const { done, value } = await reader.read();
+    if (done) break;
+    hash.update(value);
+    // Longer now and then: what has come for it meanwhile must wait as it is.
+    await Bun.sleep(n % 20 === 0 ? 50 : 2);
+  }
+  expect(`sha256:${hash.digest('hex')}`).toBe(large.descriptor.digest);
+});
+
+test('many at once get all of it', async () => {
+  const pulls = Array.from({ length: 8 }, async () => digestOf((await expectStatus(200, url)).bytes));
+  expect(new Set(await Promise.all(pulls))).toEqual(new Set([large.descriptor.digest]));
+});
+
 test('clients that stop reading, or go away, cost nothing that stays', async () => {
   const [node] = cluster.nodes;
   const readers = await Promise.all(

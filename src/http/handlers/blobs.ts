@@ -101,6 +101,7 @@ function bodyOf({ size, body }: OpenBlob, range: { start: number; end: number } 
     case 'file':
       return range === undefined ? Bun.file(body.path) : Bun.file(body.path).slice(start, end);
     case 'stream':
-      return body.open({ start, end });
+      // Bun has sent a chunk, or copied it, before it asks for the next one.
+      return body.open({ start, end }, 'lent');
   }
 }

@@ -93,10 +93,10 @@ export class BlobCache {
       size,
       body: {
         kind: 'stream',
-        open: (range) => {
+        open: (range, chunks) => {
           // Whoever takes a blob in pieces begins with the first one: each pull counts once.
           if (range.start === 0) this.#note(blob, () => body.open({ start: 0, end: size }));
-          return body.open(range);
+          return body.open(range, chunks);
         },
       },
     };

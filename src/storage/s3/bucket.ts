@@ -16,12 +16,10 @@ import type { ByteRange, CreateResult, DeleteFailure, Key, ListedObject } from '
 import type { S3Clients } from './clients.ts';
 import { isConflict, isMissing, isPassing, isPreconditionFailed } from './failures.ts';
 import type { OpenBody } from './object-stream.ts';
-import { openBody, Places } from './open-body.ts';
+import { openBody } from './open-body.ts';
 import { type Attempt, LARGE, type Patience, type Requests, SMALL } from './requests.ts';
 import type { StagedPart } from './staged-state.ts';
 
-/** Bodies that are read through Bun's fetch at once: with what requests.ts lets through, it has connections for all. */
-const SWIFT_STREAMS = 48;
 /** As many as one request may name. */
 const DELETE_AT_ONCE = 1_000;
 /** Under this name each `create` leaves its own mark on the object. */
@@ -49,7 +47,6 @@ export class Bucket {
   readonly #clients: S3Clients;
   readonly #requests: Requests;
   readonly #options: BucketOptions;
-  readonly #swift = new Places(SWIFT_STREAMS);
 
   constructor(clients: S3Clients, requests: Requests, options: BucketOptions) {
     this.#clients = clients;
@@ -141,17 +138,10 @@ export class Bucket {
   /** The bytes of a range that is not empty, as they are asked for. */
   async stream(key: Key, { start, end }: ByteRange): Promise<OpenBody> {
     const command = new GetObjectCommand({ ...this.#at(key), Range: `bytes=${start}-${end - 1}` });
-    const swift = this.#swift.begin();
-    const client = swift === undefined ? this.#clients.streams : this.#clients.swiftStreams;
-    try {
-      return await this.#requests.send('GetObject', SMALL, async ({ signal }) => {
-        const { Body } = await client.send(command, { abortSignal: signal });
-        return openBody(Body, () => swift?.());
-      });
-    } catch (error) {
-      swift?.();
-      throw error;
-    }
+    return await this.#requests.send('GetObject', SMALL, async ({ signal }) => {
+      const { Body } = await this.#clients.streams.send(command, { abortSignal: signal });
+      return openBody(Body);
+    });
   }
 
   async delete(keys: readonly Key[]): Promise<readonly DeleteFailure[]> {

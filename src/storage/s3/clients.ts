@@ -5,6 +5,7 @@ import { FetchHttpHandler } from '@smithy/fetch-http-handler';
 import { NodeHttpHandler } from '@smithy/node-http-handler';
 import { type Fetch, LeanClient, type Sender } from './lean-client.ts';
 import type { S3Settings } from './settings.ts';
+import { StreamClient } from './stream-client.ts';
 
 /** One client a purpose, so that none waits for another's connections. */
 export interface S3Clients {
@@ -13,9 +14,7 @@ export interface S3Clients {
   /** Parts and their completion. */
   readonly parts: S3Client;
   /** Bodies that clients read, at their own pace: any number of them. */
-  readonly streams: S3Client;
-  /** The same at two thirds of the cost, and in a thread of their own; only a few may be open at once. */
-  readonly swiftStreams: S3Client;
+  readonly streams: Sender;
   /** Signs addresses under the name by which clients reach the store; sends nothing. */
   readonly presigning: S3Client;
   destroy(): void;
@@ -52,6 +51,11 @@ function streamHandler({ ca, insecureSkipVerify }: S3Settings): NodeHttpHandler 
     httpAgent: new HttpAgent({ keepAlive: true, maxSockets: Number.POSITIVE_INFINITY }),
     httpsAgent: new HttpsAgent({ keepAlive: true, maxSockets: Number.POSITIVE_INFINITY, ...tls }),
   });
+}
+
+/** Bun's fetch goes through such a proxy; who set one may have no other way to the store. */
+function isProxied(): boolean {
+  return [process.env.http_proxy, process.env.HTTP_PROXY].some((proxy) => proxy !== undefined && proxy !== '');
 }
 
 /** Attempts are counted in requests.ts, against a deadline; the SDK's own loop would only add warnings on stderr. */
@@ -93,8 +97,12 @@ export function openClients(settings: S3Settings): S3Clients {
     withoutRetries(leaveUnsigned(new S3Client({ ...shared, requestHandler })));
   const small = new LeanClient(open(fetchHandler(settings)), fetchOf(settings));
   const parts = open(fetchHandler(settings));
-  const streams = open(streamHandler(settings));
-  const swiftStreams = open(fetchHandler(settings));
+  const streams = new StreamClient({
+    lean: small,
+    direct: !isProxied(),
+    swift: open(fetchHandler(settings)),
+    many: open(streamHandler(settings)),
+  });
   const presigning = new S3Client({
     ...shared,
     ...(redirectEndpoint === undefined ? {} : { endpoint: redirectEndpoint }),
@@ -104,10 +112,9 @@ export function openClients(settings: S3Settings): S3Clients {
     small,
     parts,
     streams,
-    swiftStreams,
     presigning,
     destroy: () => {
-      for (const client of [small, parts, streams, swiftStreams, presigning]) client.destroy();
+      for (const client of [small, parts, streams, presigning]) client.destroy();
     },
   };
 }

@@ -86,7 +86,8 @@ export class S3Driver implements StorageDriver {
       size: found.size,
       body: {
         kind: 'stream',
-        open: (range) => objectStream(range, (rest) => this.#bucket.stream(key, rest), this.#ports),
+        open: (range, chunks) =>
+          objectStream(range, (rest) => this.#bucket.stream(key, rest), this.#ports, chunks === 'lent'),
       },
     };
   }

@@ -11,6 +11,8 @@ export type Sender = Pick<S3Client, 'send' | 'destroy'>;
 
 export type Fetch = (url: string, init: RequestInit) => Promise<Response>;
 
+type Method = 'GET' | 'HEAD' | 'PUT';
+
 interface Signable {
   readonly method: string;
   readonly protocol: string;
@@ -31,8 +33,17 @@ interface Way {
   readonly sign: (request: Signable, date: Date) => Promise<{ readonly headers: Record<string, string> }>;
 }
 
-interface SendOptions {
+export interface SendOptions {
   readonly abortSignal?: AbortSignal;
+}
+
+/** A request that is ready to be sent, by whoever can. */
+export interface SignedRequest {
+  readonly protocol: string;
+  readonly hostname: string;
+  readonly port: number | undefined;
+  readonly path: string;
+  readonly headers: Readonly<Record<string, string>>;
 }
 
 /** What the middleware of the SDK sees of a request; of its types only what is looked at here. */
@@ -89,6 +100,12 @@ export class LeanClient implements Sender {
     return undefined;
   }
 
+  /** @returns undefined as long as it is not known where the bucket is, and where only the SDK can sign for it */
+  async signedGet(key: string, more: Record<string, string>): Promise<SignedRequest | undefined> {
+    const way = this.#way;
+    return typeof way === 'string' ? undefined : await this.#sign('GET', way, key, more);
+  }
+
   destroy(): void {
     this.#sdk.destroy();
   }
@@ -135,25 +152,35 @@ export class LeanClient implements Sender {
   }
 
   async #ask(
-    method: 'GET' | 'HEAD' | 'PUT',
-    { base, sign, ...way }: Way,
+    method: Method,
+    way: Way,
     command: PutObjectCommand | GetObjectCommand | HeadObjectCommand,
     more: Record<string, string>,
     { abortSignal }: SendOptions,
     body?: Uint8Array<ArrayBuffer>,
   ): Promise<Response> {
-    const host = way.port === undefined ? way.hostname : `${way.hostname}:${way.port}`;
-    const path = base + encodeKey(command.input.Key ?? '');
-    const headers = { host, 'x-amz-content-sha256': 'UNSIGNED-PAYLOAD', ...more };
-    const date = new Date(Date.now() + this.#sdk.config.systemClockOffset);
-    const signed = await sign({ ...way, method, path, query: {}, headers }, date);
-    const answer = await this.#fetch(`${way.protocol}//${host}${path}`, {
-      ...{ method, headers: signed.headers, redirect: 'manual' },
+    const { protocol, path, headers } = await this.#sign(method, way, command.input.Key ?? '', more);
+    const answer = await this.#fetch(`${protocol}//${headers.host}${path}`, {
+      ...{ method, headers, redirect: 'manual' },
       ...(abortSignal === undefined ? {} : { signal: abortSignal }),
       ...(body === undefined ? {} : { body }),
     });
     if (answer.ok) return answer;
     throw await failureOf(answer);
+  }
+
+  async #sign(
+    method: Method,
+    { base, sign, ...way }: Way,
+    key: string,
+    more: Record<string, string>,
+  ): Promise<SignedRequest> {
+    const host = way.port === undefined ? way.hostname : `${way.hostname}:${way.port}`;
+    const path = base + encodeKey(key);
+    const headers = { host, 'x-amz-content-sha256': 'UNSIGNED-PAYLOAD', ...more };
+    const date = new Date(Date.now() + this.#sdk.config.systemClockOffset);
+    const signed = await sign({ ...way, method, path, query: {}, headers }, date);
+    return { protocol: way.protocol, hostname: way.hostname, port: way.port, path, headers: signed.headers };
   }
 }
 

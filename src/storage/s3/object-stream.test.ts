@@ -3,7 +3,7 @@ import type { ByteRange } from '../driver.ts';
 import { objectStream } from './object-stream.ts';
 
 /** A store whose connections bring what is said here, and then nothing until they are destroyed. */
-function world(connections: readonly (readonly number[])[]) {
+function world(connections: readonly (readonly number[])[], lent = false) {
   const asked: ByteRange[] = [];
   const ticks: (() => void)[] = [];
   let destroyed = 0;
@@ -32,7 +32,7 @@ function world(connections: readonly (readonly number[])[]) {
   return {
     asked,
     destroyed: () => destroyed,
-    stream: objectStream({ start: 0, end: 100 }, connect, { sleep }),
+    stream: objectStream({ start: 0, end: 100 }, connect, { sleep }, lent),
     /** The time after which somebody looks passes. */
     tick: async () => {
       for (const each of ticks.splice(0)) each();
@@ -72,4 +72,15 @@ test('whoever cancels lets go of the connection at once', async () => {
   await reader.read();
   await reader.cancel();
   expect(destroyed()).toBe(1);
+});
+
+test.each([true, false])('a chunk is gone with the next one only where it is lent (%p)', async (lent) => {
+  const { stream } = world([[10, 90]], lent);
+  const reader = stream.getReader();
+  const first = (await reader.read()).value;
+  expect(first?.length).toBe(10);
+  const second = (await reader.read()).value;
+  expect(first?.length).toBe(lent ? 0 : 10);
+  expect((await reader.read()).done).toBe(true);
+  expect(second?.length).toBe(90);
 });

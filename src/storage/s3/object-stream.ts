@@ -1,4 +1,5 @@
 import type { ByteRange } from '../driver.ts';
+import { freeBytes } from '../free-bytes.ts';
 import type { S3Ports } from './settings.ts';
 
 /** The bytes of an answer, and the way to let go of its connection. */
@@ -21,16 +22,19 @@ const FRUITLESS = 3;
  * The bytes of an object as they are asked for, and no faster. The objects never change, so a connection that breaks is
  * replaced by another one that begins where it ended. Cancelled, it lets go of the connection at once.
  * @param connect opens the object's bytes of a range
+ * @param lent a chunk's memory is freed when the next one is asked for
  */
 export function objectStream(
   range: ByteRange,
   connect: (range: ByteRange) => Promise<OpenBody>,
   { sleep }: Pick<S3Ports, 'sleep'>,
+  lent = false,
 ): ReadableStream<Uint8Array> {
   let at = range.start;
   let fruitless = 0;
   let cancelled = false;
   let body: Watched | undefined;
+  let last: Uint8Array | undefined;
   /** Whether a chunk is asked for now, and how many have come. */
   let asking = false;
   let arrived = 0;
@@ -72,6 +76,7 @@ export function objectStream(
   return new ReadableStream<Uint8Array>(
     {
       async pull(controller) {
+        if (last !== undefined) freeBytes(last);
         for (;;) {
           try {
             if (at === range.end) return finish(controller);
@@ -80,6 +85,7 @@ export function objectStream(
             fruitless = 0;
             at += chunk.length;
             controller.enqueue(chunk);
+            last = lent ? chunk : undefined;
             if (at === range.end) finish(controller);
             return;
           } catch (error) {

@@ -1,25 +1,5 @@
 import type { OpenBody } from './object-stream.ts';
 
-/** So many at once. */
-export class Places {
-  #free: number;
-
-  constructor(count: number) {
-    this.#free = count;
-  }
-
-  /** @returns what gives the place back, however often it is called; undefined when all are taken */
-  begin(): (() => void) | undefined {
-    if (this.#free === 0) return undefined;
-    this.#free--;
-    let ended = false;
-    return () => {
-      if (!ended) this.#free++;
-      ended = true;
-    };
-  }
-}
-
 interface NodeStream extends AsyncIterable<Uint8Array> {
   destroy(): void;
 }
@@ -28,7 +8,8 @@ interface NodeStream extends AsyncIterable<Uint8Array> {
  * The body of an answer, whichever client brought it.
  * @param ended called when its connection is not needed any more; perhaps more than once
  */
-export function openBody(body: unknown, ended: () => void): OpenBody {
+export function openBody(body: unknown, ended: () => void = () => {}): OpenBody {
+  if (isOpenBody(body)) return body;
   if (body instanceof ReadableStream) return ofFetch(body, ended);
   if (!isNodeStream(body)) throw new Error('the object store answered without a body');
   return {
@@ -61,4 +42,8 @@ function ofFetch(body: ReadableStream<Uint8Array>, ended: () => void): OpenBody 
 
 function isNodeStream(body: unknown): body is NodeStream {
   return typeof body === 'object' && body !== null && 'destroy' in body && Symbol.asyncIterator in body;
+}
+
+function isOpenBody(body: unknown): body is OpenBody {
+  return typeof body === 'object' && body !== null && 'chunks' in body;
 }

@@ -1,0 +1,66 @@
+import type { OpenBody } from './object-stream.ts';
+
+/** What became of bytes: `enough` asks for a pause until they are wanted, `whole` says that they were the last. */
+type Received = 'more' | 'enough' | 'whole' | 'too-many';
+
+interface PlainBodyPorts {
+  /** Everything that had come was taken. */
+  readonly wanted: () => void;
+  /** Its connection is to be closed. */
+  readonly destroy: () => void;
+}
+
+/** The body of one answer. What comes before it is asked for waits here: what was read at once, no more. */
+export class PlainBody implements OpenBody {
+  readonly chunks: AsyncIterator<Uint8Array> = { next: () => this.#next() };
+  readonly #ports: PlainBodyPorts;
+  readonly #waiting: Uint8Array[] = [];
+  #left: number;
+  #taker: ((result: IteratorResult<Uint8Array>) => void) | undefined;
+  /** No more come. */
+  #ended = false;
+
+  constructor(length: number, ports: PlainBodyPorts) {
+    this.#left = length;
+    this.#ports = ports;
+  }
+
+  receive(bytes: Uint8Array): Received {
+    if (bytes.length > this.#left) return 'too-many';
+    this.#left -= bytes.length;
+    if (this.#left === 0) this.#ended = true;
+    const taker = this.#taker;
+    this.#taker = undefined;
+    if (taker === undefined) this.#waiting.push(bytes);
+    else taker({ done: false, value: bytes });
+    if (this.#left === 0) return 'whole';
+    return taker === undefined ? 'enough' : 'more';
+  }
+
+  /** The connection is gone. */
+  end(): void {
+    this.#ended = true;
+    this.#taker?.({ done: true, value: undefined });
+    this.#taker = undefined;
+  }
+
+  destroy(): void {
+    this.#waiting.length = 0;
+    // Its connection may be somebody else's by now.
+    if (this.#ended) return;
+    this.end();
+    this.#ports.destroy();
+  }
+
+  #next(): Promise<IteratorResult<Uint8Array>> {
+    const value = this.#waiting.shift();
+    if (value !== undefined) {
+      if (this.#waiting.length === 0 && !this.#ended) this.#ports.wanted();
+      return Promise.resolve({ done: false, value });
+    }
+    if (this.#ended) return Promise.resolve({ done: true, value: undefined });
+    return new Promise((resolve) => {
+      this.#taker = resolve;
+    });
+  }
+}
