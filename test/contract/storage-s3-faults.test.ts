@@ -1,5 +1,6 @@
 // What the S3 driver makes of answers that are lost, late, or not what they seem.
 import { afterAll, afterEach, beforeAll, describe, expect, test } from 'bun:test';
+import { connect, createServer, type Socket } from 'node:net';
 import { digestOf } from '../../src/oci/digest.ts';
 import { dataKey } from '../../src/storage/paths.ts';
 import { S3Driver } from '../../src/storage/s3/driver.ts';
@@ -56,6 +57,47 @@ afterAll(async () => {
   await stopObjectStores();
   await cleanUp();
 });
+
+/** Before a store: passes on so many bytes of what it says over one connection, and then breaks it. */
+async function startBreaking({ hostname, port }: URL, after: number) {
+  let broken = 0;
+  const open = new Set<Socket>();
+  const server = createServer((client) => {
+    const store = connect(Number(port), hostname);
+    let passed = 0;
+    client.pipe(store);
+    store.on('data', (bytes: Buffer) => {
+      client.write(bytes.subarray(0, after - passed));
+      passed += bytes.length;
+      if (passed < after) return;
+      broken++;
+      store.destroy();
+      client.destroySoon();
+    });
+    for (const [socket, other] of [
+      [client, store],
+      [store, client],
+    ] as const) {
+      open.add(socket);
+      socket.on('error', () => other.destroy());
+      socket.on('close', () => {
+        open.delete(socket);
+        if (socket === client) other.destroy();
+      });
+    }
+  });
+  await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
+  const address = server.address();
+  if (address === null || typeof address === 'string') throw new Error('it has no port');
+  return {
+    endpoint: `http://localhost:${address.port}`,
+    broken: () => broken,
+    stop: () => {
+      server.close();
+      for (const socket of open) socket.destroy();
+    },
+  };
+}
 
 const isComplete = ({ method, url }: ProxiedRequest): boolean => method === 'POST' && url.searchParams.has('uploadId');
 const isPart = ({ method, url }: ProxiedRequest): boolean => method === 'PUT' && url.searchParams.has('partNumber');
@@ -287,6 +329,21 @@ describe('a stream', () => {
       return new Response(half, { status: 206, headers: { 'Content-Range': `bytes 0-${MIB - 1}/${MIB}` } });
     };
     expect(Buffer.compare(await sentBytes(object), bytes)).toBe(0);
+  });
+
+  test('whose connections break one after another is whole, also for a reader that lends its chunks', async () => {
+    const driver = driverOf();
+    const bytes = random(8 * MIB);
+    await driver.put('faults/torn', bytes);
+    const breaking = await startBreaking(new URL(minio.endpoint), MIB);
+    const far = driverOf({ s3Endpoint: breaking.endpoint });
+    const object = await far.open('faults/torn');
+    if (object?.body.kind !== 'stream') return expect.unreachable();
+    const hash = new Bun.CryptoHasher('sha256');
+    for await (const chunk of object.body.open({ start: 0, end: object.size }, 'lent')) hash.update(chunk);
+    expect(`sha256:${hash.digest('hex')}`).toBe(digestOf('sha256', bytes));
+    expect(breaking.broken()).toBeGreaterThan(4);
+    breaking.stop();
   });
 
   test('that stalls, or is cancelled, holds up nobody else', async () => {
