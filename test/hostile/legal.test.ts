@@ -1,6 +1,16 @@
 // Names at the edge of what the spec allows: everything that a registry does works in each of them.
 import { afterAll, beforeAll, expect, test } from 'bun:test';
-import { type Content, expectStatus, type Image, image, index, pushImage, pushManifest } from '../support/oci.ts';
+import {
+  type Content,
+  expectStatus,
+  type Image,
+  image,
+  index,
+  pushBlob,
+  pushImage,
+  pushManifest,
+  randomBlob,
+} from '../support/oci.ts';
 import { cleanUp, type Server, startServer, temporaryFolder } from '../support/server.ts';
 
 const NAMES: readonly (readonly [what: string, name: string])[] = [
@@ -139,3 +149,18 @@ test('a tag of 128 characters, and 256 tags in one push, work', async () => {
   });
   expect(await tagsOf(name)).toEqual({ name, tags: [`_${'.'.repeat(127)}`, ...tags] });
 }, 30_000);
+
+test('a blob that comes out of a file does not name it, whole or in part', async () => {
+  const blob = randomBlob(2 * 1024 * 1024);
+  const { digest } = blob.descriptor;
+  await pushBlob(server.url, 'file/name', blob);
+  for (const [status, headers] of [
+    [200, {}],
+    [206, { range: 'bytes=1-' }],
+  ] as const) {
+    const served = await expectStatus(status, url('file/name', `blobs/${digest}`), { headers });
+    expect(served.headers.get('content-disposition')).toBe('attachment');
+    expect(served.headers.get('content-length')).toBe(String(served.bytes.length));
+    expect(Buffer.compare(served.bytes, blob.bytes.subarray(status === 206 ? 1 : 0))).toBe(0);
+  }
+});

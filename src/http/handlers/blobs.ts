@@ -49,13 +49,15 @@ function sendBlob(route: BlobRoute, blob: OpenBlob, { request, seen }: RequestCo
   const range = wanted === null ? undefined : parseRange(wanted, blob.size);
   if (range === undefined) {
     seen.sent = blob.size;
-    return new Response(bodyOf(blob, undefined), { headers: wholeHeaders(route, blob.size) });
+    const headers =
+      blob.body.kind === 'file'
+        ? withoutFileName(blobHeaders(route.digest, blob.size))
+        : wholeHeaders(route, blob.size);
+    return new Response(bodyOf(blob, undefined), { headers });
   }
   const { start, end } = range;
   seen.sent = end - start;
-  const headers = blobHeaders(route.digest, end - start);
-  // Bun would name the stored file in this header.
-  headers['Content-Disposition'] = 'attachment';
+  const headers = withoutFileName(blobHeaders(route.digest, end - start));
   headers['Content-Range'] = `bytes ${start}-${end - 1}/${blob.size}`;
   return new Response(bodyOf(blob, range), { status: 206, headers });
 }
@@ -79,6 +81,11 @@ function wholeHeaders(route: BlobRoute, size: number): Headers {
   const headers = new Headers(blobHeaders(route.digest, size));
   prepared.set(route, { size, headers });
   return headers;
+}
+
+/** Bun would name the stored file in this header. */
+function withoutFileName(headers: Record<string, string>): Record<string, string> {
+  return { ...headers, 'Content-Disposition': 'attachment' };
 }
 
 function blobHeaders(digest: Digest, length: number): Record<string, string> {
