@@ -37,6 +37,7 @@ export async function fenceLog(
 ): Promise<void> {
   const view = new FenceView(repo, ports.driver, scanned ?? (await foldUntil(repo, fence, ports)), fence);
   await view.catchUp();
+  await ports.breathe();
   await refuseGap(repo, view.seq, ports.driver);
   const writer = new LogWriter(repo, view, { ...ports, onAppend: () => {} });
   const { epoch, forget } = fence;

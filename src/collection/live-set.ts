@@ -17,10 +17,11 @@ const RECORD_BYTES = NAME_BYTES + 8;
 /** Records that are kept in memory before they go to disk. */
 const DEFAULT_ROOM = 16 * 1024 * 1024;
 const FIRST_ROOM = 64 * 1024;
-const ENCODER = new TextEncoder();
-const DECODER = new TextDecoder();
-
-const SHELF_OF: ReadonlyMap<string, number> = new Map(SHELVES.map((name, index) => [name, index]));
+/** By the two characters of its name, each in seven bits; NO_SHELF for those that are none. */
+const SHELF_OF = new Uint16Array(1 << 14);
+const NO_SHELF = 0xffff;
+SHELF_OF.fill(NO_SHELF);
+for (const [index, name] of SHELVES.entries()) SHELF_OF[placeOf(name.charCodeAt(0), name.charCodeAt(1))] = index;
 
 /**
  * What all logs of a store say of incarnations: linked, or when they were unlinked last. Filled in any order, then asked shelf by
@@ -29,8 +30,7 @@ const SHELF_OF: ReadonlyMap<string, number> = new Map(SHELVES.map((name, index) 
 export class LiveSet {
   readonly #openSpill: () => Promise<Spill>;
   readonly #room: number;
-  #records = new Uint8Array(FIRST_ROOM);
-  #view = new DataView(this.#records.buffer);
+  #records = Buffer.alloc(FIRST_ROOM);
   #used = 0;
   #spill: Spill | undefined;
   #making: Promise<void> | undefined;
@@ -43,18 +43,25 @@ export class LiveSet {
     this.#room = Math.max(FIRST_ROOM, room);
   }
 
-  /** @param until LINKED, or when it was unlinked (milliseconds) */
-  async add(inc: Incarnation, until: number): Promise<void> {
-    // Several logs are added at once: while one makes room all wait, or what they add would be lost when it is done.
-    while (this.#used + RECORD_BYTES > this.#records.length) {
-      this.#making ??= this.#makeRoom().finally(() => {
-        this.#making = undefined;
-      });
-      await this.#making;
-    }
-    ENCODER.encodeInto(inc, this.#records.subarray(this.#used));
-    this.#view.setFloat64(this.#used + NAME_BYTES, until);
+  /**
+   * @param until LINKED, or when it was unlinked (milliseconds)
+   * @returns undefined: it is done. Most often it is, and there are millions of them.
+   */
+  add(inc: Incarnation, until: number): Promise<void> | undefined {
+    if (this.#used + RECORD_BYTES > this.#records.length) return this.#addLater(inc, until);
+    this.#records.write(inc, this.#used, NAME_BYTES, 'latin1');
+    this.#records.writeDoubleBE(until, this.#used + NAME_BYTES);
     this.#used += RECORD_BYTES;
+    return undefined;
+  }
+
+  /** Several logs are added at once: while one makes room all wait, or what they add would be lost when it is done. */
+  async #addLater(inc: Incarnation, until: number): Promise<void> {
+    this.#making ??= this.#makeRoom().finally(() => {
+      this.#making = undefined;
+    });
+    await this.#making;
+    await this.add(inc, until);
   }
 
   /** To be called once, when everything was added. */
@@ -68,10 +75,10 @@ export class LiveSet {
     const shelf = shelfOf(name);
     const records = this.#spill === undefined ? this.#inMemory(shelf) : await this.#spill.read(shelf);
     const known = new Map<string, number>();
-    const view = new DataView(records.buffer, records.byteOffset, records.length);
+    const view = Buffer.from(records.buffer, records.byteOffset, records.length);
     for (let at = 0; at < records.length; at += RECORD_BYTES) {
-      const inc = DECODER.decode(records.subarray(at, at + NAME_BYTES));
-      known.set(inc, Math.max(known.get(inc) ?? 0, view.getFloat64(at + NAME_BYTES)));
+      const inc = view.toString('latin1', at, at + NAME_BYTES);
+      known.set(inc, Math.max(known.get(inc) ?? 0, view.readDoubleBE(at + NAME_BYTES)));
     }
     return known;
   }
@@ -82,14 +89,20 @@ export class LiveSet {
 
   #inMemory(shelf: number): Uint8Array {
     if (this.#starts === undefined) throw new Error('the set is asked before it is complete');
-    return this.#records.subarray(this.#starts[shelf], this.#starts[shelf + 1]);
+    return this.#recordsOf(shelf, this.#starts);
+  }
+
+  /** No Buffer: its `slice` is no copy. */
+  #recordsOf(shelf: number, starts: Uint32Array): Uint8Array {
+    const [from = 0, to = 0] = [starts[shelf], starts[shelf + 1]];
+    return new Uint8Array(this.#records.buffer, this.#records.byteOffset + from, to - from);
   }
 
   async #makeRoom(): Promise<void> {
     if (this.#records.length < this.#room) {
-      const larger = new Uint8Array(Math.min(this.#room, this.#records.length * 2));
+      const larger = Buffer.alloc(Math.min(this.#room, this.#records.length * 2));
       larger.set(this.#records);
-      this.#keep(larger);
+      this.#records = larger;
     } else {
       await this.#spillAll();
     }
@@ -99,7 +112,7 @@ export class LiveSet {
     this.#spill ??= await this.#openSpill();
     const starts = this.#sort();
     for (let shelf = 0; shelf < SHELVES.length; shelf++) {
-      const records = this.#records.subarray(starts[shelf], starts[shelf + 1]);
+      const records = this.#recordsOf(shelf, starts);
       if (records.length > 0) await this.#spill.append(shelf, records);
     }
     this.#used = 0;
@@ -111,8 +124,8 @@ export class LiveSet {
     const shelves = new Uint16Array(count);
     const starts = new Uint32Array(SHELVES.length + 1);
     for (let record = 0; record < count; record++) {
-      const at = record * RECORD_BYTES;
-      const shelf = shelfOf(DECODER.decode(this.#records.subarray(at + NAME_BYTES - 2, at + NAME_BYTES)));
+      const at = record * RECORD_BYTES + NAME_BYTES;
+      const shelf = shelfAt(this.#records[at - 2] ?? 0, this.#records[at - 1] ?? 0);
       shelves[record] = shelf;
       starts[shelf + 1] = (starts[shelf + 1] ?? 0) + RECORD_BYTES;
     }
@@ -120,26 +133,30 @@ export class LiveSet {
       starts[shelf + 1] = (starts[shelf + 1] ?? 0) + (starts[shelf] ?? 0);
     }
     const next = starts.slice();
-    const sorted = new Uint8Array(this.#records.length);
+    const sorted = Buffer.alloc(this.#records.length);
     for (let record = 0; record < count; record++) {
       const shelf = shelves[record] ?? 0;
-      const at = record * RECORD_BYTES;
-      sorted.set(this.#records.subarray(at, at + RECORD_BYTES), next[shelf]);
-      next[shelf] = (next[shelf] ?? 0) + RECORD_BYTES;
+      const to = next[shelf] ?? 0;
+      this.#records.copy(sorted, to, record * RECORD_BYTES, (record + 1) * RECORD_BYTES);
+      next[shelf] = to + RECORD_BYTES;
     }
-    this.#keep(sorted);
+    this.#records = sorted;
     return starts;
-  }
-
-  #keep(records: Uint8Array<ArrayBuffer>): void {
-    this.#records = records;
-    this.#view = new DataView(records.buffer);
   }
 }
 
+function placeOf(first: number, second: number): number {
+  return (first << 7) | second;
+}
+
 function shelfOf(name: string): number {
-  const shelf = SHELF_OF.get(name);
-  if (shelf === undefined) throw new Error(`there is no shelf ${name}`);
+  return shelfAt(name.charCodeAt(0), name.charCodeAt(1));
+}
+
+/** @param first and `second`: the codes of its two characters */
+function shelfAt(first: number, second: number): number {
+  const shelf = SHELF_OF[placeOf(first, second)] ?? NO_SHELF;
+  if (shelf === NO_SHELF) throw new Error(`there is no shelf ${String.fromCharCode(first, second)}`);
   return shelf;
 }
 

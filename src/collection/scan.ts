@@ -1,7 +1,7 @@
 import type { SlotHash } from '../journal/events.ts';
 import type { RepositoryState } from '../journal/fold.ts';
 import { foldLog } from '../journal/log.ts';
-import type { RepositoryName } from '../oci/names.ts';
+import type { Incarnation, RepositoryName } from '../oci/names.ts';
 import type { StoreReader } from '../storage/driver.ts';
 import { CATALOG, repositoryOfMarker } from '../storage/paths.ts';
 import { LINKED, LiveSet } from './live-set.ts';
@@ -28,6 +28,8 @@ export interface Scan {
 /** Logs that are looked at together: their answers come from far away, and each is folded into memory. */
 const TOGETHER = 4;
 const HEADS_KEPT = 100_000;
+/** Incarnations of a log that are remembered in a row: microseconds. */
+const BETWEEN_BREATHS = 32;
 
 /**
  * Looks through all logs, the markers name them.
@@ -49,10 +51,11 @@ export async function scanLogs(
       signal.throwIfAborted();
       repositories++;
       const state = ports.resident(repo) ?? (await foldLog(reader, repo)).state;
+      // First: what that appends moves a state that is in memory anyway, and need not be read again when the log is fenced.
+      await visit(repo, state);
       // Before the state is read: it may move meanwhile, and what moves it lies behind this slot.
       if (heads.size < HEADS_KEPT) heads.set(repo, { seq: state.seq, hash: state.hash });
       await remember(state, live, ports.breathe);
-      await visit(repo, state);
       await ports.breathe();
     });
     await live.seal();
@@ -65,18 +68,18 @@ export async function scanLogs(
 
 /** Tombstones come last: what is unlinked while this goes on is found there. */
 async function remember(state: RepositoryState, live: LiveSet, breathe: () => Promise<void>): Promise<void> {
-  for (const { inc } of state.blobs.values()) {
-    await live.add(inc, LINKED);
-    await breathe();
+  let added = 0;
+  for (const [inc, until] of knownTo(state)) {
+    const later = live.add(inc, until);
+    if (later !== undefined) await later;
+    if (++added % BETWEEN_BREATHS === 0) await breathe();
   }
-  for (const { inc } of state.manifests.values()) {
-    await live.add(inc, LINKED);
-    await breathe();
-  }
-  for (const [inc, at] of state.tombstones) {
-    await live.add(inc, at);
-    await breathe();
-  }
+}
+
+function* knownTo({ blobs, manifests, tombstones }: RepositoryState): Generator<readonly [Incarnation, number]> {
+  for (const { inc } of blobs.values()) yield [inc, LINKED];
+  for (const { inc } of manifests.values()) yield [inc, LINKED];
+  yield* tombstones;
 }
 
 /** All repositories that have a marker, and so all that may have a log. */

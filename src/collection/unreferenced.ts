@@ -6,7 +6,7 @@ import type { Digest, RepositoryName } from '../oci/names.ts';
 import type { Projection } from '../projection/projection.ts';
 
 /** Blobs that are unlinked with one append. */
-const TOGETHER = 200;
+const TOGETHER = 250;
 
 /** A blob that no manifest of its repository refers to. */
 export interface Unreferenced {

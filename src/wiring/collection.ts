@@ -1,6 +1,6 @@
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { setImmediate } from 'node:timers/promises';
+import { setImmediate as nextTurn } from 'node:timers/promises';
 import { collectionJob, type RunCollection } from '../collection/job.ts';
 import { paceOf } from '../collection/pace.ts';
 import type { CollectionPorts } from '../collection/ports.ts';
@@ -14,8 +14,13 @@ import type { OpenedStore } from './store.ts';
 
 /** How long background work may keep its thread, and rests then: beside requests, which wait for it, and where it is alone. */
 const BESIDE_REQUESTS = { busy: 0.3, leastRest: 1, mostRest: 80, restForRequest: 0.1 };
-/** With so many requests or fewer since the last rest, those that come find their turn without one. */
-const FEW_REQUESTS = 1;
+/**
+ * With so many requests a millisecond or fewer, those that come find their turn without a rest: each waits for the piece of work that
+ * goes on, and so would some with rests of a moment, too.
+ */
+const FEW_REQUESTS = 2;
+/** Milliseconds: what came since then says how many there are. */
+const COUNTED_OVER = 10;
 const ALONE = { busy: 50 };
 /** A bucket takes a thousand with one request. In a folder the more are deleted together the fewer syncs it takes. */
 const DELETE_TOGETHER = { filesystem: 10_000, other: 1_000 };
@@ -40,16 +45,21 @@ export interface CollectionWiring extends Pick<ShapePorts, 'config' | 'newId' | 
  */
 export function paceFor(requests: CountRequests | undefined): () => Promise<void> {
   const now = (): number => performance.now();
-  if (requests === undefined) return paceOf({ now, rest: () => setImmediate(), busy: ALONE.busy });
+  const afterOthers = (tell: () => void): void => void setImmediate(tell);
+  if (requests === undefined) return paceOf({ now, rest: () => nextTurn(), afterOthers, busy: ALONE.busy });
   const { busy, leastRest, mostRest, restForRequest } = BESIDE_REQUESTS;
-  let seen = requests();
+  let [seen, looked] = [requests(), now()];
+  let aMillisecond = 0;
   const rest = (): Promise<void> => {
     const asked = requests() - seen;
+    const passed = Math.max(0.001, now() - looked);
     seen += asked;
-    if (asked <= FEW_REQUESTS) return setImmediate();
+    looked += passed;
+    aMillisecond += (asked / passed - aMillisecond) * Math.min(1, passed / COUNTED_OVER);
+    if (aMillisecond <= FEW_REQUESTS) return nextTurn();
     return sleep(Math.min(mostRest, leastRest + asked * restForRequest));
   };
-  return paceOf({ now, rest, busy });
+  return paceOf({ now, rest, afterOthers, busy });
 }
 
 /** What runs a collection in this process. */

@@ -1,6 +1,6 @@
-import { closeSync, type Dirent, existsSync, openSync, readdirSync, readFileSync, statSync, unlinkSync } from 'node:fs';
-import { readdir, readFile, rm, unlink } from 'node:fs/promises';
-import { dirname, join } from 'node:path';
+import { closeSync, existsSync, openSync, readFileSync, unlinkSync } from 'node:fs';
+import { readdir, readFile, rm } from 'node:fs/promises';
+import { dirname, join, resolve } from 'node:path';
 import type { Algorithm } from '../../oci/digest.ts';
 import type { Digest, Incarnation } from '../../oci/names.ts';
 import type { ReachStep } from '../crash-points.ts';
@@ -20,8 +20,11 @@ import type {
 } from '../driver.ts';
 import { DATA, SHELVES } from '../paths.ts';
 import { Creation } from './creation.ts';
+import { Deletion } from './deletion.ts';
 import { Durability, type Fatal, isFull, isMissing, makeFolder, storageFull } from './durability.ts';
-import { makeFile, rename, sizeOf, writeFully, writeSynced, writeUnsynced, writeWhole } from './files.ts';
+import { FileThread } from './file-thread.ts';
+import { isNamed, makeFile, rename, sizeOf, writeFully, writeSynced, writeUnsynced, writeWhole } from './files.ts';
+import { Listing } from './listing.ts';
 import { Reserve } from './reserve.ts';
 import { StagedFiles } from './staged-files.ts';
 import { AHEAD_BYTES, type WriteAheadLog } from './wal/wal.ts';
@@ -43,31 +46,30 @@ export interface FilesystemOptions {
   readonly fatal: Fatal;
 }
 
-/** Objects up to this many bytes are read on the serving thread, and folders whose names take no more. */
+/** Objects up to this many bytes are read on the serving thread. */
 const SMALL_BYTES = 64 * 1024;
-/** Objects that are removed at once. */
-const REMOVE_TOGETHER = 16;
-/** Between two breaths. */
-const REMOVE_IN_A_ROW = 64;
-
-/** What is in a folder. Most are small, and are read here: with many of them the ways to another thread and back would add up. */
-async function entriesOf(folder: string): Promise<Dirent[]> {
-  const isSmall = statSync(folder).size <= SMALL_BYTES;
-  return isSmall ? readdirSync(folder, { withFileTypes: true }) : await readdir(folder, { withFileTypes: true });
-}
 
 /** Objects as files below one folder. What is acknowledged is synced, and so are the folders that name it. */
 export class FilesystemDriver implements StorageDriver {
   readonly kind = 'filesystem';
   readonly #options: FilesystemOptions;
+  readonly #root: string;
   readonly #durability: Durability;
   readonly #staged: StagedFiles;
   readonly #reserve: Reserve | undefined;
   readonly #creation: Creation;
+  readonly #deletion: Deletion;
+  readonly #listing: Listing;
+  /**
+   * Two, because each removal may wait for the disk (a file system that is mounted with `discard` tells it at once). More would take the
+   * processors of requests where it does not.
+   */
+  readonly #threads = [new FileThread(), new FileThread()] as const;
   readonly #wal: WriteAheadLog | undefined;
 
   constructor(options: FilesystemOptions) {
     this.#options = options;
+    this.#root = resolve(options.root);
     this.#wal = options.wal;
     this.#durability = new Durability(options.fatal);
     this.#staged = new StagedFiles({
@@ -82,6 +84,10 @@ export class FilesystemDriver implements StorageDriver {
       if (options.hasReserve !== false) this.#reserve = new Reserve(options.root, options.now);
     }
     this.#creation = new Creation({ ...options, durability: this.#durability, reserve: this.#reserve });
+    const pathOf = (key: Key): string => this.#path(key);
+    const [threads, durability] = [this.#threads, this.#durability];
+    this.#deletion = new Deletion({ pathOf, durability, wal: options.wal, threads });
+    this.#listing = new Listing({ pathOf, thread: threads[0] });
   }
 
   /** Makes the folders under data/ ahead: made one by one, each first object in a folder waits for two more syncs. */
@@ -193,58 +199,18 @@ export class FilesystemDriver implements StorageDriver {
     return size === undefined ? undefined : { size };
   }
 
-  async delete(keys: readonly Key[], options: DeleteOptions = {}): Promise<readonly DeleteFailure[]> {
-    const failures: DeleteFailure[] = [];
-    const folders = new Set<string>();
-    const removeOne = async (key: Key): Promise<void> => {
-      const path = this.#path(key);
-      try {
-        if (this.#wal?.covers(key) === true) await this.#tellRemoved([key]);
-        await unlink(path);
-        folders.add(dirname(path));
-      } catch (error) {
-        if (!isMissing(error)) failures.push({ key, cause: error });
-      }
-    };
-    // On other threads, as it waits for the file system too; few at once, so that pushes find a free one.
-    for (let from = 0; from < keys.length; from += REMOVE_TOGETHER) {
-      await Promise.all(keys.slice(from, from + REMOVE_TOGETHER).map(removeOne));
-      if (from % REMOVE_IN_A_ROW === 0) await options.breathe?.();
-    }
-    if (options.durable !== false) await Promise.all([...folders].map((folder) => this.#durability.folder(folder)));
-    return failures;
+  delete(keys: readonly Key[], options?: DeleteOptions): Promise<readonly DeleteFailure[]> {
+    return this.#deletion.delete(keys, options);
   }
 
-  /** Else they came back after a power cut. */
-  async #tellRemoved(keys: readonly Key[]): Promise<void> {
-    await Promise.all(keys.map((key) => this.#wal?.append({ kind: 'removed', key })));
-  }
-
-  async *list(prefix: Key, after?: Key): AsyncIterable<ListedObject> {
-    const folder = this.#path(prefix);
-    let entries: Dirent[];
-    try {
-      entries = await entriesOf(folder);
-    } catch (error) {
-      if (isMissing(error)) return;
-      throw error;
-    }
-    // The order of whole keys: a folder's key goes on with a slash.
-    const names = entries.map((entry) => (entry.isDirectory() ? `${entry.name}/` : entry.name));
-    names.sort((a, b) => (a < b ? -1 : 1));
-    for (const name of names) {
-      const key = prefix + name;
-      if (name.endsWith('/')) {
-        if (after === undefined || key > after || after.startsWith(key)) yield* this.list(key, after);
-      } else if (after === undefined || key > after) {
-        const size = sizeOf(this.#path(key));
-        if (size !== undefined) yield { key, size };
-      }
-    }
+  list(prefix: Key, after?: Key): AsyncIterable<ListedObject> {
+    return this.#listing.list(prefix, after);
   }
 
   async confirm(key: Key): Promise<void> {
     const path = this.#path(key);
+    // Its name was given after its record was synced.
+    if (this.#wal?.holds(key) === true && isNamed(path)) return;
     const descriptor = openSync(path, 'r');
     try {
       await this.#durability.file(descriptor);
@@ -283,7 +249,8 @@ export class FilesystemDriver implements StorageDriver {
   async deleteAll(prefix: Key): Promise<void> {
     const path = this.#path(prefix).replace(/\/$/, '');
     if (!existsSync(path)) return;
-    await this.#tellRemoved(this.#wal?.coveredBelow(prefix) ?? []);
+    const untold = await this.#deletion.tellRemoved(this.#wal?.coveredBelow(prefix) ?? []);
+    for (const cause of untold.values()) throw cause;
     const below = await readdir(path, { recursive: true, withFileTypes: true });
     await rm(path, { recursive: true, force: true });
     this.#durability.forgetFolder(path);
@@ -294,11 +261,13 @@ export class FilesystemDriver implements StorageDriver {
 
   async close(): Promise<void> {
     await this.#wal?.close();
+    for (const thread of this.#threads) thread.close();
     this.#staged.close();
   }
 
+  /** Keys are paths already: nothing in them has to be resolved. */
   #path(key: Key): string {
-    return join(this.#options.root, key);
+    return `${this.#root}/${key}`;
   }
 }
 

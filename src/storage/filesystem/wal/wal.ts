@@ -30,7 +30,8 @@ const GROUP_BYTES = 4 * 1024 * 1024;
 interface WalFile {
   readonly path: string;
   readonly descriptor: number;
-  readonly keys: Set<Key>;
+  /** Whether what it tells of them is durable here. */
+  readonly keys: Map<Key, boolean>;
   /** Objects that it tells of, and that are about to be given their names. */
   readonly placing: Set<Promise<void>>;
   /** All bytes below are whole records. */
@@ -90,9 +91,14 @@ export class WriteAheadLog {
     return this.#current?.keys.has(key) === true || this.#older?.keys.has(key) === true;
   }
 
+  /** Whether an object that is there survives a power cut because of what was told of it here. */
+  holds(key: Key): boolean {
+    return this.#current?.keys.get(key) === true || this.#older?.keys.get(key) === true;
+  }
+
   coveredBelow(prefix: Key): Key[] {
     const files = [this.#current, this.#older];
-    return files.flatMap((file) => [...(file?.keys ?? [])].filter((key) => key.startsWith(prefix)));
+    return files.flatMap((file) => [...(file?.keys.keys() ?? [])].filter((key) => key.startsWith(prefix)));
   }
 
   /** Everything reaches its place on the disk, and no file is left. What comes while that is done is done, too. */
@@ -169,7 +175,7 @@ export class WriteAheadLog {
       throw error;
     }
     this.#lookIn(TURN_AFTER_MS);
-    return { path, descriptor, keys: new Set(), placing: new Set(), end: 0 };
+    return { path, descriptor, keys: new Map(), placing: new Set(), end: 0 };
   }
 
   #lookIn(milliseconds: number): void {
@@ -186,7 +192,7 @@ export class WriteAheadLog {
   }
 
   async #write(file: WalFile, group: readonly Waiting[]): Promise<void> {
-    for (const { key } of group) file.keys.add(key);
+    for (const { key } of group) file.keys.set(key, false);
     const bytes = Buffer.concat(group.map((waiting) => waiting.bytes));
     try {
       await writeAll(file.descriptor, bytes, file.end);
@@ -198,6 +204,7 @@ export class WriteAheadLog {
       throw storageFull(error);
     }
     file.end += bytes.length;
+    for (const { key } of group) file.keys.set(key, true);
   }
 
   #place(file: WalFile, { place, resolve }: Waiting): void {

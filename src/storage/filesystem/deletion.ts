@@ -1,0 +1,100 @@
+import { unlink } from 'node:fs/promises';
+import { dirname } from 'node:path';
+import type { DeleteFailure, DeleteOptions, Key } from '../driver.ts';
+import { type Durability, isMissing } from './durability.ts';
+import type { FileThread } from './file-thread.ts';
+import type { WriteAheadLog } from './wal/wal.ts';
+
+export interface DeletionPorts {
+  readonly pathOf: (key: Key) => string;
+  readonly durability: Durability;
+  readonly wal: WriteAheadLog | undefined;
+  readonly threads: readonly FileThread[];
+}
+
+/** Objects that are removed between two breaths. */
+const IN_A_ROW = 256;
+/** So many or fewer are removed on Bun's pool: threads would have to be started for them. */
+const FEW = 16;
+
+/** Removes objects, many of them on other threads. */
+export class Deletion {
+  readonly #ports: DeletionPorts;
+
+  constructor(ports: DeletionPorts) {
+    this.#ports = ports;
+  }
+
+  /** As the driver's: each key's failure is reported, and a missing one is deleted. */
+  async delete(keys: readonly Key[], { durable = true, breathe }: DeleteOptions = {}): Promise<DeleteFailure[]> {
+    const failures: DeleteFailure[] = [];
+    const removed: string[] = [];
+    let next = 0;
+    const removeSome = async (remove: RemovePaths): Promise<void> => {
+      for (;;) {
+        const group = keys.slice(next, next + IN_A_ROW);
+        if (group.length === 0) return;
+        next += group.length;
+        await this.#deleteGroup(group, remove, { failures, removed });
+        await breathe?.();
+      }
+    };
+    if (keys.length <= FEW) await removeSome(removeOnPool);
+    else await Promise.all(this.#ports.threads.map((thread) => removeSome((paths) => thread.remove(paths))));
+    if (durable) {
+      const folders = new Set(removed.map((path) => dirname(path)));
+      await Promise.all([...folders].map((folder) => this.#ports.durability.folder(folder)));
+    }
+    return failures;
+  }
+
+  /** Else those that the write-ahead log tells of came back after a power cut. @returns why it could not be told of some */
+  async tellRemoved(keys: readonly Key[]): Promise<ReadonlyMap<Key, unknown>> {
+    const { wal } = this.#ports;
+    const causes = new Map<Key, unknown>();
+    await Promise.all(
+      keys.map(async (key) => {
+        try {
+          if (wal?.covers(key) === true) await wal.append({ kind: 'removed', key });
+        } catch (error) {
+          causes.set(key, error);
+        }
+      }),
+    );
+    return causes;
+  }
+
+  async #deleteGroup(
+    group: readonly Key[],
+    remove: RemovePaths,
+    { failures, removed }: { failures: DeleteFailure[]; removed: string[] },
+  ): Promise<void> {
+    const untold = await this.tellRemoved(group);
+    for (const [key, cause] of untold) failures.push({ key, cause });
+    const told = untold.size === 0 ? group : group.filter((key) => !untold.has(key));
+    const paths = told.map((key) => this.#ports.pathOf(key));
+    const causes = await remove(paths);
+    for (const [index, path] of paths.entries()) if (!causes.has(index)) removed.push(path);
+    for (const [index, cause] of causes) {
+      const key = told[index];
+      if (key !== undefined && !isMissing(cause)) failures.push({ key, cause });
+    }
+  }
+}
+
+/** @returns why files were not removed, by their place in the list */
+type RemovePaths = (paths: readonly string[]) => Promise<ReadonlyMap<number, unknown>>;
+
+async function removeOnPool(paths: readonly string[]): Promise<ReadonlyMap<number, unknown>> {
+  const causes = new Map<number, unknown>();
+  await Promise.all(
+    paths.map(async (path, index) => {
+      try {
+        await unlink(path);
+      } catch (error) {
+        causes.set(index, error);
+      }
+    }),
+  );
+  return causes;
+}
