@@ -81,8 +81,7 @@ export async function finishEpoch(epoch: Epoch, ports: CollectionPorts, signal: 
     ...(broken === undefined ? {} : { broken }),
   };
   if (deleted.failures.length > 0) return ended;
-  // There again, it names what is gone: the next run ends the epoch once more.
-  const [failure] = await driver.delete([condemnedKey(epoch.id)], { durable: ports.deleteDurably });
+  const [failure] = await driver.delete([condemnedKey(epoch.id)]);
   if (failure !== undefined) throw new Error(`the epoch ${epoch.id} could not be ended`, { cause: failure.cause });
   return ended;
 }

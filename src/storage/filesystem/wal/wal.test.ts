@@ -236,6 +236,19 @@ describe('the files of the log', () => {
   });
 });
 
+test('an object is held from when it was told of until its file goes, one whose record is not synced yet is not', async () => {
+  const root = temporaryFolder('wal');
+  const durability = new Durability(fatal);
+  const wal = new WriteAheadLog({ folder: root, durability, fileSystem: new FileSystem(root), fatal });
+  const told = wal.append({ kind: 'object', key: 'a', bytes: bytesOf('a') });
+  while (!wal.covers('a')) await Promise.resolve();
+  expect(wal.holds('a')).toBe(false);
+  await told;
+  expect([wal.holds('a'), wal.holds('b')]).toEqual([true, false]);
+  await wal.close();
+  expect(wal.holds('a')).toBe(false);
+});
+
 test('a record that comes just when another one is done does not wait for a third', async () => {
   const root = temporaryFolder('wal');
   const wal = new WriteAheadLog({
