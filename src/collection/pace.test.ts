@@ -31,6 +31,7 @@ function byHand() {
 describe('a pace', () => {
   test('rests when work went on for long enough, and then not before it did again', async () => {
     const { breathe, work, rests } = byHand();
+    await breathe();
     for (let n = 0; n < 9; n++) {
       work(1);
       await breathe();
@@ -42,6 +43,9 @@ describe('a pace', () => {
     work(9);
     await breathe();
     expect(rests()).toBe(1);
+    work(1);
+    await breathe();
+    expect(rests()).toBe(2);
   });
 
   test('does not count what the work waits for, but all that it does before and after', async () => {
@@ -61,6 +65,7 @@ describe('a pace', () => {
 
   test('has those who work beside each other rest together', async () => {
     const { breathe, work, rests } = byHand();
+    await breathe();
     work(10);
     await Promise.all([breathe(), breathe(), breathe()]);
     expect(rests()).toBe(1);

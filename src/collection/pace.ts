@@ -44,6 +44,7 @@ export function paceOf({ now, rest, afterOthers, busy }: PaceTimes): () => Promi
       resting = undefined;
       worked = 0;
       since = last = now();
+      if (!isWatched) watch();
     });
     return resting;
   };
