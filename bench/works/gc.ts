@@ -1,4 +1,7 @@
-// Collection of what the same deletes left in both registries: distribution is read-only meanwhile, Marina takes pushes.
+// Collection of what the same deletes left in both registries, on one file system, after a sync: distribution has the machine for itself,
+// Marina takes as many pushes meanwhile as four clients can make. Its time is that of both collections it takes (what no manifest
+// refers to is unlinked by one, its bytes go in the next), as their reports say, without the command that asks the server for them;
+// distribution's is that of its command, whose start is 20 ms of it.
 import { readdirSync, rmSync } from 'node:fs';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
