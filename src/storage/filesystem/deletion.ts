@@ -40,7 +40,11 @@ export class Deletion {
       }
     };
     if (keys.length <= FEW) await removeSome(removeOnPool);
-    else await Promise.all(this.#ports.threads.map((thread) => removeSome((paths) => thread.remove(paths))));
+    else {
+      const lanes = this.#ports.threads.map((thread) => removeSome((paths) => thread.remove(paths)));
+      // A thread that ends fails this, but not before nothing is removed any more.
+      for (const lane of await Promise.allSettled(lanes)) if (lane.status === 'rejected') throw lane.reason;
+    }
     if (durable) {
       const folders = new Set(removed.map((path) => dirname(path)));
       await Promise.all([...folders].map((folder) => this.#ports.durability.folder(folder)));
