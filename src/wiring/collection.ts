@@ -45,8 +45,7 @@ export interface CollectionWiring extends Pick<ShapePorts, 'config' | 'newId' | 
  */
 export function paceFor(requests: CountRequests | undefined): () => Promise<void> {
   const now = (): number => performance.now();
-  const afterOthers = (tell: () => void): void => void setImmediate(tell);
-  if (requests === undefined) return paceOf({ now, rest: () => nextTurn(), afterOthers, busy: ALONE.busy });
+  if (requests === undefined) return paceOf({ now, rest: () => nextTurn(), busy: ALONE.busy });
   const { busy, leastRest, mostRest, restForRequest } = BESIDE_REQUESTS;
   let [seen, looked] = [requests(), now()];
   let aMillisecond = 0;
@@ -59,7 +58,7 @@ export function paceFor(requests: CountRequests | undefined): () => Promise<void
     if (aMillisecond <= FEW_REQUESTS) return nextTurn();
     return sleep(Math.min(mostRest, leastRest + asked * restForRequest));
   };
-  return paceOf({ now, rest, afterOthers, busy });
+  return paceOf({ now, rest, busy });
 }
 
 /** What runs a collection in this process. */

@@ -44,8 +44,7 @@ export function wireImports({ config, opened, projection, newIncarnation, serves
   const stopping = new AbortController();
   let running: Promise<unknown> | undefined;
   const rest = (): Promise<void> => sleep(BESIDE_REQUESTS.rest);
-  const afterOthers = (tell: () => void): void => void setImmediate(tell);
-  const pace = paceOf({ now: () => performance.now(), rest, afterOthers, busy: BESIDE_REQUESTS.busy });
+  const pace = paceOf({ now: () => performance.now(), rest, busy: BESIDE_REQUESTS.busy });
   const ports: ImportPorts = {
     ...{ driver, store, projection, newIncarnation, now: Date.now, grace: config.gcGrace },
     breathe: serves ? pace : async () => {},

@@ -39,7 +39,7 @@ describe('of many objects', () => {
     const { folder, keys } = await filled();
     const kept = keys.filter((_, n) => n % 10 === 0);
     const folders = [`${DATA}00/one`, `${DATA}ZZ/two`];
-    for (const key of folders) mkdirSync(join(folder.root, key));
+    for (const key of folders) mkdirSync(join(folder.root, key), { recursive: true });
     const missing = Array.from({ length: 20 }, () => dataKey(ulid() as Incarnation));
     const gone = keys.filter((_, n) => n % 10 !== 0);
     let breaths = 0;

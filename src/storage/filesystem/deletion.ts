@@ -12,8 +12,8 @@ export interface DeletionPorts {
   readonly threads: readonly FileThread[];
 }
 
-/** Objects that are removed between two breaths. */
-const IN_A_ROW = 256;
+/** Objects that a thread removes between two breaths: about as long as others may be kept from a processor. */
+const IN_A_ROW = 64;
 /** So many or fewer are removed on Bun's pool: threads would have to be started for them. */
 const FEW = 16;
 

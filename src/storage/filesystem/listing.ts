@@ -18,8 +18,8 @@ export interface ListingPorts {
 const SMALL_BYTES = 64 * 1024;
 /** So many names are looked at one by one. */
 const FEW = 16;
-/** The thread is asked for shelves with about so many objects at once. */
-const OBJECTS_TOGETHER = 1_024;
+/** The thread is asked for shelves with about so many objects at once: half a millisecond's work, which takes others a processor. */
+const OBJECTS_TOGETHER = 128;
 /** However empty they are. */
 const MOST_SHELVES = 32;
 
@@ -84,14 +84,13 @@ export class Listing {
   }
 }
 
-/** The shelves of objects, read by another thread, some ahead of the one that is gone through. */
+/** The shelves of objects, read by another thread, some together. */
 class Shelves {
   readonly #ports: ListingPorts;
   readonly #names: readonly string[];
   #asked = 0;
   #together = 1;
   #read: ReadonlyMap<string, readonly Named[]> = new Map();
-  #ahead: Promise<ReadonlyMap<string, readonly Named[]>> | undefined;
 
   constructor(ports: ListingPorts, entries: readonly Named[]) {
     this.#ports = ports;
@@ -100,24 +99,18 @@ class Shelves {
 
   /** To be called for each, in order. */
   async take(name: string): Promise<readonly Named[] | undefined> {
-    if (!this.#read.has(name)) {
-      this.#read = await (this.#ahead ?? this.#readSome());
-      this.#ahead = this.#readSome();
-      // Whoever takes the next one is told; perhaps nobody does.
-      this.#ahead.catch(() => {});
-    }
+    if (!this.#read.has(name)) await this.#readSome();
     return this.#read.get(name);
   }
 
-  async #readSome(): Promise<ReadonlyMap<string, readonly Named[]>> {
+  async #readSome(): Promise<void> {
     const names = this.#names.slice(this.#asked, this.#asked + this.#together);
     this.#asked += names.length;
-    if (names.length === 0) return new Map();
     const listed = await this.#ports.thread.list(names.map((name) => this.#ports.pathOf(DATA + name)));
     const objects = listed.reduce((sum, entries) => sum + entries.length, 0);
     const each = Math.max(objects / names.length, OBJECTS_TOGETHER / MOST_SHELVES);
     this.#together = Math.max(1, Math.floor(OBJECTS_TOGETHER / each));
-    return new Map(names.map((name, index) => [name, inOrder((listed[index] ?? []).map(namedOf))]));
+    this.#read = new Map(names.map((name, index) => [name, inOrder((listed[index] ?? []).map(namedOf))]));
   }
 }
 
