@@ -238,6 +238,22 @@ describe('an epoch', () => {
     expect(await open.dataKeys()).toHaveLength(1);
   });
 
+  test('that is told to stop deletes no more, however many objects it deletes together', async () => {
+    const { open, inc } = await condemned();
+    const stopping = new AbortController();
+    const remove = open.driver.delete.bind(open.driver);
+    open.driver.delete = async (keys, options) => {
+      stopping.abort(new Error('the process is stopping'));
+      await options?.breathe?.();
+      return await remove(keys);
+    };
+    const ports = collectionPorts(open);
+    await expect(collect(ports, stopping.signal, { thorough: true })).rejects.toThrow('the process is stopping');
+    expect(await open.dataKeys()).toEqual([dataKey(inc)]);
+    open.driver.delete = remove;
+    expect(await collectNow(open)).toMatchObject({ freed: { objects: 1 } });
+  });
+
   test.each(['broken', 'with a gap'])('ends without deleting when a log is %s', async (how) => {
     const { open, inc } = await condemned();
     const other = openRegistry({ driver: open.driver, clock: open.clock, number: 5 });

@@ -128,6 +128,11 @@ async function deleteAll(
   signal: AbortSignal,
 ): Promise<Omit<EpochResult, 'spared'>> {
   const failures: { inc: Incarnation; cause: unknown }[] = [];
+  // Between two objects, too: on a slow disk thousands of them take longer than a process has for its end.
+  const rest = async (): Promise<void> => {
+    signal.throwIfAborted();
+    await breathe();
+  };
   let [freed, freedBytes] = [0, 0];
   // Found in that order; if it is all of what was found it need not be sorted.
   const byShelf = sizes?.size === final.length ? [...sizes.keys()] : sortedByShelf(final);
@@ -143,7 +148,7 @@ async function deleteAll(
     }
     const failed = await driver.delete(
       some.map(({ key }) => key),
-      { durable: deleteDurably, breathe },
+      { durable: deleteDurably, breathe: rest },
     );
     const refused = new Map(failed.map(({ key, cause }) => [key, cause]));
     for (const { inc, key } of some) {

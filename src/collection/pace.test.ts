@@ -1,0 +1,58 @@
+import { describe, expect, test } from 'bun:test';
+import { paceOf } from './pace.ts';
+
+/** A clock by hand, and rests that end when the test says so. */
+function byHand() {
+  let time = 0;
+  const resting: (() => void)[] = [];
+  let rests = 0;
+  const rest = (): Promise<void> => {
+    rests++;
+    return new Promise((resolve) => resting.push(resolve));
+  };
+  return {
+    breathe: paceOf({ now: () => time, rest, busy: 10 }),
+    pass: (milliseconds: number) => {
+      time += milliseconds;
+    },
+    wake: () => {
+      for (const each of resting.splice(0)) each();
+    },
+    rests: () => rests,
+  };
+}
+
+describe('a pace', () => {
+  test('rests when work went on for long enough, and then not before it did again', async () => {
+    const { breathe, pass, wake, rests } = byHand();
+    for (let round = 0; round < 3; round++) {
+      for (let piece = 0; piece < 9; piece++) {
+        pass(1);
+        await breathe();
+      }
+      expect(rests()).toBe(round);
+      pass(1);
+      const rested = breathe();
+      expect(rests()).toBe(round + 1);
+      // The rest itself is no work.
+      pass(100);
+      wake();
+      await rested;
+    }
+  });
+
+  test('has those who work beside each other rest together, also one that comes meanwhile', async () => {
+    const { breathe, pass, wake, rests } = byHand();
+    pass(10);
+    const ended: number[] = [];
+    const together = [0, 1, 2].map(async (one) => {
+      await breathe();
+      ended.push(one);
+    });
+    await Bun.sleep(1);
+    expect([rests(), ended]).toEqual([1, []]);
+    wake();
+    await Promise.all(together);
+    expect([rests(), ended.length]).toEqual([1, 3]);
+  });
+});
