@@ -1,3 +1,5 @@
+import { closeSync, openSync } from 'node:fs';
+import { RegistryError } from '../../oci/errors.ts';
 import { isMissing } from './durability.ts';
 import {
   decodeEntries,
@@ -7,6 +9,9 @@ import {
   type FileReply,
   type FileRequest,
 } from './file-protocol.ts';
+
+/** More than a thread takes when it starts. */
+const SPARE_DESCRIPTORS = 32;
 
 interface Waiting {
   resolve(reply: FileReply): void;
@@ -18,6 +23,7 @@ export class FileThread {
   #worker: Worker | undefined;
   /** Answers come in the order of the requests. */
   #waiting: Waiting[] = [];
+  #isClosed = false;
 
   /** @returns why files were not removed, by their place in the list */
   async remove(paths: readonly string[]): Promise<ReadonlyMap<number, unknown>> {
@@ -38,12 +44,15 @@ export class FileThread {
     });
   }
 
+  /** Later nothing is asked of it any more: another process may have the folder by then. */
   close(): void {
+    this.#isClosed = true;
     this.#worker?.terminate();
     this.#lose('the thread was stopped');
   }
 
   #ask(request: FileRequest): Promise<FileReply> {
+    if (this.#isClosed) throw new RegistryError('unavailable', 'the registry is shutting down');
     this.#worker ??= this.#start();
     const worker = this.#worker;
     // Whoever waits for it keeps the process alive.
@@ -55,6 +64,7 @@ export class FileThread {
   }
 
   #start(): Worker {
+    refuseWithoutDescriptors();
     const worker = new Worker(new URL('./file-worker.ts', import.meta.url).href);
     worker.onmessage = (event: MessageEvent<FileReply>) => {
       this.#waiting.shift()?.resolve(event.data);
@@ -70,6 +80,16 @@ export class FileThread {
     const waiting = this.#waiting;
     this.#waiting = [];
     for (const { reject } of waiting) reject(new Error(message));
+  }
+}
+
+/** Bun ends the process where a thread that starts finds none. */
+function refuseWithoutDescriptors(): void {
+  const held: number[] = [];
+  try {
+    while (held.length < SPARE_DESCRIPTORS) held.push(openSync('/dev/null', 'r'));
+  } finally {
+    for (const descriptor of held) closeSync(descriptor);
   }
 }
 
