@@ -1,18 +1,40 @@
 import { afterAll, describe, expect, test } from 'bun:test';
-import { mkdirSync } from 'node:fs';
-import { join } from 'node:path';
+import { cpSync, mkdirSync, symlinkSync, writeFileSync } from 'node:fs';
+import { dirname, join } from 'node:path';
 import { ulid } from 'ulid';
 import { text } from '../../../test/contract/storage/store.ts';
 import { type OpenFolder, openTemporaryFolder } from '../../../test/support/data-folder.ts';
-import { cleanUp } from '../../../test/support/server.ts';
+import { cleanUp, temporaryFolder } from '../../../test/support/server.ts';
 import type { Incarnation } from '../../oci/names.ts';
-import { DATA, dataKey } from '../paths.ts';
+import { noCrash } from '../crash-points.ts';
+import { DATA, dataKey, SHELVES } from '../paths.ts';
+import { Deletion } from './deletion.ts';
+import { Durability } from './durability.ts';
+import { FileThread } from './file-thread.ts';
+import { openDataFolder } from './folder.ts';
 
 const opened: OpenFolder[] = [];
 afterAll(async () => {
   for (const folder of opened) await folder.close();
   await cleanUp();
 });
+
+const fatal = (reason: string, cause: unknown): never => {
+  throw new Error(reason, { cause });
+};
+
+/** Which folders were synced, and how many of them at once. */
+class Watched extends Durability {
+  readonly synced: string[] = [];
+  most = 0;
+  #running = 0;
+
+  override async folder(path: string): Promise<void> {
+    this.synced.push(path);
+    this.most = Math.max(this.most, ++this.#running);
+    await super.folder(path).finally(() => this.#running--);
+  }
+}
 
 /** Enough for threads of their own. */
 const MANY = 1_000;
@@ -25,7 +47,7 @@ async function filled(): Promise<{ folder: OpenFolder; keys: string[] }> {
   return { folder, keys };
 }
 
-async function listed({ driver }: OpenFolder): Promise<string[]> {
+async function listed({ driver }: Pick<OpenFolder, 'driver'>): Promise<string[]> {
   const found: string[] = [];
   for await (const { key, size } of driver.list(DATA)) {
     expect(size).toBe(5);
@@ -68,5 +90,72 @@ describe('of many objects', () => {
     const odd = [`${DATA}00/folder/object`, `${DATA}0`, `${DATA}ZZZ`];
     for (const key of odd) await folder.driver.create(key, text('bytes'));
     expect(await listed(folder)).toEqual([...keys, ...odd].sort((a, b) => (a < b ? -1 : 1)));
+  });
+
+  test('what was removed while the write-ahead log told of it does not come back', async () => {
+    const { folder, keys } = await filled();
+    const kept = keys.filter((_, n) => n % 10 === 0);
+    const gone = keys.filter((_, n) => n % 10 !== 0);
+    expect(await folder.driver.delete(gone, { durable: false })).toEqual([]);
+    const left = temporaryFolder('left');
+    cpSync(folder.root, left, { recursive: true });
+    // No removal has reached the disk.
+    for (const key of gone) writeFileSync(join(left, key), 'bytes');
+    const after = await openDataFolder(left, { uniqueName: () => ulid(), now: Date.now, reach: noCrash, fatal });
+    expect(await listed(after)).toEqual([...kept].sort((a, b) => (a < b ? -1 : 1)));
+    await after.close();
+  });
+
+  test('a driver that is closed removes no more of them', async () => {
+    const { folder, keys } = await filled();
+    const closed = Promise.withResolvers<void>();
+    let breaths = 0;
+    const breathe = (): Promise<void> => {
+      breaths++;
+      return closed.promise;
+    };
+    const deleting = folder.driver.delete(keys, { breathe }).catch(String);
+    // Each thread removed some, and would go on.
+    while (breaths < 2) await Bun.sleep(1);
+    const { driver } = folder;
+    await folder.reopen();
+    const left = await listed(folder);
+    expect(left.length).toBeGreaterThan(keys.length / 2);
+    closed.resolve();
+    expect(await deleting).toMatch(/shutting down/);
+    expect(await listed(folder)).toEqual(left);
+    expect(await driver.delete(keys).catch(String)).toMatch(/shutting down/);
+  });
+});
+
+describe('a durable delete', () => {
+  test('syncs the folders of all that is gone, also of what was gone before, few at once', async () => {
+    const root = temporaryFolder('deletion');
+    const durability = new Watched(fatal);
+    const threads = [new FileThread(), new FileThread()];
+    const deletion = new Deletion({ pathOf: (key) => join(root, key), durability, wal: undefined, threads });
+    const keys = SHELVES.map((shelf) => `${DATA}${shelf}/one`);
+    for (const key of keys.slice(1)) mkdirSync(dirname(join(root, key)), { recursive: true });
+    for (const key of keys.slice(100)) writeFileSync(join(root, key), 'bytes');
+    expect(await deletion.delete(keys)).toEqual([]);
+    // Whoever removed an object before may not have come to that. The first one's folder was never there.
+    expect(durability.synced.sort()).toEqual(keys.map((key) => dirname(join(root, key))).sort());
+    expect(durability.most).toBeLessThanOrEqual(32);
+    for (const thread of threads) thread.close();
+  });
+});
+
+describe('a listing', () => {
+  test('takes a link to a folder for nothing, wherever it begins', async () => {
+    const folder = await openTemporaryFolder();
+    opened.push(folder);
+    const names = ['a', 'b', 'c'].map((name) => `catalog/${name}`);
+    for (const name of names) await folder.driver.create(name, text('bytes'));
+    symlinkSync('.', join(folder.root, 'catalog', 'loop'));
+    for (const [count, after] of [undefined, ...names].entries()) {
+      const found: string[] = [];
+      for await (const { key } of folder.driver.list('catalog/', after)) found.push(key);
+      expect(found).toEqual(names.slice(count));
+    }
   });
 });

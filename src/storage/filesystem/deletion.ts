@@ -16,6 +16,8 @@ export interface DeletionPorts {
 const IN_A_ROW = 64;
 /** So many or fewer are removed on Bun's pool: threads would have to be started for them. */
 const FEW = 16;
+/** Folders that are synced together: each takes a descriptor meanwhile, and there are a thousand shelves. */
+const SYNCED_TOGETHER = 32;
 
 /** Removes objects, many of them on other threads. */
 export class Deletion {
@@ -28,14 +30,14 @@ export class Deletion {
   /** As the driver's: each key's failure is reported, and a missing one is deleted. */
   async delete(keys: readonly Key[], { durable = true, breathe }: DeleteOptions = {}): Promise<DeleteFailure[]> {
     const failures: DeleteFailure[] = [];
-    const removed: string[] = [];
+    const folders = new Set<string>();
     let next = 0;
     const removeSome = async (remove: RemovePaths): Promise<void> => {
       for (;;) {
         const group = keys.slice(next, next + IN_A_ROW);
         if (group.length === 0) return;
         next += group.length;
-        await this.#deleteGroup(group, remove, { failures, removed });
+        await this.#deleteGroup(group, remove, { failures, folders });
         await breathe?.();
       }
     };
@@ -45,11 +47,23 @@ export class Deletion {
       // A thread that ends fails this, but not before nothing is removed any more.
       for (const lane of await Promise.allSettled(lanes)) if (lane.status === 'rejected') throw lane.reason;
     }
-    if (durable) {
-      const folders = new Set(removed.map((path) => dirname(path)));
-      await Promise.all([...folders].map((folder) => this.#ports.durability.folder(folder)));
-    }
+    if (durable) await this.#syncAll([...folders]);
     return failures;
+  }
+
+  async #syncAll(folders: readonly string[]): Promise<void> {
+    for (let from = 0; from < folders.length; from += SYNCED_TOGETHER) {
+      await Promise.all(folders.slice(from, from + SYNCED_TOGETHER).map((folder) => this.#sync(folder)));
+    }
+  }
+
+  async #sync(folder: string): Promise<void> {
+    try {
+      await this.#ports.durability.folder(folder);
+    } catch (error) {
+      // Of a missing object: nothing was ever in it.
+      if (!isMissing(error)) throw error;
+    }
   }
 
   /** Else those that the write-ahead log tells of came back after a power cut. @returns why it could not be told of some */
@@ -71,17 +85,17 @@ export class Deletion {
   async #deleteGroup(
     group: readonly Key[],
     remove: RemovePaths,
-    { failures, removed }: { failures: DeleteFailure[]; removed: string[] },
+    { failures, folders }: { failures: DeleteFailure[]; folders: Set<string> },
   ): Promise<void> {
     const untold = await this.tellRemoved(group);
     for (const [key, cause] of untold) failures.push({ key, cause });
     const told = untold.size === 0 ? group : group.filter((key) => !untold.has(key));
-    const paths = told.map((key) => this.#ports.pathOf(key));
-    const causes = await remove(paths);
-    for (const [index, path] of paths.entries()) if (!causes.has(index)) removed.push(path);
-    for (const [index, cause] of causes) {
-      const key = told[index];
-      if (key !== undefined && !isMissing(cause)) failures.push({ key, cause });
+    const causes = await remove(told.map((key) => this.#ports.pathOf(key)));
+    for (const [index, key] of told.entries()) {
+      const cause = causes.get(index);
+      if (cause !== undefined && !isMissing(cause)) failures.push({ key, cause });
+      // Of a missing one too: whoever removed it may have ended before that was durable.
+      else folders.add(dirname(this.#ports.pathOf(key)));
     }
   }
 }

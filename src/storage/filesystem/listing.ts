@@ -1,4 +1,4 @@
-import { readdirSync, statSync } from 'node:fs';
+import { lstatSync, readdirSync, statSync } from 'node:fs';
 import { readdir } from 'node:fs/promises';
 import { join } from 'node:path';
 import type { Key, ListedObject } from '../driver.ts';
@@ -129,9 +129,9 @@ async function namesIn(folder: string): Promise<string[]> {
   return isSmall(folder) ? readdirSync(folder) : await readdir(folder);
 }
 
-/** Nothing where it is gone meanwhile. */
+/** Nothing where it is gone meanwhile. A link to a folder is none, as where the whole folder is read. */
 function look(folder: string, name: string): Named[] {
-  const found = statSync(join(folder, name), { throwIfNoEntry: false });
+  const found = lstatSync(join(folder, name), { throwIfNoEntry: false });
   if (found === undefined) return [];
   return [{ name: found.isDirectory() ? `${name}/` : name, size: undefined }];
 }
