@@ -1,5 +1,5 @@
-import { closeSync, openSync } from 'node:fs';
 import { RegistryError } from '../../oci/errors.ts';
+import { refuseWithoutDescriptors } from './descriptors.ts';
 import { isMissing } from './durability.ts';
 import {
   decodeEntries,
@@ -9,9 +9,6 @@ import {
   type FileReply,
   type FileRequest,
 } from './file-protocol.ts';
-
-/** More than a thread takes when it starts. */
-const SPARE_DESCRIPTORS = 32;
 
 interface Waiting {
   resolve(reply: FileReply): void;
@@ -80,16 +77,6 @@ export class FileThread {
     const waiting = this.#waiting;
     this.#waiting = [];
     for (const { reject } of waiting) reject(new Error(message));
-  }
-}
-
-/** Bun ends the process where a thread that starts finds none. */
-function refuseWithoutDescriptors(): void {
-  const held: number[] = [];
-  try {
-    while (held.length < SPARE_DESCRIPTORS) held.push(openSync('/dev/null', 'r'));
-  } finally {
-    for (const descriptor of held) closeSync(descriptor);
   }
 }
 

@@ -1,5 +1,6 @@
 import { type Algorithm, digestFromHex } from '../../oci/digest.ts';
 import type { Digest } from '../../oci/names.ts';
+import { refuseWithoutDescriptors } from './descriptors.ts';
 import type { HashReply, HashRequest } from './hash-protocol.ts';
 import type { SharedBytes } from './shared-buffers.ts';
 
@@ -28,11 +29,17 @@ export class Hasher {
   }
 
   #send(request: HashRequest): void {
-    this.#worker ??= this.#start();
+    try {
+      this.#worker ??= this.#start();
+    } catch (error) {
+      this.#lose(`the hashing thread could not be started: ${String(error)}`);
+      return;
+    }
     this.#worker.postMessage(request);
   }
 
   #start(): Worker {
+    refuseWithoutDescriptors();
     const worker = new Worker(new URL('./hash-worker.ts', import.meta.url).href);
     worker.unref();
     worker.onmessage = (event: MessageEvent<HashReply>) => this.#receive(event.data);

@@ -1,0 +1,46 @@
+import { expect, test } from 'bun:test';
+import { join } from 'node:path';
+
+/** What is asked of a thread that nobody has started yet. */
+const ASKED = {
+  'for many files': `
+    import { FileThread } from './file-thread.ts';
+    const thread = new FileThread();
+    const ask = () => thread.list(['/none']).then(JSON.stringify);
+  `,
+  'that hashes': `
+    import { Hasher } from './hasher.ts';
+    const thread = new Hasher();
+    const descriptor = openSync('/dev/null', 'r');
+    const ask = async () => {
+      const hash = thread.open('some', 'sha256', descriptor, 0);
+      return await hash.digest(0).then((digest) => digest.slice(0, 11)).finally(() => hash.close());
+    };
+  `,
+};
+
+/** Takes all descriptors, asks, and asks again when there are some. */
+const SCRIPT = `
+  import { closeSync, openSync } from 'node:fs';
+  const held = [];
+  try {
+    for (;;) held.push(openSync('/dev/null', 'r'));
+  } catch {}
+  const without = await ask().catch(String);
+  for (const descriptor of held) closeSync(descriptor);
+  console.log(without.includes('EMFILE'), await ask());
+  thread.close();
+`;
+
+test.each([
+  ['for many files', '[[]]'],
+  ['that hashes', 'sha256:e3b0'],
+] as const)('a thread %s that cannot be started fails who asks, and the process lives', async (kind, answer) => {
+  const script = (ASKED[kind] + SCRIPT).replace("'./", `'${join(import.meta.dir, '/')}`);
+  const child = Bun.spawn(['bash', '-c', 'ulimit -n 200 && exec "$0" -e "$1"', process.execPath, script], {
+    stdout: 'pipe',
+    timeout: 30_000,
+  });
+  expect(await child.stdout.text()).toBe(`true ${answer}\n`);
+  expect(await child.exited).toBe(0);
+});
