@@ -30,7 +30,7 @@ const GROUP_BYTES = 4 * 1024 * 1024;
 interface WalFile {
   readonly path: string;
   readonly descriptor: number;
-  /** Whether what it tells of them is durable here. */
+  /** Whether they are durable here: not before it is synced, and not where it tells last of their removal. */
   readonly keys: Map<Key, boolean>;
   /** Objects that it tells of, and that are about to be given their names. */
   readonly placing: Set<Promise<void>>;
@@ -40,6 +40,7 @@ interface WalFile {
 
 interface Waiting {
   readonly key: Key;
+  readonly kind: WalRecord['kind'];
   readonly bytes: Uint8Array;
   readonly place: () => Promise<void>;
   resolve(placed: Promise<void>): void;
@@ -81,7 +82,7 @@ export class WriteAheadLog {
     // Another process may have the folder by now.
     if (this.#isClosed) return Promise.reject(new RegistryError('unavailable', 'the registry is shutting down'));
     return new Promise<void>((resolve, reject) => {
-      this.#waiting.push({ key: record.key, bytes: encodeRecord(record), place, resolve, reject });
+      this.#waiting.push({ key: record.key, kind: record.kind, bytes: encodeRecord(record), place, resolve, reject });
       this.#start();
     });
   }
@@ -93,7 +94,7 @@ export class WriteAheadLog {
 
   /** Whether an object that is there survives a power cut because of what was told of it here. */
   holds(key: Key): boolean {
-    return this.#current?.keys.get(key) === true || this.#older?.keys.get(key) === true;
+    return (this.#current?.keys.get(key) ?? this.#older?.keys.get(key)) === true;
   }
 
   coveredBelow(prefix: Key): Key[] {
@@ -204,7 +205,7 @@ export class WriteAheadLog {
       throw storageFull(error);
     }
     file.end += bytes.length;
-    for (const { key } of group) file.keys.set(key, true);
+    for (const { key, kind } of group) file.keys.set(key, kind === 'object');
   }
 
   #place(file: WalFile, { place, resolve }: Waiting): void {
