@@ -41,6 +41,16 @@ function world(connections: readonly (readonly number[])[], lent = false) {
   };
 }
 
+test('more bytes than were asked for are never handed on', async () => {
+  const { asked, destroyed, stream } = world([[90, 20], [10]]);
+  expect((await new Response(stream).bytes()).length).toBe(100);
+  expect(asked).toEqual([
+    { start: 0, end: 100 },
+    { start: 90, end: 100 },
+  ]);
+  expect(destroyed()).toBe(1);
+});
+
 test('a connection that falls silent is replaced by one that goes on where it ended', async () => {
   const { asked, destroyed, stream, tick } = world([[10, 20], [70]]);
   const length = new Response(stream).bytes().then((bytes) => bytes.length);

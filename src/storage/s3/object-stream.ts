@@ -47,6 +47,7 @@ export function objectStream(
       const next = await from.chunks.next();
       if (next.done === true)
         throw new Error(`the object store ended ${range.end - at} bytes too early, or fell silent`);
+      if (next.value.length > range.end - at) throw new Error('the object store sent more bytes than it was asked for');
       arrived++;
       return next.value;
     } finally {

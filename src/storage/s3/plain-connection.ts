@@ -1,3 +1,5 @@
+import type { ByteRange } from '../driver.ts';
+import { isRange } from './content-range.ts';
 import type { OpenBody } from './object-stream.ts';
 import { PlainBody } from './plain-body.ts';
 
@@ -9,14 +11,14 @@ export interface PlainAddress {
 export interface PlainRequest {
   /** Request line and headers, with the empty line behind them. */
   readonly head: string;
-  /** Bytes of the one answer that is wanted: 206 with a body of that length. */
-  readonly length: number;
+  /** Of the one answer that is wanted: 206 with those bytes, no others. */
+  readonly range: ByteRange;
 }
 
 type Socket = Bun.Socket<PlainConnection>;
 
 interface Asked {
-  readonly length: number;
+  readonly range: ByteRange;
   readonly answer: (body: OpenBody | undefined) => void;
   readonly fail: (error: Error) => void;
 }
@@ -60,9 +62,9 @@ export class PlainConnection {
    * @returns undefined where the answer is another one
    * @throws Error when the connection breaks before there is an answer; what aborted the signal
    */
-  async ask({ head, length }: PlainRequest, signal: AbortSignal): Promise<OpenBody | undefined> {
+  async ask({ head, range }: PlainRequest, signal: AbortSignal): Promise<OpenBody | undefined> {
     const { promise, resolve: answer, reject: fail } = Promise.withResolvers<OpenBody | undefined>();
-    const asked = { length, answer, fail };
+    const asked = { range, answer, fail };
     const abort = (): void => {
       if (this.#asked === asked) this.#end(signal.reason);
     };
@@ -101,7 +103,7 @@ export class PlainConnection {
     const more = this.#head.length - end - 4;
     const head = readHead(this.#head.slice(0, end));
     this.#head = '';
-    if (head?.length !== asked.length) {
+    if (head === undefined || !isRange(head.contentRange, asked.range) || head.length !== lengthOf(asked.range)) {
       this.#answer(asked, undefined);
       return;
     }
@@ -178,8 +180,17 @@ const HANDLERS: Bun.SocketHandler<PlainConnection> = {
   timeout: (socket) => socket.data.timedOut(),
 };
 
+interface Head {
+  readonly length: number;
+  readonly contentRange: string;
+  readonly stays: boolean;
+}
+
+/** What must not be said twice. */
+const ONCE = new Set(['content-length', 'content-range']);
+
 /** @returns undefined for every head but that of a 206 whose body has a length and is sent as it is */
-function readHead(text: string): { readonly length: number; readonly stays: boolean } | undefined {
+function readHead(text: string): Head | undefined {
   const [status = '', ...lines] = text.split('\r\n');
   if (!/^HTTP\/1\.1 206(?: |$)/.test(status)) return undefined;
   const fields = new Map<string, string>();
@@ -187,11 +198,19 @@ function readHead(text: string): { readonly length: number; readonly stays: bool
     const colon = line.indexOf(':');
     const name = line.slice(0, colon).toLowerCase();
     // What says a thing twice, or goes on in another line, is left to a client that knows more.
-    if (colon < 1 || /\s/.test(name) || (fields.has(name) && name === 'content-length')) return undefined;
+    if (colon < 1 || /\s/.test(name) || (fields.has(name) && ONCE.has(name))) return undefined;
     fields.set(name, line.slice(colon + 1).trim());
   }
   const length = fields.get('content-length') ?? '';
   if (!/^\d{1,15}$/.test(length)) return undefined;
   if (fields.has('transfer-encoding') || fields.has('content-encoding')) return undefined;
-  return { length: Number(length), stays: !/\bclose\b/i.test(fields.get('connection') ?? '') };
+  return {
+    length: Number(length),
+    contentRange: fields.get('content-range') ?? '',
+    stays: !/\bclose\b/i.test(fields.get('connection') ?? ''),
+  };
+}
+
+function lengthOf({ start, end }: ByteRange): number {
+  return end - start;
 }

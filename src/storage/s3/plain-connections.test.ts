@@ -4,7 +4,7 @@ import { PlainConnections } from './plain-connections.ts';
 
 const KIB = 1024;
 const NEVER = new AbortController().signal;
-const REQUEST = { head: 'GET /bucket/key HTTP/1.1\r\nhost: store\r\n\r\n', length: 5 };
+const REQUEST = { head: 'GET /bucket/key HTTP/1.1\r\nhost: store\r\n\r\n', range: { start: 0, end: 5 } };
 
 type Peer = Bun.Socket<undefined>;
 
@@ -50,7 +50,8 @@ afterEach(() => {
 });
 
 const headOf = (length: number, more = ''): string =>
-  `HTTP/1.1 206 Partial Content\r\nContent-Length: ${length}\r\n${more}\r\n`;
+  `HTTP/1.1 206 Partial Content\r\nContent-Length: ${length}\r\n${rangeOf(0, length)}${more}\r\n`;
+const rangeOf = (start: number, end: number): string => `Content-Range: bytes ${start}-${end - 1}/1000\r\n`;
 
 async function textOf(body: OpenBody | undefined): Promise<string> {
   if (body === undefined) return expect.unreachable();
@@ -101,12 +102,16 @@ test('a kept connection that dies under a request does not fail it', async () =>
 test.each([
   ['an error', 'HTTP/1.1 503 Slow Down\r\nContent-Length: 5\r\n\r\nabcde'],
   ['the whole object', 'HTTP/1.1 200 OK\r\nContent-Length: 5\r\n\r\nabcde'],
-  ['another length', `${headOf(4)}abcd`],
-  ['no length', 'HTTP/1.1 206 Partial Content\r\n\r\nabcde'],
+  ['another length', `HTTP/1.1 206 Partial Content\r\nContent-Length: 4\r\n${rangeOf(0, 5)}\r\nabcd`],
+  ['other bytes of the object', `HTTP/1.1 206 Partial Content\r\nContent-Length: 5\r\n${rangeOf(5, 10)}\r\nabcde`],
+  ['bytes of nobody knows where', 'HTTP/1.1 206 Partial Content\r\nContent-Length: 5\r\n\r\nabcde'],
+  ['two ranges', headOf(5, rangeOf(0, 5))],
+  ['a word before the answer', `HTTP/1.1 100 Continue\r\n\r\n${headOf(5)}abcde`],
+  ['no length', `HTTP/1.1 206 Partial Content\r\n${rangeOf(0, 5)}\r\nabcde`],
   ['two lengths', headOf(5, 'Content-Length: 6\r\n')],
   ['chunks', headOf(5, 'Transfer-Encoding: chunked\r\n')],
   ['packed bytes', headOf(5, 'Content-Encoding: gzip\r\n')],
-  ['an older protocol', 'HTTP/1.0 206 Partial Content\r\nContent-Length: 5\r\n\r\nabcde'],
+  ['an older protocol', `HTTP/1.0 206 Partial Content\r\nContent-Length: 5\r\n${rangeOf(0, 5)}\r\nabcde`],
   ['a line that is no field', headOf(5, 'what is this\r\n')],
   ['a head without end', `HTTP/1.1 206 Partial Content\r\n${'x-filler: 0123456789\r\n'.repeat(4000)}`],
 ])('%s is no answer here, and its connection is not used again', async (_, said) => {
@@ -141,7 +146,7 @@ test('nobody asks for bytes: the store may not send them', async () => {
     };
     send();
   });
-  const body = await store.connections.get({ ...REQUEST, length }, NEVER);
+  const body = await store.connections.get({ ...REQUEST, range: { start: 0, end: length } }, NEVER);
   await Bun.sleep(300);
   // What both kernels and one read take.
   expect(accepted).toBeLessThan(16 * KIB * KIB);

@@ -1,4 +1,5 @@
-import { GetObjectCommand, type S3Client } from '@aws-sdk/client-s3';
+import { GetObjectCommand, type GetObjectCommandOutput, type S3Client } from '@aws-sdk/client-s3';
+import { isRange, parseRequested } from './content-range.ts';
 import type { LeanClient, Sender, SendOptions } from './lean-client.ts';
 import type { OpenBody } from './object-stream.ts';
 import { openBody } from './open-body.ts';
@@ -63,8 +64,8 @@ export class StreamClient implements Sender {
   }
 
   async #plain({ input }: GetObjectCommand, { abortSignal = NEVER }: SendOptions): Promise<OpenBody | undefined> {
-    const length = lengthOf(input.Range);
-    if (!this.#ways.direct || length === undefined || input.Range === undefined) return undefined;
+    const range = parseRequested(input.Range);
+    if (!this.#ways.direct || range === undefined || input.Range === undefined) return undefined;
     const request = await this.#ways.lean.signedGet(input.Key ?? '', { range: input.Range });
     if (request?.protocol !== 'http:') return undefined;
     const { hostname, port = 80, path, headers } = request;
@@ -72,15 +73,18 @@ export class StreamClient implements Sender {
     this.#connections ??= new PlainConnections({ hostname: hostname.replace(/^\[|\]$/g, ''), port });
     const lines = Object.entries(headers).map(([name, value]) => `${name}: ${value}\r\n`);
     const head = `GET ${path} HTTP/1.1\r\n${lines.join('')}\r\n`;
-    return await this.#connections.get({ head, length }, abortSignal);
+    return await this.#connections.get({ head, range }, abortSignal);
   }
 
   async #bySdk(command: GetObjectCommand, options: SendOptions): Promise<OpenBody> {
     const swift = this.#swift.begin();
     const client = swift === undefined ? this.#ways.many : this.#ways.swift;
     try {
-      const { Body } = await client.send(command, options);
-      return openBody(Body, () => swift?.());
+      const answer = await client.send(command, options);
+      const body = openBody(answer.Body, () => swift?.());
+      if (isAsked(command.input.Range, answer)) return body;
+      body.destroy();
+      throw new Error('the object store answered with other bytes than those that it was asked for');
     } catch (error) {
       swift?.();
       throw error;
@@ -90,7 +94,10 @@ export class StreamClient implements Sender {
 
 const NEVER = new AbortController().signal;
 
-function lengthOf(range: string | undefined): number | undefined {
-  const [, first, last] = /^bytes=(\d+)-(\d+)$/.exec(range ?? '') ?? [];
-  return first === undefined || last === undefined ? undefined : Number(last) - Number(first) + 1;
+/** A range may be ignored: then the whole object comes, which is as good where it is all of it that was wanted. */
+function isAsked(requested: string | undefined, { ContentRange, ContentLength }: GetObjectCommandOutput): boolean {
+  const range = parseRequested(requested);
+  if (range === undefined) return true;
+  if (ContentRange !== undefined) return isRange(ContentRange, range);
+  return range.start === 0 && ContentLength === range.end;
 }
