@@ -14,7 +14,7 @@ export interface Shape {
 
 /** Counters in the memory, 32-bit numbers that wrap around: pieces given to the writing thread so far … */
 export const GIVEN = 0;
-/** … and those that have left the process, or that nobody is there to read. */
+/** … and those that have left the process, or that found no room or no reader. */
 export const DONE = 1;
 const COUNTERS = 2;
 const WORD_BYTES = Int32Array.BYTES_PER_ELEMENT;

@@ -1,5 +1,5 @@
 import { afterAll, describe, expect, test } from 'bun:test';
-import { closeSync, openSync, readFileSync, readSync, writeFileSync } from 'node:fs';
+import { closeSync, constants, copyFileSync, openSync, readFileSync, readSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import fc from 'fast-check';
 import { removeFolder, temporaryFolder } from '../../test/support/server.ts';
@@ -33,6 +33,21 @@ function drain(fd: number, bytes: number): string {
   const all = Buffer.alloc(bytes);
   for (let at = 0; at < bytes; ) at += readSync(fd, all, at, bytes - at, null);
   return all.toString();
+}
+
+/** What is there, of a pipe that is read without waiting. */
+function available(fd: number, least: number, most = Number.POSITIVE_INFINITY): string {
+  const piece = Buffer.alloc(Math.min(PIPE_BYTES, most));
+  let text = '';
+  for (let tries = 0; tries < 500 && text.length < most; tries++) {
+    try {
+      text += piece.toString('utf8', 0, readSync(fd, piece));
+    } catch {
+      if (text.length >= least) break;
+      Bun.sleepSync(5);
+    }
+  }
+  return text;
 }
 
 function numbered(index: number, length: number): string {
@@ -151,4 +166,39 @@ describe('the lines of a log', () => {
     expect(drain(fd, PIPE_BYTES)).toBe(line.repeat(PIPE_BYTES / line.length));
     closeSync(fd);
   }, 20_000);
+
+  test('come again when there is another reader', () => {
+    const path = freshPath();
+    expect(Bun.spawnSync(['mkfifo', path]).exitCode).toBe(0);
+    const openReader = (): number => openSync(path, constants.O_RDONLY | constants.O_NONBLOCK);
+    const first = openReader();
+    const fd = openSync(path, 'w');
+    const sink = new LineSink(fd, SMALL);
+    // More than the pipe holds: the reader goes away in the middle of a line.
+    const line = numbered(0, 1_001);
+    for (let index = 0; index < PIPE_BYTES / 1_000 + 20; index++) sink.write(line);
+    expect(available(first, 1, 100)).toStartWith('0 ..');
+    Bun.sleepSync(50);
+    closeSync(first);
+    sink.flushSync();
+    const second = openReader();
+    const left = available(second, 0);
+    const later = numbered(1, 100);
+    sink.write(later);
+    sink.flushSync();
+    expect(left + available(second, later.length)).toEndWith(`.\n${later}`);
+    closeSync(second);
+    closeSync(fd);
+  });
+
+  test('that can never be written end the process, instead of holding it up', async () => {
+    const place = temporaryFolder('lines-without-thread');
+    for (const name of ['line-sink.ts', 'line-protocol.ts'])
+      copyFileSync(join(import.meta.dir, name), join(place, name));
+    const script = "new (await import('./line-sink.ts')).LineSink(1).write('lost\\n'); setTimeout(() => {}, 10_000);";
+    const held = Bun.spawn([process.execPath, '--eval', script], { cwd: place, stderr: 'pipe' });
+    expect(await held.exited).toBe(1);
+    expect(await new Response(held.stderr).text()).toContain('the thread that writes the log ended');
+    removeFolder(place);
+  });
 });

@@ -39,6 +39,10 @@ export class LineSink {
     this.#given = first | 0;
     this.#freed = this.#given;
     this.#shared.counters.fill(this.#given);
+    this.#worker.onerror = ({ message }) => {
+      // Without it the process would be held up for ever as soon as its memory for lines is full.
+      throw new Error(`the thread that writes the log ended: ${message}`);
+    };
     this.#worker.unref();
     this.#worker.postMessage({ fd, memory, shape } satisfies SinkStart);
     setInterval(() => this.#flush(), FLUSH_MS).unref();
