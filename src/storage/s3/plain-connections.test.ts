@@ -1,4 +1,6 @@
+import { dlopen } from 'bun:ffi';
 import { afterEach, expect, test } from 'bun:test';
+import { closeSync } from 'node:fs';
 import type { OpenBody } from './object-stream.ts';
 import { PlainConnections } from './plain-connections.ts';
 
@@ -207,4 +209,35 @@ test('many that ask one after another, each as soon as it has its answer, all ge
 test('an address of version 6 is a place to connect to', async () => {
   const store = new Store((peer) => void peer.write(`${headOf(5)}abcde`), '::1');
   expect(await textOf(await store.connections.get(REQUEST, NEVER))).toBe('abcde');
+});
+
+/** A port where connections are neither made nor refused, as where a machine is gone. */
+function openSilent(): { readonly port: number; close(): void } {
+  const { symbols } = dlopen(process.platform === 'darwin' ? 'libc.dylib' : 'libc.so.6', {
+    socket: { args: ['i32', 'i32', 'i32'], returns: 'i32' },
+    bind: { args: ['i32', 'ptr', 'i32'], returns: 'i32' },
+    listen: { args: ['i32', 'i32'], returns: 'i32' },
+    getsockname: { args: ['i32', 'ptr', 'ptr'], returns: 'i32' },
+  });
+  const fd = symbols.socket(2, 1, 0);
+  const address = new Uint8Array(16);
+  address.set([2, 0, 0, 0, 127, 0, 0, 1]);
+  expect(symbols.bind(fd, address, address.length)).toBe(0);
+  // There is room for one, whom nobody ever takes out of the queue.
+  expect(symbols.listen(fd, 0)).toBe(0);
+  expect(symbols.getsockname(fd, address, new Int32Array([address.length]))).toBe(0);
+  return { port: new DataView(address.buffer).getUint16(2), close: () => closeSync(fd) };
+}
+
+test('a store that is silent holds few descriptors, however often it is tried', async () => {
+  const silent = openSilent();
+  const connections = new PlainConnections({ hostname: '127.0.0.1', port: silent.port });
+  const outcomes: string[] = [];
+  for (let n = 0; n < 30; n++) {
+    const outcome = connections.get(REQUEST, AbortSignal.timeout(10));
+    outcomes.push(await outcome.then(String, (error: Error) => error.name));
+  }
+  // The first one was connected.
+  expect(outcomes).toEqual([...Array(17).fill('TimeoutError'), ...Array(13).fill('undefined')]);
+  silent.close();
 });
