@@ -14,6 +14,12 @@ import {
 } from './file-protocol.ts';
 import { sizeOf } from './files.ts';
 
+/** By itself the engine would let tens of megabytes of names gather, in each of these threads. */
+const COLLECT_AFTER = 10_000;
+
+/** Files since memory was last given back. */
+let handled = 0;
+
 declare const self: { onmessage: ((event: { data: FileRequest }) => void) | null; postMessage(reply: FileReply): void };
 
 function failure(index: number, error: unknown): FileFailure {
@@ -22,6 +28,7 @@ function failure(index: number, error: unknown): FileFailure {
 
 function remove(paths: readonly string[]): FileReply {
   const failures: FileFailure[] = [];
+  handled += paths.length;
   for (const [index, path] of paths.entries()) {
     try {
       unlinkSync(path);
@@ -40,6 +47,7 @@ function entriesOf(folder: string): Entry[] {
     // Gone meanwhile, or no file.
     if (size !== undefined || entry.isDirectory()) entries.push({ name, size });
   }
+  handled += entries.length;
   return entries;
 }
 
@@ -55,5 +63,9 @@ function list(folders: readonly string[]): FileReply {
 }
 
 self.onmessage = ({ data: { kind, paths } }) => {
-  self.postMessage(kind === 'remove' ? remove(decodePaths(paths)) : list(decodePaths(paths)));
+  const reply = kind === 'remove' ? remove(decodePaths(paths)) : list(decodePaths(paths));
+  self.postMessage(reply);
+  if (handled < COLLECT_AFTER) return;
+  handled = 0;
+  Bun.gc(true);
 };
