@@ -75,6 +75,7 @@ async function drain(node: Node, config: Config, logs: Logs, signal: string): Pr
     await delay(POLL_MS);
   if (node.inFlight() > 0)
     logs.logger.warn({ inFlight: node.inFlight() }, 'requests are cut off after the drain timeout');
+  node.cutOff();
   await server?.stop(true);
   await stopped;
   // What an upload brought before it was cut off is kept, as when its connection breaks.

@@ -38,6 +38,7 @@ const DEFAULTS: Config = {
   drainTimeout: 25_000,
   writeAhead: true,
   ioThreads: 32,
+  sendThreads: 4,
   viewMemory: 256 * 1024 ** 2,
   contentCache: 64 * 1024 ** 2,
   blobCachePath: './registry-cache',
@@ -80,6 +81,13 @@ const CASES: Readonly<Record<Name, { readonly good: readonly [string, unknown][]
     },
     redisCaFile: { good: [['/ca.pem', '/ca.pem']], bad: [] },
     writeAhead: { good: [['false', false]], bad: ['maybe'] },
+    sendThreads: {
+      good: [
+        ['0', 0],
+        ['64', 64],
+      ],
+      bad: ['-1', '65', '1.5', 'many'],
+    },
     ioThreads: {
       good: [
         ['1', 1],

@@ -125,6 +125,11 @@ export const SETTINGS = {
     fallback: '32',
     sentence: 'Threads that wait for the disk; what is synced at the same moment shares one write of its journal.',
   }),
+  sendThreads: integer('SEND_THREADS', 0, 64, {
+    fallback: '4',
+    sentence:
+      'Threads at most that send big blobs out of files (on Linux), beside the one that serves; 0 leaves that to this one. They are started when they are needed.',
+  }),
   viewMemory: bytes('VIEW_MEMORY', {
     fallback: '256MiB',
     sentence:

@@ -16,6 +16,7 @@ import { wireEmbedded } from './wiring/embedded.ts';
 import type { ShapePorts } from './wiring/node-ports.ts';
 import { openPulls } from './wiring/pulls.ts';
 import { openPolicy } from './wiring/retention.ts';
+import { openSenders } from './wiring/senders.ts';
 import { openStore } from './wiring/store.ts';
 
 const MANIFEST_DEADLINE_MS = 60_000;
@@ -34,6 +35,8 @@ export interface Node {
   /** From now on new requests are refused. */
   readonly refuse: (reason: string) => void;
   readonly inFlight: () => number;
+  /** Ends pulls that the server does not know of, so that it cannot cut them off itself. */
+  readonly cutOff: () => void;
   /** Ends the background work and lets go of the store. */
   readonly close: () => Promise<void>;
 }
@@ -80,8 +83,9 @@ export async function wire(config: Config, logs: Logs, version: string): Promise
     cacheBytes: () => cache.size,
   });
   let refusal: string | undefined;
+  const senders = openSenders(config, logs);
   const server = createServer({
-    ...{ registry, logger, telemetry, version },
+    ...{ registry, logger, telemetry, version, senders },
     limits: {
       bodyIdle: config.bodyIdleTimeout,
       manifestDeadline: MANIFEST_DEADLINE_MS,
@@ -101,7 +105,9 @@ export async function wire(config: Config, logs: Logs, version: string): Promise
       refusal = reason;
     },
     inFlight: () => telemetry.requests.inFlight,
+    cutOff: () => senders?.cut(),
     close: async () => {
+      await senders?.close();
       await shape.close();
       await runner.stop();
       await pulls?.close();

@@ -16,7 +16,9 @@ interface Import {
 /** What each folder of src/ may import from, besides itself and packages. */
 const LAYERS: Readonly<Record<string, readonly string[]>> = {
   oci: [],
-  storage: ['oci'],
+  system: [],
+  storage: ['system', 'oci'],
+  sending: ['system'],
   access: ['oci'],
   telemetry: [],
   // What makes a URL an address of Redis is known where Redis is.
@@ -30,7 +32,7 @@ const LAYERS: Readonly<Record<string, readonly string[]>> = {
   importing: ['collection', 'registry', 'projection', 'journal', 'storage', 'oci'],
   sessions: ['registry', 'projection', 'storage', 'oci'],
   jobs: ['collection', 'retention', 'registry', 'projection', 'journal', 'storage', 'oci'],
-  http: ['registry', 'projection', 'storage', 'access', 'telemetry', 'oci'],
+  http: ['registry', 'projection', 'storage', 'sending', 'access', 'telemetry', 'oci'],
   cli: [
     'jobs',
     'collection',
@@ -47,7 +49,7 @@ const LAYERS: Readonly<Record<string, readonly string[]>> = {
 };
 
 /** Folders of which these may know the types only. */
-const TYPES_ONLY: Readonly<Record<string, readonly string[]>> = { http: ['projection', 'storage'] };
+const TYPES_ONLY: Readonly<Record<string, readonly string[]>> = { http: ['projection', 'storage', 'sending'] };
 
 /** The only places where parts meet; nobody imports them. */
 const MEETING_PLACES = [
@@ -62,6 +64,7 @@ const MEETING_PLACES = [
   'src/wiring/node-ports.ts',
   'src/wiring/pulls.ts',
   'src/wiring/retention.ts',
+  'src/wiring/senders.ts',
   'src/wiring/store.ts',
   'src/wiring/writable.ts',
   'src/app.ts',

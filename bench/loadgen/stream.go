@@ -229,11 +229,29 @@ func upload(o order) (result, error) {
 	return r, err
 }
 
+// again dials anew: the server has said that it closes the connection.
+func (c *client) again() error {
+	if err := c.Close(); err != nil {
+		return err
+	}
+	next, err := dial(c.address)
+	if err != nil {
+		return err
+	}
+	*c = *next
+	return nil
+}
+
 // download pulls one path on each connection, a number of times. The number of bytes is checked here; that they are the
 // right ones is checked by the bench once, outside the timed part.
 func download(o order) (result, error) {
 	r, err := together(o, func(c *client, _ int) error {
-		for range max(1, o.Times) {
+		for i := range max(1, o.Times) {
+			if i > 0 && c.parser.resp.closes {
+				if err := c.again(); err != nil {
+					return err
+				}
+			}
 			if _, err := c.Write(c.head("GET", o.Path, "")); err != nil {
 				return err
 			}

@@ -39,6 +39,7 @@ function sent(source: Source, headers: Readonly<Record<string, string>> = {}): S
     keepOpen: () => {
       kept = true;
     },
+    sendFile: () => new Response(),
     seen: { digest: undefined, received: 0, sent: 0 },
   };
   return { context, cancelled: () => cancelled, keptOpen: () => kept };

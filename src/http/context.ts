@@ -37,7 +37,19 @@ export interface RequestContext {
   readonly origin: () => string;
   /** For requests whose body may take long: from here on only our own timers end it. */
   readonly keepOpen: () => void;
+  /** An answer whose body lies in a file. */
+  readonly sendFile: (answer: FileAnswer) => Response | Promise<Response>;
   readonly seen: Seen;
+}
+
+export interface FileAnswer {
+  readonly status: 200 | 206;
+  readonly headers: Readonly<Record<string, string>>;
+  readonly path: string;
+  /** Of the file; the body is not empty. */
+  readonly start: number;
+  /** Exclusive. */
+  readonly end: number;
 }
 
 export interface Seen {

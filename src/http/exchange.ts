@@ -1,11 +1,14 @@
 import { type Actor, anonymous } from '../access/access.ts';
 import { RegistryError, Unanswered } from '../oci/errors.ts';
+import type { Senders } from '../sending/senders.ts';
 import type { AccessEntry, Logger } from '../telemetry/log.ts';
 import type { Telemetry } from '../telemetry/metrics.ts';
 import { type Address, addressOf, unknownAddress } from './address.ts';
-import type { HandlerPorts, RequestContext, Seen } from './context.ts';
+import { type BunServer, IDLE_SECONDS } from './bun-server.ts';
+import type { FileAnswer, HandlerPorts, RequestContext, Seen } from './context.ts';
 import { dispatch } from './dispatch.ts';
 import { renderError } from './errors.ts';
+import { handOver } from './hand-over.ts';
 
 export interface ServerPorts extends HandlerPorts {
   readonly logger: Logger;
@@ -14,12 +17,9 @@ export interface ServerPorts extends HandlerPorts {
   /** Why no new request may be served, undefined while they may. */
   readonly notReady: () => string | undefined;
   readonly version: string;
+  /** Threads that send big files; left out, the serving thread does. */
+  readonly senders: Senders | undefined;
 }
-
-export type BunServer = Bun.Server<unknown> | null;
-
-/** Seconds of silence after which Bun closes a connection that waits for a request, or that does not take its response. */
-export const IDLE_SECONDS = 60;
 
 /**
  * Answers one request of the API. A response that can be given at once is no promise: a pull out of memory never waits, and
@@ -73,6 +73,16 @@ class Exchange implements RequestContext {
     };
   }
 
+  get sendFile(): (answer: FileAnswer) => Response | Promise<Response> {
+    return (answer) => {
+      const handed = handOver(answer, {
+        ...{ request: this.request, server: this.#server, seen: this.seen, senders: this.#ports.senders },
+        failed: (message) => failed(new Error(message), this.#ports, { ...this.#about(), head: true }),
+      });
+      return handed === undefined ? sendHere(answer) : handed.then((response) => response ?? sendHere(answer));
+    };
+  }
+
   #peer(): string | undefined {
     return this.#server?.requestIP(this.request)?.address;
   }
@@ -90,10 +100,14 @@ class Exchange implements RequestContext {
   }
 
   failed(error: unknown): Response {
-    const { method } = this.request;
-    const response = failed(error, this.#ports, { requestId: this.id, method, head: method === 'HEAD' });
+    const response = failed(error, this.#ports, this.#about());
     this.seen.sent = Number(response.headers.get('content-length'));
     return response;
+  }
+
+  #about(): { requestId: string; method: string; head: boolean } {
+    const { method } = this.request;
+    return { requestId: this.id, method, head: method === 'HEAD' };
   }
 
   finish(response: Response): Response {
@@ -116,6 +130,13 @@ class Exchange implements RequestContext {
     });
     return response;
   }
+}
+
+/** The file goes out by the kernel, without passing through this process's memory. */
+function sendHere({ status, headers, path, start, end }: FileAnswer): Response {
+  // Bun would name the stored file in this header.
+  const unnamed = { ...headers, 'Content-Disposition': 'attachment' };
+  return new Response(status === 200 ? Bun.file(path) : Bun.file(path).slice(start, end), { status, headers: unnamed });
 }
 
 /**

@@ -1,7 +1,8 @@
 import { Elysia } from 'elysia';
 import { RegistryError } from '../oci/errors.ts';
 import { targetOf } from './address.ts';
-import { failed, IDLE_SECONDS, type ServerPorts, serve } from './exchange.ts';
+import { IDLE_SECONDS } from './bun-server.ts';
+import { failed, type ServerPorts, serve } from './exchange.ts';
 import { landingPage } from './landing.ts';
 
 /** Beyond every body limit of our own: Bun would answer 413 without a body. */

@@ -9,7 +9,7 @@ import { type Docker, startDocker } from './dockerd.ts';
 
 const manifestType = 'application/vnd.docker.distribution.manifest.v2+json';
 const folder = temporaryFolder('docker-files');
-const files = { small: randomBytes(1_000), large: randomBytes(3 * 1024 * 1024) };
+const files = { small: randomBytes(1_000), large: randomBytes(9 * 1024 * 1024) };
 let docker: Docker | undefined;
 let server: Server;
 

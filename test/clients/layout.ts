@@ -13,8 +13,8 @@ import {
   mediaTypes,
 } from '../support/oci.ts';
 
-/** Sizes of the random files in the layers of an image: one small, one of a few MiB, so that clients send chunks. */
-const LAYER_SIZES = [1_000, 3 * 1024 * 1024];
+/** Sizes of the random files in the layers of an image: one small, one that is sent by a thread of its own and that clients push in chunks. */
+const LAYER_SIZES = [1_000, 9 * 1024 * 1024];
 
 /** An image that container engines accept: layers are real archives and the config names what they unpack to. */
 export async function runnableImage(architecture = 'amd64'): Promise<Image> {

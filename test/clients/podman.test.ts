@@ -9,7 +9,7 @@ import { cleanUp, type Server, startServer, temporaryFolder } from '../support/s
 import { runnableImage, writeLayout } from './layout.ts';
 
 const folder = temporaryFolder('podman');
-const files = { small: randomBytes(1_000), large: randomBytes(3 * 1024 * 1024) };
+const files = { small: randomBytes(1_000), large: randomBytes(9 * 1024 * 1024) };
 let podman: string[];
 let buildah: string[];
 let server: Server;

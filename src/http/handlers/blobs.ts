@@ -1,7 +1,8 @@
 import type { Digest } from '../../oci/names.ts';
 import { whenThere } from '../../registry/answer.ts';
 import type { OpenBlob } from '../../registry/blobs.ts';
-import type { Handler, RequestContext } from '../context.ts';
+import type { ByteRange } from '../../storage/driver.ts';
+import type { FileAnswer, Handler, RequestContext } from '../context.ts';
 import { parseRange } from '../range.ts';
 import type { Route } from '../route.ts';
 import { isNotModified, notModified } from './conditional.ts';
@@ -44,22 +45,20 @@ function redirect(digest: Digest, url: string): Response {
   });
 }
 
-function sendBlob(route: BlobRoute, blob: OpenBlob, { request, seen }: RequestContext): Response {
+function sendBlob(route: BlobRoute, { size, body }: OpenBlob, context: RequestContext): Response | Promise<Response> {
+  const { request, seen } = context;
   const wanted = request.headers.get('range');
-  const range = wanted === null ? undefined : parseRange(wanted, blob.size);
-  if (range === undefined) {
-    seen.sent = blob.size;
-    const headers =
-      blob.body.kind === 'file'
-        ? withoutFileName(blobHeaders(route.digest, blob.size))
-        : wholeHeaders(route, blob.size);
-    return new Response(bodyOf(blob, undefined), { headers });
-  }
-  const { start, end } = range;
+  const range = wanted === null ? undefined : parseRange(wanted, size);
+  const { start, end } = range ?? { start: 0, end: size };
   seen.sent = end - start;
-  const headers = withoutFileName(blobHeaders(route.digest, end - start));
-  headers['Content-Range'] = `bytes ${start}-${end - 1}/${blob.size}`;
-  return new Response(bodyOf(blob, range), { status: 206, headers });
+  if (body.kind === 'file') {
+    return context.sendFile({ ...headOf(route.digest, range, size), path: body.path, start, end });
+  }
+  const head = range === undefined ? { headers: wholeHeaders(route, size) } : headOf(route.digest, range, size);
+  if (body.kind === 'bytes')
+    return new Response(range === undefined ? body.bytes : body.bytes.subarray(start, end), head);
+  // Bun has sent a chunk, or copied it, before it asks for the next one.
+  return new Response(body.open({ start, end }, 'lent'), head);
 }
 
 /** "Upon success, the registry MUST respond with code 202 Accepted. If the blob is not found, a 404 Not Found". */
@@ -83,9 +82,11 @@ function wholeHeaders(route: BlobRoute, size: number): Headers {
   return headers;
 }
 
-/** Bun would name the stored file in this header. */
-function withoutFileName(headers: Record<string, string>): Record<string, string> {
-  return { ...headers, 'Content-Disposition': 'attachment' };
+function headOf(digest: Digest, range: ByteRange | undefined, size: number): Pick<FileAnswer, 'status' | 'headers'> {
+  if (range === undefined) return { status: 200, headers: blobHeaders(digest, size) };
+  const { start, end } = range;
+  const headers = { ...blobHeaders(digest, end - start), 'Content-Range': `bytes ${start}-${end - 1}/${size}` };
+  return { status: 206, headers };
 }
 
 function blobHeaders(digest: Digest, length: number): Record<string, string> {
@@ -97,18 +98,4 @@ function blobHeaders(digest: Digest, length: number): Record<string, string> {
     'Accept-Ranges': 'bytes',
     'Cache-Control': 'max-age=31536000, immutable',
   };
-}
-
-/** Files go out by the kernel, without passing through this process's memory. */
-function bodyOf({ size, body }: OpenBlob, range: { start: number; end: number } | undefined): Bun.BodyInit {
-  const { start, end } = range ?? { start: 0, end: size };
-  switch (body.kind) {
-    case 'bytes':
-      return range === undefined ? body.bytes : body.bytes.subarray(start, end);
-    case 'file':
-      return range === undefined ? Bun.file(body.path) : Bun.file(body.path).slice(start, end);
-    case 'stream':
-      // Bun has sent a chunk, or copied it, before it asks for the next one.
-      return body.open({ start, end }, 'lent');
-  }
 }

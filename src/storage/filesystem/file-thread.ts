@@ -1,5 +1,5 @@
 import { RegistryError } from '../../oci/errors.ts';
-import { refuseWithoutDescriptors } from './descriptors.ts';
+import { refuseWithoutDescriptors } from '../../system/descriptors.ts';
 import { isMissing } from './durability.ts';
 import {
   decodeEntries,

@@ -1,6 +1,6 @@
 import { type Algorithm, digestFromHex } from '../../oci/digest.ts';
 import type { Digest } from '../../oci/names.ts';
-import { refuseWithoutDescriptors } from './descriptors.ts';
+import { refuseWithoutDescriptors } from '../../system/descriptors.ts';
 import type { HashReply, HashRequest } from './hash-protocol.ts';
 import type { SharedBytes } from './shared-buffers.ts';
 

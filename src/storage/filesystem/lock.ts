@@ -1,7 +1,7 @@
 import { FFIType } from 'bun:ffi';
 import { closeSync, openSync } from 'node:fs';
 import { join } from 'node:path';
-import { loadLibc } from './libc.ts';
+import { loadLibc } from '../../system/libc.ts';
 
 const LOCK_SH = 1;
 const LOCK_EX = 2;

@@ -1,6 +1,6 @@
 /* Syncs a whole file system, which can take long: on a thread of its own, where nobody waits for anything else. */
 import { FFIType } from 'bun:ffi';
-import { loadLibc } from '../libc.ts';
+import { loadLibc } from '../../../system/libc.ts';
 
 declare const self: { onmessage: ((event: { data: number }) => void) | null; postMessage(reply: SyncReply): void };
 

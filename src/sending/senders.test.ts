@@ -1,0 +1,311 @@
+import { afterAll, afterEach, beforeAll, expect, test } from 'bun:test';
+import { mkdtempSync, readdirSync, readlinkSync, rmSync, truncateSync, writeFileSync } from 'node:fs';
+import { connect, type Socket } from 'node:net';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import type { SendReply } from './protocol.ts';
+import { Senders } from './senders.ts';
+
+const KIB = 1024;
+/** Far more than the buffers of a connection hold. */
+const BIG = 48 * KIB * KIB;
+const SOON_MS = 20_000;
+const HEAD = 'HTTP/1.1 200 OK\r\nConnection: close\r\n\r\n';
+
+const folder = mkdtempSync(join(tmpdir(), 'marina-sending-'));
+const path = join(folder, 'big');
+const bytes = Buffer.alloc(BIG);
+beforeAll(() => {
+  for (let at = 0; at < BIG; at += 4) bytes.writeUInt32LE((at * 2654435761) % 2 ** 32, at);
+  writeFileSync(path, bytes);
+});
+afterAll(() => rmSync(folder, { recursive: true }));
+
+interface Range {
+  readonly path?: string;
+  readonly start?: number;
+  readonly end?: number;
+}
+
+/** A server that answers by way of the threads, and says what became of each answer. */
+class Site {
+  readonly replies: SendReply[] = [];
+  readonly failures: Error[] = [];
+  /** Requests that were not handed over. */
+  refused = 0;
+  closed = 0;
+  readonly senders: Senders;
+  readonly #server: Bun.Server<undefined>;
+  readonly #clients: Client[] = [];
+
+  constructor({ threads = 2, idle = SOON_MS, hostname = '127.0.0.1' } = {}) {
+    this.senders = new Senders({ threads, idle, failed: (error) => this.failures.push(error) });
+    this.#server = Bun.serve({ hostname, port: 0, fetch: (request) => this.#answer(request) });
+    sites.push(this);
+  }
+
+  get port(): number {
+    return this.#server.port ?? 0;
+  }
+
+  get pending(): number {
+    return this.#server.pendingRequests;
+  }
+
+  async get(range: Range = {}, host = '127.0.0.1'): Promise<Client> {
+    const client = await Client.open(this.port, host);
+    this.#clients.push(client);
+    client.ask(JSON.stringify(range));
+    return client;
+  }
+
+  async stop(): Promise<void> {
+    for (const client of this.#clients) client.close();
+    await this.senders.close();
+    await this.#server.stop(true);
+  }
+
+  async #answer(request: Request): Promise<Response> {
+    const text = request.headers.get('x-file');
+    if (text === null) return new Response('small');
+    const { path: file = path, start = 0, end = BIG }: Range = JSON.parse(text);
+    const peer = this.#server.requestIP(request);
+    if (peer === null) throw new Error('the client is gone');
+    const closed = new Promise<void>((resolve) => request.signal.addEventListener('abort', () => resolve()));
+    const sending = this.senders.send({ peer, localPort: this.port, head: Buffer.from(HEAD), path: file, start, end });
+    if (sending === undefined) {
+      this.refused++;
+      return new Response('not handed over');
+    }
+    const reply = await sending;
+    this.replies.push(reply);
+    if (reply.kind === 'unopened') return new Response('no such file');
+    await closed;
+    this.closed++;
+    return new Response('for nobody');
+  }
+}
+
+class Client {
+  readonly #socket: Socket;
+  readonly #chunks: Buffer[] = [];
+  ended = false;
+
+  private constructor(socket: Socket) {
+    this.#socket = socket;
+    socket.on('data', (chunk: Buffer) => this.#chunks.push(chunk));
+    socket.on('close', () => {
+      this.ended = true;
+    });
+    // A connection that is cut resets, and then closes.
+    socket.on('error', (error) => expect(error.message).toContain('ECONNRESET'));
+  }
+
+  static open(port: number, host: string): Promise<Client> {
+    return new Promise((resolve, reject) => {
+      const socket = connect({ port, host }, () => resolve(new Client(socket)));
+      socket.on('error', reject);
+    });
+  }
+
+  get received(): Buffer {
+    return Buffer.concat(this.#chunks);
+  }
+
+  get body(): Buffer {
+    const { received } = this;
+    return received.subarray(received.indexOf('\r\n\r\n') + 4);
+  }
+
+  ask(file: string): void {
+    this.#socket.write(`GET / HTTP/1.1\r\nHost: site\r\nX-File: ${file}\r\n\r\n`);
+  }
+
+  pause(): void {
+    this.#socket.pause();
+  }
+
+  resume(): void {
+    this.#socket.resume();
+  }
+
+  close(): void {
+    this.#socket.destroy();
+  }
+}
+
+const sites: Site[] = [];
+afterEach(async () => {
+  for (const site of sites.splice(0)) await site.stop();
+});
+
+async function until(met: () => boolean): Promise<void> {
+  const deadline = performance.now() + SOON_MS;
+  while (!met()) {
+    if (performance.now() > deadline) throw new Error(`did not happen in time: ${met}`);
+    await Bun.sleep(5);
+  }
+}
+
+/** How often this process has the file open, and how many connections. */
+function held(): { files: number; sockets: number } {
+  const names = readdirSync('/proc/self/fd').map((name) => {
+    try {
+      return readlinkSync(`/proc/self/fd/${name}`);
+    } catch {
+      // It was the listing's own.
+      return '';
+    }
+  });
+  return {
+    files: names.filter((name) => name.startsWith(path)).length,
+    sockets: names.filter((name) => name.startsWith('socket:')).length,
+  };
+}
+
+test('the file comes whole, the connection ends, and nothing of it stays open', async () => {
+  const site = new Site();
+  const before = held();
+  const client = await site.get();
+  await until(() => client.ended);
+  expect(client.received.subarray(0, HEAD.length).toString()).toBe(HEAD);
+  expect(client.body.equals(bytes)).toBe(true);
+  await until(() => site.closed === 1);
+  expect(site.replies).toEqual([{ kind: 'ended', id: 1, sent: BIG, outcome: { kind: 'whole' } }]);
+  await until(() => site.pending === 0);
+  expect(held()).toEqual(before);
+});
+
+test('a part of it is exactly that', async () => {
+  const site = new Site();
+  for (const [start, end] of [
+    [0, 1],
+    [1, 300_001],
+    [BIG - 5, BIG],
+  ] as const) {
+    const client = await site.get({ start, end });
+    await until(() => client.ended);
+    expect(client.body.equals(bytes.subarray(start, end))).toBe(true);
+  }
+});
+
+test('many at once, of which some read slowly, each get their own', async () => {
+  const site = new Site({ threads: 3 });
+  const clients = await Promise.all(Array.from({ length: 24 }, (_, i) => site.get({ start: i * 1000 })));
+  for (const [i, client] of clients.entries()) if (i % 3 === 0) client.pause();
+  await until(() => clients.every((client, i) => client.ended || i % 3 === 0));
+  for (const client of clients) client.resume();
+  await until(() => clients.every(({ ended }) => ended));
+  for (const [i, client] of clients.entries()) expect(client.body.equals(bytes.subarray(i * 1000))).toBe(true);
+  expect(site.failures).toEqual([]);
+}, 60_000);
+
+test('the other requests of the process are answered meanwhile', async () => {
+  const site = new Site({ threads: 1 });
+  const slow = await site.get();
+  slow.pause();
+  const other = await site.get();
+  await until(() => other.ended);
+  expect(await (await fetch(`http://127.0.0.1:${site.port}/`)).text()).toBe('small');
+  expect(site.replies.length).toBe(1);
+  slow.resume();
+  await until(() => slow.ended);
+  expect(slow.body.equals(bytes)).toBe(true);
+});
+
+test('a client that goes away ends it', async () => {
+  const site = new Site();
+  const before = held();
+  const client = await site.get();
+  await until(() => client.received.length > 0);
+  client.pause();
+  client.close();
+  await until(() => site.closed === 1);
+  expect(site.replies).toEqual([expect.objectContaining({ kind: 'ended', outcome: { kind: 'client-gone' } })]);
+  await until(() => site.pending === 0 && held().files === before.files && held().sockets === before.sockets);
+});
+
+test('a client that takes nothing for the whole time is given up, one that takes little is not', async () => {
+  const site = new Site({ idle: 800 });
+  const [stalled, slow] = [await site.get(), await site.get()];
+  stalled.pause();
+  slow.pause();
+  // Less a second than would make room for another piece in the buffers within the time.
+  const trickle = setInterval(() => {
+    slow.resume();
+    setTimeout(() => slow.pause(), 1);
+  }, 300);
+  await until(() => site.replies.length > 0);
+  clearInterval(trickle);
+  slow.resume();
+  await until(() => slow.ended);
+  expect(site.replies.map((reply) => reply.kind === 'ended' && reply.outcome.kind).sort()).toEqual([
+    'stalled',
+    'whole',
+  ]);
+  expect(slow.body.equals(bytes)).toBe(true);
+  stalled.resume();
+  await until(() => stalled.ended);
+  expect(stalled.body.length).toBeLessThan(BIG);
+});
+
+test('a file that cannot be opened leaves the connection to the server', async () => {
+  const site = new Site();
+  const client = await site.get({ path: join(folder, 'none') });
+  await until(() => client.received.includes('no such file'));
+  client.ask(JSON.stringify({ end: 10 }));
+  await until(() => client.ended);
+  expect(client.received.subarray(-10).equals(bytes.subarray(0, 10))).toBe(true);
+});
+
+test('a file that ends early cuts the connection, and says where', async () => {
+  const site = new Site();
+  const short = join(folder, 'short');
+  writeFileSync(short, bytes);
+  const client = await site.get({ path: short });
+  await until(() => client.received.length > 0);
+  client.pause();
+  truncateSync(short, BIG / 2);
+  client.resume();
+  await until(() => client.ended);
+  expect(client.body.length).toBeLessThanOrEqual(BIG / 2);
+  const message = expect.stringContaining(`ends at ${BIG / 2}, before ${BIG}`);
+  expect(site.replies).toEqual([expect.objectContaining({ outcome: { kind: 'failed', message } })]);
+});
+
+test('what is cut ends at once', async () => {
+  const site = new Site();
+  const clients = [await site.get(), await site.get()];
+  for (const client of clients) client.pause();
+  await until(() => held().files === 2);
+  site.senders.cut();
+  await until(() => site.closed === 2);
+  expect(held().files).toBe(0);
+});
+
+test('requests that were sent behind one another are never answered into a body', async () => {
+  const site = new Site();
+  const client = await site.get();
+  client.ask('{}');
+  client.ask('{"end":10}');
+  await until(() => client.ended);
+  expect(client.body.equals(bytes.subarray(0, client.body.length))).toBe(true);
+});
+
+test('a connection through IPv6, of either kind, is found', async () => {
+  const site = new Site({ hostname: '::' });
+  for (const host of ['::1', '127.0.0.1']) {
+    const client = await site.get({ end: 1000 }, host);
+    await until(() => client.ended);
+    expect(client.body.equals(bytes.subarray(0, 1000))).toBe(true);
+  }
+  expect(site.refused).toBe(0);
+});
+
+test('nobody gets what another peer has asked for', async () => {
+  const senders = new Senders({ threads: 1, idle: SOON_MS, failed: (error) => expect(error).toBeUndefined() });
+  const answer = { localPort: 5000, head: Buffer.from(HEAD), path, start: 0, end: BIG };
+  expect(senders.send({ ...answer, peer: { address: '127.0.0.1', port: 1 } })).toBeUndefined();
+  expect(senders.send({ ...answer, peer: { address: 'fe80::1%eth0', port: 1 } })).toBeUndefined();
+  await senders.close();
+});
