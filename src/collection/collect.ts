@@ -157,9 +157,9 @@ class Collection {
   }
 
   async #collectSome(some: readonly Garbage[], { heads }: Scan, forget?: number): Promise<void> {
-    const sizes = new Map(some.map(({ inc, size }) => [inc, size]));
-    const condemned = [...sizes.keys()].sort();
-    const epoch = { id: this.#ports.newId(), condemned, heads, sizes, ...(forget === undefined ? {} : { forget }) };
+    const condemned = some.map(({ inc }) => inc).sort();
+    const found = { found: some, ...(forget === undefined ? {} : { forget }) };
+    const epoch = { id: this.#ports.newId(), condemned, heads, ...found };
     this.#tell('deleting');
     await openEpoch(epoch, this.#ports);
     this.#condemned += condemned.length;

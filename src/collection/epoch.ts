@@ -20,8 +20,13 @@ export interface Epoch {
   readonly heads?: ReadonlyMap<RepositoryName, LogHead>;
   /** Milliseconds; all that was unlinked before it was a candidate. */
   readonly forget?: number;
-  /** Bytes of each object, where they are known, in the order of their keys. */
-  readonly sizes?: ReadonlyMap<Incarnation, number>;
+  /** The same objects with their bytes, where they are known, in the order of their keys. */
+  readonly found?: readonly Found[];
+}
+
+export interface Found {
+  readonly inc: Incarnation;
+  readonly size: number;
 }
 
 /** What came of it. */
@@ -123,7 +128,7 @@ async function decideFinal(
 /** Step 5, shelf by shelf: where deletes are made durable, that is done once for all that lie in one folder. */
 async function deleteAll(
   final: readonly Incarnation[],
-  { sizes }: Epoch,
+  { found }: Epoch,
   { driver, deleteTogether, deleteDurably, rate, sleep, breathe }: CollectionPorts,
   signal: AbortSignal,
 ): Promise<Omit<EpochResult, 'spared'>> {
@@ -134,28 +139,23 @@ async function deleteAll(
     await breathe();
   };
   let [freed, freedBytes] = [0, 0];
-  // Found in that order; if it is all of what was found it need not be sorted.
-  const byShelf = sizes?.size === final.length ? [...sizes.keys()] : sortedByShelf(final);
+  const byShelf = found === undefined ? sortedByShelf(final) : foundOf(final, found);
   // With a limit, no more at once than a second may take.
   const together = rate > 0 ? Math.min(rate, deleteTogether) : deleteTogether;
   for (let from = 0; from < byShelf.length; from += together) {
     signal.throwIfAborted();
-    const some = byShelf.slice(from, from + together).map((inc) => ({ inc, key: dataKey(inc) }));
-    const known = new Map<string, number>();
-    for (const { inc, key } of some) {
-      const size = sizes?.get(inc) ?? (await driver.head(key))?.size;
-      if (size !== undefined) known.set(key, size);
-    }
-    const failed = await driver.delete(
-      some.map(({ key }) => key),
-      { durable: deleteDurably, breathe: rest },
-    );
+    const some = byShelf.slice(from, from + together);
+    const keys = some.map(({ inc }) => dataKey(inc));
+    const bytes: (number | undefined)[] = [];
+    for (const [index, { size }] of some.entries()) bytes.push(size ?? (await driver.head(keys[index] ?? ''))?.size);
+    const failed = await driver.delete(keys, { durable: deleteDurably, breathe: rest });
     const refused = new Map(failed.map(({ key, cause }) => [key, cause]));
-    for (const { inc, key } of some) {
+    for (const [index, { inc }] of some.entries()) {
+      const [key, size] = [keys[index] ?? '', bytes[index]];
       if (refused.has(key)) failures.push({ inc, cause: refused.get(key) });
-      else if (known.has(key)) {
+      else if (size !== undefined) {
         freed++;
-        freedBytes += known.get(key) ?? 0;
+        freedBytes += size;
       }
     }
     if (rate > 0) await sleep((1000 * some.length) / rate);
@@ -164,6 +164,14 @@ async function deleteAll(
   return { freed, freedBytes, failures };
 }
 
-function sortedByShelf(incs: readonly Incarnation[]): Incarnation[] {
-  return [...incs].sort((one, other) => (dataKey(one) < dataKey(other) ? -1 : 1));
+/** Nobody knows their sizes. */
+function sortedByShelf(incs: readonly Incarnation[]): { inc: Incarnation; size?: number }[] {
+  return [...incs].sort((one, other) => (dataKey(one) < dataKey(other) ? -1 : 1)).map((inc) => ({ inc }));
+}
+
+/** Most often that is all of what was found. */
+function foundOf(final: readonly Incarnation[], found: readonly Found[]): readonly Found[] {
+  if (final.length === found.length) return found;
+  const left = new Set(final);
+  return found.filter(({ inc }) => left.has(inc));
 }

@@ -46,7 +46,15 @@ export async function* findGarbage(
     }
     const until = known.get(inc);
     const since = until ?? decodeTime(inc);
-    if (until === undefined && since < namedBefore) yield { inc, size, reason: 'never-linked', since };
-    if (until !== undefined && until < unlinkedBefore) yield { inc, size, reason: 'unlinked', since };
+    if (until === undefined && since < namedBefore) yield { inc: ownOf(inc), size, reason: 'never-linked', since };
+    if (until !== undefined && until < unlinkedBefore) yield { inc: ownOf(inc), size, reason: 'unlinked', since };
   }
+}
+
+const characters = Buffer.alloc(26);
+
+/** The same name in memory of its own: as a part of its key it would keep that too, and there are a hundred thousand of them. */
+function ownOf(inc: Incarnation): Incarnation {
+  characters.write(inc, 'latin1');
+  return characters.toString('latin1') as Incarnation;
 }

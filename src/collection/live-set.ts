@@ -15,7 +15,7 @@ export const LINKED = Number.POSITIVE_INFINITY;
 const NAME_BYTES = 26;
 const RECORD_BYTES = NAME_BYTES + 8;
 /** Records that are kept in memory before they go to disk. */
-const DEFAULT_ROOM = 16 * 1024 * 1024;
+const DEFAULT_ROOM = 8 * 1024 * 1024;
 const FIRST_ROOM = 64 * 1024;
 /** By the two characters of its name, each in seven bits; NO_SHELF for those that are none. */
 const SHELF_OF = new Uint16Array(1 << 14);
@@ -30,7 +30,9 @@ for (const [index, name] of SHELVES.entries()) SHELF_OF[placeOf(name.charCodeAt(
 export class LiveSet {
   readonly #openSpill: () => Promise<Spill>;
   readonly #room: number;
-  #records = Buffer.alloc(FIRST_ROOM);
+  #records: Buffer = Buffer.alloc(FIRST_ROOM);
+  /** The records are put in order there, and the two change places: a new one each time would be garbage of megabytes. */
+  #spare: Buffer | undefined;
   #used = 0;
   #spill: Spill | undefined;
   #making: Promise<void> | undefined;
@@ -66,8 +68,13 @@ export class LiveSet {
 
   /** To be called once, when everything was added. */
   async seal(): Promise<void> {
-    if (this.#spill !== undefined) await this.#spillAll();
-    else this.#starts = this.#sort();
+    if (this.#spill === undefined) {
+      this.#starts = this.#sort();
+    } else {
+      await this.#spillAll();
+      this.#records = Buffer.alloc(FIRST_ROOM);
+    }
+    this.#spare = undefined;
   }
 
   /** What is known of the incarnations of one shelf: LINKED, or the last time one of them was unlinked. */
@@ -133,13 +140,15 @@ export class LiveSet {
       starts[shelf + 1] = (starts[shelf + 1] ?? 0) + (starts[shelf] ?? 0);
     }
     const next = starts.slice();
-    const sorted = Buffer.alloc(this.#records.length);
+    const sorted =
+      this.#spare?.length === this.#records.length ? this.#spare : Buffer.allocUnsafeSlow(this.#records.length);
     for (let record = 0; record < count; record++) {
       const shelf = shelves[record] ?? 0;
       const to = next[shelf] ?? 0;
       this.#records.copy(sorted, to, record * RECORD_BYTES, (record + 1) * RECORD_BYTES);
       next[shelf] = to + RECORD_BYTES;
     }
+    this.#spare = this.#records;
     this.#records = sorted;
     return starts;
   }

@@ -68,7 +68,9 @@ function names(list: Uint8Array | undefined, inc: Incarnation): boolean {
 
 /** @param sorted in ascending order, each once */
 export function encodeList(sorted: readonly Incarnation[]): Uint8Array {
-  return new TextEncoder().encode(sorted.map((inc) => `${inc}\n`).join(''));
+  const lines = Buffer.alloc(sorted.length * LINE_BYTES, '\n');
+  for (const [index, inc] of sorted.entries()) lines.write(inc, index * LINE_BYTES, 'latin1');
+  return lines;
 }
 
 /** @throws Error for bytes that are no such list: nothing may be deleted on the word of a damaged one */
