@@ -30,7 +30,7 @@ export class Deletion {
   /** As the driver's: each key's failure is reported, and a missing one is deleted. */
   async delete(keys: readonly Key[], { durable = true, breathe }: DeleteOptions = {}): Promise<DeleteFailure[]> {
     const failures: DeleteFailure[] = [];
-    const folders = new Set<string>();
+    const folders = durable ? new Set<string>() : undefined;
     let next = 0;
     const removeSome = async (remove: RemovePaths): Promise<void> => {
       for (;;) {
@@ -47,7 +47,7 @@ export class Deletion {
       // A thread that ends fails this, but not before nothing is removed any more.
       for (const lane of await Promise.allSettled(lanes)) if (lane.status === 'rejected') throw lane.reason;
     }
-    if (durable) await this.#syncAll([...folders]);
+    if (folders !== undefined) await this.#syncAll([...folders]);
     return failures;
   }
 
@@ -85,17 +85,18 @@ export class Deletion {
   async #deleteGroup(
     group: readonly Key[],
     remove: RemovePaths,
-    { failures, folders }: { failures: DeleteFailure[]; folders: Set<string> },
+    { failures, folders }: { failures: DeleteFailure[]; folders: Set<string> | undefined },
   ): Promise<void> {
     const untold = await this.tellRemoved(group);
     for (const [key, cause] of untold) failures.push({ key, cause });
     const told = untold.size === 0 ? group : group.filter((key) => !untold.has(key));
-    const causes = await remove(told.map((key) => this.#ports.pathOf(key)));
+    const paths = told.map((key) => this.#ports.pathOf(key));
+    const causes = await remove(paths);
     for (const [index, key] of told.entries()) {
       const cause = causes.get(index);
       if (cause !== undefined && !isMissing(cause)) failures.push({ key, cause });
       // Of a missing one too: whoever removed it may have ended before that was durable.
-      else folders.add(dirname(this.#ports.pathOf(key)));
+      else folders?.add(dirname(paths[index] ?? ''));
     }
   }
 }
