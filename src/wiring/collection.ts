@@ -2,6 +2,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { setImmediate as nextTurn } from 'node:timers/promises';
 import { collectionJob, type RunCollection } from '../collection/job.ts';
+import { givesBackMemory } from '../collection/memory.ts';
 import { paceOf } from '../collection/pace.ts';
 import type { CollectionPorts } from '../collection/ports.ts';
 import { type CollectionReport, lastReport } from '../collection/report.ts';
@@ -22,8 +23,8 @@ const FEW_REQUESTS = 2;
 /** Milliseconds: what came since then says how many there are. */
 const COUNTED_OVER = 10;
 const ALONE = { busy: 50 };
-/** A bucket takes a thousand with one request. In a folder the more are deleted together the fewer syncs it takes. */
-const DELETE_TOGETHER = { filesystem: 10_000, other: 1_000 };
+/** A bucket takes a thousand with one request. Where folders are synced, the more are deleted together the fewer syncs it takes. */
+const DELETE_TOGETHER = { synced: 10_000, other: 1_000 };
 /** So long a scrape waits for the store: what is watched most closely while that is away must not be missing. */
 const SCRAPE_WAITS_MS = 2_000;
 
@@ -45,7 +46,14 @@ export interface CollectionWiring extends Pick<ShapePorts, 'config' | 'newId' | 
  */
 export function paceFor(requests: CountRequests | undefined): () => Promise<void> {
   const now = (): number => performance.now();
-  if (requests === undefined) return paceOf({ now, rest: () => nextTurn(), busy: ALONE.busy });
+  if (requests === undefined) {
+    const giveBack = givesBackMemory({ resident: () => process.memoryUsage.rss(), collect: () => Bun.gc(true) });
+    const rest = (): Promise<void> => {
+      giveBack();
+      return nextTurn();
+    };
+    return paceOf({ now, rest, busy: ALONE.busy });
+  }
   const { busy, leastRest, mostRest, restForRequest } = BESIDE_REQUESTS;
   let [seen, looked] = [requests(), now()];
   let aMillisecond = 0;
@@ -74,7 +82,7 @@ export function wireCollection({ config, opened, requests, ...ports }: Collectio
     grace: config.gcGrace,
     uploadExpiry: config.uploadExpiry,
     rate: config.gcRate,
-    deleteTogether: driver.kind === 'filesystem' ? DELETE_TOGETHER.filesystem : DELETE_TOGETHER.other,
+    deleteTogether: driver.kind === 'filesystem' && !isLocked ? DELETE_TOGETHER.synced : DELETE_TOGETHER.other,
     deleteDurably: !isLocked,
     enabled: config.gcEnabled,
   });

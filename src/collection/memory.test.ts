@@ -1,0 +1,34 @@
+import { expect, test } from 'bun:test';
+import { givesBackMemory } from './memory.ts';
+
+const MIB = 1024 * 1024;
+
+/** @returns how often memory was given back by then, for each size (in MiB) that the process has in turn */
+function givenBack(sizes: readonly number[], inUse: number): number[] {
+  let [resident, times] = [sizes[0] ?? 0, 0];
+  const giveBack = givesBackMemory({
+    resident: () => resident * MIB,
+    collect: () => {
+      resident = inUse;
+      times++;
+    },
+  });
+  return sizes.map((size) => {
+    resident = size;
+    giveBack();
+    return times;
+  });
+}
+
+test('memory is given back when the process has grown much since it was least', () => {
+  expect(givenBack([100, 120, 132, 133], 100)).toEqual([0, 0, 0, 1]);
+  expect(givenBack([100, 70, 102, 103], 100)).toEqual([0, 0, 0, 1]);
+});
+
+test('what is still in use afterwards is not tried again', () => {
+  expect(givenBack([100, 150, 150, 182, 183], 150)).toEqual([0, 1, 1, 1, 2]);
+});
+
+test('a large process may grow by more', () => {
+  expect(givenBack([800, 833, 900, 901], 800)).toEqual([0, 0, 0, 1]);
+});
