@@ -89,12 +89,11 @@ function begin(request: SendFile): void {
 
 /** Sends until all is sent, or until a message waits: those come only between two runs of this. */
 function serve(): void {
-  while (transfers.length > 0) {
+  while (transfers.length > 0 && came >= announced) {
     poll();
     for (const [i, transfer] of [...transfers].entries()) if (happened(i + 1) !== 0) step(transfer);
     lookForStalled();
     if (happened(0) !== 0) announced += readSync(wake, wakes);
-    if (came < announced) return;
   }
 }
 

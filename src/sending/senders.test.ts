@@ -258,6 +258,19 @@ test('a file that cannot be opened leaves the connection to the server', async (
   expect(client.received.subarray(-10).equals(bytes.subarray(0, 10))).toBe(true);
 });
 
+test('requests that are refused at once do not wait for a client that takes nothing', async () => {
+  // What is waited for at most is a quarter of it.
+  const site = new Site({ threads: 1, idle: 4 * SOON_MS });
+  const stalled = await site.get();
+  await until(() => stalled.received.length > 0);
+  stalled.pause();
+  await Bun.sleep(100);
+  const begun = performance.now();
+  const clients = await Promise.all(Array.from({ length: 20 }, () => site.get({ path: join(folder, 'none') })));
+  await until(() => clients.every(({ received }) => received.includes('no such file')));
+  expect(performance.now() - begun).toBeLessThan(3_000);
+});
+
 test('a file that ends early cuts the connection, and says where', async () => {
   const site = new Site();
   const short = join(folder, 'short');
