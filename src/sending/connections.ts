@@ -34,7 +34,7 @@ function load() {
 /** Finds connections of this process by who is at their other end: Bun does not tell their descriptors. */
 export class Connections {
   readonly #libc = load();
-  readonly #address = new Uint8Array(ADDRESS_BYTES);
+  readonly #end = new DataView(new ArrayBuffer(ADDRESS_BYTES));
   readonly #length = new Uint32Array(1);
   readonly #queued = new Int32Array(1);
 
@@ -67,15 +67,18 @@ export class Connections {
 
   #isBetween(descriptor: number, localPort: number, address: string, port: number): boolean {
     const { getpeername, getsockname } = this.#libc;
-    const other = this.#end(getpeername, descriptor);
-    if (other?.port !== port || normal(other.address) !== address) return false;
-    return this.#end(getsockname, descriptor)?.port === localPort;
+    // The address is looked at last: there may be thousands of connections, and other clients wait for this.
+    if (this.#portOf(getpeername, descriptor) !== port || normal(addressIn(this.#end)) !== address) return false;
+    return this.#portOf(getsockname, descriptor) === localPort;
   }
 
-  #end(ask: ReturnType<typeof load>['getpeername'], descriptor: number): Peer | undefined {
+  /** Of one end of a connection, whose address is then in `#end`; undefined for what is no connection. */
+  #portOf(ask: ReturnType<typeof load>['getpeername'], descriptor: number): number | undefined {
     this.#length[0] = ADDRESS_BYTES;
-    if (ask(descriptor, ptr(this.#address), ptr(this.#length)) !== 0) return undefined;
-    return peerIn(this.#address);
+    if (ask(descriptor, ptr(this.#end), ptr(this.#length)) !== 0) return undefined;
+    // The kernel's order of bytes is that of the processor, and all that Bun runs on are little-endian; ports are in network order.
+    const family = this.#end.getUint16(0, true);
+    return family === AF_INET || family === AF_INET6 ? this.#end.getUint16(2) : undefined;
   }
 
   #isDrained(descriptor: number): boolean {
@@ -83,16 +86,10 @@ export class Connections {
   }
 }
 
-/** A `sockaddr_in` or `sockaddr_in6`; undefined for other kinds. */
-function peerIn(bytes: Uint8Array): Peer | undefined {
-  const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.length);
-  // The kernel's order of bytes is that of the processor, all that Bun runs on are little-endian; ports are in network order.
-  const family = view.getUint16(0, true);
-  const port = view.getUint16(2);
-  if (family === AF_INET) return { address: bytes.subarray(4, 8).join('.'), port };
-  if (family !== AF_INET6) return undefined;
-  const groups = Array.from({ length: 8 }, (_, i) => view.getUint16(8 + 2 * i).toString(16));
-  return { address: groups.join(':'), port };
+/** Of a `sockaddr_in` or `sockaddr_in6`. */
+function addressIn(end: DataView): string {
+  if (end.getUint16(0, true) === AF_INET) return [4, 5, 6, 7].map((at) => end.getUint8(at)).join('.');
+  return Array.from({ length: 8 }, (_, group) => end.getUint16(8 + 2 * group).toString(16)).join(':');
 }
 
 /** One spelling for each address; undefined for what is none, or has a zone. */

@@ -159,10 +159,18 @@ function errno(): number {
 
 function end(transfer: Transfer, outcome: Outcome): void {
   transfers.splice(transfers.indexOf(transfer), 1);
-  closeSync(transfer.file);
+  close(transfer.file);
   // What is in the kernel's buffer still goes out, unless the client is to see that something is missing.
   libc.shutdown(transfer.socket, outcome.kind === 'whole' ? SHUT_WR : SHUT_RDWR);
   self.postMessage({ kind: 'ended', id: transfer.id, sent: transfer.at - transfer.start, outcome });
+}
+
+function close(file: number): void {
+  try {
+    closeSync(file);
+  } catch {
+    // It was only read, so nothing is lost; the number is free even where a network's file system could not be told.
+  }
 }
 
 /** A slow client's side acknowledges bytes long before there is room for a piece again. */

@@ -147,22 +147,23 @@ class SendThread {
     const deadline = performance.now() + END_WITHIN_MS;
     while (this.busy > 0 && performance.now() < deadline) await setTimeout(POLL_MS);
     this.#worker.terminate();
-    this.#lose('the sending thread was stopped');
+    // Its connections are cut, but kept: if it wakes up once more it must not find another one under a number of theirs.
+    this.#lose('the sending thread was stopped', () => {});
   }
 
-  #receive(reply: SendReply): void {
+  #receive(reply: SendReply, release: (socket: number) => void = closeSync): void {
     const sending = this.#sending.get(reply.id);
     if (sending === undefined) return;
     this.#sending.delete(reply.id);
-    closeSync(sending.socket);
+    release(sending.socket);
     sending.resolve(reply);
   }
 
   /** Nobody knows how far it came. */
-  #lose(message: string): void {
+  #lose(message: string, release?: (socket: number) => void): void {
     this.cut();
     for (const id of [...this.#sending.keys()]) {
-      this.#receive({ kind: 'ended', id, sent: 0, outcome: { kind: 'failed', message } });
+      this.#receive({ kind: 'ended', id, sent: 0, outcome: { kind: 'failed', message } }, release);
     }
   }
 }
