@@ -15,7 +15,8 @@ test('two million objects are looked through in bounded memory', async () => {
   const said = await new Response(process.stdout).text();
   expect(await process.exited).toBe(0);
   // 1,954 on each of 1,024 shelves; every tenth is garbage, half of it was linked once.
-  expect(JSON.parse(said)).toEqual({ examined: 2_000_896, unlinked: 100_352, 'never-linked': 100_352 });
-  expect(process.resourceUsage()?.maxRSS).toBeLessThan(MOST_MEMORY);
+  const { peak, ...found } = JSON.parse(said);
+  expect(found).toEqual({ examined: 2_000_896, unlinked: 100_352, 'never-linked': 100_352 });
+  expect(peak).toBeLessThan(MOST_MEMORY);
   expect(readdirSync(folder)).toEqual([]);
 });
