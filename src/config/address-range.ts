@@ -9,10 +9,10 @@ export interface AddressRange {
 }
 
 /** Words for blocks that are tedious to list. */
-const BLOCKS: Readonly<Record<string, readonly string[]>> = {
-  loopback: ['127.0.0.0/8', '::1'],
-  private: ['10.0.0.0/8', '172.16.0.0/12', '192.168.0.0/16', 'fc00::/7'],
-};
+const BLOCKS: ReadonlyMap<string, readonly string[]> = new Map([
+  ['loopback', ['127.0.0.0/8', '::1']],
+  ['private', ['10.0.0.0/8', '172.16.0.0/12', '192.168.0.0/16', 'fc00::/7']],
+]);
 
 /** What a list of them looks like, for the message when it does not. */
 export const ADDRESS_LIST_FORMS =
@@ -24,7 +24,7 @@ export function parseAddressRanges(text: string): readonly AddressRange[] | unde
   const ranges: AddressRange[] = [];
   for (const item of text.split(',')) {
     const word = item.trim();
-    for (const block of BLOCKS[word] ?? [word]) {
+    for (const block of BLOCKS.get(word) ?? [word]) {
       const range = parseRange(block);
       if (range === undefined) return undefined;
       ranges.push(range);
