@@ -1,20 +1,27 @@
-// How long clients wait for a manifest while a large store is collected in the same process, beside how long they wait without.
-import { writeFileSync } from 'node:fs';
+// How long clients wait for a manifest while a large store is collected in the same process, beside how long they wait without. The server
+// is asked for each collection through its socket: as by its own clock, no command runs beside it that would need a core for its start.
+import { existsSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { ulid } from 'ulid';
+import type { CollectionProgress } from '../../src/collection/collect.ts';
+import { ControlClient } from '../../src/control/client.ts';
+import { COLLECTION_ANSWER } from '../../src/storage/paths.ts';
 import type { Load } from '../loadgen.ts';
 import { startMarina } from '../peers/marina.ts';
 import { folderGround, plant, plantLoose } from '../planting.ts';
 import { MANIFEST_TYPE, pushImage } from '../registry.ts';
 import { ratios, spread } from '../stats.ts';
 import type { Context, Row, Work } from '../work.ts';
-import { GC_COMMAND, reportIn } from './gc.ts';
+import { type Report, reportIn } from './gc.ts';
 import { SMALL_LAYERS } from './small.ts';
 
 const REPOSITORY = 'library/alpine';
 const CONNECTIONS = 32;
 /** So few that requests hardly wait for each other. */
 const FEW = 2;
+/** A round's p99 without a collection is the median of theirs: one alone swings by half. */
+const WINDOWS_WITHOUT = 3;
+const OVER_WITHIN_MS = 300_000;
 const MOST_RATIO = 1.5;
 const STORE = {
   normal: { repositories: 500, garbage: 100_000, live: 400_000 },
@@ -23,10 +30,9 @@ const STORE = {
 /** Planted again before each collection. */
 const LOOSE = { normal: 60_000, quick: 20_000 };
 
-interface Window {
-  without: Load;
-  meanwhile: Load;
-}
+/** Those that take a while: here nothing is left of an earlier run, which would be ended first. */
+const PHASES = ['logs', 'objects', 'deleting'] as const satisfies readonly CollectionProgress['phase'][];
+type Phase = (typeof PHASES)[number];
 
 async function run(context: Context): Promise<Row[]> {
   const { place, settings, loadgen, say } = context;
@@ -40,61 +46,76 @@ async function run(context: Context): Promise<Row[]> {
   const env = { STORAGE_PATH: data, GC_ENABLED: 'false' };
   const marina = await startMarina(place, data, join(folder, 'marina.log'), { cluster: env });
   try {
+    const server = await ControlClient.connect(data);
+    if (server === undefined) throw new Error('the server does not listen on its socket');
     const { bytes } = await pushImage(marina.address, REPOSITORY, 'latest', SMALL_LAYERS);
     const path = `/v2/${REPOSITORY}/manifests/latest`;
     const targets = [{ method: 'GET', path, accept: MANIFEST_TYPE, bytes: bytes.length }] as const;
     const measure = (connections: number): Promise<Load> =>
       loadgen.run(marina.address, { mode: 'fixed', targets, connections, seconds: settings.seconds });
-    const rowOf = async (connections: number): Promise<Row> => {
-      const windows: Window[] = [];
-      for (let round = -1; round < settings.rounds; round++) {
-        plantLoose(ground, LOOSE[size]);
-        await place.call(['sync']);
-        const without = await measure(connections);
-        let isOver = false;
-        const collecting = place.call(GC_COMMAND, '', env).then((text) => {
-          isOver = true;
-          return reportIn(text);
-        });
-        // The command takes a moment until it has asked.
-        await asked(marina.address);
-        const meanwhile = await measure(connections);
-        if (isOver) throw new Error('the collection was over before the window: the store is too small');
-        await collecting;
-        if (round >= 0) windows.push({ without, meanwhile });
+    /** Requests within each phase of one collection: between these windows there are none, and it hurries on to the next phase. */
+    const collect = async (connections: number): Promise<Record<Phase, Load>> => {
+      plantLoose(ground, LOOSE[size]);
+      await place.call(['sync']);
+      const request = ulid();
+      await server.collect(request);
+      const loads: Partial<Record<Phase, Load>> = {};
+      for (const phase of PHASES) {
+        await reached(phase, server);
+        loads[phase] = await measure(connections);
+        const now = (await server.collectionProgress())?.phase;
+        if (now !== phase) throw new Error(`"${phase}" was over before the window: the store is too small`);
       }
-      const p99 = (load: Load): number => load.p99ms;
-      const ratio = ratios(
-        windows.map(({ meanwhile }) => p99(meanwhile)),
-        windows.map(({ without }) => p99(without)),
-      );
-      const each = (which: keyof Window): string => spread(windows.map((one) => p99(one[which]))).median.toFixed(2);
-      context.note(
-        `gc-p99: ${connections} connections, ${each('without')} ms without and ${each('meanwhile')} ms while collecting`,
-      );
-      return {
-        ...{ work: 'gc-p99', title: `p99 of GET manifest while collecting over without, ${connections} connections` },
-        ...{ unit: 'x', values: { marina: ratio.median }, most: MOST_RATIO },
-        raw: {
-          marina: windows.map(({ meanwhile }) => ({ rate: meanwhile.count / meanwhile.seconds, load: meanwhile })),
-        },
-        details: windows,
-      };
+      const report = await reportOf(request, data);
+      if (report.failures > 0) throw new Error(`${report.failures} objects could not be deleted`);
+      return loads as Record<Phase, Load>;
     };
-    return [await rowOf(CONNECTIONS), await rowOf(FEW)];
+    const rowsOf = async (connections: number): Promise<Row[]> => {
+      const rounds: { without: Load[]; meanwhile: Record<Phase, Load> }[] = [];
+      for (let round = -1; round < settings.rounds; round++) {
+        const without: Load[] = [];
+        while (without.length < WINDOWS_WITHOUT) without.push(await measure(connections));
+        const meanwhile = await collect(connections);
+        if (round >= 0) rounds.push({ without, meanwhile });
+      }
+      const without = rounds.map((round) => spread(round.without.map(({ p99ms }) => p99ms)).median);
+      return PHASES.map((phase) => {
+        const loads = rounds.map(({ meanwhile }) => meanwhile[phase]);
+        const p99s = loads.map(({ p99ms }) => p99ms);
+        const [one, other] = [without, p99s].map((each) => spread(each).median.toFixed(2));
+        context.note(
+          `gc-p99: ${phase}, ${connections} connections: ${one} ms without and ${other} ms while collecting`,
+        );
+        return {
+          ...{ work: 'gc-p99', title: `p99 of GET manifest over that without (${phase}, ${connections} connections)` },
+          ...{ unit: 'x', values: { marina: ratios(p99s, without).median }, most: MOST_RATIO },
+          raw: { marina: loads.map((load) => ({ rate: load.count / load.seconds, load })) },
+          details: rounds,
+        };
+      });
+    };
+    return [...(await rowsOf(CONNECTIONS)), ...(await rowsOf(FEW))];
   } finally {
     await marina.child.stop();
   }
 }
 
-/** Resolves when a collection is active. */
-async function asked(address: string): Promise<void> {
-  for (const deadline = performance.now() + 20_000; performance.now() < deadline; ) {
-    const text = await (await fetch(`http://${address}/metrics`)).text();
-    if (/^marina_jobs\{[^}]*kind="collect"[^}]*state="active"[^}]*\} 1$/m.test(text)) return;
-    await Bun.sleep(10);
+async function reached(phase: Phase, server: ControlClient): Promise<void> {
+  for (const deadline = performance.now() + OVER_WITHIN_MS; performance.now() < deadline; await Bun.sleep(5)) {
+    const now = (await server.collectionProgress())?.phase;
+    if (now === phase) return;
   }
-  throw new Error('no collection began');
+  throw new Error(`no collection is at "${phase}"`);
+}
+
+/** What the collection that was asked for has done, when it is over. */
+async function reportOf(request: string, data: string): Promise<Report> {
+  const answer = join(data, COLLECTION_ANSWER);
+  for (const deadline = performance.now() + OVER_WITHIN_MS; performance.now() < deadline; await Bun.sleep(100)) {
+    const text = existsSync(answer) ? readFileSync(answer, 'utf8') : '';
+    if (text.includes(request)) return reportIn(text);
+  }
+  throw new Error('the collection does not end');
 }
 
 export const gcPauseWork: Work = {

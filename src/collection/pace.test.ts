@@ -1,4 +1,5 @@
 import { describe, expect, test } from 'bun:test';
+import { setImmediate as nextTurn } from 'node:timers/promises';
 import { paceOf } from './pace.ts';
 
 /** A clock by hand, and rests that end when the test says so. */
@@ -11,7 +12,7 @@ function byHand() {
     return new Promise((resolve) => resting.push(resolve));
   };
   return {
-    breathe: paceOf({ now: () => time, rest, busy: 10 }),
+    breathe: paceOf({ now: () => time, rest, turn: nextTurn, busy: 10 }),
     pass: (milliseconds: number) => {
       time += milliseconds;
     },
@@ -33,6 +34,7 @@ describe('a pace', () => {
       expect(rests()).toBe(round);
       pass(1);
       const rested = breathe();
+      await nextTurn();
       expect(rests()).toBe(round + 1);
       // The rest itself is no work.
       pass(100);
@@ -54,5 +56,43 @@ describe('a pace', () => {
     wake();
     await Promise.all(together);
     expect([rests(), ended.length]).toEqual([1, 3]);
+  });
+
+  test('wakes them one after the other, and as many as may work before the next rest', async () => {
+    const { breathe, pass, wake, rests } = byHand();
+    pass(10);
+    const turns: [number, number][] = [];
+    let turn = 0;
+    const together = [0, 1, 2, 3, 4].map(async (one) => {
+      await breathe();
+      turns.push([one, turn]);
+      pass(4);
+    });
+    for (const rest of [1, 2]) {
+      expect(rests()).toBe(rest);
+      wake();
+      for (let passed = 0; passed < 10; passed++) {
+        await nextTurn();
+        turn++;
+      }
+    }
+    await Promise.all(together);
+    // Three times 4 milliseconds are more than 10.
+    expect(turns.map(([one]) => one)).toEqual([0, 1, 2, 3, 4]);
+    expect(new Set(turns.map(([, when]) => when)).size).toBe(5);
+    expect(rests()).toBe(2);
+  });
+
+  test('lets nobody wait for ever when a rest fails', async () => {
+    const failure = new Error('no more');
+    const breathe = paceOf({
+      now: () => performance.now(),
+      rest: () => Promise.reject(failure),
+      turn: nextTurn,
+      busy: 0,
+    });
+    const ends = await Promise.allSettled([breathe(), breathe()]);
+    expect(ends.map((end) => end.status === 'rejected' && end.reason)).toEqual([failure, failure]);
+    await expect(breathe()).rejects.toBe(failure);
   });
 });

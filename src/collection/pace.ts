@@ -5,6 +5,8 @@ export interface PaceTimes {
   readonly now: () => number;
   /** Lets others run for a while. */
   readonly rest: () => Promise<void>;
+  /** Ends when what goes on now has given up the thread. */
+  readonly turn: () => Promise<void>;
   /** How long work may go on without a rest, in milliseconds. */
   readonly busy: number;
 }
@@ -12,17 +14,35 @@ export interface PaceTimes {
 const NO_REST = Promise.resolve();
 
 /** To be awaited between small pieces of work, so that whatever else the process does is never kept waiting for long. */
-export function paceOf({ now, rest, busy }: PaceTimes): () => Promise<void> {
+export function paceOf({ now, rest, turn, busy }: PaceTimes): () => Promise<void> {
   let since = now();
-  let resting: Promise<void> | undefined;
+  let isWaking = false;
+  const waiting: PromiseWithResolvers<void>[] = [];
+  // Pieces of work that go on beside each other rest together, but are woken one after the other: what all of them do in one go
+  // would be many times as long.
+  const wakeAll = async (): Promise<void> => {
+    isWaking = true;
+    try {
+      while (waiting.length > 0) {
+        await rest();
+        since = now();
+        do {
+          waiting.shift()?.resolve();
+          await turn();
+        } while (waiting.length > 0 && now() - since < busy);
+      }
+    } catch (error) {
+      for (const each of waiting.splice(0)) each.reject(error);
+    } finally {
+      isWaking = false;
+    }
+  };
   return () => {
-    if (resting === undefined && now() - since < busy) return NO_REST;
-    // Pieces of work that go on beside each other rest together.
-    resting ??= rest().finally(() => {
-      resting = undefined;
-      since = now();
-    });
-    return resting;
+    if (waiting.length === 0 && now() - since < busy) return NO_REST;
+    const own = Promise.withResolvers<void>();
+    waiting.push(own);
+    if (!isWaking) void wakeAll();
+    return own.promise;
   };
 }
 
