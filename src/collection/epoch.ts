@@ -8,8 +8,11 @@ import type { CollectionPorts } from './ports.ts';
 import { type LogHead, markedRepositories } from './scan.ts';
 import { forEachTogether } from './together.ts';
 
-/** Logs that are fenced together: each waits for its own writes. Those that must be folded for it take memory. */
-const TOGETHER = { known: 32, folded: 4 };
+/**
+ * Logs that are fenced together: each waits for its own writes, which a folder has done soon, and each takes its part of the thread
+ * and of the disk from requests. Those that must be folded for it take memory.
+ */
+const TOGETHER = { inFolder: 8, inBucket: 32, folded: 4 };
 
 /** One round of physical collection that is under way, begun by this leader or by another one. */
 export interface Epoch {
@@ -111,7 +114,8 @@ async function decideFinal(
     spare: (inc: Incarnation) => void spared.add(inc),
   };
   try {
-    const together = heads === undefined ? TOGETHER.folded : TOGETHER.known;
+    const known = ports.driver.kind === 'filesystem' ? TOGETHER.inFolder : TOGETHER.inBucket;
+    const together = heads === undefined ? TOGETHER.folded : known;
     await forEachTogether(markedRepositories(ports.driver), together, async (repo) => {
       signal.throwIfAborted();
       await fenceLog(repo, fence, heads?.get(repo), ports);

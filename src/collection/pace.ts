@@ -5,16 +5,17 @@ export interface PaceTimes {
   readonly now: () => number;
   /** Lets others run for a while. */
   readonly rest: () => Promise<void>;
-  /** Ends when what goes on now has given up the thread. */
-  readonly turn: () => Promise<void>;
   /** How long work may go on without a rest, in milliseconds. */
   readonly busy: number;
 }
 
 const NO_REST = Promise.resolve();
 
+/** Ends when those that were woken have done what they can without waiting for anything. */
+const settled = (): Promise<void> => new Promise((resolve) => process.nextTick(resolve));
+
 /** To be awaited between small pieces of work, so that whatever else the process does is never kept waiting for long. */
-export function paceOf({ now, rest, turn, busy }: PaceTimes): () => Promise<void> {
+export function paceOf({ now, rest, busy }: PaceTimes): () => Promise<void> {
   let since = now();
   let isWaking = false;
   const waiting: PromiseWithResolvers<void>[] = [];
@@ -28,7 +29,7 @@ export function paceOf({ now, rest, turn, busy }: PaceTimes): () => Promise<void
         since = now();
         do {
           waiting.shift()?.resolve();
-          await turn();
+          await settled();
         } while (waiting.length > 0 && now() - since < busy);
       }
     } catch (error) {

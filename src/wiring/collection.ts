@@ -52,7 +52,7 @@ export function paceFor(requests: CountRequests | undefined): () => Promise<void
       giveBack();
       return nextTurn();
     };
-    return paceOf({ now, rest, turn: nextTurn, busy: ALONE.busy });
+    return paceOf({ now, rest, busy: ALONE.busy });
   }
   const { busy, leastRest, mostRest, restForRequest } = BESIDE_REQUESTS;
   let [seen, looked] = [requests(), now()];
@@ -66,7 +66,7 @@ export function paceFor(requests: CountRequests | undefined): () => Promise<void
     if (aMillisecond <= FEW_REQUESTS) return nextTurn();
     return sleep(Math.min(mostRest, leastRest + asked * restForRequest));
   };
-  return paceOf({ now, rest, turn: nextTurn, busy });
+  return paceOf({ now, rest, busy });
 }
 
 /** What runs a collection in this process. */

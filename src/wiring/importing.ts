@@ -1,6 +1,5 @@
 import { statSync } from 'node:fs';
 import { resolve } from 'node:path';
-import { setImmediate as nextTurn } from 'node:timers/promises';
 import { paceOf } from '../collection/pace.ts';
 import type { Config } from '../config.ts';
 import { ControlClient } from '../control/client.ts';
@@ -45,7 +44,7 @@ export function wireImports({ config, opened, projection, newIncarnation, serves
   const stopping = new AbortController();
   let running: Promise<unknown> | undefined;
   const rest = (): Promise<void> => sleep(BESIDE_REQUESTS.rest);
-  const pace = paceOf({ now: () => performance.now(), rest, turn: nextTurn, busy: BESIDE_REQUESTS.busy });
+  const pace = paceOf({ now: () => performance.now(), rest, busy: BESIDE_REQUESTS.busy });
   const ports: ImportPorts = {
     ...{ driver, store, projection, newIncarnation, now: Date.now, grace: config.gcGrace },
     breathe: serves ? pace : async () => {},

@@ -12,8 +12,8 @@ export interface DeletionPorts {
   readonly threads: readonly FileThread[];
 }
 
-/** Objects that a thread removes between two breaths: about as long as others may be kept from a processor. */
-const IN_A_ROW = 64;
+/** Objects that a thread removes between two breaths: for less than a millisecond it may keep others from a processor. */
+const IN_A_ROW = 16;
 /** So many or fewer are removed on Bun's pool: threads would have to be started for them. */
 const FEW = 16;
 /** Folders that are synced together: each takes a descriptor meanwhile, and there are a thousand shelves. */

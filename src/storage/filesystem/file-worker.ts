@@ -2,9 +2,7 @@
  * Removes files, and lists folders. Here each file takes the time of its system call; on Bun's pool it took several times that, of the
  * serving thread's too.
  */
-import { FFIType } from 'bun:ffi';
 import { readdirSync, unlinkSync } from 'node:fs';
-import { loadLibc } from '../../system/libc.ts';
 import { codeOf } from './durability.ts';
 import {
   decodePaths,
@@ -18,16 +16,6 @@ import { sizeOf } from './files.ts';
 
 /** By itself the engine would let tens of megabytes of names gather, in each of these threads. */
 const COLLECT_AFTER = 10_000;
-
-const PRIO_PROCESS = 0;
-const BACKGROUND = 10;
-// Requests come first where there are few processors. On Linux, unlike elsewhere, this is of the calling thread alone.
-if (process.platform === 'linux') {
-  const { setpriority } = loadLibc({
-    setpriority: { args: [FFIType.i32, FFIType.u32, FFIType.i32], returns: FFIType.i32 },
-  });
-  setpriority(PRIO_PROCESS, 0, BACKGROUND);
-}
 
 /** Files since memory was last given back. */
 let handled = 0;
