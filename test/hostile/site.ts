@@ -1,6 +1,6 @@
 // What the hostile requests are aimed at: a server with a little content, and a look at everything it has on disk.
 import { createHash } from 'node:crypto';
-import { readdirSync, readFileSync, statSync } from 'node:fs';
+import { existsSync, readdirSync, readFileSync, statSync } from 'node:fs';
 import { join, relative } from 'node:path';
 import {
   type Content,
@@ -69,7 +69,10 @@ export async function openUpload(server: Server, repo: string): Promise<string> 
 }
 
 /** Background work, such as dropping bytes that the store has already, is not the doing of what comes next. */
-async function settled({ server }: Site): Promise<void> {
+export async function settled({ server }: Site): Promise<void> {
+  // Some seconds after the last write the files of the write-ahead log go.
+  const wal = join(server.dataPath, 'wal');
+  while (existsSync(wal) && readdirSync(wal).length > 0) await Bun.sleep(100);
   for (let before = ''; ; ) {
     const now = [...treeOf(server.dataPath)].join();
     if (now === before) return;

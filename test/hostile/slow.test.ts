@@ -5,7 +5,7 @@ import { expectStatus, mediaTypes, pushBlob, randomBlob } from '../support/oci.t
 import { cleanUp } from '../support/server.ts';
 import { sendRow } from './judge.ts';
 import { type Row, refused } from './row.ts';
-import { changes, openSite, openUpload, type Site, treeOf } from './site.ts';
+import { changes, openSite, openUpload, type Site, settled, treeOf } from './site.ts';
 import { exchange, request } from './wire.ts';
 
 const IDLE_MS = 1_000;
@@ -100,6 +100,7 @@ const sockets: Socket[] = [];
 beforeAll(async () => {
   site = await openSite({ BODY_IDLE_TIMEOUT: `${IDLE_MS}ms` });
   await pushBlob(site.server.url, site.repo, LARGE);
+  await settled(site);
 }, 60_000);
 afterAll(async () => {
   for (const socket of sockets) socket.destroy();
