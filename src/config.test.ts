@@ -137,6 +137,7 @@ const CASES: Readonly<Record<Name, { readonly good: readonly [string, unknown][]
         '10.0.0.1,',
         '10.0.0.1 10.0.0.2',
         '10.0.0.0/',
+        'true',
         'toString',
         '*',
       ],
