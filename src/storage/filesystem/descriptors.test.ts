@@ -32,15 +32,40 @@ const SCRIPT = `
   thread.close();
 `;
 
+/** Two callers of one folder while there is no descriptor, and two more when there are some again. */
+const SYNC_SCRIPT = `
+  import { closeSync, openSync } from 'node:fs';
+  import { Durability } from './durability.ts';
+  const durability = new Durability((reason) => {
+    throw new Error('fatal: ' + reason);
+  });
+  const held = [];
+  try {
+    for (;;) held.push(openSync('/dev/null', 'r'));
+  } catch {}
+  const sync = () => durability.folder('/tmp').then(() => 'synced', (error) => error.code);
+  const without = await Promise.all([sync(), sync()]);
+  for (const descriptor of held) closeSync(descriptor);
+  console.log(...without, ...(await Promise.all([sync(), sync()])));
+`;
+
+test('a folder that could not be opened while a second caller queued is synced again once there are descriptors', async () => {
+  expect(await runWithFewDescriptors(SYNC_SCRIPT)).toEqual({ output: 'EMFILE EMFILE synced synced\n', status: 0 });
+});
+
 test.each([
   ['for many files', '[[]]'],
   ['that hashes', 'sha256:e3b0'],
 ] as const)('a thread %s that cannot be started fails who asks, and the process lives', async (kind, answer) => {
-  const script = (ASKED[kind] + SCRIPT).replace("'./", `'${join(import.meta.dir, '/')}`);
+  expect(await runWithFewDescriptors(ASKED[kind] + SCRIPT)).toEqual({ output: `true ${answer}\n`, status: 0 });
+});
+
+async function runWithFewDescriptors(text: string): Promise<{ output: string; status: number }> {
+  const script = text.replace("'./", `'${join(import.meta.dir, '/')}`);
   const child = Bun.spawn(['bash', '-c', 'ulimit -n 200 && exec "$0" -e "$1"', process.execPath, script], {
     stdout: 'pipe',
     timeout: 30_000,
   });
-  expect(await child.stdout.text()).toBe(`true ${answer}\n`);
-  expect(await child.exited).toBe(0);
-});
+  const output = await child.stdout.text();
+  return { output, status: await child.exited };
+}

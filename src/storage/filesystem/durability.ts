@@ -46,7 +46,9 @@ export class Durability {
       await this.#start(path);
       return;
     }
-    current.next ??= current.running.then(() => this.#start(path));
+    // Also after a sync that failed (no descriptor was left to open the folder with): each queued caller gets a try of its own.
+    const start = (): Promise<void> => this.#start(path);
+    current.next ??= current.running.then(start, start);
     await current.next;
   }
 
