@@ -4,7 +4,7 @@ import { connect, type Socket } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import type { SendReply } from './protocol.ts';
-import { Senders } from './senders.ts';
+import { openSendWorker, Senders } from './senders.ts';
 
 const KIB = 1024;
 /** Far more than the buffers of a connection hold. */
@@ -38,8 +38,18 @@ class Site {
   readonly #server: Bun.Server<undefined>;
   readonly #clients: Client[] = [];
 
+  /** The threads, in the order in which they were started. */
+  readonly workers: Worker[] = [];
+
   constructor({ threads = 2, idle = SOON_MS, hostname = '127.0.0.1' } = {}) {
-    this.senders = new Senders({ threads, idle, failed: (error) => this.failures.push(error) });
+    this.senders = new Senders({
+      ...{ threads, idle, failed: (error) => this.failures.push(error) },
+      openWorker: () => {
+        const worker = openSendWorker();
+        this.workers.push(worker);
+        return worker;
+      },
+    });
     this.#server = Bun.serve({ hostname, port: 0, fetch: (request) => this.#answer(request) });
     sites.push(this);
   }
@@ -319,6 +329,48 @@ test('what is cut ends at once', async () => {
   site.senders.cut();
   await until(() => site.closed === 2);
   expect(held().files).toBe(0);
+});
+
+/** Two threads, each of which sends to a client that takes nothing. */
+async function siteOfTwo(): Promise<{ site: Site; stalled: readonly [Client, Client] }> {
+  const site = new Site({ threads: 2 });
+  const begin = async (): Promise<Client> => {
+    const client = await site.get();
+    await until(() => client.length > 0);
+    client.pause();
+    return client;
+  };
+  return { site, stalled: [await begin(), await begin()] };
+}
+
+test('a thread that reports two errors is dropped once, and takes no other one with it', async () => {
+  const { site, stalled } = await siteOfTwo();
+  const [broken] = site.workers;
+  for (const message of ['one', 'two']) broken?.dispatchEvent(new ErrorEvent('error', { message }));
+  await until(() => site.replies.length === 1);
+  expect(site.failures.map(({ message }) => message)).toEqual(['a sending thread ended: one']);
+  // The other thread went on, and is the one that takes the next files.
+  stalled[1].resume();
+  await until(() => stalled[1].ended);
+  expect(stalled[1].has(BIG)).toBe(true);
+  const next = await site.get();
+  await until(() => next.ended);
+  expect({ whole: next.has(BIG), threads: site.workers.length }).toEqual({ whole: true, threads: 2 });
+});
+
+test('a thread that ends without an error is dropped with what it was sending, and replaced', async () => {
+  const before = held();
+  const { site, stalled } = await siteOfTwo();
+  for (const worker of site.workers) worker.terminate();
+  await until(() => site.replies.length === 2);
+  expect(site.failures).toHaveLength(2);
+  for (const client of stalled) client.resume();
+  await until(() => stalled.every(({ ended }) => ended));
+  const next = await site.get();
+  await until(() => next.ended);
+  expect({ whole: next.has(BIG), threads: site.workers.length }).toEqual({ whole: true, threads: 3 });
+  // The server's own listening socket is all that is left.
+  await until(() => site.pending === 0 && held().sockets === before.sockets + 1);
 });
 
 test('requests that were sent behind one another are never answered into a body', async () => {

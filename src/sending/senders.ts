@@ -25,6 +25,12 @@ export interface SendersPorts {
   readonly idle: number;
   /** A thread ended that should not. */
   readonly failed: (error: Error) => void;
+  /** Starts a thread. For tests. */
+  readonly openWorker?: () => Worker;
+}
+
+export function openSendWorker(): Worker {
+  return new Worker(new URL('./send-worker.ts', import.meta.url).href, { smol: true });
 }
 
 /**
@@ -79,9 +85,14 @@ export class Senders {
   }
 
   #start(): SendThread {
-    const thread = new SendThread(this.#ports.idle, this.#connections, (error) => {
-      this.#threads.splice(this.#threads.indexOf(thread), 1);
-      this.#ports.failed(error);
+    const { idle, openWorker = openSendWorker } = this.#ports;
+    const thread = new SendThread({
+      ...{ openWorker, idle, connections: this.#connections },
+      lost: (error) => {
+        const at = this.#threads.indexOf(thread);
+        if (at !== -1) this.#threads.splice(at, 1);
+        this.#ports.failed(error);
+      },
     });
     this.#threads.push(thread);
     return thread;
@@ -97,29 +108,40 @@ interface Sending {
   readonly resolve: (reply: SendReply) => void;
 }
 
+interface SendThreadPorts {
+  readonly openWorker: () => Worker;
+  /** As in `SendersPorts`. */
+  readonly idle: number;
+  readonly connections: Connections;
+  /** The thread ended although nobody closed it. Called at most once. */
+  readonly lost: (error: Error) => void;
+}
+
 /** The serving thread's end of a sending thread. */
 class SendThread {
   readonly #worker: Worker;
-  readonly #connections: Connections;
+  readonly #ports: SendThreadPorts;
   readonly #pipe: readonly [end: number, wake: number];
   readonly #sending = new Map<number, Sending>();
+  /** Connections that were cut while the thread may still have used them: closed when it is gone. */
+  readonly #cut: number[] = [];
+  #ended = false;
   #last = 0;
 
   /** @throws EMFILE */
-  constructor(idle: number, connections: Connections, lost: (error: Error) => void) {
+  constructor(ports: SendThreadPorts) {
     refuseWithoutDescriptors();
-    this.#connections = connections;
+    this.#ports = ports;
     this.#pipe = openPipe();
-    this.#worker = new Worker(new URL('./send-worker.ts', import.meta.url).href, { smol: true });
+    this.#worker = ports.openWorker();
     this.#worker.unref();
     this.#worker.onmessage = (event: MessageEvent<SendReply>) => this.#receive(event.data);
-    this.#worker.onerror = (event) => {
-      const message = `a sending thread ended: ${event.message}`;
-      this.#lose(message);
-      lost(new Error(message));
-    };
-    this.#worker.addEventListener('close', () => this.#pipe.forEach(closeSync));
-    this.#worker.postMessage({ kind: 'start', wake: this.#pipe[0], idle } satisfies SendRequest);
+    this.#worker.onerror = (event) => this.#lose(event.message);
+    this.#worker.addEventListener('close', (event) => {
+      this.#lose(`it exited with code ${event.code}`);
+      for (const descriptor of [...this.#pipe, ...this.#cut.splice(0)]) closeSync(descriptor);
+    });
+    this.#worker.postMessage({ kind: 'start', wake: this.#pipe[0], idle: ports.idle } satisfies SendRequest);
   }
 
   get busy(): number {
@@ -138,7 +160,7 @@ class SendThread {
   }
 
   cut(): void {
-    for (const { socket } of this.#sending.values()) this.#connections.cut(socket);
+    for (const { socket } of this.#sending.values()) this.#ports.connections.cut(socket);
   }
 
   async close(): Promise<void> {
@@ -146,9 +168,30 @@ class SendThread {
     // It closes its files, unless it waits for a disk that does not answer.
     const deadline = performance.now() + END_WITHIN_MS;
     while (this.busy > 0 && performance.now() < deadline) await setTimeout(POLL_MS);
+    this.#end('the sending thread was stopped');
+  }
+
+  /** A thread that reports an error is not trusted with further files, also where it would go on. */
+  #lose(reason: string): void {
+    if (this.#ended) return;
+    const message = `a sending thread ended: ${reason}`;
+    this.#end(message);
+    this.#ports.lost(new Error(message));
+  }
+
+  /**
+   * Stops the thread. Nobody knows how far its transfers came. Their connections are cut here, but keep their numbers until the thread
+   * is gone: if it writes once more, it must not find another connection under one of them.
+   */
+  #end(message: string): void {
+    this.#ended = true;
+    this.cut();
+    for (const id of [...this.#sending.keys()]) {
+      this.#receive({ kind: 'ended', id, sent: 0, outcome: { kind: 'failed', message } }, (socket) =>
+        this.#cut.push(socket),
+      );
+    }
     this.#worker.terminate();
-    // Its connections are cut, but kept: if it wakes up once more it must not find another one under a number of theirs.
-    this.#lose('the sending thread was stopped', () => {});
   }
 
   #receive(reply: SendReply, release: (socket: number) => void = closeSync): void {
@@ -157,14 +200,6 @@ class SendThread {
     this.#sending.delete(reply.id);
     release(sending.socket);
     sending.resolve(reply);
-  }
-
-  /** Nobody knows how far it came. */
-  #lose(message: string, release?: (socket: number) => void): void {
-    this.cut();
-    for (const id of [...this.#sending.keys()]) {
-      this.#receive({ kind: 'ended', id, sent: 0, outcome: { kind: 'failed', message } }, release);
-    }
   }
 }
 
