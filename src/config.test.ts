@@ -35,6 +35,7 @@ const DEFAULTS: Config = {
   retentionFile: undefined,
   retentionInterval: 3_600_000,
   bodyIdleTimeout: 60_000,
+  uploadMinRate: 1024,
   drainTimeout: 25_000,
   writeAhead: true,
   ioThreads: 32,
@@ -256,6 +257,13 @@ const CASES: Readonly<Record<Name, { readonly good: readonly [string, unknown][]
         ['24d', 24 * 86_400_000],
       ],
       bad: ['0s', '25d', '60'],
+    },
+    uploadMinRate: {
+      good: [
+        ['0', 0],
+        ['4KiB', 4096],
+      ],
+      bad: ['-1', '1KB', '1KiB/s', 'slow'],
     },
     drainTimeout: {
       good: [

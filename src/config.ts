@@ -112,6 +112,11 @@ export const SETTINGS = {
     },
     'timer',
   ),
+  uploadMinRate: bytes('UPLOAD_MIN_RATE', {
+    fallback: '1KiB',
+    sentence:
+      'A request body that brings fewer bytes a second, on average over BODY_IDLE_TIMEOUT, is given up with 408; what came is kept. Time in which the registry keeps the client waiting does not count. 0: any rate will do.',
+  }),
   drainTimeout: duration('DRAIN_TIMEOUT', {
     fallback: '25s',
     sentence: 'How long requests in flight may take to end after SIGTERM.',

@@ -87,7 +87,7 @@ export async function wire(config: Config, logs: Logs, version: string): Promise
   const server = createServer({
     ...{ registry, logger, telemetry, version, senders },
     limits: {
-      bodyIdle: config.bodyIdleTimeout,
+      body: { idle: config.bodyIdleTimeout, minRate: config.uploadMinRate },
       manifestDeadline: MANIFEST_DEADLINE_MS,
       chunkMinLength: CHUNK_MIN_LENGTH,
       publicUrl: config.publicUrl,

@@ -1,4 +1,5 @@
 import { describe, expect, test } from 'bun:test';
+import { connect, type Socket } from 'node:net';
 import fc from 'fast-check';
 import { chunkLists } from '../../test/support/generators.ts';
 import { anonymous } from '../access/access.ts';
@@ -65,7 +66,7 @@ async function kindOf(promise: Promise<unknown>): Promise<ErrorKind | 'none'> {
   throw error;
 }
 
-const PATIENT = { idle: 10_000, deadline: 10_000 };
+const PATIENT = { idle: 10_000, minRate: 0, deadline: 10_000 };
 const chunked = { 'transfer-encoding': 'chunked' };
 const two = [new Uint8Array([1, 2]), new Uint8Array([3])];
 
@@ -89,7 +90,7 @@ describe('the body of an upload', () => {
       fc.asyncProperty(chunkLists, fc.boolean(), async (chunks, announced) => {
         const whole = Buffer.concat(chunks);
         const { context, keptOpen } = sent(chunks, announced ? { 'content-length': String(whole.length) } : chunked);
-        expect(Buffer.from(await readAll(uploadBody(context, undefined, 10_000)))).toEqual(whole);
+        expect(Buffer.from(await readAll(uploadBody(context, undefined, PATIENT)))).toEqual(whole);
         expect(context.seen.received).toBe(whole.length);
         expect(keptOpen()).toBe(!announced || whole.length > 0);
       }),
@@ -97,13 +98,13 @@ describe('the body of an upload', () => {
   });
 
   test('has the length that Content-Range announces where there is no Content-Length', () => {
-    expect(uploadBody(sent(two, chunked).context, 7, 10_000).length).toBe(7);
-    expect(uploadBody(sent(two, { 'content-length': '3' }).context, 7, 10_000).length).toBe(3);
-    expect(uploadBody(sent(two, chunked).context, undefined, 10_000).length).toBeUndefined();
+    expect(uploadBody(sent(two, chunked).context, 7, PATIENT).length).toBe(7);
+    expect(uploadBody(sent(two, { 'content-length': '3' }).context, 7, PATIENT).length).toBe(3);
+    expect(uploadBody(sent(two, chunked).context, undefined, PATIENT).length).toBeUndefined();
   });
 
   test('that breaks off is broken after what came', async () => {
-    const body = uploadBody(sent(breaking(...two), chunked).context, undefined, 10_000);
+    const body = uploadBody(sent(breaking(...two), chunked).context, undefined, PATIENT);
     const came: Uint8Array[] = [];
     for await (const chunk of body.chunks()) came.push(chunk);
     expect(came).toEqual(two);
@@ -112,17 +113,121 @@ describe('the body of an upload', () => {
 
   test('that stalls is broken after the time without a byte', async () => {
     const { context, cancelled } = sent(stalling(...two), chunked);
-    const body = uploadBody(context, undefined, 30);
+    const body = uploadBody(context, undefined, { idle: 30, minRate: 0 });
     const came: Uint8Array[] = [];
     for await (const chunk of body.chunks()) came.push(chunk);
     expect(came).toEqual(two);
     expect([body.broken?.kind, cancelled()]).toEqual(['upload-stalled', true]);
   });
 
+  test('is not given up while we keep the client waiting: that time is ours', async () => {
+    const { context } = sent([...two, ...two, ...two], chunked);
+    const body = uploadBody(context, undefined, { idle: 30, minRate: 1_000_000 });
+    let came = 0;
+    for await (const chunk of body.chunks()) {
+      came += chunk.length;
+      await Bun.sleep(60);
+    }
+    expect([came, body.broken]).toEqual([9, undefined]);
+  });
+
+  test('that stalls after we kept the client waiting gets the whole time again', async () => {
+    const { context } = sent(stalling(...two), chunked);
+    const body = uploadBody(context, undefined, { idle: 80, minRate: 0 });
+    let resumed = 0;
+    for await (const _ of body.chunks()) {
+      await Bun.sleep(60);
+      resumed = performance.now();
+    }
+    expect(body.broken?.kind).toBe('upload-stalled');
+    expect(performance.now() - resumed).toBeGreaterThan(75);
+  });
+
+  test('that was there in time is taken although this thread was busy for longer than the idle time', async () => {
+    async function* late(): AsyncIterable<Uint8Array> {
+      yield* two;
+      // The bytes come while the thread is busy: it finds the timer and the bytes in the same turn of its loop.
+      await Promise.all([Bun.sleep(31), Bun.sleep(1).then(() => Bun.sleepSync(60))]);
+      yield* two;
+    }
+    const { context } = sent(late(), chunked);
+    const body = uploadBody(context, undefined, { idle: 30, minRate: 0 });
+    expect((await readAll(body)).length).toBe(6);
+  });
+
+  test.each<[string, number, ErrorKind | undefined]>([
+    ['slower than the least rate is given up', 2_000, 'upload-stalled'],
+    ['as fast as the least rate goes on', 200, undefined],
+    ['of any rate goes on where there is no least one', 0, undefined],
+  ])('that comes %s', async (_, minRate, expected) => {
+    async function* trickle(): AsyncIterable<Uint8Array> {
+      for (let i = 0; i < 20; i++) {
+        yield new Uint8Array(10);
+        await Bun.sleep(10);
+      }
+    }
+    const body = uploadBody(sent(trickle(), chunked).context, undefined, { idle: 60, minRate });
+    let came = 0;
+    for await (const chunk of body.chunks()) came += chunk.length;
+    expect(body.broken?.kind).toBe(expected);
+    if (expected === undefined) expect(came).toBe(200);
+    else expect(came).toBeLessThan(150);
+  });
+
   test('that nobody reads to its end is cancelled', async () => {
     const { context, cancelled } = sent(stalling(...two), chunked);
-    for await (const _ of uploadBody(context, undefined, 10_000).chunks()) break;
+    for await (const _ of uploadBody(context, undefined, PATIENT).chunks()) break;
     expect(cancelled()).toBe(true);
+  });
+});
+
+describe('the body of an upload through a socket', () => {
+  const pace = { idle: 150, minRate: 0 };
+
+  /** Sends a head, then what `send` writes, to a server that pauses after each of the first chunks. */
+  async function exchanged(pauses: readonly number[], send: (socket: Socket) => Promise<void>) {
+    let outcome: { readonly came: number; readonly broken: ErrorKind | undefined } | undefined;
+    const server = Bun.serve({
+      port: 0,
+      hostname: '127.0.0.1',
+      async fetch(request) {
+        const { context } = sent([]);
+        const body = uploadBody({ ...context, request }, undefined, pace);
+        const left = [...pauses];
+        let came = 0;
+        for await (const chunk of body.chunks()) {
+          came += chunk.length;
+          await Bun.sleep(left.shift() ?? 0);
+        }
+        outcome = { came, broken: body.broken?.kind };
+        return new Response('done');
+      },
+    });
+    const socket = connect(server.port ?? 0, '127.0.0.1');
+    const answered = new Promise((resolve) => socket.once('data', resolve));
+    await send(socket);
+    await answered;
+    socket.destroy();
+    await server.stop(true);
+    return outcome;
+  }
+
+  test('that keeps coming is whole, however long we pause', async () => {
+    const size = 40 * 1024 * 1024;
+    const outcome = await exchanged([400, 400], async (socket) => {
+      socket.write(`PUT / HTTP/1.1\r\nHost: a\r\nContent-Length: ${size}\r\n\r\n`);
+      socket.write(new Uint8Array(size));
+    });
+    expect(outcome).toEqual({ came: size, broken: undefined });
+  });
+
+  test('of which half came while we paused, and no more, is given up', async () => {
+    const outcome = await exchanged([400, 400], async (socket) => {
+      socket.write('PUT / HTTP/1.1\r\nHost: a\r\nContent-Length: 20\r\n\r\nhello');
+      await Bun.sleep(100);
+      socket.write('hello');
+    });
+    expect(outcome).toEqual({ came: 10, broken: 'upload-stalled' });
   });
 });
 
@@ -148,9 +253,11 @@ describe('the body of a manifest', () => {
     expect(await kindOf(manifestBody(sent(two, { 'content-length': '4' }).context, 9, PATIENT))).toBe('size-mismatch');
     expect(await kindOf(manifestBody(sent(two, { 'content-length': '2' }).context, 9, PATIENT))).toBe('size-mismatch');
     expect(await kindOf(manifestBody(sent(breaking(...two), chunked).context, 9, PATIENT))).toBe('upload-interrupted');
-    expect(await kindOf(manifestBody(sent(stalling(...two), chunked).context, 9, { idle: 30, deadline: 10_000 }))).toBe(
-      'upload-stalled',
-    );
+    expect(
+      await kindOf(
+        manifestBody(sent(stalling(...two), chunked).context, 9, { idle: 30, minRate: 0, deadline: 10_000 }),
+      ),
+    ).toBe('upload-stalled');
   });
 
   test('that trickles is given up at the deadline for all of it', async () => {
@@ -160,8 +267,8 @@ describe('the body of a manifest', () => {
         await Bun.sleep(5);
       }
     }
-    expect(
-      await kindOf(manifestBody(sent(trickle(), chunked).context, 1_000_000, { idle: 10_000, deadline: 60 })),
-    ).toBe('upload-stalled');
+    expect(await kindOf(manifestBody(sent(trickle(), chunked).context, 1_000_000, { ...PATIENT, deadline: 60 }))).toBe(
+      'upload-stalled',
+    );
   });
 });

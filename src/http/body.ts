@@ -1,5 +1,6 @@
 import { RegistryError } from '../oci/errors.ts';
 import { UploadBody } from '../registry/upload-body.ts';
+import { type BodyPace, ClientClock, type Stall } from './client-clock.ts';
 import type { RequestContext } from './context.ts';
 
 /** The announced length, undefined for a chunked body. A request without any body has length 0. */
@@ -13,40 +14,33 @@ export function contentLength(request: Request): number | undefined {
 /**
  * The request's body for an upload.
  * @param announced its length as Content-Range says it, where there is one
- * @param idle milliseconds without a byte after which it counts as broken off
+ * @param pace a client that is slower than this counts as gone
  */
-export function uploadBody(context: RequestContext, announced: number | undefined, idle: number): UploadBody {
+export function uploadBody(context: RequestContext, announced: number | undefined, pace: BodyPace): UploadBody {
   const length = contentLength(context.request) ?? announced;
   if (length !== 0) context.keepOpen();
-  return new UploadBody(chunksOf(context, idle), length);
+  return new UploadBody(chunksOf(context, pace), length);
 }
 
-async function* chunksOf({ request, seen }: RequestContext, idle: number): AsyncIterable<Uint8Array> {
+async function* chunksOf({ request, seen }: RequestContext, pace: BodyPace): AsyncIterable<Uint8Array> {
   const reader = request.body?.getReader();
   if (reader === undefined) return;
-  let stalled = false;
-  const giveUp = (): void => {
-    stalled = true;
+  const clock = new ClientClock(pace, () => {
     // The pending read ends with this; a body that cannot even be cancelled is broken in any case.
     reader.cancel().catch(() => reader.releaseLock());
-  };
-  let timer = setTimeout(giveUp, idle);
+  });
   let ended = false;
   try {
     for (;;) {
+      clock.waiting();
       const { done, value } = await reader.read();
-      if (stalled)
-        throw new RegistryError(
-          'upload-stalled',
-          `no byte came for ${idle / 1000} seconds: send it again; an upload goes on from the offset that it reports`,
-        );
+      if (clock.stall !== undefined) throw new RegistryError('upload-stalled', messageOf(clock.stall, pace));
       if (done) {
         ended = true;
         return;
       }
+      clock.received(value.length);
       seen.received += value.length;
-      clearTimeout(timer);
-      timer = setTimeout(giveUp, idle);
       yield value;
     }
   } catch (error) {
@@ -59,21 +53,26 @@ async function* chunksOf({ request, seen }: RequestContext, idle: number): Async
       error,
     );
   } finally {
-    clearTimeout(timer);
+    clock.stop();
     if (!ended) await reader.cancel();
   }
 }
 
+function messageOf(stall: Stall, { idle, minRate }: BodyPace): string {
+  const what = stall === 'silent' ? 'no byte came' : `fewer than ${minRate} bytes a second came`;
+  return `${what} for ${idle / 1000} seconds: send it again; an upload goes on from the offset that it reports`;
+}
+
 /**
  * A whole manifest.
- * @param limits.idle milliseconds without a byte after which it counts as broken off
+ * @param limits a client that is slower than this counts as gone
  * @param limits.deadline milliseconds for all of it
  * @throws RegistryError `manifest-too-large`, `upload-stalled`, `upload-interrupted`, `size-mismatch`
  */
 export async function manifestBody(
   context: RequestContext,
   max: number,
-  limits: { readonly idle: number; readonly deadline: number },
+  limits: BodyPace & { readonly deadline: number },
 ): Promise<Uint8Array<ArrayBuffer>> {
   const { request } = context;
   const length = contentLength(request);
@@ -82,7 +81,7 @@ export async function manifestBody(
   const chunks: Uint8Array[] = [];
   let size = 0;
   const overdue = AbortSignal.timeout(limits.deadline);
-  for await (const chunk of chunksOf(context, Math.min(limits.idle, limits.deadline))) {
+  for await (const chunk of chunksOf(context, { ...limits, idle: Math.min(limits.idle, limits.deadline) })) {
     if (overdue.aborted)
       throw new RegistryError('upload-stalled', 'the manifest did not arrive in time: send it again');
     chunks.push(chunk);

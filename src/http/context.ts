@@ -2,6 +2,7 @@ import type { Actor } from '../access/access.ts';
 import type { RepositoryName } from '../oci/names.ts';
 import type { Reference } from '../registry/manifests.ts';
 import type { Registry } from '../registry/registry.ts';
+import type { BodyPace } from './client-clock.ts';
 import type { Proxies } from './forwarded.ts';
 import type { Route, RouteKind } from './route.ts';
 
@@ -15,8 +16,8 @@ export interface HandlerPorts {
 }
 
 export interface HttpLimits {
-  /** A request body that brings no byte for so long is given up, in milliseconds. */
-  readonly bodyIdle: number;
+  /** A request body that comes slower is given up. */
+  readonly body: BodyPace;
   /** A manifest must have arrived within this, in milliseconds. */
   readonly manifestDeadline: number;
   /** Bytes; announced as OCI-Chunk-Min-Length. Smaller chunks are taken all the same. */

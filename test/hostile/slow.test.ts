@@ -98,7 +98,7 @@ let site: Site;
 const sockets: Socket[] = [];
 
 beforeAll(async () => {
-  site = await openSite({ BODY_IDLE_TIMEOUT: `${IDLE_MS}ms` });
+  site = await openSite({ BODY_IDLE_TIMEOUT: `${IDLE_MS}ms`, UPLOAD_MIN_RATE: '0' });
   await pushBlob(site.server.url, site.repo, LARGE);
   await settled(site);
 }, 60_000);
@@ -159,6 +159,36 @@ test('a body that comes slowly but steadily takes as long as it takes', async ()
   const { headers } = await expectStatus(204, site.server.url + upload);
   expect(headers.get('range')).toBe('0-4');
   await expectStatus(204, site.server.url + upload, { method: 'DELETE' });
+}, 30_000);
+
+test('bodies that come a byte at a time are given up, and let go of what they held', async () => {
+  const strict = await openSite({ BODY_IDLE_TIMEOUT: `${IDLE_MS}ms`, UPLOAD_MIN_RATE: '1KiB' });
+  const before = treeOf(strict.server.dataPath);
+  const drip = (piece: string) => Array.from({ length: 40 }, () => [IDLE_MS / 10, piece]).flat();
+  const rows: readonly Row[] = [
+    {
+      name: 'a chunk, a byte at a time',
+      pieces: ({ upload }) => [...request('PATCH', upload, { headers: { 'Content-Length': '100' } }), ...drip('x')],
+      expected: STALLED,
+      upload: { keeps: 25 },
+    },
+    {
+      name: 'a chunked blob in one request, a byte at a time',
+      pieces: ({ repo }) => [
+        ...request('POST', `/v2/${repo}/blobs/uploads/?digest=${DIGEST}`, {
+          headers: { 'Transfer-Encoding': 'chunked' },
+          length: false,
+        }),
+        ...drip('1\r\nx\r\n'),
+      ],
+      expected: STALLED,
+    },
+  ];
+  for (const outcome of await Promise.all(rows.map((row) => sendRow(strict, row)))) {
+    if (outcome === 'closed') throw new Error('closed without an answer');
+    expect(outcome.milliseconds).toBeWithin(IDLE_MS * 0.9, IDLE_MS * 3);
+  }
+  expect(changes(before, treeOf(strict.server.dataPath))).toEqual([]);
 }, 30_000);
 
 test('a client that goes away in the middle leaves what it brought, and the upload goes on', async () => {

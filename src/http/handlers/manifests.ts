@@ -30,8 +30,8 @@ export const getManifest: Handler<'manifest-get'> = ({ repo, reference }, { requ
 
 /** "The registry MUST store the manifest in the exact byte representation provided by the client." */
 export const putManifest: Handler<'manifest-put'> = async ({ repo, reference, tags }, context, ports) => {
-  const { bodyIdle: idle, manifestDeadline: deadline } = ports.limits;
-  const bytes = await manifestBody(context, MAX_MANIFEST_BYTES, { idle, deadline });
+  const { body, manifestDeadline: deadline } = ports.limits;
+  const bytes = await manifestBody(context, MAX_MANIFEST_BYTES, { ...body, deadline });
   const { digest, subject } = await ports.registry.manifests.put(
     {
       repo,

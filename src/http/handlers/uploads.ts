@@ -11,7 +11,7 @@ export const startUpload: Handler<'upload-start'> = async ({ repo, algorithm }, 
 
 /** "Successful completion of the request MUST return a 201 Created and MUST include … Location: <blob-location>". */
 export const pushMonolithic: Handler<'upload-monolithic'> = async ({ repo, digest }, context, ports) => {
-  const body = uploadBody(context, undefined, ports.limits.bodyIdle);
+  const body = uploadBody(context, undefined, ports.limits.body);
   await ports.registry.uploads.monolithic({ repo, actor: context.actor() }, digest, body);
   return created(repo, digest, context);
 };
@@ -52,7 +52,7 @@ export const cancelUpload: Handler<'upload-cancel'> = async ({ repo, upload }, {
 function chunk(context: RequestContext, { limits }: HandlerPorts) {
   const range = parseContentRange(context.request.headers.get('content-range'), contentLength(context.request));
   const announced = range === undefined ? undefined : range.end - range.start + 1;
-  return { range, body: uploadBody(context, announced, limits.bodyIdle) };
+  return { range, body: uploadBody(context, announced, limits.body) };
 }
 
 function started(session: Session, context: RequestContext, ports: HandlerPorts): Response {
