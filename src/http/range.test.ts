@@ -1,7 +1,7 @@
 import { describe, expect, test } from 'bun:test';
 import fc from 'fast-check';
 import { type ErrorKind, RegistryError } from '../oci/errors.ts';
-import { parseContentRange, parseRange } from './range.ts';
+import { MAX_RANGES, parseContentRange, parseRange, type RequestedRange } from './range.ts';
 
 function attempt<T>(work: () => T): T | ErrorKind {
   try {
@@ -12,22 +12,29 @@ function attempt<T>(work: () => T): T | ErrorKind {
   }
 }
 
+const WHOLE = { kind: 'whole' } as const;
+const single = (start: number, end: number): RequestedRange => ({ kind: 'single', range: { start, end } });
+const several = (...ranges: [start: number, end: number][]): RequestedRange => ({
+  kind: 'several',
+  ranges: ranges.map(([start, end]) => ({ start, end })),
+});
+
 describe('the Range of a request', () => {
-  test.each<[string | null, number, ReturnType<typeof parseRange> | ErrorKind]>([
-    [null, 10, undefined],
-    ['', 10, undefined],
-    ['bytes=0-0', 10, { start: 0, end: 1 }],
-    ['bytes=0-9', 10, { start: 0, end: 10 }],
-    ['bytes=0-99', 10, { start: 0, end: 10 }],
-    ['bytes=9-9', 10, { start: 9, end: 10 }],
-    ['bytes=5-', 10, { start: 5, end: 10 }],
-    ['bytes=-3', 10, { start: 7, end: 10 }],
-    ['bytes=-10', 10, { start: 0, end: 10 }],
-    ['bytes=-99', 10, { start: 0, end: 10 }],
-    ['BYTES=1-2', 10, { start: 1, end: 3 }],
-    ['bytes= 1-2 ', 10, { start: 1, end: 3 }],
-    [`bytes=0-${'9'.repeat(400)}`, 10, { start: 0, end: 10 }],
-    [`bytes=-${'9'.repeat(400)}`, 10, { start: 0, end: 10 }],
+  test.each<[string | null, number, RequestedRange | ErrorKind]>([
+    [null, 10, WHOLE],
+    ['', 10, WHOLE],
+    ['bytes=0-0', 10, single(0, 1)],
+    ['bytes=0-9', 10, single(0, 10)],
+    ['bytes=0-99', 10, single(0, 10)],
+    ['bytes=9-9', 10, single(9, 10)],
+    ['bytes=5-', 10, single(5, 10)],
+    ['bytes=-3', 10, single(7, 10)],
+    ['bytes=-10', 10, single(0, 10)],
+    ['bytes=-99', 10, single(0, 10)],
+    ['BYTES=1-2', 10, single(1, 3)],
+    ['bytes= 1-2 ', 10, single(1, 3)],
+    [`bytes=0-${'9'.repeat(400)}`, 10, single(0, 10)],
+    [`bytes=-${'9'.repeat(400)}`, 10, single(0, 10)],
     ['bytes=10-', 10, 'range-unsatisfiable'],
     ['bytes=10-20', 10, 'range-unsatisfiable'],
     [`bytes=${'9'.repeat(400)}-`, 10, 'range-unsatisfiable'],
@@ -40,38 +47,66 @@ describe('the Range of a request', () => {
     ['bytes=5-0', 10, 'range-unsatisfiable'],
     ['bytes=-', 10, 'range-unsatisfiable'],
     ['bytes=', 10, 'range-unsatisfiable'],
-    ['bytes', 10, undefined],
+    ['bytes', 10, WHOLE],
     ['bytes=0-1,x', 10, 'range-unsatisfiable'],
     ['bytes=,', 10, 'range-unsatisfiable'],
-    ['bytes=0-1,3-4', 10, undefined],
-    ['bytes=-1, 3-,,5-6', 10, undefined],
     ['bytes=a-b', 10, 'range-unsatisfiable'],
     ['bytes=--1', 10, 'range-unsatisfiable'],
     ['bytes=+1-2', 10, 'range-unsatisfiable'],
     ['bytes=1-2-3', 10, 'range-unsatisfiable'],
     ['bytes=1.0-2', 10, 'range-unsatisfiable'],
     ['bytes=0x1-2', 10, 'range-unsatisfiable'],
-    ['bytes=١-٢', 10, 'range-unsatisfiable'],
-    ['items=0-1', 10, undefined],
-    ['0-1', 10, undefined],
+    ['bytes=\u0661-\u0662', 10, 'range-unsatisfiable'],
+    ['items=0-1', 10, WHOLE],
+    ['0-1', 10, WHOLE],
+    // Several, in the order asked for.
+    ['bytes=0-1,3-4', 10, several([0, 2], [3, 5])],
+    ['bytes=8-9,0-1', 10, several([8, 10], [0, 2])],
+    ['bytes=-1, 3-4,,5-6', 10, several([9, 10], [3, 5], [5, 7])],
+    ['bytes=0-1,2-3', 10, several([0, 2], [2, 4])],
+    // Overlapping ones are joined, at the place of the first.
+    ['bytes=0-3,2-5', 10, single(0, 6)],
+    ['bytes=8-9,0-3,2-5', 10, several([8, 10], [0, 6])],
+    ['bytes=2-5,8-9,0-3', 10, several([0, 6], [8, 10])],
+    ['bytes=0-,0-,0-', 10, single(0, 10)],
+    // Those behind the end are dropped while another one is left.
+    ['bytes=0-1,10-', 10, single(0, 2)],
+    ['bytes=0-1,-0,4-5', 10, several([0, 2], [4, 6])],
+    ['bytes=10-,20-', 10, 'range-unsatisfiable'],
+    ['bytes=0-1,5-4', 10, 'range-unsatisfiable'],
+    [`bytes=${list(MAX_RANGES)}`, 1_000, several(...pairs(MAX_RANGES))],
+    [`bytes=${list(MAX_RANGES + 1)}`, 1_000, 'request-invalid'],
   ])('%j of %d bytes', (header, size, expected) => {
     expect(attempt(() => parseRange(header, size))).toEqual(expected);
   });
 
-  test('is never outside of the object, never empty, and what was asked for', () => {
+  test('lies within the blob, names no byte twice, and names what was asked for', () => {
     const end = fc.option(fc.nat({ max: 40 }), { nil: undefined });
     fc.assert(
-      fc.property(end, end, fc.nat({ max: 30 }), (first, last, size) => {
-        const range = attempt(() => parseRange(`bytes=${first ?? ''}-${last ?? ''}`, size));
+      fc.property(fc.array(fc.tuple(end, end), { minLength: 1, maxLength: 5 }), fc.nat({ max: 30 }), (asked, size) => {
+        const range = attempt(() =>
+          parseRange(`bytes=${asked.map(([first, last]) => `${first ?? ''}-${last ?? ''}`).join()}`, size),
+        );
         const whole = Array.from({ length: size }, (_, index) => index);
-        const wanted =
-          first === undefined ? whole.slice(Math.max(0, size - (last ?? 0))) : whole.slice(first, (last ?? size) + 1);
-        if (typeof range === 'string') expect(wanted).toEqual([]);
-        else if (range !== undefined) {
-          expect(whole.slice(range.start, range.end)).toEqual(wanted);
-          expect(range.end - range.start).toBeGreaterThan(0);
-          expect(range.end).toBeLessThanOrEqual(size);
+        const wanted = new Set(
+          asked.flatMap(([first, last]) =>
+            first === undefined ? whole.slice(Math.max(0, size - (last ?? 0))) : whole.slice(first, (last ?? size) + 1),
+          ),
+        );
+        const isMalformed = asked.some(([first, last]) =>
+          first === undefined ? last === undefined : last !== undefined && last < first,
+        );
+        if (isMalformed || wanted.size === 0) {
+          expect(range).toBe('range-unsatisfiable');
+          return;
         }
+        if (typeof range === 'string' || range.kind === 'whole') throw new Error(`answered with ${String(range)}`);
+        const ranges = range.kind === 'single' ? [range.range] : range.ranges;
+        const named = ranges.flatMap(({ start, end: after }) => whole.slice(start, after));
+        expect(named.length).toBe(wanted.size);
+        expect(new Set(named)).toEqual(wanted);
+        for (const each of ranges) expect(each.end).toBeGreaterThan(each.start);
+        if (range.kind === 'several') expect(ranges.length).toBeGreaterThan(1);
       }),
     );
   });
@@ -85,6 +120,16 @@ describe('the Range of a request', () => {
     );
   });
 });
+
+function pairs(count: number): [start: number, end: number][] {
+  return Array.from({ length: count }, (_, index) => [3 * index, 3 * index + 2]);
+}
+
+function list(count: number): string {
+  return pairs(count)
+    .map(([start, end]) => `${start}-${end - 1}`)
+    .join(',');
+}
 
 describe('the Content-Range of a chunk', () => {
   test.each<[string | null, number | undefined, ReturnType<typeof parseContentRange> | ErrorKind]>([

@@ -7,6 +7,7 @@ import { type Cluster, startCluster, stopClusters } from '../support/cluster.ts'
 import { TOOLS_WITHIN_MS } from '../support/command.ts';
 import { eventually } from '../support/eventually.ts';
 import { plainClient } from '../support/minio.ts';
+import { parseByteRanges } from '../support/multipart.ts';
 import { type Content, digestOf, expectStatus, pushBlob, randomBlob } from '../support/oci.ts';
 import { removeFolder, type Server, startServer, temporaryFolder } from '../support/server.ts';
 
@@ -97,8 +98,12 @@ test('the third pull comes from a file, whole or in part, and does not ask the s
     expect(digestOf(bytes)).toBe(digestOf(blob.bytes.subarray(start, end)));
   }
   await expectStatus(416, urlOf(blob), { headers: { Range: `bytes=${SIZE}-` } });
+  const several = await expectStatus(206, urlOf(blob), { headers: { Range: 'bytes=-5,0-99' } });
+  for (const part of parseByteRanges(several.headers.get('content-type'), several.bytes)) {
+    expect(digestOf(part.bytes)).toBe(digestOf(blob.bytes.subarray(part.start, part.end)));
+  }
   const after = await counts();
-  expect(after).toMatchObject({ hit: 5, miss: 2 });
+  expect(after).toMatchObject({ hit: 6, miss: 2 });
   // A look at the metrics asks for what the last collection and the last retention did.
   expect(after.requests - before.requests).toBeLessThanOrEqual(2);
 });

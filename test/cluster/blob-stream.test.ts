@@ -3,6 +3,7 @@ import { afterAll, beforeAll, expect, setDefaultTimeout, test } from 'bun:test';
 import { type Cluster, startCluster, stopClusters } from '../support/cluster.ts';
 import { TOOLS_WITHIN_MS } from '../support/command.ts';
 import { eventually } from '../support/eventually.ts';
+import { parseByteRanges } from '../support/multipart.ts';
 import { digestOf, expectStatus, pushBlob, randomBlob } from '../support/oci.ts';
 
 setDefaultTimeout(60_000);
@@ -35,6 +36,17 @@ test.each([
   const { headers, bytes } = await expectStatus(206, url, { headers: { Range: range } });
   expect(headers.get('content-range')).toBe(`bytes ${start}-${end - 1}/${large.bytes.length}`);
   expect(digestOf(bytes)).toBe(digestOf(large.bytes.subarray(start, end)));
+});
+
+test('several ranges come as parts, in the order asked for', async () => {
+  const { headers, bytes } = await expectStatus(206, url, { headers: { Range: 'bytes=-5,0-99,20000000-29999999' } });
+  const parts = parseByteRanges(headers.get('content-type'), bytes);
+  expect(parts.map(({ start, end }) => [start, end])).toEqual([
+    [59_999_995, 60_000_000],
+    [0, 100],
+    [20_000_000, 30_000_000],
+  ]);
+  for (const part of parts) expect(digestOf(part.bytes)).toBe(digestOf(large.bytes.subarray(part.start, part.end)));
 });
 
 test('a client that reads slowly gets the same bytes', async () => {

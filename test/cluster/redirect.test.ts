@@ -3,6 +3,7 @@ import { afterAll, beforeAll, expect, setDefaultTimeout, test } from 'bun:test';
 import { join } from 'node:path';
 import { type Cluster, startCluster, stopClusters } from '../support/cluster.ts';
 import { attempt, run, runBytes, TOOLS_WITHIN_MS, tools } from '../support/command.ts';
+import { parseByteRanges } from '../support/multipart.ts';
 import { digestOf, expectStatus, type Image, image, pushImage, randomBlob } from '../support/oci.ts';
 import { startServer, temporaryFolder } from '../support/server.ts';
 
@@ -37,6 +38,16 @@ test('a Range is sent again to the store', async () => {
   expect(digestOf(part)).toBe(digestOf(layer.bytes.subarray(1000, 2000)));
   const head = await run(['curl', '-sSL', '-r', '9000000-', '-o', '/dev/null', '-w', '%{http_code}', blob]);
   expect(head).toBe('416');
+});
+
+test('several ranges are answered by the node: stores give the whole object for them', async () => {
+  const init = { redirect: 'manual', headers: { Range: 'bytes=5-9,0-1' } } as const;
+  const { headers, bytes } = await expectStatus(206, blob, init);
+  const parts = parseByteRanges(headers.get('content-type'), bytes);
+  expect(parts.map(({ start, end }) => [start, end])).toEqual([
+    [5, 10],
+    [0, 2],
+  ]);
 });
 
 test('HEAD, conditional GET and manifests are answered by the node', async () => {

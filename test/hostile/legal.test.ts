@@ -1,5 +1,6 @@
 // Names at the edge of what the spec allows: everything that a registry does works in each of them.
 import { afterAll, beforeAll, expect, test } from 'bun:test';
+import { parseByteRanges } from '../support/multipart.ts';
 import {
   type Content,
   expectStatus,
@@ -162,5 +163,47 @@ test('a blob that comes out of a file does not name it, whole or in part', async
     expect(served.headers.get('content-disposition')).toBe('attachment');
     expect(served.headers.get('content-length')).toBe(String(served.bytes.length));
     expect(Buffer.compare(served.bytes, blob.bytes.subarray(status === 206 ? 1 : 0))).toBe(0);
+  }
+});
+
+test.each([
+  ['out of memory', 1_000],
+  ['out of a file', 3 * 1024 * 1024],
+])('several ranges of a blob %s come as parts, in the order asked for', async (_, size) => {
+  const blob = randomBlob(size);
+  await pushBlob(server.url, 'several/ranges', blob);
+  const target = url('several/ranges', `blobs/${blob.descriptor.digest}`);
+  const range = `bytes=${size - 10}-,0-99,500-700,600-800`;
+  const served = await expectStatus(206, target, { headers: { range } });
+  const parts = parseByteRanges(served.headers.get('content-type'), served.bytes);
+  expect(parts.map(({ start, end, size: whole }) => [start, end, whole])).toEqual([
+    [size - 10, size, size],
+    [0, 100, size],
+    [500, 801, size],
+  ]);
+  for (const { start, end, bytes } of parts) expect(Buffer.compare(bytes, blob.bytes.subarray(start, end))).toBe(0);
+  expect(served.headers.get('docker-content-digest')).toBe(blob.descriptor.digest);
+  // No byte twice, whatever is asked for.
+  const greedy = Array.from({ length: 256 }, () => '0-').join();
+  const whole = await expectStatus(206, target, { headers: { range: `bytes=${greedy}` } });
+  expect([whole.bytes.length, whole.headers.get('content-range')]).toEqual([size, `bytes 0-${size - 1}/${size}`]);
+  // "400 (podman then asks for fewer)".
+  const many = Array.from({ length: 257 }, (_each, index) => `${2 * index}-${2 * index}`).join();
+  await expectStatus(400, target, { headers: { range: `bytes=${many}` } });
+});
+
+test('a Range counts only while If-Range names the blob', async () => {
+  const blob = randomBlob(100);
+  const { digest } = blob.descriptor;
+  await pushBlob(server.url, 'if/range', blob);
+  for (const [condition, status] of [
+    [`"${digest}"`, 206],
+    [`W/"${digest}"`, 200],
+    ['"another"', 200],
+    ['Sat, 28 Nov 2026 00:00:00 GMT', 200],
+  ] as const) {
+    const headers = { range: 'bytes=0-9', 'if-range': condition };
+    const { bytes } = await expectStatus(status, url('if/range', `blobs/${digest}`), { headers });
+    expect(bytes.length).toBe(status === 206 ? 10 : 100);
   }
 });

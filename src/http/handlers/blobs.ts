@@ -1,11 +1,13 @@
+import { unreachable } from '../../oci/errors.ts';
 import type { Digest } from '../../oci/names.ts';
 import { whenThere } from '../../registry/answer.ts';
 import type { OpenBlob } from '../../registry/blobs.ts';
 import type { ByteRange } from '../../storage/driver.ts';
 import type { FileAnswer, Handler, RequestContext } from '../context.ts';
-import { parseRange } from '../range.ts';
+import { layOutParts, type MultipartLayout, multipartBytes, multipartStream, newBoundary } from '../multipart.ts';
+import { parseRange, WHOLE } from '../range.ts';
 import type { Route } from '../route.ts';
-import { isNotModified, notModified } from './conditional.ts';
+import { isNotModified, notModified, requestedRange } from './conditional.ts';
 
 type BlobRoute = Extract<Route, { kind: 'blob-get' | 'blob-head' }>;
 
@@ -26,10 +28,15 @@ export const getBlob: Handler<'blob-get'> = (route, context, { registry, limits 
   if (isNotModified(context.request, digest)) {
     return whenThere(registry.blobs.stat(repo, digest), () => notModified(digest));
   }
-  if (limits.redirectBlobs)
+  if (limits.redirectBlobs && !asksForSeveral(context.request, digest))
     return registry.blobs.address(repo, digest, REDIRECT_MS).then((url) => redirect(digest, url));
   return whenThere(registry.blobs.open(repo, digest), (blob) => sendBlob(route, blob, context));
 };
+
+/** Object stores answer several ranges with the whole object: those are served here. */
+function asksForSeveral(request: Request, digest: Digest): boolean {
+  return requestedRange(request, digest)?.includes(',') === true;
+}
 
 /** The client sends its Range again there. HEAD is always answered here: a presigned address is good for one method only. */
 function redirect(digest: Digest, url: string): Response {
@@ -46,11 +53,13 @@ function redirect(digest: Digest, url: string): Response {
 }
 
 function sendBlob(route: BlobRoute, { size, body }: OpenBlob, context: RequestContext): Response | Promise<Response> {
-  const { request, seen } = context;
-  const wanted = request.headers.get('range');
-  const range = wanted === null ? undefined : parseRange(wanted, size);
+  const wanted = requestedRange(context.request, route.digest);
+  const asked = wanted === null ? WHOLE : parseRange(wanted, size);
+  if (asked.kind === 'several')
+    return sendParts(route.digest, layOutParts(asked.ranges, size, newBoundary()), body, context);
+  const range = asked.kind === 'single' ? asked.range : undefined;
   const { start, end } = range ?? { start: 0, end: size };
-  seen.sent = end - start;
+  context.seen.sent = end - start;
   if (body.kind === 'file') {
     return context.sendFile({ ...headOf(route.digest, range, size), path: body.path, start, end });
   }
@@ -59,6 +68,28 @@ function sendBlob(route: BlobRoute, { size, body }: OpenBlob, context: RequestCo
     return new Response(range === undefined ? body.bytes : body.bytes.subarray(start, end), head);
   // Bun has sent a chunk, or copied it, before it asks for the next one.
   return new Response(body.open({ start, end }, 'lent'), head);
+}
+
+/** "A server generating a multipart response … MUST generate … multipart/byteranges" (RFC 9110, section 15.3.7.2). */
+function sendParts(digest: Digest, layout: MultipartLayout, body: OpenBlob['body'], context: RequestContext): Response {
+  context.seen.sent = layout.length;
+  const head = { status: 206, headers: { ...blobHeaders(digest, layout.length), 'Content-Type': layout.contentType } };
+  switch (body.kind) {
+    case 'bytes':
+      return new Response(multipartBytes(layout, body.bytes), head);
+    case 'file':
+      return new Response(
+        multipartStream(layout, ({ start, end }) => Bun.file(body.path).slice(start, end).stream()),
+        head,
+      );
+    case 'stream':
+      return new Response(
+        multipartStream(layout, (range) => body.open(range, 'lent')),
+        head,
+      );
+    default:
+      return unreachable(body);
+  }
 }
 
 /** "Upon success, the registry MUST respond with code 202 Accepted. If the blob is not found, a 404 Not Found". */

@@ -9,6 +9,15 @@ export function isNotModified(request: Request, digest: Digest): boolean {
   return header.split(',').some((tag) => tag.trim().replace(/^W\//, '') === `"${digest}"`);
 }
 
+/**
+ * RFC 9110, section 13.1.5: "A recipient of an If-Range header field MUST ignore the Range header field if the If-Range condition
+ * evaluates as false." Only our strong entity tag, the digest, makes it true: blobs have no date.
+ */
+export function requestedRange(request: Request, digest: Digest): string | null {
+  const condition = request.headers.get('if-range');
+  return condition === null || condition.trim() === `"${digest}"` ? request.headers.get('range') : null;
+}
+
 export function notModified(digest: Digest): Response {
   return new Response(null, { status: 304, headers: { ETag: `"${digest}"`, 'Docker-Content-Digest': digest } });
 }

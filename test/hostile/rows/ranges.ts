@@ -23,6 +23,8 @@ const RANGES: readonly (readonly [what: string, range: string])[] = [
   ['Arabic digits', 'bytes=\u00d9\u00a1-\u00d9\u00a2'],
   ['a space in the middle', 'bytes=0 -4'],
   ['a good one and a bad one', 'bytes=0-1,x'],
+  ['two, both behind the end', 'bytes=10-,20-30'],
+  ['a good one and one that ends before it begins', 'bytes=0-1,5-4'],
   ['thousands of commas', `bytes=${','.repeat(4000)}`],
   ['a total length', 'bytes=0-4/10'],
 ];
