@@ -25,14 +25,15 @@ export async function openWorkerStore(config: Config, logs: Logs): Promise<Worke
   const node = config.nodeName === '' ? hostname() : config.nodeName;
   const shared = { config, telemetry, opened, redis, newId, reach, node };
   const { projection } = openSharedProjection({ ...shared, onAppend: () => {} });
+  const sessions = openSharedSessions(config, redis, opened, newId, logs);
   return {
     ...opened,
     collect: wireCollection({
-      ...{ config, opened, newId, reach, node, projection },
+      ...{ config, opened, newId, reach, node, projection, sessions },
       onReport: (report) => logs.logger.info(summaryOf(report), 'garbage was collected'),
     }),
     retain: wireRetention({ opened, policy, newId, projection, ...tellRetention(logs.logger) }),
-    sessions: openSharedSessions(config, redis, opened, newId, logs),
+    sessions,
     connect: (use) => openJobConnection(redisUrl, use, caOf(config)),
     close: async () => {
       await redis.close();

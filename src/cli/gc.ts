@@ -5,6 +5,8 @@ import type { CollectionReport } from '../collection/report.ts';
 import { scanLogs } from '../collection/scan.ts';
 import { type Unreferenced, unreferencedBlobs } from '../collection/unreferenced.ts';
 import type { RepositoryName } from '../oci/names.ts';
+import { createdAtOf } from '../registry/session-ids.ts';
+import type { ExpiredUpload } from '../registry/sessions.ts';
 import { CommandError, EXIT, type ExitCode } from './failure.ts';
 import { count, formatBytes, formatTime, type Output } from './output.ts';
 
@@ -47,6 +49,7 @@ export async function collectGarbage(options: GcOptions, collector: Collector, o
 export async function showGarbage(
   options: GcOptions,
   ports: Omit<ScanPorts, 'resident' | 'breathe'>,
+  expired: AsyncIterable<ExpiredUpload>,
   output: Output,
 ): Promise<ExitCode> {
   const examined: Examined = { objects: 0, bytes: 0 };
@@ -72,11 +75,23 @@ export async function showGarbage(
   } finally {
     await scan.live.close();
   }
-  if (options.json === true) await output.json({ type: 'summary', dryRun: true, examined, ...total });
+  const uploads = { sessions: 0, bytes: 0 };
+  for await (const { id, size } of expired) {
+    uploads.sessions++;
+    uploads.bytes += size;
+    const begun = iso(createdAtOf(id));
+    await (options.json === true
+      ? output.json({ type: 'upload', action: 'end', id, size, begun, reason: 'expired' })
+      : output.line(
+          `end     upload ${id}  ${formatBytes(size)}  ${output.styled('dim', `begun ${formatTime(begun)}`)}`,
+        ));
+  }
+  if (options.json === true) await output.json({ type: 'summary', dryRun: true, examined, ...total, uploads });
   else {
     await output.line(
-      `${count(total.objects, 'object')} of ${formatBytes(total.bytes)} would be deleted and ` +
-        `${count(total.unlinked, 'blob')} unlinked, of ${count(examined.objects, 'object')} of ${formatBytes(examined.bytes)}`,
+      `${count(total.objects, 'object')} of ${formatBytes(total.bytes)} would be deleted, ` +
+        `${count(total.unlinked, 'blob')} unlinked and ${readableUploads(uploads)} ended, ` +
+        `of ${count(examined.objects, 'object')} of ${formatBytes(examined.bytes)}`,
     );
   }
   return EXIT.ok;
@@ -104,17 +119,22 @@ function readableObject({ inc, size, reason, since }: Garbage, output: Output): 
 }
 
 function readableReport(report: CollectionReport, output: Output): string {
-  const { freed, examined, kept, waiting, unlinked, spared, failures, failed, startedAt, finishedAt } = report;
+  const { freed, examined, kept, waiting, unlinked, uploads, spared, failures, failed, startedAt, finishedAt } = report;
   const parts = [
     `${count(freed.objects, 'object')} of ${formatBytes(freed.bytes)} freed`,
     `${count(kept.objects, 'object')} of ${formatBytes(kept.bytes)} kept, ${examined.objects} examined`,
     `${count(unlinked, 'blob')} unlinked that nothing refers to`,
   ];
+  if (uploads !== undefined && uploads.sessions > 0) parts.push(`${readableUploads(uploads)} ended`);
   if (spared > 0) parts.push(`${count(spared, 'object')} spared: linked again meanwhile`);
   if (waiting.objects > 0) parts.push(`${count(waiting.objects, 'object')} of ${formatBytes(waiting.bytes)} waiting`);
   if (failures > 0) parts.push(output.styled('red', count(failures, 'failure')));
   if (failed !== undefined) parts.push(output.styled('red', `ended early: ${failed}`));
   return `${parts.join('; ')} (${((finishedAt - startedAt) / 1000).toFixed(1)} s)`;
+}
+
+function readableUploads({ sessions, bytes }: { readonly sessions: number; readonly bytes: number }): string {
+  return `${count(sessions, 'expired upload')} of ${formatBytes(bytes)}`;
 }
 
 function iso(milliseconds: number): string {
@@ -143,6 +163,7 @@ class ProgressLine {
 }
 
 const PHASES: Readonly<Record<CollectionProgress['phase'], string>> = {
+  uploads: 'ending expired uploads',
   epochs: 'ending what was begun before',
   logs: 'reading the logs',
   objects: 'looking through the objects',

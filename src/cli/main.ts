@@ -9,6 +9,7 @@ import type { RepositoryName } from '../oci/names.ts';
 import type { PlanPorts } from '../retention/retain.ts';
 import { NoStore } from '../storage/prepare.ts';
 import { sleep } from '../wiring/basics.ts';
+import { findExpiredUploads } from '../wiring/expired-uploads.ts';
 import { lookAtImport, openImporter } from '../wiring/importing.ts';
 import { type Operator, openOperator } from '../wiring/operator.ts';
 import { lookAtPulls } from '../wiring/pulls.ts';
@@ -210,7 +211,8 @@ async function runCollection(options: GcOptions, config: Config, store: OpenStor
   if (options.dryRun === true) {
     const { gcGrace: grace, uploadExpiry } = config;
     const openSpill = (): Promise<Spill> => openSpillFiles(tmpdir());
-    return await showGarbage(options, { driver: store.reader, openSpill, now: Date.now, grace, uploadExpiry }, output);
+    const ports = { driver: store.reader, openSpill, now: Date.now, grace, uploadExpiry };
+    return await showGarbage(options, ports, findExpiredUploads(config, store.reader), output);
   }
   return await asOperator(config, store, (operator) => collectGarbage(options, operator, output));
 }

@@ -15,7 +15,7 @@ const WORTH_BYTES = 64 * 1024 * 1024;
 
 /** How far a run is. */
 export interface CollectionProgress {
-  readonly phase: 'epochs' | 'logs' | 'objects' | 'deleting';
+  readonly phase: 'uploads' | 'epochs' | 'logs' | 'objects' | 'deleting';
   readonly examined: number;
   readonly freed: number;
 }

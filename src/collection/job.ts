@@ -1,3 +1,4 @@
+import type { SessionStore } from '../registry/sessions.ts';
 import { CollectionFailed, type CollectionProgress, collect } from './collect.ts';
 import type { CollectionPorts } from './ports.ts';
 import { type CollectionReport, saveReport } from './report.ts';
@@ -5,6 +6,8 @@ import { type CollectionReport, saveReport } from './report.ts';
 export interface CollectionJobPorts extends CollectionPorts {
   /** Whether garbage is collected by the clock (GC_ENABLED). */
   readonly enabled: boolean;
+  /** Of the store's shape. */
+  readonly sessions: Pick<SessionStore, 'expire'>;
   /** For the log. */
   readonly onReport: (report: CollectionReport) => void;
 }
@@ -15,21 +18,54 @@ export type RunCollection = (
   onProgress?: (progress: CollectionProgress) => void,
 ) => Promise<void>;
 
-/** One collection: when somebody asked for it, or, if that is enabled, by the clock. What it did is kept in the store. */
+/**
+ * One collection: when an operator asked for it, or, if that is enabled, by the clock. What it did is kept in the store. For an
+ * operator it ends expired uploads too, which otherwise wait for a job of their own.
+ */
 export function collectionJob(ports: CollectionJobPorts): RunCollection {
   return async (request, signal, onProgress = () => {}) => {
     if (request === undefined && !ports.enabled) return;
-    const options = { thorough: request !== undefined, onProgress };
+    const uploads = { sessions: 0, bytes: 0 };
     const keep = async (report: CollectionReport): Promise<void> => {
-      const full = request === undefined ? report : { ...report, request };
+      const full = request === undefined ? report : { ...report, request, uploads };
       ports.onReport(full);
       await saveReport(ports.driver, full);
     };
     try {
-      await keep(await collect(ports, signal, options));
+      const uploadsEnded =
+        request === undefined ? undefined : await endExpiredUploads(ports, signal, uploads, onProgress);
+      const report = await collect(ports, signal, { thorough: request !== undefined, onProgress });
+      if (uploadsEnded?.failure === undefined) return await keep(report);
+      const failed = `expired uploads could not be ended: ${messageOf(uploadsEnded.failure)}`;
+      throw new CollectionFailed({ ...report, failed }, uploadsEnded.failure);
     } catch (error) {
       if (error instanceof CollectionFailed) await keep(error.report);
       throw error;
     }
   };
+}
+
+/** @returns what it failed for: garbage is collected all the same, and the run fails afterwards */
+async function endExpiredUploads(
+  { sessions, now, uploadExpiry }: CollectionJobPorts,
+  signal: AbortSignal,
+  ended: { sessions: number; bytes: number },
+  onProgress: (progress: CollectionProgress) => void,
+): Promise<{ readonly failure?: unknown }> {
+  onProgress({ phase: 'uploads', examined: 0, freed: 0 });
+  try {
+    await sessions.expire(now() - uploadExpiry, signal, ({ size }) => {
+      ended.sessions++;
+      ended.bytes += size;
+    });
+    signal.throwIfAborted();
+    return {};
+  } catch (failure) {
+    signal.throwIfAborted();
+    return { failure };
+  }
+}
+
+function messageOf(error: unknown): string {
+  return error instanceof Error ? error.message : String(error);
 }

@@ -8,7 +8,12 @@ import { lastAnswer, lastReport } from './report.ts';
 test('what an operator asked for is answered, though a run by the clock follows before that is looked at', async () => {
   const open = openRegistry();
   const { driver } = open;
-  const job = collectionJob({ ...collectionPorts(open), enabled: true, onReport: () => {} });
+  const job = collectionJob({
+    ...collectionPorts(open),
+    sessions: open.sessions,
+    enabled: true,
+    onReport: () => {},
+  });
   expect([await lastReport(driver), await lastAnswer(driver)]).toEqual([undefined, undefined]);
   await job('01JB', never);
   await job(undefined, never);

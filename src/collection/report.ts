@@ -26,6 +26,8 @@ const schema = z.object({
   oldestGarbageSeconds: z.number(),
   epochs: z.int(),
   failures: z.int(),
+  /** Expired uploads that were ended, with the bytes staged for them; only where an operator asked for the run. */
+  uploads: z.object({ sessions: z.int().nonnegative(), bytes: z.int().nonnegative() }).optional(),
   /** Why the run ended early, such as a log that cannot be folded. */
   failed: z.string().optional(),
   /** ULID of the wish of an operator that this run answers. */

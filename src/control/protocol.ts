@@ -22,7 +22,7 @@ export const CONTROL_SOCKET = 'tmp/control';
 export const OPERATOR = 'operator';
 
 export const collectionProgress: z.ZodType<CollectionProgress> = z.object({
-  phase: z.enum(['epochs', 'logs', 'objects', 'deleting']),
+  phase: z.enum(['uploads', 'epochs', 'logs', 'objects', 'deleting']),
   examined: z.number(),
   freed: z.number(),
 });

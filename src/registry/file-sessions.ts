@@ -1,11 +1,12 @@
 import { LRUCache } from 'lru-cache';
 import type { Algorithm } from '../oci/digest.ts';
-import { parseUploadId, type UploadId } from '../oci/names.ts';
+import type { UploadId } from '../oci/names.ts';
 import type { StorageDriver } from '../storage/driver.ts';
-import { sessionKey, UPLOADS, uploadPrefix } from '../storage/paths.ts';
-import { createdAtOf, type SessionIds } from './session-ids.ts';
+import { sessionKey, uploadPrefix } from '../storage/paths.ts';
+import { uploadsBegunBefore } from './expired-uploads.ts';
+import type { SessionIds } from './session-ids.ts';
 import { decodeRecord, sessionRecord } from './session-record.ts';
-import type { Session, SessionLease, SessionOwner, SessionStore } from './sessions.ts';
+import type { ExpiredUpload, Session, SessionLease, SessionOwner, SessionStore } from './sessions.ts';
 
 /** Sessions remembered: open ones, and those that ended, whose ids would otherwise still prove themselves. */
 const REMEMBERED = 100_000;
@@ -90,18 +91,15 @@ export class FileSessions implements SessionStore {
     };
   }
 
-  async expire(before: number, signal: AbortSignal): Promise<void> {
+  async expire(before: number, signal: AbortSignal, onEnded?: (upload: ExpiredUpload) => void): Promise<void> {
     for (const [id, { createdAt }] of this.#open.entries()) {
       if (createdAt < before && !this.#leased.has(id)) this.#open.delete(id);
     }
-    let last: UploadId | undefined;
-    for await (const { key } of this.#ports.driver.list(UPLOADS)) {
+    for await (const { id, size } of uploadsBegunBefore(before, this.#ports.driver)) {
       if (signal.aborted) return;
-      const id = parseUploadId(key.slice(UPLOADS.length).split('/', 1)[0] ?? '');
-      // Bytes without a record belong to a request that was cut off by a kill: the id knows its age all the same.
-      if (id === undefined || id === last || createdAtOf(id) >= before || this.#leased.has(id)) continue;
-      last = id;
+      if (this.#leased.has(id)) continue;
       await this.#ports.driver.deleteAll(uploadPrefix(id));
+      onEnded?.({ id, size });
     }
   }
 

@@ -1,12 +1,20 @@
 import { LRUCache } from 'lru-cache';
 import type { Algorithm } from '../oci/digest.ts';
-import { parseUploadId, type UploadId } from '../oci/names.ts';
+import type { UploadId } from '../oci/names.ts';
 import type { StorageDriver } from '../storage/driver.ts';
-import { sessionLogPrefix, UPLOADS, uploadPrefix } from '../storage/paths.ts';
+import { sessionLogPrefix, uploadPrefix } from '../storage/paths.ts';
+import { uploadsBegunBefore } from './expired-uploads.ts';
 import { type Claim, type ClaimAnswer, RenewedLease, type Repeat } from './renewed-lease.ts';
-import { createdAtOf, type SessionIds } from './session-ids.ts';
-import { type LogEntry, type LogHead, SessionLog } from './session-log.ts';
-import { placeOf, type Session, type SessionLease, type SessionOwner, type SessionStore } from './sessions.ts';
+import type { SessionIds } from './session-ids.ts';
+import { type LogEntry, type LogHead, readHead, SessionLog } from './session-log.ts';
+import {
+  type ExpiredUpload,
+  placeOf,
+  type Session,
+  type SessionLease,
+  type SessionOwner,
+  type SessionStore,
+} from './sessions.ts';
 
 /** How long a node that died keeps others from its sessions, in milliseconds. Each renewal is a write to the store. */
 export const LOG_LEASE_MS = 30_000;
@@ -113,26 +121,16 @@ export class LogSessions implements SessionStore {
     };
   }
 
-  async expire(before: number, signal: AbortSignal): Promise<void> {
-    let last: UploadId | undefined;
-    for await (const { key } of this.#ports.driver.list(UPLOADS)) {
-      if (signal.aborted) return;
-      const id = parseUploadId(key.slice(UPLOADS.length).split('/', 1)[0] ?? '');
-      if (id === undefined || id === last || createdAtOf(id) >= before) continue;
-      last = id;
-      await this.#remove(id);
-    }
-  }
-
-  /** Removes what was staged for a session that is too old, unless somebody writes to it. */
-  async #remove(id: UploadId): Promise<void> {
-    if (this.#leased.has(id)) return;
+  async expire(before: number, signal: AbortSignal, onEnded?: (upload: ExpiredUpload) => void): Promise<void> {
     const { driver, now } = this.#ports;
-    const { session, until } = (await new SessionLog(driver, id).head())?.entry ?? {};
-    if (until !== undefined && until > now()) return;
-    const place = session && placeOf(session);
-    if (place !== undefined) await driver.discard(place);
-    await driver.deleteAll(uploadPrefix(id));
+    for await (const { id, size, session, isUnfinished } of removableLogs(before, now, driver)) {
+      if (signal.aborted) return;
+      if (this.#leased.has(id)) continue;
+      const place = session && placeOf(session);
+      if (place !== undefined) await driver.discard(place);
+      await driver.deleteAll(uploadPrefix(id));
+      if (isUnfinished) onEnded?.({ id, size });
+    }
   }
 
   /** Other nodes have some too. */
@@ -146,6 +144,36 @@ export class LogSessions implements SessionStore {
     if (claims === undefined || this.#ports.now() - claims.createdAt > this.#ports.expiry) return undefined;
     return { id, repo, actor, ...claims, offset: 0 };
   }
+}
+
+interface RemovableLog extends ExpiredUpload {
+  /** undefined where nothing was ever saved, and of a session that ended. */
+  readonly session: Session | undefined;
+  /** false: the upload ended in order, and only its last slot is left. */
+  readonly isUnfinished: boolean;
+}
+
+/** What is kept of sessions that began before that time (milliseconds), but of none that a request holds. */
+async function* removableLogs(
+  before: number,
+  now: () => number,
+  driver: Pick<StorageDriver, 'list' | 'read'>,
+): AsyncGenerator<RemovableLog> {
+  for await (const { id, size, hasRecord } of uploadsBegunBefore(before, driver)) {
+    const { session, until } = (await readHead(id, driver))?.entry ?? {};
+    if (until !== undefined && until > now()) continue;
+    yield { id, session, size: session?.offset ?? size, isUnfinished: session !== undefined || size > 0 || !hasRecord };
+  }
+}
+
+/** Uploads of such sessions that `expire` would end now; for looking only. */
+export async function* expiredLogUploads(
+  before: number,
+  now: () => number,
+  driver: Pick<StorageDriver, 'list' | 'read'>,
+): AsyncGenerator<ExpiredUpload> {
+  for await (const { id, size, isUnfinished } of removableLogs(before, now, driver))
+    if (isUnfinished) yield { id, size };
 }
 
 interface ClaimPorts {

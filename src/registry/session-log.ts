@@ -46,18 +46,8 @@ export class SessionLog {
   }
 
   /** What is true now; undefined when nothing was ever written. @throws Error when the newest slot cannot be understood */
-  async head(): Promise<LogHead | undefined> {
-    for (let look = 0; look < LOOKS; look++) {
-      const keys = await this.#slots();
-      const last = keys.at(-1);
-      if (last === undefined) return undefined;
-      const bytes = await this.#driver.read(last);
-      if (bytes === undefined) continue;
-      const entry = decode(bytes);
-      if (entry === undefined) throw new Error(`the newest record of the upload ${this.#id} cannot be read`);
-      return { seq: seqOf(last), slots: keys.length, entry };
-    }
-    throw new Error(`the record of the upload ${this.#id} moves faster than it can be read`);
+  head(): Promise<LogHead | undefined> {
+    return readHead(this.#id, this.#driver);
   }
 
   /**
@@ -68,12 +58,12 @@ export class SessionLog {
     const key = sessionSlotKey(this.#id, seq + 1);
     const answer = await this.#create(key, entry);
     if (answer !== 'appended') return answer;
-    return (await this.#slots(key)).length === 0 ? 'appended' : 'overtaken';
+    return (await slotsOf(this.#id, this.#driver, key)).length === 0 ? 'appended' : 'overtaken';
   }
 
   /** Takes away what is below the head. */
   async trim(head: number): Promise<void> {
-    const old = (await this.#slots()).filter((key) => seqOf(key) < head);
+    const old = (await slotsOf(this.#id, this.#driver)).filter((key) => seqOf(key) < head);
     throwFailure(await this.#driver.delete(old));
   }
 
@@ -95,12 +85,30 @@ export class SessionLog {
     if (Buffer.compare(there, bytes) === 0) return 'appended';
     return decode(there)?.by === entry.by ? 'again' : 'overtaken';
   }
+}
 
-  async #slots(after?: Key): Promise<Key[]> {
-    const keys: Key[] = [];
-    for await (const { key } of this.#driver.list(sessionLogPrefix(this.#id), after)) keys.push(key);
-    return keys;
+/** `SessionLog.head` for those who only look. */
+export async function readHead(
+  id: UploadId,
+  driver: Pick<StorageDriver, 'list' | 'read'>,
+): Promise<LogHead | undefined> {
+  for (let look = 0; look < LOOKS; look++) {
+    const keys = await slotsOf(id, driver);
+    const last = keys.at(-1);
+    if (last === undefined) return undefined;
+    const bytes = await driver.read(last);
+    if (bytes === undefined) continue;
+    const entry = decode(bytes);
+    if (entry === undefined) throw new Error(`the newest record of the upload ${id} cannot be read`);
+    return { seq: seqOf(last), slots: keys.length, entry };
   }
+  throw new Error(`the record of the upload ${id} moves faster than it can be read`);
+}
+
+async function slotsOf(id: UploadId, driver: Pick<StorageDriver, 'list'>, after?: Key): Promise<Key[]> {
+  const keys: Key[] = [];
+  for await (const { key } of driver.list(sessionLogPrefix(id), after)) keys.push(key);
+  return keys;
 }
 
 function decode(bytes: Uint8Array): LogEntry | undefined {

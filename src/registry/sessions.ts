@@ -49,14 +49,25 @@ export interface SessionLease {
   release(): Promise<void>;
 }
 
+/** An unfinished upload that is past its age. */
+export interface ExpiredUpload {
+  readonly id: UploadId;
+  /** Bytes staged for it. */
+  readonly size: number;
+}
+
 /** Where the sessions live. */
 export interface SessionStore {
   create(owner: SessionOwner, algorithm: Algorithm): Promise<Session>;
   load(id: UploadId, owner: SessionOwner): Promise<Session | undefined>;
   /** `busy`: another request is writing to it. */
   lease(id: UploadId, owner: SessionOwner): Promise<SessionLease | 'unknown' | 'busy'>;
-  /** Ends every session made before that time (milliseconds) and removes what was staged for it, but none in use. */
-  expire(before: number, signal: AbortSignal): Promise<void>;
+  /**
+   * Ends every session made before that time (milliseconds) and removes what was staged for it, but none in use. Stops early,
+   * without an error, when `signal` aborts.
+   * @param onEnded is called for each unfinished upload once its bytes are gone
+   */
+  expire(before: number, signal: AbortSignal, onEnded?: (upload: ExpiredUpload) => void): Promise<void>;
   /** How many are open; undefined where no process knows. */
   count(): number | undefined;
 }

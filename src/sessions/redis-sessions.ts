@@ -1,17 +1,19 @@
 import type { Algorithm } from '../oci/digest.ts';
-import { parseUploadId, type UploadId } from '../oci/names.ts';
+import type { UploadId } from '../oci/names.ts';
 import type { RedisCommands } from '../projection/redis/commands.ts';
+import { uploadsBegunBefore } from '../registry/expired-uploads.ts';
 import { type Claim, type ClaimAnswer, RenewedLease, type Repeat } from '../registry/renewed-lease.ts';
 import { createdAtOf, type RandomBytes, SessionIds } from '../registry/session-ids.ts';
 import {
+  type ExpiredUpload,
   placeOf,
   type Session,
   type SessionLease,
   type SessionOwner,
   type SessionStore,
 } from '../registry/sessions.ts';
-import type { StorageDriver } from '../storage/driver.ts';
-import { UPLOADS, uploadPrefix } from '../storage/paths.ts';
+import type { StorageDriver, StoreReader } from '../storage/driver.ts';
+import { uploadPrefix } from '../storage/paths.ts';
 import { SessionTable } from './session-table.ts';
 
 /** How long a node that died keeps others from its sessions, in milliseconds. */
@@ -88,37 +90,37 @@ export class RedisSessions implements SessionStore {
     return new RenewedLease(session, answer.takenOver, claim, { repeat, failed, renewal: RENEWAL_MS });
   }
 
-  async expire(before: number, signal: AbortSignal): Promise<void> {
+  async expire(before: number, signal: AbortSignal, onEnded?: (upload: ExpiredUpload) => void): Promise<void> {
+    const remove = async (id: UploadId, listed: number): Promise<boolean> => {
+      const found = await removable(id, this.#table, this.#ports.now);
+      if (found === undefined) return false;
+      await this.#remove(id, found.session);
+      const size = found.session?.offset ?? listed;
+      if (found.session !== undefined || listed > 0) onEnded?.({ id, size });
+      return true;
+    };
     let kept = 0;
     while (!signal.aborted) {
       const ids = await this.#table.oldest(before, PAGE, kept);
       for (const id of ids) {
         if (signal.aborted) return;
-        if (await this.#remove(id)) await this.#table.strikeOut(id);
+        if (await remove(id, 0)) await this.#table.strikeOut(id);
         else kept++;
       }
       if (ids.length < PAGE) break;
     }
     // Bytes without a record: of a request that was cut off by a kill, or of a Redis that lost everything.
-    let last: UploadId | undefined;
-    for await (const { key } of this.#ports.driver.list(UPLOADS)) {
+    for await (const { id, size } of uploadsBegunBefore(before, this.#ports.driver)) {
       if (signal.aborted) return;
-      const id = parseUploadId(key.slice(UPLOADS.length).split('/', 1)[0] ?? '');
-      if (id === undefined || id === last || createdAtOf(id) >= before) continue;
-      last = id;
-      await this.#remove(id);
+      await remove(id, size);
     }
   }
 
-  /** Removes what was staged for a session that is too old, unless somebody writes to it. */
-  async #remove(id: UploadId): Promise<boolean> {
-    const { driver, now } = this.#ports;
-    const stored = await this.#table.load(id);
-    if (stored?.until !== undefined && stored.until > now()) return false;
-    const place = stored?.session && placeOf(stored.session);
+  async #remove(id: UploadId, session: Session | undefined): Promise<void> {
+    const { driver } = this.#ports;
+    const place = session && placeOf(session);
     if (place !== undefined) await driver.discard(place);
     await driver.deleteAll(uploadPrefix(id));
-    return true;
   }
 
   /** Other nodes have some too. */
@@ -142,6 +144,38 @@ export class RedisSessions implements SessionStore {
     const epoch = await this.#table.epoch(newToken());
     if (this.#ids?.epoch !== epoch) this.#ids = { epoch, ids: new SessionIds(`${store}:${epoch}`, randomBytes) };
     return this.#ids.ids;
+  }
+}
+
+/** A session's record, if there is one; undefined when a request holds the session. */
+async function removable(
+  id: UploadId,
+  table: SessionTable,
+  now: () => number,
+): Promise<{ readonly session: Session | undefined } | undefined> {
+  const stored = await table.load(id);
+  if (stored?.until !== undefined && stored.until > now()) return undefined;
+  return { session: stored?.session };
+}
+
+/** Uploads of the cluster that `expire` would end now; for looking only. */
+export async function* expiredSharedUploads(
+  before: number,
+  { redis, store, driver, now }: Pick<RedisSessionsPorts, 'redis' | 'store' | 'now'> & { readonly driver: StoreReader },
+): AsyncGenerator<ExpiredUpload> {
+  const table = new SessionTable(redis, store);
+  for (let skip = 0; ; skip += PAGE) {
+    const ids = await table.oldest(before, PAGE, skip);
+    for (const id of ids) {
+      const session = (await removable(id, table, now))?.session;
+      if (session !== undefined) yield { id, size: session.offset };
+    }
+    if (ids.length < PAGE) break;
+  }
+  for await (const { id, size } of uploadsBegunBefore(before, driver)) {
+    const found = await removable(id, table, now);
+    // One with a record was among those above.
+    if (found !== undefined && found.session === undefined && size > 0) yield { id, size };
   }
 }
 

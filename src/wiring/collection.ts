@@ -8,6 +8,7 @@ import type { CollectionPorts } from '../collection/ports.ts';
 import { type CollectionReport, lastReport } from '../collection/report.ts';
 import { openSpillFiles } from '../collection/spill-files.ts';
 import type { Projection } from '../projection/projection.ts';
+import type { SessionStore } from '../registry/sessions.ts';
 import type { Telemetry } from '../telemetry/metrics.ts';
 import { sleep } from './basics.ts';
 import type { ShapePorts } from './node-ports.ts';
@@ -34,6 +35,7 @@ export type CountRequests = () => number;
 export interface CollectionWiring extends Pick<ShapePorts, 'config' | 'newId' | 'reach' | 'node'> {
   readonly opened: Pick<OpenedStore, 'driver' | 'place' | 'isLocked'>;
   readonly projection: Pick<Projection, 'submit'>;
+  readonly sessions: Pick<SessionStore, 'expire'>;
   readonly resident?: CollectionPorts['resident'];
   /** Left out where the process serves none. */
   readonly requests?: CountRequests | undefined;

@@ -52,7 +52,7 @@ export async function wireEmbedded(ports: ShapePorts): Promise<Shape> {
   const sessions = openSessions(ports);
   const requests = (): number => telemetry.requests.begun;
   const collect = wireCollection({
-    ...{ config, opened, newId, reach, node, projection, requests },
+    ...{ config, opened, newId, reach, node, projection, sessions, requests },
     resident: (repo) => projection.kept(repo),
     onReport: (report) => logs.logger.info(summaryOf(report), 'garbage was collected'),
   });
@@ -116,7 +116,13 @@ function openControl({ opened, logs }: ShapePorts, ports: ControlPorts): ReturnT
   }
 }
 
-function openSessions({ config, logs, opened, newId }: ShapePorts): SessionStore {
+/** The sessions of this shape, also for a command that changes the store by itself. */
+export function openSessions({
+  config,
+  logs,
+  opened,
+  newId,
+}: Pick<ShapePorts, 'config' | 'logs' | 'opened' | 'newId'>): SessionStore {
   const { driver, store, isLocked } = opened;
   const common = { driver, ids: new SessionIds(store), now: Date.now, expiry: config.uploadExpiry };
   if (isLocked) return new FileSessions(common);

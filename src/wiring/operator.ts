@@ -17,6 +17,7 @@ import type { StoreReader } from '../storage/driver.ts';
 import { idFactory, sleep } from './basics.ts';
 import { caOf } from './cluster.ts';
 import { wireCollection } from './collection.ts';
+import { openSessions } from './embedded.ts';
 import { openPolicy, wireRetention } from './retention.ts';
 import { openAlone, openShared } from './writable.ts';
 
@@ -139,6 +140,7 @@ async function openOwn(config: Config): Promise<Operator> {
       };
       const collect = wireCollection({
         ...{ ...base, config, opened, projection, node: OPERATOR, onReport },
+        sessions: openSessions({ ...base, config, opened }),
       });
       return {
         report: async () => {

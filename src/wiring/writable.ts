@@ -48,7 +48,8 @@ export async function openShared(config: Config, address: RedisAddress): Promise
   return { base, opened, projection, newId: base.newId, close };
 }
 
-function silent(): StorePorts {
+/** For commands: they have no log and no metrics. */
+export function silent(): StorePorts {
   return {
     newId: idFactory(),
     reach: noCrash,

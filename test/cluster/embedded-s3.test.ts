@@ -1,8 +1,18 @@
 // The embedded shape on a bucket, without Redis: as README's MinIO example starts it, and two nodes at once, as in a rolling deploy.
 import { afterAll, beforeAll, expect, setDefaultTimeout, test } from 'bun:test';
-import { TOOLS_WITHIN_MS } from '../support/command.ts';
+import { marinaCommand } from '../cli/marina.ts';
+import { attempt, TOOLS_WITHIN_MS } from '../support/command.ts';
 import { ACCESS_KEY, type ObjectStore, SECRET_KEY, startMinio, stopObjectStores } from '../support/minio.ts';
-import { expectStatus, type Image, image, pushBlob, pushImage, pushManifest, randomBlob } from '../support/oci.ts';
+import {
+  abandonUpload,
+  expectStatus,
+  type Image,
+  image,
+  pushBlob,
+  pushImage,
+  pushManifest,
+  randomBlob,
+} from '../support/oci.ts';
 import { cleanUp, type Server, startServer } from '../support/server.ts';
 
 setDefaultTimeout(60_000);
@@ -108,4 +118,24 @@ test('an upload that begins at one node goes on at the other', async () => {
   expect((await expectStatus(200, `${one.url}/v2/team/hops/blobs/${blob.descriptor.digest}`)).bytes).toEqual(
     blob.bytes,
   );
+});
+
+test('gc ends expired uploads in a bucket, and a dry run only names them', async () => {
+  const env = { ...settings, S3_PREFIX: 'expired', UPLOAD_EXPIRY: '1s', GC_ENABLED: 'false' };
+  const server = await startServer(env);
+  const last = async (...args: readonly string[]) => {
+    const { code, stdout, stderr } = await attempt([...marinaCommand, 'gc', '--json', ...args], { env });
+    expect([code, stderr]).toEqual([0, '']);
+    return JSON.parse(new TextDecoder().decode(stdout).trimEnd().split('\n').at(-1) ?? '');
+  };
+  await abandonUpload(server.url, 'team/app', 3_000);
+  await abandonUpload(server.url, 'team/app', 6_000_000);
+  await pushBlob(server.url, 'team/app', randomBlob(6_000_000));
+  await Bun.sleep(1_500);
+  // What ended in order is no expired upload, though its last word is kept for as long as an upload may take.
+  const expected = { uploads: { sessions: 2, bytes: 6_003_000 } };
+  for (let time = 0; time < 2; time++) expect(await last('--dry-run')).toMatchObject(expected);
+  expect(await last()).toMatchObject({ ...expected, failures: 0 });
+  expect(await last('--dry-run')).toMatchObject({ uploads: { sessions: 0, bytes: 0 } });
+  expect(await server.stop()).toBe(0);
 });

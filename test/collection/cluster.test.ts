@@ -3,7 +3,7 @@ import { afterAll, expect, setDefaultTimeout, test } from 'bun:test';
 import { marinaCommand } from '../cli/marina.ts';
 import { type Cluster, startCluster, stopClusters } from '../support/cluster.ts';
 import { attempt } from '../support/command.ts';
-import { expectStatus, image, pushBlob, pushImage, randomBlob } from '../support/oci.ts';
+import { abandonUpload, expectStatus, image, pushBlob, pushImage, randomBlob } from '../support/oci.ts';
 
 setDefaultTimeout(180_000);
 afterAll(stopClusters);
@@ -47,4 +47,19 @@ test('a worker collects what the nodes let go, and every node agrees', async () 
   }
   await pushImage(one.url, 'team/gone', gone, 'v1');
   await expectStatus(200, `${other.url}/v2/team/gone/manifests/v1`);
+});
+
+test('gc ends expired uploads, whose sessions are in Redis, and a dry run only names them', async () => {
+  const cluster = await startCluster({ balancer: false, env: { UPLOAD_EXPIRY: '1s', GC_ENABLED: 'false' } });
+  await abandonUpload(cluster.url, 'team/app', 3_000);
+  await abandonUpload(cluster.url, 'team/app', 6_000_000);
+  await Bun.sleep(1_500);
+  const expected = { uploads: { sessions: 2, bytes: 6_003_000 } };
+  for (let time = 0; time < 2; time++)
+    expect(JSON.parse((await marina(cluster, 'gc', '--dry-run', '--json')).last)).toMatchObject(expected);
+  const done = await marina(cluster, 'gc', '--wait', '--json');
+  expect([done.code, done.stderr]).toEqual([0, '']);
+  expect(JSON.parse(done.last)).toMatchObject({ ...expected, failures: 0 });
+  const again = await marina(cluster, 'gc', '--dry-run', '--json');
+  expect(JSON.parse(again.last)).toMatchObject({ uploads: { sessions: 0, bytes: 0 } });
 });

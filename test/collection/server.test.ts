@@ -7,6 +7,7 @@ import { fsck, marinaCommand } from '../cli/marina.ts';
 import { attempt } from '../support/command.ts';
 import { eventually } from '../support/eventually.ts';
 import {
+  abandonUpload,
   content,
   expectStatus,
   type Image,
@@ -26,6 +27,7 @@ const QUICK = { GC_GRACE: '4s', UPLOAD_EXPIRY: '30s', GC_INTERVAL: '500ms' };
 
 interface Line {
   readonly type: string;
+  readonly id?: string;
   readonly reason?: string;
   readonly repo?: string;
   readonly digest?: string;
@@ -156,6 +158,42 @@ test('gc shows what would go and why, asks the server that runs, and does the wo
   // What is gone can be pushed again at once.
   await pushImage(server.url, 'team/gone', gone, 'v1');
   await checkPulls(server, 'team/gone', gone);
+});
+
+test('gc ends uploads that are past UPLOAD_EXPIRY, beside a server and without one, and a dry run only names them', async () => {
+  const dataPath = temporaryFolder('expired-uploads');
+  const settings = { UPLOAD_EXPIRY: '1s', GC_ENABLED: 'false' };
+  const server = await startServer({ STORAGE_PATH: dataPath, ...settings });
+  const staged = (): string[] => readdirSync(join(dataPath, 'uploads'));
+  await abandonUpload(server.url, 'team/app', 3_000);
+  await abandonUpload(server.url, 'team/app', 4_000);
+  await Bun.sleep(1_500);
+  const ids = staged().sort();
+  expect(ids).toHaveLength(2);
+
+  const dry = await gc(dataPath, settings, 'gc', '--dry-run', '--json');
+  expect([dry.code, dry.stderr]).toEqual([0, '']);
+  const uploads = dry.parsed().filter(({ type }) => type === 'upload');
+  expect(uploads.map(({ id }) => id).sort()).toEqual(ids);
+  expect(uploads.map(({ size }) => size).sort()).toEqual([3_000, 4_000]);
+  expect(dry.parsed().at(-1)).toMatchObject({ type: 'summary', uploads: { sessions: 2, bytes: 7_000 } });
+  const readable = await gc(dataPath, settings, 'gc', '--dry-run');
+  expect(readable.lines.at(-1)).toContain('2 expired uploads of 6.8 KiB ended');
+  expect(staged().sort()).toEqual(ids);
+
+  const asked = await gc(dataPath, {}, 'gc', '--wait', '--json');
+  expect([asked.code, asked.stderr]).toEqual([0, '']);
+  expect(asked.parsed().at(-1)).toMatchObject({ uploads: { sessions: 2, bytes: 7_000 }, failures: 0 });
+  expect(staged()).toEqual([]);
+
+  await abandonUpload(server.url, 'team/app', 5_000);
+  expect(await server.stop()).toBe(0);
+  await Bun.sleep(1_500);
+  expect(staged()).toHaveLength(1);
+  const alone = await gc(dataPath, settings, 'gc');
+  expect([alone.code, alone.stderr]).toEqual([0, '']);
+  expect(alone.lines).toEqual([expect.stringContaining('1 expired upload of 4.9 KiB ended')]);
+  expect(staged()).toEqual([]);
 });
 
 test('DELETE_ENABLED=false answers 405 for tags, manifests and blobs, and lets uploads be cancelled', async () => {

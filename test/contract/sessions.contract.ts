@@ -8,7 +8,7 @@ import {
   type RepositoryName,
   type UploadId,
 } from '../../src/oci/names.ts';
-import type { Session, SessionLease, SessionOwner, SessionStore } from '../../src/registry/sessions.ts';
+import type { ExpiredUpload, Session, SessionLease, SessionOwner, SessionStore } from '../../src/registry/sessions.ts';
 import { countingIncarnations, TestClock } from '../support/deterministic.ts';
 
 /** Age at which sessions of the store under test end, in milliseconds. */
@@ -184,10 +184,22 @@ export function sessionsContract(name: string, open: (clock: TestClock) => Promi
       const { id } = await store.create(owner, 'sha256');
       await current.leaveBytes(id, newIncarnation());
       const later = await current.reopen();
-      await later.expire(clock.now(), never);
-      expect([await current.hasBytes(session.id), await current.hasBytes(id)]).toEqual([true, true]);
-      await later.expire(clock.now() + 1, never);
+      const ended: ExpiredUpload[] = [];
+      await later.expire(clock.now(), never, (upload) => void ended.push(upload));
+      expect([await current.hasBytes(session.id), await current.hasBytes(id), ended]).toEqual([true, true, []]);
+      await later.expire(clock.now() + 1, never, (upload) => void ended.push(upload));
+      expect(ended.map((upload) => upload.id).sort()).toEqual([session.id, id].sort());
+      for (const { size } of ended) expect(size).toBeGreaterThan(0);
       expect([await current.hasBytes(session.id), await current.hasBytes(id)]).toEqual([false, false]);
+    });
+
+    test('an upload that ended in order does not count among the expired ones', async () => {
+      const { id } = await withBytes(7);
+      const lease = await leased(id);
+      await lease.end();
+      await lease.release();
+      await store.expire(clock.now() + 1, never, () => expect.unreachable());
+      expect(await current.hasBytes(id)).toBe(false);
     });
 
     test('expiry stops when it is told to', async () => {

@@ -125,6 +125,14 @@ export async function pushBlob(url: string, repository: string, blob: Content): 
   await expectStatus(201, target.href, { method: 'PUT', headers, body: blob.bytes });
 }
 
+/** An upload of so many bytes that is never closed. */
+export async function abandonUpload(url: string, repository: string, size: number): Promise<void> {
+  const session = await expectStatus(202, `${url}/v2/${repository}/blobs/uploads/`, { method: 'POST' });
+  const target = new URL(session.headers.get('location') ?? '', url);
+  const headers = { 'content-type': 'application/octet-stream' };
+  await expectStatus(202, target.href, { method: 'PATCH', headers, body: randomBlob(size).bytes });
+}
+
 /** PUT of a manifest or index whose references are there already; by its digest unless a tag is named. */
 export async function pushManifest(url: string, repository: string, manifest: Content, tag?: string): Promise<void> {
   const { digest, mediaType } = manifest.descriptor;

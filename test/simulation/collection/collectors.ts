@@ -36,6 +36,7 @@ export async function collectAt(
     ...ports,
     ...bug.collector?.(ports, world),
     ...{ projection, newId, now, sleep, grace, uploadExpiry },
+    sessions: node.sessions,
     openSpill: memorySpill,
     breathe: async () => {},
     reach: noCrash,

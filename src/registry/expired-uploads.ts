@@ -1,0 +1,31 @@
+import { parseUploadId } from '../oci/names.ts';
+import type { StoreReader } from '../storage/driver.ts';
+import { sessionKey, sessionLogPrefix, UPLOADS } from '../storage/paths.ts';
+import { createdAtOf } from './session-ids.ts';
+import type { ExpiredUpload } from './sessions.ts';
+
+/** What uploads/ holds of one upload. */
+export interface UploadObjects extends ExpiredUpload {
+  /** Whether its session's record is there; bytes without one belong to a request that a kill cut off. */
+  readonly hasRecord: boolean;
+}
+
+/**
+ * Uploads with objects under uploads/ that began before that time (milliseconds), by their ids. They may be removed while this
+ * goes on.
+ */
+export async function* uploadsBegunBefore(
+  before: number,
+  driver: Pick<StoreReader, 'list'>,
+): AsyncGenerator<UploadObjects> {
+  let current: UploadObjects | undefined;
+  for await (const { key, size } of driver.list(UPLOADS)) {
+    const id = parseUploadId(key.slice(UPLOADS.length).split('/', 1)[0] ?? '');
+    if (id === undefined || createdAtOf(id) >= before) continue;
+    if (current !== undefined && current.id !== id) yield current;
+    const isRecord = key === sessionKey(id) || key.startsWith(sessionLogPrefix(id));
+    const seen = current?.id === id ? current : { id, size: 0, hasRecord: false };
+    current = { id, size: seen.size + (isRecord ? 0 : size), hasRecord: seen.hasRecord || isRecord };
+  }
+  if (current !== undefined) yield current;
+}
