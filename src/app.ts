@@ -1,7 +1,7 @@
 import { setTimeout as delay } from 'node:timers/promises';
 import packageJson from '../package.json' with { type: 'json' };
 import { type Config, ConfigError } from './config.ts';
-import { codeOf } from './storage/filesystem/durability.ts';
+import { codeOf } from './storage/filesystem/system-errors.ts';
 import { type Logs, openLogs } from './telemetry/log.ts';
 import { type Node, wire } from './wiring.ts';
 

@@ -7,7 +7,7 @@ import type { JobRun } from './jobs/queue.ts';
 import { foldForSnapshot } from './jobs/snapshot.ts';
 import { RedisRefused } from './projection/redis/connection.ts';
 import type { SessionStore } from './registry/sessions.ts';
-import type { StorageDriver } from './storage/driver.ts';
+import type { ObjectStore } from './storage/driver.ts';
 import { StoreRefused } from './storage/prepare.ts';
 import { type Logs, openLogs } from './telemetry/log.ts';
 import { sleep } from './wiring/basics.ts';
@@ -21,7 +21,7 @@ export interface WorkerStore {
   readonly store: string;
   /** Where it is, for the log. */
   readonly place: string;
-  readonly driver: StorageDriver;
+  readonly driver: ObjectStore;
   readonly sessions: SessionStore;
   /** Of drivers that have multipart uploads. */
   readonly reapMultiparts: ((before: number, signal: AbortSignal) => Promise<unknown>) | undefined;

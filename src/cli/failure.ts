@@ -1,6 +1,6 @@
 import { ConfigError } from '../config.ts';
 import { RegistryError } from '../oci/errors.ts';
-import { codeOf } from '../storage/filesystem/durability.ts';
+import { codeOf } from '../storage/filesystem/system-errors.ts';
 import { StoreRefused } from '../storage/prepare.ts';
 import { OutputClosed } from './output.ts';
 

@@ -238,20 +238,31 @@ describe('an epoch', () => {
     expect(await open.dataKeys()).toHaveLength(1);
   });
 
-  test('that is told to stop deletes no more, however many objects it deletes together', async () => {
-    const { open, inc } = await condemned();
+  test('rests between two batches of deletes, and one that is told to stop deletes no further batch', async () => {
+    const open = openRegistry();
+    for (let push = 0; push < 5; push++) {
+      const digest = await open.push(A, text(`push ${push}`));
+      await open.registry.blobs.delete(A, digest, ACTOR);
+    }
+    open.clock.advance(GRACE + 1);
     const stopping = new AbortController();
     const remove = open.driver.delete.bind(open.driver);
-    open.driver.delete = async (keys, options) => {
-      stopping.abort(new Error('the process is stopping'));
-      await options?.breathe?.();
+    const steps: string[] = [];
+    open.driver.delete = async (keys) => {
+      steps.push(`${keys.length} deleted`);
       return await remove(keys);
     };
-    const ports = collectionPorts(open);
+    const breathe = async (): Promise<void> => {
+      if (steps.length === 0) return;
+      steps.push('rest');
+      stopping.abort(new Error('the process is stopping'));
+    };
+    const ports = collectionPorts(open, 1, { deleteTogether: 2, breathe });
     await expect(collect(ports, stopping.signal, { thorough: true })).rejects.toThrow('the process is stopping');
-    expect(await open.dataKeys()).toEqual([dataKey(inc)]);
+    expect(steps).toEqual(['2 deleted', 'rest']);
+    expect(await open.dataKeys()).toHaveLength(3);
     open.driver.delete = remove;
-    expect(await collectNow(open)).toMatchObject({ freed: { objects: 1 } });
+    expect(await collectNow(open)).toMatchObject({ freed: { objects: 3 } });
   });
 
   test.each(['broken', 'with a gap'])('ends without deleting when a log is %s', async (how) => {

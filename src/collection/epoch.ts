@@ -137,11 +137,6 @@ async function deleteAll(
   signal: AbortSignal,
 ): Promise<Omit<EpochResult, 'spared'>> {
   const failures: { inc: Incarnation; cause: unknown }[] = [];
-  // Between two objects, too: on a slow disk thousands of them take longer than a process has for its end.
-  const rest = async (): Promise<void> => {
-    signal.throwIfAborted();
-    await breathe();
-  };
   let [freed, freedBytes] = [0, 0];
   const byShelf = found === undefined ? sortedByShelf(final) : foundOf(final, found);
   // With a limit, no more at once than a second may take.
@@ -152,7 +147,7 @@ async function deleteAll(
     const keys = some.map(({ inc }) => dataKey(inc));
     const bytes: (number | undefined)[] = [];
     for (const [index, { size }] of some.entries()) bytes.push(size ?? (await driver.head(keys[index] ?? ''))?.size);
-    const failed = await driver.delete(keys, { durable: deleteDurably, breathe: rest });
+    const failed = await driver.delete(keys, { durable: deleteDurably });
     const refused = new Map(failed.map(({ key, cause }) => [key, cause]));
     for (const [index, { inc }] of some.entries()) {
       const [key, size] = [keys[index] ?? '', bytes[index]];

@@ -2,10 +2,10 @@ import { accept, type Command } from '../journal/command.ts';
 import { type Batch, NO_SLOT, type SlotHash } from '../journal/events.ts';
 import { RepositoryState } from '../journal/fold.ts';
 import { foldLog, logBroken, READ_AHEAD, readSlot, slotsAfter } from '../journal/log.ts';
-import { LogWriter, type ViewHead, type WritableView } from '../journal/writer.ts';
+import { type LogStore, LogWriter, type ViewHead, type WritableView } from '../journal/writer.ts';
 import { RegistryError } from '../oci/errors.ts';
 import type { Incarnation, RepositoryName } from '../oci/names.ts';
-import type { StorageDriver, StoreReader } from '../storage/driver.ts';
+import type { StoreReader } from '../storage/driver.ts';
 import { logPrefix, slotKey } from '../storage/paths.ts';
 import { paced } from './pace.ts';
 import type { CollectionPorts } from './ports.ts';
@@ -83,14 +83,14 @@ async function refuseGap(repo: RepositoryName, seq: number, driver: StoreReader)
 /** A log from some slot on, of which no more is held than where it ends. */
 class FenceView implements WritableView {
   readonly #repo: RepositoryName;
-  readonly #driver: StorageDriver;
+  readonly #driver: LogStore;
   readonly #fence: Fence;
   /** A fence is decided on no facts. */
   readonly #nothing = new RepositoryState();
   #seq: number;
   #hash: SlotHash;
 
-  constructor(repo: RepositoryName, driver: StorageDriver, { seq, hash }: LogHead, fence: Fence) {
+  constructor(repo: RepositoryName, driver: LogStore, { seq, hash }: LogHead, fence: Fence) {
     this.#repo = repo;
     this.#driver = driver;
     this.#fence = fence;

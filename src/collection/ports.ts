@@ -2,7 +2,7 @@ import type { RepositoryState } from '../journal/fold.ts';
 import type { WriterPorts } from '../journal/writer.ts';
 import type { RepositoryName } from '../oci/names.ts';
 import type { Projection } from '../projection/projection.ts';
-import type { StorageDriver, StoreReader } from '../storage/driver.ts';
+import type { Durability, ObjectStore, StoreReader } from '../storage/driver.ts';
 import type { Spill } from './live-set.ts';
 
 /** What it takes to find garbage: nothing is written. */
@@ -21,12 +21,12 @@ export interface ScanPorts {
 }
 
 export interface CollectionPorts extends ScanPorts, Omit<WriterPorts, 'onAppend'> {
-  readonly driver: StorageDriver;
+  readonly driver: ObjectStore & Pick<Durability, 'confirm'>;
   /** For what clients can see: blobs that are unlinked because nothing refers to them. */
   readonly projection: Pick<Projection, 'submit'>;
   /** Most objects that are deleted in a second; 0: as many as the store takes. */
   readonly rate: number;
-  /** How many objects are deleted with one call of the driver. */
+  /** How many objects are deleted with one call of the driver: between two calls it rests, and looks whether it is to stop. */
   readonly deleteTogether: number;
   /**
    * Whether deletes must survive a power cut. In a folder that one process holds they need not: it dies with its machine, and

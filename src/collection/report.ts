@@ -1,5 +1,5 @@
 import { z } from 'zod';
-import type { Key, StorageDriver, StoreReader } from '../storage/driver.ts';
+import type { Key, ObjectStore, StoreReader } from '../storage/driver.ts';
 import { COLLECTION_ANSWER, COLLECTION_REPORT } from '../storage/paths.ts';
 
 const amount = z.object({ objects: z.int().nonnegative(), bytes: z.int().nonnegative() });
@@ -41,7 +41,7 @@ export type CollectionReport = z.infer<typeof schema>;
  * Kept in the store, so that every node and command can see it. One that somebody asked for is kept beside the last one too: a
  * run by the clock may follow before that is looked at.
  */
-export async function saveReport(driver: StorageDriver, report: CollectionReport): Promise<void> {
+export async function saveReport(driver: Pick<ObjectStore, 'put'>, report: CollectionReport): Promise<void> {
   const bytes = new TextEncoder().encode(`${JSON.stringify(report)}\n`);
   await driver.put(COLLECTION_REPORT, bytes);
   if (report.request !== undefined) await driver.put(COLLECTION_ANSWER, bytes);

@@ -1,11 +1,12 @@
 import type { ManifestsPorts } from '../registry/manifests.ts';
-import type { Key } from '../storage/driver.ts';
+import type { Key, StagedWrites } from '../storage/driver.ts';
 import type { ForeignStore } from '../storage/foreign.ts';
 import type { ImportRequest } from './report.ts';
 import type { Tally } from './tally.ts';
 
 /** The store that a tree is taken over into. */
 export interface ImportPorts extends Omit<ManifestsPorts, 'cache' | 'deletes' | 'later' | 'policy'> {
+  readonly driver: ManifestsPorts['driver'] & StagedWrites;
   /** The store's ULID. */
   readonly store: string;
   /** To be awaited between small pieces of work: lets requests in. */

@@ -1,6 +1,6 @@
 import type { RepositoryName } from '../oci/names.ts';
 import type { SessionStore } from '../registry/sessions.ts';
-import type { StorageDriver } from '../storage/driver.ts';
+import type { ObjectStore } from '../storage/driver.ts';
 import type { JobOf, Kind } from './job.ts';
 import type { JobQueue, RunJob, Tell } from './queue.ts';
 import { type FoldedLog, writeSnapshot } from './snapshot.ts';
@@ -8,7 +8,7 @@ import { sweepSnapshots } from './sweep-snapshots.ts';
 
 /** What the handlers stand on, whichever runner calls them. */
 export interface JobPorts {
-  readonly driver: StorageDriver;
+  readonly driver: ObjectStore;
   readonly sessions: SessionStore;
   /** The repository as it is now: from memory where it is kept there, else folded from storage. */
   readonly fold: (repo: RepositoryName) => Promise<FoldedLog>;

@@ -2,7 +2,7 @@ import type { RepositoryState } from '../journal/fold.ts';
 import { foldLog } from '../journal/log.ts';
 import { encodeSnapshot } from '../journal/snapshot.ts';
 import type { RepositoryName } from '../oci/names.ts';
-import type { StorageDriver } from '../storage/driver.ts';
+import type { ObjectStore, StoreReader } from '../storage/driver.ts';
 import { snapshotKey } from '../storage/paths.ts';
 
 /** What lies behind the newest snapshot of a log. */
@@ -27,13 +27,17 @@ export function isSnapshotDue({ slots, bytes, snapshotBytes }: LogTail): boolean
 }
 
 /** Folds a repository for one snapshot, where no process keeps it in memory: it is dropped afterwards. */
-export async function foldForSnapshot(driver: StorageDriver, repo: RepositoryName): Promise<FoldedLog> {
+export async function foldForSnapshot(driver: StoreReader, repo: RepositoryName): Promise<FoldedLog> {
   const { state, slots, bytes, snapshotBytes } = await foldLog(driver, repo);
   return { state, tail: { slots, bytes, snapshotBytes } };
 }
 
 /** Writes the repository's state as a snapshot, where enough was appended since the last one. */
-export async function writeSnapshot(driver: StorageDriver, repo: RepositoryName, folded: FoldedLog): Promise<void> {
+export async function writeSnapshot(
+  driver: Pick<ObjectStore, 'create'>,
+  repo: RepositoryName,
+  folded: FoldedLog,
+): Promise<void> {
   const { state, tail } = folded;
   if (!isSnapshotDue(tail)) return;
   const { seq } = state;

@@ -1,5 +1,5 @@
 import type { RepositoryName } from '../oci/names.ts';
-import type { StorageDriver } from '../storage/driver.ts';
+import type { StoreReader } from '../storage/driver.ts';
 import { CATALOG, repositoryOfMarker, slotKey, slotOfSnapshotKey, snapshotPrefix } from '../storage/paths.ts';
 import type { JobQueue } from './queue.ts';
 import { SNAPSHOT_SLOTS } from './snapshot.ts';
@@ -12,7 +12,7 @@ const TOGETHER = 8;
  * listing and a head a repository, and no folding; whether its bytes are enough the snapshot job finds out.
  */
 export async function sweepSnapshots(
-  driver: StorageDriver,
+  driver: StoreReader,
   enqueue: JobQueue['enqueue'],
   signal: AbortSignal,
 ): Promise<void> {
@@ -31,7 +31,7 @@ export async function sweepSnapshots(
   await look();
 }
 
-async function lookAt(driver: StorageDriver, repo: RepositoryName, enqueue: JobQueue['enqueue']): Promise<void> {
+async function lookAt(driver: StoreReader, repo: RepositoryName, enqueue: JobQueue['enqueue']): Promise<void> {
   const due = slotKey(repo, (await newestSnapshot(driver, repo)) + SNAPSHOT_SLOTS);
   if ((await driver.head(due)) === undefined) return;
   if (!(await enqueue({ kind: 'snapshot', repo })))
@@ -39,7 +39,7 @@ async function lookAt(driver: StorageDriver, repo: RepositoryName, enqueue: JobQ
 }
 
 /** The slot of the newest snapshot, 0 when there is none. */
-async function newestSnapshot(driver: StorageDriver, repo: RepositoryName): Promise<number> {
+async function newestSnapshot(driver: StoreReader, repo: RepositoryName): Promise<number> {
   for await (const { key } of driver.list(snapshotPrefix(repo))) return slotOfSnapshotKey(key) ?? 0;
   return 0;
 }

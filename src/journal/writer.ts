@@ -1,7 +1,7 @@
 import { RegistryError } from '../oci/errors.ts';
 import type { Incarnation, RepositoryName } from '../oci/names.ts';
 import type { ReachStep } from '../storage/crash-points.ts';
-import type { StorageDriver } from '../storage/driver.ts';
+import type { Durability, ObjectStore, StoreReader } from '../storage/driver.ts';
 import { markerKey, slotKey } from '../storage/paths.ts';
 import type { Command, Decision, Needs } from './command.ts';
 import { BATCH_VERSION, type Batch, encodeBatch, hashSlot, type JournalEvent, type SlotHash } from './events.ts';
@@ -37,8 +37,11 @@ export interface ViewHead {
   readonly facts: RepositoryFacts;
 }
 
+/** What a log is kept in. */
+export type LogStore = StoreReader & Pick<ObjectStore, 'create'> & Pick<Durability, 'confirm'>;
+
 export interface WriterPorts {
-  readonly driver: StorageDriver;
+  readonly driver: LogStore;
   readonly now: () => number;
   readonly newId: () => Incarnation;
   readonly sleep: (milliseconds: number) => Promise<void>;

@@ -1,6 +1,6 @@
 import { SortedNames } from '../journal/sorted-names.ts';
 import type { RepositoryName } from '../oci/names.ts';
-import type { StorageDriver } from '../storage/driver.ts';
+import type { StoreReader } from '../storage/driver.ts';
 import { CATALOG, repositoryOfMarker } from '../storage/paths.ts';
 import type { Page } from './projection.ts';
 
@@ -9,7 +9,7 @@ const PROBES = 16;
 
 /** All repositories, from the markers; whether one still exists its log says, asked once. */
 export class MemoryCatalog {
-  readonly #driver: StorageDriver;
+  readonly #driver: StoreReader;
   readonly #exists: (repo: RepositoryName) => Promise<boolean>;
   /** true, false, or not looked at yet. */
   readonly #known = new Map<RepositoryName, boolean | undefined>();
@@ -18,7 +18,7 @@ export class MemoryCatalog {
   #listing: Promise<void> | undefined;
 
   /** @param probes other processes may write too: nothing is remembered */
-  constructor(driver: StorageDriver, exists: (repo: RepositoryName) => Promise<boolean>, probes = false) {
+  constructor(driver: StoreReader, exists: (repo: RepositoryName) => Promise<boolean>, probes = false) {
     this.#driver = driver;
     this.#exists = exists;
     this.#probes = probes;

@@ -1,7 +1,7 @@
 import { LRUCache } from 'lru-cache';
 import type { Algorithm } from '../oci/digest.ts';
 import type { UploadId } from '../oci/names.ts';
-import type { StorageDriver } from '../storage/driver.ts';
+import type { ObjectStore } from '../storage/driver.ts';
 import { sessionKey, uploadPrefix } from '../storage/paths.ts';
 import { uploadsBegunBefore } from './expired-uploads.ts';
 import type { SessionIds } from './session-ids.ts';
@@ -12,7 +12,7 @@ import type { ExpiredUpload, Session, SessionLease, SessionOwner, SessionStore }
 const REMEMBERED = 100_000;
 
 export interface FileSessionsPorts {
-  readonly driver: StorageDriver;
+  readonly driver: ObjectStore;
   readonly ids: SessionIds;
   /** Milliseconds. */
   readonly now: () => number;

@@ -6,7 +6,7 @@ import {
   parseRepositoryName,
   type RepositoryName,
 } from '../oci/names.ts';
-import type { StorageDriver, StoreReader } from '../storage/driver.ts';
+import type { ObjectStore, StoreReader } from '../storage/driver.ts';
 import { hintKey } from '../storage/paths.ts';
 
 /** Where else in the store a digest was seen last. May be wrong or missing; whoever uses it checks it. */
@@ -35,6 +35,6 @@ export async function readHint(driver: StoreReader, digest: Digest): Promise<Hin
   return inc === undefined || repo === undefined ? undefined : { inc, repo, size: parsed.data.size };
 }
 
-export async function writeHint(driver: StorageDriver, digest: Digest, value: Hint): Promise<void> {
+export async function writeHint(driver: Pick<ObjectStore, 'put'>, digest: Digest, value: Hint): Promise<void> {
   await driver.put(hintKey(digest), new TextEncoder().encode(JSON.stringify(value)), { durable: false });
 }

@@ -1,7 +1,7 @@
 import { LRUCache } from 'lru-cache';
 import type { Algorithm } from '../oci/digest.ts';
 import type { UploadId } from '../oci/names.ts';
-import type { StorageDriver } from '../storage/driver.ts';
+import type { ObjectStore, StagedWrites, StoreReader } from '../storage/driver.ts';
 import { sessionLogPrefix, uploadPrefix } from '../storage/paths.ts';
 import { uploadsBegunBefore } from './expired-uploads.ts';
 import { type Claim, type ClaimAnswer, RenewedLease, type Repeat } from './renewed-lease.ts';
@@ -23,7 +23,7 @@ const TRIM_AT = 64;
 const REMEMBERED = 100_000;
 
 export interface LogSessionsPorts {
-  readonly driver: StorageDriver;
+  readonly driver: ObjectStore & Pick<StagedWrites, 'discard'>;
   readonly ids: SessionIds;
   /** Milliseconds. */
   readonly now: () => number;
@@ -157,7 +157,7 @@ interface RemovableLog extends ExpiredUpload {
 async function* removableLogs(
   before: number,
   now: () => number,
-  driver: Pick<StorageDriver, 'list' | 'read'>,
+  driver: Pick<StoreReader, 'list' | 'read'>,
 ): AsyncGenerator<RemovableLog> {
   for await (const { id, size, hasRecord } of uploadsBegunBefore(before, driver)) {
     const { session, until } = (await readHead(id, driver))?.entry ?? {};
@@ -170,7 +170,7 @@ async function* removableLogs(
 export async function* expiredLogUploads(
   before: number,
   now: () => number,
-  driver: Pick<StorageDriver, 'list' | 'read'>,
+  driver: Pick<StoreReader, 'list' | 'read'>,
 ): AsyncGenerator<ExpiredUpload> {
   for await (const { id, size, isUnfinished } of removableLogs(before, now, driver))
     if (isUnfinished) yield { id, size };

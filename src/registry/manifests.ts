@@ -7,6 +7,7 @@ import { type ErrorKind, RegistryError } from '../oci/errors.ts';
 import { parseManifest } from '../oci/manifest.ts';
 import type { Digest, Incarnation, RepositoryName, Tag } from '../oci/names.ts';
 import type { Answer, FoundManifest } from '../projection/projection.ts';
+import type { Durability, ObjectStore } from '../storage/driver.ts';
 import { dataKey } from '../storage/paths.ts';
 import { whenThere } from './answer.ts';
 import { mayLink } from './condemned.ts';
@@ -51,7 +52,9 @@ const REFUSALS: ReadonlySet<ErrorKind> = new Set(['manifest-references-unknown',
 /** Blobs that a manifest refers to are looked for in groups of so many. */
 const ASKED_TOGETHER = 256;
 
-export type ManifestsPorts = Omit<RegistryPorts, 'sessions' | 'access' | 'openBlob'>;
+export interface ManifestsPorts extends Omit<RegistryPorts, 'driver' | 'sessions' | 'access' | 'openBlob'> {
+  readonly driver: ObjectStore & Durability;
+}
 
 export class Manifests {
   readonly #ports: ManifestsPorts;

@@ -1,7 +1,7 @@
 import type { AccessPolicy } from '../access/access.ts';
 import type { Digest, Incarnation } from '../oci/names.ts';
 import type { Projection } from '../projection/projection.ts';
-import type { StorageDriver, StoredObject } from '../storage/driver.ts';
+import type { Durability, ObjectStore, Presigner, StagedWrites, StoredObject } from '../storage/driver.ts';
 import type { ContentCache } from './content-cache.ts';
 import type { RepositoryPolicy } from './policy.ts';
 import type { SessionStore } from './sessions.ts';
@@ -15,7 +15,7 @@ export interface LinkedBlob {
 
 /** Everything the domain stands on. Clock and randomness come in here, so that a test decides them. */
 export interface RegistryPorts {
-  readonly driver: StorageDriver;
+  readonly driver: ObjectStore & Durability & StagedWrites & Presigner;
   /** The bytes of a large blob for a client: the driver's, or a copy that this node has at hand. */
   readonly openBlob: (blob: LinkedBlob) => Promise<StoredObject | undefined>;
   readonly projection: Projection;

@@ -1,6 +1,6 @@
 import { z } from 'zod';
 import type { UploadId } from '../oci/names.ts';
-import type { Key, StorageDriver } from '../storage/driver.ts';
+import type { Key, ObjectStore, StoreReader } from '../storage/driver.ts';
 import { sessionLogPrefix, sessionSlotKey } from '../storage/paths.ts';
 import { decodeRecord, sessionRecord } from './session-record.ts';
 
@@ -37,10 +37,10 @@ export interface LogHead {
  * so whoever was the first to write one looks whether others came later.
  */
 export class SessionLog {
-  readonly #driver: StorageDriver;
+  readonly #driver: ObjectStore;
   readonly #id: UploadId;
 
-  constructor(driver: StorageDriver, id: UploadId) {
+  constructor(driver: ObjectStore, id: UploadId) {
     this.#driver = driver;
     this.#id = id;
   }
@@ -88,10 +88,7 @@ export class SessionLog {
 }
 
 /** `SessionLog.head` for those who only look. */
-export async function readHead(
-  id: UploadId,
-  driver: Pick<StorageDriver, 'list' | 'read'>,
-): Promise<LogHead | undefined> {
+export async function readHead(id: UploadId, driver: Pick<StoreReader, 'list' | 'read'>): Promise<LogHead | undefined> {
   for (let look = 0; look < LOOKS; look++) {
     const keys = await slotsOf(id, driver);
     const last = keys.at(-1);
@@ -105,7 +102,7 @@ export async function readHead(
   throw new Error(`the record of the upload ${id} moves faster than it can be read`);
 }
 
-async function slotsOf(id: UploadId, driver: Pick<StorageDriver, 'list'>, after?: Key): Promise<Key[]> {
+async function slotsOf(id: UploadId, driver: Pick<StoreReader, 'list'>, after?: Key): Promise<Key[]> {
   const keys: Key[] = [];
   for await (const { key } of driver.list(sessionLogPrefix(id), after)) keys.push(key);
   return keys;

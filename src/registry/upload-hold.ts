@@ -1,5 +1,5 @@
 import type { Incarnation } from '../oci/names.ts';
-import type { StagedPlace, StagedProgress, StagedWrite, StorageDriver } from '../storage/driver.ts';
+import type { StagedPlace, StagedProgress, StagedWrite, StagedWrites } from '../storage/driver.ts';
 import { placeAt, placeOf, type Session, type SessionLease } from './sessions.ts';
 import type { UploadBody } from './upload-body.ts';
 
@@ -10,7 +10,7 @@ export interface Received {
 }
 
 export interface UploadHoldPorts {
-  readonly driver: StorageDriver;
+  readonly driver: Pick<StagedWrites, 'stage' | 'takeOver'>;
   readonly newIncarnation: () => Incarnation;
 }
 

@@ -1,12 +1,12 @@
 import type { RepositoryName } from '../oci/names.ts';
-import type { StorageDriver } from '../storage/driver.ts';
+import type { ObjectStore } from '../storage/driver.ts';
 import type { PulledAt } from './plan.ts';
 import type { RetentionPolicy } from './policy.ts';
 import { answerRetention, type RetentionReport, saveRetentionReport } from './report.ts';
 import { type RetainPorts, type RetentionProgress, retain } from './retain.ts';
 
 export interface RetentionJobPorts extends Omit<RetainPorts, 'policy' | 'pulls' | 'driver'> {
-  readonly driver: StorageDriver;
+  readonly driver: ObjectStore;
   /** undefined where RETENTION_FILE is not set. */
   readonly policy: RetentionPolicy | undefined;
   /** Reads what was pulled when, as far as it matters to the policy. */

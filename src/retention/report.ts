@@ -1,5 +1,5 @@
 import { z } from 'zod';
-import type { Key, StorageDriver, StoreReader } from '../storage/driver.ts';
+import type { Key, ObjectStore, StoreReader } from '../storage/driver.ts';
 import { RETENTION_ANSWER, RETENTION_REPORT } from '../storage/paths.ts';
 
 const schema = z.object({
@@ -24,13 +24,13 @@ const schema = z.object({
 export type RetentionReport = z.infer<typeof schema>;
 
 /** Kept in the store, so that every node and command can see it; one that somebody asked for beside the last one, too. */
-export async function saveRetentionReport(driver: StorageDriver, report: RetentionReport): Promise<void> {
+export async function saveRetentionReport(driver: Pick<ObjectStore, 'put'>, report: RetentionReport): Promise<void> {
   await driver.put(RETENTION_REPORT, encode(report));
   if (report.request !== undefined) await answerRetention(driver, report);
 }
 
 /** For whoever asked for it alone. */
-export async function answerRetention(driver: StorageDriver, report: RetentionReport): Promise<void> {
+export async function answerRetention(driver: Pick<ObjectStore, 'put'>, report: RetentionReport): Promise<void> {
   await driver.put(RETENTION_ANSWER, encode(report));
 }
 

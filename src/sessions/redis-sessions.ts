@@ -12,7 +12,7 @@ import {
   type SessionOwner,
   type SessionStore,
 } from '../registry/sessions.ts';
-import type { StorageDriver, StoreReader } from '../storage/driver.ts';
+import type { ObjectStore, StagedWrites, StoreReader } from '../storage/driver.ts';
 import { uploadPrefix } from '../storage/paths.ts';
 import { SessionTable } from './session-table.ts';
 
@@ -29,7 +29,7 @@ export interface RedisSessionsPorts {
   /** The store's ULID. */
   readonly store: string;
   /** Where the bytes of the sessions are. */
-  readonly driver: StorageDriver;
+  readonly driver: ObjectStore & Pick<StagedWrites, 'discard'>;
   /** Milliseconds. */
   readonly now: () => number;
   /** Age at which a session ends, in milliseconds. */

@@ -21,8 +21,6 @@ export interface PutOptions {
 export interface DeleteOptions {
   /** false: after a power cut the objects may be there again. Default true. */
   readonly durable?: boolean;
-  /** Awaited now and then, where one object is deleted after the other. */
-  readonly breathe?: () => Promise<void>;
 }
 
 /** An object on its way to the disk. */
@@ -95,39 +93,53 @@ export interface StagedWrite {
   drop(): Promise<void>;
 }
 
-/** The half of a store that changes nothing: all that a look from outside, beside the process that serves it, may use. */
-export type StoreReader = Pick<StorageDriver, 'kind' | 'read' | 'open' | 'head' | 'list'>;
-
 /**
- * Named objects, durable once a promise resolves. Missing objects are `undefined`, never an error. Anything that is thrown
- * means: no answer, the operation may or may not have happened; except `storage-full` (RegistryError), where it did not.
+ * The half of a store that changes nothing: all that a look from outside, beside the process that serves it, may use. A missing object is
+ * `undefined`, never an error. An error means that there was no answer.
  */
-export interface StorageDriver {
+export interface StoreReader {
   /** Short name for the start banner and the metrics. */
   readonly kind: string;
+  /** The whole object; for small ones. */
+  read(key: Key): Promise<Uint8Array | undefined>;
+  open(key: Key): Promise<StoredObject | undefined>;
+  head(key: Key): Promise<{ readonly size: number } | undefined>;
+  /** Keys below `prefix` (which ends with `/`) in ascending order of their bytes, those after `after` only. */
+  list(prefix: Key, after?: Key): AsyncIterable<ListedObject>;
+}
+
+/**
+ * Named objects, durable once a promise resolves. Anything that is thrown means: no answer, the operation may or may not have happened;
+ * except `storage-full` (RegistryError), where it did not.
+ */
+export interface ObjectStore extends StoreReader {
   /**
    * Put-if-absent: of any number of concurrent calls for one key, exactly one is told `created`.
    * @param first what must have happened before the object gets its name; drivers that can prepare the object meanwhile do so.
    * Where it fails nothing is created and its error is thrown as it is.
    */
   create(key: Key, bytes: Uint8Array, first?: () => Promise<void>): Promise<CreateResult>;
-  /** Begins to put an object under a key that is new and that nobody knows yet, so that a torn object under it does no harm. */
-  write(key: Key, bytes: Uint8Array): Promise<WrittenObject>;
   /** Creates or replaces. Readers see the old bytes or the new ones, never a mix (durable puts only). */
   put(key: Key, bytes: Uint8Array, options?: PutOptions): Promise<void>;
-  /** The whole object; for small ones. */
-  read(key: Key): Promise<Uint8Array | undefined>;
-  open(key: Key): Promise<StoredObject | undefined>;
-  head(key: Key): Promise<{ readonly size: number } | undefined>;
-  /** Missing keys count as deleted. */
+  /**
+   * Missing keys count as deleted. It does not pace itself: a caller that deletes many while requests are served passes them in batches
+   * and rests in between.
+   */
   delete(keys: readonly Key[], options?: DeleteOptions): Promise<readonly DeleteFailure[]>;
   /** Removes everything below `prefix` (which ends with `/`); for small trees. */
   deleteAll(prefix: Key): Promise<void>;
-  /** Keys below `prefix` (which ends with `/`) in ascending order of their bytes, those after `after` only. */
-  list(prefix: Key, after?: Key): AsyncIterable<ListedObject>;
+}
+
+/** Durability apart from the operation that it belongs to: begun early, or made sure of late. */
+export interface Durability {
+  /** Begins to put an object under a key that is new and that nobody knows yet, so that a torn object under it does no harm. */
+  write(key: Key, bytes: Uint8Array): Promise<WrittenObject>;
   /** After this, an object that was read survives a power cut, whoever wrote it. */
   confirm(key: Key): Promise<void>;
+}
 
+/** Bytes that become an object once all of them came and were verified. */
+export interface StagedWrites {
   /**
    * Begins a staged object, or goes on with one.
    * @param from the bytes that count, all durable; what was stored beyond them is dropped.
@@ -159,8 +171,14 @@ export interface StorageDriver {
    * @returns how many
    */
   reapMultiparts?(before: number, signal: AbortSignal): Promise<number>;
-  /** An address under which whoever has it can GET the object for a while. Absent where clients cannot reach the store. */
-  presign?(key: Key, options: PresignOptions): Promise<string>;
+}
 
+export interface Presigner {
+  /** An address under which anyone who has it can GET the object for a while. Absent where clients cannot reach the store. */
+  presign?(key: Key, options: PresignOptions): Promise<string>;
+}
+
+/** A whole store. Take only the part that you need; this is for where parts are put together. */
+export interface StorageDriver extends ObjectStore, Durability, StagedWrites, Presigner {
   close(): Promise<void>;
 }

@@ -1,6 +1,6 @@
 import { z } from 'zod';
 import { parseIncarnation } from '../oci/names.ts';
-import type { StorageDriver } from './driver.ts';
+import type { ObjectStore, StoreReader } from './driver.ts';
 import { FORMAT } from './paths.ts';
 
 const LAYOUT = 1;
@@ -22,7 +22,7 @@ export class NoStore extends StoreRefused {}
  * @returns the store's ULID
  * @throws StoreRefused when the layout is another one than this code's
  */
-export async function openFormat(driver: StorageDriver, newId: () => string): Promise<string> {
+export async function openFormat(driver: ObjectStore, newId: () => string): Promise<string> {
   const existing = await readFormat(driver);
   if (existing !== undefined) return existing;
   await driver.create(FORMAT, new TextEncoder().encode(`${JSON.stringify({ layout: LAYOUT, store: newId() })}\n`));
@@ -32,7 +32,7 @@ export async function openFormat(driver: StorageDriver, newId: () => string): Pr
 }
 
 /** The store's ULID, undefined when there is no store yet. */
-export async function readFormat(driver: Pick<StorageDriver, 'read'>): Promise<string | undefined> {
+export async function readFormat(driver: Pick<StoreReader, 'read'>): Promise<string | undefined> {
   const bytes = await driver.read(FORMAT);
   if (bytes === undefined) return undefined;
   const parsed = format.safeParse(jsonOf(bytes));
@@ -61,7 +61,7 @@ const CONTENDERS = 32;
  * without a word.
  * @throws StoreRefused with what the store did
  */
-export async function proveStore(driver: StorageDriver, newId: () => string): Promise<void> {
+export async function proveStore(driver: ObjectStore, newId: () => string): Promise<void> {
   const key = `tmp/proof-${newId()}`;
   const claims = Array.from({ length: CONTENDERS }, (_, index) => new TextEncoder().encode(`contender ${index}`));
   const results = await Promise.all(claims.map((claim) => driver.create(key, claim)));

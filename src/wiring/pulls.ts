@@ -10,7 +10,7 @@ import {
   readPulls,
 } from '../retention/pulls/pull-store.ts';
 import type { PlanPorts } from '../retention/retain.ts';
-import type { StorageDriver, StoreReader } from '../storage/driver.ts';
+import type { ObjectStore, StoreReader } from '../storage/driver.ts';
 import { repeat } from './basics.ts';
 import type { ShapePorts } from './node-ports.ts';
 
@@ -18,7 +18,7 @@ const FLUSH_EVERY_MS = 5 * 60_000;
 
 /** What was pulled when, as far as it matters to the policy; put together on the way. */
 export async function loadPulls(
-  driver: StorageDriver,
+  driver: ObjectStore,
   policy: RetentionPolicy,
   newId: () => string,
 ): Promise<PlanPorts['pulls']> {

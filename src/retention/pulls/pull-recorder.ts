@@ -1,5 +1,5 @@
 import type { RepositoryName } from '../../oci/names.ts';
-import type { StorageDriver } from '../../storage/driver.ts';
+import type { ObjectStore } from '../../storage/driver.ts';
 import { pullsKey } from '../../storage/paths.ts';
 import { HOUR, PullTimes } from './pull-times.ts';
 
@@ -7,7 +7,7 @@ import { HOUR, PullTimes } from './pull-times.ts';
 const MOST_NAMES = 50_000;
 
 export interface PullRecorderPorts {
-  readonly driver: StorageDriver;
+  readonly driver: Pick<ObjectStore, 'put'>;
   /** Milliseconds. */
   readonly now: () => number;
   readonly newId: () => string;

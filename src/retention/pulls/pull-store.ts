@@ -1,5 +1,5 @@
 import { z } from 'zod';
-import type { Key, StorageDriver, StoreReader } from '../../storage/driver.ts';
+import type { Key, ObjectStore, StoreReader } from '../../storage/driver.ts';
 import { PULLS, PULLS_BEGAN, pullsKey } from '../../storage/paths.ts';
 import { HOUR, PullTimes } from './pull-times.ts';
 
@@ -11,7 +11,7 @@ const ATTEMPTS = 10;
 const began = z.object({ at: z.iso.datetime() });
 
 /** To be called before the first pull is recorded. What was pulled before that nobody knows. */
-export async function beginRecording(driver: StorageDriver, now: number): Promise<void> {
+export async function beginRecording(driver: ObjectStore, now: number): Promise<void> {
   await driver.create(
     PULLS_BEGAN,
     new TextEncoder().encode(`${JSON.stringify({ at: new Date(now).toISOString() })}\n`),
@@ -19,7 +19,7 @@ export async function beginRecording(driver: StorageDriver, now: number): Promis
 }
 
 /** To be called by whoever serves pulls without recording them. */
-export async function endRecording(driver: StorageDriver): Promise<void> {
+export async function endRecording(driver: ObjectStore): Promise<void> {
   const [failure] = await driver.delete([PULLS_BEGAN]);
   if (failure !== undefined) throw failure.cause;
 }
@@ -66,7 +66,7 @@ async function readOnce(driver: StoreReader, now: number): Promise<KnownPulls | 
  * @param window the longest time that a rule looks back, in milliseconds
  */
 export async function compactPulls(
-  driver: StorageDriver,
+  driver: ObjectStore,
   { times, keys }: KnownPulls,
   options: { readonly now: number; readonly window: number; readonly newId: () => string },
 ): Promise<void> {

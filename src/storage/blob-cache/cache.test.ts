@@ -16,8 +16,8 @@ import { countingIncarnations, TestClock } from '../../../test/support/determini
 import { eventually } from '../../../test/support/eventually.ts';
 import { cleanUp, temporaryFolder } from '../../../test/support/server.ts';
 import { type Algorithm, digestOf } from '../../oci/digest.ts';
-import type { StorageDriver } from '../driver.ts';
-import { codeOf } from '../filesystem/durability.ts';
+import type { StoreReader } from '../driver.ts';
+import { codeOf } from '../filesystem/system-errors.ts';
 import { MemoryDriver } from '../memory/driver.ts';
 import { dataKey } from '../paths.ts';
 import { BlobCache, type CachedBlob } from './cache.ts';
@@ -42,7 +42,7 @@ function openSite(
     readonly path?: string;
     readonly limit?: number;
     readonly freeShare?: number;
-    readonly from?: Pick<StorageDriver, 'open'>;
+    readonly from?: Pick<StoreReader, 'open'>;
     readonly driver?: MemoryDriver;
   } = {},
 ): Site {
@@ -132,7 +132,7 @@ test.each([
   ['fewer bytes', SIZE - 1],
 ])('%s than those of the digest are never kept', async (_, size) => {
   const driver = new MemoryDriver();
-  let open: StorageDriver['open'] = (key) => driver.open(key);
+  let open: StoreReader['open'] = (key) => driver.open(key);
   const site = openSite({ driver, from: { open: (key) => open(key) } });
   const blob = await stored(driver);
   const wrong = await stored(driver, 'sha256', size);
@@ -276,7 +276,7 @@ test('where no folder can be made any more clients get what the store has', asyn
 });
 
 test('closing drops what is being fetched', async () => {
-  const silent: Pick<StorageDriver, 'open'> = {
+  const silent: Pick<StoreReader, 'open'> = {
     open: async () => ({ size: SIZE, body: { kind: 'stream', open: () => new ReadableStream({}) } }),
   };
   const site = openSite({ from: silent });

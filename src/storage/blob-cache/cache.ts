@@ -1,9 +1,9 @@
 import { rmSync } from 'node:fs';
 import { LRUCache } from 'lru-cache';
 import type { Incarnation } from '../../oci/names.ts';
-import type { StorageDriver, StoredObject } from '../driver.ts';
-import { isFull } from '../filesystem/durability.ts';
+import type { StoredObject, StoreReader } from '../driver.ts';
 import { Hasher } from '../filesystem/hasher.ts';
+import { isFull } from '../filesystem/system-errors.ts';
 import { dataKey } from '../paths.ts';
 import { fetchVerified, type Wanted } from './fetch-verified.ts';
 import type { CacheFolder } from './folder.ts';
@@ -25,7 +25,7 @@ export interface BlobCacheObserver {
 }
 
 export interface BlobCachePorts {
-  readonly driver: Pick<StorageDriver, 'open'>;
+  readonly driver: Pick<StoreReader, 'open'>;
   readonly folder: CacheFolder;
   /** Bytes of all files together. */
   readonly limit: number;

@@ -13,8 +13,8 @@ import {
 } from 'node:fs';
 import { join, resolve } from 'node:path';
 import { type Incarnation, parseIncarnation } from '../../oci/names.ts';
-import { codeOf, isMissing } from '../filesystem/durability.ts';
 import { FolderLock } from '../filesystem/lock.ts';
+import { codeOf, isMissing } from '../filesystem/system-errors.ts';
 import type { KeptFile } from './kept-files.ts';
 
 const FREE_SHARE = 0.1;

@@ -1,21 +1,14 @@
 import { rm, unlink } from 'node:fs/promises';
-import { dirname, join } from 'node:path';
-import type { ReachStep } from '../crash-points.ts';
+import { dirname } from 'node:path';
 import type { CreateResult, Key } from '../driver.ts';
-import { type Durability, type Fatal, isFull } from './durability.ts';
 import { isNamed, link, openForNames, renameInto, writeSynced, writeUnsynced } from './files.ts';
+import type { FilesPorts } from './ports.ts';
 import type { Reserve } from './reserve.ts';
+import { isFull } from './system-errors.ts';
 import { AHEAD_BYTES, type WriteAheadLog } from './wal/wal.ts';
 
-export interface CreationPorts {
-  /** Absolute path of the data folder. */
-  readonly root: string;
-  readonly durability: Durability;
+interface CreationPorts extends Omit<FilesPorts, 'admit'> {
   readonly reserve: Reserve | undefined;
-  readonly wal?: WriteAheadLog | undefined;
-  readonly uniqueName: () => string;
-  readonly reach: ReachStep;
-  readonly fatal: Fatal;
 }
 
 const NAMELESS = 'an object could not be given its name';
@@ -122,7 +115,7 @@ export class Creation {
       if ((await this.#withReserve(() => link(temporary, path))) === 'taken') return 'taken';
       removed = unlink(temporary);
       reach('create.before-folder-sync');
-      await this.#ports.durability.folder(dirname(path));
+      await this.#ports.diskSync.folder(dirname(path));
       reach('create.after-folder-sync');
     } finally {
       await (removed ?? unlink(temporary));
@@ -133,12 +126,12 @@ export class Creation {
 
   /** The bytes under a temporary name, synced. */
   async #prepareSlot(path: string, bytes: Uint8Array): Promise<string> {
-    await this.#ports.durability.ensureFolder(dirname(path), this.#ports.root);
+    await this.#ports.diskSync.ensureFolder(dirname(path), this.#ports.root);
     const { reach } = this.#ports;
     reach('create.before-write');
     const temporary = this.#path(`tmp/${this.#ports.uniqueName()}`);
     await writeSynced(temporary, bytes, {
-      durability: this.#ports.durability,
+      diskSync: this.#ports.diskSync,
       beforeSync: () => reach('create.before-sync'),
     });
     return temporary;
@@ -156,6 +149,6 @@ export class Creation {
   }
 
   #path(key: Key): string {
-    return join(this.#ports.root, key);
+    return this.#ports.pathOf(key);
   }
 }

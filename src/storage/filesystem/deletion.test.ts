@@ -9,7 +9,7 @@ import type { Incarnation } from '../../oci/names.ts';
 import { noCrash } from '../crash-points.ts';
 import { DATA, dataKey, SHELVES } from '../paths.ts';
 import { Deletion } from './deletion.ts';
-import { Durability } from './durability.ts';
+import { DiskSync } from './disk-sync.ts';
 import { FileThread } from './file-thread.ts';
 import { openDataFolder } from './folder.ts';
 
@@ -24,7 +24,7 @@ const fatal = (reason: string, cause: unknown): never => {
 };
 
 /** Which folders were synced, and how many of them at once. */
-class Watched extends Durability {
+class Watched extends DiskSync {
   readonly synced: string[] = [];
   most = 0;
   #running = 0;
@@ -33,6 +33,22 @@ class Watched extends Durability {
     this.synced.push(path);
     this.most = Math.max(this.most, ++this.#running);
     await super.folder(path).finally(() => this.#running--);
+  }
+}
+
+/** Removes one batch, and no more before it may. */
+class Halting extends FileThread {
+  batches = 0;
+  readonly #until: Promise<void>;
+
+  constructor(until: Promise<void>) {
+    super();
+    this.#until = until;
+  }
+
+  override async remove(paths: readonly string[]): Promise<ReadonlyMap<number, unknown>> {
+    if (++this.batches > 1) await this.#until;
+    return await super.remove(paths);
   }
 }
 
@@ -64,13 +80,9 @@ describe('of many objects', () => {
     for (const key of folders) mkdirSync(join(folder.root, key), { recursive: true });
     const missing = Array.from({ length: 20 }, () => dataKey(ulid() as Incarnation));
     const gone = keys.filter((_, n) => n % 10 !== 0);
-    let breaths = 0;
-    const failures = await folder.driver.delete([...gone, ...folders, ...missing], {
-      breathe: async () => void breaths++,
-    });
+    const failures = await folder.driver.delete([...gone, ...folders, ...missing]);
     expect(failures.map(({ key }) => key).sort()).toEqual(folders);
     expect(String(failures[0]?.cause)).toMatch(/EISDIR|EPERM|directory/);
-    expect(breaths).toBeGreaterThan(1);
     expect(await listed(folder)).toEqual([...kept].sort((a, b) => (a < b ? -1 : 1)));
   });
 
@@ -109,21 +121,20 @@ describe('of many objects', () => {
   test('a driver that is closed removes no more of them', async () => {
     const { folder, keys } = await filled();
     const closed = Promise.withResolvers<void>();
-    let breaths = 0;
-    const breathe = (): Promise<void> => {
-      breaths++;
-      return closed.promise;
-    };
-    const deleting = folder.driver.delete(keys, { breathe }).catch(String);
-    // Each thread removed some, and would go on.
-    while (breaths < 2) await Bun.sleep(1);
-    const { driver } = folder;
-    await folder.reopen();
+    const threads = [new Halting(closed.promise), new Halting(closed.promise)];
+    const ports = { pathOf: (key: string) => join(folder.root, key), diskSync: new DiskSync(fatal), wal: undefined };
+    const deletion = new Deletion({ ...ports, threads });
+    const deleting = deletion.delete(keys).catch(String);
+    // Each thread removed a batch, and is about to be given the next one.
+    while (threads.some(({ batches }) => batches < 2)) await Bun.sleep(1);
     const left = await listed(folder);
-    expect(left.length).toBeGreaterThan(keys.length / 2);
+    expect(left.length).toBe(MANY - 32);
+    for (const thread of threads) thread.close();
     closed.resolve();
     expect(await deleting).toMatch(/shutting down/);
     expect(await listed(folder)).toEqual(left);
+    const { driver } = folder;
+    await folder.reopen();
     expect(await driver.delete(keys).catch(String)).toMatch(/shutting down/);
   });
 });
@@ -131,16 +142,16 @@ describe('of many objects', () => {
 describe('a durable delete', () => {
   test('syncs the folders of all that is gone, also of what was gone before, few at once', async () => {
     const root = temporaryFolder('deletion');
-    const durability = new Watched(fatal);
+    const diskSync = new Watched(fatal);
     const threads = [new FileThread(), new FileThread()];
-    const deletion = new Deletion({ pathOf: (key) => join(root, key), durability, wal: undefined, threads });
+    const deletion = new Deletion({ pathOf: (key) => join(root, key), diskSync, wal: undefined, threads });
     const keys = SHELVES.map((shelf) => `${DATA}${shelf}/one`);
     for (const key of keys.slice(1)) mkdirSync(dirname(join(root, key)), { recursive: true });
     for (const key of keys.slice(100)) writeFileSync(join(root, key), 'bytes');
     expect(await deletion.delete(keys)).toEqual([]);
     // Whoever removed an object before may not have come to that. The first one's folder was never there.
-    expect(durability.synced.sort()).toEqual(keys.map((key) => dirname(join(root, key))).sort());
-    expect(durability.most).toBeLessThanOrEqual(32);
+    expect(diskSync.synced.sort()).toEqual(keys.map((key) => dirname(join(root, key))).sort());
+    expect(diskSync.most).toBeLessThanOrEqual(32);
     for (const thread of threads) thread.close();
   });
 });

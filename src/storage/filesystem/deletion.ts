@@ -1,19 +1,17 @@
-import { unlink } from 'node:fs/promises';
-import { dirname } from 'node:path';
+import { existsSync } from 'node:fs';
+import { readdir, rm, unlink } from 'node:fs/promises';
+import { dirname, join } from 'node:path';
 import type { DeleteFailure, DeleteOptions, Key } from '../driver.ts';
-import { type Durability, isMissing } from './durability.ts';
 import type { FileThread } from './file-thread.ts';
-import type { WriteAheadLog } from './wal/wal.ts';
+import type { FilesPorts } from './ports.ts';
+import { isMissing } from './system-errors.ts';
 
-export interface DeletionPorts {
-  readonly pathOf: (key: Key) => string;
-  readonly durability: Durability;
-  readonly wal: WriteAheadLog | undefined;
+interface DeletionPorts extends Pick<FilesPorts, 'pathOf' | 'diskSync' | 'wal'> {
   readonly threads: readonly FileThread[];
 }
 
-/** Objects that a thread removes between two breaths: for less than a millisecond it may keep others from a processor. */
-const IN_A_ROW = 16;
+/** Objects that a thread removes in one go: for less than a millisecond it may keep others from a processor. */
+const UNLINK_BATCH = 16;
 /** So many or fewer are removed on Bun's pool: threads would have to be started for them. */
 const FEW = 16;
 /** Folders that are synced together: each takes a descriptor meanwhile, and there are a thousand shelves. */
@@ -28,27 +26,41 @@ export class Deletion {
   }
 
   /** As the driver's: each key's failure is reported, and a missing one is deleted. */
-  async delete(keys: readonly Key[], { durable = true, breathe }: DeleteOptions = {}): Promise<DeleteFailure[]> {
+  async delete(keys: readonly Key[], { durable = true }: DeleteOptions = {}): Promise<DeleteFailure[]> {
     const failures: DeleteFailure[] = [];
     const folders = durable ? new Set<string>() : undefined;
     let next = 0;
-    const removeSome = async (remove: RemovePaths): Promise<void> => {
+    const removeBatches = async (remove: RemovePaths): Promise<void> => {
       for (;;) {
-        const group = keys.slice(next, next + IN_A_ROW);
-        if (group.length === 0) return;
-        next += group.length;
-        await this.#deleteGroup(group, remove, { failures, folders });
-        await breathe?.();
+        const batch = keys.slice(next, next + UNLINK_BATCH);
+        if (batch.length === 0) return;
+        next += batch.length;
+        await this.#deleteBatch(batch, remove, { failures, folders });
       }
     };
-    if (keys.length <= FEW) await removeSome(removeOnPool);
+    if (keys.length <= FEW) await removeBatches(removeOnPool);
     else {
-      const lanes = this.#ports.threads.map((thread) => removeSome((paths) => thread.remove(paths)));
+      const lanes = this.#ports.threads.map((thread) => removeBatches((paths) => thread.remove(paths)));
       // A thread that ends fails this, but not before nothing is removed any more.
       for (const lane of await Promise.allSettled(lanes)) if (lane.status === 'rejected') throw lane.reason;
     }
     if (folders !== undefined) await this.#syncAll([...folders]);
     return failures;
+  }
+
+  /** As the driver's: a folder with all that is in it. */
+  async deleteAll(prefix: Key): Promise<void> {
+    const { pathOf, diskSync, wal } = this.#ports;
+    const path = pathOf(prefix).replace(/\/$/, '');
+    if (!existsSync(path)) return;
+    const untold = await this.#tellRemoved(wal?.coveredBelow(prefix) ?? []);
+    for (const cause of untold.values()) throw cause;
+    const below = await readdir(path, { recursive: true, withFileTypes: true });
+    await rm(path, { recursive: true, force: true });
+    diskSync.forgetFolder(path);
+    for (const entry of below) {
+      if (entry.isDirectory()) diskSync.forgetFolder(join(entry.parentPath, entry.name));
+    }
   }
 
   async #syncAll(folders: readonly string[]): Promise<void> {
@@ -59,7 +71,7 @@ export class Deletion {
 
   async #sync(folder: string): Promise<void> {
     try {
-      await this.#ports.durability.folder(folder);
+      await this.#ports.diskSync.folder(folder);
     } catch (error) {
       // Of a missing object: nothing was ever in it.
       if (!isMissing(error)) throw error;
@@ -67,7 +79,7 @@ export class Deletion {
   }
 
   /** Else those that the write-ahead log tells of came back after a power cut. @returns why it could not be told of some */
-  async tellRemoved(keys: readonly Key[]): Promise<ReadonlyMap<Key, unknown>> {
+  async #tellRemoved(keys: readonly Key[]): Promise<ReadonlyMap<Key, unknown>> {
     const { wal } = this.#ports;
     const causes = new Map<Key, unknown>();
     await Promise.all(
@@ -82,14 +94,14 @@ export class Deletion {
     return causes;
   }
 
-  async #deleteGroup(
-    group: readonly Key[],
+  async #deleteBatch(
+    batch: readonly Key[],
     remove: RemovePaths,
     { failures, folders }: { failures: DeleteFailure[]; folders: Set<string> | undefined },
   ): Promise<void> {
-    const untold = await this.tellRemoved(group);
+    const untold = await this.#tellRemoved(batch);
     for (const [key, cause] of untold) failures.push({ key, cause });
-    const told = untold.size === 0 ? group : group.filter((key) => !untold.has(key));
+    const told = untold.size === 0 ? batch : batch.filter((key) => !untold.has(key));
     const paths = told.map((key) => this.#ports.pathOf(key));
     const causes = await remove(paths);
     for (const [index, key] of told.entries()) {

@@ -35,15 +35,15 @@ const SCRIPT = `
 /** Two callers of one folder while there is no descriptor, and two more when there are some again. */
 const SYNC_SCRIPT = `
   import { closeSync, openSync } from 'node:fs';
-  import { Durability } from './durability.ts';
-  const durability = new Durability((reason) => {
+  import { DiskSync } from './disk-sync.ts';
+  const diskSync = new DiskSync((reason) => {
     throw new Error('fatal: ' + reason);
   });
   const held = [];
   try {
     for (;;) held.push(openSync('/dev/null', 'r'));
   } catch {}
-  const sync = () => durability.folder('/tmp').then(() => 'synced', (error) => error.code);
+  const sync = () => diskSync.folder('/tmp').then(() => 'synced', (error) => error.code);
   const without = await Promise.all([sync(), sync()]);
   for (const descriptor of held) closeSync(descriptor);
   console.log(...without, ...(await Promise.all([sync(), sync()])));

@@ -1,7 +1,7 @@
 import { closeSync, constants, openSync } from 'node:fs';
-import { codeOf, isFull, storageFull } from './durability.ts';
 import { writeAll } from './files.ts';
 import { BLOCK_BYTES } from './shared-buffers.ts';
+import { codeOf, isFull, storageFull } from './system-errors.ts';
 
 /** What a file system answers that cannot write past its page cache, or only in bigger blocks; and of a file that was removed. */
 const REFUSALS: ReadonlySet<string | undefined> = new Set(['EINVAL', 'ENOTSUP', 'EOPNOTSUPP', 'ENOENT']);

@@ -1,160 +1,83 @@
-import { closeSync, fdatasync, fsync, fsyncSync, mkdirSync, openSync } from 'node:fs';
-import { readdir } from 'node:fs/promises';
-import { dirname, join, resolve } from 'node:path';
-import { promisify } from 'node:util';
-import { LRUCache } from 'lru-cache';
-import { RegistryError } from '../../oci/errors.ts';
+import { closeSync, openSync, unlinkSync } from 'node:fs';
+import { rm } from 'node:fs/promises';
+import { dirname } from 'node:path';
+import type { Durability, Key, WrittenObject } from '../driver.ts';
+import { isNamed, makeFile, writeFully, writeUnsynced } from './files.ts';
+import type { FilesPorts } from './ports.ts';
+import { isFull, storageFull } from './system-errors.ts';
+import { AHEAD_BYTES, type WriteAheadLog } from './wal/wal.ts';
 
-const fsyncDescriptor = promisify(fsync);
-const fdatasyncDescriptor = promisify(fdatasync);
+/** The part of the driver that makes objects durable apart from the operation that they belong to. */
+export class FileDurability implements Durability {
+  readonly #ports: FilesPorts;
 
-/** Called when the kernel could not sync: the page cache can no longer be believed, so the process must end. */
-export type Fatal = (reason: string, cause: unknown) => never;
-
-interface FolderSync {
-  running: Promise<void>;
-  next: Promise<void> | undefined;
-}
-
-/** How many folders may be remembered as durable; forgetting one costs a sync. */
-const KNOWN_FOLDERS = 100_000;
-
-/** Makes files and folder entries survive a power cut; folder syncs that many writers wait for are shared. */
-export class Durability {
-  readonly #fatal: Fatal;
-  readonly #syncing = new Map<string, FolderSync>();
-  readonly #known = new LRUCache<string, true>({ max: KNOWN_FOLDERS });
-
-  constructor(fatal: Fatal) {
-    this.#fatal = fatal;
+  constructor(ports: FilesPorts) {
+    this.#ports = ports;
   }
 
-  /** Data and the metadata needed to read it back. `storage-full` when the bytes did not fit after all. */
-  async file(descriptor: number, what: 'all' | 'data' = 'all'): Promise<void> {
+  /** Straight to its name: the entry and the bytes are one transaction of the file system, a rename would be another. */
+  async write(key: Key, bytes: Uint8Array): Promise<WrittenObject> {
+    const { root, diskSync, wal, admit, reach, pathOf } = this.#ports;
+    const path = pathOf(key);
+    admit();
+    if (wal !== undefined && bytes.length <= AHEAD_BYTES) {
+      await writeUnsynced(path, bytes);
+      reach('put.before-sync');
+      return written(this.#logAhead(wal, key, bytes));
+    }
+    await diskSync.ensureFolder(dirname(path), root);
+    const descriptor = await makeFile(path, 'wx');
     try {
-      await (what === 'all' ? fsyncDescriptor(descriptor) : fdatasyncDescriptor(descriptor));
+      writeFully(descriptor, bytes);
     } catch (error) {
-      if (isFull(error)) throw storageFull(error);
-      this.#fatal('a file could not be synced to disk', error);
+      closeSync(descriptor);
+      unlinkSync(path);
+      throw isFull(error) ? storageFull(error) : error;
     }
+    reach('put.before-sync');
+    return written(this.#settle(path, descriptor));
   }
 
-  /** The entries of a folder as they are now. A sync that was already running may have missed them, so wait for the next. */
-  async folder(path: string): Promise<void> {
-    const current = this.#syncing.get(path);
-    if (current === undefined) {
-      await this.#start(path);
-      return;
-    }
-    // Also after a sync that failed (no descriptor was left to open the folder with): each queued caller gets a try of its own.
-    const start = (): Promise<void> => this.#start(path);
-    current.next ??= current.running.then(start, start);
-    await current.next;
-  }
-
-  #start(path: string): Promise<void> {
-    const running = this.#syncFolder(path);
-    const entry: FolderSync = { running, next: undefined };
-    this.#syncing.set(path, entry);
-    return running.finally(() => {
-      // With a next one waiting, that one replaces the entry when it starts.
-      if (entry.next === undefined && this.#syncing.get(path) === entry) this.#syncing.delete(path);
-    });
-  }
-
-  async #syncFolder(path: string): Promise<void> {
+  async confirm(key: Key): Promise<void> {
+    const { diskSync, wal, pathOf } = this.#ports;
+    const path = pathOf(key);
+    // Its name was given after its record was synced.
+    if (wal?.holds(key) === true && isNamed(path)) return;
     const descriptor = openSync(path, 'r');
     try {
-      await fsyncDescriptor(descriptor);
-    } catch (error) {
-      this.#fatal('a folder could not be synced to disk', error);
+      await diskSync.file(descriptor);
     } finally {
       closeSync(descriptor);
     }
+    await diskSync.folder(dirname(path));
   }
 
-  /** The folder exists and so do, durably, its entry and those of its parents. Seen once, it is trusted from then on. */
-  async ensureFolder(path: string, root: string): Promise<void> {
-    if (this.#known.has(path)) return;
-    makeFolder(path);
-    if (path !== root) {
-      const parent = dirname(path);
-      await this.ensureFolder(parent, root);
-      await this.folder(parent);
-    }
-    this.#known.set(path, true);
-  }
-
-  /** Makes the missing ones of many folders below one parent, with a single sync of that parent. */
-  async ensureFolders(folder: string, names: readonly string[], root: string): Promise<void> {
-    // Without a slash at its end: folders are known by their paths.
-    const parent = resolve(folder);
-    await this.ensureFolder(parent, root);
-    const there = new Set(await readdir(parent));
-    for (const name of names) if (!there.has(name)) makeFolder(join(parent, name));
-    await this.folder(parent);
-    for (const name of names) this.#known.set(join(parent, name), true);
-  }
-
-  /** A folder that was removed must be made, and synced, again. */
-  forgetFolder(path: string): void {
-    this.#known.delete(path);
-  }
-}
-
-/** What a folder says that this process may enter, but neither list nor sync: whoever made it answers for its entries. */
-const NOT_OURS: ReadonlySet<string | undefined> = new Set(['EACCES', 'EPERM', 'EINVAL']);
-
-/** A folder with all that had to be made above it: durable entries, the one of its own parent too. It blocks: for the start. */
-export function makeRoot(path: string): void {
-  const first = mkdirSync(path, { recursive: true }) ?? path;
-  for (let made = path; made !== dirname(made); made = dirname(made)) {
+  async #logAhead(wal: WriteAheadLog, key: Key, bytes: Uint8Array): Promise<void> {
     try {
-      const descriptor = openSync(dirname(made), 'r');
-      try {
-        fsyncSync(descriptor);
-      } finally {
-        closeSync(descriptor);
-      }
+      await wal.append({ kind: 'object', key, bytes });
     } catch (error) {
-      if (!NOT_OURS.has(codeOf(error))) throw error;
+      await rm(this.#ports.pathOf(key), { force: true });
+      throw error;
     }
-    if (made === first) return;
+  }
+
+  async #settle(path: string, descriptor: number): Promise<void> {
+    const { diskSync, reach } = this.#ports;
+    try {
+      // Both together: most file systems make one transaction of them.
+      await Promise.all([diskSync.file(descriptor), diskSync.folder(dirname(path))]);
+    } catch (error) {
+      await rm(path, { force: true });
+      throw error;
+    } finally {
+      closeSync(descriptor);
+    }
+    reach('put.after-folder-sync');
   }
 }
 
-/** The folder exists; nothing is promised about a power cut. */
-export function makeFolder(path: string): void {
-  try {
-    mkdirSync(path, { recursive: true });
-  } catch (error) {
-    throw isFull(error) ? storageFull(error) : error;
-  }
-}
-
-export function codeOf(error: unknown): string | undefined {
-  if (typeof error !== 'object' || error === null || !('code' in error)) return undefined;
-  return typeof error.code === 'string' ? error.code : undefined;
-}
-
-export function isMissing(error: unknown): boolean {
-  const code = codeOf(error);
-  return code === 'ENOENT' || code === 'ENOTDIR';
-}
-
-/** Whether it says that there is no room: the system's own errors, and what is made of them. */
-export function isFull(error: unknown): boolean {
-  if (error instanceof RegistryError) return error.kind === 'storage-full';
-  const code = codeOf(error);
-  return code === 'ENOSPC' || code === 'EDQUOT';
-}
-
-export function storageFull(cause?: unknown): RegistryError {
-  if (cause instanceof RegistryError) return cause;
-  return new RegistryError(
-    'storage-full',
-    'the registry has no room left: free some space or ask its operator',
-    undefined,
-    cause,
-  );
+/** A caller that rests on it hears of a failure; one that has another use for the bytes need not listen. */
+function written(durable: Promise<void>): WrittenObject {
+  durable.catch(() => {});
+  return { durable };
 }

@@ -1,6 +1,5 @@
 import { RegistryError } from '../../oci/errors.ts';
 import { refuseWithoutDescriptors } from '../../system/descriptors.ts';
-import { isMissing } from './durability.ts';
 import {
   decodeEntries,
   type Entry,
@@ -9,6 +8,7 @@ import {
   type FileReply,
   type FileRequest,
 } from './file-protocol.ts';
+import { isMissing } from './system-errors.ts';
 
 interface Waiting {
   resolve(reply: FileReply): void;

@@ -3,7 +3,6 @@
  * serving thread's too.
  */
 import { readdirSync, unlinkSync } from 'node:fs';
-import { codeOf } from './durability.ts';
 import {
   decodePaths,
   type Entry,
@@ -13,6 +12,7 @@ import {
   type FileRequest,
 } from './file-protocol.ts';
 import { sizeOf } from './files.ts';
+import { codeOf } from './system-errors.ts';
 
 /** By itself the engine would let tens of megabytes of names gather, in each of these threads. */
 const COLLECT_AFTER = 10_000;

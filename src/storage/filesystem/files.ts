@@ -15,7 +15,9 @@ import { link as linkFile, rename as renameFile } from 'node:fs/promises';
 import { dirname } from 'node:path';
 import { promisify } from 'node:util';
 import type { CreateResult } from '../driver.ts';
-import { codeOf, type Durability, isFull, isMissing, makeFolder, storageFull } from './durability.ts';
+import type { DiskSync } from './disk-sync.ts';
+import { makeFolder } from './folders.ts';
+import { codeOf, isFull, isMissing, storageFull } from './system-errors.ts';
 
 const openDescriptor = promisify(open);
 
@@ -164,13 +166,13 @@ export async function writeUnsynced(path: string, bytes: Uint8Array): Promise<vo
 export async function writeSynced(
   path: string,
   bytes: Uint8Array,
-  { durability, beforeSync }: { readonly durability: Durability; readonly beforeSync: () => void },
+  { diskSync, beforeSync }: { readonly diskSync: DiskSync; readonly beforeSync: () => void },
 ): Promise<void> {
   const descriptor = await makeFile(path, 'wx');
   try {
     writeFully(descriptor, bytes);
     beforeSync();
-    await durability.file(descriptor);
+    await diskSync.file(descriptor);
   } catch (error) {
     unlinkSync(path);
     throw isFull(error) ? storageFull(error) : error;

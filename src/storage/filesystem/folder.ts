@@ -4,8 +4,9 @@ import { noCrash } from '../crash-points.ts';
 import type { StoreReader } from '../driver.ts';
 import { NoStore, openFormat, proveStore, readFormat, StoreRefused } from '../prepare.ts';
 import { FilesystemDriver, type FilesystemOptions } from './driver.ts';
-import { codeOf, isFull, isMissing, makeRoot } from './durability.ts';
+import { makeRoot } from './folders.ts';
 import { FolderLock } from './lock.ts';
+import { codeOf, isFull, isMissing } from './system-errors.ts';
 import { needsRecovery, openWal } from './wal/open.ts';
 
 export interface DataFolder {

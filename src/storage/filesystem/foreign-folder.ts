@@ -8,9 +8,9 @@ import { noCrash } from '../crash-points.ts';
 import type { Key, ListedObject, StoredObject } from '../driver.ts';
 import { type ForeignStore, ForeignUnreadable, type Given } from '../foreign.ts';
 import { FilesystemDriver } from './driver.ts';
-import { codeOf, isFull, isMissing, storageFull } from './durability.ts';
 import { link, sizeOf } from './files.ts';
 import { Hasher } from './hasher.ts';
+import { codeOf, isFull, isMissing, storageFull } from './system-errors.ts';
 
 /** Files up to so many bytes are hashed here: asking another thread would take longer. */
 const SMALL_BYTES = 128 * 1024;

@@ -3,10 +3,10 @@ import { readdir } from 'node:fs/promises';
 import { join } from 'node:path';
 import type { Key, ListedObject } from '../driver.ts';
 import { DATA } from '../paths.ts';
-import { isMissing } from './durability.ts';
 import type { Entry } from './file-protocol.ts';
 import type { FileThread } from './file-thread.ts';
 import { sizeOf } from './files.ts';
+import { isMissing } from './system-errors.ts';
 
 export interface ListingPorts {
   readonly pathOf: (key: Key) => string;

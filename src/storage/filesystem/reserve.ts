@@ -1,7 +1,7 @@
 import { randomFillSync } from 'node:crypto';
 import { closeSync, fsyncSync, openSync, rmSync, statfsSync, statSync, unlinkSync, writeSync } from 'node:fs';
 import { join } from 'node:path';
-import { isFull, isMissing } from './durability.ts';
+import { isFull, isMissing } from './system-errors.ts';
 
 /** Room for some thousand small slots. */
 const RESERVE_BYTES = 4 * 1024 * 1024;

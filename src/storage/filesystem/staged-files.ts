@@ -3,29 +3,21 @@ import { copyFile, rm } from 'node:fs/promises';
 import { dirname } from 'node:path';
 import type { Algorithm } from '../../oci/digest.ts';
 import type { Digest, Incarnation } from '../../oci/names.ts';
-import type { ReachStep } from '../crash-points.ts';
-import type { Key, StagedPlace, StagedWrite } from '../driver.ts';
+import type { KeepState, StagedPlace, StagedWrite, StagedWrites } from '../driver.ts';
 import { dataKey, stagedKey } from '../paths.ts';
 import { stagedGone } from '../staged-gone.ts';
 import { DirectFile } from './direct-file.ts';
-import { type Durability, isFull, isMissing, storageFull } from './durability.ts';
 import { openFile, rename, sizeOf } from './files.ts';
 import { Hasher } from './hasher.ts';
+import type { FilesPorts } from './ports.ts';
 import { SharedBuffers } from './shared-buffers.ts';
 import { FileStagedWrite } from './staged.ts';
+import { isFull, isMissing, storageFull } from './system-errors.ts';
 
-export interface StagedFilesPorts {
-  /** Absolute path of the data folder. */
-  readonly root: string;
-  readonly durability: Durability;
-  readonly pathOf: (key: Key) => string;
-  /** Throws `storage-full` while clients may write no bytes. */
-  readonly admit: () => void;
-  readonly reach: ReachStep;
-}
+type StagedFilesPorts = Pick<FilesPorts, 'root' | 'pathOf' | 'diskSync' | 'admit' | 'reach'>;
 
-/** The half of the driver that keeps uploads: one file for each place, which becomes the object by a rename. */
-export class StagedFiles {
+/** The part of the driver that keeps uploads: one file for each place, which becomes the object by a rename. */
+export class StagedFiles implements StagedWrites {
   readonly #ports: StagedFilesPorts;
   readonly #hasher = new Hasher();
   readonly #buffers = new SharedBuffers();
@@ -34,22 +26,28 @@ export class StagedFiles {
     this.#ports = ports;
   }
 
-  async stage(place: StagedPlace, from: number, algorithm: Algorithm, digest?: Digest): Promise<StagedWrite> {
-    const { durability, admit, root, reach } = this.#ports;
+  async stage(
+    place: StagedPlace,
+    from: number,
+    algorithm: Algorithm,
+    _keep?: KeepState,
+    digest?: Digest,
+  ): Promise<StagedWrite> {
+    const { diskSync, admit, root, reach } = this.#ports;
     const path = this.#path(place);
     const folder = dirname(path);
     admit();
-    await durability.ensureFolder(folder, root);
+    await diskSync.ensureFolder(folder, root);
     if (from > 0 && (sizeOf(path) ?? 0) < from) throw stagedGone();
     const descriptor = orGone(() => openFile(path, from === 0 ? 'w+' : 'r+'));
     if (from > 0) ftruncateSync(descriptor, from);
     const hash = this.#hasher.open(place.inc, algorithm, descriptor, from, digest);
     reach('stage.opened');
     const write = new FileStagedWrite({ descriptor, direct: new DirectFile(path, descriptor), hash }, from, {
-      durability,
+      diskSync,
       buffers: this.#buffers,
       admit,
-      syncEntry: () => durability.folder(folder),
+      syncEntry: () => diskSync.folder(folder),
     });
     return this.#withCrashPoints(write);
   }
@@ -73,7 +71,7 @@ export class StagedFiles {
   async takeOver(place: StagedPlace, size: number, inc: Incarnation): Promise<StagedPlace> {
     const next: StagedPlace = { upload: place.upload, inc };
     if (size === 0) return next;
-    const { durability, admit } = this.#ports;
+    const { diskSync, admit } = this.#ports;
     const [from, to] = [this.#path(place), this.#path(next)];
     admit();
     if ((sizeOf(from) ?? 0) < size) throw stagedGone();
@@ -81,7 +79,7 @@ export class StagedFiles {
       await copyFile(from, to);
       if ((sizeOf(to) ?? 0) < size) throw stagedGone();
       await this.#cutAndSync(to, size);
-      await durability.folder(dirname(to));
+      await diskSync.folder(dirname(to));
     } catch (error) {
       await rm(to, { force: true });
       if (isFull(error)) throw storageFull(error);
@@ -106,9 +104,9 @@ export class StagedFiles {
   }
 
   async commit(place: StagedPlace, size: number): Promise<boolean> {
-    const { durability, root, reach } = this.#ports;
+    const { diskSync, root, reach } = this.#ports;
     const [staged, path] = [this.#path(place), this.#objectPath(place)];
-    await durability.ensureFolder(dirname(path), root);
+    await diskSync.ensureFolder(dirname(path), root);
     const there = sizeOf(staged);
     // A commit that was cut short by a kill between the rename and its acknowledgement is repeated.
     if (there === undefined && sizeOf(path) !== size) return false;
@@ -120,7 +118,7 @@ export class StagedFiles {
       rename(staged, path);
     }
     reach('commit.before-folder-sync');
-    await durability.folder(dirname(path));
+    await diskSync.folder(dirname(path));
     reach('commit.after-folder-sync');
     return true;
   }
@@ -137,7 +135,7 @@ export class StagedFiles {
     const descriptor = openSync(path, 'r+');
     try {
       ftruncateSync(descriptor, size);
-      await this.#ports.durability.file(descriptor);
+      await this.#ports.diskSync.file(descriptor);
     } finally {
       closeSync(descriptor);
     }

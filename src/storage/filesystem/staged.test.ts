@@ -11,10 +11,11 @@ import { parseIncarnation, parseUploadId } from '../../oci/names.ts';
 import type { StagedPlace } from '../driver.ts';
 import { dataKey } from '../paths.ts';
 import { DirectFile } from './direct-file.ts';
-import { Durability, isFull, storageFull } from './durability.ts';
+import { DiskSync } from './disk-sync.ts';
 import { Hasher } from './hasher.ts';
 import { BUFFER_BYTES, SharedBuffers } from './shared-buffers.ts';
 import { FileStagedWrite } from './staged.ts';
+import { isFull, storageFull } from './system-errors.ts';
 
 /** More than a crowd, so that some writes begin with buffers of their own and go on without. */
 const WRITERS = 9;
@@ -101,7 +102,7 @@ test('uploads of any lengths, gone on with where they ended, are stored byte for
 });
 
 /** A disk that finds out late that it has no room, says so once, as the kernel does, and no more. */
-class FullOnce extends Durability {
+class FullOnce extends DiskSync {
   #said = false;
 
   override async file(): Promise<void> {
@@ -115,7 +116,7 @@ test('bytes that found no room after all do not count, whatever a later sync say
   await withFile(Buffer.alloc(0), async (_descriptor, _content, path) => {
     const hasher = new Hasher();
     const descriptor = openSync(path, 'r+');
-    const durability = new FullOnce((reason) => {
+    const diskSync = new FullOnce((reason) => {
       throw new Error(reason);
     });
     const write = new FileStagedWrite(
@@ -126,7 +127,7 @@ test('bytes that found no room after all do not count, whatever a later sync say
         hash: hasher.open('full', 'sha256', descriptor, 0),
       },
       0,
-      { durability, buffers: new SharedBuffers(), admit: () => {}, syncEntry: async () => {} },
+      { diskSync, buffers: new SharedBuffers(), admit: () => {}, syncEntry: async () => {} },
     );
     // As many as have the kernel told to write; it answers when no more comes.
     for (let count = 0; count < 32; count++) await write.write(new Uint8Array(BUFFER_BYTES));

@@ -2,9 +2,10 @@ import { closeSync, fstatSync, ftruncateSync, writeSync } from 'node:fs';
 import type { StagedProgress, StagedWrite } from '../driver.ts';
 import { freeBytes } from '../free-bytes.ts';
 import type { DirectFile } from './direct-file.ts';
-import { type Durability, isFull, storageFull } from './durability.ts';
+import type { DiskSync } from './disk-sync.ts';
 import type { FileHash } from './hasher.ts';
 import { BLOCK_BYTES, BUFFER_BYTES, type SharedBuffers, type SharedBytes } from './shared-buffers.ts';
+import { isFull, storageFull } from './system-errors.ts';
 
 /** Buffers of one upload: one is filled, one written, and the hashing may be behind by the rest. */
 const BUFFERS = 4;
@@ -17,7 +18,7 @@ const CROWD = 4;
 const EARLY_SYNC_BYTES = 32 * 1024 * 1024;
 
 export interface StagedFilePorts {
-  readonly durability: Durability;
+  readonly diskSync: DiskSync;
   readonly buffers: SharedBuffers;
   /** Throws `storage-full` while clients may write no bytes. */
   readonly admit: () => void;
@@ -101,7 +102,7 @@ export class FileStagedWrite implements StagedWrite {
     await this.#earlySync;
     if (this.#syncFailure !== undefined) throw this.#syncFailure;
     const size = this.#written;
-    const [digest] = await Promise.all([hash.digest(size), this.#ports.durability.file(descriptor)]);
+    const [digest] = await Promise.all([hash.digest(size), this.#ports.diskSync.file(descriptor)]);
     // The hash is of the bytes that were handed over, not of those that a file has which somebody else cut.
     const { size: found } = fstatSync(descriptor);
     if (found < size) throw new Error(`the staged file ends at ${found}, ${size} were written`);
@@ -197,7 +198,7 @@ export class FileStagedWrite implements StagedWrite {
     this.#dirty += written;
     if (this.#earlySync !== undefined || this.#dirty < EARLY_SYNC_BYTES) return;
     this.#dirty = 0;
-    this.#earlySync = this.#ports.durability
+    this.#earlySync = this.#ports.diskSync
       .file(this.#file.descriptor, 'data')
       .catch((error: unknown) => {
         this.#syncFailure ??= error;

@@ -1,6 +1,7 @@
 import { join } from 'node:path';
 import { StoreRefused } from '../../prepare.ts';
-import { codeOf, Durability, type Fatal, isFull } from '../durability.ts';
+import { DiskSync, type Fatal } from '../disk-sync.ts';
+import { codeOf, isFull } from '../system-errors.ts';
 import { canSyncAtOnce, FileSystem } from './file-system.ts';
 import { type RecoveryOptions, recoverObjects, walFilesIn } from './recovery.ts';
 import { WriteAheadLog } from './wal.ts';
@@ -27,13 +28,13 @@ export interface OpenedWal {
  */
 export async function openWal({ root, uniqueName, fatal, enabled }: OpenWalOptions): Promise<OpenedWal> {
   const folder = walFolder(root);
-  const durability = new Durability(fatal);
+  const diskSync = new DiskSync(fatal);
   const fileSystem = canSyncAtOnce(root) ? new FileSystem(root) : undefined;
-  const recovered = await recover({ root, folder, durability, fileSystem, uniqueName });
+  const recovered = await recover({ root, folder, diskSync, fileSystem, uniqueName });
   if (fileSystem !== undefined && enabled) {
     try {
-      await durability.ensureFolder(folder, root);
-      return { wal: new WriteAheadLog({ folder, durability, fileSystem, fatal }), recovered };
+      await diskSync.ensureFolder(folder, root);
+      return { wal: new WriteAheadLog({ folder, diskSync, fileSystem, fatal }), recovered };
     } catch (error) {
       // What is there can be served from a full disk.
       if (!isFull(error)) throw error;

@@ -1,8 +1,9 @@
 import { closeSync, mkdirSync, openSync, readdirSync, readFileSync, renameSync, rmSync, unlinkSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import type { Key } from '../../driver.ts';
-import { codeOf, type Durability, isFull, isMissing } from '../durability.ts';
+import type { DiskSync } from '../disk-sync.ts';
 import { writeFully } from '../files.ts';
+import { codeOf, isFull, isMissing } from '../system-errors.ts';
 import type { FileSystem } from './file-system.ts';
 import { decodeRecords, type WalRecord } from './record.ts';
 
@@ -11,7 +12,7 @@ export interface RecoveryOptions {
   readonly root: string;
   /** Absolute path of the folder of the write-ahead log's files. */
   readonly folder: string;
-  readonly durability: Durability;
+  readonly diskSync: DiskSync;
   /** Left out where it cannot be synced at once. */
   readonly fileSystem: FileSystem | undefined;
   readonly uniqueName: () => string;
@@ -33,7 +34,7 @@ export function walFilesIn(folder: string): string[] {
  * @returns how many objects were not there as they were told of
  */
 export async function recoverObjects(options: RecoveryOptions): Promise<number> {
-  const { root, folder, durability } = options;
+  const { root, folder, diskSync } = options;
   const names = walFilesIn(folder);
   const last = new Map<Key, WalRecord>();
   for (const name of names) {
@@ -49,7 +50,7 @@ export async function recoverObjects(options: RecoveryOptions): Promise<number> 
   if (last.size > 0) await syncAll([...last.values()], options);
   for (const name of names) {
     unlinkSync(join(folder, name));
-    await durability.folder(folder);
+    await diskSync.folder(folder);
   }
   return missing;
 }
@@ -97,20 +98,20 @@ function placeAgain(path: string, bytes: Uint8Array, { root, uniqueName }: Recov
 }
 
 async function syncAll(records: readonly WalRecord[], options: RecoveryOptions): Promise<void> {
-  const { root, durability, fileSystem } = options;
+  const { root, diskSync, fileSystem } = options;
   if (fileSystem !== undefined) return await fileSystem.sync();
   for (const { kind, key } of records) {
     const path = join(root, key);
-    await durability.ensureFolder(dirname(path), root);
-    if (kind === 'object') await syncFile(path, durability);
-    await durability.folder(dirname(path));
+    await diskSync.ensureFolder(dirname(path), root);
+    if (kind === 'object') await syncFile(path, diskSync);
+    await diskSync.folder(dirname(path));
   }
 }
 
-async function syncFile(path: string, durability: Durability): Promise<void> {
+async function syncFile(path: string, diskSync: DiskSync): Promise<void> {
   const descriptor = openSync(path, 'r');
   try {
-    await durability.file(descriptor);
+    await diskSync.file(descriptor);
   } finally {
     closeSync(descriptor);
   }

@@ -20,9 +20,10 @@ import { cleanUp, temporaryFolder } from '../../../../test/support/server.ts';
 import { RegistryError } from '../../../oci/errors.ts';
 import { noCrash } from '../../crash-points.ts';
 import type { Key } from '../../driver.ts';
+import { DiskSync } from '../disk-sync.ts';
 import type { FilesystemDriver } from '../driver.ts';
-import { codeOf, Durability } from '../durability.ts';
 import { type DataFolder, openDataFolder } from '../folder.ts';
+import { codeOf } from '../system-errors.ts';
 import { canSyncAtOnce, FileSystem } from './file-system.ts';
 import { decodeRecords } from './record.ts';
 import { WriteAheadLog, walFileName } from './wal.ts';
@@ -222,7 +223,7 @@ describe('the files of the log', () => {
   test('go when nothing more comes, but not before what they tell of has its name', async () => {
     const root = temporaryFolder('wal');
     const fileSystem = new FileSystem(root);
-    const wal = new WriteAheadLog({ folder: root, durability: new Durability(fatal), fileSystem, fatal });
+    const wal = new WriteAheadLog({ folder: root, diskSync: new DiskSync(fatal), fileSystem, fatal });
     const named = Promise.withResolvers<void>();
     const told = wal.append({ kind: 'object', key: 'a', bytes: bytesOf('a') }, () => named.promise);
     await Bun.sleep(6_000);
@@ -238,8 +239,8 @@ describe('the files of the log', () => {
 
 test('an object is held from when it was told of until its file goes, not before its record is synced, nor once its removal is told of', async () => {
   const root = temporaryFolder('wal');
-  const durability = new Durability(fatal);
-  const wal = new WriteAheadLog({ folder: root, durability, fileSystem: new FileSystem(root), fatal });
+  const diskSync = new DiskSync(fatal);
+  const wal = new WriteAheadLog({ folder: root, diskSync, fileSystem: new FileSystem(root), fatal });
   // With a file that is open already the next record is written in the same turn of the event loop.
   await wal.append({ kind: 'object', key: 'first', bytes: bytesOf('first') });
   const told = wal.append({ kind: 'object', key: 'a', bytes: bytesOf('a') });
@@ -259,7 +260,7 @@ test('an object is held from when it was told of until its file goes, not before
 test('a record that comes just when another one is done does not wait for a third', async () => {
   const root = temporaryFolder('wal');
   const wal = new WriteAheadLog({
-    ...{ folder: root, durability: new Durability(fatal) },
+    ...{ folder: root, diskSync: new DiskSync(fatal) },
     ...{ fileSystem: new FileSystem(root), fatal },
   });
   for (let turns = 0; turns < 16; turns++) {
@@ -274,7 +275,7 @@ test('a record that comes just when another one is done does not wait for a thir
 test('closing waits for what comes meanwhile, and later nothing comes', async () => {
   const root = temporaryFolder('wal');
   const wal = new WriteAheadLog({
-    ...{ folder: root, durability: new Durability(fatal) },
+    ...{ folder: root, diskSync: new DiskSync(fatal) },
     ...{ fileSystem: new FileSystem(root), fatal },
   });
   const append = (index: number) => wal.append({ kind: 'object', key: `${index}`, bytes: bytesOf('some') });

@@ -2,15 +2,16 @@ import { closeSync, ftruncateSync, openSync, unlinkSync } from 'node:fs';
 import { join } from 'node:path';
 import { RegistryError } from '../../../oci/errors.ts';
 import type { Key } from '../../driver.ts';
-import { type Durability, type Fatal, isFull, storageFull } from '../durability.ts';
+import type { DiskSync, Fatal } from '../disk-sync.ts';
 import { writeAll } from '../files.ts';
+import { isFull, storageFull } from '../system-errors.ts';
 import type { FileSystem } from './file-system.ts';
 import { encodeRecord, type WalRecord } from './record.ts';
 
 export interface WalOptions {
   /** Absolute path of the folder of its files, which is there and empty. */
   readonly folder: string;
-  readonly durability: Durability;
+  readonly diskSync: DiskSync;
   readonly fileSystem: FileSystem;
   readonly fatal: Fatal;
 }
@@ -160,7 +161,7 @@ export class WriteAheadLog {
   }
 
   async #open(): Promise<WalFile> {
-    const { folder, durability } = this.#options;
+    const { folder, diskSync } = this.#options;
     const path = join(folder, walFileName(++this.#number));
     let descriptor: number;
     try {
@@ -169,7 +170,7 @@ export class WriteAheadLog {
       throw isFull(error) ? storageFull(error) : error;
     }
     try {
-      await durability.file(this.#folder);
+      await diskSync.file(this.#folder);
     } catch (error) {
       closeSync(descriptor);
       unlinkSync(path);
@@ -197,7 +198,7 @@ export class WriteAheadLog {
     const bytes = Buffer.concat(group.map((waiting) => waiting.bytes));
     try {
       await writeAll(file.descriptor, bytes, file.end);
-      await this.#options.durability.file(file.descriptor, 'data');
+      await this.#options.diskSync.file(file.descriptor, 'data');
     } catch (error) {
       if (!isFull(error)) this.#options.fatal('the write-ahead log could not be written', error);
       // Whole records that nobody was told of would come back.
@@ -231,13 +232,13 @@ export class WriteAheadLog {
   }
 
   async #finish({ path, descriptor, placing }: WalFile): Promise<void> {
-    const { fileSystem, durability } = this.#options;
+    const { fileSystem, diskSync } = this.#options;
     await Promise.all(placing);
     await fileSystem.sync();
     closeSync(descriptor);
     unlinkSync(path);
     // Before the next one goes: it may tell that an object of this one was removed.
-    await durability.file(this.#folder);
+    await diskSync.file(this.#folder);
     this.#older = undefined;
   }
 }

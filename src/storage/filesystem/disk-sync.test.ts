@@ -2,7 +2,8 @@ import { afterAll, describe, expect, test } from 'bun:test';
 import { closeSync, existsSync, openSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { cleanUp, temporaryFolder } from '../../../test/support/server.ts';
-import { codeOf, Durability, isFull, isMissing, storageFull } from './durability.ts';
+import { DiskSync } from './disk-sync.ts';
+import { codeOf, isFull, isMissing, storageFull } from './system-errors.ts';
 
 afterAll(cleanUp);
 
@@ -11,40 +12,40 @@ const fatal = (reason: string, cause: unknown): never => {
   throw new Ended(reason, { cause });
 };
 
-describe('durability', () => {
+describe('disk sync', () => {
   test('folders are made with their parents, and made again once they are forgotten', async () => {
-    const root = temporaryFolder('durability');
-    const durability = new Durability(fatal);
+    const root = temporaryFolder('disk-sync');
+    const diskSync = new DiskSync(fatal);
     const path = join(root, 'a', 'b', 'c');
-    await Promise.all(Array.from({ length: 5 }, () => durability.ensureFolder(path, root)));
+    await Promise.all(Array.from({ length: 5 }, () => diskSync.ensureFolder(path, root)));
     expect(existsSync(path)).toBe(true);
     rmSync(path, { recursive: true });
-    durability.forgetFolder(path);
-    await durability.ensureFolder(path, root);
+    diskSync.forgetFolder(path);
+    await diskSync.ensureFolder(path, root);
     expect(existsSync(path)).toBe(true);
   });
 
   test('many syncs of one folder at once all end, as do those that come while one is running', async () => {
-    const root = temporaryFolder('durability');
-    const durability = new Durability(fatal);
+    const root = temporaryFolder('disk-sync');
+    const diskSync = new DiskSync(fatal);
     const waves = Array.from({ length: 30 }, async (_, index) => {
       for (let wave = 0; wave < 4; wave++) {
         writeFileSync(join(root, `${index}-${wave}`), '');
-        await durability.folder(root);
+        await diskSync.folder(root);
       }
     });
     await Promise.all(waves);
   });
 
   test('a file that cannot be synced ends the process', async () => {
-    const root = temporaryFolder('durability');
+    const root = temporaryFolder('disk-sync');
     writeFileSync(join(root, 'file'), 'x');
     const descriptor = openSync(join(root, 'file'), 'r');
-    const durability = new Durability(fatal);
-    await durability.file(descriptor);
-    await durability.file(descriptor, 'data');
+    const diskSync = new DiskSync(fatal);
+    await diskSync.file(descriptor);
+    await diskSync.file(descriptor, 'data');
     closeSync(descriptor);
-    await expect(durability.file(descriptor)).rejects.toThrow(Ended);
+    await expect(diskSync.file(descriptor)).rejects.toThrow(Ended);
   });
 
   test('errors of the system are told apart by their code', () => {

@@ -1,0 +1,19 @@
+import type { ReachStep } from '../crash-points.ts';
+import type { Key } from '../driver.ts';
+import type { DiskSync, Fatal } from './disk-sync.ts';
+import type { WriteAheadLog } from './wal/wal.ts';
+
+/** What the parts of the driver share. */
+export interface FilesPorts {
+  /** Absolute path of the data folder. */
+  readonly root: string;
+  readonly pathOf: (key: Key) => string;
+  readonly diskSync: DiskSync;
+  readonly wal: WriteAheadLog | undefined;
+  /** Throws `storage-full` while clients may write no bytes. */
+  readonly admit: () => void;
+  /** A fresh, never used name for a temporary file. */
+  readonly uniqueName: () => string;
+  readonly reach: ReachStep;
+  readonly fatal: Fatal;
+}

@@ -1,0 +1,28 @@
+import { RegistryError } from '../../oci/errors.ts';
+
+export function codeOf(error: unknown): string | undefined {
+  if (typeof error !== 'object' || error === null || !('code' in error)) return undefined;
+  return typeof error.code === 'string' ? error.code : undefined;
+}
+
+export function isMissing(error: unknown): boolean {
+  const code = codeOf(error);
+  return code === 'ENOENT' || code === 'ENOTDIR';
+}
+
+/** Whether it says that there is no room: the system's own errors, and what is made of them. */
+export function isFull(error: unknown): boolean {
+  if (error instanceof RegistryError) return error.kind === 'storage-full';
+  const code = codeOf(error);
+  return code === 'ENOSPC' || code === 'EDQUOT';
+}
+
+export function storageFull(cause?: unknown): RegistryError {
+  if (cause instanceof RegistryError) return cause;
+  return new RegistryError(
+    'storage-full',
+    'the registry has no room left: free some space or ask its operator',
+    undefined,
+    cause,
+  );
+}
