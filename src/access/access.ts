@@ -4,7 +4,7 @@ import type { RepositoryName } from '../oci/names.ts';
 export interface Actor {
   /** Stays the same from one request of an upload to the next. */
   readonly id: string;
-  /** How the log names it: the identity and where it came from. */
+  /** The identity that events name. Never an address: the log of a repository is kept forever, access lines are not. */
   readonly label: string;
 }
 
@@ -18,6 +18,5 @@ export interface AccessPolicy {
 /** A registry without accounts: everybody may do everything. */
 export const openAccess: AccessPolicy = { allows: () => true };
 
-export function anonymous(address: string | undefined): Actor {
-  return { id: 'anonymous', label: address === undefined ? 'anonymous' : `anonymous@${address}` };
-}
+/** A client without an account. */
+export const ANONYMOUS: Actor = { id: 'anonymous', label: 'anonymous' };

@@ -1,3 +1,4 @@
+import { ANONYMOUS } from '../access/access.ts';
 import type { Batch, JournalEvent } from '../journal/events.ts';
 import type { Digest, Tag } from '../oci/names.ts';
 import { CommandError, EXIT, type ExitCode } from './failure.ts';
@@ -59,7 +60,7 @@ function readable(change: Change, output: Output): string {
   return [
     output.styled('dim', formatTime(change.at)),
     output.styled('yellow', String(change.seq).padStart(6)),
-    printable(change.actor ?? '-').padEnd('anonymous@127.0.0.1'.length),
+    printable(change.actor ?? '-').padEnd(ANONYMOUS.label.length),
     value,
   ].join('  ');
 }

@@ -1,4 +1,5 @@
 import { setTimeout as delay } from 'node:timers/promises';
+import { ANONYMOUS } from '../access/access.ts';
 import type { Batch } from '../journal/events.ts';
 import { readSlot } from '../journal/log.ts';
 import type { RepositoryName } from '../oci/names.ts';
@@ -72,7 +73,7 @@ function writeJson(output: Output): WriteBatch {
 
 function writeReadable(output: Output, full: boolean): WriteBatch {
   const show: ShowDigest = full ? wholeDigest : shortDigest;
-  let actorWidth = 'anonymous@127.0.0.1'.length;
+  let actorWidth = ANONYMOUS.label.length;
   return async ({ at, seq, events }) => {
     for (const event of events) {
       const actor = printable(event.actor ?? '-');

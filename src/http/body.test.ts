@@ -2,7 +2,7 @@ import { describe, expect, test } from 'bun:test';
 import { connect, type Socket } from 'node:net';
 import fc from 'fast-check';
 import { chunkLists } from '../../test/support/generators.ts';
-import { anonymous } from '../access/access.ts';
+import { ANONYMOUS } from '../access/access.ts';
 import { type ErrorKind, RegistryError } from '../oci/errors.ts';
 import { readAll } from '../registry/upload-body.ts';
 import { contentLength, manifestBody, uploadBody } from './body.ts';
@@ -35,7 +35,7 @@ function sent(source: Source, headers: Readonly<Record<string, string>> = {}): S
   const context: RequestContext = {
     request,
     id: 'id',
-    actor: () => anonymous(undefined),
+    actor: () => ANONYMOUS,
     origin: () => '',
     keepOpen: () => {
       kept = true;

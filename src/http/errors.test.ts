@@ -41,6 +41,7 @@ const STATUS: Readonly<Record<ErrorKind, number>> = {
   'storage-full': 507,
   'log-broken': 500,
   'content-damaged': 500,
+  draining: 503,
   unavailable: 503,
 };
 const KINDS = Object.keys(STATUS) as ErrorKind[];
@@ -59,7 +60,7 @@ describe('errors', () => {
     const body: unknown = JSON.parse(text);
     expect(body).toEqual({ errors: [{ code: expect.stringMatching(/^[A-Z_]+$/), message: 'what to do' }] });
     if (response.status < 500) expect(SPEC_CODES.filter((code) => text.includes(`"code":"${code}"`))).toHaveLength(1);
-    expect(response.headers.has('retry-after')).toBe(kind === 'unavailable' || kind === 'storage-full');
+    expect(response.headers.has('retry-after')).toBe([429, 503, 507].includes(response.status));
   });
 
   test('say "try again" where storage gave no answer, and nothing of its inside', async () => {

@@ -48,6 +48,7 @@ const TABLE: Readonly<Record<ErrorKind, readonly [status: number, code: Code]>> 
   'storage-full': [507, 'UNAVAILABLE'],
   'log-broken': [500, 'UNKNOWN'],
   'content-damaged': [500, 'UNKNOWN'],
+  draining: [503, 'UNAVAILABLE'],
   unavailable: [503, 'UNAVAILABLE'],
 };
 

@@ -1,4 +1,4 @@
-import { type Actor, anonymous } from '../access/access.ts';
+import { type Actor, ANONYMOUS } from '../access/access.ts';
 import { RegistryError, Unanswered } from '../oci/errors.ts';
 import type { Senders } from '../sending/senders.ts';
 import type { AccessEntry, Logger } from '../telemetry/log.ts';
@@ -12,7 +12,8 @@ import { handOver } from './hand-over.ts';
 
 export interface ServerPorts extends HandlerPorts {
   readonly logger: Logger;
-  readonly access: (entry: AccessEntry) => void;
+  /** Writes the access line of a request; undefined where the log level leaves those out. */
+  readonly access: ((entry: AccessEntry) => void) | undefined;
   readonly telemetry: Telemetry;
   /** Why no new request may be served, undefined while they may. */
   readonly notReady: () => string | undefined;
@@ -38,6 +39,12 @@ export function serve(request: Request, server: BunServer, ports: ServerPorts): 
     : exchange.finish(answer);
 }
 
+/** Answers a request that is none of the API with an error: it is counted and logged like any other. */
+export function refuse(error: unknown, request: Request, server: BunServer, ports: ServerPorts): Response {
+  const exchange = new Exchange(request, server, ports);
+  return exchange.finish(exchange.failed(error));
+}
+
 /** One request from its arrival to its line in the log. */
 class Exchange implements RequestContext {
   readonly request: Request;
@@ -46,6 +53,8 @@ class Exchange implements RequestContext {
   readonly #server: BunServer;
   readonly #ports: ServerPorts;
   readonly #begun = performance.now();
+  /** Address of the client, as far as it is known. Looked up at the start: Bun forgets it with the connection. */
+  readonly #client: string | undefined;
   #address: Address | undefined;
   #keptOpen = false;
 
@@ -53,12 +62,13 @@ class Exchange implements RequestContext {
     this.request = request;
     this.#server = server;
     this.#ports = ports;
+    this.#client = ports.proxies.client(this.#peer(), request.headers);
     ports.telemetry.requests.begin();
   }
 
   // Getters: few requests need these functions, and each gets its own.
   get actor(): () => Actor {
-    return () => anonymous(this.#ports.proxies.client(this.#peer(), this.request.headers));
+    return () => ANONYMOUS;
   }
 
   get origin(): () => string {
@@ -90,7 +100,7 @@ class Exchange implements RequestContext {
   answer(): Response | Promise<Response> {
     const { request } = this;
     const reason = this.#ports.notReady();
-    if (reason !== undefined) throw new RegistryError('unavailable', `${reason}: try again`);
+    if (reason !== undefined) throw new RegistryError('draining', `${reason}: try again`);
     const { url } = request;
     checkHost(request, url);
     const address = addressOf(request.method, url);
@@ -119,8 +129,10 @@ class Exchange implements RequestContext {
     const sent = asked.method === 'HEAD' ? 0 : seen.sent;
     const milliseconds = performance.now() - this.#begun;
     this.#ports.telemetry.requests.end(asked.route, status, milliseconds / 1000, seen.received, sent);
-    this.#ports.access({
+    this.#ports.access?.({
       requestId: id,
+      client: this.#client,
+      actor: ANONYMOUS.label,
       asked,
       digest: seen.digest,
       status,
@@ -169,7 +181,7 @@ export function failed(
 ): Response {
   const response = renderError(error, about.head);
   if (response.status >= 500) {
-    telemetry.storageFailed(whatFailed(error));
+    telemetry.requestFailed(whatFailed(error));
     logger.error({ requestId: about.requestId, method: about.method, err: error }, 'a request failed');
   }
   return response;

@@ -69,5 +69,6 @@ export class Proxies {
 function addressIn(hop: string): string | undefined {
   const [, bracketed, plain] = /^\s*(?:\[([\da-fA-F:.]+)\](?::\d+)?|([\d.]+)(?::\d+)?)\s*$/.exec(hop) ?? [];
   const address = bracketed ?? plain ?? hop.trim();
-  return isIP(address) === 0 ? undefined : address;
+  // A zone ("fe80::1%eth0") may have any character, and means nothing on another machine.
+  return isIP(address) === 0 || address.includes('%') ? undefined : address;
 }

@@ -2,7 +2,7 @@ import { Elysia } from 'elysia';
 import { RegistryError } from '../oci/errors.ts';
 import { targetOf } from './address.ts';
 import { IDLE_SECONDS } from './bun-server.ts';
-import { failed, type ServerPorts, serve } from './exchange.ts';
+import { failed, refuse, type ServerPorts, serve } from './exchange.ts';
 import { landingPage } from './landing.ts';
 
 /** Beyond every body limit of our own: Bun would answer 413 without a body. */
@@ -36,7 +36,7 @@ export function createServer(ports: ServerPorts) {
         if (code === 'NOT_FOUND' && API.test(targetOf(request.url))) return serve(request, app.server, ports);
         const known =
           code === 'NOT_FOUND' ? new RegistryError('route-unknown', 'there is nothing at this address') : error;
-        return failed(known, ports, { requestId: 'none', method: request.method, head: request.method === 'HEAD' });
+        return refuse(known, request, app.server, ports);
       })
       // The API is parsed by parseRoute, so that names with slashes and odd paths get the spec's errors.
       .all('/v2', handle)

@@ -32,6 +32,7 @@ export type ErrorKind =
   | 'storage-full'
   | 'log-broken'
   | 'content-damaged'
+  | 'draining'
   | 'unavailable';
 
 /** Extra facts a client can act on; small JSON values only. */

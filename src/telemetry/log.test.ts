@@ -43,6 +43,8 @@ function linesOf(output: string): unknown[] {
 /** Any request that could be logged; the path is whatever the client wrote. */
 const entries: fc.Arbitrary<Omit<AccessEntry, 'asked'> & Omit<Asked, 'json'>> = fc
   .record({
+    client: fc.option(fc.oneof(fc.ipV4(), fc.ipV6()), { nil: undefined }),
+    actor: fc.oneof(fc.constant('anonymous'), fc.string({ unit: 'binary' })),
     method: fc.constantFrom('GET', 'HEAD', 'PUT', 'POST', 'PATCH', 'DELETE'),
     path: fc.oneof(
       fc.string({ unit: 'binary' }),
@@ -60,7 +62,7 @@ const entries: fc.Arbitrary<Omit<AccessEntry, 'asked'> & Omit<Asked, 'json'>> = 
 
 const sendAll = `const logs = openLogs({ level: 'info', format: 'json' });
   for (const { method, path, route, repository, reference, ...entry } of input) {
-    logs.access({ asked: new Asked(method, path, route, repository, reference), ...entry });
+    logs.access?.({ asked: new Asked(method, path, route, repository, reference), ...entry });
   }
   logs.flush();
   process.exit(0);`;
@@ -121,7 +123,7 @@ describe('the access log', () => {
 
   test('is silent below its level, and other lines have theirs', async () => {
     const script = `const logs = openLogs({ level: input, format: 'json' });
-      logs.access({ requestId: 'x', asked: new Asked('GET', '/', 'ping'), status: 200, bytesIn: 0, bytesOut: 0, milliseconds: 1 });
+      logs.access?.({ requestId: 'x', client: '192.0.2.1', actor: 'anonymous', asked: new Asked('GET', '/', 'ping'), status: 200, bytesIn: 0, bytesOut: 0, milliseconds: 1 });
       logs.logger.info('info');
       logs.logger.error({ err: new Error('broken') }, 'error');
       logs.flush();
@@ -174,7 +176,8 @@ describe('the access log', () => {
 
   test('is readable on a terminal', async () => {
     const script = `const logs = openLogs({ level: 'info', format: 'pretty' });
-      logs.access({ asked: new Asked('GET', input, 'manifest-get', 'a/b', 'v1'), requestId: 'x', digest: undefined,
+      logs.access?.({ asked: new Asked('GET', input, 'manifest-get', 'a/b', 'v1'), requestId: 'x', digest: undefined,
+        client: '192.0.2.1', actor: 'anonymous',
         status: 200, bytesIn: 0, bytesOut: 12, milliseconds: 0.30639499999996112 });
       logs.flush();
       process.exit(0);`;
@@ -185,6 +188,8 @@ describe('the access log', () => {
       repository: 'a/b',
       reference: 'v1',
       requestId: 'x',
+      client: '192.0.2.1',
+      actor: 'anonymous',
       bytesIn: 0,
       bytesOut: 12,
     });

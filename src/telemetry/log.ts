@@ -8,6 +8,10 @@ export type { Logger } from 'pino';
 /** One answered request, as its log line says it. */
 export interface AccessEntry {
   readonly requestId: string;
+  /** Address of the client, as far as it is known. */
+  readonly client: string | undefined;
+  /** The identity that sent the request. */
+  readonly actor: string;
   readonly asked: Asked;
   readonly digest: string | undefined;
   readonly status: number;
@@ -18,8 +22,8 @@ export interface AccessEntry {
 
 export interface Logs {
   readonly logger: Logger;
-  /** One line a request. */
-  readonly access: (entry: AccessEntry) => void;
+  /** Writes one line a request; undefined where the log level leaves those out. */
+  readonly access: ((entry: AccessEntry) => void) | undefined;
   /** Everything written so far leaves the process. */
   readonly flush: () => void;
 }
@@ -42,7 +46,7 @@ function prettyLogs(level: string): Logs {
     const shown = JSON.stringify(path).slice(1, -1);
     logger.info({ ...asked, ...entry }, `${method} ${shown} ${status} in ${inThousandths(milliseconds)} ms`);
   };
-  return { logger, access, flush: () => {} };
+  return { logger, access: logger.isLevelEnabled('info') ? access : undefined, flush: () => {} };
 }
 
 function inThousandths(milliseconds: number): number {
@@ -54,14 +58,15 @@ function jsonLogs(level: string): Logs {
   const logger = pino({ level, base: null }, sink);
   return {
     logger,
-    access: logger.isLevelEnabled('info') ? (entry) => sink.write(lineOf(entry)) : () => {},
+    access: logger.isLevelEnabled('info') ? (entry) => sink.write(lineOf(entry)) : undefined,
     flush: () => sink.flushSync(),
   };
 }
 
 /** Written by hand, in pino's shape: through pino one line costs as much as serving a manifest. */
 function lineOf(entry: AccessEntry): string {
-  // A digest was parsed: it has no character that JSON would escape.
+  // Addresses and digests were parsed: they have no character that JSON would escape.
+  const client = entry.client === undefined ? '' : `,"client":"${entry.client}"`;
   const digest = entry.digest === undefined ? '' : `,"digest":"${entry.digest}"`;
-  return `{"level":30,"time":${Date.now()},"requestId":"${entry.requestId}",${entry.asked.json}${digest},"status":${entry.status},"bytesIn":${entry.bytesIn},"bytesOut":${entry.bytesOut},"milliseconds":${inThousandths(entry.milliseconds)},"msg":"request"}\n`;
+  return `{"level":30,"time":${Date.now()},"requestId":"${entry.requestId}"${client},"actor":${JSON.stringify(entry.actor)},${entry.asked.json}${digest},"status":${entry.status},"bytesIn":${entry.bytesIn},"bytesOut":${entry.bytesOut},"milliseconds":${inThousandths(entry.milliseconds)},"msg":"request"}\n`;
 }

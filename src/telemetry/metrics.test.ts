@@ -127,12 +127,14 @@ describe('metrics', () => {
     ]);
   });
 
-  test('of failures are counted by what failed, from 0 on', async () => {
+  test('of failed requests are counted by reason, from 0 on', async () => {
     const telemetry = new Telemetry();
-    for (const operation of ['storage-full', 'storage-full', 'unexpected']) telemetry.storageFailed(operation);
+    for (const kind of ['storage-full', 'storage-full', 'draining', 'something-new']) telemetry.requestFailed(kind);
     const { samples } = parse(await telemetry.render());
-    const failures = samples.filter(({ name }) => name === 'marina_storage_errors_total');
-    expect(failures.map(({ labels, value }) => [labels.operation, value])).toEqual([
+    const failures = samples.filter(({ name }) => name === 'marina_request_failures_total');
+    expect(failures.map(({ labels, value }) => [labels.reason, value])).toEqual([
+      ['draining', 1],
+      ['overloaded', 0],
       ['unavailable', 0],
       ['storage-full', 2],
       ['log-broken', 0],

@@ -16,10 +16,20 @@ export interface Observed {
 }
 
 /**
- * Why a request may fail through no fault of its client. All of them are shown from the start, as 0: an alert on the increase of
- * a series would miss the failure that it begins with.
+ * Why a request may fail through no fault of its client. Every series exists from the start, at 0: an alert on the increase of a
+ * series would miss the failure that creates it.
  */
-const FAILURES = ['unavailable', 'storage-full', 'log-broken', 'content-damaged', 'unanswered', 'unexpected'] as const;
+const FAILURE_REASONS = [
+  'draining',
+  'overloaded',
+  'unavailable',
+  'storage-full',
+  'log-broken',
+  'content-damaged',
+  'unanswered',
+  'unexpected',
+] as const;
+const UNEXPECTED: (typeof FAILURE_REASONS)[number] = 'unexpected';
 
 /** Everything under /metrics. */
 export class Telemetry {
@@ -31,7 +41,7 @@ export class Telemetry {
   readonly blobCache: BlobCacheMetrics;
   readonly #metrics = new Metrics();
   readonly #appends: Histogram;
-  readonly #storageErrors: Counter<'operation'>;
+  readonly #failures: Counter<'reason'>;
 
   constructor() {
     const registers = [this.#metrics];
@@ -47,13 +57,13 @@ export class Telemetry {
       buckets: [1, 2, 4, 8, 16, 32, 64, 128, 256],
       registers,
     });
-    this.#storageErrors = new Counter({
-      name: 'marina_storage_errors_total',
-      help: 'Operations on the store that failed.',
-      labelNames: ['operation'],
+    this.#failures = new Counter({
+      name: 'marina_request_failures_total',
+      help: 'Requests answered with a status of 500 or above, by reason.',
+      labelNames: ['reason'],
       registers,
     });
-    for (const operation of FAILURES) this.#storageErrors.inc({ operation }, 0);
+    for (const reason of FAILURE_REASONS) this.#failures.inc({ reason }, 0);
   }
 
   /** Gauges are read when they are scraped, from parts that exist only once everything is wired. */
@@ -78,8 +88,9 @@ export class Telemetry {
     this.#appends.observe(events);
   }
 
-  storageFailed(operation: string): void {
-    this.#storageErrors.inc({ operation });
+  /** @param kind of the error; one without a series of its own counts as `unexpected` */
+  requestFailed(kind: string): void {
+    this.#failures.inc({ reason: FAILURE_REASONS.find((each) => each === kind) ?? UNEXPECTED });
   }
 
   get contentType(): string {
