@@ -1,6 +1,7 @@
 import { unreachable } from '../oci/errors.ts';
 import type { Digest, Incarnation, Tag } from '../oci/names.ts';
 import { type Batch, type JournalEvent, type ManifestPut, NO_SLOT, recordOf, type SlotHash } from './events.ts';
+import { Referrers } from './referrers.ts';
 import { SortedNames } from './sorted-names.ts';
 import type { BlobLink, ManifestRecord, RepositoryFacts } from './state.ts';
 
@@ -32,7 +33,8 @@ export class RepositoryState implements RepositoryFacts {
   readonly blobs = new Map<Digest, BlobLink>();
   readonly manifests = new Map<Digest, ManifestRecord>();
   /** subject -> the manifests that name it. */
-  readonly referrers = new Map<Digest, Set<Digest>>();
+  readonly referrers = new Map<Digest, Referrers>();
+  #referrersWeight = 0;
   /** How many manifests refer to a digest. */
   readonly referenced = new Map<Digest, number>();
   /** When each incarnation that is no longer linked was unlinked, in milliseconds; for undo and for collection. */
@@ -83,6 +85,7 @@ export class RepositoryState implements RepositoryFacts {
       this.blobs.size * WEIGHT.blob +
       this.manifests.size * WEIGHT.manifest +
       this.#recordWeight +
+      this.#referrersWeight +
       this.referenced.size * WEIGHT.reference +
       this.tombstones.size * WEIGHT.tombstone +
       this.released.size * WEIGHT.release
@@ -175,9 +178,12 @@ export class RepositoryState implements RepositoryFacts {
     this.#recordWeight += weightOf(record);
     for (const ref of record.refs) this.referenced.set(ref, this.references(ref) + 1);
     if (record.subject === undefined) return;
-    const referrers = this.referrers.get(record.subject);
-    if (referrers === undefined) this.referrers.set(record.subject, new Set([digest]));
-    else referrers.add(digest);
+    const known = this.referrers.get(record.subject);
+    const referrers = known ?? new Referrers();
+    if (known === undefined) this.referrers.set(record.subject, referrers);
+    const before = known?.weight ?? 0;
+    referrers.add(digest, record.artifactType);
+    this.#referrersWeight += referrers.weight - before;
   }
 
   #removeManifest(digest: Digest, at: number): void {
@@ -189,10 +195,16 @@ export class RepositoryState implements RepositoryFacts {
     this.#recordWeight -= weightOf(manifest);
     this.#bury(manifest.inc, at);
     for (const ref of manifest.refs) this.#dereference(ref, at);
-    if (manifest.subject === undefined) return;
-    const referrers = this.referrers.get(manifest.subject);
-    referrers?.delete(digest);
-    if (referrers?.size === 0) this.referrers.delete(manifest.subject);
+    if (manifest.subject !== undefined) this.#removeReferrer(manifest.subject, digest, manifest.artifactType);
+  }
+
+  #removeReferrer(subject: Digest, digest: Digest, artifactType: string | undefined): void {
+    const referrers = this.referrers.get(subject);
+    if (referrers === undefined) return;
+    this.#referrersWeight -= referrers.weight;
+    referrers.delete(digest, artifactType);
+    if (referrers.size > 0) this.#referrersWeight += referrers.weight;
+    else this.referrers.delete(subject);
   }
 
   #dereference(digest: Digest, at: number): void {
@@ -214,6 +226,7 @@ export class RepositoryState implements RepositoryFacts {
     for (const each of [tags, tagTimes, blobs, manifests, released, referrers, referenced]) each.clear();
     this.tagNames.reset();
     this.#recordWeight = 0;
+    this.#referrersWeight = 0;
     this.exists = false;
   }
 

@@ -7,7 +7,7 @@ import { LogWriter, type ViewHead, type WritableView, type WriterPorts } from '.
 import type { Digest, RepositoryName, Tag } from '../oci/names.ts';
 import { slotKey } from '../storage/paths.ts';
 import { MemoryCatalog } from './memory-catalog.ts';
-import type { Answer, BlobUse, FoundManifest, InRepository, Page, Projection } from './projection.ts';
+import type { Answer, BlobUse, FoundManifest, InRepository, Page, Projection, ReferrersQuery } from './projection.ts';
 
 const UNKNOWN = { kind: 'unknown' } as const;
 
@@ -137,19 +137,14 @@ export class MemoryProjection implements Projection {
   async referrers(
     repo: RepositoryName,
     subject: Digest,
-    after: Digest | undefined,
+    { artifactType, after }: ReferrersQuery,
     limit: number,
   ): Promise<Page<FoundManifest>> {
     const { state } = await this.#fresh(repo);
-    const digests = [...(state.referrers.get(subject) ?? [])]
-      .filter((each) => after === undefined || each > after)
-      .sort();
-    const items: FoundManifest[] = [];
-    for (const digest of digests.slice(0, limit)) {
-      const manifest = found(state, digest);
-      if (manifest !== undefined) items.push(manifest);
-    }
-    return { items, more: digests.length > limit };
+    const page = state.referrers.get(subject)?.page(artifactType, after, limit);
+    if (page === undefined) return { items: [], more: false };
+    const items = page.names.map((digest) => found(state, digest)).filter((manifest) => manifest !== undefined);
+    return { items, more: page.more };
   }
 
   repositories(after: string | undefined, limit: number): Promise<Page<RepositoryName>> {

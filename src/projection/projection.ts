@@ -23,6 +23,12 @@ export interface Page<T> {
   readonly more: boolean;
 }
 
+/** Which referrers of a subject: those of one artifact type only, those after a digest only. */
+export interface ReferrersQuery {
+  readonly artifactType?: string | undefined;
+  readonly after?: Digest | undefined;
+}
+
 /** `unknown`: the repository does not exist. */
 export type InRepository<T> = { readonly kind: 'unknown' } | { readonly kind: 'known'; readonly value: T };
 
@@ -37,13 +43,8 @@ export interface Projection {
   blobUse(repo: RepositoryName, digest: Digest): Answer<InRepository<BlobUse | undefined>>;
   /** Tags in ASCII order, those after `after` only. */
   tags(repo: RepositoryName, after: string | undefined, limit: number): Answer<InRepository<Page<Tag>>>;
-  /** Manifests that name `subject`, in the order of their digests, those after `after` only. */
-  referrers(
-    repo: RepositoryName,
-    subject: Digest,
-    after: Digest | undefined,
-    limit: number,
-  ): Answer<Page<FoundManifest>>;
+  /** Manifests that name `subject`, in the order of their digests. A page may end before `limit`, but not before its first. */
+  referrers(repo: RepositoryName, subject: Digest, query: ReferrersQuery, limit: number): Answer<Page<FoundManifest>>;
   /** Existing repositories in ASCII order, those after `after` only. */
   repositories(after: string | undefined, limit: number): Answer<Page<RepositoryName>>;
   /** Decides the command on the newest state; resolves when its events are durable and every read here sees them. */

@@ -1,6 +1,6 @@
 import type { Actor } from '../access/access.ts';
 import type { Digest, RepositoryName, Tag } from '../oci/names.ts';
-import type { FoundManifest, Page } from '../projection/projection.ts';
+import type { FoundManifest, Page, ReferrersQuery } from '../projection/projection.ts';
 import { known } from './existence.ts';
 import type { RegistryPorts } from './ports.ts';
 
@@ -10,10 +10,12 @@ export const CATALOG_PAGE = 1_000;
 /** Referrers that are looked at together while a page is filled. */
 const REFERRERS_STEP = 1_000;
 
-export class Listings {
-  readonly #ports: RegistryPorts;
+type ListingsPorts = Pick<RegistryPorts, 'projection' | 'access'>;
 
-  constructor(ports: RegistryPorts) {
+export class Listings {
+  readonly #ports: ListingsPorts;
+
+  constructor(ports: ListingsPorts) {
     this.#ports = ports;
   }
 
@@ -49,19 +51,18 @@ export class Listings {
   async referrers(
     repo: RepositoryName,
     subject: Digest,
-    query: { readonly artifactType: string | undefined; readonly after: Digest | undefined },
+    query: ReferrersQuery,
     fits: (manifest: FoundManifest) => boolean,
   ): Promise<Page<FoundManifest>> {
     const items: FoundManifest[] = [];
-    for (let last = query.after; ; ) {
-      const page = await this.#ports.projection.referrers(repo, subject, last, REFERRERS_STEP);
+    for (let after = query.after; ; ) {
+      const page = await this.#ports.projection.referrers(repo, subject, { ...query, after }, REFERRERS_STEP);
       for (const manifest of page.items) {
-        last = manifest.digest;
-        if (query.artifactType !== undefined && manifest.record.artifactType !== query.artifactType) continue;
         if (!fits(manifest)) return { items, more: true };
         items.push(manifest);
       }
-      if (!page.more) return { items, more: false };
+      after = page.items[page.items.length - 1]?.digest;
+      if (!page.more || after === undefined) return { items, more: false };
     }
   }
 }

@@ -241,7 +241,7 @@ describe('any plan', () => {
         for (const digest of after.manifests.keys()) {
           for (const ref of before.manifest(digest)?.refs ?? [])
             expect([digest, ref, after.manifests.has(ref)]).toEqual([digest, ref, before.manifests.has(ref)]);
-          const referrers = before.referrers.get(digest) ?? new Set();
+          const referrers = before.referrers.get(digest) ?? [];
           expect([...(after.referrers.get(digest) ?? [])].sort()).toEqual([...referrers].sort());
         }
         const removed = new Set(some.flatMap((each) => (each.kind === 'tag' ? [each.tag] : [])));

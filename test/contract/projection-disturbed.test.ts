@@ -95,9 +95,10 @@ async function compare(node: OpenNode, driver: MemoryDriver, repo: RepositoryNam
   }
   for (const digest of FEW.blobs) expect(await projection.blob(repo, digest)).toEqual(await truth.blob(repo, digest));
   for (const digest of FEW.manifests) {
-    expect(await projection.referrers(repo, digest, undefined, 9)).toEqual(
-      await truth.referrers(repo, digest, undefined, 9),
-    );
+    for (const query of [{}, { artifactType: 'application/x.one' }]) {
+      const expected = await truth.referrers(repo, digest, query, 9);
+      expect(await projection.referrers(repo, digest, query, 9)).toEqual(expected);
+    }
   }
 }
 

@@ -1,9 +1,11 @@
 // A view in Redis is never believed where the log may say more (DESIGN 6): each way in which it can lag, on a real server.
 import { describe, expect, test } from 'bun:test';
 import { accept } from '../../src/journal/command.ts';
+import { hashSlot } from '../../src/journal/events.ts';
 import { RegistryError } from '../../src/oci/errors.ts';
 import type { Digest, RepositoryName, Tag } from '../../src/oci/names.ts';
 import { MemoryDriver } from '../../src/storage/memory/driver.ts';
+import { slotKey } from '../../src/storage/paths.ts';
 import { FEW } from '../support/generators.ts';
 import { openProjection } from '../support/projections.ts';
 import { startRedis } from '../support/redis.ts';
@@ -31,7 +33,7 @@ describe('cost', () => {
     expect(await scriptsOf(a, () => projection.manifestByDigest(REPO, digest))).toEqual(['ask']);
     expect(await scriptsOf(a, () => projection.blob(REPO, digest))).toEqual(['ask']);
     expect(await scriptsOf(a, () => projection.tags(REPO, 'a', 10))).toEqual(['list-tags']);
-    expect(await scriptsOf(a, () => projection.referrers(REPO, digest, undefined, 10))).toEqual(['list-referrers']);
+    expect(await scriptsOf(a, () => projection.referrers(REPO, digest, {}, 10))).toEqual(['list-referrers']);
     expect(await scriptsOf(a, () => projection.repositories(undefined, 10))).toEqual(['catalog-page']);
     const nowhere = 'no/where' as RepositoryName;
     await tagsOf(projection, nowhere);
@@ -220,5 +222,47 @@ describe('a slot that the view does not have', () => {
     });
     expect(result).toBe(digest);
     expect(await tagsOf(a.projection)).toEqual(['x', 'y', 'z']);
+  });
+});
+
+describe('a view of another layout', () => {
+  const meta = (): string => `{${world.store}:${REPO}}:meta`;
+  const layoutOf = async (seq: number): Promise<string> => `2 ${await world.server.cli('HGET', meta(), 'gen')} ${seq}`;
+
+  test('is made anew: one from before there were layouts, one that an older script moved on, one that it made', async () => {
+    const a = await world.node();
+    await a.projection.submit(REPO, setTags('x'));
+    const gen = await world.server.cli('HGET', meta(), 'gen');
+    expect(await world.server.cli('HGET', meta(), 'layout')).toBe(await layoutOf(1));
+    for (const change of [
+      ['HDEL', meta(), 'layout'],
+      ['HSET', meta(), 'layout', `2 ${gen} 0`],
+      ['HSET', meta(), 'layout', '2 01ARZ3NDEKTSV4RRFFQ69G5FAV 1'],
+      ['HSET', meta(), 'layout', `1 ${gen} 1`],
+    ]) {
+      await world.server.cli(...change);
+      a.observed.length = 0;
+      expect(await tagsOf(a.projection)).toEqual(['x']);
+      expect(a.observed).toEqual(['rebuilt']);
+      expect(await world.server.cli('HGET', meta(), 'layout')).toBe(await layoutOf(1));
+    }
+    await world.server.cli('HDEL', meta(), 'layout');
+    await a.projection.submit(REPO, setTags('y'));
+    expect(await tagsOf(a.projection)).toEqual(['x', 'y']);
+    expect(await world.server.cli('HGET', meta(), 'layout')).toBe(await layoutOf(2));
+  });
+
+  test('whose next slot an older script began to apply is made anew, its steps are not gone on with', async () => {
+    const [a, b] = [await world.node(), await world.node()];
+    await a.projection.submit(REPO, setTags('x'));
+    a.redis.before = async (name) => {
+      if (name !== 'apply') return;
+      a.redis.before = () => {};
+      const slot = await world.driver.read(slotKey(REPO, 2));
+      await world.server.cli('HSET', meta(), 'cursor', `${hashSlot(slot ?? new Uint8Array())} 2 -`);
+    };
+    await a.projection.submit(REPO, setTags('y', 'z'));
+    expect(await tagsOf(b.projection)).toEqual(['x', 'y', 'z']);
+    expect(a.observed).toEqual(['rebuilt', 'rebuilt']);
   });
 });

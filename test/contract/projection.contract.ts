@@ -73,12 +73,17 @@ async function comparePages(projection: Projection, repo: RepositoryName, histor
     }
   }
   for (const subject of FEW.manifests) {
-    const digests = history.referrers(subject);
-    for (const after of [undefined, ...FEW.manifests, ...FEW.blobs]) {
-      for (const limit of [0, 1, 2, 100]) {
-        const { items, more } = pageOf(digests, after, limit);
-        const expected = { items: items.map((digest) => found(history, digest)), more };
-        expect<unknown>(await projection.referrers(repo, subject, after, limit)).toEqual(expected);
+    for (const artifactType of [undefined, 'application/x.one', 'application/x.two', 'application/x.none']) {
+      const digests = history.referrers(subject).filter((digest) => {
+        return artifactType === undefined || history.manifest(digest)?.artifactType === artifactType;
+      });
+      for (const after of [undefined, ...FEW.manifests, ...FEW.blobs]) {
+        for (const limit of [0, 1, 100]) {
+          const { items, more } = pageOf(digests, after, limit);
+          const expected = { items: items.map((digest) => found(history, digest)), more };
+          const query = { artifactType, after };
+          expect<unknown>(await projection.referrers(repo, subject, query, limit)).toEqual(expected);
+        }
       }
     }
   }

@@ -16,7 +16,7 @@ async function viewsOf(projection: Projection, repo: RepositoryName): Promise<un
   const referrers = [];
   for (const { digest } of MANIFESTS) {
     manifests.push(await projection.manifestByDigest(repo, digest));
-    referrers.push(await projection.referrers(repo, digest, undefined, 1000));
+    referrers.push(await projection.referrers(repo, digest, {}, 1000));
   }
   const blobs = [];
   for (const { digest } of BLOBS) blobs.push(await projection.blob(repo, digest));

@@ -34,6 +34,8 @@ interface Inspected {
   readonly since: number;
   readonly due: string;
   readonly cursor: string;
+  /** Whether this version's scripts made all of it. */
+  readonly isOfLayout: boolean;
 }
 
 type Outcome = 'verified' | 'caught up' | 'rebuilt' | 'again';
@@ -97,9 +99,9 @@ export class Healer {
     const reply = await this.#ports.redis.evaluate(SCRIPTS.inspect, this.#keys(repo), args);
     const words = (reply as readonly Reply[]).map((each) => (each === null ? '' : String(each)));
     if (words[0] === 'busy') return 'busy';
-    const [, server = '', gen = '', seq = '', hash = '', exists, intent, since, due = '', cursor = ''] = words;
+    const [, server = '', gen = '', seq = '', hash = '', exists, intent, since, due = '', cursor = '', layout] = words;
     const numbers = { intent: Number(intent), since: Number(since) };
-    return { server, gen, seq, hash, exists: exists === '1', ...numbers, due, cursor };
+    return { server, gen, seq, hash, exists: exists === '1', ...numbers, due, cursor, isOfLayout: layout === '1' };
   }
 
   async #attempt(
@@ -112,7 +114,7 @@ export class Healer {
       const done = await this.#rebuilder.rebuild(repo, seen, lease);
       return { outcome: done ? 'rebuilt' : 'again', applied };
     };
-    if (!mayApply || seen.gen === '' || !(await this.#isOfThisLog(repo, seen))) return rebuild(0);
+    if (!mayApply || seen.gen === '' || !seen.isOfLayout || !(await this.#isOfThisLog(repo, seen))) return rebuild(0);
     let at: SlotPosition = { seq: Number(seen.seq), hash: seen.hash, exists: seen.exists };
     let applied = 0;
     for await (const { batch, hash } of slotsAfter(this.#ports.driver, repo, at.seq, READ_AHEAD)) {

@@ -4,7 +4,7 @@ import type { RepositoryName } from '../../oci/names.ts';
  * Every key begins with the store's ULID: another bucket's projection must never be believed. What is in braces decides in which
  * slot of a Redis Cluster a key lives, so that one script may touch all keys of a repository, or all of the catalog.
  *
- *   {<store>:<repo>}:meta       hash: gen, seq, hash, exists, owner, intent, since, due, cursor
+ *   {<store>:<repo>}:meta       hash: gen, seq, hash, exists, owner, layout, intent, since, due, cursor
  *   {<store>:<repo>}:heal       who heals it now
  *   {<store>:<repo>}:begun      hash: healer -> its attempt that is under way
  *   {<store>:<repo>}:turn line waits:<node>    whose turn it is to write, and who waits for one
@@ -13,7 +13,7 @@ import type { RepositoryName } from '../../oci/names.ts';
  *   {<store>:<repo>}:<gen>:tagged      zset of `<digest> <tag>`
  *   {<store>:<repo>}:<gen>:manifests   hash: digest -> record
  *   {<store>:<repo>}:<gen>:blobs       hash: digest -> link
- *   {<store>:<repo>}:<gen>:referrers   zset of `<subject> <digest>`
+ *   {<store>:<repo>}:<gen>:referrers   zset of `<subject> <digest>` and `<subject>/<key of the artifact type> <digest>`
  *   {<store>:<repo>}:<gen>:refs        zset of `<ref> <manifest>`
  *   {<store>:<repo>}:<gen>:steps       hash: which steps of an unfinished generation were done
  *   {<store>}:meta              hash of the catalog: owner, begun, era, rounds

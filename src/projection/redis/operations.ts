@@ -1,7 +1,7 @@
 import { type Batch, type JournalEvent, recordOf } from '../../journal/events.ts';
 import type { RepositoryState } from '../../journal/fold.ts';
 import { unreachable } from '../../oci/errors.ts';
-import { encodeLink, encodeRecord } from './records.ts';
+import { encodeLink, encodeRecord, listsOf } from './records.ts';
 
 /** A change as the scripts apply.lua and build.lua take it: a kind and three words. */
 export type Operation = readonly [kind: string, first: string, second: string, third: string];
@@ -80,7 +80,7 @@ function* buildOperations(state: RepositoryState): Generator<Operation> {
   for (const [digest, link] of state.blobs) yield ['B', digest, encodeLink(link), '-'];
   for (const [digest, record] of state.manifests) {
     yield ['M', digest, encodeRecord(record), '-'];
-    if (record.subject !== undefined) yield ['S', record.subject, digest, '-'];
+    for (const list of listsOf(record)) yield ['S', list, digest, '-'];
     for (const ref of record.refs) yield ['R', ref, digest, '-'];
   }
   for (const [tag, digest] of state.tags) yield ['T', tag, digest, '-'];

@@ -3,7 +3,7 @@ import type { BlobLink } from '../../journal/state.ts';
 import { LogWriter } from '../../journal/writer.ts';
 import { RegistryError } from '../../oci/errors.ts';
 import type { Digest, RepositoryName, Tag } from '../../oci/names.ts';
-import type { BlobUse, FoundManifest, InRepository, Page, Projection } from '../projection.ts';
+import type { BlobUse, FoundManifest, InRepository, Page, Projection, ReferrersQuery } from '../projection.ts';
 import { Catalog } from './catalog.ts';
 import { RedisGone, type Reply } from './commands.ts';
 import { Decoded } from './decoded.ts';
@@ -12,7 +12,7 @@ import { Healer } from './healer.ts';
 import { metaKey } from './keys.ts';
 import type { RedisProjectionPorts } from './ports.ts';
 import { Questions } from './questions.ts';
-import { decodeLink, decodeRecord } from './records.ts';
+import { decodeLink, decodeRecord, listOf } from './records.ts';
 import { SCRIPTS } from './scripts.ts';
 import { Seen } from './seen.ts';
 import { SlotApplier } from './slots.ts';
@@ -102,14 +102,10 @@ export class RedisProjection implements Projection {
     return this.#read(repo, inRedis, (fold) => fold.tags(repo, after, limit));
   }
 
-  referrers(
-    repo: RepositoryName,
-    subject: Digest,
-    after: Digest | undefined,
-    limit: number,
-  ): Promise<Page<FoundManifest>> {
+  referrers(repo: RepositoryName, subject: Digest, query: ReferrersQuery, limit: number): Promise<Page<FoundManifest>> {
     const inRedis = async (): Promise<Page<FoundManifest> | undefined> => {
-      const args = [this.#ports.now(), subject, after ?? '', limit, REFERRERS_ROOM];
+      const list = listOf(subject, query.artifactType);
+      const args = [this.#ports.now(), list, query.after ?? '', limit, REFERRERS_ROOM];
       const reply = await this.#list(repo, 'listReferrers', args);
       if (reply === undefined) return undefined;
       const [more, ...found] = reply;
@@ -119,7 +115,7 @@ export class RedisProjection implements Projection {
       }));
       return { items, more: more === 1 };
     };
-    return this.#read(repo, inRedis, (fold) => fold.referrers(repo, subject, after, limit));
+    return this.#read(repo, inRedis, (fold) => fold.referrers(repo, subject, query, limit));
   }
 
   async repositories(after: string | undefined, limit: number): Promise<Page<RepositoryName>> {

@@ -4,10 +4,12 @@
 -- ARGV  1 seq and 2 hash of slot n  3 n+1  4 now (ms)  5 when somebody should look for it (ms)  6 node
 -- reply -1 when the view is not at n: decide again; 0 go on; else how many nodes go first: wait, then decide again
 
+-- include shared
 -- include turns
 
-local m = redis.call('HMGET', KEYS[1], 'seq', 'hash', 'cursor')
+local m = redis.call('HMGET', KEYS[1], 'seq', 'hash', 'cursor', 'gen', 'layout')
 if m[1] ~= ARGV[1] or m[2] ~= ARGV[2] or m[3] then return -1 end
+if m[5] ~= layout_of(m[4], m[1]) then return -1 end
 local ahead = take_turn(ARGV[6])
 if ahead > 0 then return ahead end
 redis.call('HSET', KEYS[1], 'intent', ARGV[3], 'since', ARGV[4], 'due', ARGV[5])

@@ -8,7 +8,7 @@
 --       a kind and three words:
 --       T tag digest -     sets a tag             t tag - -            removes it
 --       B digest link -    links a blob           b digest inc -       unlinks it, if it is linked to that
---       M digest record at puts a manifest (record: `<subject or -> <ref>...\n<JSON>`; empty when it was sent before)
+--       M digest record at puts a manifest (see records.ts; empty when it was sent before)
 --       D digest - at      removes it             C gen - -            removes everything: a new, empty generation
 -- reply {'done'}; {'more', operation, where}: goes on there; {'at', operation, where}: others are there already;
 --       {'ahead'}: somebody applied it; {'behind'}: the view is not at n; {'alien'}: half of another slot was applied
@@ -16,13 +16,15 @@
 -- include shared
 
 local LIMIT = 1000
-local m = redis.call('HMGET', KEYS[1], 'gen', 'seq', 'hash', 'cursor')
+local m = redis.call('HMGET', KEYS[1], 'gen', 'seq', 'hash', 'cursor', 'layout')
 local gen = m[1]
-if not gen then return { 'behind' } end
+if not gen or m[5] ~= layout_of(gen, m[2]) then return { 'behind' } end
 if tonumber(m[2]) >= tonumber(ARGV[3]) then return { 'ahead' } end
 if m[2] ~= ARGV[1] or m[3] ~= ARGV[2] then return { 'behind' } end
-local slot, op, where = string.match(m[4] or (ARGV[4] .. ' 1 -'), '^(%S+) (%S+) (%S+)$')
-if slot ~= ARGV[4] then return { 'alien' } end
+-- The layout goes first: steps of a script of another layout are not gone on with.
+local first = LAYOUT .. ' ' .. ARGV[4] .. ' 1 -'
+local layout, slot, op, where = string.match(m[4] or first, '^(%S+) (%S+) (%S+) (%S+)$')
+if layout ~= LAYOUT or slot ~= ARGV[4] then return { 'alien' } end
 if op ~= ARGV[5] or where ~= ARGV[6] then return { 'at', tonumber(op), where } end
 
 local spent = 0
@@ -52,15 +54,17 @@ local function each_ref(record, from, act)
   return nil
 end
 
-local function subject_of(record)
+-- The lists of referrers that a record is in: its subject's, and that of its artifact type among these.
+local function lists_of(record)
   local subject = string.match(record, '^(%S+)')
-  if subject ~= '-' then return subject end
+  if subject == '-' then return {} end
+  local artifact_type = string.match(record, '^[^\n]*\n{"typeKey":"([%w_-]+)"')
+  return { subject, artifact_type and subject .. '/' .. artifact_type }
 end
 
 -- Removes what follows from a manifest, all but the record itself; gives the byte to go on at.
 local function unlink_record(digest, record, from, at)
-  local subject = subject_of(record)
-  if subject then redis.call('ZREM', key_of(gen, 'referrers'), subject .. ' ' .. digest) end
+  for _, list in ipairs(lists_of(record)) do redis.call('ZREM', key_of(gen, 'referrers'), list .. ' ' .. digest) end
   return each_ref(record, from, function(ref) unrefer(ref, digest, at) end)
 end
 
@@ -103,8 +107,7 @@ function act.M(digest, record, at, phase)
     local next = before and unlink_record(digest, before, from, at)
     if next then return 'r' .. next end
     redis.call('HSET', key_of(gen, 'manifests'), digest, record)
-    local subject = subject_of(record)
-    if subject then redis.call('ZADD', key_of(gen, 'referrers'), 0, subject .. ' ' .. digest) end
+    for _, list in ipairs(lists_of(record)) do redis.call('ZADD', key_of(gen, 'referrers'), 0, list .. ' ' .. digest) end
     spent = spent + 2
     from = nil
   end
@@ -139,10 +142,10 @@ while number <= count and word <= #ARGV and spent < LIMIT do
   number, word = number + 1, word + 4
 end
 if number <= count then
-  redis.call('HSET', KEYS[1], 'cursor', ARGV[4] .. ' ' .. string.format('%.0f', number) .. ' ' .. where)
+  redis.call('HSET', KEYS[1], 'cursor', LAYOUT .. ' ' .. ARGV[4] .. ' ' .. string.format('%.0f', number) .. ' ' .. where)
   return { 'more', number, where }
 end
-redis.call('HSET', KEYS[1], 'seq', ARGV[3], 'hash', ARGV[4], 'exists', ARGV[8])
+redis.call('HSET', KEYS[1], 'seq', ARGV[3], 'hash', ARGV[4], 'exists', ARGV[8], 'layout', layout_of(gen, ARGV[3]))
 redis.call('HDEL', KEYS[1], 'cursor')
 -- The view of an empty log expires by itself; this one is none any more.
 if ARGV[1] == '0' then redis.call('PERSIST', KEYS[1]) end

@@ -3,7 +3,7 @@
 -- finished, all of it expires; the list of its steps goes first.
 -- KEYS  1 meta  2 lease
 -- ARGV  1 gen  2 number of the step  3 how long to keep it (s)  4 token of the lease  5 how long that lasts (ms)
---       6... operations: T tag digest - | B digest link - | M digest record - | S subject digest - | R ref digest -
+--       6... operations: T tag digest - | B digest link - | M digest record - | S list digest - | R ref digest -
 -- reply 1
 
 -- include shared

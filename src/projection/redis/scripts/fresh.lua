@@ -1,9 +1,10 @@
--- The repository's meta when the view may be believed, else nil (DESIGN 6, freshness a to c).
+-- The repository's meta when the view may be believed, else nil (DESIGN 6, freshness a to c). Needs shared.
 -- An intent that should be looked at in a future farther away than any wait was written by a clock that is wrong.
 local LONGEST_WAIT = 62000
 local function fresh(now)
-  local m = redis.call('HMGET', KEYS[1], 'gen', 'seq', 'hash', 'exists', 'owner', 'intent', 'due', 'cursor')
-  if not m[1] or m[5] ~= whoami() then return nil end
+  local m = redis.call('HMGET', KEYS[1], 'gen', 'seq', 'hash', 'exists', 'owner', 'intent', 'due', 'cursor',
+    'layout')
+  if not m[1] or m[5] ~= whoami() or m[9] ~= layout_of(m[1], m[2]) then return nil end
   if m[6] and tonumber(m[6]) > tonumber(m[2]) then
     local due = tonumber(m[7])
     if now >= due or due > now + LONGEST_WAIT then return nil end

@@ -8,7 +8,8 @@
 
 -- include shared
 
-local m = redis.call('HMGET', KEYS[1], 'seq', 'hash', 'due', 'cursor')
+local m = redis.call('HMGET', KEYS[1], 'seq', 'hash', 'due', 'cursor', 'gen', 'layout')
+if m[6] ~= layout_of(m[5] or '', m[1] or '') then return 0 end
 if m[1] ~= ARGV[2] or m[2] ~= ARGV[3] or m[4] or whoami() ~= ARGV[1] then return 0 end
 redis.call('HSET', KEYS[1], 'owner', ARGV[1])
 -- A newer announcement stays as it is.

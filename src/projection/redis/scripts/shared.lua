@@ -4,6 +4,14 @@ local function whoami()
   return string.match(info, 'run_id:(%w+)') .. ':' .. string.match(info, 'master_replid:(%w+)')
 end
 
+-- What the scripts make of a repository. A view of another layout, or one that a script of another layout moved on, is made
+-- anew: `layout` in meta names the layout, the generation and the slot that all of it holds for. Each change of what the
+-- scripts write gets a new number.
+local LAYOUT = '2'
+local function layout_of(gen, seq)
+  return LAYOUT .. ' ' .. gen .. ' ' .. seq
+end
+
 -- A key of the generation, in the slot of the repository's meta: `{<store>:<repo>}:<gen>:<name>`.
 local function key_of(gen, name)
   return string.sub(KEYS[1], 1, -5) .. gen .. ':' .. name

@@ -28,7 +28,8 @@ if not isSame or not isWhole or not isMarked or whoami() ~= ARGV[1] then
 end
 for _, name in ipairs(NAMES) do redis.call('PERSIST', key_of(ARGV[5], name)) end
 redis.call('DEL', key_of(ARGV[5], 'steps'))
-redis.call('HSET', KEYS[1], 'gen', ARGV[5], 'seq', ARGV[7], 'hash', ARGV[8], 'exists', ARGV[9], 'owner', ARGV[1])
+redis.call('HSET', KEYS[1], 'gen', ARGV[5], 'seq', ARGV[7], 'hash', ARGV[8], 'exists', ARGV[9], 'owner', ARGV[1],
+  'layout', layout_of(ARGV[5], ARGV[7]))
 redis.call('HDEL', KEYS[1], 'cursor')
 if ARGV[7] == '0' then
   redis.call('EXPIRE', KEYS[1], ARGV[10])

@@ -1,0 +1,84 @@
+/** Names in one chunk, at most: an insertion moves no more than these, however large the set. */
+const MAX_CHUNK = 512;
+
+/**
+ * A set of ASCII strings that is in order at all times, so that no read pays for sorting it. The names lie in sorted chunks of
+ * bounded size: adding, removing and finding a place each cost a binary search and a move within one chunk.
+ */
+export class SortedSet<T extends string> implements Iterable<T> {
+  /** None is empty, but for the only one. */
+  readonly #chunks: T[][] = [[]];
+  #size = 0;
+
+  get size(): number {
+    return this.#size;
+  }
+
+  add(name: T): void {
+    const index = this.#chunkOf(name);
+    const chunk = this.#chunks[index] ?? [];
+    const at = firstNotBelow(chunk, name);
+    if (chunk[at] === name) return;
+    chunk.splice(at, 0, name);
+    this.#size++;
+    if (chunk.length > MAX_CHUNK) this.#chunks.splice(index + 1, 0, chunk.splice(MAX_CHUNK / 2));
+  }
+
+  delete(name: T): void {
+    const index = this.#chunkOf(name);
+    const chunk = this.#chunks[index] ?? [];
+    const at = firstNotBelow(chunk, name);
+    if (chunk[at] !== name) return;
+    chunk.splice(at, 1);
+    this.#size--;
+    if (chunk.length === 0 && this.#chunks.length > 1) this.#chunks.splice(index, 1);
+  }
+
+  /** Up to `limit` names that come after `after`, which need not be one of them, and whether more follow. */
+  page(after: string | undefined, limit: number): { readonly names: T[]; readonly more: boolean } {
+    const names: T[] = [];
+    let index = after === undefined ? 0 : this.#chunkOf(after);
+    let from = after === undefined ? 0 : firstAbove(this.#chunks[index] ?? [], after);
+    for (; index < this.#chunks.length && names.length <= limit; index++, from = 0) {
+      // One more than asked for tells whether another page follows.
+      names.push(...(this.#chunks[index] ?? []).slice(from, from + limit + 1 - names.length));
+    }
+    const more = names.length > limit;
+    if (more) names.pop();
+    return { names, more };
+  }
+
+  *[Symbol.iterator](): Iterator<T> {
+    for (const chunk of this.#chunks) yield* chunk;
+  }
+
+  /** The chunk that holds the name, or would. */
+  #chunkOf(name: string): number {
+    let low = 0;
+    let high = this.#chunks.length - 1;
+    while (low < high) {
+      const middle = (low + high + 1) >>> 1;
+      const first = this.#chunks[middle]?.[0];
+      if (first !== undefined && first <= name) low = middle;
+      else high = middle - 1;
+    }
+    return low;
+  }
+}
+
+function firstNotBelow(sorted: readonly string[], name: string): number {
+  let low = 0;
+  let high = sorted.length;
+  while (low < high) {
+    const middle = (low + high) >>> 1;
+    const candidate = sorted[middle];
+    if (candidate !== undefined && candidate < name) low = middle + 1;
+    else high = middle;
+  }
+  return low;
+}
+
+function firstAbove(sorted: readonly string[], name: string): number {
+  const at = firstNotBelow(sorted, name);
+  return sorted[at] === name ? at + 1 : at;
+}
