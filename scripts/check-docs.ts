@@ -5,7 +5,10 @@ import { configurationPage } from './configuration-page.ts';
 
 const root = new URL('../', import.meta.url);
 const pages = new Map(
-  ['README.md', 'CHANGELOG.md', ...below('docs')].map((name) => [name, readFileSync(new URL(name, root), 'utf8')]),
+  ['README.md', 'CHANGELOG.md', 'SECURITY.md', ...below('docs')].map((name) => [
+    name,
+    readFileSync(new URL(name, root), 'utf8'),
+  ]),
 );
 const faults = [...brokenLinks(), ...sharedNumbers()];
 if (pages.get('docs/configuration.md') !== configurationPage())

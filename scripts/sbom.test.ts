@@ -1,0 +1,31 @@
+import { expect, test } from 'bun:test';
+import { z } from 'zod';
+import packageJson from '../package.json' with { type: 'json' };
+import { run } from '../test/support/command.ts';
+
+const component = z.object({
+  name: z.string(),
+  version: z.string(),
+  purl: z.string(),
+  hashes: z.array(z.object({ alg: z.string(), content: z.string() })).optional(),
+});
+const bomSchema = z.object({
+  bomFormat: z.literal('CycloneDX'),
+  specVersion: z.string(),
+  metadata: z.object({ component: component.extend({ type: z.literal('application') }) }),
+  components: z.array(component),
+});
+
+test('the SBOM is CycloneDX and has every production dependency with its hash, and no development one', async () => {
+  const printed = await run(['node', new URL('sbom.mjs', import.meta.url).pathname], { timeoutMs: 60_000 });
+  const { metadata, components } = bomSchema.parse(JSON.parse(printed));
+  expect([metadata.component.name, metadata.component.version]).toEqual(['marina', packageJson.version]);
+  const versions = new Map(components.map(({ name, version }) => [name, version]));
+  for (const [name, version] of Object.entries(packageJson.dependencies))
+    expect([name, versions.get(name)]).toEqual([name, version]);
+  // Not TypeScript: it is a peer of a production dependency.
+  for (const name of ['@biomejs/biome', 'bun-types', 'fast-check', 'fengari', 'knip'])
+    expect([name, name in packageJson.devDependencies, versions.has(name)]).toEqual([name, true, false]);
+  for (const { name, hashes = [] } of components)
+    expect([name, hashes.map(({ alg }) => alg)]).toEqual([name, ['SHA-512']]);
+}, 90_000);
