@@ -100,10 +100,14 @@ export interface StagedWrite {
 export interface StoreReader {
   /** Short name for the start banner and the metrics. */
   readonly kind: string;
-  /** The whole object; for small ones. */
-  read(key: Key): Promise<Uint8Array | undefined>;
-  open(key: Key): Promise<StoredObject | undefined>;
-  head(key: Key): Promise<{ readonly size: number } | undefined>;
+  /**
+   * The whole object; for small ones.
+   * @param signal of a caller that shares the answer with nobody: aborted once that caller is gone. A driver that waits for a store
+   * then rejects with the signal's reason; others may finish. The same for `open`, `head` and `stage`.
+   */
+  read(key: Key, signal?: AbortSignal): Promise<Uint8Array | undefined>;
+  open(key: Key, signal?: AbortSignal): Promise<StoredObject | undefined>;
+  head(key: Key, signal?: AbortSignal): Promise<{ readonly size: number } | undefined>;
   /** Keys below `prefix` (which ends with `/`) in ascending order of their bytes, those after `after` only. */
   list(prefix: Key, after?: Key): AsyncIterable<ListedObject>;
 }
@@ -147,9 +151,17 @@ export interface StagedWrites {
    * ends the write: another request has taken the session over
    * @param digest of the bytes that count, where the session knows it. Only by it a driver can tell whether a hash that it kept
    * is theirs: others may have been stored in their place meanwhile, by another process.
+   * @param signal ends waits of the write for room and for the store; `settle` then says what of it is durable
    * @throws RegistryError `upload-unknown` when fewer are there
    */
-  stage(place: StagedPlace, from: number, algorithm: Algorithm, keep: KeepState, digest?: Digest): Promise<StagedWrite>;
+  stage(
+    place: StagedPlace,
+    from: number,
+    algorithm: Algorithm,
+    keep: KeepState,
+    digest?: Digest,
+    signal?: AbortSignal,
+  ): Promise<StagedWrite>;
   /**
    * Where a new holder goes on after one that did not let go and may still be writing: somewhere else, with the first `size`
    * bytes. `inc` is fresh, for drivers that must copy.

@@ -92,6 +92,7 @@ export class MemoryDriver implements StorageDriver {
     algorithm: Algorithm,
     _keep: KeepState,
     _digest?: Digest,
+    _signal?: AbortSignal,
   ): Promise<StagedWrite> {
     const key = stagedKey(place.upload, place.inc);
     const kept = this.#objects.get(key)?.slice(0, from) ?? new Uint8Array();

@@ -14,10 +14,10 @@ import {
 } from '@aws-sdk/client-s3';
 import type { ByteRange, CreateResult, DeleteFailure, Key, ListedObject } from '../driver.ts';
 import type { S3Clients } from './clients.ts';
-import { isConflict, isMissing, isPassing, isPreconditionFailed } from './failures.ts';
+import { isConflict, isMissing, isPreconditionFailed, isTransient } from './failures.ts';
 import type { OpenBody } from './object-stream.ts';
 import { openBody } from './open-body.ts';
-import { type Attempt, LARGE, type Patience, type Requests, SMALL } from './requests.ts';
+import { type Attempt, LARGE, type Patience, type Requests, type SendOptions, SMALL } from './requests.ts';
 import type { StagedPart } from './staged-state.ts';
 
 /** As many as one request may name. */
@@ -33,6 +33,9 @@ export interface BucketOptions {
   readonly pageSize?: number;
   readonly newId: () => string;
 }
+
+/** How long the caller waits: see `SendOptions`. */
+export type CallerPatience = Pick<SendOptions, 'signal' | 'deadline' | 'finishesAttempt'>;
 
 /** A multipart upload that is under way. */
 export interface OpenMultipart {
@@ -80,16 +83,17 @@ export class Bucket {
         return 'taken';
       }
     };
-    const passing = (error: unknown): boolean => isPassing(error) || isConflict(error);
-    const result = await this.#requests.send('PutObject', SMALL, attempt, passing);
+    const isRetryable = (error: unknown): boolean => isTransient(error) || isConflict(error);
+    const deadline = this.#requests.deadlineOf(SMALL);
+    const result = await this.#requests.send('PutObject', SMALL, attempt, { isRetryable, deadline });
     if (result === 'created') return result;
-    return (await this.#markOf(key)) === mark ? 'created' : 'taken';
+    return (await this.#markOf(key, deadline)) === mark ? 'created' : 'taken';
   }
 
-  async #markOf(key: Key): Promise<string | undefined> {
-    const found = await this.#requests.send('HeadObject', SMALL, ({ signal }) =>
-      this.#clients.small.send(new HeadObjectCommand(this.#at(key)), { abortSignal: signal }),
-    );
+  async #markOf(key: Key, deadline: number): Promise<string | undefined> {
+    const head = ({ signal }: Attempt) =>
+      this.#clients.small.send(new HeadObjectCommand(this.#at(key)), { abortSignal: signal });
+    const found = await this.#requests.send('HeadObject', SMALL, head, { deadline });
     return found.Metadata?.[ATTEMPT];
   }
 
@@ -103,8 +107,8 @@ export class Bucket {
     });
   }
 
-  read(key: Key): Promise<Uint8Array | undefined> {
-    return this.#requests.send('GetObject', SMALL, async ({ signal, allow }) => {
+  read(key: Key, caller: CallerPatience = {}): Promise<Uint8Array | undefined> {
+    const attempt = async ({ signal, allow }: Attempt): Promise<Uint8Array | undefined> => {
       try {
         const answer = await this.#clients.small.send(new GetObjectCommand(this.#at(key)), { abortSignal: signal });
         allow(answer.ContentLength ?? 0);
@@ -117,11 +121,12 @@ export class Bucket {
         if (isMissing(error)) return undefined;
         throw error;
       }
-    });
+    };
+    return this.#requests.send('GetObject', SMALL, attempt, caller);
   }
 
-  head(key: Key): Promise<{ readonly size: number } | undefined> {
-    return this.#requests.send('HeadObject', SMALL, async ({ signal }) => {
+  head(key: Key, caller: CallerPatience = {}): Promise<{ readonly size: number } | undefined> {
+    const attempt = async ({ signal }: Attempt): Promise<{ readonly size: number } | undefined> => {
       try {
         const { ContentLength } = await this.#clients.small.send(new HeadObjectCommand(this.#at(key)), {
           abortSignal: signal,
@@ -132,16 +137,21 @@ export class Bucket {
         if (isMissing(error)) return undefined;
         throw error;
       }
-    });
+    };
+    return this.#requests.send('HeadObject', SMALL, attempt, caller);
   }
 
-  /** The bytes of a range that is not empty, as they are asked for. */
-  async stream(key: Key, { start, end }: ByteRange): Promise<OpenBody> {
+  /**
+   * The bytes of a range that is not empty, as they are asked for.
+   * @param client ends the opening; the body that it gave lives on
+   */
+  async stream(key: Key, { start, end }: ByteRange, client?: AbortSignal): Promise<OpenBody> {
     const command = new GetObjectCommand({ ...this.#at(key), Range: `bytes=${start}-${end - 1}` });
-    return await this.#requests.send('GetObject', SMALL, async ({ signal }) => {
+    const attempt = async ({ signal }: Attempt): Promise<OpenBody> => {
       const { Body } = await this.#clients.streams.send(command, { abortSignal: signal });
       return openBody(Body);
-    });
+    };
+    return await this.#requests.send('GetObject', SMALL, attempt, { signal: client });
   }
 
   async delete(keys: readonly Key[]): Promise<readonly DeleteFailure[]> {
@@ -214,9 +224,20 @@ export class Bucket {
     return UploadId;
   }
 
-  async uploadPart(key: Key, upload: string, n: number, bytes: Uint8Array): Promise<StagedPart> {
+  /** The time at which a chain of requests that begins now has to end. */
+  deadlineOf(patience: Patience): number {
+    return this.#requests.deadlineOf(patience);
+  }
+
+  async uploadPart(
+    key: Key,
+    upload: string,
+    n: number,
+    bytes: Uint8Array,
+    caller: CallerPatience = {},
+  ): Promise<StagedPart> {
     const crc = checksum(bytes);
-    const { ETag } = await this.#requests.send('UploadPart', LARGE, ({ signal, allow }) => {
+    const attempt = ({ signal, allow }: Attempt) => {
       allow(bytes.length);
       return this.#clients.parts.send(
         new UploadPartCommand({
@@ -229,20 +250,26 @@ export class Bucket {
         }),
         { abortSignal: signal },
       );
-    });
+    };
+    const { ETag } = await this.#requests.send('UploadPart', LARGE, attempt, caller);
     if (ETag === undefined) throw new Error('the object store took a part without naming it');
     return { n, size: bytes.length, etag: ETag, crc };
   }
 
   /** Each part is named with its etag and checksum: the store refuses one that is not what was counted. */
-  async completeMultipart(key: Key, upload: string, parts: readonly StagedPart[]): Promise<void> {
+  async completeMultipart(
+    key: Key,
+    upload: string,
+    parts: readonly StagedPart[],
+    caller: CallerPatience = {},
+  ): Promise<void> {
     const Parts = parts.map(({ n, etag, crc }) => ({ PartNumber: n, ETag: etag, ChecksumCRC32: crc }));
-    await this.#requests.send('CompleteMultipartUpload', LARGE, ({ signal }) =>
+    const attempt = ({ signal }: Attempt) =>
       this.#clients.parts.send(
         new CompleteMultipartUploadCommand({ ...this.#at(key), UploadId: upload, MultipartUpload: { Parts } }),
         { abortSignal: signal },
-      ),
-    );
+      );
+    await this.#requests.send('CompleteMultipartUpload', LARGE, attempt, caller);
   }
 
   async abortMultipart(key: Key, upload: string): Promise<void> {

@@ -1,6 +1,8 @@
-/** Somebody who holds room for bytes that are still to come, and can put what it has somewhere else. */
+import { Unanswered } from '../../oci/errors.ts';
+
+/** Holds room for bytes that are still to come, and can write what it has somewhere else. */
 export interface Holder {
-  /** Room it would give back, 0 when it cannot now. */
+  /** Bytes of room that it would give back, 0 while it cannot. */
   readonly reclaimable: number;
   /** When it last took bytes, in milliseconds. */
   readonly touchedAt: number;
@@ -8,7 +10,7 @@ export interface Holder {
   spill(): Promise<void>;
 }
 
-interface Waiting {
+interface Waiter {
   readonly bytes: number;
   readonly grant: () => void;
 }
@@ -17,19 +19,27 @@ export interface BudgetPorts {
   readonly sleep: (milliseconds: number, signal: AbortSignal) => Promise<void>;
 }
 
-/** How long nobody may have got room before a holder is asked to give back what it fills too slowly. */
+/** Nobody got room in time: the store takes parts more slowly than clients send them. */
+class NoRoom extends Unanswered {
+  override readonly name = 'NoRoom';
+}
+
+/** After so long without a grant to anybody, a holder that fills its room too slowly is asked to give it back. */
 const STUCK_MS = 500;
+/** As long as a part may take: what holds the room now is sent or given up by then. */
+const MAX_WAIT_MS = 180_000;
 
 /**
- * Room for the bytes of all uploads of this process. Who asks for more than there is waits, in turn. Parts that are being sent
- * come back by themselves; parts that wait for their client, or for more room, do not: while nobody gets any, the one that was
- * idle for the longest time is spilled.
+ * Room for the bytes of all uploads of this process. If you ask for more than is free you wait, first come, first served. Parts in
+ * flight give their room back by themselves; parts that wait for their client, or for more room, do not: while nobody gets any, the
+ * one that was idle for the longest time is spilled.
  */
 export class Budget {
   readonly #total: number;
   readonly #ports: BudgetPorts;
   readonly #holders = new Set<Holder>();
-  readonly #queue: Waiting[] = [];
+  /** In the order of their arrival. */
+  readonly #waiters = new Set<Waiter>();
   readonly #closed = new AbortController();
   #free: number;
   #granted = 0;
@@ -48,7 +58,7 @@ export class Budget {
 
   /** Requests that wait for room. */
   get waiting(): number {
-    return this.#queue.length;
+    return this.#waiters.size;
   }
 
   join(holder: Holder): void {
@@ -59,26 +69,53 @@ export class Budget {
     this.#holders.delete(holder);
   }
 
-  /** @param bytes at most the whole budget */
-  async take(bytes: number): Promise<void> {
-    if (this.#queue.length === 0 && bytes <= this.#free) {
+  /**
+   * @param bytes at most the whole budget
+   * @param signal of the client that the bytes come from: ends the wait, and with it the place in the queue
+   * @throws the signal's reason; NoRoom when the wait was too long
+   */
+  async take(bytes: number, signal?: AbortSignal): Promise<void> {
+    signal?.throwIfAborted();
+    if (this.#waiters.size === 0 && bytes <= this.#free) {
       this.#free -= bytes;
       return;
     }
-    const granted = new Promise<void>((resolve) => {
-      this.#queue.push({ bytes, grant: resolve });
-    });
+    const { promise, resolve, reject } = Promise.withResolvers<void>();
+    const waiter: Waiter = { bytes, grant: resolve };
+    const leave = (reason: unknown): void => {
+      if (!this.#waiters.delete(waiter)) return;
+      reject(reason);
+      // It may have been the one that the others waited behind.
+      this.#serve();
+    };
+    const leaveWithClient = (): void => leave(signal?.reason);
+    const over = new AbortController();
+    this.#waiters.add(waiter);
+    signal?.addEventListener('abort', leaveWithClient);
+    void this.#ports
+      .sleep(MAX_WAIT_MS, over.signal)
+      .then(() => leave(new NoRoom(`no room for an upload became free within ${MAX_WAIT_MS / 1000} s`)));
     void this.#relieve();
-    await granted;
+    try {
+      await promise;
+    } finally {
+      signal?.removeEventListener('abort', leaveWithClient);
+      over.abort();
+    }
   }
 
   give(bytes: number): void {
     this.#free += bytes;
-    for (let next = this.#queue[0]; next !== undefined && next.bytes <= this.#free; next = this.#queue[0]) {
-      this.#queue.shift();
-      this.#free -= next.bytes;
+    this.#serve();
+  }
+
+  #serve(): void {
+    for (const waiter of this.#waiters) {
+      if (waiter.bytes > this.#free) return;
+      this.#waiters.delete(waiter);
+      this.#free -= waiter.bytes;
       this.#granted++;
-      next.grant();
+      waiter.grant();
     }
   }
 
@@ -89,10 +126,10 @@ export class Budget {
   async #relieve(): Promise<void> {
     if (this.#relieving) return;
     this.#relieving = true;
-    while (this.#queue.length > 0 && !this.#closed.signal.aborted) {
+    while (this.#waiters.size > 0 && !this.#closed.signal.aborted) {
       const before = this.#granted;
       await this.#ports.sleep(STUCK_MS, this.#closed.signal);
-      if (this.#queue.length > 0 && this.#granted === before) await this.#mostIdle()?.spill();
+      if (this.#waiters.size > 0 && this.#granted === before) await this.#mostIdle()?.spill();
     }
     this.#relieving = false;
   }

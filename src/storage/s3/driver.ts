@@ -75,25 +75,25 @@ export class S3Driver implements StorageDriver {
     await this.#bucket.put(key, bytes);
   }
 
-  async read(key: Key): Promise<Uint8Array | undefined> {
-    return await this.#bucket.read(key);
+  async read(key: Key, signal?: AbortSignal): Promise<Uint8Array | undefined> {
+    return await this.#bucket.read(key, { signal });
   }
 
-  async open(key: Key): Promise<StoredObject | undefined> {
-    const found = await this.#bucket.head(key);
+  async open(key: Key, signal?: AbortSignal): Promise<StoredObject | undefined> {
+    const found = await this.#bucket.head(key, { signal });
     if (found === undefined) return undefined;
     return {
       size: found.size,
       body: {
         kind: 'stream',
         open: (range, chunks) =>
-          objectStream(range, (rest) => this.#bucket.stream(key, rest), this.#ports, chunks === 'lent'),
+          objectStream(range, (rest, gone) => this.#bucket.stream(key, rest, gone), this.#ports, chunks === 'lent'),
       },
     };
   }
 
-  async head(key: Key): Promise<{ readonly size: number } | undefined> {
-    return await this.#bucket.head(key);
+  async head(key: Key, signal?: AbortSignal): Promise<{ readonly size: number } | undefined> {
+    return await this.#bucket.head(key, { signal });
   }
 
   async delete(keys: readonly Key[]): Promise<readonly DeleteFailure[]> {

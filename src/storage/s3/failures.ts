@@ -11,7 +11,7 @@ export interface Failure {
   readonly message: string;
 }
 
-/** The store did not say whether the operation happened, for as long as it is worth to wait. */
+/** The store did not say in time whether the operation happened. */
 export class NoAnswer extends Unanswered {
   override readonly name = 'NoAnswer';
 
@@ -37,8 +37,8 @@ function field(object: object, name: string): unknown {
   return name in object ? Reflect.get(object, name) : undefined;
 }
 
-/** Codes that say "later", "I am broken" or "these are not the bytes that you counted"; S3 also sends them behind a 200. */
-const PASSING = new Set([
+/** Codes for a store that is busy or broken, or that got other bytes than those of the checksum. S3 also sends them behind a 200. */
+const TRANSIENT = new Set([
   'BadDigest',
   'InternalError',
   'OperationAborted',
@@ -57,9 +57,9 @@ const PASSING = new Set([
 const FULL = 507;
 
 /** Whether the same request may succeed a moment later. */
-export function isPassing(error: unknown): boolean {
+export function isTransient(error: unknown): boolean {
   const { name, code, status } = failureOf(error);
-  if (PASSING.has(name)) return true;
+  if (TRANSIENT.has(name)) return true;
   if (isUntrusted(code)) return false;
   if (name === 'CredentialsProviderError') return false;
   return (
@@ -96,8 +96,8 @@ export function isPartGone(error: unknown): boolean {
   return name === 'InvalidPart' || name === 'InvalidPartOrder';
 }
 
-/** The error to be thrown: `storage-full` where the store has no room, which it says before it writes. */
-export function thrown(error: unknown): unknown {
+/** `storage-full` where the store has no room, which it says before it writes; every other error as it is. */
+export function toStorageError(error: unknown): unknown {
   const { name, status } = failureOf(error);
   if (status !== FULL && !/StorageFull|QuotaExceeded/.test(name)) return error;
   return new RegistryError('storage-full', 'there is no room left in the storage: try again later', undefined, error);

@@ -1,6 +1,6 @@
 import { expect, test } from 'bun:test';
 import type { ByteRange } from '../driver.ts';
-import { objectStream } from './object-stream.ts';
+import { type OpenBody, objectStream } from './object-stream.ts';
 
 /** A store whose connections bring what is said here, and then nothing until they are destroyed. */
 function world(connections: readonly (readonly number[])[], lent = false) {
@@ -93,4 +93,26 @@ test.each([true, false])('a chunk is gone with the next one only where it is len
   expect(first?.length).toBe(lent ? 0 : 10);
   expect((await reader.read()).done).toBe(true);
   expect(second?.length).toBe(90);
+});
+
+test('whoever cancels while the connection is being opened ends that at once, and keeps none that comes all the same', async () => {
+  const opening = Promise.withResolvers<OpenBody>();
+  let gone: AbortSignal | undefined;
+  let destroyed = 0;
+  const connect = (_: ByteRange, signal: AbortSignal): Promise<OpenBody> => {
+    gone = signal;
+    return opening.promise;
+  };
+  const stream = objectStream({ start: 0, end: 10 }, connect, { sleep: () => Promise.resolve() });
+  const reader = stream.getReader();
+  const reading = reader.read();
+  await Bun.sleep(0);
+  expect(gone?.aborted).toBe(false);
+  await reader.cancel();
+  expect(gone?.aborted).toBe(true);
+  expect((await reading).done).toBe(true);
+  // It never brings a byte: nothing may wait for one.
+  opening.resolve({ chunks: { next: () => new Promise(() => {}) }, destroy: () => void destroyed++ });
+  await Bun.sleep(0);
+  expect(destroyed).toBe(1);
 });

@@ -13,38 +13,45 @@ interface Watched extends OpenBody {
   readonly end: () => void;
 }
 
-/** The store has brought no byte for so long, or at most twice that, though we asked for one: the connection is given up. */
+/** A connection that brings no byte for so long (at most twice that) although one is asked for is given up. */
 const IDLE_MS = 30_000;
 /** Connections that may break one after another without a byte between them. */
-const FRUITLESS = 3;
+const MAX_FRUITLESS = 3;
 
 /**
- * The bytes of an object as they are asked for, and no faster. The objects never change, so a connection that breaks is
- * replaced by another one that begins where it ended. Cancelled, it lets go of the connection at once.
- * @param connect opens the object's bytes of a range
+ * The bytes of an object as they are asked for, and no faster. Objects never change, so a connection that breaks is
+ * replaced by another one that begins where it ended. Cancelled, the stream lets go of its connection at once, also of one
+ * that is still being opened.
+ * @param connect opens the object's bytes of a range; its signal is aborted when the stream is cancelled
  * @param lent a chunk's memory is freed when the next one is asked for
  */
 export function objectStream(
   range: ByteRange,
-  connect: (range: ByteRange) => Promise<OpenBody>,
+  connect: (range: ByteRange, signal: AbortSignal) => Promise<OpenBody>,
   { sleep }: Pick<S3Ports, 'sleep'>,
   lent = false,
 ): ReadableStream<Uint8Array> {
+  const gone = new AbortController();
   let at = range.start;
   let fruitless = 0;
-  let cancelled = false;
   let body: Watched | undefined;
   let last: Uint8Array | undefined;
   /** Whether a chunk is asked for now, and how many have come. */
   let asking = false;
   let arrived = 0;
 
+  async function openRest(): Promise<Watched> {
+    const open = await connect({ start: at, end: range.end }, gone.signal);
+    if (!gone.signal.aborted) return watched(open);
+    open.destroy();
+    throw gone.signal.reason;
+  }
+
   async function nextChunk(): Promise<Uint8Array> {
-    const from = body ?? watched(await connect({ start: at, end: range.end }));
-    body = from;
+    body ??= await openRest();
     asking = true;
     try {
-      const next = await from.chunks.next();
+      const next = await body.chunks.next();
       if (next.done === true)
         throw new Error(`the object store ended ${range.end - at} bytes too early, or fell silent`);
       if (next.value.length > range.end - at) throw new Error('the object store sent more bytes than it was asked for');
@@ -55,7 +62,7 @@ export function objectStream(
     }
   }
 
-  /** Lets go of a connection that brings nothing though it is asked to. One watch each: a timer for each chunk is dear. */
+  /** Lets go of a connection that brings nothing though it is asked to. One timer for the connection: one for each chunk costs too much. */
   function watched(open: OpenBody): Watched {
     const over = new AbortController();
     const watch = async (): Promise<void> => {
@@ -78,11 +85,12 @@ export function objectStream(
     {
       async pull(controller) {
         if (last !== undefined) freeBytes(last);
+        last = undefined;
         for (;;) {
           try {
             if (at === range.end) return finish(controller);
             const chunk = await nextChunk();
-            if (cancelled) return letGo();
+            if (gone.signal.aborted) return letGo();
             fruitless = 0;
             at += chunk.length;
             controller.enqueue(chunk);
@@ -91,13 +99,13 @@ export function objectStream(
             return;
           } catch (error) {
             letGo();
-            if (cancelled) return;
-            if (++fruitless === FRUITLESS) throw error;
+            if (gone.signal.aborted) return;
+            if (++fruitless === MAX_FRUITLESS) throw error;
           }
         }
       },
-      cancel() {
-        cancelled = true;
+      cancel(reason) {
+        gone.abort(reason);
         letGo();
       },
     },

@@ -52,12 +52,12 @@ export class PartBuffer {
    * Makes room for more bytes, of which so many are known to come. What is there may be spilled while it waits for the budget:
    * then it gives the new room back, and the caller looks again.
    */
-  async grow(wanted: number, isCurrent: () => boolean): Promise<void> {
+  async grow(wanted: number, isCurrent: () => boolean, signal?: AbortSignal): Promise<void> {
     const needed = this.#filled + wanted;
     const step = this.#first ? STEPS.find((each) => each >= needed && each > this.room) : undefined;
     const size = Math.min(step ?? this.#partSize, this.#partSize);
     const more = size - this.room;
-    await this.#budget.take(more);
+    await this.#budget.take(more, signal);
     if (!isCurrent()) {
       this.#budget.give(more);
       return;

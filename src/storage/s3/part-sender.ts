@@ -17,6 +17,8 @@ export interface PartSenderPorts {
   readonly budget: Budget;
   readonly pool: BufferPool;
   readonly keep: KeepState;
+  /** Of the client whose bytes these are. A part that is being sent when it leaves is sent to its end: its bytes count when it comes back. */
+  readonly signal: AbortSignal | undefined;
 }
 
 /**
@@ -114,7 +116,8 @@ export class PartSender {
   async #send(number: number, bytes: Uint8Array): Promise<StagedPart> {
     if (this.#upload === undefined) throw new Error('a part has no multipart upload');
     try {
-      return await this.#ports.bucket.uploadPart(this.#key, this.#upload, number, bytes);
+      const { bucket, signal } = this.#ports;
+      return await bucket.uploadPart(this.#key, this.#upload, number, bytes, { signal, finishesAttempt: true });
     } catch (error) {
       // It was completed, or ended, by somebody else: there is nothing to write behind.
       throw isUploadGone(error) ? stagedGone() : error;

@@ -21,6 +21,8 @@ export interface StagedWritePorts {
   readonly partSize: number;
   readonly now: () => number;
   readonly newTailKey: () => Key;
+  /** Of the client whose bytes these are. */
+  readonly signal: AbortSignal | undefined;
 }
 
 /** An object that holds exactly the bytes behind the last whole part. */
@@ -88,7 +90,7 @@ export class S3StagedWrite implements StagedWrite, Holder {
   async load(): Promise<void> {
     if (!this.#spilled || this.#tail === undefined) return;
     const { key, size } = this.#tail;
-    await this.#buffer.grow(size, () => true);
+    await this.#buffer.grow(size, () => true, this.#ports.signal);
     // Its room is held, but there is nothing yet that could be spilled.
     this.#spilled = false;
     this.#spilling = this.#fill(key, size).finally(() => {
@@ -129,11 +131,22 @@ export class S3StagedWrite implements StagedWrite, Holder {
         const count = this.#buffer.append(taken === 0 ? chunk : chunk.subarray(taken));
         taken += count;
         if (count > 0) this.#supersedeTail();
-        else await this.#buffer.grow(chunk.length - taken, () => !this.#spilled && this.#spilling === undefined);
+        else await this.#makeRoom(chunk.length - taken);
       }
     }
     freeBytes(chunk);
     if (this.#buffer.isFull && this.#spilling === undefined) await this.#sendPart();
+  }
+
+  async #makeRoom(wanted: number): Promise<void> {
+    const isCurrent = (): boolean => !this.#spilled && this.#spilling === undefined;
+    try {
+      await this.#buffer.grow(wanted, isCurrent, this.#ports.signal);
+    } catch (error) {
+      // A chunk was counted of which only a part was taken: what lies in the buffer is no whole beginning of a tail.
+      this.#failure ??= error;
+      throw error;
+    }
   }
 
   async #sendPart(): Promise<void> {

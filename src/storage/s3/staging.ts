@@ -10,6 +10,7 @@ import { BufferPool } from './buffer-pool.ts';
 import { isPartGone, isUploadGone, NoAnswer } from './failures.ts';
 import { objectStream } from './object-stream.ts';
 import { PartSender } from './part-sender.ts';
+import { LARGE } from './requests.ts';
 import { RunningDigests } from './running-digests.ts';
 import type { S3Ports } from './settings.ts';
 import {
@@ -54,17 +55,19 @@ export class S3Staging {
     algorithm: Algorithm,
     keep: KeepState,
     digest?: Digest,
+    signal?: AbortSignal,
   ): Promise<StagedWrite> {
     const { bucket, budget, partSize, ports } = this.#ports;
     const known = stateOf(place);
     const base = await this.#withoutEmptyMultipart(dataKey(place.inc), stateAt(known, from));
-    const sender = new PartSender(dataKey(place.inc), base, { bucket, budget, pool: this.#pool, keep });
+    const sender = new PartSender(dataKey(place.inc), base, { bucket, budget, pool: this.#pool, keep, signal });
     const hash = this.#digests.resume(place.inc, algorithm, from, digest);
     const newTailKey = (): Key => tailKey(place.upload, ports.newId());
     const write = new S3StagedWrite(place.inc, base, algorithm, hash, sender, {
       ...{ bucket, budget, pool: this.#pool, partSize, newTailKey },
       digests: this.#digests,
       now: ports.now,
+      signal,
     });
     try {
       await write.load();
@@ -131,10 +134,14 @@ export class S3Staging {
 
   async #commitParts(key: Key, state: StagedState, cut: Cut, size: number): Promise<boolean> {
     const { upload } = state;
+    const { bucket } = this.#ports;
     if (upload === undefined) return false;
+    // One deadline for the last part and the completion together.
+    const deadline = bucket.deadlineOf(LARGE);
     try {
-      const last = await this.#sendTail(key, upload, state.next, cut);
-      await this.#ports.bucket.completeMultipart(key, upload, last === undefined ? cut.parts : [...cut.parts, last]);
+      const last = await this.#sendTail(key, upload, state.next, cut, deadline);
+      const parts = last === undefined ? cut.parts : [...cut.parts, last];
+      await bucket.completeMultipart(key, upload, parts, { deadline });
     } catch (error) {
       if (isPartGone(error)) return false;
       // The answer to an earlier attempt was lost, here or in a process that was killed: it may have been done all the same.
@@ -147,11 +154,17 @@ export class S3Staging {
     return await this.#isThere(key, size);
   }
 
-  async #sendTail(key: Key, upload: string, n: number, { tail }: Cut): Promise<StagedPart | undefined> {
+  async #sendTail(
+    key: Key,
+    upload: string,
+    n: number,
+    { tail }: Cut,
+    deadline: number,
+  ): Promise<StagedPart | undefined> {
     if (tail === undefined) return undefined;
     return await this.#withTail(tail, async (bytes) => {
       if (bytes === undefined) throw new TailGone('the bytes behind the last whole part are gone');
-      return await this.#ports.bucket.uploadPart(key, upload, n, bytes);
+      return await this.#ports.bucket.uploadPart(key, upload, n, bytes, { deadline });
     });
   }
 

@@ -1,29 +1,10 @@
 import { GetObjectCommand, type GetObjectCommandOutput, type S3Client } from '@aws-sdk/client-s3';
+import { Semaphore } from '../../system/semaphore.ts';
 import { isRange, parseRequested } from './content-range.ts';
 import type { LeanClient, Sender, SendOptions } from './lean-client.ts';
 import type { OpenBody } from './object-stream.ts';
 import { openBody } from './open-body.ts';
 import { PlainConnections } from './plain-connections.ts';
-
-/** So many at once. */
-export class Places {
-  #free: number;
-
-  constructor(count: number) {
-    this.#free = count;
-  }
-
-  /** @returns what gives the place back, however often it is called; undefined when all are taken */
-  begin(): (() => void) | undefined {
-    if (this.#free === 0) return undefined;
-    this.#free--;
-    let ended = false;
-    return () => {
-      if (!ended) this.#free++;
-      ended = true;
-    };
-  }
-}
 
 /** Bodies that are read through Bun's fetch at once: with what requests.ts lets through, it has connections for all. */
 const SWIFT_STREAMS = 48;
@@ -45,7 +26,7 @@ export interface StreamWays {
  */
 export class StreamClient implements Sender {
   readonly #ways: StreamWays;
-  readonly #swift = new Places(SWIFT_STREAMS);
+  readonly #swift = new Semaphore(SWIFT_STREAMS);
   #connections: PlainConnections | undefined;
 
   constructor(ways: StreamWays) {
@@ -77,7 +58,7 @@ export class StreamClient implements Sender {
   }
 
   async #bySdk(command: GetObjectCommand, options: SendOptions): Promise<OpenBody> {
-    const swift = this.#swift.begin();
+    const swift = this.#swift.tryAcquire();
     const client = swift === undefined ? this.#ways.many : this.#ways.swift;
     try {
       const answer = await client.send(command, options);
