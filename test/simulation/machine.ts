@@ -9,6 +9,8 @@ export class Machine implements Owner {
   #dead = false;
   #hangsUntil = 0;
   readonly #whenDead: (() => void)[] = [];
+  /** What sleeps that can be aborted have registered on their signals. */
+  readonly #detach = new Set<() => void>();
 
   /** @param skew how far its clock is ahead, in milliseconds */
   constructor(name: string, scheduler: Scheduler, skew: number) {
@@ -29,6 +31,9 @@ export class Machine implements Owner {
   kill(): void {
     this.#dead = true;
     for (const tell of this.#whenDead.splice(0)) tell();
+    // A signal may outlive this world, and its listeners would keep all of it in memory.
+    for (const detach of this.#detach) detach();
+    this.#detach.clear();
   }
 
   /** SIGSTOP and, later, SIGCONT. */
@@ -59,11 +64,17 @@ export class Machine implements Owner {
   readonly sleep = (milliseconds: number, signal?: AbortSignal): Promise<void> =>
     new Promise((resolve) => {
       if (signal?.aborted === true) return resolve();
-      const cancel = this.scheduler.after(milliseconds, resolve, this);
-      signal?.addEventListener('abort', () => {
+      const end = (): void => {
         cancel();
+        detach();
+        this.#detach.delete(detach);
         resolve();
-      });
+      };
+      const detach = (): void => signal?.removeEventListener('abort', end);
+      const cancel = this.scheduler.after(milliseconds, end, this);
+      if (signal === undefined) return;
+      signal.addEventListener('abort', end);
+      this.#detach.add(detach);
     });
 
   readonly repeat: Repeat = (milliseconds, work) => {

@@ -24,9 +24,13 @@ const READY = 'ready';
 /** More failures than a few say no more than those. */
 const ENOUGH = 3;
 
-/** A machine that is busy gets more time than it takes. @param seeds about as many as two threads do in half a minute */
-export function withinMs(seeds: number, inHalfAMinute: number): number {
-  return MINUTES > 0 ? (MINUTES + 2) * MINUTE_MS : Math.max(15, (2 * seeds) / inHalfAMinute) * MINUTE_MS;
+/**
+ * The deadline of a test that lives so many seeds, in milliseconds: a multiple of what it takes on an idle machine, because the
+ * simulations run at a low priority beside whatever else the machine does.
+ * @param perMinute seeds that two threads live in a minute on an idle machine
+ */
+export function deadlineMs(seeds: number, perMinute: number): number {
+  return MINUTES > 0 ? (MINUTES + 2) * MINUTE_MS : Math.max(10, (8 * seeds) / perMinute) * MINUTE_MS;
 }
 
 /** @param worker the module of a thread that answers a share with findings */
