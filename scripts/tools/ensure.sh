@@ -2,6 +2,9 @@
 # usage: scripts/tools/ensure.sh <tool>...
 # Makes every named tool available and prints their absolute paths, one a line, in order. What is missing and cannot be
 # had is one line on stderr and exit status 1.
+#
+# MARINA_TEST_TOOLS, set by test/run.sh while all tests run: the tools that it has fetched for them. Another one is an
+# error, because to fetch it would count against the deadline of the test that asks for it.
 set -euo pipefail
 # shellcheck source=scripts/tools/lib.sh
 source "$(dirname "${BASH_SOURCE[0]}")/lib.sh"
@@ -10,20 +13,37 @@ source "$(dirname "${BASH_SOURCE[0]}")/lib.sh"
 
 packages=()
 builds=()
+total=0
 for tool in "$@"; do
   tools_find "$tool"
-  if ! tools_path "$tool" >/dev/null; then
-    if [[ $kind == go* ]]; then builds+=("$tool"); else packages+=("$source"); fi
+  if [[ -v MARINA_TEST_TOOLS && " $MARINA_TEST_TOOLS " != *" $tool "* ]]; then
+    tools_fail "test/run.sh names no $tool among the tools of these tests (${MARINA_TEST_TOOLS:-none})"
+  fi
+  if tools_path "$tool" >/dev/null; then continue; fi
+  if [[ $kind == deb ]]; then
+    packages+=("$source")
+  else
+    builds+=("$tool")
+    total=$((total + minutes))
   fi
 done
 
+jobs=()
+missing=()
 if [[ ${#packages[@]} -gt 0 ]]; then
   mapfile -t packages < <(printf '%s\n' "${packages[@]}" | sort -u)
-  tools_install "${packages[@]}"
+  jobs+=("tools_install ${packages[*]}")
+  missing+=("the Debian packages ${packages[*]};")
+  total=$((total + 2))
 fi
-for tool in "${builds[@]}"; do
-  tools_build "$tool"
-done
+if [[ ${#builds[@]} -gt 0 ]]; then
+  jobs+=("${builds[@]/#/tools_build }")
+  missing+=("built with Go: ${builds[*]};")
+fi
+if [[ ${#jobs[@]} -gt 0 ]]; then
+  echo "marina tools: fetching, once: ${missing[*]} about $total minutes on two idle processors" >&2
+  tools_side_by_side "${jobs[@]}"
+fi
 for tool in "$@"; do
   tools_path "$tool" || tools_fail "$tool was installed, but its command is nowhere to be found"
 done

@@ -5,18 +5,18 @@
 
 tools_cache=${XDG_CACHE_HOME:-$HOME/.cache}/marina-tools
 
-# name | go  | package to build                                             | version
-# name | gomod | the same, of a module whose go.mod forbids `go install`     | version
-# name | deb | package that holds it                                        | where the package puts it
+# name | go    | package to build                                           | version | minutes that takes on two processors
+# name | gomod | the same, of a module whose go.mod forbids `go install`   | version | minutes
+# name | deb   | package that holds it                                      | where the package puts it
 tools_table='
-conformance | go  | github.com/opencontainers/distribution-spec/conformance | v0.0.0-20260831232431-97274622c111
-registry    | go  | github.com/distribution/distribution/v3/cmd/registry    | v3.1.2
-oras        | go  | oras.land/oras/cmd/oras                                 | v1.3.6
-crane       | go  | github.com/google/go-containerregistry/cmd/crane        | v0.22.1
-regctl      | go  | github.com/regclient/regclient/cmd/regctl               | v0.11.7
-minio       | go  | github.com/minio/minio                                  | v0.0.0-20260212201848-7aac2a2c5b7c
-versitygw   | go  | github.com/versity/versitygw/cmd/versitygw              | v1.8.0
-docker-compose | gomod | github.com/docker/compose/v2/cmd                 | v2.40.3
+conformance | go  | github.com/opencontainers/distribution-spec/conformance | v0.0.0-20260831232431-97274622c111 | 1
+registry    | go  | github.com/distribution/distribution/v3/cmd/registry    | v3.1.2 | 2
+oras        | go  | oras.land/oras/cmd/oras                                 | v1.3.6 | 1
+crane       | go  | github.com/google/go-containerregistry/cmd/crane        | v0.22.1 | 1
+regctl      | go  | github.com/regclient/regclient/cmd/regctl               | v0.11.7 | 1
+minio       | go  | github.com/minio/minio                                  | v0.0.0-20260212201848-7aac2a2c5b7c | 5
+versitygw   | go  | github.com/versity/versitygw/cmd/versitygw              | v1.8.0 | 2
+docker-compose | gomod | github.com/docker/compose/v2/cmd                   | v2.40.3 | 4
 skopeo      | deb | skopeo                                                  | /usr/bin/skopeo
 podman      | deb | podman                                                  | /usr/bin/podman
 buildah     | deb | buildah                                                 | /usr/bin/buildah
@@ -31,6 +31,8 @@ nginx       | deb | nginx-light                                             | /u
 haproxy     | deb | haproxy                                                 | /usr/sbin/haproxy
 curl        | deb | curl                                                    | /usr/bin/curl
 jq          | deb | jq                                                      | /usr/bin/jq
+openssl     | deb | openssl                                                 | /usr/bin/openssl
+mkfs.ext4   | deb | e2fsprogs                                               | /usr/sbin/mkfs.ext4
 '
 
 # What must not stay when a build or an installation is interrupted.
@@ -39,27 +41,32 @@ tools_clean_up() {
   [[ ${#tools_leftovers[@]} == 0 ]] || rm -rf "${tools_leftovers[@]}"
   tools_leftovers=()
 }
-trap tools_clean_up EXIT
-trap 'exit 130' INT
-trap 'exit 143' TERM
+# A subshell does not inherit traps: each job of tools_fetch sets them again.
+tools_trap() {
+  trap "$1" EXIT
+  trap 'exit 130' INT
+  trap 'exit 143' TERM
+}
+tools_trap tools_clean_up
 
 tools_fail() {
   echo "marina tools: $*" >&2
   exit 1
 }
 
-# Sets kind, source and place (a version, or a path) to the table's row for a tool, or for a Debian package by its name.
+# Sets kind, source, place (a version, or a path) and minutes to the table's row for a tool, or for a Debian package by
+# its name.
 tools_find() {
   local row
-  row=$(awk -F ' *[|] *' -v tool="$1" '$1 == tool || ($2 == "deb" && $3 == tool) { print $2, $3, $4; exit }' \
+  row=$(awk -F ' *[|] *' -v tool="$1" '$1 == tool || ($2 == "deb" && $3 == tool) { print $2, $3, $4, $5; exit }' \
     <<<"$tools_table")
   [[ -n $row ]] || tools_fail "no tool is called \"$1\"; see the table in scripts/tools/lib.sh"
-  read -r kind source place <<<"$row"
+  read -r kind source place minutes <<<"$row"
 }
 
 # Prints the path of a tool that is there already, else fails.
 tools_path() {
-  local kind source place
+  local kind source place minutes
   tools_find "$1"
   if [[ $kind == go* ]]; then
     place=$tools_cache/$1@$place/$1
@@ -88,14 +95,14 @@ tools_compile_gomod() {
 # Builds in a folder of its own and renames it into place: an interrupted build leaves nothing that looks whole, and of
 # two builds at the same moment the second finds the first one's result.
 tools_build() {
-  local tool=$1 kind source place temporary target attempt
+  local tool=$1 kind source place minutes temporary target attempt
   tools_find "$tool"
   target=$tools_cache/$tool@$place
   command -v go >/dev/null || tools_fail "Go is not installed; $tool $place is built with it (https://go.dev/dl)"
   mkdir -p "$tools_cache"
   temporary=$(mktemp -d "$tools_cache/.$tool.XXXXXX")
   tools_leftovers+=("$temporary")
-  echo "marina tools: building $tool $place (once)" >&2
+  echo "marina tools: building $tool $place" >&2
   for attempt in 1 2 3; do
     if "tools_compile_$kind" >"$temporary/log" 2>&1; then
       rm "$temporary/log"
@@ -120,7 +127,6 @@ tools_install() {
   local log policy=/usr/sbin/policy-rc.d
   command -v apt-get >/dev/null || tools_fail "this is not a Debian system; install these by hand: $*"
   [[ $(id -u) == 0 ]] || tools_fail "not root, so these Debian packages cannot be installed: $*"
-  echo "marina tools: installing the Debian packages $*" >&2
   log=$(mktemp)
   tools_leftovers+=("$log")
   if [[ ! -e $policy ]]; then
@@ -136,4 +142,31 @@ tools_install() {
     fi
   fi
   tools_clean_up
+}
+
+# Runs the commands, two at a time: while one downloads, the other has the processors; more would need more memory than a
+# small machine has. Each reports its own failure.
+tools_side_by_side() {
+  local command job jobs=() failed=0
+  tools_trap tools_stop_jobs
+  for command in "$@"; do
+    while (($(jobs -pr | wc -l) >= 2)); do wait -n || true; done
+    # A process group of its own, so that it can be stopped with all that it started.
+    set -m
+    (
+      set +m
+      tools_trap tools_clean_up
+      # shellcheck disable=SC2086 # the words of the command
+      $command
+    ) </dev/null &
+    set +m
+    jobs+=($!)
+  done
+  for job in "${jobs[@]}"; do wait "$job" || failed=1; done
+  tools_trap tools_clean_up
+  ((failed == 0)) || exit 1
+}
+tools_stop_jobs() {
+  local job
+  for job in $(jobs -pr); do kill -TERM -- "-$job" 2>/dev/null || true; done
 }

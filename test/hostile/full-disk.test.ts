@@ -3,7 +3,7 @@ import { afterAll, afterEach, beforeAll, expect, test } from 'bun:test';
 import { existsSync, mkdtempSync, readdirSync, rmdirSync, rmSync, statSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { attempt, run } from '../support/command.ts';
+import { attempt, run, tools } from '../support/command.ts';
 import { eventually } from '../support/eventually.ts';
 import { type Content, expectStatus, type Image, image, pushImage, randomBlob } from '../support/oci.ts';
 import { cleanUp, projectRoot, type Server, startServer } from '../support/server.ts';
@@ -54,7 +54,8 @@ async function ext4(size: number): Promise<string> {
   rmdirSync(path.slice(0, -'.ext4'.length));
   writeFileSync(path, new Uint8Array(size));
   disks.push(path);
-  await run(['mkfs.ext4', '-q', '-F', '-m', '0', '-b', '4096', '-J', 'size=4', '-N', '4096', path]);
+  const [makeFileSystem] = await tools('mkfs.ext4');
+  await run([makeFileSystem, '-q', '-F', '-m', '0', '-b', '4096', '-J', 'size=4', '-N', '4096', path]);
   return await mountSmall('-o', 'loop', path);
 }
 

@@ -152,7 +152,8 @@ async function selfSigned(folder: string): Promise<string> {
   const files = ['-keyout', join(certificates, 'private.key'), '-out', join(certificates, 'public.crt')];
   const names = ['-subj', '/CN=localhost', '-addext', 'subjectAltName=DNS:localhost,IP:127.0.0.1'];
   const kind = ['-x509', '-nodes', '-days', '2', '-newkey', 'ec', '-pkeyopt', 'ec_paramgen_curve:prime256v1'];
-  await run(['openssl', 'req', ...kind, '-config', config, ...files, ...names]);
+  const [openssl] = await tools('openssl');
+  await run([openssl, 'req', ...kind, '-config', config, ...files, ...names]);
   return certificates;
 }
 

@@ -210,7 +210,8 @@ export async function startRedisCluster(): Promise<RedisCluster> {
 export async function makeCertificates(): Promise<Certificates> {
   const folder = temporaryFolder('certificates');
   const path = (name: string): string => join(folder, name);
-  const openssl = (...words: string[]) => run(['openssl', ...words]);
+  const [binary] = await tools('openssl');
+  const openssl = (...words: string[]) => run([binary, ...words]);
   const key = ['-newkey', 'ec', '-pkeyopt', 'ec_paramgen_curve:prime256v1', '-nodes', '-days', '1', '-x509'];
   await openssl('req', ...key, '-keyout', path('ca.key'), '-out', path('ca.pem'), '-subj', '/CN=test authority');
   const names = ['-subj', '/CN=localhost', '-addext', 'subjectAltName=DNS:localhost,IP:127.0.0.1'];
