@@ -5,8 +5,12 @@ import { Proxies } from './http/forwarded.ts';
 import { createServer } from './http/server.ts';
 import { Runner } from './jobs/runner.ts';
 import { ContentCache } from './registry/content-cache.ts';
-import { NO_POLICY } from './registry/policy.ts';
-import { Registry } from './registry/registry.ts';
+import type { Registry } from './registry/interface.ts';
+import { NO_POLICY, type RepositoryPolicy } from './registry/policy.ts';
+import { StoreRegistry } from './registry/store-registry.ts';
+import { AccessControl } from './rules/access-control.ts';
+import { DeletesDisabled } from './rules/deletes-disabled.ts';
+import { ImmutableTags } from './rules/immutable-tags.ts';
 import type { Logs } from './telemetry/log.ts';
 import { Telemetry } from './telemetry/metrics.ts';
 import { idFactory, reachOf, sleep } from './wiring/basics.ts';
@@ -65,17 +69,21 @@ export async function wire(config: Config, logs: Logs, version: string): Promise
   });
   const cache = new ContentCache(config.contentCache);
   const blobs = openBlobSource({ config, opened, newId, logs, telemetry });
-  const registry = new Registry({
-    ...{ driver, projection, sessions, cache },
+  const own = new StoreRegistry({
+    driver,
+    projection,
+    sessions,
+    cache,
     openBlob: blobs.open,
     access: openAccess,
     now: Date.now,
     newIncarnation: newId,
     grace: config.gcGrace,
-    deletes: config.deleteEnabled,
+    redirect: config.s3Redirect,
     policy: policy ?? NO_POLICY,
     later: (what, work) => runner.enqueue({ name: `${what} ${newId()}`, run: work }),
   });
+  const registry = ruled(own, config, policy);
   telemetry.observe({
     uploadsOpen: () => sessions.count(),
     viewBytes: shape.viewBytes,
@@ -91,7 +99,6 @@ export async function wire(config: Config, logs: Logs, version: string): Promise
       manifestDeadline: MANIFEST_DEADLINE_MS,
       chunkMinLength: CHUNK_MIN_LENGTH,
       publicUrl: config.publicUrl,
-      redirectBlobs: config.s3Redirect,
     },
     pulled: pulls?.pulled,
     proxies: new Proxies(config.trustProxy),
@@ -115,4 +122,12 @@ export async function wire(config: Config, logs: Logs, version: string): Promise
       await opened.close();
     },
   };
+}
+
+/** The rules about requests, the outermost last. */
+function ruled(own: Registry, { deleteEnabled }: Config, policy: RepositoryPolicy | undefined): Registry {
+  let registry = own;
+  if (policy !== undefined) registry = new ImmutableTags(registry, policy);
+  if (!deleteEnabled) registry = new DeletesDisabled(registry);
+  return new AccessControl(registry, openAccess);
 }

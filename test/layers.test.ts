@@ -26,6 +26,7 @@ const LAYERS: Readonly<Record<string, readonly string[]>> = {
   journal: ['storage', 'oci'],
   projection: ['journal', 'storage', 'oci'],
   registry: ['projection', 'journal', 'storage', 'access', 'oci'],
+  rules: ['registry', 'access', 'oci'],
   collection: ['registry', 'projection', 'journal', 'storage', 'oci'],
   retention: ['collection', 'registry', 'projection', 'journal', 'storage', 'config', 'oci'],
   control: ['collection', 'retention', 'importing', 'registry', 'oci'],
@@ -95,6 +96,12 @@ const STANDS_ON_STORAGE = [
   'http',
   'config',
 ];
+
+/** What stands before the registry interface knows the interface, not what is behind it. */
+const REGISTRY_SEEN_BY: Readonly<Record<string, readonly string[]>> = {
+  http: ['interface', 'maybe-async', 'upload-body'].map((name) => `src/registry/${name}.ts`),
+  rules: ['interface', 'maybe-async', 'policy', 'upload-body'].map((name) => `src/registry/${name}.ts`),
+};
 
 /** Where these packages may be imported; nowhere else. */
 const HOMES: Readonly<Record<string, readonly string[]>> = {
@@ -252,6 +259,14 @@ describe('imports', () => {
     const wrong = imports.filter(({ from, file }) => {
       if (MEETING_PLACES.includes(from) || !STANDS_ON_STORAGE.includes(folderOf(from) ?? '')) return false;
       return file?.startsWith('src/storage/') === true && !STORAGE_FOR_ALL.includes(file);
+    });
+    expect(wrong.map(({ from, specifier }) => `${from} imports ${specifier}`)).toEqual([]);
+  });
+
+  test('of the registry see its interface only, from before it', () => {
+    const wrong = imports.filter(({ from, file }) => {
+      const seen = REGISTRY_SEEN_BY[folderOf(from) ?? ''];
+      return seen !== undefined && file?.startsWith('src/registry/') === true && !seen.includes(file);
     });
     expect(wrong.map(({ from, specifier }) => `${from} imports ${specifier}`)).toEqual([]);
   });

@@ -4,6 +4,7 @@ import { ANONYMOUS, openAccess } from './access.ts';
 
 test('a registry without accounts lets everybody do everything', () => {
   for (const action of ['pull', 'push', 'delete'] as const) {
-    expect(openAccess.allows(ANONYMOUS, action, 'a' as RepositoryName)).toBe(true);
+    const caller = { actor: ANONYMOUS, signal: new AbortController().signal };
+    expect(openAccess.allows(caller, action, 'a' as RepositoryName)).toBe(true);
   }
 });

@@ -8,11 +8,19 @@ export interface Actor {
   readonly label: string;
 }
 
+/** Who calls, and for how long. One value for each request, so that whatever stands behind the registry interface has both. */
+export interface Caller {
+  /** May be found out when it is first read: not every answer depends on it. */
+  readonly actor: Actor;
+  /** Aborted when the client is gone and nobody waits for the answer. What was begun to be written is finished all the same. */
+  readonly signal: AbortSignal;
+}
+
 export type Action = 'pull' | 'push' | 'delete';
 
-/** What an actor may do. Every look at a repository, also at the source of a mount, asks here first. */
+/** What a caller may do. It is asked before anything is looked up, so that "forbidden" and "missing" cannot be told apart. */
 export interface AccessPolicy {
-  allows(actor: Actor, action: Action, repo: RepositoryName): boolean;
+  allows(caller: Caller, action: Action, repo: RepositoryName): boolean;
 }
 
 /** A registry without accounts: everybody may do everything. */

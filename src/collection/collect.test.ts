@@ -1,6 +1,18 @@
 import { describe, expect, test } from 'bun:test';
 import { collectionPorts, collectNow, never } from '../../test/support/collection.ts';
-import { A, ACTOR, B, C, EXPIRY, GRACE, HOUR, openRegistry, refusalOf, text } from '../../test/support/registry.ts';
+import {
+  A,
+  ACTOR,
+  B,
+  C,
+  CALLER,
+  EXPIRY,
+  GRACE,
+  HOUR,
+  openRegistry,
+  refusalOf,
+  text,
+} from '../../test/support/registry.ts';
 import { foldLog } from '../journal/log.ts';
 import { digestOf } from '../oci/digest.ts';
 import type { Digest, RepositoryName } from '../oci/names.ts';
@@ -19,7 +31,8 @@ async function pushManifest(open: Opened, repo: RepositoryName, ...blobs: readon
   const [config, ...layers] = blobs.map(descriptor);
   const bytes = text(JSON.stringify({ schemaVersion: 2, mediaType: type, config, layers }));
   const { digest } = await open.registry.manifests.put(
-    { repo, bytes, contentType: type, digest: undefined, tags: [] },
+    repo,
+    { bytes, contentType: type, digest: undefined, tags: [] },
     ACTOR,
   );
   return digest;
@@ -73,10 +86,10 @@ describe('a collection', () => {
     open.clock.advance(GRACE + 1);
     const first = await collectNow(open);
     expect([first.freed.objects, first.unlinked]).toEqual([1, 1]);
-    expect(await refusalOf(Promise.try(() => open.registry.blobs.stat(A, blob)))).toBe('none');
+    expect(await refusalOf(Promise.try(() => open.registry.blobs.resolve(A, blob)))).toBe('none');
     // The registry of another process looks again.
     const other = openRegistry({ driver: open.driver, clock: open.clock, number: 9 });
-    expect(await refusalOf(Promise.try(() => other.registry.blobs.stat(A, blob)))).toBe('blob-unknown');
+    expect(await refusalOf(Promise.try(() => other.registry.blobs.resolve(A, blob)))).toBe('blob-unknown');
     open.clock.advance(GRACE + 1);
     expect((await collectNow(open)).freed.objects).toBe(1);
     expect(await open.dataKeys()).toEqual([]);
@@ -86,7 +99,7 @@ describe('a collection', () => {
     const open = openRegistry();
     const digest = await open.push(A, text('shared'));
     await pushManifest(open, A, digest);
-    expect(await open.registry.linking.mount(B, digest, A, ACTOR)).toBe(true);
+    expect(await open.registry.linking.mount(B, digest, A, CALLER)).toBe(true);
     await pushManifest(open, B, digest);
     await open.projection.submit(A, {
       decide: () => ({ kind: 'accepted', events: [{ type: 'repo.deleted' }], result: 0 }),

@@ -10,8 +10,8 @@ test('without a policy untagged manifests, parts of indexes however deep, and re
   const described = (mediaType: string) => (digest: Digest) => ({ mediaType, digest, size: 1 });
   const put = async (mediaType: string, content: object, ...tags: string[]): Promise<Digest> => {
     const bytes = text(JSON.stringify({ schemaVersion: 2, mediaType, ...content }));
-    const pushed = { repo: A, bytes, contentType: mediaType, digest: undefined, tags: tags.map(tag) };
-    return (await manifests.put(pushed, ACTOR)).digest;
+    const pushed = { bytes, contentType: mediaType, digest: undefined, tags: tags.map(tag) };
+    return (await manifests.put(A, pushed, ACTOR)).digest;
   };
   const image = async (name: string, more: object = {}) => {
     const blob = await open.push(A, text(name));
@@ -33,7 +33,7 @@ test('without a policy untagged manifests, parts of indexes however deep, and re
   }
   const later = openRegistry({ driver: open.driver, clock: open.clock, number: 9 });
   const stored = async (digest: Digest) =>
-    await later.registry.manifests.bytes(await later.registry.manifests.stat(A, { kind: 'digest', digest }));
+    await later.registry.manifests.bytes(await later.registry.manifests.resolve(A, { kind: 'digest', digest }));
   for (const digest of [...images.map((each) => each.digest), inner, outer])
     expect((await stored(digest)).length).toBeGreaterThan(0);
   for (const { blob } of images) expect((await pulled(later, blob)).length).toBeGreaterThan(0);

@@ -35,7 +35,8 @@ function sent(source: Source, headers: Readonly<Record<string, string>> = {}): S
   const context: RequestContext = {
     request,
     id: 'id',
-    actor: () => ANONYMOUS,
+    actor: ANONYMOUS,
+    signal: new AbortController().signal,
     origin: () => '',
     keepOpen: () => {
       kept = true;

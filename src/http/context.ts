@@ -1,7 +1,6 @@
-import type { Actor } from '../access/access.ts';
+import type { Caller } from '../access/access.ts';
 import type { RepositoryName } from '../oci/names.ts';
-import type { Reference } from '../registry/manifests.ts';
-import type { Registry } from '../registry/registry.ts';
+import type { Reference, Registry } from '../registry/interface.ts';
 import type { BodyPace } from './client-clock.ts';
 import type { Proxies } from './forwarded.ts';
 import type { Route, RouteKind } from './route.ts';
@@ -24,16 +23,12 @@ export interface HttpLimits {
   readonly chunkMinLength: number;
   /** Scheme and host that Locations begin with, whatever proxies say; empty: relative ones, unless a trusted proxy says otherwise. */
   readonly publicUrl: string;
-  /** Whether GET of a blob leads clients straight to the store. */
-  readonly redirectBlobs: boolean;
 }
 
 /** One request on its way through: handlers add what the log line should say. */
-export interface RequestContext {
+export interface RequestContext extends Caller {
   readonly request: Request;
   readonly id: string;
-  /** Found out when it is first needed. */
-  readonly actor: () => Actor;
   /** Scheme and host that Locations begin with; empty: relative ones. */
   readonly origin: () => string;
   /** For requests whose body may take long: from here on only our own timers end it. */

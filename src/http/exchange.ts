@@ -66,11 +66,15 @@ class Exchange implements RequestContext {
     ports.telemetry.requests.begin();
   }
 
-  // Getters: few requests need these functions, and each gets its own.
-  get actor(): () => Actor {
-    return () => ANONYMOUS;
+  get actor(): Actor {
+    return ANONYMOUS;
   }
 
+  get signal(): AbortSignal {
+    return this.request.signal;
+  }
+
+  // Getters: few requests need these functions, and each gets its own.
   get origin(): () => string {
     const { limits, proxies } = this.#ports;
     return () => (limits.publicUrl !== '' ? limits.publicUrl : proxies.origin(this.#peer(), this.request.headers));

@@ -9,7 +9,7 @@ import {
   type Tag,
   type UploadId,
 } from '../oci/names.ts';
-import type { Reference } from '../registry/manifests.ts';
+import type { Reference } from '../registry/interface.ts';
 
 interface OfRepository {
   readonly repo: RepositoryName;

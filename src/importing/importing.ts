@@ -32,8 +32,7 @@ export async function importTree(wish: ImportWish, ports: ImportPorts): Promise<
   const manifests = new Manifests({
     ...ports,
     cache: new ContentCache(NO_CACHE_BYTES),
-    deletes: false,
-    // It sets no tags; an operator's own command is not bound by what binds clients.
+    // It sets no tags.
     policy: NO_POLICY,
     later: (_, work) => void dropped.push(work),
   });

@@ -49,7 +49,7 @@ async function importManifest(
   run.tally.read(bytes.length);
   try {
     const actor = { id: IMPORTER, label: IMPORTER };
-    await manifests.put({ repo, bytes, contentType: undefined, digest, tags: [] }, actor);
+    await manifests.put(repo, { bytes, contentType: undefined, digest, tags: [] }, actor);
   } catch (error) {
     const problem = error instanceof RegistryError ? problemOf(error, repo, digest, bytes) : undefined;
     if (problem === undefined) throw error;

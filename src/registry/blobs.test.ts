@@ -2,13 +2,13 @@ import { describe, expect, test } from 'bun:test';
 import { A, ACTOR, B, openRegistry, refusalOf, text } from '../../test/support/registry.ts';
 import { digestOf } from '../oci/digest.ts';
 import { dataKey } from '../storage/paths.ts';
-import type { OpenBlob } from './blobs.ts';
 import { SMALL_BLOB_BYTES } from './content-cache.ts';
+import type { Blob } from './interface.ts';
 
-async function bytesOf({ size, body }: OpenBlob): Promise<Uint8Array> {
-  if (body.kind === 'bytes') return body.bytes;
-  if (body.kind === 'file') return await Bun.file(body.path).bytes();
-  return await new Response(body.open({ start: 0, end: size })).bytes();
+async function bytesOf({ size, content }: Blob): Promise<Uint8Array> {
+  if (content.kind === 'bytes') return content.bytes;
+  if (content.kind === 'stream') return await new Response(content.open({ start: 0, end: size })).bytes();
+  throw new Error(`the memory driver gave a ${content.kind}`);
 }
 
 const never = digestOf('sha256', text('never pushed'));
@@ -20,9 +20,9 @@ describe('blobs', () => {
       const bytes = new Uint8Array(size).fill(size % 251);
       const digest = await open.push(A, bytes);
       for (let time = 0; time < 2; time++) {
-        const blob = await open.registry.blobs.open(A, digest);
-        expect([blob.size, (await open.registry.blobs.stat(A, digest)).size]).toEqual([size, size]);
-        expect(blob.body.kind === 'bytes').toBe(size <= SMALL_BLOB_BYTES);
+        const blob = await open.registry.blobs.get(A, digest);
+        expect([blob.size, (await open.registry.blobs.resolve(A, digest)).size]).toEqual([size, size]);
+        expect(blob.content.kind === 'bytes').toBe(size <= SMALL_BLOB_BYTES);
         expect(Buffer.compare(await bytesOf(blob), bytes)).toBe(0);
       }
     }
@@ -31,11 +31,11 @@ describe('blobs', () => {
   test('are those of their repository only', async () => {
     const open = openRegistry();
     const digest = await open.push(A, text('x'));
-    expect(await refusalOf(Promise.try(() => open.registry.blobs.stat(B, digest)))).toBe('name-unknown');
+    expect(await refusalOf(Promise.try(() => open.registry.blobs.resolve(B, digest)))).toBe('name-unknown');
     await open.push(B, text('other'));
-    expect(await refusalOf(Promise.try(() => open.registry.blobs.stat(B, digest)))).toBe('blob-unknown');
-    expect(await refusalOf(Promise.try(() => open.registry.blobs.open(B, digest)))).toBe('blob-unknown');
-    expect(await refusalOf(Promise.try(() => open.registry.blobs.open(A, never)))).toBe('blob-unknown');
+    expect(await refusalOf(Promise.try(() => open.registry.blobs.resolve(B, digest)))).toBe('blob-unknown');
+    expect(await refusalOf(Promise.try(() => open.registry.blobs.get(B, digest)))).toBe('blob-unknown');
+    expect(await refusalOf(Promise.try(() => open.registry.blobs.get(A, never)))).toBe('blob-unknown');
   });
 
   test('whose bytes are gone or cut are damaged, and say what to do', async () => {
@@ -46,10 +46,10 @@ describe('blobs', () => {
         const key = dataKey((await open.linkOf(A, digest)) ?? expect.unreachable());
         if (damage === 'lost') await open.driver.delete([key]);
         else await open.driver.put(key, new Uint8Array(size - 1));
-        expect(await refusalOf(Promise.try(() => open.registry.blobs.open(A, digest)))).toBe('content-damaged');
+        expect(await refusalOf(Promise.try(() => open.registry.blobs.get(A, digest)))).toBe('content-damaged');
         // Pushing them again mends it.
         await open.push(A, new Uint8Array(size));
-        expect((await open.registry.blobs.open(A, digest)).size).toBe(size);
+        expect((await open.registry.blobs.get(A, digest)).size).toBe(size);
       }
     }
   });
@@ -59,11 +59,11 @@ describe('blobs', () => {
     const digest = await open.push(A, text('x'));
     await open.push(B, text('x'));
     await open.registry.blobs.delete(A, digest, ACTOR);
-    expect(await refusalOf(Promise.try(() => open.registry.blobs.stat(A, digest)))).toBe('blob-unknown');
+    expect(await refusalOf(Promise.try(() => open.registry.blobs.resolve(A, digest)))).toBe('blob-unknown');
     expect(await refusalOf(open.registry.blobs.delete(A, digest, ACTOR))).toBe('blob-unknown');
-    expect((await open.registry.blobs.open(B, digest)).size).toBe(1);
+    expect((await open.registry.blobs.get(B, digest)).size).toBe(1);
     await open.push(A, text('x'));
-    expect((await open.registry.blobs.open(A, digest)).size).toBe(1);
+    expect((await open.registry.blobs.get(A, digest)).size).toBe(1);
   });
 
   test('are not deleted while a manifest of their repository refers to them', async () => {
@@ -72,13 +72,12 @@ describe('blobs', () => {
     await open.push(B, text('config'));
     const manifest = { schemaVersion: 2, config: { mediaType: 'a/b', digest: config, size: 6 }, layers: [] };
     const pushed = {
-      repo: A,
       bytes: text(JSON.stringify(manifest)),
       contentType: undefined,
       digest: undefined,
       tags: [],
     };
-    const { digest } = await open.registry.manifests.put(pushed, ACTOR);
+    const { digest } = await open.registry.manifests.put(A, pushed, ACTOR);
     expect(await refusalOf(open.registry.blobs.delete(A, config, ACTOR))).toBe('blob-referenced');
     expect(await refusalOf(open.registry.blobs.delete(B, config, ACTOR))).toBe('none');
     await open.registry.manifests.delete(A, digest, ACTOR);

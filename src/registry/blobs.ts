@@ -4,20 +4,16 @@ import type { BlobLink, RepositoryFacts } from '../journal/state.ts';
 import { RegistryError } from '../oci/errors.ts';
 import type { Digest, Incarnation, RepositoryName } from '../oci/names.ts';
 import type { Answer } from '../projection/projection.ts';
-import type { ObjectBody } from '../storage/driver.ts';
 import { dataKey } from '../storage/paths.ts';
-import { whenThere } from './answer.ts';
 import { SMALL_BLOB_BYTES } from './content-cache.ts';
-import { requireDeletes } from './deletion.ts';
-import { known, nameUnknown } from './existence.ts';
+import type { Blob, Delivery } from './interface.ts';
+import { mapMaybeAsync } from './maybe-async.ts';
 import type { RegistryPorts } from './ports.ts';
 import { isFading, type RenewalTimes, renewal } from './renewal.ts';
+import { nameUnknown, requireRepository } from './require-repository.ts';
 
-/** A blob that is there, and how to send it. */
-export interface OpenBlob {
-  readonly size: number;
-  readonly body: { readonly kind: 'bytes'; readonly bytes: Uint8Array<ArrayBuffer> } | ObjectBody;
-}
+/** How long an address in the store may be used to begin a download, in milliseconds: clients do so at once. */
+const REDIRECT_MS = 20 * 60_000;
 
 export class Blobs {
   readonly #ports: RegistryPorts;
@@ -26,29 +22,29 @@ export class Blobs {
     this.#ports = ports;
   }
 
-  /** @throws RegistryError `name-unknown`, `blob-unknown`, at once where the answer is at hand */
-  stat(repo: RepositoryName, digest: Digest): Answer<{ readonly size: number; readonly inc: Incarnation }> {
-    return whenThere(this.#ports.projection.blob(repo, digest), (answer) => {
-      const link = known(repo, answer);
+  /** @throws RegistryError `name-unknown`, `blob-unknown` */
+  resolve(repo: RepositoryName, digest: Digest): Answer<{ readonly size: number; readonly inc: Incarnation }> {
+    return mapMaybeAsync(this.#ports.projection.blob(repo, digest), (answer) => {
+      const link = requireRepository(repo, answer);
       if (link === undefined) throw blobUnknown(repo, digest);
       return link;
     });
   }
 
   /**
-   * As `stat`, for a client that will not upload the blob because it is there: one that nothing refers to is linked anew first,
-   * "so that a client that skips the upload is safe".
-   * @throws RegistryError as `stat`; also `blob-unknown` where it cannot be linked anew
+   * As `resolve`, for a client that will not upload the blob because it is there: one that nothing refers to is linked anew
+   * first, "so that a client that skips the upload is safe".
+   * @throws RegistryError as `resolve`; also `blob-unknown` where it cannot be linked anew
    */
-  find(repo: RepositoryName, digest: Digest): Answer<BlobLink> {
-    return whenThere(this.#ports.projection.blobUse(repo, digest), (answer) => {
-      const use = known(repo, answer);
+  renew(repo: RepositoryName, digest: Digest): Answer<BlobLink> {
+    return mapMaybeAsync(this.#ports.projection.blobUse(repo, digest), (answer) => {
+      const use = requireRepository(repo, answer);
       if (use === undefined) throw blobUnknown(repo, digest);
-      return isFading(use, this.#times()) ? this.#renew(repo, digest) : use.link;
+      return isFading(use, this.#times()) ? this.#linkAnew(repo, digest) : use.link;
     });
   }
 
-  async #renew(repo: RepositoryName, digest: Digest): Promise<BlobLink> {
+  async #linkAnew(repo: RepositoryName, digest: Digest): Promise<BlobLink> {
     const decide = (facts: RepositoryFacts): Decision<BlobLink> => {
       const link = facts.blob(digest);
       if (link === undefined) return refuse(blobUnknown(repo, digest));
@@ -68,31 +64,31 @@ export class Blobs {
     return { now: this.#ports.now(), grace: this.#ports.grace };
   }
 
-  /** As `stat`, with its bytes; `content-damaged` when they are gone or of another length. */
-  open(repo: RepositoryName, digest: Digest): Answer<OpenBlob> {
-    return whenThere(this.stat(repo, digest), ({ size, inc }) => {
+  /** As `resolve`, with its bytes; `content-damaged` when they are gone or of another length. */
+  get(repo: RepositoryName, digest: Digest, delivery: Delivery = 'anywhere'): Answer<Blob> {
+    return mapMaybeAsync(this.resolve(repo, digest), ({ size, inc }) => {
+      if (this.#ports.redirect && delivery === 'anywhere') return this.#elsewhere(size, inc);
       if (size > SMALL_BLOB_BYTES) return this.#large(digest, size, inc);
       const bytes = this.#ports.cache.get(inc) ?? this.#small(digest, size, inc);
-      return whenThere(bytes, (all) => ({ size, body: { kind: 'bytes', bytes: all } }));
+      return mapMaybeAsync(bytes, (all) => ({ size, content: { kind: 'bytes', bytes: all } }));
     });
   }
 
-  /**
-   * As `stat`, with an address in the store where whoever has it may GET the bytes for `expires` milliseconds. That they are
-   * there is not looked at: the store answers for it.
-   * @throws also RegistryError `unavailable` where the store has no such addresses
-   */
-  async address(repo: RepositoryName, digest: Digest, expires: number): Promise<string> {
-    const { inc } = await this.stat(repo, digest);
+  /** The address of the bytes in the store. Whether they are there is not looked at: the store answers for it. */
+  async #elsewhere(size: number, inc: Incarnation): Promise<Blob> {
     const { driver } = this.#ports;
     if (driver.presign === undefined) throw new RegistryError('unavailable', 'clients cannot reach the store');
-    return await driver.presign(dataKey(inc), { expires, headers: { contentType: 'application/octet-stream' } });
+    const headers = { contentType: 'application/octet-stream' };
+    return {
+      size,
+      content: { kind: 'elsewhere', url: await driver.presign(dataKey(inc), { expires: REDIRECT_MS, headers }) },
+    };
   }
 
-  async #large(digest: Digest, size: number, inc: Incarnation): Promise<OpenBlob> {
+  async #large(digest: Digest, size: number, inc: Incarnation): Promise<Blob> {
     const object = await this.#ports.openBlob({ digest, size, inc });
     if (object === undefined || object.size !== size) throw damaged(digest);
-    return { size, body: object.body };
+    return { size, content: object.body };
   }
 
   async #small(digest: Digest, size: number, inc: Incarnation): Promise<Uint8Array<ArrayBuffer>> {
@@ -105,10 +101,9 @@ export class Blobs {
 
   /**
    * Unlinks a blob that no manifest of the repository refers to; its bytes go later.
-   * @throws RegistryError `delete-disabled`, `name-unknown`, `blob-unknown`, `blob-referenced`
+   * @throws RegistryError `name-unknown`, `blob-unknown`, `blob-referenced`
    */
   async delete(repo: RepositoryName, digest: Digest, actor: Actor): Promise<void> {
-    requireDeletes(this.#ports);
     const decide = (facts: RepositoryFacts): Decision<void> => {
       const link = facts.blob(digest);
       if (!facts.exists) return refuse(nameUnknown(repo));

@@ -1,4 +1,4 @@
-import type { Actor } from '../access/access.ts';
+import type { Actor, Caller } from '../access/access.ts';
 import { accept, type Decision, refuse } from '../journal/command.ts';
 import type { JournalEvent } from '../journal/events.ts';
 import type { BlobLink, RepositoryFacts } from '../journal/state.ts';
@@ -81,13 +81,17 @@ export class Linking {
 
   /**
    * Links a blob of another repository, without its bytes travelling.
-   * @param from the source; where it is undefined the hint proposes one
-   * @returns false when the client must upload: no such source, or no right to read it
+   * @param from the source, which the caller may pull from; where it is undefined the hint proposes one
+   * @returns false when the client must upload: no such source
    */
-  async mount(repo: RepositoryName, digest: Digest, from: RepositoryName | undefined, actor: Actor): Promise<boolean> {
-    const source = from ?? (await readHint(this.#ports.driver, digest))?.repo;
-    // The right to read the source comes before the first look at it.
-    if (source === undefined || !this.#ports.access.allows(actor, 'pull', source)) return false;
+  async mount(
+    repo: RepositoryName,
+    digest: Digest,
+    from: RepositoryName | undefined,
+    caller: Caller,
+  ): Promise<boolean> {
+    const source = from ?? (await this.#sourceFor(digest, caller));
+    if (source === undefined) return false;
     const answer = await this.#ports.projection.blob(source, digest);
     const link = answer.kind === 'known' ? answer.value : undefined;
     if (link === undefined || !(await this.#hasBytes(link.inc, link.size))) return false;
@@ -99,9 +103,15 @@ export class Linking {
         if (!(await this.#mayLink(link.inc, link.size))) return accept(false);
         const { size, inc } = link;
         const origin = source === repo ? {} : { from: source };
-        return accept(true, { type: 'blob.linked', digest, size, inc, ...origin, actor: actor.label });
+        return accept(true, { type: 'blob.linked', digest, size, inc, ...origin, actor: caller.actor.label });
       },
     });
+  }
+
+  /** A repository that links the digest, if the hint is right. The right to pull from it comes before the first look at it. */
+  async #sourceFor(digest: Digest, caller: Caller): Promise<RepositoryName | undefined> {
+    const source = (await readHint(this.#ports.driver, digest))?.repo;
+    return source !== undefined && this.#ports.access.allows(caller, 'pull', source) ? source : undefined;
   }
 
   /** Whether the repository links the digest, and its bytes are there. */

@@ -1,13 +1,19 @@
 import { beforeAll, describe, expect, test } from 'bun:test';
 import { openProjection } from '../../test/support/projections.ts';
-import { A, ACTOR, openRegistry, refusalOf, tag, text } from '../../test/support/registry.ts';
+import { A, CALLER, openRegistry, refusalOf, tag, text } from '../../test/support/registry.ts';
 import { slotsOf, writeLog } from '../../test/support/slots.ts';
 import type { AccessPolicy } from '../access/access.ts';
 import { digestFromHex, digestOf } from '../oci/digest.ts';
 import { OCI_MANIFEST } from '../oci/media-types.ts';
 import type { Digest, Incarnation, RepositoryName } from '../oci/names.ts';
 import { MemoryDriver } from '../storage/memory/driver.ts';
-import { CATALOG_PAGE, TAGS_PAGE } from './listings.ts';
+import type { PageRequest } from './interface.ts';
+
+/** A page when the client asks for no size, and the largest one that it can have (DESIGN 9). */
+const TAGS_PAGE = 10_000;
+const CATALOG_PAGE = 1_000;
+
+const page = (after: string | undefined, limit: number | undefined): PageRequest => ({ after, limit });
 
 const subject = digestOf('sha256', text('subject'));
 const inc = '01ARZ3NDEKTSV4RRFFQ69G5FAV' as Incarnation;
@@ -18,18 +24,20 @@ describe('tags', () => {
     const names = Array.from({ length: TAGS_PAGE + 5 }, (_, index) => `t${String(index).padStart(6, '0')}`);
     const events = names.map((name) => ({ type: 'tag.set' as const, tag: tag(name), digest: subject }));
     await writeLog(open.driver, slotsOf([events], A));
-    const all = await open.registry.listings.tags(A, undefined, 1_000_000);
+    const all = await open.registry.listings.tags(A, page(undefined, 1_000_000));
     expect([all.items.length, all.more]).toEqual([TAGS_PAGE, true]);
-    const rest = await open.registry.listings.tags(A, all.items[all.items.length - 1], 1_000_000);
+    const rest = await open.registry.listings.tags(A, page(all.items[all.items.length - 1], 1_000_000));
     expect([...all.items, ...rest.items]).toEqual(names.map(tag));
-    expect(await open.registry.listings.tags(A, undefined, 0)).toEqual({ items: [], more: true });
+    expect(await open.registry.listings.tags(A, page(undefined, 0))).toEqual({ items: [], more: true });
   });
 
   test('of a repository that does not exist are an error, of one without tags an empty list', async () => {
     const open = openRegistry();
-    expect(await refusalOf(open.registry.listings.tags(A, undefined, 10))).toBe('name-unknown');
+    expect(await refusalOf(Promise.try(() => open.registry.listings.tags(A, page(undefined, 10))))).toBe(
+      'name-unknown',
+    );
     await open.push(A, text('x'));
-    expect(await open.registry.listings.tags(A, undefined, 10)).toEqual({ items: [], more: false });
+    expect(await open.registry.listings.tags(A, page(undefined, 10))).toEqual({ items: [], more: false });
   });
 });
 
@@ -52,19 +60,19 @@ describe('repositories', () => {
   test('that the caller may not see are gone before pages are cut', async () => {
     const visible = names.filter((_, index) => index % 700 === 699);
     const listings = catalogOf({ allows: (_, action, repo) => action === 'pull' && visible.includes(repo) });
-    expect(await listings.repositories(undefined, 2, ACTOR)).toEqual({ items: visible, more: false });
-    expect(await listings.repositories(undefined, 1, ACTOR)).toEqual({ items: visible.slice(0, 1), more: true });
-    expect(await listings.repositories(visible[0], 1, ACTOR)).toEqual({ items: visible.slice(1), more: false });
-    expect(await listings.repositories(undefined, 0, ACTOR)).toEqual({ items: [], more: true });
+    expect(await listings.repositories(page(undefined, 2), CALLER)).toEqual({ items: visible, more: false });
+    expect(await listings.repositories(page(undefined, 1), CALLER)).toEqual({ items: visible.slice(0, 1), more: true });
+    expect(await listings.repositories(page(visible[0], 1), CALLER)).toEqual({ items: visible.slice(1), more: false });
+    expect(await listings.repositories(page(undefined, 0), CALLER)).toEqual({ items: [], more: true });
   });
 
   test('come a page at most', async () => {
     const listings = catalogOf({ allows: () => true });
-    expect(await listings.repositories(undefined, 1_000_000, ACTOR)).toEqual({
+    expect(await listings.repositories(page(undefined, 1_000_000), CALLER)).toEqual({
       items: names.slice(0, CATALOG_PAGE),
       more: true,
     });
-    expect(await listings.repositories(names[CATALOG_PAGE * 2 - 1], 1_000_000, ACTOR)).toEqual({
+    expect(await listings.repositories(page(names[CATALOG_PAGE * 2 - 1], 1_000_000), CALLER)).toEqual({
       items: names.slice(CATALOG_PAGE * 2),
       more: false,
     });
@@ -72,7 +80,7 @@ describe('repositories', () => {
 
   test('that the caller may see none of are an empty list', async () => {
     const listings = catalogOf({ allows: () => false });
-    expect(await listings.repositories(undefined, 10, ACTOR)).toEqual({ items: [], more: false });
+    expect(await listings.repositories(page(undefined, 10), CALLER)).toEqual({ items: [], more: false });
   });
 });
 
@@ -108,8 +116,8 @@ describe('referrers', () => {
       const walked: Digest[] = [];
       for (let more = true; more; ) {
         let room = 333;
-        const query = { artifactType, after: walked[walked.length - 1] };
-        const page = await listings.referrers(A, subject, query, () => room-- > 0);
+        const query = { artifactType, after: walked[walked.length - 1], fits: () => room-- > 0 };
+        const page = await listings.referrers(A, subject, query, CALLER);
         walked.push(...page.items.map(({ digest }) => digest));
         more = page.more;
       }
@@ -120,8 +128,13 @@ describe('referrers', () => {
   test('of what nobody refers to, or where there is no repository, are none', async () => {
     const listings = await listingsOf(1);
     const query = { artifactType: undefined, after: undefined };
-    expect(await listings.referrers(A, referrer(7), query, () => true)).toEqual({ items: [], more: false });
-    expect(await listings.referrers('no/such' as RepositoryName, subject, query, () => true)).toEqual({
+    expect(await listings.referrers(A, referrer(7), { ...query, fits: () => true }, CALLER)).toEqual({
+      items: [],
+      more: false,
+    });
+    expect(
+      await listings.referrers('no/such' as RepositoryName, subject, { ...query, fits: () => true }, CALLER),
+    ).toEqual({
       items: [],
       more: false,
     });
@@ -130,7 +143,10 @@ describe('referrers', () => {
   test('that do not fit are not counted as given', async () => {
     const listings = await listingsOf(3);
     const query = { artifactType: undefined, after: undefined };
-    expect(await listings.referrers(A, subject, query, () => false)).toEqual({ items: [], more: true });
+    expect(await listings.referrers(A, subject, { ...query, fits: () => false }, CALLER)).toEqual({
+      items: [],
+      more: true,
+    });
   });
 });
 

@@ -1,14 +1,17 @@
-import type { Actor } from '../access/access.ts';
+import type { Caller } from '../access/access.ts';
 import type { Digest, RepositoryName, Tag } from '../oci/names.ts';
-import type { FoundManifest, Page, ReferrersQuery } from '../projection/projection.ts';
-import { known } from './existence.ts';
+import type { Answer, Page } from '../projection/projection.ts';
+import type { Descriptor, PageRequest, ReferrersRequest } from './interface.ts';
+import { descriptorOf } from './manifests.ts';
+import { mapMaybeAsync } from './maybe-async.ts';
 import type { RegistryPorts } from './ports.ts';
+import { requireRepository } from './require-repository.ts';
 
 /** A page when the client asks for no size, and the largest one that it can have. */
-export const TAGS_PAGE = 10_000;
-export const CATALOG_PAGE = 1_000;
-/** Referrers that are looked at together while a page is filled. */
-const REFERRERS_STEP = 1_000;
+const TAGS_PAGE = 10_000;
+const CATALOG_PAGE = 1_000;
+/** Referrers that are read at once while a page is filled. */
+const REFERRERS_BATCH = 1_000;
 
 type ListingsPorts = Pick<RegistryPorts, 'projection' | 'access'>;
 
@@ -20,49 +23,48 @@ export class Listings {
   }
 
   /** @throws RegistryError `name-unknown` */
-  async tags(repo: RepositoryName, after: string | undefined, limit: number): Promise<Page<Tag>> {
+  tags(repo: RepositoryName, { after, limit = TAGS_PAGE }: PageRequest): Answer<Page<Tag>> {
     const answer = this.#ports.projection.tags(repo, after, Math.min(limit, TAGS_PAGE));
-    return known(repo, answer instanceof Promise ? await answer : answer);
+    return mapMaybeAsync(answer, (found) => requireRepository(repo, found));
   }
 
-  /** Repositories that the actor may pull from: filtered before they are cut into pages. */
-  async repositories(after: string | undefined, limit: number, actor: Actor): Promise<Page<RepositoryName>> {
+  /** Repositories that the caller may pull from: filtered before they are cut into pages. */
+  async repositories({ after, limit = CATALOG_PAGE }: PageRequest, caller: Caller): Promise<Page<RepositoryName>> {
     const wanted = Math.min(limit, CATALOG_PAGE);
     const items: RepositoryName[] = [];
-    // Most actors see all: these, and one that says whether there are more. Who sees few gets there in large steps.
+    // Most callers see all: these, and one that says whether there are more. For those who see few the batches are large.
     let step = Math.min(wanted + 1, CATALOG_PAGE);
     for (let last = after; ; ) {
       const page = await this.#ports.projection.repositories(last, step);
       step = CATALOG_PAGE;
       for (const repo of page.items) {
-        if (!this.#ports.access.allows(actor, 'pull', repo)) continue;
+        if (!this.#ports.access.allows(caller, 'pull', repo)) continue;
         if (items.length === wanted) return { items, more: true };
         items.push(repo);
       }
-      if (!page.more) return { items, more: false };
+      if (!page.more || caller.signal.aborted) return { items, more: false };
       last = page.items[page.items.length - 1];
     }
   }
 
-  /**
-   * Manifests that name the subject, in the order of their digests.
-   * @param fits asked for each one before it is taken: false ends the page before it
-   */
+  /** Manifests that name the subject, in the order of their digests. */
   async referrers(
     repo: RepositoryName,
     subject: Digest,
-    query: ReferrersQuery,
-    fits: (manifest: FoundManifest) => boolean,
-  ): Promise<Page<FoundManifest>> {
-    const items: FoundManifest[] = [];
-    for (let after = query.after; ; ) {
-      const page = await this.#ports.projection.referrers(repo, subject, { ...query, after }, REFERRERS_STEP);
+    { artifactType, after, fits }: ReferrersRequest,
+    caller: Caller,
+  ): Promise<Page<Descriptor>> {
+    const items: Descriptor[] = [];
+    for (let last = after; ; ) {
+      const query = { artifactType, after: last };
+      const page = await this.#ports.projection.referrers(repo, subject, query, REFERRERS_BATCH);
       for (const manifest of page.items) {
-        if (!fits(manifest)) return { items, more: true };
-        items.push(manifest);
+        const descriptor = descriptorOf(manifest);
+        if (!fits(descriptor)) return { items, more: true };
+        items.push(descriptor);
       }
-      after = page.items[page.items.length - 1]?.digest;
-      if (!page.more || after === undefined) return { items, more: false };
+      last = page.items[page.items.length - 1]?.digest;
+      if (!page.more || last === undefined || caller.signal.aborted) return { items, more: false };
     }
   }
 }

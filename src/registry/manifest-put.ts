@@ -5,6 +5,7 @@ import type { ManifestRecord, RepositoryFacts } from '../journal/state.ts';
 import { RegistryError } from '../oci/errors.ts';
 import type { ManifestFacts } from '../oci/manifest.ts';
 import type { Digest, Incarnation, RepositoryName, Tag } from '../oci/names.ts';
+import type { TagGuard } from './interface.ts';
 
 /** The incarnation that holds the manifest now; undefined when nothing was done because its bytes must be written first. */
 export type PutOutcome = Incarnation | undefined;
@@ -22,6 +23,7 @@ export interface ManifestPutRequest {
   readonly facts: ManifestFacts;
   readonly tags: readonly Tag[];
   readonly actor: Actor;
+  readonly guard: TagGuard | undefined;
 }
 
 /** What is written though it changes nothing but when it was pushed last. */

@@ -1,10 +1,20 @@
 import { describe, expect, test } from 'bun:test';
-import { A, ACTOR, B, type OpenRegistry, openRegistry, refusalOf, tag, text } from '../../test/support/registry.ts';
+import {
+  A,
+  ACTOR,
+  B,
+  CALLER,
+  type OpenRegistry,
+  openRegistry,
+  refusalOf,
+  tag,
+  text,
+} from '../../test/support/registry.ts';
 import { digestOf } from '../oci/digest.ts';
 import { OCI_INDEX, OCI_MANIFEST } from '../oci/media-types.ts';
 import type { Digest, Tag } from '../oci/names.ts';
 import { dataKey } from '../storage/paths.ts';
-import type { PushedManifest, Reference } from './manifests.ts';
+import type { PushedManifest, Reference } from './interface.ts';
 
 const CONFIG = 'application/vnd.oci.image.config.v1+json';
 
@@ -20,16 +30,16 @@ const byDigest = (digest: Digest): Reference => ({ kind: 'digest', digest });
 const byTag = (name: string): Reference => ({ kind: 'tag', tag: tag(name) });
 
 function put({ registry }: OpenRegistry, bytes: Uint8Array<ArrayBuffer>, more: Partial<PushedManifest> = {}) {
-  const pushed = { repo: A, bytes, contentType: undefined, digest: undefined, tags: [], ...more };
-  return registry.manifests.put(pushed, ACTOR);
+  const pushed = { bytes, contentType: undefined, digest: undefined, tags: [], ...more };
+  return registry.manifests.put(A, pushed, ACTOR);
 }
 
 async function bytesOf({ registry }: OpenRegistry, reference: Reference, repo = A): Promise<Uint8Array> {
-  return await registry.manifests.bytes(await registry.manifests.stat(repo, reference));
+  return await registry.manifests.bytes(await registry.manifests.resolve(repo, reference));
 }
 
 async function tagsOf({ registry }: OpenRegistry): Promise<readonly Tag[]> {
-  return (await registry.listings.tags(A, undefined, 1000)).items;
+  return (await registry.listings.tags(A, { after: undefined, limit: 1000 })).items;
 }
 
 describe('pushing a manifest', () => {
@@ -43,7 +53,7 @@ describe('pushing a manifest', () => {
     // Not only from the cache: another process on the same store gives them too.
     const other = openRegistry({ driver: open.driver });
     expect(await bytesOf(other, byTag('b'))).toEqual(odd);
-    expect((await other.registry.manifests.stat(A, byTag('b'))).record.mediaType).toBe(OCI_INDEX);
+    expect((await other.registry.manifests.resolve(A, byTag('b'))).record.mediaType).toBe(OCI_INDEX);
   });
 
   test.each(['sha256', 'sha512'] as const)('by a %s digest is verified with it', async (algorithm) => {
@@ -53,7 +63,7 @@ describe('pushing a manifest', () => {
     expect(await bytesOf(open, byDigest(digest))).toEqual(index);
     const wrong = digestOf(algorithm, text('other'));
     expect(await refusalOf(put(open, index, { digest: wrong }))).toBe('digest-mismatch');
-    expect(await refusalOf(Promise.try(() => open.registry.manifests.stat(A, byDigest(wrong))))).toBe(
+    expect(await refusalOf(Promise.try(() => open.registry.manifests.resolve(A, byDigest(wrong))))).toBe(
       'manifest-unknown',
     );
   });
@@ -64,7 +74,7 @@ describe('pushing a manifest', () => {
     await open.push(B, text('config'));
     const error: unknown = await put(open, imageOf(config), { tags: [tag('a')] }).catch((reason: unknown) => reason);
     expect(error).toMatchObject({ kind: 'manifest-references-unknown', detail: { digests: [config] } });
-    expect(await refusalOf(Promise.try(() => open.registry.manifests.stat(A, byTag('a'))))).toBe('name-unknown');
+    expect(await refusalOf(Promise.try(() => open.registry.manifests.resolve(A, byTag('a'))))).toBe('name-unknown');
     await open.push(A, text('config'));
     expect(await refusalOf(put(open, imageOf(config), { tags: [tag('a')] }))).toBe('none');
   });
@@ -111,7 +121,7 @@ describe('pushing a manifest', () => {
     await Promise.all(names.map((name) => put(open, index, { tags: [tag(name)] })));
     expect(await tagsOf(open)).toEqual(names.map(tag));
     await open.settle();
-    const { record } = await open.registry.manifests.stat(A, byDigest(indexDigest));
+    const { record } = await open.registry.manifests.resolve(A, byDigest(indexDigest));
     expect(await open.dataKeys()).toEqual([dataKey(record.inc)]);
     expect(await bytesOf(openRegistry({ driver: open.driver }), byTag('t00'))).toEqual(index);
   });
@@ -119,9 +129,9 @@ describe('pushing a manifest', () => {
   test('with another media type changes what readers are told, not the bytes', async () => {
     const open = openRegistry();
     await put(open, index, { contentType: OCI_INDEX, tags: [tag('a')] });
-    const first = await open.registry.manifests.stat(A, byTag('a'));
+    const first = await open.registry.manifests.resolve(A, byTag('a'));
     await put(open, index, { contentType: 'application/x.other+json' });
-    const second = await open.registry.manifests.stat(A, byTag('a'));
+    const second = await open.registry.manifests.resolve(A, byTag('a'));
     expect([second.record.mediaType, second.record.inc]).toEqual(['application/x.other+json', first.record.inc]);
     await open.settle();
     expect(await bytesOf(openRegistry({ driver: open.driver }), byTag('a'))).toEqual(index);
@@ -131,7 +141,7 @@ describe('pushing a manifest', () => {
     for (const damage of ['lost', 'cut']) {
       const open = openRegistry();
       await put(open, index, { tags: [tag('a')] });
-      const { record } = await open.registry.manifests.stat(A, byTag('a'));
+      const { record } = await open.registry.manifests.resolve(A, byTag('a'));
       if (damage === 'lost') await open.driver.delete([dataKey(record.inc)]);
       else await open.driver.put(dataKey(record.inc), text('cut'));
       const other = openRegistry({ driver: open.driver, number: 2 });
@@ -183,8 +193,8 @@ describe('pushing a manifest', () => {
       },
     );
     expect(told).toBe(indexDigest);
-    const query = { artifactType: undefined, after: undefined };
-    const { items } = await open.registry.listings.referrers(A, indexDigest, query, () => true);
+    const query = { artifactType: undefined, after: undefined, fits: () => true };
+    const { items } = await open.registry.listings.referrers(A, indexDigest, query, CALLER);
     expect(items.map((each) => each.digest)).toEqual([digest]);
   });
 });
@@ -226,7 +236,9 @@ describe('deleting a manifest', () => {
     await open.registry.manifests.delete(A, digest, ACTOR);
     expect(await tagsOf(open)).toEqual([tag('c')]);
     for (const reference of [byDigest(digest), byTag('a')]) {
-      expect(await refusalOf(Promise.try(() => open.registry.manifests.stat(A, reference)))).toBe('manifest-unknown');
+      expect(await refusalOf(Promise.try(() => open.registry.manifests.resolve(A, reference)))).toBe(
+        'manifest-unknown',
+      );
     }
     expect(await open.linkOf(A, config)).toBeDefined();
     expect(await refusalOf(open.registry.manifests.delete(A, digest, ACTOR))).toBe('manifest-unknown');
@@ -247,8 +259,8 @@ describe('deleting a manifest', () => {
     const all: (() => unknown)[] = [
       () => manifests.delete(A, indexDigest, ACTOR),
       () => manifests.deleteTag(A, tag('a'), ACTOR),
-      () => manifests.stat(A, byTag('a')),
-      () => manifests.stat(A, byDigest(indexDigest)),
+      () => manifests.resolve(A, byTag('a')),
+      () => manifests.resolve(A, byDigest(indexDigest)),
     ];
     for (const each of all) expect(await refusalOf(Promise.try(each))).toBe('name-unknown');
   });

@@ -9,11 +9,8 @@ import type { Digest, Incarnation, RepositoryName, Tag } from '../oci/names.ts';
 import type { Answer, FoundManifest } from '../projection/projection.ts';
 import type { Durability, ObjectStore } from '../storage/driver.ts';
 import { dataKey } from '../storage/paths.ts';
-import { whenThere } from './answer.ts';
 import { mayLink } from './condemned.ts';
-import { requireDeletes } from './deletion.ts';
-import { known, nameUnknown } from './existence.ts';
-import { deletesImmutable, refuseMoving } from './immutability.ts';
+import type { Descriptor, Manifest, PushedManifest, Reference, TagChange, TagGuard } from './interface.ts';
 import {
   decidePut,
   type ManifestPutRequest,
@@ -23,23 +20,9 @@ import {
   type Renewals,
   referencesUnknown,
 } from './manifest-put.ts';
+import { mapMaybeAsync } from './maybe-async.ts';
 import type { RegistryPorts } from './ports.ts';
-
-/** How a client names a manifest. */
-export type Reference =
-  | { readonly kind: 'tag'; readonly tag: Tag }
-  | { readonly kind: 'digest'; readonly digest: Digest };
-
-export interface PushedManifest {
-  readonly repo: RepositoryName;
-  readonly bytes: Uint8Array<ArrayBuffer>;
-  /** Without parameters. */
-  readonly contentType: string | undefined;
-  /** What the client says the digest is. */
-  readonly digest: Digest | undefined;
-  /** Tags to set, each once. */
-  readonly tags: readonly Tag[];
-}
+import { nameUnknown, requireRepository } from './require-repository.ts';
 
 export interface PutResult {
   readonly digest: Digest;
@@ -49,10 +32,11 @@ export interface PutResult {
 /** What a put is decided against with: then nothing of it was written to the log. */
 const REFUSALS: ReadonlySet<ErrorKind> = new Set(['manifest-references-unknown', 'denied']);
 
-/** Blobs that a manifest refers to are looked for in groups of so many. */
-const ASKED_TOGETHER = 256;
+/** Blobs that a manifest refers to are looked up in batches of so many. */
+const LOOKUP_BATCH = 256;
 
-export interface ManifestsPorts extends Omit<RegistryPorts, 'driver' | 'sessions' | 'access' | 'openBlob'> {
+export interface ManifestsPorts
+  extends Omit<RegistryPorts, 'driver' | 'sessions' | 'access' | 'openBlob' | 'redirect'> {
   readonly driver: ObjectStore & Durability;
 }
 
@@ -63,28 +47,35 @@ export class Manifests {
     this.#ports = ports;
   }
 
-  /** @throws RegistryError `name-unknown`, `manifest-unknown`, at once where the answer is at hand */
-  stat(repo: RepositoryName, reference: Reference): Answer<FoundManifest> {
+  /** @throws RegistryError `name-unknown`, `manifest-unknown` */
+  resolve(repo: RepositoryName, reference: Reference): Answer<FoundManifest> {
     const { projection } = this.#ports;
     const answer =
       reference.kind === 'tag'
         ? projection.manifestByTag(repo, reference.tag)
         : projection.manifestByDigest(repo, reference.digest);
-    return whenThere(answer, (found) => {
-      const manifest = known(repo, found);
+    return mapMaybeAsync(answer, (found) => {
+      const manifest = requireRepository(repo, found);
       if (manifest === undefined) throw manifestUnknown(repo, reference);
       return manifest;
     });
   }
 
+  /** As `resolve`, with its bytes. @throws RegistryError as `resolve`, and `content-damaged` */
+  get(repo: RepositoryName, reference: Reference): Answer<Manifest> {
+    return mapMaybeAsync(this.resolve(repo, reference), (found) =>
+      mapMaybeAsync(this.bytes(found), (bytes) => ({ descriptor: descriptorOf(found), bytes })),
+    );
+  }
+
   /**
-   * As `stat`, for a client that may not push the manifest because it is there: one without a tag that is to go at some time is
-   * put anew first, so that it stays until the client's tag or index is there.
-   * @throws RegistryError as `stat`; also what the write fails with
+   * As `resolve`, for a client that may skip its push because the manifest is there: one without a tag that retention would soon
+   * delete is put anew first, so that it stays until the client's tag or index is there.
+   * @throws RegistryError as `resolve`; also what the write fails with
    */
-  find(repo: RepositoryName, reference: Reference): Answer<FoundManifest> {
-    return whenThere(this.stat(repo, reference), (manifest) =>
-      reference.kind === 'digest' && this.#isFading(repo, manifest.record) ? this.#renew(repo, manifest) : manifest,
+  renew(repo: RepositoryName, reference: Reference): Answer<FoundManifest> {
+    return mapMaybeAsync(this.resolve(repo, reference), (manifest) =>
+      reference.kind === 'digest' && this.#isFading(repo, manifest.record) ? this.#putAnew(repo, manifest) : manifest,
     );
   }
 
@@ -94,7 +85,7 @@ export class Manifests {
     return stay !== undefined && this.#ports.now() - at > stay / 2;
   }
 
-  #renew(repo: RepositoryName, { digest }: FoundManifest): Promise<FoundManifest> {
+  #putAnew(repo: RepositoryName, { digest }: FoundManifest): Promise<FoundManifest> {
     const decide = (facts: RepositoryFacts): Decision<FoundManifest> => {
       const record = facts.manifest(digest);
       if (record === undefined) return refuse(manifestUnknown(repo, { kind: 'digest', digest }));
@@ -131,11 +122,10 @@ export class Manifests {
 
   /**
    * Stores a manifest and sets its tags, all in one batch: no tag is ever seen without its manifest.
-   * @throws RegistryError `digest-mismatch`, `manifest-invalid`, `manifest-references-unknown`; `denied` when one of the tags is
-   * immutable and points to something else
+   * @throws RegistryError `digest-mismatch`, `manifest-invalid`, `manifest-references-unknown`; what the guard refuses with
    */
-  async put(pushed: PushedManifest, actor: Actor): Promise<PutResult> {
-    const { repo, bytes } = pushed;
+  async put(repo: RepositoryName, pushed: PushedManifest, actor: Actor, guard?: TagGuard): Promise<PutResult> {
+    const { bytes } = pushed;
     const digest = digestOf(pushed.digest === undefined ? DEFAULT_ALGORITHM : algorithmOf(pushed.digest), bytes);
     if (pushed.digest !== undefined && pushed.digest !== digest) {
       throw new RegistryError('digest-mismatch', `the body has the digest ${digest}, not the one in the address`, {
@@ -148,7 +138,7 @@ export class Manifests {
     // Refused before a byte is written; the decision asks again, on the state that it is made on.
     const missing = answer.kind === 'known' ? await this.#missing(repo, facts.requiredBlobs) : facts.requiredBlobs;
     if (missing.length > 0) throw referencesUnknown(missing);
-    const put = { repo, digest, size: bytes.length, facts, tags: pushed.tags, actor };
+    const put = { repo, digest, size: bytes.length, facts, tags: pushed.tags, actor, guard };
     const linked = existing !== undefined && (await this.#isStored(existing)) ? existing.inc : undefined;
     if (linked === undefined || (await this.#submit(put, { kind: 'linked', inc: linked })) === undefined) {
       await this.#putOwn(put, bytes, existing?.inc);
@@ -181,8 +171,8 @@ export class Manifests {
   async #missing(repo: RepositoryName, digests: readonly Digest[]): Promise<Digest[]> {
     const { projection } = this.#ports;
     const missing: Digest[] = [];
-    for (let start = 0; start < digests.length; start += ASKED_TOGETHER) {
-      const asked = digests.slice(start, start + ASKED_TOGETHER);
+    for (let start = 0; start < digests.length; start += LOOKUP_BATCH) {
+      const asked = digests.slice(start, start + LOOKUP_BATCH);
       const answers = await Promise.all(asked.map((digest) => projection.blob(repo, digest)));
       for (const [index, answer] of answers.entries()) {
         const digest = asked[index];
@@ -201,7 +191,7 @@ export class Manifests {
       needs: { blobs: put.facts.requiredBlobs, manifests: [put.digest], tags: put.tags },
       ...(durable === undefined ? {} : { durable }),
       decide: async (facts) => {
-        const denied = refuseMoving(put.repo, put.tags, put.digest, facts, this.#ports.policy);
+        const denied = put.guard?.(put.tags.map((tag) => ({ tag, before: facts.tag(tag), after: put.digest })));
         const decision =
           denied === undefined ? decidePut(put, bytes, facts, this.#renewals(put, facts)) : refuse(denied);
         // The linker's rule holds for these bytes too: a write that waits for long may be overtaken by a collection.
@@ -223,14 +213,14 @@ export class Manifests {
     return mayLink(this.#ports.driver, inc, size, { now: this.#ports.now(), grace: this.#ports.grace });
   }
 
-  /** @throws RegistryError `delete-disabled`, `name-unknown`, `manifest-unknown`, `denied` */
-  async deleteTag(repo: RepositoryName, tag: Tag, actor: Actor): Promise<void> {
-    requireDeletes(this.#ports);
+  /** @throws RegistryError `name-unknown`, `manifest-unknown`; what the guard refuses with */
+  async deleteTag(repo: RepositoryName, tag: Tag, actor: Actor, guard?: TagGuard): Promise<void> {
     const decide = (facts: RepositoryFacts): Decision<void> => {
       if (!facts.exists) return refuse(nameUnknown(repo));
       const prev = facts.tag(tag);
       if (prev === undefined) return refuse(manifestUnknown(repo, { kind: 'tag', tag }));
-      if (this.#ports.policy.isImmutable(repo, tag)) return refuse(deletesImmutable(repo, [tag]));
+      const denied = guard?.([{ tag, before: prev, after: undefined }]);
+      if (denied !== undefined) return refuse(denied);
       return accept(undefined, { type: 'tag.deleted', tag, prev, actor: actor.label });
     };
     await this.#ports.projection.submit(repo, { needs: { tags: [tag] }, decide });
@@ -238,17 +228,16 @@ export class Manifests {
 
   /**
    * Deletes a manifest and, in the same batch, every tag that points to it.
-   * @throws RegistryError `delete-disabled`, `name-unknown`, `manifest-unknown`; `denied` when one of the tags is immutable
+   * @throws RegistryError `name-unknown`, `manifest-unknown`; what the guard refuses with
    */
-  async delete(repo: RepositoryName, digest: Digest, actor: Actor): Promise<void> {
-    requireDeletes(this.#ports);
+  async delete(repo: RepositoryName, digest: Digest, actor: Actor, guard?: TagGuard): Promise<void> {
     const decide = (facts: RepositoryFacts): Decision<void> => {
       if (!facts.exists) return refuse(nameUnknown(repo));
       const record = facts.manifest(digest);
       if (record === undefined) return refuse(manifestUnknown(repo, { kind: 'digest', digest }));
       const tags = facts.tagsOf(digest);
-      const immutable = tags.filter((tag) => this.#ports.policy.isImmutable(repo, tag));
-      if (immutable.length > 0) return refuse(deletesImmutable(repo, immutable));
+      const denied = guard?.(tags.map((tag): TagChange => ({ tag, before: digest, after: undefined })));
+      if (denied !== undefined) return refuse(denied);
       return accept(
         undefined,
         ...tags.map((tag): JournalEvent => ({ type: 'tag.deleted', tag, prev: digest, actor: actor.label })),
@@ -257,6 +246,11 @@ export class Manifests {
     };
     await this.#ports.projection.submit(repo, { needs: { manifests: [digest], tagsOf: [digest] }, decide });
   }
+}
+
+export function descriptorOf({ digest, record }: FoundManifest): Descriptor {
+  const { mediaType, size, artifactType, annotations } = record;
+  return { mediaType, digest, size, artifactType, annotations };
 }
 
 function tooLate(): RegistryError {

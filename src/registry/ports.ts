@@ -20,6 +20,7 @@ export interface RegistryPorts {
   readonly openBlob: (blob: LinkedBlob) => Promise<StoredObject | undefined>;
   readonly projection: Projection;
   readonly sessions: SessionStore;
+  /** Asked about repositories that no request names: the source of a mount without one, the catalog. */
   readonly access: AccessPolicy;
   readonly cache: ContentCache;
   /** Milliseconds. */
@@ -27,10 +28,10 @@ export interface RegistryPorts {
   readonly newIncarnation: () => Incarnation;
   /** How long deleted bytes stay, in milliseconds (GC_GRACE). */
   readonly grace: number;
-  /** Whether clients may delete content (DELETE_ENABLED). */
-  readonly deletes: boolean;
-  /** What may be changed and what goes by itself (RETENTION_FILE). */
-  readonly policy: RepositoryPolicy;
+  /** Whether clients GET blobs from the store itself, at an address that they are given (S3_REDIRECT). */
+  readonly redirect: boolean;
+  /** What retention will delete (RETENTION_FILE). */
+  readonly policy: Pick<RepositoryPolicy, 'countsPushes' | 'untaggedStay'>;
   /** Work that nobody waits for: its failure is logged, and waited for when the process ends. */
   readonly later: (what: string, work: () => Promise<void>) => void;
 }

@@ -1,5 +1,15 @@
 import { describe, expect, test } from 'bun:test';
-import { A, ACTOR, B, GRACE, type OpenRegistry, openRegistry, refusalOf, text } from '../../test/support/registry.ts';
+import {
+  A,
+  ACTOR,
+  B,
+  CALLER,
+  GRACE,
+  type OpenRegistry,
+  openRegistry,
+  refusalOf,
+  text,
+} from '../../test/support/registry.ts';
 import { foldLog } from '../journal/log.ts';
 import { digestOf } from '../oci/digest.ts';
 import { RegistryError } from '../oci/errors.ts';
@@ -16,14 +26,14 @@ async function slots({ driver }: OpenRegistry): Promise<number> {
 async function refer({ registry }: OpenRegistry): Promise<Digest> {
   const config = { mediaType: 'application/octet-stream', digest, size: bytes.length };
   const manifest = text(JSON.stringify({ schemaVersion: 2, mediaType: TYPE, config, layers: [] }));
-  const pushed = { repo: A, bytes: manifest, contentType: TYPE, digest: undefined, tags: [] };
-  return (await registry.manifests.put(pushed, ACTOR)).digest;
+  const pushed = { bytes: manifest, contentType: TYPE, digest: undefined, tags: [] };
+  return (await registry.manifests.put(A, pushed, ACTOR)).digest;
 }
 
 /** Each way by which a client learns that it need not upload a blob. */
 const WAYS: readonly [string, (open: OpenRegistry) => Promise<unknown>][] = [
-  ['HEAD', async ({ registry }) => registry.blobs.find(A, digest)],
-  ['a mount of what is there', ({ registry }) => registry.linking.mount(A, digest, B, ACTOR)],
+  ['HEAD', async ({ registry }) => registry.blobs.renew(A, digest)],
+  ['a mount of what is there', ({ registry }) => registry.linking.mount(A, digest, B, CALLER)],
   ['an upload of what is there', (open) => open.push(A, bytes)],
 ];
 
@@ -73,10 +83,10 @@ describe('HEAD of a blob that nothing refers to', () => {
       await open.push(A, bytes);
       open.clock.advance(GRACE);
       open.projection.submit = () => Promise.reject(new RegistryError(kind, 'no'));
-      const asked = Promise.try(() => open.registry.blobs.find(A, digest));
+      const asked = Promise.try(() => open.registry.blobs.renew(A, digest));
       expect(await refusalOf(asked)).toBe('blob-unknown');
       // Its bytes can be had all the same.
-      expect((await open.registry.blobs.stat(A, digest)).size).toBe(bytes.length);
+      expect((await open.registry.blobs.resolve(A, digest)).size).toBe(bytes.length);
     }
   });
 
@@ -84,7 +94,7 @@ describe('HEAD of a blob that nothing refers to', () => {
     const open = openRegistry();
     await open.push(A, bytes);
     open.clock.advance(GRACE);
-    await Promise.all(Array.from({ length: 20 }, async () => await open.registry.blobs.find(A, digest)));
+    await Promise.all(Array.from({ length: 20 }, async () => await open.registry.blobs.renew(A, digest)));
     const events = (await foldLog(open.driver, A)).state.seq;
     expect(events).toBe(2);
     const slot = JSON.parse(new TextDecoder().decode(await open.driver.read(`repos/${A}/_log/00000000000000000002`)));
@@ -93,8 +103,8 @@ describe('HEAD of a blob that nothing refers to', () => {
 
   test('that is not there, or whose repository is not, says so', async () => {
     const open = openRegistry();
-    expect(await refusalOf(Promise.try(() => open.registry.blobs.find(A, digest)))).toBe('name-unknown');
+    expect(await refusalOf(Promise.try(() => open.registry.blobs.renew(A, digest)))).toBe('name-unknown');
     await open.push(A, text('other'));
-    expect(await refusalOf(Promise.try(() => open.registry.blobs.find(A, digest)))).toBe('blob-unknown');
+    expect(await refusalOf(Promise.try(() => open.registry.blobs.renew(A, digest)))).toBe('blob-unknown');
   });
 });

@@ -28,8 +28,8 @@ async function deleted(): Promise<Deleted> {
   const open = openRegistry();
   const { registry, projection, driver, clock } = open;
   await open.push(A, layer);
-  await registry.manifests.put({ repo: A, bytes, contentType: TYPE, digest: undefined, tags: [V1] }, ACTOR);
-  const { record } = await registry.manifests.stat(A, { kind: 'tag', tag: V1 });
+  await registry.manifests.put(A, { bytes, contentType: TYPE, digest: undefined, tags: [V1] }, ACTOR);
+  const { record } = await registry.manifests.resolve(A, { kind: 'tag', tag: V1 });
   const blobInc = (await open.linkOf(A, blob)) ?? expect.unreachable();
   await registry.manifests.delete(A, manifest, ACTOR);
   await registry.blobs.delete(A, blob, ACTOR);
@@ -69,7 +69,7 @@ describe('what is brought back', () => {
       tags: [{ tag: V1, digest: manifest }],
     });
     expect(await slots(open)).toBe(before + 1);
-    const { record } = await open.registry.manifests.stat(A, { kind: 'tag', tag: V1 });
+    const { record } = await open.registry.manifests.resolve(A, { kind: 'tag', tag: V1 });
     expect([record.inc, await open.linkOf(A, blob)]).toEqual([open.manifestInc, open.blobInc]);
     const slot = await open.driver.read(`repos/${A}/_log/${String(before + 1).padStart(20, '0')}`);
     const { events } = JSON.parse(new TextDecoder().decode(slot));
@@ -94,7 +94,7 @@ describe('what is brought back', () => {
       decide: () => ({ kind: 'accepted', result: undefined, events: [{ type: 'repo.deleted' }] }),
     });
     await open.restored();
-    expect((await open.registry.manifests.stat(A, { kind: 'tag', tag: V1 })).digest).toBe(manifest);
+    expect((await open.registry.manifests.resolve(A, { kind: 'tag', tag: V1 })).digest).toBe(manifest);
   });
 
   test('takes the first of several bytes that can be linked', async () => {
@@ -138,8 +138,8 @@ describe('nothing at all is brought back', () => {
       'whose tag was set meanwhile',
       async ({ registry }) => {
         const other = text(JSON.stringify({ schemaVersion: 2, manifests: [] }));
-        const put = { repo: A, bytes: other, contentType: undefined, digest: undefined, tags: [V1] };
-        await registry.manifests.put(put, ACTOR);
+        const put = { bytes: other, contentType: undefined, digest: undefined, tags: [V1] };
+        await registry.manifests.put(A, put, ACTOR);
       },
       /^request-invalid: the tag v1 was changed just now/,
     ],
@@ -231,10 +231,10 @@ describe('what is damaged', () => {
     const open = openRegistry();
     for (const repo of [A, B]) {
       await open.push(repo, layer);
-      await open.registry.manifests.put({ repo, bytes, contentType: TYPE, digest: undefined, tags: [V1] }, ACTOR);
+      await open.registry.manifests.put(repo, { bytes, contentType: TYPE, digest: undefined, tags: [V1] }, ACTOR);
     }
     const recordIn = async (repo: typeof A) =>
-      (await open.registry.manifests.stat(repo, { kind: 'tag', tag: V1 })).record;
+      (await open.registry.manifests.resolve(repo, { kind: 'tag', tag: V1 })).record;
     const [lost, found] = [await recordIn(A), await recordIn(B)];
     const wanted = (instead: Incarnation): Restoration => {
       const { inc: _, at: __, annotations: ___, refs, ...rest } = lost;
@@ -249,7 +249,7 @@ describe('what is damaged', () => {
   test('is linked to other bytes, and its tags stay', async () => {
     const { repair, lost, found, registry } = await damaged();
     expect(await repair(lost.inc)).toEqual({ blobs: [], manifests: [manifest], tags: [] });
-    const { record } = await registry.manifests.stat(A, { kind: 'tag', tag: V1 });
+    const { record } = await registry.manifests.resolve(A, { kind: 'tag', tag: V1 });
     expect(record.inc).toBe(found.inc);
   });
 

@@ -7,6 +7,7 @@ import {
   B,
   bodyOf,
   brokenBody,
+  CALLER,
   type OpenRegistry,
   openRegistry,
   pulled,
@@ -68,7 +69,7 @@ describe('a lie', () => {
         expect(await offsetOf(open, id)).toBe(5);
         await uploads.append(id, pusher, bodyOf(chunks), undefined);
         await uploads.close(id, pusher, digest, NOTHING, undefined);
-        expect((await open.registry.blobs.stat(A, digest)).size).toBe(5 + real);
+        expect((await open.registry.blobs.resolve(A, digest)).size).toBe(5 + real);
       }),
     );
   });
@@ -88,7 +89,7 @@ describe('a lie', () => {
       if (before.length > 0) await uploads.append(id, pusher, bodyOf([before]), undefined);
       const wrong = digestOf('sha256', text('something else'));
       expect(await refusalOf(uploads.close(id, pusher, wrong, bodyOf([last]), undefined))).toBe('digest-mismatch');
-      expect(await refusalOf(Promise.try(() => open.registry.blobs.stat(A, wrong)))).toBe('name-unknown');
+      expect(await refusalOf(Promise.try(() => open.registry.blobs.resolve(A, wrong)))).toBe('name-unknown');
       expect(await offsetOf(open, id)).toBe(before.length);
       const bytes = Buffer.concat([before, last]);
       await uploads.close(id, pusher, digestOf('sha256', bytes), bodyOf([last]), undefined);
@@ -179,13 +180,13 @@ describe('a closing request that is repeated', () => {
   test('after a kill cannot be written to any more: the bytes are a blob', async () => {
     const { registry, id } = await killedBeforeEnd();
     expect(await refusalOf(registry.uploads.append(id, pusher, bodyOf([text('x')]), undefined))).toBe('upload-unknown');
-    expect((await registry.blobs.stat(A, bigDigest)).size).toBe(BIG);
+    expect((await registry.blobs.resolve(A, bigDigest)).size).toBe(BIG);
   });
 
   test('after a kill never drops bytes that others link by now', async () => {
     const open = await killedBeforeEnd();
     const { registry, id } = open;
-    expect(await registry.linking.mount(B, bigDigest, A, ACTOR)).toBe(true);
+    expect(await registry.linking.mount(B, bigDigest, A, CALLER)).toBe(true);
     await registry.blobs.delete(A, bigDigest, ACTOR);
     await registry.uploads.monolithic(pusher, bigDigest, bodyOf([big]));
     await registry.uploads.close(id, pusher, bigDigest, bodyOf([]), undefined);

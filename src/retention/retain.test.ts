@@ -35,8 +35,8 @@ function putInto({ registry }: OpenRegistry) {
       JSON.stringify({ schemaVersion: 2, mediaType: OCI_INDEX, manifests, annotations: { n: `${number}` } }),
     );
     const repo = options.repo ?? A;
-    const pushed = { repo, bytes, contentType: OCI_INDEX, digest: undefined, tags: tags.map(tag) };
-    return (await registry.manifests.put(pushed, ACTOR)).digest;
+    const pushed = { bytes, contentType: OCI_INDEX, digest: undefined, tags: tags.map(tag) };
+    return (await registry.manifests.put(repo, pushed, ACTOR)).digest;
   };
 }
 
@@ -64,12 +64,12 @@ function fresh({ driver }: OpenRegistry): OpenRegistry['registry'] {
 }
 
 async function tagsOf(opened: OpenRegistry, repo = A): Promise<readonly string[]> {
-  return (await fresh(opened).listings.tags(repo, undefined, 10_000)).items;
+  return (await fresh(opened).listings.tags(repo, { after: undefined, limit: 10_000 })).items;
 }
 
 async function has(opened: OpenRegistry, digest: Digest, repo = A): Promise<boolean> {
   try {
-    await fresh(opened).manifests.stat(repo, { kind: 'digest', digest });
+    await fresh(opened).manifests.resolve(repo, { kind: 'digest', digest });
     return true;
   } catch {
     return false;

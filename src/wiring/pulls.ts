@@ -1,5 +1,5 @@
 import type { RepositoryName } from '../oci/names.ts';
-import type { Reference } from '../registry/manifests.ts';
+import type { Reference } from '../registry/interface.ts';
 import type { RetentionPolicy } from '../retention/policy.ts';
 import { PullRecorder } from '../retention/pulls/pull-recorder.ts';
 import {

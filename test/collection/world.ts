@@ -13,7 +13,7 @@ import { dataKey } from '../../src/storage/paths.ts';
 import { collectionPorts, never } from '../support/collection.ts';
 import { TestClock } from '../support/deterministic.ts';
 import { Random } from '../support/drill/random.ts';
-import { ACTOR, type OpenRegistry, openRegistry, text } from '../support/registry.ts';
+import { ACTOR, CALLER, type OpenRegistry, openRegistry, text } from '../support/registry.ts';
 import { driverOf, Turns } from '../support/turns.ts';
 
 const GRACE = 4_000;
@@ -107,8 +107,8 @@ class World {
   /** An image that the operator alone knows of, pushed if need be, and deleted, its blob mostly too. */
   async #deleteImage({ registry, push }: OpenRegistry, random: Random): Promise<void> {
     await push(UNDONE.repo, UNDONE.layer);
-    const put = { repo: UNDONE.repo, bytes: UNDONE.bytes, contentType: TYPE, digest: undefined, tags: [UNDONE.tag] };
-    await registry.manifests.put(put, ACTOR);
+    const put = { bytes: UNDONE.bytes, contentType: TYPE, digest: undefined, tags: [UNDONE.tag] };
+    await registry.manifests.put(UNDONE.repo, put, ACTOR);
     await registry.manifests.delete(UNDONE.repo, UNDONE.manifest, ACTOR);
     if (random.chance(0.8)) await registry.blobs.delete(UNDONE.repo, UNDONE.blob, ACTOR);
   }
@@ -161,7 +161,7 @@ class World {
       if (brought === 'unavailable' || brought === 'upload-unknown') continue;
       if (brought !== 'none') this.faults.push(`${name}: the blob was refused with ${brought}`);
       const put = await refusal(
-        node.registry.manifests.put({ repo, bytes: manifest, contentType: TYPE, digest: undefined, tags: [] }, ACTOR),
+        node.registry.manifests.put(repo, { bytes: manifest, contentType: TYPE, digest: undefined, tags: [] }, ACTOR),
       );
       await node.settle();
       if (put === 'none') {
@@ -180,12 +180,12 @@ class World {
   async #bring(node: OpenRegistry, repo: RepositoryName, bytes: Uint8Array, random: Random): Promise<void> {
     const digest = digestOf('sha256', bytes);
     if (random.chance(0.6)) {
-      const found = await refusal(Promise.try(() => node.registry.blobs.find(repo, digest)));
+      const found = await refusal(Promise.try(() => node.registry.blobs.renew(repo, digest)));
       if (found === 'none') return;
     }
     if (random.chance(0.6)) {
       const from = random.chance(0.8) ? random.pick(REPOSITORIES) : undefined;
-      if (await node.registry.linking.mount(repo, digest, from, ACTOR)) return;
+      if (await node.registry.linking.mount(repo, digest, from, CALLER)) return;
     }
     await node.push(repo, bytes);
   }

@@ -8,6 +8,7 @@ import { Listings } from '../../src/registry/listings.ts';
 import { FEW } from '../support/generators.ts';
 import { openProjection } from '../support/projections.ts';
 import { manyDigests, redisWorld, tagsOf } from '../support/redis-projections.ts';
+import { CALLER } from '../support/registry.ts';
 import { REPO, slotsOf, writeLog } from '../support/slots.ts';
 
 const world = redisWorld();
@@ -57,7 +58,7 @@ async function check(projection: Projection, digests: readonly Digest[]): Promis
   const listings = new Listings({ projection, access: { allows: () => true } });
   const list = (artifactType: string | undefined, room = Number.POSITIVE_INFINITY, after?: Digest) => {
     let left = room;
-    return listings.referrers(REPO, subject, { artifactType, after }, () => left-- > 0);
+    return listings.referrers(REPO, subject, { artifactType, after, fits: () => left-- > 0 }, CALLER);
   };
   let [slowest, waited] = [Number.POSITIVE_INFINITY, Number.POSITIVE_INFINITY];
   for (let round = 0; round < ROUNDS && (slowest > FIRST_ANSWER_MS || waited > OTHERS_WAIT_MS); round++) {

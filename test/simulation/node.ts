@@ -6,9 +6,9 @@ import { RedisProjection } from '../../src/projection/redis/projection.ts';
 import { ContentCache } from '../../src/registry/content-cache.ts';
 import { LogSessions } from '../../src/registry/log-sessions.ts';
 import { NO_POLICY } from '../../src/registry/policy.ts';
-import { Registry } from '../../src/registry/registry.ts';
 import { type RandomBytes, SessionIds } from '../../src/registry/session-ids.ts';
 import type { SessionStore } from '../../src/registry/sessions.ts';
+import { StoreRegistry } from '../../src/registry/store-registry.ts';
 import { RedisSessions } from '../../src/sessions/redis-sessions.ts';
 import { noCrash } from '../../src/storage/crash-points.ts';
 import type { StorageDriver } from '../../src/storage/driver.ts';
@@ -70,7 +70,7 @@ export interface SimulatedNode {
   /** The views in this process. */
   readonly fold: MemoryProjection;
   readonly sessions: SessionStore;
-  readonly registry: Registry;
+  readonly registry: StoreRegistry;
   readonly newId: () => Incarnation;
 }
 
@@ -90,13 +90,13 @@ export function startNode(number: number, around: Surroundings, random: Random):
     setting.views === 'redis' ? new RedisProjection({ ...writer, redis, store: STORE, fold, observer }) : fold;
   const projection = around.watched(bug.projection?.(views, fold) ?? views);
   const sessions = openSessions({ machine, driver, redis, newId, setting, random });
-  const registry = new Registry({
+  const registry = new StoreRegistry({
     ...{ driver, projection, sessions, access: openAccess, now },
     openBlob: ({ inc }) => driver.open(dataKey(inc)),
     cache: new ContentCache(1e6),
     newIncarnation: newId,
     grace: setting.grace,
-    deletes: true,
+    redirect: false,
     policy: NO_POLICY,
     // Bytes that were not dropped stay until they are collected.
     later: (_, work) => void work().catch(() => {}),

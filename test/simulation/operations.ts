@@ -1,4 +1,5 @@
 // What clients do, and what must then be true (I5: of everything that is read after it, too).
+import type { Caller } from '../../src/access/access.ts';
 import { accept } from '../../src/journal/command.ts';
 import type { ErrorKind } from '../../src/oci/errors.ts';
 import type { RepositoryName, Tag } from '../../src/oci/names.ts';
@@ -11,6 +12,10 @@ import type { Answered, World } from './world.ts';
 /** How a client names itself: signed with a label of its own, the events of one request can be found in the log. */
 export function actorOf(label: string): { readonly id: string; readonly label: string } {
   return { id: 'client', label };
+}
+
+function callerOf(label: string): Caller {
+  return { actor: actorOf(label), signal: new AbortController().signal };
 }
 
 export interface Operation<T> {
@@ -80,7 +85,7 @@ export function pushManifest(
     what: `push manifest ${digest.slice(7, 12)} ${tags.join(',')}`,
     kind: 'write',
     run: ({ registry }, label) =>
-      registry.manifests.put({ repo, bytes, contentType: undefined, digest, tags }, actorOf(label)),
+      registry.manifests.put(repo, { bytes, contentType: undefined, digest, tags }, actorOf(label)),
     holds: () => (past) => past.manifests.has(digest) && tags.every((tag) => past.tags.get(tag) === digest),
     refusals: { 'manifest-references-unknown': (past) => blobs.some((blob) => !past.blobs.has(blob.digest)) },
   };
@@ -90,7 +95,7 @@ export function mount(repo: RepositoryName, { digest }: Content, from: Repositor
   return {
     what: `mount ${digest.slice(7, 12)} from ${from ?? 'anywhere'}`,
     kind: 'write',
-    run: ({ registry }, label) => registry.linking.mount(repo, digest, from, actorOf(label)),
+    run: ({ registry }, label) => registry.linking.mount(repo, digest, from, callerOf(label)),
     holds: (isMounted) => (isMounted ? (past) => past.blobs.has(digest) : undefined),
     refusals: {},
   };
@@ -101,7 +106,7 @@ export function findBlob(repo: RepositoryName, { digest }: Content): Operation<u
   return {
     what: `find blob ${digest.slice(7, 12)}`,
     kind: 'read',
-    run: async ({ registry }) => await registry.blobs.find(repo, digest),
+    run: async ({ registry }) => await registry.blobs.renew(repo, digest),
     holds: () => (past) => past.blobs.has(digest),
     // Also where it could not be linked anew.
     refusals: { 'name-unknown': isAbsent, 'blob-unknown': () => true },
@@ -166,7 +171,7 @@ export function readTag(repo: RepositoryName, tag: Tag): Operation<string> {
     what: `read tag ${tag}`,
     kind: 'read',
     run: async ({ registry }) => {
-      const found = await registry.manifests.stat(repo, { kind: 'tag', tag });
+      const found = await registry.manifests.resolve(repo, { kind: 'tag', tag });
       await registry.manifests.bytes(found);
       return found.digest;
     },
@@ -179,7 +184,7 @@ export function readManifest(repo: RepositoryName, { digest }: Content): Operati
   return {
     what: `read manifest ${digest.slice(7, 12)}`,
     kind: 'read',
-    run: async ({ registry }) => (await registry.manifests.stat(repo, { kind: 'digest', digest })).record.inc,
+    run: async ({ registry }) => (await registry.manifests.resolve(repo, { kind: 'digest', digest })).record.inc,
     holds: (inc) => (past) => past.manifests.get(digest)?.inc === inc,
     refusals: { 'name-unknown': isAbsent, 'manifest-unknown': (past) => past.exists && !past.manifests.has(digest) },
   };
@@ -190,8 +195,8 @@ export function readBlob(repo: RepositoryName, { digest, bytes }: Content): Oper
     what: `read blob ${digest.slice(7, 12)}`,
     kind: 'read',
     run: async ({ registry }) => {
-      const { body } = await registry.blobs.open(repo, digest);
-      return body.kind === 'bytes' ? Buffer.from(body.bytes).toString('hex') : body.kind;
+      const { content } = await registry.blobs.get(repo, digest);
+      return content.kind === 'bytes' ? Buffer.from(content.bytes).toString('hex') : content.kind;
     },
     holds: (hex) => (past) => past.blobs.has(digest) && hex === Buffer.from(bytes).toString('hex'),
     refusals: { 'name-unknown': isAbsent, 'blob-unknown': (past) => past.exists && !past.blobs.has(digest) },
@@ -202,21 +207,21 @@ export function listTags(repo: RepositoryName): Operation<string> {
   return {
     what: 'list tags',
     kind: 'read',
-    run: async ({ registry }) => (await registry.listings.tags(repo, undefined, 100)).items.join(' '),
+    run: async ({ registry }) => (await registry.listings.tags(repo, { after: undefined, limit: 100 })).items.join(' '),
     holds: (tags) => (past) => past.exists && [...past.tags.keys()].sort().join(' ') === tags,
     refusals: { 'name-unknown': isAbsent },
   };
 }
 
 export function listReferrers(repo: RepositoryName, { digest }: Content): Operation<string> {
-  const query = { artifactType: undefined, after: undefined };
+  const query = { artifactType: undefined, after: undefined, fits: () => true };
   const referrersIn = (past: Past) =>
     [...past.manifests].filter(([, { subject }]) => subject === digest).map(([name]) => name);
   return {
     what: `list referrers of ${digest.slice(7, 12)}`,
     kind: 'read',
-    run: async ({ registry }) => {
-      const { items } = await registry.listings.referrers(repo, digest, query, () => true);
+    run: async ({ registry }, label) => {
+      const { items } = await registry.listings.referrers(repo, digest, query, callerOf(label));
       return items.map((item) => item.digest).join(' ');
     },
     holds: (digests) => (past) => referrersIn(past).sort().join(' ') === digests,
@@ -228,7 +233,7 @@ export function listReferrers(repo: RepositoryName, { digest }: Content): Operat
 export async function listRepositories(world: World, at?: SimulatedNode): Promise<void> {
   const label = `list repositories #${world.nextNumber()}`;
   const list = async ({ registry }: SimulatedNode) =>
-    (await registry.listings.repositories(undefined, 100, actorOf(label))).items;
+    (await registry.listings.repositories({ after: undefined, limit: 100 }, callerOf(label))).items;
   const { outcome, begin, end } = await world.request(label, list, at);
   if (outcome.kind !== 'ok') return;
   for (const repo of REPOSITORIES) {

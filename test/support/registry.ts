@@ -1,5 +1,5 @@
 // The whole domain over the memory driver, with a clock, names and background work that the test decides.
-import type { AccessPolicy, Actor } from '../../src/access/access.ts';
+import type { AccessPolicy, Actor, Caller } from '../../src/access/access.ts';
 import { openAccess } from '../../src/access/access.ts';
 import { digestOf } from '../../src/oci/digest.ts';
 import { type ErrorKind, RegistryError } from '../../src/oci/errors.ts';
@@ -8,9 +8,9 @@ import type { MemoryProjection } from '../../src/projection/memory.ts';
 import { ContentCache } from '../../src/registry/content-cache.ts';
 import { FileSessions } from '../../src/registry/file-sessions.ts';
 import { NO_POLICY, type RepositoryPolicy } from '../../src/registry/policy.ts';
-import { Registry } from '../../src/registry/registry.ts';
 import { SessionIds } from '../../src/registry/session-ids.ts';
 import type { SessionStore } from '../../src/registry/sessions.ts';
+import { StoreRegistry } from '../../src/registry/store-registry.ts';
 import { UploadBody } from '../../src/registry/upload-body.ts';
 import type { StorageDriver } from '../../src/storage/driver.ts';
 import { MemoryDriver } from '../../src/storage/memory/driver.ts';
@@ -23,6 +23,7 @@ export const GRACE = 24 * HOUR;
 export const EXPIRY = 7 * 24 * HOUR;
 export const ACTOR: Actor = { id: 'someone', label: 'someone@there' };
 export const OTHER_ACTOR: Actor = { id: 'other', label: 'other@there' };
+export const CALLER: Caller = { actor: ACTOR, signal: new AbortController().signal };
 export const [A, B, C] = ['team/a', 'team/b', 'team/c'].map((name) => name as RepositoryName) as [
   RepositoryName,
   RepositoryName,
@@ -30,7 +31,7 @@ export const [A, B, C] = ['team/a', 'team/b', 'team/c'].map((name) => name as Re
 ];
 
 export interface OpenRegistry {
-  readonly registry: Registry;
+  readonly registry: StoreRegistry;
   readonly driver: StorageDriver;
   readonly projection: MemoryProjection;
   readonly sessions: SessionStore;
@@ -54,7 +55,6 @@ export function openRegistry(
     readonly access?: AccessPolicy;
     readonly clock?: TestClock;
     readonly number?: number;
-    readonly deletes?: boolean;
     readonly policy?: RepositoryPolicy;
     readonly grace?: number;
     /** Other nodes write to the same store. */
@@ -73,13 +73,13 @@ export function openRegistry(
   const ids = new SessionIds('01ARZ3NDEKTSV4RRFFQ69G5FAV');
   const sessions = options.sessions ?? new FileSessions({ driver, ids, now: clock.now, expiry: EXPIRY });
   const waiting: { what: string; work: () => Promise<void> }[] = [];
-  const registry = new Registry({
+  const registry = new StoreRegistry({
     ...{ driver, projection, sessions, access, newIncarnation },
     cache: new ContentCache(1_000_000),
     openBlob: ({ inc }) => driver.open(dataKey(inc)),
     now: clock.now,
     grace: options.grace ?? GRACE,
-    deletes: options.deletes ?? true,
+    redirect: false,
     policy: options.policy ?? NO_POLICY,
     later: (what, work) => waiting.push({ what, work }),
   });
@@ -154,8 +154,8 @@ export async function pulled(
   digest: Digest,
   repo: RepositoryName = A,
 ): Promise<Uint8Array> {
-  const { size, body } = await registry.blobs.open(repo, digest);
-  if (body.kind === 'bytes') return body.bytes;
-  if (body.kind === 'stream') return await new Response(body.open({ start: 0, end: size })).bytes();
-  throw new Error(`the memory driver gave a ${body.kind}`);
+  const { size, content } = await registry.getBlob(repo, digest, CALLER);
+  if (content.kind === 'bytes') return content.bytes;
+  if (content.kind === 'stream') return await new Response(content.open({ start: 0, end: size })).bytes();
+  throw new Error(`the memory driver gave a ${content.kind}`);
 }

@@ -25,20 +25,14 @@ async function pushImage({ registry, push }: OpenRegistry, name: string, ...tags
   const blob = await push(A, layer);
   const config = { mediaType: 'application/octet-stream', digest: blob, size: layer.length };
   const bytes = text(JSON.stringify({ schemaVersion: 2, mediaType: IMAGE, config, layers: [] }));
-  const { digest } = await registry.manifests.put(
-    { repo: A, bytes, contentType: IMAGE, digest: undefined, tags },
-    ACTOR,
-  );
+  const { digest } = await registry.manifests.put(A, { bytes, contentType: IMAGE, digest: undefined, tags }, ACTOR);
   return { manifest: digest, blob, size: bytes.length };
 }
 
 async function pushIndex({ registry }: OpenRegistry, children: readonly Pushed[], ...tags: Tag[]): Promise<Pushed> {
   const manifests = children.map(({ manifest, size }) => ({ mediaType: IMAGE, digest: manifest, size }));
   const bytes = text(JSON.stringify({ schemaVersion: 2, mediaType: INDEX, manifests }));
-  const { digest } = await registry.manifests.put(
-    { repo: A, bytes, contentType: INDEX, digest: undefined, tags },
-    ACTOR,
-  );
+  const { digest } = await registry.manifests.put(A, { bytes, contentType: INDEX, digest: undefined, tags }, ACTOR);
   return { manifest: digest, blob: digest, size: bytes.length };
 }
 
@@ -161,11 +155,11 @@ describe('of a slot or a time', () => {
     const open = openRegistry();
     const { manifest } = await pushImage(open, 'one', V1);
     const then = await seq(open);
-    const old = (await open.registry.manifests.stat(A, { kind: 'tag', tag: V1 })).record.inc;
+    const old = (await open.registry.manifests.resolve(A, { kind: 'tag', tag: V1 })).record.inc;
     await open.registry.manifests.delete(A, manifest, ACTOR);
     await open.driver.delete([dataKey(old)]);
     await pushImage(open, 'one');
-    const now = (await open.registry.manifests.stat(A, { kind: 'digest', digest: manifest })).record.inc;
+    const now = (await open.registry.manifests.resolve(A, { kind: 'digest', digest: manifest })).record.inc;
     const planned = await planRestore(open.driver, A, { kind: 'tag', tag: V1 }, { kind: 'slot', seq: then });
     if (planned.kind !== 'plan') return expect.unreachable();
     expect(planned.restoration.manifests[0]?.incs).toEqual([old, now]);
@@ -183,7 +177,7 @@ describe('an index', () => {
       [inner, { manifest: digestOf('sha256', text('never pushed')), blob: one.blob, size: 1 }],
       V1,
     );
-    const inc = (await open.registry.manifests.stat(A, { kind: 'digest', digest: one.manifest })).record.inc;
+    const inc = (await open.registry.manifests.resolve(A, { kind: 'digest', digest: one.manifest })).record.inc;
     return { ...open, one, two, inner, outer, inc };
   }
 

@@ -1,7 +1,7 @@
 import { unreachable } from '../../oci/errors.ts';
 import type { Digest } from '../../oci/names.ts';
-import { whenThere } from '../../registry/answer.ts';
-import type { OpenBlob } from '../../registry/blobs.ts';
+import type { Blob, BlobContent } from '../../registry/interface.ts';
+import { mapMaybeAsync } from '../../registry/maybe-async.ts';
 import type { ByteRange } from '../../storage/driver.ts';
 import type { FileAnswer, Handler, RequestContext } from '../context.ts';
 import { layOutParts, type MultipartLayout, multipartBytes, multipartStream, newBoundary } from '../multipart.ts';
@@ -9,28 +9,25 @@ import { parseRange, WHOLE } from '../range.ts';
 import type { Route } from '../route.ts';
 import { isNotModified, notModified, requestedRange } from './conditional.ts';
 
+type ContentHere = Exclude<BlobContent, { kind: 'elsewhere' }>;
 type BlobRoute = Extract<Route, { kind: 'blob-get' | 'blob-head' }>;
 
-/** How long an address in the store may be used to begin a download: clients do so at once. */
-const REDIRECT_MS = 20 * 60_000;
-
 /** "A HEAD request to an existing blob … MUST return 200 OK … MUST contain the size in bytes … in the header Content-Length". */
-export const headBlob: Handler<'blob-head'> = (route, { request }, { registry }) =>
-  whenThere(registry.blobs.find(route.repo, route.digest), ({ size }) =>
-    isNotModified(request, route.digest)
+export const headBlob: Handler<'blob-head'> = (route, context, { registry }) =>
+  mapMaybeAsync(registry.renewBlob(route.repo, route.digest, context), ({ size }) =>
+    isNotModified(context.request, route.digest)
       ? notModified(route.digest)
       : new Response(null, { headers: wholeHeaders(route, size) }),
   );
 
 /** "A GET request to an existing blob URL MUST provide the expected blob, with a response code that MUST be 200 OK." */
-export const getBlob: Handler<'blob-get'> = (route, context, { registry, limits }) => {
+export const getBlob: Handler<'blob-get'> = (route, context, { registry }) => {
   const { repo, digest } = route;
   if (isNotModified(context.request, digest)) {
-    return whenThere(registry.blobs.stat(repo, digest), () => notModified(digest));
+    return mapMaybeAsync(registry.resolveBlob(repo, digest, context), () => notModified(digest));
   }
-  if (limits.redirectBlobs && !asksForSeveral(context.request, digest))
-    return registry.blobs.address(repo, digest, REDIRECT_MS).then((url) => redirect(digest, url));
-  return whenThere(registry.blobs.open(repo, digest), (blob) => sendBlob(route, blob, context));
+  const delivery = asksForSeveral(context.request, digest) ? 'here' : 'anywhere';
+  return mapMaybeAsync(registry.getBlob(repo, digest, context, delivery), (blob) => sendBlob(route, blob, context));
 };
 
 /** Object stores answer several ranges with the whole object: those are served here. */
@@ -52,49 +49,50 @@ function redirect(digest: Digest, url: string): Response {
   });
 }
 
-function sendBlob(route: BlobRoute, { size, body }: OpenBlob, context: RequestContext): Response | Promise<Response> {
+function sendBlob(route: BlobRoute, { size, content }: Blob, context: RequestContext): Response | Promise<Response> {
+  if (content.kind === 'elsewhere') return redirect(route.digest, content.url);
   const wanted = requestedRange(context.request, route.digest);
   const asked = wanted === null ? WHOLE : parseRange(wanted, size);
   if (asked.kind === 'several')
-    return sendParts(route.digest, layOutParts(asked.ranges, size, newBoundary()), body, context);
+    return sendParts(route.digest, layOutParts(asked.ranges, size, newBoundary()), content, context);
   const range = asked.kind === 'single' ? asked.range : undefined;
   const { start, end } = range ?? { start: 0, end: size };
   context.seen.sent = end - start;
-  if (body.kind === 'file') {
-    return context.sendFile({ ...headOf(route.digest, range, size), path: body.path, start, end });
+  if (content.kind === 'file') {
+    return context.sendFile({ ...headOf(route.digest, range, size), path: content.path, start, end });
   }
   const head = range === undefined ? { headers: wholeHeaders(route, size) } : headOf(route.digest, range, size);
-  if (body.kind === 'bytes')
-    return new Response(range === undefined ? body.bytes : body.bytes.subarray(start, end), head);
+  if (content.kind === 'bytes')
+    return new Response(range === undefined ? content.bytes : content.bytes.subarray(start, end), head);
   // Bun has sent a chunk, or copied it, before it asks for the next one.
-  return new Response(body.open({ start, end }, 'lent'), head);
+  return new Response(content.open({ start, end }, 'lent'), head);
 }
 
 /** "A server generating a multipart response … MUST generate … multipart/byteranges" (RFC 9110, section 15.3.7.2). */
-function sendParts(digest: Digest, layout: MultipartLayout, body: OpenBlob['body'], context: RequestContext): Response {
+function sendParts(digest: Digest, layout: MultipartLayout, content: ContentHere, context: RequestContext): Response {
   context.seen.sent = layout.length;
   const head = { status: 206, headers: { ...blobHeaders(digest, layout.length), 'Content-Type': layout.contentType } };
-  switch (body.kind) {
+  switch (content.kind) {
     case 'bytes':
-      return new Response(multipartBytes(layout, body.bytes), head);
+      return new Response(multipartBytes(layout, content.bytes), head);
     case 'file':
       return new Response(
-        multipartStream(layout, ({ start, end }) => Bun.file(body.path).slice(start, end).stream()),
+        multipartStream(layout, ({ start, end }) => Bun.file(content.path).slice(start, end).stream()),
         head,
       );
     case 'stream':
       return new Response(
-        multipartStream(layout, (range) => body.open(range, 'lent')),
+        multipartStream(layout, (range) => content.open(range, 'lent')),
         head,
       );
     default:
-      return unreachable(body);
+      return unreachable(content);
   }
 }
 
 /** "Upon success, the registry MUST respond with code 202 Accepted. If the blob is not found, a 404 Not Found". */
-export const deleteBlob: Handler<'blob-delete'> = async ({ repo, digest }, { actor }, { registry }) => {
-  await registry.blobs.delete(repo, digest, actor());
+export const deleteBlob: Handler<'blob-delete'> = async ({ repo, digest }, context, { registry }) => {
+  await registry.deleteBlob(repo, digest, context);
   return new Response(null, { status: 202, headers: { 'Content-Length': '0' } });
 };
 

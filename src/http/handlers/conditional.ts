@@ -1,5 +1,10 @@
 import type { Digest } from '../../oci/names.ts';
 
+/** Whether the client has something already that it asks about. */
+export function isConditional(request: Request): boolean {
+  return request.headers.has('if-none-match');
+}
+
 /** RFC 9110, section 13.1.2: `If-None-Match` lists entity tags, or is `*`. Ours are the digests. */
 export function isNotModified(request: Request, digest: Digest): boolean {
   const header = request.headers.get('if-none-match');

@@ -1,19 +1,18 @@
 import { MAX_MANIFEST_BYTES } from '../../oci/manifest.ts';
 import { OCI_INDEX } from '../../oci/media-types.ts';
-import type { FoundManifest } from '../../projection/projection.ts';
-import { CATALOG_PAGE, TAGS_PAGE } from '../../registry/listings.ts';
+import type { Descriptor } from '../../registry/interface.ts';
 import type { Handler, Seen } from '../context.ts';
 
 /** "the tags MUST be in lexical … or ASCIIbetical order"; "When n is zero, this endpoint MUST return an empty list". */
-export const listTags: Handler<'tags-list'> = async ({ repo, n, last }, { seen }, { registry }) => {
-  const { items, more } = await registry.listings.tags(repo, last, n ?? TAGS_PAGE);
-  return json(seen, { name: repo, tags: items }, next(`/v2/${repo}/tags/list`, items, more && n !== 0, n));
+export const listTags: Handler<'tags-list'> = async ({ repo, n, last }, context, { registry }) => {
+  const { items, more } = await registry.tags(repo, { after: last, limit: n }, context);
+  return json(context.seen, { name: repo, tags: items }, next(`/v2/${repo}/tags/list`, items, more && n !== 0, n));
 };
 
 /** Not in the spec, but every tool asks for it: shaped like the tags. */
-export const listCatalog: Handler<'catalog'> = async ({ n, last }, { actor, seen }, { registry }) => {
-  const { items, more } = await registry.listings.repositories(last, n ?? CATALOG_PAGE, actor());
-  return json(seen, { repositories: items }, next('/v2/_catalog', items, more && n !== 0, n));
+export const listCatalog: Handler<'catalog'> = async ({ n, last }, context, { registry }) => {
+  const { items, more } = await registry.repositories({ after: last, limit: n }, context);
+  return json(context.seen, { repositories: items }, next('/v2/_catalog', items, more && n !== 0, n));
 };
 
 /** Room in a page for what is not descriptors. */
@@ -22,19 +21,20 @@ const INDEX_BYTES = 200;
 /** "the response MUST be a JSON body with an image index containing a list of descriptors … MUST NOT return a 404". */
 export const listReferrers: Handler<'referrers'> = async (
   { repo, digest, artifactType, last },
-  { seen },
+  context,
   { registry },
 ) => {
   const manifests: string[] = [];
   let size = INDEX_BYTES;
-  const { items, more } = await registry.listings.referrers(repo, digest, { artifactType, after: last }, (manifest) => {
-    const text = JSON.stringify(descriptor(manifest));
+  const fits = (referrer: Descriptor): boolean => {
+    const text = JSON.stringify(rendered(referrer));
     size += Buffer.byteLength(text) + 1;
     // "A Link header MUST be included in the response when the descriptor list cannot be returned in a single manifest."
     if (manifests.length > 0 && size > MAX_MANIFEST_BYTES) return false;
     manifests.push(text);
     return true;
-  });
+  };
+  const { items, more } = await registry.referrers(repo, digest, { artifactType, after: last, fits }, context);
   const headers: Record<string, string> = { 'Content-Type': OCI_INDEX };
   // "If filtering is requested and applied, the response MUST include a header OCI-Filters-Applied: artifactType".
   if (artifactType !== undefined) headers['OCI-Filters-Applied'] = 'artifactType';
@@ -47,11 +47,10 @@ export const listReferrers: Handler<'referrers'> = async (
     headers.Link = `</v2/${repo}/referrers/${digest}?${query}>; rel="next"`;
   }
   const text = `{"schemaVersion":2,"mediaType":"${OCI_INDEX}","manifests":[${manifests.join(',')}]}`;
-  return respond(seen, text, headers);
+  return respond(context.seen, text, headers);
 };
 
-function descriptor({ digest, record }: FoundManifest): Record<string, unknown> {
-  const { mediaType, size, artifactType, annotations } = record;
+function rendered({ mediaType, digest, size, artifactType, annotations }: Descriptor): Record<string, unknown> {
   return {
     mediaType,
     digest,

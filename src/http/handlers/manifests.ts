@@ -1,47 +1,66 @@
 import { MAX_MANIFEST_BYTES } from '../../oci/manifest.ts';
-import type { FoundManifest } from '../../projection/projection.ts';
-import { whenThere } from '../../registry/answer.ts';
+import type { Descriptor, Reference } from '../../registry/interface.ts';
+import { mapMaybeAsync } from '../../registry/maybe-async.ts';
 import { manifestBody } from '../body.ts';
-import type { Handler } from '../context.ts';
+import type { Handler, HandlerPorts, RequestContext } from '../context.ts';
 import { location } from '../location.ts';
-import { isNotModified, notModified } from './conditional.ts';
+import type { Route } from '../route.ts';
+import { isConditional, isNotModified, notModified } from './conditional.ts';
+
+type ManifestRoute = Extract<Route, { kind: 'manifest-get' | 'manifest-head' }>;
 
 /** "A successful response MUST contain the digest … in the header Docker-Content-Digest … the size … in Content-Length". */
-export const headManifest: Handler<'manifest-head'> = ({ repo, reference }, { request, seen }, { registry, pulled }) =>
-  whenThere(registry.manifests.find(repo, reference), (manifest) => {
-    seen.digest = manifest.digest;
+export const headManifest: Handler<'manifest-head'> = (route, context, { registry, pulled }) =>
+  mapMaybeAsync(registry.renewManifest(route.repo, route.reference, context), (descriptor) => {
+    context.seen.digest = descriptor.digest;
     // A client that has the manifest already only asks whether it still is the one: that is use, too.
-    pulled?.(repo, reference);
-    if (isNotModified(request, manifest.digest)) return notModified(manifest.digest);
-    return new Response(null, { headers: manifestHeaders(manifest) });
+    pulled?.(route.repo, route.reference);
+    return isNotModified(context.request, descriptor.digest)
+      ? notModified(descriptor.digest)
+      : new Response(null, { headers: manifestHeaders(route, descriptor) });
   });
 
 /** "A GET request to an existing manifest URL MUST provide the expected manifest, with a response code that MUST be 200 OK." */
-export const getManifest: Handler<'manifest-get'> = ({ repo, reference }, { request, seen }, { registry, pulled }) =>
-  whenThere(registry.manifests.stat(repo, reference), (manifest) => {
-    seen.digest = manifest.digest;
-    pulled?.(repo, reference);
-    if (isNotModified(request, manifest.digest)) return notModified(manifest.digest);
-    return whenThere(registry.manifests.bytes(manifest), (bytes) => {
-      seen.sent = bytes.length;
-      return new Response(bytes, { headers: manifestHeaders(manifest) });
-    });
+export const getManifest: Handler<'manifest-get'> = (route, context, ports) => {
+  const { repo, reference } = route;
+  if (!isConditional(context.request)) return sendManifest(route, reference, context, ports);
+  return mapMaybeAsync(ports.registry.resolveManifest(repo, reference, context), ({ digest }) => {
+    // The tag may move meanwhile: what is sent is what was compared.
+    if (!isNotModified(context.request, digest)) return sendManifest(route, { kind: 'digest', digest }, context, ports);
+    context.seen.digest = digest;
+    ports.pulled?.(repo, reference);
+    return notModified(digest);
   });
+};
+
+function sendManifest(
+  route: ManifestRoute,
+  reference: Reference,
+  context: RequestContext,
+  { registry, pulled }: HandlerPorts,
+): Response | Promise<Response> {
+  return mapMaybeAsync(registry.getManifest(route.repo, reference, context), ({ descriptor, bytes }) => {
+    context.seen.digest = descriptor.digest;
+    context.seen.sent = bytes.length;
+    pulled?.(route.repo, route.reference);
+    return new Response(bytes, { headers: manifestHeaders(route, descriptor) });
+  });
+}
 
 /** "The registry MUST store the manifest in the exact byte representation provided by the client." */
 export const putManifest: Handler<'manifest-put'> = async ({ repo, reference, tags }, context, ports) => {
   const { body, manifestDeadline: deadline } = ports.limits;
   const bytes = await manifestBody(context, MAX_MANIFEST_BYTES, { ...body, deadline });
-  const { digest, subject } = await ports.registry.manifests.put(
+  const { digest, subject } = await ports.registry.pushManifest(
+    repo,
     {
-      repo,
       bytes,
       // "The registry SHOULD ignore parameters on the Content-Type header."
       contentType: mediaTypeOf(context.request.headers.get('content-type')),
       digest: reference.kind === 'digest' ? reference.digest : undefined,
       tags,
     },
-    context.actor(),
+    context,
   );
   context.seen.digest = digest;
   const headers = new Headers({
@@ -57,27 +76,32 @@ export const putManifest: Handler<'manifest-put'> = async ({ repo, reference, ta
 };
 
 /** "Upon success, the registry MUST respond with a 202 Accepted code." A tag goes alone; a manifest takes its tags along. */
-export const deleteManifest: Handler<'manifest-delete'> = async ({ repo, reference }, { actor }, { registry }) => {
-  if (reference.kind === 'tag') await registry.manifests.deleteTag(repo, reference.tag, actor());
-  else await registry.manifests.delete(repo, reference.digest, actor());
+export const deleteManifest: Handler<'manifest-delete'> = async ({ repo, reference }, context, { registry }) => {
+  if (reference.kind === 'tag') await registry.deleteTag(repo, reference.tag, context);
+  else await registry.deleteManifest(repo, reference.digest, context);
   return new Response(null, { status: 202, headers: { 'Content-Length': '0' } });
 };
 
-/** A record never changes, and the same few are asked for again and again. */
-const prepared = new WeakMap<FoundManifest['record'], Headers>();
+/**
+ * The same few manifests are asked for again and again, and Bun takes headers that were made before at no cost. They live as long
+ * as their route, which is one object for all requests while its address is remembered.
+ */
+const prepared = new WeakMap<ManifestRoute, { readonly descriptor: Descriptor; readonly headers: Headers }>();
 
-function manifestHeaders({ digest, record }: FoundManifest): Headers {
-  const known = prepared.get(record);
-  if (known !== undefined) return known;
+function manifestHeaders(route: ManifestRoute, descriptor: Descriptor): Headers {
+  const { digest, mediaType, size } = descriptor;
+  const before = prepared.get(route);
+  // Of another digest: the tag has moved.
+  if (before?.descriptor.digest === digest && before.descriptor.mediaType === mediaType) return before.headers;
   const headers = new Headers({
-    'Content-Type': record.mediaType,
-    'Content-Length': String(record.size),
+    'Content-Type': mediaType,
+    'Content-Length': String(size),
     'Docker-Content-Digest': digest,
     ETag: `"${digest}"`,
   });
   // Any type may be pushed, text/html too: a browser must not run what somebody pushed as if it were a page of this site.
-  if (!record.mediaType.startsWith('application/vnd.')) headers.set('Content-Security-Policy', 'sandbox');
-  prepared.set(record, headers);
+  if (!mediaType.startsWith('application/vnd.')) headers.set('Content-Security-Policy', 'sandbox');
+  prepared.set(route, { descriptor, headers });
   return headers;
 }
 

@@ -1,0 +1,9 @@
+import type { Answer } from '../projection/projection.ts';
+
+/**
+ * Applies a function to a value that may be a promise. A value that is known is used at once: one more promise would cost a pull a
+ * tenth of its time, and Bun sends a response that it gets at once more cheaply.
+ */
+export function mapMaybeAsync<T, U>(answer: Answer<T>, use: (value: T) => Answer<U>): Answer<U> {
+  return answer instanceof Promise ? answer.then(use) : use(answer);
+}

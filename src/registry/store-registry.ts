@@ -1,0 +1,143 @@
+import type { Caller } from '../access/access.ts';
+import type { Algorithm } from '../oci/digest.ts';
+import type { Digest, RepositoryName, Tag, UploadId } from '../oci/names.ts';
+import { Blobs } from './blobs.ts';
+import type {
+  Delivery,
+  PageRequest,
+  PushedManifest,
+  Reference,
+  ReferrersRequest,
+  Registry,
+  TagGuard,
+} from './interface.ts';
+import { Linking } from './linking.ts';
+import { Listings } from './listings.ts';
+import { descriptorOf, Manifests } from './manifests.ts';
+import { mapMaybeAsync } from './maybe-async.ts';
+import type { RegistryPorts } from './ports.ts';
+import type { ContentRange, UploadBody } from './upload-body.ts';
+import { Uploads } from './uploads.ts';
+
+/**
+ * The registry whose truth is the store: logs, blobs, and the views made of them. It decides what is possible; what is allowed is decided by
+ * the rules around it (src/rules/). Its parts are public for tests of the domain; requests come through the interface.
+ */
+export class StoreRegistry implements Registry {
+  readonly blobs: Blobs;
+  readonly manifests: Manifests;
+  readonly linking: Linking;
+  readonly uploads: Uploads;
+  readonly listings: Listings;
+
+  constructor(ports: RegistryPorts) {
+    this.blobs = new Blobs(ports);
+    this.manifests = new Manifests(ports);
+    this.linking = new Linking(ports);
+    this.uploads = new Uploads(ports, this.linking);
+    this.listings = new Listings(ports);
+  }
+
+  getBlob(repo: RepositoryName, digest: Digest, _caller: Caller, delivery?: Delivery): ReturnType<Registry['getBlob']> {
+    return this.blobs.get(repo, digest, delivery);
+  }
+
+  resolveBlob(repo: RepositoryName, digest: Digest): ReturnType<Registry['resolveBlob']> {
+    return this.blobs.resolve(repo, digest);
+  }
+
+  getManifest(repo: RepositoryName, reference: Reference): ReturnType<Registry['getManifest']> {
+    return this.manifests.get(repo, reference);
+  }
+
+  resolveManifest(repo: RepositoryName, reference: Reference): ReturnType<Registry['resolveManifest']> {
+    return mapMaybeAsync(this.manifests.resolve(repo, reference), descriptorOf);
+  }
+
+  renewBlob(repo: RepositoryName, digest: Digest): ReturnType<Registry['renewBlob']> {
+    return this.blobs.renew(repo, digest);
+  }
+
+  renewManifest(repo: RepositoryName, reference: Reference): ReturnType<Registry['renewManifest']> {
+    return mapMaybeAsync(this.manifests.renew(repo, reference), descriptorOf);
+  }
+
+  pushBlob(repo: RepositoryName, digest: Digest, body: UploadBody, { actor }: Caller): Promise<void> {
+    return this.uploads.monolithic({ repo, actor }, digest, body);
+  }
+
+  startUpload(repo: RepositoryName, algorithm: Algorithm, { actor }: Caller): ReturnType<Registry['startUpload']> {
+    return this.uploads.start({ repo, actor }, algorithm);
+  }
+
+  appendToUpload(
+    repo: RepositoryName,
+    id: UploadId,
+    body: UploadBody,
+    range: ContentRange | undefined,
+    { actor }: Caller,
+  ): ReturnType<Registry['appendToUpload']> {
+    return this.uploads.append(id, { repo, actor }, body, range);
+  }
+
+  closeUpload(
+    repo: RepositoryName,
+    id: UploadId,
+    digest: Digest,
+    body: UploadBody,
+    range: ContentRange | undefined,
+    { actor }: Caller,
+  ): Promise<void> {
+    return this.uploads.close(id, { repo, actor }, digest, body, range);
+  }
+
+  uploadStatus(repo: RepositoryName, id: UploadId, { actor }: Caller): ReturnType<Registry['uploadStatus']> {
+    return this.uploads.status(id, { repo, actor });
+  }
+
+  cancelUpload(repo: RepositoryName, id: UploadId, { actor }: Caller): Promise<void> {
+    return this.uploads.cancel(id, { repo, actor });
+  }
+
+  mountBlob(repo: RepositoryName, digest: Digest, from: RepositoryName | undefined, caller: Caller): Promise<boolean> {
+    return this.linking.mount(repo, digest, from, caller);
+  }
+
+  pushManifest(
+    repo: RepositoryName,
+    manifest: PushedManifest,
+    { actor }: Caller,
+    guard?: TagGuard,
+  ): ReturnType<Registry['pushManifest']> {
+    return this.manifests.put(repo, manifest, actor, guard);
+  }
+
+  deleteBlob(repo: RepositoryName, digest: Digest, { actor }: Caller): Promise<void> {
+    return this.blobs.delete(repo, digest, actor);
+  }
+
+  deleteManifest(repo: RepositoryName, digest: Digest, { actor }: Caller, guard?: TagGuard): Promise<void> {
+    return this.manifests.delete(repo, digest, actor, guard);
+  }
+
+  deleteTag(repo: RepositoryName, tag: Tag, { actor }: Caller, guard?: TagGuard): Promise<void> {
+    return this.manifests.deleteTag(repo, tag, actor, guard);
+  }
+
+  tags(repo: RepositoryName, page: PageRequest): ReturnType<Registry['tags']> {
+    return this.listings.tags(repo, page);
+  }
+
+  repositories(page: PageRequest, caller: Caller): ReturnType<Registry['repositories']> {
+    return this.listings.repositories(page, caller);
+  }
+
+  referrers(
+    repo: RepositoryName,
+    subject: Digest,
+    request: ReferrersRequest,
+    caller: Caller,
+  ): ReturnType<Registry['referrers']> {
+    return this.listings.referrers(repo, subject, request, caller);
+  }
+}

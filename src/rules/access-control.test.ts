@@ -1,0 +1,114 @@
+import { describe, expect, test } from 'bun:test';
+import { A, B, bodyOf, CALLER, GRACE, HOUR, openRegistry, refusalOf, tag, text } from '../../test/support/registry.ts';
+import type { AccessPolicy, Action } from '../access/access.ts';
+import { readSlot } from '../journal/log.ts';
+import { digestOf } from '../oci/digest.ts';
+import { OCI_INDEX } from '../oci/media-types.ts';
+import type { RepositoryName, UploadId } from '../oci/names.ts';
+import type { Registry } from '../registry/interface.ts';
+import { NO_POLICY } from '../registry/policy.ts';
+import { AccessControl } from './access-control.ts';
+
+const bytes = text('a blob');
+const digest = digestOf('sha256', bytes);
+const manifest = text(JSON.stringify({ schemaVersion: 2, mediaType: OCI_INDEX, manifests: [] }));
+const manifestDigest = digestOf('sha256', manifest);
+const pushed = { bytes: manifest, contentType: OCI_INDEX, digest: undefined, tags: [tag('v1')] };
+const upload = 'no-such-upload' as UploadId;
+const all = { after: undefined, limit: undefined };
+
+/** Each method that names a repository, and what it needs there. */
+const METHODS: Readonly<Record<Exclude<keyof Registry, 'repositories'>, [Action, (registry: Registry) => unknown]>> = {
+  getBlob: ['pull', (registry) => registry.getBlob(A, digest, CALLER)],
+  resolveBlob: ['pull', (registry) => registry.resolveBlob(A, digest, CALLER)],
+  getManifest: ['pull', (registry) => registry.getManifest(A, { kind: 'tag', tag: tag('v1') }, CALLER)],
+  resolveManifest: ['pull', (registry) => registry.resolveManifest(A, { kind: 'tag', tag: tag('v1') }, CALLER)],
+  renewBlob: ['pull', (registry) => registry.renewBlob(A, digest, CALLER)],
+  renewManifest: ['pull', (registry) => registry.renewManifest(A, { kind: 'tag', tag: tag('v1') }, CALLER)],
+  pushBlob: ['push', (registry) => registry.pushBlob(A, digest, bodyOf([bytes]), CALLER)],
+  startUpload: ['push', (registry) => registry.startUpload(A, 'sha256', CALLER)],
+  appendToUpload: ['push', (registry) => registry.appendToUpload(A, upload, bodyOf([bytes]), undefined, CALLER)],
+  closeUpload: ['push', (registry) => registry.closeUpload(A, upload, digest, bodyOf([bytes]), undefined, CALLER)],
+  uploadStatus: ['push', (registry) => registry.uploadStatus(A, upload, CALLER)],
+  cancelUpload: ['push', (registry) => registry.cancelUpload(A, upload, CALLER)],
+  mountBlob: ['push', (registry) => registry.mountBlob(A, digest, B, CALLER)],
+  pushManifest: ['push', (registry) => registry.pushManifest(A, pushed, CALLER)],
+  deleteBlob: ['delete', (registry) => registry.deleteBlob(A, digest, CALLER)],
+  deleteManifest: ['delete', (registry) => registry.deleteManifest(A, manifestDigest, CALLER)],
+  deleteTag: ['delete', (registry) => registry.deleteTag(A, tag('v1'), CALLER)],
+  tags: ['pull', (registry) => registry.tags(A, all, CALLER)],
+  referrers: [
+    'pull',
+    (registry) =>
+      registry.referrers(A, digest, { artifactType: undefined, after: undefined, fits: () => true }, CALLER),
+  ],
+};
+
+/** A registry in which any call is a look-up that should not have been. */
+const UNTOUCHABLE = new Proxy({} as Registry, {
+  get: (_, name) => {
+    throw new Error(`${String(name)} was called`);
+  },
+});
+
+function without(denied: Action): AccessPolicy {
+  return { allows: (_, action, repo) => !(action === denied && repo === A) };
+}
+
+const outcomeOf = (call: () => unknown) => refusalOf(Promise.try(async () => await call()));
+
+describe('a caller who may not', () => {
+  test.each(Object.entries(METHODS))('%s is refused before anything is looked up', async (_, [action, call]) => {
+    const registry = new AccessControl(UNTOUCHABLE, without(action));
+    expect(await outcomeOf(() => call(registry))).toBe('denied');
+  });
+
+  test('pull from the source of a mount uploads: the source is not looked at', async () => {
+    const registry = new AccessControl(UNTOUCHABLE, without('pull'));
+    expect(await registry.mountBlob(B, digest, A, CALLER)).toBe(false);
+  });
+
+  test('do one thing may do all others', async () => {
+    for (const denied of ['pull', 'push', 'delete'] satisfies Action[]) {
+      const open = openRegistry();
+      const { registry } = open;
+      await registry.pushBlob(A, digest, bodyOf([bytes]), CALLER);
+      await registry.pushBlob(B, digest, bodyOf([bytes]), CALLER);
+      await registry.pushManifest(A, pushed, CALLER);
+      const ruled = new AccessControl(registry, without(denied));
+      for (const [action, call] of Object.values(METHODS)) {
+        const outcome = await outcomeOf(() => call(ruled));
+        if (action === denied) expect(outcome).toBe('denied');
+        else expect(outcome).not.toBe('denied');
+      }
+    }
+  });
+});
+
+describe('HEAD', () => {
+  /** How many slots a repository's log has. */
+  async function slots({ driver }: ReturnType<typeof openRegistry>, repo: RepositoryName): Promise<number> {
+    let seq = 0;
+    while ((await readSlot(driver, repo, seq + 1)) !== undefined) seq++;
+    return seq;
+  }
+
+  const days = 24 * HOUR;
+  const policy = { ...NO_POLICY, untaggedStay: () => 10 * days };
+
+  test.each([
+    ['who may push renews what would go soon', true, 2],
+    ['who may only pull writes nothing', false, 0],
+  ] as const)('by somebody %s', async (_, mayPush, written) => {
+    const open = openRegistry({ policy });
+    await open.registry.pushBlob(A, digest, bodyOf([bytes]), CALLER);
+    await open.registry.pushManifest(A, { ...pushed, tags: [] }, CALLER);
+    const before = await slots(open, A);
+    open.clock.advance(GRACE + 10 * days);
+    const ruled = new AccessControl(open.registry, { allows: (_, action) => mayPush || action === 'pull' });
+    expect((await ruled.renewBlob(A, digest, CALLER)).size).toBe(bytes.length);
+    const found = await ruled.renewManifest(A, { kind: 'digest', digest: manifestDigest }, CALLER);
+    expect([found.digest, found.size]).toEqual([manifestDigest, manifest.length]);
+    expect((await slots(open, A)) - before).toBe(written);
+  });
+});

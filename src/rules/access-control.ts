@@ -1,0 +1,171 @@
+import type { AccessPolicy, Action, Caller } from '../access/access.ts';
+import type { Algorithm } from '../oci/digest.ts';
+import { RegistryError } from '../oci/errors.ts';
+import type { Digest, RepositoryName, Tag, UploadId } from '../oci/names.ts';
+import type {
+  Delivery,
+  PageRequest,
+  PushedManifest,
+  Reference,
+  ReferrersRequest,
+  Registry,
+  TagGuard,
+} from '../registry/interface.ts';
+import type { ContentRange, UploadBody } from '../registry/upload-body.ts';
+
+/**
+ * Asks the access policy before anything is looked up. It asks about the repositories that a request names; the
+ * store's own registry asks the same policy about those that it finds by itself (the source of a mount without `from`, the
+ * catalog).
+ */
+export class AccessControl implements Registry {
+  readonly #inner: Registry;
+  readonly #policy: AccessPolicy;
+
+  constructor(inner: Registry, policy: AccessPolicy) {
+    this.#inner = inner;
+    this.#policy = policy;
+  }
+
+  getBlob(repo: RepositoryName, digest: Digest, caller: Caller, delivery?: Delivery): ReturnType<Registry['getBlob']> {
+    this.#require('pull', repo, caller);
+    return this.#inner.getBlob(repo, digest, caller, delivery);
+  }
+
+  resolveBlob(repo: RepositoryName, digest: Digest, caller: Caller): ReturnType<Registry['resolveBlob']> {
+    this.#require('pull', repo, caller);
+    return this.#inner.resolveBlob(repo, digest, caller);
+  }
+
+  getManifest(repo: RepositoryName, reference: Reference, caller: Caller): ReturnType<Registry['getManifest']> {
+    this.#require('pull', repo, caller);
+    return this.#inner.getManifest(repo, reference, caller);
+  }
+
+  resolveManifest(repo: RepositoryName, reference: Reference, caller: Caller): ReturnType<Registry['resolveManifest']> {
+    this.#require('pull', repo, caller);
+    return this.#inner.resolveManifest(repo, reference, caller);
+  }
+
+  /** Who may not push has no upload to skip: to them HEAD changes nothing. */
+  renewBlob(repo: RepositoryName, digest: Digest, caller: Caller): ReturnType<Registry['renewBlob']> {
+    this.#require('pull', repo, caller);
+    return this.#policy.allows(caller, 'push', repo)
+      ? this.#inner.renewBlob(repo, digest, caller)
+      : this.#inner.resolveBlob(repo, digest, caller);
+  }
+
+  renewManifest(repo: RepositoryName, reference: Reference, caller: Caller): ReturnType<Registry['renewManifest']> {
+    this.#require('pull', repo, caller);
+    return this.#policy.allows(caller, 'push', repo)
+      ? this.#inner.renewManifest(repo, reference, caller)
+      : this.#inner.resolveManifest(repo, reference, caller);
+  }
+
+  async pushBlob(repo: RepositoryName, digest: Digest, body: UploadBody, caller: Caller): Promise<void> {
+    this.#require('push', repo, caller);
+    await this.#inner.pushBlob(repo, digest, body, caller);
+  }
+
+  async startUpload(repo: RepositoryName, algorithm: Algorithm, caller: Caller): ReturnType<Registry['startUpload']> {
+    this.#require('push', repo, caller);
+    return await this.#inner.startUpload(repo, algorithm, caller);
+  }
+
+  async appendToUpload(
+    repo: RepositoryName,
+    id: UploadId,
+    body: UploadBody,
+    range: ContentRange | undefined,
+    caller: Caller,
+  ): ReturnType<Registry['appendToUpload']> {
+    this.#require('push', repo, caller);
+    return await this.#inner.appendToUpload(repo, id, body, range, caller);
+  }
+
+  async closeUpload(
+    repo: RepositoryName,
+    id: UploadId,
+    digest: Digest,
+    body: UploadBody,
+    range: ContentRange | undefined,
+    caller: Caller,
+  ): Promise<void> {
+    this.#require('push', repo, caller);
+    await this.#inner.closeUpload(repo, id, digest, body, range, caller);
+  }
+
+  async uploadStatus(repo: RepositoryName, id: UploadId, caller: Caller): ReturnType<Registry['uploadStatus']> {
+    this.#require('push', repo, caller);
+    return await this.#inner.uploadStatus(repo, id, caller);
+  }
+
+  async cancelUpload(repo: RepositoryName, id: UploadId, caller: Caller): Promise<void> {
+    this.#require('push', repo, caller);
+    await this.#inner.cancelUpload(repo, id, caller);
+  }
+
+  /** "authorize the source before looking at it": a source that is forbidden is as good as none, and the client uploads. */
+  async mountBlob(
+    repo: RepositoryName,
+    digest: Digest,
+    from: RepositoryName | undefined,
+    caller: Caller,
+  ): Promise<boolean> {
+    this.#require('push', repo, caller);
+    if (from !== undefined && !this.#policy.allows(caller, 'pull', from)) return false;
+    return await this.#inner.mountBlob(repo, digest, from, caller);
+  }
+
+  async pushManifest(
+    repo: RepositoryName,
+    manifest: PushedManifest,
+    caller: Caller,
+    guard?: TagGuard,
+  ): ReturnType<Registry['pushManifest']> {
+    this.#require('push', repo, caller);
+    return await this.#inner.pushManifest(repo, manifest, caller, guard);
+  }
+
+  async deleteBlob(repo: RepositoryName, digest: Digest, caller: Caller): Promise<void> {
+    this.#require('delete', repo, caller);
+    await this.#inner.deleteBlob(repo, digest, caller);
+  }
+
+  async deleteManifest(repo: RepositoryName, digest: Digest, caller: Caller, guard?: TagGuard): Promise<void> {
+    this.#require('delete', repo, caller);
+    await this.#inner.deleteManifest(repo, digest, caller, guard);
+  }
+
+  async deleteTag(repo: RepositoryName, tag: Tag, caller: Caller, guard?: TagGuard): Promise<void> {
+    this.#require('delete', repo, caller);
+    await this.#inner.deleteTag(repo, tag, caller, guard);
+  }
+
+  tags(repo: RepositoryName, page: PageRequest, caller: Caller): ReturnType<Registry['tags']> {
+    this.#require('pull', repo, caller);
+    return this.#inner.tags(repo, page, caller);
+  }
+
+  repositories(page: PageRequest, caller: Caller): ReturnType<Registry['repositories']> {
+    return this.#inner.repositories(page, caller);
+  }
+
+  async referrers(
+    repo: RepositoryName,
+    subject: Digest,
+    request: ReferrersRequest,
+    caller: Caller,
+  ): ReturnType<Registry['referrers']> {
+    this.#require('pull', repo, caller);
+    return await this.#inner.referrers(repo, subject, request, caller);
+  }
+
+  #require(action: Action, repo: RepositoryName, caller: Caller): void {
+    if (!this.#policy.allows(caller, action, repo)) {
+      throw new RegistryError('denied', `you may not ${VERBS[action]} ${repo}`, { name: repo });
+    }
+  }
+}
+
+const VERBS: Readonly<Record<Action, string>> = { pull: 'pull from', push: 'push to', delete: 'delete from' };

@@ -1,0 +1,25 @@
+import { RegistryError } from '../oci/errors.ts';
+import { Forwarding } from './forwarding.ts';
+
+/**
+ * Clients delete nothing (DELETE_ENABLED=false). "Registries MAY implement deletion or they MAY disable it", and one that did "MUST
+ * respond with either a `400 Bad Request` or a `405 Method Not Allowed`" (said of tags; manifests and blobs alike). Cancelling an
+ * upload deletes no content.
+ */
+export class DeletesDisabled extends Forwarding {
+  override deleteBlob(): Promise<void> {
+    return Promise.reject(disabled());
+  }
+
+  override deleteManifest(): Promise<void> {
+    return Promise.reject(disabled());
+  }
+
+  override deleteTag(): Promise<void> {
+    return Promise.reject(disabled());
+  }
+}
+
+function disabled(): RegistryError {
+  return new RegistryError('delete-disabled', 'deleting is disabled here (DELETE_ENABLED)');
+}
