@@ -1,5 +1,8 @@
-import { describe, expect, test } from 'bun:test';
+import { afterAll, describe, expect, test } from 'bun:test';
+import { readdirSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
 import fc from 'fast-check';
+import { cleanUp, temporaryFolder } from '../test/support/server.ts';
 import { type Config, ConfigError, readConfig, SETTINGS } from './config.ts';
 
 /** A setting that is missing here does not compile. */
@@ -25,6 +28,7 @@ const DEFAULTS: Config = {
   awsSessionToken: undefined,
   uploadBuffer: 256 * 1024 ** 2,
   redisUrl: undefined,
+  redisPassword: undefined,
   redisCaFile: undefined,
   uploadExpiry: 7 * 86_400_000,
   deleteEnabled: true,
@@ -51,6 +55,16 @@ const DEFAULTS: Config = {
 };
 
 type Name = keyof Config;
+
+const secrets = temporaryFolder('secrets');
+afterAll(cleanUp);
+
+/** A file with this content. */
+function secretIn(content: string): string {
+  const path = join(secrets, String(readdirSync(secrets).length));
+  writeFileSync(path, content);
+  return path;
+}
 
 /** For each setting values that it takes, with what they mean, and values that it refuses. */
 const CASES: Readonly<Record<Name, { readonly good: readonly [string, unknown][]; readonly bad: readonly string[] }>> =
@@ -79,6 +93,14 @@ const CASES: Readonly<Record<Name, { readonly good: readonly [string, unknown][]
         ['100GiB', 100 * 1024 ** 3],
       ],
       bad: ['none', '-1', '1TB'],
+    },
+    redisPassword: {
+      good: [
+        [secretIn('p@ss:w/rd %41'), 'p@ss:w/rd %41'],
+        [secretIn('password\n'), 'password'],
+        [secretIn('password\r\n'), 'password'],
+      ],
+      bad: ['/there/is/no/such/file', '/', secretIn(''), secretIn('two\nlines\n'), secretIn('x'.repeat(5_000))],
     },
     redisCaFile: { good: [['/ca.pem', '/ca.pem']], bad: [] },
     writeAhead: { good: [['false', false]], bad: ['maybe'] },
@@ -333,6 +355,17 @@ describe('settings', () => {
       expect(problem).toStartWith(`${name}=${written.replace(':secret@', ':…@')} cannot be used: `);
       expect(problem).toEndWith(' is expected');
     }
+  });
+
+  test('of a Redis password: the file completes the address, and two passwords are refused without being shown', () => {
+    const REDIS_PASSWORD_FILE = secretIn('from the file\n');
+    const { redisUrl } = readConfig({ REDIS_URL: 'rediss+cluster://me@a,b', REDIS_PASSWORD_FILE });
+    expect(redisUrl).toMatchObject({ kind: 'cluster', tls: true, username: 'me', password: 'from the file' });
+    const both = problemOf({ REDIS_URL: 'redis://:from-the-url@a', REDIS_PASSWORD_FILE });
+    expect(both).toBe('REDIS_URL has a password, and so has REDIS_PASSWORD_FILE: set one of them only');
+    expect(problemOf({ REDIS_URL: 'redis://a', REDIS_PASSWORD_FILE: '/nowhere' })).toBe(
+      'REDIS_PASSWORD_FILE=/nowhere cannot be used: a readable file with one line of at most 4096 bytes is expected',
+    );
   });
 
   test('are known by their other names too; the first name goes before', () => {

@@ -7,6 +7,7 @@ import {
   integer,
   redisAddress,
   type Setting,
+  secretFile,
   text,
   url,
 } from './config/setting.ts';
@@ -67,6 +68,9 @@ export const SETTINGS = {
   redisUrl: redisAddress('REDIS_URL', {
     sentence:
       'Redis of a cluster: set, this process is one of its nodes or workers. redis://host:6379, redis+sentinel://host:26379,host:26379/master or redis+cluster://host:6379,host:6379; rediss… for TLS.',
+  }),
+  redisPassword: secretFile('REDIS_PASSWORD_FILE', {
+    sentence: 'File that holds the password for REDIS_URL, which then has none. It is read at the start.',
   }),
   redisCaFile: text('REDIS_CA_FILE', {
     sentence: "File with the certificates (PEM) to be trusted for Redis, instead of the system's.",
@@ -179,10 +183,19 @@ export class ConfigError extends Error {
   override readonly name = 'ConfigError';
 }
 
-/** @throws ConfigError for the first value that is wrong */
+/** Reads the files that hold secrets, too. @throws ConfigError for the first value that is wrong */
 export function readConfig(environment: Readonly<Record<string, string | undefined>>): Config {
   const values = Object.entries(SETTINGS).map(([key, setting]) => [key, readSetting(setting, environment)]);
-  return Object.fromEntries(values) as Config;
+  return withRedisPassword(Object.fromEntries(values) as Config);
+}
+
+/** From here on nobody need know where the password came from. */
+function withRedisPassword(config: Config): Config {
+  const { redisUrl, redisPassword } = config;
+  if (redisPassword === undefined || redisUrl === undefined) return config;
+  if (redisUrl.password !== undefined)
+    throw new ConfigError('REDIS_URL has a password, and so has REDIS_PASSWORD_FILE: set one of them only');
+  return { ...config, redisUrl: { ...redisUrl, password: redisPassword } };
 }
 
 function readSetting(setting: Setting<unknown>, environment: Readonly<Record<string, string | undefined>>): unknown {

@@ -1,3 +1,4 @@
+import { readFileSync, statSync } from 'node:fs';
 import { parseRedisUrl, REDIS_URL_FORMS, type RedisAddress } from '../projection/redis/address.ts';
 import { ADDRESS_LIST_FORMS, type AddressRange, parseAddressRanges } from './address-range.ts';
 import { DURATION_FORMS, parseDuration } from './duration.ts';
@@ -117,6 +118,22 @@ export function redisAddress<D extends Description>(name: string, about: D): Set
   return setting(name, 'URL', about, (value) => {
     const address = parseRedisUrl(value);
     return address === undefined ? { expected: REDIS_URL_FORMS } : { value: address };
+  });
+}
+
+const MAX_SECRET_BYTES = 4096;
+
+/** Value is the secret in the file that is named: its content without the line break at its end. Reads the file. */
+export function secretFile<D extends Description>(name: string, about: D): Setting<string, FallbackOf<D>> {
+  return setting(name, 'file', about, (path) => {
+    const expected = `a readable file with one line of at most ${MAX_SECRET_BYTES} bytes`;
+    try {
+      if (statSync(path).size > MAX_SECRET_BYTES) return { expected };
+      const value = readFileSync(path, 'utf8').replace(/\r?\n$/, '');
+      return value === '' || /\p{Cc}/u.test(value) ? { expected } : { value };
+    } catch {
+      return { expected };
+    }
   });
 }
 
