@@ -6,10 +6,10 @@ import type { Digest, RepositoryName } from '../oci/names.ts';
 import type { StoreReader } from '../storage/driver.ts';
 import { ForeignUnreadable } from '../storage/foreign.ts';
 import { broken, type LayerEntry, unsupported } from './layers.ts';
-import { problemOf, readManifest } from './manifests.ts';
+import { contradictedKey, contradictionOf, mayContradict, problemOf, readManifest } from './manifests.ts';
 import type { Import } from './ports.ts';
 import type { Problem } from './report.ts';
-import { dangling, differs, readTags, type TagEntry } from './tags.ts';
+import { contradicted, dangling, differs, readTags, type TagEntry } from './tags.ts';
 import { blobKey, readLink } from './tree.ts';
 import type { Taker } from './walk.ts';
 
@@ -27,7 +27,9 @@ export class DryRun implements Taker {
   readonly #seen = new Set<Digest>();
   #repo: RepositoryName | undefined;
   #blobs = new Set<Digest>();
-  #manifests = new Set<Digest>();
+  /** With their media types. */
+  #manifests = new Map<Digest, string>();
+  readonly #contradicted = new Set<string>();
   #tags: ReadonlyMap<string, Digest> = new Map();
 
   constructor(ports: DryRunPorts) {
@@ -68,14 +70,24 @@ export class DryRun implements Taker {
     const { tally } = this.#ports;
     const digest = parseDigest(entry.digest);
     if (digest === undefined) return unsupported(repo, entry.digest);
-    if (this.#manifests.has(digest)) {
+    const existing = this.#manifests.get(digest);
+    if (existing !== undefined && !mayContradict(existing)) {
       tally.manifests.present++;
       return undefined;
     }
     const bytes = await readManifest(repo, digest, entry, this.#ports);
     if (!(bytes instanceof Uint8Array)) return bytes;
+    if (existing !== undefined) {
+      const contradiction = contradictionOf(existing, repo, digest, bytes);
+      if (contradiction === undefined) tally.manifests.present++;
+      else this.#contradicted.add(contradictedKey(repo, digest));
+      return contradiction;
+    }
+    let mediaType: string;
     try {
-      const missing = parseManifest(bytes, undefined).requiredBlobs.filter((each) => !this.#blobs.has(each));
+      const facts = parseManifest(bytes, undefined);
+      mediaType = facts.mediaType;
+      const missing = facts.requiredBlobs.filter((each) => !this.#blobs.has(each));
       if (missing.length > 0) {
         const error = new RegistryError('manifest-references-unknown', '', { digests: missing });
         return problemOf(error, repo, digest, bytes);
@@ -86,7 +98,7 @@ export class DryRun implements Taker {
       return problem;
     }
     tally.manifests.put++;
-    this.#manifests.add(digest);
+    this.#manifests.set(digest, mediaType);
     return undefined;
   }
 
@@ -96,6 +108,8 @@ export class DryRun implements Taker {
     for (const { tag, digest } of await readTags(repo, entries, this.#ports)) {
       const prev = this.#tags.get(tag);
       if (prev === digest) tally.tags.present++;
+      else if (this.#contradicted.has(contradictedKey(repo, digest)))
+        tally.problem(contradicted(repo, { tag, digest }));
       else if (!this.#manifests.has(digest)) tally.problem(dangling(repo, { tag, digest }));
       else if (prev !== undefined && !moveTags) tally.problem(differs(repo, { tag, digest }, prev));
       else tally.tags.set++;
@@ -123,7 +137,7 @@ export class DryRun implements Taker {
     const { reader } = this.#ports;
     const state = reader === undefined ? undefined : (await foldLog(reader, repo)).state;
     this.#blobs = new Set(state?.blobs.keys());
-    this.#manifests = new Set(state?.manifests.keys());
+    this.#manifests = new Map([...(state?.manifests ?? [])].map(([digest, { mediaType }]) => [digest, mediaType]));
     this.#tags = new Map(state?.tags);
   }
 }

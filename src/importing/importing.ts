@@ -38,7 +38,7 @@ export async function importTree(wish: ImportWish, ports: ImportPorts): Promise<
   });
   const report = await walk(wish, ports.now, (root, tally) => {
     const { source, signal, trust, moveTags } = wish;
-    const run: Import = { ...ports, source, signal, trust, moveTags, root, tally };
+    const run: Import = { ...ports, source, signal, trust, moveTags, root, tally, contradicted: new Set() };
     return {
       layers: (repo, entries) => importLayers(repo, entries, run),
       manifests: (repo, entries) => importManifests(repo, entries, manifests, run),

@@ -1,7 +1,8 @@
 import { forEachTogether } from '../collection/together.ts';
 import { algorithmOf, digestOf, parseDigest } from '../oci/digest.ts';
 import { RegistryError } from '../oci/errors.ts';
-import { MAX_MANIFEST_BYTES } from '../oci/manifest.ts';
+import { MAX_MANIFEST_BYTES, parseManifest } from '../oci/manifest.ts';
+import { shapeOf } from '../oci/media-types.ts';
 import type { Digest, RepositoryName } from '../oci/names.ts';
 import type { Manifests } from '../registry/manifests.ts';
 import { type ForeignStore, ForeignUnreadable } from '../storage/foreign.ts';
@@ -40,16 +41,26 @@ async function importManifest(
   if (digest === undefined) return unsupported(repo, entry.digest);
   const answer = await run.projection.manifestByDigest(repo, digest);
   const existing = answer.kind === 'known' ? answer.value?.record : undefined;
-  if (existing !== undefined && (await run.driver.head(dataKey(existing.inc)))?.size === existing.size) {
+  const isStored = existing !== undefined && (await run.driver.head(dataKey(existing.inc)))?.size === existing.size;
+  if (isStored && !mayContradict(existing.mediaType)) {
     run.tally.manifests.present++;
     return undefined;
   }
   const bytes = await readManifest(repo, digest, entry, run);
   if (!(bytes instanceof Uint8Array)) return bytes;
   run.tally.read(bytes.length);
+  const contradiction = existing === undefined ? undefined : contradictionOf(existing.mediaType, repo, digest, bytes);
+  if (contradiction !== undefined) {
+    run.contradicted.add(contradictedKey(repo, digest));
+    return contradiction;
+  }
+  if (isStored) {
+    run.tally.manifests.present++;
+    return undefined;
+  }
   try {
     const actor = { id: IMPORTER, label: IMPORTER };
-    await manifests.put(repo, { bytes, contentType: undefined, digest, tags: [] }, actor);
+    await manifests.put(repo, { bytes, contentType: existing?.mediaType, digest, tags: [] }, actor);
   } catch (error) {
     const problem = error instanceof RegistryError ? problemOf(error, repo, digest, bytes) : undefined;
     if (problem === undefined) throw error;
@@ -57,6 +68,40 @@ async function importManifest(
   }
   run.tally.manifests.put++;
   return undefined;
+}
+
+export function contradictedKey(repo: string, digest: Digest): string {
+  return `${repo} ${digest}`;
+}
+
+/**
+ * Whether the tree may say something else of a manifest that our store has as this type. Bytes that are an image are no index,
+ * so only of other types has one to look.
+ */
+export function mayContradict(mediaType: string): boolean {
+  const shape = shapeOf(mediaType);
+  return shape !== 'image' && shape !== 'index';
+}
+
+/** As what the first push settled it, our store has a manifest: it may not become something else by an import either. */
+export function contradictionOf(
+  mediaType: string,
+  repo: string,
+  digest: Digest,
+  bytes: Uint8Array,
+): Problem | undefined {
+  if (!mayContradict(mediaType)) return undefined;
+  let told: string;
+  try {
+    told = parseManifest(bytes, undefined).mediaType;
+  } catch (error) {
+    // In the tree it is nothing that could be served.
+    if (error instanceof RegistryError) return undefined;
+    throw error;
+  }
+  if (told === mediaType) return undefined;
+  const message = `it was pushed here as ${mediaType}, but is ${told}: delete it here first`;
+  return { problem: 'manifest-invalid', repo, digest, message };
 }
 
 /** The bytes, when they are what their digest says. */

@@ -20,4 +20,6 @@ export interface Import extends ImportPorts, Pick<ImportRequest, 'trust' | 'move
   readonly root: Key;
   readonly tally: Tally;
   readonly signal: AbortSignal;
+  /** Manifests that our store has as something else than the tree says, as `<repository> <digest>`: no tag is set to them. */
+  readonly contradicted: Set<string>;
 }

@@ -4,6 +4,7 @@ import type { JournalEvent } from '../journal/events.ts';
 import { type Digest, parseTag, type RepositoryName, type Tag } from '../oci/names.ts';
 import { ForeignUnreadable } from '../storage/foreign.ts';
 import { each, IMPORTER } from './layers.ts';
+import { contradictedKey } from './manifests.ts';
 import type { Import } from './ports.ts';
 import type { Problem } from './report.ts';
 import { readLink, type TreeEntry } from './tree.ts';
@@ -37,6 +38,7 @@ export async function importTags(repo: RepositoryName, entries: readonly TagEntr
         for (const { tag, digest } of tags) {
           const prev = facts.tag(tag);
           if (prev === digest) same++;
+          else if (run.contradicted.has(contradictedKey(repo, digest))) found.push(contradicted(repo, { tag, digest }));
           else if (facts.manifest(digest) === undefined) found.push(dangling(repo, { tag, digest }));
           else if (prev !== undefined && !run.moveTags) found.push(differs(repo, { tag, digest }, prev));
           else events.push({ type: 'tag.set', tag, digest, ...(prev === undefined ? {} : { prev }), actor: IMPORTER });
@@ -81,6 +83,10 @@ export async function readTags(
 
 export function dangling(repo: string, { tag, digest }: PlacedTag): Problem {
   return { problem: 'tag-dangling', repo, tag, digest, message: 'the manifest that it points to is not there' };
+}
+
+export function contradicted(repo: string, { tag, digest }: PlacedTag): Problem {
+  return { problem: 'tag-dangling', repo, tag, digest, message: 'the manifest that it points to is another one here' };
 }
 
 export function differs(repo: string, { tag, digest }: PlacedTag, now: Digest): Problem {

@@ -3,7 +3,7 @@ import fc from 'fast-check';
 import { digests } from '../../test/support/generators.ts';
 import { digestFromHex } from './digest.ts';
 import { RegistryError } from './errors.ts';
-import { type ManifestFacts, parseManifest } from './manifest.ts';
+import { MANIFEST_LIMITS, MAX_KEPT_BYTES, type ManifestFacts, parseManifest, readStoredManifest } from './manifest.ts';
 import { DOCKER_LIST, DOCKER_MANIFEST, OCI_ARTIFACT, OCI_INDEX, OCI_MANIFEST } from './media-types.ts';
 import type { Digest } from './names.ts';
 
@@ -178,6 +178,92 @@ describe('the media type', () => {
     expect(problemOf({ mediaType: 'text' })).toContain('send its media type');
     expect(problemOf({ mediaType: 1 })).toContain('mediaType: is not a string');
     expect(problemOf(image, 'a/b\r\nX: y')).toContain('send its media type');
+  });
+});
+
+describe('two shapes in one body', () => {
+  const both = { ...image, ...index };
+  test.each([OCI_MANIFEST, OCI_INDEX, DOCKER_LIST, OCI_ARTIFACT, 'a/b', undefined])(
+    'are refused as %s',
+    (contentType) => {
+      expect(problemOf(both, contentType)).toContain('it has manifests and config');
+      expect(problemOf({ ...image, manifests: [] }, contentType)).toContain('it has manifests and config');
+      expect(problemOf({ ...index, layers: null }, contentType)).toContain('it has manifests and layers');
+      expect(problemOf({ ...index, fsLayers: [] }, contentType)).toContain('it has manifests and fsLayers');
+    },
+  );
+
+  test('stay readable where an older Marina stored them', () => {
+    const bytes = new TextEncoder().encode(JSON.stringify(both));
+    expect(readStoredManifest(bytes, OCI_INDEX).refs).toEqual(['a', 'b'].map(digestOf));
+    expect(readStoredManifest(bytes, OCI_MANIFEST).refs).toEqual(['c', '1', '2'].map(digestOf));
+  });
+});
+
+describe('the limits', () => {
+  const numbered = (count: number) =>
+    Array.from({ length: count }, (_, each) => ({
+      ...{ mediaType: LAYER, digest: digestFromHex('sha256', each.toString(16).padStart(64, '0')), size: each },
+    }));
+  const subject = descriptor('5', OCI_MANIFEST);
+  const kept = (facts: ManifestFacts): number =>
+    JSON.stringify({ ...facts, requiredBlobs: undefined, more: 'x'.repeat(4_000) }).length;
+
+  test('take 1,000 layers with annotations, and 16 KiB of annotations in 500 entries, all of which are kept', () => {
+    const layers = numbered(1_000).map((each) => ({
+      ...each,
+      annotations: Object.fromEntries(['a', 'b', 'c', 'd', 'e'].map((key) => [`org.example.${key}`, 'x'.repeat(60)])),
+    }));
+    const annotations = Object.fromEntries(
+      Array.from({ length: 500 }, (_, each) => [`org.example.key${each}`, 'x'.repeat(16)]),
+    );
+    const facts = parse({ ...image, layers, subject, annotations }, OCI_MANIFEST);
+    expect(facts.refs).toHaveLength(1_001);
+    expect(facts.annotations).toEqual(annotations);
+  });
+
+  test('are far above an index of 2,000 platforms', () => {
+    const platform = { os: 'linux', architecture: 'arm64', variant: 'v8', 'os.version': '1' };
+    const manifests = numbered(2_000).map((each) => ({ ...each, platform, annotations: { a: 'b', c: 'd' } }));
+    expect(parse({ ...index, manifests }, OCI_INDEX).refs).toHaveLength(2_000);
+  });
+
+  test('keep what the log gets of a manifest below 256 KiB, whatever it holds', () => {
+    const texts = fc.oneof(
+      fc.string({ unit: 'binary' }),
+      fc.nat(300_000).map((length) => 'x'.repeat(length)),
+    );
+    const anything = fc.record({
+      refs: fc.nat(4_000),
+      artifactType: texts,
+      annotations: fc.dictionary(fc.string(), texts, { maxKeys: 5 }),
+    });
+    fc.assert(
+      fc.property(anything, ({ refs, artifactType, annotations }) => {
+        const body = { ...index, manifests: numbered(refs), artifactType, subject, annotations };
+        const bytes = new TextEncoder().encode(JSON.stringify(body));
+        const all = kept(readStoredManifest(bytes, OCI_INDEX));
+        const problem = problemOf(body, OCI_INDEX);
+        if (problem === 'none') expect(all).toBeLessThan(256 * 1024);
+        else expect(all).toBeGreaterThan(MAX_KEPT_BYTES);
+      }),
+      { numRuns: 30 },
+    );
+  });
+
+  test('are said where they are exceeded', () => {
+    expect(problemOf({ ...index, manifests: numbered(3_300) }, OCI_INDEX)).toBe('none');
+    expect(problemOf({ ...index, manifests: numbered(3_400) }, OCI_INDEX)).toContain('at most 245760 are kept');
+    const annotations = { a: 'x'.repeat(300_000) };
+    expect(problemOf({ ...index, annotations }, OCI_INDEX)).toBe('none');
+    expect(problemOf({ ...index, annotations, subject }, OCI_INDEX)).toContain('at most 245760 are kept');
+    expect(problemOf({ ...index, a: Array(MANIFEST_LIMITS.values).fill(0) }, OCI_INDEX)).toContain('32768 values');
+    expect(problemOf({ ...index, a: '\n'.repeat(MANIFEST_LIMITS.escapes + 1) }, OCI_INDEX)).toContain('262144 escapes');
+  });
+
+  test('do not hold for what an older Marina stored', () => {
+    const bytes = new TextEncoder().encode(JSON.stringify({ ...index, manifests: numbered(20_000) }));
+    expect(readStoredManifest(bytes, OCI_INDEX).refs).toHaveLength(20_000);
   });
 });
 

@@ -1,6 +1,6 @@
 import { describe, expect, test } from 'bun:test';
 import fc from 'fast-check';
-import { parseStrictJson } from './strict-json.ts';
+import { finish, parseStrictJson, strictJsonSteps } from './strict-json.ts';
 
 const bytesOf = (text: string): Uint8Array => new TextEncoder().encode(text);
 const nested = (levels: number): string => '['.repeat(levels) + ']'.repeat(levels);
@@ -8,6 +8,18 @@ const nested = (levels: number): string => '['.repeat(levels) + ']'.repeat(level
 function problemOf(input: string | Uint8Array): string {
   const parsed = parseStrictJson(typeof input === 'string' ? bytesOf(input) : input);
   return 'problem' in parsed ? parsed.problem : 'none';
+}
+
+function limited(text: string, limits: { values?: number; escapes?: number }): string {
+  const { values = 1_000_000, escapes = 1_000_000 } = limits;
+  const parsed = finish(strictJsonSteps(bytesOf(text), { values, escapes }));
+  return 'problem' in parsed ? parsed.problem : 'none';
+}
+
+/** Everything in it, itself too. */
+function countOf(value: unknown): number {
+  if (typeof value !== 'object' || value === null) return 1;
+  return Object.values(value).reduce((sum: number, part) => sum + countOf(part), 1);
 }
 
 function plainJson(text: string): { value: unknown } | undefined {
@@ -138,6 +150,31 @@ describe('strict JSON', () => {
     expect(problemOf(`${'{"a":'.repeat(65)}1${'}'.repeat(65)}`)).toContain('nested deeper than 64');
     expect(problemOf(JSON.stringify('['.repeat(1000)))).toBe('none');
     expect(problemOf(JSON.stringify(`\\"${'{'.repeat(1000)}`))).toBe('none');
+  });
+
+  test('counts every value once, whatever blanks and strings there are', () => {
+    fc.assert(
+      fc.property(values, fc.constantFrom(undefined, 2, '\t'), (value, indent) => {
+        const text = JSON.stringify(value, null, indent);
+        const count = countOf(JSON.parse(text));
+        expect(limited(text, { values: count })).toBe('none');
+        if (count > 1) expect(limited(text, { values: count - 1 })).toBe(`it has more than ${count - 1} values`);
+      }),
+    );
+    expect(limited('[ \n ]', { values: 1 })).toBe('none');
+    expect(limited('{"a":{ },"b":[[]]}', { values: 4 })).toContain('more than 4 values');
+    expect(limited('{"a":{ },"b":[[]]}', { values: 5 })).toBe('none');
+  });
+
+  test('counts escapes, not backslashes', () => {
+    const text = '{"\\u0061":"\\\\\\"\\n"}';
+    expect(limited(text, { escapes: 4 })).toBe('none');
+    expect(limited(text, { escapes: 3 })).toBe('its strings have more than 3 escapes');
+  });
+
+  test('finds the limit without reading on', () => {
+    expect(limited(`[${'0,'.repeat(10)}`, { values: 5 })).toContain('more than 5 values');
+    expect(limited(`"${'\\n'.repeat(10)}`, { escapes: 5 })).toContain('more than 5 escapes');
   });
 
   test('megabytes of hostile text take no time and no stack', () => {

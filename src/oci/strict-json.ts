@@ -2,7 +2,25 @@
 const MAX_DEPTH = 64;
 
 const QUOTE = 0x22;
+const COMMA = 0x2c;
+const COLON = 0x3a;
+const OPEN_BRACKET = 0x5b;
 const BACKSLASH = 0x5c;
+const CLOSE_BRACKET = 0x5d;
+const LOWER_D = 0x64;
+const LOWER_U = 0x75;
+const OPEN_BRACE = 0x7b;
+const CLOSE_BRACE = 0x7d;
+
+/** How much a text may hold. What one value costs does not depend on its bytes: `0,` and a long string are one each. */
+export interface JsonLimits {
+  /** Objects, arrays and what is in them: a member or an element counts as one, whatever it is. */
+  readonly values: number;
+  /** Backslashes in strings, each with what follows it. */
+  readonly escapes: number;
+}
+
+const NO_LIMITS: JsonLimits = { values: Number.POSITIVE_INFINITY, escapes: Number.POSITIVE_INFINITY };
 
 /**
  * Parses JSON as a registry must: two readers of the same bytes must see the same manifest, so duplicate keys, the key
@@ -10,36 +28,154 @@ const BACKSLASH = 0x5c;
  * would quietly choose.
  * @returns the value, or a sentence that says what is wrong.
  */
-export function parseStrictJson(bytes: Uint8Array): { value: unknown } | { problem: string } {
+export function parseStrictJson(bytes: Uint8Array): StrictJson {
+  return finish(strictJsonSteps(bytes, NO_LIMITS));
+}
+
+export type StrictJson = { readonly value: unknown } | { readonly problem: string };
+
+/** Work that can be interrupted: at each `yield` the caller may do something else before it goes on. */
+export type Steps<T> = Generator<void, T, void>;
+
+/** Does the work without an interruption. */
+export function finish<T>(steps: Steps<T>): T {
+  for (;;) {
+    const step = steps.next();
+    if (step.done === true) return step.value;
+  }
+}
+
+/** As `parseStrictJson`, in steps. The limits are checked in one pass over the bytes, before anything is allocated. */
+export function* strictJsonSteps(bytes: Uint8Array, limits: JsonLimits): Steps<StrictJson> {
+  const survey = surveyOf(bytes, limits);
+  if ('problem' in survey) return survey;
+  yield;
   let text: string;
   try {
     text = new TextDecoder('utf-8', { fatal: true, ignoreBOM: true }).decode(bytes);
   } catch {
     return { problem: 'the bytes are not UTF-8' };
   }
-  // Depth first: JSON.parse recurses, and a megabyte of brackets must not reach it.
-  const deepest = depthOf(text);
-  if (deepest > MAX_DEPTH) return { problem: `nested deeper than ${MAX_DEPTH} levels` };
   let value: unknown;
   try {
     value = JSON.parse(text);
   } catch {
     return { problem: 'the bytes are not valid JSON' };
   }
-  const problem = findAmbiguity(text);
-  return problem === undefined ? { value } : { problem };
+  yield;
+  const keys = { count: 0 };
+  const trap = findTrap(value, keys, survey.mayBeIllFormed);
+  if (trap !== undefined) return { problem: trap };
+  // Each member has one colon. JSON.parse keeps one of two with the same key, so fewer keys than colons are a duplicate.
+  if (keys.count === survey.members) return { value };
+  yield;
+  return { problem: nameDuplicate(text) };
 }
 
-function depthOf(text: string): number {
-  let depth = 0;
-  let deepest = 0;
+interface Survey {
+  /** Colons outside of strings. */
+  readonly members: number;
+  /** Whether an escape may be half of a surrogate pair. */
+  readonly mayBeIllFormed: boolean;
+}
+
+/** What a byte outside of strings is to the survey. In UTF-8 none of these bytes is part of another character. */
+const BLANK = 1;
+const SYNTAX = 2;
+const KIND = new Uint8Array(256);
+for (const blank of [0x20, 0x09, 0x0a, 0x0d]) KIND[blank] = BLANK;
+for (const c of [QUOTE, COMMA, COLON, OPEN_BRACKET, CLOSE_BRACKET, OPEN_BRACE, CLOSE_BRACE]) KIND[c] = SYNTAX;
+
+/** One look at each byte. What is counted means something only if the text turns out to be JSON. */
+function surveyOf(bytes: Uint8Array, limits: JsonLimits): Survey | { problem: string } {
+  const { length } = bytes;
+  let [values, escapes, members, depth] = [1, 0, 0, 0];
+  /** Whether the innermost object or array has nothing in it so far. The first thing in it has no comma before it. */
+  let isEmpty = false;
+  let mayBeIllFormed = false;
+  for (let i = 0; i < length; i++) {
+    const c = bytes[i] ?? 0;
+    const kind = KIND[c];
+    if (kind === BLANK) continue;
+    const isFirst = isEmpty && c !== CLOSE_BRACE && c !== CLOSE_BRACKET;
+    isEmpty = c === OPEN_BRACE || c === OPEN_BRACKET;
+    if ((isFirst || c === COMMA) && ++values > limits.values) return tooManyValues(limits);
+    if (kind !== SYNTAX) continue;
+    switch (c) {
+      case QUOTE:
+        for (i++; i < length && bytes[i] !== QUOTE; i++) {
+          if (bytes[i] !== BACKSLASH) continue;
+          if (++escapes > limits.escapes) return { problem: `its strings have more than ${limits.escapes} escapes` };
+          i++;
+          // \ud800 to \udfff, and some that are harmless.
+          if (bytes[i] === LOWER_U && ((bytes[i + 1] ?? 0) | 0x20) === LOWER_D) mayBeIllFormed = true;
+        }
+        break;
+      case OPEN_BRACE:
+      case OPEN_BRACKET:
+        // JSON.parse recurses, and a megabyte of brackets must not reach it.
+        if (++depth > MAX_DEPTH) return { problem: `it is nested deeper than ${MAX_DEPTH} levels` };
+        break;
+      case CLOSE_BRACE:
+      case CLOSE_BRACKET:
+        depth--;
+        break;
+      case COLON:
+        members++;
+        break;
+      default:
+    }
+  }
+  return { members, mayBeIllFormed };
+}
+
+function tooManyValues({ values }: JsonLimits): { problem: string } {
+  return { problem: `it has more than ${values} values` };
+}
+
+/** Counts the keys of all objects. @returns what is wrong with a key or a string */
+function findTrap(value: unknown, keys: { count: number }, mayBeIllFormed: boolean): string | undefined {
+  if (typeof value === 'string') return mayBeIllFormed && !value.isWellFormed() ? ILL_FORMED : undefined;
+  if (typeof value !== 'object' || value === null) return undefined;
+  let parts: readonly unknown[];
+  if (Array.isArray(value)) parts = value;
+  else {
+    const names = Object.keys(value);
+    keys.count += names.length;
+    // Readers in JavaScript lose it, or take it for something else.
+    if (Object.hasOwn(value, '__proto__')) return 'no key may be __proto__';
+    if (mayBeIllFormed && names.some((name) => !name.isWellFormed())) return ILL_FORMED;
+    parts = Object.values(value);
+  }
+  for (const part of parts) {
+    const trap = findTrap(part, keys, mayBeIllFormed);
+    if (trap !== undefined) return trap;
+  }
+  return undefined;
+}
+
+const ILL_FORMED = 'a string has half of a surrogate pair';
+
+/** For JSON in which an object has a key twice. */
+function nameDuplicate(text: string): string {
+  const objects: (Set<string> | undefined)[] = [];
   for (let i = 0; i < text.length; i++) {
     const c = text.charCodeAt(i);
-    if (c === QUOTE) i = endOfString(text, i);
-    else if (c === 0x7b || c === 0x5b) deepest = Math.max(deepest, ++depth);
-    else if (c === 0x7d || c === 0x5d) depth--;
+    if (c === OPEN_BRACE) objects.push(new Set());
+    else if (c === OPEN_BRACKET) objects.push(undefined);
+    else if (c === CLOSE_BRACE || c === CLOSE_BRACKET) objects.pop();
+    else if (c === QUOTE) {
+      const end = endOfString(text, i);
+      const keys = objects[objects.length - 1];
+      if (keys !== undefined && isKey(text, end)) {
+        const key = String(JSON.parse(text.slice(i, end + 1)));
+        if (keys.has(key)) return `the key ${JSON.stringify(key)} appears twice in one object`;
+        keys.add(key);
+      }
+      i = end;
+    }
   }
-  return deepest;
+  return 'a key appears twice in one object';
 }
 
 /** The index of the closing quote of the string that opens at `start`, or the end of the text. */
@@ -52,41 +188,10 @@ function endOfString(text: string, start: number): number {
   return text.length;
 }
 
-/** For text that JSON.parse accepted: the first key that its object already has, string that is no text, or trap. */
-function findAmbiguity(text: string): string | undefined {
-  const objects: (Set<string> | undefined)[] = [];
-  for (let i = 0; i < text.length; i++) {
-    const c = text.charCodeAt(i);
-    if (c === 0x7b) objects.push(new Set());
-    else if (c === 0x5b) objects.push(undefined);
-    else if (c === 0x7d || c === 0x5d) objects.pop();
-    else if (c === QUOTE) {
-      const end = endOfString(text, i);
-      const literal = text.slice(i, end + 1);
-      if (!isText(literal)) return 'a string has half of a surrogate pair';
-      const keys = objects[objects.length - 1];
-      if (keys !== undefined && isKey(text, end)) {
-        const key = String(JSON.parse(literal));
-        if (keys.has(key)) return `the key ${JSON.stringify(key)} appears twice in one object`;
-        // Readers in JavaScript lose it, or take it for something else.
-        if (key === '__proto__') return 'no key may be __proto__';
-        keys.add(key);
-      }
-      i = end;
-    }
-  }
-  return undefined;
-}
-
-/** The bytes are UTF-8, so that only escapes can make half of a pair. */
-function isText(literal: string): boolean {
-  return !literal.includes('\\u') || String(JSON.parse(literal)).isWellFormed();
-}
-
 function isKey(text: string, closingQuote: number): boolean {
   for (let i = closingQuote + 1; i < text.length; i++) {
     const c = text.charCodeAt(i);
-    if (c === 0x3a) return true;
+    if (c === COLON) return true;
     if (c !== 0x20 && c !== 0x09 && c !== 0x0a && c !== 0x0d) return false;
   }
   return false;

@@ -42,13 +42,14 @@ export function decidePut(
   const existing = facts.manifest(digest);
   // Deleted, or linked to other bytes, since it was looked at.
   if (bytes.kind === 'linked' && existing?.inc !== bytes.inc) return accept(undefined);
+  if (existing !== undefined && existing.mediaType !== put.facts.mediaType) return refuse(typeSettled(put, existing));
   const usable = bytes.kind === 'own' && existing?.inc === bytes.damaged ? undefined : existing;
   const inc = usable?.inc ?? bytes.inc;
   // "it MUST result in one or more `MANIFEST_BLOB_UNKNOWN` errors" when a descriptor's blob does not exist.
   const missing = put.facts.requiredBlobs.filter((blob) => facts.blob(blob) === undefined);
   if (missing.length > 0) return refuse(referencesUnknown(missing));
   const events: JournalEvent[] = [];
-  if (usable === undefined || usable.mediaType !== put.facts.mediaType || renewals.manifest) {
+  if (usable === undefined || renewals.manifest) {
     const { mediaType, artifactType, subject, annotations, refs } = put.facts;
     events.push({
       type: 'manifest.put',
@@ -69,6 +70,18 @@ export function decidePut(
     events.push({ type: 'tag.set', tag, digest, ...(prev === undefined ? {} : { prev }), actor: actor.label });
   }
   return accept(inc, ...events);
+}
+
+/**
+ * The first push of some bytes settles what they are. A later one could make an image a page, which refers to nothing: its tags,
+ * immutable ones too, would change what they serve, and its layers would be collected.
+ */
+function typeSettled({ repo, digest, facts }: ManifestPutRequest, { mediaType }: ManifestRecord): RegistryError {
+  return new RegistryError(
+    'manifest-invalid',
+    `${repo} has the manifest ${digest} as ${mediaType}, and these are the same bytes as ${facts.mediaType}: delete it before it is pushed as another type`,
+    { digest, mediaType },
+  );
 }
 
 export function referencesUnknown(missing: readonly Digest[]): RegistryError {

@@ -10,6 +10,7 @@ import {
   tag,
   text,
 } from '../../test/support/registry.ts';
+import { accept } from '../journal/command.ts';
 import { digestOf } from '../oci/digest.ts';
 import { OCI_INDEX, OCI_MANIFEST } from '../oci/media-types.ts';
 import type { Digest, Tag } from '../oci/names.ts';
@@ -126,15 +127,60 @@ describe('pushing a manifest', () => {
     expect(await bytesOf(openRegistry({ driver: open.driver }), byTag('t00'))).toEqual(index);
   });
 
-  test('with another media type changes what readers are told, not the bytes', async () => {
+  test('with another media type is refused in that repository, whatever became of the bytes', async () => {
+    const open = openRegistry();
+    const config = await open.push(A, text('config'));
+    const image = imageOf(config);
+    const { digest } = await put(open, image, { contentType: OCI_MANIFEST, tags: [tag('a')] });
+    const before = await open.registry.manifests.resolve(A, byTag('a'));
+    const keys = await open.dataKeys();
+    const asPage = { contentType: 'text/html', tags: [tag('a'), tag('b')] };
+    expect(await refusalOf(put(open, image, asPage))).toBe('manifest-invalid');
+    await open.driver.delete([dataKey(before.record.inc)]);
+    expect(await refusalOf(put(open, image, asPage))).toBe('manifest-invalid');
+    await open.settle();
+    expect(await open.registry.manifests.resolve(A, byTag('a'))).toEqual(before);
+    expect(await tagsOf(open)).toEqual([tag('a')]);
+    expect(before.record.refs).toEqual([config]);
+    expect(await open.dataKeys()).toEqual(keys.filter((key) => key !== dataKey(before.record.inc)));
+    // Another repository settles it for itself, and so does this one after a delete.
+    await open.registry.manifests.put(B, { bytes: image, digest: undefined, ...asPage }, ACTOR);
+    await open.registry.manifests.delete(A, digest, ACTOR);
+    await put(open, image, asPage);
+    expect((await open.registry.manifests.resolve(A, byTag('b'))).record).toMatchObject({
+      ...{ mediaType: 'text/html', refs: [] },
+    });
+  });
+
+  test('with many media types at once is taken as one of them, and the others are refused', async () => {
+    for (let round = 0; round < 10; round++) {
+      const open = openRegistry();
+      const types = Array.from({ length: 8 }, (_, each) => `application/x.type${each}+json`);
+      const outcomes = await Promise.all(types.map((contentType) => refusalOf(put(open, index, { contentType }))));
+      expect(outcomes.filter((each) => each === 'none')).toHaveLength(1);
+      expect(outcomes.filter((each) => each === 'manifest-invalid')).toHaveLength(types.length - 1);
+      const { record } = await open.registry.manifests.resolve(A, byDigest(indexDigest));
+      expect(record.mediaType).toBe(types[outcomes.indexOf('none')] ?? 'none of them');
+      await open.settle();
+      expect(await open.dataKeys()).toEqual([dataKey(record.inc)]);
+    }
+  });
+
+  test('whose type a log of an older Marina changed keeps what that log says', async () => {
     const open = openRegistry();
     await put(open, index, { contentType: OCI_INDEX, tags: [tag('a')] });
-    const first = await open.registry.manifests.resolve(A, byTag('a'));
-    await put(open, index, { contentType: 'application/x.other+json' });
-    const second = await open.registry.manifests.resolve(A, byTag('a'));
-    expect([second.record.mediaType, second.record.inc]).toEqual(['application/x.other+json', first.record.inc]);
-    await open.settle();
-    expect(await bytesOf(openRegistry({ driver: open.driver }), byTag('a'))).toEqual(index);
+    const { record } = await open.registry.manifests.resolve(A, byTag('a'));
+    const { at: _, annotations: __, refs, ...rest } = record;
+    await open.projection.submit(A, {
+      decide: () =>
+        accept(undefined, {
+          ...{ type: 'manifest.put', digest: indexDigest, ...rest, refs: [...refs], mediaType: 'text/html' },
+        }),
+    });
+    const other = openRegistry({ driver: open.driver });
+    expect((await other.registry.manifests.resolve(A, byTag('a'))).record.mediaType).toBe('text/html');
+    expect(await refusalOf(put(other, index, { contentType: OCI_INDEX }))).toBe('manifest-invalid');
+    expect(await refusalOf(put(other, index, { contentType: 'text/html', tags: [tag('b')] }))).toBe('none');
   });
 
   test('whose stored bytes were lost or cut stores them again', async () => {

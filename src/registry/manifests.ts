@@ -30,7 +30,7 @@ export interface PutResult {
 }
 
 /** What a put is decided against with: then nothing of it was written to the log. */
-const REFUSALS: ReadonlySet<ErrorKind> = new Set(['manifest-references-unknown', 'denied']);
+const REFUSALS: ReadonlySet<ErrorKind> = new Set(['manifest-invalid', 'manifest-references-unknown', 'denied']);
 
 /** Blobs that a manifest refers to are looked up in batches of so many. */
 const LOOKUP_BATCH = 256;

@@ -123,6 +123,8 @@ export function decideRestoration(
     else links.push({ type: 'blob.linked', ...blob, inc: found, actor });
   }
   for (const { incs, instead: _, ...manifest } of manifests) {
+    const now = facts.manifest(manifest.digest);
+    if (now !== undefined && now.mediaType !== manifest.mediaType) return refuse(pushedAsOther(manifest.digest));
     const found = incs.find((each) => usable.has(each));
     if (found === undefined) gone.push(`manifest ${manifest.digest}`);
     else links.push({ type: 'manifest.put', ...manifest, inc: found, actor });
@@ -157,6 +159,11 @@ function bytesGone(what: readonly string[]): RegistryError {
   const more = what.length > TOLD ? `, and ${what.length - TOLD} more` : '';
   const message = `its bytes were freed, or are being freed now: ${what.slice(0, TOLD).join(', ')}${more}; push it again`;
   return new RegistryError('manifest-unknown', message);
+}
+
+/** The first push of some bytes settles what they are, also for those that are to be repaired. */
+function pushedAsOther(manifest: string): RegistryError {
+  return new RegistryError('request-invalid', `the manifest ${manifest} is here as another media type: look again`);
 }
 
 function setMeanwhile(tag: Tag): RegistryError {

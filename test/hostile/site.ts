@@ -8,9 +8,11 @@ import {
   expectStatus,
   type Image,
   image,
+  json,
   mediaTypes,
   pushBlob,
   pushImage,
+  pushManifest,
 } from '../support/oci.ts';
 import { type Server, startServer } from '../support/server.ts';
 
@@ -23,6 +25,8 @@ export interface Site {
   readonly otherBlob: Content;
   readonly image: Image;
   readonly tag: string;
+  /** A manifest of the image that does not say its own type, pushed as what it is; another tag points to it. */
+  readonly untyped: Content;
   /** Paths of uploads into `repo` that were finished, and cancelled. */
   readonly finished: string;
   readonly cancelled: string;
@@ -43,6 +47,9 @@ export async function openSite(env: Readonly<Record<string, string>> = {}): Prom
   const pushed = image({ layers: [blob] });
   await pushImage(server.url, REPO, pushed, 'kept');
   await pushBlob(server.url, OTHER, otherBlob);
+  const { mediaType: _, ...fields } = pushed.manifest;
+  const untyped = json(fields, mediaTypes.manifest);
+  await pushManifest(server.url, REPO, untyped, 'untyped');
   const finished = await openUpload(server, REPO);
   await expectStatus(201, `${server.url}${finished}?digest=${blob.descriptor.digest}`, {
     method: 'PUT',
@@ -53,7 +60,7 @@ export async function openSite(env: Readonly<Record<string, string>> = {}): Prom
   await expectStatus(202, server.url + cancelled, { method: 'PATCH', body: UPLOADED });
   await expectStatus(204, server.url + cancelled, { method: 'DELETE' });
   const site: Site = {
-    ...{ server, repo: REPO, other: OTHER, blob, otherBlob, image: pushed, tag: 'kept', finished, cancelled },
+    ...{ server, repo: REPO, other: OTHER, blob, otherBlob, image: pushed, tag: 'kept', untyped, finished, cancelled },
     foreign: await openUpload(server, OTHER),
   };
   await settled(site);

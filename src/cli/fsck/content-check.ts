@@ -3,7 +3,7 @@ import { catchUp } from '../../journal/log.ts';
 import type { ManifestRecord } from '../../journal/state.ts';
 import { algorithmOf, digestOf } from '../../oci/digest.ts';
 import { RegistryError } from '../../oci/errors.ts';
-import { MAX_MANIFEST_BYTES, type ManifestFacts, parseManifest } from '../../oci/manifest.ts';
+import { MAX_MANIFEST_BYTES, type ManifestFacts, readStoredManifest } from '../../oci/manifest.ts';
 import type { Digest, Incarnation, RepositoryName } from '../../oci/names.ts';
 import { digestOfObject } from '../../storage/digest-object.ts';
 import { dataKey } from '../../storage/paths.ts';
@@ -197,7 +197,7 @@ class ContentCheck {
     const found = digestOf(algorithmOf(digest), bytes);
     if (found !== digest) return otherDigest(found);
     try {
-      return parseManifest(bytes, record.mediaType);
+      return readStoredManifest(bytes, record.mediaType);
     } catch (error) {
       if (!(error instanceof RegistryError)) throw error;
       return { problem: 'manifest-invalid', message: error.message };

@@ -117,6 +117,52 @@ const TYPES: readonly (readonly [what: string, type: string | undefined])[] = [
   ['of another type than the manifest says', 'text/html'],
 ];
 
+/** Types under which the bytes of an image must not be pushed again. */
+const OTHER_TYPES = ['text/html', mediaTypes.index, 'application/vnd.docker.distribution.manifest.v2+json'];
+
+/** Bodies that one reader takes for an image and another for an index. */
+const TWO_SHAPES: readonly (readonly [what: string, change: (image: Fields, blob: Fields) => Fields])[] = [
+  ['an image with an empty list of manifests', (image) => ({ ...image, manifests: [] })],
+  ['an image with manifests', (image, blob) => ({ ...image, manifests: [blob] })],
+  ['an index with layers', ({ config: _, ...image }, blob) => ({ ...image, manifests: [blob] })],
+  ['an index with a config', ({ layers: _, ...image }) => ({ ...image, manifests: [] })],
+  ["an index with layers of Docker's schema 1", () => ({ schemaVersion: 2, manifests: [], fsLayers: [] })],
+];
+
+function distinct(count: number, of: (number: number) => string): string {
+  return Array.from({ length: count }, (_, number) => of(number)).join(',');
+}
+
+const digestNumber = (number: number): string => `sha256:${number.toString(16).padStart(64, '0')}`;
+const descriptorNumber = (number: number): string => `{"mediaType":"a/b","digest":"${digestNumber(number)}","size":1}`;
+const INDEX = '"schemaVersion":2,"manifests":[]';
+const WITH_SUBJECT = `"schemaVersion":2,"subject":${descriptorNumber(1)}`;
+
+/** Within 4 MiB, what would hold the thread that serves everybody. */
+const BOMBS: readonly (readonly [what: string, index: string])[] = [
+  ['400,000 distinct keys', `{${INDEX},"a":{${distinct(400_000, (key) => `"${key.toString(36)}":0`)}}}`],
+  ['300,000 objects with a key each', `{${INDEX},"a":[${distinct(300_000, (key) => `{"${key.toString(36)}":0}`)}]}`],
+  ['a million empty objects', `{${INDEX},"a":[${'{},'.repeat(1_000_000)}{}]}`],
+  ['two million numbers', `{${INDEX},"a":[${'0,'.repeat(2_000_000)}0]}`],
+  ['two million escapes', `{${INDEX},"a":"${'\\"'.repeat(2_000_000)}"}`],
+  ['36,000 descriptors', `{"schemaVersion":2,"manifests":[${distinct(36_000, descriptorNumber)}]}`],
+];
+
+/** What would go into the log for ever, and into every view. */
+const HOARDS: readonly (readonly [what: string, index: string])[] = [
+  ['4,000 references', `{"schemaVersion":2,"manifests":[${distinct(4_000, descriptorNumber)}]}`],
+  ['an annotation of 4 MB', `{${WITH_SUBJECT},"manifests":[],"annotations":{"a":"${'x'.repeat(4_000_000)}"}}`],
+  [
+    '20,000 annotations',
+    `{${WITH_SUBJECT},"manifests":[],"annotations":{${distinct(20_000, (key) => `"${key}":"${'x'.repeat(20)}"`)}}}`,
+  ],
+  ['an artifactType of 4 MB', `{${INDEX},"artifactType":"a/${'x'.repeat(4_000_000)}"}`],
+  [
+    'references and annotations that are too much together',
+    `{${WITH_SUBJECT},"manifests":[${distinct(2_000, descriptorNumber)}],"annotations":{"a":"${'x'.repeat(150_000)}"}}`,
+  ],
+];
+
 function large(bytes: number): string {
   return `{"a":"${'x'.repeat(bytes - 8)}"}`;
 }
@@ -137,6 +183,22 @@ export const manifestRows: readonly Row[] = [
     row(`index with ${what}`, (site) => push(JSON.stringify(index), mediaTypes.index, site)),
   ),
   ...TYPES.map(([what, type]) => row(`Content-Type ${what}`, (site) => push(site.image.bytes, type, site))),
+  ...OTHER_TYPES.map((type) =>
+    row(`that is there, again as ${type}`, ({ repo, untyped: { bytes, descriptor } }) =>
+      request('PUT', `/v2/${repo}/manifests/${descriptor.digest}`, { headers: { 'Content-Type': type }, body: bytes }),
+    ),
+  ),
+  ...[mediaTypes.manifest, mediaTypes.index, 'application/x.other+json'].flatMap((type) =>
+    TWO_SHAPES.map(([what, change]) =>
+      row(`${what}, as ${type}`, (site) => {
+        const { mediaType: _, ...image } = site.image.manifest;
+        return push(JSON.stringify(change(image, { ...site.blob.descriptor })), type, site);
+      }),
+    ),
+  ),
+  ...[...BOMBS, ...HOARDS].map(([what, index]) =>
+    row(`index with ${what}`, (site) => push(index, mediaTypes.index, site)),
+  ),
   row('whose type nobody says', (site) => push('{"a":1}', undefined, site)),
   row('number beyond every number', (site) => {
     const text = new TextDecoder().decode(site.image.bytes).replace('"size":10', '"size":1e400');
@@ -196,11 +258,11 @@ export const manifestRows: readonly Row[] = [
     BLOB_MISSING,
   ),
   row(
-    '20,000 layers that are not there',
+    '2,000 layers that are not there',
     (site) => {
-      const layers = Array.from({ length: 20_000 }, (_, i) => ({
+      const layers = Array.from({ length: 2_000 }, (_, i) => ({
         ...site.blob.descriptor,
-        digest: `sha256:${i.toString(16).padStart(64, '0')}`,
+        digest: digestNumber(i),
       }));
       return push(JSON.stringify({ ...site.image.manifest, layers }), mediaTypes.manifest, site);
     },
