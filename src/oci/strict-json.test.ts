@@ -162,8 +162,8 @@ describe('strict JSON', () => {
       }),
     );
     expect(limited('[ \n ]', { values: 1 })).toBe('none');
-    expect(limited('{"a":{ },"b":[[]]}', { values: 4 })).toContain('more than 4 values');
-    expect(limited('{"a":{ },"b":[[]]}', { values: 5 })).toBe('none');
+    expect(limited('{"a":{ },"b":[[]]}', { values: 3 })).toContain('more than 3 values');
+    expect(limited('{"a":{ },"b":[[]]}', { values: 4 })).toBe('none');
   });
 
   test('counts escapes, not backslashes', () => {
