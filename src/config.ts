@@ -5,6 +5,7 @@ import {
   duration,
   flag,
   integer,
+  origins,
   redisAddress,
   type Setting,
   secretFile,
@@ -25,6 +26,11 @@ export const SETTINGS = {
     fallback: '',
     sentence:
       'Proxies whose X-Forwarded-Proto and -Host make Locations absolute and whose X-Forwarded-For names the client: addresses and blocks like 10.0.0.0/8, loopback, private, with commas.',
+  }),
+  corsOrigins: origins('CORS_ORIGINS', {
+    fallback: '',
+    sentence:
+      'Origins of web pages that may read from and write to the registry by scripts, with commas: https://ui.example,http://localhost:8080. Writes of all other pages are refused.',
   }),
   storageDriver: choice('STORAGE_DRIVER', ['filesystem', 's3'], {
     fallback: 'filesystem',

@@ -1,8 +1,9 @@
 import { hostname } from 'node:os';
-import { openAccess } from './access/access.ts';
+import { ANYBODY, openAccess } from './access/access.ts';
 import { type Config, ConfigError } from './config.ts';
 import { Proxies } from './http/forwarded.ts';
 import { createServer } from './http/server.ts';
+import { WebOrigins } from './http/web-origins.ts';
 import { Runner } from './jobs/runner.ts';
 import { ContentCache } from './registry/content-cache.ts';
 import type { Registry } from './registry/interface.ts';
@@ -101,7 +102,9 @@ export async function wire(config: Config, logs: Logs, version: string): Promise
       publicUrl: config.publicUrl,
     },
     pulled: pulls?.pulled,
+    isPublic: (repo) => openAccess.allows(ANYBODY, 'pull', repo),
     proxies: new Proxies(config.trustProxy),
+    webOrigins: new WebOrigins(config.corsOrigins),
     access: logs.access,
     notReady: () => refusal,
   });

@@ -28,3 +28,6 @@ export const openAccess: AccessPolicy = { allows: () => true };
 
 /** A client without an account. */
 export const ANONYMOUS: Actor = { id: 'anonymous', label: 'anonymous' };
+
+/** Asks what every client may do, without being a request. */
+export const ANYBODY: Caller = { actor: ANONYMOUS, signal: new AbortController().signal };

@@ -137,6 +137,23 @@ export function secretFile<D extends Description>(name: string, about: D): Setti
   });
 }
 
+const ORIGIN_FORMS = 'origins like https://ui.example or http://localhost:8080, with commas between them';
+
+/** Origins of web pages, as browsers write them. */
+export function origins<D extends Description>(name: string, about: D): Setting<readonly string[], FallbackOf<D>> {
+  return setting(name, 'origins', about, (value) => {
+    if (value === '') return { value: [] };
+    const parsed = value.split(',').map((each) => originOf(each.trim()));
+    const known = parsed.filter((each) => each !== undefined);
+    return known.length === parsed.length ? { value: known } : { expected: ORIGIN_FORMS };
+  });
+}
+
+/** undefined for what no browser would send: "*", a path, a name in upper case, the port that the scheme has anyway. */
+function originOf(text: string): string | undefined {
+  return /^https?:\/\/[^*]+$/.test(text) && URL.canParse(text) && new URL(text).origin === text ? text : undefined;
+}
+
 /** Addresses of the network, alone or as blocks. */
 export function addresses<D extends Description>(
   name: string,

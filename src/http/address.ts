@@ -34,8 +34,8 @@ export function addressOf(method: string, url: string): Address {
 }
 
 /** How the log names a request whose address means nothing. */
-export function unknownAddress(method: string, url: string): Pick<Address, 'asked'> {
-  return { asked: new Asked(method, targetOf(url), 'invalid', undefined, undefined) };
+export function unknownAsked(method: string, url: string): Asked {
+  return new Asked(method, targetOf(url), 'invalid', undefined, undefined);
 }
 
 /** The path and query of a request's URL, undecoded. Without a proper Host header Bun gives a bare path. */

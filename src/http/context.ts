@@ -10,6 +10,8 @@ export interface HandlerPorts {
   readonly registry: Registry;
   readonly limits: HttpLimits;
   readonly proxies: Proxies;
+  /** Whether everybody may pull from the repository, so that shared caches may keep its blobs. */
+  readonly isPublic: (repo: RepositoryName) => boolean;
   /** Told of each manifest that a client looks at or gets; left out where nobody asks when they were pulled. */
   readonly pulled?: ((repo: RepositoryName, reference: Reference) => void) | undefined;
 }

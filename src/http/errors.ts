@@ -52,6 +52,9 @@ const TABLE: Readonly<Record<ErrorKind, readonly [status: number, code: Code]>> 
   unavailable: [503, 'UNAVAILABLE'],
 };
 
+/** No browser may take a response for a script, a style or a page because its bytes look like one. */
+export const NO_SNIFFING = { 'X-Content-Type-Options': 'nosniff' } as const;
+
 /** How long a client should wait before it tries again, in seconds. */
 const RETRY_AFTER = '5';
 
@@ -68,6 +71,9 @@ export function renderError(error: unknown, head: boolean): Response {
   const headers: Record<string, string> = {
     'Content-Type': 'application/json',
     'Content-Length': String(body.length),
+    // What is not there now may be there in a moment.
+    'Cache-Control': 'no-store',
+    ...NO_SNIFFING,
     'Docker-Distribution-Api-Version': 'registry/2.0',
   };
   if (status === 503 || status === 507) headers['Retry-After'] = RETRY_AFTER;

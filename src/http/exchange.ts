@@ -1,20 +1,23 @@
 import { type Actor, ANONYMOUS } from '../access/access.ts';
 import { RegistryError, Unanswered } from '../oci/errors.ts';
 import type { Senders } from '../sending/senders.ts';
+import { Asked } from '../telemetry/asked.ts';
 import type { AccessEntry, Logger } from '../telemetry/log.ts';
 import type { Telemetry } from '../telemetry/metrics.ts';
-import { type Address, addressOf, unknownAddress } from './address.ts';
+import { addressOf, targetOf, unknownAsked } from './address.ts';
 import { type BunServer, IDLE_SECONDS } from './bun-server.ts';
 import type { FileAnswer, HandlerPorts, RequestContext, Seen } from './context.ts';
 import { dispatch } from './dispatch.ts';
-import { renderError } from './errors.ts';
+import { NO_SNIFFING, renderError } from './errors.ts';
 import { handOver } from './hand-over.ts';
+import type { WebOrigins } from './web-origins.ts';
 
 export interface ServerPorts extends HandlerPorts {
   readonly logger: Logger;
   /** Writes the access line of a request; undefined where the log level leaves those out. */
   readonly access: ((entry: AccessEntry) => void) | undefined;
   readonly telemetry: Telemetry;
+  readonly webOrigins: WebOrigins;
   /** Why no new request may be served, undefined while they may. */
   readonly notReady: () => string | undefined;
   readonly version: string;
@@ -55,7 +58,9 @@ class Exchange implements RequestContext {
   readonly #begun = performance.now();
   /** Address of the client, as far as it is known. Looked up at the start: Bun forgets it with the connection. */
   readonly #client: string | undefined;
-  #address: Address | undefined;
+  /** What every response carries, whoever makes it. */
+  readonly #headers: Readonly<Record<string, string>>;
+  #asked: Asked | undefined;
   #keptOpen = false;
 
   constructor(request: Request, server: BunServer, ports: ServerPorts) {
@@ -63,6 +68,7 @@ class Exchange implements RequestContext {
     this.#server = server;
     this.#ports = ports;
     this.#client = ports.proxies.client(this.#peer(), request.headers);
+    this.#headers = ports.webOrigins.responseHeaders(request);
     ports.telemetry.requests.begin();
   }
 
@@ -88,7 +94,9 @@ class Exchange implements RequestContext {
   }
 
   get sendFile(): (answer: FileAnswer) => Response | Promise<Response> {
-    return (answer) => {
+    return (file) => {
+      // A sending thread writes the head by itself: nothing can be added to its response later.
+      const answer = { ...file, headers: { ...file.headers, ...NO_SNIFFING, ...this.#headers } };
       const handed = handOver(answer, {
         ...{ request: this.request, server: this.#server, seen: this.seen, senders: this.#ports.senders },
         failed: (message) => failed(new Error(message), this.#ports, { ...this.#about(), head: true }),
@@ -107,9 +115,15 @@ class Exchange implements RequestContext {
     if (reason !== undefined) throw new RegistryError('draining', `${reason}: try again`);
     const { url } = request;
     checkHost(request, url);
+    const preflight = this.#ports.webOrigins.preflight(request);
+    if (preflight !== undefined) {
+      this.#asked = new Asked(request.method, targetOf(url), 'preflight', undefined, undefined);
+      return preflight;
+    }
     const address = addressOf(request.method, url);
-    this.#address = address;
+    this.#asked = address.asked;
     this.seen.digest = address.digest;
+    this.#ports.webOrigins.checkWrite(request);
     return dispatch(address.route, this, this.#ports);
   }
 
@@ -128,8 +142,10 @@ class Exchange implements RequestContext {
     const { id, request, seen } = this;
     // It belongs to the connection: what is idle afterwards, or never ends its body, would stay for ever.
     if (this.#keptOpen) this.#server?.timeout(request, IDLE_SECONDS);
-    const { asked } = this.#address ?? unknownAddress(request.method, request.url);
-    const { status } = response;
+    const asked = this.#asked ?? unknownAsked(request.method, request.url);
+    const { status, headers } = response;
+    headers.set('X-Content-Type-Options', NO_SNIFFING['X-Content-Type-Options']);
+    for (const name in this.#headers) headers.set(name, this.#headers[name] ?? '');
     const sent = asked.method === 'HEAD' ? 0 : seen.sent;
     const milliseconds = performance.now() - this.#begun;
     this.#ports.telemetry.requests.end(asked.route, status, milliseconds / 1000, seen.received, sent);

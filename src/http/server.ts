@@ -2,6 +2,7 @@ import { Elysia } from 'elysia';
 import { RegistryError } from '../oci/errors.ts';
 import { targetOf } from './address.ts';
 import { IDLE_SECONDS } from './bun-server.ts';
+import { NO_SNIFFING } from './errors.ts';
 import { failed, refuse, type ServerPorts, serve } from './exchange.ts';
 import { landingPage } from './landing.ts';
 
@@ -53,5 +54,5 @@ function readiness(reason: string | undefined): Response {
 }
 
 function text(body: string, type = 'text/plain; charset=utf-8', status = 200): Response {
-  return new Response(body, { status, headers: { 'Content-Type': type } });
+  return new Response(body, { status, headers: { 'Content-Type': type, 'Cache-Control': 'no-store', ...NO_SNIFFING } });
 }

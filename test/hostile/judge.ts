@@ -42,6 +42,8 @@ function check(server: Server, outcome: Outcome, expected: Expected): void {
   }
   expect(`${outcome.status} ${outcome.body}`).toStartWith(`${expected.status} `);
   expect(outcome.headers.get('content-type')).toBe('application/json');
+  expect(outcome.headers.get('x-content-type-options')).toBe('nosniff');
+  expect(outcome.headers.get('cache-control')).toBe('no-store');
   if (expected.code === 'unseen') {
     expect(outcome.body).toBe('');
     return;

@@ -7,6 +7,7 @@ import { bodyRows } from './rows/bodies.ts';
 import { manifestRows } from './rows/manifests.ts';
 import { methodRows } from './rows/methods.ts';
 import { nameRows } from './rows/names.ts';
+import { pageRows } from './rows/pages.ts';
 import { pathRows } from './rows/paths.ts';
 import { protocolRows } from './rows/protocol.ts';
 import { rangeRows } from './rows/ranges.ts';
@@ -21,6 +22,7 @@ const ROWS = [
   ...manifestRows,
   ...bodyRows,
   ...pathRows,
+  ...pageRows,
   ...methodRows,
   ...protocolRows,
   ...uploadRows,

@@ -1,7 +1,7 @@
 // Requests that look hostile but must be served: the protocol says so, or what is odd about them means nothing to a registry.
 import { afterAll, beforeAll, expect, test } from 'bun:test';
 import { eventually } from '../support/eventually.ts';
-import { mediaTypes } from '../support/oci.ts';
+import { mediaTypes, pushBlob, randomBlob } from '../support/oci.ts';
 import { cleanUp } from '../support/server.ts';
 import { changes, openSite, type Site, treeOf } from './site.ts';
 import { type Answer, exchange, type Piece, request } from './wire.ts';
@@ -234,3 +234,78 @@ test('what is asked for outside the API is logged and counted, as scanners shoul
   }
   expect(await count()).toBe(before + 3);
 });
+
+test('no browser guesses what a response is, and caches keep what may be kept', async () => {
+  const { repo, tag, image, blob, server } = site;
+  const large = randomBlob(9 * 1024 * 1024);
+  await pushBlob(server.url, repo, large);
+  const digest = image.descriptor.digest;
+  const forever = 'public, max-age=31536000, immutable';
+  const ofBlob = `/v2/${repo}/blobs/${blob.descriptor.digest}`;
+  for (const [target, cached, headers] of [
+    ['/', undefined, {}],
+    ['/healthz', 'no-store', {}],
+    ['/readyz', 'no-store', {}],
+    ['/metrics', 'no-store', {}],
+    ['/nothing', 'no-store', {}],
+    ['/v2/', undefined, {}],
+    [`/v2/${repo}/tags/list`, undefined, {}],
+    [`/v2/${repo}/manifests/absent`, 'no-store', {}],
+    [`/v2/${repo}/manifests/${tag}`, 'no-cache', {}],
+    [`/v2/${repo}/manifests/${tag}`, 'no-cache', { 'If-None-Match': `"${digest}"` }],
+    [`/v2/${repo}/manifests/${digest}`, undefined, {}],
+    [ofBlob, forever, {}],
+    [ofBlob, forever, { Range: 'bytes=1-2' }],
+    [ofBlob, forever, { 'If-None-Match': '*' }],
+    // A thread of its own sends this one, head and all.
+    [`/v2/${repo}/blobs/${large.descriptor.digest}`, forever, {}],
+  ] as const) {
+    for (const method of ['GET', 'HEAD'] as const) {
+      const answer = await answerTo(request(method, target, { headers }), method === 'HEAD');
+      expect([target, answer.headers.get('x-content-type-options')]).toEqual([target, 'nosniff']);
+      expect([target, answer.headers.get('cache-control')]).toEqual([target, cached]);
+    }
+  }
+}, 20_000);
+
+test('pages of an origin that CORS_ORIGINS names push, pull and read what the answers say; no other page does', async () => {
+  const ui = 'https://ui.example';
+  const { server, repo, image, tag } = await openSite({ CORS_ORIGINS: `${ui},http://localhost:8080` });
+  const from = (origin: string, more: Record<string, string> = {}) => ({
+    headers: { Origin: origin, 'Sec-Fetch-Site': 'cross-site', ...more },
+  });
+  const send = async (...[method, target, parts]: Parameters<typeof request>): Promise<Answer> => {
+    const outcome = await exchange(server.port, request(method, target, parts));
+    if (outcome === 'closed') throw new Error('closed without an answer');
+    return outcome;
+  };
+  const uploads = `/v2/${repo}/blobs/uploads/`;
+  const asked = await send('OPTIONS', uploads, from(ui, { 'Access-Control-Request-Method': 'POST' }));
+  expect([asked.status, asked.body]).toEqual([204, '']);
+  expect(asked.headers.get('access-control-allow-origin')).toBe(ui);
+  expect(asked.headers.get('access-control-allow-methods')).toContain('POST');
+  expect(asked.headers.get('access-control-allow-headers')).toContain('Content-Range');
+  const begun = await send('POST', uploads, from(ui));
+  expect([begun.status, begun.headers.get('access-control-allow-origin')]).toEqual([202, ui]);
+  expect(begun.headers.get('access-control-expose-headers')).toContain('Location');
+  const put = { ...from(ui, { 'Content-Type': mediaTypes.manifest }), body: image.bytes };
+  expect((await send('PUT', `/v2/${repo}/manifests/page`, put)).status).toBe(201);
+  // Also what is refused, or sent by a thread of its own.
+  const absent = await send('GET', `/v2/${repo}/manifests/absent`, from(ui));
+  expect([absent.status, absent.headers.get('access-control-allow-origin')]).toEqual([404, ui]);
+  const large = randomBlob(9 * 1024 * 1024);
+  await pushBlob(server.url, repo, large);
+  const pulled = await send('GET', `/v2/${repo}/blobs/${large.descriptor.digest}`, from(ui));
+  expect([pulled.status, pulled.headers.get('access-control-allow-origin')]).toEqual([200, ui]);
+  // The same manifest for one, for another, and for nobody: what is said to one stays between them.
+  for (const origin of [ui, 'http://localhost:8080', 'https://evil.example', undefined]) {
+    const answer = await send('GET', `/v2/${repo}/manifests/${tag}`, origin === undefined ? {} : from(origin));
+    expect([answer.status, answer.headers.get('vary')]).toEqual([200, 'Origin']);
+    expect(answer.headers.get('access-control-allow-origin')).toBe(origin?.includes('evil') ? undefined : origin);
+  }
+  const evil = from('https://evil.example', { 'Access-Control-Request-Method': 'POST' });
+  expect((await send('OPTIONS', uploads, evil)).status).toBe(405);
+  const refused = await send('POST', uploads, evil);
+  expect([refused.status, refused.headers.has('access-control-allow-origin')]).toEqual([403, false]);
+  expect(refused.body).toContain('CORS_ORIGINS');
+}, 20_000);

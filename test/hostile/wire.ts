@@ -74,13 +74,15 @@ function parse(received: Buffer, head: boolean, ended: boolean, milliseconds: nu
   }
   const status = Number(/^HTTP\/1\.1 (\d{3}) /.exec(statusLine)?.[1]);
   const rest = received.subarray(end + 4);
-  const length = head || status === 204 ? 0 : Number(headers.get('content-length') ?? Number.POSITIVE_INFINITY);
+  const length =
+    head || status === 204 || status === 304 ? 0 : Number(headers.get('content-length') ?? Number.POSITIVE_INFINITY);
   if (rest.length < length && !(ended && length === Number.POSITIVE_INFINITY)) return undefined;
   const body = rest.subarray(0, length).toString();
   return { status, headers, body, text: received.toString(), milliseconds };
 }
 
 export interface RequestParts {
+  readonly host?: string;
   /** Header lines after Host, or null for no Host either. */
   readonly headers?: Readonly<Record<string, string>>;
   readonly body?: string | Uint8Array | undefined;
@@ -89,8 +91,12 @@ export interface RequestParts {
 }
 
 /** A request that is as it should be, except for what the caller puts into it. */
-export function request(method: string, target: string, { headers = {}, body, length }: RequestParts = {}): Piece[] {
-  const lines = [`${method} ${target} HTTP/1.1`, 'Host: registry.example'];
+export function request(
+  method: string,
+  target: string,
+  { host = 'registry.example', headers = {}, body, length }: RequestParts = {},
+): Piece[] {
+  const lines = [`${method} ${target} HTTP/1.1`, `Host: ${host}`];
   for (const [name, value] of Object.entries(headers)) lines.push(`${name}: ${value}`);
   if (body !== undefined && length !== false && headers['Content-Length'] === undefined)
     lines.push(`Content-Length: ${body.length}`);

@@ -13,21 +13,25 @@ type ContentHere = Exclude<BlobContent, { kind: 'elsewhere' }>;
 type BlobRoute = Extract<Route, { kind: 'blob-get' | 'blob-head' }>;
 
 /** "A HEAD request to an existing blob … MUST return 200 OK … MUST contain the size in bytes … in the header Content-Length". */
-export const headBlob: Handler<'blob-head'> = (route, context, { registry }) =>
-  mapMaybeAsync(registry.renewBlob(route.repo, route.digest, context), ({ size }) =>
-    isNotModified(context.request, route.digest)
-      ? notModified(route.digest)
-      : new Response(null, { headers: wholeHeaders(route, size) }),
-  );
+export const headBlob: Handler<'blob-head'> = (route, context, { registry, isPublic }) =>
+  mapMaybeAsync(registry.renewBlob(route.repo, route.digest, context), ({ size }) => {
+    const caching = cachingOf(isPublic(route.repo));
+    return isNotModified(context.request, route.digest)
+      ? notModified(route.digest, caching)
+      : new Response(null, { headers: wholeHeaders(route, size, caching) });
+  });
 
 /** "A GET request to an existing blob URL MUST provide the expected blob, with a response code that MUST be 200 OK." */
-export const getBlob: Handler<'blob-get'> = (route, context, { registry }) => {
+export const getBlob: Handler<'blob-get'> = (route, context, { registry, isPublic }) => {
   const { repo, digest } = route;
+  const caching = cachingOf(isPublic(repo));
   if (isNotModified(context.request, digest)) {
-    return mapMaybeAsync(registry.resolveBlob(repo, digest, context), () => notModified(digest));
+    return mapMaybeAsync(registry.resolveBlob(repo, digest, context), () => notModified(digest, caching));
   }
   const delivery = asksForSeveral(context.request, digest) ? 'here' : 'anywhere';
-  return mapMaybeAsync(registry.getBlob(repo, digest, context, delivery), (blob) => sendBlob(route, blob, context));
+  return mapMaybeAsync(registry.getBlob(repo, digest, context, delivery), (blob) =>
+    sendBlob(route, blob, caching, context),
+  );
 };
 
 /** Object stores answer several ranges with the whole object: those are served here. */
@@ -49,19 +53,25 @@ function redirect(digest: Digest, url: string): Response {
   });
 }
 
-function sendBlob(route: BlobRoute, { size, content }: Blob, context: RequestContext): Response | Promise<Response> {
+function sendBlob(
+  route: BlobRoute,
+  { size, content }: Blob,
+  caching: Caching,
+  context: RequestContext,
+): Response | Promise<Response> {
   if (content.kind === 'elsewhere') return redirect(route.digest, content.url);
   const wanted = requestedRange(context.request, route.digest);
   const asked = wanted === null ? WHOLE : parseRange(wanted, size);
   if (asked.kind === 'several')
-    return sendParts(route.digest, layOutParts(asked.ranges, size, newBoundary()), content, context);
+    return sendParts(route.digest, layOutParts(asked.ranges, size, newBoundary()), content, caching, context);
   const range = asked.kind === 'single' ? asked.range : undefined;
   const { start, end } = range ?? { start: 0, end: size };
   context.seen.sent = end - start;
   if (content.kind === 'file') {
-    return context.sendFile({ ...headOf(route.digest, range, size), path: content.path, start, end });
+    return context.sendFile({ ...headOf(route.digest, range, size, caching), path: content.path, start, end });
   }
-  const head = range === undefined ? { headers: wholeHeaders(route, size) } : headOf(route.digest, range, size);
+  const head =
+    range === undefined ? { headers: wholeHeaders(route, size, caching) } : headOf(route.digest, range, size, caching);
   if (content.kind === 'bytes')
     return new Response(range === undefined ? content.bytes : content.bytes.subarray(start, end), head);
   // Bun has sent a chunk, or copied it, before it asks for the next one.
@@ -69,9 +79,16 @@ function sendBlob(route: BlobRoute, { size, content }: Blob, context: RequestCon
 }
 
 /** "A server generating a multipart response … MUST generate … multipart/byteranges" (RFC 9110, section 15.3.7.2). */
-function sendParts(digest: Digest, layout: MultipartLayout, content: ContentHere, context: RequestContext): Response {
+function sendParts(
+  digest: Digest,
+  layout: MultipartLayout,
+  content: ContentHere,
+  caching: Caching,
+  context: RequestContext,
+): Response {
   context.seen.sent = layout.length;
-  const head = { status: 206, headers: { ...blobHeaders(digest, layout.length), 'Content-Type': layout.contentType } };
+  const headers = { ...blobHeaders(digest, layout.length, caching), 'Content-Type': layout.contentType };
+  const head = { status: 206, headers };
   switch (content.kind) {
     case 'bytes':
       return new Response(multipartBytes(layout, content.bytes), head);
@@ -100,31 +117,53 @@ export const deleteBlob: Handler<'blob-delete'> = async ({ repo, digest }, conte
  * The same few blobs are asked for again and again, and Bun takes headers that were made before at no cost. They live as long as
  * their route, which is one object for all requests while its address is remembered.
  */
-const prepared = new WeakMap<BlobRoute, { readonly size: number; readonly headers: Headers }>();
+const prepared = new WeakMap<
+  BlobRoute,
+  { readonly size: number; readonly caching: Caching; readonly headers: Headers }
+>();
 
-function wholeHeaders(route: BlobRoute, size: number): Headers {
+function wholeHeaders(route: BlobRoute, size: number, caching: Caching): Headers {
   const known = prepared.get(route);
   // Of another size: what was damaged has been pushed again.
-  if (known?.size === size) return known.headers;
-  const headers = new Headers(blobHeaders(route.digest, size));
-  prepared.set(route, { size, headers });
+  if (known?.size === size && known.caching === caching) return known.headers;
+  const headers = new Headers(blobHeaders(route.digest, size, caching));
+  prepared.set(route, { size, caching, headers });
   return headers;
 }
 
-function headOf(digest: Digest, range: ByteRange | undefined, size: number): Pick<FileAnswer, 'status' | 'headers'> {
-  if (range === undefined) return { status: 200, headers: blobHeaders(digest, size) };
+function headOf(
+  digest: Digest,
+  range: ByteRange | undefined,
+  size: number,
+  caching: Caching,
+): Pick<FileAnswer, 'status' | 'headers'> {
+  if (range === undefined) return { status: 200, headers: blobHeaders(digest, size, caching) };
   const { start, end } = range;
-  const headers = { ...blobHeaders(digest, end - start), 'Content-Range': `bytes ${start}-${end - 1}/${size}` };
+  const headers = {
+    ...blobHeaders(digest, end - start, caching),
+    'Content-Range': `bytes ${start}-${end - 1}/${size}`,
+  };
   return { status: 206, headers };
 }
 
-function blobHeaders(digest: Digest, length: number): Record<string, string> {
+type Caching = typeof PUBLIC | typeof PRIVATE;
+
+/** A digest's bytes never change. */
+const PUBLIC = { 'Cache-Control': 'public, max-age=31536000, immutable' } as const;
+const PRIVATE = { 'Cache-Control': 'private, max-age=31536000, immutable' } as const;
+
+/** A cache that many share may keep what everybody may pull, and nothing else. */
+function cachingOf(isPublic: boolean): Caching {
+  return isPublic ? PUBLIC : PRIVATE;
+}
+
+function blobHeaders(digest: Digest, length: number, caching: Caching): Record<string, string> {
   return {
     'Content-Type': 'application/octet-stream',
     'Content-Length': String(length),
     'Docker-Content-Digest': digest,
     ETag: `"${digest}"`,
     'Accept-Ranges': 'bytes',
-    'Cache-Control': 'max-age=31536000, immutable',
+    ...caching,
   };
 }

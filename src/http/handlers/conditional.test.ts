@@ -42,8 +42,9 @@ describe('If-None-Match', () => {
   test('is answered without a body, with the tag that would match again', () => {
     fc.assert(
       fc.property(digests, (digest) => {
-        const response = notModified(digest);
+        const response = notModified(digest, { 'Cache-Control': 'no-cache' });
         expect([response.status, response.body]).toEqual([304, null]);
+        expect(response.headers.get('cache-control')).toBe('no-cache');
         expect(isNotModified(request(response.headers.get('etag') ?? undefined), digest)).toBe(true);
       }),
     );

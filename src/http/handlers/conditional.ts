@@ -23,6 +23,8 @@ export function requestedRange(request: Request, digest: Digest): string | null 
   return condition === null || condition.trim() === `"${digest}"` ? request.headers.get('range') : null;
 }
 
-export function notModified(digest: Digest): Response {
-  return new Response(null, { status: 304, headers: { ETag: `"${digest}"`, 'Docker-Content-Digest': digest } });
+/** @param caching "The server generating a 304 … MUST generate … Cache-Control" as a 200 would have it (RFC 9110, section 15.4.5) */
+export function notModified(digest: Digest, caching: Readonly<Record<string, string>>): Response {
+  const headers = { ETag: `"${digest}"`, 'Docker-Content-Digest': digest, ...caching };
+  return new Response(null, { status: 304, headers });
 }

@@ -16,7 +16,7 @@ export const headManifest: Handler<'manifest-head'> = (route, context, { registr
     // A client that has the manifest already only asks whether it still is the one: that is use, too.
     pulled?.(route.repo, route.reference);
     return isNotModified(context.request, descriptor.digest)
-      ? notModified(descriptor.digest)
+      ? notModified(descriptor.digest, CACHING[route.reference.kind])
       : new Response(null, { headers: manifestHeaders(route, descriptor) });
   });
 
@@ -29,7 +29,7 @@ export const getManifest: Handler<'manifest-get'> = (route, context, ports) => {
     if (!isNotModified(context.request, digest)) return sendManifest(route, { kind: 'digest', digest }, context, ports);
     context.seen.digest = digest;
     ports.pulled?.(repo, reference);
-    return notModified(digest);
+    return notModified(digest, CACHING[reference.kind]);
   });
 };
 
@@ -82,6 +82,12 @@ export const deleteManifest: Handler<'manifest-delete'> = async ({ repo, referen
   return new Response(null, { status: 202, headers: { 'Content-Length': '0' } });
 };
 
+/** A tag may be moved at any time: a cache must ask before it answers with what it has. */
+const CACHING: Readonly<Record<Reference['kind'], Readonly<Record<string, string>>>> = {
+  tag: { 'Cache-Control': 'no-cache' },
+  digest: {},
+};
+
 /**
  * The same few manifests are asked for again and again, and Bun takes headers that were made before at no cost. They live as long
  * as their route, which is one object for all requests while its address is remembered.
@@ -98,6 +104,7 @@ function manifestHeaders(route: ManifestRoute, descriptor: Descriptor): Headers 
     'Content-Length': String(size),
     'Docker-Content-Digest': digest,
     ETag: `"${digest}"`,
+    ...CACHING[route.reference.kind],
   });
   // Any type may be pushed, text/html too: a browser must not run what somebody pushed as if it were a page of this site.
   if (!mediaType.startsWith('application/vnd.')) headers.set('Content-Security-Policy', 'sandbox');
