@@ -27,7 +27,7 @@ const LAYERS: Readonly<Record<string, readonly string[]>> = {
   projection: ['journal', 'storage', 'oci'],
   registry: ['projection', 'journal', 'storage', 'access', 'oci'],
   rules: ['registry', 'access', 'oci'],
-  collection: ['registry', 'projection', 'journal', 'storage', 'oci'],
+  collection: ['system', 'registry', 'projection', 'journal', 'storage', 'oci'],
   retention: ['collection', 'registry', 'projection', 'journal', 'storage', 'config', 'oci'],
   control: ['collection', 'retention', 'importing', 'registry', 'oci'],
   importing: ['collection', 'registry', 'projection', 'journal', 'storage', 'oci'],

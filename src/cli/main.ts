@@ -14,6 +14,7 @@ import { lookAtImport, openImporter } from '../wiring/importing.ts';
 import { type Operator, openOperator } from '../wiring/operator.ts';
 import { lookAtPulls } from '../wiring/pulls.ts';
 import { openPolicy } from '../wiring/retention.ts';
+import { requireStoreOwner } from '../wiring/writable.ts';
 import { EXIT, type ExitCode, reportFailure } from './failure.ts';
 import { type FsckOptions, type FsckPorts, fsck } from './fsck.ts';
 import { collectGarbage, type GcOptions, removeRepository, showGarbage } from './gc.ts';
@@ -79,6 +80,8 @@ marina
   .option('--json', 'one JSON object a finding, and one for the summary')
   .action((repos: string[], options: FsckOptions) =>
     run((store, output, config) => {
+      // Before hours of reading.
+      if (options.repair === true) requireStoreOwner(config);
       const writing: FsckPorts['writing'] = (work) => asOperator(config, store, ({ restore }) => work(restore));
       return fsck(repos, options, { ...store, grace: config.gcGrace, writing }, output);
     }),

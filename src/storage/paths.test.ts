@@ -3,25 +3,37 @@ import fc from 'fast-check';
 import { digests, incarnations, repositoryNames, uploadIds } from '../../test/support/generators.ts';
 import { digestFromHex } from '../oci/digest.ts';
 import type { Incarnation, RepositoryName, UploadId } from '../oci/names.ts';
+import * as paths from './paths.ts';
 import {
   CATALOG,
+  COLLECTION_ANSWER,
+  COLLECTION_REPORT,
   condemnedKey,
   DATA,
   dataKey,
   digestOfHintKey,
   EPOCHS,
+  FORMAT,
+  finalKey,
   hintKey,
   incarnationOfDataKey,
+  isKey,
   logPrefix,
   markerKey,
+  PULLS_BEGAN,
+  pullsKey,
+  RETENTION_ANSWER,
+  RETENTION_REPORT,
   repositoryOfLogKey,
   repositoryOfMarker,
   sessionKey,
+  sessionSlotKey,
   slotKey,
   slotOfSnapshotKey,
   snapshotKey,
   snapshotPrefix,
   stagedKey,
+  tailKey,
   UPLOADS,
   uploadPrefix,
 } from './paths.ts';
@@ -155,4 +167,40 @@ describe('keys', () => {
     for (const prefix of [DATA, CATALOG, UPLOADS, EPOCHS, logPrefix(repo), snapshotPrefix(repo)])
       expect(prefix).toEndWith('/');
   });
+});
+
+test('keys are told from other names, that of `..` above all', () => {
+  fc.assert(
+    fc.property(repositoryNames, digests, incarnations, uploadIds, (name, digest, id, session) => {
+      const keys = [
+        ...[
+          FORMAT,
+          PULLS_BEGAN,
+          pullsKey(id),
+          COLLECTION_REPORT,
+          COLLECTION_ANSWER,
+          RETENTION_REPORT,
+          RETENTION_ANSWER,
+        ],
+        ...[dataKey(id), slotKey(name, 1), snapshotKey(name, 1), markerKey(name), hintKey(digest)],
+        ...[sessionKey(session), sessionSlotKey(session, 1), stagedKey(session, id), tailKey(session, id)],
+        ...[condemnedKey(id), finalKey(id), `tmp/proof-${id}`],
+      ];
+      expect(keys.filter((key) => !isKey(key))).toEqual([]);
+    }),
+  );
+  const others = [
+    '',
+    '/',
+    'lock',
+    'wal/1',
+    'data',
+    'data/',
+    '/data/a',
+    'data//a',
+    'data/./a',
+    'data/../a',
+    '../data/a',
+  ];
+  expect([...others, 'data/a\n', 'data/\0', `data/${'a'.repeat(256)}`, 'data/.hidden'].filter(isKey)).toEqual([]);
 });

@@ -33,6 +33,20 @@ export const HINTS: Key = 'digests/';
 export const UPLOADS: Key = 'uploads/';
 export const EPOCHS: Key = 'gc/';
 
+/** The folders of the tree above that hold objects. A new one must be named here: recovery of the write-ahead log refuses all others. */
+const TOPS: ReadonlySet<string> = new Set([
+  ...['data', 'repos', 'catalog', 'digests', 'uploads', 'gc', 'retention', 'pulls', 'tmp'],
+]);
+/** No component begins with a dot: `..` leads nowhere. */
+const COMPONENT = /^[a-zA-Z0-9_][a-zA-Z0-9._+-]{0,254}$/;
+
+/** Whether a text that was read somewhere is a key of the tree above. */
+export function isKey(text: string): text is Key {
+  if (text === FORMAT) return true;
+  const [top = '', ...rest] = text.split('/');
+  return TOPS.has(top) && rest.length > 0 && rest.every((component) => COMPONENT.test(component));
+}
+
 export function dataKey(inc: Incarnation): Key {
   return `data/${inc.slice(-2)}/${inc}`;
 }

@@ -18,7 +18,7 @@ import { ForeignBucket } from '../storage/s3/foreign-bucket.ts';
 import { readSettings } from '../storage/s3/open.ts';
 import { idFactory, sleep } from './basics.ts';
 import type { OpenedStore } from './store.ts';
-import { openAlone, openShared } from './writable.ts';
+import { openAlone, openShared, requireStoreOwner } from './writable.ts';
 
 /** How long an import may keep its thread beside requests. */
 const BESIDE_REQUESTS = { busy: 2, rest: 1 };
@@ -114,6 +114,7 @@ export async function openImporter(config: Config): Promise<Importer> {
   const { redisUrl } = config;
   const place = resolve(config.storagePath);
   const isFolder = config.storageDriver === 'filesystem';
+  requireStoreOwner(config);
   const server = redisUrl === undefined && isFolder ? await ControlClient.connect(place) : undefined;
   if (server !== undefined) {
     return { run: (request, listeners) => server.importTree(request, listeners), close: async () => {} };

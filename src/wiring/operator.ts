@@ -19,7 +19,7 @@ import { caOf } from './cluster.ts';
 import { wireCollection } from './collection.ts';
 import { openSessions } from './embedded.ts';
 import { openPolicy, wireRetention } from './retention.ts';
-import { openAlone, openShared } from './writable.ts';
+import { openAlone, openShared, requireStoreOwner } from './writable.ts';
 
 const POLL_MS = 200;
 
@@ -55,6 +55,7 @@ export interface Asked<Report> {
  */
 export async function openOperator(config: Config, reader: StoreReader, place: string): Promise<Operator> {
   const { redisUrl } = config;
+  requireStoreOwner(config);
   if (redisUrl !== undefined) return await openCluster(config, redisUrl, reader);
   const server = config.storageDriver === 'filesystem' ? await ControlClient.connect(place) : undefined;
   return server === undefined ? await openOwn(config) : besideServer(server, reader);

@@ -46,6 +46,11 @@ async function openFolder(config: Config, shared: boolean, { newId, reach, logs 
     reach,
     shared,
     writeAhead: config.writeAhead,
+    onClosed: (mode) =>
+      logs.logger.warn(
+        { path: place },
+        `the data folder was open to other users (mode ${mode.toString(8)}): now only its owner may enter it (mode 700)`,
+      ),
     onRecovered: (objects) =>
       logs.logger.warn({ objects }, 'the last process did not end in order: what a power cut had taken is there again'),
     fatal: (reason, cause) => {

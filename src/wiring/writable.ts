@@ -1,3 +1,4 @@
+import { resolve } from 'node:path';
 import type { Config } from '../config.ts';
 import { OPERATOR } from '../control/protocol.ts';
 import type { Incarnation } from '../oci/names.ts';
@@ -5,6 +6,7 @@ import { MemoryProjection } from '../projection/memory.ts';
 import type { Projection } from '../projection/projection.ts';
 import type { RedisAddress } from '../projection/redis/address.ts';
 import { noCrash } from '../storage/crash-points.ts';
+import { requireOwner } from '../storage/filesystem/owner.ts';
 import { openLogs } from '../telemetry/log.ts';
 import { Telemetry } from '../telemetry/metrics.ts';
 import { idFactory, sleep } from './basics.ts';
@@ -18,6 +20,15 @@ export interface WritableStore {
   readonly projection: Projection;
   readonly newId: () => Incarnation;
   readonly close: () => Promise<void>;
+}
+
+/**
+ * To be called first by a command that writes. Also where a server does the work for it: which of the two it is should not decide whether the
+ * command is refused.
+ * @throws StoreRefused in one line that names the owner
+ */
+export function requireStoreOwner(config: Config): void {
+  if (config.storageDriver === 'filesystem') requireOwner(resolve(config.storagePath));
 }
 
 /** Where nobody serves it, or where nobody can lock it. @throws StoreRefused in one line */

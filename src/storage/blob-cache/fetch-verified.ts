@@ -1,6 +1,7 @@
 import { type FileHandle, open } from 'node:fs/promises';
 import { algorithmOf } from '../../oci/digest.ts';
 import type { Digest } from '../../oci/names.ts';
+import { PRIVATE_FILE } from '../../system/private-files.ts';
 import type { Hasher } from '../filesystem/hasher.ts';
 import { freeBytes } from '../free-bytes.ts';
 
@@ -43,7 +44,7 @@ export async function fetchVerified(
   try {
     signal.throwIfAborted();
     // For reading too: the hashing thread reads by the same descriptor.
-    file = await open(path, 'wx+');
+    file = await open(path, 'wx+', PRIVATE_FILE);
     const hash = hasher.open(path, algorithmOf(digest), file.fd, 0);
     try {
       let at = 0;

@@ -3,7 +3,6 @@ import {
   closeSync,
   constants,
   fstatSync,
-  mkdirSync,
   openSync,
   readdirSync,
   renameSync,
@@ -13,6 +12,7 @@ import {
 } from 'node:fs';
 import { join, resolve } from 'node:path';
 import { type Incarnation, parseIncarnation } from '../../oci/names.ts';
+import { closeToOthers, makePrivateFolder } from '../../system/private-files.ts';
 import { FolderLock } from '../filesystem/lock.ts';
 import { codeOf, isMissing } from '../filesystem/system-errors.ts';
 import type { KeptFile } from './kept-files.ts';
@@ -58,7 +58,7 @@ export class CacheFolder {
     const root = resolve(path);
     let lock: FolderLock | undefined;
     try {
-      mkdirSync(root, { recursive: true });
+      makePrivateFolder(root);
       accessSync(root, constants.R_OK | constants.W_OK | constants.X_OK);
       lock = FolderLock.take(root);
       if (lock === undefined) throw new CacheRefused(`${root} is in use by another Marina`);
@@ -146,8 +146,10 @@ export class CacheFolder {
 
   /** Again, where somebody removed it. */
   #make(): void {
-    mkdirSync(this.#blobs, { recursive: true });
-    mkdirSync(this.#temporary, { recursive: true });
+    for (const folder of [this.#blobs, this.#temporary]) {
+      makePrivateFolder(folder);
+      closeToOthers(folder);
+    }
   }
 
   #path({ inc, size }: KeptFile): string {

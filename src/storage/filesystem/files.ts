@@ -14,6 +14,7 @@ import {
 import { link as linkFile, rename as renameFile } from 'node:fs/promises';
 import { dirname } from 'node:path';
 import { promisify } from 'node:util';
+import { PRIVATE_FILE } from '../../system/private-files.ts';
 import type { CreateResult } from '../driver.ts';
 import type { DiskSync } from './disk-sync.ts';
 import { makeFolder } from './folders.ts';
@@ -76,7 +77,7 @@ export async function writeAll(descriptor: number, bytes: Uint8Array, position: 
 /** Making a file takes room too. */
 export function openFile(path: string, flags: string): number {
   try {
-    return openSync(path, flags);
+    return openSync(path, flags, PRIVATE_FILE);
   } catch (error) {
     throw isFull(error) ? storageFull(error) : error;
   }
@@ -88,7 +89,7 @@ export function openFile(path: string, flags: string): number {
  */
 export async function makeFile(path: string, flags: string): Promise<number> {
   try {
-    return await openDescriptor(path, flags);
+    return await openDescriptor(path, flags, PRIVATE_FILE);
   } catch (error) {
     throw isFull(error) ? storageFull(error) : error;
   }

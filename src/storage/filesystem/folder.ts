@@ -1,11 +1,14 @@
-import { accessSync, constants, mkdirSync, readdirSync, rmSync, statSync } from 'node:fs';
+import { accessSync, constants, existsSync, readdirSync, rmSync, statSync } from 'node:fs';
 import { join } from 'node:path';
+import { closeToOthers, makePrivateFolder } from '../../system/private-files.ts';
 import { noCrash } from '../crash-points.ts';
 import type { StoreReader } from '../driver.ts';
+import { FORMAT } from '../paths.ts';
 import { NoStore, openFormat, proveStore, readFormat, StoreRefused } from '../prepare.ts';
 import { FilesystemDriver, type FilesystemOptions } from './driver.ts';
 import { makeRoot } from './folders.ts';
 import { FolderLock } from './lock.ts';
+import { requireOwner, runAs } from './owner.ts';
 import { codeOf, isFull, isMissing } from './system-errors.ts';
 import { needsRecovery, openWal } from './wal/open.ts';
 
@@ -29,6 +32,8 @@ export async function openDataFolder(
     readonly shared?: boolean;
     /** false: each small object is synced by itself. */
     readonly writeAhead?: boolean;
+    /** Others could enter the folder of a store, as earlier versions made it; now they cannot. @param mode until now */
+    readonly onClosed?: (mode: number) => void;
     /** Objects that a power cut had taken were made again. */
     readonly onRecovered?: (objects: number) => void;
   },
@@ -36,6 +41,7 @@ export async function openDataFolder(
   const { shared = false } = options;
   const lock = lockFolder(root, shared);
   try {
+    closeFolder(root, options.onClosed);
     if (!shared) cleanTemporary(root);
     else if (needsRecovery(root)) {
       throw new StoreRefused(
@@ -94,7 +100,7 @@ export async function openFolderReadOnly(root: string): Promise<StoreReader> {
     if (error instanceof StoreRefused) throw error;
     const reason = isMissing(error) ? 'does not exist' : `cannot be read (${codeOf(error) ?? String(error)})`;
     const Refused = isMissing(error) ? NoStore : StoreRefused;
-    throw new Refused(`the data folder ${root} ${reason}: set STORAGE_PATH, or check its owner`);
+    throw new Refused(`the data folder ${root} ${reason}: set STORAGE_PATH, or ${adviceAbout(root)}`);
   }
   if (store === undefined) {
     throw new NoStore(`${root} is no data folder of Marina, it has no object \`format\`: set STORAGE_PATH`);
@@ -102,13 +108,25 @@ export async function openFolderReadOnly(root: string): Promise<StoreReader> {
   return driver;
 }
 
+/** To those who may not enter it. */
+function adviceAbout(root: string): string {
+  try {
+    const { uid } = statSync(root);
+    return uid === process.geteuid?.() ? 'check its owner' : `run this with ${runAs(uid)}`;
+  } catch {
+    return 'check its owner';
+  }
+}
+
 function lockFolder(root: string, shared: boolean): FolderLock {
   try {
     makeRoot(root);
+    requireOwner(root);
     accessSync(root, constants.R_OK | constants.W_OK | constants.X_OK);
     const lock = FolderLock.take(root, shared);
     if (lock !== undefined) return lock;
   } catch (error) {
+    if (error instanceof StoreRefused) throw error;
     throw new StoreRefused(
       `the data folder ${root} cannot be used (${codeOf(error) ?? String(error)}): check its path and owner`,
     );
@@ -116,9 +134,17 @@ function lockFolder(root: string, shared: boolean): FolderLock {
   throw new StoreRefused(`the data folder ${root} is in use by another Marina: stop that one, or set STORAGE_PATH`);
 }
 
+/** Whoever may enter it may read every image; and the control socket is to be in a folder of its own kind from its birth. */
+function closeFolder(root: string, onClosed: (mode: number) => void = () => {}): void {
+  const mode = closeToOthers(root);
+  if (mode !== undefined && existsSync(join(root, FORMAT))) onClosed(mode);
+  const temporary = join(root, 'tmp');
+  makePrivateFolder(temporary);
+  closeToOthers(temporary);
+}
+
 /** What an earlier process did not get to link or rename was never acknowledged. */
 function cleanTemporary(root: string): void {
   const folder = join(root, 'tmp');
-  mkdirSync(folder, { recursive: true });
   for (const name of readdirSync(folder)) if (name !== 'reserve') rmSync(join(folder, name), { recursive: true });
 }

@@ -1,5 +1,6 @@
-import { closeSync, fsyncSync, mkdirSync, openSync } from 'node:fs';
+import { closeSync, fsyncSync, openSync } from 'node:fs';
 import { dirname } from 'node:path';
+import { makePrivateFolder } from '../../system/private-files.ts';
 import { codeOf, isFull, storageFull } from './system-errors.ts';
 
 /** What a folder says that this process may enter, but neither list nor sync: whoever made it answers for its entries. */
@@ -7,7 +8,7 @@ const NOT_OURS: ReadonlySet<string | undefined> = new Set(['EACCES', 'EPERM', 'E
 
 /** A folder with all that had to be made above it: durable entries, the one of its own parent too. It blocks: for the start. */
 export function makeRoot(path: string): void {
-  const first = mkdirSync(path, { recursive: true }) ?? path;
+  const first = makePrivateFolder(path) ?? path;
   for (let made = path; made !== dirname(made); made = dirname(made)) {
     try {
       const descriptor = openSync(dirname(made), 'r');
@@ -26,7 +27,7 @@ export function makeRoot(path: string): void {
 /** The folder exists; nothing is promised about a power cut. */
 export function makeFolder(path: string): void {
   try {
-    mkdirSync(path, { recursive: true });
+    makePrivateFolder(path);
   } catch (error) {
     throw isFull(error) ? storageFull(error) : error;
   }

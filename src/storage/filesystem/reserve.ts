@@ -1,6 +1,7 @@
 import { randomFillSync } from 'node:crypto';
 import { closeSync, fsyncSync, openSync, rmSync, statfsSync, statSync, unlinkSync, writeSync } from 'node:fs';
 import { join } from 'node:path';
+import { PRIVATE_FILE } from '../../system/private-files.ts';
 import { isFull, isMissing } from './system-errors.ts';
 
 /** Room for some thousand small slots. */
@@ -52,7 +53,7 @@ export class Reserve {
     if (sizeOf(this.#path) === RESERVE_BYTES) return true;
     this.#triedAt = this.#now();
     try {
-      const descriptor = openSync(this.#path, 'w');
+      const descriptor = openSync(this.#path, 'w', PRIVATE_FILE);
       try {
         // Random, because a file system that compresses would give no room to zeros.
         const block = randomFillSync(new Uint8Array(1024 * 1024));

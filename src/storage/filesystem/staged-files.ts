@@ -1,8 +1,9 @@
 import { closeSync, ftruncateSync, openSync } from 'node:fs';
-import { copyFile, rm } from 'node:fs/promises';
+import { chmod, copyFile, rm } from 'node:fs/promises';
 import { dirname } from 'node:path';
 import type { Algorithm } from '../../oci/digest.ts';
 import type { Digest, Incarnation } from '../../oci/names.ts';
+import { PRIVATE_FILE } from '../../system/private-files.ts';
 import type { KeepState, StagedPlace, StagedWrite, StagedWrites } from '../driver.ts';
 import { dataKey, stagedKey } from '../paths.ts';
 import { stagedGone } from '../staged-gone.ts';
@@ -77,6 +78,7 @@ export class StagedFiles implements StagedWrites {
     if ((sizeOf(from) ?? 0) < size) throw stagedGone();
     try {
       await copyFile(from, to);
+      await chmod(to, PRIVATE_FILE);
       if ((sizeOf(to) ?? 0) < size) throw stagedGone();
       await this.#cutAndSync(to, size);
       await diskSync.folder(dirname(to));

@@ -1,7 +1,17 @@
 // What a process leaves that did not end in order is a copy of its folder here, made while it goes on.
-import { afterAll, expect, test } from 'bun:test';
+import { afterAll, describe, expect, test } from 'bun:test';
 import { randomBytes } from 'node:crypto';
-import { cpSync, rmSync, statSync, writeFileSync } from 'node:fs';
+import {
+  cpSync,
+  existsSync,
+  mkdirSync,
+  readdirSync,
+  renameSync,
+  rmSync,
+  statSync,
+  symlinkSync,
+  writeFileSync,
+} from 'node:fs';
 import { join } from 'node:path';
 import { ulid } from 'ulid';
 import { type OpenFolder, openTemporaryFolder } from '../../../../test/support/data-folder.ts';
@@ -10,6 +20,7 @@ import { noCrash } from '../../crash-points.ts';
 import { StoreRefused } from '../../prepare.ts';
 import type { FilesystemDriver } from '../driver.ts';
 import { type DataFolder, openDataFolder } from '../folder.ts';
+import { encodeRecord, type WalRecord } from './record.ts';
 
 afterAll(cleanUp);
 
@@ -92,4 +103,87 @@ test('what cannot be put in its place keeps the server from starting, in one lin
   } finally {
     await folder.close();
   }
+});
+
+describe('what no Marina left', () => {
+  /** A store, beside a folder that is not ours, with a write-ahead log that somebody made up. */
+  async function forged(records: readonly WalRecord[]): Promise<{ root: string; outside: string; wal: string }> {
+    const parent = temporaryFolder('forged');
+    const [root, outside] = [join(parent, 'data'), join(parent, 'outside')];
+    mkdirSync(outside);
+    writeFileSync(join(outside, 'victim'), 'theirs');
+    await (await openLeft(root)).close();
+    const wal = join(root, 'wal', '0000000000000001');
+    writeFileSync(wal, Buffer.concat(records.map(encodeRecord)));
+    return { root, outside, wal };
+  }
+
+  async function refusal(root: string): Promise<string> {
+    const refused: unknown = await openLeft(root).catch((error: unknown) => error);
+    expect(refused).toBeInstanceOf(StoreRefused);
+    const message = refused instanceof Error ? refused.message : '';
+    expect(message).not.toContain('\n');
+    return message;
+  }
+
+  const good: WalRecord = { kind: 'object', key: 'catalog/good', bytes: text('good') };
+  const HOSTILE = [
+    '../outside/victim',
+    'data/../../outside/victim',
+    'catalog/./../../outside/victim',
+    '/etc/victim',
+    'catalog//victim',
+    'catalog/..',
+    'catalog/',
+    'data',
+    'wal/0000000000000002',
+    'lock',
+    'other/thing',
+    'catalog/a\0b',
+    'catalog/new\nline',
+    '',
+  ];
+
+  test.each(HOSTILE)('names %j: the start is refused in one line, and nothing is written or removed', async (key) => {
+    for (const kind of ['object', 'removed'] as const) {
+      const { root, outside } = await forged([good, { kind, key, bytes: text('ours') }]);
+      expect(await refusal(root)).toContain(`names ${JSON.stringify(key)}, which is no object of a store`);
+      expect(readdirSync(outside)).toEqual(['victim']);
+      expect(await Bun.file(join(outside, 'victim')).text()).toBe('theirs');
+      expect(existsSync(join(root, 'catalog', 'good'))).toBe(false);
+    }
+  });
+
+  test('is a link in the place of a folder of objects', async () => {
+    const { root, outside } = await forged([good, { kind: 'object', key: 'catalog/victim', bytes: text('ours') }]);
+    rmSync(join(root, 'catalog'), { recursive: true, force: true });
+    symlinkSync(outside, join(root, 'catalog'));
+    expect(await refusal(root)).toContain(`${join(root, 'catalog')} is a link`);
+    expect(await Bun.file(join(outside, 'victim')).text()).toBe('theirs');
+  });
+
+  test('is a link in the place of the log, or of its folder, or no file', async () => {
+    const { root, outside, wal } = await forged([good]);
+    renameSync(wal, join(outside, 'log'));
+    symlinkSync(join(outside, 'log'), wal);
+    expect(await refusal(root)).toContain(`${wal} is a link`);
+    rmSync(wal);
+    expect(Bun.spawnSync(['mkfifo', wal]).exitCode).toBe(0);
+    expect(await refusal(root)).toContain(`${wal} is no file`);
+    rmSync(join(root, 'wal'), { recursive: true });
+    symlinkSync(outside, join(root, 'wal'));
+    expect(await refusal(root)).toContain(`${join(root, 'wal')} is a link`);
+    expect(readdirSync(outside).sort()).toEqual(['log', 'victim']);
+  });
+
+  test('is a link in the place of an object, which is replaced, not followed', async () => {
+    const { root, outside } = await forged([good, { kind: 'removed', key: 'catalog/bad' }]);
+    mkdirSync(join(root, 'catalog'), { recursive: true });
+    for (const name of ['good', 'bad']) symlinkSync(join(outside, 'victim'), join(root, 'catalog', name));
+    const again = await openLeft(root);
+    expect(await textOf(again.driver, 'catalog/good')).toBe('good');
+    expect(await again.driver.head('catalog/bad')).toBeUndefined();
+    expect(await Bun.file(join(outside, 'victim')).text()).toBe('theirs');
+    await again.close();
+  });
 });

@@ -1,11 +1,27 @@
-import { closeSync, mkdirSync, openSync, readdirSync, readFileSync, renameSync, rmSync, unlinkSync } from 'node:fs';
+import {
+  closeSync,
+  constants,
+  fstatSync,
+  lstatSync,
+  openSync,
+  readdirSync,
+  readFileSync,
+  renameSync,
+  rmSync,
+  unlinkSync,
+} from 'node:fs';
 import { dirname, join } from 'node:path';
+import { makePrivateFolder, PRIVATE_FILE } from '../../../system/private-files.ts';
 import type { Key } from '../../driver.ts';
+import { isKey } from '../../paths.ts';
+import { StoreRefused } from '../../prepare.ts';
 import type { DiskSync } from '../disk-sync.ts';
 import { writeFully } from '../files.ts';
 import { codeOf, isFull, isMissing } from '../system-errors.ts';
 import type { FileSystem } from './file-system.ts';
 import { decodeRecords, type WalRecord } from './record.ts';
+
+const FORGED = 'no Marina left this, nothing was put in its place; find out who did before you remove it';
 
 export interface RecoveryOptions {
   /** Absolute path of the data folder. */
@@ -36,10 +52,10 @@ export function walFilesIn(folder: string): string[] {
 export async function recoverObjects(options: RecoveryOptions): Promise<number> {
   const { root, folder, diskSync } = options;
   const names = walFilesIn(folder);
-  const last = new Map<Key, WalRecord>();
-  for (const name of names) {
-    for (const record of decodeRecords(readFileSync(join(folder, name)))) last.set(record.key, record);
-  }
+  refuseLink(folder);
+  const last = lastRecords(names.map((name) => join(folder, name)));
+  // Before the first one is touched.
+  for (const key of last.keys()) refuseLinks(root, key);
   let missing = 0;
   for (const record of last.values()) {
     const path = join(root, record.key);
@@ -55,12 +71,47 @@ export async function recoverObjects(options: RecoveryOptions): Promise<number> 
   return missing;
 }
 
+/** No link is followed, and nothing but a file is read. @throws what the system says: ELOOP for a link */
+function readOwnFile(path: string): Buffer {
+  const descriptor = openSync(path, constants.O_RDONLY | constants.O_NOFOLLOW | constants.O_NONBLOCK);
+  try {
+    if (!fstatSync(descriptor).isFile()) throw new StoreRefused(`${path} is no file: ${FORGED}`);
+    return readFileSync(descriptor);
+  } finally {
+    closeSync(descriptor);
+  }
+}
+
+function refuseLink(path: string): void {
+  const found = lstatSync(path, { throwIfNoEntry: false });
+  if (found?.isSymbolicLink() === true) throw new StoreRefused(`${path} is a link: ${FORGED}`);
+}
+
+/** An object is given its name in its own folder, and not where a link in its place leads. */
+function refuseLinks(root: string, key: Key): void {
+  for (let folder = dirname(key); folder !== '.'; folder = dirname(folder)) refuseLink(join(root, folder));
+}
+
+/** What the files tell last of each object. */
+function lastRecords(paths: readonly string[]): ReadonlyMap<Key, WalRecord> {
+  const last = new Map<Key, WalRecord>();
+  for (const path of paths) {
+    refuseLink(path);
+    for (const record of decodeRecords(readOwnFile(path))) {
+      if (!isKey(record.key))
+        throw new StoreRefused(`${path} names ${JSON.stringify(record.key)}, which is no object of a store: ${FORGED}`);
+      last.set(record.key, record);
+    }
+  }
+  return last;
+}
+
 function isThere(path: string, bytes: Uint8Array): boolean {
   try {
-    return readFileSync(path).equals(bytes);
+    return readOwnFile(path).equals(bytes);
   } catch (error) {
-    // A disk that cannot read it has lost it.
-    if (isMissing(error) || codeOf(error) === 'EIO') return false;
+    // A disk that cannot read it has lost it. A link in its place is replaced.
+    if (isMissing(error) || codeOf(error) === 'EIO' || codeOf(error) === 'ELOOP') return false;
     throw error;
   }
 }
@@ -83,9 +134,9 @@ function restore(path: string, bytes: Uint8Array, options: RecoveryOptions): boo
 }
 
 function placeAgain(path: string, bytes: Uint8Array, { root, uniqueName }: RecoveryOptions): void {
-  mkdirSync(dirname(path), { recursive: true });
+  makePrivateFolder(dirname(path));
   const temporary = join(root, 'tmp', uniqueName());
-  const descriptor = openSync(temporary, 'wx');
+  const descriptor = openSync(temporary, 'wx', PRIVATE_FILE);
   try {
     writeFully(descriptor, bytes);
     renameSync(temporary, path);

@@ -1,6 +1,7 @@
 import { closeSync, ftruncateSync, openSync, unlinkSync } from 'node:fs';
 import { join } from 'node:path';
 import { RegistryError } from '../../../oci/errors.ts';
+import { PRIVATE_FILE } from '../../../system/private-files.ts';
 import type { Key } from '../../driver.ts';
 import type { DiskSync, Fatal } from '../disk-sync.ts';
 import { writeAll } from '../files.ts';
@@ -165,7 +166,7 @@ export class WriteAheadLog {
     const path = join(folder, walFileName(++this.#number));
     let descriptor: number;
     try {
-      descriptor = openSync(path, 'wx');
+      descriptor = openSync(path, 'wx', PRIVATE_FILE);
     } catch (error) {
       throw isFull(error) ? storageFull(error) : error;
     }

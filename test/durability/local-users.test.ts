@@ -1,0 +1,146 @@
+// What other users of the machine may do with a data folder: nothing. What the wrong user's commands may write into it: nothing either.
+import { afterAll, expect, test } from 'bun:test';
+import { chmodSync, chownSync, lstatSync, mkdirSync, readdirSync } from 'node:fs';
+import { join } from 'node:path';
+import { marina } from '../cli/marina.ts';
+import { attempt } from '../support/command.ts';
+import { expectStatus, image, pushBlob, pushImage, randomBlob } from '../support/oci.ts';
+import { cleanUp, type Server, startServer, temporaryFolder } from '../support/server.ts';
+
+const REPOSITORY = 'local/users';
+const OTHER = 54_321;
+
+afterAll(cleanUp);
+
+/** A server that inherits a umask which keeps nothing from anybody. */
+async function startCareless(env: Readonly<Record<string, string>>): Promise<Server> {
+  const before = process.umask(0);
+  try {
+    return await startServer(env);
+  } finally {
+    process.umask(before);
+  }
+}
+
+/** Everything in a folder that others may read, write or enter, with its mode. */
+function openToOthers(folder: string): string[] {
+  const names = ['.', ...readdirSync(folder, { recursive: true, encoding: 'utf8' })];
+  return names.flatMap((name) => {
+    const found = lstatSync(join(folder, name), { throwIfNoEntry: false });
+    if (found === undefined || (found.mode & 0o077) === 0) return [];
+    return [`${name} ${(found.mode & 0o777).toString(8)}`];
+  });
+}
+
+async function chownAll(folder: string, owner: number): Promise<void> {
+  expect((await attempt(['chown', '-R', `${owner}:${owner}`, folder])).code).toBe(0);
+}
+
+async function pushAllKinds(url: string): Promise<void> {
+  await pushImage(
+    url,
+    REPOSITORY,
+    image({ layers: [randomBlob(1_000), randomBlob(100_000), randomBlob(3_000_000)] }),
+    'v1',
+  );
+  await pushBlob(url, REPOSITORY, randomBlob(2_000_000));
+  const started = await expectStatus(202, `${url}/v2/${REPOSITORY}/blobs/uploads/`, { method: 'POST' });
+  const body = randomBlob(300_000).bytes;
+  await expectStatus(202, url + started.headers.get('location'), { method: 'PATCH', body });
+}
+
+test.each(['true', 'false'])(
+  'no file, folder or socket of a server is open to others, whatever the umask (STORAGE_WRITE_AHEAD=%s)',
+  async (ahead) => {
+    const folder = join(temporaryFolder('careless'), 'new', 'data');
+    const server = await startCareless({ STORAGE_PATH: folder, STORAGE_WRITE_AHEAD: ahead, GC_GRACE: '1s' });
+    await pushAllKinds(server.url);
+    expect((await marina(folder, 'gc', '--wait')).code).toBe(0);
+    expect(lstatSync(join(folder, 'tmp', 'control')).isSocket()).toBe(true);
+    expect(openToOthers(join(folder, '..'))).toEqual([]);
+    expect(readdirSync(folder, { recursive: true }).length).toBeGreaterThan(1_000);
+    expect(await server.stop()).toBe(0);
+    expect(openToOthers(join(folder, '..'))).toEqual([]);
+  },
+  60_000,
+);
+
+test('a folder that an earlier version made is closed at the start, and one line says so', async () => {
+  const folder = temporaryFolder('earlier');
+  const first = await startServer({ STORAGE_PATH: folder });
+  await pushImage(first.url, REPOSITORY, image(), 'v1');
+  expect(first.logs()).not.toContain('open to other users');
+  expect(await first.stop()).toBe(0);
+  for (const name of ['.', 'tmp', 'repos']) chmodSync(join(folder, name), 0o755);
+  chmodSync(join(folder, 'lock'), 0o644);
+  const again = await startServer({ STORAGE_PATH: folder });
+  const lines = again
+    .logs()
+    .split('\n')
+    .filter((line) => line.includes('open to other users (mode 755)'));
+  expect(lines).toHaveLength(1);
+  // The first of them keeps others from all the rest.
+  expect(openToOthers(folder)).toEqual(['repos 755']);
+  expect(await again.stop()).toBe(0);
+}, 60_000);
+
+test('who is not the owner of a store gets one line that names the owner, and writes nothing', async () => {
+  if (process.getuid?.() !== 0) throw new Error('this test makes files of other users: run it as root');
+  const folder = temporaryFolder('owned');
+  const first = await startServer({ STORAGE_PATH: folder });
+  await pushImage(first.url, REPOSITORY, image(), 'v1');
+  expect(await first.stop()).toBe(0);
+  await chownAll(folder, OTHER);
+  const source = temporaryFolder('source');
+  mkdirSync(join(source, 'docker/registry/v2/repositories/none'), { recursive: true });
+  const before = await listing(folder);
+  const refusal = `belongs to the user ${OTHER}, who could not use what this process writes as root (0): run it with sudo -u '#${OTHER}'`;
+  const commands = [
+    ['gc'],
+    ['gc', '--wait'],
+    ['retention'],
+    ['rm', REPOSITORY],
+    ['restore', REPOSITORY, 'v1', '--at', '3'],
+    ['tag', REPOSITORY, 'v1', '--to', '3'],
+    ['import', source],
+    ['fsck', '--repair'],
+  ];
+  for (const command of commands) {
+    const { code, stderr, stdout } = await marina(folder, ...command);
+    expect({ command, code, stdout, stderr }).toEqual({
+      command,
+      code: 2,
+      stdout: expect.any(String),
+      stderr: expect.stringContaining(refusal),
+    });
+    expect(stderr.trimEnd().split('\n')).toHaveLength(1);
+  }
+  const env = { STORAGE_PATH: folder, HOST: '127.0.0.1', PORT: '0' };
+  const server = await attempt(['node_modules/.bin/bun', 'src/main.ts'], { env, timeoutMs: 15_000 });
+  expect([server.code, server.stderr]).toEqual([1, expect.stringContaining(refusal)]);
+  expect(await listing(folder)).toBe(before);
+  // Looking is no writing.
+  expect((await marina(folder, 'log', REPOSITORY)).code).toBe(0);
+  expect((await marina(folder, 'gc', '--dry-run')).code).toBe(0);
+}, 120_000);
+
+test('a running server is asked for nothing by another user than its own, root neither', async () => {
+  const folder = temporaryFolder('served');
+  const server = await startServer({ STORAGE_PATH: folder });
+  await pushImage(server.url, REPOSITORY, image(), 'v1');
+  // As if another user had started it.
+  chownSync(join(folder, 'format'), OTHER, OTHER);
+  const { code, stderr } = await marina(folder, 'gc');
+  expect([code, stderr]).toEqual([2, expect.stringContaining(`sudo -u '#${OTHER}'`)]);
+  expect(await server.stop()).toBe(0);
+}, 60_000);
+
+/** Every name with its owner, mode, size and time; in tmp/ it was tried whose a new file is. */
+async function listing(folder: string): Promise<string> {
+  const { stdout } = await attempt(['find', folder, '-printf', '%p %u %m %s %T@\n']);
+  const lines = new TextDecoder().decode(stdout).split('\n');
+  return lines
+    .filter((line) => !line.startsWith(`${join(folder, 'tmp')} `))
+    .sort()
+    .join('\n');
+}
