@@ -189,6 +189,11 @@ test('keys are told from other names, that of `..` above all', () => {
       expect(keys.filter((key) => !isKey(key))).toEqual([]);
     }),
   );
+  // Whatever is added to the tree later.
+  for (const [name, prefix] of Object.entries(paths)) {
+    if (typeof prefix !== 'string') continue;
+    expect([name, isKey(prefix.endsWith('/') ? `${prefix}a` : prefix)]).toEqual([name, true]);
+  }
   const others = [
     '',
     '/',
