@@ -7,6 +7,7 @@ import { WebOrigins } from './http/web-origins.ts';
 import { Runner } from './jobs/runner.ts';
 import { ContentCache } from './registry/content-cache.ts';
 import type { Registry } from './registry/interface.ts';
+import { ParseQueue } from './registry/parse-queue.ts';
 import { NO_POLICY, type RepositoryPolicy } from './registry/policy.ts';
 import { StoreRegistry } from './registry/store-registry.ts';
 import { AccessControl } from './rules/access-control.ts';
@@ -70,6 +71,7 @@ export async function wire(config: Config, logs: Logs, version: string): Promise
   });
   const cache = new ContentCache(config.contentCache);
   const blobs = openBlobSource({ config, opened, newId, logs, telemetry });
+  const parses = new ParseQueue({ now: () => performance.now(), sleep });
   const own = new StoreRegistry({
     driver,
     projection,
@@ -79,6 +81,7 @@ export async function wire(config: Config, logs: Logs, version: string): Promise
     access: openAccess,
     now: Date.now,
     newIncarnation: newId,
+    parse: (size, steps) => parses.run(size, steps),
     grace: config.gcGrace,
     redirect: config.s3Redirect,
     policy: policy ?? NO_POLICY,

@@ -38,6 +38,7 @@ const STATUS: Readonly<Record<ErrorKind, number>> = {
   'delete-disabled': 405,
   unauthorized: 401,
   denied: 403,
+  'too-many-requests': 429,
   'storage-full': 507,
   'log-broken': 500,
   'content-damaged': 500,

@@ -12,6 +12,7 @@ type Code =
   | 'NAME_INVALID'
   | 'NAME_UNKNOWN'
   | 'SIZE_INVALID'
+  | 'TOOMANYREQUESTS'
   | 'UNAUTHORIZED'
   | 'DENIED'
   | 'UNSUPPORTED'
@@ -45,6 +46,7 @@ const TABLE: Readonly<Record<ErrorKind, readonly [status: number, code: Code]>> 
   'delete-disabled': [405, 'UNSUPPORTED'],
   unauthorized: [401, 'UNAUTHORIZED'],
   denied: [403, 'DENIED'],
+  'too-many-requests': [429, 'TOOMANYREQUESTS'],
   'storage-full': [507, 'UNAVAILABLE'],
   'log-broken': [500, 'UNKNOWN'],
   'content-damaged': [500, 'UNKNOWN'],
@@ -76,7 +78,7 @@ export function renderError(error: unknown, head: boolean): Response {
     ...NO_SNIFFING,
     'Docker-Distribution-Api-Version': 'registry/2.0',
   };
-  if (status === 503 || status === 507) headers['Retry-After'] = RETRY_AFTER;
+  if (status === 429 || status === 503 || status === 507) headers['Retry-After'] = RETRY_AFTER;
   if (known.kind === 'method-not-allowed') headers.Allow = allowed(known);
   if (known.kind === 'delete-disabled' || known.kind === 'blob-referenced') headers.Allow = 'GET, HEAD';
   // "A server generating a 416 … SHOULD generate a Content-Range header field specifying the current length".

@@ -1,4 +1,5 @@
 import { RegistryError } from '../oci/errors.ts';
+import { finish } from '../oci/strict-json.ts';
 import { ContentCache } from '../registry/content-cache.ts';
 import { Manifests } from '../registry/manifests.ts';
 import { NO_POLICY } from '../registry/policy.ts';
@@ -32,6 +33,8 @@ export async function importTree(wish: ImportWish, ports: ImportPorts): Promise<
   const manifests = new Manifests({
     ...ports,
     cache: new ContentCache(NO_CACHE_BYTES),
+    // It breathes between manifests.
+    parse: (_, steps) => finish(steps),
     // It sets no tags.
     policy: NO_POLICY,
     later: (_, work) => void dropped.push(work),

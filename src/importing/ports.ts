@@ -5,7 +5,7 @@ import type { ImportRequest } from './report.ts';
 import type { Tally } from './tally.ts';
 
 /** The store that a tree is taken over into. */
-export interface ImportPorts extends Omit<ManifestsPorts, 'cache' | 'deletes' | 'later' | 'policy'> {
+export interface ImportPorts extends Omit<ManifestsPorts, 'cache' | 'deletes' | 'later' | 'parse' | 'policy'> {
   readonly driver: ManifestsPorts['driver'] & StagedWrites;
   /** The store's ULID. */
   readonly store: string;

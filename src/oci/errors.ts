@@ -29,6 +29,7 @@ export type ErrorKind =
   | 'delete-disabled'
   | 'unauthorized'
   | 'denied'
+  | 'too-many-requests'
   | 'storage-full'
   | 'log-broken'
   | 'content-damaged'

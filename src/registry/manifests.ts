@@ -4,8 +4,9 @@ import type { JournalEvent } from '../journal/events.ts';
 import type { ManifestRecord, RepositoryFacts } from '../journal/state.ts';
 import { algorithmOf, DEFAULT_ALGORITHM, digestOf } from '../oci/digest.ts';
 import { type ErrorKind, RegistryError } from '../oci/errors.ts';
-import { parseManifest } from '../oci/manifest.ts';
+import { type ManifestFacts, manifestSteps } from '../oci/manifest.ts';
 import type { Digest, Incarnation, RepositoryName, Tag } from '../oci/names.ts';
+import type { Steps } from '../oci/strict-json.ts';
 import type { Answer, FoundManifest } from '../projection/projection.ts';
 import type { Durability, ObjectStore } from '../storage/driver.ts';
 import { dataKey } from '../storage/paths.ts';
@@ -122,17 +123,11 @@ export class Manifests {
 
   /**
    * Stores a manifest and sets its tags, all in one batch: no tag is ever seen without its manifest.
-   * @throws RegistryError `digest-mismatch`, `manifest-invalid`, `manifest-references-unknown`; what the guard refuses with
+   * @throws RegistryError `digest-mismatch`, `manifest-invalid`, `manifest-references-unknown`, `too-many-requests`; what the guard refuses with
    */
   async put(repo: RepositoryName, pushed: PushedManifest, actor: Actor, guard?: TagGuard): Promise<PutResult> {
     const { bytes } = pushed;
-    const digest = digestOf(pushed.digest === undefined ? DEFAULT_ALGORITHM : algorithmOf(pushed.digest), bytes);
-    if (pushed.digest !== undefined && pushed.digest !== digest) {
-      throw new RegistryError('digest-mismatch', `the body has the digest ${digest}, not the one in the address`, {
-        digest,
-      });
-    }
-    const facts = parseManifest(bytes, pushed.contentType);
+    const { digest, facts } = await this.#ports.parse(bytes.length, readPushed(pushed));
     const answer = await this.#ports.projection.manifestByDigest(repo, digest);
     const existing = answer.kind === 'known' ? answer.value?.record : undefined;
     // Refused before a byte is written; the decision asks again, on the state that it is made on.
@@ -251,6 +246,19 @@ export class Manifests {
 export function descriptorOf({ digest, record }: FoundManifest): Descriptor {
   const { mediaType, size, artifactType, annotations } = record;
   return { mediaType, digest, size, artifactType, annotations };
+}
+
+/** What was pushed, once it is what its digest says. */
+function* readPushed(pushed: PushedManifest): Steps<{ readonly digest: Digest; readonly facts: ManifestFacts }> {
+  const { bytes, contentType } = pushed;
+  const digest = digestOf(pushed.digest === undefined ? DEFAULT_ALGORITHM : algorithmOf(pushed.digest), bytes);
+  if (pushed.digest !== undefined && pushed.digest !== digest) {
+    throw new RegistryError('digest-mismatch', `the body has the digest ${digest}, not the one in the address`, {
+      digest,
+    });
+  }
+  yield;
+  return { digest, facts: yield* manifestSteps(bytes, contentType) };
 }
 
 function tooLate(): RegistryError {

@@ -1,6 +1,7 @@
 import type { AccessPolicy } from '../access/access.ts';
 import type { Digest, Incarnation } from '../oci/names.ts';
-import type { Projection } from '../projection/projection.ts';
+import type { Steps } from '../oci/strict-json.ts';
+import type { Answer, Projection } from '../projection/projection.ts';
 import type { Durability, ObjectStore, Presigner, StagedWrites, StoredObject } from '../storage/driver.ts';
 import type { ContentCache } from './content-cache.ts';
 import type { RepositoryPolicy } from './policy.ts';
@@ -26,6 +27,8 @@ export interface RegistryPorts {
   /** Milliseconds. */
   readonly now: () => number;
   readonly newIncarnation: () => Incarnation;
+  /** Parses a manifest of so many bytes: in one go, or with pauses in which others get the thread. */
+  readonly parse: <T>(size: number, steps: Steps<T>) => Answer<T>;
   /** How long deleted bytes stay, in milliseconds (GC_GRACE). */
   readonly grace: number;
   /** Whether clients GET blobs from the store itself, at an address that they are given (S3_REDIRECT). */

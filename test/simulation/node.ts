@@ -1,5 +1,6 @@
 import { openAccess } from '../../src/access/access.ts';
 import type { Incarnation } from '../../src/oci/names.ts';
+import { finish } from '../../src/oci/strict-json.ts';
 import { MemoryProjection } from '../../src/projection/memory.ts';
 import type { Projection } from '../../src/projection/projection.ts';
 import { RedisProjection } from '../../src/projection/redis/projection.ts';
@@ -97,6 +98,7 @@ export function startNode(number: number, around: Surroundings, random: Random):
     newIncarnation: newId,
     grace: setting.grace,
     redirect: false,
+    parse: (_, steps) => finish(steps),
     policy: NO_POLICY,
     // Bytes that were not dropped stay until they are collected.
     later: (_, work) => void work().catch(() => {}),

@@ -4,6 +4,7 @@ import { openAccess } from '../../src/access/access.ts';
 import { digestOf } from '../../src/oci/digest.ts';
 import { type ErrorKind, RegistryError } from '../../src/oci/errors.ts';
 import type { Digest, Incarnation, RepositoryName, Tag } from '../../src/oci/names.ts';
+import { finish } from '../../src/oci/strict-json.ts';
 import type { MemoryProjection } from '../../src/projection/memory.ts';
 import { ContentCache } from '../../src/registry/content-cache.ts';
 import { FileSessions } from '../../src/registry/file-sessions.ts';
@@ -80,6 +81,7 @@ export function openRegistry(
     now: clock.now,
     grace: options.grace ?? GRACE,
     redirect: false,
+    parse: (_, steps) => finish(steps),
     policy: options.policy ?? NO_POLICY,
     later: (what, work) => waiting.push({ what, work }),
   });
