@@ -77,18 +77,18 @@ class Mixing extends MemoryDriver {
 describe('the proof of a store', () => {
   test('passes where create has one winner, and leaves nothing behind', async () => {
     const driver = new MemoryDriver();
-    await proveStore(driver, newId);
-    await proveStore(driver, newId);
+    await proveStore(driver, newId, 'unused');
+    await proveStore(driver, newId, 'unused');
     for await (const { key } of driver.list('tmp/')) expect(key).toBe('nothing');
   });
 
   test.each<[string, MemoryDriver, string]>([
-    ['overwrites', new Overwriting(), 'let 32 of 32 writers create one object'],
-    ['lets nobody win', new Refusing(), 'let 0 of 32 writers create one object'],
-    ['keeps a loser', new Mixing(), 'did not give back what the only winner wrote'],
-  ])('refuses a store that %s', async (_, driver, reason) => {
-    const refused: unknown = await proveStore(driver, newId).catch((error: unknown) => error);
+    ['overwrites', new Overwriting(), '32 of 32 writers created the same object: it lacks X; use Y'],
+    ['lets nobody win', new Refusing(), '0 of 32 writers created the same object: it lacks X; use Y'],
+    ['keeps a loser', new Mixing(), 'it gave back other bytes than the only winner wrote: it lacks X; use Y'],
+  ])('refuses a store that %s, and says what it lacks', async (_, driver, reason) => {
+    const refused: unknown = await proveStore(driver, newId, 'it lacks X; use Y').catch((error: unknown) => error);
     expect(refused).toBeInstanceOf(StoreRefused);
-    expect(String(refused)).toContain(reason);
+    expect(String(refused)).toContain(`the store cannot hold a log, ${reason}`);
   });
 });

@@ -58,10 +58,11 @@ const CONTENDERS = 32;
 
 /**
  * Proves that `create` has exactly one winner: the log rests on it, and a store that ignores the condition would lose writes
- * without a word.
- * @throws StoreRefused with what the store did
+ * silently.
+ * @param advice what a store that fails lacks, and what to use instead
+ * @throws StoreRefused with what the store did, and the advice
  */
-export async function proveStore(driver: ObjectStore, newId: () => string): Promise<void> {
+export async function proveStore(driver: ObjectStore, newId: () => string, advice: string): Promise<void> {
   const key = `tmp/proof-${newId()}`;
   const claims = Array.from({ length: CONTENDERS }, (_, index) => new TextEncoder().encode(`contender ${index}`));
   const results = await Promise.all(claims.map((claim) => driver.create(key, claim)));
@@ -69,12 +70,11 @@ export async function proveStore(driver: ObjectStore, newId: () => string): Prom
   const kept = await driver.read(key);
   await driver.delete([key]);
   const [winner] = winners;
+  const refusal = (what: string) => new StoreRefused(`the store cannot hold a log, ${what}: ${advice}`);
   if (winner === undefined || winners.length !== 1) {
-    throw new StoreRefused(
-      `the store let ${winners.length} of ${CONTENDERS} writers create one object: it cannot hold a log`,
-    );
+    throw refusal(`${winners.length} of ${CONTENDERS} writers created the same object`);
   }
   if (kept === undefined || Buffer.compare(kept, winner) !== 0) {
-    throw new StoreRefused('the store did not give back what the only winner wrote: it cannot hold a log');
+    throw refusal('it gave back other bytes than the only winner wrote');
   }
 }

@@ -132,7 +132,7 @@ describe('a start is refused in one line', () => {
   test('where the store ignores the condition of a create', async () => {
     const bucket = await freshBucket(plain);
     expect(await refusalOf({ ...bucket, s3Endpoint: careless.endpoint })).toMatch(
-      /the store let \d+ of 32 writers create one object: it cannot hold a log/,
+      /^the store cannot hold a log, \d+ of 32 writers created the same object: it lacks conditional writes \(PutObject with If-None-Match: \*\); use .* MinIO/,
     );
     expect(await refusalOf(bucket)).toBe('none');
   });

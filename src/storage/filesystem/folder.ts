@@ -12,6 +12,9 @@ import { requireOwner, runAs } from './owner.ts';
 import { codeOf, isFull, isMissing } from './system-errors.ts';
 import { needsRecovery, openWal } from './wal/open.ts';
 
+/** To the operator of a file system on which `link` has no one winner. */
+const ADVICE = 'its hard links are not atomic; use a local disk, or NFS mounted with noac,lookupcache=none';
+
 export interface DataFolder {
   readonly driver: FilesystemDriver;
   /** The store's ULID. */
@@ -54,7 +57,7 @@ export async function openDataFolder(
     const driver = new FilesystemDriver({ ...options, root, writable: true, hasReserve: !shared, wal: opened?.wal });
     const known = await readFormat(driver);
     const store = known ?? (await openFormat(driver, options.uniqueName));
-    await proveStore(driver, options.uniqueName).catch((error: unknown) => {
+    await proveStore(driver, options.uniqueName, ADVICE).catch((error: unknown) => {
       // What is there can be served from a full disk; it was proven when it was made.
       if (known === undefined || !isFull(error)) throw error;
     });

@@ -13,8 +13,11 @@ export interface S3Store {
 }
 
 /** What S3 takes for any part but the last. */
-const LEAST_PART = 5 * 1024 ** 2;
-const LARGEST_PART = 5 * 1024 ** 3;
+const MIN_PART = 5 * 1024 ** 2;
+const MAX_PART = 5 * 1024 ** 3;
+
+const CONDITIONAL_WRITES =
+  'it lacks conditional writes (PutObject with If-None-Match: *); use a store that has them, such as AWS S3 or MinIO, or a folder (STORAGE_DRIVER=filesystem)';
 
 /**
  * Opens the bucket, making a store of it first where it is none. Any number of processes may do so at once.
@@ -24,7 +27,7 @@ const LARGEST_PART = 5 * 1024 ** 3;
 export function openS3Store(config: S3Configuration, ports: S3Ports): Promise<S3Store> {
   return openWith(config, ports, async (driver) => {
     const store = await openFormat(driver, ports.newId);
-    await proveStore(driver, ports.newId);
+    await proveStore(driver, ports.newId, CONDITIONAL_WRITES);
     return store;
   });
 }
@@ -62,7 +65,7 @@ async function reachBucket(driver: S3Driver): Promise<void> {
 export function readSettings(config: S3Configuration): S3Settings {
   const { s3Bucket: bucket, s3PartSize: partSize } = config;
   if (bucket === undefined) throw new StoreRefused('S3_BUCKET is not set: name the bucket that holds the registry');
-  if (partSize < LEAST_PART || partSize > LARGEST_PART) {
+  if (partSize < MIN_PART || partSize > MAX_PART) {
     throw new StoreRefused(`S3_PART_SIZE=${partSize} cannot be used: S3 takes parts of 5MiB to 5GiB`);
   }
   return {
@@ -133,6 +136,8 @@ function reasonOf(error: unknown, settings: S3Settings): string {
     case 'PermanentRedirect':
     case 'AuthorizationHeaderMalformed':
       return `the bucket ${settings.bucket} is in another region or at another endpoint: correct S3_REGION or S3_ENDPOINT`;
+    case 'NotImplemented':
+      return `${where} cannot hold a log (${said}): ${CONDITIONAL_WRITES}`;
     default:
   }
   if (status === undefined)
