@@ -11,6 +11,7 @@ import { ParseQueue } from './registry/parse-queue.ts';
 import { NO_POLICY, type RepositoryPolicy } from './registry/policy.ts';
 import { StoreRegistry } from './registry/store-registry.ts';
 import { AccessControl } from './rules/access-control.ts';
+import { AnswerDeadline } from './rules/answer-deadline.ts';
 import { DeletesDisabled } from './rules/deletes-disabled.ts';
 import { ImmutableTags } from './rules/immutable-tags.ts';
 import type { Logs } from './telemetry/log.ts';
@@ -132,7 +133,7 @@ export async function wire(config: Config, logs: Logs, version: string): Promise
 
 /** The rules about requests, the outermost last. */
 function ruled(own: Registry, { deleteEnabled }: Config, policy: RepositoryPolicy | undefined): Registry {
-  let registry = own;
+  let registry: Registry = new AnswerDeadline(own);
   if (policy !== undefined) registry = new ImmutableTags(registry, policy);
   if (!deleteEnabled) registry = new DeletesDisabled(registry);
   return new AccessControl(registry, openAccess);

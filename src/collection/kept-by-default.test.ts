@@ -1,6 +1,6 @@
 import { expect, test } from 'bun:test';
 import { collectNow } from '../../test/support/collection.ts';
-import { A, ACTOR, EXPIRY, openRegistry, pulled, tag, text } from '../../test/support/registry.ts';
+import { A, ACTOR, CALLER, EXPIRY, openRegistry, pulled, tag, text } from '../../test/support/registry.ts';
 import { OCI_INDEX, OCI_MANIFEST } from '../oci/media-types.ts';
 import type { Digest } from '../oci/names.ts';
 
@@ -33,7 +33,7 @@ test('without a policy untagged manifests, parts of indexes however deep, and re
   }
   const later = openRegistry({ driver: open.driver, clock: open.clock, number: 9 });
   const stored = async (digest: Digest) =>
-    await later.registry.manifests.bytes(await later.registry.manifests.resolve(A, { kind: 'digest', digest }));
+    await later.registry.manifests.bytes(await later.registry.manifests.resolve(A, { kind: 'digest', digest }), CALLER);
   for (const digest of [...images.map((each) => each.digest), inner, outer])
     expect((await stored(digest)).length).toBeGreaterThan(0);
   for (const { blob } of images) expect((await pulled(later, blob)).length).toBeGreaterThan(0);

@@ -42,6 +42,7 @@ const STATUS: Readonly<Record<ErrorKind, number>> = {
   'storage-full': 507,
   'log-broken': 500,
   'content-damaged': 500,
+  'client-gone': 499,
   draining: 503,
   unavailable: 503,
 };

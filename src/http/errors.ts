@@ -50,6 +50,8 @@ const TABLE: Readonly<Record<ErrorKind, readonly [status: number, code: Code]>> 
   'storage-full': [507, 'UNAVAILABLE'],
   'log-broken': [500, 'UNKNOWN'],
   'content-damaged': [500, 'UNKNOWN'],
+  // Nobody gets this response; the status (nginx's) is for the log and the metrics.
+  'client-gone': [499, 'UNSUPPORTED'],
   draining: [503, 'UNAVAILABLE'],
   unavailable: [503, 'UNAVAILABLE'],
 };

@@ -128,9 +128,14 @@ class Exchange implements RequestContext {
   }
 
   failed(error: unknown): Response {
-    const response = failed(error, this.#ports, this.#about());
+    const response = failed(this.#isOfClient(error) ? clientGone() : error, this.#ports, this.#about());
     this.seen.sent = Number(response.headers.get('content-length'));
     return response;
+  }
+
+  /** Whether work ended because its client left: no failure of ours. */
+  #isOfClient(error: unknown): boolean {
+    return this.request.signal.aborted && error === this.request.signal.reason;
   }
 
   #about(): { requestId: string; method: string; head: boolean } {
@@ -205,6 +210,10 @@ export function failed(
     logger.error({ requestId: about.requestId, method: about.method, err: error }, 'a request failed');
   }
   return response;
+}
+
+function clientGone(): RegistryError {
+  return new RegistryError('client-gone', 'the client left before there was an answer');
 }
 
 function whatFailed(error: unknown): string {

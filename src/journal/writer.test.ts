@@ -3,7 +3,7 @@ import { type Fault, FaultyDriver, TestClock } from '../../test/support/determin
 import { FEW } from '../../test/support/generators.ts';
 import { REPO, slotsOf, writeLog } from '../../test/support/slots.ts';
 import { openWriter, setTags, slotsIn, tagsSetIn } from '../../test/support/writers.ts';
-import { RegistryError } from '../oci/errors.ts';
+import { RegistryError, Unanswered } from '../oci/errors.ts';
 import type { Tag } from '../oci/names.ts';
 import { MemoryDriver } from '../storage/memory/driver.ts';
 import { markerKey, slotKey } from '../storage/paths.ts';
@@ -170,6 +170,43 @@ describe('group commit', () => {
     const { writer, view } = openWriter(new MemoryDriver(), new TestClock());
     await writer.submit(setTags('seen'));
     expect(view.state.tag('seen' as Tag)).toBe(digest);
+  });
+
+  test('commands behind a group that storage did not answer in time fail with it, and are never tried', async () => {
+    const clock = new TestClock();
+    const silent = Promise.withResolvers<never>();
+    const driver = new FaultyDriver(() => 'none');
+    const { writer } = openWriter(driver, clock);
+    await writer.submit(setTags('before'));
+    const create = driver.create.bind(driver);
+    driver.create = () => silent.promise;
+    const first = kindOf(writer.submit(setTags('first')));
+    await Bun.sleep(0);
+    clock.advance(4_000);
+    const behind = [kindOf(writer.submit(setTags('second'))), kindOf(writer.submit(setTags('third')))];
+    clock.advance(6_000);
+    driver.create = create;
+    silent.reject(new Unanswered('no answer'));
+    expect<string[]>(await Promise.all([first, ...behind])).toEqual(Array(3).fill('unavailable'));
+    expect(await writer.submit(setTags('after'))).toBe('after');
+    expect(await tagsSetIn(driver)).toEqual(['before', 'after']);
+  });
+
+  test('decisions that wait for storage do not add up: what is late is not decided', async () => {
+    const clock = new TestClock();
+    const driver = new MemoryDriver();
+    const { writer } = openWriter(driver, clock);
+    let decided = 0;
+    const slow: Command<void> = {
+      decide: async () => {
+        decided++;
+        clock.advance(10_000);
+        throw new Unanswered('no answer');
+      },
+    };
+    const outcomes = await Promise.all(Array.from({ length: 20 }, () => kindOf(writer.submit(slow))));
+    expect(outcomes).toEqual(['Unanswered: no answer', ...Array(19).fill('unavailable')]);
+    expect(decided).toBe(1);
   });
 
   test('is idle only while nobody waits', async () => {

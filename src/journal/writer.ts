@@ -1,4 +1,4 @@
-import { RegistryError } from '../oci/errors.ts';
+import { RegistryError, Unanswered } from '../oci/errors.ts';
 import type { Incarnation, RepositoryName } from '../oci/names.ts';
 import type { ReachStep } from '../storage/crash-points.ts';
 import type { Durability, ObjectStore, StoreReader } from '../storage/driver.ts';
@@ -112,9 +112,16 @@ export class LogWriter {
         await this.#writeGroup(group);
       } catch (error) {
         for (const waiting of group) waiting.reject(error);
+        this.#failQueue(error);
       }
     }
     this.#running = false;
+  }
+
+  /** Where storage did not answer a group in time, the next one would wait as long again: what is queued fails with it, untried. */
+  #failQueue(error: unknown): void {
+    if (!(error instanceof Unanswered || (error instanceof Error && error.cause instanceof Unanswered))) return;
+    for (const waiting of this.#queue.splice(0)) waiting.reject(error);
   }
 
   /** Every command of the group is settled when this returns, or back in the queue. */
@@ -164,6 +171,7 @@ export class LogWriter {
         return;
       }
       for (const waiting of members) waiting.reject(error);
+      this.#failQueue(error);
       return;
     }
     this.#decideAgain(members);
@@ -186,6 +194,11 @@ export class LogWriter {
     const events: JournalEvent[] = [];
     let bytes = 0;
     for (const [index, waiting] of group.entries()) {
+      // The decisions before may have waited for storage.
+      if (this.#ports.now() >= waiting.deadline) {
+        waiting.reject(unconfirmed());
+        continue;
+      }
       let decision: Decision<unknown>;
       try {
         decision = await waiting.command.decide(facts);

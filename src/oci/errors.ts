@@ -33,6 +33,7 @@ export type ErrorKind =
   | 'storage-full'
   | 'log-broken'
   | 'content-damaged'
+  | 'client-gone'
   | 'draining'
   | 'unavailable';
 

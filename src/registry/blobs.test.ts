@@ -1,5 +1,5 @@
 import { describe, expect, test } from 'bun:test';
-import { A, ACTOR, B, openRegistry, refusalOf, text } from '../../test/support/registry.ts';
+import { A, ACTOR, B, CALLER, openRegistry, refusalOf, text } from '../../test/support/registry.ts';
 import { digestOf } from '../oci/digest.ts';
 import { dataKey } from '../storage/paths.ts';
 import { SMALL_BLOB_BYTES } from './content-cache.ts';
@@ -20,7 +20,7 @@ describe('blobs', () => {
       const bytes = new Uint8Array(size).fill(size % 251);
       const digest = await open.push(A, bytes);
       for (let time = 0; time < 2; time++) {
-        const blob = await open.registry.blobs.get(A, digest);
+        const blob = await open.registry.blobs.get(A, digest, CALLER);
         expect([blob.size, (await open.registry.blobs.resolve(A, digest)).size]).toEqual([size, size]);
         expect(blob.content.kind === 'bytes').toBe(size <= SMALL_BLOB_BYTES);
         expect(Buffer.compare(await bytesOf(blob), bytes)).toBe(0);
@@ -34,8 +34,8 @@ describe('blobs', () => {
     expect(await refusalOf(Promise.try(() => open.registry.blobs.resolve(B, digest)))).toBe('name-unknown');
     await open.push(B, text('other'));
     expect(await refusalOf(Promise.try(() => open.registry.blobs.resolve(B, digest)))).toBe('blob-unknown');
-    expect(await refusalOf(Promise.try(() => open.registry.blobs.get(B, digest)))).toBe('blob-unknown');
-    expect(await refusalOf(Promise.try(() => open.registry.blobs.get(A, never)))).toBe('blob-unknown');
+    expect(await refusalOf(Promise.try(() => open.registry.blobs.get(B, digest, CALLER)))).toBe('blob-unknown');
+    expect(await refusalOf(Promise.try(() => open.registry.blobs.get(A, never, CALLER)))).toBe('blob-unknown');
   });
 
   test('whose bytes are gone or cut are damaged, and say what to do', async () => {
@@ -46,10 +46,10 @@ describe('blobs', () => {
         const key = dataKey((await open.linkOf(A, digest)) ?? expect.unreachable());
         if (damage === 'lost') await open.driver.delete([key]);
         else await open.driver.put(key, new Uint8Array(size - 1));
-        expect(await refusalOf(Promise.try(() => open.registry.blobs.get(A, digest)))).toBe('content-damaged');
+        expect(await refusalOf(Promise.try(() => open.registry.blobs.get(A, digest, CALLER)))).toBe('content-damaged');
         // Pushing them again mends it.
         await open.push(A, new Uint8Array(size));
-        expect((await open.registry.blobs.get(A, digest)).size).toBe(size);
+        expect((await open.registry.blobs.get(A, digest, CALLER)).size).toBe(size);
       }
     }
   });
@@ -61,9 +61,9 @@ describe('blobs', () => {
     await open.registry.blobs.delete(A, digest, ACTOR);
     expect(await refusalOf(Promise.try(() => open.registry.blobs.resolve(A, digest)))).toBe('blob-unknown');
     expect(await refusalOf(open.registry.blobs.delete(A, digest, ACTOR))).toBe('blob-unknown');
-    expect((await open.registry.blobs.get(B, digest)).size).toBe(1);
+    expect((await open.registry.blobs.get(B, digest, CALLER)).size).toBe(1);
     await open.push(A, text('x'));
-    expect((await open.registry.blobs.get(A, digest)).size).toBe(1);
+    expect((await open.registry.blobs.get(A, digest, CALLER)).size).toBe(1);
   });
 
   test('are not deleted while a manifest of their repository refers to them', async () => {

@@ -1,4 +1,4 @@
-import type { Actor } from '../access/access.ts';
+import type { Actor, Caller } from '../access/access.ts';
 import { accept, type Decision, refuse } from '../journal/command.ts';
 import type { BlobLink, RepositoryFacts } from '../journal/state.ts';
 import { RegistryError } from '../oci/errors.ts';
@@ -65,11 +65,11 @@ export class Blobs {
   }
 
   /** As `resolve`, with its bytes; `content-damaged` when they are gone or of another length. */
-  get(repo: RepositoryName, digest: Digest, delivery: Delivery = 'anywhere'): Answer<Blob> {
+  get(repo: RepositoryName, digest: Digest, caller: Caller, delivery: Delivery = 'anywhere'): Answer<Blob> {
     return mapMaybeAsync(this.resolve(repo, digest), ({ size, inc }) => {
       if (this.#ports.redirect && delivery === 'anywhere') return this.#elsewhere(size, inc);
-      if (size > SMALL_BLOB_BYTES) return this.#large(digest, size, inc);
-      const bytes = this.#ports.cache.get(inc) ?? this.#small(digest, size, inc);
+      if (size > SMALL_BLOB_BYTES) return this.#large(digest, size, inc, caller);
+      const bytes = this.#ports.cache.get(inc) ?? this.#small(digest, size, inc, caller);
       return mapMaybeAsync(bytes, (all) => ({ size, content: { kind: 'bytes', bytes: all } }));
     });
   }
@@ -85,14 +85,14 @@ export class Blobs {
     };
   }
 
-  async #large(digest: Digest, size: number, inc: Incarnation): Promise<Blob> {
-    const object = await this.#ports.openBlob({ digest, size, inc });
+  async #large(digest: Digest, size: number, inc: Incarnation, { signal }: Caller): Promise<Blob> {
+    const object = await this.#ports.openBlob({ digest, size, inc }, signal);
     if (object === undefined || object.size !== size) throw damaged(digest);
     return { size, content: object.body };
   }
 
-  async #small(digest: Digest, size: number, inc: Incarnation): Promise<Uint8Array<ArrayBuffer>> {
-    const bytes = await this.#ports.driver.read(dataKey(inc));
+  async #small(digest: Digest, size: number, inc: Incarnation, { signal }: Caller): Promise<Uint8Array<ArrayBuffer>> {
+    const bytes = await this.#ports.driver.read(dataKey(inc), signal);
     if (bytes === undefined || bytes.length !== size) throw damaged(digest);
     const own = new Uint8Array(bytes);
     this.#ports.cache.set(inc, own);

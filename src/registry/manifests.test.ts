@@ -36,7 +36,7 @@ function put({ registry }: OpenRegistry, bytes: Uint8Array<ArrayBuffer>, more: P
 }
 
 async function bytesOf({ registry }: OpenRegistry, reference: Reference, repo = A): Promise<Uint8Array> {
-  return await registry.manifests.bytes(await registry.manifests.resolve(repo, reference));
+  return await registry.manifests.bytes(await registry.manifests.resolve(repo, reference), CALLER);
 }
 
 async function tagsOf({ registry }: OpenRegistry): Promise<readonly Tag[]> {

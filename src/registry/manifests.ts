@@ -1,4 +1,4 @@
-import type { Actor } from '../access/access.ts';
+import type { Actor, Caller } from '../access/access.ts';
 import { accept, type Decision, refuse } from '../journal/command.ts';
 import type { JournalEvent } from '../journal/events.ts';
 import type { ManifestRecord, RepositoryFacts } from '../journal/state.ts';
@@ -63,9 +63,9 @@ export class Manifests {
   }
 
   /** As `resolve`, with its bytes. @throws RegistryError as `resolve`, and `content-damaged` */
-  get(repo: RepositoryName, reference: Reference): Answer<Manifest> {
+  get(repo: RepositoryName, reference: Reference, caller: Caller): Answer<Manifest> {
     return mapMaybeAsync(this.resolve(repo, reference), (found) =>
-      mapMaybeAsync(this.bytes(found), (bytes) => ({ descriptor: descriptorOf(found), bytes })),
+      mapMaybeAsync(this.bytes(found, caller), (bytes) => ({ descriptor: descriptorOf(found), bytes })),
     );
   }
 
@@ -101,12 +101,12 @@ export class Manifests {
    * The manifest's bytes, exactly as they were pushed.
    * @throws RegistryError `content-damaged` when storage gave other bytes than were pushed
    */
-  bytes(manifest: FoundManifest): Answer<Uint8Array<ArrayBuffer>> {
-    return this.#ports.cache.get(manifest.digest) ?? this.#read(manifest);
+  bytes(manifest: FoundManifest, caller: Caller): Answer<Uint8Array<ArrayBuffer>> {
+    return this.#ports.cache.get(manifest.digest) ?? this.#read(manifest, caller);
   }
 
-  async #read({ digest, record }: FoundManifest): Promise<Uint8Array<ArrayBuffer>> {
-    const bytes = await this.#ports.driver.read(dataKey(record.inc));
+  async #read({ digest, record }: FoundManifest, { signal }: Caller): Promise<Uint8Array<ArrayBuffer>> {
+    const bytes = await this.#ports.driver.read(dataKey(record.inc), signal);
     if (bytes === undefined || digestOf(algorithmOf(digest), bytes) !== digest) {
       throw new RegistryError(
         'content-damaged',

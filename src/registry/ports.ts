@@ -18,7 +18,7 @@ export interface LinkedBlob {
 export interface RegistryPorts {
   readonly driver: ObjectStore & Durability & StagedWrites & Presigner;
   /** The bytes of a large blob for a client: the driver's, or a copy that this node has at hand. */
-  readonly openBlob: (blob: LinkedBlob) => Promise<StoredObject | undefined>;
+  readonly openBlob: (blob: LinkedBlob, signal?: AbortSignal) => Promise<StoredObject | undefined>;
   readonly projection: Projection;
   readonly sessions: SessionStore;
   /** Asked about repositories that no request names: the source of a mount without one, the catalog. */

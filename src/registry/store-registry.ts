@@ -38,16 +38,16 @@ export class StoreRegistry implements Registry {
     this.listings = new Listings(ports);
   }
 
-  getBlob(repo: RepositoryName, digest: Digest, _caller: Caller, delivery?: Delivery): ReturnType<Registry['getBlob']> {
-    return this.blobs.get(repo, digest, delivery);
+  getBlob(repo: RepositoryName, digest: Digest, caller: Caller, delivery?: Delivery): ReturnType<Registry['getBlob']> {
+    return this.blobs.get(repo, digest, caller, delivery);
   }
 
   resolveBlob(repo: RepositoryName, digest: Digest): ReturnType<Registry['resolveBlob']> {
     return this.blobs.resolve(repo, digest);
   }
 
-  getManifest(repo: RepositoryName, reference: Reference): ReturnType<Registry['getManifest']> {
-    return this.manifests.get(repo, reference);
+  getManifest(repo: RepositoryName, reference: Reference, caller: Caller): ReturnType<Registry['getManifest']> {
+    return this.manifests.get(repo, reference, caller);
   }
 
   resolveManifest(repo: RepositoryName, reference: Reference): ReturnType<Registry['resolveManifest']> {
@@ -62,8 +62,8 @@ export class StoreRegistry implements Registry {
     return mapMaybeAsync(this.manifests.renew(repo, reference), descriptorOf);
   }
 
-  pushBlob(repo: RepositoryName, digest: Digest, body: UploadBody, { actor }: Caller): Promise<void> {
-    return this.uploads.monolithic({ repo, actor }, digest, body);
+  pushBlob(repo: RepositoryName, digest: Digest, body: UploadBody, { actor, signal }: Caller): Promise<void> {
+    return this.uploads.monolithic({ repo, actor, signal }, digest, body);
   }
 
   startUpload(repo: RepositoryName, algorithm: Algorithm, { actor }: Caller): ReturnType<Registry['startUpload']> {
@@ -75,9 +75,9 @@ export class StoreRegistry implements Registry {
     id: UploadId,
     body: UploadBody,
     range: ContentRange | undefined,
-    { actor }: Caller,
+    { actor, signal }: Caller,
   ): ReturnType<Registry['appendToUpload']> {
-    return this.uploads.append(id, { repo, actor }, body, range);
+    return this.uploads.append(id, { repo, actor, signal }, body, range);
   }
 
   closeUpload(
@@ -86,9 +86,9 @@ export class StoreRegistry implements Registry {
     digest: Digest,
     body: UploadBody,
     range: ContentRange | undefined,
-    { actor }: Caller,
+    { actor, signal }: Caller,
   ): Promise<void> {
-    return this.uploads.close(id, { repo, actor }, digest, body, range);
+    return this.uploads.close(id, { repo, actor, signal }, digest, body, range);
   }
 
   uploadStatus(repo: RepositoryName, id: UploadId, { actor }: Caller): ReturnType<Registry['uploadStatus']> {

@@ -18,15 +18,18 @@ export interface UploadHoldPorts {
 export class UploadHold {
   readonly #lease: SessionLease;
   readonly #ports: UploadHoldPorts;
+  readonly #signal: AbortSignal | undefined;
   #session: Session;
   /** Whether an earlier holder may still be writing where the session's bytes are staged. */
   #contested: boolean;
 
   readonly #endedHere = Promise.withResolvers<boolean>();
 
-  constructor(lease: SessionLease, ports: UploadHoldPorts) {
+  /** @param signal aborted when the client is gone */
+  constructor(lease: SessionLease, ports: UploadHoldPorts, signal?: AbortSignal) {
     this.#lease = lease;
     this.#ports = ports;
+    this.#signal = signal;
     this.#session = lease.session;
     this.#contested = lease.takenOver;
   }
@@ -57,8 +60,13 @@ export class UploadHold {
       if (place === undefined || write === undefined) return stagedSoFar(this.#session);
       progress = await write.settle();
     } catch (error) {
-      await write?.drop();
-      throw error;
+      // Of a client that left while its bytes waited for room, what is durable counts when it comes back.
+      const hasLeft = this.#signal?.aborted === true && error === this.#signal.reason;
+      if (!hasLeft || write === undefined || place === undefined) {
+        await write?.drop();
+        throw error;
+      }
+      progress = await write.settle();
     }
     await write.release();
     return { place: placeAt(place.upload, place.inc, progress.state), progress };
@@ -108,7 +116,7 @@ export class UploadHold {
   #stage(place: StagedPlace): Promise<StagedWrite> {
     const { offset, algorithm, digest } = this.#session;
     const keep = (state: string) => this.#save(movedTo(this.#session, placeAt(place.upload, place.inc, state)));
-    return this.#ports.driver.stage(place, offset, algorithm, keep, digest);
+    return this.#ports.driver.stage(place, offset, algorithm, keep, digest, this.#signal);
   }
 
   async #save(next: Session): Promise<void> {

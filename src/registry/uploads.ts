@@ -17,6 +17,8 @@ const GATHER_BYTES = 256 * 1024;
 export interface Pusher {
   readonly repo: RepositoryName;
   readonly actor: Actor;
+  /** Aborted when the client is gone: its bytes do not wait for room any more. */
+  readonly signal?: AbortSignal;
 }
 
 export class Uploads {
@@ -194,7 +196,7 @@ export class Uploads {
     const lease = await this.#ports.sessions.lease(id, ownerOf(pusher));
     if (lease === 'unknown') throw uploadUnknown();
     if (lease === 'busy') throw uploadBusy();
-    const hold = new UploadHold(lease, this.#ports);
+    const hold = new UploadHold(lease, this.#ports, pusher.signal);
     try {
       return await work(hold);
     } finally {

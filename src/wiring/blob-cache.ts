@@ -16,7 +16,7 @@ const TRIM_EVERY_MS = 30_000;
 
 /** Where this node takes the bytes of large blobs from. */
 export interface BlobSource {
-  readonly open: (blob: LinkedBlob) => Promise<StoredObject | undefined>;
+  readonly open: (blob: LinkedBlob, signal?: AbortSignal) => Promise<StoredObject | undefined>;
   readonly close: () => Promise<void>;
 }
 
@@ -33,7 +33,9 @@ export function openBlobSource(ports: SourcePorts): BlobSource {
   const { config, opened } = ports;
   const isWanted = config.storageDriver === 's3' && !config.s3Redirect && config.blobCacheSize > 0;
   const cache = isWanted ? openCache(ports) : undefined;
-  return cache ?? { open: ({ inc }) => opened.driver.open(dataKey(inc)), close: () => Promise.resolve() };
+  return (
+    cache ?? { open: ({ inc }, signal) => opened.driver.open(dataKey(inc), signal), close: () => Promise.resolve() }
+  );
 }
 
 /** A node without it is slower, and right: what stands in its way is told, in one line. */
@@ -61,7 +63,7 @@ function openCache(ports: SourcePorts): BlobSource | undefined {
     }
   });
   return {
-    open: (blob) => cache.open(blob),
+    open: (blob, signal) => cache.open(blob, signal),
     close: async () => {
       stopTrimming();
       await cache.close();

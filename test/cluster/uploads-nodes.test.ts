@@ -13,7 +13,7 @@ import { openSharedFolder, openTemporaryFolder } from '../support/data-folder.ts
 import { TestClock } from '../support/deterministic.ts';
 import { ForgetfulDriver } from '../support/forgetful.ts';
 import { type RedisServer, startRedis, stopRedis } from '../support/redis.ts';
-import { A, ACTOR, bodyOf, brokenBody, EXPIRY, type OpenRegistry, openRegistry } from '../support/registry.ts';
+import { A, ACTOR, bodyOf, brokenBody, CALLER, EXPIRY, type OpenRegistry, openRegistry } from '../support/registry.ts';
 import { cleanUp } from '../support/server.ts';
 import { logSessions, redisSessions, type SharedSessions } from '../support/shared-sessions.ts';
 
@@ -98,7 +98,7 @@ function hanging(first: Uint8Array, gate: Promise<void>, then: Uint8Array): { bo
 async function readBack({ driver, clock, shared }: Cluster, digest: Digest): Promise<Uint8Array> {
   // One that was not there: it knows nothing but what is stored.
   const later = openRegistry({ driver, clock, number: 9, sessions: await shared.node() });
-  const { size, content } = await later.registry.blobs.get(A, digest);
+  const { size, content } = await later.registry.blobs.get(A, digest, CALLER);
   if (content.kind === 'bytes') return content.bytes;
   if (content.kind === 'file') return await Bun.file(content.path).bytes();
   if (content.kind === 'stream') return await new Response(content.open({ start: 0, end: size })).bytes();

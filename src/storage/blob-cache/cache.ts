@@ -82,11 +82,11 @@ export class BlobCache {
   }
 
   /** As the driver's `open` of the blob's object. A copy is sent without asking the store: the log that links it is the truth. */
-  async open(blob: CachedBlob): Promise<StoredObject | undefined> {
+  async open(blob: CachedBlob, signal?: AbortSignal): Promise<StoredObject | undefined> {
     const path = this.#find(blob);
     this.#ports.observer.asked(path === undefined ? 'miss' : 'hit');
     if (path !== undefined) return { size: blob.size, body: { kind: 'file', path } };
-    const object = await this.#ports.driver.open(dataKey(blob.inc));
+    const object = await this.#ports.driver.open(dataKey(blob.inc), signal);
     if (object === undefined || object.size !== blob.size || object.body.kind === 'file') return object;
     const { body, size } = object;
     return {

@@ -71,15 +71,16 @@ export class Budget {
 
   /**
    * @param bytes at most the whole budget
-   * @param signal of the client that the bytes come from: ends the wait, and with it the place in the queue
+   * @param signal of the client that the bytes come from: ends a wait, and with it the place in the queue. Bytes that have come get
+   * the room that is free
    * @throws the signal's reason; NoRoom when the wait was too long
    */
   async take(bytes: number, signal?: AbortSignal): Promise<void> {
-    signal?.throwIfAborted();
     if (this.#waiters.size === 0 && bytes <= this.#free) {
       this.#free -= bytes;
       return;
     }
+    signal?.throwIfAborted();
     const { promise, resolve, reject } = Promise.withResolvers<void>();
     const waiter: Waiter = { bytes, grant: resolve };
     const leave = (reason: unknown): void => {

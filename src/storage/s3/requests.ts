@@ -40,7 +40,7 @@ export interface SendOptions {
   readonly isRetryable?: (error: unknown) => boolean;
   /** Of a caller that nobody else shares the request with. Once it is aborted the request ends with its reason. */
   readonly signal?: AbortSignal | undefined;
-  /** An attempt in flight is finished even after `signal` was aborted; no other one begins. */
+  /** `signal` ends only the waits, for a permit and between attempts: an attempt is finished, and a first one that need not wait is made. */
   readonly finishesAttempt?: boolean;
   /** The time (of the ports' clock, in milliseconds) at which the caller's own patience ends, where that is before the request's. */
   readonly deadline?: number | undefined;
@@ -84,6 +84,7 @@ export class Requests {
   ): Promise<T> {
     const deadline = Math.min(this.deadlineOf(patience), options.deadline ?? Number.POSITIVE_INFINITY);
     if (deadline <= this.#ports.now()) throw new NoAnswer(operation, new Error('the time of its caller was over'));
+    if (options.finishesAttempt !== true) options.signal?.throwIfAborted();
     const release = await this.#permit(operation, patience, deadline, options.signal);
     try {
       return await this.#untilAnswered(operation, patience.attempt, deadline, work, options);
@@ -98,7 +99,6 @@ export class Requests {
     deadline: number,
     signal: AbortSignal | undefined,
   ): Promise<Release> {
-    signal?.throwIfAborted();
     const permits = this.#permits.get(patience) ?? new Semaphore(MAX_IN_FLIGHT);
     this.#permits.set(patience, permits);
     const release = permits.tryAcquire();

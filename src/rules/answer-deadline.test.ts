@@ -1,0 +1,102 @@
+import { expect, test } from 'bun:test';
+import { A, bodyOf, CALLER, openRegistry, refusalOf, text } from '../../test/support/registry.ts';
+import { digestOf } from '../oci/digest.ts';
+import type { Registry } from '../registry/interface.ts';
+import { AnswerDeadline } from './answer-deadline.ts';
+
+const digest = digestOf('sha256', text('any'));
+const reference = { kind: 'digest', digest } as const;
+
+/** Timers that the test lets run out. */
+function timers() {
+  const set = new Map<() => void, number>();
+  return {
+    set,
+    start: (milliseconds: number, late: () => void) => {
+      set.set(late, milliseconds);
+      return () => void set.delete(late);
+    },
+    runOut: () => {
+      for (const late of [...set.keys()]) late();
+    },
+  };
+}
+
+/** A registry none of whose methods ever answers; it remembers the callers. */
+function silent() {
+  const callers: { readonly signal: AbortSignal }[] = [];
+  const registry = new Proxy({} as Registry, {
+    get:
+      () =>
+      (...args: readonly unknown[]) => {
+        const caller = args.find((arg) => typeof arg === 'object' && arg !== null && 'signal' in arg);
+        if (caller !== undefined) callers.push(caller as { readonly signal: AbortSignal });
+        // Whoever asks the store looks at it.
+        void callers.at(-1)?.signal;
+        return new Promise<never>(() => {});
+      },
+  });
+  return { callers, registry };
+}
+
+test('every request without the bytes of a blob is answered at its deadline, and its own work is given up', async () => {
+  const { callers, registry: inner } = silent();
+  const clock = timers();
+  const registry: Registry = new AnswerDeadline(inner, clock.start);
+  const page = { after: undefined, limit: undefined };
+  const pushed = { bytes: text('x'), contentType: undefined, digest: undefined, tags: [] };
+  const asked = [
+    registry.getBlob(A, digest, CALLER),
+    registry.resolveBlob(A, digest, CALLER),
+    registry.getManifest(A, reference, CALLER),
+    registry.resolveManifest(A, reference, CALLER),
+    registry.uploadStatus(A, 'id' as never, CALLER),
+    registry.tags(A, page, CALLER),
+    registry.referrers(A, digest, { artifactType: undefined, after: undefined, fits: () => true }, CALLER),
+    registry.renewBlob(A, digest, CALLER),
+    registry.renewManifest(A, reference, CALLER),
+    registry.startUpload(A, 'sha256', CALLER),
+    registry.cancelUpload(A, 'id' as never, CALLER),
+    registry.mountBlob(A, digest, undefined, CALLER),
+    registry.pushManifest(A, pushed, CALLER),
+    registry.deleteBlob(A, digest, CALLER),
+    registry.deleteManifest(A, digest, CALLER),
+    registry.deleteTag(A, 'v1' as never, CALLER),
+    registry.repositories(page, CALLER),
+  ].map((answer) => refusalOf(Promise.resolve<unknown>(answer)));
+  expect([...clock.set.values()]).toEqual([...Array(7).fill(10_000), ...Array(9).fill(20_000), 60_000]);
+  clock.runOut();
+  expect(await Promise.all(asked)).toEqual(Array(asked.length).fill('unavailable'));
+  expect(callers.map(({ signal }) => signal.aborted)).toEqual(Array(asked.length).fill(true));
+});
+
+test('requests with the bytes of a blob take the time that their clients take', () => {
+  const clock = timers();
+  const registry: Registry = new AnswerDeadline(silent().registry, clock.start);
+  void registry.pushBlob(A, digest, bodyOf([]), CALLER);
+  void registry.appendToUpload(A, 'id' as never, bodyOf([]), undefined, CALLER);
+  void registry.closeUpload(A, 'id' as never, digest, bodyOf([]), undefined, CALLER);
+  expect(clock.set.size).toBe(0);
+});
+
+test('what is answered in time is answered as it is, at once where it was at once, and no timer stays', async () => {
+  const open = openRegistry();
+  const clock = timers();
+  const registry: Registry = new AnswerDeadline(open.registry, clock.start);
+  const blob = await open.push(A, text('a blob'));
+  const first = registry.resolveBlob(A, blob, CALLER);
+  expect((await first).size).toBe(6);
+  expect(registry.resolveBlob(A, blob, CALLER)).not.toBeInstanceOf(Promise);
+  expect(await refusalOf(Promise.try(() => registry.resolveBlob(A, digest, CALLER)))).toBe('blob-unknown');
+  await Bun.sleep(0);
+  expect(clock.set.size).toBe(0);
+});
+
+test('a client that leaves is seen behind the rule', async () => {
+  const { callers, registry: inner } = silent();
+  const leaving = new AbortController();
+  const registry: Registry = new AnswerDeadline(inner, timers().start);
+  void registry.getBlob(A, digest, { ...CALLER, signal: leaving.signal });
+  leaving.abort(new Error('left'));
+  expect(callers[0]?.signal.reason).toEqual(new Error('left'));
+});
