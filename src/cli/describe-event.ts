@@ -5,13 +5,13 @@ import { count, formatBytes, printable } from './output.ts';
 
 const SHORT_HEX = 12;
 
-/** What stands as artifact type in the log of an ordinary image: not worth a word. */
+/** Artifact types of ordinary images, which are not worth showing. */
 const IMAGE_CONFIGS: ReadonlySet<string> = new Set([
   'application/vnd.oci.image.config.v1+json',
   'application/vnd.docker.container.image.v1+json',
 ]);
 
-/** Writes a digest for people. */
+/** Formats a digest for people. */
 export type ShowDigest = (digest: Digest) => string;
 
 export const wholeDigest: ShowDigest = (digest) => digest;

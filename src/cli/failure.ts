@@ -4,17 +4,17 @@ import { codeOf } from '../storage/filesystem/system-errors.ts';
 import { StoreRefused } from '../storage/prepare.ts';
 import { OutputClosed } from './output.ts';
 
-/** What a command ends with; scripts rely on it. */
+/** Exit codes, which scripts rely on. */
 export const EXIT = {
   ok: 0,
   /** It ran, and the answer is no: faults were found, the tag never existed. */
   negative: 1,
-  /** It could not run, or not to its end. */
+  /** It could not run, or could not finish. */
   failed: 2,
 } as const;
 export type ExitCode = (typeof EXIT)[keyof typeof EXIT];
 
-/** A command that cannot give what was asked for, said in one line. */
+/** A command that cannot do what was requested; the message is one line. */
 export class CommandError extends Error {
   override readonly name = 'CommandError';
   readonly code: ExitCode;
@@ -25,7 +25,7 @@ export class CommandError extends Error {
   }
 }
 
-/** Says what went wrong: what the operator can mend in one line, a defect with the place it comes from. */
+/** Prints the failure: one line for what the operator can fix, a stack for a defect. */
 export function reportFailure(error: unknown): ExitCode {
   if (error instanceof OutputClosed) return EXIT.failed;
   if (error instanceof CommandError) {
@@ -33,7 +33,7 @@ export function reportFailure(error: unknown): ExitCode {
     return error.code;
   }
   if (error instanceof RegistryError && error.kind === 'log-broken') {
-    console.error(`marina: ${error.message}; see what else is wrong with: fsck ${error.detail?.repo ?? ''}`);
+    console.error(`marina: ${error.message}; to check it, run: fsck ${error.detail?.repo ?? ''}`);
     return EXIT.negative;
   }
   if (error instanceof RegistryError) {

@@ -1,5 +1,5 @@
 import { CommandError, EXIT, type ExitCode } from './failure.ts';
-import { type Check, Seen } from './fsck/check.ts';
+import { type Check, StoreIndex } from './fsck/check.ts';
 import type { Finding, Severity, Tally } from './fsck/findings.ts';
 import { type Leftovers, NOT_COUNTED } from './fsck/leftovers.ts';
 import { Progress } from './fsck/progress.ts';
@@ -18,13 +18,13 @@ export interface FsckOptions {
 export interface FsckPorts extends OpenStore {
   /** GC_GRACE in milliseconds. */
   readonly grace: number;
-  /** Gives the work the way to write to the store, if there is something to repair. */
+  /** Opens the store for writing while `work` runs; used only if there is something to repair. */
   readonly writing: (work: (restore: Restore) => Promise<number>) => Promise<number>;
 }
 
 /**
- * `fsck [<repo>...]`: is everything there that the logs say, and is it what they say? With `--repair` damaged bytes are replaced
- * by others of the same digest, where the store has some.
+ * `fsck [<repo>...]`: checks that everything the logs link exists and is intact. `--repair` links other bytes of the same digest
+ * instead of damaged ones, if the store has any.
  */
 export async function fsck(
   names: readonly string[],
@@ -54,7 +54,7 @@ export async function fsck(
   };
   const { reader } = store;
   const keptSince = startedAt - store.grace;
-  const check: Check = { reader, scrub, keptSince, report, tally, progress, seen: new Seen() };
+  const check: Check = { reader, scrub, keptSince, report, tally, progress, index: new StoreIndex() };
   let leftovers = NOT_COUNTED;
   try {
     if (repos.length > 0) await checkRepositories(repos, check);
@@ -63,9 +63,9 @@ export async function fsck(
     progress.stop();
   }
   const writeRepair = options.json === true ? jsonRepair : readableRepair;
-  const told = (repair: Repair): Promise<void> => output.line(writeRepair(repair, output));
+  const reportRepair = (repair: Repair): Promise<void> => output.line(writeRepair(repair, output));
   const repaired =
-    repairs.size === 0 ? 0 : await store.writing((restore) => repairs.run({ reader, restore, report: told }));
+    repairs.size === 0 ? 0 : await store.writing((restore) => repairs.run({ reader, restore, report: reportRepair }));
   const done = options.repair === true ? { repaired } : {};
   if (options.json === true) await output.json({ ...jsonSummary(found, tally, leftovers), ...done });
   else await output.line(readableSummary(found, check, { ...leftovers, ...done }, output));

@@ -16,23 +16,23 @@ export interface GcOptions {
   readonly json?: true;
 }
 
-/** Whoever collects: the running server, a cluster's workers, or this process. */
+/** Collects garbage: in the running server, a cluster's workers, or this process. */
 export interface Collector {
-  /** Whether the collection is this process's own work: then there is nothing but to wait for it. */
-  readonly isOwn: boolean;
+  /** Whether it runs in this process, which then has to wait for it. */
+  readonly runsHere: boolean;
   readonly collect: (
     onProgress: (progress: CollectionProgress) => void,
   ) => Promise<{ readonly report: () => Promise<CollectionReport> }>;
 }
 
-/** `gc`: frees what nothing links any more. */
+/** `gc`: frees what no log links any more. */
 export async function collectGarbage(options: GcOptions, collector: Collector, output: Output): Promise<ExitCode> {
   const progress = new ProgressLine(process.stderr);
   try {
     const { report } = await collector.collect((now) => progress.show(now));
-    if (options.wait !== true && !collector.isOwn) {
-      if (options.json === true) await output.json({ type: 'asked' });
-      else await output.line('a collection was asked for; --wait follows it, and /metrics shows what it did');
+    if (options.wait !== true && !collector.runsHere) {
+      if (options.json === true) await output.json({ type: 'requested' });
+      else await output.line('collection requested; --wait follows it, and /metrics shows its result');
       return EXIT.ok;
     }
     const done = await report();
@@ -45,7 +45,7 @@ export async function collectGarbage(options: GcOptions, collector: Collector, o
   }
 }
 
-/** `gc --dry-run`: each thing that would go now, and why. Nothing is written. */
+/** `gc --dry-run`: lists what would be deleted now, and why. Writes nothing. */
 export async function showGarbage(
   options: GcOptions,
   ports: Omit<ScanPorts, 'resident' | 'breathe'>,
@@ -104,17 +104,17 @@ export async function removeRepository(
   output: Output,
 ): Promise<ExitCode> {
   if (!(await remove())) throw new CommandError(EXIT.negative, `there is no repository ${repo}`);
-  await output.line(`${repo} was deleted; its bytes are freed when nothing else links them for as long as GC_GRACE`);
+  await output.line(`${repo} was deleted; its bytes are freed once nothing has linked them for GC_GRACE`);
   return EXIT.ok;
 }
 
 function readableBlob(repo: RepositoryName, { digest, size, since }: Unreferenced, output: Output): string {
-  const why = output.styled('dim', `no manifest refers to it since ${formatTime(iso(since))}`);
+  const why = output.styled('dim', `unreferenced since ${formatTime(iso(since))}`);
   return `unlink  ${repo} ${digest}  ${formatBytes(size)}  ${why}`;
 }
 
 function readableObject({ inc, size, reason, since }: Garbage, output: Output): string {
-  const why = reason === 'unlinked' ? 'unlinked by the last repository' : 'never linked, named';
+  const why = reason === 'unlinked' ? 'last unlinked' : 'never linked, created';
   return `delete  ${inc}  ${formatBytes(size)}  ${output.styled('dim', `${why} ${formatTime(iso(since))}`)}`;
 }
 
@@ -123,7 +123,7 @@ function readableReport(report: CollectionReport, output: Output): string {
   const parts = [
     `${count(freed.objects, 'object')} of ${formatBytes(freed.bytes)} freed`,
     `${count(kept.objects, 'object')} of ${formatBytes(kept.bytes)} kept, ${examined.objects} examined`,
-    `${count(unlinked, 'blob')} unlinked that nothing refers to`,
+    `${count(unlinked, 'unreferenced blob')} unlinked`,
   ];
   if (uploads !== undefined && uploads.sessions > 0) parts.push(`${readableUploads(uploads)} ended`);
   if (spared > 0) parts.push(`${count(spared, 'object')} spared: linked again meanwhile`);
@@ -141,7 +141,7 @@ function iso(milliseconds: number): string {
   return new Date(milliseconds).toISOString();
 }
 
-/** How far a collection is, drawn over and over on a terminal; nothing elsewhere. */
+/** The progress of a collection, redrawn in place on a terminal. */
 class ProgressLine {
   readonly #stream: NodeJS.WriteStream;
   #isDrawn = false;
@@ -164,8 +164,8 @@ class ProgressLine {
 
 const PHASES: Readonly<Record<CollectionProgress['phase'], string>> = {
   uploads: 'ending expired uploads',
-  epochs: 'ending what was begun before',
+  epochs: 'finishing earlier collections',
   logs: 'reading the logs',
-  objects: 'looking through the objects',
+  objects: 'scanning objects',
   deleting: 'deleting',
 };

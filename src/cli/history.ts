@@ -10,9 +10,9 @@ import { SlotReader } from './slot-reader.ts';
 /** One change of a tag. */
 interface Change {
   readonly action: 'set' | 'deleted';
-  /** What it points to since; when it was deleted: what it pointed to until then. */
+  /** What it was set to, or what it pointed to when it was deleted. */
   readonly digest: Digest;
-  /** What was deleted: the tag alone, or the manifest or repository that it went with. */
+  /** The manifest or repository that was deleted with it; undefined: the tag alone. */
   readonly with?: 'manifest' | 'repository';
   readonly seq: number;
   readonly at: string;
@@ -44,7 +44,7 @@ export async function showHistory(
     }
   } catch (error) {
     if (!(error instanceof OutputClosed)) throw error;
-    // Whoever reads has seen enough.
+    // The reader of the output has closed it.
     return EXIT.ok;
   }
   if (changes === 0) throw new CommandError(EXIT.negative, `${repo} never had a tag ${tag}`);
@@ -95,7 +95,7 @@ class TagHistory {
       case 'tag.deleted':
         if (event.tag !== this.#tag || before === undefined) return undefined;
         this.#current = undefined;
-        return { action: 'deleted', digest: before, ...(goesWithManifest(batch, before) ? { with: 'manifest' } : {}) };
+        return { action: 'deleted', digest: before, ...(deletesManifest(batch, before) ? { with: 'manifest' } : {}) };
       case 'repo.deleted':
         if (before === undefined) return undefined;
         this.#current = undefined;
@@ -106,7 +106,7 @@ class TagHistory {
   }
 }
 
-/** Whether the batch that deletes a tag deletes its manifest too: then the tag went because of that. */
-function goesWithManifest(batch: Batch, digest: Digest): boolean {
+/** Whether the batch deletes the manifest, too: then the tag was deleted because of that. */
+function deletesManifest(batch: Batch, digest: Digest): boolean {
   return batch.events.some((event) => event.type === 'manifest.deleted' && event.digest === digest);
 }

@@ -13,12 +13,12 @@ export interface ImportOptions {
   readonly json?: true;
 }
 
-/** Does the import, or looks at what it would do. */
+/** Runs the import, or a dry run. */
 export type RunImport = (request: ImportRequest, listeners: Listeners) => Promise<ImportReport>;
 
 const FORMAT = '{bar} {percentage}% | {value} of {total} links, {read} read | ETA {eta_formatted} | {repository}';
 
-/** `import`: takes over what distribution keeps in a folder or in a bucket. */
+/** `import`: imports a registry of distribution from a folder or a bucket. */
 export async function importRegistry(
   source: string,
   options: ImportOptions,
@@ -32,7 +32,7 @@ export async function importRegistry(
     counted: process.stderr.isTTY === true,
   };
   const bar = new ImportBar(request.counted ? process.stderr : undefined);
-  // Lines go out one after another, while the work goes on.
+  // Lines are written in order while the import runs.
   let written: Promise<unknown> = Promise.resolve();
   const say = (line: () => Promise<void>): void => {
     written = written.then(() => bar.aside(line));
@@ -54,7 +54,7 @@ export async function importRegistry(
     else await output.line(readableReport(report, dryRun, output));
     return report.problems === 0 ? EXIT.ok : EXIT.negative;
   } catch (error) {
-    // No answer to what was asked, as the other refusals are: it could not begin.
+    // Unlike other refusals, this means that the import could not start.
     if (error instanceof RegistryError && error.kind === 'request-invalid') {
       throw new CommandError(EXIT.failed, error.message);
     }
@@ -77,7 +77,7 @@ function readableReport(report: ImportReport, dryRun: boolean, output: Output): 
   const of = ({ count: number, bytes }: ImportReport['blobs']['linked']): string =>
     `${count(number, 'blob')} of ${formatBytes(bytes)}`;
   const taken = dryRun
-    ? [`${of(sum(linked, copied, sent))} would be taken over`]
+    ? [`${of(sum(linked, copied, sent))} would be imported`]
     : [`${of(linked)} linked without a copy`, `${of(copied)} copied by the storage`, `${of(sent)} read and written`];
   const parts = [
     `${count(repositories, 'repository', 'repositories')}: ${count(tags.set, 'tag')}, ${count(manifests.put, 'manifest')}`,
@@ -86,10 +86,10 @@ function readableReport(report: ImportReport, dryRun: boolean, output: Output): 
   ];
   if (present.count + manifests.present + tags.present > 0) {
     parts.push(
-      `there before: ${count(tags.present, 'tag')}, ${count(manifests.present, 'manifest')}, ${count(present.count, 'blob')}`,
+      `already present: ${count(tags.present, 'tag')}, ${count(manifests.present, 'manifest')}, ${count(present.count, 'blob')}`,
     );
   }
-  parts.push(problems === 0 ? 'nothing was left out' : output.styled('yellow', `${count(problems, 'thing')} left out`));
+  parts.push(problems === 0 ? 'nothing left out' : output.styled('yellow', `${count(problems, 'thing')} left out`));
   return `${parts.join('; ')} (${seconds.toFixed(1)} s)`;
 }
 
@@ -100,7 +100,7 @@ function sum(...amounts: readonly ImportReport['blobs']['linked'][]): ImportRepo
   };
 }
 
-/** How far an import is, as one line that is drawn over and over; nothing at all where nobody could see that. */
+/** The progress of an import as one line, redrawn in place; draws nothing without a terminal. */
 class ImportBar {
   readonly #bar: ReturnType<typeof openBar>;
   #now: ImportProgress = { done: 0, total: 0, repository: '', read: 0 };
@@ -118,7 +118,7 @@ class ImportBar {
     this.#bar.update(progress.done, this.#payload());
   }
 
-  /** Takes the line away while something else is written to the same terminal. */
+  /** Removes the line while something else is written to the same terminal. */
   async aside(write: () => Promise<void>): Promise<void> {
     this.stop();
     await write();
@@ -126,7 +126,7 @@ class ImportBar {
 
   stop(): void {
     if (this.#bar?.isActive !== true) return;
-    // Drawn as complete it is cleared away.
+    // A completed bar clears its line.
     this.#bar.update(this.#bar.getTotal(), this.#payload());
     this.#bar.stop();
   }

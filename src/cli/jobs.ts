@@ -8,13 +8,12 @@ export interface JobsOptions {
   readonly json?: true;
 }
 
-/** The newest dead letters are shown, no more than these. */
-const SHOWN = 100;
+/** Only the newest dead letters are shown. */
+const MAX_SHOWN = 100;
 const COLUMNS = ['kind', 'waiting', 'active', 'delayed', 'failed', 'oldest'] as const;
 
 /**
- * `jobs`: how the background work of a cluster stands; `--failed`: the jobs that were given up; `--retry <id>`: one of them
- * again.
+ * `jobs`: the state of a cluster's job queues; `--failed`: the dead letters; `--retry <id>`: retries one of them.
  */
 export async function showJobs(options: JobsOptions, board: JobBoard, output: Output): Promise<ExitCode> {
   if (options.retry !== undefined) return await retryJob(options.retry, board, output);
@@ -26,19 +25,19 @@ export async function showJobs(options: JobsOptions, board: JobBoard, output: Ou
 }
 
 async function showDeadLetters(options: JobsOptions, board: JobBoard, output: Output): Promise<ExitCode> {
-  const letters = await board.deadLetters(SHOWN);
+  const letters = await board.deadLetters(MAX_SHOWN);
   for (const letter of letters) {
     await (options.json === true ? output.json(letter) : output.line(describe(letter, output)));
   }
-  if (letters.length === 0 && options.json !== true) await output.line('no job was given up');
+  if (letters.length === 0 && options.json !== true) await output.line('there are no dead letters');
   return EXIT.ok;
 }
 
 async function retryJob(id: string, board: JobBoard, output: Output): Promise<ExitCode> {
   if (!(await board.retry(id))) {
-    throw new CommandError(EXIT.negative, `no job that was given up and can be run again has the id ${printable(id)}`);
+    throw new CommandError(EXIT.negative, `there is no dead letter ${printable(id)} that can be retried`);
   }
-  await output.line(`${printable(id)} waits to be run again`);
+  await output.line(`${printable(id)} is queued again`);
   return EXIT.ok;
 }
 

@@ -9,12 +9,12 @@ import { type OpenStore, requireRepository } from './open-store.ts';
 import { formatTime, type Output, OutputClosed, printable } from './output.ts';
 import { SlotReader } from './slot-reader.ts';
 
-/** How soon a new slot is seen. Asking for one that is absent costs a single look-up. */
+/** How often a new slot is looked for: one read of an absent object. */
 const POLL_MS = 200;
-/** As long as the longest type of an event. */
+/** The length of the longest event type. */
 const TYPE_WIDTH = 'manifest.deleted'.length;
 const SEQ_WIDTH = 6;
-/** Where a column is as wide as its widest entry so far: no actor makes it wider than this. */
+/** The column is as wide as its widest entry so far, up to this. */
 const MAX_ACTOR_WIDTH = 40;
 
 export interface LogOptions {
@@ -45,7 +45,7 @@ export async function showLog(name: string, options: LogOptions, store: OpenStor
     }
   } catch (error) {
     if (!(error instanceof OutputClosed)) throw error;
-    // Whoever reads has seen enough.
+    // The reader of the output has closed it.
   }
   return EXIT.ok;
 }
@@ -90,7 +90,7 @@ function writeReadable(output: Output, full: boolean): WriteBatch {
   };
 }
 
-/** What takes something away stands out. */
+/** Deletions stand out. */
 function styleOf(type: string): 'red' | 'green' | 'cyan' {
   if (type.endsWith('deleted') || type.endsWith('unlinked')) return 'red';
   return type === 'tag.set' ? 'green' : 'cyan';

@@ -31,8 +31,8 @@ import type { Thing, When } from './undo/past.ts';
 
 const marina = new Command('marina')
   .description(
-    'Looks into a Marina store, which is found as the server finds it: by STORAGE_PATH and the other settings in the ' +
-      'environment (docs/configuration.md). Only gc, retention, rm, import, restore, tag and fsck --repair write to it; a running server is not disturbed.',
+    'Inspects and maintains a Marina store. It takes the same settings as the server from the environment (STORAGE_PATH and ' +
+      'others, docs/configuration.md), and works beside running servers. Only gc, retention, rm, import, restore, tag and fsck --repair write to the store.',
   )
   .version(packageJson.version)
   .usage('<verb> [options]')
@@ -46,38 +46,36 @@ Examples:
   npm run --silent marina -- history library/app latest
   STORAGE_PATH=/data npm run --silent marina -- fsck --scrub
 
-Exit codes: 0 all is well, 1 faults were found or there is no such thing, 2 it could not run.`,
+Exit codes: 0 success, 1 faults were found or the thing does not exist, 2 the command could not run.`,
   );
 
 marina
   .command('log')
-  .description('what happened to a repository, oldest first: one line an event')
+  .description('show the events of a repository, oldest first, one a line')
   .argument('<repo>', 'name of the repository')
-  .option('-f, --follow', 'go on with what happens from now on, until interrupted')
-  .option('--json', 'one JSON object an event: the fields of its slot, and the event')
-  .option('--full', 'digests in full')
-  .option('--from <seq>', 'begin with this slot', positiveInteger, 1)
+  .option('-f, --follow', 'keep following new events until interrupted')
+  .option('--json', 'print one JSON object per event, with the fields of its slot')
+  .option('--full', 'show full digests')
+  .option('--from <seq>', 'start at this slot', positiveInteger, 1)
   .action((repo: string, options: LogOptions) => run((store, output) => showLog(repo, options, store, output)));
 
 marina
   .command('history')
-  .description('every value that a tag had, oldest first: when, by whom, in which slot; also when it was deleted')
+  .description('show every value a tag had, oldest first: when, by whom, in which slot, and deletions')
   .argument('<repo>', 'name of the repository')
   .argument('<tag>', 'name of the tag')
-  .option('--json', 'one JSON object a change')
+  .option('--json', 'print one JSON object per change')
   .action((repo: string, tag: string, options: { json?: true }) =>
     run((store, output) => showHistory(repo, tag, options, store, output)),
   );
 
 marina
   .command('fsck')
-  .description(
-    'check that logs, snapshots, manifests and blobs are whole; names the repository and digest of each fault',
-  )
-  .argument('[repo...]', 'repositories to check; all of the store when none is named')
+  .description('check logs, snapshots, manifests and blobs; name the repository and digest of each fault')
+  .argument('[repo...]', 'repositories to check; the whole store if none is given')
   .option('--scrub', 'read every blob and verify its digest')
-  .option('--repair', 'link other bytes of the same digest instead of damaged ones, where another repository has them')
-  .option('--json', 'one JSON object a finding, and one for the summary')
+  .option('--repair', 'replace damaged bytes by others of the same digest, if another repository has them')
+  .option('--json', 'print one JSON object per finding, and one for the summary')
   .action((repos: string[], options: FsckOptions) =>
     run((store, output, config) => {
       // Before hours of reading.
@@ -89,10 +87,10 @@ marina
 
 marina
   .command('jobs')
-  .description('how the background jobs of a cluster stand (REDIS_URL), and those that were given up')
-  .option('--failed', 'the jobs that failed at each attempt, the newest first')
-  .option('--retry <id>', 'run one of those again')
-  .option('--json', 'one JSON object a kind, or a job')
+  .description('show the job queues and dead letters of a cluster (REDIS_URL)')
+  .option('--failed', 'show the dead letters, newest first')
+  .option('--retry <id>', 'retry one of them')
+  .option('--json', 'print one JSON object per kind, or per dead letter')
   .action((options: JobsOptions) =>
     report((output) => withJobs(readConfig(process.env), sleep, (queue) => showJobs(options, queue, output))),
   );
@@ -100,24 +98,21 @@ marina
 marina
   .command('gc')
   .description(
-    'free what nothing links any more: asks the running server or the cluster, or does it where nobody serves the store',
+    'free what nothing links any more and end expired uploads: in the running server, in the cluster, or here if nothing serves the store',
   )
-  .option('--dry-run', 'only show each thing that would go, its bytes and the reason')
-  .option('--wait', 'follow a collection that somebody else does to its end')
-  .option('--json', 'one JSON object a thing, and one for the summary')
+  .option('--dry-run', 'only list what would go, with its size and the reason')
+  .option('--wait', 'wait for a collection that runs elsewhere')
+  .option('--json', 'print one JSON object per item, and one for the summary')
   .action((options: GcOptions) => run((store, output, config) => runCollection(options, config, store, output)));
 
 marina
   .command('retention')
   .description(
-    'delete what the rules of RETENTION_FILE no longer keep: asks the running server or the cluster, or does it where nobody serves the store',
+    'delete what the rules of RETENTION_FILE no longer keep: in the running server, in the cluster, or here if nothing serves the store',
   )
-  .option(
-    '--dry-run',
-    'only show each thing that would go by the file that this command is given, its bytes and the reason',
-  )
-  .option('--wait', 'follow a run that somebody else does to its end')
-  .option('--json', 'one JSON object a thing, and one for the summary')
+  .option('--dry-run', 'only list what would go by the RETENTION_FILE of this command, with its size and the reason')
+  .option('--wait', 'wait for a run elsewhere')
+  .option('--json', 'print one JSON object per item, and one for the summary')
   .action((options: RetentionOptions) =>
     run(async (store, output, config) => {
       if (options.dryRun === true) return await showRetention(options, await planPorts(config, store), output);
@@ -138,24 +133,22 @@ marina
 
 marina
   .command('restore')
-  .description(
-    'bring back a tag or a manifest that was deleted, also with its repository, while its bytes are there (GC_GRACE)',
-  )
+  .description('restore a deleted tag or manifest, or one of a deleted repository, while its bytes exist (GC_GRACE)')
   .argument('<repo>', 'name of the repository')
   .argument('<tag|digest>', 'the tag, or the digest of the manifest')
-  .option('--at <time|seq>', 'as it was at this time (ISO 8601, UTC) or after this slot', time)
-  .option('--json', 'one JSON object: what was linked again, and the tags that were set')
+  .option('--at <time|seq>', 'restore it as of this time (ISO 8601, UTC) or slot', time)
+  .option('--json', 'print one JSON object: what was linked again, and the tags that were set')
   .action((repo: string, reference: string, options: RestoreOptions) =>
     runRestore(repo, () => thingOf(reference), options),
   );
 
 marina
   .command('tag')
-  .description('roll a tag back to what it pointed to after a slot; history shows the slots')
+  .description('roll a tag back to its value after a slot; history shows the slots')
   .argument('<repo>', 'name of the repository')
   .argument('<tag>', 'name of the tag')
   .requiredOption('--to <seq>', 'the slot', positiveInteger)
-  .option('--json', 'one JSON object: what was linked again, and the tag')
+  .option('--json', 'print one JSON object: what was linked again, and the tag')
   .action((repo: string, tag: string, { to, ...options }: { to: number; json?: true }) =>
     runRestore(repo, () => ({ kind: 'tag', tag: requireTag(tag) }), { ...options, at: { kind: 'slot', seq: to } }),
   );
@@ -179,13 +172,13 @@ async function asOperator<T>(config: Config, store: OpenStore, work: (operator: 
 marina
   .command('import')
   .description(
-    "take over another registry: the data folder of distribution (registry:2, registry:3), or its bucket's prefix",
+    'import another registry: the data folder of distribution (registry:2, registry:3), or its bucket and prefix',
   )
   .argument('<source>', 'folder that holds docker/registry/v2, or s3://bucket/prefix')
-  .option('--dry-run', 'only show what would be taken over, and what would be left out')
-  .option('--trust', 'do not read blobs to compare their digests')
-  .option('--move-tags', 'set tags that point elsewhere in this store to what the source says')
-  .option('--json', 'one JSON object for each thing that is left out, and one for the summary')
+  .option('--dry-run', 'only show what would be imported, and what would be left out')
+  .option('--trust', 'do not read blobs to verify their digests')
+  .option('--move-tags', 'let tags of the source overwrite those that point elsewhere here')
+  .option('--json', 'print one JSON object per problem, and one for the summary')
   .action((source: string, options: ImportOptions) =>
     report((output) => runImport(source, options, readConfig(process.env), output)),
   );
@@ -222,8 +215,7 @@ async function runCollection(options: GcOptions, config: Config, store: OpenStor
 
 async function planPorts(config: Config, { reader }: OpenStore): Promise<PlanPorts> {
   const policy = openPolicy(config);
-  if (policy === undefined)
-    throw new ConfigError('RETENTION_FILE is not set: there is no rule by which anything would go');
+  if (policy === undefined) throw new ConfigError('RETENTION_FILE is not set: there are no retention rules');
   const pulls = await lookAtPulls(reader, policy);
   return { driver: reader, policy, pulls, breathe: async () => {}, now: Date.now };
 }
@@ -262,7 +254,7 @@ async function run(work: (store: OpenStore, output: Output, config: Config) => P
   });
 }
 
-/** The process ends by itself when its last line is written; process.exit would cut that off. */
+/** Sets the exit code only: process.exit would cut off lines that are still being written. */
 async function report(work: (output: Output) => Promise<ExitCode>): Promise<void> {
   try {
     process.exitCode = await work(new Output(process.stdout));

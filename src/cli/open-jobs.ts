@@ -8,7 +8,7 @@ import { openStore } from './open-store.ts';
 import { OutputClosed } from './output.ts';
 
 /**
- * Gives the queues of the cluster with these settings to the work, and closes them after it.
+ * Opens the job queues of the cluster with these settings while `work` runs.
  * @throws ConfigError, StoreRefused, CommandError in one line
  */
 export async function withJobs<T>(
@@ -19,26 +19,26 @@ export async function withJobs<T>(
   const { redisUrl, redisCaFile } = config;
   if (redisUrl === undefined) {
     throw new ConfigError(
-      'REDIS_URL is not set, and only a cluster has its jobs there: a registry alone shows its own under /metrics',
+      'REDIS_URL is not set: only a cluster has job queues; a single server shows its jobs under /metrics',
     );
   }
   const opened = await openStore(config, sleep);
   const store = await readFormat(opened.reader);
   await opened.close();
-  if (store === undefined) throw new StoreRefused(`${opened.place} is no store of Marina`);
+  if (store === undefined) throw new StoreRefused(`${opened.place} is not a Marina store`);
   const queue = openJobQueue({
     store,
     connect: (use) => openJobConnection(redisUrl, use, redisCaFile === undefined ? {} : { caFile: redisCaFile }),
     now: Date.now,
     sleep,
-    // What the command asks for fails by itself when Redis is away.
+    // The command's own requests fail when Redis is away.
     troubled: () => {},
   });
   try {
     return await work(queue);
   } catch (error) {
     if (error instanceof CommandError || error instanceof OutputClosed || !(error instanceof Error)) throw error;
-    throw new CommandError(EXIT.failed, `the job queue cannot be asked: ${error.message}`);
+    throw new CommandError(EXIT.failed, `the job queues cannot be read: ${error.message}`);
   } finally {
     await queue.close();
   }

@@ -16,7 +16,7 @@ export interface OpenStore {
 }
 
 /**
- * The store that a server with the same settings would serve, for looking only.
+ * Opens the store that a server with these settings would serve, read-only.
  * @throws StoreRefused in one line
  */
 export async function openStore(config: Config, sleep: S3Ports['sleep']): Promise<OpenStore> {
@@ -36,12 +36,12 @@ export async function openStore(config: Config, sleep: S3Ports['sleep']): Promis
 
 export function requireRepository(text: string): RepositoryName {
   const name = parseRepositoryName(text);
-  if (name === undefined) throw new CommandError(EXIT.failed, `${JSON.stringify(text)} is no name of a repository`);
+  if (name === undefined) throw new CommandError(EXIT.failed, `${JSON.stringify(text)} is not a valid repository name`);
   return name;
 }
 
 export function requireTag(text: string): Tag {
   const tag = parseTag(text);
-  if (tag === undefined) throw new CommandError(EXIT.failed, `${JSON.stringify(text)} is no name of a tag`);
+  if (tag === undefined) throw new CommandError(EXIT.failed, `${JSON.stringify(text)} is not a valid tag`);
   return tag;
 }

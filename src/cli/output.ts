@@ -1,13 +1,13 @@
 import { styleText } from 'node:util';
 
-/** Whoever read the output has gone away (`| head`). */
+/** The reader of the output has gone (`| head`). */
 export class OutputClosed extends Error {
   override readonly name = 'OutputClosed';
 }
 
 export type Style = Parameters<typeof styleText>[0];
 
-/** Lines to stdout, as fast as their reader takes them. */
+/** Writes lines with back-pressure. */
 export class Output {
   readonly isTerminal: boolean;
   readonly #stream: NodeJS.WriteStream;
@@ -18,11 +18,11 @@ export class Output {
     this.isTerminal = stream.isTTY === true;
     // Knows NO_COLOR and TERM=dumb. FORCE_COLOR counts on a terminal only: elsewhere the output is for programs.
     this.#hasColors = this.isTerminal && stream.hasColors();
-    // Each write reports its own failure; without a listener the same failure would end the process with a stack.
+    // Each write reports its own failure; without a listener the same failure would crash the process.
     stream.on('error', () => {});
   }
 
-  /** @throws OutputClosed when nobody reads any more */
+  /** @throws OutputClosed if the reader has gone */
   line(text: string): Promise<void> {
     return new Promise((resolve, reject) => {
       this.#stream.write(`${text}\n`, (error) => {
@@ -36,13 +36,13 @@ export class Output {
     return this.line(JSON.stringify(value));
   }
 
-  /** The text in a style where the reader is a terminal that has colours, else as it is. */
+  /** Styles the text if the output is a terminal with colours. */
   styled(style: Style, text: string): string {
     return this.#hasColors ? styleText(style, text, { validateStream: false }) : text;
   }
 }
 
-/** What came from outside must not steer the terminal it is shown on. */
+/** Escapes control characters: untrusted text must not control the terminal. */
 export function printable(text: string): string {
   return text.replace(/\p{C}/gu, (character) => `\\u{${character.codePointAt(0)?.toString(16) ?? ''}}`);
 }
@@ -59,7 +59,7 @@ export function count(number: number, one: string, many = `${one}s`): string {
   return `${number} ${number === 1 ? one : many}`;
 }
 
-/** The moment of a slot to the second, in UTC. @param at ISO 8601 with milliseconds and Z, as slots have it */
+/** A slot's time in UTC, to the second. @param at ISO 8601 with milliseconds and Z, as slots have it */
 export function formatTime(at: string): string {
   return `${at.slice(0, 10)} ${at.slice(11, 19)}Z`;
 }

@@ -14,12 +14,12 @@ export interface RestoreOptions {
   readonly json?: true;
 }
 
-/** Whoever writes to the store: the running server, a node of the cluster, or this process. */
+/** Writes to the store: through the running server, or in this process. */
 export type Restore = (repo: RepositoryName, wanted: Restoration) => Promise<Restored>;
 
 /**
- * `restore <repo> <tag|digest>` and `tag <repo> <tag> --to <seq>`: the thing as it was, while its bytes are there.
- * @throws CommandError when it was not there; RegistryError when it cannot be brought back
+ * `restore <repo> <tag|digest>` and `tag <repo> <tag> --to <seq>`: restores a tag or manifest while its bytes exist.
+ * @throws CommandError if it did not exist then; RegistryError if it cannot be restored
  */
 export async function restoreThing(
   repo: RepositoryName,
@@ -42,15 +42,15 @@ export async function restoreThing(
 export function thingOf(text: string): Thing {
   if (!text.includes(':')) return { kind: 'tag', tag: requireTag(text) };
   const digest = parseDigest(text);
-  if (digest === undefined) throw new CommandError(EXIT.failed, `${JSON.stringify(text)} is no digest`);
+  if (digest === undefined) throw new CommandError(EXIT.failed, `${JSON.stringify(text)} is not a valid digest`);
   return { kind: 'digest', digest };
 }
 
 const TIME = /^(\d{4}-\d\d-\d\d)(?:[T ](\d\d:\d\d)(:\d\d)?(\.\d{1,3})?(Z|[+-]\d\d:\d\d)?)?$/;
 
 /**
- * A slot, or a time in ISO 8601, in UTC where it says nothing else. A time to the second is the end of that second, since that is
- * how times are shown.
+ * A slot number, or a time in ISO 8601, in UTC unless it has a zone. A time to the second means the end of that second, because times
+ * are shown that way.
  * @returns undefined for anything else
  */
 export function parseWhen(text: string): When | undefined {
@@ -67,7 +67,7 @@ function noPlan(why: NoPlan, repo: RepositoryName, thing: Thing, at: When | unde
     case 'no-repository':
       return unknownRepository(repo, store);
     case 'no-slot':
-      return new CommandError(EXIT.negative, `the log of ${repo} ends with slot ${why.last}`);
+      return new CommandError(EXIT.negative, `the log of ${repo} ends at slot ${why.last}`);
     case 'not-there': {
       const what = nameOf(thing);
       if (at === undefined) return new CommandError(EXIT.negative, `${repo} never had a ${what}`);
@@ -96,15 +96,15 @@ function* readable(
   ].join(' and ');
   if (linked === '' && tags.length === 0) {
     const value = thing.kind === 'tag' ? `, it points to ${moment.digest}` : '';
-    yield `nothing to do: ${repo} has the ${nameOf(thing)}${value}`;
+    yield `nothing to do: ${repo} already has the ${nameOf(thing)}${value}`;
   }
   for (const { tag, digest, was } of tags) {
     const before = was === undefined ? '' : output.styled('dim', ` (was ${was})`);
     yield `${tag} -> ${digest}${before}, as it was ${momentText(moment)}`;
   }
   if (linked !== '') yield `linked again: ${linked}`;
-  for (const tag of kept) yield `left alone: the tag ${tag}, which points to something else now`;
-  for (const digest of leftOut) yield `left out: ${digest}, which had been deleted before, and whose bytes were freed`;
+  for (const tag of kept) yield `unchanged: the tag ${tag} now points to another manifest`;
+  for (const digest of leftOut) yield `left out: ${digest} had been deleted before, and its bytes were freed`;
 }
 
 function momentText({ side, seq, time }: Moment): string {

@@ -13,10 +13,10 @@ export interface RetentionOptions {
   readonly json?: true;
 }
 
-/** Whoever does it: the running server, a cluster's workers, or this process. */
+/** Runs retention: in the running server, a cluster's workers, or this process. */
 export interface Retainer {
-  /** Whether it is this process's own work: then there is nothing but to wait for it. */
-  readonly isOwn: boolean;
+  /** Whether it runs in this process, which then has to wait for it. */
+  readonly runsHere: boolean;
   readonly retain: (
     onProgress: (progress: RetentionProgress) => void,
   ) => Promise<{ readonly report: () => Promise<RetentionReport> }>;
@@ -32,9 +32,9 @@ export async function runRetention(options: RetentionOptions, retainer: Retainer
       bar?.setTotal(total);
       bar?.update(done, payload);
     });
-    if (options.wait !== true && !retainer.isOwn) {
-      if (options.json === true) await output.json({ type: 'asked' });
-      else await output.line('a run was asked for; --wait follows it, and /metrics shows what it did');
+    if (options.wait !== true && !retainer.runsHere) {
+      if (options.json === true) await output.json({ type: 'requested' });
+      else await output.line('retention requested; --wait follows it, and /metrics shows its result');
       return EXIT.ok;
     }
     const done = await report();
@@ -47,7 +47,7 @@ export async function runRetention(options: RetentionOptions, retainer: Retainer
   }
 }
 
-/** `retention --dry-run`: each thing that would go now, and why. Nothing is written. */
+/** `retention --dry-run`: lists what would be deleted now, and why. Writes nothing. */
 export async function showRetention(options: RetentionOptions, ports: PlanPorts, output: Output): Promise<ExitCode> {
   const total = { repositories: 0, tags: 0, manifests: 0, bytes: 0 };
   for await (const { repo, rule, removals } of planAll(ports)) {
@@ -77,7 +77,7 @@ function jsonOf(repo: RepositoryName, rule: Rule, removal: Removal): Record<stri
   if (removal.kind === 'manifest')
     return { ...about, bytes: removal.bytes, since: iso(removal.since), reason: 'untagged' };
   const { tag, pushedAt, pulledAt } = removal;
-  // A tag takes no room: what it points to goes later, as a manifest without tags.
+  // A tag takes no space: its manifest goes later, once it has no tags.
   const times = { pushed: iso(pushedAt), ...(pulledAt === undefined ? {} : { pulled: iso(pulledAt) }) };
   return { ...about, tag, bytes: 0, ...times, reason: 'not-kept' };
 }

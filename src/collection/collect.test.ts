@@ -270,7 +270,7 @@ describe('an epoch', () => {
       steps.push('rest');
       stopping.abort(new Error('the process is stopping'));
     };
-    const ports = collectionPorts(open, 1, { deleteTogether: 2, breathe });
+    const ports = collectionPorts(open, 1, { deleteBatch: 2, breathe });
     await expect(collect(ports, stopping.signal, { thorough: true })).rejects.toThrow('the process is stopping');
     expect(steps).toEqual(['2 deleted', 'rest']);
     expect(await open.dataKeys()).toHaveLength(3);

@@ -9,11 +9,11 @@ import { type Scan, scanLogs } from './scan.ts';
 import { unlinkUnreferenced, unreferencedBlobs } from './unreferenced.ts';
 
 /** "sorted fixed-width lines, at most 100,000; more go in the next epoch". */
-const EPOCH_SIZE = 100_000;
-/** Garbage of so many bytes is worth an epoch. */
-const WORTH_BYTES = 64 * 1024 * 1024;
+const MAX_EPOCH_SIZE = 100_000;
+/** Garbage of this many bytes is always worth an epoch. */
+const MIN_EPOCH_BYTES = 64 * 1024 * 1024;
 
-/** How far a run is. */
+/** The progress of a run. */
 export interface CollectionProgress {
   readonly phase: 'uploads' | 'epochs' | 'logs' | 'objects' | 'deleting';
   readonly examined: number;
@@ -21,12 +21,12 @@ export interface CollectionProgress {
 }
 
 export interface CollectOptions {
-  /** Garbage is deleted also where there is so little of it that an epoch is not worth it. */
+  /** Deletes garbage even if there is too little of it to be worth an epoch. */
   readonly thorough?: boolean;
   readonly onProgress?: (progress: CollectionProgress) => void;
 }
 
-/** A run that did not get to its end; what it did until then was done. */
+/** A run that stopped early; what its report says was done is done. */
 export class CollectionFailed extends Error {
   override readonly name = 'CollectionFailed';
   readonly report: CollectionReport;
@@ -38,9 +38,9 @@ export class CollectionFailed extends Error {
 }
 
 /**
- * Frees what nothing links any more, while pushes, mounts and deletes go on (DESIGN 8). May be stopped anywhere and run by any
- * number of processes at once: what one began another one ends.
- * @throws CollectionFailed; when a log cannot be folded nobody can tell what it links, so nothing is deleted
+ * Frees objects that no log links, while pushes, mounts and deletes go on (DESIGN 8). It may be stopped anywhere and run by any
+ * number of processes at once: each finishes what another began.
+ * @throws CollectionFailed; if a log cannot be folded its links are unknown, so nothing is deleted
  */
 export async function collect(
   ports: CollectionPorts,
@@ -90,14 +90,14 @@ class Collection {
   }
 
   async #run(startedAt: number): Promise<void> {
-    this.#tell('epochs');
+    this.#reportProgress('epochs');
     for (const epoch of await openEpochs(this.#ports)) {
       this.#signal.throwIfAborted();
       this.#condemned += epoch.condemned.length;
       this.#count(await finishEpoch(epoch, this.#ports, this.#signal));
     }
     if (this.#broken !== undefined) return;
-    this.#tell('logs');
+    this.#reportProgress('logs');
     const scan = await scanLogs(this.#ports, this.#signal, (repo, state) => this.#unlink(repo, state, startedAt));
     this.#repositories = scan.repositories;
     try {
@@ -113,10 +113,10 @@ class Collection {
     try {
       const blobs = unreferencedBlobs(state, before);
       const unlinked = await unlinkUnreferenced(repo, blobs, before, this.#ports.projection);
-      // Only now: other logs are looked at meanwhile, and count too.
+      // Added only now: other logs are unlinked concurrently.
       this.#unlinked += unlinked;
     } catch (error) {
-      // What is unlinked already can be freed also while nothing more can be: the next run tries again.
+      // What was unlinked before can be freed even if this append failed; the next run retries it.
       if (!(error instanceof RegistryError && error.kind === 'unavailable')) throw error;
       this.#failures++;
     }
@@ -137,36 +137,36 @@ class Collection {
   }
 
   async #collectFrom(scan: Scan): Promise<void> {
-    const { epochSize = EPOCH_SIZE } = this.#ports;
+    const { epochSize = MAX_EPOCH_SIZE } = this.#ports;
     let some: Garbage[] = [];
     for await (const garbage of findGarbage(this.#ports, scan, this.#examined)) {
       this.#signal.throwIfAborted();
       this.#found.objects++;
       this.#found.bytes += garbage.size;
-      // One more than an epoch takes: only an epoch that takes all the rest may have the logs forget.
+      // Only once there is one more: the last epoch, which takes all the rest, lets the logs forget tombstones.
       if (some.length === epochSize) {
         await this.#collectSome(some, scan);
         some = [];
         if (this.#broken !== undefined) return;
       }
       some.push(garbage);
-      if (this.#examined.objects % 1_000 === 0) this.#tell('objects');
+      if (this.#examined.objects % 1_000 === 0) this.#reportProgress('objects');
     }
     if (this.#isWorthAnEpoch(some, scan)) await this.#collectSome(some, scan, scan.startedAt - this.#ports.grace);
-    else for (const garbage of some) this.#leave(garbage);
+    else for (const garbage of some) this.#defer(garbage);
   }
 
   async #collectSome(some: readonly Garbage[], { heads }: Scan, forget?: number): Promise<void> {
     const condemned = some.map(({ inc }) => inc).sort();
     const found = { found: some, ...(forget === undefined ? {} : { forget }) };
     const epoch = { id: this.#ports.newId(), condemned, heads, ...found };
-    this.#tell('deleting');
+    this.#reportProgress('deleting');
     await openEpoch(epoch, this.#ports);
     this.#condemned += condemned.length;
     const result = await finishEpoch(epoch, this.#ports, this.#signal);
     this.#count(result);
     const failed = new Set(result.failures.map(({ inc }) => inc));
-    for (const garbage of some) if (failed.has(garbage.inc)) this.#leave(garbage);
+    for (const garbage of some) if (failed.has(garbage.inc)) this.#defer(garbage);
   }
 
   #count({ spared, freed, freedBytes, failures, broken }: EpochResult): void {
@@ -176,28 +176,28 @@ class Collection {
     this.#freed.bytes += freedBytes;
     this.#failures += failures.length;
     this.#broken ??= broken;
-    this.#tell('deleting');
+    this.#reportProgress('deleting');
   }
 
-  #leave({ size, since }: Garbage): void {
+  #defer({ size, since }: Garbage): void {
     this.#waiting.objects++;
     this.#waiting.bytes += size;
     this.#oldest = Math.min(this.#oldest, since);
   }
 
   /**
-   * "A fence costs one slot a repository, so an epoch waits until its garbage is worth it": when it is as many objects as there are
-   * logs, or much, or has waited once more for as long as it had to.
+   * "A fence costs one slot a repository, so an epoch waits until its garbage is worth it": as many objects as logs, MIN_EPOCH_BYTES,
+   * or an object that has been garbage for twice GC_GRACE.
    */
   #isWorthAnEpoch(some: readonly Garbage[], { repositories, startedAt }: Scan): boolean {
     if (some.length === 0) return false;
     if (this.#options.thorough === true || some.length >= repositories) return true;
     const bytes = some.reduce((sum, { size }) => sum + size, 0);
     const oldest = some.reduce((least, { since }) => Math.min(least, since), startedAt);
-    return bytes >= WORTH_BYTES || oldest < startedAt - 2 * this.#ports.grace;
+    return bytes >= MIN_EPOCH_BYTES || oldest < startedAt - 2 * this.#ports.grace;
   }
 
-  #tell(phase: CollectionProgress['phase']): void {
+  #reportProgress(phase: CollectionProgress['phase']): void {
     this.#options.onProgress?.({ phase, examined: this.#examined.objects, freed: this.#freed.objects });
   }
 }

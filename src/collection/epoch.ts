@@ -3,27 +3,27 @@ import type { Incarnation, RepositoryName } from '../oci/names.ts';
 import { decodeList, encodeList } from '../registry/condemned.ts';
 import type { StoreReader } from '../storage/driver.ts';
 import { condemnedKey, dataKey, EPOCHS, epochOfCondemnedKey, finalKey } from '../storage/paths.ts';
+import { forEachConcurrently } from './concurrently.ts';
 import { fenceLog } from './fence.ts';
 import type { CollectionPorts } from './ports.ts';
 import { type LogHead, markedRepositories } from './scan.ts';
-import { forEachTogether } from './together.ts';
 
 /**
- * Logs that are fenced together: each waits for its own writes, which a folder has done soon, and each takes its part of the thread
- * and of the disk from requests. Those that must be folded for it take memory.
+ * Logs fenced at the same time. Each waits for its own writes, which are quick in a folder, and takes thread and disk time from
+ * requests. A log that has to be folded first takes memory.
  */
-const TOGETHER = { inFolder: 8, inBucket: 32, folded: 4 };
+const FENCE_CONCURRENCY = { folder: 8, bucket: 32, folded: 4 };
 
-/** One round of physical collection that is under way, begun by this leader or by another one. */
+/** A round of physical collection in progress, begun by this leader or another. */
 export interface Epoch {
   readonly id: Incarnation;
   /** Sorted. */
   readonly condemned: readonly Incarnation[];
-  /** How far each log was folded when the candidates were chosen; of other leaders' epochs nobody knows. */
+  /** The head of each log when the candidates were chosen; unknown for another leader's epoch. */
   readonly heads?: ReadonlyMap<RepositoryName, LogHead>;
-  /** Milliseconds; all that was unlinked before it was a candidate. */
+  /** Milliseconds; everything unlinked before this was a candidate. */
   readonly forget?: number;
-  /** The same objects with their bytes, where they are known, in the order of their keys. */
+  /** The same objects with their sizes, if known, in key order. */
   readonly found?: readonly Found[];
 }
 
@@ -32,25 +32,25 @@ export interface Found {
   readonly size: number;
 }
 
-/** What came of it. */
+/** The outcome of an epoch. */
 export interface EpochResult {
-  /** Objects that were linked again, or whose repository could not be fenced. */
+  /** Objects that were linked again before the fences. */
   readonly spared: number;
   readonly freed: number;
   readonly freedBytes: number;
-  /** Deletes that the store refused; the epoch stays open. */
+  /** Deletes that failed; the epoch stays open. */
   readonly failures: readonly { readonly inc: Incarnation; readonly cause: unknown }[];
   /** A log that cannot be folded ended the epoch: nothing was deleted. */
   readonly broken?: RegistryError;
 }
 
-/** Step 2: from now on nobody links what is condemned and was not linked before. */
+/** Step 2: from now on no new link to a condemned object is made. */
 export async function openEpoch(epoch: Epoch, { driver }: CollectionPorts): Promise<void> {
   const result = await driver.create(condemnedKey(epoch.id), encodeList(epoch.condemned));
-  if (result === 'taken') throw new Error(`the epoch ${epoch.id} is there already, though its name is new`);
+  if (result === 'taken') throw new Error(`the epoch ${epoch.id} exists already, though its id is new`);
 }
 
-/** Epochs that were begun and not ended, by whomever. */
+/** Epochs of any leader that have begun and not ended. */
 export async function openEpochs({ driver }: CollectionPorts): Promise<Epoch[]> {
   const ids: Incarnation[] = [];
   for await (const { key } of driver.list(EPOCHS)) {
@@ -60,15 +60,15 @@ export async function openEpochs({ driver }: CollectionPorts): Promise<Epoch[]> 
   const open: Epoch[] = [];
   for (const id of ids) {
     const bytes = await driver.read(condemnedKey(id));
-    // Gone: its leader has ended it meanwhile.
+    // Gone: another leader has just ended it.
     if (bytes !== undefined) open.push({ id, condemned: decodeList(bytes) });
   }
   return open;
 }
 
 /**
- * Steps 3 to 6, from wherever the epoch is. Any number of leaders may do this at once, or stop anywhere: what is deleted is what
- * `final` says, which is created once and never removed.
+ * Steps 3 to 6, from wherever the epoch stands. Any number of leaders may do this at once and stop anywhere: only what `final` lists
+ * is deleted, and `final` is created once and never removed.
  */
 export async function finishEpoch(epoch: Epoch, ports: CollectionPorts, signal: AbortSignal): Promise<EpochResult> {
   const { driver } = ports;
@@ -77,9 +77,9 @@ export async function finishEpoch(epoch: Epoch, ports: CollectionPorts, signal: 
   if (final === undefined) {
     const decided = await decideFinal(epoch, ports, signal);
     broken = decided.broken;
-    const isOwn = (await driver.create(finalKey(epoch.id), encodeList(decided.final))) === 'created';
-    // Taken: another leader was faster, and its list is the one that counts.
-    final = isOwn ? decided.final : await readFinal(epoch, driver);
+    const won = (await driver.create(finalKey(epoch.id), encodeList(decided.final))) === 'created';
+    // Taken: another leader was faster, and its list counts.
+    final = won ? decided.final : await readFinal(epoch, driver);
     if (final === undefined) throw new Error(`the epoch ${epoch.id} has a final list that cannot be read`);
   }
   const deleted = await deleteAll(final, epoch, ports, signal);
@@ -99,7 +99,7 @@ async function readFinal({ id }: Epoch, driver: StoreReader): Promise<readonly I
   return bytes === undefined ? undefined : decodeList(bytes);
 }
 
-/** Step 3, and what step 4 writes. The markers are listed after `condemned` is there: a log that comes later links nothing of it. */
+/** Step 3, and the list that step 4 writes. Markers are listed after `condemned` exists: a log created later links nothing in it. */
 async function decideFinal(
   { id, condemned, heads, forget }: Epoch,
   ports: CollectionPorts,
@@ -114,36 +114,36 @@ async function decideFinal(
     spare: (inc: Incarnation) => void spared.add(inc),
   };
   try {
-    const known = ports.driver.kind === 'filesystem' ? TOGETHER.inFolder : TOGETHER.inBucket;
-    const together = heads === undefined ? TOGETHER.folded : known;
-    await forEachTogether(markedRepositories(ports.driver), together, async (repo) => {
+    const whenScanned = ports.driver.kind === 'filesystem' ? FENCE_CONCURRENCY.folder : FENCE_CONCURRENCY.bucket;
+    const concurrency = heads === undefined ? FENCE_CONCURRENCY.folded : whenScanned;
+    await forEachConcurrently(markedRepositories(ports.driver), concurrency, async (repo) => {
       signal.throwIfAborted();
       await fenceLog(repo, fence, heads?.get(repo), ports);
       await ports.breathe();
     });
   } catch (error) {
-    // An empty final list, and not none: a leader that got past this log must not delete after the epoch has ended.
+    // An empty final list, not a missing one: a leader that got past this log must not delete after the epoch has ended.
     if (error instanceof RegistryError && error.kind === 'log-broken') return { final: [], broken: error };
     throw error;
   }
   return { final: condemned.filter((inc) => !spared.has(inc)) };
 }
 
-/** Step 5, shelf by shelf: where deletes are made durable, that is done once for all that lie in one folder. */
+/** Step 5, in key order: durable deletes in one folder share its sync. */
 async function deleteAll(
   final: readonly Incarnation[],
   { found }: Epoch,
-  { driver, deleteTogether, deleteDurably, rate, sleep, breathe }: CollectionPorts,
+  { driver, deleteBatch, deleteDurably, rate, sleep, breathe }: CollectionPorts,
   signal: AbortSignal,
 ): Promise<Omit<EpochResult, 'spared'>> {
   const failures: { inc: Incarnation; cause: unknown }[] = [];
   let [freed, freedBytes] = [0, 0];
   const byShelf = found === undefined ? sortedByShelf(final) : foundOf(final, found);
-  // With a limit, no more at once than a second may take.
-  const together = rate > 0 ? Math.min(rate, deleteTogether) : deleteTogether;
-  for (let from = 0; from < byShelf.length; from += together) {
+  // With a limit, no batch is larger than one second's share.
+  const batch = rate > 0 ? Math.min(rate, deleteBatch) : deleteBatch;
+  for (let from = 0; from < byShelf.length; from += batch) {
     signal.throwIfAborted();
-    const some = byShelf.slice(from, from + together);
+    const some = byShelf.slice(from, from + batch);
     const keys = some.map(({ inc }) => dataKey(inc));
     const bytes: (number | undefined)[] = [];
     for (const [index, { size }] of some.entries()) bytes.push(size ?? (await driver.head(keys[index] ?? ''))?.size);
@@ -163,12 +163,12 @@ async function deleteAll(
   return { freed, freedBytes, failures };
 }
 
-/** Nobody knows their sizes. */
+/** Their sizes are unknown. */
 function sortedByShelf(incs: readonly Incarnation[]): { inc: Incarnation; size?: number }[] {
   return [...incs].sort((one, other) => (dataKey(one) < dataKey(other) ? -1 : 1)).map((inc) => ({ inc }));
 }
 
-/** Most often that is all of what was found. */
+/** Usually all of what was found. */
 function foundOf(final: readonly Incarnation[], found: readonly Found[]): readonly Found[] {
   if (final.length === found.length) return found;
   const left = new Set(final);

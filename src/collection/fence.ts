@@ -11,12 +11,12 @@ import { paced } from './pace.ts';
 import type { CollectionPorts } from './ports.ts';
 import type { LogHead } from './scan.ts';
 
-/** A write that storage did not confirm in time is tried so often. */
-const ATTEMPTS = 3;
+/** Attempts at a write that storage does not confirm in time. */
+const MAX_ATTEMPTS = 3;
 
 export interface Fence {
   readonly epoch: Incarnation;
-  /** Unlinks before this time (milliseconds) need no longer be remembered; undefined: none are forgotten. */
+  /** Tombstones older than this (milliseconds) may be dropped; undefined: none. */
   readonly forget: number | undefined;
   readonly isCondemned: (inc: Incarnation) => boolean;
   /** It must not be deleted. */
@@ -24,9 +24,9 @@ export interface Fence {
 }
 
 /**
- * Appends the epoch's fence to a log, and spares whatever that log links, or unlinked a moment ago, up to there: "links before
- * the fence count as live".
- * @param scanned how far the log was folded when the candidates were chosen: it linked none of them there
+ * Appends the epoch's fence to a log, and spares whatever that log links, or has just unlinked, up to there: "links before the
+ * fence count as live".
+ * @param scanned the log's head when the candidates were chosen: up to there it links none of them
  * @throws RegistryError `log-broken` when the log cannot be folded, or has a gap
  */
 export async function fenceLog(
@@ -35,7 +35,7 @@ export async function fenceLog(
   scanned: LogHead | undefined,
   ports: CollectionPorts,
 ): Promise<void> {
-  const view = new FenceView(repo, ports.driver, scanned ?? (await foldUntil(repo, fence, ports)), fence);
+  const view = new FenceView(repo, ports.driver, scanned ?? (await foldAndSpare(repo, fence, ports)), fence);
   await view.catchUp();
   await ports.breathe();
   await refuseGap(repo, view.seq, ports.driver);
@@ -47,46 +47,46 @@ export async function fenceLog(
     try {
       return await writer.submit(command);
     } catch (error) {
-      // It may have been written all the same: one fence more does no harm.
+      // It may have been written all the same: a second fence does no harm.
       const isUnconfirmed = error instanceof RegistryError && error.kind === 'unavailable';
-      if (!isUnconfirmed || attempt === ATTEMPTS) throw error;
+      if (!isUnconfirmed || attempt === MAX_ATTEMPTS) throw error;
       await view.catchUp();
     }
   }
 }
 
-async function foldUntil(repo: RepositoryName, fence: Fence, ports: CollectionPorts): Promise<LogHead> {
+async function foldAndSpare(repo: RepositoryName, fence: Fence, ports: CollectionPorts): Promise<LogHead> {
   const { state } = await foldLog(paced(ports.driver, ports.breathe), repo, READ_AHEAD);
   const spareIf = (inc: Incarnation): void => {
     if (fence.isCondemned(inc)) fence.spare(inc);
   };
   for (const { inc } of state.blobs.values()) spareIf(inc);
   for (const { inc } of state.manifests.values()) spareIf(inc);
-  // Whether it was linked and unlinked since the candidates were chosen nobody here can tell.
+  // It may have been linked and unlinked again since the candidates were chosen.
   const recent = ports.now() - ports.grace;
   for (const [inc, at] of state.tombstones) if (at >= recent) spareIf(inc);
   return { seq: state.seq, hash: state.hash };
 }
 
-/** "A log with a gap ends the epoch": what lies behind it would seem to be linked by nobody. */
+/** "A log with a gap ends the epoch": links after the gap would be missed. */
 async function refuseGap(repo: RepositoryName, seq: number, driver: StoreReader): Promise<void> {
   for await (const { key } of driver.list(logPrefix(repo), slotKey(repo, seq))) {
     const next = seq + 1;
-    // Slots are written one after another: where a later one is there, this one was there before it.
+    // Slots are created in order: a later one exists only after this one did.
     if (key !== slotKey(repo, next) && (await readSlot(driver, repo, next)) === undefined) {
-      throw logBroken(repo, next, 'it is missing, though later ones are there');
+      throw logBroken(repo, next, 'it is missing, but later slots exist');
     }
     return;
   }
 }
 
-/** A log from some slot on, of which no more is held than where it ends. */
+/** The tail of a log, of which only its head is held. */
 class FenceView implements WritableView {
   readonly #repo: RepositoryName;
   readonly #driver: LogStore;
   readonly #fence: Fence;
-  /** A fence is decided on no facts. */
-  readonly #nothing = new RepositoryState();
+  /** A fence is decided without facts. */
+  readonly #noFacts = new RepositoryState();
   #seq: number;
   #hash: SlotHash;
 
@@ -103,7 +103,7 @@ class FenceView implements WritableView {
   }
 
   async head(): Promise<ViewHead> {
-    return { seq: this.#seq, hash: this.#hash, facts: this.#nothing };
+    return { seq: this.#seq, hash: this.#hash, facts: this.#noFacts };
   }
 
   async announce(): Promise<boolean> {
@@ -127,7 +127,7 @@ class FenceView implements WritableView {
       this.#seq = batch.seq;
       this.#hash = hash;
     }
-    // A process that was killed may have left the newest slot in the page cache only: nothing durable may follow it before it is.
+    // A killed process may have left the newest slot in the page cache only: it must be durable before the next one is.
     if (this.#seq > 0) await this.#driver.confirm(slotKey(this.#repo, this.#seq));
   }
 }

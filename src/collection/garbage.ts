@@ -5,17 +5,17 @@ import { shelfNameOf } from './live-set.ts';
 import type { ScanPorts } from './ports.ts';
 import type { Scan } from './scan.ts';
 
-/** An object that no log links, and for long enough. */
+/** An object that no log has linked for long enough. */
 export interface Garbage {
   readonly inc: Incarnation;
   readonly size: number;
   /** `unlinked`: the last log that linked it unlinked it. `never-linked`: an upload or a push that was never finished. */
   readonly reason: 'unlinked' | 'never-linked';
-  /** When it was unlinked last, or named; milliseconds. */
+  /** Milliseconds: when it was last unlinked, or its ULID was made. */
   readonly since: number;
 }
 
-/** What was looked at so far. */
+/** Objects examined so far. */
 export interface Examined {
   objects: number;
   bytes: number;
@@ -23,7 +23,7 @@ export interface Examined {
 
 /**
  * Objects under data/ "that no log links and whose last unlink in any log is older than GC_GRACE, or that were never linked and
- * whose ULID is older than GC_GRACE and than twice UPLOAD_EXPIRY", in the order of their keys.
+ * whose ULID is older than GC_GRACE and than twice UPLOAD_EXPIRY", in key order.
  */
 export async function* findGarbage(
   { driver, grace, uploadExpiry, breathe }: ScanPorts,
@@ -46,15 +46,15 @@ export async function* findGarbage(
     }
     const until = known.get(inc);
     const since = until ?? decodeTime(inc);
-    if (until === undefined && since < namedBefore) yield { inc: ownOf(inc), size, reason: 'never-linked', since };
-    if (until !== undefined && until < unlinkedBefore) yield { inc: ownOf(inc), size, reason: 'unlinked', since };
+    if (until === undefined && since < namedBefore) yield { inc: copied(inc), size, reason: 'never-linked', since };
+    if (until !== undefined && until < unlinkedBefore) yield { inc: copied(inc), size, reason: 'unlinked', since };
   }
 }
 
 const characters = Buffer.alloc(26);
 
-/** The same name in memory of its own: as a part of its key it would keep that too, and there are a hundred thousand of them. */
-function ownOf(inc: Incarnation): Incarnation {
+/** A copy of the name. A slice would keep the whole key in memory, for up to a hundred thousand of them. */
+function copied(inc: Incarnation): Incarnation {
   characters.write(inc, 'latin1');
   return characters.toString('latin1') as Incarnation;
 }

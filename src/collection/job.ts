@@ -4,7 +4,7 @@ import type { CollectionPorts } from './ports.ts';
 import { type CollectionReport, saveReport } from './report.ts';
 
 export interface CollectionJobPorts extends CollectionPorts {
-  /** Whether garbage is collected by the clock (GC_ENABLED). */
+  /** Whether scheduled runs collect (GC_ENABLED). */
   readonly enabled: boolean;
   /** Of the store's shape. */
   readonly sessions: Pick<SessionStore, 'expire'>;
@@ -19,8 +19,8 @@ export type RunCollection = (
 ) => Promise<void>;
 
 /**
- * One collection: when an operator asked for it, or, if that is enabled, by the clock. What it did is kept in the store. For an
- * operator it ends expired uploads too, which otherwise wait for a job of their own.
+ * One collection: requested by an operator, or scheduled if that is enabled. Its report is kept in the store. A requested run also
+ * ends expired uploads, which otherwise wait for their own job.
  */
 export function collectionJob(ports: CollectionJobPorts): RunCollection {
   return async (request, signal, onProgress = () => {}) => {
@@ -45,7 +45,7 @@ export function collectionJob(ports: CollectionJobPorts): RunCollection {
   };
 }
 
-/** @returns what it failed for: garbage is collected all the same, and the run fails afterwards */
+/** @returns the failure, if any: garbage is collected all the same, and the run fails afterwards */
 async function endExpiredUploads(
   { sessions, now, uploadExpiry }: CollectionJobPorts,
   signal: AbortSignal,

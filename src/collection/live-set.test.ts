@@ -73,9 +73,9 @@ describe('a set of what is live', () => {
     expect(existsSync(folder) && readdirSync(folder).length).toBe(0);
   });
 
-  test('is asked only when it is complete', async () => {
+  test('is read only once it is sealed', async () => {
     const live = new LiveSet(memorySpill);
     await live.add(nameOf(1), LINKED);
-    await expect(live.shelf('01')).rejects.toThrow('before it is complete');
+    await expect(live.shelf('01')).rejects.toThrow('before it was sealed');
   });
 });

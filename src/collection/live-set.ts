@@ -1,7 +1,7 @@
 import type { Incarnation } from '../oci/names.ts';
 import { SHELVES } from '../storage/paths.ts';
 
-/** Room for records on disk, one heap a shelf. */
+/** Records on disk, in one file a shelf. */
 export interface Spill {
   append(shelf: number, records: Uint8Array): Promise<void>;
   /** All records of a shelf. */
@@ -9,75 +9,76 @@ export interface Spill {
   close(): Promise<void>;
 }
 
-/** Of an incarnation that some log links. */
+/** The value of an incarnation that some log links. */
 export const LINKED = Number.POSITIVE_INFINITY;
 
 const NAME_BYTES = 26;
 const RECORD_BYTES = NAME_BYTES + 8;
-/** Records that are kept in memory before they go to disk. */
-const DEFAULT_ROOM = 8 * 1024 * 1024;
-const FIRST_ROOM = 64 * 1024;
-/** By the two characters of its name, each in seven bits; NO_SHELF for those that are none. */
+/** Bytes of records held in memory before they are spilled. */
+const DEFAULT_CAPACITY = 8 * 1024 * 1024;
+const INITIAL_CAPACITY = 64 * 1024;
+/** The index of a shelf by the two characters of its name, seven bits each; NO_SHELF for any others. */
 const SHELF_OF = new Uint16Array(1 << 14);
 const NO_SHELF = 0xffff;
 SHELF_OF.fill(NO_SHELF);
 for (const [index, name] of SHELVES.entries()) SHELF_OF[placeOf(name.charCodeAt(0), name.charCodeAt(1))] = index;
 
 /**
- * What all logs of a store say of incarnations: linked, or when they were unlinked last. Filled in any order, then asked shelf by
- * shelf in the order of a listing of data/: whatever the store's size, memory holds some megabytes and one shelf of 1,024.
+ * Every incarnation that the logs of a store know: linked, or when it was last unlinked. It is filled in any order and then read
+ * shelf by shelf, in the order of a listing of data/: whatever the size of the store, memory holds a few megabytes and one of 1,024
+ * shelves.
  */
 export class LiveSet {
   readonly #openSpill: () => Promise<Spill>;
-  readonly #room: number;
-  #records: Buffer = Buffer.alloc(FIRST_ROOM);
-  /** The records are put in order there, and the two change places: a new one each time would be garbage of megabytes. */
+  readonly #capacity: number;
+  #records: Buffer = Buffer.alloc(INITIAL_CAPACITY);
+  /** The target of the next sort; the two buffers swap, since a new one each time would be megabytes of garbage. */
   #spare: Buffer | undefined;
   #used = 0;
   #spill: Spill | undefined;
-  #making: Promise<void> | undefined;
-  /** Where each shelf's records begin, once all are in order. */
+  #growing: Promise<void> | undefined;
+  /** Offset of each shelf's records, once they are sorted. */
   #starts: Uint32Array | undefined;
 
-  /** @param room bytes of records in memory */
-  constructor(openSpill: () => Promise<Spill>, room = DEFAULT_ROOM) {
+  /** @param capacity bytes of records in memory */
+  constructor(openSpill: () => Promise<Spill>, capacity = DEFAULT_CAPACITY) {
     this.#openSpill = openSpill;
-    this.#room = Math.max(FIRST_ROOM, room);
+    this.#capacity = Math.max(INITIAL_CAPACITY, capacity);
   }
 
   /**
    * @param until LINKED, or when it was unlinked (milliseconds)
-   * @returns undefined: it is done. Most often it is, and there are millions of them.
+   * @returns undefined if it is done, as it usually is: an awaited promise for each of millions would cost too much
    */
   add(inc: Incarnation, until: number): Promise<void> | undefined {
-    if (this.#used + RECORD_BYTES > this.#records.length) return this.#addLater(inc, until);
+    if (this.#used + RECORD_BYTES > this.#records.length) return this.#addWithRoom(inc, until);
     this.#records.write(inc, this.#used, NAME_BYTES, 'latin1');
     this.#records.writeDoubleBE(until, this.#used + NAME_BYTES);
     this.#used += RECORD_BYTES;
     return undefined;
   }
 
-  /** Several logs are added at once: while one makes room all wait, or what they add would be lost when it is done. */
-  async #addLater(inc: Incarnation, until: number): Promise<void> {
-    this.#making ??= this.#makeRoom().finally(() => {
-      this.#making = undefined;
+  /** Several logs are added concurrently: all wait while one makes room, or their records would be lost in the swap. */
+  async #addWithRoom(inc: Incarnation, until: number): Promise<void> {
+    this.#growing ??= this.#makeRoom().finally(() => {
+      this.#growing = undefined;
     });
-    await this.#making;
+    await this.#growing;
     await this.add(inc, until);
   }
 
-  /** To be called once, when everything was added. */
+  /** Call it once, after everything was added. */
   async seal(): Promise<void> {
     if (this.#spill === undefined) {
       this.#starts = this.#sort();
     } else {
       await this.#spillAll();
-      this.#records = Buffer.alloc(FIRST_ROOM);
+      this.#records = Buffer.alloc(INITIAL_CAPACITY);
     }
     this.#spare = undefined;
   }
 
-  /** What is known of the incarnations of one shelf: LINKED, or the last time one of them was unlinked. */
+  /** The incarnations of one shelf: LINKED, or when each was last unlinked. */
   async shelf(name: string): Promise<ReadonlyMap<string, number>> {
     const shelf = shelfOf(name);
     const records = this.#spill === undefined ? this.#inMemory(shelf) : await this.#spill.read(shelf);
@@ -95,19 +96,19 @@ export class LiveSet {
   }
 
   #inMemory(shelf: number): Uint8Array {
-    if (this.#starts === undefined) throw new Error('the set is asked before it is complete');
+    if (this.#starts === undefined) throw new Error('the set was read before it was sealed');
     return this.#recordsOf(shelf, this.#starts);
   }
 
-  /** No Buffer: its `slice` is no copy. */
+  /** Not a Buffer, whose `slice` does not copy. */
   #recordsOf(shelf: number, starts: Uint32Array): Uint8Array {
     const [from = 0, to = 0] = [starts[shelf], starts[shelf + 1]];
     return new Uint8Array(this.#records.buffer, this.#records.byteOffset + from, to - from);
   }
 
   async #makeRoom(): Promise<void> {
-    if (this.#records.length < this.#room) {
-      const larger = Buffer.alloc(Math.min(this.#room, this.#records.length * 2));
+    if (this.#records.length < this.#capacity) {
+      const larger = Buffer.alloc(Math.min(this.#capacity, this.#records.length * 2));
       larger.set(this.#records);
       this.#records = larger;
     } else {
@@ -125,7 +126,7 @@ export class LiveSet {
     this.#used = 0;
   }
 
-  /** Brings the records in the order of their shelves; where each one begins, and at the end where the last one ends. */
+  /** Sorts the records by shelf. @returns the offset of each shelf, and last the end of all */
   #sort(): Uint32Array {
     const count = this.#used / RECORD_BYTES;
     const shelves = new Uint16Array(count);
@@ -169,7 +170,7 @@ function shelfAt(first: number, second: number): number {
   return shelf;
 }
 
-/** Where an incarnation lies in `data/`. */
+/** The folder of `data/` that holds an incarnation. */
 export function shelfNameOf(inc: Incarnation): string {
   return inc.slice(-2);
 }

@@ -1,12 +1,12 @@
 import { expect, test } from 'bun:test';
-import { givesBackMemory } from './memory.ts';
+import { memoryTrimmer } from './memory.ts';
 
 const MIB = 1024 * 1024;
 
 /** @returns how often memory was given back by then, for each size (in MiB) that the process has in turn */
 function givenBack(sizes: readonly number[], inUse: number): number[] {
   let [resident, times] = [sizes[0] ?? 0, 0];
-  const giveBack = givesBackMemory({
+  const giveBack = memoryTrimmer({
     resident: () => resident * MIB,
     collect: () => {
       resident = inUse;

@@ -1,24 +1,24 @@
-/** Bytes that a process may grow by before it gives back what it can; where it is large, a share of what it is. */
-const MOST_GROWTH = { bytes: 32 * 1024 * 1024, share: 1 / 8 };
+/** How much resident memory may grow before it is trimmed: these bytes, or this share of a large process. */
+const MAX_GROWTH = { bytes: 32 * 1024 * 1024, share: 1 / 8 };
 
 export interface MemoryPorts {
-  /** Bytes of memory that the process has. */
+  /** Resident bytes of the process. */
   readonly resident: () => number;
-  /** Gives back at once what is not used. */
+  /** Collects garbage and returns unused memory at once. */
   readonly collect: () => void;
 }
 
 /**
- * To be called between pieces of work that make much garbage: by itself the engine lets as much of it gather as is in use, and its
- * allocator keeps for a while what was freed. Each time takes some tens of milliseconds, so it is nothing for who answers requests.
+ * Call the result between pieces of work that make much garbage: left alone, the engine lets garbage grow to the size of what is in
+ * use, and its allocator keeps freed memory for a while. A trim takes tens of milliseconds, so it is not for a process that serves.
  */
-export function givesBackMemory({ resident, collect }: MemoryPorts): () => void {
+export function memoryTrimmer({ resident, collect }: MemoryPorts): () => void {
   let least = resident();
   return () => {
     const now = resident();
-    if (now > least + Math.max(MOST_GROWTH.bytes, least * MOST_GROWTH.share)) {
+    if (now > least + Math.max(MAX_GROWTH.bytes, least * MAX_GROWTH.share)) {
       collect();
-      // What is still there is in use.
+      // What is left is in use.
       least = resident();
     } else {
       least = Math.min(least, now);

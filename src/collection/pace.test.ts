@@ -1,6 +1,6 @@
 import { describe, expect, test } from 'bun:test';
 import { setImmediate as nextTurn } from 'node:timers/promises';
-import { paceOf } from './pace.ts';
+import { createPacer } from './pace.ts';
 
 /** A clock by hand, and rests that end when the test says so. */
 function byHand() {
@@ -12,7 +12,7 @@ function byHand() {
     return new Promise((resolve) => resting.push(resolve));
   };
   return {
-    breathe: paceOf({ now: () => time, rest, busy: 10 }),
+    breathe: createPacer({ now: () => time, rest, busy: 10 }),
     pass: (milliseconds: number) => {
       time += milliseconds;
     },
@@ -81,7 +81,7 @@ describe('a pace', () => {
 
   test('lets nobody wait for ever when a rest fails', async () => {
     const failure = new Error('no more');
-    const breathe = paceOf({
+    const breathe = createPacer({
       now: () => performance.now(),
       rest: () => Promise.reject(failure),
       busy: 0,

@@ -3,19 +3,19 @@ import type { StoreReader } from '../storage/driver.ts';
 export interface PaceTimes {
   /** Milliseconds, of a clock that never goes back. */
   readonly now: () => number;
-  /** Lets others run for a while. */
+  /** Lets other work run for a while. */
   readonly rest: () => Promise<void>;
-  /** How long work may go on without a rest, in milliseconds. */
+  /** How long work may run without a rest, in milliseconds. */
   readonly busy: number;
 }
 
 const NO_REST = Promise.resolve();
 
-/** Ends when those that were woken have done what they can without waiting for anything. */
+/** Resolves once the tasks just woken have run as far as they can without waiting. */
 const settled = (): Promise<void> => new Promise((resolve) => process.nextTick(resolve));
 
 /** To be awaited between small pieces of work, so that whatever else the process does is never kept waiting for long. */
-export function paceOf({ now, rest, busy }: PaceTimes): () => Promise<void> {
+export function createPacer({ now, rest, busy }: PaceTimes): () => Promise<void> {
   let since = now();
   let isWaking = false;
   const waiting: PromiseWithResolvers<void>[] = [];

@@ -5,10 +5,10 @@ import type { Projection } from '../projection/projection.ts';
 import type { Durability, ObjectStore, StoreReader } from '../storage/driver.ts';
 import type { Spill } from './live-set.ts';
 
-/** What it takes to find garbage: nothing is written. */
+/** What finding garbage needs; it writes nothing. */
 export interface ScanPorts {
   readonly driver: StoreReader;
-  /** The state of a repository that this process has in memory anyway, however old: what came after it is looked at too. */
+  /** A repository's state, if this process holds it in memory. It may be old: newer slots are read when the log is fenced. */
   readonly resident: (repo: RepositoryName) => RepositoryState | undefined;
   readonly openSpill: () => Promise<Spill>;
   /** Lets requests go first. To be awaited between small pieces of work; most often it costs next to nothing. */
@@ -22,17 +22,17 @@ export interface ScanPorts {
 
 export interface CollectionPorts extends ScanPorts, Omit<WriterPorts, 'onAppend'> {
   readonly driver: ObjectStore & Pick<Durability, 'confirm'>;
-  /** For what clients can see: blobs that are unlinked because nothing refers to them. */
+  /** Unlinks unreferenced blobs, which clients can see. */
   readonly projection: Pick<Projection, 'submit'>;
-  /** Most objects that are deleted in a second; 0: as many as the store takes. */
+  /** Maximum objects deleted in a second; 0: unlimited. */
   readonly rate: number;
-  /** How many objects are deleted with one call of the driver: between two calls it rests, and looks whether it is to stop. */
-  readonly deleteTogether: number;
+  /** Objects deleted by one call of the driver. Between two calls the run yields, and may be stopped. */
+  readonly deleteBatch: number;
   /**
-   * Whether deletes must survive a power cut. In a folder that one process holds they need not: it dies with its machine, and
-   * what is there again is garbage again, which nobody is about to delete.
+   * Whether deletes must survive a power cut. They need not in a folder that one process holds: that process dies with its machine,
+   * and an object that comes back is garbage again.
    */
   readonly deleteDurably: boolean;
-  /** How many names an epoch condemns at most. */
+  /** Maximum number of objects in an epoch. */
   readonly epochSize?: number;
 }

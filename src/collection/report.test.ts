@@ -3,7 +3,7 @@ import { collectionPorts, never } from '../../test/support/collection.ts';
 import { openRegistry } from '../../test/support/registry.ts';
 import { COLLECTION_ANSWER, COLLECTION_REPORT } from '../storage/paths.ts';
 import { collectionJob } from './job.ts';
-import { lastAnswer, lastReport } from './report.ts';
+import { lastReport, lastRequestedReport } from './report.ts';
 
 test('what an operator asked for is answered, though a run by the clock follows before that is looked at', async () => {
   const open = openRegistry();
@@ -14,20 +14,20 @@ test('what an operator asked for is answered, though a run by the clock follows 
     enabled: true,
     onReport: () => {},
   });
-  expect([await lastReport(driver), await lastAnswer(driver)]).toEqual([undefined, undefined]);
+  expect([await lastReport(driver), await lastRequestedReport(driver)]).toEqual([undefined, undefined]);
   await job('01JB', never);
   await job(undefined, never);
   expect((await lastReport(driver))?.request).toBeUndefined();
-  expect((await lastAnswer(driver))?.request).toBe('01JB');
+  expect((await lastRequestedReport(driver))?.request).toBe('01JB');
   await job('01JC', never);
-  expect(await lastReport(driver)).toEqual(await lastAnswer(driver));
-  expect((await lastAnswer(driver))?.request).toBe('01JC');
+  expect(await lastReport(driver)).toEqual(await lastRequestedReport(driver));
+  expect((await lastRequestedReport(driver))?.request).toBe('01JC');
 });
 
 test('a report that is torn, or of another version, is as good as none', async () => {
   const { driver } = openRegistry();
   for (const text of ['{"run":', '{"run":"x"}']) {
     for (const key of [COLLECTION_REPORT, COLLECTION_ANSWER]) await driver.put(key, new TextEncoder().encode(text));
-    expect([await lastReport(driver), await lastAnswer(driver)]).toEqual([undefined, undefined]);
+    expect([await lastReport(driver), await lastRequestedReport(driver)]).toEqual([undefined, undefined]);
   }
 });

@@ -11,18 +11,18 @@ const schema = z.object({
   startedAt: z.number(),
   finishedAt: z.number(),
   repositories: z.int(),
-  /** Objects under data/ that were looked at, and those of them that are not garbage. */
+  /** Objects under data/ that were examined, and those that are not garbage. */
   examined: amount,
   kept: amount,
   /** Blobs that were unlinked because no manifest refers to them. */
   unlinked: z.int(),
-  /** Objects that an epoch named, and those of them that had been linked again. */
+  /** Objects condemned by an epoch, and those spared because they were linked again. */
   condemned: z.int(),
   spared: z.int(),
   freed: amount,
-  /** Garbage that is still there, because it is not worth an epoch yet or because a delete failed. */
+  /** Garbage that is left: not worth an epoch yet, or its delete failed. */
   waiting: amount,
-  /** For how long the oldest of that could have been deleted, in seconds. */
+  /** For how many seconds the oldest of it could have been deleted. */
   oldestGarbageSeconds: z.number(),
   epochs: z.int(),
   failures: z.int(),
@@ -30,16 +30,16 @@ const schema = z.object({
   uploads: z.object({ sessions: z.int().nonnegative(), bytes: z.int().nonnegative() }).optional(),
   /** Why the run ended early, such as a log that cannot be folded. */
   failed: z.string().optional(),
-  /** ULID of the wish of an operator that this run answers. */
+  /** ULID of the operator's request that this run answers. */
   request: z.string().optional(),
 });
 
-/** What a collection did, for people and gauges. Nothing is decided by it. */
+/** What a collection did, for people and metrics. No decision depends on it. */
 export type CollectionReport = z.infer<typeof schema>;
 
 /**
- * Kept in the store, so that every node and command can see it. One that somebody asked for is kept beside the last one too: a
- * run by the clock may follow before that is looked at.
+ * Stores the report, so that every node and command can read it. A requested one is also stored apart, because a scheduled run may
+ * follow before it is read.
  */
 export async function saveReport(driver: Pick<ObjectStore, 'put'>, report: CollectionReport): Promise<void> {
   const bytes = new TextEncoder().encode(`${JSON.stringify(report)}\n`);
@@ -47,13 +47,13 @@ export async function saveReport(driver: Pick<ObjectStore, 'put'>, report: Colle
   if (report.request !== undefined) await driver.put(COLLECTION_ANSWER, bytes);
 }
 
-/** undefined while nothing was ever collected. */
+/** @returns undefined until the first run */
 export function lastReport(driver: StoreReader): Promise<CollectionReport | undefined> {
   return reportAt(COLLECTION_REPORT, driver);
 }
 
-/** The last one that somebody asked for; undefined while nobody did. */
-export function lastAnswer(driver: StoreReader): Promise<CollectionReport | undefined> {
+/** The report of the last run that an operator requested; undefined until the first one. */
+export function lastRequestedReport(driver: StoreReader): Promise<CollectionReport | undefined> {
   return reportAt(COLLECTION_ANSWER, driver);
 }
 

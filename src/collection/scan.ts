@@ -4,10 +4,10 @@ import { foldLog } from '../journal/log.ts';
 import type { Incarnation, RepositoryName } from '../oci/names.ts';
 import type { StoreReader } from '../storage/driver.ts';
 import { CATALOG, repositoryOfMarker } from '../storage/paths.ts';
+import { forEachConcurrently } from './concurrently.ts';
 import { LINKED, LiveSet } from './live-set.ts';
 import { paced } from './pace.ts';
 import type { ScanPorts } from './ports.ts';
-import { forEachTogether } from './together.ts';
 
 /** How far a log was folded. */
 export interface LogHead {
@@ -15,26 +15,26 @@ export interface LogHead {
   readonly hash: SlotHash;
 }
 
-/** What all logs said when they were scanned. To be closed. */
+/** What all logs link, as of the scan. The caller closes `live`. */
 export interface Scan {
-  /** When it began, in milliseconds: what counts as old is counted from here. */
+  /** Milliseconds. Ages are computed from this moment. */
   readonly startedAt: number;
   readonly repositories: number;
   readonly live: LiveSet;
-  /** Of as many logs as may be remembered; others are folded again when they are fenced. */
+  /** Of at most MAX_HEADS logs; the others are folded again when they are fenced. */
   readonly heads: ReadonlyMap<RepositoryName, LogHead>;
 }
 
-/** Logs that are looked at together: their answers come from far away, and each is folded into memory. */
-const TOGETHER = 4;
-const HEADS_KEPT = 100_000;
-/** Incarnations of a log that are remembered in a row: microseconds. */
-const BETWEEN_BREATHS = 32;
+/** Logs read at the same time: more would hide more of the store's latency, but each is folded in memory. */
+const SCAN_CONCURRENCY = 4;
+const MAX_HEADS = 100_000;
+/** Incarnations recorded between two calls of `breathe`; they take microseconds. */
+const BREATHE_EVERY = 32;
 
 /**
- * Looks through all logs, the markers name them.
- * @param visit is given each repository's state before it is dropped
- * @throws RegistryError `log-broken`: what that log links nobody can tell
+ * Folds every log that has a marker.
+ * @param visit gets each repository's state before it is dropped
+ * @throws RegistryError `log-broken`: what that log links is unknown
  */
 export async function scanLogs(
   ports: ScanPorts,
@@ -47,15 +47,15 @@ export async function scanLogs(
   const heads = new Map<RepositoryName, LogHead>();
   let repositories = 0;
   try {
-    await forEachTogether(markedRepositories(ports.driver), TOGETHER, async (repo) => {
+    await forEachConcurrently(markedRepositories(ports.driver), SCAN_CONCURRENCY, async (repo) => {
       signal.throwIfAborted();
       repositories++;
       const state = ports.resident(repo) ?? (await foldLog(reader, repo)).state;
-      // First: what that appends moves a state that is in memory anyway, and need not be read again when the log is fenced.
+      // First, so that a resident state already holds what this appends, and the fence need not read it again.
       await visit(repo, state);
-      // Before the state is read: it may move meanwhile, and what moves it lies behind this slot.
-      if (heads.size < HEADS_KEPT) heads.set(repo, { seq: state.seq, hash: state.hash });
-      await remember(state, live, ports.breathe);
+      // Before the state is read: it may advance meanwhile, and what advances it comes after this slot.
+      if (heads.size < MAX_HEADS) heads.set(repo, { seq: state.seq, hash: state.hash });
+      await record(state, live, ports.breathe);
       await ports.breathe();
     });
     await live.seal();
@@ -66,13 +66,13 @@ export async function scanLogs(
   return { startedAt, repositories, live, heads };
 }
 
-/** Tombstones come last: what is unlinked while this goes on is found there. */
-async function remember(state: RepositoryState, live: LiveSet, breathe: () => Promise<void>): Promise<void> {
+/** Reads tombstones last: a link that is removed meanwhile is found there. */
+async function record(state: RepositoryState, live: LiveSet, breathe: () => Promise<void>): Promise<void> {
   let added = 0;
   for (const [inc, until] of knownTo(state)) {
     const later = live.add(inc, until);
     if (later !== undefined) await later;
-    if (++added % BETWEEN_BREATHS === 0) await breathe();
+    if (++added % BREATHE_EVERY === 0) await breathe();
   }
 }
 
@@ -82,7 +82,7 @@ function* knownTo({ blobs, manifests, tombstones }: RepositoryState): Generator<
   yield* tombstones;
 }
 
-/** All repositories that have a marker, and so all that may have a log. */
+/** Every repository with a marker: a log has its marker before its first slot. */
 export async function* markedRepositories(driver: StoreReader): AsyncGenerator<RepositoryName> {
   for await (const { key } of driver.list(CATALOG)) {
     const repo = repositoryOfMarker(key);

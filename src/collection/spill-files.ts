@@ -4,7 +4,7 @@ import { SHELVES } from '../storage/paths.ts';
 import { makePrivateFolder, PRIVATE_FILE } from '../system/private-files.ts';
 import type { Spill } from './live-set.ts';
 
-/** Files in a folder of their own below this one, which is made when the first one is needed. */
+/** Spills to files in a new folder below this one. */
 export async function openSpillFiles(below: string): Promise<Spill> {
   makePrivateFolder(below);
   const folder = await mkdtemp(join(below, 'gc-'));

@@ -5,18 +5,18 @@ import type { RepositoryFacts } from '../journal/state.ts';
 import type { Digest, RepositoryName } from '../oci/names.ts';
 import type { Projection } from '../projection/projection.ts';
 
-/** Blobs that are unlinked with one append. */
-const TOGETHER = 250;
+/** Blobs unlinked by one append. */
+const UNLINK_BATCH = 250;
 
 /** A blob that no manifest of its repository refers to. */
 export interface Unreferenced {
   readonly digest: Digest;
   readonly size: number;
-  /** Since when, in milliseconds. */
+  /** Milliseconds: when it lost its last reference, or was linked. */
   readonly since: number;
 }
 
-/** Blobs that no manifest refers to since before that time (milliseconds). */
+/** @returns blobs that have been unreferenced since before that time (milliseconds) */
 export function unreferencedBlobs(state: RepositoryState, before: number): Unreferenced[] {
   const found: Unreferenced[] = [];
   for (const [digest, { size, since }] of state.blobs) {
@@ -37,8 +37,8 @@ export async function unlinkUnreferenced(
   projection: Pick<Projection, 'submit'>,
 ): Promise<number> {
   let unlinked = 0;
-  for (let from = 0; from < blobs.length; from += TOGETHER) {
-    const digests = blobs.slice(from, from + TOGETHER).map(({ digest }) => digest);
+  for (let from = 0; from < blobs.length; from += UNLINK_BATCH) {
+    const digests = blobs.slice(from, from + UNLINK_BATCH).map(({ digest }) => digest);
     const decide = (facts: RepositoryFacts): Decision<number> => {
       const events = digests.flatMap((digest): JournalEvent[] => {
         const link = facts.blob(digest);

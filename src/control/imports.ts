@@ -12,34 +12,35 @@ import {
 import type { Listeners } from '../importing/tally.ts';
 import { type ErrorKind, RegistryError, unreachable } from '../oci/errors.ts';
 
-/** Takes over a registry, beside requests. */
+/** Imports a registry while requests are served. */
 export type RunImport = (request: ImportRequest, listeners: Listeners, signal: AbortSignal) => Promise<ImportReport>;
 
 export interface ImportAnswerPorts {
   readonly importTree: RunImport;
-  /** A defect: whoever asked learns nothing of it. */
+  /** Logs a defect, which the client does not get to see. */
   readonly failed: (error: unknown) => void;
 }
 
-/** How often it is told how far an import is; also that the connection is not taken for a dead one. */
-const TOLD_EVERY_MS = 250;
+/** Also keeps the connection from looking dead. */
+const PROGRESS_INTERVAL_MS = 250;
 
-const told = z.discriminatedUnion('type', [
+const lineSchema = z.discriminatedUnion('type', [
   importProgress.extend({ type: z.literal('progress') }),
   problem.extend({ type: z.literal('problem') }),
   importReport.extend({ type: z.literal('report') }),
   z.object({ type: z.literal('failed'), kind: z.string(), message: z.string() }),
 ]);
-type Told = z.infer<typeof told>;
+type Line = z.infer<typeof lineSchema>;
 
-/** One JSON object a line; when the asker goes away, the import ends. */
+/** Streams one JSON object a line; the import ends when the client goes away. */
 export async function answerImport(request: Request, ports: ImportAnswerPorts): Promise<Response> {
-  const wish = importRequest.safeParse(await request.json());
-  if (!wish.success) throw new RegistryError('request-invalid', 'this server does not know such an import');
+  const parsed = importRequest.safeParse(await request.json());
+  if (!parsed.success)
+    throw new RegistryError('request-invalid', 'this server does not support this import: use the CLI of its version');
   const gone = new AbortController();
   const lines = new ReadableStream<string>({
     start(controller) {
-      void tell(wish.data, ports, gone.signal, (line) => {
+      void streamImport(parsed.data, ports, gone.signal, (line) => {
         if (!gone.signal.aborted) controller.enqueue(`${JSON.stringify(line)}\n`);
       }).finally(() => {
         if (!gone.signal.aborted) controller.close();
@@ -50,38 +51,42 @@ export async function answerImport(request: Request, ports: ImportAnswerPorts): 
   return new Response(lines.pipeThrough(new TextEncoderStream()));
 }
 
-async function tell(
-  wish: ImportRequest,
+async function streamImport(
+  request: ImportRequest,
   { importTree, failed }: ImportAnswerPorts,
   signal: AbortSignal,
-  say: (line: Told) => void,
+  send: (line: Line) => void,
 ): Promise<void> {
   let progress: ImportProgress = { done: 0, total: 0, repository: '', read: 0 };
-  const timer = setInterval(() => say({ type: 'progress', ...progress }), TOLD_EVERY_MS);
+  const timer = setInterval(() => send({ type: 'progress', ...progress }), PROGRESS_INTERVAL_MS);
   const listeners: Listeners = {
     onProgress: (now) => {
       progress = now;
     },
-    onProblem: (found) => say({ type: 'problem', ...found }),
+    onProblem: (found) => send({ type: 'problem', ...found }),
   };
   try {
-    say({ type: 'report', ...(await importTree(wish, listeners, signal)) });
+    send({ type: 'report', ...(await importTree(request, listeners, signal)) });
   } catch (error) {
-    if (error instanceof RegistryError) say({ type: 'failed', kind: error.kind, message: error.message });
+    if (error instanceof RegistryError) send({ type: 'failed', kind: error.kind, message: error.message });
     else if (!signal.aborted) {
       failed(error);
-      say({ type: 'failed', kind: 'unavailable', message: 'the server failed: see its log' });
+      send({ type: 'failed', kind: 'unavailable', message: 'the server failed: see its log' });
     }
   } finally {
     clearInterval(timer);
   }
 }
 
-/** @throws RegistryError what the server refused with, or failed for; also when it ended in the middle */
-export async function followImport(socket: string, wish: ImportRequest, listeners: Listeners): Promise<ImportReport> {
+/** @throws RegistryError with the server's refusal or failure; also if the server ended during the import */
+export async function followImport(
+  socket: string,
+  request: ImportRequest,
+  listeners: Listeners,
+): Promise<ImportReport> {
   let report: ImportReport | undefined;
   try {
-    report = await follow(socket, wish, listeners);
+    report = await follow(socket, request, listeners);
   } catch (error) {
     if (error instanceof RegistryError) throw error;
     throw ended(error);
@@ -90,25 +95,29 @@ export async function followImport(socket: string, wish: ImportRequest, listener
   return report;
 }
 
-/** @returns undefined when the last line was no report */
-async function follow(socket: string, wish: ImportRequest, listeners: Listeners): Promise<ImportReport | undefined> {
-  const response = await fetch('http://marina/imports', { method: 'POST', unix: socket, body: JSON.stringify(wish) });
+/** @returns undefined if the stream ended without a report */
+async function follow(socket: string, request: ImportRequest, listeners: Listeners): Promise<ImportReport | undefined> {
+  const response = await fetch('http://marina/imports', {
+    method: 'POST',
+    unix: socket,
+    body: JSON.stringify(request),
+  });
   for await (const line of linesOf(response)) {
-    const said = told.safeParse(JSON.parse(line));
-    if (!said.success) return undefined;
-    switch (said.data.type) {
+    const parsed = lineSchema.safeParse(JSON.parse(line));
+    if (!parsed.success) return undefined;
+    switch (parsed.data.type) {
       case 'progress':
-        listeners.onProgress(said.data);
+        listeners.onProgress(parsed.data);
         break;
       case 'problem':
-        listeners.onProblem(plain(said.data));
+        listeners.onProblem(withoutType(parsed.data));
         break;
       case 'report':
-        return plain(said.data);
+        return withoutType(parsed.data);
       case 'failed':
-        throw new RegistryError(said.data.kind as ErrorKind, said.data.message);
+        throw new RegistryError(parsed.data.kind as ErrorKind, parsed.data.message);
       default:
-        unreachable(said.data);
+        unreachable(parsed.data);
     }
   }
   return undefined;
@@ -117,13 +126,16 @@ async function follow(socket: string, wish: ImportRequest, listeners: Listeners)
 function ended(cause: unknown): RegistryError {
   return new RegistryError(
     'unavailable',
-    'the running server ended, or is of another version: import again with its own CLI, what was taken over stays',
+    'the running server ended, or is of another version: import again, with the CLI of its version; what was imported stays',
     undefined,
     cause,
   );
 }
 
-function plain<T extends Problem | ImportReport>({ type: _, ...rest }: T & { readonly type: string }): Omit<T, 'type'> {
+function withoutType<T extends Problem | ImportReport>({
+  type: _,
+  ...rest
+}: T & { readonly type: string }): Omit<T, 'type'> {
   return rest;
 }
 

@@ -3,22 +3,22 @@ import type { CollectionProgress } from '../collection/collect.ts';
 import type { RetentionProgress } from '../retention/retain.ts';
 
 /*
- * How the operator's commands ask the server that holds their data folder: HTTP over a socket in it, which only those reach who
- * may write to the folder anyway.
+ * The control protocol between the operator's commands and the server that holds the data folder: HTTP over a Unix socket in that
+ * folder, which only those can reach who may write to the folder anyway.
  *
- *   POST   /collections/<ULID>     asks for a collection; its report names the ULID
- *   GET    /collections/progress   how far the one is that runs now, or null
- *   POST   /retentions/<ULID>      asks for a run of retention; its report names the ULID
- *   GET    /retentions/progress    how far the one is that runs now, or null
+ *   POST   /collections/<ULID>     requests a collection; its report carries the ULID
+ *   GET    /collections/progress   the progress of the running one, or null
+ *   POST   /retentions/<ULID>      requests a retention run; its report carries the ULID
+ *   GET    /retentions/progress    the progress of the running one, or null
  *   DELETE /repositories/<name>    deletes a repository
- *   POST   /restorations/<name>    brings back what the body says (registry/restoration.ts), and answers what it did
- *   POST   /imports                takes over another registry; the answer tells of it, line by line, until it is over
+ *   POST   /restorations/<name>    restores what the body says (registry/restoration.ts); the response says what was done
+ *   POST   /imports                imports another registry; the response is progress, problems and a report, one JSON object a line
  */
 
-/** Below the data folder; what lies there is removed at the next start. */
+/** Relative to the data folder; the next start removes leftovers. */
 export const CONTROL_SOCKET = 'tmp/control';
 
-/** Who stands in the log for what an operator did. */
+/** The actor of an operator's commands in the log. */
 export const OPERATOR = 'operator';
 
 export const collectionProgress: z.ZodType<CollectionProgress> = z.object({

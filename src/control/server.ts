@@ -5,23 +5,23 @@ import { type Restoration, type Restored, restorationSchema } from '../registry/
 import { answerImport, type RunImport } from './imports.ts';
 
 export interface ControlPorts {
-  /** Asks for a collection; false when no more are taken. */
+  /** Requests a collection; false if the server is stopping. */
   readonly collect: (request: string) => Promise<boolean>;
-  /** Asks for a run of retention; false when no more are taken. */
+  /** Requests a retention run; false if the server is stopping. */
   readonly retain: (request: string) => Promise<boolean>;
-  /** How far the run is that goes on now, if any does. */
+  /** The progress of the current run, if there is one. */
   readonly progress: (kind: 'collect' | 'retain') => Promise<unknown>;
   readonly deleteRepository: (repo: RepositoryName) => Promise<void>;
   readonly restore: (repo: RepositoryName, wanted: Restoration) => Promise<Restored>;
   readonly importTree: RunImport;
-  /** A defect: whoever asked learns nothing of it. */
+  /** Logs a defect, which the client does not get to see. */
   readonly failed: (error: unknown) => void;
 }
 
 /**
- * Answers the operator's commands on a socket.
- * @param path of a file that is not there
- * @throws what the system says, such as a path that is too long for a socket
+ * Serves the operator's commands on a Unix socket.
+ * @param path must not exist
+ * @throws system errors, such as for a path that is too long for a socket
  */
 export function serveControl(path: string, ports: ControlPorts): { stop(): Promise<void> } {
   const server = Bun.serve({
@@ -64,5 +64,5 @@ async function answer(request: Request, ports: ControlPorts): Promise<Response> 
     const wanted = restorationSchema.safeParse(await request.json());
     if (wanted.success) return Response.json(await restore(restored, wanted.data));
   }
-  throw new RegistryError('request-invalid', 'this server does not know such a command: use the CLI of its version');
+  throw new RegistryError('request-invalid', 'this server does not know this command: use the CLI of its version');
 }

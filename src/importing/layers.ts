@@ -1,4 +1,4 @@
-import { forEachTogether } from '../collection/together.ts';
+import { forEachConcurrently } from '../collection/concurrently.ts';
 import { accept, type Decision } from '../journal/command.ts';
 import type { JournalEvent } from '../journal/events.ts';
 import { parseDigest } from '../oci/digest.ts';
@@ -33,7 +33,7 @@ interface Ready {
 /** Links blobs of one repository, all that are left with one batch of events. */
 export async function importLayers(repo: RepositoryName, entries: readonly LayerEntry[], run: Import): Promise<void> {
   const ready: Ready[] = [];
-  await forEachTogether(each(entries), TOGETHER, async (entry) => {
+  await forEachConcurrently(each(entries), TOGETHER, async (entry) => {
     run.signal.throwIfAborted();
     await run.breathe();
     const found = await prepare(repo, entry, run);
@@ -43,7 +43,7 @@ export async function importLayers(repo: RepositoryName, entries: readonly Layer
   });
   if (ready.length === 0) return;
   const { linked, refused } = await link(repo, ready, run);
-  await forEachTogether(each(ready), TOGETHER, async (blob) => {
+  await forEachConcurrently(each(ready), TOGETHER, async (blob) => {
     const { digest, size, inc, way } = blob;
     if (linked.has(inc)) {
       run.tally.blob(way, size);

@@ -1,4 +1,4 @@
-import { forEachTogether } from '../collection/together.ts';
+import { forEachConcurrently } from '../collection/concurrently.ts';
 import { algorithmOf, digestOf, parseDigest } from '../oci/digest.ts';
 import { RegistryError } from '../oci/errors.ts';
 import { MAX_MANIFEST_BYTES, parseManifest } from '../oci/manifest.ts';
@@ -22,7 +22,7 @@ export async function importManifests(
   manifests: Manifests,
   run: Import,
 ): Promise<void> {
-  await forEachTogether(each(entries), TOGETHER, async (entry) => {
+  await forEachConcurrently(each(entries), TOGETHER, async (entry) => {
     run.signal.throwIfAborted();
     await run.breathe();
     const problem = await importManifest(repo, entry, manifests, run);

@@ -1,4 +1,4 @@
-import { forEachTogether } from '../collection/together.ts';
+import { forEachConcurrently } from '../collection/concurrently.ts';
 import { accept, type Decision } from '../journal/command.ts';
 import type { JournalEvent } from '../journal/events.ts';
 import { type Digest, parseTag, type RepositoryName, type Tag } from '../oci/names.ts';
@@ -60,7 +60,7 @@ export async function readTags(
   run: Pick<Import, 'source' | 'tally' | 'signal' | 'breathe'>,
 ): Promise<PlacedTag[]> {
   const tags: PlacedTag[] = [];
-  await forEachTogether(each(entries), TOGETHER, async (entry) => {
+  await forEachConcurrently(each(entries), TOGETHER, async (entry) => {
     run.signal.throwIfAborted();
     await run.breathe();
     const tag = parseTag(entry.tag);

@@ -44,7 +44,7 @@ export function lastRetentionReport(driver: StoreReader): Promise<RetentionRepor
 }
 
 /** The last one that somebody asked for; undefined while nobody did. */
-export function lastRetentionAnswer(driver: StoreReader): Promise<RetentionReport | undefined> {
+export function lastRequestedRetention(driver: StoreReader): Promise<RetentionReport | undefined> {
   return reportAt(RETENTION_ANSWER, driver);
 }
 

@@ -2,8 +2,8 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { setImmediate as nextTurn } from 'node:timers/promises';
 import { collectionJob, type RunCollection } from '../collection/job.ts';
-import { givesBackMemory } from '../collection/memory.ts';
-import { paceOf } from '../collection/pace.ts';
+import { memoryTrimmer } from '../collection/memory.ts';
+import { createPacer } from '../collection/pace.ts';
 import type { CollectionPorts } from '../collection/ports.ts';
 import { type CollectionReport, lastReport } from '../collection/report.ts';
 import { openSpillFiles } from '../collection/spill-files.ts';
@@ -53,12 +53,12 @@ export interface CollectionWiring extends Pick<ShapePorts, 'config' | 'newId' | 
 export function paceFor(requests: CountRequests | undefined): () => Promise<void> {
   const now = (): number => performance.now();
   if (requests === undefined) {
-    const giveBack = givesBackMemory({ resident: () => process.memoryUsage.rss(), collect: () => Bun.gc(true) });
+    const giveBack = memoryTrimmer({ resident: () => process.memoryUsage.rss(), collect: () => Bun.gc(true) });
     const rest = (): Promise<void> => {
       giveBack();
       return nextTurn();
     };
-    return paceOf({ now, rest, busy: ALONE.busy });
+    return createPacer({ now, rest, busy: ALONE.busy });
   }
   const { busy, leastRest, mostRest, restForRequest } = BESIDE_REQUESTS;
   let [seen, looked] = [requests(), now()];
@@ -72,7 +72,7 @@ export function paceFor(requests: CountRequests | undefined): () => Promise<void
     if (aMillisecond <= FEW_REQUESTS) return nextTurn();
     return sleep(Math.min(mostRest, leastRest + asked * restForRequest));
   };
-  return paceOf({ now, rest, busy });
+  return createPacer({ now, rest, busy });
 }
 
 /** What runs a collection in this process. */
@@ -88,7 +88,7 @@ export function wireCollection({ config, opened, requests, ...ports }: Collectio
     grace: config.gcGrace,
     uploadExpiry: config.uploadExpiry,
     rate: config.gcRate,
-    deleteTogether: driver.kind === 'filesystem' && isLocked ? DELETE_BATCH.besideRequests : DELETE_BATCH.other,
+    deleteBatch: driver.kind === 'filesystem' && isLocked ? DELETE_BATCH.besideRequests : DELETE_BATCH.other,
     deleteDurably: !isLocked,
     enabled: config.gcEnabled,
   });

@@ -1,6 +1,6 @@
 import { statSync } from 'node:fs';
 import { resolve } from 'node:path';
-import { paceOf } from '../collection/pace.ts';
+import { createPacer } from '../collection/pace.ts';
 import type { Config } from '../config.ts';
 import { ControlClient } from '../control/client.ts';
 import type { RunImport } from '../control/imports.ts';
@@ -44,7 +44,7 @@ export function wireImports({ config, opened, projection, newIncarnation, serves
   const stopping = new AbortController();
   let running: Promise<unknown> | undefined;
   const rest = (): Promise<void> => sleep(BESIDE_REQUESTS.rest);
-  const pace = paceOf({ now: () => performance.now(), rest, busy: BESIDE_REQUESTS.busy });
+  const pace = createPacer({ now: () => performance.now(), rest, busy: BESIDE_REQUESTS.busy });
   const ports: ImportPorts = {
     ...{ driver, store, projection, newIncarnation, now: Date.now, grace: config.gcGrace },
     breathe: serves ? pace : async () => {},

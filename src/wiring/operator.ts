@@ -1,6 +1,6 @@
 import type { z } from 'zod';
 import type { CollectionProgress } from '../collection/collect.ts';
-import { type CollectionReport, lastAnswer } from '../collection/report.ts';
+import { type CollectionReport, lastRequestedReport } from '../collection/report.ts';
 import type { Config } from '../config.ts';
 import { ControlClient } from '../control/client.ts';
 import { collectionProgress, OPERATOR, retentionProgress } from '../control/protocol.ts';
@@ -11,7 +11,7 @@ import type { RepositoryName } from '../oci/names.ts';
 import type { RedisAddress } from '../projection/redis/address.ts';
 import { deleteRepository } from '../registry/deletion.ts';
 import { type Restoration, type Restored, restore } from '../registry/restoration.ts';
-import { lastRetentionAnswer, type RetentionReport } from '../retention/report.ts';
+import { lastRequestedRetention, type RetentionReport } from '../retention/report.ts';
 import type { RetentionProgress } from '../retention/retain.ts';
 import type { StoreReader } from '../storage/driver.ts';
 import { idFactory, sleep } from './basics.ts';
@@ -23,14 +23,14 @@ import { openAlone, openShared, requireStoreOwner } from './writable.ts';
 
 const POLL_MS = 200;
 
-/** Whoever changes a store for its operator: the running server, the cluster's workers, or this process alone. */
+/** Changes a store for its operator: through the running server, the cluster's workers, or in this process. */
 export interface Operator {
-  /** Whether collections and retention are this process's own work. */
-  readonly isOwn: boolean;
-  /** Begins a collection. Where somebody else does it, it is only asked for. */
-  readonly collect: (onProgress: (progress: CollectionProgress) => void) => Promise<Asked<CollectionReport>>;
-  /** Begins a run of retention, or asks for it. */
-  readonly retain: (onProgress: (progress: RetentionProgress) => void) => Promise<Asked<RetentionReport>>;
+  /** Whether collections and retention run in this process. */
+  readonly runsHere: boolean;
+  /** Starts a collection, or requests it from the process that will run it. */
+  readonly collect: (onProgress: (progress: CollectionProgress) => void) => Promise<Started<CollectionReport>>;
+  /** Starts a retention run, or requests it. */
+  readonly retain: (onProgress: (progress: RetentionProgress) => void) => Promise<Started<RetentionReport>>;
   /** @throws RegistryError `name-unknown` */
   readonly deleteRepository: (repo: RepositoryName) => Promise<void>;
   /** @throws RegistryError as `restore` in registry/restoration.ts */
@@ -38,14 +38,14 @@ export interface Operator {
   readonly close: () => Promise<void>;
 }
 
-/** What an operator asks the workers for. */
-interface AskedJob {
+/** A job that an operator requests of the workers. */
+interface RequestedJob {
   readonly kind: 'collect' | 'retain';
   readonly request: string;
 }
 
-export interface Asked<Report> {
-  /** Resolves when it ended. */
+export interface Started<Report> {
+  /** Resolves when the run has ended. */
   readonly report: () => Promise<Report>;
 }
 
@@ -58,29 +58,29 @@ export async function openOperator(config: Config, reader: StoreReader, place: s
   requireStoreOwner(config);
   if (redisUrl !== undefined) return await openCluster(config, redisUrl, reader);
   const server = config.storageDriver === 'filesystem' ? await ControlClient.connect(place) : undefined;
-  return server === undefined ? await openOwn(config) : besideServer(server, reader);
+  return server === undefined ? await openHere(config) : besideServer(server, reader);
 }
 
 function besideServer(server: ControlClient, reader: StoreReader): Operator {
   return {
-    isOwn: false,
+    runsHere: false,
     collect: async (onProgress) => {
       const request = idFactory()();
       await server.collect(request);
-      const look = async (): Promise<void> => {
+      const poll = async (): Promise<void> => {
         const progress = await server.collectionProgress();
         if (progress !== undefined) onProgress(progress);
       };
-      return { report: () => follow(request, () => lastAnswer(reader), look) };
+      return { report: () => follow(request, () => lastRequestedReport(reader), poll) };
     },
     retain: async (onProgress) => {
       const request = idFactory()();
       await server.retain(request);
-      const look = async (): Promise<void> => {
+      const poll = async (): Promise<void> => {
         const progress = await server.retentionProgress();
         if (progress !== undefined) onProgress(progress);
       };
-      return { report: () => follow(request, () => lastRetentionAnswer(reader), look) };
+      return { report: () => follow(request, () => lastRequestedRetention(reader), poll) };
     },
     deleteRepository: (repo) => server.deleteRepository(repo),
     restore: (repo, wanted) => server.restore(repo, wanted),
@@ -97,29 +97,29 @@ async function openCluster(config: Config, address: RedisAddress, reader: StoreR
     sleep,
     troubled: () => {},
   });
-  const ask = async (kind: AskedJob['kind']): Promise<AskedJob> => {
+  const enqueue = async (kind: RequestedJob['kind']): Promise<RequestedJob> => {
     const job = { kind, request: newId() };
     if (await queue.enqueue(job)) return job;
-    throw new RegistryError('unavailable', 'the job queue does not answer: is its Redis there?');
+    throw new RegistryError('unavailable', 'the job queue does not answer: check Redis');
   };
-  const looking =
-    <Progress>(job: AskedJob, schema: z.ZodType<Progress>, onProgress: (progress: Progress) => void) =>
+  const progressOf =
+    <Progress>(job: RequestedJob, schema: z.ZodType<Progress>, onProgress: (progress: Progress) => void) =>
     async (): Promise<void> => {
-      // The report is what is waited for. How far it is may stay unknown: Redis is away, the worker of another version.
-      const told = schema.safeParse(await queue.progress(job).catch(() => undefined));
-      if (told.success) onProgress(told.data);
+      // Only the report matters. The progress may be unavailable: Redis is away, or the worker is of another version.
+      const progress = schema.safeParse(await queue.progress(job).catch(() => undefined));
+      if (progress.success) onProgress(progress.data);
     };
   return {
-    isOwn: false,
+    runsHere: false,
     collect: async (onProgress) => {
-      const job = await ask('collect');
-      const look = looking(job, collectionProgress, onProgress);
-      return { report: () => follow(job.request, () => lastAnswer(reader), look) };
+      const job = await enqueue('collect');
+      const poll = progressOf(job, collectionProgress, onProgress);
+      return { report: () => follow(job.request, () => lastRequestedReport(reader), poll) };
     },
     retain: async (onProgress) => {
-      const job = await ask('retain');
-      const look = looking(job, retentionProgress, onProgress);
-      return { report: () => follow(job.request, () => lastRetentionAnswer(reader), look) };
+      const job = await enqueue('retain');
+      const poll = progressOf(job, retentionProgress, onProgress);
+      return { report: () => follow(job.request, () => lastRequestedRetention(reader), poll) };
     },
     deleteRepository: (repo) => deleteRepository(repo, OPERATOR, { projection }),
     restore: (repo, wanted) => restore(repo, wanted, OPERATOR, { projection, driver: opened.driver }),
@@ -130,10 +130,10 @@ async function openCluster(config: Config, address: RedisAddress, reader: StoreR
   };
 }
 
-async function openOwn(config: Config): Promise<Operator> {
+async function openHere(config: Config): Promise<Operator> {
   const { base, opened, projection, close } = await openAlone(config);
   return {
-    isOwn: true,
+    runsHere: true,
     collect: async (onProgress) => {
       let done: CollectionReport | undefined;
       const onReport = (report: CollectionReport): void => {
@@ -148,7 +148,7 @@ async function openOwn(config: Config): Promise<Operator> {
           try {
             await collect(base.newId(), new AbortController().signal, onProgress);
           } catch (error) {
-            // It says so itself.
+            // The report says so itself.
             if (done?.failed === undefined) throw error;
           }
           if (done === undefined) throw new Error('a collection ended without a report');
@@ -178,17 +178,17 @@ async function openOwn(config: Config): Promise<Operator> {
   };
 }
 
-/** Waits for the report that answers this request. */
+/** Waits for the report of this request. */
 async function follow<Report extends { readonly request?: string | undefined }>(
   request: string,
   last: () => Promise<Report | undefined>,
-  look: () => Promise<void>,
+  poll: () => Promise<void>,
 ): Promise<Report> {
   for (;;) {
     const report = await last();
-    // Requests are ULIDs: a later one's report tells that this one was answered too.
+    // Requests are ULIDs: the report of a later one means that this one was done, too.
     if (report?.request !== undefined && report.request >= request) return report;
-    await look();
+    await poll();
     await sleep(POLL_MS);
   }
 }

@@ -76,7 +76,7 @@ test('without a server: what nobody has and what no bytes mend is said, and stay
   expect([code, stderr]).toEqual([1, '']);
   const [first, second, last, ...more] = lines.filter((line) => line.includes('repaired'));
   expect(more).toEqual([]);
-  expect(first).toStartWith(`unrepaired  ${HURT} ${layer}: no repository links other bytes of it that are whole`);
+  expect(first).toStartWith(`unrepaired  ${HURT} ${layer}: no other repository has undamaged bytes of this digest`);
   expect(second).toStartWith(`repaired    ${HURT} ${digestOf(one)}: linked to the bytes that ${WHOLE} links (object `);
   expect(last).toStartWith('3 faults, 1 warning; 1 repaired, 2 left; ');
   const { faults } = await fsck(dataPath);

@@ -132,7 +132,7 @@ test('a terminal shows a progress bar and colours, and findings whole', async ()
   expect(code).toBe(1);
   expect(seen).toMatch(/=+-* \d+% \| \d+ objects, .* read \| ETA/);
   expect(seen).toContain(`${ESCAPE}[31mfault`);
-  expect(seen).toContain(`${OTHER} ${store.first.descriptor.digest}: its object is not there`);
+  expect(seen).toContain(`${OTHER} ${store.first.descriptor.digest}: its object is missing`);
 });
 
 test('memory does not grow with the size of what is scrubbed', async () => {

@@ -88,7 +88,7 @@ test('beside a running server a deleted tag, manifest, index and repository come
   ]);
   const slots = (await eventsOf(dataPath, REPO)).length;
   const again = await marina(dataPath, 'restore', REPO, 'v1');
-  expect(again.lines).toEqual([`nothing to do: ${REPO} has the tag v1, it points to ${digestOf(pushed)}`]);
+  expect(again.lines).toEqual([`nothing to do: ${REPO} already has the tag v1, it points to ${digestOf(pushed)}`]);
   expect(await eventsOf(dataPath, REPO)).toHaveLength(slots);
 
   // By digest: with blobs that were unlinked, and the tags that went with it.
@@ -163,14 +163,14 @@ test('a tag goes back to what it was at a slot or a time, also where that manife
   await checkPulls(server, 'v1', second);
   await refused(dataPath, `${REPO} had no tag v1 at slot 1`, 'tag', REPO, 'v1', '--to', '1');
   await refused(dataPath, `${REPO} had no tag v1 at 2020-01-01`, 'restore', REPO, 'v1', '--at', '2020-01-01 10:00:00Z');
-  await refused(dataPath, `the log of ${REPO} ends with slot `, 'tag', REPO, 'v1', '--to', '9999');
+  await refused(dataPath, `the log of ${REPO} ends at slot `, 'tag', REPO, 'v1', '--to', '9999');
   await refused(dataPath, `${REPO} never had a tag v9`, 'restore', REPO, 'v9');
   await refused(dataPath, `${REPO} never had a manifest sha256:`, 'restore', REPO, `sha256:${'0'.repeat(64)}`);
   for (const [args, message] of [
     [['restore', REPO, 'v1', '--at', 'yesterday'], 'A slot number, or a time such as'],
-    [['restore', REPO, 'sha256:12'], '"sha256:12" is no digest'],
+    [['restore', REPO, 'sha256:12'], '"sha256:12" is not a valid digest'],
     [['tag', REPO, 'v1'], "required option '--to <seq>' not specified"],
-    [['tag', REPO, 'v:1', '--to', '1'], '"v:1" is no name of a tag'],
+    [['tag', REPO, 'v:1', '--to', '1'], '"v:1" is not a valid tag'],
   ] as const) {
     const { code, stderr } = await marina(dataPath, ...args);
     expect([code, linesOf(stderr)]).toEqual([2, [expect.stringContaining(message)]]);
@@ -181,7 +181,7 @@ test('a tag goes back to what it was at a slot or a time, also where that manife
   await pushManifest(url, REPO, first, 'v1');
   expect((await marina(dataPath, 'restore', REPO, digestOf(second))).lines).toEqual([
     'linked again: 1 manifest',
-    'left alone: the tag v1, which points to something else now',
+    'unchanged: the tag v1 now points to another manifest',
   ]);
 });
 

@@ -69,9 +69,9 @@ test('wrong words, names, numbers and settings: one line, exit 2', async () => {
     [['history', 'team/app'], "missing required argument 'tag'"],
     [['log', 'a', 'b'], 'too many arguments'],
     [['log', 'team/app', '--from', '0'], 'slot number'],
-    [['log', 'Team/App'], '"Team/App" is no name of a repository'],
-    [['fsck', '../../etc'], 'is no name of a repository'],
-    [['history', 'team/app', '-'], 'is no name of a tag'],
+    [['log', 'Team/App'], '"Team/App" is not a valid repository name'],
+    [['fsck', '../../etc'], 'is not a valid repository name'],
+    [['history', 'team/app', '-'], 'is not a valid tag'],
   ];
   for (const [args, message] of cases) expectOneLine(await marina(server.dataPath, ...args), message);
   for (const [env, message] of [

@@ -223,7 +223,7 @@ class World {
     return collectionPorts(opened, ++this.#nodes, {
       grace: GRACE,
       uploadExpiry: EXPIRY,
-      deleteTogether: 1,
+      deleteBatch: 1,
       epochSize: 3,
     });
   }

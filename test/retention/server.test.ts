@@ -86,7 +86,7 @@ test('retention shows what would go and why, asks the server that runs, and does
   expect(await tagsOf(server, 'team/app')).toEqual(['latest', 'stable', 'v2', 'v3']);
   expect(await tagsOf(server, 'other/app')).toEqual(['test']);
   for (const name of ['v1', 'test']) await expectStatus(200, `${server.url}/v2/team/app/manifests/${digestOf(name)}`);
-  expect((await retention(dataPath, {})).lines).toEqual([expect.stringContaining('a run was asked for')]);
+  expect((await retention(dataPath, {})).lines).toEqual([expect.stringContaining('retention requested')]);
   await eventually(async () => {
     const metrics = await (await fetch(`${server.url}/metrics`)).text();
     expect(metrics).toMatch(/^marina_retention_repositories 1$/m);

@@ -42,7 +42,7 @@ export function collectionPorts(
     grace: GRACE,
     uploadExpiry: EXPIRY,
     rate: 0,
-    deleteTogether: 10,
+    deleteBatch: 10,
     deleteDurably: true,
     ...changes,
   };

@@ -91,8 +91,8 @@ test('marina jobs shows how jobs stand, those that were given up, and runs one a
     code: 1,
     stderr: expect.stringContaining('no-such'),
   });
-  expect(await marina('--retry', id)).toMatchObject({ code: 0, lines: [`${id} waits to be run again`] });
-  expect((await marina('--failed')).lines).toEqual(['no job was given up']);
+  expect(await marina('--retry', id)).toMatchObject({ code: 0, lines: [`${id} is queued again`] });
+  expect((await marina('--failed')).lines).toEqual(['there are no dead letters']);
   expect((await marina('--json')).lines.map((line) => JSON.parse(line))).toContainEqual(
     expect.objectContaining({ kind: 'snapshot', waiting: 1, failed: 0 }),
   );
@@ -102,7 +102,7 @@ test('marina jobs shows how jobs stand, those that were given up, and runs one a
 test.each([
   ['', 'REDIS_URL is not set'],
   ['ftp://there', 'REDIS_URL=ftp://there cannot be used'],
-  ['redis://127.0.0.1:1', 'the job queue cannot be asked: Redis did not answer'],
+  ['redis://127.0.0.1:1', 'the job queues cannot be read: Redis did not answer'],
 ])('marina jobs with REDIS_URL=%s says in one line what is wrong', async (url, message) => {
   const server = await startServer({ STORAGE_PATH: temporaryFolder('jobs') });
   await server.stop();

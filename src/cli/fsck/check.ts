@@ -3,30 +3,30 @@ import type { ReportFinding, Tally } from './findings.ts';
 import { FingerprintSet } from './fingerprint-set.ts';
 import type { Progress } from './progress.ts';
 
-/** One run of fsck: what every part of it works with. */
+/** What all parts of one run of fsck share. */
 export interface Check {
   readonly reader: StoreReader;
   /** Whether the bytes of blobs are read and their digests computed. */
   readonly scrub: boolean;
-  /** Milliseconds: bytes that were unlinked since may be linked again (GC_GRACE). */
+  /** Milliseconds: objects unlinked since then can be restored (GC_GRACE). */
   readonly keptSince: number;
   readonly report: ReportFinding;
   readonly tally: Tally;
   readonly progress: Progress;
-  readonly seen: Seen;
+  readonly index: StoreIndex;
 }
 
-/** What is remembered of the whole store; of everything else, one repository at a time is held. */
-export class Seen {
+/** What is kept of the whole store. Everything else is held for one repository at a time. */
+export class StoreIndex {
   /** Incarnations that a log links. */
   readonly linked = new FingerprintSet();
-  /** Incarnations that a log unlinked so lately that collection leaves them. */
+  /** Incarnations unlinked too recently to be collected. */
   readonly kept = new FingerprintSet();
   /** Links of blobs, by linkText. */
   readonly links = new FingerprintSet();
-  /** What was read and had its digest, by contentText. */
+  /** Objects whose digest was right, by contentText. */
   readonly verified = new FingerprintSet();
-  /** What was read and had another digest, by contentText; there should be few. */
+  /** Objects with another digest, and that digest, by contentText; there should be few. */
   readonly damaged = new Map<string, string>();
 }
 

@@ -7,7 +7,7 @@ import { digestOf } from '../../oci/digest.ts';
 import type { Digest } from '../../oci/names.ts';
 import { MemoryDriver } from '../../storage/memory/driver.ts';
 import { dataKey, slotKey } from '../../storage/paths.ts';
-import { type Check, Seen } from './check.ts';
+import { type Check, StoreIndex } from './check.ts';
 import { checkContent } from './content-check.ts';
 import type { Finding, Tally } from './findings.ts';
 import { Progress } from './progress.ts';
@@ -29,7 +29,7 @@ async function findingsOf(later: readonly JournalEvent[][], driver: MemoryDriver
     keptSince: 0,
     tally,
     progress: new Progress(tally, undefined),
-    seen: new Seen(),
+    index: new StoreIndex(),
     report: async (finding) => {
       findings.push(finding);
     },

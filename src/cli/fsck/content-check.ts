@@ -11,7 +11,7 @@ import { type Check, contentText } from './check.ts';
 import type { Problem } from './findings.ts';
 import { problemOf } from './log-check.ts';
 
-/** Something wrong with the bytes behind a link. */
+/** A fault of the object behind a link. */
 interface Damage {
   readonly problem: Problem;
   readonly message: string;
@@ -24,8 +24,8 @@ interface Link {
 }
 
 /**
- * Is everything that a repository's log says there is really there, and is it what the log says?
- * @param state as folded; where something seems wrong it is moved on to the log's newest slot
+ * Checks that every object that a repository's log links exists and is what the log says.
+ * @param state as folded; when something looks wrong it is caught up with the log first
  */
 export async function checkContent(repo: RepositoryName, state: RepositoryState, check: Check): Promise<void> {
   const content = new ContentCheck(repo, state, check);
@@ -38,7 +38,7 @@ class ContentCheck {
   readonly #repo: RepositoryName;
   readonly #state: RepositoryState;
   readonly #check: Check;
-  /** A slot that was appended during the check and cannot be folded; it is reported once. */
+  /** A slot appended during the check that cannot be folded; it is reported once. */
   #brokenAt: number | undefined;
 
   constructor(repo: RepositoryName, state: RepositoryState, check: Check) {
@@ -56,7 +56,7 @@ class ContentCheck {
   }
 
   async checkBlob(digest: Digest): Promise<void> {
-    await this.#checkUntilStill(
+    await this.#checkWhileChanging(
       () => this.#state.blob(digest),
       async (link) => {
         this.#count(link);
@@ -68,7 +68,7 @@ class ContentCheck {
 
   async checkManifest(digest: Digest): Promise<void> {
     let facts: ManifestFacts | undefined;
-    await this.#checkUntilStill(
+    await this.#checkWhileChanging(
       () => this.#state.manifest(digest),
       async (record) => {
         this.#count(record);
@@ -83,18 +83,17 @@ class ContentCheck {
   }
 
   /**
-   * Beside a running server, bytes may go because their link went: that is no damage. Where something seems wrong, the log's
-   * newest slot decides: what was unlinked before the look at its object is in the log by now, what was linked anew is looked
-   * at in its turn.
+   * While a server runs, an object may vanish because its link did: that is no damage. When something looks wrong, the newest slot
+   * of the log decides: an unlink that came before the check of the object is in the log by now, and a new link is checked in turn.
    */
-  async #checkUntilStill<T extends Link>(
+  async #checkWhileChanging<T extends Link>(
     current: () => T | undefined,
     examine: (link: T) => Promise<(Damage & { readonly digest: Digest; readonly inc: Incarnation }) | undefined>,
   ): Promise<void> {
     for (let link = current(); link !== undefined; ) {
       const damage = await examine(link);
       if (damage === undefined) return;
-      await this.#moveOn();
+      await this.#catchUp();
       const now = current();
       if (now === link) {
         await this.#check.report({ severity: 'fault', repo: this.#repo, ...damage });
@@ -104,8 +103,8 @@ class ContentCheck {
     }
   }
 
-  /** To the newest slot of the log. */
-  async #moveOn(): Promise<void> {
+  /** Applies the slots appended since. */
+  async #catchUp(): Promise<void> {
     try {
       await catchUp(this.#check.reader, this.#repo, this.#state);
     } catch (error) {
@@ -117,7 +116,7 @@ class ContentCheck {
     }
   }
 
-  /** Looks at the state only, so that all it says is of one moment. */
+  /** Uses the state only, so that all findings are of one moment. */
   async #checkReferences(digest: Digest, facts: ManifestFacts): Promise<void> {
     const required = new Set(facts.requiredBlobs);
     const absent = facts.refs.filter((ref) =>
@@ -131,15 +130,15 @@ class ContentCheck {
         const message = `the manifest needs the blob ${ref}, which the repository does not have`;
         await this.#check.report({ severity: 'fault', problem: 'blob-missing', ...place, blob: ref, message });
       } else {
-        const message = `the manifest names ${ref}, which the repository does not have and need not have`;
+        const message = `the manifest names ${ref}, which the repository lacks; that is allowed`;
         await this.#check.report({ severity: 'warning', problem: 'reference-absent', ...place, message });
       }
     }
   }
 
   #count({ inc, size }: Link): void {
-    const { tally, seen } = this.#check;
-    if (!seen.linked.add(inc)) return;
+    const { tally, index } = this.#check;
+    if (!index.linked.add(inc)) return;
     tally.objects++;
     tally.bytes += size;
   }
@@ -156,13 +155,13 @@ class ContentCheck {
     return { problem: 'object-length', message: `its object has ${found.size} bytes, the log says ${size}` };
   }
 
-  /** Reads the object, unless that was done already for another repository. */
+  /** Reads the object, unless another repository's check did. */
   async #damageOfBytes(digest: Digest, { inc }: Link): Promise<Damage | undefined> {
-    const { reader, scrub, seen, progress, tally } = this.#check;
+    const { reader, scrub, index, progress, tally } = this.#check;
     if (!scrub) return undefined;
     const text = contentText(digest, inc);
-    if (seen.verified.has(text)) return undefined;
-    let found = seen.damaged.get(text);
+    if (index.verified.has(text)) return undefined;
+    let found = index.damaged.get(text);
     if (found === undefined) {
       try {
         found = await digestOfObject(reader, dataKey(inc), algorithmOf(digest), (count) => progress.read(count));
@@ -171,13 +170,13 @@ class ContentCheck {
       }
       if (found === undefined) return gone();
       tally.verified++;
-      if (found === digest) seen.verified.add(text);
-      else seen.damaged.set(text, found);
+      if (found === digest) index.verified.add(text);
+      else index.damaged.set(text, found);
     }
     return found === digest ? undefined : otherDigest(found);
   }
 
-  /** Manifests are small: they are read and verified in any case. */
+  /** Manifests are small, so they are always read and verified. */
   async #readManifest(digest: Digest, record: ManifestRecord): Promise<ManifestFacts | Damage> {
     const { reader, progress, tally } = this.#check;
     const damage = await this.#damageOfLength(record);
@@ -210,14 +209,14 @@ function unreadable(error: unknown): Damage {
 }
 
 function gone(): Damage {
-  return { problem: 'object-missing', message: 'its object is not there' };
+  return { problem: 'object-missing', message: 'its object is missing' };
 }
 
 function otherDigest(found: string): Damage {
   return { problem: 'object-digest', message: `the bytes of its object have the digest ${found}` };
 }
 
-/** What a put recorded of a manifest, against what its bytes say. */
+/** Compares what the log recorded of a manifest with its bytes. */
 function recordedWrong(record: ManifestRecord, facts: ManifestFacts): Damage | undefined {
   const wrong: string[] = [];
   if (record.mediaType !== facts.mediaType) wrong.push('the media type');
@@ -226,6 +225,6 @@ function recordedWrong(record: ManifestRecord, facts: ManifestFacts): Damage | u
   if (!Bun.deepEquals(record.annotations, facts.annotations)) wrong.push('the annotations');
   if (!Bun.deepEquals([...record.refs].sort(), [...facts.refs].sort())) wrong.push('the references');
   if (wrong.length === 0) return undefined;
-  const message = `the log recorded ${wrong.join(', ')} otherwise than the manifest says`;
+  const message = `the log recorded ${wrong.join(', ')} differently from the manifest`;
   return { problem: 'manifest-recorded-wrong', message };
 }

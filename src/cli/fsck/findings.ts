@@ -1,11 +1,11 @@
 import type { Digest, Incarnation, RepositoryName, Tag } from '../../oci/names.ts';
 
 /**
- * `fault`: something that was promised is not so. `warning`: allowed, but worth knowing. `note`: how the check itself went.
+ * `fault`: a promise is broken. `warning`: allowed, but worth knowing. `note`: about the check itself.
  */
 export type Severity = 'fault' | 'warning' | 'note';
 
-/** What was found, for programs; the message says it to people. */
+/** The kind of finding, for programs; the message is for people. */
 export type Problem =
   | 'slot-missing'
   | 'slot-unusable'
@@ -46,19 +46,19 @@ interface Place {
 export interface Finding extends Place {
   readonly severity: Severity;
   readonly problem: Problem;
-  /** What is wrong there, without naming the place again. */
+  /** What is wrong, without repeating the place. */
   readonly message: string;
 }
 
-/** Where findings go, as they are found. */
+/** Called with each finding as it is found. */
 export type ReportFinding = (finding: Finding) => Promise<void>;
 
-/** What was looked at so far. */
+/** What was checked so far. */
 export interface Tally {
   repositories: number;
   slots: number;
   snapshots: number;
-  /** Different objects that a log links, and their bytes. */
+  /** Distinct linked objects, and their bytes. */
   objects: number;
   bytes: number;
   /** Objects whose digest was computed from their bytes. */

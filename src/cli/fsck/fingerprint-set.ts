@@ -1,12 +1,12 @@
 const FIRST_CAPACITY = 1024;
-/** Fuller than this it grows: beyond, look-ups become long. */
+/** The set grows beyond this, because look-ups get slow. */
 const MAX_LOAD = 0.7;
 /** Marks a free place. */
 const FREE = 0n;
 
 /**
- * A set of strings of which only 64 bits each are kept, in 12 to 23 bytes: what must be remembered of a whole store fits into
- * memory. Two strings of ten million are taken for one with a probability of 1 in 370,000.
+ * A set of strings that keeps 64 bits of each, in 12 to 23 bytes, so that those of a whole store fit in memory. Among ten million
+ * strings the probability of a collision is 1 in 370,000.
  */
 export class FingerprintSet {
   #places = new BigUint64Array(FIRST_CAPACITY);
@@ -44,7 +44,7 @@ function insert(places: BigUint64Array, value: bigint): boolean {
   return true;
 }
 
-/** Where the value is, or the free place where it belongs. There always is a free one. */
+/** The index of the value, or of the free place where it belongs. There always is a free one. */
 function placeOf(places: BigUint64Array, value: bigint): number {
   const mask = places.length - 1;
   let place = Number(value & BigInt(mask));

@@ -14,13 +14,13 @@ import {
 import { type Check, linkText } from './check.ts';
 import { problemOf } from './log-check.ts';
 
-/** What no log explains. None of it does harm: garbage collection frees orphans, and hints are checked at each use. */
+/** What no log accounts for. It is harmless: garbage collection frees orphans, and hints are checked at each use. */
 export interface Leftovers {
-  /** Objects that no log links, and none lately. undefined: not counted. */
+  /** Objects that no log links or has linked recently; undefined: not counted. */
   readonly orphans?: Amount;
-  /** Objects that were unlinked less than GC_GRACE ago: what they were can be brought back. undefined: not counted. */
+  /** Objects unlinked less than GC_GRACE ago, which can be restored; undefined: not counted. */
   readonly kept?: Amount;
-  /** Hints that name something else than the log of their repository links. undefined: not counted. */
+  /** Hints that disagree with the log of their repository; undefined: not counted. */
   readonly wrongHints?: number;
 }
 
@@ -33,15 +33,15 @@ export const NOT_COUNTED: Leftovers = {};
 
 /**
  * @param heads up to which slot each log was folded
- * @param startedAt milliseconds: objects that are younger belong to uploads of this moment
+ * @param startedAt milliseconds: younger objects belong to uploads in progress
  */
 export async function findLeftovers(
   heads: ReadonlyMap<RepositoryName, number>,
   startedAt: number,
   check: Check,
 ): Promise<Leftovers> {
-  check.progress.repository('what no log links');
-  // A check can take hours: what was linked since its logs were folded is nobody's orphan.
+  check.progress.repository('unlinked objects');
+  // A check can take hours: objects linked since the logs were folded are no orphans.
   if (!(await followAppends(heads, check))) return NOT_COUNTED;
   return { ...(await countUnlinked(startedAt, check)), wrongHints: await countWrongHints(startedAt, check) };
 }
@@ -55,16 +55,16 @@ async function followAppends(heads: ReadonlyMap<RepositoryName, number>, check: 
   return true;
 }
 
-/** Takes note of everything that a log links from this slot on. Whether it still does is of no matter here. */
+/** Records everything that a log links from this slot on, even if it unlinks it later. */
 async function followLog(repo: RepositoryName, from: number, check: Check): Promise<boolean> {
-  const { reader, seen } = check;
+  const { reader, index } = check;
   for (let seq = from; ; seq++) {
     try {
       const slot = await readSlot(reader, repo, seq);
       if (slot === undefined) return true;
       for (const event of slot.batch.events) {
-        if (event.type === 'blob.linked') seen.links.add(linkText(repo, event.digest, event));
-        if (event.type === 'blob.linked' || event.type === 'manifest.put') seen.linked.add(event.inc);
+        if (event.type === 'blob.linked') index.links.add(linkText(repo, event.digest, event));
+        if (event.type === 'blob.linked' || event.type === 'manifest.put') index.linked.add(event.inc);
       }
     } catch (error) {
       const message = `appended during the check: ${problemOf(error)}`;
@@ -77,12 +77,12 @@ async function followLog(repo: RepositoryName, from: number, check: Check): Prom
 async function countUnlinked(startedAt: number, check: Check): Promise<Pick<Required<Leftovers>, 'orphans' | 'kept'>> {
   const orphans = { count: 0, bytes: 0 };
   const kept = { count: 0, bytes: 0 };
-  const { seen } = check;
+  const { index } = check;
   for await (const { key, size } of check.reader.list(DATA)) {
     const inc = incarnationOfDataKey(key);
-    if (inc === undefined) await reportForeign(`${key} is no object`, check);
-    else if (!seen.linked.has(inc) && (seen.kept.has(inc) || decodeTime(inc) < startedAt)) {
-      const amount = seen.kept.has(inc) ? kept : orphans;
+    if (inc === undefined) await reportForeign(`${key} is not an object`, check);
+    else if (!index.linked.has(inc) && (index.kept.has(inc) || decodeTime(inc) < startedAt)) {
+      const amount = index.kept.has(inc) ? kept : orphans;
       amount.count++;
       amount.bytes += size;
     }
@@ -96,11 +96,11 @@ async function countWrongHints(startedAt: number, check: Check): Promise<number>
   for await (const { key } of check.reader.list(HINTS)) {
     const digest = digestOfHintKey(key);
     if (digest === undefined) {
-      await reportForeign(`${key} is no hint`, check);
+      await reportForeign(`${key} is not a hint`, check);
       continue;
     }
     const hint = await readHint(check.reader, digest);
-    const isRight = hint !== undefined && check.seen.links.has(linkText(hint.repo, digest, hint));
+    const isRight = hint !== undefined && check.index.links.has(linkText(hint.repo, digest, hint));
     if (isRight || (hint !== undefined && decodeTime(hint.inc) >= startedAt)) continue;
     wrong++;
     if (hint === undefined || named.has(hint.repo)) continue;
@@ -110,7 +110,7 @@ async function countWrongHints(startedAt: number, check: Check): Promise<number>
   return wrong;
 }
 
-/** A hint is written after the slot that it tells of, and slots are never deleted. */
+/** A hint is written after its slot, and slots are never deleted. */
 async function reportLostLog(repo: RepositoryName, digest: Digest, check: Check): Promise<void> {
   if ((await check.reader.head(slotKey(repo, 1))) !== undefined) return;
   const message = 'a hint says that this repository linked it, but the repository has no log: was it lost?';

@@ -12,9 +12,9 @@ import type { Check } from './check.ts';
 import type { Problem, Severity } from './findings.ts';
 
 /**
- * Reads a log from its first slot to its last: are the slots contiguous, well-formed and chained, and do the snapshots say what
- * the slots before them say? Nothing of the server's shortcuts is used: no snapshot is believed while the slots are whole.
- * @returns the repository as its log says it is; undefined when the log cannot be folded to its end
+ * Reads a whole log and checks that its slots are contiguous, well-formed and chained, and that each snapshot agrees with the slots
+ * before it. It takes no shortcut: no snapshot is used while the slots are whole.
+ * @returns the state of the repository; undefined if the log cannot be folded to its end
  */
 export function checkLog(repo: RepositoryName, check: Check): Promise<RepositoryState | undefined> {
   return new LogCheck(repo, check).run();
@@ -23,11 +23,11 @@ export function checkLog(repo: RepositoryName, check: Check): Promise<Repository
 class LogCheck {
   readonly #repo: RepositoryName;
   readonly #check: Check;
-  /** undefined: a slot is missing or wrong, so what the log says from there on is not known. */
+  /** undefined: a slot is missing or wrong, so the state after it is unknown. */
   #state: RepositoryState | undefined = new RepositoryState();
-  /** Hash of the slot before; undefined: not known. */
+  /** Hash of the previous slot; undefined: unknown. */
   #before: SlotHash | undefined = NO_SLOT;
-  /** The slot at which the fold was lost. */
+  /** The slot at which the state was lost. */
   #lostAt = 0;
   /** The first of a run of missing slots. */
   #missingFrom: number | undefined;
@@ -38,8 +38,7 @@ class LogCheck {
   }
 
   async run(): Promise<RepositoryState | undefined> {
-    // Both listings come before the first slot is read: whatever they name was durable then, so no append that happens
-    // meanwhile can look like a gap.
+    // Both listings come before the first read: whatever they name was durable then, so no concurrent append can look like a gap.
     const last = await this.#lastListedSlot();
     const snapshots = await this.#listSnapshots();
     let seq = 1;
@@ -64,7 +63,7 @@ class LogCheck {
       await this.#report(
         'note',
         'log-empty',
-        'it has a marker but no slot: its first push is just coming, or did not get far',
+        'it has a marker but no slot: its first push is under way, or was cut off',
       );
     }
     if (this.#state === undefined) {
@@ -77,12 +76,12 @@ class LogCheck {
     return this.#state;
   }
 
-  /** A slot that was read: does it follow the one before? */
+  /** Checks that the slot follows the previous one. */
   async #follow(slot: Slot): Promise<void> {
     const { seq, prev } = slot.batch;
     if (this.#before !== undefined && prev !== this.#before) {
       this.#lose(seq);
-      const message = `it names another slot before it than slot ${seq - 1} is: one of the two was altered`;
+      const message = `its "prev" is not the hash of slot ${seq - 1}: one of the two was altered`;
       await this.#report('fault', 'chain-broken', message, seq);
     }
     this.#state?.apply(slot.batch, slot.hash);
@@ -105,9 +104,9 @@ class LogCheck {
     }
     if (slot === undefined) return 'absent';
     this.#check.tally.slots++;
-    // Only one sequence of bytes says the same: a field that this version does not know shows here, too.
+    // The encoding is canonical, so an unknown field shows here, too.
     if (hashSlot(encodeBatch(slot.batch)) !== slot.hash) {
-      await this.#report('fault', 'slot-altered', 'its bytes are not those that Marina writes for what it says', seq);
+      await this.#report('fault', 'slot-altered', 'its bytes are not the canonical encoding of its content', seq);
     }
     return slot;
   }
@@ -117,7 +116,7 @@ class LogCheck {
     for await (const { key } of this.#check.reader.list(logPrefix(this.#repo))) {
       const seq = Number(key.slice(logPrefix(this.#repo).length));
       if (seq >= 1 && slotKey(this.#repo, seq) === key) last = Math.max(last, seq);
-      else await this.#report('warning', 'foreign-object', `${key} is no slot`);
+      else await this.#report('warning', 'foreign-object', `${key} is not a slot`);
     }
     return last;
   }
@@ -127,25 +126,25 @@ class LogCheck {
     for await (const { key } of this.#check.reader.list(snapshotPrefix(this.#repo))) {
       const seq = Number.MAX_SAFE_INTEGER - Number(key.slice(snapshotPrefix(this.#repo).length));
       if (seq >= 1 && snapshotKey(this.#repo, seq) === key) found.set(seq, key);
-      else await this.#report('warning', 'foreign-object', `${key} is no snapshot`);
+      else await this.#report('warning', 'foreign-object', `${key} is not a snapshot`);
     }
     return found;
   }
 
-  /** @param slot the one that the snapshot was taken after, where it could be read */
+  /** @param slot the one after which the snapshot was taken, if it could be read */
   async #checkSnapshot(seq: number, key: Key, slot: Slot | undefined): Promise<void> {
     const state = await this.#readSnapshot(seq, key);
     if (state === undefined) return;
     this.#check.tally.snapshots++;
     if (slot !== undefined && state.hash !== slot.hash) {
-      await this.#report('fault', 'snapshot-wrong', 'the snapshot was taken after other bytes than this slot has', seq);
+      await this.#report('fault', 'snapshot-wrong', 'the snapshot names another hash than this slot has', seq);
       return;
     }
     if (this.#state === undefined) {
-      // Where the slots before are damaged, the snapshot is the best there is: the server begins with it, too.
+      // The slots before it are damaged, so the snapshot is the best there is: the server starts from it, too.
       this.#state = state;
       this.#before = state.hash;
-      await this.#report('note', 'log-resumed', 'what follows was checked beginning with the snapshot', seq);
+      await this.#report('note', 'log-resumed', 'later slots were checked starting from this snapshot', seq);
       return;
     }
     const difference = differenceOf(this.#state, state);
@@ -161,13 +160,13 @@ class LogCheck {
       await this.#report('fault', 'snapshot-unusable', `the snapshot ${problemOf(error)}`, seq);
       return undefined;
     }
-    // Somebody removed it meanwhile. That is allowed: the log says the same.
+    // Removed meanwhile, which is allowed: the slots say the same.
     if (bytes === undefined) return undefined;
     const state = await decodeSnapshot(this.#repo, bytes);
     if (state?.seq === seq) return state;
     const version = await foldVersionOf(bytes);
     if (state === undefined && version !== undefined && version !== FOLD_VERSION) {
-      const message = `the snapshot is of fold version ${version}, this Marina knows ${FOLD_VERSION}`;
+      const message = `the snapshot has fold version ${version}, this version of Marina knows ${FOLD_VERSION}`;
       await this.#report('note', 'snapshot-other-version', message, seq);
     } else {
       const problem = state === undefined ? 'cannot be read' : `says that it is of slot ${state.seq}`;
@@ -182,7 +181,7 @@ class LogCheck {
     if (from === undefined) return;
     this.#missingFrom = undefined;
     const upTo = seq - 1 > from ? ` (and so are all up to ${seq - 1})` : '';
-    await this.#report('fault', 'slot-missing', `it is missing${upTo}, though later ones are there`, from);
+    await this.#report('fault', 'slot-missing', `it is missing${upTo}, but later slots exist`, from);
   }
 
   async #reportAhead(last: number, snapshots: ReadonlyMap<number, Key>): Promise<void> {
@@ -198,7 +197,7 @@ class LogCheck {
   }
 }
 
-/** What a read failed with. Anything but damage and the system's own errors is a defect of this program. */
+/** Describes why a read failed. Rethrows anything but damage and system errors: that is a defect. */
 export function problemOf(error: unknown): string {
   if (error instanceof RegistryError && error.kind === 'log-broken') return error.message;
   const code = codeOf(error);

@@ -4,7 +4,7 @@ import type { Tally } from './findings.ts';
 
 const FORMAT = '{bar} {percentage}% | {objects} objects, {read} read | ETA {eta_formatted} | {repository}';
 
-/** How far a check is, as one line that is drawn over and over; nothing at all where nobody could see that. */
+/** The progress of a check as one line, redrawn in place; draws nothing without a terminal. */
 export class Progress {
   readonly #bar: ReturnType<typeof openBar>;
   readonly #tally: Tally;
@@ -20,7 +20,7 @@ export class Progress {
     this.#bar = openBar(terminal, FORMAT);
   }
 
-  /** @param unit what is counted up to `total` */
+  /** @param unit of `total` */
   start(total: number, unit: 'bytes' | 'repositories'): void {
     this.#total = total;
     this.#unit = unit;
@@ -41,7 +41,7 @@ export class Progress {
     if (this.#unit === 'bytes') this.#advance(bytes);
   }
 
-  /** Takes the line away while something else is written to the same terminal. */
+  /** Removes the line while something else is written to the same terminal. */
   async aside(write: () => Promise<void>): Promise<void> {
     if (this.#bar?.isActive !== true) return await write();
     this.#bar.stop();
@@ -56,7 +56,7 @@ export class Progress {
   }
 
   #advance(by: number): void {
-    // What is pushed meanwhile is checked as well, but was not counted.
+    // What is pushed meanwhile is checked, but not in the total.
     this.#done = Math.min(this.#total, this.#done + by);
     this.#draw();
   }

@@ -26,7 +26,7 @@ async function lost() {
       repo: A,
       digest,
       inc: damaged,
-      message: 'its object is not there',
+      message: 'its object is missing',
     },
   };
   return { ...open, damaged, whole, finding };

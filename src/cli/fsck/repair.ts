@@ -13,8 +13,8 @@ import { knownOf } from '../undo/closure.ts';
 import type { Finding, Problem } from './findings.ts';
 import { problemOf } from './log-check.ts';
 
-/** What other bytes of the same digest mend. */
-const MENDED_BY_BYTES: ReadonlySet<Problem> = new Set<Problem>([
+/** Faults that other bytes of the same digest repair. */
+const REPAIRABLE: ReadonlySet<Problem> = new Set<Problem>([
   'object-missing',
   'object-length',
   'object-unreadable',
@@ -22,25 +22,25 @@ const MENDED_BY_BYTES: ReadonlySet<Problem> = new Set<Problem>([
   'blob-missing',
 ]);
 
-/** A digest that a repository has no good bytes of. */
+/** A digest of which a repository has no good bytes. */
 interface Broken {
   readonly repo: RepositoryName;
   readonly digest: Digest;
-  /** The link to bytes that are damaged; undefined: it is not linked. */
+  /** The damaged object it is linked to; undefined: it is not linked. */
   readonly inc?: Incarnation;
 }
 
-/** Bytes that are linked and whose digest was computed. */
+/** A linked object whose digest was verified. */
 interface Source {
   readonly repo: RepositoryName;
   readonly inc: Incarnation;
   readonly size: number;
 }
 
-/** What came of one of them. */
+/** The outcome for one of them. */
 export interface Repair extends Broken {
   readonly outcome: 'repaired' | 'unrepaired';
-  /** The repository that linked the bytes which are linked now, and which those are. */
+  /** The object that is linked now, and the repository that it came from. */
   readonly from?: RepositoryName;
   readonly with?: Incarnation;
   readonly message: string;
@@ -52,12 +52,12 @@ export interface RepairPorts {
   readonly report: (repair: Repair) => Promise<void>;
 }
 
-/** The faults of a check that other bytes mend; there should be few. */
+/** The repairable faults of a check; there should be few. */
 export class Repairs {
   readonly #broken = new Map<string, { readonly broken: Broken; faults: number }>();
 
   note({ problem, repo, digest, inc, blob }: Finding): void {
-    if (!MENDED_BY_BYTES.has(problem) || repo === undefined || digest === undefined) return;
+    if (!REPAIRABLE.has(problem) || repo === undefined || digest === undefined) return;
     const broken = { repo, digest: blob ?? digest, ...(inc === undefined ? {} : { inc }) };
     const key = JSON.stringify(broken);
     const noted = this.#broken.get(key);
@@ -70,9 +70,9 @@ export class Repairs {
   }
 
   /**
-   * Links other bytes of the same digest, which some repository of the store links, has and whose digest is right. Nothing is
-   * deleted, and nothing is linked that the linker's rule does not allow.
-   * @returns how many faults are mended
+   * Links other bytes of the same digest that some repository of the store links and whose digest is right. Deletes nothing, and
+   * obeys the linker's rule.
+   * @returns the number of faults repaired
    */
   async run(ports: RepairPorts): Promise<number> {
     const all = [...this.#broken.values()];
@@ -80,17 +80,17 @@ export class Repairs {
       all.map(({ broken }) => broken),
       ports.reader,
     );
-    let mended = 0;
+    let repaired = 0;
     for (const { broken, faults } of all) {
       const repair = await repairOne(broken, sources.get(broken.digest), ports);
-      if (repair.outcome === 'repaired') mended += faults;
+      if (repair.outcome === 'repaired') repaired += faults;
       await ports.report(repair);
     }
-    return mended;
+    return repaired;
   }
 }
 
-/** Looks through all logs that can be folded. */
+/** Searches all logs that can be folded. */
 async function findSources(broken: readonly Broken[], reader: StoreReader): Promise<Map<Digest, Source>> {
   const left = new Set(broken.map(({ digest }) => digest));
   const bad = new Set(broken.flatMap(({ inc }) => (inc === undefined ? [] : [inc])));
@@ -115,13 +115,13 @@ async function foldIfWhole(reader: StoreReader, repo: RepositoryName): Promise<R
   try {
     return (await foldLog(reader, repo, READ_AHEAD)).state;
   } catch (error) {
-    // The check said so, and which one.
+    // The check has reported it.
     problemOf(error);
     return undefined;
   }
 }
 
-/** "Bytes are verified before they are linked", whoever linked them before. */
+/** "Bytes are verified before they are linked", even if another repository links them. */
 async function isGood(reader: StoreReader, digest: Digest, link: Pick<Source, 'inc' | 'size'>): Promise<boolean> {
   try {
     if (!(await linkable(reader, [link])).has(link.inc)) return false;
@@ -139,13 +139,13 @@ async function repairOne(
 ): Promise<Repair> {
   const { repo } = broken;
   const not = (message: string): Repair => ({ ...broken, outcome: 'unrepaired', message });
-  if (source === undefined) return not('no repository links other bytes of it that are whole: push it again');
+  if (source === undefined) return not('no other repository has undamaged bytes of this digest: push it again');
   const state = await foldIfWhole(reader, repo);
   if (state === undefined) return not('the log of its repository cannot be folded');
   try {
     const { blobs, manifests } = await restore(repo, wantedOf(broken, source, state));
     if (blobs.length + manifests.length === 0) {
-      return { ...broken, outcome: 'repaired', message: 'it was linked anew, or deleted, meanwhile' };
+      return { ...broken, outcome: 'repaired', message: 'it has been linked again or deleted meanwhile' };
     }
   } catch (error) {
     if (!(error instanceof RegistryError)) throw error;

@@ -15,17 +15,17 @@ import { checkContent } from './content-check.ts';
 import { findLeftovers, type Leftovers, NOT_COUNTED } from './leftovers.ts';
 import { checkLog, problemOf } from './log-check.ts';
 
-/** Whether there is anything of this repository: a marker, or a log that lost its marker. */
+/** Whether the repository exists: it has a marker, or a log that lost its marker. */
 export async function isKnown(repo: RepositoryName, reader: StoreReader): Promise<boolean> {
-  return (await reader.head(markerKey(repo))) !== undefined || (await readsAny(reader, logPrefix(repo)));
+  return (await reader.head(markerKey(repo))) !== undefined || (await listsAny(reader, logPrefix(repo)));
 }
 
-async function readsAny(reader: StoreReader, prefix: Key): Promise<boolean> {
+async function listsAny(reader: StoreReader, prefix: Key): Promise<boolean> {
   for await (const _ of reader.list(prefix)) return true;
   return false;
 }
 
-/** Checks these repositories only. */
+/** Checks only these repositories. */
 export async function checkRepositories(repos: readonly RepositoryName[], check: Check): Promise<void> {
   check.progress.start(repos.length, 'repositories');
   for (const repo of repos) {
@@ -35,7 +35,7 @@ export async function checkRepositories(repos: readonly RepositoryName[], check:
 }
 
 /**
- * Checks every log of the store, and then looks for what no log explains.
+ * Checks every log of the store, then counts what no log accounts for.
  * @param startedAt milliseconds
  */
 export async function checkStore(startedAt: number, check: Check): Promise<Leftovers> {
@@ -55,11 +55,11 @@ export async function checkStore(startedAt: number, check: Check): Promise<Lefto
     await reportUnmarked(repo, check);
     await checkOne(repo);
   }
-  // Without one log, what only that one links would seem to be nobody's.
+  // With one log unreadable, the objects that only it links would look like orphans.
   return isComplete ? await findLeftovers(heads, startedAt, check) : NOT_COUNTED;
 }
 
-/** @returns the slot up to which the log was folded; undefined when it cannot be */
+/** @returns the slot up to which the log was folded; undefined if it cannot be folded */
 async function checkRepository(repo: RepositoryName, check: Check): Promise<number | undefined> {
   check.progress.repository(repo);
   check.tally.repositories++;
@@ -68,24 +68,24 @@ async function checkRepository(repo: RepositoryName, check: Check): Promise<numb
     state = await checkLog(repo, check);
     if (state !== undefined) await checkContent(repo, state, check);
   } catch (error) {
-    // A folder that cannot be listed: the other repositories are checked nevertheless.
+    // Such as a folder that cannot be listed: the other repositories are still checked.
     await check.report({ severity: 'fault', problem: 'log-unreadable', repo, message: `its log ${problemOf(error)}` });
     return undefined;
   }
-  if (state !== undefined) remember(repo, state, check);
+  if (state !== undefined) addToIndex(repo, state, check);
   check.progress.repositoryDone();
   return state?.seq;
 }
 
-function remember(repo: RepositoryName, state: RepositoryState, { seen, keptSince }: Check): void {
-  for (const [digest, link] of state.blobs) seen.links.add(linkText(repo, digest, link));
-  // Some are there already; not those of slots that were appended meanwhile.
-  for (const { inc } of state.blobs.values()) seen.linked.add(inc);
-  for (const { inc } of state.manifests.values()) seen.linked.add(inc);
-  for (const [inc, at] of state.tombstones) if (at >= keptSince) seen.kept.add(inc);
+function addToIndex(repo: RepositoryName, state: RepositoryState, { index, keptSince }: Check): void {
+  for (const [digest, link] of state.blobs) index.links.add(linkText(repo, digest, link));
+  // Most are there already, but not those of slots appended meanwhile.
+  for (const { inc } of state.blobs.values()) index.linked.add(inc);
+  for (const { inc } of state.manifests.values()) index.linked.add(inc);
+  for (const [inc, at] of state.tombstones) if (at >= keptSince) index.kept.add(inc);
 }
 
-/** All that a scrub could have to read. */
+/** The most that a scrub has to read. */
 async function bytesOfObjects(check: Check): Promise<number> {
   let bytes = 0;
   for await (const { size } of check.reader.list(DATA)) bytes += size;
@@ -98,14 +98,14 @@ async function listMarked(check: Check): Promise<RepositoryName[]> {
     const repo = repositoryOfMarker(key);
     if (repo !== undefined && markerKey(repo) === key) marked.push(repo);
     else {
-      const message = `${key} is the marker of no repository`;
+      const message = `${key} is not the marker of a repository`;
       await check.report({ severity: 'warning', problem: 'foreign-object', message });
     }
   }
   return marked;
 }
 
-/** Repositories that have slots or snapshots but no marker. A marker is there before slot 1, so there is no moment for that. */
+/** Repositories with slots or snapshots but no marker: never a passing state, since a marker comes before slot 1. */
 async function* unmarkedLogs(check: Check): AsyncIterable<RepositoryName> {
   let last: RepositoryName | undefined;
   for await (const { key } of check.reader.list(REPOSITORIES)) {

@@ -3,13 +3,13 @@ import type { RepositoryFacts } from '../../journal/state.ts';
 import type { Digest, Incarnation } from '../../oci/names.ts';
 import type { Restoration, WantedBlob, WantedManifest } from '../../registry/restoration.ts';
 
-/** What a log knows of a digest: that it was a blob, or a manifest, or one after the other. */
+/** What a log says of a digest: it was a blob, a manifest, or both. */
 export interface Known {
   readonly blob?: WantedBlob;
   readonly manifest?: WantedManifest;
 }
 
-/** What a repository had of a digest at that moment. */
+/** What a repository had under a digest at that moment. */
 export function knownOf(facts: RepositoryFacts, digest: Digest): Known {
   const link = facts.blob(digest);
   const record = facts.manifest(digest);
@@ -28,14 +28,14 @@ export function knownOf(facts: RepositoryFacts, digest: Digest): Known {
   return known;
 }
 
-/** Manifests with all that they refer to, however deep. */
+/** Manifests with everything they refer to, however deep. */
 export class Closure {
   readonly blobs = new Map<Digest, WantedBlob>();
   readonly manifests = new Map<Digest, WantedManifest>();
-  /** What they refer to and was not known. */
+  /** Referenced digests that were not known. */
   readonly unknown = new Set<Digest>();
 
-  /** @param look what is known of a digest */
+  /** @param look returns what is known of a digest */
   constructor(roots: Iterable<Digest>, look: (digest: Digest) => Known) {
     const left = [...roots];
     for (let digest = left.pop(); digest !== undefined; digest = left.pop()) {
@@ -54,13 +54,13 @@ export class Closure {
     return this.blobs.has(digest) || this.manifests.has(digest);
   }
 
-  /** Everything in it, as often as it is linked. */
+  /** Every entry; a digest that is both blob and manifest comes twice. */
   *entries(): Iterable<WantedBlob | WantedManifest> {
     yield* this.blobs.values();
     yield* this.manifests.values();
   }
 
-  /** Linked again later, its bytes may be under another name, too. */
+  /** Adds the object of a later link of the same digest. */
   follow(event: JournalEvent): void {
     if (event.type === 'blob.linked') addInc(this.blobs, event.digest, event.inc);
     if (event.type === 'manifest.put') addInc(this.manifests, event.digest, event.inc);

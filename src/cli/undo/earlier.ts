@@ -6,17 +6,17 @@ import type { WantedBlob, WantedManifest } from '../../registry/restoration.ts';
 import type { StoreReader } from '../../storage/driver.ts';
 import { Closure, type Known } from './closure.ts';
 
-/** What was gone from a repository before the moment that is to come back, and what of it can come back, too. */
+/** Content deleted before the restored moment, and what of it can be restored with it. */
 export interface Earlier {
   readonly closure: Closure;
-  /** Those whose bytes were freed, wholly or in part. */
+  /** Manifests whose bytes were freed, at least in part. */
   readonly leftOut: readonly Digest[];
 }
 
 /**
- * An index may name manifests that had been deleted before it was. They come back with it while their bytes are there; where they
- * are not, the index is what it was then.
- * @param missing what a manifest refers to, without that the repository had it then
+ * An index may name manifests that were deleted before it was. They are restored with it while their bytes exist; otherwise the index
+ * is restored as it was then, without them.
+ * @param missing digests that a manifest refers to and the repository lacked then
  * @param now the repository at the end of its log
  */
 export async function findEarlier(
@@ -33,7 +33,7 @@ export async function findEarlier(
   const leftOut: Digest[] = [];
   for (const root of roots) {
     const part = new Closure([root], (digest) => known.get(digest) ?? {});
-    // A layer that was never pushed, or a manifest that an index only names.
+    // A layer that was never pushed, or a manifest that the index names but the repository never had.
     if (!part.has(root)) continue;
     const isWhole = [...part.entries()].every((each) => isHere(each.digest) || usable.has(each));
     if (isWhole) closure.take(part);
@@ -42,7 +42,7 @@ export async function findEarlier(
   return { closure, leftOut };
 }
 
-/** The last links of these digests and of all that they refer to. Each level of an index costs one reading of the log. */
+/** The last links of these digests and of everything they refer to. Each level of nesting costs one read of the log. */
 async function everLinked(
   reader: StoreReader,
   repo: RepositoryName,
@@ -79,7 +79,7 @@ function withEvent(known: Known, event: Link): Known {
   return { ...known, manifest: { ...manifest, incs: incs(known.manifest?.incs) } };
 }
 
-/** Those of which some bytes can be linked now. */
+/** Those with an object that can be linked now. */
 async function usableOf(
   reader: StoreReader,
   known: ReadonlyMap<Digest, Known>,

@@ -7,36 +7,36 @@ import type { Digest, RepositoryName, Tag } from '../../oci/names.ts';
 import type { StoreReader } from '../../storage/driver.ts';
 import { Closure, knownOf } from './closure.ts';
 
-/** What is to come back. */
+/** What is to be restored. */
 export type Thing = { readonly kind: 'tag'; readonly tag: Tag } | { readonly kind: 'digest'; readonly digest: Digest };
 
-/** Of which moment: after a slot, or at a time (milliseconds, inclusive). */
+/** The moment: after a slot, or at a time (milliseconds, inclusive). */
 export type When = { readonly kind: 'slot'; readonly seq: number } | { readonly kind: 'time'; readonly until: number };
 
-/** A thing as it was at one moment of the log. */
+/** A tag or manifest as it was at one moment of the log. */
 export interface Moment {
   readonly seq: number;
   /** Of that slot, ISO 8601. */
   readonly time: string;
-  /** `before`: that slot took it away. */
+  /** `before`: that slot deleted it. */
   readonly side: 'before' | 'after';
   readonly digest: Digest;
   /** Tags that pointed to it then; of a thing that is a tag only this one. */
   readonly tags: readonly Tag[];
-  /** The manifest with all that it refers to and the repository had then. */
+  /** The manifest with everything it refers to, as far as the repository had it then. */
   readonly closure: Closure;
 }
 
 export interface Past {
   /** The repository at the end of its log; its seq is 0 when there is none. */
   readonly head: RepositoryState;
-  /** undefined: it was never there, or not then. */
+  /** undefined: it never existed, or not at that moment. */
   readonly moment: Moment | undefined;
 }
 
 /**
- * Reads a log from its first slot to its last, and finds the thing as it was: at the moment that is asked for, else just before it
- * was taken away last, or as it is now.
+ * Reads a whole log and finds the thing as it was at the given moment; without one, just before it was last deleted, or as it is
+ * now.
  * @throws RegistryError `log-broken`
  */
 export async function readPast(
@@ -62,7 +62,7 @@ export async function readPast(
       const facts = new PendingFacts(head, Date.parse(batch.at));
       for (const event of batch.events) {
         moment?.closure.follow(event);
-        if (takesAway(event, thing, facts)) take(facts, batch, 'before');
+        if (deletes(event, thing, facts)) take(facts, batch, 'before');
         facts.absorb(event);
       }
     } else if (isOver) for (const event of batch.events) moment?.closure.follow(event);
@@ -87,7 +87,7 @@ function digestOf(thing: Thing, facts: RepositoryFacts): Digest | undefined {
 }
 
 /** @param facts just before the event */
-function takesAway(event: JournalEvent, thing: Thing, facts: RepositoryFacts): boolean {
+function deletes(event: JournalEvent, thing: Thing, facts: RepositoryFacts): boolean {
   switch (event.type) {
     case 'repo.deleted':
       return isThere(thing, facts);
@@ -110,7 +110,7 @@ function momentOf(thing: Thing, facts: RepositoryFacts, batch: Batch, side: Mome
   };
 }
 
-/** Where the slot took the manifest away, the tags that went with it are gone already. */
+/** If the slot deleted the manifest, its tags were deleted by the same slot, before it. */
 function tagsUntil(digest: Digest, facts: RepositoryFacts, { events }: Batch, side: Moment['side']): Tag[] {
   const tags = new Set(facts.tagsOf(digest));
   if (side === 'before') {

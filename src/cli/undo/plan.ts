@@ -4,17 +4,17 @@ import type { StoreReader } from '../../storage/driver.ts';
 import { findEarlier } from './earlier.ts';
 import { type Moment, readPast, type Thing, type When } from './past.ts';
 
-/** What must be done to have a thing back, as it was at one moment. */
+/** What restores a thing as it was at one moment. */
 export interface Plan {
   readonly moment: Moment;
   readonly restoration: Restoration;
-  /** What it refers to, had been deleted before that moment, and cannot come back. */
+  /** Referenced manifests that were deleted before that moment and cannot be restored. */
   readonly leftOut: readonly Digest[];
-  /** Tags that pointed to it then and point to something else now: they stay. */
+  /** Tags that pointed to it then and point elsewhere now: they stay as they are. */
   readonly kept: readonly Tag[];
 }
 
-/** Why there is none: no log, a slot behind its end, or the thing was not there. */
+/** Why there is no plan: no log, a slot beyond its end, or the thing did not exist. */
 export type NoPlan =
   | { readonly kind: 'no-repository' }
   | { readonly kind: 'no-slot'; readonly last: number }
@@ -34,7 +34,7 @@ export async function planRestore(
   const earlier = await findEarlier(reader, repo, moment.closure.unknown, head);
   const { digest, closure } = moment;
   closure.take(earlier.closure);
-  // What an operator names is set; what went with it only where nobody took the name since.
+  // The tag that the operator names is set; the others only if they do not point elsewhere by now.
   const isSet = (tag: Tag): boolean => thing.kind === 'tag' || [undefined, digest].includes(head.tag(tag));
   const tags = moment.tags.filter(isSet).map((tag) => {
     const seen = head.tag(tag);

@@ -42,7 +42,7 @@ export async function collectAt(
     reach: noCrash,
     node: machine.name,
     rate: 0,
-    deleteTogether: 2,
+    deleteBatch: 2,
     deleteDurably: true,
     epochSize: 3,
     enabled: true,

@@ -1,7 +1,10 @@
-/** Does the work for each item, at most so many at once. The first failure ends it, once what had begun is over. */
-export async function forEachTogether<T>(
+/**
+ * Runs `work` for each item, at most `limit` at a time. After the first failure no more is started; it is thrown once the running
+ * ones have settled.
+ */
+export async function forEachConcurrently<T>(
   items: AsyncIterable<T>,
-  most: number,
+  limit: number,
   work: (item: T) => Promise<void>,
 ): Promise<void> {
   const running = new Set<Promise<void>>();
@@ -11,7 +14,7 @@ export async function forEachTogether<T>(
       .catch((error: unknown) => void failures.push(error))
       .finally(() => running.delete(one));
     running.add(one);
-    if (running.size >= most) await Promise.race(running);
+    if (running.size >= limit) await Promise.race(running);
     if (failures.length > 0) break;
   }
   await Promise.all(running);
