@@ -38,16 +38,22 @@ const GETS: readonly (readonly [what: string, target: (site: Site) => string, ex
   ['dots for a tag', ({ repo }) => `/v2/${repo}/manifests/..`, NOTHING_HERE],
   ['a path for a tag', ({ repo }) => `/v2/${repo}/manifests/${UP}`, NOTHING_HERE],
   ['an encoded path for a tag', ({ repo }) => `/v2/${repo}/manifests/..%2f..%2fetc%2fpasswd`, NAME_INVALID],
-  ['encoded backslashes for a tag', ({ repo }) => `/v2/${repo}/manifests/..%5c..%5cformat`, MANIFEST_INVALID],
+  ['encoded backslashes for a tag', ({ repo }) => `/v2/${repo}/manifests/..%5c..%5cformat`, NAME_INVALID],
   ['a path for a digest', ({ repo }) => `/v2/${repo}/blobs/sha256:${UP}`, NOTHING_HERE],
   ['an encoded path for a digest', ({ repo }) => `/v2/${repo}/blobs/sha256:..%2f..%2fformat`, NAME_INVALID],
-  ['encoded backslashes for a digest', ({ repo }) => `/v2/${repo}/blobs/sha256:..%5c..%5cformat`, DIGEST_INVALID],
+  ['encoded backslashes for a digest', ({ repo }) => `/v2/${repo}/blobs/sha256:..%5c..%5cformat`, NAME_INVALID],
   ['a path behind a digest', ({ repo }) => `/v2/${repo}/blobs/${DIGEST}/../../../../format`, NOTHING_HERE],
   ['a path for an upload', ({ repo }) => `/v2/${repo}/blobs/uploads/${UP}`, NOTHING_HERE],
   ['an encoded path for an upload', ({ repo }) => `/v2/${repo}/blobs/uploads/..%2f..%2fformat`, NAME_INVALID],
-  ['backslashes for an upload', ({ repo }) => `/v2/${repo}/blobs/uploads/..%5c..%5cformat`, UPLOAD_UNKNOWN],
+  ['backslashes for an upload', ({ repo }) => `/v2/${repo}/blobs/uploads/..%5c..%5cformat`, NAME_INVALID],
   ['a NUL for an upload', ({ repo }) => `/v2/${repo}/blobs/uploads/%00`, UPLOAD_UNKNOWN],
-  ['a path for a subject', ({ repo }) => `/v2/${repo}/referrers/sha256:..%5c..%5cformat`, DIGEST_INVALID],
+  ['a path for a subject', ({ repo }) => `/v2/${repo}/referrers/sha256:..%5c..%5cformat`, NAME_INVALID],
+  [
+    'a letter encoded, to hide the name from a proxy',
+    ({ repo, tag }) => `/v2/%68${repo.slice(1)}/manifests/${tag}`,
+    NAME_INVALID,
+  ],
+  ['a dot encoded within a tag', ({ repo }) => `/v2/${repo}/manifests/v1%2e2`, NAME_INVALID],
   ['a folder of the store', () => '/repos/hostile/target/_log/00000000000000000001', NOTHING_HERE],
   ['the lock of the store', () => '/v2/../lock', NOTHING_HERE],
   ['a file of the source', () => '/src/main.ts', NOTHING_HERE],
@@ -66,7 +72,23 @@ const QUERIES: readonly (readonly [what: string, method: string, query: string, 
   ['digest-algorithm', 'POST', 'digest-algorithm=../../tmp', DIGEST_INVALID],
 ];
 
+/** Without a name of the registry Bun resolves nothing: the address comes as it was sent. */
+const UNRESOLVED: readonly (readonly [what: string, target: (site: Site) => string])[] = [
+  ['dots', ({ repo, tag }) => `/v2/x/../${repo}/manifests/${tag}`],
+  ['a dot', ({ repo, tag }) => `/v2/./${repo}/manifests/${tag}`],
+  ['encoded dots', ({ repo, tag }) => `/v2/x/%2e%2e/${repo}/manifests/${tag}`],
+  ['backslashes', ({ repo, tag }) => `/v2\\x\\..\\${repo}/manifests/${tag}`],
+  ['a backslash in the name', ({ repo, tag }) => `/v2/${repo.replace('/', '\\')}/manifests/${tag}`],
+];
+
 export const pathRows: readonly Row[] = [
+  ...UNRESOLVED.map(
+    ([what, target]): Row => ({
+      name: `traversal without a Host: ${what}`,
+      pieces: (site) => [`GET ${target(site)} HTTP/1.0\r\n\r\n`],
+      expected: what === 'backslashes' ? NOTHING_HERE : NAME_INVALID,
+    }),
+  ),
   ...GETS.map(
     ([what, target, expected]): Row => ({
       name: `traversal: ${what}`,
