@@ -21,7 +21,7 @@ WORKDIR /app
 RUN mkdir /data && chown 1000:1000 /data
 COPY --from=dependencies /app/node_modules node_modules
 COPY package.json bunfig.toml ./
-COPY scripts/container/health.ts scripts/container/make-bucket.ts scripts/container/
+COPY scripts/container/health.ts scripts/container/
 COPY src src
 COPY workers workers
 # Of a node whose store is S3 only copies of blobs are in the volume.

@@ -9,7 +9,7 @@ cd "$(dirname "${BASH_SOURCE[0]}")/.."
 # Everything from scripts/tools/lib.sh that a test may use. What is missing is fetched before the first test that may need
 # it, so that no test's deadline has to hold a download or a build.
 tools=(conformance skopeo podman buildah runc oras crane regctl docker dockerd docker-compose strace ip redis-server
-  redis-sentinel haproxy minio versitygw registry curl openssl mkfs.ext4)
+  redis-sentinel haproxy minio mc versitygw registry curl openssl mkfs.ext4)
 # Tests that use none of them: they run first, while the tools are being fetched.
 without_tools=(src workers scripts test/support test/layers.test.ts test/io-threads.test.ts test/send-threads.test.ts)
 # So are the simulations, which take both processors for minutes. No time is measured in them, so they give way to others.

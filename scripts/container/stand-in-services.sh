@@ -10,9 +10,9 @@ cd "$(dirname "${BASH_SOURCE[0]}")/../.."
 source scripts/container/stand-in.sh
 
 [[ $# -gt 0 ]] || set -- docker
-mapfile -t paths < <(scripts/tools/ensure.sh haproxy redis-server minio)
-[[ ${#paths[@]} == 3 ]] || stand_in_fail 'HAProxy, Redis and MinIO cannot be had'
-haproxy=${paths[0]} redis=${paths[1]} minio=${paths[2]}
+mapfile -t paths < <(scripts/tools/ensure.sh haproxy redis-server minio mc)
+[[ ${#paths[@]} == 4 ]] || stand_in_fail 'HAProxy, Redis, MinIO and its client cannot be had'
+haproxy=${paths[0]} redis=${paths[1]} minio=${paths[2]} mc=${paths[3]}
 
 work=$(mktemp -d)
 trap 'rm -rf "$work"' EXIT
@@ -21,7 +21,9 @@ trap 'rm -rf "$work"' EXIT
 make() {
   local variable=$1 tag=localhost/marina-$2:standin entrypoint=$3 command=$4
   shift 4
-  stand_in_root "$work/$variable" "$@"
+  # The official images have a shell, and compose.yaml uses it.
+  stand_in_root "$work/$variable" "$@" "$(type -P sh)"
+  mv "$work/$variable/usr/local/bin/sh" "$work/$variable/usr/bin/"
   stand_in_import "$work/$variable" "$tag" "${engine[@]}" -- "ENTRYPOINT $entrypoint" "CMD $command"
   rm -rf "${work:?}/$variable"
   echo "$variable=$tag"
@@ -30,4 +32,4 @@ make() {
 engine=("$@")
 make HAPROXY_IMAGE haproxy '["haproxy", "-W", "-db"]' '["-f", "/usr/local/etc/haproxy/haproxy.cfg"]' "$haproxy"
 make REDIS_IMAGE redis '[]' '["redis-server"]' "$redis" "$(dirname "$redis")/redis-cli"
-make MINIO_IMAGE minio '["minio"]' '[]' "$minio"
+make MINIO_IMAGE minio '["minio"]' '[]' "$minio" "$mc" "$(type -P cat)" "$(type -P sleep)"

@@ -1,7 +1,7 @@
 // compose.yaml as it stands, on a Docker daemon of the tests' own: images built from stand-ins for their bases, a push and a pull
 // through the load balancer, more nodes, fewer nodes, an empty Redis, and an orderly end.
 import { afterAll, beforeAll, expect, setDefaultTimeout, test } from 'bun:test';
-import { readFileSync, writeFileSync } from 'node:fs';
+import { readdirSync, readFileSync, statSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { type Docker, startDocker } from '../clients/dockerd.ts';
 import { attempt, run, TOOLS_WITHIN_MS, tools } from '../support/command.ts';
@@ -20,6 +20,8 @@ const folder = temporaryFolder('compose');
 let network: Network;
 let docker: Docker;
 let composeBinary: string;
+/** What deploy/make-secrets.sh made. */
+let environment: string;
 /** By which compose.yaml takes the stand-ins. */
 const images: Record<string, string> = {};
 
@@ -29,7 +31,10 @@ async function compose(...args: readonly string[]): Promise<string> {
 
 function composeWith(files: readonly string[], args: readonly string[], timeoutMs: number): Promise<string> {
   const named = [join(projectRoot, 'compose.yaml'), ...files].flatMap((file) => ['-f', file]);
-  return run([composeBinary, ...named, ...args], { env: { ...docker.env, ...images, NO_COLOR: '1' }, timeoutMs });
+  return run([composeBinary, '--env-file', environment, ...named, ...args], {
+    env: { ...docker.env, ...images, NO_COLOR: '1' },
+    timeoutMs,
+  });
 }
 
 async function standIn(script: string): Promise<string> {
@@ -40,6 +45,8 @@ async function standIn(script: string): Promise<string> {
 
 beforeAll(async () => {
   [composeBinary] = await tools('docker-compose', 'docker', 'dockerd', 'ip', 'runc', 'curl');
+  await run([join(projectRoot, 'deploy', 'make-secrets.sh'), folder]);
+  environment = join(folder, '.env');
   const dataRoot = join(folder, 'data');
   // Building needs the npm registry, and so the machine's own network; running needs networks that meet nobody else's.
   docker = await startDocker({ dataRoot });
@@ -51,7 +58,7 @@ beforeAll(async () => {
     images.BUN_IMAGE = await standIn('stand-in-base.sh');
     images.NPM_CONFIG_REGISTRY = (await run(['npm', 'config', 'get', 'registry'])).trim();
     const building = join(folder, 'building.yaml');
-    const services = ['registry', 'worker', 'bucket'].map((name) => `  ${name}: { build: { network: host } }\n`);
+    const services = ['registry', 'worker'].map((name) => `  ${name}: { build: { network: host } }\n`);
     writeFileSync(building, `services:\n${services.join('')}`);
     await composeWith([building], ['build'], BUILD_WITHIN_MS);
   } finally {
@@ -67,6 +74,19 @@ afterAll(async () => {
   await network?.close();
   await cleanUp();
 }, 120_000);
+
+function secret(name: string, below = folder): string {
+  return readFileSync(join(below, 'secrets', name), 'utf8');
+}
+
+/** Each password that was made. */
+function passwords(): string[] {
+  const found = ['redis-password', 's3-credentials', 'store-root'].flatMap(
+    (name) => secret(name).match(/[0-9a-f]{48}/g) ?? [],
+  );
+  expect(found).toHaveLength(3);
+  return found;
+}
 
 /** Ids of the service's containers that run. */
 async function running(service: string): Promise<string[]> {
@@ -112,12 +132,88 @@ async function expectShared(nodes: number): Promise<void> {
   }, 60_000);
 }
 
-test('the images are pinned, and their variables have these as defaults', () => {
+test('the images are pinned by tag and digest, and their variables have these as defaults', () => {
   const file = readFileSync(join(projectRoot, 'compose.yaml'), 'utf8');
-  const defaults = [...file.matchAll(/\$\{[A-Z]+_IMAGE:-([^}]+)\}/g)].map(([, image]) => image);
-  expect(defaults).toHaveLength(4);
-  for (const image of defaults) expect(image).toMatch(/^docker\.io\/.+:(?!latest)[\w.-]*\d/);
-  expect(file.match(/^ {4}image:/gm)).toHaveLength(3);
+  const defaults = [...file.matchAll(/\$\{([A-Z]+)_IMAGE:-([^}]+)\}/g)].map(([, name, image]) => ({ name, image }));
+  expect(defaults.map(({ name }) => name).sort()).toEqual(['BUN', 'HAPROXY', 'MINIO', 'REDIS']);
+  for (const { name, image } of defaults) {
+    expect(image).toMatch(/^docker\.io\/.+:(?!latest)[\w.-]*\d/);
+    if (name !== 'BUN') expect(image).toMatch(/@sha256:[0-9a-f]{64}$/);
+  }
+  expect(file.match(/^ {4}image:/gm)).toHaveLength(4);
+});
+
+test('without secrets nothing starts, and one line says how to make them', async () => {
+  const files = ['--env-file', '/dev/null', '-f', join(projectRoot, 'compose.yaml')];
+  const { code, stderr } = await attempt([composeBinary, ...files, 'config'], { env: docker.env });
+  expect(code).not.toBe(0);
+  expect(stderr).toContain('MARINA_SECRETS');
+  expect(stderr).toContain('run deploy/make-secrets.sh first');
+});
+
+test('secrets are random, for their owner only, and never made over', async () => {
+  const script = join(projectRoot, 'deploy', 'make-secrets.sh');
+  const other = join(folder, 'other');
+  await run([script, other]);
+  const names = readdirSync(join(folder, 'secrets'));
+  expect(names.sort()).toEqual(['redis-password', 'redis.conf', 's3-credentials', 'store-root']);
+  for (const name of names) expect(secret(name, other)).not.toBe(secret(name));
+  for (const each of [folder, other]) {
+    expect(statSync(join(each, 'secrets')).mode & 0o777).toBe(0o700);
+    expect(statSync(join(each, '.env')).mode & 0o777).toBe(0o600);
+  }
+  const before = names.map((name) => secret(name));
+  const again = await attempt([script, folder]);
+  expect([again.code, again.stderr]).toEqual([1, expect.stringContaining('is there already')]);
+  expect(names.map((name) => secret(name))).toEqual(before);
+});
+
+test('no password is in an argument, an environment variable or the settings of a container', async () => {
+  const ids = (await compose('ps', '--all', '--quiet')).split('\n').filter((line) => line !== '');
+  expect(ids.length).toBeGreaterThanOrEqual(7);
+  const described = await docker.command('inspect', ...ids);
+  const processes = await Promise.all(['redis', 'store', 'registry', 'worker'].map((name) => compose('top', name)));
+  for (const password of passwords()) {
+    expect(described).not.toContain(password);
+    expect(processes.join('\n')).not.toContain(password);
+  }
+});
+
+test('Redis answers only who knows the password', async () => {
+  const asked = compose('exec', '--no-TTY', 'redis', 'redis-cli', 'info', 'server');
+  expect(await asked).toContain('NOAUTH');
+});
+
+test("the nodes' key reaches their bucket and nothing else of the store", async () => {
+  const [, key = ''] = /aws_access_key_id = (\S+)/.exec(secret('s3-credentials')) ?? [];
+  const [, hidden = ''] = /aws_secret_access_key = (\S+)/.exec(secret('s3-credentials')) ?? [];
+  const [, root = ''] = /MINIO_ROOT_PASSWORD=(\S+)/.exec(secret('store-root')) ?? [];
+  const client = (user: string, password: string, ...args: readonly string[]) => {
+    const host = `MC_HOST_at=http://${user}:${password}@localhost:9000`;
+    const command = ['exec', '--no-TTY', '--env', host, '--env', 'MC_CONFIG_DIR=/tmp/mc', 'store', 'mc', ...args];
+    return compose(...command).then(
+      (output) => ({ ok: true, output }),
+      (error: unknown) => ({ ok: false, output: String(error) }),
+    );
+  };
+  expect(await client('marina-root', root, 'mb', 'at/others')).toMatchObject({ ok: true });
+  const listed = await client(key, hidden, 'ls', 'at/marina/');
+  expect(listed.output).toContain('format');
+  expect((await client(key, hidden, 'ls', 'at')).output).not.toContain('others');
+  for (const command of [
+    ['ls', 'at/others/'],
+    ['mb', 'at/more'],
+    ['rb', 'at/marina'],
+    ['admin', 'user', 'list', 'at'],
+  ]) {
+    const refused = await client(key, hidden, ...command);
+    expect([command, refused.ok]).toEqual([command, false]);
+    expect(refused.output).toMatch(/[Aa]ccess ?[Dd]enied/);
+  }
+});
+
+test('the bucket and its key may be made again', async () => {
+  await compose('run', '--rm', '--no-deps', 'bucket');
 });
 
 test('docker pushes and pulls through the balancer, over two nodes', async () => {
