@@ -203,7 +203,6 @@ test("the nodes' key reaches their bucket and nothing else of the store", async 
   for (const command of [
     ['ls', 'at/others/'],
     ['mb', 'at/more'],
-    ['rb', 'at/marina'],
     ['admin', 'user', 'list', 'at'],
   ]) {
     const refused = await client(key, hidden, ...command);
