@@ -41,6 +41,8 @@ const DEFAULTS: Config = {
   retentionInterval: 3_600_000,
   bodyIdleTimeout: 60_000,
   uploadMinRate: 1024,
+  maxConnections: 10_000,
+  maxConnectionsShare: 25,
   drainTimeout: 25_000,
   writeAhead: true,
   ioThreads: 32,
@@ -308,6 +310,8 @@ const CASES: Readonly<Record<Name, { readonly good: readonly [string, unknown][]
       ],
       bad: ['-1', '1KB', '1KiB/s', 'slow'],
     },
+    maxConnections: { good: [['512', 512]], bad: ['0', '-1', 'many', '1000001'] },
+    maxConnectionsShare: { good: [['100', 100]], bad: ['0', '101', '25%', '0.5'] },
     drainTimeout: {
       good: [
         ['0s', 0],

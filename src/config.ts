@@ -127,6 +127,16 @@ export const SETTINGS = {
     sentence:
       'A request body that brings fewer bytes a second, on average over BODY_IDLE_TIMEOUT, is given up with 408; what came is kept. Time in which the registry keeps the client waiting does not count. 0: any rate will do.',
   }),
+  maxConnections: integer('MAX_CONNECTIONS', 1, 1_000_000, {
+    fallback: '10000',
+    sentence:
+      'Most connections on which a request is in progress at the same time, at most half of the files that the process may open (ulimit -n); beyond it 503.',
+  }),
+  maxConnectionsShare: integer('MAX_CONNECTIONS_SHARE', 1, 100, {
+    fallback: '25',
+    sentence:
+      'Percentage of these that one client address (an IPv6 network of 64 bits) may have; beyond it 429. Behind a proxy, name that in TRUST_PROXY: all its clients are one address otherwise.',
+  }),
   drainTimeout: duration('DRAIN_TIMEOUT', {
     fallback: '25s',
     sentence: 'How long requests in flight may take to end after SIGTERM.',

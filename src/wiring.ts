@@ -1,6 +1,7 @@
 import { hostname } from 'node:os';
 import { ANYBODY, openAccess } from './access/access.ts';
 import { type Config, ConfigError } from './config.ts';
+import { Admission } from './http/admission.ts';
 import { Proxies } from './http/forwarded.ts';
 import { createServer } from './http/server.ts';
 import { WebOrigins } from './http/web-origins.ts';
@@ -16,7 +17,7 @@ import { DeletesDisabled } from './rules/deletes-disabled.ts';
 import { ImmutableTags } from './rules/immutable-tags.ts';
 import type { Logs } from './telemetry/log.ts';
 import { Telemetry } from './telemetry/metrics.ts';
-import { idFactory, reachOf, sleep } from './wiring/basics.ts';
+import { admissionLimits, idFactory, reachOf, sleep } from './wiring/basics.ts';
 import { openBlobSource } from './wiring/blob-cache.ts';
 import { wireCluster } from './wiring/cluster.ts';
 import { wireEmbedded } from './wiring/embedded.ts';
@@ -109,6 +110,7 @@ export async function wire(config: Config, logs: Logs, version: string): Promise
     isPublic: (repo) => openAccess.allows(ANYBODY, 'pull', repo),
     proxies: new Proxies(config.trustProxy),
     webOrigins: new WebOrigins(config.corsOrigins),
+    admission: new Admission(admissionLimits(config)),
     access: logs.access,
     notReady: () => refusal,
   });

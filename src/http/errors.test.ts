@@ -44,6 +44,7 @@ const STATUS: Readonly<Record<ErrorKind, number>> = {
   'content-damaged': 500,
   'client-gone': 499,
   draining: 503,
+  overloaded: 503,
   unavailable: 503,
 };
 const KINDS = Object.keys(STATUS) as ErrorKind[];

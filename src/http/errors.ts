@@ -53,6 +53,7 @@ const TABLE: Readonly<Record<ErrorKind, readonly [status: number, code: Code]>> 
   // Nobody gets this response; the status (nginx's) is for the log and the metrics.
   'client-gone': [499, 'UNSUPPORTED'],
   draining: [503, 'UNAVAILABLE'],
+  overloaded: [503, 'UNAVAILABLE'],
   unavailable: [503, 'UNAVAILABLE'],
 };
 

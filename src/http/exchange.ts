@@ -5,6 +5,7 @@ import { Asked } from '../telemetry/asked.ts';
 import type { AccessEntry, Logger } from '../telemetry/log.ts';
 import type { Telemetry } from '../telemetry/metrics.ts';
 import { addressOf, targetOf, unknownAsked } from './address.ts';
+import type { Admission } from './admission.ts';
 import { type BunServer, IDLE_SECONDS } from './bun-server.ts';
 import type { FileAnswer, HandlerPorts, RequestContext, Seen } from './context.ts';
 import { dispatch } from './dispatch.ts';
@@ -18,6 +19,7 @@ export interface ServerPorts extends HandlerPorts {
   readonly access: ((entry: AccessEntry) => void) | undefined;
   readonly telemetry: Telemetry;
   readonly webOrigins: WebOrigins;
+  readonly admission: Admission;
   /** Why no new request may be served, undefined while they may. */
   readonly notReady: () => string | undefined;
   readonly version: string;
@@ -37,9 +39,9 @@ export function serve(request: Request, server: BunServer, ports: ServerPorts): 
   } catch (error) {
     answer = exchange.failed(error);
   }
-  return answer instanceof Promise
-    ? answer.catch((error: unknown) => exchange.failed(error)).then((response) => exchange.finish(response))
-    : exchange.finish(answer);
+  if (!(answer instanceof Promise)) return exchange.finish(answer);
+  exchange.wait();
+  return answer.catch((error: unknown) => exchange.failed(error)).then((response) => exchange.finish(response));
 }
 
 /** Answers a request that is none of the API with an error: it is counted and logged like any other. */
@@ -62,6 +64,7 @@ class Exchange implements RequestContext {
   readonly #headers: Readonly<Record<string, string>>;
   #asked: Asked | undefined;
   #keptOpen = false;
+  #waits = false;
 
   constructor(request: Request, server: BunServer, ports: ServerPorts) {
     this.request = request;
@@ -115,6 +118,7 @@ class Exchange implements RequestContext {
     if (reason !== undefined) throw new RegistryError('draining', `${reason}: try again`);
     const { url } = request;
     checkHost(request, url);
+    this.#ports.admission.check(this.#server?.pendingRequests ?? 1, this.#client);
     const preflight = this.#ports.webOrigins.preflight(request);
     if (preflight !== undefined) {
       this.#asked = new Asked(request.method, targetOf(url), 'preflight', undefined, undefined);
@@ -125,6 +129,12 @@ class Exchange implements RequestContext {
     this.seen.digest = address.digest;
     this.#ports.webOrigins.checkWrite(request);
     return dispatch(address.route, this, this.#ports);
+  }
+
+  /** The response is not there at once: until it is, this request is one of its client's share. */
+  wait(): void {
+    this.#waits = true;
+    this.#ports.admission.enter(this.#client);
   }
 
   failed(error: unknown): Response {
@@ -145,6 +155,7 @@ class Exchange implements RequestContext {
 
   finish(response: Response): Response {
     const { id, request, seen } = this;
+    if (this.#waits) this.#ports.admission.leave(this.#client);
     // It belongs to the connection: what is idle afterwards, or never ends its body, would stay for ever.
     if (this.#keptOpen) this.#server?.timeout(request, IDLE_SECONDS);
     const asked = this.#asked ?? unknownAsked(request.method, request.url);

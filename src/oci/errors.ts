@@ -35,6 +35,7 @@ export type ErrorKind =
   | 'content-damaged'
   | 'client-gone'
   | 'draining'
+  | 'overloaded'
   | 'unavailable';
 
 /** Extra facts a client can act on; small JSON values only. */

@@ -1,9 +1,11 @@
 import { setTimeout as delay } from 'node:timers/promises';
 import { monotonicFactory } from 'ulid';
-import { ConfigError } from '../config.ts';
+import { type Config, ConfigError } from '../config.ts';
+import type { AdmissionLimits } from '../http/admission.ts';
 import type { Incarnation } from '../oci/names.ts';
 import type { Repeat } from '../registry/renewed-lease.ts';
 import { CRASH_POINTS, crashAt, noCrash, type ReachStep } from '../storage/crash-points.ts';
+import { maxOpenFiles } from '../system/open-files.ts';
 
 /** Clock, randomness and waiting as they are outside of tests. */
 
@@ -26,6 +28,15 @@ export const repeat: Repeat = (milliseconds, work) => {
   const timer = setInterval(() => void work(), milliseconds);
   return () => clearInterval(timer);
 };
+
+/** A request that is served may take two open files: its connection, and what it reads or writes. */
+export function admissionLimits({
+  maxConnections,
+  maxConnectionsShare,
+}: Pick<Config, 'maxConnections' | 'maxConnectionsShare'>): AdmissionLimits {
+  const max = Math.min(maxConnections, Math.floor((maxOpenFiles() ?? Number.POSITIVE_INFINITY) / 2));
+  return { max, maxPerAddress: Math.max(1, Math.floor((max * maxConnectionsShare) / 100)) };
+}
 
 /** @throws ConfigError for anything that names no step */
 export function reachOf(setting: string | undefined): ReachStep {

@@ -22,11 +22,17 @@ const ANSWER_WITHIN_MS = 5_000;
 
 /**
  * Sends the pieces on a connection of their own and reads one answer.
+ * @param localAddress the client's, one of this machine's
  * @throws when there is no whole answer in time; a connection that ends in the middle of one counts as its end
  */
-export async function exchange(port: number, pieces: readonly Piece[], head = false): Promise<Outcome> {
+export async function exchange(
+  port: number,
+  pieces: readonly Piece[],
+  head = false,
+  localAddress = '127.0.0.1',
+): Promise<Outcome> {
   const begun = performance.now();
-  const socket = connect({ port, host: '127.0.0.1' });
+  const socket = connect({ port, host: '127.0.0.1', localAddress });
   let received = Buffer.alloc(0);
   let resolve: (outcome: Outcome | Error) => void = () => {};
   const answered = new Promise<Outcome | Error>((settle) => {

@@ -1,0 +1,75 @@
+import { describe, expect, test } from 'bun:test';
+import fc from 'fast-check';
+import { type ErrorKind, RegistryError } from '../oci/errors.ts';
+import { Admission, clientOf } from './admission.ts';
+
+function refusalOf(check: () => void): ErrorKind | undefined {
+  try {
+    check();
+    return undefined;
+  } catch (error) {
+    if (error instanceof RegistryError) return error.kind;
+    throw error;
+  }
+}
+
+describe('admission', () => {
+  test('refuses everybody beyond the most requests, and one client beyond its own', () => {
+    const admission = new Admission({ max: 10, maxPerAddress: 2 });
+    expect(refusalOf(() => admission.check(10, 'a'))).toBeUndefined();
+    expect(refusalOf(() => admission.check(11, 'a'))).toBe('overloaded');
+    admission.enter('a');
+    admission.enter('a');
+    expect(refusalOf(() => admission.check(3, 'a'))).toBe('too-many-requests');
+    expect(refusalOf(() => admission.check(3, 'b'))).toBeUndefined();
+    admission.leave('a');
+    expect(refusalOf(() => admission.check(3, 'a'))).toBeUndefined();
+  });
+
+  test('counts right, whatever comes and goes', () => {
+    const steps = fc.array(fc.record({ client: fc.constantFrom('a', 'b', 'c'), comes: fc.boolean() }));
+    fc.assert(
+      fc.property(steps, fc.integer({ min: 1, max: 5 }), (some, maxPerAddress) => {
+        const admission = new Admission({ max: 1_000, maxPerAddress });
+        const counts = new Map<string, number>();
+        for (const { client, comes } of some) {
+          const count = counts.get(client) ?? 0;
+          if (comes) admission.enter(client);
+          else if (count > 0) admission.leave(client);
+          else continue;
+          counts.set(client, count + (comes ? 1 : -1));
+          for (const [each, now] of counts)
+            expect(refusalOf(() => admission.check(1, each))).toBe(
+              now >= maxPerAddress ? 'too-many-requests' : undefined,
+            );
+        }
+      }),
+    );
+  });
+});
+
+describe('a client', () => {
+  test.each([
+    ['192.0.2.7', '192.0.2.7'],
+    ['::ffff:192.0.2.7', '192.0.2.7'],
+    ['2001:db8:1:2:3:4:5:6', '2001:db8:1:2'],
+    ['2001:0DB8:0001:0002::', '2001:db8:1:2'],
+    ['2001:db8::1', '2001:db8:0:0'],
+    ['2001:db8:1::2:3', '2001:db8:1:0'],
+    ['::1', '0:0:0:0'],
+    ['::', '0:0:0:0'],
+    ['fe80::1%eth0', 'fe80:0:0:0'],
+    [undefined, 'unknown'],
+  ])('with the address %s is %s', (address, client) => expect(clientOf(address)).toBe(client));
+
+  test('has its whole network in IPv6', () => {
+    const group = fc.integer({ min: 0, max: 0xffff }).map((each) => each.toString(16));
+    const groups = fc.array(group, { minLength: 8, maxLength: 8 });
+    fc.assert(
+      fc.property(groups, groups, (one, other) => {
+        const same = [...one.slice(0, 4), ...other.slice(4)];
+        expect(clientOf(one.join(':'))).toBe(clientOf(same.join(':')));
+      }),
+    );
+  });
+});

@@ -1,0 +1,80 @@
+// One client that keeps many requests in progress: it gets its share, and everybody else is served.
+import { afterAll, beforeAll, expect, test } from 'bun:test';
+import { connect, type Socket } from 'node:net';
+import { eventually } from '../support/eventually.ts';
+import { cleanUp } from '../support/server.ts';
+import { openSite, type Site } from './site.ts';
+import { type Answer, exchange, request } from './wire.ts';
+
+const MAX = 20;
+const SHARE = 10;
+
+let site: Site;
+const sockets: Socket[] = [];
+
+beforeAll(async () => {
+  site = await openSite({ MAX_CONNECTIONS: String(MAX), MAX_CONNECTIONS_SHARE: '50' });
+}, 60_000);
+afterAll(async () => {
+  letGo();
+  await cleanUp();
+});
+
+function letGo(): void {
+  for (const socket of sockets.splice(0)) socket.destroy();
+}
+
+/** Begins uploads from an address of this machine, and leaves each in the middle. */
+async function hold(address: string, count: number): Promise<void> {
+  const uploads = await Promise.all(Array.from({ length: count }, () => beginUpload(address)));
+  for (const upload of uploads) {
+    const socket = connect({ port: site.server.port, host: '127.0.0.1', localAddress: address });
+    socket.on('error', () => {});
+    socket.write(`PATCH ${upload} HTTP/1.1\r\nHost: a\r\nContent-Length: 10\r\n\r\nhal`);
+    sockets.push(socket);
+  }
+}
+
+/** The path of a new upload. */
+async function beginUpload(address: string): Promise<string> {
+  const pieces = request('POST', `/v2/${site.repo}/blobs/uploads/`, { body: '' });
+  const outcome = await exchange(site.server.port, pieces, false, address);
+  if (outcome === 'closed') throw new Error('closed without an answer');
+  expect(outcome.status).toBe(202);
+  return outcome.headers.get('location') ?? '';
+}
+
+async function answerTo(address: string, target: string): Promise<Answer> {
+  const outcome = await exchange(site.server.port, request('GET', target), false, address);
+  if (outcome === 'closed') throw new Error('closed without an answer');
+  return outcome;
+}
+
+async function inFlight(): Promise<number> {
+  const { body } = await answerTo('127.0.0.9', '/metrics');
+  return Number(/^marina_requests_in_flight (\d+)$/m.exec(body)?.[1]);
+}
+
+test('a client beyond its share gets 429, others are served; beyond all of them everybody gets 503, until some end', async () => {
+  const manifest = `/v2/${site.repo}/manifests/${site.tag}`;
+  await hold('127.0.0.1', SHARE);
+  await eventually(async () => expect(await inFlight()).toBe(SHARE));
+  const refused = await answerTo('127.0.0.1', manifest);
+  expect(refused.status).toBe(429);
+  expect(JSON.parse(refused.body)).toMatchObject({ errors: [{ code: 'TOOMANYREQUESTS' }] });
+  expect(refused.headers.get('retry-after')).toMatch(/^\d+$/);
+  expect(await answerTo('127.0.0.2', manifest)).toMatchObject({ status: 200 });
+
+  await hold('127.0.0.2', MAX - SHARE);
+  await eventually(async () => expect(await inFlight()).toBe(MAX));
+  expect(await answerTo('127.0.0.3', manifest)).toMatchObject({ status: 503 });
+  // Who looks after the registry sees what is going on all the same.
+  for (const target of ['/healthz', '/readyz', '/metrics'])
+    expect(await answerTo('127.0.0.3', target)).toMatchObject({ status: 200 });
+  const { body } = await answerTo('127.0.0.3', '/metrics');
+  expect(body).toContain('marina_request_failures_total{reason="overloaded"} 1\n');
+
+  letGo();
+  for (const address of ['127.0.0.1', '127.0.0.2', '127.0.0.3'])
+    await eventually(async () => expect(await answerTo(address, manifest)).toMatchObject({ status: 200 }));
+}, 30_000);
