@@ -1,7 +1,7 @@
 #!/bin/sh
-# Prepares a new MinIO for compose.yaml, with the client in its image: waits until it answers, makes the bucket, and a user
-# whose key reaches that bucket alone. What is there already stays, so it may run again.
-# Reads S3_BUCKET, and store-root and s3-credentials in /run/secrets (deploy/make-secrets.sh). Shell only: the image has no sed.
+# Prepares MinIO for compose.yaml, with the client in MinIO's image: waits until it answers, creates the bucket, and a user
+# whose key reaches only that bucket. It can run again.
+# Reads S3_BUCKET, and store-root and s3-credentials in /run/secrets (deploy/make-secrets.sh). The image has no sed.
 set -eu
 
 tries=60
@@ -15,13 +15,13 @@ while IFS='= ' read -r name value; do
   esac
 done </run/secrets/s3-credentials
 . /run/secrets/store-root
-# In the environment, so that no password is in the arguments of a process.
+# In the environment, so that no password is in a process's arguments.
 export MC_HOST_store="http://$MINIO_ROOT_USER:$MINIO_ROOT_PASSWORD@store:9000"
 
 until failure=$(mc mb --ignore-existing "store/$S3_BUCKET" 2>&1); do
   tries=$((tries - 1))
   if [ $tries -eq 0 ]; then
-    echo "the bucket $S3_BUCKET cannot be made: $failure" >&2
+    echo "the bucket $S3_BUCKET cannot be created: $failure" >&2
     exit 1
   fi
   sleep 1

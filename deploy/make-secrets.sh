@@ -1,8 +1,8 @@
 #!/bin/sh
 # usage: deploy/make-secrets.sh [folder]
-# Makes the passwords of compose.yaml, random ones, before its first start: secrets/ with one file each, and .env, which tells
-# compose where they are. Both are for their owner only, and nothing that is there already is changed.
-# The folder is that of compose.yaml unless named; then: docker compose --env-file <folder>/.env up
+# Makes random passwords for compose.yaml, once before its first start: one file each in secrets/, and .env, which names that
+# folder. Both are readable by their owner only. Existing secrets are never changed.
+# The default folder is that of compose.yaml; with another one: docker compose --env-file <folder>/.env up
 set -eu
 umask 077
 
@@ -12,11 +12,11 @@ if [ $# -gt 0 ]; then
   secrets=$folder/secrets
 else
   folder=$(cd "$(dirname "$0")/.." && pwd)
-  # As compose reads it: below the folder of compose.yaml, wherever that is moved.
+  # Relative to compose.yaml, so that the clone can be moved.
   secrets=./secrets
 fi
 if [ -e "$folder/secrets" ]; then
-  echo "$folder/secrets is there already: remove it, and the volumes of compose.yaml, to begin anew" >&2
+  echo "$folder/secrets exists already: remove it, and the volumes of compose.yaml, to start over" >&2
   exit 1
 fi
 
@@ -34,14 +34,14 @@ fi
 
 mkdir "$folder/secrets"
 cd "$folder/secrets"
-# The password of Redis twice: as its server reads it, and as the nodes do.
+# The same password in two formats: for the server, and for the nodes.
 printf 'requirepass %s\n' "$redis" >redis.conf
 printf '%s\n' "$redis" >redis-password
-# Who may do anything with the store: only for making the bucket and the key below.
+# The root user of the store: only for creating the bucket and the key below.
 printf 'MINIO_ROOT_USER=marina-root\nMINIO_ROOT_PASSWORD=%s\n' "$root" >store-root
-# What the nodes work with: it reaches their bucket alone.
+# The nodes' key, which reaches only their bucket.
 printf '[default]\naws_access_key_id = %s\naws_secret_access_key = %s\n' "$key" "$secret" >s3-credentials
-# Containers read them under other user ids. On this machine nobody else gets into the folder.
+# Containers read them with other user ids. On the host the folder keeps others out.
 chmod 644 redis.conf redis-password store-root s3-credentials
 
 touch "$folder/.env"

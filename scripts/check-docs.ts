@@ -1,5 +1,4 @@
-// Part of `npm run check`: docs/configuration.md is printed, never written by hand; links between pages lead somewhere; each
-// decision has a number of its own.
+// Part of `npm run check`: docs/configuration.md is generated, links between pages resolve, and no two decisions share a number.
 import { existsSync, readdirSync, readFileSync } from 'node:fs';
 import { configurationPage } from './configuration-page.ts';
 
@@ -12,7 +11,7 @@ const pages = new Map(
 );
 const faults = [...brokenLinks(), ...sharedNumbers()];
 if (pages.get('docs/configuration.md') !== configurationPage())
-  faults.push('docs/configuration.md is not what src/config.ts says: run `npm run docs`');
+  faults.push('docs/configuration.md is out of date: run `npm run docs`');
 for (const fault of faults) console.error(fault);
 if (faults.length > 0) process.exit(1);
 
@@ -27,16 +26,16 @@ function* brokenLinks(): Iterable<string> {
       const link = new URL(target, new URL(page, root));
       const name = link.pathname.slice(root.pathname.length);
       const linked = pages.get(name);
-      const isThere =
+      const exists =
         linked === undefined
           ? existsSync(new URL(name, root))
           : link.hash === '' || headingsOf(linked).has(link.hash.slice(1));
-      if (!isThere) yield `${page}: the link ${target} leads nowhere`;
+      if (!exists) yield `${page}: the link ${target} is broken`;
     }
   }
 }
 
-/** As they are named in an address. */
+/** The anchors of a page's headings. */
 function headingsOf(text: string): Set<string> {
   const headings = [...text.matchAll(/^#+ (.*)$/gm)].map(([, heading = '']) => heading.toLowerCase());
   return new Set(headings.map((heading) => heading.replace(/[^\w\- ]/g, '').replaceAll(' ', '-')));
@@ -45,6 +44,5 @@ function headingsOf(text: string): Set<string> {
 function* sharedNumbers(): Iterable<string> {
   const names = [...pages.keys()].filter((name) => name.startsWith('docs/decisions/'));
   const byNumber = Map.groupBy(names, (name) => name.slice(0, 'docs/decisions/0000'.length));
-  for (const same of byNumber.values())
-    if (same.length > 1) yield `one number for several decisions: ${same.join(', ')}`;
+  for (const same of byNumber.values()) if (same.length > 1) yield `decisions share a number: ${same.join(', ')}`;
 }

@@ -1,5 +1,5 @@
-// Runs before `npm start`, `npm test` and friends: a fresh clone has no node_modules, and a pulled one may have stale ones.
-// Plain Node on purpose: Bun itself is one of the packages that this installs.
+// Runs before `npm start`, `npm test` and others: a fresh clone has no node_modules, and after a pull they may be stale.
+// Plain Node, because Bun is one of the packages that this installs.
 import { spawnSync } from 'node:child_process';
 import { createHash } from 'node:crypto';
 import { existsSync, readFileSync, writeFileSync } from 'node:fs';
@@ -14,7 +14,7 @@ const stamp = join(root, 'node_modules', '.marina-setup');
 const installed = existsSync(stamp) && readFileSync(stamp, 'utf8') === lock;
 
 if (!installed) {
-  console.error('marina: installing the dependencies of package-lock.json (once; takes under a minute)');
+  console.error('marina: installing the dependencies of package-lock.json (once, in under a minute)');
   const run = spawnSync('npm', ['ci', '--no-audit', '--no-fund', '--loglevel=error'], {
     cwd: root,
     stdio: ['ignore', 2, 2],

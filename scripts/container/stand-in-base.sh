@@ -1,12 +1,12 @@
 #!/usr/bin/env bash
 # usage: scripts/container/stand-in-base.sh [engine...]
-# Makes localhost/marina-base:standin, which stands in for the official Bun image where no registry can be reached, and
-# prints its name: podman build --build-arg BASE="$(scripts/container/stand-in-base.sh)" -t marina .
-# The engine is podman unless named, with its global options: stand-in-base.sh podman --root=/somewhere
+# Makes localhost/marina-base:standin, a substitute for the official Bun image without access to a registry, and prints its
+# name: podman build --build-arg BASE="$(scripts/container/stand-in-base.sh)" -t marina .
+# The default engine is podman; name another with its global options: stand-in-base.sh podman --root=/somewhere
 #
-# What is in it is what Marina's image takes from the official one: a C library, a shell, the coreutils, CA
-# certificates, bun in /usr/local/bin and a user bun (1000). The files are this machine's own, its CA certificates too:
-# a build trusts what this machine trusts. They are copied anew at each call: that takes about a second.
+# It has what Marina's image needs of the official one: a C library, a shell, coreutils, CA certificates, bun in
+# /usr/local/bin and a user bun (1000). The files are copied from this machine at each call (about a second), including its CA
+# certificates: a build trusts what this machine trusts.
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/../.."
 
@@ -20,7 +20,7 @@ certificates=${SSL_CERT_FILE:-/etc/ssl/certs/ca-certificates.crt}
 source scripts/container/stand-in.sh
 
 [[ $# -gt 0 ]] || set -- podman
-[[ $(uname -s) == Linux ]] || stand_in_fail 'it is made of files of this machine, which is not Linux'
+[[ $(uname -s) == Linux ]] || stand_in_fail 'it needs files of a Linux machine'
 [[ -x $bun ]] || stand_in_fail 'bun is not installed; run node scripts/setup.mjs first'
 [[ -r $certificates ]] || stand_in_fail "there are no CA certificates in $certificates; set SSL_CERT_FILE"
 programs=()
@@ -31,13 +31,13 @@ root=$(mktemp -d)
 trap 'rm -rf "$root"' EXIT
 stand_in_root "$root" "${programs[@]}" "$bun"
 mkdir -p "$root"/{etc/ssl/certs,home/bun}
-# In the official image they are where scripts look for them.
+# The official image has them here.
 for command in "${commands[@]}"; do mv "$root/usr/local/bin/$command" "$root/usr/bin/"; done
 mv "$root/usr/local/bin/${bun##*/}" "$root/usr/local/bin/bun"
 ln -s bun "$root/usr/local/bin/bunx"
 cp -L "$certificates" "$root/etc/ssl/certs/ca-certificates.crt"
 
-# Bun reads this machine's certificates only where it is told to.
+# Bun reads the system's certificates only if told to.
 stand_in_import "$root" "$tag" "$@" -- \
   'ENV NODE_EXTRA_CA_CERTS=/etc/ssl/certs/ca-certificates.crt' \
   'CMD ["/usr/local/bin/bun"]'

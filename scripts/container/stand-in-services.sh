@@ -1,9 +1,9 @@
 #!/usr/bin/env bash
 # usage: scripts/container/stand-in-services.sh [engine...]
-# Makes images that stand in for the ones of compose.yaml (HAProxy, Redis, MinIO) where no registry can be reached, out of
-# Debian's programs and the MinIO of the tests, and prints the variables by which compose.yaml takes them:
+# Makes substitutes for the images of compose.yaml (HAProxy, Redis, MinIO) without access to a registry, from Debian's programs
+# and the MinIO of the tests, and prints the variables with which compose.yaml uses them:
 #   env $(scripts/container/stand-in-services.sh) docker compose up
-# The engine is docker unless named, with its global options. Marina's own base: stand-in-base.sh (BUN_IMAGE).
+# The default engine is docker; name another with its global options. Marina's own base: stand-in-base.sh (BUN_IMAGE).
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/../.."
 # shellcheck source=scripts/container/stand-in.sh
@@ -11,7 +11,7 @@ source scripts/container/stand-in.sh
 
 [[ $# -gt 0 ]] || set -- docker
 mapfile -t paths < <(scripts/tools/ensure.sh haproxy redis-server minio mc)
-[[ ${#paths[@]} == 4 ]] || stand_in_fail 'HAProxy, Redis, MinIO and its client cannot be had'
+[[ ${#paths[@]} == 4 ]] || stand_in_fail 'HAProxy, Redis, MinIO and its client are not available'
 haproxy=${paths[0]} redis=${paths[1]} minio=${paths[2]} mc=${paths[3]}
 
 work=$(mktemp -d)

@@ -1,13 +1,13 @@
 # shellcheck shell=bash
-# Makes container images out of programs of this machine, where no registry can be reached. Sourced.
+# Makes container images from programs of this machine, without access to a registry. Sourced by other scripts.
 
 stand_in_fail() {
   echo "marina stand-in: $*" >&2
   exit 1
 }
 
-# stand_in_root <folder> <program>...: a root folder with the programs in /usr/local/bin, every shared library that they
-# need, the loader, and no more than what any image has.
+# stand_in_root <folder> <program>...: a root folder with the programs in /usr/local/bin, the shared libraries and loader
+# that they need, and the minimum that any image has.
 stand_in_root() {
   local root=$1 program library
   shift
@@ -16,7 +16,7 @@ stand_in_root() {
   for program in "$@"; do
     [[ -x $program ]] || stand_in_fail "$program is not on this machine"
     cp -L "$program" "$root/usr/local/bin/"
-    # A program without shared libraries makes ldd fail.
+    # ldd fails for a static program.
     for library in $( (ldd "$program" 2>/dev/null || true) | grep -oE '/[^ :]+\.so[^ :]*' | sort -u); do
       mkdir -p "$root${library%/*}"
       cp -L "$library" "$root$library"
@@ -25,7 +25,7 @@ stand_in_root() {
   printf '%s\n' 'hosts: files dns' >"$root/etc/nsswitch.conf"
   printf '%s\n' root:x:0:0:root:/root:/bin/sh bun:x:1000:1000::/home/bun:/bin/sh >"$root/etc/passwd"
   printf '%s\n' root:x:0: bun:x:1000: >"$root/etc/group"
-  # mktemp made the root folder for its owner only.
+  # mktemp made the folder readable by its owner only.
   chmod 755 "$root"
   chmod 1777 "$root/tmp" "$root/var/tmp"
 }

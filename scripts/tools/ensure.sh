@@ -1,10 +1,10 @@
 #!/usr/bin/env bash
 # usage: scripts/tools/ensure.sh <tool>...
-# Makes every named tool available and prints their absolute paths, one a line, in order. What is missing and cannot be
-# had is one line on stderr and exit status 1.
+# Makes every named tool available and prints their absolute paths, one a line, in order. If one is unavailable, prints one
+# line on stderr and exits 1.
 #
-# MARINA_TEST_TOOLS, set by test/run.sh while all tests run: the tools that it has fetched for them. Another one is an
-# error, because to fetch it would count against the deadline of the test that asks for it.
+# MARINA_TEST_TOOLS, set by test/run.sh while all tests run, lists the tools that it has fetched. Any other tool is an error,
+# because fetching it would count against the deadline of a test.
 set -euo pipefail
 # shellcheck source=scripts/tools/lib.sh
 source "$(dirname "${BASH_SOURCE[0]}")/lib.sh"

@@ -5,9 +5,9 @@
 
 tools_cache=${XDG_CACHE_HOME:-$HOME/.cache}/marina-tools
 
-# name | go    | package to build                                           | version | minutes that takes on two processors
+# name | go    | package to build                                           | version | minutes to build on two processors
 # name | gomod | the same, of a module whose go.mod forbids `go install`   | version | minutes
-# name | deb   | package that holds it                                      | where the package puts it
+# name | deb   | package that contains it                                   | installed path
 tools_table='
 conformance | go  | github.com/opencontainers/distribution-spec/conformance | v0.0.0-20260831232431-97274622c111 | 1
 registry    | go  | github.com/distribution/distribution/v3/cmd/registry    | v3.1.2 | 2
@@ -36,7 +36,7 @@ openssl     | deb | openssl                                                 | /u
 mkfs.ext4   | deb | e2fsprogs                                               | /usr/sbin/mkfs.ext4
 '
 
-# What must not stay when a build or an installation is interrupted.
+# Removed when a build or an installation is interrupted.
 tools_leftovers=()
 tools_clean_up() {
   [[ ${#tools_leftovers[@]} == 0 ]] || rm -rf "${tools_leftovers[@]}"
@@ -55,8 +55,7 @@ tools_fail() {
   exit 1
 }
 
-# Sets kind, source, place (a version, or a path) and minutes to the table's row for a tool, or for a Debian package by
-# its name.
+# Sets kind, source, place (a version or a path) and minutes from the table, for a tool or the name of a Debian package.
 tools_find() {
   local row
   row=$(awk -F ' *[|] *' -v tool="$1" '$1 == tool || ($2 == "deb" && $3 == tool) { print $2, $3, $4, $5; exit }' \
@@ -65,7 +64,7 @@ tools_find() {
   read -r kind source place minutes <<<"$row"
 }
 
-# Prints the path of a tool that is there already, else fails.
+# Prints the path of an installed tool, or fails.
 tools_path() {
   local kind source place minutes
   tools_find "$1"
@@ -82,7 +81,7 @@ tools_compile_go() {
   GOBIN=$temporary CGO_ENABLED=0 go install "$source@$place"
 }
 
-# A module with the same requirements, replacements and exclusions, of which the wanted one is a dependency.
+# Uses a wrapper module with the same requirements, replacements and exclusions, which depends on the wanted one.
 tools_compile_gomod() {
   local module=${source%/*} wrapper=$temporary/module folder
   folder=$(go mod download -json "$module@$place" | sed -n 's/^\t"Dir": "\(.*\)",$/\1/p') && [[ -n $folder ]] || return
@@ -93,8 +92,8 @@ tools_compile_gomod() {
   rm -r "$wrapper"
 }
 
-# Builds in a folder of its own and renames it into place: an interrupted build leaves nothing that looks whole, and of
-# two builds at the same moment the second finds the first one's result.
+# Builds in a temporary folder and renames it into place: an interrupted build leaves nothing that looks complete, and the
+# second of two concurrent builds finds the result of the first.
 tools_build() {
   local tool=$1 kind source place minutes temporary target attempt
   tools_find "$tool"
@@ -123,7 +122,7 @@ tools_apt() {
   DEBIAN_FRONTEND=noninteractive apt-get -qq -o DPkg::Lock::Timeout=300 "$@" </dev/null
 }
 
-# Installs Debian packages without starting the services among them: the tests start their own, on their own ports.
+# Installs Debian packages without starting their services: the tests start their own, on their own ports.
 tools_install() {
   local log policy=/usr/sbin/policy-rc.d
   command -v apt-get >/dev/null || tools_fail "this is not a Debian system; install these by hand: $*"
@@ -136,7 +135,7 @@ tools_install() {
     chmod 755 "$policy"
   fi
   if ! tools_apt install --no-install-recommends "$@" -y >"$log" 2>&1; then
-    # A new machine has no package lists, an old one has stale ones.
+    # Package lists may be missing or stale.
     if ! { tools_apt update && tools_apt install --no-install-recommends "$@" -y; } >"$log" 2>&1; then
       tail -n 20 "$log" >&2
       tools_fail "apt-get could not install: $*; its last lines are above"
@@ -145,14 +144,14 @@ tools_install() {
   tools_clean_up
 }
 
-# Runs the commands, two at a time: while one downloads, the other has the processors; more would need more memory than a
-# small machine has. Each reports its own failure.
+# Runs the commands, two at a time: while one downloads, the other uses the processors. More would exceed the memory of a
+# small machine. Each reports its own failure.
 tools_side_by_side() {
   local command job jobs=() failed=0
   tools_trap tools_stop_jobs
   for command in "$@"; do
     while (($(jobs -pr | wc -l) >= 2)); do wait -n || true; done
-    # A process group of its own, so that it can be stopped with all that it started.
+    # A process group of its own, so that it can be stopped with its children.
     set -m
     (
       set +m

@@ -164,7 +164,7 @@ test('secrets are random, for their owner only, and never made over', async () =
   }
   const before = names.map((name) => secret(name));
   const again = await attempt([script, folder]);
-  expect([again.code, again.stderr]).toEqual([1, expect.stringContaining('is there already')]);
+  expect([again.code, again.stderr]).toEqual([1, expect.stringContaining('exists already')]);
   expect(names.map((name) => secret(name))).toEqual(before);
 });
 
