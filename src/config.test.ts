@@ -33,6 +33,7 @@ const DEFAULTS: Config = {
   redisCaFile: undefined,
   uploadExpiry: 7 * 86_400_000,
   deleteEnabled: true,
+  readOnly: false,
   gcEnabled: true,
   gcInterval: 3_600_000,
   gcGrace: 86_400_000,
@@ -265,6 +266,13 @@ const CASES: Readonly<Record<Name, { readonly good: readonly [string, unknown][]
         ['false', false],
       ],
       bad: ['no', '0'],
+    },
+    readOnly: {
+      good: [
+        ['true', true],
+        ['false', false],
+      ],
+      bad: ['off'],
     },
     gcEnabled: {
       good: [

@@ -91,6 +91,11 @@ export const SETTINGS = {
     sentence:
       'Whether clients may delete tags, manifests and blobs; false answers 405. Uploads can be cancelled always.',
   }),
+  readOnly: flag('READ_ONLY', {
+    fallback: 'false',
+    sentence:
+      'Whether nothing can be pushed or deleted: writes are answered 405, and neither collection nor retention runs. `marina read-only on` does it at run time.',
+  }),
   gcEnabled: flag('GC_ENABLED', {
     fallback: 'true',
     sentence: 'Whether garbage is collected by the clock; `marina gc` collects in any case.',

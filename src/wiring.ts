@@ -11,10 +11,12 @@ import type { Registry } from './registry/interface.ts';
 import { ParseQueue } from './registry/parse-queue.ts';
 import { NO_POLICY, type RepositoryPolicy } from './registry/policy.ts';
 import { StoreRegistry } from './registry/store-registry.ts';
+import type { WriteSwitch } from './registry/write-switch.ts';
 import { AccessControl } from './rules/access-control.ts';
 import { AnswerDeadline } from './rules/answer-deadline.ts';
 import { DeletesDisabled } from './rules/deletes-disabled.ts';
 import { ImmutableTags } from './rules/immutable-tags.ts';
+import { ReadOnly } from './rules/read-only.ts';
 import type { Logs } from './telemetry/log.ts';
 import { Telemetry } from './telemetry/metrics.ts';
 import { admissionLimits, idFactory, reachOf, sleep } from './wiring/basics.ts';
@@ -23,6 +25,7 @@ import { wireCluster } from './wiring/cluster.ts';
 import { wireEmbedded } from './wiring/embedded.ts';
 import type { ShapePorts } from './wiring/node-ports.ts';
 import { openPulls } from './wiring/pulls.ts';
+import { openWriteSwitch } from './wiring/read-only.ts';
 import { openPolicy } from './wiring/retention.ts';
 import { openSenders } from './wiring/senders.ts';
 import { openStore } from './wiring/store.ts';
@@ -62,8 +65,9 @@ export async function wire(config: Config, logs: Logs, version: string): Promise
   const { redisUrl } = config;
   const opened = await openStore(config, redisUrl !== undefined, { newId, reach, logs, telemetry });
   const node = config.nodeName === '' ? hostname() : config.nodeName;
+  const { writes, close: closeSwitch } = await openWriteSwitch(config, opened, logger);
   const pulls = await openPulls({ opened, policy, newId, logs });
-  const shapePorts: ShapePorts = { config, logs, telemetry, opened, policy, pulls, newId, reach, node };
+  const shapePorts: ShapePorts = { config, logs, telemetry, opened, policy, pulls, writes, newId, reach, node };
   const shape = redisUrl === undefined ? await wireEmbedded(shapePorts) : await wireCluster(shapePorts, redisUrl);
   const { projection, sessions } = shape;
   const { driver, store, place } = opened;
@@ -89,17 +93,22 @@ export async function wire(config: Config, logs: Logs, version: string): Promise
     policy: policy ?? NO_POLICY,
     later: (what, work) => runner.enqueue({ name: `${what} ${newId()}`, run: work }),
   });
-  const registry = ruled(own, config, policy);
+  const registry = ruled(own, config, policy, writes);
   telemetry.observe({
     uploadsOpen: () => sessions.count(),
     viewBytes: shape.viewBytes,
     viewRepositories: shape.viewRepositories,
     cacheBytes: () => cache.size,
+    isReadOnly: () => writes.state !== 'writable',
   });
   let refusal: string | undefined;
   const senders = openSenders(config, logs);
   const server = createServer({
-    ...{ registry, logger, telemetry, version, senders },
+    registry,
+    logger,
+    telemetry,
+    version,
+    senders,
     limits: {
       body: { idle: config.bodyIdleTimeout, minRate: config.uploadMinRate },
       manifestDeadline: MANIFEST_DEADLINE_MS,
@@ -115,7 +124,10 @@ export async function wire(config: Config, logs: Logs, version: string): Promise
     notReady: () => refusal,
   });
   return {
-    ...{ server, store, place, storage: driver.kind },
+    server,
+    store,
+    place,
+    storage: driver.kind,
     shape: redisUrl === undefined ? 'embedded' : 'cluster',
     refuse: (reason) => {
       refusal = reason;
@@ -123,6 +135,7 @@ export async function wire(config: Config, logs: Logs, version: string): Promise
     inFlight: () => telemetry.requests.inFlight,
     cutOff: () => senders?.cut(),
     close: async () => {
+      closeSwitch();
       await senders?.close();
       await shape.close();
       await runner.stop();
@@ -134,9 +147,15 @@ export async function wire(config: Config, logs: Logs, version: string): Promise
 }
 
 /** The rules about requests, the outermost last. */
-function ruled(own: Registry, { deleteEnabled }: Config, policy: RepositoryPolicy | undefined): Registry {
+function ruled(
+  own: Registry,
+  { deleteEnabled }: Config,
+  policy: RepositoryPolicy | undefined,
+  writes: WriteSwitch,
+): Registry {
   let registry: Registry = new AnswerDeadline(own);
   if (policy !== undefined) registry = new ImmutableTags(registry, policy);
   if (!deleteEnabled) registry = new DeletesDisabled(registry);
+  registry = new ReadOnly(registry, writes);
   return new AccessControl(registry, openAccess);
 }

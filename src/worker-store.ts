@@ -6,6 +6,7 @@ import { Telemetry } from './telemetry/metrics.ts';
 import { idFactory, reachOf } from './wiring/basics.ts';
 import { caOf, openRedis, openSharedProjection, openSharedSessions } from './wiring/cluster.ts';
 import { summaryOf, wireCollection } from './wiring/collection.ts';
+import { collectWhileWritable, openWriteSwitch, retainWhileWritable } from './wiring/read-only.ts';
 import { openPolicy, tellRetention, wireRetention } from './wiring/retention.ts';
 import { openStore } from './wiring/store.ts';
 import type { WorkerStore } from './worker.ts';
@@ -26,16 +27,26 @@ export async function openWorkerStore(config: Config, logs: Logs): Promise<Worke
   const shared = { config, telemetry, opened, redis, newId, reach, node };
   const { projection } = openSharedProjection({ ...shared, onAppend: () => {} });
   const sessions = openSharedSessions(config, redis, opened, newId, logs);
+  const { writes, close: closeSwitch } = await openWriteSwitch(config, opened, logs.logger);
+  const collect = wireCollection({
+    config,
+    opened,
+    newId,
+    reach,
+    node,
+    projection,
+    sessions,
+    onReport: (report) => logs.logger.info(summaryOf(report), 'garbage was collected'),
+  });
+  const retain = wireRetention({ opened, policy, newId, projection, ...tellRetention(logs.logger) });
   return {
     ...opened,
-    collect: wireCollection({
-      ...{ config, opened, newId, reach, node, projection, sessions },
-      onReport: (report) => logs.logger.info(summaryOf(report), 'garbage was collected'),
-    }),
-    retain: wireRetention({ opened, policy, newId, projection, ...tellRetention(logs.logger) }),
+    collect: collectWhileWritable(collect, writes, opened.driver, newId),
+    retain: retainWhileWritable(retain, writes, opened.driver),
     sessions,
     connect: (use) => openJobConnection(redisUrl, use, caOf(config)),
     close: async () => {
+      closeSwitch();
       await redis.close();
       await opened.close();
     },

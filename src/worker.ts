@@ -54,7 +54,13 @@ async function run(kinds: readonly Kind[], open: OpenWorkerStore): Promise<void>
   const opened = await open(config, logs);
   const { store, place, driver, sessions, reapMultiparts, collect, retain, connect } = opened;
   const workers = await startWorkers(kinds, {
-    ...{ store, driver, sessions, reapMultiparts, collect, retain, connect },
+    store,
+    driver,
+    sessions,
+    reapMultiparts,
+    collect,
+    retain,
+    connect,
     schedules: { collect: config.gcInterval, retain: config.retentionInterval },
     fold: (repo) => foldForSnapshot(driver, repo),
     uploadExpiry: config.uploadExpiry,

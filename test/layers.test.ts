@@ -65,6 +65,7 @@ const MEETING_PLACES = [
   'src/wiring/operator.ts',
   'src/wiring/node-ports.ts',
   'src/wiring/pulls.ts',
+  'src/wiring/read-only.ts',
   'src/wiring/retention.ts',
   'src/wiring/senders.ts',
   'src/wiring/store.ts',
@@ -100,7 +101,7 @@ const STANDS_ON_STORAGE = [
 /** What stands before the registry interface knows the interface, not what is behind it. */
 const REGISTRY_SEEN_BY: Readonly<Record<string, readonly string[]>> = {
   http: ['interface', 'maybe-async', 'upload-body'].map((name) => `src/registry/${name}.ts`),
-  rules: ['interface', 'maybe-async', 'policy', 'upload-body'].map((name) => `src/registry/${name}.ts`),
+  rules: ['interface', 'maybe-async', 'policy', 'upload-body', 'write-switch'].map((name) => `src/registry/${name}.ts`),
 };
 
 /** Where these packages may be imported; nowhere else. */

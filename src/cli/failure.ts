@@ -1,5 +1,5 @@
 import { ConfigError } from '../config.ts';
-import { RegistryError } from '../oci/errors.ts';
+import { type ErrorKind, RegistryError } from '../oci/errors.ts';
 import { codeOf } from '../storage/filesystem/system-errors.ts';
 import { StoreRefused } from '../storage/prepare.ts';
 import { OutputClosed } from './output.ts';
@@ -13,6 +13,9 @@ export const EXIT = {
   failed: 2,
 } as const;
 export type ExitCode = (typeof EXIT)[keyof typeof EXIT];
+
+/** Refusals that say nothing about what was asked for. */
+const COULD_NOT_RUN: ReadonlySet<ErrorKind> = new Set(['unavailable', 'storage-full', 'read-only', 'writes-paused']);
 
 /** A command that cannot do what was requested; the message is one line. */
 export class CommandError extends Error {
@@ -38,7 +41,7 @@ export function reportFailure(error: unknown): ExitCode {
   }
   if (error instanceof RegistryError) {
     console.error(`marina: ${error.message}`);
-    return error.kind === 'unavailable' || error.kind === 'storage-full' ? EXIT.failed : EXIT.negative;
+    return COULD_NOT_RUN.has(error.kind) ? EXIT.failed : EXIT.negative;
   }
   const isPlain = error instanceof ConfigError || error instanceof StoreRefused || codeOf(error) !== undefined;
   if (isPlain && error instanceof Error) console.error(`marina: ${error.message}`);

@@ -1,5 +1,5 @@
 import { tmpdir } from 'node:os';
-import { Command, InvalidArgumentError } from 'commander';
+import { Argument, Command, InvalidArgumentError } from 'commander';
 import packageJson from '../../package.json' with { type: 'json' };
 import type { Spill } from '../collection/live-set.ts';
 import { openSpillFiles } from '../collection/spill-files.ts';
@@ -13,6 +13,7 @@ import { findExpiredUploads } from '../wiring/expired-uploads.ts';
 import { lookAtImport, openImporter } from '../wiring/importing.ts';
 import { type Operator, openOperator } from '../wiring/operator.ts';
 import { lookAtPulls } from '../wiring/pulls.ts';
+import { positionOf, turnStoreSwitch } from '../wiring/read-only.ts';
 import { openPolicy } from '../wiring/retention.ts';
 import { requireStoreOwner } from '../wiring/writable.ts';
 import { EXIT, type ExitCode, reportFailure } from './failure.ts';
@@ -25,6 +26,7 @@ import { type LogOptions, showLog } from './log.ts';
 import { withJobs } from './open-jobs.ts';
 import { type OpenStore, openStore, requireRepository, requireTag } from './open-store.ts';
 import { Output } from './output.ts';
+import { type ReadOnlyOptions, showReadOnly } from './read-only.ts';
 import { parseWhen, type Restore, type RestoreOptions, restoreThing, thingOf } from './restore.ts';
 import { type RetentionOptions, runRetention, showRetention } from './retention.ts';
 import type { Thing, When } from './undo/past.ts';
@@ -32,7 +34,7 @@ import type { Thing, When } from './undo/past.ts';
 const marina = new Command('marina')
   .description(
     'Inspects and maintains a Marina store. It takes the same settings as the server from the environment (STORAGE_PATH and ' +
-      'others, docs/configuration.md), and works beside running servers. Only gc, retention, rm, import, restore, tag and fsck --repair write to the store.',
+      'others, docs/configuration.md), and works beside running servers. Only gc, retention, read-only, rm, import, restore, tag and fsck --repair write to the store.',
   )
   .version(packageJson.version)
   .usage('<verb> [options]')
@@ -117,6 +119,20 @@ marina
     run(async (store, output, config) => {
       if (options.dryRun === true) return await showRetention(options, await planPorts(config, store), output);
       return await asOperator(config, store, (operator) => runRetention(options, operator, output));
+    }),
+  );
+
+marina
+  .command('read-only')
+  .description(
+    'make the registry refuse writes, before a backup or a move, or take them again; without a word, say how it is',
+  )
+  .addArgument(new Argument('[on|off]', 'what it shall be').choices(['on', 'off']))
+  .option('--json', 'one JSON object: state, and since when')
+  .action((wanted: 'on' | 'off' | undefined, options: ReadOnlyOptions) =>
+    run(async (store, output, config) => {
+      const seenWithin = wanted === undefined ? undefined : await turnStoreSwitch(config, wanted === 'on', store.place);
+      return await showReadOnly(await positionOf(config, store.reader), seenWithin, options, output);
     }),
   );
 

@@ -37,14 +37,44 @@ const schema = z.object({
 /** What a collection did, for people and metrics. No decision depends on it. */
 export type CollectionReport = z.infer<typeof schema>;
 
+/** A run that was not let do anything. */
+export function nothingCollected(run: string, now: number, failed: string): CollectionReport {
+  const none = { objects: 0, bytes: 0 };
+  return {
+    run,
+    startedAt: now,
+    finishedAt: now,
+    repositories: 0,
+    examined: none,
+    kept: none,
+    unlinked: 0,
+    condemned: 0,
+    spared: 0,
+    freed: none,
+    waiting: none,
+    oldestGarbageSeconds: 0,
+    epochs: 0,
+    failures: 0,
+    failed,
+  };
+}
+
 /**
  * Stores the report, so that every node and command can read it. A requested one is also stored apart, because a scheduled run may
  * follow before it is read.
  */
 export async function saveReport(driver: Pick<ObjectStore, 'put'>, report: CollectionReport): Promise<void> {
-  const bytes = new TextEncoder().encode(`${JSON.stringify(report)}\n`);
-  await driver.put(COLLECTION_REPORT, bytes);
-  if (report.request !== undefined) await driver.put(COLLECTION_ANSWER, bytes);
+  await driver.put(COLLECTION_REPORT, encode(report));
+  if (report.request !== undefined) await answerCollection(driver, report);
+}
+
+/** For whoever asked for it alone. */
+export async function answerCollection(driver: Pick<ObjectStore, 'put'>, report: CollectionReport): Promise<void> {
+  await driver.put(COLLECTION_ANSWER, encode(report));
+}
+
+function encode(report: CollectionReport): Uint8Array {
+  return new TextEncoder().encode(`${JSON.stringify(report)}\n`);
 }
 
 /** @returns undefined until the first run */

@@ -65,6 +65,11 @@ export class ControlClient {
     return parsed(restoredSchema, await response.json());
   }
 
+  /** @throws RegistryError `request-invalid` where READ_ONLY is set */
+  async turnReadOnly(on: boolean): Promise<void> {
+    await this.#request(on ? 'PUT' : 'DELETE', '/read-only');
+  }
+
   /** @throws RegistryError with the server's refusal or failure */
   importTree(request: ImportRequest, listeners: Listeners): Promise<ImportReport> {
     return followImport(this.#socket, request, listeners);

@@ -29,6 +29,8 @@ function serve(importTree: RunImport) {
       progress: unasked,
       deleteRepository: unasked,
       restore: unasked,
+      turnReadOnly: unasked,
+      requireWritable: () => {},
       importTree,
     },
     failed: (error) => void failures.push(error),

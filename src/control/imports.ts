@@ -11,6 +11,7 @@ import {
 } from '../importing/report.ts';
 import type { Listeners } from '../importing/tally.ts';
 import { type ErrorKind, RegistryError, unreachable } from '../oci/errors.ts';
+import { refusalAnswer } from './protocol.ts';
 
 /** Imports a registry while requests are served. */
 export type RunImport = (request: ImportRequest, listeners: Listeners, signal: AbortSignal) => Promise<ImportReport>;
@@ -102,6 +103,11 @@ async function follow(socket: string, request: ImportRequest, listeners: Listene
     unix: socket,
     body: JSON.stringify(request),
   });
+  if (!response.ok) {
+    const refused = refusalAnswer.safeParse(await response.json());
+    if (!refused.success) return undefined;
+    throw new RegistryError(refused.data.kind as ErrorKind, refused.data.message);
+  }
   for await (const line of linesOf(response)) {
     const parsed = lineSchema.safeParse(JSON.parse(line));
     if (!parsed.success) return undefined;

@@ -14,6 +14,10 @@ export interface ControlPorts {
   readonly deleteRepository: (repo: RepositoryName) => Promise<void>;
   readonly restore: (repo: RepositoryName, wanted: Restoration) => Promise<Restored>;
   readonly importTree: RunImport;
+  /** Turns the switch that makes the registry read-only. */
+  readonly turnReadOnly: (on: boolean) => Promise<void>;
+  /** @throws RegistryError `read-only`, `writes-paused` */
+  readonly requireWritable: () => void;
   /** Logs a defect, which the client does not get to see. */
   readonly failed: (error: unknown) => void;
 }
@@ -43,12 +47,18 @@ export function serveControl(path: string, ports: ControlPorts): { stop(): Promi
 }
 
 async function answer(request: Request, ports: ControlPorts): Promise<Response> {
-  const { collect, retain, progress, deleteRepository, restore } = ports;
+  const { collect, retain, progress, deleteRepository, restore, requireWritable } = ports;
   const [, thing = '', ...rest] = new URL(request.url).pathname.split('/');
   const name = rest.join('/');
   const kind = thing === 'collections' ? 'collect' : thing === 'retentions' ? 'retain' : undefined;
   if (request.method === 'GET' && kind !== undefined && name === 'progress')
     return Response.json((await progress(kind)) ?? null);
+  if (thing === 'read-only' && name === '' && (request.method === 'PUT' || request.method === 'DELETE')) {
+    await ports.turnReadOnly(request.method === 'PUT');
+    return new Response(null, { status: 204 });
+  }
+  // What follows changes the store.
+  requireWritable();
   if (request.method === 'POST' && kind !== undefined && parseIncarnation(name) !== undefined) {
     if (await { collect, retain }[kind](name)) return new Response(null, { status: 202 });
     throw new RegistryError('unavailable', 'the server is stopping');

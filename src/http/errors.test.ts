@@ -36,6 +36,8 @@ const STATUS: Readonly<Record<ErrorKind, number>> = {
   'route-unknown': 404,
   'method-not-allowed': 405,
   'delete-disabled': 405,
+  'read-only': 405,
+  'writes-paused': 503,
   unauthorized: 401,
   denied: 403,
   'too-many-requests': 429,
@@ -95,7 +97,7 @@ describe('errors', () => {
     const error = new RegistryError('method-not-allowed', 'no', { allow: ['GET', 'PUT'] });
     expect(renderError(error, false).headers.get('allow')).toBe('GET, PUT');
     expect(renderError(new RegistryError('method-not-allowed', 'no'), false).headers.get('allow')).toBe('');
-    for (const kind of ['blob-referenced', 'delete-disabled'] as const)
+    for (const kind of ['blob-referenced', 'delete-disabled', 'read-only'] as const)
       expect(renderError(new RegistryError(kind, 'no'), false).headers.get('allow')).toBe('GET, HEAD');
   });
 

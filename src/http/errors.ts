@@ -44,6 +44,8 @@ const TABLE: Readonly<Record<ErrorKind, readonly [status: number, code: Code]>> 
   'route-unknown': [404, 'UNSUPPORTED'],
   'method-not-allowed': [405, 'UNSUPPORTED'],
   'delete-disabled': [405, 'UNSUPPORTED'],
+  'read-only': [405, 'UNSUPPORTED'],
+  'writes-paused': [503, 'UNAVAILABLE'],
   unauthorized: [401, 'UNAUTHORIZED'],
   denied: [403, 'DENIED'],
   'too-many-requests': [429, 'TOOMANYREQUESTS'],
@@ -59,6 +61,8 @@ const TABLE: Readonly<Record<ErrorKind, readonly [status: number, code: Code]>> 
 
 /** No browser may take a response for a script, a style or a page because its bytes look like one. */
 export const NO_SNIFFING = { 'X-Content-Type-Options': 'nosniff' } as const;
+/** What can be read, though not changed. */
+const ONLY_READ: ReadonlySet<ErrorKind> = new Set(['delete-disabled', 'blob-referenced', 'read-only']);
 
 /** How long a client should wait before it tries again, in seconds. */
 const RETRY_AFTER = '5';
@@ -83,7 +87,7 @@ export function renderError(error: unknown, head: boolean): Response {
   };
   if (status === 429 || status === 503 || status === 507) headers['Retry-After'] = RETRY_AFTER;
   if (known.kind === 'method-not-allowed') headers.Allow = allowed(known);
-  if (known.kind === 'delete-disabled' || known.kind === 'blob-referenced') headers.Allow = 'GET, HEAD';
+  if (ONLY_READ.has(known.kind)) headers.Allow = 'GET, HEAD';
   // "A server generating a 416 … SHOULD generate a Content-Range header field specifying the current length".
   const size = known.kind === 'range-unsatisfiable' ? known.detail?.size : undefined;
   if (size !== undefined) headers['Content-Range'] = `bytes */${size}`;

@@ -218,6 +218,8 @@ export function failed(
   const response = renderError(error, about.head);
   if (response.status >= 500) {
     telemetry.requestFailed(whatFailed(error));
+    // An operator's own wish is no failure.
+    if (error instanceof RegistryError && error.kind === 'writes-paused') return response;
     logger.error({ requestId: about.requestId, method: about.method, err: error }, 'a request failed');
   }
   return response;

@@ -27,6 +27,8 @@ export type ErrorKind =
   | 'route-unknown'
   | 'method-not-allowed'
   | 'delete-disabled'
+  | 'read-only'
+  | 'writes-paused'
   | 'unauthorized'
   | 'denied'
   | 'too-many-requests'

@@ -2,7 +2,7 @@ import type { RepositoryName } from '../oci/names.ts';
 import type { ObjectStore } from '../storage/driver.ts';
 import type { PulledAt } from './plan.ts';
 import type { RetentionPolicy } from './policy.ts';
-import { answerRetention, type RetentionReport, saveRetentionReport } from './report.ts';
+import { answerRetention, nothingRetained, type RetentionReport, saveRetentionReport } from './report.ts';
 import { type RetainPorts, type RetentionProgress, retain } from './retain.ts';
 
 export interface RetentionJobPorts extends Omit<RetainPorts, 'policy' | 'pulls' | 'driver'> {
@@ -27,7 +27,7 @@ export function retentionJob({ policy, loadPulls, onReport, ...ports }: Retentio
     const asked = request === undefined ? {} : { request };
     if (policy === undefined) {
       if (request === undefined) return;
-      const failed = { ...nothingDone(ports.now(), 'RETENTION_FILE is not set where the work is done'), ...asked };
+      const failed = { ...nothingRetained(ports.now(), 'RETENTION_FILE is not set where the work is done'), ...asked };
       onReport(failed);
       return await answerRetention(ports.driver, failed);
     }
@@ -35,8 +35,4 @@ export function retentionJob({ policy, loadPulls, onReport, ...ports }: Retentio
     onReport({ ...report, ...asked });
     await saveRetentionReport(ports.driver, { ...report, ...asked });
   };
-}
-
-function nothingDone(now: number, failed: string): RetentionReport {
-  return { startedAt: now, finishedAt: now, repositories: 0, tags: 0, manifests: 0, bytes: 0, failures: 1, failed };
 }

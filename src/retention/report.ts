@@ -23,6 +23,11 @@ const schema = z.object({
 /** What a run of retention did, for people and gauges. Nothing is decided by it. */
 export type RetentionReport = z.infer<typeof schema>;
 
+/** A run that was not let do anything. */
+export function nothingRetained(now: number, failed: string): RetentionReport {
+  return { startedAt: now, finishedAt: now, repositories: 0, tags: 0, manifests: 0, bytes: 0, failures: 1, failed };
+}
+
 /** Kept in the store, so that every node and command can see it; one that somebody asked for beside the last one, too. */
 export async function saveRetentionReport(driver: Pick<ObjectStore, 'put'>, report: RetentionReport): Promise<void> {
   await driver.put(RETENTION_REPORT, encode(report));

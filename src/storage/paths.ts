@@ -17,6 +17,7 @@ import type { Key } from './driver.ts';
  *   gc/report                               what the last collection did
  *   gc/answer                               what the last one did that an operator had asked for
  *   retention/report | answer               the same of retention
+ *   settings/read-only                      the operator's switch: while it is there, nothing is written
  *   pulls/began                             since when pulls have been recorded
  *   pulls/times/<ulid>                      what one node's clients pulled for a while, or several of these together
  *   tmp/                                    filesystem only: what is not yet linked or renamed
@@ -35,7 +36,7 @@ export const EPOCHS: Key = 'gc/';
 
 /** The folders of the tree above that hold objects. A new one must be named here: recovery of the write-ahead log refuses all others. */
 const TOPS: ReadonlySet<string> = new Set([
-  ...['data', 'repos', 'catalog', 'digests', 'uploads', 'gc', 'retention', 'pulls', 'tmp'],
+  ...['data', 'repos', 'catalog', 'digests', 'uploads', 'gc', 'retention', 'settings', 'pulls', 'tmp'],
 ]);
 /** No component begins with a dot: `..` leads nowhere. */
 const COMPONENT = /^[a-zA-Z0-9_][a-zA-Z0-9._+-]{0,254}$/;
@@ -149,6 +150,9 @@ export function epochOfCondemnedKey(key: Key): Incarnation | undefined {
 export function finalKey(epoch: string): Key {
   return `gc/${epoch}/final`;
 }
+
+/** While this object exists the registry is read-only (registry/write-switch.ts). */
+export const READ_ONLY_SWITCH: Key = 'settings/read-only';
 
 export const PULLS_BEGAN: Key = 'pulls/began';
 export const PULLS: Key = 'pulls/times/';

@@ -135,6 +135,7 @@ describe('metrics', () => {
     expect(failures.map(({ labels, value }) => [labels.reason, value])).toEqual([
       ['draining', 1],
       ['overloaded', 0],
+      ['writes-paused', 0],
       ['unavailable', 0],
       ['storage-full', 2],
       ['log-broken', 0],
@@ -152,6 +153,7 @@ describe('metrics', () => {
       viewBytes: () => 2,
       viewRepositories: () => 3,
       cacheBytes: () => 4,
+      isReadOnly: () => true,
     });
     const value = async (name: string) =>
       parse(await telemetry.render()).samples.find((each) => each.name === name)?.value;
@@ -163,6 +165,7 @@ describe('metrics', () => {
     expect(await value('marina_view_bytes')).toBe(2);
     expect(await value('marina_view_repositories')).toBe(3);
     expect(await value('marina_content_cache_bytes')).toBe(4);
+    expect(await value('marina_read_only')).toBe(1);
     expect(await value('process_resident_memory_bytes')).toBeGreaterThan(1_000_000);
     expect(telemetry.contentType).toContain('text/plain; version=0.0.4');
   });

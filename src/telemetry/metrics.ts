@@ -13,6 +13,7 @@ export interface Observed {
   readonly viewBytes: () => number;
   readonly viewRepositories: () => number;
   readonly cacheBytes: () => number;
+  readonly isReadOnly: () => boolean;
 }
 
 /**
@@ -22,6 +23,7 @@ export interface Observed {
 const FAILURE_REASONS = [
   'draining',
   'overloaded',
+  'writes-paused',
   'unavailable',
   'storage-full',
   'log-broken',
@@ -79,6 +81,9 @@ export class Telemetry {
       'marina_content_cache_bytes',
       'Bytes of manifests and small blobs kept in memory.',
       observed.cacheBytes,
+    );
+    this.#gauge('marina_read_only', '1 while writes are refused (READ_ONLY, marina read-only), else 0.', () =>
+      observed.isReadOnly() ? 1 : 0,
     );
     this.#gauge('process_resident_memory_bytes', 'Resident memory of this process.', () => process.memoryUsage.rss());
     this.#gauge('process_uptime_seconds', 'Age of this process.', () => process.uptime());

@@ -73,7 +73,10 @@ function openCache(ports: SourcePorts): BlobSource | undefined {
 
 function cacheIn(folder: CacheFolder, { config, opened, newId, logs, telemetry }: SourcePorts): BlobCache {
   return new BlobCache({
-    ...{ folder, newId, driver: opened.driver, limit: config.blobCacheSize },
+    folder,
+    newId,
+    driver: opened.driver,
+    limit: config.blobCacheSize,
     now: () => performance.now(),
     observer: {
       asked: (outcome) => telemetry.blobCache.asked(outcome),

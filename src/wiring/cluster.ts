@@ -47,7 +47,8 @@ export async function wireCluster(ports: ShapePorts, address: RedisAddress): Pro
     failed: (error) => logs.logger.warn({ err: error }, 'the background jobs could not be counted'),
   });
   return {
-    ...{ projection, jobs },
+    projection,
+    jobs,
     sessions: openSharedSessions(config, redis, opened, newId, logs),
     viewBytes: () => fold.weight,
     viewRepositories: () => fold.size,
@@ -81,7 +82,9 @@ export function openSharedProjection({ config, telemetry, opened, redis, ...port
   const { services } = telemetry;
   const projection = new RedisProjection({
     ...writing,
-    ...{ redis, store, fold },
+    redis,
+    store,
+    fold,
     observer: {
       healed: (how) => services.healed(how),
       fellBack: (why) => services.fellBack(why),
@@ -120,7 +123,13 @@ export function openSharedSessions(
   { logger }: Logs,
 ): SessionStore {
   return new RedisSessions({
-    ...{ redis, store, driver, now: Date.now, expiry: config.uploadExpiry, newToken, repeat },
+    redis,
+    store,
+    driver,
+    now: Date.now,
+    expiry: config.uploadExpiry,
+    newToken,
+    repeat,
     failed: (error) => logger.warn({ err: error }, 'a hold on an upload could not be renewed or given back'),
   });
 }

@@ -81,7 +81,11 @@ export function wireCollection({ config, opened, requests, ...ports }: Collectio
   const { resident = () => undefined, onReport = () => {}, ...rest } = ports;
   return collectionJob({
     ...rest,
-    ...{ driver, resident, onReport, sleep, now: Date.now },
+    driver,
+    resident,
+    onReport,
+    sleep,
+    now: Date.now,
     // In a folder of our own what a killed process left is cleaned at the next start.
     openSpill: () => openSpillFiles(isLocked ? join(place, 'tmp') : tmpdir()),
     breathe: paceFor(requests),

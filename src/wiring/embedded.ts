@@ -1,9 +1,9 @@
 import { join } from 'node:path';
 import { CONTROL_SOCKET, OPERATOR } from '../control/protocol.ts';
 import { type ControlPorts, serveControl } from '../control/server.ts';
-import { handleWith, type JobPorts } from '../jobs/handlers.ts';
+import { handleWith } from '../jobs/handlers.ts';
 import { InProcessQueue } from '../jobs/in-process.ts';
-import { type JobRun, POLICIES, type RunJob } from '../jobs/queue.ts';
+import { type JobRun, POLICIES } from '../jobs/queue.ts';
 import { SCHEDULES } from '../jobs/schedules.ts';
 import { isSnapshotDue } from '../jobs/snapshot.ts';
 import { MemoryProjection } from '../projection/memory.ts';
@@ -13,12 +13,14 @@ import { LogSessions } from '../registry/log-sessions.ts';
 import { restore } from '../registry/restoration.ts';
 import { SessionIds } from '../registry/session-ids.ts';
 import type { SessionStore } from '../registry/sessions.ts';
+import { requireWritable } from '../registry/write-switch.ts';
 import type { Logs } from '../telemetry/log.ts';
 import type { Telemetry } from '../telemetry/metrics.ts';
 import { repeat, sleep } from './basics.ts';
 import { observeCollections, summaryOf, wireCollection } from './collection.ts';
 import { wireImports } from './importing.ts';
 import type { Shape, ShapePorts } from './node-ports.ts';
+import { collectWhileWritable, retainWhileWritable } from './read-only.ts';
 import { observeRetention, tellRetention, wireRetention } from './retention.ts';
 
 /** How long jobs that were told to stop may take. */
@@ -26,20 +28,14 @@ const CLOSE_WITHIN_MS = 10_000;
 
 /** One process and its store: views in memory, jobs beside the requests. */
 export async function wireEmbedded(ports: ShapePorts): Promise<Shape> {
-  const { config, logs, telemetry, opened, policy, pulls, newId, reach, node } = ports;
+  const { config, logs, telemetry, opened, policy, pulls, writes, newId, reach, node } = ports;
   const { driver } = opened;
-  // What the jobs stand on is put together only below; none runs before that.
-  let handle: RunJob = () => Promise.reject(new Error('the node is still starting'));
-  const jobs = new InProcessQueue({
-    run: (job, signal, tell) => handle(job, signal, tell),
-    policies: POLICIES,
-    now: Date.now,
-    sleep,
-    ended: jobEnded(logs, telemetry),
-    closeWithin: CLOSE_WITHIN_MS,
-  });
   const projection: MemoryProjection = new MemoryProjection({
-    ...{ driver, newId, sleep, reach, node },
+    driver,
+    newId,
+    sleep,
+    reach,
+    node,
     now: Date.now,
     onAppend: (events) => telemetry.appended(events),
     budget: config.viewMemory,
@@ -52,22 +48,45 @@ export async function wireEmbedded(ports: ShapePorts): Promise<Shape> {
   const sessions = openSessions(ports);
   const requests = (): number => telemetry.requests.begun;
   const collect = wireCollection({
-    ...{ config, opened, newId, reach, node, projection, sessions, requests },
+    config,
+    opened,
+    newId,
+    reach,
+    node,
+    projection,
+    sessions,
+    requests,
     resident: (repo) => projection.kept(repo),
     onReport: (report) => logs.logger.info(summaryOf(report), 'garbage was collected'),
   });
   const retain = wireRetention({
-    ...{ opened, policy, pulls, newId, projection, requests, ...tellRetention(logs.logger) },
+    opened,
+    policy,
+    pulls,
+    newId,
+    projection,
+    requests,
+    ...tellRetention(logs.logger),
     resident: (repo) => projection.kept(repo),
   });
-  const handled: JobPorts = {
-    ...{ driver, sessions, now: Date.now, uploadExpiry: config.uploadExpiry },
-    fold: (repo) => projection.resident(repo),
-    reapMultiparts: opened.reapMultiparts,
-    ...{ collect, retain },
-    enqueue: (job, options) => jobs.enqueue(job, options),
-  };
-  handle = handleWith(handled);
+  const jobs = new InProcessQueue({
+    run: handleWith({
+      driver,
+      sessions,
+      now: Date.now,
+      uploadExpiry: config.uploadExpiry,
+      fold: (repo) => projection.resident(repo),
+      reapMultiparts: opened.reapMultiparts,
+      collect: collectWhileWritable(collect, writes, driver, newId),
+      retain: retainWhileWritable(retain, writes, driver),
+      enqueue: (job, options) => jobs.enqueue(job, options),
+    }),
+    policies: POLICIES,
+    now: Date.now,
+    sleep,
+    ended: jobEnded(logs, telemetry),
+    closeWithin: CLOSE_WITHIN_MS,
+  });
   await jobs.schedule('expire-uploads', SCHEDULES['expire-uploads']);
   await jobs.schedule('collect', config.gcInterval);
   if (policy !== undefined) await jobs.schedule('retain', config.retentionInterval);
@@ -89,11 +108,15 @@ export async function wireEmbedded(ports: ShapePorts): Promise<Shape> {
         deleteRepository: (repo) => deleteRepository(repo, OPERATOR, { projection }),
         restore: (repo, wanted) => restore(repo, wanted, OPERATOR, { projection, driver }),
         importTree: imports.run,
+        turnReadOnly: (on) => writes.turn(on),
+        requireWritable: () => requireWritable(writes.state),
         failed: (error) => logs.logger.error({ err: error }, "an operator's command failed"),
       })
     : undefined;
   return {
-    ...{ projection, sessions, jobs },
+    projection,
+    sessions,
+    jobs,
     viewBytes: () => projection.weight,
     viewRepositories: () => projection.size,
     close: async () => {

@@ -17,6 +17,7 @@ import { StoreRefused } from '../storage/prepare.ts';
 import { ForeignBucket } from '../storage/s3/foreign-bucket.ts';
 import { readSettings } from '../storage/s3/open.ts';
 import { idFactory, sleep } from './basics.ts';
+import { requireWritableStore } from './read-only.ts';
 import type { OpenedStore } from './store.ts';
 import { openAlone, openShared, requireStoreOwner } from './writable.ts';
 
@@ -46,7 +47,12 @@ export function wireImports({ config, opened, projection, newIncarnation, serves
   const rest = (): Promise<void> => sleep(BESIDE_REQUESTS.rest);
   const pace = createPacer({ now: () => performance.now(), rest, busy: BESIDE_REQUESTS.busy });
   const ports: ImportPorts = {
-    ...{ driver, store, projection, newIncarnation, now: Date.now, grace: config.gcGrace },
+    driver,
+    store,
+    projection,
+    newIncarnation,
+    now: Date.now,
+    grace: config.gcGrace,
     breathe: serves ? pace : async () => {},
   };
   const begin = async (request: ImportRequest, listeners: Listeners, signal: AbortSignal): Promise<ImportReport> => {
@@ -94,7 +100,10 @@ function openSource(config: Config, source: string, target: string | undefined):
     const own = config.storageDriver === 's3' && config.s3Bucket !== undefined ? config.s3Bucket : undefined;
     const copyTarget = own === undefined ? undefined : { bucket: own, prefix: config.s3Prefix };
     return new ForeignBucket(settings, copyTarget, {
-      ...{ now: Date.now, sleep, random: Math.random, newId: idFactory() },
+      now: Date.now,
+      sleep,
+      random: Math.random,
+      newId: idFactory(),
       onRequest: () => {},
     });
   } catch (error) {
@@ -109,7 +118,7 @@ export interface Importer {
   readonly close: () => Promise<void>;
 }
 
-/** @throws StoreRefused, RedisRefused in one line */
+/** @throws RegistryError `read-only`, `writes-paused`; StoreRefused, RedisRefused in one line */
 export async function openImporter(config: Config): Promise<Importer> {
   const { redisUrl } = config;
   const place = resolve(config.storagePath);
@@ -121,6 +130,12 @@ export async function openImporter(config: Config): Promise<Importer> {
   }
   const writable = redisUrl === undefined ? await openAlone(config) : await openShared(config, redisUrl);
   const { opened, projection, newId, close } = writable;
+  try {
+    await requireWritableStore(config, opened.driver);
+  } catch (error) {
+    await close();
+    throw error;
+  }
   const imports = wireImports({ config, opened, projection, newIncarnation: newId, serves: false });
   return { run: (request, listeners) => imports.run(request, listeners, new AbortController().signal), close };
 }

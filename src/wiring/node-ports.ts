@@ -3,6 +3,7 @@ import type { JobQueue } from '../jobs/queue.ts';
 import type { Incarnation } from '../oci/names.ts';
 import type { Projection } from '../projection/projection.ts';
 import type { SessionStore } from '../registry/sessions.ts';
+import type { WriteSwitch } from '../registry/write-switch.ts';
 import type { RetentionPolicy } from '../retention/policy.ts';
 import type { ReachStep } from '../storage/crash-points.ts';
 import type { Logs } from '../telemetry/log.ts';
@@ -19,6 +20,8 @@ export interface ShapePorts {
   readonly policy: RetentionPolicy | undefined;
   /** What this node's clients pulled, where a rule asks for it. */
   readonly pulls: { readonly flush: () => Promise<void> } | undefined;
+  /** Whether the store may be written to. */
+  readonly writes: WriteSwitch;
   readonly newId: () => Incarnation;
   readonly reach: ReachStep;
   /** Name of this process in the log. */

@@ -18,6 +18,7 @@ import { idFactory, sleep } from './basics.ts';
 import { caOf } from './cluster.ts';
 import { wireCollection } from './collection.ts';
 import { openSessions } from './embedded.ts';
+import { requireWritableStore } from './read-only.ts';
 import { openPolicy, wireRetention } from './retention.ts';
 import { openAlone, openShared, requireStoreOwner } from './writable.ts';
 
@@ -51,9 +52,10 @@ export interface Started<Report> {
 
 /**
  * @param reader of the same store
- * @throws StoreRefused, RedisRefused in one line
+ * @throws RegistryError `read-only`, `writes-paused`; StoreRefused, RedisRefused in one line
  */
 export async function openOperator(config: Config, reader: StoreReader, place: string): Promise<Operator> {
+  await requireWritableStore(config, reader);
   const { redisUrl } = config;
   requireStoreOwner(config);
   if (redisUrl !== undefined) return await openCluster(config, redisUrl, reader);
@@ -140,7 +142,12 @@ async function openHere(config: Config): Promise<Operator> {
         done = report;
       };
       const collect = wireCollection({
-        ...{ ...base, config, opened, projection, node: OPERATOR, onReport },
+        ...base,
+        config,
+        opened,
+        projection,
+        node: OPERATOR,
+        onReport,
         sessions: openSessions({ ...base, config, opened }),
       });
       return {
@@ -159,7 +166,10 @@ async function openHere(config: Config): Promise<Operator> {
     retain: async (onProgress) => {
       let done: RetentionReport | undefined;
       const retain = wireRetention({
-        ...{ opened, projection, policy: openPolicy(config), newId: base.newId },
+        opened,
+        projection,
+        policy: openPolicy(config),
+        newId: base.newId,
         onReport: (report) => {
           done = report;
         },

@@ -37,7 +37,11 @@ export async function openAlone(config: Config): Promise<WritableStore> {
   const opened = await openStore(config, false, base);
   const projection = new MemoryProjection({
     ...base,
-    ...{ driver: opened.driver, sleep, now: Date.now, node: OPERATOR, budget: config.viewMemory },
+    driver: opened.driver,
+    sleep,
+    now: Date.now,
+    node: OPERATOR,
+    budget: config.viewMemory,
     probe: !opened.isLocked,
     onAppend: () => {},
     onGrowth: () => {},

@@ -1,0 +1,83 @@
+import { describe, expect, test } from 'bun:test';
+import { refusalOf, text } from '../../test/support/registry.ts';
+import { MemoryDriver } from '../storage/memory/driver.ts';
+import { READ_ONLY_SWITCH } from '../storage/paths.ts';
+import { readSwitch, turnSwitch, type WriteState, WriteSwitch } from './write-switch.ts';
+
+const NOW = Date.parse('2026-01-31T08:00:00.000Z');
+
+async function openSwitch(driver = new MemoryDriver(), isReadOnly = false) {
+  const changes: WriteState[] = [];
+  const writes = await WriteSwitch.open({
+    driver,
+    isReadOnly,
+    now: () => NOW,
+    onChange: (state) => changes.push(state),
+  });
+  return { driver, writes, changes };
+}
+
+describe('the switch', () => {
+  test('lies in the store: another process that looks sees it, and so does one that starts later', async () => {
+    const { driver, writes, changes } = await openSwitch();
+    const other = await openSwitch(driver);
+    expect([writes.state, other.writes.state, await readSwitch(driver)]).toEqual(['writable', 'writable', undefined]);
+    await writes.turn(true);
+    expect([writes.state, other.writes.state]).toEqual(['paused', 'writable']);
+    await other.writes.look();
+    expect([other.writes.state, (await openSwitch(driver)).writes.state]).toEqual(['paused', 'paused']);
+    expect(await readSwitch(driver)).toBe('2026-01-31T08:00:00.000Z');
+    await other.writes.turn(false);
+    await writes.look();
+    expect([writes.state, await readSwitch(driver)]).toEqual(['writable', undefined]);
+    expect([changes, other.changes]).toEqual([
+      ['paused', 'writable'],
+      ['paused', 'writable'],
+    ]);
+  });
+
+  test('turned on twice keeps since when, and off twice is off', async () => {
+    const { driver } = await openSwitch();
+    await turnSwitch(driver, true, NOW);
+    await turnSwitch(driver, true, NOW + 1000);
+    expect(await readSwitch(driver)).toBe('2026-01-31T08:00:00.000Z');
+    await turnSwitch(driver, false, NOW);
+    await turnSwitch(driver, false, NOW);
+    expect(await readSwitch(driver)).toBeUndefined();
+  });
+
+  test('that cannot be read to its end is on', async () => {
+    const { driver, writes } = await openSwitch();
+    await driver.put(READ_ONLY_SWITCH, text('{"si'));
+    await writes.look();
+    expect([writes.state, await readSwitch(driver)]).toEqual(['paused', 'unknown']);
+  });
+
+  test('stays as it was while the store does not answer', async () => {
+    const { driver, writes } = await openSwitch();
+    await writes.turn(true);
+    const { read } = driver;
+    driver.read = () => Promise.reject(new Error('no answer'));
+    expect(await writes.look().catch(String)).toBe('Error: no answer');
+    expect(writes.state).toBe('paused');
+    driver.read = read;
+  });
+
+  test('stops work while it is on, and not the work that begins afterwards', async () => {
+    const { writes } = await openSwitch();
+    const before = writes.stopped;
+    await writes.turn(true);
+    expect([before.aborted, writes.stopped.aborted]).toEqual([true, true]);
+    await writes.turn(false);
+    expect([before.aborted, writes.stopped.aborted]).toEqual([true, false]);
+  });
+
+  test('does not matter beside READ_ONLY', async () => {
+    const { driver, writes } = await openSwitch(undefined, true);
+    expect([writes.state, writes.stopped.aborted]).toEqual(['read-only', true]);
+    expect(await refusalOf(writes.turn(false))).toBe('request-invalid');
+    await turnSwitch(driver, true, NOW);
+    await writes.look();
+    expect(writes.state).toBe('read-only');
+  });
+});

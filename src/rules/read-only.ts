@@ -1,0 +1,98 @@
+import type { Caller } from '../access/access.ts';
+import type { Digest, RepositoryName } from '../oci/names.ts';
+import type { Reference, Registry } from '../registry/interface.ts';
+import { refusal, type WriteState } from '../registry/write-switch.ts';
+import { Forwarding } from './forwarding.ts';
+
+/**
+ * Refuses writes while the registry is read-only. While they are only paused, upload sessions may go on and end: a client that
+ * had sent most of a big layer does not send it again later. What it would make of them, its manifest, is refused. New sessions
+ * are refused too, so those that go on were begun before.
+ */
+export class ReadOnly extends Forwarding {
+  readonly #writes: { readonly state: WriteState };
+
+  constructor(inner: Registry, writes: { readonly state: WriteState }) {
+    super(inner);
+    this.#writes = writes;
+  }
+
+  /** HEAD renews nothing: collection does not run meanwhile, so nothing fades either. */
+  override renewBlob(repo: RepositoryName, digest: Digest, caller: Caller): ReturnType<Registry['renewBlob']> {
+    return this.#writes.state === 'writable'
+      ? this.inner.renewBlob(repo, digest, caller)
+      : this.inner.resolveBlob(repo, digest, caller);
+  }
+
+  override renewManifest(
+    repo: RepositoryName,
+    reference: Reference,
+    caller: Caller,
+  ): ReturnType<Registry['renewManifest']> {
+    return this.#writes.state === 'writable'
+      ? this.inner.renewManifest(repo, reference, caller)
+      : this.inner.resolveManifest(repo, reference, caller);
+  }
+
+  override async pushBlob(...call: Parameters<Registry['pushBlob']>): Promise<void> {
+    this.#requireWritable();
+    await this.inner.pushBlob(...call);
+  }
+
+  override async startUpload(...call: Parameters<Registry['startUpload']>): ReturnType<Registry['startUpload']> {
+    this.#requireWritable();
+    return await this.inner.startUpload(...call);
+  }
+
+  override async appendToUpload(
+    ...call: Parameters<Registry['appendToUpload']>
+  ): ReturnType<Registry['appendToUpload']> {
+    this.#requireUploadsMayEnd();
+    return await this.inner.appendToUpload(...call);
+  }
+
+  override async closeUpload(...call: Parameters<Registry['closeUpload']>): Promise<void> {
+    this.#requireUploadsMayEnd();
+    await this.inner.closeUpload(...call);
+  }
+
+  override async cancelUpload(...call: Parameters<Registry['cancelUpload']>): Promise<void> {
+    this.#requireUploadsMayEnd();
+    await this.inner.cancelUpload(...call);
+  }
+
+  override async mountBlob(...call: Parameters<Registry['mountBlob']>): Promise<boolean> {
+    this.#requireWritable();
+    return await this.inner.mountBlob(...call);
+  }
+
+  override async pushManifest(...call: Parameters<Registry['pushManifest']>): ReturnType<Registry['pushManifest']> {
+    this.#requireWritable();
+    return await this.inner.pushManifest(...call);
+  }
+
+  override async deleteBlob(...call: Parameters<Registry['deleteBlob']>): Promise<void> {
+    this.#requireWritable();
+    await this.inner.deleteBlob(...call);
+  }
+
+  override async deleteManifest(...call: Parameters<Registry['deleteManifest']>): Promise<void> {
+    this.#requireWritable();
+    await this.inner.deleteManifest(...call);
+  }
+
+  override async deleteTag(...call: Parameters<Registry['deleteTag']>): Promise<void> {
+    this.#requireWritable();
+    await this.inner.deleteTag(...call);
+  }
+
+  #requireWritable(): void {
+    const { state } = this.#writes;
+    if (state !== 'writable') throw refusal(state);
+  }
+
+  #requireUploadsMayEnd(): void {
+    const { state } = this.#writes;
+    if (state === 'read-only') throw refusal(state);
+  }
+}

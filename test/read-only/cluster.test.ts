@@ -1,0 +1,49 @@
+// Read-only in a cluster: one command, and every node refuses writes, whatever becomes of Redis; the workers delete nothing.
+import { afterAll, expect, setDefaultTimeout, test } from 'bun:test';
+import { marinaCommand } from '../cli/marina.ts';
+import { startCluster, stopClusters } from '../support/cluster.ts';
+import { attempt } from '../support/command.ts';
+import { eventually } from '../support/eventually.ts';
+import { expectStatus, image, pushImage } from '../support/oci.ts';
+
+setDefaultTimeout(180_000);
+afterAll(stopClusters);
+
+/** "every node sees it within a couple of seconds": two, and what a machine with other work takes for them. */
+const SEEN_WITHIN_MS = 10_000;
+
+test('every node sees the switch, also one that starts later and after Redis was lost', async () => {
+  const cluster = await startCluster({ balancer: false, workers: 1 });
+  const [one, other] = cluster.nodes;
+  if (one === undefined || other === undefined) return expect.unreachable();
+  const marina = async (...args: readonly string[]) => {
+    const { code, stdout, stderr } = await attempt([...marinaCommand, ...args], { env: cluster.env });
+    return { code, said: new TextDecoder().decode(stdout) + stderr };
+  };
+  const start = async (url: string) => (await fetch(`${url}/v2/team/app/blobs/uploads/`, { method: 'POST' })).status;
+  const everyNode = (status: number) =>
+    eventually(async () => {
+      expect(await Promise.all([one, other].map(({ url }) => start(url)))).toEqual([status, status]);
+    }, SEEN_WITHIN_MS);
+  await pushImage(one.url, 'team/app', image(), 'v1');
+
+  const on = await marina('read-only', 'on');
+  expect(on).toEqual({ code: 0, said: expect.stringContaining('every node sees it within 2 s') });
+  await everyNode(503);
+  for (const { url } of [one, other]) {
+    await expectStatus(200, `${url}/v2/team/app/manifests/v1`);
+    await expectStatus(503, `${url}/v2/team/app/manifests/v1`, { method: 'DELETE' });
+  }
+  const gc = await marina('gc', '--wait');
+  expect(gc).toEqual({ code: 2, said: expect.stringContaining('read-only for now') });
+
+  await cluster.replaceRedis();
+  await other.kill();
+  const again = await cluster.restart(1);
+  expect([await start(one.url), await start(again.url)]).toEqual([503, 503]);
+
+  expect((await marina('read-only', 'off')).code).toBe(0);
+  await eventually(async () => {
+    expect(await Promise.all([one, again].map(({ url }) => start(url)))).toEqual([202, 202]);
+  }, SEEN_WITHIN_MS);
+});
