@@ -226,9 +226,7 @@ function readSetting(setting: Setting<unknown>, environment: Readonly<Record<str
   if (written === undefined) return undefined;
   const parsed = setting.parse(written);
   if ('value' in parsed) return parsed.value;
-  // A value of several lines must not make several lines of the message, and a password must not be in it.
-  const shown = setting.type === 'URL' ? written.replace(/(:\/\/[^/@:]*:)[^/@]*@/, '$1…@') : written;
-  throw new ConfigError(
-    `${name ?? setting.name}=${shown.replace(/\p{Cc}+/gu, ' ')} cannot be used: ${parsed.expected} is expected`,
-  );
+  // A value of several lines must not make several lines of the message.
+  const shown = setting.secrecy === 'shown' ? `=${written.replace(/\p{Cc}+/gu, ' ')}` : '';
+  throw new ConfigError(`${name ?? setting.name}${shown} cannot be used: ${parsed.expected} is expected`);
 }

@@ -12,9 +12,13 @@ export interface Setting<T, Fallback extends string | undefined = string | undef
   /** As it would be written in the environment; undefined: not set. */
   readonly fallback: Fallback;
   readonly sentence: string;
+  /** Whether a message may repeat a wrong value. Where the value could hold a secret it may not, and there is no exception. */
+  readonly secrecy: Secrecy;
   /** @returns the value, or what is expected instead */
   readonly parse: (text: string) => { readonly value: T } | { readonly expected: string };
 }
+
+export type Secrecy = 'shown' | 'never shown';
 
 interface Description {
   readonly fallback?: string;
@@ -27,16 +31,16 @@ type FallbackOf<D extends Description> = D extends { readonly fallback: string }
 
 function setting<T, D extends Description>(
   name: string,
-  type: string,
+  kind: { readonly type: string; readonly secrecy: Secrecy },
   about: D,
   parse: Setting<T>['parse'],
 ): Setting<T, FallbackOf<D>> {
   const fallback = about.fallback as FallbackOf<D>;
-  return { name, type, aliases: about.aliases ?? [], fallback, sentence: about.sentence, parse };
+  return { name, ...kind, aliases: about.aliases ?? [], fallback, sentence: about.sentence, parse };
 }
 
 export function text<D extends Description>(name: string, about: D): Setting<string, FallbackOf<D>> {
-  return setting(name, 'text', about, (value) => ({ value }));
+  return setting(name, { type: 'text', secrecy: 'never shown' }, about, (value) => ({ value }));
 }
 
 export function integer<D extends Description>(
@@ -45,7 +49,7 @@ export function integer<D extends Description>(
   max: number,
   about: D,
 ): Setting<number, FallbackOf<D>> {
-  return setting(name, `number, ${min} to ${max}`, about, (value) => {
+  return setting(name, { type: `number, ${min} to ${max}`, secrecy: 'shown' }, about, (value) => {
     const parsed = /^\d{1,15}$/.test(value) ? Number(value) : Number.NaN;
     return parsed >= min && parsed <= max ? { value: parsed } : { expected: `a number from ${min} to ${max}` };
   });
@@ -56,14 +60,14 @@ export function choice<const T extends string, D extends Description>(
   values: readonly T[],
   about: D,
 ): Setting<T, FallbackOf<D>> {
-  return setting(name, values.join(' \\| '), about, (value) => {
+  return setting(name, { type: values.join(' \\| '), secrecy: 'shown' }, about, (value) => {
     const found = values.find((each) => each === value);
     return found === undefined ? { expected: `one of ${values.join(', ')}` } : { value: found };
   });
 }
 
 export function flag<D extends Description>(name: string, about: D): Setting<boolean, FallbackOf<D>> {
-  return setting(name, 'true \\| false', about, (value) => {
+  return setting(name, { type: 'true \\| false', secrecy: 'shown' }, about, (value) => {
     if (value === 'true' || value === 'false') return { value: value === 'true' };
     return { expected: 'true or false' };
   });
@@ -80,7 +84,7 @@ export function duration<D extends Description>(
   about: D,
   use: 'age' | 'timer' = 'age',
 ): Setting<number, FallbackOf<D>> {
-  return setting(name, 'duration', about, (value) => {
+  return setting(name, { type: 'duration', secrecy: 'shown' }, about, (value) => {
     const milliseconds = parseDuration(value);
     if (milliseconds === undefined) return { expected: DURATION_FORMS };
     if (use === 'timer' && (milliseconds === 0 || milliseconds > LONGEST_TIMER_DAYS * DAY)) {
@@ -94,7 +98,7 @@ const SIZES: Readonly<Record<string, number>> = { B: 1, KiB: 1024, MiB: 1024 ** 
 
 /** Value in bytes. */
 export function bytes<D extends Description>(name: string, about: D): Setting<number, FallbackOf<D>> {
-  return setting(name, 'bytes', about, (value) => {
+  return setting(name, { type: 'bytes', secrecy: 'shown' }, about, (value) => {
     const [, digits, unit = 'B'] = /^(\d{1,9})(B|KiB|MiB|GiB)?$/.exec(value) ?? [];
     const factor = SIZES[unit];
     if (digits === undefined || factor === undefined) return { expected: 'a size like 4096, 512KiB, 64MiB or 1GiB' };
@@ -104,7 +108,7 @@ export function bytes<D extends Description>(name: string, about: D): Setting<nu
 
 /** Value without a slash at its end. */
 export function url<D extends Description>(name: string, about: D): Setting<string, FallbackOf<D>> {
-  return setting(name, 'URL', about, (value) => {
+  return setting(name, { type: 'URL', secrecy: 'never shown' }, about, (value) => {
     if (value === '') return { value };
     const parsed = URL.canParse(value) ? new URL(value) : undefined;
     const isPlain = parsed?.search === '' && parsed.hash === '' && parsed.username === '' && parsed.password === '';
@@ -115,7 +119,7 @@ export function url<D extends Description>(name: string, about: D): Setting<stri
 }
 
 export function redisAddress<D extends Description>(name: string, about: D): Setting<RedisAddress, FallbackOf<D>> {
-  return setting(name, 'URL', about, (value) => {
+  return setting(name, { type: 'URL', secrecy: 'never shown' }, about, (value) => {
     const address = parseRedisUrl(value);
     return address === undefined ? { expected: REDIS_URL_FORMS } : { value: address };
   });
@@ -125,7 +129,7 @@ const MAX_SECRET_BYTES = 4096;
 
 /** Value is the secret in the file that is named: its content without the line break at its end. Reads the file. */
 export function secretFile<D extends Description>(name: string, about: D): Setting<string, FallbackOf<D>> {
-  return setting(name, 'file', about, (path) => {
+  return setting(name, { type: 'file', secrecy: 'never shown' }, about, (path) => {
     const expected = `a readable file with one line of at most ${MAX_SECRET_BYTES} bytes`;
     try {
       if (statSync(path).size > MAX_SECRET_BYTES) return { expected };
@@ -141,7 +145,7 @@ const ORIGIN_FORMS = 'origins like https://ui.example or http://localhost:8080, 
 
 /** Origins of web pages, as browsers write them. */
 export function origins<D extends Description>(name: string, about: D): Setting<readonly string[], FallbackOf<D>> {
-  return setting(name, 'origins', about, (value) => {
+  return setting(name, { type: 'origins', secrecy: 'shown' }, about, (value) => {
     if (value === '') return { value: [] };
     const parsed = value.split(',').map((each) => originOf(each.trim()));
     const known = parsed.filter((each) => each !== undefined);
@@ -159,7 +163,7 @@ export function addresses<D extends Description>(
   name: string,
   about: D,
 ): Setting<readonly AddressRange[], FallbackOf<D>> {
-  return setting(name, 'addresses', about, (value) => {
+  return setting(name, { type: 'addresses', secrecy: 'shown' }, about, (value) => {
     const ranges = parseAddressRanges(value);
     return ranges === undefined ? { expected: ADDRESS_LIST_FORMS } : { value: ranges };
   });

@@ -106,10 +106,24 @@ rules:
     ],
     ['rules: [{repositories: [a], repositories: [b]}]', 'line 1, column 29: Map keys must be unique'],
     ['rules:\n\t- x', 'line 2, column 1: Tabs are not allowed as indentation'],
-    ['rules: *none', 'Unresolved alias (the anchor must be set before the alias): none'],
+    ['rules: *none', 'Unresolved alias (the anchor must be set before the alias)'],
     ['rules: {', 'line 1, column 9: Flow map in block collection must be sufficiently indented and end with a }'],
   ])('that is wrong is refused with its place: %#', (text, expected) => {
     expect(problemOf(text)).toBe(expected);
+  });
+
+  test.each([
+    '[a] hunter2',
+    '- *hunter2',
+    '%hunter2 1',
+    '- !!hunter2 x',
+    '"\\hunter2"',
+    '- |hunter2',
+    '@hunter2',
+    '{a: b} hunter2: x',
+  ])('that was named by mistake is refused without what is in it: %s', (text) => {
+    expect(problemOf(text)).not.toBe('none');
+    expect(problemOf(text)).not.toContain('hunter2');
   });
 
   test('is refused in one line, whatever it is', () => {

@@ -82,13 +82,13 @@ export function parsePolicy(text: string): RetentionPolicy {
     return `line ${line}, column ${col}`;
   };
   const [broken] = [...document.errors, ...document.warnings];
-  if (broken !== undefined) throw new PolicyError(`${at(broken.pos[0])}: ${oneLine(broken.message)}`);
+  if (broken !== undefined) throw new PolicyError(`${at(broken.pos[0])}: ${withoutContent(broken.message)}`);
   let value: unknown;
   try {
     value = document.toJS();
   } catch (error) {
     // Aliases without an anchor, or far too many of them.
-    throw new PolicyError(oneLine(error instanceof Error ? error.message : String(error)));
+    throw new PolicyError(withoutContent(error instanceof Error ? error.message : String(error)));
   }
   const parsed = file.safeParse(value);
   if (parsed.success) return new RetentionPolicy(parsed.data.rules.map(toRule));
@@ -117,6 +117,11 @@ function offsetOf(document: Document, path: readonly PropertyKey[]): number {
 function pathText(path: readonly PropertyKey[]): string {
   const text = path.map((each) => (typeof each === 'number' ? `[${each}]` : `.${String(each)}`)).join('');
   return text.replace(/^\./, '');
+}
+
+/** The YAML library ends some messages with what it read. A file that was named by mistake may hold a secret. */
+function withoutContent(message: string): string {
+  return oneLine(message.split(/:\s|["'`]/, 1)[0] ?? '');
 }
 
 function oneLine(text: string): string {
