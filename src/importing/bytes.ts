@@ -40,12 +40,10 @@ export async function placeBytes(wanted: Wanted, run: Import): Promise<Placed | 
 
 async function giveBytes({ digest, key, size, trusted }: Wanted, run: Import): Promise<Placed | undefined> {
   const { source, driver, tally, signal } = run;
-  if (!trusted) {
-    const found = await source.digest(key, algorithmOf(digest), (count) => tally.read(count), signal);
-    if (found !== digest) return undefined;
-  }
   const inc = run.newIncarnation();
-  const way = await source.give(key, dataKey(inc), size);
+  const verification = trusted ? undefined : { digest, onBytes: (count: number) => tally.read(count), signal };
+  const way = await source.give(key, dataKey(inc), size, verification);
+  if (way === undefined) return undefined;
   const given = (await driver.head(dataKey(inc)))?.size;
   if (given !== size) throw new ForeignUnreadable(`${key} changed while it was taken over`);
   await driver.confirm(dataKey(inc));

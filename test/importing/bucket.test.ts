@@ -5,6 +5,7 @@ import { join } from 'node:path';
 import { PutObjectCommand } from '@aws-sdk/client-s3';
 import type { ImportReport } from '../../src/importing/report.ts';
 import { digestOf } from '../../src/oci/digest.ts';
+import type { Digest } from '../../src/oci/names.ts';
 import { ForeignBucket } from '../../src/storage/s3/foreign-bucket.ts';
 import { openS3Store, readSettings } from '../../src/storage/s3/open.ts';
 import { linesOf, marinaCommand } from '../cli/marina.ts';
@@ -113,13 +114,16 @@ test('what one request cannot copy is copied in parts', async () => {
   const target = { bucket: 'parts', prefix: configuration.s3Prefix };
   const source = new ForeignBucket(settings, target, realPorts(), 5 * 1024 ** 2);
   try {
-    expect(await source.give(key, 'data/xx/copy', bytes.length)).toBe('copied');
+    const { signal } = new AbortController();
+    const as = (digest: Digest) => ({ digest, onBytes: () => undefined, signal });
+    expect(await source.give(key, 'data/xx/copy', bytes.length, as(digestOf('sha512', bytes)))).toBe('copied');
     const copy = await driver.read('data/xx/copy');
     expect(Buffer.compare(copy ?? new Uint8Array(), bytes)).toBe(0);
-    const { signal } = new AbortController();
-    expect(await source.digest(key, 'sha512', () => undefined, signal)).toBe(digestOf('sha512', bytes));
-    expect(await source.digest('docker/never', 'sha256', () => undefined, signal)).toBeUndefined();
-    await expect(source.give('docker/never', 'data/xx/never', bytes.length)).rejects.toThrow();
+    const other = as(digestOf('sha256', new Uint8Array()));
+    expect(await source.give(key, 'data/xx/other', bytes.length, other)).toBeUndefined();
+    expect(await driver.head('data/xx/other')).toBeUndefined();
+    expect(await source.give('docker/never', 'data/xx/never', bytes.length, other)).toBeUndefined();
+    await expect(source.give('docker/never', 'data/xx/never', bytes.length, undefined)).rejects.toThrow();
   } finally {
     await source.close();
     await close();

@@ -1,39 +1,45 @@
-import { closeSync, constants, openSync, readFileSync, statSync } from 'node:fs';
-import { chmod, copyFile, rm, stat } from 'node:fs/promises';
-import { join } from 'node:path';
-import { type Algorithm, digestOf } from '../../oci/digest.ts';
+import { closeSync, constants, fstatSync, lstatSync, openSync, read, readFileSync, type Stats } from 'node:fs';
+import { chmod, copyFile, rm } from 'node:fs/promises';
+import { basename, join } from 'node:path';
+import { type Algorithm, algorithmOf, digestOf } from '../../oci/digest.ts';
 import { RegistryError } from '../../oci/errors.ts';
 import type { Digest } from '../../oci/names.ts';
-import { noCrash } from '../crash-points.ts';
-import type { Key, ListedObject, StoredObject } from '../driver.ts';
-import { type ForeignStore, ForeignUnreadable, type Given } from '../foreign.ts';
-import { FilesystemDriver } from './driver.ts';
-import { link, sizeOf } from './files.ts';
+import { PRIVATE_FILE } from '../../system/private-files.ts';
+import type { ByteRange, Key, ListedObject, StoredObject } from '../driver.ts';
+import { type ForeignStore, ForeignUnreadable, type Given, type Verification } from '../foreign.ts';
+import { Beneath, FILE, NoPlainFile, notPlain } from './beneath.ts';
+import { FileThread } from './file-thread.ts';
+import { link } from './files.ts';
 import { Hasher } from './hasher.ts';
+import { Listing } from './listing.ts';
 import { codeOf, isFull, isMissing, storageFull } from './system-errors.ts';
 
-/** Files up to so many bytes are hashed here: asking another thread would take longer. */
+/** Files up to this many bytes are hashed here: asking another thread would take longer. */
 const SMALL_BYTES = 128 * 1024;
 /** How far the hashing thread goes between two looks at whether it is still wanted. */
 const STEP_BYTES = 16 * 1024 * 1024;
+const CHUNK_BYTES = 1024 * 1024;
+/** Only links and manifests are read whole: what is longer is neither. */
+const MAX_WHOLE_BYTES = 8 * 1024 * 1024;
 /** What a disk or a file's owner says, and what says nothing of the rest. */
-const UNREADABLE: ReadonlySet<string | undefined> = new Set(['EACCES', 'EPERM', 'EIO', 'ESTALE', 'ELOOP']);
+const UNREADABLE: ReadonlySet<string | undefined> = new Set(['EACCES', 'EPERM', 'EIO', 'ESTALE', 'ELOOP', 'ENXIO']);
 /** Where there can be no second name: another file system, one without them, a kernel that protects others' files, too many. */
 const NO_LINK: ReadonlySet<string | undefined> = new Set([
   ...['EXDEV', 'EPERM', 'EACCES', 'EMLINK', 'ENOSYS', 'ENOTSUP', 'EOPNOTSUPP', 'EINVAL'],
 ]);
+const MAY_BE_WRITTEN_BY_OTHERS = 0o022;
 
-/** Files of another program. */
+/** Files of another program, which may change them at any time, as may whoever else can write there. */
 export class ForeignFolder implements ForeignStore {
   readonly kind = 'filesystem';
   readonly place: string;
   readonly gives: boolean;
-  readonly #files: FilesystemDriver;
+  readonly #files: Beneath;
+  readonly #thread = new FileThread();
+  readonly #listing: Listing;
   readonly #hasher = new Hasher();
   /** Our data folder, where that is what they become a part of. */
   readonly #target: string | undefined;
-  /** Who must be able to read what is taken over. */
-  readonly #reader: number | undefined;
   #opened = 0;
 
   /** @param target our own data folder; undefined: our store is none */
@@ -41,62 +47,132 @@ export class ForeignFolder implements ForeignStore {
     this.place = root;
     this.gives = target !== undefined;
     this.#target = target;
-    this.#reader = target === undefined ? undefined : statSync(target).uid;
-    const unused = (): never => {
-      throw new Error('files of another program are written to');
-    };
-    this.#files = new FilesystemDriver({
-      ...{ root, writable: false, uniqueName: unused, now: unused, reach: noCrash, fatal: unused },
+    this.#files = new Beneath(root);
+    this.#listing = new Listing({
+      pathOf: (key) => join(root, key),
+      thread: this.#thread,
+      onOther: (key) => this.#refuseLinkedFolder(key),
     });
   }
 
   read(key: Key): Promise<Uint8Array | undefined> {
-    return readable(key, () => this.#files.read(key));
+    return readable(key, async () => {
+      if (this.#files.stat(key)?.isFile() !== true) return undefined;
+      return this.#withFile(key, (descriptor, { size }) => {
+        if (size > MAX_WHOLE_BYTES)
+          throw new ForeignUnreadable(`${key} has ${size} bytes, which nothing of its kind has`);
+        return readFileSync(descriptor);
+      });
+    });
   }
 
   open(key: Key): Promise<StoredObject | undefined> {
-    return this.#files.open(key);
+    return readable(key, async () => {
+      const found = this.#files.stat(key);
+      if (found?.isFile() !== true) return undefined;
+      return { size: found.size, body: { kind: 'stream', open: (range) => this.#stream(key, range) } };
+    });
   }
 
   head(key: Key): Promise<{ readonly size: number } | undefined> {
-    return readable(key, () => this.#files.head(key));
+    return readable(key, async () => {
+      const found = this.#files.stat(key);
+      return found?.isFile() === true ? { size: found.size } : undefined;
+    });
   }
 
   /** @throws RegistryError `request-invalid` for a folder that cannot be listed: nobody knows what is left out then */
   async *list(prefix: Key, after?: Key): AsyncIterable<ListedObject> {
     try {
-      yield* this.#files.list(prefix, after);
+      this.#files.requireNoLinks(prefix);
+      yield* this.#listing.list(prefix, after);
     } catch (error) {
+      if (error instanceof NoPlainFile) throw new RegistryError('request-invalid', `${this.place}: ${error.message}`);
       if (!UNREADABLE.has(codeOf(error))) throw error;
       const message = `${this.place} has a folder that cannot be listed (${codeOf(error)}): whoever imports must be able to`;
       throw new RegistryError('request-invalid', message, undefined, error);
     }
   }
 
-  digest(
-    key: Key,
-    algorithm: Algorithm,
-    onBytes: (count: number) => void,
-    signal: AbortSignal,
-  ): Promise<Digest | undefined> {
+  #refuseLinkedFolder(key: Key): void {
+    const found = lstatSync(join(this.place, key), { throwIfNoEntry: false });
+    if (found?.isSymbolicLink() === true) throw notPlain(key);
+  }
+
+  /**
+   * A second name for the file where that is safe and possible, else a copy; file systems that share blocks between files make one without
+   * taking room. A second name shares the file with everybody who may write to it: so it is given only to files of our own user that nobody
+   * else may write to. (Who opened such a file for writing earlier cannot be known.)
+   *
+   * What is verified is what becomes the object, through one descriptor: the second name, or the copy, lies in our own tmp/ by then, where
+   * nobody else can exchange it.
+   */
+  give(key: Key, to: Key, size: number, verification: Verification | undefined): Promise<Given | undefined> {
     return readable(key, async () => {
-      const path = this.#path(key);
-      const size = sizeOf(path);
-      if (size === undefined) return undefined;
-      if (size > SMALL_BYTES) return await this.#digestLarge(path, size, algorithm, onBytes, signal);
-      onBytes(size);
-      return digestOf(algorithm, readFileSync(path));
+      if (this.#target === undefined) throw new Error('there is no folder to give to');
+      const temporary = join(this.#target, 'tmp', basename(to));
+      try {
+        const way = this.#link(key, temporary) ? 'linked' : 'copied';
+        if (way === 'copied') await this.#copy(key, temporary);
+        if (!(await this.#isAs(key, temporary, size, verification))) return undefined;
+        if ((await link(temporary, join(this.#target, to))) === 'taken') throw new Error(`${to} is not fresh`);
+        return way;
+      } finally {
+        await rm(temporary, { force: true });
+      }
     });
   }
 
+  /** @returns false where it has to be copied */
+  #link(key: Key, temporary: string): boolean {
+    if (!this.#files.isExact || !isOurs(this.#files.stat(key))) return false;
+    try {
+      this.#files.link(key, temporary);
+    } catch (error) {
+      if (NO_LINK.has(codeOf(error))) return false;
+      throw error;
+    }
+    // It may be another one than that which was looked at.
+    if (isOurs(lstatSync(temporary))) return true;
+    throw new ForeignUnreadable(`${key} changed while it was taken over`);
+  }
+
+  async #copy(key: Key, temporary: string): Promise<void> {
+    const descriptor = this.#files.open(key);
+    try {
+      if (!fstatSync(descriptor).isFile()) throw notPlain(key, fstatSync(descriptor));
+      const source = this.#files.sourceOf(key, descriptor);
+      await copyFile(source, temporary, constants.COPYFILE_EXCL | constants.COPYFILE_FICLONE);
+      await chmod(temporary, PRIVATE_FILE);
+    } catch (error) {
+      throw isFull(error) ? storageFull(error) : error;
+    } finally {
+      closeSync(descriptor);
+    }
+  }
+
+  async #isAs(key: Key, path: string, size: number, verification: Verification | undefined): Promise<boolean> {
+    const descriptor = openSync(path, FILE);
+    try {
+      if (fstatSync(descriptor).size !== size) throw new ForeignUnreadable(`${key} changed while it was taken over`);
+      if (verification === undefined) return true;
+      const { digest, onBytes, signal } = verification;
+      const algorithm = algorithmOf(digest);
+      if (size > SMALL_BYTES) return (await this.#digestLarge(descriptor, size, algorithm, onBytes, signal)) === digest;
+      onBytes(size);
+      return digestOf(algorithm, readFileSync(descriptor)) === digest;
+    } finally {
+      closeSync(descriptor);
+    }
+  }
+
   async #digestLarge(
-    path: string,
+    descriptor: number,
     end: number,
     algorithm: Algorithm,
     onBytes: (count: number) => void,
     signal: AbortSignal,
   ): Promise<Digest> {
-    const descriptor = openSync(path, 'r');
     const hash = this.#hasher.open(`foreign-${++this.#opened}`, algorithm, descriptor, 0);
     try {
       for (let at = 0; at < end; at += STEP_BYTES) {
@@ -108,62 +184,79 @@ export class ForeignFolder implements ForeignStore {
       return await hash.digest(end);
     } finally {
       await hash.close();
-      closeSync(descriptor);
     }
   }
 
-  /**
-   * A second name for the file where that can be, else a copy; file systems that share blocks between files make one without
-   * taking room. Only the entry is new: a file keeps its owner and its mode.
-   */
-  give(key: Key, to: Key): Promise<Given> {
-    return readable(key, async () => {
-      if (this.#target === undefined) throw new Error('there is no folder to give to');
-      const [from, path] = [this.#path(key), join(this.#target, to)];
-      if (await this.#maySee(from)) {
-        try {
-          if ((await link(from, path)) === 'created') return 'linked';
-          throw new Error(`${to} is not fresh`);
-        } catch (error) {
-          if (!NO_LINK.has(codeOf(error))) throw error;
-        }
+  /** The file is opened when the first bytes are asked for. */
+  #stream(key: Key, { start, end }: ByteRange): ReadableStream<Uint8Array> {
+    let descriptor: number | undefined;
+    let at = start;
+    const close = (): void => {
+      if (descriptor !== undefined) closeSync(descriptor);
+      descriptor = undefined;
+    };
+    const next = async (controller: ReadableStreamDefaultController<Uint8Array>): Promise<void> => {
+      if (at < end) {
+        descriptor ??= this.#files.open(key);
+        const bytes = await readAt(descriptor, new Uint8Array(Math.min(CHUNK_BYTES, end - at)), at);
+        if (bytes.length === 0) throw new ForeignUnreadable(`${key} changed while it was taken over`);
+        at += bytes.length;
+        controller.enqueue(bytes);
       }
-      await this.#copy(from, path);
-      return 'copied';
-    });
+      if (at < end) return;
+      close();
+      controller.close();
+    };
+    return new ReadableStream<Uint8Array>(
+      {
+        pull: (controller) =>
+          readable(key, () => next(controller)).catch((error: unknown) => {
+            close();
+            throw error;
+          }),
+        cancel: close,
+      },
+      { highWaterMark: 0 },
+    );
   }
 
-  /** Whether whoever serves the store could read the file under a second name, too. */
-  async #maySee(path: string): Promise<boolean> {
-    if (this.#reader === undefined || process.getuid?.() === this.#reader) return true;
-    const { uid, mode } = await stat(path);
-    return uid === this.#reader || (mode & constants.S_IROTH) !== 0;
-  }
-
-  async #copy(from: string, path: string): Promise<void> {
+  #withFile<T>(key: Key, work: (descriptor: number, found: Stats) => T): T {
+    const descriptor = this.#files.open(key);
     try {
-      await copyFile(from, path, constants.COPYFILE_EXCL | constants.COPYFILE_FICLONE);
-      await chmod(path, 0o666 & ~process.umask());
-    } catch (error) {
-      await rm(path, { force: true });
-      throw isFull(error) ? storageFull(error) : error;
+      const found = fstatSync(descriptor);
+      if (!found.isFile()) throw notPlain(key, found);
+      return work(descriptor, found);
+    } finally {
+      closeSync(descriptor);
     }
   }
 
   async close(): Promise<void> {
     this.#hasher.close();
-    await this.#files.close();
+    this.#thread.close();
+    this.#files.close();
   }
+}
 
-  #path(key: Key): string {
-    return join(this.place, key);
-  }
+/** A file whose bytes nobody but this process's own user (and root) may change. */
+function isOurs(found: Stats | undefined): boolean {
+  if (found?.isFile() !== true) return false;
+  return found.uid === process.geteuid?.() && (found.mode & MAY_BE_WRITTEN_BY_OTHERS) === 0;
+}
+
+function readAt(descriptor: number, buffer: Uint8Array, position: number): Promise<Uint8Array> {
+  return new Promise((resolve, reject) => {
+    read(descriptor, buffer, 0, buffer.length, position, (error, count) =>
+      error === null ? resolve(buffer.subarray(0, count)) : reject(error),
+    );
+  });
 }
 
 async function readable<T>(key: Key, work: () => Promise<T>): Promise<T> {
   try {
     return await work();
   } catch (error) {
+    if (error instanceof NoPlainFile) throw new ForeignUnreadable(error.message, { cause: error });
     const code = codeOf(error);
     if (UNREADABLE.has(code)) throw new ForeignUnreadable(`${key} cannot be read (${code})`, { cause: error });
     if (isMissing(error)) throw new ForeignUnreadable(`${key} went away while it was read`, { cause: error });

@@ -12,6 +12,8 @@ export interface ListingPorts {
   readonly pathOf: (key: Key) => string;
   /** Reads shelves of objects: there are many of them, and each object takes a look of its own. */
   readonly thread: FileThread;
+  /** Told of what is neither a file nor a folder, and of what went away meanwhile. */
+  readonly onOther?: (key: Key) => void;
 }
 
 /** Folders whose names take up to so many bytes are read on the serving thread. */
@@ -63,6 +65,7 @@ export class Listing {
       } else {
         const size = entry.size ?? sizeOf(this.#ports.pathOf(key));
         if (size !== undefined) yield { key, size };
+        else this.#ports.onOther?.(key);
       }
     }
   }

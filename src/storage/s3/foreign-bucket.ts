@@ -5,11 +5,10 @@ import {
   CreateMultipartUploadCommand,
   UploadPartCopyCommand,
 } from '@aws-sdk/client-s3';
-import type { Algorithm } from '../../oci/digest.ts';
-import type { Digest } from '../../oci/names.ts';
+import { algorithmOf } from '../../oci/digest.ts';
 import { digestOfObject } from '../digest-object.ts';
 import type { Key, ListedObject, StoredObject } from '../driver.ts';
-import type { ForeignStore, Given } from '../foreign.ts';
+import type { ForeignStore, Given, Verification } from '../foreign.ts';
 import { openClients, type S3Clients } from './clients.ts';
 import { S3Driver, withSlash } from './driver.ts';
 import { LARGE, type Patience, Requests } from './requests.ts';
@@ -72,20 +71,9 @@ export class ForeignBucket implements ForeignStore {
     return this.#source.list(prefix, after);
   }
 
-  digest(
-    key: Key,
-    algorithm: Algorithm,
-    onBytes: (count: number) => void,
-    signal: AbortSignal,
-  ): Promise<Digest | undefined> {
-    return digestOfObject(this.#source, key, algorithm, (count) => {
-      signal.throwIfAborted();
-      onBytes(count);
-    });
-  }
-
-  async give(key: Key, to: Key, size: number): Promise<Given> {
+  async give(key: Key, to: Key, size: number, verification: Verification | undefined): Promise<Given | undefined> {
     if (this.#target === undefined) throw new Error('there is no bucket to give to');
+    if (verification !== undefined && !(await this.#isAs(key, verification))) return undefined;
     const at = { Bucket: this.#target.bucket, Key: withSlash(this.#target.prefix) + to };
     const from = `${this.#settings.bucket}/${withSlash(this.#settings.prefix)}${key}`
       .split('/')
@@ -98,6 +86,14 @@ export class ForeignBucket implements ForeignStore {
       );
     }
     return 'copied';
+  }
+
+  async #isAs(key: Key, { digest, onBytes, signal }: Verification): Promise<boolean> {
+    const found = await digestOfObject(this.#source, key, algorithmOf(digest), (count) => {
+      signal.throwIfAborted();
+      onBytes(count);
+    });
+    return found === digest;
   }
 
   async #copyInParts(at: { Bucket: string; Key: string }, from: string, size: number): Promise<void> {
