@@ -28,6 +28,7 @@ const DEFAULTS: Config = {
   awsSecretAccessKey: undefined,
   awsSessionToken: undefined,
   uploadBuffer: 256 * 1024 ** 2,
+  manifestBuffer: 64 * 1024 ** 2,
   redisUrl: undefined,
   redisPassword: undefined,
   redisCaFile: undefined,
@@ -250,6 +251,7 @@ const CASES: Readonly<Record<Name, { readonly good: readonly [string, unknown][]
     awsSecretAccessKey: { good: [['secret', 'secret']], bad: [] },
     awsSessionToken: { good: [['token', 'token']], bad: [] },
     uploadBuffer: { good: [['1GiB', 1024 ** 3]], bad: ['1G'] },
+    manifestBuffer: { good: [['4MiB', 4 * 1024 ** 2]], bad: ['1G', '4095KiB', '0'] },
     uploadExpiry: {
       good: [
         ['500ms', 500],

@@ -81,6 +81,15 @@ export const SETTINGS = {
   redisCaFile: text('REDIS_CA_FILE', {
     sentence: "File with the certificates (PEM) to be trusted for Redis, instead of the system's.",
   }),
+  manifestBuffer: bytes(
+    'MANIFEST_BUFFER',
+    {
+      fallback: '64MiB',
+      sentence:
+        'Memory for manifests that are being pushed, at least 4MiB; over it, pushes wait, and the slowest are told to try again (429).',
+    },
+    '4MiB',
+  ),
   uploadExpiry: duration('UPLOAD_EXPIRY', {
     fallback: '7d',
     sentence: 'Age at which an unfinished upload is removed, in use or not.',

@@ -3,6 +3,7 @@ import { ANYBODY, openAccess } from './access/access.ts';
 import { type Config, ConfigError } from './config.ts';
 import { Admission } from './http/admission.ts';
 import { Proxies } from './http/forwarded.ts';
+import { ManifestBudget } from './http/manifest-budget.ts';
 import { createServer } from './http/server.ts';
 import { WebOrigins } from './http/web-origins.ts';
 import { Runner } from './jobs/runner.ts';
@@ -103,6 +104,7 @@ export async function wire(config: Config, logs: Logs, version: string): Promise
   });
   let refusal: string | undefined;
   const senders = openSenders(config, logs);
+  const pace = { idle: config.bodyIdleTimeout, minRate: config.uploadMinRate };
   const server = createServer({
     registry,
     logger,
@@ -110,8 +112,8 @@ export async function wire(config: Config, logs: Logs, version: string): Promise
     version,
     senders,
     limits: {
-      body: { idle: config.bodyIdleTimeout, minRate: config.uploadMinRate },
-      manifestDeadline: MANIFEST_DEADLINE_MS,
+      body: pace,
+      manifest: { pace, deadline: MANIFEST_DEADLINE_MS, budget: new ManifestBudget(config.manifestBuffer) },
       chunkMinLength: CHUNK_MIN_LENGTH,
       publicUrl: config.publicUrl,
     },

@@ -33,7 +33,7 @@ const LAYERS: Readonly<Record<string, readonly string[]>> = {
   importing: ['collection', 'registry', 'projection', 'journal', 'storage', 'oci'],
   sessions: ['registry', 'projection', 'storage', 'oci'],
   jobs: ['collection', 'retention', 'registry', 'projection', 'journal', 'storage', 'oci'],
-  http: ['registry', 'projection', 'storage', 'sending', 'access', 'telemetry', 'oci'],
+  http: ['system', 'registry', 'projection', 'storage', 'sending', 'access', 'telemetry', 'oci'],
   cli: [
     'jobs',
     'collection',

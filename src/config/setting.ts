@@ -96,14 +96,20 @@ export function duration<D extends Description>(
 
 const SIZES: Readonly<Record<string, number>> = { B: 1, KiB: 1024, MiB: 1024 ** 2, GiB: 1024 ** 3 };
 
-/** Value in bytes. */
-export function bytes<D extends Description>(name: string, about: D): Setting<number, FallbackOf<D>> {
+/** Value in bytes. @param minimum in the same form as values */
+export function bytes<D extends Description>(name: string, about: D, minimum = '0'): Setting<number, FallbackOf<D>> {
+  const least = parseBytes(minimum) ?? 0;
   return setting(name, { type: 'bytes', secrecy: 'shown' }, about, (value) => {
-    const [, digits, unit = 'B'] = /^(\d{1,9})(B|KiB|MiB|GiB)?$/.exec(value) ?? [];
-    const factor = SIZES[unit];
-    if (digits === undefined || factor === undefined) return { expected: 'a size like 4096, 512KiB, 64MiB or 1GiB' };
-    return { value: Number(digits) * factor };
+    const size = parseBytes(value);
+    if (size === undefined) return { expected: 'a size like 4096, 512KiB, 64MiB or 1GiB' };
+    return size < least ? { expected: `a size of ${minimum} or more` } : { value: size };
   });
+}
+
+function parseBytes(text: string): number | undefined {
+  const [, digits, unit = 'B'] = /^(\d{1,9})(B|KiB|MiB|GiB)?$/.exec(text) ?? [];
+  const factor = SIZES[unit];
+  return digits === undefined || factor === undefined ? undefined : Number(digits) * factor;
 }
 
 /** Value without a slash at its end. */

@@ -1,73 +1,13 @@
 import { describe, expect, test } from 'bun:test';
 import { connect, type Socket } from 'node:net';
 import fc from 'fast-check';
+import { breaking, sent, stalling } from '../../test/support/bodies.ts';
 import { chunkLists } from '../../test/support/generators.ts';
-import { ANONYMOUS } from '../access/access.ts';
 import { type ErrorKind, RegistryError } from '../oci/errors.ts';
 import { readAll } from '../registry/upload-body.ts';
-import { contentLength, manifestBody, uploadBody } from './body.ts';
-import type { RequestContext } from './context.ts';
+import { contentLength, uploadBody } from './body.ts';
 
-type Source = Iterable<Uint8Array> | AsyncIterable<Uint8Array>;
-interface Sent {
-  readonly context: RequestContext;
-  readonly cancelled: () => boolean;
-  readonly keptOpen: () => boolean;
-}
-
-/** A request with these headers, whose body comes as the source gives it. */
-function sent(source: Source, headers: Readonly<Record<string, string>> = {}): Sent {
-  const iterator = Symbol.asyncIterator in source ? source[Symbol.asyncIterator]() : source[Symbol.iterator]();
-  let cancelled = false;
-  let kept = false;
-  const body = new ReadableStream<Uint8Array>({
-    async pull(controller) {
-      const { done, value } = await iterator.next();
-      if (done) controller.close();
-      else controller.enqueue(value);
-    },
-    cancel() {
-      cancelled = true;
-    },
-  });
-  const request = new Request('http://registry.example/', { method: 'PUT', body });
-  for (const [name, value] of Object.entries(headers)) request.headers.set(name, value);
-  const context: RequestContext = {
-    request,
-    id: 'id',
-    actor: ANONYMOUS,
-    signal: new AbortController().signal,
-    origin: () => '',
-    keepOpen: () => {
-      kept = true;
-    },
-    sendFile: () => new Response(),
-    seen: { digest: undefined, received: 0, sent: 0 },
-  };
-  return { context, cancelled: () => cancelled, keptOpen: () => kept };
-}
-
-async function* breaking(...chunks: Uint8Array[]): AsyncIterable<Uint8Array> {
-  yield* chunks;
-  throw new Error('the connection broke');
-}
-
-async function* stalling(...chunks: Uint8Array[]): AsyncIterable<Uint8Array> {
-  yield* chunks;
-  await new Promise(() => {});
-}
-
-async function kindOf(promise: Promise<unknown>): Promise<ErrorKind | 'none'> {
-  const error: unknown = await promise.then(
-    () => 'none',
-    (reason: unknown) => reason,
-  );
-  if (error === 'none') return 'none';
-  if (error instanceof RegistryError) return error.kind;
-  throw error;
-}
-
-const PATIENT = { idle: 10_000, minRate: 0, deadline: 10_000 };
+const PATIENT = { idle: 10_000, minRate: 0 };
 const chunked = { 'transfer-encoding': 'chunked' };
 const two = [new Uint8Array([1, 2]), new Uint8Array([3])];
 
@@ -229,47 +169,5 @@ describe('the body of an upload through a socket', () => {
       socket.write('hello');
     });
     expect(outcome).toEqual({ came: 10, broken: 'upload-stalled' });
-  });
-});
-
-describe('the body of a manifest', () => {
-  test('comes whole', async () => {
-    const { context } = sent(two, { 'content-length': '3' });
-    expect(await manifestBody(context, 3, PATIENT)).toEqual(new Uint8Array([1, 2, 3]));
-  });
-
-  test('is refused at its announced length, before a byte is read', async () => {
-    const { context } = sent(two, { 'content-length': '4' });
-    expect(await kindOf(manifestBody(context, 3, PATIENT))).toBe('manifest-too-large');
-    expect(context.seen.received).toBe(0);
-  });
-
-  test('is refused once it is too long, without reading on', async () => {
-    const { context, cancelled } = sent(stalling(...two, ...two), chunked);
-    expect(await kindOf(manifestBody(context, 4, PATIENT))).toBe('manifest-too-large');
-    expect(cancelled()).toBe(true);
-  });
-
-  test('is refused when its length was a lie, when it breaks off, and when it takes too long', async () => {
-    expect(await kindOf(manifestBody(sent(two, { 'content-length': '4' }).context, 9, PATIENT))).toBe('size-mismatch');
-    expect(await kindOf(manifestBody(sent(two, { 'content-length': '2' }).context, 9, PATIENT))).toBe('size-mismatch');
-    expect(await kindOf(manifestBody(sent(breaking(...two), chunked).context, 9, PATIENT))).toBe('upload-interrupted');
-    expect(
-      await kindOf(
-        manifestBody(sent(stalling(...two), chunked).context, 9, { idle: 30, minRate: 0, deadline: 10_000 }),
-      ),
-    ).toBe('upload-stalled');
-  });
-
-  test('that trickles is given up at the deadline for all of it', async () => {
-    async function* trickle(): AsyncIterable<Uint8Array> {
-      for (;;) {
-        yield new Uint8Array([1]);
-        await Bun.sleep(5);
-      }
-    }
-    expect(await kindOf(manifestBody(sent(trickle(), chunked).context, 1_000_000, { ...PATIENT, deadline: 60 }))).toBe(
-      'upload-stalled',
-    );
   });
 });

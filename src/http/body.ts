@@ -22,21 +22,33 @@ export function uploadBody(context: RequestContext, announced: number | undefine
   return new UploadBody(chunksOf(context, pace), length);
 }
 
-async function* chunksOf({ request, seen }: RequestContext, pace: BodyPace): AsyncIterable<Uint8Array> {
+/**
+ * The body as it comes.
+ * @param ended gives it up, also while it is waited for
+ * @throws RegistryError `upload-stalled`, `upload-interrupted`, the reason of `ended`
+ */
+export async function* chunksOf(
+  { request, seen }: RequestContext,
+  pace: BodyPace,
+  ended?: AbortSignal,
+): AsyncIterable<Uint8Array> {
   const reader = request.body?.getReader();
   if (reader === undefined) return;
-  const clock = new ClientClock(pace, () => {
+  const giveUp = (): void => {
     // The pending read ends with this; a body that cannot even be cancelled is broken in any case.
     reader.cancel().catch(() => reader.releaseLock());
-  });
-  let ended = false;
+  };
+  const clock = new ClientClock(pace, giveUp);
+  ended?.addEventListener('abort', giveUp);
+  let isOver = false;
   try {
     for (;;) {
       clock.waiting();
       const { done, value } = await reader.read();
+      ended?.throwIfAborted();
       if (clock.stall !== undefined) throw new RegistryError('upload-stalled', messageOf(clock.stall, pace));
       if (done) {
-        ended = true;
+        isOver = true;
         return;
       }
       clock.received(value.length);
@@ -45,7 +57,7 @@ async function* chunksOf({ request, seen }: RequestContext, pace: BodyPace): Asy
     }
   } catch (error) {
     if (error instanceof RegistryError) throw error;
-    ended = true;
+    isOver = true;
     throw new RegistryError(
       'upload-interrupted',
       'the connection broke off: ask for the progress and go on',
@@ -54,46 +66,12 @@ async function* chunksOf({ request, seen }: RequestContext, pace: BodyPace): Asy
     );
   } finally {
     clock.stop();
-    if (!ended) await reader.cancel();
+    ended?.removeEventListener('abort', giveUp);
+    if (!isOver) await reader.cancel();
   }
 }
 
 function messageOf(stall: Stall, { idle, minRate }: BodyPace): string {
   const what = stall === 'silent' ? 'no byte came' : `fewer than ${minRate} bytes a second came`;
   return `${what} for ${idle / 1000} seconds: send it again; an upload goes on from the offset that it reports`;
-}
-
-/**
- * A whole manifest.
- * @param limits a client that is slower than this counts as gone
- * @param limits.deadline milliseconds for all of it
- * @throws RegistryError `manifest-too-large`, `upload-stalled`, `upload-interrupted`, `size-mismatch`
- */
-export async function manifestBody(
-  context: RequestContext,
-  max: number,
-  limits: BodyPace & { readonly deadline: number },
-): Promise<Uint8Array<ArrayBuffer>> {
-  const { request } = context;
-  const length = contentLength(request);
-  if (length !== undefined && length > max) throw tooLarge(max);
-  context.keepOpen();
-  const chunks: Uint8Array[] = [];
-  let size = 0;
-  const overdue = AbortSignal.timeout(limits.deadline);
-  for await (const chunk of chunksOf(context, { ...limits, idle: Math.min(limits.idle, limits.deadline) })) {
-    if (overdue.aborted)
-      throw new RegistryError('upload-stalled', 'the manifest did not arrive in time: send it again');
-    chunks.push(chunk);
-    size += chunk.length;
-    if (size > max) throw tooLarge(max);
-  }
-  if (length !== undefined && size !== length) {
-    throw new RegistryError('size-mismatch', `the body has ${size} bytes, Content-Length says ${length}`);
-  }
-  return new Uint8Array(Buffer.concat(chunks));
-}
-
-function tooLarge(max: number): RegistryError {
-  return new RegistryError('manifest-too-large', `a manifest may have at most ${max} bytes`, { max });
 }

@@ -3,6 +3,7 @@ import type { RepositoryName } from '../oci/names.ts';
 import type { Reference, Registry } from '../registry/interface.ts';
 import type { BodyPace } from './client-clock.ts';
 import type { Proxies } from './forwarded.ts';
+import type { ManifestLimits } from './manifest-body.ts';
 import type { Route, RouteKind } from './route.ts';
 
 /** What handlers may lean on; the same for all requests. */
@@ -19,8 +20,7 @@ export interface HandlerPorts {
 export interface HttpLimits {
   /** A request body that comes slower is given up. */
   readonly body: BodyPace;
-  /** A manifest must have arrived within this, in milliseconds. */
-  readonly manifestDeadline: number;
+  readonly manifest: ManifestLimits;
   /** Bytes; announced as OCI-Chunk-Min-Length. Smaller chunks are taken all the same. */
   readonly chunkMinLength: number;
   /** Scheme and host that Locations begin with, whatever proxies say; empty: relative ones, unless a trusted proxy says otherwise. */

@@ -1,9 +1,9 @@
 import { MAX_MANIFEST_BYTES } from '../../oci/manifest.ts';
 import type { Descriptor, Reference } from '../../registry/interface.ts';
 import { mapMaybeAsync } from '../../registry/maybe-async.ts';
-import { manifestBody } from '../body.ts';
 import type { Handler, HandlerPorts, RequestContext } from '../context.ts';
 import { location } from '../location.ts';
+import { withManifestBody } from '../manifest-body.ts';
 import type { Route } from '../route.ts';
 import { isConditional, isNotModified, notModified } from './conditional.ts';
 
@@ -49,18 +49,11 @@ function sendManifest(
 
 /** "The registry MUST store the manifest in the exact byte representation provided by the client." */
 export const putManifest: Handler<'manifest-put'> = async ({ repo, reference, tags }, context, ports) => {
-  const { body, manifestDeadline: deadline } = ports.limits;
-  const bytes = await manifestBody(context, MAX_MANIFEST_BYTES, { ...body, deadline });
-  const { digest, subject } = await ports.registry.pushManifest(
-    repo,
-    {
-      bytes,
-      // "The registry SHOULD ignore parameters on the Content-Type header."
-      contentType: mediaTypeOf(context.request.headers.get('content-type')),
-      digest: reference.kind === 'digest' ? reference.digest : undefined,
-      tags,
-    },
-    context,
+  // "The registry SHOULD ignore parameters on the Content-Type header."
+  const contentType = mediaTypeOf(context.request.headers.get('content-type'));
+  const named = reference.kind === 'digest' ? reference.digest : undefined;
+  const { digest, subject } = await withManifestBody(context, MAX_MANIFEST_BYTES, ports.limits.manifest, (bytes) =>
+    ports.registry.pushManifest(repo, { bytes, contentType, digest: named, tags }, context),
   );
   context.seen.digest = digest;
   const headers = new Headers({

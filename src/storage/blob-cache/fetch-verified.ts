@@ -1,9 +1,9 @@
 import { type FileHandle, open } from 'node:fs/promises';
 import { algorithmOf } from '../../oci/digest.ts';
 import type { Digest } from '../../oci/names.ts';
+import { freeBytes } from '../../system/free-bytes.ts';
 import { PRIVATE_FILE } from '../../system/private-files.ts';
 import type { Hasher } from '../filesystem/hasher.ts';
-import { freeBytes } from '../free-bytes.ts';
 
 /** The store gave other bytes than those of the digest. */
 export class WrongBytes extends Error {

@@ -1,6 +1,6 @@
 import { closeSync, fstatSync, ftruncateSync, writeSync } from 'node:fs';
+import { freeBytes } from '../../system/free-bytes.ts';
 import type { StagedProgress, StagedWrite } from '../driver.ts';
-import { freeBytes } from '../free-bytes.ts';
 import type { DirectFile } from './direct-file.ts';
 import type { DiskSync } from './disk-sync.ts';
 import type { FileHash } from './hasher.ts';

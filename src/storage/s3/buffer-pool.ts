@@ -1,4 +1,4 @@
-import { freeBytes } from '../free-bytes.ts';
+import { freeBytes } from '../../system/free-bytes.ts';
 
 /**
  * Buffers of a whole part, used again: left to the garbage collector, which sees little need to run, those of a few big uploads

@@ -1,5 +1,5 @@
+import { freeBytes } from '../../system/free-bytes.ts';
 import type { ByteRange } from '../driver.ts';
-import { freeBytes } from '../free-bytes.ts';
 import type { S3Ports } from './settings.ts';
 
 /** The bytes of an answer, and the way to let go of its connection. */

@@ -1,8 +1,8 @@
 import type { Hash } from 'node:crypto';
 import { type Algorithm, digestFromHex } from '../../oci/digest.ts';
 import type { Digest, Incarnation } from '../../oci/names.ts';
+import { freeBytes } from '../../system/free-bytes.ts';
 import type { Key, StagedProgress, StagedWrite } from '../driver.ts';
-import { freeBytes } from '../free-bytes.ts';
 import { stagedGone } from '../staged-gone.ts';
 import type { Bucket } from './bucket.ts';
 import type { Budget, Holder } from './budget.ts';

@@ -1,0 +1,52 @@
+// Requests whose bodies come as a test wants, for what reads them.
+import { ANONYMOUS } from '../../src/access/access.ts';
+import type { RequestContext } from '../../src/http/context.ts';
+
+type Source = Iterable<Uint8Array> | AsyncIterable<Uint8Array>;
+export interface Sent {
+  readonly context: RequestContext;
+  readonly cancelled: () => boolean;
+  readonly keptOpen: () => boolean;
+}
+
+/** A request with these headers, whose body comes as the source gives it. */
+export function sent(source: Source, headers: Readonly<Record<string, string>> = {}): Sent {
+  const iterator = Symbol.asyncIterator in source ? source[Symbol.asyncIterator]() : source[Symbol.iterator]();
+  let cancelled = false;
+  let kept = false;
+  const body = new ReadableStream<Uint8Array>({
+    async pull(controller) {
+      const { done, value } = await iterator.next();
+      if (done) controller.close();
+      else controller.enqueue(value);
+    },
+    cancel() {
+      cancelled = true;
+    },
+  });
+  const request = new Request('http://registry.example/', { method: 'PUT', body });
+  for (const [name, value] of Object.entries(headers)) request.headers.set(name, value);
+  const context: RequestContext = {
+    request,
+    id: 'id',
+    actor: ANONYMOUS,
+    signal: new AbortController().signal,
+    origin: () => '',
+    keepOpen: () => {
+      kept = true;
+    },
+    sendFile: () => new Response(),
+    seen: { digest: undefined, received: 0, sent: 0 },
+  };
+  return { context, cancelled: () => cancelled, keptOpen: () => kept };
+}
+
+export async function* breaking(...chunks: Uint8Array[]): AsyncIterable<Uint8Array> {
+  yield* chunks;
+  throw new Error('the connection broke');
+}
+
+export async function* stalling(...chunks: Uint8Array[]): AsyncIterable<Uint8Array> {
+  yield* chunks;
+  await new Promise(() => {});
+}
