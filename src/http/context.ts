@@ -3,7 +3,7 @@ import type { RepositoryName } from '../oci/names.ts';
 import type { Reference, Registry } from '../registry/interface.ts';
 import type { BodyPace } from './client-clock.ts';
 import type { Proxies } from './forwarded.ts';
-import type { ManifestLimits } from './manifest-body.ts';
+import type { ManifestLimits } from './manifest-budget.ts';
 import type { Route, RouteKind } from './route.ts';
 
 /** What handlers may lean on; the same for all requests. */

@@ -1,8 +1,8 @@
 import { describe, expect, test } from 'bun:test';
 import { breaking, type Sent, sent, stalling } from '../../test/support/bodies.ts';
 import { refusalOf } from '../../test/support/registry.ts';
-import { type ManifestLimits, withManifestBody } from './manifest-body.ts';
-import { ManifestBudget } from './manifest-budget.ts';
+import { withManifestBody } from './manifest-body.ts';
+import { ManifestBudget, type ManifestLimits } from './manifest-budget.ts';
 
 const chunked = { 'transfer-encoding': 'chunked' };
 /** Fresh ones: whoever reads them frees them. */

@@ -3,16 +3,7 @@ import { freeBytes } from '../system/free-bytes.ts';
 import { chunksOf, contentLength } from './body.ts';
 import type { BodyPace } from './client-clock.ts';
 import type { RequestContext } from './context.ts';
-import type { ManifestBudget, ManifestHold } from './manifest-budget.ts';
-
-export interface ManifestLimits {
-  /** A client that is slower than this counts as gone. */
-  readonly pace: BodyPace;
-  /** Milliseconds for all of it to come. */
-  readonly deadline: number;
-  /** Memory for all manifests that are being pushed. */
-  readonly budget: ManifestBudget;
-}
+import type { ManifestHold, ManifestLimits } from './manifest-budget.ts';
 
 /**
  * Reads a whole manifest and hands it on. Its memory counts as taken until `use` is done with it.

@@ -1,4 +1,14 @@
 import { RegistryError } from '../oci/errors.ts';
+import type { BodyPace } from './client-clock.ts';
+
+export interface ManifestLimits {
+  /** A client that is slower than this counts as gone. */
+  readonly pace: BodyPace;
+  /** Milliseconds for all of it to come. */
+  readonly deadline: number;
+  /** Memory for all manifests that are being pushed. */
+  readonly budget: ManifestBudget;
+}
 
 /** Times in milliseconds. */
 export interface BudgetLimits {
