@@ -14,18 +14,19 @@ import {
 } from './config/setting.ts';
 import { CRASH_POINTS } from './storage/crash-points.ts';
 
-/** Every environment variable that Marina reads. docs/configuration.md is printed from this table. */
+/** Every environment variable that Marina reads. docs/configuration.md is generated from this table. */
 export const SETTINGS = {
-  port: integer('PORT', 0, 65535, { fallback: '5000', sentence: 'TCP port to listen on; 0 takes a free one.' }),
+  port: integer('PORT', 0, 65535, { fallback: '5000', sentence: 'TCP port to listen on; 0 picks a free one.' }),
   host: text('HOST', { fallback: '0.0.0.0', sentence: 'Address to listen on.' }),
   publicUrl: url('PUBLIC_URL', {
     fallback: '',
-    sentence: 'Where clients reach the registry; set, it begins every Location, which is relative otherwise.',
+    sentence:
+      'URL by which clients reach the registry. If set, every Location begins with it; otherwise Locations are relative.',
   }),
   trustProxy: addresses('TRUST_PROXY', {
     fallback: '',
     sentence:
-      'Proxies whose X-Forwarded-Proto and -Host make Locations absolute and whose X-Forwarded-For names the client: addresses and blocks like 10.0.0.0/8, loopback, private, with commas.',
+      'Trusted proxies: their X-Forwarded-Proto and -Host make Locations absolute, and their X-Forwarded-For names the client. A comma-separated list of addresses, blocks like 10.0.0.0/8, loopback and private.',
   }),
   corsOrigins: origins('CORS_ORIGINS', {
     fallback: '',
@@ -35,51 +36,51 @@ export const SETTINGS = {
   storageDriver: choice('STORAGE_DRIVER', ['filesystem', 's3'], {
     fallback: 'filesystem',
     aliases: ['STORAGE_TYPE'],
-    sentence: 'What holds blobs and log.',
+    sentence: 'Where blobs and log are stored.',
   }),
   storagePath: text('STORAGE_PATH', { fallback: './registry-data', sentence: 'Data folder of the filesystem driver.' }),
   s3Bucket: text('S3_BUCKET', { sentence: 'Bucket of the S3 driver. It must exist.' }),
-  s3Region: text('S3_REGION', { sentence: 'Region of the bucket; us-east-1 when an endpoint is set.' }),
+  s3Region: text('S3_REGION', { sentence: 'Region of the bucket; the default is us-east-1 if an endpoint is set.' }),
   s3Endpoint: url('S3_ENDPOINT', { sentence: 'Endpoint of an S3-compatible service.' }),
   s3Prefix: text('S3_PREFIX', { sentence: 'Prefix of all keys within the bucket.' }),
   s3ForcePathStyle: flag('S3_FORCE_PATH_STYLE', {
     sentence: 'Address the bucket in the path instead of the host name.',
   }),
   s3CaFile: text('S3_CA_FILE', {
-    sentence: "File with the certificates (PEM) to be trusted for the endpoint, instead of the system's.",
+    sentence: "File with the certificates (PEM) that are trusted for the endpoint instead of the system's.",
   }),
   s3InsecureSkipVerify: flag('S3_INSECURE_SKIP_VERIFY', {
-    sentence: 'Do not verify the certificate of the endpoint. S3_CA_FILE is the better way.',
+    sentence: 'Do not verify the certificate of the endpoint. Prefer S3_CA_FILE.',
   }),
   s3PartSize: bytes('S3_PART_SIZE', {
     fallback: '16MiB',
-    sentence: 'Length of the parts in which blobs go to S3; a blob has at most 10,000 of them.',
+    sentence: 'Size of the parts in which blobs are uploaded to S3; a blob has at most 10,000 parts.',
   }),
   s3Redirect: flag('S3_REDIRECT', {
     fallback: 'false',
-    sentence: 'Answer GET of a blob with a redirect to a presigned address of the store.',
+    sentence: 'Answer GET of a blob with a redirect to a presigned URL of the store.',
   }),
   s3RedirectEndpoint: url('S3_REDIRECT_ENDPOINT', {
-    sentence: 'Endpoint by which clients reach the store, when it is another one than S3_ENDPOINT.',
+    sentence: 'Endpoint by which clients reach the store, if it differs from S3_ENDPOINT.',
   }),
   awsAccessKeyId: text('AWS_ACCESS_KEY_ID', {
-    sentence: "Access key of the S3 driver; without it AWS's default chain is asked.",
+    sentence: "Access key of the S3 driver; without it AWS's default credential chain is used.",
   }),
   awsSecretAccessKey: text('AWS_SECRET_ACCESS_KEY', { sentence: 'Secret key of the S3 driver.' }),
   awsSessionToken: text('AWS_SESSION_TOKEN', { sentence: 'Session token of the S3 driver.' }),
   uploadBuffer: bytes('UPLOAD_BUFFER', {
     fallback: '256MiB',
-    sentence: 'Memory for parts of uploads on their way to S3; over it, uploads wait.',
+    sentence: 'Memory for upload parts in flight to S3; beyond it uploads wait.',
   }),
   redisUrl: redisAddress('REDIS_URL', {
     sentence:
-      'Redis of a cluster: set, this process is one of its nodes or workers. redis://host:6379, redis+sentinel://host:26379,host:26379/master or redis+cluster://host:6379,host:6379; rediss… for TLS.',
+      'Redis of a cluster; if set, this process is one of its nodes or workers. redis://host:6379, redis+sentinel://host:26379,host:26379/master or redis+cluster://host:6379,host:6379; rediss… for TLS.',
   }),
   redisPassword: secretFile('REDIS_PASSWORD_FILE', {
-    sentence: 'File that holds the password for REDIS_URL, which then has none. It is read at the start.',
+    sentence: 'File with the password for REDIS_URL, which must then have none. It is read at startup.',
   }),
   redisCaFile: text('REDIS_CA_FILE', {
-    sentence: "File with the certificates (PEM) to be trusted for Redis, instead of the system's.",
+    sentence: "File with the certificates (PEM) that are trusted for Redis instead of the system's.",
   }),
   manifestBuffer: bytes(
     'MANIFEST_BUFFER',
@@ -98,103 +99,105 @@ export const SETTINGS = {
     fallback: 'true',
     aliases: ['REGISTRY_STORAGE_DELETE_ENABLED'],
     sentence:
-      'Whether clients may delete tags, manifests and blobs; false answers 405. Uploads can be cancelled always.',
+      'Whether clients may delete tags, manifests and blobs; if false they get 405. Uploads can always be cancelled.',
   }),
   readOnly: flag('READ_ONLY', {
     fallback: 'false',
     sentence:
-      'Whether nothing can be pushed or deleted: writes are answered 405, and neither collection nor retention runs. `marina read-only on` does it at run time.',
+      'Whether pushes and deletes are refused with 405, and neither collection nor retention runs. `marina read-only on` does it at run time.',
   }),
   gcEnabled: flag('GC_ENABLED', {
     fallback: 'true',
-    sentence: 'Whether garbage is collected by the clock; `marina gc` collects in any case.',
+    sentence: 'Whether garbage is collected every GC_INTERVAL; `marina gc` collects in any case.',
   }),
-  gcInterval: duration('GC_INTERVAL', { fallback: '1h', sentence: 'How often garbage is looked for.' }, 'timer'),
+  gcInterval: duration('GC_INTERVAL', { fallback: '1h', sentence: 'Interval between garbage collections.' }, 'timer'),
   gcGrace: duration('GC_GRACE', {
     fallback: '24h',
     sentence:
-      'How long bytes stay after nothing refers to them any more: so long a delete can be undone. The same on all nodes, whose clocks may differ by a quarter of it.',
+      'How long bytes are kept after their last reference is gone, and so how long a delete can be undone. It must be the same on all nodes, whose clocks may differ by a quarter of it.',
   }),
   gcRate: integer('GC_RATE', 0, 1_000_000, {
     fallback: '0',
-    sentence: 'Most objects that a collection deletes in a second; 0: as many as the store takes.',
+    sentence: 'Maximum objects that a collection deletes per second; 0: unlimited.',
   }),
   retentionFile: text('RETENTION_FILE', {
     sentence:
-      'File (YAML) that says which tags and untagged manifests are kept and which tags are immutable; see docs/retention.md. The same on all nodes and workers.',
+      'YAML file with the rules for retention and immutable tags; see docs/retention.md. It must be the same on all nodes and workers.',
   }),
   retentionInterval: duration(
     'RETENTION_INTERVAL',
-    { fallback: '1h', sentence: 'How often it is looked for what RETENTION_FILE no longer keeps.' },
+    { fallback: '1h', sentence: 'Interval between retention runs.' },
     'timer',
   ),
   bodyIdleTimeout: duration(
     'BODY_IDLE_TIMEOUT',
     {
       fallback: '60s',
-      sentence: 'A request body that brings no byte for so long is given up with 408; what came is kept.',
+      sentence: 'A request body without a byte for this long is aborted with 408; an upload keeps what arrived.',
     },
     'timer',
   ),
   uploadMinRate: bytes('UPLOAD_MIN_RATE', {
     fallback: '1KiB',
     sentence:
-      'A request body that brings fewer bytes a second, on average over BODY_IDLE_TIMEOUT, is given up with 408; what came is kept. Time in which the registry keeps the client waiting does not count. 0: any rate will do.',
+      'A request body with fewer bytes per second, averaged over BODY_IDLE_TIMEOUT, is aborted with 408; an upload keeps what arrived. Time in which the registry keeps the client waiting does not count. 0: no minimum.',
   }),
   maxConnections: integer('MAX_CONNECTIONS', 1, 1_000_000, {
     fallback: '10000',
     sentence:
-      'Most connections on which a request is in progress at the same time, at most half of the files that the process may open (ulimit -n); beyond it 503.',
+      'Maximum connections with a request in progress, capped at half of the files that the process may open (ulimit -n); beyond it requests get 503.',
   }),
   maxConnectionsShare: integer('MAX_CONNECTIONS_SHARE', 1, 100, {
     fallback: '25',
     sentence:
-      'Percentage of these that one client address (an IPv6 network of 64 bits) may have; beyond it 429. Behind a proxy, name that in TRUST_PROXY: all its clients are one address otherwise.',
+      'Percentage of MAX_CONNECTIONS for one client address (for IPv6 a /64 network); beyond it requests get 429. Behind a proxy set TRUST_PROXY, or all its clients count as one address.',
   }),
   drainTimeout: duration('DRAIN_TIMEOUT', {
     fallback: '25s',
-    sentence: 'How long requests in flight may take to end after SIGTERM.',
+    sentence: 'How long requests in flight get to finish after SIGTERM.',
   }),
   writeAhead: flag('STORAGE_WRITE_AHEAD', {
     fallback: 'true',
     sentence:
-      'Small objects of a data folder become durable together, in a write-ahead log, where the folder is on a file system of this machine (ext4, XFS, btrfs, F2FS) and not shared; off, each is synced by itself.',
+      'Whether small objects of a data folder share syncs in a write-ahead log, if the folder is on a local file system (ext4, XFS, btrfs, F2FS) and not shared; otherwise each is synced by itself.',
   }),
   ioThreads: integer('IO_THREADS', 1, 1024, {
     fallback: '32',
-    sentence: 'Threads that wait for the disk; what is synced at the same moment shares one write of its journal.',
+    sentence: 'Threads for blocking disk I/O; concurrent syncs share one journal write of the file system.',
   }),
   sendThreads: integer('SEND_THREADS', 0, 64, {
     fallback: '4',
     sentence:
-      'Threads at most that send big blobs out of files (on Linux), beside the one that serves; 0 leaves that to this one. They are started when they are needed.',
+      'Maximum threads, started on demand, that send big blobs from files (on Linux); 0: the serving thread sends them.',
   }),
   viewMemory: bytes('VIEW_MEMORY', {
     fallback: '256MiB',
-    sentence:
-      'Memory for the views of repositories; the least recently used are folded again from the log when needed.',
+    sentence: 'Memory for the views of repositories; the least recently used are evicted and folded again when needed.',
   }),
   contentCache: bytes('CONTENT_CACHE', {
     fallback: '64MiB',
-    sentence: 'Memory for the bytes of manifests and small blobs.',
+    sentence: 'Memory for cached manifests and small blobs.',
   }),
   blobCachePath: text('BLOB_CACHE_PATH', {
     fallback: './registry-cache',
     sentence:
-      "Folder for a node's own copies of blobs that are pulled again and again, where they are stored in S3. Each node needs one of its own; it may be deleted at any time.",
+      "Folder for a node's cache of blobs that are pulled repeatedly from S3. Each node needs its own; it may be deleted at any time.",
   }),
   blobCacheSize: bytes('BLOB_CACHE_SIZE', {
     fallback: '10GiB',
-    sentence: 'Disk space for those copies; 0: none are kept. A tenth of the file system is left free in any case.',
+    sentence: 'Size of that cache; 0: no cache. A tenth of the file system is always left free.',
   }),
-  nodeName: text('NODE_NAME', { fallback: '', sentence: 'Name of this process in the log; the host name when empty.' }),
+  nodeName: text('NODE_NAME', {
+    fallback: '',
+    sentence: 'Name of this process in the log; the default is the host name.',
+  }),
   logLevel: choice('LOG_LEVEL', ['debug', 'info', 'warn', 'error', 'silent'], {
     fallback: 'info',
-    sentence: 'Least important log lines that are written; requests are info.',
+    sentence: 'Minimum level of log lines; requests are logged at info.',
   }),
   logFormat: choice('LOG_FORMAT', ['auto', 'json', 'pretty'], {
     fallback: 'auto',
-    sentence: 'How log lines look; auto is pretty on a terminal and JSON elsewhere.',
+    sentence: 'Format of log lines; auto is pretty on a terminal and JSON elsewhere.',
   }),
   crashPoint: text('CRASH_POINT', {
     sentence: `For tests only: kill the process at a named step, as name:count (${CRASH_POINTS.join(', ')}).`,
@@ -208,7 +211,7 @@ export type Config = {
   readonly [Name in keyof typeof SETTINGS]: ValueOf<(typeof SETTINGS)[Name]>;
 };
 
-/** A value in the environment that cannot be used, said in one line. */
+/** An invalid setting; the message is one line. */
 export class ConfigError extends Error {
   override readonly name = 'ConfigError';
 }
