@@ -1,6 +1,7 @@
 import { describe, expect, test } from 'bun:test';
 import fc from 'fast-check';
 import { incarnations, repositoryNames, tags, uploadIds } from '../../test/support/generators.ts';
+import { processorMs } from '../../test/support/processor-time.ts';
 import { parseIncarnation, parseRepositoryName, parseTag, parseUploadId } from './names.ts';
 
 const long = 'a'.repeat(255);
@@ -93,12 +94,13 @@ describe('incarnations and upload ids', () => {
 });
 
 test('hostile texts are looked at in no time', () => {
-  const begun = performance.now();
-  for (const text of hostile) {
-    for (const parse of [parseRepositoryName, parseTag, parseIncarnation, parseUploadId])
-      expect(parse(text)).toBeUndefined();
-    // Short enough for a name, long enough to backtrack.
-    expect(parseRepositoryName(`${text.slice(0, 254)}!`)).toBeUndefined();
-  }
-  expect(performance.now() - begun).toBeLessThan(1000);
+  const took = processorMs(() => {
+    for (const text of hostile) {
+      for (const parse of [parseRepositoryName, parseTag, parseIncarnation, parseUploadId])
+        expect(parse(text)).toBeUndefined();
+      // Short enough for a name, long enough to backtrack.
+      expect(parseRepositoryName(`${text.slice(0, 254)}!`)).toBeUndefined();
+    }
+  });
+  expect(took).toBeLessThan(1_000);
 });

@@ -1,5 +1,6 @@
 import { describe, expect, test } from 'bun:test';
 import fc from 'fast-check';
+import { processorMs } from '../../test/support/processor-time.ts';
 import { finish, parseStrictJson, strictJsonSteps } from './strict-json.ts';
 
 const bytesOf = (text: string): Uint8Array => new TextEncoder().encode(text);
@@ -179,12 +180,13 @@ describe('strict JSON', () => {
 
   test('megabytes of hostile text take no time and no stack', () => {
     const size = 4 * 1024 * 1024;
-    const begun = performance.now();
-    expect(problemOf('['.repeat(size))).toContain('nested deeper');
-    expect(problemOf('"'.repeat(size))).toContain('not valid JSON');
-    expect(problemOf(`"${'\\'.repeat(size)}`)).toContain('not valid JSON');
-    expect(problemOf(`{"a":${' '.repeat(size)}1}`)).toBe('none');
-    expect(problemOf(`[${'"a" ,'.repeat(size / 5)}1]`)).toBe('none');
-    expect(performance.now() - begun).toBeLessThan(5000);
+    const took = processorMs(() => {
+      expect(problemOf('['.repeat(size))).toContain('nested deeper');
+      expect(problemOf('"'.repeat(size))).toContain('not valid JSON');
+      expect(problemOf(`"${'\\'.repeat(size)}`)).toContain('not valid JSON');
+      expect(problemOf(`{"a":${' '.repeat(size)}1}`)).toBe('none');
+      expect(problemOf(`[${'"a" ,'.repeat(size / 5)}1]`)).toBe('none');
+    });
+    expect(took).toBeLessThan(5_000);
   });
 });

@@ -1,5 +1,6 @@
 import { describe, expect, test } from 'bun:test';
 import fc from 'fast-check';
+import { processorMs } from '../../test/support/processor-time.ts';
 import { Patterns, problemOfPattern } from './patterns.ts';
 
 function matches(pattern: string, text: string): boolean {
@@ -56,13 +57,15 @@ describe('patterns', () => {
         expect(new Patterns([other, one]).matches(one)).toBe(true);
       }),
     );
-    const begun = performance.now();
-    for (const pattern of [
-      '*a*a*a*a*a*a*a*a*a*b',
-      '{a,aa}*{a,aa}*{a,aa}*{a,aa}*{a,aa}*{a,aa}*b',
-      '**/a/**/a/**/a/**/a/b',
-    ])
-      for (const text of ['a'.repeat(128), 'a/'.repeat(120)]) expect(new Patterns([pattern]).matches(text)).toBe(false);
-    expect(performance.now() - begun).toBeLessThan(1_000);
+    const took = processorMs(() => {
+      for (const pattern of [
+        '*a*a*a*a*a*a*a*a*a*b',
+        '{a,aa}*{a,aa}*{a,aa}*{a,aa}*{a,aa}*{a,aa}*b',
+        '**/a/**/a/**/a/**/a/b',
+      ])
+        for (const text of ['a'.repeat(128), 'a/'.repeat(120)])
+          expect(new Patterns([pattern]).matches(text)).toBe(false);
+    });
+    expect(took).toBeLessThan(1_000);
   });
 });

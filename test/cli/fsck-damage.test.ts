@@ -1,5 +1,5 @@
 // Copies of a whole store, each damaged in one way: fsck names what was damaged.
-import { afterAll, beforeAll, expect, setDefaultTimeout, test } from 'bun:test';
+import { afterAll, beforeAll, expect, test } from 'bun:test';
 import { readFileSync, rmSync, truncateSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import {
@@ -22,8 +22,7 @@ let store: Store;
 
 beforeAll(async () => {
   store = await makeStore();
-}, 120_000);
-setDefaultTimeout(60_000);
+});
 afterAll(cleanUp);
 
 test('a byte flipped in a slot so that it is no batch any more', async () => {

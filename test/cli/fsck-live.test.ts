@@ -1,5 +1,5 @@
 // fsck beside a server that is pushed to, deleted from and uploaded to all the while: nothing of that is a fault.
-import { afterAll, expect, setDefaultTimeout, test } from 'bun:test';
+import { afterAll, expect, test } from 'bun:test';
 import { rmSync } from 'node:fs';
 import { expectStatus, image, pushBlob, pushImage, pushManifest, randomBlob } from '../support/oci.ts';
 import { cleanUp, type Server, startServer, temporaryFolder } from '../support/server.ts';
@@ -9,7 +9,6 @@ import { fsck, objectPath } from './marina.ts';
 const RUNS = 6;
 const ROUNDS = 6;
 
-setDefaultTimeout(60_000);
 afterAll(cleanUp);
 
 test('a busy server gives no false alarm', async () => {
@@ -44,7 +43,7 @@ test('a busy server gives no false alarm', async () => {
     summary: { orphans: { count: 0 }, wrongHints: expect.any(Number) },
   });
   expect(await server.stop()).toBe(0);
-}, 120_000);
+});
 
 test('beside a server, what is damaged is named nevertheless', async () => {
   const server = await startServer({ STORAGE_PATH: temporaryFolder('damaged-live') });
@@ -59,7 +58,7 @@ test('beside a server, what is damaged is named nevertheless', async () => {
   for (const blob of pushed.blobs) await pushBlob(server.url, 'live/app', blob);
   expect(await fsck(server.dataPath)).toMatchObject({ code: 0, findings: [] });
   expect(await server.stop()).toBe(0);
-}, 60_000);
+});
 
 /** New repositories, moved and deleted tags, deleted manifests and blobs, bytes that are shared, uploads left open. */
 async function round({ url }: Server, client: number, count: number): Promise<void> {

@@ -1,5 +1,5 @@
 // fsck --repair on a bucket: the command writes to the log itself, beside a server that cannot lock it, and as one more node of a cluster.
-import { afterAll, beforeAll, expect, setDefaultTimeout, test } from 'bun:test';
+import { afterAll, beforeAll, expect, test } from 'bun:test';
 import { DeleteObjectCommand, ListObjectsV2Command, PutObjectCommand, type S3Client } from '@aws-sdk/client-s3';
 import type { Incarnation } from '../../src/oci/names.ts';
 import { dataKey } from '../../src/storage/paths.ts';
@@ -10,7 +10,6 @@ import { expectStatus, type Image, image, pushImage, randomBlob } from '../suppo
 import { type Server, startServer } from '../support/server.ts';
 import { type LoggedEvent, linesOf, marinaCommand } from './marina.ts';
 
-setDefaultTimeout(120_000);
 beforeAll(async () => {
   await tools('minio', 'redis-server');
 }, TOOLS_WITHIN_MS);

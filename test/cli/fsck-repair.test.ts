@@ -1,12 +1,11 @@
 // fsck --repair: what one repository lost is linked to the bytes that another one has, and nothing is taken away.
-import { afterAll, expect, setDefaultTimeout, test } from 'bun:test';
+import { afterAll, expect, test } from 'bun:test';
 import { rmSync, truncateSync } from 'node:fs';
 import { join } from 'node:path';
 import { type Image, image, pushImage, randomBlob } from '../support/oci.ts';
 import { cleanUp, type Server, startServer, temporaryFolder } from '../support/server.ts';
 import { eventsOf, flipByte, fsck, marina, objectPath, slotPath } from './marina.ts';
 
-setDefaultTimeout(60_000);
 afterAll(cleanUp);
 
 const [HURT, WHOLE] = ['team/hurt', 'team/whole'];

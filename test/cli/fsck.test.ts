@@ -1,5 +1,5 @@
 // fsck on stores that are whole: stopped, beside a server, named repositories, what it shows and what it leaves alone.
-import { afterAll, beforeAll, expect, setDefaultTimeout, test } from 'bun:test';
+import { afterAll, beforeAll, expect, test } from 'bun:test';
 import { existsSync, lstatSync, mkdirSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { ulid } from 'ulid';
@@ -14,8 +14,7 @@ let store: Store;
 
 beforeAll(async () => {
   store = await makeStore();
-}, 120_000);
-setDefaultTimeout(60_000);
+});
 afterAll(cleanUp);
 
 test('a store that is whole has no faults', async () => {

@@ -1,5 +1,5 @@
 // log: events readable and as JSON, from a slot on, while they happen; history of a tag.
-import { afterAll, beforeAll, expect, setDefaultTimeout, test } from 'bun:test';
+import { afterAll, beforeAll, expect, test } from 'bun:test';
 import { readdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { expectStatus, image, pushBlob, pushImage, pushManifest, randomBlob } from '../support/oci.ts';
@@ -14,8 +14,7 @@ let store: Store;
 
 beforeAll(async () => {
   store = await makeStore();
-}, 120_000);
-setDefaultTimeout(60_000);
+});
 afterAll(cleanUp);
 
 test('every event is one line, aligned, its digests short', async () => {

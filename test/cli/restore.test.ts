@@ -1,5 +1,5 @@
 // restore, and tag --to: what was deleted or overwritten comes back, beside a running server and without one.
-import { afterAll, expect, setDefaultTimeout, test } from 'bun:test';
+import { afterAll, expect, test } from 'bun:test';
 import { existsSync } from 'node:fs';
 import { attempt } from '../support/command.ts';
 import {
@@ -15,7 +15,6 @@ import {
 import { cleanUp, type Server, startServer, temporaryFolder } from '../support/server.ts';
 import { eventsOf, fsck, type LoggedEvent, linesOf, marina, marinaCommand, objectPath } from './marina.ts';
 
-setDefaultTimeout(90_000);
 afterAll(cleanUp);
 
 const REPO = 'team/app';

@@ -1,12 +1,11 @@
 // What the commands say to somebody who uses them in the wrong way, or in the wrong place.
-import { afterAll, expect, setDefaultTimeout, test } from 'bun:test';
+import { afterAll, expect, test } from 'bun:test';
 import { existsSync, mkdirSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { attempt } from '../support/command.ts';
 import { cleanUp, projectRoot, startServer, temporaryFolder } from '../support/server.ts';
 import { linesOf, marina, marinaCommand } from './marina.ts';
 
-setDefaultTimeout(60_000);
 afterAll(cleanUp);
 
 const VERBS = [

@@ -6,7 +6,7 @@ import { attempt, run, tools } from '../support/command.ts';
 import { removeFolder, temporaryFolder } from '../support/server.ts';
 
 const READY_WITHIN_MS = 60_000;
-const STOP_WITHIN_MS = 30_000;
+const STOP_WITHIN_MS = 60_000;
 
 export interface Docker {
   /** Runs the docker command against this daemon and gives its output. */

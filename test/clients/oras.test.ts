@@ -56,7 +56,7 @@ test('the files of an artifact come back as they were pushed', async () => {
   mkdirSync(join(folder, 'pulled'));
   await command('pull', '--output=pulled', await release('files:v1'));
   for (const [name, bytes] of Object.entries(files)) expect(readFileSync(join(folder, 'pulled', name))).toEqual(bytes);
-}, 60_000);
+});
 
 test('what is attached is discovered through the referrers API, also by its type and below another referrer', async () => {
   const subject = await release('attached:v1');
@@ -68,7 +68,7 @@ test('what is attached is discovered through the referrers API, also by its type
   const onSbom = await attach(at(`attached@${sbom}`), 'signature');
   const nested = (await discover(subject)).find((node) => node.digest === sbom);
   expect(digests(nested?.referrers ?? [])).toEqual([onSbom]);
-}, 60_000);
+});
 
 test('a recursive copy takes the referrers along, to another repository and to a layout and back', async () => {
   const subject = await release('source:v1');
@@ -85,13 +85,13 @@ test('a recursive copy takes the referrers along, to another repository and to a
   expect(digests(await discover(at('restored:v1')))).toEqual(attached);
   const fetch = [oras, 'manifest', 'fetch', '--plain-http'];
   expect(await runBytes([...fetch, at('restored:v1')])).toEqual(await runBytes([...fetch, subject]));
-}, 120_000);
+});
 
 test('tags and repositories are listed', async () => {
   await command('tag', await release('listed:v1'), 'stable', 'v1.0');
   expect(lines(await command('repo tags', at('listed')))).toEqual(['stable', 'v1', 'v1.0']);
   expect(lines(await command('repo ls', server.host))).toContain('oras/listed');
-}, 60_000);
+});
 
 test('a blob is pushed, fetched and deleted on its own', async () => {
   const digest = digestOf(files['model.bin']);
@@ -101,7 +101,7 @@ test('a blob is pushed, fetched and deleted on its own', async () => {
   expect(digestOf(fetched)).toBe(digest);
   await command('blob delete', '--force', reference);
   await expectNotFound([oras, 'blob', 'fetch', '--plain-http', '--descriptor', reference]);
-}, 60_000);
+});
 
 test('a deleted referrer is no longer discovered, a deleted manifest no longer fetched', async () => {
   const subject = await release('deleted:v1');
@@ -112,7 +112,7 @@ test('a deleted referrer is no longer discovered, a deleted manifest no longer f
 
   await command('manifest delete', '--force', subject);
   await expectNotFound([oras, 'manifest', 'fetch', '--plain-http', subject]);
-}, 60_000);
+});
 
 async function expectNotFound(fetch: readonly string[]): Promise<void> {
   const gone = await attempt(fetch);

@@ -64,7 +64,7 @@ test('an image built by podman is pushed, removed, pulled, and is the same', asy
   expect(pulled.trim()).toBe(`${id} ${digest}`);
   expectFiles(await run([...podman, 'image', 'mount', reference]));
   await run([...podman, 'image', 'unmount', reference]);
-}, 120_000);
+});
 
 test('an image committed by buildah is pushed, removed, pulled, and is the same', async () => {
   const reference = at('committed:v1');
@@ -78,7 +78,7 @@ test('an image committed by buildah is pushed, removed, pulled, and is the same'
   const again = (await run([...buildah, 'from', '--pull-never', at(`committed@${digest}`)])).trim();
   expectFiles(await run([...buildah, 'mount', again]));
   await run([...buildah, 'rm', again]);
-}, 120_000);
+});
 
 test('podman pushes a manifest list with its images, and pulls its own platform out of it', async () => {
   const list = at('list:v1');
@@ -95,7 +95,7 @@ test('podman pushes a manifest list with its images, and pulls its own platform 
   await run([...podman, 'manifest', 'rm', list]);
   await run([...podman, 'pull', '--tls-verify=false', '--platform=linux/arm64', list]);
   expect(await run([...podman, 'image', 'inspect', '--format={{.Architecture}}', list])).toBe('arm64\n');
-}, 120_000);
+});
 
 test('podman lists the tags, and says so when an image was deleted', async () => {
   await build('listed:v1');
@@ -109,4 +109,4 @@ test('podman lists the tags, and says so when an image was deleted', async () =>
   const gone = await attempt([...podman, 'pull', '--tls-verify=false', at('listed:v1')]);
   expect(gone.code).not.toBe(0);
   expect(gone.stderr).toContain('manifest unknown');
-}, 120_000);
+});

@@ -1,5 +1,5 @@
 // A node's own copies of blobs that are stored in a bucket: real nodes, MinIO and Redis.
-import { afterAll, beforeAll, expect, setDefaultTimeout, test } from 'bun:test';
+import { afterAll, beforeAll, expect, test } from 'bun:test';
 import { existsSync, readdirSync, rmSync } from 'node:fs';
 import { join } from 'node:path';
 import { PutObjectCommand } from '@aws-sdk/client-s3';
@@ -10,8 +10,6 @@ import { plainClient } from '../support/minio.ts';
 import { parseByteRanges } from '../support/multipart.ts';
 import { type Content, digestOf, expectStatus, pushBlob, randomBlob } from '../support/oci.ts';
 import { removeFolder, type Server, startServer, temporaryFolder } from '../support/server.ts';
-
-setDefaultTimeout(60_000);
 
 const SIZE = 3_000_000;
 const REPOSITORY = 'team/app';
@@ -31,7 +29,7 @@ beforeAll(async () => {
   if (first === undefined) throw new Error('there is no node');
   node = first;
 }, TOOLS_WITHIN_MS);
-afterAll(stopClusters, 60_000);
+afterAll(stopClusters);
 
 const urlOf = ({ descriptor }: Content, at = node): string => `${at.url}/v2/${REPOSITORY}/blobs/${descriptor.digest}`;
 

@@ -1,12 +1,10 @@
 // Blobs that come out of a bucket through a node: streamed, not kept, and never cut short unnoticed.
-import { afterAll, beforeAll, expect, setDefaultTimeout, test } from 'bun:test';
+import { afterAll, beforeAll, expect, test } from 'bun:test';
 import { type Cluster, startCluster, stopClusters } from '../support/cluster.ts';
 import { TOOLS_WITHIN_MS } from '../support/command.ts';
 import { eventually } from '../support/eventually.ts';
 import { parseByteRanges } from '../support/multipart.ts';
 import { digestOf, expectStatus, pushBlob, randomBlob } from '../support/oci.ts';
-
-setDefaultTimeout(60_000);
 
 const large = randomBlob(60_000_000);
 let cluster: Cluster;
@@ -18,7 +16,7 @@ beforeAll(async () => {
   await pushBlob(cluster.url, 'team/app', large);
   url = `${cluster.url}/v2/team/app/blobs/${large.descriptor.digest}`;
 }, TOOLS_WITHIN_MS);
-afterAll(stopClusters, 60_000);
+afterAll(stopClusters);
 
 test('a large blob comes whole through the balancer, its length known to HEAD', async () => {
   const { headers, bytes } = await expectStatus(200, url);

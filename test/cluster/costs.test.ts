@@ -1,10 +1,8 @@
 // What requests cost in round trips to Redis and requests to the store, counted by the node and by Redis itself.
-import { afterAll, beforeAll, expect, setDefaultTimeout, test } from 'bun:test';
+import { afterAll, beforeAll, expect, test } from 'bun:test';
 import { type Cluster, startCluster, stopClusters } from '../support/cluster.ts';
 import { TOOLS_WITHIN_MS } from '../support/command.ts';
 import { expectStatus, type Image, image, pushImage, randomBlob } from '../support/oci.ts';
-
-setDefaultTimeout(60_000);
 
 const SMALL = 3_000;
 let cluster: Cluster;
@@ -14,7 +12,7 @@ beforeAll(async () => {
   cluster = await startCluster({ nodes: 1, workers: 0, balancer: false });
   await pushImage(cluster.url, 'team/app', pushed, 'v1');
 }, TOOLS_WITHIN_MS);
-afterAll(stopClusters, 60_000);
+afterAll(stopClusters);
 
 interface Costs {
   /** Scripts that the node sent, by name. */

@@ -1,5 +1,5 @@
 // The embedded shape on a bucket, without Redis: as README's MinIO example starts it, and two nodes at once, as in a rolling deploy.
-import { afterAll, beforeAll, expect, setDefaultTimeout, test } from 'bun:test';
+import { afterAll, beforeAll, expect, test } from 'bun:test';
 import { marinaCommand } from '../cli/marina.ts';
 import { attempt, TOOLS_WITHIN_MS } from '../support/command.ts';
 import { ACCESS_KEY, type ObjectStore, SECRET_KEY, startMinio, stopObjectStores } from '../support/minio.ts';
@@ -14,8 +14,6 @@ import {
   randomBlob,
 } from '../support/oci.ts';
 import { cleanUp, type Server, startServer } from '../support/server.ts';
-
-setDefaultTimeout(60_000);
 
 const ROUNDS = 25;
 
@@ -40,7 +38,7 @@ beforeAll(async () => {
 afterAll(async () => {
   await cleanUp();
   await stopObjectStores();
-}, 60_000);
+});
 
 function manifestOf(node: Server, repo: string, reference: string) {
   return expectStatus(200, `${node.url}/v2/${repo}/manifests/${reference}`);

@@ -1,13 +1,11 @@
 // S3_REDIRECT=true: the bytes of blobs go from the store to the client, past the node.
-import { afterAll, beforeAll, expect, setDefaultTimeout, test } from 'bun:test';
+import { afterAll, beforeAll, expect, test } from 'bun:test';
 import { join } from 'node:path';
 import { type Cluster, startCluster, stopClusters } from '../support/cluster.ts';
 import { attempt, run, runBytes, TOOLS_WITHIN_MS, tools } from '../support/command.ts';
 import { parseByteRanges } from '../support/multipart.ts';
 import { digestOf, expectStatus, type Image, image, pushImage, randomBlob } from '../support/oci.ts';
 import { startServer, temporaryFolder } from '../support/server.ts';
-
-setDefaultTimeout(60_000);
 
 let cluster: Cluster;
 let blob: string;
@@ -20,7 +18,7 @@ beforeAll(async () => {
   await pushImage(cluster.url, 'team/app', pushed, 'v1');
   blob = `${cluster.url}/v2/team/app/blobs/${layer.descriptor.digest}`;
 }, TOOLS_WITHIN_MS);
-afterAll(stopClusters, 60_000);
+afterAll(stopClusters);
 
 test('GET of a blob, large or small, leads to the store; whoever follows gets its bytes', async () => {
   for (const { descriptor, bytes } of pushed.blobs) {

@@ -1,11 +1,10 @@
 // Collection in a cluster: the command enqueues it, a worker does it on the bucket, and all nodes see what came of it.
-import { afterAll, expect, setDefaultTimeout, test } from 'bun:test';
+import { afterAll, expect, test } from 'bun:test';
 import { marinaCommand } from '../cli/marina.ts';
 import { type Cluster, startCluster, stopClusters } from '../support/cluster.ts';
 import { attempt } from '../support/command.ts';
 import { abandonUpload, expectStatus, image, pushBlob, pushImage, randomBlob } from '../support/oci.ts';
 
-setDefaultTimeout(180_000);
 afterAll(stopClusters);
 
 async function marina({ env }: Cluster, ...args: readonly string[]) {

@@ -1,5 +1,5 @@
 // Collection as an operator meets it: a real server on a real folder, the commands beside it and without it.
-import { afterAll, expect, setDefaultTimeout, test } from 'bun:test';
+import { afterAll, expect, test } from 'bun:test';
 import { readdirSync, statSync } from 'node:fs';
 import { join } from 'node:path';
 import type { CollectionReport } from '../../src/collection/report.ts';
@@ -19,7 +19,6 @@ import {
 } from '../support/oci.ts';
 import { cleanUp, type Server, startServer, temporaryFolder } from '../support/server.ts';
 
-setDefaultTimeout(90_000);
 afterAll(cleanUp);
 
 /** Longer than a push takes on a busy machine: its blobs must not be garbage before their manifest comes. */
@@ -96,7 +95,7 @@ test('while clients push and delete, all that was acknowledged pulls, and the st
   await eventually(async () => {
     await gc(dataPath, {}, 'gc', '--wait', '--json');
     expect(sizeOf(dataPath)).toBeLessThanOrEqual(expected * 1.15);
-  }, 30_000);
+  });
   for (const [repo, pushed] of live) await checkPulls(server, repo, pushed);
   const metrics = await (await fetch(`${url}/metrics`)).text();
   expect(metrics).toMatch(/^marina_collection_oldest_garbage_seconds 0$/m);

@@ -11,7 +11,7 @@ beforeAll(async () => {
   await tools('conformance');
   cluster = await startCluster();
 }, TOOLS_WITHIN_MS);
-afterAll(stopClusters, 60_000);
+afterAll(stopClusters);
 
 test(
   'passes the official conformance suite through the load balancer, over both nodes',

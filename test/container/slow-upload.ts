@@ -20,5 +20,5 @@ const body = async function* (): AsyncGenerator<Uint8Array> {
     await Bun.sleep(PAUSE_MS);
   }
 };
-const response = await fetch(target, { method: 'PUT', body, signal: AbortSignal.timeout(30_000) });
+const response = await fetch(target, { method: 'PUT', body, signal: AbortSignal.timeout(60_000) });
 console.log(response.status, blob.descriptor.digest);

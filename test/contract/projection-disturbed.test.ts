@@ -188,4 +188,4 @@ test('what was acknowledged is served by every node, whatever happens to Redis',
   } finally {
     for (const each of connections) await each.close();
   }
-}, 120_000);
+});

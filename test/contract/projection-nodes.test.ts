@@ -107,7 +107,7 @@ describe('without Redis', () => {
       await a.projection.submit(REPO, setTags('after'));
       expect(await tagsOf(a.projection)).toEqual(['after', 'x', 'z']);
     }
-  }, 60_000);
+  });
 
   test('that is full, reads are still its own, and writes are refused in time', async () => {
     const own = await startRedis();
@@ -168,7 +168,7 @@ describe('many nodes on one repository', () => {
       Array.from({ length: total + 1 }, (_, index) => slow.head(slotKey(REPO, index + 1))),
     );
     expect(slots.filter((each) => each !== undefined)).toHaveLength(total);
-  }, 30_000);
+  });
 
   test('a node that died in its turn holds nobody up for long', async () => {
     const [a, b] = [await world.node(), await world.node()];

@@ -88,11 +88,11 @@ test('in memory', async () => {
   const projection = openProjection(world.driver);
   await tagsOf(projection);
   await check(projection, digests);
-}, 120_000);
+});
 
 test('in Redis', async () => {
   const digests = await plant();
   const { projection } = await world.node();
   await tagsOf(projection);
   await check(projection, digests);
-}, 120_000);
+});

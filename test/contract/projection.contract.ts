@@ -158,7 +158,7 @@ export function projectionContract(name: string, open: (clock: TestClock) => Pro
         }),
         { numRuns: 25 },
       );
-    }, 180_000);
+    });
 
     test('knows nothing of a repository that was never written, and asking does not make it exist', async () => {
       const { projection } = current;

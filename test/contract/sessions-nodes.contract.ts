@@ -247,6 +247,6 @@ export function sessionNodesContract(
         }),
         { numRuns: 60 },
       );
-    }, 60_000);
+    });
   });
 }

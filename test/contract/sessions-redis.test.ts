@@ -170,5 +170,5 @@ describe('sessions in Redis', () => {
     expect((await reopened.load(session.id, owner))?.id).toBe(session.id);
     await own.kill();
     expect(await refusalOf(reopened.load(session.id, owner))).toBe('unavailable');
-  }, 30_000);
+  });
 });

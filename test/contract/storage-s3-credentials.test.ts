@@ -1,5 +1,5 @@
 // The names by which a process is told of a bucket and of who it is there, each tried with a real process on a real MinIO.
-import { afterAll, beforeAll, describe, expect, setDefaultTimeout, test } from 'bun:test';
+import { afterAll, beforeAll, describe, expect, test } from 'bun:test';
 import { writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { ListObjectsV2Command } from '@aws-sdk/client-s3';
@@ -14,8 +14,6 @@ import {
 } from '../support/minio.ts';
 import { expectStatus, image, pushImage } from '../support/oci.ts';
 import { cleanUp, startServer, temporaryFolder } from '../support/server.ts';
-
-setDefaultTimeout(60_000);
 
 const REGION = 'eu-central-2';
 const BUCKET = 'marina';
@@ -38,7 +36,7 @@ beforeAll(async () => {
 afterAll(async () => {
   await cleanUp();
   await stopObjectStores();
-}, 60_000);
+});
 
 /** Starts a node with these settings, and pushes and pulls through it. */
 async function expectServes(settings: Readonly<Record<string, string>>): Promise<void> {

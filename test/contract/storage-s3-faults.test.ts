@@ -312,7 +312,7 @@ describe('the buffer', () => {
     );
     expect(most).toBeLessThanOrEqual(10 * MIB);
     expect(driver.buffered).toEqual({ bytes: 0, waiting: 0 });
-  }, 60_000);
+  });
 });
 
 describe('a stream', () => {
@@ -357,7 +357,7 @@ describe('a stream', () => {
     expect(await within(5_000, driver.create('faults/meanwhile', text('x')))).toBe('created');
     await Promise.all(readers.map((reader) => reader.cancel()));
     expect(await textOf(driver, 'faults/meanwhile')).toBe('x');
-  }, 60_000);
+  });
 });
 
 describe('lists', () => {

@@ -28,7 +28,7 @@ console.log(`collection drill: DRILL_SEED=${seed} repeats its choices`);
 beforeAll(async () => {
   await tools('minio', 'redis-server', 'haproxy');
 }, TOOLS_WITHIN_MS);
-afterAll(stopClusters, 60_000);
+afterAll(stopClusters);
 
 interface Lines {
   readonly code: number;

@@ -35,7 +35,7 @@ console.log(`fault drill: DRILL_SEED=${seed} repeats its choices`);
 beforeAll(async () => {
   await tools('minio', 'redis-server', 'redis-sentinel', 'haproxy');
 }, TOOLS_WITHIN_MS);
-afterAll(stopClusters, 60_000);
+afterAll(stopClusters);
 
 test(
   'whatever happens to Redis, the store and the nodes: nothing acknowledged is lost, read stale, torn or wrong',

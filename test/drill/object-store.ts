@@ -5,7 +5,7 @@ import { tools } from '../support/command.ts';
 import { ACCESS_KEY, plainClient, SECRET_KEY } from '../support/minio.ts';
 import { freePort, temporaryFolder } from '../support/server.ts';
 
-const READY_WITHIN_MS = 30_000;
+const READY_WITHIN_MS = 60_000;
 
 /** A MinIO that can be killed, started again on its folder, and frozen. */
 export class DrillObjectStore {

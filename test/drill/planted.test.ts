@@ -15,7 +15,7 @@ const WITHIN_MS = 2 * FOUND_WITHIN_MS;
 const seed = process.env.DRILL_SEED ?? String(Date.now());
 console.log(`planted bugs: DRILL_SEED=${seed} repeats the choices`);
 
-afterAll(cleanUp, 60_000);
+afterAll(cleanUp);
 
 for (const name of Object.keys(PLANTED) as PlantedName[]) {
   test(

@@ -9,7 +9,7 @@ import { cleanUp, type Server, startServer, temporaryFolder } from '../support/s
 const REPOSITORY = 'durability/again';
 
 /** Several servers are started in each test. */
-const TEST_WITHIN_MS = 60_000;
+const TEST_WITHIN_MS = 300_000;
 
 afterAll(cleanUp);
 

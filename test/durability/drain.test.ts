@@ -90,7 +90,7 @@ test('a running upload and a running download are completed, new requests are re
 
   expect(await within(SOON_MS, server.process.exited)).toBe(0);
   await server.stop();
-}, 60_000);
+});
 
 test('a client that stalls is cut off after DRAIN_TIMEOUT, and what its upload brought is kept', async () => {
   const folder = temporaryFolder('drain');
@@ -120,7 +120,7 @@ test('a client that stalls is cut off after DRAIN_TIMEOUT, and what its upload b
   const target = `${next.url}${location}?digest=${coming.descriptor.digest}`;
   await expectStatus(201, target, { method: 'PUT', headers: { 'content-range': '3000000-7999999' }, body: rest });
   await next.stop();
-}, 60_000);
+});
 
 test('upload sessions survive a clean restart', async () => {
   const folder = temporaryFolder('sessions');
@@ -147,7 +147,7 @@ test('upload sessions survive a clean restart', async () => {
   const served = await expectStatus(200, `${third.url}/v2/${REPOSITORY}/blobs/${digest}`);
   expect(served.bytes).toEqual(blob.bytes);
   expect(await third.stop()).toBe(0);
-}, 60_000);
+});
 
 test('npm start passes SIGTERM on: the upload is completed, the server ends cleanly, nothing is left running', async () => {
   const folder = temporaryFolder('npm');
@@ -179,4 +179,4 @@ test('npm start passes SIGTERM on: the upload is completed, the server ends clea
   const { headers } = await expectStatus(204, next.url + location);
   expect(headers.get('range')).toBe('0-1999999');
   expect(await next.stop()).toBe(0);
-}, 60_000);
+});

@@ -9,7 +9,7 @@ import { within } from '../support/within.ts';
 import { AHEAD, startWithFailingFileSystem, startWithFailingSync } from './trace/traced-server.ts';
 
 const REPOSITORY = 'durability/failing';
-const ENDS_WITHIN_MS = 10_000;
+const ENDS_WITHIN_MS = 60_000;
 
 afterAll(cleanUp);
 

@@ -82,7 +82,7 @@ test('a folder that an earlier version made is closed at the start, and one line
   // The first of them keeps others from all the rest.
   expect(openToOthers(folder)).toEqual(['repos 755']);
   expect(await again.stop()).toBe(0);
-}, 60_000);
+});
 
 test('who is not the owner of a store gets one line that names the owner, and writes nothing', async () => {
   if (process.getuid?.() !== 0) throw new Error('this test makes files of other users: run it as root');
@@ -116,13 +116,13 @@ test('who is not the owner of a store gets one line that names the owner, and wr
     expect(stderr.trimEnd().split('\n')).toHaveLength(1);
   }
   const env = { STORAGE_PATH: folder, HOST: '127.0.0.1', PORT: '0' };
-  const server = await attempt(['node_modules/.bin/bun', 'src/main.ts'], { env, timeoutMs: 15_000 });
+  const server = await attempt(['node_modules/.bin/bun', 'src/main.ts'], { env });
   expect([server.code, server.stderr]).toEqual([1, expect.stringContaining(refusal)]);
   expect(await listing(folder)).toBe(before);
   // Looking is no writing.
   expect((await marina(folder, 'log', REPOSITORY)).code).toBe(0);
   expect((await marina(folder, 'gc', '--dry-run')).code).toBe(0);
-}, 120_000);
+});
 
 test('a running server is asked for nothing by another user than its own, root neither', async () => {
   const folder = temporaryFolder('served');
@@ -133,7 +133,7 @@ test('a running server is asked for nothing by another user than its own, root n
   const { code, stderr } = await marina(folder, 'gc');
   expect([code, stderr]).toEqual([2, expect.stringContaining(`sudo -u '#${OTHER}'`)]);
   expect(await server.stop()).toBe(0);
-}, 60_000);
+});
 
 /** Every name with its owner, mode, size and time; in tmp/ it was tried whose a new file is. */
 async function listing(folder: string): Promise<string> {

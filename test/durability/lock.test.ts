@@ -12,7 +12,7 @@ afterAll(cleanUp);
 
 function startSecond(folder: string, port = 0) {
   const env = { STORAGE_PATH: folder, HOST: '127.0.0.1', PORT: String(port) };
-  return attempt(['node_modules/.bin/bun', 'src/main.ts'], { env, timeoutMs: 15_000 });
+  return attempt(['node_modules/.bin/bun', 'src/main.ts'], { env });
 }
 
 /** Every file with its bytes and its times. */
@@ -54,7 +54,7 @@ test('a second process is refused in one line with exit code 1, and the first go
   const served = await expectStatus(200, `${first.url}/v2/${REPOSITORY}/manifests/v1`);
   expect(served.bytes).toEqual(pushed.bytes);
   expect(await first.stop()).toBe(0);
-}, 60_000);
+});
 
 test('a second process with a folder of its own does not share the port of the first', async () => {
   const first = await startServer();
@@ -65,7 +65,7 @@ test('a second process with a folder of its own does not share the port of the f
     stderr: `marina: port ${first.port} is in use by another program: stop that one, or set PORT\n`,
   });
   expect(await first.stop()).toBe(0);
-}, 60_000);
+});
 
 test('a kill -9 of the first frees the folder and the port for the next, at once and each time', async () => {
   const folder = temporaryFolder('lock');
@@ -79,4 +79,4 @@ test('a kill -9 of the first frees the folder and the port for the next, at once
   const { bytes } = await expectStatus(200, `${server?.url}/v2/${REPOSITORY}/tags/list`);
   expect(new TextDecoder().decode(bytes)).toContain('["turn-1","turn-2","turn-3","turn-4"]');
   expect(await server?.stop()).toBe(0);
-}, 60_000);
+});

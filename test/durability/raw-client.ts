@@ -1,7 +1,7 @@
 // HTTP by hand over one connection: a client that sends its body in its own time, stops reading, or stalls.
 import { connect, type Socket } from 'node:net';
 
-const ANSWER_WITHIN_MS = 30_000;
+const ANSWER_WITHIN_MS = 60_000;
 const POLL_MS = 10;
 
 export interface RawAnswer {

@@ -18,7 +18,7 @@ const sockets: Socket[] = [];
 beforeAll(async () => {
   site = await openSite({ TRUST_PROXY: 'loopback' });
   balancer = await startBalancer([site.server.host]);
-}, 60_000);
+});
 afterAll(async () => {
   for (const socket of sockets) socket.destroy();
   await stopBalancers();
@@ -95,4 +95,4 @@ test('one address gets its share of the connections, and another one is served a
   for (const socket of sockets.splice(0)) socket.destroy();
   await Bun.sleep(200);
   await expectStatus(200, `${balancer.url}/v2/`);
-}, 60_000);
+});

@@ -9,7 +9,7 @@ let site: Site;
 
 beforeAll(async () => {
   site = await openSite();
-}, 60_000);
+});
 afterAll(cleanUp);
 
 function statusOf(outcome: Outcome): number {
@@ -59,7 +59,7 @@ test('while one request writes, every other one is refused and changes nothing',
   go();
   expect(await first).toMatchObject({ status: 202 });
   expect(new TextDecoder().decode(await close(upload, 'firstfirst'))).toBe('firstfirst');
-}, 30_000);
+});
 
 test('of many chunks at once for the same place exactly one counts', async () => {
   const upload = await openUpload(site.server, site.repo);
@@ -75,7 +75,7 @@ test('of many chunks at once for the same place exactly one counts', async () =>
   for (const status of statuses.filter((each) => each !== 202)) expect([409, 416]).toContain(status);
   const bytes = chunks[winner] ?? '';
   expect(new TextDecoder().decode(await close(upload, bytes))).toBe(bytes);
-}, 30_000);
+});
 
 test('an upload closed many times at once is closed once, and is a blob', async () => {
   const upload = await openUpload(site.server, site.repo);
@@ -91,7 +91,7 @@ test('an upload closed many times at once is closed once, and is a blob', async 
   for (const status of statuses.filter((each) => each !== 201)) expect([404, 409]).toContain(status);
   const { bytes } = await expectStatus(200, `${site.server.url}/v2/${site.repo}/blobs/${digest}`);
   expect(digestOf(bytes)).toBe(digest);
-}, 30_000);
+});
 
 test('a wrong digest closes nothing, and the upload goes on to the right one', async () => {
   const upload = await openUpload(site.server, site.repo);
@@ -102,4 +102,4 @@ test('a wrong digest closes nothing, and the upload goes on to the right one', a
   await expectStatus(404, `${site.server.url}/v2/${site.repo}/blobs/${wrong}`);
   await expectStatus(202, site.server.url + upload, { method: 'PATCH', body: 'times' });
   expect(new TextDecoder().decode(await close(upload, 'sometimes'))).toBe('sometimes');
-}, 30_000);
+});

@@ -14,7 +14,7 @@ const sockets: Socket[] = [];
 
 beforeAll(async () => {
   site = await openSite({ MAX_CONNECTIONS: String(MAX), MAX_CONNECTIONS_SHARE: '50' });
-}, 60_000);
+});
 afterAll(async () => {
   letGo();
   await cleanUp();
@@ -77,4 +77,4 @@ test('a client beyond its share gets 429, others are served; beyond all of them 
   letGo();
   for (const address of ['127.0.0.1', '127.0.0.2', '127.0.0.3'])
     await eventually(async () => expect(await answerTo(address, manifest)).toMatchObject({ status: 200 }));
-}, 30_000);
+});

@@ -66,7 +66,7 @@ interface Reply {
 }
 
 async function send(method: string, path: string, body: Uint8Array | string = ''): Promise<Reply> {
-  const response = await fetch(server.url + path, { method, body, signal: AbortSignal.timeout(10_000) });
+  const response = await fetch(server.url + path, { method, body, signal: AbortSignal.timeout(60_000) });
   return { status: response.status, headers: response.headers, text: await response.text() };
 }
 
@@ -259,4 +259,4 @@ test('a disk full of files: writers are told, nothing is lost, pulls go on, and 
   await server.kill();
   server = await startServer(settings);
   await expectAll(acknowledged);
-}, 60_000);
+});

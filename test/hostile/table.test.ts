@@ -35,7 +35,7 @@ let before: ReadonlyMap<string, string>;
 beforeAll(async () => {
   site = await openSite();
   before = treeOf(site.server.dataPath);
-}, 60_000);
+});
 afterAll(cleanUp);
 
 test('the table has no name twice', () => {

@@ -10,7 +10,7 @@ let site: Site;
 
 beforeAll(async () => {
   site = await openSite();
-}, 60_000);
+});
 afterAll(cleanUp);
 
 async function answerTo(pieces: readonly Piece[], head = false): Promise<Answer> {
@@ -126,7 +126,7 @@ test('headers of a trusted proxy say where Locations lead and who asked, and odd
       expect(JSON.parse(line)).toMatchObject({ path: target, client, actor: 'anonymous' });
     });
   }
-}, 20_000);
+});
 
 test.each([
   ['in another unit', 'items=0-1'],
@@ -266,7 +266,7 @@ test('no browser guesses what a response is, and caches keep what may be kept', 
       expect([target, answer.headers.get('cache-control')]).toEqual([target, cached]);
     }
   }
-}, 20_000);
+});
 
 test('pages of an origin that CORS_ORIGINS names push, pull and read what the answers say; no other page does', async () => {
   const ui = 'https://ui.example';
@@ -308,4 +308,4 @@ test('pages of an origin that CORS_ORIGINS names push, pull and read what the an
   const refused = await send('POST', uploads, evil);
   expect([refused.status, refused.headers.has('access-control-allow-origin')]).toEqual([403, false]);
   expect(refused.body).toContain('CORS_ORIGINS');
-}, 20_000);
+});

@@ -1,5 +1,5 @@
 // Trees that distribution v3 wrote into a bucket, and trees that go into one: copied by the store where it can be.
-import { afterAll, beforeAll, expect, setDefaultTimeout, test } from 'bun:test';
+import { afterAll, beforeAll, expect, test } from 'bun:test';
 import { randomBytes } from 'node:crypto';
 import { join } from 'node:path';
 import { PutObjectCommand } from '@aws-sdk/client-s3';
@@ -31,7 +31,6 @@ beforeAll(async () => {
   pushed = await pushEverything(distribution.url, BIG_LAYER);
   await distribution.stop();
 }, TOOLS_WITHIN_MS);
-setDefaultTimeout(90_000);
 afterAll(async () => {
   await stopDistributions();
   await cleanUp();

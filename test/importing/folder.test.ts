@@ -1,5 +1,5 @@
 // A folder that distribution v3 wrote, taken over into a data folder: alone, killed in the middle, beside a running server.
-import { afterAll, beforeAll, expect, setDefaultTimeout, test } from 'bun:test';
+import { afterAll, beforeAll, expect, test } from 'bun:test';
 import { existsSync, mkdirSync, readdirSync, rmSync, statSync, truncateSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import type { ImportReport, Problem } from '../../src/importing/report.ts';
@@ -18,7 +18,6 @@ beforeAll(async () => {
   pushed = await pushEverything(distribution.url, 3_000_000);
   await distribution.stop();
 }, TOOLS_WITHIN_MS);
-setDefaultTimeout(90_000);
 afterAll(async () => {
   await stopDistributions();
   await cleanUp();

@@ -1,5 +1,5 @@
 // Retention in a cluster: a worker does it on the bucket, all nodes see what came of it, and no node moves an immutable tag.
-import { afterAll, expect, setDefaultTimeout, test } from 'bun:test';
+import { afterAll, expect, test } from 'bun:test';
 import { writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { marinaCommand } from '../cli/marina.ts';
@@ -8,7 +8,6 @@ import { attempt } from '../support/command.ts';
 import { expectStatus, type Image, image, pushImage } from '../support/oci.ts';
 import { temporaryFolder } from '../support/server.ts';
 
-setDefaultTimeout(180_000);
 afterAll(stopClusters);
 
 const RULES = `

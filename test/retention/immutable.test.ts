@@ -1,5 +1,5 @@
 // Immutable tags as clients meet them, and what a wrong retention file does to a start.
-import { afterAll, expect, setDefaultTimeout, test } from 'bun:test';
+import { afterAll, expect, test } from 'bun:test';
 import { writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { eventsOf, marina, marinaCommand } from '../cli/marina.ts';
@@ -7,7 +7,6 @@ import { attempt } from '../support/command.ts';
 import { type Image, image, pushImage } from '../support/oci.ts';
 import { cleanUp, projectRoot, startServer, temporaryFolder } from '../support/server.ts';
 
-setDefaultTimeout(60_000);
 afterAll(cleanUp);
 
 function retentionFile(text: string): string {

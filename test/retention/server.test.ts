@@ -1,5 +1,5 @@
 // Retention as an operator meets it: a real server on a real folder, the command beside it and without it.
-import { afterAll, expect, setDefaultTimeout, test } from 'bun:test';
+import { afterAll, expect, test } from 'bun:test';
 import { existsSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import type { RetentionReport } from '../../src/retention/report.ts';
@@ -9,7 +9,6 @@ import { eventually } from '../support/eventually.ts';
 import { expectStatus, type Image, image, index, pushImage, pushManifest } from '../support/oci.ts';
 import { cleanUp, type Server, startServer, temporaryFolder } from '../support/server.ts';
 
-setDefaultTimeout(90_000);
 afterAll(cleanUp);
 
 const RULES = `
@@ -135,12 +134,12 @@ rules:
   await pushImage(url, 'pulled/app', image(), 'v1');
   const there = async (content: { descriptor: { digest: string } }) =>
     (await fetch(`${url}/v2/team/app/manifests/${content.descriptor.digest}`)).status === 200;
-  await eventually(async () => expect(await there(loose)).toBe(false), 20_000);
+  await eventually(async () => expect(await there(loose)).toBe(false));
   for (const each of [part, deep, inner, outer, signature]) expect(await there(each)).toBe(true);
   await expectStatus(202, `${url}/v2/team/app/manifests/v1`, { method: 'DELETE' });
   await eventually(async () => {
     for (const each of [part, deep, inner, outer, signature]) expect(await there(each)).toBe(false);
-  }, 20_000);
+  });
   // Nobody knows yet that it was not pulled.
   expect(await tagsOf(server, 'pulled/app')).toEqual(['v1']);
 });

@@ -3,7 +3,7 @@ import { expect, test } from 'bun:test';
 import { BAD_CLOCKS, BUGS, type CollectionBugName } from './collection/bugs.ts';
 import { simulateCollection } from './collection/life.ts';
 import type { CollectionBug } from './collection/world.ts';
-import { deadlineMs, MINUTES, runLives } from './threads.ts';
+import { LIVES_WITHIN_MS, MINUTES, runLives } from './threads.ts';
 
 const SEEDS = Number(process.env.SIM_SEEDS ?? 20_000);
 /** A planted bug is found within so many seeds. */
@@ -37,7 +37,7 @@ if (seed !== undefined) {
       expect(spared).toBeGreaterThan(ran / 50);
       expect(averted).toBeGreaterThan(ran / 1_000);
     },
-    deadlineMs(SEEDS, 3_000),
+    LIVES_WITHIN_MS,
   );
 
   test('a seed is the same life each time', async () => {
@@ -58,7 +58,7 @@ if (seed !== undefined) {
         const { setting = {}, plan = {} } = bug;
         expect((await simulateCollection(found, { setting, plan })).violations).toEqual([]);
       },
-      deadlineMs(FOUND_WITHIN, 1_000),
+      LIVES_WITHIN_MS,
     );
   }
 
@@ -67,7 +67,7 @@ if (seed !== undefined) {
     async () => {
       expect(await firstSeedThatFinds(BAD_CLOCKS)).toBeLessThanOrEqual(FOUND_WITHIN);
     },
-    deadlineMs(FOUND_WITHIN, 1_000),
+    LIVES_WITHIN_MS,
   );
 }
 

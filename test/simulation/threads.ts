@@ -25,13 +25,10 @@ const READY = 'ready';
 const ENOUGH = 3;
 
 /**
- * The deadline of a test that lives so many seeds, in milliseconds: a multiple of what it takes on an idle machine, because the
- * simulations run at a low priority beside whatever else the machine does.
- * @param perMinute seeds that two threads live in a minute on an idle machine
+ * Deadline of a test that lives many seeds. No more than a guard: each life ends after a bounded number of steps, but the simulations
+ * run at a low priority beside whatever else the machine does.
  */
-export function deadlineMs(seeds: number, perMinute: number): number {
-  return MINUTES > 0 ? (MINUTES + 2) * MINUTE_MS : Math.max(10, (8 * seeds) / perMinute) * MINUTE_MS;
-}
+export const LIVES_WITHIN_MS = (MINUTES > 0 ? MINUTES + 30 : 180) * MINUTE_MS;
 
 /** @param worker the module of a thread that answers a share with findings */
 export async function runLives(worker: URL, seeds: number): Promise<Findings> {

@@ -16,7 +16,7 @@ export interface CommandResult {
   readonly stderr: string;
 }
 
-const COMMAND_WITHIN_MS = 60_000;
+const COMMAND_WITHIN_MS = 180_000;
 const CLEAN_UP_WITHIN_MS = 5_000;
 
 /** For a beforeAll that calls `tools`: when only some tests are run (`npm test -- …`), it is what builds or installs them. */

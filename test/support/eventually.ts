@@ -1,4 +1,4 @@
-const WITHIN_MS = 20_000;
+const WITHIN_MS = 60_000;
 
 /** Waits until the expectation holds; its last failure is the test's when it never does. */
 export async function eventually(expectation: () => void | Promise<void>, withinMs = WITHIN_MS): Promise<void> {

@@ -9,8 +9,8 @@ import { run, tools } from './command.ts';
 import { freePort, removeFolder, temporaryFolder } from './server.ts';
 import { within } from './within.ts';
 
-const READY_WITHIN_MS = 30_000;
-const STOP_WITHIN_MS = 10_000;
+const READY_WITHIN_MS = 60_000;
+const STOP_WITHIN_MS = 30_000;
 
 export const ACCESS_KEY = 'marina-tests';
 export const SECRET_KEY = 'marina-tests-secret';

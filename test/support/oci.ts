@@ -152,7 +152,7 @@ export async function expectStatus(
   url: string,
   init: RequestInit = {},
 ): Promise<{ readonly headers: Headers; readonly bytes: Uint8Array }> {
-  const response = await fetch(url, { signal: AbortSignal.timeout(30_000), redirect: 'manual', ...init });
+  const response = await fetch(url, { signal: AbortSignal.timeout(60_000), redirect: 'manual', ...init });
   const bytes = await response.bytes();
   if (response.status !== status) {
     const text = new TextDecoder().decode(bytes.subarray(0, 2_000));

@@ -5,8 +5,8 @@ import { run, tools } from './command.ts';
 import { freePort, temporaryFolder } from './server.ts';
 import { within } from './within.ts';
 
-const READY_WITHIN_MS = 20_000;
-const STOP_WITHIN_MS = 5_000;
+const READY_WITHIN_MS = 60_000;
+const STOP_WITHIN_MS = 30_000;
 
 export interface RedisServer {
   readonly url: string;
@@ -125,7 +125,7 @@ export interface RedisGroup {
 }
 
 const GROUP = 'marina';
-const FAILED_OVER_WITHIN_MS = 30_000;
+const FAILED_OVER_WITHIN_MS = 60_000;
 
 /** @param settings of both servers: see RedisOptions */
 export async function startRedisGroup(settings: RedisOptions['settings'] = []): Promise<RedisGroup> {

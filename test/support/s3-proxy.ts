@@ -21,7 +21,7 @@ export interface S3Proxy {
   stop(): Promise<void>;
 }
 
-const STOP_WITHIN_MS = 5_000;
+const STOP_WITHIN_MS = 30_000;
 
 /** @param target endpoint of the store. The Host header is kept: it is signed */
 export async function startS3Proxy(target: string): Promise<S3Proxy> {

@@ -6,9 +6,9 @@ import { within } from './within.ts';
 
 export const projectRoot = join(import.meta.dir, '..', '..');
 const bun = join(projectRoot, 'node_modules', '.bin', 'bun');
-const READY_WITHIN_MS = 20_000;
+const READY_WITHIN_MS = 60_000;
 // The server gives requests in flight 25 s to end; what takes longer than this hangs.
-const STOP_WITHIN_MS = 30_000;
+const STOP_WITHIN_MS = 60_000;
 const REMOVED_WITHIN_MS = 5_000;
 
 export interface Server {

@@ -29,7 +29,7 @@ interface Surroundings {
   readonly expiry: number;
 }
 
-const READY_WITHIN_MS = 5_000;
+const READY_WITHIN_MS = 60_000;
 let stores = 0;
 
 /** A store of its own, though it may be in the same Redis as others. */

@@ -34,7 +34,7 @@ test('what was pushed before SIGKILL is served after a start on the same folder'
   }
   expect(await second.stop()).toBe(0);
   expect(second.logs()).not.toBeEmpty();
-}, 60_000);
+});
 
 test('indexes, artifacts with a subject and sha512 content are pushed', async () => {
   const server = await startServer();
@@ -50,17 +50,17 @@ test('indexes, artifacts with a subject and sha512 content are pushed', async ()
   const referrers = await expectStatus(200, `${server.url}/v2/${repository}/referrers/${both.descriptor.digest}`);
   expect(referrers.headers.get('content-type')).toBe(mediaTypes.index);
   expect(new TextDecoder().decode(referrers.bytes)).toContain(artifact.descriptor.digest);
-}, 60_000);
+});
 
 test('a status other than the expected one is an error that quotes the answer', async () => {
   const server = await startServer();
   const wrong = { ...randomBlob(10), descriptor: randomBlob(10).descriptor };
   await expect(pushBlob(server.url, 'support/wrong', wrong)).rejects.toThrow('DIGEST_INVALID');
-}, 60_000);
+});
 
 test('a server that cannot start is an error with its log', async () => {
   await expect(startServer({ STORAGE_DRIVER: 'nonsense' })).rejects.toThrow(/ended before it was ready.*nonsense/s);
-}, 60_000);
+});
 
 test('a folder that is busy for another moment is removed all the same', async () => {
   const folder = temporaryFolder('busy');
@@ -71,4 +71,4 @@ test('a folder that is busy for another moment is removed all the same', async (
   removeFolder(folder);
   expect(existsSync(folder)).toBe(false);
   expect(await later.exited).toBe(0);
-}, 60_000);
+});

@@ -1,5 +1,5 @@
 // Workers as their operator meets them: how they start, stop and are looked into.
-import { afterAll, beforeAll, expect, setDefaultTimeout, test } from 'bun:test';
+import { afterAll, beforeAll, expect, test } from 'bun:test';
 import { join } from 'node:path';
 import { snapshotOf } from '../contract/jobs.contract.ts';
 import { attempt, TOOLS_WITHIN_MS } from '../support/command.ts';
@@ -7,8 +7,6 @@ import { eventually } from '../support/eventually.ts';
 import { openBullQueue, openBullWorkers } from '../support/jobs.ts';
 import { type RedisServer, startRedis, stopRedis } from '../support/redis.ts';
 import { cleanUp, projectRoot, startServer, temporaryFolder } from '../support/server.ts';
-
-setDefaultTimeout(60_000);
 
 const bun = join(projectRoot, 'node_modules', '.bin', 'bun');
 const STORE = '01ARZ3NDEKTSV4RRFFQ69G5FAV';

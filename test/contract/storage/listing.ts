@@ -50,7 +50,7 @@ export function listingContract(store: Store): void {
         }),
         { numRuns: 12 },
       );
-    }, 60_000);
+    });
 
     test('says how long each object is', async () => {
       const folder = store.freshFolder();

@@ -35,7 +35,7 @@ export function stagedHoldersContract(store: Store): void {
         }),
         { numRuns: 10 },
       );
-    }, 60_000);
+    });
 
     test('has its digest at the end of each request where the one before reached the same node', async () => {
       const upload = new KeptUpload();

@@ -40,7 +40,7 @@ export function stagedLimitsContract(store: Store): void {
       expect(Buffer.compare(end.subarray(1), pattern.subarray(1))).toBe(0);
       expect(end[0]).toBe(63);
       await store.driver.delete([dataKey(place.inc)]);
-    }, 60_000);
+    });
 
     test('one that is dropped while its hash lags behind does not disturb the next hold', async () => {
       const upload = new KeptUpload();
@@ -55,7 +55,7 @@ export function stagedLimitsContract(store: Store): void {
         expect(await again.settle()).toMatchObject({ size: 100, digest: digestOf('sha512', bytes) });
         await again.release();
       }
-    }, 60_000);
+    });
 
     test('many at once are kept apart', async () => {
       const uploads = Array.from({ length: 24 }, async (_, index) => {
@@ -78,6 +78,6 @@ export function stagedLimitsContract(store: Store): void {
         expect(Buffer.compare((await store.driver.read(dataKey(place.inc))) ?? random(1), bytes)).toBe(0);
       });
       await Promise.all(uploads);
-    }, 60_000);
+    });
   });
 }

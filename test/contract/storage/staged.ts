@@ -107,7 +107,7 @@ export function stagedContract(store: Store): void {
         }),
         { numRuns: 40 },
       );
-    }, 60_000);
+    });
 
     test('is no object before it is committed', async () => {
       const place = await stage(freshPlace(), random(10));

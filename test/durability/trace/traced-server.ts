@@ -5,8 +5,8 @@ import { projectRoot, temporaryFolder } from '../../support/server.ts';
 import { within } from '../../support/within.ts';
 import { TRACED } from './strace.ts';
 
-const READY_WITHIN_MS = 30_000;
-const STOP_WITHIN_MS = 30_000;
+const READY_WITHIN_MS = 60_000;
+const STOP_WITHIN_MS = 60_000;
 /** Enough for a request's line. */
 const TEXT_BYTES = 300;
 
