@@ -28,6 +28,6 @@ test('an entry of another registry than the public one is a fault that shows no 
   expect(faultsOf({ integrity: INTEGRITY, resolved: 'https://registry.npmjs.org/a/-/a-1.0.0.tgz' })).toEqual([]);
 });
 
-test('what comes inside another package needs no integrity of its own', () => {
+test('a bundled package needs no integrity of its own', () => {
   expect(faultsOf({ version: '1.0.0', inBundle: true })).toEqual([]);
 });

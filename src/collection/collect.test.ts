@@ -49,7 +49,7 @@ async function keysBelow(open: Opened, prefix: string): Promise<string[]> {
 }
 
 describe('a collection', () => {
-  test('frees what was unlinked for longer than the grace, and leaves no epoch open', async () => {
+  test('frees objects unlinked for longer than the grace, and leaves no epoch open', async () => {
     const open = openRegistry();
     const [kept, gone] = [await open.push(A, text('kept')), await open.push(A, text('gone'))];
     const keptInc = await incOf(open, A, kept);
@@ -95,7 +95,7 @@ describe('a collection', () => {
     expect(await open.dataKeys()).toEqual([]);
   });
 
-  test('keeps what any other repository links, however long ago it was unlinked here', async () => {
+  test('keeps objects that another repository links, however long ago they were unlinked here', async () => {
     const open = openRegistry();
     const digest = await open.push(A, text('shared'));
     await pushManifest(open, A, digest);
@@ -109,7 +109,7 @@ describe('a collection', () => {
     expect(await open.dataKeys()).toContain(dataKey(await incOf(open, B, digest)));
   });
 
-  test('frees what was never linked after twice the age of an upload, not before', async () => {
+  test('frees objects that were never linked after twice UPLOAD_EXPIRY, not before', async () => {
     const open = openRegistry();
     await open.push(A, text('something'));
     await pushManifest(open, A, digestOf('sha256', text('something')));
@@ -121,7 +121,7 @@ describe('a collection', () => {
     expect((await collectNow(open)).freed).toEqual({ objects: 1, bytes: 6 });
   });
 
-  test('spares what is linked between the scan and the fence, and what was unlinked there again', async () => {
+  test('spares objects linked between the scan and the fence, even if unlinked again', async () => {
     for (const unlinked of [false, true]) {
       const open = openRegistry();
       const digest = await open.push(A, text('x'));
@@ -149,7 +149,7 @@ describe('a collection', () => {
     }
   });
 
-  test('fences a repository that begins after the scan: what it links is spared', async () => {
+  test('fences a repository created after the scan and spares what it links', async () => {
     const open = openRegistry();
     const digest = await open.push(A, text('x'));
     const inc = await incOf(open, A, digest);
@@ -163,7 +163,7 @@ describe('a collection', () => {
     expect((await foldLog(open.driver, C)).state.seq).toBe(2);
   });
 
-  test('fences a log that has a marker and no slot, in slot 1', async () => {
+  test('fences a log with a marker and no slot, in slot 1', async () => {
     const open = openRegistry();
     const digest = await open.push(A, text('x'));
     await open.registry.blobs.delete(A, digest, ACTOR);
@@ -174,7 +174,7 @@ describe('a collection', () => {
     expect([state.seq, state.exists]).toEqual([1, false]);
   });
 
-  test('goes in epochs of a bounded size; only the last one has the logs forget', async () => {
+  test('runs in epochs of bounded size; only the last one lets the logs drop tombstones', async () => {
     const open = openRegistry();
     const digests = await Promise.all(Array.from({ length: 25 }, (_, index) => open.push(A, text(`blob ${index}`))));
     for (const digest of digests) await open.registry.blobs.delete(A, digest, ACTOR);
@@ -193,7 +193,7 @@ describe('a collection', () => {
     expect(fences.map((fence) => fence.forget !== undefined)).toEqual([false, false, true]);
   });
 
-  test('that nobody asked for waits until its garbage is worth a slot in each log', async () => {
+  test('that is scheduled waits until its garbage is worth a slot in each log', async () => {
     const open = openRegistry();
     for (const repo of [A, B, C]) await pushManifest(open, repo, await open.push(repo, text(`of ${repo}`)));
     const gone = await open.push(A, text('gone'));
@@ -216,7 +216,7 @@ describe('an epoch', () => {
     return { open, inc, digest };
   }
 
-  test('that was left open is ended by whoever comes next', async () => {
+  test('that was left open is finished by the next run', async () => {
     const { open, inc } = await condemned();
     const ports = collectionPorts(open);
     await openEpoch({ id: open.newIncarnation(), condemned: [inc] }, ports);
@@ -226,7 +226,7 @@ describe('an epoch', () => {
     expect(await openEpochs(ports)).toEqual([]);
   });
 
-  test('deletes what its final list says, whoever wrote that, and nothing else', async () => {
+  test('deletes what its final list says, whichever leader wrote it, and nothing else', async () => {
     const { open, inc } = await condemned();
     const id = open.newIncarnation();
     const ports = collectionPorts(open);
@@ -236,7 +236,7 @@ describe('an epoch', () => {
     expect(await open.dataKeys()).toEqual([dataKey(inc)]);
   });
 
-  test('stays open while a delete fails, and nobody links what it names', async () => {
+  test('stays open while a delete fails, and what it condemns cannot be linked', async () => {
     const { open, inc, digest } = await condemned();
     const remove = open.driver.delete.bind(open.driver);
     open.driver.delete = async (keys) =>
@@ -251,7 +251,7 @@ describe('an epoch', () => {
     expect(await open.dataKeys()).toHaveLength(1);
   });
 
-  test('rests between two batches of deletes, and one that is told to stop deletes no further batch', async () => {
+  test('yields between two batches of deletes, and deletes no further batch once it is aborted', async () => {
     const open = openRegistry();
     for (let push = 0; push < 5; push++) {
       const digest = await open.push(A, text(`push ${push}`));
@@ -278,7 +278,7 @@ describe('an epoch', () => {
     expect(await collectNow(open)).toMatchObject({ freed: { objects: 3 } });
   });
 
-  test.each(['broken', 'with a gap'])('ends without deleting when a log is %s', async (how) => {
+  test.each(['broken', 'with a gap'])('ends without deleting if a log is %s', async (how) => {
     const { open, inc } = await condemned();
     const other = openRegistry({ driver: open.driver, clock: open.clock, number: 5 });
     for (let push = 0; push < 4; push++) await other.push(B, text(`push ${push}`));
@@ -294,7 +294,7 @@ describe('an epoch', () => {
     expect((await open.driver.read(slotKey(B, 3))) === undefined).toBe(how === 'with a gap');
   });
 
-  test('a list that was cut is not believed', async () => {
+  test('a truncated list is rejected', async () => {
     const { open, inc } = await condemned();
     const bytes = encodeList([inc]);
     expect(decodeList(bytes)).toEqual([inc]);
@@ -303,7 +303,7 @@ describe('an epoch', () => {
     expect(await open.dataKeys()).toEqual([dataKey(inc)]);
   });
 
-  test('an empty store has nothing to do', async () => {
+  test('does nothing in an empty store', async () => {
     const open = openRegistry({ driver: new MemoryDriver() });
     expect(await collectNow(open)).toMatchObject({ examined: { objects: 0, bytes: 0 }, epochs: 0 });
   });

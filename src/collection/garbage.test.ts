@@ -8,7 +8,7 @@ afterAll(cleanUp);
 /** Of the whole process, the runtime with it. */
 const MOST_MEMORY = 300 * 1024 * 1024;
 
-test('two million objects are looked through in bounded memory', async () => {
+test('two million objects are scanned in bounded memory', async () => {
   const folder = temporaryFolder('many');
   const bun = join(projectRoot, 'node_modules', '.bin', 'bun');
   const process = Bun.spawn([bun, 'test/support/many-objects.ts', folder], { cwd: projectRoot, stdout: 'pipe' });

@@ -17,7 +17,7 @@ async function abandonUpload({ registry }: ReturnType<typeof open>): Promise<voi
   await registry.uploads.append(id, pusher, bodyOf([text('four')]), undefined);
 }
 
-test('a run that an operator asked for ends expired uploads and counts them; one by the clock leaves them to their job', async () => {
+test('a requested run ends expired uploads and counts them; a scheduled one leaves them to their own job', async () => {
   const opened = open();
   await abandonUpload(opened);
   await abandonUpload(opened);
@@ -31,7 +31,7 @@ test('a run that an operator asked for ends expired uploads and counts them; one
   expect(await Array.fromAsync(opened.driver.list('uploads/'))).toEqual([]);
 });
 
-test('garbage is collected also where uploads cannot be ended, and the report says why they could not', async () => {
+test('garbage is collected even if uploads cannot be ended, and the report says why not', async () => {
   const phases: string[] = [];
   const { driver, run } = open({ sessions: { expire: () => Promise.reject(new Error('no answer')) } });
   await expect(run('01JA', never, ({ phase }) => void phases.push(phase))).rejects.toThrow('no answer');

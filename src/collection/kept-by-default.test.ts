@@ -4,7 +4,7 @@ import { A, ACTOR, CALLER, EXPIRY, openRegistry, pulled, tag, text } from '../..
 import { OCI_INDEX, OCI_MANIFEST } from '../oci/media-types.ts';
 import type { Digest } from '../oci/names.ts';
 
-test('without a policy untagged manifests, parts of indexes however deep, and referrers stay, with all their blobs', async () => {
+test('without a policy untagged manifests, manifests of indexes however deep, and referrers stay, with all their blobs', async () => {
   const open = openRegistry();
   const { manifests } = open.registry;
   const described = (mediaType: string) => (digest: Digest) => ({ mediaType, digest, size: 1 });

@@ -26,7 +26,7 @@ async function filled(records: Iterable<readonly [Incarnation, number]>, openSpi
 }
 
 describe('a set of what is live', () => {
-  test('knows of each incarnation the latest that any log said, whether it went to disk or not', async () => {
+  test('knows the latest state of each incarnation in any log, whether it was spilled or not', async () => {
     const records = fc.array(fc.tuple(fc.nat({ max: 5_000 }).map(nameOf), fc.constantFrom(LINKED, 5, 6, 7)));
     // Few stay in memory, many go to disk: there is room for some 1,900.
     const copies = fc.constantFrom(1, 60);
@@ -46,7 +46,7 @@ describe('a set of what is live', () => {
     );
   });
 
-  test('loses nothing of what several logs add at once while it goes to disk', async () => {
+  test('loses nothing that several logs add while it spills', async () => {
     const each = Array.from({ length: 4 }, (_, log) => Array.from({ length: 5_000 }, (_, n) => nameOf(n * 4 + log)));
     const live = new LiveSet(async () => {
       const spill = await memorySpill();

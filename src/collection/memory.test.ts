@@ -20,12 +20,12 @@ function givenBack(sizes: readonly number[], inUse: number): number[] {
   });
 }
 
-test('memory is given back when the process has grown much since it was least', () => {
+test('memory is trimmed when the process has grown enough above its minimum', () => {
   expect(givenBack([100, 120, 132, 133], 100)).toEqual([0, 0, 0, 1]);
   expect(givenBack([100, 70, 102, 103], 100)).toEqual([0, 0, 0, 1]);
 });
 
-test('what is still in use afterwards is not tried again', () => {
+test('memory still in use after a trim is not trimmed again', () => {
   expect(givenBack([100, 150, 150, 182, 183], 150)).toEqual([0, 1, 1, 1, 2]);
 });
 

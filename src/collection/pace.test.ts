@@ -23,8 +23,8 @@ function byHand() {
   };
 }
 
-describe('a pace', () => {
-  test('rests when work went on for long enough, and then not before it did again', async () => {
+describe('a pacer', () => {
+  test('rests after each stretch of work, not before', async () => {
     const { breathe, pass, wake, rests } = byHand();
     for (let round = 0; round < 3; round++) {
       for (let piece = 0; piece < 9; piece++) {
@@ -43,7 +43,7 @@ describe('a pace', () => {
     }
   });
 
-  test('has those who work beside each other rest together, also one that comes meanwhile', async () => {
+  test('lets concurrent tasks rest together, also one that joins meanwhile', async () => {
     const { breathe, pass, wake, rests } = byHand();
     pass(10);
     const ended: number[] = [];
@@ -58,7 +58,7 @@ describe('a pace', () => {
     expect([rests(), ended.length]).toEqual([1, 3]);
   });
 
-  test('wakes them one after the other, and no more than may work before the next rest', async () => {
+  test('wakes them one by one, and no more than fit before the next rest', async () => {
     const { breathe, pass, wake, rests } = byHand();
     pass(10);
     const woken: number[] = [];
@@ -79,7 +79,7 @@ describe('a pace', () => {
     expect(woken).toEqual([1, 1, 1, 2, 2]);
   });
 
-  test('lets nobody wait for ever when a rest fails', async () => {
+  test('rejects every waiting task if a rest fails', async () => {
     const failure = new Error('no more');
     const breathe = createPacer({
       now: () => performance.now(),

@@ -5,7 +5,7 @@ import { COLLECTION_ANSWER, COLLECTION_REPORT } from '../storage/paths.ts';
 import { collectionJob } from './job.ts';
 import { lastReport, lastRequestedReport } from './report.ts';
 
-test('what an operator asked for is answered, though a run by the clock follows before that is looked at', async () => {
+test('the report of a requested run stays readable although a scheduled run follows', async () => {
   const open = openRegistry();
   const { driver } = open;
   const job = collectionJob({
@@ -24,7 +24,7 @@ test('what an operator asked for is answered, though a run by the clock follows 
   expect((await lastRequestedReport(driver))?.request).toBe('01JC');
 });
 
-test('a report that is torn, or of another version, is as good as none', async () => {
+test('a torn report, or one of another version, counts as none', async () => {
   const { driver } = openRegistry();
   for (const text of ['{"run":', '{"run":"x"}']) {
     for (const key of [COLLECTION_REPORT, COLLECTION_ANSWER]) await driver.put(key, new TextEncoder().encode(text));

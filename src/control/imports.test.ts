@@ -10,7 +10,7 @@ import { serveControl } from './server.ts';
 
 afterAll(cleanUp);
 
-const WISH: ImportRequest = { source: '/srv/registry', trust: false, moveTags: true, counted: false };
+const REQUEST: ImportRequest = { source: '/srv/registry', trust: false, moveTags: true, counted: false };
 const nothing = { count: 0, bytes: 0 };
 const REPORT: ImportReport = {
   ...{ repositories: 1, tags: { set: 2, present: 3 }, manifests: { put: 4, present: 5 }, problems: 1, seconds: 6 },
@@ -21,15 +21,15 @@ const PROBLEM: Problem = { problem: 'link-broken', repo: 'team/app', tag: 'v1', 
 function serve(importTree: RunImport) {
   const socket = join(temporaryFolder('control'), 'socket');
   const failures: unknown[] = [];
-  const unasked = (): never => expect.unreachable();
+  const unexpected = (): never => expect.unreachable();
   const { stop } = serveControl(socket, {
     ...{
-      collect: unasked,
-      retain: unasked,
-      progress: unasked,
-      deleteRepository: unasked,
-      restore: unasked,
-      turnReadOnly: unasked,
+      collect: unexpected,
+      retain: unexpected,
+      progress: unexpected,
+      deleteRepository: unexpected,
+      restore: unexpected,
+      turnReadOnly: unexpected,
       requireWritable: () => {},
       importTree,
     },
@@ -45,7 +45,7 @@ function listening(): Listeners & { readonly problems: Problem[]; readonly repos
   return { problems, repositories, onProgress, onProblem: (problem) => void problems.push(problem) };
 }
 
-test('what an import meets and how far it is comes to whoever asked for it, then the report', async () => {
+test('the client gets problems and progress as they come, then the report', async () => {
   const asked: ImportRequest[] = [];
   const { socket, stop } = serve(async (request, { onProblem, onProgress }) => {
     asked.push(request);
@@ -55,35 +55,35 @@ test('what an import meets and how far it is comes to whoever asked for it, then
     return REPORT;
   });
   const listeners = listening();
-  expect(await followImport(socket, WISH, listeners)).toEqual(REPORT);
-  expect([asked, listeners.problems, [...listeners.repositories]]).toEqual([[WISH], [PROBLEM], ['team/app']]);
+  expect(await followImport(socket, REQUEST, listeners)).toEqual(REPORT);
+  expect([asked, listeners.problems, [...listeners.repositories]]).toEqual([[REQUEST], [PROBLEM], ['team/app']]);
   await stop();
 });
 
-test('a refusal comes as it is; of a defect only the server learns', async () => {
+test('the client gets a refusal as it is, but no details of a defect', async () => {
   const refused = new RegistryError('request-invalid', 'there is no registry in it');
   const reasons: unknown[] = [refused, new Error('a secret')];
   const { socket, stop, failures } = serve(() => Promise.reject(reasons.shift()));
-  const error = await followImport(socket, WISH, listening()).catch((reason: unknown) => reason);
+  const error = await followImport(socket, REQUEST, listening()).catch((reason: unknown) => reason);
   expect(error).toMatchObject({ kind: 'request-invalid', message: refused.message });
-  await expect(followImport(socket, WISH, listening())).rejects.toThrow('the server failed: see its log');
+  await expect(followImport(socket, REQUEST, listening())).rejects.toThrow('the server failed: see its log');
   expect(failures).toEqual([new Error('a secret')]);
   await stop();
 });
 
-test('a server that ends is one line for whoever waits, and whoever goes away ends the import', async () => {
+test('a server that ends gives its client one line, and a client that leaves ends the import', async () => {
   const signals: AbortSignal[] = [];
   const { socket, stop } = serve((_, __, signal) => {
     signals.push(signal);
     return new Promise((_resolve, reject) => signal.addEventListener('abort', () => reject(signal.reason)));
   });
   const gone = new AbortController();
-  const body = JSON.stringify(WISH);
+  const body = JSON.stringify(REQUEST);
   const response = await fetch('http://marina/imports', { method: 'POST', unix: socket, body, signal: gone.signal });
   expect(response.status).toBe(200);
   gone.abort();
   await eventually(async () => expect(signals.map(({ aborted }) => aborted)).toEqual([true]), 5_000);
-  const waiting = followImport(socket, WISH, listening()).catch((reason: unknown) => reason);
+  const waiting = followImport(socket, REQUEST, listening()).catch((reason: unknown) => reason);
   await eventually(async () => expect(signals).toHaveLength(2), 5_000);
   await stop();
   expect(await waiting).toMatchObject({ kind: 'unavailable', message: expect.stringContaining('import again') });

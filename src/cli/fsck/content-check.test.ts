@@ -39,11 +39,11 @@ async function findingsOf(later: readonly JournalEvent[][], driver: MemoryDriver
   return findings;
 }
 
-test('an object that is gone because its link went first is no fault', async () => {
+test('a missing object whose link was removed first is no fault', async () => {
   expect(await findingsOf([[{ type: 'blob.unlinked', digest, inc }]], new MemoryDriver())).toEqual([]);
 });
 
-test('an object that is gone though its link is there is one, whatever else was appended', async () => {
+test('a missing object that is still linked is a fault, whatever else was appended', async () => {
   const other: JournalEvent = {
     type: 'blob.linked',
     digest: digestOf('sha256', new Uint8Array()),
@@ -56,7 +56,7 @@ test('an object that is gone though its link is there is one, whatever else was 
   expect(await findingsOf([[other]], driver)).toEqual([expect.objectContaining(missing)]);
 });
 
-test('a link that was moved to new bytes meanwhile is checked there', async () => {
+test('a link that was moved to another object meanwhile is checked there', async () => {
   const relinked: JournalEvent = { ...linked, inc: newId() };
   const driver = new MemoryDriver();
   expect(await findingsOf([[relinked]], driver)).toEqual([
@@ -64,7 +64,7 @@ test('a link that was moved to new bytes meanwhile is checked there', async () =
   ]);
 });
 
-test('a slot that is appended meanwhile and cannot be read is a fault of its own', async () => {
+test('an unreadable slot that is appended meanwhile is a fault of its own', async () => {
   const driver = new MemoryDriver();
   await driver.create(slotKey(REPO, 2), new TextEncoder().encode('{'));
   expect(await findingsOf([], driver)).toEqual([
@@ -73,7 +73,7 @@ test('a slot that is appended meanwhile and cannot be read is a fault of its own
   ]);
 });
 
-test('bytes that are not those of the digest are read, and are a fault', async () => {
+test('a scrub reads bytes with a wrong digest and reports a fault', async () => {
   const driver = new MemoryDriver();
   await driver.put(dataKey(inc), bytes.toReversed());
   expect(await findingsOf([], driver)).toEqual([expect.objectContaining({ problem: 'object-digest', digest, inc })]);

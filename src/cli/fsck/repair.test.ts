@@ -49,7 +49,7 @@ async function repair(
   return { mended, said };
 }
 
-test('bytes that another repository links are linked, each fault they mend counts, and the log says where they are from', async () => {
+test('bytes of another repository are linked, every fault they repair counts, and the log records their origin', async () => {
   const open = await lost();
   const { mended, said } = await repair(open, open.finding, open.finding);
   expect(mended).toBe(2);
@@ -59,7 +59,7 @@ test('bytes that another repository links are linked, each fault they mend count
   expect(new TextDecoder().decode(await open.driver.read(slotKey(A, seq)))).toContain(`"from":"${B}"`);
 });
 
-test('a blob that a manifest needs and its repository does not link is linked', async () => {
+test('a blob that a manifest needs and its repository lacks is linked', async () => {
   const open = await lost();
   const manifest = digestOf('sha256', text('a manifest'));
   const { inc: _, ...place } = open.finding;
@@ -89,7 +89,7 @@ test.each<[string, (open: Awaited<ReturnType<typeof lost>>) => Promise<unknown>]
   expect(await open.projection.newest(A)).toEqual(before);
 });
 
-test('bytes that a collection claims between the look and the link are refused, and that is said', async () => {
+test('bytes condemned between the check and the link are refused, with a message', async () => {
   const open = await lost();
   open.clock.advance(GRACE);
   const submit = open.projection.submit.bind(open.projection);
@@ -102,7 +102,7 @@ test('bytes that a collection claims between the look and the link are refused, 
   expect(await open.linkOf(A, digest)).toBe(open.damaged);
 });
 
-test('what was mended or deleted meanwhile is no fault any more; what no bytes mend is not tried', async () => {
+test('faults repaired or deleted meanwhile no longer count; faults that bytes cannot repair are not tried', async () => {
   const open = await lost();
   await open.push(A, bytes);
   const fresh = await open.linkOf(A, digest);

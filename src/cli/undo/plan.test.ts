@@ -58,7 +58,7 @@ async function plan(open: OpenRegistry, what: Tag | Digest, when?: When) {
 const seq = (open: OpenRegistry): Promise<number> => open.projection.newest(A).then((newest) => newest.seq);
 
 describe('without a time', () => {
-  test('a tag is what it was when it was deleted last: alone, with its manifest, or with its repository', async () => {
+  test('restores a tag to its value before its last delete: alone, with its manifest, or with its repository', async () => {
     for (const remove of [
       (open: OpenRegistry) => open.registry.manifests.deleteTag(A, V1, ACTOR),
       (open: OpenRegistry, { manifest }: Pushed) => open.registry.manifests.delete(A, manifest, ACTOR),
@@ -79,7 +79,7 @@ describe('without a time', () => {
     }
   });
 
-  test('a tag that is there is what it is now', async () => {
+  test('takes the current value of a tag that exists', async () => {
     const open = openRegistry();
     await pushImage(open, 'old', V1);
     await open.registry.manifests.deleteTag(A, V1, ACTOR);
@@ -88,7 +88,7 @@ describe('without a time', () => {
     expect(await plan(open, V1)).toMatchObject({ digest: pushed.manifest, side: 'after', tags });
   });
 
-  test('a manifest comes with the tags that went with it, but for those that point elsewhere now', async () => {
+  test('restores a manifest with the tags deleted with it, except those that point elsewhere now', async () => {
     const open = openRegistry();
     const tags = ['a', 'b', 'c'].map(tag);
     const pushed = await pushImage(open, 'image', ...tags);
@@ -102,7 +102,7 @@ describe('without a time', () => {
     });
   });
 
-  test('what one slot sets and deletes again is seen event by event', async () => {
+  test('reads a slot event by event: it may set and delete the same tag', async () => {
     const open = openRegistry();
     const [one, other] = [await pushImage(open, 'one'), await pushImage(open, 'other')];
     await append(
@@ -115,7 +115,7 @@ describe('without a time', () => {
     expect(await plan(open, V1)).toMatchObject({ digest: other.manifest, side: 'before', manifests: [other.manifest] });
   });
 
-  test('what never was, has no plan', async () => {
+  test('has no plan for what never existed', async () => {
     const open = openRegistry();
     expect(await plan(open, V1)).toEqual({ kind: 'no-repository' });
     const pushed = await pushImage(open, 'image', tag('v2'));
@@ -125,7 +125,7 @@ describe('without a time', () => {
 });
 
 describe('of a slot or a time', () => {
-  test('a tag is what it pointed to then, and what it points to now is remembered', async () => {
+  test('restores the value of a tag then, and records its value now', async () => {
     const open = openRegistry();
     const start = open.clock.now();
     const one = await pushImage(open, 'one', V1);
@@ -151,7 +151,7 @@ describe('of a slot or a time', () => {
     expect(await plan(open, V1, { kind: 'slot', seq: last + 1 })).toEqual({ kind: 'no-slot', last });
   });
 
-  test('bytes that were pushed anew since are an alternative', async () => {
+  test('accepts bytes that were pushed again since', async () => {
     const open = openRegistry();
     const { manifest } = await pushImage(open, 'one', V1);
     const then = await seq(open);
@@ -181,7 +181,7 @@ describe('an index', () => {
     return { ...open, one, two, inner, outer, inc };
   }
 
-  test('comes with what it names, however deep, whether that was deleted before it or after', async () => {
+  test('is restored with what it names, however deep, whether that was deleted before or after it', async () => {
     const open = await deletedIndex();
     const { one, two, inner, outer, registry } = open;
     for (const each of [one, inner, outer, two]) await registry.manifests.delete(A, each.manifest, ACTOR);
@@ -193,7 +193,7 @@ describe('an index', () => {
     });
   });
 
-  test('leaves out what had been deleted before it and was freed', async () => {
+  test('leaves out manifests that were deleted before it and freed', async () => {
     const open = await deletedIndex();
     const { one, two, inner, outer, registry } = open;
     await registry.manifests.delete(A, one.manifest, ACTOR);
@@ -206,7 +206,7 @@ describe('an index', () => {
     });
   });
 
-  test('that is there gets back what was deleted from under it', async () => {
+  test('that exists gets back the manifests that were deleted from it', async () => {
     const open = await deletedIndex();
     await open.registry.manifests.delete(A, open.one.manifest, ACTOR);
     const planned = await plan(open, V1);
@@ -215,7 +215,7 @@ describe('an index', () => {
   });
 });
 
-test('a time is in UTC where it says nothing else, and to the second is the end of that second', () => {
+test('a time is in UTC unless it has a zone, and a time to the second means the end of that second', () => {
   const until = (text: string) => {
     const when = parseWhen(text);
     return when?.kind === 'time' ? new Date(when.until).toISOString() : when;
