@@ -172,26 +172,6 @@ describe('group commit', () => {
     expect(view.state.tag('seen' as Tag)).toBe(digest);
   });
 
-  test('commands behind a group that storage did not answer in time fail with it, and are never tried', async () => {
-    const clock = new TestClock();
-    const silent = Promise.withResolvers<never>();
-    const driver = new FaultyDriver(() => 'none');
-    const { writer } = openWriter(driver, clock);
-    await writer.submit(setTags('before'));
-    const create = driver.create.bind(driver);
-    driver.create = () => silent.promise;
-    const first = kindOf(writer.submit(setTags('first')));
-    await Bun.sleep(0);
-    clock.advance(4_000);
-    const behind = [kindOf(writer.submit(setTags('second'))), kindOf(writer.submit(setTags('third')))];
-    clock.advance(6_000);
-    driver.create = create;
-    silent.reject(new Unanswered('no answer'));
-    expect<string[]>(await Promise.all([first, ...behind])).toEqual(Array(3).fill('unavailable'));
-    expect(await writer.submit(setTags('after'))).toBe('after');
-    expect(await tagsSetIn(driver)).toEqual(['before', 'after']);
-  });
-
   test('decisions that wait for storage do not add up: what is late is not decided', async () => {
     const clock = new TestClock();
     const driver = new MemoryDriver();

@@ -1,4 +1,4 @@
-import { RegistryError, Unanswered } from '../oci/errors.ts';
+import { RegistryError } from '../oci/errors.ts';
 import type { Incarnation, RepositoryName } from '../oci/names.ts';
 import type { ReachStep } from '../storage/crash-points.ts';
 import type { Durability, ObjectStore, StoreReader } from '../storage/driver.ts';
@@ -112,16 +112,9 @@ export class LogWriter {
         await this.#writeGroup(group);
       } catch (error) {
         for (const waiting of group) waiting.reject(error);
-        this.#failQueue(error);
       }
     }
     this.#running = false;
-  }
-
-  /** Where storage did not answer a group in time, the next one would wait as long again: what is queued fails with it, untried. */
-  #failQueue(error: unknown): void {
-    if (!(error instanceof Unanswered || (error instanceof Error && error.cause instanceof Unanswered))) return;
-    for (const waiting of this.#queue.splice(0)) waiting.reject(error);
   }
 
   /** Every command of the group is settled when this returns, or back in the queue. */
@@ -171,7 +164,6 @@ export class LogWriter {
         return;
       }
       for (const waiting of members) waiting.reject(error);
-      this.#failQueue(error);
       return;
     }
     this.#decideAgain(members);

@@ -6,7 +6,6 @@ import { ScheduledDriver } from '../../test/support/scheduled.ts';
 import { REPO } from '../../test/support/slots.ts';
 import { setTags } from '../../test/support/writers.ts';
 import { accept } from '../journal/command.ts';
-import { Unanswered } from '../oci/errors.ts';
 import type { RepositoryName, Tag } from '../oci/names.ts';
 import type { StorageDriver } from '../storage/driver.ts';
 import { MemoryDriver } from '../storage/memory/driver.ts';
@@ -75,28 +74,6 @@ describe('a view beside other writers', () => {
     expect(reads).toBeLessThanOrEqual(2);
     await tagsOf(a, REPO);
     expect(reads).toBeLessThanOrEqual(3);
-  });
-
-  test('fails those who waited behind a look that storage did not answer in time, without another look', async () => {
-    const driver = new MemoryDriver();
-    const [a] = openAll(driver, 1, 1e9) as [MemoryProjection];
-    await a.submit(REPO, setTags('x'));
-    const read = driver.read.bind(driver);
-    const silent: PromiseWithResolvers<never>[] = [];
-    driver.read = () => {
-      const { promise, resolve, reject } = Promise.withResolvers<never>();
-      silent.push({ promise, resolve, reject });
-      return promise;
-    };
-    const first = tagsOf(a, REPO).catch(String);
-    await Bun.sleep(0);
-    const later = [tagsOf(a, REPO).catch(String), a.submit(REPO, setTags('y')).catch(String)];
-    await Bun.sleep(0);
-    silent[0]?.reject(new Unanswered('no answer'));
-    expect<unknown>(await Promise.all([first, ...later])).toEqual(Array(3).fill('Unanswered: no answer'));
-    expect(silent).toHaveLength(1);
-    driver.read = read;
-    expect(await tagsOf(a, REPO)).toEqual(['x']);
   });
 
   test('tells a failure of storage to those who asked, and no later one', async () => {

@@ -4,7 +4,6 @@ import type { RepositoryState } from '../journal/fold.ts';
 import { catchUp, foldLog, READ_AHEAD } from '../journal/log.ts';
 import type { BlobLink } from '../journal/state.ts';
 import { LogWriter, type ViewHead, type WritableView, type WriterPorts } from '../journal/writer.ts';
-import { Unanswered } from '../oci/errors.ts';
 import type { Digest, RepositoryName, Tag } from '../oci/names.ts';
 import { slotKey } from '../storage/paths.ts';
 import { MemoryCatalog } from './memory-catalog.ts';
@@ -59,21 +58,17 @@ class Resident implements WritableView {
     this.#grow(found);
   }
 
-  /**
-   * Folds what other processes wrote before this call. Callers that come while storage is asked share the next probe. Where storage
-   * does not answer the current one in time they fail with it: the next one would take as long again.
-   */
+  /** Folds what other processes wrote before this call. Callers that come while storage is asked share the next probe. */
   probe(): Promise<void> {
     if (this.#next !== undefined) return this.#next;
     const before = this.#probing ?? Promise.resolve();
-    const begin = (failure?: unknown): Promise<void> => {
+    const begin = (): Promise<void> => {
       this.#probing = this.#next;
       this.#next = undefined;
-      if (!(failure instanceof Unanswered)) return this.catchUp();
-      this.#probing = undefined;
-      throw failure;
+      return this.catchUp();
     };
-    this.#next = before.then(() => begin(), begin);
+    // The one before has told its failure to those who asked for it.
+    this.#next = before.then(begin, begin);
     return this.#next;
   }
 

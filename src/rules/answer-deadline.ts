@@ -5,8 +5,8 @@ import { Forwarding } from './forwarding.ts';
 
 /** Milliseconds from the request on. */
 const READ_MS = 10_000;
-/** A write looks at the store, and then has ten seconds to be confirmed by the log. */
-const WRITE_MS = 20_000;
+/** A write has ten seconds to be confirmed by its log, after a look or two at the store. */
+const WRITE_MS = 12_000;
 /** Where the catalog was not looked at yet, a page of it looks at the log of each repository. */
 const CATALOG_MS = 60_000;
 
