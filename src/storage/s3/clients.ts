@@ -30,7 +30,7 @@ function fetchOf(settings: S3Settings): Fetch {
   return tls === undefined ? fetch : (url, init) => fetch(url, { ...init, tls });
 }
 
-/** Half as dear as Node's client, and it needs no more than the few connections that small requests and parts take. */
+/** Half the CPU of Node's client. Small requests and parts need few connections. */
 function fetchHandler(settings: S3Settings): FetchHttpHandler {
   const tls = tlsOf(settings);
   if (tls === undefined) return new FetchHttpHandler({ keepAlive: true });
@@ -42,7 +42,7 @@ function fetchHandler(settings: S3Settings): FetchHttpHandler {
 }
 
 /**
- * Bun's fetch has 256 connections in the whole process. That many stalled readers would hang every write; sockets of Node's
+ * Bun's fetch has 256 connections in the whole process: that many stalled readers would hang every write. Sockets of Node's
  * agents are not counted among them.
  */
 function streamHandler({ ca, insecureSkipVerify }: S3Settings): NodeHttpHandler {
@@ -53,19 +53,15 @@ function streamHandler({ ca, insecureSkipVerify }: S3Settings): NodeHttpHandler 
   });
 }
 
-/** Bun's fetch goes through such a proxy; who set one may have no other way to the store. */
+/** Bun's fetch goes through such a proxy, which may be the only way to the store. */
 function isProxied(): boolean {
   return [process.env.http_proxy, process.env.HTTP_PROXY].some((proxy) => proxy !== undefined && proxy !== '');
 }
 
-/** Attempts are counted in requests.ts, against a deadline; the SDK's own loop would only add warnings on stderr. */
-function withoutRetries(client: S3Client): S3Client {
-  // Others are placed relative to it: its name has to stay.
-  client.middlewareStack.add((next) => (args) => next(args), {
-    ...{ name: 'retryMiddleware', step: 'finalizeRequest', priority: 'high', override: true },
-  });
-  return client;
-}
+/** Failures are told by whoever retries: the SDK would write its own lines to stderr. */
+const SILENT = { trace: ignore, debug: ignore, info: ignore, warn: ignore, error: ignore };
+
+function ignore(): void {}
 
 /** Hashing each body for its signature costs more than sending it; the CRC that goes with it is verified by the store. */
 function leaveUnsigned(client: S3Client): S3Client {
@@ -92,10 +88,13 @@ export function openClients(settings: S3Settings): S3Clients {
     forcePathStyle: settings.forcePathStyle === true,
     requestChecksumCalculation: 'WHEN_REQUIRED',
     responseChecksumValidation: 'WHEN_REQUIRED',
+    // Retries are those of requests.ts, against a deadline.
+    maxAttempts: 1,
+    logger: SILENT,
   };
   const open = (requestHandler: FetchHttpHandler | NodeHttpHandler): S3Client =>
-    withoutRetries(leaveUnsigned(new S3Client({ ...shared, requestHandler })));
-  const small = new LeanClient(open(fetchHandler(settings)), fetchOf(settings));
+    leaveUnsigned(new S3Client({ ...shared, requestHandler }));
+  const small = new LeanClient(open(fetchHandler(settings)), settings.bucket, fetchOf(settings));
   const parts = open(fetchHandler(settings));
   const streams = new StreamClient({
     lean: small,
