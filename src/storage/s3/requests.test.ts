@@ -38,6 +38,9 @@ function world() {
       const outcome = await requests.send('Test', patience, work, options).catch((error: Error) => error.name);
       return [outcome, time];
     },
+    /** Why there was no answer. */
+    cause: (work: (attempt: Attempt) => Promise<unknown>) =>
+      requests.send('Test', SMALL, work).catch((error: Error) => error.cause),
     advance: async (milliseconds: number) => {
       for (const end = time + milliseconds; ; ) {
         await Bun.sleep(0);
@@ -147,6 +150,17 @@ test('requests of one chain share its deadline', async () => {
   expect(at).toBeGreaterThan(9_000);
   expect(at).toBeLessThanOrEqual(10_000);
   expect(await send(silent, { deadline: 10_000 })).toEqual(['NoAnswer', 24_000]);
+});
+
+test('the failure before says more than an attempt that the deadline cut short', async () => {
+  const { cause, advance } = world();
+  const answers = [() => Promise.reject(new Error('ECONNREFUSED')), silent, silent];
+  const failed = cause((attempt) => answers.shift()?.(attempt) ?? silent(attempt));
+  await advance(20_000);
+  expect(await failed).toEqual(new Error('ECONNREFUSED'));
+  const slow = cause(silent);
+  await advance(20_000);
+  expect(await slow).toMatchObject({ name: 'AttemptTooSlow' });
 });
 
 test('what is transient is tried again, what the store refuses is not', async () => {

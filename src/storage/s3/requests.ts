@@ -125,14 +125,17 @@ export class Requests {
   ): Promise<T> {
     const { now, sleep, random } = this.#ports;
     const client = finishesAttempt === true ? undefined : signal;
+    let cause: unknown;
     for (let failed = 0; ; failed++) {
       try {
         return await this.#attempt(operation, Math.min(limit, deadline - now()), work, client);
       } catch (error) {
         signal?.throwIfAborted();
         if (!isRetryable(error)) throw toStorageError(error);
+        // An attempt that the deadline cut short says less than a failure before it.
+        if (cause === undefined || !(error instanceof AttemptTooSlow)) cause = error;
         const pause = random() * Math.min(MAX_PAUSE_MS, FIRST_PAUSE_MS * 2 ** failed);
-        if (now() + pause >= deadline) throw new NoAnswer(operation, error);
+        if (now() + pause >= deadline) throw new NoAnswer(operation, cause);
         await sleep(pause, signal ?? NEVER);
         signal?.throwIfAborted();
       }
@@ -169,7 +172,9 @@ export class Requests {
       });
       this.#ports.onRequest(operation, true);
       return result;
-    } catch (error) {
+    } catch (thrown) {
+      // Clients have their own words for an abort.
+      const error: unknown = abandoned.signal.aborted ? abandoned.signal.reason : thrown;
       // Of a request that its client gave up, nobody knows how it would have ended.
       if (client?.aborted !== true) this.#ports.onRequest(operation, !isTransient(error));
       throw error;
