@@ -44,7 +44,9 @@ export interface FileAnswer {
   readonly status: 200 | 206;
   readonly headers: Readonly<Record<string, string>>;
   readonly path: string;
-  /** Of the file; the body is not empty. */
+  /** Of the whole file, in bytes. */
+  readonly size: number;
+  /** Where the body begins in the file; it is not empty. */
   readonly start: number;
   /** Exclusive. */
   readonly end: number;

@@ -11,6 +11,7 @@ import type { FileAnswer, HandlerPorts, RequestContext, Seen } from './context.t
 import { dispatch } from './dispatch.ts';
 import { NO_SNIFFING, renderError } from './errors.ts';
 import { handOver } from './hand-over.ts';
+import { StoredFile } from './stored-file.ts';
 import type { WebOrigins } from './web-origins.ts';
 
 export interface ServerPorts extends HandlerPorts {
@@ -97,14 +98,18 @@ class Exchange implements RequestContext {
   }
 
   get sendFile(): (answer: FileAnswer) => Response | Promise<Response> {
-    return (file) => {
+    return (wanted) => {
+      const file = StoredFile.open(wanted.path, wanted.size);
       // A sending thread writes the head by itself: nothing can be added to its response later.
-      const answer = { ...file, headers: { ...file.headers, ...NO_SNIFFING, ...this.#headers } };
-      const handed = handOver(answer, {
-        ...{ request: this.request, server: this.#server, seen: this.seen, senders: this.#ports.senders },
+      const answer = { ...wanted, headers: { ...wanted.headers, ...NO_SNIFFING, ...this.#headers } };
+      const handed = handOver(answer, file, {
+        request: this.request,
+        server: this.#server,
+        seen: this.seen,
+        senders: this.#ports.senders,
         failed: (message) => failed(new Error(message), this.#ports, { ...this.#about(), head: true }),
       });
-      return handed === undefined ? sendHere(answer) : handed.then((response) => response ?? sendHere(answer));
+      return handed ?? sendHere(answer, file);
     };
   }
 
@@ -180,8 +185,12 @@ class Exchange implements RequestContext {
   }
 }
 
-/** The file goes out by the kernel, without passing through this process's memory. */
-function sendHere({ status, headers, path, start, end }: FileAnswer): Response {
+/**
+ * The file goes out by the kernel, without passing through this process's memory. Bun opens it again, by its name, before this thread
+ * turns to anything else: a descriptor that it is given it neither closes nor cuts into ranges (docs/decisions/0050).
+ */
+function sendHere({ status, headers, path, start, end }: FileAnswer, file: StoredFile): Response {
+  file.close();
   // Bun would name the stored file in this header.
   const unnamed = { ...headers, 'Content-Disposition': 'attachment' };
   return new Response(status === 200 ? Bun.file(path) : Bun.file(path).slice(start, end), { status, headers: unnamed });

@@ -2,6 +2,7 @@ import { STATUS_CODES } from 'node:http';
 import type { Senders } from '../sending/senders.ts';
 import { type BunServer, IDLE_SECONDS } from './bun-server.ts';
 import type { FileAnswer, Seen } from './context.ts';
+import type { StoredFile } from './stored-file.ts';
 
 /**
  * Bytes from which a body is sent by a thread of its own. Its connection is closed afterwards, and the client opens another one: less
@@ -20,31 +21,32 @@ export interface HandOverPorts {
 
 /**
  * Lends the connection of a request to a sending thread, which answers in place of this one (docs/decisions/0027).
- * @returns undefined, now or later, where the answer has to be given here after all. Else, once the connection is closed, what was
- * answered: nobody gets to see that.
+ * @param file closed at the end, if it is handed over
+ * @returns undefined where the answer has to be given here after all. Else, once the connection is closed, what was answered: nobody
+ * gets to see that.
  */
-export function handOver(answer: FileAnswer, ports: HandOverPorts): Promise<Response | undefined> | undefined {
+export function handOver(answer: FileAnswer, file: StoredFile, ports: HandOverPorts): Promise<Response> | undefined {
   const { request, server, senders } = ports;
-  const { path, start, end } = answer;
+  const { start, end } = answer;
   if (senders === undefined || end - start < HANDED_OVER_FROM) return undefined;
   const peer = server?.requestIP(request);
   const localPort = server?.port;
   if (!peer || localPort === undefined) return undefined;
   // No wait since Bun said whose request this is: it closes connections on this thread only.
-  const sent = senders.send({ peer, localPort, head: headOf(answer), path, start, end });
-  return sent === undefined ? undefined : followed(sent, answer, ports);
+  const sent = senders.send({ peer, localPort, head: headOf(answer), file: file.descriptor, start, end });
+  if (sent === undefined) return undefined;
+  return followed(sent, answer, ports).finally(() => file.close());
 }
 
 async function followed(
   sending: NonNullable<ReturnType<Senders['send']>>,
   { status, headers }: FileAnswer,
   { request, server, seen, failed }: HandOverPorts,
-): Promise<Response | undefined> {
+): Promise<Response> {
   const closed = closingOf(request);
   server?.timeout(request, 0);
   const sent = await sending;
   server?.timeout(request, IDLE_SECONDS);
-  if (sent.kind === 'unopened') return undefined;
   seen.sent = sent.sent;
   if (sent.outcome.kind === 'failed') failed(sent.outcome.message);
   // Bun must not be answered before: it would wait for a turn to send that.

@@ -44,32 +44,47 @@ export function multipartBytes({ parts, trailer }: MultipartLayout, blob: Uint8A
 /**
  * The body as a stream. One range is open at a time, and none before its first byte is wanted. Cancelled, it cancels the open one.
  * @param open the blob's bytes of a range; each of its chunks may be gone when the next one is asked for
+ * @param ended called once, when no more is read from what `open` gave, however the body ended
  */
 export function multipartStream(
   { parts, trailer }: MultipartLayout,
   open: (range: ByteRange) => ReadableStream<Uint8Array>,
+  ended: () => void = () => {},
 ): ReadableStream<Uint8Array> {
   const waiting = [...parts];
   let reader: ReturnType<typeof readerOf> | undefined;
   return new ReadableStream<Uint8Array>(
     {
       async pull(controller) {
-        if (reader !== undefined) {
-          const { done, value } = await reader.read();
-          if (!done) {
-            controller.enqueue(value);
+        try {
+          if (reader !== undefined) {
+            const { done, value } = await reader.read();
+            if (!done) {
+              controller.enqueue(value);
+              return;
+            }
+            reader = undefined;
+          }
+          const part = waiting.shift();
+          controller.enqueue(part?.head ?? trailer);
+          if (part !== undefined) {
+            reader = readerOf(open(part.range));
             return;
           }
-          reader = undefined;
+          controller.close();
+          ended();
+        } catch (error) {
+          ended();
+          throw error;
         }
-        const part = waiting.shift();
-        controller.enqueue(part?.head ?? trailer);
-        if (part === undefined) controller.close();
-        else reader = readerOf(open(part.range));
       },
       async cancel(reason) {
         waiting.length = 0;
-        await reader?.cancel(reason);
+        try {
+          await reader?.cancel(reason);
+        } finally {
+          ended();
+        }
       },
     },
     { highWaterMark: 0 },

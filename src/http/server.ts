@@ -3,7 +3,7 @@ import { RegistryError } from '../oci/errors.ts';
 import { targetOf } from './address.ts';
 import { IDLE_SECONDS } from './bun-server.ts';
 import { NO_SNIFFING } from './errors.ts';
-import { failed, refuse, type ServerPorts, serve } from './exchange.ts';
+import { refuse, type ServerPorts, serve } from './exchange.ts';
 import { landingPage } from './landing.ts';
 
 /** Beyond every body limit of our own: Bun would answer 413 without a body. */
@@ -21,8 +21,6 @@ export function createServer(ports: ServerPorts) {
       development: false,
       // Elysia's default would let a second Marina listen on the same port: each would get some of the requests.
       reusePort: false,
-      // What escapes every handler, such as a file that vanished between its head and its sending.
-      error: (error: Error) => failed(error, ports),
     },
     // Hosts shorter than four letters would be 404 otherwise.
     handler: { standardHostname: false },

@@ -16,17 +16,20 @@ export interface SendFile {
   /** A descriptor of the process; whoever asks closes it, after the reply. */
   readonly socket: number;
   readonly head: Uint8Array;
-  readonly path: string;
+  /** A descriptor of the process, too; whoever asks closes it, after the reply. */
+  readonly file: number;
   readonly start: number;
   /** Exclusive. */
   readonly end: number;
 }
 
-export type SendReply =
-  /** Nothing was sent. */
-  | { readonly kind: 'unopened'; readonly id: number }
-  /** The connection is shut down; how many bytes of the body the kernel took. */
-  | { readonly kind: 'ended'; readonly id: number; readonly sent: number; readonly outcome: Outcome };
+/** The connection is shut down. */
+export interface SendReply {
+  readonly id: number;
+  /** Bytes of the body that the kernel took. */
+  readonly sent: number;
+  readonly outcome: Outcome;
+}
 
 export type Outcome =
   | { readonly kind: 'whole' }

@@ -3,7 +3,7 @@
  * serving thread's. It waits for its connections in the kernel, and for messages while it has none.
  */
 import { FFIType, ptr, read } from 'bun:ffi';
-import { closeSync, openSync, readSync } from 'node:fs';
+import { readSync } from 'node:fs';
 import { loadLibc } from '../system/libc.ts';
 import type { Outcome, SendFile, SendReply, SendRequest } from './protocol.ts';
 
@@ -45,7 +45,6 @@ const libc = loadLibc({
 });
 
 interface Transfer extends SendFile {
-  readonly file: number;
   headSent: number;
   /** Of the file. */
   at: number;
@@ -78,13 +77,7 @@ self.onmessage = ({ data }) => {
 };
 
 function begin(request: SendFile): void {
-  try {
-    const file = openSync(request.path, 'r');
-    transfers.push({ ...request, file, headSent: 0, at: request.start, acknowledged: 0, since: performance.now() });
-  } catch {
-    // Whoever asked opens it again, and tells why that fails.
-    self.postMessage({ kind: 'unopened', id: request.id });
-  }
+  transfers.push({ ...request, headSent: 0, at: request.start, acknowledged: 0, since: performance.now() });
 }
 
 /** Sends until all is sent, or until a message waits: those come only between two runs of this. */
@@ -146,9 +139,9 @@ function loadHead({ head, headSent }: Transfer): number {
 }
 
 /** Read again where the last piece did not go out whole: the file is in memory by then, and a buffer for each client would cost more. */
-function loadPiece({ file, at, end, path }: Transfer): number {
+function loadPiece({ file, at, end }: Transfer): number {
   const length = readSync(file, buffer, 0, Math.min(PIECE, end - at), at);
-  if (length === 0) throw new Error(`${path} ends at ${at}, before ${end}`);
+  if (length === 0) throw new Error(`a stored file ends at ${at}, before ${end}`);
   return length;
 }
 
@@ -159,18 +152,9 @@ function errno(): number {
 
 function end(transfer: Transfer, outcome: Outcome): void {
   transfers.splice(transfers.indexOf(transfer), 1);
-  close(transfer.file);
   // What is in the kernel's buffer still goes out, unless the client is to see that something is missing.
   libc.shutdown(transfer.socket, outcome.kind === 'whole' ? SHUT_WR : SHUT_RDWR);
-  self.postMessage({ kind: 'ended', id: transfer.id, sent: transfer.at - transfer.start, outcome });
-}
-
-function close(file: number): void {
-  try {
-    closeSync(file);
-  } catch {
-    // It was only read, so nothing is lost; the number is free even where a network's file system could not be told.
-  }
+  self.postMessage({ id: transfer.id, sent: transfer.at - transfer.start, outcome });
 }
 
 /** A slow client's side acknowledges bytes long before there is room for a piece again. */

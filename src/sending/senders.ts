@@ -12,7 +12,7 @@ const END_WITHIN_MS = 2_000;
 const POLL_MS = 5;
 
 /** An answer whose body is a part of a file. */
-export interface FileAnswer extends Pick<SendFile, 'head' | 'path' | 'start' | 'end'> {
+export interface FileAnswer extends Pick<SendFile, 'head' | 'file' | 'start' | 'end'> {
   readonly peer: Peer;
   /** The port of ours that the connection leads to. */
   readonly localPort: number;
@@ -149,11 +149,11 @@ class SendThread {
   }
 
   /** @param socket is closed at the end */
-  send({ head, path, start, end }: FileAnswer, socket: number): Promise<SendReply> {
+  send({ head, file, start, end }: FileAnswer, socket: number): Promise<SendReply> {
     const id = ++this.#last;
     // First: where that fails, nothing has been asked.
     writeSync(this.#pipe[1], '.');
-    this.#worker.postMessage({ kind: 'send', id, socket, head, path, start, end } satisfies SendRequest);
+    this.#worker.postMessage({ kind: 'send', id, socket, head, file, start, end } satisfies SendRequest);
     return new Promise((resolve) => {
       this.#sending.set(id, { socket, resolve });
     });
@@ -187,9 +187,7 @@ class SendThread {
     this.#ended = true;
     this.cut();
     for (const id of [...this.#sending.keys()]) {
-      this.#receive({ kind: 'ended', id, sent: 0, outcome: { kind: 'failed', message } }, (socket) =>
-        this.#cut.push(socket),
-      );
+      this.#receive({ id, sent: 0, outcome: { kind: 'failed', message } }, (socket) => this.#cut.push(socket));
     }
     this.#worker.terminate();
   }

@@ -7,6 +7,7 @@ import type { FileAnswer, Handler, RequestContext } from '../context.ts';
 import { layOutParts, type MultipartLayout, multipartBytes, multipartStream, newBoundary } from '../multipart.ts';
 import { parseRange, WHOLE } from '../range.ts';
 import type { Route } from '../route.ts';
+import { StoredFile } from '../stored-file.ts';
 import { isNotModified, notModified, requestedRange } from './conditional.ts';
 
 type ContentHere = Exclude<BlobContent, { kind: 'elsewhere' }>;
@@ -63,12 +64,12 @@ function sendBlob(
   const wanted = requestedRange(context.request, route.digest);
   const asked = wanted === null ? WHOLE : parseRange(wanted, size);
   if (asked.kind === 'several')
-    return sendParts(route.digest, layOutParts(asked.ranges, size, newBoundary()), content, caching, context);
+    return sendParts(route.digest, layOutParts(asked.ranges, size, newBoundary()), { size, content }, caching, context);
   const range = asked.kind === 'single' ? asked.range : undefined;
   const { start, end } = range ?? { start: 0, end: size };
   context.seen.sent = end - start;
   if (content.kind === 'file') {
-    return context.sendFile({ ...headOf(route.digest, range, size, caching), path: content.path, start, end });
+    return context.sendFile({ ...headOf(route.digest, range, size, caching), path: content.path, size, start, end });
   }
   const head =
     range === undefined ? { headers: wholeHeaders(route, size, caching) } : headOf(route.digest, range, size, caching);
@@ -82,7 +83,7 @@ function sendBlob(
 function sendParts(
   digest: Digest,
   layout: MultipartLayout,
-  content: ContentHere,
+  { size, content }: { readonly size: number; readonly content: ContentHere },
   caching: Caching,
   context: RequestContext,
 ): Response {
@@ -93,10 +94,7 @@ function sendParts(
     case 'bytes':
       return new Response(multipartBytes(layout, content.bytes), head);
     case 'file':
-      return new Response(
-        multipartStream(layout, ({ start, end }) => Bun.file(content.path).slice(start, end).stream()),
-        head,
-      );
+      return new Response(multipartFile(layout, content.path, size), head);
     case 'stream':
       return new Response(
         multipartStream(layout, (range) => content.open(range, 'lent')),
@@ -105,6 +103,16 @@ function sendParts(
     default:
       return unreachable(content);
   }
+}
+
+/** All parts come from one file, which is opened once: when its first byte is wanted, so that a client that is gone leaves none open. */
+function multipartFile(layout: MultipartLayout, path: string, size: number): ReadableStream<Uint8Array> {
+  let file: StoredFile | undefined;
+  const open = (range: ByteRange): ReadableStream<Uint8Array> => {
+    file ??= StoredFile.open(path, size);
+    return file.stream(range);
+  };
+  return multipartStream(layout, open, () => file?.close());
 }
 
 /** "Upon success, the registry MUST respond with code 202 Accepted. If the blob is not found, a 404 Not Found". */
