@@ -19,7 +19,7 @@ async function poolOf({ url, process }: Server): Promise<number> {
   return names.filter((name) => name.startsWith('Bun Pool')).length;
 }
 
-test('as many threads wait for the disk as the settings say', async () => {
+test('the settings bound the number of threads that wait for the disk', async () => {
   // They are started as they are needed.
   const many = await poolOf(await startServer());
   expect(many).toBeGreaterThan(navigator.hardwareConcurrency);

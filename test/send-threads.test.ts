@@ -25,7 +25,7 @@ function address(blob: Content, { url } = server): string {
 
 const isClosed = (headers: Headers): boolean => headers.get('connection') === 'close';
 
-test('a big blob has the headers that a small one has, its own bytes, and ends its connection', async () => {
+test('a large blob has the headers of a small one and its own bytes, and closes its connection', async () => {
   const [one, other] = [await expectStatus(200, address(big)), await expectStatus(200, address(small))];
   expect([isClosed(one.headers), isClosed(other.headers)]).toEqual([true, false]);
   expect([one.bytes.length, digestOf(one.bytes)]).toEqual([BIG, big.descriptor.digest]);
@@ -36,7 +36,7 @@ test('a big blob has the headers that a small one has, its own bytes, and ends i
   expect(names(one.headers)).toEqual(names(other.headers));
 });
 
-test('of a big blob a part comes that was asked for, by a thread where it is big', async () => {
+test('a range of a large blob is served, by a sending thread if the range is large', async () => {
   for (const [first, last, closes] of [
     [5, BIG + 4, true],
     [1000, 1999, false],
@@ -50,7 +50,7 @@ test('of a big blob a part comes that was asked for, by a thread where it is big
   }
 });
 
-test('a client of HTTP/1.0 and one that ends its side after the request get the whole', async () => {
+test('an HTTP/1.0 client and one that half-closes after its request get the whole blob', async () => {
   const { port } = server;
   for (const version of ['1.0', '1.1']) {
     let received = 0;
@@ -78,7 +78,7 @@ test('a client of HTTP/1.0 and one that ends its side after the request get the 
   }
 });
 
-test('the line in the log says how much a client took that went away, and nothing stays open', async () => {
+test('the access line says how many bytes a disconnected client took, and no file stays open', async () => {
   const before = openFiles();
   const client = await RawClient.open(server.port);
   client.request('GET', new URL(address(huge)).pathname, { 'User-Agent': 'leaves' });
@@ -98,7 +98,7 @@ function openFiles(): number {
   return readdirSync(`/proc/${server.process.pid}/fd`).length;
 }
 
-test('without such threads the serving one sends all', async () => {
+test('without sending threads the serving thread sends everything', async () => {
   const alone = await startServer({ SEND_THREADS: '0' });
   await pushBlob(alone.url, REPOSITORY, big);
   const { headers, bytes } = await expectStatus(200, address(big, alone));

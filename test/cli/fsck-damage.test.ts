@@ -25,7 +25,7 @@ beforeAll(async () => {
 });
 afterAll(cleanUp);
 
-test('a byte flipped in a slot so that it is no batch any more', async () => {
+test('a flipped byte that makes a slot invalid', async () => {
   const damaged = copyOf(store.dataPath);
   flipByte(slotPath(damaged, APP, 3), 0);
   const { code, faults, findings, summary } = await fsck(damaged);
@@ -36,7 +36,7 @@ test('a byte flipped in a slot so that it is no batch any more', async () => {
   expect(summary).toMatchObject({ repositories: 3, orphans: null, wrongHints: null });
 });
 
-test('a byte flipped in a slot that still reads well breaks the chain', async () => {
+test('a flipped byte in a slot that still parses breaks the chain', async () => {
   const damaged = copyOf(store.dataPath);
   alterSlot(damaged, APP, 3, (text) => text.replace(/"size":(\d)/, (_, digit) => `"size":${digit === '1' ? 2 : 1}`));
   const { code, faults } = await fsck(damaged);
@@ -65,7 +65,7 @@ test('a slot that is missing in the middle', async () => {
   expect(faults[0]?.message).toContain('up to 5');
 });
 
-test('a newest slot that cannot be read', async () => {
+test('an unreadable newest slot', async () => {
   const damaged = copyOf(store.dataPath);
   const last = (await eventsOf(damaged, OTHER)).at(-1)?.seq ?? 0;
   truncateSync(slotPath(damaged, OTHER, last), 20);
@@ -74,7 +74,7 @@ test('a newest slot that cannot be read', async () => {
   expect(faults).toEqual([expect.objectContaining({ problem: 'slot-unusable', repo: OTHER, slot: last })]);
 });
 
-test('a slot of a version that this Marina does not know', async () => {
+test('a slot of an unknown version', async () => {
   const damaged = copyOf(store.dataPath);
   alterSlot(damaged, OTHER, 2, (text) => text.replace(`"v":${BATCH_VERSION}`, `"v":${BATCH_VERSION + 1}`));
   const { code, faults } = await fsck(damaged);
@@ -83,7 +83,7 @@ test('a slot of a version that this Marina does not know', async () => {
   expect(faults[0]?.message).toContain(`version ${BATCH_VERSION + 1}`);
 });
 
-test('an object that was cut short', async () => {
+test('a truncated object', async () => {
   const damaged = copyOf(store.dataPath);
   truncateSync(await objectPath(damaged, APP, store.loose.descriptor.digest), 1999);
   const { code, faults } = await fsck(damaged);
@@ -93,7 +93,7 @@ test('an object that was cut short', async () => {
   expect(faults[0]?.message).toContain('has 1999 bytes, the log says 2000');
 });
 
-test('an object that is gone is missing in every repository that links it', async () => {
+test('a lost object is missing in every repository that links to it', async () => {
   const damaged = copyOf(store.dataPath);
   const digest = layerOf(store.first);
   rmSync(await objectPath(damaged, APP, digest));
@@ -103,7 +103,7 @@ test('an object that is gone is missing in every repository that links it', asyn
   expect(faults.map(({ repo }) => repo).sort()).toEqual([MANY, OTHER, APP]);
 });
 
-test('a byte flipped in a blob: only --scrub sees it, in every repository, and reads it once', async () => {
+test('a flipped byte in a blob: only --scrub finds it, in every repository, reading it once', async () => {
   const damaged = copyOf(store.dataPath);
   const digest = layerOf(store.first);
   flipByte(await objectPath(damaged, APP, digest), 500);
@@ -120,7 +120,7 @@ test('a byte flipped in a blob: only --scrub sees it, in every repository, and r
   expect(lines.at(-1)).toStartWith('1 fault; 1 repository');
 });
 
-test('a byte flipped in a manifest is seen in any case', async () => {
+test('a flipped byte in a manifest is always found', async () => {
   const damaged = copyOf(store.dataPath);
   const { digest } = store.artifact.descriptor;
   flipByte(await objectPath(damaged, APP, digest), 10);
@@ -129,7 +129,7 @@ test('a byte flipped in a manifest is seen in any case', async () => {
   expect(faults).toEqual([expect.objectContaining({ problem: 'object-digest', repo: APP, digest })]);
 });
 
-test('a marker that is missing', async () => {
+test('a missing marker', async () => {
   const damaged = copyOf(store.dataPath);
   rmSync(join(damaged, markerKey(APP as RepositoryName)));
   const { code, faults, summary } = await fsck(damaged);
@@ -139,7 +139,7 @@ test('a marker that is missing', async () => {
   expect(await fsck(damaged, APP)).toMatchObject({ code: 1, summary: { faults: 1, repositories: 1 } });
 });
 
-test('a log that says other things than are so', async () => {
+test('a log that contradicts the store', async () => {
   const damaged = copyOf(store.dataPath);
   const put = (await eventsOf(damaged, APP)).find(({ event }) => event.digest === store.artifact.descriptor.digest);
   const manifest = put?.event as ManifestPut | undefined;
@@ -164,7 +164,7 @@ test('a log that says other things than are so', async () => {
   expect(faults).toContainEqual(expect.objectContaining(recorded));
 });
 
-test('a snapshot that is damaged', async () => {
+test('a corrupt snapshot', async () => {
   const damaged = copyOf(store.dataPath);
   const { path, seq } = await snapshotOf(damaged);
   flipByte(path, 2);
@@ -173,7 +173,7 @@ test('a snapshot that is damaged', async () => {
   expect(faults).toEqual([expect.objectContaining({ problem: 'snapshot-unusable', repo: MANY, slot: seq })]);
 });
 
-test('a snapshot that says something else than its slots', async () => {
+test('a snapshot that contradicts its slots', async () => {
   const damaged = copyOf(store.dataPath);
   const { path, seq } = await snapshotOf(damaged);
   await alterSnapshot(path, (state) => state.tags.delete('t100' as Tag));
@@ -188,7 +188,7 @@ test('a snapshot that says something else than its slots', async () => {
   expect((await fsck(damaged)).faults).toEqual([expect.objectContaining({ problem: 'snapshot-wrong', slot: seq })]);
 });
 
-test('a snapshot of another version of the fold is no fault', async () => {
+test('a snapshot of another fold version is not a fault', async () => {
   const damaged = copyOf(store.dataPath);
   const { path } = await snapshotOf(damaged);
   writeFileSync(path, await Bun.zstdCompress('{"fold":99}'));
@@ -197,7 +197,7 @@ test('a snapshot of another version of the fold is no fault', async () => {
   expect(findings).toEqual([expect.objectContaining({ severity: 'note', problem: 'snapshot-other-version' })]);
 });
 
-test('the newest slots lost: the snapshot after them tells', async () => {
+test('lost newest slots, revealed by a later snapshot', async () => {
   const damaged = copyOf(store.dataPath);
   const { seq } = await snapshotOf(damaged);
   for (const { seq: each } of await eventsOf(damaged, MANY)) {
@@ -208,7 +208,7 @@ test('the newest slots lost: the snapshot after them tells', async () => {
   expect(faults).toEqual([expect.objectContaining({ problem: 'snapshot-ahead', repo: MANY, slot: seq })]);
 });
 
-test('a whole log lost: what is left over tells', async () => {
+test('a lost log, revealed by what is left of its repository', async () => {
   const damaged = copyOf(store.dataPath);
   rmSync(join(damaged, 'repos', APP), { recursive: true });
   const { findings, summary } = await fsck(damaged);
@@ -218,7 +218,7 @@ test('a whole log lost: what is left over tells', async () => {
   expect(summary.orphans?.count).toBeGreaterThan(2);
 });
 
-test('a slot lost before a snapshot: what follows is checked from the snapshot on', async () => {
+test('a slot lost before a snapshot: later slots are checked from the snapshot on', async () => {
   const damaged = copyOf(store.dataPath);
   rmSync(await objectPath(damaged, MANY, store.first.descriptor.digest));
   rmSync(slotPath(damaged, MANY, 100));
@@ -228,7 +228,7 @@ test('a slot lost before a snapshot: what follows is checked from the snapshot o
   expect(faults).toHaveLength(2);
 });
 
-test('files that do not belong there are warnings', async () => {
+test('foreign files are warnings', async () => {
   const damaged = copyOf(store.dataPath);
   const strays = ['catalog/UPPER', `repos/${APP}/_log/notes.txt`, `repos/${APP}/_snap/1`, 'data/xx/thumbs.db'];
   for (const stray of strays) await Bun.write(join(damaged, stray), 'x');
@@ -240,7 +240,7 @@ test('files that do not belong there are warnings', async () => {
   for (const stray of strays) expect(findings.some(({ message }) => message.includes(stray))).toBeTrue();
 });
 
-test('log and history of a broken log end with one line', async () => {
+test('log and history of a broken log fail with one line', async () => {
   const damaged = copyOf(store.dataPath);
   flipByte(slotPath(damaged, APP, 3), 0);
   for (const args of [

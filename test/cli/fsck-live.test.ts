@@ -11,7 +11,7 @@ const ROUNDS = 6;
 
 afterAll(cleanUp);
 
-test('a busy server gives no false alarm', async () => {
+test('a busy server causes no false alarm', async () => {
   const server = await startServer({ STORAGE_PATH: temporaryFolder('busy') });
   await pushImage(server.url, 'busy/first', image(), 'v0');
   let busy = true;
@@ -45,7 +45,7 @@ test('a busy server gives no false alarm', async () => {
   expect(await server.stop()).toBe(0);
 });
 
-test('beside a server, what is damaged is named nevertheless', async () => {
+test('beside a server, damage is still reported', async () => {
   const server = await startServer({ STORAGE_PATH: temporaryFolder('damaged-live') });
   const pushed = image();
   await pushImage(server.url, 'live/app', pushed, 'v1');

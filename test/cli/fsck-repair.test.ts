@@ -20,7 +20,7 @@ async function twice(server: Server, pushed: Image): Promise<void> {
 
 const digestOf = ({ descriptor }: { readonly descriptor: { readonly digest: string } }): string => descriptor.digest;
 
-test('beside a running server manifests and blobs that are lost, cut or altered are repaired, and pull again', async () => {
+test('beside a running server lost, truncated or altered manifests and blobs are repaired, and pull again', async () => {
   const server = await startServer({ STORAGE_PATH: temporaryFolder('repair'), CONTENT_CACHE: '0' });
   const { url, dataPath } = server;
   const pushed = image({ layers: [randomBlob(1_000), randomBlob(100_000)] });
@@ -56,7 +56,7 @@ test('beside a running server manifests and blobs that are lost, cut or altered 
   expect(again.stdout).toStartWith('no faults; 0 repaired, 0 left; ');
 });
 
-test('without a server: what nobody has and what no bytes mend is said, and stays a fault', async () => {
+test('without a server: what no source has, or no bytes can repair, is reported and stays a fault', async () => {
   const dataPath = temporaryFolder('unrepaired');
   const server = await startServer({ STORAGE_PATH: dataPath });
   const [both, one] = [image(), image()];

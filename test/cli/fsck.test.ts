@@ -17,7 +17,7 @@ beforeAll(async () => {
 });
 afterAll(cleanUp);
 
-test('a store that is whole has no faults', async () => {
+test('an intact store has no faults', async () => {
   const { code, findings, summary } = await fsck(store.dataPath);
   expect({ code, findings }).toEqual({ code: 0, findings: [] });
   expect(summary).toMatchObject({ faults: 0, warnings: 0, repositories: 3, snapshots: 1 });
@@ -25,7 +25,7 @@ test('a store that is whole has no faults', async () => {
   expect(summary.slots).toBeGreaterThan(MANY_SLOTS);
 });
 
-test('--scrub reads each object once, however many repositories link it', async () => {
+test('--scrub reads each object once, however many repositories link to it', async () => {
   const { code, summary } = await fsck(store.dataPath, '--scrub');
   expect(code).toBe(0);
   // Each repository has manifests of its own; the blobs of `first` are the same object in all three.
@@ -35,7 +35,7 @@ test('--scrub reads each object once, however many repositories link it', async 
   expect(summary).toMatchObject({ objects: blobs + manifests, verified: blobs + manifests });
 });
 
-test('for people it is one line, without escape codes where there is no terminal', async () => {
+test('the human report is one line, without escape codes where there is no terminal', async () => {
   const { code, lines, stdout, stderr } = await marina(store.dataPath, 'fsck', '--scrub');
   expect(code).toBe(0);
   expect(lines).toHaveLength(1);
@@ -50,20 +50,20 @@ test('npm run marina does the same', async () => {
   expect(said).toStartWith('no faults; 1 repository, ');
 });
 
-test('repositories that are named are checked, and no others', async () => {
+test('only the named repositories are checked', async () => {
   const damaged = copyOf(store.dataPath);
   rmSync(await objectPath(damaged, MANY, store.first.descriptor.digest));
   expect(await fsck(damaged, APP, OTHER)).toMatchObject({ code: 0, summary: { repositories: 2, orphans: null } });
   expect(await fsck(damaged, MANY)).toMatchObject({ code: 1, summary: { repositories: 1, faults: 1 } });
 });
 
-test('a repository that is nowhere is said before anything is checked', async () => {
+test('an unknown repository is reported before anything is checked', async () => {
   const { code, stdout, stderr } = await marina(store.dataPath, 'fsck', APP, 'no/such');
   expect({ code, stdout }).toEqual({ code: 2, stdout: '' });
   expect(linesOf(stderr)).toEqual([expect.stringContaining('there is no repository no/such')]);
 });
 
-test('nothing is written: not to the folder, nor a temporary folder into it', async () => {
+test('nothing is written to the data folder', async () => {
   const copy = copyOf(store.dataPath);
   rmSync(join(copy, 'tmp'), { recursive: true });
   const before = everythingIn(copy);
@@ -74,7 +74,7 @@ test('nothing is written: not to the folder, nor a temporary folder into it', as
   expect(existsSync(join(copy, 'tmp'))).toBeFalse();
 });
 
-test('what the spec lets a manifest name without its being there is a warning', async () => {
+test('references that the spec allows to be absent are warnings', async () => {
   const settings = { STORAGE_PATH: temporaryFolder('sparse') };
   const server = await startServer(settings);
   const foreign = content(new Uint8Array(10), 'application/vnd.oci.image.layer.nondistributable.v1.tar+gzip');
@@ -93,7 +93,7 @@ test('what the spec lets a manifest name without its being there is a warning', 
   await server.stop();
 });
 
-test('objects that no log explains and hints that are wrong are counted, and are no faults', async () => {
+test('orphaned objects and wrong hints are counted, and are not faults', async () => {
   const copy = copyOf(store.dataPath);
   const orphan = ulid(Date.now() - 1000);
   mkdirSync(join(copy, 'data', orphan.slice(-2)), { recursive: true });
@@ -109,7 +109,7 @@ test('objects that no log explains and hints that are wrong are counted, and are
   expect(stdout).toContain('collection frees orphans (gc --dry-run shows them)');
 });
 
-test('what was deleted counts as kept while its grace lasts, and as an orphan after it', async () => {
+test('a deleted object counts as kept within its grace, and as an orphan after it', async () => {
   const { second } = store;
   const deleted = second.bytes.length;
   expect((await fsck(store.dataPath)).summary).toMatchObject({

@@ -17,7 +17,7 @@ beforeAll(async () => {
 });
 afterAll(cleanUp);
 
-test('every event is one line, aligned, its digests short', async () => {
+test('every event is one aligned line with shortened digests', async () => {
   const { code, lines, stderr } = await marina(store.dataPath, 'log', APP);
   expect({ code, stderr }).toEqual({ code: 0, stderr: '' });
   for (const line of lines) expect(line).toMatch(LINE);
@@ -31,7 +31,7 @@ test('every event is one line, aligned, its digests short', async () => {
   expect(lines.some((line) => line.includes(`${shortOf(store.loose.descriptor.digest)} 2.0 KiB`))).toBeTrue();
 });
 
-test('--full shows digests whole', async () => {
+test('--full shows whole digests', async () => {
   const { stdout } = await marina(store.dataPath, 'log', APP, '--full');
   expect(stdout).toContain(`v1 -> ${store.second.descriptor.digest} (was ${store.first.descriptor.digest})`);
 });
@@ -65,7 +65,7 @@ test('no escape codes where there is no terminal, even when colours are asked fo
   expect(text).not.toContain('\x1b');
 });
 
-test('a reader that has seen enough ends it cleanly', async () => {
+test('it ends cleanly when its reader closes the pipe', async () => {
   const script = '"$@" | head -n 1; echo $PIPESTATUS';
   const piped = Bun.spawn(['bash', '-c', script, 'bash', ...marinaCommand, 'log', MANY], {
     env: { ...process.env, STORAGE_PATH: store.dataPath },
@@ -76,7 +76,7 @@ test('a reader that has seen enough ends it cleanly', async () => {
   expect(errors).toBe('');
 });
 
-test('--follow shows a push while it happens, and ends cleanly when it is interrupted', async () => {
+test('--follow shows a push as it happens, and ends cleanly on an interrupt', async () => {
   const server = await startServer({ STORAGE_PATH: temporaryFolder('follow') });
   const before = image();
   await pushImage(server.url, 'live/app', before, 'v1');
@@ -92,7 +92,7 @@ test('--follow shows a push while it happens, and ends cleanly when it is interr
   expect(await server.stop()).toBe(0);
 });
 
-test('--follow waits for a repository that is not there yet, and a server can start while it does', async () => {
+test('--follow waits for a repository that does not exist yet, and a server can start meanwhile', async () => {
   const settings = { STORAGE_PATH: temporaryFolder('waiting') };
   const first = await startServer(settings);
   await first.stop();
@@ -106,7 +106,7 @@ test('--follow waits for a repository that is not there yet, and a server can st
   expect(await server.stop()).toBe(0);
 });
 
-test('--follow ends cleanly when its reader goes away', async () => {
+test('--follow ends cleanly when its reader closes the pipe', async () => {
   const server = await startServer({ STORAGE_PATH: temporaryFolder('gone') });
   const pushed = image();
   await pushImage(server.url, 'live/app', pushed, 'v1');
@@ -125,7 +125,7 @@ test('--follow ends cleanly when its reader goes away', async () => {
   expect(await new Response(piped.stderr).text()).toBe('');
 });
 
-test('history tells every value of a tag and how it went', async () => {
+test('history lists every value of a tag, and its deletion', async () => {
   const { code, lines, stdout } = await marina(store.dataPath, 'history', APP, 'v1');
   expect(code).toBe(0);
   expect(stdout).not.toContain('\x1b');
@@ -180,7 +180,7 @@ test('slots of older versions, whose actors have an address, are shown, folded a
   expect((await marina(settings.STORAGE_PATH, 'fsck')).code).toBe(0);
 });
 
-test('a tag or a repository that never was is said in one line', async () => {
+test('a tag or a repository that never existed is reported in one line', async () => {
   const cases: [args: string[], message: string][] = [
     [['history', APP, 'nope'], `marina: ${APP} never had a tag nope`],
     [['history', 'no/such', 'v1'], 'marina: there is no repository no/such in '],

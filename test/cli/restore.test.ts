@@ -64,7 +64,7 @@ async function newestSlot(dataPath: string): Promise<LoggedEvent['event'][]> {
   return events.filter(({ seq }) => seq === events.at(-1)?.seq).map(({ event }) => event);
 }
 
-test('beside a running server a deleted tag, manifest, index and repository come back whole, in one slot each', async () => {
+test('beside a running server a deleted tag, manifest, index and repository are restored whole, in one slot each', async () => {
   const server = await startServer({ STORAGE_PATH: temporaryFolder('restore') });
   const { url, dataPath } = server;
   const pushed = image();
@@ -137,7 +137,7 @@ test('beside a running server a deleted tag, manifest, index and repository come
   expect((await fsck(dataPath, '--scrub')).faults).toEqual([]);
 });
 
-test('a tag goes back to what it was at a slot or a time, also where that manifest was deleted meanwhile', async () => {
+test('a tag is reset to its value at a slot or a time, also if that manifest was deleted in the meantime', async () => {
   const server = await startServer({ STORAGE_PATH: temporaryFolder('roll-back') });
   const { url, dataPath } = server;
   const values = [image(), image(), image()];
@@ -184,7 +184,7 @@ test('a tag goes back to what it was at a slot or a time, also where that manife
   ]);
 });
 
-test('what was freed is named, and nothing is half brought back; without a server the command does the work', async () => {
+test('freed content is named, and nothing is restored partially; without a server the command does the work', async () => {
   const dataPath = temporaryFolder('freed');
   let server = await startServer({ STORAGE_PATH: dataPath, ...QUICK });
   const { url } = server;

@@ -15,7 +15,7 @@ const VERBS = [
   ['restore', 'team/app', 'v1'],
 ];
 
-test('--help names the verbs with examples, and each verb its options', async () => {
+test('--help lists the commands with examples, and the options of each command', async () => {
   const { code, stdout } = await marina('anywhere', '--help');
   expect(code).toBe(0);
   for (const word of ['log', 'history', 'fsck', 'npm run --silent marina -- ', 'Exit codes'])
@@ -39,7 +39,7 @@ test('--version is that of the package', async () => {
   expect((await marina('anywhere', '--version')).lines).toEqual([version]);
 });
 
-test('a folder that is missing, a file, no store, or a store of another layout: one line, exit 2, nothing made', async () => {
+test('a missing folder, a file, no store, or a store of another layout: one line, exit 2, nothing created', async () => {
   const folder = temporaryFolder('no-store');
   const missing = join(folder, 'missing');
   writeFileSync(join(folder, 'file'), '');

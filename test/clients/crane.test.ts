@@ -45,13 +45,13 @@ test('an index is pushed and pulled whole, and each platform on its own', async 
   expect(await command('digest', '--platform=linux/arm64', at('index:v1'))).toContain(arm.descriptor.digest);
 });
 
-test('a single layer is read by digest', async () => {
+test('a single layer is pulled by digest', async () => {
   const [, , layer] = image.blobs;
   if (layer === undefined) throw new Error('the image has no second layer');
   expect(await runBytes([crane, '--insecure', 'blob', at(`image@${layer.descriptor.digest}`)])).toEqual(layer.bytes);
 });
 
-test('copies and tags are listed, and the catalog names the repositories', async () => {
+test('copies and tags are listed, and the catalog lists the repositories', async () => {
   await command('copy', at('image:v1'), at('copied/image:v1'));
   await command('tag', at('copied/image:v1'), 'latest');
   expect(await command('ls', at('copied/image'))).toBe('latest\nv1\n');
@@ -60,7 +60,7 @@ test('copies and tags are listed, and the catalog names the repositories', async
   expect(catalog).toEqual(expect.arrayContaining(['crane/copied/image', 'crane/image']));
 });
 
-test('an image that crane changes in the registry is valid', async () => {
+test('an image that crane mutates in the registry is valid', async () => {
   await command('mutate', at('image:v1'), '--label=changed=yes', `--tag=${at('image:mutated')}`);
   await command('validate', '--remote', at('image:mutated'));
   expect(JSON.parse(await command('config', at('image:mutated')))).toMatchObject({
@@ -68,7 +68,7 @@ test('an image that crane changes in the registry is valid', async () => {
   });
 });
 
-test('delete by tag leaves the other tags, delete by digest takes them all', async () => {
+test('deleting a tag keeps the other tags; deleting a digest removes them all', async () => {
   await command('copy', at('image:v1'), at('deleted:v1'));
   for (const tag of ['v2', 'v3']) await command('tag', at('deleted:v1'), tag);
   await command('delete', at('deleted:v2'));

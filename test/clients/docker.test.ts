@@ -66,7 +66,7 @@ async function expectPulledAgain(reference: string, id: string): Promise<void> {
   await command('rm', container);
 }
 
-test('an imported image is pushed, removed, pulled by tag and by digest, and is the same', async () => {
+test('an imported image is pushed, removed locally, and pulled unchanged by tag and by digest', async () => {
   await Bun.write(join(folder, 'files.tar'), new Bun.Archive(files));
   const id = await command('import', join(folder, 'files.tar'), at('imported:v1'));
   const digest = await push('imported', 'v1');
@@ -74,7 +74,7 @@ test('an imported image is pushed, removed, pulled by tag and by digest, and is 
   await expectPulledAgain(at(`imported@${digest}`), id);
 });
 
-test('a built image of several layers is pushed and pulled, and pushed to a second repository by mount', async () => {
+test('a built image of several layers is pushed, pulled, and mounted into a second repository', async () => {
   const steps = ['FROM scratch', ...Object.keys(files).map((name) => `COPY ${name} /${name}`)];
   writeFileSync(join(folder, 'Dockerfile'), steps.join('\n'));
   await command('build', `--tag=${at('built:v1')}`, folder);
@@ -87,7 +87,7 @@ test('a built image of several layers is pushed and pulled, and pushed to a seco
   await expectPulledAgain(at('mounted:v1'), id);
 });
 
-test('a pull of a deleted manifest says that it is unknown', async () => {
+test('a pull of a deleted manifest reports manifest unknown', async () => {
   await command('import', join(folder, 'files.tar'), at('deleted:v1'));
   const digest = await push('deleted', 'v1');
   await expectStatus(202, `${server.url}/v2/docker/deleted/manifests/${digest}`, { method: 'DELETE' });

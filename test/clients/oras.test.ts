@@ -52,13 +52,13 @@ async function attach(reference: string, kind: string): Promise<string> {
   return attached.digest;
 }
 
-test('the files of an artifact come back as they were pushed', async () => {
+test('the files of an artifact are pulled as they were pushed', async () => {
   mkdirSync(join(folder, 'pulled'));
   await command('pull', '--output=pulled', await release('files:v1'));
   for (const [name, bytes] of Object.entries(files)) expect(readFileSync(join(folder, 'pulled', name))).toEqual(bytes);
 });
 
-test('what is attached is discovered through the referrers API, also by its type and below another referrer', async () => {
+test('attached artifacts are discovered through the referrers API, by type and at any depth', async () => {
   const subject = await release('attached:v1');
   const signature = await attach(subject, 'signature');
   const sbom = await attach(subject, 'sbom');
@@ -70,7 +70,7 @@ test('what is attached is discovered through the referrers API, also by its type
   expect(digests(nested?.referrers ?? [])).toEqual([onSbom]);
 });
 
-test('a recursive copy takes the referrers along, to another repository and to a layout and back', async () => {
+test('a recursive copy includes the referrers, to another repository, to an OCI layout and back', async () => {
   const subject = await release('source:v1');
   const attached = [await attach(subject, 'signature'), await attach(subject, 'sbom')].sort();
   const fromApi = '--from-distribution-spec=v1.1-referrers-api';
@@ -93,7 +93,7 @@ test('tags and repositories are listed', async () => {
   expect(lines(await command('repo ls', server.host))).toContain('oras/listed');
 });
 
-test('a blob is pushed, fetched and deleted on its own', async () => {
+test('a blob is pushed, fetched and deleted by itself', async () => {
   const digest = digestOf(files['model.bin']);
   const reference = at(`loose@${digest}`);
   await command('blob push', reference, 'model.bin');
@@ -103,7 +103,7 @@ test('a blob is pushed, fetched and deleted on its own', async () => {
   await expectNotFound([oras, 'blob', 'fetch', '--plain-http', '--descriptor', reference]);
 });
 
-test('a deleted referrer is no longer discovered, a deleted manifest no longer fetched', async () => {
+test('a deleted referrer is no longer discovered, and a deleted manifest is no longer fetched', async () => {
   const subject = await release('deleted:v1');
   const signature = await attach(subject, 'signature');
   const sbom = await attach(subject, 'sbom');

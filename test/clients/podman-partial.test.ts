@@ -60,7 +60,7 @@ async function startCounter(): Promise<{ readonly host: string; readonly bytes: 
   return { host: `127.0.0.1:${address.port}`, bytes: () => bytes, close: () => void listener.close() };
 }
 
-test('an image of which half the files are there already is pulled by less than its size', async () => {
+test('a partial pull of a zstd:chunked image, half of whose files exist locally, transfers less than the whole', async () => {
   const builder = podmanOf('builder');
   const puller = podmanOf('puller', 'pull_options = {enable_partial_images = "true", use_hard_links = "false"}');
   const files = new Map<string, Buffer>(NAMES.map((name) => [name, randomBytes(FILE_BYTES)]));

@@ -52,7 +52,7 @@ function expectFiles(mounted: string): void {
   }
 }
 
-test('an image built by podman is pushed, removed, pulled, and is the same', async () => {
+test('an image built by podman is pushed, removed locally, and pulled unchanged', async () => {
   const reference = at('built:v1');
   await build('built:v1');
   const digest = await push(podman, 'built');
@@ -66,7 +66,7 @@ test('an image built by podman is pushed, removed, pulled, and is the same', asy
   await run([...podman, 'image', 'unmount', reference]);
 });
 
-test('an image committed by buildah is pushed, removed, pulled, and is the same', async () => {
+test('an image committed by buildah is pushed, removed locally, and pulled unchanged', async () => {
   const reference = at('committed:v1');
   const container = (await run([...buildah, 'from', 'scratch'])).trim();
   for (const name of Object.keys(files)) await run([...buildah, 'add', container, join(folder, name), `/${name}`]);
@@ -80,7 +80,7 @@ test('an image committed by buildah is pushed, removed, pulled, and is the same'
   await run([...buildah, 'rm', again]);
 });
 
-test('podman pushes a manifest list with its images, and pulls its own platform out of it', async () => {
+test('podman pushes a manifest list with its images, and pulls the image of its own platform', async () => {
   const list = at('list:v1');
   await run([...podman, 'manifest', 'create', list]);
   for (const architecture of ['amd64', 'arm64']) {
@@ -97,7 +97,7 @@ test('podman pushes a manifest list with its images, and pulls its own platform 
   expect(await run([...podman, 'image', 'inspect', '--format={{.Architecture}}', list])).toBe('arm64\n');
 });
 
-test('podman lists the tags, and says so when an image was deleted', async () => {
+test('podman lists the tags, and reports a deleted image as unknown', async () => {
   await build('listed:v1');
   for (const tag of ['v1', 'v2'])
     await run([...podman, 'push', '--tls-verify=false', at('listed:v1'), at(`listed:${tag}`)]);

@@ -40,7 +40,7 @@ test('an index pushed and pulled again is the same, byte for byte', async () => 
   expect(readLayout(join(folder, 'pulled'))).toEqual(readLayout(join(folder, 'index')));
 });
 
-test('an artifact with a subject is listed and copied along with it', async () => {
+test('a referrer is listed, and copied with its subject', async () => {
   const type = 'application/vnd.example.report';
   const note = join(folder, 'index', 'index.json');
   await command('artifact', 'put', `--artifact-type=${type}`, `--file=${note}`, `--subject=${at('image:v1')}`);
@@ -74,7 +74,7 @@ test('a blob is put, read, copied to another repository and deleted', async () =
   await command('blob', 'head', at('loose'), digest);
 });
 
-test('deleting a tag leaves the manifest, deleting the manifest takes its tags', async () => {
+test('deleting a tag keeps the manifest; deleting the manifest removes its tags', async () => {
   for (const tag of ['v1', 'v2', 'v3']) await command('image', 'copy', at('image:v1'), at(`deleted:${tag}`));
   await command('tag', 'delete', at('deleted:v2'));
   expect(await command('tag', 'ls', at('deleted'))).toBe('v1\nv3\n');

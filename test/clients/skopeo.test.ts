@@ -46,7 +46,7 @@ test('all images of an index are pushed and pulled', async () => {
   expect(readLayout(join(folder, 'index-pulled'))).toEqual(readLayout(join(folder, 'index')));
 });
 
-test('a copy between two repositories of the registry keeps the digest', async () => {
+test('a copy between two repositories keeps the digest', async () => {
   await copy(source, remote('skopeo/original:v1'), '--preserve-digests');
   await copy(remote('skopeo/original:v1'), remote('skopeo/copied/deeper:v1'), '--preserve-digests');
   const copied = await run([
@@ -59,7 +59,7 @@ test('a copy between two repositories of the registry keeps the digest', async (
   expect(copied.trim()).toBe(image.descriptor.digest);
 });
 
-test('an image converted to Docker format on its way is served under the media type it was pushed with', async () => {
+test('an image converted to the Docker format is served with the media type it was pushed with', async () => {
   await copy(source, remote('skopeo/docker:v2s2'), '--format=v2s2');
   const accept = 'application/vnd.docker.distribution.manifest.v2+json';
   const served = await expectStatus(200, `${server.url}/v2/skopeo/docker/manifests/v2s2`, { headers: { accept } });
@@ -69,7 +69,7 @@ test('an image converted to Docker format on its way is served under the media t
   expect([...readLayout(join(folder, 'converted')).keys()]).toEqual(expect.arrayContaining(layers));
 });
 
-test('list-tags names every tag, and delete removes the manifest and with it both', async () => {
+test('list-tags lists every tag, and delete removes the manifest with all its tags', async () => {
   for (const tag of ['v1', 'v2']) await copy(source, remote(`skopeo/deleted:${tag}`), '--preserve-digests');
   const listed = await run([...skopeo, 'list-tags', '--tls-verify=false', remote('skopeo/deleted')]);
   expect(JSON.parse(listed)).toMatchObject({ Tags: ['v1', 'v2'] });

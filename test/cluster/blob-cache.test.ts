@@ -79,7 +79,7 @@ async function fill(blob: Content, at = node): Promise<void> {
   await eventually(async () => expect((await counts(at)).kept).toBe(before.kept + 1));
 }
 
-test('the third pull comes from a file, whole or in part, and does not ask the store', async () => {
+test('the third pull is served from the cache, whole or in part, without a request to the store', async () => {
   const blob = await pushed();
   expect(await counts()).toMatchObject({ hit: 0, miss: 0, kept: 0, bytes: 0 });
   await fill(blob);
@@ -106,7 +106,7 @@ test('the third pull comes from a file, whole or in part, and does not ask the s
   expect(after.requests - before.requests).toBeLessThanOrEqual(2);
 });
 
-test('a blob that was deleted is unknown, though the node has a copy', async () => {
+test('a deleted blob is unknown although the node has a cached copy', async () => {
   const blob = await pushed();
   await fill(blob);
   await expectStatus(202, urlOf(blob), { method: 'DELETE' });
@@ -117,7 +117,7 @@ test('a blob that was deleted is unknown, though the node has a copy', async () 
   await pull(blob);
 });
 
-test('bytes that were damaged in the store are never kept', async () => {
+test('bytes that are corrupt in the store are never cached', async () => {
   const blob = await pushed();
   const data = join(cluster.objects.folder, 'data', 'marina', 'data');
   const inc = readdirSync(data, { recursive: true, encoding: 'utf8' })
@@ -141,7 +141,7 @@ test('bytes that were damaged in the store are never kept', async () => {
   await eventually(async () => expect(node.logs()).toContain('a stored blob is damaged'));
 });
 
-test('the folder may be removed under a running node', async () => {
+test('the cache folder may be removed under a running node', async () => {
   const blob = await pushed();
   await fill(blob);
   rmSync(cachePath, { recursive: true });
@@ -152,7 +152,7 @@ test('the folder may be removed under a running node', async () => {
   expect((await counts()).hit).toBe(before.hit + 1);
 });
 
-test('a node that starts again goes on with what it had, and makes room for more', async () => {
+test('a restarted node keeps its cached blobs, and evicts them for new ones', async () => {
   removeFolder(cachePath);
   expect(await node.stop()).toBe(0);
   node = await cluster.restart(0);
@@ -173,7 +173,7 @@ test('a node that starts again goes on with what it had, and makes room for more
   expect(readdirSync(join(cachePath, 'blobs'))).toHaveLength(3);
 });
 
-test('a second node on the same folder, one that may not write, and one without a cache say so and serve', async () => {
+test('a node that cannot use its cache folder logs it and serves without a cache', async () => {
   const blob = await pushed();
   const unused = join(temporaryFolder('unused'), 'cache');
   for (const [settings, warning] of [

@@ -18,7 +18,7 @@ beforeAll(async () => {
 }, TOOLS_WITHIN_MS);
 afterAll(stopClusters);
 
-test('a large blob comes whole through the balancer, its length known to HEAD', async () => {
+test('a large blob is streamed whole through the balancer, and HEAD gives its length', async () => {
   const { headers, bytes } = await expectStatus(200, url);
   expect(digestOf(bytes)).toBe(large.descriptor.digest);
   expect(headers.get('docker-content-digest')).toBe(large.descriptor.digest);
@@ -36,7 +36,7 @@ test.each([
   expect(digestOf(bytes)).toBe(digestOf(large.bytes.subarray(start, end)));
 });
 
-test('several ranges come as parts, in the order asked for', async () => {
+test('several ranges are answered as multipart/byteranges, in the requested order', async () => {
   const { headers, bytes } = await expectStatus(206, url, { headers: { Range: 'bytes=-5,0-99,20000000-29999999' } });
   const parts = parseByteRanges(headers.get('content-type'), bytes);
   expect(parts.map(({ start, end }) => [start, end])).toEqual([
@@ -47,7 +47,7 @@ test('several ranges come as parts, in the order asked for', async () => {
   for (const part of parts) expect(digestOf(part.bytes)).toBe(digestOf(large.bytes.subarray(part.start, part.end)));
 });
 
-test('a client that reads slowly gets the same bytes', async () => {
+test('a slow reader gets the same bytes', async () => {
   const reader = (await fetch(url)).body?.getReader();
   if (reader === undefined) throw new Error('a blob without a body');
   const hash = new Bun.CryptoHasher('sha256');
@@ -61,12 +61,12 @@ test('a client that reads slowly gets the same bytes', async () => {
   expect(`sha256:${hash.digest('hex')}`).toBe(large.descriptor.digest);
 });
 
-test('many at once get all of it', async () => {
+test('many concurrent readers each get all bytes', async () => {
   const pulls = Array.from({ length: 8 }, async () => digestOf((await expectStatus(200, url)).bytes));
   expect(new Set(await Promise.all(pulls))).toEqual(new Set([large.descriptor.digest]));
 });
 
-test('clients that stop reading, or go away, cost nothing that stays', async () => {
+test('clients that stop reading or disconnect leave nothing behind', async () => {
   const [node] = cluster.nodes;
   const readers = await Promise.all(
     Array.from({ length: 40 }, async () => {
@@ -89,7 +89,7 @@ test('clients that stop reading, or go away, cost nothing that stays', async () 
   });
 });
 
-test('a store that fails in the middle breaks the connection: what came never looks like the whole', async () => {
+test('a store failure in the middle breaks the connection, so that a truncated blob never looks complete', async () => {
   const response = await fetch(url);
   const reader = response.body?.getReader();
   if (reader === undefined) throw new Error('a blob without a body');

@@ -85,7 +85,7 @@ const reads = {
 } as const;
 
 for (const [name, [method, path]] of Object.entries(reads)) {
-  test(`${name} is one round trip to Redis, and none to the store once its bytes are known`, async () => {
+  test(`${name} takes one round trip to Redis, and none to the store once its bytes are cached`, async () => {
     const url = `${cluster.url}/v2/team/app/${path}`;
     await expectStatus(200, url, { method });
     const { scripts, requests, commands } = await costOf(() => expectStatus(200, url, { method }));
@@ -93,7 +93,7 @@ for (const [name, [method, path]] of Object.entries(reads)) {
   });
 }
 
-test('many reads of one repository at once share round trips', async () => {
+test('concurrent reads of one repository share round trips', async () => {
   const url = `${cluster.url}/v2/team/app/manifests/v1`;
   const { scripts, commands } = await costOf(() =>
     Promise.all(Array.from({ length: 64 }, () => expectStatus(200, url))),
@@ -108,7 +108,7 @@ test('a push writes each blob and its hint, the manifest, and a slot for each', 
   expect(requests).toEqual({ PutObject: 2 * 2 + 1 + 3, GetObject: 2 });
 });
 
-test('pushes at once cost at most two writes for each blob and manifest, and share their slots', async () => {
+test('concurrent pushes take at most two writes for each blob and manifest, and share slots', async () => {
   const count = 32;
   const shared = image().blobs[0];
   if (shared === undefined) return expect.unreachable();
@@ -127,7 +127,7 @@ test('pushes at once cost at most two writes for each blob and manifest, and sha
   expect(requests.HeadObject ?? 0).toBe(0);
 });
 
-test('a look at the metrics waits for neither Redis nor the store when they hang', async () => {
+test('/metrics answers while Redis and the store hang', async () => {
   cluster.redis.freeze();
   cluster.objects.process.kill('SIGSTOP');
   try {

@@ -48,7 +48,7 @@ async function tagsOf(node: Server, repo: string): Promise<readonly string[]> {
   return JSON.parse(new TextDecoder().decode((await expectStatus(200, `${node.url}/v2/${repo}/tags/list`)).bytes)).tags;
 }
 
-test('what is pushed to a certificate of its own making is there after a restart', async () => {
+test('over TLS with a private CA, pushed content survives a restart', async () => {
   const pushed = image({ layers: [randomBlob(6_000_000)] });
   const { STORAGE_DRIVER: driver = '', ...rest } = settings;
   const first = await startServer({ ...rest, STORAGE_TYPE: driver, S3_PREFIX: 'restarted' });
@@ -61,7 +61,7 @@ test('what is pushed to a certificate of its own making is there after a restart
   expect(served.bytes).toEqual(layer.bytes);
 });
 
-test('pushes alternate between two nodes, and each is read back from the other at once', async () => {
+test('each push to one of two nodes is immediately read from the other', async () => {
   let last: Image | undefined;
   for (let round = 0; round < ROUNDS; round++) {
     const [here, there] = round % 2 === 0 ? nodes : [nodes[1], nodes[0]];
@@ -77,7 +77,7 @@ test('pushes alternate between two nodes, and each is read back from the other a
   }
 });
 
-test('both push to one repository at the same time, and nothing is lost', async () => {
+test('concurrent pushes to one repository through both nodes lose nothing', async () => {
   const pushes = Array.from({ length: 2 * ROUNDS }, (_, each) => {
     const node = nodes[each % 2 === 0 ? 0 : 1];
     return pushImage(node.url, 'team/both', image({ layers: [randomBlob(500)] }), `t${String(each).padStart(2, '0')}`);
@@ -87,7 +87,7 @@ test('both push to one repository at the same time, and nothing is lost', async 
   for (const node of nodes) expect(await tagsOf(node, 'team/both')).toEqual(expected);
 });
 
-test('a tag and a blob deleted by one node are gone from the other', async () => {
+test('a tag and a blob deleted through one node are unknown to the other', async () => {
   const [one, two] = nodes;
   const lone = randomBlob(100);
   await pushImage(one.url, 'team/gone', image(), 'v1');
@@ -102,7 +102,7 @@ test('a tag and a blob deleted by one node are gone from the other', async () =>
   expect(await tagsOf(one, 'team/gone')).toEqual([]);
 });
 
-test('an upload that begins at one node goes on at the other', async () => {
+test('an upload started on one node continues on the other', async () => {
   const [one, two] = nodes;
   const blob = randomBlob(9_000_000);
   const { headers } = await expectStatus(202, `${one.url}/v2/team/hops/blobs/uploads/`, { method: 'POST' });
@@ -118,7 +118,7 @@ test('an upload that begins at one node goes on at the other', async () => {
   );
 });
 
-test('gc ends expired uploads in a bucket, and a dry run only names them', async () => {
+test('gc removes expired uploads in a bucket; a dry run only lists them', async () => {
   const env = { ...settings, S3_PREFIX: 'expired', UPLOAD_EXPIRY: '1s', GC_ENABLED: 'false' };
   const server = await startServer(env);
   const last = async (...args: readonly string[]) => {

@@ -20,7 +20,7 @@ beforeAll(async () => {
 }, TOOLS_WITHIN_MS);
 afterAll(stopClusters);
 
-test('GET of a blob, large or small, leads to the store; whoever follows gets its bytes', async () => {
+test('GET of a blob of any size redirects to the store, which serves the bytes', async () => {
   for (const { descriptor, bytes } of pushed.blobs) {
     const url = `${cluster.url}/v2/team/app/blobs/${descriptor.digest}`;
     const { headers } = await expectStatus(307, url, { redirect: 'manual' });
@@ -31,14 +31,14 @@ test('GET of a blob, large or small, leads to the store; whoever follows gets it
   }
 });
 
-test('a Range is sent again to the store', async () => {
+test('a client that follows the redirect repeats its Range header', async () => {
   const part = await runBytes(['curl', '-sSfL', '-r', '1000-1999', blob]);
   expect(digestOf(part)).toBe(digestOf(layer.bytes.subarray(1000, 2000)));
   const head = await run(['curl', '-sSL', '-r', '9000000-', '-o', '/dev/null', '-w', '%{http_code}', blob]);
   expect(head).toBe('416');
 });
 
-test('several ranges are answered by the node: stores give the whole object for them', async () => {
+test('several ranges are answered by the node, because stores answer them with the whole object', async () => {
   const init = { redirect: 'manual', headers: { Range: 'bytes=5-9,0-1' } } as const;
   const { headers, bytes } = await expectStatus(206, blob, init);
   const parts = parseByteRanges(headers.get('content-type'), bytes);
@@ -48,7 +48,7 @@ test('several ranges are answered by the node: stores give the whole object for 
   ]);
 });
 
-test('HEAD, conditional GET and manifests are answered by the node', async () => {
+test('HEAD, conditional GET and manifests are not redirected', async () => {
   const head = await expectStatus(200, blob, { method: 'HEAD', redirect: 'manual' });
   expect(head.headers.get('content-length')).toBe(String(layer.bytes.length));
   const etag = head.headers.get('etag') ?? '';
@@ -58,7 +58,7 @@ test('HEAD, conditional GET and manifests are answered by the node', async () =>
   await expectStatus(404, unknown, { redirect: 'manual' });
 });
 
-test('S3_REDIRECT_ENDPOINT is the name under which clients reach the store', async () => {
+test('S3_REDIRECT_ENDPOINT is the address by which clients reach the store', async () => {
   const inside = cluster.objects.endpoint;
   const outside = inside.replace('localhost', '127.0.0.1');
   const node = await startServer({ ...cluster.env, S3_REDIRECT_ENDPOINT: outside });
@@ -68,7 +68,7 @@ test('S3_REDIRECT_ENDPOINT is the name under which clients reach the store', asy
   expect(digestOf(await runBytes(['curl', '-sSf', location]))).toBe(digestOf(layer.bytes));
 });
 
-test('crane and skopeo pull through it', async () => {
+test('crane and skopeo follow the redirect', async () => {
   const [crane, skopeo] = await tools('crane', 'skopeo');
   const folder = temporaryFolder('redirect');
   const reference = `${cluster.host}/team/app:v1`;
@@ -81,7 +81,7 @@ test('crane and skopeo pull through it', async () => {
   }
 });
 
-test('it is refused where there is no such store', async () => {
+test('S3_REDIRECT is refused where the store is not S3', async () => {
   const bun = join('node_modules', '.bin', 'bun');
   const { code, stderr } = await attempt([bun, 'src/main.ts'], {
     env: { S3_REDIRECT: 'true', STORAGE_DRIVER: 'filesystem', STORAGE_PATH: temporaryFolder('unused'), PORT: '0' },

@@ -133,7 +133,7 @@ for (const [driverName, openDriver] of DRIVERS) {
         expect(offset).toBe(end);
       }
 
-      test('hop at odd sizes, break off, die and hang, and the blob is what was sent', async () => {
+      test('that switch nodes at any offset, break off, crash and hang still yield the blob that was sent', async () => {
         await fc.assert(
           fc.asyncProperty(pieces, fc.nat({ max: NODES - 1 }), fc.boolean(), async (some, last, sha512) => {
             const bytes = new Uint8Array(randomBytes(some.reduce((sum, { size }) => sum + size, 0)));
@@ -195,7 +195,7 @@ for (const [driverName, openDriver] of DRIVERS) {
         );
       });
 
-      test('are closed by one: a closing request that hangs loses to the one that took over', async () => {
+      test('are closed once: a closing request that hangs loses to the one that took over its lease', async () => {
         const bytes = new Uint8Array(randomBytes(700_000));
         const digest = digestOf('sha256', bytes);
         const { id } = await uploadsOf(0).start(pusher, 'sha256');
@@ -214,7 +214,7 @@ for (const [driverName, openDriver] of DRIVERS) {
         expect(Buffer.compare(await readBack(cluster, digest), bytes)).toBe(0);
       });
 
-      test('with a wrong digest link nothing, wherever the bytes came from', async () => {
+      test('with a wrong digest link nothing, whichever nodes received the bytes', async () => {
         const bytes = new Uint8Array(randomBytes(1000));
         const wrong = digestOf('sha256', randomBytes(10));
         const { id } = await uploadsOf(0).start(pusher, 'sha256');
@@ -234,7 +234,7 @@ for (const [driverName, openDriver] of DRIVERS) {
   }
 }
 
-test('bytes whose save failed are not in the digest, though others of that number count, which another node took', async () => {
+test('bytes whose save failed are not hashed in place of those that another node received at the same offsets', async () => {
   const folder = await openSharedFolder();
   const clock = new TestClock();
   const shared = redisSessions(server, { driver: folder.driver, clock, expiry: EXPIRY });
@@ -282,7 +282,7 @@ test('bytes whose save failed are not in the digest, though others of that numbe
   await folder.close();
 });
 
-test('a closing request whose session is lost with Redis meanwhile is acknowledged: its blob is linked', async () => {
+test('a closing request whose session Redis loses in the meantime is acknowledged, and its blob is linked', async () => {
   const cluster = await openCluster(new MemoryDriver(), (where) => redisSessions(server, where));
   const { uploads } = (cluster.nodes[0] as OpenRegistry).registry;
   const bytes = new Uint8Array(randomBytes(1000));
@@ -300,7 +300,7 @@ test('a closing request whose session is lost with Redis meanwhile is acknowledg
   await cluster.shared.close();
 });
 
-test('a blob in one request whose session is lost with Redis meanwhile is to be sent again', async () => {
+test('a single-request upload whose session Redis loses in the meantime is unavailable, and may be retried', async () => {
   const cluster = await openCluster(new MemoryDriver(), (where) => redisSessions(server, where));
   const { uploads } = (cluster.nodes[0] as OpenRegistry).registry;
   const bytes = new Uint8Array(randomBytes(1000));

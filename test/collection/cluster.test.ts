@@ -12,7 +12,7 @@ async function marina({ env }: Cluster, ...args: readonly string[]) {
   return { code, stderr, last: new TextDecoder().decode(stdout).trimEnd().split('\n').at(-1) ?? '' };
 }
 
-test('a worker collects what the nodes let go, and every node agrees', async () => {
+test('a worker collects what nodes deleted, and every node agrees', async () => {
   const cluster = await startCluster({ balancer: false, env: { GC_GRACE: '2s', GC_ENABLED: 'false' } });
   const [one, other] = cluster.nodes;
   if (one === undefined || other === undefined) return expect.unreachable();
@@ -48,7 +48,7 @@ test('a worker collects what the nodes let go, and every node agrees', async () 
   await expectStatus(200, `${other.url}/v2/team/gone/manifests/v1`);
 });
 
-test('gc ends expired uploads, whose sessions are in Redis, and a dry run only names them', async () => {
+test('gc removes expired uploads whose sessions are in Redis; a dry run only lists them', async () => {
   const cluster = await startCluster({ balancer: false, env: { UPLOAD_EXPIRY: '1s', GC_ENABLED: 'false' } });
   await abandonUpload(cluster.url, 'team/app', 3_000);
   await abandonUpload(cluster.url, 'team/app', 6_000_000);

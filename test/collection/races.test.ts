@@ -5,7 +5,7 @@ import { playSeed } from './world.ts';
 
 const { COLLECTION_SEED, COLLECTION_SEEDS = '200' } = process.env;
 
-test('no live byte is lost whoever is overtaken where, and garbage goes in the end', async () => {
+test('no live byte is lost under any interleaving, and all garbage is collected in the end', async () => {
   const seeds =
     COLLECTION_SEED === undefined
       ? Array.from({ length: Number(COLLECTION_SEEDS) }, (_, index) => `seed ${index}`)

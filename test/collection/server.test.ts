@@ -67,7 +67,7 @@ async function checkPulls({ url }: Server, repo: string, pushed: Image): Promise
   }
 }
 
-test('while clients push and delete, all that was acknowledged pulls, and the store falls to its live set', async () => {
+test('while clients push and delete, every acknowledged image pulls, and the store shrinks to its live set', async () => {
   const server = await startServer(QUICK);
   const { url, dataPath } = server;
   const shared = Array.from({ length: 3 }, () => randomBlob(40_000));
@@ -103,7 +103,7 @@ test('while clients push and delete, all that was acknowledged pulls, and the st
   expect((await fsck(dataPath, '--scrub')).faults).toEqual([]);
 });
 
-test('gc shows what would go and why, asks the server that runs, and does the work itself where none does', async () => {
+test('gc shows what it would free and why; it asks a running server, and works alone without one', async () => {
   const dataPath = temporaryFolder('collected');
   // Longer than the commands below take on a busy machine: what one of them unlinks the next one must not free yet.
   const settings = { GC_GRACE: '5s', GC_ENABLED: 'false', GC_INTERVAL: '200ms' };
@@ -160,7 +160,7 @@ test('gc shows what would go and why, asks the server that runs, and does the wo
   await checkPulls(server, 'team/gone', gone);
 });
 
-test('gc ends uploads that are past UPLOAD_EXPIRY, beside a server and without one, and a dry run only names them', async () => {
+test('gc removes uploads older than UPLOAD_EXPIRY, beside a server and without one; a dry run only lists them', async () => {
   const dataPath = temporaryFolder('expired-uploads');
   const settings = { UPLOAD_EXPIRY: '1s', GC_ENABLED: 'false' };
   const server = await startServer({ STORAGE_PATH: dataPath, ...settings });

@@ -24,7 +24,7 @@ test(
 );
 
 test(
-  'passes it on one process with its data in a bucket, too',
+  'passes it on a single process with its data in a bucket',
   async () => {
     const { REDIS_URL: _, ...settings } = cluster.env;
     const node = await startServer({ ...settings, S3_PREFIX: 'alone' });

@@ -232,7 +232,7 @@ test('each node may write its copies of blobs to a folder of its own, whatever e
   expect(await compose('logs', 'registry')).not.toContain('blobs are not cached');
 });
 
-test('a node that is killed takes nobody along', async () => {
+test('a killed node fails no request of another', async () => {
   const [victim = ''] = await running('registry');
   const seen: string[] = [];
   let killed = false;
@@ -246,7 +246,7 @@ test('a node that is killed takes nobody along', async () => {
   await expectPushAndPull('localhost:5000/team/second:v1');
 });
 
-test('Redis, begun anew and empty, is filled from the store', async () => {
+test('an empty Redis is rebuilt from the store', async () => {
   await compose('restart', '--timeout', '0', 'redis');
   await eventually(async () => {
     expect(await statusOf('/v2/team/first/manifests/v1')).toBe('200');
@@ -255,7 +255,7 @@ test('Redis, begun anew and empty, is filled from the store', async () => {
   await eventually(() => expectPushAndPull('localhost:5000/team/third:v1'));
 });
 
-test('all of it ends in order', async () => {
+test('all services stop cleanly', async () => {
   const ours = [...(await running('registry')), ...(await running('worker')), ...(await running('balancer'))];
   await compose('stop');
   const codes = await docker.command('inspect', '--format={{.State.ExitCode}}', ...ours);

@@ -112,7 +112,7 @@ function layout(name: string): string {
   return `oci:${join(folder, name)}:v1`;
 }
 
-test('the image has what the README says of it, and runs the Bun that everything is tested with', async () => {
+test('the image is as the README describes it, with the Bun version of the tests', async () => {
   const config = JSON.parse(await inspect('marina', '{{json .Config}}'));
   expect(config).toMatchObject({
     User: `${BUN_USER}:${BUN_USER}`,
@@ -127,7 +127,7 @@ test('the image has what the README says of it, and runs the Bun that everything
   expect(dockerfile).toContain(`oven/bun:${packageJson.dependencies.bun}-`);
 });
 
-test('what only development needs is not in the image', async () => {
+test('development dependencies are not in the image', async () => {
   const root = (await run([...podman, 'image', 'mount', 'marina'])).trim();
   const app = join(root, 'app');
   expect(readdirSync(app).sort()).toEqual(['bunfig.toml', 'node_modules', 'package.json', 'scripts', 'src', 'workers']);
@@ -144,7 +144,7 @@ test('what only development needs is not in the image', async () => {
   await run([...podman, 'image', 'unmount', 'marina']);
 });
 
-test('a container takes a push, survives SIGTERM and a second run, and gives the image back', async () => {
+test('a pushed image is pulled unchanged after SIGTERM and a restart', async () => {
   const image = await runnableImage();
   writeLayout(join(folder, 'source'), image, image.blobs, 'v1');
   mkdirSync(join(folder, 'registry-data'));
@@ -166,7 +166,7 @@ test('a container takes a push, survives SIGTERM and a second run, and gives the
   expect((await stopContainer('second')).code).toBe(0);
 });
 
-test('an upload that SIGTERM meets is finished, with a new named volume and as little else as compose.embedded.yaml allows', async () => {
+test('an upload in flight at SIGTERM is completed, with a new named volume and the privileges of compose.embedded.yaml', async () => {
   const hardened = ['--read-only', '--cap-drop=all', '--security-opt=no-new-privileges'];
   await startContainer('drained', '-v', 'marina-data:/data', ...hardened);
   const script = join(import.meta.dir, 'slow-upload.ts');
@@ -182,7 +182,7 @@ test('an upload that SIGTERM meets is finished, with a new named volume and as l
   expect((await stopping).code).toBe(0);
 });
 
-test('a data folder that the container may not write is one clear line', async () => {
+test('a data folder that is not writable stops the start with one clear line', async () => {
   mkdirSync(join(folder, 'of-root'));
   await runContainer('refused', '-v', './of-root:/data');
   expect(await run([...podman, 'wait', 'refused'])).toBe('1\n');

@@ -104,7 +104,7 @@ describe('a worker', () => {
     return { begun: async () => new TextDecoder().decode((await reader.read()).value).trim(), kill };
   }
 
-  test('that is killed in the middle of a job leaves it to another one', async () => {
+  test('that is killed during a job leaves it to another worker', async () => {
     const { queue, store } = openQueue();
     await queue.enqueue(snapshotOf('a'));
     const victim = await victimOf(store);
@@ -119,7 +119,7 @@ describe('a worker', () => {
     await eventually(() => expect(runs).toHaveLength(2));
   });
 
-  test('that stops gives its job back: another one runs it at once, and no attempt is lost', async () => {
+  test('that stops releases its job: another worker runs it at once, and no attempt is used up', async () => {
     const { queue, store } = openQueue();
     await queue.enqueue(snapshotOf('a'));
     const begun = Promise.withResolvers<void>();
@@ -135,7 +135,7 @@ describe('a worker', () => {
     await eventually(() => expect(runs).toMatchObject([{ outcome: 'done', attempt: 1 }]));
   });
 
-  test('does not try what it does not know, and keeps it', async () => {
+  test('keeps a job of an unknown kind, and does not run it', async () => {
     const { queue, store } = openQueue();
     const connection = jobConnection(redis.url, 'ask');
     const other = new Queue('snapshot', { connection, prefix: prefixOf(store) });
@@ -155,7 +155,7 @@ describe('a worker', () => {
 });
 
 describe('when Redis', () => {
-  test('forgets everything, schedules go on, and what is asked for is done', async () => {
+  test('loses everything, schedules continue and requested jobs run', async () => {
     const server = await startRedis();
     const { queue, store } = openQueue(server.url);
     const { runs } = openWorker(store, server.url);
@@ -170,7 +170,7 @@ describe('when Redis', () => {
     );
   });
 
-  test('is away, nobody waits for long, and everything goes on when it is back, empty', async () => {
+  test('is down, no call waits for long, and everything continues once it is back, empty', async () => {
     const server = await startRedis();
     const { queue, store, troubles } = openQueue(server.url);
     const { runs } = openWorker(store, server.url);
@@ -195,7 +195,7 @@ describe('when Redis', () => {
     );
   });
 
-  test('hangs, nobody waits for long, nor when closing', async () => {
+  test('hangs, neither a call nor closing waits for long', async () => {
     const server = await startRedis();
     const { queue, store } = openBullQueueOn(server);
     const { workers } = openWorker(store, server.url);
@@ -213,7 +213,7 @@ describe('when Redis', () => {
     expect((await server.cli('CLIENT', 'LIST')).split('\n')).toHaveLength(1);
   });
 
-  test('was never there, a queue is there all the same, and can be closed', async () => {
+  test('has never been reachable, a queue still opens, and closes', async () => {
     const { queue } = openBullQueueOn({ url: `redis://127.0.0.1:${freePort()}` });
     await queue.schedule('expire-uploads', 300);
     expect(await queue.enqueue(snapshotOf('a'))).toBe(false);

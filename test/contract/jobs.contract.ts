@@ -68,7 +68,7 @@ export function jobsContract(name: string, open: (under: JobsUnderTest) => Promi
       return { pass: promise, open: resolve };
     }
 
-    test('run when they are asked for, each with what it was asked for with', async () => {
+    test('run on request, each with its own payload', async () => {
       const { queue, begun, runs } = await start();
       for (const repo of ['a', 'b/c']) expect(await queue.enqueue(snapshotOf(repo))).toBe(true);
       expect(await queue.enqueue({ kind: 'expire-uploads' })).toBe(true);
@@ -116,7 +116,7 @@ export function jobsContract(name: string, open: (under: JobsUnderTest) => Promi
       expect(await standing('snapshot')).toEqual({ waiting: 0, active: 0, delayed: 0, failed: 0, oldestSeconds: 0 });
     });
 
-    test('that are asked for while one of their key runs, run once more after it, never beside it', async () => {
+    test('that are requested while one of their key runs, run once more after it, never beside it', async () => {
       const held = gate();
       let [now, most] = [0, 0];
       const { queue, begun, runs } = await start(async () => {
@@ -132,7 +132,7 @@ export function jobsContract(name: string, open: (under: JobsUnderTest) => Promi
       expect(most).toBe(1);
     });
 
-    test('that fail are tried again, later each time, and then are dead letters that can be run again', async () => {
+    test('that fail are retried with growing delays, then become dead letters, which can be run again', async () => {
       const at: number[] = [];
       let isMended = false;
       const { queue, runs, standing } = await start(async () => {
@@ -173,7 +173,7 @@ export function jobsContract(name: string, open: (under: JobsUnderTest) => Promi
       expect(await queue.deadLetters(10)).toEqual([]);
     });
 
-    test('by the clock run again and again; a new interval takes the place of the old one', async () => {
+    test('on a schedule run repeatedly; a new interval replaces the old one', async () => {
       const { queue, begun } = await start();
       const kind: PeriodicKind = 'expire-uploads';
       await queue.schedule(kind, 200);
@@ -185,7 +185,7 @@ export function jobsContract(name: string, open: (under: JobsUnderTest) => Promi
       expect(begun).toHaveLength(length);
     });
 
-    test('that could run and do not are as old as they have waited', async () => {
+    test('that are due are as old as the time they have waited', async () => {
       const held = gate();
       const { queue, begun, runs, standing } = await start(() => held.pass);
       for (const repo of ['a', 'b', 'c']) await queue.enqueue(snapshotOf(repo));
@@ -200,7 +200,7 @@ export function jobsContract(name: string, open: (under: JobsUnderTest) => Promi
       await eventually(() => expect(runs).toHaveLength(3));
     });
 
-    test('tell how far they are, the last word counts; of one that waits the one before it tells', async () => {
+    test('report their progress, of which the latest counts; a waiting job shows the progress of the one before it', async () => {
       const told = gate();
       const held = gate();
       const { queue, begun, runs } = await start(async (_, __, tell) => {
@@ -220,7 +220,7 @@ export function jobsContract(name: string, open: (under: JobsUnderTest) => Promi
       await eventually(async () => expect(await queue.progress(a)).toBeUndefined());
     });
 
-    test('are told to stop, and waited for', async () => {
+    test('are asked to stop and waited for when the runner closes', async () => {
       const seen: string[] = [];
       const { queue, begun, runs, stop } = await start(async (_, signal) => {
         await new Promise((resolve) => signal.addEventListener('abort', resolve));
@@ -234,7 +234,7 @@ export function jobsContract(name: string, open: (under: JobsUnderTest) => Promi
       expect([seen, runs.map(({ outcome }) => outcome)]).toEqual([['tidied up'], ['stopped']]);
     });
 
-    test('that do not stop are not waited for for ever', async () => {
+    test('that do not stop are abandoned after a deadline', async () => {
       const held = gate();
       const { queue, begun, stop } = await start(() => held.pass);
       await queue.enqueue(snapshotOf('deaf'));

@@ -55,8 +55,8 @@ async function late(
 const THERE: Truth = { seq: 6, exists: true };
 const GONE: Truth = { seq: 6, exists: false };
 
-describe('what was learned before Redis forgot everything, and is said after it', () => {
-  test('by a writer, hides no repository that came back since', async () => {
+describe('an update that was learned before Redis lost everything, and is sent after it', () => {
+  test('by a writer, does not hide a repository that was recreated in the meantime', async () => {
     const seen = await late(THERE, async (catalog) => {
       const era = await catalog.mark(REPO, 5);
       return () => catalog.settle(REPO, 5, false, era);
@@ -64,7 +64,7 @@ describe('what was learned before Redis forgot everything, and is said after it'
     expect(seen).toEqual([REPO]);
   });
 
-  test('by a writer, lists no repository that was deleted since', async () => {
+  test('by a writer, does not list a repository that was deleted in the meantime', async () => {
     const seen = await late(GONE, async (catalog) => {
       const era = await catalog.mark(REPO, 5);
       return () => catalog.settle(REPO, 5, true, era);
@@ -76,7 +76,7 @@ describe('what was learned before Redis forgot everything, and is said after it'
     [THERE, false],
     [GONE, true],
   ] as const) {
-    test(`by a reader, does not count: ${says ? 'deleted' : 'back'} since`, async () => {
+    test(`by a reader, is ignored: ${says ? 'deleted' : 'recreated'} in the meantime`, async () => {
       const seen = await late(truth, async (catalog) => {
         // Who was about to write that slot never did: it has to be looked at.
         await catalog.mark(REPO, 7);
@@ -98,7 +98,7 @@ describe('what was learned before Redis forgot everything, and is said after it'
     });
   }
 
-  test('has the repository looked at again: it may be the newest that happened', async () => {
+  test('causes a new look at the repository, because it may be the latest event', async () => {
     await world.driver.create(markerKey(REPO), new Uint8Array());
     let truth: Truth = { seq: 5, exists: true };
     const { catalog, redis } = await open(async () => truth);
@@ -112,7 +112,7 @@ describe('what was learned before Redis forgot everything, and is said after it'
     await redis.close();
   });
 
-  test('counts where nothing was forgotten', async () => {
+  test('is applied where nothing was lost', async () => {
     await world.driver.create(markerKey(REPO), new Uint8Array());
     let looks = 0;
     const { catalog, redis } = await open(async () => {

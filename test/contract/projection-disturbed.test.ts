@@ -178,7 +178,7 @@ function ignoreRefusals(error: unknown): void {
   throw error;
 }
 
-test('what was acknowledged is served by every node, whatever happens to Redis', async () => {
+test('an acknowledged write is served by every node, whatever happens to Redis', async () => {
   const connections = [await connect(world.server.url), await connect(world.server.url)];
   try {
     await fc.assert(

@@ -24,7 +24,7 @@ async function scriptsOf({ redis }: OpenNode, work: () => unknown): Promise<stri
 }
 
 describe('cost', () => {
-  test('a read is one round trip', async () => {
+  test('a read takes one round trip', async () => {
     const a = await world.node();
     await a.projection.submit(REPO, setTags('x', 'y'));
     await catalogOf(a.projection);
@@ -40,7 +40,7 @@ describe('cost', () => {
     expect(await scriptsOf(a, () => tagsOf(projection, nowhere))).toEqual(['list-tags']);
   });
 
-  test('a write is three, however many commands share it', async () => {
+  test('a write takes three round trips, however many commands share it', async () => {
     const a = await world.node();
     await a.projection.submit(REPO, setTags('x'));
     const push = () => Promise.all(['a', 'b', 'c'].map((tag) => a.projection.submit(REPO, setTags(tag))));
@@ -48,8 +48,8 @@ describe('cost', () => {
   });
 });
 
-describe('what one node acknowledged', () => {
-  test('every node serves from then on', async () => {
+describe('a write that one node acknowledged', () => {
+  test('is served by every node from then on', async () => {
     const [a, b] = [await world.node(), await world.node()];
     for (let round = 0; round < 20; round++) {
       const [writer, reader] = round % 2 === 0 ? [a, b] : [b, a];
@@ -75,7 +75,7 @@ describe('what one node acknowledged', () => {
     expect(await catalogOf(b.projection)).toEqual(['a', 'b', 'c/d']);
   });
 
-  test('survives an old dump that is loaded back', async () => {
+  test('survives the restore of an old dump', async () => {
     const own = await startRedis();
     const connected = () => world.node({}, own.url);
     const a = await connected();
@@ -95,7 +95,7 @@ describe('what one node acknowledged', () => {
   });
 
   // What was verified on one server, or decided there, must not be said of another one.
-  test.each(['own', 'apply'])('survives an old dump that is loaded back just before %s', async (when) => {
+  test.each(['own', 'apply'])('survives the restore of an old dump just before %s', async (when) => {
     let own = await startRedis();
     const [a, b] = [await world.node({}, own.url), await world.node({}, own.url)];
     await a.projection.submit(REPO, setTags('x'));
@@ -147,7 +147,7 @@ describe('what one node acknowledged', () => {
     expect(await tagsOf(b.projection)).toEqual([...before, 'x', 'y']);
   });
 
-  test('is not taken back by a dump of another log', async () => {
+  test('is not undone by a dump of another log', async () => {
     const a = await world.node();
     await a.projection.submit(REPO, setTags('x'));
     await a.projection.submit(REPO, setTags('y'));
@@ -161,14 +161,14 @@ describe('what one node acknowledged', () => {
   });
 });
 
-describe('a slot that the view does not have', () => {
+describe('a slot that is missing in the view', () => {
   const crash = {
     reach: () => {
       throw new Error('killed');
     },
   };
 
-  test('from a writer that died before it applied it is found two seconds later', async () => {
+  test('of a writer that crashed before applying it is found after two seconds', async () => {
     const [a, b] = [await world.node(), await world.node({ reach: crash.reach })];
     await a.projection.submit(REPO, setTags('x'));
     expect(await b.projection.submit(REPO, setTags('y')).catch(String)).toBe('Error: killed');
@@ -178,7 +178,7 @@ describe('a slot that the view does not have', () => {
     expect(a.observed).toEqual(['rebuilt', 'caught up']);
   });
 
-  test('is found by the next writer at once', async () => {
+  test('is found at once by the next writer', async () => {
     const [a, b] = [await world.node(), await world.node({ reach: crash.reach })];
     await a.projection.submit(REPO, setTags('x'));
     await b.projection.submit(REPO, setTags('y')).catch(() => {});
@@ -186,7 +186,7 @@ describe('a slot that the view does not have', () => {
     expect(await tagsOf(a.projection)).toEqual(['x', 'y', 'z']);
   });
 
-  test('that was announced and comes late is looked for again and again, for a quarter of an hour', async () => {
+  test('that was announced and is late is probed for repeatedly, for a quarter of an hour', async () => {
     const a = await world.node();
     await a.projection.submit(REPO, setTags('x'));
     // A writer that hangs in `create`.
@@ -212,7 +212,7 @@ describe('a slot that the view does not have', () => {
     expect(looks[looks.length - 1]).toBeLessThan(970_000);
   });
 
-  test('written by a node without Redis is never overwritten, and decided on', async () => {
+  test('written by a node without Redis is never overwritten, and later commands are decided on it', async () => {
     const a = await world.node();
     await a.projection.submit(REPO, setTags('x'));
     await openProjection(world.driver).submit(REPO, setTags('y'));
@@ -229,7 +229,7 @@ describe('a view of another layout', () => {
   const meta = (): string => `{${world.store}:${REPO}}:meta`;
   const layoutOf = async (seq: number): Promise<string> => `2 ${await world.server.cli('HGET', meta(), 'gen')} ${seq}`;
 
-  test('is made anew: one from before there were layouts, one that an older script moved on, one that it made', async () => {
+  test('is rebuilt, whether it predates layouts or was advanced or built by an older script', async () => {
     const a = await world.node();
     await a.projection.submit(REPO, setTags('x'));
     const gen = await world.server.cli('HGET', meta(), 'gen');
@@ -252,7 +252,7 @@ describe('a view of another layout', () => {
     expect(await world.server.cli('HGET', meta(), 'layout')).toBe(await layoutOf(2));
   });
 
-  test('whose next slot an older script began to apply is made anew, its steps are not gone on with', async () => {
+  test('whose next slot was partly applied by an older script is rebuilt; its steps are not continued', async () => {
     const [a, b] = [await world.node(), await world.node()];
     await a.projection.submit(REPO, setTags('x'));
     a.redis.before = async (name) => {

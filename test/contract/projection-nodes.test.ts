@@ -15,8 +15,8 @@ import { setTags } from '../support/writers.ts';
 const [_digest] = FEW.manifests as [Digest];
 const world = redisWorld();
 
-describe('nodes that heal at once', () => {
-  test('do it once, and none of them is wrong meanwhile', async () => {
+describe('nodes that heal concurrently', () => {
+  test('heal once, and none of them answers wrongly in the meantime', async () => {
     const nodes = await Promise.all(Array.from({ length: 4 }, () => world.node()));
     const [first] = nodes as [OpenNode];
     const tags = Array.from({ length: 2_000 }, (_, index) => `t${String(index).padStart(4, '0')}`);
@@ -29,7 +29,7 @@ describe('nodes that heal at once', () => {
     expect(healed).toHaveLength(2);
   });
 
-  test('a generation that another one overtook is not switched to', async () => {
+  test('a generation that another one overtook is not switched in', async () => {
     const [a, b] = [await world.node(), await world.node()];
     await a.projection.submit(REPO, setTags('x'));
     await world.server.cli('FLUSHALL');
@@ -46,7 +46,7 @@ describe('nodes that heal at once', () => {
     expect(keys).toHaveLength(1);
   });
 
-  test('a verification during which Redis was lost makes nobody believe it', async () => {
+  test('a verification during which Redis was lost does not count', async () => {
     const [a, b] = [await world.node(), await world.node()];
     await a.projection.submit(REPO, setTags('x'));
     await world.server.cli('HSET', `{${world.store}:${REPO}}:meta`, 'owner', 'an older server');
@@ -60,7 +60,7 @@ describe('nodes that heal at once', () => {
     expect(lost).toEqual(['OK']);
   });
 
-  test('steps of a generation that were lost with a server are noticed', async () => {
+  test('lost steps of a generation are detected', async () => {
     const a = await world.node();
     const tags = Array.from({ length: 1_000 }, (_, index) => `t${String(index).padStart(4, '0')}`);
     await a.projection.submit(REPO, setTags(tags[0] as string, ...tags.slice(1)));
@@ -78,7 +78,7 @@ describe('nodes that heal at once', () => {
 });
 
 describe('without Redis', () => {
-  test('reads go on from the log, writes are refused in time, and all is well when it is back', async () => {
+  test('reads fold the log, writes are refused in time, and both recover when it is back', async () => {
     const own = await startRedis();
     const a = await world.node({}, own.url);
     const { redis } = a;
@@ -109,7 +109,7 @@ describe('without Redis', () => {
     }
   });
 
-  test('that is full, reads are still its own, and writes are refused in time', async () => {
+  test('that is full, reads are still served from Redis, and writes are refused in time', async () => {
     const own = await startRedis();
     const a = await world.node({}, own.url);
     await a.projection.submit(REPO, setTags('x'));
@@ -124,7 +124,7 @@ describe('without Redis', () => {
     expect(await tagsOf(a.projection)).toEqual(['x', 'z']);
   });
 
-  test('lost between create and apply, a write is confirmed once it is back', async () => {
+  test('lost between create and apply, a write is acknowledged once it is back', async () => {
     const a = await world.node();
     await a.projection.submit(REPO, setTags('x'));
     let lost = 3;
@@ -137,7 +137,7 @@ describe('without Redis', () => {
 });
 
 describe('many nodes on one repository', () => {
-  test('take turns: nobody starves', async () => {
+  test('take turns: none starves', async () => {
     const slow = new MemoryDriver();
     const create = slow.create.bind(slow);
     slow.create = async (key, bytes) => {
@@ -170,7 +170,7 @@ describe('many nodes on one repository', () => {
     expect(slots.filter((each) => each !== undefined)).toHaveLength(total);
   });
 
-  test('a node that died in its turn holds nobody up for long', async () => {
+  test('a node that crashes during its turn blocks the others only briefly', async () => {
     const [a, b] = [await world.node(), await world.node()];
     await a.projection.submit(REPO, setTags('x'));
     await world.server.cli('SET', `{${world.store}:${REPO}}:turn`, 'dead', 'PX', '1000');

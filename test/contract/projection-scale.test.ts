@@ -21,7 +21,7 @@ function tagsFrom(count: number): JournalEvent[][] {
   return Array.from({ length: Math.ceil(count / SLOT) }, (_, index) => events.slice(index * SLOT, (index + 1) * SLOT));
 }
 
-test('1,000 repositories with 100,000 tags are right on first touch after FLUSHALL', async () => {
+test('1,000 repositories with 100,000 tags are rebuilt on first access after FLUSHALL', async () => {
   const repos = Array.from(
     { length: REPOSITORIES },
     (_, index) => `r${String(index).padStart(4, '0')}` as RepositoryName,

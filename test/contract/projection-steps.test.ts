@@ -22,7 +22,7 @@ describe('work in steps', () => {
   const referencesOf = ({ projection }: OpenNode, ref: Digest) =>
     projection.submit(REPO, { needs: { references: [ref] }, decide: (facts) => accept(facts.references(ref)) });
 
-  test('a manifest with thousands of references comes and goes whole', async () => {
+  test('a manifest with thousands of references is put and deleted atomically', async () => {
     const a = await world.node();
     const count = async (work: Promise<unknown>) => {
       a.redis.ran.length = 0;
@@ -49,7 +49,7 @@ describe('work in steps', () => {
     expect(await Promise.all([older, kept, newer].map((ref) => referencesOf(a, ref)))).toEqual([0, 0, 0]);
   });
 
-  test('left undone in the middle goes on where it was, on another node; no tag is without its manifest', async () => {
+  test('interrupted in the middle is continued by another node; no tag is without its manifest', async () => {
     for (const lastStep of [1, 2, 3]) {
       const [a, b] = [await world.node(), await world.node()];
       const where = `r${lastStep}` as RepositoryName;
@@ -74,7 +74,7 @@ describe('work in steps', () => {
     }
   });
 
-  test('that two nodes do at once are done once each', async () => {
+  test('that two nodes do concurrently take effect once', async () => {
     const [a, b] = [await world.node(), await world.node()];
     const tags = Array.from({ length: 900 }, (_, index) => `t${String(index).padStart(4, '0')}`);
     await a.projection.submit(REPO, setTags('first'));
@@ -93,7 +93,7 @@ describe('work in steps', () => {
     expect(await tagsOf(a.projection)).toEqual(['first', ...tags]);
   });
 
-  test('a manifest with thousands of tags goes with all of them', async () => {
+  test('a manifest with thousands of tags is deleted with all of them', async () => {
     const a = await world.node();
     const tags = Array.from({ length: 3_000 }, (_, index) => `t${String(index).padStart(5, '0')}`);
     await submit(a, [put([])]);

@@ -22,7 +22,7 @@ const world = redisWorld();
 const MINUTE = 60_000;
 
 describe('a server over TLS', () => {
-  test('is used when its certificate is trusted, and only then', async () => {
+  test('is used only when its certificate is trusted', async () => {
     const tls = await makeCertificates();
     const { url } = await startRedis({ tls });
     const redis = await connect(url, tls.ca);
@@ -43,7 +43,7 @@ describe('a server that evicts keys', () => {
     expect(String(refusal)).toContain('noeviction');
   });
 
-  test('is not seen where CONFIG is forbidden, and used', async () => {
+  test('is used where CONFIG is forbidden, which hides the policy', async () => {
     const { url } = await startRedis({ settings: [['rename-command', 'CONFIG', '']] });
     const redis = await connect(url);
     const { projection } = await openNode(redis, world.driver, { store: world.store });
@@ -55,7 +55,7 @@ describe('a server that evicts keys', () => {
 
 describe('a Sentinel group', () => {
   test(
-    'fails over to a replica that lacks the last writes: nothing acknowledged is lost or taken back',
+    'fails over to a replica that lacks the last writes: nothing acknowledged is lost or undone',
     async () => {
       const group = await startRedisGroup();
       const [a, b] = [await world.node({}, group.url), await world.node({}, group.url)];
@@ -89,7 +89,7 @@ describe('a Sentinel group', () => {
   );
 
   test(
-    'whose master is cut off from its replica refuses scripts, reads too',
+    'whose master is isolated refuses all scripts, including reads',
     async () => {
       const { url, replica } = await startRedisGroup([
         ['min-replicas-to-write', '1'],
@@ -134,7 +134,7 @@ describe('a Redis Cluster', () => {
   });
 
   test(
-    'that loses a server answers for its repositories from the log',
+    'that loses a server still serves its repositories, from the log',
     async () => {
       const started = await startRedisCluster();
       const a = await world.node({}, started.url);

@@ -118,7 +118,7 @@ export function projectionContract(name: string, open: (clock: TestClock) => Pro
     const [digest] = FEW.manifests as [Digest];
     const tagged = (tag: string): JournalEvent => ({ type: 'tag.set', tag: tag as Tag, digest });
 
-    test('a repository that one batch deletes and brings back exists', async () => {
+    test('a repository that one batch deletes and recreates exists', async () => {
       await current.projection.submit(repo, { decide: () => accept(undefined, tagged('a')) });
       const again = accept(undefined, { type: 'repo.deleted' }, tagged('b'));
       await current.projection.submit(repo, { decide: () => again });
@@ -126,7 +126,7 @@ export function projectionContract(name: string, open: (clock: TestClock) => Pro
       expect(await current.projection.tags(repo, undefined, 10)).toEqual({ kind: 'known', value: tags });
     });
 
-    test('gives the answers of the model after any commands, page by page, and so does one that begins anew', async () => {
+    test('answers like the model after any commands, page by page, and so does a fresh one', async () => {
       await fc.assert(
         fc.asyncProperty(steps, async (some) => {
           const { projection, reopen } = await openFresh();
@@ -160,7 +160,7 @@ export function projectionContract(name: string, open: (clock: TestClock) => Pro
       );
     });
 
-    test('knows nothing of a repository that was never written, and asking does not make it exist', async () => {
+    test('does not know a repository that was never written, and a read does not create it', async () => {
       const { projection } = current;
       await compareRepository(projection, repo, new History());
       await comparePages(projection, repo, new History());
@@ -168,7 +168,7 @@ export function projectionContract(name: string, open: (clock: TestClock) => Pro
       expect(await projection.repositories(undefined, 10)).toEqual({ items: [], more: false });
     });
 
-    test('rejects with what the command refused with', async () => {
+    test('rejects with the refusal of the command', async () => {
       const refused = new RegistryError('blob-unknown', 'no');
       const error: unknown = await current.projection
         .submit(repo, { decide: () => refuse(refused) })
@@ -176,7 +176,7 @@ export function projectionContract(name: string, open: (clock: TestClock) => Pro
       expect(error).toBe(refused);
     });
 
-    test('shows each acknowledged write to every read after it, of however many at once', async () => {
+    test('shows each acknowledged write to every later read, however many run concurrently', async () => {
       const { projection } = current;
       const clients = Array.from({ length: 40 }, async (_, index) => {
         const where = REPOSITORIES[index % 3] ?? repo;
@@ -193,7 +193,7 @@ export function projectionContract(name: string, open: (clock: TestClock) => Pro
       expect(all.kind === 'known' ? all.value.items : []).toHaveLength(14 * 3);
     });
 
-    test('decides commands on what was acknowledged before, one after another', async () => {
+    test('decides commands in order, each on the state that the earlier ones left', async () => {
       const { projection } = current;
       const once = {
         decide: (facts: { exists: boolean }) => (facts.exists ? accept('second') : accept('first', tagged('x'))),

@@ -76,7 +76,7 @@ export function sessionNodesContract(
       }
     }
 
-    test('what one saves the other one loads, its driver’s state too', async () => {
+    test('what one node saves, another loads, including the driver’s state', async () => {
       const session = await withBytes();
       expect(await two.load(session.id, owner)).toEqual(session);
       const lease = await leased(two, session.id);
@@ -87,7 +87,7 @@ export function sessionNodesContract(
       await lease.release();
     });
 
-    test('one that has bytes has one holder, of however many at once on all of them', async () => {
+    test('one with bytes has one holder, however many requests compete on all nodes', async () => {
       const { id } = await withBytes();
       const stores = [one, two, await current.reopen()];
       for (let round = 0; round < 3; round++) {
@@ -99,7 +99,7 @@ export function sessionNodesContract(
       }
     });
 
-    test('of those who begin a new one at once only one comes to save', async () => {
+    test('of concurrent first requests only one can save', async () => {
       for (let round = 0; round < 5; round++) {
         const { id } = await one.create(owner, 'sha256');
         const leases = await Promise.all([one, two].map((store) => store.lease(id, owner)));
@@ -115,7 +115,7 @@ export function sessionNodesContract(
       }
     });
 
-    test('a lease that is renewed is not taken over, however long it takes', async () => {
+    test('a renewed lease is not taken over, however long the request takes', async () => {
       const { id } = await withBytes();
       const lease = await leased(one, id);
       for (let time = 0; time < 5; time++) {
@@ -129,7 +129,7 @@ export function sessionNodesContract(
       await next.release();
     });
 
-    test('one whose holder died is taken over once its lease has lapsed, and the dead can do nothing any more', async () => {
+    test('one whose holder crashed is taken over once the lease has expired, and the old holder can do nothing any more', async () => {
       const session = await withBytes();
       const { id } = session;
       const dead = await leased(one, id);
@@ -151,7 +151,7 @@ export function sessionNodesContract(
       await later.release();
     });
 
-    test('one that was taken over, and given back where it was, is taken over again', async () => {
+    test('one that was taken over and released unchanged is taken over again', async () => {
       const session = await withBytes();
       await leased(one, session.id);
       clock.advance(lapse + 1);
@@ -162,7 +162,7 @@ export function sessionNodesContract(
       }
     });
 
-    test('one that ended is unknown on all of them, and its late holder does not bring it back', async () => {
+    test('one that ended is unknown on all nodes, and its late holder does not bring it back', async () => {
       const session = await withBytes();
       const { id } = session;
       const late = await leased(one, id);
@@ -179,7 +179,7 @@ export function sessionNodesContract(
       }
     });
 
-    test('expiry on one leaves alone what another one writes', async () => {
+    test('expiry on one node spares a session that another one is writing', async () => {
       const session = await withBytes();
       await current.leaveBytes(session.id, newIncarnation());
       const lease = await leased(one, session.id);
@@ -193,7 +193,7 @@ export function sessionNodesContract(
       expect(await current.hasBytes(session.id)).toBe(false);
     });
 
-    test('whatever they do in turn, the last save under the newest lease is what holds', async () => {
+    test('after any sequence of operations the last save under the newest lease holds', async () => {
       const stores = [one, two, await current.reopen()];
       await fc.assert(
         fc.asyncProperty(ops, async (some) => {

@@ -72,7 +72,7 @@ describe('sessions in Redis', () => {
     return all.split('\n').filter((key) => key !== '' && !key.endsWith(':epoch'));
   }
 
-  test('take no room before their first bytes, little when they ended, and none for ever', async () => {
+  test('take no memory before their first bytes, little after their end, and none in the long run', async () => {
     const current = await fresh();
     const { store } = current;
     const { id } = await store.create(owner, 'sha256');
@@ -100,7 +100,7 @@ describe('sessions in Redis', () => {
     expect(Number(await server.cli('TTL', kept))).toBeGreaterThan(86_390);
   });
 
-  test('that had bytes are unknown, not empty, when Redis lost everything, and new ones are made at once', async () => {
+  test('with bytes are unknown, not empty, after Redis lost everything, and new ones can be started at once', async () => {
     const current = await fresh();
     const { session, lease } = await withBytes(current, new TestClock());
     const { id: empty } = await current.store.create(owner, 'sha256');
@@ -117,7 +117,7 @@ describe('sessions in Redis', () => {
     }
   });
 
-  test('are unknown, not empty, also when Redis loses everything in the middle of a request', async () => {
+  test('are unknown, not empty, also when Redis loses everything during a request', async () => {
     const current = await fresh();
     const clock = new TestClock();
     const redis = await connect(server.url);
@@ -148,7 +148,7 @@ describe('sessions in Redis', () => {
     await redis.close();
   });
 
-  test('cannot be used while Redis is away, which is said in time, and go on when it is back', async () => {
+  test('are refused in time while Redis is down, and continue when it is back', async () => {
     const own = await startRedis();
     const current = await fresh(own);
     const { session, lease } = await withBytes(current, new TestClock());

@@ -75,7 +75,7 @@ export function sessionsContract(name: string, open: (clock: TestClock) => Promi
     }
 
     test.each([...ALGORITHMS])(
-      'a new session is empty, of its owner, of now, and hashes with %s',
+      'a new session is empty, has its owner and its creation time, and hashes with %s',
       async (algorithm) => {
         const session = await store.create(owner, algorithm);
         expect(session).toEqual({ ...owner, id: session.id, algorithm, createdAt: clock.now(), offset: 0 });
@@ -85,13 +85,13 @@ export function sessionsContract(name: string, open: (clock: TestClock) => Promi
       },
     );
 
-    test('each has an id of its own', async () => {
+    test('each has a unique id', async () => {
       const sessions = await Promise.all(Array.from({ length: 500 }, () => store.create(owner, 'sha256')));
       expect(new Set(sessions.map(({ id }) => id)).size).toBe(500);
       expect([500, undefined]).toContain(store.count());
     });
 
-    test('what is saved is what is loaded, at once and by another process later', async () => {
+    test('what is saved is loaded, at once and by another process later', async () => {
       const session = await withBytes(7);
       expect(await store.load(session.id, owner)).toEqual(session);
       clock.advance(SESSION_EXPIRY / 2);
@@ -104,13 +104,13 @@ export function sessionsContract(name: string, open: (clock: TestClock) => Promi
       expect((await (await current.reopen()).load(session.id, owner))?.offset).toBe(9);
     });
 
-    test('what was not saved is not there', async () => {
+    test('what was not saved is not loaded', async () => {
       const session = await withBytes(7);
       await (await leased(session.id)).release();
       expect((await leased(session.id)).session).toEqual(session);
     });
 
-    test('is unknown to everybody else, whether it is new, saved or in use', async () => {
+    test('is unknown to every other actor and repository, whether it is new, saved or in use', async () => {
       const { id } = await store.create(owner, 'sha256');
       const saved = await withBytes(7);
       const used = await withBytes(7);
@@ -130,7 +130,7 @@ export function sessionsContract(name: string, open: (clock: TestClock) => Promi
       expect(await store.lease(unknownId, owner)).toBe('unknown');
     });
 
-    test('has one holder at a time, of however many at once', async () => {
+    test('has one holder at a time, however many requests compete', async () => {
       for (const { id } of [await store.create(owner, 'sha256'), await withBytes(7)]) {
         const leases = await Promise.all(Array.from({ length: 10 }, () => store.lease(id, owner)));
         const held = leases.filter((lease) => typeof lease !== 'string');
@@ -143,7 +143,7 @@ export function sessionsContract(name: string, open: (clock: TestClock) => Promi
       }
     });
 
-    test('once ended is unknown, and its bytes are gone, also for another process', async () => {
+    test('is unknown once it ended, and its bytes are gone, also for another process', async () => {
       for (const { id } of [await store.create(owner, 'sha256'), await withBytes(7)]) {
         const before = store.count();
         const lease = await leased(id);
@@ -158,7 +158,7 @@ export function sessionsContract(name: string, open: (clock: TestClock) => Promi
       }
     });
 
-    test('ends at its age, in use or not, and expiry takes its bytes unless they are being written', async () => {
+    test('ends at its maximum age, in use or not, and expiry removes its bytes unless they are being written', async () => {
       const [idle, used] = [await withBytes(7), await withBytes(7)];
       const empty = await store.create(owner, 'sha256');
       const lease = await leased(used.id);
@@ -179,7 +179,7 @@ export function sessionsContract(name: string, open: (clock: TestClock) => Promi
       expect([1, undefined]).toContain(store.count());
     });
 
-    test('expiry by another process takes what an earlier one left, and what has bytes but no record', async () => {
+    test('expiry removes what an earlier process left, including bytes without a record', async () => {
       const session = await withBytes(7);
       const { id } = await store.create(owner, 'sha256');
       await current.leaveBytes(id, newIncarnation());
@@ -193,7 +193,7 @@ export function sessionsContract(name: string, open: (clock: TestClock) => Promi
       expect([await current.hasBytes(session.id), await current.hasBytes(id)]).toEqual([false, false]);
     });
 
-    test('an upload that ended in order does not count among the expired ones', async () => {
+    test('an upload that was closed does not count as expired', async () => {
       const { id } = await withBytes(7);
       const lease = await leased(id);
       await lease.end();
@@ -202,7 +202,7 @@ export function sessionsContract(name: string, open: (clock: TestClock) => Promi
       expect(await current.hasBytes(id)).toBe(false);
     });
 
-    test('expiry stops when it is told to', async () => {
+    test('expiry stops when its signal aborts', async () => {
       const session = await withBytes(7);
       const stop = new AbortController();
       stop.abort();

@@ -78,8 +78,8 @@ async function borrowed(): Promise<Readonly<Record<string, string>>> {
   };
 }
 
-describe('a process is', () => {
-  test('who AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY say, below S3_PREFIX', async () => {
+describe('a process authenticates', () => {
+  test('with AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY, below S3_PREFIX', async () => {
     await expectServes({ ...KEYS, S3_PREFIX: 'some/where' });
     const client = plainClient(objects.endpoint, REGION);
     const { Contents = [] } = await client.send(new ListObjectsV2Command({ Bucket: BUCKET }));
@@ -88,7 +88,7 @@ describe('a process is', () => {
     expect(Contents.filter(({ Key }) => Key?.startsWith('some/where/') !== true)).toEqual([]);
   });
 
-  test('who has the session of AWS_SESSION_TOKEN', async () => {
+  test('with temporary credentials and AWS_SESSION_TOKEN', async () => {
     const session = await borrowed();
     await expectServes(session);
     expect(await refusalOf({ ...session, AWS_SESSION_TOKEN: 'expired' })).toMatch(
@@ -102,12 +102,12 @@ describe('a process is', () => {
   });
 });
 
-describe('a process does not start, and says why in one line,', () => {
-  test('where nobody says who it is', async () => {
+describe('a process refuses to start with one clear line', () => {
+  test('where no credentials are found', async () => {
     expect(await refusalOf({})).toStartWith('marina: there are no credentials for S3: set AWS_ACCESS_KEY_ID');
   });
 
-  test('where the credentials are wrong, wherever they come from', async () => {
+  test('where the credentials are wrong, from any source', async () => {
     const file = credentialsFile('default', ACCESS_KEY, 'wrong');
     const words = `marina: ${objects.endpoint} refuses the credentials (SignatureDoesNotMatch)`;
     expect(await refusalOf({ ...KEYS, AWS_SECRET_ACCESS_KEY: 'wrong' })).toStartWith(words);
@@ -120,7 +120,7 @@ describe('a process does not start, and says why in one line,', () => {
     );
   });
 
-  test('where S3_REGION is another one', async () => {
+  test('where S3_REGION is wrong', async () => {
     expect(await refusalOf({ ...KEYS, S3_REGION: 'us-west-1' })).toMatch(
       /^marina: the bucket marina is in another region/,
     );

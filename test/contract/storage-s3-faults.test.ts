@@ -105,7 +105,7 @@ const isPut = ({ method, url }: ProxiedRequest): boolean =>
   method === 'PUT' && url.search.replace(/\?x-id=\w+$/, '') === '';
 
 describe('create', () => {
-  test('whose answer was lost is created, or taken, by what is there', async () => {
+  test('whose answer was lost is decided by the object that is stored', async () => {
     const driver = driverOf();
     proxy.interfere = (request) => (isPut(request) && request.before === 0 ? 'lose' : 'pass');
     expect(await driver.create('faults/mine', text('x'))).toBe('created');
@@ -116,7 +116,7 @@ describe('create', () => {
     expect(await driver.create('faults/theirs', text('x'))).toBe('taken');
   });
 
-  test('that Bun repeats by itself, because the kept connection broke, is created', async () => {
+  test('that Bun repeats by itself after a broken keep-alive connection counts as created', async () => {
     const breaking = await FaultProxy.open(Number(new URL(minio.endpoint).port), new Random('unused'));
     const driver = driverOf({ s3Endpoint: `http://localhost:${breaking.port}` });
     for (let key = 0; key < 5; key++) {
@@ -129,7 +129,7 @@ describe('create', () => {
     await breaking.close();
   });
 
-  test('is tried again where another conditional write is under way, or the store is busy', async () => {
+  test('is retried while another conditional write is in progress, or the store is busy', async () => {
     const driver = driverOf();
     const answers = [
       errorBody('ConditionalRequestConflict', 409),
@@ -141,7 +141,7 @@ describe('create', () => {
     expect(answers).toEqual([]);
   });
 
-  test('that gets no answer until the deadline says so', async () => {
+  test('without an answer by its deadline reports that its outcome is unknown', async () => {
     const driver = driverOf({}, hurried());
     proxy.interfere = (request) => (isPut(request) ? errorBody('SlowDown', 503) : 'pass');
     const error: unknown = await driver.create('faults/never', text('x')).catch((reason: unknown) => reason);
@@ -154,7 +154,7 @@ describe('create', () => {
   });
 });
 
-describe('a completion', () => {
+describe('CompleteMultipartUpload', () => {
   async function staged(driver: S3Driver, size: number): Promise<{ upload: KeptUpload; bytes: Uint8Array }> {
     const upload = new KeptUpload();
     const bytes = random(size);
@@ -162,7 +162,7 @@ describe('a completion', () => {
     return { upload, bytes };
   }
 
-  test('that answers 200 with an error is none, and is tried again', async () => {
+  test('that answers 200 with an error is retried', async () => {
     const driver = driverOf();
     const { upload, bytes } = await staged(driver, 6 * MIB);
     proxy.interfere = (request) =>
@@ -172,7 +172,7 @@ describe('a completion', () => {
     expect(await driver.digestStaged(upload.place, bytes.length, 'sha256')).toBe(digestOf('sha256', bytes));
   });
 
-  test('that answers 200 with an error until the deadline makes no object', async () => {
+  test('that answers 200 with an error until the deadline creates no object', async () => {
     const driver = driverOf({}, hurried());
     const { upload, bytes } = await staged(driver, 6 * MIB);
     let tries = 0;
@@ -188,7 +188,7 @@ describe('a completion', () => {
     expect(await driver.head(dataKey(upload.place.inc))).toBeUndefined();
   });
 
-  test('whose answer was lost is found to have happened', async () => {
+  test('whose answer was lost is found to have succeeded', async () => {
     const driver = driverOf();
     const { upload, bytes } = await staged(driver, 6 * MIB);
     proxy.interfere = (request) => (isComplete(request) && request.before === 0 ? 'lose' : 'pass');
@@ -196,7 +196,7 @@ describe('a completion', () => {
     expect(await driver.digestStaged(upload.place, bytes.length, 'sha256')).toBe(digestOf('sha256', bytes));
   });
 
-  test('of a part that is not what was counted makes no object', async () => {
+  test('of parts that differ from the recorded ones creates no object', async () => {
     const driver = driverOf();
     const { upload, bytes } = await staged(driver, 6 * MIB);
     const changed = (upload.place.state ?? '').replace(/"etag":"(\\"|)[0-9a-f]{8}/, '"etag":"$100000000');
@@ -208,7 +208,7 @@ describe('a completion', () => {
 });
 
 describe('parts', () => {
-  test('are sent again when the store is busy or the connection breaks', async () => {
+  test('are resent when the store is busy or the connection breaks', async () => {
     const driver = driverOf();
     proxy.interfere = (request) => {
       if (!isPart(request) || request.before > 1) return 'pass';
@@ -221,7 +221,7 @@ describe('parts', () => {
     expect(await driver.digestStaged(upload.place, bytes.length, 'sha256')).toBe(digestOf('sha256', bytes));
   });
 
-  test('that fail end the write; what came before them counts', async () => {
+  test('that fail end the write; the parts before them count', async () => {
     const driver = driverOf();
     proxy.interfere = (request) =>
       isPart(request) && request.url.searchParams.get('partNumber') === '2' ? errorBody('AccessDenied', 403) : 'pass';
@@ -239,7 +239,7 @@ describe('parts', () => {
     expect(await driver.digestStaged(upload.place, bytes.length, 'sha256')).toBe(digestOf('sha256', bytes));
   });
 
-  test('of a hold whose state cannot be kept are not sent', async () => {
+  test('of a write whose state cannot be saved are not sent', async () => {
     const driver = driverOf();
     const place = freshPlace();
     const deposed = new Error('another request has this session');
@@ -250,7 +250,7 @@ describe('parts', () => {
   });
 });
 
-describe('bytes that change on their way', () => {
+describe('bytes that are corrupted in transit', () => {
   /** A bit of each body that matters is another one when it arrives; the headers, with the checksum, are what was sent. */
   function damage(matters: (request: ProxiedRequest) => boolean, times: number): void {
     let left = times;
@@ -265,7 +265,7 @@ describe('bytes that change on their way', () => {
     };
   }
 
-  test('are refused by the store, and sent again', async () => {
+  test('are refused by the store, and resent', async () => {
     const driver = driverOf();
     damage(isPut, 2);
     expect(await driver.create('faults/damaged', text('what was meant'))).toBe('created');
@@ -280,7 +280,7 @@ describe('bytes that change on their way', () => {
 });
 
 describe('the buffer', () => {
-  test('makes uploads wait, and never fail, with many that wait for their clients', async () => {
+  test('makes uploads wait, and never fail, beside many that wait for their clients', async () => {
     const driver = driverOf({ uploadBuffer: 10 * MIB });
     const [slow, fast] = [random(4 * MIB), random(7 * MIB)];
     // More slow ones than there is room for, each with most of a part and nothing more to come for now.
@@ -316,7 +316,7 @@ describe('the buffer', () => {
 });
 
 describe('a stream', () => {
-  test('that breaks goes on where it ended', async () => {
+  test('that breaks is resumed where it ended', async () => {
     const driver = driverOf();
     const bytes = random(MIB);
     await driver.put('faults/long', bytes);
@@ -331,7 +331,7 @@ describe('a stream', () => {
     expect(Buffer.compare(await sentBytes(object), bytes)).toBe(0);
   });
 
-  test('whose connections break one after another is whole, also for a reader that lends its chunks', async () => {
+  test('whose connections break repeatedly is complete, also for a reader that reuses its buffers', async () => {
     const driver = driverOf();
     const bytes = random(8 * MIB);
     await driver.put('faults/torn', bytes);
@@ -346,7 +346,7 @@ describe('a stream', () => {
     breaking.stop();
   });
 
-  test('that stalls, or is cancelled, holds up nobody else', async () => {
+  test('that stalls, or is cancelled, does not block others', async () => {
     const driver = driverOf({ s3Endpoint: minio.endpoint });
     await driver.put('faults/big', new Uint8Array(16 * MIB));
     const object = await driver.open('faults/big');
@@ -361,7 +361,7 @@ describe('a stream', () => {
 });
 
 describe('lists', () => {
-  test('are read page by page to their end', async () => {
+  test('are read to the end, page by page', async () => {
     const driver = driverOf({ pageSize: 3 });
     const keys = Array.from({ length: 11 }, (_, index) => `pages/${String(index).padStart(2, '0')}`);
     for (const key of keys) await driver.put(key, text('x'));
@@ -371,7 +371,7 @@ describe('lists', () => {
   });
 });
 
-test('presigned addresses lead to the object under the name that clients know', async () => {
+test('presigned URLs use the redirect endpoint and lead to the object', async () => {
   const driver = driverOf({ s3RedirectEndpoint: minio.endpoint.replace('localhost', '127.0.0.1') });
   await driver.put('presigned/a b+c', text('hello'));
   const url = await driver.presign('presigned/a b+c', { expires: 60_000, headers: { contentType: 'text/x-marina' } });
@@ -385,7 +385,7 @@ test('presigned addresses lead to the object under the name that clients know', 
   expect((await fetch(configurationOf(minio.endpoint, 'ready').s3Endpoint + new URL(url).pathname)).status).toBe(403);
 });
 
-test('requests are counted by operation: one write for a small object, two for a blob of one short part', async () => {
+test('requests are counted by operation: one write for a small object, two for a blob of one part', async () => {
   const counts = new Map<string, number>();
   const driver = driverOf(
     {},

@@ -26,7 +26,7 @@ function twoNodes(): readonly [S3Driver, S3Driver] {
   return [open(), open()];
 }
 
-test('an upload of thousands of parts, sent by two nodes in turn, is whole', async () => {
+test('an upload of thousands of parts from two alternating nodes is complete', async () => {
   const [one, two] = twoNodes();
   const upload = new KeptUpload();
   const bytes = random(2_345 * PART + 67);
@@ -42,7 +42,7 @@ test('an upload of thousands of parts, sent by two nodes in turn, is whole', asy
   expect(await one.digestStaged(upload.place, bytes.length, 'sha256')).toBe(digestOf('sha256', bytes));
 });
 
-test('an upload may have 10,000 parts; one of more is refused in words for its client, and what came before can be committed', async () => {
+test('an upload of more than 10,000 parts is refused with a clear message, and the parts before can be committed', async () => {
   const [driver] = twoNodes();
   const upload = new KeptUpload();
   const bytes = random(MOST_PARTS * PART);

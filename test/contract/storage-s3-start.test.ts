@@ -69,14 +69,14 @@ async function refusalOf(configuration: S3Configuration, ports: S3Ports = realPo
 }
 
 describe('a store is opened', () => {
-  test('by any number of nodes, which find the same one', async () => {
+  test('by any number of nodes as the same store', async () => {
     const bucket = await freshBucket(plain);
     const stores = await Promise.all(Array.from({ length: 4 }, () => openS3Store(bucket, realPorts())));
     expect(new Set(stores.map(({ store }) => store)).size).toBe(1);
     for (const { close } of stores) await close();
   });
 
-  test('apart from another one under another prefix', async () => {
+  test('separately from one under another prefix', async () => {
     const bucket = await freshBucket(plain);
     const one = await openS3Store(bucket, realPorts());
     const two = await openS3Store({ ...bucket, s3Prefix: '/other/' }, realPorts());
@@ -119,7 +119,7 @@ describe('a start is refused in one line', () => {
     expect(refusal).not.toContain(bucket.awsSecretAccessKey ?? '');
   });
 
-  test('where the certificate is not trusted, or is another one', async () => {
+  test('where the certificate is not trusted, or does not match', async () => {
     const bucket = await freshBucket(secure);
     expect(await refusalOf({ ...bucket, s3CaFile: undefined })).toMatch(/is not trusted .*set S3_CA_FILE/);
     expect(await refusalOf({ ...bucket, s3CaFile: undefined, s3InsecureSkipVerify: true })).toBe('none');
@@ -129,7 +129,7 @@ describe('a start is refused in one line', () => {
     expect(await refusalOf({ ...bucket, s3CaFile: file })).toMatch(/holds no certificate in PEM form/);
   });
 
-  test('where the store ignores the condition of a create', async () => {
+  test('where the store ignores If-None-Match', async () => {
     const bucket = await freshBucket(plain);
     expect(await refusalOf({ ...bucket, s3Endpoint: careless.endpoint })).toMatch(
       /^the store cannot hold a log, \d+ of 32 writers created the same object: it lacks conditional writes \(PutObject with If-None-Match: \*\); use .* MinIO/,

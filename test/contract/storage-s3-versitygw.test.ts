@@ -21,7 +21,7 @@ storageContract('the Versity gateway', async () => {
 
 // MinIO lists multipart uploads by their whole key only.
 test(
-  'multipart uploads that nobody holds any more are ended, those of later ones are not',
+  'abandoned multipart uploads are aborted; newer ones are not',
   async () => {
     const settings = readSettings(await freshBucket(await startVersitygw()));
     const driver = new S3Driver({ ...settings, pageSize: 2 }, realPorts());

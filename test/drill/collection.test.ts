@@ -64,7 +64,7 @@ async function drill(site: Site, random: Random): Promise<void> {
 }
 
 test(
-  'embedded, on a folder: killed and started again, nothing that was acknowledged is collected',
+  'embedded, on a folder: across crashes and restarts nothing acknowledged is collected',
   async () => {
     const random = new Random(`${seed} embedded`);
     const site = await embeddedSite();
@@ -75,7 +75,7 @@ test(
 );
 
 test(
-  'a cluster: nodes and workers are killed, nothing that was acknowledged is collected',
+  'a cluster: while nodes and workers are killed nothing acknowledged is collected',
   async () => {
     const random = new Random(`${seed} cluster`);
     const site = await clusterSite();

@@ -71,7 +71,7 @@ test(
 
 if (isLong) {
   test(
-    'of eight nodes that push into one repository none starves',
+    'eight nodes that push to one repository: none starves',
     async () => {
       const { median, slowest, slowestOf } = await crowd(new Random(seed).child('crowd'));
       const each = slowestOf.map(Math.round).join(', ');
@@ -82,7 +82,7 @@ if (isLong) {
   );
 
   test(
-    'a blob of more than a thousand parts is served as it was sent',
+    'a blob of more than a thousand parts is served as it was uploaded',
     async () => {
       const { sent, served } = await pushManyParts();
       expect(served).toBe(sent);

@@ -34,7 +34,7 @@ function removeStaged(folder: string, location: string): void {
 }
 
 test(
-  'the bytes were dropped for ones that the repository has already: the PUT succeeds',
+  'staged bytes that were dropped for an existing blob: the repeated PUT succeeds',
   async () => {
     const blob = randomBlob(300_000);
     const { folder, location } = await uploadedAndKilled(blob, (server) => pushBlob(server.url, REPOSITORY, blob));
@@ -51,7 +51,7 @@ test(
 );
 
 test(
-  'the bytes are gone and no repository has them: the upload is unknown, by every request that needs them',
+  'staged bytes that are gone and that no repository has: the upload is unknown to every request',
   async () => {
     const blob = randomBlob(300_000);
     const { folder, location } = await uploadedAndKilled(blob, async () => undefined);

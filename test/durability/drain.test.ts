@@ -63,7 +63,7 @@ async function expectRefused(client: RawClient): Promise<void> {
   expect(answer.body.toString()).toContain('UNAVAILABLE');
 }
 
-test('a running upload and a running download are completed, new requests are refused, the exit code is 0', async () => {
+test('uploads and downloads in flight are completed, new requests are refused, and the exit code is 0', async () => {
   const server = await startServer();
   const there = randomBlob(BIG_BYTES);
   const coming = randomBlob(8_000_000);
@@ -92,7 +92,7 @@ test('a running upload and a running download are completed, new requests are re
   await server.stop();
 });
 
-test('a client that stalls is cut off after DRAIN_TIMEOUT, and what its upload brought is kept', async () => {
+test('a stalled client is cut off after DRAIN_TIMEOUT, and the bytes of its upload are kept', async () => {
   const folder = temporaryFolder('drain');
   const server = await startServer({ STORAGE_PATH: folder, DRAIN_TIMEOUT: '2s' });
   const there = randomBlob(BIG_BYTES);
@@ -149,7 +149,7 @@ test('upload sessions survive a clean restart', async () => {
   expect(await third.stop()).toBe(0);
 });
 
-test('npm start passes SIGTERM on: the upload is completed, the server ends cleanly, nothing is left running', async () => {
+test('npm start forwards SIGTERM: the upload is completed, the server ends cleanly, and no process is left', async () => {
   const folder = temporaryFolder('npm');
   const probe = await startServer();
   const { port, url } = probe;

@@ -14,7 +14,7 @@ const ENDS_WITHIN_MS = 60_000;
 afterAll(cleanUp);
 
 test.each(['catalog', `repos/${REPOSITORY}/_log`])(
-  'a server whose sync of %s fails ends without an answer, and nothing but the push is lost',
+  'a server whose fsync of %s fails ends without an answer, and only that push is lost',
   async (failing) => {
     const folder = temporaryFolder('failing');
     const [kept, lost] = [randomBlob(1_000), randomBlob(1_000)];
@@ -42,7 +42,7 @@ test.each(['catalog', `repos/${REPOSITORY}/_log`])(
 );
 
 test(
-  'a server whose write-ahead log cannot be synced ends without an answer, and what it told of before is there',
+  'a server that cannot fsync its write-ahead log ends without an answer, and acknowledged writes survive',
   async () => {
     const folder = temporaryFolder('failing');
     const [kept, lost] = [randomBlob(1_000), randomBlob(1_000)];
@@ -65,7 +65,7 @@ test(
 );
 
 test(
-  'a server whose file system cannot be synced ends, and what it told of is there',
+  'a server that cannot sync its file system ends, and acknowledged writes survive',
   async () => {
     const folder = temporaryFolder('failing');
     const kept = randomBlob(1_000);

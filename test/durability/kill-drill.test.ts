@@ -21,7 +21,7 @@ const CLEAN_UP_WITHIN_MS = 60_000;
 afterAll(cleanUp, CLEAN_UP_WITHIN_MS);
 
 test(
-  'no kill loses what was acknowledged, brings back what was deleted, or tears a tag',
+  'no SIGKILL loses an acknowledged write, undoes a delete, or leaves a tag without its manifest',
   async () => {
     const seed = process.env.DRILL_SEED ?? String(Date.now());
     console.log(`kill drill: DRILL_SEED=${seed} repeats it`);

@@ -50,7 +50,7 @@ async function pushAllKinds(url: string): Promise<void> {
 }
 
 test.each(['true', 'false'])(
-  'no file, folder or socket of a server is open to others, whatever the umask (STORAGE_WRITE_AHEAD=%s)',
+  'no file, folder or socket of a server is accessible to others, whatever the umask (STORAGE_WRITE_AHEAD=%s)',
   async (ahead) => {
     const folder = join(temporaryFolder('careless'), 'new', 'data');
     const server = await startCareless({ STORAGE_PATH: folder, STORAGE_WRITE_AHEAD: ahead, GC_GRACE: '1s' });
@@ -65,7 +65,7 @@ test.each(['true', 'false'])(
   60_000,
 );
 
-test('a folder that an earlier version made is closed at the start, and one line says so', async () => {
+test('permissions that an older version left open are tightened at the start, and one line says so', async () => {
   const folder = temporaryFolder('earlier');
   const first = await startServer({ STORAGE_PATH: folder });
   await pushImage(first.url, REPOSITORY, image(), 'v1');
@@ -84,7 +84,7 @@ test('a folder that an earlier version made is closed at the start, and one line
   expect(await again.stop()).toBe(0);
 });
 
-test('who is not the owner of a store gets one line that names the owner, and writes nothing', async () => {
+test('a user who does not own the store gets one line that names the owner, and writes nothing', async () => {
   if (process.getuid?.() !== 0) throw new Error('this test makes files of other users: run it as root');
   const folder = temporaryFolder('owned');
   const first = await startServer({ STORAGE_PATH: folder });
@@ -124,7 +124,7 @@ test('who is not the owner of a store gets one line that names the owner, and wr
   expect((await marina(folder, 'gc', '--dry-run')).code).toBe(0);
 });
 
-test('a running server is asked for nothing by another user than its own, root neither', async () => {
+test('a running server accepts no command from another user, not even root', async () => {
   const folder = temporaryFolder('served');
   const server = await startServer({ STORAGE_PATH: folder });
   await pushImage(server.url, REPOSITORY, image(), 'v1');

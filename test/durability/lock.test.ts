@@ -28,7 +28,7 @@ function contentsOf(folder: string): Record<string, string> {
   );
 }
 
-test('a second process is refused in one line with exit code 1, and the first goes on undisturbed', async () => {
+test('a second process is refused with one line and exit code 1, and the first is not affected', async () => {
   const folder = temporaryFolder('lock');
   // The write-ahead log of the first would go after five seconds, which the others may take on a busy machine.
   const first = await startServer({ STORAGE_PATH: folder, STORAGE_WRITE_AHEAD: 'false' });
@@ -56,7 +56,7 @@ test('a second process is refused in one line with exit code 1, and the first go
   expect(await first.stop()).toBe(0);
 });
 
-test('a second process with a folder of its own does not share the port of the first', async () => {
+test('a second process with its own folder does not share the port of the first', async () => {
   const first = await startServer();
   const { code, stdout, stderr } = await startSecond(temporaryFolder('lock'), first.port);
   expect({ code, stdout: new TextDecoder().decode(stdout), stderr }).toEqual({
@@ -67,7 +67,7 @@ test('a second process with a folder of its own does not share the port of the f
   expect(await first.stop()).toBe(0);
 });
 
-test('a kill -9 of the first frees the folder and the port for the next, at once and each time', async () => {
+test('kill -9 frees the folder and the port at once, each time', async () => {
   const folder = temporaryFolder('lock');
   let server: Server | undefined;
   for (let turn = 1; turn <= 4; turn++) {

@@ -34,11 +34,11 @@ function summaryOf({ method, target, status, objects }: ReturnType<typeof checkT
 }
 
 describe('before an answer is sent', () => {
-  test('everything that it rests on is synced: bytes, then the name, then the folders up the chain', () => {
+  test('everything that it acknowledges is synced: bytes, then the name, then the folders up the chain', () => {
     expect(checkTrace(calls, root).faults).toEqual([]);
   });
 
-  test('everything that it rests on is written', () => {
+  test('everything that it acknowledges is written', () => {
     const answers = checkTrace(calls, root).answers.filter(({ method }) => method !== 'GET');
     expect(answers.map(summaryOf)).toEqual([
       'POST uploads 202',
@@ -119,7 +119,7 @@ describe('the checker complains when there is no sync of', () => {
     for (const fault of faults) expect(fault).toContain(word);
   });
 
-  test('each single one of them, but for those that another one makes up for', () => {
+  test('any one of them, except where another one covers it', () => {
     const madeUpFor = new Set<string>();
     for (const [sync, purpose] of purposesOf(calls)) {
       const rest = calls.filter((call) => call !== sync);
@@ -138,7 +138,7 @@ describe('the checker complains when there is no sync of', () => {
     ]);
   });
 
-  test('the bytes or the name of any one object that is linked or renamed into place', () => {
+  test('the bytes or the name of any object that is linked or renamed into place', () => {
     const purposes = purposesOf(calls);
     const placed = calls.filter(({ op, to }) => (op === 'link' || op === 'rename') && kindOf(nameOf(to)) !== 'other');
     expect(placed.length).toBeGreaterThan(20);
@@ -154,7 +154,7 @@ describe('the checker complains when there is no sync of', () => {
   });
 });
 
-describe('what a killed process left unsynced is synced before it is believed', () => {
+describe('what a killed process left unsynced is synced before it is trusted', () => {
   /** A folder whose server died right after it gave the name, before it synced the folder of it. */
   async function killedAt(linked: 'marker' | 'slot', blob: Content): Promise<string> {
     const folder = temporaryFolder('unsynced');
@@ -182,7 +182,7 @@ describe('what a killed process left unsynced is synced before it is believed', 
   }
 
   test(
-    'a slot, before anything is answered out of it',
+    'a slot, before anything is answered from it',
     async () => {
       const blob = randomBlob(100);
       const folder = await killedAt('slot', blob);

@@ -38,7 +38,7 @@ function faultsOf(trace: readonly Call[]): { faults: string[]; answers: number; 
   return { faults, answers, names };
 }
 
-test('an answer is sent, and a slot gets its name, only once the write-ahead log is synced', () => {
+test('an answer is sent, and a slot is linked, only after the write-ahead log is synced', () => {
   const { faults, answers, names } = faultsOf(calls);
   expect(faults).toEqual([]);
   expect(answers).toBeGreaterThan(10);

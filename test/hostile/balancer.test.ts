@@ -58,7 +58,7 @@ test.each<[string, (site: Site) => string]>([
   expect(site.server.logs()).not.toContain('"path":"/v2/public');
 });
 
-test('what only looks like them passes: dots in a tag, a colon that is encoded, anything in a query', async () => {
+test('lookalikes pass: dots in a tag, an encoded colon, anything in a query', async () => {
   const { repo, image, server } = site;
   await pushManifest(server.url, repo, image, 'v1..2');
   for (const target of [
@@ -70,7 +70,7 @@ test('what only looks like them passes: dots in a tag, a colon that is encoded, 
   }
 });
 
-test('one address gets its share of the connections, and another one is served all the same', async () => {
+test('one address gets its share of the connections, and other addresses are still served', async () => {
   const open = (): Promise<'open' | 'closed'> =>
     new Promise((resolve) => {
       const socket = connect({ port: balancer.port, host: '127.0.0.1' });

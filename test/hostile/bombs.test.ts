@@ -40,7 +40,7 @@ async function p99(): Promise<number> {
 }
 
 test.each(worstManifests())(
-  '%s: as dear as it may be, and legal',
+  '%s: the most expensive legal manifest',
   async (_, body) => {
     const headers = { 'content-type': mediaTypes.index };
     await expectStatus(201, `${server.url}/v2/${REPO}/manifests/worst`, { method: 'PUT', headers, body });
@@ -48,7 +48,7 @@ test.each(worstManifests())(
   30_000,
 );
 
-test('pulls beside a client that pushes nothing else take at most 50 ms longer, 99 of 100', async () => {
+test('p99 of pulls rises by at most 50 ms beside a client that pushes only such manifests', async () => {
   const over: number[] = [];
   for (let round = 0; round < ROUNDS && Math.min(...over) > MAX_P99_OVER_IDLE_MS; round++) {
     const idle = await p99();
@@ -86,7 +86,7 @@ function stall(body: Uint8Array): Socket {
   return socket;
 }
 
-test('200 clients that send all of a manifest but its last byte neither fill the memory nor block others', async () => {
+test('200 clients that send all but the last byte of a manifest neither exhaust memory nor block others', async () => {
   const body = new Uint8Array(STALLED_BYTES).fill(0x20);
   const before = residentMiB(server.process.pid);
   const answers: string[] = [];

@@ -34,7 +34,7 @@ async function close(upload: string, bytes: string): Promise<Uint8Array> {
   return (await expectStatus(200, `${site.server.url}/v2/${site.repo}/blobs/${digest}`)).bytes;
 }
 
-test('while one request writes, every other one is refused and changes nothing', async () => {
+test('while one request writes to an upload, every other one is refused and changes nothing', async () => {
   const upload = await openUpload(site.server, site.repo);
   let go: () => void = () => {};
   const gate = new Promise<void>((resolve) => {
@@ -61,7 +61,7 @@ test('while one request writes, every other one is refused and changes nothing',
   expect(new TextDecoder().decode(await close(upload, 'firstfirst'))).toBe('firstfirst');
 });
 
-test('of many chunks at once for the same place exactly one counts', async () => {
+test('of many concurrent chunks at the same offset exactly one is accepted', async () => {
   const upload = await openUpload(site.server, site.repo);
   const chunks = Array.from({ length: 20 }, (_, i) => String.fromCharCode(97 + i).repeat(50_000));
   const outcomes = await Promise.all(
@@ -77,7 +77,7 @@ test('of many chunks at once for the same place exactly one counts', async () =>
   expect(new TextDecoder().decode(await close(upload, bytes))).toBe(bytes);
 });
 
-test('an upload closed many times at once is closed once, and is a blob', async () => {
+test('an upload that is closed many times concurrently is closed once', async () => {
   const upload = await openUpload(site.server, site.repo);
   const body = 'closed once'.repeat(50_000);
   const digest = digestOf(new TextEncoder().encode(body));
@@ -93,7 +93,7 @@ test('an upload closed many times at once is closed once, and is a blob', async 
   expect(digestOf(bytes)).toBe(digest);
 });
 
-test('a wrong digest closes nothing, and the upload goes on to the right one', async () => {
+test('a wrong digest does not close the upload, which can still be closed with the right one', async () => {
   const upload = await openUpload(site.server, site.repo);
   await expectStatus(202, site.server.url + upload, { method: 'PATCH', body: 'some' });
   const wrong = digestOf(new TextEncoder().encode('other'));

@@ -55,7 +55,7 @@ async function inFlight(): Promise<number> {
   return Number(/^marina_requests_in_flight (\d+)$/m.exec(body)?.[1]);
 }
 
-test('a client beyond its share gets 429, others are served; beyond all of them everybody gets 503, until some end', async () => {
+test('a client beyond its share gets 429 and others are served; beyond the total everybody gets 503 until requests end', async () => {
   const manifest = `/v2/${site.repo}/manifests/${site.tag}`;
   await hold('127.0.0.1', SHARE);
   await eventually(async () => expect(await inFlight()).toBe(SHARE));

@@ -238,7 +238,7 @@ test.each([
   60_000,
 );
 
-test('a disk full of files: writers are told, nothing is lost, pulls go on, and so do pushes once there is room', async () => {
+test('no free inodes: writes are refused, nothing is lost, pulls continue, and so do pushes once there is room', async () => {
   const folder = await tmpfs('size=24m,nr_inodes=3024');
   const settings = { STORAGE_PATH: join(folder, 'data') };
   const fillers = Array.from({ length: 20 }, (_, i) => join(folder, `filler-${i}`));

@@ -98,7 +98,7 @@ test.each(NAMES)(
   30_000,
 );
 
-test('the catalog has each of them, also after a restart', async () => {
+test('the catalog lists each of them, also after a restart', async () => {
   const names = NAMES.map(([, name]) => name).sort();
   const catalog = async (): Promise<unknown> => {
     const { bytes } = await expectStatus(200, `${server.url}/v2/_catalog`);
@@ -112,7 +112,7 @@ test('the catalog has each of them, also after a restart', async () => {
   for (const name of names) expect(await tagsOf(name)).toEqual({ name, tags: [] });
 });
 
-test('uploads in chunks work where the name looks like an upload itself', async () => {
+test('chunked uploads work where the repository name looks like an upload path', async () => {
   const name = 'a/blobs/uploads';
   const { headers } = await expectStatus(202, url(name, 'blobs/uploads/'), { method: 'POST' });
   const location = `${server.url}${headers.get('location')}`;
@@ -123,7 +123,7 @@ test('uploads in chunks work where the name looks like an upload itself', async 
   expect((await expectStatus(200, url(name, `blobs/${digest}`))).bytes).toEqual(new TextEncoder().encode('helloworld'));
 });
 
-test('a manifest whose tag moved on stays readable by its digest', async () => {
+test('a manifest whose tag moved stays readable by its digest', async () => {
   const name = 'moved/on';
   const [first, second] = [image(), image()];
   await pushImage(server.url, name, first, 'latest');
@@ -151,7 +151,7 @@ test('a tag of 128 characters, and 256 tags in one push, work', async () => {
   expect(await tagsOf(name)).toEqual({ name, tags: [`_${'.'.repeat(127)}`, ...tags] });
 });
 
-test('a blob that comes out of a file does not name it, whole or in part', async () => {
+test('a blob that is served from a file does not reveal its path, whole or in part', async () => {
   const blob = randomBlob(2 * 1024 * 1024);
   const { digest } = blob.descriptor;
   await pushBlob(server.url, 'file/name', blob);
@@ -192,7 +192,7 @@ test.each([
   await expectStatus(400, target, { headers: { range: `bytes=${many}` } });
 });
 
-test('a Range counts only while If-Range names the blob', async () => {
+test('a Range is honoured only if If-Range names the blob', async () => {
   const blob = randomBlob(100);
   const { digest } = blob.descriptor;
   await pushBlob(server.url, 'if/range', blob);

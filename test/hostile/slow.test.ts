@@ -131,7 +131,7 @@ async function slowest(times: number): Promise<number> {
   return most;
 }
 
-test('bodies that stop are given up after the idle time, while everybody else is served at once', async () => {
+test('stalled bodies are given up after the idle timeout, while everybody else is served at once', async () => {
   const before = treeOf(site.server.dataPath);
   for (let i = 0; i < 50; i++) {
     hang('GET /v2/ HT');
@@ -149,7 +149,7 @@ test('bodies that stop are given up after the idle time, while everybody else is
   expect(changes(before, treeOf(site.server.dataPath))).toEqual([]);
 });
 
-test('a body that comes slowly but steadily takes as long as it takes', async () => {
+test('a slow but steady body is accepted however long it takes', async () => {
   const upload = await openUpload(site.server, site.repo);
   const pieces = Array.from({ length: 5 }, () => [IDLE_MS / 2, 'x']).flat();
   const outcome = await exchange(site.server.port, [
@@ -162,7 +162,7 @@ test('a body that comes slowly but steadily takes as long as it takes', async ()
   await expectStatus(204, site.server.url + upload, { method: 'DELETE' });
 });
 
-test('bodies that come a byte at a time are given up, and let go of what they held', async () => {
+test('bodies that arrive a byte at a time are given up, and release what they held', async () => {
   const strict = await openSite({ BODY_IDLE_TIMEOUT: `${IDLE_MS}ms`, UPLOAD_MIN_RATE: '1KiB' });
   const before = treeOf(strict.server.dataPath);
   const drip = (piece: string) => Array.from({ length: 40 }, () => [IDLE_MS / 10, piece]).flat();
@@ -192,7 +192,7 @@ test('bodies that come a byte at a time are given up, and let go of what they he
   expect(changes(before, treeOf(strict.server.dataPath))).toEqual([]);
 });
 
-test('a client that goes away in the middle leaves what it brought, and the upload goes on', async () => {
+test('the bytes of a client that disconnects in the middle are kept, and the upload can be continued', async () => {
   const upload = await openUpload(site.server, site.repo);
   const socket = connect({ port: site.server.port, host: '127.0.0.1' });
   socket.write(`PATCH ${upload} HTTP/1.1\r\nHost: a\r\nContent-Length: 10\r\n\r\nhello`);

@@ -38,7 +38,7 @@ beforeAll(async () => {
 });
 afterAll(cleanUp);
 
-test('the table has no name twice', () => {
+test('no name is twice in the table', () => {
   expect(new Set(ROWS.map(({ name }) => name)).size).toBe(ROWS.length);
 });
 
@@ -54,7 +54,7 @@ test.each(ROWS.map((row) => [row.name, row] as const))(
   20_000,
 );
 
-test('after all of them an image is pushed and pulled as before, and no request failed inside', async () => {
+test('after all of them an image can be pushed and pulled, and no request caused an internal error', async () => {
   const pushed = image();
   await pushImage(site.server.url, site.repo, pushed, 'after');
   for (const [tag, { bytes, blobs }] of [['kept', site.image] as const, ['after', pushed] as const]) {

@@ -53,7 +53,7 @@ const FORWARDED = {
   Forwarded: 'for=203.0.113.7;host=evil.example;proto=https',
 };
 
-test('headers of a proxy that nobody trusts change nothing: no Location, no method, no address in the log', async () => {
+test('headers of an untrusted proxy change nothing: no Location, no method, no address in the log', async () => {
   const { repo, tag, image, server } = site;
   const requests = [
     request('POST', `/v2/${repo}/blobs/uploads/`, { headers: FORWARDED }),
@@ -82,7 +82,7 @@ test('headers of a proxy that nobody trusts change nothing: no Location, no meth
   expect(slots.join()).not.toMatch(/203\.0\.113\.7|127\.0\.0\.1/);
 });
 
-test('headers of a trusted proxy say where Locations lead and who asked, and odd ones say nothing', async () => {
+test('headers of a trusted proxy set Locations and the client address; malformed ones are ignored', async () => {
   const trusting = await openSite({ TRUST_PROXY: '127.0.0.1' });
   const { repo, server } = trusting;
   const started = async (headers: Readonly<Record<string, string>>): Promise<string> => {
@@ -152,7 +152,7 @@ test.each([
   expect([upload.status, upload.headers.get('location')?.startsWith('/v2/')]).toEqual([202, true]);
 });
 
-test('an address is the same with its host in front, and after its dots are resolved', async () => {
+test('a target is the same with its host in front, and after its dots are resolved', async () => {
   const { repo, tag, image } = site;
   const wanted = new TextDecoder().decode(image.bytes);
   for (const target of [
@@ -180,7 +180,7 @@ test.each([
   expect(changes(before, treeOf(site.server.dataPath))).toEqual([]);
 });
 
-test('a manifest that claims to be a page is served as it came, but no browser runs it', async () => {
+test('a manifest that looks like a web page is served unchanged, but no browser runs it', async () => {
   const body = '{"a":"<script>alert(1)</script>"}';
   const headers = { 'Content-Type': 'text/html' };
   const target = `/v2/${site.repo}/manifests/page`;
@@ -214,7 +214,7 @@ test.each<[string, (site: Site) => string]>([
   });
 });
 
-test('what is asked for outside the API is logged and counted, as scanners should be seen', async () => {
+test('requests outside the API are logged and counted, so that scanners are visible', async () => {
   const { server } = site;
   const count = async (): Promise<number> => {
     const metrics = await (await fetch(`${server.url}/metrics`)).text();
@@ -235,7 +235,7 @@ test('what is asked for outside the API is logged and counted, as scanners shoul
   expect(await count()).toBe(before + 3);
 });
 
-test('no browser guesses what a response is, and caches keep what may be kept', async () => {
+test('no browser guesses the type of a response, and caches keep only what they may', async () => {
   const { repo, tag, image, blob, server } = site;
   const large = randomBlob(9 * 1024 * 1024);
   await pushBlob(server.url, repo, large);
@@ -268,7 +268,7 @@ test('no browser guesses what a response is, and caches keep what may be kept', 
   }
 });
 
-test('pages of an origin that CORS_ORIGINS names push, pull and read what the answers say; no other page does', async () => {
+test('pages of an origin in CORS_ORIGINS can push, pull and read the response headers; other pages cannot', async () => {
   const ui = 'https://ui.example';
   const { server, repo, image, tag } = await openSite({ CORS_ORIGINS: `${ui},http://localhost:8080` });
   const from = (origin: string, more: Record<string, string> = {}) => ({

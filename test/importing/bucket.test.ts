@@ -51,7 +51,7 @@ async function bucketStore(bucket: string): Promise<Record<string, string>> {
   return { ...env, S3_BUCKET: bucket };
 }
 
-test('in a cluster: beside its nodes, which see it at once, and again', async () => {
+test('into a running cluster, whose nodes see it at once, and again', async () => {
   const { code, stderr, summary } = await run({ ...cluster.env }, 'import', SOURCE);
   expect([code, stderr]).toEqual([0, '']);
   expect(summary).toMatchObject({
@@ -69,7 +69,7 @@ test('in a cluster: beside its nodes, which see it at once, and again', async ()
   });
 });
 
-test('a bucket that is the whole store: copied there, also without looking at the bytes', async () => {
+test('from a whole bucket, copied inside the store, with and without verifying the bytes', async () => {
   const env = await bucketStore('whole');
   expect(await run(env, 'import', '--dry-run', SOURCE)).toMatchObject({ code: 0, summary: { manifests: { put: 8 } } });
   const { code, summary } = await run(env, 'import', '--trust', `${SOURCE}/docker/registry/v2/`);
@@ -79,7 +79,7 @@ test('a bucket that is the whole store: copied there, also without looking at th
   await checkEverything(server.url, pushed);
 });
 
-test('from a bucket into a folder, and from a folder into a bucket, bytes are read and written', async () => {
+test('from a bucket into a folder and from a folder into a bucket, by reading and writing the bytes', async () => {
   const { STORAGE_DRIVER: _, ...access } = await bucketStore('from-folder');
   const dataPath = join(temporaryFolder('from-bucket'), 'data');
   const toFolder = { ...access, STORAGE_PATH: dataPath };
@@ -99,7 +99,7 @@ test('from a bucket into a folder, and from a folder into a bucket, bytes are re
   await checkEverything((await startServer(toBucket)).url, other);
 });
 
-test('what one request cannot copy is copied in parts', async () => {
+test('an object too large for one CopyObject request is copied in parts', async () => {
   const { endpoint, makeBucket } = cluster.objects;
   await makeBucket('parts');
   const configuration = configurationOf(endpoint, 'parts');

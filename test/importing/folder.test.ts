@@ -52,7 +52,7 @@ function blobPath(root: string, digest: string): string {
   return join(root, 'docker/registry/v2/blobs', algorithm, hex.slice(0, 2), hex, 'data');
 }
 
-test('everything is there, pulls with equal bytes, and takes no room of its own', async () => {
+test('everything is imported, pulls byte for byte, and takes no additional space', async () => {
   const dataPath = join(temporaryFolder('imported'), 'data');
   const dry = await importInto(dataPath, '--dry-run', tree);
   expect([dry.code, dry.stderr, dry.problems]).toEqual([0, '', []]);
@@ -104,7 +104,7 @@ test('everything is there, pulls with equal bytes, and takes no room of its own'
   expect(await server.stop()).toBe(0);
 });
 
-test('beside a running server it is the server that does it; tags that were moved there stay, unless told otherwise', async () => {
+test('a running server does the import itself; tags that moved there are kept, unless overwriting is requested', async () => {
   const server = await startServer();
   const own = image();
   await pushImage(server.url, 'team/app', own, 'v1');
@@ -125,7 +125,7 @@ test('beside a running server it is the server that does it; tags that were move
   expect((await fsck(server.dataPath)).faults).toEqual([]);
 });
 
-test('killed in the middle, again and again, it goes on and links nothing twice', async () => {
+test('killed repeatedly in the middle, it resumes and links nothing twice', async () => {
   const dataPath = join(temporaryFolder('killed'), 'data');
   // So many new objects and slots after its start each one is killed: while blobs, the slots, manifests and tags are written.
   for (const grown of [1, 8, 17, 24, 29]) {
@@ -148,7 +148,7 @@ test('killed in the middle, again and again, it goes on and links nothing twice'
   expect((await fsck(dataPath, '--scrub')).faults).toEqual([]);
 });
 
-test('what is broken in the source is told and left out, and the rest comes over', async () => {
+test('what is corrupt in the source is reported and left out, and the rest is imported', async () => {
   const broken = temporaryFolder('broken');
   const distribution = await startDistribution(inFolder(broken));
   const { url } = distribution;

@@ -80,7 +80,7 @@ function objects(dataPath: string): { readonly path: string; readonly isFile: bo
     });
 }
 
-test('a tree that nobody touched is taken over without any room of its own', async () => {
+test('an unmodified tree is imported without additional space', async () => {
   const tree = makeTree();
   const { code, problems, summary } = await importTree(tree);
   expect([code, problems]).toEqual([0, []]);
@@ -88,7 +88,7 @@ test('a tree that nobody touched is taken over without any room of its own', asy
 });
 
 test.each(['--json', '--trust'])(
-  'bytes that are a link are not followed, nor is the link taken over (import %s)',
+  'a data file that is a symbolic link is neither followed nor imported (import %s)',
   async (option) => {
     const tree = makeTree();
     const secret = join(temporaryFolder('elsewhere'), 'secret');
@@ -107,7 +107,7 @@ test.each(['--json', '--trust'])(
   },
 );
 
-test('a link of the repository that is a symbolic link is not followed', async () => {
+test('a link file of a repository that is a symbolic link is not followed', async () => {
   const tree = makeTree();
   const elsewhere = join(temporaryFolder('elsewhere'), 'link');
   renameSync(tree.layerLink, elsewhere);
@@ -117,7 +117,7 @@ test('a link of the repository that is a symbolic link is not followed', async (
   expect(problems.map(({ problem, digest }) => [problem, digest])).toContainEqual(['unreadable', tree.layer]);
 });
 
-test('a folder that is a symbolic link ends the import in one line; the one that is named may be one', async () => {
+test('a folder that is a symbolic link ends the import with one line; the source path itself may be one', async () => {
   const tree = makeTree();
   const named = join(temporaryFolder('named'), 'registry');
   symlinkSync(tree.root, named);

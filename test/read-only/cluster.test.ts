@@ -12,7 +12,7 @@ afterAll(stopClusters);
 /** "every node sees it within a couple of seconds": two, and what a machine with other work takes for them. */
 const SEEN_WITHIN_MS = 10_000;
 
-test('every node sees the switch, also one that starts later and after Redis was lost', async () => {
+test('every node sees the read-only switch, also one that starts later, and after Redis was lost', async () => {
   const cluster = await startCluster({ balancer: false, workers: 1 });
   const [one, other] = cluster.nodes;
   if (one === undefined || other === undefined) return expect.unreachable();

@@ -44,7 +44,7 @@ function said({ code, lines, stderr }: Ended): [number, string] {
   return [code, [...lines, stderr.trimEnd()].join('')];
 }
 
-test('the switch is turned while the server runs: pushes wait, pulls go on, an upload that was begun ends', async () => {
+test('read-only is switched on while the server runs: pushes are refused, pulls continue, an upload in flight may end', async () => {
   const dataPath = temporaryFolder('read-only');
   const server = await startServer({ STORAGE_PATH: dataPath });
   const { url } = server;
@@ -111,7 +111,7 @@ test('the switch is turned while the server runs: pushes wait, pulls go on, an u
   expect((await statuses(last.url, pushed)).start).toBe(503);
 });
 
-test('READ_ONLY=true refuses every write for good, and the switch has no effect beside it', async () => {
+test('READ_ONLY=true refuses every write, and the run-time switch cannot override it', async () => {
   const dataPath = temporaryFolder('read-only');
   const before = await startServer({ STORAGE_PATH: dataPath });
   const pushed = image();

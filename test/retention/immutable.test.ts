@@ -15,7 +15,7 @@ function retentionFile(text: string): string {
   return path;
 }
 
-test('an immutable tag can be neither moved nor deleted: DENIED, and a message that says what to do', async () => {
+test('an immutable tag can be neither moved nor deleted: DENIED, with a message that says what to do', async () => {
   const RETENTION_FILE = retentionFile(`
 rules:
   - repositories: [team/*]
@@ -66,7 +66,7 @@ rules:
   expect((await remove(second.descriptor.digest)).status).toBe(202);
 });
 
-test('the operator goes over an immutable tag by restore and tag --to; for clients it keeps what it points to then', async () => {
+test('the operator can move an immutable tag by restore and tag --to; for clients it stays immutable', async () => {
   const dataPath = temporaryFolder('rolled-back');
   const RETENTION_FILE = retentionFile("rules: [{repositories: [team/*], immutable: {tags: ['v*']}}]");
   const settings = { STORAGE_PATH: dataPath, RETENTION_FILE, DELETE_ENABLED: 'false' };
@@ -122,7 +122,7 @@ test('the operator goes over an immutable tag by restore and tag --to; for clien
   expect([code, JSON.parse(new TextDecoder().decode(stdout)).tags]).toEqual([0, moved(first, second)]);
 });
 
-test('a wrong retention file stops the start of nodes and workers, with the place in it', async () => {
+test('an invalid retention file stops the start of nodes and workers, and names the line', async () => {
   const wrong = retentionFile('rules:\n  - repositories: [team/*]\n    keep: []\n');
   const missing = join(temporaryFolder('retention'), 'none.yaml');
   const bun = join(projectRoot, 'node_modules', '.bin', 'bun');

@@ -54,7 +54,7 @@ async function fill(url: string): Promise<Map<string, Image>> {
   return images;
 }
 
-test('retention shows what would go and why, asks the server that runs, and does the work itself where none does', async () => {
+test('retention shows what it would delete and why; it asks a running server, and works alone without one', async () => {
   const dataPath = temporaryFolder('retained');
   const RETENTION_FILE = retentionFile(RULES);
   let server = await startServer({ STORAGE_PATH: dataPath, RETENTION_FILE });
@@ -111,7 +111,7 @@ test('retention shows what would go and why, asks the server that runs, and does
     await expectStatus(200, `${server.url}/v2/team/app/manifests/${digestOf(name)}`);
 });
 
-test('by the clock tags go unless they are pulled, and untagged manifests unless something that stays needs them', async () => {
+test('on schedule tags are deleted unless they are pulled, and untagged manifests unless a kept manifest needs them', async () => {
   const server = await startServer({
     RETENTION_INTERVAL: '300ms',
     RETENTION_FILE: retentionFile(`

@@ -15,14 +15,14 @@ const LOST = /^[a-c/]+: .* (are deleted|is gone)$/;
 const seed = process.env.SIM_SEED;
 
 if (seed !== undefined) {
-  test(`the life with collections with seed ${seed}`, async () => {
+  test(`the run with seed ${seed}`, async () => {
     const { notes, violations } = await simulateCollection(Number(seed), undefined, true);
     console.log(notes.join('\n'));
     expect(violations).toEqual([]);
   });
 } else {
   test(
-    'no collection takes what is linked, whoever stops where and for how long, and all garbage goes in the end',
+    'no collection deletes linked bytes, whichever process stops where and for how long, and all garbage is freed in the end',
     async () => {
       const { ran, counts, failed } = await runLives(new URL('./collection/worker.ts', import.meta.url), SEEDS);
       expect(failed.map((each) => each.seed)).toEqual([]);
@@ -40,7 +40,7 @@ if (seed !== undefined) {
     LIVES_WITHIN_MS,
   );
 
-  test('a seed is the same life each time', async () => {
+  test('the same seed gives the same run', async () => {
     for (const each of [2, 71, 828]) {
       const once = await simulateCollection(each, undefined, true);
       expect(await simulateCollection(each, undefined, true)).toEqual(once);
@@ -49,7 +49,7 @@ if (seed !== undefined) {
 
   for (const name of Object.keys(BUGS) as CollectionBugName[]) {
     test(
-      `is seen: ${name}`,
+      `detects a seeded bug: ${name}`,
       async () => {
         const bug: CollectionBug = BUGS[name];
         const found = await firstSeedThatFinds(bug);
@@ -63,7 +63,7 @@ if (seed !== undefined) {
   }
 
   test(
-    'clocks that differ by more than a quarter of the grace lose what is linked',
+    'clocks that differ by more than a quarter of the grace lose linked bytes',
     async () => {
       expect(await firstSeedThatFinds(BAD_CLOCKS)).toBeLessThanOrEqual(FOUND_WITHIN);
     },

@@ -14,14 +14,14 @@ const LEAKED_BYTES = 2_000_000;
 const seed = process.env.SIM_SEED;
 
 if (seed !== undefined) {
-  test(`the life of the cluster with seed ${seed}`, async () => {
+  test(`the run with seed ${seed}`, async () => {
     const { notes, violations } = await simulate(Number(seed), undefined, true);
     console.log(notes.join('\n'));
     expect(violations).toEqual([]);
   });
 } else {
   test(
-    'no life of a cluster breaks a promise, whatever is slow, lost, killed, forgotten or out of date in it',
+    'no run breaks a guarantee, whatever is slow, lost, killed, forgotten or stale',
     async () => {
       const { ran, counts, failed } = await runLives(new URL('./worker.ts', import.meta.url), SEEDS);
       const { slots = 0 } = counts;
@@ -34,7 +34,7 @@ if (seed !== undefined) {
     LIVES_WITHIN_MS,
   );
 
-  test('a life that is over stays nowhere in memory', async () => {
+  test('a run that ended stays nowhere in memory', async () => {
     const heapAfter = async (first: number, last: number): Promise<number> => {
       for (let each = first; each <= last; each++) await simulate(each);
       Bun.gc(true);
@@ -50,7 +50,7 @@ if (seed !== undefined) {
     expect(growth).toBeLessThan(LEAKED_BYTES);
   });
 
-  test('a seed is the same life each time', async () => {
+  test('the same seed gives the same run', async () => {
     for (const each of [3, 14, 159]) {
       const once = await simulate(each, undefined, true);
       expect(await simulate(each, undefined, true)).toEqual(once);
@@ -59,7 +59,7 @@ if (seed !== undefined) {
 
   for (const name of Object.keys(BUGS) as BugName[]) {
     test(
-      `is seen: ${name}`,
+      `detects a seeded bug: ${name}`,
       async () => {
         expect(await firstSeedThatFinds(name)).toBeLessThanOrEqual(FOUND_WITHIN);
       },

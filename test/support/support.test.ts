@@ -52,17 +52,17 @@ test('indexes, artifacts with a subject and sha512 content are pushed', async ()
   expect(new TextDecoder().decode(referrers.bytes)).toContain(artifact.descriptor.digest);
 });
 
-test('a status other than the expected one is an error that quotes the answer', async () => {
+test('an unexpected status is an error that quotes the response', async () => {
   const server = await startServer();
   const wrong = { ...randomBlob(10), descriptor: randomBlob(10).descriptor };
   await expect(pushBlob(server.url, 'support/wrong', wrong)).rejects.toThrow('DIGEST_INVALID');
 });
 
-test('a server that cannot start is an error with its log', async () => {
+test('a server that cannot start is an error that includes its log', async () => {
   await expect(startServer({ STORAGE_DRIVER: 'nonsense' })).rejects.toThrow(/ended before it was ready.*nonsense/s);
 });
 
-test('a folder that is busy for another moment is removed all the same', async () => {
+test('a folder that is busy for a moment is still removed', async () => {
   const folder = temporaryFolder('busy');
   const mounted = join(folder, 'mounted');
   mkdirSync(mounted);

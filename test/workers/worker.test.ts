@@ -29,7 +29,7 @@ test.each(['all', 'snapshots', 'uploads', 'collection'])(
   },
 );
 
-test('a worker finds by its schedule what nobody asked for, and ends in order on SIGTERM', async () => {
+test('a worker runs scheduled jobs, and stops cleanly on SIGTERM', async () => {
   const { queue } = openBullQueue(redis.url, STORE);
   const worker = Bun.spawn([bun, 'test/support/memory-worker.ts', redis.url, STORE], {
     cwd: projectRoot,
@@ -57,7 +57,7 @@ test('a worker finds by its schedule what nobody asked for, and ends in order on
   }
 });
 
-test('marina jobs shows how jobs stand, those that were given up, and runs one again', async () => {
+test('marina jobs lists jobs and dead letters, and retries one', async () => {
   const server = await startServer({ STORAGE_PATH: temporaryFolder('jobs') });
   await server.stop();
   const { store } = await Bun.file(join(server.dataPath, 'format')).json();

@@ -20,7 +20,7 @@ function byBytes(keys: readonly Key[]): Key[] {
 
 export function listingContract(store: Store): void {
   describe('list', () => {
-    test('gives the keys below any prefix in the order of their bytes, after any position', async () => {
+    test('gives the keys below any prefix in byte order, after any position', async () => {
       await fc.assert(
         fc.asyncProperty(keySets, async (names) => {
           const folder = store.freshFolder();
@@ -52,7 +52,7 @@ export function listingContract(store: Store): void {
       );
     });
 
-    test('says how long each object is', async () => {
+    test('gives the size of each object', async () => {
       const folder = store.freshFolder();
       for (const size of [0, 1, 70_000]) await store.driver.create(`${folder}${size}`, new Uint8Array(size));
       const sizes: number[] = [];
@@ -60,7 +60,7 @@ export function listingContract(store: Store): void {
       expect(sizes).toEqual([0, 1, 70_000]);
     });
 
-    test('gives more keys than one answer of any store holds', async () => {
+    test('gives more keys than one page of any store holds', async () => {
       const folder = store.freshFolder();
       const keys = Array.from({ length: 2300 }, (_, index) => `${folder}${String(index).padStart(6, '0')}`);
       await Promise.all(keys.map((key) => store.driver.put(key, new Uint8Array(), { durable: false })));
@@ -68,7 +68,7 @@ export function listingContract(store: Store): void {
       expect(await keysOf(store.driver, folder, keys[1149])).toEqual(keys.slice(1150));
     });
 
-    test('may be left before its end, and sees what was there when it began and was not deleted', async () => {
+    test('may be abandoned early, and gives every object that exists throughout', async () => {
       const folder = store.freshFolder();
       const keys = ['a', 'b', 'c', 'd'].map((each) => folder + each);
       for (const key of keys) await store.driver.put(key, text('x'));
@@ -85,7 +85,7 @@ export function listingContract(store: Store): void {
       expect(await keysOf(store.driver, folder)).toEqual([]);
     });
 
-    test('does not show what is staged or temporary', async () => {
+    test('does not give staged or temporary objects', async () => {
       const folder = store.freshFolder();
       await Promise.all(
         Array.from({ length: 20 }, async (_, index) => {

@@ -7,7 +7,7 @@ const LONG = 'x'.repeat(255);
 
 export function objectContract(store: Store): void {
   describe('create', () => {
-    test('has exactly one winner of 32 at once, and its bytes are kept', async () => {
+    test('has exactly one winner among 32 concurrent calls, whose bytes are kept', async () => {
       for (let round = 0; round < 8; round++) {
         const key = `${store.freshFolder()}slot`;
         const results = await Promise.all(
@@ -18,7 +18,7 @@ export function objectContract(store: Store): void {
       }
     });
 
-    test('of a name that is taken keeps the old bytes, whoever put them there', async () => {
+    test('of an existing key keeps the old bytes, however they were written', async () => {
       const folder = store.freshFolder();
       expect(await store.driver.create(`${folder}a`, text('first'))).toBe('created');
       await store.driver.put(`${folder}b`, text('first'));
@@ -50,7 +50,7 @@ export function objectContract(store: Store): void {
       }
     });
 
-    test('of a fresh name stores the bytes like any other', async () => {
+    test('of a new key stores the bytes like any other', async () => {
       const folder = store.freshFolder();
       for (const size of [0, 1, 300_000]) {
         const bytes = random(size);
@@ -59,7 +59,7 @@ export function objectContract(store: Store): void {
       }
     });
 
-    test('of many at once for one name: every reader sees one of them, whole', async () => {
+    test('of one key, many times concurrently: every reader sees one of them, whole', async () => {
       const key = `${store.freshFolder()}contended`;
       const values = Array.from({ length: 12 }, (_, index) => String(index % 10).repeat(20_000 + index));
       await store.driver.put(key, text(values[0] ?? ''));
@@ -78,7 +78,7 @@ export function objectContract(store: Store): void {
       expect(values.some((value) => value === last)).toBe(true);
     });
 
-    test('keeps the bytes that it was given, whatever the caller does with them afterwards', async () => {
+    test('keeps the bytes as they were passed, even if the caller changes the buffer afterwards', async () => {
       const key = `${store.freshFolder()}own`;
       const bytes = text('given');
       await store.driver.put(key, bytes);
@@ -90,7 +90,7 @@ export function objectContract(store: Store): void {
   });
 
   describe('read, open and head', () => {
-    test('of a missing object are undefined, never an error', async () => {
+    test('of a missing object give undefined, not an error', async () => {
       const folder = store.freshFolder();
       await store.driver.put(`${folder}there/object`, text('x'));
       for (const key of [`${folder}missing`, `${folder}no/such/folder`, `${folder}there/object/below`]) {
@@ -100,7 +100,7 @@ export function objectContract(store: Store): void {
       }
     });
 
-    test('a folder is no object', async () => {
+    test('of a folder give undefined', async () => {
       const folder = store.freshFolder();
       await store.driver.put(`${folder}there/object`, text('x'));
       expect(await store.driver.read(`${folder}there`)).toBeUndefined();
@@ -108,7 +108,7 @@ export function objectContract(store: Store): void {
       expect(await store.driver.head(`${folder}there`)).toBeUndefined();
     });
 
-    test('give all bytes, of small and of big objects, empty ones too', async () => {
+    test('give all bytes of objects of any size, including empty ones', async () => {
       const folder = store.freshFolder();
       for (const size of [0, 1, 65_536, 65_537, 3_000_000]) {
         const bytes = random(size);
@@ -137,7 +137,7 @@ export function objectContract(store: Store): void {
       );
     });
 
-    test('confirm settles an object that is there, also one that somebody else created', async () => {
+    test('confirm makes an existing object durable, also one that another process created', async () => {
       const key = `${store.freshFolder()}confirmed`;
       await store.driver.put(key, text('x'), { durable: false });
       expect(await store.driver.create(key, text('y'))).toBe('taken');
@@ -147,7 +147,7 @@ export function objectContract(store: Store): void {
   });
 
   describe('delete', () => {
-    test('removes what it names and nothing else; what is missing counts as deleted', async () => {
+    test('removes the named objects and nothing else; a missing one counts as deleted', async () => {
       const folder = store.freshFolder();
       const keys = ['a', 'a.b', 'b/c', 'b/d'].map((name) => folder + name);
       for (const key of keys) await store.driver.put(key, text(key));
@@ -157,7 +157,7 @@ export function objectContract(store: Store): void {
       expect(await store.driver.delete([])).toEqual([]);
     });
 
-    test('that need not survive a power cut are done all the same', async () => {
+    test('that need not survive a power cut are still carried out', async () => {
       const folder = store.freshFolder();
       for (const name of ['a', 'b/c']) await store.driver.put(folder + name, text('x'));
       const keys = [`${folder}a`, `${folder}b/c`, `${folder}missing`];
@@ -166,7 +166,7 @@ export function objectContract(store: Store): void {
       expect(await store.driver.create(`${folder}b/c`, text('new'))).toBe('created');
     });
 
-    test('takes more keys than fit into one request of any store', async () => {
+    test('takes more keys than one request of any store holds', async () => {
       const folder = store.freshFolder();
       const keys = Array.from({ length: 1200 }, (_, index) => `${folder}${index % 7}/${index}`);
       await Promise.all(keys.map((key) => store.driver.put(key, text('x'), { durable: false })));
@@ -175,7 +175,7 @@ export function objectContract(store: Store): void {
       expect(await keysOf(store.driver, folder)).toEqual([]);
     });
 
-    test('all removes what is below a prefix, at any depth, and leaves its neighbours', async () => {
+    test('of a prefix removes everything below it, at any depth, and no neighbours', async () => {
       const folder = store.freshFolder();
       const below = ['t/a', 't/b/c', 't/b/d/e'].map((name) => folder + name);
       const beside = ['t-', 't.x/y', 't0', 'ta/b'].map((name) => folder + name);
@@ -213,7 +213,7 @@ export function objectContract(store: Store): void {
       expect(await keysOf(store.driver, folder)).toEqual([]);
     });
 
-    test('with every character that names may have are kept apart', async () => {
+    test('with every allowed character are distinct', async () => {
       const folder = store.freshFolder();
       const names = ['+', '-', '.a', '0', ':', '@', 'A', '_', '__a', '_log', 'a', 'a b', 'aA', 'aa', '~', '%2F', 'a+b'];
       for (const name of names) await store.driver.create(folder + name, text(name));
@@ -222,8 +222,8 @@ export function objectContract(store: Store): void {
     });
   });
 
-  describe('independent operations at once', () => {
-    test('do not disturb each other', async () => {
+  describe('concurrent independent operations', () => {
+    test('do not interfere', async () => {
       const folder = store.freshFolder();
       const work = Array.from({ length: 64 }, async (_, index) => {
         const key = `${folder}${index % 5}/${index}`;

@@ -18,7 +18,7 @@ export function stagedHoldersContract(store: Store): void {
   }
 
   describe('an upload whose requests reach different nodes', () => {
-    test('is byte for byte what was sent, at any sizes', async () => {
+    test('is stored byte for byte, whatever the sizes of its chunks', async () => {
       await fc.assert(
         fc.asyncProperty(fc.array(fc.tuple(sizes, fc.boolean()), { minLength: 1, maxLength: 5 }), async (requests) => {
           const upload = new KeptUpload();
@@ -37,7 +37,7 @@ export function stagedHoldersContract(store: Store): void {
       );
     });
 
-    test('has its digest at the end of each request where the one before reached the same node', async () => {
+    test('has its digest after each request that reaches the same node as the one before', async () => {
       const upload = new KeptUpload();
       const bytes = random(6 * MIB);
       const progress = await upload.add(store.driver, bytes);
@@ -46,8 +46,8 @@ export function stagedHoldersContract(store: Store): void {
     });
   });
 
-  describe('an upload of which one node has the hash of other bytes, as many as count', () => {
-    test.each([100, 6 * MIB])('has its own digest: its %i bytes never counted', async (size) => {
+  describe('an upload of which one node has hashed other bytes of the same length', () => {
+    test.each([100, 6 * MIB])('gets the right digest: those %i bytes were never committed', async (size) => {
       const upload = new KeptUpload();
       const begun = random(10);
       await upload.add(store.driver, begun);
@@ -58,15 +58,18 @@ export function stagedHoldersContract(store: Store): void {
       await expectOwnDigest(upload, begun, size);
     });
 
-    test.each([100, 6 * MIB])('has its own digest: its %i bytes counted until Redis went back', async (size) => {
-      const upload = new KeptUpload();
-      const begun = random(10);
-      await upload.add(store.driver, begun);
-      const { place, digest } = upload;
-      await upload.add(store.driver, random(size));
-      Object.assign(upload, { place, digest, size: begun.length });
-      await expectOwnDigest(upload, begun, size);
-    });
+    test.each([100, 6 * MIB])(
+      'gets the right digest: those %i bytes were committed until Redis went back',
+      async (size) => {
+        const upload = new KeptUpload();
+        const begun = random(10);
+        await upload.add(store.driver, begun);
+        const { place, digest } = upload;
+        await upload.add(store.driver, random(size));
+        Object.assign(upload, { place, digest, size: begun.length });
+        await expectOwnDigest(upload, begun, size);
+      },
+    );
 
     /** Other bytes are taken by the other node, and more by the first one. */
     async function expectOwnDigest(upload: KeptUpload, begun: Uint8Array, size: number): Promise<void> {
@@ -81,7 +84,7 @@ export function stagedHoldersContract(store: Store): void {
 
   describe('an upload that is taken over', () => {
     test.each([0, 100, 5 * MIB, 6 * MIB])(
-      'with %i bytes never gets bytes of the holder before, which still writes',
+      'with %i bytes never gets bytes of the previous holder, which still writes',
       async (size) => {
         const first = new KeptUpload();
         const begun = random(size);
@@ -108,7 +111,7 @@ export function stagedHoldersContract(store: Store): void {
       },
     );
 
-    test('is not changed by what the holder before commits late', async () => {
+    test('is not changed by a late commit of the previous holder', async () => {
       for (const size of [100, 6 * MIB]) {
         const first = new KeptUpload();
         const begun = random(size);
@@ -124,7 +127,7 @@ export function stagedHoldersContract(store: Store): void {
       }
     });
 
-    test('cannot have more bytes than were there', async () => {
+    test('cannot claim more bytes than were stored', async () => {
       const upload = new KeptUpload();
       await upload.add(store.driver, random(100));
       for (const place of [upload.place, freshPlace()]) {

@@ -9,7 +9,7 @@ const BIG = 64 * MIB;
 
 export function stagedLimitsContract(store: Store): void {
   describe('staged objects at the limits', () => {
-    test('a big one is written and hashed in little memory', async () => {
+    test('a large one is written and hashed in bounded memory', async () => {
       const upload = new KeptUpload();
       const hash = createHash('sha256');
       const pattern = random(MIB);
@@ -42,7 +42,7 @@ export function stagedLimitsContract(store: Store): void {
       await store.driver.delete([dataKey(place.inc)]);
     });
 
-    test('one that is dropped while its hash lags behind does not disturb the next hold', async () => {
+    test('one that is released while its hash lags behind does not affect the next write', async () => {
       const upload = new KeptUpload();
       const chunk = random(8 * MIB);
       for (let round = 0; round < 3; round++) {
@@ -57,7 +57,7 @@ export function stagedLimitsContract(store: Store): void {
       }
     });
 
-    test('many at once are kept apart', async () => {
+    test('many concurrent ones are kept separate', async () => {
       const uploads = Array.from({ length: 24 }, async (_, index) => {
         const upload = new KeptUpload();
         const algorithm = index % 2 === 0 ? 'sha256' : 'sha512';

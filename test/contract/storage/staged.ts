@@ -56,7 +56,7 @@ export function stagedContract(store: Store): void {
   }
 
   describe('a staged object', () => {
-    test('holds what was written, whatever the chunks, the settles, the holds and the drops', async () => {
+    test('contains what was written, whatever the chunks, flushes and interruptions', async () => {
       await fc.assert(
         fc.asyncProperty(steps, algorithms, async (some, algorithm) => {
           const upload = new KeptUpload();
@@ -109,7 +109,7 @@ export function stagedContract(store: Store): void {
       );
     });
 
-    test('is no object before it is committed', async () => {
+    test('is not an object before it is committed', async () => {
       const place = await stage(freshPlace(), random(10));
       expect(await store.driver.head(dataKey(place.inc))).toBeUndefined();
     });
@@ -135,7 +135,7 @@ export function stagedContract(store: Store): void {
       },
     );
 
-    test('is hashed through the requests that one node gets, whatever the algorithm', async () => {
+    test('is hashed across the requests of one node, with either algorithm', async () => {
       for (const algorithm of ALGORITHMS) {
         const upload = new KeptUpload();
         let all = new Uint8Array();
@@ -152,7 +152,7 @@ export function stagedContract(store: Store): void {
       }
     });
 
-    test('is hashed right by a hold in the other algorithm', async () => {
+    test('is hashed correctly when a request changes the algorithm', async () => {
       const upload = new KeptUpload();
       const [one, two, three] = [random(1000), random(2000), random(3000)];
       await upload.add(store.driver, one, 'sha256');
@@ -162,7 +162,7 @@ export function stagedContract(store: Store): void {
       expect((await upload.add(store.driver, three, 'sha256')).digest).toBe(digestOf('sha256', all));
     });
 
-    test('loses what lies beyond the bytes that a new hold counts', async () => {
+    test('is truncated to the offset at which a new write begins', async () => {
       const upload = new KeptUpload();
       const bytes = random(1000);
       await upload.add(store.driver, bytes);
@@ -182,7 +182,7 @@ export function stagedContract(store: Store): void {
       expectBytes(await committed(upload.place), bytes);
     });
 
-    test('begun anew is empty', async () => {
+    test('that is restarted is empty', async () => {
       const upload = new KeptUpload();
       await upload.add(store.driver, random(5000));
       const write = await upload.hold(store.driver, 'sha256', 0);
@@ -193,7 +193,7 @@ export function stagedContract(store: Store): void {
       expect(await store.driver.commit(upload.place, 1)).toBe(false);
     });
 
-    test('cannot be gone on with behind its end, and trying changes nothing', async () => {
+    test('cannot be continued beyond its end, and the attempt changes nothing', async () => {
       const never = freshPlace();
       const bytes = random(100);
       const there = await stage(freshPlace(), bytes);
@@ -208,7 +208,7 @@ export function stagedContract(store: Store): void {
       expect(await store.driver.digestStaged(there, 100, 'sha256')).toBe(digestOf('sha256', bytes));
     });
 
-    test('dropped keeps what the hold began with, though more was settled', async () => {
+    test('that is interrupted keeps the bytes with which the write began, although more was flushed', async () => {
       const upload = new KeptUpload();
       const bytes = random(1000);
       await upload.add(store.driver, bytes);
@@ -227,7 +227,7 @@ export function stagedContract(store: Store): void {
   });
 
   describe('commit', () => {
-    test('of all bytes, of fewer, and of none makes an object of just that size', async () => {
+    test('of all, some or no bytes makes an object of exactly that size', async () => {
       const bytes = random(2000);
       for (const size of [2000, 1999, 1, 0]) {
         const place = await stage(freshPlace(), bytes);
@@ -237,20 +237,17 @@ export function stagedContract(store: Store): void {
       }
     });
 
-    test.each([2000, 5 * MIB, 6 * MIB + 11])(
-      'of %i bytes, repeated after it happened, is true again, and harmless',
-      async (size) => {
-        const bytes = random(size);
-        const place = await stage(freshPlace(), bytes);
-        for (let time = 0; time < 3; time++) expect(await store.driver.commit(place, size)).toBe(true);
-        expectBytes(await committed(place), bytes);
-        expect(await store.driver.commit(place, size + 1)).toBe(false);
-        expect(await store.driver.commit(place, size - 1)).toBe(false);
-        expectBytes(await committed(place), bytes);
-      },
-    );
+    test.each([2000, 5 * MIB, 6 * MIB + 11])('of %i bytes is idempotent', async (size) => {
+      const bytes = random(size);
+      const place = await stage(freshPlace(), bytes);
+      for (let time = 0; time < 3; time++) expect(await store.driver.commit(place, size)).toBe(true);
+      expectBytes(await committed(place), bytes);
+      expect(await store.driver.commit(place, size + 1)).toBe(false);
+      expect(await store.driver.commit(place, size - 1)).toBe(false);
+      expectBytes(await committed(place), bytes);
+    });
 
-    test('of more bytes than are there is false, and makes nothing', async () => {
+    test('of more bytes than are stored fails, and creates nothing', async () => {
       const place = await stage(freshPlace(), random(100));
       expect(await store.driver.commit(place, 101)).toBe(false);
       expect(await committed(place)).toBeUndefined();
@@ -258,7 +255,7 @@ export function stagedContract(store: Store): void {
       expect(await store.driver.commit(freshPlace(), 0)).toBe(false);
     });
 
-    test.each([100, 6 * MIB])('takes the %i staged bytes away', async (size) => {
+    test.each([100, 6 * MIB])('removes the %i staged bytes', async (size) => {
       const bytes = random(size);
       const place = await stage(freshPlace(), bytes);
       expect(await store.driver.commit(place, size)).toBe(true);
@@ -272,18 +269,15 @@ export function stagedContract(store: Store): void {
   });
 
   describe('discard', () => {
-    test.each([100, 6 * MIB])(
-      'removes %i staged bytes, once or twice, and nothing that was committed',
-      async (size) => {
-        const bytes = random(size);
-        const one = await stage(freshPlace(), bytes);
-        const two = await stage(freshPlace(), bytes);
-        await store.driver.commit(two, size);
-        for (const place of [one, one, two, freshPlace()]) await store.driver.discard(place);
-        expect(await store.driver.digestStaged(one, 0, 'sha256')).toBeUndefined();
-        expect(await store.driver.commit(one, size)).toBe(false);
-        expectBytes(await committed(two), bytes);
-      },
-    );
+    test.each([100, 6 * MIB])('removes %i staged bytes, once or twice, and no committed object', async (size) => {
+      const bytes = random(size);
+      const one = await stage(freshPlace(), bytes);
+      const two = await stage(freshPlace(), bytes);
+      await store.driver.commit(two, size);
+      for (const place of [one, one, two, freshPlace()]) await store.driver.discard(place);
+      expect(await store.driver.digestStaged(one, 0, 'sha256')).toBeUndefined();
+      expect(await store.driver.commit(one, size)).toBe(false);
+      expectBytes(await committed(two), bytes);
+    });
   });
 }

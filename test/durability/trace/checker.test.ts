@@ -25,7 +25,7 @@ test('the right order passes', () => {
   ).toEqual([]);
 });
 
-test('a thread that ends with its process before its call has a name did nothing, and does nothing more', () => {
+test('a call that is cut off before its name did nothing', () => {
   const nameless = '2 ???( <unfinished ...>';
   const gone = '2 +++ exited with 0 +++';
   expect(faultsOf(RECEIVED, CREATED, WRITTEN, SYNCED, LINKED, FOLDER_SYNCED, ANSWERED, nameless, gone)).toEqual([]);
@@ -58,7 +58,7 @@ describe('a fault is', () => {
     expect(faultsOf(RECEIVED, CREATED, WRITTEN, SYNCED, begun, LINKED, ended, UNLINKED, ANSWERED)).toHaveLength(1);
   });
 
-  test('a name before the bytes are synced, even when they are in time for the answer', () => {
+  test('a name before its bytes are synced, even if they are synced before the answer', () => {
     const late = '2 fsync(9</d/repos/a/_log/1>) = 0';
     expect(faultsOf(RECEIVED, CREATED, WRITTEN, LINKED, UNLINKED, late, FOLDER_SYNCED, ANSWERED)).toEqual([
       'link to /d/repos/a/_log/1 before the bytes of /d/tmp/x were synced',
@@ -76,7 +76,7 @@ describe('a fault is', () => {
     expect(faultsOf(RECEIVED, CREATED, WRITTEN, failed, LINKED, FOLDER_SYNCED, ANSWERED)).toHaveLength(2);
   });
 
-  test('a new folder above it that is not synced in its parent', () => {
+  test('a new parent folder that is not synced in its own parent', () => {
     const made = ['1 mkdir("/d/repos", 0777) = 0', '1 mkdir("/d/repos/a", 0777) = 0'];
     const rest = [CREATED, WRITTEN, SYNCED, LINKED, UNLINKED, FOLDER_SYNCED, ANSWERED];
     const faults = faultsOf(RECEIVED, ...made, '4 fsync(11</d>) = 0', ...rest);
@@ -86,7 +86,7 @@ describe('a fault is', () => {
     expect(faultsOf(RECEIVED, ...made, '4 fsync(11</d>) = 0', '4 fdatasync(11</d/repos>) = 0', ...rest)).toEqual([]);
   });
 
-  test('a slot that names bytes which are not durable yet', () => {
+  test('a slot that links bytes which are not durable yet', () => {
     const data = [
       '1 openat(AT_FDCWD</>, "/d/data/xx", O_WRONLY|O_CREAT|O_EXCL, 0666) = 12</d/data/xx>',
       '1 write(12</d/data/xx>, "bytes", 5) = 5',
@@ -109,7 +109,7 @@ test('hints and what lies in tmp/ need no sync', () => {
   expect(faultsOf(RECEIVED, ...hint, CREATED, WRITTEN, ANSWERED)).toEqual([]);
 });
 
-test('a line or a call that is not understood is an error, not a gap', () => {
+test('an unknown line or call is an error, not skipped', () => {
   expect(() => parseTrace('nonsense')).toThrow('not a line');
   expect(() => parseTrace('1 fsync(9</d>')).toThrow('not a system call');
   expect(() => parseTrace('1 <... fsync resumed>) = 0')).toThrow('never began');

@@ -18,7 +18,7 @@ function drop(history: History, digest: string) {
   return history.begin([history.manifest(REPO, digest), undefined]);
 }
 
-test('an acknowledged write may not be lost, nor undone', () => {
+test('an acknowledged write must be neither lost nor undone', () => {
   const pushed = (history: History) => {
     set(history, 'x').acknowledge();
     set(history, 'y').acknowledge();
@@ -34,7 +34,7 @@ test('a write in flight may have happened or not', () => {
   expect(possible(pushed)).toEqual(['x', 'y']);
 });
 
-test('of two writes at the same moment either may have been the last', () => {
+test('of two concurrent writes either may have been the last', () => {
   const pushed = (history: History) => {
     const first = set(history, 'x');
     const second = set(history, 'y');
@@ -48,7 +48,7 @@ test('a refused write did nothing', () => {
   expect(possible((history) => set(history, 'x').refuse())).toEqual([undefined]);
 });
 
-test('what was deleted may not come back, unless it was pushed again meanwhile', () => {
+test('a deleted manifest must not come back, unless it was pushed again in the meantime', () => {
   const deleted = (history: History) => {
     set(history, 'x').acknowledge();
     history.begin([history.tag(REPO, 't'), undefined]).acknowledge();
@@ -61,7 +61,7 @@ test('what was deleted may not come back, unless it was pushed again meanwhile',
   expect(possible(pushedMeanwhile)).toEqual(['x', undefined]);
 });
 
-test('a deleted manifest takes its tags along, and those that moved on stay', () => {
+test('deleting a manifest removes its tags, except those that moved', () => {
   const moved = (history: History) => {
     set(history, 'x').acknowledge();
     set(history, 'y').acknowledge();
@@ -79,7 +79,7 @@ test('a deleted manifest takes its tags along, and those that moved on stay', ()
   expect(possible(deleting)).toEqual(['y', undefined]);
 });
 
-test('a tag that was set while its manifest was being deleted may stand or not', () => {
+test('a tag set concurrently with the deletion of its manifest may exist or not', () => {
   const both = (history: History) => {
     const deleting = drop(history, 'x');
     set(history, 'x').acknowledge();
@@ -88,7 +88,7 @@ test('a tag that was set while its manifest was being deleted may stand or not',
   expect(possible(both)).toEqual(['x', undefined]);
 });
 
-test('after a look what was seen is where everything begins', () => {
+test('after an observation, history starts from what was observed', () => {
   const seen = (history: History) => {
     set(history, 'x').acknowledge();
     set(history, 'y');
@@ -103,7 +103,7 @@ test('after a look what was seen is where everything begins', () => {
   expect(possible(dropped)).toEqual([undefined]);
 });
 
-test('a read may show what was there when it was sent, and whatever began since', () => {
+test('a read may return the state when it was sent, or any write that started later', () => {
   const history = new History();
   set(history, 'x').acknowledge();
   const tag = history.tag(REPO, 't');
