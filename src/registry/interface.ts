@@ -34,7 +34,15 @@ export type Reference =
   | { readonly kind: 'tag'; readonly tag: Tag }
   | { readonly kind: 'digest'; readonly digest: Digest };
 
-export interface Manifest {
+/** What a client should be told beside the answer, one sentence each, in ASCII and without quotes. Left out: nothing. */
+export interface Warned {
+  readonly warnings?: readonly string[] | undefined;
+}
+
+/** A manifest that is there. */
+export interface ResolvedManifest extends Descriptor, Warned {}
+
+export interface Manifest extends Warned {
   readonly descriptor: Descriptor;
   /** Exactly as they were pushed. Shared with others: not to be changed. */
   readonly bytes: Uint8Array<ArrayBuffer>;
@@ -64,6 +72,11 @@ export interface PushedManifest {
   readonly digest: Digest | undefined;
   /** Tags to set, each once. */
   readonly tags: readonly Tag[];
+}
+
+export interface PushedResult extends Warned {
+  readonly digest: Digest;
+  readonly subject: Digest | undefined;
 }
 
 /** An upload session. */
@@ -124,7 +137,7 @@ export interface Reader {
    * What a tag points to, or whether a manifest is there.
    * @throws `name-unknown`, `manifest-unknown`
    */
-  resolveManifest(repo: RepositoryName, reference: Reference, caller: Caller): Answer<Descriptor>;
+  resolveManifest(repo: RepositoryName, reference: Reference, caller: Caller): Answer<ResolvedManifest>;
 }
 
 export interface Writer {
@@ -140,7 +153,7 @@ export interface Writer {
    * retention would soon delete.
    * @throws as `resolveManifest`
    */
-  renewManifest(repo: RepositoryName, reference: Reference, caller: Caller): Answer<Descriptor>;
+  renewManifest(repo: RepositoryName, reference: Reference, caller: Caller): Answer<ResolvedManifest>;
   /**
    * The single POST with a whole blob.
    * @throws `digest-mismatch`, `size-mismatch`, `upload-interrupted`, `upload-stalled`: nothing was changed
@@ -196,12 +209,7 @@ export interface Writer {
    * @returns its digest, and the subject that it names
    * @throws `digest-mismatch`, `manifest-invalid`, `manifest-references-unknown`; what `guard` refuses with
    */
-  pushManifest(
-    repo: RepositoryName,
-    manifest: PushedManifest,
-    caller: Caller,
-    guard?: TagGuard,
-  ): Promise<{ readonly digest: Digest; readonly subject: Digest | undefined }>;
+  pushManifest(repo: RepositoryName, manifest: PushedManifest, caller: Caller, guard?: TagGuard): Promise<PushedResult>;
 }
 
 /** What is deleted is gone from every later answer. Its bytes are freed later, by garbage collection. */

@@ -245,6 +245,43 @@ describe('pushing a manifest', () => {
   });
 });
 
+describe('a layer that need not be there', () => {
+  const layer = text('elsewhere');
+  const foreign = {
+    ...{ mediaType: 'application/vnd.oci.image.layer.nondistributable.v1.tar+gzip', size: layer.length },
+    ...{ digest: digestOf('sha256', layer), urls: ['https://elsewhere.example/layer'] },
+  };
+  const told = [`a non-distributable layer is not in this registry: ${foreign.digest}`];
+
+  test('is told of while it is absent, on push, pull and look, by every process', async () => {
+    const open = openRegistry();
+    const config = await open.push(A, text('config'));
+    const image = imageOf(config, { layers: [foreign] });
+    const { digest, warnings } = await put(open, image, { contentType: OCI_MANIFEST, tags: [tag('a')] });
+    expect(warnings).toEqual(told);
+    expect((await open.registry.getManifest(A, byTag('a'), CALLER)).warnings).toEqual(told);
+    expect((await open.registry.resolveManifest(A, byDigest(digest))).warnings).toEqual(told);
+    expect((await open.registry.renewManifest(A, byTag('a'))).warnings).toEqual(told);
+    const other = openRegistry({ driver: open.driver });
+    // Its bytes are not at hand, and are not read for this.
+    expect(await other.registry.resolveManifest(A, byTag('a'))).not.toHaveProperty('warnings');
+    expect((await other.registry.getManifest(A, byTag('a'), CALLER)).warnings).toEqual(told);
+    await open.push(A, layer);
+    expect((await open.registry.getManifest(A, byTag('a'), CALLER)).warnings).toBeUndefined();
+    expect(await open.registry.resolveManifest(A, byTag('a'))).not.toHaveProperty('warnings');
+  });
+
+  test('is no manifest that an index names, and there is nothing to tell of usual images', async () => {
+    const open = openRegistry();
+    const config = await open.push(A, text('config'));
+    const sparse = { mediaType: OCI_MANIFEST, digest: indexDigest, size: 1, urls: ['https://elsewhere.example/a'] };
+    const index = text(JSON.stringify({ schemaVersion: 2, manifests: [sparse] }));
+    expect((await put(open, index, { contentType: OCI_INDEX })).warnings).toBeUndefined();
+    expect((await put(open, imageOf(config), { tags: [tag('a')] })).warnings).toBeUndefined();
+    expect((await open.registry.getManifest(A, byTag('a'), CALLER)).warnings).toBeUndefined();
+  });
+});
+
 describe('tags', () => {
   test('that move on leave the manifest readable by its digest', async () => {
     const open = openRegistry();

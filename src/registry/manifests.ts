@@ -11,7 +11,16 @@ import type { Answer, FoundManifest } from '../projection/projection.ts';
 import type { Durability, ObjectStore } from '../storage/driver.ts';
 import { dataKey } from '../storage/paths.ts';
 import { mayLink } from './condemned.ts';
-import type { Descriptor, Manifest, PushedManifest, Reference, TagChange, TagGuard } from './interface.ts';
+import type {
+  Descriptor,
+  Manifest,
+  PushedManifest,
+  PushedResult,
+  Reference,
+  ResolvedManifest,
+  TagChange,
+  TagGuard,
+} from './interface.ts';
 import {
   decidePut,
   type ManifestPutRequest,
@@ -22,13 +31,9 @@ import {
   referencesUnknown,
 } from './manifest-put.ts';
 import { mapMaybeAsync } from './maybe-async.ts';
+import { absentWarning, optionalBlobs } from './optional-blobs.ts';
 import type { RegistryPorts } from './ports.ts';
 import { nameUnknown, requireRepository } from './require-repository.ts';
-
-export interface PutResult {
-  readonly digest: Digest;
-  readonly subject: Digest | undefined;
-}
 
 /** What a put is decided against with: then nothing of it was written to the log. */
 const REFUSALS: ReadonlySet<ErrorKind> = new Set(['manifest-invalid', 'manifest-references-unknown', 'denied']);
@@ -65,8 +70,30 @@ export class Manifests {
   /** As `resolve`, with its bytes. @throws RegistryError as `resolve`, and `content-damaged` */
   get(repo: RepositoryName, reference: Reference, caller: Caller): Answer<Manifest> {
     return mapMaybeAsync(this.resolve(repo, reference), (found) =>
-      mapMaybeAsync(this.bytes(found, caller), (bytes) => ({ descriptor: descriptorOf(found), bytes })),
+      mapMaybeAsync(this.bytes(found, caller), (bytes) =>
+        mapMaybeAsync(this.#warnings(repo, found, bytes), (warnings) => ({
+          descriptor: descriptorOf(found),
+          bytes,
+          warnings,
+        })),
+      ),
     );
+  }
+
+  /** What is known of it without reading its bytes. */
+  describe(repo: RepositoryName, found: FoundManifest): Answer<ResolvedManifest> {
+    const descriptor = descriptorOf(found);
+    const bytes = this.#ports.cache.get(found.digest);
+    if (bytes === undefined) return descriptor;
+    return mapMaybeAsync(this.#warnings(repo, found, bytes), (warnings) =>
+      warnings === undefined ? descriptor : { ...descriptor, warnings },
+    );
+  }
+
+  #warnings(repo: RepositoryName, { record }: FoundManifest, bytes: Uint8Array): Answer<readonly string[] | undefined> {
+    const optional = optionalBlobs(bytes, record.mediaType);
+    if (optional.length === 0) return undefined;
+    return this.#missing(repo, optional).then((absent) => (absent.length === 0 ? undefined : [absentWarning(absent)]));
   }
 
   /**
@@ -125,7 +152,7 @@ export class Manifests {
    * Stores a manifest and sets its tags, all in one batch: no tag is ever seen without its manifest.
    * @throws RegistryError `digest-mismatch`, `manifest-invalid`, `manifest-references-unknown`, `too-many-requests`; what the guard refuses with
    */
-  async put(repo: RepositoryName, pushed: PushedManifest, actor: Actor, guard?: TagGuard): Promise<PutResult> {
+  async put(repo: RepositoryName, pushed: PushedManifest, actor: Actor, guard?: TagGuard): Promise<PushedResult> {
     const { bytes } = pushed;
     const { digest, facts } = await this.#ports.parse(bytes.length, readPushed(pushed));
     const answer = await this.#ports.projection.manifestByDigest(repo, digest);
@@ -139,7 +166,9 @@ export class Manifests {
       await this.#putOwn(put, bytes, existing?.inc);
     }
     this.#ports.cache.set(digest, bytes);
-    return { digest, subject: facts.subject };
+    const absent = await this.#missing(repo, optionalBlobs(bytes, facts.mediaType));
+    const warnings = absent.length === 0 ? undefined : [absentWarning(absent)];
+    return { digest, subject: facts.subject, warnings };
   }
 
   async #putOwn(put: ManifestPutRequest, bytes: Uint8Array, damaged: Incarnation | undefined): Promise<void> {

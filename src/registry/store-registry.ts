@@ -13,7 +13,7 @@ import type {
 } from './interface.ts';
 import { Linking } from './linking.ts';
 import { Listings } from './listings.ts';
-import { descriptorOf, Manifests } from './manifests.ts';
+import { Manifests } from './manifests.ts';
 import { mapMaybeAsync } from './maybe-async.ts';
 import type { RegistryPorts } from './ports.ts';
 import type { ContentRange, UploadBody } from './upload-body.ts';
@@ -51,7 +51,7 @@ export class StoreRegistry implements Registry {
   }
 
   resolveManifest(repo: RepositoryName, reference: Reference): ReturnType<Registry['resolveManifest']> {
-    return mapMaybeAsync(this.manifests.resolve(repo, reference), descriptorOf);
+    return mapMaybeAsync(this.manifests.resolve(repo, reference), (found) => this.manifests.describe(repo, found));
   }
 
   renewBlob(repo: RepositoryName, digest: Digest): ReturnType<Registry['renewBlob']> {
@@ -59,7 +59,7 @@ export class StoreRegistry implements Registry {
   }
 
   renewManifest(repo: RepositoryName, reference: Reference): ReturnType<Registry['renewManifest']> {
-    return mapMaybeAsync(this.manifests.renew(repo, reference), descriptorOf);
+    return mapMaybeAsync(this.manifests.renew(repo, reference), (found) => this.manifests.describe(repo, found));
   }
 
   pushBlob(repo: RepositoryName, digest: Digest, body: UploadBody, { actor, signal }: Caller): Promise<void> {

@@ -1,7 +1,7 @@
 // Requests that look hostile but must be served: the protocol says so, or what is odd about them means nothing to a registry.
 import { afterAll, beforeAll, expect, test } from 'bun:test';
 import { eventually } from '../support/eventually.ts';
-import { mediaTypes, pushBlob, randomBlob } from '../support/oci.ts';
+import { content, expectStatus, image, json, mediaTypes, pushBlob, randomBlob } from '../support/oci.ts';
 import { cleanUp } from '../support/server.ts';
 import { changes, openSite, type Site, treeOf } from './site.ts';
 import { type Answer, exchange, type Piece, request } from './wire.ts';
@@ -308,4 +308,24 @@ test('pages of an origin in CORS_ORIGINS can push, pull and read the response he
   const refused = await send('POST', uploads, evil);
   expect([refused.status, refused.headers.has('access-control-allow-origin')]).toEqual([403, false]);
   expect(refused.body).toContain('CORS_ORIGINS');
+}, 20_000);
+
+test('a manifest whose non-distributable layer is not there is taken, with a warning on push, pull and HEAD', async () => {
+  const { server, repo } = site;
+  const absent = content(new TextEncoder().encode('elsewhere'), `${mediaTypes.layer}.nondistributable`);
+  const { mediaType, manifest, blobs } = { ...image(), mediaType: mediaTypes.manifest };
+  for (const blob of blobs) await pushBlob(server.url, repo, blob);
+  const layers = [...(manifest.layers ?? []), { ...absent.descriptor, urls: ['https://elsewhere.example/layer'] }];
+  const pushed = json({ ...manifest, layers }, mediaType);
+  const url = `${server.url}/v2/${repo}/manifests/foreign`;
+  const warning = `299 - "a non-distributable layer is not in this registry: ${absent.descriptor.digest}"`;
+  const init = { method: 'PUT', headers: { 'content-type': mediaType }, body: pushed.bytes };
+  expect((await expectStatus(201, url, init)).headers.get('warning')).toBe(warning);
+  expect((await expectStatus(200, url)).headers.get('warning')).toBe(warning);
+  expect((await expectStatus(200, url, { headers: { 'if-none-match': '"x"' } })).headers.get('warning')).toBe(warning);
+  expect((await expectStatus(200, url, { method: 'HEAD' })).headers.get('warning')).toBe(warning);
+  await pushBlob(server.url, repo, absent);
+  for (const method of ['GET', 'HEAD']) {
+    expect((await expectStatus(200, url, { method })).headers.get('warning')).toBeNull();
+  }
 });

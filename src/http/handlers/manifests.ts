@@ -1,5 +1,5 @@
 import { MAX_MANIFEST_BYTES } from '../../oci/manifest.ts';
-import type { Descriptor, Reference } from '../../registry/interface.ts';
+import type { Descriptor, Reference, Warned } from '../../registry/interface.ts';
 import { mapMaybeAsync } from '../../registry/maybe-async.ts';
 import type { Handler, HandlerPorts, RequestContext } from '../context.ts';
 import { location } from '../location.ts';
@@ -11,22 +11,24 @@ type ManifestRoute = Extract<Route, { kind: 'manifest-get' | 'manifest-head' }>;
 
 /** "A successful response MUST contain the digest … in the header Docker-Content-Digest … the size … in Content-Length". */
 export const headManifest: Handler<'manifest-head'> = (route, context, { registry, pulled }) =>
-  mapMaybeAsync(registry.renewManifest(route.repo, route.reference, context), (descriptor) => {
-    context.seen.digest = descriptor.digest;
+  mapMaybeAsync(registry.renewManifest(route.repo, route.reference, context), (found) => {
+    context.seen.digest = found.digest;
     // A client that has the manifest already only asks whether it still is the one: that is use, too.
     pulled?.(route.repo, route.reference);
-    return isNotModified(context.request, descriptor.digest)
-      ? notModified(descriptor.digest, CACHING[route.reference.kind])
-      : new Response(null, { headers: manifestHeaders(route, descriptor) });
+    return isNotModified(context.request, found.digest)
+      ? notModified(found.digest, CACHING[route.reference.kind])
+      : new Response(null, { headers: withWarnings(manifestHeaders(route, found), found.warnings) });
   });
 
 /** "A GET request to an existing manifest URL MUST provide the expected manifest, with a response code that MUST be 200 OK." */
 export const getManifest: Handler<'manifest-get'> = (route, context, ports) => {
   const { repo, reference } = route;
   if (!isConditional(context.request)) return sendManifest(route, reference, context, ports);
-  return mapMaybeAsync(ports.registry.resolveManifest(repo, reference, context), ({ digest }) => {
+  return mapMaybeAsync(ports.registry.resolveManifest(repo, reference, context), ({ digest, warnings }) => {
     // The tag may move meanwhile: what is sent is what was compared.
-    if (!isNotModified(context.request, digest)) return sendManifest(route, { kind: 'digest', digest }, context, ports);
+    if (!isNotModified(context.request, digest)) {
+      return sendManifest(route, { kind: 'digest', digest }, context, ports, warnings);
+    }
     context.seen.digest = digest;
     ports.pulled?.(repo, reference);
     return notModified(digest, CACHING[reference.kind]);
@@ -38,12 +40,13 @@ function sendManifest(
   reference: Reference,
   context: RequestContext,
   { registry, pulled }: HandlerPorts,
+  known?: Warned['warnings'],
 ): Response | Promise<Response> {
-  return mapMaybeAsync(registry.getManifest(route.repo, reference, context), ({ descriptor, bytes }) => {
+  return mapMaybeAsync(registry.getManifest(route.repo, reference, context), ({ descriptor, bytes, warnings }) => {
     context.seen.digest = descriptor.digest;
     context.seen.sent = bytes.length;
     pulled?.(route.repo, route.reference);
-    return new Response(bytes, { headers: manifestHeaders(route, descriptor) });
+    return new Response(bytes, { headers: withWarnings(manifestHeaders(route, descriptor), known ?? warnings) });
   });
 }
 
@@ -52,8 +55,11 @@ export const putManifest: Handler<'manifest-put'> = async ({ repo, reference, ta
   // "The registry SHOULD ignore parameters on the Content-Type header."
   const contentType = mediaTypeOf(context.request.headers.get('content-type'));
   const named = reference.kind === 'digest' ? reference.digest : undefined;
-  const { digest, subject } = await withManifestBody(context, MAX_MANIFEST_BYTES, ports.limits.manifest, (bytes) =>
-    ports.registry.pushManifest(repo, { bytes, contentType, digest: named, tags }, context),
+  const { digest, subject, warnings } = await withManifestBody(
+    context,
+    MAX_MANIFEST_BYTES,
+    ports.limits.manifest,
+    (bytes) => ports.registry.pushManifest(repo, { bytes, contentType, digest: named, tags }, context),
   );
   context.seen.digest = digest;
   const headers = new Headers({
@@ -65,7 +71,7 @@ export const putManifest: Handler<'manifest-put'> = async ({ repo, reference, ta
   if (subject !== undefined) headers.set('OCI-Subject', subject);
   // "MUST include an OCI-Tag response header … for each accepted tag".
   if (reference.kind === 'digest' && tags.length > 0) headers.set('OCI-Tag', tags.join(', '));
-  return new Response(null, { status: 201, headers });
+  return new Response(null, { status: 201, headers: withWarnings(headers, warnings) });
 };
 
 /** "Upon success, the registry MUST respond with a 202 Accepted code." A tag goes alone; a manifest takes its tags along. */
@@ -103,6 +109,17 @@ function manifestHeaders(route: ManifestRoute, descriptor: Descriptor): Headers 
   if (!mediaType.startsWith('application/vnd.')) headers.set('Content-Security-Policy', 'sandbox');
   prepared.set(route, { descriptor, headers });
   return headers;
+}
+
+/** The spec allows 4096 bytes of warnings; some proxies have less room for headers. */
+const MAX_WARNING = 1_000;
+
+/** The form that the spec asks for: `299 - "<text>"`. */
+function withWarnings(headers: Headers, warnings: Warned['warnings']): Headers {
+  if (warnings === undefined || warnings.length === 0) return headers;
+  const own = new Headers(headers);
+  own.set('Warning', `299 - "${warnings.join('; ').slice(0, MAX_WARNING)}"`);
+  return own;
 }
 
 function mediaTypeOf(header: string | null): string | undefined {

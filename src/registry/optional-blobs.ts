@@ -1,0 +1,50 @@
+import { RegistryError } from '../oci/errors.ts';
+import { readStoredManifest } from '../oci/manifest.ts';
+import { shapeOf } from '../oci/media-types.ts';
+import type { Digest } from '../oci/names.ts';
+
+/** A longer manifest is not examined: parsing it could take longer than serving it. Images with such layers are far below. */
+const MAX_EXAMINED_BYTES = 64 * 1024;
+
+/** One of these is in every manifest that has a descriptor whose bytes may be elsewhere. */
+const HINTS = ['"urls"', '.nondistributable.', '.foreign.'];
+
+const NONE: readonly Digest[] = [];
+
+/** By the bytes as they are cached, so that a manifest is examined once while it is served from memory. */
+const examined = new WeakMap<Uint8Array, readonly Digest[]>();
+
+/** Blobs that a manifest refers to and that its repository need not have: non-distributable layers, and those with urls. */
+export function optionalBlobs(bytes: Uint8Array, mediaType: string): readonly Digest[] {
+  const known = examined.get(bytes);
+  if (known !== undefined) return known;
+  const optional = examine(bytes, mediaType);
+  examined.set(bytes, optional);
+  return optional;
+}
+
+function examine(bytes: Uint8Array, mediaType: string): readonly Digest[] {
+  const shape = shapeOf(mediaType);
+  if ((shape !== 'image' && shape !== 'artifact') || bytes.length > MAX_EXAMINED_BYTES) return NONE;
+  const text = Buffer.from(bytes.buffer, bytes.byteOffset, bytes.length);
+  if (!HINTS.some((hint) => text.includes(hint))) return NONE;
+  try {
+    const { refs, requiredBlobs } = readStoredManifest(bytes, mediaType);
+    const required = new Set(requiredBlobs);
+    return refs.filter((ref) => !required.has(ref));
+  } catch (error) {
+    // Stored when there were fewer rules: then nothing is known of it.
+    if (error instanceof RegistryError) return NONE;
+    throw error;
+  }
+}
+
+const MAX_NAMED = 3;
+
+/** What a client is told of layers that it has to get elsewhere. */
+export function absentWarning(absent: readonly Digest[]): string {
+  const [names, more] = [absent.slice(0, MAX_NAMED).join(', '), absent.length > MAX_NAMED ? ', ...' : ''];
+  const subject =
+    absent.length === 1 ? 'a non-distributable layer is' : `${absent.length} non-distributable layers are`;
+  return `${subject} not in this registry: ${names}${more}`;
+}
