@@ -20,16 +20,16 @@ import { openBody } from './open-body.ts';
 import { type Attempt, LARGE, type Patience, type Requests, type SendOptions, SMALL } from './requests.ts';
 import type { StagedPart } from './staged-state.ts';
 
-/** As many as one request may name. */
-const DELETE_AT_ONCE = 1_000;
-/** Under this name each `create` leaves its own mark on the object. */
+/** S3's limit of keys in one DeleteObjects. */
+const DELETE_BATCH = 1_000;
+/** Metadata in which each `create` leaves its own mark on the object. */
 const ATTEMPT = 'marina-attempt';
 
 export interface BucketOptions {
   readonly bucket: string;
-  /** Empty, or with a slash at its end. */
+  /** Empty, or with a trailing slash. */
   readonly prefix: string;
-  /** Entries of one answer; undefined: as many as the store gives. For tests. */
+  /** Entries of one page of a listing; undefined: the store's default. For tests. */
   readonly pageSize?: number;
   readonly newId: () => string;
 }
@@ -37,7 +37,7 @@ export interface BucketOptions {
 /** How long the caller waits: see `SendOptions`. */
 export type CallerPatience = Pick<SendOptions, 'signal' | 'deadline' | 'finishesAttempt'>;
 
-/** A multipart upload that is under way. */
+/** A multipart upload in progress. */
 export interface OpenMultipart {
   readonly key: Key;
   readonly upload: string;
@@ -45,7 +45,7 @@ export interface OpenMultipart {
   readonly begunAt: number | undefined;
 }
 
-/** The requests that Marina makes of one bucket, each as often as it takes. Keys are the driver's, without the prefix. */
+/** Marina's requests to one bucket, with retries. Keys are the driver's, without the prefix. */
 export class Bucket {
   readonly #clients: S3Clients;
   readonly #requests: Requests;
@@ -58,9 +58,9 @@ export class Bucket {
   }
 
   /**
-   * `taken` is certain: the object's mark tells whether it was an earlier attempt of this call that got no answer. Not all of
-   * those are seen here: Bun's fetch repeats a PUT by itself when the kept connection breaks under it.
-   * @throws NoAnswer when it may or may not have happened
+   * `taken` is certain: the object's mark shows whether an earlier attempt of this call created it without an answer. Such attempts
+   * are not all visible here: Bun's fetch itself retries a PUT when the kept-alive connection breaks.
+   * @throws NoAnswer if it may or may not have happened
    */
   async create(key: Key, bytes: Uint8Array): Promise<CreateResult> {
     const mark = this.#options.newId();
@@ -131,7 +131,7 @@ export class Bucket {
         const { ContentLength } = await this.#clients.small.send(new HeadObjectCommand(this.#at(key)), {
           abortSignal: signal,
         });
-        if (ContentLength === undefined) throw new Error('the object store gave an object without a length');
+        if (ContentLength === undefined) throw new Error('the object store reported an object without a length');
         return { size: ContentLength };
       } catch (error) {
         if (isMissing(error)) return undefined;
@@ -142,8 +142,8 @@ export class Bucket {
   }
 
   /**
-   * The bytes of a range that is not empty, as they are asked for.
-   * @param client ends the opening; the body that it gave lives on
+   * Opens the bytes of a range, which is not empty.
+   * @param client ends the opening; the opened body is not affected
    */
   async stream(key: Key, { start, end }: ByteRange, client?: AbortSignal): Promise<OpenBody> {
     const command = new GetObjectCommand({ ...this.#at(key), Range: `bytes=${start}-${end - 1}` });
@@ -156,8 +156,8 @@ export class Bucket {
 
   async delete(keys: readonly Key[]): Promise<readonly DeleteFailure[]> {
     const failures: DeleteFailure[] = [];
-    for (let from = 0; from < keys.length; from += DELETE_AT_ONCE) {
-      const some = keys.slice(from, from + DELETE_AT_ONCE);
+    for (let from = 0; from < keys.length; from += DELETE_BATCH) {
+      const some = keys.slice(from, from + DELETE_BATCH);
       try {
         failures.push(...(await this.#deleteSome(some)));
       } catch (cause) {
@@ -220,11 +220,11 @@ export class Bucket {
         abortSignal: signal,
       }),
     );
-    if (UploadId === undefined) throw new Error('the object store began a multipart upload without an id');
+    if (UploadId === undefined) throw new Error('the object store started a multipart upload without an id');
     return UploadId;
   }
 
-  /** The time at which a chain of requests that begins now has to end. */
+  /** The deadline of a chain of requests that begins now. */
   deadlineOf(patience: Patience): number {
     return this.#requests.deadlineOf(patience);
   }
@@ -252,11 +252,11 @@ export class Bucket {
       );
     };
     const { ETag } = await this.#requests.send('UploadPart', LARGE, attempt, caller);
-    if (ETag === undefined) throw new Error('the object store took a part without naming it');
+    if (ETag === undefined) throw new Error('the object store accepted a part without an ETag');
     return { n, size: bytes.length, etag: ETag, crc };
   }
 
-  /** Each part is named with its etag and checksum: the store refuses one that is not what was counted. */
+  /** Names each part with its etag and checksum: the store refuses one that differs. */
   async completeMultipart(
     key: Key,
     upload: string,
@@ -280,7 +280,7 @@ export class Bucket {
     );
   }
 
-  /** Multipart uploads under way of keys below a prefix. MinIO knows of those only by the whole key, and ends them itself. */
+  /** Multipart uploads in progress below a prefix. MinIO lists none by a prefix, and aborts them itself after a time. */
   async *multiparts(prefix: Key): AsyncIterable<OpenMultipart> {
     const { bucket, prefix: root, pageSize } = this.#options;
     let after: string | undefined;
@@ -301,7 +301,7 @@ export class Bucket {
         if (Key === undefined || UploadId === undefined) continue;
         yield { key: Key.slice(root.length), upload: UploadId, begunAt: Initiated?.getTime() };
       }
-      // Not all stores take their own upload-id markers. Without one a key's further uploads are passed over: a later run's.
+      // Not all stores accept their own upload-id markers. Without one, further uploads of the same key are left to a later run.
       after = page.IsTruncated === true ? page.NextKeyMarker : undefined;
     } while (after !== undefined && after !== '');
   }
@@ -311,7 +311,7 @@ export class Bucket {
   }
 }
 
-/** Bun's fetch copies a whole array before it sends the first byte; of a stream it copies what the socket takes. */
+/** Bun's fetch copies a whole array before it sends the first byte; of a stream it copies only what the socket accepts. */
 const PIECE_BYTES = 256 * 1024;
 
 function inPieces(bytes: Uint8Array): ReadableStream<Uint8Array> {
@@ -328,7 +328,7 @@ function inPieces(bytes: Uint8Array): ReadableStream<Uint8Array> {
   );
 }
 
-/** CRC-32 as S3's headers carry it. */
+/** CRC-32 in base64, as in S3's headers. */
 function checksum(bytes: Uint8Array): string {
   const digits = Buffer.alloc(4);
   digits.writeUInt32BE(crc32(bytes));

@@ -1,8 +1,8 @@
 import { freeBytes } from '../../system/free-bytes.ts';
 
 /**
- * Buffers of a whole part, used again: left to the garbage collector, which sees little need to run, those of a few big uploads
- * would take several times the budget.
+ * Reusable buffers of one part each. The garbage collector does not see how large they are: left to it, the buffers of a few big
+ * uploads would take several times the budget.
  */
 export class BufferPool {
   readonly #size: number;
@@ -13,21 +13,21 @@ export class BufferPool {
     this.#size = size;
   }
 
-  /** Its content is what it happens to be. */
+  /** The content of the buffer is undefined. */
   borrow(): Uint8Array<ArrayBuffer> {
     this.#lent++;
     return this.#free.pop() ?? new Uint8Array(this.#size);
   }
 
   /**
-   * The buffer may be empty after it.
+   * The buffer may be detached afterwards.
    * @param reusable false: somebody may still read it
    */
   giveBack(buffer: Uint8Array<ArrayBuffer>, reusable: boolean): void {
     this.#lent--;
     if (reusable) this.#free.push(buffer);
     if (this.#lent > 0) return;
-    // Nobody uploads now: the memory is for others.
+    // No upload is active: return the memory.
     for (const each of this.#free.splice(0)) freeBytes(each);
   }
 }

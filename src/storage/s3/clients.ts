@@ -7,15 +7,15 @@ import { type Fetch, LeanClient, type Sender } from './lean-client.ts';
 import type { S3Settings } from './settings.ts';
 import { StreamClient } from './stream-client.ts';
 
-/** One client a purpose, so that none waits for another's connections. */
+/** One client for each purpose, so that none waits for another's connections. */
 export interface S3Clients {
   /** The log and everything small. */
   readonly small: Sender;
   /** Parts and their completion. */
   readonly parts: S3Client;
-  /** Bodies that clients read, at their own pace: any number of them. */
+  /** Bodies that clients read at their own pace. */
   readonly streams: Sender;
-  /** Signs addresses under the name by which clients reach the store; sends nothing. */
+  /** Presigns URLs with the endpoint by which clients reach the store; sends nothing. */
   readonly presigning: S3Client;
   destroy(): void;
 }
@@ -58,12 +58,12 @@ function isProxied(): boolean {
   return [process.env.http_proxy, process.env.HTTP_PROXY].some((proxy) => proxy !== undefined && proxy !== '');
 }
 
-/** Failures are told by whoever retries: the SDK would write its own lines to stderr. */
+/** The caller reports failures: the SDK would write its own lines to stderr. */
 const SILENT = { trace: ignore, debug: ignore, info: ignore, warn: ignore, error: ignore };
 
 function ignore(): void {}
 
-/** Hashing each body for its signature costs more than sending it; the CRC that goes with it is verified by the store. */
+/** Hashing a body for its signature costs more than sending it; the store verifies the CRC that is sent with it. */
 function leaveUnsigned(client: S3Client): S3Client {
   client.middlewareStack.add(
     (next) => (args) => {
@@ -88,7 +88,7 @@ export function openClients(settings: S3Settings): S3Clients {
     forcePathStyle: settings.forcePathStyle === true,
     requestChecksumCalculation: 'WHEN_REQUIRED',
     responseChecksumValidation: 'WHEN_REQUIRED',
-    // Retries are those of requests.ts, against a deadline.
+    // requests.ts retries, within a deadline.
     maxAttempts: 1,
     logger: SILENT,
   };
@@ -99,8 +99,8 @@ export function openClients(settings: S3Settings): S3Clients {
   const streams = new StreamClient({
     lean: small,
     direct: !isProxied(),
-    swift: open(fetchHandler(settings)),
-    many: open(streamHandler(settings)),
+    byFetch: open(fetchHandler(settings)),
+    byNode: open(streamHandler(settings)),
   });
   const presigning = new S3Client({
     ...shared,

@@ -23,11 +23,11 @@ import type { S3Ports, S3Settings } from './settings.ts';
 import { S3Staging } from './staging.ts';
 
 export interface S3Options extends S3Settings {
-  /** Entries a listing brings at once. For tests. */
+  /** Entries of one page of a listing. For tests. */
   readonly pageSize?: number;
 }
 
-/** Objects in one bucket. What a request was answered with 200 for is durable: there is nothing to sync. */
+/** Objects in one bucket. A write that was answered with 200 is durable: there is nothing to sync. */
 export class S3Driver implements StorageDriver {
   readonly kind = 's3';
   readonly #settings: S3Settings;
@@ -38,7 +38,7 @@ export class S3Driver implements StorageDriver {
   readonly #budget: Budget;
   readonly #staging: S3Staging;
 
-  /** @param clients what speaks to the store; simulations bring their own */
+  /** @param clients for the store; simulations pass their own */
   constructor(options: S3Options, ports: S3Ports, clients: S3Clients = openClients(options)) {
     const { bucket, partSize, uploadBuffer, pageSize } = options;
     this.#settings = options;
@@ -49,12 +49,12 @@ export class S3Driver implements StorageDriver {
       ...{ bucket, prefix: this.#prefix, newId: ports.newId },
       ...(pageSize === undefined ? {} : { pageSize }),
     });
-    // Less than this and not one upload could fill a part while another part is sent.
+    // With less, an upload could not fill a part while it sends another one.
     this.#budget = new Budget(Math.max(uploadBuffer, 2 * partSize), ports);
     this.#staging = new S3Staging({ bucket: this.#bucket, budget: this.#budget, partSize, ports });
   }
 
-  /** Bytes of uploads that are held in memory, and how many wait for room. */
+  /** Bytes of uploads in memory, and how many uploads wait for room. */
   get buffered(): { readonly bytes: number; readonly waiting: number } {
     return { bytes: this.#budget.held, waiting: this.#budget.waiting };
   }
@@ -66,7 +66,7 @@ export class S3Driver implements StorageDriver {
 
   async write(key: Key, bytes: Uint8Array): Promise<WrittenObject> {
     const durable = this.#bucket.put(key, bytes);
-    // Whoever waits for it hears of a failure; nobody else has to.
+    // Callers that await it see the failure; without one it must not be an unhandled rejection.
     durable.catch(() => undefined);
     return { durable };
   }

@@ -1,12 +1,12 @@
 import { RegistryError, Unanswered } from '../../oci/errors.ts';
 
-/** What an error of the SDK, of fetch or of a socket says about itself. */
+/** What an error of the SDK, of fetch or of a socket says. */
 export interface Failure {
   /** S3's code, or the class of the error. */
   readonly name: string;
   /** The system's code: ECONNREFUSED, DEPTH_ZERO_SELF_SIGNED_CERT. */
   readonly code: string | undefined;
-  /** undefined: there was no answer. */
+  /** undefined if there was no response. */
   readonly status: number | undefined;
   readonly message: string;
 }
@@ -53,10 +53,10 @@ const TRANSIENT = new Set([
   'XAmzContentChecksumMismatch',
 ]);
 
-/** Statuses of a store that has no room left. */
+/** The status of a store without room. */
 const FULL = 507;
 
-/** Whether the same request may succeed a moment later. */
+/** Whether the same request may succeed when it is retried. */
 export function isTransient(error: unknown): boolean {
   const { name, code, status } = failureOf(error);
   if (TRANSIENT.has(name)) return true;
@@ -67,7 +67,7 @@ export function isTransient(error: unknown): boolean {
   );
 }
 
-/** A certificate does not become trusted by trying again. */
+/** Whether the certificate is untrusted: no retry changes that. */
 export function isUntrusted(code: string | undefined): boolean {
   return code !== undefined && /CERT|SELF_SIGNED|UNABLE_TO_VERIFY|UNABLE_TO_GET_ISSUER/.test(code);
 }
@@ -81,7 +81,7 @@ export function isPreconditionFailed(error: unknown): boolean {
   return failureOf(error).status === 412;
 }
 
-/** Somebody else's conditional write of the same key is under way: the store asks to try again. */
+/** Another conditional write of the same key is in flight: the store asks for a retry. */
 export function isConflict(error: unknown): boolean {
   return failureOf(error).status === 409;
 }
@@ -90,7 +90,7 @@ export function isUploadGone(error: unknown): boolean {
   return failureOf(error).name === 'NoSuchUpload';
 }
 
-/** A part is not what it was when it was counted: somebody else wrote over its number, or the store lost it. */
+/** A part differs from the one that was recorded: another holder overwrote its number, or the store lost it. */
 export function isPartGone(error: unknown): boolean {
   const { name } = failureOf(error);
   return name === 'InvalidPart' || name === 'InvalidPartOrder';

@@ -14,21 +14,21 @@ import { S3Driver, withSlash } from './driver.ts';
 import { LARGE, type Patience, Requests } from './requests.ts';
 import type { S3Ports, S3Settings } from './settings.ts';
 
-/** S3 copies at most 5 GiB with one request; parts are copied beside each other, and each of them within the time of an attempt. */
+/** S3 copies at most 5 GiB in one request. Parts are copied concurrently, each within the time of one attempt. */
 const PART_BYTES = 512 * 1024 ** 2;
-const MOST_PARTS = 10_000;
-const PARTS_TOGETHER = 4;
+const MAX_PARTS = 10_000;
+const COPY_CONCURRENCY = 4;
 
-/** Copies are made by the store itself: how fast depends on nothing that is known here. */
+/** The store copies by itself, at a speed that is not known here. */
 const COPY: Patience = { attempt: 300_000, total: 900_000 };
 
-/** Where the objects become ours: a bucket that the same credentials reach at the same endpoint. */
+/** The bucket of our store, at the same endpoint and with the same credentials. */
 export interface CopyTarget {
   readonly bucket: string;
   readonly prefix: string | undefined;
 }
 
-/** Objects of another program in a bucket. */
+/** A bucket with objects of another registry. */
 export class ForeignBucket implements ForeignStore {
   readonly kind = 's3';
   readonly place: string;
@@ -41,8 +41,8 @@ export class ForeignBucket implements ForeignStore {
   readonly #partBytes: number;
 
   /**
-   * @param target undefined: our store is no bucket
-   * @param partBytes what is longer is copied in parts
+   * @param target undefined if our store is no bucket
+   * @param partBytes longer objects are copied in parts
    */
   constructor(settings: S3Settings, target: CopyTarget | undefined, ports: S3Ports, partBytes = PART_BYTES) {
     this.#clients = openClients(settings);
@@ -72,7 +72,7 @@ export class ForeignBucket implements ForeignStore {
   }
 
   async give(key: Key, to: Key, size: number, verification: Verification | undefined): Promise<Given | undefined> {
-    if (this.#target === undefined) throw new Error('there is no bucket to give to');
+    if (this.#target === undefined) throw new Error('there is no bucket to copy to');
     if (verification !== undefined && !(await this.#isAs(key, verification))) return undefined;
     const at = { Bucket: this.#target.bucket, Key: withSlash(this.#target.prefix) + to };
     const from = `${this.#settings.bucket}/${withSlash(this.#settings.prefix)}${key}`
@@ -101,8 +101,8 @@ export class ForeignBucket implements ForeignStore {
     const { UploadId } = await this.#requests.send('CreateMultipartUpload', LARGE, ({ signal }) =>
       parts.send(new CreateMultipartUploadCommand(at), { abortSignal: signal }),
     );
-    if (UploadId === undefined) throw new Error('the object store began a multipart upload without an id');
-    const length = Math.max(this.#partBytes, Math.ceil(size / MOST_PARTS));
+    if (UploadId === undefined) throw new Error('the object store started a multipart upload without an id');
+    const length = Math.max(this.#partBytes, Math.ceil(size / MAX_PARTS));
     const count = Math.ceil(size / length);
     const etags: string[] = [];
     let next = 0;
@@ -113,14 +113,14 @@ export class ForeignBucket implements ForeignStore {
         const { CopyPartResult } = await this.#requests.send('UploadPartCopy', COPY, ({ signal }) =>
           parts.send(new UploadPartCopyCommand(command), { abortSignal: signal }),
         );
-        if (CopyPartResult?.ETag === undefined) throw new Error('the object store copied a part without naming it');
+        if (CopyPartResult?.ETag === undefined) throw new Error('the object store copied a part without an ETag');
         etags[index] = CopyPartResult.ETag;
       }
     };
     try {
-      // One that failed ends the others at their next part: there is none left for them.
+      // After a failure the other copiers find no next part, and end.
       const outcomes = await Promise.allSettled(
-        Array.from({ length: PARTS_TOGETHER }, () =>
+        Array.from({ length: COPY_CONCURRENCY }, () =>
           copySome().finally(() => {
             next = count;
           }),

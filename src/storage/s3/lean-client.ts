@@ -158,7 +158,7 @@ export class LeanClient implements Sender {
   ): Promise<SignedRequest> {
     const host = port === undefined ? hostname : `${hostname}:${port}`;
     const path = basePath + encodeKey(key);
-    // Hashing each body costs more than sending it; the CRC that goes with it is verified by the store.
+    // As `leaveUnsigned` in clients.ts.
     const headers = { host, 'x-amz-content-sha256': 'UNSIGNED-PAYLOAD', ...more };
     const signingDate = new Date(Date.now() + this.#sdk.config.systemClockOffset);
     const signed = await signer.sign({ method, protocol, hostname, path, query: {}, headers }, { signingDate });

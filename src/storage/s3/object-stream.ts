@@ -2,28 +2,28 @@ import { freeBytes } from '../../system/free-bytes.ts';
 import type { ByteRange } from '../driver.ts';
 import type { S3Ports } from './settings.ts';
 
-/** The bytes of an answer, and the way to let go of its connection. */
+/** The bytes of a response, and how to drop its connection. */
 export interface OpenBody {
   readonly chunks: AsyncIterator<Uint8Array>;
   destroy(): void;
 }
 
 interface Watched extends OpenBody {
-  /** Its bytes have all come: nobody needs to watch it any more. */
+  /** All bytes have arrived: stops the idle watch. */
   readonly end: () => void;
 }
 
-/** A connection that brings no byte for so long (at most twice that) although one is asked for is given up. */
+/** A connection that delivers no byte for this long (at most twice) while one is awaited is dropped. */
 const IDLE_MS = 30_000;
-/** Connections that may break one after another without a byte between them. */
+/** The stream fails after so many connections in a row that delivered nothing. */
 const MAX_FRUITLESS = 3;
 
 /**
- * The bytes of an object as they are asked for, and no faster. Objects never change, so a connection that breaks is
- * replaced by another one that begins where it ended. Cancelled, the stream lets go of its connection at once, also of one
- * that is still being opened.
+ * The bytes of an object, read no faster than the stream's consumer. Objects never change, so a broken connection is
+ * replaced by one that continues at the next byte. Cancelling the stream drops its connection at once, also one that
+ * is still being opened.
  * @param connect opens the object's bytes of a range; its signal is aborted when the stream is cancelled
- * @param lent a chunk's memory is freed when the next one is asked for
+ * @param lent a chunk's memory is freed when the next one is pulled
  */
 export function objectStream(
   range: ByteRange,
@@ -36,8 +36,8 @@ export function objectStream(
   let fruitless = 0;
   let body: Watched | undefined;
   let last: Uint8Array | undefined;
-  /** Whether a chunk is asked for now, and how many have come. */
-  let asking = false;
+  /** Whether a chunk is awaited now, and how many have arrived. */
+  let awaiting = false;
   let arrived = 0;
 
   async function openRest(): Promise<Watched> {
@@ -49,27 +49,27 @@ export function objectStream(
 
   async function nextChunk(): Promise<Uint8Array> {
     body ??= await openRest();
-    asking = true;
+    awaiting = true;
     try {
       const next = await body.chunks.next();
       if (next.done === true)
         throw new Error(`the object store ended ${range.end - at} bytes too early, or fell silent`);
-      if (next.value.length > range.end - at) throw new Error('the object store sent more bytes than it was asked for');
+      if (next.value.length > range.end - at) throw new Error('the object store sent more bytes than requested');
       arrived++;
       return next.value;
     } finally {
-      asking = false;
+      awaiting = false;
     }
   }
 
-  /** Lets go of a connection that brings nothing though it is asked to. One timer for the connection: one for each chunk costs too much. */
+  /** Drops a connection that delivers nothing while a chunk is awaited. One timer for each connection: one for each chunk costs too much. */
   function watched(open: OpenBody): Watched {
     const over = new AbortController();
     const watch = async (): Promise<void> => {
-      for (let before = -1; ; before = asking ? arrived : -1) {
+      for (let before = -1; ; before = awaiting ? arrived : -1) {
         await sleep(IDLE_MS, over.signal);
         if (over.signal.aborted) return;
-        if (asking && arrived === before) return open.destroy();
+        if (awaiting && arrived === before) return open.destroy();
       }
     };
     void watch();
@@ -90,7 +90,7 @@ export function objectStream(
           try {
             if (at === range.end) return finish(controller);
             const chunk = await nextChunk();
-            if (gone.signal.aborted) return letGo();
+            if (gone.signal.aborted) return drop();
             fruitless = 0;
             at += chunk.length;
             controller.enqueue(chunk);
@@ -98,7 +98,7 @@ export function objectStream(
             if (at === range.end) finish(controller);
             return;
           } catch (error) {
-            letGo();
+            drop();
             if (gone.signal.aborted) return;
             if (++fruitless === MAX_FRUITLESS) throw error;
           }
@@ -106,7 +106,7 @@ export function objectStream(
       },
       cancel(reason) {
         gone.abort(reason);
-        letGo();
+        drop();
       },
     },
     { highWaterMark: 0 },
@@ -114,13 +114,13 @@ export function objectStream(
 
   function finish(controller: ReadableStreamDefaultController<Uint8Array>): void {
     controller.close();
-    // Its last chunk was read, so the connection goes back to the others.
+    // Reading to the end returns the connection to its pool.
     void body?.chunks.next().catch(() => undefined);
     body?.end();
     body = undefined;
   }
 
-  function letGo(): void {
+  function drop(): void {
     body?.destroy();
     body = undefined;
   }

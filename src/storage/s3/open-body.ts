@@ -5,8 +5,8 @@ interface NodeStream extends AsyncIterable<Uint8Array> {
 }
 
 /**
- * The body of an answer, whichever client brought it.
- * @param ended called when its connection is not needed any more; perhaps more than once
+ * The body of a response, whichever client received it.
+ * @param ended called when the connection is no longer needed; perhaps more than once
  */
 export function openBody(body: unknown, ended: () => void = () => {}): OpenBody {
   if (isOpenBody(body)) return body;
@@ -34,7 +34,7 @@ function ofFetch(body: ReadableStream<Uint8Array>, ended: () => void): OpenBody 
     },
     destroy: () => {
       ended();
-      // It is over already, or broken: nothing holds the connection then.
+      // It fails if the body has ended or broken: then nothing holds the connection.
       reader.cancel().catch(() => undefined);
     },
   };

@@ -12,7 +12,7 @@ export interface S3Store {
   close(): Promise<void>;
 }
 
-/** What S3 takes for any part but the last. */
+/** S3's limits for every part except the last one. */
 const MIN_PART = 5 * 1024 ** 2;
 const MAX_PART = 5 * 1024 ** 3;
 
@@ -20,9 +20,9 @@ const CONDITIONAL_WRITES =
   'it lacks conditional writes (PutObject with If-None-Match: *); use a store that has them, such as AWS S3 or MinIO, or a folder (STORAGE_DRIVER=filesystem)';
 
 /**
- * Opens the bucket, making a store of it first where it is none. Any number of processes may do so at once.
- * @throws StoreRefused in one line: settings that cannot be, no such bucket, wrong credentials, a certificate that is not
- * trusted, no answer, an unknown layout, a store that ignores the condition of `create`
+ * Opens the bucket, and makes it a store first if it is none. Any number of processes may do so at once.
+ * @throws StoreRefused in one line: invalid settings, no such bucket, wrong credentials, an untrusted certificate, no answer,
+ * an unknown layout, a store without conditional writes
  */
 export function openS3Store(config: S3Configuration, ports: S3Ports): Promise<S3Store> {
   return openWith(config, ports, async (driver) => {
@@ -32,7 +32,7 @@ export function openS3Store(config: S3Configuration, ports: S3Ports): Promise<S3
   });
 }
 
-/** Opens a bucket for looking only: nothing is made or written. @throws StoreRefused as openS3Store, and where it is no store */
+/** Opens a bucket read-only: nothing is created or written. @throws StoreRefused as `openS3Store`, also if the bucket is no store */
 export function openS3ReadOnly(config: S3Configuration, ports: S3Ports): Promise<S3Store> {
   return openWith(config, ports, async (driver) => {
     const store = await readFormat(driver);
@@ -57,7 +57,7 @@ async function openWith(
   }
 }
 
-/** One cheap request whose errors, unlike those of HEAD, say what is wrong. */
+/** One cheap request whose errors have a body that says what is wrong, unlike those of HEAD. */
 async function reachBucket(driver: S3Driver): Promise<void> {
   for await (const _ of driver.list(CATALOG)) return;
 }
@@ -66,7 +66,7 @@ export function readSettings(config: S3Configuration): S3Settings {
   const { s3Bucket: bucket, s3PartSize: partSize } = config;
   if (bucket === undefined) throw new StoreRefused('S3_BUCKET is not set: name the bucket that holds the registry');
   if (partSize < MIN_PART || partSize > MAX_PART) {
-    throw new StoreRefused(`S3_PART_SIZE=${partSize} cannot be used: S3 takes parts of 5MiB to 5GiB`);
+    throw new StoreRefused(`S3_PART_SIZE=${partSize} is invalid: S3 accepts parts of 5MiB to 5GiB`);
   }
   return {
     bucket,
@@ -117,9 +117,9 @@ function reasonOf(error: unknown, settings: S3Settings): string {
   }
   switch (name) {
     case 'NoSuchBucket':
-      return `the bucket ${settings.bucket} does not exist at ${where}: make it, or correct S3_BUCKET`;
+      return `the bucket ${settings.bucket} does not exist at ${where}: create it, or correct S3_BUCKET`;
     case 'InvalidBucketName':
-      return `S3_BUCKET=${settings.bucket} is no name that a bucket can have`;
+      return `S3_BUCKET=${settings.bucket} is no valid name of a bucket`;
     case 'InvalidAccessKeyId':
     case 'SignatureDoesNotMatch':
       return `${where} refuses the credentials (${name}): check AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY`;

@@ -2,12 +2,12 @@ import type { Budget } from './budget.ts';
 import type { BufferPool } from './buffer-pool.ts';
 
 /**
- * What a first part begins with and grows to, for most blobs are small; then it gets the room of a whole part. More steps would
- * leave more garbage than they save room.
+ * Sizes that the buffer of a first part grows through before it gets a whole part's room: most blobs are small. More steps would
+ * produce more garbage than the room they save.
  */
 const STEPS = [256 * 1024, 2 * 1024 * 1024];
 
-/** The bytes that are gathered for the next part. Their room is the budget's. */
+/** Collects the bytes of the next part, in room taken from the budget. */
 export class PartBuffer {
   readonly #budget: Budget;
   readonly #pool: BufferPool;
@@ -30,7 +30,7 @@ export class PartBuffer {
     return this.#filled === this.#partSize;
   }
 
-  /** Bytes of room that are held. */
+  /** Bytes of room taken from the budget. */
   get room(): number {
     return this.#bytes?.length ?? 0;
   }
@@ -39,7 +39,7 @@ export class PartBuffer {
     return this.#bytes?.subarray(0, this.#filled) ?? new Uint8Array();
   }
 
-  /** @returns how many of the bytes fitted in; 0: `grow` first */
+  /** @returns how many of the bytes fitted; 0: `grow` first */
   append(bytes: Uint8Array): number {
     if (this.#bytes === undefined) return 0;
     const count = Math.min(bytes.length, this.#bytes.length - this.#filled);
@@ -49,8 +49,9 @@ export class PartBuffer {
   }
 
   /**
-   * Makes room for more bytes, of which so many are known to come. What is there may be spilled while it waits for the budget:
-   * then it gives the new room back, and the caller looks again.
+   * Makes room for at least some of `wanted` more bytes. The content may be spilled while this waits for the budget: then the
+   * new room is returned, and the caller checks again.
+   * @param signal ends the wait for the budget
    */
   async grow(wanted: number, isCurrent: () => boolean, signal?: AbortSignal): Promise<void> {
     const needed = this.#filled + wanted;
@@ -67,7 +68,7 @@ export class PartBuffer {
     this.#bytes = next;
   }
 
-  /** Hands the full part over; its room and its buffer go with it. */
+  /** Hands over the full part, with its room and its buffer. */
   takeFull(): Uint8Array<ArrayBuffer> {
     const bytes = this.#bytes;
     if (bytes === undefined || !this.isFull) throw new Error('the part is not full');
@@ -77,7 +78,7 @@ export class PartBuffer {
     return bytes;
   }
 
-  /** Gives the room back. */
+  /** Returns the room to the budget. */
   clear(): void {
     const bytes = this.#bytes;
     if (bytes === undefined) return;

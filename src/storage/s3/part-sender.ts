@@ -7,37 +7,37 @@ import type { BufferPool } from './buffer-pool.ts';
 import { isUploadGone } from './failures.ts';
 import { encodeState, LAST_PART_NUMBER, type StagedPart, type StagedState } from './staged-state.ts';
 
-/** Numbers that are reserved in the session at once. Those of a holder that dies are lost. */
-const BLOCK = 100;
-/** Parts of one upload under way: more are no faster, and others want room too. */
-const AT_ONCE = 3;
+/** Part numbers that are reserved in the session at a time. Those of a holder that dies stay unused. */
+const RESERVED_NUMBERS = 100;
+/** Parts of one upload in flight. More are no faster, and take room from other uploads. */
+const MAX_IN_FLIGHT = 3;
 
 export interface PartSenderPorts {
   readonly bucket: Bucket;
   readonly budget: Budget;
   readonly pool: BufferPool;
   readonly keep: KeepState;
-  /** Of the client whose bytes these are. A part that is being sent when it leaves is sent to its end: its bytes count when it comes back. */
+  /** Of the client. When it leaves, parts in flight are finished: their bytes count when it resumes the upload. */
   readonly signal: AbortSignal | undefined;
 }
 
 /**
- * Sends the parts of one hold. Numbers are reserved in the session before a part of theirs is sent: who takes the upload over
- * goes on behind them, where this hold cannot write.
+ * Sends the parts of one hold. Part numbers are reserved in the session before they are used: whoever takes the upload over
+ * continues after them, where this hold cannot write.
  */
 export class PartSender {
   readonly #key: Key;
   readonly #base: StagedState;
   readonly #ports: PartSenderPorts;
-  readonly #underWay = new Set<Promise<void>>();
-  /** In the order of their bytes; undefined: not there yet. */
+  readonly #inFlight = new Set<Promise<void>>();
+  /** In the order of their bytes; undefined while a part is in flight. */
   readonly #sent: (StagedPart | undefined)[] = [];
   #upload: string | undefined;
   #next: number;
   #reserved: number;
   #failure: unknown;
 
-  /** @param base what the hold began with */
+  /** @param base the state that the hold began with */
   constructor(key: Key, base: StagedState, ports: PartSenderPorts) {
     this.#key = key;
     this.#base = base;
@@ -56,28 +56,28 @@ export class PartSender {
     return this.#upload;
   }
 
-  /** A number that nobody has used. */
+  /** The lowest part number that nobody has used. */
   get next(): number {
     return this.#next;
   }
 
-  /** The parts of this hold that are there, up to the first that is not. */
+  /** The stored parts of this hold, up to the first one that is missing. */
   get parts(): readonly StagedPart[] {
     const end = this.#sent.indexOf(undefined);
     const parts = end === -1 ? this.#sent : this.#sent.slice(0, end);
     return parts.filter((part) => part !== undefined);
   }
 
-  /** Sends a part as soon as there are not too many under way; its room is given back then. Throws when an earlier one failed. */
+  /** Sends a part as soon as few enough are in flight, and returns its room when it is stored. @throws the failure of an earlier part */
   async send(bytes: Uint8Array<ArrayBuffer>): Promise<void> {
     let number: number;
     try {
-      while (this.#underWay.size >= AT_ONCE) await Promise.race(this.#underWay);
+      while (this.#inFlight.size >= MAX_IN_FLIGHT) await Promise.race(this.#inFlight);
       if (this.#failure !== undefined) throw this.#failure;
       number = await this.#nextNumber();
     } catch (error) {
       this.#failure ??= error;
-      this.#letGo(bytes, true);
+      this.#returnRoom(bytes, true);
       throw this.#failure;
     }
     const index = this.#sent.push(undefined) - 1;
@@ -85,29 +85,29 @@ export class PartSender {
       .then(
         (part) => {
           this.#sent[index] = part;
-          this.#letGo(bytes, true);
+          this.#returnRoom(bytes, true);
         },
         (error: unknown) => {
           this.#failure ??= error;
-          this.#letGo(bytes, false);
+          this.#returnRoom(bytes, false);
         },
       )
-      .finally(() => this.#underWay.delete(work));
-    this.#underWay.add(work);
+      .finally(() => this.#inFlight.delete(work));
+    this.#inFlight.add(work);
   }
 
-  #letGo(bytes: Uint8Array<ArrayBuffer>, reusable: boolean): void {
+  #returnRoom(bytes: Uint8Array<ArrayBuffer>, reusable: boolean): void {
     const room = bytes.length;
     this.#ports.pool.giveBack(bytes, reusable);
     this.#ports.budget.give(room);
   }
 
-  /** Resolves when no part is under way. */
+  /** Resolves when no part is in flight. */
   async finish(): Promise<void> {
-    await Promise.all(this.#underWay);
+    await Promise.all(this.#inFlight);
   }
 
-  /** For a hold whose parts do not count: ends the multipart upload that it began. */
+  /** Aborts the multipart upload that this hold began, if it did: its parts do not count. */
   async abandon(): Promise<void> {
     if (this.#upload === undefined || this.#upload === this.#base.upload) return;
     await this.#ports.bucket.abortMultipart(this.#key, this.#upload);
@@ -119,7 +119,7 @@ export class PartSender {
       const { bucket, signal } = this.#ports;
       return await bucket.uploadPart(this.#key, this.#upload, number, bytes, { signal, finishesAttempt: true });
     } catch (error) {
-      // It was completed, or ended, by somebody else: there is nothing to write behind.
+      // Another holder completed or aborted it.
       throw isUploadGone(error) ? stagedGone() : error;
     }
   }
@@ -130,12 +130,12 @@ export class PartSender {
   }
 
   async #reserve(): Promise<void> {
-    const end = Math.min(this.#next + BLOCK, LAST_PART_NUMBER);
-    // The last number is left for the bytes behind the last whole part.
+    const end = Math.min(this.#next + RESERVED_NUMBERS, LAST_PART_NUMBER);
+    // The last number is for the bytes after the last whole part.
     if (end <= this.#next) {
       throw new RegistryError(
         'request-invalid',
-        'this blob has more parts than the object store takes in one upload: the operator can set a larger S3_PART_SIZE',
+        'this blob has more parts than the object store accepts in one upload: the operator can set a larger S3_PART_SIZE',
       );
     }
     this.#upload ??= await this.#ports.bucket.beginMultipart(this.#key);

@@ -1,23 +1,23 @@
 import type { OpenBody } from './object-stream.ts';
 
-/** What became of bytes: `enough` asks for a pause until they are wanted, `whole` says that they were the last. */
+/** What to do after bytes were received: `enough` pauses the socket until they are read, `whole` means that they were the last ones. */
 type Received = 'more' | 'enough' | 'whole' | 'too-many';
 
 interface PlainBodyPorts {
-  /** Everything that had come was taken. */
+  /** All received bytes were read: resume the socket. */
   readonly wanted: () => void;
-  /** Its connection is to be closed. */
+  /** Closes the connection. */
   readonly destroy: () => void;
 }
 
-/** The body of one answer. What comes before it is asked for waits here: what was read at once, no more. */
+/** The body of one response. Bytes that arrive before they are read are queued: at most what one read of the socket brought. */
 export class PlainBody implements OpenBody {
   readonly chunks: AsyncIterator<Uint8Array> = { next: () => this.#next() };
   readonly #ports: PlainBodyPorts;
   readonly #waiting: Uint8Array[] = [];
   #left: number;
   #taker: ((result: IteratorResult<Uint8Array>) => void) | undefined;
-  /** No more come. */
+  /** No more bytes arrive. */
   #ended = false;
 
   constructor(length: number, ports: PlainBodyPorts) {
@@ -46,7 +46,7 @@ export class PlainBody implements OpenBody {
 
   destroy(): void {
     this.#waiting.length = 0;
-    // Its connection may be somebody else's by now.
+    // The connection may serve another request by now.
     if (this.#ended) return;
     this.end();
     this.#ports.destroy();

@@ -9,48 +9,48 @@ export interface PlainAddress {
 }
 
 export interface PlainRequest {
-  /** Request line and headers, with the empty line behind them. */
+  /** Request line and headers, with the empty line after them. */
   readonly head: string;
-  /** Of the one answer that is wanted: 206 with those bytes, no others. */
+  /** The one accepted response is 206 with exactly these bytes. */
   readonly range: ByteRange;
 }
 
 type Socket = Bun.Socket<PlainConnection>;
 
-interface Asked {
+interface PendingRequest {
   readonly range: ByteRange;
   readonly answer: (body: OpenBody | undefined) => void;
   readonly fail: (error: Error) => void;
 }
 
-const HEAD_MOST_BYTES = 64 * 1024;
-/** A store closes what is idle for some more seconds. */
+const MAX_HEAD_BYTES = 64 * 1024;
+/** Shorter than the idle timeout of any store, which would otherwise close the connection under a request. */
 const IDLE_SECONDS = 10;
 
-class Broken extends Error {
+class ConnectionBroken extends Error {
   override readonly name = 'ConnectionBroken';
 }
 
 /**
- * A connection to a store that speaks HTTP/1.1 without TLS, for GETs of ranges, one after another. It knows one kind of answer and
- * gives up on every other, for another client to ask again.
+ * A connection to a store over HTTP/1.1 without TLS, for GETs of ranges, one at a time. It understands one kind of response; on every
+ * other it closes, and the caller sends the request by another client.
  */
 export class PlainConnection {
   readonly #idle: (connection: PlainConnection) => void;
   readonly #closed: (connection: PlainConnection) => void;
   #socket: Socket | undefined;
-  #asked: Asked | undefined;
-  /** What has come of the head of an answer. */
+  #pending: PendingRequest | undefined;
+  /** The part of the response head that has arrived. */
   #head = '';
   #body: PlainBody | undefined;
-  #stays = true;
+  #keepsAlive = true;
 
   private constructor(ends: Pick<PlainEnds, 'idle' | 'closed'>) {
     this.#idle = ends.idle;
     this.#closed = ends.closed;
   }
 
-  /** @throws Error of the system */
+  /** @throws the system's error */
   static async open({ hostname, port }: PlainAddress, ends: PlainEnds): Promise<PlainConnection> {
     const connection = new PlainConnection(ends);
     connection.#socket = await Bun.connect<PlainConnection>({ hostname, port, data: connection, socket: HANDLERS });
@@ -58,23 +58,23 @@ export class PlainConnection {
   }
 
   /**
-   * Asks for a body; the connection must be idle.
-   * @returns undefined where the answer is another one
-   * @throws Error when the connection breaks before there is an answer; what aborted the signal
+   * Requests a body; the connection must be idle.
+   * @returns undefined if the response is of another kind
+   * @throws ConnectionBroken, or the system's error, before the response head was complete; the signal's reason
    */
-  async ask({ head, range }: PlainRequest, signal: AbortSignal): Promise<OpenBody | undefined> {
+  async request({ head, range }: PlainRequest, signal: AbortSignal): Promise<OpenBody | undefined> {
     const { promise, resolve: answer, reject: fail } = Promise.withResolvers<OpenBody | undefined>();
-    const asked = { range, answer, fail };
+    const pending = { range, answer, fail };
     const abort = (): void => {
-      if (this.#asked === asked) this.#end(signal.reason);
+      if (this.#pending === pending) this.#end(signal.reason);
     };
     signal.throwIfAborted();
     signal.addEventListener('abort', abort);
     try {
-      this.#asked = asked;
+      this.#pending = pending;
       this.#socket?.timeout(0);
       this.#socket?.resume();
-      // A request is shorter than what the kernel takes at once.
+      // The kernel's buffer of an idle connection is larger than any request.
       if (this.#socket?.write(head) !== head.length) this.destroy();
       return await promise;
     } finally {
@@ -83,47 +83,47 @@ export class PlainConnection {
   }
 
   destroy(): void {
-    this.#end(new Broken('the connection to the object store was given up'));
+    this.#end(new ConnectionBroken('the connection to the object store was dropped'));
   }
 
   receive(bytes: Uint8Array): void {
     if (this.#body !== undefined) this.#bodyBytes(this.#body, bytes);
-    else if (this.#asked !== undefined) this.#headBytes(this.#asked, bytes);
-    // Nobody asked for anything.
+    else if (this.#pending !== undefined) this.#headBytes(this.#pending, bytes);
+    // Nothing was requested.
     else this.destroy();
   }
 
-  #headBytes(asked: Asked, bytes: Uint8Array): void {
+  #headBytes(pending: PendingRequest, bytes: Uint8Array): void {
     this.#head += Buffer.from(bytes.buffer, bytes.byteOffset, bytes.length).toString('latin1');
     const end = this.#head.indexOf('\r\n\r\n');
     if (end === -1) {
-      if (this.#head.length > HEAD_MOST_BYTES) this.#answer(asked, undefined);
+      if (this.#head.length > MAX_HEAD_BYTES) this.#answer(pending, undefined);
       return;
     }
     const more = this.#head.length - end - 4;
     const head = readHead(this.#head.slice(0, end));
     this.#head = '';
-    if (head === undefined || !isRange(head.contentRange, asked.range) || head.length !== lengthOf(asked.range)) {
-      this.#answer(asked, undefined);
+    if (head === undefined || !isRange(head.contentRange, pending.range) || head.length !== lengthOf(pending.range)) {
+      this.#answer(pending, undefined);
       return;
     }
-    this.#stays = head.stays;
+    this.#keepsAlive = head.keepsAlive;
     const body = new PlainBody(head.length, {
       wanted: () => void this.#socket?.resume(),
       destroy: () => this.destroy(),
     });
     this.#body = body;
-    this.#answer(asked, body);
+    this.#answer(pending, body);
     if (more > 0) this.#bodyBytes(body, bytes.subarray(bytes.length - more));
   }
 
   timedOut(): void {
-    if (this.#asked === undefined && this.#body === undefined) this.destroy();
+    if (this.#pending === undefined && this.#body === undefined) this.destroy();
   }
 
-  /** The other side closed it, or this one did. */
+  /** Either side closed the connection. */
   ended(error: Error | undefined): void {
-    this.#end(error ?? new Broken('the object store closed the connection'));
+    this.#end(error ?? new ConnectionBroken('the object store closed the connection'));
   }
 
   #bodyBytes(body: PlainBody, bytes: Uint8Array): void {
@@ -135,7 +135,7 @@ export class PlainConnection {
         return;
       case 'whole':
         this.#body = undefined;
-        if (this.#stays) {
+        if (this.#keepsAlive) {
           this.#socket?.timeout(IDLE_SECONDS);
           this.#idle(this);
         } else this.destroy();
@@ -146,29 +146,29 @@ export class PlainConnection {
     }
   }
 
-  /** From here on another request may be waiting, as soon as the body is whole. */
-  #answer({ answer }: Asked, body: PlainBody | undefined): void {
-    this.#asked = undefined;
+  /** Settles the pending request. The next one may begin as soon as the body is complete. */
+  #answer({ answer }: PendingRequest, body: PlainBody | undefined): void {
+    this.#pending = undefined;
     answer(body);
     if (body === undefined) this.destroy();
   }
 
   #end(error: Error): void {
-    const [socket, asked, body] = [this.#socket, this.#asked, this.#body];
+    const [socket, pending, body] = [this.#socket, this.#pending, this.#body];
     this.#socket = undefined;
-    this.#asked = undefined;
+    this.#pending = undefined;
     this.#body = undefined;
     socket?.terminate();
-    asked?.fail(error);
+    pending?.fail(error);
     body?.end();
     this.#closed(this);
   }
 }
 
 export interface PlainEnds {
-  /** The last answer has come whole. */
+  /** The last response is complete: the connection can be reused. */
   readonly idle: (connection: PlainConnection) => void;
-  /** It is of no use any more; perhaps told more than once. */
+  /** The connection is closed. Perhaps called more than once. */
   readonly closed: (connection: PlainConnection) => void;
 }
 
@@ -183,13 +183,13 @@ const HANDLERS: Bun.SocketHandler<PlainConnection> = {
 interface Head {
   readonly length: number;
   readonly contentRange: string;
-  readonly stays: boolean;
+  readonly keepsAlive: boolean;
 }
 
-/** What must not be said twice. */
-const ONCE = new Set(['content-length', 'content-range']);
+/** Headers that must not occur twice. */
+const SINGLE_HEADERS = new Set(['content-length', 'content-range']);
 
-/** @returns undefined for every head but that of a 206 whose body has a length and is sent as it is */
+/** @returns undefined for every head except that of a 206 with a length and without an encoding */
 function readHead(text: string): Head | undefined {
   const [status = '', ...lines] = text.split('\r\n');
   if (!/^HTTP\/1\.1 206(?: |$)/.test(status)) return undefined;
@@ -197,8 +197,8 @@ function readHead(text: string): Head | undefined {
   for (const line of lines) {
     const colon = line.indexOf(':');
     const name = line.slice(0, colon).toLowerCase();
-    // What says a thing twice, or goes on in another line, is left to a client that knows more.
-    if (colon < 1 || /\s/.test(name) || (fields.has(name) && ONCE.has(name))) return undefined;
+    // Repeated headers and continuation lines are left to a full HTTP client.
+    if (colon < 1 || /\s/.test(name) || (fields.has(name) && SINGLE_HEADERS.has(name))) return undefined;
     fields.set(name, line.slice(colon + 1).trim());
   }
   const length = fields.get('content-length') ?? '';
@@ -207,7 +207,7 @@ function readHead(text: string): Head | undefined {
   return {
     length: Number(length),
     contentRange: fields.get('content-range') ?? '',
-    stays: !/\bclose\b/i.test(fields.get('connection') ?? ''),
+    keepsAlive: !/\bclose\b/i.test(fields.get('connection') ?? ''),
   };
 }
 

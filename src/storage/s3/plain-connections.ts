@@ -1,12 +1,12 @@
 import type { OpenBody } from './object-stream.ts';
 import { type PlainAddress, PlainConnection, type PlainRequest } from './plain-connection.ts';
 
-/** Kept for the next request: as many as are worth it where layers are pulled one after another by many. */
-const MOST_IDLE = 32;
-/** Of those that are being made for nobody any more: the system tries for minutes, and each has a descriptor that nothing takes back. */
-const MOST_ABANDONED = 16;
+/** Idle connections that are kept for the next requests: enough for many clients that pull layer after layer. */
+const MAX_IDLE = 32;
+/** Connection attempts without a waiting request. The system retries them for minutes, and their descriptors cannot be closed before. */
+const MAX_ABANDONED = 16;
 
-/** Connections to one store, as many as there are bodies that are being read. */
+/** Connections to one store: one for each body that is being read, and some idle ones. */
 export class PlainConnections {
   readonly #address: PlainAddress;
   readonly #open = new Set<PlainConnection>();
@@ -19,21 +19,21 @@ export class PlainConnections {
   }
 
   /**
-   * As `ask` of a connection; one that was kept and is dead by now is replaced. Also undefined while the store lets many try in vain:
-   * another client can give a try up.
+   * As `PlainConnection.request`; an idle connection that has died is replaced. Also undefined while too many connection attempts to the
+   * store hang: another client can cancel its own.
    */
   async get(request: PlainRequest, signal: AbortSignal): Promise<OpenBody | undefined> {
     signal.throwIfAborted();
     for (let kept = this.#idle.pop(); kept !== undefined; kept = this.#idle.pop()) {
       try {
-        return await kept.ask(request, signal);
+        return await kept.request(request, signal);
       } catch (error) {
         if (signal.aborted) throw error;
       }
     }
-    if (this.#abandoned >= MOST_ABANDONED) return undefined;
+    if (this.#abandoned >= MAX_ABANDONED) return undefined;
     const connection = await this.#connect(signal);
-    return await connection.ask(request, signal);
+    return await connection.request(request, signal);
   }
 
   close(): void {
@@ -58,7 +58,7 @@ export class PlainConnections {
         .then((connection) => {
           if (abandoned || this.#ended) {
             connection.destroy();
-            throw new Error('the connection to the object store came too late');
+            throw new Error('the connection to the object store was made too late');
           }
           this.#open.add(connection);
           resolve(connection);
@@ -72,7 +72,7 @@ export class PlainConnections {
   }
 
   #keep(connection: PlainConnection): void {
-    if (this.#ended || this.#idle.length >= MOST_IDLE) connection.destroy();
+    if (this.#ended || this.#idle.length >= MAX_IDLE) connection.destroy();
     else this.#idle.push(connection);
   }
 

@@ -31,7 +31,7 @@ const MAX_PAUSE_MS = 2_000;
 export interface Attempt {
   /** Aborted when the attempt took too long, or when nobody waits for it. */
   readonly signal: AbortSignal;
-  /** The request moves so many bytes: the attempt may take longer. */
+  /** Says how many bytes the request transfers: the attempt may take longer. */
   allow(bytes: number): void;
 }
 
@@ -173,9 +173,9 @@ export class Requests {
       this.#ports.onRequest(operation, true);
       return result;
     } catch (thrown) {
-      // Clients have their own words for an abort.
+      // HTTP clients throw errors of their own for an abort.
       const error: unknown = abandoned.signal.aborted ? abandoned.signal.reason : thrown;
-      // Of a request that its client gave up, nobody knows how it would have ended.
+      // A request that its client gave up says nothing about the store.
       if (client?.aborted !== true) this.#ports.onRequest(operation, !isTransient(error));
       throw error;
     } finally {

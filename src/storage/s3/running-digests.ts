@@ -9,12 +9,12 @@ interface Running {
   readonly hash: Hash;
 }
 
-/** Uploads whose hash is kept between two requests. */
-const KEPT = 4_096;
+/** Uploads whose hash state is kept between requests. */
+const MAX_KEPT = 4_096;
 
-/** The unfinished hashes of uploads whose last request came to this process. */
+/** The hash states of uploads whose last request was served by this process. */
 export class RunningDigests {
-  readonly #kept = new LRUCache<Incarnation, Running>({ max: KEPT });
+  readonly #kept = new LRUCache<Incarnation, Running>({ max: MAX_KEPT });
 
   begin(algorithm: Algorithm, bytes: Uint8Array): Hash {
     return createHash(algorithm).update(bytes);
@@ -25,16 +25,16 @@ export class RunningDigests {
   }
 
   /**
-   * A hash of exactly the first `offset` bytes, to go on with; undefined where only reading them again could tell.
-   * @param digest of these bytes. What is kept here may be of bytes that never counted, or that Redis forgot, and other ones of
-   * the same number count by now, which another process took.
+   * The hash state after exactly the first `offset` bytes; undefined if they would have to be read again.
+   * @param digest of these bytes, by the session. The kept state may be of bytes that never counted, or that Redis lost, while
+   * another process stored as many other bytes in their place.
    */
   resume(inc: Incarnation, algorithm: Algorithm, offset: number, digest: Digest | undefined): Hash | undefined {
     if (offset === 0) return createHash(algorithm);
     const running = this.#kept.get(inc);
     if (running?.offset !== offset || running.algorithm !== algorithm) return undefined;
     if (digestFromHex(algorithm, running.hash.copy().digest('hex')) !== digest) return undefined;
-    // What goes on may be dropped: then the next one begins here again.
+    // A copy: the hold that continues may be dropped, and the next one starts here again.
     return running.hash.copy();
   }
 }

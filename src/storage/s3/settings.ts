@@ -1,23 +1,23 @@
 /** Where the bucket is and how it is reached. */
 export interface S3Settings {
   readonly bucket: string;
-  /** undefined: us-east-1 where an endpoint is set, which most such services expect, else what the environment says. */
+  /** undefined: us-east-1 if an endpoint is set (most such services expect it), else the SDK's default (AWS_REGION, shared files). */
   readonly region: string | undefined;
-  /** undefined: AWS itself. */
+  /** undefined: the SDK's default, AWS's endpoint of the region. */
   readonly endpoint: string | undefined;
-  /** Where clients reach the store that presigned addresses lead to; undefined: under the endpoint's own name. */
+  /** The endpoint in presigned URLs, if clients reach the store by another one. */
   readonly redirectEndpoint: string | undefined;
-  /** Before every key; with or without a slash at its end. */
+  /** Prepended to every key; with or without a trailing slash. */
   readonly prefix: string | undefined;
   readonly forcePathStyle: boolean | undefined;
-  /** Certificates (PEM) that are trusted instead of the system's. */
+  /** CA certificates (PEM), trusted instead of the system's. */
   readonly ca: string | undefined;
   readonly insecureSkipVerify: boolean | undefined;
   /** undefined: the default chain (environment, shared files, the machine's role). */
   readonly credentials: S3Credentials | undefined;
-  /** Bytes of each part of a multipart upload but the last; S3 takes 5 MiB to 5 GiB. */
+  /** Bytes of each part of a multipart upload except the last one; 5 MiB to 5 GiB. */
   readonly partSize: number;
-  /** Bytes of all parts that are being filled or sent. */
+  /** Bytes of all parts that are being filled or sent, in this process. */
   readonly uploadBuffer: number;
 }
 
@@ -27,21 +27,21 @@ export interface S3Credentials {
   readonly sessionToken?: string;
 }
 
-/** What the driver takes from outside, so that tests decide it. */
+/** Clock, randomness and observation come from outside, so that tests control them. */
 export interface S3Ports {
   /** Milliseconds. */
   readonly now: () => number;
   /** Resolves after that many milliseconds, or as soon as the signal is aborted; never rejects. */
   readonly sleep: (milliseconds: number, signal: AbortSignal) => Promise<void>;
-  /** At least 0, below 1. */
+  /** In [0, 1). */
   readonly random: () => number;
   /** A fresh ULID. */
   readonly newId: () => string;
-  /** Each attempt at a request, by S3's name of the operation; ok: the store answered, be it with "no". */
+  /** Called for each attempt, with S3's name of the operation. `ok`: the store answered, even if it refused. */
   readonly onRequest: (operation: string, ok: boolean) => void;
 }
 
-/** The settings of config.ts that are about S3, by the names they have there. */
+/** The settings of config.ts for S3, under the same names. */
 export interface S3Configuration {
   readonly s3Bucket: string | undefined;
   readonly s3Region: string | undefined;

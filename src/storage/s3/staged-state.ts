@@ -1,7 +1,7 @@
 import { z } from 'zod';
 import type { Key } from '../driver.ts';
 
-/** The numbers that S3 allows: 1 to this. */
+/** S3 allows part numbers from 1 to this. */
 export const LAST_PART_NUMBER = 10_000;
 
 const part = z.object({
@@ -15,13 +15,13 @@ const part = z.object({
 const state = z.object({
   /** S3's id of the multipart upload; absent before its first part. */
   upload: z.string().optional(),
-  /** The parts that count, in their order. S3 keeps whatever else was sent until the end and drops it then. */
+  /** The parts that count, in order. S3 keeps all other parts until the upload ends, and drops them then. */
   parts: z.array(part).readonly(),
-  /** The bytes behind the last part. Its key is never used again, so that who has an older state finds its own. */
+  /** The bytes after the last part. Its key is never reused, so that an older state still finds its own tail. */
   tail: z.object({ key: z.string(), size: z.number().int().positive() }).optional(),
-  /** Tails of the states before this one: to be deleted once this one was saved. */
+  /** Tails of earlier states, to be deleted once this state is saved. */
   stale: z.array(z.string()).readonly(),
-  /** Nobody has sent, or may send, a part of this number or a higher one. */
+  /** No part with this number or a higher one was sent, or may be sent. */
   next: z.number().int().min(1),
 });
 
@@ -47,13 +47,13 @@ export function sizeOfState({ parts, tail }: StagedState): number {
   return sizeOfParts(parts) + (tail?.size ?? 0);
 }
 
-/** The first bytes of what is staged: whole parts, then so many bytes of the tail. */
+/** The first bytes of a staged object: whole parts, then the first bytes of the tail. */
 export interface Cut {
   readonly parts: readonly StagedPart[];
   readonly tail: { readonly key: Key; readonly size: number } | undefined;
 }
 
-/** undefined when so many bytes are not there, or end within a part: parts cannot be read, nor cut. */
+/** undefined if there are fewer bytes, or if the cut is within a part: parts cannot be read or split. */
 export function cutState({ parts, tail }: StagedState, size: number): Cut | undefined {
   let left = size;
   const whole: StagedPart[] = [];

@@ -29,11 +29,11 @@ export interface StagedWritePorts {
 interface Tail {
   readonly key: Key;
   readonly size: number;
-  /** Whether a state that was given to the caller names it: such a tail is deleted only by who holds a later state. */
-  readonly told: boolean;
+  /** Whether a state that was returned by `settle` names it: only the holder of a later state may delete such a tail. */
+  readonly reported: boolean;
 }
 
-/** One holder's write: whole parts are sent while the next one fills, what is left is a tail object once it settles. */
+/** The write of one hold: whole parts are sent while the next one fills; `settle` stores the rest as a tail object. */
 export class S3StagedWrite implements StagedWrite, Holder {
   readonly #inc: Incarnation;
   readonly #base: StagedState;
@@ -41,15 +41,15 @@ export class S3StagedWrite implements StagedWrite, Holder {
   readonly #ports: StagedWritePorts;
   readonly #sender: PartSender;
   readonly #buffer: PartBuffer;
-  /** Of all bytes up to the last one written; undefined where bytes before this hold would have to be read again. */
+  /** Of all bytes written so far; undefined if bytes from before this hold would have to be read again. */
   #hash: Hash | undefined;
   #written: number;
-  /** Where the buffer's bytes are too, as long as none were added. */
+  /** The object that holds the buffer's bytes too, until more are added. */
   #tail: Tail | undefined;
-  /** The buffer's bytes are in the tail alone. */
+  /** The buffer is empty, and its bytes are in the tail only. */
   #spilled: boolean;
   #spilling: Promise<void> | undefined;
-  /** Tails that no state names any more, or only earlier states do. */
+  /** Tails that no state names, and tails that only earlier states name. */
   readonly #unused: Key[] = [];
   readonly #stale: Key[] = [];
   #failure: unknown;
@@ -57,7 +57,7 @@ export class S3StagedWrite implements StagedWrite, Holder {
   #over = false;
   touchedAt: number;
 
-  /** @param hash of exactly the bytes that the base has, where it is known */
+  /** @param hash of exactly the bytes of `base`, if known */
   constructor(
     inc: Incarnation,
     base: StagedState,
@@ -75,7 +75,7 @@ export class S3StagedWrite implements StagedWrite, Holder {
     this.#buffer = new PartBuffer(ports.budget, ports.pool, ports.partSize);
     this.#written = sizeOfState(base);
     this.#settled = this.#written;
-    this.#tail = base.tail === undefined ? undefined : { ...base.tail, told: true };
+    this.#tail = base.tail === undefined ? undefined : { ...base.tail, reported: true };
     this.#spilled = this.#tail !== undefined;
     this.touchedAt = ports.now();
     ports.budget.join(this);
@@ -86,12 +86,12 @@ export class S3StagedWrite implements StagedWrite, Holder {
     return busy ? 0 : this.#buffer.room;
   }
 
-  /** Brings the tail that the hold goes on from into memory. @throws RegistryError `upload-unknown` when it is gone */
+  /** Reads the tail back into the buffer. @throws RegistryError `upload-unknown` if it is gone */
   async load(): Promise<void> {
     if (!this.#spilled || this.#tail === undefined) return;
     const { key, size } = this.#tail;
     await this.#buffer.grow(size, () => true, this.#ports.signal);
-    // Its room is held, but there is nothing yet that could be spilled.
+    // The room is taken, but there are no bytes yet that could be spilled.
     this.#spilled = false;
     this.#spilling = this.#fill(key, size).finally(() => {
       this.#spilling = undefined;
@@ -105,7 +105,7 @@ export class S3StagedWrite implements StagedWrite, Holder {
       if (bytes === undefined || bytes.length < size) throw stagedGone();
       const content = bytes.subarray(0, size);
       this.#buffer.append(content);
-      // All that there is: its digest is known here, whichever node wrote it.
+      // These are all bytes of the upload: their hash is known now, whichever node wrote them.
       if (this.#hash === undefined && this.#written === size)
         this.#hash = this.#ports.digests.begin(this.#algorithm, content);
     } catch (error) {
@@ -143,7 +143,7 @@ export class S3StagedWrite implements StagedWrite, Holder {
     try {
       await this.#buffer.grow(wanted, isCurrent, this.#ports.signal);
     } catch (error) {
-      // A chunk was counted of which only a part was taken: what lies in the buffer is no whole beginning of a tail.
+      // The hash and the count include a chunk of which only a part is in the buffer: it cannot become a tail.
       this.#failure ??= error;
       throw error;
     }
@@ -158,10 +158,10 @@ export class S3StagedWrite implements StagedWrite, Holder {
     if (this.#failure !== undefined) throw this.#failure;
   }
 
-  /** The buffer got bytes that the tail does not have. */
+  /** The buffer has more bytes than the tail. */
   #supersedeTail(): void {
     if (this.#tail === undefined) return;
-    (this.#tail.told ? this.#stale : this.#unused).push(this.#tail.key);
+    (this.#tail.reported ? this.#stale : this.#unused).push(this.#tail.key);
     this.#tail = undefined;
   }
 
@@ -183,13 +183,13 @@ export class S3StagedWrite implements StagedWrite, Holder {
     await this.#spilling;
   }
 
-  /** Keeps the buffer's bytes as an object, unless they are one already. */
+  /** Stores the buffer's bytes as an object, unless one holds them already. */
   async #writeTail(): Promise<void> {
     if (this.#tail !== undefined || this.#buffer.filled === 0) return;
     const { content } = this.#buffer;
     const key = this.#ports.newTailKey();
     await this.#ports.bucket.put(key, content, LARGE);
-    this.#tail = { key, size: content.length, told: false };
+    this.#tail = { key, size: content.length, reported: false };
   }
 
   async settle(): Promise<StagedProgress> {
@@ -203,14 +203,14 @@ export class S3StagedWrite implements StagedWrite, Holder {
     }
     if (this.#failure !== undefined) return this.#whatIsThere(this.#failure);
     this.#settled = this.#written;
-    if (this.#tail !== undefined) this.#tail = { ...this.#tail, told: true };
+    if (this.#tail !== undefined) this.#tail = { ...this.#tail, reported: true };
     await this.#deleteUnused();
     const state = this.#stateWith(this.#tail);
     const digest = this.#hash === undefined ? {} : { digest: this.#digest(this.#hash) };
     return { size: this.#written, state: encodeState(state), ...digest };
   }
 
-  /** What failed to be stored is lost, what came before it counts. */
+  /** Bytes that could not be stored are lost; the ones before them count. */
   #whatIsThere(failure: unknown): StagedProgress {
     const { upload } = this.#sender;
     if (this.#sender.parts.length === 0) {
@@ -238,7 +238,7 @@ export class S3StagedWrite implements StagedWrite, Holder {
     return digestFromHex(this.#algorithm, hash.copy().digest('hex'));
   }
 
-  /** Left behind where that fails: all below uploads/ goes when the session ends. */
+  /** A failure is harmless: everything below uploads/ is removed when the session ends. */
   async #deleteUnused(): Promise<void> {
     const keys = [...this.#unused.splice(0), ...this.#base.stale];
     if (keys.length > 0) await this.#ports.bucket.delete(keys);
@@ -258,7 +258,7 @@ export class S3StagedWrite implements StagedWrite, Holder {
       (key): key is Key => key !== undefined && key !== this.#base.tail?.key,
     );
     if (own.length > 0) await this.#ports.bucket.delete(own);
-    // Without its parts nobody goes on with it: see S3Staging.stage.
+    // Without parts nobody continues it: see S3Staging.stage.
     if (this.#base.parts.length === 0) await this.#sender.abandon().catch(() => undefined);
   }
 

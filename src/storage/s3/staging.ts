@@ -24,8 +24,8 @@ import {
 } from './staged-state.ts';
 import { S3StagedWrite } from './staged-write.ts';
 
-/** Multipart uploads that one run of `reap` ends: what it holds in memory is bounded, the next run ends more. */
-const REAPED_AT_ONCE = 10_000;
+/** Multipart uploads that one run of `reap` aborts, which bounds its memory; the next run continues. */
+const REAP_BATCH = 10_000;
 
 export interface S3StagingPorts {
   readonly bucket: Bucket;
@@ -35,9 +35,9 @@ export interface S3StagingPorts {
 }
 
 /**
- * Blobs on their way: multipart uploads straight to the incarnation's key. A commit copies nothing but the bytes behind the last
- * whole part. Two holders of one upload never meet: parts that count have numbers that a later holder does not use, `Complete`
- * names each with its etag and checksum, and it works once.
+ * Staged blobs: multipart uploads directly to the incarnation's key. A commit copies nothing but the bytes after the last
+ * whole part. Two holders of one upload cannot disturb each other: a later holder does not reuse the numbers of parts that count,
+ * `Complete` names each part with its etag and checksum, and it succeeds once.
  */
 export class S3Staging {
   readonly #ports: S3StagingPorts;
@@ -79,8 +79,8 @@ export class S3Staging {
   }
 
   /**
-   * A multipart upload without a part that counts is begun anew: a hold that was dropped may have ended it, and one that was
-   * deposed may still be writing into it.
+   * A multipart upload without a part that counts is replaced by a new one: a dropped hold may have aborted it, and a
+   * deposed one may still write to it.
    */
   async #withoutEmptyMultipart(key: Key, state: StagedState): Promise<StagedState> {
     const { upload, ...rest } = state;
@@ -92,7 +92,7 @@ export class S3Staging {
   async takeOver(place: StagedPlace, size: number, inc: Incarnation): Promise<StagedPlace> {
     const { upload } = place;
     const state = stateAt(stateOf(place), size);
-    // The number that the earlier holder would use for its last bytes is left to it.
+    // One number is left out: the earlier holder may use it for its last bytes.
     if (state.parts.length > 0)
       return { upload, inc: place.inc, state: encodeState({ ...state, next: state.next + 1 }) };
     const fresh = await this.#withoutEmptyMultipart(dataKey(place.inc), state);
@@ -123,7 +123,7 @@ export class S3Staging {
     return true;
   }
 
-  /** No whole part: one conditional write, for an incarnation that is there already may be linked. */
+  /** Without a whole part: one conditional write, because an incarnation that exists already may be linked. */
   async #commitSmall(key: Key, { tail }: Cut, size: number): Promise<boolean> {
     const { bucket } = this.#ports;
     return await this.#withTail(tail, async (bytes) => {
@@ -144,13 +144,13 @@ export class S3Staging {
       await bucket.completeMultipart(key, upload, parts, { deadline });
     } catch (error) {
       if (isPartGone(error)) return false;
-      // The answer to an earlier attempt was lost, here or in a process that was killed: it may have been done all the same.
+      // It may have succeeded in an earlier attempt whose answer was lost, here or in a process that was killed.
       if (!isUploadGone(error) && !(error instanceof NoAnswer) && !(error instanceof TailGone)) throw error;
       if (await this.#isThere(key, size)) return true;
       if (error instanceof NoAnswer) throw error;
       return false;
     }
-    // Some stores answer a repeated completion with a plain 200, whatever it names.
+    // Some stores answer a repeated completion with 200, whatever parts it names.
     return await this.#isThere(key, size);
   }
 
@@ -163,12 +163,12 @@ export class S3Staging {
   ): Promise<StagedPart | undefined> {
     if (tail === undefined) return undefined;
     return await this.#withTail(tail, async (bytes) => {
-      if (bytes === undefined) throw new TailGone('the bytes behind the last whole part are gone');
+      if (bytes === undefined) throw new TailGone('the bytes after the last whole part are gone');
       return await this.#ports.bucket.uploadPart(key, upload, n, bytes, { deadline });
     });
   }
 
-  /** @param work gets undefined where the tail's object is gone */
+  /** @param work gets undefined if the tail's object is gone */
   async #withTail<T>(tail: Cut['tail'], work: (bytes: Uint8Array | undefined) => Promise<T>): Promise<T> {
     if (tail === undefined) return await work(new Uint8Array());
     const { bucket, budget } = this.#ports;
@@ -193,14 +193,14 @@ export class S3Staging {
   }
 
   /**
-   * Ends the multipart uploads that were begun before that time (milliseconds): nobody holds their id any more.
+   * Aborts multipart uploads that began before that time (milliseconds): no session refers to them any more.
    * @returns how many
    */
   async reap(before: number, signal: AbortSignal): Promise<number> {
-    // Listed first: some stores cannot go on behind an upload that was ended meanwhile.
+    // Listed first: some stores cannot continue a listing after an upload that was aborted meanwhile.
     const abandoned: OpenMultipart[] = [];
     for await (const each of this.#ports.bucket.multiparts(DATA)) {
-      if (signal.aborted || abandoned.length === REAPED_AT_ONCE) break;
+      if (signal.aborted || abandoned.length === REAP_BATCH) break;
       const { key, begunAt } = each;
       if (incarnationOfDataKey(key) !== undefined && begunAt !== undefined && begunAt < before) abandoned.push(each);
     }
@@ -219,7 +219,7 @@ export class S3Staging {
     });
   }
 
-  /** A tail that stays behind goes with the rest below uploads/ when the session ends. */
+  /** A tail that cannot be deleted now is removed with everything below uploads/ when the session ends. */
   async #forgetTails({ tail, stale }: StagedState): Promise<void> {
     const keys = tail === undefined ? stale : [...stale, tail.key];
     if (keys.length > 0) await this.#ports.bucket.delete(keys);
@@ -234,7 +234,7 @@ function stateOf({ state }: StagedPlace): StagedState | undefined {
   return state === undefined ? undefined : decodeState(state);
 }
 
-/** The state without what lies beyond so many bytes. @throws RegistryError `upload-unknown` when fewer are there */
+/** The state cut to its first `size` bytes. @throws RegistryError `upload-unknown` if it has fewer */
 function stateAt(state: StagedState | undefined, size: number): StagedState {
   const cut = cutState(state ?? NOTHING_STAGED, size);
   if (cut === undefined) throw stagedGone();

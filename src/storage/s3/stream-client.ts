@@ -1,56 +1,56 @@
 import { GetObjectCommand, type GetObjectCommandOutput, type S3Client } from '@aws-sdk/client-s3';
 import { Semaphore } from '../../system/semaphore.ts';
-import { isRange, parseRequested } from './content-range.ts';
+import { isRange, parseRangeHeader } from './content-range.ts';
 import type { LeanClient, Sender, SendOptions } from './lean-client.ts';
 import type { OpenBody } from './object-stream.ts';
 import { openBody } from './open-body.ts';
 import { PlainConnections } from './plain-connections.ts';
 
-/** Bodies that are read through Bun's fetch at once: with what requests.ts lets through, it has connections for all. */
-const SWIFT_STREAMS = 48;
+/** Bodies that are read by Bun's fetch at a time: together with the permits of requests.ts fewer than its 256 connections. */
+const MAX_FETCH_STREAMS = 48;
 
-export interface StreamWays {
-  /** Knows where the bucket is, and signs. */
+export interface StreamClients {
+  /** Signs requests. */
   readonly lean: LeanClient;
-  /** Whether connections may be made to the store itself. */
+  /** Whether the store may be connected to directly, without a proxy. */
   readonly direct: boolean;
-  /** By Bun's fetch: only a few may be open at once. */
-  readonly swift: S3Client;
-  /** By Node's sockets: dear, and any number of them. */
-  readonly many: S3Client;
+  /** Uses Bun's fetch: for a limited number of bodies at a time. */
+  readonly byFetch: S3Client;
+  /** Uses Node's sockets: more CPU, any number of bodies. */
+  readonly byNode: S3Client;
 }
 
 /**
- * GETs of bodies that clients read, at their own pace: any number of them. Without TLS they come over connections of our own, for
- * half the processor time; whatever is not plain there is asked of the SDK again, which knows what every answer means.
+ * GETs of any number of bodies that clients read at their own pace. Without TLS they use plain connections of our own, at half
+ * the CPU; if a response is not the expected one, the SDK sends the request again and interprets the answer.
  */
 export class StreamClient implements Sender {
-  readonly #ways: StreamWays;
-  readonly #swift = new Semaphore(SWIFT_STREAMS);
+  readonly #clients: StreamClients;
+  readonly #fetchPermits = new Semaphore(MAX_FETCH_STREAMS);
   #connections: PlainConnections | undefined;
 
-  constructor(ways: StreamWays) {
-    this.#ways = ways;
+  constructor(clients: StreamClients) {
+    this.#clients = clients;
   }
 
   readonly send = (async (command: unknown, options: SendOptions = {}): Promise<unknown> => {
-    if (!(command instanceof GetObjectCommand)) return await this.#ways.many.send(command as never, options);
+    if (!(command instanceof GetObjectCommand)) return await this.#clients.byNode.send(command as never, options);
     return { Body: (await this.#plain(command, options)) ?? (await this.#bySdk(command, options)) };
   }) as S3Client['send'];
 
   destroy(): void {
     this.#connections?.close();
-    this.#ways.swift.destroy();
-    this.#ways.many.destroy();
+    this.#clients.byFetch.destroy();
+    this.#clients.byNode.destroy();
   }
 
   async #plain({ input }: GetObjectCommand, { abortSignal = NEVER }: SendOptions): Promise<OpenBody | undefined> {
-    const range = parseRequested(input.Range);
-    if (!this.#ways.direct || range === undefined || input.Range === undefined) return undefined;
-    const request = await this.#ways.lean.signedGet(input.Key ?? '', { range: input.Range });
+    const range = parseRangeHeader(input.Range);
+    if (!this.#clients.direct || range === undefined || input.Range === undefined) return undefined;
+    const request = await this.#clients.lean.signedGet(input.Key ?? '', { range: input.Range });
     if (request?.protocol !== 'http:') return undefined;
     const { hostname, port = 80, path, headers } = request;
-    // In an address, brackets are around a host of version 6.
+    // In a URL, an IPv6 address has brackets.
     this.#connections ??= new PlainConnections({ hostname: hostname.replace(/^\[|\]$/g, ''), port });
     const lines = Object.entries(headers).map(([name, value]) => `${name}: ${value}\r\n`);
     const head = `GET ${path} HTTP/1.1\r\n${lines.join('')}\r\n`;
@@ -58,16 +58,16 @@ export class StreamClient implements Sender {
   }
 
   async #bySdk(command: GetObjectCommand, options: SendOptions): Promise<OpenBody> {
-    const swift = this.#swift.tryAcquire();
-    const client = swift === undefined ? this.#ways.many : this.#ways.swift;
+    const release = this.#fetchPermits.tryAcquire();
+    const client = release === undefined ? this.#clients.byNode : this.#clients.byFetch;
     try {
       const answer = await client.send(command, options);
-      const body = openBody(answer.Body, () => swift?.());
-      if (isAsked(command.input.Range, answer)) return body;
+      const body = openBody(answer.Body, () => release?.());
+      if (isRequested(command.input.Range, answer)) return body;
       body.destroy();
-      throw new Error('the object store answered with other bytes than those that it was asked for');
+      throw new Error('the object store answered with other bytes than the requested ones');
     } catch (error) {
-      swift?.();
+      release?.();
       throw error;
     }
   }
@@ -75,9 +75,9 @@ export class StreamClient implements Sender {
 
 const NEVER = new AbortController().signal;
 
-/** A range may be ignored: then the whole object comes, which is as good where it is all of it that was wanted. */
-function isAsked(requested: string | undefined, { ContentRange, ContentLength }: GetObjectCommandOutput): boolean {
-  const range = parseRequested(requested);
+/** A store may ignore the range and send the whole object, which is right if the range is all of it. */
+function isRequested(requested: string | undefined, { ContentRange, ContentLength }: GetObjectCommandOutput): boolean {
+  const range = parseRangeHeader(requested);
   if (range === undefined) return true;
   if (ContentRange !== undefined) return isRange(ContentRange, range);
   return range.start === 0 && ContentLength === range.end;
