@@ -9,13 +9,13 @@ export interface Peer {
   readonly port: number;
 }
 
-// Linux, on each processor that Bun runs on.
+// Constants of Linux, the same on every CPU that Bun supports.
 const AF_INET = 2;
 const AF_INET6 = 10;
 const F_DUPFD_CLOEXEC = 1030;
 const TIOCOUTQ = 0x5411;
 const SHUT_RDWR = 2;
-/** Bytes: more than any address of a socket has. */
+/** In bytes: larger than any socket address. */
 const ADDRESS_BYTES = 128;
 const MAPPED = '::ffff:';
 
@@ -31,7 +31,7 @@ function load() {
   });
 }
 
-/** Finds connections of this process by who is at their other end: Bun does not tell their descriptors. */
+/** Finds this process's connections by their peer: Bun does not expose their descriptors. */
 export class Connections {
   readonly #libc = load();
   readonly #end = new DataView(new ArrayBuffer(ADDRESS_BYTES));
@@ -39,9 +39,9 @@ export class Connections {
   readonly #queued = new Int32Array(1);
 
   /**
-   * A second descriptor of the connection that this peer has with a port of ours. The kernel is asked who is at its other end, so it
-   * leads to that peer or to nobody.
-   * @returns undefined where none, or more than one, is found, and where something is still being sent
+   * Duplicates the descriptor of the connection between this peer and a port of ours. The kernel says who the peer is, so the
+   * descriptor leads to that peer or to nobody.
+   * @returns undefined if no connection or more than one is found, or if it still has bytes to send
    */
   borrow(localPort: number, peer: Peer): number | undefined {
     const address = normal(peer.address);
@@ -50,33 +50,33 @@ export class Connections {
     for (const name of readdirSync('/proc/self/fd')) {
       const descriptor = Number(name);
       if (!this.#isBetween(descriptor, localPort, address, peer.port)) continue;
-      // One client port can be used for two of our addresses.
+      // One client port can be connected to two of our addresses.
       if (found !== undefined) return undefined;
       found = descriptor;
     }
-    // The end of an earlier answer may still wait in Bun: what is sent now would overtake it.
+    // The end of an earlier response may still be queued in Bun: bytes sent now would overtake it.
     if (found === undefined || !this.#isDrained(found)) return undefined;
     const second = this.#libc.fcntl(found, F_DUPFD_CLOEXEC, 0);
     return second < 0 ? undefined : second;
   }
 
-  /** Ends a connection for both sides. */
+  /** Shuts a connection down in both directions. */
   cut(descriptor: number): void {
     this.#libc.shutdown(descriptor, SHUT_RDWR);
   }
 
   #isBetween(descriptor: number, localPort: number, address: string, port: number): boolean {
     const { getpeername, getsockname } = this.#libc;
-    // The address is looked at last: there may be thousands of connections, and other clients wait for this.
+    // The address is compared last: there may be thousands of connections, and this blocks other requests.
     if (this.#portOf(getpeername, descriptor) !== port || normal(addressIn(this.#end)) !== address) return false;
     return this.#portOf(getsockname, descriptor) === localPort;
   }
 
-  /** Of one end of a connection, whose address is then in `#end`; undefined for what is no connection. */
+  /** The port of one end of a connection, whose address is then in `#end`; undefined if the descriptor is no connection. */
   #portOf(ask: ReturnType<typeof load>['getpeername'], descriptor: number): number | undefined {
     this.#length[0] = ADDRESS_BYTES;
     if (ask(descriptor, ptr(this.#end), ptr(this.#length)) !== 0) return undefined;
-    // The kernel's order of bytes is that of the processor, and all that Bun runs on are little-endian; ports are in network order.
+    // The family is in host byte order (every CPU that Bun supports is little-endian), the port in network byte order.
     const family = this.#end.getUint16(0, true);
     return family === AF_INET || family === AF_INET6 ? this.#end.getUint16(2) : undefined;
   }
@@ -86,13 +86,13 @@ export class Connections {
   }
 }
 
-/** Of a `sockaddr_in` or `sockaddr_in6`. */
+/** The address in a `sockaddr_in` or `sockaddr_in6`. */
 function addressIn(end: DataView): string {
   if (end.getUint16(0, true) === AF_INET) return [4, 5, 6, 7].map((at) => end.getUint8(at)).join('.');
   return Array.from({ length: 8 }, (_, group) => end.getUint16(8 + 2 * group).toString(16)).join(':');
 }
 
-/** One spelling for each address; undefined for what is none, or has a zone. */
+/** The canonical form of an address; undefined if it is none, or has a zone. */
 function normal(address: string): string | undefined {
   if (isIPv4(address)) return address;
   const tail = address.startsWith(MAPPED) ? address.slice(MAPPED.length) : '';

@@ -1,22 +1,22 @@
-/** To a sending thread: first `start`, then answers to send. */
+/** Messages to a sending thread: first `start`, then responses to send. */
 export type SendRequest =
   | {
       readonly kind: 'start';
-      /** A byte comes there behind each further request: the thread may be waiting for its connections, and sees no message then. */
+      /** A pipe that gets a byte with each further request: while the thread polls its connections it receives no messages. */
       readonly wake: number;
-      /** Milliseconds after which a client that takes nothing is given up. */
+      /** Milliseconds after which a client that reads nothing is dropped. */
       readonly idle: number;
     }
   | SendFile;
 
-/** A whole answer, over a connection to which nobody else writes any more. */
+/** A whole response, over a connection to which nobody else writes any more. */
 export interface SendFile {
   readonly kind: 'send';
   readonly id: number;
-  /** A descriptor of the process; whoever asks closes it, after the reply. */
+  /** A descriptor of the process. The requester closes it after the reply. */
   readonly socket: number;
   readonly head: Uint8Array;
-  /** A descriptor of the process, too; whoever asks closes it, after the reply. */
+  /** Another descriptor, under the same rule. */
   readonly file: number;
   readonly start: number;
   /** Exclusive. */
@@ -26,7 +26,7 @@ export interface SendFile {
 /** The connection is shut down. */
 export interface SendReply {
   readonly id: number;
-  /** Bytes of the body that the kernel took. */
+  /** Bytes of the body that the kernel accepted. */
   readonly sent: number;
   readonly outcome: Outcome;
 }

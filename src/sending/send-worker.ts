@@ -1,6 +1,6 @@
 /*
- * A sending thread: it writes files into connections, as many at once as it is given, so that big pulls use other processors than the
- * serving thread's. It waits for its connections in the kernel, and for messages while it has none.
+ * A sending thread: it writes files to any number of connections concurrently, so that big pulls use other CPUs than the
+ * serving thread's. It polls its connections, and waits for messages while it has none.
  */
 import { FFIType, ptr, read } from 'bun:ffi';
 import { readSync } from 'node:fs';
@@ -12,7 +12,7 @@ declare const self: {
   postMessage(reply: SendReply): void;
 };
 
-// Linux, on each processor that Bun runs on.
+// Constants of Linux, the same on every CPU that Bun supports.
 const POLLIN = 1;
 const POLLOUT = 4;
 const MSG_NOSIGNAL = 0x4000;
@@ -23,17 +23,17 @@ const EINTR = 4;
 const EAGAIN = 11;
 const ENOMEM = 12;
 const ENOBUFS = 105;
-const PASSING = [EINTR, EAGAIN, ENOMEM, ENOBUFS];
-/** Bytes of a `struct pollfd`. */
-const POLLFD = 8;
+const TRANSIENT_ERRNOS = [EINTR, EAGAIN, ENOMEM, ENOBUFS];
+/** Size of a `struct pollfd` in bytes. */
+const POLLFD_BYTES = 8;
 
-/** Bytes read and sent at once: smaller ones wake the client too often, larger ones leave the processor's cache. */
-const PIECE = 256 * 1024;
-/** Pieces in a row for one client while others wait. */
-const TURN = 8;
-/** How often clients that take nothing are looked at, in parts of the time that they have. */
-const LOOKS = 4;
-const LONGEST_WAIT_MS = 5_000;
+/** Bytes per read and send: smaller pieces wake the client too often, larger ones exceed the CPU's cache. */
+const PIECE_BYTES = 256 * 1024;
+/** Pieces that one client gets in a row while others wait. */
+const PIECES_PER_TURN = 8;
+/** Checks for stalled clients within one idle timeout. */
+const STALL_CHECKS = 4;
+const MAX_POLL_MS = 5_000;
 
 const { i32, i64, ptr: pointer, u64 } = FFIType;
 const libc = loadLibc({
@@ -46,24 +46,24 @@ const libc = loadLibc({
 
 interface Transfer extends SendFile {
   headSent: number;
-  /** Of the file. */
+  /** Next offset in the file. */
   at: number;
-  /** Bytes that the client's side has acknowledged when that was last looked at, and when they had become more. */
+  /** Bytes that the client's kernel had acknowledged at the last check, and when that number last grew. */
   acknowledged: number;
   since: number;
 }
 
 const transfers: Transfer[] = [];
-const buffer = new Uint8Array(PIECE);
+const buffer = new Uint8Array(PIECE_BYTES);
 const bufferAt = ptr(buffer);
 const bytesQueued = new Int32Array(1);
 const wakes = new Uint8Array(1024);
-let polled = new DataView(new ArrayBuffer(POLLFD * 16));
+let polled = new DataView(new ArrayBuffer(POLLFD_BYTES * 16));
 let wake = -1;
 let idle = 0;
-let lookedAt = 0;
-/** Requests that came, and those that were announced by a byte. */
-let came = 0;
+let checkedAt = 0;
+/** Requests that were received, and requests that were announced by a byte in the pipe. */
+let received = 0;
 let announced = 0;
 
 self.onmessage = ({ data }) => {
@@ -71,7 +71,7 @@ self.onmessage = ({ data }) => {
     ({ wake, idle } = data);
     return;
   }
-  came++;
+  received++;
   begin(data);
   serve();
 };
@@ -80,31 +80,31 @@ function begin(request: SendFile): void {
   transfers.push({ ...request, headSent: 0, at: request.start, acknowledged: 0, since: performance.now() });
 }
 
-/** Sends until all is sent, or until a message waits: those come only between two runs of this. */
+/** Sends until everything is sent or a message is pending: messages are delivered only between two calls of this. */
 function serve(): void {
-  while (transfers.length > 0 && came >= announced) {
+  while (transfers.length > 0 && received >= announced) {
     poll();
-    for (const [i, transfer] of [...transfers].entries()) if (happened(i + 1) !== 0) step(transfer);
-    lookForStalled();
-    if (happened(0) !== 0) announced += readSync(wake, wakes);
+    for (const [i, transfer] of [...transfers].entries()) if (readyEvents(i + 1) !== 0) step(transfer);
+    endStalled();
+    if (readyEvents(0) !== 0) announced += readSync(wake, wakes);
   }
 }
 
 function poll(): void {
-  const size = POLLFD * (transfers.length + 1);
+  const size = POLLFD_BYTES * (transfers.length + 1);
   if (polled.byteLength < size) polled = new DataView(new ArrayBuffer(2 * size));
   const watch = (i: number, descriptor: number, events: number): void => {
-    polled.setInt32(POLLFD * i, descriptor, true);
-    polled.setInt16(POLLFD * i + 4, events, true);
-    polled.setInt16(POLLFD * i + 6, 0, true);
+    polled.setInt32(POLLFD_BYTES * i, descriptor, true);
+    polled.setInt16(POLLFD_BYTES * i + 4, events, true);
+    polled.setInt16(POLLFD_BYTES * i + 6, 0, true);
   };
   watch(0, wake, POLLIN);
   for (const [i, { socket }] of transfers.entries()) watch(i + 1, socket, POLLOUT);
-  libc.poll(ptr(polled), transfers.length + 1, Math.min(LONGEST_WAIT_MS, idle / LOOKS));
+  libc.poll(ptr(polled), transfers.length + 1, Math.min(MAX_POLL_MS, idle / STALL_CHECKS));
 }
 
-function happened(i: number): number {
-  return polled.getInt16(POLLFD * i + 6, true);
+function readyEvents(i: number): number {
+  return polled.getInt16(POLLFD_BYTES * i + 6, true);
 }
 
 function step(transfer: Transfer): void {
@@ -114,7 +114,7 @@ function step(transfer: Transfer): void {
 
 /** @returns undefined while there is more to send */
 function advance(transfer: Transfer): Outcome | undefined {
-  for (let turn = 0; turn < TURN; turn++) {
+  for (let turn = 0; turn < PIECES_PER_TURN; turn++) {
     const isHead = transfer.headSent < transfer.head.length;
     if (!isHead && transfer.at === transfer.end) return { kind: 'whole' };
     let length: number;
@@ -124,7 +124,7 @@ function advance(transfer: Transfer): Outcome | undefined {
       return { kind: 'failed', message: String(error) };
     }
     const sent = Number(libc.send(transfer.socket, bufferAt, length, MSG_NOSIGNAL));
-    if (sent < 0) return PASSING.includes(errno()) ? undefined : { kind: 'client-gone' };
+    if (sent < 0) return TRANSIENT_ERRNOS.includes(errno()) ? undefined : { kind: 'client-gone' };
     if (isHead) transfer.headSent += sent;
     else transfer.at += sent;
     if (sent < length) return undefined;
@@ -133,14 +133,14 @@ function advance(transfer: Transfer): Outcome | undefined {
 }
 
 function loadHead({ head, headSent }: Transfer): number {
-  const rest = head.subarray(headSent, headSent + PIECE);
+  const rest = head.subarray(headSent, headSent + PIECE_BYTES);
   buffer.set(rest);
   return rest.length;
 }
 
-/** Read again where the last piece did not go out whole: the file is in memory by then, and a buffer for each client would cost more. */
+/** Reads again what was not sent of the last piece: it is in the page cache, and a buffer for each client would cost more. */
 function loadPiece({ file, at, end }: Transfer): number {
-  const length = readSync(file, buffer, 0, Math.min(PIECE, end - at), at);
+  const length = readSync(file, buffer, 0, Math.min(PIECE_BYTES, end - at), at);
   if (length === 0) throw new Error(`a stored file ends at ${at}, before ${end}`);
   return length;
 }
@@ -152,16 +152,16 @@ function errno(): number {
 
 function end(transfer: Transfer, outcome: Outcome): void {
   transfers.splice(transfers.indexOf(transfer), 1);
-  // What is in the kernel's buffer still goes out, unless the client is to see that something is missing.
+  // The kernel's buffer is still sent, unless the client must see that bytes are missing.
   libc.shutdown(transfer.socket, outcome.kind === 'whole' ? SHUT_WR : SHUT_RDWR);
   self.postMessage({ id: transfer.id, sent: transfer.at - transfer.start, outcome });
 }
 
-/** A slow client's side acknowledges bytes long before there is room for a piece again. */
-function lookForStalled(): void {
+/** A slow client's kernel acknowledges bytes long before there is room for the next piece: those count as progress. */
+function endStalled(): void {
   const now = performance.now();
-  if (now - lookedAt < idle / LOOKS) return;
-  lookedAt = now;
+  if (now - checkedAt < idle / STALL_CHECKS) return;
+  checkedAt = now;
   for (const transfer of [...transfers]) {
     const queued = libc.ioctl(transfer.socket, TIOCOUTQ, ptr(bytesQueued)) === 0 ? (bytesQueued[0] ?? 0) : 0;
     const acknowledged = transfer.headSent + transfer.at - transfer.start - queued;

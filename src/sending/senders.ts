@@ -8,22 +8,22 @@ import type { SendFile, SendReply, SendRequest } from './protocol.ts';
 
 const O_NONBLOCK = 0x800;
 const O_CLOEXEC = 0x80000;
-const END_WITHIN_MS = 2_000;
+const MAX_CLOSE_MS = 2_000;
 const POLL_MS = 5;
 
-/** An answer whose body is a part of a file. */
+/** A response whose body is a range of a file. */
 export interface FileAnswer extends Pick<SendFile, 'head' | 'file' | 'start' | 'end'> {
   readonly peer: Peer;
-  /** The port of ours that the connection leads to. */
+  /** The local port of the connection. */
   readonly localPort: number;
 }
 
 export interface SendersPorts {
-  /** Threads at most; they are started when they are first needed. */
+  /** Maximum number of threads. They are started on demand. */
   readonly threads: number;
-  /** Milliseconds after which a client that takes nothing is given up. */
+  /** Milliseconds after which a client that reads nothing is dropped. */
   readonly idle: number;
-  /** A thread ended that should not. */
+  /** Called when a thread ends unexpectedly, or cannot be started. */
   readonly failed: (error: Error) => void;
   /** Starts a thread. For tests. */
   readonly openWorker?: () => Worker;
@@ -34,8 +34,8 @@ export function openSendWorker(): Worker {
 }
 
 /**
- * Sends files from threads beside the serving one, over connections of the server that are borrowed from it. Whoever lends one must
- * not answer on it any more: it is shut down at the end.
+ * Sends files from separate threads, over connections borrowed from the server. The server must not respond on a borrowed
+ * connection any more: it is shut down at the end.
  */
 export class Senders {
   readonly #ports: SendersPorts;
@@ -46,7 +46,7 @@ export class Senders {
     this.#ports = ports;
   }
 
-  /** @returns undefined where the connection cannot be borrowed, or no thread can be started; nothing has happened to it then */
+  /** @returns undefined if the connection cannot be borrowed or no thread can be started: then nothing was sent */
   send(answer: FileAnswer): Promise<SendReply> | undefined {
     let socket: number | undefined;
     try {
@@ -54,24 +54,24 @@ export class Senders {
       socket = this.#connections.borrow(answer.localPort, answer.peer);
       return socket === undefined ? undefined : thread.send(answer, socket);
     } catch (error) {
-      // Too many open files, mostly: the serving thread sends it then.
+      // Usually too many open files: the serving thread sends the file.
       if (socket !== undefined) closeSync(socket);
       this.#ports.failed(errorOf(error));
       return undefined;
     }
   }
 
-  /** Ends what is under way. */
+  /** Cuts all transfers in flight. */
   cut(): void {
     for (const thread of this.#threads) thread.cut();
   }
 
-  /** Ends what is under way, and the threads. */
+  /** Cuts all transfers in flight, and stops the threads. */
   async close(): Promise<void> {
     await Promise.all(this.#threads.splice(0).map((thread) => thread.close()));
   }
 
-  /** The least busy one; a new one while all are busy and there may be more. */
+  /** The least busy thread; a new one if all are busy and there may be more. */
   #thread(): SendThread {
     const [idlest] = this.#threads.toSorted((a, b) => a.busy - b.busy);
     if (idlest === undefined) return this.#start();
@@ -123,7 +123,7 @@ class SendThread {
   readonly #ports: SendThreadPorts;
   readonly #pipe: readonly [end: number, wake: number];
   readonly #sending = new Map<number, Sending>();
-  /** Connections that were cut while the thread may still have used them: closed when it is gone. */
+  /** Cut connections that the thread may still use: closed when it is gone. */
   readonly #cut: number[] = [];
   #ended = false;
   #last = 0;
@@ -148,10 +148,10 @@ class SendThread {
     return this.#sending.size;
   }
 
-  /** @param socket is closed at the end */
+  /** @param socket is closed after the reply */
   send({ head, file, start, end }: FileAnswer, socket: number): Promise<SendReply> {
     const id = ++this.#last;
-    // First: where that fails, nothing has been asked.
+    // Before the message: if this fails, nothing was requested.
     writeSync(this.#pipe[1], '.');
     this.#worker.postMessage({ kind: 'send', id, socket, head, file, start, end } satisfies SendRequest);
     return new Promise((resolve) => {
@@ -165,13 +165,13 @@ class SendThread {
 
   async close(): Promise<void> {
     this.cut();
-    // It closes its files, unless it waits for a disk that does not answer.
-    const deadline = performance.now() + END_WITHIN_MS;
+    // The thread closes its files, unless it is blocked by a disk that does not answer.
+    const deadline = performance.now() + MAX_CLOSE_MS;
     while (this.busy > 0 && performance.now() < deadline) await setTimeout(POLL_MS);
     this.#end('the sending thread was stopped');
   }
 
-  /** A thread that reports an error is not trusted with further files, also where it would go on. */
+  /** A thread that reported an error gets no further files, even if it continues. */
   #lose(reason: string): void {
     if (this.#ended) return;
     const message = `a sending thread ended: ${reason}`;
@@ -180,8 +180,8 @@ class SendThread {
   }
 
   /**
-   * Stops the thread. Nobody knows how far its transfers came. Their connections are cut here, but keep their numbers until the thread
-   * is gone: if it writes once more, it must not find another connection under one of them.
+   * Stops the thread. How far its transfers came is unknown. Their connections are cut here, but their descriptors stay open until the
+   * thread is gone: if it writes once more, the number must not belong to another connection.
    */
   #end(message: string): void {
     this.#ended = true;
@@ -201,7 +201,7 @@ class SendThread {
   }
 }
 
-/** Neither end waits, and no child process gets them. */
+/** Both ends are non-blocking, and closed in child processes. */
 function openPipe(): readonly [end: number, wake: number] {
   const { pipe2 } = loadLibc({ pipe2: { args: [FFIType.ptr, FFIType.i32], returns: FFIType.i32 } });
   const [end, wake] = [new Int32Array(2)].flatMap((ends) =>

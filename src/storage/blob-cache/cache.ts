@@ -5,16 +5,16 @@ import type { StoredObject, StoreReader } from '../driver.ts';
 import { Hasher } from '../filesystem/hasher.ts';
 import { isFull } from '../filesystem/system-errors.ts';
 import { dataKey } from '../paths.ts';
-import { fetchVerified, type Wanted } from './fetch-verified.ts';
+import { type ExpectedBlob, fetchVerified } from './fetch-verified.ts';
 import type { CacheFolder } from './folder.ts';
 import { type KeptFile, KeptFiles } from './kept-files.ts';
 
-/** A blob as a log links it. */
-export interface CachedBlob extends Wanted {
+/** A blob as linked by a log. */
+export interface CachedBlob extends ExpectedBlob {
   readonly inc: Incarnation;
 }
 
-/** `kept`: it has a file now. `refused`: there is no room for it. `failed`: the store or the disk gave an error, or wrong bytes. */
+/** `kept`: the blob has a file now. `refused`: there is no room for it. `failed`: an error of the store or the disk, or wrong bytes. */
 export type FillOutcome = 'kept' | 'refused' | 'failed';
 
 export interface BlobCacheObserver {
@@ -27,9 +27,9 @@ export interface BlobCacheObserver {
 export interface BlobCachePorts {
   readonly driver: Pick<StoreReader, 'open'>;
   readonly folder: CacheFolder;
-  /** Bytes of all files together. */
+  /** Maximum of the bytes of all files. */
   readonly limit: number;
-  /** Milliseconds that never go back. */
+  /** Monotonic clock, in milliseconds. */
   readonly now: () => number;
   readonly newId: () => string;
   readonly observer: BlobCacheObserver;
@@ -42,32 +42,32 @@ interface Filling {
   readonly openWhole: OpenWhole;
 }
 
-/** A blob that is asked for once is not worth a write: most are pulled by one machine, once. */
-const AGAIN_WITHIN_MS = 24 * 3_600_000;
-const REMEMBERED = 10_000;
-/** They take their time from those who wait for answers. */
-const FILL_AT_ONCE = 2;
-const MOST_WAITING = 100;
-/** A blob that takes more of the whole would drive out too many others. */
-const LARGEST_SHARE = 0.5;
+/** Only a blob that is pulled again within this time is cached: most are pulled once, by one machine. */
+const REPEATED_WITHIN_MS = 24 * 3_600_000;
+const MAX_REMEMBERED = 10_000;
+/** Fills take CPU and bandwidth from requests. */
+const FILL_CONCURRENCY = 2;
+const MAX_QUEUED = 100;
+/** A larger blob would evict too many others. */
+const MAX_SHARE = 0.5;
 
 class NoRoom extends Error {}
 
 /**
- * Copies of large blobs on this node's own disk, because a file costs a node far less to send than bytes out of a bucket. They are
- * never stale: an incarnation's bytes never change, and whether a repository has the blob is asked of its log before. Anybody may
- * remove files, or the whole folder, at any time.
+ * A cache of large blobs on this node's own disk: a file costs far less to send than bytes from the bucket. Entries are
+ * never stale: an incarnation's bytes never change, and the log of the repository was asked before whether it has the blob. Files, or the
+ * whole folder, may be removed at any time.
  */
 export class BlobCache {
   readonly #ports: BlobCachePorts;
   readonly #kept: KeptFiles;
   readonly #hasher = new Hasher();
-  readonly #asked = new LRUCache<Incarnation, number>({ max: REMEMBERED });
+  readonly #lastPulls = new LRUCache<Incarnation, number>({ max: MAX_REMEMBERED });
   readonly #filling = new Map<Incarnation, Promise<void>>();
-  readonly #waiting = new Map<Incarnation, Filling>();
+  readonly #queued = new Map<Incarnation, Filling>();
   readonly #closing = new AbortController();
-  /** Of blobs that are being fetched. */
-  #promised = 0;
+  /** Bytes of blobs that are being fetched. */
+  #reserved = 0;
 
   constructor(ports: BlobCachePorts) {
     this.#ports = ports;
@@ -81,7 +81,7 @@ export class BlobCache {
     return this.#kept.bytes;
   }
 
-  /** As the driver's `open` of the blob's object. A copy is sent without asking the store: the log that links it is the truth. */
+  /** As the driver's `open` of the blob's object. A hit does not ask the store: the log that links the blob is the truth. */
   async open(blob: CachedBlob, signal?: AbortSignal): Promise<StoredObject | undefined> {
     const path = this.#find(blob);
     this.#ports.observer.asked(path === undefined ? 'miss' : 'hit');
@@ -94,23 +94,23 @@ export class BlobCache {
       body: {
         kind: 'stream',
         open: (range, chunks) => {
-          // Whoever takes a blob in pieces begins with the first one: each pull counts once.
-          if (range.start === 0) this.#note(blob, () => body.open({ start: 0, end: size }));
+          // A client that fetches a blob in ranges requests the first one once: each pull counts once.
+          if (range.start === 0) this.#countPull(blob, () => body.open({ start: 0, end: size }));
           return body.open(range, chunks);
         },
       },
     };
   }
 
-  /** Gives room back to the disk where others need it; to be called now and then. */
+  /** Evicts files if others need the disk. To be called periodically. */
   trim(): void {
     this.#makeRoom(0);
   }
 
-  /** What is being fetched is dropped; what is kept stays for the next process. */
+  /** Stops fills. Files stay for the next process. */
   async close(): Promise<void> {
     this.#closing.abort();
-    this.#waiting.clear();
+    this.#queued.clear();
     await Promise.all(this.#filling.values());
     this.#hasher.close();
     this.#ports.folder.close();
@@ -123,28 +123,28 @@ export class BlobCache {
       this.#kept.use(file.inc);
       return found.path;
     }
-    // One that takes room is counted until it is removed, even where it cannot be opened: with no descriptor left, say.
+    // A file that cannot be opened (with no descriptor left, for example) still takes room, so it stays counted.
     if (found.kind === 'gone') this.#kept.remove(file.inc);
     return undefined;
   }
 
-  #note(blob: CachedBlob, openWhole: OpenWhole): void {
+  #countPull(blob: CachedBlob, openWhole: OpenWhole): void {
     const { inc, size } = blob;
-    if (size > this.#ports.limit * LARGEST_SHARE || this.#closing.signal.aborted) return;
-    if (this.#filling.has(inc) || this.#waiting.has(inc) || this.#kept.has(inc)) return;
+    if (size > this.#ports.limit * MAX_SHARE || this.#closing.signal.aborted) return;
+    if (this.#filling.has(inc) || this.#queued.has(inc) || this.#kept.has(inc)) return;
     const now = this.#ports.now();
-    const before = this.#asked.get(inc);
-    this.#asked.set(inc, now);
-    if (before === undefined || now - before > AGAIN_WITHIN_MS || this.#waiting.size >= MOST_WAITING) return;
-    this.#asked.delete(inc);
-    this.#waiting.set(inc, { blob, openWhole });
+    const before = this.#lastPulls.get(inc);
+    this.#lastPulls.set(inc, now);
+    if (before === undefined || now - before > REPEATED_WITHIN_MS || this.#queued.size >= MAX_QUEUED) return;
+    this.#lastPulls.delete(inc);
+    this.#queued.set(inc, { blob, openWhole });
     this.#fillNext();
   }
 
   #fillNext(): void {
-    for (const [inc, filling] of this.#waiting) {
-      if (this.#filling.size >= FILL_AT_ONCE) return;
-      this.#waiting.delete(inc);
+    for (const [inc, filling] of this.#queued) {
+      if (this.#filling.size >= FILL_CONCURRENCY) return;
+      this.#queued.delete(inc);
       const done = this.#fill(filling).then((outcome) => {
         this.#filling.delete(inc);
         this.#ports.observer.filled(outcome);
@@ -160,7 +160,7 @@ export class BlobCache {
     let temporary: string | undefined;
     try {
       if (!this.#makeRoom(size)) return 'refused';
-      this.#promised += size;
+      this.#reserved += size;
       try {
         temporary = folder.temporary(newId());
         await fetchVerified(temporary, blob, openWhole(), {
@@ -174,21 +174,21 @@ export class BlobCache {
         this.#kept.add(blob);
         return 'kept';
       } finally {
-        this.#promised -= size;
+        this.#reserved -= size;
         if (temporary !== undefined) rmSync(temporary, { force: true });
       }
     } catch (error) {
       if (error instanceof NoRoom || isFull(error)) return 'refused';
-      // A node that ends lets go of what it had begun.
+      // A fill that was stopped by `close` is no failure.
       if (!this.#closing.signal.aborted) observer.failed(blob, error);
       return 'failed';
     }
   }
 
-  /** Removes what was used longest ago until so many bytes fit, into the limit and beside a free tenth of the disk. */
+  /** Evicts the least recently used files until `bytes` more fit within the limit and leave a tenth of the disk free. */
   #makeRoom(bytes: number): boolean {
     const { folder, limit, observer } = this.#ports;
-    const over = this.#kept.bytes + this.#promised + bytes - limit;
+    const over = this.#kept.bytes + this.#reserved + bytes - limit;
     const { files, enough } = this.#kept.victims(Math.max(over, folder.shortage() + bytes));
     for (const file of files) {
       this.#kept.remove(file.inc);

@@ -19,19 +19,19 @@ import type { KeptFile } from './kept-files.ts';
 
 const FREE_SHARE = 0.1;
 
-/** Why a folder cannot be a cache, in one line. */
+/** Why a folder cannot be used as the cache, in one line. */
 export class CacheRefused extends Error {
   override readonly name = 'CacheRefused';
 }
 
-/** `gone`: it is not there as it should be. `unreadable`: it cannot be opened now. */
+/** `gone`: missing, or of another length. `unreadable`: it cannot be opened now. */
 type FoundFile =
   | { readonly kind: 'found'; readonly path: string }
   | { readonly kind: 'gone' }
   | { readonly kind: 'unreadable' };
 
 /*
- *   blobs/<incarnation>.<bytes>   whole and verified
+ *   blobs/<incarnation>.<bytes>   complete and verified
  *   tmp/<ulid>                    being filled; removed at the start
  *   lock                          held with flock(2) by the process whose cache it is
  */
@@ -51,8 +51,8 @@ export class CacheFolder {
   }
 
   /**
-   * @param freeShare of the file system that stays free for others
-   * @throws CacheRefused where another process holds it, or this one may not write there
+   * @param freeShare share of the file system that is left free for others
+   * @throws CacheRefused if another process holds the folder, or this one may not write to it
    */
   static open(path: string, freeShare: number = FREE_SHARE): CacheFolder {
     const root = resolve(path);
@@ -73,14 +73,14 @@ export class CacheFolder {
     }
   }
 
-  /** Only what this class made: somebody may have named a folder that is theirs. */
+  /** Removes only files that this class made: the folder may have been somebody else's before. */
   #removeUnfinished(): void {
     for (const name of readdirSync(this.#temporary)) {
       if (parseIncarnation(name) !== undefined) rmSync(join(this.#temporary, name), { force: true });
     }
   }
 
-  /** What an earlier process left, the least recently used first. A blob's file that is not whole is removed. */
+  /** The files of an earlier process, least recently used first. Incomplete ones are removed. */
   scan(): readonly KeptFile[] {
     const found: (KeptFile & { readonly used: number })[] = [];
     for (const name of readdirSync(this.#blobs)) {
@@ -89,18 +89,18 @@ export class CacheFolder {
       if (file === undefined) continue;
       const stat = statSync(path, { throwIfNoEntry: false });
       if (stat?.isFile() && stat.size === file.size) {
-        // When it was read last is known to the day on most file systems: enough for an order.
+        // Most file systems record the access time to the day: enough for an order.
         found.push({ ...file, used: Math.max(stat.atimeMs, stat.mtimeMs) });
       } else if (stat?.isFile()) rmSync(path, { force: true });
     }
     return found.sort((a, b) => a.used - b.used);
   }
 
-  /** Somebody else may remove what is in here at any time. */
+  /** Checks that the file still exists: it may be removed from outside at any time. */
   find(file: KeptFile): FoundFile {
     const path = this.#path(file);
     try {
-      // Opened, not only looked at: a disk that fails says so here.
+      // Opened, not only stat'ed: a failing disk shows here.
       const descriptor = openSync(path, 'r');
       try {
         const found = fstatSync(descriptor);
@@ -110,7 +110,7 @@ export class CacheFolder {
       }
     } catch (error) {
       if (isMissing(error)) return { kind: 'gone' };
-      // Without a code it is no answer of the file system.
+      // Without a code it is not an error of the file system.
       if (codeOf(error) === undefined) throw error;
       return { kind: 'unreadable' };
     }
@@ -121,19 +121,19 @@ export class CacheFolder {
   }
 
   /**
-   * Where a blob is written before it is whole.
+   * The path to which a blob is written before it is complete.
    * @param name a ULID
    */
   temporary(name: string): string {
     return join(this.#temporary, name);
   }
 
-  /** A file that is whole, verified and synced gets its name. */
+  /** Renames a complete, verified and synced file to its name. */
   keep(temporary: string, file: KeptFile): void {
     renameSync(temporary, this.#path(file));
   }
 
-  /** Bytes that are missing until enough of the file system is free for others. */
+  /** Bytes to remove until enough of the file system is free for others; negative if enough is. */
   shortage(): number {
     this.#make();
     const { bavail, blocks, bsize } = statfsSync(this.#root);
@@ -144,7 +144,7 @@ export class CacheFolder {
     this.#lock.release();
   }
 
-  /** Again, where somebody removed it. */
+  /** Creates the folders, also after somebody removed them. */
   #make(): void {
     for (const folder of [this.#blobs, this.#temporary]) {
       makePrivateFolder(folder);

@@ -10,29 +10,29 @@ interface Entry {
   used: number;
 }
 
-/** A response opens its file a moment after it was promised: what was used so recently stays. */
+/** A response opens its file a moment after the lookup: files used so recently are not evicted. */
 const IN_USE_MS = 30_000;
-/** Each entry is about 200 bytes of memory, however small its file. */
-const MOST_FILES = 100_000;
+/** Each entry takes about 200 bytes of memory, however small its file. */
+const MAX_FILES = 100_000;
 
-/** Which blobs a cache holds, the least recently used first. It touches no file. */
+/** The index of a cache's files, least recently used first. It does not touch the files. */
 export class KeptFiles {
   readonly #now: () => number;
-  readonly #mostFiles: number;
+  readonly #maxFiles: number;
   readonly #entries = new Map<Incarnation, Entry>();
   #bytes = 0;
 
-  /** @param now milliseconds that never go back */
-  constructor(now: () => number, mostFiles: number = MOST_FILES) {
+  /** @param now monotonic clock, in milliseconds */
+  constructor(now: () => number, maxFiles: number = MAX_FILES) {
     this.#now = now;
-    this.#mostFiles = mostFiles;
+    this.#maxFiles = maxFiles;
   }
 
   get bytes(): number {
     return this.#bytes;
   }
 
-  /** Of an earlier process; to be called in the order of their last use. */
+  /** Adds a file of an earlier process. To be called in the order of last use. */
   adopt({ inc, size }: KeptFile): void {
     this.#set(inc, { size, used: Number.NEGATIVE_INFINITY });
   }
@@ -45,7 +45,7 @@ export class KeptFiles {
     return this.#entries.has(inc);
   }
 
-  /** It is used now, so it goes last. */
+  /** Marks the file as most recently used. */
   use(inc: Incarnation): void {
     const entry = this.#entries.get(inc);
     if (entry === undefined) return;
@@ -61,11 +61,11 @@ export class KeptFiles {
     this.#bytes -= entry.size;
   }
 
-  /** What has to go so that `bytes` are gone and one more file fits: what was used longest ago. Less where the rest is in use. */
+  /** The least recently used files that free `bytes` and leave room for one more file; fewer if the others are in use. */
   victims(bytes: number): { readonly files: readonly KeptFile[]; readonly enough: boolean } {
     const files: KeptFile[] = [];
     let more = bytes;
-    const enough = (): boolean => more <= 0 && this.#entries.size - files.length < this.#mostFiles;
+    const enough = (): boolean => more <= 0 && this.#entries.size - files.length < this.#maxFiles;
     const before = this.#now() - IN_USE_MS;
     for (const [inc, { size, used }] of this.#entries) {
       if (enough() || used > before) break;
