@@ -24,7 +24,7 @@ export async function openWorkerStore(config: Config, logs: Logs): Promise<Worke
   const opened = await openStore(config, true, { newId, reach, logs, telemetry });
   const redis = await openRedis(config, redisUrl, logs, telemetry);
   const node = config.nodeName === '' ? hostname() : config.nodeName;
-  const shared = { config, telemetry, opened, redis, newId, reach, node };
+  const shared = { config, logs, telemetry, opened, redis, newId, reach, node };
   const { projection } = openSharedProjection({ ...shared, onAppend: () => {} });
   const sessions = openSharedSessions(config, redis, opened, newId, logs);
   const { writes, close: closeSwitch } = await openWriteSwitch(config, opened, logs.logger);

@@ -1,5 +1,5 @@
 import type { Algorithm } from '../oci/digest.ts';
-import type { UploadId } from '../oci/names.ts';
+import { parseUploadId, type UploadId } from '../oci/names.ts';
 import type { RedisCommands } from '../projection/redis/commands.ts';
 import { uploadsBegunBefore } from '../registry/expired-uploads.ts';
 import { type Claim, type ClaimAnswer, RenewedLease, type Repeat } from '../registry/renewed-lease.ts';
@@ -15,6 +15,7 @@ import {
 import type { ObjectStore, StagedWrites, StoreReader } from '../storage/driver.ts';
 import { uploadPrefix } from '../storage/paths.ts';
 import { SessionTable } from './session-table.ts';
+import { hasOwnBytes, MalformedSession, requireOwnBytes } from './stored-session.ts';
 
 /** How long a node that died keeps others from its sessions, in milliseconds. */
 export const LEASE_MS = 10_000;
@@ -29,7 +30,7 @@ export interface RedisSessionsPorts {
   /** The store's ULID. */
   readonly store: string;
   /** Where the bytes of the sessions are. */
-  readonly driver: ObjectStore & Pick<StagedWrites, 'discard'>;
+  readonly driver: ObjectStore & Pick<StagedWrites, 'discard' | 'isStagedState'>;
   /** Milliseconds. */
   readonly now: () => number;
   /** Age at which a session ends, in milliseconds. */
@@ -41,6 +42,8 @@ export interface RedisSessionsPorts {
   readonly repeat: Repeat;
   /** Hears of what could not be cleaned up at once: it lapses, or is removed at its age. */
   readonly failed: (error: unknown) => void;
+  /** Hears of what no node stored in Redis, each time something of the kind was thrown away: its upload is unknown from then on. */
+  readonly malformed: (error: unknown) => void;
 }
 
 /**
@@ -55,7 +58,7 @@ export class RedisSessions implements SessionStore {
 
   constructor(ports: RedisSessionsPorts) {
     this.#ports = ports;
-    this.#table = new SessionTable(ports.redis, ports.store);
+    this.#table = new SessionTable(ports.redis, ports.store, ports.malformed);
   }
 
   async create(owner: SessionOwner, algorithm: Algorithm): Promise<Session> {
@@ -65,7 +68,11 @@ export class RedisSessions implements SessionStore {
   }
 
   async load(id: UploadId, owner: SessionOwner): Promise<Session | undefined> {
-    const stored = await this.#table.load(id, nameOf(owner));
+    const stored = await this.#unlessMalformed(id, async () => {
+      const found = await this.#table.load(id, nameOf(owner));
+      if (found?.session !== undefined) requireOwnBytes(found.session, owner, this.#ports.driver);
+      return found;
+    });
     // Asked afterwards: what Redis lost until then is not taken for a session without bytes.
     const unwritten = await this.#unwritten(id, owner);
     return unwritten && stored && (stored.session ?? unwritten);
@@ -77,8 +84,13 @@ export class RedisSessions implements SessionStore {
     if (!isPlausible && (await this.#unwritten(id, owner)) === undefined) return 'unknown';
     const { now, newToken, repeat, failed } = this.#ports;
     const claim = new RedisClaim(id, newToken(), this.#table, this.#ports);
-    const answer = await this.#table.lease(id, nameOf(owner), { ...claim.terms(), now: now() });
-    if (answer.kind !== 'granted') return answer.kind;
+    const answer = await this.#unlessMalformed(id, async () => {
+      const claimed = await this.#table.lease(id, nameOf(owner), { ...claim.terms(), now: now() });
+      if (claimed.kind === 'granted' && claimed.session !== undefined)
+        requireOwnBytes(claimed.session, owner, this.#ports.driver);
+      return claimed;
+    });
+    if (answer?.kind !== 'granted') return answer?.kind ?? 'unknown';
     // Asked under the claim: what Redis lost until then is not taken for a session without bytes.
     const unwritten = await this.#unwritten(id, owner);
     if (unwritten === undefined) {
@@ -92,7 +104,9 @@ export class RedisSessions implements SessionStore {
 
   async expire(before: number, signal: AbortSignal, onEnded?: (upload: ExpiredUpload) => void): Promise<void> {
     const remove = async (id: UploadId, listed: number): Promise<boolean> => {
-      const found = await removable(id, this.#table, this.#ports.now);
+      const found = await this.#unlessMalformed(id, () => removable(id, this.#table, this.#ports.now), {
+        session: undefined,
+      });
       if (found === undefined) return false;
       await this.#remove(id, found.session);
       const size = found.session?.offset ?? listed;
@@ -101,13 +115,16 @@ export class RedisSessions implements SessionStore {
     };
     let kept = 0;
     while (!signal.aborted) {
-      const ids = await this.#table.oldest(before, PAGE, kept);
-      for (const id of ids) {
+      const listed = await this.#table.oldest(before, PAGE, kept);
+      for (const name of listed) {
         if (signal.aborted) return;
-        if (await remove(id, 0)) await this.#table.strikeOut(id);
+        const id = parseUploadId(name);
+        // What no node listed so; a session that is younger than the list says is listed by the request that saves it next.
+        if (id === undefined || createdAtOf(id) >= before) await this.#table.strikeOut(name);
+        else if (await remove(id, 0)) await this.#table.strikeOut(id);
         else kept++;
       }
-      if (ids.length < PAGE) break;
+      if (listed.length < PAGE) break;
     }
     // Bytes without a record: of a request that was cut off by a kill, or of a Redis that lost everything.
     for await (const { id, size } of uploadsBegunBefore(before, this.#ports.driver)) {
@@ -118,9 +135,24 @@ export class RedisSessions implements SessionStore {
 
   async #remove(id: UploadId, session: Session | undefined): Promise<void> {
     const { driver } = this.#ports;
-    const place = session && placeOf(session);
+    const place = session && hasOwnBytes(session, driver) ? placeOf(session) : undefined;
     if (place !== undefined) await driver.discard(place);
     await driver.deleteAll(uploadPrefix(id));
+  }
+
+  /** A session that Redis holds malformed is ended, and its error told once: its id would prove itself otherwise. */
+  async #unlessMalformed<T, F = undefined>(
+    id: UploadId,
+    work: () => Promise<T>,
+    otherwise?: F,
+  ): Promise<T | F | undefined> {
+    try {
+      return await work();
+    } catch (error) {
+      if (!(error instanceof MalformedSession)) throw error;
+      await this.#table.break(error, id, keptFor(id, this.#ports));
+      return otherwise;
+    }
   }
 
   /** Other nodes have some too. */
@@ -163,20 +195,31 @@ export async function* expiredSharedUploads(
   before: number,
   { redis, store, driver, now }: Pick<RedisSessionsPorts, 'redis' | 'store' | 'now'> & { readonly driver: StoreReader },
 ): AsyncGenerator<ExpiredUpload> {
-  const table = new SessionTable(redis, store);
+  const table = new SessionTable(redis, store, () => {});
   for (let skip = 0; ; skip += PAGE) {
-    const ids = await table.oldest(before, PAGE, skip);
-    for (const id of ids) {
-      const session = (await removable(id, table, now))?.session;
-      if (session !== undefined) yield { id, size: session.offset };
+    const listed = await table.oldest(before, PAGE, skip);
+    for (const name of listed) {
+      const id = parseUploadId(name);
+      const session = id && (await removable(id, table, now).catch(ifMalformed))?.session;
+      if (session !== undefined) yield { id: session.id, size: session.offset };
     }
-    if (ids.length < PAGE) break;
+    if (listed.length < PAGE) break;
   }
   for await (const { id, size } of uploadsBegunBefore(before, driver)) {
-    const found = await removable(id, table, now);
+    const found = await removable(id, table, now).catch(ifMalformed);
     // One with a record was among those above.
     if (found !== undefined && found.session === undefined && size > 0) yield { id, size };
   }
+}
+
+function ifMalformed(error: unknown): { readonly session: undefined } {
+  if (error instanceof MalformedSession) return { session: undefined };
+  throw error;
+}
+
+/** Seconds for which a session's key is kept: a day longer than it can be used. */
+function keptFor(id: UploadId, { expiry, now }: Pick<RedisSessionsPorts, 'expiry' | 'now'>): number {
+  return Math.max(1, Math.ceil((createdAtOf(id) + expiry + DAY_MS - now()) / 1000));
 }
 
 function nameOf({ repo, actor }: SessionOwner): string {
@@ -201,25 +244,23 @@ class RedisClaim implements Claim {
 
   /** The claim as it is made or lengthened now. */
   terms(): { readonly token: string; readonly until: number; readonly ttl: number } {
-    const now = this.#ports.now();
-    const left = createdAtOf(this.#id) + this.#ports.expiry + DAY_MS - now;
-    return { token: this.#token, until: now + LEASE_MS, ttl: Math.max(1, Math.ceil(left / 1000)) };
+    return { token: this.#token, until: this.#ports.now() + LEASE_MS, ttl: keptFor(this.#id, this.#ports) };
   }
 
   async save(next: Session): Promise<ClaimAnswer> {
     // Entered first: bytes that no list knows would stay when their session is lost.
     if (!this.staged) await this.#table.enter(this.#id, next.createdAt);
     this.staged = true;
-    return await this.#table.save(this.#id, this.terms(), next);
+    return await this.#unlessMalformed(() => this.#table.save(this.#id, this.terms(), next));
   }
 
   lengthen(): Promise<ClaimAnswer> {
-    return this.#table.save(this.#id, this.terms(), undefined);
+    return this.#unlessMalformed(() => this.#table.save(this.#id, this.terms(), undefined));
   }
 
   async end(): Promise<ClaimAnswer> {
     const ttl = { written: this.terms().ttl, unwritten: ENDED_UNWRITTEN_S };
-    const answer = await this.#table.end(this.#id, this.#token, ttl);
+    const answer = await this.#unlessMalformed(() => this.#table.end(this.#id, this.#token, ttl));
     // Ended it is: what cannot be removed now is removed at its age.
     if (answer === 'held' && this.staged) await this.#clean().catch(this.#ports.failed);
     return answer;
@@ -227,6 +268,16 @@ class RedisClaim implements Claim {
 
   async release(): Promise<void> {
     await this.#table.release(this.#id, this.#token);
+  }
+
+  async #unlessMalformed(work: () => Promise<ClaimAnswer>): Promise<ClaimAnswer> {
+    try {
+      return await work();
+    } catch (error) {
+      if (!(error instanceof MalformedSession)) throw error;
+      await this.#table.break(error, this.#id, keptFor(this.#id, this.#ports));
+      return 'unknown';
+    }
   }
 
   async #clean(): Promise<void> {

@@ -1,10 +1,10 @@
 import { RegistryError } from '../oci/errors.ts';
-import { parseUploadId, type UploadId } from '../oci/names.ts';
-import { type RedisCommands, RedisGone, type Reply, type Script } from '../projection/redis/commands.ts';
+import type { UploadId } from '../oci/names.ts';
+import { type RedisCommands, RedisGone, type Reply, type Script, ScriptFailed } from '../projection/redis/commands.ts';
 import type { ClaimAnswer } from '../registry/renewed-lease.ts';
-import { decodeRecord, sessionRecord } from '../registry/session-record.ts';
 import type { Session } from '../registry/sessions.ts';
 import { SCRIPTS } from './scripts.ts';
+import { MalformedSession, parseSession } from './stored-session.ts';
 
 /** What is stored of a session: undefined before its first bytes. */
 export interface StoredSession {
@@ -27,66 +27,80 @@ export type LeaseAnswer =
 export class SessionTable {
   readonly #redis: RedisCommands;
   readonly #store: string;
+  readonly #malformed: (error: unknown) => void;
 
-  constructor(redis: RedisCommands, store: string) {
+  /** @param malformed hears of keys that hold what no node stored, each time one was thrown away */
+  constructor(redis: RedisCommands, store: string, malformed: (error: unknown) => void) {
     this.#redis = redis;
     this.#store = store;
+    this.#malformed = malformed;
   }
 
   /** @param fresh becomes the epoch of a Redis that has none */
   async epoch(fresh: string): Promise<string> {
-    return text(await this.#run(SCRIPTS.epoch, `{${this.#store}:u}:epoch`, fresh));
+    return text(await this.#onShared(SCRIPTS.epoch, `{${this.#store}:u}:epoch`, fresh));
   }
 
-  /** undefined when it ended, or is another owner's. @param owner left out: whoever's it is */
+  /**
+   * undefined when it ended, or is another owner's. @param owner left out: whoever's it is
+   * @throws MalformedSession
+   */
   async load(id: UploadId, owner = ''): Promise<StoredSession | undefined> {
-    const [kind, record = '', until = ''] = list(await this.#run(SCRIPTS.load, this.#key(id), owner));
+    const [kind, record = '', until = ''] = list(await this.#onSession(SCRIPTS.load, id, owner));
     if (kind !== 'known') return undefined;
     return { session: decode(id, text(record)), until: until === '' ? undefined : Number(until) };
   }
 
+  /** @throws MalformedSession */
   async lease(
     id: UploadId,
     owner: string,
     claim: { readonly token: string; readonly now: number; readonly until: number; readonly ttl: number },
   ): Promise<LeaseAnswer> {
     const { token, now, until, ttl } = claim;
-    const reply = await this.#run(SCRIPTS.lease, this.#key(id), owner, token, now, until, ttl);
+    const reply = await this.#onSession(SCRIPTS.lease, id, owner, token, now, until, ttl);
     const [kind, takenOver, record = ''] = list(reply);
     if (kind !== 'granted') return { kind: kind === 'busy' ? 'busy' : 'unknown' };
     return { kind, takenOver: takenOver === 1, session: decode(id, text(record)) };
   }
 
-  /** @param next undefined: the claim is lengthened only */
+  /** @param next undefined: the claim is lengthened only. @throws MalformedSession */
   async save(
     id: UploadId,
     claim: { readonly token: string; readonly until: number; readonly ttl: number },
     next: Session | undefined,
   ): Promise<ClaimAnswer> {
     const record = next === undefined ? '' : JSON.stringify(next);
-    return answer(await this.#run(SCRIPTS.save, this.#key(id), claim.token, claim.until, claim.ttl, record));
+    return answer(await this.#onSession(SCRIPTS.save, id, claim.token, claim.until, claim.ttl, record));
   }
 
+  /** @throws MalformedSession */
   async release(id: UploadId, token: string): Promise<void> {
-    await this.#run(SCRIPTS.release, this.#key(id), token);
+    await this.#onSession(SCRIPTS.release, id, token);
   }
 
+  /** @throws MalformedSession */
   async end(id: UploadId, token: string, ttl: { written: number; unwritten: number }): Promise<ClaimAnswer> {
-    return answer(await this.#run(SCRIPTS.end, this.#key(id), token, ttl.written, ttl.unwritten));
+    return answer(await this.#onSession(SCRIPTS.end, id, token, ttl.written, ttl.unwritten));
+  }
+
+  /** Ends a session of which Redis holds something that no node stored. @param ttl seconds for which that is remembered */
+  async break(error: MalformedSession, id: UploadId, ttl: number): Promise<void> {
+    await this.#run(SCRIPTS.break, this.#key(id), ttl);
+    this.#malformed(error);
   }
 
   async enter(id: UploadId, createdAt: number): Promise<void> {
-    await this.#run(SCRIPTS.index, this.#index, id, createdAt);
+    await this.#onShared(SCRIPTS.index, this.#index, id, createdAt);
   }
 
-  async strikeOut(id: UploadId): Promise<void> {
-    await this.#run(SCRIPTS.index, this.#index, id, '');
+  async strikeOut(id: string): Promise<void> {
+    await this.#onShared(SCRIPTS.index, this.#index, id, '');
   }
 
-  /** Sessions with bytes that were made before that time (milliseconds), oldest first. */
-  async oldest(before: number, count: number, skip: number): Promise<UploadId[]> {
-    const found = list(await this.#run(SCRIPTS.oldest, this.#index, before, count, skip));
-    return found.map((id) => parseUploadId(text(id))).filter((id) => id !== undefined);
+  /** Sessions with bytes that are listed as made before that time (milliseconds), oldest first: names that others may have listed. */
+  async oldest(before: number, count: number, skip: number): Promise<string[]> {
+    return list(await this.#onShared(SCRIPTS.oldest, this.#index, before, count, skip)).map(text);
   }
 
   get #index(): string {
@@ -95,6 +109,27 @@ export class SessionTable {
 
   #key(id: UploadId): string {
     return `{${this.#store}:u:${id}}`;
+  }
+
+  async #onSession(script: Script, id: UploadId, ...args: readonly (string | number)[]): Promise<Reply> {
+    try {
+      return await this.#run(script, this.#key(id), ...args);
+    } catch (error) {
+      if (!(error instanceof ScriptFailed)) throw error;
+      throw new MalformedSession(id, 'its key holds something else', error);
+    }
+  }
+
+  /** Of a key that belongs to all sessions: what others put there is thrown away, as if Redis had lost it. */
+  async #onShared(script: Script, key: string, ...args: readonly (string | number)[]): Promise<Reply> {
+    try {
+      return await this.#run(script, key, ...args);
+    } catch (error) {
+      if (!(error instanceof ScriptFailed)) throw error;
+      await this.#run(SCRIPTS.forget, key);
+      this.#malformed(error);
+      return await this.#run(script, key, ...args);
+    }
   }
 
   async #run(script: Script, key: string, ...args: readonly (string | number)[]): Promise<Reply> {
@@ -123,8 +158,5 @@ function answer(reply: Reply): ClaimAnswer {
 }
 
 function decode(id: UploadId, record: string): Session | undefined {
-  if (record === '') return undefined;
-  const session = decodeRecord(sessionRecord, record);
-  if (session === undefined) throw new Error(`the record of the upload ${id} cannot be read`);
-  return session;
+  return record === '' ? undefined : parseSession(id, record);
 }

@@ -175,6 +175,11 @@ export interface StagedWrites {
   digestStaged(place: StagedPlace, size: number, algorithm: Algorithm): Promise<Digest | undefined>;
   /** Makes the first `size` staged bytes the object of that incarnation, durably; false when they are not there. */
   commit(place: StagedPlace, size: number): Promise<boolean>;
+  /**
+   * Whether `place.state` is one that this driver may have given for that upload, with `size` bytes or more: it names no object
+   * of anybody else. To be asked where others may have written to what keeps the sessions. Absent where places have no state.
+   */
+  isStagedState?(place: StagedPlace, size: number): boolean;
   /** Removes whatever is staged there. */
   discard(place: StagedPlace): Promise<void>;
   /**

@@ -133,6 +133,12 @@ export function tailKey(upload: UploadId, id: string): Key {
   return `uploads/${upload}/tail-${id}`;
 }
 
+/** Whether this is a key that tailKey made for that upload. */
+export function isTailKey(upload: UploadId, key: Key): boolean {
+  const id = parseIncarnation(key.slice(-26));
+  return id !== undefined && tailKey(upload, id) === key;
+}
+
 export function uploadPrefix(upload: UploadId): Key {
   return `uploads/${upload}/`;
 }

@@ -59,14 +59,15 @@ export async function wireCluster(ports: ShapePorts, address: RedisAddress): Pro
   };
 }
 
-export interface SharedProjectionPorts extends Pick<ShapePorts, 'config' | 'telemetry' | 'newId' | 'reach' | 'node'> {
+export interface SharedProjectionPorts
+  extends Pick<ShapePorts, 'config' | 'logs' | 'telemetry' | 'newId' | 'reach' | 'node'> {
   readonly opened: Pick<OpenedStore, 'driver' | 'store'>;
   readonly redis: RedisConnection;
   readonly onAppend: (events: number, repo: RepositoryName, seq: number) => void;
 }
 
 /** The views in Redis, and those in memory that stand in for them. */
-export function openSharedProjection({ config, telemetry, opened, redis, ...ports }: SharedProjectionPorts): {
+export function openSharedProjection({ config, logs, telemetry, opened, redis, ...ports }: SharedProjectionPorts): {
   readonly fold: MemoryProjection;
   readonly projection: RedisProjection;
 } {
@@ -87,6 +88,11 @@ export function openSharedProjection({ config, telemetry, opened, redis, ...port
     fold,
     observer: {
       healed: (how) => services.healed(how),
+      malformed: (what, error) =>
+        logs.logger.error(
+          { err: error, what },
+          'what Redis holds is not what nodes write: it is made anew from the store',
+        ),
       fellBack: (why) => services.fellBack(why),
       waitedForTurn: (milliseconds) => services.waitedForTurn(milliseconds),
     },
@@ -131,6 +137,7 @@ export function openSharedSessions(
     newToken,
     repeat,
     failed: (error) => logger.warn({ err: error }, 'a hold on an upload could not be renewed or given back'),
+    malformed: (error) => logger.error({ err: error }, 'an upload in Redis is not as a node stores it, and ended'),
   });
 }
 

@@ -19,7 +19,11 @@ interface Truth {
 async function open(look: () => Promise<Truth>): Promise<{ catalog: Catalog; redis: WatchedRedis }> {
   const { driver, store, server } = world;
   const redis = await connect(server.url);
-  return { redis, catalog: new Catalog({ redis, store, driver, newId: ulid, look }) };
+  return { redis, catalog: new Catalog({ redis, store, driver, newId: ulid, look, malformed: raise }) };
+}
+
+function raise(error: Error): never {
+  throw error;
 }
 
 async function listed(catalog: Catalog): Promise<readonly RepositoryName[]> {

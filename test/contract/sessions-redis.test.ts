@@ -129,7 +129,12 @@ describe('sessions in Redis', () => {
         now: clock.now,
         expiry: SESSION_EXPIRY,
       },
-      ...{ newToken: countingIncarnations(clock.now), repeat: () => () => {}, failed: () => expect.unreachable() },
+      ...{
+        newToken: countingIncarnations(clock.now),
+        repeat: () => () => {},
+        failed: () => expect.unreachable(),
+        malformed: () => expect.unreachable(),
+      },
     });
     for (const script of ['upload-load', 'upload-lease', 'upload-epoch']) {
       const { session, lease } = await withBytes(current, clock);

@@ -86,7 +86,7 @@ export function startNode(number: number, around: Surroundings, random: Random):
   const writer = { driver, now, newId, sleep, reach: noCrash, node: machine.name, onAppend: () => {} };
   const redis = new SimulatedRedis(machine, around, random.chance(0.5) ? 0 : random.between(0, 3_000));
   const fold = new MemoryProjection({ ...writer, budget: 1e9, onGrowth: () => {}, probe: true });
-  const observer = { healed: () => {}, fellBack: () => {}, waitedForTurn: () => {} };
+  const observer = { healed: () => {}, malformed: raise, fellBack: () => {}, waitedForTurn: () => {} };
   const views =
     setting.views === 'redis' ? new RedisProjection({ ...writer, redis, store: STORE, fold, observer }) : fold;
   const projection = around.watched(bug.projection?.(views, fold) ?? views);
@@ -126,8 +126,13 @@ function openSessions(
   const { machine, driver, redis, newId, setting, random } = ports;
   const { now, repeat } = machine;
   const randomBytes: RandomBytes = (size) => Buffer.from(Array.from({ length: size }, () => random.between(0, 255)));
-  const common = { driver, now, repeat, expiry: setting.uploadExpiry, newToken: newId, failed: () => {} };
+  const common = { driver, now, repeat, expiry: setting.uploadExpiry, newToken: newId, failed: () => {}, malformed: raise };
   return setting.views === 'redis'
     ? new RedisSessions({ ...common, redis, store: STORE, randomBytes })
     : new LogSessions({ ...common, ids: new SessionIds(STORE, randomBytes), remembered: 100 });
+}
+
+/** Nobody but nodes writes to the simulation's Redis. */
+function raise(...error: readonly unknown[]): never {
+  throw new Error('somebody else wrote to Redis', { cause: error });
 }

@@ -91,6 +91,7 @@ export async function openNode(
     fold: openProjection(driver, { ...ports, probe: true }),
     observer: {
       healed: (how) => observed.push(how),
+      malformed: () => observed.push('malformed'),
       fellBack: (why) => observed.push(why),
       waitedForTurn: () => observed.push('waited'),
     },

@@ -11,6 +11,8 @@ import type { RedisServer } from './redis.ts';
 import { TestRepeats } from './repeats.ts';
 
 export interface SharedSessions {
+  /** What the nodes threw away because no node stored it. */
+  readonly malformed: readonly unknown[];
   /** The store's ULID. */
   readonly store: string;
   /** Milliseconds after which a lease that is not renewed is another's to take. */
@@ -48,7 +50,7 @@ export function logSessions({ driver, clock, expiry }: Surroundings): SharedSess
   const ids = new SessionIds(store);
   const newToken = countingIncarnations(clock.now);
   return {
-    ...{ store, repeats, lapse: LOG_LEASE_MS },
+    ...{ store, repeats, lapse: LOG_LEASE_MS, malformed: [] },
     node: async () => new LogSessions({ driver, ids, now: clock.now, expiry, newToken, repeat, failed }),
     close: async () => {},
   };
@@ -62,13 +64,15 @@ export function redisSessions(server: RedisServer, { driver, clock, expiry }: Su
   const address = parseRedisUrl(server.url);
   if (address === undefined) throw new Error(`${server.url} is no address`);
   const connections: RedisConnection[] = [];
+  const malformed: unknown[] = [];
   return {
-    ...{ store, repeats, lapse: LEASE_MS },
+    ...{ store, repeats, lapse: LEASE_MS, malformed },
     async node() {
       const redis = connectRedis(address, { onCommand: () => {}, onTrouble: () => {} });
       connections.push(redis);
       if (!(await redis.ready(READY_WITHIN_MS))) throw new Error(`there is no connection to ${server.url}`);
-      return new RedisSessions({ redis, store, driver, now: clock.now, expiry, newToken, repeat, failed });
+      const heard = { failed, malformed: (error: unknown) => void malformed.push(error) };
+      return new RedisSessions({ redis, store, driver, now: clock.now, expiry, newToken, repeat, ...heard });
     },
     async close() {
       for (const each of connections) await each.close();

@@ -4,6 +4,8 @@ import { CATALOG, repositoryOfMarker } from '../../storage/paths.ts';
 import type { Page } from '../projection.ts';
 import { type RedisCommands, RedisGone, type Reply } from './commands.ts';
 import { catalogKeys } from './keys.ts';
+import { isMalformed } from './malformed.ts';
+import { listFrom, repositoryFrom, textFrom } from './replies.ts';
 import { SCRIPTS } from './scripts.ts';
 
 /** Names that one script takes. */
@@ -30,6 +32,8 @@ export interface CatalogPorts {
   readonly newId: () => string;
   /** Whether a repository exists, and at which slot. */
   readonly look: (repo: RepositoryName) => Promise<{ readonly exists: boolean; readonly seq: number }>;
+  /** Somebody else wrote to the catalog: it was thrown away. */
+  readonly malformed: (error: Error) => void;
 }
 
 /**
@@ -48,12 +52,28 @@ export class Catalog {
 
   /** A slot that makes the repository begin or cease to exist is about to be applied. @returns the era in which that is */
   async mark(repo: RepositoryName, seq: number): Promise<Era> {
-    return String(await this.#ports.redis.evaluate(SCRIPTS.catalogMark, this.#keys, [repo, seq])) as Era;
+    return String(await this.#run('catalogMark', [repo, seq])) as Era;
   }
 
   /** The repository exists at that slot, or does not. @param era from before that was learned */
   async settle(repo: RepositoryName, seq: number, exists: boolean, era: Era): Promise<void> {
-    await this.#ports.redis.evaluate(SCRIPTS.catalogSettle, this.#keys, [repo, seq, Number(exists), era]);
+    await this.#run('catalogSettle', [repo, seq, Number(exists), era]);
+  }
+
+  /** What somebody else wrote there is thrown away, as if Redis had lost it, and the script runs again. */
+  async #run(name: 'catalogMark' | 'catalogSettle', args: readonly (string | number)[]): Promise<Reply> {
+    try {
+      return await this.#ports.redis.evaluate(SCRIPTS[name], this.#keys, args);
+    } catch (error) {
+      if (!isMalformed(error)) throw error;
+      await this.#forget(error);
+      return await this.#ports.redis.evaluate(SCRIPTS[name], this.#keys, args);
+    }
+  }
+
+  async #forget(malformed: Error): Promise<void> {
+    this.#ports.malformed(malformed);
+    await this.#ports.redis.evaluate(SCRIPTS.catalogForget, this.#keys, []);
   }
 
   async page(after: string | undefined, limit: number): Promise<Page<RepositoryName>> {
@@ -71,28 +91,38 @@ export class Catalog {
 
   async #names(after: string | undefined, limit: number): Promise<{ era: Era; known: readonly Known[] }> {
     for (let attempt = 0; attempt < ATTEMPTS; attempt++) {
-      const from = after === undefined ? '-' : `(${after}`;
-      const reply = await this.#ports.redis.evaluate(SCRIPTS.catalogPage, this.#keys, [from, limit]);
-      const [state, era, ...rest] = reply as readonly Reply[];
-      if (state === 'ok') {
-        const known = Array.from({ length: rest.length / 2 }, (_, index) => ({
-          name: String(rest[2 * index]) as RepositoryName,
-          isKnown: /^\d/.test(String(rest[2 * index + 1])),
-        }));
-        return { era: String(era) as Era, known };
+      try {
+        const page = await this.#page(after, limit);
+        if (page !== undefined) return page;
+        this.#listing ??= this.#list().finally(() => {
+          this.#listing = undefined;
+        });
+        await this.#listing;
+      } catch (error) {
+        if (!isMalformed(error)) throw error;
+        await this.#forget(error);
       }
-      this.#listing ??= this.#list().finally(() => {
-        this.#listing = undefined;
-      });
-      await this.#listing;
     }
     throw new RedisGone('the catalog could not be listed: Redis is lost again and again');
+  }
+
+  /** @returns undefined when the catalog must be listed anew. @throws RedisGone; what `isMalformed` */
+  async #page(after: string | undefined, limit: number): Promise<{ era: Era; known: readonly Known[] } | undefined> {
+    const from = after === undefined ? '-' : `(${after}`;
+    const reply = await this.#ports.redis.evaluate(SCRIPTS.catalogPage, this.#keys, [from, limit]);
+    const [state, era, ...rest] = listFrom(reply);
+    if (state !== 'ok') return undefined;
+    const known = Array.from({ length: rest.length / 2 }, (_, index) => ({
+      name: repositoryFrom(rest[2 * index]),
+      isKnown: /^\d/.test(textFrom(rest[2 * index + 1])),
+    }));
+    return { era: String(era) as Era, known };
   }
 
   async #list(): Promise<void> {
     const { redis, driver, newId } = this.#ports;
     const round = newId();
-    const [state, server] = (await redis.evaluate(SCRIPTS.catalogBegin, this.#keys, [round])) as readonly Reply[];
+    const [state, server] = listFrom(await redis.evaluate(SCRIPTS.catalogBegin, this.#keys, [round]));
     if (state === 'listed') return;
     let names: RepositoryName[] = [];
     for await (const { key } of driver.list(CATALOG)) {

@@ -1,7 +1,7 @@
 import { readFileSync } from 'node:fs';
 import { Cluster, type Redis } from 'ioredis';
 import type { RedisAddress } from './address.ts';
-import { type RedisCommands, RedisGone, type Reply, type Script } from './commands.ts';
+import { type RedisCommands, RedisGone, type Reply, type Script, ScriptFailed } from './commands.ts';
 import { openLasting } from './lasting.ts';
 
 /** No command is waited for longer, whatever happens to the connection meanwhile. */
@@ -201,12 +201,12 @@ function codeOf(error: unknown): string | undefined {
   return error instanceof Error && error.name === 'ReplyError' ? error.message.split(' ', 1)[0] : undefined;
 }
 
-/** A script that is wrong answers ERR: a defect. Everything else is the server's state, and passes. */
+/** Values of a wrong type, or words that are no numbers, fail the script. Everything else is the server's state, and transient. */
 function asGone(script: Script, error: unknown): unknown {
   if (error instanceof RedisGone) return error;
   const code = codeOf(error);
   if (code === 'ERR' || code === 'WRONGTYPE' || code === 'CROSSSLOT') {
-    return new Error(`the script ${script.name} failed`, { cause: error });
+    return new ScriptFailed(`the script ${script.name} failed`, { cause: error });
   }
   return new RedisGone(`Redis did not run ${script.name}`, { cause: error });
 }

@@ -1,8 +1,10 @@
 import type { Needs } from '../../journal/command.ts';
 import type { BlobLink, ManifestRecord, RepositoryFacts } from '../../journal/state.ts';
+import { unreachable } from '../../oci/errors.ts';
 import type { Digest, Tag } from '../../oci/names.ts';
 import type { Reply } from './commands.ts';
 import { decodeLink, decodeRecord } from './records.ts';
+import { countFrom, digestFrom, listFrom, tagFrom, textFrom } from './replies.ts';
 
 /** What ask.lua is asked: a kind and a name. */
 export type Ask = readonly [kind: 'b' | 'm' | 't' | 'T' | 'o' | 'a' | 'r', name: string];
@@ -30,41 +32,65 @@ export function asksOf(needs: readonly Needs[]): Ask[] {
 export class PartialFacts implements RepositoryFacts {
   readonly exists: boolean;
   readonly isAhead = false;
-  readonly #answers = new Map<string, Reply>();
+  readonly #blobs = new Map<string, BlobLink | undefined>();
+  readonly #manifests = new Map<string, ManifestRecord | undefined>();
+  readonly #tags = new Map<string, Digest | undefined>();
+  readonly #tagsOf = new Map<string, readonly Tag[]>();
+  readonly #references = new Map<string, number>();
 
+  /** @throws MalformedView: what is decided on becomes events of the log, so all of it is looked at first */
   constructor(exists: boolean, asks: readonly Ask[], answers: readonly Reply[]) {
     this.exists = exists;
-    for (const [index, [kind, name]] of asks.entries()) this.#answers.set(`${kind} ${name}`, answers[index] ?? null);
+    for (const [index, ask] of asks.entries()) this.#take(ask, answers[index] ?? null);
+  }
+
+  #take([kind, name]: Ask, answer: Reply): void {
+    switch (kind) {
+      case 'b':
+        this.#blobs.set(name, answer === null ? undefined : decodeLink(textFrom(answer)));
+        break;
+      case 'm':
+        this.#manifests.set(name, answer === null ? undefined : decodeRecord(textFrom(answer)));
+        break;
+      case 't':
+        this.#tags.set(name, answer === null ? undefined : digestFrom(answer));
+        break;
+      case 'o':
+        this.#tagsOf.set(name, listFrom(answer).map(tagFrom));
+        break;
+      case 'r':
+        this.#references.set(name, countFrom(answer));
+        break;
+      case 'T':
+      case 'a':
+        throw new Error(`no decision asks for ${kind}`);
+      default:
+        unreachable(kind);
+    }
   }
 
   blob(digest: Digest): BlobLink | undefined {
-    const answer = this.#answer('b', digest);
-    return typeof answer === 'string' ? decodeLink(answer) : undefined;
+    return declared(this.#blobs, 'b', digest);
   }
 
   manifest(digest: Digest): ManifestRecord | undefined {
-    const answer = this.#answer('m', digest);
-    return typeof answer === 'string' ? decodeRecord(answer) : undefined;
+    return declared(this.#manifests, 'm', digest);
   }
 
   tag(tag: Tag): Digest | undefined {
-    const answer = this.#answer('t', tag);
-    return typeof answer === 'string' ? (answer as Digest) : undefined;
+    return declared(this.#tags, 't', tag);
   }
 
   tagsOf(digest: Digest): readonly Tag[] {
-    const answer = this.#answer('o', digest);
-    return Array.isArray(answer) ? (answer as Tag[]) : [];
+    return declared(this.#tagsOf, 'o', digest) ?? [];
   }
 
   references(digest: Digest): number {
-    return Number(this.#answer('r', digest));
+    return declared(this.#references, 'r', digest) ?? 0;
   }
+}
 
-  #answer(kind: Ask[0], name: string): Reply {
-    const answer = this.#answers.get(`${kind} ${name}`);
-    if (answer === undefined)
-      throw new Error(`a decision asks for ${kind} ${name}, which its command does not declare`);
-    return answer;
-  }
+function declared<T>(answers: ReadonlyMap<string, T>, kind: Ask[0], name: string): T | undefined {
+  if (answers.has(name)) return answers.get(name);
+  throw new Error(`a decision asks for ${kind} ${name}, which its command does not declare`);
 }

@@ -2,11 +2,12 @@ import type { SlotHash } from '../../journal/events.ts';
 import { logBroken, READ_AHEAD, readSlot, slotsAfter } from '../../journal/log.ts';
 import type { RepositoryName } from '../../oci/names.ts';
 import { slotKey } from '../../storage/paths.ts';
-import type { Reply } from './commands.ts';
 import { healKey, metaKey } from './keys.ts';
+import { isMalformed } from './malformed.ts';
 import { existsAfter } from './operations.ts';
 import type { RedisProjectionPorts } from './ports.ts';
 import { type Lease, Rebuilder, type RebuilderPorts } from './rebuild.ts';
+import { countFrom, hashFrom, listFrom } from './replies.ts';
 import { SCRIPTS } from './scripts.ts';
 import type { SlotApplier, SlotPosition } from './slots.ts';
 
@@ -40,8 +41,14 @@ interface Inspected {
 
 type Outcome = 'verified' | 'caught up' | 'rebuilt' | 'again';
 
+interface Attempted {
+  readonly outcome: Outcome;
+  /** Slots. */
+  readonly applied: number;
+}
+
 export interface HealerPorts extends RebuilderPorts, Pick<RedisProjectionPorts, 'now'> {
-  readonly observer: Pick<RedisProjectionPorts['observer'], 'healed'>;
+  readonly observer: Pick<RedisProjectionPorts['observer'], 'healed' | 'malformed'>;
   readonly applier: SlotApplier;
 }
 
@@ -58,25 +65,35 @@ export class Healer {
 
   /**
    * `busy`: another node is at it.
+   * @param malformed what the view was found to be: it is made anew, whatever it says of itself
    * @throws RedisGone; RegistryError `log-broken`; whatever storage throws
    */
-  heal(repo: RepositoryName): Promise<'healed' | 'busy'> {
+  heal(repo: RepositoryName, malformed?: Error): Promise<'healed' | 'busy'> {
     const begun = this.#healing.get(repo);
     if (begun !== undefined) return begun;
-    const healing = this.#heal(repo).finally(() => this.#healing.delete(repo));
+    if (malformed !== undefined) this.#ports.observer.malformed(repo, malformed);
+    const healing = this.#heal(repo, malformed !== undefined).finally(() => this.#healing.delete(repo));
     this.#healing.set(repo, healing);
     return healing;
   }
 
-  async #heal(repo: RepositoryName): Promise<'healed' | 'busy'> {
+  /** Throws away what every node shares of a repository in Redis, as if Redis had lost it: somebody else wrote to it. */
+  async reset(repo: RepositoryName, malformed: Error): Promise<void> {
+    this.#ports.observer.malformed(repo, malformed);
+    await this.#ports.redis.evaluate(SCRIPTS.reset, [metaKey(this.#ports.store, repo)], []);
+  }
+
+  async #heal(repo: RepositoryName, anew: boolean): Promise<'healed' | 'busy'> {
     const token = this.#ports.newId();
     let applied = 0;
     try {
       for (let attempt = 0; attempt < ATTEMPTS; attempt++) {
-        const inspected = await this.#inspect(repo, token, attempt);
-        if (inspected === 'busy') return 'busy';
-        const lease: Lease = { token, milliseconds: LEASE_MS, attempt };
-        const result = await this.#attempt(repo, inspected, lease, applied < MAX_APPLIED);
+        const result = await this.#attempt(
+          repo,
+          { token, milliseconds: LEASE_MS, attempt },
+          !anew && applied < MAX_APPLIED,
+        );
+        if (result === 'busy') return 'busy';
         applied += result.applied;
         if (result.outcome === 'again') continue;
         this.#ports.observer.healed(applied > 0 && result.outcome === 'verified' ? 'caught up' : result.outcome);
@@ -94,23 +111,32 @@ export class Healer {
     return [metaKey(this.#ports.store, repo), healKey(this.#ports.store, repo)];
   }
 
-  async #inspect(repo: RepositoryName, token: string, attempt: number): Promise<Inspected | 'busy'> {
+  /** @throws MalformedView */
+  async #inspect(repo: RepositoryName, { token, attempt }: Lease): Promise<Inspected | 'busy'> {
     const args = [token, LEASE_MS, attempt, MARK_S];
     const reply = await this.#ports.redis.evaluate(SCRIPTS.inspect, this.#keys(repo), args);
-    const words = (reply as readonly Reply[]).map((each) => (each === null ? '' : String(each)));
+    const words = listFrom(reply).map((each) => (each === null ? '' : String(each)));
     if (words[0] === 'busy') return 'busy';
     const [, server = '', gen = '', seq = '', hash = '', exists, intent, since, due = '', cursor = '', layout] = words;
-    const numbers = { intent: Number(intent), since: Number(since) };
+    if (gen !== '') [countFrom(seq), hashFrom(hash)];
+    const numbers = { intent: countFrom(intent || '0'), since: countFrom(since || '0') };
     return { server, gen, seq, hash, exists: exists === '1', ...numbers, due, cursor, isOfLayout: layout === '1' };
   }
 
-  async #attempt(
-    repo: RepositoryName,
-    seen: Inspected,
-    lease: Lease,
-    mayApply: boolean,
-  ): Promise<{ outcome: Outcome; applied: number }> {
-    const rebuild = async (applied: number): Promise<{ outcome: Outcome; applied: number }> => {
+  /** @param mayApply otherwise the view is made anew */
+  async #attempt(repo: RepositoryName, lease: Lease, mayApply: boolean): Promise<Attempted | 'busy'> {
+    try {
+      const inspected = await this.#inspect(repo, lease);
+      return inspected === 'busy' ? 'busy' : await this.#compare(repo, inspected, lease, mayApply);
+    } catch (error) {
+      if (!isMalformed(error)) throw error;
+      await this.reset(repo, error);
+      return { outcome: 'again', applied: 0 };
+    }
+  }
+
+  async #compare(repo: RepositoryName, seen: Inspected, lease: Lease, mayApply: boolean): Promise<Attempted> {
+    const rebuild = async (applied: number): Promise<Attempted> => {
       const done = await this.#rebuilder.rebuild(repo, seen, lease);
       return { outcome: done ? 'rebuilt' : 'again', applied };
     };

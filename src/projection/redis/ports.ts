@@ -7,6 +7,8 @@ import type { RedisCommands } from './commands.ts';
 export interface ProjectionObserver {
   /** A view was compared with the log: it was its newest state, slots were missing, or it was made anew. */
   readonly healed: (how: 'verified' | 'caught up' | 'rebuilt') => void;
+  /** Somebody else wrote to what Redis holds of a repository, or of the catalog: that was thrown away. */
+  readonly malformed: (what: RepositoryName | 'the catalog', error: Error) => void;
   /** A read was answered from storage: Redis did not answer, or another node was healing the repository. */
   readonly fellBack: (why: 'gone' | 'busy') => void;
   /** A write waited until it was this node's turn, for so long (milliseconds). */

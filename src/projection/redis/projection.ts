@@ -10,9 +10,11 @@ import { Decoded } from './decoded.ts';
 import type { Ask } from './facts.ts';
 import { Healer } from './healer.ts';
 import { metaKey } from './keys.ts';
+import { isMalformed } from './malformed.ts';
 import type { RedisProjectionPorts } from './ports.ts';
 import { Questions } from './questions.ts';
 import { decodeLink, decodeRecord, listOf } from './records.ts';
+import { countFrom, digestFrom, listFrom, tagFrom, textFrom } from './replies.ts';
 import { SCRIPTS } from './scripts.ts';
 import { Seen } from './seen.ts';
 import { SlotApplier } from './slots.ts';
@@ -49,7 +51,10 @@ export class RedisProjection implements Projection {
   constructor(ports: RedisProjectionPorts) {
     const { redis, store, driver, newId, now, sleep, observer } = ports;
     this.#ports = ports;
-    this.#catalog = new Catalog({ redis, store, driver, newId, look: (repo) => this.#look(repo) });
+    this.#catalog = new Catalog({
+      ...{ redis, store, driver, newId, look: (repo) => this.#look(repo) },
+      malformed: (error) => observer.malformed('the catalog', error),
+    });
     const applier = new SlotApplier(redis, store, this.#catalog);
     const shared = { redis, store, now, observer, applier, seen: this.#seen };
     this.#healer = new Healer({ ...shared, driver, newId, catalog: this.#catalog });
@@ -59,9 +64,10 @@ export class RedisProjection implements Projection {
 
   manifestByTag(repo: RepositoryName, tag: Tag): Promise<InRepository<FoundManifest | undefined>> {
     const toAnswer = (answer: Reply): FoundManifest | undefined => {
-      const [digest, record] = Array.isArray(answer) ? (answer as readonly Reply[]) : [];
-      if (typeof record !== 'string') return undefined;
-      return { digest: digest as Digest, record: this.#records.of(digest as Digest, record) };
+      if (answer === null) return undefined;
+      const [name, record = null] = listFrom(answer);
+      const digest = digestFrom(name);
+      return record === null ? undefined : { digest, record: this.#records.of(digest, textFrom(record)) };
     };
     return this.#one(repo, ['T', tag], toAnswer, (fold) => fold.manifestByTag(repo, tag));
   }
@@ -80,7 +86,7 @@ export class RedisProjection implements Projection {
 
   blobUse(repo: RepositoryName, digest: Digest): Promise<InRepository<BlobUse | undefined>> {
     const toAnswer = (link: Reply, references: Reply): BlobUse | undefined =>
-      typeof link === 'string' ? { link: this.#links.of(digest, link), references: Number(references) } : undefined;
+      typeof link === 'string' ? { link: this.#links.of(digest, link), references: countFrom(references) } : undefined;
     const asks: readonly Ask[] = [
       ['b', digest],
       ['r', digest],
@@ -94,7 +100,7 @@ export class RedisProjection implements Projection {
       const reply = await this.#list(repo, 'listTags', [this.#ports.now(), from, limit + 1]);
       if (reply === undefined) return undefined;
       const [exists, found] = reply;
-      const tags = found as readonly Tag[];
+      const tags = listFrom(found).map(tagFrom);
       return exists === '1'
         ? { kind: 'known', value: { items: tags.slice(0, limit), more: tags.length > limit } }
         : UNKNOWN;
@@ -110,8 +116,8 @@ export class RedisProjection implements Projection {
       if (reply === undefined) return undefined;
       const [more, ...found] = reply;
       const items = Array.from({ length: found.length / 2 }, (_, index) => ({
-        digest: found[2 * index] as Digest,
-        record: decodeRecord(String(found[2 * index + 1])),
+        digest: digestFrom(found[2 * index]),
+        record: decodeRecord(textFrom(found[2 * index + 1])),
       }));
       return { items, more: more === 1 };
     };
@@ -188,9 +194,11 @@ export class RedisProjection implements Projection {
     args: readonly (string | number)[],
   ): Promise<readonly Reply[] | undefined> {
     const reply = await this.#ports.redis.evaluate(SCRIPTS[name], [metaKey(this.#ports.store, repo)], args);
-    const [state, seq, ...rest] = reply as readonly Reply[];
-    if (state !== 'ok' || this.#seen.isBelow(repo, Number(seq))) return undefined;
-    this.#seen.saw(repo, Number(seq));
+    const [state, slot, ...rest] = listFrom(reply);
+    if (state !== 'ok') return undefined;
+    const seq = countFrom(slot);
+    if (this.#seen.isBelow(repo, seq)) return undefined;
+    this.#seen.saw(repo, seq);
     return rest;
   }
 
@@ -203,9 +211,15 @@ export class RedisProjection implements Projection {
     let why: 'gone' | 'busy' = 'busy';
     try {
       for (let attempt = 0; attempt < ATTEMPTS; attempt++) {
-        const answer = await inRedis();
-        if (answer !== undefined) return answer;
-        if ((await this.#healer.heal(repo)) === 'busy') break;
+        let malformed: Error | undefined;
+        try {
+          const answer = await inRedis();
+          if (answer !== undefined) return answer;
+        } catch (error) {
+          if (!isMalformed(error)) throw error;
+          malformed = error;
+        }
+        if ((await this.#healer.heal(repo, malformed)) === 'busy') break;
       }
     } catch (error) {
       if (!(error instanceof RedisGone)) throw error;

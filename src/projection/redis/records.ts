@@ -1,6 +1,13 @@
 import { createHash } from 'node:crypto';
 import type { BlobLink, ManifestRecord } from '../../journal/state.ts';
-import type { Digest, Incarnation } from '../../oci/names.ts';
+import { type Digest, parseIncarnation } from '../../oci/names.ts';
+import type { Reply } from './commands.ts';
+import { MalformedView } from './malformed.ts';
+import { countFrom, digestFrom, textFrom } from './replies.ts';
+
+const LINK = /^(\d+) (\S+) (\d+)$/;
+/** Characters of what cannot be read that an error shows. */
+const SHOWN = 100;
 
 /*
  * How facts are kept in Redis. A blob is `<size> <inc> <since>`. A manifest is a line `<subject or -> <ref> <ref>…`, which the
@@ -11,10 +18,12 @@ export function encodeLink({ size, inc, since }: BlobLink): string {
   return `${size} ${inc} ${since}`;
 }
 
+/** @throws MalformedView for anything that was not encoded here */
 export function decodeLink(text: string): BlobLink {
-  const [size, inc, since] = text.split(' ');
-  if (size === undefined || inc === undefined || since === undefined) throw new Error(`not a blob's link: ${text}`);
-  return { size: Number(size), inc: inc as Incarnation, since: Number(since) };
+  const [, size, inc, since] = LINK.exec(text) ?? [];
+  const incarnation = parseIncarnation(inc ?? '');
+  if (incarnation === undefined) throw new MalformedView(`not a blob's link: ${text.slice(0, SHOWN)}`);
+  return { size: countFrom(size), inc: incarnation, since: countFrom(since) };
 }
 
 export function encodeRecord(record: ManifestRecord): string {
@@ -25,14 +34,41 @@ export function encodeRecord(record: ManifestRecord): string {
   return `${[subject ?? '-', ...refs].join(' ')}\n${json}`;
 }
 
-/** What was encoded: only the projection's own scripts write it, so its shape is believed. */
+/** @throws MalformedView for anything that was not encoded here */
 export function decodeRecord(text: string): ManifestRecord {
   const end = text.indexOf('\n');
-  const [subject, ...refs] = text.slice(0, end).split(' ') as Digest[];
-  const { typeKey: _, ...rest } = JSON.parse(text.slice(end + 1)) as Omit<ManifestRecord, 'subject' | 'refs'> & {
-    readonly typeKey?: string;
+  const [subject, ...refs] = text.slice(0, Math.max(0, end)).split(' ');
+  const { size, inc, mediaType, artifactType, annotations, at } = fieldsFrom(text.slice(end + 1));
+  const incarnation = parseIncarnation(textFrom(inc));
+  if (incarnation === undefined) throw new MalformedView(`not an incarnation: ${JSON.stringify(inc)}`);
+  return {
+    size: countFrom(size),
+    inc: incarnation,
+    mediaType: textFrom(mediaType),
+    ...(artifactType === undefined ? {} : { artifactType: textFrom(artifactType) }),
+    ...(subject === '-' ? {} : { subject: digestFrom(subject) }),
+    ...(annotations === undefined ? {} : { annotations: annotationsFrom(annotations) }),
+    refs: refs.map(digestFrom),
+    at: countFrom(at),
   };
-  return { ...rest, ...(subject === undefined || subject === '-' ? {} : { subject }), refs };
+}
+
+function fieldsFrom(json: string): Readonly<Record<string, Reply | undefined>> & { readonly annotations?: unknown } {
+  try {
+    const fields: unknown = JSON.parse(json);
+    if (typeof fields === 'object' && fields !== null) return { ...fields };
+  } catch {
+    // Said below, as of any other text.
+  }
+  throw new MalformedView(`not a manifest's record: ${json.slice(0, SHOWN)}`);
+}
+
+function annotationsFrom(value: unknown): Readonly<Record<string, string>> {
+  const isRecord = typeof value === 'object' && value !== null && !Array.isArray(value);
+  if (!isRecord || !Object.values(value).every((each) => typeof each === 'string')) {
+    throw new MalformedView('the annotations of a manifest are no texts');
+  }
+  return { ...value };
 }
 
 /** The list of a subject's referrers, or of those of one artifact type: what members of the zset begin with. */

@@ -6,6 +6,7 @@ import ask from './scripts/ask.lua' with { type: 'text' };
 import build from './scripts/build.lua' with { type: 'text' };
 import catalogBegin from './scripts/catalog-begin.lua' with { type: 'text' };
 import catalogEnd from './scripts/catalog-end.lua' with { type: 'text' };
+import catalogForget from './scripts/catalog-forget.lua' with { type: 'text' };
 import catalogList from './scripts/catalog-list.lua' with { type: 'text' };
 import catalogMark from './scripts/catalog-mark.lua' with { type: 'text' };
 import catalogPage from './scripts/catalog-page.lua' with { type: 'text' };
@@ -17,6 +18,7 @@ import inspect from './scripts/inspect.lua' with { type: 'text' };
 import listReferrers from './scripts/list-referrers.lua' with { type: 'text' };
 import listTags from './scripts/list-tags.lua' with { type: 'text' };
 import own from './scripts/own.lua' with { type: 'text' };
+import reset from './scripts/reset.lua' with { type: 'text' };
 import shared from './scripts/shared.lua' with { type: 'text' };
 import switchGeneration from './scripts/switch.lua' with { type: 'text' };
 import turns from './scripts/turns.lua' with { type: 'text' };
@@ -37,11 +39,13 @@ export const SCRIPTS = {
   endHeal: script('end-heal', endHeal, parts),
   own: script('own', own, parts),
   build: script('build', build, parts),
+  reset: script('reset', reset, parts),
   switch: script('switch', switchGeneration, parts),
   catalogPage: script('catalog-page', catalogPage, parts),
   catalogMark: script('catalog-mark', catalogMark, parts),
   catalogSettle: script('catalog-settle', catalogSettle, parts),
   catalogBegin: script('catalog-begin', catalogBegin, parts),
+  catalogForget: script('catalog-forget', catalogForget, parts),
   catalogList: script('catalog-list', catalogList, parts),
   catalogEnd: script('catalog-end', catalogEnd, parts),
 } as const satisfies Record<string, Script>;

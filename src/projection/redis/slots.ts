@@ -1,9 +1,10 @@
 import type { Batch, SlotHash } from '../../journal/events.ts';
 import type { RepositoryName } from '../../oci/names.ts';
 import type { Catalog } from './catalog.ts';
-import type { RedisCommands, Reply } from './commands.ts';
+import type { RedisCommands } from './commands.ts';
 import { metaKey } from './keys.ts';
 import { existsAfter, operationsOf, stepFrom } from './operations.ts';
+import { listFrom } from './replies.ts';
 import { SCRIPTS } from './scripts.ts';
 
 /** `behind`: the view is not at the slot before; `ahead`: it has this one already; `alien`: it holds half of another one. */
@@ -29,7 +30,7 @@ export class SlotApplier {
 
   /**
    * @param turnOf the node whose turn ends when the slot is applied; empty: nobody's
-   * @throws RedisGone
+   * @throws RedisGone; what `isMalformed`
    */
   async apply(
     repo: RepositoryName,
@@ -64,7 +65,7 @@ export class SlotApplier {
       );
       const args = [...fence, number, where, operations.length, Number(exists), turnOf, ...step.flat()];
       const reply = await this.#redis.evaluate(SCRIPTS.apply, [metaKey(this.#store, repo)], args);
-      const [state, next, place] = reply as readonly Reply[];
+      const [state, next, place] = listFrom(reply);
       if (state !== 'more' && state !== 'at') return state as Applied;
       [number, where] = [Number(next), String(place)];
     }

@@ -7,7 +7,9 @@ import { RedisGone, type Reply } from './commands.ts';
 import { type Ask, asksOf, PartialFacts, TAGGED_PAGE } from './facts.ts';
 import type { Healer } from './healer.ts';
 import { metaKey } from './keys.ts';
+import { isMalformed } from './malformed.ts';
 import type { RedisProjectionPorts } from './ports.ts';
+import { countFrom, hashFrom, listFrom } from './replies.ts';
 import { SCRIPTS } from './scripts.ts';
 import type { Seen } from './seen.ts';
 import type { SlotApplier, SlotPosition } from './slots.ts';
@@ -36,17 +38,19 @@ export interface ViewPorts extends Pick<RedisProjectionPorts, 'redis' | 'store' 
   readonly nodeId: string;
 }
 
-/** @returns undefined when the view must be verified first */
+/** @returns undefined when the view must be verified first. @throws RedisGone; what `isMalformed` */
 export async function ask(
   { redis, store, now, seen }: Pick<ViewPorts, 'redis' | 'store' | 'now' | 'seen'>,
   repo: RepositoryName,
   asks: readonly Ask[],
 ): Promise<Asked | undefined> {
   const reply = await redis.evaluate(SCRIPTS.ask, [metaKey(store, repo)], [now(), ...asks.flat()]);
-  const [state, seq, hash, exists, partial, ...answers] = reply as readonly Reply[];
-  if (state !== 'ok' || seen.isBelow(repo, Number(seq))) return undefined;
-  seen.saw(repo, Number(seq));
-  return { seq: Number(seq), hash: String(hash), exists: exists === '1', partial: partial === 1, answers };
+  const [state, slot, hash, exists, partial, ...answers] = listFrom(reply);
+  if (state !== 'ok') return undefined;
+  const seq = countFrom(slot);
+  if (seen.isBelow(repo, seq)) return undefined;
+  seen.saw(repo, seq);
+  return { seq, hash: hashFrom(hash), exists: exists === '1', partial: partial === 1, answers };
 }
 
 /** One repository as the log's writer in this process sees it: decisions are made on what Redis says at one slot. */
@@ -66,15 +70,20 @@ export class RedisView implements WritableView {
     const asks = asksOf(needs);
     const deadline = this.#ports.now() + DEADLINE_MS;
     while (this.#ports.now() < deadline) {
-      const asked = await this.#askAll(asks);
-      if (asked === 'again') continue;
-      if (asked === undefined) {
+      try {
+        const asked = await this.#askAll(asks);
+        if (asked === 'again') continue;
+        if (asked !== undefined) {
+          const { seq, hash, exists, answers } = asked;
+          const facts = new PartialFacts(exists, asks, answers);
+          this.#head = { seq, hash, exists };
+          return { seq, hash, facts };
+        }
         await this.#heal();
-        continue;
+      } catch (error) {
+        if (!isMalformed(error)) throw error;
+        await this.#heal(error);
       }
-      const { seq, hash, exists, answers } = asked;
-      this.#head = { seq, hash, exists };
-      return { seq, hash, facts: new PartialFacts(exists, asks, answers) };
     }
     throw unconfirmed();
   }
@@ -94,11 +103,11 @@ export class RedisView implements WritableView {
       answers.push(...next);
     }
     for (const [index, [kind, digest]] of asks.entries()) {
-      const tags = kind === 'o' ? [...(answers[index] as readonly Reply[])] : [];
+      const tags = kind === 'o' ? [...listFrom(answers[index])] : [];
       while (tags.length > 0 && tags.length % TAGGED_PAGE === 0) {
         const next = await more([['a', `${digest} ${String(tags[tags.length - 1])}`]]);
         if (next === undefined) return 'again';
-        const page = next[0] as readonly Reply[];
+        const page = listFrom(next[0]);
         if (page.length === 0) break;
         tags.push(...page);
       }
@@ -113,10 +122,16 @@ export class RedisView implements WritableView {
     if (head?.seq !== seq - 1) throw new Error('a slot is announced that does not follow the head');
     const now = this.#ports.now();
     const args = [head.seq, head.hash, seq, now, now + INTENT_MS, this.#ports.nodeId];
-    const ahead = Number(await this.#evaluate('announce', args));
-    if (ahead === 0) this.#hasTurn = true;
-    else if (ahead > 0) await this.#waitForTurn(ahead);
-    return ahead === 0;
+    try {
+      const ahead = Number(await this.#evaluate('announce', args));
+      if (ahead === 0) this.#hasTurn = true;
+      else if (ahead > 0) await this.#waitForTurn(ahead);
+      return ahead === 0;
+    } catch (error) {
+      if (!isMalformed(error)) throw error;
+      await this.#ports.healer.reset(this.#repo, error);
+      return false;
+    }
   }
 
   async #waitForTurn(position: number): Promise<void> {
@@ -134,8 +149,8 @@ export class RedisView implements WritableView {
   async endTurn(): Promise<void> {
     if (!this.#hasTurn) return;
     this.#hasTurn = false;
-    // A turn ends by itself after a second: that Redis is gone by now takes nothing from anybody.
-    await this.#evaluate('endTurn', [this.#ports.nodeId]).catch(ignoreGone);
+    // A turn ends by itself after a second: that Redis is gone by now, or holds something else there, takes nothing from anybody.
+    await this.#evaluate('endTurn', [this.#ports.nodeId]).catch(ignoreLost);
   }
 
   /** @throws RegistryError `unavailable` when Redis does not take it in time: the write shows up later */
@@ -154,7 +169,8 @@ export class RedisView implements WritableView {
         }
         await this.#heal();
       } catch (error) {
-        if (!(error instanceof RedisGone)) throw error;
+        if (isMalformed(error)) await this.#heal(error);
+        else if (!(error instanceof RedisGone)) throw error;
         if (now() + RETRY_MS >= deadline) throw unconfirmed(error);
         await sleep(RETRY_MS);
       }
@@ -164,13 +180,18 @@ export class RedisView implements WritableView {
 
   /** Somebody else wrote the next slot: most often it is in the view already. */
   async catchUp(): Promise<void> {
-    const asked = await ask(this.#ports, this.#repo, []);
-    if (asked === undefined || asked.partial || asked.seq === this.#head?.seq) await this.#heal();
+    try {
+      const asked = await ask(this.#ports, this.#repo, []);
+      if (asked === undefined || asked.partial || asked.seq === this.#head?.seq) await this.#heal();
+    } catch (error) {
+      if (!isMalformed(error)) throw error;
+      await this.#heal(error);
+    }
   }
 
-  /** While another node is at it, this one waits a little; whoever calls looks again. */
-  async #heal(): Promise<void> {
-    const outcome = await this.#ports.healer.heal(this.#repo);
+  /** While another node is at it, this one waits a little; the caller looks again. @param malformed what the view was found to be */
+  async #heal(malformed?: Error): Promise<void> {
+    const outcome = await this.#ports.healer.heal(this.#repo, malformed);
     if (outcome === 'busy') await this.#ports.sleep(RETRY_MS);
   }
 
@@ -179,8 +200,8 @@ export class RedisView implements WritableView {
   }
 }
 
-function ignoreGone(error: unknown): void {
-  if (!(error instanceof RedisGone)) throw error;
+function ignoreLost(error: unknown): void {
+  if (!(error instanceof RedisGone) && !isMalformed(error)) throw error;
 }
 
 function unconfirmed(cause?: unknown): RegistryError {

@@ -20,6 +20,7 @@ import { openClients, type S3Clients } from './clients.ts';
 import { objectStream } from './object-stream.ts';
 import { Requests } from './requests.ts';
 import type { S3Ports, S3Settings } from './settings.ts';
+import { isStateOf } from './staged-state.ts';
 import { S3Staging } from './staging.ts';
 
 export interface S3Options extends S3Settings {
@@ -137,6 +138,10 @@ export class S3Driver implements StorageDriver {
 
   commit(place: StagedPlace, size: number): Promise<boolean> {
     return this.#staging.commit(place, size);
+  }
+
+  isStagedState({ upload, state }: StagedPlace, size: number): boolean {
+    return isStateOf(upload, state, size);
   }
 
   discard(place: StagedPlace): Promise<void> {

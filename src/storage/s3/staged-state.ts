@@ -1,5 +1,7 @@
 import { z } from 'zod';
+import type { UploadId } from '../../oci/names.ts';
 import type { Key } from '../driver.ts';
+import { isTailKey } from '../paths.ts';
 
 /** S3 allows part numbers from 1 to this. */
 export const LAST_PART_NUMBER = 10_000;
@@ -34,9 +36,33 @@ export function encodeState(value: StagedState): string {
   return JSON.stringify(value);
 }
 
-/** @throws Error when it is none of this version's states: the session's record is damaged */
-export function decodeState(text: string): StagedState {
-  return state.parse(JSON.parse(text));
+/** @throws Error when it is none of this version's states of that upload: the session's record is damaged */
+export function decodeState(upload: UploadId, text: string): StagedState {
+  const parsed = parseState(upload, text);
+  if (parsed === undefined) throw new Error(`the state of the upload ${upload} cannot be read`);
+  return parsed;
+}
+
+/** undefined for anything but a state of that upload: keys that are not the upload's own are never read or deleted. */
+function parseState(upload: UploadId, text: string): StagedState | undefined {
+  let json: unknown;
+  try {
+    json = JSON.parse(text);
+  } catch {
+    return undefined;
+  }
+  const parsed = state.safeParse(json);
+  if (!parsed.success) return undefined;
+  const { tail, stale } = parsed.data;
+  const keys = tail === undefined ? stale : [...stale, tail.key];
+  return keys.every((key) => isTailKey(upload, key)) ? parsed.data : undefined;
+}
+
+/** Whether the text is a state of that upload, with so many bytes or more. */
+export function isStateOf(upload: UploadId, text: string | undefined, size: number): boolean {
+  if (text === undefined) return size === 0;
+  const parsed = parseState(upload, text);
+  return parsed !== undefined && sizeOfState(parsed) >= size;
 }
 
 export function sizeOfParts(parts: readonly StagedPart[]): number {

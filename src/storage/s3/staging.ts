@@ -230,8 +230,8 @@ class TailGone extends Error {
   override readonly name = 'TailGone';
 }
 
-function stateOf({ state }: StagedPlace): StagedState | undefined {
-  return state === undefined ? undefined : decodeState(state);
+function stateOf({ upload, state }: StagedPlace): StagedState | undefined {
+  return state === undefined ? undefined : decodeState(upload, state);
 }
 
 /** The state cut to its first `size` bytes. @throws RegistryError `upload-unknown` if it has fewer */

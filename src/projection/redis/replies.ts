@@ -1,0 +1,47 @@
+import { parseDigest } from '../../oci/digest.ts';
+import { type Digest, parseRepositoryName, parseTag, type RepositoryName, type Tag } from '../../oci/names.ts';
+import type { Reply } from './commands.ts';
+import { MalformedView } from './malformed.ts';
+
+/*
+ * What the scripts reply, as it may be used: names become keys of objects, tags and digests become events of the log. Each of
+ * these throws MalformedView for anything else.
+ */
+
+export function listFrom(reply: Reply | undefined): readonly Reply[] {
+  return Array.isArray(reply) ? reply : malformed('a list', reply);
+}
+
+export function textFrom(reply: Reply | undefined): string {
+  return typeof reply === 'string' ? reply : malformed('a text', reply);
+}
+
+export function digestFrom(reply: Reply | undefined): Digest {
+  return (typeof reply === 'string' ? parseDigest(reply) : undefined) ?? malformed('a digest', reply);
+}
+
+export function tagFrom(reply: Reply | undefined): Tag {
+  return (typeof reply === 'string' ? parseTag(reply) : undefined) ?? malformed('a tag', reply);
+}
+
+export function repositoryFrom(reply: Reply | undefined): RepositoryName {
+  return (typeof reply === 'string' ? parseRepositoryName(reply) : undefined) ?? malformed('a repository', reply);
+}
+
+/** A slot, a count or a time: a whole number from 0 on, which Redis may hold as a text. */
+export function countFrom(reply: Reply | undefined): number {
+  const value = typeof reply === 'string' && /^\d{1,16}$/.test(reply) ? Number(reply) : reply;
+  return typeof value === 'number' && Number.isSafeInteger(value) && value >= 0 ? value : malformed('a number', reply);
+}
+
+const HASH = /^sha256:[0-9a-f]{64}$/;
+
+export function hashFrom(reply: Reply | undefined): string {
+  return typeof reply === 'string' && HASH.test(reply) ? reply : malformed('the hash of a slot', reply);
+}
+
+const SHOWN = 100;
+
+function malformed(expected: string, found: unknown): never {
+  throw new MalformedView(`Redis holds ${JSON.stringify(found)?.slice(0, SHOWN)} where ${expected} was written`);
+}

@@ -1,0 +1,48 @@
+import { algorithmOf } from '../oci/digest.ts';
+import type { UploadId } from '../oci/names.ts';
+import { createdAtOf } from '../registry/session-ids.ts';
+import { decodeRecord, sessionRecord } from '../registry/session-record.ts';
+import { placeOf, type Session, type SessionOwner } from '../registry/sessions.ts';
+import type { StagedWrites } from '../storage/driver.ts';
+
+/** What Redis holds of a session is nothing that a node stored: its bytes must not be looked for where it says. */
+export class MalformedSession extends Error {
+  override readonly name = 'MalformedSession';
+
+  constructor(id: UploadId, problem: string, cause?: unknown) {
+    super(`the upload ${id} in Redis is malformed: ${problem}`, cause === undefined ? undefined : { cause });
+  }
+}
+
+/** A session's record as a node wrote it. @throws MalformedSession */
+export function parseSession(id: UploadId, text: string): Session {
+  const session = decodeRecord(sessionRecord, text);
+  const problem = session === undefined ? 'its record cannot be read' : problemOf(id, session);
+  if (session === undefined || problem !== undefined) throw new MalformedSession(id, problem ?? '');
+  return session;
+}
+
+function problemOf(id: UploadId, { createdAt, offset, algorithm, digest, inc, state, ...session }: Session) {
+  if (session.id !== id || createdAt !== createdAtOf(id)) return 'its record is of another upload';
+  if (inc === undefined && (offset > 0 || state !== undefined)) return 'its bytes are nowhere';
+  if (digest !== undefined && algorithmOf(digest) !== algorithm) return 'its digest is of another algorithm';
+  return undefined;
+}
+
+/** @throws MalformedSession where the session is not the owner's, or the driver never gave the state that it keeps */
+export function requireOwnBytes(
+  session: Session,
+  { repo, actor }: SessionOwner,
+  driver: Pick<StagedWrites, 'isStagedState'>,
+): Session {
+  if (session.repo !== repo || session.actor !== actor) {
+    throw new MalformedSession(session.id, 'its record is of another owner');
+  }
+  if (!hasOwnBytes(session, driver)) throw new MalformedSession(session.id, 'its bytes are not its own');
+  return session;
+}
+
+export function hasOwnBytes(session: Session, driver: Pick<StagedWrites, 'isStagedState'>): boolean {
+  const place = placeOf(session);
+  return place === undefined || (driver.isStagedState?.(place, session.offset) ?? true);
+}

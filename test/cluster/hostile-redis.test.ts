@@ -1,0 +1,132 @@
+// Somebody else writes to Redis: what nodes find there is looked at before it is believed. Real nodes, Redis and MinIO.
+import { afterAll, beforeAll, describe, expect, setDefaultTimeout, test } from 'bun:test';
+import { ListObjectsV2Command, type S3Client } from '@aws-sdk/client-s3';
+import { type Cluster, startCluster, stopClusters } from '../support/cluster.ts';
+import { TOOLS_WITHIN_MS } from '../support/command.ts';
+import { plainClient } from '../support/minio.ts';
+import { digestOf, expectStatus, image, pushImage, randomBlob } from '../support/oci.ts';
+
+setDefaultTimeout(60_000);
+
+let cluster: Cluster;
+let client: S3Client;
+/** ULID of the store. */
+let store: string;
+const REPO = 'team/app';
+
+beforeAll(async () => {
+  cluster = await startCluster({ nodes: 2, workers: 0, balancer: false });
+  client = plainClient(cluster.objects.endpoint);
+  await pushImage(cluster.url, REPO, image(), 'kept');
+  const keys = await cluster.redis.cli('KEYS', `{*:${REPO}}:meta`);
+  store = keys.slice(1, 27);
+}, TOOLS_WITHIN_MS);
+afterAll(async () => {
+  client.destroy();
+  await stopClusters();
+}, 60_000);
+
+async function allKeys(): Promise<string[]> {
+  const { Contents = [] } = await client.send(new ListObjectsV2Command({ Bucket: 'marina' }));
+  return Contents.map(({ Key = '' }) => Key);
+}
+
+/** What the nodes logged as errors since this was made. */
+function errorsSince(): () => string[] {
+  const before = cluster.nodes.map((node) => node.logs().length);
+  return () => {
+    const lines = cluster.nodes.flatMap((node, index) => node.logs().slice(before[index]).split('\n'));
+    return lines.filter((line) => line.includes('"level":"error"') || line.includes('"level":50'));
+  };
+}
+
+describe('an upload', () => {
+  /** With bytes behind the last whole part. */
+  async function begin(): Promise<{ readonly location: string; readonly key: string; readonly id: string }> {
+    const begun = await expectStatus(202, `${cluster.url}/v2/${REPO}/blobs/uploads/`, { method: 'POST' });
+    const location = new URL(begun.headers.get('location') ?? '', cluster.url).href;
+    const body = randomBlob(1000).bytes;
+    await expectStatus(202, location, { method: 'PATCH', body });
+    const id = location.slice(location.lastIndexOf('/') + 1);
+    return { location, id, key: `{${store}:u:${id}}` };
+  }
+
+  type StoredRecord = Record<string, unknown> & { readonly state: string };
+  type StoredState = Record<string, unknown> & { readonly tail: { readonly key: string; readonly size: number } };
+
+  const withState =
+    (change: (state: StoredState, slot: string) => unknown) =>
+    (record: StoredRecord, slot: string): unknown => ({
+      ...record,
+      state: JSON.stringify(change(JSON.parse(record.state) as StoredState, slot)),
+    });
+
+  const rows: readonly (readonly [string, (record: StoredRecord, slot: string) => unknown])[] = [
+    ['whose tail is a slot of a log', withState((state, slot) => ({ ...state, tail: { ...state.tail, key: slot } }))],
+    ['whose old tail is a slot of a log', withState((state, slot) => ({ ...state, stale: [slot] }))],
+    [
+      'whose tail is another one with the same end',
+      withState((state) => ({ ...state, stale: [`uploads/x/../${state.tail.key}`] })),
+    ],
+    ['whose state has no number of bytes', withState((state) => ({ ...state, tail: { ...state.tail, size: '9' } }))],
+    ['whose state has fewer bytes', withState(({ tail: _, ...state }) => state)],
+    ['whose state is no JSON', (record) => ({ ...record, state: '{' })],
+    ['without a state', ({ state: _, ...record }) => record],
+    ['of another id', (record) => ({ ...record, id: '01234567-89ab-8cde-8f01-23456789abcd' })],
+    ['of another repository', (record) => ({ ...record, repo: 'team/other' })],
+    ['of a repository that is a path', (record) => ({ ...record, repo: '../../x' })],
+    ['of another actor', (record) => ({ ...record, actor: 'somebody' })],
+    ['of an incarnation that is a path', (record) => ({ ...record, inc: '../repos/x' })],
+    ['without an incarnation', ({ inc: _, ...record }) => record],
+    ['of an unknown algorithm', (record) => ({ ...record, algorithm: 'md5' })],
+    ['with bytes before the first one', (record) => ({ ...record, offset: -1 })],
+    ['with more bytes than can be counted', (record) => ({ ...record, offset: 2 ** 60 })],
+    ['that is no record', () => [1, 2]],
+  ];
+
+  test.each(rows)('%s is unknown, said in one line, and no object is deleted', async (_, change) => {
+    const slots = (await allKeys()).filter((key) => key.includes('/_log/'));
+    const [slot = ''] = slots;
+    for (const method of ['PATCH', 'PUT', 'DELETE', 'GET']) {
+      const { location, key } = await begin();
+      const record = JSON.parse(await cluster.redis.cli('HGET', key, 'record')) as StoredRecord;
+      await cluster.redis.cli('HSET', key, 'record', JSON.stringify(change(record, slot)));
+      const [before, errors] = [await allKeys(), errorsSince()];
+      const body = new Uint8Array(10);
+      const url = method === 'PUT' ? `${location}?digest=${digestOf(body)}` : location;
+      await expectStatus(404, url, { method, ...(method.startsWith('P') ? { body } : {}) });
+      await expectStatus(404, url.replace(cluster.url, cluster.nodes[1]?.url ?? ''), { method: 'GET' });
+      expect(await allKeys()).toEqual(before);
+      expect(errors()).toHaveLength(1);
+    }
+  });
+
+  test('whose key holds something else is unknown, said in one line', async () => {
+    for (const [method, ...put] of [
+      ['GET', 'SET', '1'],
+      ['PATCH', 'SADD', '1'],
+      ['DELETE', 'HSET', 'until', 'soon', 'token', 'x'],
+    ] as const) {
+      const { location, key } = await begin();
+      const [command = '', ...words] = put;
+      if (command !== 'HSET') await cluster.redis.cli('DEL', key);
+      await cluster.redis.cli(command, key, ...words);
+      const errors = errorsSince();
+      await expectStatus(404, location, { method, ...(method === 'PATCH' ? { body: new Uint8Array(10) } : {}) });
+      await expectStatus(404, location, { method: 'GET' });
+      expect(errors()).toHaveLength(1);
+    }
+  });
+
+  test('begins and ends though what all uploads share is something else', async () => {
+    const errors = errorsSince();
+    for (const key of [`{${store}:u}:epoch`, `{${store}:u}:index`]) {
+      await cluster.redis.cli('DEL', key);
+      await cluster.redis.cli('SADD', key, 'x');
+      const { location } = await begin();
+      await expectStatus(204, location, { method: 'GET' });
+      await expectStatus(204, location, { method: 'DELETE' });
+    }
+    expect(errors()).toHaveLength(2);
+  });
+});
