@@ -21,10 +21,10 @@ export interface WritableView {
   /** The repository at the newest slot that this view knows, with what the commands need of it. */
   head(needs: readonly Needs[]): Promise<ViewHead>;
   /**
-   * Slot `seq` is about to be tried: a view that other processes read too must not be believed for long without it.
+   * A slot with this batch is about to be tried: a view that other processes read too must not be believed for long without it.
    * @returns false when that makes no sense now: decide again
    */
-  announce(seq: number): Promise<boolean>;
+  announce(batch: Batch): Promise<boolean>;
   /** Moves the view from the slot before to this one; `hash` is of its bytes, `size` their number. */
   apply(batch: Batch, hash: SlotHash, size: number): Promise<void>;
   /** Somebody else wrote the next slot: folds up to the first absent one. */
@@ -148,7 +148,7 @@ export class LogWriter {
         this.#decideAgain(members);
         return;
       }
-      if (!(await this.#view.announce(batch.seq))) return this.#decideAgain(members);
+      if (!(await this.#view.announce(batch))) return this.#decideAgain(members);
       if (await this.#createSlot(batch, bytes, deadline, members)) {
         this.#ports.reach('append.before-apply');
         await this.#view.apply(batch, hashSlot(bytes), bytes.length);

@@ -59,7 +59,7 @@ export const BUGS = {
     ...patched(
       'apply',
       ["if m[2] ~= ARGV[1] or m[3] ~= ARGV[2] then return { 'behind' } end", ''],
-      ["if slot ~= ARGV[4] then return { 'alien' } end", ''],
+      ["if layout ~= LAYOUT or slot ~= ARGV[4] then return { 'alien' } end", ''],
     ),
   },
   'a command without events is acknowledged before the view has caught up': {

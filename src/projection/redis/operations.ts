@@ -44,6 +44,22 @@ function operationOf(event: JournalEvent, at: number, generation: string): Opera
   }
 }
 
+/**
+ * Whether a view takes no more room after the batch than before it: such a slot is announced also where the memory of Redis is
+ * full, so that deletes always make room. A fence leaves nothing in a view.
+ */
+export function onlyRemoves({ events }: Batch): boolean {
+  return events.every(({ type }) => REMOVALS.has(type));
+}
+
+const REMOVALS: ReadonlySet<JournalEvent['type']> = new Set([
+  'blob.unlinked',
+  'manifest.deleted',
+  'tag.deleted',
+  'repo.deleted',
+  'gc.fence',
+]);
+
 /** Whether the repository exists after the batch. */
 export function existsAfter(batch: Batch, existed: boolean): boolean {
   const last = batch.events.findLast(({ type }) => type !== 'gc.fence');

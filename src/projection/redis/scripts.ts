@@ -1,5 +1,5 @@
 import type { Script } from './commands.ts';
-import { script } from './script.ts';
+import { alsoOnFull, script } from './script.ts';
 import announce from './scripts/announce.lua' with { type: 'text' };
 import apply from './scripts/apply.lua' with { type: 'text' };
 import ask from './scripts/ask.lua' with { type: 'text' };
@@ -32,6 +32,7 @@ export const SCRIPTS = {
   listTags: script('list-tags', listTags, parts),
   listReferrers: script('list-referrers', listReferrers, parts),
   announce: script('announce', announce, parts),
+  announceOnFull: alsoOnFull(script('announce', announce, parts)),
   waitTurn: script('wait-turn', waitTurn, parts),
   endTurn: script('end-turn', endTurn, parts),
   apply: script('apply', apply, parts),

@@ -8,6 +8,7 @@ import { type Ask, asksOf, PartialFacts, TAGGED_PAGE } from './facts.ts';
 import type { Healer } from './healer.ts';
 import { metaKey } from './keys.ts';
 import { isMalformed } from './malformed.ts';
+import { onlyRemoves } from './operations.ts';
 import type { RedisProjectionPorts } from './ports.ts';
 import { countFrom, hashFrom, listFrom } from './replies.ts';
 import { SCRIPTS } from './scripts.ts';
@@ -117,13 +118,13 @@ export class RedisView implements WritableView {
   }
 
   /** @returns false when the view moved, or it was somebody else's turn: decide again */
-  async announce(seq: number): Promise<boolean> {
+  async announce(batch: Batch): Promise<boolean> {
     const head = this.#head;
-    if (head?.seq !== seq - 1) throw new Error('a slot is announced that does not follow the head');
+    if (head?.seq !== batch.seq - 1) throw new Error('a slot is announced that does not follow the head');
     const now = this.#ports.now();
-    const args = [head.seq, head.hash, seq, now, now + INTENT_MS, this.#ports.nodeId];
+    const args = [head.seq, head.hash, batch.seq, now, now + INTENT_MS, this.#ports.nodeId];
     try {
-      const ahead = Number(await this.#evaluate('announce', args));
+      const ahead = Number(await this.#evaluate(onlyRemoves(batch) ? 'announceOnFull' : 'announce', args));
       if (ahead === 0) this.#hasTurn = true;
       else if (ahead > 0) await this.#waitForTurn(ahead);
       return ahead === 0;
@@ -195,7 +196,10 @@ export class RedisView implements WritableView {
     if (outcome === 'busy') await this.#ports.sleep(RETRY_MS);
   }
 
-  #evaluate(name: 'announce' | 'waitTurn' | 'endTurn', args: readonly (string | number)[]): Promise<Reply> {
+  #evaluate(
+    name: 'announce' | 'announceOnFull' | 'waitTurn' | 'endTurn',
+    args: readonly (string | number)[],
+  ): Promise<Reply> {
     return this.#ports.redis.evaluate(SCRIPTS[name], [metaKey(this.#ports.store, this.#repo)], args);
   }
 }

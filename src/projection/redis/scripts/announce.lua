@@ -1,5 +1,6 @@
 #!lua
--- "intent = n+1": a slot is about to be tried. From now on nobody believes for long that there is none.
+-- "intent = n+1": a slot is about to be tried. From now on nobody believes for long that there is none. Where the memory is full
+-- only slots that take no room are: then this runs with the flag allow-oom.
 -- KEYS  1 meta
 -- ARGV  1 seq and 2 hash of slot n  3 n+1  4 now (ms)  5 when somebody should look for it (ms)  6 node
 -- reply -1 when the view is not at n: decide again; 0 go on; else how many nodes go first: wait, then decide again

@@ -1,6 +1,8 @@
-#!lua
+#!lua flags=allow-oom
 -- Moves the view from slot n to n+1, fenced by n and its hash. What is more than one script should touch is done in steps:
 -- `cursor` in meta says which come next, so each is done once, whoever does it; seq and hash move with the last one.
+-- It runs also where the memory is full: the slot is in the log, and nothing else of its repository could be applied before it,
+-- no delete either. Slots that take room are refused earlier, when they are announced.
 -- KEYS  1 meta
 -- ARGV  1 seq and 2 hash of slot n  3 n+1 and 4 its hash  5 number of the next operation and 6 where in it, `-` at its
 --       beginning  7 how many operations there are  8 whether the repository exists after them (1, 0)

@@ -1,4 +1,4 @@
-#!lua
+#!lua flags=allow-oom
 -- A slot that makes a repository begin or cease to exist is about to be applied: until that is told, whoever reads the
 -- catalog looks at the repository itself.
 -- KEYS  1 meta of the catalog  2 names  3 changes

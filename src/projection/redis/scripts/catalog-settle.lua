@@ -1,4 +1,4 @@
-#!lua
+#!lua flags=allow-oom
 -- It is known whether a repository exists at a slot. What was seen at an older slot than the newest that is known, or that
 -- is awaited (`?<slot>`), changes nothing. What was learned in another era may be older than all that was forgotten since, and
 -- newer than what was found out in this one: the repository is looked at again.

@@ -1,4 +1,4 @@
-#!lua
+#!lua flags=allow-oom
 -- Gives the lease back, and takes the mark away.
 -- KEYS  1 meta  2 lease
 -- ARGV  1 token of the holder

@@ -1,4 +1,4 @@
-#!lua
+#!lua flags=allow-oom
 -- Lets the next node write.
 -- KEYS  1 meta
 -- ARGV  1 node

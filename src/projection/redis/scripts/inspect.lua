@@ -1,4 +1,4 @@
-#!lua
+#!lua flags=allow-oom
 -- Begins to heal a repository: takes the lease by which one node does so at a time, and tells all of its meta. What a server
 -- forgets afterwards takes the mark of this attempt with it.
 -- KEYS  1 meta  2 lease

@@ -1,4 +1,4 @@
-#!lua
+#!lua flags=allow-oom
 -- The view was compared with the log and is its newest state: this server may be believed from now on. Only if it is the
 -- server that was asked before the log was read, and nothing moved meanwhile.
 -- KEYS  1 meta

@@ -1,4 +1,4 @@
-#!lua
+#!lua flags=allow-oom
 -- Makes a finished generation the one that is read, in the place of the one that was seen when it was begun, on the server
 -- that was asked then and forgot nothing since: what others wrote and lost again would be behind it in the log, unread by
 -- whoever made it. Otherwise it is removed.

@@ -1,4 +1,4 @@
-#!lua
+#!lua flags=allow-oom
 -- Asks whether it is this node's turn by now, and stays in the line.
 -- KEYS  1 meta
 -- ARGV  1 node
