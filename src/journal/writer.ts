@@ -72,12 +72,18 @@ export class LogWriter {
   readonly #ports: WriterPorts;
   #queue: Waiting[] = [];
   #running = false;
+  #marks = false;
   #marked = false;
 
   constructor(repo: RepositoryName, view: WritableView, ports: WriterPorts) {
     this.#repo = repo;
     this.#view = view;
     this.#ports = ports;
+  }
+
+  /** Whether this writer asked the store for the repository's marker: then there may be one, and a slot. */
+  get hasMarked(): boolean {
+    return this.#marks;
   }
 
   get idle(): boolean {
@@ -227,6 +233,7 @@ export class LogWriter {
    */
   async #mark(): Promise<void> {
     const key = markerKey(this.#repo);
+    this.#marks = true;
     // A marker from a process that was killed before its slot 1 may not be durable yet.
     if ((await this.#ports.driver.create(key, new Uint8Array())) === 'taken') await this.#ports.driver.confirm(key);
     this.#marked = true;

@@ -16,6 +16,7 @@ export class MemoryCatalog {
   readonly #names = new SortedNames<RepositoryName>(() => this.#known.keys());
   readonly #probes: boolean;
   #listing: Promise<void> | undefined;
+  #isListed = false;
 
   /** @param probes other processes may write too: nothing is remembered */
   constructor(driver: StoreReader, exists: (repo: RepositoryName) => Promise<boolean>, probes = false) {
@@ -30,13 +31,27 @@ export class MemoryCatalog {
     this.#known.set(repo, exists);
   }
 
+  /** A log of it may be there from now on, or has just been begun. */
+  noticed(repo: RepositoryName): void {
+    if (this.#known.has(repo)) return;
+    this.#names.added(repo);
+    this.#known.set(repo, undefined);
+  }
+
+  /**
+   * Whether it is certain that the repository has no log, so that nobody needs to ask the store. Until all names were listed
+   * it is not: that goes on meanwhile, and takes longer than to look at one log.
+   */
+  lacks(repo: RepositoryName): boolean {
+    if (this.#probes || this.#known.has(repo)) return false;
+    // Nobody waits for it; what it fails with, it fails with again when it is needed next.
+    if (!this.#isListed) this.#listOnce().catch(() => undefined);
+    return this.#isListed;
+  }
+
   async page(after: string | undefined, limit: number): Promise<Page<RepositoryName>> {
     if (this.#probes) return this.#pageAnew(after, limit);
-    this.#listing ??= this.#list().catch((error: unknown) => {
-      this.#listing = undefined;
-      throw error;
-    });
-    await this.#listing;
+    await this.#listOnce();
     // One more than asked for tells whether another page follows.
     const items: RepositoryName[] = [];
     for (let last = after; items.length <= limit; ) {
@@ -65,6 +80,14 @@ export class MemoryCatalog {
     return { items: items.slice(0, limit), more: items.length > limit };
   }
 
+  #listOnce(): Promise<void> {
+    this.#listing ??= this.#list().catch((error: unknown) => {
+      this.#listing = undefined;
+      throw error;
+    });
+    return this.#listing;
+  }
+
   async #list(): Promise<void> {
     for await (const { key } of this.#driver.list(CATALOG)) {
       const repo = repositoryOfMarker(key);
@@ -73,6 +96,7 @@ export class MemoryCatalog {
         this.#names.added(repo);
       }
     }
+    this.#isListed = true;
   }
 
   async #probe(names: readonly RepositoryName[]): Promise<void> {

@@ -1,7 +1,7 @@
 import type { Command } from '../journal/command.ts';
 import type { Batch, SlotHash } from '../journal/events.ts';
-import type { RepositoryState } from '../journal/fold.ts';
-import { catchUp, foldLog, READ_AHEAD } from '../journal/log.ts';
+import { RepositoryState } from '../journal/fold.ts';
+import { catchUp, foldLog, READ_AHEAD, type WalkedLog } from '../journal/log.ts';
 import type { BlobLink } from '../journal/state.ts';
 import { LogWriter, type ViewHead, type WritableView, type WriterPorts } from '../journal/writer.ts';
 import type { Digest, RepositoryName, Tag } from '../oci/names.ts';
@@ -24,7 +24,7 @@ class Resident implements WritableView {
   #probing: Promise<void> | undefined;
   #next: Promise<void> | undefined;
 
-  constructor(repo: RepositoryName, folded: Awaited<ReturnType<typeof foldLog>>, ports: MemoryProjectionPorts) {
+  constructor(repo: RepositoryName, folded: WalkedLog, ports: MemoryProjectionPorts) {
     this.#repo = repo;
     this.#ports = ports;
     this.state = folded.state;
@@ -160,6 +160,8 @@ export class MemoryProjection implements Projection {
       try {
         return await resident.writer.submit(command);
       } finally {
+        // Before the answer, and also without one: what was not confirmed may be there.
+        if (resident.writer.hasMarked) this.#catalog.noticed(repo);
         // Also after a refusal: it may have been decided on slots that were found only then.
         if (resident.state.exists !== exists) this.#catalog.changed(repo, resident.state.exists);
         this.#reweigh(repo, resident);
@@ -205,8 +207,10 @@ export class MemoryProjection implements Projection {
 
   /** With every slot that was written before this call. */
   async #fresh(repo: RepositoryName): Promise<Resident> {
+    const isKnown = this.#residents.has(repo) || this.#folding.has(repo);
     const resident = await this.#resident(repo);
-    if (this.#ports.probe !== true) return resident;
+    // A fold that this call began is as new as it.
+    if (this.#ports.probe !== true || !isKnown) return resident;
     await resident.probe();
     this.#reweigh(repo, resident);
     return resident;
@@ -247,6 +251,7 @@ export class MemoryProjection implements Projection {
   }
 
   async #fold(repo: RepositoryName): Promise<Resident> {
+    if (await this.#hasNoLog(repo)) return new Resident(repo, emptyLog(), this.#ports);
     const folded = await foldLog(this.#ports.driver, repo, aheadOf(this.#ports));
     // A process that was killed may have left the newest slot in the page cache only: what is answered must be durable.
     if (folded.state.seq > 0) await this.#ports.driver.confirm(slotKey(repo, folded.state.seq));
@@ -254,6 +259,12 @@ export class MemoryProjection implements Projection {
     // Names that were only asked for must not push real repositories out of memory.
     if (folded.state.seq > 0) this.#keep(repo, resident);
     return resident;
+  }
+
+  /** A name that nobody ever wrote to costs the store nothing, or one small request where others may write to it meanwhile. */
+  async #hasNoLog(repo: RepositoryName): Promise<boolean> {
+    if (this.#ports.probe !== true) return this.#catalog.lacks(repo);
+    return (await this.#ports.driver.head(slotKey(repo, 1))) === undefined;
   }
 
   #keep(repo: RepositoryName, resident: Resident): void {
@@ -287,6 +298,10 @@ function found(state: RepositoryState, digest: Digest): FoundManifest | undefine
 
 function inRepository<T>(state: RepositoryState, answer: (state: RepositoryState) => T): InRepository<T> {
   return state.exists ? { kind: 'known', value: answer(state) } : UNKNOWN;
+}
+
+function emptyLog(): WalkedLog {
+  return { state: new RepositoryState(), slots: 0, bytes: 0, snapshotBytes: 0 };
 }
 
 /** Stores that other processes write to are far away. */

@@ -39,7 +39,7 @@ function errorsSince(word: string): () => Promise<string[]> {
     // Lines are written a moment after the answer.
     await Bun.sleep(LOGGED_WITHIN_MS);
     const lines = cluster.nodes.flatMap((node, index) => node.logs().slice(before[index]).split('\n'));
-    return lines.filter((line) => line.includes('"level":"error"') && line.includes(word));
+    return lines.filter((line) => line.includes('"level":50') && line.includes(word));
   };
 }
 

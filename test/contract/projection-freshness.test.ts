@@ -36,8 +36,7 @@ describe('cost', () => {
     expect(await scriptsOf(a, () => projection.referrers(REPO, digest, {}, 10))).toEqual(['list-referrers']);
     expect(await scriptsOf(a, () => projection.repositories(undefined, 10))).toEqual(['catalog-page']);
     const nowhere = 'no/where' as RepositoryName;
-    await tagsOf(projection, nowhere);
-    expect(await scriptsOf(a, () => tagsOf(projection, nowhere))).toEqual(['list-tags']);
+    expect(await scriptsOf(a, () => tagsOf(projection, nowhere))).toEqual(['list-tags', 'catalog-lacks']);
   });
 
   test('a write takes three round trips, however many commands share it', async () => {

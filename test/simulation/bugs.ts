@@ -102,6 +102,10 @@ export const BUGS = {
     ...focused({ flush: 1 }, { apply: 2, switch: 1 }),
     ...patched('switch', [' or not isMarked', '']),
   },
+  'a repository is believed to have no log because a catalog that was never listed lacks it': {
+    ...focused({ flush: 1 }, { apply: 2, switch: 1 }),
+    ...patched('catalog-lacks', ["if redis.call('HGET', KEYS[1], 'owner') ~= whoami() then return -1 end", '']),
+  },
   'an intent is announced but never looked for again': {
     ...focused({ lateSlot: 1 }, { slot: 1 }),
     ...patched('own', [

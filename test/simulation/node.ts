@@ -126,7 +126,15 @@ function openSessions(
   const { machine, driver, redis, newId, setting, random } = ports;
   const { now, repeat } = machine;
   const randomBytes: RandomBytes = (size) => Buffer.from(Array.from({ length: size }, () => random.between(0, 255)));
-  const common = { driver, now, repeat, expiry: setting.uploadExpiry, newToken: newId, failed: () => {}, malformed: raise };
+  const common = {
+    driver,
+    now,
+    repeat,
+    expiry: setting.uploadExpiry,
+    newToken: newId,
+    failed: () => {},
+    malformed: raise,
+  };
   return setting.views === 'redis'
     ? new RedisSessions({ ...common, redis, store: STORE, randomBytes })
     : new LogSessions({ ...common, ids: new SessionIds(STORE, randomBytes), remembered: 100 });

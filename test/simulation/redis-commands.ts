@@ -73,6 +73,10 @@ const COMMANDS: Readonly<Record<string, Command>> = {
       keyspace.members(key, now).filter((each) => isWithin(each, from, to)),
       limit,
     ),
+  ZSCORE: ({ keyspace, now }, [key = '', member = '']) => {
+    const score = keyspace.score(key, member, now);
+    return score === undefined ? null : String(score);
+  },
   ZLEXCOUNT: ({ keyspace, now }, [key = '', from = '', to = '']) =>
     keyspace.members(key, now).filter((each) => isWithin(each, from, to)).length,
   ZRANGEBYSCORE: ({ keyspace, now }, [key = '', from, to = '', ...limit]) => {

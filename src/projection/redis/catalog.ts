@@ -50,6 +50,11 @@ export class Catalog {
     this.#keys = catalogKeys(ports.store);
   }
 
+  /** The first slot of the repository is about to be tried. */
+  async expect(repo: RepositoryName): Promise<void> {
+    await this.#run('catalogExpect', [repo]);
+  }
+
   /** A slot that makes the repository begin or cease to exist is about to be applied. @returns the era in which that is */
   async mark(repo: RepositoryName, seq: number): Promise<Era> {
     return String(await this.#run('catalogMark', [repo, seq])) as Era;
@@ -61,7 +66,10 @@ export class Catalog {
   }
 
   /** What somebody else wrote there is thrown away, as if Redis had lost it, and the script runs again. */
-  async #run(name: 'catalogMark' | 'catalogSettle', args: readonly (string | number)[]): Promise<Reply> {
+  async #run(
+    name: 'catalogExpect' | 'catalogMark' | 'catalogSettle',
+    args: readonly (string | number)[],
+  ): Promise<Reply> {
     try {
       return await this.#ports.redis.evaluate(SCRIPTS[name], this.#keys, args);
     } catch (error) {
@@ -74,6 +82,23 @@ export class Catalog {
   async #forget(malformed: Error): Promise<void> {
     this.#ports.malformed(malformed);
     await this.#ports.redis.evaluate(SCRIPTS.catalogForget, this.#keys, []);
+  }
+
+  /**
+   * Whether it is certain that the repository has no log, so that nobody needs to ask the store. Where the catalog does not know
+   * all names it is listed meanwhile: that takes longer than to look at one log.
+   */
+  async lacks(repo: RepositoryName): Promise<boolean> {
+    try {
+      const reply = await this.#ports.redis.evaluate(SCRIPTS.catalogLacks, this.#keys, [repo]);
+      // Nobody waits for it; what it fails with, it fails with again when it is needed next.
+      if (reply === -1) this.#listAnew().catch(() => undefined);
+      return reply === 1;
+    } catch (error) {
+      if (!isMalformed(error)) throw error;
+      await this.#forget(error);
+      return false;
+    }
   }
 
   async page(after: string | undefined, limit: number): Promise<Page<RepositoryName>> {
@@ -94,10 +119,7 @@ export class Catalog {
       try {
         const page = await this.#page(after, limit);
         if (page !== undefined) return page;
-        this.#listing ??= this.#list().finally(() => {
-          this.#listing = undefined;
-        });
-        await this.#listing;
+        await this.#listAnew();
       } catch (error) {
         if (!isMalformed(error)) throw error;
         await this.#forget(error);
@@ -117,6 +139,13 @@ export class Catalog {
       isKnown: /^\d/.test(textFrom(rest[2 * index + 1])),
     }));
     return { era: String(era) as Era, known };
+  }
+
+  #listAnew(): Promise<void> {
+    this.#listing ??= this.#list().finally(() => {
+      this.#listing = undefined;
+    });
+    return this.#listing;
   }
 
   async #list(): Promise<void> {

@@ -58,7 +58,7 @@ export class RedisProjection implements Projection {
     const applier = new SlotApplier(redis, store, this.#catalog);
     const shared = { redis, store, now, observer, applier, seen: this.#seen };
     this.#healer = new Healer({ ...shared, driver, newId, catalog: this.#catalog });
-    this.#viewPorts = { ...shared, sleep, healer: this.#healer, nodeId: newId() };
+    this.#viewPorts = { ...shared, sleep, healer: this.#healer, catalog: this.#catalog, nodeId: newId() };
     this.#questions = new Questions((repo, asks) => ask(this.#viewPorts, repo, asks));
   }
 
@@ -105,7 +105,7 @@ export class RedisProjection implements Projection {
         ? { kind: 'known', value: { items: tags.slice(0, limit), more: tags.length > limit } }
         : UNKNOWN;
     };
-    return this.#read(repo, inRedis, (fold) => fold.tags(repo, after, limit));
+    return this.#read(repo, UNKNOWN, inRedis, (fold) => fold.tags(repo, after, limit));
   }
 
   referrers(repo: RepositoryName, subject: Digest, query: ReferrersQuery, limit: number): Promise<Page<FoundManifest>> {
@@ -121,7 +121,8 @@ export class RedisProjection implements Projection {
       }));
       return { items, more: more === 1 };
     };
-    return this.#read(repo, inRedis, (fold) => fold.referrers(repo, subject, query, limit));
+    const none = { items: [], more: false };
+    return this.#read(repo, none, inRedis, (fold) => fold.referrers(repo, subject, query, limit));
   }
 
   async repositories(after: string | undefined, limit: number): Promise<Page<RepositoryName>> {
@@ -184,7 +185,7 @@ export class RedisProjection implements Projection {
       const [first = null, second = null] = asked.answers;
       return asked.exists ? { kind: 'known', value: toAnswer(first, second) } : UNKNOWN;
     };
-    return this.#read(repo, inRedis, fromFold);
+    return this.#read(repo, UNKNOWN, inRedis, fromFold);
   }
 
   /** What a list's script answers beside its state and slot; undefined when the view must be verified first. */
@@ -202,9 +203,13 @@ export class RedisProjection implements Projection {
     return rest;
   }
 
-  /** @param inRedis undefined: the view must be verified first */
+  /**
+   * @param unknown the answer where the repository has no log
+   * @param inRedis undefined: the view must be verified first
+   */
   async #read<T>(
     repo: RepositoryName,
+    unknown: T,
     inRedis: () => Promise<T | undefined>,
     fromFold: (fold: Projection) => T | Promise<T>,
   ): Promise<T> {
@@ -215,6 +220,8 @@ export class RedisProjection implements Projection {
         try {
           const answer = await inRedis();
           if (answer !== undefined) return answer;
+          // A name that nobody ever wrote to costs the store nothing, however often it is asked for.
+          if (!this.#seen.has(repo) && (await this.#catalog.lacks(repo))) return unknown;
         } catch (error) {
           if (!isMalformed(error)) throw error;
           malformed = error;
@@ -237,6 +244,6 @@ export class RedisProjection implements Projection {
       const asked = await ask(this.#viewPorts, repo, []);
       return asked && { exists: asked.exists, seq: asked.seq };
     };
-    return await this.#read(repo, inRedis, () => this.#ports.fold.newest(repo));
+    return await this.#read(repo, { exists: false, seq: 0 }, inRedis, () => this.#ports.fold.newest(repo));
   }
 }

@@ -6,7 +6,9 @@ import ask from './scripts/ask.lua' with { type: 'text' };
 import build from './scripts/build.lua' with { type: 'text' };
 import catalogBegin from './scripts/catalog-begin.lua' with { type: 'text' };
 import catalogEnd from './scripts/catalog-end.lua' with { type: 'text' };
+import catalogExpect from './scripts/catalog-expect.lua' with { type: 'text' };
 import catalogForget from './scripts/catalog-forget.lua' with { type: 'text' };
+import catalogLacks from './scripts/catalog-lacks.lua' with { type: 'text' };
 import catalogList from './scripts/catalog-list.lua' with { type: 'text' };
 import catalogMark from './scripts/catalog-mark.lua' with { type: 'text' };
 import catalogPage from './scripts/catalog-page.lua' with { type: 'text' };
@@ -46,7 +48,9 @@ export const SCRIPTS = {
   catalogMark: script('catalog-mark', catalogMark, parts),
   catalogSettle: script('catalog-settle', catalogSettle, parts),
   catalogBegin: script('catalog-begin', catalogBegin, parts),
+  catalogExpect: script('catalog-expect', catalogExpect, parts),
   catalogForget: script('catalog-forget', catalogForget, parts),
+  catalogLacks: script('catalog-lacks', catalogLacks, parts),
   catalogList: script('catalog-list', catalogList, parts),
   catalogEnd: script('catalog-end', catalogEnd, parts),
 } as const satisfies Record<string, Script>;

@@ -14,6 +14,11 @@ export class Seen {
     sizeCalculation: () => 1,
   });
 
+  /** Whether this node saw any slot of it. */
+  has(repo: RepositoryName): boolean {
+    return this.isBelow(repo, 0);
+  }
+
   isBelow(repo: RepositoryName, seq: number): boolean {
     return seq < (this.#slots.get(repo) ?? 0);
   }

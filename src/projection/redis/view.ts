@@ -3,6 +3,7 @@ import type { Batch, SlotHash } from '../../journal/events.ts';
 import type { ViewHead, WritableView } from '../../journal/writer.ts';
 import { RegistryError } from '../../oci/errors.ts';
 import type { RepositoryName } from '../../oci/names.ts';
+import type { Catalog } from './catalog.ts';
 import { RedisGone, type Reply } from './commands.ts';
 import { type Ask, asksOf, PartialFacts, TAGGED_PAGE } from './facts.ts';
 import type { Healer } from './healer.ts';
@@ -33,6 +34,7 @@ export interface Asked extends SlotPosition {
 
 export interface ViewPorts extends Pick<RedisProjectionPorts, 'redis' | 'store' | 'now' | 'sleep' | 'observer'> {
   readonly healer: Healer;
+  readonly catalog: Pick<Catalog, 'expect'>;
   readonly applier: SlotApplier;
   readonly seen: Seen;
   /** This process, among all nodes. */
@@ -124,7 +126,10 @@ export class RedisView implements WritableView {
     const now = this.#ports.now();
     const args = [head.seq, head.hash, batch.seq, now, now + INTENT_MS, this.#ports.nodeId];
     try {
-      const ahead = Number(await this.#evaluate(onlyRemoves(batch) ? 'announceOnFull' : 'announce', args));
+      const announced = this.#evaluate(onlyRemoves(batch) ? 'announceOnFull' : 'announce', args);
+      // Where there was no log, a reader may believe the catalog that there is none, and look no further.
+      const expected = head.seq === 0 ? this.#ports.catalog.expect(this.#repo) : undefined;
+      const [ahead] = await Promise.all([announced.then(Number), expected]);
       if (ahead === 0) this.#hasTurn = true;
       else if (ahead > 0) await this.#waitForTurn(ahead);
       return ahead === 0;
