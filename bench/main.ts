@@ -1,4 +1,4 @@
-// `npm run bench`: Marina beside distribution v3.1.2, in one run, on one disk. Says where Marina is behind; not a gate.
+// `npm run bench`: Marina beside distribution v3.1.2, in one run, on one disk. Reports where Marina is slower; not a gate.
 import { existsSync } from 'node:fs';
 import { cpus } from 'node:os';
 import { join, resolve } from 'node:path';
@@ -84,7 +84,7 @@ async function findTools(place: Place, works: readonly Work[]): Promise<Tools> {
   }
 }
 
-/** Begins to watch; what it returns tells the share of the machine's processors that was used by others since then. */
+/** Starts a measurement. The returned function gives the share of the CPUs that other processes have used since. */
 function othersMeanwhile(): () => number {
   const begin = performance.now();
   const before = consumption();

@@ -56,7 +56,7 @@ export function folderGround(root: string): Ground {
 
 /**
  * A bucket of MinIO, which keeps a small object as one file in a folder of the object's name.
- * @param put how an object gets into the bucket by asking for it
+ * @param put writes an object to the bucket by a request
  */
 export async function bucketGround(
   folder: string,
@@ -73,7 +73,7 @@ export async function bucketGround(
   };
 }
 
-/** What lies there afterwards is what pushes and deletes of some time ago would have left. */
+/** Leaves the objects that pushes and deletes of some time ago would have left. */
 export async function plant({ repositories, garbage, live }: Growth, ground: Ground): Promise<void> {
   const names = new Names(Date.now() - PUSHED_AGO);
   const share = (all: number, n: number): number =>
@@ -120,7 +120,7 @@ export function plantLoose(ground: Ground, count: number): void {
   for (let n = 0; n < count; n++) ground.plantData(names.next());
 }
 
-/** Nobody will ask for these bytes by their digest. */
+/** Nobody requests these bytes by their digest. */
 function digestOfName(inc: Incarnation): Digest {
   return digestOf(new TextEncoder().encode(inc)) as Digest;
 }

@@ -1,4 +1,4 @@
-// What Linux says about a server: itself and its descendants, for one that moved its work into helpers does not use less.
+// Linux's figures about a server and its descendants: a server that moves work into helper processes does not use less.
 import { readFileSync } from 'node:fs';
 
 const TICKS_A_SECOND = 100;

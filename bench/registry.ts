@@ -1,4 +1,4 @@
-// Prepares repositories over HTTP and checks, outside every timed part, that a server really serves what was pushed.
+// Prepares repositories over HTTP, and verifies outside every timed part that a server serves what was pushed.
 import { createHash } from 'node:crypto';
 
 export const MANIFEST_TYPE = 'application/vnd.oci.image.manifest.v1+json';

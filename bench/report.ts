@@ -69,7 +69,7 @@ function bar(value: number | undefined): string {
   return value === undefined ? '' : `>= ${value}x`;
 }
 
-/** Says plainly where Marina is behind and what could not be measured. */
+/** Lists where Marina is slower, and what could not be measured. */
 export function conclusion(rows: readonly Row[], failures: readonly Failure[], notes: readonly string[]): string {
   const lines: string[] = [];
   for (const row of rows) {

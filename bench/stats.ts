@@ -1,4 +1,4 @@
-// Pure arithmetic on rounds. Ratios are taken inside a round, where both sides met the same minute of a noisy machine.
+// Pure arithmetic on rounds. Ratios are computed within a round: both sides ran in the same minute of a noisy machine.
 
 export interface Spread {
   median: number;

@@ -1,4 +1,4 @@
-// What a work is and what it yields. A work prepares its servers, measures in rounds, and returns rows for the table.
+// What a work is and what it returns. A work prepares its servers, measures in rounds, and returns rows for the table.
 import type { Load, Loadgen } from './loadgen.ts';
 import type { ServiceTools } from './peers/services.ts';
 import type { Place } from './place.ts';
@@ -10,15 +10,15 @@ export interface Settings {
   rounds: number;
   /** Length of one timed run of a work that is measured by time. */
   seconds: number;
-  /** Folder for profiles of Marina's processor use; absent when none is wanted. */
+  /** Folder for CPU profiles of Marina; absent if none are written. */
   profile?: string;
 }
 
 export interface Tools {
   distribution: string;
-  /** Absent where no work of the cluster is run. */
+  /** Absent if no work of the cluster runs. */
   services: ServiceTools | undefined;
-  /** Absent where it is not installed: the pulls then have no limit to be compared with. */
+  /** Absent if it is not installed: then pulls are not compared with a limit. */
   nginx: string | undefined;
 }
 
@@ -34,7 +34,7 @@ export interface Context {
 
 export type SideName = 'marina' | 'distribution' | 'limit';
 
-/** One side of a comparison; a run yields its rate, higher is better, and what the client saw. */
+/** One side of a comparison. A run returns its rate (higher is better) and what the client measured. */
 export interface Side {
   name: SideName;
   /** Of the server, to note how much processor time a run took: that is less noisy than its rate. */
@@ -73,9 +73,9 @@ export interface Row {
 export interface Work {
   name: string;
   about: string;
-  /** Not part of a --quick run unless it is named. */
+  /** Left out of a --quick run unless it is named. */
   long?: boolean;
-  /** Of the cluster: not part of a run without --cluster unless it is named. */
+  /** Of the cluster: left out of a run without --cluster unless it is named. */
   cluster?: boolean;
   run: (context: Context) => Promise<Row[]>;
 }

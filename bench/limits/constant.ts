@@ -1,4 +1,4 @@
-// Bare Bun.serve with one constant answer: what the runtime and its HTTP can do when there is nothing to do.
+// Bare Bun.serve with one constant response: the limit set by the runtime and its HTTP server.
 // Usage: bun constant.ts <host:port> <bytes>
 const [address, bytes] = process.argv.slice(2);
 if (address === undefined || bytes === undefined) {

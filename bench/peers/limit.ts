@@ -1,4 +1,4 @@
-// The things a registry is compared with besides another registry: the same work with everything else left out.
+// Limits that a registry is compared with: servers that do the same work and nothing else.
 import { writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { z } from 'zod';
@@ -68,7 +68,7 @@ export async function syncedWrites(
 ) {
   const folder = place.folder('synced-writes');
   const numbers = [repositories, clients, layerBytes, seconds].map(String);
-  // As many threads for the disk as Marina has.
+  // The same number of disk threads as Marina.
   const threads = { UV_THREADPOOL_SIZE: SETTINGS.ioThreads.fallback };
   const text = await place.call([process.execPath, join(LIMITS, 'synced-writes.ts'), folder, ...numbers], '', threads);
   return syncedSchema.parse(JSON.parse(text));

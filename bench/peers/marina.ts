@@ -8,7 +8,7 @@ const TAGS_A_REQUEST = 100;
 
 /**
  * Starts Marina as `npm start` does, all settings at their defaults; its access log goes to a file on the same disk.
- * @param data its folder, or, where `cluster` names a bucket and Redis, the folder of that bucket
+ * @param data its folder; if `cluster` names a bucket and Redis, the folder of that bucket
  */
 export async function startMarina(
   place: Place,
@@ -30,7 +30,7 @@ export function launchMarina(place: Place, log: string, settings: Record<string,
   const port = freePort();
   const child = place.spawn(
     [process.execPath, ...flags, 'src/main.ts'],
-    // Nodes of a cluster each keep copies of blobs: here, beside their logs, instead of where they were started.
+    // Each node of a cluster has a blob cache: next to its log, not in the working directory.
     { PORT: String(port), HOST: '127.0.0.1', BLOB_CACHE_PATH: log.replace(/\.log$/, '-cache'), ...settings },
     log,
     PROJECT,
@@ -38,7 +38,7 @@ export function launchMarina(place: Place, log: string, settings: Record<string,
   return { address: `127.0.0.1:${port}`, child };
 }
 
-/** A worker beside the nodes, as `npm run worker` starts it. */
+/** A worker of the cluster, as `npm run worker` starts it. */
 export function launchWorker(place: Place, log: string, settings: Record<string, string>) {
   return place.spawn([process.execPath, 'workers/all.ts'], settings, log, PROJECT);
 }

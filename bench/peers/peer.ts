@@ -1,4 +1,4 @@
-// A server under measurement, and what the bench must be able to do to it besides asking over HTTP.
+// A server under measurement, and what the bench does to it apart from HTTP requests.
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { Child } from '../place.ts';
 import type { Manifest } from '../registry.ts';
@@ -14,13 +14,13 @@ export interface Peer {
 }
 
 export interface Registry extends Peer {
-  /** Makes many tags of one manifest that is already there, in the quickest way that leaves what a push would leave. */
+  /** Creates many tags of one existing manifest, in the fastest way whose result equals that of pushes. */
   plantTags: (repository: string, tags: readonly string[], manifest: Manifest) => Promise<void>;
 }
 
 const START_DEADLINE_MS = 30_000;
 
-/** Waits for a 200; a process that ended meanwhile is an error with its last words. */
+/** Waits for a 200. @throws with the last output of a process that exited meanwhile */
 export async function ready(child: Child, url: string, log: string, pause = 20): Promise<void> {
   let code: number | null | undefined;
   child.exited.then(

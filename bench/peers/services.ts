@@ -1,4 +1,4 @@
-// What a cluster stands on besides its nodes: one MinIO and one Redis, the same for both registries. Each has a bucket and a
+// The services of a cluster: one MinIO and one Redis, the same for both registries. Each has a bucket and a
 // database of its own, so that neither finds the other's keys.
 import { mkdirSync } from 'node:fs';
 import { join } from 'node:path';
@@ -23,7 +23,7 @@ export interface Services {
   credentials: { user: string; password: string };
   /** Makes a bucket and returns the folder in which MinIO keeps it. */
   bucket: (name: string) => string;
-  /** A connection for what the bench itself does to Redis, outside every timed part. */
+  /** The bench's own connection to Redis, used outside every timed part. */
   client: Redis;
   stop: () => Promise<void>;
 }
@@ -50,7 +50,7 @@ export async function startServices(place: Place, tools: ServiceTools, folder: s
       ...{ minio, minioAddress, credentials: { user: USER, password: PASSWORD } },
       ...redis,
       bucket: (name) => {
-        // A folder beside its own ones is a bucket to MinIO.
+        // MinIO treats a folder next to its own ones as a bucket.
         const path = join(data, name);
         mkdirSync(path);
         return path;
@@ -74,7 +74,7 @@ async function startRedis(place: Place, binary: string, folder: string) {
     join(folder, 'redis.log'),
   );
   const client = new Redis({ port, host: '127.0.0.1', retryStrategy: () => 20, maxRetriesPerRequest: null });
-  // It is refused until the server listens; whoever asks waits.
+  // Connections are refused until the server listens: retried.
   client.on('error', () => {});
   await client.ping();
   return { redis, client, redisAddress: `127.0.0.1:${port}` };

@@ -35,7 +35,7 @@ function first({ nodes }: MarinaCluster): Registry {
   return node;
 }
 
-/** Processor time by role while some work is done, in microseconds for each thing that was done. */
+/** CPU time by role during some work, in microseconds per operation. */
 async function spent<T extends { count: number }>(
   { services, nodes }: MarinaCluster,
   work: () => Promise<T>,
@@ -53,7 +53,7 @@ async function spent<T extends { count: number }>(
   return { result, node: each('node'), redis: each('redis'), minio: each('minio') };
 }
 
-/** So many reads, of all nodes at once: their processor time can be told also where others use the machine. */
+/** Reads from all nodes concurrently. CPU time is comparable even on a shared machine. */
 async function readAll({ loadgen, settings }: Context, { nodes }: MarinaCluster, targets: readonly Target[]) {
   const requests = Math.ceil((settings.quick ? READS_QUICK : READS) / nodes.length);
   const order = { mode: 'fixed', targets, connections: CONNECTIONS, requests } as const;
@@ -66,7 +66,7 @@ function manifestOf(repository: string, tag: string, bytes: number): Target {
   return { method: 'GET', path: `/v2/${repository}/manifests/${tag}`, accept: MANIFEST_TYPE, bytes };
 }
 
-/** Images of one small layer each, pushed by so many clients at once. */
+/** Pushes images of one small layer each by concurrent clients. */
 async function pushThem(
   { loadgen, settings }: Context,
   address: string,
@@ -81,7 +81,7 @@ async function pushThem(
   });
 }
 
-/** Clients of all nodes push into one repository: its log takes one slot at a time, whoever writes it. */
+/** Clients of all nodes push to one repository: its log takes one slot at a time, whichever node writes it. */
 async function crowd(context: Context, { nodes }: MarinaCluster): Promise<{ rate: number; slots: number }> {
   const before = await Promise.all(nodes.map(slotsOf));
   const connections = CONNECTIONS / nodes.length;

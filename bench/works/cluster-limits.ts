@@ -11,18 +11,18 @@ import { tagsOf } from './tags.ts';
 const REPOSITORIES = 1000;
 const REPOSITORIES_QUICK = 200;
 const TAGS_EACH = 100;
-const AT_ONCE = 8;
-const MOST_SECONDS = 2;
+const CONCURRENCY = 8;
+const MAX_SECONDS = 2;
 const UPLOADS = 16;
 const QUICK_BYTES = GIBIBYTE / 4;
-const MOST_RESIDENT_MIB = 500;
+const MAX_RESIDENT_MIB = 500;
 const NEEDED_BYTES = 24 * GIBIBYTE;
 
 function repository(n: number): string {
   return `group-${n % 10}/project-${n}`;
 }
 
-/** Works through numbers from 0, so many at once. */
+/** Processes the numbers from 0 with bounded concurrency. */
 export async function each(count: number, atOnce: number, work: (n: number) => Promise<void>): Promise<void> {
   let next = 0;
   const worker = async (): Promise<void> => {
@@ -34,8 +34,8 @@ export async function each(count: number, atOnce: number, work: (n: number) => P
 async function touchAll({ services, nodes }: MarinaCluster, count: number, tags: readonly string[]): Promise<number[]> {
   await services.client.flushall();
   const seconds: number[] = [];
-  await each(count, AT_ONCE, async (n) => {
-    // Any node may be the first one that is asked.
+  await each(count, CONCURRENCY, async (n) => {
+    // Any node may get the first request.
     const node = nodes[n % nodes.length];
     const name = repository(n);
     const begin = performance.now();
@@ -60,7 +60,7 @@ const flushWork: Work = {
       const count = context.settings.quick ? REPOSITORIES_QUICK : REPOSITORIES;
       const tags = tagsOf(TAGS_EACH);
       const layers = [bytesOf('flushall', 1024)];
-      await each(count, AT_ONCE, async (n) => {
+      await each(count, CONCURRENCY, async (n) => {
         const manifest = await pushImage(node.address, repository(n), tags[0] ?? '', layers);
         await node.plantTags(repository(n), tags, manifest);
       });
@@ -73,7 +73,7 @@ const flushWork: Work = {
       const title = `slowest first touch of ${count.toLocaleString('en-US')} repositories after FLUSHALL (cluster)`;
       return [
         {
-          ...{ work: 'cluster-flushall', title, unit: 'seconds', most: MOST_SECONDS },
+          ...{ work: 'cluster-flushall', title, unit: 'seconds', most: MAX_SECONDS },
           values: { marina: spread(slowest).max },
           raw: { marina: slowest.map((rate) => ({ rate })) },
           details: { medians: rounds.map((seconds) => spread(seconds).median) },
@@ -97,7 +97,7 @@ async function uploads(context: Context, { services, nodes }: MarinaCluster): Pr
   rmSync(node.data, { recursive: true, force: true });
   const title = `resident with ${UPLOADS} uploads of ${bytes / 2 ** 20} MiB at once (cluster)`;
   return {
-    ...{ work: 'cluster-memory', title, unit: 'MiB', most: MOST_RESIDENT_MIB },
+    ...{ work: 'cluster-memory', title, unit: 'MiB', most: MAX_RESIDENT_MIB },
     values: { marina: most.total },
     raw: { marina: [{ rate: most.total, load }] },
     details: { most, samples },

@@ -14,7 +14,7 @@ export interface MarinaCluster {
   nodes: Registry[];
 }
 
-/** How a node is told of the bucket and of Redis. */
+/** Settings of the bucket and of Redis for a node. */
 export function settingsOf(
   { minioAddress, redisAddress, credentials }: Services,
   bucket: string,
@@ -39,9 +39,9 @@ async function stopAll(registries: readonly Registry[]): Promise<void> {
 }
 
 /**
- * Runs a task with so many nodes of Marina up on an empty bucket, and stops everything after it.
- * @param bulky removes the folder at once: few files, but many bytes
- * @param more settings of Marina's
+ * Runs a task with that many nodes of Marina on an empty bucket, and stops everything afterwards.
+ * @param bulky removes the folder immediately: few files, but many bytes
+ * @param more further settings of Marina
  */
 export async function withCluster<T>(
   context: Context,

@@ -1,4 +1,4 @@
-// The works of the cluster: what is measured of the embedded shape too, with the bars that a cluster has to reach.
+// The works of the cluster: the same measurements as for the embedded shape, with the cluster's bars.
 import type { Work } from '../work.ts';
 import { curveWorks } from './cluster-curves.ts';
 import { limitWorks } from './cluster-limits.ts';

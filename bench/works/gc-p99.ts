@@ -1,5 +1,5 @@
-// How long clients wait for a manifest while a large store is collected in the same process, beside how long they wait without. The server
-// is asked for each collection through its socket: as by its own clock, no command runs beside it that would need a core for its start.
+// Latency of manifest GETs while a large store is collected in the same process, compared with the latency without. Collections
+// are started through the control socket: as with the schedule, no command takes a core for its own start.
 import { existsSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { ulid } from 'ulid';
@@ -17,12 +17,12 @@ import { SMALL_LAYERS } from './small.ts';
 
 const REPOSITORY = 'library/alpine';
 const CONNECTIONS = 32;
-/** So few that requests hardly wait for each other. */
+/** Few enough that requests hardly queue. */
 const FEW = 2;
 /** A round's p99 without a collection is the median of theirs: one alone swings by half. */
 const WINDOWS_WITHOUT = 3;
 const OVER_WITHIN_MS = 300_000;
-const MOST_RATIO = 1.5;
+const MAX_RATIO = 1.5;
 const STORE = {
   normal: { repositories: 500, garbage: 100_000, live: 400_000 },
   quick: { repositories: 100, garbage: 20_000, live: 60_000 },
@@ -88,7 +88,7 @@ async function run(context: Context): Promise<Row[]> {
         );
         return {
           ...{ work: 'gc-p99', title: `p99 of GET manifest over that without (${phase}, ${connections} connections)` },
-          ...{ unit: 'x', values: { marina: ratios(p99s, without).median }, most: MOST_RATIO },
+          ...{ unit: 'x', values: { marina: ratios(p99s, without).median }, most: MAX_RATIO },
           raw: { marina: loads.map((load) => ({ rate: load.count / load.seconds, load })) },
           details: rounds,
         };
@@ -108,7 +108,7 @@ async function reached(phase: Phase, server: ControlClient): Promise<void> {
   throw new Error(`no collection is at "${phase}"`);
 }
 
-/** What the collection that was asked for has done, when it is over. */
+/** The report of the requested collection, once it has ended. */
 async function reportOf(request: string, data: string): Promise<Report> {
   const answer = join(data, COLLECTION_ANSWER);
   for (const deadline = performance.now() + OVER_WITHIN_MS; performance.now() < deadline; await Bun.sleep(100)) {

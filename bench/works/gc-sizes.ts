@@ -10,14 +10,14 @@ import type { Context, Row, Work } from '../work.ts';
 import { settingsOf } from './cluster-servers.ts';
 import { GC_COMMAND, type Report, reportIn } from './gc.ts';
 
-const MOST_RESIDENT_MIB = 300;
-/** Processor time for each object of the largest store, over that of the smallest one. */
-const MOST_GROWTH = 1.3;
+const MAX_RESIDENT_MIB = 300;
+/** Maximum ratio of the CPU time per object, largest store to smallest. */
+const MAX_GROWTH = 1.3;
 const FOLDER = { normal: [250_000, 500_000, 1_000_000], quick: [10_000, 20_000, 40_000] };
 const BUCKET = { normal: [25_000, 50_000, 100_000], quick: [2_000, 4_000, 8_000] };
 const OBJECTS_A_REPOSITORY = 1_000;
 
-/** MinIO counts anew now and then. */
+/** MinIO recounts periodically. */
 const MINIO_COUNTS_WITHIN_MS = 12_000;
 
 interface Measured {
@@ -35,7 +35,7 @@ function growthOf(garbage: number): Growth {
   return { garbage, live: Math.ceil(garbage / 10), repositories: Math.ceil(garbage / OBJECTS_A_REPOSITORY) };
 }
 
-/** `gc --wait` with no server beside it: what it takes is all its own. */
+/** `gc --wait` without a server: all resources are its own. */
 async function collectAlone(garbage: number, env: Readonly<Record<string, string>>): Promise<Measured> {
   const begin = performance.now();
   const child = Bun.spawn(GC_COMMAND, {
@@ -69,13 +69,8 @@ function rowsOf(work: string, where: string, all: readonly Measured[]): Row[] {
   });
   return [
     row(`collection of ${label} objects`, 'seconds', largest.seconds),
-    row(`collection of ${label} objects, resident`, 'MiB', memory, MOST_RESIDENT_MIB),
-    row(
-      `processor time an object, ${label} over ${smallest.garbage.toLocaleString('en-US')}`,
-      'x',
-      growth,
-      MOST_GROWTH,
-    ),
+    row(`collection of ${label} objects, resident`, 'MiB', memory, MAX_RESIDENT_MIB),
+    row(`processor time an object, ${label} over ${smallest.garbage.toLocaleString('en-US')}`, 'x', growth, MAX_GROWTH),
   ];
 }
 
@@ -139,7 +134,7 @@ async function plantBucket(services: Services, bucket: string, garbage: number):
   }
 }
 
-/** What the store says that it was asked, by S3's names of the requests. */
+/** The store's own count of requests, by S3's names of operations. */
 async function requestsTo({ minioAddress }: Services): Promise<Map<string, number>> {
   await sleep(MINIO_COUNTS_WITHIN_MS);
   const text = await (await fetch(`http://${minioAddress}/minio/v2/metrics/cluster`)).text();
@@ -158,7 +153,7 @@ async function inBuckets(context: Context): Promise<Row[]> {
       say(`cluster-gc-sizes: planting ${garbage.toLocaleString('en-US')} objects of garbage`);
       await plantBucket(services, bucket, garbage);
       const before = await requestsTo(services);
-      // One process and the bucket: with Redis it would only ask a worker for the same.
+      // One process and the bucket: with Redis the command would only enqueue the job for a worker.
       const { REDIS_URL: _, ...env } = settingsOf(services, bucket);
       const measured = await collectAlone(garbage, env);
       const after = [...(await requestsTo(services))].map(

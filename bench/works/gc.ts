@@ -1,6 +1,6 @@
-// Collection of what the same deletes left in both registries, on one file system, after a sync: distribution has the machine for itself,
-// Marina takes as many pushes meanwhile as four clients can make. Its time is that of both collections it takes (what no manifest
-// refers to is unlinked by one, its bytes go in the next), as their reports say, without the command that asks the server for them;
+// Collection after the same deletes in both registries, on one file system, after a sync: distribution has the machine for itself,
+// Marina serves the pushes of four clients at the same time. Its time is the sum of the two collections that are needed (the first
+// unlinks what no manifest refers to, the second deletes the bytes), by their reports, without the command that starts them;
 // distribution's is that of its command, whose start is 20 ms of it.
 import { readdirSync, rmSync } from 'node:fs';
 import { join } from 'node:path';
@@ -15,7 +15,7 @@ import { type Context, compare, type Row, type Run, type Work } from '../work.ts
 import type { Pair } from './servers.ts';
 
 const BAR = 2;
-const MOST_DELETE_MS = 50;
+const MAX_DELETE_MS = 50;
 const REPOSITORIES = 20;
 const LAYERS = 3;
 const LAYER_BYTES = 2048;
@@ -82,7 +82,7 @@ async function pushAndDelete(
   return { deletes, kept };
 }
 
-/** Images pushed until it is told to stop: each one must be acknowledged. */
+/** Pushes images until it is stopped. Each push must be acknowledged. */
 async function pushMeanwhile(address: string, round: number, stop: AbortSignal): Promise<number> {
   let pushed = 0;
   const pusher = async (_: unknown, own: number): Promise<void> => {
@@ -174,7 +174,7 @@ async function run(context: Context): Promise<Row[]> {
       return [
         { ...row, details: done.details },
         {
-          ...{ work: 'gc', title: 'DELETE manifest, median', unit: 'ms', values: deletes, most: MOST_DELETE_MS },
+          ...{ work: 'gc', title: 'DELETE manifest, median', unit: 'ms', values: deletes, most: MAX_DELETE_MS },
           raw: { marina: done.deletes.marina.map((rate) => ({ rate })) },
         },
       ];

@@ -1,5 +1,5 @@
-// Is the client itself fast enough? It is measured against bare Bun.serve, the fastest server in this bench, and beside wrk
-// where that is installed.
+// Is the client itself fast enough? It is measured against bare Bun.serve, the fastest server of this bench, and compared with wrk
+// if that is installed.
 import { startConstant } from '../peers/limit.ts';
 import { spread } from '../stats.ts';
 import type { Context, Row, Work } from '../work.ts';

@@ -1,4 +1,4 @@
-// Resident memory: while many big uploads run at once, and after a million small requests.
+// Resident memory during many concurrent big uploads, and after a million small requests.
 import { rmSync } from 'node:fs';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
@@ -12,8 +12,8 @@ import { SMALL_LAYERS } from './small.ts';
 import { GIBIBYTE } from './stream.ts';
 
 const UPLOADS = 32;
-const MOST_RESIDENT_MIB = 250;
-const MOST_GROWTH_MIB = 10;
+const MAX_RESIDENT_MIB = 250;
+const MAX_GROWTH_MIB = 10;
 const SAMPLE_MS = 100;
 const NEEDED_BYTES = 40 * GIBIBYTE;
 const FIRST_REQUESTS = 200_000;
@@ -62,7 +62,7 @@ async function uploads(context: Context): Promise<Row> {
       title: `resident with ${UPLOADS} uploads of 1 GiB at once`,
       unit: 'MiB',
       values: { marina: most.total },
-      most: MOST_RESIDENT_MIB,
+      most: MAX_RESIDENT_MIB,
       raw: { marina: [{ rate: most.total, load }] },
       details: { most, samples },
     };
@@ -108,7 +108,7 @@ async function growth(context: Context): Promise<Row> {
       title: 'growth over a million small requests',
       unit: 'MiB',
       values: { marina: grown },
-      most: MOST_GROWTH_MIB,
+      most: MAX_GROWTH_MIB,
       raw: { marina: [{ rate: grown }] },
       details: { residentAfterFirst: before, residentAtEnd: before + grown },
     };

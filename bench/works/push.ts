@@ -53,7 +53,7 @@ export function push(name: string, about: string, repositories: string[], bar = 
           },
         };
         const sides = [side('marina', pair.marina), side('distribution', pair.distribution)];
-        // What one run left for the disk to write must not be written during the next one's time.
+        // Dirty pages of one run must not be written during the next one.
         const between = async (): Promise<void> => void (await place.call(['sync']));
         const bars = { work: stage.prefix + name, title, unit: 'images/s', bar };
         if (stage.cluster) return [compare(bars, await alternate(settings, sides, between))];

@@ -24,10 +24,10 @@ export interface Stage {
 export const EMBEDDED: Stage = { prefix: '', suffix: '', cluster: false, withPair };
 
 /**
- * Runs a task with both registries up on empty folders, and stops them after it, also when it fails. The folders stay until the
- * end of the whole run: ext4 does not use an inode again within minutes of its removal, and searches past all of those for each
- * new file, so that who comes next would be measured among the leavings of who came before.
- * @param bulky removes them at once all the same: few files, but many bytes
+ * Runs a task with both registries on empty folders, and stops them afterwards, also if it fails. The folders stay until the
+ * end of the whole run: ext4 does not reuse an inode within minutes of its removal, and skips all of those for each new file,
+ * which would slow the next server down.
+ * @param bulky removes them immediately: few files, but many bytes
  */
 async function withPair<T>(context: Context, task: (pair: Pair) => Promise<T>, bulky = false): Promise<T> {
   const { place, tools, settings } = context;
@@ -49,7 +49,7 @@ async function withPair<T>(context: Context, task: (pair: Pair) => Promise<T>, b
   }
 }
 
-/** Bun writes a profile for people and one for a browser's tools when the process ends. */
+/** Bun writes a readable profile and one for browser tools when the process exits. */
 export function profiler({ profile }: Settings): string[] {
   return profile === undefined ? [] : ['--cpu-prof', '--cpu-prof-md', `--cpu-prof-dir=${profile}`];
 }
@@ -62,7 +62,7 @@ export async function withPeer<T>(peer: Peer, task: (peer: Peer) => Promise<T>):
   }
 }
 
-/** Both registries with their names, for what is done to each alike. */
+/** Both registries with their names, for steps that are the same for each. */
 export function each(pair: Pair): Registry[] {
   return [pair.marina, pair.distribution];
 }

@@ -8,7 +8,7 @@ import { EMBEDDED, each, withPeer } from './servers.ts';
 const REPOSITORY = 'library/alpine';
 const TAG = '3.20';
 const CONNECTIONS = 32;
-/** A manifest of a config and six layers is 1.3 KB, which is what images in use have. */
+/** A manifest of a config and six layers has 1.3 KB, as those of real images. */
 export const SMALL_LAYERS = Array.from({ length: 6 }, (_, n) => bytesOf(`small layer ${n}`, 3 * 1024));
 const LIMIT = { limitName: 'bare Bun', limitBar: 0.5 };
 

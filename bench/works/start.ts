@@ -11,7 +11,7 @@ import { tagsOf } from './tags.ts';
 const REPOSITORIES = 1000;
 const TAGS_EACH = 100;
 const PREPARERS = 8;
-const MOST_SECONDS = 1;
+const MAX_SECONDS = 1;
 const POLL_MS = 2;
 
 async function prepare(context: Context, data: string, log: string): Promise<void> {
@@ -60,7 +60,7 @@ export const startWork: Work = {
     const slowest = spread(runs.map((run) => run.rate)).max;
     const title = 'start to first answer, 100,000 tags';
     return [
-      { work: 'start', title, unit: 'seconds', values: { marina: slowest }, most: MOST_SECONDS, raw: { marina: runs } },
+      { work: 'start', title, unit: 'seconds', values: { marina: slowest }, most: MAX_SECONDS, raw: { marina: runs } },
     ];
   },
 };

@@ -1,4 +1,4 @@
-// One big blob: pushed in one stream until it is acknowledged, and pulled, alone and by eight at once.
+// One big blob: pushed in one stream until the acknowledgement, and pulled by one and by eight concurrent clients.
 import { linkSync, mkdirSync, readdirSync, rmSync, statSync } from 'node:fs';
 import { join } from 'node:path';
 import { startNginx, startSink } from '../peers/limit.ts';
@@ -14,7 +14,7 @@ const BAR = 1.3;
 const NGINX_BAR = 0.9;
 const BULKY = true;
 /** In a bucket a big blob is several files, one a part: none is smaller than this but the last. */
-const LEAST_PART = 2 ** 22;
+const MIN_PART = 2 ** 22;
 
 function sizeOf(context: Context): [bytes: number, label: string] {
   return context.settings.quick ? [QUICK_BYTES, '256 MiB'] : [GIBIBYTE, '1 GiB'];
@@ -46,8 +46,8 @@ export function upload(name: string, form: 'put' | 'patch', words: string, bar =
               const seed = `${name} ${round}`;
               const order = { mode: 'upload', repositories: [REPOSITORY], parallel: 1, bytes, form, seed } as const;
               const load = await loadgen.run(peer.address, order);
-              // Every round pushes other bytes, so nothing will ask for these again: make room, outside the timed part.
-              for (const path of filesOver(peer.data, stage.cluster ? LEAST_PART : bytes)) {
+              // Every round pushes other bytes, so these are not requested again: free the room, outside the timed part.
+              for (const path of filesOver(peer.data, stage.cluster ? MIN_PART : bytes)) {
                 rmSync(path);
               }
               return mebibytesPerSecond(load);

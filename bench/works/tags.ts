@@ -7,14 +7,14 @@ import { EMBEDDED, each } from './servers.ts';
 
 const REPOSITORY = 'team/builds';
 const PAGE = 100;
-/** The largest page that distribution gives when a size is asked for. */
+/** distribution's largest page size. */
 const WALK_PAGE = 1000;
 const PAGE_BAR = 50;
 const WALK_BAR = 20;
 const CONNECTIONS = 4;
 /** A walk is repeated until its time is long enough to be measured. */
 const SHORTEST_SECONDS = 0.5;
-const MOST_REPEATS = 400;
+const MAX_REPEATS = 400;
 
 export function tagsOf(count: number): string[] {
   return Array.from({ length: count }, (_, n) => `build-${String(n).padStart(6, '0')}`);
@@ -74,7 +74,7 @@ export function tags(count: number, long: boolean, bars: TagBars, stage = EMBEDD
             pages,
           ),
         ];
-        // One walk of distribution's through so many on S3 takes many minutes: each page lists all tags.
+        // distribution lists all tags for each page: one walk on S3 takes many minutes.
         if (stage.cluster && long) return rows;
         for (const [path, words, bar] of [
           [`${list}?n=${WALK_PAGE}`, `in pages of ${WALK_PAGE}`, bars.walk],
@@ -85,7 +85,7 @@ export function tags(count: number, long: boolean, bars: TagBars, stage = EMBEDD
             sides((registry) => async () => {
               const order = { mode: 'walk', path, tags: count } as const;
               const once = await loadgen.run(registry.address, { ...order, times: 1 });
-              const times = Math.min(MOST_REPEATS, Math.ceil(SHORTEST_SECONDS / once.seconds));
+              const times = Math.min(MAX_REPEATS, Math.ceil(SHORTEST_SECONDS / once.seconds));
               return perSecond(times > 1 ? await loadgen.run(registry.address, { ...order, times }) : once);
             }),
           );
