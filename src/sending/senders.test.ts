@@ -204,7 +204,7 @@ function held(): { files: number; sockets: number } {
   };
 }
 
-test('the file comes whole, the connection ends, and nothing of it stays open', async () => {
+test('the file is sent whole, the connection is closed, and no descriptor stays open', async () => {
   const site = new Site();
   const before = held();
   const client = await site.get();
@@ -217,7 +217,7 @@ test('the file comes whole, the connection ends, and nothing of it stays open', 
   expect(held()).toEqual(before);
 });
 
-test('a part of it is exactly that', async () => {
+test('a range is exactly that range', async () => {
   const site = new Site();
   for (const [start, end] of [
     [0, 1],
@@ -230,7 +230,7 @@ test('a part of it is exactly that', async () => {
   }
 });
 
-test('many at once, of which some read slowly, each get their own', async () => {
+test('concurrent clients, some of them slow, each get their own file', async () => {
   const site = new Site({ threads: 3 });
   const clients = await Promise.all(Array.from({ length: 24 }, (_, i) => site.get({ start: i * 1000 })));
   for (const [i, client] of clients.entries()) if (i % 3 === 0) client.pause();
@@ -241,7 +241,7 @@ test('many at once, of which some read slowly, each get their own', async () => 
   expect(site.failures).toEqual([]);
 }, 60_000);
 
-test('the other requests of the process are answered meanwhile', async () => {
+test('other requests are served meanwhile', async () => {
   const site = new Site({ threads: 1 });
   const slow = await site.get();
   slow.pause();
@@ -254,7 +254,7 @@ test('the other requests of the process are answered meanwhile', async () => {
   expect(slow.has(BIG)).toBe(true);
 });
 
-test('a client that goes away ends it', async () => {
+test('a client that disconnects ends its transfer', async () => {
   const site = new Site();
   const before = held();
   const client = await site.get();
@@ -266,7 +266,7 @@ test('a client that goes away ends it', async () => {
   await until(() => site.pending === 0 && held().files === before.files && held().sockets === before.sockets);
 });
 
-test('a client that takes nothing for the whole time is given up, one that takes little is not', async () => {
+test('a client that reads nothing for the idle timeout is dropped, a slow one is not', async () => {
   const site = new Site({ idle: 800 });
   const [stalled, slow] = [await site.get(), await site.get()];
   stalled.pause();
@@ -287,7 +287,7 @@ test('a client that takes nothing for the whole time is given up, one that takes
   expect(stalled.length).toBeLessThan(BIG);
 });
 
-test('small answers do not wait for a client that takes nothing', async () => {
+test('small responses do not wait for a stalled client', async () => {
   // What is waited for at most is a quarter of it.
   const site = new Site({ threads: 1, idle: 4 * SOON_MS });
   const stalled = await site.get();
@@ -315,7 +315,7 @@ test('a file that ends early cuts the connection, and says where', async () => {
   expect(site.replies).toEqual([expect.objectContaining({ outcome: { kind: 'failed', message } })]);
 });
 
-test('what is cut ends at once', async () => {
+test('cut transfers end at once', async () => {
   const site = new Site();
   const clients = [await site.get(), await site.get()];
   for (const client of clients) client.pause();
@@ -367,7 +367,7 @@ test('a thread that ends without an error is dropped with what it was sending, a
   await until(() => site.pending === 0 && held().sockets === before.sockets + 1);
 });
 
-test('requests that were sent behind one another are never answered into a body', async () => {
+test('pipelined requests are never answered within a body', async () => {
   const site = new Site();
   const client = await site.get();
   client.ask('{}');
@@ -386,7 +386,7 @@ test('a connection through IPv6, of either kind, is found', async () => {
   expect(site.refused).toBe(0);
 });
 
-test('nobody gets what another peer has asked for', async () => {
+test('no connection of another peer is borrowed', async () => {
   const senders = new Senders({ threads: 1, idle: SOON_MS, failed: (error) => expect(error).toBeUndefined() });
   const answer = { localPort: 5000, head: Buffer.from(HEAD), file: 0, start: 0, end: BIG };
   expect(senders.send({ ...answer, peer: { address: '127.0.0.1', port: 1 } })).toBeUndefined();

@@ -105,7 +105,7 @@ for (const algorithm of ['sha256', 'sha512'] as const) {
   });
 }
 
-test('what is pulled once, in later pieces, or again after days is not fetched', async () => {
+test('a blob that is pulled once, in later ranges, or again after days is not cached', async () => {
   const site = openSite();
   for (let n = 0; n < 50; n++) await pull(site, await stored(site.driver));
   const blob = await stored(site.driver);
@@ -118,7 +118,7 @@ test('what is pulled once, in later pieces, or again after days is not fetched',
   expect(readdirSync(join(site.path, 'blobs'))).toEqual([]);
 });
 
-test('many who ask at once cause one fetch', async () => {
+test('concurrent pulls cause one fetch', async () => {
   const site = openSite();
   const blob = await stored(site.driver);
   await Promise.all(Array.from({ length: 20 }, () => pull(site, blob)));
@@ -149,7 +149,7 @@ test.each([
   await site.cache.close();
 });
 
-test('an absent object is absent, and one of another length is the caller’s to refuse', async () => {
+test('an absent object is undefined, and one of another length is left to the caller', async () => {
   const site = openSite();
   const blob = await stored(site.driver);
   expect(await site.cache.open({ ...blob, inc: newId() })).toBeUndefined();
@@ -157,7 +157,7 @@ test('an absent object is absent, and one of another length is the caller’s to
   await site.cache.close();
 });
 
-test('the least recently used makes room, but not what was used a moment ago', async () => {
+test('the least recently used file is evicted, but not one that was used a moment ago', async () => {
   const site = openSite({ limit: 2 * SIZE });
   const [first, second, third] = [await stored(site.driver), await stored(site.driver), await stored(site.driver)];
   await fill(site, first);
@@ -176,7 +176,7 @@ test('the least recently used makes room, but not what was used a moment ago', a
   await site.cache.close();
 });
 
-test('a blob that would take more than half of the room is left to the store', async () => {
+test('a blob of more than half of the limit is not cached', async () => {
   const site = openSite({ limit: 2 * SIZE - 1 });
   const blob = await stored(site.driver);
   for (let n = 0; n < 5; n++) await pull(site, blob);
@@ -184,7 +184,7 @@ test('a blob that would take more than half of the room is left to the store', a
   expect(site.told).toEqual(Array.from({ length: 5 }, () => 'miss'));
 });
 
-test('on a disk without room for others nothing is fetched, and what is there goes', async () => {
+test('on a disk that others need nothing is fetched, and files are evicted', async () => {
   const path = join(temporaryFolder('cache'), 'cache');
   const roomy = openSite({ path });
   const blob = await stored(roomy.driver);
@@ -197,7 +197,7 @@ test('on a disk without room for others nothing is fetched, and what is there go
   await site.cache.close();
 });
 
-test('the next process goes on with what is whole, and removes what is not', async () => {
+test('the next process keeps complete files, and removes others', async () => {
   const site = openSite();
   const [kept, cut] = [await stored(site.driver), await stored(site.driver)];
   await fill(site, kept);
@@ -215,7 +215,7 @@ test('the next process goes on with what is whole, and removes what is not', asy
   await next.cache.close();
 });
 
-test('of a folder that is somebody else’s nothing is removed', async () => {
+test('nothing is removed from a folder of another owner', async () => {
   const path = temporaryFolder('layout');
   const layer = join(path, 'blobs', 'sha256', 'a'.repeat(64));
   mkdirSync(dirname(layer), { recursive: true });
@@ -229,7 +229,7 @@ test('of a folder that is somebody else’s nothing is removed', async () => {
   for (const file of theirs) expect(readFileSync(file, 'utf8')).toBe('theirs');
 });
 
-test('a file that cannot be opened for a while is a miss, and is counted all the same', async () => {
+test('a file that cannot be opened is a miss, and stays counted', async () => {
   const site = openSite();
   const blob = await stored(site.driver);
   await fill(site, blob);
@@ -263,7 +263,7 @@ test.each([
   await site.cache.close();
 });
 
-test('where no folder can be made any more clients get what the store has', async () => {
+test('if the folder cannot be created again, clients are served from the store', async () => {
   const site = openSite();
   const blob = await stored(site.driver);
   await fill(site, blob);
@@ -275,7 +275,7 @@ test('where no folder can be made any more clients get what the store has', asyn
   await site.cache.close();
 });
 
-test('closing drops what is being fetched', async () => {
+test('closing stops fetches', async () => {
   const silent: Pick<StoreReader, 'open'> = {
     open: async () => ({ size: SIZE, body: { kind: 'stream', open: () => new ReadableStream({}) } }),
   };

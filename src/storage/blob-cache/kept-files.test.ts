@@ -18,7 +18,7 @@ function three(mostFiles?: number): KeptFiles {
 
 const namesOf = ({ files }: ReturnType<KeptFiles['victims']>): Incarnation[] => files.map(({ inc }) => inc);
 
-test('what was used longest ago goes first, as much of it as is needed', () => {
+test('the least recently used files are evicted first, as many as needed', () => {
   const kept = three();
   clock.advance(60_000);
   expect(namesOf(kept.victims(11))).toEqual([a, b]);
@@ -30,14 +30,14 @@ test('what was used longest ago goes first, as much of it as is needed', () => {
   expect(namesOf(kept.victims(20))).toEqual([c, a]);
 });
 
-test('what was used a moment ago stays, also where that is not enough', () => {
+test('files used a moment ago stay, even if too little is freed', () => {
   const kept = three();
   clock.advance(28_000);
   kept.use(b);
   expect(kept.victims(30)).toEqual({ files: [{ inc: a, size: 10 }], enough: false });
 });
 
-test('files of an earlier process go in their order, at once', () => {
+test('files of an earlier process are evicted in their order, without a delay', () => {
   const kept = new KeptFiles(clock.now);
   for (const inc of [b, a]) kept.adopt({ inc, size: 7 });
   kept.add({ inc: c, size: 7 });
@@ -50,7 +50,7 @@ test('files of an earlier process go in their order, at once', () => {
   });
 });
 
-test('there are never more files than their number allows, however small', () => {
+test('the number of files is bounded, however small they are', () => {
   const kept = three(3);
   clock.advance(60_000);
   expect(namesOf(kept.victims(0))).toEqual([a]);

@@ -35,7 +35,7 @@ function world() {
   };
 }
 
-test('a client that leaves gives its place in the queue back, and those behind it that fit are served', async () => {
+test('a client that leaves frees its place in the queue, and waiters behind it that fit are served', async () => {
   const { budget, taken, take } = world();
   const leaving = new AbortController();
   await take('first', 60);
@@ -58,7 +58,7 @@ test('a client that leaves gives its place in the queue back, and those behind i
   budget.close();
 });
 
-test('whoever waits for too long is told so, and no timer stays', async () => {
+test('a wait ends at its deadline with an error, and leaves no timer', async () => {
   const { budget, taken, take, pass, timers } = world();
   await take('first', 100);
   void take('second', 1);
@@ -76,7 +76,7 @@ test('whoever waits for too long is told so, and no timer stays', async () => {
   ]);
 });
 
-test('while nobody gets room, the holder that was idle for the longest time is spilled', async () => {
+test('if nobody gets room, the holder that was idle longest is spilled', async () => {
   const { budget, taken, take, pass } = world();
   await take('first', 100);
   const spilled: string[] = [];

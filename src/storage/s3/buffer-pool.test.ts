@@ -5,14 +5,14 @@ import { PartBuffer } from './part-buffer.ts';
 
 const SIZE = 1024;
 
-test('a buffer that comes back is lent again while others are out', () => {
+test('a returned buffer is reused while others are borrowed', () => {
   const pool = new BufferPool(SIZE);
   const [one] = [pool.borrow(), pool.borrow()];
   pool.giveBack(one, true);
   expect(pool.borrow()).toBe(one);
 });
 
-test('the last one that comes back takes the memory of all with it, but not of one that somebody may still read', () => {
+test('when the last buffer is returned all memory is freed, except that of a buffer that may still be read', () => {
   const pool = new BufferPool(SIZE);
   const [one, two, read] = [pool.borrow(), pool.borrow(), pool.borrow()];
   pool.giveBack(one, true);
@@ -21,7 +21,7 @@ test('the last one that comes back takes the memory of all with it, but not of o
   expect([one.length, two.length, read.length, pool.borrow().length]).toEqual([0, 0, SIZE, SIZE]);
 });
 
-test('the budget gets the room of a part back whose memory went with it', async () => {
+test('the budget gets back the room of a part whose buffer was freed', async () => {
   const budget = new Budget(2 * SIZE, { sleep: () => Promise.resolve() });
   const part = new PartBuffer(budget, new BufferPool(SIZE), SIZE);
   await part.grow(SIZE, () => true);

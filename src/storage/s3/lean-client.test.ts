@@ -53,7 +53,7 @@ afterEach(async () => {
 
 const always = (credentials: Credentials) => () => Promise.resolve(credentials);
 
-test('whole objects are sent and read without the SDK from the first request on, everything else by it', async () => {
+test('whole objects are written and read without the SDK from the first request on, everything else with it', async () => {
   const { client, seen } = store(always({ accessKeyId: 'id', secretAccessKey: 'secret' }));
   await client.send(new PutObjectCommand({ ...OBJECT, Body: new Uint8Array([1]), IfNoneMatch: '*' }));
   expect((await client.send(new HeadObjectCommand(OBJECT))).ContentLength).toBe(5);
@@ -72,7 +72,7 @@ test('whole objects are sent and read without the SDK from the first request on,
   expect(put?.headers.get('x-amz-content-sha256')).toBe('UNSIGNED-PAYLOAD');
 });
 
-test('credentials that expire are asked for again, and their session tokens go with the requests', async () => {
+test('expired credentials are renewed, and their session tokens are sent', async () => {
   let asked = 0;
   const { client, seen, signers } = store(async () => {
     asked++;
@@ -88,7 +88,7 @@ test('credentials that expire are asked for again, and their session tokens go w
   expect(asked).toBe(5);
 });
 
-test('credentials that come late are used as soon as they are there', async () => {
+test('credentials that become available later are used', async () => {
   let known = false;
   const { client, signers } = store(async () => {
     if (!known) throw Object.assign(new Error('no role yet'), { name: 'CredentialsProviderError' });

@@ -2,7 +2,7 @@ import { expect, test } from 'bun:test';
 import type { ByteRange } from '../driver.ts';
 import { type OpenBody, objectStream } from './object-stream.ts';
 
-/** A store whose connections bring what is said here, and then nothing until they are destroyed. */
+/** A store whose connections deliver these chunks, and then nothing until they are destroyed. */
 function world(connections: readonly (readonly number[])[], lent = false) {
   const asked: ByteRange[] = [];
   const ticks: (() => void)[] = [];
@@ -33,7 +33,7 @@ function world(connections: readonly (readonly number[])[], lent = false) {
     asked,
     destroyed: () => destroyed,
     stream: objectStream({ start: 0, end: 100 }, connect, { sleep }, lent),
-    /** The time after which somebody looks passes. */
+    /** Fires the idle timers. */
     tick: async () => {
       for (const each of ticks.splice(0)) each();
       await Bun.sleep(0);
@@ -41,7 +41,7 @@ function world(connections: readonly (readonly number[])[], lent = false) {
   };
 }
 
-test('more bytes than were asked for are never handed on', async () => {
+test('more bytes than requested are never passed on', async () => {
   const { asked, destroyed, stream } = world([[90, 20], [10]]);
   expect((await new Response(stream).bytes()).length).toBe(100);
   expect(asked).toEqual([
@@ -51,11 +51,11 @@ test('more bytes than were asked for are never handed on', async () => {
   expect(destroyed()).toBe(1);
 });
 
-test('a connection that falls silent is replaced by one that goes on where it ended', async () => {
+test('a silent connection is replaced by one that continues at the next byte', async () => {
   const { asked, destroyed, stream, tick } = world([[10, 20], [70]]);
   const length = new Response(stream).bytes().then((bytes) => bytes.length);
   await Bun.sleep(0);
-  // Once could be a moment after the last byte.
+  // The first timer may fire just after the last byte.
   await tick();
   expect(destroyed()).toBe(0);
   await tick();
@@ -66,7 +66,7 @@ test('a connection that falls silent is replaced by one that goes on where it en
   ]);
 });
 
-test('a connection that nobody asks for bytes is kept', async () => {
+test('a connection is kept while its reader is idle', async () => {
   const { asked, destroyed, stream, tick } = world([[40, 60]]);
   const reader = stream.getReader();
   expect((await reader.read()).value?.length).toBe(40);
@@ -76,7 +76,7 @@ test('a connection that nobody asks for bytes is kept', async () => {
   expect({ connections: asked.length, destroyed: destroyed() }).toEqual({ connections: 1, destroyed: 0 });
 });
 
-test('whoever cancels lets go of the connection at once', async () => {
+test('cancelling drops the connection at once', async () => {
   const { destroyed, stream } = world([[10]]);
   const reader = stream.getReader();
   await reader.read();
@@ -84,7 +84,7 @@ test('whoever cancels lets go of the connection at once', async () => {
   expect(destroyed()).toBe(1);
 });
 
-test.each([true, false])('a chunk is gone with the next one only where it is lent (%p)', async (lent) => {
+test.each([true, false])('a chunk is freed with the next read only if it is lent (%p)', async (lent) => {
   const { stream } = world([[10, 90]], lent);
   const reader = stream.getReader();
   const first = (await reader.read()).value;
@@ -95,7 +95,7 @@ test.each([true, false])('a chunk is gone with the next one only where it is len
   expect(second?.length).toBe(90);
 });
 
-test('whoever cancels while the connection is being opened ends that at once, and keeps none that comes all the same', async () => {
+test('cancelling ends an opening connection at once, and drops one that is opened all the same', async () => {
   const opening = Promise.withResolvers<OpenBody>();
   let gone: AbortSignal | undefined;
   let destroyed = 0;

@@ -10,7 +10,7 @@ const REQUEST = { head: 'GET /bucket/key HTTP/1.1\r\nhost: store\r\n\r\n', range
 
 type Peer = Bun.Socket<undefined>;
 
-/** A store that says what the test has it say, connection by connection. */
+/** A store whose responses the test controls, connection by connection. */
 class Store {
   readonly peers: Peer[] = [];
   requests = 0;
@@ -64,7 +64,7 @@ async function textOf(body: OpenBody | undefined): Promise<string> {
   return text;
 }
 
-test('an answer that comes in pieces is put together, and its connection takes the next request', async () => {
+test('a response in pieces is assembled, and its connection is reused', async () => {
   const store = new Store(async (peer, n) => {
     for (const char of headOf(5)) peer.write(char);
     peer.flush();
@@ -78,14 +78,14 @@ test('an answer that comes in pieces is put together, and its connection takes t
   expect(store.peers).toHaveLength(1);
 });
 
-test('two bodies at once have a connection each', async () => {
+test('two concurrent bodies have a connection each', async () => {
   const store = new Store((peer, n) => void peer.write(`${headOf(5)}abcd${n}`));
   const bodies = await Promise.all([store.connections.get(REQUEST, NEVER), store.connections.get(REQUEST, NEVER)]);
   expect((await Promise.all(bodies.map(textOf))).sort()).toEqual(['abcd0', 'abcd1']);
   expect(store.peers).toHaveLength(2);
 });
 
-test('a connection that the store closes after its answer, or while nobody needs it, is replaced', async () => {
+test('a connection that the store closes after a response, or while it is idle, is replaced', async () => {
   const store = new Store((peer, n) => {
     peer.write(`${headOf(5, n === 0 ? 'Connection: close\r\n' : '')}abcde`);
     // Not even the answer to the next request would come.
@@ -122,7 +122,7 @@ test.each([
   await store.saw(() => store.gone === 1);
 });
 
-test('a body that breaks off ends early; more than was said is never handed on', async () => {
+test('a truncated body ends early; bytes beyond the announced length are never passed on', async () => {
   const store = new Store((peer, n) => {
     peer.write(headOf(5));
     if (n === 0) peer.end('ab');
@@ -133,7 +133,7 @@ test('a body that breaks off ends early; more than was said is never handed on',
   await store.saw(() => store.gone === 2);
 });
 
-test('nobody asks for bytes: the store may not send them', async () => {
+test('back-pressure: bytes that nobody reads stay with the store', async () => {
   const length = 64 * KIB * KIB;
   let accepted = 0;
   const piece = new Uint8Array(256 * KIB);
@@ -161,7 +161,7 @@ test('nobody asks for bytes: the store may not send them', async () => {
   expect(got).toBe(length);
 });
 
-test('whoever lets go of a body closes its connection, but never one that others use by then', async () => {
+test('dropping a body closes its connection, but not one that was reused', async () => {
   const store = new Store((peer, n) => void peer.write(n === 1 ? `${headOf(5)}ab` : `${headOf(5)}abcde`));
   const whole = await store.connections.get(REQUEST, NEVER);
   await Bun.sleep(10);
@@ -175,7 +175,7 @@ test('whoever lets go of a body closes its connection, but never one that others
   await store.saw(() => store.gone === 1);
 });
 
-test('who does not want to wait any longer for an answer says why, and the connection is closed', async () => {
+test('an aborted request fails with the reason, and its connection is closed', async () => {
   const store = new Store(() => undefined);
   const patience = new AbortController();
   const asked = store.connections.get(REQUEST, patience.signal);
@@ -186,7 +186,7 @@ test('who does not want to wait any longer for an answer says why, and the conne
   await expect(store.connections.get(REQUEST, patience.signal)).rejects.toThrow('too slow');
 });
 
-test('a store that is not there, or that closes at once, is an error', async () => {
+test('an absent store, or one that closes at once, is an error', async () => {
   const store = new Store((peer) => peer.terminate());
   await expect(store.connections.get(REQUEST, NEVER)).rejects.toThrow();
   store.stop();
@@ -194,7 +194,7 @@ test('a store that is not there, or that closes at once, is an error', async () 
   await expect(nobody.get(REQUEST, NEVER)).rejects.toThrow();
 });
 
-test('many that ask one after another, each as soon as it has its answer, all get theirs', async () => {
+test('concurrent chains of requests all get their own responses', async () => {
   const store = new Store((peer, n) => void peer.write(`${headOf(5)}${String(n).padStart(5)}`));
   const ask = async (): Promise<string[]> => {
     const texts: string[] = [];
@@ -206,7 +206,7 @@ test('many that ask one after another, each as soon as it has its answer, all ge
   expect(store.peers.length).toBeLessThanOrEqual(8);
 });
 
-test('an address of version 6 is a place to connect to', async () => {
+test('IPv6 addresses work', async () => {
   const store = new Store((peer) => void peer.write(`${headOf(5)}abcde`), '::1');
   expect(await textOf(await store.connections.get(REQUEST, NEVER))).toBe('abcde');
 });
@@ -229,7 +229,7 @@ function openSilent(): { readonly port: number; close(): void } {
   return { port: new DataView(address.buffer).getUint16(2), close: () => closeSync(fd) };
 }
 
-test('a store that is silent holds few descriptors, however often it is tried', async () => {
+test('a silent store holds few descriptors, however often it is tried', async () => {
   const silent = openSilent();
   const connections = new PlainConnections({ hostname: '127.0.0.1', port: silent.port });
   const outcomes: string[] = [];

@@ -65,7 +65,7 @@ const busy = (): Promise<never> =>
     new S3ServiceException({ name: 'SlowDown', message: 'busy', $fault: 'server', $metadata: { httpStatusCode: 503 } }),
   );
 
-test('a thousand requests to a store that is silent all have their answer at the deadline, counted from their call', async () => {
+test('a thousand requests to a silent store all fail at their deadline, which counts from the call', async () => {
   const { send, advance, sleepers } = world();
   const first = Promise.all(Array.from({ length: 600 }, () => send(silent)));
   await advance(3_000);
@@ -85,7 +85,7 @@ test('a thousand requests to a store that is silent all have their answer at the
   expect(sleepers()).toBe(0);
 });
 
-test('a client that leaves gives its place in the queue back at once, and its attempt is aborted', async () => {
+test('a client that leaves frees its place in the queue at once, and its attempt is aborted', async () => {
   const { send, advance, seen } = world();
   const leaving = new AbortController();
   const holders = Array.from({ length: 96 }, () => send(silent, { signal: leaving.signal }));
@@ -111,7 +111,7 @@ test('a client that leaves during a pause ends it', async () => {
   expect(await sent).toEqual(['AbortError', 10]);
 });
 
-test('an attempt that is to be finished is finished, and no other one begins', async () => {
+test('with finishesAttempt the attempt in flight is finished, and no other one begins', async () => {
   const { send, advance } = world();
   const leaving = new AbortController();
   let attempts = 0;
@@ -152,7 +152,7 @@ test('requests of one chain share its deadline', async () => {
   expect(await send(silent, { deadline: 10_000 })).toEqual(['NoAnswer', 24_000]);
 });
 
-test('the failure before says more than an attempt that the deadline cut short', async () => {
+test('the cause is the last failure before an attempt that the deadline cut short', async () => {
   const { cause, advance } = world();
   const answers = [() => Promise.reject(new Error('ECONNREFUSED')), silent, silent];
   const failed = cause((attempt) => answers.shift()?.(attempt) ?? silent(attempt));
@@ -163,7 +163,7 @@ test('the failure before says more than an attempt that the deadline cut short',
   expect(await slow).toMatchObject({ name: 'AttemptTooSlow' });
 });
 
-test('what is transient is tried again, what the store refuses is not', async () => {
+test('transient failures are retried, refusals are not', async () => {
   const { send, advance, seen } = world();
   const answers = [busy, busy, async () => 'ok'];
   const sent = send((() => answers.shift()?.()) as () => Promise<unknown>);

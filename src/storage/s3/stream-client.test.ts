@@ -11,7 +11,7 @@ interface Asked {
   readonly agent: string | null;
 }
 
-/** A store that answers a range with what the test has it answer. */
+/** A store whose responses to ranges the test controls. */
 class Store {
   readonly asked: Asked[] = [];
   readonly clients: S3Clients;
@@ -63,20 +63,20 @@ function part(start: number, end: number): Response {
   return new Response(OBJECT.subarray(start, end), { status: 206, headers });
 }
 
-test('a range comes over a connection of our own', async () => {
+test('ranges use a plain connection', async () => {
   const store = new Store(() => part(2, 5));
   for (let n = 0; n < 2; n++) expect(await store.read('bytes=2-4')).toBe('234');
   expect(store.asked.map(({ agent }) => agent)).toEqual([null, null]);
 });
 
-test('other bytes than those that were asked for are an error, whoever asked', async () => {
+test('other bytes than requested are an error, from either client', async () => {
   const store = new Store(() => part(3, 6));
   await expect(store.read('bytes=2-4')).rejects.toThrow('other bytes');
   // The SDK was asked again.
   expect(store.asked.map(({ agent }) => agent !== null)).toEqual([false, true]);
 });
 
-test('a store that knows no ranges gives whole objects, and never the wrong part of one', async () => {
+test('a store without ranges serves whole objects, and never the wrong part of one', async () => {
   const store = new Store(() => new Response(OBJECT));
   for (let n = 0; n < 2; n++) {
     expect(await store.read('bytes=0-9')).toBe('0123456789');
