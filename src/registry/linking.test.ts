@@ -16,18 +16,19 @@ import type { AccessPolicy } from '../access/access.ts';
 import { digestOf } from '../oci/digest.ts';
 import type { Digest, Incarnation } from '../oci/names.ts';
 import { dataKey, hintKey } from '../storage/paths.ts';
+import { EXCLUSIVE } from './exclusivity.ts';
 import { type Hint, readHint, writeHint } from './hints.ts';
-import type { StoredBytes } from './linking.ts';
+import type { UploadedBytes } from './linking.ts';
 
 const bytes = text('the bytes of a blob');
 const digest = digestOf('sha256', bytes);
 const size = bytes.length;
 
 /** Bytes as an upload leaves them: stored and verified, not linked yet. */
-async function stored({ driver, newIncarnation }: OpenRegistry): Promise<StoredBytes & { linkedBefore: boolean }> {
+async function stored({ driver, newIncarnation }: OpenRegistry): Promise<UploadedBytes> {
   const inc = newIncarnation();
   await driver.put(dataKey(inc), bytes);
-  return { digest, size, inc, linkedBefore: false };
+  return { digest, size, inc, exclusivity: EXCLUSIVE };
 }
 
 async function upload(open: OpenRegistry, repo = A): Promise<Incarnation> {
@@ -60,13 +61,17 @@ describe('linking uploaded bytes', () => {
   });
 
   test('that the repository has already leaves the new ones where another holder of the upload may link them', async () => {
-    for (const unshared of [true, false]) {
+    for (const ended of [true, false]) {
       const open = openRegistry();
       await upload(open);
       const own = await stored(open);
-      await open.registry.linking.linkUploaded(A, { ...own, unshared: Promise.resolve(unshared) }, ACTOR);
+      await open.registry.linking.linkUploaded(
+        A,
+        { ...own, exclusivity: { kind: 'exclusive-if-ended', ended: Promise.resolve(ended) } },
+        ACTOR,
+      );
       await open.settle();
-      expect((await open.dataKeys()).includes(dataKey(own.inc))).toBe(!unshared);
+      expect((await open.dataKeys()).includes(dataKey(own.inc))).toBe(!ended);
     }
   });
 

@@ -6,6 +6,7 @@ import { RegistryError } from '../oci/errors.ts';
 import type { Digest, Incarnation, RepositoryName } from '../oci/names.ts';
 import { dataKey } from '../storage/paths.ts';
 import { mayLink } from './condemned.ts';
+import { type Exclusivity, isExclusive } from './exclusivity.ts';
 import { type Hint, readHint, writeHint } from './hints.ts';
 import type { RegistryPorts } from './ports.ts';
 import { isFading, renewal } from './renewal.ts';
@@ -17,7 +18,14 @@ export interface StoredBytes {
   readonly inc: Incarnation;
 }
 
-/** Binds digests to bytes within repositories: after uploads, and by mounts. */
+/** The bytes of an upload that has just been finished. */
+export interface UploadedBytes extends StoredBytes {
+  readonly exclusivity: Exclusivity;
+  /** Resolves when the bytes are durable; left out when they are. */
+  readonly durable?: Promise<void>;
+}
+
+/** Links digests to stored bytes: after uploads, and by mounts. */
 export class Linking {
   readonly #ports: RegistryPorts;
 
@@ -26,27 +34,13 @@ export class Linking {
   }
 
   /**
-   * Makes uploaded bytes a blob of the repository. Where the store has the same bytes already, those are linked and these are
-   * dropped once the client has its answer.
-   * @param own.durable resolves when the bytes are durable; left out when they are
-   * @param own.unshared resolves once it is known whether no other request can have linked them; left out where nobody else
-   * knows of them
-   * @param own.linkedBefore whether an earlier request may have linked them: by now others may do so too, and only a collection
-   * can tell that nobody does
-   * @throws RegistryError `upload-unknown` when a collection has claimed the bytes: the client begins again
+   * Makes uploaded bytes a blob of the repository. If the store already has the same bytes, those are linked instead. Then the
+   * uploaded ones are deleted once the client has its response, if they are exclusive.
+   * @throws RegistryError `upload-unknown` when a collection has condemned the bytes: the client uploads them again
    */
   async linkUploaded(
     repo: RepositoryName,
-    {
-      linkedBefore,
-      durable,
-      unshared,
-      ...own
-    }: StoredBytes & {
-      readonly linkedBefore: boolean;
-      readonly durable?: Promise<void>;
-      readonly unshared?: Promise<boolean>;
-    },
+    { exclusivity, durable, ...own }: UploadedBytes,
     actor: Actor,
   ): Promise<void> {
     const hint = await readHint(this.#ports.driver, own.digest);
@@ -66,12 +60,10 @@ export class Linking {
         return refuse(new RegistryError('upload-unknown', 'this upload is too old to be finished: begin it again'));
       },
     });
-    if (linked !== own.inc && !linkedBefore) {
-      this.#ports.later('dropping bytes that the store has already', async () => {
+    if (linked !== own.inc && exclusivity.kind !== 'shared') {
+      this.#ports.later('deleting bytes that the store has already', async () => {
         await durable;
-        // Where another holder of the upload may have finished it too, only a collection can tell.
-        if ((await unshared) === false) return;
-        await this.#ports.driver.delete([dataKey(own.inc)]);
+        if (await isExclusive(exclusivity)) await this.#ports.driver.delete([dataKey(own.inc)]);
       });
     }
     if (linked !== hint?.inc) {

@@ -1,5 +1,6 @@
 import type { Incarnation } from '../oci/names.ts';
 import type { StagedPlace, StagedProgress, StagedWrite, StagedWrites } from '../storage/driver.ts';
+import type { Exclusivity } from './exclusivity.ts';
 import { placeAt, placeOf, type Session, type SessionLease } from './sessions.ts';
 import type { UploadBody } from './upload-body.ts';
 
@@ -22,8 +23,8 @@ export class UploadHold {
   #session: Session;
   /** Whether an earlier holder may still be writing where the session's bytes are staged. */
   #contested: boolean;
-
-  readonly #endedHere = Promise.withResolvers<boolean>();
+  /** Whether the session ended under this request's lease. */
+  readonly #ended = Promise.withResolvers<boolean>();
 
   /** @param signal aborted when the client is gone */
   constructor(lease: SessionLease, ports: UploadHoldPorts, signal?: AbortSignal) {
@@ -72,8 +73,8 @@ export class UploadHold {
     return { place: placeAt(place.upload, place.inc, progress.state), progress };
   }
 
-  /** Counts what was received, durably. @throws RegistryError `upload-busy` */
-  async keep({ place, progress }: Received): Promise<void> {
+  /** Makes what was received a part of the session, durably. @throws RegistryError `upload-busy` */
+  async saveProgress({ place, progress }: Received): Promise<void> {
     const { offset, state } = this.#session;
     if (progress.size === offset && place.state === state) return;
     const { digest: before, ...rest } = movedTo(this.#session, place);
@@ -81,8 +82,8 @@ export class UploadHold {
     await this.#save({ ...rest, offset: size, ...(digest === undefined ? {} : { digest }) });
   }
 
-  /** Where nobody else writes, for what is about to be committed. */
-  async own(place: StagedPlace, size: number): Promise<StagedPlace> {
+  /** Moves what is about to be committed to where no other request writes, if an earlier holder may still be writing here. */
+  async takeExclusive(place: StagedPlace, size: number): Promise<StagedPlace> {
     if (!this.#contested) return place;
     const next = await this.#ports.driver.takeOver(place, size, this.#ports.newIncarnation());
     await this.#save(movedTo(this.#session, next));
@@ -90,19 +91,23 @@ export class UploadHold {
     return next;
   }
 
-  /** Whether the upload ended under this hold: then no other request ever held what was staged under it. */
-  get endedHere(): Promise<boolean> {
-    return this.#endedHere.promise;
+  /**
+   * May somebody else have linked the bytes that this request commits?
+   * @param wasCommitted an earlier request of the session had committed them already
+   */
+  exclusivity(wasCommitted: boolean): Exclusivity {
+    if (wasCommitted || this.takenOver) return { kind: 'shared' };
+    return { kind: 'exclusive-if-ended', ended: this.#ended.promise };
   }
 
   async end(): Promise<void> {
     await this.#lease.end();
-    this.#endedHere.resolve(true);
+    this.#ended.resolve(true);
   }
 
   /** To be called in any case. */
   async release(): Promise<void> {
-    this.#endedHere.resolve(false);
+    this.#ended.resolve(false);
     await this.#lease.release();
   }
 
@@ -110,7 +115,7 @@ export class UploadHold {
     const place = placeOf(this.#session);
     // Bytes that an earlier holder may still be adding lie under a name that only it knows.
     if (place === undefined) return { upload: this.#session.id, inc: this.#ports.newIncarnation() };
-    return await this.own(place, this.#session.offset);
+    return await this.takeExclusive(place, this.#session.offset);
   }
 
   #stage(place: StagedPlace): Promise<StagedWrite> {

@@ -4,6 +4,7 @@ import { RegistryError } from '../oci/errors.ts';
 import type { Digest, RepositoryName, UploadId } from '../oci/names.ts';
 import type { StagedPlace } from '../storage/driver.ts';
 import { dataKey } from '../storage/paths.ts';
+import { EXCLUSIVE, type Exclusivity, isExclusive } from './exclusivity.ts';
 import type { Linking } from './linking.ts';
 import type { RegistryPorts } from './ports.ts';
 import { placeOf, type Session, type SessionOwner, uploadBusy } from './sessions.ts';
@@ -58,7 +59,7 @@ export class Uploads {
     return this.#withHold(id, pusher, async (hold) => {
       checkOrder(hold.session, range);
       const received = await hold.receive(body);
-      if (received !== undefined) await hold.keep(received);
+      if (received !== undefined) await hold.saveProgress(received);
       throwBroken(body, received);
       return hold.session;
     });
@@ -120,7 +121,7 @@ export class Uploads {
     if (found !== digest) throw mismatch(digest, found);
     const inc = this.#ports.newIncarnation();
     const { durable } = await this.#ports.driver.write(dataKey(inc), bytes);
-    await this.#linking.linkUploaded(repo, { digest, size: bytes.length, inc, linkedBefore: false, durable }, actor);
+    await this.#linking.linkUploaded(repo, { digest, size: bytes.length, inc, exclusivity: EXCLUSIVE, durable }, actor);
   }
 
   async #storeStaged(hold: UploadHold, pusher: Pusher, digest: Digest, body: UploadBody): Promise<void> {
@@ -131,7 +132,7 @@ export class Uploads {
       return;
     }
     if (body.broken !== undefined || received.progress.failure !== undefined) {
-      await hold.keep(received);
+      await hold.saveProgress(received);
       throwBroken(body, received);
     }
     const { driver } = this.#ports;
@@ -143,23 +144,22 @@ export class Uploads {
       throw mismatch(digest, staged);
     }
     // A kill from here on leaves a session that says all bytes are there: the client's PUT, repeated, finishes it.
-    await hold.keep(received);
-    const committedBefore = (await driver.head(dataKey(received.place.inc))) !== undefined;
-    const place = committedBefore ? received.place : await hold.own(received.place, size);
+    await hold.saveProgress(received);
+    const wasCommitted = (await driver.head(dataKey(received.place.inc))) !== undefined;
+    const place = wasCommitted ? received.place : await hold.takeExclusive(received.place, size);
     if (!(await driver.commit(place, size))) {
       // A kill came after these bytes were dropped for ones that the store had already, and before the session ended.
       if (await this.#linking.isLinked(pusher.repo, digest)) return;
       throw uploadUnknown();
     }
-    const linkedBefore = committedBefore || hold.takenOver;
-    // The bytes of a session that was taken over may be another holder's, who finished them meanwhile.
+    const exclusivity = hold.exclusivity(wasCommitted);
+    // Another holder may have written to a session that was taken over, after its digest was computed.
     const found = staged === undefined || hold.takenOver ? await this.#committedDigest(place, size, digest) : staged;
     if (found !== digest) {
-      if (!committedBefore) await this.#endUnlinked(hold, place, linkedBefore);
+      if (!wasCommitted) await this.#endUnlinked(hold, place, exclusivity);
       throw mismatch(digest, found);
     }
-    const own = { digest, size, inc: place.inc, linkedBefore, unshared: hold.endedHere };
-    await this.#linking.linkUploaded(pusher.repo, own, pusher.actor);
+    await this.#linking.linkUploaded(pusher.repo, { digest, size, inc: place.inc, exclusivity }, pusher.actor);
   }
 
   /**
@@ -178,13 +178,10 @@ export class Uploads {
     return found;
   }
 
-  /**
-   * Ends an upload whose bytes were committed before they were found to be wrong. Ended under the lease, nobody else can have
-   * linked them; but where an earlier holder may have, only a collection can tell.
-   */
-  async #endUnlinked(hold: UploadHold, place: StagedPlace, linkedBefore: boolean): Promise<void> {
+  /** Ends an upload whose bytes turned out to be wrong only after they were committed. */
+  async #endUnlinked(hold: UploadHold, place: StagedPlace, exclusivity: Exclusivity): Promise<void> {
     await hold.end();
-    if (!linkedBefore) await this.#ports.driver.delete([dataKey(place.inc)]);
+    if (await isExclusive(exclusivity)) await this.#ports.driver.delete([dataKey(place.inc)]);
   }
 
   async #discardStaged(session: Session): Promise<void> {
