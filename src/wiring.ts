@@ -16,6 +16,7 @@ import type { WriteSwitch } from './registry/write-switch.ts';
 import { AccessControl } from './rules/access-control.ts';
 import { AnswerDeadline } from './rules/answer-deadline.ts';
 import { DeletesDisabled } from './rules/deletes-disabled.ts';
+import { type ExpiryNotices, ExpiryWarnings } from './rules/expiry-warnings.ts';
 import { ImmutableTags } from './rules/immutable-tags.ts';
 import { ReadOnly } from './rules/read-only.ts';
 import type { Logs } from './telemetry/log.ts';
@@ -24,6 +25,7 @@ import { admissionLimits, idFactory, reachOf, sleep } from './wiring/basics.ts';
 import { openBlobSource } from './wiring/blob-cache.ts';
 import { wireCluster } from './wiring/cluster.ts';
 import { wireEmbedded } from './wiring/embedded.ts';
+import { watchExpiring } from './wiring/expiring.ts';
 import type { ShapePorts } from './wiring/node-ports.ts';
 import { openPulls } from './wiring/pulls.ts';
 import { openWriteSwitch } from './wiring/read-only.ts';
@@ -68,7 +70,20 @@ export async function wire(config: Config, logs: Logs, version: string): Promise
   const node = config.nodeName === '' ? hostname() : config.nodeName;
   const { writes, close: closeSwitch } = await openWriteSwitch(config, opened, logger);
   const pulls = await openPulls({ opened, policy, newId, logs });
-  const shapePorts: ShapePorts = { config, logs, telemetry, opened, policy, pulls, writes, newId, reach, node };
+  const expiring = watchExpiring(opened, policy, logger);
+  const shapePorts: ShapePorts = {
+    config,
+    logs,
+    telemetry,
+    opened,
+    policy,
+    pulls,
+    expiring,
+    writes,
+    newId,
+    reach,
+    node,
+  };
   const shape = redisUrl === undefined ? await wireEmbedded(shapePorts) : await wireCluster(shapePorts, redisUrl);
   const { projection, sessions } = shape;
   const { driver, store, place } = opened;
@@ -94,7 +109,7 @@ export async function wire(config: Config, logs: Logs, version: string): Promise
     policy: policy ?? NO_POLICY,
     later: (what, work) => runner.enqueue({ name: `${what} ${newId()}`, run: work }),
   });
-  const registry = ruled(own, config, policy, writes);
+  const registry = ruled(own, config, { policy, writes, notices: expiring?.notices });
   telemetry.observe({
     uploadsOpen: () => sessions.count(),
     viewBytes: shape.viewBytes,
@@ -138,6 +153,7 @@ export async function wire(config: Config, logs: Logs, version: string): Promise
     cutOff: () => senders?.cut(),
     close: async () => {
       closeSwitch();
+      expiring?.close();
       await senders?.close();
       await shape.close();
       await runner.stop();
@@ -148,14 +164,16 @@ export async function wire(config: Config, logs: Logs, version: string): Promise
   };
 }
 
+interface RulePorts {
+  readonly policy: RepositoryPolicy | undefined;
+  readonly writes: WriteSwitch;
+  readonly notices: ExpiryNotices | undefined;
+}
+
 /** The rules about requests, the outermost last. */
-function ruled(
-  own: Registry,
-  { deleteEnabled }: Config,
-  policy: RepositoryPolicy | undefined,
-  writes: WriteSwitch,
-): Registry {
+function ruled(own: Registry, { deleteEnabled }: Config, { policy, writes, notices }: RulePorts): Registry {
   let registry: Registry = new AnswerDeadline(own);
+  if (notices !== undefined) registry = new ExpiryWarnings(registry, notices);
   if (policy !== undefined) registry = new ImmutableTags(registry, policy);
   if (!deleteEnabled) registry = new DeletesDisabled(registry);
   registry = new ReadOnly(registry, writes);

@@ -60,6 +60,7 @@ const MEETING_PLACES = [
   'src/wiring/cluster.ts',
   'src/wiring/collection.ts',
   'src/wiring/embedded.ts',
+  'src/wiring/expiring.ts',
   'src/wiring/expired-uploads.ts',
   'src/wiring/importing.ts',
   'src/wiring/operator.ts',

@@ -1,11 +1,12 @@
 import type { RepositoryName } from '../oci/names.ts';
 import type { ObjectStore } from '../storage/driver.ts';
+import { type ExpiringTag, MAX_EXPIRING, saveExpiring } from './expiring.ts';
 import type { PulledAt } from './plan.ts';
 import type { RetentionPolicy } from './policy.ts';
 import { answerRetention, nothingRetained, type RetentionReport, saveRetentionReport } from './report.ts';
 import { type RetainPorts, type RetentionProgress, retain } from './retain.ts';
 
-export interface RetentionJobPorts extends Omit<RetainPorts, 'policy' | 'pulls' | 'driver'> {
+export interface RetentionJobPorts extends Omit<RetainPorts, 'policy' | 'pulls' | 'driver' | 'onExpiring'> {
   readonly driver: ObjectStore;
   /** undefined where RETENTION_FILE is not set. */
   readonly policy: RetentionPolicy | undefined;
@@ -31,7 +32,13 @@ export function retentionJob({ policy, loadPulls, onReport, ...ports }: Retentio
       onReport(failed);
       return await answerRetention(ports.driver, failed);
     }
-    const report = await retain({ ...ports, policy, pulls: await loadPulls(policy) }, signal, onProgress);
+    const expiring: ExpiringTag[] = [];
+    const onExpiring = (tags: readonly ExpiringTag[]): void => {
+      expiring.push(...tags.slice(0, MAX_EXPIRING - expiring.length));
+    };
+    const pulls = await loadPulls(policy);
+    const report = await retain({ ...ports, policy, pulls, onExpiring }, signal, onProgress);
+    if (policy.announces) await saveExpiring(ports.driver, expiring);
     onReport({ ...report, ...asked });
     await saveRetentionReport(ports.driver, { ...report, ...asked });
   };

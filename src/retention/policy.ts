@@ -56,6 +56,18 @@ export class RetentionPolicy implements RepositoryPolicy {
     return this.ruleFor(repo)?.keep?.some(({ which }) => which.kind !== 'all') ?? false;
   }
 
+  /** Whether a rule deletes tags at a time that is known before. */
+  get announces(): boolean {
+    return this.rules.some(({ keep = [] }) => keep.some(({ which }) => which.kind === 'pushed-within'));
+  }
+
+  /** Whether a tag that is pushed now stays for so many milliseconds, as far as can be known now. */
+  keepsPushed(repo: RepositoryName, tag: Tag, duration: number): boolean {
+    const keep = this.ruleFor(repo)?.keep;
+    if (keep === undefined || this.isImmutable(repo, tag)) return true;
+    return keep.some(({ tags, which }) => tags.matches(tag) && (!('duration' in which) || which.duration >= duration));
+  }
+
   /** How far back it matters when tags were pulled, in milliseconds; undefined: no rule asks. */
   get pullWindow(): number | undefined {
     const windows = this.rules.flatMap(({ keep = [] }) =>

@@ -9,6 +9,7 @@ import { RegistryError } from '../oci/errors.ts';
 import type { Digest, RepositoryName } from '../oci/names.ts';
 import type { Projection } from '../projection/projection.ts';
 import type { StoreReader } from '../storage/driver.ts';
+import { type ExpiringTag, expiringTags } from './expiring.ts';
 import { Matches } from './matches.ts';
 import { type PulledAt, planFor, type Removal } from './plan.ts';
 import type { RetentionPolicy, Rule } from './policy.ts';
@@ -33,6 +34,8 @@ export interface RetainPorts extends PlanPorts {
    * it is decided on.
    */
   readonly resident: (repo: RepositoryName) => RepositoryState | undefined;
+  /** Tags that will be deleted within a day, of each repository in turn. */
+  readonly onExpiring?: (tags: readonly ExpiringTag[]) => void;
   /** Something was deleted of a repository. */
   readonly onRemoved?: (removed: Removed) => void;
 }
@@ -99,7 +102,9 @@ export async function retain(
     total.repositories++;
     const removed: Removed = { repo, rule: rule.name, tags: 0, manifests: 0, bytes: 0 };
     try {
-      await new RepositoryRetention(rule, removed, ports).run(signal);
+      const repository = new RepositoryRetention(rule, removed, ports);
+      await repository.run(signal);
+      ports.onExpiring?.(await repository.expiring());
     } catch (error) {
       signal.throwIfAborted();
       // The others' rules hold all the same.
@@ -178,6 +183,13 @@ class RepositoryRetention {
       }
       await breathe();
     }
+  }
+
+  async expiring(): Promise<ExpiringTag[]> {
+    const state = await this.#latest();
+    return expiringTags(this.#removed.repo, state, {
+      ...{ rule: this.#rule, matches: this.#matches, now: this.#ports.now() },
+    });
   }
 
   /**

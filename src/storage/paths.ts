@@ -17,6 +17,7 @@ import type { Key } from './driver.ts';
  *   gc/report                               what the last collection did
  *   gc/answer                               what the last one did that an operator had asked for
  *   retention/report | answer               the same of retention
+ *   retention/expiring                      tags that retention will delete within a day
  *   settings/read-only                      the operator's switch: while it is there, nothing is written
  *   pulls/began                             since when pulls have been recorded
  *   pulls/times/<ulid>                      what one node's clients pulled for a while, or several of these together
@@ -170,6 +171,8 @@ export function pullsKey(id: string): Key {
 /** What the last run of retention did; for people and gauges only. */
 export const RETENTION_REPORT: Key = 'retention/report';
 export const RETENTION_ANSWER: Key = 'retention/answer';
+/** Tags that retention will delete within a day, as of the last run. */
+export const RETENTION_EXPIRING: Key = 'retention/expiring';
 
 /** What the last collection did; for people and gauges only. */
 export const COLLECTION_REPORT: Key = 'gc/report';

@@ -28,7 +28,7 @@ const CLOSE_WITHIN_MS = 10_000;
 
 /** One process and its store: views in memory, jobs beside the requests. */
 export async function wireEmbedded(ports: ShapePorts): Promise<Shape> {
-  const { config, logs, telemetry, opened, policy, pulls, writes, newId, reach, node } = ports;
+  const { config, logs, telemetry, opened, policy, pulls, expiring, writes, newId, reach, node } = ports;
   const { driver } = opened;
   const projection: MemoryProjection = new MemoryProjection({
     driver,
@@ -59,6 +59,7 @@ export async function wireEmbedded(ports: ShapePorts): Promise<Shape> {
     resident: (repo) => projection.kept(repo),
     onReport: (report) => logs.logger.info(summaryOf(report), 'garbage was collected'),
   });
+  const told = tellRetention(logs.logger);
   const retain = wireRetention({
     opened,
     policy,
@@ -66,7 +67,11 @@ export async function wireEmbedded(ports: ShapePorts): Promise<Shape> {
     newId,
     projection,
     requests,
-    ...tellRetention(logs.logger),
+    onRemoved: told.onRemoved,
+    onReport: (report) => {
+      told.onReport(report);
+      void expiring?.reload();
+    },
     resident: (repo) => projection.kept(repo),
   });
   const jobs = new InProcessQueue({

@@ -8,6 +8,7 @@ import type { RetentionPolicy } from '../retention/policy.ts';
 import type { ReachStep } from '../storage/crash-points.ts';
 import type { Logs } from '../telemetry/log.ts';
 import type { Telemetry } from '../telemetry/metrics.ts';
+import type { ExpiryWatch } from './expiring.ts';
 import type { OpenedStore } from './store.ts';
 
 /** What each shape is put together from. */
@@ -20,6 +21,8 @@ export interface ShapePorts {
   readonly policy: RetentionPolicy | undefined;
   /** What this node's clients pulled, where a rule asks for it. */
   readonly pulls: { readonly flush: () => Promise<void> } | undefined;
+  /** What retention announces, where a rule deletes tags. */
+  readonly expiring: Pick<ExpiryWatch, 'reload'> | undefined;
   /** Whether the store may be written to. */
   readonly writes: WriteSwitch;
   readonly newId: () => Incarnation;

@@ -57,7 +57,7 @@ export function wireRetention({ opened, requests, resident, pulls, newId, ...por
 }
 
 /** What a run did, for the log. */
-export function tellRetention(logger: Logger): Pick<RetentionWiring, 'onRemoved' | 'onReport'> {
+export function tellRetention(logger: Logger): Required<Pick<RetentionWiring, 'onRemoved' | 'onReport'>> {
   return {
     onRemoved: (removed) => logger.info(removed, 'retention deleted what its rule no longer keeps'),
     onReport: ({ startedAt, finishedAt, ...numbers }) => {

@@ -169,3 +169,29 @@ test('pulls are recorded while a rule asks for them, and flushed when the server
   expect(run.report()).toMatchObject({ tags: 0, failures: 0 });
   expect(recorded()).toBe(1);
 });
+
+test('a tag that the next day deletes is pushed and pulled with a warning', async () => {
+  const server = await startServer({
+    RETENTION_INTERVAL: '300ms',
+    RETENTION_FILE: retentionFile(`
+rules:
+  - repositories: [team/*]
+    keep: [{tags: ['nightly*'], pushedWithin: 12h}, {tags: ['v*']}]
+`),
+  });
+  const warning = '299 - "retention deletes the tag nightly within 24 hours unless it is pushed again"';
+  const pushed = image();
+  await pushImage(server.url, 'team/app', pushed, 'v1');
+  const url = (tag: string) => `${server.url}/v2/team/app/manifests/${tag}`;
+  const headers = { 'content-type': pushed.descriptor.mediaType };
+  const push = await expectStatus(201, url('nightly'), { method: 'PUT', headers, body: pushed.bytes });
+  expect(push.headers.get('warning')).toBe(warning);
+  // Known once retention has run.
+  await eventually(async () => {
+    for (const method of ['GET', 'HEAD']) {
+      expect((await expectStatus(200, url('nightly'), { method })).headers.get('warning')).toBe(warning);
+    }
+  });
+  expect((await expectStatus(200, url('v1'))).headers.get('warning')).toBeNull();
+  expect((await expectStatus(200, url(pushed.descriptor.digest))).headers.get('warning')).toBeNull();
+});

@@ -1,0 +1,73 @@
+import { z } from 'zod';
+import type { RepositoryState } from '../journal/fold.ts';
+import { parseDigest } from '../oci/digest.ts';
+import { type Digest, parseRepositoryName, parseTag, type RepositoryName, type Tag } from '../oci/names.ts';
+import type { ObjectStore, StoreReader } from '../storage/driver.ts';
+import { RETENTION_EXPIRING } from '../storage/paths.ts';
+import type { Matches } from './matches.ts';
+import { planFor } from './plan.ts';
+import type { Rule } from './policy.ts';
+
+/** How long before a tag is deleted clients are warned, in milliseconds. */
+export const EXPIRY_NOTICE = 24 * 3_600_000;
+
+/** More are not announced: it is a courtesy, and its memory must have a bound. */
+export const MAX_EXPIRING = 10_000;
+
+/** A tag that retention will delete within EXPIRY_NOTICE if nobody pushes it again. */
+export interface ExpiringTag {
+  readonly repo: RepositoryName;
+  readonly tag: Tag;
+  /** What it pointed to: moved to another manifest, it counts as pushed again. */
+  readonly digest: Digest;
+}
+
+/** Tags of a repository that the rule no longer keeps at the end of the notice. Those that a pull may keep are not among them. */
+export function expiringTags(
+  repo: RepositoryName,
+  state: RepositoryState,
+  { rule, matches, now }: { readonly rule: Rule; readonly matches: Matches; readonly now: number },
+): ExpiringTag[] {
+  const hasDeadline = rule.keep?.some(({ which }) => which.kind === 'pushed-within') === true;
+  if (!hasDeadline) return [];
+  const times = { now: now + EXPIRY_NOTICE, pulledAt: () => Number.POSITIVE_INFINITY };
+  const removals = planFor(state, { ...rule, deleteUntagged: undefined }, matches, times);
+  return removals.flatMap((each) => (each.kind === 'tag' ? [{ repo, tag: each.tag, digest: each.digest }] : []));
+}
+
+function named<T extends string>(parse: (text: string) => T | undefined): z.ZodType<T> {
+  return z.custom<T>((value) => typeof value === 'string' && parse(value) !== undefined);
+}
+
+const schema = z.array(
+  z.object({ repo: named(parseRepositoryName), tag: named(parseTag), digest: named(parseDigest) }),
+);
+
+/** Kept in the store, so that every node can warn. Nothing is decided by it. */
+export async function saveExpiring(driver: Pick<ObjectStore, 'put'>, tags: readonly ExpiringTag[]): Promise<void> {
+  await driver.put(RETENTION_EXPIRING, new TextEncoder().encode(`${JSON.stringify(tags.slice(0, MAX_EXPIRING))}\n`));
+}
+
+/** None while there was no run, or where the object is not readable. */
+export async function loadExpiring(driver: Pick<StoreReader, 'read'>): Promise<readonly ExpiringTag[]> {
+  const bytes = await driver.read(RETENTION_EXPIRING);
+  if (bytes === undefined) return [];
+  try {
+    return schema.safeParse(JSON.parse(new TextDecoder().decode(bytes))).data ?? [];
+  } catch {
+    return [];
+  }
+}
+
+/** The tags of the last run, for look-ups. */
+export class ExpiringTags {
+  #digests = new Map<string, Digest>();
+
+  replace(tags: readonly ExpiringTag[]): void {
+    this.#digests = new Map(tags.map(({ repo, tag, digest }) => [`${repo}:${tag}`, digest]));
+  }
+
+  isExpiring(repo: RepositoryName, tag: Tag, digest: Digest): boolean {
+    return this.#digests.size > 0 && this.#digests.get(`${repo}:${tag}`) === digest;
+  }
+}

@@ -1,0 +1,43 @@
+import { EXPIRY_NOTICE, ExpiringTags, loadExpiring } from '../retention/expiring.ts';
+import type { RetentionPolicy } from '../retention/policy.ts';
+import type { ExpiryNotices } from '../rules/expiry-warnings.ts';
+import type { Logger } from '../telemetry/log.ts';
+import { repeat } from './basics.ts';
+import type { OpenedStore } from './store.ts';
+
+/** A run may be done by another process; what it announced is looked for as often. */
+const RELOAD_EVERY_MS = 5 * 60_000;
+
+export interface ExpiryWatch {
+  readonly notices: ExpiryNotices;
+  /** A run has just ended here. */
+  readonly reload: () => Promise<void>;
+  readonly close: () => void;
+}
+
+/** Watches what retention announces. @returns undefined where no rule deletes tags */
+export function watchExpiring(
+  { driver }: Pick<OpenedStore, 'driver'>,
+  policy: RetentionPolicy | undefined,
+  logger: Logger,
+): ExpiryWatch | undefined {
+  if (policy === undefined || !policy.rules.some(({ keep }) => keep !== undefined)) return undefined;
+  const tags = new ExpiringTags();
+  const reload = async (): Promise<void> => {
+    try {
+      tags.replace(await loadExpiring(driver));
+    } catch (error) {
+      logger.warn({ err: error }, 'the tags that retention will delete next could not be read: clients get no warning');
+    }
+  };
+  const stop = policy.announces ? repeat(RELOAD_EVERY_MS, reload) : () => {};
+  if (policy.announces) void reload();
+  return {
+    notices: {
+      isExpiring: (repo, tag, digest) => tags.isExpiring(repo, tag, digest),
+      expiresWhenPushed: (repo, tag) => !policy.keepsPushed(repo, tag, EXPIRY_NOTICE),
+    },
+    reload,
+    close: stop,
+  };
+}
