@@ -32,7 +32,7 @@ export async function withJobs<T>(
     now: Date.now,
     sleep,
     // The command's own requests fail when Redis is away.
-    troubled: () => {},
+    onError: () => {},
   });
   try {
     return await work(queue);

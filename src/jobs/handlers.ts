@@ -2,7 +2,7 @@ import type { RepositoryName } from '../oci/names.ts';
 import type { SessionStore } from '../registry/sessions.ts';
 import type { ObjectStore } from '../storage/driver.ts';
 import type { JobOf, Kind } from './job.ts';
-import type { JobQueue, RunJob, Tell } from './queue.ts';
+import type { JobQueue, ReportProgress, RunJob } from './queue.ts';
 import { type FoldedLog, writeSnapshot } from './snapshot.ts';
 import { sweepSnapshots } from './sweep-snapshots.ts';
 
@@ -19,14 +19,19 @@ export interface JobPorts {
   /** UPLOAD_EXPIRY in milliseconds. */
   readonly uploadExpiry: number;
   /** Collects garbage; `request` names the wish of an operator. */
-  readonly collect: (request: string | undefined, signal: AbortSignal, tell: Tell) => Promise<void>;
+  readonly collect: (request: string | undefined, signal: AbortSignal, tell: ReportProgress) => Promise<void>;
   /** Deletes what the retention file no longer keeps; `request` names the wish of an operator. */
-  readonly retain: (request: string | undefined, signal: AbortSignal, tell: Tell) => Promise<void>;
+  readonly retain: (request: string | undefined, signal: AbortSignal, tell: ReportProgress) => Promise<void>;
   /** For jobs that find work for others. */
   readonly enqueue: JobQueue['enqueue'];
 }
 
-type Handler<K extends Kind> = (job: JobOf<K>, ports: JobPorts, signal: AbortSignal, tell: Tell) => Promise<void>;
+type Handler<K extends Kind> = (
+  job: JobOf<K>,
+  ports: JobPorts,
+  signal: AbortSignal,
+  tell: ReportProgress,
+) => Promise<void>;
 
 const HANDLERS: { readonly [K in Kind]: Handler<K> } = {
   snapshot: async ({ repo }, { driver, fold }, signal) => {

@@ -38,7 +38,7 @@ interface Entry {
   progress?: object;
 }
 
-interface OwnDeadLetter extends DeadLetter {
+interface KeptDeadLetter extends DeadLetter {
   readonly payload: Job;
 }
 
@@ -50,7 +50,7 @@ interface Lane {
   readonly active: Map<string, Entry>;
   /** Asked for while one of the same key is active. */
   readonly next: Map<string, Job>;
-  readonly dead: OwnDeadLetter[];
+  readonly dead: KeptDeadLetter[];
 }
 
 /**

@@ -76,10 +76,10 @@ export interface JobRun {
 }
 
 /** Tells whoever follows a job how far it is; may be called often. It survives as JSON. */
-export type Tell = (progress: object) => void;
+export type ReportProgress = (progress: object) => void;
 
 /** What a runner does with each job. It throws when the job was not done; told to stop, it throws the signal's reason. */
-export type RunJob = (job: Job, signal: AbortSignal, tell?: Tell) => Promise<void>;
+export type RunJob = (job: Job, signal: AbortSignal, tell?: ReportProgress) => Promise<void>;
 
 export interface JobPolicy {
   /** How many run at once in one process. */

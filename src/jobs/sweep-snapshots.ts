@@ -5,7 +5,7 @@ import type { JobQueue } from './queue.ts';
 import { SNAPSHOT_SLOTS } from './snapshot.ts';
 
 /** How many repositories are looked at together. */
-const TOGETHER = 8;
+const PROBE_CONCURRENCY = 8;
 
 /**
  * Asks for the snapshots that a node could not ask for because the queue was away when a log reached its 512 slots. Costs a
@@ -26,7 +26,7 @@ export async function sweepSnapshots(
     const repo = repositoryOfMarker(key);
     if (repo === undefined) continue;
     together.push(repo);
-    if (together.length === TOGETHER) await look();
+    if (together.length === PROBE_CONCURRENCY) await look();
   }
   await look();
 }

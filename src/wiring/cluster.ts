@@ -30,7 +30,7 @@ export async function wireCluster(ports: ShapePorts, address: RedisAddress): Pro
     connect: (use) => openJobConnection(address, use, caOf(config)),
     now: Date.now,
     sleep: (milliseconds, signal) => sleep(milliseconds, signal),
-    troubled: (error) => logs.logger.warn({ err: error }, 'the job queue is in trouble; it is tried again'),
+    onError: (error) => logs.logger.warn({ err: error }, 'the job queue is in trouble; it is tried again'),
   });
   const onAppend = (events: number, repo: RepositoryName, seq: number): void => {
     telemetry.appended(events);
@@ -110,7 +110,8 @@ export async function openRedis(
   const redis = connectRedis(address, {
     ...caOf(config),
     onCommand: (script, seconds, ok) => telemetry.services.redisAnswered(script, seconds, ok),
-    onTrouble: (error) => logger.warn({ err: error, redis: describeAddress(address) }, 'no connection to Redis'),
+    onConnectionError: (error) =>
+      logger.warn({ err: error, redis: describeAddress(address) }, 'no connection to Redis'),
   });
   if (!(await redis.ready(REDIS_WITHIN_MS))) {
     logger.warn(

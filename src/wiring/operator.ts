@@ -97,7 +97,7 @@ async function openCluster(config: Config, address: RedisAddress, reader: StoreR
     connect: (use) => openJobConnection(address, use, caOf(config)),
     now: Date.now,
     sleep,
-    troubled: () => {},
+    onError: () => {},
   });
   const enqueue = async (kind: RequestedJob['kind']): Promise<RequestedJob> => {
     const job = { kind, request: newId() };

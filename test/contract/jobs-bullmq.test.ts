@@ -51,7 +51,7 @@ for (const [name, url] of Object.entries(addresses)) {
   jobsContract(`on ${name}`, async (under) => {
     const store = nextStore();
     const { queue, troubles } = openBullQueue(url(), store, { answerWithin: 10_000 });
-    const workers = openBullWorkers(url(), store, { ...under, troubled: (error) => troubles.push(error) });
+    const workers = openBullWorkers(url(), store, { ...under, onError: (error) => troubles.push(error) });
     const stop = async () => {
       await workers.close();
       await queue.close();
@@ -78,7 +78,7 @@ function openWorker(
   const workers = openBullWorkers(url, store, {
     run,
     ended: (each) => runs.push(each),
-    troubled: (error) => troubles.push(error),
+    onError: (error) => troubles.push(error),
     lostAfter: 1_000,
   });
   closing.push(() => workers.close());

@@ -78,7 +78,7 @@ async function expectJobs(url: string): Promise<void> {
       ran.push(kind);
       if (kind === 'collect' && ran.filter((each) => each === kind).length < 3) throw new Error('again');
     },
-    troubled: (error) => troubles.push(error),
+    onError: (error) => troubles.push(error),
   });
   closing.push(() => workers.close());
   expect(await queue.enqueue({ kind: 'snapshot', repo: A })).toBe(true);

@@ -9,6 +9,6 @@ openBullWorkers(url, store, {
     process.stdout.write(`${JSON.stringify(job)}\n`);
     return new Promise(() => {});
   },
-  troubled: console.error,
+  onError: console.error,
   lostAfter: Number(lostAfter),
 });

@@ -50,7 +50,7 @@ export class WatchedRedis implements RedisCommands {
 export async function connect(url: string, caFile?: string, within = 20_000): Promise<WatchedRedis> {
   const address = parseRedisUrl(url);
   if (address === undefined) throw new Error(`${url} is no address of a Redis`);
-  const ports = { onCommand: () => {}, onTrouble: () => {}, ...(caFile === undefined ? {} : { caFile }) };
+  const ports = { onCommand: () => {}, onConnectionError: () => {}, ...(caFile === undefined ? {} : { caFile }) };
   const connection = connectRedis(address, ports);
   try {
     if (!(await connection.ready(within))) throw new Error(`no connection to ${url}`);

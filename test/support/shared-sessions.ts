@@ -68,7 +68,7 @@ export function redisSessions(server: RedisServer, { driver, clock, expiry }: Su
   return {
     ...{ store, repeats, lapse: LEASE_MS, malformed },
     async node() {
-      const redis = connectRedis(address, { onCommand: () => {}, onTrouble: () => {} });
+      const redis = connectRedis(address, { onCommand: () => {}, onConnectionError: () => {} });
       connections.push(redis);
       if (!(await redis.ready(READY_WITHIN_MS))) throw new Error(`there is no connection to ${server.url}`);
       const heard = { failed, malformed: (error: unknown) => void malformed.push(error) };

@@ -1,7 +1,7 @@
 import { readFileSync } from 'node:fs';
 import { Cluster, type Redis } from 'ioredis';
 import type { RedisAddress } from '../../projection/redis/address.ts';
-import { openLasting } from '../../projection/redis/lasting.ts';
+import { openPersistentClient } from '../../projection/redis/persistent-client.ts';
 
 /** A connection for jobs alone: BullMQ must not share one that has a deadline for each command. */
 export type JobConnection = Redis | Cluster;
@@ -43,9 +43,9 @@ export function openJobConnection(
   const [first] = address.hosts;
   switch (address.kind) {
     case 'single':
-      return openLasting({ ...server, ...common, ...first });
+      return openPersistentClient({ ...server, ...common, ...first });
     case 'sentinel':
-      return openLasting({
+      return openPersistentClient({
         ...server,
         ...common,
         sentinels: [...address.hosts],

@@ -10,7 +10,7 @@ import {
   type JobQueue,
 } from '../queue.ts';
 import { type JobConnection, prefixOf } from './connection.ts';
-import { Trouble } from './trouble.ts';
+import { ErrorThrottle } from './error-throttle.ts';
 
 export interface BullQueuePorts {
   /** The store's ULID. */
@@ -23,7 +23,7 @@ export interface BullQueuePorts {
   /** Returns early, without an error, when the signal says so. */
   readonly sleep: (milliseconds: number, signal: AbortSignal) => Promise<void>;
   /** Redis is away, or refused something; the queue goes on. */
-  readonly troubled: (error: unknown) => void;
+  readonly onError: (error: unknown) => void;
   /** How long an answer of Redis is waited for, in milliseconds. */
   readonly answerWithin: number;
   /** How often the schedules are looked after, in milliseconds: after FLUSHALL they are gone without a word. */
@@ -31,7 +31,7 @@ export interface BullQueuePorts {
 }
 
 /** So many requests without an answer are too many: Redis hangs. */
-const MOST_UNANSWERED = 1000;
+const MAX_UNANSWERED = 1000;
 const DONE_KEPT = 100;
 const EVENTS_KEPT = 1000;
 
@@ -41,13 +41,13 @@ export class BullQueue implements JobQueue, JobBoard {
   readonly #queues: ReadonlyMap<Kind, Queue>;
   readonly #schedules = new Map<PeriodicKind, number>();
   readonly #stop = new AbortController();
-  readonly #trouble: Trouble;
+  readonly #errors: ErrorThrottle;
   #keeping: Promise<void> | undefined;
   #unanswered = 0;
 
   constructor(ports: BullQueuePorts) {
     this.#ports = ports;
-    this.#trouble = new Trouble(ports.troubled, ports.now);
+    this.#errors = new ErrorThrottle(ports.onError, ports.now);
     const { connection, store } = ports;
     const options = { connection, prefix: prefixOf(store), streams: { events: { maxLen: EVENTS_KEPT } } };
     this.#queues = new Map(KINDS.map((kind) => [kind, new Queue(kind, options)]));
@@ -55,7 +55,7 @@ export class BullQueue implements JobQueue, JobBoard {
     for (const queue of this.#queues.values()) {
       queue.on('error', (error) => {
         // A connection that is given up while it is still being made says so.
-        if (!this.#stop.signal.aborted) this.#trouble.met(error);
+        if (!this.#stop.signal.aborted) this.#errors.report(error);
       });
     }
   }
@@ -65,7 +65,7 @@ export class BullQueue implements JobQueue, JobBoard {
       await this.#answer(() => this.#add(job, key, delay));
       return true;
     } catch (error) {
-      this.#trouble.met(error);
+      this.#errors.report(error);
       return false;
     }
   }
@@ -162,7 +162,7 @@ export class BullQueue implements JobQueue, JobBoard {
         await queue.upsertJobScheduler(kind, { every }, { name: kind, data: { kind }, opts: this.#options(kind) });
       });
     } catch (error) {
-      this.#trouble.met(error);
+      this.#errors.report(error);
     }
   }
 
@@ -181,7 +181,7 @@ export class BullQueue implements JobQueue, JobBoard {
   /** What Redis answers, in time. @throws when it does not, or when too many wait for an answer already */
   async #answer<T>(ask: () => Promise<T>): Promise<T> {
     if (this.#stop.signal.aborted) throw new Error('the job queue is closed');
-    if (this.#unanswered >= MOST_UNANSWERED) throw new Error('Redis does not answer: no more jobs are asked of it');
+    if (this.#unanswered >= MAX_UNANSWERED) throw new Error('Redis does not answer: no more jobs are asked of it');
     this.#unanswered++;
     const answered = new AbortController();
     const late = async (): Promise<never> => {

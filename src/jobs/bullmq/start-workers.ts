@@ -11,7 +11,7 @@ const ANSWER_WITHIN_MS = 2_000;
 const KEEP_SCHEDULES_EVERY_MS = 30_000;
 const LOST_AFTER_MS = 30_000;
 
-export interface JobQueuePorts extends Pick<BullQueuePorts, 'store' | 'now' | 'sleep' | 'troubled'> {
+export interface JobQueuePorts extends Pick<BullQueuePorts, 'store' | 'now' | 'sleep' | 'onError'> {
   /** A connection of its own each time. */
   readonly connect: (use: JobConnectionUse) => JobConnection;
   readonly policies?: Readonly<Record<Kind, JobPolicy>>;
@@ -39,22 +39,11 @@ export function openJobQueue({ connect, policies = POLICIES, ...ports }: JobQueu
 
 /** Runs the jobs of these kinds, and those of them that run by the clock by the clock. */
 export async function startWorkers(kinds: readonly Kind[], ports: WorkersPorts): Promise<{ close(): Promise<void> }> {
-  const {
-    store,
-    connect,
-    policies = POLICIES,
-    now,
-    sleep,
-    ended,
-    troubled,
-    closeWithin,
-    schedules,
-    ...handled
-  } = ports;
-  const queue = openJobQueue({ store, connect, policies, now, sleep, troubled });
+  const { store, connect, policies = POLICIES, now, sleep, ended, onError, closeWithin, schedules, ...handled } = ports;
+  const queue = openJobQueue({ store, connect, policies, now, sleep, onError });
   const run = handleWith({ ...handled, now, enqueue: (job, options) => queue.enqueue(job, options) });
   const workers = new BullWorkers(kinds, {
-    ...{ store, policies, now, sleep, ended, troubled, closeWithin, run },
+    ...{ store, policies, now, sleep, ended, onError, closeWithin, run },
     connection: connect('work'),
     lostAfter: LOST_AFTER_MS,
   });

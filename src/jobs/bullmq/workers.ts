@@ -2,8 +2,8 @@ import { type Job as BullJob, UnrecoverableError, WaitingError, Worker } from 'b
 import { type Kind, keyOf, parseJob } from '../job.ts';
 import type { JobPolicy, JobRun, Outcome, RunJob } from '../queue.ts';
 import { type JobConnection, prefixOf } from './connection.ts';
-import { Teller } from './teller.ts';
-import { Trouble } from './trouble.ts';
+import { ErrorThrottle } from './error-throttle.ts';
+import { ProgressWriter } from './progress-writer.ts';
 
 export interface BullWorkersPorts {
   /** The store's ULID. */
@@ -19,7 +19,7 @@ export interface BullWorkersPorts {
   /** An attempt ended. */
   readonly ended: (run: JobRun) => void;
   /** Redis is away, or refused something; the workers go on. */
-  readonly troubled: (error: unknown) => void;
+  readonly onError: (error: unknown) => void;
   /** After so long without a sign of life of its worker a job is given to another one, in milliseconds. */
   readonly lostAfter: number;
   /** How long `close` waits for what is running, in milliseconds. */
@@ -32,13 +32,13 @@ const NEVER = new AbortController().signal;
 /** Runs the jobs of some kinds out of the queues in Redis. */
 export class BullWorkers {
   readonly #ports: BullWorkersPorts;
-  readonly #trouble: Trouble;
+  readonly #errors: ErrorThrottle;
   readonly #workers: readonly Worker[];
   #isClosing = false;
 
   constructor(kinds: readonly Kind[], ports: BullWorkersPorts) {
     this.#ports = ports;
-    this.#trouble = new Trouble(ports.troubled, ports.now);
+    this.#errors = new ErrorThrottle(ports.onError, ports.now);
     this.#workers = kinds.map((kind) => this.#open(kind));
   }
 
@@ -68,7 +68,7 @@ export class BullWorkers {
     });
     worker.on('error', (error) => {
       // A connection that is given up while it is still being made says so.
-      if (!this.#isClosing) this.#trouble.met(error);
+      if (!this.#isClosing) this.#errors.report(error);
     });
     // Another worker has it, or will have it soon.
     worker.on('lockRenewalFailed', (ids) => {
@@ -83,11 +83,11 @@ export class BullWorkers {
   async #attempt(kind: Kind, bull: BullJob, token: string | undefined, signal: AbortSignal): Promise<void> {
     const begun = this.#ports.now();
     const seconds = (): number => (this.#ports.now() - begun) / 1000;
-    const teller = new Teller(bull, { sleep: this.#ports.sleep, troubled: this.#trouble.met });
+    const progress = new ProgressWriter(bull, { sleep: this.#ports.sleep, onError: this.#errors.report });
     try {
       const job = parseJob(kind, bull.data);
       if (job === undefined) throw new UnrecoverableError('this version knows no such job');
-      await this.#ports.run(job, signal, teller.tell);
+      await this.#ports.run(job, signal, progress.report);
     } catch (error) {
       const isStopped = signal.aborted;
       this.#ended(kind, bull, isStopped ? 'stopped' : 'failed', seconds(), error);
@@ -96,7 +96,7 @@ export class BullWorkers {
       await bull.moveToWait(token);
       throw new WaitingError();
     } finally {
-      teller.end();
+      progress.end();
     }
     this.#ended(kind, bull, 'done', seconds());
   }

@@ -2,7 +2,7 @@ import { readFileSync } from 'node:fs';
 import { Cluster, type Redis } from 'ioredis';
 import type { RedisAddress } from './address.ts';
 import { type RedisCommands, RedisGone, type Reply, type Script, ScriptFailed } from './commands.ts';
-import { openLasting } from './lasting.ts';
+import { openPersistentClient } from './persistent-client.ts';
 
 /** No command is waited for longer, whatever happens to the connection meanwhile. */
 const COMMAND_MS = 2_000;
@@ -22,7 +22,7 @@ export interface RedisPorts {
   /** A command ended: how long it took, in seconds, and whether there was an answer. */
   readonly onCommand: (script: string, seconds: number, ok: boolean) => void;
   /** The connection broke or could not be made; it is tried again. */
-  readonly onTrouble: (error: unknown) => void;
+  readonly onConnectionError: (error: unknown) => void;
 }
 
 export interface RedisConnection extends RedisCommands {
@@ -38,7 +38,7 @@ export interface RedisConnection extends RedisCommands {
 /** Connects in the background, and again whenever the connection is lost. */
 export function connectRedis(address: RedisAddress, ports: RedisPorts): RedisConnection {
   const client = address.kind === 'cluster' ? openCluster(address, ports) : openServer(address, ports);
-  client.on('error', ports.onTrouble);
+  client.on('error', ports.onConnectionError);
   return new Connection(client, ports);
 }
 
@@ -128,8 +128,8 @@ function openServer(address: RedisAddress, ports: RedisPorts): Redis {
     enableOfflineQueue: false,
     retryStrategy: retryDelay,
   };
-  if (address.kind === 'single') return openLasting({ ...common, ...first });
-  return openLasting({
+  if (address.kind === 'single') return openPersistentClient({ ...common, ...first });
+  return openPersistentClient({
     ...common,
     sentinels: [...address.hosts],
     name: address.master,

@@ -3,7 +3,7 @@ import fc from 'fast-check';
 import { events, FEW } from '../../../test/support/generators.ts';
 import { foldOf, slotsOf } from '../../../test/support/slots.ts';
 import type { Digest, Tag } from '../../oci/names.ts';
-import { asksOf, PartialFacts } from './facts.ts';
+import { PartialFacts, queriesOf } from './facts.ts';
 import { stepFrom, stepsOf } from './operations.ts';
 import { decodeLink, decodeRecord, encodeLink, encodeRecord } from './records.ts';
 
@@ -12,7 +12,7 @@ const [one, two] = FEW.manifests as [Digest, Digest];
 describe('the facts of a group of commands', () => {
   test('are asked for once each', () => {
     const needs = [{ blobs: [one], tags: ['x' as Tag] }, {}, { blobs: [one, two], tagsOf: [one], references: [one] }];
-    expect(asksOf(needs)).toEqual([
+    expect(queriesOf(needs)).toEqual([
       ['b', one],
       ['t', 'x'],
       ['b', two],

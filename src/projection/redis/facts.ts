@@ -7,15 +7,15 @@ import { decodeLink, decodeRecord } from './records.ts';
 import { countFrom, digestFrom, listFrom, tagFrom, textFrom } from './replies.ts';
 
 /** What ask.lua is asked: a kind and a name. */
-export type Ask = readonly [kind: 'b' | 'm' | 't' | 'T' | 'o' | 'a' | 'r', name: string];
+export type Query = readonly [kind: 'b' | 'm' | 't' | 'T' | 'o' | 'a' | 'r', name: string];
 
 /** As many tags of a manifest as ask.lua gives at once. */
 export const TAGGED_PAGE = 1000;
 
 /** Everything that a group of commands may ask, each thing once. */
-export function asksOf(needs: readonly Needs[]): Ask[] {
-  const asks = new Map<string, Ask>();
-  const add = (kind: Ask[0], names: readonly string[] = []): void => {
+export function queriesOf(needs: readonly Needs[]): Query[] {
+  const asks = new Map<string, Query>();
+  const add = (kind: Query[0], names: readonly string[] = []): void => {
     for (const name of names) asks.set(`${kind} ${name}`, [kind, name]);
   };
   for (const each of needs) {
@@ -39,12 +39,12 @@ export class PartialFacts implements RepositoryFacts {
   readonly #references = new Map<string, number>();
 
   /** @throws MalformedView: what is decided on becomes events of the log, so all of it is looked at first */
-  constructor(exists: boolean, asks: readonly Ask[], answers: readonly Reply[]) {
+  constructor(exists: boolean, asks: readonly Query[], answers: readonly Reply[]) {
     this.exists = exists;
     for (const [index, ask] of asks.entries()) this.#take(ask, answers[index] ?? null);
   }
 
-  #take([kind, name]: Ask, answer: Reply): void {
+  #take([kind, name]: Query, answer: Reply): void {
     switch (kind) {
       case 'b':
         this.#blobs.set(name, answer === null ? undefined : decodeLink(textFrom(answer)));
@@ -90,7 +90,7 @@ export class PartialFacts implements RepositoryFacts {
   }
 }
 
-function declared<T>(answers: ReadonlyMap<string, T>, kind: Ask[0], name: string): T | undefined {
+function declared<T>(answers: ReadonlyMap<string, T>, kind: Query[0], name: string): T | undefined {
   if (answers.has(name)) return answers.get(name);
   throw new Error(`a decision asks for ${kind} ${name}, which its command does not declare`);
 }

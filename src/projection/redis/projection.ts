@@ -6,17 +6,17 @@ import type { Digest, RepositoryName, Tag } from '../../oci/names.ts';
 import type { BlobUse, FoundManifest, InRepository, Page, Projection, ReferrersQuery } from '../projection.ts';
 import { Catalog } from './catalog.ts';
 import { RedisGone, type Reply } from './commands.ts';
-import { Decoded } from './decoded.ts';
-import type { Ask } from './facts.ts';
+import { DecodeCache } from './decode-cache.ts';
+import type { Query } from './facts.ts';
 import { Healer } from './healer.ts';
 import { metaKey } from './keys.ts';
 import { isMalformed } from './malformed.ts';
 import type { RedisProjectionPorts } from './ports.ts';
-import { Questions } from './questions.ts';
+import { QueryBatcher } from './query-batcher.ts';
 import { decodeLink, decodeRecord, listOf } from './records.ts';
 import { countFrom, digestFrom, listFrom, tagFrom, textFrom } from './replies.ts';
 import { SCRIPTS } from './scripts.ts';
-import { Seen } from './seen.ts';
+import { SeenSlots } from './seen-slots.ts';
 import { SlotApplier } from './slots.ts';
 import { ask, RedisView, type ViewPorts } from './view.ts';
 
@@ -42,10 +42,10 @@ export class RedisProjection implements Projection {
   readonly #viewPorts: ViewPorts;
   readonly #catalog: Catalog;
   readonly #healer: Healer;
-  readonly #questions: Questions;
-  readonly #records = new Decoded(decodeRecord);
-  readonly #links = new Decoded(decodeLink);
-  readonly #seen = new Seen();
+  readonly #queries: QueryBatcher;
+  readonly #records = new DecodeCache(decodeRecord);
+  readonly #links = new DecodeCache(decodeLink);
+  readonly #seen = new SeenSlots();
   readonly #writing = new Map<RepositoryName, Writing>();
 
   constructor(ports: RedisProjectionPorts) {
@@ -59,7 +59,7 @@ export class RedisProjection implements Projection {
     const shared = { redis, store, now, observer, applier, seen: this.#seen };
     this.#healer = new Healer({ ...shared, driver, newId, catalog: this.#catalog });
     this.#viewPorts = { ...shared, sleep, healer: this.#healer, catalog: this.#catalog, nodeId: newId() };
-    this.#questions = new Questions((repo, asks) => ask(this.#viewPorts, repo, asks));
+    this.#queries = new QueryBatcher((repo, asks) => ask(this.#viewPorts, repo, asks));
   }
 
   manifestByTag(repo: RepositoryName, tag: Tag): Promise<InRepository<FoundManifest | undefined>> {
@@ -87,7 +87,7 @@ export class RedisProjection implements Projection {
   blobUse(repo: RepositoryName, digest: Digest): Promise<InRepository<BlobUse | undefined>> {
     const toAnswer = (link: Reply, references: Reply): BlobUse | undefined =>
       typeof link === 'string' ? { link: this.#links.of(digest, link), references: countFrom(references) } : undefined;
-    const asks: readonly Ask[] = [
+    const asks: readonly Query[] = [
       ['b', digest],
       ['r', digest],
     ];
@@ -165,7 +165,7 @@ export class RedisProjection implements Projection {
 
   #one<T>(
     repo: RepositoryName,
-    what: Ask,
+    what: Query,
     toAnswer: (answer: Reply) => T,
     fromFold: (fold: Projection) => InRepository<T> | Promise<InRepository<T>>,
   ): Promise<InRepository<T>> {
@@ -175,12 +175,12 @@ export class RedisProjection implements Projection {
   /** Two questions at most, answered at one slot. */
   #ask<T>(
     repo: RepositoryName,
-    what: readonly Ask[],
+    what: readonly Query[],
     toAnswer: (first: Reply, second: Reply) => T,
     fromFold: (fold: Projection) => InRepository<T> | Promise<InRepository<T>>,
   ): Promise<InRepository<T>> {
     const inRedis = async (): Promise<InRepository<T> | undefined> => {
-      const asked = await this.#questions.several(repo, what);
+      const asked = await this.#queries.several(repo, what);
       if (asked === undefined) return undefined;
       const [first = null, second = null] = asked.answers;
       return asked.exists ? { kind: 'known', value: toAnswer(first, second) } : UNKNOWN;

@@ -6,7 +6,7 @@ import { healKey, metaKey } from './keys.ts';
 import { type Operation, stepsOf } from './operations.ts';
 import type { RedisProjectionPorts } from './ports.ts';
 import { SCRIPTS } from './scripts.ts';
-import type { Seen } from './seen.ts';
+import type { SeenSlots } from './seen-slots.ts';
 
 /** An unfinished generation is gone after so long, in seconds. */
 const UNFINISHED_S = 600;
@@ -34,7 +34,7 @@ export interface Lease {
 
 export interface RebuilderPorts extends Pick<RedisProjectionPorts, 'redis' | 'store' | 'driver' | 'newId'> {
   readonly catalog: Catalog;
-  readonly seen: Seen;
+  readonly seen: SeenSlots;
 }
 
 /** Makes the view of a repository anew from its newest snapshot and the slots after it, under a generation of its own. */

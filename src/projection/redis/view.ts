@@ -5,7 +5,7 @@ import { RegistryError } from '../../oci/errors.ts';
 import type { RepositoryName } from '../../oci/names.ts';
 import type { Catalog } from './catalog.ts';
 import { RedisGone, type Reply } from './commands.ts';
-import { type Ask, asksOf, PartialFacts, TAGGED_PAGE } from './facts.ts';
+import { PartialFacts, type Query, queriesOf, TAGGED_PAGE } from './facts.ts';
 import type { Healer } from './healer.ts';
 import { metaKey } from './keys.ts';
 import { isMalformed } from './malformed.ts';
@@ -13,7 +13,7 @@ import { onlyRemoves } from './operations.ts';
 import type { RedisProjectionPorts } from './ports.ts';
 import { countFrom, hashFrom, listFrom } from './replies.ts';
 import { SCRIPTS } from './scripts.ts';
-import type { Seen } from './seen.ts';
+import type { SeenSlots } from './seen-slots.ts';
 import type { SlotApplier, SlotPosition } from './slots.ts';
 
 /** Names that one script looks up. */
@@ -27,7 +27,7 @@ const INTENT_MS = 2_000;
 const TURN = { each: 5, longest: 50, patience: 5_000 } as const;
 
 /** What ask.lua says of a repository. */
-export interface Asked extends SlotPosition {
+export interface ViewAnswer extends SlotPosition {
   readonly partial: boolean;
   readonly answers: readonly Reply[];
 }
@@ -36,7 +36,7 @@ export interface ViewPorts extends Pick<RedisProjectionPorts, 'redis' | 'store' 
   readonly healer: Healer;
   readonly catalog: Pick<Catalog, 'expect'>;
   readonly applier: SlotApplier;
-  readonly seen: Seen;
+  readonly seen: SeenSlots;
   /** This process, among all nodes. */
   readonly nodeId: string;
 }
@@ -45,8 +45,8 @@ export interface ViewPorts extends Pick<RedisProjectionPorts, 'redis' | 'store' 
 export async function ask(
   { redis, store, now, seen }: Pick<ViewPorts, 'redis' | 'store' | 'now' | 'seen'>,
   repo: RepositoryName,
-  asks: readonly Ask[],
-): Promise<Asked | undefined> {
+  asks: readonly Query[],
+): Promise<ViewAnswer | undefined> {
   const reply = await redis.evaluate(SCRIPTS.ask, [metaKey(store, repo)], [now(), ...asks.flat()]);
   const [state, slot, hash, exists, partial, ...answers] = listFrom(reply);
   if (state !== 'ok') return undefined;
@@ -70,7 +70,7 @@ export class RedisView implements WritableView {
 
   /** @throws RedisGone; RegistryError `unavailable` */
   async head(needs: readonly Needs[]): Promise<ViewHead> {
-    const asks = asksOf(needs);
+    const asks = queriesOf(needs);
     const deadline = this.#ports.now() + DEADLINE_MS;
     while (this.#ports.now() < deadline) {
       try {
@@ -92,11 +92,11 @@ export class RedisView implements WritableView {
   }
 
   /** All answers at one slot, however many there are. */
-  async #askAll(asks: readonly Ask[]): Promise<Asked | 'again' | undefined> {
+  async #askAll(asks: readonly Query[]): Promise<ViewAnswer | 'again' | undefined> {
     const first = await ask(this.#ports, this.#repo, asks.slice(0, ASKS));
     if (first === undefined || first.partial) return undefined;
     const answers = [...first.answers];
-    const more = async (some: readonly Ask[]): Promise<readonly Reply[] | undefined> => {
+    const more = async (some: readonly Query[]): Promise<readonly Reply[] | undefined> => {
       const asked = await ask(this.#ports, this.#repo, some);
       return asked?.hash === first.hash && !asked.partial ? asked.answers : undefined;
     };

@@ -2,9 +2,9 @@ import { describe, expect, test } from 'bun:test';
 import type { SlotHash } from '../../journal/events.ts';
 import type { RepositoryName } from '../../oci/names.ts';
 import { RedisGone } from './commands.ts';
-import type { Ask } from './facts.ts';
-import { Questions } from './questions.ts';
-import type { Asked } from './view.ts';
+import type { Query } from './facts.ts';
+import { QueryBatcher } from './query-batcher.ts';
+import type { ViewAnswer } from './view.ts';
 
 const A = 'a' as RepositoryName;
 const B = 'b' as RepositoryName;
@@ -12,8 +12,8 @@ const B = 'b' as RepositoryName;
 /** Scripts on their way, answered by hand. */
 function world() {
   const sent: { repo: RepositoryName; names: string[]; answer: (prefix: string) => void; fail: () => void }[] = [];
-  const questions = new Questions((repo, asks: readonly Ask[]) => {
-    const { promise, resolve, reject } = Promise.withResolvers<Asked | undefined>();
+  const questions = new QueryBatcher((repo, asks: readonly Query[]) => {
+    const { promise, resolve, reject } = Promise.withResolvers<ViewAnswer | undefined>();
     const names = asks.map(([, name]) => name);
     const asked = { seq: 1, hash: '' as SlotHash, exists: true, partial: false };
     sent.push({

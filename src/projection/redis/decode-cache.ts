@@ -9,7 +9,7 @@ const OVERHEAD = 300;
  * What the texts of Redis say, decoded once while they stay the same: the same few manifests are pulled again and again, and
  * whoever prepared something for the same object finds it again.
  */
-export class Decoded<T extends object> {
+export class DecodeCache<T extends object> {
   readonly #decode: (text: string) => T;
   readonly #known = new LRUCache<Digest, { readonly text: string; readonly value: T }>({
     maxSize: ROOM,

@@ -1,6 +1,6 @@
 import { expect, test } from 'bun:test';
 import { eventually } from '../../../test/support/eventually.ts';
-import { openLasting } from './lasting.ts';
+import { openPersistentClient } from './persistent-client.ts';
 
 test('a failover that is told while the Sentinels are asked does not end the client; its own disconnect does', async () => {
   let asked = 0;
@@ -14,7 +14,7 @@ test('a failover that is told while the Sentinels are asked does not end the cli
       },
     },
   });
-  const client = openLasting({
+  const client = openPersistentClient({
     sentinels: [{ host: '127.0.0.1', port: sentinel.port }],
     ...{ name: 'group', sentinelCommandTimeout: 100, sentinelRetryStrategy: () => 10, failoverDetector: true },
   });

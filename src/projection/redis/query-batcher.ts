@@ -1,55 +1,55 @@
 import type { RepositoryName } from '../../oci/names.ts';
 import type { Reply } from './commands.ts';
-import type { Ask } from './facts.ts';
-import type { Asked } from './view.ts';
+import type { Query } from './facts.ts';
+import type { ViewAnswer } from './view.ts';
 
 /** As many as one script looks up. */
-const MOST = 1_000;
+const MAX_QUERIES = 1_000;
 
 /** The answer to one question. */
-export interface Answered {
+export interface QueryAnswer {
   readonly exists: boolean;
   readonly answer: Reply;
 }
 
-export interface SeveralAnswered {
+export interface BatchAnswer {
   readonly exists: boolean;
   readonly answers: readonly Reply[];
 }
 
-type AskTogether = (repo: RepositoryName, asks: readonly Ask[]) => Promise<Asked | undefined>;
+type AskBatch = (repo: RepositoryName, asks: readonly Query[]) => Promise<ViewAnswer | undefined>;
 
-/** Questions that wait to be asked together, each once. */
+/** QueryBatcher that wait to be asked together, each once. */
 interface Group {
-  readonly asks: Map<string, { readonly what: Ask; readonly index: number }>;
-  readonly asked: PromiseWithResolvers<Asked | undefined>;
+  readonly asks: Map<string, { readonly what: Query; readonly index: number }>;
+  readonly asked: PromiseWithResolvers<ViewAnswer | undefined>;
 }
 
 /**
- * Questions about one repository that come while others are on their way wait for those, and are asked together: a repository that
+ * QueryBatcher about one repository that come while others are on their way wait for those, and are asked together: a repository that
  * everybody pulls costs Redis no more than one script for each round trip. No question joins a script that was sent before it
  * came, so each answer is as new as if it had been asked alone.
  */
-export class Questions {
-  readonly #ask: AskTogether;
+export class QueryBatcher {
+  readonly #ask: AskBatch;
   /** Of repositories that are being asked about: what comes after that. */
   readonly #waiting = new Map<RepositoryName, Group[]>();
 
-  constructor(ask: AskTogether) {
+  constructor(ask: AskBatch) {
     this.#ask = ask;
   }
 
   /** @returns undefined when the view must be verified first. @throws RedisGone */
-  async one(repo: RepositoryName, what: Ask): Promise<Answered | undefined> {
+  async one(repo: RepositoryName, what: Query): Promise<QueryAnswer | undefined> {
     const asked = await this.several(repo, [what]);
     return asked && { exists: asked.exists, answer: asked.answers[0] ?? null };
   }
 
   /** As `one`; all of them are answered at one slot. */
-  async several(repo: RepositoryName, whats: readonly Ask[]): Promise<SeveralAnswered | undefined> {
+  async several(repo: RepositoryName, whats: readonly Query[]): Promise<BatchAnswer | undefined> {
     const waiting = this.#waiting.get(repo);
     let group = waiting?.at(-1);
-    if (group === undefined || group.asks.size + whats.length > MOST) {
+    if (group === undefined || group.asks.size + whats.length > MAX_QUERIES) {
       group = { asks: new Map(), asked: Promise.withResolvers() };
       waiting?.push(group);
     }

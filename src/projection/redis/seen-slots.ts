@@ -7,7 +7,7 @@ const REPOSITORIES = 100_000;
  * The newest slot of each repository that this node has seen: a view below it went back, whatever it says of itself. A guard
  * beside the owner's, so it may forget repositories that were not used for long.
  */
-export class Seen {
+export class SeenSlots {
   readonly #slots = new LRUCache<RepositoryName, number>({
     // With `max` it would make room for all of them at once, however few there are.
     maxSize: REPOSITORIES,

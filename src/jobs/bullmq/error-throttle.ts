@@ -1,0 +1,22 @@
+const REPEAT_AFTER_MS = 60_000;
+
+/** Reports errors, but a repeated one only once a minute: while Redis is away every attempt to connect fails alike. */
+export class ErrorThrottle {
+  readonly #onError: (error: unknown) => void;
+  readonly #now: () => number;
+  #lastMessage = '';
+  #lastAt = Number.NEGATIVE_INFINITY;
+
+  constructor(onError: (error: unknown) => void, now: () => number) {
+    this.#onError = onError;
+    this.#now = now;
+  }
+
+  readonly report = (error: unknown): void => {
+    const message = String(error);
+    if (message === this.#lastMessage && this.#now() - this.#lastAt < REPEAT_AFTER_MS) return;
+    this.#lastMessage = message;
+    this.#lastAt = this.#now();
+    this.#onError(error);
+  };
+}
