@@ -99,7 +99,7 @@ test('marina jobs lists jobs and dead letters, and retries one', async () => {
 
 test.each([
   ['', 'REDIS_URL is not set'],
-  ['ftp://there', 'REDIS_URL=ftp://there cannot be used'],
+  ['ftp://there', 'REDIS_URL cannot be used: redis://'],
   ['redis://127.0.0.1:1', 'the job queues cannot be read: Redis did not answer'],
 ])('marina jobs with REDIS_URL=%s says in one line what is wrong', async (url, message) => {
   const server = await startServer({ STORAGE_PATH: temporaryFolder('jobs') });
