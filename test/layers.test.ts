@@ -313,6 +313,18 @@ function cyclesIn(edges: readonly Import[]): string[] {
   return [...cycles].sort();
 }
 
+test('responses are made in one place, so that none lacks what all must carry', async () => {
+  const files = [...new Bun.Glob('src/http/**/*.ts').scanSync(projectRoot)].filter(
+    (file) => !file.endsWith('.test.ts'),
+  );
+  const makers = await Promise.all(
+    files.map(async (file) =>
+      /\bnew Response\(|\bResponse\.json\(/.test(await Bun.file(join(projectRoot, file)).text()) ? [file] : [],
+    ),
+  );
+  expect(makers.flat()).toEqual(['src/http/response.ts']);
+});
+
 describe('between files', () => {
   test('there are no cycles at run time', () => {
     expect(cyclesIn(imports.filter(({ typeOnly }) => !typeOnly))).toEqual([]);

@@ -16,14 +16,14 @@ function refusalOf(check: () => void): ErrorKind | undefined {
 describe('admission', () => {
   test('refuses everybody beyond the most requests, and one client beyond its own', () => {
     const admission = new Admission({ max: 10, maxPerAddress: 2 });
-    expect(refusalOf(() => admission.check(10, 'a'))).toBeUndefined();
-    expect(refusalOf(() => admission.check(11, 'a'))).toBe('overloaded');
+    expect(refusalOf(() => admission.check(10, { client: 'a' }))).toBeUndefined();
+    expect(refusalOf(() => admission.check(11, { client: 'a' }))).toBe('overloaded');
     admission.enter('a');
     admission.enter('a');
-    expect(refusalOf(() => admission.check(3, 'a'))).toBe('too-many-requests');
-    expect(refusalOf(() => admission.check(3, 'b'))).toBeUndefined();
+    expect(refusalOf(() => admission.check(3, { client: 'a' }))).toBe('too-many-requests');
+    expect(refusalOf(() => admission.check(3, { client: 'b' }))).toBeUndefined();
     admission.leave('a');
-    expect(refusalOf(() => admission.check(3, 'a'))).toBeUndefined();
+    expect(refusalOf(() => admission.check(3, { client: 'a' }))).toBeUndefined();
   });
 
   test('counts right, whatever comes and goes', () => {
@@ -39,7 +39,7 @@ describe('admission', () => {
           else continue;
           counts.set(client, count + (comes ? 1 : -1));
           for (const [each, now] of counts)
-            expect(refusalOf(() => admission.check(1, each))).toBe(
+            expect(refusalOf(() => admission.check(1, { client: each }))).toBe(
               now >= maxPerAddress ? 'too-many-requests' : undefined,
             );
         }

@@ -24,10 +24,10 @@ export class Admission {
    * @param inFlight requests that have come and whose responses are not sent to their end, with this one
    * @throws RegistryError `overloaded`, `too-many-requests`
    */
-  check(inFlight: number, address: string | undefined): void {
+  check(inFlight: number, request: { readonly client: string | undefined }): void {
     if (inFlight > this.#limits.max)
       throw new RegistryError('overloaded', 'the registry has as many requests as it can serve: try again');
-    if (this.#byClient.size > 0 && (this.#byClient.get(clientOf(address)) ?? 0) >= this.#limits.maxPerAddress)
+    if (this.#byClient.size > 0 && (this.#byClient.get(clientOf(request.client)) ?? 0) >= this.#limits.maxPerAddress)
       throw new RegistryError(
         'too-many-requests',
         'this client has too many requests in progress: end some, or try again',

@@ -12,6 +12,7 @@ import {
   uploadChunk,
   uploadStatus,
 } from './handlers/uploads.ts';
+import { respond } from './response.ts';
 import type { Route } from './route.ts';
 
 /** "If the response is 200 OK, then the registry implements this specification": what is in it does not matter. */
@@ -22,7 +23,7 @@ export function dispatch(route: Route, context: RequestContext, ports: HandlerPo
   switch (route.kind) {
     case 'ping':
       context.seen.sent = PONG.length;
-      return new Response(PONG, {
+      return respond(PONG, {
         headers: {
           'Content-Type': 'application/json',
           'Content-Length': String(PONG.length),

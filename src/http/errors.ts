@@ -1,4 +1,5 @@
 import { type ErrorKind, RegistryError, Unanswered } from '../oci/errors.ts';
+import { respond } from './response.ts';
 
 /** The codes of the spec's table, and two of our own for answers that are not the client's fault. */
 type Code =
@@ -59,8 +60,6 @@ const TABLE: Readonly<Record<ErrorKind, readonly [status: number, code: Code]>> 
   unavailable: [503, 'UNAVAILABLE'],
 };
 
-/** No browser may take a response for a script, a style or a page because its bytes look like one. */
-export const NO_SNIFFING = { 'X-Content-Type-Options': 'nosniff' } as const;
 /** What can be read, though not changed. */
 const ONLY_READ: ReadonlySet<ErrorKind> = new Set(['delete-disabled', 'blob-referenced', 'read-only']);
 
@@ -82,7 +81,6 @@ export function renderError(error: unknown, head: boolean): Response {
     'Content-Length': String(body.length),
     // What is not there now may be there in a moment.
     'Cache-Control': 'no-store',
-    ...NO_SNIFFING,
     'Docker-Distribution-Api-Version': 'registry/2.0',
   };
   if (status === 429 || status === 503 || status === 507) headers['Retry-After'] = RETRY_AFTER;
@@ -91,7 +89,7 @@ export function renderError(error: unknown, head: boolean): Response {
   // "A server generating a 416 … SHOULD generate a Content-Range header field specifying the current length".
   const size = known.kind === 'range-unsatisfiable' ? known.detail?.size : undefined;
   if (size !== undefined) headers['Content-Range'] = `bytes */${size}`;
-  return new Response(head ? null : body, { status, headers });
+  return respond(head ? null : body, { status, headers });
 }
 
 function messageOf(error: unknown): string {

@@ -9,8 +9,9 @@ import type { Admission } from './admission.ts';
 import { type BunServer, IDLE_SECONDS } from './bun-server.ts';
 import type { FileAnswer, HandlerPorts, RequestContext, Seen } from './context.ts';
 import { dispatch } from './dispatch.ts';
-import { NO_SNIFFING, renderError } from './errors.ts';
+import { renderError } from './errors.ts';
 import { handOver } from './hand-over.ts';
+import { respond } from './response.ts';
 import { StoredFile } from './stored-file.ts';
 import type { WebOrigins } from './web-origins.ts';
 
@@ -51,6 +52,8 @@ export function refuse(error: unknown, request: Request, server: BunServer, port
   return exchange.finish(exchange.failed(error));
 }
 
+const UNKNOWN = Symbol('unknown');
+
 /** One request from its arrival to its line in the log. */
 class Exchange implements RequestContext {
   readonly request: Request;
@@ -59,8 +62,8 @@ class Exchange implements RequestContext {
   readonly #server: BunServer;
   readonly #ports: ServerPorts;
   readonly #begun = performance.now();
-  /** Address of the client, as far as it is known. Looked up at the start: Bun forgets it with the connection. */
-  readonly #client: string | undefined;
+  /** UNKNOWN until it is first needed: Bun takes longer to say it than to parse the request. */
+  #client: string | undefined | typeof UNKNOWN = UNKNOWN;
   /** What every response carries, whoever makes it. */
   readonly #headers: Readonly<Record<string, string>>;
   #asked: Asked | undefined;
@@ -71,7 +74,6 @@ class Exchange implements RequestContext {
     this.request = request;
     this.#server = server;
     this.#ports = ports;
-    this.#client = ports.proxies.client(this.#peer(), request.headers);
     this.#headers = ports.webOrigins.responseHeaders(request);
     ports.telemetry.requests.begin();
   }
@@ -101,7 +103,7 @@ class Exchange implements RequestContext {
     return (wanted) => {
       const file = StoredFile.open(wanted.path, wanted.size);
       // A sending thread writes the head by itself: nothing can be added to its response later.
-      const answer = { ...wanted, headers: { ...wanted.headers, ...NO_SNIFFING, ...this.#headers } };
+      const answer = { ...wanted, headers: { ...wanted.headers, ...this.#headers } };
       const handed = handOver(answer, file, {
         request: this.request,
         server: this.#server,
@@ -111,6 +113,12 @@ class Exchange implements RequestContext {
       });
       return handed ?? sendHere(answer, file);
     };
+  }
+
+  /** Address of the client, as far as it can be told. Bun forgets it with the connection. */
+  get client(): string | undefined {
+    if (this.#client === UNKNOWN) this.#client = this.#ports.proxies.client(this.#peer(), this.request.headers);
+    return this.#client;
   }
 
   #peer(): string | undefined {
@@ -123,7 +131,7 @@ class Exchange implements RequestContext {
     if (reason !== undefined) throw new RegistryError('draining', `${reason}: try again`);
     const { url } = request;
     checkHost(request, url);
-    this.#ports.admission.check(this.#server?.pendingRequests ?? 1, this.#client);
+    this.#ports.admission.check(this.#server?.pendingRequests ?? 1, this);
     const preflight = this.#ports.webOrigins.preflight(request);
     if (preflight !== undefined) {
       this.#asked = new Asked(request.method, targetOf(url), 'preflight', undefined, undefined);
@@ -139,7 +147,7 @@ class Exchange implements RequestContext {
   /** The response is not there at once: until it is, this request is one of its client's share. */
   wait(): void {
     this.#waits = true;
-    this.#ports.admission.enter(this.#client);
+    this.#ports.admission.enter(this.client);
   }
 
   failed(error: unknown): Response {
@@ -160,19 +168,18 @@ class Exchange implements RequestContext {
 
   finish(response: Response): Response {
     const { id, request, seen } = this;
-    if (this.#waits) this.#ports.admission.leave(this.#client);
+    if (this.#waits) this.#ports.admission.leave(this.client);
     // It belongs to the connection: what is idle afterwards, or never ends its body, would stay for ever.
     if (this.#keptOpen) this.#server?.timeout(request, IDLE_SECONDS);
     const asked = this.#asked ?? unknownAsked(request.method, request.url);
-    const { status, headers } = response;
-    headers.set('X-Content-Type-Options', NO_SNIFFING['X-Content-Type-Options']);
-    for (const name in this.#headers) headers.set(name, this.#headers[name] ?? '');
+    const { status } = response;
+    for (const name in this.#headers) response.headers.set(name, this.#headers[name] ?? '');
     const sent = asked.method === 'HEAD' ? 0 : seen.sent;
     const milliseconds = performance.now() - this.#begun;
     this.#ports.telemetry.requests.end(asked.route, status, milliseconds / 1000, seen.received, sent);
     this.#ports.access?.({
       requestId: id,
-      client: this.#client,
+      client: this.client,
       actor: ANONYMOUS.label,
       asked,
       digest: seen.digest,
@@ -193,7 +200,7 @@ function sendHere({ status, headers, path, start, end }: FileAnswer, file: Store
   file.close();
   // Bun would name the stored file in this header.
   const unnamed = { ...headers, 'Content-Disposition': 'attachment' };
-  return new Response(status === 200 ? Bun.file(path) : Bun.file(path).slice(start, end), { status, headers: unnamed });
+  return respond(status === 200 ? Bun.file(path) : Bun.file(path).slice(start, end), { status, headers: unnamed });
 }
 
 /**

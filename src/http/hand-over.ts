@@ -2,6 +2,7 @@ import { STATUS_CODES } from 'node:http';
 import type { Senders } from '../sending/senders.ts';
 import { type BunServer, IDLE_SECONDS } from './bun-server.ts';
 import type { FileAnswer, Seen } from './context.ts';
+import { NO_SNIFFING, respond } from './response.ts';
 import type { StoredFile } from './stored-file.ts';
 
 /**
@@ -51,7 +52,7 @@ async function followed(
   if (sent.outcome.kind === 'failed') failed(sent.outcome.message);
   // Bun must not be answered before: it would wait for a turn to send that.
   await closed;
-  return new Response(null, { status, headers });
+  return respond(null, { status, headers });
 }
 
 function closingOf({ signal }: Request): Promise<void> {
@@ -63,7 +64,7 @@ function closingOf({ signal }: Request): Promise<void> {
 
 /** "A server that does not support persistent connections MUST send the "close" connection option" (RFC 9112, section 9.6). */
 function headOf({ status, headers }: FileAnswer): Uint8Array {
-  const fields = { ...headers, Date: new Date().toUTCString(), Connection: 'close' };
+  const fields = { ...headers, ...NO_SNIFFING, Date: new Date().toUTCString(), Connection: 'close' };
   const lines = Object.entries(fields).map(([name, value]) => `${name}: ${value}\r\n`);
   return Buffer.from(`HTTP/1.1 ${status} ${STATUS_CODES[status]}\r\n${lines.join('')}\r\n`, 'latin1');
 }

@@ -1,4 +1,4 @@
-import { NO_SNIFFING } from './errors.ts';
+import { respond } from './response.ts';
 
 /** The page needs nothing but its own style and script, and no other site may show it as a part of its own. */
 const POLICY = "default-src 'none'; style-src 'unsafe-inline'; script-src 'unsafe-inline'; frame-ancestors 'none'";
@@ -21,7 +21,7 @@ Figures: <a href="/metrics"><code>/metrics</code></a>.</p>
 <script>for (const each of document.querySelectorAll('#push span')) each.textContent = location.host;</script>
 </body></html>
 `;
-  return new Response(page, {
-    headers: { 'Content-Type': 'text/html; charset=utf-8', 'Content-Security-Policy': POLICY, ...NO_SNIFFING },
+  return respond(page, {
+    headers: { 'Content-Type': 'text/html; charset=utf-8', 'Content-Security-Policy': POLICY },
   });
 }

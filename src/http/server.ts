@@ -2,9 +2,9 @@ import { Elysia } from 'elysia';
 import { RegistryError } from '../oci/errors.ts';
 import { targetOf } from './address.ts';
 import { IDLE_SECONDS } from './bun-server.ts';
-import { NO_SNIFFING } from './errors.ts';
 import { refuse, type ServerPorts, serve } from './exchange.ts';
 import { landingPage } from './landing.ts';
+import { respond } from './response.ts';
 
 /** Beyond every body limit of our own: Bun would answer 413 without a body. */
 const MAX_BODY = Number.MAX_SAFE_INTEGER;
@@ -52,5 +52,5 @@ function readiness(reason: string | undefined): Response {
 }
 
 function text(body: string, type = 'text/plain; charset=utf-8', status = 200): Response {
-  return new Response(body, { status, headers: { 'Content-Type': type, 'Cache-Control': 'no-store', ...NO_SNIFFING } });
+  return respond(body, { status, headers: { 'Content-Type': type, 'Cache-Control': 'no-store' } });
 }

@@ -1,4 +1,5 @@
 import { RegistryError } from '../oci/errors.ts';
+import { respond } from './response.ts';
 
 const METHODS = 'GET, HEAD, POST, PUT, PATCH, DELETE';
 /** What scripts send beyond the headers that every page may send. `Accept` is one of those only while it is short. */
@@ -55,7 +56,7 @@ export class WebOrigins {
   preflight({ method, headers }: Request): Response | undefined {
     if (method !== 'OPTIONS' || !headers.has('access-control-request-method')) return undefined;
     if (!this.#allowed.has(headers.get('origin') ?? '')) return undefined;
-    return new Response(null, {
+    return respond(null, {
       status: 204,
       headers: {
         'Access-Control-Allow-Methods': METHODS,

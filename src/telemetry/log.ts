@@ -63,10 +63,22 @@ function jsonLogs(level: string): Logs {
   };
 }
 
+let lastText = '';
+let lastQuoted = '""';
+
+/** JSON.stringify for what is mostly the same as the time before. */
+function quoted(text: string): string {
+  if (text !== lastText) {
+    lastText = text;
+    lastQuoted = JSON.stringify(text);
+  }
+  return lastQuoted;
+}
+
 /** Written by hand, in pino's shape: through pino one line costs as much as serving a manifest. */
 function lineOf(entry: AccessEntry): string {
   // Addresses and digests were parsed: they have no character that JSON would escape.
   const client = entry.client === undefined ? '' : `,"client":"${entry.client}"`;
   const digest = entry.digest === undefined ? '' : `,"digest":"${entry.digest}"`;
-  return `{"level":30,"time":${Date.now()},"requestId":"${entry.requestId}"${client},"actor":${JSON.stringify(entry.actor)},${entry.asked.json}${digest},"status":${entry.status},"bytesIn":${entry.bytesIn},"bytesOut":${entry.bytesOut},"milliseconds":${inThousandths(entry.milliseconds)},"msg":"request"}\n`;
+  return `{"level":30,"time":${Date.now()},"requestId":"${entry.requestId}"${client},"actor":${quoted(entry.actor)},${entry.asked.json}${digest},"status":${entry.status},"bytesIn":${entry.bytesIn},"bytesOut":${entry.bytesOut},"milliseconds":${inThousandths(entry.milliseconds)},"msg":"request"}\n`;
 }

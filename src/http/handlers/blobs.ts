@@ -6,6 +6,7 @@ import type { ByteRange } from '../../storage/driver.ts';
 import type { FileAnswer, Handler, RequestContext } from '../context.ts';
 import { layOutParts, type MultipartLayout, multipartBytes, multipartStream, newBoundary } from '../multipart.ts';
 import { parseRange, WHOLE } from '../range.ts';
+import { type PreparedHeaders, prepareHeaders, respond } from '../response.ts';
 import type { Route } from '../route.ts';
 import { StoredFile } from '../stored-file.ts';
 import { isNotModified, notModified, requestedRange } from './conditional.ts';
@@ -19,7 +20,7 @@ export const headBlob: Handler<'blob-head'> = (route, context, { registry, isPub
     const caching = cachingOf(isPublic(route.repo));
     return isNotModified(context.request, route.digest)
       ? notModified(route.digest, caching)
-      : new Response(null, { headers: wholeHeaders(route, size, caching) });
+      : respond(null, { headers: wholeHeaders(route, size, caching) });
   });
 
 /** "A GET request to an existing blob URL MUST provide the expected blob, with a response code that MUST be 200 OK." */
@@ -42,7 +43,7 @@ function asksForSeveral(request: Request, digest: Digest): boolean {
 
 /** The client sends its Range again there. HEAD is always answered here: a presigned address is good for one method only. */
 function redirect(digest: Digest, url: string): Response {
-  return new Response(null, {
+  return respond(null, {
     status: 307,
     headers: {
       Location: url,
@@ -74,9 +75,9 @@ function sendBlob(
   const head =
     range === undefined ? { headers: wholeHeaders(route, size, caching) } : headOf(route.digest, range, size, caching);
   if (content.kind === 'bytes')
-    return new Response(range === undefined ? content.bytes : content.bytes.subarray(start, end), head);
+    return respond(range === undefined ? content.bytes : content.bytes.subarray(start, end), head);
   // Bun has sent a chunk, or copied it, before it asks for the next one.
-  return new Response(content.open({ start, end }, 'lent'), head);
+  return respond(content.open({ start, end }, 'lent'), head);
 }
 
 /** "A server generating a multipart response … MUST generate … multipart/byteranges" (RFC 9110, section 15.3.7.2). */
@@ -92,11 +93,11 @@ function sendParts(
   const head = { status: 206, headers };
   switch (content.kind) {
     case 'bytes':
-      return new Response(multipartBytes(layout, content.bytes), head);
+      return respond(multipartBytes(layout, content.bytes), head);
     case 'file':
-      return new Response(multipartFile(layout, content.path, size), head);
+      return respond(multipartFile(layout, content.path, size), head);
     case 'stream':
-      return new Response(
+      return respond(
         multipartStream(layout, (range) => content.open(range, 'lent')),
         head,
       );
@@ -118,7 +119,7 @@ function multipartFile(layout: MultipartLayout, path: string, size: number): Rea
 /** "Upon success, the registry MUST respond with code 202 Accepted. If the blob is not found, a 404 Not Found". */
 export const deleteBlob: Handler<'blob-delete'> = async ({ repo, digest }, context, { registry }) => {
   await registry.deleteBlob(repo, digest, context);
-  return new Response(null, { status: 202, headers: { 'Content-Length': '0' } });
+  return respond(null, { status: 202, headers: { 'Content-Length': '0' } });
 };
 
 /**
@@ -127,14 +128,14 @@ export const deleteBlob: Handler<'blob-delete'> = async ({ repo, digest }, conte
  */
 const prepared = new WeakMap<
   BlobRoute,
-  { readonly size: number; readonly caching: Caching; readonly headers: Headers }
+  { readonly size: number; readonly caching: Caching; readonly headers: PreparedHeaders }
 >();
 
-function wholeHeaders(route: BlobRoute, size: number, caching: Caching): Headers {
+function wholeHeaders(route: BlobRoute, size: number, caching: Caching): PreparedHeaders {
   const known = prepared.get(route);
   // Of another size: what was damaged has been pushed again.
   if (known?.size === size && known.caching === caching) return known.headers;
-  const headers = new Headers(blobHeaders(route.digest, size, caching));
+  const headers = prepareHeaders(blobHeaders(route.digest, size, caching));
   prepared.set(route, { size, caching, headers });
   return headers;
 }

@@ -1,4 +1,5 @@
 import type { Digest } from '../../oci/names.ts';
+import { respond } from '../response.ts';
 
 /** Whether the client has something already that it asks about. */
 export function isConditional(request: Request): boolean {
@@ -26,5 +27,5 @@ export function requestedRange(request: Request, digest: Digest): string | null 
 /** @param caching "The server generating a 304 … MUST generate … Cache-Control" as a 200 would have it (RFC 9110, section 15.4.5) */
 export function notModified(digest: Digest, caching: Readonly<Record<string, string>>): Response {
   const headers = { ETag: `"${digest}"`, 'Docker-Content-Digest': digest, ...caching };
-  return new Response(null, { status: 304, headers });
+  return respond(null, { status: 304, headers });
 }

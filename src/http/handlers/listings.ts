@@ -2,6 +2,7 @@ import { MAX_MANIFEST_BYTES } from '../../oci/manifest.ts';
 import { OCI_INDEX } from '../../oci/media-types.ts';
 import type { Descriptor } from '../../registry/interface.ts';
 import type { Handler, Seen } from '../context.ts';
+import { respond } from '../response.ts';
 
 /** "the tags MUST be in lexical … or ASCIIbetical order"; "When n is zero, this endpoint MUST return an empty list". */
 export const listTags: Handler<'tags-list'> = async ({ repo, n, last }, context, { registry }) => {
@@ -47,7 +48,7 @@ export const listReferrers: Handler<'referrers'> = async (
     headers.Link = `</v2/${repo}/referrers/${digest}?${query}>; rel="next"`;
   }
   const text = `{"schemaVersion":2,"mediaType":"${OCI_INDEX}","manifests":[${manifests.join(',')}]}`;
-  return respond(context.seen, text, headers);
+  return send(context.seen, text, headers);
 };
 
 function rendered({ mediaType, digest, size, artifactType, annotations }: Descriptor): Record<string, unknown> {
@@ -69,11 +70,11 @@ function next(path: string, items: readonly string[], more: boolean, n: number |
 }
 
 function json(seen: Seen, value: unknown, headers: Record<string, string>): Response {
-  return respond(seen, JSON.stringify(value), { 'Content-Type': 'application/json', ...headers });
+  return send(seen, JSON.stringify(value), { 'Content-Type': 'application/json', ...headers });
 }
 
-function respond(seen: Seen, text: string, headers: Record<string, string>): Response {
+function send(seen: Seen, text: string, headers: Record<string, string>): Response {
   const bytes = new TextEncoder().encode(text);
   seen.sent = bytes.length;
-  return new Response(bytes, { headers: { ...headers, 'Content-Length': String(bytes.length) } });
+  return respond(bytes, { headers: { ...headers, 'Content-Length': String(bytes.length) } });
 }

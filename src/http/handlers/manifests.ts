@@ -4,6 +4,7 @@ import { mapMaybeAsync } from '../../registry/maybe-async.ts';
 import type { Handler, HandlerPorts, RequestContext } from '../context.ts';
 import { location } from '../location.ts';
 import { withManifestBody } from '../manifest-body.ts';
+import { type PreparedHeaders, prepareHeaders, respond, withField } from '../response.ts';
 import type { Route } from '../route.ts';
 import { isConditional, isNotModified, notModified } from './conditional.ts';
 
@@ -17,7 +18,7 @@ export const headManifest: Handler<'manifest-head'> = (route, context, { registr
     pulled?.(route.repo, route.reference);
     return isNotModified(context.request, found.digest)
       ? notModified(found.digest, CACHING[route.reference.kind])
-      : new Response(null, { headers: withWarnings(manifestHeaders(route, found), found.warnings) });
+      : respond(null, { headers: withWarnings(manifestHeaders(route, found), found.warnings) });
   });
 
 /** "A GET request to an existing manifest URL MUST provide the expected manifest, with a response code that MUST be 200 OK." */
@@ -46,7 +47,7 @@ function sendManifest(
     context.seen.digest = descriptor.digest;
     context.seen.sent = bytes.length;
     pulled?.(route.repo, route.reference);
-    return new Response(bytes, { headers: withWarnings(manifestHeaders(route, descriptor), known ?? warnings) });
+    return respond(bytes, { headers: withWarnings(manifestHeaders(route, descriptor), known ?? warnings) });
   });
 }
 
@@ -62,23 +63,23 @@ export const putManifest: Handler<'manifest-put'> = async ({ repo, reference, ta
     (bytes) => ports.registry.pushManifest(repo, { bytes, contentType, digest: named, tags }, context),
   );
   context.seen.digest = digest;
-  const headers = new Headers({
+  const headers: Record<string, string> = {
     Location: location(context, `/v2/${repo}/manifests/${digest}`),
     'Docker-Content-Digest': digest,
     'Content-Length': '0',
-  });
+  };
   // "MUST respond with the response header OCI-Subject: <subject digest>".
-  if (subject !== undefined) headers.set('OCI-Subject', subject);
+  if (subject !== undefined) headers['OCI-Subject'] = subject;
   // "MUST include an OCI-Tag response header … for each accepted tag".
-  if (reference.kind === 'digest' && tags.length > 0) headers.set('OCI-Tag', tags.join(', '));
-  return new Response(null, { status: 201, headers: withWarnings(headers, warnings) });
+  if (reference.kind === 'digest' && tags.length > 0) headers['OCI-Tag'] = tags.join(', ');
+  return respond(null, { status: 201, headers: withWarnings(prepareHeaders(headers), warnings) });
 };
 
 /** "Upon success, the registry MUST respond with a 202 Accepted code." A tag goes alone; a manifest takes its tags along. */
 export const deleteManifest: Handler<'manifest-delete'> = async ({ repo, reference }, context, { registry }) => {
   if (reference.kind === 'tag') await registry.deleteTag(repo, reference.tag, context);
   else await registry.deleteManifest(repo, reference.digest, context);
-  return new Response(null, { status: 202, headers: { 'Content-Length': '0' } });
+  return respond(null, { status: 202, headers: { 'Content-Length': '0' } });
 };
 
 /** A tag may be moved at any time: a cache must ask before it answers with what it has. */
@@ -91,22 +92,22 @@ const CACHING: Readonly<Record<Reference['kind'], Readonly<Record<string, string
  * The same few manifests are asked for again and again, and Bun takes headers that were made before at no cost. They live as long
  * as their route, which is one object for all requests while its address is remembered.
  */
-const prepared = new WeakMap<ManifestRoute, { readonly descriptor: Descriptor; readonly headers: Headers }>();
+const prepared = new WeakMap<ManifestRoute, { readonly descriptor: Descriptor; readonly headers: PreparedHeaders }>();
 
-function manifestHeaders(route: ManifestRoute, descriptor: Descriptor): Headers {
+function manifestHeaders(route: ManifestRoute, descriptor: Descriptor): PreparedHeaders {
   const { digest, mediaType, size } = descriptor;
   const before = prepared.get(route);
   // Of another digest: the tag has moved.
   if (before?.descriptor.digest === digest && before.descriptor.mediaType === mediaType) return before.headers;
-  const headers = new Headers({
+  const headers = prepareHeaders({
     'Content-Type': mediaType,
     'Content-Length': String(size),
     'Docker-Content-Digest': digest,
     ETag: `"${digest}"`,
     ...CACHING[route.reference.kind],
+    // Any type may be pushed, text/html too: a browser must not run what somebody pushed as if it were a page of this site.
+    ...(mediaType.startsWith('application/vnd.') ? {} : { 'Content-Security-Policy': 'sandbox' }),
   });
-  // Any type may be pushed, text/html too: a browser must not run what somebody pushed as if it were a page of this site.
-  if (!mediaType.startsWith('application/vnd.')) headers.set('Content-Security-Policy', 'sandbox');
   prepared.set(route, { descriptor, headers });
   return headers;
 }
@@ -115,11 +116,9 @@ function manifestHeaders(route: ManifestRoute, descriptor: Descriptor): Headers 
 const MAX_WARNING = 1_000;
 
 /** The form that the spec asks for: `299 - "<text>"`. */
-function withWarnings(headers: Headers, warnings: Warned['warnings']): Headers {
+function withWarnings(headers: PreparedHeaders, warnings: Warned['warnings']): PreparedHeaders {
   if (warnings === undefined || warnings.length === 0) return headers;
-  const own = new Headers(headers);
-  own.set('Warning', `299 - "${warnings.join('; ').slice(0, MAX_WARNING)}"`);
-  return own;
+  return withField(headers, 'Warning', `299 - "${warnings.join('; ').slice(0, MAX_WARNING)}"`);
 }
 
 function mediaTypeOf(header: string | null): string | undefined {

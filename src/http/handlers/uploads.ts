@@ -5,6 +5,7 @@ import { contentLength, uploadBody } from '../body.ts';
 import type { Handler, HandlerPorts, RequestContext } from '../context.ts';
 import { location } from '../location.ts';
 import { parseContentRange } from '../range.ts';
+import { respond } from '../response.ts';
 
 /** "Upon success, the response MUST have a code of 202 Accepted, and MUST include the following header: Location". */
 export const startUpload: Handler<'upload-start'> = async ({ repo, algorithm }, context, ports) =>
@@ -44,7 +45,7 @@ export const uploadStatus: Handler<'upload-status'> = async ({ repo, upload }, c
 /** "If successful, the response SHOULD be a 204 No Content response code." */
 export const cancelUpload: Handler<'upload-cancel'> = async ({ repo, upload }, context, { registry }) => {
   await registry.cancelUpload(repo, upload, context);
-  return new Response(null, { status: 204 });
+  return respond(null, { status: 204, headers: {} });
 };
 
 function chunk(context: RequestContext, { limits }: HandlerPorts) {
@@ -57,17 +58,17 @@ function started(upload: Upload, context: RequestContext, ports: HandlerPorts): 
   const headers = sessionHeaders(upload, context);
   headers['OCI-Chunk-Min-Length'] = String(ports.limits.chunkMinLength);
   headers['Content-Length'] = '0';
-  return new Response(null, { status: 202, headers });
+  return respond(null, { status: 202, headers });
 }
 
 function progress(upload: Upload, status: 202 | 204, context: RequestContext): Response {
   const headers = sessionHeaders(upload, context);
   if (status === 202) headers['Content-Length'] = '0';
-  return new Response(null, { status, headers });
+  return respond(null, { status, headers });
 }
 
 function created(repo: RepositoryName, digest: Digest, context: RequestContext): Response {
-  return new Response(null, {
+  return respond(null, {
     status: 201,
     headers: {
       Location: location(context, `/v2/${repo}/blobs/${digest}`),
