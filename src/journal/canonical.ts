@@ -1,6 +1,6 @@
 import canonicalize from 'canonicalize';
 
-/** RFC 8785: one value, one sequence of bytes, whoever writes it. */
+/** RFC 8785: a value has exactly one sequence of bytes. */
 export function canonicalJson(value: unknown): Uint8Array {
   const text = canonicalize(value);
   if (text === undefined) throw new Error('the value has no JSON form');

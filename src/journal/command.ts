@@ -3,32 +3,32 @@ import type { Digest, Tag } from '../oci/names.ts';
 import type { JournalEvent } from './events.ts';
 import type { RepositoryFacts } from './state.ts';
 
-/** What a command comes to, looking at the state it is decided on. Without events there is nothing to write. */
+/** The outcome of a command at one state of the repository. Without events nothing is written. */
 export type Decision<T> =
   | { readonly kind: 'accepted'; readonly events: readonly JournalEvent[]; readonly result: T }
   | { readonly kind: 'refused'; readonly error: RegistryError };
 
-/** What a decision may ask of the facts beside `exists`: the cluster's view fetches this, and only this, in one round trip. */
+/** The facts that a decision may read, besides `exists`. In a cluster exactly these are fetched, in one round trip. */
 export interface Needs {
   readonly blobs?: readonly Digest[];
   readonly manifests?: readonly Digest[];
   readonly tags?: readonly Tag[];
-  /** Manifests whose tags are asked for. */
+  /** Manifests whose tags are needed. */
   readonly tagsOf?: readonly Digest[];
-  /** Digests of which is asked how many manifests refer to them. */
+  /** Digests whose number of references is needed. */
   readonly references?: readonly Digest[];
 }
 
 /**
- * A wish to change a repository. `decide` depends on nothing but the facts it is given, except where the linker's rule (DESIGN
- * 8) makes it look at storage first, which is why it may be a promise. It is asked again when somebody else took the slot.
+ * A request to change a repository. `decide` depends only on the facts it gets, except where the linker's rule (DESIGN 8) makes it
+ * look at storage, which is why it may return a promise. It runs again when another writer took the slot.
  */
 export interface Command<T> {
-  /** Left out by a command that asks nothing but whether the repository exists. */
+  /** Omitted by a command that only needs to know whether the repository exists. */
   readonly needs?: Needs;
   /**
-   * Resolves when the bytes that the events name are durable; left out when they are already. The slot is written meanwhile, but
-   * gets its name only after it, so that the two wait for the disk together.
+   * Resolves when the bytes that the events name are durable; omitted when they already are. The slot is written in the meantime,
+   * but is linked only afterwards, so that both share one wait for the disk.
    */
   readonly durable?: Promise<void>;
   decide(facts: RepositoryFacts): Decision<T> | Promise<Decision<T>>;

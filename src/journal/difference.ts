@@ -1,9 +1,9 @@
 import type { RepositoryState } from './fold.ts';
 
-/** The parts of a state that a snapshot holds; the rest follows from them. */
+/** The parts of a state that a snapshot holds; everything else is derived from them. */
 const PARTS = ['tags', 'tagTimes', 'blobs', 'manifests', 'released', 'tombstones'] as const;
 
-/** @returns where two folds of the same slots differ, in words; undefined when they are the same. */
+/** @returns a description of where two folds of the same slots differ; undefined when they are equal */
 export function differenceOf(expected: RepositoryState, found: RepositoryState): string | undefined {
   if (expected.exists !== found.exists) return `says that the repository ${found.exists ? 'exists' : 'was deleted'}`;
   for (const part of PARTS) {
@@ -18,7 +18,7 @@ function firstDifferentKey(
   found: ReadonlyMap<string, unknown>,
 ): string | undefined {
   for (const [key, value] of expected) if (!Bun.deepEquals(value, found.get(key), true)) return key;
-  // Every expected one is there: what is left can only be too much.
+  // Every expected entry exists, so the remaining difference is an entry too many.
   if (found.size > expected.size) for (const key of found.keys()) if (!expected.has(key)) return key;
   return undefined;
 }

@@ -30,11 +30,11 @@ const tag = branded<Tag>(parseTag, 'a tag');
 const inc = branded<Incarnation>(parseIncarnation, 'an incarnation');
 const repo = branded<RepositoryName>(parseRepositoryName, 'a repository name');
 const size = z.int().nonnegative();
-/** Who asked for it, when that is known. */
+/** Who requested the change, if known. */
 const actor = z.string().optional();
 
 const event = z.discriminatedUnion('type', [
-  /** The bytes of `inc` are the blob `digest` of this repository; `from`: the repository it was mounted from. */
+  /** Binds the blob `digest` of this repository to the bytes of `inc`. `from`: the repository it was mounted from. */
   z.object({ type: z.literal('blob.linked'), digest, size, inc, from: repo.optional(), actor }),
   z.object({ type: z.literal('blob.unlinked'), digest, inc, actor }),
   z.object({
@@ -53,14 +53,14 @@ const event = z.discriminatedUnion('type', [
   z.object({ type: z.literal('tag.set'), tag, digest, prev: digest.optional(), actor }),
   z.object({ type: z.literal('tag.deleted'), tag, prev: digest, actor }),
   z.object({ type: z.literal('repo.deleted'), actor }),
-  /** `forget`: unlinks before this time (ISO 8601) can no longer be undone, their tombstones are dropped by the fold. */
+  /** `forget`: the fold drops tombstones older than this time (ISO 8601); their unlinks can no longer be undone. */
   z.object({ type: z.literal('gc.fence'), epoch: inc, forget: z.iso.datetime().optional(), actor }),
 ]);
 
 export type JournalEvent = z.infer<typeof event>;
 export type ManifestPut = Extract<JournalEvent, { type: 'manifest.put' }>;
 
-/** What stays of a manifest in the views. @param at milliseconds */
+/** The part of a manifest that views keep. @param at milliseconds */
 export function recordOf(event: ManifestPut, at: number): ManifestRecord {
   const { size, inc, mediaType, artifactType, subject, annotations, refs } = event;
   return {
@@ -75,16 +75,16 @@ export function recordOf(event: ManifestPut, at: number): ManifestRecord {
   };
 }
 
-/** `sha256:<hex>` of a slot's bytes; of nothing, before the first one. */
+/** `sha256:<hex>` of a slot's bytes, or NO_SLOT. */
 export type SlotHash = string;
 
 const batch = z.object({
   v: z.int(),
   repo,
   seq: z.int().positive(),
-  /** Hash of the slot before. */
+  /** Hash of the previous slot. */
   prev: z.string(),
-  /** ULID: which attempt wrote this slot. */
+  /** ULID of the attempt that wrote this slot. */
   batch: inc,
   node: z.string(),
   at: z.iso.datetime(),
@@ -93,7 +93,7 @@ const batch = z.object({
 
 const versioned = z.object({ v: z.int() });
 
-/** What one slot holds. */
+/** The content of one slot. */
 export type Batch = z.infer<typeof batch>;
 
 /** `prev` of slot 1. */
@@ -107,7 +107,7 @@ export function encodeBatch(value: Batch): Uint8Array {
   return canonicalJson(value);
 }
 
-/** @returns the batch, or why these bytes are none that this version may fold. */
+/** @returns the batch, or why this version cannot fold these bytes */
 export function decodeBatch(bytes: Uint8Array): { batch: Batch } | { problem: string } {
   let json: unknown;
   try {

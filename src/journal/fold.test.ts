@@ -48,7 +48,7 @@ describe('the fold', () => {
         const state = foldOf(slotsOf(batches));
         const history = historyOf(batches);
         for (const tag of FEW.tags) expect(state.tagTimes.get(tag)).toBe(history.tagTime(tag));
-        for (const each of FEW.manifests) expect(state.looseSince(each)).toBe(history.looseSince(each));
+        for (const each of FEW.manifests) expect(state.untaggedSince(each)).toBe(history.untaggedSince(each));
         for (const each of state.released.keys()) expect(state.manifests.has(each)).toBe(true);
       }),
     );

@@ -5,10 +5,10 @@ import { Referrers } from './referrers.ts';
 import { SortedNames } from './sorted-names.ts';
 import type { BlobLink, ManifestRecord, RepositoryFacts } from './state.ts';
 
-/** Goes into snapshots: one of another version is not used. */
+/** Stored in snapshots: a snapshot of another version is ignored. */
 export const FOLD_VERSION = 2;
 
-/** Rough bytes of memory that one entry of each kind costs, to bound what the views may take. */
+/** Estimated bytes of memory of one entry of each kind; they bound the memory of views. */
 const WEIGHT = {
   repository: 2_000,
   tag: 250,
@@ -21,8 +21,8 @@ const WEIGHT = {
 } as const;
 
 /**
- * A repository as its log says it is: the fold of all batches up to `seq`. It changes only by `apply`, which depends on nothing
- * but the state and the batch; the caller gives the batches in order.
+ * The state of a repository: the fold of all batches up to `seq`. Only `apply` changes it, and its result depends only on the state
+ * and the batch. Callers pass the batches in order.
  */
 export class RepositoryState implements RepositoryFacts {
   seq = 0;
@@ -35,17 +35,17 @@ export class RepositoryState implements RepositoryFacts {
   /** subject -> the manifests that name it. */
   readonly referrers = new Map<Digest, Referrers>();
   #referrersWeight = 0;
-  /** How many manifests refer to a digest. */
+  /** The number of manifests that refer to a digest. */
   readonly referenced = new Map<Digest, number>();
-  /** When each incarnation that is no longer linked was unlinked, in milliseconds; for undo and for collection. */
+  /** When each unlinked incarnation was unlinked, in milliseconds. Undo and garbage collection need it. */
   readonly tombstones = new Map<Incarnation, number>();
-  /** When each tag was set last, in milliseconds. */
+  /** When each tag was last set, in milliseconds. */
   readonly tagTimes = new Map<Tag, number>();
-  /** When each manifest that ever lost a tag, a manifest that refers to it or its subject lost one last, in milliseconds. */
+  /** When each manifest last lost a tag, a referring manifest or its subject, in milliseconds; absent if it never did. */
   readonly released = new Map<Digest, number>();
-  /** How many manifests and tags were put since this object was made. While it stays, nothing came to be used that was not. */
+  /** The number of manifests and tags put since this object was created. While it is unchanged, nothing new is referenced. */
   puts = 0;
-  /** What the manifests' records weigh beyond what each of them does: one may have megabytes of annotations. */
+  /** The weight of all records beyond WEIGHT.manifest each: records of older versions may have megabytes of annotations. */
   #recordWeight = 0;
   readonly tagNames = new SortedNames<Tag>(() => this.tags.keys());
 
@@ -71,8 +71,8 @@ export class RepositoryState implements RepositoryFacts {
     return this.referenced.get(digest) ?? 0;
   }
 
-  /** Since when a manifest has had no tag, if it has none; milliseconds. */
-  looseSince(digest: Digest): number | undefined {
+  /** Since when a manifest has been untagged, assuming that it has no tag; milliseconds. */
+  untaggedSince(digest: Digest): number | undefined {
     const record = this.manifests.get(digest);
     return record === undefined ? undefined : Math.max(record.at, this.released.get(digest) ?? 0);
   }
@@ -92,7 +92,7 @@ export class RepositoryState implements RepositoryFacts {
     );
   }
 
-  /** @param hash of the slot that holds the batch */
+  /** @param hash of the slot with this batch */
   apply(batch: Batch, hash: SlotHash): void {
     if (batch.seq !== this.seq + 1 || batch.prev !== this.hash) {
       throw new Error(`slot ${batch.seq} does not follow slot ${this.seq}`);
@@ -172,7 +172,7 @@ export class RepositoryState implements RepositoryFacts {
     this.restoreManifest(event.digest, recordOf(event, at));
   }
 
-  /** Puts a manifest and what follows from it, which snapshots leave out. For the fold and its snapshots only. */
+  /** Adds a manifest and everything derived from it, which snapshots omit. For the fold and its snapshots only. */
   restoreManifest(digest: Digest, record: ManifestRecord): void {
     this.manifests.set(digest, record);
     this.#recordWeight += weightOf(record);

@@ -6,17 +6,17 @@ import { type Batch, decodeBatch, hashSlot, type SlotHash } from './events.ts';
 import { RepositoryState } from './fold.ts';
 import { decodeSnapshot } from './snapshot.ts';
 
-/** One slot as it was read. */
+/** A slot read from storage. */
 export interface Slot {
   readonly batch: Batch;
   readonly hash: SlotHash;
-  /** Length of its bytes. */
+  /** Size in bytes. */
   readonly size: number;
 }
 
 /**
- * Reads one slot; undefined when nobody has written it yet.
- * @throws RegistryError `log-broken` when its bytes are no batch that this version may fold
+ * Reads one slot; undefined when it is not written yet.
+ * @throws RegistryError `log-broken` when this version cannot fold its bytes
  */
 export async function readSlot(driver: StoreReader, repo: RepositoryName, seq: number): Promise<Slot | undefined> {
   const bytes = await driver.read(slotKey(repo, seq));
@@ -36,21 +36,21 @@ export function logBroken(repo: RepositoryName, seq: number, problem: string): R
   });
 }
 
-/** What a walk along the log saw. */
+/** The result of folding a log. */
 export interface WalkedLog {
   readonly state: RepositoryState;
-  /** Slots folded since the snapshot that the walk began with, and their bytes. */
+  /** Slots folded after the snapshot, and their bytes. */
   readonly slots: number;
   readonly bytes: number;
-  /** Bytes of that snapshot; 0 when there was none. */
+  /** Bytes of the snapshot; 0 when there was none. */
   readonly snapshotBytes: number;
 }
 
-/** How many slots are read together where each answer takes long, once it is clear that there are some. */
+/** How many slots are read concurrently from a remote store, once the first one was found. */
 export const READ_AHEAD = 16;
 
 /**
- * Folds a repository from its newest usable snapshot and the slots after it, up to the first slot that is absent.
+ * Folds a repository from its newest usable snapshot and the slots after it, up to the first absent slot.
  * @param ahead 1, or READ_AHEAD
  */
 export async function foldLog(driver: StoreReader, repo: RepositoryName, ahead = 1): Promise<WalkedLog> {
@@ -59,7 +59,7 @@ export async function foldLog(driver: StoreReader, repo: RepositoryName, ahead =
   return { state, snapshotBytes, ...tail };
 }
 
-/** Folds the slots after the state's, one after another. The state may move meanwhile by others' doing. */
+/** Folds the slots that follow the state's. Others may move the state in the meantime. */
 export async function catchUp(
   driver: StoreReader,
   repo: RepositoryName,
@@ -77,7 +77,7 @@ export async function catchUp(
   return { slots, bytes };
 }
 
-/** The slots that follow, up to the first absent one. */
+/** Reads the following slots, up to the first absent one. */
 export async function* slotsAfter(
   driver: StoreReader,
   repo: RepositoryName,
@@ -93,7 +93,7 @@ export async function* slotsAfter(
   }
 }
 
-/** @throws RegistryError `log-broken` when the slot does not carry the hash of the one before */
+/** @throws RegistryError `log-broken` when the slot does not have the hash of its predecessor */
 export function applySlot(repo: RepositoryName, state: RepositoryState, slot: Slot): void {
   if (slot.batch.prev !== state.hash) {
     throw logBroken(repo, slot.batch.seq, `it follows ${slot.batch.prev}, but slot ${state.seq} is ${state.hash}`);

@@ -4,8 +4,8 @@ import { type JournalEvent, recordOf } from './events.ts';
 import type { BlobLink, ManifestRecord, RepositoryFacts } from './state.ts';
 
 /**
- * A repository as it will be once the batch being gathered is written: the state at n, seen through the events that earlier
- * commands of the same group decided on. Readers never see it.
+ * The repository as it will be once the current batch is written: the state at n plus the events of earlier commands in the same
+ * batch. Readers never see it.
  */
 export class PendingFacts implements RepositoryFacts {
   readonly #base: RepositoryFacts;
@@ -13,15 +13,15 @@ export class PendingFacts implements RepositoryFacts {
   readonly #blobs = new Map<Digest, BlobLink | undefined>();
   readonly #manifests = new Map<Digest, ManifestRecord | undefined>();
   readonly #tags = new Map<Tag, Digest | undefined>();
-  /** What to add to the base's count of references. */
+  /** Changes to the base's number of references. */
   readonly #referenced = new Map<Digest, number>();
-  /** What lost a reference in this batch. */
+  /** Digests that lost a reference in this batch. */
   readonly #released = new Set<Digest>();
   #exists: boolean;
   #cleared = false;
   #absorbed = 0;
 
-  /** @param now milliseconds, the batch's time */
+  /** @param now the time of the batch, in milliseconds */
   constructor(base: RepositoryFacts, now: number) {
     this.#base = base;
     this.#now = now;
@@ -101,7 +101,7 @@ export class PendingFacts implements RepositoryFacts {
     this.#manifests.set(digest, undefined);
     for (const ref of manifest.refs) {
       this.#count(ref, -1);
-      // Whether it was the last one would take facts that nobody asked for; while there are others `since` says nothing.
+      // Whether this was the last reference would need facts that were not fetched. While others remain, `since` has no meaning.
       this.#released.add(ref);
     }
   }

@@ -1,10 +1,10 @@
 import type { Digest } from '../oci/names.ts';
 import { SortedSet } from './sorted-set.ts';
 
-/** Rough bytes of memory. */
+/** Estimated bytes of memory. */
 const WEIGHT = { subject: 300, artifactType: 250, referrer: 60 } as const;
 
-/** The manifests that name one subject, in the order of their digests, also those of one artifact type alone. */
+/** The referrers of one subject in the order of their digests, all of them or those of one artifact type. */
 export class Referrers implements Iterable<Digest> {
   readonly #all = new SortedSet<Digest>();
   readonly #byType = new Map<string, SortedSet<Digest>>();

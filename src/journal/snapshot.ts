@@ -3,7 +3,7 @@ import type { Digest, Incarnation, RepositoryName, Tag } from '../oci/names.ts';
 import { FOLD_VERSION, RepositoryState } from './fold.ts';
 import type { BlobLink, ManifestRecord } from './state.ts';
 
-/** The entries of a map. Checked by hand: zod takes some 30 ms for a hundred thousand of them. */
+/** The entries of a map. Checked by hand: zod needs about 30 ms for 100,000 entries. */
 function entries<K extends string, V>(isValue: (value: unknown) => boolean): z.ZodType<[K, V][]> {
   const isEntry = (each: unknown): boolean =>
     Array.isArray(each) && each.length === 2 && typeof each[0] === 'string' && isValue(each[1]);
@@ -15,8 +15,8 @@ function isRecord(value: unknown): boolean {
 }
 
 /*
- * A snapshot is the state of one repository after slot `seq`, as zstd-compressed JSON. Only this process's own kind writes
- * them, so what is in the entries is believed; a snapshot that cannot be read is ignored, the log behind it is the truth.
+ * A snapshot is the state of one repository after slot `seq`, as zstd-compressed JSON. Only Marina writes snapshots, so the entries
+ * are trusted. A snapshot that cannot be read is ignored: the log is the truth.
  */
 const head = z.object({
   fold: z.literal(FOLD_VERSION),
@@ -25,7 +25,7 @@ const head = z.object({
   hash: z.string(),
   exists: z.boolean(),
   tags: entries<Tag, Digest>((value) => typeof value === 'string'),
-  /** When they were set, in the order of `tags`. */
+  /** When each tag was set, in the order of `tags`. */
   tagTimes: z.custom<number[]>((value) => Array.isArray(value) && value.every((each) => typeof each === 'number')),
   blobs: entries<Digest, BlobLink>((value) => typeof value === 'object' && value !== null),
   manifests: entries<Digest, ManifestRecord>(isRecord),
@@ -50,7 +50,7 @@ export function encodeSnapshot(repo: RepositoryName, state: RepositoryState): Pr
   return Bun.zstdCompress(json);
 }
 
-/** @returns undefined for bytes that are no snapshot of this repository and this version of the fold. */
+/** @returns undefined for anything but a snapshot of this repository with the current FOLD_VERSION */
 export async function decodeSnapshot(repo: RepositoryName, bytes: Uint8Array): Promise<RepositoryState | undefined> {
   const json = await unpack(bytes);
   const parsed = head.safeParse(json);
@@ -71,7 +71,7 @@ export async function decodeSnapshot(repo: RepositoryName, bytes: Uint8Array): P
   return state;
 }
 
-/** Which version of the fold wrote a snapshot; undefined for bytes that are none. */
+/** The FOLD_VERSION of a snapshot; undefined for bytes that are not a snapshot. */
 export async function foldVersionOf(bytes: Uint8Array): Promise<number | undefined> {
   const parsed = z.object({ fold: z.int() }).safeParse(await unpack(bytes));
   return parsed.success ? parsed.data.fold : undefined;
@@ -81,7 +81,7 @@ async function unpack(bytes: Uint8Array): Promise<unknown> {
   try {
     return JSON.parse(new TextDecoder().decode(await Bun.zstdDecompress(bytes)));
   } catch {
-    // Torn or foreign: the caller goes on to an older snapshot or to slot 1.
+    // Torn or foreign: the caller falls back to an older snapshot or to slot 1.
     return undefined;
   }
 }

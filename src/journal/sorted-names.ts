@@ -1,21 +1,21 @@
-/** A set of names that can be paged in ASCII order. Names arrive in any order; the order is made when it is first asked for. */
+/** A set of names that can be paged in ASCII order. Names arrive in any order and are sorted on first use. */
 export class SortedNames<T extends string> {
   #sorted: T[] | undefined;
   readonly #all: () => Iterable<T>;
 
-  /** @param all every name of the set, from wherever they are really kept */
+  /** @param all returns every name of the set from its owner */
   constructor(all: () => Iterable<T>) {
     this.#all = all;
   }
 
-  /** To be called when a name was added that was not there. */
+  /** Must be called after a new name was added. */
   added(name: T): void {
     const sorted = this.#sorted;
     if (sorted === undefined) return;
     sorted.splice(this.#firstNotBelow(sorted, name), 0, name);
   }
 
-  /** To be called when a name was removed that was there. */
+  /** Must be called after an existing name was removed. */
   removed(name: T): void {
     const sorted = this.#sorted;
     if (sorted === undefined) return;
@@ -23,7 +23,7 @@ export class SortedNames<T extends string> {
     if (sorted[index] === name) sorted.splice(index, 1);
   }
 
-  /** To be called when everything changed. */
+  /** Must be called after all names changed. */
   reset(): void {
     this.#sorted = undefined;
   }

@@ -1,14 +1,14 @@
 import type { Digest, Incarnation, Tag } from '../oci/names.ts';
 
-/** A blob's link, as the log left it. */
+/** A blob's link at one point of the log. */
 export interface BlobLink {
   readonly size: number;
   readonly inc: Incarnation;
-  /** Milliseconds: when it was last linked, or last lost the last manifest that refers to it. */
+  /** Milliseconds: when the blob was last linked, or when its last referring manifest went. */
   readonly since: number;
 }
 
-/** A manifest, as the log left it. */
+/** A manifest at one point of the log. */
 export interface ManifestRecord {
   readonly size: number;
   readonly inc: Incarnation;
@@ -17,21 +17,21 @@ export interface ManifestRecord {
   readonly subject?: Digest;
   readonly annotations?: Readonly<Record<string, string>>;
   readonly refs: readonly Digest[];
-  /** Milliseconds: when it was last put. */
+  /** Milliseconds: when the manifest was last put. */
   readonly at: number;
 }
 
-/** What a decision may ask of a repository at one point of its log. */
+/** What a decision may read of a repository at one point of its log. */
 export interface RepositoryFacts {
   /** From the first slot until repo.deleted. */
   readonly exists: boolean;
-  /** Whether events that are not written yet are among these facts: those of commands that were decided on for the same slot. */
+  /** Whether the facts include unwritten events: those of earlier commands for the same slot. */
   readonly isAhead: boolean;
   blob(digest: Digest): BlobLink | undefined;
   manifest(digest: Digest): ManifestRecord | undefined;
   tag(tag: Tag): Digest | undefined;
   /** All tags of a manifest. */
   tagsOf(digest: Digest): readonly Tag[];
-  /** How many manifests of the repository refer to it. */
+  /** The number of manifests in the repository that refer to the digest. */
   references(digest: Digest): number;
 }

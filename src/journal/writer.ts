@@ -11,23 +11,23 @@ import type { RepositoryFacts } from './state.ts';
 
 const MAX_EVENTS = 256;
 const MAX_BYTES = 1024 * 1024;
-/** A command that is not acknowledged by then is answered with 503; the write may still show up. */
+/** A command that is not acknowledged by then fails with 503. Its write may still appear later. */
 const DEADLINE_MS = 10_000;
 const RETRY_MS = 50;
 const NOTHING: Needs = {};
 
-/** The view that a writer decides on and keeps up to date. */
+/** The view that a writer decides on and updates. */
 export interface WritableView {
-  /** The repository at the newest slot that this view knows, with what the commands need of it. */
+  /** The repository at the newest slot that the view knows, with the facts that the commands need. */
   head(needs: readonly Needs[]): Promise<ViewHead>;
   /**
-   * A slot with this batch is about to be tried: a view that other processes read too must not be believed for long without it.
-   * @returns false when that makes no sense now: decide again
+   * Announces that a slot with this batch will be tried: a shared view must not be trusted for long without it.
+   * @returns false when the view has moved: decide again
    */
   announce(batch: Batch): Promise<boolean>;
-  /** Moves the view from the slot before to this one; `hash` is of its bytes, `size` their number. */
+  /** Moves the view from the previous slot to this one. `hash` and `size` are of the slot's bytes. */
   apply(batch: Batch, hash: SlotHash, size: number): Promise<void>;
-  /** Somebody else wrote the next slot: folds up to the first absent one. */
+  /** Another writer took the next slot: folds up to the first absent slot. */
   catchUp(): Promise<void>;
 }
 
@@ -37,7 +37,7 @@ export interface ViewHead {
   readonly facts: RepositoryFacts;
 }
 
-/** What a log is kept in. */
+/** The storage of a log. */
 export type LogStore = StoreReader & Pick<ObjectStore, 'create'> & Pick<Durability, 'confirm'>;
 
 export interface WriterPorts {
@@ -48,7 +48,7 @@ export interface WriterPorts {
   readonly reach: ReachStep;
   /** Name of this process in the log. */
   readonly node: string;
-  /** A slot was written: how many events it holds, and which one it is. */
+  /** Called after a slot was written. */
   readonly onAppend: (events: number, repo: RepositoryName, seq: number) => void;
 }
 
@@ -61,11 +61,11 @@ interface Waiting {
 
 interface Decided {
   readonly waiting: Waiting;
-  /** Tells the command's sender what it came to. */
+  /** Reports the outcome to the command's sender. */
   readonly settle: () => void;
 }
 
-/** The one writer of a repository's log in this process: commands that wait together are written as one slot. */
+/** The only writer of a repository's log in this process. Commands that wait at the same time are written as one slot. */
 export class LogWriter {
   readonly #repo: RepositoryName;
   readonly #view: WritableView;
@@ -81,7 +81,7 @@ export class LogWriter {
     this.#ports = ports;
   }
 
-  /** Whether this writer asked the store for the repository's marker: then there may be one, and a slot. */
+  /** Whether this writer tried to create the repository's marker: then the marker, and a slot, may exist. */
   get hasMarked(): boolean {
     return this.#marks;
   }
@@ -99,7 +99,7 @@ export class LogWriter {
       this.#queue.push({
         command,
         deadline: this.#ports.now() + DEADLINE_MS,
-        // The pair is only ever called with what this very command decided.
+        // Called only with the result of this command's own decision.
         resolve: (result) => resolve(result as T),
         reject,
       });
@@ -123,12 +123,12 @@ export class LogWriter {
     this.#running = false;
   }
 
-  /** Every command of the group is settled when this returns, or back in the queue. */
+  /** When it returns, every command of the group is settled or back in the queue. */
   async #writeGroup(group: readonly Waiting[]): Promise<void> {
     const head = await this.#view.head(group.map(({ command }) => command.needs ?? NOTHING));
     const now = this.#ports.now();
     const { decided, events, left } = await this.#decide(group, head.facts, now);
-    // What did not fit goes first the next time.
+    // Commands that did not fit come first in the next batch.
     this.#queue = [...left, ...this.#queue];
     if (events.length === 0) {
       for (const { settle } of decided) settle();
@@ -148,7 +148,7 @@ export class LogWriter {
     const members = decided.map(({ waiting }) => waiting);
     try {
       const bytes = encodeBatch(batch);
-      // Decided before there was a marker, it may rest on a look at the store that a collection did not have to wait for.
+      // A decision made before the marker existed may rest on a look at storage that no collection waits for.
       if (head.seq === 0 && !this.#marked) {
         await this.#untilAnswered(deadline, () => this.#mark());
         this.#decideAgain(members);
@@ -175,7 +175,7 @@ export class LogWriter {
     this.#decideAgain(members);
   }
 
-  /** The slot was not written by us. However often that happens, nobody waits for longer than the deadline. */
+  /** Another writer took the slot. However often that happens, no command waits beyond its deadline. */
   #decideAgain(lost: readonly Waiting[]): void {
     const now = this.#ports.now();
     for (const waiting of lost) if (now >= waiting.deadline) waiting.reject(unconfirmed());
@@ -192,7 +192,7 @@ export class LogWriter {
     const events: JournalEvent[] = [];
     let bytes = 0;
     for (const [index, waiting] of group.entries()) {
-      // The decisions before may have waited for storage.
+      // Earlier decisions may have waited for storage.
       if (this.#ports.now() >= waiting.deadline) {
         waiting.reject(unconfirmed());
         continue;
@@ -206,12 +206,12 @@ export class LogWriter {
       }
       if (decision.kind === 'refused') {
         const { error } = decision;
-        // Events that are not written yet may be the reason: until they are, nobody is told of them.
+        // The reason may be an unwritten event, which must not be revealed before it is written.
         if (events.length === 0) waiting.reject(error);
         else decided.push({ waiting, settle: () => waiting.reject(error) });
         continue;
       }
-      // One command is never split; it alone may be larger.
+      // A command is never split, so a batch with a single command may be larger.
       const size = decision.events.reduce((sum, event) => sum + sizeOf(event), 0);
       const fits = events.length + decision.events.length <= MAX_EVENTS && bytes + size <= MAX_BYTES;
       if (events.length > 0 && decision.events.length > 0 && !fits)
@@ -228,18 +228,18 @@ export class LogWriter {
   }
 
   /**
-   * "marker, durable before slot 1": the list of all logs must never miss one. It is there before the first decision that counts,
-   * too: a collection fences the logs whose markers it lists after it condemned, and no other.
+   * "marker, durable before slot 1": the list of all logs must be complete. The marker must also precede the first decision, because
+   * a collection fences only the logs whose markers it lists after it has condemned objects.
    */
   async #mark(): Promise<void> {
     const key = markerKey(this.#repo);
     this.#marks = true;
-    // A marker from a process that was killed before its slot 1 may not be durable yet.
+    // The marker of a process that was killed before slot 1 may not be durable yet.
     if ((await this.#ports.driver.create(key, new Uint8Array())) === 'taken') await this.#ports.driver.confirm(key);
     this.#marked = true;
   }
 
-  /** @returns false when somebody else's batch is in that slot. */
+  /** @returns false when the slot holds another writer's batch */
   #createSlot(batch: Batch, bytes: Uint8Array, deadline: number, members: readonly Waiting[]): Promise<boolean> {
     const key = slotKey(this.#repo, batch.seq);
     const durable = allDurable(members);
@@ -252,8 +252,8 @@ export class LogWriter {
   }
 
   /**
-   * Repeats what storage gave no answer to: it may or may not have happened, so it must be something that the same again
-   * cannot harm, such as the same bytes at the same slot.
+   * Retries an operation that storage did not answer. It may have happened, so it must be idempotent, such as the same bytes at the
+   * same slot.
    * @throws RegistryError `unavailable` at the deadline
    */
   async #untilAnswered<T>(deadline: number, work: () => Promise<T>): Promise<T> {
@@ -277,7 +277,7 @@ export class LogWriter {
   }
 }
 
-/** Bytes that events of the batch name did not become durable: the slot must not be written. */
+/** The bytes of an event did not become durable, so the slot must not be written. */
 class NotDurable extends Error {
   override readonly name = 'NotDurable';
   readonly #reasons: ReadonlyMap<Waiting, unknown>;
@@ -287,7 +287,7 @@ class NotDurable extends Error {
     this.#reasons = reasons;
   }
 
-  /** Ends a command whose own bytes they are. */
+  /** Rejects the command if these are its bytes. */
   refuse(waiting: Waiting): boolean {
     if (!this.#reasons.has(waiting)) return false;
     waiting.reject(this.#reasons.get(waiting));
@@ -295,7 +295,7 @@ class NotDurable extends Error {
   }
 }
 
-/** Never rejects: nobody may be listening yet. */
+/** Never rejects, because there may be no listener yet. */
 async function allDurable(members: readonly Waiting[]): Promise<NotDurable | undefined> {
   const reasons = new Map<Waiting, unknown>();
   const settled = await Promise.allSettled(members.map(({ command }) => command.durable));
@@ -314,7 +314,7 @@ function unconfirmed(cause?: unknown): RegistryError {
   return new RegistryError('unavailable', 'the write was not confirmed in time: try again', undefined, cause);
 }
 
-/** Rough length of an event in its slot, to bound a group. */
+/** Estimated size of an event in its slot, which bounds a batch. */
 function sizeOf(event: JournalEvent): number {
   if (event.type !== 'manifest.put') return 500;
   let size = 1_000 + (event.artifactType?.length ?? 0);

@@ -6,7 +6,7 @@ import type { Digest } from './names.ts';
 export const ALGORITHMS = ['sha256', 'sha512'] as const;
 export type Algorithm = (typeof ALGORITHMS)[number];
 
-/** The algorithm of uploads that announce none, and of manifests pushed by tag. */
+/** Used for uploads that announce no algorithm, and for manifests pushed by tag. */
 export const DEFAULT_ALGORITHM: Algorithm = 'sha256';
 
 const SHA256 = /^sha256:[a-f0-9]{64}$/;
@@ -16,12 +16,12 @@ export function isAlgorithm(text: string): text is Algorithm {
   return text === 'sha256' || text === 'sha512';
 }
 
-/** undefined when the text is no digest, or one of an algorithm that cannot be verified here. */
+/** @returns undefined for text that is not a digest, and for algorithms that this registry cannot verify */
 export function parseDigest(text: string): Digest | undefined {
   return SHA256.test(text) || SHA512.test(text) ? (text as Digest) : undefined;
 }
 
-/** As parseDigest; throws `digest-invalid` with a message that says what is expected. */
+/** Like `parseDigest`. @throws RegistryError `digest-invalid`, whose message says what is expected */
 export function requireDigest(text: string): Digest {
   const digest = parseDigest(text);
   if (digest === undefined) {
@@ -45,7 +45,7 @@ export function digestFromHex(algorithm: Algorithm, hex: string): Digest {
   return `${algorithm}:${hex}` as Digest;
 }
 
-/** The digest of bytes that are all in memory. */
+/** Hashes bytes that are all in memory. */
 export function digestOf(algorithm: Algorithm, bytes: Uint8Array): Digest {
   return digestFromHex(algorithm, createHash(algorithm).update(bytes).digest('hex'));
 }

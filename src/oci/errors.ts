@@ -1,6 +1,6 @@
 /**
- * Everything that can be said "no" to. A kind is what went wrong in the registry's own words; `http/errors.ts` alone knows
- * which status and which code of the spec's table each one becomes.
+ * Every reason for refusing a request, in the registry's own words. Only `http/errors.ts` maps a kind to a status and to a code of
+ * the spec.
  */
 export type ErrorKind =
   | 'name-invalid'
@@ -40,16 +40,16 @@ export type ErrorKind =
   | 'overloaded'
   | 'unavailable';
 
-/** Extra facts a client can act on; small JSON values only. */
+/** Facts that a client can act on; small JSON values only. */
 export type ErrorDetail = Readonly<Record<string, string | number | readonly string[] | undefined>>;
 
-/** The one family of errors that is meant for whoever sent the request. Anything else that is thrown is a defect. */
+/** The only errors that are shown to clients. Anything else that is thrown is a defect. */
 export class RegistryError extends Error {
   override readonly name = 'RegistryError';
   readonly kind: ErrorKind;
   readonly detail: ErrorDetail | undefined;
 
-  /** @param message what is wrong and what to do about it; never a path, never a stack. */
+  /** @param message says what is wrong and what to do; never contains a path or a stack */
   constructor(kind: ErrorKind, message: string, detail?: ErrorDetail, cause?: unknown) {
     super(message, cause === undefined ? undefined : { cause });
     this.kind = kind;
@@ -58,14 +58,14 @@ export class RegistryError extends Error {
 }
 
 /**
- * A store gave no answer in time: what it was asked for may or may not have happened. No refusal, so that whoever can asks again;
- * a client to whom it comes is told to do so.
+ * A store did not answer in time: the operation may or may not have happened. This is not a refusal: callers that can retry do, and
+ * clients are told to retry.
  */
 export class Unanswered extends Error {
   override readonly name: string = 'Unanswered';
 }
 
-/** For the `default` of a switch over a discriminated union: does not compile while a case is missing. */
+/** For the `default` of a switch over a discriminated union: it does not compile while a case is missing. */
 export function unreachable(value: never): never {
   throw new Error(`unreachable: ${JSON.stringify(value)}`);
 }

@@ -3,22 +3,22 @@ import { RegistryError } from './errors.ts';
 import type { Digest } from './names.ts';
 
 /*
- * Checks of a manifest's fields, by hand: a schema library takes 5 us for each descriptor, and a manifest that somebody sends may
- * have thousands of them. Each throws `manifest-invalid` with the path of the first field that is wrong.
+ * Hand-written checks of a manifest's fields: a schema library needs 5 us for each descriptor, and a hostile manifest has
+ * thousands of them. Each check throws `manifest-invalid` with the path of the first wrong field.
  */
 
 /** An object of parsed JSON. */
 export type Fields = Readonly<Record<string, unknown>>;
 
-/** What a registry reads of a descriptor. */
+/** The fields of a descriptor that a registry needs. */
 export interface Descriptor {
   readonly mediaType: string;
   readonly digest: Digest;
-  /** Whether it says where else its bytes are. */
+  /** Whether the content can be fetched from elsewhere. */
   readonly hasUrls: boolean;
 }
 
-/** Longest problem that is told: it may quote what the client sent. */
+/** In characters: a problem may quote what the client sent. */
 const MAX_PROBLEM = 300;
 
 export function invalidManifest(problem: string): RegistryError {

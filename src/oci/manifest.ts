@@ -24,40 +24,40 @@ import {
 export const MAX_MANIFEST_BYTES = 4 * 1024 * 1024;
 
 /**
- * What a pushed manifest may hold: three times a manifest of 1,000 layers with five annotations each. 4 MiB of distinct keys would
- * hold the thread for a second.
+ * Three times what a manifest of 1,000 layers with five annotations each needs. Without these limits 4 MiB of distinct keys would
+ * block the thread for a second.
  */
 export const MANIFEST_LIMITS: JsonLimits = { values: 32 * 1024, escapes: 256 * 1024 };
 
 /**
- * What the log keeps of a manifest at most, as bytes of JSON: slots are never deleted, and all of it is in every view. With the
- * rest of its event that is less than 256 KiB.
+ * Limits what the log stores of one manifest, in bytes of JSON: slots are never deleted, and every view holds all of it. With the
+ * other fields of its event a manifest takes less than 256 KiB.
  */
 export const MAX_KEPT_BYTES = 240 * 1024;
 
-/** What a registry needs to know of a manifest; its bytes are kept beside this, untouched. */
+/** What a registry needs to know about a manifest. The bytes themselves are stored unchanged. */
 export interface ManifestFacts {
   readonly mediaType: string;
   readonly artifactType?: string;
   readonly subject?: Digest;
-  /** Only of manifests with a subject: the referrers list repeats them. */
+  /** Only for manifests with a subject, because the referrers list shows them. */
   readonly annotations?: Readonly<Record<string, string>>;
-  /** Everything it refers to but its subject, each digest once. */
+  /** All referenced digests except the subject, without duplicates. */
   readonly refs: readonly Digest[];
-  /** Those of `refs` that must be blobs of the repository when the manifest is pushed. */
+  /** The `refs` that must exist as blobs in the repository when the manifest is pushed. */
   readonly requiredBlobs: readonly Digest[];
 }
 
 /**
- * Reads what a registry must know from the bytes of a manifest that is pushed.
- * @param contentType the request's Content-Type without parameters, undefined when there was none.
+ * Parses a manifest that is being pushed.
+ * @param contentType of the request, without parameters; undefined when there was none
  * @throws RegistryError `manifest-invalid` with the field that is wrong, or the limit that it exceeds
  */
 export function parseManifest(bytes: Uint8Array, contentType: string | undefined): ManifestFacts {
   return finish(manifestSteps(bytes, contentType));
 }
 
-/** As `parseManifest`, in steps of some 20 ms at most. */
+/** Like `parseManifest`, in steps of at most about 20 ms. */
 export function* manifestSteps(bytes: Uint8Array, contentType: string | undefined): Steps<ManifestFacts> {
   const manifest = fieldsOf(yield* strictJsonSteps(bytes, MANIFEST_LIMITS));
   refuseTwoShapes(manifest);
@@ -66,15 +66,15 @@ export function* manifestSteps(bytes: Uint8Array, contentType: string | undefine
   const kept = keptBytes(facts);
   if (kept > MAX_KEPT_BYTES) {
     throw invalidManifest(
-      `the digests that it refers to, its artifactType and, with a subject, its annotations take ${kept} bytes; at most ${MAX_KEPT_BYTES} are kept of one manifest`,
+      `its referenced digests, its artifactType and, with a subject, its annotations take ${kept} bytes; the limit is ${MAX_KEPT_BYTES}`,
     );
   }
   return facts;
 }
 
 /**
- * Reads a manifest that was pushed before, perhaps when there were fewer rules.
- * @param mediaType as it was pushed
+ * Parses a manifest from storage. Today's limits do not apply: an older version may have accepted it.
+ * @param mediaType with which it was pushed
  * @throws RegistryError `manifest-invalid`
  */
 export function readStoredManifest(bytes: Uint8Array, mediaType: string): ManifestFacts {
@@ -89,8 +89,8 @@ function fieldsOf(json: StrictJson): Fields {
 }
 
 /**
- * One reader would take it for an image, the other for an index, and both for what was signed (CVE-2021-41190). `fsLayers` is
- * what Docker's schema 1 calls its layers.
+ * Clients could disagree on whether such a body is an image or an index, although its signature covers both (CVE-2021-41190).
+ * `fsLayers` are the layers of Docker's schema 1.
  */
 function refuseTwoShapes(manifest: Fields): void {
   if (!Object.hasOwn(manifest, 'manifests')) return;
@@ -145,7 +145,7 @@ function guessMediaType(manifest: Fields): string | undefined {
   return manifest.config !== undefined ? OCI_MANIFEST : undefined;
 }
 
-/** Fields that manifests of all shapes may have. */
+/** Fields that any kind of manifest may have. */
 interface Common {
   readonly artifactType: string | undefined;
   readonly subject: Digest | undefined;
@@ -160,7 +160,7 @@ function commonOf({ artifactType, subject, annotations }: Fields): Common {
   };
 }
 
-/** Of a type that this registry does not know: what looks like OCI's fields is believed, the rest left alone. */
+/** For unknown media types: fields that are valid OCI fields are used, all others are ignored. */
 function believableOf({ artifactType, subject, annotations }: Fields): Common {
   return {
     artifactType: ifValid(() => optionalText(artifactType, '')),
@@ -204,9 +204,9 @@ function unique(descriptors: readonly Descriptor[]): Digest[] {
   return [...new Set(descriptors.map((each) => each.digest))];
 }
 
-/** Bytes of JSON that the log keeps of a manifest. */
+/** The bytes of JSON that the log stores of a manifest. */
 function keptBytes({ mediaType, artifactType, subject, annotations, refs }: ManifestFacts): number {
-  // Quotes and comma.
+  // Two quotes and a comma.
   const digests = refs.reduce((sum, ref) => sum + ref.length + 3, 0);
   return digests + Buffer.byteLength(JSON.stringify([mediaType, artifactType, subject, annotations]));
 }

@@ -1,4 +1,4 @@
-/** Media types with a meaning to a registry. Any other type is stored and given back as it came. */
+/** The media types that a registry interprets. Content of any other type is stored and served unchanged. */
 export const OCI_MANIFEST = 'application/vnd.oci.image.manifest.v1+json';
 export const OCI_INDEX = 'application/vnd.oci.image.index.v1+json';
 export const OCI_ARTIFACT = 'application/vnd.oci.artifact.manifest.v1+json';
@@ -23,14 +23,14 @@ export function shapeOf(mediaType: string): ManifestShape {
   }
 }
 
-// RFC 6838: type "/" subtype, restricted names. Anything else could not be sent back as a header.
+// RFC 6838: type "/" subtype, restricted names. Anything else cannot be served in a Content-Type header.
 const MEDIA_TYPE = /^[a-zA-Z0-9][a-zA-Z0-9!#$&^_.+-]{0,126}\/[a-zA-Z0-9][a-zA-Z0-9!#$&^_.+-]{0,126}$/;
 
 export function isMediaType(text: string): boolean {
   return MEDIA_TYPE.test(text);
 }
 
-/** Layers that a registry need not hold: their bytes come from the urls in their descriptor. */
+/** Layers that may be absent from the registry: clients fetch them from the urls in the descriptor. */
 export function isNonDistributable(mediaType: string): boolean {
   return (
     mediaType.startsWith('application/vnd.oci.image.layer.nondistributable.v1.') ||

@@ -1,11 +1,11 @@
 declare const brand: unique symbol;
 type Branded<T, Name extends string> = T & { readonly [brand]: Name };
 
-/** A legal `<name>` of the spec, at most 255 characters. */
+/** A `<name>` as the spec defines it, at most 255 characters. */
 export type RepositoryName = Branded<string, 'RepositoryName'>;
-/** A legal tag of the spec, at most 128 characters. */
+/** A tag as the spec defines it, at most 128 characters. */
 export type Tag = Branded<string, 'Tag'>;
-/** `algorithm:hex`, of an algorithm that this registry can compute. */
+/** `algorithm:hex`, with an algorithm that this registry can compute. */
 export type Digest = Branded<string, 'Digest'>;
 /** The unique, never reused name (a ULID) of one physical object. */
 export type Incarnation = Branded<string, 'Incarnation'>;

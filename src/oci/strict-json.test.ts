@@ -113,8 +113,8 @@ describe('strict JSON', () => {
   });
 
   test.each([
-    ['half of a surrogate pair in a value', '{"a":"\\ud800"}', 'surrogate'],
-    ['half of a surrogate pair in a key', '{"\\uDC00":1}', 'surrogate'],
+    ['a lone surrogate in a value', '{"a":"\\ud800"}', 'surrogate'],
+    ['a lone surrogate in a key', '{"\\uDC00":1}', 'surrogate'],
     ['a surrogate pair the wrong way round', '"\\ude00\\ud83d"', 'surrogate'],
     ['the key __proto__', '{"a":[{"__proto__":1}]}', '__proto__'],
     ['the key __proto__, escaped', '{"\\u005f_proto__":1}', '__proto__'],

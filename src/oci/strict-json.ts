@@ -1,4 +1,4 @@
-/** Deeper than any real manifest, far below what could exhaust a stack. */
+/** Deeper than any real manifest, and far too shallow to exhaust the stack. */
 const MAX_DEPTH = 64;
 
 const QUOTE = 0x22;
@@ -12,21 +12,20 @@ const LOWER_U = 0x75;
 const OPEN_BRACE = 0x7b;
 const CLOSE_BRACE = 0x7d;
 
-/** How much a text may hold. What one value costs does not depend on its bytes: `0,` and a long string are one each. */
+/** Limits what is expensive to parse. A value costs about the same whether it is `0` or a long string. */
 export interface JsonLimits {
-  /** Objects, arrays and what is in them: a member or an element counts as one, whatever it is. */
+  /** The root, and every member and element in it, at any depth. */
   readonly values: number;
-  /** Backslashes in strings, each with what follows it. */
+  /** Escape sequences in strings. */
   readonly escapes: number;
 }
 
 const NO_LIMITS: JsonLimits = { values: Number.POSITIVE_INFINITY, escapes: Number.POSITIVE_INFINITY };
 
 /**
- * Parses JSON as a registry must: two readers of the same bytes must see the same manifest, so duplicate keys, the key
- * __proto__, invalid UTF-8, halves of surrogate pairs, a byte order mark and absurd nesting are refused, where JSON.parse alone
- * would quietly choose.
- * @returns the value, or a sentence that says what is wrong.
+ * Parses JSON strictly, so that two readers of the same bytes see the same manifest. Duplicate keys, the key __proto__, invalid
+ * UTF-8, lone surrogates, a byte order mark and deep nesting are refused; JSON.parse alone accepts some of them silently.
+ * @returns the value, or a sentence that says what is wrong
  */
 export function parseStrictJson(bytes: Uint8Array): StrictJson {
   return finish(strictJsonSteps(bytes, NO_LIMITS));
@@ -34,10 +33,10 @@ export function parseStrictJson(bytes: Uint8Array): StrictJson {
 
 export type StrictJson = { readonly value: unknown } | { readonly problem: string };
 
-/** Work that can be interrupted: at each `yield` the caller may do something else before it goes on. */
+/** Work that can be interrupted: at each `yield` the caller may run something else first. */
 export type Steps<T> = Generator<void, T, void>;
 
-/** Does the work without an interruption. */
+/** Runs all steps without interruption. */
 export function finish<T>(steps: Steps<T>): T {
   for (;;) {
     const step = steps.next();
@@ -45,7 +44,7 @@ export function finish<T>(steps: Steps<T>): T {
   }
 }
 
-/** As `parseStrictJson`, in steps. The limits are checked in one pass over the bytes, before anything is allocated. */
+/** Like `parseStrictJson`, in steps. One pass over the bytes checks the limits before anything is allocated. */
 export function* strictJsonSteps(bytes: Uint8Array, limits: JsonLimits): Steps<StrictJson> {
   const survey = surveyOf(bytes, limits);
   if ('problem' in survey) return survey;
@@ -66,7 +65,7 @@ export function* strictJsonSteps(bytes: Uint8Array, limits: JsonLimits): Steps<S
   const keys = { count: 0 };
   const trap = findTrap(value, keys, survey.mayBeIllFormed);
   if (trap !== undefined) return { problem: trap };
-  // Each member has one colon. JSON.parse keeps one of two with the same key, so fewer keys than colons are a duplicate.
+  // Each member has one colon, and JSON.parse keeps only one of several equal keys: fewer keys than colons mean a duplicate.
   if (keys.count === survey.members) return { value };
   yield;
   return { problem: nameDuplicate(text) };
@@ -75,22 +74,22 @@ export function* strictJsonSteps(bytes: Uint8Array, limits: JsonLimits): Steps<S
 interface Survey {
   /** Colons outside of strings. */
   readonly members: number;
-  /** Whether an escape may be half of a surrogate pair. */
+  /** Whether an escape may be a lone surrogate. */
   readonly mayBeIllFormed: boolean;
 }
 
-/** What a byte outside of strings is to the survey. In UTF-8 none of these bytes is part of another character. */
+/** Classes of bytes outside strings. In UTF-8 none of these bytes is part of another character. */
 const BLANK = 1;
 const SYNTAX = 2;
 const KIND = new Uint8Array(256);
 for (const blank of [0x20, 0x09, 0x0a, 0x0d]) KIND[blank] = BLANK;
 for (const c of [QUOTE, COMMA, COLON, OPEN_BRACKET, CLOSE_BRACKET, OPEN_BRACE, CLOSE_BRACE]) KIND[c] = SYNTAX;
 
-/** One look at each byte. What is counted means something only if the text turns out to be JSON. */
+/** Scans the bytes once. The counts are meaningful only if the text turns out to be valid JSON. */
 function surveyOf(bytes: Uint8Array, limits: JsonLimits): Survey | { problem: string } {
   const { length } = bytes;
   let [values, escapes, members, depth] = [1, 0, 0, 0];
-  /** Whether the innermost object or array has nothing in it so far. The first thing in it has no comma before it. */
+  /** Whether the innermost object or array is still empty: its first value does not follow a comma. */
   let isEmpty = false;
   let mayBeIllFormed = false;
   for (let i = 0; i < length; i++) {
@@ -107,13 +106,13 @@ function surveyOf(bytes: Uint8Array, limits: JsonLimits): Survey | { problem: st
           if (bytes[i] !== BACKSLASH) continue;
           if (++escapes > limits.escapes) return { problem: `its strings have more than ${limits.escapes} escapes` };
           i++;
-          // \ud800 to \udfff, and some that are harmless.
+          // \ud800 to \udfff are surrogates; \ud000 to \ud7ff are harmless, but are not worth another comparison.
           if (bytes[i] === LOWER_U && ((bytes[i + 1] ?? 0) | 0x20) === LOWER_D) mayBeIllFormed = true;
         }
         break;
       case OPEN_BRACE:
       case OPEN_BRACKET:
-        // JSON.parse recurses, and a megabyte of brackets must not reach it.
+        // JSON.parse is recursive: a megabyte of brackets must not reach it.
         if (++depth > MAX_DEPTH) return { problem: `it is nested deeper than ${MAX_DEPTH} levels` };
         break;
       case CLOSE_BRACE:
@@ -133,7 +132,7 @@ function tooManyValues({ values }: JsonLimits): { problem: string } {
   return { problem: `it has more than ${values} values` };
 }
 
-/** Counts the keys of all objects. @returns what is wrong with a key or a string */
+/** Counts the keys of all objects. @returns a problem with a key or a string, if there is one */
 function findTrap(value: unknown, keys: { count: number }, mayBeIllFormed: boolean): string | undefined {
   if (typeof value === 'string') return mayBeIllFormed && !value.isWellFormed() ? ILL_FORMED : undefined;
   if (typeof value !== 'object' || value === null) return undefined;
@@ -142,7 +141,7 @@ function findTrap(value: unknown, keys: { count: number }, mayBeIllFormed: boole
   else {
     const names = Object.keys(value);
     keys.count += names.length;
-    // Readers in JavaScript lose it, or take it for something else.
+    // JavaScript readers may drop this key or set the prototype instead.
     if (Object.hasOwn(value, '__proto__')) return 'no key may be __proto__';
     if (mayBeIllFormed && names.some((name) => !name.isWellFormed())) return ILL_FORMED;
     parts = Object.values(value);
@@ -154,9 +153,9 @@ function findTrap(value: unknown, keys: { count: number }, mayBeIllFormed: boole
   return undefined;
 }
 
-const ILL_FORMED = 'a string has half of a surrogate pair';
+const ILL_FORMED = 'a string has a lone surrogate';
 
-/** For JSON in which an object has a key twice. */
+/** Finds the duplicate key in JSON that has one. */
 function nameDuplicate(text: string): string {
   const objects: (Set<string> | undefined)[] = [];
   for (let i = 0; i < text.length; i++) {
@@ -178,7 +177,7 @@ function nameDuplicate(text: string): string {
   return 'a key appears twice in one object';
 }
 
-/** The index of the closing quote of the string that opens at `start`, or the end of the text. */
+/** The index of the quote that closes the string starting at `start`, or the length of the text. */
 function endOfString(text: string, start: number): number {
   for (let i = start + 1; i < text.length; i++) {
     const c = text.charCodeAt(i);

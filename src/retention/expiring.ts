@@ -11,18 +11,18 @@ import type { Rule } from './policy.ts';
 /** How long before a tag is deleted clients are warned, in milliseconds. */
 export const EXPIRY_NOTICE = 24 * 3_600_000;
 
-/** More are not announced: it is a courtesy, and its memory must have a bound. */
+/** Further tags are not announced, so that the memory is bounded. */
 export const MAX_EXPIRING = 10_000;
 
 /** A tag that retention will delete within EXPIRY_NOTICE if nobody pushes it again. */
 export interface ExpiringTag {
   readonly repo: RepositoryName;
   readonly tag: Tag;
-  /** What it pointed to: moved to another manifest, it counts as pushed again. */
+  /** What the tag pointed to. A tag that has moved was pushed again. */
   readonly digest: Digest;
 }
 
-/** Tags of a repository that the rule no longer keeps at the end of the notice. Those that a pull may keep are not among them. */
+/** Tags that the rule will not keep EXPIRY_NOTICE from now, without those that a pull may still keep. */
 export function expiringTags(
   repo: RepositoryName,
   state: RepositoryState,
@@ -43,12 +43,12 @@ const schema = z.array(
   z.object({ repo: named(parseRepositoryName), tag: named(parseTag), digest: named(parseDigest) }),
 );
 
-/** Kept in the store, so that every node can warn. Nothing is decided by it. */
+/** Stored so that every node can warn. Nothing is decided by it. */
 export async function saveExpiring(driver: Pick<ObjectStore, 'put'>, tags: readonly ExpiringTag[]): Promise<void> {
   await driver.put(RETENTION_EXPIRING, new TextEncoder().encode(`${JSON.stringify(tags.slice(0, MAX_EXPIRING))}\n`));
 }
 
-/** None while there was no run, or where the object is not readable. */
+/** @returns an empty list before the first run, and for an unreadable object */
 export async function loadExpiring(driver: Pick<StoreReader, 'read'>): Promise<readonly ExpiringTag[]> {
   const bytes = await driver.read(RETENTION_EXPIRING);
   if (bytes === undefined) return [];
@@ -59,7 +59,7 @@ export async function loadExpiring(driver: Pick<StoreReader, 'read'>): Promise<r
   }
 }
 
-/** The tags of the last run, for look-ups. */
+/** The announced tags, for lookups. */
 export class ExpiringTags {
   #digests = new Map<string, Digest>();
 

@@ -8,9 +8,9 @@ import { type RetainPorts, type RetentionProgress, retain } from './retain.ts';
 
 export interface RetentionJobPorts extends Omit<RetainPorts, 'policy' | 'pulls' | 'driver' | 'onExpiring'> {
   readonly driver: ObjectStore;
-  /** undefined where RETENTION_FILE is not set. */
+  /** undefined when RETENTION_FILE is not set. */
   readonly policy: RetentionPolicy | undefined;
-  /** Reads what was pulled when, as far as it matters to the policy. */
+  /** Reads the times of pulls that matter to the policy. */
   readonly loadPulls: (policy: RetentionPolicy) => Promise<(repo: RepositoryName) => PulledAt>;
   /** For the log. */
   readonly onReport: (report: RetentionReport) => void;
@@ -22,7 +22,7 @@ export type RunRetention = (
   onProgress: (progress: RetentionProgress) => void,
 ) => Promise<void>;
 
-/** One run: when somebody asked for it, or by the clock. What it did is kept in the store. */
+/** Runs retention, on request or on schedule, and stores the report. */
 export function retentionJob({ policy, loadPulls, onReport, ...ports }: RetentionJobPorts): RunRetention {
   return async (request, signal, onProgress) => {
     const asked = request === undefined ? {} : { request };

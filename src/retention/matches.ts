@@ -1,12 +1,12 @@
 import type { Tag } from '../oci/names.ts';
 import type { Rule } from './policy.ts';
 
-/** The bit of a tag that is immutable; the bits below are those of the entries of `keep`. */
+/** Bit for immutable tags. Each entry of `keep` has one of the bits below. */
 const IMMUTABLE = 1 << 30;
 
 /**
- * Which patterns of a rule each tag matches. Names never change, so it is found out once a run, with pauses: a plan that has to
- * be made anew while a write waits for it then matches only the names that are new.
+ * Caches which patterns of a rule each tag matches. It is filled once a run, with pauses. A plan that is recomputed while a write
+ * waits for it then only matches new names.
  */
 export class Matches {
   readonly #rule: Rule;
@@ -16,7 +16,7 @@ export class Matches {
     this.#rule = rule;
   }
 
-  /** @param breathe to be awaited between small pieces of work */
+  /** @param breathe awaited between small pieces of work */
   async prepare(tags: Iterable<Tag>, breathe: () => Promise<void>): Promise<void> {
     for (const tag of tags) {
       this.#of(tag);
@@ -28,7 +28,7 @@ export class Matches {
     return (this.#of(tag) & IMMUTABLE) !== 0;
   }
 
-  /** @param entry which one of `keep` */
+  /** @param entry index in `keep` */
   isNamed(tag: Tag, entry: number): boolean {
     return (this.#of(tag) & (1 << entry)) !== 0;
   }

@@ -1,19 +1,19 @@
-/** What a pattern may be made of beside wildcards, and how one of that kind is called. */
+/** The characters that a pattern may have besides wildcards, and what it matches. */
 const KINDS = {
   tag: { letters: '[A-Za-z0-9_.-]', what: 'a tag' },
   repository: { letters: '[a-z0-9_./-]', what: "a repository's name" },
 } as const;
 
-const MOST_CHARACTERS = 256;
+const MAX_CHARACTERS = 256;
 
 /**
- * Why a text is no usable pattern. One with a slip in it would match nothing without a word, and what no pattern keeps may be
- * deleted: so anything that is not well-formed is refused.
+ * Why a text is not a usable pattern. A pattern with a typo would silently match nothing, and tags that no pattern keeps may be
+ * deleted. So everything that is not well-formed is refused.
  */
 export function problemOfPattern(kind: keyof typeof KINDS, text: string): string | undefined {
   const { letters, what } = KINDS[kind];
   if (text === '') return 'a pattern is expected, not an empty text';
-  if (text.length > MOST_CHARACTERS) return `a pattern has at most ${MOST_CHARACTERS} characters`;
+  if (text.length > MAX_CHARACTERS) return `a pattern has at most ${MAX_CHARACTERS} characters`;
   if (text.startsWith('!')) return 'a pattern cannot be negated; for immutable tags there is `except`';
   const atom = `(?:${letters}|\\*{1,2}|\\?|\\[\\^?(?:${letters}(?:-${letters})?)+\\])`;
   const whole = new RegExp(`^(?:${atom}|\\{${atom}*(?:,${atom}*)+\\})+$`);
@@ -22,14 +22,14 @@ export function problemOfPattern(kind: keyof typeof KINDS, text: string): string
 }
 
 /**
- * Some globs, each of which has to match the whole text: `*` is any number of characters but `/`, `**` as a whole component any
- * number of components, `?` one character, `[…]` one of some, `{a,b}` either. They are matched without backtracking of nested
- * repetitions, so that no pattern is slow.
+ * Globs, each of which must match the whole text: `*` is any number of characters except `/`, `**` as a whole component is any
+ * number of components, `?` is one character, `[…]` one of a set, `{a,b}` one of several. Matching does not backtrack over nested
+ * repetitions, so no pattern is slow.
  */
 export class Patterns {
   readonly #globs: readonly Bun.Glob[];
 
-  /** @param texts for which there is no problem */
+  /** @param texts for which `problemOfPattern` found no problem */
   constructor(texts: readonly string[]) {
     this.#globs = texts.map((text) => new Bun.Glob(text));
   }

@@ -263,7 +263,7 @@ describe('any plan', () => {
             continue;
           }
           expect(state.tagsOf(removal.digest)).toEqual([]);
-          expect(now - (state.looseSince(removal.digest) ?? now)).toBeGreaterThan(rule.deleteUntagged ?? Infinity);
+          expect(now - (state.untaggedSince(removal.digest) ?? now)).toBeGreaterThan(rule.deleteUntagged ?? Infinity);
         }
       }),
       { numRuns: 500 },

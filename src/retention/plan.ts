@@ -4,33 +4,32 @@ import type { Digest, Incarnation, Tag } from '../oci/names.ts';
 import type { Matches } from './matches.ts';
 import type { Keep, Rule } from './policy.ts';
 
-/** A tag that nothing keeps. */
+/** A tag that no entry of `keep` keeps. */
 export interface TagRemoval {
   readonly kind: 'tag';
   readonly tag: Tag;
   readonly digest: Digest;
-  /** When it was pushed last, in milliseconds. */
+  /** When it was last pushed, in milliseconds. */
   readonly pushedAt: number;
-  /** When it was pulled last, or may have been; undefined where no pull keeps it. */
+  /** The latest time at which it may have been pulled; undefined when pulls do not matter. */
   readonly pulledAt?: number;
 }
 
-/** A manifest that has been without tags for long enough, and that nothing which stays needs. */
+/** A manifest that has been untagged for long enough, and that no kept manifest needs. */
 export interface ManifestRemoval {
   readonly kind: 'manifest';
   readonly digest: Digest;
   readonly inc: Incarnation;
-  /** Since when it has had no tag, in milliseconds. */
+  /** Since when it has been untagged, in milliseconds. */
   readonly since: number;
-  /** Of the manifest, and of the blobs that only it and those before it in the plan refer to. */
+  /** Bytes of the manifest, and of the blobs that only this and earlier manifests of the plan refer to. */
   readonly bytes: number;
 }
 
 export type Removal = TagRemoval | ManifestRemoval;
 
 /**
- * When a tag was pulled last, by its name or by the digest that it points to, in milliseconds. Where that is not known it is the
- * latest time at which it may have been.
+ * When a tag was last pulled, by name or by the digest it points to, in milliseconds. If unknown: the latest possible time.
  */
 export type PulledAt = (tag: Tag, digest: Digest) => number;
 
@@ -41,8 +40,8 @@ export interface PlanTimes {
 }
 
 /**
- * What a rule lets go of a repository as it is: tags first, then manifests, each of them after those that would keep it alive. So
- * wherever it is broken off, nothing is left whose parts are gone.
+ * What a rule deletes from a repository: tags first, then manifests, each after the manifests that keep it alive. So an interrupted
+ * run leaves no manifest whose parts are gone.
  */
 export function planFor(state: RepositoryState, rule: Rule, matches: Matches, times: PlanTimes): Removal[] {
   const tags = rule.keep === undefined ? [] : tagsThatGo(state, rule.keep, matches, times);
@@ -64,7 +63,7 @@ function tagsThatGo(
       case 'newest': {
         const named = [...state.tags.keys()].filter((tag) => matches.isNamed(tag, entry));
         const times = named.map(pushedAt).sort((one, other) => other - one);
-        // Of several that were pushed at the same moment none is newer.
+        // Tags that were pushed at the same moment count as equally new.
         const least = times[which.count - 1] ?? Number.NEGATIVE_INFINITY;
         return (tag) => pushedAt(tag) >= least;
       }
@@ -87,11 +86,12 @@ function tagsThatGo(
   return removals;
 }
 
-/** @param before manifests that have had no tag since then, in milliseconds; a tag that goes now leaves its manifest for as long */
+/** @param before deletes manifests that have been untagged since then, in milliseconds; a tag deleted now restarts that time */
 function manifestsThatGo(state: RepositoryState, before: number): ManifestRemoval[] {
   const live = new Set<Digest>();
   const found: Digest[] = [...state.tags.values()];
-  for (const digest of state.manifests.keys()) if ((state.looseSince(digest) ?? before) >= before) found.push(digest);
+  for (const digest of state.manifests.keys())
+    if ((state.untaggedSince(digest) ?? before) >= before) found.push(digest);
   for (let digest = found.pop(); digest !== undefined; digest = found.pop()) {
     if (live.has(digest) || !state.manifests.has(digest)) continue;
     live.add(digest);
@@ -101,7 +101,7 @@ function manifestsThatGo(state: RepositoryState, before: number): ManifestRemova
   return withBytes(state, keepersFirst(state, dead));
 }
 
-/** What stays as long as this manifest does: the parts of an index, and its referrers. */
+/** What a manifest keeps alive: the parts of an index, and its referrers. */
 function keptAliveBy(state: RepositoryState, digest: Digest): readonly Digest[] {
   const parts = state.manifest(digest)?.refs.filter((ref) => state.manifests.has(ref)) ?? [];
   return [...parts, ...(state.referrers.get(digest) ?? [])];
@@ -112,7 +112,7 @@ function keepersFirst(state: RepositoryState, dead: readonly Digest[]): Digest[]
   for (const digest of dead) {
     for (const kept of keptAliveBy(state, digest)) {
       const count = keepers.get(kept);
-      // What stays is kept by others, too.
+      // Manifests that stay are not counted.
       if (count !== undefined) keepers.set(kept, count + 1);
     }
   }
@@ -127,7 +127,7 @@ function keepersFirst(state: RepositoryState, dead: readonly Digest[]): Digest[]
       if (left === 0) ready.push(kept);
     }
   }
-  // Some that keep each other, as an index does whose subject is a part of it: they have no order.
+  // Manifests may keep each other alive, such as an index whose subject is one of its parts: those have no order.
   return [...ordered, ...dead.filter((digest) => !ordered.has(digest))];
 }
 
@@ -142,6 +142,6 @@ function withBytes(state: RepositoryState, digests: readonly Digest[]): Manifest
       gone.set(ref, count);
       if (count === state.references(ref)) bytes += state.blob(ref)?.size ?? 0;
     }
-    return [{ kind: 'manifest', digest, inc: record.inc, since: state.looseSince(digest) ?? record.at, bytes }];
+    return [{ kind: 'manifest', digest, inc: record.inc, since: state.untaggedSince(digest) ?? record.at, bytes }];
   });
 }

@@ -4,14 +4,14 @@ import { DURATION_FORMS, parseDuration } from '../config/duration.ts';
 import { Patterns, problemOfPattern } from './patterns.ts';
 import { type Keep, RetentionPolicy, type Rule, type Which } from './policy.ts';
 
-/** A retention file that cannot be used: one line, with the place in the file. */
+/** An unusable retention file. The message is one line and names the place in the file. */
 export class PolicyError extends Error {
   override readonly name = 'PolicyError';
 }
 
-/** Each has a bit of its own in `Matches`. */
-const MOST_ENTRIES = 30;
-const MOST_CHARACTERS = 1_000_000;
+/** Each entry has its own bit in `Matches`. */
+const MAX_ENTRIES = 30;
+const MAX_CHARACTERS = 1_000_000;
 
 function patterns(kind: Parameters<typeof problemOfPattern>[0]): z.ZodType<string[], string[]> {
   const one = z.string().superRefine((text, context) => {
@@ -40,7 +40,7 @@ const keep = z
   })
   .superRefine((entry, context) => {
     const given = CONDITIONS.filter((name) => entry[name] !== undefined);
-    // Whether both or one of them would have to hold is easily misread, and then something is deleted that was to stay.
+    // It would be easy to misread whether one or both must hold, and then tags would be deleted by mistake.
     if (given.length > 1) {
       context.addIssue({
         code: 'custom',
@@ -61,7 +61,7 @@ const rule = z.strictObject({
   immutable: z.strictObject({ tags, except: tags.optional() }).optional(),
   keep: z
     .array(keep)
-    .max(MOST_ENTRIES, `at most ${MOST_ENTRIES} entries are expected`)
+    .max(MAX_ENTRIES, `at most ${MAX_ENTRIES} entries are expected`)
     .min(1, 'an empty list would delete every tag; leave `keep` out to keep them all')
     .optional(),
   deleteUntagged: duration.optional(),
@@ -70,11 +70,11 @@ const rule = z.strictObject({
 const file = z.strictObject({ rules: z.array(rule).min(1, 'at least one rule is expected') });
 
 /**
- * Reads a retention file.
- * @throws PolicyError for the first thing that is wrong in it
+ * Parses a retention file.
+ * @throws PolicyError for the first problem
  */
 export function parsePolicy(text: string): RetentionPolicy {
-  if (text.length > MOST_CHARACTERS) throw new PolicyError(`it is longer than ${MOST_CHARACTERS} characters`);
+  if (text.length > MAX_CHARACTERS) throw new PolicyError(`it is longer than ${MAX_CHARACTERS} characters`);
   const lines = new LineCounter();
   const document = parseDocument(text, { lineCounter: lines, prettyErrors: false, stringKeys: true });
   const at = (offset: number): string => {
@@ -87,7 +87,7 @@ export function parsePolicy(text: string): RetentionPolicy {
   try {
     value = document.toJS();
   } catch (error) {
-    // Aliases without an anchor, or far too many of them.
+    // Aliases without an anchor, or too many aliases.
     throw new PolicyError(withoutContent(error instanceof Error ? error.message : String(error)));
   }
   const parsed = file.safeParse(value);
@@ -103,7 +103,7 @@ export function parsePolicy(text: string): RetentionPolicy {
 
 type Document = ReturnType<typeof parseDocument>;
 
-/** Where the thing of that path is, or the nearest one around it that is there. */
+/** The position of the node at this path, or of its nearest existing parent. */
 function offsetOf(document: Document, path: readonly PropertyKey[]): number {
   for (let length = path.length; length > 0; length--) {
     const node: unknown = document.getIn(path.slice(0, length), true);
@@ -119,7 +119,7 @@ function pathText(path: readonly PropertyKey[]): string {
   return text.replace(/^\./, '');
 }
 
-/** The YAML library ends some messages with what it read. A file that was named by mistake may hold a secret. */
+/** Some messages of the YAML library end with the file's content, and a file named by mistake may hold a secret. */
 function withoutContent(message: string): string {
   return oneLine(message.split(/:\s|["'`]/, 1)[0] ?? '');
 }

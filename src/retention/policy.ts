@@ -2,7 +2,7 @@ import type { RepositoryName, Tag } from '../oci/names.ts';
 import type { RepositoryPolicy } from '../registry/policy.ts';
 import type { Patterns } from './patterns.ts';
 
-/** Which of the tags that an entry of `keep` names it keeps. */
+/** Which of its matching tags an entry of `keep` keeps. */
 export type Which =
   | { readonly kind: 'all' }
   | { readonly kind: 'newest'; readonly count: number }
@@ -17,20 +17,20 @@ export interface Keep {
 
 /** One rule of a retention file. */
 export interface Rule {
-  /** For people. */
+  /** Shown to people. */
   readonly name: string;
   readonly repositories: Patterns;
   readonly immutable: { readonly tags: Patterns; readonly except: Patterns } | undefined;
-  /** A tag that none of these keeps is deleted; undefined: all tags stay. */
+  /** A tag that no entry keeps is deleted. undefined: all tags are kept. */
   readonly keep: readonly Keep[] | undefined;
-  /** Milliseconds; undefined: manifests without tags stay. */
+  /** Milliseconds. undefined: untagged manifests are kept. */
   readonly deleteUntagged: number | undefined;
 }
 
-/** Repositories whose rule is remembered: a cluster's names come from outside, so they must not pile up. */
-const MOST_REMEMBERED = 10_000;
+/** Size of the cache of rules by repository: clients choose the names, so it must be bounded. */
+const MAX_REMEMBERED = 10_000;
 
-/** What a retention file says. The first rule whose `repositories` match a repository is the only one that counts for it. */
+/** The rules of a retention file. For each repository the first matching rule applies, and only that one. */
 export class RetentionPolicy implements RepositoryPolicy {
   readonly rules: readonly Rule[];
   readonly #remembered = new Map<RepositoryName, Rule | undefined>();
@@ -42,7 +42,7 @@ export class RetentionPolicy implements RepositoryPolicy {
   ruleFor(repo: RepositoryName): Rule | undefined {
     if (this.#remembered.has(repo)) return this.#remembered.get(repo);
     const rule = this.rules.find(({ repositories }) => repositories.matches(repo));
-    if (this.#remembered.size >= MOST_REMEMBERED) this.#remembered.clear();
+    if (this.#remembered.size >= MAX_REMEMBERED) this.#remembered.clear();
     this.#remembered.set(repo, rule);
     return rule;
   }
@@ -56,19 +56,19 @@ export class RetentionPolicy implements RepositoryPolicy {
     return this.ruleFor(repo)?.keep?.some(({ which }) => which.kind !== 'all') ?? false;
   }
 
-  /** Whether a rule deletes tags at a time that is known before. */
+  /** Whether a rule deletes tags at a time that is known in advance. */
   get announces(): boolean {
     return this.rules.some(({ keep = [] }) => keep.some(({ which }) => which.kind === 'pushed-within'));
   }
 
-  /** Whether a tag that is pushed now stays for so many milliseconds, as far as can be known now. */
+  /** Whether the rule keeps a tag that is pushed now for this duration, in milliseconds, as far as that can be known. */
   keepsPushed(repo: RepositoryName, tag: Tag, duration: number): boolean {
     const keep = this.ruleFor(repo)?.keep;
     if (keep === undefined || this.isImmutable(repo, tag)) return true;
     return keep.some(({ tags, which }) => tags.matches(tag) && (!('duration' in which) || which.duration >= duration));
   }
 
-  /** How far back it matters when tags were pulled, in milliseconds; undefined: no rule asks. */
+  /** How far back the times of pulls matter, in milliseconds; undefined: no rule uses them. */
   get pullWindow(): number | undefined {
     const windows = this.rules.flatMap(({ keep = [] }) =>
       keep.flatMap(({ which }) => (which.kind === 'pulled-within' ? [which.duration] : [])),

@@ -6,35 +6,35 @@ const schema = z.object({
   /** Milliseconds. */
   startedAt: z.number(),
   finishedAt: z.number(),
-  /** Repositories that a rule lets something go of. */
+  /** Repositories with a rule that deletes. */
   repositories: z.int(),
-  /** What was deleted. */
+  /** Deleted tags and manifests. */
   tags: z.int(),
   manifests: z.int(),
-  /** Of those manifests, and of the blobs that only they referred to: collected later. */
+  /** Bytes of the deleted manifests and of the blobs that only they referred to. Garbage collection frees them later. */
   bytes: z.int(),
-  /** Repositories that could not be looked through to the end, and why the first one could not. */
+  /** Repositories that could not be processed, and the first failure. */
   failures: z.int(),
   failed: z.string().optional(),
-  /** ULID of the wish of an operator that this run answers. */
+  /** ULID of the operator's request that this run answers. */
   request: z.string().optional(),
 });
 
-/** What a run of retention did, for people and gauges. Nothing is decided by it. */
+/** The result of a run, for people and metrics. Nothing is decided by it. */
 export type RetentionReport = z.infer<typeof schema>;
 
-/** A run that was not let do anything. */
+/** The report of a run that could not start. */
 export function nothingRetained(now: number, failed: string): RetentionReport {
   return { startedAt: now, finishedAt: now, repositories: 0, tags: 0, manifests: 0, bytes: 0, failures: 1, failed };
 }
 
-/** Kept in the store, so that every node and command can see it; one that somebody asked for beside the last one, too. */
+/** Stored so that every node and command can see it. The report of a requested run is also stored separately. */
 export async function saveRetentionReport(driver: Pick<ObjectStore, 'put'>, report: RetentionReport): Promise<void> {
   await driver.put(RETENTION_REPORT, encode(report));
   if (report.request !== undefined) await answerRetention(driver, report);
 }
 
-/** For whoever asked for it alone. */
+/** Stores the report of a requested run for its requester only. */
 export async function answerRetention(driver: Pick<ObjectStore, 'put'>, report: RetentionReport): Promise<void> {
   await driver.put(RETENTION_ANSWER, encode(report));
 }
@@ -43,12 +43,12 @@ function encode(report: RetentionReport): Uint8Array {
   return new TextEncoder().encode(`${JSON.stringify(report)}\n`);
 }
 
-/** undefined while there was no run. */
+/** @returns undefined before the first run */
 export function lastRetentionReport(driver: StoreReader): Promise<RetentionReport | undefined> {
   return reportAt(RETENTION_REPORT, driver);
 }
 
-/** The last one that somebody asked for; undefined while nobody did. */
+/** The report of the last requested run; undefined if there was none. */
 export function lastRequestedRetention(driver: StoreReader): Promise<RetentionReport | undefined> {
   return reportAt(RETENTION_ANSWER, driver);
 }

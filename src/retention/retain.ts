@@ -15,13 +15,13 @@ import { type PulledAt, planFor, type Removal } from './plan.ts';
 import type { RetentionPolicy, Rule } from './policy.ts';
 import type { RetentionReport } from './report.ts';
 
-/** What it takes to find out what would go: nothing is written. */
+/** What planning needs. Nothing is written. */
 export interface PlanPorts {
   readonly driver: StoreReader;
   readonly policy: RetentionPolicy;
-  /** When the tags of a repository were pulled last. */
+  /** When the tags of a repository were last pulled. */
   readonly pulls: (repo: RepositoryName) => PulledAt;
-  /** Lets requests go first; to be awaited between small pieces of work. */
+  /** Gives way to requests; awaited between small pieces of work. */
   readonly breathe: () => Promise<void>;
   /** Milliseconds. */
   readonly now: () => number;
@@ -30,20 +30,20 @@ export interface PlanPorts {
 export interface RetainPorts extends PlanPorts {
   readonly projection: Pick<Projection, 'submit'>;
   /**
-   * The state of a repository that this process has in memory anyway. While a command is decided on here, it is the state that
-   * it is decided on.
+   * The state of a repository if this process already has it in memory. During a decision in this process it is the state that the
+   * decision is made on.
    */
   readonly resident: (repo: RepositoryName) => RepositoryState | undefined;
-  /** Tags that will be deleted within a day, of each repository in turn. */
+  /** Called for each repository with the tags that will be deleted within EXPIRY_NOTICE. */
   readonly onExpiring?: (tags: readonly ExpiringTag[]) => void;
-  /** Something was deleted of a repository. */
+  /** Called for each repository from which something was deleted. */
   readonly onRemoved?: (removed: Removed) => void;
 }
 
-/** How far a run is, in repositories that a rule lets something go of. */
+/** The progress of a run, in repositories with a rule that deletes. */
 export interface RetentionProgress {
   readonly done: number;
-  /** As it was counted before; there may be more by now. */
+  /** Counted at the start; there may be more by now. */
   readonly total: number;
   readonly repository: string;
 }
@@ -56,17 +56,17 @@ export interface Removed {
   bytes: number;
 }
 
-/** Events that are written with one command. */
-const TOGETHER = 200;
-/** How often in a row a command comes too late, until the rest is left for the next run. */
-const ATTEMPTS = 50;
+/** Deletions in one command. */
+const DELETE_BATCH = 200;
+/** Consecutive commands that may come too late before the rest is left to the next run. */
+const MAX_ATTEMPTS = 50;
 
-/** Whether the rule lets anything go. */
+/** Whether the rule deletes anything. */
 export function removesAnything(rule: Rule | undefined): rule is Rule {
   return rule?.keep !== undefined || rule?.deleteUntagged !== undefined;
 }
 
-/** What would go now, repository by repository. @throws RegistryError `log-broken` */
+/** What would be deleted now, repository by repository. @throws RegistryError `log-broken` */
 export async function* planAll(
   ports: PlanPorts,
 ): AsyncGenerator<{ readonly repo: RepositoryName; readonly rule: Rule; readonly removals: readonly Removal[] }> {
@@ -81,8 +81,8 @@ export async function* planAll(
 }
 
 /**
- * Deletes what the rules let go, repository by repository. May be stopped anywhere, and run by any number of processes at once:
- * each command is decided on what is there, so a run goes on where another one ended.
+ * Deletes what the rules no longer keep, repository by repository. It may be stopped at any point, and any number of processes may
+ * run it at once: each command is decided on the current state, so a run continues where another one stopped.
  */
 export async function retain(
   ports: RetainPorts,
@@ -107,7 +107,7 @@ export async function retain(
       ports.onExpiring?.(await repository.expiring());
     } catch (error) {
       signal.throwIfAborted();
-      // The others' rules hold all the same.
+      // One failed repository must not stop the others.
       total.failures++;
       failed ??= `${repo}: ${error instanceof Error ? error.message : String(error)}`;
     }
@@ -117,7 +117,7 @@ export async function retain(
   return { startedAt, finishedAt: ports.now(), ...total, ...(failed === undefined ? {} : { failed }) };
 }
 
-/** A listing of names beside one log to read for each of them: it is worth knowing how long that takes. */
+/** Listing the names is cheap compared with reading their logs, and gives the progress a total. */
 async function countRuled({ driver, policy, breathe }: RetainPorts, signal: AbortSignal): Promise<number> {
   let count = 0;
   for await (const repo of markedRepositories(driver)) {
@@ -128,22 +128,22 @@ async function countRuled({ driver, policy, breathe }: RetainPorts, signal: Abor
   return count;
 }
 
-/** A plan, and of which state it is the plan. */
+/** A plan and the state it was made for. */
 interface Current {
   readonly state: RepositoryState;
   readonly puts: number;
   readonly removals: readonly Removal[];
-  /** How many of them are done. */
+  /** The number of removals that are done. */
   done: number;
 }
 
-/** What a command came to. */
+/** The outcome of a command. */
 type Step =
-  /** Others' writes came before it: in the same slot, where no fold has them yet, or so that there is a new plan. */
+  /** Other writes came first: in the same slot, or with a new plan as their consequence. */
   | { readonly kind: 'again' }
   | { readonly kind: 'done'; readonly plan: Current; readonly until: number; readonly written: readonly Removal[] };
 
-/** The rule at work in one repository. */
+/** Applies a rule to one repository. */
 class RepositoryRetention {
   readonly #rule: Rule;
   readonly #removed: Removed;
@@ -167,7 +167,7 @@ class RepositoryRetention {
     this.#plan = this.#planOf(state);
     for (let again = 0; this.#plan.done < this.#plan.removals.length; ) {
       signal.throwIfAborted();
-      const manifests = manifestsOf(this.#plan.removals.slice(this.#plan.done, this.#plan.done + TOGETHER));
+      const manifests = manifestsOf(this.#plan.removals.slice(this.#plan.done, this.#plan.done + DELETE_BATCH));
       const declared = new Set(manifests);
       const step = await projection.submit(repo, {
         needs: { manifests },
@@ -175,7 +175,7 @@ class RepositoryRetention {
       });
       if (step.kind === 'again') {
         again++;
-        if (again === ATTEMPTS) throw new RegistryError('unavailable', 'there are too many other writes');
+        if (again === MAX_ATTEMPTS) throw new RegistryError('unavailable', 'too many concurrent writes');
       } else {
         again = 0;
         step.plan.done = step.until;
@@ -193,18 +193,18 @@ class RepositoryRetention {
   }
 
   /**
-   * "decided on the state at n, so a push meanwhile wins": unless there was none, the plan is made anew.
-   * @param declared the manifests that may be deleted now: of others the view was not asked
+   * "decided on the state at n, so a push meanwhile wins": after a push the plan is recomputed.
+   * @param declared the manifests that this command may delete: the view was asked for these only
    */
   async #decide(facts: RepositoryFacts, declared: ReadonlySet<Digest>): Promise<Decision<Step>> {
     if (facts.isAhead) return accept({ kind: 'again' });
-    // At least what the facts are of. If it is more, the slot after them is taken, and this is decided again.
+    // At least as new as the facts. If it is newer, the next slot is taken, and the decision is repeated.
     const state = await this.#latest();
     if (this.#plan?.state !== state || this.#plan.puts !== state.puts) this.#plan = this.#planOf(state);
     const plan = this.#plan;
     const written: Removal[] = [];
     let until = plan.done;
-    for (; until < plan.removals.length && written.length < TOGETHER; until++) {
+    for (; until < plan.removals.length && written.length < DELETE_BATCH; until++) {
       const removal = plan.removals[until];
       if (removal === undefined || !isThere(removal, state)) continue;
       if (removal.kind === 'manifest' && !declared.has(removal.digest)) break;
@@ -246,7 +246,7 @@ function manifestsOf(removals: readonly Removal[]): Digest[] {
   return removals.flatMap((each) => (each.kind === 'manifest' ? [each.digest] : []));
 }
 
-/** Clients may have deleted it meanwhile. */
+/** A client may have deleted it in the meantime. */
 function isThere(removal: Removal, state: RepositoryState): boolean {
   if (removal.kind === 'tag') return state.tag(removal.tag) === removal.digest;
   return state.manifest(removal.digest)?.inc === removal.inc;

@@ -72,7 +72,7 @@ export class History implements RepositoryFacts {
   }
 
   /** When the manifest was put, or lost a tag, a manifest that refers to it, or its subject: whichever was last. */
-  looseSince(digest: Digest): number | undefined {
+  untaggedSince(digest: Digest): number | undefined {
     const life = this.#life();
     let since = this.manifest(digest)?.at;
     for (const [index, { event, at }] of life.entries()) {

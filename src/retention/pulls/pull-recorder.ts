@@ -3,8 +3,8 @@ import type { ObjectStore } from '../../storage/driver.ts';
 import { pullsKey } from '../../storage/paths.ts';
 import { HOUR, PullTimes } from './pull-times.ts';
 
-/** Names that a node tells apart between two flushes. */
-const MOST_NAMES = 50_000;
+/** Distinct names that a node records between two flushes. */
+const MAX_NAMES = 50_000;
 
 export interface PullRecorderPorts {
   readonly driver: Pick<ObjectStore, 'put'>;
@@ -13,10 +13,10 @@ export interface PullRecorderPorts {
   readonly newId: () => string;
 }
 
-/** What this node's clients pulled, in memory until the next flush: what a killed process had not flushed yet is lost. */
+/** Records in memory what this node's clients pull. A process that is killed loses what it has not flushed. */
 export class PullRecorder {
   readonly #ports: PullRecorderPorts;
-  #times = new PullTimes(MOST_NAMES);
+  #times = new PullTimes(MAX_NAMES);
   #flushing: Promise<void> = Promise.resolve();
 
   constructor(ports: PullRecorderPorts) {
@@ -28,7 +28,7 @@ export class PullRecorder {
     this.#times.note(repo, name, Math.floor(this.#ports.now() / HOUR));
   }
 
-  /** Puts what was pulled since the last time into the store, as an object of its own. Where that fails it is kept for the next time. */
+  /** Stores what was pulled since the last flush as a new object. If that fails, the next flush includes it. */
   flush(): Promise<void> {
     const flush = (): Promise<void> => this.#flush();
     const flushed = this.#flushing.then(flush, flush);
@@ -39,7 +39,7 @@ export class PullRecorder {
   async #flush(): Promise<void> {
     const times = this.#times;
     if (times.isEmpty) return;
-    this.#times = new PullTimes(MOST_NAMES);
+    this.#times = new PullTimes(MAX_NAMES);
     try {
       await this.#ports.driver.put(pullsKey(this.#ports.newId()), await times.encode());
     } catch (error) {

@@ -3,14 +3,14 @@ import type { Key, ObjectStore, StoreReader } from '../../storage/driver.ts';
 import { PULLS, PULLS_BEGAN, pullsKey } from '../../storage/paths.ts';
 import { HOUR, PullTimes } from './pull-times.ts';
 
-/** Names that are told apart where all that is known is put together. */
-const MOST_NAMES = 1_000_000;
-/** Two processes may put the same objects together: the loser begins again. */
-const ATTEMPTS = 10;
+/** Distinct names in the merged record of all nodes. */
+const MAX_NAMES = 1_000_000;
+/** Two processes may merge the same objects: the loser starts again. */
+const MAX_ATTEMPTS = 10;
 
 const began = z.object({ at: z.iso.datetime() });
 
-/** To be called before the first pull is recorded. What was pulled before that nobody knows. */
+/** Must be called before the first pull is recorded. Earlier pulls are unknown. */
 export async function beginRecording(driver: ObjectStore, now: number): Promise<void> {
   await driver.create(
     PULLS_BEGAN,
@@ -18,40 +18,40 @@ export async function beginRecording(driver: ObjectStore, now: number): Promise<
   );
 }
 
-/** To be called by whoever serves pulls without recording them. */
+/** Must be called by processes that serve pulls without recording them. */
 export async function endRecording(driver: ObjectStore): Promise<void> {
   const [failure] = await driver.delete([PULLS_BEGAN]);
   if (failure !== undefined) throw failure.cause;
 }
 
-/** All that was recorded. */
+/** Everything that was recorded. */
 export interface KnownPulls {
   readonly times: PullTimes;
-  /** Before this nothing was recorded; milliseconds. */
+  /** When recording began, in milliseconds. */
   readonly began: number;
-  /** The objects that it is put together from. */
+  /** The objects that it was merged from. */
   readonly keys: readonly Key[];
 }
 
-/** @throws Error when an object cannot be read, or is none of this version: then nobody knows what was pulled */
+/** @throws Error when an object is unreadable or of another version: then the times are unknown */
 export async function readPulls(driver: StoreReader, now: number): Promise<KnownPulls> {
   for (let attempt = 1; ; attempt++) {
     const found = await readOnce(driver, now);
     if (found !== undefined) return found;
-    if (attempt === ATTEMPTS) throw new Error('the times of pulls are being put together all the time: try again');
+    if (attempt === MAX_ATTEMPTS) throw new Error('the times of pulls are being merged concurrently: try again');
   }
 }
 
 async function readOnce(driver: StoreReader, now: number): Promise<KnownPulls | undefined> {
   const start = await driver.read(PULLS_BEGAN);
-  const times = new PullTimes(MOST_NAMES);
+  const times = new PullTimes(MAX_NAMES);
   const keys: Key[] = [];
   for await (const { key } of driver.list(PULLS)) {
     const bytes = await driver.read(key);
-    // Somebody put it together with others meanwhile, into one that this listing may not have.
+    // Another process merged it in the meantime into an object that this listing may not show.
     if (bytes === undefined) return undefined;
     try {
-      times.merge(await PullTimes.decode(bytes, MOST_NAMES));
+      times.merge(await PullTimes.decode(bytes, MAX_NAMES));
     } catch (cause) {
       throw new Error(`the times of pulls in ${key} cannot be read`, { cause });
     }
@@ -62,8 +62,8 @@ async function readOnce(driver: StoreReader, now: number): Promise<KnownPulls | 
 }
 
 /**
- * Puts many objects together into one, without what is too old to matter.
- * @param window the longest time that a rule looks back, in milliseconds
+ * Merges many objects into one, without times that are too old to matter.
+ * @param window the longest time that any rule looks back, in milliseconds
  */
 export async function compactPulls(
   driver: ObjectStore,
@@ -71,7 +71,7 @@ export async function compactPulls(
   options: { readonly now: number; readonly window: number; readonly newId: () => string },
 ): Promise<void> {
   if (keys.length < 2) return;
-  // Two hours more: clocks differ, and hours are not told from their beginning.
+  // Two hours more, because clocks differ and times are rounded to hours.
   const oldest = Math.floor((options.now - options.window) / HOUR) - 2;
   await driver.put(pullsKey(options.newId()), await times.since(oldest).encode());
   await driver.delete(keys);

@@ -3,9 +3,9 @@ import type { Digest, RepositoryName, Tag } from '../../oci/names.ts';
 
 export const HOUR = 3_600_000;
 
-/** The latest hours, counted from 1970, in which things of one repository were pulled. */
+/** The last hours, counted from 1970, in which the tags and manifests of one repository were pulled. */
 interface Times {
-  /** All of it may have been pulled until then. */
+  /** Everything in the repository may have been pulled until this hour. */
   whole: number;
   /** Tags, and digests of manifests. */
   readonly names: Map<string, number>;
@@ -13,15 +13,15 @@ interface Times {
 
 const schema = z.object({
   v: z.literal(1),
-  /** Before this hour nothing is known any more. */
+  /** Times before this hour are no longer known. */
   floor: z.int(),
   all: z.int(),
   repositories: z.array(z.tuple([z.string(), z.int(), z.array(z.tuple([z.string(), z.int()]))])),
 });
 
 /**
- * When tags and manifests were pulled last, to the hour. It takes bounded memory: beyond that it is only known of whole
- * repositories, then of the whole store, so that rather too much counts as pulled than too little.
+ * When tags and manifests were last pulled, to the hour. Memory is bounded: beyond the bound, times are kept for whole repositories,
+ * then for the whole store. So retention keeps too much rather than too little.
  */
 export class PullTimes {
   #floor = 0;
@@ -30,7 +30,7 @@ export class PullTimes {
   readonly #most: number;
   #size = 0;
 
-  /** @param most names that are told apart */
+  /** @param most the number of distinct names */
   constructor(most: number) {
     this.#most = most;
   }
@@ -57,11 +57,11 @@ export class PullTimes {
     if (before === undefined || hour > before) times.names.set(name, hour);
   }
 
-  /** When the tag, or what it points to, may have been pulled last; milliseconds. */
+  /** The latest time at which the tag or its manifest may have been pulled, in milliseconds. */
   last(repo: RepositoryName, tag: Tag, digest: Digest): number {
     const times = this.#repositories.get(repo);
     const own = [times?.whole, times?.names.get(tag), times?.names.get(digest)].map((hour) => hour ?? 0);
-    // A pull may have been at the end of its hour.
+    // The pull may have been at the end of its hour.
     const hour = Math.max(this.#all, ...own);
     return Math.max(this.#floor * HOUR, hour === 0 ? 0 : (hour + 1) * HOUR);
   }
@@ -77,7 +77,7 @@ export class PullTimes {
     }
   }
 
-  /** The same without what was pulled before that hour: from then on it counts as pulled in that hour. */
+  /** A copy without earlier times: what was pulled before that hour counts as pulled in it. */
   since(hour: number): PullTimes {
     const kept = new PullTimes(this.#most);
     kept.#floor = Math.max(this.#floor, hour);
@@ -96,7 +96,7 @@ export class PullTimes {
     return Bun.zstdCompress(JSON.stringify({ v: 1, floor: this.#floor, all: this.#all, repositories }));
   }
 
-  /** @throws Error for anything that `encode` did not give */
+  /** @throws Error for bytes that `encode` did not produce */
   static async decode(bytes: Uint8Array, most: number): Promise<PullTimes> {
     const text = new TextDecoder().decode(await Bun.zstdDecompress(bytes));
     const { floor, all, repositories } = schema.parse(JSON.parse(text));
@@ -112,7 +112,7 @@ export class PullTimes {
     return times;
   }
 
-  /** undefined where there are too many repositories to tell them apart. */
+  /** undefined when there are too many repositories to distinguish. */
   #timesOf(repo: string): Times | undefined {
     const known = this.#repositories.get(repo);
     if (known !== undefined || this.#repositories.size >= this.#most) return known;
