@@ -21,7 +21,7 @@ export interface Request {
   readonly node?: number;
 }
 
-/** Somebody who uses the registry: each request of theirs, and what became of it, is counted. */
+/** A client of the registry: counts its requests and their outcomes. */
 export class Client {
   readonly world: World;
   readonly random: Random;
@@ -33,7 +33,7 @@ export class Client {
     this.random = random;
   }
 
-  /** @returns undefined when nobody knows whether it happened: no answer, or one that says so (5xx) */
+  /** @returns undefined when the outcome is unknown: no answer, or a 5xx */
   async send(method: string, path: string, { headers = {}, body, node }: Request = {}): Promise<Reply | undefined> {
     const { figures } = this.world;
     const base = node === undefined ? this.#stack.url : (this.#stack.nodes[node]?.url ?? this.#stack.url);
@@ -43,7 +43,7 @@ export class Client {
     try {
       const response = await fetch(base + path, {
         ...{ method, headers, redirect: 'manual' },
-        // Over a kept connection that breaks Bun sends a request again by itself, and nobody is told what became of the first.
+        // Bun silently repeats a request when a keep-alive connection breaks, which hides the outcome of the first.
         keepalive: method === 'GET',
         ...(body === undefined ? {} : { body }),
         signal: AbortSignal.timeout(HANGS_AFTER_MS),
@@ -59,7 +59,7 @@ export class Client {
       }
     } catch (error) {
       if (error instanceof Error && error.name === 'TimeoutError') figures.violate('hung', `${method} ${path}`);
-      // Every other way in which a connection ends without an answer is what the drill is about.
+      // Connections that end without an answer are the point of the drill.
       status = undefined;
     } finally {
       figures.ended(what, performance.now() - begin, status);

@@ -28,7 +28,7 @@ const REDIS_LOST: Terms = { pullsGoOn: true, sessions: 'lost' };
 const REDIS_OLDER: Terms = { pullsGoOn: true, sessions: 'lost or older' };
 const STORE_AWAY: Terms = { pullsGoOn: false, sessions: 'kept' };
 
-/** Of 25 answers of the store, and of 200 of Redis, one is lost, after what was asked for was done. */
+/** One of 25 answers of the store, and one of 200 of Redis, is lost after the request was carried out. */
 const STORM: Weather = { lostAnswers: 25, lostRequests: 40, lateAnswers: 10, late: 400 };
 const REDIS_STORM: Weather = { lostAnswers: 200, lostRequests: 400, lateAnswers: 40, late: 300 };
 
@@ -169,7 +169,7 @@ const allAtOnce: Drill = {
   },
 };
 
-/** The nodes begin anew with a Sentinel group; its master dies, and the replica that follows lacks the last writes. */
+/** The nodes restart with a Sentinel group; its master crashes, and the promoted replica lacks the last writes. */
 const failOver: Drill = {
   name: 'failover without the last writes',
   terms: REDIS_OLDER,

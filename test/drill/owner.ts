@@ -1,25 +1,24 @@
 import type { Random } from '../support/drill/random.ts';
 import { type Content, content, digestOf, type Image, image, mediaTypes } from '../support/oci.ts';
 
-/** What all owners have in common. */
+/** Shared by all owners. */
 export interface Registry {
-  /** Where clients send their requests. */
   readonly url: string;
   readonly repositories: readonly string[];
-  /** Layers that everybody's images are made of: they come and go in every repository, all the time. */
+  /** Layers that the images of all owners share: they are linked and unlinked in every repository all the time. */
   readonly layers: readonly Content[];
-  /** Milliseconds: so long what a client was told of a blob holds while it goes on to push its manifest. */
+  /** For how many milliseconds a blob that a client found or pushed is protected until its manifest arrives. */
   readonly holds: number;
-  /** Milliseconds: when a collection may take what was deleted. */
+  /** Milliseconds after which a collection may free what was deleted. */
   readonly grace: number;
-  /** As an operator brings back a tag that was deleted; left out where nobody does. */
+  /** Restores a deleted tag like an operator; absent where the drill does not. */
   readonly restore?: (repository: string, tag: string) => Promise<'restored' | 'freed' | 'unanswered'>;
-  /** Milliseconds: what is refused or not answered is tried again until then. */
+  /** For how many milliseconds refused and unanswered requests are retried. */
   readonly patience: number;
   readonly tally: Tally;
 }
 
-/** What was done, and what must never be seen. */
+/** Counts of operations, and violations. */
 export class Tally {
   pushes = 0;
   pushesAgain = 0;
@@ -39,9 +38,9 @@ interface Owned {
   readonly repository: string;
   readonly tag: string;
   readonly image: Image;
-  /** `absent`: its deletion was acknowledged. Whoever owns it waits until one of the two is sure. */
+  /** `absent`: its deletion was acknowledged. Its owner retries until the state is certain. */
   state: 'present' | 'absent';
-  /** When that was acknowledged. */
+  /** When the deletion was acknowledged. */
   deletedAt: number;
 }
 
@@ -51,17 +50,17 @@ interface Reply {
   readonly bytes: Uint8Array;
 }
 
-/** So many images of an owner are present at most; of so many it knows. */
-const MOST_PRESENT = 6;
-const MOST_KNOWN = 14;
+/** How many images an owner has at most, present and in all. */
+const MAX_PRESENT = 6;
+const MAX_KNOWN = 14;
 const HANGS_AFTER_MS = 60_000;
 const PAUSE_MS = 60;
-/** After the grace, until it was collected. */
+/** The time between the grace and the collection. */
 const RIPE_MS = 500;
 
 /**
- * Pushes, deletes, pushes again and pulls images that nobody else touches, made of layers that everybody uses. So it is always
- * known whether an image has to be there, though its blobs are linked, unlinked, mounted and collected by all the others.
+ * Pushes, deletes, repushes and pulls its own images, which are made of shared layers. So it always knows whether an image must exist,
+ * while all other owners link, unlink, mount and collect the same blobs.
  */
 export class Owner {
   readonly #registry: Registry;
@@ -83,7 +82,7 @@ export class Owner {
     }
   }
 
-  /** Everything that was acknowledged is there, byte for byte, and nothing else. */
+  /** Checks that everything acknowledged exists, byte for byte, and nothing else. */
   async check(when: string): Promise<void> {
     for (const owned of this.#owned) await this.#pull(owned, when);
   }
@@ -94,8 +93,8 @@ export class Owner {
     const drawn = this.#random.between(1, 100);
     const one = this.#random.pick(present);
     if (one !== undefined && drawn <= 25) await this.#pull(one, 'under way');
-    else if (one !== undefined && (drawn <= 45 || present.length >= MOST_PRESENT)) await this.#delete(one);
-    else if (absent.length > 0 && (drawn <= 70 || this.#owned.length >= MOST_KNOWN)) await this.#bringBack(absent);
+    else if (one !== undefined && (drawn <= 45 || present.length >= MAX_PRESENT)) await this.#delete(one);
+    else if (absent.length > 0 && (drawn <= 70 || this.#owned.length >= MAX_KNOWN)) await this.#bringBack(absent);
     else await this.#pushNew();
   }
 
@@ -118,7 +117,7 @@ export class Owner {
 
   async #bringBack(absent: readonly Owned[]): Promise<void> {
     const { grace } = this.#registry;
-    // What a collection is taking at this moment.
+    // What a collection is freeing right now.
     const ripeSince = performance.now() - grace;
     const ripe = absent.filter(({ deletedAt }) => deletedAt < ripeSince && deletedAt > ripeSince - RIPE_MS);
     const old = this.#random.pick(ripe);
@@ -129,7 +128,7 @@ export class Owner {
     await this.#push(owned);
   }
 
-  /** @returns false where nobody restores anything here */
+  /** @returns false where the drill restores nothing */
   async #restore(owned: Owned): Promise<boolean> {
     const { restore, tally } = this.#registry;
     if (restore === undefined) return false;
@@ -141,7 +140,7 @@ export class Owner {
       return true;
     }
     if (outcome === 'freed') tally.freed++;
-    // Perhaps it was carried out, though nobody heard of it.
+    // It may have been carried out, though the answer was lost.
     else await this.#push(owned);
     return true;
   }
@@ -164,7 +163,7 @@ export class Owner {
     return true;
   }
 
-  /** As clients do: they ask whether it is there, then try to mount it, then send it. */
+  /** Like a client: checks for the blob, then tries to mount it, then uploads it. */
   async #pushBlob(repository: string, { bytes, descriptor: { digest } }: Content): Promise<boolean> {
     const { tally, repositories } = this.#registry;
     const uploads = `/v2/${repository}/blobs/uploads/`;
@@ -197,14 +196,14 @@ export class Owner {
     return put?.status === 201;
   }
 
-  /** @param begin when the first of its blobs was asked for */
+  /** @param begin when its first blob was checked for */
   async #putManifest({ repository, tag, image: pushed }: Owned, begin: number): Promise<boolean> {
     const { mediaType } = pushed.descriptor;
     const sent = performance.now();
     const reply = await this.#send('PUT', `/v2/${repository}/manifests/${tag}`, pushed.bytes, mediaType);
     if (reply === undefined || reply.status === 201) return reply !== undefined;
     const text = new TextDecoder().decode(reply.bytes);
-    // Who takes longer than the blobs are kept for has to begin again, and can.
+    // A push that takes longer than its blobs are protected may have to start again.
     if (sent - begin < this.#registry.holds) this.#violate(`PUT ${tag}: ${reply.status} ${text.slice(0, 300)}`);
     return false;
   }
@@ -214,7 +213,7 @@ export class Owner {
     const deadline = performance.now() + this.#registry.patience;
     for (let tries = 1; performance.now() < deadline; tries++) {
       const reply = await this.#send('DELETE', `/v2/${repository}/manifests/${pushed.descriptor.digest}`);
-      // An earlier try may have been carried out, though nobody heard of it.
+      // An earlier attempt may have been carried out, though its answer was lost.
       if (reply?.status === 202 || (reply?.status === 404 && tries > 1)) {
         owned.state = 'absent';
         owned.deletedAt = performance.now();
@@ -244,7 +243,7 @@ export class Owner {
     }
   }
 
-  /** Until there is an answer. */
+  /** Retries until there is an answer. */
   async #get(path: string): Promise<Reply> {
     const deadline = performance.now() + this.#registry.patience;
     while (performance.now() < deadline) {
@@ -256,12 +255,12 @@ export class Owner {
     return { status: 0, headers: new Headers(), bytes: new Uint8Array() };
   }
 
-  /** @returns undefined when nobody knows whether it happened: no answer, or one that says so (5xx) */
+  /** @returns undefined when the outcome is unknown: no answer, or a 5xx */
   async #send(method: string, path: string, body?: Uint8Array, mediaType?: string): Promise<Reply | undefined> {
     const { tally, url } = this.#registry;
     try {
       const response = await fetch(url + path, {
-        // Over a kept connection that breaks Bun sends a request again by itself.
+        // Bun silently repeats a request when a keep-alive connection breaks.
         ...{ method, redirect: 'manual', keepalive: method === 'GET', signal: AbortSignal.timeout(HANGS_AFTER_MS) },
         headers: body === undefined ? {} : { 'content-type': mediaType ?? 'application/octet-stream' },
         ...(body === undefined ? {} : { body: new Uint8Array(body) }),
@@ -272,7 +271,7 @@ export class Owner {
       if (status !== 502 && status !== 503) this.#violate(`${method} ${path}: ${status}`);
     } catch (error) {
       if (error instanceof Error && error.name === 'TimeoutError') this.#violate(`${method} ${path} hangs`);
-      // Every other way in which a connection ends without an answer is what the drill is about.
+      // Connections that end without an answer are the point of the drill.
     }
     tally.unanswered++;
     return undefined;

@@ -17,7 +17,7 @@ export async function pullTag(client: Client, repository: string): Promise<void>
   if (blob !== undefined) await readBlob(client, world.history.blob(repository, blob), somewhere(client));
 }
 
-/** @returns undefined where it is not there, or where nobody answered */
+/** @returns undefined if it does not exist, or without an answer */
 async function readTag(client: Client, tag: Register, node: number | undefined): Promise<string | undefined> {
   const { world } = client;
   const allowed = world.history.watch(tag);

@@ -3,7 +3,7 @@ import type { Figures } from './figures.ts';
 import type { Stack } from './stack.ts';
 
 const RECOVERS_WITHIN_MS = 20_000;
-/** Requests that nobody waits for any more may still arrive: what is seen after that stays so. */
+/** Requests whose clients gave up may still arrive; after this time the state is final. */
 const QUIET_MS = 1_000;
 
 /** Waits until every node takes writes again, and nothing is under way any more. */

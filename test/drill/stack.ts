@@ -88,7 +88,6 @@ export class Stack {
     return `redis://127.0.0.1:${this.redisProxy.port}`;
   }
 
-  /** Where clients send their requests. */
   get url(): string {
     if (this.#balancer === undefined) throw new Error('there is no balancer yet');
     return this.#balancer.url;

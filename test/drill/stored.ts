@@ -7,13 +7,13 @@ import { DATA } from '../../src/storage/paths.ts';
 export interface Stored {
   /** Bytes of all objects. */
   readonly all: number;
-  /** Of those that a manifest is in, or refers to. */
+  /** Bytes of manifests, and of blobs that a manifest refers to. */
   readonly live: number;
-  /** Of those, each digest once: who pushes the same bytes to two repositories at the same moment stores them twice. */
+  /** Live bytes with each digest once: concurrent pushes of the same bytes to two repositories store them twice. */
   readonly content: number;
 }
 
-/** What the logs and the listing of a store say of its size. */
+/** The size of a store by its logs and its listing. */
 export async function storedBytes(driver: StoreReader): Promise<Stored> {
   const live = new Map<Incarnation, number>();
   const content = new Map<string, number>();

@@ -4,15 +4,15 @@ import { parseRepositoryName } from '../../src/oci/names.ts';
 import type { StorageDriver } from '../../src/storage/driver.ts';
 import { dataKey } from '../../src/storage/paths.ts';
 import { openS3Store } from '../../src/storage/s3/open.ts';
+import { concurrently } from '../support/concurrently.ts';
 import { markedRepositories, type Walked, walkChain } from '../support/drill/chain.ts';
-import { each } from '../support/drill/each.ts';
 import { Fault } from '../support/drill/fault.ts';
 import { configurationOf, realPorts } from '../support/minio.ts';
 import type { Client } from './client.ts';
 import { jsonOf } from './reads.ts';
 import type { Stack } from './stack.ts';
 
-const AT_ONCE = 8;
+const CONCURRENCY = 8;
 
 export interface Truth {
   readonly repositories: number;
@@ -21,8 +21,8 @@ export interface Truth {
 }
 
 /**
- * The log as it lies in the store: slots contiguous, each with the hash of the one before; every link's bytes there at their
- * length; and every node answers what the log says, folded anew.
+ * Checks the log in the store: contiguous slots, each with the hash of the one before; every linked object exists with its size; and
+ * every node answers what a fresh fold of the log says.
  */
 export async function checkTruth(stack: Stack, client: Client): Promise<Truth> {
   const { endpoint, bucket } = stack.storeSettings;
@@ -34,7 +34,7 @@ export async function checkTruth(stack: Stack, client: Client): Promise<Truth> {
   let objects = 0;
   try {
     const names = await markedRepositories(driver);
-    await each(AT_ONCE, names, async (name) => {
+    await concurrently(CONCURRENCY, names, async (name) => {
       await tellFault(client, () => walkChain(driver, name, walked));
       const repository = parseRepositoryName(name);
       if (repository === undefined) return;
@@ -67,7 +67,7 @@ async function checkObjects(
     ...[...state.blobs].map(([digest, { inc, size }]) => ({ digest, inc, size })),
     ...[...state.manifests].map(([digest, { inc, size }]) => ({ digest, inc, size })),
   ];
-  await each(AT_ONCE, links, async ({ digest, inc, size }) => {
+  await concurrently(CONCURRENCY, links, async ({ digest, inc, size }) => {
     const found = await driver.head(dataKey(inc));
     if (found?.size === size) return;
     const what = found === undefined ? 'nothing' : `${found.size} bytes`;

@@ -11,7 +11,7 @@ interface Progress {
   readonly digest: string;
   /** Bytes that a node said it has. */
   acknowledged: number;
-  /** Bytes that it may have, with the request whose end nobody knows. */
+  /** Bytes that it may have, from the request whose outcome is unknown. */
   reach: number;
   /** It is not known where the upload is. */
   isLost: boolean;

@@ -1,10 +1,10 @@
-import { each } from '../support/drill/each.ts';
+import { concurrently } from '../support/concurrently.ts';
 import type { Register, Value } from '../support/drill/history.ts';
 import type { Client, Reply } from './client.ts';
 import { checkManifest, jsonOf, referrersIn } from './reads.ts';
 
 /** Requests that a look at everything has in flight at once. */
-const AT_ONCE = 12;
+const CONCURRENCY = 12;
 const TRIES = 6;
 
 /**
@@ -20,10 +20,10 @@ export async function verify(client: Client, everything: boolean): Promise<void>
   const tags = [...repositories].flatMap((repository) => history.tagsOf(repository));
   const contents = chosen.filter(({ kind }) => kind !== 'tag');
   const seen = new Map<Register, Value>();
-  await each(AT_ONCE, [...tags, ...contents], async (register) => {
+  await concurrently(CONCURRENCY, [...tags, ...contents], async (register) => {
     seen.set(register, register.kind === 'tag' ? await lookAtTag(client, register) : await lookAt(client, register));
   });
-  await each(AT_ONCE, [...repositories], (repository) => checkLists(client, repository, seen));
+  await concurrently(CONCURRENCY, [...repositories], (repository) => checkLists(client, repository, seen));
   await checkCatalog(client, seen);
   // Tags first: what they may be depends on the deletions of their manifests.
   for (const register of [...tags, ...contents]) register.settle(seen.get(register));

@@ -2,7 +2,7 @@ import { appendFileSync } from 'node:fs';
 import type { History, Register, Value } from '../support/drill/history.ts';
 import type { Figures } from './figures.ts';
 
-/** What clients know of a manifest that they pushed, or tried to push. */
+/** A manifest that a client pushed, or tried to push. */
 export interface KnownManifest {
   readonly digest: string;
   readonly mediaType: string;
@@ -11,11 +11,11 @@ export interface KnownManifest {
   readonly subject?: string;
 }
 
-/** What holds while a drill runs. */
+/** Guarantees during a drill. */
 export interface Terms {
-  /** Only Redis is in trouble: whatever happens to it, every pull is answered. */
+  /** Only Redis fails, and every pull must be answered. */
   readonly pullsGoOn: boolean;
-  /** What becomes of uploads in progress: Redis may lose them, or go back to where they were a while ago. */
+  /** What may happen to uploads in progress: Redis may lose them, or set them back. */
   readonly sessions: 'kept' | 'lost' | 'lost or older';
 }
 
@@ -30,14 +30,14 @@ export interface Recorded {
 }
 
 export const REPOSITORIES = ['drill/one', 'drill/two', 'drill-three'] as const;
-/** Few, so that clients move the same tags at the same moment. */
+/** Few, so that clients move the same tags concurrently. */
 export const TAGS = Array.from({ length: 20 }, (_, number) => `tag-${number}`);
-const MOST_PUSHABLE = 30;
+const MAX_PUSHABLE = 30;
 
-/** What all clients know together. */
+/** The shared knowledge of all clients. */
 export class World {
   readonly history: History;
-  /** Every manifest that was ever sent, by digest. */
+  /** Every manifest that was sent, by digest. */
   readonly manifests = new Map<string, KnownManifest>();
   /** Repositories of which a push was acknowledged. */
   readonly repositories = new Set<string>();
@@ -53,7 +53,7 @@ export class World {
     this.figures = figures;
   }
 
-  /** Manifests whose blobs were all acknowledged in that repository: pushing them again must succeed. */
+  /** Manifests whose blobs were all acknowledged in the repository: pushing them must succeed. */
   pushable(repository: string): KnownManifest[] {
     const known = this.#pushable.get(repository) ?? [];
     this.#pushable.set(repository, known);
@@ -64,7 +64,7 @@ export class World {
     this.manifests.set(manifest.digest, manifest);
     const all = this.pushable(repository);
     all.push(manifest);
-    if (all.length > MOST_PUSHABLE) all.shift();
+    if (all.length > MAX_PUSHABLE) all.shift();
   }
 
   record(request: Recorded): void {
@@ -73,7 +73,7 @@ export class World {
     appendFileSync(this.#file, `${JSON.stringify({ drill: this.figures.drill, ...request })}\n`);
   }
 
-  /** Something was seen that cannot be: what requests were sent about that name, newest last. */
+  /** Reports an impossible observation, with the requests about that name, newest last. */
   violate(violation: 'lost' | 'stale' | 'torn', register: Register, seen: Value, why: string): void {
     const about = this.#recorded.filter(
       ({ path }) => path.includes(register.repository) && path.includes(register.name),

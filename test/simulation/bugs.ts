@@ -4,13 +4,13 @@ import type { Fold } from '../../src/projection/redis/ports.ts';
 import type { StorageDriver } from '../../src/storage/driver.ts';
 import type { Focus } from './faults.ts';
 
-/** Something that is wrong on purpose. It lives here: the code under test knows nothing of it. */
+/** A deliberate bug. It is defined here: the code under test knows nothing of it. */
 export interface Bug {
-  /** The faults that bring it to light soonest. */
+  /** The faults under which it shows soonest. */
   readonly focus?: Focus;
   /** The store does not compare the parts of an upload with what was meant: mixed bytes are seen, and not only refused. */
-  readonly isTrusting?: boolean;
-  /** The script in the place of another one. */
+  readonly ignoresEtags?: boolean;
+  /** Replaces a script. */
   readonly script?: (script: Script) => Script;
   readonly driver?: (driver: StorageDriver) => StorageDriver;
   readonly projection?: (projection: Projection, fold: Fold) => Projection;
@@ -18,7 +18,7 @@ export interface Bug {
 
 export const NO_BUG: Bug = {};
 
-/** Replaces a piece of one script. It must be there, or the bug would be none. */
+/** Replaces pieces of one script, which must contain them. */
 function patched(name: string, ...changes: readonly (readonly [piece: string, instead: string])[]): Bug {
   const known = new Map<Script, Script>();
   return {
@@ -28,7 +28,7 @@ function patched(name: string, ...changes: readonly (readonly [piece: string, in
       if (before !== undefined) return before;
       let { source } = script;
       for (const [piece, instead] of changes) {
-        if (!source.includes(piece)) throw new Error(`${name} has no ${piece}: the bug must be planted anew`);
+        if (!source.includes(piece)) throw new Error(`${name} has no ${piece}: update this injected bug`);
         source = source.replace(piece, () => instead);
       }
       const changed = { ...script, source };
@@ -42,7 +42,7 @@ function focused(kinds: Focus['kinds'], moments: Focus['moments'], uploads = 0.0
   return { focus: { kinds, moments, uploads, isCrowded: true } };
 }
 
-/** Forwards everything but what is given. */
+/** A proxy that overrides some members. */
 export function changed<T extends object>(object: T, changes: Partial<T>): T {
   return new Proxy(object, {
     get: (target, name) => {
@@ -52,7 +52,7 @@ export function changed<T extends object>(object: T, changes: Partial<T>): T {
   });
 }
 
-/** Each is found by the simulation (DESIGN 11.3); the names say what is wrong. */
+/** Each is detected by the simulation (DESIGN 11.3); the names say what is wrong. */
 export const BUGS = {
   'a slot is applied without its fence': {
     ...focused({ failOver: 3, restartOld: 1 }, { announce: 1, slot: 2 }),
@@ -115,7 +115,7 @@ export const BUGS = {
   },
   'a deposed holder writes into the same part': {
     ...focused({ depose: 1 }, { 'upload-save': 1, part: 2 }, 0.9),
-    isTrusting: true,
+    ignoresEtags: true,
     driver: (driver) =>
       changed(driver, {
         takeOver: async (place, size, inc) => {

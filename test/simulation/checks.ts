@@ -1,10 +1,10 @@
-// What must be true of every log, and of what clients were told (DESIGN 1).
+// What must be true of every log, and of what clients observed (DESIGN 1).
 import { type Batch, decodeBatch, hashSlot, type JournalEvent } from '../../src/journal/events.ts';
 import { RepositoryState } from '../../src/journal/fold.ts';
 import { algorithmOf, digestOf } from '../../src/oci/digest.ts';
 import type { Digest, Incarnation, RepositoryName } from '../../src/oci/names.ts';
 import { dataKey, logPrefix, slotKey } from '../../src/storage/paths.ts';
-import type { History, Past, Told } from './history.ts';
+import type { History, Observation, Past } from './history.ts';
 import type { Objects } from './objects.ts';
 import type { World } from './world.ts';
 
@@ -120,33 +120,33 @@ export function checkBytes(
 }
 
 /**
- * I1 and I5: an acknowledged write is in the log, and whatever is asked after it is answered as the repository was then or
- * later. An answer is true of a moment not before the newest acknowledged write, and not after the answer.
+ * I1 and I5: an acknowledged write is in the log, and every later read shows the repository as of that write or a later one: an
+ * answer is true at some moment between the newest write acknowledged before the request, and the answer itself.
  */
-export function checkTold(history: History, repo: RepositoryName, { moments }: CheckedLog): void {
+export function checkObservations(history: History, repo: RepositoryName, { moments }: CheckedLog): void {
   const acknowledged: { readonly end: number; readonly moment: number }[] = [];
-  const inOrder = history.told.filter((each) => each.repo === repo).sort((a, b) => a.end - b.end);
-  for (const told of inOrder) {
+  const inOrder = history.observations.filter((each) => each.repo === repo).sort((a, b) => a.end - b.end);
+  for (const observation of inOrder) {
     const from = acknowledged.reduce(
-      (newest, { end, moment }) => (end < told.begin ? Math.max(newest, moment) : newest),
+      (newest, { end, moment }) => (end < observation.begin ? Math.max(newest, moment) : newest),
       0,
     );
-    const moment = momentOf(told, moments, from);
+    const moment = momentOf(observation, moments, from);
     if (moment === undefined) {
-      history.violated(`${told.what} in ${repo} was told what is not true of any moment after ${from}`);
-    } else if (told.kind === 'write') acknowledged.push({ end: told.end, moment });
+      history.violated(`the answer to ${observation.what} in ${repo} is not true at any moment after ${from}`);
+    } else if (observation.kind === 'write') acknowledged.push({ end: observation.end, moment });
   }
 }
 
-/** The first moment of which it can be true. */
-function momentOf(told: Told, moments: readonly Moment[], from: number): number | undefined {
-  const own = told.kind === 'write' ? moments.findLastIndex(({ label }) => label === told.label) : -1;
-  if (own >= 0) return (moments[own]?.since ?? 0) <= told.end ? own : undefined;
-  if (told.hasEvents === true) return undefined;
+/** The first moment at which it can be true. */
+function momentOf(observation: Observation, moments: readonly Moment[], from: number): number | undefined {
+  const own = observation.kind === 'write' ? moments.findLastIndex(({ label }) => label === observation.label) : -1;
+  if (own >= 0) return (moments[own]?.since ?? 0) <= observation.end ? own : undefined;
+  if (observation.hasEvents === true) return undefined;
   for (let index = from; index < moments.length; index++) {
     const moment = moments[index];
-    if (moment === undefined || moment.since > told.end) break;
-    if ((told.kind === 'write' || moment.isVisible) && told.holds(moment.past)) return index;
+    if (moment === undefined || moment.since > observation.end) break;
+    if ((observation.kind === 'write' || moment.isVisible) && observation.holds(moment.past)) return index;
   }
   return undefined;
 }

@@ -1,15 +1,15 @@
 // The collection of garbage (DESIGN 8) while clients push, mount and delete, by several leaders that may stop anywhere.
 import { expect, test } from 'bun:test';
 import { BAD_CLOCKS, BUGS, type CollectionBugName } from './collection/bugs.ts';
-import { simulateCollection } from './collection/life.ts';
+import { simulateCollection } from './collection/simulate.ts';
 import type { CollectionBug } from './collection/world.ts';
-import { LIVES_WITHIN_MS, MINUTES, runLives } from './threads.ts';
+import { MINUTES, runSeeds, SEEDS_WITHIN_MS } from './seeds.ts';
 
 const SEEDS = Number(process.env.SIM_SEEDS ?? 20_000);
-/** A planted bug is found within so many seeds. */
+/** An injected bug is detected within this many seeds. */
 const FOUND_WITHIN = 1_000;
 
-/** What it is to break I4: that something else is noticed, too, is not enough. */
+/** Violations of I4: detecting something else is not enough. */
 const LOST = /^[a-c/]+: .* (are deleted|is gone)$/;
 
 const seed = process.env.SIM_SEED;
@@ -24,11 +24,11 @@ if (seed !== undefined) {
   test(
     'no collection deletes linked bytes, whichever process stops where and for how long, and all garbage is freed in the end',
     async () => {
-      const { ran, counts, failed } = await runLives(new URL('./collection/worker.ts', import.meta.url), SEEDS);
+      const { ran, counts, failed } = await runSeeds(new URL('./collection/worker.ts', import.meta.url), SEEDS);
       expect(failed.map((each) => each.seed)).toEqual([]);
       expect(ran).toBeGreaterThanOrEqual(MINUTES > 0 ? 1 : SEEDS);
-      console.log(`${ran} lives: ${JSON.stringify(counts)}`);
-      // Lives in which nothing happens that a collection could do wrong would prove nothing.
+      console.log(`${ran} runs: ${JSON.stringify(counts)}`);
+      // Runs that do not exercise the collection would prove nothing.
       const { freed = 0, shared = 0, spared = 0, again = 0, averted = 0 } = counts;
       if (ran < 2_000) return;
       expect(freed).toBeGreaterThan(3 * ran);
@@ -37,7 +37,7 @@ if (seed !== undefined) {
       expect(spared).toBeGreaterThan(ran / 50);
       expect(averted).toBeGreaterThan(ran / 1_000);
     },
-    LIVES_WITHIN_MS,
+    SEEDS_WITHIN_MS,
   );
 
   test('the same seed gives the same run', async () => {
@@ -49,16 +49,16 @@ if (seed !== undefined) {
 
   for (const name of Object.keys(BUGS) as CollectionBugName[]) {
     test(
-      `detects a seeded bug: ${name}`,
+      `detects an injected bug: ${name}`,
       async () => {
         const bug: CollectionBug = BUGS[name];
         const found = await firstSeedThatFinds(bug);
         expect(found).toBeLessThanOrEqual(FOUND_WITHIN);
-        // The same life, without the bug.
+        // The same run without the bug.
         const { setting = {}, plan = {} } = bug;
         expect((await simulateCollection(found, { setting, plan })).violations).toEqual([]);
       },
-      LIVES_WITHIN_MS,
+      SEEDS_WITHIN_MS,
     );
   }
 
@@ -67,7 +67,7 @@ if (seed !== undefined) {
     async () => {
       expect(await firstSeedThatFinds(BAD_CLOCKS)).toBeLessThanOrEqual(FOUND_WITHIN);
     },
-    LIVES_WITHIN_MS,
+    SEEDS_WITHIN_MS,
   );
 }
 

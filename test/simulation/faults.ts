@@ -1,10 +1,10 @@
-// What happens to the machines, besides what happens to single requests.
+// Faults of machines, besides those of single requests.
 import type { Machine } from './machine.ts';
 import type { Random } from './random.ts';
 import { Keyspace } from './redis-keyspace.ts';
 import type { World } from './world.ts';
 
-/** What goes wrong, and when: some lives meet all kinds of faults, others the same one again and again. */
+/** Which faults happen, and when: some runs mix all kinds, others repeat the same one. */
 export interface Focus {
   readonly kinds: Partial<Record<FaultKind, number>>;
   readonly moments: Partial<Record<Moment, number>>;
@@ -28,7 +28,7 @@ const KINDS = {
 } as const;
 type FaultKind = keyof typeof KINDS;
 
-/** The moments between two of which the protocols rest on nothing else having moved. */
+/** The steps between which the protocols rely on nothing else having changed. */
 const MOMENTS = {
   announce: 3,
   slot: 4,
@@ -46,8 +46,8 @@ const MOMENTS = {
 } as const;
 type Moment = keyof typeof MOMENTS;
 
-/** Longer than it takes until the leases of uploads and of heals lapse. */
-const LAPSES_MS = 10_500;
+/** Longer than the leases of uploads and of heals last. */
+const LEASES_EXPIRED_MS = 10_500;
 const PATIENCE_MS = 8_000;
 
 export function focusOf(random: Random): Focus {
@@ -57,8 +57,8 @@ export function focusOf(random: Random): Focus {
   return { kinds, moments, uploads: random.chance(0.2) ? 0.6 : 0.1, isCrowded: random.chance(0.5) };
 }
 
-/** Lets one thing go wrong, and puts it right again. */
-export async function goWrong(world: World, focus: Focus): Promise<void> {
+/** Injects one fault, and ends it. */
+export async function injectFault(world: World, focus: Focus): Promise<void> {
   const { random, redis, scheduler } = world;
   switch (random.weighted(focus.kinds)) {
     case 'kill': {
@@ -70,14 +70,17 @@ export async function goWrong(world: World, focus: Focus): Promise<void> {
     }
     case 'hang': {
       const machine = await victim(world, focus);
-      world.hang(machine, random.chance(0.5) ? random.between(LAPSES_MS, 2.5 * LAPSES_MS) : random.between(100, 4_000));
+      world.hang(
+        machine,
+        random.chance(0.5) ? random.between(LEASES_EXPIRED_MS, 2.5 * LEASES_EXPIRED_MS) : random.between(100, 4_000),
+      );
       return;
     }
     case 'depose': {
       const machine = await victim(world, focus);
-      world.hang(machine, 3 * LAPSES_MS);
+      world.hang(machine, 3 * LEASES_EXPIRED_MS);
       const moment = random.weighted(focus.moments);
-      // It goes on when somebody else does what it was about to do.
+      // It resumes when another process does what it was about to do.
       const wake = (other: Machine): void => {
         if (other === machine) world.watch(moment, 1, wake);
         else scheduler.after(random.between(0, 200), () => machine.wake());
@@ -87,12 +90,12 @@ export async function goWrong(world: World, focus: Focus): Promise<void> {
     }
     case 'flush':
       await victim(world, focus);
-      world.note(() => 'Redis forgets everything');
+      world.note(() => 'Redis loses everything');
       redis.flush();
       return;
     case 'flushAndHang': {
       const machine = await victim(world, focus);
-      world.note(() => 'Redis forgets everything');
+      world.note(() => 'Redis loses everything');
       redis.flush();
       world.hang(machine, random.between(100, 2_000));
       return;
@@ -106,9 +109,9 @@ export async function goWrong(world: World, focus: Focus): Promise<void> {
     }
     case 'failOver': {
       const machine = await victim(world, focus);
-      world.note(() => 'another Redis takes over');
+      world.note(() => 'Redis fails over');
       redis.failOver(redis.old(random));
-      // Often it was on the same machine as a node.
+      // Often a node on the same machine fails with it.
       const other = random.pick(world.nodes).machine;
       if (!random.chance(0.4) || other === machine) return;
       world.kill(other);
@@ -117,7 +120,7 @@ export async function goWrong(world: World, focus: Focus): Promise<void> {
     }
     case 'loseStore': {
       const milliseconds = random.between(200, 15_000);
-      world.note(() => `the store is away for ${milliseconds} ms`);
+      world.note(() => `the store is down for ${milliseconds} ms`);
       world.network.loseStore(milliseconds);
       return;
     }
@@ -140,7 +143,7 @@ async function victim(world: World, focus: Focus): Promise<Machine> {
   });
 }
 
-/** Somebody's slot arrives when nobody waits for it any more. */
+/** A slot arrives after its writer has given up waiting. */
 async function delaySlot(world: World): Promise<void> {
   const { random, scheduler, network } = world;
   const late = random.between(1_000, 30_000);

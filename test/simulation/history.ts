@@ -2,11 +2,11 @@ import type { RepositoryState } from '../../src/journal/fold.ts';
 import type { ErrorKind } from '../../src/oci/errors.ts';
 import type { RepositoryName } from '../../src/oci/names.ts';
 
-/** What a repository was at one point of its log. */
+/** The state of a repository at one point of its log. */
 export type Past = Pick<RepositoryState, 'seq' | 'exists' | 'tags' | 'blobs' | 'manifests'>;
 
-/** What a client was told, and when. Operations without an answer are not told of: they may have happened or not. */
-export interface Told {
+/** The answer that a client got, and when. Requests without an answer are left out: they may have been carried out or not. */
+export interface Observation {
   readonly what: string;
   readonly repo: RepositoryName;
   /** `read`: at the end of a slot. `write`: somewhere within, for commands of one batch see each other. */
@@ -28,20 +28,20 @@ export type Outcome<T> =
   | { readonly kind: 'refused'; readonly error: ErrorKind }
   | { readonly kind: 'unknown' };
 
-/** All that clients were told, and what happened beside it, for whoever looks for the reason of a failure. */
+/** Everything that clients observed, with notes on what else happened, for debugging a failing seed. */
 export class History {
-  readonly told: Told[] = [];
+  readonly observations: Observation[] = [];
   readonly notes: string[] = [];
   readonly violations: string[] = [];
-  readonly #isKept: boolean;
+  readonly #keepsNotes: boolean;
 
-  /** @param isKept whether notes are kept: they take time */
-  constructor(isKept: boolean) {
-    this.#isKept = isKept;
+  /** @param keepsNotes notes take time: they are kept only for a replay */
+  constructor(keepsNotes: boolean) {
+    this.#keepsNotes = keepsNotes;
   }
 
   note(text: () => string): void {
-    if (this.#isKept) this.notes.push(text());
+    if (this.#keepsNotes) this.notes.push(text());
   }
 
   violated(what: string): void {

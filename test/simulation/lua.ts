@@ -18,10 +18,10 @@ const [KEYS, ARGV, REDIS, CALL] = ['KEYS', 'ARGV', 'redis', 'call'].map(to_luast
   Uint8Array,
 ];
 
-/** Runs the scripts that Redis runs, each compiled once. One machine is enough for all servers: scripts keep nothing. */
+/** Runs Redis scripts, each compiled once. All servers share one machine, because scripts keep no state. */
 export class LuaMachine {
   readonly #state: State;
-  /** By a script's whole text: where its function is kept. */
+  /** The registry reference of each compiled script, by its text. */
   readonly #compiled = new Map<string, number>();
   #call: CallRedis = () => null;
 

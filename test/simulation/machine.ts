@@ -1,7 +1,7 @@
 import type { Repeat } from '../../src/registry/renewed-lease.ts';
 import type { Owner, Scheduler } from './scheduler.ts';
 
-/** One process: it has a clock, may hang, and dies with everything that it was about to do. */
+/** One process: it has a clock, may hang, and loses its pending continuations when it is killed. */
 export class Machine implements Owner {
   readonly name: string;
   readonly scheduler: Scheduler;
@@ -27,7 +27,7 @@ export class Machine implements Owner {
     return this.#hangsUntil;
   }
 
-  /** SIGKILL: what it sent may still arrive, but nothing that comes back reaches anybody. */
+  /** SIGKILL: requests in flight may still arrive, but their answers are lost. */
   kill(): void {
     this.#dead = true;
     for (const tell of this.#whenDead.splice(0)) tell();

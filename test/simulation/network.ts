@@ -2,7 +2,7 @@ import type { Random } from './random.ts';
 import type { Scheduler } from './scheduler.ts';
 
 /** How often things go wrong, and how slow they are. */
-export interface Weather {
+export interface NetworkFaults {
   /** Most answers take up to this, in milliseconds. */
   readonly latency: number;
   /** Of requests: those that are lost on their way, those whose answer is, those that take seconds. */
@@ -26,19 +26,19 @@ const GHOST_MS = 30_000;
 export class Network {
   readonly #random: Random;
   readonly #scheduler: Scheduler;
-  #weather: Weather;
+  #networkFaults: NetworkFaults;
   #storeAwayUntil = 0;
   #delay = 0;
 
-  constructor(random: Random, scheduler: Scheduler, weather: Weather) {
+  constructor(random: Random, scheduler: Scheduler, networkFaults: NetworkFaults) {
     this.#random = random;
     this.#scheduler = scheduler;
-    this.#weather = weather;
+    this.#networkFaults = networkFaults;
   }
 
   /** From now on nothing goes wrong. */
   calm(): void {
-    this.#weather = { ...this.#weather, lost: 0, unanswered: 0, slow: 0, refused: 0 };
+    this.#networkFaults = { ...this.#networkFaults, lost: 0, unanswered: 0, slow: 0, refused: 0 };
     this.#storeAwayUntil = 0;
     this.#delay = 0;
   }
@@ -59,7 +59,7 @@ export class Network {
 
   toStore(): Way & { readonly refused: boolean } {
     const way = this.#way(4);
-    const refused = this.#random.chance(this.#weather.refused);
+    const refused = this.#random.chance(this.#networkFaults.refused);
     const delay = this.#delay;
     this.#delay = 0;
     if (this.#storeAwayUntil > this.#scheduler.now || way.there === undefined) {
@@ -69,7 +69,7 @@ export class Network {
   }
 
   #way(times: number): Way {
-    const { latency, lost, unanswered, slow } = this.#weather;
+    const { latency, lost, unanswered, slow } = this.#networkFaults;
     const random = this.#random;
     const luck = random.next();
     const [there, back] = [random.next() * latency * times, random.next() * latency * times];

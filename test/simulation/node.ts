@@ -31,7 +31,7 @@ import type { Scheduler } from './scheduler.ts';
 import type { Setting } from './setting.ts';
 
 export const STORE = '01ARZ3NDEKTSV4RRFFQ69G5FAV';
-/** So small that a few words are several parts. */
+/** So small that a few words span several parts. */
 const PART_SIZE = 16;
 const SETTINGS: S3Settings = {
   bucket: 'bucket',
@@ -48,22 +48,22 @@ const SETTINGS: S3Settings = {
 };
 
 /** What the nodes of a cluster share. */
-export interface Surroundings {
+export interface NodeEnvironment {
   readonly setting: Setting;
   readonly scheduler: Scheduler;
   readonly bucket: SimulatedBucket;
-  /** The objects of the bucket, for those who need no client of S3. */
+  /** The objects of the bucket, for drivers without an S3 client. */
   readonly memory: MemoryDriver;
   readonly redis: RedisGroup;
   readonly network: Network;
   readonly bug: Bug;
-  /** Hears of what the nodes do. @param key the first one of a script */
+  /** Called for each action of a node. @param key the first key of a script */
   readonly happened: (what: string, machine: Machine, key?: string) => void;
-  /** Looks on while they decide. */
+  /** Observes their decisions. */
   readonly watched: (projection: Projection) => Projection;
 }
 
-/** One process of the cluster, put together as src/wiring.ts does it, on ports that the simulation decides. */
+/** One process of the cluster, wired as in src/wiring.ts, on ports that the simulation controls. */
 export interface SimulatedNode {
   readonly machine: Machine;
   readonly driver: StorageDriver;
@@ -75,21 +75,22 @@ export interface SimulatedNode {
   readonly newId: () => Incarnation;
 }
 
-/** @param number of the process, which no other one ever had */
-export function startNode(number: number, around: Surroundings, random: Random): SimulatedNode {
-  const { scheduler, bug, setting } = around;
+/** @param number of the process, never reused */
+export function startNode(number: number, environment: NodeEnvironment, random: Random): SimulatedNode {
+  const { scheduler, bug, setting } = environment;
   const machine = new Machine(`node-${number}`, scheduler, setting.clock(random, number));
   const { now, sleep } = machine;
   const newId = countingIncarnations(now, number);
-  const real = setting.store === 's3' ? openS3(machine, around, random, newId) : openObjects(machine, around, random);
+  const real =
+    setting.store === 's3' ? openS3(machine, environment, random, newId) : openObjects(machine, environment, random);
   const driver: StorageDriver = bug.driver?.(real) ?? real;
   const writer = { driver, now, newId, sleep, reach: noCrash, node: machine.name, onAppend: () => {} };
-  const redis = new SimulatedRedis(machine, around, random.chance(0.5) ? 0 : random.between(0, 3_000));
+  const redis = new SimulatedRedis(machine, environment, random.chance(0.5) ? 0 : random.between(0, 3_000));
   const fold = new MemoryProjection({ ...writer, budget: 1e9, onGrowth: () => {}, probe: true });
   const observer = { healed: () => {}, malformed: raise, fellBack: () => {}, waitedForTurn: () => {} };
   const views =
     setting.views === 'redis' ? new RedisProjection({ ...writer, redis, store: STORE, fold, observer }) : fold;
-  const projection = around.watched(bug.projection?.(views, fold) ?? views);
+  const projection = environment.watched(bug.projection?.(views, fold) ?? views);
   const sessions = openSessions({ machine, driver, redis, newId, setting, random });
   const registry = new StoreRegistry({
     ...{ driver, projection, sessions, access: openAccess, now },
@@ -106,14 +107,19 @@ export function startNode(number: number, around: Surroundings, random: Random):
   return { machine, driver, projection, fold, sessions, registry, newId };
 }
 
-function openS3(machine: Machine, around: Surroundings, random: Random, newId: () => Incarnation): StorageDriver {
+function openS3(
+  machine: Machine,
+  environment: NodeEnvironment,
+  random: Random,
+  newId: () => Incarnation,
+): StorageDriver {
   const { now, sleep } = machine;
   const ports = { now, sleep, random: random.next, newId, onRequest: () => {} };
-  return new S3Driver(SETTINGS, ports, simulatedClients(machine, around));
+  return new S3Driver(SETTINGS, ports, simulatedClients(machine, environment));
 }
 
-function openObjects(machine: Machine, around: Surroundings, random: Random): StorageDriver {
-  return new ObjectsDriver(machine, around, random.child());
+function openObjects(machine: Machine, environment: NodeEnvironment, random: Random): StorageDriver {
+  return new ObjectsDriver(machine, environment, random.child());
 }
 
 function openSessions(

@@ -15,27 +15,27 @@ import type { MemoryDriver } from '../../src/storage/memory/driver.ts';
 import { NoAnswer } from '../../src/storage/s3/failures.ts';
 import type { Machine } from './machine.ts';
 import { momentOf } from './moments.ts';
-import type { Surroundings } from './node.ts';
+import type { NodeEnvironment } from './node.ts';
 import type { Random } from './random.ts';
 
-/** How long after a request was lost its sender hears that the connection broke, in milliseconds. */
+/** After how many milliseconds the sender of a lost request notices the broken connection. */
 const BREAKS_AFTER_MS = 400;
-/** Of answers: those that are there as soon as the store has done what was asked. The others may find that time has passed. */
+/** The share of answers that arrive immediately; the others take time. */
 const AT_ONCE = 0.8;
 
-/** One node's store, where no client of S3 stands between: requests may arrive late or never, and so may answers. */
+/** One node's store without an S3 client: requests and answers may arrive late or never. */
 export class ObjectsDriver implements StorageDriver {
   readonly kind = 'objects';
   readonly #machine: Machine;
-  readonly #around: Surroundings;
+  readonly #environment: NodeEnvironment;
   readonly #random: Random;
   readonly #store: MemoryDriver;
 
-  constructor(machine: Machine, around: Surroundings, random: Random) {
+  constructor(machine: Machine, environment: NodeEnvironment, random: Random) {
     this.#machine = machine;
-    this.#around = around;
+    this.#environment = environment;
     this.#random = random;
-    this.#store = around.memory;
+    this.#store = environment.memory;
   }
 
   async create(key: Key, bytes: Uint8Array, first?: () => Promise<void>): Promise<CreateResult> {
@@ -45,7 +45,7 @@ export class ObjectsDriver implements StorageDriver {
 
   async write(key: Key, bytes: Uint8Array): Promise<WrittenObject> {
     const durable = this.put(key, bytes);
-    // Whoever waits for it hears of a failure; nobody else has to.
+    // A failure is reported to those who await it; without any it must not be an unhandled rejection.
     durable.catch(() => undefined);
     return { durable };
   }
@@ -108,10 +108,10 @@ export class ObjectsDriver implements StorageDriver {
   async close(): Promise<void> {}
 
   async #ask<T>(what: string, work: () => Promise<T>): Promise<T> {
-    const { network, scheduler, happened } = this.#around;
+    const { network, scheduler, happened } = this.#environment;
     const machine = this.#machine;
     happened(`sending ${what}`, machine);
-    // Whoever is stopped now has not sent it yet.
+    // A process that is paused now has not sent it yet.
     if (machine.isHanging) await machine.sleep(0);
     const { there, back, refused } = network.toStore();
     return await new Promise((resolve, reject) => {

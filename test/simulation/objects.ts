@@ -1,18 +1,18 @@
 import type { Key } from '../../src/storage/driver.ts';
 import type { Scheduler } from './scheduler.ts';
 
-/** Hears of every change of the store, at the moment at which it happens. */
-export interface Onlooker {
+/** Is notified of every change of the store as it happens. */
+export interface ObjectObserver {
   readonly made: (key: Key, bytes: Uint8Array) => void;
   readonly gone: (key: Key) => void;
 }
 
-/** What lies in the store, whichever driver the nodes use. */
+/** The objects of the store, whichever driver the nodes use. */
 export class Objects extends Map<Key, Uint8Array> {
   readonly #scheduler: Scheduler;
-  /** Since which of the scheduler's steps each object has been there that is there only once. */
+  /** The scheduler's step at which each object was written. */
   readonly #since = new Map<Key, number>();
-  onlooker: Onlooker | undefined;
+  observer: ObjectObserver | undefined;
 
   constructor(scheduler: Scheduler) {
     super();
@@ -22,17 +22,17 @@ export class Objects extends Map<Key, Uint8Array> {
   override set(key: Key, bytes: Uint8Array): this {
     super.set(key, bytes);
     this.#since.set(key, this.#scheduler.step);
-    this.onlooker?.made(key, bytes);
+    this.observer?.made(key, bytes);
     return this;
   }
 
   override delete(key: Key): boolean {
     if (!this.has(key)) return false;
-    this.onlooker?.gone(key);
+    this.observer?.gone(key);
     return super.delete(key);
   }
 
-  /** The scheduler's step at which the object was made that is there now. */
+  /** The scheduler's step at which the current object was written. */
   madeAt(key: Key): number {
     return this.#since.get(key) ?? Number.POSITIVE_INFINITY;
   }

@@ -4,12 +4,12 @@ import { accept } from '../../src/journal/command.ts';
 import type { ErrorKind } from '../../src/oci/errors.ts';
 import type { RepositoryName, Tag } from '../../src/oci/names.ts';
 import { UploadBody } from '../../src/registry/upload-body.ts';
-import type { Past, Told } from './history.ts';
+import type { Observation, Past } from './history.ts';
 import type { SimulatedNode } from './node.ts';
 import { BLOBS, type Content, MANIFESTS, type ManifestContent, REPOSITORIES, TAGS } from './vocabulary.ts';
-import type { Answered, World } from './world.ts';
+import type { TimedOutcome, World } from './world.ts';
 
-/** How a client names itself: signed with a label of its own, the events of one request can be found in the log. */
+/** The actor of a request: its unique label finds the events of the request in the log. */
 export function actorOf(label: string): { readonly id: string; readonly label: string } {
   return { id: 'client', label };
 }
@@ -20,35 +20,35 @@ function callerOf(label: string): Caller {
 
 export interface Operation<T> {
   readonly what: string;
-  readonly kind: Told['kind'];
+  readonly kind: Observation['kind'];
   readonly run: (node: SimulatedNode, label: string) => Promise<T>;
-  /** What the answer says of the repository; undefined: nothing. */
-  readonly holds: (value: T) => Told['holds'] | undefined;
-  readonly refusals: Partial<Record<ErrorKind, Told['holds']>>;
+  /** What the answer claims about the repository; undefined: nothing. */
+  readonly holds: (value: T) => Observation['holds'] | undefined;
+  readonly refusals: Partial<Record<ErrorKind, Observation['holds']>>;
   readonly hasEvents?: boolean;
 }
 
-/** One request. What it was told goes into the history. */
+/** Sends one request and records its answer in the history. */
 export async function perform<T>(
   world: World,
   repo: RepositoryName,
   { what, kind, run, holds, refusals, hasEvents }: Operation<T>,
   at?: SimulatedNode,
-): Promise<Answered<T>> {
+): Promise<TimedOutcome<T>> {
   const label = `${what} #${world.nextNumber()}`;
   const answered = await world.request(`${label} in ${repo}`, (node) => run(node, label), at);
   const { outcome, begin, end } = answered;
-  const told = (claim: Told['holds'] | undefined, isWritten: boolean): void => {
+  const observe = (claim: Observation['holds'] | undefined, isWritten: boolean): void => {
     if (claim === undefined) return;
     const written = isWritten && hasEvents === true ? { hasEvents } : {};
-    world.history.told.push({ what: label, repo, kind, begin, end, label, holds: claim, ...written });
+    world.history.observations.push({ what: label, repo, kind, begin, end, label, holds: claim, ...written });
   };
-  if (outcome.kind === 'ok') told(holds(outcome.value), true);
+  if (outcome.kind === 'ok') observe(holds(outcome.value), true);
   if (outcome.kind === 'refused') {
     const claim = refusals[outcome.error];
     if (claim === undefined) world.history.violated(`${label} in ${repo} was refused: ${outcome.error}`);
-    // A refusal changes nothing: what it says may be as old as any read.
-    else told(claim, false);
+    // A refusal changes nothing, so it may be as stale as any read.
+    else observe(claim, false);
   }
   return answered;
 }
@@ -70,7 +70,7 @@ export function pushBlob(repo: RepositoryName, { digest, bytes }: Content, strea
       return registry.uploads.monolithic({ repo, actor: actorOf(label) }, digest, body);
     },
     holds: () => (past) => past.blobs.has(digest),
-    // Redis lost the session meanwhile.
+    // Redis lost the session in the meantime.
     refusals: streamed ? { 'upload-unknown': () => true } : {},
   };
 }
@@ -101,14 +101,14 @@ export function mount(repo: RepositoryName, { digest }: Content, from: Repositor
   };
 }
 
-/** HEAD: who hears that it is there need not push it. */
+/** HEAD: a client that finds the blob need not push it. */
 export function findBlob(repo: RepositoryName, { digest }: Content): Operation<unknown> {
   return {
     what: `find blob ${digest.slice(7, 12)}`,
     kind: 'read',
     run: async ({ registry }) => await registry.blobs.renew(repo, digest),
     holds: () => (past) => past.blobs.has(digest),
-    // Also where it could not be linked anew.
+    // Also where the link could not be renewed.
     refusals: { 'name-unknown': isAbsent, 'blob-unknown': () => true },
   };
 }
@@ -229,7 +229,7 @@ export function listReferrers(repo: RepositoryName, { digest }: Content): Operat
   };
 }
 
-/** Tells something of every repository. */
+/** Observes every repository. */
 export async function listRepositories(world: World, at?: SimulatedNode): Promise<void> {
   const label = `list repositories #${world.nextNumber()}`;
   const list = async ({ registry }: SimulatedNode) =>
@@ -239,7 +239,7 @@ export async function listRepositories(world: World, at?: SimulatedNode): Promis
   for (const repo of REPOSITORIES) {
     const isListed = outcome.value.includes(repo);
     const holds = (past: Past) => past.exists === isListed;
-    world.history.told.push({ what: `${label} (${repo})`, repo, kind: 'read', begin, end, label, holds });
+    world.history.observations.push({ what: `${label} (${repo})`, repo, kind: 'read', begin, end, label, holds });
   }
 }
 

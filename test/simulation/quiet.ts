@@ -69,7 +69,7 @@ function decidedOn({ projection }: SimulatedNode, repo: RepositoryName): Promise
 }
 
 /** The views in Redis after quiet are the fold of the log. To be called when nothing was written for a while. */
-export async function checkQuiet(world: World, repositories: readonly RepositoryName[]): Promise<void> {
+export async function checkFinalReads(world: World, repositories: readonly RepositoryName[]): Promise<void> {
   for (const repo of repositories) {
     const log = checkLog(world, repo);
     const expected = { views: expectedViews(log), facts: factsOf(log.state) };
@@ -89,7 +89,7 @@ export async function checkQuiet(world: World, repositories: readonly Repository
   for (const node of world.nodes) await listRepositories(world, node);
 }
 
-/** Nobody is kept from writing. */
+/** Every repository accepts writes. */
 export async function checkWritable(world: World, repositories: readonly RepositoryName[]): Promise<void> {
   for (const repo of repositories) {
     for (const node of world.nodes) {

@@ -1,30 +1,30 @@
 import { type RedisCommands, RedisGone, type Reply, type Script } from '../../src/projection/redis/commands.ts';
 import { ScriptFailed } from './lua.ts';
 import type { Machine } from './machine.ts';
-import type { Surroundings } from './node.ts';
+import type { NodeEnvironment } from './node.ts';
 import type { RedisServer } from './redis.ts';
 
-/** As src/projection/redis/connection.ts: nobody waits for longer. */
+/** The deadline of src/projection/redis/connection.ts. */
 const COMMAND_MS = 2_000;
 
 /** One node's connection. Requests may arrive late or never, and so may answers; each then is RedisGone after a while. */
 export class SimulatedRedis implements RedisCommands {
   readonly #machine: Machine;
-  readonly #around: Surroundings;
+  readonly #environment: NodeEnvironment;
   /** How long it takes to find a new master, in milliseconds. */
   readonly #slowness: number;
   #server: RedisServer;
 
-  constructor(machine: Machine, around: Surroundings, slowness: number) {
+  constructor(machine: Machine, environment: NodeEnvironment, slowness: number) {
     this.#machine = machine;
-    this.#around = around;
+    this.#environment = environment;
     this.#slowness = slowness;
-    this.#server = around.redis.master;
+    this.#server = environment.redis.master;
   }
 
   evaluate(script: Script, keys: readonly string[], args: readonly (string | number)[]): Promise<Reply> {
     const { scheduler } = this.#machine;
-    const { redis, network, bug, happened } = this.#around;
+    const { redis, network, bug, happened } = this.#environment;
     const server = redis.found(this.#server, this.#slowness);
     this.#server = server;
     const way = network.toRedis();

@@ -9,7 +9,7 @@ import type { Scheduler } from './scheduler.ts';
 type Condition = 'up' | 'down' | 'isolated';
 
 /** How many changes ago. */
-const MOST_BEHIND = 4;
+const MAX_REPLICA_COPIES = 4;
 
 /** Compiled scripts serve all simulations of this process. */
 const machine = new LuaMachine();
@@ -40,9 +40,9 @@ export class RedisGroup {
   readonly #scheduler: Scheduler;
   #servers = 0;
   #master: RedisServer;
-  /** The times at which what was in Redis got lost, in whole or in part, by the scheduler's steps. */
+  /** The scheduler's steps at which Redis lost data. */
   readonly losses: number[] = [];
-  /** What a replica that lags would have, newest last. */
+  /** The data of lagging replicas, newest last. */
   readonly #behind: Keyspace[] = [new Keyspace()];
   /** When the master became one, in milliseconds. */
   #since = 0;
@@ -56,18 +56,18 @@ export class RedisGroup {
     return this.#master;
   }
 
-  /** The server that somebody is connected to who was connected to another one. @param noticedAfter milliseconds */
+  /** The server that a client is connected to, given the one before. @param noticedAfter milliseconds until it notices a failover */
   found(before: RedisServer, noticedAfter: number): RedisServer {
     return this.#scheduler.now >= this.#since + noticedAfter ? this.#master : before;
   }
 
-  /** From now on a replica may be left behind here. */
+  /** From now on a replica may have this state. */
   replicate(): void {
     this.#behind.push(this.#master.keyspace.copy());
-    if (this.#behind.length > MOST_BEHIND) this.#behind.shift();
+    if (this.#behind.length > MAX_REPLICA_COPIES) this.#behind.shift();
   }
 
-  /** What some replica has, or some dump, each more or less old. */
+  /** The data of some replica or dump, more or less old. */
   old(random: Random): Keyspace {
     return random.pick([...this.#behind, this.#master.keyspace]).copy();
   }
@@ -81,7 +81,7 @@ export class RedisGroup {
     this.#master.condition = 'down';
   }
 
-  /** The same machine, a new process. @param dump what it loads: everything, nothing, or what an old file holds */
+  /** Restarts the process. @param dump what it loads: everything, nothing, or an old file */
   start(dump: Keyspace): void {
     this.#lost();
     this.#master.keyspace = dump;

@@ -2,26 +2,26 @@ import { UploadPartCommand } from '@aws-sdk/client-s3';
 import type { S3Clients } from '../../src/storage/s3/clients.ts';
 import type { Machine } from './machine.ts';
 import { momentOf } from './moments.ts';
-import type { Surroundings } from './node.ts';
+import type { NodeEnvironment } from './node.ts';
 import { S3Refusal } from './s3.ts';
 
-/** How long after a request was lost its sender hears that the connection broke, in milliseconds. */
+/** After how many milliseconds the sender of a lost request notices the broken connection. */
 const BREAKS_AFTER_MS = 400;
 
-/** In the place of the SDK's clients of one node: requests may arrive late or never, and so may answers. */
+/** Stands in for the SDK's clients of one node: requests and answers may arrive late or never. */
 export class SimulatedClient {
   readonly #machine: Machine;
-  readonly #around: Surroundings;
+  readonly #environment: NodeEnvironment;
 
-  constructor(machine: Machine, around: Surroundings) {
+  constructor(machine: Machine, environment: NodeEnvironment) {
     this.#machine = machine;
-    this.#around = around;
+    this.#environment = environment;
   }
 
   async send(command: object, { abortSignal }: { readonly abortSignal?: AbortSignal } = {}): Promise<unknown> {
     const body = await bodyOf(command);
     const { scheduler } = this.#machine;
-    const { bucket, network, happened } = this.#around;
+    const { bucket, network, happened } = this.#environment;
     const what = kindOf(command);
     happened(`sending ${what}`, this.#machine);
     if (this.#machine.isHanging) await this.#machine.sleep(0);
@@ -54,8 +54,8 @@ export class SimulatedClient {
 }
 
 /** The clients as the driver takes them, whatever each is for: of an S3Client it uses nothing but `send` and `destroy`. */
-export function simulatedClients(machine: Machine, around: Surroundings): S3Clients {
-  const client = new SimulatedClient(machine, around);
+export function simulatedClients(machine: Machine, environment: NodeEnvironment): S3Clients {
+  const client = new SimulatedClient(machine, environment);
   const get = (_: object, name: string | symbol) => (name === 'destroy' ? () => {} : client);
   return new Proxy({}, { get }) as S3Clients;
 }
@@ -69,7 +69,7 @@ const OPERATIONS: Readonly<Record<string, string>> = {
   ListObjectsV2Command: 'list',
 };
 
-/** What a request is about, as far as that matters to whoever waits for it. */
+/** The kind of a request, by which faults are injected. */
 function kindOf(command: object): string {
   if (command instanceof UploadPartCommand) return 'part';
   const { input } = command as { input: RequestInput };

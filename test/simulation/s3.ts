@@ -36,18 +36,18 @@ export class S3Refusal extends Error {
   }
 }
 
-/** A bucket: strongly consistent, as S3 is. Each request happens at one moment. */
+/** A bucket, strongly consistent like S3: each request takes effect at one moment. */
 export class SimulatedBucket {
   readonly #objects: Objects;
   readonly #metadata = new Map<Key, Metadata>();
   readonly #multiparts = new Map<string, Multipart>();
-  readonly #isTrusting: boolean;
+  readonly #ignoresEtags: boolean;
   #ids = 0;
 
-  /** @param isTrusting it takes parts for those that are meant, whatever they hold: another line of defence is gone */
-  constructor(objects: Objects, isTrusting: boolean) {
+  /** @param ignoresEtags accepts parts with any ETag, which removes a second line of defence */
+  constructor(objects: Objects, ignoresEtags: boolean) {
     this.#objects = objects;
-    this.#isTrusting = isTrusting;
+    this.#ignoresEtags = ignoresEtags;
   }
 
   /** @throws S3Refusal */
@@ -100,7 +100,7 @@ export class SimulatedBucket {
       const { parts } = this.#multipart(UploadId);
       const chosen = (MultipartUpload?.Parts ?? []).map(({ PartNumber = 0, ETag }) => {
         const part = parts.get(PartNumber);
-        const isMeant = this.#isTrusting || part?.etag === ETag;
+        const isMeant = this.#ignoresEtags || part?.etag === ETag;
         if (part === undefined || !isMeant) throw new S3Refusal('InvalidPart', 400);
         return part.bytes;
       });
@@ -139,7 +139,7 @@ function within(bytes: Uint8Array, range: string): Uint8Array {
   return bytes.slice(Number(start), Number(end) + 1);
 }
 
-/** What the SDK makes of an answer with bytes. */
+/** The SDK's form of an answer with a body. */
 function answerWith(bytes: Uint8Array): object {
   return {
     ContentLength: bytes.length,

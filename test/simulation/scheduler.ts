@@ -1,34 +1,34 @@
-/** Something that happens at a moment of the simulated time. */
+/** An event at a moment of the simulated time. */
 interface Occurrence {
   at: number;
-  /** Of two at the same moment, the one that was planned first comes first. */
+  /** Of two at the same moment, the one that was scheduled first comes first. */
   readonly order: number;
   readonly owner: Owner | undefined;
   readonly run: () => void;
   cancelled: boolean;
 }
 
-/** Whose continuation it is: what is planned for somebody who died never happens, and waits for somebody who hangs. */
+/** The process that a continuation belongs to: a dead one never continues, a hanging one continues later. */
 export interface Owner {
   readonly isDead: boolean;
   /** Moment until which it hangs; 0 when it does not. */
   readonly hangsUntil: number;
 }
 
-/** How late somebody notices that it was woken, at most. */
+/** The latest time after which a process notices that it was woken. */
 const LOOK_AGAIN_MS = 100;
-/** More than this between the beginning and the end means that something runs in circles. */
-const MOST_STEPS = 200_000;
+/** A run with more steps than this is in an endless loop. */
+const MAX_STEPS = 200_000;
 
 /**
- * The simulated time, and the order in which everything happens. One thing happens at a time: only once every continuation of it
- * has run as far as it can, the next one does. All that the code under test waits for comes from here.
+ * The simulated time, and the order of all events. The next event happens only once every continuation of the one before has run as
+ * far as it can. Everything that the code under test awaits comes from here.
  */
 export class Scheduler {
   #heap: Occurrence[] = [];
   #now: number;
   #planned = 0;
-  /** What waits for somebody who hangs. */
+  /** Continuations of processes that hang. */
   readonly #held = new Map<Owner, Occurrence[]>();
   #steps = 0;
 
@@ -41,12 +41,12 @@ export class Scheduler {
     return this.#now;
   }
 
-  /** How many things have happened: tells what was before what. */
+  /** How many events have happened: orders them. */
   get step(): number {
     return this.#steps;
   }
 
-  /** @returns takes it back */
+  /** @returns a function that cancels it */
   after(milliseconds: number, run: () => void, owner?: Owner): () => void {
     const occurrence = {
       at: this.#now + Math.max(0, milliseconds),
@@ -67,7 +67,7 @@ export class Scheduler {
     });
   }
 
-  /** Somebody hangs no longer. @param isSudden what waited for that does not happen all at once, but soon, each thing at its time */
+  /** A process hangs no longer. @param isSudden its continuations run soon, each at its own time, and not all at once */
   release(owner: Owner, isSudden = false): void {
     for (const occurrence of this.#held.get(owner) ?? []) {
       const late = this.#now - occurrence.at;
@@ -78,8 +78,8 @@ export class Scheduler {
   }
 
   /**
-   * Lets things happen, one after the other, until it is done.
-   * @returns false when nothing is left to happen, or the time (milliseconds) is over
+   * Runs events in order until `isDone`.
+   * @returns false when nothing is scheduled any more, or the time (milliseconds) is over
    */
   async run(isDone: () => boolean, until: number): Promise<boolean> {
     await settled();
@@ -99,7 +99,7 @@ export class Scheduler {
         continue;
       }
       this.#now = Math.max(this.#now, next.at);
-      if (++this.#steps > MOST_STEPS) throw new Error(`the simulation did not end after ${MOST_STEPS} steps`);
+      if (++this.#steps > MAX_STEPS) throw new Error(`the simulation did not end after ${MAX_STEPS} steps`);
       next.run();
       await settled();
     }

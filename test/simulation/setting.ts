@@ -3,7 +3,7 @@ import type { Random } from './random.ts';
 export const MINUTE_MS = 60_000;
 export const HOUR_MS = 60 * MINUTE_MS;
 
-/** How the nodes of a life are put together, and what they are configured with. */
+/** How the nodes of a run are wired and configured. */
 export interface Setting {
   readonly views: 'redis' | 'memory';
   /** `objects`: no client of S3 in between, which is most of the cost of a request. */
@@ -17,7 +17,7 @@ export interface Setting {
   readonly clock: (random: Random, number: number) => number;
 }
 
-/** Nothing is collected, and clocks are good. */
+/** Without collections, and with good clocks. */
 export const CLUSTER: Setting = {
   views: 'redis',
   store: 's3',

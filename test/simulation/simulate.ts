@@ -1,38 +1,44 @@
 import type { RepositoryName } from '../../src/oci/names.ts';
 import { type Bug, NO_BUG } from './bugs.ts';
-import { checkBytes, checkLog, checkTold } from './checks.ts';
-import { type Focus, focusOf, goWrong } from './faults.ts';
-import type { Weather } from './network.ts';
+import { checkBytes, checkLog, checkObservations } from './checks.ts';
+import { type Focus, focusOf, injectFault } from './faults.ts';
+import type { NetworkFaults } from './network.ts';
 import { performAny } from './operations.ts';
-import { checkQuiet, checkWritable } from './quiet.ts';
+import { checkFinalReads, checkWritable } from './quiet.ts';
 import { Random } from './random.ts';
 import { uploadInPieces } from './uploads.ts';
 import { REPOSITORIES } from './vocabulary.ts';
 import { World } from './world.ts';
 
 const SECOND_MS = 1_000;
-/** Nobody waits for longer, whatever goes wrong: the sum of all deadlines of a large upload. */
+/** No client waits for longer, whatever goes wrong: the sum of all deadlines of a large upload. */
 const SETTLES_WITHIN_MS = 600 * SECOND_MS;
-/** After so long every view was looked at again, whoever left it behind (DESIGN 6: intents, leases). */
+/** After this time every stale view has been verified (DESIGN 6: intents, leases). */
 const QUIET_AFTER_MS = 130 * SECOND_MS;
 
 export interface Simulated {
   readonly seed: number;
   /** Empty: all is well. */
   readonly violations: readonly string[];
-  /** What happened, where that was asked for. */
+  /** What happened, if notes were requested. */
   readonly notes: readonly string[];
   readonly steps: number;
   readonly slots: number;
 }
 
 /**
- * One life of a cluster, from its beginning until all is quiet, decided by the seed alone: a second run with the same seed is the
- * same, step by step.
+ * One run of a cluster, from its start until all faults have ended, determined by the seed alone: a second run with the same seed is
+ * identical, step by step.
  */
-export async function simulate(seed: number, bug: Bug = NO_BUG, isKept = false): Promise<Simulated> {
+export async function simulate(seed: number, bug: Bug = NO_BUG, keepsNotes = false): Promise<Simulated> {
   const random = new Random(seed);
-  const world = new World({ random, bug, size: random.between(2, 4), weather: weatherOf(random), isKept });
+  const world = new World({
+    random,
+    bug,
+    size: random.between(2, 4),
+    networkFaults: networkFaultsOf(random),
+    keepsNotes,
+  });
   const ran = { slots: 0 };
   let isDone = false;
   const chosen = focusOf(random);
@@ -49,7 +55,7 @@ export async function simulate(seed: number, bug: Bug = NO_BUG, isKept = false):
     },
   );
   const ended = await world.scheduler.run(() => isDone, Number.POSITIVE_INFINITY);
-  if (!ended) world.history.violated('nothing is left to happen, and somebody still waits');
+  if (!ended) world.history.violated('nothing is scheduled, and a client still waits');
   else await life;
   const { violations, notes } = world.history;
   return { seed, violations, notes, steps: world.scheduler.step, slots: ran.slots };
@@ -62,7 +68,7 @@ async function live(world: World, repositories: readonly RepositoryName[], focus
   );
   const faults = Array.from({ length: random.between(0, 5) }, async () => {
     await scheduler.sleep(random.between(0, 4 * SECOND_MS));
-    await goWrong(world, focus);
+    await injectFault(world, focus);
   });
   await Promise.all(faults);
   await within(world, SETTLES_WITHIN_MS, Promise.all(clients));
@@ -70,16 +76,16 @@ async function live(world: World, repositories: readonly RepositoryName[], focus
   await scheduler.sleep(QUIET_AFTER_MS);
   if (world.open.size > 0) await scheduler.sleep(SETTLES_WITHIN_MS);
   for (const name of world.open) world.history.violated(`${name} is not answered`);
-  // A slot that nobody acknowledged and that Redis forgot may lie there unseen, until the next write finds it.
+  // A slot that was not acknowledged and that Redis lost may stay unnoticed until the next write finds it.
   const isComplete = world.redis.losses.length === 0;
-  if (isComplete) await checkQuiet(world, repositories);
+  if (isComplete) await checkFinalReads(world, repositories);
   await checkWritable(world, repositories);
-  if (!isComplete) await checkQuiet(world, repositories);
+  if (!isComplete) await checkFinalReads(world, repositories);
   let slots = 0;
   for (const repo of repositories) {
     const log = checkLog(world, repo);
     checkBytes(world, repo, log);
-    checkTold(world.history, repo, log);
+    checkObservations(world.history, repo, log);
     slots += log.state.seq;
   }
   return slots;
@@ -99,7 +105,7 @@ async function client(
   }
 }
 
-/** Goes on after that time, and says that it came to it. */
+/** Continues after that time at the latest, and reports a violation then. */
 async function within(world: World, milliseconds: number, work: Promise<unknown>): Promise<void> {
   let isOver = false;
   const waited = world.scheduler.sleep(milliseconds).then(() => {
@@ -113,7 +119,7 @@ async function within(world: World, milliseconds: number, work: Promise<unknown>
   ]);
 }
 
-function weatherOf(random: Random): Weather {
+function networkFaultsOf(random: Random): NetworkFaults {
   const isCalm = random.chance(0.25);
   const often = (most: number): number => (isCalm ? 0 : random.next() ** 2 * most);
   return {

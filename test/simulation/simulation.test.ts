@@ -2,13 +2,13 @@
 import { heapStats } from 'bun:jsc';
 import { expect, test } from 'bun:test';
 import { BUGS, type BugName } from './bugs.ts';
+import { MINUTES, runSeeds, SEEDS_WITHIN_MS } from './seeds.ts';
 import { simulate } from './simulate.ts';
-import { LIVES_WITHIN_MS, MINUTES, runLives } from './threads.ts';
 
 const SEEDS = Number(process.env.SIM_SEEDS ?? 10_000);
-/** A planted bug is found within so many seeds. */
+/** An injected bug is detected within this many seeds. */
 const FOUND_WITHIN = 1_500;
-/** A tenth of what forty lives take: less is no leak. */
+/** A tenth of what the worlds of forty runs take: less is no leak. */
 const LEAKED_BYTES = 2_000_000;
 
 const seed = process.env.SIM_SEED;
@@ -23,15 +23,15 @@ if (seed !== undefined) {
   test(
     'no run breaks a guarantee, whatever is slow, lost, killed, forgotten or stale',
     async () => {
-      const { ran, counts, failed } = await runLives(new URL('./worker.ts', import.meta.url), SEEDS);
+      const { ran, counts, failed } = await runSeeds(new URL('./worker.ts', import.meta.url), SEEDS);
       const { slots = 0 } = counts;
       expect(failed.map((each) => each.seed)).toEqual([]);
-      console.log(`${ran} lives, ${slots} slots`);
+      console.log(`${ran} runs, ${slots} slots`);
       expect(ran).toBeGreaterThanOrEqual(MINUTES > 0 ? 1 : SEEDS);
-      // Lives in which nothing is written would prove nothing.
+      // Runs in which nothing is written would prove nothing.
       expect(slots).toBeGreaterThan(2 * ran);
     },
-    LIVES_WITHIN_MS,
+    SEEDS_WITHIN_MS,
   );
 
   test('a run that ended stays nowhere in memory', async () => {
@@ -40,7 +40,7 @@ if (seed !== undefined) {
       Bun.gc(true);
       return heapStats().heapSize;
     };
-    // What the collector keeps by chance differs from batch to batch; a leak, half a megabyte each life, shows in all.
+    // What the garbage collector keeps by chance differs from batch to batch; a leak, half a megabyte a run, shows in all of them.
     let [before, growth] = [await heapAfter(1, 20), Number.POSITIVE_INFINITY];
     for (let batch = 0; batch < 4 && growth >= LEAKED_BYTES; batch++) {
       const after = await heapAfter(21 + 40 * batch, 60 + 40 * batch);
@@ -59,11 +59,11 @@ if (seed !== undefined) {
 
   for (const name of Object.keys(BUGS) as BugName[]) {
     test(
-      `detects a seeded bug: ${name}`,
+      `detects an injected bug: ${name}`,
       async () => {
         expect(await firstSeedThatFinds(name)).toBeLessThanOrEqual(FOUND_WITHIN);
       },
-      LIVES_WITHIN_MS,
+      SEEDS_WITHIN_MS,
     );
   }
 }

@@ -1,4 +1,4 @@
-// Uploads in pieces: each request may reach another node, two clients may send to one session, bodies break off.
+// Chunked uploads: each request may reach another node, two clients may use one session, and bodies break off.
 import { digestOf } from '../../src/oci/digest.ts';
 import { RegistryError } from '../../src/oci/errors.ts';
 import type { Digest, RepositoryName, UploadId } from '../../src/oci/names.ts';
@@ -9,19 +9,19 @@ import type { Machine } from './machine.ts';
 import type { SimulatedNode } from './node.ts';
 import { actorOf } from './operations.ts';
 import type { Random } from './random.ts';
-import type { Answered, World } from './world.ts';
+import type { TimedOutcome, World } from './world.ts';
 
-/** Bytes that were sent to one place of an upload, and whether they may have been kept, in part or whole. */
+/** Bytes that were sent at one offset of an upload, and that may have been kept, in part or whole. */
 interface Sent {
   readonly at: number;
   readonly bytes: string;
 }
 
 const TRIES = 8;
-/** Longer than a lease lasts that nobody renews, in milliseconds. */
-const LEASE_LAPSES_MS = 11_000;
+/** Longer than a lease lasts unless it is renewed, in milliseconds. */
+const LEASE_EXPIRED_MS = 11_000;
 
-/** One upload as those see it who send to it. */
+/** One upload from the view of its clients. */
 class Upload {
   readonly #world: World;
   readonly #random: Random;
@@ -29,11 +29,11 @@ class Upload {
   readonly #name: string;
   readonly #id: UploadId;
   readonly #begun: number;
-  /** What the bytes that count may be. More than one where a request got no answer. */
+  /** The possible committed contents: more than one after a request without an answer. */
   #contents: readonly string[] = [''];
   /** Requests without an answer. */
   #unsure: Sent[] = [];
-  /** Digests that it was closed with, without an answer. */
+  /** Digests of closing requests without an answer. */
   readonly #closings: Digest[] = [];
   #mayBeEnded = false;
   #isOver = false;
@@ -55,7 +55,7 @@ class Upload {
     return this.#contents[0]?.length ?? 0;
   }
 
-  /** Redis lost something since the upload began: it may be unknown, or be where it was before (I1). */
+  /** Redis lost something since the upload began: it may be unknown, or at an earlier offset (I1). */
   get #mayBeLost(): boolean {
     return this.#world.redis.losses.some((step) => step >= this.#begun);
   }
@@ -84,7 +84,7 @@ class Upload {
     return letter.repeat(this.#random.between(1, 40));
   }
 
-  #patch(at: number, bytes: string): Promise<Answered<Session>> {
+  #patch(at: number, bytes: string): Promise<TimedOutcome<Session>> {
     const breaks = this.#random.chance(0.15);
     const pause = this.#random.chance(0.1) ? 4_000 : this.#random.between(0, 30);
     return this.#request(
@@ -103,7 +103,7 @@ class Upload {
     this.#contents = this.#contents.map((content) => content.slice(0, at) + bytes);
   }
 
-  /** An upload that Redis put back to where it was before is nobody's any more. */
+  /** An upload that Redis set back has no holder any more. */
   #mistaken(what: string): void {
     this.#isOver = true;
     if (!this.#mayBeLost) this.#world.history.violated(`${this.#name}: ${what}`);
@@ -116,7 +116,7 @@ class Upload {
       this.#world.history.violated(`${this.#name} is unknown, though Redis lost nothing`);
       return;
     }
-    // One of the closings that nobody heard of was done.
+    // One of the closing requests without an answer was carried out.
     this.#tellLinked(this.#closings, this.#name, this.#begun, this.#world.scheduler.step);
   }
 
@@ -163,7 +163,7 @@ class Upload {
       }
       if (this.#isOver) return;
       await this.look();
-      await this.#world.scheduler.sleep(this.#random.chance(0.5) ? LEASE_LAPSES_MS : 500);
+      await this.#world.scheduler.sleep(this.#random.chance(0.5) ? LEASE_EXPIRED_MS : 500);
     }
   }
 
@@ -192,13 +192,13 @@ class Upload {
 
   #tellLinked(digests: readonly Digest[], label: string, begin: number, end: number): void {
     const holds = (past: Past) => digests.some((digest) => past.blobs.has(digest));
-    this.#world.history.told.push({ what: label, repo: this.#repo, kind: 'write', begin, end, label, holds });
+    this.#world.history.observations.push({ what: label, repo: this.#repo, kind: 'write', begin, end, label, holds });
   }
 
   #request<T>(
     what: string,
     work: (node: SimulatedNode, pusher: { repo: RepositoryName; actor: ReturnType<typeof actorOf> }) => Promise<T>,
-  ): Promise<Answered<T>> {
+  ): Promise<TimedOutcome<T>> {
     const pusher = { repo: this.#repo, actor: actorOf(this.#name) };
     const asked = this.#world.request(`${this.#name} ${what} #${this.#world.nextNumber()}`, (node) =>
       work(node, pusher),
@@ -206,7 +206,7 @@ class Upload {
     const begin = this.#world.scheduler.step;
     // Clients give up too, and do not know what becomes of what they sent.
     const patience = this.#random.pick([1, 2, 5, 30]) * 1_000;
-    const gaveUp = this.#world.scheduler.sleep(patience).then((): Answered<T> => {
+    const gaveUp = this.#world.scheduler.sleep(patience).then((): TimedOutcome<T> => {
       return { outcome: { kind: 'unknown' }, begin, end: this.#world.scheduler.step };
     });
     return Promise.race([asked, gaveUp]);
@@ -240,10 +240,10 @@ export async function uploadInPieces(world: World, repo: RepositoryName): Promis
     const before = upload.offset;
     await upload.send();
     if (random.chance(0.3) && !upload.isOver) await upload.look();
-    // Where nothing came of it, somebody may hold the upload who will never let go.
+    // If it failed, the upload may have a holder that will never release it.
     const isStuck = upload.offset === before && random.chance(0.5);
     const pause = random.chance(0.4) ? random.between(1_000, 5_000) : random.between(0, 300);
-    await world.scheduler.sleep(isStuck ? LEASE_LAPSES_MS : pause);
+    await world.scheduler.sleep(isStuck ? LEASE_EXPIRED_MS : pause);
   }
   if (!upload.isOver) await upload.finish();
 }

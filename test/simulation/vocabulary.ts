@@ -38,7 +38,7 @@ const [empty, small, middle, large] = ['{}', 'small', 'not so small a blob', 'x'
 ];
 export const BLOBS: readonly Content[] = [empty, small, middle, large];
 
-/** What nobody pushed before. */
+/** Content that was not pushed before. */
 export function newBlob(number: number): Content {
   return contentOf(`blob ${number}`);
 }

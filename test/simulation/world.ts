@@ -7,8 +7,8 @@ import { NoAnswer } from '../../src/storage/s3/failures.ts';
 import type { Bug } from './bugs.ts';
 import { History, type Outcome, type Past } from './history.ts';
 import type { Machine } from './machine.ts';
-import { Network, type Weather } from './network.ts';
-import { type SimulatedNode, STORE, type Surroundings, startNode } from './node.ts';
+import { Network, type NetworkFaults } from './network.ts';
+import { type NodeEnvironment, type SimulatedNode, STORE, startNode } from './node.ts';
 import { Objects } from './objects.ts';
 import type { Random } from './random.ts';
 import { RedisGroup } from './redis.ts';
@@ -19,16 +19,16 @@ import { CLUSTER, type Setting } from './setting.ts';
 import { REPOSITORIES } from './vocabulary.ts';
 
 const BEGIN_MS = Date.UTC(2030, 0, 1);
-/** What a correct node may say when it could not do its work; anything else that is thrown is a defect. */
-const PASSING: readonly string[] = ['unavailable', 'upload-interrupted', 'upload-busy'];
+/** The errors of a correct node that could not do its work; any other error is a defect. */
+const TRANSIENT: readonly string[] = ['unavailable', 'upload-interrupted', 'upload-busy'];
 
-/** Scripts after which a view is believed that was not. */
-const BELIEVED: ReadonlySet<string> = new Set(['own', 'switch']);
-/** Scripts after which a replica may be left behind. */
-const CHANGES: ReadonlySet<string> = new Set(['announce', 'apply', 'upload-save']);
+/** Scripts after which a view counts as verified. */
+const VERIFYING_SCRIPTS: ReadonlySet<string> = new Set(['own', 'switch']);
+/** Scripts after which a replica may be stale. */
+const WRITING_SCRIPTS: ReadonlySet<string> = new Set(['announce', 'apply', 'upload-save']);
 
-/** What a node answered, and when: by the scheduler's steps. */
-export interface Answered<T> {
+/** The answer of a node, with the scheduler's steps of request and answer. */
+export interface TimedOutcome<T> {
   readonly outcome: Outcome<T>;
   readonly begin: number;
   readonly end: number;
@@ -40,27 +40,25 @@ interface Watcher {
   readonly act: (machine: Machine) => void;
 }
 
-/** What a world begins with. */
-export interface Beginning {
+export interface WorldOptions {
   readonly random: Random;
   readonly bug: Bug;
   /** How many nodes there are. */
   readonly size: number;
-  readonly weather: Weather;
-  /** Whether notes are kept. */
-  readonly isKept: boolean;
+  readonly networkFaults: NetworkFaults;
+  readonly keepsNotes: boolean;
   readonly setting?: Setting;
   /** Processes that take no requests. */
   readonly workers?: number;
-  /** Looks on while nodes decide. */
+  /** Wraps the projections of nodes to observe their decisions. */
   readonly look?: (world: Ground) => (projection: Projection) => Projection;
 }
 
-/** What there is before the first node begins. */
+/** The part of a world that exists before the first node starts. */
 export type Ground = Pick<World, 'setting' | 'scheduler' | 'objects' | 'history'>;
 
 /** A cluster: some nodes, one Redis, one bucket. */
-export class World implements Surroundings {
+export class World implements NodeEnvironment {
   readonly setting: Setting;
   readonly scheduler = new Scheduler(BEGIN_MS);
   readonly objects = new Objects(this.scheduler);
@@ -80,23 +78,23 @@ export class World implements Surroundings {
   #processes = 0;
   #numbers = 0;
 
-  constructor({ random, bug, size, weather, isKept, setting = CLUSTER, workers = 0, look }: Beginning) {
+  constructor({ random, bug, size, networkFaults, keepsNotes, setting = CLUSTER, workers = 0, look }: WorldOptions) {
     this.random = random;
     this.bug = bug;
     this.setting = setting;
-    this.history = new History(isKept);
+    this.history = new History(keepsNotes);
     this.watched = look?.(this) ?? ((projection) => projection);
-    this.bucket = new SimulatedBucket(this.objects, bug.isTrusting === true);
+    this.bucket = new SimulatedBucket(this.objects, bug.ignoresEtags === true);
     this.redis = new RedisGroup(this.scheduler);
-    this.network = new Network(random.child(), this.scheduler, weather);
+    this.network = new Network(random.child(), this.scheduler, networkFaults);
     while (this.nodes.length < size) this.nodes.push(this.#start());
     while (this.workers.length < workers) this.workers.push(this.#start());
   }
 
-  /** Somebody's script ran, or a request of a kind was sent or done: a good moment for things to go wrong. */
+  /** Called when a script ran, or a request was sent or carried out: a moment at which a fault may be injected. */
   readonly happened = (what: string, machine: Machine, key?: string): void => {
-    if (key !== undefined && BELIEVED.has(what)) this.#readAsStranger(key, what);
-    if (CHANGES.has(what)) this.redis.replicate();
+    if (key !== undefined && VERIFYING_SCRIPTS.has(what)) this.#readAsStranger(key, what);
+    if (WRITING_SCRIPTS.has(what)) this.redis.replicate();
     for (const watcher of [...this.#watchers]) {
       if (watcher.what !== what || --watcher.left > 0) continue;
       this.#watchers.delete(watcher);
@@ -104,7 +102,7 @@ export class World implements Surroundings {
     }
   };
 
-  /** From now on nothing goes wrong, and what went wrong is right again. */
+  /** Ends all faults. */
   calm(): void {
     this.#watchers.clear();
     this.network.calm();
@@ -113,8 +111,8 @@ export class World implements Surroundings {
   }
 
   /**
-   * What a node would be served now that has just begun: it cannot know that a view went back, so what is believed must never be
-   * behind what was acknowledged.
+   * Reads as a node that has just started: it cannot know that a view was set back, so a verified view must never be behind an
+   * acknowledged write.
    */
   #readAsStranger(key: string, what: string): void {
     const repo = REPOSITORIES.find((each) => key === metaKey(STORE, each));
@@ -126,11 +124,11 @@ export class World implements Surroundings {
     if (repo === undefined || !isBelieved || (isOpen && this.scheduler.now >= Number(meta.get('due')))) return;
     const step = this.scheduler.step;
     const holds = (past: Past) => past.seq === seq;
-    const told = `a node that begins after ${what}`;
-    this.history.told.push({ what: told, repo, kind: 'read', begin: step, end: step, label: told, holds });
+    const label = `a node that starts after ${what}`;
+    this.history.observations.push({ what: label, repo, kind: 'read', begin: step, end: step, label, holds });
   }
 
-  /** When that happens for the so manieth time from now on. */
+  /** Acts the `left`-th time that this happens from now on. */
   watch(what: string, left: number, act: (machine: Machine) => void): void {
     this.#watchers.add({ what, left, act });
   }
@@ -143,7 +141,7 @@ export class World implements Surroundings {
     this.history.note(() => `${((this.scheduler.now - BEGIN_MS) / 1000).toFixed(3).padStart(8)} ${text()}`);
   }
 
-  /** Tells one request, or upload, from the next. */
+  /** A unique number for a request or an upload. */
   nextNumber(): number {
     return ++this.#numbers;
   }
@@ -160,7 +158,7 @@ export class World implements Surroundings {
     machine.hang(milliseconds);
   }
 
-  /** Starts a process in the place of each one that was killed. */
+  /** Starts a new process for each one that was killed. */
   restart(): void {
     for (const processes of [this.nodes, this.workers]) {
       for (const [index, { machine }] of processes.entries()) {
@@ -172,8 +170,8 @@ export class World implements Surroundings {
     }
   }
 
-  /** Sends a request to any node. Its answer is noted even when nobody waits for it any more. */
-  request<T>(what: string, work: (node: SimulatedNode) => Promise<T>, at?: SimulatedNode): Promise<Answered<T>> {
+  /** Sends a request to any node. Its answer is noted even if its client has given up. */
+  request<T>(what: string, work: (node: SimulatedNode) => Promise<T>, at?: SimulatedNode): Promise<TimedOutcome<T>> {
     const node = at ?? this.random.pick(this.nodes);
     const { machine } = node;
     const name = `${what} at ${machine.name}`;
@@ -205,15 +203,15 @@ export class World implements Surroundings {
     if (error instanceof NoAnswer) return { kind: 'unknown' };
     if (error instanceof RegistryError) {
       const { grace, skew } = this.setting;
-      // Whoever stops for that long between the log and the bytes may find that they were deleted meanwhile.
+      // A process that pauses for that long between reading the log and the bytes may find that they were deleted.
       const isTooSlow = error.kind === 'content-damaged' && took >= grace - skew;
       if (isTooSlow) return { kind: 'unknown' };
       if (error.kind === 'content-damaged' || error.kind === 'log-broken') {
         this.history.violated(`${what}: ${error.message}`);
       }
-      return PASSING.includes(error.kind) ? { kind: 'unknown' } : { kind: 'refused', error: error.kind };
+      return TRANSIENT.includes(error.kind) ? { kind: 'unknown' } : { kind: 'refused', error: error.kind };
     }
-    const isRedis = error instanceof RedisGone ? 'Redis is gone, and that is told to a client: ' : '';
+    const isRedis = error instanceof RedisGone ? 'a failure of Redis reached a client: ' : '';
     const text =
       error instanceof Error ? `${error.stack ?? error.message} ${String(error.cause ?? '')}` : String(error);
     this.history.violated(`${what}: ${isRedis}${text}`);

@@ -8,7 +8,7 @@ import { type KnownManifest, remember, type Session, type SharedBlob } from './w
 const REPOSITORIES = ['drill/one', 'drill/two', 'drill-three'] as const;
 /** Few, so that clients move the same tags at the same moment. */
 const TAGS = Array.from({ length: 24 }, (_, number) => `tag-${number}`);
-const MOST_PUSHABLE = 30;
+const MAX_PUSHABLE = 30;
 const MOST_SHARED = 40;
 const MOST_IDLE = 20;
 
@@ -77,7 +77,7 @@ async function pushImage(session: Session, repository: string, random: Random): 
   );
   session.world.manifests.set(manifest.digest, manifest);
   const pushable = session.world.pushable.get(repository) ?? [];
-  remember(pushable, manifest, MOST_PUSHABLE);
+  remember(pushable, manifest, MAX_PUSHABLE);
   session.world.pushable.set(repository, pushable);
   await putManifest(session, repository, manifest, random);
 }

@@ -1,6 +1,6 @@
 import type { StorageDriver } from '../../../src/storage/driver.ts';
+import { concurrently } from '../../support/concurrently.ts';
 import { markedRepositories, type Walked, walkChain } from '../../support/drill/chain.ts';
-import { each } from '../../support/drill/each.ts';
 import { Fault } from '../../support/drill/fault.ts';
 import type { Register, Value } from '../../support/drill/history.ts';
 import { digestOf } from '../../support/oci.ts';
@@ -9,7 +9,7 @@ import { offsetOf, type Upload } from './upload.ts';
 import type { World } from './world.ts';
 
 /** Requests that a look at everything has in flight at once. */
-const AT_ONCE = 16;
+const CONCURRENCY = 16;
 
 /** What was looked at, to be shown at the end. */
 export interface Checked {
@@ -43,7 +43,7 @@ export async function verify(look: Look): Promise<void> {
   const tags = [...repositories].flatMap((repository) => world.history.tagsOf(repository));
   const contents = chosen.filter(({ kind }) => kind !== 'tag');
   const seen = new Map<Register, Value>();
-  await each(AT_ONCE, [...tags, ...contents], async (register) => {
+  await concurrently(CONCURRENCY, [...tags, ...contents], async (register) => {
     const value = await observe(look, register);
     if (!register.possible().has(value)) throw new Fault(`after the kill it is ${value ?? 'nothing'}: ${register}`);
     seen.set(register, value);
@@ -135,14 +135,14 @@ async function checkListing({ life, world }: Look, repository: string, seen: Map
  * left but its id, which proves itself: another process may take it for an upload without bytes.
  */
 async function checkUploads({ life, world, checked }: Look): Promise<void> {
-  await each(AT_ONCE, world.ended.splice(0), async (location) => {
+  await concurrently(CONCURRENCY, world.ended.splice(0), async (location) => {
     const offset = await offsetAt(life, location);
     if (offset !== undefined && offset > 0)
       throw new Fault(`${location} was ended, but GET gives the offset ${offset}`);
     checked.uploadsEnded++;
   });
   world.idle.length = 0;
-  await each(AT_ONCE, [...world.uploads], async (upload) => {
+  await concurrently(CONCURRENCY, [...world.uploads], async (upload) => {
     const offset = await offsetAt(life, upload.location);
     const ended = upload.phase !== 'open' && (offset === undefined || offset === 0);
     if (ended) await checkEnded(life, upload);

@@ -15,7 +15,7 @@ import type { Plan } from './plan.ts';
 import { clocks } from './settings.ts';
 import type { CollectionBug, CollectionWorld } from './world.ts';
 
-/** So short that whoever stops for an hour has missed all of it. */
+/** So short that a process which pauses for an hour misses all of it. */
 const SHORT: Pick<Setting, 'grace' | 'skew' | 'clock'> = { grace: 20 * MINUTE_MS, ...clocks(5 * MINUTE_MS) };
 const IN_MEMORY = { views: 'memory', store: 'objects' } as const;
 
@@ -37,8 +37,8 @@ const TWO_TIMES: Pick<Setting, 'clock'> = {
   clock: (_, number) => (number % 2 === 0 ? -1 : 1) * (SHORT.skew / 2),
 };
 
-/** A leader stops before it does that, and goes on when somebody has linked what another one spared. */
-function leaderStops(at: string): Partial<Plan> {
+/** A leader pauses before that step, and resumes when something was linked that another leader spared. */
+function pauseLeader(at: string): Partial<Plan> {
   return {
     faults: [1, 1],
     kinds: { collectorStops: 1 },
@@ -85,7 +85,7 @@ export const BUGS = {
   },
   'final is removed, and made anew': {
     setting: { ...SHORT, ...IN_MEMORY, ...TWO_TIMES },
-    plan: leaderStops('sending create final'),
+    plan: pauseLeader('sending create final'),
     collector: ({ driver }) => ({
       driver: changed(driver, {
         delete: async (keys) => {
@@ -102,7 +102,7 @@ export const BUGS = {
   },
   'deletes come before final': {
     setting: { ...SHORT, ...IN_MEMORY, ...TWO_TIMES },
-    plan: leaderStops('sending delete data'),
+    plan: pauseLeader('sending delete data'),
     collector: ({ driver }) => ({
       driver: changed(driver, {
         create: async (key, bytes, first) => {

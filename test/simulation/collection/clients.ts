@@ -63,7 +63,7 @@ export async function operate(world: CollectionWorld): Promise<void> {
     case 'readTag':
       return void (await perform(world, repo, readTag(repo, tag)));
     case 'upload':
-      world.lasting.push(uploadForLong(world, repo, blob));
+      world.lasting.push(uploadForHours(world, repo, blob));
       return;
   }
 }
@@ -83,7 +83,7 @@ export async function remove(world: CollectionWorld): Promise<void> {
  * A blob is linked, by a mount or by a push that finds it in the store, and who does that stops in the midst; meanwhile everybody
  * else deletes it.
  */
-export async function linkWhatGoes(world: CollectionWorld, plan: Plan): Promise<void> {
+export async function linkGarbage(world: CollectionWorld, plan: Plan): Promise<void> {
   const { random, scheduler, truth } = world;
   const blob = random.pick(world.blobs);
   const linked = () => REPOSITORIES.filter((repo) => truth.logs.get(repo)?.state.blobs.has(blob.digest) === true);
@@ -131,7 +131,7 @@ function sourceOf({ random }: CollectionWorld): RepositoryName | undefined {
   return random.chance(0.8) ? random.pick(REPOSITORIES) : undefined;
 }
 
-/** As clients push: each blob is asked for, mounted or uploaded, then comes the manifest, which must not be too late for them. */
+/** Pushes like a client: checks, mounts or uploads each blob, then puts the manifest, while the blobs are still protected. */
 export async function pushImage(
   world: CollectionWorld,
   repo: RepositoryName,
@@ -170,7 +170,7 @@ function wasDeleted({ truth }: CollectionWorld, repo: RepositoryName, step: numb
 }
 
 /** An upload whose requests are hours apart. */
-async function uploadForLong(world: CollectionWorld, repo: RepositoryName, { bytes, digest }: Content): Promise<void> {
+async function uploadForHours(world: CollectionWorld, repo: RepositoryName, { bytes, digest }: Content): Promise<void> {
   const { random, scheduler, setting, redis, history } = world;
   const name = `upload #${world.nextNumber()}`;
   const pusher = { repo, actor: actorOf(name) };
@@ -204,7 +204,7 @@ async function uploadForLong(world: CollectionWorld, repo: RepositoryName, { byt
     if (outcome.kind !== 'ok') return;
     if (what === 'close') {
       const holds = (past: { readonly blobs: ReadonlyMap<Content['digest'], unknown> }) => past.blobs.has(digest);
-      history.told.push({ what: name, repo, kind: 'write', begin, end, label: name, holds });
+      history.observations.push({ what: name, repo, kind: 'write', begin, end, label: name, holds });
     }
     await rest();
   }

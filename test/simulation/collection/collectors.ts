@@ -8,7 +8,7 @@ import { noCrash } from '../../../src/storage/crash-points.ts';
 import { NoAnswer } from '../../../src/storage/s3/failures.ts';
 import { memorySpill } from '../../support/collection.ts';
 import type { SimulatedNode } from '../node.ts';
-import type { Answered } from '../world.ts';
+import type { TimedOutcome } from '../world.ts';
 import type { CollectionWorld, CollectorPorts } from './world.ts';
 
 export interface CollectOptions {
@@ -23,7 +23,7 @@ export async function collectAt(
   world: CollectionWorld,
   node: SimulatedNode,
   { request, isResident }: CollectOptions,
-): Promise<Answered<void>> {
+): Promise<TimedOutcome<void>> {
   const { setting, bug } = world;
   const { machine, projection, fold, newId } = node;
   const { now, sleep } = machine;

@@ -1,5 +1,5 @@
 // What goes wrong while garbage is collected: processes that stop for long just where that matters, die, or send what arrives late.
-import { goWrong } from '../faults.ts';
+import { injectFault } from '../faults.ts';
 import type { Machine } from '../machine.ts';
 import { HOUR_MS } from '../setting.ts';
 import type { CollectionWorld } from './world.ts';
@@ -30,7 +30,7 @@ export interface Plan {
 }
 
 /** In graces, or hours where those are longer. */
-export const LONGEST_STOP = 2.6;
+export const MAX_PAUSE = 2.6;
 
 const UNTIL: Weights = {
   'list data': 4,
@@ -96,8 +96,8 @@ export const PLAN: Plan = {
   late: 0.5,
 };
 
-/** Plants one fault: it happens when somebody gets there, which may be much later, or never. */
-export function plantFault(world: CollectionWorld, plan: Plan): void {
+/** Schedules one fault: it happens when a process reaches a certain step, which may be much later, or never. */
+export function scheduleFault(world: CollectionWorld, plan: Plan): void {
   const { random } = world;
   const kill = (machine: Machine) => world.kill(machine);
   switch (random.weighted(plan.kinds)) {
@@ -117,7 +117,7 @@ export function plantFault(world: CollectionWorld, plan: Plan): void {
       delay(world, plan);
       return;
     case 'redis':
-      void goWrong(world, REDIS_FAULTS);
+      void injectFault(world, REDIS_FAULTS);
       return;
   }
 }
@@ -129,7 +129,7 @@ const REDIS_FAULTS = {
   isCrowded: false,
 } as const;
 
-/** Somebody stops, until a collector has come to a certain point, or for very long. */
+/** A process pauses, until a collector has reached a certain step, or for a very long time. */
 export function stop(world: CollectionWorld, stops: Stops, isWanted: (machine: Machine) => boolean): void {
   const { random, scheduler } = world;
   const [at, until] = [random.weighted(stops.at), random.weighted(stops.until)];
@@ -153,14 +153,14 @@ function millisecondsOf(duration: Duration, { random, setting }: CollectionWorld
     case 'grace':
       return 1.3 * setting.grace;
     case 'longest':
-      return LONGEST_STOP * setting.grace;
+      return MAX_PAUSE * setting.grace;
   }
 }
 
 const SENT = ['slot', 'create condemned', 'create final', 'delete data', 'delete condemned', 'write data'] as const;
 const LATE: Readonly<Record<Duration, number>> = { seconds: 1, hour: 2, grace: 1, longest: 1 };
 
-/** What somebody sent arrives when nobody thinks of it any more; who sent it dies, or stops. */
+/** A request arrives very late, after its sender crashed or paused. */
 function delay(world: CollectionWorld, { collectors }: Plan): void {
   const { random, network, scheduler } = world;
   const moment = `sending ${random.pick(SENT)}`;

@@ -2,8 +2,8 @@ import type { Random } from '../random.ts';
 import { HOUR_MS, MINUTE_MS, type Setting } from '../setting.ts';
 
 /**
- * All that the protocol allows: clocks differ by a quarter of the grace (docs/decisions/0013), but by no more than an hour. Where the
- * grace is short, somebody who stops for an hour stops for longer than that.
+ * Everything that the protocol allows: clocks differ by a quarter of the grace (docs/decisions/0013), and by an hour at most. With a
+ * short grace, a process that pauses for an hour pauses for longer than the grace.
  */
 export function settingOf(random: Random): Setting {
   const grace = Number(random.weighted({ [20 * MINUTE_MS]: 3, [HOUR_MS]: 3, [4 * HOUR_MS]: 2, [24 * HOUR_MS]: 2 }));

@@ -1,4 +1,4 @@
-// What is true at each moment: every slot and every object is looked at when it comes and when it goes.
+// Checks every slot and every object at the moment it is written or deleted.
 import type { Batch, JournalEvent } from '../../../src/journal/events.ts';
 import { algorithmOf, digestOf } from '../../../src/oci/digest.ts';
 import type { Digest, Incarnation, RepositoryName } from '../../../src/oci/names.ts';
@@ -9,7 +9,7 @@ import { dataKey, incarnationOfDataKey, logPrefix, repositoryOfLogKey } from '..
 import { changed } from '../bugs.ts';
 import { GrowingLog } from '../checks.ts';
 import type { History } from '../history.ts';
-import type { Objects, Onlooker } from '../objects.ts';
+import type { ObjectObserver, Objects } from '../objects.ts';
 import type { Scheduler } from '../scheduler.ts';
 import type { Setting } from '../setting.ts';
 
@@ -20,7 +20,7 @@ export interface TruthPorts {
   readonly setting: Setting;
 }
 
-/** What happened in a life that makes it worth something. */
+/** Events that show that a run exercised the collection. */
 export interface Counts {
   /** Objects that were linked once and then deleted. */
   freed: number;
@@ -30,7 +30,7 @@ export interface Counts {
   shared: number;
   /** Links that were decided, lost their slot to a fence and were decided again. */
   again: number;
-  /** Of these: those that came to something else then. */
+  /** Of these, the ones whose second decision differed. */
   averted: number;
 }
 
@@ -41,12 +41,12 @@ interface Past {
   readonly manifests: Map<Digest, WantedManifest>;
 }
 
-export class Truth implements Onlooker {
+export class Truth implements ObjectObserver {
   readonly logs = new Map<RepositoryName, GrowingLog>();
   readonly #ports: TruthPorts;
   readonly #fences = new Map<RepositoryName, number>();
   readonly #leaders = new Map<Incarnation, Set<string>>();
-  /** What each repository linked ever, as an operator finds it in the log. */
+  /** Everything that each repository ever linked, as an operator finds it in the log. */
   readonly #past = new Map<RepositoryName, Past>();
   readonly #everLinked = new Set<Incarnation>();
   #freed = 0;
@@ -56,7 +56,7 @@ export class Truth implements Onlooker {
 
   constructor(ports: TruthPorts) {
     this.#ports = ports;
-    ports.objects.onlooker = this;
+    ports.objects.observer = this;
   }
 
   get counts(): Counts {
@@ -106,7 +106,7 @@ export class Truth implements Onlooker {
     return this.#fences.get(repo) ?? 0;
   }
 
-  /** I4 and I6: what is linked is there, and right. */
+  /** I4 and I6: linked bytes exist and match their digest. */
   #checkLinked(repo: RepositoryName, digest: Digest, inc: Incarnation): void {
     const { objects, history } = this.#ports;
     const bytes = objects.get(dataKey(inc));
@@ -116,7 +116,7 @@ export class Truth implements Onlooker {
     }
   }
 
-  /** Only what nothing refers to is unlinked by itself, and only when it is old enough. */
+  /** The system unlinks only what is unreferenced, and only when it is old enough. */
   #checkUnlinked(repo: RepositoryName, { state }: GrowingLog, digest: Digest): void {
     const { history, setting, scheduler } = this.#ports;
     const link = state.blob(digest);
@@ -127,7 +127,7 @@ export class Truth implements Onlooker {
     }
   }
 
-  /** I4, at each moment; and what was deleted by a user can be brought back for as long as it was promised. */
+  /** I4 at each moment; and what a user deleted stays restorable for the grace. */
   gone(key: Key): void {
     const inc = incarnationOfDataKey(key);
     if (inc === undefined) return;

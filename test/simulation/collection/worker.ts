@@ -1,10 +1,10 @@
 // Collections in a thread of their own.
-import { serveLives } from '../threads.ts';
-import { simulateCollection } from './life.ts';
+import { serveSeeds } from '../seeds.ts';
+import { simulateCollection } from './simulate.ts';
 
 declare const self: Worker;
 
-serveLives(self, async (seed) => {
+serveSeeds(self, async (seed) => {
   const { violations, counts } = await simulateCollection(seed);
   return { violations, counts: { ...counts } };
 });

@@ -4,13 +4,13 @@ import type { Machine } from '../machine.ts';
 import type { SimulatedNode } from '../node.ts';
 import type { Setting } from '../setting.ts';
 import { type Content, MANIFESTS, type ManifestContent } from '../vocabulary.ts';
-import { type Answered, type Beginning, World } from '../world.ts';
+import { type TimedOutcome, World, type WorldOptions } from '../world.ts';
 import type { Plan } from './plan.ts';
 import { Truth } from './truth.ts';
 
-/** Something that is wrong on purpose, and what brings it to light soonest. */
+/** A deliberate bug, and the settings under which it shows soonest. */
 export interface CollectionBug extends Bug {
-  /** What a collection stands on, in the place of that. */
+  /** Replaces some of the collector's ports. */
   readonly collector?: (ports: CollectorPorts, world: CollectionWorld) => Partial<CollectorPorts>;
   readonly setting?: Partial<Setting>;
   readonly plan?: Partial<Plan>;
@@ -25,10 +25,10 @@ export class CollectionWorld extends World {
   /** What clients push here: so little that they meet. */
   readonly manifests: readonly ManifestContent[];
   readonly blobs: readonly Content[];
-  /** What takes hours, and that nobody waits for until the end. */
+  /** Work that takes hours; it is awaited only at the end. */
   readonly lasting: Promise<unknown>[] = [];
 
-  constructor(beginning: Beginning & { readonly bug: CollectionBug }) {
+  constructor(beginning: WorldOptions & { readonly bug: CollectionBug }) {
     const begun: Truth[] = [];
     super({
       ...beginning,
@@ -64,7 +64,7 @@ export class CollectionWorld extends World {
     what: string,
     work: (node: SimulatedNode) => Promise<T>,
     at = this.random.chance(0.9) ? this.freeNode() : undefined,
-  ): Promise<Answered<T>> {
+  ): Promise<TimedOutcome<T>> {
     return super.request(what, work, at);
   }
 

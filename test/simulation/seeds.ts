@@ -1,5 +1,4 @@
-// Many lives, on as many threads as there are cores in the smallest machine that runs them. `SIM_SEED=<n>` replays one seed and tells
-// what happened; `SIM_SEEDS=<n>` and `SIM_MINUTES=<n>` run for longer.
+// Runs many seeds on two threads. `SIM_SEED=<n>` replays one seed with notes on what happened; `SIM_SEEDS=<n>` and `SIM_MINUTES=<n>` run for longer.
 
 import { MINUTE_MS } from './setting.ts';
 
@@ -9,7 +8,7 @@ export interface Share {
   readonly until: number;
 }
 
-/** What came of them. */
+/** The results of a share. */
 export interface Findings {
   readonly ran: number;
   /** Sums, by name. */
@@ -21,17 +20,17 @@ export const MINUTES = Number(process.env.SIM_MINUTES ?? 0);
 const FIRST = Number(process.env.SIM_FIRST ?? 1);
 const THREADS = 2;
 const READY = 'ready';
-/** More failures than a few say no more than those. */
-const ENOUGH = 3;
+/** A thread stops after this many failures. */
+const MAX_FAILURES = 3;
 
 /**
- * Deadline of a test that lives many seeds. No more than a guard: each life ends after a bounded number of steps, but the simulations
- * run at a low priority beside whatever else the machine does.
+ * Deadline of a test that runs many seeds. It only guards against hanging: each run has a bounded number of steps, but the simulations
+ * run at low priority beside other load.
  */
-export const LIVES_WITHIN_MS = (MINUTES > 0 ? MINUTES + 30 : 180) * MINUTE_MS;
+export const SEEDS_WITHIN_MS = (MINUTES > 0 ? MINUTES + 30 : 180) * MINUTE_MS;
 
-/** @param worker the module of a thread that answers a share with findings */
-export async function runLives(worker: URL, seeds: number): Promise<Findings> {
+/** @param worker the module of the threads */
+export async function runSeeds(worker: URL, seeds: number): Promise<Findings> {
   const found = await Promise.all(Array.from({ length: THREADS }, (_, thread) => run(worker, shareOf(thread, seeds))));
   const failed = found.flatMap((each) => each.failed);
   for (const each of failed) console.log(`SIM_SEED=${each.seed}: ${each.violations.join('\n')}`);
@@ -40,7 +39,7 @@ export async function runLives(worker: URL, seeds: number): Promise<Findings> {
   return { ran: found.reduce((sum, each) => sum + each.ran, 0), counts, failed };
 }
 
-/** Without an end, other than that of time, where minutes are given. */
+/** With SIM_MINUTES, limited by time only. */
 function shareOf(thread: number, seeds: number): Share {
   const count = MINUTES > 0 ? MINUTES * 10_000 : Math.ceil(seeds / THREADS);
   const until = MINUTES > 0 ? Date.now() + MINUTES * MINUTE_MS : Number.POSITIVE_INFINITY;
@@ -68,10 +67,10 @@ interface Thread {
   postMessage(message: Findings | typeof READY): void;
 }
 
-/** In the thread: lives its share. It says when it listens: what is sent to it while its modules are still loading is lost. */
-export function serveLives(thread: Thread, live: Live): void {
+/** In the thread: runs its share. It announces when it listens, because messages that arrive while its modules load are lost. */
+export function serveSeeds(thread: Thread, live: RunSeed): void {
   thread.onmessage = ({ data }) => {
-    liveShare(data, live).then(
+    runShare(data, live).then(
       (findings) => thread.postMessage(findings),
       (error: unknown) => {
         const violations = [error instanceof Error ? (error.stack ?? error.message) : String(error)];
@@ -82,14 +81,16 @@ export function serveLives(thread: Thread, live: Live): void {
   thread.postMessage(READY);
 }
 
-type Live = (seed: number) => Promise<{ readonly violations: readonly string[]; readonly counts: Findings['counts'] }>;
+type RunSeed = (
+  seed: number,
+) => Promise<{ readonly violations: readonly string[]; readonly counts: Findings['counts'] }>;
 
-async function liveShare({ seeds, until }: Share, live: Live): Promise<Findings> {
+async function runShare({ seeds, until }: Share, live: RunSeed): Promise<Findings> {
   const failed: { seed: number; violations: readonly string[] }[] = [];
   const counts: Record<string, number> = {};
   let ran = 0;
   for (const seed of seeds) {
-    if (failed.length >= ENOUGH || Date.now() > until) break;
+    if (failed.length >= MAX_FAILURES || Date.now() > until) break;
     const lived = await live(seed);
     if (lived.violations.length > 0) failed.push({ seed, violations: lived.violations });
     addTo(counts, lived.counts);

@@ -1,50 +1,50 @@
 import { DATA, dataKey, EPOCHS, UPLOADS } from '../../../src/storage/paths.ts';
-import { checkBytes, checkTold, GrowingLog } from '../checks.ts';
-import type { Weather } from '../network.ts';
+import { checkBytes, checkObservations, GrowingLog } from '../checks.ts';
+import type { NetworkFaults } from '../network.ts';
 import { perform, readBlob, readManifest } from '../operations.ts';
 import { Random } from '../random.ts';
 import { HOUR_MS, MINUTE_MS } from '../setting.ts';
 import type { Simulated } from '../simulate.ts';
 import { BLOBS, MANIFESTS, REPOSITORIES } from '../vocabulary.ts';
-import { linkWhatGoes, operate, pushImage, remove } from './clients.ts';
+import { linkGarbage, operate, pushImage, remove } from './clients.ts';
 import { collectAt } from './collectors.ts';
-import { LONGEST_STOP, PLAN, type Plan, plantFault } from './plan.ts';
+import { MAX_PAUSE, PLAN, type Plan, scheduleFault } from './plan.ts';
 import { settingOf } from './settings.ts';
 import type { Counts } from './truth.ts';
 import { type CollectionBug, CollectionWorld } from './world.ts';
 
-/** Everybody who does not stop is done by then. */
+/** Every process that does not pause is done by then. */
 const ROUND_MS = 5 * MINUTE_MS;
 
-export interface CollectionLife extends Omit<Simulated, 'slots'> {
+export interface SimulatedCollection extends Omit<Simulated, 'slots'> {
   readonly counts: Counts;
 }
 
-/** One life of a cluster whose garbage is collected, decided by the seed alone. */
+/** One run of a cluster with collections, determined by the seed alone. */
 export async function simulateCollection(
   seed: number,
   bug: CollectionBug = {},
-  isKept = false,
-): Promise<CollectionLife> {
+  keepsNotes = false,
+): Promise<SimulatedCollection> {
   const random = new Random(seed);
   const setting = { ...settingOf(random), ...bug.setting };
-  const weather = weatherOf(random);
-  const world = new CollectionWorld({ random, bug, size: 2, workers: 2, weather, isKept, setting });
+  const networkFaults = networkFaultsOf(random);
+  const world = new CollectionWorld({ random, bug, size: 2, workers: 2, networkFaults, keepsNotes, setting });
   const plan = { ...PLAN, ...bug.plan };
   let isDone = false;
-  const life = live(world, plan, weather.latency).catch((error: unknown) => {
+  const life = live(world, plan, networkFaults.latency).catch((error: unknown) => {
     world.history.violated(error instanceof Error ? (error.stack ?? error.message) : String(error));
   });
   void life.then(() => {
     isDone = true;
   });
   const ended = await world.scheduler.run(() => isDone, Number.POSITIVE_INFINITY);
-  if (!ended) world.history.violated('nothing is left to happen, and somebody still waits');
+  if (!ended) world.history.violated('nothing is scheduled, and a client still waits');
   const { violations, notes } = world.history;
   return { seed, violations, notes, steps: world.scheduler.step, counts: world.truth.counts };
 }
 
-function weatherOf(random: Random): Weather {
+function networkFaultsOf(random: Random): NetworkFaults {
   const isCalm = random.chance(0.6);
   const often = (most: number): number => (isCalm ? 0 : random.next() ** 2 * most);
   return {
@@ -66,27 +66,27 @@ async function live(world: CollectionWorld, plan: Plan, latency: number): Promis
     // Who is to be late for the garbage of one round stops in the round before.
     const wasDue: boolean = isDue;
     isDue = rounds > 1 && !wasDue && random.chance(plan.late);
-    for (let faults = isDue ? 0 : random.between(least, most); faults > 0; faults--) plantFault(world, plan);
-    if (setting.views === 'redis' && random.chance(0.5)) plantFault(world, { ...plan, kinds: { redis: 1 } });
+    for (let faults = isDue ? 0 : random.between(least, most); faults > 0; faults--) scheduleFault(world, plan);
+    if (setting.views === 'redis' && random.chance(0.5)) scheduleFault(world, { ...plan, kinds: { redis: 1 } });
     // About as long as a collection takes.
     const spread = 120 * latency;
     const clients = Array.from({ length: random.between(1, 3) }, () => client(world, spread));
     const count = isDue ? random.between(0, 1) : random.chance(wasDue ? 0.9 : 0.6) ? 2 : 1;
     const collectors = Array.from({ length: count }, (_, index) => collector(world, index, spread));
     await Promise.race([Promise.all([...clients, ...collectors]), scheduler.sleep(ROUND_MS)]);
-    if (isDue) await linkWhatGoes(world, plan);
+    if (isDue) await linkGarbage(world, plan);
   }
-  await endQuietly(world);
+  await checkFinalState(world);
 }
 
-/** So that ages come to lie on both sides of what is decided by them. */
+/** Chosen so that ages fall on both sides of every limit. */
 function pauseOf(random: Random, grace: number, uploadExpiry: number): number {
   return (
     random.pick([0.2 * grace, 0.6 * grace, grace, 1.1 * grace, 1.5 * grace, uploadExpiry]) * (1 + random.next() / 8)
   );
 }
 
-/** What was there before: pushed, in use or not, deleted or not. */
+/** Initial content: pushed, in use or not, deleted or not. */
 async function fill(world: CollectionWorld): Promise<void> {
   const { random, scheduler, setting } = world;
   for (let left = random.between(1, 3); left > 0; left--) {
@@ -106,25 +106,25 @@ async function client(world: CollectionWorld, spread: number): Promise<void> {
 
 async function collector(world: CollectionWorld, index: number, spread: number): Promise<void> {
   const { random, scheduler } = world;
-  // The second one finds the first one at work.
+  // The second one starts while the first one is working.
   await scheduler.sleep(((index + random.next()) * spread) / 2);
-  // Embedded, the node that serves collects, too.
+  // In the embedded shape, the serving node also collects.
   const isResident = random.chance(0.2);
   const node = (isResident ? undefined : world.workers[index]) ?? random.pick(world.nodes);
   await collectAt(world, node, { isResident, ...(random.chance(0.8) ? { request: String(world.nextNumber()) } : {}) });
 }
 
-/** Nothing goes wrong any more: all that was acknowledged is there, also after all garbage is gone, and it does go. */
-async function endQuietly(world: CollectionWorld): Promise<void> {
+/** Without further faults: everything acknowledged exists, before and after all garbage is freed, and it is freed. */
+async function checkFinalState(world: CollectionWorld): Promise<void> {
   const { scheduler, setting, history, objects, truth } = world;
   const { grace, uploadExpiry, skew } = setting;
   world.calm();
   world.wakeAll();
   await Promise.all(world.lasting);
-  // What is late arrives, too.
-  await scheduler.sleep(LONGEST_STOP * Math.max(grace, HOUR_MS) + ROUND_MS);
+  // Late requests arrive, too.
+  await scheduler.sleep(MAX_PAUSE * Math.max(grace, HOUR_MS) + ROUND_MS);
   for (const name of world.open) history.violated(`${name} is not answered`);
-  // What lies in a process's memory says nothing of the store.
+  // The memory of a process proves nothing about the store.
   for (const { machine } of [...world.nodes, ...world.workers]) world.kill(machine);
   world.restart();
   for (const wait of [Math.max(grace, 2 * uploadExpiry), grace]) {
@@ -146,10 +146,11 @@ async function endQuietly(world: CollectionWorld): Promise<void> {
   for (const key of objects.below(DATA)) if (!live.has(key)) history.violated(`${key} was left`);
   for (const key of objects.below(UPLOADS)) history.violated(`${key} was left`);
   for (const key of objects.below(EPOCHS)) if (key.endsWith('/condemned')) history.violated(`${key} was left`);
-  for (const repo of REPOSITORIES) checkTold(history, repo, truth.logs.get(repo) ?? new GrowingLog(repo, history));
+  for (const repo of REPOSITORIES)
+    checkObservations(history, repo, truth.logs.get(repo) ?? new GrowingLog(repo, history));
 }
 
-/** I4 and I6 of all that is linked. */
+/** I4 and I6 of everything that is linked. */
 function checkLive(world: CollectionWorld): void {
   for (const [repo, log] of world.truth.logs) checkBytes(world, repo, log);
 }
