@@ -140,9 +140,72 @@ export function pull(
   };
 }
 
+interface Halves {
+  readonly push: number[];
+  readonly pull: number[];
+}
+
+/**
+ * What happens to an image that a build pushes and a deployment pulls at once: neither half alone may be bought with the other, as by leaving
+ * bytes out of the page cache that are asked for next.
+ */
+export function pair(name: string, words: string, bar = BAR, stage = EMBEDDED): Work {
+  return {
+    name: stage.prefix + name,
+    about: `${words}${stage.suffix}`,
+    cluster: stage.cluster,
+    run: async (context): Promise<Row[]> =>
+      stage.withPair(
+        context,
+        async ({ marina, distribution }) => {
+          const { place, loadgen, settings } = context;
+          const [bytes, label] = sizeOf(context);
+          const details: Record<string, Halves> = {};
+          const side = (sideName: Side['name'], peer: Peer): Side => ({
+            name: sideName,
+            pid: peer.child.pid,
+            helpers: peer.helpers,
+            run: async (round) => {
+              const seed = `${name} ${round}`;
+              const order = {
+                mode: 'upload',
+                repositories: [REPOSITORY],
+                parallel: 1,
+                bytes,
+                form: 'put',
+                seed,
+              } as const;
+              const push = await loadgen.run(peer.address, order);
+              const path = `/v2/${REPOSITORY}/blobs/${push.digest}`;
+              const load = await loadgen.run(peer.address, { mode: 'download', path, parallel: 1, bytes, times: 1 });
+              for (const file of filesOver(peer.data, stage.cluster ? LEAST_PART : bytes)) rmSync(file);
+              if (round >= 0) {
+                details[sideName] ??= { push: [], pull: [] };
+                details[sideName].push.push(push.seconds);
+                details[sideName].pull.push(load.seconds);
+              }
+              return mebibytesPerSecond({
+                ...load,
+                bytes: push.bytes + load.bytes,
+                seconds: push.seconds + load.seconds,
+              });
+            },
+          });
+          const sides = [side('marina', marina), side('distribution', distribution)];
+          const between = async (): Promise<void> => void (await place.call(['sync']));
+          const title = `${words} of ${label}${stage.suffix}`;
+          const raw = await alternate(settings, sides, between);
+          return [{ ...compare({ work: stage.prefix + name, title, unit: 'MiB/s', bar }, raw), details }];
+        },
+        BULKY,
+      ),
+  };
+}
+
 export const streamWorks: Work[] = [
   upload('upload-put', 'put', 'POST + PUT'),
   upload('upload-patch', 'patch', 'POST + chunked PATCH + PUT'),
   pull('pull-one', { parallel: 1, times: 6 }, 'one'),
   pull('pull-eight', { parallel: 8, times: 1 }, '8 at once'),
+  pair('push-pull', 'a push and the first pull after it'),
 ];
