@@ -178,7 +178,7 @@ export function pair(name: string, words: string, bar = BAR, stage = EMBEDDED): 
               const push = await loadgen.run(peer.address, order);
               const path = `/v2/${REPOSITORY}/blobs/${push.digest}`;
               const load = await loadgen.run(peer.address, { mode: 'download', path, parallel: 1, bytes, times: 1 });
-              for (const file of filesOver(peer.data, stage.cluster ? LEAST_PART : bytes)) rmSync(file);
+              for (const file of filesOver(peer.data, stage.cluster ? MIN_PART : bytes)) rmSync(file);
               if (round >= 0) {
                 details[sideName] ??= { push: [], pull: [] };
                 details[sideName].push.push(push.seconds);

@@ -8,18 +8,21 @@ import { dataKey, uploadPrefix } from '../storage/paths.ts';
 import type { Import } from './ports.ts';
 import type { Way } from './report.ts';
 
-/** Objects up to so many bytes are sent as one. */
+/** Objects up to this size are written with one call. */
 const SMALL_BYTES = 256 * 1024;
-/** Who is said to upload what is sent: nobody asks for such an upload, but it has an age like any other. */
+/**
+ * The actor of the upload sessions that big objects are sent through. Nobody resumes such a session, but it expires
+ * like any other.
+ */
 const UPLOADER = 'import';
 
-/** An object of the tree that is to be the blob `digest` of a repository. */
+/** An object of the tree that is to become the blob `digest` of a repository. */
 export interface Wanted {
   readonly repo: RepositoryName;
   readonly digest: Digest;
   readonly key: Key;
   readonly size: number;
-  /** Whether its name alone may be believed. */
+  /** Whether its name is trusted, without reading its bytes. */
   readonly trusted: boolean;
 }
 
@@ -29,8 +32,8 @@ export interface Placed {
 }
 
 /**
- * Makes the bytes an object of our store, durably and under a fresh name, once they are what their digest says.
- * @returns undefined when they are not
+ * Stores the bytes in our store, durably and under a fresh name, once they match their digest.
+ * @returns undefined if they do not match
  * @throws ForeignUnreadable
  */
 export async function placeBytes(wanted: Wanted, run: Import): Promise<Placed | undefined> {
@@ -60,7 +63,7 @@ async function writeBytes({ digest, key }: Wanted, run: Import): Promise<Placed 
   return { inc, way: 'sent' };
 }
 
-/** As an upload: in parts to a bucket, hashed on the way. */
+/** Like an upload: in parts if the store is a bucket, hashed on the way. */
 async function sendBytes({ repo, digest, key, size }: Wanted, run: Import): Promise<Placed | undefined> {
   const { driver, source } = run;
   const object = await source.open(key);

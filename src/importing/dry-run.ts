@@ -14,13 +14,13 @@ import { blobKey, readLink } from './tree.ts';
 import type { Taker } from './walk.ts';
 
 export interface DryRunPorts extends Pick<Import, 'source' | 'root' | 'tally' | 'signal' | 'breathe' | 'moveTags'> {
-  /** Our store; undefined: there is none yet. */
+  /** Our store; undefined if there is none yet. */
   readonly reader: StoreReader | undefined;
 }
 
 /**
- * Finds what an import would do and what it would stumble over, writing nothing. Manifests are read; of blobs it is seen whether
- * they are there. Memory grows with the largest repository.
+ * Finds what an import would do and which problems it would report, without writing. Manifests are read; blobs are
+ * only looked up. Memory grows with the largest repository.
  */
 export class DryRun implements Taker {
   readonly #ports: DryRunPorts;
@@ -38,7 +38,7 @@ export class DryRun implements Taker {
 
   async layers(repo: RepositoryName, entries: readonly LayerEntry[]): Promise<void> {
     await this.#begin(repo);
-    for (const entry of entries) await this.#told(() => this.#layer(repo, entry));
+    for (const entry of entries) await this.#report(() => this.#layer(repo, entry));
   }
 
   async #layer(repo: RepositoryName, entry: LayerEntry): Promise<Problem | undefined> {
@@ -53,7 +53,7 @@ export class DryRun implements Taker {
       return undefined;
     }
     if (size === undefined) {
-      return { problem: 'blob-missing', repo, digest, message: 'the tree links it but has no bytes of it' };
+      return { problem: 'blob-missing', repo, digest, message: 'the tree links it, but its bytes are missing' };
     }
     this.#blobs.add(digest);
     tally.blob(this.#seen.has(digest) ? 'shared' : source.gives ? 'copied' : 'sent', size);
@@ -63,7 +63,7 @@ export class DryRun implements Taker {
 
   async manifests(repo: RepositoryName, entries: readonly LayerEntry[]): Promise<void> {
     await this.#begin(repo);
-    for (const entry of entries) await this.#told(() => this.#manifest(repo, entry));
+    for (const entry of entries) await this.#report(() => this.#manifest(repo, entry));
   }
 
   async #manifest(repo: RepositoryName, entry: LayerEntry): Promise<Problem | undefined> {
@@ -117,7 +117,7 @@ export class DryRun implements Taker {
     for (const _ of entries) tally.done();
   }
 
-  async #told(look: () => Promise<Problem | undefined>): Promise<void> {
+  async #report(look: () => Promise<Problem | undefined>): Promise<void> {
     const { tally, signal, breathe } = this.#ports;
     signal.throwIfAborted();
     await breathe();

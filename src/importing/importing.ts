@@ -15,7 +15,7 @@ import { type Listeners, Tally } from './tally.ts';
 import { entriesOf, rootOf } from './tree.ts';
 import { type Taker, walkTree } from './walk.ts';
 
-/** Nobody reads here what was put a moment ago. */
+/** Nothing reads what was just put. */
 const NO_CACHE_BYTES = 1;
 
 export interface ImportWish extends Pick<ImportRequest, 'trust' | 'moveTags' | 'counted'> {
@@ -25,15 +25,15 @@ export interface ImportWish extends Pick<ImportRequest, 'trust' | 'moveTags' | '
 }
 
 /**
- * Takes over a registry that distribution wrote. It may be ended anywhere and begun again: what is there already is passed over.
- * @throws RegistryError `request-invalid` when there is none in the source
+ * Takes over a registry that distribution wrote. It may be stopped anywhere and repeated: what is present is skipped.
+ * @throws RegistryError `request-invalid` if there is none in the source
  */
 export async function importTree(wish: ImportWish, ports: ImportPorts): Promise<ImportReport> {
   const dropped: (() => Promise<void>)[] = [];
   const manifests = new Manifests({
     ...ports,
     cache: new ContentCache(NO_CACHE_BYTES),
-    // It breathes between manifests.
+    // It yields between manifests.
     parse: (_, steps) => finish(steps),
     // It sets no tags.
     policy: NO_POLICY,
@@ -53,11 +53,11 @@ export async function importTree(wish: ImportWish, ports: ImportPorts): Promise<
 }
 
 export interface DryRunWish extends ImportWish, Pick<ImportPorts, 'now'> {
-  /** Our store; undefined: there is none yet. */
+  /** Our store; undefined if there is none yet. */
   readonly reader: StoreReader | undefined;
 }
 
-/** What `importTree` would do. @throws RegistryError as that does */
+/** Finds what `importTree` would do. @throws RegistryError like importTree */
 export function showImport(wish: DryRunWish): Promise<ImportReport> {
   const { source, signal, moveTags, reader, now } = wish;
   const breathe = async (): Promise<void> => {};
@@ -79,7 +79,7 @@ async function walk(
   const tally = new Tally(listeners, now);
   const ended = new AbortController();
   const counting = counted ? count(source, root, tally, AbortSignal.any([signal, ended.signal])) : undefined;
-  // What the count fails for, the walk fails for too, and says it.
+  // The walk fails for the same reason as the count, and reports it.
   const over = Promise.allSettled([counting]);
   try {
     await walkTree(takerOf(root, tally), { source, root, tally, signal });
@@ -90,7 +90,7 @@ async function walk(
   return tally.report();
 }
 
-/** Ahead of the walk, so that somebody who looks on learns how long it will take. */
+/** Counts links ahead of the walk, for the progress display. */
 async function count(source: ForeignStore, root: Key, tally: Tally, signal: AbortSignal): Promise<void> {
   for await (const _ of entriesOf(source, root)) {
     if (signal.aborted) return;

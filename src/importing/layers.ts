@@ -15,25 +15,25 @@ import { blobKey, readLink, type TreeEntry } from './tree.ts';
 
 export type LayerEntry = Extract<TreeEntry, { kind: 'layer' | 'manifest' }>;
 
-/** Bytes of so many blobs are looked at, read or copied beside each other. */
-const TOGETHER = 16;
+/** Blobs that are looked up, read or copied concurrently. */
+const BLOB_CONCURRENCY = 16;
 
-/** Bytes of our store that are to be a blob of the repository. */
+/** Bytes in our store that are to become a blob of the repository. */
 interface Ready {
   readonly digest: Digest;
   readonly size: number;
   readonly inc: Incarnation;
   readonly way: Way;
-  /** The repository that linked them first. */
+  /** The repository that linked them before. */
   readonly from?: RepositoryName;
-  /** What the repository links now, and whose bytes are lost. */
+  /** The incarnation that the repository links now, whose bytes are lost. */
   readonly damaged?: Incarnation;
 }
 
-/** Links blobs of one repository, all that are left with one batch of events. */
+/** Links blobs of one repository, all new ones with one batch of events. */
 export async function importLayers(repo: RepositoryName, entries: readonly LayerEntry[], run: Import): Promise<void> {
   const ready: Ready[] = [];
-  await forEachConcurrently(each(entries), TOGETHER, async (entry) => {
+  await forEachConcurrently(each(entries), BLOB_CONCURRENCY, async (entry) => {
     run.signal.throwIfAborted();
     await run.breathe();
     const found = await prepare(repo, entry, run);
@@ -43,7 +43,7 @@ export async function importLayers(repo: RepositoryName, entries: readonly Layer
   });
   if (ready.length === 0) return;
   const { linked, refused } = await link(repo, ready, run);
-  await forEachConcurrently(each(ready), TOGETHER, async (blob) => {
+  await forEachConcurrently(each(ready), BLOB_CONCURRENCY, async (blob) => {
     const { digest, size, inc, way } = blob;
     if (linked.has(inc)) {
       run.tally.blob(way, size);
@@ -51,17 +51,17 @@ export async function importLayers(repo: RepositoryName, entries: readonly Layer
       return;
     }
     if (refused.has(inc)) {
-      const message = 'its bytes were taken by a collection meanwhile: import again';
+      const message = 'a collection has deleted its bytes meanwhile: import again';
       run.tally.problem({ problem: 'lost', repo, digest, message });
     } else {
-      // A client pushed it meanwhile.
+      // A client has pushed it meanwhile.
       run.tally.blob('present', size);
     }
     if (way !== 'shared') await run.driver.delete([dataKey(inc)]);
   });
 }
 
-/** @returns undefined when the repository has it already */
+/** @returns undefined if the repository has it already */
 async function prepare(repo: RepositoryName, entry: LayerEntry, run: Import): Promise<Ready | Problem | undefined> {
   const { driver, projection, source, root, tally } = run;
   const digest = parseDigest(entry.digest);
@@ -71,7 +71,7 @@ async function prepare(repo: RepositoryName, entry: LayerEntry, run: Import): Pr
   const hint = await readHint(driver, digest);
   if (existing !== undefined && (await hasBytes(existing.inc, existing.size, run))) {
     tally.blob('present', existing.size);
-    // An import that was killed may not have come to it; without it the next repository would get bytes of its own.
+    // A killed import may have left no hint. Without it the next repository would store the bytes again.
     const { inc, size } = existing;
     if (hint === undefined) await writeHint(driver, digest, { inc, size, repo }).catch(ignoreFull);
     return undefined;
@@ -83,14 +83,14 @@ async function prepare(repo: RepositoryName, entry: LayerEntry, run: Import): Pr
     const key = blobKey(root, target);
     const size = (await source.head(key))?.size;
     if (size === undefined) {
-      return { problem: 'blob-missing', repo, digest, message: 'the tree links it but has no bytes of it' };
+      return { problem: 'blob-missing', repo, digest, message: 'the tree links it, but its bytes are missing' };
     }
     const shared = hint === undefined ? undefined : await sharedBytes({ digest, size }, hint, run);
     if (shared !== undefined && shared.inc !== existing?.inc) {
       const from = shared.repo === repo ? {} : { from: shared.repo };
       return { digest, size, inc: shared.inc, way: 'shared', ...from, ...damaged };
     }
-    // A link's second digest is nothing that anybody has verified.
+    // Nobody has verified a link's second digest.
     const trusted = run.trust && target === digest;
     const placed = await placeBytes({ repo, digest, key, size, trusted }, run);
     if (placed === undefined) return wrong(repo, digest);
@@ -132,11 +132,11 @@ async function link(
   });
 }
 
-/** Who stands in the log for what was imported. */
+/** The actor of imports in the log. */
 export const IMPORTER = 'import';
 
 export function unsupported(repo: string, digest: string): Problem {
-  return { problem: 'digest-unsupported', repo, digest, message: 'this is no sha256 or sha512 digest' };
+  return { problem: 'digest-unsupported', repo, digest, message: 'not a sha256 or sha512 digest' };
 }
 
 export function broken(repo: string, digest: string): Problem {
@@ -144,7 +144,7 @@ export function broken(repo: string, digest: string): Problem {
 }
 
 export function wrong(repo: string, digest: string): Problem {
-  return { problem: 'digest-wrong', repo, digest, message: 'its bytes are not what the digest says' };
+  return { problem: 'digest-wrong', repo, digest, message: 'its bytes do not match the digest' };
 }
 
 export async function* each<T>(items: readonly T[]): AsyncGenerator<T> {

@@ -12,17 +12,17 @@ import type { Import } from './ports.ts';
 import type { Problem } from './report.ts';
 import { blobKey, readLink } from './tree.ts';
 
-/** Manifests that are put beside each other: those share slots of the log. */
-const TOGETHER = 16;
+/** Manifests that are put concurrently: they share slots of the log. */
+const MANIFEST_CONCURRENCY = 16;
 
-/** Puts manifests of one repository whose blobs are there, as a push by their digests does. */
+/** Puts manifests of one repository whose blobs are present, like a push by digest. */
 export async function importManifests(
   repo: RepositoryName,
   entries: readonly LayerEntry[],
   manifests: Manifests,
   run: Import,
 ): Promise<void> {
-  await forEachConcurrently(each(entries), TOGETHER, async (entry) => {
+  await forEachConcurrently(each(entries), MANIFEST_CONCURRENCY, async (entry) => {
     run.signal.throwIfAborted();
     await run.breathe();
     const problem = await importManifest(repo, entry, manifests, run);
@@ -75,15 +75,15 @@ export function contradictedKey(repo: string, digest: Digest): string {
 }
 
 /**
- * Whether the tree may say something else of a manifest that our store has as this type. Bytes that are an image are no index,
- * so only of other types has one to look.
+ * Whether the tree may contradict the media type that our store has. Images are never indexes and vice versa, so only
+ * other types need a check.
  */
 export function mayContradict(mediaType: string): boolean {
   const shape = shapeOf(mediaType);
   return shape !== 'image' && shape !== 'index';
 }
 
-/** As what the first push settled it, our store has a manifest: it may not become something else by an import either. */
+/** The first push settled the media type in our store, and an import may not change it either. */
 export function contradictionOf(
   mediaType: string,
   repo: string,
@@ -95,7 +95,7 @@ export function contradictionOf(
   try {
     told = parseManifest(bytes, undefined).mediaType;
   } catch (error) {
-    // In the tree it is nothing that could be served.
+    // Distribution could not serve it either.
     if (error instanceof RegistryError) return undefined;
     throw error;
   }
@@ -104,7 +104,7 @@ export function contradictionOf(
   return { problem: 'manifest-invalid', repo, digest, message };
 }
 
-/** The bytes, when they are what their digest says. */
+/** @returns the bytes if they match their digest, else the problem */
 export async function readManifest(
   repo: string,
   digest: Digest,
@@ -116,7 +116,12 @@ export async function readManifest(
     if (target === undefined) return broken(repo, digest);
     const size = (await source.head(blobKey(root, target)))?.size;
     if (size === undefined) {
-      return { problem: 'blob-missing', repo, digest, message: 'the tree links this manifest but has no bytes of it' };
+      return {
+        problem: 'blob-missing',
+        repo,
+        digest,
+        message: 'the tree links this manifest, but its bytes are missing',
+      };
     }
     if (size > MAX_MANIFEST_BYTES) {
       const message = `the manifest has ${size} bytes, more than ${MAX_MANIFEST_BYTES}`;
@@ -131,16 +136,16 @@ export async function readManifest(
   }
 }
 
-/** What a push of it would be refused for; undefined when that says nothing of the manifest. */
+/** Why a push of it would be refused; undefined if the error is not about the manifest. */
 export function problemOf(error: RegistryError, repo: string, digest: Digest, bytes: Uint8Array): Problem | undefined {
   if (error.kind === 'manifest-references-unknown') {
     const missing = error.detail?.digests;
     const names = Array.isArray(missing) ? missing.join(', ') : 'some';
-    return { problem: 'manifest-incomplete', repo, digest, message: `blobs that it needs are missing: ${names}` };
+    return { problem: 'manifest-incomplete', repo, digest, message: `blobs that it references are missing: ${names}` };
   }
   if (error.kind !== 'manifest-invalid') return undefined;
-  // Docker's first kind says nothing of its media type, and a registry cannot be a registry of it any more.
+  // Manifests of Docker's schema 1 have no mediaType, and nothing serves them any more.
   const isFirst = /"schemaVersion"\s*:\s*1\b/.test(new TextDecoder().decode(bytes.subarray(0, 1024)));
-  const message = isFirst ? "it is a manifest of Docker's schema 1, which nothing serves any more" : error.message;
+  const message = isFirst ? "a manifest of Docker's schema 1, which is no longer served" : error.message;
   return { problem: 'manifest-invalid', repo, digest, message };
 }

@@ -4,22 +4,25 @@ import type { ForeignStore } from '../storage/foreign.ts';
 import type { ImportRequest } from './report.ts';
 import type { Tally } from './tally.ts';
 
-/** The store that a tree is taken over into. */
+/** The store that a tree is imported into. */
 export interface ImportPorts extends Omit<ManifestsPorts, 'cache' | 'deletes' | 'later' | 'parse' | 'policy'> {
   readonly driver: ManifestsPorts['driver'] & StagedWrites;
   /** The store's ULID. */
   readonly store: string;
-  /** To be awaited between small pieces of work: lets requests in. */
+  /** Awaited between small pieces of work, so that requests get their turn. */
   readonly breathe: () => Promise<void>;
 }
 
-/** One import under way. */
+/** An import in progress. */
 export interface Import extends ImportPorts, Pick<ImportRequest, 'trust' | 'moveTags'> {
   readonly source: ForeignStore;
-  /** Where the tree begins in the source. */
+  /** Where the tree is in the source. */
   readonly root: Key;
   readonly tally: Tally;
   readonly signal: AbortSignal;
-  /** Manifests that our store has as something else than the tree says, as `<repository> <digest>`: no tag is set to them. */
+  /**
+   * Manifests with another media type in our store than in the tree, as `<repository> <digest>`. No tag is set to
+   * them.
+   */
   readonly contradicted: Set<string>;
 }

@@ -1,6 +1,6 @@
 import { z } from 'zod';
 
-/** Why something of the tree was not taken over. */
+/** Why something in the tree was not imported. */
 const PROBLEMS = [
   'name-invalid',
   'tag-invalid',
@@ -28,22 +28,22 @@ export type Problem = z.infer<typeof problem>;
 export const importRequest = z.object({
   /** An absolute path, or s3://bucket/prefix. */
   source: z.string(),
-  /** Blobs are not read to compare their digest. */
+  /** Trust the digests of blobs without reading them. */
   trust: z.boolean(),
-  /** Tags that point elsewhere in our store are set to what the source says. */
+  /** Set tags that point elsewhere in our store to what the source has. */
   moveTags: z.boolean(),
-  /** Whether somebody looks at how far it is of how much. */
+  /** Whether links are counted first, for the progress display. */
   counted: z.boolean(),
 });
 export type ImportRequest = z.infer<typeof importRequest>;
 
 export const importProgress = z.object({
-  /** Links that were looked at. */
+  /** Links processed so far. */
   done: z.number(),
-  /** Links that there are, as far as they were counted. */
+  /** Links in the tree, as far as they have been counted. */
   total: z.number(),
   repository: z.string(),
-  /** Bytes that were read to be verified, or to be sent. */
+  /** Bytes read for verification or for sending. */
   read: z.number(),
 });
 export type ImportProgress = z.infer<typeof importProgress>;
@@ -52,17 +52,17 @@ const amount = z.object({ count: z.number(), bytes: z.number() });
 
 export const importReport = z.object({
   repositories: z.number(),
-  /** `present`: our store had it before. */
+  /** `present`: our store had it already. */
   tags: z.object({ set: z.number(), present: z.number() }),
   manifests: z.object({ put: z.number(), present: z.number() }),
   blobs: z.object({
-    /** A second name of the source's file. */
+    /** A hard link to the source's file. */
     linked: amount,
-    /** A copy that the file system or the bucket made. */
+    /** A copy made by the file system or the bucket. */
     copied: amount,
-    /** Read there and written here. */
+    /** Read from the source and written here. */
     sent: amount,
-    /** Linked to bytes that our store had: from another repository of the tree, mostly. */
+    /** Linked to bytes already in our store, mostly of another repository of the tree. */
     shared: amount,
     present: amount,
   }),
@@ -70,5 +70,5 @@ export const importReport = z.object({
   seconds: z.number(),
 });
 export type ImportReport = z.infer<typeof importReport>;
-/** How the bytes of a blob came to be ours. */
+/** How the bytes of a blob came into our store. */
 export type Way = keyof ImportReport['blobs'];

@@ -11,8 +11,8 @@ import { readLink, type TreeEntry } from './tree.ts';
 
 export type TagEntry = Extract<TreeEntry, { kind: 'tag' }>;
 
-/** Links that are read beside each other. */
-const TOGETHER = 16;
+/** Links that are read concurrently. */
+const LINK_CONCURRENCY = 16;
 
 export interface PlacedTag {
   readonly tag: Tag;
@@ -25,7 +25,7 @@ interface Outcome {
   readonly problems: readonly Problem[];
 }
 
-/** Sets tags of one repository whose manifests are there, with one batch of events. */
+/** Sets tags of one repository whose manifests are present, with one batch of events. */
 export async function importTags(repo: RepositoryName, entries: readonly TagEntry[], run: Import): Promise<void> {
   const tags = await readTags(repo, entries, run);
   if (tags.length > 0) {
@@ -53,19 +53,19 @@ export async function importTags(repo: RepositoryName, entries: readonly TagEntr
   for (const _ of entries) run.tally.done();
 }
 
-/** What the tags of the tree point to. */
+/** The digests that the tags of the tree point to. */
 export async function readTags(
   repo: RepositoryName,
   entries: readonly TagEntry[],
   run: Pick<Import, 'source' | 'tally' | 'signal' | 'breathe'>,
 ): Promise<PlacedTag[]> {
   const tags: PlacedTag[] = [];
-  await forEachConcurrently(each(entries), TOGETHER, async (entry) => {
+  await forEachConcurrently(each(entries), LINK_CONCURRENCY, async (entry) => {
     run.signal.throwIfAborted();
     await run.breathe();
     const tag = parseTag(entry.tag);
     if (tag === undefined) {
-      const message = 'this is no name of a tag';
+      const message = 'not a valid tag';
       run.tally.problem({ problem: 'tag-invalid', repo, tag: entry.tag, message });
       return;
     }

@@ -5,7 +5,7 @@ export interface Listeners {
   readonly onProgress: (progress: ImportProgress) => void;
 }
 
-/** What an import has done so far. */
+/** Counts what an import has done so far. */
 export class Tally {
   readonly #listeners: Listeners;
   readonly #now: () => number;
@@ -43,7 +43,7 @@ export class Tally {
   repository(name: string): void {
     this.#repositories++;
     this.#repository = name;
-    this.#tell();
+    this.#notify();
   }
 
   counted(): void {
@@ -52,12 +52,12 @@ export class Tally {
 
   done(): void {
     this.#done++;
-    this.#tell();
+    this.#notify();
   }
 
   read(bytes: number): void {
     this.#read += bytes;
-    this.#tell();
+    this.#notify();
   }
 
   report(): ImportReport {
@@ -71,7 +71,7 @@ export class Tally {
     };
   }
 
-  #tell(): void {
+  #notify(): void {
     const total = Math.max(this.#total, this.#done);
     this.#listeners.onProgress({ done: this.#done, total, repository: this.#repository, read: this.#read });
   }

@@ -10,26 +10,26 @@ import type { ForeignStore } from '../storage/foreign.ts';
  *   repositories/<name>/_layers/<algorithm>/<hex>/link                     a blob of the repository
  *   repositories/<name>/_manifests/revisions/<algorithm>/<hex>/link        a manifest of the repository
  *   repositories/<name>/_manifests/tags/<tag>/current/link                 what the tag points to
- *   repositories/<name>/_manifests/tags/<tag>/index/<algorithm>/<hex>/link what it ever pointed to
+ *   repositories/<name>/_manifests/tags/<tag>/index/<algorithm>/<hex>/link what the tag ever pointed to
  *   repositories/<name>/_uploads/…                                         uploads in progress
  *
  * A link holds a digest, and its bytes lie under that one; it may be another than the link's name, which is then a second digest
  * of the same bytes. In a listing everything of one repository comes together: blobs, then manifests, then tags.
  */
 
-/** One link that counts; names and digests are as they were found. */
+/** A link that is imported; names and digests are not validated yet. */
 export type TreeEntry =
   | { readonly kind: 'layer' | 'manifest'; readonly repo: string; readonly digest: string; readonly key: Key }
   | { readonly kind: 'tag'; readonly repo: string; readonly tag: string; readonly key: Key };
 
-/** Where the tree may begin, seen from the folder that an operator names. */
+/** Where the tree may be, relative to the folder that an operator names. */
 const ROOTS = ['docker/registry/v2/', 'registry/v2/', 'v2/', ''] as const;
 
 const BLOB = /^(?<repo>.+?)\/_layers\/(?<algorithm>[^/]+)\/(?<hex>[^/]+)\/link$/;
 const MANIFEST = /^(?<repo>.+?)\/_manifests\/revisions\/(?<algorithm>[^/]+)\/(?<hex>[^/]+)\/link$/;
 const TAG = /^(?<repo>.+?)\/_manifests\/tags\/(?<tag>[^/]+)\/current\/link$/;
 
-/** The tree's place in the source, empty or with a slash at its end; undefined when there is none. */
+/** Where the tree is in the source: empty, or with a trailing slash. undefined if there is none. */
 export async function rootOf(source: ForeignStore): Promise<Key | undefined> {
   for (const root of ROOTS) {
     for (const folder of ['repositories/', 'blobs/']) {
@@ -39,7 +39,10 @@ export async function rootOf(source: ForeignStore): Promise<Key | undefined> {
   return undefined;
 }
 
-/** @param prefix of every repository; undefined for links that do not count, and for everything else */
+/**
+ * @param prefix of all repositories
+ * @returns undefined for other links, and for everything else
+ */
 export function entryOf(key: Key, prefix: Key): TreeEntry | undefined {
   const path = key.slice(prefix.length);
   const manifest = MANIFEST.exec(path)?.groups;
@@ -52,7 +55,7 @@ export function entryOf(key: Key, prefix: Key): TreeEntry | undefined {
   return tag === undefined ? undefined : { kind: 'tag', repo: tag.repo ?? '', tag: tag.tag ?? '', key };
 }
 
-/** Every link that counts, all of one repository together. */
+/** Every link that is imported; those of one repository are consecutive. */
 export async function* entriesOf(source: ForeignStore, root: Key): AsyncGenerator<TreeEntry> {
   const prefix = `${root}repositories/`;
   for await (const { key } of source.list(prefix)) {
@@ -61,13 +64,13 @@ export async function* entriesOf(source: ForeignStore, root: Key): AsyncGenerato
   }
 }
 
-/** Where the bytes of a digest lie. */
+/** The key of the bytes of a digest. */
 export function blobKey(root: Key, digest: Digest): Key {
   const hex = hexOf(digest);
   return `${root}blobs/${algorithmOf(digest)}/${hex.slice(0, 2)}/${hex}/data`;
 }
 
-/** The digest that a link holds; undefined for one that is gone, empty or torn. */
+/** The digest in a link; undefined if the link is missing, empty or torn. */
 export async function readLink(source: ForeignStore, key: Key): Promise<Digest | undefined> {
   const bytes = await source.read(key);
   return bytes === undefined ? undefined : parseDigest(new TextDecoder().decode(bytes).trim());

@@ -6,7 +6,7 @@ import type { TagEntry } from './tags.ts';
 import type { Tally } from './tally.ts';
 import { entriesOf, type TreeEntry } from './tree.ts';
 
-/** What is done with the links of a tree: in the order of their listing, some at a time, of one repository and one kind. */
+/** Processes the links of a tree, in the order of their listing: groups of one repository and one kind. */
 export interface Taker {
   layers(repo: RepositoryName, entries: readonly LayerEntry[]): Promise<void>;
   manifests(repo: RepositoryName, entries: readonly LayerEntry[]): Promise<void>;
@@ -20,10 +20,10 @@ export interface WalkPorts {
   readonly signal: AbortSignal;
 }
 
-/** Links that are taken at once; below what one slot of a log holds. */
-const AT_ONCE = 200;
+/** Links in one group; fewer than the events of one slot. */
+const MAX_GROUP = 200;
 
-/** Takes over a whole tree, link by link: nothing is kept of what was passed. */
+/** Walks a whole tree, group by group. Keeps nothing of what it has passed. */
 export async function walkTree(taker: Taker, { source, root, tally, signal }: WalkPorts): Promise<void> {
   let group: TreeEntry[] = [];
   let repository: string | undefined;
@@ -37,7 +37,7 @@ export async function walkTree(taker: Taker, { source, root, tally, signal }: Wa
   for await (const entry of entriesOf(source, root)) {
     signal.throwIfAborted();
     const [first] = group;
-    if (first !== undefined && (first.repo !== entry.repo || first.kind !== entry.kind || group.length >= AT_ONCE)) {
+    if (first !== undefined && (first.repo !== entry.repo || first.kind !== entry.kind || group.length >= MAX_GROUP)) {
       await take();
     }
     if (entry.repo !== repository) {
@@ -45,7 +45,7 @@ export async function walkTree(taker: Taker, { source, root, tally, signal }: Wa
       name = parseRepositoryName(repository);
       if (name !== undefined) tally.repository(repository);
       else {
-        const message = 'this is no name of a repository: nothing in it was taken over';
+        const message = 'not a valid repository name: nothing in it was imported';
         tally.problem({ problem: 'name-invalid', repo: repository, message });
       }
     }

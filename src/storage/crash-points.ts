@@ -1,6 +1,6 @@
 /**
- * The named steps at which a test may have the process killed (setting CRASH_POINT). The order is that of an append, then
- * that of an upload.
+ * The named steps at which a test can kill the process (setting CRASH_POINT), in the order of an append, then of an
+ * upload.
  */
 export const CRASH_POINTS = [
   'create.before-write',
@@ -23,7 +23,7 @@ export const CRASH_POINTS = [
 ] as const;
 export type CrashPoint = (typeof CRASH_POINTS)[number];
 
-/** Called at each step; outside the tests it does nothing. */
+/** Called at each step. Outside the tests it does nothing. */
 export type ReachStep = (point: CrashPoint) => void;
 
 export const noCrash: ReachStep = () => {};

@@ -8,8 +8,8 @@ const BUFFER_BYTES = 1024 * 1024;
 
 /**
  * The digest of an object as it is in the store now, read piece by piece.
- * @param onBytes told of each piece that was read
- * @returns undefined when there is no such object
+ * @param onBytes called with the length of each piece
+ * @returns undefined if there is no such object
  */
 export async function digestOfObject(
   reader: StoreReader,
@@ -27,7 +27,7 @@ export async function digestOfObject(
   return digestFromHex(algorithm, hash.digest('hex'));
 }
 
-/** Each piece is to be used before the next one is asked for. */
+/** Each piece must be used before the next one is requested. */
 export async function* piecesOf(body: ObjectBody, size: number): AsyncIterable<Uint8Array> {
   if (body.kind === 'stream') {
     yield* body.open({ start: 0, end: size });

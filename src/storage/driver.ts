@@ -1,10 +1,10 @@
 import type { Algorithm } from '../oci/digest.ts';
 import type { Digest, Incarnation, UploadId } from '../oci/names.ts';
 
-/** A name in the store: components joined by `/`, made only by `paths.ts`. */
+/** A name in the store: components joined by `/`, built only by `paths.ts`. */
 export type Key = string;
 
-/** `created`: the object is durable under that name. `taken`: somebody else's object is there already. */
+/** `created`: the object is durable under that name. `taken`: an object with that name exists. */
 export type CreateResult = 'created' | 'taken';
 
 export interface ByteRange {
@@ -14,24 +14,28 @@ export interface ByteRange {
 }
 
 export interface PutOptions {
-  /** false: the object may vanish or be torn by a power cut (hints). Default true: durable when the promise resolves. */
+  /**
+   * false: the object may vanish or be torn after a power cut (hints). Default true: durable when the promise
+   * resolves.
+   */
   readonly durable?: boolean;
 }
 
 export interface DeleteOptions {
-  /** false: after a power cut the objects may be there again. Default true. */
+  /** false: after a power cut the objects may exist again. Default true. */
   readonly durable?: boolean;
 }
 
-/** An object on its way to the disk. */
+/** An object that is being written. */
 export interface WrittenObject {
-  /** Resolves once it is durable; it need not be waited for. Rejected, the object is gone again. */
+  /** Resolves once the object is durable; need not be awaited. If it rejects, the object has been removed. */
   readonly durable: Promise<void>;
 }
 
 /**
- * How the bytes of an object reach a client: the filesystem names a file, so that the kernel can send it by itself. Of a stream whose
- * chunks are `lent`, each one is gone when the next one is asked for: its memory is used again. Else they are the reader's.
+ * How the bytes of an object reach a client. The filesystem names a file, so that the kernel can send it. A stream
+ * with `lent` chunks reuses their memory: each chunk is valid until the next one is requested. Otherwise chunks
+ * belong to the reader.
  */
 export type ObjectBody =
   | { readonly kind: 'file'; readonly path: string }
@@ -52,50 +56,50 @@ export interface DeleteFailure {
   readonly cause: unknown;
 }
 
-/** What an address that leads clients straight to the store is good for. */
+/** What a presigned address allows. */
 export interface PresignOptions {
   /** Milliseconds. */
   readonly expires: number;
-  /** Headers of the store's answer. */
+  /** Headers of the store's response. */
   readonly headers?: { readonly contentType?: string; readonly cacheControl?: string };
 }
 
-/** Where a staged write is kept. The session holds it between requests, whichever node gets the next one. */
+/** Where a staged write is stored. The session keeps it between requests, whichever node gets the next one. */
 export interface StagedPlace {
   readonly upload: UploadId;
   readonly inc: Incarnation;
-  /** What the driver needs to go on, in its own words (JSON); undefined at first, and for drivers that need nothing. */
+  /** State of the driver, as JSON. undefined at first, and for drivers that need none. */
   readonly state?: string;
 }
 
 export interface StagedProgress {
-  /** Bytes that are durable, from the first one on. */
+  /** How many bytes are durable, from the first one on. */
   readonly size: number;
-  /** Digest of exactly those bytes; undefined where only reading them all again could tell. */
+  /** Digest of exactly those bytes; undefined if they would have to be read again. */
   readonly digest?: Digest;
-  /** The place's new `state`. */
+  /** The new `state` of the place. */
   readonly state?: string;
-  /** Why bytes that were written after those are not among them. */
+  /** Why later bytes are not included. */
   readonly failure?: unknown;
 }
 
 export type KeepState = (state: string) => Promise<void>;
 
-/** One writer's hold on a staged object. Not for concurrent use: the caller holds the session's lease. */
+/** A writer of a staged object. Not for concurrent use: the caller holds the lease of the session. */
 export interface StagedWrite {
-  /** Takes the next bytes. The promise is the back-pressure. The caller must not touch `chunk` afterwards. */
+  /** Writes the next bytes. The promise is back-pressure. The caller must not use `chunk` afterwards. */
   write(chunk: Uint8Array): Promise<void>;
-  /** Makes everything written so far durable and says how much that is. The write may go on afterwards. */
+  /** Makes everything written so far durable and returns how much that is. Writing may continue afterwards. */
   settle(): Promise<StagedProgress>;
-  /** Lets go; what was settled stays. */
+  /** Ends the write; settled bytes stay. */
   release(): Promise<void>;
-  /** Lets go and gives back the room of everything written by this hold. */
+  /** Ends the write and discards everything written by it. */
   drop(): Promise<void>;
 }
 
 /**
- * The half of a store that changes nothing: all that a look from outside, beside the process that serves it, may use. A missing object is
- * `undefined`, never an error. An error means that there was no answer.
+ * The read-only part of a store, also for looking at it from outside, beside the process that serves it. A missing
+ * object is `undefined`, never an error. An error means that the store did not answer.
  */
 export interface StoreReader {
   /** Short name for the start banner and the metrics. */
@@ -113,36 +117,36 @@ export interface StoreReader {
 }
 
 /**
- * Named objects, durable once a promise resolves. Anything that is thrown means: no answer, the operation may or may not have happened;
- * except `storage-full` (RegistryError), where it did not.
+ * Named objects, durable once the promise resolves. An error means that there was no answer, so that the operation
+ * may or may not have happened; only after `storage-full` (RegistryError) it has not.
  */
 export interface ObjectStore extends StoreReader {
   /**
-   * Put-if-absent: of any number of concurrent calls for one key, exactly one is told `created`.
-   * @param first what must have happened before the object gets its name; drivers that can prepare the object meanwhile do so.
-   * Where it fails nothing is created and its error is thrown as it is.
+   * Put-if-absent: of any number of concurrent calls for one key, exactly one gets `created`.
+   * @param first must succeed before the object gets its name; drivers may prepare the object meanwhile. If it fails,
+   * nothing is created and its error is thrown unchanged.
    */
   create(key: Key, bytes: Uint8Array, first?: () => Promise<void>): Promise<CreateResult>;
   /** Creates or replaces. Readers see the old bytes or the new ones, never a mix (durable puts only). */
   put(key: Key, bytes: Uint8Array, options?: PutOptions): Promise<void>;
   /**
-   * Missing keys count as deleted. It does not pace itself: a caller that deletes many while requests are served passes them in batches
-   * and rests in between.
+   * Missing keys count as deleted. Does not pace itself: a caller that deletes many objects while requests are served
+   * passes them in batches and rests in between.
    */
   delete(keys: readonly Key[], options?: DeleteOptions): Promise<readonly DeleteFailure[]>;
   /** Removes everything below `prefix` (which ends with `/`); for small trees. */
   deleteAll(prefix: Key): Promise<void>;
 }
 
-/** Durability apart from the operation that it belongs to: begun early, or made sure of late. */
+/** Durability separate from writing: begun early, or confirmed late. */
 export interface Durability {
-  /** Begins to put an object under a key that is new and that nobody knows yet, so that a torn object under it does no harm. */
+  /** Begins to write an object under a new key that nobody knows yet, so that a torn object does no harm. */
   write(key: Key, bytes: Uint8Array): Promise<WrittenObject>;
-  /** After this, an object that was read survives a power cut, whoever wrote it. */
+  /** Afterwards an object that was read survives a power cut, whoever wrote it. */
   confirm(key: Key): Promise<void>;
 }
 
-/** Bytes that become an object once all of them came and were verified. */
+/** Bytes that become an object once all of them have arrived and were verified. */
 export interface StagedWrites {
   /**
    * Begins a staged object, or goes on with one.
@@ -163,17 +167,17 @@ export interface StagedWrites {
     signal?: AbortSignal,
   ): Promise<StagedWrite>;
   /**
-   * Where a new holder goes on after one that did not let go and may still be writing: somewhere else, with the first `size`
-   * bytes. `inc` is fresh, for drivers that must copy.
-   * @throws RegistryError `upload-unknown` when fewer are there
+   * A new place for a holder that takes over from one that may still be writing, with the first `size` bytes. `inc`
+   * is fresh, for drivers that must copy.
+   * @throws RegistryError `upload-unknown` if fewer bytes are there
    */
   takeOver(place: StagedPlace, size: number, inc: Incarnation): Promise<StagedPlace>;
   /**
-   * Digest of the first `size` staged bytes, by reading them back, or of the object that they were made by `commit`. undefined
-   * when fewer are there, and where staged bytes cannot be read before they are committed.
+   * Digest of the first `size` staged bytes, by reading them back, or of the object that `commit` made of them.
+   * undefined if fewer bytes are there, or if staged bytes cannot be read before they are committed.
    */
   digestStaged(place: StagedPlace, size: number, algorithm: Algorithm): Promise<Digest | undefined>;
-  /** Makes the first `size` staged bytes the object of that incarnation, durably; false when they are not there. */
+  /** Makes the first `size` staged bytes the object of that incarnation, durably. false if they are not there. */
   commit(place: StagedPlace, size: number): Promise<boolean>;
   /**
    * Whether `place.state` is one that this driver may have given for that upload, with `size` bytes or more: it names no object
@@ -183,19 +187,19 @@ export interface StagedWrites {
   /** Removes whatever is staged there. */
   discard(place: StagedPlace): Promise<void>;
   /**
-   * Ends what was begun to be staged before that time (milliseconds) and lies where only the store can list it. Absent where
-   * there is no such place.
+   * Aborts staged writes begun before that time (milliseconds) that only the store can list. Absent if there is no
+   * such place.
    * @returns how many
    */
   reapMultiparts?(before: number, signal: AbortSignal): Promise<number>;
 }
 
 export interface Presigner {
-  /** An address under which anyone who has it can GET the object for a while. Absent where clients cannot reach the store. */
+  /** An address at which anyone who has it can GET the object for a while. Absent if clients cannot reach the store. */
   presign?(key: Key, options: PresignOptions): Promise<string>;
 }
 
-/** A whole store. Take only the part that you need; this is for where parts are put together. */
+/** A whole store. Consumers take only the part they need; this type is for the wiring. */
 export interface StorageDriver extends ObjectStore, Durability, StagedWrites, Presigner {
   close(): Promise<void>;
 }

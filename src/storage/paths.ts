@@ -12,17 +12,17 @@ import type { Key } from './driver.ts';
  *   repos/<name>/_snap/<2^53-1-seq, 16 d.>  zstd snapshots: the newest comes first in a listing
  *   catalog/<name with / as +>              marker, durable before slot 1, never deleted: the list of all logs
  *   digests/<algorithm>/<xx>/<hex>          hint: an incarnation of that digest and a repository that linked it
- *   uploads/<uuid>/…                        staged bytes and the session's record
+ *   uploads/<uuid>/…                        staged bytes and the record of the session
  *   gc/<epoch ulid>/condemned | final       one round of physical collection
- *   gc/report                               what the last collection did
- *   gc/answer                               what the last one did that an operator had asked for
+ *   gc/report                               report of the last collection
+ *   gc/answer                               report of the last one that an operator requested
  *   retention/report | answer               the same of retention
  *   retention/expiring                      tags that retention will delete within a day
  *   settings/read-only                      the operator's switch: while it is there, nothing is written
  *   pulls/began                             since when pulls have been recorded
- *   pulls/times/<ulid>                      what one node's clients pulled for a while, or several of these together
- *   tmp/                                    filesystem only: what is not yet linked or renamed
- *   wal/<number>                            filesystem only: small objects whose own files may not be on the disk yet
+ *   pulls/times/<ulid>                      pulls of one node over a while, or several of these merged
+ *   tmp/                                    filesystem only: not yet linked or renamed
+ *   wal/<number>                            filesystem only: write-ahead log of small objects
  *
  * No component of a repository's name begins with `_`, so `_log` and `_snap` are nobody's name.
  */
@@ -35,14 +35,17 @@ export const HINTS: Key = 'digests/';
 export const UPLOADS: Key = 'uploads/';
 export const EPOCHS: Key = 'gc/';
 
-/** The folders of the tree above that hold objects. A new one must be named here: recovery of the write-ahead log refuses all others. */
+/**
+ * The top folders of the tree above that hold objects. Add new ones here: recovery of the write-ahead log refuses all
+ * others.
+ */
 const TOPS: ReadonlySet<string> = new Set([
   ...['data', 'repos', 'catalog', 'digests', 'uploads', 'gc', 'retention', 'settings', 'pulls', 'tmp'],
 ]);
-/** No component begins with a dot: `..` leads nowhere. */
+/** No component begins with a dot, so `..` is none. */
 const COMPONENT = /^[a-zA-Z0-9_][a-zA-Z0-9._+-]{0,254}$/;
 
-/** Whether a text that was read somewhere is a key of the tree above. */
+/** Whether text from outside is a key of the tree above. */
 export function isKey(text: string): text is Key {
   if (text === FORMAT) return true;
   const [top = '', ...rest] = text.split('/');
@@ -58,7 +61,7 @@ const ULID_DIGITS = [...'0123456789ABCDEFGHJKMNPQRSTVWXYZ'];
 /** Every `xx` that dataKey can give. */
 export const SHELVES: readonly string[] = ULID_DIGITS.flatMap((first) => ULID_DIGITS.map((second) => first + second));
 
-/** undefined for anything under data/ that is not an incarnation in its place. */
+/** undefined for anything under data/ that is not an incarnation at its own key. */
 export function incarnationOfDataKey(key: Key): Incarnation | undefined {
   const inc = parseIncarnation(key.slice(key.lastIndexOf('/') + 1));
   return inc !== undefined && dataKey(inc) === key ? inc : undefined;
@@ -80,13 +83,13 @@ export function snapshotPrefix(repo: RepositoryName): Key {
   return `repos/${repo}/_snap/`;
 }
 
-/** Which slot a snapshot was made at; undefined for anything else. */
+/** The slot that a snapshot was made at; undefined for anything else. */
 export function slotOfSnapshotKey(key: Key): number | undefined {
   const [, digits] = /\/_snap\/(\d{16})$/.exec(key) ?? [];
   return digits === undefined ? undefined : Number.MAX_SAFE_INTEGER - Number(digits);
 }
 
-/** Whose log or snapshots a key under repos/ belongs to; undefined for anything else. */
+/** The repository whose log or snapshots a key under repos/ belongs to; undefined for anything else. */
 export function repositoryOfLogKey(key: Key): RepositoryName | undefined {
   const [, name] = /^repos\/(.+)\/_(?:log|snap)\//.exec(key) ?? [];
   return name === undefined ? undefined : parseRepositoryName(name);
@@ -105,7 +108,7 @@ export function hintKey(digest: Digest): Key {
   return `digests/${algorithmOf(digest)}/${hex.slice(0, 2)}/${hex}`;
 }
 
-/** undefined for anything under digests/ that is no hint in its place. */
+/** undefined for anything under digests/ that is not a hint at its own key. */
 export function digestOfHintKey(key: Key): Digest | undefined {
   const [, algorithm = '', , hex = ''] = key.split('/');
   const digest = parseDigest(`${algorithm}:${hex}`);
@@ -116,7 +119,7 @@ export function sessionKey(upload: UploadId): Key {
   return `uploads/${upload}/session`;
 }
 
-/** The log of a session: the highest number holds what is true. */
+/** The log of a session; the entry with the highest number is current. */
 export function sessionSlotKey(upload: UploadId, seq: number): Key {
   return `${sessionLogPrefix(upload)}${String(seq).padStart(20, '0')}`;
 }
@@ -129,7 +132,7 @@ export function stagedKey(upload: UploadId, inc: Incarnation): Key {
   return `uploads/${upload}/${inc}`;
 }
 
-/** S3 only: the bytes of an upload behind its last whole part. Each such object has a name of its own. */
+/** S3 only: the bytes of an upload after its last whole part. Each such object has a unique name. */
 export function tailKey(upload: UploadId, id: string): Key {
   return `uploads/${upload}/tail-${id}`;
 }
@@ -148,7 +151,7 @@ export function condemnedKey(epoch: string): Key {
   return `gc/${epoch}/condemned`;
 }
 
-/** undefined for anything under gc/ that is not an epoch's list of what it condemns. */
+/** undefined for anything under gc/ that is not an epoch's list of condemned objects. */
 export function epochOfCondemnedKey(key: Key): Incarnation | undefined {
   const epoch = parseIncarnation(key.split('/')[1] ?? '');
   return epoch !== undefined && condemnedKey(epoch) === key ? epoch : undefined;

@@ -9,18 +9,18 @@ const format = z.object({
   store: z.string().refine((text) => parseIncarnation(text) !== undefined),
 });
 
-/** A store that cannot be used, said in one line for whoever starts the process. */
+/** A store that cannot be used; the message is one line for the operator. */
 export class StoreRefused extends Error {
   override readonly name = 'StoreRefused';
 }
 
-/** Where a store could be there is none yet. */
+/** There is no store yet. */
 export class NoStore extends StoreRefused {}
 
 /**
- * Reads the store's identity, writing it into an empty store first.
+ * Reads the store's identity; writes one into an empty store first.
  * @returns the store's ULID
- * @throws StoreRefused when the layout is another one than this code's
+ * @throws StoreRefused if this code does not know the layout
  */
 export async function openFormat(driver: ObjectStore, newId: () => string): Promise<string> {
   const existing = await readFormat(driver);
@@ -31,7 +31,7 @@ export async function openFormat(driver: ObjectStore, newId: () => string): Prom
   return written;
 }
 
-/** The store's ULID, undefined when there is no store yet. */
+/** @returns the store's ULID; undefined if there is no store yet */
 export async function readFormat(driver: Pick<StoreReader, 'read'>): Promise<string | undefined> {
   const bytes = await driver.read(FORMAT);
   if (bytes === undefined) return undefined;
@@ -57,8 +57,8 @@ function jsonOf(bytes: Uint8Array): unknown {
 const CONTENDERS = 32;
 
 /**
- * Proves that `create` has exactly one winner: the log rests on it, and a store that ignores the condition would lose writes
- * silently.
+ * Proves that `create` has exactly one winner: the log relies on it, and a store that ignores the condition would
+ * lose writes silently.
  * @param advice what a store that fails lacks, and what to use instead
  * @throws StoreRefused with what the store did, and the advice
  */

@@ -1,10 +1,10 @@
 import { closeSync, openSync } from 'node:fs';
 
-/** More than a thread takes when it starts. */
+/** More than a thread needs to start. */
 const SPARE = 32;
 
 /**
- * To be called before a thread is started: Bun ends the process where the thread finds no descriptor.
+ * Must be called before a thread is started: Bun ends the process if a starting thread finds no descriptor.
  * @throws EMFILE
  */
 export function refuseWithoutDescriptors(): void {

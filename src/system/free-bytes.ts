@@ -1,6 +1,6 @@
 /**
- * Frees the memory of bytes that nobody reads any more, at once. The collector does not know how much a request's body has brought
- * into being, and comes when hundreds of MiB have gathered. Bytes that share their memory with others stay.
+ * Frees the memory of bytes that are no longer read, at once. The garbage collector does not know how much memory
+ * request bodies take, and would run only after hundreds of MiB. Bytes that share their buffer with others are kept.
  */
 export function freeBytes(bytes: Uint8Array): void {
   const { buffer } = bytes;

@@ -1,14 +1,14 @@
 import { dlopen, type FFIFunction, type Library } from 'bun:ffi';
 
-/** The C library under the names it has on the systems that Bun runs on. */
+/** Names of the C library on the systems that Bun supports. */
 const LIBRARIES =
   process.platform === 'darwin'
     ? ['libSystem.dylib']
     : ['libc.so.6', 'libc.so', `libc.musl-${process.arch === 'arm64' ? 'aarch64' : 'x86_64'}.so.1`];
 
 /**
- * Functions of the C library that Bun has no other way to call.
- * @throws Error with what was tried, when no C library is found
+ * Functions of the C library for which Bun has no API.
+ * @throws Error with what was tried, if no C library is found
  */
 export function loadLibc<const Functions extends Record<string, FFIFunction>>(
   functions: Functions,

@@ -1,21 +1,24 @@
 import { chmodSync, lstatSync, mkdirSync } from 'node:fs';
 
 /**
- * The modes of all that Marina makes on a disk: what it keeps is other people's images, and their upload sessions. They are given with each
- * call that makes a file or folder, so that no umask can widen them.
+ * The modes of everything that Marina creates on a disk, since it holds other people's images and upload sessions.
+ * They are passed to each call that creates a file or folder: a umask can only narrow them.
  */
 export const PRIVATE_FILE = 0o600;
 export const PRIVATE_FOLDER = 0o700;
 
-/** Makes a folder, with all that is missing above it, that only its owner may enter. One that is there stays as it is. */
+/**
+ * Makes a folder and its missing parents, accessible to the owner only. An existing folder is not changed.
+ * @returns the first folder that was made
+ */
 export function makePrivateFolder(path: string): string | undefined {
   return mkdirSync(path, { recursive: true, mode: PRIVATE_FOLDER });
 }
 
 /**
- * Closes a folder of this process's own user to everybody else. A mount point may belong to root, as with Kubernetes' fsGroup: that one
- * stays as it is.
- * @returns its mode until now where it was open to others
+ * Makes a folder private if this process's user owns it. A mount point may belong to root, as with an fsGroup of
+ * Kubernetes; it is not changed.
+ * @returns its former mode if others had access
  */
 export function closeToOthers(path: string): number | undefined {
   const { uid, mode } = lstatSync(path);

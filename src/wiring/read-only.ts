@@ -14,7 +14,7 @@ import type { ObjectStore, StoreReader } from '../storage/driver.ts';
 import type { Logger } from '../telemetry/log.ts';
 import { repeat } from './basics.ts';
 import { type OpenedStore, openStore } from './store.ts';
-import { silent } from './writable.ts';
+import { requireStoreOwner, silent } from './writable.ts';
 
 /** How often a process looks whether another one has turned the switch, in milliseconds. */
 const LOOK_EVERY_MS = 2_000;
@@ -140,6 +140,7 @@ export async function positionOf(
  */
 export async function turnStoreSwitch(config: Config, on: boolean, place: string): Promise<number> {
   if (config.readOnly) throw isSetForGood();
+  requireStoreOwner(config);
   const isShared = config.redisUrl !== undefined || config.storageDriver !== 'filesystem';
   const server = isShared ? undefined : await ControlClient.connect(place);
   if (server !== undefined) {

@@ -99,6 +99,7 @@ test('a user who does not own the store gets one line that names the owner, and 
     ['gc'],
     ['gc', '--wait'],
     ['retention'],
+    ['read-only', 'on'],
     ['rm', REPOSITORY],
     ['restore', REPOSITORY, 'v1', '--at', '3'],
     ['tag', REPOSITORY, 'v1', '--to', '3'],

@@ -6,26 +6,28 @@ import { codeOf, isMissing } from './system-errors.ts';
 
 const { O_DIRECTORY, O_NOFOLLOW, O_NONBLOCK, O_RDONLY } = constants;
 const FOLDER = O_RDONLY | O_DIRECTORY | O_NOFOLLOW;
-/** A pipe in the place of a file would keep whoever opens it waiting. */
+/** O_NONBLOCK, because opening a pipe in the place of a file would block. */
 export const FILE = O_RDONLY | O_NOFOLLOW | O_NONBLOCK;
-/** Folders that are held open: most files of a tree lie beside or near the last one. */
+/** Folders kept open. Most files of a tree are in or near the folder of the previous one. */
 const MAX_OPEN_FOLDERS = 64;
 
-/** There is something else than a file or folder, most often a symbolic link, which is not followed. */
+/** A symbolic link, pipe or device where a file or folder was expected. None of these is opened. */
 export class NoPlainFile extends Error {
   override readonly name = 'NoPlainFile';
 }
 
 /**
- * Files below a folder that others may change at any time, reached without following any link below it. The folder itself may be one.
+ * Files below a folder that others may change at any time, opened without following any link below it. The folder
+ * itself may be a link.
  *
- * Each folder on the way is opened from the one above it, by its name under /proc/self/fd: what was looked at is what is used, whatever
- * happens to its path meanwhile. Where there is no /proc (not Linux) paths are looked at, then used.
+ * Each folder on the way is opened relative to its parent, by a name under /proc/self/fd. So what was checked is what
+ * is used, whatever happens to the path in between. Without /proc (not on Linux) a path is checked and then used,
+ * which leaves a race.
  */
 export class Beneath {
   readonly #root: string;
   readonly #descriptor: number;
-  /** Whether files can be named by descriptors of their folders. */
+  /** Whether files can be named relative to an open folder. */
   readonly isExact: boolean;
   readonly #folders = new LRUCache<string, number>({
     max: MAX_OPEN_FOLDERS,
@@ -38,7 +40,10 @@ export class Beneath {
     this.isExact = existsSync(nameOf(this.#descriptor));
   }
 
-  /** undefined where there is nothing. @throws NoPlainFile for a link, or below one */
+  /**
+   * @returns undefined if nothing has that name
+   * @throws NoPlainFile for a link, and for anything below one
+   */
   stat(key: Key): Stats | undefined {
     try {
       const found = lstatSync(this.#pathOf(key), { throwIfNoEntry: false });
@@ -50,7 +55,10 @@ export class Beneath {
     }
   }
 
-  /** For reading; the caller closes it, and looks whether it is a file. @throws NoPlainFile for a link, or below one */
+  /**
+   * Opens for reading. The caller closes the descriptor and checks that it is a file.
+   * @throws NoPlainFile for a link, and for anything below one
+   */
   open(key: Key): number {
     try {
       return openSync(this.#pathOf(key), FILE);
@@ -59,17 +67,17 @@ export class Beneath {
     }
   }
 
-  /** A second name for whatever is there, a link too. */
+  /** Hard-links whatever has that name, even if it is a symbolic link. */
   link(key: Key, path: string): void {
     linkSync(this.#pathOf(key), path);
   }
 
-  /** A path by which a call that takes no descriptor reads what was opened. */
+  /** A path to an open file, for calls that take no descriptor. */
   sourceOf(key: Key, descriptor: number): string {
     return this.isExact ? nameOf(descriptor) : this.#pathOf(key);
   }
 
-  /** @throws NoPlainFile where a link is in the way; a folder that is missing is none */
+  /** @throws NoPlainFile if the folder or one of its parents is a link. A missing folder is accepted. */
   requireNoLinks(prefix: Key): void {
     try {
       this.#folder(prefix.replace(/\/+$/, '') || '.');
@@ -83,7 +91,7 @@ export class Beneath {
     closeSync(this.#descriptor);
   }
 
-  /** To be used at once: a folder that was not used for long is closed, and its number used again. */
+  /** Must be used before the next call: that one may close the folder and reuse its descriptor number. */
   #pathOf(key: Key): string {
     return `${this.#folder(dirname(key))}/${basename(key)}`;
   }
@@ -112,7 +120,7 @@ function nameOf(descriptor: number): string {
   return `/proc/self/fd/${descriptor}`;
 }
 
-/** @param found left out for a link */
+/** @param found omit if the name is known to be a symbolic link */
 export function notPlain(key: Key, found?: Stats): NoPlainFile {
   const isLink = found === undefined || found.isSymbolicLink();
   return new NoPlainFile(isLink ? `${key} is a symbolic link, and none is followed` : `${key} is no regular file`);

@@ -1,19 +1,19 @@
 import { rm, unlink } from 'node:fs/promises';
 import { dirname } from 'node:path';
 import type { CreateResult, Key } from '../driver.ts';
-import { isNamed, link, openForNames, renameInto, writeSynced, writeUnsynced } from './files.ts';
+import { isNamed, link, renameInto, requireWritableFolder, writeSynced, writeUnsynced } from './files.ts';
 import type { FilesPorts } from './ports.ts';
 import type { Reserve } from './reserve.ts';
 import { isFull } from './system-errors.ts';
-import { AHEAD_BYTES, type WriteAheadLog } from './wal/wal.ts';
+import { MAX_LOGGED_BYTES, type WriteAheadLog } from './wal/wal.ts';
 
 interface CreationPorts extends Omit<FilesPorts, 'admit'> {
   readonly reserve: Reserve | undefined;
 }
 
-const NAMELESS = 'an object could not be given its name';
+const NO_NAME = 'an object could not be given its name';
 
-/** Gives objects names that only one may have. */
+/** Creates objects under names that have exactly one winner. */
 export class Creation {
   readonly #ports: CreationPorts;
   readonly #creating = new Map<Key, Promise<unknown>>();
@@ -22,19 +22,22 @@ export class Creation {
     this.#ports = ports;
   }
 
-  /** As the driver's: one winner for a name, durable before it is told. */
+  /** See ObjectStore.create: one winner for each name, and durable before it returns. */
   async create(key: Key, bytes: Uint8Array, first?: () => Promise<void>): Promise<CreateResult> {
     const { wal } = this.#ports;
     if (wal === undefined) return await this.#createSynced(key, bytes, first);
     return await this.#alone(key, () =>
-      // Of a name that was removed since it was told of, the removal would be the last word.
-      bytes.length <= AHEAD_BYTES || wal.covers(key)
+      // If the log holds a removal of this name, a create that bypasses the log would be undone by recovery.
+      bytes.length <= MAX_LOGGED_BYTES || wal.covers(key)
         ? this.#createAhead(wal, key, bytes, first)
         : this.#createSynced(key, bytes, first),
     );
   }
 
-  /** The log has its record before the object has its name: so there must be one winner before that. */
+  /**
+   * Runs creations of one key one after another. The record is logged before the object has its name, so the winner
+   * must be known before that.
+   */
   async #alone<T>(key: Key, work: () => Promise<T>): Promise<T> {
     const before = this.#creating.get(key) ?? Promise.resolve();
     const mine = before.then(work, work);
@@ -55,18 +58,19 @@ export class Creation {
     const path = this.#path(key);
     if (isNamed(path)) return 'taken';
     const { reach } = this.#ports;
-    // What is told of must get its name, or the process ends, and no other one can start: so this is found out before.
-    await this.#withReserve(async () => openForNames(dirname(path)));
+    // An object that is in the log must get its name, or this process ends and no other one can start. So check first
+    // that the name can be given.
+    await this.#withReserve(async () => requireWritableFolder(dirname(path)));
     reach('create.before-write');
     const temporary = this.#path(`tmp/${this.#ports.uniqueName()}`);
     await this.#withReserve(() => writeUnsynced(temporary, bytes));
-    let isTold = false;
+    let isLogged = false;
     try {
       await first?.();
       reach('create.before-sync');
       await this.#withReserve(() =>
         wal.append({ kind: 'object', key, bytes }, async () => {
-          isTold = true;
+          isLogged = true;
           reach('create.before-link');
           await this.#give(temporary, path);
           reach('create.before-folder-sync');
@@ -75,7 +79,7 @@ export class Creation {
       );
     } catch (error) {
       await rm(temporary, { force: true });
-      if (isTold) await this.#takeBack(wal, key);
+      if (isLogged) await this.#takeBack(wal, key);
       throw error;
     }
     this.#ports.reserve?.restore();
@@ -83,24 +87,27 @@ export class Creation {
   }
 
   /**
-   * What the write-ahead log tells of must get its name: a process that cannot give it ends, and the next one does it.
-   * @throws RegistryError `storage-full`: it is to be taken back
+   * Gives a logged object its name. If that fails the process ends, and recovery does it at the next start.
+   * @throws RegistryError `storage-full`: the caller must take the record back
    */
   async #give(temporary: string, path: string): Promise<void> {
     try {
       await renameInto(temporary, path);
     } catch (error) {
       if (isFull(error)) throw error;
-      this.#ports.fatal(NAMELESS, error);
+      this.#ports.fatal(NO_NAME, error);
     }
   }
 
-  /** Its folder had no room for one more name. The room of its bytes, which are gone by now, is enough to say so. */
+  /**
+   * The folder had no space for another entry. The temporary file is gone by now, and its space is enough for the
+   * record of the removal.
+   */
   async #takeBack(wal: WriteAheadLog, key: Key): Promise<void> {
     try {
       await wal.append({ kind: 'removed', key });
     } catch (error) {
-      this.#ports.fatal(NAMELESS, error);
+      this.#ports.fatal(NO_NAME, error);
     }
   }
 
@@ -124,7 +131,7 @@ export class Creation {
     return 'created';
   }
 
-  /** The bytes under a temporary name, synced. */
+  /** Writes and syncs the bytes under a temporary name. */
   async #prepareSlot(path: string, bytes: Uint8Array): Promise<string> {
     await this.#ports.diskSync.ensureFolder(dirname(path), this.#ports.root);
     const { reach } = this.#ports;
@@ -137,7 +144,7 @@ export class Creation {
     return temporary;
   }
 
-  /** For the log alone: when the disk is full its reserve is given up, if that was not done already, and the work repeated. */
+  /** For the log only: if the disk is full, gives up the reserve (unless that was done before) and retries. */
   async #withReserve<T>(work: () => Promise<T>): Promise<T> {
     try {
       return await work();

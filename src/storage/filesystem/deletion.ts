@@ -10,14 +10,17 @@ interface DeletionPorts extends Pick<FilesPorts, 'pathOf' | 'diskSync' | 'wal'> 
   readonly threads: readonly FileThread[];
 }
 
-/** Objects that a thread removes in one go: for less than a millisecond it may keep others from a processor. */
+/**
+ * Objects that a thread removes in one batch: it takes less than a millisecond, so that it does not keep requests
+ * from a processor.
+ */
 const UNLINK_BATCH = 16;
-/** So many or fewer are removed on Bun's pool: threads would have to be started for them. */
-const FEW = 16;
-/** Folders that are synced together: each takes a descriptor meanwhile, and there are a thousand shelves. */
-const SYNCED_TOGETHER = 32;
+/** Up to this many are removed on Bun's thread pool: starting threads for them would take longer. */
+const MAX_ON_POOL = 16;
+/** Folder syncs in flight: each takes a descriptor, and there are a thousand shelves. */
+const SYNC_CONCURRENCY = 32;
 
-/** Removes objects, many of them on other threads. */
+/** Removes objects, on other threads if there are many. */
 export class Deletion {
   readonly #ports: DeletionPorts;
 
@@ -25,7 +28,7 @@ export class Deletion {
     this.#ports = ports;
   }
 
-  /** As the driver's: each key's failure is reported, and a missing one is deleted. */
+  /** See ObjectStore.delete. */
   async delete(keys: readonly Key[], { durable = true }: DeleteOptions = {}): Promise<DeleteFailure[]> {
     const failures: DeleteFailure[] = [];
     const folders = durable ? new Set<string>() : undefined;
@@ -38,23 +41,23 @@ export class Deletion {
         await this.#deleteBatch(batch, remove, { failures, folders });
       }
     };
-    if (keys.length <= FEW) await removeBatches(removeOnPool);
+    if (keys.length <= MAX_ON_POOL) await removeBatches(removeOnPool);
     else {
       const lanes = this.#ports.threads.map((thread) => removeBatches((paths) => thread.remove(paths)));
-      // A thread that ends fails this, but not before nothing is removed any more.
+      // A thread that died fails the whole call, but only after the other one has stopped removing.
       for (const lane of await Promise.allSettled(lanes)) if (lane.status === 'rejected') throw lane.reason;
     }
     if (folders !== undefined) await this.#syncAll([...folders]);
     return failures;
   }
 
-  /** As the driver's: a folder with all that is in it. */
+  /** See ObjectStore.deleteAll. */
   async deleteAll(prefix: Key): Promise<void> {
     const { pathOf, diskSync, wal } = this.#ports;
     const path = pathOf(prefix).replace(/\/$/, '');
     if (!existsSync(path)) return;
-    const untold = await this.#tellRemoved(wal?.coveredBelow(prefix) ?? []);
-    for (const cause of untold.values()) throw cause;
+    const unlogged = await this.#logRemoved(wal?.coveredBelow(prefix) ?? []);
+    for (const cause of unlogged.values()) throw cause;
     const below = await readdir(path, { recursive: true, withFileTypes: true });
     await rm(path, { recursive: true, force: true });
     diskSync.forgetFolder(path);
@@ -64,8 +67,8 @@ export class Deletion {
   }
 
   async #syncAll(folders: readonly string[]): Promise<void> {
-    for (let from = 0; from < folders.length; from += SYNCED_TOGETHER) {
-      await Promise.all(folders.slice(from, from + SYNCED_TOGETHER).map((folder) => this.#sync(folder)));
+    for (let from = 0; from < folders.length; from += SYNC_CONCURRENCY) {
+      await Promise.all(folders.slice(from, from + SYNC_CONCURRENCY).map((folder) => this.#sync(folder)));
     }
   }
 
@@ -73,13 +76,17 @@ export class Deletion {
     try {
       await this.#ports.diskSync.folder(folder);
     } catch (error) {
-      // Of a missing object: nothing was ever in it.
+      // The folder of a missing object: nothing was ever in it.
       if (!isMissing(error)) throw error;
     }
   }
 
-  /** Else those that the write-ahead log tells of came back after a power cut. @returns why it could not be told of some */
-  async #tellRemoved(keys: readonly Key[]): Promise<ReadonlyMap<Key, unknown>> {
+  /**
+   * Logs the removal of objects that the write-ahead log covers: else recovery would bring them back after a power
+   * cut.
+   * @returns the keys whose removal could not be logged, and why
+   */
+  async #logRemoved(keys: readonly Key[]): Promise<ReadonlyMap<Key, unknown>> {
     const { wal } = this.#ports;
     const causes = new Map<Key, unknown>();
     await Promise.all(
@@ -99,21 +106,21 @@ export class Deletion {
     remove: RemovePaths,
     { failures, folders }: { failures: DeleteFailure[]; folders: Set<string> | undefined },
   ): Promise<void> {
-    const untold = await this.#tellRemoved(batch);
-    for (const [key, cause] of untold) failures.push({ key, cause });
-    const told = untold.size === 0 ? batch : batch.filter((key) => !untold.has(key));
-    const paths = told.map((key) => this.#ports.pathOf(key));
+    const unlogged = await this.#logRemoved(batch);
+    for (const [key, cause] of unlogged) failures.push({ key, cause });
+    const logged = unlogged.size === 0 ? batch : batch.filter((key) => !unlogged.has(key));
+    const paths = logged.map((key) => this.#ports.pathOf(key));
     const causes = await remove(paths);
-    for (const [index, key] of told.entries()) {
+    for (const [index, key] of logged.entries()) {
       const cause = causes.get(index);
       if (cause !== undefined && !isMissing(cause)) failures.push({ key, cause });
-      // Of a missing one too: whoever removed it may have ended before that was durable.
+      // For missing objects too: whoever removed them may have died before that was durable.
       else folders?.add(dirname(paths[index] ?? ''));
     }
   }
 }
 
-/** @returns why files were not removed, by their place in the list */
+/** @returns why files were not removed, by their index */
 type RemovePaths = (paths: readonly string[]) => Promise<ReadonlyMap<number, unknown>>;
 
 async function removeOnPool(paths: readonly string[]): Promise<ReadonlyMap<number, unknown>> {

@@ -9,7 +9,7 @@ import { isFull, storageFull } from './system-errors.ts';
 const fsyncDescriptor = promisify(fsync);
 const fdatasyncDescriptor = promisify(fdatasync);
 
-/** Called when the kernel could not sync: the page cache can no longer be believed, so the process must end. */
+/** Called when the kernel failed to sync. The page cache can no longer be trusted, so the process must end. */
 export type Fatal = (reason: string, cause: unknown) => never;
 
 interface FolderSync {
@@ -17,10 +17,10 @@ interface FolderSync {
   next: Promise<void> | undefined;
 }
 
-/** How many folders may be remembered as durable; forgetting one costs a sync. */
+/** Folders remembered as durable. Forgetting one costs a sync. */
 const KNOWN_FOLDERS = 100_000;
 
-/** Makes files and folder entries survive a power cut; folder syncs that many writers wait for are shared. */
+/** Makes files and folder entries survive a power cut. Concurrent syncs of one folder are coalesced. */
 export class DiskSync {
   readonly #fatal: Fatal;
   readonly #syncing = new Map<string, FolderSync>();
@@ -30,7 +30,10 @@ export class DiskSync {
     this.#fatal = fatal;
   }
 
-  /** Data and the metadata needed to read it back. `storage-full` when the bytes did not fit after all. */
+  /**
+   * Syncs the data and the metadata needed to read it back.
+   * @throws RegistryError `storage-full` if the bytes did not fit after all
+   */
   async file(descriptor: number, what: 'all' | 'data' = 'all'): Promise<void> {
     try {
       await (what === 'all' ? fsyncDescriptor(descriptor) : fdatasyncDescriptor(descriptor));
@@ -40,14 +43,17 @@ export class DiskSync {
     }
   }
 
-  /** The entries of a folder as they are now. A sync that was already running may have missed them, so wait for the next. */
+  /**
+   * Syncs the entries of a folder as they are now. A sync already running may have missed them, so this waits for the
+   * next one.
+   */
   async folder(path: string): Promise<void> {
     const current = this.#syncing.get(path);
     if (current === undefined) {
       await this.#start(path);
       return;
     }
-    // Also after a sync that failed (no descriptor was left to open the folder with): each queued caller gets a try of its own.
+    // Even after a failed sync (no descriptor was left to open the folder): each queued caller gets a try of its own.
     const start = (): Promise<void> => this.#start(path);
     current.next ??= current.running.then(start, start);
     await current.next;
@@ -58,7 +64,7 @@ export class DiskSync {
     const entry: FolderSync = { running, next: undefined };
     this.#syncing.set(path, entry);
     return running.finally(() => {
-      // With a next one waiting, that one replaces the entry when it starts.
+      // If a next one waits, it replaces the entry when it starts.
       if (entry.next === undefined && this.#syncing.get(path) === entry) this.#syncing.delete(path);
     });
   }
@@ -74,7 +80,7 @@ export class DiskSync {
     }
   }
 
-  /** The folder exists and so do, durably, its entry and those of its parents. Seen once, it is trusted from then on. */
+  /** Makes a folder with its parents, and makes their entries durable. The result is remembered. */
   async ensureFolder(path: string, root: string): Promise<void> {
     if (this.#known.has(path)) return;
     makeFolder(path);
@@ -86,9 +92,9 @@ export class DiskSync {
     this.#known.set(path, true);
   }
 
-  /** Makes the missing ones of many folders below one parent, with a single sync of that parent. */
+  /** Makes the missing ones of many folders below one parent, with one sync of the parent. */
   async ensureFolders(folder: string, names: readonly string[], root: string): Promise<void> {
-    // Without a slash at its end: folders are known by their paths.
+    // Without the trailing slash, since folders are remembered by path.
     const parent = resolve(folder);
     await this.ensureFolder(parent, root);
     const there = new Set(await readdir(parent));
@@ -97,7 +103,7 @@ export class DiskSync {
     for (const name of names) this.#known.set(join(parent, name), true);
   }
 
-  /** A folder that was removed must be made, and synced, again. */
+  /** To be called when a folder was removed: it must be made and synced again. */
   forgetFolder(path: string): void {
     this.#known.delete(path);
   }

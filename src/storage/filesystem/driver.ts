@@ -31,13 +31,16 @@ import type { WriteAheadLog } from './wal/wal.ts';
 export interface FilesystemOptions {
   /** Absolute path of the data folder. */
   readonly root: string;
-  /** false: a reader beside a running server; it writes nothing, not even its temporary folder. */
+  /** false: a reader beside a running server, which writes nothing, not even its temporary folder. */
   readonly writable: boolean;
-  /** false: no reserve for a full disk is kept; only one process alone can decide when it is given up. */
+  /** false: no reserve for a full disk. Only a process that has the folder alone can decide when to give it up. */
   readonly hasReserve?: boolean;
-  /** Where small objects become durable first; it closes with the driver. Left out, each is synced by itself. */
+  /**
+   * Where small objects become durable first. It is closed with the driver. If omitted, each object is synced
+   * separately.
+   */
   readonly wal?: WriteAheadLog | undefined;
-  /** A fresh, never used name for a temporary file. */
+  /** Returns a unique name for a temporary file. */
   readonly uniqueName: () => string;
   /** Milliseconds. */
   readonly now: () => number;
@@ -45,7 +48,7 @@ export interface FilesystemOptions {
   readonly fatal: Fatal;
 }
 
-/** Objects as files below one folder. What is acknowledged is synced, and so are the folders that name it. */
+/** Objects as files below one folder. Whatever is acknowledged is synced, and so are the folders that contain it. */
 export class FilesystemDriver implements StorageDriver {
   readonly kind = 'filesystem';
   readonly #ports: FilesPorts;
@@ -53,21 +56,21 @@ export class FilesystemDriver implements StorageDriver {
   readonly #durability: FileDurability;
   readonly #staged: StagedFiles;
   /**
-   * Two, because each removal may wait for the disk (a file system that is mounted with `discard` tells it at once). More would take the
-   * processors of requests where it does not.
+   * Two, because a removal may wait for the disk (with the mount option `discard`). More would compete with requests
+   * for the processors where it does not.
    */
   readonly #threads = [new FileThread(), new FileThread()] as const;
 
   constructor(options: FilesystemOptions) {
     const root = resolve(options.root);
-    // Keys are paths already: nothing in them has to be resolved.
+    // Keys contain nothing that would have to be resolved.
     const pathOf = (key: Key): string => `${root}/${key}`;
     if (options.writable) makeFolder(pathOf('tmp'));
     const hasReserve = options.writable && options.hasReserve !== false;
     const reserve = hasReserve ? new Reserve(root, options.now) : undefined;
     this.#ports = {
       ...{ root, pathOf, diskSync: new DiskSync(options.fatal), wal: options.wal },
-      // While only the log's room is left clients get none of it.
+      // While only the reserve for the log is left, clients get none of it.
       admit: () => {
         if (reserve?.admits() === false) throw storageFull();
       },
@@ -78,13 +81,13 @@ export class FilesystemDriver implements StorageDriver {
     this.#staged = new StagedFiles(this.#ports);
   }
 
-  /** Makes the folders under data/ ahead: made one by one, each first object in a folder waits for two more syncs. */
+  /** Makes all folders under data/ in advance: the first object of a folder would otherwise wait for two more syncs. */
   async prepareShelves(): Promise<void> {
     const { root, diskSync, pathOf } = this.#ports;
     try {
       await diskSync.ensureFolders(pathOf(DATA), SHELVES, root);
     } catch (error) {
-      // The missing ones are made when there is room again and something to put there.
+      // They are made later, when there is space and something to store in them.
       if (!isFull(error)) throw error;
     }
   }

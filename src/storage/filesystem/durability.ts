@@ -5,9 +5,9 @@ import type { Durability, Key, WrittenObject } from '../driver.ts';
 import { isNamed, makeFile, writeFully, writeUnsynced } from './files.ts';
 import type { FilesPorts } from './ports.ts';
 import { isFull, storageFull } from './system-errors.ts';
-import { AHEAD_BYTES, type WriteAheadLog } from './wal/wal.ts';
+import { MAX_LOGGED_BYTES, type WriteAheadLog } from './wal/wal.ts';
 
-/** The part of the driver that makes objects durable apart from the operation that they belong to. */
+/** The part of the driver that makes objects durable separately from the operation that wrote them. */
 export class FileDurability implements Durability {
   readonly #ports: FilesPorts;
 
@@ -15,12 +15,15 @@ export class FileDurability implements Durability {
     this.#ports = ports;
   }
 
-  /** Straight to its name: the entry and the bytes are one transaction of the file system, a rename would be another. */
+  /**
+   * Writes to the final name directly: the entry and the bytes are one transaction of the file system, a rename would
+   * be another.
+   */
   async write(key: Key, bytes: Uint8Array): Promise<WrittenObject> {
     const { root, diskSync, wal, admit, reach, pathOf } = this.#ports;
     const path = pathOf(key);
     admit();
-    if (wal !== undefined && bytes.length <= AHEAD_BYTES) {
+    if (wal !== undefined && bytes.length <= MAX_LOGGED_BYTES) {
       await writeUnsynced(path, bytes);
       reach('put.before-sync');
       return written(this.#logAhead(wal, key, bytes));
@@ -41,7 +44,7 @@ export class FileDurability implements Durability {
   async confirm(key: Key): Promise<void> {
     const { diskSync, wal, pathOf } = this.#ports;
     const path = pathOf(key);
-    // Its name was given after its record was synced.
+    // The object got its name after its record was synced.
     if (wal?.holds(key) === true && isNamed(path)) return;
     const descriptor = openSync(path, 'r');
     try {
@@ -64,7 +67,7 @@ export class FileDurability implements Durability {
   async #settle(path: string, descriptor: number): Promise<void> {
     const { diskSync, reach } = this.#ports;
     try {
-      // Both together: most file systems make one transaction of them.
+      // Concurrently: most file systems combine them into one transaction.
       await Promise.all([diskSync.file(descriptor), diskSync.folder(dirname(path))]);
     } catch (error) {
       await rm(path, { force: true });
@@ -76,7 +79,7 @@ export class FileDurability implements Durability {
   }
 }
 
-/** A caller that rests on it hears of a failure; one that has another use for the bytes need not listen. */
+/** Callers that rely on the promise see its rejection; others need not handle it. */
 function written(durable: Promise<void>): WrittenObject {
   durable.catch(() => {});
   return { durable };

@@ -1,7 +1,7 @@
-// What the serving thread and those that do something with many files say to each other. Many names go as one text, which Bun hands over
-// without making each of them anew.
+// Messages between the serving thread and the threads that work on many files. A list of names is sent as one string,
+// which Bun passes on without copying each name.
 
-/** `list`: each is a folder, its entries are asked for. */
+/** `list`: each path is a folder whose entries are wanted. */
 export interface FileRequest {
   readonly kind: 'remove' | 'list';
   readonly paths: string;
@@ -9,19 +9,19 @@ export interface FileRequest {
 
 export type FileReply =
   | { readonly kind: 'removed'; readonly failures: readonly FileFailure[] }
-  /** Of each folder its entries, or why they cannot be told. */
+  /** For each folder its entries, or why it could not be read. */
   | { readonly kind: 'listed'; readonly folders: readonly (string | FileFailure)[] };
 
 export interface FileFailure {
-  /** Of its path in the request. */
+  /** Index of the path in the request. */
   readonly index: number;
   readonly code: string | undefined;
   readonly message: string;
 }
 
-/** The character that is in no path, and in no name. */
-const BETWEEN = '\0';
-/** In the place of its size: a folder. */
+/** A character that occurs in no path. */
+const SEPARATOR = '\0';
+/** Marks a folder, in the place of a size. */
 const FOLDER = '/';
 
 export interface Entry {
@@ -31,20 +31,20 @@ export interface Entry {
 }
 
 export function encodePaths(paths: readonly string[]): string {
-  return paths.join(BETWEEN);
+  return paths.join(SEPARATOR);
 }
 
 export function decodePaths(text: string): string[] {
-  return text.split(BETWEEN);
+  return text.split(SEPARATOR);
 }
 
 export function encodeEntries(entries: readonly Entry[]): string {
-  return entries.map(({ name, size }) => `${name}${BETWEEN}${size ?? FOLDER}`).join(BETWEEN);
+  return entries.map(({ name, size }) => `${name}${SEPARATOR}${size ?? FOLDER}`).join(SEPARATOR);
 }
 
 export function decodeEntries(text: string): Entry[] {
   if (text === '') return [];
-  const parts = text.split(BETWEEN);
+  const parts = text.split(SEPARATOR);
   return Array.from({ length: parts.length / 2 }, (_, n) => {
     const size = parts[2 * n + 1];
     return { name: parts[2 * n] ?? '', size: size === FOLDER ? undefined : Number(size) };

@@ -15,24 +15,24 @@ interface Waiting {
   reject(error: Error): void;
 }
 
-/** The serving thread's end of a thread that does something with many files. It is started when it is first needed. */
+/** A thread that lists and removes many files, as seen by the serving thread. It is started on first use. */
 export class FileThread {
   #worker: Worker | undefined;
-  /** Answers come in the order of the requests. */
+  /** Replies come in the order of the requests. */
   #waiting: Waiting[] = [];
   #isClosed = false;
 
-  /** @returns why files were not removed, by their place in the list */
+  /** @returns why files were not removed, by their index */
   async remove(paths: readonly string[]): Promise<ReadonlyMap<number, unknown>> {
     const reply = await this.#ask({ kind: 'remove', paths: encodePaths(paths) });
-    if (reply.kind !== 'removed') throw new Error('a thread answered what it was not asked');
+    if (reply.kind !== 'removed') throw new Error('the file thread sent an unexpected reply');
     return new Map(reply.failures.map((failure) => [failure.index, causeOf(failure)]));
   }
 
-  /** What is in each of these folders; nothing in one that is not there. */
+  /** The entries of each folder; none for a missing one. */
   async list(folders: readonly string[]): Promise<readonly (readonly Entry[])[]> {
     const reply = await this.#ask({ kind: 'list', paths: encodePaths(folders) });
-    if (reply.kind !== 'listed') throw new Error('a thread answered what it was not asked');
+    if (reply.kind !== 'listed') throw new Error('the file thread sent an unexpected reply');
     return reply.folders.map((entries) => {
       if (typeof entries === 'string') return decodeEntries(entries);
       const cause = causeOf(entries);
@@ -41,18 +41,18 @@ export class FileThread {
     });
   }
 
-  /** Later nothing is asked of it any more: another process may have the folder by then. */
+  /** After this it takes no requests: another process may have the folder by then. */
   close(): void {
     this.#isClosed = true;
     this.#worker?.terminate();
-    this.#lose('the thread was stopped');
+    this.#lose('the file thread was stopped');
   }
 
   #ask(request: FileRequest): Promise<FileReply> {
     if (this.#isClosed) throw new RegistryError('unavailable', 'the registry is shutting down');
     this.#worker ??= this.#start();
     const worker = this.#worker;
-    // Whoever waits for it keeps the process alive.
+    // A pending request keeps the process alive.
     worker.ref();
     return new Promise((resolve, reject) => {
       this.#waiting.push({ resolve, reject });
@@ -67,11 +67,11 @@ export class FileThread {
       this.#waiting.shift()?.resolve(event.data);
       if (this.#waiting.length === 0) worker.unref();
     };
-    worker.onerror = (event) => this.#lose(`a thread for many files ended: ${event.message}`);
+    worker.onerror = (event) => this.#lose(`the file thread ended: ${event.message}`);
     return worker;
   }
 
-  /** It is gone: nobody knows how far it came. The next request starts a new one. */
+  /** The thread died, and how far it got is unknown. The next request starts a new one. */
   #lose(message: string): void {
     this.#worker = undefined;
     const waiting = this.#waiting;

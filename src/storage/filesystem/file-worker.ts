@@ -1,6 +1,6 @@
 /*
- * Removes files, and lists folders. Here each file takes the time of its system call; on Bun's pool it took several times that, of the
- * serving thread's too.
+ * Removes files and lists folders. On this thread a file costs one system call; on Bun's pool it cost several times
+ * that, partly on the serving thread.
  */
 import { readdirSync, unlinkSync } from 'node:fs';
 import {
@@ -14,10 +14,10 @@ import {
 import { sizeOf } from './files.ts';
 import { codeOf } from './system-errors.ts';
 
-/** By itself the engine would let tens of megabytes of names gather, in each of these threads. */
-const COLLECT_AFTER = 10_000;
+/** The engine alone would accumulate tens of megabytes of names in each of these threads. */
+const FILES_PER_COLLECTION = 10_000;
 
-/** Files since memory was last given back. */
+/** Files handled since the last collection of memory. */
 let handled = 0;
 
 declare const self: { onmessage: ((event: { data: FileRequest }) => void) | null; postMessage(reply: FileReply): void };
@@ -44,7 +44,7 @@ function entriesOf(folder: string): Entry[] {
   for (const entry of readdirSync(folder, { withFileTypes: true })) {
     const { name } = entry;
     const size = entry.isDirectory() ? undefined : sizeOf(`${folder}/${name}`);
-    // Gone meanwhile, or no file.
+    // Skip what is gone by now and what is no file.
     if (size !== undefined || entry.isDirectory()) entries.push({ name, size });
   }
   handled += entries.length;
@@ -65,7 +65,7 @@ function list(folders: readonly string[]): FileReply {
 self.onmessage = ({ data: { kind, paths } }) => {
   const reply = kind === 'remove' ? remove(decodePaths(paths)) : list(decodePaths(paths));
   self.postMessage(reply);
-  if (handled < COLLECT_AFTER) return;
+  if (handled < FILES_PER_COLLECTION) return;
   handled = 0;
   Bun.gc(true);
 };

@@ -1,4 +1,4 @@
-// What the halves of the driver share. Everything that takes room says `storage-full` when there is none.
+// File operations shared by the parts of the driver. All that need disk space throw `storage-full` if there is none.
 import {
   accessSync,
   closeSync,
@@ -22,19 +22,19 @@ import { codeOf, isFull, isMissing, storageFull } from './system-errors.ts';
 
 const openDescriptor = promisify(open);
 
-/** undefined for everything that is no file. */
+/** The size of a file; undefined for anything else. */
 export function sizeOf(path: string): number | undefined {
   try {
     const found = statSync(path, { throwIfNoEntry: false });
     return found?.isFile() ? found.size : undefined;
   } catch (error) {
-    // A part of the name is an object: nothing can be below it.
+    // A parent is a file, so nothing can be below it.
     if (isMissing(error)) return undefined;
     throw error;
   }
 }
 
-/** Whether a name is taken, by whatever. Throws where the file system cannot tell: a rename to there would replace it. */
+/** Whether a name is taken. Throws if the file system cannot tell, since a rename would replace what is there. */
 export function isNamed(path: string): boolean {
   try {
     return statSync(path, { throwIfNoEntry: false }) !== undefined;
@@ -44,10 +44,10 @@ export function isNamed(path: string): boolean {
   }
 }
 
-/** The folder is there, made where it is missing, and this process may give names in it. */
-export function openForNames(folder: string): void {
+/** Makes a folder if it is missing, and checks that this process may create entries in it. */
+export function requireWritableFolder(folder: string): void {
   try {
-    // With a slash: a file is none.
+    // The slash makes it fail for a file.
     accessSync(`${folder}/`, constants.W_OK | constants.X_OK);
   } catch (error) {
     if (!isMissing(error)) throw error;
@@ -59,7 +59,10 @@ export function writeFully(descriptor: number, bytes: Uint8Array): void {
   for (let done = 0; done < bytes.length; ) done += writeSync(descriptor, bytes, done);
 }
 
-/** On another thread. @returns how many of the bytes were written */
+/**
+ * Writes on another thread.
+ * @returns how many bytes were written
+ */
 function writeAt(descriptor: number, bytes: Uint8Array, position: number): Promise<number> {
   return new Promise((resolve, reject) => {
     write(descriptor, bytes, 0, bytes.length, position, (error, count) =>
@@ -74,7 +77,7 @@ export async function writeAll(descriptor: number, bytes: Uint8Array, position: 
   }
 }
 
-/** Making a file takes room too. */
+/** Creating a file needs space too. */
 export function openFile(path: string, flags: string): number {
   try {
     return openSync(path, flags, PRIVATE_FILE);
@@ -84,8 +87,8 @@ export function openFile(path: string, flags: string): number {
 }
 
 /**
- * As openFile, on another thread: an entry that is made waits while the file system closes a transaction, and with pushes under
- * way one is closed all the time.
+ * As openFile, on another thread: creating an entry blocks while the file system commits a transaction, which is
+ * nearly always during pushes.
  */
 export async function makeFile(path: string, flags: string): Promise<number> {
   try {
@@ -95,12 +98,12 @@ export async function makeFile(path: string, flags: string): Promise<number> {
   }
 }
 
-/** As makeFile; its folder is made when the first try says that it is not there. */
+/** As makeFile, and makes the folder if the first try fails for lack of it. */
 export async function makeFileIn(path: string, flags = 'wx'): Promise<number> {
   return await inFolder(path, () => makeFile(path, flags));
 }
 
-/** Moves a file to a name that is free, into a folder that may have to be made. */
+/** Moves a file to a name that is not taken, and makes the folder if necessary. */
 export async function renameInto(from: string, to: string): Promise<void> {
   try {
     await inFolder(to, () => renameFile(from, to));
@@ -119,7 +122,7 @@ async function inFolder<T>(path: string, work: () => Promise<T>): Promise<T> {
   }
 }
 
-/** Creates or replaces a file; its folder is made when the first try says that it is not there. */
+/** Creates or replaces a file, and makes the folder if the first try fails for lack of it. */
 export async function writeWhole(path: string, bytes: Uint8Array): Promise<void> {
   const descriptor = await makeFileIn(path, 'w');
   try {
@@ -139,7 +142,7 @@ export function rename(from: string, to: string): void {
   }
 }
 
-/** A second name for a file; `taken` when the name is another's already. */
+/** Hard-links a file. `taken` if the name exists. */
 export async function link(from: string, to: string): Promise<CreateResult> {
   try {
     await linkFile(from, to);
@@ -150,7 +153,7 @@ export async function link(from: string, to: string): Promise<CreateResult> {
   }
 }
 
-/** A new file, whole, but nothing is promised about a power cut. Leaves nothing behind when it fails. */
+/** Writes a new file without syncing it. Leaves nothing behind on failure. */
 export async function writeUnsynced(path: string, bytes: Uint8Array): Promise<void> {
   const descriptor = await makeFileIn(path);
   try {
@@ -163,7 +166,7 @@ export async function writeUnsynced(path: string, bytes: Uint8Array): Promise<vo
   }
 }
 
-/** A new file whose bytes are durable. Leaves nothing behind when it fails. */
+/** Writes a new file and syncs it. Leaves nothing behind on failure. */
 export async function writeSynced(
   path: string,
   bytes: Uint8Array,

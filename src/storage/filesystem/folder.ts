@@ -12,7 +12,7 @@ import { requireOwner, runAs } from './owner.ts';
 import { codeOf, isFull, isMissing } from './system-errors.ts';
 import { needsRecovery, openWal } from './wal/open.ts';
 
-/** To the operator of a file system on which `link` has no one winner. */
+/** Advice for a file system on which `link` has more than one winner. */
 const ADVICE = 'its hard links are not atomic; use a local disk, or NFS mounted with noac,lookupcache=none';
 
 export interface DataFolder {
@@ -23,21 +23,25 @@ export interface DataFolder {
 }
 
 /**
- * Opens the data folder for the one process that may write to it, or for the nodes of a cluster, making it first where it does
- * not exist.
+ * Opens the data folder for writing: for one process alone, or for the nodes of a cluster. Makes the folder if it is
+ * missing.
  * @param root absolute path
- * @throws StoreRefused in one line: another process holds it, it cannot be written, its layout is unknown
+ * @throws StoreRefused in one line: another process holds it, it cannot be written, it belongs to another user, its
+ * layout is unknown
  */
 export async function openDataFolder(
   root: string,
   options: Omit<FilesystemOptions, 'root' | 'writable' | 'hasReserve' | 'wal'> & {
-    /** Other nodes of a cluster work on the same folder; a process that wants it alone is refused all the same. */
+    /** Other nodes of a cluster use the same folder. A process that wants it alone is still refused. */
     readonly shared?: boolean;
-    /** false: each small object is synced by itself. */
+    /** false: each small object is synced separately. */
     readonly writeAhead?: boolean;
-    /** Others could enter the folder of a store, as earlier versions made it; now they cannot. @param mode until now */
+    /**
+     * Called if other users had access to an existing store, as earlier versions allowed. Now they have none.
+     * @param mode the former one
+     */
     readonly onClosed?: (mode: number) => void;
-    /** Objects that a power cut had taken were made again. */
+    /** Called if recovery restored objects that a power cut had taken. */
     readonly onRecovered?: (objects: number) => void;
   },
 ): Promise<DataFolder> {
@@ -58,7 +62,7 @@ export async function openDataFolder(
     const known = await readFormat(driver);
     const store = known ?? (await openFormat(driver, options.uniqueName));
     await proveStore(driver, options.uniqueName, ADVICE).catch((error: unknown) => {
-      // What is there can be served from a full disk; it was proven when it was made.
+      // A store that exists can be served from a full disk; it was proven when it was created.
       if (known === undefined || !isFull(error)) throw error;
     });
     return {
@@ -71,20 +75,20 @@ export async function openDataFolder(
     };
   } catch (error) {
     lock.release();
-    if (isFull(error)) throw new StoreRefused(`the data folder ${root} has no room left: free some space there`);
+    if (isFull(error)) throw new StoreRefused(`the data folder ${root} has no space left: free some there`);
     throw error;
   }
 }
 
 /**
- * Opens a data folder for looking only, whether a process serves it or not. Nothing is made or written, and the lock is not
- * even tried: who tries it holds it for a moment, and a server that starts in that moment would be refused.
+ * Opens a data folder for reading only, whether or not a process serves it. Writes nothing and does not even try the
+ * lock: trying would hold it for a moment, and a server starting in that moment would be refused.
  * @param root absolute path
  * @throws StoreRefused in one line: there is no such folder, it is no store, its layout is unknown
  */
 export async function openFolderReadOnly(root: string): Promise<StoreReader> {
   const unused = (): never => {
-    throw new Error('a store that was opened for looking only is written to');
+    throw new Error('a store that was opened read-only is being written to');
   };
   const driver = new FilesystemDriver({
     root,
@@ -111,7 +115,7 @@ export async function openFolderReadOnly(root: string): Promise<StoreReader> {
   return driver;
 }
 
-/** To those who may not enter it. */
+/** Advice for a user without access. */
 function adviceAbout(root: string): string {
   try {
     const { uid } = statSync(root);
@@ -137,7 +141,7 @@ function lockFolder(root: string, shared: boolean): FolderLock {
   throw new StoreRefused(`the data folder ${root} is in use by another Marina: stop that one, or set STORAGE_PATH`);
 }
 
-/** Whoever may enter it may read every image; and the control socket is to be in a folder of its own kind from its birth. */
+/** Anyone with access could read every image. The control socket needs a private folder before it is bound. */
 function closeFolder(root: string, onClosed: (mode: number) => void = () => {}): void {
   const mode = closeToOthers(root);
   if (mode !== undefined && existsSync(join(root, FORMAT))) onClosed(mode);
@@ -146,7 +150,7 @@ function closeFolder(root: string, onClosed: (mode: number) => void = () => {}):
   closeToOthers(temporary);
 }
 
-/** What an earlier process did not get to link or rename was never acknowledged. */
+/** What an earlier process did not link or rename was never acknowledged. */
 function cleanTemporary(root: string): void {
   const folder = join(root, 'tmp');
   for (const name of readdirSync(folder)) if (name !== 'reserve') rmSync(join(folder, name), { recursive: true });

@@ -3,10 +3,16 @@ import { dirname } from 'node:path';
 import { makePrivateFolder } from '../../system/private-files.ts';
 import { codeOf, isFull, storageFull } from './system-errors.ts';
 
-/** What a folder says that this process may enter, but neither list nor sync: whoever made it answers for its entries. */
+/**
+ * Errors for a folder that this process may traverse but neither list nor sync: whoever created it is responsible for
+ * its entries.
+ */
 const NOT_OURS: ReadonlySet<string | undefined> = new Set(['EACCES', 'EPERM', 'EINVAL']);
 
-/** A folder with all that had to be made above it: durable entries, the one of its own parent too. It blocks: for the start. */
+/**
+ * Makes a folder and its missing parents, and makes their entries durable, including the one in the first existing
+ * parent. Synchronous: for the start only.
+ */
 export function makeRoot(path: string): void {
   const first = makePrivateFolder(path) ?? path;
   for (let made = path; made !== dirname(made); made = dirname(made)) {
@@ -24,7 +30,7 @@ export function makeRoot(path: string): void {
   }
 }
 
-/** The folder exists; nothing is promised about a power cut. */
+/** Makes a folder without syncing it. */
 export function makeFolder(path: string): void {
   try {
     makePrivateFolder(path);

@@ -14,22 +14,25 @@ import { Hasher } from './hasher.ts';
 import { Listing } from './listing.ts';
 import { codeOf, isFull, isMissing, storageFull } from './system-errors.ts';
 
-/** Files up to this many bytes are hashed here: asking another thread would take longer. */
+/** Files up to this size are hashed on this thread: a round trip to another one would take longer. */
 const SMALL_BYTES = 128 * 1024;
-/** How far the hashing thread goes between two looks at whether it is still wanted. */
+/** Bytes hashed between two checks whether the result is still wanted. */
 const STEP_BYTES = 16 * 1024 * 1024;
 const CHUNK_BYTES = 1024 * 1024;
-/** Only links and manifests are read whole: what is longer is neither. */
+/** Only links and manifests are read whole, and neither is longer. */
 const MAX_WHOLE_BYTES = 8 * 1024 * 1024;
-/** What a disk or a file's owner says, and what says nothing of the rest. */
+/** Errors that concern one file only: its owner denies access, or the disk cannot read it. */
 const UNREADABLE: ReadonlySet<string | undefined> = new Set(['EACCES', 'EPERM', 'EIO', 'ESTALE', 'ELOOP', 'ENXIO']);
-/** Where there can be no second name: another file system, one without them, a kernel that protects others' files, too many. */
+/**
+ * Errors that mean that a hard link is impossible: another file system, one without links, a kernel that protects
+ * others' files, too many links.
+ */
 const NO_LINK: ReadonlySet<string | undefined> = new Set([
   ...['EXDEV', 'EPERM', 'EACCES', 'EMLINK', 'ENOSYS', 'ENOTSUP', 'EOPNOTSUPP', 'EINVAL'],
 ]);
 const MAY_BE_WRITTEN_BY_OTHERS = 0o022;
 
-/** Files of another program, which may change them at any time, as may whoever else can write there. */
+/** Files of another program. It may change them at any time, and so may anyone else with write access. */
 export class ForeignFolder implements ForeignStore {
   readonly kind = 'filesystem';
   readonly place: string;
@@ -38,11 +41,11 @@ export class ForeignFolder implements ForeignStore {
   readonly #thread = new FileThread();
   readonly #listing: Listing;
   readonly #hasher = new Hasher();
-  /** Our data folder, where that is what they become a part of. */
+  /** Our data folder, if the files become part of it. */
   readonly #target: string | undefined;
   #opened = 0;
 
-  /** @param target our own data folder; undefined: our store is none */
+  /** @param target our data folder; undefined if our store is not a folder */
   constructor(root: string, target: string | undefined) {
     this.place = root;
     this.gives = target !== undefined;
@@ -81,7 +84,7 @@ export class ForeignFolder implements ForeignStore {
     });
   }
 
-  /** @throws RegistryError `request-invalid` for a folder that cannot be listed: nobody knows what is left out then */
+  /** @throws RegistryError `request-invalid` if a folder cannot be listed: what is missing would be unknown */
   async *list(prefix: Key, after?: Key): AsyncIterable<ListedObject> {
     try {
       this.#files.requireNoLinks(prefix);
@@ -89,7 +92,7 @@ export class ForeignFolder implements ForeignStore {
     } catch (error) {
       if (error instanceof NoPlainFile) throw new RegistryError('request-invalid', `${this.place}: ${error.message}`);
       if (!UNREADABLE.has(codeOf(error))) throw error;
-      const message = `${this.place} has a folder that cannot be listed (${codeOf(error)}): whoever imports must be able to`;
+      const message = `${this.place} has a folder that cannot be listed (${codeOf(error)}): the importing user must be able to`;
       throw new RegistryError('request-invalid', message, undefined, error);
     }
   }
@@ -100,12 +103,12 @@ export class ForeignFolder implements ForeignStore {
   }
 
   /**
-   * A second name for the file where that is safe and possible, else a copy; file systems that share blocks between files make one without
-   * taking room. A second name shares the file with everybody who may write to it: so it is given only to files of our own user that nobody
-   * else may write to. (Who opened such a file for writing earlier cannot be known.)
+   * Hard-links the file if that is safe and possible, else copies it (without using space on file systems that share
+   * blocks). A hard link shares the file with everybody who can write to it, so only files of our own user that
+   * nobody else may write to are linked. Whoever opened such a file for writing earlier cannot be detected.
    *
-   * What is verified is what becomes the object, through one descriptor: the second name, or the copy, lies in our own tmp/ by then, where
-   * nobody else can exchange it.
+   * What is verified is what becomes the object: the link or copy is made in our own tmp/ first, where nobody else
+   * can exchange it, and is verified through one descriptor.
    */
   give(key: Key, to: Key, size: number, verification: Verification | undefined): Promise<Given | undefined> {
     return readable(key, async () => {
@@ -123,7 +126,7 @@ export class ForeignFolder implements ForeignStore {
     });
   }
 
-  /** @returns false where it has to be copied */
+  /** @returns false if it must be copied */
   #link(key: Key, temporary: string): boolean {
     if (!this.#files.isExact || !isOurs(this.#files.stat(key))) return false;
     try {
@@ -132,7 +135,7 @@ export class ForeignFolder implements ForeignStore {
       if (NO_LINK.has(codeOf(error))) return false;
       throw error;
     }
-    // It may be another one than that which was looked at.
+    // It may be another file than the one that was checked.
     if (isOurs(lstatSync(temporary))) return true;
     throw new ForeignUnreadable(`${key} changed while it was taken over`);
   }
@@ -187,7 +190,7 @@ export class ForeignFolder implements ForeignStore {
     }
   }
 
-  /** The file is opened when the first bytes are asked for. */
+  /** Opens the file when the first bytes are requested. */
   #stream(key: Key, { start, end }: ByteRange): ReadableStream<Uint8Array> {
     let descriptor: number | undefined;
     let at = start;
@@ -238,7 +241,7 @@ export class ForeignFolder implements ForeignStore {
   }
 }
 
-/** A file whose bytes nobody but this process's own user (and root) may change. */
+/** A file whose bytes only this process's own user (and root) may change. */
 function isOurs(found: Stats | undefined): boolean {
   if (found?.isFile() !== true) return false;
   return found.uid === process.geteuid?.() && (found.mode & MAY_BE_WRITTEN_BY_OTHERS) === 0;

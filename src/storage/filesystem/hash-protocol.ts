@@ -1,11 +1,11 @@
 import type { Algorithm } from '../../oci/digest.ts';
 import type { Digest } from '../../oci/names.ts';
 
-/** What the serving thread says to the hashing thread. `id` names one staged file. */
+/** Messages to the hashing thread. `id` identifies one staged file. */
 export type HashRequest =
   /**
-   * Hash the file from wherever its state stands (else from 0) up to `from`. A state of another length, or of other bytes than
-   * those of that digest, is begun anew: another process may have written the file meanwhile.
+   * Hash the file up to `from`, starting where its state is (else at 0). A state of another length, or whose digest
+   * is not `digest`, is discarded: another process may have written the file since.
    */
   | {
       readonly kind: 'open';
@@ -15,7 +15,7 @@ export type HashRequest =
       readonly from: number;
       readonly digest: Digest | undefined;
     }
-  /** The file's bytes from there on, as they were handed to the kernel: to be hashed out of the memory that both threads share. */
+  /** The bytes of the file from that position on, in shared memory, as they were passed to the kernel. */
   | {
       readonly kind: 'bytes';
       readonly id: string;
@@ -25,7 +25,7 @@ export type HashRequest =
     }
   | { readonly kind: 'follow'; readonly id: string; readonly fd: number; readonly upTo: number }
   | { readonly kind: 'digest'; readonly id: string; readonly fd: number; readonly upTo: number }
-  /** No more reads of the descriptor, which may be closed after the answer. The state is kept for the next writer. */
+  /** Stop reading the descriptor, which may be closed after the reply. The state is kept for the next writer. */
   | { readonly kind: 'close'; readonly id: string };
 
 export type HashReply =

@@ -1,6 +1,6 @@
 /*
- * The hashing thread: it hashes staged files, out of the memory that they are written from or behind their writer out of the page
- * cache, so that a big push does not keep the serving thread from its other clients. It shares the process's descriptors.
+ * The hashing thread. It hashes staged files, from the memory they are written from or from the page cache behind
+ * their writer, so that a big push does not delay other clients. It shares the descriptors of the process.
  */
 import { createHash, type Hash } from 'node:crypto';
 import { readSync } from 'node:fs';
@@ -16,7 +16,7 @@ interface State {
   position: number;
 }
 
-/** States kept between the requests of an upload; one that was dropped is made again by reading its file. */
+/** Hash states kept between the requests of an upload. An evicted one is rebuilt by reading the file. */
 const states = new LRUCache<string, State>({ max: 4096 });
 const buffer = new Uint8Array(1024 * 1024);
 
@@ -35,7 +35,7 @@ function advance(state: State, fd: number, upTo: number): void {
   }
 }
 
-/** Whether a state is of the bytes that a writer goes on behind. */
+/** Whether a state covers exactly the bytes that the writer continues after. */
 function isOf({ algorithm, hash, position }: State, request: Extract<HashRequest, { kind: 'open' }>): boolean {
   if (algorithm !== request.algorithm || position !== request.from) return false;
   return position === 0 || digestFromHex(algorithm, hash.copy().digest('hex')) === request.digest;
@@ -70,7 +70,7 @@ function answer(request: HashRequest): HashReply {
     }
     case 'digest': {
       let state = stateOf(id);
-      // Bytes were hashed that could not be written after all.
+      // Some hashed bytes could not be written after all.
       if (state.position > request.upTo) state = begin(id, state.algorithm);
       advance(state, request.fd, request.upTo);
       return { kind: 'digest', id, hex: state.hash.copy().digest('hex') };

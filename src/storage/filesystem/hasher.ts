@@ -4,17 +4,17 @@ import { refuseWithoutDescriptors } from '../../system/descriptors.ts';
 import type { HashReply, HashRequest } from './hash-protocol.ts';
 import type { SharedBytes } from './shared-buffers.ts';
 
-/** How far the hashing may fall behind the writing, in bytes: far enough to overlap, near enough to stay in the page cache. */
+/** How far hashing may lag behind writing, in bytes: far enough to overlap, near enough to stay in the page cache. */
 const MAX_LAG = 64 * 1024 * 1024;
 
-/** The serving thread's end of the hashing thread. The thread is started when it is first needed. */
+/** The hashing thread as seen by the serving thread. It is started on first use. */
 export class Hasher {
   #worker: Worker | undefined;
   readonly #followers = new Map<string, FileHash>();
 
   /**
-   * Begins to hash a file, or goes on where its last writer stopped. One at a time for an id.
-   * @param digest of the bytes up to there; left out, they are read again
+   * Begins to hash a file, or continues after its last writer. Only one at a time for each id.
+   * @param digest of the bytes so far; if omitted they are read again
    */
   open(id: string, algorithm: Algorithm, fd: number, from: number, digest?: Digest): FileHash {
     const follower = new FileHash(id, algorithm, fd, (request) => this.#send(request));
@@ -47,7 +47,7 @@ export class Hasher {
     return worker;
   }
 
-  /** The thread is gone: what waits for it fails, and the next upload starts a new one. */
+  /** The thread died: pending requests fail, and the next upload starts a new one. */
   #lose(message: string): void {
     this.#worker = undefined;
     for (const [id, follower] of this.#followers) {
@@ -86,7 +86,9 @@ export class FileHash {
     this.#send = send;
   }
 
-  /** The file holds bytes up to there. The promise is the back-pressure when hashing lags far behind. */
+  /**
+   * Tells the thread that the file holds bytes up to there. The promise is back-pressure if hashing lags far behind.
+   */
   async follow(upTo: number): Promise<void> {
     this.#throwFailure();
     this.#send({ kind: 'follow', id: this.#id, fd: this.#fd, upTo });
@@ -94,8 +96,8 @@ export class FileHash {
   }
 
   /**
-   * The file will hold these bytes from there on; nothing before them is missing. Resolves once they may be overwritten, also
-   * where the hash failed: whoever asks for the digest is told.
+   * Hashes bytes that the file will hold from that position on, with no gap before them. Resolves once the buffer may
+   * be reused, even if the hash failed: whoever asks for the digest gets the error.
    */
   async take(bytes: SharedBytes, from: number): Promise<void> {
     if (this.#failure !== undefined) return;
@@ -114,8 +116,8 @@ export class FileHash {
   }
 
   /**
-   * After this the thread reads the descriptor no more. Every answer has come then, also of a hash that failed: one that is
-   * still under way would be taken for the next writer's.
+   * After this the thread no longer reads the descriptor, and all its replies have arrived, even for a failed hash. A
+   * late one would be taken for the next writer's.
    */
   async close(): Promise<void> {
     if (this.#closed) return;
@@ -132,7 +134,7 @@ export class FileHash {
     for (const { until, resolve } of waiters) if (until(reply)) resolve(reply);
   }
 
-  /** The first reply for which `until` holds; a failure ends the wait. */
+  /** Waits for the first reply for which `until` holds. A failure ends the wait. */
   async #reply(until: (reply: HashReply) => boolean): Promise<HashReply> {
     const reply = await this.#wait((each) => this.#failure !== undefined || until(each));
     this.#throwFailure();

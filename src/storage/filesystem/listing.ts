@@ -10,29 +10,32 @@ import { isMissing } from './system-errors.ts';
 
 export interface ListingPorts {
   readonly pathOf: (key: Key) => string;
-  /** Reads shelves of objects: there are many of them, and each object takes a look of its own. */
+  /** Reads shelves: there are many of them, and each object needs a stat. */
   readonly thread: FileThread;
-  /** Told of what is neither a file nor a folder, and of what went away meanwhile. */
+  /** Called for what is neither a file nor a folder, and for what vanished meanwhile. */
   readonly onOther?: (key: Key) => void;
 }
 
-/** Folders whose names take up to so many bytes are read on the serving thread. */
+/** Folders whose entries take up to this many bytes are read on the serving thread. */
 const SMALL_BYTES = 64 * 1024;
-/** So many names are looked at one by one. */
-const FEW = 16;
-/** The thread is asked for shelves with about so many objects at once: half a millisecond's work, which takes others a processor. */
-const OBJECTS_TOGETHER = 128;
-/** However empty they are. */
-const MOST_SHELVES = 32;
+/** Up to this many entries are stated one by one. */
+const MAX_STATS = 16;
+/**
+ * The thread reads shelves with about this many objects at a time: half a millisecond of work, during which requests
+ * have one processor less.
+ */
+const SCAN_BATCH = 128;
+/** However empty they are, no more shelves than this at a time. */
+const MAX_SHELVES = 32;
 
 interface Named {
-  /** That of a folder ends with a slash, so that the order is that of whole keys. */
+  /** A folder's name ends with a slash, so that entries sort like whole keys. */
   readonly name: string;
-  /** undefined for folders, and where nobody looked yet. */
+  /** undefined for folders, and if not looked up yet. */
   readonly size: number | undefined;
 }
 
-/** A folder that is being gone through. */
+/** A folder that is being iterated. */
 interface Level {
   readonly prefix: Key;
   readonly entries: readonly Named[];
@@ -47,7 +50,7 @@ export class Listing {
     this.#ports = ports;
   }
 
-  /** As the driver's. By hand: of generators within generators each would take a turn for every object. */
+  /** See StoreReader.list. Without recursive generators, each of which would add a microtask for every object. */
   async *list(prefix: Key, after?: Key): AsyncGenerator<ListedObject> {
     const open: Level[] = [{ prefix, entries: await this.#entriesOf(prefix, after), next: 0 }];
     const shelves =
@@ -70,16 +73,17 @@ export class Listing {
     }
   }
 
-  /** In order; of objects after one only, and of what they may lie below. */
+  /** Sorted; with `after`, only later entries and their parents. */
   async #entriesOf(prefix: Key, after: Key | undefined): Promise<readonly Named[]> {
     const folder = this.#ports.pathOf(prefix);
     try {
-      if (after === undefined) return inOrder(await readFolder(folder));
+      if (after === undefined) return sorted(await readFolder(folder));
       const isAfter = (key: Key): boolean => key > after || (key.endsWith('/') && after.startsWith(key));
-      // Of a long log it is asked what lies behind its last slot, and of many names most are nothing but in the way.
+      // A typical question is what follows the last slot of a long log: most names are irrelevant.
       const some = (await namesIn(folder)).filter((name) => isAfter(prefix + name) || isAfter(`${prefix + name}/`));
-      const named = some.length <= FEW ? some.flatMap((name) => look(folder, name)) : await readFolder(folder);
-      return inOrder(named.filter(({ name }) => isAfter(prefix + name)));
+      const named =
+        some.length <= MAX_STATS ? some.flatMap((name) => statEntry(folder, name)) : await readFolder(folder);
+      return sorted(named.filter(({ name }) => isAfter(prefix + name)));
     } catch (error) {
       if (isMissing(error)) return [];
       throw error;
@@ -87,12 +91,12 @@ export class Listing {
   }
 }
 
-/** The shelves of objects, read by another thread, some together. */
+/** The shelves under data/, read by another thread in batches. */
 class Shelves {
   readonly #ports: ListingPorts;
   readonly #names: readonly string[];
-  #asked = 0;
-  #together = 1;
+  #requested = 0;
+  #batchSize = 1;
   #read: ReadonlyMap<string, readonly Named[]> = new Map();
 
   constructor(ports: ListingPorts, entries: readonly Named[]) {
@@ -100,24 +104,26 @@ class Shelves {
     this.#names = entries.map(({ name }) => name).filter((name) => name.endsWith('/'));
   }
 
-  /** To be called for each, in order. */
+  /** Must be called for each shelf in order. */
   async take(name: string): Promise<readonly Named[] | undefined> {
     if (!this.#read.has(name)) await this.#readSome();
     return this.#read.get(name);
   }
 
   async #readSome(): Promise<void> {
-    const names = this.#names.slice(this.#asked, this.#asked + this.#together);
-    this.#asked += names.length;
+    const names = this.#names.slice(this.#requested, this.#requested + this.#batchSize);
+    this.#requested += names.length;
     const listed = await this.#ports.thread.list(names.map((name) => this.#ports.pathOf(DATA + name)));
     const objects = listed.reduce((sum, entries) => sum + entries.length, 0);
-    const each = Math.max(objects / names.length, OBJECTS_TOGETHER / MOST_SHELVES);
-    this.#together = Math.max(1, Math.floor(OBJECTS_TOGETHER / each));
-    this.#read = new Map(names.map((name, index) => [name, inOrder((listed[index] ?? []).map(namedOf))]));
+    const each = Math.max(objects / names.length, SCAN_BATCH / MAX_SHELVES);
+    this.#batchSize = Math.max(1, Math.floor(SCAN_BATCH / each));
+    this.#read = new Map(names.map((name, index) => [name, sorted((listed[index] ?? []).map(namedOf))]));
   }
 }
 
-/** Most folders are small, and are read here: with many of them the ways to another thread and back would add up. */
+/**
+ * Most folders are small and are read on this thread: with many of them, round trips to another thread would add up.
+ */
 function isSmall(folder: string): boolean {
   return statSync(folder).size <= SMALL_BYTES;
 }
@@ -132,14 +138,14 @@ async function namesIn(folder: string): Promise<string[]> {
   return isSmall(folder) ? readdirSync(folder) : await readdir(folder);
 }
 
-/** Nothing where it is gone meanwhile. A link to a folder is none, as where the whole folder is read. */
-function look(folder: string, name: string): Named[] {
+/** Nothing if it is gone by now. A link to a folder is no folder, as when the whole folder is read. */
+function statEntry(folder: string, name: string): Named[] {
   const found = lstatSync(join(folder, name), { throwIfNoEntry: false });
   if (found === undefined) return [];
   return [{ name: found.isDirectory() ? `${name}/` : name, size: undefined }];
 }
 
-function inOrder(entries: readonly Named[]): readonly Named[] {
+function sorted(entries: readonly Named[]): readonly Named[] {
   return [...entries].sort((a, b) => (a.name < b.name ? -1 : 1));
 }
 

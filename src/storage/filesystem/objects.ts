@@ -26,10 +26,10 @@ export interface FileObjectsPorts extends FilesPorts {
   readonly threads: readonly [FileThread, ...FileThread[]];
 }
 
-/** Objects up to this many bytes are read on the serving thread. */
+/** Objects up to this size are read on the serving thread. */
 const SMALL_BYTES = 64 * 1024;
 
-/** The part of the driver that keeps named objects: one file for each key. */
+/** The part of the driver that stores named objects: one file for each key. */
 export class FileObjects implements ObjectStore {
   readonly kind = 'filesystem';
   readonly #ports: FileObjectsPorts;
@@ -63,7 +63,7 @@ export class FileObjects implements ObjectStore {
     rename(temporary, path);
     reach('put.before-folder-sync');
     await diskSync.folder(dirname(path));
-    // Else the earlier bytes came back after a power cut.
+    // Else recovery would restore the earlier bytes.
     if (wal?.covers(key) === true) await wal.append({ kind: 'object', key, bytes });
     reach('put.after-folder-sync');
   }
@@ -71,7 +71,7 @@ export class FileObjects implements ObjectStore {
   async read(key: Key): Promise<Uint8Array | undefined> {
     const path = this.#ports.pathOf(key);
     try {
-      // Most reads are of small objects, or of absent ones: another thread would cost more than it saves.
+      // Most reads are of small or absent objects: another thread would cost more than it saves.
       const size = sizeOf(path);
       if (size === undefined) return undefined;
       return size <= SMALL_BYTES ? readFileSync(path) : await readFile(path);

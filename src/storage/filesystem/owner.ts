@@ -5,16 +5,17 @@ import { StoreRefused } from '../prepare.ts';
 import { codeOf, isMissing } from './system-errors.ts';
 
 /**
- * Refuses to write to a store of another user: the files would belong to this process's user (root's, where an operator forgot `sudo -u`),
- * and the server could not read or remove them. To be called before anything is made in the folder.
- * @param root absolute path of a data folder; one that holds no store yet is anybody's who may write to it
+ * Refuses to write to a store of another user. The files would belong to this process's user (root, if an operator
+ * forgot `sudo -u`), and the server could not read or remove them. Must be called before anything is created in the
+ * folder.
+ * @param root absolute path of a data folder. If it holds no store yet, anyone with write access may use it.
  * @throws StoreRefused in one line that names the user
  */
 export function requireOwner(root: string, wouldOwn: (root: string) => number | undefined = ownerOfNewFiles): void {
   const uid = process.geteuid?.();
   const owner = ownerOf(root);
   if (uid === undefined || owner === undefined || owner === uid) return;
-  // A file system may map users (NFS with all_squash): what counts is whose a new file is.
+  // File systems may map users (NFS with all_squash): what counts is who owns a new file.
   if (wouldOwn(root) === owner) return;
   throw new StoreRefused(
     `the data folder ${root} belongs to ${described(owner)}, who could not use what this process writes as ${described(uid)}: run it with ${runAs(owner)}`,
@@ -27,21 +28,22 @@ export function runAs(uid: number): string {
 }
 
 /**
- * Who wrote the store's `format`: the folder itself may be a mount point, which belongs to root where Kubernetes gives its pods an fsGroup.
- * undefined where there is no store.
+ * The owner of the store's `format`. The folder itself may be a mount point that belongs to root, as with an fsGroup
+ * of Kubernetes.
+ * @returns undefined if there is no store
  */
 function ownerOf(root: string): number | undefined {
   try {
     return lstatSync(join(root, FORMAT)).uid;
   } catch (error) {
     if (isMissing(error)) return undefined;
-    // Nobody else may enter it.
+    // Only its owner has access.
     if (codeOf(error) === 'EACCES') return statSync(root).uid;
     throw error;
   }
 }
 
-/** undefined where this process may make none. */
+/** @returns undefined if this process cannot create any */
 function ownerOfNewFiles(root: string): number | undefined {
   let probe: string;
   try {
@@ -61,7 +63,7 @@ function described(uid: number): string {
   return name === undefined ? `the user ${uid}` : `${name} (${uid})`;
 }
 
-/** undefined for users of another machine or container. */
+/** @returns undefined for users of another machine or container */
 function nameOf(uid: number): string | undefined {
   let users: string;
   try {

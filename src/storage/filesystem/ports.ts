@@ -3,7 +3,7 @@ import type { Key } from '../driver.ts';
 import type { DiskSync, Fatal } from './disk-sync.ts';
 import type { WriteAheadLog } from './wal/wal.ts';
 
-/** What the parts of the driver share. */
+/** Shared by the parts of the driver. */
 export interface FilesPorts {
   /** Absolute path of the data folder. */
   readonly root: string;
@@ -12,7 +12,7 @@ export interface FilesPorts {
   readonly wal: WriteAheadLog | undefined;
   /** Throws `storage-full` while clients may write no bytes. */
   readonly admit: () => void;
-  /** A fresh, never used name for a temporary file. */
+  /** Returns a unique name for a temporary file. */
   readonly uniqueName: () => string;
   readonly reach: ReachStep;
   readonly fatal: Fatal;

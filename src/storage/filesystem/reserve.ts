@@ -4,14 +4,18 @@ import { join } from 'node:path';
 import { PRIVATE_FILE } from '../../system/private-files.ts';
 import { isFull, isMissing } from './system-errors.ts';
 
-/** Room for some thousand small slots. */
+/** Space for some thousand small slots. */
 const RESERVE_BYTES = 4 * 1024 * 1024;
-/** How long to wait before room is tried for that the file system does not show: some show none, and quotas are not shown. */
+/**
+ * How long to wait before trying to allocate space that the file system does not report: some report none, and none
+ * reports quotas.
+ */
 const RETRY_AFTER_MS = 60_000;
 
 /**
- * A file that only takes room: it is given up when the disk is full, so that deletes can still be written to the log. From then
- * on clients may write nothing else, or they would take that room too, until there is enough to hold the file again.
+ * A file that only takes space. It is given up when the disk is full, so that deletes can still be appended to the
+ * log. From then on clients may write nothing else, or they would use that space too, until the file can be allocated
+ * again.
  */
 export class Reserve {
   readonly #root: string;
@@ -27,7 +31,7 @@ export class Reserve {
     this.#held = this.#take();
   }
 
-  /** Makes its room free, if that was not done already. */
+  /** Frees its space, unless that was done already. */
   giveUp(): void {
     if (!this.#held) return;
     this.#held = false;
@@ -35,13 +39,13 @@ export class Reserve {
     unlinkSync(this.#path);
   }
 
-  /** Whether clients may write. Takes the room back first, where there is enough again. */
+  /** Whether clients may write. Allocates the file again first, if there is enough space. */
   admits(): boolean {
     this.restore();
     return this.#held;
   }
 
-  /** Takes the room back, once there is enough again. Cheap to call often. */
+  /** Allocates the file again if there is enough space. Cheap to call often. */
   restore(): void {
     if (this.#held) return;
     const { bavail, bsize } = statfsSync(this.#root);
@@ -55,7 +59,7 @@ export class Reserve {
     try {
       const descriptor = openSync(this.#path, 'w', PRIVATE_FILE);
       try {
-        // Random, because a file system that compresses would give no room to zeros.
+        // Random, because a file system with compression would reserve nothing for zeros.
         const block = randomFillSync(new Uint8Array(1024 * 1024));
         for (let written = 0; written < RESERVE_BYTES; ) {
           written += writeSync(descriptor, block.subarray(0, RESERVE_BYTES - written));

@@ -7,7 +7,6 @@ import { PRIVATE_FILE } from '../../system/private-files.ts';
 import type { KeepState, StagedPlace, StagedWrite, StagedWrites } from '../driver.ts';
 import { dataKey, stagedKey } from '../paths.ts';
 import { stagedGone } from '../staged-gone.ts';
-import { DirectFile } from './direct-file.ts';
 import { openFile, rename, sizeOf } from './files.ts';
 import { Hasher } from './hasher.ts';
 import type { FilesPorts } from './ports.ts';
@@ -17,7 +16,7 @@ import { isFull, isMissing, storageFull } from './system-errors.ts';
 
 type StagedFilesPorts = Pick<FilesPorts, 'root' | 'pathOf' | 'diskSync' | 'admit' | 'reach'>;
 
-/** The part of the driver that keeps uploads: one file for each place, which becomes the object by a rename. */
+/** The part of the driver that stores uploads: one file for each place, which becomes the object by a rename. */
 export class StagedFiles implements StagedWrites {
   readonly #ports: StagedFilesPorts;
   readonly #hasher = new Hasher();
@@ -44,7 +43,7 @@ export class StagedFiles implements StagedWrites {
     if (from > 0) ftruncateSync(descriptor, from);
     const hash = this.#hasher.open(place.inc, algorithm, descriptor, from, digest);
     reach('stage.opened');
-    const write = new FileStagedWrite({ descriptor, direct: new DirectFile(path, descriptor), hash }, from, {
+    const write = new FileStagedWrite({ descriptor, hash }, from, {
       diskSync,
       buffers: this.#buffers,
       admit,
@@ -68,7 +67,7 @@ export class StagedFiles implements StagedWrites {
     };
   }
 
-  /** A copy: the earlier holder has the other file open, and may write to it for as long as it lives. */
+  /** Copies the file: the earlier holder has it open and may write to it as long as it lives. */
   async takeOver(place: StagedPlace, size: number, inc: Incarnation): Promise<StagedPlace> {
     const next: StagedPlace = { upload: place.upload, inc };
     if (size === 0) return next;
@@ -90,12 +89,12 @@ export class StagedFiles implements StagedWrites {
     return next;
   }
 
-  /** Also of the object that the bytes became: a closing request asks again after a kill. */
+  /** Works for the object that the bytes became, too: a closing request is repeated after a kill. */
   async digestStaged(place: StagedPlace, size: number, algorithm: Algorithm): Promise<Digest | undefined> {
     const path = [this.#path(place), this.#objectPath(place)].find((each) => sizeOf(each) !== undefined);
     if (path === undefined || (sizeOf(path) ?? -1) < size) return undefined;
     const descriptor = openSync(path, 'r');
-    // An id of its own: the state of the session's algorithm is not disturbed.
+    // A separate id, so that the state of the session's own hash is not disturbed.
     const hash = this.#hasher.open(`${place.inc}/${algorithm}`, algorithm, descriptor, 0);
     try {
       return await hash.digest(size);
@@ -110,11 +109,11 @@ export class StagedFiles implements StagedWrites {
     const [staged, path] = [this.#path(place), this.#objectPath(place)];
     await diskSync.ensureFolder(dirname(path), root);
     const there = sizeOf(staged);
-    // A commit that was cut short by a kill between the rename and its acknowledgement is repeated.
+    // Repeats a commit that a kill interrupted between the rename and its acknowledgement.
     if (there === undefined && sizeOf(path) !== size) return false;
     if (there !== undefined && there < size) return false;
     if (there !== undefined) {
-      // The staged bytes are synced by settle(); here only what lies behind them goes, and the new length is synced.
+      // settle() has synced the staged bytes. Only excess bytes are cut off here, and the new length synced.
       if (there !== size) await this.#cutAndSync(staged, size);
       reach('commit.before-rename');
       rename(staged, path);
@@ -152,7 +151,7 @@ export class StagedFiles implements StagedWrites {
   }
 }
 
-/** Another node ended the upload meanwhile, and removed its folder. */
+/** Another node has ended the upload and removed its folder. */
 function throwGone(error: unknown): never {
   throw isMissing(error) ? stagedGone() : error;
 }

@@ -1,6 +1,6 @@
 import { describe, expect, test } from 'bun:test';
 import { randomBytes } from 'node:crypto';
-import { closeSync, fstatSync, mkdtempSync, openSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs';
+import { closeSync, mkdtempSync, openSync, rmSync, statSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import fc from 'fast-check';
@@ -10,7 +10,6 @@ import { digestOf } from '../../oci/digest.ts';
 import { parseIncarnation, parseUploadId } from '../../oci/names.ts';
 import type { StagedPlace } from '../driver.ts';
 import { dataKey } from '../paths.ts';
-import { DirectFile } from './direct-file.ts';
 import { DiskSync } from './disk-sync.ts';
 import { Hasher } from './hasher.ts';
 import { BUFFER_BYTES, SharedBuffers } from './shared-buffers.ts';
@@ -119,16 +118,12 @@ test('bytes that found no room after all do not count, whatever a later sync say
     const diskSync = new FullOnce((reason) => {
       throw new Error(reason);
     });
-    const write = new FileStagedWrite(
-      // Everything goes through the page cache.
-      {
-        descriptor,
-        direct: new DirectFile(`${path}.none`, descriptor),
-        hash: hasher.open('full', 'sha256', descriptor, 0),
-      },
-      0,
-      { diskSync, buffers: new SharedBuffers(), admit: () => {}, syncEntry: async () => {} },
-    );
+    const write = new FileStagedWrite({ descriptor, hash: hasher.open('full', 'sha256', descriptor, 0) }, 0, {
+      diskSync,
+      buffers: new SharedBuffers(),
+      admit: () => {},
+      syncEntry: async () => {},
+    });
     // As many as have the kernel told to write; it answers when no more comes.
     for (let count = 0; count < 32; count++) await write.write(new Uint8Array(BUFFER_BYTES));
     expect(await write.settle().catch((error: unknown) => isFull(error))).toBe(true);
@@ -162,32 +157,6 @@ describe('a hash', () => {
       expect(await hash.digest(ODD)).toBe(digestOf('sha512', content));
       await hash.close();
       hasher.close();
-    });
-  });
-});
-
-describe('a direct file', () => {
-  test('takes whole blocks and all others, in any order of the two', async () => {
-    await withFile(Buffer.alloc(0), async (descriptor, _content, path) => {
-      const file = new DirectFile(path, descriptor);
-      const buffer = new SharedBuffers().take();
-      buffer.set(randomBytes(buffer.length));
-      expect(await file.write(buffer.subarray(0, 100), 0)).toBe(false);
-      await file.write(buffer.subarray(0, 4096), 0);
-      await file.write(buffer.subarray(4096, 12_288), 4096);
-      expect(await file.write(buffer.subarray(12_288, 12_300), 12_288)).toBe(false);
-      file.close();
-      expect(Buffer.compare(readFileSync(path), buffer.subarray(0, 12_300))).toBe(0);
-    });
-  });
-
-  test('whose name is gone is written through the descriptor that is there', async () => {
-    await withFile(Buffer.alloc(0), async (descriptor, _content, path) => {
-      rmSync(path);
-      const file = new DirectFile(path, descriptor);
-      expect(await file.write(new SharedBuffers().take(), 0)).toBe(false);
-      expect(fstatSync(descriptor).size).toBe(BUFFER_BYTES);
-      file.close();
     });
   });
 });

@@ -1,20 +1,20 @@
 import { closeSync, fstatSync, ftruncateSync, writeSync } from 'node:fs';
 import { freeBytes } from '../../system/free-bytes.ts';
 import type { StagedProgress, StagedWrite } from '../driver.ts';
-import type { DirectFile } from './direct-file.ts';
 import type { DiskSync } from './disk-sync.ts';
+import { writeAll } from './files.ts';
 import type { FileHash } from './hasher.ts';
-import { BLOCK_BYTES, BUFFER_BYTES, type SharedBuffers, type SharedBytes } from './shared-buffers.ts';
+import { BUFFER_BYTES, type SharedBuffers, type SharedBytes } from './shared-buffers.ts';
 import { isFull, storageFull } from './system-errors.ts';
 
-/** Buffers of one upload: one is filled, one written, and the hashing may be behind by the rest. */
+/** Buffers of one upload: one is being filled, one written, and hashing may lag by the rest. */
 const BUFFERS = 4;
 /**
- * With more uploads than this at once, each chunk is written as it comes: buffers for all of them, and the chunks that arrive while
- * a write is under way, would take memory that grows with the number of clients, and there is no time to win.
+ * With more concurrent uploads than this, each chunk is written as it comes: buffers for all of them, and chunks that
+ * arrive during a write, would take memory that grows with the number of clients and would save no time.
  */
-const CROWD = 4;
-/** Dirty bytes after which the kernel is told to write: else the last sync of a big push would do all the work. */
+const MAX_BUFFERED_UPLOADS = 4;
+/** Dirty bytes after which the kernel is told to write. Else the last sync of a big push would do all the work. */
 const EARLY_SYNC_BYTES = 32 * 1024 * 1024;
 
 export interface StagedFilePorts {
@@ -26,40 +26,34 @@ export interface StagedFilePorts {
   readonly syncEntry: () => Promise<void>;
 }
 
-/** The file, as it is written and as it is hashed. */
+/** The file and its running hash. */
 export interface StagedFile {
   readonly descriptor: number;
-  readonly direct: DirectFile;
   readonly hash: FileHash;
 }
 
-interface Filling {
-  readonly buffer: SharedBytes;
-  readonly end: number;
-}
-
-/** One writer of one staged file: it fills one buffer while the others are being written and hashed. */
+/** One writer of one staged file. It fills one buffer while others are being written and hashed. */
 export class FileStagedWrite implements StagedWrite {
   static #open = 0;
   readonly #file: StagedFile;
   readonly #from: number;
   readonly #ports: StagedFilePorts;
   readonly #free: SharedBytes[] = [];
-  #filling: Filling | undefined;
+  #filling: SharedBytes | undefined;
   #filled = 0;
-  /** All bytes below are in the file. */
+  /** All bytes before this position are in the file. */
   #written: number;
-  /** All bytes below are in the file or on their way. */
-  #handed: number;
-  /** Bytes in the page cache that the kernel was not told to write. */
+  /** All bytes before this position are in the file or being written. */
+  #submitted: number;
+  /** Bytes in the page cache that the kernel was not yet told to write. */
   #dirty = 0;
-  /** Bytes in the file that the hashing thread was not told of. */
+  /** Bytes in the file that the hashing thread does not know of yet. */
   #unfollowed = 0;
   #writing: Promise<void> = Promise.resolve();
   /** One for each buffer that is being written or hashed, in order. */
   readonly #busy: Promise<void>[] = [];
   #earlySync: Promise<void> | undefined;
-  /** Bytes that were written may not be on the disk: a later sync does not tell of it again. */
+  /** Some written bytes may not be on the disk. A later sync would not report that again. */
   #syncFailure: unknown;
   #failure: unknown;
   #entryDurable: boolean;
@@ -67,16 +61,16 @@ export class FileStagedWrite implements StagedWrite {
   constructor(file: StagedFile, from: number, ports: StagedFilePorts) {
     this.#file = file;
     this.#from = from;
-    // Bytes that are gone on with were acknowledged, and so was their file's entry.
+    // Bytes from earlier requests were acknowledged, and so was the file's entry.
     this.#entryDurable = from > 0;
     this.#written = from;
-    this.#handed = from;
+    this.#submitted = from;
     FileStagedWrite.#open++;
     this.#ports = ports;
   }
 
   async write(chunk: Uint8Array): Promise<void> {
-    if (FileStagedWrite.#open > CROWD) {
+    if (FileStagedWrite.#open > MAX_BUFFERED_UPLOADS) {
       this.#flush();
       await this.#writeThrough(chunk);
       freeBytes(chunk);
@@ -84,26 +78,25 @@ export class FileStagedWrite implements StagedWrite {
     }
     for (let taken = 0; taken < chunk.length; ) {
       this.#filling ??= await this.#nextBuffer();
-      const { buffer, end } = this.#filling;
-      const count = Math.min(chunk.length - taken, end - this.#filled);
-      buffer.set(chunk.subarray(taken, taken + count), this.#filled);
+      const count = Math.min(chunk.length - taken, BUFFER_BYTES - this.#filled);
+      this.#filling.set(chunk.subarray(taken, taken + count), this.#filled);
       this.#filled += count;
       taken += count;
-      if (this.#filled === end) this.#flush();
+      if (this.#filled === BUFFER_BYTES) this.#flush();
     }
     freeBytes(chunk);
   }
 
   async settle(): Promise<StagedProgress> {
     const { descriptor, hash } = this.#file;
-    // What failed to be written is lost, what came before it counts: the client goes on from there.
+    // Bytes that failed to be written are lost, the ones before them count: the client continues from there.
     if (this.#failure === undefined) this.#flush();
     await this.#writing;
     await this.#earlySync;
     if (this.#syncFailure !== undefined) throw this.#syncFailure;
     const size = this.#written;
     const [digest] = await Promise.all([hash.digest(size), this.#ports.diskSync.file(descriptor)]);
-    // The hash is of the bytes that were handed over, not of those that a file has which somebody else cut.
+    // The hash covers the bytes passed to the kernel. Somebody else may have truncated the file.
     const { size: found } = fstatSync(descriptor);
     if (found < size) throw new Error(`the staged file ends at ${found}, ${size} were written`);
     if (!this.#entryDurable) {
@@ -125,33 +118,30 @@ export class FileStagedWrite implements StagedWrite {
     await this.#file.hash.close();
     await Promise.all(this.#busy);
     FileStagedWrite.#open--;
-    this.#file.direct.close();
     closeSync(this.#file.descriptor);
-    if (this.#filling !== undefined) this.#free.push(this.#filling.buffer);
+    if (this.#filling !== undefined) this.#free.push(this.#filling);
     this.#filling = undefined;
     for (const buffer of this.#free.splice(0)) this.#ports.buffers.giveBack(buffer);
   }
 
-  /** Behind bytes of an odd length it is filled only to where a block of the file ends: from there on whole blocks are written. */
-  async #nextBuffer(): Promise<Filling> {
+  async #nextBuffer(): Promise<SharedBytes> {
     if (this.#busy.length === BUFFERS - 1) await this.#busy[0];
     this.#throwFailure();
-    const buffer = this.#free.pop() ?? this.#ports.buffers.take();
-    return { buffer, end: BUFFER_BYTES - (this.#handed % BLOCK_BYTES) };
+    return this.#free.pop() ?? this.#ports.buffers.take();
   }
 
-  /** Hands what was gathered to the kernel, after what came before it, and to the hashing thread. */
+  /** Passes the buffered bytes to the kernel, after the previous ones, and to the hashing thread. */
   #flush(): void {
     this.#throwFailure();
     if (this.#filling === undefined || this.#filled === 0) return;
     this.#ports.admit();
-    const { buffer } = this.#filling;
+    const buffer = this.#filling;
     const bytes = buffer.subarray(0, this.#filled);
-    const from = this.#handed;
-    this.#handed += bytes.length;
+    const from = this.#submitted;
+    this.#submitted += bytes.length;
     this.#filling = undefined;
     this.#filled = 0;
-    this.#writing = this.#writing.then(() => this.#writeGathered(bytes, from));
+    this.#writing = this.#writing.then(() => this.#writeBuffered(bytes, from));
     const done = Promise.all([this.#writing, this.#file.hash.take(bytes, from)]).then(() => {
       this.#free.push(buffer);
       void this.#busy.shift();
@@ -159,13 +149,13 @@ export class FileStagedWrite implements StagedWrite {
     this.#busy.push(done);
   }
 
-  /** Never rejects: whoever comes next is told of the failure, and writes nothing behind the gap. */
-  async #writeGathered(bytes: SharedBytes, from: number): Promise<void> {
+  /** Never rejects: the next call throws the failure, and nothing is written behind the gap. */
+  async #writeBuffered(bytes: SharedBytes, from: number): Promise<void> {
     if (this.#failure !== undefined) return;
     try {
-      const isDirect = await this.#file.direct.write(bytes, from);
+      await writeAll(this.#file.descriptor, bytes, from);
       this.#written += bytes.length;
-      if (!isDirect) this.#startEarlySync(bytes.length);
+      this.#startEarlySync(bytes.length);
     } catch (error) {
       this.#failure = isFull(error) ? storageFull(error) : error;
     }
@@ -185,7 +175,7 @@ export class FileStagedWrite implements StagedWrite {
       this.#failure = isFull(error) ? storageFull(error) : error;
       throw this.#failure;
     } finally {
-      this.#handed = this.#written;
+      this.#submitted = this.#written;
     }
     this.#unfollowed += chunk.length;
     if (this.#unfollowed < BUFFER_BYTES) return;

@@ -10,7 +10,7 @@ export function isMissing(error: unknown): boolean {
   return code === 'ENOENT' || code === 'ENOTDIR';
 }
 
-/** Whether it says that there is no room: the system's own errors, and what is made of them. */
+/** Whether an error says that there is no space left: errors of the system, and what was made of them. */
 export function isFull(error: unknown): boolean {
   if (error instanceof RegistryError) return error.kind === 'storage-full';
   const code = codeOf(error);

@@ -17,12 +17,12 @@ import type {
 import { dataKey, stagedKey } from '../paths.ts';
 import { stagedGone } from '../staged-gone.ts';
 
-/** Objects in a Map: the smallest thing that keeps the contract. For tests and simulations. */
+/** Objects in a Map: the smallest implementation of the contract. For tests and simulations. */
 export class MemoryDriver implements StorageDriver {
   readonly kind = 'memory';
   readonly #objects: Map<Key, Uint8Array>;
 
-  /** @param objects where they are, for whoever wants to look on */
+  /** @param objects where they are stored, for inspection by tests */
   constructor(objects = new Map<Key, Uint8Array>()) {
     this.#objects = objects;
   }

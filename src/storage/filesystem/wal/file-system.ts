@@ -3,20 +3,20 @@ import { release } from 'node:os';
 import type { SyncReply } from './sync-worker.ts';
 
 /**
- * Local file systems whose syncfs(2) writes all that is dirty and waits for the disk: ext2 to ext4, XFS, btrfs, F2FS. One that others
- * share, or that passes on to something else (NFS, FUSE, overlay), may answer sooner.
+ * Local file systems whose syncfs(2) writes all dirty data and waits for the disk: ext2 to ext4, XFS, btrfs, F2FS.
+ * Shared or stacked ones (NFS, FUSE, overlay) may return sooner.
  */
 const KNOWN: ReadonlySet<number> = new Set([0xef53, 0x58465342, 0x9123683e, 0xf2f52010]);
-/** Before it, syncfs said nothing of bytes that could not be written. */
-const LEAST_KERNEL = [5, 8] as const;
+/** Earlier kernels did not report writeback errors from syncfs. */
+const MIN_KERNEL = [5, 8] as const;
 
-/** Whether all that was written below a folder can be made durable, and be known to be, by one call. */
+/** Whether one call can make everything below a folder durable and report failures. */
 export function canSyncAtOnce(root: string): boolean {
   if (process.platform !== 'linux') return false;
   const [major = 0, minor = 0] = release()
     .split('.')
     .map((part) => Number.parseInt(part, 10));
-  const isNew = major > LEAST_KERNEL[0] || (major === LEAST_KERNEL[0] && minor >= LEAST_KERNEL[1]);
+  const isNew = major > MIN_KERNEL[0] || (major === MIN_KERNEL[0] && minor >= MIN_KERNEL[1]);
   return isNew && KNOWN.has(statfsSync(root).type);
 }
 
@@ -26,22 +26,25 @@ export class FileSystem {
   #worker: Worker | undefined;
   #syncing: { resolve: () => void; reject: (error: Error) => void } | undefined;
 
-  /** @param root open from now on: what fails to be written from now on is told */
+  /** @param root kept open, so that writeback errors from now on are reported */
   constructor(root: string) {
     this.#descriptor = openSync(root, 'r');
   }
 
-  /** Starts the thread that syncs, which takes descriptors: later there may be none. */
+  /** Starts the syncing thread now: it needs descriptors, which may be scarce later. */
   prepare(): void {
     this.#worker ??= this.#start();
     this.#worker.unref();
   }
 
-  /** All that was written before it is durable. One at a time. @throws Error where bytes could not be written */
+  /**
+   * Makes everything written so far durable. One call at a time.
+   * @throws Error if bytes could not be written
+   */
   sync(): Promise<void> {
     this.#worker ??= this.#start();
     const worker = this.#worker;
-    // Whoever waits for it keeps the process alive, at its end too.
+    // A pending sync keeps the process alive, at its end too.
     worker.ref();
     return new Promise<void>((resolve, reject) => {
       this.#syncing = { resolve, reject };

@@ -11,19 +11,19 @@ export interface OpenWalOptions {
   readonly root: string;
   readonly uniqueName: () => string;
   readonly fatal: Fatal;
-  /** false: what an earlier process left is recovered, and no more is written. */
+  /** false: recover what an earlier process left, and write no more. */
   readonly enabled: boolean;
 }
 
 export interface OpenedWal {
-  /** undefined where it is not wanted, where its file system cannot be synced at once, or has no room. */
+  /** undefined if disabled, if the file system cannot be synced with one call, or if it has no space. */
   readonly wal: WriteAheadLog | undefined;
-  /** Objects that a power cut had taken, and that are there again. */
+  /** How many objects a power cut had taken and recovery restored. */
   readonly recovered: number;
 }
 
 /**
- * For the one process that has the data folder alone, before it looks at anything in there.
+ * For the process that has the data folder alone, before it reads anything in it.
  * @throws StoreRefused in one line
  */
 export async function openWal({ root, uniqueName, fatal, enabled }: OpenWalOptions): Promise<OpenedWal> {
@@ -36,7 +36,7 @@ export async function openWal({ root, uniqueName, fatal, enabled }: OpenWalOptio
       await diskSync.ensureFolder(folder, root);
       return { wal: new WriteAheadLog({ folder, diskSync, fileSystem, fatal }), recovered };
     } catch (error) {
-      // What is there can be served from a full disk.
+      // An existing store can be served from a full disk.
       if (!isFull(error)) throw error;
     }
   }
@@ -57,7 +57,7 @@ async function recover(options: RecoveryOptions): Promise<number> {
   }
 }
 
-/** Whether a process that had the folder alone ended without writing everything to its place. */
+/** Whether a process that had the folder alone left records that are not checkpointed. */
 export function needsRecovery(root: string): boolean {
   return walFilesIn(walFolder(root)).length > 0;
 }

@@ -1,14 +1,14 @@
 import type { Key } from '../../driver.ts';
 
-/** What the write-ahead log tells of one object. */
+/** A record of the write-ahead log about one object. */
 export type WalRecord =
   | { readonly kind: 'object'; readonly key: Key; readonly bytes: Uint8Array }
-  /** It was removed after the write-ahead log told of it. */
+  /** The object was removed after a record of it had been logged. */
   | { readonly kind: 'removed'; readonly key: Key };
 
 /*
- * A record: the length of what follows the sum (4 bytes, big end first), the sum of that (8 bytes, xxHash64), the kind (1), the length of
- * the key (2), the key in UTF-8, the object's bytes.
+ * A record: length of what follows the checksum (4 bytes, big-endian), checksum of that (8 bytes, xxHash64), kind
+ * (1), length of the key (2), key in UTF-8, bytes of the object.
  */
 const HEAD_BYTES = 12;
 const FIXED_BYTES = 3;
@@ -30,7 +30,7 @@ export function encodeRecord(record: WalRecord): Uint8Array {
 }
 
 /**
- * The records of a file up to the first one that is not whole: that one, and what is behind it, was not acknowledged.
+ * The records of a file up to the first incomplete one. That one and everything after it were not acknowledged.
  * @param file all of its bytes; the records are views of them
  */
 export function* decodeRecords(file: Uint8Array): Generator<WalRecord> {

@@ -21,20 +21,20 @@ import { codeOf, isFull, isMissing } from '../system-errors.ts';
 import type { FileSystem } from './file-system.ts';
 import { decodeRecords, type WalRecord } from './record.ts';
 
-const FORGED = 'no Marina left this, nothing was put in its place; find out who did before you remove it';
+const FORGED = 'Marina did not write this, and nothing was recovered; find out who did before you remove it';
 
 export interface RecoveryOptions {
   /** Absolute path of the data folder. */
   readonly root: string;
-  /** Absolute path of the folder of the write-ahead log's files. */
+  /** Absolute path of the folder with the files of the write-ahead log. */
   readonly folder: string;
   readonly diskSync: DiskSync;
-  /** Left out where it cannot be synced at once. */
+  /** Omitted if the file system cannot be synced with one call. */
   readonly fileSystem: FileSystem | undefined;
   readonly uniqueName: () => string;
 }
 
-/** What a process that did not end in order left. Files it may have been about to write to, of the oldest first. */
+/** The files of the log that a process left behind, oldest first. */
 export function walFilesIn(folder: string): string[] {
   try {
     return readdirSync(folder).sort();
@@ -45,16 +45,16 @@ export function walFilesIn(folder: string): string[] {
 }
 
 /**
- * Gives the objects that the write-ahead log tells of their files once more, and removes it. To be called before
- * anybody looks at the folder; called again after a kill in the middle it does the same.
- * @returns how many objects were not there as they were told of
+ * Restores the files of all objects in the write-ahead log, then removes the log. Must be called before anything
+ * reads the folder. After a kill in the middle, calling it again gives the same result.
+ * @returns how many objects were missing or different
  */
 export async function recoverObjects(options: RecoveryOptions): Promise<number> {
   const { root, folder, diskSync } = options;
   const names = walFilesIn(folder);
   refuseLink(folder);
   const last = lastRecords(names.map((name) => join(folder, name)));
-  // Before the first one is touched.
+  // Before the first object is touched.
   for (const key of last.keys()) refuseLinks(root, key);
   let missing = 0;
   for (const record of last.values()) {
@@ -62,7 +62,7 @@ export async function recoverObjects(options: RecoveryOptions): Promise<number> 
     if (record.kind === 'removed') rmSync(path, { force: true });
     else if (!restore(path, record.bytes, options)) missing++;
   }
-  // All of it, what was there too.
+  // Including objects that were present.
   if (last.size > 0) await syncAll([...last.values()], options);
   for (const name of names) {
     unlinkSync(join(folder, name));
@@ -71,7 +71,10 @@ export async function recoverObjects(options: RecoveryOptions): Promise<number> 
   return missing;
 }
 
-/** No link is followed, and nothing but a file is read. @throws what the system says: ELOOP for a link */
+/**
+ * Reads a regular file without following a link.
+ * @throws ELOOP for a link
+ */
 function readOwnFile(path: string): Buffer {
   const descriptor = openSync(path, constants.O_RDONLY | constants.O_NOFOLLOW | constants.O_NONBLOCK);
   try {
@@ -87,12 +90,12 @@ function refuseLink(path: string): void {
   if (found?.isSymbolicLink() === true) throw new StoreRefused(`${path} is a link: ${FORGED}`);
 }
 
-/** An object is given its name in its own folder, and not where a link in its place leads. */
+/** Recovery writes into the object's own folder, never to where a link in its place leads. */
 function refuseLinks(root: string, key: Key): void {
   for (let folder = dirname(key); folder !== '.'; folder = dirname(folder)) refuseLink(join(root, folder));
 }
 
-/** What the files tell last of each object. */
+/** The last record of each object. */
 function lastRecords(paths: readonly string[]): ReadonlyMap<Key, WalRecord> {
   const last = new Map<Key, WalRecord>();
   for (const path of paths) {
@@ -110,16 +113,16 @@ function isThere(path: string, bytes: Uint8Array): boolean {
   try {
     return readOwnFile(path).equals(bytes);
   } catch (error) {
-    // A disk that cannot read it has lost it. A link in its place is replaced.
+    // If the disk cannot read it, it is lost. A link in its place is replaced.
     if (isMissing(error) || codeOf(error) === 'EIO' || codeOf(error) === 'ELOOP') return false;
     throw error;
   }
 }
 
 /**
- * Makes an object again, also one that is there: what is read may be in the page cache alone, and for good. Bytes that the disk
- * refused are not written again by themselves, and the kernel tells of that once: to the process that ended because of it. Nor does
- * it help to write them over (ext4 leaves them in an extent that it takes for unwritten).
+ * Writes an object again, even if it is there: what is read may be in the page cache only, for good. Bytes that the
+ * disk refused are not retried, and the kernel reports that once: to the process that ended because of it.
+ * Overwriting does not help either (ext4 leaves the bytes in an extent that it considers unwritten).
  * @returns whether it was there
  */
 function restore(path: string, bytes: Uint8Array, options: RecoveryOptions): boolean {

@@ -1,4 +1,4 @@
-/* Syncs a whole file system, which can take long: on a thread of its own, where nobody waits for anything else. */
+/* Syncs a whole file system on a thread of its own: that can take long. */
 import { FFIType } from 'bun:ffi';
 import { loadLibc } from '../../../system/libc.ts';
 

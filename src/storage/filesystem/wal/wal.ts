@@ -10,33 +10,33 @@ import type { FileSystem } from './file-system.ts';
 import { encodeRecord, type WalRecord } from './record.ts';
 
 export interface WalOptions {
-  /** Absolute path of the folder of its files, which is there and empty. */
+  /** Absolute path of the folder for its files, which exists and is empty. */
   readonly folder: string;
   readonly diskSync: DiskSync;
   readonly fileSystem: FileSystem;
   readonly fatal: Fatal;
 }
 
-/** Objects of up to so many bytes are told of: with more of them each byte would be written twice for little. */
-export const AHEAD_BYTES = 64 * 1024;
-/** A file of so many bytes is given up: what it tells of is written to the disk for good, and it goes. */
-const TURN_BYTES = 16 * 1024 * 1024;
-/** No record stays for longer than about this, in milliseconds, also where few come. */
-const TURN_AFTER_MS = 5_000;
-const LOOK_AGAIN_MS = 10;
-/** With a file of so many bytes, records wait for the one before it to go: the disk does not keep up. */
-const MOST_BYTES = 4 * TURN_BYTES;
-/** Bytes that are written and synced together. */
-const GROUP_BYTES = 4 * 1024 * 1024;
+/** Objects up to this size are logged: bigger ones would be written twice for little gain. */
+export const MAX_LOGGED_BYTES = 64 * 1024;
+/** At this size a file is retired: its objects are synced to their own files, and it is removed. */
+const ROTATE_BYTES = 16 * 1024 * 1024;
+/** A file is retired after this time even if few records come. */
+const ROTATE_AFTER_MS = 5_000;
+const RECHECK_MS = 10;
+/** At this size records wait until the previous file is gone: the disk does not keep up. */
+const MAX_FILE_BYTES = 4 * ROTATE_BYTES;
+/** Maximum bytes of one group of records, which are written and synced together. */
+const MAX_GROUP_BYTES = 4 * 1024 * 1024;
 
 interface WalFile {
   readonly path: string;
   readonly descriptor: number;
-  /** Whether they are durable here: not before it is synced, and not where it tells last of their removal. */
+  /** Whether the object is durable here: not before its record is synced, nor if the last record is of its removal. */
   readonly keys: Map<Key, boolean>;
-  /** Objects that it tells of, and that are about to be given their names. */
+  /** Objects in it that are about to get their names. */
   readonly placing: Set<Promise<void>>;
-  /** All bytes below are whole records. */
+  /** All bytes before this position are complete records. */
   end: number;
 }
 
@@ -50,17 +50,17 @@ interface Waiting {
 }
 
 /**
- * The write-ahead log of a data folder: small objects are durable as soon as they are told of here, many with one sync, and their own
- * files reach the disk later, all together. After a power cut the next process makes them again (recovery.ts). Only for a process
- * that has the folder alone.
+ * The write-ahead log of a data folder. Small objects are durable as soon as their records are synced here, many with
+ * one sync; their own files are synced later, all together. After a power cut the next process restores them
+ * (recovery.ts). Only for a process that has the folder alone.
  */
 export class WriteAheadLog {
   readonly #options: WalOptions;
-  /** Of the folder, held open: a process that has no descriptor left must not end because of that. */
+  /** Of the folder. It is kept open, because a process without free descriptors must not end for lack of one. */
   readonly #folder: number;
   #number = 0;
   #current: WalFile | undefined;
-  #older: WalFile | undefined;
+  #retiring: WalFile | undefined;
   #checkpoint: Promise<void> = Promise.resolve();
   #waiting: Waiting[] = [];
   #running: Promise<void> = Promise.resolve();
@@ -75,10 +75,10 @@ export class WriteAheadLog {
   }
 
   /**
-   * Tells of an object, or of its removal.
-   * @param place gives the object its name, once it is durable here: before that is done its record does not go
+   * Logs an object or its removal.
+   * @param place gives the object its name once its record is durable; the record is kept until that is done
    * @returns when both are done
-   * @throws RegistryError `storage-full` and, after `close`, `unavailable`: then nothing was told
+   * @throws RegistryError `storage-full` and, after `close`, `unavailable`: then nothing was logged
    */
   append(record: WalRecord, place: () => Promise<void> = async () => {}): Promise<void> {
     // Another process may have the folder by now.
@@ -89,28 +89,28 @@ export class WriteAheadLog {
     });
   }
 
-  /** Whether an object would come back after a power cut as it was told of here. */
+  /** Whether recovery would restore the object from a record here. */
   covers(key: Key): boolean {
-    return this.#current?.keys.has(key) === true || this.#older?.keys.has(key) === true;
+    return this.#current?.keys.has(key) === true || this.#retiring?.keys.has(key) === true;
   }
 
-  /** Whether an object that is there survives a power cut because of what was told of it here. */
+  /** Whether the object survives a power cut thanks to a record here. */
   holds(key: Key): boolean {
-    return (this.#current?.keys.get(key) ?? this.#older?.keys.get(key)) === true;
+    return (this.#current?.keys.get(key) ?? this.#retiring?.keys.get(key)) === true;
   }
 
   coveredBelow(prefix: Key): Key[] {
-    const files = [this.#current, this.#older];
+    const files = [this.#current, this.#retiring];
     return files.flatMap((file) => [...(file?.keys.keys() ?? [])].filter((key) => key.startsWith(prefix)));
   }
 
-  /** Everything reaches its place on the disk, and no file is left. What comes while that is done is done, too. */
+  /** Syncs everything to its own files and removes those of the log. Records that arrive meanwhile are included. */
   async close(): Promise<void> {
-    while (this.#isRunning || this.#current !== undefined || this.#older !== undefined) {
+    while (this.#isRunning || this.#current !== undefined || this.#retiring !== undefined) {
       await this.#running;
-      // A file that is written to cannot go.
+      // A file that is being written to cannot be retired.
       if (this.#isRunning) continue;
-      if (this.#current !== undefined && this.#older === undefined) this.#giveUp(this.#current);
+      if (this.#current !== undefined && this.#retiring === undefined) this.#retire(this.#current);
       await this.#checkpoint;
     }
     this.#isClosed = true;
@@ -124,9 +124,9 @@ export class WriteAheadLog {
     this.#running = this.#run();
   }
 
-  /** Never rejects: each record's sender is told. */
+  /** Never rejects: each caller of append gets its own error. */
   async #run(): Promise<void> {
-    // Those that come in the same turn of the event loop go together.
+    // Records that arrive in the same turn of the event loop form one group.
     await Promise.resolve();
     while (this.#waiting.length > 0) {
       const group = this.#nextGroup();
@@ -138,7 +138,7 @@ export class WriteAheadLog {
         for (const waiting of group) waiting.reject(error);
       }
     }
-    // In the same step as the last look: whoever comes after it starts another run.
+    // Synchronously after the last check: a later caller starts another run.
     this.#isRunning = false;
   }
 
@@ -147,7 +147,7 @@ export class WriteAheadLog {
     let count = 0;
     for (const waiting of this.#waiting) {
       bytes += waiting.bytes.length;
-      if (count > 0 && bytes > GROUP_BYTES) break;
+      if (count > 0 && bytes > MAX_GROUP_BYTES) break;
       count++;
     }
     return this.#waiting.splice(0, count);
@@ -155,8 +155,8 @@ export class WriteAheadLog {
 
   async #fileForMore(): Promise<WalFile> {
     const file = this.#current;
-    if (file !== undefined && file.end >= MOST_BYTES) await this.#checkpoint;
-    if (file !== undefined && file.end >= TURN_BYTES && this.#older === undefined) this.#giveUp(file);
+    if (file !== undefined && file.end >= MAX_FILE_BYTES) await this.#checkpoint;
+    if (file !== undefined && file.end >= ROTATE_BYTES && this.#retiring === undefined) this.#retire(file);
     this.#current ??= await this.#open();
     return this.#current;
   }
@@ -177,21 +177,21 @@ export class WriteAheadLog {
       unlinkSync(path);
       throw error;
     }
-    this.#lookIn(TURN_AFTER_MS);
+    this.#scheduleCheck(ROTATE_AFTER_MS);
     return { path, descriptor, keys: new Map(), placing: new Set(), end: 0 };
   }
 
-  #lookIn(milliseconds: number): void {
-    this.#timer = setTimeout(() => this.#whenDue(), milliseconds);
+  #scheduleCheck(milliseconds: number): void {
+    this.#timer = setTimeout(() => this.#rotateIfDue(), milliseconds);
     this.#timer.unref();
   }
 
-  #whenDue(): void {
+  #rotateIfDue(): void {
     const file = this.#current;
     if (file === undefined) return;
-    if (!this.#isRunning && this.#older === undefined) this.#giveUp(file);
-    // A group that is under way belongs to this file: the next look is soon.
-    else this.#lookIn(LOOK_AGAIN_MS);
+    if (!this.#isRunning && this.#retiring === undefined) this.#retire(file);
+    // A group in flight belongs to this file: check again soon.
+    else this.#scheduleCheck(RECHECK_MS);
   }
 
   async #write(file: WalFile, group: readonly Waiting[]): Promise<void> {
@@ -202,7 +202,7 @@ export class WriteAheadLog {
       await this.#options.diskSync.file(file.descriptor, 'data');
     } catch (error) {
       if (!isFull(error)) this.#options.fatal('the write-ahead log could not be written', error);
-      // Whole records that nobody was told of would come back.
+      // Complete records that were never acknowledged would be recovered.
       ftruncateSync(file.descriptor, file.end);
       throw storageFull(error);
     }
@@ -215,17 +215,17 @@ export class WriteAheadLog {
     resolve(placed);
     const settled = placed.then(
       () => {},
-      // Told to the sender, who answers for the name.
+      // The caller of append handles it.
       () => {},
     );
     file.placing.add(settled);
     void settled.then(() => file.placing.delete(settled));
   }
 
-  /** No more is written to it; it goes when all that it tells of is on the disk in its own place. */
-  #giveUp(file: WalFile): void {
+  /** Retires a file: it gets no more records, and is removed when all its objects are synced to their own files. */
+  #retire(file: WalFile): void {
     clearTimeout(this.#timer);
-    this.#older = file;
+    this.#retiring = file;
     this.#current = undefined;
     this.#checkpoint = this.#finish(file).catch((error: unknown) =>
       this.#options.fatal('what the write-ahead log tells of could not be synced to disk', error),
@@ -238,13 +238,13 @@ export class WriteAheadLog {
     await fileSystem.sync();
     closeSync(descriptor);
     unlinkSync(path);
-    // Before the next one goes: it may tell that an object of this one was removed.
+    // Before the next file is removed: that one may hold the removal of an object of this one.
     await diskSync.file(this.#folder);
-    this.#older = undefined;
+    this.#retiring = undefined;
   }
 }
 
-/** Their order is that of their names. */
+/** File names sort in the order of their numbers. */
 export function walFileName(number: number): string {
   return String(number).padStart(16, '0');
 }
