@@ -1,24 +1,24 @@
 import { isIP } from 'node:net';
 
-/** A block of addresses; one address alone has the longest prefix. */
+/** A block of addresses. A single address has the maximum prefix length. */
 export interface AddressRange {
   readonly address: string;
-  /** Bits that count: up to 32, or 128. */
+  /** Length in bits: at most 32 for IPv4, 128 for IPv6. */
   readonly prefix: number;
   readonly family: 'ipv4' | 'ipv6';
 }
 
-/** Words for blocks that are tedious to list. */
+/** Names for common groups of blocks. */
 const BLOCKS: ReadonlyMap<string, readonly string[]> = new Map([
   ['loopback', ['127.0.0.0/8', '::1']],
   ['private', ['10.0.0.0/8', '172.16.0.0/12', '192.168.0.0/16', 'fc00::/7']],
 ]);
 
-/** What a list of them looks like, for the message when it does not. */
+/** Describes the expected form in error messages. */
 export const ADDRESS_LIST_FORMS =
-  'addresses like 10.0.0.7 or 10.0.0.0/8, loopback or private, with commas between them';
+  'a comma-separated list of addresses like 10.0.0.7, blocks like 10.0.0.0/8, loopback and private';
 
-/** undefined when one of them is none. The empty text is the empty list. */
+/** undefined if an item is invalid. An empty text is an empty list. */
 export function parseAddressRanges(text: string): readonly AddressRange[] | undefined {
   if (text.trim() === '') return [];
   const ranges: AddressRange[] = [];

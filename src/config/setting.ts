@@ -3,18 +3,18 @@ import { parseRedisUrl, REDIS_URL_FORMS, type RedisAddress } from '../projection
 import { ADDRESS_LIST_FORMS, type AddressRange, parseAddressRanges } from './address-range.ts';
 import { DURATION_FORMS, parseDuration } from './duration.ts';
 
-/** One environment variable: everything that docs/configuration.md says of it. */
+/** One environment variable, with all that docs/configuration.md says about it. */
 export interface Setting<T, Fallback extends string | undefined = string | undefined> {
   readonly name: string;
-  /** Older or other names for the same setting. */
+  /** Alternative names of the variable. */
   readonly aliases: readonly string[];
   readonly type: string;
-  /** As it would be written in the environment; undefined: not set. */
+  /** The default, as it would be written in the environment; undefined: none. */
   readonly fallback: Fallback;
   readonly sentence: string;
-  /** Whether a message may repeat a wrong value. Where the value could hold a secret it may not, and there is no exception. */
+  /** Whether an error message may repeat the value. Every kind whose value could hold a secret is `never shown`. */
   readonly secrecy: Secrecy;
-  /** @returns the value, or what is expected instead */
+  /** @returns the value, or a description of what is expected instead */
   readonly parse: (text: string) => { readonly value: T } | { readonly expected: string };
 }
 
@@ -26,7 +26,7 @@ interface Description {
   readonly sentence: string;
 }
 
-/** Whether a setting has a default is part of its type: without one its value may be undefined. */
+/** The type says whether a setting has a default: without one its value may be undefined. */
 type FallbackOf<D extends Description> = D extends { readonly fallback: string } ? string : undefined;
 
 function setting<T, D extends Description>(
@@ -75,10 +75,10 @@ export function flag<D extends Description>(name: string, about: D): Setting<boo
 
 const DAY = 86_400_000;
 
-/** The longest time that a timer can wait: a longer one would go off at once. */
-const LONGEST_TIMER_DAYS = 24;
+/** A timer overflows beyond 24.8 days and would fire at once. */
+const MAX_TIMER_DAYS = 24;
 
-/** Value in milliseconds. @param use `timer`: something waits for that long, so it is neither nothing nor too much */
+/** Value in milliseconds. @param use `timer`: 0 and what a timer cannot wait for are refused */
 export function duration<D extends Description>(
   name: string,
   about: D,
@@ -87,8 +87,8 @@ export function duration<D extends Description>(
   return setting(name, { type: 'duration', secrecy: 'shown' }, about, (value) => {
     const milliseconds = parseDuration(value);
     if (milliseconds === undefined) return { expected: DURATION_FORMS };
-    if (use === 'timer' && (milliseconds === 0 || milliseconds > LONGEST_TIMER_DAYS * DAY)) {
-      return { expected: `a duration from 1ms to ${LONGEST_TIMER_DAYS}d` };
+    if (use === 'timer' && (milliseconds === 0 || milliseconds > MAX_TIMER_DAYS * DAY)) {
+      return { expected: `a duration from 1ms to ${MAX_TIMER_DAYS}d` };
     }
     return { value: milliseconds };
   });
@@ -112,7 +112,7 @@ function parseBytes(text: string): number | undefined {
   return digits === undefined || factor === undefined ? undefined : Number(digits) * factor;
 }
 
-/** Value without a slash at its end. */
+/** Value without trailing slashes. */
 export function url<D extends Description>(name: string, about: D): Setting<string, FallbackOf<D>> {
   return setting(name, { type: 'URL', secrecy: 'never shown' }, about, (value) => {
     if (value === '') return { value };
@@ -133,7 +133,7 @@ export function redisAddress<D extends Description>(name: string, about: D): Set
 
 const MAX_SECRET_BYTES = 4096;
 
-/** Value is the secret in the file that is named: its content without the line break at its end. Reads the file. */
+/** Value is the content of the named file without its final line break. Reads the file. */
 export function secretFile<D extends Description>(name: string, about: D): Setting<string, FallbackOf<D>> {
   return setting(name, { type: 'file', secrecy: 'never shown' }, about, (path) => {
     const expected = `a readable file with one line of at most ${MAX_SECRET_BYTES} bytes`;
@@ -147,11 +147,11 @@ export function secretFile<D extends Description>(name: string, about: D): Setti
   });
 }
 
-const ORIGIN_FORMS = 'origins like https://ui.example or http://localhost:8080, with commas between them';
+const ORIGIN_FORMS = 'a comma-separated list of origins like https://ui.example or http://localhost:8080';
 
 /** Origins of web pages, as browsers write them. */
 export function origins<D extends Description>(name: string, about: D): Setting<readonly string[], FallbackOf<D>> {
-  return setting(name, { type: 'origins', secrecy: 'shown' }, about, (value) => {
+  return setting(name, { type: 'origins', secrecy: 'never shown' }, about, (value) => {
     if (value === '') return { value: [] };
     const parsed = value.split(',').map((each) => originOf(each.trim()));
     const known = parsed.filter((each) => each !== undefined);
@@ -159,12 +159,12 @@ export function origins<D extends Description>(name: string, about: D): Setting<
   });
 }
 
-/** undefined for what no browser would send: "*", a path, a name in upper case, the port that the scheme has anyway. */
+/** undefined for what no browser sends as an origin: "*", a path, upper case, the scheme's default port. */
 function originOf(text: string): string | undefined {
   return /^https?:\/\/[^*]+$/.test(text) && URL.canParse(text) && new URL(text).origin === text ? text : undefined;
 }
 
-/** Addresses of the network, alone or as blocks. */
+/** IP addresses and blocks of them. */
 export function addresses<D extends Description>(
   name: string,
   about: D,

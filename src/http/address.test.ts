@@ -9,17 +9,17 @@ test('a remembered route is the parsed one, for each method by itself, with a ho
   const target = '/v2/library/app/manifests/latest';
   for (const method of ['GET', 'HEAD', 'GET', 'HEAD', 'DELETE']) {
     for (const host of [HOST, '']) {
-      const { route, asked } = addressOf(method, host + target);
+      const { route, labels } = addressOf(method, host + target);
       expect(route).toEqual(parseRoute(method, target));
-      expect(asked).toMatchObject({ method, path: target, repository: 'library/app', reference: 'latest' });
+      expect(labels).toMatchObject({ method, path: target, repository: 'library/app', reference: 'latest' });
     }
   }
 });
 
 test('what the log says of an address is what the address has', () => {
   const log = (method: string, target: string) => {
-    const { asked, digest } = addressOf(method, HOST + target);
-    return { ...JSON.parse(`{${asked.json}}`), digest };
+    const { labels, digest } = addressOf(method, HOST + target);
+    return { ...JSON.parse(`{${labels.json}}`), digest };
   };
   for (const [method, path, expected] of [
     ['GET', '/v2/', { route: 'ping' }],

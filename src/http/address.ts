@@ -1,5 +1,5 @@
 import type { Digest } from '../oci/names.ts';
-import { Asked } from '../telemetry/asked.ts';
+import { RequestLabels } from '../telemetry/request-labels.ts';
 import { parseRoute, type Route } from './route.ts';
 
 /** Addresses remembered; when there are more, all are forgotten, which costs no more than parsing them again. */
@@ -12,7 +12,7 @@ export interface Address {
   readonly route: Route;
   /** The one that is in the address. */
   readonly digest: Digest | undefined;
-  readonly asked: Asked;
+  readonly labels: RequestLabels;
 }
 
 const gets = new Map<string, Address>();
@@ -34,8 +34,8 @@ export function addressOf(method: string, url: string): Address {
 }
 
 /** How the log names a request whose address means nothing. */
-export function unknownAsked(method: string, url: string): Asked {
-  return new Asked(method, targetOf(url), 'invalid', undefined, undefined);
+export function unknownLabels(method: string, url: string): RequestLabels {
+  return new RequestLabels(method, targetOf(url), 'invalid', undefined, undefined);
 }
 
 /** The path and query of a request's URL, undecoded. Without a proper Host header Bun gives a bare path. */
@@ -52,5 +52,5 @@ function parseAddress(method: string, url: string): Address {
   const digest = reference?.kind === 'digest' ? reference.digest : 'digest' in route ? route.digest : undefined;
   const repository = 'repo' in route ? route.repo : undefined;
   const tag = reference?.kind === 'tag' ? reference.tag : undefined;
-  return { route, digest, asked: new Asked(method, target, route.kind, repository, tag) };
+  return { route, digest, labels: new RequestLabels(method, target, route.kind, repository, tag) };
 }

@@ -1,16 +1,15 @@
 import { RegistryError } from '../oci/errors.ts';
 
 export interface AdmissionLimits {
-  /** Requests that are served at once. */
+  /** Maximum requests in progress. */
   readonly max: number;
-  /** Of these, how many one client address may have. */
+  /** Maximum of these for one client. */
   readonly maxPerAddress: number;
 }
 
 /**
- * How many requests are served at once, and how many of them for one client. A request that is served may hold a file, the lease of
- * an upload, parts in memory and a timer; one client must not be able to take all of them. Bun tells nobody of connections, so that
- * those without a request are the load balancer's to count (docs/decisions/0031).
+ * Limits the requests in progress, in total and for each client: each may hold a file, an upload's lease, parts in memory and a timer.
+ * Bun does not report connections, so idle ones are for the load balancer to limit (docs/decisions/0031).
  */
 export class Admission {
   readonly #limits: AdmissionLimits;
@@ -21,7 +20,7 @@ export class Admission {
   }
 
   /**
-   * @param inFlight requests that have come and whose responses are not sent to their end, with this one
+   * @param inFlight requests whose response is not completely sent, including this one
    * @throws RegistryError `overloaded`, `too-many-requests`
    */
   check(inFlight: number, request: { readonly client: string | undefined }): void {
@@ -34,7 +33,7 @@ export class Admission {
       );
   }
 
-  /** A request of the client waits for something. One that is answered at once need not be counted. */
+  /** Counts a request that waits for something. One that is answered at once holds nothing and is not counted. */
   enter(address: string | undefined): void {
     const client = clientOf(address);
     this.#byClient.set(client, (this.#byClient.get(client) ?? 0) + 1);
@@ -48,7 +47,7 @@ export class Admission {
   }
 }
 
-/** One name for a client that has many addresses: in IPv6 a network of 64 bits is what one subscriber gets. */
+/** One key for all addresses of a client: in IPv6 a subscriber has a whole /64 network. */
 export function clientOf(address: string | undefined): string {
   if (address === undefined) return 'unknown';
   if (!address.includes(':')) return address;

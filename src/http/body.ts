@@ -3,7 +3,7 @@ import { UploadBody } from '../registry/upload-body.ts';
 import { type BodyPace, ClientClock, type Stall } from './client-clock.ts';
 import type { RequestContext } from './context.ts';
 
-/** The announced length, undefined for a chunked body. A request without any body has length 0. */
+/** Content-Length; undefined for a chunked body, 0 for a request without a body. */
 export function contentLength(request: Request): number | undefined {
   const header = request.headers.get('content-length');
   if (header === null) return request.headers.has('transfer-encoding') ? undefined : 0;
@@ -12,9 +12,9 @@ export function contentLength(request: Request): number | undefined {
 }
 
 /**
- * The request's body for an upload.
- * @param announced its length as Content-Range says it, where there is one
- * @param pace a client that is slower than this counts as gone
+ * The request's body as an upload. Turns Bun's own timeout off.
+ * @param announced its length by Content-Range, if there is one
+ * @param pace a slower client is treated as gone
  */
 export function uploadBody(context: RequestContext, announced: number | undefined, pace: BodyPace): UploadBody {
   const length = contentLength(context.request) ?? announced;
@@ -23,8 +23,8 @@ export function uploadBody(context: RequestContext, announced: number | undefine
 }
 
 /**
- * The body as it comes.
- * @param ended gives it up, also while it is waited for
+ * The chunks of the body, as they arrive.
+ * @param ended aborts the body, also while a chunk is awaited
  * @throws RegistryError `upload-stalled`, `upload-interrupted`, the reason of `ended`
  */
 export async function* chunksOf(
@@ -35,7 +35,7 @@ export async function* chunksOf(
   const reader = request.body?.getReader();
   if (reader === undefined) return;
   const giveUp = (): void => {
-    // The pending read ends with this; a body that cannot even be cancelled is broken in any case.
+    // This ends the pending read. A body that cannot be cancelled is broken anyway.
     reader.cancel().catch(() => reader.releaseLock());
   };
   const clock = new ClientClock(pace, giveUp);

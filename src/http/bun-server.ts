@@ -1,4 +1,4 @@
 export type BunServer = Bun.Server<unknown> | null;
 
-/** Seconds of silence after which Bun closes a connection that waits for a request, or that does not take its response. */
+/** Bun closes a connection after this many seconds without a byte, whether it waits for a request or for its client to read a response. */
 export const IDLE_SECONDS = 60;

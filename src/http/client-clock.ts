@@ -1,20 +1,20 @@
-/** What a client must keep to while it sends a body. */
+/** The pace that a client must keep while it sends a body. */
 export interface BodyPace {
-  /** Milliseconds of waiting without a byte after which the client counts as gone. */
+  /** Milliseconds of waiting without a byte after which the client is treated as gone. */
   readonly idle: number;
-  /** Bytes a second, on average over `idle` milliseconds of waiting; 0 for any rate. */
+  /** Minimum bytes per second, averaged over `idle` milliseconds of waiting; 0: none. */
   readonly minRate: number;
 }
 
-/** Why a client counts as gone. */
+/** Why a client is treated as gone. */
 export type Stall = 'silent' | 'slow';
 
-/** A thread that was busy finds its timers before the bytes that arrived meanwhile: it looks for those once more. */
+/** After a busy period timers fire before the bytes that arrived meanwhile are read. This gives those bytes a chance. */
 const SECOND_LOOK_MS = 10;
 
 /**
- * Measures how long a client keeps us waiting for its body. Only the time between `waiting` and `received` counts: while we wait
- * for the disk or the store, the client cannot send, however willing it is.
+ * Measures how long a client keeps us waiting for its body. Only time between `waiting` and `received` counts: while we wait for the
+ * disk or the store, back-pressure keeps the client from sending.
  */
 export class ClientClock {
   readonly #pace: BodyPace;
@@ -28,7 +28,7 @@ export class ClientClock {
   #bytes = 0;
   #timer: ReturnType<typeof setTimeout> | undefined;
 
-  /** @param gone called once, when the client counts as gone */
+  /** @param gone called once, when the client is treated as gone */
   constructor(pace: BodyPace, gone: () => void) {
     this.#pace = pace;
     this.#gone = gone;
@@ -39,7 +39,7 @@ export class ClientClock {
     return this.#stall;
   }
 
-  /** From now on it is the client's turn. One timer serves many waits: most of them end at once. */
+  /** Starts a wait. One timer serves many waits, as most of them end at once. */
   waiting(): void {
     this.#since = performance.now();
     this.#timer ??= setTimeout(() => this.#look(), Math.max(0, this.#pace.idle - this.#waited));
@@ -80,7 +80,7 @@ export class ClientClock {
     return this.#waited + wait >= idle && this.#bytes < (minRate * idle) / 1000 ? 'slow' : undefined;
   }
 
-  /** Sets the timer for the end of the current wait or window; a window that has ended well is followed by a new one. */
+  /** Sets the timer for the end of the current wait or window, and starts a new window if the last one is over. */
   #next(): void {
     if (this.#since === undefined) return;
     const { idle } = this.#pace;

@@ -1,10 +1,10 @@
 import { type Actor, ANONYMOUS } from '../access/access.ts';
 import { RegistryError, Unanswered } from '../oci/errors.ts';
 import type { Senders } from '../sending/senders.ts';
-import { Asked } from '../telemetry/asked.ts';
 import type { AccessEntry, Logger } from '../telemetry/log.ts';
 import type { Telemetry } from '../telemetry/metrics.ts';
-import { addressOf, targetOf, unknownAsked } from './address.ts';
+import { RequestLabels } from '../telemetry/request-labels.ts';
+import { addressOf, targetOf, unknownLabels } from './address.ts';
 import type { Admission } from './admission.ts';
 import { type BunServer, IDLE_SECONDS } from './bun-server.ts';
 import type { FileAnswer, HandlerPorts, RequestContext, Seen } from './context.ts';
@@ -66,7 +66,7 @@ class Exchange implements RequestContext {
   #client: string | undefined | typeof UNKNOWN = UNKNOWN;
   /** What every response carries, whoever makes it. */
   readonly #headers: Readonly<Record<string, string>>;
-  #asked: Asked | undefined;
+  #labels: RequestLabels | undefined;
   #keptOpen = false;
   #waits = false;
 
@@ -134,11 +134,11 @@ class Exchange implements RequestContext {
     this.#ports.admission.check(this.#server?.pendingRequests ?? 1, this);
     const preflight = this.#ports.webOrigins.preflight(request);
     if (preflight !== undefined) {
-      this.#asked = new Asked(request.method, targetOf(url), 'preflight', undefined, undefined);
+      this.#labels = new RequestLabels(request.method, targetOf(url), 'preflight', undefined, undefined);
       return preflight;
     }
     const address = addressOf(request.method, url);
-    this.#asked = address.asked;
+    this.#labels = address.labels;
     this.seen.digest = address.digest;
     this.#ports.webOrigins.checkWrite(request);
     return dispatch(address.route, this, this.#ports);
@@ -171,17 +171,17 @@ class Exchange implements RequestContext {
     if (this.#waits) this.#ports.admission.leave(this.client);
     // It belongs to the connection: what is idle afterwards, or never ends its body, would stay for ever.
     if (this.#keptOpen) this.#server?.timeout(request, IDLE_SECONDS);
-    const asked = this.#asked ?? unknownAsked(request.method, request.url);
+    const labels = this.#labels ?? unknownLabels(request.method, request.url);
     const { status } = response;
     for (const name in this.#headers) response.headers.set(name, this.#headers[name] ?? '');
-    const sent = asked.method === 'HEAD' ? 0 : seen.sent;
+    const sent = labels.method === 'HEAD' ? 0 : seen.sent;
     const milliseconds = performance.now() - this.#begun;
-    this.#ports.telemetry.requests.end(asked.route, status, milliseconds / 1000, seen.received, sent);
+    this.#ports.telemetry.requests.end(labels.route, status, milliseconds / 1000, seen.received, sent);
     this.#ports.access?.({
       requestId: id,
       client: this.client,
       actor: ANONYMOUS.label,
-      asked,
+      labels,
       digest: seen.digest,
       status,
       bytesIn: seen.received,

@@ -6,56 +6,55 @@ import { NO_SNIFFING, respond } from './response.ts';
 import type { StoredFile } from './stored-file.ts';
 
 /**
- * Bytes from which a body is sent by a thread of its own. Its connection is closed afterwards, and the client opens another one: less
- * than what is won from here on.
+ * Smaller bodies are sent by the serving thread. A sending thread closes the connection afterwards, which costs the client a new one:
+ * from this size on, the gain is larger.
  */
-export const HANDED_OVER_FROM = 8 * 1024 * 1024;
+export const MIN_HAND_OVER = 8 * 1024 * 1024;
 
 export interface HandOverPorts {
   readonly request: Request;
   readonly server: BunServer;
   readonly seen: Seen;
   readonly senders: Senders | undefined;
-  /** The client was told that more would come. */
+  /** Called if sending fails after the head, so that the client gets fewer bytes than announced. */
   readonly failed: (message: string) => void;
 }
 
 /**
- * Lends the connection of a request to a sending thread, which answers in place of this one (docs/decisions/0027).
- * @param file closed at the end, if it is handed over
- * @returns undefined where the answer has to be given here after all. Else, once the connection is closed, what was answered: nobody
- * gets to see that.
+ * Lends the connection of a request to a sending thread, which sends the response (docs/decisions/0027).
+ * @param file closed at the end, if the connection was handed over
+ * @returns undefined if the serving thread must respond itself. Otherwise resolves after the connection was closed; Bun drops the response.
  */
 export function handOver(answer: FileAnswer, file: StoredFile, ports: HandOverPorts): Promise<Response> | undefined {
   const { request, server, senders } = ports;
   const { start, end } = answer;
-  if (senders === undefined || end - start < HANDED_OVER_FROM) return undefined;
+  if (senders === undefined || end - start < MIN_HAND_OVER) return undefined;
   const peer = server?.requestIP(request);
   const localPort = server?.port;
   if (!peer || localPort === undefined) return undefined;
-  // No wait since Bun said whose request this is: it closes connections on this thread only.
+  // No await between requestIP and this: connections are closed by this thread only, so this one is still open.
   const sent = senders.send({ peer, localPort, head: headOf(answer), file: file.descriptor, start, end });
   if (sent === undefined) return undefined;
-  return followed(sent, answer, ports).finally(() => file.close());
+  return untilSent(sent, answer, ports).finally(() => file.close());
 }
 
-async function followed(
+async function untilSent(
   sending: NonNullable<ReturnType<Senders['send']>>,
   { status, headers }: FileAnswer,
   { request, server, seen, failed }: HandOverPorts,
 ): Promise<Response> {
-  const closed = closingOf(request);
+  const closed = untilClosed(request);
   server?.timeout(request, 0);
   const sent = await sending;
   server?.timeout(request, IDLE_SECONDS);
   seen.sent = sent.sent;
   if (sent.outcome.kind === 'failed') failed(sent.outcome.message);
-  // Bun must not be answered before: it would wait for a turn to send that.
+  // Bun would hold a response that is returned earlier until it can send it.
   await closed;
   return respond(null, { status, headers });
 }
 
-function closingOf({ signal }: Request): Promise<void> {
+function untilClosed({ signal }: Request): Promise<void> {
   return new Promise((resolve) => {
     if (signal.aborted) resolve();
     else signal.addEventListener('abort', () => resolve(), { once: true });

@@ -1,9 +1,9 @@
 import { respond } from './response.ts';
 
-/** The page needs nothing but its own style and script, and no other site may show it as a part of its own. */
+/** Only inline style and script, and no framing by other sites. */
 const POLICY = "default-src 'none'; style-src 'unsafe-inline'; script-src 'unsafe-inline'; frame-ancestors 'none'";
 
-/** What a person sees who opens the registry in a browser. */
+/** The page for people who open the registry in a browser. */
 export function landingPage(version: string): Response {
   const page = `<!doctype html>
 <html lang="en">
@@ -12,12 +12,12 @@ export function landingPage(version: string): Response {
 code,pre{font:14px ui-monospace,monospace;background:#eef3f7;border-radius:4px}code{padding:.1em .3em}pre{padding:1em;overflow:auto}</style></head>
 <body>
 <h1>Marina</h1>
-<p>This is a container registry (OCI distribution, version ${version}). It is meant for clients such as docker, podman, skopeo or oras:</p>
+<p>This is a container registry (OCI distribution, version ${version}). Use it with a client such as docker, podman, skopeo or oras:</p>
 <pre id="push">docker tag my-image <span>HOST</span>/my-image
 docker push <span>HOST</span>/my-image</pre>
-<p>The repositories: <a href="/v2/_catalog"><code>/v2/_catalog</code></a>.
+<p>Repositories: <a href="/v2/_catalog"><code>/v2/_catalog</code></a>.
 Health: <a href="/healthz"><code>/healthz</code></a>, <a href="/readyz"><code>/readyz</code></a>.
-Figures: <a href="/metrics"><code>/metrics</code></a>.</p>
+Metrics: <a href="/metrics"><code>/metrics</code></a>.</p>
 <script>for (const each of document.querySelectorAll('#push span')) each.textContent = location.host;</script>
 </body></html>
 `;

@@ -69,7 +69,7 @@ describe('the Range of a request', () => {
     ['bytes=8-9,0-3,2-5', 10, several([8, 10], [0, 6])],
     ['bytes=2-5,8-9,0-3', 10, several([0, 6], [8, 10])],
     ['bytes=0-,0-,0-', 10, single(0, 10)],
-    // Those behind the end are dropped while another one is left.
+    // Those past the end are dropped while another one is left.
     ['bytes=0-1,10-', 10, single(0, 2)],
     ['bytes=0-1,-0,4-5', 10, several([0, 2], [4, 6])],
     ['bytes=10-,20-', 10, 'range-unsatisfiable'],

@@ -15,8 +15,8 @@ export type RequestedRange =
 export const WHOLE = { kind: 'whole' } as const;
 
 /**
- * Parses a `Range` header (RFC 9110, section 14.2). Another unit than bytes asks for the whole. Ranges behind the end are dropped
- * while another one can be satisfied; ranges that overlap are joined at the place of the first.
+ * Parses a `Range` header (RFC 9110, section 14.2). Another unit than bytes asks for the whole. Ranges past the end are dropped
+ * if another one can be satisfied; overlapping ranges are merged in the position of the first.
  * @param size bytes of the blob
  * @throws RegistryError `range-unsatisfiable` when no range lies within the blob, or one is malformed; `request-invalid` for more
  * than 256 ranges
@@ -39,14 +39,14 @@ export function parseRange(header: string | null, size: number): RequestedRange 
   const ranges = specifiers.map((specifier) => parseSpecifier(specifier, size)).filter((range) => range !== undefined);
   const [first, ...others] = withoutOverlaps(ranges);
   if (first === undefined) {
-    throw new RegistryError('range-unsatisfiable', `the range begins at or behind the end, which is at byte ${size}`, {
+    throw new RegistryError('range-unsatisfiable', `the range begins at or past the end, byte ${size}`, {
       size,
     });
   }
   return others.length === 0 ? { kind: 'single', range: first } : { kind: 'several', ranges: [first, ...others] };
 }
 
-/** @returns undefined for a range that lies behind the end */
+/** @returns undefined for a range past the end */
 function parseSpecifier(specifier: string, size: number): ByteRange | undefined {
   const [, first, last] = /^[ \t]*(\d*)-(\d*)[ \t]*$/.exec(specifier) ?? [];
   if (first === undefined || last === undefined || (first === '' && last === '')) throw malformed(size);

@@ -6,32 +6,32 @@ import { refuse, type ServerPorts, serve } from './exchange.ts';
 import { landingPage } from './landing.ts';
 import { respond } from './response.ts';
 
-/** Beyond every body limit of our own: Bun would answer 413 without a body. */
+/** No limit: Bun's own 413 has no body. Each endpoint has its own limit. */
 const MAX_BODY = Number.MAX_SAFE_INTEGER;
 
-/** Targets of the API. */
+/** Request targets of the API. */
 const API = /^\/v2(?:[/?]|$)/;
 
-/** The HTTP side of a node; `listen` on what it returns. */
+/** The HTTP server of a node. It does not listen yet. */
 export function createServer(ports: ServerPorts) {
   const app = new Elysia({
     serve: {
       maxRequestBodySize: MAX_BODY,
       idleTimeout: IDLE_SECONDS,
       development: false,
-      // Elysia's default would let a second Marina listen on the same port: each would get some of the requests.
+      // With Elysia's default a second process could listen on the same port and take some of the requests.
       reusePort: false,
     },
-    // Hosts shorter than four letters would be 404 otherwise.
+    // Elysia would answer 404 for host names of fewer than four letters.
     handler: { standardHostname: false },
   });
   const answer = ({ request }: { request: Request }) => serve(request, app.server, ports);
-  // Elysia reads a handler's source: it would take this one for async, or hand it a parsed body. A bound function has none.
+  // Elysia inspects a handler's source, and would treat this one as async or parse its body. A bound function has no source.
   const handle = answer.bind(undefined);
   return (
     app
       .onError({ as: 'global' }, ({ code, error, request }) => {
-        // Elysia takes the path from a full address; where Bun has none to give, it looks in the wrong place.
+        // Elysia expects an absolute URL, and routes the bare path that Bun gives for some requests wrongly.
         if (code === 'NOT_FOUND' && API.test(targetOf(request.url))) return serve(request, app.server, ports);
         const known =
           code === 'NOT_FOUND' ? new RegistryError('route-unknown', 'there is nothing at this address') : error;

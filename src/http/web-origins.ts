@@ -2,7 +2,7 @@ import { RegistryError } from '../oci/errors.ts';
 import { respond } from './response.ts';
 
 const METHODS = 'GET, HEAD, POST, PUT, PATCH, DELETE';
-/** What scripts send beyond the headers that every page may send. `Accept` is one of those only while it is short. */
+/** Beyond the headers that any page may send. A long `Accept` is not one of those. */
 const REQUEST_HEADERS = 'Accept, Authorization, Content-Range, Content-Type, If-None-Match, If-Range, Range';
 const RESPONSE_HEADERS = [
   'Accept-Ranges',
@@ -23,18 +23,18 @@ const RESPONSE_HEADERS = [
   'Warning',
   'WWW-Authenticate',
 ].join(', ');
-/** Seconds for which a browser need not ask again. */
+/** How long a browser may cache the response to a preflight request. */
 const PREFLIGHT_SECONDS = '600';
 
 /**
- * What web pages may do here. A browser sends requests for any page that it shows, also to a registry that only it can reach, and
- * by DNS rebinding a page even gets them taken for its own site's. Registry clients send neither `Origin` nor `Sec-Fetch-Site`, and
- * a page cannot leave out what its browser sends with a request that writes.
+ * What web pages may do. A browser sends requests on behalf of any page, even to a registry that only the browser can reach; by DNS
+ * rebinding they even look same-origin to it. Registry clients send neither `Origin` nor `Sec-Fetch-Site`; browsers send at least one
+ * with every write, and a page cannot suppress it.
  */
 export class WebOrigins {
   readonly #allowed: ReadonlySet<string>;
 
-  /** @param allowed origins as browsers write them, such as `https://ui.example` or `http://localhost:8080` */
+  /** @param allowed origins as browsers send them, such as `https://ui.example` or `http://localhost:8080` */
   constructor(allowed: readonly string[]) {
     this.#allowed = new Set(allowed);
   }
@@ -44,7 +44,7 @@ export class WebOrigins {
     if (method === 'GET' || method === 'HEAD' || method === 'OPTIONS') return;
     const origin = headers.get('origin');
     if (origin !== null && this.#allowed.has(origin)) return;
-    // "none": a person asked for it, by typing the address for example.
+    // "none": initiated by the user, for example by typing the address.
     if (origin === null && (headers.get('sec-fetch-site') ?? 'none') === 'none') return;
     throw new RegistryError(
       'denied',
@@ -52,7 +52,7 @@ export class WebOrigins {
     );
   }
 
-  /** The answer to a browser that asks whether a page of an allowed origin may send a request; undefined for anything else. */
+  /** The response to a preflight request for an allowed origin; undefined for any other request. */
   preflight({ method, headers }: Request): Response | undefined {
     if (method !== 'OPTIONS' || !headers.has('access-control-request-method')) return undefined;
     if (!this.#allowed.has(headers.get('origin') ?? '')) return undefined;
@@ -66,7 +66,7 @@ export class WebOrigins {
     });
   }
 
-  /** What every response carries, so that pages of allowed origins, and no others, get to read it. */
+  /** Headers that every response needs, so that pages of allowed origins, and only those, can read it. */
   responseHeaders({ headers }: Request): Readonly<Record<string, string>> {
     if (this.#allowed.size === 0) return NO_HEADERS;
     const origin = headers.get('origin') ?? '';
@@ -76,5 +76,5 @@ export class WebOrigins {
 }
 
 const NO_HEADERS: Readonly<Record<string, string>> = {};
-/** A cache must not give one origin's response to another one. */
+/** A cache must not serve one origin's response to another origin. */
 const VARY: Readonly<Record<string, string>> = { Vary: 'Origin' };

@@ -1,6 +1,6 @@
 import { Counter, Gauge, type Registry as Metrics } from 'prom-client';
 
-/** How a node's own copies of large blobs fare; nothing is shown where it keeps none. */
+/** A node's cache of blobs on disk. Without a cache none of these metrics exist. */
 export class BlobCacheMetrics {
   readonly #metrics: Metrics;
   #requests: Counter<'outcome'> | undefined;
@@ -11,26 +11,26 @@ export class BlobCacheMetrics {
     this.#metrics = metrics;
   }
 
-  /** From now on it is shown. @param bytes of all files, asked at each scrape */
+  /** Registers the metrics. @param bytes size of all files, read at each scrape */
   observe(bytes: () => number): void {
     const registers = [this.#metrics];
     this.#requests = new Counter({
       name: 'marina_blob_cache_requests_total',
-      help: 'GETs of blobs that may be in the cache on disk: hit (sent from there) or miss.',
+      help: 'GETs of blobs that the cache on disk may hold: hit (sent from there) or miss.',
       labelNames: ['outcome'],
       registers,
     });
     for (const outcome of ['hit', 'miss']) this.#requests.inc({ outcome }, 0);
     this.#fills = new Counter({
       name: 'marina_blob_cache_fills_total',
-      help: 'Blobs that were fetched for the cache on disk: kept, refused (no room) or failed.',
+      help: 'Blobs fetched for the cache on disk: kept, refused (no room) or failed.',
       labelNames: ['outcome'],
       registers,
     });
     for (const outcome of ['kept', 'refused', 'failed']) this.#fills.inc({ outcome }, 0);
     this.#evictions = new Counter({
       name: 'marina_blob_cache_evictions_total',
-      help: 'Blobs that made room in the cache on disk for others.',
+      help: 'Blobs evicted from the cache on disk.',
       registers,
     });
     new Gauge({
@@ -43,7 +43,7 @@ export class BlobCacheMetrics {
     });
   }
 
-  asked(outcome: string): void {
+  requested(outcome: string): void {
     this.#requests?.inc({ outcome });
   }
 

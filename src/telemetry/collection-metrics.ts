@@ -6,7 +6,7 @@ interface Amount {
   readonly bytes: number;
 }
 
-/** What a collection of garbage did. */
+/** The result of a garbage collection. */
 export interface Collected {
   /** Milliseconds. */
   readonly startedAt: number;
@@ -23,7 +23,7 @@ export interface Collected {
   readonly failed?: string | undefined;
 }
 
-/** The last collection under /metrics: every node of a cluster shows the same one. */
+/** The last collection of the store; all nodes of a cluster report the same one. */
 export class CollectionMetrics {
   readonly #metrics: Metrics;
 
@@ -31,51 +31,46 @@ export class CollectionMetrics {
     this.#metrics = metrics;
   }
 
-  /** From now on a scrape asks for the last run. */
+  /** Registers the metrics; each scrape reads the last run. */
   observe(observer: LastRunObserver<Collected>): void {
     const gauges = new LastRunGauges(this.#metrics, observer);
-    gauges.some(
-      'marina_collection_objects',
-      'Objects of the last collection, by what became of them.',
-      ['state'],
-      (last) => [
-        [{ state: 'examined' }, last.examined.objects],
-        [{ state: 'kept' }, last.kept.objects],
-        [{ state: 'condemned' }, last.condemned],
-        [{ state: 'spared' }, last.spared],
-        [{ state: 'freed' }, last.freed.objects],
-        [{ state: 'waiting' }, last.waiting.objects],
-      ],
-    );
-    gauges.some('marina_collection_bytes', 'Bytes of those objects.', ['state'], (last) => [
+    gauges.labelled('marina_collection_objects', 'Objects of the last collection, by state.', ['state'], (last) => [
+      [{ state: 'examined' }, last.examined.objects],
+      [{ state: 'kept' }, last.kept.objects],
+      [{ state: 'condemned' }, last.condemned],
+      [{ state: 'spared' }, last.spared],
+      [{ state: 'freed' }, last.freed.objects],
+      [{ state: 'waiting' }, last.waiting.objects],
+    ]);
+    gauges.labelled('marina_collection_bytes', 'Bytes of those objects.', ['state'], (last) => [
       [{ state: 'examined' }, last.examined.bytes],
       [{ state: 'kept' }, last.kept.bytes],
       [{ state: 'freed' }, last.freed.bytes],
       [{ state: 'waiting' }, last.waiting.bytes],
     ]);
-    gauges.one(
+    gauges.scalar(
       'marina_collection_unlinked_blobs',
-      'Blobs that the last collection unlinked, as nothing refers to them.',
+      'Unreferenced blobs that the last collection unlinked.',
       (last) => last.unlinked,
     );
-    gauges.one(
+    gauges.scalar(
       'marina_collection_seconds',
-      'How long the last collection took.',
+      'Duration of the last collection.',
       (last) => (last.finishedAt - last.startedAt) / 1000,
     );
-    gauges.one(
+    gauges.scalar(
       'marina_collection_finished_timestamp_seconds',
       'When the last collection ended.',
       (last) => last.finishedAt / 1000,
     );
-    gauges.one(
+    gauges.scalar(
       'marina_collection_failures',
-      'Deletes that failed in the last collection, and 1 more when it did not get to its end.',
+      'Deletes that failed in the last collection, plus 1 if it did not finish.',
       (last) => last.failures + (last.failed === undefined ? 0 : 1),
     );
-    gauges.one(
+    gauges.scalar(
       'marina_collection_oldest_garbage_seconds',
-      'For how long the oldest garbage that is left could have been deleted: when this grows, collection is behind.',
+      'Age of the oldest garbage that could have been deleted. If it grows, collection is behind.',
       (last) => last.oldestGarbageSeconds,
     );
   }

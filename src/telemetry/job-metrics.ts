@@ -1,6 +1,6 @@
 import { Gauge, Histogram, type Registry as Metrics } from 'prom-client';
 
-/** How the jobs of one kind stand, as a queue counts them. */
+/** A queue's counts of the jobs of one kind. */
 export interface JobCounts {
   readonly kind: string;
   readonly waiting: number;
@@ -11,18 +11,15 @@ export interface JobCounts {
 }
 
 export interface JobCounter {
-  /** Must end in a bounded time. */
+  /** Must settle in bounded time. */
   readonly counts: () => Promise<readonly JobCounts[]>;
-  /** It did not: this scrape goes without these metrics. */
+  /** Called if it rejects; the scrape then lacks these metrics. */
   readonly failed: (error: unknown) => void;
 }
 
 const STATES = ['waiting', 'active', 'delayed', 'failed'] as const;
 
-/**
- * The background under /metrics. The gauges are the queue's: every node of a cluster shows the same ones. The histogram is of
- * what ran in this process.
- */
+/** Background jobs. The gauges describe the queue, so all nodes of a cluster report the same; the histogram describes this process. */
 export class JobMetrics {
   readonly #seconds: Histogram<'kind' | 'outcome'>;
   readonly #metrics: Metrics;
@@ -32,7 +29,7 @@ export class JobMetrics {
     this.#metrics = metrics;
     this.#seconds = new Histogram({
       name: 'marina_job_seconds',
-      help: 'How long attempts at background jobs took, by kind and outcome (done, failed, stopped).',
+      help: 'Duration of attempts at background jobs, by kind and outcome (done, failed, stopped).',
       labelNames: ['kind', 'outcome'],
       buckets: [0.01, 0.05, 0.25, 1, 5, 30, 120, 600],
       registers: [metrics],
@@ -43,7 +40,7 @@ export class JobMetrics {
     this.#seconds.observe({ kind, outcome }, seconds);
   }
 
-  /** From now on a scrape asks the queue. */
+  /** Registers the gauges; each scrape reads the queue. */
   observe(counter: JobCounter): void {
     const registers = [this.#metrics];
     const counts = (): Promise<readonly JobCounts[]> => this.#countsOnce(counter);
@@ -61,7 +58,7 @@ export class JobMetrics {
     });
     new Gauge({
       name: 'marina_job_oldest_seconds',
-      help: 'For how long the oldest background job of a kind could have run and did not.',
+      help: 'Time since the oldest waiting job of a kind was due.',
       labelNames: ['kind'],
       registers,
       async collect() {
@@ -71,7 +68,7 @@ export class JobMetrics {
     });
   }
 
-  /** Both gauges of a scrape ask, the queue answers once. */
+  /** Both gauges of a scrape share one read of the queue. */
   #countsOnce({ counts, failed }: JobCounter): Promise<readonly JobCounts[]> {
     this.#counting ??= counts()
       .catch((error: unknown) => {

@@ -1,29 +1,29 @@
 import { Gauge, type Registry as Metrics } from 'prom-client';
 
-/** Where the last run of some background work is asked for. */
+/** The source of the last run of some background work. */
 export interface LastRunObserver<Run> {
-  /** The last run of any process of the store; undefined while there was none. */
+  /** The last run by any process of the store; undefined before the first. */
   readonly last: () => Promise<Run | undefined>;
-  /** It could not be read: this scrape goes without these metrics. */
+  /** Called if it could not be read; the scrape then lacks these metrics. */
   readonly failed: (error: unknown) => void;
 }
 
-/** Gauges that show the last run of some background work: every node of a cluster shows the same one. */
+/** Gauges of the last run of some background work; all nodes of a cluster report the same. */
 export class LastRunGauges<Run> {
   readonly #metrics: Metrics;
   readonly #observer: LastRunObserver<Run>;
-  #asking: Promise<Run | undefined> | undefined;
+  #reading: Promise<Run | undefined> | undefined;
 
   constructor(metrics: Metrics, observer: LastRunObserver<Run>) {
     this.#metrics = metrics;
     this.#observer = observer;
   }
 
-  one(name: string, help: string, value: (last: Run) => number): void {
-    this.some(name, help, [], (last) => [[{}, value(last)]]);
+  scalar(name: string, help: string, value: (last: Run) => number): void {
+    this.labelled(name, help, [], (last) => [[{}, value(last)]]);
   }
 
-  some(
+  labelled(
     name: string,
     help: string,
     labelNames: readonly string[],
@@ -39,23 +39,23 @@ export class LastRunGauges<Run> {
         this.reset();
         const found = await last();
         if (found !== undefined) for (const [labels, value] of values(found)) this.set(labels, value);
-        // Without labels a gauge that was reset would say 0.
+        // A gauge without labels would report 0 after a reset.
         else if (labelNames.length === 0) this.remove();
       },
     });
   }
 
-  /** All gauges of a scrape ask, the store answers once. */
+  /** All gauges of a scrape share one read of the store. */
   #lastOnce(): Promise<Run | undefined> {
     const { last, failed } = this.#observer;
-    this.#asking ??= last()
+    this.#reading ??= last()
       .catch((error: unknown) => {
         failed(error);
         return undefined;
       })
       .finally(() => {
-        this.#asking = undefined;
+        this.#reading = undefined;
       });
-    return this.#asking;
+    return this.#reading;
   }
 }

@@ -1,86 +1,87 @@
-/** What the serving thread says to the writing thread, once: where to write, and the memory that both see. */
+/** The serving thread's one message to the writing thread: the file to write to, and the memory that both threads share. */
 export interface SinkStart {
   readonly fd: number;
   readonly memory: SharedArrayBuffer;
   readonly shape: Shape;
 }
 
-/** Memory for lines, in pieces that are written and used again one by one. */
+/** Memory for lines, as a pool of buffers that are reused. */
 export interface Shape {
-  /** A power of two: a count of pieces that wraps around must go on at the right place. */
-  readonly pieces: number;
-  readonly pieceBytes: number;
+  /** A power of two, so that sequence numbers may wrap around. */
+  readonly buffers: number;
+  readonly bufferBytes: number;
 }
 
-/** Counters in the memory, 32-bit numbers that wrap around: pieces given to the writing thread so far … */
-export const GIVEN = 0;
-/** … and those that have left the process, or that found no room or no reader. */
-export const DONE = 1;
+/** Index of the counter of buffers that were submitted to the writing thread. Counters are 32-bit and wrap around. */
+export const SUBMITTED = 0;
+/** Index of the counter of buffers that were written, or lost because there was no room or no reader. */
+export const COMPLETED = 1;
 const COUNTERS = 2;
 const WORD_BYTES = Int32Array.BYTES_PER_ELEMENT;
 
 /**
- * The memory as both threads see it. A piece belongs to the serving thread until it is given, and to the writing thread until it
- * is done. The counters are told and looked at by Atomics only: that orders everything else.
+ * One thread's view of the shared memory. A buffer belongs to the serving thread until it is submitted, then to the writing thread
+ * until it is completed. The counters are accessed by Atomics only, which orders all other accesses.
  */
-export class SharedPieces {
+export class SharedBuffers {
   readonly counters: Int32Array;
-  /** Of each turn that is not over: which piece was given, and how much of it is text. */
-  readonly #given: Int32Array;
+  /** For each sequence number in flight: the buffer that was submitted … */
+  readonly #submitted: Int32Array;
+  /** … and the length of its text in bytes. */
   readonly #lengths: Int32Array;
   readonly #memory: SharedArrayBuffer;
   readonly #shape: Shape;
-  readonly #pieces: Uint8Array[] = [];
+  readonly #buffers: Uint8Array[] = [];
 
-  static allocate({ pieces, pieceBytes }: Shape): SharedArrayBuffer {
-    const control = controlBytes(pieces);
-    // Bun collects garbage the more seldom the more memory it counts, so that what is never needed would cost more than itself.
-    return new SharedArrayBuffer(control, { maxByteLength: control + pieces * pieceBytes });
+  static allocate({ buffers, bufferBytes }: Shape): SharedArrayBuffer {
+    const control = controlBytes(buffers);
+    // The memory grows on demand: Bun collects garbage less often the more memory is allocated, so unused memory has a price.
+    return new SharedArrayBuffer(control, { maxByteLength: control + buffers * bufferBytes });
   }
 
   constructor(memory: SharedArrayBuffer, shape: Shape) {
-    const { pieces } = shape;
+    const { buffers } = shape;
     this.#memory = memory;
     this.#shape = shape;
     this.counters = new Int32Array(memory, 0, COUNTERS);
-    this.#given = new Int32Array(memory, COUNTERS * WORD_BYTES, pieces);
-    this.#lengths = new Int32Array(memory, (COUNTERS + pieces) * WORD_BYTES, pieces);
+    this.#submitted = new Int32Array(memory, COUNTERS * WORD_BYTES, buffers);
+    this.#lengths = new Int32Array(memory, (COUNTERS + buffers) * WORD_BYTES, buffers);
   }
 
-  /** All of a piece. The memory grows with those that are asked for. */
-  piece(number: number): Uint8Array {
-    const known = this.#pieces[number];
+  /** The whole buffer with this index. Grows the memory if need be. */
+  buffer(index: number): Uint8Array {
+    const known = this.#buffers[index];
     if (known !== undefined) return known;
-    const { pieces, pieceBytes } = this.#shape;
-    const start = controlBytes(pieces) + number * pieceBytes;
-    if (this.#memory.byteLength < start + pieceBytes) this.#memory.grow(start + pieceBytes);
-    const piece = new Uint8Array(this.#memory, start, pieceBytes);
-    this.#pieces[number] = piece;
-    return piece;
+    const { buffers, bufferBytes } = this.#shape;
+    const start = controlBytes(buffers) + index * bufferBytes;
+    if (this.#memory.byteLength < start + bufferBytes) this.#memory.grow(start + bufferBytes);
+    const buffer = new Uint8Array(this.#memory, start, bufferBytes);
+    this.#buffers[index] = buffer;
+    return buffer;
   }
 
-  /** Says what is given in a turn; the counter that tells of it comes after. */
-  give(turn: number, piece: number, length: number): void {
-    const at = this.#place(turn);
-    this.#given[at] = piece;
-    this.#lengths[at] = length;
+  /** Records what is submitted under a sequence number; the caller advances the counter afterwards. */
+  submit(sequence: number, index: number, length: number): void {
+    const slot = this.#slotOf(sequence);
+    this.#submitted[slot] = index;
+    this.#lengths[slot] = length;
   }
 
-  /** The piece of a turn. */
-  given(turn: number): number {
-    return this.#given[this.#place(turn)] ?? 0;
+  /** Index of the buffer that was submitted under a sequence number. */
+  submitted(sequence: number): number {
+    return this.#submitted[this.#slotOf(sequence)] ?? 0;
   }
 
-  /** The text of a turn. */
-  text(turn: number): Uint8Array {
-    return this.piece(this.given(turn)).subarray(0, this.#lengths[this.#place(turn)]);
+  /** The text that was submitted under a sequence number. */
+  text(sequence: number): Uint8Array {
+    return this.buffer(this.submitted(sequence)).subarray(0, this.#lengths[this.#slotOf(sequence)]);
   }
 
-  #place(turn: number): number {
-    return turn & (this.#shape.pieces - 1);
+  #slotOf(sequence: number): number {
+    return sequence & (this.#shape.buffers - 1);
   }
 }
 
-function controlBytes(pieces: number): number {
-  return (COUNTERS + 2 * pieces) * WORD_BYTES;
+function controlBytes(buffers: number): number {
+  return (COUNTERS + 2 * buffers) * WORD_BYTES;
 }

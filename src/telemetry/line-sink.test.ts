@@ -6,10 +6,10 @@ import { removeFolder, temporaryFolder } from '../../test/support/server.ts';
 import type { Shape } from './line-protocol.ts';
 import { LineSink } from './line-sink.ts';
 
-const SMALL: Shape = { pieces: 4, pieceBytes: 16 * 1024 };
+const SMALL: Shape = { buffers: 4, bufferBytes: 16 * 1024 };
 /** Of Linux, what a pipe holds for a reader that does not come. */
 const PIPE_BYTES = 64 * 1024;
-const LAST_TURNS = 2 ** 31 - 3;
+const LAST_SEQUENCES = 2 ** 31 - 3;
 
 const folder = temporaryFolder('lines');
 let names = 0;
@@ -56,21 +56,21 @@ function numbered(index: number, length: number): string {
 
 describe('the lines of a log', () => {
   const shapes: Shape[] = [
-    { pieces: 256, pieceBytes: 64 * 1024 },
+    { buffers: 256, bufferBytes: 64 * 1024 },
     SMALL,
-    { pieces: 2, pieceBytes: 100 },
-    { pieces: 1, pieceBytes: 5 },
+    { buffers: 2, bufferBytes: 100 },
+    { buffers: 1, bufferBytes: 5 },
   ];
   for (const shape of shapes) {
-    test(`come as they were written, of any length and characters, over ${shape.pieces} pieces of ${shape.pieceBytes} bytes`, () => {
+    test(`come as they were written, of any length and characters, over ${shape.buffers} buffers of ${shape.bufferBytes} bytes`, () => {
       const path = freshPath();
       const fd = openSync(path, 'w');
-      const sink = new LineSink(fd, shape, LAST_TURNS);
+      const sink = new LineSink(fd, shape, LAST_SEQUENCES);
       const line = fc.tuple(
         fc.string({ unit: fc.constantFrom('a', 'é', '€', '😀', '\ud800', '"') }),
         fc.oneof(
           { weight: 9, arbitrary: fc.constant(1) },
-          { weight: 1, arbitrary: fc.integer({ min: 1, max: Math.ceil(shape.pieceBytes / 4) }) },
+          { weight: 1, arbitrary: fc.integer({ min: 1, max: Math.ceil(shape.bufferBytes / 4) }) },
         ),
         fc.nat({ max: 40 }),
       );
@@ -134,7 +134,7 @@ describe('the lines of a log', () => {
       sink.write(line);
     };
     for (let index = 0; index < 80; index++) write(numbered(index, PIPE_BYTES / 64));
-    // More flushes than there are pieces.
+    // More flushes than there are buffers.
     for (let index = 0; index < 10; index++) {
       await Bun.sleep(120);
       const begun = performance.now();
@@ -153,7 +153,7 @@ describe('the lines of a log', () => {
     const sink = new LineSink(fd, SMALL);
     // The pipe and the memory are full, and some lines wait for room in it.
     const line = numbered(0, 1_024);
-    const held = Math.floor((PIPE_BYTES + SMALL.pieces * SMALL.pieceBytes) / line.length);
+    const held = Math.floor((PIPE_BYTES + SMALL.buffers * SMALL.bufferBytes) / line.length);
     for (let index = 0; index < held + 4; index++) sink.write(line);
     const begun = performance.now();
     sink.flushSync();

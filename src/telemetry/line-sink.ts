@@ -1,46 +1,46 @@
-import { DONE, GIVEN, type Shape, SharedPieces, type SinkStart } from './line-protocol.ts';
+import { COMPLETED, type Shape, SharedBuffers, type SinkStart, SUBMITTED } from './line-protocol.ts';
 
-/** A reader that is 16 MiB behind holds the process up: lines are never dropped, and memory is not for them. */
-const SHAPE: Shape = { pieces: 256, pieceBytes: 64 * 1024 };
-/** Characters of lines that are encoded together. */
-const GATHERED = 8 * 1024;
+/** A reader that is 16 MiB behind blocks the process: lines are never dropped, and memory stays bounded. */
+const SHAPE: Shape = { buffers: 256, bufferBytes: 64 * 1024 };
+/** Characters of lines that are encoded as one batch. */
+const BATCH_LENGTH = 8 * 1024;
 const FLUSH_MS = 100;
 /** How long the end of the process may wait for a reader that takes nothing. */
-const LAST_MS = 5_000;
-/** The longest that is waited before it is looked again whether the writing thread got on. */
-const LOOK_MS = 1_000;
+const MAX_FINAL_FLUSH_MS = 5_000;
+/** The counter is read again after this long at most, even if no notification arrives. */
+const MAX_WAIT_MS = 1_000;
 
 /**
- * Log lines on their way out. They are gathered in memory that another thread writes from, so that a line costs the serving
- * thread one copy. pino takes it as its destination.
+ * A destination for log lines, pino's too. Lines are batched in memory that another thread writes from, so that a line costs the
+ * serving thread one copy.
  */
 export class LineSink {
   readonly #worker = new Worker(new URL('./line-worker.ts', import.meta.url).href);
   readonly #shape: Shape;
-  readonly #shared: SharedPieces;
+  readonly #shared: SharedBuffers;
   readonly #encoder = new TextEncoder();
   #lines = '';
-  /** The piece that is being filled, and how far it is. */
-  #piece: number | undefined;
+  /** Index of the buffer that is being filled, and the bytes in it. */
+  #current: number | undefined;
   #filled = 0;
-  /** Pieces without text; the one that was used last is taken first, while the processor's caches still have it. */
+  /** Buffers without text. The one used last is reused first, while it is still in the processor's caches. */
   readonly #free: number[] = [];
-  /** Pieces that were used at least once. */
+  /** Buffers that were used at least once. */
   #used = 0;
-  /** Turns so far, and those of them whose pieces are free again. */
-  #given: number;
-  #freed: number;
+  /** Sequence numbers: of the next buffer to submit, and of the oldest one that was not reclaimed yet. */
+  #next: number;
+  #oldest: number;
 
-  /** @param first for tests: the first turn, which is a number that wraps around */
+  /** @param first for tests: the first sequence number, which is 32-bit and wraps around */
   constructor(fd: number, shape = SHAPE, first = 0) {
-    const memory = SharedPieces.allocate(shape);
+    const memory = SharedBuffers.allocate(shape);
     this.#shape = shape;
-    this.#shared = new SharedPieces(memory, shape);
-    this.#given = first | 0;
-    this.#freed = this.#given;
-    this.#shared.counters.fill(this.#given);
+    this.#shared = new SharedBuffers(memory, shape);
+    this.#next = first | 0;
+    this.#oldest = this.#next;
+    this.#shared.counters.fill(this.#next);
     this.#worker.onerror = ({ message }) => {
-      // Without it the process would be held up for ever as soon as its memory for lines is full.
+      // Without it the process would block forever once its memory for lines is full.
       throw new Error(`the thread that writes the log ended: ${message}`);
     };
     this.#worker.unref();
@@ -50,32 +50,32 @@ export class LineSink {
 
   write(line: string): void {
     this.#lines += line;
-    if (this.#lines.length >= GATHERED) this.#encode(Number.POSITIVE_INFINITY);
+    if (this.#lines.length >= BATCH_LENGTH) this.#encode(Number.POSITIVE_INFINITY);
   }
 
-  /** Everything so far has left the process when this returns: to be called before it ends. */
+  /** Returns when all lines so far have left the process, or after 5 s. Call it before the process ends. */
   flushSync(): void {
-    const deadline = performance.now() + LAST_MS;
+    const deadline = performance.now() + MAX_FINAL_FLUSH_MS;
     this.#encode(deadline);
-    this.#give();
-    while (this.#given !== this.#freed && this.#takeBack(deadline));
+    this.#submit();
+    while (this.#next !== this.#oldest && this.#reclaim(deadline));
   }
 
-  /** A writing thread that is behind comes to these lines no sooner by having them: they go on filling their piece. */
+  /** While the writing thread is behind, submitting a partly filled buffer would speed up nothing: lines go on filling it. */
   #flush(): void {
-    this.#takeBack(0);
-    if (this.#given !== this.#freed) return;
+    this.#reclaim(0);
+    if (this.#next !== this.#oldest) return;
     this.#encode(Number.POSITIVE_INFINITY);
-    this.#give();
+    this.#submit();
   }
 
-  /** Encoding many lines at once costs less than each by itself. */
+  /** Encoding a batch of lines costs less than encoding each. */
   #encode(deadline: number): void {
     let text = this.#lines;
     this.#lines = '';
     if (text === '' || this.#encodeWhole(text, deadline)) return;
-    this.#give();
-    // Lines end where a piece does, unless they are longer than one.
+    this.#submit();
+    // A line is split over buffers only if it is longer than one.
     if (this.#encodeWhole(text, deadline)) return;
     for (;;) {
       const room = this.#room(deadline);
@@ -84,11 +84,11 @@ export class LineSink {
       this.#filled += written;
       if (read === text.length) return;
       text = text.slice(read);
-      this.#give();
+      this.#submit();
     }
   }
 
-  /** @returns false when there was not enough room in the piece: then nothing was added to it */
+  /** @returns false if the current buffer has too little room; nothing was added to it then */
   #encodeWhole(text: string, deadline: number): boolean {
     const room = this.#room(deadline);
     if (room === undefined || text.length > room.length) return false;
@@ -98,40 +98,41 @@ export class LineSink {
     return true;
   }
 
-  /** The rest of the piece that is being filled. @returns undefined when there is none until the deadline */
+  /** The unused rest of the current buffer. @returns undefined if no buffer becomes free before the deadline */
   #room(deadline: number): Uint8Array | undefined {
-    while (this.#piece === undefined) {
-      this.#takeBack(0);
-      this.#piece = this.#free.pop() ?? (this.#used < this.#shape.pieces ? this.#used++ : undefined);
-      if (this.#piece === undefined && !this.#takeBack(deadline)) return undefined;
+    while (this.#current === undefined) {
+      this.#reclaim(0);
+      this.#current = this.#free.pop() ?? (this.#used < this.#shape.buffers ? this.#used++ : undefined);
+      if (this.#current === undefined && !this.#reclaim(deadline)) return undefined;
     }
-    const piece = this.#shared.piece(this.#piece);
-    return this.#filled === 0 ? piece : piece.subarray(this.#filled);
+    const buffer = this.#shared.buffer(this.#current);
+    return this.#filled === 0 ? buffer : buffer.subarray(this.#filled);
   }
 
-  #give(): void {
-    if (this.#piece === undefined || this.#filled === 0) return;
-    this.#shared.give(this.#given, this.#piece, this.#filled);
-    this.#piece = undefined;
+  #submit(): void {
+    if (this.#current === undefined || this.#filled === 0) return;
+    this.#shared.submit(this.#next, this.#current, this.#filled);
+    this.#current = undefined;
     this.#filled = 0;
-    this.#given = (this.#given + 1) | 0;
-    Atomics.store(this.#shared.counters, GIVEN, this.#given);
-    Atomics.notify(this.#shared.counters, GIVEN);
+    this.#next = (this.#next + 1) | 0;
+    Atomics.store(this.#shared.counters, SUBMITTED, this.#next);
+    Atomics.notify(this.#shared.counters, SUBMITTED);
   }
 
   /**
-   * Takes back the pieces that are done. Where there are none it holds this thread until there is one.
-   * @returns false when there is none until the deadline
+   * Frees the buffers that were completed. Blocks this thread until there is at least one.
+   * @returns false if there is none before the deadline
    */
-  #takeBack(deadline: number): boolean {
+  #reclaim(deadline: number): boolean {
     const { counters } = this.#shared;
-    let done = Atomics.load(counters, DONE);
-    for (; done === this.#freed; done = Atomics.load(counters, DONE)) {
+    let completed = Atomics.load(counters, COMPLETED);
+    for (; completed === this.#oldest; completed = Atomics.load(counters, COMPLETED)) {
       const left = deadline - performance.now();
       if (left <= 0) return false;
-      Atomics.wait(counters, DONE, done, Math.min(left, LOOK_MS));
+      Atomics.wait(counters, COMPLETED, completed, Math.min(left, MAX_WAIT_MS));
     }
-    for (; this.#freed !== done; this.#freed = (this.#freed + 1) | 0) this.#free.push(this.#shared.given(this.#freed));
+    for (; this.#oldest !== completed; this.#oldest = (this.#oldest + 1) | 0)
+      this.#free.push(this.#shared.submitted(this.#oldest));
     return true;
   }
 }

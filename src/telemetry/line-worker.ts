@@ -1,6 +1,6 @@
-/* The writing thread: it may wait for a slow reader of the log, which the serving thread must not. */
+/* The writing thread. It may block on a slow reader of the log, which the serving thread must not. */
 import { writeSync } from 'node:fs';
-import { DONE, GIVEN, SharedPieces, type SinkStart } from './line-protocol.ts';
+import { COMPLETED, SharedBuffers, type SinkStart, SUBMITTED } from './line-protocol.ts';
 
 declare const self: { onmessage: ((event: { data: SinkStart }) => void) | null };
 
@@ -10,11 +10,11 @@ const NEWLINE = 0x0a;
 let lastByte = NEWLINE;
 let lost = false;
 
-/** What finds no room or no reader is lost, so that nobody waits for it: later lines may find a disk with room, or the next reader. */
+/** Text that finds no room or no reader is lost, so that nothing waits for it; later lines may succeed. */
 function writeAll(fd: number, bytes: Uint8Array): void {
   for (let written = 0; written < bytes.length; ) {
     try {
-      // A line that broke off is no part of the next one.
+      // A line that was cut must not run into the next one.
       if (lost && lastByte !== NEWLINE) writeSync(fd, '\n');
       if (lost) lastByte = NEWLINE;
       lost = false;
@@ -30,18 +30,18 @@ function writeAll(fd: number, bytes: Uint8Array): void {
   }
 }
 
-/** Writes whatever is given, in its order. It never returns: the thread has nothing else to do, and ends with the process. */
+/** Writes submitted buffers in order. Never returns: the thread does nothing else, and ends with the process. */
 self.onmessage = ({ data: { fd, memory, shape } }) => {
-  const shared = new SharedPieces(memory, shape);
+  const shared = new SharedBuffers(memory, shape);
   const { counters } = shared;
-  for (let turn = Atomics.load(counters, DONE); ; ) {
-    // Returns at once when the serving thread has given more meanwhile.
-    Atomics.wait(counters, GIVEN, turn);
-    while (turn !== Atomics.load(counters, GIVEN)) {
-      writeAll(fd, shared.text(turn));
-      turn = (turn + 1) | 0;
-      Atomics.store(counters, DONE, turn);
-      Atomics.notify(counters, DONE);
+  for (let sequence = Atomics.load(counters, COMPLETED); ; ) {
+    // Returns at once if the serving thread has submitted more meanwhile.
+    Atomics.wait(counters, SUBMITTED, sequence);
+    while (sequence !== Atomics.load(counters, SUBMITTED)) {
+      writeAll(fd, shared.text(sequence));
+      sequence = (sequence + 1) | 0;
+      Atomics.store(counters, COMPLETED, sequence);
+      Atomics.notify(counters, COMPLETED);
     }
   }
 };

@@ -3,8 +3,8 @@ import fc from 'fast-check';
 import { digests, repositoryNames, tags } from '../../test/support/generators.ts';
 import { projectRoot } from '../../test/support/server.ts';
 import { within } from '../../test/support/within.ts';
-import type { Asked } from './asked.ts';
 import type { AccessEntry } from './log.ts';
+import type { RequestLabels } from './request-labels.ts';
 
 const SOON_MS = 20_000;
 
@@ -13,7 +13,7 @@ const bun = `${projectRoot}/node_modules/.bin/bun`;
 /** What a process writes to its standard output that logs in this way and ends. */
 async function outputOf(script: string, input: unknown = null): Promise<string> {
   const program = `import { openLogs } from './src/telemetry/log.ts';
-    import { Asked } from './src/telemetry/asked.ts';
+    import { RequestLabels } from './src/telemetry/request-labels.ts';
     const input = JSON.parse(await Bun.stdin.text());
     ${script}`;
   const child = Bun.spawn([bun, '-e', program], {
@@ -41,7 +41,7 @@ function linesOf(output: string): unknown[] {
 }
 
 /** Any request that could be logged; the path is whatever the client wrote. */
-const entries: fc.Arbitrary<Omit<AccessEntry, 'asked'> & Omit<Asked, 'json'>> = fc
+const entries: fc.Arbitrary<Omit<AccessEntry, 'labels'> & Omit<RequestLabels, 'json'>> = fc
   .record({
     client: fc.option(fc.oneof(fc.ipV4(), fc.ipV6()), { nil: undefined }),
     actor: fc.oneof(fc.constant('anonymous'), fc.string({ unit: 'binary' })),
@@ -62,7 +62,7 @@ const entries: fc.Arbitrary<Omit<AccessEntry, 'asked'> & Omit<Asked, 'json'>> = 
 
 const sendAll = `const logs = openLogs({ level: 'info', format: 'json' });
   for (const { method, path, route, repository, reference, ...entry } of input) {
-    logs.access?.({ asked: new Asked(method, path, route, repository, reference), ...entry });
+    logs.access?.({ labels: new RequestLabels(method, path, route, repository, reference), ...entry });
   }
   logs.flush();
   process.exit(0);`;
@@ -123,7 +123,7 @@ describe('the access log', () => {
 
   test('is silent below its level, and other lines have theirs', async () => {
     const script = `const logs = openLogs({ level: input, format: 'json' });
-      logs.access?.({ requestId: 'x', client: '192.0.2.1', actor: 'anonymous', asked: new Asked('GET', '/', 'ping'), status: 200, bytesIn: 0, bytesOut: 0, milliseconds: 1 });
+      logs.access?.({ requestId: 'x', client: '192.0.2.1', actor: 'anonymous', labels: new RequestLabels('GET', '/', 'ping'), status: 200, bytesIn: 0, bytesOut: 0, milliseconds: 1 });
       logs.logger.info('info');
       logs.logger.error({ err: new Error('broken') }, 'error');
       logs.flush();
@@ -176,7 +176,7 @@ describe('the access log', () => {
 
   test('is readable on a terminal', async () => {
     const script = `const logs = openLogs({ level: 'info', format: 'pretty' });
-      logs.access?.({ asked: new Asked('GET', input, 'manifest-get', 'a/b', 'v1'), requestId: 'x', digest: undefined,
+      logs.access?.({ labels: new RequestLabels('GET', input, 'manifest-get', 'a/b', 'v1'), requestId: 'x', digest: undefined,
         client: '192.0.2.1', actor: 'anonymous',
         status: 200, bytesIn: 0, bytesOut: 12, milliseconds: 0.30639499999996112 });
       logs.flush();

@@ -1,18 +1,18 @@
 import pino, { type Logger } from 'pino';
 import pretty from 'pino-pretty';
-import type { Asked } from './asked.ts';
 import { LineSink } from './line-sink.ts';
+import type { RequestLabels } from './request-labels.ts';
 
 export type { Logger } from 'pino';
 
-/** One answered request, as its log line says it. */
+/** One request, as its access line reports it. */
 export interface AccessEntry {
   readonly requestId: string;
-  /** Address of the client, as far as it is known. */
+  /** Address of the client, if known. */
   readonly client: string | undefined;
   /** The identity that sent the request. */
   readonly actor: string;
-  readonly asked: Asked;
+  readonly labels: RequestLabels;
   readonly digest: string | undefined;
   readonly status: number;
   readonly bytesIn: number;
@@ -24,7 +24,7 @@ export interface Logs {
   readonly logger: Logger;
   /** Writes one line a request; undefined where the log level leaves those out. */
   readonly access: ((entry: AccessEntry) => void) | undefined;
-  /** Everything written so far leaves the process. */
+  /** Returns when all lines so far have left the process. */
   readonly flush: () => void;
 }
 
@@ -41,10 +41,10 @@ function prettyLogs(level: string): Logs {
     singleLine: true,
   });
   const logger = pino({ level }, stream);
-  const access = ({ asked: { method, path, ...asked }, status, milliseconds, ...entry }: AccessEntry): void => {
-    // What a client sent must not reach the terminal as it is.
+  const access = ({ labels: { method, path, ...labels }, status, milliseconds, ...entry }: AccessEntry): void => {
+    // Control characters of a client must not reach the terminal.
     const shown = JSON.stringify(path).slice(1, -1);
-    logger.info({ ...asked, ...entry }, `${method} ${shown} ${status} in ${inThousandths(milliseconds)} ms`);
+    logger.info({ ...labels, ...entry }, `${method} ${shown} ${status} in ${inThousandths(milliseconds)} ms`);
   };
   return { logger, access: logger.isLevelEnabled('info') ? access : undefined, flush: () => {} };
 }
@@ -66,7 +66,7 @@ function jsonLogs(level: string): Logs {
 let lastText = '';
 let lastQuoted = '""';
 
-/** JSON.stringify for what is mostly the same as the time before. */
+/** JSON.stringify with its last result cached: consecutive requests mostly have the same actor. */
 function quoted(text: string): string {
   if (text !== lastText) {
     lastText = text;
@@ -75,10 +75,10 @@ function quoted(text: string): string {
   return lastQuoted;
 }
 
-/** Written by hand, in pino's shape: through pino one line costs as much as serving a manifest. */
+/** The line in pino's format. pino itself would take as long as serving a manifest does (docs/decisions/0005). */
 function lineOf(entry: AccessEntry): string {
-  // Addresses and digests were parsed: they have no character that JSON would escape.
+  // Addresses and digests were parsed, and so have no character that JSON escapes.
   const client = entry.client === undefined ? '' : `,"client":"${entry.client}"`;
   const digest = entry.digest === undefined ? '' : `,"digest":"${entry.digest}"`;
-  return `{"level":30,"time":${Date.now()},"requestId":"${entry.requestId}"${client},"actor":${quoted(entry.actor)},${entry.asked.json}${digest},"status":${entry.status},"bytesIn":${entry.bytesIn},"bytesOut":${entry.bytesOut},"milliseconds":${inThousandths(entry.milliseconds)},"msg":"request"}\n`;
+  return `{"level":30,"time":${Date.now()},"requestId":"${entry.requestId}"${client},"actor":${quoted(entry.actor)},${entry.labels.json}${digest},"status":${entry.status},"bytesIn":${entry.bytesIn},"bytesOut":${entry.bytesOut},"milliseconds":${inThousandths(entry.milliseconds)},"msg":"request"}\n`;
 }

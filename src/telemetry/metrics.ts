@@ -6,9 +6,9 @@ import { RequestMetrics } from './request-metrics.ts';
 import { RetentionMetrics } from './retention-metrics.ts';
 import { ServiceMetrics } from './service-metrics.ts';
 
-/** What the gauges look at when they are scraped. */
+/** Sources of the gauges, read at each scrape. */
 export interface Observed {
-  /** undefined where no process knows. */
+  /** undefined if no single process knows. */
   readonly uploadsOpen: () => number | undefined;
   readonly viewBytes: () => number;
   readonly viewRepositories: () => number;
@@ -33,7 +33,7 @@ const FAILURE_REASONS = [
 ] as const;
 const UNEXPECTED: (typeof FAILURE_REASONS)[number] = 'unexpected';
 
-/** Everything under /metrics. */
+/** All metrics of the process. */
 export class Telemetry {
   readonly requests: RequestMetrics;
   readonly jobs: JobMetrics;
@@ -55,7 +55,7 @@ export class Telemetry {
     this.blobCache = new BlobCacheMetrics(this.#metrics);
     this.#appends = new Histogram({
       name: 'marina_log_append_events',
-      help: 'Events a slot: how many writes shared one append. _count is the number of appends.',
+      help: 'Events per slot, that is writes that shared one append. _count is the number of appends.',
       buckets: [1, 2, 4, 8, 16, 32, 64, 128, 256],
       registers,
     });
@@ -68,18 +68,14 @@ export class Telemetry {
     for (const reason of FAILURE_REASONS) this.#failures.inc({ reason }, 0);
   }
 
-  /** Gauges are read when they are scraped, from parts that exist only once everything is wired. */
+  /** Registers the gauges. Separate from the constructor, as their sources exist only after the wiring. */
   observe(observed: Observed): void {
-    this.#gauge(
-      'marina_uploads_open',
-      'Upload sessions that are neither finished nor cancelled.',
-      observed.uploadsOpen,
-    );
-    this.#gauge('marina_view_bytes', 'Estimated memory of the folded repositories.', observed.viewBytes);
-    this.#gauge('marina_view_repositories', 'Repositories folded into memory.', observed.viewRepositories);
+    this.#gauge('marina_uploads_open', 'Upload sessions in progress.', observed.uploadsOpen);
+    this.#gauge('marina_view_bytes', 'Estimated memory of the views of repositories.', observed.viewBytes);
+    this.#gauge('marina_view_repositories', 'Repositories with a view in memory.', observed.viewRepositories);
     this.#gauge(
       'marina_content_cache_bytes',
-      'Bytes of manifests and small blobs kept in memory.',
+      'Bytes of manifests and small blobs cached in memory.',
       observed.cacheBytes,
     );
     this.#gauge('marina_read_only', '1 while writes are refused (READ_ONLY, marina read-only), else 0.', () =>
@@ -102,7 +98,7 @@ export class Telemetry {
     return this.#metrics.contentType;
   }
 
-  /** The text that Prometheus reads. */
+  /** Prometheus's text format. */
   render(): Promise<string> {
     return this.#metrics.metrics();
   }

@@ -19,8 +19,8 @@ interface Series {
 }
 
 /**
- * Requests by route and status. Counted in plain numbers and copied into prom-client's metrics when they are scraped: a label
- * lookup for every request would cost more than answering it.
+ * Requests by route and status, counted in plain numbers that are copied into prom-client's metrics at each scrape: prom-client's
+ * label lookup would cost more than serving a request from memory.
  */
 export class RequestMetrics {
   readonly #series = new Map<string, Map<number, Series>>();
@@ -34,7 +34,7 @@ export class RequestMetrics {
     const each = (visit: (series: Series) => void): void => this.#each(visit);
     new Counter({
       name: 'marina_requests_total',
-      help: 'Requests answered, by kind and status.',
+      help: 'Responses, by kind of request and status.',
       labelNames: ['route', 'status'],
       registers,
       collect() {
@@ -58,7 +58,7 @@ export class RequestMetrics {
     const inFlight = (): number => this.#inFlight;
     new Gauge({
       name: 'marina_requests_in_flight',
-      help: 'Requests being worked on.',
+      help: 'Requests in progress.',
       registers,
       collect() {
         this.set(inFlight());
@@ -93,7 +93,7 @@ export class RequestMetrics {
     series.buckets[bucket] = (series.buckets[bucket] ?? 0) + 1;
   }
 
-  /** How many were begun, ever. */
+  /** Requests since the start of the process. */
   get begun(): number {
     return this.#begun;
   }
@@ -118,7 +118,7 @@ export class RequestMetrics {
 type LatencyValue = MetricValueWithName<'route' | 'status' | 'le'>;
 
 const LATENCY = 'marina_request_seconds';
-const HELP = 'Seconds until a response was ready, by kind of request and status.';
+const HELP = 'Time until the response was ready, by kind of request and status.';
 
 function latencyValues({ route, status, count, seconds, buckets }: Series): LatencyValue[] {
   const labels = { route, status };
@@ -134,9 +134,9 @@ function latencyValues({ route, status, count, seconds, buckets }: Series): Late
   ];
 }
 
-/** prom-client's Histogram only grows by observations; this one is filled from counts that are kept elsewhere. */
+/** A histogram whose counts are kept elsewhere; prom-client's own takes single observations only. */
 class CopiedHistogram extends Histogram<'route' | 'status' | 'le'> {
-  /** What describes the metric, without a count of its own. */
+  /** Provides the metadata; it observes nothing. */
   readonly #shape = new Histogram({ name: LATENCY, help: HELP, registers: [] });
   readonly #values: () => LatencyValue[];
 
@@ -154,7 +154,7 @@ class CopiedHistogram extends Histogram<'route' | 'status' | 'le'> {
     return { ...(await this.#shape.get()), values: this.#values() };
   }
 
-  /** What prom-client asks when it renders text. */
+  /** prom-client calls this when it renders text. */
   getForPromString(): Promise<MetricObjectWithValues<LatencyValue>> {
     return this.get();
   }

@@ -1,7 +1,7 @@
 import type { Registry as Metrics } from 'prom-client';
 import { LastRunGauges, type LastRunObserver } from './last-run.ts';
 
-/** What a run of retention did. */
+/** The result of a retention run. */
 export interface Retained {
   /** Milliseconds. */
   readonly startedAt: number;
@@ -13,7 +13,7 @@ export interface Retained {
   readonly failures: number;
 }
 
-/** The last run of retention under /metrics. */
+/** The last retention run of the store. */
 export class RetentionMetrics {
   readonly #metrics: Metrics;
 
@@ -21,36 +21,41 @@ export class RetentionMetrics {
     this.#metrics = metrics;
   }
 
-  /** From now on a scrape asks for the last run. */
+  /** Registers the metrics; each scrape reads the last run. */
   observe(observer: LastRunObserver<Retained>): void {
     const gauges = new LastRunGauges(this.#metrics, observer);
-    gauges.some('marina_retention_deleted', 'What the last run of retention deleted.', ['what'], (last) => [
-      [{ what: 'tags' }, last.tags],
-      [{ what: 'manifests' }, last.manifests],
-    ]);
-    gauges.one(
+    gauges.labelled(
+      'marina_retention_deleted',
+      'Tags and manifests that the last retention run deleted.',
+      ['what'],
+      (last) => [
+        [{ what: 'tags' }, last.tags],
+        [{ what: 'manifests' }, last.manifests],
+      ],
+    );
+    gauges.scalar(
       'marina_retention_deleted_bytes',
-      'Bytes of those manifests and of the blobs that only they referred to, to be collected later.',
+      'Bytes of those manifests and of the blobs that only they referenced, for a later collection to free.',
       (last) => last.bytes,
     );
-    gauges.one(
+    gauges.scalar(
       'marina_retention_repositories',
-      'Repositories that a rule lets something go of.',
+      'Repositories with a rule that deletes.',
       (last) => last.repositories,
     );
-    gauges.one(
+    gauges.scalar(
       'marina_retention_seconds',
-      'How long the last run of retention took.',
+      'Duration of the last retention run.',
       (last) => (last.finishedAt - last.startedAt) / 1000,
     );
-    gauges.one(
+    gauges.scalar(
       'marina_retention_finished_timestamp_seconds',
-      'When the last run of retention ended.',
+      'When the last retention run ended.',
       (last) => last.finishedAt / 1000,
     );
-    gauges.one(
+    gauges.scalar(
       'marina_retention_failures',
-      'Repositories that the last run of retention could not look through to the end.',
+      'Repositories that the last retention run could not finish.',
       (last) => last.failures,
     );
   }

@@ -2,7 +2,7 @@ import { Counter, Histogram, type Registry as Metrics } from 'prom-client';
 
 const SECONDS = [0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.5, 2];
 
-/** What a node asks of the services that it stands on, and how its views in Redis fare. */
+/** A node's requests to the services it depends on, and its views in Redis. */
 export class ServiceMetrics {
   readonly #storage: Counter<'operation' | 'outcome'>;
   readonly #redis: Histogram<'script' | 'outcome'>;
@@ -14,7 +14,7 @@ export class ServiceMetrics {
     const registers = [metrics];
     this.#storage = new Counter({
       name: 'marina_storage_requests_total',
-      help: 'Attempts at requests to the object store, by operation; failed ones got no answer, or one to try again.',
+      help: 'Attempts at requests to the object store, by operation; failed: no response, or a transient error.',
       labelNames: ['operation', 'outcome'],
       registers,
     });
@@ -27,19 +27,19 @@ export class ServiceMetrics {
     });
     this.#heals = new Counter({
       name: 'marina_view_heals_total',
-      help: 'Views in Redis that were compared with the log: verified, caught up, or rebuilt.',
+      help: 'Views in Redis compared with the log: verified, caught up, or rebuilt.',
       labelNames: ['how'],
       registers,
     });
     this.#fallbacks = new Counter({
       name: 'marina_view_fallbacks_total',
-      help: 'Reads answered from storage: Redis was gone, or another node busy with healing.',
+      help: 'Reads served from storage, because Redis was gone or another node was busy healing the view.',
       labelNames: ['why'],
       registers,
     });
     this.#turns = new Histogram({
       name: 'marina_append_turn_seconds',
-      help: 'How long writes waited until it was the turn of this node.',
+      help: 'Time that writes waited for the turn of this node.',
       buckets: SECONDS,
       registers,
     });

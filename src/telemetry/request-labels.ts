@@ -1,5 +1,5 @@
-/** What a request asked for: the part of its log line that is the same for every request like it. */
-export class Asked {
+/** The part of a request's log line that is the same for every request with its method and address. */
+export class RequestLabels {
   readonly method: string;
   readonly path: string;
   readonly route: string;
@@ -7,7 +7,7 @@ export class Asked {
   readonly reference: string | undefined;
   #json: string | undefined;
 
-  /** Repository and reference were parsed: they have no character that JSON would escape. */
+  /** Repository and reference are parsed, and so have no character that JSON escapes. The path is anything. */
   constructor(
     method: string,
     path: string,
@@ -22,7 +22,7 @@ export class Asked {
     this.reference = reference;
   }
 
-  /** Its fields as they stand in a JSON line, without braces. Made once: the same few things are asked for again and again. */
+  /** The fields as JSON, without braces. Rendered once, as labels are cached with their address. */
   get json(): string {
     this.#json ??= this.#render();
     return this.#json;
