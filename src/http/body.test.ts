@@ -32,7 +32,7 @@ describe('the body of an upload', () => {
         const whole = Buffer.concat(chunks);
         const { context, keptOpen } = sent(chunks, announced ? { 'content-length': String(whole.length) } : chunked);
         expect(Buffer.from(await readAll(uploadBody(context, undefined, PATIENT)))).toEqual(whole);
-        expect(context.seen.received).toBe(whole.length);
+        expect(context.stats.received).toBe(whole.length);
         expect(keptOpen()).toBe(!announced || whole.length > 0);
       }),
     );

@@ -28,7 +28,7 @@ export function uploadBody(context: RequestContext, announced: number | undefine
  * @throws RegistryError `upload-stalled`, `upload-interrupted`, the reason of `ended`
  */
 export async function* chunksOf(
-  { request, seen }: RequestContext,
+  { request, stats }: RequestContext,
   pace: BodyPace,
   ended?: AbortSignal,
 ): AsyncIterable<Uint8Array> {
@@ -52,7 +52,7 @@ export async function* chunksOf(
         return;
       }
       clock.received(value.length);
-      seen.received += value.length;
+      stats.received += value.length;
       yield value;
     }
   } catch (error) {

@@ -36,11 +36,11 @@ export interface RequestContext extends Caller {
   /** For requests whose body may take long: from here on only our own timers end it. */
   readonly keepOpen: () => void;
   /** An answer whose body lies in a file. */
-  readonly sendFile: (answer: FileAnswer) => Response | Promise<Response>;
-  readonly seen: Seen;
+  readonly sendFile: (answer: FileResponse) => Response | Promise<Response>;
+  readonly stats: RequestStats;
 }
 
-export interface FileAnswer {
+export interface FileResponse {
   readonly status: 200 | 206;
   readonly headers: Readonly<Record<string, string>>;
   readonly path: string;
@@ -52,7 +52,7 @@ export interface FileAnswer {
   readonly end: number;
 }
 
-export interface Seen {
+export interface RequestStats {
   digest: string | undefined;
   received: number;
   sent: number;

@@ -22,7 +22,7 @@ const PONG = '{}';
 export function dispatch(route: Route, context: RequestContext, ports: HandlerPorts): Response | Promise<Response> {
   switch (route.kind) {
     case 'ping':
-      context.seen.sent = PONG.length;
+      context.stats.sent = PONG.length;
       return respond(PONG, {
         headers: {
           'Content-Type': 'application/json',

@@ -7,7 +7,7 @@ import { RequestLabels } from '../telemetry/request-labels.ts';
 import { addressOf, targetOf, unknownLabels } from './address.ts';
 import type { Admission } from './admission.ts';
 import { type BunServer, IDLE_SECONDS } from './bun-server.ts';
-import type { FileAnswer, HandlerPorts, RequestContext, Seen } from './context.ts';
+import type { FileResponse, HandlerPorts, RequestContext, RequestStats } from './context.ts';
 import { dispatch } from './dispatch.ts';
 import { renderError } from './errors.ts';
 import { handOver } from './hand-over.ts';
@@ -58,7 +58,7 @@ const UNKNOWN = Symbol('unknown');
 class Exchange implements RequestContext {
   readonly request: Request;
   readonly id = nextRequestId();
-  readonly seen: Seen = { digest: undefined, received: 0, sent: 0 };
+  readonly stats: RequestStats = { digest: undefined, received: 0, sent: 0 };
   readonly #server: BunServer;
   readonly #ports: ServerPorts;
   readonly #begun = performance.now();
@@ -99,7 +99,7 @@ class Exchange implements RequestContext {
     };
   }
 
-  get sendFile(): (answer: FileAnswer) => Response | Promise<Response> {
+  get sendFile(): (answer: FileResponse) => Response | Promise<Response> {
     return (wanted) => {
       const file = StoredFile.open(wanted.path, wanted.size);
       // A sending thread writes the head by itself: nothing can be added to its response later.
@@ -107,7 +107,7 @@ class Exchange implements RequestContext {
       const handed = handOver(answer, file, {
         request: this.request,
         server: this.#server,
-        seen: this.seen,
+        stats: this.stats,
         senders: this.#ports.senders,
         failed: (message) => failed(new Error(message), this.#ports, { ...this.#about(), head: true }),
       });
@@ -139,7 +139,7 @@ class Exchange implements RequestContext {
     }
     const address = addressOf(request.method, url);
     this.#labels = address.labels;
-    this.seen.digest = address.digest;
+    this.stats.digest = address.digest;
     this.#ports.webOrigins.checkWrite(request);
     return dispatch(address.route, this, this.#ports);
   }
@@ -152,7 +152,7 @@ class Exchange implements RequestContext {
 
   failed(error: unknown): Response {
     const response = failed(this.#isOfClient(error) ? clientGone() : error, this.#ports, this.#about());
-    this.seen.sent = Number(response.headers.get('content-length'));
+    this.stats.sent = Number(response.headers.get('content-length'));
     return response;
   }
 
@@ -167,24 +167,24 @@ class Exchange implements RequestContext {
   }
 
   finish(response: Response): Response {
-    const { id, request, seen } = this;
+    const { id, request, stats } = this;
     if (this.#waits) this.#ports.admission.leave(this.client);
     // It belongs to the connection: what is idle afterwards, or never ends its body, would stay for ever.
     if (this.#keptOpen) this.#server?.timeout(request, IDLE_SECONDS);
     const labels = this.#labels ?? unknownLabels(request.method, request.url);
     const { status } = response;
     for (const name in this.#headers) response.headers.set(name, this.#headers[name] ?? '');
-    const sent = labels.method === 'HEAD' ? 0 : seen.sent;
+    const sent = labels.method === 'HEAD' ? 0 : stats.sent;
     const milliseconds = performance.now() - this.#begun;
-    this.#ports.telemetry.requests.end(labels.route, status, milliseconds / 1000, seen.received, sent);
+    this.#ports.telemetry.requests.end(labels.route, status, milliseconds / 1000, stats.received, sent);
     this.#ports.access?.({
       requestId: id,
       client: this.client,
       actor: ANONYMOUS.label,
       labels,
-      digest: seen.digest,
+      digest: stats.digest,
       status,
-      bytesIn: seen.received,
+      bytesIn: stats.received,
       bytesOut: sent,
       milliseconds,
     });
@@ -196,7 +196,7 @@ class Exchange implements RequestContext {
  * The file goes out by the kernel, without passing through this process's memory. Bun opens it again, by its name, before this thread
  * turns to anything else: a descriptor that it is given it neither closes nor cuts into ranges (docs/decisions/0050).
  */
-function sendHere({ status, headers, path, start, end }: FileAnswer, file: StoredFile): Response {
+function sendHere({ status, headers, path, start, end }: FileResponse, file: StoredFile): Response {
   file.close();
   // Bun would name the stored file in this header.
   const unnamed = { ...headers, 'Content-Disposition': 'attachment' };

@@ -1,7 +1,7 @@
 import { STATUS_CODES } from 'node:http';
 import type { Senders } from '../sending/senders.ts';
 import { type BunServer, IDLE_SECONDS } from './bun-server.ts';
-import type { FileAnswer, Seen } from './context.ts';
+import type { FileResponse, RequestStats } from './context.ts';
 import { NO_SNIFFING, respond } from './response.ts';
 import type { StoredFile } from './stored-file.ts';
 
@@ -14,7 +14,7 @@ export const MIN_HAND_OVER = 8 * 1024 * 1024;
 export interface HandOverPorts {
   readonly request: Request;
   readonly server: BunServer;
-  readonly seen: Seen;
+  readonly stats: RequestStats;
   readonly senders: Senders | undefined;
   /** Called if sending fails after the head, so that the client gets fewer bytes than announced. */
   readonly failed: (message: string) => void;
@@ -25,7 +25,7 @@ export interface HandOverPorts {
  * @param file closed at the end, if the connection was handed over
  * @returns undefined if the serving thread must respond itself. Otherwise resolves after the connection was closed; Bun drops the response.
  */
-export function handOver(answer: FileAnswer, file: StoredFile, ports: HandOverPorts): Promise<Response> | undefined {
+export function handOver(answer: FileResponse, file: StoredFile, ports: HandOverPorts): Promise<Response> | undefined {
   const { request, server, senders } = ports;
   const { start, end } = answer;
   if (senders === undefined || end - start < MIN_HAND_OVER) return undefined;
@@ -40,14 +40,14 @@ export function handOver(answer: FileAnswer, file: StoredFile, ports: HandOverPo
 
 async function untilSent(
   sending: NonNullable<ReturnType<Senders['send']>>,
-  { status, headers }: FileAnswer,
-  { request, server, seen, failed }: HandOverPorts,
+  { status, headers }: FileResponse,
+  { request, server, stats, failed }: HandOverPorts,
 ): Promise<Response> {
   const closed = untilClosed(request);
   server?.timeout(request, 0);
   const sent = await sending;
   server?.timeout(request, IDLE_SECONDS);
-  seen.sent = sent.sent;
+  stats.sent = sent.sent;
   if (sent.outcome.kind === 'failed') failed(sent.outcome.message);
   // Bun would hold a response that is returned earlier until it can send it.
   await closed;
@@ -62,7 +62,7 @@ function untilClosed({ signal }: Request): Promise<void> {
 }
 
 /** "A server that does not support persistent connections MUST send the "close" connection option" (RFC 9112, section 9.6). */
-function headOf({ status, headers }: FileAnswer): Uint8Array {
+function headOf({ status, headers }: FileResponse): Uint8Array {
   const fields = { ...headers, ...NO_SNIFFING, Date: new Date().toUTCString(), Connection: 'close' };
   const lines = Object.entries(fields).map(([name, value]) => `${name}: ${value}\r\n`);
   return Buffer.from(`HTTP/1.1 ${status} ${STATUS_CODES[status]}\r\n${lines.join('')}\r\n`, 'latin1');

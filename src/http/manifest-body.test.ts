@@ -38,7 +38,7 @@ describe('the body of a manifest', () => {
   test('is refused at its announced length, before a byte is read', async () => {
     const request = sent(two(), { 'content-length': '4' });
     expect(await refusalOf(read(request, 3))).toBe('manifest-too-large');
-    expect(request.context.seen.received).toBe(0);
+    expect(request.context.stats.received).toBe(0);
   });
 
   test('is refused once it is too long, without reading on', async () => {

@@ -9,7 +9,7 @@ import { SMALL_BLOB_BYTES } from './content-cache.ts';
 import type { Blob, Delivery } from './interface.ts';
 import { mapMaybeAsync } from './maybe-async.ts';
 import type { RegistryPorts } from './ports.ts';
-import { isFading, type RenewalTimes, renewal } from './renewal.ts';
+import { needsRenewal, type RenewalTimes, renewal } from './renewal.ts';
 import { nameUnknown, requireRepository } from './require-repository.ts';
 
 /** How long an address in the store may be used to begin a download, in milliseconds: clients do so at once. */
@@ -40,7 +40,7 @@ export class Blobs {
     return mapMaybeAsync(this.#ports.projection.blobUse(repo, digest), (answer) => {
       const use = requireRepository(repo, answer);
       if (use === undefined) throw blobUnknown(repo, digest);
-      return isFading(use, this.#times()) ? this.#linkAnew(repo, digest) : use.link;
+      return needsRenewal(use, this.#times()) ? this.#linkAnew(repo, digest) : use.link;
     });
   }
 
@@ -49,7 +49,7 @@ export class Blobs {
       const link = facts.blob(digest);
       if (link === undefined) return refuse(blobUnknown(repo, digest));
       const use = { link, references: facts.references(digest) };
-      return isFading(use, this.#times()) ? accept(link, renewal(digest, link)) : accept(link);
+      return needsRenewal(use, this.#times()) ? accept(link, renewal(digest, link)) : accept(link);
     };
     try {
       return await this.#ports.projection.submit(repo, { needs: { blobs: [digest], references: [digest] }, decide });

@@ -9,7 +9,7 @@ import { mayLink } from './condemned.ts';
 import { type Exclusivity, isExclusive } from './exclusivity.ts';
 import { type Hint, readHint, writeHint } from './hints.ts';
 import type { RegistryPorts } from './ports.ts';
-import { isFading, renewal } from './renewal.ts';
+import { needsRenewal, renewal } from './renewal.ts';
 
 /** Verified bytes that are in the store under a name. */
 export interface StoredBytes {
@@ -122,7 +122,7 @@ export class Linking {
   /** What a client was told is there must stay until its manifest comes, also when it had been there for long. */
   #renewal(facts: RepositoryFacts, digest: Digest, link: BlobLink): JournalEvent[] {
     const times = { now: this.#ports.now(), grace: this.#ports.grace };
-    return isFading({ link, references: facts.references(digest) }, times) ? [renewal(digest, link)] : [];
+    return needsRenewal({ link, references: facts.references(digest) }, times) ? [renewal(digest, link)] : [];
   }
 
   #hasBytes(inc: Incarnation, size: number): Promise<boolean> {

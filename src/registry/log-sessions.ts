@@ -93,7 +93,7 @@ export class LogSessions implements SessionStore {
     if (session === undefined) return 'unknown';
     if (until !== undefined && until > this.#ports.now()) return 'busy';
     const claim = new LogClaim(log, head, session, this.#claimPorts(id));
-    return (await claim.lengthen()) === 'held' ? this.#leaseOf(claim) : 'busy';
+    return (await claim.extend()) === 'held' ? this.#leaseOf(claim) : 'busy';
   }
 
   #leaseOf(claim: LogClaim): SessionLease {
@@ -221,7 +221,7 @@ class LogClaim implements Claim {
     return answer;
   }
 
-  async lengthen(): Promise<ClaimAnswer> {
+  async extend(): Promise<ClaimAnswer> {
     if (this.#seq === 0) return 'held';
     return await this.#append({ session: this.#session, until: this.#until(), contested: this.#contested });
   }

@@ -103,13 +103,15 @@ export class Manifests {
    */
   renew(repo: RepositoryName, reference: Reference): Answer<FoundManifest> {
     return mapMaybeAsync(this.resolve(repo, reference), (manifest) =>
-      reference.kind === 'digest' && this.#isFading(repo, manifest.record) ? this.#putAnew(repo, manifest) : manifest,
+      reference.kind === 'digest' && this.#needsRenewal(repo, manifest.record)
+        ? this.#putAnew(repo, manifest)
+        : manifest,
     );
   }
 
   /** Whether it would go soon if it had no tag. */
-  #isFading(repo: RepositoryName, { at }: ManifestRecord): boolean {
-    const stay = this.#ports.policy.untaggedStay(repo);
+  #needsRenewal(repo: RepositoryName, { at }: ManifestRecord): boolean {
+    const stay = this.#ports.policy.untaggedLifetime(repo);
     return stay !== undefined && this.#ports.now() - at > stay / 2;
   }
 
@@ -118,7 +120,7 @@ export class Manifests {
       const record = facts.manifest(digest);
       if (record === undefined) return refuse(manifestUnknown(repo, { kind: 'digest', digest }));
       // That something refers to it is not enough: it may be an index that goes soon itself.
-      const stays = !this.#isFading(repo, record) || facts.tagsOf(digest).length > 0;
+      const stays = !this.#needsRenewal(repo, record) || facts.tagsOf(digest).length > 0;
       return stays ? accept({ digest, record }) : accept({ digest, record }, putAgain(digest, record));
     };
     return this.#ports.projection.submit(repo, { needs: { manifests: [digest], tagsOf: [digest] }, decide });
@@ -228,8 +230,8 @@ export class Manifests {
   #renewals({ repo, digest, tags }: ManifestPutRequest, facts: RepositoryFacts): Renewals {
     const record = facts.manifest(digest);
     return {
-      tags: this.#ports.policy.countsPushes(repo),
-      manifest: tags.length === 0 && record !== undefined && this.#isFading(repo, record),
+      tags: this.#ports.policy.tracksPushTimes(repo),
+      manifest: tags.length === 0 && record !== undefined && this.#needsRenewal(repo, record),
     };
   }
 

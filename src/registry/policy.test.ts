@@ -28,7 +28,7 @@ async function put({ registry }: OpenRegistry, number: number, tags: readonly st
 describe('a policy', () => {
   test('a manifest without a tag that would go soon is put anew when a client finds it there, or pushes it again', async () => {
     const open = openRegistry({
-      policy: { ...NO_POLICY, untaggedStay: (repo) => (repo === A ? 10 * HOUR : undefined) },
+      policy: { ...NO_POLICY, untaggedLifetime: (repo) => (repo === A ? 10 * HOUR : undefined) },
     });
     const { manifests } = open.registry;
     const tagged = await put(open, 1, ['x']);
@@ -60,7 +60,7 @@ describe('a policy', () => {
 
   test('when a tag was pushed last is told to the log only where it counts', async () => {
     const slots = async (counts: boolean): Promise<number> => {
-      const open = openRegistry({ policy: { ...NO_POLICY, countsPushes: () => counts } });
+      const open = openRegistry({ policy: { ...NO_POLICY, tracksPushTimes: () => counts } });
       for (const tags of [['x'], ['x'], ['x', 'y'], []] satisfies string[][]) await put(open, 0, tags);
       let seq = 0;
       while ((await readSlot(open.driver, A, seq + 1)) !== undefined) seq++;

@@ -5,14 +5,14 @@ export interface RepositoryPolicy {
   /** Whether a tag that exists may be neither moved nor deleted by clients. */
   isImmutable(repo: RepositoryName, tag: Tag): boolean;
   /** Whether it matters when a tag was pushed last: then each push is told to the log, also one that changes nothing. */
-  countsPushes(repo: RepositoryName): boolean;
+  tracksPushTimes(repo: RepositoryName): boolean;
   /** For how long a manifest without tags stays, in milliseconds; undefined: for ever. */
-  untaggedStay(repo: RepositoryName): number | undefined;
+  untaggedLifetime(repo: RepositoryName): number | undefined;
 }
 
 /** Where the operator has set no policies: everything can be changed, and nothing goes by itself. */
 export const NO_POLICY: RepositoryPolicy = {
   isImmutable: () => false,
-  countsPushes: () => false,
-  untaggedStay: () => undefined,
+  tracksPushTimes: () => false,
+  untaggedLifetime: () => undefined,
 };

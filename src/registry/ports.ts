@@ -34,7 +34,7 @@ export interface RegistryPorts {
   /** Whether clients GET blobs from the store itself, at an address that they are given (S3_REDIRECT). */
   readonly redirect: boolean;
   /** What retention will delete (RETENTION_FILE). */
-  readonly policy: Pick<RepositoryPolicy, 'countsPushes' | 'untaggedStay'>;
+  readonly policy: Pick<RepositoryPolicy, 'tracksPushTimes' | 'untaggedLifetime'>;
   /** Work that nobody waits for: its failure is logged, and waited for when the process ends. */
   readonly later: (what: string, work: () => Promise<void>) => void;
 }

@@ -14,7 +14,7 @@ export interface RenewalTimes {
  * Whether a blob that nothing refers to is so old that it may be unlinked soon: before a client is told that it need not upload
  * it, it is linked anew, so that it stays until the client's manifest is there.
  */
-export function isFading({ link, references }: BlobUse, { now, grace }: RenewalTimes): boolean {
+export function needsRenewal({ link, references }: BlobUse, { now, grace }: RenewalTimes): boolean {
   return references === 0 && now - link.since > grace / 2;
 }
 

@@ -23,7 +23,7 @@ function open() {
   };
   const claim: Claim = {
     save: () => answer('save'),
-    lengthen: () => answer('lengthen'),
+    extend: () => answer('extend'),
     end: () => answer('end'),
     release: async () => {
       await answer('release');
@@ -44,7 +44,7 @@ test('is lengthened until it is given back', async () => {
   await lease.save(session);
   await lease.release();
   await repeats.fire();
-  expect([done, repeats.size]).toEqual([['lengthen', 'save', 'release', 'released'], 0]);
+  expect([done, repeats.size]).toEqual([['extend', 'save', 'release', 'released'], 0]);
 });
 
 test('that another holder took is asked for no more, and every save says so', async () => {
@@ -55,7 +55,7 @@ test('that another holder took is asked for no more, and every save says so', as
   expect(await refusalOf(lease.save(session))).toBe('upload-busy');
   expect(await refusalOf(lease.end())).toBe('upload-busy');
   await lease.release();
-  expect([done, repeats.size]).toEqual([['lengthen', 'released'], 0]);
+  expect([done, repeats.size]).toEqual([['extend', 'released'], 0]);
 });
 
 test('of a session that is gone says that', async () => {
@@ -75,7 +75,7 @@ test('outlives a renewal without an answer, which is told, and fails at no relea
   next.answer = new Error('away');
   await lease.release();
   expect(failures).toEqual(['Error: no answer', 'Error: away']);
-  expect(done).toEqual(['lengthen', 'save', 'release', 'released']);
+  expect(done).toEqual(['extend', 'save', 'release', 'released']);
 });
 
 test('that ended is neither lengthened nor given back', async () => {

@@ -8,7 +8,7 @@ export type ClaimAnswer = 'held' | 'deposed' | 'unknown';
 export interface Claim {
   /** Replaces the session and lengthens the claim. */
   save(next: Session): Promise<ClaimAnswer>;
-  lengthen(): Promise<ClaimAnswer>;
+  extend(): Promise<ClaimAnswer>;
   end(): Promise<ClaimAnswer>;
   release(): Promise<void>;
 }
@@ -68,7 +68,7 @@ export class RenewedLease implements SessionLease {
   async #renew(): Promise<void> {
     try {
       await this.#inTurn(async () => {
-        this.#answer = await this.#claim.lengthen();
+        this.#answer = await this.#claim.extend();
       });
     } catch (error) {
       // The next time it may succeed; if it does not, whoever saves next hears that another has taken over.

@@ -5,11 +5,11 @@ import type { Digest, RepositoryName, UploadId } from '../oci/names.ts';
 import type { StagedPlace } from '../storage/driver.ts';
 import { dataKey } from '../storage/paths.ts';
 import { EXCLUSIVE, type Exclusivity, isExclusive } from './exclusivity.ts';
+import { LeasedUpload, type Received } from './leased-upload.ts';
 import type { Linking } from './linking.ts';
 import type { RegistryPorts } from './ports.ts';
 import { placeOf, type Session, type SessionOwner, uploadBusy } from './sessions.ts';
 import { type ContentRange, readAll, type UploadBody } from './upload-body.ts';
-import { type Received, UploadHold } from './upload-hold.ts';
 
 /** Blobs whose length is known to be at most this are gathered in memory and written at once. */
 const GATHER_BYTES = 256 * 1024;
@@ -124,7 +124,7 @@ export class Uploads {
     await this.#linking.linkUploaded(repo, { digest, size: bytes.length, inc, exclusivity: EXCLUSIVE, durable }, actor);
   }
 
-  async #storeStaged(hold: UploadHold, pusher: Pusher, digest: Digest, body: UploadBody): Promise<void> {
+  async #storeStaged(hold: LeasedUpload, pusher: Pusher, digest: Digest, body: UploadBody): Promise<void> {
     const received = await hold.receive(body);
     if (received === undefined) {
       throwBroken(body, received);
@@ -179,7 +179,7 @@ export class Uploads {
   }
 
   /** Ends an upload whose bytes turned out to be wrong only after they were committed. */
-  async #endUnlinked(hold: UploadHold, place: StagedPlace, exclusivity: Exclusivity): Promise<void> {
+  async #endUnlinked(hold: LeasedUpload, place: StagedPlace, exclusivity: Exclusivity): Promise<void> {
     await hold.end();
     if (await isExclusive(exclusivity)) await this.#ports.driver.delete([dataKey(place.inc)]);
   }
@@ -189,11 +189,11 @@ export class Uploads {
     if (place !== undefined) await this.#ports.driver.discard(place);
   }
 
-  async #withHold<T>(id: UploadId, pusher: Pusher, work: (hold: UploadHold) => Promise<T>): Promise<T> {
+  async #withHold<T>(id: UploadId, pusher: Pusher, work: (hold: LeasedUpload) => Promise<T>): Promise<T> {
     const lease = await this.#ports.sessions.lease(id, ownerOf(pusher));
     if (lease === 'unknown') throw uploadUnknown();
     if (lease === 'busy') throw uploadBusy();
-    const hold = new UploadHold(lease, this.#ports, pusher.signal);
+    const hold = new LeasedUpload(lease, this.#ports, pusher.signal);
     try {
       return await work(hold);
     } finally {
@@ -206,7 +206,7 @@ export class Uploads {
  * Ends a session whose blob is linked: that another request holds it by now, or that it was lost with Redis meanwhile, takes
  * nothing from that.
  */
-async function endLinked(hold: UploadHold): Promise<void> {
+async function endLinked(hold: LeasedUpload): Promise<void> {
   try {
     await hold.end();
   } catch (error) {

@@ -54,10 +54,13 @@ rules:
       expect(policy.ruleFor(repo('team/special'))?.name).toBe('releases');
       expect(policy.ruleFor(repo('library/a/b'))?.name).toBe('rule 3');
     }
-    expect([policy.countsPushes(repo('team/x')), policy.countsPushes(repo('other'))]).toEqual([true, false]);
-    expect([policy.untaggedStay(repo('team/x')), policy.untaggedStay(repo('other'))]).toEqual([7 * DAY, undefined]);
+    expect([policy.tracksPushTimes(repo('team/x')), policy.tracksPushTimes(repo('other'))]).toEqual([true, false]);
+    expect([policy.untaggedLifetime(repo('team/x')), policy.untaggedLifetime(repo('other'))]).toEqual([
+      7 * DAY,
+      undefined,
+    ]);
     const narrow = parsePolicy('rules: [{repositories: [a], keep: [{tags: [x]}]}]');
-    expect([narrow.ruleFor(repo('b')), narrow.countsPushes(repo('a'))]).toEqual([undefined, false]);
+    expect([narrow.ruleFor(repo('b')), narrow.tracksPushTimes(repo('a'))]).toEqual([undefined, false]);
     expect(narrow.isImmutable(repo('a'), tag('x'))).toBe(false);
   });
 

@@ -52,7 +52,7 @@ export class RetentionPolicy implements RepositoryPolicy {
     return immutable?.tags.matches(tag) === true && !immutable.except.matches(tag);
   }
 
-  countsPushes(repo: RepositoryName): boolean {
+  tracksPushTimes(repo: RepositoryName): boolean {
     return this.ruleFor(repo)?.keep?.some(({ which }) => which.kind !== 'all') ?? false;
   }
 
@@ -76,7 +76,7 @@ export class RetentionPolicy implements RepositoryPolicy {
     return windows.length === 0 ? undefined : Math.max(...windows);
   }
 
-  untaggedStay(repo: RepositoryName): number | undefined {
+  untaggedLifetime(repo: RepositoryName): number | undefined {
     return this.ruleFor(repo)?.deleteUntagged;
   }
 }

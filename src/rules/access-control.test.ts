@@ -94,7 +94,7 @@ describe('HEAD', () => {
   }
 
   const days = 24 * HOUR;
-  const policy = { ...NO_POLICY, untaggedStay: () => 10 * days };
+  const policy = { ...NO_POLICY, untaggedLifetime: () => 10 * days };
 
   test.each([
     ['who may push renews what would go soon', true, 2],

@@ -254,7 +254,7 @@ class RedisClaim implements Claim {
     return await this.#unlessMalformed(() => this.#table.save(this.#id, this.terms(), next));
   }
 
-  lengthen(): Promise<ClaimAnswer> {
+  extend(): Promise<ClaimAnswer> {
     return this.#unlessMalformed(() => this.#table.save(this.#id, this.terms(), undefined));
   }
 

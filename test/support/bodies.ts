@@ -36,7 +36,7 @@ export function sent(source: Source, headers: Readonly<Record<string, string>> =
       kept = true;
     },
     sendFile: () => new Response(),
-    seen: { digest: undefined, received: 0, sent: 0 },
+    stats: { digest: undefined, received: 0, sent: 0 },
   };
   return { context, cancelled: () => cancelled, keptOpen: () => kept };
 }

@@ -3,7 +3,7 @@ import type { Digest } from '../../oci/names.ts';
 import type { Blob, BlobContent } from '../../registry/interface.ts';
 import { mapMaybeAsync } from '../../registry/maybe-async.ts';
 import type { ByteRange } from '../../storage/driver.ts';
-import type { FileAnswer, Handler, RequestContext } from '../context.ts';
+import type { FileResponse, Handler, RequestContext } from '../context.ts';
 import { layOutParts, type MultipartLayout, multipartBytes, multipartStream, newBoundary } from '../multipart.ts';
 import { parseRange, WHOLE } from '../range.ts';
 import { type PreparedHeaders, prepareHeaders, respond } from '../response.ts';
@@ -68,7 +68,7 @@ function sendBlob(
     return sendParts(route.digest, layOutParts(asked.ranges, size, newBoundary()), { size, content }, caching, context);
   const range = asked.kind === 'single' ? asked.range : undefined;
   const { start, end } = range ?? { start: 0, end: size };
-  context.seen.sent = end - start;
+  context.stats.sent = end - start;
   if (content.kind === 'file') {
     return context.sendFile({ ...headOf(route.digest, range, size, caching), path: content.path, size, start, end });
   }
@@ -88,7 +88,7 @@ function sendParts(
   caching: Caching,
   context: RequestContext,
 ): Response {
-  context.seen.sent = layout.length;
+  context.stats.sent = layout.length;
   const headers = { ...blobHeaders(digest, layout.length, caching), 'Content-Type': layout.contentType };
   const head = { status: 206, headers };
   switch (content.kind) {
@@ -145,7 +145,7 @@ function headOf(
   range: ByteRange | undefined,
   size: number,
   caching: Caching,
-): Pick<FileAnswer, 'status' | 'headers'> {
+): Pick<FileResponse, 'status' | 'headers'> {
   if (range === undefined) return { status: 200, headers: blobHeaders(digest, size, caching) };
   const { start, end } = range;
   const headers = {

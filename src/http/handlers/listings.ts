@@ -1,19 +1,19 @@
 import { MAX_MANIFEST_BYTES } from '../../oci/manifest.ts';
 import { OCI_INDEX } from '../../oci/media-types.ts';
 import type { Descriptor } from '../../registry/interface.ts';
-import type { Handler, Seen } from '../context.ts';
+import type { Handler, RequestStats } from '../context.ts';
 import { respond } from '../response.ts';
 
 /** "the tags MUST be in lexical … or ASCIIbetical order"; "When n is zero, this endpoint MUST return an empty list". */
 export const listTags: Handler<'tags-list'> = async ({ repo, n, last }, context, { registry }) => {
   const { items, more } = await registry.tags(repo, { after: last, limit: n }, context);
-  return json(context.seen, { name: repo, tags: items }, next(`/v2/${repo}/tags/list`, items, more && n !== 0, n));
+  return json(context.stats, { name: repo, tags: items }, next(`/v2/${repo}/tags/list`, items, more && n !== 0, n));
 };
 
 /** Not in the spec, but every tool asks for it: shaped like the tags. */
 export const listCatalog: Handler<'catalog'> = async ({ n, last }, context, { registry }) => {
   const { items, more } = await registry.repositories({ after: last, limit: n }, context);
-  return json(context.seen, { repositories: items }, next('/v2/_catalog', items, more && n !== 0, n));
+  return json(context.stats, { repositories: items }, next('/v2/_catalog', items, more && n !== 0, n));
 };
 
 /** Room in a page for what is not descriptors. */
@@ -48,7 +48,7 @@ export const listReferrers: Handler<'referrers'> = async (
     headers.Link = `</v2/${repo}/referrers/${digest}?${query}>; rel="next"`;
   }
   const text = `{"schemaVersion":2,"mediaType":"${OCI_INDEX}","manifests":[${manifests.join(',')}]}`;
-  return send(context.seen, text, headers);
+  return send(context.stats, text, headers);
 };
 
 function rendered({ mediaType, digest, size, artifactType, annotations }: Descriptor): Record<string, unknown> {
@@ -69,12 +69,12 @@ function next(path: string, items: readonly string[], more: boolean, n: number |
   return { Link: `<${path}?${query}>; rel="next"` };
 }
 
-function json(seen: Seen, value: unknown, headers: Record<string, string>): Response {
-  return send(seen, JSON.stringify(value), { 'Content-Type': 'application/json', ...headers });
+function json(stats: RequestStats, value: unknown, headers: Record<string, string>): Response {
+  return send(stats, JSON.stringify(value), { 'Content-Type': 'application/json', ...headers });
 }
 
-function send(seen: Seen, text: string, headers: Record<string, string>): Response {
+function send(stats: RequestStats, text: string, headers: Record<string, string>): Response {
   const bytes = new TextEncoder().encode(text);
-  seen.sent = bytes.length;
+  stats.sent = bytes.length;
   return respond(bytes, { headers: { ...headers, 'Content-Length': String(bytes.length) } });
 }

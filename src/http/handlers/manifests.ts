@@ -13,7 +13,7 @@ type ManifestRoute = Extract<Route, { kind: 'manifest-get' | 'manifest-head' }>;
 /** "A successful response MUST contain the digest … in the header Docker-Content-Digest … the size … in Content-Length". */
 export const headManifest: Handler<'manifest-head'> = (route, context, { registry, pulled }) =>
   mapMaybeAsync(registry.renewManifest(route.repo, route.reference, context), (found) => {
-    context.seen.digest = found.digest;
+    context.stats.digest = found.digest;
     // A client that has the manifest already only asks whether it still is the one: that is use, too.
     pulled?.(route.repo, route.reference);
     return isNotModified(context.request, found.digest)
@@ -30,7 +30,7 @@ export const getManifest: Handler<'manifest-get'> = (route, context, ports) => {
     if (!isNotModified(context.request, digest)) {
       return sendManifest(route, { kind: 'digest', digest }, context, ports, warnings);
     }
-    context.seen.digest = digest;
+    context.stats.digest = digest;
     ports.pulled?.(repo, reference);
     return notModified(digest, CACHING[reference.kind]);
   });
@@ -44,8 +44,8 @@ function sendManifest(
   known?: Warned['warnings'],
 ): Response | Promise<Response> {
   return mapMaybeAsync(registry.getManifest(route.repo, reference, context), ({ descriptor, bytes, warnings }) => {
-    context.seen.digest = descriptor.digest;
-    context.seen.sent = bytes.length;
+    context.stats.digest = descriptor.digest;
+    context.stats.sent = bytes.length;
     pulled?.(route.repo, route.reference);
     return respond(bytes, { headers: withWarnings(manifestHeaders(route, descriptor), known ?? warnings) });
   });
@@ -62,7 +62,7 @@ export const putManifest: Handler<'manifest-put'> = async ({ repo, reference, ta
     ports.limits.manifest,
     (bytes) => ports.registry.pushManifest(repo, { bytes, contentType, digest: named, tags }, context),
   );
-  context.seen.digest = digest;
+  context.stats.digest = digest;
   const headers: Record<string, string> = {
     Location: location(context, `/v2/${repo}/manifests/${digest}`),
     'Docker-Content-Digest': digest,

@@ -10,15 +10,15 @@ export interface Received {
   readonly progress: StagedProgress;
 }
 
-export interface UploadHoldPorts {
+export interface LeasedUploadPorts {
   readonly driver: Pick<StagedWrites, 'stage' | 'takeOver'>;
   readonly newIncarnation: () => Incarnation;
 }
 
 /** One request's hold on an upload, and the session as this request last saved it. */
-export class UploadHold {
+export class LeasedUpload {
   readonly #lease: SessionLease;
-  readonly #ports: UploadHoldPorts;
+  readonly #ports: LeasedUploadPorts;
   readonly #signal: AbortSignal | undefined;
   #session: Session;
   /** Whether an earlier holder may still be writing where the session's bytes are staged. */
@@ -27,7 +27,7 @@ export class UploadHold {
   readonly #ended = Promise.withResolvers<boolean>();
 
   /** @param signal aborted when the client is gone */
-  constructor(lease: SessionLease, ports: UploadHoldPorts, signal?: AbortSignal) {
+  constructor(lease: SessionLease, ports: LeasedUploadPorts, signal?: AbortSignal) {
     this.#lease = lease;
     this.#ports = ports;
     this.#signal = signal;
