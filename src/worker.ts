@@ -67,7 +67,7 @@ async function run(kinds: readonly Kind[], open: OpenWorkerStore): Promise<void>
     now: Date.now,
     sleep,
     ended: (each) => tell(each, logs),
-    onError: (error) => logger.warn({ err: error }, 'the job queue is in trouble; it is tried again'),
+    onError: (error) => logger.warn({ err: error }, 'the job queue failed; it is retried'),
     closeWithin: CLOSE_WITHIN_MS,
   });
   const stopOnce = (signal: NodeJS.Signals): void => {

@@ -33,7 +33,7 @@ function open(changes: Partial<JobPorts> = {}) {
 }
 
 describe('expire-uploads', () => {
-  test('ends uploads at their age, one in use the next time', async () => {
+  test('ends expired uploads, one in use in a later run', async () => {
     const { registry, sessions, driver, clock, run } = open();
     const pusher = { repo: A, actor: ACTOR };
     const [idle, used] = await Promise.all([0, 1].map(() => registry.uploads.start(pusher, 'sha256')));
@@ -59,13 +59,13 @@ describe('expire-uploads', () => {
     expect(sessions.count()).toBe(0);
   });
 
-  test('was not done when it was told to stop', async () => {
+  test('fails when it is cancelled', async () => {
     await expect(open().run({ kind: 'expire-uploads' }, stopped)).rejects.toThrow('told to stop');
   });
 });
 
 describe('reap-multiparts', () => {
-  test('takes what began twice the age of a session ago; a store without multipart uploads has nothing to do', async () => {
+  test('aborts uploads older than twice the expiry; does nothing on a store without multipart uploads', async () => {
     const times: number[] = [];
     const { run, clock } = open({ reapMultiparts: async (before) => times.push(before) });
     await run({ kind: 'reap-multiparts' }, never);
@@ -92,13 +92,13 @@ describe('sweep-snapshots', () => {
     return opened;
   }
 
-  test('asks for each snapshot that nobody asked for, and for no other', async () => {
+  test('enqueues each snapshot that is due, and no other', async () => {
     const { run, asked } = await swept();
     await run({ kind: 'sweep-snapshots' }, never);
     expect(asked).toEqual([{ kind: 'snapshot', repo: B }]);
   });
 
-  test('was not done when it was told to stop, or when no job could be queued', async () => {
+  test('fails when it is cancelled, or when no job could be enqueued', async () => {
     const { run, asked } = await swept();
     await expect(run({ kind: 'sweep-snapshots' }, stopped)).rejects.toThrow('told to stop');
     expect(asked).toEqual([]);
@@ -106,6 +106,6 @@ describe('sweep-snapshots', () => {
     const projection = openProjection(driver);
     for (let slot = 0; slot < 512; slot++) await projection.submit(B, setTags(`t${slot}`));
     const refusing = open({ driver, enqueue: async () => false });
-    await expect(refusing.run({ kind: 'sweep-snapshots' }, never)).rejects.toThrow('no job could be queued');
+    await expect(refusing.run({ kind: 'sweep-snapshots' }, never)).rejects.toThrow('no job could be enqueued');
   });
 });

@@ -6,23 +6,23 @@ import type { JobQueue, ReportProgress, RunJob } from './queue.ts';
 import { type FoldedLog, writeSnapshot } from './snapshot.ts';
 import { sweepSnapshots } from './sweep-snapshots.ts';
 
-/** What the handlers stand on, whichever runner calls them. */
+/** What the handlers need, whichever runner calls them. */
 export interface JobPorts {
   readonly driver: ObjectStore;
   readonly sessions: SessionStore;
-  /** The repository as it is now: from memory where it is kept there, else folded from storage. */
+  /** The repository's current state: from memory if it is resident, else folded from storage. */
   readonly fold: (repo: RepositoryName) => Promise<FoldedLog>;
-  /** Aborts the store's multipart uploads that began before that time (milliseconds); undefined where there are none. */
+  /** Aborts multipart uploads that began before that time (milliseconds); undefined for stores without multipart uploads. */
   readonly reapMultiparts: ((before: number, signal: AbortSignal) => Promise<unknown>) | undefined;
   /** Milliseconds. */
   readonly now: () => number;
   /** UPLOAD_EXPIRY in milliseconds. */
   readonly uploadExpiry: number;
-  /** Collects garbage; `request` names the wish of an operator. */
-  readonly collect: (request: string | undefined, signal: AbortSignal, tell: ReportProgress) => Promise<void>;
-  /** Deletes what the retention file no longer keeps; `request` names the wish of an operator. */
-  readonly retain: (request: string | undefined, signal: AbortSignal, tell: ReportProgress) => Promise<void>;
-  /** For jobs that find work for others. */
+  /** Collects garbage. `request` is the id of an operator's request. */
+  readonly collect: (request: string | undefined, signal: AbortSignal, report: ReportProgress) => Promise<void>;
+  /** Deletes what the retention file no longer keeps. `request` is the id of an operator's request. */
+  readonly retain: (request: string | undefined, signal: AbortSignal, report: ReportProgress) => Promise<void>;
+  /** For jobs that enqueue other jobs. */
   readonly enqueue: JobQueue['enqueue'];
 }
 
@@ -30,7 +30,7 @@ type Handler<K extends Kind> = (
   job: JobOf<K>,
   ports: JobPorts,
   signal: AbortSignal,
-  tell: ReportProgress,
+  report: ReportProgress,
 ) => Promise<void>;
 
 const HANDLERS: { readonly [K in Kind]: Handler<K> } = {
@@ -45,20 +45,20 @@ const HANDLERS: { readonly [K in Kind]: Handler<K> } = {
     await sessions.expire(now() - uploadExpiry, signal);
     signal.throwIfAborted();
   },
-  // Twice the age at which a session ends: whoever still writes to one then began long before its end.
+  // Twice the expiry: a request that still writes to a session started well before it expired.
   'reap-multiparts': async (_, { reapMultiparts, now, uploadExpiry }, signal) => {
     await reapMultiparts?.(now() - 2 * uploadExpiry, signal);
     signal.throwIfAborted();
   },
-  collect: ({ request }, { collect }, signal, tell) => collect(request, signal, tell),
-  retain: ({ request }, { retain }, signal, tell) => retain(request, signal, tell),
+  collect: ({ request }, { collect }, signal, report) => collect(request, signal, report),
+  retain: ({ request }, { retain }, signal, report) => retain(request, signal, report),
 };
 
-/** What a runner is given: each job with its handler. */
+/** The function that runners call for each job: it dispatches to the job's handler. */
 export function handleWith(ports: JobPorts): RunJob {
-  return (job, signal, tell = () => {}) => {
-    // The table's type gives each handler the jobs of its own kind; that this one belongs to this job TypeScript cannot see.
+  return (job, signal, report = () => {}) => {
+    // HANDLERS pairs each kind with its jobs; TypeScript cannot correlate the two lookups.
     const handler = HANDLERS[job.kind] as Handler<Kind>;
-    return handler(job, ports, signal, tell);
+    return handler(job, ports, signal, report);
   };
 }

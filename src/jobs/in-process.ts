@@ -18,11 +18,11 @@ export interface InProcessPorts {
   readonly policies: Readonly<Record<Kind, JobPolicy>>;
   /** Milliseconds. */
   readonly now: () => number;
-  /** Returns early, without an error, when the signal says so. */
+  /** Resolves early, without an error, when the signal is aborted. */
   readonly sleep: (milliseconds: number, signal: AbortSignal) => Promise<void>;
   /** An attempt ended. */
   readonly ended: (run: JobRun) => void;
-  /** How long `close` waits for what is running, in milliseconds. */
+  /** How long `close` waits for running jobs, in milliseconds. */
   readonly closeWithin: number;
 }
 
@@ -32,9 +32,9 @@ interface Entry {
   readonly job: Job;
   /** The next attempt's number, from 1. */
   attempt: number;
-  /** Since when it could run, in milliseconds. */
+  /** When it became ready to run, in milliseconds. */
   readyAt: number;
-  /** What this attempt told last. */
+  /** The latest progress report of this attempt. */
   progress?: object;
 }
 
@@ -42,20 +42,20 @@ interface KeptDeadLetter extends DeadLetter {
   readonly payload: Job;
 }
 
-/** The jobs of one kind by their keys, the first ones first. An entry is in one of the first three. */
+/** The jobs of one kind by key, in order. Each entry is in one of the first three maps. */
 interface Lane {
   readonly policy: JobPolicy;
   readonly waiting: Map<string, Entry>;
   readonly delayed: Map<string, Entry>;
   readonly active: Map<string, Entry>;
-  /** Asked for while one of the same key is active. */
+  /** Enqueued while a job of the same key is active. */
   readonly next: Map<string, Job>;
   readonly dead: KeptDeadLetter[];
 }
 
 /**
- * The jobs of a process that is alone on its store. Nothing of it outlives the process, and nothing has to: what is due is found
- * again from the store.
+ * The jobs of a process that is alone on its store. The queue is not persisted: periodic jobs find from the store what is
+ * due.
  */
 export class InProcessQueue implements JobQueue, JobBoard {
   readonly #ports: InProcessPorts;
@@ -79,7 +79,7 @@ export class InProcessQueue implements JobQueue, JobBoard {
     return true;
   }
 
-  /** The first run comes when the interval has passed once. */
+  /** The first run is one interval from now. */
   async schedule(kind: PeriodicKind, every: number): Promise<void> {
     this.#schedules.get(kind)?.abort();
     const own = new AbortController();
@@ -133,7 +133,7 @@ export class InProcessQueue implements JobQueue, JobBoard {
 
   #lane(kind: Kind): Lane {
     const lane = this.#lanes.get(kind);
-    if (lane === undefined) throw new Error(`no jobs are called ${kind}`);
+    if (lane === undefined) throw new Error(`there is no queue for ${kind}`);
     return lane;
   }
 
@@ -214,7 +214,7 @@ export class InProcessQueue implements JobQueue, JobBoard {
   }
 
   #tryAgain(lane: Lane, entry: Entry): void {
-    // The attempt that follows does what was asked for meanwhile, too.
+    // The retry covers the job that was enqueued meanwhile.
     lane.next.delete(entry.key);
     if (this.#stop.signal.aborted) return;
     entry.attempt++;

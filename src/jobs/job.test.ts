@@ -4,7 +4,7 @@ import { type Job, KINDS, keyOf, parseJob, parseKind } from './job.ts';
 
 const job: Job = { kind: 'snapshot', repo: 'team/app' as RepositoryName };
 
-test('what comes out of a queue is a job of its kind, or nothing', () => {
+test('a payload from a queue is a job of its kind, or invalid', () => {
   expect(parseJob('snapshot', JSON.parse(JSON.stringify(job)))).toEqual(job);
   expect(parseJob('expire-uploads', { kind: 'expire-uploads' })).toEqual({ kind: 'expire-uploads' });
   for (const wrong of [undefined, null, '', {}, { kind: 'snapshot' }, { ...job, repo: '../up' }, { ...job, repo: 1 }]) {
@@ -13,11 +13,11 @@ test('what comes out of a queue is a job of its kind, or nothing', () => {
   expect(parseJob('expire-uploads', job)).toBeUndefined();
 });
 
-test('what a newer version adds to a job is left out', () => {
+test('fields that a newer version adds to a job are dropped', () => {
   expect(parseJob('snapshot', { ...job, urgent: true })).toEqual(job);
 });
 
-test('jobs of one key do the same work', () => {
+test('jobs with the same key do the same work', () => {
   expect(keyOf(job)).toBe('snapshot:team/app');
   expect(keyOf({ kind: 'expire-uploads' })).toBe('expire-uploads');
   expect(KINDS.map(parseKind)).toEqual([...KINDS]);

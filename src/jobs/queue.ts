@@ -3,44 +3,44 @@ import type { Job, Kind, PeriodicKind } from './job.ts';
 export interface EnqueueOptions {
   /** By default `keyOf(job)`. */
   readonly key?: string;
-  /** Milliseconds until it may run. */
+  /** Milliseconds before it may run. */
   readonly delay?: number;
 }
 
 /**
- * Where background work is asked for. Each job runs at least once, perhaps more often: handlers are idempotent. At most one job
- * of a key waits at a time; one that is asked for while another of its key runs waits until that ended.
+ * Enqueues background work. Each job runs at least once: handlers are idempotent. At most one job of a key waits at a time; one
+ * that is enqueued while a job of the same key runs waits until that has ended.
  */
 export interface JobQueue {
   /**
-   * Never throws, and takes a bounded time: whoever asks has other things to do.
-   * @returns whether a job of that key waits now; false was reported already
+   * Never throws, and takes a bounded time: the caller serves a request.
+   * @returns whether a job of that key waits now; a failure was already reported
    */
   enqueue(job: Job, options?: EnqueueOptions): Promise<boolean>;
-  /** Repeats a job until the queue is closed. Again for the same kind: with the new interval. @param every milliseconds */
+  /** Repeats a job until the queue is closed. A second call for a kind replaces the interval. @param every milliseconds */
   schedule(kind: PeriodicKind, every: number): Promise<void>;
-  /** Takes no more work, tells what runs here to stop, and waits for it, bounded. */
+  /** Accepts no more jobs, cancels the running ones, and waits for them for a bounded time. */
   close(): Promise<void>;
 }
 
-/** How the jobs of one kind stand. */
+/** How many jobs of one kind are in each state. */
 export interface JobCounts {
   readonly kind: Kind;
   readonly waiting: number;
   readonly active: number;
-  /** Waiting for their time: scheduled, or to be tried again. */
+  /** Scheduled, or waiting to be retried. */
   readonly delayed: number;
   /** The dead letters. */
   readonly failed: number;
-  /** For how long the oldest one could have run and did not, in seconds; 0 when there is none. */
+  /** How long the oldest job has been ready to run, in seconds; 0 if none is. */
   readonly oldestSeconds: number;
 }
 
-/** A job that failed at each of its attempts. */
+/** A job all of whose attempts failed. */
 export interface DeadLetter {
   readonly id: string;
   readonly kind: Kind;
-  /** As it was queued; not necessarily a job of this version. */
+  /** As it was enqueued; not necessarily a valid job of this version. */
   readonly payload: unknown;
   readonly attempts: number;
   readonly reason: string;
@@ -48,48 +48,48 @@ export interface DeadLetter {
   readonly failedAt: number;
 }
 
-/** The operator's view of the jobs. Each call fails when there is no answer in time. */
+/** The operator's view of the jobs. Each call fails if there is no answer by the deadline. */
 export interface JobBoard {
   counts(): Promise<readonly JobCounts[]>;
-  /** The newest first. */
+  /** Newest first. */
   deadLetters(limit: number): Promise<readonly DeadLetter[]>;
-  /** Runs a dead letter again, with all of its attempts; false when there is none of that id. */
+  /** Enqueues a dead letter again, with all attempts; false if there is none with that id. */
   retry(id: string): Promise<boolean>;
-  /** What this job told last of how far it is. While it does not run: what another one of its kind told, that does. */
+  /** The latest progress report of this job; if it does not run, that of another running job of its kind. */
   progress(job: Job): Promise<unknown>;
 }
 
 export type Outcome = 'done' | 'failed' | 'stopped';
 
-/** One attempt at a job, when it ended. */
+/** A finished attempt at a job. */
 export interface JobRun {
   readonly kind: Kind;
   readonly key: string;
   readonly outcome: Outcome;
   readonly seconds: number;
-  /** Counted from 1. */
+  /** From 1. */
   readonly attempt: number;
   /** Why it failed. */
   readonly error?: unknown;
-  /** It will not be tried again: it is a dead letter now. */
+  /** It is not retried: it became a dead letter. */
   readonly isDead: boolean;
 }
 
-/** Tells whoever follows a job how far it is; may be called often. It survives as JSON. */
+/** Reports a job's progress to whoever watches it; may be called often. The report is stored as JSON. */
 export type ReportProgress = (progress: object) => void;
 
-/** What a runner does with each job. It throws when the job was not done; told to stop, it throws the signal's reason. */
-export type RunJob = (job: Job, signal: AbortSignal, tell?: ReportProgress) => Promise<void>;
+/** Runs one job. Throws if it failed; if it was cancelled, it throws the signal's reason. */
+export type RunJob = (job: Job, signal: AbortSignal, report?: ReportProgress) => Promise<void>;
 
 export interface JobPolicy {
-  /** How many run at once in one process. */
+  /** How many run concurrently in one process. */
   readonly concurrency: number;
   readonly attempts: number;
-  /** Milliseconds before the second attempt; twice as long before each further one. */
+  /** Milliseconds before the second attempt; doubled before each further one. */
   readonly backoff: number;
 }
 
-/** Who holds a whole repository in memory runs alone; what walks over everything does too. */
+/** Jobs that hold a whole repository in memory, or scan the whole store, run one at a time. */
 const ALONE: JobPolicy = { concurrency: 1, attempts: 6, backoff: 5_000 };
 
 export const POLICIES: Readonly<Record<Kind, JobPolicy>> = {
@@ -101,7 +101,7 @@ export const POLICIES: Readonly<Record<Kind, JobPolicy>> = {
   retain: ALONE,
 };
 
-/** Dead letters that are kept of each kind; the oldest ones go first. */
+/** Dead letters kept of each kind; the oldest are dropped first. */
 export const DEAD_LETTERS_KEPT = 1000;
 
 export function backoffBefore(attempt: number, { backoff }: JobPolicy): number {

@@ -48,7 +48,7 @@ function counting(name = 'counting') {
 }
 
 describe('a schedule', () => {
-  test('waits first, then runs again and again, never twice at once', async () => {
+  test('waits first, then runs repeatedly, never twice at once', async () => {
     const { runner, sleepers, wake } = open();
     const { job, end, runs } = counting();
     runner.schedule(job, 500);
@@ -64,7 +64,7 @@ describe('a schedule', () => {
     await runner.stop();
   });
 
-  test('goes on after a failure, which is reported', async () => {
+  test('continues after a failure, which is reported', async () => {
     const { runner, failures, wake } = open();
     let runs = 0;
     const run = async (): Promise<void> => {
@@ -80,8 +80,8 @@ describe('a schedule', () => {
   });
 });
 
-describe('work that nobody waits for', () => {
-  test('runs at once, and one of its name does not queue up behind it', async () => {
+describe('a task without a caller', () => {
+  test('runs at once; another of its name is not queued behind it', async () => {
     const { runner } = open();
     const [one, two] = [counting('one'), counting('two')];
     for (let time = 0; time < 3; time++) for (const { job } of [one, two]) runner.enqueue(job);
@@ -96,7 +96,7 @@ describe('work that nobody waits for', () => {
     await runner.stop();
   });
 
-  test('that fails, even at once, is reported and can be asked for again', async () => {
+  test('that fails, even synchronously, is reported and can be enqueued again', async () => {
     const { runner, failures } = open();
     const run = (): Promise<void> => {
       throw new Error('at once');
@@ -111,7 +111,7 @@ describe('work that nobody waits for', () => {
 });
 
 describe('stopping', () => {
-  test('tells every job, waits for those that run, and starts no more', async () => {
+  test('cancels every task, waits for those that run, and starts no more', async () => {
     const { runner } = open();
     const { job, end, runs } = counting();
     const signals: boolean[] = [];

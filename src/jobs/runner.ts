@@ -1,4 +1,4 @@
-/** Something that does its work again each time it is called; it stops early when the signal says so. */
+/** Work that can be repeated; it stops early when the signal is aborted. */
 export interface Task {
   readonly name: string;
   readonly run: (signal: AbortSignal) => Promise<void>;
@@ -10,8 +10,8 @@ export interface RunnerPorts {
 }
 
 /**
- * Background work in the serving process: schedules, and work that nobody waits for. One of each name runs at a time; a
- * failure is reported and the next turn tries again.
+ * Background work in the serving process: schedules, and work that no request waits for. One task of each name runs at a time; a
+ * failure is reported, and the next run retries.
  */
 export class Runner {
   readonly #ports: RunnerPorts;
@@ -23,19 +23,19 @@ export class Runner {
     this.#ports = ports;
   }
 
-  /** @param every milliseconds from the end of one run to the next; the first one comes after that time too */
+  /** @param every milliseconds between runs, and before the first one */
   schedule(task: Task, every: number): void {
     this.#track(this.#repeat(task, every));
   }
 
-  /** Runs it soon, unless one of that name is waiting or running already. */
+  /** Runs the task soon, unless one of that name is waiting or running. */
   enqueue(task: Task): void {
     if (this.#queued.has(task.name) || this.#stop.signal.aborted) return;
     this.#queued.add(task.name);
     this.#track(this.#once(task).finally(() => this.#queued.delete(task.name)));
   }
 
-  /** Stops the schedules and waits for what is running. */
+  /** Stops the schedules and waits for running tasks. */
   async stop(): Promise<void> {
     this.#stop.abort();
     while (this.#running.size > 0) await Promise.all(this.#running);

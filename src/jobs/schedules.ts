@@ -5,14 +5,14 @@ const HOUR = 60 * MINUTE;
 
 export type Schedules = Readonly<Record<PeriodicKind, number>>;
 
-/** How often what runs by the clock runs, in milliseconds. */
+/** Intervals of periodic jobs, in milliseconds. */
 export const SCHEDULES: Schedules = {
   'expire-uploads': 10 * MINUTE,
   'reap-multiparts': 6 * HOUR,
-  // A log whose snapshot was missed is only slower to fold: it is not worth two requests a repository every few minutes.
+  // A missed snapshot only makes folding slower: not worth two requests per repository every few minutes.
   'sweep-snapshots': 6 * HOUR,
-  // By default; GC_INTERVAL says how often.
+  // The default of GC_INTERVAL.
   collect: HOUR,
-  // By default; RETENTION_INTERVAL says how often.
+  // The default of RETENTION_INTERVAL.
   retain: HOUR,
 };

@@ -34,7 +34,7 @@ describe('a snapshot', () => {
     return keys;
   }
 
-  test('is written when it is due, and folding begins there from then on', async () => {
+  test('is written when it is due, and later folds start from it', async () => {
     const { driver, projection, write, due } = await written(512);
     expect(due()).toBe(1);
     await write();
@@ -53,14 +53,14 @@ describe('a snapshot', () => {
     expect(await snapshotsIn(driver)).toEqual([]);
   });
 
-  test('that another writer has written already is left as it is', async () => {
+  test('that another writer has written already is kept', async () => {
     const { driver, write } = await written(512);
     await driver.put(snapshotKey(REPO, 512), new Uint8Array([1]));
     await write();
     expect(await driver.head(snapshotKey(REPO, 512))).toEqual({ size: 1 });
   });
 
-  test('counts what was written while it was made as lying behind it', async () => {
+  test('counts slots that were written meanwhile as its tail', async () => {
     const { driver, projection, write } = await written(512);
     const running = write();
     for (let slot = 0; slot < 3; slot++) await projection.submit(REPO, setTags(`late${slot}`));
@@ -72,7 +72,7 @@ describe('a snapshot', () => {
     expect({ slots: tail.slots, bytes: tail.bytes }).toEqual({ slots: walked.slots, bytes: walked.bytes });
   });
 
-  test('is the same where no process keeps the repository in memory', async () => {
+  test('is the same if no process has the repository in memory', async () => {
     const { driver, projection } = await written(600);
     await writeSnapshot(driver, REPO, await foldForSnapshot(driver, REPO));
     expect(await snapshotsIn(driver)).toEqual([snapshotKey(REPO, 600)]);

@@ -5,34 +5,34 @@ import type { RepositoryName } from '../oci/names.ts';
 import type { ObjectStore, StoreReader } from '../storage/driver.ts';
 import { snapshotKey } from '../storage/paths.ts';
 
-/** What lies behind the newest snapshot of a log. */
+/** The slots after the newest snapshot of a log. */
 export interface LogTail {
   slots: number;
   bytes: number;
   snapshotBytes: number;
 }
 
-/** A repository as a snapshot is made of it. */
+/** A repository's state, as a snapshot is made from it. */
 export interface FoldedLog {
   readonly state: RepositoryState;
-  /** Set back when a snapshot was written. */
+  /** Reset when a snapshot was written. */
   readonly tail: LogTail;
 }
 
 export const SNAPSHOT_SLOTS = 512;
 
-/** "after 512 slots whose bytes are also a tenth of the last snapshot's": folding stays cheap, and so does writing. */
+/** "after 512 slots whose bytes are also a tenth of the last snapshot's": a bound on the cost of folding and of writing snapshots. */
 export function isSnapshotDue({ slots, bytes, snapshotBytes }: LogTail): boolean {
   return slots >= SNAPSHOT_SLOTS && bytes * 10 >= snapshotBytes;
 }
 
-/** Folds a repository for one snapshot, where no process keeps it in memory: it is dropped afterwards. */
+/** Folds a repository for one snapshot if no process has it in memory; the state is dropped afterwards. */
 export async function foldForSnapshot(driver: StoreReader, repo: RepositoryName): Promise<FoldedLog> {
   const { state, slots, bytes, snapshotBytes } = await foldLog(driver, repo);
   return { state, tail: { slots, bytes, snapshotBytes } };
 }
 
-/** Writes the repository's state as a snapshot, where enough was appended since the last one. */
+/** Writes a snapshot of the repository, if enough was appended since the last one. */
 export async function writeSnapshot(
   driver: Pick<ObjectStore, 'create'>,
   repo: RepositoryName,
@@ -42,9 +42,9 @@ export async function writeSnapshot(
   if (!isSnapshotDue(tail)) return;
   const { seq } = state;
   const before = { slots: tail.slots, bytes: tail.bytes };
-  // The state is read to its end before the first wait, so that it is the one of `seq`.
+  // The state is encoded before the first await, so that it is the state at `seq`.
   const bytes = await encodeSnapshot(repo, state);
-  // Taken: another worker was faster, with the same bytes.
+  // `taken`: another worker wrote the same bytes first.
   await driver.create(snapshotKey(repo, seq), bytes);
   tail.slots -= before.slots;
   tail.bytes -= before.bytes;

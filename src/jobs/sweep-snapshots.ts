@@ -4,12 +4,12 @@ import { CATALOG, repositoryOfMarker, slotKey, slotOfSnapshotKey, snapshotPrefix
 import type { JobQueue } from './queue.ts';
 import { SNAPSHOT_SLOTS } from './snapshot.ts';
 
-/** How many repositories are looked at together. */
+/** How many repositories are probed concurrently. */
 const PROBE_CONCURRENCY = 8;
 
 /**
- * Asks for the snapshots that a node could not ask for because the queue was away when a log reached its 512 slots. Costs a
- * listing and a head a repository, and no folding; whether its bytes are enough the snapshot job finds out.
+ * Enqueues snapshots that a node could not enqueue because the queue was unavailable when the log reached 512 slots. Costs one
+ * LIST and one HEAD per repository and no folding; the snapshot job checks the size of the slots.
  */
 export async function sweepSnapshots(
   driver: StoreReader,
@@ -35,10 +35,10 @@ async function lookAt(driver: StoreReader, repo: RepositoryName, enqueue: JobQue
   const due = slotKey(repo, (await newestSnapshot(driver, repo)) + SNAPSHOT_SLOTS);
   if ((await driver.head(due)) === undefined) return;
   if (!(await enqueue({ kind: 'snapshot', repo })))
-    throw new Error(`no job could be queued for the snapshot of ${repo}`);
+    throw new Error(`no job could be enqueued for the snapshot of ${repo}`);
 }
 
-/** The slot of the newest snapshot, 0 when there is none. */
+/** The slot of the newest snapshot, 0 if there is none. */
 async function newestSnapshot(driver: StoreReader, repo: RepositoryName): Promise<number> {
   for await (const { key } of driver.list(snapshotPrefix(repo))) return slotOfSnapshotKey(key) ?? 0;
   return 0;

@@ -40,7 +40,7 @@ describe('the catalog', () => {
     expect(asked).toEqual([a, b]);
   });
 
-  test('believes a write that came while it asked, not the older answer', async () => {
+  test('keeps a write that completed during a probe, not the older answer', async () => {
     for (const exists of [true, false]) {
       const { catalog, answer } = open(await storeWith(a));
       const page = catalog.page(undefined, 10);
@@ -51,7 +51,7 @@ describe('the catalog', () => {
     }
   });
 
-  test('believes a write that came while it listed the markers', async () => {
+  test('keeps a write that completed during the listing', async () => {
     const driver = await storeWith(a, b);
     const list = driver.list.bind(driver);
     const { promise, resolve } = Promise.withResolvers<void>();
@@ -68,7 +68,7 @@ describe('the catalog', () => {
     expect(asked).toEqual([]);
   });
 
-  test('shows what begins to exist, in its place, and not what ceased to', async () => {
+  test('lists created repositories in order, and no deleted ones', async () => {
     const { catalog } = open(await storeWith());
     const page = async () => (await catalog.page(undefined, 10)).items;
     expect(await page()).toEqual([]);

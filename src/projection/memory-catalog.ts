@@ -4,34 +4,34 @@ import type { StoreReader } from '../storage/driver.ts';
 import { CATALOG, repositoryOfMarker } from '../storage/paths.ts';
 import type { Page } from './projection.ts';
 
-/** How many logs are looked at together when it is not known yet which repositories were deleted. */
+/** How many logs are probed concurrently while it is unknown which repositories were deleted. */
 const PROBES = 16;
 
-/** All repositories, from the markers; whether one still exists its log says, asked once. */
+/** All repositories, from the markers; each log is asked once whether its repository still exists. */
 export class MemoryCatalog {
   readonly #driver: StoreReader;
   readonly #exists: (repo: RepositoryName) => Promise<boolean>;
-  /** true, false, or not looked at yet. */
+  /** Whether the repository exists; undefined: its log was not asked yet. */
   readonly #known = new Map<RepositoryName, boolean | undefined>();
   readonly #names = new SortedNames<RepositoryName>(() => this.#known.keys());
   readonly #probes: boolean;
   #listing: Promise<void> | undefined;
   #isListed = false;
 
-  /** @param probes other processes may write too: nothing is remembered */
+  /** @param probes other processes write to the store: nothing is cached */
   constructor(driver: StoreReader, exists: (repo: RepositoryName) => Promise<boolean>, probes = false) {
     this.#driver = driver;
     this.#exists = exists;
     this.#probes = probes;
   }
 
-  /** A repository began to exist, or ceased to. */
+  /** A repository was created or deleted. */
   changed(repo: RepositoryName, exists: boolean): void {
     if (!this.#known.has(repo)) this.#names.added(repo);
     this.#known.set(repo, exists);
   }
 
-  /** A log of it may be there from now on, or has just been begun. */
+  /** The repository has a log, or may have one. */
   noticed(repo: RepositoryName): void {
     if (this.#known.has(repo)) return;
     this.#names.added(repo);
@@ -39,12 +39,12 @@ export class MemoryCatalog {
   }
 
   /**
-   * Whether it is certain that the repository has no log, so that nobody needs to ask the store. Until all names were listed
-   * it is not: that goes on meanwhile, and takes longer than to look at one log.
+   * Whether the repository certainly has no log, so that the store need not be asked. False until all markers are listed: the
+   * first call starts the listing in the background, since reading one log is faster.
    */
   lacks(repo: RepositoryName): boolean {
     if (this.#probes || this.#known.has(repo)) return false;
-    // Nobody waits for it; what it fails with, it fails with again when it is needed next.
+    // Not awaited here. A failed listing is started again by the next caller, and reported to those that await it.
     if (!this.#isListed) this.#listOnce().catch(() => undefined);
     return this.#isListed;
   }
@@ -52,7 +52,7 @@ export class MemoryCatalog {
   async page(after: string | undefined, limit: number): Promise<Page<RepositoryName>> {
     if (this.#probes) return this.#pageAnew(after, limit);
     await this.#listOnce();
-    // One more than asked for tells whether another page follows.
+    // One more than requested tells whether another page follows.
     const items: RepositoryName[] = [];
     for (let last = after; items.length <= limit; ) {
       const { names, more } = this.#names.page(last, limit + 1 - items.length);
@@ -108,7 +108,7 @@ export class MemoryCatalog {
 
   async #probeOne(name: RepositoryName): Promise<void> {
     const exists = await this.#exists(name);
-    // A write that came meanwhile knows better.
+    // A write that completed meanwhile is newer.
     if (this.#known.get(name) === undefined) this.#known.set(name, exists);
   }
 }

@@ -32,7 +32,7 @@ const visits = fc.array(
 );
 
 describe('a view beside other writers', () => {
-  test('has what any of them acknowledged, in whatever order storage answers', async () => {
+  test('has every write that any process acknowledged, in whatever order storage answers', async () => {
     await fc.assert(
       fc.asyncProperty(fc.scheduler(), visits, fc.constantFrom(0, 1e9), async (scheduler, plans, budget) => {
         const driver = new ScheduledDriver(scheduler);
@@ -50,7 +50,7 @@ describe('a view beside other writers', () => {
     );
   });
 
-  test('decides on what others wrote, also where nothing is to be written', async () => {
+  test('decides on slots of other processes, also if the command writes nothing', async () => {
     const [a, b] = openAll(new MemoryDriver(), 2, 1e9) as [MemoryProjection, MemoryProjection];
     await a.submit(REPO, setTags('x'));
     const isThere = { decide: (facts: { tag(tag: Tag): unknown }) => accept(facts.tag('x' as Tag) !== undefined) };
@@ -60,7 +60,7 @@ describe('a view beside other writers', () => {
     expect(await b.repositories(undefined, 10)).toEqual({ items: [], more: false });
   });
 
-  test('asks storage once for many reads that come together, and again for those that come later', async () => {
+  test('shares one probe among concurrent reads, and probes again for later ones', async () => {
     const driver = new MemoryDriver();
     const [a] = openAll(driver, 1, 1e9) as [MemoryProjection];
     await a.submit(REPO, setTags('x'));
@@ -76,7 +76,7 @@ describe('a view beside other writers', () => {
     expect(reads).toBeLessThanOrEqual(3);
   });
 
-  test('tells a failure of storage to those who asked, and no later one', async () => {
+  test('reports a storage failure to its own callers only', async () => {
     const driver = new MemoryDriver();
     const [a] = openAll(driver, 1, 1e9) as [MemoryProjection];
     await a.submit(REPO, setTags('x'));

@@ -72,7 +72,7 @@ describe('with too little memory', () => {
   const visit = fc.record({ repo: fc.constantFrom(...REPOSITORIES), pause: fc.nat({ max: 12 }), looks: fc.boolean() });
   const visits = fc.array(fc.array(visit, { maxLength: 6 }), { minLength: 2, maxLength: 6 });
 
-  test('the same where storage answers at once and clients come at any moment in between', async () => {
+  test('the same if storage answers at once and clients arrive at any moment', async () => {
     await fc.assert(
       fc.asyncProperty(visits, fc.constantFrom(0, 2_500, 5_000), async (plan, budget) => {
         const projection = openProjection(new MemoryDriver(), { budget });
@@ -90,7 +90,7 @@ describe('with too little memory', () => {
     );
   }, 60_000);
 
-  test('the least recently used repositories go first, and nobody who is being written to', async () => {
+  test('the least recently used repositories are evicted first, and none that is being written', async () => {
     const driver = new MemoryDriver();
     const [a, b, c] = REPOSITORIES as [RepositoryName, RepositoryName, RepositoryName];
     const reads: Key[] = [];
@@ -112,7 +112,7 @@ describe('with too little memory', () => {
     expect(reads).toEqual([slotKey(b, 1), slotKey(b, 2)]);
   });
 
-  test('the weight stays within the budget, but for the one repository in use', async () => {
+  test('the weight stays within the budget, except for one repository in use', async () => {
     const projection = openProjection(new MemoryDriver(), { budget: 10_000 });
     for (let round = 0; round < 20; round++) {
       for (const repo of REPOSITORIES) {
@@ -124,7 +124,7 @@ describe('with too little memory', () => {
     }
   });
 
-  test('names that were only asked for take no memory', async () => {
+  test('names that are only read take no memory', async () => {
     const projection = openProjection(new MemoryDriver());
     for (let index = 0; index < 50; index++) await tagsOf(projection, `r${index}` as RepositoryName);
     expect([projection.size, projection.weight]).toEqual([0, 0]);
@@ -151,7 +151,7 @@ describe('the catalog', () => {
     expect(await catalogOf(projection)).toEqual(['a-b', 'a/b', 'b']);
   });
 
-  test('pages stay full and in order where most repositories are deleted', async () => {
+  test('pages are full and in order if most repositories are deleted', async () => {
     const driver = new MemoryDriver();
     const names = Array.from({ length: 120 }, (_, index) => `r${String(index).padStart(3, '0')}` as RepositoryName);
     for (const [index, repo] of names.entries()) {
@@ -170,14 +170,14 @@ describe('the catalog', () => {
     expect(walked).toEqual(names.filter((_, index) => index % 10 === 0));
   });
 
-  test('ignores markers of repositories that were never written, and files that are none', async () => {
+  test('ignores markers of repositories that were never written, and other files', async () => {
     const driver = new MemoryDriver();
     await driver.create(markerKey('never' as RepositoryName), new Uint8Array());
     await driver.put('catalog/.DS_Store', new Uint8Array());
     expect(await catalogOf(openProjection(driver))).toEqual([]);
   });
 
-  test('is asked for again when listing failed once', async () => {
+  test('is listed again after a failure', async () => {
     const driver = new MemoryDriver();
     await writeLog(driver, slotsOf([[{ type: 'tag.set', tag: 'x' as Tag, digest }]]));
     const list = driver.list.bind(driver);
@@ -190,7 +190,7 @@ describe('the catalog', () => {
     expect(await catalogOf(projection)).toEqual([REPO]);
   });
 
-  test('has a repository whose first write was not confirmed but shows up with a refused command', async () => {
+  test('has a repository whose unconfirmed first write is found by a refused command', async () => {
     const clock = new TestClock();
     let fault: Fault = 'none';
     const driver = new FaultyDriver((key) => (key === slotKey(REPO, 1) ? fault : 'none'));
@@ -231,7 +231,7 @@ describe('the catalog', () => {
 });
 
 describe('the view of a repository', () => {
-  test('tells how much of its log lies behind the newest snapshot, slot by slot', async () => {
+  test('reports the tail after the newest snapshot, slot by slot', async () => {
     const driver = new MemoryDriver();
     const growth: { slots: number; bytes: number }[] = [];
     await writeLog(driver, slotsOf([[{ type: 'repo.deleted' }], [{ type: 'repo.deleted' }]]));
@@ -248,7 +248,7 @@ describe('the view of a repository', () => {
     ]);
   });
 
-  test('of a broken log is an error for every question, and harms no other repository', async () => {
+  test('of a broken log fails every read, and affects no other repository', async () => {
     const driver = new MemoryDriver();
     await driver.put(slotKey(REPO, 1), new TextEncoder().encode('broken'));
     const projection = openProjection(driver);
@@ -262,7 +262,7 @@ describe('the view of a repository', () => {
     expect(await tagsOf(projection, other)).toEqual(['x']);
   });
 
-  test('is durable before it is answered from: a kill may have left the newest slot in the page cache only', async () => {
+  test('is durable before it serves reads: a kill may have left the newest slot in the page cache only', async () => {
     const driver = new MemoryDriver();
     await writeLog(driver, slotsOf([[{ type: 'repo.deleted' }], [{ type: 'tag.set', tag: 'x' as Tag, digest }]]));
     const confirmed: Key[] = [];

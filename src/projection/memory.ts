@@ -11,16 +11,16 @@ import type { Answer, BlobUse, FoundManifest, InRepository, Page, Projection, Re
 
 const UNKNOWN = { kind: 'unknown' } as const;
 
-/** One repository in memory: the fold, and the writer that extends it. */
+/** One repository in memory: its folded state, and the writer of its log. */
 class Resident implements WritableView {
   readonly state: RepositoryState;
   readonly writer: LogWriter;
-  /** Slots since the newest snapshot and their bytes; that snapshot's bytes. */
+  /** Number and bytes of the slots after the newest snapshot, and that snapshot's bytes. */
   tail: { slots: number; bytes: number; snapshotBytes: number };
   weight: number;
   readonly #repo: RepositoryName;
   readonly #ports: MemoryProjectionPorts;
-  /** The probe that storage is being asked for, and the one after it. */
+  /** The probe in flight, and the one that follows it. */
   #probing: Promise<void> | undefined;
   #next: Promise<void> | undefined;
 
@@ -38,13 +38,13 @@ class Resident implements WritableView {
     return { seq: this.state.seq, hash: this.state.hash, facts: this.state };
   }
 
-  /** Nobody else reads this view. */
+  /** No other process reads this view. */
   async announce(): Promise<boolean> {
     return true;
   }
 
   async apply(batch: Batch, hash: SlotHash, size: number): Promise<void> {
-    // A probe may have found it already.
+    // A probe may have applied it already.
     if (batch.seq <= this.state.seq) return;
     this.state.apply(batch, hash);
     this.#grow({ slots: 1, bytes: size });
@@ -53,7 +53,7 @@ class Resident implements WritableView {
   async catchUp(): Promise<void> {
     const found = await catchUp(this.#ports.driver, this.#repo, this.state, aheadOf(this.#ports));
     if (found.slots === 0) return;
-    // What another process wrote must be durable before it is answered.
+    // Another process's slot must be durable before a response depends on it.
     await this.#ports.driver.confirm(slotKey(this.#repo, this.state.seq));
     this.#grow(found);
   }
@@ -67,7 +67,7 @@ class Resident implements WritableView {
       this.#next = undefined;
       return this.catchUp();
     };
-    // The one before has told its failure to those who asked for it.
+    // A failure of the previous probe was reported to its own callers.
     this.#next = before.then(begin, begin);
     return this.#next;
   }
@@ -80,17 +80,17 @@ class Resident implements WritableView {
 }
 
 export interface MemoryProjectionPorts extends WriterPorts {
-  /** Estimated bytes of memory that folds may take; the least recently used ones are dropped and folded again when needed. */
+  /** Estimated bytes of memory for folded states; the least recently used are evicted and folded again when needed. */
   readonly budget: number;
-  /** Other processes may write to the store: the next slot is looked for at each use. */
+  /** Other processes write to the store: each use probes for the next slot. */
   readonly probe?: boolean;
-  /** A log grew; what lies behind its newest snapshot. */
+  /** A log grew. `tail` is what follows its newest snapshot. */
   readonly onGrowth: (repo: RepositoryName, tail: Resident['tail']) => void;
 }
 
 /**
- * Views folded from the log into this process's memory, each repository on first use. To be trusted where no other process can
- * write, because the data folder is locked; elsewhere each use probes the log.
+ * Views folded from the log into this process's memory, each repository on first use. If the data folder is locked they are
+ * current by themselves; otherwise each use probes the log for slots of other processes.
  */
 export class MemoryProjection implements Projection {
   readonly #ports: MemoryProjectionPorts;
@@ -154,32 +154,32 @@ export class MemoryProjection implements Projection {
   async submit<T>(repo: RepositoryName, command: Command<T>): Promise<T> {
     for (;;) {
       const resident = await this.#resident(repo);
-      // From this look on without a wait, until its writer runs, so that nobody drops it in between.
+      // No await from here until its writer runs, so that it cannot be evicted in between.
       if (!this.#isWritable(repo, resident)) continue;
       const { exists } = resident.state;
       try {
         return await resident.writer.submit(command);
       } finally {
-        // Before the answer, and also without one: what was not confirmed may be there.
+        // Before the caller is answered, and also after a failure: an unconfirmed write may exist.
         if (resident.writer.hasMarked) this.#catalog.noticed(repo);
-        // Also after a refusal: it may have been decided on slots that were found only then.
+        // Also after a refusal, which may have been decided on slots that were found only then.
         if (resident.state.exists !== exists) this.#catalog.changed(repo, resident.state.exists);
         this.#reweigh(repo, resident);
       }
     }
   }
 
-  /** The state of a repository for a background job, with what lies behind its newest snapshot. */
+  /** The state of a repository for a background job, with the tail after its newest snapshot. */
   resident(repo: RepositoryName): Promise<Pick<Resident, 'state' | 'tail'>> {
     return this.#resident(repo);
   }
 
-  /** The state of a repository that is in memory, as far as it was folded; nothing is folded or kept longer for this. */
+  /** The state of a resident repository, as far as it is folded; this neither folds nor counts as a use. */
   kept(repo: RepositoryName): RepositoryState | undefined {
     return this.#residents.get(repo)?.state;
   }
 
-  /** Estimated bytes of memory that the folds take now. */
+  /** Estimated bytes of memory of all resident states. */
   get weight(): number {
     return this.#weight;
   }
@@ -194,7 +194,7 @@ export class MemoryProjection implements Projection {
     return { exists: state.exists, seq: state.seq };
   }
 
-  /** The newest slot of a repository that is in memory, as far as it was folded; 0 for others. */
+  /** The slot up to which a resident repository is folded; 0 for others. */
   folded(repo: RepositoryName): number {
     return this.#residents.get(repo)?.state.seq ?? 0;
   }
@@ -205,11 +205,11 @@ export class MemoryProjection implements Projection {
     return inRepository(resident.state, answer);
   }
 
-  /** With every slot that was written before this call. */
+  /** The repository with every slot that was written before this call. */
   async #fresh(repo: RepositoryName): Promise<Resident> {
     const isKnown = this.#residents.has(repo) || this.#folding.has(repo);
     const resident = await this.#resident(repo);
-    // A fold that this call began is as new as it.
+    // A fold that this call started has every slot from before it.
     if (this.#ports.probe !== true || !isKnown) return resident;
     await resident.probe();
     this.#reweigh(repo, resident);
@@ -217,9 +217,9 @@ export class MemoryProjection implements Projection {
   }
 
   /**
-   * Whether this is the one resident of the repository: two writers would make each other's view stale. One that was never kept,
-   * because its log was empty, or was dropped since it was looked up, is kept now: no answer of storage lies in between, so
-   * nobody can have written meanwhile.
+   * Whether this is the repository's only resident: two writers would make each other's view stale. A resident that was not kept,
+   * because its log is empty, or that was evicted since the lookup, is kept now: there was no I/O in between, so nobody can have
+   * written meanwhile.
    */
   #isWritable(repo: RepositoryName, resident: Resident): boolean {
     const kept = this.#residents.get(repo);
@@ -230,7 +230,7 @@ export class MemoryProjection implements Projection {
 
   #use(repo: RepositoryName): Resident | undefined {
     const resident = this.#residents.get(repo);
-    // The order matters only once something must go; until memory gets scarce no read pays for it.
+    // The order of use matters only for eviction: as long as there is plenty of memory, reads do not pay for it.
     if (resident !== undefined && this.#weight * 2 > this.#ports.budget) {
       this.#residents.delete(repo);
       this.#residents.set(repo, resident);
@@ -253,15 +253,15 @@ export class MemoryProjection implements Projection {
   async #fold(repo: RepositoryName): Promise<Resident> {
     if (await this.#hasNoLog(repo)) return new Resident(repo, emptyLog(), this.#ports);
     const folded = await foldLog(this.#ports.driver, repo, aheadOf(this.#ports));
-    // A process that was killed may have left the newest slot in the page cache only: what is answered must be durable.
+    // A process that was killed may have left the newest slot in the page cache only: responses must rest on durable slots.
     if (folded.state.seq > 0) await this.#ports.driver.confirm(slotKey(repo, folded.state.seq));
     const resident = new Resident(repo, folded, this.#ports);
-    // Names that were only asked for must not push real repositories out of memory.
+    // Names that are only read must not evict real repositories.
     if (folded.state.seq > 0) this.#keep(repo, resident);
     return resident;
   }
 
-  /** A name that nobody ever wrote to costs the store nothing, or one small request where others may write to it meanwhile. */
+  /** A name that was never written to costs the store nothing, or one HEAD if other processes write to the store. */
   async #hasNoLog(repo: RepositoryName): Promise<boolean> {
     if (this.#ports.probe !== true) return this.#catalog.lacks(repo);
     return (await this.#ports.driver.head(slotKey(repo, 1))) === undefined;
@@ -304,7 +304,7 @@ function emptyLog(): WalkedLog {
   return { state: new RepositoryState(), slots: 0, bytes: 0, snapshotBytes: 0 };
 }
 
-/** Stores that other processes write to are far away. */
+/** Stores that other processes write to are remote: read ahead. */
 function aheadOf({ probe }: MemoryProjectionPorts): number {
   return probe === true ? READ_AHEAD : 1;
 }

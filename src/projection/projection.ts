@@ -2,16 +2,16 @@ import type { Command } from '../journal/command.ts';
 import type { BlobLink, ManifestRecord } from '../journal/state.ts';
 import type { Digest, RepositoryName, Tag } from '../oci/names.ts';
 
-/** A value that is at hand, or will be: the view in memory answers at once, the one in Redis after a round trip. */
+/** The view in memory answers synchronously, the one in Redis after a round trip. */
 export type Answer<T> = T | Promise<T>;
 
-/** A manifest as a read finds it. */
+/** A manifest with its digest. */
 export interface FoundManifest {
   readonly digest: Digest;
   readonly record: ManifestRecord;
 }
 
-/** A blob, and how many manifests of its repository refer to it. */
+/** A blob, and the number of manifests of its repository that refer to it. */
 export interface BlobUse {
   readonly link: BlobLink;
   readonly references: number;
@@ -23,7 +23,7 @@ export interface Page<T> {
   readonly more: boolean;
 }
 
-/** Which referrers of a subject: those of one artifact type only, those after a digest only. */
+/** Filters of a subject's referrers: of one artifact type, after a digest. */
 export interface ReferrersQuery {
   readonly artifactType?: string | undefined;
   readonly after?: Digest | undefined;
@@ -33,20 +33,20 @@ export interface ReferrersQuery {
 export type InRepository<T> = { readonly kind: 'unknown' } | { readonly kind: 'known'; readonly value: T };
 
 /**
- * The views that requests are answered from, always as new as the newest acknowledged write (I5), and the way to change a
- * repository. Each read of the cluster's view is one round trip, so each method is what one request needs.
+ * The views that serve requests, never older than the newest acknowledged write (I5), and the way to change a repository. Each
+ * read of the cluster's view is one round trip, so each method returns all that one request needs.
  */
 export interface Projection {
   manifestByTag(repo: RepositoryName, tag: Tag): Answer<InRepository<FoundManifest | undefined>>;
   manifestByDigest(repo: RepositoryName, digest: Digest): Answer<InRepository<FoundManifest | undefined>>;
   blob(repo: RepositoryName, digest: Digest): Answer<InRepository<BlobLink | undefined>>;
   blobUse(repo: RepositoryName, digest: Digest): Answer<InRepository<BlobUse | undefined>>;
-  /** Tags in ASCII order, those after `after` only. */
+  /** A page of the tags after `after`, in ASCII order. */
   tags(repo: RepositoryName, after: string | undefined, limit: number): Answer<InRepository<Page<Tag>>>;
-  /** Manifests that name `subject`, in the order of their digests. A page may end before `limit`, but not before its first. */
+  /** A page of the manifests that name `subject`, ordered by digest. It may have fewer items than `limit`, but at least one if there are more. */
   referrers(repo: RepositoryName, subject: Digest, query: ReferrersQuery, limit: number): Answer<Page<FoundManifest>>;
-  /** Existing repositories in ASCII order, those after `after` only. */
+  /** A page of the existing repositories after `after`, in ASCII order. */
   repositories(after: string | undefined, limit: number): Answer<Page<RepositoryName>>;
-  /** Decides the command on the newest state; resolves when its events are durable and every read here sees them. */
+  /** Decides the command on the newest state; resolves when its events are durable and visible to every later read. */
   submit<T>(repo: RepositoryName, command: Command<T>): Promise<T>;
 }

@@ -17,11 +17,11 @@ import { uploadPrefix } from '../storage/paths.ts';
 import { SessionTable } from './session-table.ts';
 import { hasOwnBytes, MalformedSession, requireOwnBytes } from './stored-session.ts';
 
-/** How long a node that died keeps others from its sessions, in milliseconds. */
+/** How long the claim of a node that died blocks its session, in milliseconds. */
 export const LEASE_MS = 10_000;
 const RENEWAL_MS = 3_000;
 const DAY_MS = 86_400_000;
-/** How long the end of a session is remembered that never had a record: most pushes are such. */
+/** How long the end of a session without a record is kept: most pushes are such. */
 const ENDED_UNWRITTEN_S = 3_600;
 const PAGE = 100;
 
@@ -29,27 +29,26 @@ export interface RedisSessionsPorts {
   readonly redis: RedisCommands;
   /** The store's ULID. */
   readonly store: string;
-  /** Where the bytes of the sessions are. */
+  /** The store with the sessions' bytes. */
   readonly driver: ObjectStore & Pick<StagedWrites, 'discard' | 'isStagedState'>;
   /** Milliseconds. */
   readonly now: () => number;
   /** Age at which a session ends, in milliseconds. */
   readonly expiry: number;
-  /** Names a lease, or an epoch, as nobody else does. */
+  /** A unique name for a lease, or an epoch. */
   readonly newToken: () => string;
-  /** Of session ids; left out: the system's. */
+  /** For session ids; default: the system's. */
   readonly randomBytes?: RandomBytes;
   readonly repeat: Repeat;
-  /** Hears of what could not be cleaned up at once: it lapses, or is removed at its age. */
+  /** A claim could not be released, or bytes not be removed: they expire. */
   readonly failed: (error: unknown) => void;
-  /** Hears of what no node stored in Redis, each time something of the kind was thrown away: its upload is unknown from then on. */
+  /** A value that no node stored was discarded; its upload is unknown from now on. */
   readonly malformed: (error: unknown) => void;
 }
 
 /**
- * The cluster's sessions. One that has no bytes yet is nothing but its id; with its first bytes it becomes a record in Redis,
- * which any node finds. Ids are bound to what this Redis calls its epoch: after it lost everything, sessions that had bytes are
- * unknown, and do not come back as empty ones.
+ * The cluster's sessions. A session without bytes exists only as its id; with its first bytes it becomes a record in Redis. Ids
+ * are bound to the epoch of this Redis: after a loss of all data, sessions that had bytes are unknown instead of empty.
  */
 export class RedisSessions implements SessionStore {
   readonly #ports: RedisSessionsPorts;
@@ -73,13 +72,13 @@ export class RedisSessions implements SessionStore {
       if (found?.session !== undefined) requireOwnBytes(found.session, owner, this.#ports.driver);
       return found;
     });
-    // Asked afterwards: what Redis lost until then is not taken for a session without bytes.
+    // After the load: data that Redis lost until then must not look like a session without bytes.
     const unwritten = await this.#unwritten(id, owner);
     return unwritten && stored && (stored.session ?? unwritten);
   }
 
   async lease(id: UploadId, owner: SessionOwner): Promise<SessionLease | 'unknown' | 'busy'> {
-    // Strangers leave nothing in Redis.
+    // Ids of others must leave no key in Redis.
     const isPlausible = this.#ids !== undefined && this.#read(this.#ids.ids, id, owner) !== undefined;
     if (!isPlausible && (await this.#unwritten(id, owner)) === undefined) return 'unknown';
     const { now, newToken, repeat, failed } = this.#ports;
@@ -91,7 +90,7 @@ export class RedisSessions implements SessionStore {
       return claimed;
     });
     if (answer?.kind !== 'granted') return answer?.kind ?? 'unknown';
-    // Asked under the claim: what Redis lost until then is not taken for a session without bytes.
+    // Under the claim: data that Redis lost until then must not look like a session without bytes.
     const unwritten = await this.#unwritten(id, owner);
     if (unwritten === undefined) {
       await claim.release();
@@ -119,14 +118,14 @@ export class RedisSessions implements SessionStore {
       for (const name of listed) {
         if (signal.aborted) return;
         const id = parseUploadId(name);
-        // What no node listed so; a session that is younger than the list says is listed by the request that saves it next.
-        if (id === undefined || createdAtOf(id) >= before) await this.#table.strikeOut(name);
-        else if (await remove(id, 0)) await this.#table.strikeOut(id);
+        // No node indexed it like this. A live session is indexed again by the next request that saves it.
+        if (id === undefined || createdAtOf(id) >= before) await this.#table.removeFromIndex(name);
+        else if (await remove(id, 0)) await this.#table.removeFromIndex(id);
         else kept++;
       }
       if (listed.length < PAGE) break;
     }
-    // Bytes without a record: of a request that was cut off by a kill, or of a Redis that lost everything.
+    // Bytes without a record: their process was killed, or Redis lost all data.
     for await (const { id, size } of uploadsBegunBefore(before, this.#ports.driver)) {
       if (signal.aborted) return;
       await remove(id, size);
@@ -140,7 +139,7 @@ export class RedisSessions implements SessionStore {
     await driver.deleteAll(uploadPrefix(id));
   }
 
-  /** A session that Redis holds malformed is ended, and its error told once: its id would prove itself otherwise. */
+  /** Ends a malformed session, and reports it once: its id alone would be valid. */
   async #unlessMalformed<T, F = undefined>(
     id: UploadId,
     work: () => Promise<T>,
@@ -155,12 +154,12 @@ export class RedisSessions implements SessionStore {
     }
   }
 
-  /** Other nodes have some too. */
+  /** No process knows the sessions of all nodes. */
   count(): undefined {
     return undefined;
   }
 
-  /** What the id says by itself; undefined for strangers, once the session is too old, and when its Redis lost it. */
+  /** The session as its id describes it; undefined for other owners, if it expired, and if Redis lost it. */
   async #unwritten(id: UploadId, owner: SessionOwner): Promise<Session | undefined> {
     return this.#read(await this.#currentIds(), id, owner);
   }
@@ -179,7 +178,7 @@ export class RedisSessions implements SessionStore {
   }
 }
 
-/** A session's record, if there is one; undefined when a request holds the session. */
+/** A session's record, if there is one; undefined while a request claims the session. */
 async function removable(
   id: UploadId,
   table: SessionTable,
@@ -190,7 +189,7 @@ async function removable(
   return { session: stored?.session };
 }
 
-/** Uploads of the cluster that `expire` would end now; for looking only. */
+/** Uploads of the cluster that `expire` would end now; nothing is ended. */
 export async function* expiredSharedUploads(
   before: number,
   { redis, store, driver, now }: Pick<RedisSessionsPorts, 'redis' | 'store' | 'now'> & { readonly driver: StoreReader },
@@ -207,7 +206,7 @@ export async function* expiredSharedUploads(
   }
   for await (const { id, size } of uploadsBegunBefore(before, driver)) {
     const found = await removable(id, table, now).catch(ifMalformed);
-    // One with a record was among those above.
+    // Sessions with a record were yielded above.
     if (found !== undefined && found.session === undefined && size > 0) yield { id, size };
   }
 }
@@ -217,7 +216,7 @@ function ifMalformed(error: unknown): { readonly session: undefined } {
   throw error;
 }
 
-/** Seconds for which a session's key is kept: a day longer than it can be used. */
+/** Lifetime of a session's key in seconds: a day longer than the session can be used. */
 function keptFor(id: UploadId, { expiry, now }: Pick<RedisSessionsPorts, 'expiry' | 'now'>): number {
   return Math.max(1, Math.ceil((createdAtOf(id) + expiry + DAY_MS - now()) / 1000));
 }
@@ -226,13 +225,13 @@ function nameOf({ repo, actor }: SessionOwner): string {
   return `${repo}\n${actor}`;
 }
 
-/** A claim in a session's hash. */
+/** A claim on a session, in its hash. */
 class RedisClaim implements Claim {
   readonly #id: UploadId;
   readonly #token: string;
   readonly #table: SessionTable;
   readonly #ports: RedisSessionsPorts;
-  /** Whether the session says where its bytes are. */
+  /** Whether the session has staged bytes. */
   staged = false;
 
   constructor(id: UploadId, token: string, table: SessionTable, ports: RedisSessionsPorts) {
@@ -242,14 +241,14 @@ class RedisClaim implements Claim {
     this.#ports = ports;
   }
 
-  /** The claim as it is made or lengthened now. */
+  /** Token, end and key lifetime of a claim that is made or extended now. */
   terms(): { readonly token: string; readonly until: number; readonly ttl: number } {
     return { token: this.#token, until: this.#ports.now() + LEASE_MS, ttl: keptFor(this.#id, this.#ports) };
   }
 
   async save(next: Session): Promise<ClaimAnswer> {
-    // Entered first: bytes that no list knows would stay when their session is lost.
-    if (!this.staged) await this.#table.enter(this.#id, next.createdAt);
+    // Indexed first: bytes that are not indexed would remain if their session is lost.
+    if (!this.staged) await this.#table.addToIndex(this.#id, next.createdAt);
     this.staged = true;
     return await this.#unlessMalformed(() => this.#table.save(this.#id, this.terms(), next));
   }
@@ -261,7 +260,7 @@ class RedisClaim implements Claim {
   async end(): Promise<ClaimAnswer> {
     const ttl = { written: this.terms().ttl, unwritten: ENDED_UNWRITTEN_S };
     const answer = await this.#unlessMalformed(() => this.#table.end(this.#id, this.#token, ttl));
-    // Ended it is: what cannot be removed now is removed at its age.
+    // The session has ended; bytes that cannot be removed now are removed when it expires.
     if (answer === 'held' && this.staged) await this.#clean().catch(this.#ports.failed);
     return answer;
   }
@@ -282,6 +281,6 @@ class RedisClaim implements Claim {
 
   async #clean(): Promise<void> {
     await this.#ports.driver.deleteAll(uploadPrefix(this.#id));
-    await this.#table.strikeOut(this.#id);
+    await this.#table.removeFromIndex(this.#id);
   }
 }

@@ -6,10 +6,10 @@ import type { Session } from '../registry/sessions.ts';
 import { SCRIPTS } from './scripts.ts';
 import { MalformedSession, parseSession } from './stored-session.ts';
 
-/** What is stored of a session: undefined before its first bytes. */
+/** A session as it is stored. `session` is undefined before its first bytes. */
 export interface StoredSession {
   readonly session: Session | undefined;
-  /** Until when a request holds it, in milliseconds. */
+  /** Until when a request claims it, in milliseconds. */
   readonly until: number | undefined;
 }
 
@@ -21,28 +21,28 @@ export type LeaseAnswer =
  * The sessions' keys in Redis, and the scripts that touch them; each key begins with the store's ULID.
  *
  *   {<store>:u:<id>}     hash: owner, record, token and until of the claim, contested; or ended
- *   {<store>:u}:index    zset: the sessions that have bytes, by the time they were made
- *   {<store>:u}:epoch    a word: sessions whose ids were made under another one are gone
+ *   {<store>:u}:index    zset: the sessions that have bytes, by creation time
+ *   {<store>:u}:epoch    a random word: sessions whose ids were minted under another one are gone
  */
 export class SessionTable {
   readonly #redis: RedisCommands;
   readonly #store: string;
   readonly #malformed: (error: unknown) => void;
 
-  /** @param malformed hears of keys that hold what no node stored, each time one was thrown away */
+  /** @param malformed called for each key that was discarded because no node stored its value */
   constructor(redis: RedisCommands, store: string, malformed: (error: unknown) => void) {
     this.#redis = redis;
     this.#store = store;
     this.#malformed = malformed;
   }
 
-  /** @param fresh becomes the epoch of a Redis that has none */
+  /** @param fresh becomes the epoch if Redis has none */
   async epoch(fresh: string): Promise<string> {
     return text(await this.#onShared(SCRIPTS.epoch, `{${this.#store}:u}:epoch`, fresh));
   }
 
   /**
-   * undefined when it ended, or is another owner's. @param owner left out: whoever's it is
+   * undefined if it ended, or belongs to another owner. @param owner default: any
    * @throws MalformedSession
    */
   async load(id: UploadId, owner = ''): Promise<StoredSession | undefined> {
@@ -64,7 +64,7 @@ export class SessionTable {
     return { kind, takenOver: takenOver === 1, session: decode(id, text(record)) };
   }
 
-  /** @param next undefined: the claim is lengthened only. @throws MalformedSession */
+  /** @param next undefined: only extend the claim. @throws MalformedSession */
   async save(
     id: UploadId,
     claim: { readonly token: string; readonly until: number; readonly ttl: number },
@@ -84,21 +84,21 @@ export class SessionTable {
     return answer(await this.#onSession(SCRIPTS.end, id, token, ttl.written, ttl.unwritten));
   }
 
-  /** Ends a session of which Redis holds something that no node stored. @param ttl seconds for which that is remembered */
+  /** Ends a session that no node stored as it is. @param ttl seconds for which the end is kept */
   async break(error: MalformedSession, id: UploadId, ttl: number): Promise<void> {
     await this.#run(SCRIPTS.break, this.#key(id), ttl);
     this.#malformed(error);
   }
 
-  async enter(id: UploadId, createdAt: number): Promise<void> {
+  async addToIndex(id: UploadId, createdAt: number): Promise<void> {
     await this.#onShared(SCRIPTS.index, this.#index, id, createdAt);
   }
 
-  async strikeOut(id: string): Promise<void> {
+  async removeFromIndex(id: string): Promise<void> {
     await this.#onShared(SCRIPTS.index, this.#index, id, '');
   }
 
-  /** Sessions with bytes that are listed as made before that time (milliseconds), oldest first: names that others may have listed. */
+  /** The index of sessions with bytes created before that time (milliseconds), oldest first. The names are not validated. */
   async oldest(before: number, count: number, skip: number): Promise<string[]> {
     return list(await this.#onShared(SCRIPTS.oldest, this.#index, before, count, skip)).map(text);
   }
@@ -116,11 +116,11 @@ export class SessionTable {
       return await this.#run(script, this.#key(id), ...args);
     } catch (error) {
       if (!(error instanceof ScriptFailed)) throw error;
-      throw new MalformedSession(id, 'its key holds something else', error);
+      throw new MalformedSession(id, 'its key has another type', error);
     }
   }
 
-  /** Of a key that belongs to all sessions: what others put there is thrown away, as if Redis had lost it. */
+  /** For a key that all sessions share: a malformed value is discarded, as if Redis had lost it. */
   async #onShared(script: Script, key: string, ...args: readonly (string | number)[]): Promise<Reply> {
     try {
       return await this.#run(script, key, ...args);
@@ -137,7 +137,7 @@ export class SessionTable {
       return await this.#redis.evaluate(script, [key], args);
     } catch (error) {
       if (!(error instanceof RedisGone)) throw error;
-      throw new RegistryError('unavailable', 'uploads cannot be served now: try again', undefined, error);
+      throw new RegistryError('unavailable', 'uploads are not available now: try again', undefined, error);
     }
   }
 }

@@ -5,7 +5,7 @@ import { decodeRecord, sessionRecord } from '../registry/session-record.ts';
 import { placeOf, type Session, type SessionOwner } from '../registry/sessions.ts';
 import type { StagedWrites } from '../storage/driver.ts';
 
-/** What Redis holds of a session is nothing that a node stored: its bytes must not be looked for where it says. */
+/** No node stored this session: its keys must not be used. */
 export class MalformedSession extends Error {
   override readonly name = 'MalformedSession';
 
@@ -14,7 +14,7 @@ export class MalformedSession extends Error {
   }
 }
 
-/** A session's record as a node wrote it. @throws MalformedSession */
+/** Parses a session's record. @throws MalformedSession */
 export function parseSession(id: UploadId, text: string): Session {
   const session = decodeRecord(sessionRecord, text);
   const problem = session === undefined ? 'its record cannot be read' : problemOf(id, session);
@@ -29,7 +29,7 @@ function problemOf(id: UploadId, { createdAt, offset, algorithm, digest, inc, st
   return undefined;
 }
 
-/** @throws MalformedSession where the session is not the owner's, or the driver never gave the state that it keeps */
+/** @throws MalformedSession if it is another owner's, or the driver cannot have returned its state */
 export function requireOwnBytes(
   session: Session,
   { repo, actor }: SessionOwner,

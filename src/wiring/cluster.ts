@@ -30,7 +30,7 @@ export async function wireCluster(ports: ShapePorts, address: RedisAddress): Pro
     connect: (use) => openJobConnection(address, use, caOf(config)),
     now: Date.now,
     sleep: (milliseconds, signal) => sleep(milliseconds, signal),
-    onError: (error) => logs.logger.warn({ err: error }, 'the job queue is in trouble; it is tried again'),
+    onError: (error) => logs.logger.warn({ err: error }, 'the job queue failed; it is retried'),
   });
   const onAppend = (events: number, repo: RepositoryName, seq: number): void => {
     telemetry.appended(events);
@@ -91,7 +91,7 @@ export function openSharedProjection({ config, logs, telemetry, opened, redis, .
       malformed: (what, error) =>
         logs.logger.error(
           { err: error, what },
-          'what Redis holds is not what nodes write: it is made anew from the store',
+          'Redis has values that no node wrote: they are discarded and rebuilt from the store',
         ),
       fellBack: (why) => services.fellBack(why),
       waitedForTurn: (milliseconds) => services.waitedForTurn(milliseconds),
@@ -138,7 +138,7 @@ export function openSharedSessions(
     newToken,
     repeat,
     failed: (error) => logger.warn({ err: error }, 'a hold on an upload could not be renewed or given back'),
-    malformed: (error) => logger.error({ err: error }, 'an upload in Redis is not as a node stores it, and ended'),
+    malformed: (error) => logger.error({ err: error }, 'Redis has an upload that no node stored: it is ended'),
   });
 }
 

@@ -1,4 +1,4 @@
-// Somebody else writes to Redis: what nodes find there is looked at before it is believed. Real nodes, Redis and MinIO.
+// Somebody else writes to Redis: nodes validate what they read there. Real nodes, Redis and MinIO.
 import { afterAll, beforeAll, describe, expect, setDefaultTimeout, test } from 'bun:test';
 import { ListObjectsV2Command, type S3Client } from '@aws-sdk/client-s3';
 import { type Cluster, startCluster, stopClusters } from '../support/cluster.ts';
@@ -87,7 +87,7 @@ describe('an upload', () => {
     ['that is no record', () => [1, 2]],
   ];
 
-  test.each(rows)('%s is unknown, said in one line, and no object is deleted', async (_, change) => {
+  test.each(rows)('%s is unknown, with one line in the log, and no object is deleted', async (_, change) => {
     const slots = (await allKeys()).filter((key) => key.includes('/_log/'));
     const [slot = ''] = slots;
     for (const method of ['PATCH', 'PUT', 'DELETE', 'GET']) {
@@ -104,7 +104,7 @@ describe('an upload', () => {
     }
   });
 
-  test('whose key holds something else is unknown, said in one line', async () => {
+  test('whose key has another type is unknown, with one line in the log', async () => {
     for (const [method, ...put] of [
       ['GET', 'SET', '1'],
       ['PATCH', 'SADD', '1'],
@@ -121,7 +121,7 @@ describe('an upload', () => {
     }
   });
 
-  test('begins and ends though what all uploads share is something else', async () => {
+  test('begins and ends although a shared key has another type', async () => {
     const errors = errorsSince('script');
     for (const key of [`{${store}:u}:epoch`, `{${store}:u}:index`]) {
       await cluster.redis.cli('DEL', key);
@@ -135,7 +135,7 @@ describe('an upload', () => {
 });
 
 describe('a view', () => {
-  test('that somebody else wrote to is made anew, said in one line, and answers as before', async () => {
+  test('that somebody else wrote to is rebuilt, with one line in the log, and serves as before', async () => {
     const keys = (await cluster.redis.cli('KEYS', `{${store}:${REPO}}:*:manifests`)).split('\n');
     const errors = errorsSince(REPO);
     const before = await allKeys();

@@ -1,4 +1,4 @@
-// Somebody else writes to a repository's keys in Redis: whatever that is, every answer is the log's, and the log stays whole.
+// Somebody else writes to the keys of a repository in Redis: malformed values are never served, and never get into the log.
 import { describe, expect, test } from 'bun:test';
 import { accept } from '../../src/journal/command.ts';
 import type { JournalEvent } from '../../src/journal/events.ts';
@@ -39,7 +39,7 @@ async function keyOf(name: string): Promise<string> {
   return `{${world.store}:${REPO}}:${await world.server.cli('HGET', meta(), 'gen')}:${name}`;
 }
 
-/** Everything that is asked of a repository, as the log alone says it. */
+/** Every read of the repository gives what the log says. */
 async function expectLog({ projection }: OpenNode): Promise<void> {
   const truth = openProjection(world.driver);
   for (const query of [{}, { artifactType }]) {
@@ -53,7 +53,7 @@ async function expectLog({ projection }: OpenNode): Promise<void> {
   expect(await projection.tags(REPO, undefined, 100)).toEqual(await truth.tags(REPO, undefined, 100));
 }
 
-/** What decisions are made on, which becomes events. */
+/** Commands are decided on what the log says. */
 async function expectFacts({ projection }: OpenNode): Promise<void> {
   const { state } = await foldLog(world.driver, REPO);
   const facts = await projection.submit(REPO, {
@@ -107,8 +107,8 @@ const ROWS: readonly (readonly [string, string, (key: string) => string[]])[] = 
   ['a referrer that is no digest', 'referrers', zadd(`${subject} ../x`)],
 ];
 
-describe('what somebody else wrote to a view', () => {
-  test.each(ROWS)('%s is never answered, and the view is made anew', async (_, name, change) => {
+describe('a malformed view', () => {
+  test.each(ROWS)('%s is never served, and the view is rebuilt', async (_, name, change) => {
     const node = await planted();
     await world.server.cli(...change(await keyOf(name)));
     await expectLog(node);
@@ -119,7 +119,7 @@ describe('what somebody else wrote to a view', () => {
 
   const KINDS = ['tags', 'tagz', 'tagged', 'manifests', 'blobs', 'referrers', 'refs'];
 
-  test.each(KINDS)('a text in the place of %s heals, for reads and for writes', async (name) => {
+  test.each(KINDS)('with a string instead of %s heals, for reads and for writes', async (name) => {
     const node = await planted();
     const spoil = async (): Promise<void> => {
       const key = await keyOf(name);
@@ -136,13 +136,13 @@ describe('what somebody else wrote to a view', () => {
     await expectLog(node);
   });
 
-  test.each(['meta', 'heal', 'begun', 'turn', 'line'])('a set in the place of its %s heals', async (name) => {
+  test.each(['meta', 'heal', 'begun', 'turn', 'line'])('with another type instead of %s heals', async (name) => {
     const node = await planted();
     const key = `{${world.store}:${REPO}}:${name}`;
     for (const kind of ['SADD', 'SET']) {
       await world.server.cli('DEL', key);
       await world.server.cli(kind, key, 'x');
-      // A view that must be looked at: healing takes each of them.
+      // The view must be verified: healing uses each of these keys.
       if (name !== 'meta' && name !== 'turn') await world.server.cli('HDEL', meta(), 'owner');
       if (kind === 'SADD' || name === 'meta') await expectLog(node);
       if (kind === 'SADD' || name === 'meta') await node.projection.submit(REPO, setTags(`t-${kind.toLowerCase()}`));
@@ -151,7 +151,7 @@ describe('what somebody else wrote to a view', () => {
   });
 
   async function expectFactsAfterTurn(node: OpenNode): Promise<void> {
-    // A text is a legal turn, or a legal lease: that of a node which does not exist. It is removed, as it would lapse.
+    // A string is a valid turn or lease, of a node that does not exist: it would expire.
     await world.server.cli('DEL', `{${world.store}:${REPO}}:turn`, `{${world.store}:${REPO}}:heal`);
     await expectLog(node);
     await expectFacts(node);
@@ -185,7 +185,7 @@ describe('what somebody else wrote to a view', () => {
     expect((await foldLog(world.driver, REPO)).state.seq).toBe(2);
   });
 
-  test('is said once, however many ask at once', async () => {
+  test('is reported once, however many reads are concurrent', async () => {
     const node = await planted();
     await world.server.cli('SET', await keyOf('blobs').then((key) => `${key}`), 'x');
     await world.server.cli('HSET', await keyOf('manifests'), digest, 'x');
@@ -196,12 +196,12 @@ describe('what somebody else wrote to a view', () => {
   });
 });
 
-describe('what somebody else wrote to the catalog', () => {
+describe('a malformed catalog', () => {
   test.each([
     ['a name that is a path', 'catalog', ['ZADD', '0', '../../x']],
     ['a name that is empty', 'catalog', ['ZADD', '0', '']],
     ['a change that is no slot', 'changes', ['HSET', REPO, 'x']],
-  ] as const)('%s is thrown away with it', async (_, key, [command, ...words]) => {
+  ] as const)('%s is discarded with it', async (_, key, [command, ...words]) => {
     const node = await planted();
     await world.server.cli(command, `{${world.store}}:${key}`, ...words);
     expect(await catalogOf(node.projection)).toEqual([REPO]);
@@ -212,7 +212,7 @@ describe('what somebody else wrote to the catalog', () => {
     expect(await catalogOf(node.projection)).toEqual([other]);
   });
 
-  test.each(['meta', 'catalog', 'changes'])('a text in the place of its %s is thrown away', async (name) => {
+  test.each(['meta', 'catalog', 'changes'])('with another type instead of %s is discarded', async (name) => {
     const node = await planted();
     const key = `{${world.store}}:${name}`;
     for (const kind of ['SET', 'LPUSH']) {

@@ -1,4 +1,4 @@
-// A listing of referrers costs what it gives, not what the subject has: 100,000 of them, with a filter that none matches.
+// A page of referrers costs what it contains, not what the subject has: 100,000 referrers, with a filter that none matches.
 import { expect, test } from 'bun:test';
 import { ulid } from 'ulid';
 import type { JournalEvent } from '../../src/journal/events.ts';
@@ -28,7 +28,7 @@ function put(digest: Digest, index: number): JournalEvent {
 
 async function plant(): Promise<Digest[]> {
   const digests = manyDigests(REFERRERS);
-  // The order in which they came is not theirs: each page would have to be sorted.
+  // Inserted out of order, so that pages are not in order by chance.
   const events = digests.map((_, index) => digests[(index * 7_919) % REFERRERS] as Digest).map(put);
   const tagged: JournalEvent = { type: 'tag.set', tag: FEW.tags[0] as (typeof FEW.tags)[number], digest: subject };
   const batches = Array.from({ length: REFERRERS / SLOT }, (_, index) =>
@@ -38,7 +38,7 @@ async function plant(): Promise<Digest[]> {
   return digests;
 }
 
-/** The longest that somebody else, who asks again and again, waited for a turn of this process meanwhile. */
+/** The longest time that another task of this process had to wait meanwhile. */
 async function longestWait(work: Promise<unknown>): Promise<number> {
   let longest = 0;
   let isDone = false;

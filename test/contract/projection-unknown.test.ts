@@ -1,4 +1,4 @@
-// Names that nobody ever wrote to: what asking for them costs the store, and that nothing which was acknowledged is taken for one.
+// Reads of names that were never written cost the store nothing, and no acknowledged repository is taken for one.
 import { expect, test } from 'bun:test';
 import type { Digest, RepositoryName, Tag } from '../../src/oci/names.ts';
 import type { Projection } from '../../src/projection/projection.ts';
@@ -42,7 +42,7 @@ async function askAll(projection: Projection, repo: RepositoryName): Promise<voi
   expect(await projection.referrers(repo, digest, {}, 10)).toEqual({ items: [], more: false });
 }
 
-test('in memory 1,000 of them cost the store nothing once the names are listed, one listing for all', async () => {
+test('in memory: 1,000 unknown names cost no store request, after one listing', async () => {
   const { driver, asked } = counted(new MemoryDriver());
   const first = openProjection(driver);
   for (const repo of REAL) await first.submit(repo, setTags('x'));
@@ -54,7 +54,7 @@ test('in memory 1,000 of them cost the store nothing once the names are listed, 
   for (const repo of NAMES) await askAll(projection, repo);
   expect(asked).toEqual([]);
   for (const repo of REAL) expect(await tagsOf(projection, repo)).toEqual(['x']);
-  // The first that is asked for begins the listing, and does not wait for it.
+  // The first read starts the listing, and does not wait for it.
   const anew = openProjection(driver);
   await askAll(anew, NAMES[0] as RepositoryName);
   await Bun.sleep(1);
@@ -63,7 +63,7 @@ test('in memory 1,000 of them cost the store nothing once the names are listed, 
   expect(asked).toEqual([]);
 });
 
-test('in memory a name that is written to is known from then on, also where its first write was not confirmed', async () => {
+test('in memory: a name is known once it was written, also if its first write was not confirmed', async () => {
   const real = new MemoryDriver();
   const { driver } = counted(real);
   const projection = openProjection(driver);
@@ -75,7 +75,7 @@ test('in memory a name that is written to is known from then on, also where its 
   const create = real.create.bind(real);
   real.create = async (...args) => {
     await create(...args);
-    // The slot is there, and so is its marker, but nobody is told.
+    // The slot and its marker are created, but the answer is lost.
     if (String(args[0]).includes('_log')) throw new Error('no answer');
     return 'created';
   };
@@ -91,7 +91,7 @@ test('in memory a name that is written to is known from then on, also where its 
   expect(await catalogOf(projection)).toEqual([failed, written]);
 });
 
-test('in memory beside other processes each costs one small request, and what these acknowledged is there', async () => {
+test('in memory beside other processes: each unknown name costs one HEAD, and their acknowledged writes are seen', async () => {
   const store = new MemoryDriver();
   const { driver, asked } = counted(store);
   const [one, other] = [openProjection(driver, { probe: true }), openProjection(driver, { probe: true })];
@@ -109,7 +109,7 @@ test('in memory beside other processes each costs one small request, and what th
   expect(await tagsOf(other, repo)).toEqual(['x']);
 });
 
-test('in Redis 1,000 of them cost the store nothing and leave nothing in Redis, one listing for all', async () => {
+test('in Redis: 1,000 unknown names cost no store request and no key, after one listing', async () => {
   const { driver, asked } = counted(world.driver);
   world.driver = driver as MemoryDriver;
   const a = await world.node();
@@ -123,7 +123,7 @@ test('in Redis 1,000 of them cost the store nothing and leave nothing in Redis, 
   for (const repo of NAMES.slice(0, 50)) await askAll(a.projection, repo);
   expect(asked).toEqual([]);
   expect(await world.server.cli('DBSIZE')).toBe(before);
-  // A Redis that lost everything is listed anew once, whatever is asked for.
+  // After a loss of all data one read starts one listing.
   await world.server.cli('FLUSHALL');
   const b = await world.node();
   expect(await tagsOf(b.projection, NAMES[0])).toEqual(['unknown']);
@@ -134,25 +134,25 @@ test('in Redis 1,000 of them cost the store nothing and leave nothing in Redis, 
   for (const repo of REAL) expect(await tagsOf(b.projection, repo)).toEqual(['x']);
 });
 
-test('in Redis a name is known to every node once its first write was acknowledged, whatever was lost before', async () => {
+test('in Redis: every node knows a name once its first write is acknowledged, whatever was lost before', async () => {
   const [a, b] = [await world.node(), await world.node()];
   for (const [index, repo] of NAMES.slice(0, 30).entries()) {
     expect(await tagsOf(b.projection, repo)).toEqual(['unknown']);
     if (index % 3 === 1) await world.server.cli('FLUSHALL');
     await a.projection.submit(repo, setTags('x'));
     if (index % 3 === 2) await world.server.cli('FLUSHALL');
-    // The view alone is gone: what the catalog says must not hide the log.
+    // Only the view is lost: the catalog must not hide the log.
     await world.server.cli('DEL', `{${world.store}:${repo}}:meta`);
     expect(await tagsOf(b.projection, repo)).toEqual(['x']);
   }
 });
 
-test('in Redis a repository that was found not to exist, and came to be without being told, is looked for in its log', async () => {
+test('in Redis: a repository that was settled as deleted is still looked for in its log', async () => {
   const [a, b] = [await world.node(), await world.node()];
   const [repo] = NAMES as [RepositoryName];
   await a.projection.submit(repo, setTags('x'));
   await catalogOf(a.projection);
-  // As after a loss of the catalog's server alone, and a writer that was killed before it told (decision 22).
+  // As after a loss of only the catalog's server, and a writer that was killed before it settled (decision 22).
   const [, names, changes] = [`{${world.store}}:meta`, `{${world.store}}:catalog`, `{${world.store}}:changes`];
   await world.server.cli('ZREM', names as string, repo);
   await world.server.cli('HSET', changes as string, repo, '0');

@@ -31,7 +31,7 @@ async function expectViews(node: OpenNode): Promise<void> {
   await node.projection.submit(A, setTags('x'));
   expect(await tagsOf(node.projection, A)).toEqual(['x']);
   expect(await catalogOf(node.projection)).toEqual([A]);
-  // As a restart, a foreign write and a loss have it: verified, thrown away and made anew.
+  // A restart, a foreign write and a loss: verified, discarded and rebuilt.
   await world.server.cli('HSET', `{${world.store}:${A}}:meta`, 'owner', 'another');
   expect(await tagsOf(node.projection, A)).toEqual(['x']);
   for (const key of [`{${world.store}:${A}}:meta`, `{${world.store}}:meta`]) {

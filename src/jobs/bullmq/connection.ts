@@ -3,21 +3,21 @@ import { Cluster, type Redis } from 'ioredis';
 import type { RedisAddress } from '../../projection/redis/address.ts';
 import { openPersistentClient } from '../../projection/redis/persistent-client.ts';
 
-/** A connection for jobs alone: BullMQ must not share one that has a deadline for each command. */
+/** A connection for jobs only: BullMQ cannot use one that has a deadline for each command. */
 export type JobConnection = Redis | Cluster;
 
-/** `ask`: for whoever asks for jobs; what cannot be sent now fails now. `work`: for workers; it waits until Redis is back. */
+/** `ask`: for enqueueing; a command that cannot be sent now fails. `work`: for workers; commands wait until Redis is back. */
 export type JobConnectionUse = 'ask' | 'work';
 
 const CONNECT_MS = 5_000;
 /**
- * A server that says nothing for so long while it is asked is taken for hung. A worker's fetch is silent for up to 10 s by
- * itself.
+ * A server that sends nothing for so long while a command is pending is considered hung. A worker's fetch blocks for up to
+ * 10 s by design.
  */
 const SILENCE_MS = { ask: 10_000, work: 30_000 } as const;
 const RECONNECT_MS = { first: 50, longest: 2_000 } as const;
 
-/** Connects in the background, and again whenever the connection is lost. Its errors are the queue's or the workers' to tell. */
+/** Connects and reconnects in the background. The queue or the workers report its errors. */
 export function openJobConnection(
   address: RedisAddress,
   use: JobConnectionUse,
@@ -26,14 +26,14 @@ export function openJobConnection(
   const tls = options.caFile === undefined ? {} : { ca: readFileSync(options.caFile) };
   const { username, password, sentinelUsername, sentinelPassword } = address;
   const server = {
-    // What BullMQ's scripts and their replies are made for.
+    // BullMQ's scripts expect replies of protocol 2.
     protocol: 2 as const,
     db: address.db,
     connectTimeout: CONNECT_MS,
     socketTimeout: SILENCE_MS[use],
     maxRetriesPerRequest: null,
     autoResendUnfulfilledCommands: use === 'work',
-    // The master became a replica: somebody else is the master now.
+    // The master was demoted: reconnect to find the new one.
     reconnectOnError: (error: Error) => error.message.startsWith('READONLY'),
     ...(username === undefined ? {} : { username }),
     ...(password === undefined ? {} : { password }),
@@ -51,7 +51,7 @@ export function openJobConnection(
         sentinels: [...address.hosts],
         name: address.master,
         role: 'master',
-        // A master that hangs keeps its connections: the Sentinels tell of the failover instead.
+        // A hung master keeps its connections open: only the Sentinels announce the failover.
         failoverDetector: true,
         sentinelCommandTimeout: CONNECT_MS,
         sentinelRetryStrategy: retryDelay,
@@ -67,7 +67,7 @@ export function openJobConnection(
         scaleReads: 'master',
         slotsRefreshTimeout: CONNECT_MS,
         clusterRetryStrategy: retryDelay,
-        // A certificate names hosts, not the addresses that they have.
+        // Certificates contain host names, not IP addresses.
         ...(address.tls ? { dnsLookup: (host, callback) => callback(null, host) } : {}),
       });
   }
@@ -77,7 +77,7 @@ function retryDelay(times: number): number {
   return Math.min(RECONNECT_MS.first * times, RECONNECT_MS.longest);
 }
 
-/** "Every key begins with the store's ULID"; the braces keep all of them on one node of a Redis Cluster. */
+/** "Every key begins with the store's ULID"; the braces put all of them into one hash slot of a Redis Cluster. */
 export function prefixOf(store: string): string {
   return `{marina:${store}}`;
 }

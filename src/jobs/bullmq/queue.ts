@@ -15,27 +15,27 @@ import { ErrorThrottle } from './error-throttle.ts';
 export interface BullQueuePorts {
   /** The store's ULID. */
   readonly store: string;
-  /** For asking; closed by the queue. */
+  /** An `ask` connection; the queue closes it. */
   readonly connection: JobConnection;
   readonly policies: Readonly<Record<Kind, JobPolicy>>;
   /** Milliseconds. */
   readonly now: () => number;
-  /** Returns early, without an error, when the signal says so. */
+  /** Resolves early, without an error, when the signal is aborted. */
   readonly sleep: (milliseconds: number, signal: AbortSignal) => Promise<void>;
-  /** Redis is away, or refused something; the queue goes on. */
+  /** Redis is unavailable or refused a command; the queue keeps trying. */
   readonly onError: (error: unknown) => void;
-  /** How long an answer of Redis is waited for, in milliseconds. */
+  /** Deadline for an answer from Redis, in milliseconds. */
   readonly answerWithin: number;
-  /** How often the schedules are looked after, in milliseconds: after FLUSHALL they are gone without a word. */
+  /** How often the schedules are checked, in milliseconds: FLUSHALL removes them silently. */
   readonly keepSchedulesEvery: number;
 }
 
-/** So many requests without an answer are too many: Redis hangs. */
+/** With so many requests pending, Redis is considered hung. */
 const MAX_UNANSWERED = 1000;
 const DONE_KEPT = 100;
 const EVENTS_KEPT = 1000;
 
-/** The queues in Redis, one a kind, as those see them who ask for jobs and who look at them. */
+/** The queues in Redis, one for each kind of job: enqueueing and inspection, without running jobs. */
 export class BullQueue implements JobQueue, JobBoard {
   readonly #ports: BullQueuePorts;
   readonly #queues: ReadonlyMap<Kind, Queue>;
@@ -51,10 +51,10 @@ export class BullQueue implements JobQueue, JobBoard {
     const { connection, store } = ports;
     const options = { connection, prefix: prefixOf(store), streams: { events: { maxLen: EVENTS_KEPT } } };
     this.#queues = new Map(KINDS.map((kind) => [kind, new Queue(kind, options)]));
-    // The queues pass on what their connection meets, each of them: the same error is reported once.
+    // Every queue emits the errors of the shared connection: each is reported once.
     for (const queue of this.#queues.values()) {
       queue.on('error', (error) => {
-        // A connection that is given up while it is still being made says so.
+        // Closing a connection that is still being established emits an error.
         if (!this.#stop.signal.aborted) this.#errors.report(error);
       });
     }
@@ -70,7 +70,7 @@ export class BullQueue implements JobQueue, JobBoard {
     }
   }
 
-  /** The first run comes at once where nobody has scheduled it yet. Until Redis can be asked, it is tried again and again. */
+  /** If the kind is not scheduled yet, its first run is immediate. Retried until Redis is available. */
   async schedule(kind: PeriodicKind, every: number): Promise<void> {
     this.#schedules.set(kind, every);
     await this.#keepSchedule(kind, every);
@@ -101,7 +101,7 @@ export class BullQueue implements JobQueue, JobBoard {
       if (letter === undefined || !(await letter.isFailed())) return false;
       const job = parseJob(kind, letter.data);
       if (job === undefined) return false;
-      // A new job, so that nothing of its past counts: first it is queued, then the letter goes.
+      // A new job with all attempts left. Enqueued before the dead letter is removed, so that a crash loses neither.
       await this.#add(job, keyOf(job), 0);
       await letter.remove();
       return true;
@@ -111,7 +111,7 @@ export class BullQueue implements JobQueue, JobBoard {
   async progress(job: Job): Promise<unknown> {
     const active = await this.#answer(() => this.#queue(job.kind).getActive());
     const own = active.find(({ opts }) => opts.deduplication?.id === keyOf(job)) ?? active[0];
-    // The library's own value is a number, as long as nothing was told.
+    // Without a report BullMQ returns a number.
     return typeof own?.progress === 'object' ? own.progress : undefined;
   }
 
@@ -124,7 +124,7 @@ export class BullQueue implements JobQueue, JobBoard {
 
   #queue(kind: Kind): Queue {
     const queue = this.#queues.get(kind);
-    if (queue === undefined) throw new Error(`no jobs are called ${kind}`);
+    if (queue === undefined) throw new Error(`there is no queue for ${kind}`);
     return queue;
   }
 
@@ -156,7 +156,7 @@ export class BullQueue implements JobQueue, JobBoard {
       await this.#answer(async () => {
         const queue = this.#queue(kind);
         const known = await queue.getJobScheduler(kind);
-        // Upserting one that is alive would add a run of its own. One that is overdue may have lost its next job.
+        // Upserting a live schedule would add an extra run. An overdue one may have lost its next job.
         const isAlive = known?.every === every && (known.next ?? 0) + every > this.#ports.now();
         if (isAlive) return;
         await queue.upsertJobScheduler(kind, { every }, { name: kind, data: { kind }, opts: this.#options(kind) });
@@ -170,7 +170,7 @@ export class BullQueue implements JobQueue, JobBoard {
     const [counts, waiting, delayed] = await Promise.all([
       queue.getJobCounts('wait', 'active', 'delayed', 'failed'),
       queue.getJobs('wait', 0, 0, true),
-      // Where no worker is there to move them, they stay here when their time has come.
+      // Without a worker to promote them, jobs stay delayed after their time has come.
       queue.getJobs('delayed', 0, 0, true),
     ]);
     const { wait = 0, active = 0, delayed: later = 0, failed = 0 } = counts;
@@ -178,10 +178,10 @@ export class BullQueue implements JobQueue, JobBoard {
     return { kind, waiting: wait, active, delayed: later, failed, oldestSeconds: Math.max(0, ...ages) / 1000 };
   }
 
-  /** What Redis answers, in time. @throws when it does not, or when too many wait for an answer already */
+  /** @throws when Redis does not answer by the deadline, or when too many requests are pending */
   async #answer<T>(ask: () => Promise<T>): Promise<T> {
     if (this.#stop.signal.aborted) throw new Error('the job queue is closed');
-    if (this.#unanswered >= MAX_UNANSWERED) throw new Error('Redis does not answer: no more jobs are asked of it');
+    if (this.#unanswered >= MAX_UNANSWERED) throw new Error('Redis does not answer: too many requests are pending');
     this.#unanswered++;
     const answered = new AbortController();
     const late = async (): Promise<never> => {
@@ -189,7 +189,7 @@ export class BullQueue implements JobQueue, JobBoard {
       throw new Error(`Redis did not answer within ${this.#ports.answerWithin} ms`);
     };
     const asked = ask();
-    // Counted until it really ends, which may be after it was given up.
+    // It counts as pending until it settles, which may be after the deadline.
     void asked.catch(() => {}).finally(() => this.#unanswered--);
     try {
       return await Promise.race([asked, late()]);
@@ -199,7 +199,7 @@ export class BullQueue implements JobQueue, JobBoard {
   }
 }
 
-/** Since when a job could run, in milliseconds, or when it can. */
+/** When a job became or becomes ready to run, in milliseconds. */
 function readyAt({ timestamp, opts, processedOn, delay }: BullJob): number {
   return Math.max(timestamp + (opts.delay ?? 0), processedOn === undefined ? 0 : processedOn + delay);
 }

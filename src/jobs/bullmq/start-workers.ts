@@ -6,13 +6,13 @@ import type { JobConnection, JobConnectionUse } from './connection.ts';
 import { BullQueue, type BullQueuePorts } from './queue.ts';
 import { BullWorkers } from './workers.ts';
 
-/** How long an answer of Redis is waited for by whoever asks for a job. */
+/** Deadline for an answer from Redis when a job is enqueued. */
 const ANSWER_WITHIN_MS = 2_000;
 const KEEP_SCHEDULES_EVERY_MS = 30_000;
 const LOST_AFTER_MS = 30_000;
 
 export interface JobQueuePorts extends Pick<BullQueuePorts, 'store' | 'now' | 'sleep' | 'onError'> {
-  /** A connection of its own each time. */
+  /** Each call opens a new connection. */
   readonly connect: (use: JobConnectionUse) => JobConnection;
   readonly policies?: Readonly<Record<Kind, JobPolicy>>;
 }
@@ -20,13 +20,13 @@ export interface JobQueuePorts extends Pick<BullQueuePorts, 'store' | 'now' | 's
 export interface WorkersPorts extends Omit<JobPorts, 'enqueue' | 'now'>, JobQueuePorts {
   /** An attempt ended. */
   readonly ended: (run: JobRun) => void;
-  /** How often what runs by the clock runs, where that is not as usual; milliseconds. */
+  /** Intervals of periodic jobs that differ from the defaults, in milliseconds. */
   readonly schedules?: Partial<Schedules>;
-  /** How long jobs that were told to stop may take, in milliseconds. */
+  /** How long `close` waits for running jobs, in milliseconds. */
   readonly closeWithin: number;
 }
 
-/** The queues, for a process that asks for jobs and runs none. */
+/** The queues, for a process that only enqueues jobs. */
 export function openJobQueue({ connect, policies = POLICIES, ...ports }: JobQueuePorts): BullQueue {
   return new BullQueue({
     ...ports,
@@ -37,7 +37,7 @@ export function openJobQueue({ connect, policies = POLICIES, ...ports }: JobQueu
   });
 }
 
-/** Runs the jobs of these kinds, and those of them that run by the clock by the clock. */
+/** Runs the jobs of these kinds, and schedules those that are periodic. */
 export async function startWorkers(kinds: readonly Kind[], ports: WorkersPorts): Promise<{ close(): Promise<void> }> {
   const { store, connect, policies = POLICIES, now, sleep, ended, onError, closeWithin, schedules, ...handled } = ports;
   const queue = openJobQueue({ store, connect, policies, now, sleep, onError });

@@ -8,28 +8,28 @@ import { ProgressWriter } from './progress-writer.ts';
 export interface BullWorkersPorts {
   /** The store's ULID. */
   readonly store: string;
-  /** For working; closed by the workers. */
+  /** A `work` connection; the workers close it. */
   readonly connection: JobConnection;
   readonly run: RunJob;
   readonly policies: Readonly<Record<Kind, JobPolicy>>;
   /** Milliseconds. */
   readonly now: () => number;
-  /** Returns early, without an error, when the signal says so. */
+  /** Resolves early, without an error, when the signal is aborted. */
   readonly sleep: (milliseconds: number, signal: AbortSignal) => Promise<void>;
   /** An attempt ended. */
   readonly ended: (run: JobRun) => void;
-  /** Redis is away, or refused something; the workers go on. */
+  /** Redis is unavailable or refused a command; the workers keep trying. */
   readonly onError: (error: unknown) => void;
-  /** After so long without a sign of life of its worker a job is given to another one, in milliseconds. */
+  /** A job whose worker has not renewed its lock for so long goes to another worker, in milliseconds. */
   readonly lostAfter: number;
-  /** How long `close` waits for what is running, in milliseconds. */
+  /** How long `close` waits for running jobs, in milliseconds. */
   readonly closeWithin: number;
 }
 
-/** The library always gives a signal to a function that takes one; its types do not say so. */
+/** BullMQ always passes a signal to a processor that takes one; its types say that it may not. */
 const NEVER = new AbortController().signal;
 
-/** Runs the jobs of some kinds out of the queues in Redis. */
+/** Runs the jobs of some kinds from the queues in Redis. */
 export class BullWorkers {
   readonly #ports: BullWorkersPorts;
   readonly #errors: ErrorThrottle;
@@ -42,7 +42,7 @@ export class BullWorkers {
     this.#workers = kinds.map((kind) => this.#open(kind));
   }
 
-  /** Fetches no more, tells what runs to stop, and gives back to the queue what did not end by itself. */
+  /** Fetches no more jobs, cancels the running ones, and returns those that do not end in time to the queue. */
   async close(): Promise<void> {
     this.#isClosing = true;
     const closing = this.#workers.map((worker) => worker.close());
@@ -50,7 +50,7 @@ export class BullWorkers {
     const ended = new AbortController();
     const settled = Promise.all(closing).finally(() => ended.abort());
     await Promise.race([settled, this.#ports.sleep(this.#ports.closeWithin, ended.signal)]);
-    // What still runs is lost to this worker: its lock ends, and another worker begins anew.
+    // The locks of jobs that still run expire, and another worker starts them again.
     this.#ports.connection.disconnect();
   }
 
@@ -63,14 +63,14 @@ export class BullWorkers {
       concurrency,
       lockDuration: lostAfter,
       stalledInterval: lostAfter,
-      // A job that takes its worker down each time must end among the dead letters, too.
+      // A job that crashes its worker each time must become a dead letter, too.
       maxStalledCount: attempts,
     });
     worker.on('error', (error) => {
-      // A connection that is given up while it is still being made says so.
+      // Closing a connection that is still being established emits an error.
       if (!this.#isClosing) this.#errors.report(error);
     });
-    // Another worker has it, or will have it soon.
+    // Another worker has the job, or will soon.
     worker.on('lockRenewalFailed', (ids) => {
       for (const id of ids) worker.cancelJob(id, 'its lock was lost');
     });
@@ -92,7 +92,7 @@ export class BullWorkers {
       const isStopped = signal.aborted;
       this.#ended(kind, bull, isStopped ? 'stopped' : 'failed', seconds(), error);
       if (!isStopped || !this.#isClosing) throw error;
-      // It goes back as it was: being stopped is no failed attempt.
+      // Back to the queue unchanged: a cancelled attempt does not count as failed.
       await bull.moveToWait(token);
       throw new WaitingError();
     } finally {

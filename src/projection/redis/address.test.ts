@@ -51,7 +51,7 @@ describe('REDIS_URL', () => {
     expect(parseRedisUrl(text)).toBeUndefined();
   });
 
-  test('is told without its passwords', () => {
+  test('is described without its passwords', () => {
     const address = parseRedisUrl('rediss+sentinel://u:secret@a:1,b:2/m?sentinelPassword=secret');
     expect(address && describeAddress(address)).toBe('rediss+sentinel://a:1,b:2/m');
   });

@@ -1,17 +1,17 @@
-/** Where Redis is, as REDIS_URL names it. */
+/** The address of Redis, parsed from REDIS_URL. */
 export interface RedisAddress {
   readonly kind: 'single' | 'sentinel' | 'cluster';
-  /** The servers themselves; those of a group: its Sentinels. */
+  /** The servers; for a Sentinel group its Sentinels. */
   readonly hosts: readonly { readonly host: string; readonly port: number }[];
   readonly tls: boolean;
   readonly username?: string;
   readonly password?: string;
-  /** Of the Sentinels, where they have ones of their own. */
+  /** Credentials of the Sentinels, if they differ. */
   readonly sentinelUsername?: string;
   readonly sentinelPassword?: string;
-  /** 0 in a Cluster, which has no other. */
+  /** Always 0 in a Cluster. */
   readonly db: number;
-  /** What the Sentinels call the group's master; empty for the others. */
+  /** The Sentinels' name of the master; empty for the other kinds. */
   readonly master: string;
 }
 
@@ -20,12 +20,12 @@ const SHAPE =
   /^(?<scheme>rediss?)(?:\+(?<kind>sentinel|cluster))?:\/\/(?:(?<user>[^:@/]*)(?::(?<password>[^@/]*))?@)?(?<hosts>[^/?@]+)(?:\/(?<path>[^?/]*))?(?:\?(?<query>.*))?$/;
 const HOST = /^(?<host>\[[0-9a-fA-F:.]+\]|[^:[\]\s]+)(?::(?<port>\d{1,5}))?$/;
 
-/** Said to whoever wrote another one. */
+/** For error messages. */
 export const REDIS_URL_FORMS =
   'redis://[user:password@]host[:port][/db], redis+sentinel://…host:port,host:port/master[?db=0] or ' +
   'redis+cluster://…host:port,host:port (rediss… for TLS)';
 
-/** undefined for anything that is none of the forms. */
+/** undefined if the text has none of the forms. */
 export function parseRedisUrl(text: string): RedisAddress | undefined {
   const groups = SHAPE.exec(text)?.groups;
   if (groups === undefined) return undefined;
@@ -56,7 +56,7 @@ export function parseRedisUrl(text: string): RedisAddress | undefined {
   };
 }
 
-/** For logs: without the passwords. */
+/** For logs: without passwords. */
 export function describeAddress({ kind, hosts, tls, master }: RedisAddress): string {
   const places = hosts.map(({ host, port }) => `${host}:${port}`).join(',');
   const scheme = `${tls ? 'rediss' : 'redis'}${kind === 'single' ? '' : `+${kind}`}`;
@@ -74,7 +74,7 @@ function decode(text: string): string {
   try {
     return decodeURIComponent(text);
   } catch {
-    // A lone percent sign in a password: it is meant as it stands.
+    // A lone percent sign in a password is taken literally.
     return text;
   }
 }

@@ -8,20 +8,20 @@ import { isMalformed } from './malformed.ts';
 import { listFrom, repositoryFrom, textFrom } from './replies.ts';
 import { SCRIPTS } from './scripts.ts';
 
-/** Names that one script takes. */
+/** Names per script call. */
 const STEP = 1000;
-/** How many repositories are looked at together when it is not known yet whether they exist. */
+/** How many repositories are probed concurrently while it is unknown whether they exist. */
 const PROBES = 16;
-/** Listing begins anew only when Redis was lost meanwhile, or another node lists it too. */
+/** A listing is repeated only if Redis lost data meanwhile, or another node lists too. */
 const ATTEMPTS = 5;
 
 declare const brand: unique symbol;
-/** A time in which Redis forgot nothing of the catalog: what is learned in one counts as long as it lasts. */
+/** A period in which Redis lost nothing of the catalog: what is learned in an era is valid until it ends. */
 export type Era = string & { readonly [brand]: 'Era' };
 
 interface Known {
   readonly name: RepositoryName;
-  /** Whether it is known that it exists. */
+  /** Whether it certainly exists. */
   readonly isKnown: boolean;
 }
 
@@ -32,13 +32,13 @@ export interface CatalogPorts {
   readonly newId: () => string;
   /** Whether a repository exists, and at which slot. */
   readonly look: (repo: RepositoryName) => Promise<{ readonly exists: boolean; readonly seq: number }>;
-  /** Somebody else wrote to the catalog: it was thrown away. */
+  /** Somebody else wrote to the catalog: it was discarded. */
   readonly malformed: (error: Error) => void;
 }
 
 /**
- * All repositories, in one zset. It has an owner as the repositories have: a server that never saw all markers listed is not
- * believed. Whether a listed repository exists, its own view says, asked once.
+ * All repositories, in one zset. Like a repository's view it has an owner: the server on which all markers were listed. On any
+ * other server it is listed again. Each repository's own view is asked once whether it still exists.
  */
 export class Catalog {
   readonly #ports: CatalogPorts;
@@ -50,22 +50,22 @@ export class Catalog {
     this.#keys = catalogKeys(ports.store);
   }
 
-  /** The first slot of the repository is about to be tried. */
+  /** The first slot of the repository is about to be created. */
   async expect(repo: RepositoryName): Promise<void> {
     await this.#run('catalogExpect', [repo]);
   }
 
-  /** A slot that makes the repository begin or cease to exist is about to be applied. @returns the era in which that is */
+  /** A slot that creates or deletes the repository is about to be applied. @returns the current era */
   async mark(repo: RepositoryName, seq: number): Promise<Era> {
     return String(await this.#run('catalogMark', [repo, seq])) as Era;
   }
 
-  /** The repository exists at that slot, or does not. @param era from before that was learned */
+  /** The repository exists at that slot, or does not. @param era read before that was determined */
   async settle(repo: RepositoryName, seq: number, exists: boolean, era: Era): Promise<void> {
     await this.#run('catalogSettle', [repo, seq, Number(exists), era]);
   }
 
-  /** What somebody else wrote there is thrown away, as if Redis had lost it, and the script runs again. */
+  /** A malformed catalog is discarded, as if Redis had lost it, and the script runs again. */
   async #run(
     name: 'catalogExpect' | 'catalogMark' | 'catalogSettle',
     args: readonly (string | number)[],
@@ -85,13 +85,13 @@ export class Catalog {
   }
 
   /**
-   * Whether it is certain that the repository has no log, so that nobody needs to ask the store. Where the catalog does not know
-   * all names it is listed meanwhile: that takes longer than to look at one log.
+   * Whether the repository certainly has no log, so that the store need not be asked. If the catalog is incomplete it is listed in
+   * the background, since reading one log is faster.
    */
   async lacks(repo: RepositoryName): Promise<boolean> {
     try {
       const reply = await this.#ports.redis.evaluate(SCRIPTS.catalogLacks, this.#keys, [repo]);
-      // Nobody waits for it; what it fails with, it fails with again when it is needed next.
+      // Not awaited here. A failed listing is started again by the next caller, and reported to those that await it.
       if (reply === -1) this.#listAnew().catch(() => undefined);
       return reply === 1;
     } catch (error) {
@@ -102,7 +102,7 @@ export class Catalog {
   }
 
   async page(after: string | undefined, limit: number): Promise<Page<RepositoryName>> {
-    // One more than asked for tells whether another page follows.
+    // One more than requested tells whether another page follows.
     const items: RepositoryName[] = [];
     for (let last = after; items.length <= limit; ) {
       const wanted = limit + 1 - items.length;
@@ -125,10 +125,10 @@ export class Catalog {
         await this.#forget(error);
       }
     }
-    throw new RedisGone('the catalog could not be listed: Redis is lost again and again');
+    throw new RedisGone('the catalog could not be listed: Redis keeps losing data');
   }
 
-  /** @returns undefined when the catalog must be listed anew. @throws RedisGone; what `isMalformed` */
+  /** @returns undefined if the catalog must be listed again. @throws RedisGone; errors that `isMalformed` accepts */
   async #page(after: string | undefined, limit: number): Promise<{ era: Era; known: readonly Known[] } | undefined> {
     const from = after === undefined ? '-' : `(${after}`;
     const reply = await this.#ports.redis.evaluate(SCRIPTS.catalogPage, this.#keys, [from, limit]);

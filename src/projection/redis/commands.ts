@@ -5,12 +5,12 @@ export interface Script {
   readonly sha: string;
 }
 
-/** What a script answers: Lua's nil and false are null, its numbers are whole. */
+/** A script's reply: Lua's nil and false are null, numbers are integers. */
 export type Reply = string | number | null | readonly Reply[];
 
 /**
- * All that the protocols ask of Redis: to run a script on whichever server holds the keys, each of which shares one slot tag.
- * Calls that are made one after another without a wait are sent together.
+ * All that the protocols need from Redis: to run a script on the server that holds the keys, which share one hash tag.
+ * Calls without an await between them are pipelined.
  */
 export interface RedisCommands {
   /** @throws RedisGone when no answer came: the script may or may not have run; ScriptFailed */
@@ -18,14 +18,14 @@ export interface RedisCommands {
 }
 
 /**
- * A script did not run to its end: what it found under its keys is nothing that the scripts write, somebody else did. Whoever
- * asked throws that away and makes it anew; what the script itself changed until then may be there.
+ * A script failed: the values of its keys were not written by the scripts, but by somebody else. The caller discards and rebuilds
+ * them. Changes that the script made before it failed persist.
  */
 export class ScriptFailed extends Error {
   override readonly name = 'ScriptFailed';
 }
 
-/** Redis did not answer in time, or cannot now: it may be down, full, a replica, or electing a master. */
+/** Redis did not answer by the deadline, or cannot serve now: it is down, full, a replica, or electing a master. */
 export class RedisGone extends Error {
   override readonly name = 'RedisGone';
 }

@@ -4,38 +4,38 @@ import type { RedisAddress } from './address.ts';
 import { type RedisCommands, RedisGone, type Reply, type Script, ScriptFailed } from './commands.ts';
 import { openPersistentClient } from './persistent-client.ts';
 
-/** No command is waited for longer, whatever happens to the connection meanwhile. */
+/** Deadline of each command, whatever happens to the connection. */
 const COMMAND_MS = 2_000;
 const CONNECT_MS = 2_000;
-/** A server that says nothing for so long while it is asked is taken for hung, and the connection is made anew. */
+/** A server that sends nothing for so long while a command is pending is considered hung: the connection is reset. */
 const SILENCE_MS = 2_500;
 const RECONNECT_MS = { first: 50, longest: 1_000 } as const;
 
-/** A Redis that must not be used, said in one line. */
+/** This Redis must not be used; the message is one line. */
 export class RedisRefused extends Error {
   override readonly name = 'RedisRefused';
 }
 
 export interface RedisPorts {
-  /** A file with the certificates to be trusted, PEM; undefined: those of the system. */
+  /** PEM file with the trusted certificates; undefined: the system's. */
   readonly caFile?: string;
-  /** A command ended: how long it took, in seconds, and whether there was an answer. */
+  /** A command ended: its duration in seconds, and whether it was answered. */
   readonly onCommand: (script: string, seconds: number, ok: boolean) => void;
-  /** The connection broke or could not be made; it is tried again. */
+  /** The connection failed; it is retried. */
   readonly onConnectionError: (error: unknown) => void;
 }
 
 export interface RedisConnection extends RedisCommands {
   /**
-   * Waits until there is a connection.
-   * @returns false when there is none within that time (milliseconds): it is tried further
-   * @throws RedisRefused where the server is too old, or is seen to evict keys when its memory is full
+   * Waits for a connection.
+   * @returns false if there is none within that time (milliseconds); connecting continues
+   * @throws RedisRefused if the server is too old, or is known to evict keys when its memory is full
    */
   ready(within: number): Promise<boolean>;
   close(): Promise<void>;
 }
 
-/** Connects in the background, and again whenever the connection is lost. */
+/** Connects and reconnects in the background. */
 export function connectRedis(address: RedisAddress, ports: RedisPorts): RedisConnection {
   const client = address.kind === 'cluster' ? openCluster(address, ports) : openServer(address, ports);
   client.on('error', ports.onConnectionError);
@@ -55,11 +55,11 @@ class Connection implements RedisConnection {
     const begin = performance.now();
     let ok = false;
     try {
-      const reply = await answered(this.#run(script, keys, args));
+      const reply = await withDeadline(this.#run(script, keys, args));
       ok = true;
       return reply;
     } catch (error) {
-      throw asGone(script, error);
+      throw toRedisError(script, error);
     } finally {
       this.#ports.onCommand(script.name, (performance.now() - begin) / 1000, ok);
     }
@@ -69,7 +69,7 @@ class Connection implements RedisConnection {
     try {
       return (await this.#client.evalsha(script.sha, keys.length, ...keys, ...args)) as Reply;
     } catch (error) {
-      // The server is a new one, or was told to forget its scripts.
+      // The server restarted, or its script cache was flushed.
       if (codeOf(error) !== 'NOSCRIPT') throw error;
       return (await this.#client.eval(script.source, keys.length, ...keys, ...args)) as Reply;
     }
@@ -93,10 +93,10 @@ class Connection implements RedisConnection {
   }
 }
 
-/** Scripts that begin with `#!lua`, which replicas and isolated masters refuse, are known since Redis 7. */
+/** Only Redis 7 knows scripts that begin with `#!lua`, which replicas and isolated masters refuse. */
 async function refuseOld(servers: readonly Redis[]): Promise<void> {
   for (const server of servers) {
-    const info = await answered(server.info('server')).catch(() => '');
+    const info = await withDeadline(server.info('server')).catch(() => '');
     const version = /^redis_version:(\d+)\S*/m.exec(info);
     if (version !== null && Number(version[1]) < 7) {
       throw new RedisRefused(`Redis is of version ${version[0].split(':')[1]}: Marina needs 7.0 or later`);
@@ -104,11 +104,11 @@ async function refuseOld(servers: readonly Redis[]): Promise<void> {
   }
 }
 
-/** "Redis must run with `noeviction`": a half evicted view would be believed. */
+/** "Redis must run with `noeviction`": a partly evicted view would look complete. */
 async function refuseEviction(servers: readonly Redis[]): Promise<void> {
   for (const server of servers) {
-    // Managed services forbid CONFIG: then nobody can see it from here, and the documentation has to do.
-    const setting = await answered(server.config('GET', 'maxmemory-policy')).catch(() => undefined);
+    // Managed services and ACLs may forbid CONFIG: then the policy cannot be checked here.
+    const setting = await withDeadline(server.config('GET', 'maxmemory-policy')).catch(() => undefined);
     const policy = Array.isArray(setting) ? setting[1] : undefined;
     if (typeof policy !== 'string' || policy === 'noeviction') continue;
     throw new RedisRefused(
@@ -134,7 +134,7 @@ function openServer(address: RedisAddress, ports: RedisPorts): Redis {
     sentinels: [...address.hosts],
     name: address.master,
     role: 'master',
-    // A master that hangs keeps its connections: the Sentinels tell of the failover instead.
+    // A hung master keeps its connections open: only the Sentinels announce the failover.
     failoverDetector: true,
     sentinelCommandTimeout: COMMAND_MS,
     sentinelRetryStrategy: retryDelay,
@@ -149,14 +149,14 @@ function openCluster(address: RedisAddress, ports: RedisPorts): Cluster {
   return new Cluster([...address.hosts], {
     redisOptions: serverOptions(address, ports),
     enableOfflineQueue: false,
-    // Never from replicas.
+    // Never read from replicas.
     scaleReads: 'master',
     slotsRefreshTimeout: COMMAND_MS,
     slotsRefreshInterval: 5_000,
     clusterRetryStrategy: retryDelay,
-    // While slots have no server the answer comes from storage: it should not have to wait for long.
+    // While a hash slot has no server, reads fall back to storage: they should not wait long for it.
     maxRedirections: 5,
-    // A certificate names hosts, not the addresses that they have.
+    // Certificates contain host names, not IP addresses.
     ...(address.tls ? { dnsLookup: (host, callback) => callback(null, host) } : {}),
   });
 }
@@ -168,10 +168,10 @@ function serverOptions(address: RedisAddress, ports: RedisPorts) {
     commandTimeout: COMMAND_MS,
     connectTimeout: CONNECT_MS,
     socketTimeout: SILENCE_MS,
-    // A command whose answer was lost is decided on by who sent it, not repeated behind their back.
+    // The caller decides what to do about a command whose answer was lost; the client must not resend it.
     autoResendUnfulfilledCommands: false,
     maxRetriesPerRequest: 0,
-    // The master became a replica: somebody else is the master now.
+    // The master was demoted: reconnect to find the new one.
     reconnectOnError: (error: Error) => codeOf(error) === 'READONLY',
     ...(address.username === undefined ? {} : { username: address.username }),
     ...(address.password === undefined ? {} : { password: address.password }),
@@ -183,8 +183,8 @@ function tlsOptions({ caFile }: RedisPorts): { ca?: Buffer } {
   return caFile === undefined ? {} : { ca: readFileSync(caFile) };
 }
 
-/** Within COMMAND_MS, even where the client itself would go on trying. */
-async function answered<T>(reply: Promise<T>): Promise<T> {
+/** Rejects after COMMAND_MS, even if the client itself would keep trying. */
+async function withDeadline<T>(reply: Promise<T>): Promise<T> {
   let timer: ReturnType<typeof setTimeout> | undefined;
   const timeout = new Promise<never>((_, reject) => {
     timer = setTimeout(() => reject(new RedisGone(`no answer within ${COMMAND_MS} ms`)), COMMAND_MS);
@@ -196,13 +196,13 @@ async function answered<T>(reply: Promise<T>): Promise<T> {
   }
 }
 
-/** The word that an error of Redis begins with. */
+/** The code at the start of a Redis error. */
 function codeOf(error: unknown): string | undefined {
   return error instanceof Error && error.name === 'ReplyError' ? error.message.split(' ', 1)[0] : undefined;
 }
 
-/** Values of a wrong type, or words that are no numbers, fail the script. Everything else is the server's state, and transient. */
-function asGone(script: Script, error: unknown): unknown {
+/** Values of a wrong type, or text where a number is expected, fail the script. All other errors are the server's state: transient. */
+function toRedisError(script: Script, error: unknown): unknown {
   if (error instanceof RedisGone) return error;
   const code = codeOf(error);
   if (code === 'ERR' || code === 'WRONGTYPE' || code === 'CROSSSLOT') {

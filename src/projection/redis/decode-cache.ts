@@ -1,18 +1,18 @@
 import { LRUCache } from 'lru-cache';
 import type { Digest } from '../../oci/names.ts';
 
-/** Characters of the texts that are kept. */
-const ROOM = 8 * 1024 * 1024;
+/** Characters of the cached texts. */
+const MAX_CHARACTERS = 8 * 1024 * 1024;
 const OVERHEAD = 300;
 
 /**
- * What the texts of Redis say, decoded once while they stay the same: the same few manifests are pulled again and again, and
- * whoever prepared something for the same object finds it again.
+ * Values decoded from texts in Redis, cached while the text stays the same: most pulls are of a few manifests. Callers get the same
+ * object each time, so that what is derived from it can be cached by identity.
  */
 export class DecodeCache<T extends object> {
   readonly #decode: (text: string) => T;
-  readonly #known = new LRUCache<Digest, { readonly text: string; readonly value: T }>({
-    maxSize: ROOM,
+  readonly #cached = new LRUCache<Digest, { readonly text: string; readonly value: T }>({
+    maxSize: MAX_CHARACTERS,
     sizeCalculation: ({ text }) => text.length + OVERHEAD,
   });
 
@@ -21,10 +21,10 @@ export class DecodeCache<T extends object> {
   }
 
   of(digest: Digest, text: string): T {
-    const known = this.#known.get(digest);
-    if (known?.text === text) return known.value;
+    const cached = this.#cached.get(digest);
+    if (cached?.text === text) return cached.value;
     const value = this.#decode(text);
-    this.#known.set(digest, { text, value });
+    this.#cached.set(digest, { text, value });
     return value;
   }
 }

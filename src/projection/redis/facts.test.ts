@@ -10,7 +10,7 @@ import { decodeLink, decodeRecord, encodeLink, encodeRecord } from './records.ts
 const [one, two] = FEW.manifests as [Digest, Digest];
 
 describe('the facts of a group of commands', () => {
-  test('are asked for once each', () => {
+  test('are queried once each', () => {
     const needs = [{ blobs: [one], tags: ['x' as Tag] }, {}, { blobs: [one, two], tagsOf: [one], references: [one] }];
     expect(queriesOf(needs)).toEqual([
       ['b', one],
@@ -21,7 +21,7 @@ describe('the facts of a group of commands', () => {
     ]);
   });
 
-  test('that were not asked for are an error, not an absence', () => {
+  test('that were not declared are an error, not absent', () => {
     const facts = new PartialFacts(true, [['b', one]], [null]);
     expect(facts.blob(one)).toBeUndefined();
     for (const wrong of [
@@ -37,7 +37,7 @@ describe('the facts of a group of commands', () => {
 });
 
 describe('links and records', () => {
-  test('come back as they were, whatever is in them', () => {
+  test('survive encoding and decoding, whatever they contain', () => {
     fc.assert(
       fc.property(fc.array(fc.array(events, { minLength: 1 }), { maxLength: 5 }), (batches) => {
         const state = foldOf(slotsOf(batches));
@@ -67,7 +67,7 @@ describe('steps', () => {
     );
   });
 
-  test('of a state name all that is in it', () => {
+  test('of a state contain all of it', () => {
     const state = foldOf(slotsOf([[{ type: 'tag.set', tag: 'x' as Tag, digest: one }]]));
     expect([...stepsOf(state)]).toEqual([[['T', 'x', one, '-']]]);
   });

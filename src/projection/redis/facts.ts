@@ -6,17 +6,17 @@ import type { Reply } from './commands.ts';
 import { decodeLink, decodeRecord } from './records.ts';
 import { countFrom, digestFrom, listFrom, tagFrom, textFrom } from './replies.ts';
 
-/** What ask.lua is asked: a kind and a name. */
+/** A query of ask.lua: its kind and a name. */
 export type Query = readonly [kind: 'b' | 'm' | 't' | 'T' | 'o' | 'a' | 'r', name: string];
 
-/** As many tags of a manifest as ask.lua gives at once. */
+/** Page size of a manifest's tags in ask.lua. */
 export const TAGGED_PAGE = 1000;
 
-/** Everything that a group of commands may ask, each thing once. */
+/** The queries that a group of commands needs, without duplicates. */
 export function queriesOf(needs: readonly Needs[]): Query[] {
-  const asks = new Map<string, Query>();
+  const queries = new Map<string, Query>();
   const add = (kind: Query[0], names: readonly string[] = []): void => {
-    for (const name of names) asks.set(`${kind} ${name}`, [kind, name]);
+    for (const name of names) queries.set(`${kind} ${name}`, [kind, name]);
   };
   for (const each of needs) {
     add('b', each.blobs);
@@ -25,10 +25,10 @@ export function queriesOf(needs: readonly Needs[]): Query[] {
     add('o', each.tagsOf);
     add('r', each.references);
   }
-  return [...asks.values()];
+  return [...queries.values()];
 }
 
-/** What was asked of a repository at one slot, and only that: a decision that asks for more has not declared what it needs. */
+/** The facts that commands declared, at one slot. A decision that reads another fact throws: its command did not declare it. */
 export class PartialFacts implements RepositoryFacts {
   readonly exists: boolean;
   readonly isAhead = false;
@@ -38,10 +38,10 @@ export class PartialFacts implements RepositoryFacts {
   readonly #tagsOf = new Map<string, readonly Tag[]>();
   readonly #references = new Map<string, number>();
 
-  /** @throws MalformedView: what is decided on becomes events of the log, so all of it is looked at first */
-  constructor(exists: boolean, asks: readonly Query[], answers: readonly Reply[]) {
+  /** @throws MalformedView: facts become events of the log, so all of them are validated first */
+  constructor(exists: boolean, queries: readonly Query[], answers: readonly Reply[]) {
     this.exists = exists;
-    for (const [index, ask] of asks.entries()) this.#take(ask, answers[index] ?? null);
+    for (const [index, ask] of queries.entries()) this.#take(ask, answers[index] ?? null);
   }
 
   #take([kind, name]: Query, answer: Reply): void {
@@ -63,7 +63,7 @@ export class PartialFacts implements RepositoryFacts {
         break;
       case 'T':
       case 'a':
-        throw new Error(`no decision asks for ${kind}`);
+        throw new Error(`no decision queries for ${kind}`);
       default:
         unreachable(kind);
     }
@@ -92,5 +92,5 @@ export class PartialFacts implements RepositoryFacts {
 
 function declared<T>(answers: ReadonlyMap<string, T>, kind: Query[0], name: string): T | undefined {
   if (answers.has(name)) return answers.get(name);
-  throw new Error(`a decision asks for ${kind} ${name}, which its command does not declare`);
+  throw new Error(`a decision queries for ${kind} ${name}, which its command does not declare`);
 }

@@ -11,19 +11,19 @@ import { countFrom, hashFrom, listFrom } from './replies.ts';
 import { SCRIPTS } from './scripts.ts';
 import type { SlotApplier, SlotPosition } from './slots.ts';
 
-/** By which one node heals a repository at a time; longer than one attempt takes between two renewals. */
+/** The lease by which one node heals a repository at a time; longer than an attempt takes between renewals. */
 const LEASE_MS = 5_000;
-/** A rebuild that takes longer from its look at the view on begins anew, in seconds: the longest log is folded by then. */
+/** A rebuild that takes longer since its inspection starts again, in seconds. The longest log folds in less. */
 const MARK_S = 6 * 3600;
-/** Slots that are applied one by one before the lease is renewed; a view that is farther behind is made anew. */
+/** Slots applied before the lease is renewed; a view that is more than MAX_APPLIED behind is rebuilt. */
 const RENEWED_AFTER = 100;
 const MAX_APPLIED = 1_000;
 const ATTEMPTS = 30;
 
-/** When an intent is looked for again: waits that double, until it is forgotten (milliseconds). */
+/** Intervals at which an announced slot is looked for, doubling, until the intent is dropped (milliseconds). */
 const INTENT = { shortest: 2_000, longest: 60_000, forgottenAfter: 15 * 60_000 } as const;
 
-/** A repository's meta as a healer found it, and on which server. Empty strings where there is none. */
+/** A repository's meta, and the server that it is on. Empty strings for absent fields. */
 interface Inspected {
   readonly server: string;
   readonly gen: string;
@@ -31,11 +31,11 @@ interface Inspected {
   readonly hash: SlotHash;
   readonly exists: boolean;
   readonly intent: number;
-  /** When the intent was announced, and when it is to be looked for. */
+  /** When the intent was announced, and when to look for the slot. */
   readonly since: number;
   readonly due: string;
   readonly cursor: string;
-  /** Whether this version's scripts made all of it. */
+  /** Whether all of the view has this version's layout. */
   readonly isOfLayout: boolean;
 }
 
@@ -52,7 +52,7 @@ export interface HealerPorts extends RebuilderPorts, Pick<RedisProjectionPorts, 
   readonly applier: SlotApplier;
 }
 
-/** Compares views with the log, and brings those that are behind or lost to its newest state (DESIGN 6, freshness). */
+/** Verifies views against the log, and brings stale or lost ones up to date (DESIGN 6, freshness). */
 export class Healer {
   readonly #ports: HealerPorts;
   readonly #rebuilder: Rebuilder;
@@ -64,8 +64,8 @@ export class Healer {
   }
 
   /**
-   * `busy`: another node is at it.
-   * @param malformed what the view was found to be: it is made anew, whatever it says of itself
+   * `busy`: another node heals it.
+   * @param malformed why the view cannot be used: it is rebuilt without being verified
    * @throws RedisGone; RegistryError `log-broken`; whatever storage throws
    */
   heal(repo: RepositoryName, malformed?: Error): Promise<'healed' | 'busy'> {
@@ -77,7 +77,7 @@ export class Healer {
     return healing;
   }
 
-  /** Throws away what every node shares of a repository in Redis, as if Redis had lost it: somebody else wrote to it. */
+  /** Discards a repository's shared keys in Redis, as if Redis had lost them: somebody else wrote to them. */
   async reset(repo: RepositoryName, malformed: Error): Promise<void> {
     this.#ports.observer.malformed(repo, malformed);
     await this.#ports.redis.evaluate(SCRIPTS.reset, [metaKey(this.#ports.store, repo)], []);
@@ -100,10 +100,10 @@ export class Healer {
         return 'healed';
       }
     } finally {
-      // Where Redis is gone by now, the lease ends by itself; the error that matters is on its way already.
+      // If Redis is gone the lease expires by itself; the error that matters is already being thrown.
       await this.#ports.redis.evaluate(SCRIPTS.endHeal, this.#keys(repo), [token]).catch(() => undefined);
     }
-    // It moves faster than it can be verified: somebody else keeps it up to date.
+    // The view moves faster than it can be verified: other nodes keep it up to date.
     return 'busy';
   }
 
@@ -123,7 +123,7 @@ export class Healer {
     return { server, gen, seq, hash, exists: exists === '1', ...numbers, due, cursor, isOfLayout: layout === '1' };
   }
 
-  /** @param mayApply otherwise the view is made anew */
+  /** @param mayApply false: the view is rebuilt */
   async #attempt(repo: RepositoryName, lease: Lease, mayApply: boolean): Promise<Attempted | 'busy'> {
     try {
       const inspected = await this.#inspect(repo, lease);
@@ -155,12 +155,12 @@ export class Healer {
       applied++;
       if (applied === RENEWED_AFTER) return { outcome: 'again', applied };
     }
-    // Half of a slot that the log does not have.
+    // Part of a slot was applied that is not in the log.
     if (applied === 0 && seen.cursor !== '') return rebuild(applied);
     return { outcome: (await this.#own(repo, seen, at)) ? 'verified' : 'again', applied };
   }
 
-  /** Whether the slot that the view says it is at is in the log. */
+  /** Whether the view's slot is in the log. */
   async #isOfThisLog(repo: RepositoryName, { seq, hash }: Inspected): Promise<boolean> {
     if (seq === '0') return true;
     return (await readSlot(this.#ports.driver, repo, Number(seq)))?.hash === hash;
@@ -169,13 +169,13 @@ export class Healer {
   async #own(repo: RepositoryName, { server, intent, since, due }: Inspected, at: SlotPosition): Promise<boolean> {
     const args = [server, at.seq, at.hash, ...this.#nextLook(intent > at.seq, since, due)];
     const isOurs = (await this.#ports.redis.evaluate(SCRIPTS.own, [metaKey(this.#ports.store, repo)], args)) === 1;
-    if (isOurs) this.#ports.seen.is(repo, at.seq);
+    if (isOurs) this.#ports.seen.set(repo, at.seq);
     return isOurs;
   }
 
   /**
-   * Whoever announced the slot may still be writing it, however long that takes: it is looked for again and again.
-   * @returns the time of this look, and of the next one; empty where there is no intent, and never
+   * The writer that announced a slot may still create it, however long that takes: it is looked for repeatedly.
+   * @returns `due` as it was inspected, and the next one. Empty: there is no intent, and the intent is dropped
    */
   #nextLook(isOpen: boolean, since: number, due: string): readonly [string, string] {
     const now = this.#ports.now();

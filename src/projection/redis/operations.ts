@@ -3,13 +3,13 @@ import type { RepositoryState } from '../../journal/fold.ts';
 import { unreachable } from '../../oci/errors.ts';
 import { encodeLink, encodeRecord, listsOf } from './records.ts';
 
-/** A change as the scripts apply.lua and build.lua take it: a kind and three words. */
+/** A change as apply.lua and build.lua take it: a kind and three words. */
 export type Operation = readonly [kind: string, first: string, second: string, third: string];
 
-/** So few that one script touches about a thousand entries, and its arguments stay short. */
+/** Bounds of one script call: it touches about a thousand entries, and its arguments stay short. */
 const STEP = { operations: 250, characters: 512 * 1024 } as const;
 
-/** What apply.lua does for a batch, in the order of its events. */
+/** The operations of apply.lua for a batch, in the order of its events. */
 export function operationsOf(batch: Batch): Operation[] {
   const at = Date.parse(batch.at);
   const operations: Operation[] = [];
@@ -20,7 +20,7 @@ export function operationsOf(batch: Batch): Operation[] {
   return operations;
 }
 
-/** @param generation of what comes after the repository was deleted: the same for whoever applies this slot */
+/** @param generation after a `repo.deleted`: the same whichever node applies the slot */
 function operationOf(event: JournalEvent, at: number, generation: string): Operation | undefined {
   switch (event.type) {
     case 'blob.linked':
@@ -45,8 +45,8 @@ function operationOf(event: JournalEvent, at: number, generation: string): Opera
 }
 
 /**
- * Whether a view takes no more room after the batch than before it: such a slot is announced also where the memory of Redis is
- * full, so that deletes always make room. A fence leaves nothing in a view.
+ * Whether the view needs no more memory after the batch than before: such a slot is announced even if Redis is full, so that
+ * deletes always free memory. A fence changes nothing in a view.
  */
 export function onlyRemoves({ events }: Batch): boolean {
   return events.every(({ type }) => REMOVALS.has(type));
@@ -66,7 +66,7 @@ export function existsAfter(batch: Batch, existed: boolean): boolean {
   return last === undefined ? existed : last.type !== 'repo.deleted';
 }
 
-/** As many of the operations as go into one script, at least one, from this one on. */
+/** The operations from an index on that fit into one script call; at least one. */
 export function stepFrom(operations: readonly Operation[], from: number): readonly Operation[] {
   let characters = 0;
   let end = from;
@@ -77,7 +77,7 @@ export function stepFrom(operations: readonly Operation[], from: number): readon
   return operations.slice(from, end);
 }
 
-/** What build.lua does to make a whole state, step by step. */
+/** The operations of build.lua for a whole state, in steps. */
 export function* stepsOf(state: RepositoryState): Generator<readonly Operation[]> {
   let step: Operation[] = [];
   let characters = 0;

@@ -2,11 +2,11 @@ import { expect, test } from 'bun:test';
 import { eventually } from '../../../test/support/eventually.ts';
 import { openPersistentClient } from './persistent-client.ts';
 
-test('a failover that is told while the Sentinels are asked does not end the client; its own disconnect does', async () => {
+test('a failover that is announced during a query of the Sentinels does not end the client; disconnect does', async () => {
   let asked = 0;
   const sentinel = Bun.listen({
     ...{ hostname: '127.0.0.1', port: 0 },
-    // Takes the question and never answers.
+    // Accepts the query and never answers.
     socket: {
       data: () => {},
       open: () => {

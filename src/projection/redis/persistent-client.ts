@@ -1,13 +1,13 @@
 import { Redis, type RedisOptions } from 'ioredis';
 
-const AGAIN_MS = 50;
+const RECONNECT_MS = 50;
 
-/** Replies are read as those of protocol 2, which the scripts and BullMQ are made for. */
+/** `legacy` maps replies as protocol 2 does, which the scripts and BullMQ expect. */
 type ClientOptions = RedisOptions & { replyMapping?: 'legacy' };
 
 /**
- * A client that ends only when it is told to. ioredis gives up for ever when the news of a failover reaches it while it asks the
- * Sentinels already, because the old master broke its connection first: many failovers are like that.
+ * A client that ends only when it is closed. ioredis gives up for good if a failover is announced while it is already querying
+ * the Sentinels because the old master dropped the connection, which many failovers do.
  */
 export function openPersistentClient(options: ClientOptions): Redis {
   const client = new Redis(options);
@@ -22,14 +22,14 @@ export function openPersistentClient(options: ClientOptions): Redis {
     isClosed = true;
     return quit(callback);
   }) as typeof client.quit;
-  // BullMQ makes a second connection so.
+  // BullMQ opens its second connection with `duplicate`.
   client.duplicate = ((changes?: ClientOptions) =>
     openPersistentClient({ ...(client.options as ClientOptions), ...changes })) as typeof client.duplicate;
   client.on('end', () => {
     setTimeout(() => {
-      // What goes wrong is an `error` event too, and another `end` where ioredis gives up again.
+      // A failure also emits `error`, and `end` if ioredis gives up again.
       if (!isClosed && client.status === 'end') client.connect().catch(() => undefined);
-    }, AGAIN_MS);
+    }, RECONNECT_MS);
   });
   return client;
 }

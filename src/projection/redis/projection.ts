@@ -21,21 +21,21 @@ import { SlotApplier } from './slots.ts';
 import { ask, RedisView, type ViewPorts } from './view.ts';
 
 const UNKNOWN = { kind: 'unknown' } as const;
-/** A view that must be verified again right after it was: something is moving; storage answers instead. */
+/** After so many verifications in a row the read is served from storage: the view changes too fast. */
 const ATTEMPTS = 4;
 /** Characters of records in one page of referrers. */
-const REFERRERS_ROOM = 8 * 1024 * 1024;
+const MAX_PAGE_CHARACTERS = 8 * 1024 * 1024;
 
 interface Writing {
   readonly view: RedisView;
   readonly writer: LogWriter;
-  /** Commands that were not settled yet. */
+  /** Commands that are not settled yet. */
   open: number;
 }
 
 /**
- * The views in Redis, shared by all nodes. Each read is one round trip; a view that cannot be believed is compared with the log
- * first, and while Redis is gone reads are answered from the log itself (DESIGN 6).
+ * The views in Redis, shared by all nodes. Each read is one round trip. A view that may be stale is verified against the log
+ * first, and while Redis is gone reads are served from the log (DESIGN 6).
  */
 export class RedisProjection implements Projection {
   readonly #ports: RedisProjectionPorts;
@@ -59,7 +59,7 @@ export class RedisProjection implements Projection {
     const shared = { redis, store, now, observer, applier, seen: this.#seen };
     this.#healer = new Healer({ ...shared, driver, newId, catalog: this.#catalog });
     this.#viewPorts = { ...shared, sleep, healer: this.#healer, catalog: this.#catalog, nodeId: newId() };
-    this.#queries = new QueryBatcher((repo, asks) => ask(this.#viewPorts, repo, asks));
+    this.#queries = new QueryBatcher((repo, queries) => ask(this.#viewPorts, repo, queries));
   }
 
   manifestByTag(repo: RepositoryName, tag: Tag): Promise<InRepository<FoundManifest | undefined>> {
@@ -87,11 +87,11 @@ export class RedisProjection implements Projection {
   blobUse(repo: RepositoryName, digest: Digest): Promise<InRepository<BlobUse | undefined>> {
     const toAnswer = (link: Reply, references: Reply): BlobUse | undefined =>
       typeof link === 'string' ? { link: this.#links.of(digest, link), references: countFrom(references) } : undefined;
-    const asks: readonly Query[] = [
+    const queries: readonly Query[] = [
       ['b', digest],
       ['r', digest],
     ];
-    return this.#ask(repo, asks, toAnswer, (fold) => fold.blobUse(repo, digest));
+    return this.#ask(repo, queries, toAnswer, (fold) => fold.blobUse(repo, digest));
   }
 
   tags(repo: RepositoryName, after: string | undefined, limit: number): Promise<InRepository<Page<Tag>>> {
@@ -111,7 +111,7 @@ export class RedisProjection implements Projection {
   referrers(repo: RepositoryName, subject: Digest, query: ReferrersQuery, limit: number): Promise<Page<FoundManifest>> {
     const inRedis = async (): Promise<Page<FoundManifest> | undefined> => {
       const list = listOf(subject, query.artifactType);
-      const args = [this.#ports.now(), list, query.after ?? '', limit, REFERRERS_ROOM];
+      const args = [this.#ports.now(), list, query.after ?? '', limit, MAX_PAGE_CHARACTERS];
       const reply = await this.#list(repo, 'listReferrers', args);
       if (reply === undefined) return undefined;
       const [more, ...found] = reply;
@@ -135,7 +135,7 @@ export class RedisProjection implements Projection {
     }
   }
 
-  /** @throws RegistryError `unavailable` while Redis is gone, beside what the command refused with */
+  /** @throws RegistryError `unavailable` while Redis is gone; the command's own refusal */
   async submit<T>(repo: RepositoryName, command: Command<T>): Promise<T> {
     const writing = this.#open(repo);
     writing.open++;
@@ -143,7 +143,7 @@ export class RedisProjection implements Projection {
       return await writing.writer.submit(command);
     } catch (error) {
       if (!(error instanceof RedisGone)) throw error;
-      const message = 'the registry cannot take writes now, its Redis does not answer: try again';
+      const message = 'the registry cannot accept writes now because its Redis does not answer: try again';
       throw new RegistryError('unavailable', message, undefined, error);
     } finally {
       writing.open--;
@@ -172,7 +172,7 @@ export class RedisProjection implements Projection {
     return this.#ask(repo, [what], toAnswer, fromFold);
   }
 
-  /** Two questions at most, answered at one slot. */
+  /** At most two queries, answered at one slot. */
   #ask<T>(
     repo: RepositoryName,
     what: readonly Query[],
@@ -188,7 +188,7 @@ export class RedisProjection implements Projection {
     return this.#read(repo, UNKNOWN, inRedis, fromFold);
   }
 
-  /** What a list's script answers beside its state and slot; undefined when the view must be verified first. */
+  /** A list script's reply after state and slot; undefined if the view must be verified first. */
   async #list(
     repo: RepositoryName,
     name: 'listTags' | 'listReferrers',
@@ -199,13 +199,13 @@ export class RedisProjection implements Projection {
     if (state !== 'ok') return undefined;
     const seq = countFrom(slot);
     if (this.#seen.isBelow(repo, seq)) return undefined;
-    this.#seen.saw(repo, seq);
+    this.#seen.advance(repo, seq);
     return rest;
   }
 
   /**
-   * @param unknown the answer where the repository has no log
-   * @param inRedis undefined: the view must be verified first
+   * @param unknown the answer if the repository has no log
+   * @param inRedis returns undefined if the view must be verified first
    */
   async #read<T>(
     repo: RepositoryName,
@@ -220,7 +220,7 @@ export class RedisProjection implements Projection {
         try {
           const answer = await inRedis();
           if (answer !== undefined) return answer;
-          // A name that nobody ever wrote to costs the store nothing, however often it is asked for.
+          // A name that was never written to must not cost requests to the store.
           if (!this.#seen.has(repo) && (await this.#catalog.lacks(repo))) return unknown;
         } catch (error) {
           if (!isMalformed(error)) throw error;
@@ -234,8 +234,8 @@ export class RedisProjection implements Projection {
     }
     this.#ports.observer.fellBack(why);
     const answer = await fromFold(this.#ports.fold);
-    // What was read once is never taken back, also not by a view that does not have it yet.
-    this.#seen.saw(repo, this.#ports.fold.folded(repo));
+    // Later reads must not return to an older slot, even if the view lags behind the log.
+    this.#seen.advance(repo, this.#ports.fold.folded(repo));
     return answer;
   }
 

@@ -12,7 +12,7 @@ const B = 'b' as RepositoryName;
 /** Scripts on their way, answered by hand. */
 function world() {
   const sent: { repo: RepositoryName; names: string[]; answer: (prefix: string) => void; fail: () => void }[] = [];
-  const questions = new QueryBatcher((repo, asks: readonly Query[]) => {
+  const batcher = new QueryBatcher((repo, asks: readonly Query[]) => {
     const { promise, resolve, reject } = Promise.withResolvers<ViewAnswer | undefined>();
     const names = asks.map(([, name]) => name);
     const asked = { seq: 1, hash: '' as SlotHash, exists: true, partial: false };
@@ -23,13 +23,13 @@ function world() {
     });
     return promise;
   });
-  return { sent, one: (repo: RepositoryName, name: string) => questions.one(repo, ['T', name]) };
+  return { sent, one: (repo: RepositoryName, name: string) => batcher.one(repo, ['T', name]) };
 }
 
 const settled = () => Bun.sleep(0);
 
-describe('questions about one repository', () => {
-  test('go out at once, and those that come meanwhile go out together, each once', async () => {
+describe('queries of one repository', () => {
+  test('are sent at once; those that arrive meanwhile share the next call, without duplicates', async () => {
     const { sent, one } = world();
     const first = one(A, 'x');
     const others = [one(A, 'y'), one(A, 'x'), one(A, 'y')];
@@ -43,14 +43,14 @@ describe('questions about one repository', () => {
     expect((await Promise.all(others)).map((each) => each?.answer)).toEqual(['new y', 'new x', 'new y']);
   });
 
-  test('do not wait for those about another one', () => {
+  test('do not wait for those of another one', () => {
     const { sent, one } = world();
     void one(A, 'x');
     void one(B, 'x');
     expect(sent.map(({ repo }) => repo)).toEqual([A, B]);
   });
 
-  test('end with the one they waited for when Redis is gone, and later ones go out again', async () => {
+  test('fail with the call they waited for if Redis is gone; later ones are sent again', async () => {
     const { sent, one } = world();
     const all = [one(A, 'x'), one(A, 'y')];
     sent[0]?.fail();
@@ -62,7 +62,7 @@ describe('questions about one repository', () => {
     expect((await again)?.answer).toBe('z');
   });
 
-  test('are as many in one script as one may look up', async () => {
+  test('are at most as many per script as one may look up', async () => {
     const { sent, one } = world();
     const all = Array.from({ length: 2_500 }, (_, index) => one(A, `t${index}`));
     for (let index = 0; index < 4; index++) {

@@ -3,10 +3,10 @@ import type { Reply } from './commands.ts';
 import type { Query } from './facts.ts';
 import type { ViewAnswer } from './view.ts';
 
-/** As many as one script looks up. */
+/** Queries per script call. */
 const MAX_QUERIES = 1_000;
 
-/** The answer to one question. */
+/** The answer to one query. */
 export interface QueryAnswer {
   readonly exists: boolean;
   readonly answer: Reply;
@@ -17,47 +17,47 @@ export interface BatchAnswer {
   readonly answers: readonly Reply[];
 }
 
-type AskBatch = (repo: RepositoryName, asks: readonly Query[]) => Promise<ViewAnswer | undefined>;
+type RunBatch = (repo: RepositoryName, queries: readonly Query[]) => Promise<ViewAnswer | undefined>;
 
-/** QueryBatcher that wait to be asked together, each once. */
+/** Queries that wait for the next script call, without duplicates. */
 interface Group {
-  readonly asks: Map<string, { readonly what: Query; readonly index: number }>;
+  readonly queries: Map<string, { readonly query: Query; readonly index: number }>;
   readonly asked: PromiseWithResolvers<ViewAnswer | undefined>;
 }
 
 /**
- * QueryBatcher about one repository that come while others are on their way wait for those, and are asked together: a repository that
- * everybody pulls costs Redis no more than one script for each round trip. No question joins a script that was sent before it
- * came, so each answer is as new as if it had been asked alone.
+ * Queries of one repository that arrive while a script call is in flight wait for it, and share the next one: a popular repository
+ * costs Redis one script per round trip. No query joins a call that was sent before it arrived, so each answer is as fresh as one
+ * of its own.
  */
 export class QueryBatcher {
-  readonly #ask: AskBatch;
-  /** Of repositories that are being asked about: what comes after that. */
+  readonly #ask: RunBatch;
+  /** For repositories with a call in flight: the groups that follow it. */
   readonly #waiting = new Map<RepositoryName, Group[]>();
 
-  constructor(ask: AskBatch) {
+  constructor(ask: RunBatch) {
     this.#ask = ask;
   }
 
-  /** @returns undefined when the view must be verified first. @throws RedisGone */
-  async one(repo: RepositoryName, what: Query): Promise<QueryAnswer | undefined> {
-    const asked = await this.several(repo, [what]);
+  /** @returns undefined if the view must be verified first. @throws RedisGone; errors that `isMalformed` accepts */
+  async one(repo: RepositoryName, query: Query): Promise<QueryAnswer | undefined> {
+    const asked = await this.several(repo, [query]);
     return asked && { exists: asked.exists, answer: asked.answers[0] ?? null };
   }
 
-  /** As `one`; all of them are answered at one slot. */
-  async several(repo: RepositoryName, whats: readonly Query[]): Promise<BatchAnswer | undefined> {
+  /** As `one`, with all answers at one slot. */
+  async several(repo: RepositoryName, queries: readonly Query[]): Promise<BatchAnswer | undefined> {
     const waiting = this.#waiting.get(repo);
     let group = waiting?.at(-1);
-    if (group === undefined || group.asks.size + whats.length > MAX_QUERIES) {
-      group = { asks: new Map(), asked: Promise.withResolvers() };
+    if (group === undefined || group.queries.size + queries.length > MAX_QUERIES) {
+      group = { queries: new Map(), asked: Promise.withResolvers() };
       waiting?.push(group);
     }
-    const { asks } = group;
-    const indexes = whats.map((what) => {
-      const name = `${what[0]} ${what[1]}`;
-      const index = asks.get(name)?.index ?? asks.size;
-      asks.set(name, { what, index });
+    const batch = group.queries;
+    const indexes = queries.map((query) => {
+      const name = `${query[0]} ${query[1]}`;
+      const index = batch.get(name)?.index ?? batch.size;
+      batch.set(name, { query, index });
       return index;
     });
     if (waiting === undefined) void this.#run(repo, group);
@@ -70,10 +70,10 @@ export class QueryBatcher {
     this.#waiting.set(repo, waiting);
     for (let group: Group | undefined = first; group !== undefined; group = waiting.shift()) {
       try {
-        const asks = Array.from(group.asks.values(), ({ what }) => what);
-        group.asked.resolve(await this.#ask(repo, asks));
+        const queries = Array.from(group.queries.values(), ({ query }) => query);
+        group.asked.resolve(await this.#ask(repo, queries));
       } catch (error) {
-        // They waited for as long already as one may wait for an answer.
+        // Those that wait have already waited for a whole deadline.
         for (const each of [group, ...waiting.splice(0)]) each.asked.reject(error);
       }
     }

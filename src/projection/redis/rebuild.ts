@@ -8,27 +8,27 @@ import type { RedisProjectionPorts } from './ports.ts';
 import { SCRIPTS } from './scripts.ts';
 import type { SeenSlots } from './seen-slots.ts';
 
-/** An unfinished generation is gone after so long, in seconds. */
+/** An unfinished generation expires after so long, in seconds. */
 const UNFINISHED_S = 600;
-/** The view of an empty log too: names that were only asked for must not fill Redis. */
+/** So does the view of an empty log: names that are only read must not fill Redis. */
 const EMPTY_S = 60;
-/** Steps that are sent together. */
+/** Steps per pipeline. */
 const PIPELINED = 8;
 
-/** The view that a new generation is to replace; all empty where there was none. */
+/** The view that a new generation replaces; all fields are empty if there was none. */
 export interface Replaced {
-  /** On which server it was seen. */
+  /** The server on which it was inspected. */
   readonly server: string;
   readonly gen: string;
   readonly seq: string;
   readonly hash: string;
 }
 
-/** The healer's hold on a repository. */
+/** The healer's lease of a repository. */
 export interface Lease {
   readonly token: string;
   readonly milliseconds: number;
-  /** Which look at the view it rests on; the server has a mark of it. */
+  /** The inspection that it is based on; the server keeps a mark of it. */
   readonly attempt: number;
 }
 
@@ -37,7 +37,7 @@ export interface RebuilderPorts extends Pick<RedisProjectionPorts, 'redis' | 'st
   readonly seen: SeenSlots;
 }
 
-/** Makes the view of a repository anew from its newest snapshot and the slots after it, under a generation of its own. */
+/** Rebuilds the view of a repository as a new generation, from the newest snapshot and the slots after it. */
 export class Rebuilder {
   readonly #ports: RebuilderPorts;
 
@@ -45,15 +45,15 @@ export class Rebuilder {
     this.#ports = ports;
   }
 
-  /** @returns false when another view is there by now, or Redis forgot something since it was looked at: look again */
+  /** @returns false if the view was replaced meanwhile, or Redis lost data since the inspection: inspect again */
   async rebuild(repo: RepositoryName, replaced: Replaced, lease: Lease): Promise<boolean> {
     const { driver, redis, store, newId, catalog, seen } = this.#ports;
     const { state } = await foldLog(driver, repo, READ_AHEAD);
-    // A process that was killed may have left the newest slot in the page cache only: what is answered must be durable.
+    // A process that was killed may have left the newest slot in the page cache only: responses must rest on durable slots.
     if (state.seq > 0) await driver.confirm(slotKey(repo, state.seq));
     const gen = newId();
     const steps = await this.#build(repo, gen, stepsOf(state), lease);
-    // An older view may have said something else of its existence.
+    // The replaced view may have differed in whether the repository exists.
     const era = state.seq > 0 ? await catalog.mark(repo, state.seq) : undefined;
     const switched = await redis.evaluate(
       SCRIPTS.switch,
@@ -66,7 +66,7 @@ export class Rebuilder {
     );
     if (switched !== 1) return false;
     if (era !== undefined) await catalog.settle(repo, state.seq, state.exists, era);
-    seen.is(repo, state.seq);
+    seen.set(repo, state.seq);
     return true;
   }
 

@@ -6,23 +6,23 @@ import { MalformedView } from './malformed.ts';
 import { countFrom, digestFrom, textFrom } from './replies.ts';
 
 const LINK = /^(\d+) (\S+) (\d+)$/;
-/** Characters of what cannot be read that an error shows. */
-const SHOWN = 100;
+/** Characters of a malformed value in an error message. */
+const MAX_SHOWN = 100;
 
 /*
- * How facts are kept in Redis. A blob is `<size> <inc> <since>`. A manifest is a line `<subject or -> <ref> <ref>…`, which the
- * scripts read, and after it one of JSON, of which they read the key of the artifact type alone: it comes first.
+ * The encoding of facts in Redis. A blob is `<size> <inc> <since>`. A manifest is a line `<subject or -> <ref> <ref>…`, which the
+ * scripts read, and a line of JSON, of which they read only its first member, the key of the artifact type.
  */
 
 export function encodeLink({ size, inc, since }: BlobLink): string {
   return `${size} ${inc} ${since}`;
 }
 
-/** @throws MalformedView for anything that was not encoded here */
+/** @throws MalformedView if the text was not encoded here */
 export function decodeLink(text: string): BlobLink {
   const [, size, inc, since] = LINK.exec(text) ?? [];
   const incarnation = parseIncarnation(inc ?? '');
-  if (incarnation === undefined) throw new MalformedView(`not a blob's link: ${text.slice(0, SHOWN)}`);
+  if (incarnation === undefined) throw new MalformedView(`not a blob's link: ${text.slice(0, MAX_SHOWN)}`);
   return { size: countFrom(size), inc: incarnation, since: countFrom(since) };
 }
 
@@ -34,7 +34,7 @@ export function encodeRecord(record: ManifestRecord): string {
   return `${[subject ?? '-', ...refs].join(' ')}\n${json}`;
 }
 
-/** @throws MalformedView for anything that was not encoded here */
+/** @throws MalformedView if the text was not encoded here */
 export function decodeRecord(text: string): ManifestRecord {
   const end = text.indexOf('\n');
   const [subject, ...refs] = text.slice(0, Math.max(0, end)).split(' ');
@@ -58,9 +58,9 @@ function fieldsFrom(json: string): Readonly<Record<string, Reply | undefined>> &
     const fields: unknown = JSON.parse(json);
     if (typeof fields === 'object' && fields !== null) return { ...fields };
   } catch {
-    // Said below, as of any other text.
+    // Thrown below, as for any other malformed text.
   }
-  throw new MalformedView(`not a manifest's record: ${json.slice(0, SHOWN)}`);
+  throw new MalformedView(`not a manifest's record: ${json.slice(0, MAX_SHOWN)}`);
 }
 
 function annotationsFrom(value: unknown): Readonly<Record<string, string>> {
@@ -71,7 +71,7 @@ function annotationsFrom(value: unknown): Readonly<Record<string, string>> {
   return { ...value };
 }
 
-/** The list of a subject's referrers, or of those of one artifact type: what members of the zset begin with. */
+/** The prefix of zset members that are a subject's referrers, or those of one artifact type. */
 export function listOf(subject: Digest, artifactType: string | undefined): string {
   return artifactType === undefined ? subject : `${subject}/${keyOfType(artifactType)}`;
 }
@@ -82,7 +82,7 @@ export function listsOf({ subject, artifactType }: ManifestRecord): readonly str
   return artifactType === undefined ? [subject] : [subject, listOf(subject, artifactType)];
 }
 
-/** Short and without a blank, whatever the type is; two types never share one. */
+/** Short and without spaces, whatever the type is; a hash, so that no two types share one. */
 function keyOfType(artifactType: string): string {
   return createHash('sha256').update(artifactType).digest('base64url');
 }

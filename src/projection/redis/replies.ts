@@ -4,8 +4,8 @@ import type { Reply } from './commands.ts';
 import { MalformedView } from './malformed.ts';
 
 /*
- * What the scripts reply, as it may be used: names become keys of objects, tags and digests become events of the log. Each of
- * these throws MalformedView for anything else.
+ * Parsers of the scripts' replies: names become object keys, tags and digests become events of the log. Each throws MalformedView
+ * for anything else.
  */
 
 export function listFrom(reply: Reply | undefined): readonly Reply[] {
@@ -28,7 +28,7 @@ export function repositoryFrom(reply: Reply | undefined): RepositoryName {
   return (typeof reply === 'string' ? parseRepositoryName(reply) : undefined) ?? malformed('a repository', reply);
 }
 
-/** A slot, a count or a time: a whole number from 0 on, which Redis may hold as a text. */
+/** A slot, a count or a time: a non-negative integer, which Redis may return as text. */
 export function countFrom(reply: Reply | undefined): number {
   const value = typeof reply === 'string' && /^\d{1,16}$/.test(reply) ? Number(reply) : reply;
   return typeof value === 'number' && Number.isSafeInteger(value) && value >= 0 ? value : malformed('a number', reply);
@@ -40,8 +40,8 @@ export function hashFrom(reply: Reply | undefined): string {
   return typeof reply === 'string' && HASH.test(reply) ? reply : malformed('the hash of a slot', reply);
 }
 
-const SHOWN = 100;
+const MAX_SHOWN = 100;
 
 function malformed(expected: string, found: unknown): never {
-  throw new MalformedView(`Redis holds ${JSON.stringify(found)?.slice(0, SHOWN)} where ${expected} was written`);
+  throw new MalformedView(`Redis has ${JSON.stringify(found)?.slice(0, MAX_SHOWN)} instead of ${expected}`);
 }

@@ -21,7 +21,7 @@ describe('each script', () => {
     },
   );
 
-  test('that runs on a server whose memory is full reads, makes room, or writes a few words that deletes need', () => {
+  test('that may run when Redis is full reads, frees memory, or writes the few words that deletes need', () => {
     const onFull = Object.values(SCRIPTS).filter(({ source }) => source.startsWith('#!lua flags=allow-oom'));
     const calls = (source: string): string[] =>
       [...source.matchAll(/redis\.call\('(\w+)'/g)].map(([, name = '']) => name);
@@ -48,7 +48,7 @@ describe('each script', () => {
       'catalog-page': [],
       'list-referrers': [],
       'list-tags': [],
-      // A few words a node or a healing, which lapse, and one line a repository that exists or did.
+      // A few words per node or healing, which expire, and one entry for each repository.
       announce: ['SET', 'ZREM', 'SET', 'ZREM', 'SET', 'ZADD', 'EXPIRE', 'HSET'],
       'wait-turn': ['SET', 'ZREM', 'SET', 'ZREM', 'SET', 'ZADD', 'EXPIRE'],
       'end-turn': ['DEL'],
@@ -59,7 +59,7 @@ describe('each script', () => {
       'catalog-expect': ['HSET'],
       'catalog-mark': ['ZADD', 'HSET'],
       'catalog-settle': ['HSET', 'ZADD', 'ZREM'],
-      // Of a slot that is in the log: what takes room is refused when it is announced.
+      // For slots in the log: those that need memory are refused when they are announced.
       apply: calls(SCRIPTS.apply.source).filter((each) => !read.includes(each)),
       reset: ['UNLINK'],
       'catalog-forget': ['UNLINK'],
@@ -70,7 +70,7 @@ describe('each script', () => {
 describe('a script', () => {
   test('must begin with #!lua, and include only what is there', () => {
     expect(() => script('x', '-- comment\n#!lua\nreturn 1')).toThrow('does not begin');
-    expect(() => script('x', '#!lua\n-- include nothing\nreturn 1')).toThrow('not there');
+    expect(() => script('x', '#!lua\n-- include nothing\nreturn 1')).toThrow('does not exist');
     expect(script('x', '#!lua\n-- include part\nreturn 1', { part: 'local a = 1\n' }).source).toBe(
       '#!lua\nlocal a = 1\nreturn 1',
     );

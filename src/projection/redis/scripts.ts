@@ -1,5 +1,5 @@
 import type { Script } from './commands.ts';
-import { alsoOnFull, script } from './script.ts';
+import { allowOom, script } from './script.ts';
 import announce from './scripts/announce.lua' with { type: 'text' };
 import apply from './scripts/apply.lua' with { type: 'text' };
 import ask from './scripts/ask.lua' with { type: 'text' };
@@ -28,13 +28,13 @@ import waitTurn from './scripts/wait-turn.lua' with { type: 'text' };
 
 const parts = { shared, fresh, turns };
 
-/** Every script of the projection; what each does, and its keys, arguments and reply, stands at its head. */
+/** All scripts of the projection; the header of each describes its effect, keys, arguments and reply. */
 export const SCRIPTS = {
   ask: script('ask', ask, parts),
   listTags: script('list-tags', listTags, parts),
   listReferrers: script('list-referrers', listReferrers, parts),
   announce: script('announce', announce, parts),
-  announceOnFull: alsoOnFull(script('announce', announce, parts)),
+  announceRemoval: allowOom(script('announce', announce, parts)),
   waitTurn: script('wait-turn', waitTurn, parts),
   endTurn: script('end-turn', endTurn, parts),
   apply: script('apply', apply, parts),

@@ -7,7 +7,7 @@ import { existsAfter, operationsOf, stepFrom } from './operations.ts';
 import { listFrom } from './replies.ts';
 import { SCRIPTS } from './scripts.ts';
 
-/** `behind`: the view is not at the slot before; `ahead`: it has this one already; `alien`: it holds half of another one. */
+/** `behind`: the view is not at the previous slot; `ahead`: it has this slot; `alien`: part of another slot was applied to it. */
 export type Applied = 'done' | 'ahead' | 'behind' | 'alien';
 
 export interface SlotPosition {
@@ -29,8 +29,8 @@ export class SlotApplier {
   }
 
   /**
-   * @param turnOf the node whose turn ends when the slot is applied; empty: nobody's
-   * @throws RedisGone; what `isMalformed`
+   * @param turnOf the node whose turn ends once the slot is applied; empty: none
+   * @throws RedisGone; errors that `isMalformed` accepts
    */
   async apply(
     repo: RepositoryName,
@@ -41,7 +41,7 @@ export class SlotApplier {
   ): Promise<Applied> {
     const exists = existsAfter(batch, before.exists);
     const isChange = exists !== before.exists;
-    // The catalog lives elsewhere. Told before and after, it never says for good what was true only in between.
+    // The catalog has another hash tag. Marked before and settled after, it never keeps a state that held only in between.
     const era = isChange ? await this.#catalog.mark(repo, batch.seq) : undefined;
     const outcome = await this.#steps(repo, before, batch, hash, { turnOf, exists });
     const isApplied = outcome === 'done' || outcome === 'ahead';
@@ -60,7 +60,7 @@ export class SlotApplier {
     const fence = [before.seq, before.hash, batch.seq, hash];
     for (let [number, where] = [1, '-']; ; ) {
       const step = stepFrom(operations, number - 1).map(([kind, first, second, third], index) =>
-        // Its record is there since an earlier step: it may be long.
+        // An earlier step sent the record, which may be long.
         index === 0 && kind === 'M' && where.startsWith('a') ? [kind, first, '', third] : [kind, first, second, third],
       );
       const args = [...fence, number, where, operations.length, Number(exists), turnOf, ...step.flat()];

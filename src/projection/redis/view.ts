@@ -16,17 +16,17 @@ import { SCRIPTS } from './scripts.ts';
 import type { SeenSlots } from './seen-slots.ts';
 import type { SlotApplier, SlotPosition } from './slots.ts';
 
-/** Names that one script looks up. */
-const ASKS = 1_000;
-/** A write whose view does not come up to date by then is answered with 503. */
+/** Queries per script call. */
+const MAX_QUERIES = 1_000;
+/** If the view is not up to date by then, a write fails with 503. */
 const DEADLINE_MS = 10_000;
 const RETRY_MS = 50;
-/** An announced slot is looked for after so long. */
+/** An announced slot is looked for after this time. */
 const INTENT_MS = 2_000;
-/** Nodes that wait for their turn ask again after so long for each that goes first, and never seldom than that. */
+/** Nodes that wait for their turn poll: `each` for every node ahead, at most `longest` apart. */
 const TURN = { each: 5, longest: 50, patience: 5_000 } as const;
 
-/** What ask.lua says of a repository. */
+/** The reply of ask.lua. */
 export interface ViewAnswer extends SlotPosition {
   readonly partial: boolean;
   readonly answers: readonly Reply[];
@@ -37,26 +37,26 @@ export interface ViewPorts extends Pick<RedisProjectionPorts, 'redis' | 'store' 
   readonly catalog: Pick<Catalog, 'expect'>;
   readonly applier: SlotApplier;
   readonly seen: SeenSlots;
-  /** This process, among all nodes. */
+  /** The id of this process among all nodes. */
   readonly nodeId: string;
 }
 
-/** @returns undefined when the view must be verified first. @throws RedisGone; what `isMalformed` */
+/** @returns undefined if the view must be verified first. @throws RedisGone; errors that `isMalformed` accepts */
 export async function ask(
   { redis, store, now, seen }: Pick<ViewPorts, 'redis' | 'store' | 'now' | 'seen'>,
   repo: RepositoryName,
-  asks: readonly Query[],
+  queries: readonly Query[],
 ): Promise<ViewAnswer | undefined> {
-  const reply = await redis.evaluate(SCRIPTS.ask, [metaKey(store, repo)], [now(), ...asks.flat()]);
+  const reply = await redis.evaluate(SCRIPTS.ask, [metaKey(store, repo)], [now(), ...queries.flat()]);
   const [state, slot, hash, exists, partial, ...answers] = listFrom(reply);
   if (state !== 'ok') return undefined;
   const seq = countFrom(slot);
   if (seen.isBelow(repo, seq)) return undefined;
-  seen.saw(repo, seq);
+  seen.advance(repo, seq);
   return { seq, hash: hashFrom(hash), exists: exists === '1', partial: partial === 1, answers };
 }
 
-/** One repository as the log's writer in this process sees it: decisions are made on what Redis says at one slot. */
+/** A repository's view for the log writer of this process: commands are decided on facts that Redis has at one slot. */
 export class RedisView implements WritableView {
   readonly #repo: RepositoryName;
   readonly #ports: ViewPorts;
@@ -70,15 +70,15 @@ export class RedisView implements WritableView {
 
   /** @throws RedisGone; RegistryError `unavailable` */
   async head(needs: readonly Needs[]): Promise<ViewHead> {
-    const asks = queriesOf(needs);
+    const queries = queriesOf(needs);
     const deadline = this.#ports.now() + DEADLINE_MS;
     while (this.#ports.now() < deadline) {
       try {
-        const asked = await this.#askAll(asks);
+        const asked = await this.#askAll(queries);
         if (asked === 'again') continue;
         if (asked !== undefined) {
           const { seq, hash, exists, answers } = asked;
-          const facts = new PartialFacts(exists, asks, answers);
+          const facts = new PartialFacts(exists, queries, answers);
           this.#head = { seq, hash, exists };
           return { seq, hash, facts };
         }
@@ -91,21 +91,21 @@ export class RedisView implements WritableView {
     throw unconfirmed();
   }
 
-  /** All answers at one slot, however many there are. */
-  async #askAll(asks: readonly Query[]): Promise<ViewAnswer | 'again' | undefined> {
-    const first = await ask(this.#ports, this.#repo, asks.slice(0, ASKS));
+  /** All answers at one slot, however many queries there are. */
+  async #askAll(queries: readonly Query[]): Promise<ViewAnswer | 'again' | undefined> {
+    const first = await ask(this.#ports, this.#repo, queries.slice(0, MAX_QUERIES));
     if (first === undefined || first.partial) return undefined;
     const answers = [...first.answers];
     const more = async (some: readonly Query[]): Promise<readonly Reply[] | undefined> => {
       const asked = await ask(this.#ports, this.#repo, some);
       return asked?.hash === first.hash && !asked.partial ? asked.answers : undefined;
     };
-    for (let from = ASKS; from < asks.length; from += ASKS) {
-      const next = await more(asks.slice(from, from + ASKS));
+    for (let from = MAX_QUERIES; from < queries.length; from += MAX_QUERIES) {
+      const next = await more(queries.slice(from, from + MAX_QUERIES));
       if (next === undefined) return 'again';
       answers.push(...next);
     }
-    for (const [index, [kind, digest]] of asks.entries()) {
+    for (const [index, [kind, digest]] of queries.entries()) {
       const tags = kind === 'o' ? [...listFrom(answers[index])] : [];
       while (tags.length > 0 && tags.length % TAGGED_PAGE === 0) {
         const next = await more([['a', `${digest} ${String(tags[tags.length - 1])}`]]);
@@ -119,15 +119,15 @@ export class RedisView implements WritableView {
     return { ...first, answers };
   }
 
-  /** @returns false when the view moved, or it was somebody else's turn: decide again */
+  /** @returns false if the view moved, or it is another node's turn: decide again */
   async announce(batch: Batch): Promise<boolean> {
     const head = this.#head;
-    if (head?.seq !== batch.seq - 1) throw new Error('a slot is announced that does not follow the head');
+    if (head?.seq !== batch.seq - 1) throw new Error('the announced slot does not follow the head');
     const now = this.#ports.now();
     const args = [head.seq, head.hash, batch.seq, now, now + INTENT_MS, this.#ports.nodeId];
     try {
-      const announced = this.#evaluate(onlyRemoves(batch) ? 'announceOnFull' : 'announce', args);
-      // Where there was no log, a reader may believe the catalog that there is none, and look no further.
+      const announced = this.#evaluate(onlyRemoves(batch) ? 'announceRemoval' : 'announce', args);
+      // Until now readers may conclude from the catalog that there is no log, and look no further.
       const expected = head.seq === 0 ? this.#ports.catalog.expect(this.#repo) : undefined;
       const [ahead] = await Promise.all([announced.then(Number), expected]);
       if (ahead === 0) this.#hasTurn = true;
@@ -151,26 +151,26 @@ export class RedisView implements WritableView {
     observer.waitedForTurn(now() - begin);
   }
 
-  /** To be called when nothing more is written: a turn that was not used ends. */
+  /** To be called when nothing more is written: gives an unused turn back. */
   async endTurn(): Promise<void> {
     if (!this.#hasTurn) return;
     this.#hasTurn = false;
-    // A turn ends by itself after a second: that Redis is gone by now, or holds something else there, takes nothing from anybody.
+    // A turn expires after a second: it does no harm if Redis is gone or the key is malformed.
     await this.#evaluate('endTurn', [this.#ports.nodeId]).catch(ignoreLost);
   }
 
-  /** @throws RegistryError `unavailable` when Redis does not take it in time: the write shows up later */
+  /** @throws RegistryError `unavailable` if Redis does not apply it by the deadline: the write becomes visible later */
   async apply(batch: Batch, hash: SlotHash): Promise<void> {
     const { applier, nodeId, now, sleep, seen } = this.#ports;
     const head = this.#head;
-    if (head === undefined) throw new Error('a slot is applied before there was a head');
+    if (head === undefined) throw new Error('a slot is applied before a head was read');
     const deadline = now() + DEADLINE_MS;
     for (;;) {
       try {
         const outcome = await applier.apply(this.#repo, head, batch, hash, nodeId);
         if (outcome === 'done' || outcome === 'ahead') {
           this.#hasTurn = outcome === 'ahead' && this.#hasTurn;
-          seen.saw(this.#repo, batch.seq);
+          seen.advance(this.#repo, batch.seq);
           return;
         }
         await this.#heal();
@@ -184,7 +184,7 @@ export class RedisView implements WritableView {
     }
   }
 
-  /** Somebody else wrote the next slot: most often it is in the view already. */
+  /** Another node wrote the next slot: most often the view already has it. */
   async catchUp(): Promise<void> {
     try {
       const asked = await ask(this.#ports, this.#repo, []);
@@ -195,14 +195,14 @@ export class RedisView implements WritableView {
     }
   }
 
-  /** While another node is at it, this one waits a little; the caller looks again. @param malformed what the view was found to be */
+  /** If another node heals, waits a moment; the caller reads again. @param malformed why the view cannot be used */
   async #heal(malformed?: Error): Promise<void> {
     const outcome = await this.#ports.healer.heal(this.#repo, malformed);
     if (outcome === 'busy') await this.#ports.sleep(RETRY_MS);
   }
 
   #evaluate(
-    name: 'announce' | 'announceOnFull' | 'waitTurn' | 'endTurn',
+    name: 'announce' | 'announceRemoval' | 'waitTurn' | 'endTurn',
     args: readonly (string | number)[],
   ): Promise<Reply> {
     return this.#ports.redis.evaluate(SCRIPTS[name], [metaKey(this.#ports.store, this.#repo)], args);

@@ -1,7 +1,7 @@
 #!lua flags=allow-oom
--- Ends a session whose key holds what no node stored, whatever that is.
+-- Ends a session whose key is malformed: no node stored its value.
 -- KEYS  1 session
--- ARGV  1 seconds for which the end is remembered
+-- ARGV  1 lifetime of the record that it ended (s)
 -- reply nothing
 
 redis.call('UNLINK', KEYS[1])

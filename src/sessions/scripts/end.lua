@@ -1,7 +1,7 @@
 #!lua flags=allow-oom
--- Ends a session under a claim that still is its own. That it ended is remembered: its id would prove itself otherwise.
+-- Ends a session, if the claim still holds it. The end is recorded, since the id alone would be valid.
 -- KEYS  1 session
--- ARGV  1 token of the claim  2 seconds for which the end is remembered, 3 the same for a session that has no record
+-- ARGV  1 token of the claim  2 lifetime of the record that it ended (s), 3 the same for a session that has no record
 -- reply as of save
 
 local s = redis.call('HMGET', KEYS[1], 'token', 'ended', 'owner', 'record')

@@ -1,7 +1,7 @@
 #!lua flags=allow-oom
--- A word that this Redis keeps for as long as it keeps anything: ids that were made under another one lost their sessions.
+-- A random word that is lost only with all data of this Redis: ids minted under another word have lost their sessions.
 -- KEYS  1 epoch
--- ARGV  1 a fresh word, for a Redis that has none
+-- ARGV  1 a fresh word, for a Redis without one
 -- reply the word
 
 local word = redis.call('GET', KEYS[1])

@@ -1,7 +1,7 @@
 #!lua flags=allow-oom
--- Removes a key that all sessions share, which holds what no node stored.
+-- Removes a key that all sessions share and that is malformed: no node stored its value.
 -- KEYS  1 epoch or list of sessions
--- ARGV  1 nothing
+-- ARGV  1 unused
 -- reply nothing
 
 redis.call('UNLINK', KEYS[1])

@@ -1,7 +1,7 @@
 #!lua flags=allow-oom
--- Enters a session that has bytes in the list of them, or strikes it out.
--- KEYS  1 list of sessions, by the time they were made
--- ARGV  1 session  2 when it was made (ms), or empty: struck out
+-- Adds a session that has bytes to the index, or removes it.
+-- KEYS  1 index of sessions, by creation time
+-- ARGV  1 session  2 its creation time (ms), or empty: removed
 -- reply nothing
 
 if ARGV[2] == '' then

@@ -1,5 +1,5 @@
 #!lua flags=allow-oom
--- Gives a claim back, if it still is the session's. A session without a record is nothing but its id.
+-- Releases a claim, if it still holds the session. A session without a record exists only as its id.
 -- KEYS  1 session
 -- ARGV  1 token of the claim
 -- reply nothing

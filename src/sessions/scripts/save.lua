@@ -1,9 +1,9 @@
 #!lua
--- Lengthens a claim that still is the session's, and replaces the session under it.
+-- Extends a claim that still holds the session, and replaces the session's record.
 -- KEYS  1 session
--- ARGV  1 token of the claim  2 until when it holds from now on (ms)  3 seconds for which the key is kept
---       4 record, or empty: only lengthened
--- reply 'held'; 'deposed': another claim took over; 'unknown': there is no such session any more
+-- ARGV  1 token of the claim  2 its new end (ms)  3 lifetime of the key (s)
+--       4 record, or empty: only extend
+-- reply 'held'; 'deposed': another claim took over; 'unknown': the session is gone
 
 local s = redis.call('HMGET', KEYS[1], 'token', 'ended', 'owner')
 if s[1] ~= ARGV[1] then

@@ -1,9 +1,9 @@
 #!lua
--- "intent = n+1": a slot is about to be tried. From now on nobody believes for long that there is none. Where the memory is full
--- only slots that take no room are: then this runs with the flag allow-oom.
+-- Sets "intent = n+1": a slot is about to be created. From now on the view is verified if the slot is overdue. For slots that need
+-- no memory there is a variant with the flag allow-oom, so that a full Redis accepts deletes.
 -- KEYS  1 meta
--- ARGV  1 seq and 2 hash of slot n  3 n+1  4 now (ms)  5 when somebody should look for it (ms)  6 node
--- reply -1 when the view is not at n: decide again; 0 go on; else how many nodes go first: wait, then decide again
+-- ARGV  1 seq and 2 hash of slot n  3 n+1  4 now (ms)  5 when to look for the slot (ms)  6 node
+-- reply -1 if the view is not at n: decide again; 0 go on; else the number of nodes ahead: wait, then decide again
 
 -- include shared
 -- include turns

@@ -1,19 +1,19 @@
 #!lua flags=allow-oom
--- Moves the view from slot n to n+1, fenced by n and its hash. What is more than one script should touch is done in steps:
--- `cursor` in meta says which come next, so each is done once, whoever does it; seq and hash move with the last one.
--- It runs also where the memory is full: the slot is in the log, and nothing else of its repository could be applied before it,
--- no delete either. Slots that take room are refused earlier, when they are announced.
+-- Moves the view from slot n to n+1, fenced by n and its hash. Large slots are applied in steps: `cursor` in meta names the next
+-- one, so each step is done once, whichever node does it; seq and hash move with the last step.
+-- Runs even if Redis is full: the slot is in the log, and no later slot, not even a delete, could be applied before it. Slots
+-- that need memory are refused earlier, when they are announced.
 -- KEYS  1 meta
--- ARGV  1 seq and 2 hash of slot n  3 n+1 and 4 its hash  5 number of the next operation and 6 where in it, `-` at its
---       beginning  7 how many operations there are  8 whether the repository exists after them (1, 0)
---       9 node whose turn ends with this, or empty  10... the operations from that number on, as many as are sent, each of
+-- ARGV  1 seq and 2 hash of slot n  3 n+1 and 4 its hash  5 number of the next operation and 6 the position in it, `-` at its
+--       start  7 number of all operations  8 whether the repository exists after them (1, 0)
+--       9 node whose turn ends with this, or empty  10... operations from that number on, not necessarily all, each of
 --       a kind and three words:
 --       T tag digest -     sets a tag             t tag - -            removes it
---       B digest link -    links a blob           b digest inc -       unlinks it, if it is linked to that
---       M digest record at puts a manifest (see records.ts; empty when it was sent before)
---       D digest - at      removes it             C gen - -            removes everything: a new, empty generation
--- reply {'done'}; {'more', operation, where}: goes on there; {'at', operation, where}: others are there already;
---       {'ahead'}: somebody applied it; {'behind'}: the view is not at n; {'alien'}: half of another slot was applied
+--       B digest link -    links a blob           b digest inc -       unlinks it, if it is linked to inc
+--       M digest record at puts a manifest (see records.ts; empty if an earlier step sent it)
+--       D digest - at      removes it             C gen - -            removes everything: begins a new, empty generation
+-- reply {'done'}; {'more', operation, where}: continue there; {'at', operation, where}: another node got there already;
+--       {'ahead'}: the slot is applied; {'behind'}: the view is not at n; {'alien'}: part of another slot was applied
 
 -- include shared
 
@@ -23,7 +23,7 @@ local gen = m[1]
 if not gen or m[5] ~= layout_of(gen, m[2]) then return { 'behind' } end
 if tonumber(m[2]) >= tonumber(ARGV[3]) then return { 'ahead' } end
 if m[2] ~= ARGV[1] or m[3] ~= ARGV[2] then return { 'behind' } end
--- The layout goes first: steps of a script of another layout are not gone on with.
+-- The cursor begins with the layout: steps of another layout are not continued.
 local first = LAYOUT .. ' ' .. ARGV[4] .. ' 1 -'
 local layout, slot, op, where = string.match(m[4] or first, '^(%S+) (%S+) (%S+) (%S+)$')
 if layout ~= LAYOUT or slot ~= ARGV[4] then return { 'alien' } end
@@ -33,7 +33,7 @@ local spent = 0
 local function unrefer(ref, digest, at)
   if redis.call('ZREM', key_of(gen, 'refs'), ref .. ' ' .. digest) == 0 then return end
   if redis.call('ZLEXCOUNT', key_of(gen, 'refs'), '[' .. ref .. ' ', '(' .. ref .. '!') > 0 then return end
-  -- The last manifest that referred to it is gone: since now nothing does.
+  -- It was the last manifest that referred to the blob: record since when it is unreferenced.
   local link = redis.call('HGET', key_of(gen, 'blobs'), ref)
   if link then
     local size, inc = string.match(link, '^(%S+) (%S+) ')
@@ -41,7 +41,7 @@ local function unrefer(ref, digest, at)
   end
 end
 
--- Does something with each reference of a record from a byte on; gives the byte to go on at, nil when that was all.
+-- Calls act with each reference of a record, from a byte on. Returns the byte to continue at, nil at the end.
 local function each_ref(record, from, act)
   local line_end = string.find(record, '\n', 1, true)
   from = from or string.find(record, ' ', 1, true)
@@ -56,7 +56,7 @@ local function each_ref(record, from, act)
   return nil
 end
 
--- The lists of referrers that a record is in: its subject's, and that of its artifact type among these.
+-- The lists of referrers that contain a record: its subject's, and its subject's for the artifact type.
 local function lists_of(record)
   local subject = string.match(record, '^(%S+)')
   if subject == '-' then return {} end
@@ -64,7 +64,7 @@ local function lists_of(record)
   return { subject, artifact_type and subject .. '/' .. artifact_type }
 end
 
--- Removes what follows from a manifest, all but the record itself; gives the byte to go on at.
+-- Removes everything derived from a manifest, but not its record. Returns the byte to continue at.
 local function unlink_record(digest, record, from, at)
   for _, list in ipairs(lists_of(record)) do redis.call('ZREM', key_of(gen, 'referrers'), list .. ' ' .. digest) end
   return each_ref(record, from, function(ref) unrefer(ref, digest, at) end)
@@ -100,8 +100,8 @@ function act.b(digest, inc)
   spent = spent + 1
 end
 
--- First what the older record says is undone (where: `r<byte>`), then the new one is there, then its references (`a<byte>`):
--- at no moment does a tag point to nothing.
+-- First the old record's references are removed (where: `r<byte>`), then the new record is set, then its references are added
+-- (`a<byte>`): a tag never points to a missing record.
 function act.M(digest, record, at, phase)
   local from = tonumber(string.sub(phase, 2))
   if string.sub(phase, 1, 1) ~= 'a' then
@@ -149,7 +149,7 @@ if number <= count then
 end
 redis.call('HSET', KEYS[1], 'seq', ARGV[3], 'hash', ARGV[4], 'exists', ARGV[8], 'layout', layout_of(gen, ARGV[3]))
 redis.call('HDEL', KEYS[1], 'cursor')
--- The view of an empty log expires by itself; this one is none any more.
+-- Only the view of an empty log expires.
 if ARGV[1] == '0' then redis.call('PERSIST', KEYS[1]) end
 if ARGV[9] ~= '' then
   local turn = string.sub(KEYS[1], 1, -5) .. 'turn'

@@ -1,12 +1,12 @@
 #!lua flags=allow-oom
--- What a repository says of these names, all at one slot.
+-- Looks names up in a repository, all at one slot.
 -- KEYS  1 meta
 -- ARGV  1 now (ms)  2... pairs of a kind and a name:
 --       b blob -> its link        m manifest -> its record     t tag -> digest
---       T tag -> {digest, record} o manifest -> its first tags r digest -> how many manifests refer to it
---       a tag after which, of that manifest, more of its tags are asked for: `<digest> <tag>`
--- reply {'heal'} when the view must be verified first, else {'ok', seq, hash, exists, partial, answer...};
---       partial 1: the next slot is applied in steps, and some of them are done
+--       T tag -> {digest, record} o manifest -> its first tags r digest -> number of manifests that refer to it
+--       a `<digest> <tag>` -> more tags of that manifest, after that tag
+-- reply {'heal'} if the view must be verified first, else {'ok', seq, hash, exists, partial, answer...};
+--       partial 1: the next slot is being applied in steps
 
 -- include shared
 -- include fresh

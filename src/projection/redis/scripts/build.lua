@@ -1,8 +1,8 @@
 #!lua
--- One step of a new generation, which nobody reads yet. Steps may come in any order and more than once. Unless it is
--- finished, all of it expires; the list of its steps goes first.
+-- One step of a new generation, which is not read yet. Steps may arrive in any order and repeatedly. An unfinished generation
+-- expires; the list of its steps expires first.
 -- KEYS  1 meta  2 lease
--- ARGV  1 gen  2 number of the step  3 how long to keep it (s)  4 token of the lease  5 how long that lasts (ms)
+-- ARGV  1 gen  2 number of the step  3 its lifetime (s)  4 token of the lease  5 duration of the lease (ms)
 --       6... operations: T tag digest - | B digest link - | M digest record - | S list digest - | R ref digest -
 -- reply 1
 

@@ -1,6 +1,5 @@
 #!lua flags=allow-oom
--- The first slot of a repository is about to be tried: from now on nobody believes that it has no log, though nothing else is
--- known of it.
+-- The first slot of a repository is about to be created: from now on catalog-lacks does not report that it has no log.
 -- KEYS  1 meta of the catalog  2 names  3 changes
 -- ARGV  1 repository
 -- reply 1

@@ -1,7 +1,7 @@
 #!lua flags=allow-oom
--- Throws the catalog away, whatever it is: somebody else wrote to it. It is listed anew.
+-- Discards the catalog, whatever its keys contain: somebody else wrote to them. It will be listed again.
 -- KEYS  1 meta of the catalog  2 names  3 changes
--- ARGV  1 nothing
+-- ARGV  1 unused
 -- reply 1
 
 redis.call('UNLINK', KEYS[1], KEYS[2], KEYS[3])

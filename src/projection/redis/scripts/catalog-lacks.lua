@@ -1,9 +1,9 @@
 #!lua flags=allow-oom
--- Whether a repository has no log: it was neither among the markers that were listed on this server, nor told of since. That one
--- was found not to exist does not say so.
+-- Whether a repository certainly has no log: it was neither among the markers listed on this server, nor announced since. An
+-- entry that says that it does not exist is no proof.
 -- KEYS  1 meta of the catalog  2 names  3 changes
 -- ARGV  1 repository
--- reply 1; 0 where it may have one; -1 where the names must be listed anew
+-- reply 1; 0 if it may have one; -1 if the names must be listed again
 
 -- include shared
 

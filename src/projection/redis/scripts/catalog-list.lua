@@ -1,5 +1,5 @@
 #!lua
--- Adds names that markers tell of, those of which nothing is known but that a first slot was tried (`?0`).
+-- Adds names of markers, except those with a change; `?0` only says that a first slot was announced.
 -- KEYS  1 meta of the catalog  2 names  3 changes
 -- ARGV  1... names
 -- reply 1

@@ -1,9 +1,9 @@
 #!lua flags=allow-oom
--- A page of the catalog, with what is known of each name.
+-- A page of the catalog, with the change of each name.
 -- KEYS  1 meta of the catalog  2 names  3 changes
--- ARGV  1 `-`, or `(` and the name after which  2 how many at most
--- reply {'heal'} when the names must be listed anew, else {'ok', era, name, change, ...}: what is learned from now on counts
---       as long as the era lasts; a change is the slot at which the repository was known to exist, empty when nobody looked yet
+-- ARGV  1 `-`, or `(` and the name after which  2 limit
+-- reply {'heal'} if the names must be listed again, else {'ok', era, name, change, ...}: what is learned from now on is valid in
+--       that era. A change is the slot at which the repository was known to exist, `?<slot>` or empty if that is not known
 
 -- include shared
 

@@ -1,8 +1,8 @@
 #!lua flags=allow-oom
--- Gives the lease back, and takes the mark away.
+-- Releases the lease, and removes the mark.
 -- KEYS  1 meta  2 lease
 -- ARGV  1 token of the holder
--- reply 1 when it was held, else 0
+-- reply 1 if the lease was held, else 0
 
 -- include shared
 

@@ -1,5 +1,5 @@
--- The repository's meta when the view may be believed, else nil (DESIGN 6, freshness a to c). Needs shared.
--- An intent that should be looked at in a future farther away than any wait was written by a clock that is wrong.
+-- The repository's meta if the view is fresh, else nil (DESIGN 6, freshness a to c). Needs shared.
+-- An intent that is due later than the longest interval was written by a node whose clock is wrong.
 local LONGEST_WAIT = 62000
 local function fresh(now)
   local m = redis.call('HMGET', KEYS[1], 'gen', 'seq', 'hash', 'exists', 'owner', 'intent', 'due', 'cursor',

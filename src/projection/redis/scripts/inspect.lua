@@ -1,10 +1,10 @@
 #!lua flags=allow-oom
--- Begins to heal a repository: takes the lease by which one node does so at a time, and tells all of its meta. What a server
--- forgets afterwards takes the mark of this attempt with it.
+-- Begins to heal a repository: takes the lease by which one node heals at a time, and returns its meta. If the server loses data
+-- afterwards, the mark of this attempt is lost too.
 -- KEYS  1 meta  2 lease
--- ARGV  1 token of the holder  2 how long the lease lasts (ms)  3 which of its attempts this is  4 how long marks are kept (s)
--- reply {'busy'} when another node heals it, else {'ok', whoami, gen, seq, hash, exists, intent, since, due, cursor,
---       whether it is of this layout (1, 0)}
+-- ARGV  1 token of the holder  2 duration of the lease (ms)  3 number of this attempt  4 lifetime of marks (s)
+-- reply {'busy'} if another node heals it, else {'ok', whoami, gen, seq, hash, exists, intent, since, due, cursor,
+--       whether all of it has this layout (1, 0)}
 
 -- include shared
 

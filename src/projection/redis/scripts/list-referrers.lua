@@ -1,9 +1,10 @@
 #!lua flags=allow-oom
--- A page of the manifests that name a subject, all or those of one artifact type, in the order of their digests. It ends early, but never before the first
--- one, where the records are so long that they would hold up the server.
+-- A page of the manifests that name a subject, all or those of one artifact type, ordered by digest. It ends early, but not before
+-- its first item, if the records are so long that they would block the server.
 -- KEYS  1 meta
--- ARGV  1 now (ms)  2 list: the subject, or `<subject>/<key of the artifact type>`  3 digest after which, or empty  4 how many at most  5 characters of records at most
--- reply {'heal'} or {'ok', seq, more, digest, record, ...}; more 1: others follow
+-- ARGV  1 now (ms)  2 list: the subject, or `<subject>/<key of the artifact type>`
+--       3 digest after which, or empty  4 limit  5 maximum characters of records
+-- reply {'heal'} or {'ok', seq, more, digest, record, ...}; more 1: further items follow
 
 -- include shared
 -- include fresh

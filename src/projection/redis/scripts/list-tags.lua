@@ -1,7 +1,7 @@
 #!lua flags=allow-oom
 -- A page of tags in ASCII order.
 -- KEYS  1 meta
--- ARGV  1 now (ms)  2 `-`, or `(` and the tag after which  3 how many at most
+-- ARGV  1 now (ms)  2 `-`, or `(` and the tag after which  3 limit
 -- reply {'heal'} or {'ok', seq, exists, {tag...}}
 
 -- include shared

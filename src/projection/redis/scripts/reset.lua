@@ -1,8 +1,8 @@
 #!lua flags=allow-oom
--- Throws away what nodes share of a repository, whatever it is: somebody else wrote to it. The marks of attempts to heal go too:
--- what was read of the log before this must not become the view.
+-- Discards the shared keys of a repository, whatever they contain: somebody else wrote to them. The marks of healing attempts are
+-- removed too: a state that was folded before this must not become the view.
 -- KEYS  1 meta
--- ARGV  1 nothing
+-- ARGV  1 unused
 -- reply 1
 
 -- include shared

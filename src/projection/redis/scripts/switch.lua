@@ -1,12 +1,11 @@
 #!lua flags=allow-oom
--- Makes a finished generation the one that is read, in the place of the one that was seen when it was begun, on the server
--- that was asked then and forgot nothing since: what others wrote and lost again would be behind it in the log, unread by
--- whoever made it. Otherwise it is removed.
+-- Switches to a finished generation. Only if the generation that was inspected is still there, on the same server, and that server
+-- lost no data since: otherwise other nodes may have applied and lost slots that the new generation lacks. Else it is removed.
 -- KEYS  1 meta
--- ARGV  1 whoami  2 gen, 3 seq and 4 hash that were seen, empty for none  5 the new gen and 6 how many steps it has
---       7 its seq, 8 hash and 9 whether it exists  10 how long the view of an empty log is kept (s)
---       11 token of the healer and 12 which of its attempts this is
--- reply 1, or 0 when it lost: look again
+-- ARGV  1 whoami  2 gen, 3 seq and 4 hash as inspected, empty for none  5 the new gen and 6 its number of steps
+--       7 its seq, 8 hash and 9 whether it exists  10 lifetime of the view of an empty log (s)
+--       11 token of the healer and 12 number of its attempt
+-- reply 1, or 0 if it was not switched: inspect again
 
 -- include shared
 
@@ -18,9 +17,9 @@ end
 
 local m = redis.call('HMGET', KEYS[1], 'gen', 'seq', 'hash')
 local isSame = (m[1] or '') == ARGV[2] and (m[2] or '') == ARGV[3] and (m[3] or '') == ARGV[4]
--- A generation may be whole though something was lost: one of no steps, or one that was sent after the loss.
+-- A generation may be complete in spite of a loss: if it has no steps, or all were sent after the loss.
 local isMarked = redis.call('HGET', begun_key(), ARGV[11]) == ARGV[12]
--- Steps that are missing were lost with a server, or expired.
+-- Missing steps were lost with a server, or expired.
 local isWhole = redis.call('HLEN', key_of(ARGV[5], 'steps')) == tonumber(ARGV[6])
 if not isSame or not isWhole or not isMarked or whoami() ~= ARGV[1] then
   redis.call('UNLINK', keys_of(ARGV[5]))

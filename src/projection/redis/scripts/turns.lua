@@ -1,9 +1,9 @@
--- Nodes that write to one repository take turns: `turn` names the node whose turn it is, `line` those that wait, in order
--- (DESIGN 5). All of it expires by itself when a node dies, and nothing rests on it.
+-- Nodes that write to one repository take turns: `turn` names the node whose turn it is, `line` the nodes that wait, in order
+-- (DESIGN 5). All of it expires when a node dies, and safety does not depend on it.
 local TURN_MS = 1000
 local LINE_S = 60
 
--- 0 when it is this node's turn now, else how many go first.
+-- Returns 0 if it is this node's turn, else the number of nodes ahead.
 local function take_turn(node)
   local base = string.sub(KEYS[1], 1, -5)
   local turn, line, waits = base .. 'turn', base .. 'line', base .. 'waits:'
@@ -19,7 +19,7 @@ local function take_turn(node)
       isInLine = true
       break
     end
-    -- Who waits says so again and again; who fell silent loses its place.
+    -- Waiting nodes renew their key; a node whose key expired loses its place.
     if redis.call('EXISTS', waits .. other) == 1 then
       ahead = ahead + 1
     else

@@ -1,8 +1,8 @@
 #!lua flags=allow-oom
--- Asks whether it is this node's turn by now, and stays in the line.
+-- Checks whether it is this node's turn, and stays in the line.
 -- KEYS  1 meta
 -- ARGV  1 node
--- reply 0 when it is, else how many go first
+-- reply 0 if it is, else the number of nodes ahead
 
 -- include turns
 
