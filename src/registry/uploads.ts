@@ -1,7 +1,8 @@
 import type { Actor } from '../access/access.ts';
 import { type Algorithm, algorithmOf, digestOf } from '../oci/digest.ts';
 import { RegistryError } from '../oci/errors.ts';
-import type { Digest, RepositoryName, UploadId } from '../oci/names.ts';
+import type { Digest, Incarnation, RepositoryName, UploadId } from '../oci/names.ts';
+import { digestOfObject } from '../storage/digest-object.ts';
 import type { StagedPlace } from '../storage/driver.ts';
 import { dataKey } from '../storage/paths.ts';
 import { EXCLUSIVE, type Exclusivity, isExclusive } from './exclusivity.ts';
@@ -145,16 +146,23 @@ export class Uploads {
     }
     // A kill from here on leaves a session that says all bytes are there: the client's PUT, repeated, finishes it.
     await hold.saveProgress(received);
-    const wasCommitted = (await driver.head(dataKey(received.place.inc))) !== undefined;
+    const committed = await driver.head(dataKey(received.place.inc));
+    const wasCommitted = committed !== undefined;
     const place = wasCommitted ? received.place : await hold.takeExclusive(received.place, size);
-    if (!(await driver.commit(place, size))) {
+    // An object is never committed again: a session, whatever it claims, must not replace bytes that may be linked.
+    if (!(wasCommitted ? committed.size === size : await driver.commit(place, size))) {
       // A kill came after these bytes were dropped for ones that the store had already, and before the session ended.
       if (await this.#linking.isLinked(pusher.repo, digest)) return;
       throw uploadUnknown();
     }
     const exclusivity = hold.exclusivity(wasCommitted);
     // Another holder may have written to a session that was taken over, after its digest was computed.
-    const found = staged === undefined || hold.takenOver ? await this.#committedDigest(place, size, digest) : staged;
+    const mustRead = staged === undefined || hold.takenOver;
+    const found = wasCommitted
+      ? await this.#objectDigest(place.inc, digest)
+      : mustRead
+        ? await this.#committedDigest(place, size, digest)
+        : staged;
     if (found !== digest) {
       if (!wasCommitted) await this.#endUnlinked(hold, place, exclusivity);
       throw mismatch(digest, found);
@@ -175,6 +183,17 @@ export class Uploads {
   async #committedDigest(place: StagedPlace, size: number, expected: Digest): Promise<Digest> {
     const found = await this.#ports.driver.digestStaged(place, size, algorithmOf(expected));
     if (found === undefined) throw uploadUnknown();
+    return found;
+  }
+
+  /** The digest of an object that an earlier request committed, whatever the session says of it. */
+  async #objectDigest(inc: Incarnation, expected: Digest): Promise<Digest> {
+    const { driver } = this.#ports;
+    const key = dataKey(inc);
+    const found = await digestOfObject(driver, key, algorithmOf(expected), () => {});
+    if (found === undefined) throw uploadUnknown();
+    // A process that was killed may have left it in the page cache only.
+    await driver.confirm(key);
     return found;
   }
 

@@ -4,7 +4,7 @@ import { ListObjectsV2Command, type S3Client } from '@aws-sdk/client-s3';
 import { type Cluster, startCluster, stopClusters } from '../support/cluster.ts';
 import { TOOLS_WITHIN_MS } from '../support/command.ts';
 import { plainClient } from '../support/minio.ts';
-import { digestOf, expectStatus, image, pushImage, randomBlob } from '../support/oci.ts';
+import { digestOf, expectStatus, image, pushBlob, pushImage, randomBlob } from '../support/oci.ts';
 
 setDefaultTimeout(60_000);
 
@@ -13,10 +13,14 @@ let client: S3Client;
 /** ULID of the store. */
 let store: string;
 const REPO = 'team/app';
+const PART_BYTES = 5 * 1024 ** 2;
 const LOGGED_WITHIN_MS = 400;
 
 beforeAll(async () => {
-  cluster = await startCluster({ nodes: 2, workers: 0, balancer: false });
+  cluster = await startCluster({
+    ...{ nodes: 2, workers: 0, balancer: false },
+    env: { S3_PART_SIZE: String(PART_BYTES) },
+  });
   client = plainClient(cluster.objects.endpoint);
   await pushImage(cluster.url, REPO, image(), 'kept');
   const keys = await cluster.redis.cli('KEYS', `{*:${REPO}}:meta`);
@@ -102,6 +106,25 @@ describe('an upload', () => {
       expect(await allKeys()).toEqual(before);
       expect(await errors()).toHaveLength(1);
     }
+  });
+
+  test('that claims the object of another blob replaces none of its bytes, and is not linked to it', async () => {
+    const victim = randomBlob(2 * PART_BYTES + 1000);
+    const before = new Set(await allKeys());
+    await pushBlob(cluster.url, 'team/other', victim);
+    const inc = (await allKeys()).find((key) => key.startsWith('data/') && !before.has(key))?.slice(-26);
+    for (const size of [victim.bytes.length, victim.bytes.length - 1]) {
+      const { location, key } = await begin();
+      const record = JSON.parse(await cluster.redis.cli('HGET', key, 'record')) as StoredRecord;
+      const { state: _, digest: __, ...rest } = record;
+      await cluster.redis.cli('HSET', key, 'record', JSON.stringify({ ...rest, offset: 0, inc }));
+      const body = randomBlob(size).bytes;
+      await expectStatus(202, location, { method: 'PATCH', body });
+      const status = size === victim.bytes.length ? 400 : 404;
+      await expectStatus(status, `${location}?digest=${digestOf(body)}`, { method: 'PUT' });
+    }
+    const pulled = await expectStatus(200, `${cluster.url}/v2/team/other/blobs/${victim.descriptor.digest}`);
+    expect(digestOf(pulled.bytes)).toBe(victim.descriptor.digest);
   });
 
   test('whose key has another type is unknown, with one line in the log', async () => {
