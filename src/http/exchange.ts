@@ -12,7 +12,6 @@ import { dispatch } from './dispatch.ts';
 import { renderError } from './errors.ts';
 import { handOver } from './hand-over.ts';
 import { respond } from './response.ts';
-import { StoredFile } from './stored-file.ts';
 import type { WebOrigins } from './web-origins.ts';
 
 export interface ServerPorts extends HandlerPorts {
@@ -101,17 +100,16 @@ class Exchange implements RequestContext {
 
   get sendFile(): (answer: FileResponse) => Response | Promise<Response> {
     return (wanted) => {
-      const file = StoredFile.open(wanted.path, wanted.size);
       // A sending thread writes the head by itself: nothing can be added to its response later.
       const answer = { ...wanted, headers: { ...wanted.headers, ...this.#headers } };
-      const handed = handOver(answer, file, {
+      const handed = handOver(answer, {
         request: this.request,
         server: this.#server,
         stats: this.stats,
         senders: this.#ports.senders,
         failed: (message) => failed(new Error(message), this.#ports, { ...this.#about(), head: true }),
       });
-      return handed ?? sendHere(answer, file);
+      return handed ?? sendHere(answer);
     };
   }
 
@@ -193,11 +191,11 @@ class Exchange implements RequestContext {
 }
 
 /**
- * The file goes out by the kernel, without passing through this process's memory. Bun opens it again, by its name, before this thread
- * turns to anything else: a descriptor that it is given it neither closes nor cuts into ranges (docs/decisions/0050).
+ * The kernel sends the file, without copying it through this process. The store has just opened it; Bun opens it again by its name,
+ * before this thread does anything else, since Bun neither closes a descriptor that it is given nor takes a range of it
+ * (docs/decisions/0050).
  */
-function sendHere({ status, headers, path, start, end }: FileResponse, file: StoredFile): Response {
-  file.close();
+function sendHere({ status, headers, path, start, end }: FileResponse): Response {
   // Bun would name the stored file in this header.
   const unnamed = { ...headers, 'Content-Disposition': 'attachment' };
   return respond(status === 200 ? Bun.file(path) : Bun.file(path).slice(start, end), { status, headers: unnamed });

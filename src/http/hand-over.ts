@@ -3,7 +3,7 @@ import type { Senders } from '../sending/senders.ts';
 import { type BunServer, IDLE_SECONDS } from './bun-server.ts';
 import type { FileResponse, RequestStats } from './context.ts';
 import { NO_SNIFFING, respond } from './response.ts';
-import type { StoredFile } from './stored-file.ts';
+import { StoredFile } from './stored-file.ts';
 
 /**
  * Smaller bodies are sent by the serving thread. A sending thread closes the connection afterwards, which costs the client a new one:
@@ -22,19 +22,23 @@ export interface HandOverPorts {
 
 /**
  * Lends the connection of a request to a sending thread, which sends the response (docs/decisions/0027).
- * @param file closed at the end, if the connection was handed over
  * @returns undefined if the serving thread must respond itself. Otherwise resolves after the connection was closed; Bun drops the response.
+ * @throws RegistryError `unavailable` if the file is gone
  */
-export function handOver(answer: FileResponse, file: StoredFile, ports: HandOverPorts): Promise<Response> | undefined {
+export function handOver(answer: FileResponse, ports: HandOverPorts): Promise<Response> | undefined {
   const { request, server, senders } = ports;
-  const { start, end } = answer;
+  const { path, size, start, end } = answer;
   if (senders === undefined || end - start < MIN_HAND_OVER) return undefined;
   const peer = server?.requestIP(request);
   const localPort = server?.port;
   if (!peer || localPort === undefined) return undefined;
+  const file = StoredFile.open(path, size);
   // No await between requestIP and this: connections are closed by this thread only, so this one is still open.
   const sent = senders.send({ peer, localPort, head: headOf(answer), file: file.descriptor, start, end });
-  if (sent === undefined) return undefined;
+  if (sent === undefined) {
+    file.close();
+    return undefined;
+  }
   return untilSent(sent, answer, ports).finally(() => file.close());
 }
 

@@ -3,6 +3,7 @@ import {
   accessSync,
   closeSync,
   constants,
+  fstatSync,
   open,
   openSync,
   renameSync,
@@ -31,6 +32,26 @@ export function sizeOf(path: string): number | undefined {
     // A parent is a file, so nothing can be below it.
     if (isMissing(error)) return undefined;
     throw error;
+  }
+}
+
+/**
+ * The size of a file that can be opened; undefined for anything else. A response that begins and then cannot open its file is too
+ * late to report that.
+ */
+export function sizeOfOpenable(path: string): number | undefined {
+  let descriptor: number;
+  try {
+    descriptor = openSync(path, 'r');
+  } catch (error) {
+    if (isMissing(error)) return undefined;
+    throw error;
+  }
+  try {
+    const found = fstatSync(descriptor);
+    return found.isFile() ? found.size : undefined;
+  } finally {
+    closeSync(descriptor);
   }
 }
 

@@ -14,7 +14,7 @@ import type {
 import { Creation } from './creation.ts';
 import { Deletion } from './deletion.ts';
 import type { FileThread } from './file-thread.ts';
-import { rename, sizeOf, writeSynced, writeWhole } from './files.ts';
+import { rename, sizeOf, sizeOfOpenable, writeSynced, writeWhole } from './files.ts';
 import { Listing } from './listing.ts';
 import type { FilesPorts } from './ports.ts';
 import type { Reserve } from './reserve.ts';
@@ -83,7 +83,7 @@ export class FileObjects implements ObjectStore {
 
   async open(key: Key): Promise<StoredObject | undefined> {
     const path = this.#ports.pathOf(key);
-    const size = sizeOf(path);
+    const size = sizeOfOpenable(path);
     return size === undefined ? undefined : { size, body: { kind: 'file', path } };
   }
 
