@@ -68,7 +68,7 @@ export async function saveReport(driver: Pick<ObjectStore, 'put'>, report: Colle
   if (report.request !== undefined) await answerCollection(driver, report);
 }
 
-/** For whoever asked for it alone. */
+/** Answers the process that requested the run, without replacing the report of the last run. */
 export async function answerCollection(driver: Pick<ObjectStore, 'put'>, report: CollectionReport): Promise<void> {
   await driver.put(COLLECTION_ANSWER, encode(report));
 }

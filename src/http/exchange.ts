@@ -63,7 +63,7 @@ class Exchange implements RequestContext {
   readonly #begun = performance.now();
   /** UNKNOWN until it is first needed: Bun takes longer to say it than to parse the request. */
   #client: string | undefined | typeof UNKNOWN = UNKNOWN;
-  /** What every response carries, whoever makes it. */
+  /** Headers of every response, whichever code makes it. */
   readonly #headers: Readonly<Record<string, string>>;
   #labels: RequestLabels | undefined;
   #keptOpen = false;

@@ -5,7 +5,7 @@ import { withManifestBody } from './manifest-body.ts';
 import { ManifestBudget, type ManifestLimits } from './manifest-budget.ts';
 
 const chunked = { 'transfer-encoding': 'chunked' };
-/** Fresh ones: whoever reads them frees them. */
+/** New chunks for each call: the reader frees their memory. */
 const two = (): Uint8Array[] => [new Uint8Array([1, 2]), new Uint8Array([3])];
 
 function limits({ idle = 10_000, deadline = 10_000, budget = new ManifestBudget(1_000_000) } = {}): ManifestLimits {

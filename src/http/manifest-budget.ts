@@ -64,7 +64,7 @@ export class ManifestBudget {
 
   /** For its holds only. */
   take(hold: ManifestHold, bytes: number): Promise<void> | undefined {
-    // Refused meanwhile: whoever reads its body sees that next.
+    // Refused meanwhile: the reader of its body finds that out next.
     if (!this.#holds.has(hold)) return undefined;
     if (bytes <= this.#free) {
       this.#grant(hold, bytes);

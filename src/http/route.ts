@@ -198,7 +198,7 @@ function allow(method: string, routes: Readonly<Record<string, Route | (() => Ro
 
 /**
  * What an address never needs to encode: letters, digits and - . _ ~, which RFC 3986 says "should not" be (section 2.3), slashes and
- * backslashes. Whoever does hides the address from the rules of a proxy. Dots and backslashes that are *not* encoded are resolved by
+ * backslashes. Encoding them hides the address from the rules of a proxy. Dots and backslashes that are *not* encoded are resolved by
  * Bun, which shows them to nobody: those a proxy must refuse by itself (docs/operations.md).
  */
 const NEEDLESSLY_ENCODED = /%(?:2[d-f]|3\d|[46][1-9a-f]|[57][0-9a]|5[cf]|7e)/i;

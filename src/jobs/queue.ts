@@ -75,7 +75,7 @@ export interface JobRun {
   readonly isDead: boolean;
 }
 
-/** Reports a job's progress to whoever watches it; may be called often. The report is stored as JSON. */
+/** Reports a job's progress to its observers; may be called often. The report is stored as JSON. */
 export type ReportProgress = (progress: object) => void;
 
 /** Runs one job. Throws if it failed; if it was cancelled, it throws the signal's reason. */

@@ -53,7 +53,7 @@ export type BlobContent =
   /** In memory. Shared with others: not to be changed. */
   | { readonly kind: 'bytes'; readonly bytes: Uint8Array<ArrayBuffer> }
   | ObjectBody
-  /** Whoever has this address can GET the bytes there for a while. */
+  /** Anyone who has this address can GET the bytes there for a while. */
   | { readonly kind: 'elsewhere'; readonly url: string };
 
 export type Delivery = 'anywhere' | 'here';

@@ -41,7 +41,7 @@ function examine(bytes: Uint8Array, mediaType: string): readonly Digest[] {
 
 const MAX_NAMED = 3;
 
-/** What a client is told of layers that it has to get elsewhere. */
+/** The warning about layers that the client has to get elsewhere. */
 export function absentWarning(absent: readonly Digest[]): string {
   const [names, more] = [absent.slice(0, MAX_NAMED).join(', '), absent.length > MAX_NAMED ? ', ...' : ''];
   const subject =
