@@ -1,11 +1,14 @@
 // The catalog in Redis, when what somebody learned of a repository comes late: Redis forgot everything since, and was filled again.
 import { describe, expect, test } from 'bun:test';
 import { ulid } from 'ulid';
+import { accept } from '../../src/journal/command.ts';
 import type { RepositoryName } from '../../src/oci/names.ts';
 import { Catalog } from '../../src/projection/redis/catalog.ts';
+import { RedisGone } from '../../src/projection/redis/commands.ts';
 import { markerKey } from '../../src/storage/paths.ts';
 import { connect, redisWorld, type WatchedRedis } from '../support/redis-projections.ts';
 import { REPO } from '../support/slots.ts';
+import { setTags } from '../support/writers.ts';
 
 const world = redisWorld();
 
@@ -114,6 +117,26 @@ describe('an update that was learned before Redis lost everything, and is sent a
     await catalog.settle(REPO, 6, false, era);
     expect(await listed(catalog)).toEqual([]);
     await redis.close();
+  });
+
+  test('of a slot that another node had applied, does not list a repository that was deleted in the meantime', async () => {
+    const [a, b] = [await world.node(), await world.node()];
+    let isInterrupted = false;
+    a.redis.before = async (script) => {
+      if (script !== 'catalog-settle' || isInterrupted) return;
+      isInterrupted = true;
+      await b.projection.submit(REPO, { needs: {}, decide: () => accept(undefined, { type: 'repo.deleted' }) });
+      // The first listing of the markers discards what the catalog was told before, and is interrupted.
+      b.redis.before = (next) => {
+        if (next === 'catalog-list') throw new RedisGone('it is slow');
+      };
+      expect((await b.projection.repositories(undefined, 10)).items).toEqual([]);
+      b.redis.before = () => {};
+      throw new RedisGone('the reply is lost');
+    };
+    await a.projection.submit(REPO, setTags('first'));
+    expect(isInterrupted).toBe(true);
+    expect((await b.projection.repositories(undefined, 10)).items).toEqual([]);
   });
 
   test('is applied where nothing was lost', async () => {

@@ -44,8 +44,8 @@ export class SlotApplier {
     // The catalog has another hash tag. Marked before and settled after, it never keeps a state that held only in between.
     const era = isChange ? await this.#catalog.mark(repo, batch.seq) : undefined;
     const outcome = await this.#steps(repo, before, batch, hash, { turnOf, exists });
-    const isApplied = outcome === 'done' || outcome === 'ahead';
-    if (era !== undefined && isApplied) await this.#catalog.settle(repo, batch.seq, exists, era);
+    // A view that is ahead had the slot before the era was read, and may have later ones: the mark stays, so that readers ask it.
+    if (era !== undefined && outcome === 'done') await this.#catalog.settle(repo, batch.seq, exists, era);
     return outcome;
   }
 
