@@ -107,7 +107,7 @@ export async function wire(config: Config, logs: Logs, version: string): Promise
     grace: config.gcGrace,
     redirect: config.s3Redirect,
     policy: policy ?? NO_POLICY,
-    later: (what, work) => runner.enqueue({ name: `${what} ${newId()}`, run: work }),
+    runInBackground: (what, work) => runner.enqueue({ name: `${what} ${newId()}`, run: work }),
   });
   const registry = ruled(own, config, { policy, writes, notices: expiring?.notices });
   telemetry.observe({

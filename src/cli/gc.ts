@@ -48,14 +48,14 @@ export async function collectGarbage(options: GcOptions, collector: Collector, o
 /** `gc --dry-run`: lists what would be deleted now, and why. Writes nothing. */
 export async function showGarbage(
   options: GcOptions,
-  ports: Omit<ScanPorts, 'resident' | 'breathe'>,
+  ports: Omit<ScanPorts, 'resident' | 'yieldToRequests'>,
   expired: AsyncIterable<ExpiredUpload>,
   output: Output,
 ): Promise<ExitCode> {
   const examined: Examined = { objects: 0, bytes: 0 };
   const total = { objects: 0, bytes: 0, unlinked: 0 };
   const before = ports.now() - ports.grace;
-  const scanPorts: ScanPorts = { ...ports, resident: () => undefined, breathe: async () => {} };
+  const scanPorts: ScanPorts = { ...ports, resident: () => undefined, yieldToRequests: async () => {} };
   const scan = await scanLogs(scanPorts, new AbortController().signal, async (repo, state) => {
     for (const blob of unreferencedBlobs(state, before)) {
       total.unlinked++;

@@ -233,7 +233,7 @@ async function planPorts(config: Config, { reader }: OpenStore): Promise<PlanPor
   const policy = openPolicy(config);
   if (policy === undefined) throw new ConfigError('RETENTION_FILE is not set: there are no retention rules');
   const pulls = await lookAtPulls(reader, policy);
-  return { driver: reader, policy, pulls, breathe: async () => {}, now: Date.now };
+  return { driver: reader, policy, pulls, yieldToRequests: async () => {}, now: Date.now };
 }
 
 async function removeFrom(repo: RepositoryName, config: Config, store: OpenStore): Promise<boolean> {

@@ -265,12 +265,12 @@ describe('an epoch', () => {
       steps.push(`${keys.length} deleted`);
       return await remove(keys);
     };
-    const breathe = async (): Promise<void> => {
+    const yieldToRequests = async (): Promise<void> => {
       if (steps.length === 0) return;
       steps.push('rest');
       stopping.abort(new Error('the process is stopping'));
     };
-    const ports = collectionPorts(open, 1, { deleteBatch: 2, breathe });
+    const ports = collectionPorts(open, 1, { deleteBatch: 2, yieldToRequests });
     await expect(collect(ports, stopping.signal, { thorough: true })).rejects.toThrow('the process is stopping');
     expect(steps).toEqual(['2 deleted', 'rest']);
     expect(await open.dataKeys()).toHaveLength(3);

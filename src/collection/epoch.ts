@@ -119,7 +119,7 @@ async function decideFinal(
     await forEachConcurrently(markedRepositories(ports.driver), concurrency, async (repo) => {
       signal.throwIfAborted();
       await fenceLog(repo, fence, heads?.get(repo), ports);
-      await ports.breathe();
+      await ports.yieldToRequests();
     });
   } catch (error) {
     // An empty final list, not a missing one: a leader that got past this log must not delete after the epoch has ended.
@@ -133,7 +133,7 @@ async function decideFinal(
 async function deleteAll(
   final: readonly Incarnation[],
   { found }: Epoch,
-  { driver, deleteBatch, deleteDurably, rate, sleep, breathe }: CollectionPorts,
+  { driver, deleteBatch, deleteDurably, rate, sleep, yieldToRequests }: CollectionPorts,
   signal: AbortSignal,
 ): Promise<Omit<EpochResult, 'spared'>> {
   const failures: { inc: Incarnation; cause: unknown }[] = [];
@@ -158,7 +158,7 @@ async function deleteAll(
       }
     }
     if (rate > 0) await sleep((1000 * some.length) / rate);
-    await breathe();
+    await yieldToRequests();
   }
   return { freed, freedBytes, failures };
 }

@@ -37,7 +37,7 @@ export async function fenceLog(
 ): Promise<void> {
   const view = new FenceView(repo, ports.driver, scanned ?? (await foldAndSpare(repo, fence, ports)), fence);
   await view.catchUp();
-  await ports.breathe();
+  await ports.yieldToRequests();
   await refuseGap(repo, view.seq, ports.driver);
   const writer = new LogWriter(repo, view, { ...ports, onAppend: () => {} });
   const { epoch, forget } = fence;
@@ -56,7 +56,7 @@ export async function fenceLog(
 }
 
 async function foldAndSpare(repo: RepositoryName, fence: Fence, ports: CollectionPorts): Promise<LogHead> {
-  const { state } = await foldLog(paced(ports.driver, ports.breathe), repo, READ_AHEAD);
+  const { state } = await foldLog(paced(ports.driver, ports.yieldToRequests), repo, READ_AHEAD);
   const spareIf = (inc: Incarnation): void => {
     if (fence.isCondemned(inc)) fence.spare(inc);
   };

@@ -26,7 +26,7 @@ export interface Examined {
  * whose ULID is older than GC_GRACE and than twice UPLOAD_EXPIRY", in key order.
  */
 export async function* findGarbage(
-  { driver, grace, uploadExpiry, breathe }: ScanPorts,
+  { driver, grace, uploadExpiry, yieldToRequests }: ScanPorts,
   { live, startedAt }: Scan,
   examined: Examined,
 ): AsyncGenerator<Garbage> {
@@ -35,7 +35,7 @@ export async function* findGarbage(
   let shelf = '';
   let known: ReadonlyMap<string, number> = new Map();
   for await (const { key, size } of driver.list(DATA)) {
-    await breathe();
+    await yieldToRequests();
     const inc = incarnationOfDataKey(key);
     if (inc === undefined) continue;
     examined.objects++;

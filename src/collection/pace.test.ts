@@ -12,7 +12,7 @@ function byHand() {
     return new Promise((resolve) => resting.push(resolve));
   };
   return {
-    breathe: createPacer({ now: () => time, rest, busy: 10 }),
+    yieldToRequests: createPacer({ now: () => time, rest, busy: 10 }),
     pass: (milliseconds: number) => {
       time += milliseconds;
     },
@@ -25,15 +25,15 @@ function byHand() {
 
 describe('a pacer', () => {
   test('rests after each stretch of work, not before', async () => {
-    const { breathe, pass, wake, rests } = byHand();
+    const { yieldToRequests, pass, wake, rests } = byHand();
     for (let round = 0; round < 3; round++) {
       for (let piece = 0; piece < 9; piece++) {
         pass(1);
-        await breathe();
+        await yieldToRequests();
       }
       expect(rests()).toBe(round);
       pass(1);
-      const rested = breathe();
+      const rested = yieldToRequests();
       await nextTurn();
       expect(rests()).toBe(round + 1);
       // The rest itself is no work.
@@ -44,11 +44,11 @@ describe('a pacer', () => {
   });
 
   test('lets concurrent tasks rest together, also one that joins meanwhile', async () => {
-    const { breathe, pass, wake, rests } = byHand();
+    const { yieldToRequests, pass, wake, rests } = byHand();
     pass(10);
     const ended: number[] = [];
     const together = [0, 1, 2].map(async (one) => {
-      await breathe();
+      await yieldToRequests();
       ended.push(one);
     });
     await Bun.sleep(1);
@@ -59,11 +59,11 @@ describe('a pacer', () => {
   });
 
   test('wakes them one by one, and no more than fit before the next rest', async () => {
-    const { breathe, pass, wake, rests } = byHand();
+    const { yieldToRequests, pass, wake, rests } = byHand();
     pass(10);
     const woken: number[] = [];
     const together = [0, 1, 2, 3, 4].map(async () => {
-      await breathe();
+      await yieldToRequests();
       // What was there already is no wait.
       for (let hop = 0; hop < 20; hop++) await null;
       pass(4);
@@ -81,13 +81,13 @@ describe('a pacer', () => {
 
   test('rejects every waiting task if a rest fails', async () => {
     const failure = new Error('no more');
-    const breathe = createPacer({
+    const yieldToRequests = createPacer({
       now: () => performance.now(),
       rest: () => Promise.reject(failure),
       busy: 0,
     });
-    const ends = await Promise.allSettled([breathe(), breathe()]);
+    const ends = await Promise.allSettled([yieldToRequests(), yieldToRequests()]);
     expect(ends.map((end) => end.status === 'rejected' && end.reason)).toEqual([failure, failure]);
-    await expect(breathe()).rejects.toBe(failure);
+    await expect(yieldToRequests()).rejects.toBe(failure);
   });
 });

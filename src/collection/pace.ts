@@ -48,11 +48,11 @@ export function createPacer({ now, rest, busy }: PaceTimes): () => Promise<void>
 }
 
 /** Reads whole logs, with a rest now and then: on a folder each read is done without ever giving up the thread. */
-export function paced(driver: StoreReader, breathe: () => Promise<void>): StoreReader {
+export function paced(driver: StoreReader, yieldToRequests: () => Promise<void>): StoreReader {
   return {
     kind: driver.kind,
     read: async (key) => {
-      await breathe();
+      await yieldToRequests();
       return await driver.read(key);
     },
     open: (key) => driver.open(key),

@@ -12,7 +12,7 @@ export interface ScanPorts {
   readonly resident: (repo: RepositoryName) => RepositoryState | undefined;
   readonly openSpill: () => Promise<Spill>;
   /** Lets requests go first. To be awaited between small pieces of work; most often it costs next to nothing. */
-  readonly breathe: () => Promise<void>;
+  readonly yieldToRequests: () => Promise<void>;
   /** Milliseconds. */
   readonly now: () => number;
   /** GC_GRACE and UPLOAD_EXPIRY in milliseconds. */

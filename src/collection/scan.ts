@@ -28,8 +28,8 @@ export interface Scan {
 /** Logs read at the same time: more would hide more of the store's latency, but each is folded in memory. */
 const SCAN_CONCURRENCY = 4;
 const MAX_HEADS = 100_000;
-/** Incarnations recorded between two calls of `breathe`; they take microseconds. */
-const BREATHE_EVERY = 32;
+/** Incarnations recorded between two calls of `yieldToRequests`; they take microseconds. */
+const YIELD_EVERY = 32;
 
 /**
  * Folds every log that has a marker.
@@ -42,7 +42,7 @@ export async function scanLogs(
   visit: (repo: RepositoryName, state: RepositoryState) => Promise<void> = async () => {},
 ): Promise<Scan> {
   const startedAt = ports.now();
-  const reader = paced(ports.driver, ports.breathe);
+  const reader = paced(ports.driver, ports.yieldToRequests);
   const live = new LiveSet(ports.openSpill);
   const heads = new Map<RepositoryName, LogHead>();
   let repositories = 0;
@@ -55,8 +55,8 @@ export async function scanLogs(
       await visit(repo, state);
       // Before the state is read: it may advance meanwhile, and what advances it comes after this slot.
       if (heads.size < MAX_HEADS) heads.set(repo, { seq: state.seq, hash: state.hash });
-      await record(state, live, ports.breathe);
-      await ports.breathe();
+      await record(state, live, ports.yieldToRequests);
+      await ports.yieldToRequests();
     });
     await live.seal();
   } catch (error) {
@@ -67,12 +67,12 @@ export async function scanLogs(
 }
 
 /** Reads tombstones last: a link that is removed meanwhile is found there. */
-async function record(state: RepositoryState, live: LiveSet, breathe: () => Promise<void>): Promise<void> {
+async function record(state: RepositoryState, live: LiveSet, yieldToRequests: () => Promise<void>): Promise<void> {
   let added = 0;
   for (const [inc, until] of knownTo(state)) {
     const later = live.add(inc, until);
     if (later !== undefined) await later;
-    if (++added % BREATHE_EVERY === 0) await breathe();
+    if (++added % YIELD_EVERY === 0) await yieldToRequests();
   }
 }
 

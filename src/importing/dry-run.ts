@@ -13,7 +13,8 @@ import { contradicted, dangling, differs, readTags, type TagEntry } from './tags
 import { blobKey, readLink } from './tree.ts';
 import type { Taker } from './walk.ts';
 
-export interface DryRunPorts extends Pick<Import, 'source' | 'root' | 'tally' | 'signal' | 'breathe' | 'moveTags'> {
+export interface DryRunPorts
+  extends Pick<Import, 'source' | 'root' | 'tally' | 'signal' | 'yieldToRequests' | 'moveTags'> {
   /** Our store; undefined if there is none yet. */
   readonly reader: StoreReader | undefined;
 }
@@ -118,9 +119,9 @@ export class DryRun implements Taker {
   }
 
   async #report(look: () => Promise<Problem | undefined>): Promise<void> {
-    const { tally, signal, breathe } = this.#ports;
+    const { tally, signal, yieldToRequests } = this.#ports;
     signal.throwIfAborted();
-    await breathe();
+    await yieldToRequests();
     try {
       const problem = await look();
       if (problem !== undefined) tally.problem(problem);

@@ -37,7 +37,7 @@ export async function importTree(wish: ImportWish, ports: ImportPorts): Promise<
     parse: (_, steps) => finish(steps),
     // It sets no tags.
     policy: NO_POLICY,
-    later: (_, work) => void dropped.push(work),
+    runInBackground: (_, work) => void dropped.push(work),
   });
   const report = await walk(wish, ports.now, (root, tally) => {
     const { source, signal, trust, moveTags } = wish;
@@ -60,8 +60,12 @@ export interface DryRunWish extends ImportWish, Pick<ImportPorts, 'now'> {
 /** Finds what `importTree` would do. @throws RegistryError like importTree */
 export function showImport(wish: DryRunWish): Promise<ImportReport> {
   const { source, signal, moveTags, reader, now } = wish;
-  const breathe = async (): Promise<void> => {};
-  return walk(wish, now, (root, tally) => new DryRun({ source, root, tally, signal, moveTags, reader, breathe }));
+  const yieldToRequests = async (): Promise<void> => {};
+  return walk(
+    wish,
+    now,
+    (root, tally) => new DryRun({ source, root, tally, signal, moveTags, reader, yieldToRequests }),
+  );
 }
 
 async function walk(

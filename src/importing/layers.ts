@@ -35,7 +35,7 @@ export async function importLayers(repo: RepositoryName, entries: readonly Layer
   const ready: Ready[] = [];
   await forEachConcurrently(each(entries), BLOB_CONCURRENCY, async (entry) => {
     run.signal.throwIfAborted();
-    await run.breathe();
+    await run.yieldToRequests();
     const found = await prepare(repo, entry, run);
     if (found !== undefined && 'problem' in found) run.tally.problem(found);
     else if (found !== undefined) ready.push(found);

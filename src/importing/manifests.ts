@@ -24,7 +24,7 @@ export async function importManifests(
 ): Promise<void> {
   await forEachConcurrently(each(entries), MANIFEST_CONCURRENCY, async (entry) => {
     run.signal.throwIfAborted();
-    await run.breathe();
+    await run.yieldToRequests();
     const problem = await importManifest(repo, entry, manifests, run);
     if (problem !== undefined) run.tally.problem(problem);
     run.tally.done();

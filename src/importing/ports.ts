@@ -5,12 +5,13 @@ import type { ImportRequest } from './report.ts';
 import type { Tally } from './tally.ts';
 
 /** The store that a tree is imported into. */
-export interface ImportPorts extends Omit<ManifestsPorts, 'cache' | 'deletes' | 'later' | 'parse' | 'policy'> {
+export interface ImportPorts
+  extends Omit<ManifestsPorts, 'cache' | 'deletes' | 'runInBackground' | 'parse' | 'policy'> {
   readonly driver: ManifestsPorts['driver'] & StagedWrites;
   /** The store's ULID. */
   readonly store: string;
   /** Awaited between small pieces of work, so that requests get their turn. */
-  readonly breathe: () => Promise<void>;
+  readonly yieldToRequests: () => Promise<void>;
 }
 
 /** An import in progress. */

@@ -57,12 +57,12 @@ export async function importTags(repo: RepositoryName, entries: readonly TagEntr
 export async function readTags(
   repo: RepositoryName,
   entries: readonly TagEntry[],
-  run: Pick<Import, 'source' | 'tally' | 'signal' | 'breathe'>,
+  run: Pick<Import, 'source' | 'tally' | 'signal' | 'yieldToRequests'>,
 ): Promise<PlacedTag[]> {
   const tags: PlacedTag[] = [];
   await forEachConcurrently(each(entries), LINK_CONCURRENCY, async (entry) => {
     run.signal.throwIfAborted();
-    await run.breathe();
+    await run.yieldToRequests();
     const tag = parseTag(entry.tag);
     if (tag === undefined) {
       const message = 'not a valid tag';

@@ -61,7 +61,7 @@ export class Linking {
       },
     });
     if (linked !== own.inc && exclusivity.kind !== 'shared') {
-      this.#ports.later('deleting bytes that the store has already', async () => {
+      this.#ports.runInBackground('deleting bytes that the store has already', async () => {
         await durable;
         if (await isExclusive(exclusivity)) await this.#ports.driver.delete([dataKey(own.inc)]);
       });

@@ -187,7 +187,7 @@ export class Manifests {
   }
 
   #drop(inc: Incarnation, written: Promise<void>): void {
-    this.#ports.later('dropping the bytes of a manifest that nothing refers to', async () => {
+    this.#ports.runInBackground('dropping the bytes of a manifest that nothing refers to', async () => {
       await written;
       await this.#ports.driver.delete([dataKey(inc)]);
     });

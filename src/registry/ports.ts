@@ -35,6 +35,6 @@ export interface RegistryPorts {
   readonly redirect: boolean;
   /** What retention will delete (RETENTION_FILE). */
   readonly policy: Pick<RepositoryPolicy, 'tracksPushTimes' | 'untaggedLifetime'>;
-  /** Work that nobody waits for: its failure is logged, and waited for when the process ends. */
-  readonly later: (what: string, work: () => Promise<void>) => void;
+  /** Runs work that no request waits for. Its failure is logged; the process waits for it before it ends. */
+  readonly runInBackground: (what: string, work: () => Promise<void>) => void;
 }

@@ -16,11 +16,11 @@ export class Matches {
     this.#rule = rule;
   }
 
-  /** @param breathe awaited between small pieces of work */
-  async prepare(tags: Iterable<Tag>, breathe: () => Promise<void>): Promise<void> {
+  /** @param yieldToRequests awaited between small pieces of work */
+  async prepare(tags: Iterable<Tag>, yieldToRequests: () => Promise<void>): Promise<void> {
     for (const tag of tags) {
       this.#of(tag);
-      await breathe();
+      await yieldToRequests();
     }
   }
 

@@ -45,7 +45,7 @@ function portsOf({ driver, projection, clock }: OpenRegistry, changes: Partial<R
     ...{ driver, projection, policy: POLICY, now: clock.now },
     resident: (repo) => projection.kept(repo),
     pulls: () => () => 0,
-    breathe: async () => {},
+    yieldToRequests: async () => {},
     ...changes,
   };
 }

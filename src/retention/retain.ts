@@ -22,7 +22,7 @@ export interface PlanPorts {
   /** When the tags of a repository were last pulled. */
   readonly pulls: (repo: RepositoryName) => PulledAt;
   /** Gives way to requests; awaited between small pieces of work. */
-  readonly breathe: () => Promise<void>;
+  readonly yieldToRequests: () => Promise<void>;
   /** Milliseconds. */
   readonly now: () => number;
 }
@@ -70,7 +70,7 @@ export function removesAnything(rule: Rule | undefined): rule is Rule {
 export async function* planAll(
   ports: PlanPorts,
 ): AsyncGenerator<{ readonly repo: RepositoryName; readonly rule: Rule; readonly removals: readonly Removal[] }> {
-  const reader = paced(ports.driver, ports.breathe);
+  const reader = paced(ports.driver, ports.yieldToRequests);
   for await (const repo of markedRepositories(ports.driver)) {
     const rule = ports.policy.ruleFor(repo);
     if (!removesAnything(rule)) continue;
@@ -118,12 +118,12 @@ export async function retain(
 }
 
 /** Listing the names is cheap compared with reading their logs, and gives the progress a total. */
-async function countRuled({ driver, policy, breathe }: RetainPorts, signal: AbortSignal): Promise<number> {
+async function countRuled({ driver, policy, yieldToRequests }: RetainPorts, signal: AbortSignal): Promise<number> {
   let count = 0;
   for await (const repo of markedRepositories(driver)) {
     signal.throwIfAborted();
     if (removesAnything(policy.ruleFor(repo))) count++;
-    await breathe();
+    await yieldToRequests();
   }
   return count;
 }
@@ -160,10 +160,10 @@ class RepositoryRetention {
   }
 
   async run(signal: AbortSignal): Promise<void> {
-    const { projection, breathe } = this.#ports;
+    const { projection, yieldToRequests } = this.#ports;
     const { repo } = this.#removed;
     const state = await this.#latest();
-    await this.#matches.prepare([...state.tags.keys()], breathe);
+    await this.#matches.prepare([...state.tags.keys()], yieldToRequests);
     this.#plan = this.#planOf(state);
     for (let again = 0; this.#plan.done < this.#plan.removals.length; ) {
       signal.throwIfAborted();
@@ -181,7 +181,7 @@ class RepositoryRetention {
         step.plan.done = step.until;
         this.#count(step.written);
       }
-      await breathe();
+      await yieldToRequests();
     }
   }
 
@@ -222,11 +222,11 @@ class RepositoryRetention {
   }
 
   async #latest(): Promise<RepositoryState> {
-    const { driver, resident, breathe } = this.#ports;
+    const { driver, resident, yieldToRequests } = this.#ports;
     const { repo } = this.#removed;
     const kept = resident(repo);
     if (kept !== undefined) return kept;
-    if (this.#own === undefined) this.#own = (await foldLog(paced(driver, breathe), repo, READ_AHEAD)).state;
+    if (this.#own === undefined) this.#own = (await foldLog(paced(driver, yieldToRequests), repo, READ_AHEAD)).state;
     else await catchUp(driver, repo, this.#own, READ_AHEAD);
     return this.#own;
   }

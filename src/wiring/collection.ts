@@ -88,7 +88,7 @@ export function wireCollection({ config, opened, requests, ...ports }: Collectio
     now: Date.now,
     // In a folder of our own what a killed process left is cleaned at the next start.
     openSpill: () => openSpillFiles(isLocked ? join(place, 'tmp') : tmpdir()),
-    breathe: paceFor(requests),
+    yieldToRequests: paceFor(requests),
     grace: config.gcGrace,
     uploadExpiry: config.uploadExpiry,
     rate: config.gcRate,

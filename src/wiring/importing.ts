@@ -53,7 +53,7 @@ export function wireImports({ config, opened, projection, newIncarnation, serves
     newIncarnation,
     now: Date.now,
     grace: config.gcGrace,
-    breathe: serves ? pace : async () => {},
+    yieldToRequests: serves ? pace : async () => {},
   };
   const begin = async (request: ImportRequest, listeners: Listeners, signal: AbortSignal): Promise<ImportReport> => {
     const target = driver.kind === 'filesystem' ? opened.place : undefined;

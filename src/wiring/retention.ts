@@ -51,7 +51,7 @@ export function wireRetention({ opened, requests, resident, pulls, newId, ...por
       await pulls?.flush();
       return await loadPulls(opened.driver, policy, newId);
     },
-    breathe: paceFor(requests),
+    yieldToRequests: paceFor(requests),
     now: Date.now,
   });
 }

@@ -102,7 +102,7 @@ export function startNode(number: number, environment: NodeEnvironment, random: 
     parse: (_, steps) => finish(steps),
     policy: NO_POLICY,
     // Bytes that were not dropped stay until they are collected.
-    later: (_, work) => void work().catch(() => {}),
+    runInBackground: (_, work) => void work().catch(() => {}),
   });
   return { machine, driver, projection, fold, sessions, registry, newId };
 }

@@ -33,7 +33,7 @@ export function collectionPorts(
     projection: openProjection(driver, { clock, probe: true, newId: countingIncarnations(clock.now, 3000 + number) }),
     resident: () => undefined,
     openSpill: memorySpill,
-    breathe: async () => {},
+    yieldToRequests: async () => {},
     now: clock.now,
     sleep: clock.sleep,
     newId: countingIncarnations(clock.now, 2000 + number),

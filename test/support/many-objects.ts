@@ -47,7 +47,7 @@ const ports = {
   driver,
   resident: () => undefined,
   openSpill: () => openSpillFiles(folder),
-  breathe: async () => {},
+  yieldToRequests: async () => {},
   now: () => NOW,
   grace: 100_000,
   uploadExpiry: 100_000,

@@ -83,7 +83,7 @@ export function openRegistry(
     redirect: false,
     parse: (_, steps) => finish(steps),
     policy: options.policy ?? NO_POLICY,
-    later: (what, work) => waiting.push({ what, work }),
+    runInBackground: (what, work) => waiting.push({ what, work }),
   });
   return {
     ...{ registry, driver, projection, sessions, clock, newIncarnation },

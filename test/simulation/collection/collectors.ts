@@ -38,7 +38,7 @@ export async function collectAt(
     ...{ projection, newId, now, sleep, grace, uploadExpiry },
     sessions: node.sessions,
     openSpill: memorySpill,
-    breathe: async () => {},
+    yieldToRequests: async () => {},
     reach: noCrash,
     node: machine.name,
     rate: 0,
