@@ -1,4 +1,5 @@
 import { type Actor, ANONYMOUS } from '../access/access.ts';
+import { ANONYMOUS_AUTHORITY, type Authority } from '../access/authority.ts';
 import { RegistryError, Unanswered } from '../oci/errors.ts';
 import type { Senders } from '../sending/senders.ts';
 import type { AccessEntry, Logger } from '../telemetry/log.ts';
@@ -79,6 +80,10 @@ class Exchange implements RequestContext {
 
   get actor(): Actor {
     return ANONYMOUS;
+  }
+
+  get authority(): Authority {
+    return ANONYMOUS_AUTHORITY;
   }
 
   get signal(): AbortSignal {

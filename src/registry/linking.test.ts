@@ -12,7 +12,7 @@ import {
   refusalOf,
   text,
 } from '../../test/support/registry.ts';
-import type { AccessPolicy } from '../access/access.ts';
+import { type AccessPolicy, openAccess } from '../access/access.ts';
 import { digestOf } from '../oci/digest.ts';
 import type { Digest, Incarnation } from '../oci/names.ts';
 import { dataKey, hintKey } from '../storage/paths.ts';
@@ -290,8 +290,9 @@ describe('a mount', () => {
   test('that proposes a source itself looks at none that the caller may not read', async () => {
     const asked: string[] = [];
     const access: AccessPolicy = {
-      allows: (_, action, repo) => {
-        asked.push(`${action} ${repo}`);
+      ...openAccess,
+      mayPullUnnamed: (_, repo) => {
+        asked.push(`pull ${repo}`);
         return repo !== A;
       },
     };

@@ -103,7 +103,7 @@ export class Linking {
   /** A repository that links the digest, if the hint is right. The right to pull from it comes before the first look at it. */
   async #sourceFor(digest: Digest, caller: Caller): Promise<RepositoryName | undefined> {
     const source = (await readHint(this.#ports.driver, digest))?.repo;
-    return source !== undefined && this.#ports.access.allows(caller, 'pull', source) ? source : undefined;
+    return source !== undefined && this.#ports.access.mayPullUnnamed(caller, source) ? source : undefined;
   }
 
   /** Whether the repository links the digest, and its bytes are there. */

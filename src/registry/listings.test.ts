@@ -2,7 +2,7 @@ import { beforeAll, describe, expect, test } from 'bun:test';
 import { openProjection } from '../../test/support/projections.ts';
 import { A, CALLER, openRegistry, refusalOf, tag, text } from '../../test/support/registry.ts';
 import { slotsOf, writeLog } from '../../test/support/slots.ts';
-import type { AccessPolicy } from '../access/access.ts';
+import { type AccessPolicy, openAccess } from '../access/access.ts';
 import { digestFromHex, digestOf } from '../oci/digest.ts';
 import { OCI_MANIFEST } from '../oci/media-types.ts';
 import type { Digest, Incarnation, RepositoryName } from '../oci/names.ts';
@@ -59,7 +59,7 @@ describe('repositories', () => {
 
   test('that the caller may not see are gone before pages are cut', async () => {
     const visible = names.filter((_, index) => index % 700 === 699);
-    const listings = catalogOf({ allows: (_, action, repo) => action === 'pull' && visible.includes(repo) });
+    const listings = catalogOf({ ...openAccess, mayPullUnnamed: (_, repo) => visible.includes(repo) });
     expect(await listings.repositories(page(undefined, 2), CALLER)).toEqual({ items: visible, more: false });
     expect(await listings.repositories(page(undefined, 1), CALLER)).toEqual({ items: visible.slice(0, 1), more: true });
     expect(await listings.repositories(page(visible[0], 1), CALLER)).toEqual({ items: visible.slice(1), more: false });
@@ -67,7 +67,7 @@ describe('repositories', () => {
   });
 
   test('come a page at most', async () => {
-    const listings = catalogOf({ allows: () => true });
+    const listings = catalogOf(openAccess);
     expect(await listings.repositories(page(undefined, 1_000_000), CALLER)).toEqual({
       items: names.slice(0, CATALOG_PAGE),
       more: true,
@@ -79,7 +79,7 @@ describe('repositories', () => {
   });
 
   test('that the caller may see none of are an empty list', async () => {
-    const listings = catalogOf({ allows: () => false });
+    const listings = catalogOf({ ...openAccess, mayPullUnnamed: () => false });
     expect(await listings.repositories(page(undefined, 10), CALLER)).toEqual({ items: [], more: false });
   });
 });

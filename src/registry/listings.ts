@@ -38,7 +38,7 @@ export class Listings {
       const page = await this.#ports.projection.repositories(last, step);
       step = CATALOG_PAGE;
       for (const repo of page.items) {
-        if (!this.#ports.access.allows(caller, 'pull', repo)) continue;
+        if (!this.#ports.access.mayPullUnnamed(caller, repo)) continue;
         if (items.length === wanted) return { items, more: true };
         items.push(repo);
       }

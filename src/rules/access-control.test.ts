@@ -1,6 +1,6 @@
 import { describe, expect, test } from 'bun:test';
 import { A, B, bodyOf, CALLER, GRACE, HOUR, openRegistry, refusalOf, tag, text } from '../../test/support/registry.ts';
-import type { AccessPolicy, Action } from '../access/access.ts';
+import { type AccessPolicy, type Action, openAccess } from '../access/access.ts';
 import { readSlot } from '../journal/log.ts';
 import { digestOf } from '../oci/digest.ts';
 import { OCI_INDEX } from '../oci/media-types.ts';
@@ -51,8 +51,10 @@ const UNTOUCHABLE = new Proxy({} as Registry, {
   },
 });
 
-function without(denied: Action): AccessPolicy {
-  return { allows: (_, action, repo) => !(action === denied && repo === A) };
+/** @param action `push`: neither may the caller create, which is less */
+function without(action: Action): AccessPolicy {
+  const denied: readonly Action[] = action === 'push' ? ['push', 'create'] : [action];
+  return { ...openAccess, allows: (_, action, repo) => !(denied.includes(action) && repo === A) };
 }
 
 const outcomeOf = (call: () => unknown) => refusalOf(Promise.try(async () => await call()));
@@ -105,7 +107,10 @@ describe('HEAD', () => {
     await open.registry.pushManifest(A, { ...pushed, tags: [] }, CALLER);
     const before = await slots(open, A);
     open.clock.advance(GRACE + 10 * days);
-    const ruled = new AccessControl(open.registry, { allows: (_, action) => mayPush || action === 'pull' });
+    const ruled = new AccessControl(open.registry, {
+      ...openAccess,
+      allows: (_, action) => mayPush || action === 'pull',
+    });
     expect((await ruled.renewBlob(A, digest, CALLER)).size).toBe(bytes.length);
     const found = await ruled.renewManifest(A, { kind: 'digest', digest: manifestDigest }, CALLER);
     expect([found.digest, found.size]).toEqual([manifestDigest, manifest.length]);

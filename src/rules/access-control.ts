@@ -50,25 +50,25 @@ export class AccessControl implements Registry {
   /** Who may not push has no upload to skip: to them HEAD changes nothing. */
   renewBlob(repo: RepositoryName, digest: Digest, caller: Caller): ReturnType<Registry['renewBlob']> {
     this.#require('pull', repo, caller);
-    return this.#policy.allows(caller, 'push', repo)
+    return this.#policy.allows(caller, 'create', repo)
       ? this.#inner.renewBlob(repo, digest, caller)
       : this.#inner.resolveBlob(repo, digest, caller);
   }
 
   renewManifest(repo: RepositoryName, reference: Reference, caller: Caller): ReturnType<Registry['renewManifest']> {
     this.#require('pull', repo, caller);
-    return this.#policy.allows(caller, 'push', repo)
+    return this.#policy.allows(caller, 'create', repo)
       ? this.#inner.renewManifest(repo, reference, caller)
       : this.#inner.resolveManifest(repo, reference, caller);
   }
 
   async pushBlob(repo: RepositoryName, digest: Digest, body: UploadBody, caller: Caller): Promise<void> {
-    this.#require('push', repo, caller);
+    this.#require('create', repo, caller);
     await this.#inner.pushBlob(repo, digest, body, caller);
   }
 
   async startUpload(repo: RepositoryName, algorithm: Algorithm, caller: Caller): ReturnType<Registry['startUpload']> {
-    this.#require('push', repo, caller);
+    this.#require('create', repo, caller);
     return await this.#inner.startUpload(repo, algorithm, caller);
   }
 
@@ -79,7 +79,7 @@ export class AccessControl implements Registry {
     range: ContentRange | undefined,
     caller: Caller,
   ): ReturnType<Registry['appendToUpload']> {
-    this.#require('push', repo, caller);
+    this.#require('create', repo, caller);
     return await this.#inner.appendToUpload(repo, id, body, range, caller);
   }
 
@@ -91,17 +91,17 @@ export class AccessControl implements Registry {
     range: ContentRange | undefined,
     caller: Caller,
   ): Promise<void> {
-    this.#require('push', repo, caller);
+    this.#require('create', repo, caller);
     await this.#inner.closeUpload(repo, id, digest, body, range, caller);
   }
 
   async uploadStatus(repo: RepositoryName, id: UploadId, caller: Caller): ReturnType<Registry['uploadStatus']> {
-    this.#require('push', repo, caller);
+    this.#require('create', repo, caller);
     return await this.#inner.uploadStatus(repo, id, caller);
   }
 
   async cancelUpload(repo: RepositoryName, id: UploadId, caller: Caller): Promise<void> {
-    this.#require('push', repo, caller);
+    this.#require('create', repo, caller);
     await this.#inner.cancelUpload(repo, id, caller);
   }
 
@@ -112,7 +112,7 @@ export class AccessControl implements Registry {
     from: RepositoryName | undefined,
     caller: Caller,
   ): Promise<boolean> {
-    this.#require('push', repo, caller);
+    this.#require('create', repo, caller);
     if (from !== undefined && !this.#policy.allows(caller, 'pull', from)) return false;
     return await this.#inner.mountBlob(repo, digest, from, caller);
   }
@@ -123,7 +123,7 @@ export class AccessControl implements Registry {
     caller: Caller,
     guard?: TagGuard,
   ): ReturnType<Registry['pushManifest']> {
-    this.#require('push', repo, caller);
+    this.#require('create', repo, caller);
     return await this.#inner.pushManifest(repo, manifest, caller, guard);
   }
 
@@ -168,4 +168,9 @@ export class AccessControl implements Registry {
   }
 }
 
-const VERBS: Readonly<Record<Action, string>> = { pull: 'pull from', push: 'push to', delete: 'delete from' };
+const VERBS: Readonly<Record<Action, string>> = {
+  pull: 'pull from',
+  push: 'push to',
+  create: 'push to',
+  delete: 'delete from',
+};

@@ -32,6 +32,10 @@ class Patient implements Caller {
     return this.#caller.actor;
   }
 
+  get authority(): Caller['authority'] {
+    return this.#caller.authority;
+  }
+
   /** Made when it is first needed: what is answered from memory never looks at it. */
   get signal(): AbortSignal {
     this.#late ??= new AbortController();

@@ -15,7 +15,7 @@ export function actorOf(label: string): { readonly id: string; readonly label: s
 }
 
 function callerOf(label: string): Caller {
-  return { actor: actorOf(label), signal: new AbortController().signal };
+  return { ...ANYBODY, actor: actorOf(label), signal: new AbortController().signal };
 }
 
 export interface Operation<T> {

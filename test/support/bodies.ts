@@ -1,5 +1,6 @@
 // Requests whose bodies come as a test wants, for what reads them.
 import { ANONYMOUS } from '../../src/access/access.ts';
+import { ANONYMOUS_AUTHORITY } from '../../src/access/authority.ts';
 import type { RequestContext } from '../../src/http/context.ts';
 
 type Source = Iterable<Uint8Array> | AsyncIterable<Uint8Array>;
@@ -30,6 +31,7 @@ export function sent(source: Source, headers: Readonly<Record<string, string>> =
     request,
     id: 'id',
     actor: ANONYMOUS,
+    authority: ANONYMOUS_AUTHORITY,
     signal: new AbortController().signal,
     origin: () => '',
     keepOpen: () => {

@@ -1,6 +1,7 @@
 // The whole domain over the memory driver, with a clock, names and background work that the test decides.
 import type { AccessPolicy, Actor, Caller } from '../../src/access/access.ts';
 import { openAccess } from '../../src/access/access.ts';
+import { ANONYMOUS_AUTHORITY } from '../../src/access/authority.ts';
 import { digestOf } from '../../src/oci/digest.ts';
 import { type ErrorKind, RegistryError } from '../../src/oci/errors.ts';
 import type { Digest, Incarnation, RepositoryName, Tag } from '../../src/oci/names.ts';
@@ -24,7 +25,11 @@ export const GRACE = 24 * HOUR;
 export const EXPIRY = 7 * 24 * HOUR;
 export const ACTOR: Actor = { id: 'someone', label: 'someone@there' };
 export const OTHER_ACTOR: Actor = { id: 'other', label: 'other@there' };
-export const CALLER: Caller = { actor: ACTOR, signal: new AbortController().signal };
+export const CALLER: Caller = {
+  actor: ACTOR,
+  authority: ANONYMOUS_AUTHORITY,
+  signal: new AbortController().signal,
+};
 export const [A, B, C] = ['team/a', 'team/b', 'team/c'].map((name) => name as RepositoryName) as [
   RepositoryName,
   RepositoryName,

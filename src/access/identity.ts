@@ -1,0 +1,71 @@
+import { createHash } from 'node:crypto';
+
+/** Claims of an OIDC token that was verified, as its issuer wrote them. */
+export type Claims = Readonly<Record<string, unknown>>;
+
+/**
+ * Who acts. The kind is decided by how the caller proved who it is, never by a text that it sent: a user whose name is
+ * `robot:ci` stays a user.
+ */
+export type Identity =
+  | { readonly kind: 'anonymous' }
+  /** An account of HTPASSWD_FILE. */
+  | { readonly kind: 'user'; readonly name: string }
+  | { readonly kind: 'robot'; readonly name: string }
+  /** Subject of a token of an issuer in ACCESS_FILE. `issuer` is its name there, not its URL. */
+  | { readonly kind: 'oidc'; readonly issuer: string; readonly subject: string; readonly claims: Claims }
+  | { readonly kind: 'certificate'; readonly commonName: string }
+  /** Subject of a token of the token server that the AUTH_TOKEN settings name. */
+  | { readonly kind: 'token'; readonly subject: string }
+  /** Work that Marina does by itself, such as retention. */
+  | { readonly kind: 'system'; readonly task: string }
+  /** A command on this machine. `uid` is the user that runs it; undefined where the system cannot tell. */
+  | { readonly kind: 'operator'; readonly uid: number | undefined };
+
+declare const brand: unique symbol;
+
+/**
+ * An identity as events, log lines and `sub` of our tokens have it, such as `user:deployer` or `oidc:github:repo:a/b`. Printable
+ * ASCII without spaces, at most 255 characters. It begins with the kind, so that no name from outside can pass for another kind.
+ */
+export type ActorLabel = string & { readonly [brand]: 'ActorLabel' };
+
+const MAX_CHARACTERS = 255;
+const HASH_CHARACTERS = 32;
+
+/** A label that would be too long is cut and ends in `~` and a hash of the whole. */
+export function labelOf(identity: Identity): ActorLabel {
+  const whole = textOf(identity);
+  if (whole.length <= MAX_CHARACTERS) return whole as ActorLabel;
+  const hash = createHash('sha256').update(whole).digest('hex').slice(0, HASH_CHARACTERS);
+  return `${whole.slice(0, MAX_CHARACTERS - HASH_CHARACTERS - 1)}~${hash}` as ActorLabel;
+}
+
+function textOf(identity: Identity): string {
+  switch (identity.kind) {
+    case 'anonymous':
+      return 'anonymous';
+    case 'user':
+    case 'robot':
+      return `${identity.kind}:${printable(identity.name)}`;
+    case 'oidc':
+      return `oidc:${printable(identity.issuer)}:${printable(identity.subject)}`;
+    case 'certificate':
+      return `cert:${printable(identity.commonName)}`;
+    case 'token':
+      return `token:${printable(identity.subject)}`;
+    case 'system':
+      return `system:${printable(identity.task)}`;
+    case 'operator':
+      return `operator:${identity.uid ?? 'unknown'}`;
+  }
+}
+
+/** `%` is encoded too, so that different names have different labels. `~` marks a label that was cut. */
+function printable(name: string): string {
+  return name
+    .toWellFormed()
+    .replace(/[^\x21-\x24\x26-\x7d]/gu, (character) =>
+      [...Buffer.from(character)].map((byte) => `%${byte.toString(16).toUpperCase().padStart(2, '0')}`).join(''),
+    );
+}
