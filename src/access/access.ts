@@ -11,16 +11,16 @@ export interface Actor {
   readonly label: string;
 }
 
-/** Who calls, and for how long. One value for each request, so that whatever stands behind the registry interface has both. */
+/** The client of one request: its identity, its permissions, and a signal that ends the request. Every method of `Registry` gets it. */
 export interface Caller {
-  /** May be found out when it is first read: not every answer depends on it. */
+  /** May be computed on first read, because many answers do not depend on it. */
   readonly actor: Actor;
   readonly authority: Authority;
-  /** Aborted when the client is gone and nobody waits for the answer. What was begun to be written is finished all the same. */
+  /** Aborted when the client disconnects. A write that has begun is still finished. */
   readonly signal: AbortSignal;
 }
 
-/** What a caller may do. It is asked before anything is looked up, so that "forbidden" and "missing" cannot be told apart. */
+/** Decides what a caller may do. It is consulted before any lookup, so a caller cannot tell "forbidden" from "missing". */
 export interface AccessPolicy {
   /** The repository is one that the request names. */
   allows(caller: Caller, action: Action, repo: RepositoryName): boolean;
@@ -32,7 +32,7 @@ export interface AccessPolicy {
   allowsRegistry(caller: Caller, action: RegistryAction): boolean;
 }
 
-/** A registry without accounts: everybody may do everything. */
+/** Used by a registry without accounts: every caller may do everything. */
 export const openAccess: AccessPolicy = {
   allows: () => true,
   mayPullUnnamed: () => true,
@@ -42,7 +42,7 @@ export const openAccess: AccessPolicy = {
 /** A client without an account. */
 export const ANONYMOUS: Actor = { id: 'anonymous', label: 'anonymous' };
 
-/** Asks what every client may do, without being a request. */
+/** Stands for any client where a permission is checked outside a request. */
 export const ANYBODY: Caller = {
   actor: ANONYMOUS,
   authority: ANONYMOUS_AUTHORITY,

@@ -12,7 +12,7 @@ import type { RegistryPorts } from './ports.ts';
 import { needsRenewal, type RenewalTimes, renewal } from './renewal.ts';
 import { nameUnknown, requireRepository } from './require-repository.ts';
 
-/** How long an address in the store may be used to begin a download, in milliseconds: clients do so at once. */
+/** How long a presigned URL is valid, in milliseconds. Clients follow the redirect at once; a running download is not cut off. */
 const REDIRECT_MS = 20 * 60_000;
 
 export class Blobs {
@@ -32,19 +32,19 @@ export class Blobs {
   }
 
   /**
-   * As `resolve`, for a client that will not upload the blob because it is there: one that nothing refers to is linked anew
-   * first, "so that a client that skips the upload is safe".
-   * @throws RegistryError as `resolve`; also `blob-unknown` where it cannot be linked anew
+   * Like `resolve`, for a client that skips the upload if the blob exists. An old blob without references is linked again first,
+   * because garbage collection could otherwise remove it before the client pushes its manifest.
+   * @throws RegistryError as `resolve`; also `blob-unknown` if the link could not be renewed
    */
   renew(repo: RepositoryName, digest: Digest): Answer<BlobLink> {
     return mapMaybeAsync(this.#ports.projection.blobUse(repo, digest), (answer) => {
       const use = requireRepository(repo, answer);
       if (use === undefined) throw blobUnknown(repo, digest);
-      return needsRenewal(use, this.#times()) ? this.#linkAnew(repo, digest) : use.link;
+      return needsRenewal(use, this.#times()) ? this.#renewLink(repo, digest) : use.link;
     });
   }
 
-  async #linkAnew(repo: RepositoryName, digest: Digest): Promise<BlobLink> {
+  async #renewLink(repo: RepositoryName, digest: Digest): Promise<BlobLink> {
     const decide = (facts: RepositoryFacts): Decision<BlobLink> => {
       const link = facts.blob(digest);
       if (link === undefined) return refuse(blobUnknown(repo, digest));
@@ -54,7 +54,7 @@ export class Blobs {
     try {
       return await this.#ports.projection.submit(repo, { needs: { blobs: [digest], references: [digest] }, decide });
     } catch (error) {
-      // "where it cannot append, it answers as if the blob were absent": the client uploads it.
+      // The link could not be renewed, so the blob is reported as absent and the client uploads it.
       if (error instanceof RegistryError && error.kind !== 'log-broken') throw blobUnknown(repo, digest);
       throw error;
     }
@@ -64,18 +64,18 @@ export class Blobs {
     return { now: this.#ports.now(), grace: this.#ports.grace };
   }
 
-  /** As `resolve`, with its bytes; `content-damaged` when they are gone or of another length. */
+  /** Like `resolve`, with the bytes. @throws RegistryError as `resolve`; `content-damaged` if they are missing or have another length */
   get(repo: RepositoryName, digest: Digest, caller: Caller, delivery: Delivery = 'anywhere'): Answer<Blob> {
     return mapMaybeAsync(this.resolve(repo, digest), ({ size, inc }) => {
-      if (this.#ports.redirect && delivery === 'anywhere') return this.#elsewhere(size, inc);
+      if (this.#ports.redirect && delivery === 'anywhere') return this.#presigned(size, inc);
       if (size > SMALL_BLOB_BYTES) return this.#large(digest, size, inc, caller);
       const bytes = this.#ports.cache.get(inc) ?? this.#small(digest, size, inc, caller);
       return mapMaybeAsync(bytes, (all) => ({ size, content: { kind: 'bytes', bytes: all } }));
     });
   }
 
-  /** The address of the bytes in the store. Whether they are there is not looked at: the store answers for it. */
-  async #elsewhere(size: number, inc: Incarnation): Promise<Blob> {
+  /** A URL in the store. It is not checked that the object exists: the store itself answers 404 if it does not. */
+  async #presigned(size: number, inc: Incarnation): Promise<Blob> {
     const { driver } = this.#ports;
     if (driver.presign === undefined) throw new RegistryError('unavailable', 'clients cannot reach the store');
     const headers = { contentType: 'application/octet-stream' };
@@ -94,13 +94,13 @@ export class Blobs {
   async #small(digest: Digest, size: number, inc: Incarnation, { signal }: Caller): Promise<Uint8Array<ArrayBuffer>> {
     const bytes = await this.#ports.driver.read(dataKey(inc), signal);
     if (bytes === undefined || bytes.length !== size) throw damaged(digest);
-    const own = new Uint8Array(bytes);
-    this.#ports.cache.set(inc, own);
-    return own;
+    const copy = new Uint8Array(bytes);
+    this.#ports.cache.set(inc, copy);
+    return copy;
   }
 
   /**
-   * Unlinks a blob that no manifest of the repository refers to; its bytes go later.
+   * Unlinks a blob that no manifest of the repository refers to. Garbage collection frees the bytes later.
    * @throws RegistryError `name-unknown`, `blob-unknown`, `blob-referenced`
    */
   async delete(repo: RepositoryName, digest: Digest, actor: Actor): Promise<void> {

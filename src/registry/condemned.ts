@@ -7,8 +7,8 @@ import { dataKey, EPOCHS } from '../storage/paths.ts';
 const LINE_BYTES = 27;
 
 /**
- * The linker's rule (DESIGN 8): an incarnation older than half the grace may only be linked when no open round of collection
- * names it, and then a head finds it at its length. To be asked while holding the state that the link is decided on.
+ * The linker's rule (DESIGN 8): an incarnation older than half the grace period may only be linked if no open collection round
+ * has condemned it and a HEAD then finds it with its expected length. Call it inside the decision that links the incarnation.
  */
 export async function mayLink(
   driver: StoreReader,
@@ -18,40 +18,40 @@ export async function mayLink(
 ): Promise<boolean> {
   if (times.now - decodeTime(inc) <= times.grace / 2) return true;
   for await (const { key } of driver.list(EPOCHS)) {
-    if (key.endsWith('/condemned') && names(await driver.read(key), inc)) return false;
+    if (key.endsWith('/condemned') && listContains(await driver.read(key), inc)) return false;
   }
   return (await driver.head(dataKey(inc)))?.size === size;
 }
 
-/** Incarnations that are looked for together. */
-const ASKED_TOGETHER = 16;
+/** HEAD requests in flight at once. */
+const HEAD_CONCURRENCY = 16;
 
 /**
- * The linker's rule for many at once, the young ones too: those that no open round of collection names and that are there at their
- * length. The lists are read before the first look at the bytes.
+ * The linker's rule for many incarnations, regardless of their age: returns those that no open collection round has condemned and
+ * that are stored with their expected length. All condemned lists are read before the first HEAD.
  */
 export async function linkable(
   driver: StoreReader,
-  asked: readonly { readonly inc: Incarnation; readonly size: number }[],
+  candidates: readonly { readonly inc: Incarnation; readonly size: number }[],
 ): Promise<ReadonlySet<Incarnation>> {
-  const left = new Map(asked.map(({ inc, size }) => [inc, size]));
-  for await (const { key } of left.size === 0 ? [] : driver.list(EPOCHS)) {
+  const remaining = new Map(candidates.map(({ inc, size }) => [inc, size]));
+  for await (const { key } of remaining.size === 0 ? [] : driver.list(EPOCHS)) {
     if (!key.endsWith('/condemned')) continue;
     const list = await driver.read(key);
-    for (const inc of [...left.keys()]) if (names(list, inc)) left.delete(inc);
+    for (const inc of [...remaining.keys()]) if (listContains(list, inc)) remaining.delete(inc);
   }
-  const open = [...left];
-  const there = new Set<Incarnation>();
-  for (let from = 0; from < open.length; from += ASKED_TOGETHER) {
-    const some = open.slice(from, from + ASKED_TOGETHER);
-    const found = await Promise.all(some.map(([inc]) => driver.head(dataKey(inc))));
-    for (const [index, [inc, size]] of some.entries()) if (found[index]?.size === size) there.add(inc);
+  const uncondemned = [...remaining];
+  const stored = new Set<Incarnation>();
+  for (let from = 0; from < uncondemned.length; from += HEAD_CONCURRENCY) {
+    const batch = uncondemned.slice(from, from + HEAD_CONCURRENCY);
+    const found = await Promise.all(batch.map(([inc]) => driver.head(dataKey(inc))));
+    for (const [index, [inc, size]] of batch.entries()) if (found[index]?.size === size) stored.add(inc);
   }
-  return there;
+  return stored;
 }
 
-/** Whether a sorted list of fixed-width lines has this one. A list that is gone meanwhile has ended its round. */
-function names(list: Uint8Array | undefined, inc: Incarnation): boolean {
+/** Binary search in a sorted list of fixed-width lines. A list that has disappeared belongs to a round that has ended. */
+function listContains(list: Uint8Array | undefined, inc: Incarnation): boolean {
   if (list === undefined) return false;
   const text = new TextDecoder();
   let low = 0;
@@ -66,20 +66,20 @@ function names(list: Uint8Array | undefined, inc: Incarnation): boolean {
   return false;
 }
 
-/** @param sorted in ascending order, each once */
+/** @param sorted in ascending order, without duplicates */
 export function encodeList(sorted: readonly Incarnation[]): Uint8Array {
   const lines = Buffer.alloc(sorted.length * LINE_BYTES, '\n');
   for (const [index, inc] of sorted.entries()) lines.write(inc, index * LINE_BYTES, 'latin1');
   return lines;
 }
 
-/** @throws Error for bytes that are no such list: nothing may be deleted on the word of a damaged one */
+/** @throws Error if the bytes are not a complete list: nothing may be deleted because of a damaged one */
 export function decodeList(bytes: Uint8Array): Incarnation[] {
   const lines = new TextDecoder().decode(bytes).split('\n');
-  if (lines.pop() !== '') throw new Error('a list of incarnations has been cut');
+  if (lines.pop() !== '') throw new Error('a list of incarnations is truncated');
   return lines.map((line) => {
     const inc = parseIncarnation(line);
-    if (inc === undefined) throw new Error(`a list of incarnations holds ${JSON.stringify(line)}`);
+    if (inc === undefined) throw new Error(`a list of incarnations has an invalid line: ${JSON.stringify(line)}`);
     return inc;
   });
 }

@@ -3,17 +3,17 @@ import type { Digest, Incarnation } from '../oci/names.ts';
 
 /** Blobs up to this many bytes are kept in memory and sent from there. */
 export const SMALL_BLOB_BYTES = 32 * 1024;
-/** What an entry costs beside its bytes. */
+/** Estimated memory per entry beyond its bytes. */
 const OVERHEAD_BYTES = 300;
 
 /**
- * Bytes that cannot change: manifests by digest, small blobs by incarnation. Whether a repository has them is asked of its log
- * first, each time.
+ * Caches bytes that cannot change: manifests by digest, small blobs by incarnation. Before each use the caller checks in the
+ * projection that the repository still has them.
  */
 export class ContentCache {
   readonly #bytes: LRUCache<string, Uint8Array<ArrayBuffer>>;
 
-  /** @param budget bytes of memory for all entries together */
+  /** @param budget bytes of memory for all entries */
   constructor(budget: number) {
     this.#bytes = new LRUCache({
       maxSize: Math.max(1, budget),

@@ -5,8 +5,8 @@ import type { RegistryPorts } from './ports.ts';
 import { nameUnknown } from './require-repository.ts';
 
 /**
- * Deletes a repository with everything in it: the operator's command, which no client has.
- * @param actor for the log
+ * Deletes a repository and everything in it. Only the operator's command does this; clients have no such request.
+ * @param actor recorded in the event
  * @throws RegistryError `name-unknown`
  */
 export function deleteRepository(

@@ -1,23 +1,23 @@
 import { unreachable } from '../oci/errors.ts';
 
 /**
- * May somebody else have linked these bytes? Bytes that only this request can have linked may be deleted by it when it does not link
- * them after all. Of any others only garbage collection can tell that no log links them.
+ * Whether another request may have linked these bytes. A request that ends up not linking its bytes may delete them only if no other
+ * request could have linked them. In all other cases only garbage collection can tell that no log links them.
  */
 export type Exclusivity =
-  /** Written by this request, under a name that nobody else knows. */
+  /** Written by this request under a name that no other request knows. */
   | { readonly kind: 'exclusive' }
   /**
-   * Committed from an upload session by this request. A request that takes the session over meanwhile can link them too, unless the
-   * session has ended under this request's lease: `ended` resolves once that is known.
+   * Committed from an upload session by this request. Another request that takes the session over can link them too, unless the
+   * session ends under this request's lease. `ended` resolves to whether it did, once the lease is released.
    */
   | { readonly kind: 'exclusive-if-ended'; readonly ended: Promise<boolean> }
-  /** Committed by an earlier request of the session, or from a session that another request may still be finishing. */
+  /** Committed by an earlier request of the session, or from a session that another request may still be closing. */
   | { readonly kind: 'shared' };
 
 export const EXCLUSIVE: Exclusivity = { kind: 'exclusive' };
 
-/** Resolves when it is certain whether nobody else can have linked the bytes, which may take as long as the request. */
+/** Resolves once it is known whether another request can have linked the bytes, at the latest when the request ends. */
 export async function isExclusive(exclusivity: Exclusivity): Promise<boolean> {
   switch (exclusivity.kind) {
     case 'exclusive':

@@ -4,15 +4,15 @@ import { sessionKey, sessionLogPrefix, UPLOADS } from '../storage/paths.ts';
 import { createdAtOf } from './session-ids.ts';
 import type { ExpiredUpload } from './sessions.ts';
 
-/** What uploads/ holds of one upload. */
+/** The objects of one upload under uploads/. */
 export interface UploadObjects extends ExpiredUpload {
-  /** Whether its session's record is there; bytes without one belong to a request that a kill cut off. */
+  /** Whether its session record exists. Bytes without one belong to a request that was killed. */
   readonly hasRecord: boolean;
 }
 
 /**
- * Uploads with objects under uploads/ that began before that time (milliseconds), by their ids. They may be removed while this
- * goes on.
+ * Uploads with objects under uploads/ that began before the given time (milliseconds), ordered by id. The caller may remove them
+ * while it iterates.
  */
 export async function* uploadsBegunBefore(
   before: number,

@@ -8,8 +8,10 @@ import type { SessionIds } from './session-ids.ts';
 import { decodeRecord, sessionRecord } from './session-record.ts';
 import type { ExpiredUpload, Session, SessionLease, SessionOwner, SessionStore } from './sessions.ts';
 
-/** Sessions remembered: open ones, and those that ended, whose ids would otherwise still prove themselves. */
-const REMEMBERED = 100_000;
+/**
+ * Sessions kept in memory, open ones and ended ones each. Ended ones are kept because their ids still validate (session-ids.ts).
+ */
+const MAX_CACHED_SESSIONS = 100_000;
 
 export interface FileSessionsPorts {
   readonly driver: ObjectStore;
@@ -21,13 +23,13 @@ export interface FileSessionsPorts {
 }
 
 /**
- * Sessions of the one process that holds the data folder. One that has bytes is a small object beside them; one that has none
- * yet is nothing but its id.
+ * Sessions of the one process that holds the data folder. A session with bytes is stored as a small object beside them. A session
+ * without bytes is stored nowhere: its id carries all there is to know.
  */
 export class FileSessions implements SessionStore {
   readonly #ports: FileSessionsPorts;
-  readonly #open = new LRUCache<UploadId, Session>({ max: REMEMBERED });
-  readonly #ended = new LRUCache<UploadId, true>({ max: REMEMBERED });
+  readonly #open = new LRUCache<UploadId, Session>({ max: MAX_CACHED_SESSIONS });
+  readonly #ended = new LRUCache<UploadId, true>({ max: MAX_CACHED_SESSIONS });
   readonly #leased = new Set<UploadId>();
 
   constructor(ports: FileSessionsPorts) {
@@ -44,7 +46,7 @@ export class FileSessions implements SessionStore {
 
   async load(id: UploadId, owner: SessionOwner): Promise<Session | undefined> {
     const stored = this.#open.has(id) || this.#ended.has(id) ? undefined : await this.#read(id);
-    // Asked after the read: meanwhile the session may have gone on, or ended.
+    // Checked after the read, because the session may have advanced or ended in the meantime.
     if (this.#ended.has(id)) return undefined;
     const session = this.#open.get(id) ?? stored ?? this.#unwritten(id, owner);
     if (session === undefined || session.repo !== owner.repo || session.actor !== owner.actor) return undefined;
@@ -55,7 +57,7 @@ export class FileSessions implements SessionStore {
 
   async lease(id: UploadId, owner: SessionOwner): Promise<SessionLease | 'unknown' | 'busy'> {
     if (this.#leased.has(id)) return (await this.load(id, owner)) === undefined ? 'unknown' : 'busy';
-    // Taken before the first wait, so that no second request comes between.
+    // Taken before the first await, so that a second request cannot take it too.
     this.#leased.add(id);
     let session: Session | undefined;
     try {
@@ -78,10 +80,10 @@ export class FileSessions implements SessionStore {
       },
       end: async () => {
         const isStored = this.#open.get(id)?.inc !== undefined;
-        // First, so that nobody finds the session while its bytes go.
+        // First, so that no request finds the session while its bytes are being deleted.
         this.#ended.set(id, true);
         this.#open.delete(id);
-        // The record before its bytes: what a kill leaves between the two must not tell of bytes that are gone.
+        // The record goes before its bytes: after a kill in between, no record may point to bytes that are gone.
         if (isStored) await this.#ports.driver.delete([sessionKey(id)], { durable: false });
         await this.#ports.driver.deleteAll(uploadPrefix(id));
       },
@@ -111,7 +113,7 @@ export class FileSessions implements SessionStore {
     return this.#ports.now() - createdAt > this.#ports.expiry;
   }
 
-  /** A session that has no bytes: all there is to know stands in its id. */
+  /** The session of an id that has no stored record: it has no bytes yet. */
   #unwritten(id: UploadId, { repo, actor }: SessionOwner): Session | undefined {
     const claims = this.#ports.ids.read(id, { repo, actor });
     return claims === undefined ? undefined : { id, repo, actor, ...claims, offset: 0 };
@@ -119,7 +121,7 @@ export class FileSessions implements SessionStore {
 
   async #read(id: UploadId): Promise<Session | undefined> {
     const bytes = await this.#ports.driver.read(sessionKey(id));
-    // Bytes that are no record: then the session is one without bytes.
+    // A record that cannot be decoded counts as none: the session is then one without bytes.
     const session = bytes === undefined ? undefined : decodeRecord(sessionRecord, new TextDecoder().decode(bytes));
     return session?.id === id ? session : undefined;
   }

@@ -9,7 +9,7 @@ import {
 import type { ObjectStore, StoreReader } from '../storage/driver.ts';
 import { hintKey } from '../storage/paths.ts';
 
-/** Where else in the store a digest was seen last. May be wrong or missing; whoever uses it checks it. */
+/** Where a digest was last linked. It may be wrong or missing, so its user must check it. */
 export interface Hint {
   readonly inc: Incarnation;
   readonly size: number;
@@ -18,7 +18,7 @@ export interface Hint {
 
 const hint = z.object({ inc: z.string(), size: z.int().nonnegative(), repo: z.string() });
 
-/** undefined when there is none that makes sense: a torn or foreign one is as good as none. */
+/** undefined if there is no valid hint. One that cannot be decoded counts as missing. */
 export async function readHint(driver: StoreReader, digest: Digest): Promise<Hint | undefined> {
   const bytes = await driver.read(hintKey(digest));
   if (bytes === undefined) return undefined;

@@ -7,16 +7,15 @@ import type { ObjectBody } from '../storage/driver.ts';
 import type { ContentRange, UploadBody } from './upload-body.ts';
 
 /*
- * What a registry can do, in the spec's words. Between `http/` and everything that answers requests stands this interface alone:
- * the store's own registry (registry.ts) implements it, and so does each rule about requests (src/rules/), as a wrapper around
- * another registry.
+ * The operations of a registry, in the spec's words. `http/` knows only this interface. The registry on the store
+ * (store-registry.ts) implements it, and so does each rule about requests (src/rules/), as a wrapper around another registry.
  *
- * Errors are `RegistryError`s of the kinds that each method names. Beyond those every method may fail with `denied`
- * (the caller may not do this), `unavailable` (no answer in time; a write may or may not have happened), `log-broken` and
- * `content-damaged` (the operator has to act); methods that write also with `read-only`, `writes-paused` and `storage-full`.
+ * Errors are `RegistryError`s of the kinds that each method lists. In addition every method may fail with `denied` (the caller may
+ * not do this), `unavailable` (no answer in time; a write may or may not have happened), `log-broken` and `content-damaged` (the
+ * operator has to act), and methods that write also with `read-only`, `writes-paused` and `storage-full`.
  *
- * An `Answer` is a value or a promise of one. Where the value is known at once it is returned, or thrown, without a promise: a pull
- * from memory never waits. All writes are idempotent: a client that got no answer may send its request again.
+ * An `Answer` is a value or a promise of one. A value that is in memory is returned, or its error thrown, without a promise, so a
+ * pull from memory never waits. All writes are idempotent: a client that got no answer may repeat its request.
  */
 
 /** What the spec calls a descriptor. */
@@ -34,26 +33,26 @@ export type Reference =
   | { readonly kind: 'tag'; readonly tag: Tag }
   | { readonly kind: 'digest'; readonly digest: Digest };
 
-/** What a client should be told beside the answer, one sentence each, in ASCII and without quotes. Left out: nothing. */
+/** Warnings sent to the client with the answer, one ASCII sentence each, without quotes. */
 export interface Warned {
   readonly warnings?: readonly string[] | undefined;
 }
 
-/** A manifest that is there. */
+/** The answer to HEAD of an existing manifest. */
 export interface ResolvedManifest extends Descriptor, Warned {}
 
 export interface Manifest extends Warned {
   readonly descriptor: Descriptor;
-  /** Exactly as they were pushed. Shared with others: not to be changed. */
+  /** Exactly as they were pushed. Shared with other requests, so they must not be modified. */
   readonly bytes: Uint8Array<ArrayBuffer>;
 }
 
 /** How the bytes of a blob reach a client. */
 export type BlobContent =
-  /** In memory. Shared with others: not to be changed. */
+  /** In memory. Shared with other requests, so they must not be modified. */
   | { readonly kind: 'bytes'; readonly bytes: Uint8Array<ArrayBuffer> }
   | ObjectBody
-  /** Anyone who has this address can GET the bytes there for a while. */
+  /** A presigned URL, from which any client that has it can GET the bytes until it expires. */
   | { readonly kind: 'elsewhere'; readonly url: string };
 
 export type Delivery = 'anywhere' | 'here';
@@ -68,9 +67,9 @@ export interface PushedManifest {
   readonly bytes: Uint8Array<ArrayBuffer>;
   /** Of the request, without parameters. */
   readonly contentType: string | undefined;
-  /** What the client says the digest is. */
+  /** The digest that the client expects, if it gave one. */
   readonly digest: Digest | undefined;
-  /** Tags to set, each once. */
+  /** Tags to set, without duplicates. */
   readonly tags: readonly Tag[];
 }
 
@@ -83,26 +82,26 @@ export interface PushedResult extends Warned {
 export interface Upload {
   readonly id: UploadId;
   readonly repo: RepositoryName;
-  /** Bytes that are durably stored: the client goes on from there. */
+  /** Bytes that are stored durably. The client continues from here. */
   readonly offset: number;
 }
 
 /** Where a page of names begins and how long it may be. */
 export interface PageRequest {
-  /** The page begins behind this one, which need not exist. undefined: from the first. */
+  /** The page begins after this name, which need not exist; undefined: at the first name. */
   readonly after: string | undefined;
-  /** At most so many items; a registry may give fewer. undefined: as many as it thinks right. */
+  /** The most items wanted; a registry may return fewer. undefined: the registry's default. */
   readonly limit: number | undefined;
 }
 
 export interface ReferrersRequest {
   readonly artifactType: string | undefined;
   readonly after: Digest | undefined;
-  /** Asked for each one in order before it is taken: false ends the page before it. */
+  /** Called for each referrer in order. The first false ends the page before that referrer. */
   readonly fits: (referrer: Descriptor) => boolean;
 }
 
-/** What a change does to one tag. undefined: there is none, before or afterwards. */
+/** What a change does to one tag. `before` is undefined if the tag is new, `after` if it is deleted. */
 export interface TagChange {
   readonly tag: Tag;
   readonly before: Digest | undefined;
@@ -110,21 +109,21 @@ export interface TagChange {
 }
 
 /**
- * Says why a change may not be made; undefined when it may. Asked in the decision itself, with the tags of the very state that the
- * change is made to, maybe more than once: nobody can come in between, which a look before the change could not promise.
+ * Returns why a change is refused, or undefined if it is allowed. It runs inside the decision, on the state that the change is
+ * applied to, so no other write can come in between. It may run more than once.
  */
 export type TagGuard = (changes: readonly TagChange[]) => RegistryError | undefined;
 
-/** Nothing here changes anything. */
+/** Operations that change nothing. */
 export interface Reader {
   /**
    * GET of a blob.
-   * @param delivery `here`: an address elsewhere will not do. By default `anywhere`.
+   * @param delivery `here`: the answer must carry the bytes and not a URL. The default is `anywhere`.
    * @throws `name-unknown`, `blob-unknown`
    */
   getBlob(repo: RepositoryName, digest: Digest, caller: Caller, delivery?: Delivery): Answer<Blob>;
   /**
-   * Whether a blob is there, and how long it is. That its bytes are intact is not looked at.
+   * HEAD of a blob: its size. It does not check that the bytes are intact.
    * @throws `name-unknown`, `blob-unknown`
    */
   resolveBlob(repo: RepositoryName, digest: Digest, caller: Caller): Answer<{ readonly size: number }>;
@@ -134,7 +133,7 @@ export interface Reader {
    */
   getManifest(repo: RepositoryName, reference: Reference, caller: Caller): Answer<Manifest>;
   /**
-   * What a tag points to, or whether a manifest is there.
+   * HEAD of a manifest: its descriptor.
    * @throws `name-unknown`, `manifest-unknown`
    */
   resolveManifest(repo: RepositoryName, reference: Reference, caller: Caller): Answer<ResolvedManifest>;
@@ -142,31 +141,31 @@ export interface Reader {
 
 export interface Writer {
   /**
-   * HEAD of a blob by a client that skips its upload if the blob is there. Resolves it as `resolveBlob`; a blob that nothing
-   * refers to, and that garbage collection would soon take, is linked anew first. Where the caller may only read, or
-   * nothing may be written, it just resolves.
-   * @throws `name-unknown`; `blob-unknown` also where the blob cannot be linked anew, so that the client uploads it
+   * HEAD of a blob by a client that skips its upload if the blob exists. Works like `resolveBlob`, but a blob without references
+   * that garbage collection would soon remove is linked again first. If the caller may only read, or writes are off, it just
+   * resolves.
+   * @throws `name-unknown`; `blob-unknown` also if the link could not be renewed, so that the client uploads the blob
    */
   renewBlob(repo: RepositoryName, digest: Digest, caller: Caller): Answer<{ readonly size: number }>;
   /**
-   * HEAD of a manifest by a client that skips its push if the manifest is there. As `renewBlob`, with one that has no tag and that
+   * HEAD of a manifest by a client that skips its push if the manifest exists. Like `renewBlob`, for an untagged manifest that
    * retention would soon delete.
    * @throws as `resolveManifest`
    */
   renewManifest(repo: RepositoryName, reference: Reference, caller: Caller): Answer<ResolvedManifest>;
   /**
-   * The single POST with a whole blob.
+   * Pushes a whole blob in a single POST.
    * @throws `digest-mismatch`, `size-mismatch`, `upload-interrupted`, `upload-stalled`: nothing was changed
    */
   pushBlob(repo: RepositoryName, digest: Digest, body: UploadBody, caller: Caller): Promise<void>;
   /**
-   * Begins an upload session. It belongs to this repository and this actor; to all others it is unknown.
-   * @param algorithm of the digest that it will be closed with, as far as the client says it: a wrong one only costs time
+   * Begins an upload session. It belongs to this repository and this actor; any other repository or actor gets `upload-unknown`.
+   * @param algorithm the digest algorithm the client announced. If it closes with another one, the bytes are hashed again.
    */
   startUpload(repo: RepositoryName, algorithm: Algorithm, caller: Caller): Promise<Upload>;
   /**
-   * PATCH: adds bytes. Of a body that breaks off, what came is kept.
-   * @param range undefined: the bytes go behind those that are there
+   * PATCH: appends bytes. If the body breaks off, the bytes received until then are kept.
+   * @param range undefined: the bytes are appended at the current offset
    * @throws `upload-unknown`, `upload-busy`, `upload-out-of-order`, `size-mismatch`, `upload-interrupted`, `upload-stalled`
    */
   appendToUpload(
@@ -177,8 +176,8 @@ export interface Writer {
     caller: Caller,
   ): Promise<Upload>;
   /**
-   * PUT: adds the last bytes, if any, verifies the whole and makes it a blob of the repository. The session ends.
-   * @throws as `appendToUpload`; `digest-mismatch`: the session may go on
+   * PUT: appends the last bytes, if any, verifies the digest and links the blob in the repository. The session ends.
+   * @throws as `appendToUpload`; `digest-mismatch`, after which the session usually still exists
    */
   closeUpload(
     repo: RepositoryName,
@@ -189,57 +188,56 @@ export interface Writer {
     caller: Caller,
   ): Promise<void>;
   /**
-   * How far an upload is. Changes nothing.
+   * The progress of an upload. Changes nothing.
    * @throws `upload-unknown`
    */
   uploadStatus(repo: RepositoryName, id: UploadId, caller: Caller): Promise<Upload>;
   /**
-   * Ends a session and drops its bytes.
+   * Ends a session and deletes its bytes.
    * @throws `upload-unknown`, `upload-busy`
    */
   cancelUpload(repo: RepositoryName, id: UploadId, caller: Caller): Promise<void>;
   /**
-   * Makes a blob of another repository one of this repository, without its bytes travelling.
-   * @param from undefined: the registry may look for one itself, among those that the caller may pull from
-   * @returns false: the client must upload it. There is no such source, or the caller may not pull from it.
+   * Links a blob of another repository in this one without an upload.
+   * @param from undefined: the registry may look for a source itself, among the repositories the caller may pull from
+   * @returns false if there is no such source or the caller may not pull from it: the client must upload the blob
    */
   mountBlob(repo: RepositoryName, digest: Digest, from: RepositoryName | undefined, caller: Caller): Promise<boolean>;
   /**
-   * Stores a manifest and sets its tags, all at once: no tag is ever seen without its manifest.
-   * @returns its digest, and the subject that it names
-   * @throws `digest-mismatch`, `manifest-invalid`, `manifest-references-unknown`; what `guard` refuses with
+   * Stores a manifest and sets its tags atomically: no reader ever sees a tag without its manifest.
+   * @returns the digest of the manifest and its subject
+   * @throws `digest-mismatch`, `manifest-invalid`, `manifest-references-unknown`; the error that `guard` returns
    */
   pushManifest(repo: RepositoryName, manifest: PushedManifest, caller: Caller, guard?: TagGuard): Promise<PushedResult>;
 }
 
-/** What is deleted is gone from every later answer. Its bytes are freed later, by garbage collection. */
+/** Deleted content is absent from every later answer. Garbage collection frees its bytes later. */
 export interface Deleter {
   /** @throws `delete-disabled`, `name-unknown`, `blob-unknown`; `blob-referenced` while a manifest refers to it */
   deleteBlob(repo: RepositoryName, digest: Digest, caller: Caller): Promise<void>;
   /**
-   * Deletes a manifest together with every tag that points to it.
-   * @throws `delete-disabled`, `name-unknown`, `manifest-unknown`; what `guard` refuses with
+   * Deletes a manifest and every tag that points to it.
+   * @throws `delete-disabled`, `name-unknown`, `manifest-unknown`; the error that `guard` returns
    */
   deleteManifest(repo: RepositoryName, digest: Digest, caller: Caller, guard?: TagGuard): Promise<void>;
   /**
    * Deletes a tag. Its manifest stays.
-   * @throws `delete-disabled`, `name-unknown`, `manifest-unknown`; what `guard` refuses with
+   * @throws `delete-disabled`, `name-unknown`, `manifest-unknown`; the error that `guard` returns
    */
   deleteTag(repo: RepositoryName, tag: Tag, caller: Caller, guard?: TagGuard): Promise<void>;
 }
 
-/** Nothing here changes anything. */
+/** Listings; they change nothing. */
 export interface Lister {
   /**
-   * Tags in the order of their bytes.
+   * Tags in byte order.
    * @throws `name-unknown`
    */
   tags(repo: RepositoryName, page: PageRequest, caller: Caller): Answer<Page<Tag>>;
-  /** Repositories that the caller may pull from, in the order of their bytes: filtered first, then cut into pages. */
+  /** Repositories the caller may pull from, in byte order. They are filtered before they are paged. */
   repositories(page: PageRequest, caller: Caller): Promise<Page<RepositoryName>>;
   /**
-   * Descriptors of the manifests whose subject this is, in the order of their digests. A subject or a repository that does not exist
-   * has none.
+   * Descriptors of the manifests with this subject, ordered by digest. Empty if the subject or the repository does not exist.
    */
   referrers(
     repo: RepositoryName,

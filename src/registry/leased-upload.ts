@@ -4,7 +4,7 @@ import type { Exclusivity } from './exclusivity.ts';
 import { placeAt, placeOf, type Session, type SessionLease } from './sessions.ts';
 import type { UploadBody } from './upload-body.ts';
 
-/** The bytes of a blob after the last one of the session, staged but not yet acknowledged. */
+/** How far staging has got: the session's bytes and those of this request, which are not acknowledged yet. */
 export interface Received {
   readonly place: StagedPlace;
   readonly progress: StagedProgress;
@@ -15,18 +15,18 @@ export interface LeasedUploadPorts {
   readonly newIncarnation: () => Incarnation;
 }
 
-/** One request's hold on an upload, and the session as this request last saved it. */
+/** An upload session under one request's lease, in the state this request last saved. */
 export class LeasedUpload {
   readonly #lease: SessionLease;
   readonly #ports: LeasedUploadPorts;
   readonly #signal: AbortSignal | undefined;
   #session: Session;
-  /** Whether an earlier holder may still be writing where the session's bytes are staged. */
+  /** Whether an earlier lease holder may still be writing to the place where the session's bytes are staged. */
   #contested: boolean;
   /** Whether the session ended under this request's lease. */
   readonly #ended = Promise.withResolvers<boolean>();
 
-  /** @param signal aborted when the client is gone */
+  /** @param signal aborted when the client disconnects */
   constructor(lease: SessionLease, ports: LeasedUploadPorts, signal?: AbortSignal) {
     this.#lease = lease;
     this.#ports = ports;
@@ -39,14 +39,15 @@ export class LeasedUpload {
     return this.#session;
   }
 
-  /** Whether this request took the session over from one that did not let go. */
+  /** Whether this request took the session over from one that never released it. */
   get takenOver(): boolean {
     return this.#lease.takenOver;
   }
 
   /**
-   * Stages a body behind the session's bytes. What it leaves there counts only once the session is saved. A body without any
-   * byte touches nothing: after a kill the staged bytes may have become the blob already. undefined: there are none at all.
+   * Stages a body after the session's bytes. The new bytes count only once the session is saved. An empty body writes nothing,
+   * because after a kill the staged bytes may already have been committed as the blob.
+   * @returns undefined if neither the session nor the body has any bytes
    */
   async receive(body: UploadBody): Promise<Received | undefined> {
     let place: StagedPlace | undefined;
@@ -61,7 +62,7 @@ export class LeasedUpload {
       if (place === undefined || write === undefined) return stagedSoFar(this.#session);
       progress = await write.settle();
     } catch (error) {
-      // Of a client that left while its bytes waited for room, what is durable counts when it comes back.
+      // The client disconnected while its bytes waited for space. It can resume from the bytes that are already durable.
       const hasLeft = this.#signal?.aborted === true && error === this.#signal.reason;
       if (!hasLeft || write === undefined || place === undefined) {
         await write?.drop();
@@ -73,7 +74,7 @@ export class LeasedUpload {
     return { place: placeAt(place.upload, place.inc, progress.state), progress };
   }
 
-  /** Makes what was received a part of the session, durably. @throws RegistryError `upload-busy` */
+  /** Saves the received bytes in the session, durably. @throws RegistryError `upload-busy` */
   async saveProgress({ place, progress }: Received): Promise<void> {
     const { offset, state } = this.#session;
     if (progress.size === offset && place.state === state) return;
@@ -82,7 +83,7 @@ export class LeasedUpload {
     await this.#save({ ...rest, offset: size, ...(digest === undefined ? {} : { digest }) });
   }
 
-  /** Moves what is about to be committed to where no other request writes, if an earlier holder may still be writing here. */
+  /** Moves the staged bytes to a place where no other request writes, if an earlier lease holder may still be writing here. */
   async takeExclusive(place: StagedPlace, size: number): Promise<StagedPlace> {
     if (!this.#contested) return place;
     const next = await this.#ports.driver.takeOver(place, size, this.#ports.newIncarnation());
@@ -92,8 +93,8 @@ export class LeasedUpload {
   }
 
   /**
-   * May somebody else have linked the bytes that this request commits?
-   * @param wasCommitted an earlier request of the session had committed them already
+   * Whether another request may have linked the bytes that this request commits.
+   * @param wasCommitted whether an earlier request of the session had already committed them
    */
   exclusivity(wasCommitted: boolean): Exclusivity {
     if (wasCommitted || this.takenOver) return { kind: 'shared' };
@@ -105,7 +106,7 @@ export class LeasedUpload {
     this.#ended.resolve(true);
   }
 
-  /** To be called in any case. */
+  /** Must be called on every path. */
   async release(): Promise<void> {
     this.#ended.resolve(false);
     await this.#lease.release();
@@ -113,7 +114,7 @@ export class LeasedUpload {
 
   async #firstPlace(): Promise<StagedPlace> {
     const place = placeOf(this.#session);
-    // Bytes that an earlier holder may still be adding lie under a name that only it knows.
+    // A fresh name: an earlier lease holder that is still writing uses a name that only it knows.
     if (place === undefined) return { upload: this.#session.id, inc: this.#ports.newIncarnation() };
     return await this.takeExclusive(place, this.#session.offset);
   }

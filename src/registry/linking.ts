@@ -11,7 +11,7 @@ import { type Hint, readHint, writeHint } from './hints.ts';
 import type { RegistryPorts } from './ports.ts';
 import { needsRenewal, renewal } from './renewal.ts';
 
-/** Verified bytes that are in the store under a name. */
+/** Verified bytes that are stored as an incarnation. */
 export interface StoredBytes {
   readonly digest: Digest;
   readonly size: number;
@@ -21,11 +21,11 @@ export interface StoredBytes {
 /** The bytes of an upload that has just been finished. */
 export interface UploadedBytes extends StoredBytes {
   readonly exclusivity: Exclusivity;
-  /** Resolves when the bytes are durable; left out when they are. */
+  /** Resolves when the bytes are durable; absent if they already are. */
   readonly durable?: Promise<void>;
 }
 
-/** Links digests to stored bytes: after uploads, and by mounts. */
+/** Links digests to stored bytes, for uploads and mounts. */
 export class Linking {
   readonly #ports: RegistryPorts;
 
@@ -34,47 +34,48 @@ export class Linking {
   }
 
   /**
-   * Makes uploaded bytes a blob of the repository. If the store already has the same bytes, those are linked instead. Then the
-   * uploaded ones are deleted once the client has its response, if they are exclusive.
-   * @throws RegistryError `upload-unknown` when a collection has condemned the bytes: the client uploads them again
+   * Links uploaded bytes as a blob of the repository. If the store already has the same bytes, those are linked instead, and the
+   * uploaded ones are deleted in the background if they are exclusive.
+   * @throws RegistryError `upload-unknown` if a collection has condemned the bytes: the client must upload them again
    */
   async linkUploaded(
     repo: RepositoryName,
-    { exclusivity, durable, ...own }: UploadedBytes,
+    { exclusivity, durable, ...uploaded }: UploadedBytes,
     actor: Actor,
   ): Promise<void> {
-    const hint = await readHint(this.#ports.driver, own.digest);
-    const shared = hint === undefined ? undefined : await sharedBytes(own, hint, this.#ports);
+    const { digest, size } = uploaded;
+    const hint = await readHint(this.#ports.driver, digest);
+    const shared = hint === undefined ? undefined : await sharedBytes(uploaded, hint, this.#ports);
     const linked = await this.#ports.projection.submit(repo, {
-      needs: { blobs: [own.digest], references: [own.digest] },
+      needs: { blobs: [digest], references: [digest] },
       ...(durable === undefined ? {} : { durable }),
       decide: async (facts): Promise<Decision<Incarnation>> => {
-        const present = await this.#presentLink(facts, own.digest);
-        if (present !== undefined) return accept(present.inc, ...this.#renewal(facts, own.digest, present));
-        if (shared !== undefined && (await this.#mayLink(shared.inc, own.size))) {
+        const present = await this.#presentLink(facts, digest);
+        if (present !== undefined) return accept(present.inc, ...this.#renewal(facts, digest, present));
+        if (shared !== undefined && (await this.#mayLink(shared.inc, size))) {
           const from = shared.repo === repo ? {} : { from: shared.repo };
-          return accept(shared.inc, { type: 'blob.linked', ...own, inc: shared.inc, ...from, actor: actor.label });
+          return accept(shared.inc, { type: 'blob.linked', ...uploaded, inc: shared.inc, ...from, actor: actor.label });
         }
-        if (await this.#mayLink(own.inc, own.size))
-          return accept(own.inc, { type: 'blob.linked', ...own, actor: actor.label });
-        return refuse(new RegistryError('upload-unknown', 'this upload is too old to be finished: begin it again'));
+        if (await this.#mayLink(uploaded.inc, size))
+          return accept(uploaded.inc, { type: 'blob.linked', ...uploaded, actor: actor.label });
+        return refuse(new RegistryError('upload-unknown', 'this upload is too old to be finished: start a new one'));
       },
     });
-    if (linked !== own.inc && exclusivity.kind !== 'shared') {
-      this.#ports.runInBackground('deleting bytes that the store has already', async () => {
+    if (linked !== uploaded.inc && exclusivity.kind !== 'shared') {
+      this.#ports.runInBackground('deleting uploaded bytes that the store already had', async () => {
         await durable;
-        if (await isExclusive(exclusivity)) await this.#ports.driver.delete([dataKey(own.inc)]);
+        if (await isExclusive(exclusivity)) await this.#ports.driver.delete([dataKey(uploaded.inc)]);
       });
     }
     if (linked !== hint?.inc) {
-      await writeHint(this.#ports.driver, own.digest, { inc: linked, size: own.size, repo }).catch(ignoreFull);
+      await writeHint(this.#ports.driver, digest, { inc: linked, size, repo }).catch(ignoreFull);
     }
   }
 
   /**
-   * Links a blob of another repository, without its bytes travelling.
-   * @param from the source, which the caller may pull from; where it is undefined the hint proposes one
-   * @returns false when the client must upload: no such source
+   * Links a blob of another repository without an upload.
+   * @param from the source repository, which the caller may pull from; if undefined, the digest's hint names a candidate
+   * @returns false if there is no source: the client must upload the blob
    */
   async mount(
     repo: RepositoryName,
@@ -100,26 +101,26 @@ export class Linking {
     });
   }
 
-  /** A repository that links the digest, if the hint is right. The right to pull from it comes before the first look at it. */
+  /** The repository that the digest's hint names. The caller's right to pull from it is checked before it is looked up. */
   async #sourceFor(digest: Digest, caller: Caller): Promise<RepositoryName | undefined> {
     const source = (await readHint(this.#ports.driver, digest))?.repo;
     return source !== undefined && this.#ports.access.mayPullUnnamed(caller, source) ? source : undefined;
   }
 
-  /** Whether the repository links the digest, and its bytes are there. */
+  /** Whether the repository links the digest and its bytes are stored. */
   async isLinked(repo: RepositoryName, digest: Digest): Promise<boolean> {
     const answer = await this.#ports.projection.blob(repo, digest);
     const link = answer.kind === 'known' ? answer.value : undefined;
     return link !== undefined && (await this.#hasBytes(link.inc, link.size));
   }
 
-  /** What the repository links already, unless its bytes were lost: then others are linked. */
+  /** The repository's existing link; undefined if its bytes are missing, so that other bytes get linked. */
   async #presentLink(facts: RepositoryFacts, digest: Digest): Promise<BlobLink | undefined> {
     const link = facts.blob(digest);
     return link !== undefined && (await this.#hasBytes(link.inc, link.size)) ? link : undefined;
   }
 
-  /** What a client was told is there must stay until its manifest comes, also when it had been there for long. */
+  /** Renews an old link, because the client must be able to push its manifest before garbage collection removes the blob. */
   #renewal(facts: RepositoryFacts, digest: Digest, link: BlobLink): JournalEvent[] {
     const times = { now: this.#ports.now(), grace: this.#ports.grace };
     return needsRenewal({ link, references: facts.references(digest) }, times) ? [renewal(digest, link)] : [];
@@ -134,14 +135,14 @@ export class Linking {
   }
 }
 
-/** The hint's incarnation, where the log of the hint's repository still links it and its bytes are there. */
+/** The hint, if the log of its repository still links its incarnation and the bytes are stored. */
 export async function sharedBytes(
-  own: Omit<StoredBytes, 'inc'> & { readonly inc?: Incarnation },
+  wanted: Omit<StoredBytes, 'inc'> & { readonly inc?: Incarnation },
   hint: Hint,
   ports: Pick<RegistryPorts, 'driver' | 'projection'>,
 ): Promise<Hint | undefined> {
-  if (hint.size !== own.size || hint.inc === own.inc) return undefined;
-  const answer = await ports.projection.blob(hint.repo, own.digest);
+  if (hint.size !== wanted.size || hint.inc === wanted.inc) return undefined;
+  const answer = await ports.projection.blob(hint.repo, wanted.digest);
   const link = answer.kind === 'known' ? answer.value : undefined;
   return link?.inc === hint.inc && (await hasBytes(hint.inc, hint.size, ports)) ? hint : undefined;
 }
@@ -154,7 +155,7 @@ export async function hasBytes(
   return (await driver.head(dataKey(inc)))?.size === size;
 }
 
-/** The blob is linked: that there is no room for a hint takes nothing from it. */
+/** Ignores a full store when a hint is written: the blob is already linked, and a missing hint only costs an upload. */
 export function ignoreFull(error: unknown): void {
   if (!(error instanceof RegistryError && error.kind === 'storage-full')) throw error;
 }

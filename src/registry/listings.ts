@@ -7,10 +7,10 @@ import { mapMaybeAsync } from './maybe-async.ts';
 import type { RegistryPorts } from './ports.ts';
 import { requireRepository } from './require-repository.ts';
 
-/** A page when the client asks for no size, and the largest one that it can have. */
+/** Both the default page size and the largest one a client can get. */
 const TAGS_PAGE = 10_000;
 const CATALOG_PAGE = 1_000;
-/** Referrers that are read at once while a page is filled. */
+/** Referrers read per query while a page is filled. */
 const REFERRERS_BATCH = 1_000;
 
 type ListingsPorts = Pick<RegistryPorts, 'projection' | 'access'>;
@@ -28,11 +28,12 @@ export class Listings {
     return mapMaybeAsync(answer, (found) => requireRepository(repo, found));
   }
 
-  /** Repositories that the caller may pull from: filtered before they are cut into pages. */
+  /** Repositories the caller may pull from. They are filtered before they are paged. */
   async repositories({ after, limit = CATALOG_PAGE }: PageRequest, caller: Caller): Promise<Page<RepositoryName>> {
     const wanted = Math.min(limit, CATALOG_PAGE);
     const items: RepositoryName[] = [];
-    // Most callers see all: these, and one that says whether there are more. For those who see few the batches are large.
+    // Most callers may see every repository, so the first batch has just one more than the page to tell whether there are more.
+    // For callers who may see only a few, the later batches are large.
     let step = Math.min(wanted + 1, CATALOG_PAGE);
     for (let last = after; ; ) {
       const page = await this.#ports.projection.repositories(last, step);
@@ -47,7 +48,7 @@ export class Listings {
     }
   }
 
-  /** Manifests that name the subject, in the order of their digests. */
+  /** Manifests with this subject, ordered by digest. */
   async referrers(
     repo: RepositoryName,
     subject: Digest,

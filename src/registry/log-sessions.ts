@@ -16,11 +16,11 @@ import {
   type SessionStore,
 } from './sessions.ts';
 
-/** How long a node that died keeps others from its sessions, in milliseconds. Each renewal is a write to the store. */
+/** How long the lease of a node that died blocks other nodes, in milliseconds. Each renewal is a write to the store. */
 export const LOG_LEASE_MS = 30_000;
-/** Slots of a session's log at which the old ones are taken away, so that a listing of them stays one page. */
+/** Number of slots in a session's log at which the old ones are deleted, so that listing them takes one page. */
 const TRIM_AT = 64;
-const REMEMBERED = 100_000;
+const MAX_ENDED_IDS = 100_000;
 
 export interface LogSessionsPorts {
   readonly driver: ObjectStore & Pick<StagedWrites, 'discard'>;
@@ -29,18 +29,19 @@ export interface LogSessionsPorts {
   readonly now: () => number;
   /** Age at which a session ends, in milliseconds. */
   readonly expiry: number;
-  /** Names a lease as nobody else does. */
+  /** A unique name for each lease. */
   readonly newToken: () => string;
   readonly repeat: Repeat;
+  /** Called with failures that no request reports: a renewal, a release or a cleanup. */
   readonly failed: (error: unknown) => void;
-  /** How many sessions are remembered that ended without ever having been written: their ids still prove themselves. */
-  readonly remembered?: number;
+  /** How many ids to keep of sessions that ended before their first save. They must be kept because the ids still validate. */
+  readonly maxEndedIds?: number;
 }
 
 /**
- * Sessions of nodes that share a store and nothing else (embedded on S3, where two nodes run during a rolling deploy): each that
- * has bytes is a tiny log beside them. One that has none yet is nothing but its id; whoever saves its first bytes begins its
- * log, and of two who try the second one is refused.
+ * Sessions of nodes that share only the store (embedded mode on S3, where two nodes run during a rolling deploy). A session with
+ * bytes is stored as a small log beside them. A session without bytes is stored nowhere; the first save creates its log, and if two
+ * nodes try, the second one fails.
  */
 export class LogSessions implements SessionStore {
   readonly #ports: LogSessionsPorts;
@@ -49,7 +50,7 @@ export class LogSessions implements SessionStore {
 
   constructor(ports: LogSessionsPorts) {
     this.#ports = ports;
-    this.#ended = new LRUCache({ max: ports.remembered ?? REMEMBERED });
+    this.#ended = new LRUCache({ max: ports.maxEndedIds ?? MAX_ENDED_IDS });
   }
 
   async create(owner: SessionOwner, algorithm: Algorithm): Promise<Session> {
@@ -62,14 +63,14 @@ export class LogSessions implements SessionStore {
     const unwritten = this.#unwritten(id, owner);
     if (unwritten === undefined) return undefined;
     const head = await new SessionLog(this.#ports.driver, id).head();
-    // Asked after the read: meanwhile the session may have ended.
+    // Checked after the read, because the session may have ended in the meantime.
     if (head === undefined) return this.#ended.has(id) ? undefined : unwritten;
     return head.entry.session;
   }
 
   async lease(id: UploadId, owner: SessionOwner): Promise<SessionLease | 'unknown' | 'busy'> {
     if (this.#leased.has(id)) return (await this.load(id, owner)) === undefined ? 'unknown' : 'busy';
-    // Taken before the first wait, so that no second request comes between.
+    // Taken before the first await, so that a second request cannot take it too.
     this.#leased.add(id);
     let lease: SessionLease | 'unknown' | 'busy' | undefined;
     try {
@@ -133,12 +134,12 @@ export class LogSessions implements SessionStore {
     }
   }
 
-  /** Other nodes have some too. */
+  /** Unknown, because other nodes have open sessions too. */
   count(): undefined {
     return undefined;
   }
 
-  /** What the id says by itself; undefined for strangers, and once the session is too old. */
+  /** The session that the id alone describes; undefined if the id belongs to another owner or has expired. */
   #unwritten(id: UploadId, { repo, actor }: SessionOwner): Session | undefined {
     const claims = this.#ports.ids.read(id, { repo, actor });
     if (claims === undefined || this.#ports.now() - claims.createdAt > this.#ports.expiry) return undefined;
@@ -147,13 +148,13 @@ export class LogSessions implements SessionStore {
 }
 
 interface RemovableLog extends ExpiredUpload {
-  /** undefined where nothing was ever saved, and of a session that ended. */
+  /** undefined if nothing was ever saved or the session has ended. */
   readonly session: Session | undefined;
-  /** false: the upload ended in order, and only its last slot is left. */
+  /** false: the upload ended properly, and only the last slot of its log is left. */
   readonly isUnfinished: boolean;
 }
 
-/** What is kept of sessions that began before that time (milliseconds), but of none that a request holds. */
+/** The remains of sessions that began before the given time (milliseconds), except those that a request holds. */
 async function* removableLogs(
   before: number,
   now: () => number,
@@ -166,7 +167,7 @@ async function* removableLogs(
   }
 }
 
-/** Uploads of such sessions that `expire` would end now; for looking only. */
+/** The uploads that `LogSessions.expire` would end now. Changes nothing. */
 export async function* expiredLogUploads(
   before: number,
   now: () => number,
@@ -180,12 +181,12 @@ interface ClaimPorts {
   readonly token: string;
   readonly now: () => number;
   readonly failed: (error: unknown) => void;
-  /** Remembers the end of a session that has no log. */
+  /** Records in memory that a session without a log has ended. */
   readonly endedUnwritten: () => void;
   readonly removeBytes: () => Promise<void>;
 }
 
-/** A claim in a session's log. Until its first save a session that has no log has no claim in it either. */
+/** A claim stored in a session's log. A session without a log gets its claim with the first save. */
 class LogClaim implements Claim {
   readonly #log: SessionLog;
   readonly #ports: ClaimPorts;
@@ -212,7 +213,7 @@ class LogClaim implements Claim {
   }
 
   async save(next: Session): Promise<ClaimAnswer> {
-    // Saved by the holder that took over, it is where that one writes.
+    // This holder's save names the place where it writes itself, which no earlier holder knows.
     const answer = await this.#append({ session: next, until: this.#until(), contested: false });
     if (answer === 'held') {
       this.#session = next;
@@ -233,7 +234,7 @@ class LogClaim implements Claim {
       return 'held';
     }
     const answer = await this.#append({ contested: false });
-    // Ended it is: what cannot be removed now is removed at its age.
+    // The session has ended. If the cleanup fails, expiry removes the rest, and the failure is logged.
     if (answer === 'held') await this.#clean().catch(this.#ports.failed);
     return answer;
   }

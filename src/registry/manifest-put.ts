@@ -7,15 +7,16 @@ import type { ManifestFacts } from '../oci/manifest.ts';
 import type { Digest, Incarnation, RepositoryName, Tag } from '../oci/names.ts';
 import type { TagGuard } from './interface.ts';
 
-/** The incarnation that holds the manifest now; undefined when nothing was done because its bytes must be written first. */
+/** The incarnation that holds the manifest after the put; undefined if nothing was done because its bytes must be written first. */
 export type PutOutcome = Incarnation | undefined;
 
-/** The bytes a put can rest on: those written for this request, or those that were linked already when it came. */
+/** The bytes a put can use: those written for this request, or those that were already linked when it arrived. */
 export type PutBytes =
+  /** `damaged`: the linked incarnation that cannot be read, which these bytes replace. */
   | { readonly kind: 'own'; readonly inc: Incarnation; readonly damaged: Incarnation | undefined }
   | { readonly kind: 'linked'; readonly inc: Incarnation };
 
-/** What is to be in the repository after a push. */
+/** A parsed push. */
 export interface ManifestPutRequest {
   readonly repo: RepositoryName;
   readonly digest: Digest;
@@ -26,7 +27,7 @@ export interface ManifestPutRequest {
   readonly guard: TagGuard | undefined;
 }
 
-/** What is written though it changes nothing but when it was pushed last. */
+/** Which events to write although they change only the time of the last push. */
 export interface Renewals {
   readonly tags: boolean;
   readonly manifest: boolean;
@@ -40,9 +41,9 @@ export function decidePut(
 ): Decision<PutOutcome> {
   const { digest, size, actor } = put;
   const existing = facts.manifest(digest);
-  // Deleted, or linked to other bytes, since it was looked at.
+  // The manifest was deleted, or linked to other bytes, after the caller looked it up.
   if (bytes.kind === 'linked' && existing?.inc !== bytes.inc) return accept(undefined);
-  if (existing !== undefined && existing.mediaType !== put.facts.mediaType) return refuse(typeSettled(put, existing));
+  if (existing !== undefined && existing.mediaType !== put.facts.mediaType) return refuse(typeFixed(put, existing));
   const usable = bytes.kind === 'own' && existing?.inc === bytes.damaged ? undefined : existing;
   const inc = usable?.inc ?? bytes.inc;
   // "it MUST result in one or more `MANIFEST_BLOB_UNKNOWN` errors" when a descriptor's blob does not exist.
@@ -73,13 +74,13 @@ export function decidePut(
 }
 
 /**
- * The first push of some bytes settles what they are. A later one could make an image a page, which refers to nothing: its tags,
- * immutable ones too, would change what they serve, and its layers would be collected.
+ * The first push of a manifest fixes its media type. Otherwise a later push could turn an image into a type without references:
+ * tags that point to it, immutable ones too, would serve something else, and its layers would be garbage collected.
  */
-function typeSettled({ repo, digest, facts }: ManifestPutRequest, { mediaType }: ManifestRecord): RegistryError {
+function typeFixed({ repo, digest, facts }: ManifestPutRequest, { mediaType }: ManifestRecord): RegistryError {
   return new RegistryError(
     'manifest-invalid',
-    `${repo} has the manifest ${digest} as ${mediaType}, and these are the same bytes as ${facts.mediaType}: delete it before it is pushed as another type`,
+    `${repo} has the manifest ${digest} with the media type ${mediaType}, not ${facts.mediaType}: delete it before pushing it with another type`,
     { digest, mediaType },
   );
 }
@@ -92,7 +93,7 @@ export function referencesUnknown(missing: readonly Digest[]): RegistryError {
   );
 }
 
-/** A manifest that is there, with the same bytes: from now on it counts as put now. The system's own event. */
+/** Puts an existing manifest again with the same bytes, which renews its push time. A system event, so it names no actor. */
 export function putAgain(digest: Digest, { at: _, refs, ...record }: ManifestRecord): JournalEvent {
   const { annotations, ...rest } = record;
   return {

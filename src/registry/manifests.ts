@@ -35,10 +35,10 @@ import { absentWarning, optionalBlobs } from './optional-blobs.ts';
 import type { RegistryPorts } from './ports.ts';
 import { nameUnknown, requireRepository } from './require-repository.ts';
 
-/** What a put is decided against with: then nothing of it was written to the log. */
+/** Errors with which a decision refuses a put: nothing was written to the log. */
 const REFUSALS: ReadonlySet<ErrorKind> = new Set(['manifest-invalid', 'manifest-references-unknown', 'denied']);
 
-/** Blobs that a manifest refers to are looked up in batches of so many. */
+/** The blobs a manifest refers to are looked up in batches of this size. */
 const LOOKUP_BATCH = 256;
 
 export interface ManifestsPorts
@@ -67,7 +67,7 @@ export class Manifests {
     });
   }
 
-  /** As `resolve`, with its bytes. @throws RegistryError as `resolve`, and `content-damaged` */
+  /** Like `resolve`, with the bytes. @throws RegistryError as `resolve`, and `content-damaged` */
   get(repo: RepositoryName, reference: Reference, caller: Caller): Answer<Manifest> {
     return mapMaybeAsync(this.resolve(repo, reference), (found) =>
       mapMaybeAsync(this.bytes(found, caller), (bytes) =>
@@ -80,7 +80,7 @@ export class Manifests {
     );
   }
 
-  /** What is known of it without reading its bytes. */
+  /** The descriptor, with warnings if the manifest is cached. It never reads from storage. */
   describe(repo: RepositoryName, found: FoundManifest): Answer<ResolvedManifest> {
     const descriptor = descriptorOf(found);
     const bytes = this.#ports.cache.get(found.digest);
@@ -97,29 +97,29 @@ export class Manifests {
   }
 
   /**
-   * As `resolve`, for a client that may skip its push because the manifest is there: one without a tag that retention would soon
-   * delete is put anew first, so that it stays until the client's tag or index is there.
-   * @throws RegistryError as `resolve`; also what the write fails with
+   * Like `resolve`, for a client that skips its push if the manifest exists. An untagged manifest that retention would soon delete
+   * is put again first, so that it stays until the client pushes its tag or index.
+   * @throws RegistryError as `resolve`; also any error of the write
    */
   renew(repo: RepositoryName, reference: Reference): Answer<FoundManifest> {
     return mapMaybeAsync(this.resolve(repo, reference), (manifest) =>
       reference.kind === 'digest' && this.#needsRenewal(repo, manifest.record)
-        ? this.#putAnew(repo, manifest)
+        ? this.#putAgain(repo, manifest)
         : manifest,
     );
   }
 
-  /** Whether it would go soon if it had no tag. */
+  /** Whether retention would delete it soon if it had no tag. */
   #needsRenewal(repo: RepositoryName, { at }: ManifestRecord): boolean {
-    const stay = this.#ports.policy.untaggedLifetime(repo);
-    return stay !== undefined && this.#ports.now() - at > stay / 2;
+    const lifetime = this.#ports.policy.untaggedLifetime(repo);
+    return lifetime !== undefined && this.#ports.now() - at > lifetime / 2;
   }
 
-  #putAnew(repo: RepositoryName, { digest }: FoundManifest): Promise<FoundManifest> {
+  #putAgain(repo: RepositoryName, { digest }: FoundManifest): Promise<FoundManifest> {
     const decide = (facts: RepositoryFacts): Decision<FoundManifest> => {
       const record = facts.manifest(digest);
       if (record === undefined) return refuse(manifestUnknown(repo, { kind: 'digest', digest }));
-      // That something refers to it is not enough: it may be an index that goes soon itself.
+      // A reference from an index does not count, because retention may delete that index soon.
       const stays = !this.#needsRenewal(repo, record) || facts.tagsOf(digest).length > 0;
       return stays ? accept({ digest, record }) : accept({ digest, record }, putAgain(digest, record));
     };
@@ -128,7 +128,7 @@ export class Manifests {
 
   /**
    * The manifest's bytes, exactly as they were pushed.
-   * @throws RegistryError `content-damaged` when storage gave other bytes than were pushed
+   * @throws RegistryError `content-damaged` if the stored bytes are not those that were pushed
    */
   bytes(manifest: FoundManifest, caller: Caller): Answer<Uint8Array<ArrayBuffer>> {
     return this.#ports.cache.get(manifest.digest) ?? this.#read(manifest, caller);
@@ -145,21 +145,22 @@ export class Manifests {
         },
       );
     }
-    const own = new Uint8Array(bytes);
-    this.#ports.cache.set(digest, own);
-    return own;
+    const copy = new Uint8Array(bytes);
+    this.#ports.cache.set(digest, copy);
+    return copy;
   }
 
   /**
-   * Stores a manifest and sets its tags, all in one batch: no tag is ever seen without its manifest.
-   * @throws RegistryError `digest-mismatch`, `manifest-invalid`, `manifest-references-unknown`, `too-many-requests`; what the guard refuses with
+   * Stores a manifest and sets its tags in one batch, so no reader ever sees a tag without its manifest.
+   * @throws RegistryError `digest-mismatch`, `manifest-invalid`, `manifest-references-unknown`, `too-many-requests`; the error that
+   * the guard returns
    */
   async put(repo: RepositoryName, pushed: PushedManifest, actor: Actor, guard?: TagGuard): Promise<PushedResult> {
     const { bytes } = pushed;
     const { digest, facts } = await this.#ports.parse(bytes.length, readPushed(pushed));
     const answer = await this.#ports.projection.manifestByDigest(repo, digest);
     const existing = answer.kind === 'known' ? answer.value?.record : undefined;
-    // Refused before a byte is written; the decision asks again, on the state that it is made on.
+    // Refuses before anything is written. The decision checks again, on the state that the put is applied to.
     const missing = answer.kind === 'known' ? await this.#missing(repo, facts.requiredBlobs) : facts.requiredBlobs;
     if (missing.length > 0) throw referencesUnknown(missing);
     const put = { repo, digest, size: bytes.length, facts, tags: pushed.tags, actor, guard };
@@ -179,7 +180,7 @@ export class Manifests {
     try {
       if ((await this.#submit(put, { kind: 'own', inc, damaged }, durable)) === inc) return;
     } catch (error) {
-      // Refused: no event names these bytes. After any other error one may.
+      // After a refusal no event names these bytes. After any other error one may, so they are kept.
       if (error instanceof RegistryError && REFUSALS.has(error.kind)) this.#drop(inc, durable);
       throw error;
     }
@@ -187,21 +188,21 @@ export class Manifests {
   }
 
   #drop(inc: Incarnation, written: Promise<void>): void {
-    this.#ports.runInBackground('dropping the bytes of a manifest that nothing refers to', async () => {
+    this.#ports.runInBackground('deleting the bytes of a manifest that was not linked', async () => {
       await written;
       await this.#ports.driver.delete([dataKey(inc)]);
     });
   }
 
-  /** Asked together: where each answer is a round trip, a manifest's layers cost one. */
+  /** The digests that the repository does not link. Looked up concurrently, because with Redis each lookup is a round trip. */
   async #missing(repo: RepositoryName, digests: readonly Digest[]): Promise<Digest[]> {
     const { projection } = this.#ports;
     const missing: Digest[] = [];
     for (let start = 0; start < digests.length; start += LOOKUP_BATCH) {
-      const asked = digests.slice(start, start + LOOKUP_BATCH);
-      const answers = await Promise.all(asked.map((digest) => projection.blob(repo, digest)));
+      const batch = digests.slice(start, start + LOOKUP_BATCH);
+      const answers = await Promise.all(batch.map((digest) => projection.blob(repo, digest)));
       for (const [index, answer] of answers.entries()) {
-        const digest = asked[index];
+        const digest = batch[index];
         if (digest !== undefined && (answer.kind === 'unknown' || answer.value === undefined)) missing.push(digest);
       }
     }
@@ -220,7 +221,7 @@ export class Manifests {
         const denied = put.guard?.(put.tags.map((tag) => ({ tag, before: facts.tag(tag), after: put.digest })));
         const decision =
           denied === undefined ? decidePut(put, bytes, facts, this.#renewals(put, facts)) : refuse(denied);
-        // The linker's rule holds for these bytes too: a write that waits for long may be overtaken by a collection.
+        // The linker's rule applies to these bytes too, because a collection may condemn them while the write waits.
         const isOwn = decision.kind === 'accepted' && bytes.kind === 'own' && decision.result === bytes.inc;
         return isOwn && !(await this.#mayLink(bytes.inc, put.size)) ? refuse(tooLate()) : decision;
       },
@@ -239,7 +240,7 @@ export class Manifests {
     return mayLink(this.#ports.driver, inc, size, { now: this.#ports.now(), grace: this.#ports.grace });
   }
 
-  /** @throws RegistryError `name-unknown`, `manifest-unknown`; what the guard refuses with */
+  /** @throws RegistryError `name-unknown`, `manifest-unknown`; the error that the guard returns */
   async deleteTag(repo: RepositoryName, tag: Tag, actor: Actor, guard?: TagGuard): Promise<void> {
     const decide = (facts: RepositoryFacts): Decision<void> => {
       if (!facts.exists) return refuse(nameUnknown(repo));
@@ -254,7 +255,7 @@ export class Manifests {
 
   /**
    * Deletes a manifest and, in the same batch, every tag that points to it.
-   * @throws RegistryError `name-unknown`, `manifest-unknown`; what the guard refuses with
+   * @throws RegistryError `name-unknown`, `manifest-unknown`; the error that the guard returns
    */
   async delete(repo: RepositoryName, digest: Digest, actor: Actor, guard?: TagGuard): Promise<void> {
     const decide = (facts: RepositoryFacts): Decision<void> => {
@@ -279,7 +280,7 @@ export function descriptorOf({ digest, record }: FoundManifest): Descriptor {
   return { mediaType, digest, size, artifactType, annotations };
 }
 
-/** What was pushed, once it is what its digest says. */
+/** Verifies the digest and parses the manifest. @throws RegistryError `digest-mismatch`, `manifest-invalid` */
 function* readPushed(pushed: PushedManifest): Steps<{ readonly digest: Digest; readonly facts: ManifestFacts }> {
   const { bytes, contentType } = pushed;
   const digest = digestOf(pushed.digest === undefined ? DEFAULT_ALGORITHM : algorithmOf(pushed.digest), bytes);
@@ -293,10 +294,7 @@ function* readPushed(pushed: PushedManifest): Steps<{ readonly digest: Digest; r
 }
 
 function tooLate(): RegistryError {
-  return new RegistryError(
-    'unavailable',
-    'this write waited for too long, and its bytes are about to be freed: try again',
-  );
+  return new RegistryError('unavailable', 'this write waited too long, and its bytes are about to be freed: try again');
 }
 
 function manifestUnknown(repo: RepositoryName, reference: Reference): RegistryError {

@@ -3,18 +3,18 @@ import { readStoredManifest } from '../oci/manifest.ts';
 import { shapeOf } from '../oci/media-types.ts';
 import type { Digest } from '../oci/names.ts';
 
-/** A longer manifest is not examined: parsing it could take longer than serving it. Images with such layers are far below. */
+/** A longer manifest is not examined, because parsing it could take longer than serving it. Images with such layers are far smaller. */
 const MAX_EXAMINED_BYTES = 64 * 1024;
 
-/** One of these is in every manifest that has a descriptor whose bytes may be elsewhere. */
-const HINTS = ['"urls"', '.nondistributable.', '.foreign.'];
+/** Every manifest with a descriptor whose bytes may be stored outside the registry contains one of these. */
+const MARKERS = ['"urls"', '.nondistributable.', '.foreign.'];
 
 const NONE: readonly Digest[] = [];
 
-/** By the bytes as they are cached, so that a manifest is examined once while it is served from memory. */
+/** Keyed by the cached byte array, so a manifest is examined only once while it is served from memory. */
 const examined = new WeakMap<Uint8Array, readonly Digest[]>();
 
-/** Blobs that a manifest refers to and that its repository need not have: non-distributable layers, and those with urls. */
+/** Blobs of a manifest that its repository need not have: non-distributable layers and layers with `urls`. */
 export function optionalBlobs(bytes: Uint8Array, mediaType: string): readonly Digest[] {
   const known = examined.get(bytes);
   if (known !== undefined) return known;
@@ -27,13 +27,13 @@ function examine(bytes: Uint8Array, mediaType: string): readonly Digest[] {
   const shape = shapeOf(mediaType);
   if ((shape !== 'image' && shape !== 'artifact') || bytes.length > MAX_EXAMINED_BYTES) return NONE;
   const text = Buffer.from(bytes.buffer, bytes.byteOffset, bytes.length);
-  if (!HINTS.some((hint) => text.includes(hint))) return NONE;
+  if (!MARKERS.some((marker) => text.includes(marker))) return NONE;
   try {
     const { refs, requiredBlobs } = readStoredManifest(bytes, mediaType);
     const required = new Set(requiredBlobs);
     return refs.filter((ref) => !required.has(ref));
   } catch (error) {
-    // Stored when there were fewer rules: then nothing is known of it.
+    // An earlier version with fewer rules stored this manifest. Only a warning is lost.
     if (error instanceof RegistryError) return NONE;
     throw error;
   }

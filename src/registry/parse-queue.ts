@@ -2,17 +2,17 @@ import { RegistryError } from '../oci/errors.ts';
 import type { Steps } from '../oci/strict-json.ts';
 import type { Answer } from '../projection/projection.ts';
 
-/** How long manifests may hold the thread in one turn of its loop, before a step that may take some 20 ms more. */
+/** How long parsing may hold the thread in one turn of the event loop. The last step may add about 20 ms. */
 const SLICE_MS = 4;
-/** One that has waited for so long goes before smaller ones. */
+/** A manifest that has waited this long goes before smaller ones. */
 const MAX_PASSED_MS = 2_000;
-/** One that has waited for so long is refused. */
+/** A manifest that has waited this long is refused. */
 const MAX_WAIT_MS = 10_000;
 
 interface Waiting {
   readonly size: number;
   readonly since: number;
-  /** Does steps until the slice is used up. @returns whether it is done */
+  /** Runs steps until the slice is used up. @returns whether the work is done */
   readonly goOn: () => boolean;
   readonly reject: (error: unknown) => void;
 }
@@ -24,15 +24,16 @@ export interface ParseQueueTimes {
 }
 
 /**
- * Parses manifests on the thread that serves everybody. Nearly all are small and are parsed at once. When those of one turn of the
- * event loop have taken a slice of time, the rest wait: one is parsed at a time, the smallest first, and after each slice everybody
- * else has as much time as it took. So a client that sends the worst manifests gets half of the thread at most.
+ * Parses manifests on the thread that serves all requests. Nearly all are small and are parsed at once. Once parsing has used its
+ * time slice in one turn of the event loop, further manifests wait. They are parsed one at a time, the smallest first, and after
+ * each slice the thread is left to other requests for as long as the slice took. So a client that sends expensive manifests gets at
+ * most half of the thread.
  */
 export class ParseQueue {
   readonly #times: ParseQueueTimes;
   readonly #waiting: Waiting[] = [];
   #isRunning = false;
-  /** Milliseconds used in this turn. */
+  /** Milliseconds of this turn spent on parsing. */
   #used = 0;
 
   constructor(times: ParseQueueTimes) {
@@ -40,9 +41,9 @@ export class ParseQueue {
   }
 
   /**
-   * Does the work, at once where nothing waits.
+   * Runs the work, synchronously if nothing is waiting and it fits into the slice.
    * @param size of the manifest in bytes
-   * @throws what the steps throw; RegistryError `too-many-requests` when it did not get its turn in time
+   * @throws any error of the steps; RegistryError `too-many-requests` if the work waited too long
    */
   run<T>(size: number, steps: Steps<T>): Answer<T> {
     if (this.#isRunning || this.#used >= SLICE_MS) {
@@ -58,7 +59,7 @@ export class ParseQueue {
     return promise;
   }
 
-  /** @returns undefined when the slice was used up before the work was done */
+  /** @returns undefined if the slice was used up before the work was done */
   #slice<T>(steps: Steps<T>): { readonly value: T } | undefined {
     const begun = this.#times.now();
     const before = this.#used;
@@ -97,7 +98,7 @@ export class ParseQueue {
     return { waiting: { size, since: this.#times.now(), goOn, reject }, promise };
   }
 
-  /** @param begun one that is half done */
+  /** @param begun a manifest that is partly parsed */
   async #runAll(begun: Waiting | undefined): Promise<void> {
     this.#isRunning = true;
     for (let current = begun; ; ) {
@@ -115,7 +116,7 @@ export class ParseQueue {
 
   #next(): Waiting | undefined {
     const now = this.#times.now();
-    // In the order of their arrival.
+    // The waiting manifests are in order of arrival.
     for (;;) {
       const oldest = this.#waiting[0];
       if (oldest === undefined) return undefined;
@@ -126,7 +127,7 @@ export class ParseQueue {
       }
       this.#waiting.shift();
       oldest.reject(
-        new RegistryError('too-many-requests', 'too many big manifests are being pushed: try again in a while'),
+        new RegistryError('too-many-requests', 'too many large manifests are being pushed: try again later'),
       );
     }
   }

@@ -14,24 +14,24 @@ export interface LinkedBlob {
   readonly inc: Incarnation;
 }
 
-/** Everything the domain stands on. Clock and randomness come in here, so that a test decides them. */
+/** Everything the domain depends on, including clock and randomness, so that tests control them. */
 export interface RegistryPorts {
   readonly driver: ObjectStore & Durability & StagedWrites & Presigner;
-  /** The bytes of a large blob for a client: the driver's, or a copy that this node has at hand. */
+  /** Opens a large blob for a client, from the driver or from this node's blob cache. */
   readonly openBlob: (blob: LinkedBlob, signal?: AbortSignal) => Promise<StoredObject | undefined>;
   readonly projection: Projection;
   readonly sessions: SessionStore;
-  /** Asked about repositories that no request names: the source of a mount without one, the catalog. */
+  /** Decides about repositories that the request does not name: the source of a mount without `from`, and the catalog. */
   readonly access: AccessPolicy;
   readonly cache: ContentCache;
   /** Milliseconds. */
   readonly now: () => number;
   readonly newIncarnation: () => Incarnation;
-  /** Parses a manifest of so many bytes: in one go, or with pauses in which others get the thread. */
+  /** Parses a manifest of `size` bytes, at once or with pauses for other requests. */
   readonly parse: <T>(size: number, steps: Steps<T>) => Answer<T>;
-  /** How long deleted bytes stay, in milliseconds (GC_GRACE). */
+  /** How long unreferenced bytes are kept, in milliseconds (GC_GRACE). */
   readonly grace: number;
-  /** Whether clients GET blobs from the store itself, at an address that they are given (S3_REDIRECT). */
+  /** Whether clients are redirected to the store to GET blobs (S3_REDIRECT). */
   readonly redirect: boolean;
   /** What retention will delete (RETENTION_FILE). */
   readonly policy: Pick<RepositoryPolicy, 'tracksPushTimes' | 'untaggedLifetime'>;

@@ -11,14 +11,14 @@ export interface RenewalTimes {
 }
 
 /**
- * Whether a blob that nothing refers to is so old that it may be unlinked soon: before a client is told that it need not upload
- * it, it is linked anew, so that it stays until the client's manifest is there.
+ * Whether a blob without references is old enough to be unlinked soon. Such a blob is linked again before a client may skip its
+ * upload, so that it stays until the client pushes its manifest.
  */
 export function needsRenewal({ link, references }: BlobUse, { now, grace }: RenewalTimes): boolean {
   return references === 0 && now - link.since > grace / 2;
 }
 
-/** The system's own event. It links what this very log links already, so there is nothing to ask a collection about. */
+/** A system event, so it names no actor. This log already links the incarnation, so the linker's rule need not be checked. */
 export function renewal(digest: Digest, { size, inc }: BlobLink): JournalEvent {
   return { type: 'blob.linked', digest, size, inc };
 }

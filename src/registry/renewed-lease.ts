@@ -1,32 +1,32 @@
 import { RegistryError } from '../oci/errors.ts';
 import { type Session, type SessionLease, uploadBusy } from './sessions.ts';
 
-/** `deposed`: another holder has the session. `unknown`: nobody has it, it is gone. */
+/** `deposed`: another holder has the session. `unknown`: the session no longer exists. */
 export type ClaimAnswer = 'held' | 'deposed' | 'unknown';
 
-/** One holder's claim to a session, where all nodes see it. A claim that is not lengthened lapses. */
+/** One holder's claim to a session, stored where all nodes see it. A claim that is not extended expires. */
 export interface Claim {
-  /** Replaces the session and lengthens the claim. */
+  /** Replaces the session and extends the claim. */
   save(next: Session): Promise<ClaimAnswer>;
   extend(): Promise<ClaimAnswer>;
   end(): Promise<ClaimAnswer>;
   release(): Promise<void>;
 }
 
-/** Does the work each so many milliseconds, until the answer is called. */
+/** Runs the work at the given interval until the returned function is called. */
 export type Repeat = (milliseconds: number, work: () => Promise<void>) => () => void;
 
 export interface RenewedLeasePorts {
   readonly repeat: Repeat;
-  /** A third of the time after which a claim lapses, in milliseconds. */
+  /** The interval between renewals, in milliseconds: a third of the time after which a claim expires. */
   readonly renewal: number;
-  /** Hears of claims that could not be lengthened or given back: they lapse by themselves. */
+  /** Called when a claim could not be extended or released. It then expires. */
   readonly failed: (error: unknown) => void;
-  /** Called once, when the request lets go. */
+  /** Called once, when the request releases the lease. */
   readonly released?: () => void;
 }
 
-/** A lease that is kept while its request runs. What it does to the claim happens one after the other. */
+/** A lease that is renewed while its request runs. Operations on the claim run one after another. */
 export class RenewedLease implements SessionLease {
   readonly session: Session;
   readonly takenOver: boolean;
@@ -59,8 +59,8 @@ export class RenewedLease implements SessionLease {
 
   async release(): Promise<void> {
     this.#stop();
-    // The request has its answer, whatever becomes of this.
-    await this.#last.catch(() => {});
+    await this.#last.catch(ignoreReported);
+    // A claim that cannot be released is logged and expires, so it does not fail a request that is otherwise done.
     if (!this.#ended && this.#answer === 'held') await this.#claim.release().catch(this.#ports.failed);
     this.#ports.released?.();
   }
@@ -71,20 +71,18 @@ export class RenewedLease implements SessionLease {
         this.#answer = await this.#claim.extend();
       });
     } catch (error) {
-      // The next time it may succeed; if it does not, whoever saves next hears that another has taken over.
+      // The next renewal may succeed. If the claim was lost, the next save or end fails.
       if (this.#answer === 'held') this.#ports.failed(error);
     }
     if (this.#answer !== 'held') this.#stop();
   }
 
   #inTurn(work: () => Promise<void>): Promise<void> {
-    const turn = this.#last
-      .catch(() => {})
-      .then(async () => {
-        if (this.#ended) return;
-        this.#expectHeld(this.#answer);
-        await work();
-      });
+    const turn = this.#last.catch(ignoreReported).then(async () => {
+      if (this.#ended) return;
+      this.#expectHeld(this.#answer);
+      await work();
+    });
     this.#last = turn;
     return turn;
   }
@@ -92,6 +90,9 @@ export class RenewedLease implements SessionLease {
   #expectHeld(answer: ClaimAnswer): void {
     this.#answer = answer;
     if (answer === 'deposed') throw uploadBusy();
-    if (answer === 'unknown') throw new RegistryError('upload-unknown', 'this upload ended meanwhile: begin it again');
+    if (answer === 'unknown') throw new RegistryError('upload-unknown', 'this upload has ended: start a new one');
   }
 }
+
+/** The previous operation's failure has already reached its own caller: the request that saved or ended, or `failed` for a renewal. */
+function ignoreReported(): void {}

@@ -2,7 +2,7 @@ import { RegistryError } from '../oci/errors.ts';
 import type { RepositoryName } from '../oci/names.ts';
 import type { InRepository } from '../projection/projection.ts';
 
-/** @returns the value. @throws RegistryError `name-unknown` where the repository does not exist */
+/** @returns the value. @throws RegistryError `name-unknown` if the repository does not exist */
 export function requireRepository<T>(repo: RepositoryName, answer: InRepository<T>): T {
   if (answer.kind === 'known') return answer.value;
   throw nameUnknown(repo);

@@ -17,8 +17,8 @@ import type { StoreReader } from '../storage/driver.ts';
 import { linkable } from './condemned.ts';
 
 /*
- * What an operator wants to have back in a repository. It travels as JSON to the server that holds the store, so it is checked as
- * anything that comes from outside; what was there was read from the log, whose slots are never deleted.
+ * The content an operator wants restored in a repository. It is sent as JSON to the server that owns the store, so it is validated
+ * like any input. The operator's command finds it in the log, whose slots are never deleted.
  */
 
 function named<T extends string>(parse: (text: string) => T | undefined): z.ZodType<T> {
@@ -30,9 +30,9 @@ const tag = named(parseTag);
 const inc = named(parseIncarnation);
 const size = z.int().nonnegative();
 const bytes = {
-  /** Where its bytes may still be: the first one that can be linked is. */
+  /** Incarnations that may still be stored, in order of preference. The first one that may be linked is used. */
   incs: z.array(inc).min(1),
-  /** The link that is to be replaced, because its bytes are damaged; without it only what is not linked is linked. */
+  /** The damaged incarnation to replace; if absent, only content that is not linked is restored. */
   instead: inc.optional(),
 };
 
@@ -50,7 +50,7 @@ export const restorationSchema = z.object({
       ...bytes,
     }),
   ),
-  /** `seen`: what the tag pointed to when the operator looked; left out when it was not there. */
+  /** `seen`: the digest the tag had when the operator looked; absent if the tag did not exist. */
   tags: z.array(z.object({ tag, digest, seen: digest.optional() })),
 });
 
@@ -59,20 +59,20 @@ export type WantedBlob = Restoration['blobs'][number];
 export type WantedManifest = Restoration['manifests'][number];
 
 export const restoredSchema = z.object({
-  /** What was linked again. */
+  /** The blobs that were linked again. */
   blobs: z.array(digest),
   manifests: z.array(digest),
-  /** Tags that were set, and what they pointed to until then. */
+  /** The tags that were set, with their previous digests. */
   tags: z.array(z.object({ tag, digest, was: digest.optional() })),
 });
 
-/** What came of it; nothing, where all was there already. */
+/** The changes a restoration made; empty if everything already existed. */
 export type Restored = z.infer<typeof restoredSchema>;
 
 /**
- * Brings it back, all of it in one batch or nothing: a tag is never seen without its manifest.
- * @param actor for the log
- * @throws RegistryError `manifest-unknown` when bytes were freed, `request-invalid` when a tag was changed meanwhile
+ * Restores all of it in one batch or nothing, so no reader sees a tag without its manifest.
+ * @param actor recorded in the events
+ * @throws RegistryError `manifest-unknown` if bytes were freed, `request-invalid` if a tag has changed since the operator looked
  */
 export function restore(
   repo: RepositoryName,
@@ -88,13 +88,15 @@ export function restore(
     },
     decide: async (facts) => {
       const { blobs, manifests } = absentOf(wanted, facts);
-      const asked = [...blobs, ...manifests].flatMap(({ incs, size }) => incs.map((each) => ({ inc: each, size })));
-      return decideRestoration(wanted, facts, await linkable(driver, asked), actor);
+      const candidates = [...blobs, ...manifests].flatMap(({ incs, size }) =>
+        incs.map((each) => ({ inc: each, size })),
+      );
+      return decideRestoration(wanted, facts, await linkable(driver, candidates), actor);
     },
   });
 }
 
-/** What of it the repository does not have. */
+/** The wanted blobs and manifests that the repository does not have. */
 function absentOf({ blobs, manifests }: Restoration, facts: RepositoryFacts): Pick<Restoration, 'blobs' | 'manifests'> {
   return {
     blobs: blobs.filter((each) => isAbsent(facts.blob(each.digest), each)),
@@ -102,12 +104,12 @@ function absentOf({ blobs, manifests }: Restoration, facts: RepositoryFacts): Pi
   };
 }
 
-/** What was damaged and is gone meanwhile stays gone. */
+/** Damaged content that has been deleted or replaced since the operator looked is left alone. */
 function isAbsent(link: { readonly inc: Incarnation } | undefined, { instead }: WantedBlob | WantedManifest): boolean {
   return instead === undefined ? link === undefined : link?.inc === instead;
 }
 
-/** @param usable what the linker's rule lets be linked, of all that the repository does not have */
+/** @param usable the candidate incarnations that may be linked by the linker's rule */
 export function decideRestoration(
   wanted: Restoration,
   facts: RepositoryFacts,
@@ -134,7 +136,7 @@ export function decideRestoration(
   for (const { tag: name, digest: to, seen } of wanted.tags) {
     const now = facts.tag(name);
     if (now === to) continue;
-    if (now !== seen) return refuse(setMeanwhile(name));
+    if (now !== seen) return refuse(changedSince(name));
     tags.push({ tag: name, digest: to, ...(now === undefined ? {} : { was: now }) });
   }
   const restored = {
@@ -153,22 +155,22 @@ export function decideRestoration(
   return accept(restored, ...links, ...sets);
 }
 
-const TOLD = 3;
+const MAX_NAMED = 3;
 
 function bytesGone(what: readonly string[]): RegistryError {
-  const more = what.length > TOLD ? `, and ${what.length - TOLD} more` : '';
-  const message = `its bytes were freed, or are being freed now: ${what.slice(0, TOLD).join(', ')}${more}; push it again`;
+  const more = what.length > MAX_NAMED ? `, and ${what.length - MAX_NAMED} more` : '';
+  const message = `its bytes were freed, or are being freed now: ${what.slice(0, MAX_NAMED).join(', ')}${more}; push it again`;
   return new RegistryError('manifest-unknown', message);
 }
 
-/** The first push of some bytes settles what they are, also for those that are to be repaired. */
+/** The first push of a manifest fixes its media type, which a repair must not change either. */
 function pushedAsOther(manifest: string): RegistryError {
-  return new RegistryError('request-invalid', `the manifest ${manifest} is here as another media type: look again`);
-}
-
-function setMeanwhile(tag: Tag): RegistryError {
   return new RegistryError(
     'request-invalid',
-    `the tag ${tag} was changed just now: look at its history, and ask again`,
+    `the repository now has the manifest ${manifest} with another media type: look again`,
   );
+}
+
+function changedSince(tag: Tag): RegistryError {
+  return new RegistryError('request-invalid', `the tag ${tag} was changed just now: look at its history and try again`);
 }

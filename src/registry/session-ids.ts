@@ -3,14 +3,14 @@ import type { Algorithm } from '../oci/digest.ts';
 import type { UploadId } from '../oci/names.ts';
 import type { SessionOwner } from './sessions.ts';
 
-/** What the id of a session says by itself. */
+/** The values a session id carries. */
 export interface SessionClaims {
   /** Milliseconds. */
   readonly createdAt: number;
   readonly algorithm: Algorithm;
 }
 
-/** So many bytes that nobody can foresee. */
+/** Returns `size` unpredictable bytes. */
 export type RandomBytes = (size: number) => Buffer;
 
 const TIME_BYTES = 6;
@@ -18,10 +18,10 @@ const RANDOM_END = 12;
 const SHA512_FLAG = 0x01;
 
 /**
- * Session ids that prove themselves, so that a session without bytes needs no record anywhere: most pushes then cost one write
- * less, and even a power cut does not take such a session. They are UUIDs of version 8 (RFC 9562: own layout): 48 bits of time,
- * random bits with one for the algorithm, and 32 bits that bind them to the store, the repository and the actor. That binding
- * keeps strangers' and old ids apart; it is no password, whoever may push can get an id for the asking.
+ * Self-validating session ids. A session without bytes needs no stored record, which saves most pushes a write, and such a session
+ * survives even a power cut. The ids are UUIDs of version 8 (RFC 9562, custom layout): 48 bits of time, random bits including one
+ * bit for the algorithm, and a 32-bit MAC over these that binds the id to the store, the repository and the actor. The MAC tells
+ * ids of other owners and stores apart. It is not a secret that protects anything: any client that may push can get an id.
  */
 export class SessionIds {
   readonly #store: string;
@@ -44,7 +44,7 @@ export class SessionIds {
     return format(bytes);
   }
 
-  /** undefined for ids that were not minted here for that owner. */
+  /** undefined for ids that this store did not mint for that owner. */
   read(id: UploadId, owner: SessionOwner): SessionClaims | undefined {
     const bytes = Buffer.from(id.replaceAll('-', ''), 'hex');
     if (!this.#seal(bytes, owner).equals(bytes.subarray(RANDOM_END))) return undefined;
@@ -57,7 +57,7 @@ export class SessionIds {
   }
 }
 
-/** Milliseconds: when the id was minted. */
+/** When the id was minted, in milliseconds. */
 export function createdAtOf(id: UploadId): number {
   return Number.parseInt(id.slice(0, 8) + id.slice(9, 13), 16);
 }

@@ -5,20 +5,20 @@ import { sessionLogPrefix, sessionSlotKey } from '../storage/paths.ts';
 import { decodeRecord, sessionRecord } from './session-record.ts';
 
 const VERSION = 1;
-/** How often a head that was taken away between its listing and its reading is looked for again. */
-const LOOKS = 5;
+/** How many times the head is read if its slot is deleted between listing and reading it. */
+const MAX_HEAD_READS = 5;
 
-/** What one slot of a session's log says. */
+/** The content of one slot of a session's log. */
 const entrySchema = z
   .object({
     v: z.literal(VERSION),
     /** undefined once the session ended. */
     session: sessionRecord.optional(),
-    /** The lease under which it was written: no two writers write the same bytes. */
+    /** The token of the lease that wrote the slot, so that no two writers write the same bytes. */
     by: z.string(),
-    /** Until when that lease holds, in milliseconds; undefined when it was given back. */
+    /** When that lease expires, in milliseconds; undefined once it is released. */
     until: z.number().optional(),
-    /** An earlier holder did not let go, and the session is still where that one may be writing. */
+    /** An earlier holder never released its lease, and may still be writing where the session's bytes are staged. */
     contested: z.boolean(),
   })
   .transform(({ v: _, ...entry }) => entry);
@@ -27,14 +27,14 @@ export type LogEntry = z.infer<typeof entrySchema>;
 
 export interface LogHead {
   readonly seq: number;
-  /** Slots there are, the head among them. */
+  /** Number of slots, including the head. */
   readonly slots: number;
   readonly entry: LogEntry;
 }
 
 /**
- * One session's record as a tiny log: to compare and swap is to `create` the next slot. Slots below the head may be taken away,
- * so whoever was the first to write one looks whether others came later.
+ * One session's record, as a small log: creating the next slot is a compare-and-swap. Slots below the head may be deleted, so a
+ * writer whose `create` succeeded must check that no later slot exists.
  */
 export class SessionLog {
   readonly #driver: ObjectStore;
@@ -45,14 +45,14 @@ export class SessionLog {
     this.#id = id;
   }
 
-  /** What is true now; undefined when nothing was ever written. @throws Error when the newest slot cannot be understood */
+  /** The newest slot; undefined if nothing was ever written. @throws Error if the newest slot cannot be decoded */
   head(): Promise<LogHead | undefined> {
     return readHead(this.#id, this.#driver);
   }
 
   /**
-   * Writes the slot after `seq`. `again`: an earlier write of the same lease, whose answer was lost, is in that slot; whoever
-   * wrote it goes on behind it.
+   * Writes the slot after `seq`. `again`: that slot holds an earlier write of the same lease whose answer was lost, and the caller
+   * must append after it.
    */
   async append(seq: number, entry: LogEntry): Promise<'appended' | 'again' | 'overtaken'> {
     const key = sessionSlotKey(this.#id, seq + 1);
@@ -61,13 +61,13 @@ export class SessionLog {
     return (await slotsOf(this.#id, this.#driver, key)).length === 0 ? 'appended' : 'overtaken';
   }
 
-  /** Takes away what is below the head. */
+  /** Deletes the slots below the head. */
   async trim(head: number): Promise<void> {
     const old = (await slotsOf(this.#id, this.#driver)).filter((key) => seqOf(key) < head);
     throwFailure(await this.#driver.delete(old));
   }
 
-  /** No answer and `taken` may both mean that these very bytes are there. */
+  /** Both an error and `taken` may mean that an earlier attempt has stored exactly these bytes. */
   async #create(key: Key, entry: LogEntry): Promise<'appended' | 'again' | 'overtaken'> {
     const bytes = new TextEncoder().encode(JSON.stringify({ v: VERSION, ...entry }));
     let cause: unknown;
@@ -76,20 +76,20 @@ export class SessionLog {
     } catch (error) {
       cause = error;
     }
-    const there = await this.#driver.read(key);
-    if (there === undefined) {
+    const stored = await this.#driver.read(key);
+    if (stored === undefined) {
       if (cause !== undefined) throw cause;
-      // It was somebody else's, and has been taken away since.
+      // Another writer created the slot, and it has been trimmed since.
       return 'overtaken';
     }
-    if (Buffer.compare(there, bytes) === 0) return 'appended';
-    return decode(there)?.by === entry.by ? 'again' : 'overtaken';
+    if (Buffer.compare(stored, bytes) === 0) return 'appended';
+    return decode(stored)?.by === entry.by ? 'again' : 'overtaken';
   }
 }
 
-/** `SessionLog.head` for those who only look. */
+/** Like `SessionLog.head`, with read access only. */
 export async function readHead(id: UploadId, driver: Pick<StoreReader, 'list' | 'read'>): Promise<LogHead | undefined> {
-  for (let look = 0; look < LOOKS; look++) {
+  for (let attempt = 0; attempt < MAX_HEAD_READS; attempt++) {
     const keys = await slotsOf(id, driver);
     const last = keys.at(-1);
     if (last === undefined) return undefined;
@@ -99,7 +99,7 @@ export async function readHead(id: UploadId, driver: Pick<StoreReader, 'list' | 
     if (entry === undefined) throw new Error(`the newest record of the upload ${id} cannot be read`);
     return { seq: seqOf(last), slots: keys.length, entry };
   }
-  throw new Error(`the record of the upload ${id} moves faster than it can be read`);
+  throw new Error(`the record of the upload ${id} changes faster than it can be read`);
 }
 
 async function slotsOf(id: UploadId, driver: Pick<StoreReader, 'list'>, after?: Key): Promise<Key[]> {

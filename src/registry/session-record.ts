@@ -30,7 +30,7 @@ export const sessionRecord = z
     return { ...rest, ...(digest === undefined ? {} : { digest }), ...places };
   });
 
-/** undefined for a text that is no such record. */
+/** undefined if the text is not a valid record. */
 export function decodeRecord<T>(schema: z.ZodType<T>, text: string): T | undefined {
   let json: unknown;
   try {

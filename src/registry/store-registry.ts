@@ -20,8 +20,8 @@ import type { ContentRange, UploadBody } from './upload-body.ts';
 import { Uploads } from './uploads.ts';
 
 /**
- * The registry whose truth is the store: logs, blobs, and the views made of them. It decides what is possible; what is allowed is decided by
- * the rules around it (src/rules/). Its parts are public for tests of the domain; requests come through the interface.
+ * The registry backed by the store: its logs, its blobs and the projection of the logs. The rules around it (src/rules/) decide
+ * what a request may do. Its parts are public for tests of the domain; requests use the interface.
  */
 export class StoreRegistry implements Registry {
   readonly blobs: Blobs;

@@ -1,20 +1,20 @@
 import { RegistryError } from '../oci/errors.ts';
 
-/** A chunk's place in its blob, both ends inclusive, as the header says it. */
+/** The range of a chunk in its blob as its Content-Range states it, both ends inclusive. */
 export interface ContentRange {
   readonly start: number;
   readonly end: number;
 }
 
-/** The bytes of one request, whoever carries them. */
+/** The body of one upload request, independent of the HTTP server. */
 export class UploadBody {
-  /** What the client announced, undefined when it did not. */
+  /** The length the client announced; undefined if it announced none. */
   readonly length: number | undefined;
-  /** Why the body ended before its end; set once its chunks were read. What came before is good. */
+  /** Why the body ended early; set once its chunks are read. The bytes received before are valid. */
   broken: RegistryError | undefined;
   readonly #source: AsyncIterable<Uint8Array>;
 
-  /** @param source throws a RegistryError when the body breaks off */
+  /** @param source throws a RegistryError if the body breaks off */
   constructor(source: AsyncIterable<Uint8Array>, length: number | undefined) {
     this.#source = source;
     this.length = length;
@@ -22,7 +22,7 @@ export class UploadBody {
 
   /**
    * The bytes in order. A body that breaks off ends here without an error, and `broken` says why.
-   * @throws RegistryError `size-mismatch` when it is longer or shorter than announced: a lie, nothing of it counts
+   * @throws RegistryError `size-mismatch` if it is longer or shorter than announced: none of its bytes can be trusted
    */
   async *chunks(): AsyncIterable<Uint8Array> {
     let received = 0;
@@ -41,7 +41,7 @@ export class UploadBody {
   }
 }
 
-/** The whole body in memory; only for bodies whose length is known to be small. */
+/** Reads the whole body into memory. Only for bodies whose length is known to be small. */
 export async function readAll(body: UploadBody): Promise<Uint8Array> {
   const chunks: Uint8Array[] = [];
   for await (const chunk of body.chunks()) chunks.push(chunk);

@@ -12,14 +12,14 @@ import type { RegistryPorts } from './ports.ts';
 import { placeOf, type Session, type SessionOwner, uploadBusy } from './sessions.ts';
 import { type ContentRange, readAll, type UploadBody } from './upload-body.ts';
 
-/** Blobs whose length is known to be at most this are gathered in memory and written at once. */
-const GATHER_BYTES = 256 * 1024;
+/** Blobs known to be at most this long are buffered in memory and written at once. */
+const MAX_BUFFERED_BYTES = 256 * 1024;
 
-/** Where an upload goes and who sends it. */
+/** The repository and the client of an upload. */
 export interface Pusher {
   readonly repo: RepositoryName;
   readonly actor: Actor;
-  /** Aborted when the client is gone: its bytes do not wait for room any more. */
+  /** Aborted when the client disconnects: its bytes stop waiting for space. */
   readonly signal?: AbortSignal;
 }
 
@@ -45,29 +45,29 @@ export class Uploads {
 
   /** @throws RegistryError `upload-unknown`, `upload-busy` */
   async cancel(id: UploadId, pusher: Pusher): Promise<void> {
-    await this.#withHold(id, pusher, async (hold) => {
-      await hold.end();
-      await this.#discardStaged(hold.session);
+    await this.#withLease(id, pusher, async (upload) => {
+      await upload.end();
+      await this.#discardStaged(upload.session);
     });
   }
 
   /**
-   * PATCH: adds bytes to the session. Of a body that breaks off, what came is kept and reported by `status`.
+   * PATCH: appends bytes to the session. If the body breaks off, the bytes received until then are kept, and `status` counts them.
    * @throws RegistryError `upload-unknown`, `upload-busy`, `upload-out-of-order`, `size-mismatch`, `upload-interrupted`,
    * `upload-stalled`, `storage-full`
    */
   append(id: UploadId, pusher: Pusher, body: UploadBody, range: ContentRange | undefined): Promise<Session> {
-    return this.#withHold(id, pusher, async (hold) => {
-      checkOrder(hold.session, range);
-      const received = await hold.receive(body);
-      if (received !== undefined) await hold.saveProgress(received);
+    return this.#withLease(id, pusher, async (upload) => {
+      checkOrder(upload.session, range);
+      const received = await upload.receive(body);
+      if (received !== undefined) await upload.saveProgress(received);
       throwBroken(body, received);
-      return hold.session;
+      return upload.session;
     });
   }
 
   /**
-   * PUT: takes the last bytes, if any, verifies the whole and links it. When the digest is another one, nothing changes.
+   * PUT: appends the last bytes, if any, verifies the digest and links the blob. If the digest does not match, nothing is linked.
    * @throws RegistryError as `append`, and `digest-mismatch`
    */
   close(
@@ -77,17 +77,17 @@ export class Uploads {
     body: UploadBody,
     range: ContentRange | undefined,
   ): Promise<void> {
-    return this.#withHold(id, pusher, async (hold) => {
-      const { session } = hold;
+    return this.#withLease(id, pusher, async (upload) => {
+      const { session } = upload;
       checkOrder(session, range);
-      if (session.offset === 0 && body.length !== undefined && body.length <= GATHER_BYTES) {
-        await this.#storeGathered(pusher, digest, body);
-        await endLinked(hold);
-        // A request that broke off may have left a beginning there.
+      if (session.offset === 0 && body.length !== undefined && body.length <= MAX_BUFFERED_BYTES) {
+        await this.#storeBuffered(pusher, digest, body);
+        await endLinked(upload);
+        // An interrupted request may have left staged bytes that the session does not count.
         await this.#discardStaged(session);
       } else {
-        await this.#storeStaged(hold, pusher, digest, body);
-        await endLinked(hold);
+        await this.#storeStaged(upload, pusher, digest, body);
+        await endLinked(upload);
       }
     });
   }
@@ -95,25 +95,26 @@ export class Uploads {
   /** The single POST with the whole blob. @throws RegistryError as `close` */
   async monolithic(pusher: Pusher, digest: Digest, body: UploadBody): Promise<void> {
     try {
-      if (body.length !== undefined && body.length <= GATHER_BYTES) await this.#storeGathered(pusher, digest, body);
-      else await this.#storeAtOnce(pusher, digest, body);
+      const isSmall = body.length !== undefined && body.length <= MAX_BUFFERED_BYTES;
+      if (isSmall) await this.#storeBuffered(pusher, digest, body);
+      else await this.#storeInOneSession(pusher, digest, body);
     } catch (error) {
       throw isEnded(error) ? unavailable(error) : error;
     }
   }
 
-  async #storeAtOnce(pusher: Pusher, digest: Digest, body: UploadBody): Promise<void> {
+  async #storeInOneSession(pusher: Pusher, digest: Digest, body: UploadBody): Promise<void> {
     const { id } = await this.start(pusher, algorithmOf(digest));
     try {
       await this.close(id, pusher, digest, body, undefined);
     } catch (error) {
-      // Nobody was told of this session, so nobody can go on with it.
+      // No client knows this session's id, so none can resume it.
       await this.cancel(id, pusher).catch(ignoreEnded);
       throw error;
     }
   }
 
-  async #storeGathered(pusher: Pusher, digest: Digest, body: UploadBody): Promise<void> {
+  async #storeBuffered(pusher: Pusher, digest: Digest, body: UploadBody): Promise<void> {
     await this.#storeBytes(pusher, digest, await readAll(body));
   }
 
@@ -125,54 +126,54 @@ export class Uploads {
     await this.#linking.linkUploaded(repo, { digest, size: bytes.length, inc, exclusivity: EXCLUSIVE, durable }, actor);
   }
 
-  async #storeStaged(hold: LeasedUpload, pusher: Pusher, digest: Digest, body: UploadBody): Promise<void> {
-    const received = await hold.receive(body);
+  async #storeStaged(upload: LeasedUpload, pusher: Pusher, digest: Digest, body: UploadBody): Promise<void> {
+    const received = await upload.receive(body);
     if (received === undefined) {
       throwBroken(body, received);
       await this.#storeBytes(pusher, digest, new Uint8Array());
       return;
     }
     if (body.broken !== undefined || received.progress.failure !== undefined) {
-      await hold.saveProgress(received);
+      await upload.saveProgress(received);
       throwBroken(body, received);
     }
     const { driver } = this.#ports;
     const { size } = received.progress;
     const staged = await this.#stagedDigest(received, algorithmOf(digest));
     if (staged !== undefined && staged !== digest) {
-      // Nobody would find them again: the session does not know where they are.
-      if (hold.session.inc === undefined) await driver.discard(received.place);
+      // The session does not record where these bytes are, so no later request could find them.
+      if (upload.session.inc === undefined) await driver.discard(received.place);
       throw mismatch(digest, staged);
     }
-    // A kill from here on leaves a session that says all bytes are there: the client's PUT, repeated, finishes it.
-    await hold.saveProgress(received);
+    // If the process is killed after this, the session counts all bytes, and the client's repeated PUT finishes it.
+    await upload.saveProgress(received);
     const committed = await driver.head(dataKey(received.place.inc));
     const wasCommitted = committed !== undefined;
-    const place = wasCommitted ? received.place : await hold.takeExclusive(received.place, size);
-    // An object is never committed again: a session, whatever it claims, must not replace bytes that may be linked.
+    const place = wasCommitted ? received.place : await upload.takeExclusive(received.place, size);
+    // An object is never committed twice: no session, whatever it claims, may replace bytes that may be linked.
     if (!(wasCommitted ? committed.size === size : await driver.commit(place, size))) {
-      // A kill came after these bytes were dropped for ones that the store had already, and before the session ended.
+      // An earlier request linked identical bytes instead and deleted these, but was killed before it ended the session.
       if (await this.#linking.isLinked(pusher.repo, digest)) return;
       throw uploadUnknown();
     }
-    const exclusivity = hold.exclusivity(wasCommitted);
-    // Another holder may have written to a session that was taken over, after its digest was computed.
-    const mustRead = staged === undefined || hold.takenOver;
+    const exclusivity = upload.exclusivity(wasCommitted);
+    // If the session was taken over, its earlier holder may have written after the digest was computed.
+    const mustRead = staged === undefined || upload.takenOver;
     const found = wasCommitted
       ? await this.#objectDigest(place.inc, digest)
       : mustRead
         ? await this.#committedDigest(place, size, digest)
         : staged;
     if (found !== digest) {
-      if (!wasCommitted) await this.#endUnlinked(hold, place, exclusivity);
+      if (!wasCommitted) await this.#endUnlinked(upload, place, exclusivity);
       throw mismatch(digest, found);
     }
     await this.#linking.linkUploaded(pusher.repo, { digest, size, inc: place.inc, exclusivity }, pusher.actor);
   }
 
   /**
-   * The digest in the algorithm that the client closes with, which may be another than it announced. undefined where staged
-   * bytes cannot be read: then it is asked for once they are committed.
+   * The digest in the algorithm the client closes with, which may differ from the announced one. undefined if staged bytes cannot be
+   * read: the digest is then computed after the commit.
    */
   async #stagedDigest({ place, progress }: Received, algorithm: Algorithm): Promise<Digest | undefined> {
     const { size, digest } = progress;
@@ -186,20 +187,20 @@ export class Uploads {
     return found;
   }
 
-  /** The digest of an object that an earlier request committed, whatever the session says of it. */
+  /** Hashes an object that an earlier request committed, without relying on the digest in the session. */
   async #objectDigest(inc: Incarnation, expected: Digest): Promise<Digest> {
     const { driver } = this.#ports;
     const key = dataKey(inc);
     const found = await digestOfObject(driver, key, algorithmOf(expected), () => {});
     if (found === undefined) throw uploadUnknown();
-    // A process that was killed may have left it in the page cache only.
+    // If a process was killed, the object may be in the page cache only.
     await driver.confirm(key);
     return found;
   }
 
-  /** Ends an upload whose bytes turned out to be wrong only after they were committed. */
-  async #endUnlinked(hold: LeasedUpload, place: StagedPlace, exclusivity: Exclusivity): Promise<void> {
-    await hold.end();
+  /** Ends an upload whose digest turned out to be wrong only after the commit. */
+  async #endUnlinked(upload: LeasedUpload, place: StagedPlace, exclusivity: Exclusivity): Promise<void> {
+    await upload.end();
     if (await isExclusive(exclusivity)) await this.#ports.driver.delete([dataKey(place.inc)]);
   }
 
@@ -208,26 +209,26 @@ export class Uploads {
     if (place !== undefined) await this.#ports.driver.discard(place);
   }
 
-  async #withHold<T>(id: UploadId, pusher: Pusher, work: (hold: LeasedUpload) => Promise<T>): Promise<T> {
+  async #withLease<T>(id: UploadId, pusher: Pusher, work: (upload: LeasedUpload) => Promise<T>): Promise<T> {
     const lease = await this.#ports.sessions.lease(id, ownerOf(pusher));
     if (lease === 'unknown') throw uploadUnknown();
     if (lease === 'busy') throw uploadBusy();
-    const hold = new LeasedUpload(lease, this.#ports, pusher.signal);
+    const upload = new LeasedUpload(lease, this.#ports, pusher.signal);
     try {
-      return await work(hold);
+      return await work(upload);
     } finally {
-      await hold.release();
+      await upload.release();
     }
   }
 }
 
 /**
- * Ends a session whose blob is linked: that another request holds it by now, or that it was lost with Redis meanwhile, takes
- * nothing from that.
+ * Ends a session whose blob is linked. The upload has succeeded even if another request holds the session by now or Redis has lost
+ * it, so those errors are ignored.
  */
-async function endLinked(hold: LeasedUpload): Promise<void> {
+async function endLinked(upload: LeasedUpload): Promise<void> {
   try {
-    await hold.end();
+    await upload.end();
   } catch (error) {
     const isOver = error instanceof RegistryError && ['upload-busy', 'upload-unknown'].includes(error.kind);
     if (!isOver) throw error;
@@ -243,7 +244,7 @@ function checkOrder(session: Session, range: ContentRange | undefined): void {
   if (range === undefined || range.start === session.offset) return;
   throw new RegistryError(
     'upload-out-of-order',
-    `the next byte of this upload is ${session.offset}, not ${range.start}: go on from there`,
+    `the next byte of this upload is ${session.offset}, not ${range.start}: continue from there`,
     { upload: session.id, offset: session.offset },
   );
 }
@@ -262,11 +263,11 @@ function mismatch(expected: Digest, found: Digest): RegistryError {
 function uploadUnknown(): RegistryError {
   return new RegistryError(
     'upload-unknown',
-    'there is no such upload: it was finished, cancelled, or it expired; begin it again',
+    'there is no such upload: it was finished, was cancelled or has expired; start a new one',
   );
 }
 
-/** An upload that is wrong may have ended with its request. */
+/** A close that failed with a wrong digest may already have ended the session. */
 function ignoreEnded(error: unknown): void {
   if (!isEnded(error)) throw error;
 }
@@ -275,7 +276,7 @@ function isEnded(error: unknown): boolean {
   return error instanceof RegistryError && error.kind === 'upload-unknown';
 }
 
-/** The client named no upload that could be unknown: its request has to be sent again. */
+/** The request named no upload, so `upload-unknown` would make no sense to the client. It must send the request again. */
 function unavailable(cause: unknown): RegistryError {
-  return new RegistryError('unavailable', 'the upload was lost on its way: try again', undefined, cause);
+  return new RegistryError('unavailable', 'the upload was lost before it was finished: try again', undefined, cause);
 }

@@ -3,14 +3,14 @@ import { RegistryError } from '../oci/errors.ts';
 import type { ObjectStore, StoreReader } from '../storage/driver.ts';
 import { READ_ONLY_SWITCH } from '../storage/paths.ts';
 
-/** `paused`: switched off for now, uploads that were begun may end. `read-only`: for as long as this process runs. */
+/** `paused`: the operator's switch is on; uploads in progress may finish. `read-only`: READ_ONLY is set for this process. */
 export type WriteState = 'writable' | 'paused' | 'read-only';
 
 const schema = z.object({ since: z.iso.datetime() });
 
 /**
  * The operator's switch: an object in the store, so that it survives restarts and the loss of Redis. Its existence alone decides.
- * @returns since when it has been on: ISO 8601, or `unknown` where that cannot be read; undefined while it is off
+ * @returns since when it has been on: ISO 8601, or `unknown` if the object cannot be decoded; undefined while it is off
  */
 export async function readSwitch(store: Pick<StoreReader, 'read'>): Promise<string | undefined> {
   const bytes = await store.read(READ_ONLY_SWITCH);
@@ -22,7 +22,7 @@ export async function readSwitch(store: Pick<StoreReader, 'read'>): Promise<stri
   }
 }
 
-/** @throws Error when the switch may not have been turned */
+/** @throws Error if the switch may not have been changed */
 export async function turnSwitch(
   store: Pick<ObjectStore, 'put' | 'delete' | 'read'>,
   on: boolean,
@@ -33,14 +33,14 @@ export async function turnSwitch(
     if (failure !== undefined) throw failure.cause;
     return;
   }
-  // On already: it keeps the time since which it has been.
+  // It is already on, and keeps its time.
   if ((await readSwitch(store)) !== undefined) return;
   await store.put(READ_ONLY_SWITCH, new TextEncoder().encode(JSON.stringify({ since: new Date(now).toISOString() })));
 }
 
 export interface WriteSwitchPorts {
   readonly driver: Pick<ObjectStore, 'put' | 'delete' | 'read'>;
-  /** READ_ONLY: then the switch does not matter. */
+  /** READ_ONLY. If set, the switch is ignored. */
   readonly isReadOnly: boolean;
   /** Milliseconds. */
   readonly now: () => number;
@@ -60,7 +60,7 @@ export class WriteSwitch {
     if (ports.isReadOnly) this.#stop.abort();
   }
 
-  /** @throws what the store fails with: a process that cannot tell must not write */
+  /** @throws any error of the store: a process that cannot read the switch must not write */
   static async open(ports: WriteSwitchPorts): Promise<WriteSwitch> {
     const writes = new WriteSwitch(ports);
     await writes.look();
@@ -71,12 +71,12 @@ export class WriteSwitch {
     return this.#state;
   }
 
-  /** Aborted as soon as nothing more may be written. Once writes go on there is a new one. */
+  /** Aborted as soon as writes are off. When they resume, this returns a new signal. */
   get stopped(): AbortSignal {
     return this.#stop.signal;
   }
 
-  /** Reads the switch; at most one read at a time. Without an answer from the store the state stays. */
+  /** Reads the switch; concurrent calls share one read. If the read fails, this rejects and the state stays. */
   look(): Promise<void> {
     this.#looking ??= this.#look().finally(() => {
       this.#looking = undefined;
@@ -84,12 +84,12 @@ export class WriteSwitch {
     return this.#looking;
   }
 
-  /** Turns the switch, here at once. @throws RegistryError `request-invalid` where READ_ONLY is set */
+  /** Changes the switch, in this process at once. @throws RegistryError `request-invalid` if READ_ONLY is set */
   async turn(on: boolean): Promise<void> {
     if (this.#ports.isReadOnly) throw isSetForGood();
     await turnSwitch(this.#ports.driver, on, this.#ports.now());
-    // A read that had begun before may have seen the switch as it was.
-    await this.#looking?.catch(() => {});
+    // A read that began earlier may have seen the old value, so it must not be applied after this.
+    await this.#looking?.catch(ignoreReported);
     this.#become(on ? 'paused' : 'writable');
   }
 
@@ -107,7 +107,10 @@ export class WriteSwitch {
   }
 }
 
-/** @throws RegistryError `read-only`, `writes-paused`: for commands and background work that may not write now */
+/** The callers of `look` get the failure of a read. */
+function ignoreReported(): void {}
+
+/** For commands and background work. @throws RegistryError `read-only`, `writes-paused` */
 export function requireWritable(state: WriteState): void {
   if (state !== 'writable') throw refusal(state);
 }
@@ -124,6 +127,6 @@ export function refusal(state: Exclude<WriteState, 'writable'>): RegistryError {
 export function isSetForGood(): RegistryError {
   return new RegistryError(
     'request-invalid',
-    'READ_ONLY=true is set: change that and restart; the switch has no effect beside it',
+    'READ_ONLY=true is set: change that and restart; the switch has no effect while it is set',
   );
 }

@@ -14,9 +14,8 @@ import type {
 import type { ContentRange, UploadBody } from '../registry/upload-body.ts';
 
 /**
- * Asks the access policy before anything is looked up. It asks about the repositories that a request names; the
- * store's own registry asks the same policy about those that it finds by itself (the source of a mount without `from`, the
- * catalog).
+ * Checks the access policy before anything is looked up. It covers the repositories that a request names. `StoreRegistry` checks
+ * the same policy for repositories that it looks up itself: the source of a mount without `from`, and the catalog.
  */
 export class AccessControl implements Registry {
   readonly #inner: Registry;
@@ -47,7 +46,7 @@ export class AccessControl implements Registry {
     return this.#inner.resolveManifest(repo, reference, caller);
   }
 
-  /** Who may not push has no upload to skip: to them HEAD changes nothing. */
+  /** A caller who may not push has no upload to skip, so HEAD only resolves the blob and writes nothing. */
   renewBlob(repo: RepositoryName, digest: Digest, caller: Caller): ReturnType<Registry['renewBlob']> {
     this.#require('pull', repo, caller);
     return this.#policy.allows(caller, 'create', repo)
@@ -105,7 +104,7 @@ export class AccessControl implements Registry {
     await this.#inner.cancelUpload(repo, id, caller);
   }
 
-  /** "authorize the source before looking at it": a source that is forbidden is as good as none, and the client uploads. */
+  /** A forbidden source counts as no source, so the client uploads and cannot learn whether the source has the blob. */
   async mountBlob(
     repo: RepositoryName,
     digest: Digest,

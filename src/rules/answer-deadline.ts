@@ -3,14 +3,14 @@ import { RegistryError } from '../oci/errors.ts';
 import type { Registry } from '../registry/interface.ts';
 import { Forwarding } from './forwarding.ts';
 
-/** Milliseconds from the request on. */
+/** Deadlines count from the beginning of the request, in milliseconds. */
 const READ_MS = 10_000;
-/** A write has ten seconds to be confirmed by its log, after a look or two at the store. */
+/** The log has ten seconds to confirm a write. The rest is for the lookups before it. */
 const WRITE_MS = 12_000;
-/** Where the catalog was not looked at yet, a page of it looks at the log of each repository. */
+/** The first page of the catalog after a start reads the log of each repository. */
 const CATALOG_MS = 60_000;
 
-/** Calls `late` after so many milliseconds, unless it is cancelled. @returns what cancels it */
+/** Calls `late` after the given time unless it is cancelled. @returns a function that cancels it */
 export type StartTimer = (milliseconds: number, late: () => void) => () => void;
 
 export const startTimer: StartTimer = (milliseconds, late) => {
@@ -18,8 +18,8 @@ export const startTimer: StartTimer = (milliseconds, late) => {
   return () => clearTimeout(timer);
 };
 
-/** The caller of one request, whose signal is aborted at the deadline too. */
-class Patient implements Caller {
+/** The caller of a request, with a signal that is also aborted at the deadline. */
+class CallerWithDeadline implements Caller {
   readonly #caller: Caller;
   #late: AbortController | undefined;
   #signal: AbortSignal | undefined;
@@ -36,22 +36,22 @@ class Patient implements Caller {
     return this.#caller.authority;
   }
 
-  /** Made when it is first needed: what is answered from memory never looks at it. */
+  /** Created on first use, because a request answered from memory never reads it. */
   get signal(): AbortSignal {
     this.#late ??= new AbortController();
     this.#signal ??= AbortSignal.any([this.#caller.signal, this.#late.signal]);
     return this.#signal;
   }
 
-  giveUp(error: RegistryError): void {
+  abort(error: RegistryError): void {
     this.#late?.abort(error);
   }
 }
 
 /**
- * A request that is not answered in time is answered with `unavailable`, however many looks at the store it takes one after
- * another. What only this request needed is given up; work that others share goes on, so that a later attempt finds it done. Requests that
- * bring the bytes of a blob have no such deadline: their clients set the pace.
+ * Answers a request with `unavailable` if it takes too long, no matter how many store operations it needs. Work that only this
+ * request needed is aborted. Work shared with other requests continues, so a retry can use its result. Requests that carry the
+ * bytes of a blob have no deadline here, because the client sets their pace.
  */
 export class AnswerDeadline extends Forwarding {
   readonly #startTimer: StartTimer;
@@ -64,104 +64,104 @@ export class AnswerDeadline extends Forwarding {
   override getBlob(
     ...[repo, digest, caller, delivery]: Parameters<Registry['getBlob']>
   ): ReturnType<Registry['getBlob']> {
-    return this.#bound(READ_MS, caller, (patient) => this.inner.getBlob(repo, digest, patient, delivery));
+    return this.#bound(READ_MS, caller, (bounded) => this.inner.getBlob(repo, digest, bounded, delivery));
   }
 
   override resolveBlob(
     ...[repo, digest, caller]: Parameters<Registry['resolveBlob']>
   ): ReturnType<Registry['resolveBlob']> {
-    return this.#bound(READ_MS, caller, (patient) => this.inner.resolveBlob(repo, digest, patient));
+    return this.#bound(READ_MS, caller, (bounded) => this.inner.resolveBlob(repo, digest, bounded));
   }
 
   override getManifest(
     ...[repo, reference, caller]: Parameters<Registry['getManifest']>
   ): ReturnType<Registry['getManifest']> {
-    return this.#bound(READ_MS, caller, (patient) => this.inner.getManifest(repo, reference, patient));
+    return this.#bound(READ_MS, caller, (bounded) => this.inner.getManifest(repo, reference, bounded));
   }
 
   override resolveManifest(
     ...[repo, reference, caller]: Parameters<Registry['resolveManifest']>
   ): ReturnType<Registry['resolveManifest']> {
-    return this.#bound(READ_MS, caller, (patient) => this.inner.resolveManifest(repo, reference, patient));
+    return this.#bound(READ_MS, caller, (bounded) => this.inner.resolveManifest(repo, reference, bounded));
   }
 
   override renewBlob(...[repo, digest, caller]: Parameters<Registry['renewBlob']>): ReturnType<Registry['renewBlob']> {
-    return this.#bound(WRITE_MS, caller, (patient) => this.inner.renewBlob(repo, digest, patient));
+    return this.#bound(WRITE_MS, caller, (bounded) => this.inner.renewBlob(repo, digest, bounded));
   }
 
   override renewManifest(
     ...[repo, reference, caller]: Parameters<Registry['renewManifest']>
   ): ReturnType<Registry['renewManifest']> {
-    return this.#bound(WRITE_MS, caller, (patient) => this.inner.renewManifest(repo, reference, patient));
+    return this.#bound(WRITE_MS, caller, (bounded) => this.inner.renewManifest(repo, reference, bounded));
   }
 
   override startUpload(
     ...[repo, algorithm, caller]: Parameters<Registry['startUpload']>
   ): ReturnType<Registry['startUpload']> {
-    return this.#bound(WRITE_MS, caller, (patient) => this.inner.startUpload(repo, algorithm, patient));
+    return this.#bound(WRITE_MS, caller, (bounded) => this.inner.startUpload(repo, algorithm, bounded));
   }
 
   override uploadStatus(
     ...[repo, id, caller]: Parameters<Registry['uploadStatus']>
   ): ReturnType<Registry['uploadStatus']> {
-    return this.#bound(READ_MS, caller, (patient) => this.inner.uploadStatus(repo, id, patient));
+    return this.#bound(READ_MS, caller, (bounded) => this.inner.uploadStatus(repo, id, bounded));
   }
 
   override cancelUpload(
     ...[repo, id, caller]: Parameters<Registry['cancelUpload']>
   ): ReturnType<Registry['cancelUpload']> {
-    return this.#bound(WRITE_MS, caller, (patient) => this.inner.cancelUpload(repo, id, patient));
+    return this.#bound(WRITE_MS, caller, (bounded) => this.inner.cancelUpload(repo, id, bounded));
   }
 
   override mountBlob(
     ...[repo, digest, from, caller]: Parameters<Registry['mountBlob']>
   ): ReturnType<Registry['mountBlob']> {
-    return this.#bound(WRITE_MS, caller, (patient) => this.inner.mountBlob(repo, digest, from, patient));
+    return this.#bound(WRITE_MS, caller, (bounded) => this.inner.mountBlob(repo, digest, from, bounded));
   }
 
   override pushManifest(
     ...[repo, manifest, caller, guard]: Parameters<Registry['pushManifest']>
   ): ReturnType<Registry['pushManifest']> {
-    return this.#bound(WRITE_MS, caller, (patient) => this.inner.pushManifest(repo, manifest, patient, guard));
+    return this.#bound(WRITE_MS, caller, (bounded) => this.inner.pushManifest(repo, manifest, bounded, guard));
   }
 
   override deleteBlob(
     ...[repo, digest, caller]: Parameters<Registry['deleteBlob']>
   ): ReturnType<Registry['deleteBlob']> {
-    return this.#bound(WRITE_MS, caller, (patient) => this.inner.deleteBlob(repo, digest, patient));
+    return this.#bound(WRITE_MS, caller, (bounded) => this.inner.deleteBlob(repo, digest, bounded));
   }
 
   override deleteManifest(
     ...[repo, digest, caller, guard]: Parameters<Registry['deleteManifest']>
   ): ReturnType<Registry['deleteManifest']> {
-    return this.#bound(WRITE_MS, caller, (patient) => this.inner.deleteManifest(repo, digest, patient, guard));
+    return this.#bound(WRITE_MS, caller, (bounded) => this.inner.deleteManifest(repo, digest, bounded, guard));
   }
 
   override deleteTag(
     ...[repo, tag, caller, guard]: Parameters<Registry['deleteTag']>
   ): ReturnType<Registry['deleteTag']> {
-    return this.#bound(WRITE_MS, caller, (patient) => this.inner.deleteTag(repo, tag, patient, guard));
+    return this.#bound(WRITE_MS, caller, (bounded) => this.inner.deleteTag(repo, tag, bounded, guard));
   }
 
   override tags(...[repo, page, caller]: Parameters<Registry['tags']>): ReturnType<Registry['tags']> {
-    return this.#bound(READ_MS, caller, (patient) => this.inner.tags(repo, page, patient));
+    return this.#bound(READ_MS, caller, (bounded) => this.inner.tags(repo, page, bounded));
   }
 
   override repositories(...[page, caller]: Parameters<Registry['repositories']>): ReturnType<Registry['repositories']> {
-    return this.#bound(CATALOG_MS, caller, (patient) => this.inner.repositories(page, patient));
+    return this.#bound(CATALOG_MS, caller, (bounded) => this.inner.repositories(page, bounded));
   }
 
   override referrers(
     ...[repo, subject, request, caller]: Parameters<Registry['referrers']>
   ): ReturnType<Registry['referrers']> {
-    return this.#bound(READ_MS, caller, (patient) => this.inner.referrers(repo, subject, request, patient));
+    return this.#bound(READ_MS, caller, (bounded) => this.inner.referrers(repo, subject, request, bounded));
   }
 
-  /** What is answered at once, or is a promise already settled, costs no more than the promise: the timer is cancelled with it. */
+  /** A synchronous answer starts no timer. A promise that has already settled cancels its timer at once. */
   #bound<A>(milliseconds: number, caller: Caller, ask: (caller: Caller) => A): A;
   #bound<T>(milliseconds: number, caller: Caller, ask: (caller: Caller) => T | Promise<T>): T | Promise<T> {
-    const patient = new Patient(caller);
-    const answer = ask(patient);
+    const bounded = new CallerWithDeadline(caller);
+    const answer = ask(bounded);
     if (!(answer instanceof Promise)) return answer;
     const { promise, resolve, reject } = Promise.withResolvers<T>();
     const cancel = this.#startTimer(milliseconds, () => {
@@ -170,7 +170,7 @@ export class AnswerDeadline extends Forwarding {
         `there was no answer within ${milliseconds / 1000} seconds: try again`,
       );
       reject(error);
-      patient.giveUp(error);
+      bounded.abort(error);
     });
     answer.then(resolve, reject).finally(cancel);
     return promise;

@@ -2,9 +2,9 @@ import { RegistryError } from '../oci/errors.ts';
 import { Forwarding } from './forwarding.ts';
 
 /**
- * Clients delete nothing (DELETE_ENABLED=false). "Registries MAY implement deletion or they MAY disable it", and one that did "MUST
- * respond with either a `400 Bad Request` or a `405 Method Not Allowed`" (said of tags; manifests and blobs alike). Cancelling an
- * upload deletes no content.
+ * Refuses every DELETE of content (DELETE_ENABLED=false). "Registries MAY implement deletion or they MAY disable it". If it is
+ * disabled, the registry "MUST respond with either a `400 Bad Request` or a `405 Method Not Allowed`". Cancelling an upload is still
+ * allowed, because it deletes no content.
  */
 export class DeletesDisabled extends Forwarding {
   override deleteBlob(): Promise<void> {

@@ -4,15 +4,15 @@ import type { PushedManifest, Reference, Registry, Warned } from '../registry/in
 import { mapMaybeAsync } from '../registry/maybe-async.ts';
 import { Forwarding } from './forwarding.ts';
 
-/** What is known of tags that retention will delete. Asked by each pull of a tag, so it must not take time. */
+/** Knows which tags retention will delete soon. Each pull of a tag calls it, so it answers from memory. */
 export interface ExpiryNotices {
-  /** Whether the tag goes within a day if nobody pushes it again. */
+  /** Whether retention deletes the tag within a day unless it is pushed again. */
   isExpiring(repo: RepositoryName, tag: Tag, digest: Digest): boolean;
-  /** Whether a tag that is pushed now goes within a day. */
+  /** Whether retention deletes a tag that is pushed now within a day. */
   expiresWhenPushed(repo: RepositoryName, tag: Tag): boolean;
 }
 
-/** Tells clients that retention will delete the tag that they push or pull within a day. */
+/** Warns clients that retention will delete the tag they push or pull within a day. */
 export class ExpiryWarnings extends Forwarding {
   readonly #notices: ExpiryNotices;
 

@@ -12,7 +12,7 @@ import type {
 } from '../registry/interface.ts';
 import type { ContentRange, UploadBody } from '../registry/upload-body.ts';
 
-/** A registry that does whatever another one does. A rule extends it and overrides the methods that it is about. */
+/** A registry that forwards every call to another one. A rule extends it and overrides the methods it applies to. */
 export abstract class Forwarding implements Registry {
   protected readonly inner: Registry;
 

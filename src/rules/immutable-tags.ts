@@ -5,12 +5,12 @@ import type { PushedManifest, Registry, TagChange, TagGuard } from '../registry/
 import type { RepositoryPolicy } from '../registry/policy.ts';
 import { Forwarding } from './forwarding.ts';
 
-/** At most so many tags are named in a message. */
+/** The most tags named in an error message. */
 const MAX_NAMED = 10;
 
 /**
- * A tag that the operator declared immutable keeps the digest that it was first pushed with, and cannot be deleted. The same digest
- * again changes nothing, so it is fine.
+ * Protects tags that the operator declared immutable: they keep the digest of their first push and cannot be deleted. Pushing the
+ * same digest again is allowed.
  */
 export class ImmutableTags extends Forwarding {
   readonly #policy: Pick<RepositoryPolicy, 'isImmutable'>;

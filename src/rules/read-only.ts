@@ -5,9 +5,8 @@ import { refusal, type WriteState } from '../registry/write-switch.ts';
 import { Forwarding } from './forwarding.ts';
 
 /**
- * Refuses writes while the registry is read-only. While they are only paused, upload sessions may go on and end: a client that
- * had sent most of a big layer does not send it again later. What it would make of them, its manifest, is refused. New sessions
- * are refused too, so those that go on were begun before.
+ * Refuses writes while the registry is read-only. While writes are only paused, sessions that were already open may finish, so a
+ * client that has sent most of a large layer need not send it again later. New sessions and manifests are refused.
  */
 export class ReadOnly extends Forwarding {
   readonly #writes: { readonly state: WriteState };
@@ -17,7 +16,7 @@ export class ReadOnly extends Forwarding {
     this.#writes = writes;
   }
 
-  /** HEAD renews nothing: collection does not run meanwhile, so nothing fades either. */
+  /** HEAD only resolves the blob. No collection runs while writes are off, so the link need not be renewed. */
   override renewBlob(repo: RepositoryName, digest: Digest, caller: Caller): ReturnType<Registry['renewBlob']> {
     return this.#writes.state === 'writable'
       ? this.inner.renewBlob(repo, digest, caller)

@@ -143,7 +143,7 @@ function openSessions(
   };
   return setting.views === 'redis'
     ? new RedisSessions({ ...common, redis, store: STORE, randomBytes })
-    : new LogSessions({ ...common, ids: new SessionIds(STORE, randomBytes), remembered: 100 });
+    : new LogSessions({ ...common, ids: new SessionIds(STORE, randomBytes), maxEndedIds: 100 });
 }
 
 /** Nobody but nodes writes to the simulation's Redis. */
