@@ -132,7 +132,7 @@ export async function wire(config: Config, logs: Logs, version: string): Promise
       chunkMinLength: CHUNK_MIN_LENGTH,
       publicUrl: config.publicUrl,
     },
-    pulled: pulls?.pulled,
+    onPull: pulls?.pulled,
     isPublic: (repo) => openAccess.allows(ANYBODY, 'pull', repo),
     proxies: new Proxies(config.trustProxy),
     webOrigins: new WebOrigins(config.corsOrigins),

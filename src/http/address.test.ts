@@ -5,7 +5,7 @@ import { parseRoute } from './route.ts';
 const HOST = 'http://registry.example:5000';
 const DIGEST = `sha256:${'a'.repeat(64)}`;
 
-test('a remembered route is the parsed one, for each method by itself, with a host and without one', () => {
+test('a cached route equals the parsed one, separately for each method, with and without a host', () => {
   const target = '/v2/library/app/manifests/latest';
   for (const method of ['GET', 'HEAD', 'GET', 'HEAD', 'DELETE']) {
     for (const host of [HOST, '']) {
@@ -16,7 +16,7 @@ test('a remembered route is the parsed one, for each method by itself, with a ho
   }
 });
 
-test('what the log says of an address is what the address has', () => {
+test('the log labels of an address match its parts', () => {
   const log = (method: string, target: string) => {
     const { labels, digest } = addressOf(method, HOST + target);
     return { ...JSON.parse(`{${labels.json}}`), digest };
@@ -33,7 +33,7 @@ test('what the log says of an address is what the address has', () => {
   }
 });
 
-test('more addresses than are remembered, and very long ones, are answered all the same', () => {
+test('more addresses than the cache holds, and very long ones, still get their routes', () => {
   const routeOf = (target: string) => addressOf('GET', HOST + target).route;
   for (let index = 0; index < 20_000; index++) {
     expect(routeOf(`/v2/app/manifests/t${index}`)).toMatchObject({ reference: { tag: `t${index}` } });
@@ -43,7 +43,7 @@ test('more addresses than are remembered, and very long ones, are answered all t
   expect(routeOf(`/v2/app/tags/list?last=${query}`)).toMatchObject({ last: query });
 });
 
-test('what is refused is refused each time', () => {
+test('an invalid address is refused every time', () => {
   for (let time = 0; time < 2; time++) {
     expect(() => addressOf('GET', `${HOST}/v2/APP/manifests/t`)).toThrow('repository name');
   }

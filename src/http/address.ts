@@ -2,15 +2,15 @@ import type { Digest } from '../oci/names.ts';
 import { RequestLabels } from '../telemetry/request-labels.ts';
 import { parseRoute, type Route } from './route.ts';
 
-/** Addresses remembered; when there are more, all are forgotten, which costs no more than parsing them again. */
+/** Addresses cached for each method. A full cache is emptied: parsing the addresses again is cheap. */
 const MAX_ADDRESSES = 8_192;
-/** A longer address is somebody's experiment. */
+/** Longer URLs are not cached: real clients send none, and they would take too much memory. */
 const MAX_LENGTH = 512;
 
-/** What a method and a URL say, and how the log says it. */
+/** A parsed method and URL, with the labels for the log. */
 export interface Address {
   readonly route: Route;
-  /** The one that is in the address. */
+  /** The digest in the URL, if it has one. */
   readonly digest: Digest | undefined;
   readonly labels: RequestLabels;
 }
@@ -19,26 +19,27 @@ const gets = new Map<string, Address>();
 const heads = new Map<string, Address>();
 
 /**
- * parseRoute for the requests that come again and again: the same few addresses are pulled by everybody.
- * @param url as Request.url has it
+ * Parses a request's address. GET and HEAD are cached, as most pulls are of the same few addresses.
+ * @param url as in Request.url
+ * @throws RegistryError like parseRoute
  */
 export function addressOf(method: string, url: string): Address {
-  const known = method === 'GET' ? gets : method === 'HEAD' ? heads : undefined;
-  if (known === undefined || url.length > MAX_LENGTH) return parseAddress(method, url);
-  const found = known.get(url);
-  if (found !== undefined) return found;
+  const cache = method === 'GET' ? gets : method === 'HEAD' ? heads : undefined;
+  if (cache === undefined || url.length > MAX_LENGTH) return parseAddress(method, url);
+  const cached = cache.get(url);
+  if (cached !== undefined) return cached;
   const address = parseAddress(method, url);
-  if (known.size >= MAX_ADDRESSES) known.clear();
-  known.set(url, address);
+  if (cache.size >= MAX_ADDRESSES) cache.clear();
+  cache.set(url, address);
   return address;
 }
 
-/** How the log names a request whose address means nothing. */
+/** Log labels of a request whose address cannot be parsed. */
 export function unknownLabels(method: string, url: string): RequestLabels {
   return new RequestLabels(method, targetOf(url), 'invalid', undefined, undefined);
 }
 
-/** The path and query of a request's URL, undecoded. Without a proper Host header Bun gives a bare path. */
+/** The path and query of a request's URL, undecoded. Without a valid Host header Bun's URL is only a path. */
 export function targetOf(url: string): string {
   if (url.startsWith('/')) return url;
   const slash = url.indexOf('/', url.indexOf('://') + 3);

@@ -14,7 +14,7 @@ function refusalOf(check: () => void): ErrorKind | undefined {
 }
 
 describe('admission', () => {
-  test('refuses everybody beyond the most requests, and one client beyond its own', () => {
+  test('refuses all clients beyond the limit, and one client beyond its share', () => {
     const admission = new Admission({ max: 10, maxPerAddress: 2 });
     expect(refusalOf(() => admission.check(10, { client: 'a' }))).toBeUndefined();
     expect(refusalOf(() => admission.check(11, { client: 'a' }))).toBe('overloaded');
@@ -26,7 +26,7 @@ describe('admission', () => {
     expect(refusalOf(() => admission.check(3, { client: 'a' }))).toBeUndefined();
   });
 
-  test('counts right, whatever comes and goes', () => {
+  test('counts correctly in any order of requests', () => {
     const steps = fc.array(fc.record({ client: fc.constantFrom('a', 'b', 'c'), comes: fc.boolean() }));
     fc.assert(
       fc.property(steps, fc.integer({ min: 1, max: 5 }), (some, maxPerAddress) => {
@@ -62,7 +62,7 @@ describe('a client', () => {
     [undefined, 'unknown'],
   ])('with the address %s is %s', (address, client) => expect(clientOf(address)).toBe(client));
 
-  test('has its whole network in IPv6', () => {
+  test('is a whole /64 network in IPv6', () => {
     const group = fc.integer({ min: 0, max: 0xffff }).map((each) => each.toString(16));
     const groups = fc.array(group, { minLength: 8, maxLength: 8 });
     fc.assert(

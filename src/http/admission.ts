@@ -3,13 +3,13 @@ import { RegistryError } from '../oci/errors.ts';
 export interface AdmissionLimits {
   /** Maximum requests in progress. */
   readonly max: number;
-  /** Maximum of these for one client. */
+  /** Maximum of them for one client. */
   readonly maxPerAddress: number;
 }
 
 /**
- * Limits the requests in progress, in total and for each client: each may hold a file, an upload's lease, parts in memory and a timer.
- * Bun does not report connections, so idle ones are for the load balancer to limit (docs/decisions/0031).
+ * Limits the requests in progress, in total and for each client, because each may hold a file, an upload's lease, parts in memory and
+ * a timer. Bun does not report connections: idle ones must be limited by the load balancer (docs/decisions/0031).
  */
 export class Admission {
   readonly #limits: AdmissionLimits;
@@ -25,15 +25,15 @@ export class Admission {
    */
   check(inFlight: number, request: { readonly client: string | undefined }): void {
     if (inFlight > this.#limits.max)
-      throw new RegistryError('overloaded', 'the registry has as many requests as it can serve: try again');
+      throw new RegistryError('overloaded', 'the registry is at its limit of requests in progress: try again');
     if (this.#byClient.size > 0 && (this.#byClient.get(clientOf(request.client)) ?? 0) >= this.#limits.maxPerAddress)
       throw new RegistryError(
         'too-many-requests',
-        'this client has too many requests in progress: end some, or try again',
+        'this client has too many requests in progress: finish some first, or try again',
       );
   }
 
-  /** Counts a request that waits for something. One that is answered at once holds nothing and is not counted. */
+  /** Counts a request whose response takes time. One that is answered synchronously holds nothing and is not counted. */
   enter(address: string | undefined): void {
     const client = clientOf(address);
     this.#byClient.set(client, (this.#byClient.get(client) ?? 0) + 1);
@@ -47,7 +47,7 @@ export class Admission {
   }
 }
 
-/** One key for all addresses of a client: in IPv6 a subscriber has a whole /64 network. */
+/** One key for all addresses of a client. In IPv6 this is the /64 network, which a subscriber usually has alone. */
 export function clientOf(address: string | undefined): string {
   if (address === undefined) return 'unknown';
   if (!address.includes(':')) return address;

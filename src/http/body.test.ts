@@ -26,7 +26,7 @@ describe('Content-Length', () => {
 });
 
 describe('the body of an upload', () => {
-  test('comes as it was sent, counted, whatever its pieces', async () => {
+  test('arrives unchanged and counted, however it is split', async () => {
     await fc.assert(
       fc.asyncProperty(chunkLists, fc.boolean(), async (chunks, announced) => {
         const whole = Buffer.concat(chunks);
@@ -38,13 +38,13 @@ describe('the body of an upload', () => {
     );
   });
 
-  test('has the length that Content-Range announces where there is no Content-Length', () => {
+  test('has the length of Content-Range if there is no Content-Length', () => {
     expect(uploadBody(sent(two, chunked).context, 7, PATIENT).length).toBe(7);
     expect(uploadBody(sent(two, { 'content-length': '3' }).context, 7, PATIENT).length).toBe(3);
     expect(uploadBody(sent(two, chunked).context, undefined, PATIENT).length).toBeUndefined();
   });
 
-  test('that breaks off is broken after what came', async () => {
+  test('that breaks off fails after the bytes that arrived', async () => {
     const body = uploadBody(sent(breaking(...two), chunked).context, undefined, PATIENT);
     const came: Uint8Array[] = [];
     for await (const chunk of body.chunks()) came.push(chunk);
@@ -52,7 +52,7 @@ describe('the body of an upload', () => {
     expect(body.broken?.kind).toBe('upload-interrupted');
   });
 
-  test('that stalls is broken after the time without a byte', async () => {
+  test('that stalls fails after the idle time', async () => {
     const { context, cancelled } = sent(stalling(...two), chunked);
     const body = uploadBody(context, undefined, { idle: 30, minRate: 0 });
     const came: Uint8Array[] = [];
@@ -61,7 +61,7 @@ describe('the body of an upload', () => {
     expect([body.broken?.kind, cancelled()]).toEqual(['upload-stalled', true]);
   });
 
-  test('is not given up while we keep the client waiting: that time is ours', async () => {
+  test('is not aborted while the server keeps the client waiting', async () => {
     const { context } = sent([...two, ...two, ...two], chunked);
     const body = uploadBody(context, undefined, { idle: 30, minRate: 1_000_000 });
     let came = 0;
@@ -72,7 +72,7 @@ describe('the body of an upload', () => {
     expect([came, body.broken]).toEqual([9, undefined]);
   });
 
-  test('that stalls after we kept the client waiting gets the whole time again', async () => {
+  test('that stalls after the server kept the client waiting gets the whole idle time', async () => {
     const { context } = sent(stalling(...two), chunked);
     const body = uploadBody(context, undefined, { idle: 80, minRate: 0 });
     let resumed = 0;
@@ -84,10 +84,10 @@ describe('the body of an upload', () => {
     expect(performance.now() - resumed).toBeGreaterThan(75);
   });
 
-  test('that was there in time is taken although this thread was busy for longer than the idle time', async () => {
+  test('that arrived in time is accepted, even if the thread was busy for longer than the idle time', async () => {
     async function* late(): AsyncIterable<Uint8Array> {
       yield* two;
-      // The bytes come while the thread is busy: it finds the timer and the bytes in the same turn of its loop.
+      // The bytes arrive while the thread is busy, so the timer and the bytes are due in the same turn of the event loop.
       await Promise.all([Bun.sleep(31), Bun.sleep(1).then(() => Bun.sleepSync(60))]);
       yield* two;
     }
@@ -115,7 +115,7 @@ describe('the body of an upload', () => {
     else expect(came).toBeLessThan(150);
   });
 
-  test('that nobody reads to its end is cancelled', async () => {
+  test('that is not read to its end is cancelled', async () => {
     const { context, cancelled } = sent(stalling(...two), chunked);
     for await (const _ of uploadBody(context, undefined, PATIENT).chunks()) break;
     expect(cancelled()).toBe(true);
@@ -153,7 +153,7 @@ describe('the body of an upload through a socket', () => {
     return outcome;
   }
 
-  test('that keeps coming is whole, however long we pause', async () => {
+  test('that keeps arriving is complete, however long the server pauses', async () => {
     const size = 40 * 1024 * 1024;
     const outcome = await exchanged([400, 400], async (socket) => {
       socket.write(`PUT / HTTP/1.1\r\nHost: a\r\nContent-Length: ${size}\r\n\r\n`);
@@ -162,7 +162,7 @@ describe('the body of an upload through a socket', () => {
     expect(outcome).toEqual({ came: size, broken: undefined });
   });
 
-  test('of which half came while we paused, and no more, is given up', async () => {
+  test('of which only half arrived while the server paused is aborted', async () => {
     const outcome = await exchanged([400, 400], async (socket) => {
       socket.write('PUT / HTTP/1.1\r\nHost: a\r\nContent-Length: 20\r\n\r\nhello');
       await Bun.sleep(100);

@@ -12,9 +12,9 @@ export function contentLength(request: Request): number | undefined {
 }
 
 /**
- * The request's body as an upload. Turns Bun's own timeout off.
- * @param announced its length by Content-Range, if there is one
- * @param pace a slower client is treated as gone
+ * The request's body as an upload. Turns off Bun's idle timeout for the request.
+ * @param announced the length according to Content-Range, if the request has one
+ * @param pace a client that is slower is treated as gone
  */
 export function uploadBody(context: RequestContext, announced: number | undefined, pace: BodyPace): UploadBody {
   const length = contentLength(context.request) ?? announced;
@@ -24,28 +24,28 @@ export function uploadBody(context: RequestContext, announced: number | undefine
 
 /**
  * The chunks of the body, as they arrive.
- * @param ended aborts the body, also while a chunk is awaited
- * @throws RegistryError `upload-stalled`, `upload-interrupted`, the reason of `ended`
+ * @param signal aborts the body, even while a chunk is awaited
+ * @throws RegistryError `upload-stalled`, `upload-interrupted`, the reason of `signal`
  */
 export async function* chunksOf(
   { request, stats }: RequestContext,
   pace: BodyPace,
-  ended?: AbortSignal,
+  signal?: AbortSignal,
 ): AsyncIterable<Uint8Array> {
   const reader = request.body?.getReader();
   if (reader === undefined) return;
-  const giveUp = (): void => {
-    // This ends the pending read. A body that cannot be cancelled is broken anyway.
+  const abort = (): void => {
+    // This ends the pending read. If a body cannot be cancelled, it is broken anyway.
     reader.cancel().catch(() => reader.releaseLock());
   };
-  const clock = new ClientClock(pace, giveUp);
-  ended?.addEventListener('abort', giveUp);
+  const clock = new ClientClock(pace, abort);
+  signal?.addEventListener('abort', abort);
   let isOver = false;
   try {
     for (;;) {
       clock.waiting();
       const { done, value } = await reader.read();
-      ended?.throwIfAborted();
+      signal?.throwIfAborted();
       if (clock.stall !== undefined) throw new RegistryError('upload-stalled', messageOf(clock.stall, pace));
       if (done) {
         isOver = true;
@@ -60,18 +60,18 @@ export async function* chunksOf(
     isOver = true;
     throw new RegistryError(
       'upload-interrupted',
-      'the connection broke off: ask for the progress and go on',
+      'the connection broke: get the status of the upload and resume it',
       undefined,
       error,
     );
   } finally {
     clock.stop();
-    ended?.removeEventListener('abort', giveUp);
+    signal?.removeEventListener('abort', abort);
     if (!isOver) await reader.cancel();
   }
 }
 
 function messageOf(stall: Stall, { idle, minRate }: BodyPace): string {
-  const what = stall === 'silent' ? 'no byte came' : `fewer than ${minRate} bytes a second came`;
-  return `${what} for ${idle / 1000} seconds: send it again; an upload goes on from the offset that it reports`;
+  const what = stall === 'silent' ? 'no bytes arrived' : `fewer than ${minRate} bytes per second arrived`;
+  return `${what} for ${idle / 1000} seconds: send the request again; an upload resumes at the offset that it reports`;
 }

@@ -1,4 +1,4 @@
 export type BunServer = Bun.Server<unknown> | null;
 
-/** Bun closes a connection after this many seconds without a byte, whether it waits for a request or for its client to read a response. */
+/** Bun closes a connection after this many seconds without traffic, both while it waits for a request and while it sends a response. */
 export const IDLE_SECONDS = 60;

@@ -2,36 +2,36 @@
 export interface BodyPace {
   /** Milliseconds of waiting without a byte after which the client is treated as gone. */
   readonly idle: number;
-  /** Minimum bytes per second, averaged over `idle` milliseconds of waiting; 0: none. */
+  /** Minimum bytes per second, averaged over `idle` milliseconds of waiting; 0: no minimum. */
   readonly minRate: number;
 }
 
 /** Why a client is treated as gone. */
 export type Stall = 'silent' | 'slow';
 
-/** After a busy period timers fire before the bytes that arrived meanwhile are read. This gives those bytes a chance. */
-const SECOND_LOOK_MS = 10;
+/** When the event loop was blocked, timers fire before bytes that have already arrived are read. This delay lets those be read first. */
+const RECHECK_MS = 10;
 
 /**
- * Measures how long a client keeps us waiting for its body. Only time between `waiting` and `received` counts: while we wait for the
- * disk or the store, back-pressure keeps the client from sending.
+ * Measures how long a client keeps us waiting for its body. Only time between `waiting` and `received` counts, because while we wait for
+ * the disk or the store, back-pressure keeps the client from sending.
  */
 export class ClientClock {
   readonly #pace: BodyPace;
-  readonly #gone: () => void;
+  readonly #onGone: () => void;
   #stall: Stall | undefined;
   /** When the current wait began, undefined while there is none. */
   #since: number | undefined;
-  /** Of the current window, which ends after `idle` milliseconds of waiting: what it has waited, without the current wait … */
+  /** Milliseconds waited in the current window, without the current wait. A window ends after `idle` milliseconds of waiting. */
   #waited = 0;
-  /** … and the bytes that came in it. */
+  /** Bytes received in the current window. */
   #bytes = 0;
   #timer: ReturnType<typeof setTimeout> | undefined;
 
-  /** @param gone called once, when the client is treated as gone */
-  constructor(pace: BodyPace, gone: () => void) {
+  /** @param onGone called at most once, when the client is treated as gone */
+  constructor(pace: BodyPace, onGone: () => void) {
     this.#pace = pace;
-    this.#gone = gone;
+    this.#onGone = onGone;
   }
 
   /** undefined while the client keeps the pace. */
@@ -39,10 +39,10 @@ export class ClientClock {
     return this.#stall;
   }
 
-  /** Starts a wait. One timer serves many waits, as most of them end at once. */
+  /** Starts a wait. Most waits are short, so one timer serves many of them. */
   waiting(): void {
     this.#since = performance.now();
-    this.#timer ??= setTimeout(() => this.#look(), Math.max(0, this.#pace.idle - this.#waited));
+    this.#timer ??= setTimeout(() => this.#check(), Math.max(0, this.#pace.idle - this.#waited));
   }
 
   received(bytes: number): void {
@@ -55,24 +55,24 @@ export class ClientClock {
     clearTimeout(this.#timer);
   }
 
-  #look(): void {
+  #check(): void {
     this.#timer = undefined;
-    if (this.#judge() === undefined) this.#next();
-    else this.#timer = setTimeout(() => this.#lookAgain(), SECOND_LOOK_MS);
+    if (this.#currentStall() === undefined) this.#setTimer();
+    else this.#timer = setTimeout(() => this.#recheck(), RECHECK_MS);
   }
 
-  #lookAgain(): void {
+  #recheck(): void {
     this.#timer = undefined;
-    const stall = this.#judge();
+    const stall = this.#currentStall();
     if (stall === undefined) {
-      this.#next();
+      this.#setTimer();
       return;
     }
     this.#stall = stall;
-    this.#gone();
+    this.#onGone();
   }
 
-  #judge(): Stall | undefined {
+  #currentStall(): Stall | undefined {
     if (this.#since === undefined) return undefined;
     const { idle, minRate } = this.#pace;
     const wait = performance.now() - this.#since;
@@ -80,8 +80,8 @@ export class ClientClock {
     return this.#waited + wait >= idle && this.#bytes < (minRate * idle) / 1000 ? 'slow' : undefined;
   }
 
-  /** Sets the timer for the end of the current wait or window, and starts a new window if the last one is over. */
-  #next(): void {
+  /** Sets the timer for the end of the current wait or window. Starts a new window if the last one is over. */
+  #setTimer(): void {
     if (this.#since === undefined) return;
     const { idle } = this.#pace;
     const wait = performance.now() - this.#since;
@@ -89,6 +89,6 @@ export class ClientClock {
       this.#waited = -wait;
       this.#bytes = 0;
     }
-    this.#timer = setTimeout(() => this.#look(), idle - Math.max(wait, this.#waited + wait));
+    this.#timer = setTimeout(() => this.#check(), idle - Math.max(wait, this.#waited + wait));
   }
 }

@@ -6,37 +6,37 @@ import type { Proxies } from './forwarded.ts';
 import type { ManifestLimits } from './manifest-budget.ts';
 import type { Route, RouteKind } from './route.ts';
 
-/** What handlers may lean on; the same for all requests. */
+/** What handlers use; the same for all requests. */
 export interface HandlerPorts {
   readonly registry: Registry;
   readonly limits: HttpLimits;
   readonly proxies: Proxies;
-  /** Whether everybody may pull from the repository, so that shared caches may keep its blobs. */
+  /** Whether anonymous clients may pull from the repository. Only then may shared caches keep its blobs. */
   readonly isPublic: (repo: RepositoryName) => boolean;
-  /** Told of each manifest that a client looks at or gets; left out where nobody asks when they were pulled. */
-  readonly pulled?: ((repo: RepositoryName, reference: Reference) => void) | undefined;
+  /** Called for each GET and HEAD of a manifest; absent if no retention rule depends on pull times. */
+  readonly onPull?: ((repo: RepositoryName, reference: Reference) => void) | undefined;
 }
 
 export interface HttpLimits {
-  /** A request body that comes slower is given up. */
+  /** A slower request body is aborted. */
   readonly body: BodyPace;
   readonly manifest: ManifestLimits;
-  /** Bytes; announced as OCI-Chunk-Min-Length. Smaller chunks are taken all the same. */
+  /** Bytes; sent as OCI-Chunk-Min-Length. Smaller chunks are still accepted. */
   readonly chunkMinLength: number;
-  /** Scheme and host that Locations begin with, whatever proxies say; empty: relative ones, unless a trusted proxy says otherwise. */
+  /** Scheme and host of every Location, overriding those from proxies. If empty, a trusted proxy's are used, or Locations are relative. */
   readonly publicUrl: string;
 }
 
-/** One request on its way through: handlers add what the log line should say. */
+/** The context of one request. Handlers add to `stats` what the access log shows. */
 export interface RequestContext extends Caller {
   readonly request: Request;
   readonly id: string;
-  /** Scheme and host that Locations begin with; empty: relative ones. */
+  /** Scheme and host of Locations; empty for relative ones. */
   readonly origin: () => string;
-  /** For requests whose body may take long: from here on only our own timers end it. */
+  /** Turns off Bun's idle timeout for a request whose body may take long. From then on only our own timers end it. */
   readonly keepOpen: () => void;
-  /** An answer whose body lies in a file. */
-  readonly sendFile: (answer: FileResponse) => Response | Promise<Response>;
+  /** Sends a response whose body is a file. */
+  readonly sendFile: (response: FileResponse) => Response | Promise<Response>;
   readonly stats: RequestStats;
 }
 
@@ -44,11 +44,11 @@ export interface FileResponse {
   readonly status: 200 | 206;
   readonly headers: Readonly<Record<string, string>>;
   readonly path: string;
-  /** Of the whole file, in bytes. */
+  /** Length of the whole file in bytes. */
   readonly size: number;
-  /** Where the body begins in the file; it is not empty. */
+  /** Offset in the file at which the body begins. The body is not empty. */
   readonly start: number;
-  /** Exclusive. */
+  /** Offset in the file at which the body ends, exclusive. */
   readonly end: number;
 }
 
@@ -58,7 +58,7 @@ export interface RequestStats {
   sent: number;
 }
 
-/** The handler of one kind of request: reads what it needs, asks the domain, renders its answer. */
+/** Handles one kind of request: reads the request, calls the registry, and renders the response. */
 export type Handler<K extends RouteKind> = (
   route: Extract<Route, { kind: K }>,
   context: RequestContext,

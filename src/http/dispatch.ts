@@ -15,10 +15,10 @@ import {
 import { respond } from './response.ts';
 import type { Route } from './route.ts';
 
-/** "If the response is 200 OK, then the registry implements this specification": what is in it does not matter. */
+/** "If the response is 200 OK, then the registry implements this specification". The spec leaves the body open. */
 const PONG = '{}';
 
-/** The one table from kinds of requests to their handlers; a kind without one does not compile. */
+/** The only table from routes to handlers. A route without a handler does not compile. */
 export function dispatch(route: Route, context: RequestContext, ports: HandlerPorts): Response | Promise<Response> {
   switch (route.kind) {
     case 'ping':

@@ -68,12 +68,12 @@ describe('errors', () => {
     expect(response.headers.has('retry-after')).toBe([429, 503, 507].includes(response.status));
   });
 
-  test('say "try again" where storage gave no answer, and nothing of its inside', async () => {
+  test('say "try again" if the storage did not respond, without its details', async () => {
     const response = renderError(new Unanswered('/secret/path'), false);
     expect(response.status).toBe(503);
     expect(response.headers.has('retry-after')).toBe(true);
     expect(await response.text()).toBe(
-      '{"errors":[{"code":"UNAVAILABLE","message":"the storage of the registry does not answer now: try again"}]}',
+      '{"errors":[{"code":"UNAVAILABLE","message":"the storage of the registry does not respond: try again"}]}',
     );
   });
 
@@ -86,14 +86,14 @@ describe('errors', () => {
     });
   });
 
-  test('have no body for HEAD, but its length', () => {
+  test('have no body for HEAD, but the length of it', () => {
     const error = new RegistryError('manifest-unknown', 'no such tag');
     const response = renderError(error, true);
     expect(response.body).toBeNull();
     expect(response.headers.get('content-length')).toBe(renderError(error, false).headers.get('content-length'));
   });
 
-  test('of a method say which ones are possible', () => {
+  test('about a method list the allowed ones', () => {
     const error = new RegistryError('method-not-allowed', 'no', { allow: ['GET', 'PUT'] });
     expect(renderError(error, false).headers.get('allow')).toBe('GET, PUT');
     expect(renderError(new RegistryError('method-not-allowed', 'no'), false).headers.get('allow')).toBe('');
@@ -101,12 +101,12 @@ describe('errors', () => {
       expect(renderError(new RegistryError(kind, 'no'), false).headers.get('allow')).toBe('GET, HEAD');
   });
 
-  test('of a range say how long the blob is', () => {
+  test('about a range give the length of the blob', () => {
     const error = new RegistryError('range-unsatisfiable', 'no', { size: 10 });
     expect(renderError(error, false).headers.get('content-range')).toBe('bytes */10');
   });
 
-  test('that are defects tell the client nothing', () => {
+  test('that are defects show the client no details', () => {
     fc.assert(
       fc.property(fc.oneof(fc.anything(), fc.constant(new Error('/secret/path'))), (thrown) => {
         const response = renderError(thrown, false);
@@ -115,7 +115,7 @@ describe('errors', () => {
     );
   });
 
-  test('that are defects have one text, whatever they were', async () => {
+  test('that are defects all have the same text', async () => {
     const texts = await Promise.all(
       [new Error('/secret/path'), 'text', undefined, { kind: 'unavailable' }].map((error) => bodyOf(error)),
     );

@@ -1,7 +1,7 @@
 import { type ErrorKind, RegistryError, Unanswered } from '../oci/errors.ts';
 import { respond } from './response.ts';
 
-/** The codes of the spec's table, and two of our own for answers that are not the client's fault. */
+/** The codes of the spec's table, and two of our own, UNAVAILABLE and UNKNOWN, for errors that are not the client's fault. */
 type Code =
   | 'BLOB_UNKNOWN'
   | 'BLOB_UPLOAD_INVALID'
@@ -53,22 +53,22 @@ const TABLE: Readonly<Record<ErrorKind, readonly [status: number, code: Code]>> 
   'storage-full': [507, 'UNAVAILABLE'],
   'log-broken': [500, 'UNKNOWN'],
   'content-damaged': [500, 'UNKNOWN'],
-  // Nobody gets this response; the status (nginx's) is for the log and the metrics.
+  // This response is never received. The status, which nginx uses, is for the log and the metrics.
   'client-gone': [499, 'UNSUPPORTED'],
   draining: [503, 'UNAVAILABLE'],
   overloaded: [503, 'UNAVAILABLE'],
   unavailable: [503, 'UNAVAILABLE'],
 };
 
-/** What can be read, though not changed. */
-const ONLY_READ: ReadonlySet<ErrorKind> = new Set(['delete-disabled', 'blob-referenced', 'read-only']);
+/** Errors of resources that can be read but not changed. */
+const READ_ONLY_KINDS: ReadonlySet<ErrorKind> = new Set(['delete-disabled', 'blob-referenced', 'read-only']);
 
-/** How long a client should wait before it tries again, in seconds. */
+/** How long a client should wait before it retries, in seconds. */
 const RETRY_AFTER = '5';
 
 /**
- * The one place where errors become responses, in the shape that the spec gives them. What is not a RegistryError is a defect:
- * the client learns nothing of it.
+ * Renders an error as a response in the spec's format. Only this function maps errors to statuses. Any error other than RegistryError
+ * and Unanswered is a defect, whose details the client does not see.
  */
 export function renderError(error: unknown, head: boolean): Response {
   const isKnown = error instanceof RegistryError || error instanceof Unanswered;
@@ -79,13 +79,13 @@ export function renderError(error: unknown, head: boolean): Response {
   const headers: Record<string, string> = {
     'Content-Type': 'application/json',
     'Content-Length': String(body.length),
-    // What is not there now may be there in a moment.
+    // An error may be gone a moment later, for example when a missing blob is pushed.
     'Cache-Control': 'no-store',
     'Docker-Distribution-Api-Version': 'registry/2.0',
   };
   if (status === 429 || status === 503 || status === 507) headers['Retry-After'] = RETRY_AFTER;
   if (known.kind === 'method-not-allowed') headers.Allow = allowed(known);
-  if (ONLY_READ.has(known.kind)) headers.Allow = 'GET, HEAD';
+  if (READ_ONLY_KINDS.has(known.kind)) headers.Allow = 'GET, HEAD';
   // "A server generating a 416 … SHOULD generate a Content-Range header field specifying the current length".
   const size = known.kind === 'range-unsatisfiable' ? known.detail?.size : undefined;
   if (size !== undefined) headers['Content-Range'] = `bytes */${size}`;
@@ -94,8 +94,8 @@ export function renderError(error: unknown, head: boolean): Response {
 
 function messageOf(error: unknown): string {
   return error instanceof Unanswered
-    ? 'the storage of the registry does not answer now: try again'
-    : 'the registry failed to answer: try again';
+    ? 'the storage of the registry does not respond: try again'
+    : 'the registry failed to process the request: try again';
 }
 
 function allowed({ detail }: RegistryError): string {

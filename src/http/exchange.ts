@@ -17,21 +17,21 @@ import type { WebOrigins } from './web-origins.ts';
 
 export interface ServerPorts extends HandlerPorts {
   readonly logger: Logger;
-  /** Writes the access line of a request; undefined where the log level leaves those out. */
+  /** Writes a request's line to the access log; undefined if the log level excludes those. */
   readonly access: ((entry: AccessEntry) => void) | undefined;
   readonly telemetry: Telemetry;
   readonly webOrigins: WebOrigins;
   readonly admission: Admission;
-  /** Why no new request may be served, undefined while they may. */
+  /** Why new requests are refused; undefined while they are served. */
   readonly notReady: () => string | undefined;
   readonly version: string;
-  /** Threads that send big files; left out, the serving thread does. */
+  /** Threads that send large files; without them the serving thread does. */
   readonly senders: Senders | undefined;
 }
 
 /**
- * Answers one request of the API. A response that can be given at once is no promise: a pull out of memory never waits, and
- * each wait costs it time.
+ * Answers one request of the API. A response that is ready is returned without a promise, because each await costs a pull from memory
+ * measurable time.
  */
 export function serve(request: Request, server: BunServer, ports: ServerPorts): Response | Promise<Response> {
   const exchange = new Exchange(request, server, ports);
@@ -46,7 +46,7 @@ export function serve(request: Request, server: BunServer, ports: ServerPorts): 
   return answer.catch((error: unknown) => exchange.failed(error)).then((response) => exchange.finish(response));
 }
 
-/** Answers a request that is none of the API with an error: it is counted and logged like any other. */
+/** Answers a request outside the API with an error. It is counted and logged like any other. */
 export function refuse(error: unknown, request: Request, server: BunServer, ports: ServerPorts): Response {
   const exchange = new Exchange(request, server, ports);
   return exchange.finish(exchange.failed(error));
@@ -61,14 +61,14 @@ class Exchange implements RequestContext {
   readonly stats: RequestStats = { digest: undefined, received: 0, sent: 0 };
   readonly #server: BunServer;
   readonly #ports: ServerPorts;
-  readonly #begun = performance.now();
-  /** UNKNOWN until it is first needed: Bun takes longer to say it than to parse the request. */
+  readonly #startedAt = performance.now();
+  /** UNKNOWN until it is first needed, because asking Bun for it takes longer than parsing the request. */
   #client: string | undefined | typeof UNKNOWN = UNKNOWN;
-  /** Headers of every response, whichever code makes it. */
+  /** Headers that are added to every response. */
   readonly #headers: Readonly<Record<string, string>>;
   #labels: RequestLabels | undefined;
-  #keptOpen = false;
-  #waits = false;
+  #isKeptOpen = false;
+  #isCounted = false;
 
   constructor(request: Request, server: BunServer, ports: ServerPorts) {
     this.request = request;
@@ -90,7 +90,7 @@ class Exchange implements RequestContext {
     return this.request.signal;
   }
 
-  // Getters: few requests need these functions, and each gets its own.
+  // These are getters because few requests need the functions, and a closure per request costs time.
   get origin(): () => string {
     const { limits, proxies } = this.#ports;
     return () => (limits.publicUrl !== '' ? limits.publicUrl : proxies.origin(this.#peer(), this.request.headers));
@@ -98,14 +98,14 @@ class Exchange implements RequestContext {
 
   get keepOpen(): () => void {
     return () => {
-      this.#keptOpen = true;
+      this.#isKeptOpen = true;
       this.#server?.timeout(this.request, 0);
     };
   }
 
   get sendFile(): (answer: FileResponse) => Response | Promise<Response> {
     return (wanted) => {
-      // A sending thread writes the head by itself: nothing can be added to its response later.
+      // A sending thread writes the response head itself, so no header can be added later.
       const answer = { ...wanted, headers: { ...wanted.headers, ...this.#headers } };
       const handed = handOver(answer, {
         request: this.request,
@@ -118,7 +118,7 @@ class Exchange implements RequestContext {
     };
   }
 
-  /** Address of the client, as far as it can be told. Bun forgets it with the connection. */
+  /** Address of the client, as far as it is known. Bun knows it only while the connection is open. */
   get client(): string | undefined {
     if (this.#client === UNKNOWN) this.#client = this.#ports.proxies.client(this.#peer(), this.request.headers);
     return this.#client;
@@ -147,20 +147,20 @@ class Exchange implements RequestContext {
     return dispatch(address.route, this, this.#ports);
   }
 
-  /** The response is not there at once: until it is, this request is one of its client's share. */
+  /** Counts this request toward its client's limit until the response is ready. */
   wait(): void {
-    this.#waits = true;
+    this.#isCounted = true;
     this.#ports.admission.enter(this.client);
   }
 
   failed(error: unknown): Response {
-    const response = failed(this.#isOfClient(error) ? clientGone() : error, this.#ports, this.#about());
+    const response = failed(this.#isDisconnect(error) ? clientGone() : error, this.#ports, this.#about());
     this.stats.sent = Number(response.headers.get('content-length'));
     return response;
   }
 
-  /** Whether work ended because its client left: no failure of ours. */
-  #isOfClient(error: unknown): boolean {
+  /** Whether the request was aborted because its client disconnected, which is not a failure of the registry. */
+  #isDisconnect(error: unknown): boolean {
     return this.request.signal.aborted && error === this.request.signal.reason;
   }
 
@@ -171,14 +171,14 @@ class Exchange implements RequestContext {
 
   finish(response: Response): Response {
     const { id, request, stats } = this;
-    if (this.#waits) this.#ports.admission.leave(this.client);
-    // It belongs to the connection: what is idle afterwards, or never ends its body, would stay for ever.
-    if (this.#keptOpen) this.#server?.timeout(request, IDLE_SECONDS);
+    if (this.#isCounted) this.#ports.admission.leave(this.client);
+    // The timeout belongs to the connection. Without it, an idle connection or an unfinished body would stay open for ever.
+    if (this.#isKeptOpen) this.#server?.timeout(request, IDLE_SECONDS);
     const labels = this.#labels ?? unknownLabels(request.method, request.url);
     const { status } = response;
     for (const name in this.#headers) response.headers.set(name, this.#headers[name] ?? '');
     const sent = labels.method === 'HEAD' ? 0 : stats.sent;
-    const milliseconds = performance.now() - this.#begun;
+    const milliseconds = performance.now() - this.#startedAt;
     this.#ports.telemetry.requests.end(labels.route, status, milliseconds / 1000, stats.received, sent);
     this.#ports.access?.({
       requestId: id,
@@ -196,24 +196,24 @@ class Exchange implements RequestContext {
 }
 
 /**
- * The kernel sends the file, without copying it through this process. The store has just opened it; Bun opens it again by its name,
- * before this thread does anything else, since Bun neither closes a descriptor that it is given nor takes a range of it
+ * Sends a file from this thread: the kernel copies it to the socket. The store has just opened the file. Bun opens it again by name,
+ * before this thread does anything else, because Bun does not close a descriptor it is given and cannot send a range of one
  * (docs/decisions/0050).
  */
 function sendHere({ status, headers, path, start, end }: FileResponse): Response {
-  // Bun would name the stored file in this header.
+  // Bun would otherwise put the name of the stored file into this header.
   const unnamed = { ...headers, 'Content-Disposition': 'attachment' };
   return respond(status === 200 ? Bun.file(path) : Bun.file(path).slice(start, end), { status, headers: unnamed });
 }
 
 /**
  * "A server MUST respond with a 400 … to any request message that contains more than one Host header field line or a Host header
- * field with an invalid field value" (RFC 9112, section 3.2). Nothing here depends on it, but a proxy in front may.
+ * field with an invalid field value" (RFC 9112, section 3.2). Marina does not depend on it, but a proxy in front of it may.
  */
 function checkHost(request: Request, url: string): void {
   const host = request.headers.get('host');
   if (host === null || host === '') return;
-  // Bun joins several ones with a comma, and gives no full address for one that cannot be part of it.
+  // Bun joins several Host headers with a comma. If the value cannot be part of a URL, Bun's URL is only a path.
   if (host.includes(',') || url.startsWith('/')) {
     throw new RegistryError('request-invalid', 'send one Host header, with the name or address of the registry');
   }
@@ -222,13 +222,13 @@ function checkHost(request: Request, url: string): void {
 const ID_PREFIX = crypto.randomUUID().slice(0, 8);
 let requests = 0;
 
-/** Unique among all processes, and cheap: a random prefix and a count. */
+/** A random prefix for the process and a counter: unique among all processes, and cheap. */
 function nextRequestId(): string {
   requests++;
   return `${ID_PREFIX}-${requests.toString(36)}`;
 }
 
-/** What the client sees of an error; what only the operator may see is logged. */
+/** Renders an error for the client, and logs the details that only the operator may see. */
 export function failed(
   error: unknown,
   { logger, telemetry }: ServerPorts,
@@ -236,8 +236,8 @@ export function failed(
 ): Response {
   const response = renderError(error, about.head);
   if (response.status >= 500) {
-    telemetry.requestFailed(whatFailed(error));
-    // An operator's own wish is no failure.
+    telemetry.requestFailed(failureOf(error));
+    // The operator paused writes on purpose, so this is not logged as a failure.
     if (error instanceof RegistryError && error.kind === 'writes-paused') return response;
     logger.error({ requestId: about.requestId, method: about.method, err: error }, 'a request failed');
   }
@@ -245,10 +245,11 @@ export function failed(
 }
 
 function clientGone(): RegistryError {
-  return new RegistryError('client-gone', 'the client left before there was an answer');
+  return new RegistryError('client-gone', 'the client disconnected before the response');
 }
 
-function whatFailed(error: unknown): string {
+/** A label for the metrics. */
+function failureOf(error: unknown): string {
   if (error instanceof Unanswered) return 'unanswered';
   return error instanceof RegistryError ? error.kind : 'unexpected';
 }

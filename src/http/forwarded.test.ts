@@ -16,7 +16,7 @@ function clientOf(forwardedFor: string, peer: string | undefined = PROXY): strin
 
 const SAID = { 'X-Forwarded-Proto': 'https', 'X-Forwarded-Host': 'r.example' };
 
-describe('who is believed', () => {
+describe('trusted peers', () => {
   test.each(['10.0.0.5', '10.255.255.255', '::ffff:10.0.0.5', 'fd00::1', '127.0.0.1', '127.9.9.9', '::1'])(
     '%s is a proxy',
     (peer) => expect([originOf(SAID, peer), clientOf('192.0.2.1', peer)]).toEqual(['https://r.example', '192.0.2.1']),
@@ -30,7 +30,7 @@ describe('who is believed', () => {
     },
   );
 
-  test('nobody, unless proxies are named', () => {
+  test('are none if no proxies are configured', () => {
     const none = new Proxies([]);
     for (const peer of ['127.0.0.1', '::1', '10.0.0.5']) {
       expect(none.origin(peer, new Headers(SAID))).toBe('');
@@ -70,11 +70,11 @@ describe('the origin', () => {
     expect(originOf({ 'X-Forwarded-Proto': 'https', 'X-Forwarded-Host': host, Host: 'r.example' })).toBe('');
   });
 
-  test.each(['ftp', 'javascript', 'https, http', 'https://', ''])('is not taken with the scheme %j', (proto) => {
+  test.each(['ftp', 'javascript', 'https, http', 'https://', ''])('is ignored with the scheme %j', (proto) => {
     expect(originOf({ 'X-Forwarded-Proto': proto, 'X-Forwarded-Host': 'r.example' })).toBe('');
   });
 
-  test('whatever a header holds, is nothing or a plain origin', () => {
+  test('is empty or a valid origin for any header', () => {
     const value = fc.string({ unit: fc.integer({ min: 0x20, max: 0x7e }).map((code) => String.fromCharCode(code)) });
     fc.assert(
       fc.property(fc.oneof(value, fc.constantFrom('http', 'https')), value, (proto, host) => {
@@ -92,7 +92,7 @@ describe('the client', () => {
     ['192.0.2.1:4711', '192.0.2.1'],
     ['2001:db8::1', '2001:db8::1'],
     ['[2001:db8::1]:4711', '2001:db8::1'],
-    // What is left of the last one that nobody vouches for is what the client itself wrote.
+    // Entries before the last untrusted one may be forged by the client.
     ['203.0.113.9, 192.0.2.1', '192.0.2.1'],
     ['203.0.113.9, 192.0.2.1, 10.0.0.9, 10.0.0.8', '192.0.2.1'],
     ['10.0.0.9, 10.0.0.8', '10.0.0.9'],

@@ -1,25 +1,25 @@
 import { BlockList, isIP } from 'node:net';
 
-/** As the configuration has it. */
+/** A block of addresses, as the configuration gives it. */
 interface AddressRange {
   readonly address: string;
   readonly prefix: number;
   readonly family: 'ipv4' | 'ipv6';
 }
 
-/** What a name or an address with an optional port may consist of: anything else could end up in a Location. */
+/** A host name or an address with an optional port. Anything else must not get into a Location. */
 const HOST = /^(?:[a-zA-Z0-9](?:[a-zA-Z0-9._-]{0,253}[a-zA-Z0-9])?|\[[\da-fA-F:.]{2,45}\])(?::\d{1,5})?$/;
-/** Proxies on the way that are looked at; whoever sends more is not believed. */
+/** Maximum entries of X-Forwarded-For. A longer header is ignored. */
 const MAX_HOPS = 32;
 
 /**
- * What proxies say of a request's origin: X-Forwarded-Proto, -Host and -For, and those only from peers that the operator named.
- * RFC 7239's Forwarded is not read: most proxies pass on what the client wrote there.
+ * Reads X-Forwarded-Proto, -Host and -For, and only from peers that the operator trusts. RFC 7239's Forwarded is not read, because most
+ * proxies pass it on as the client sent it.
  */
 export class Proxies {
   readonly #trusted: BlockList | undefined;
 
-  /** @param ranges empty: nobody is believed, and no header looked at */
+  /** @param ranges trusted proxies; if empty, no header is read */
   constructor(ranges: readonly AddressRange[]) {
     if (ranges.length === 0) return;
     this.#trusted = new BlockList();
@@ -27,8 +27,8 @@ export class Proxies {
   }
 
   /**
-   * Scheme and host by which the client reached the proxy, without a slash at the end; empty when nobody trusted says so, or
-   * says something odd: a relative Location is right in any case.
+   * Scheme and host by which the client reached the proxy, without a trailing slash. Empty if no trusted proxy sends them, or they are
+   * malformed: then Locations are relative, which always works.
    * @param peer address at the other end of the connection
    */
   origin(peer: string | undefined, headers: Headers): string {
@@ -37,14 +37,14 @@ export class Proxies {
     const forwardedHost = headers.get('x-forwarded-host');
     if (proto === undefined && forwardedHost === null) return '';
     const scheme = proto ?? 'http';
-    // A proxy that keeps the Host header has no need to send another one. A list is refused: who wrote which is unknown.
+    // A proxy that keeps the Host header need not send X-Forwarded-Host. A list is rejected, as its entries may come from the client.
     const host = forwardedHost ?? headers.get('host') ?? '';
     if ((scheme !== 'http' && scheme !== 'https') || !HOST.test(host)) return '';
     const origin = `${scheme}://${host}`;
     return URL.canParse(origin) ? origin : '';
   }
 
-  /** The address of the client: the last one in X-Forwarded-For that is no trusted proxy, as far as the entries are addresses. */
+  /** The client's address: the last one in X-Forwarded-For that is not a trusted proxy. Reading stops at an entry that is not an address. */
   client(peer: string | undefined, headers: Headers): string | undefined {
     if (!this.#trusts(peer)) return peer;
     const hops = headers.get('x-forwarded-for')?.split(',', MAX_HOPS + 1) ?? [];
@@ -65,10 +65,10 @@ export class Proxies {
   }
 }
 
-/** Some proxies add the port. */
+/** The address in an entry of X-Forwarded-For, to which some proxies add the port. */
 function addressIn(hop: string): string | undefined {
   const [, bracketed, plain] = /^\s*(?:\[([\da-fA-F:.]+)\](?::\d+)?|([\d.]+)(?::\d+)?)\s*$/.exec(hop) ?? [];
   const address = bracketed ?? plain ?? hop.trim();
-  // A zone ("fe80::1%eth0") may have any character, and means nothing on another machine.
+  // A zone ("fe80::1%eth0") may contain any character and has no meaning on another machine.
   return isIP(address) === 0 || address.includes('%') ? undefined : address;
 }

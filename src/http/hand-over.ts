@@ -6,8 +6,8 @@ import { NO_SNIFFING, respond } from './response.ts';
 import { StoredFile } from './stored-file.ts';
 
 /**
- * Smaller bodies are sent by the serving thread. A sending thread closes the connection afterwards, which costs the client a new one:
- * from this size on, the gain is larger.
+ * Smaller bodies are sent by the serving thread. A sending thread closes the connection afterwards, so the client must open a new one;
+ * from this size on, the gain outweighs that cost.
  */
 export const MIN_HAND_OVER = 8 * 1024 * 1024;
 
@@ -16,13 +16,13 @@ export interface HandOverPorts {
   readonly server: BunServer;
   readonly stats: RequestStats;
   readonly senders: Senders | undefined;
-  /** Called if sending fails after the head, so that the client gets fewer bytes than announced. */
+  /** Called if sending fails after the head, when the client gets fewer bytes than announced. */
   readonly failed: (message: string) => void;
 }
 
 /**
  * Lends the connection of a request to a sending thread, which sends the response (docs/decisions/0027).
- * @returns undefined if the serving thread must respond itself. Otherwise resolves after the connection was closed; Bun drops the response.
+ * @returns undefined if the serving thread must respond itself. Otherwise resolves after the connection is closed; Bun drops the response.
  * @throws RegistryError `unavailable` if the file is gone
  */
 export function handOver(answer: FileResponse, ports: HandOverPorts): Promise<Response> | undefined {
@@ -33,7 +33,7 @@ export function handOver(answer: FileResponse, ports: HandOverPorts): Promise<Re
   const localPort = server?.port;
   if (!peer || localPort === undefined) return undefined;
   const file = StoredFile.open(path, size);
-  // No await between requestIP and this: connections are closed by this thread only, so this one is still open.
+  // There is no await since requestIP. Only this thread closes connections, so this one is still open.
   const sent = senders.send({ peer, localPort, head: headOf(answer), file: file.descriptor, start, end });
   if (sent === undefined) {
     file.close();
@@ -53,7 +53,7 @@ async function untilSent(
   server?.timeout(request, IDLE_SECONDS);
   stats.sent = sent.sent;
   if (sent.outcome.kind === 'failed') failed(sent.outcome.message);
-  // Bun would hold a response that is returned earlier until it can send it.
+  // Bun would keep a response that is returned earlier until it could send it.
   await closed;
   return respond(null, { status, headers });
 }

@@ -1,6 +1,6 @@
 import { respond } from './response.ts';
 
-/** Only inline style and script, and no framing by other sites. */
+/** Allows inline style and script only, and no framing by other sites. */
 const POLICY = "default-src 'none'; style-src 'unsafe-inline'; script-src 'unsafe-inline'; frame-ancestors 'none'";
 
 /** The page for people who open the registry in a browser. */

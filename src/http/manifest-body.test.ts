@@ -17,7 +17,7 @@ function read({ context }: Sent, max: number, how = limits()): Promise<Uint8Arra
 }
 
 describe('the body of a manifest', () => {
-  test('comes whole, and its memory counts until it was used', async () => {
+  test('arrives whole, and its memory is reserved until it has been used', async () => {
     const budget = new ManifestBudget(10);
     const { context } = sent(two(), { 'content-length': '3' });
     const free: number[] = [];
@@ -48,14 +48,14 @@ describe('the body of a manifest', () => {
     expect([request.cancelled(), budget.free]).toEqual([true, 100]);
   });
 
-  test('is refused when its length was a lie, when it breaks off, and when it takes too long', async () => {
+  test('is refused if its length is wrong, it breaks off, or it takes too long', async () => {
     expect(await refusalOf(read(sent(two(), { 'content-length': '4' }), 9))).toBe('size-mismatch');
     expect(await refusalOf(read(sent(two(), { 'content-length': '2' }), 9))).toBe('size-mismatch');
     expect(await refusalOf(read(sent(breaking(...two()), chunked), 9))).toBe('upload-interrupted');
     expect(await refusalOf(read(sent(stalling(...two()), chunked), 9, limits({ idle: 30 })))).toBe('upload-stalled');
   });
 
-  test('that trickles or stalls is given up at the deadline for all of it', async () => {
+  test('that trickles or stalls is aborted at the deadline for the whole body', async () => {
     async function* trickle(): AsyncIterable<Uint8Array> {
       for (;;) {
         yield new Uint8Array([1]);
@@ -71,7 +71,7 @@ describe('the body of a manifest', () => {
     }
   });
 
-  test('that stalls where others need its memory is refused while it is waited for', async () => {
+  test('that stalls while others need its memory is refused', async () => {
     const budget = new ManifestBudget(4, { stalled: 20, patience: 20, maxWait: 1_000, maxWaiting: 9, interval: 5 });
     const slow = sent(stalling(...two()), chunked);
     const slowly = refusalOf(read(slow, 9, limits({ budget })));

@@ -6,9 +6,10 @@ import type { RequestContext } from './context.ts';
 import type { ManifestHold, ManifestLimits } from './manifest-budget.ts';
 
 /**
- * Reads a whole manifest and hands it on. Its memory counts as taken until `use` is done with it.
- * @throws RegistryError `manifest-too-large`, `upload-stalled`, `upload-interrupted`, `size-mismatch`, `too-many-requests`; what
- * `use` throws
+ * Reads a whole manifest and passes it to `use`. Its memory stays reserved in the budget until `use` is done.
+ * @param max bytes
+ * @throws RegistryError `manifest-too-large`, `upload-stalled`, `upload-interrupted`, `size-mismatch`, `too-many-requests`; errors of
+ * `use`
  */
 export async function withManifestBody<T>(
   context: RequestContext,
@@ -19,11 +20,11 @@ export async function withManifestBody<T>(
   const length = contentLength(context.request);
   if (length !== undefined && length > max) throw tooLarge(max);
   context.keepOpen();
-  const given = new AbortController();
-  const hold = limits.budget.open((error) => given.abort(error));
-  const timer = setTimeout(() => given.abort(overdue()), limits.deadline);
+  const aborter = new AbortController();
+  const hold = limits.budget.open((error) => aborter.abort(error));
+  const timer = setTimeout(() => aborter.abort(overdue()), limits.deadline);
   try {
-    const bytes = await gather(context, max, limits.pace, hold, given.signal);
+    const bytes = await readWhole(context, max, limits.pace, hold, aborter.signal);
     clearTimeout(timer);
     hold.complete();
     if (length !== undefined && bytes.length !== length) {
@@ -32,26 +33,26 @@ export async function withManifestBody<T>(
     return await use(bytes);
   } finally {
     clearTimeout(timer);
-    hold.giveBack();
+    hold.release();
   }
 }
 
-async function gather(
+async function readWhole(
   context: RequestContext,
   max: number,
   pace: BodyPace,
   hold: ManifestHold,
-  ended: AbortSignal,
+  signal: AbortSignal,
 ): Promise<Uint8Array<ArrayBuffer>> {
   const chunks: Uint8Array[] = [];
   let size = 0;
   try {
-    for await (const chunk of chunksOf(context, pace, ended)) {
+    for await (const chunk of chunksOf(context, pace, signal)) {
       chunks.push(chunk);
       size += chunk.length;
       if (size > max) throw tooLarge(max);
       await hold.add(chunk.length);
-      ended.throwIfAborted();
+      signal.throwIfAborted();
     }
     const whole = new Uint8Array(size);
     let at = 0;

@@ -18,27 +18,27 @@ function open(budget: ManifestBudget): Body {
 }
 
 describe('memory for manifests', () => {
-  test('is given at once while there is some, and comes back whole', async () => {
+  test('is granted at once while there is enough, and released completely', async () => {
     const budget = new ManifestBudget(100, LIMITS);
     const [one, other] = [open(budget), open(budget)];
     await one.hold.add(60);
     await other.hold.add(40);
     expect(budget.free).toBe(0);
-    one.hold.giveBack();
-    one.hold.giveBack();
+    one.hold.release();
+    one.hold.release();
     expect(budget.free).toBe(60);
-    other.hold.giveBack();
+    other.hold.release();
     expect(budget.free).toBe(100);
   });
 
-  test('that is announced but did not come counts nothing', async () => {
+  test('is not reserved for bytes that are announced but do not arrive', async () => {
     const budget = new ManifestBudget(100, LIMITS);
     for (let each = 0; each < 1_000; each++) open(budget);
     await open(budget).hold.add(100);
     expect(budget.free).toBe(0);
   });
 
-  test('of a body that brings no more is taken from it at once, and from no other', async () => {
+  test('is taken at once from a body that has stalled, and from no other', async () => {
     const budget = new ManifestBudget(100, LIMITS);
     const [stalled, busy, complete, late] = [open(budget), open(budget), open(budget), open(budget)];
     await stalled.hold.add(30);
@@ -53,7 +53,7 @@ describe('memory for manifests', () => {
     expect(budget.free).toBe(20);
   });
 
-  test('is taken from the one whose client lets the most bytes lie for the longest time', async () => {
+  test('is taken from the body with the highest cost', async () => {
     const budget = new ManifestBudget(100, LIMITS);
     const [small, big] = [open(budget), open(budget)];
     await small.hold.add(1);
@@ -69,7 +69,7 @@ describe('memory for manifests', () => {
     expect(budget.free).toBe(49);
   });
 
-  test('goes to the smallest manifest that waits first', async () => {
+  test('is granted to the smallest waiting manifest first', async () => {
     const budget = new ManifestBudget(100, LIMITS);
     const [first, big, small] = [open(budget), open(budget), open(budget)];
     await first.hold.add(100);
@@ -79,14 +79,14 @@ describe('memory for manifests', () => {
       big.hold.add(90).then(() => order.push('big')),
       small.hold.add(20).then(() => order.push('small')),
     ];
-    first.hold.giveBack();
+    first.hold.release();
     await waiting[1];
-    small.hold.giveBack();
+    small.hold.release();
     await Promise.all(waiting);
     expect(order).toEqual(['small', 'big']);
   });
 
-  test('is waited for by so many bodies only; the biggest goes', async () => {
+  test('is waited for by a limited number of bodies; beyond it the largest is refused', async () => {
     const budget = new ManifestBudget(100, { ...LIMITS, maxWaiting: 2 });
     const first = open(budget);
     await first.hold.add(100);
@@ -94,12 +94,12 @@ describe('memory for manifests', () => {
     const bodies = [5, 20, 10].map((bytes) => ({ ...open(budget), bytes }));
     const waiting = bodies.map(({ hold, bytes }) => hold.add(bytes));
     expect(bodies.map(({ refused }) => refused())).toEqual([false, true, false]);
-    first.hold.giveBack();
+    first.hold.release();
     await Promise.all(waiting);
     expect(budget.free).toBe(85);
   });
 
-  test('is not waited for without an end', async () => {
+  test('is not waited for indefinitely', async () => {
     const budget = new ManifestBudget(100, LIMITS);
     const [first, late] = [open(budget), open(budget)];
     await first.hold.add(100);
@@ -108,11 +108,11 @@ describe('memory for manifests', () => {
     await late.hold.add(1);
     expect(performance.now() - begun).toBeGreaterThanOrEqual(LIMITS.maxWait - 5);
     expect([first.refused(), late.refused(), budget.free]).toEqual([false, true, 0]);
-    first.hold.giveBack();
+    first.hold.release();
     expect(budget.free).toBe(100);
   });
 
-  test('that all of them fill and none can finish with goes to some of them', async () => {
+  test('that is used up by incomplete bodies goes to some of them, so that these complete', async () => {
     const budget = new ManifestBudget(1_000, LIMITS);
     const bodies = Array.from({ length: 50 }, () => open(budget));
     await Promise.all(
@@ -120,7 +120,7 @@ describe('memory for manifests', () => {
         for (let came = 0; came < 100 && !refused(); came += 10) await hold.add(10);
         hold.complete();
         await Bun.sleep(1);
-        hold.giveBack();
+        hold.release();
       }),
     );
     expect(bodies.filter(({ refused }) => !refused()).length).toBeGreaterThanOrEqual(10);

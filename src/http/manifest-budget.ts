@@ -2,31 +2,31 @@ import { RegistryError } from '../oci/errors.ts';
 import type { BodyPace } from './client-clock.ts';
 
 export interface ManifestLimits {
-  /** A client that is slower than this counts as gone. */
+  /** A client that is slower than this is treated as gone. */
   readonly pace: BodyPace;
-  /** Milliseconds for all of it to come. */
+  /** Milliseconds in which the whole body must arrive. */
   readonly deadline: number;
-  /** Memory for all manifests that are being pushed. */
+  /** Memory that all manifests in flight share. */
   readonly budget: ManifestBudget;
 }
 
 /** Times in milliseconds. */
 export interface BudgetLimits {
-  /** Where there is no room, a body that brought no byte for so long is refused at once … */
+  /** While others wait for memory, a body that has received no byte for this long is refused at once. */
   readonly stalled: number;
-  /** … and others, the one that has cost the most first, when somebody has waited for so long. */
+  /** When a body has waited for memory this long, those with a higher cost are refused, the costliest first. */
   readonly patience: number;
-  /** A body that has waited for room for so long is refused. */
+  /** A body that has waited for memory this long is refused. */
   readonly maxWait: number;
-  /** Bodies that wait. One more and the biggest is refused: of each, Bun buffers more than a megabyte that we cannot count. */
+  /** Maximum waiting bodies; beyond it the largest is refused. Bun buffers over a megabyte of each that the budget cannot count. */
   readonly maxWaiting: number;
-  /** How often bodies are looked at while others wait. */
+  /** Interval between checks while bodies wait. */
   readonly interval: number;
 }
 
 const LIMITS: BudgetLimits = { stalled: 1_000, patience: 1_000, maxWait: 10_000, maxWaiting: 32, interval: 100 };
 
-interface Wish {
+interface Waiter {
   readonly hold: ManifestHold;
   readonly bytes: number;
   readonly since: number;
@@ -34,18 +34,18 @@ interface Wish {
 }
 
 /**
- * Memory for the bodies of manifests, counted as their bytes come, not as they are announced: a body that is announced and never
- * sent takes nothing from others. Where there is no room a body waits. Room is made by refusing the slowest: those whose
- * clients have let the most bytes lie for the longest time. A small manifest that comes at once is never among them.
+ * A budget of memory for the bodies of manifests. Bytes count when they arrive, not when they are announced, so a body that is announced
+ * and never sent takes nothing from others. If the budget is used up, bodies wait. Memory is then freed by refusing the bodies with the
+ * highest cost: bytes times the time they have waited for their client. A small manifest that arrives at once is never among these.
  */
 export class ManifestBudget {
   readonly #holds = new Set<ManifestHold>();
-  readonly #wishes = new Set<Wish>();
+  readonly #waiters = new Set<Waiter>();
   readonly #limits: BudgetLimits;
   #free: number;
   #timer: ReturnType<typeof setTimeout> | undefined;
 
-  /** @param bytes at least what one manifest may have */
+  /** @param bytes at least the maximum size of one manifest */
   constructor(bytes: number, limits = LIMITS) {
     this.#free = bytes;
     this.#limits = limits;
@@ -55,36 +55,36 @@ export class ManifestBudget {
     return this.#free;
   }
 
-  /** @param refuse ends the body with this error; called at most once, while it still comes */
+  /** @param refuse aborts the body with this error; called at most once, before the body is complete */
   open(refuse: (error: RegistryError) => void): ManifestHold {
     const hold = new ManifestHold(this, refuse);
     this.#holds.add(hold);
     return hold;
   }
 
-  /** For its holds only. */
-  take(hold: ManifestHold, bytes: number): Promise<void> | undefined {
-    // Refused meanwhile: the reader of its body finds that out next.
+  /** To be called by ManifestHold only. */
+  reserve(hold: ManifestHold, bytes: number): Promise<void> | undefined {
+    // The hold was refused in the meantime. The reader of its body finds that out next.
     if (!this.#holds.has(hold)) return undefined;
     if (bytes <= this.#free) {
       this.#grant(hold, bytes);
       return undefined;
     }
     const { promise, resolve } = Promise.withResolvers<void>();
-    this.#wishes.add({ hold, bytes, since: performance.now(), resolve });
-    this.#makeRoom();
-    if (this.#wishes.size > this.#limits.maxWaiting) this.#biggest()?.refuse();
+    this.#waiters.add({ hold, bytes, since: performance.now(), resolve });
+    this.#freeMemory();
+    if (this.#waiters.size > this.#limits.maxWaiting) this.#largest()?.refuse();
     return promise;
   }
 
-  /** For its holds only. */
-  giveBack(hold: ManifestHold): void {
+  /** To be called by ManifestHold only. */
+  release(hold: ManifestHold): void {
     if (!this.#holds.delete(hold)) return;
     this.#free += hold.bytes;
-    for (const wish of this.#wishes) {
-      if (wish.hold !== hold) continue;
-      this.#wishes.delete(wish);
-      wish.resolve();
+    for (const waiter of this.#waiters) {
+      if (waiter.hold !== hold) continue;
+      this.#waiters.delete(waiter);
+      waiter.resolve();
     }
     this.#grantAll();
   }
@@ -94,48 +94,48 @@ export class ManifestBudget {
     hold.bytes += bytes;
   }
 
-  /** The smallest first: a manifest of usual size need not wait behind big ones. */
+  /** Serves the smallest body first, so that manifests of the usual size do not wait behind large ones. */
   #grantAll(): void {
-    const wishes = [...this.#wishes].sort((one, other) => sizeOf(one) - sizeOf(other));
-    for (const wish of wishes) {
-      if (wish.bytes > this.#free) continue;
-      this.#wishes.delete(wish);
-      this.#grant(wish.hold, wish.bytes);
-      wish.resolve();
+    const waiters = [...this.#waiters].sort((one, other) => sizeOf(one) - sizeOf(other));
+    for (const waiter of waiters) {
+      if (waiter.bytes > this.#free) continue;
+      this.#waiters.delete(waiter);
+      this.#grant(waiter.hold, waiter.bytes);
+      waiter.resolve();
     }
   }
 
-  #biggest(): ManifestHold | undefined {
-    const wishes = [...this.#wishes].sort((one, other) => sizeOf(other) - sizeOf(one));
-    return wishes[0]?.hold;
+  #largest(): ManifestHold | undefined {
+    const waiters = [...this.#waiters].sort((one, other) => sizeOf(other) - sizeOf(one));
+    return waiters[0]?.hold;
   }
 
-  #makeRoom(): void {
+  #freeMemory(): void {
     const { stalled, patience, maxWait, interval } = this.#limits;
     const now = performance.now();
     this.#refuseWhile(
       (hold) => now - hold.lastByte >= stalled,
-      () => this.#wishes.size > 0,
+      () => this.#waiters.size > 0,
     );
-    for (const wish of [...this.#wishes]) {
-      const waited = now - wish.since;
-      if (waited >= maxWait) wish.hold.refuse();
+    for (const waiter of [...this.#waiters]) {
+      const waited = now - waiter.since;
+      if (waited >= maxWait) waiter.hold.refuse();
       else if (waited >= patience) {
-        const cost = wish.hold.cost(now);
+        const cost = waiter.hold.cost(now);
         this.#refuseWhile(
           (hold) => hold.cost(now) > cost,
-          () => this.#wishes.has(wish),
+          () => this.#waiters.has(waiter),
         );
       }
     }
     clearTimeout(this.#timer);
-    this.#timer = this.#wishes.size > 0 ? setTimeout(() => this.#makeRoom(), interval) : undefined;
+    this.#timer = this.#waiters.size > 0 ? setTimeout(() => this.#freeMemory(), interval) : undefined;
   }
 
-  /** Refuses bodies that still come, the costliest first. */
+  /** Refuses incomplete bodies, the costliest first, as long as `isNeeded`. */
   #refuseWhile(isCandidate: (hold: ManifestHold) => boolean, isNeeded: () => boolean): void {
     const now = performance.now();
-    const candidates = [...this.#holds].filter((hold) => hold.isComing && hold.bytes > 0 && isCandidate(hold));
+    const candidates = [...this.#holds].filter((hold) => hold.isReceiving && hold.bytes > 0 && isCandidate(hold));
     candidates.sort((one, other) => other.cost(now) - one.cost(now));
     for (const hold of candidates) {
       if (!isNeeded()) return;
@@ -144,20 +144,20 @@ export class ManifestBudget {
   }
 }
 
-function sizeOf({ hold, bytes }: Wish): number {
+function sizeOf({ hold, bytes }: Waiter): number {
   return hold.bytes + bytes;
 }
 
-/** The memory of one body, until it is given back. */
+/** The reserved memory of one body, until it is released. */
 export class ManifestHold {
-  /** What it has. */
+  /** Reserved bytes. */
   bytes = 0;
-  /** When its client sent something last; while we wait for room, that is now. */
+  /** When the last bytes of the client had been added. */
   #lastByte = performance.now();
-  /** Milliseconds in which we waited for its client. */
+  /** Milliseconds spent waiting for the client. */
   #waited = 0;
-  #isComing = true;
-  #isWaitingForRoom = false;
+  #isReceiving = true;
+  #isWaitingForMemory = false;
   readonly #budget: ManifestBudget;
   readonly #refuse: (error: RegistryError) => void;
 
@@ -166,50 +166,51 @@ export class ManifestHold {
     this.#refuse = refuse;
   }
 
-  /** Whether bytes are still to come: then it can be refused. */
-  get isComing(): boolean {
-    return this.#isComing;
+  /** Whether the body is incomplete. Only then can it be refused. */
+  get isReceiving(): boolean {
+    return this.#isReceiving;
   }
 
+  /** When the client last sent something. While the body waits for memory, the client is not to blame: then it is now. */
   get lastByte(): number {
-    return this.#isWaitingForRoom ? performance.now() : this.#lastByte;
+    return this.#isWaitingForMemory ? performance.now() : this.#lastByte;
   }
 
-  /** Bytes times the milliseconds that they lay here because of the client. */
+  /** Reserved bytes times the milliseconds spent waiting for the client. */
   cost(now: number): number {
-    return this.bytes * (this.#waited + (this.#isWaitingForRoom ? 0 : now - this.#lastByte));
+    return this.bytes * (this.#waited + (this.#isWaitingForMemory ? 0 : now - this.#lastByte));
   }
 
-  /** These bytes have come. Resolves when there is room for them, or when the body was refused. */
+  /** Reserves memory for bytes that have arrived. Resolves when they fit into the budget, or the body was refused. */
   async add(bytes: number): Promise<void> {
     this.#waited += performance.now() - this.#lastByte;
-    this.#isWaitingForRoom = true;
+    this.#isWaitingForMemory = true;
     try {
-      await this.#budget.take(this, bytes);
+      await this.#budget.reserve(this, bytes);
     } finally {
-      this.#isWaitingForRoom = false;
+      this.#isWaitingForMemory = false;
       this.#lastByte = performance.now();
     }
   }
 
-  /** All of it is here. */
+  /** The whole body has arrived. */
   complete(): void {
-    this.#isComing = false;
+    this.#isReceiving = false;
   }
 
   refuse(): void {
-    if (!this.#isComing) return;
-    this.#isComing = false;
+    if (!this.#isReceiving) return;
+    this.#isReceiving = false;
     this.#refuse(
       new RegistryError(
         'too-many-requests',
-        'too many manifests are being pushed, and this one came more slowly than others: try again in a while',
+        'too many manifests are being pushed, and this one arrived more slowly than others: try again later',
       ),
     );
-    this.giveBack();
+    this.release();
   }
 
-  giveBack(): void {
-    this.#budget.giveBack(this);
+  release(): void {
+    this.#budget.release(this);
   }
 }

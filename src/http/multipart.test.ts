@@ -21,7 +21,7 @@ describe('a multipart/byteranges body', () => {
     expect(layout.length).toBe(BODY.length);
   });
 
-  test('is the same as a stream, however its chunks are cut', async () => {
+  test('has the same bytes as a stream, however its chunks are split', async () => {
     await fc.assert(
       fc.asyncProperty(fc.integer({ min: 1, max: 30 }), async (step) => {
         const layout = layOutParts(RANGES, BLOB.length, 'edge');
@@ -31,7 +31,7 @@ describe('a multipart/byteranges body', () => {
     );
   });
 
-  test('opens a range when its first byte is wanted, one after the other', async () => {
+  test('opens each range only when its first byte is read', async () => {
     const opened: ByteRange[] = [];
     const body = multipartStream(layOutParts(RANGES, BLOB.length, 'edge'), (range) => {
       opened.push(range);
@@ -59,7 +59,7 @@ describe('a multipart/byteranges body', () => {
     expect(events).toEqual(['open 15', 'cancel 15']);
   });
 
-  test('breaks where the blob does', async () => {
+  test('fails where reading the blob fails', async () => {
     const body = multipartStream(
       layOutParts(RANGES, BLOB.length, 'edge'),
       () =>

@@ -1,24 +1,24 @@
 import type { ByteRange } from '../storage/driver.ts';
 
-/** A `multipart/byteranges` body, of which all but the blob's own bytes is known before the first byte goes out. */
+/** A `multipart/byteranges` body. Everything except the blob's bytes is known before the first byte is sent. */
 export interface MultipartLayout {
-  /** With the boundary. */
+  /** Includes the boundary. */
   readonly contentType: string;
-  /** Bytes of the whole body. */
+  /** Length of the whole body in bytes. */
   readonly length: number;
   readonly parts: readonly { readonly head: Uint8Array<ArrayBuffer>; readonly range: ByteRange }[];
   readonly trailer: Uint8Array<ArrayBuffer>;
 }
 
-/** A boundary that the blob does not contain: nobody who made the blob could know it. */
+/** A random boundary. The author of a blob cannot have known it, so the blob does not contain it. */
 export function newBoundary(): string {
   return crypto.randomUUID();
 }
 
 /**
- * Lays out the ranges of a blob as parts, in their order (RFC 9110, section 14.6).
- * @param size bytes of the blob
- * @param boundary letters, digits, `:` and `-` only: clients are known to parse no others
+ * Lays out the ranges of a blob as parts, in the given order (RFC 9110, section 14.6).
+ * @param size of the blob, in bytes
+ * @param boundary only letters, digits, `:` and `-`, because some clients do not parse other characters
  */
 export function layOutParts(ranges: readonly ByteRange[], size: number, boundary: string): MultipartLayout {
   const encoder = new TextEncoder();
@@ -35,21 +35,21 @@ export function layOutParts(ranges: readonly ByteRange[], size: number, boundary
   return { contentType: `multipart/byteranges; boundary=${boundary}`, length, parts, trailer };
 }
 
-/** The body at once, of a blob that is in memory. */
+/** The whole body, for a blob in memory. */
 export function multipartBytes({ parts, trailer }: MultipartLayout, blob: Uint8Array): Uint8Array<ArrayBuffer> {
   const pieces = parts.flatMap(({ head, range }) => [head, blob.subarray(range.start, range.end)]);
   return new Uint8Array(Buffer.concat([...pieces, trailer]));
 }
 
 /**
- * The body as a stream. One range is open at a time, and none before its first byte is wanted. Cancelled, it cancels the open one.
- * @param open the blob's bytes of a range; each of its chunks may be gone when the next one is asked for
- * @param ended called once, when no more is read from what `open` gave, however the body ended
+ * The body as a stream. At most one range is open at a time, from the first read of its bytes. Cancelling the stream cancels it.
+ * @param open the blob's bytes of a range; a chunk need only be valid until the next one is read
+ * @param onEnd called once, when nothing more is read from the streams of `open`: at the end, after an error, or when cancelled
  */
 export function multipartStream(
   { parts, trailer }: MultipartLayout,
   open: (range: ByteRange) => ReadableStream<Uint8Array>,
-  ended: () => void = () => {},
+  onEnd: () => void = () => {},
 ): ReadableStream<Uint8Array> {
   const waiting = [...parts];
   let reader: ReturnType<typeof readerOf> | undefined;
@@ -72,9 +72,9 @@ export function multipartStream(
             return;
           }
           controller.close();
-          ended();
+          onEnd();
         } catch (error) {
-          ended();
+          onEnd();
           throw error;
         }
       },
@@ -83,7 +83,7 @@ export function multipartStream(
         try {
           await reader?.cancel(reason);
         } finally {
-          ended();
+          onEnd();
         }
       },
     },

@@ -59,17 +59,17 @@ describe('the Range of a request', () => {
     ['bytes=\u0661-\u0662', 10, 'range-unsatisfiable'],
     ['items=0-1', 10, WHOLE],
     ['0-1', 10, WHOLE],
-    // Several, in the order asked for.
+    // Several ranges keep the order of the request.
     ['bytes=0-1,3-4', 10, several([0, 2], [3, 5])],
     ['bytes=8-9,0-1', 10, several([8, 10], [0, 2])],
     ['bytes=-1, 3-4,,5-6', 10, several([9, 10], [3, 5], [5, 7])],
     ['bytes=0-1,2-3', 10, several([0, 2], [2, 4])],
-    // Overlapping ones are joined, at the place of the first.
+    // Overlapping ranges are merged at the position of the first.
     ['bytes=0-3,2-5', 10, single(0, 6)],
     ['bytes=8-9,0-3,2-5', 10, several([8, 10], [0, 6])],
     ['bytes=2-5,8-9,0-3', 10, several([0, 6], [8, 10])],
     ['bytes=0-,0-,0-', 10, single(0, 10)],
-    // Those past the end are dropped while another one is left.
+    // Ranges past the end are dropped if another one is left.
     ['bytes=0-1,10-', 10, single(0, 2)],
     ['bytes=0-1,-0,4-5', 10, several([0, 2], [4, 6])],
     ['bytes=10-,20-', 10, 'range-unsatisfiable'],
@@ -80,7 +80,7 @@ describe('the Range of a request', () => {
     expect(attempt(() => parseRange(header, size))).toEqual(expected);
   });
 
-  test('lies within the blob, names no byte twice, and names what was asked for', () => {
+  test('is within the blob, has no byte twice, and covers the requested bytes', () => {
     const end = fc.option(fc.nat({ max: 40 }), { nil: undefined });
     fc.assert(
       fc.property(fc.array(fc.tuple(end, end), { minLength: 1, maxLength: 5 }), fc.nat({ max: 30 }), (asked, size) => {
@@ -111,7 +111,7 @@ describe('the Range of a request', () => {
     );
   });
 
-  test('is a range, the whole or unsatisfiable for any header', () => {
+  test('is a range, the whole blob, or unsatisfiable for any header', () => {
     fc.assert(
       fc.property(fc.string({ unit: 'binary' }), fc.boolean(), fc.nat(), (text, prefixed, size) => {
         const range = attempt(() => parseRange(prefixed ? `bytes=${text}` : text, size));

@@ -2,24 +2,24 @@ import { RegistryError } from '../oci/errors.ts';
 import type { ContentRange } from '../registry/upload-body.ts';
 import type { ByteRange } from '../storage/driver.ts';
 
-/** More ranges than this in one request are refused: clients then ask for fewer at a time. */
+/** Maximum ranges in one request. */
 export const MAX_RANGES = 256;
 
-/** The part of a blob that a GET asks for. Ranges are in bytes, never empty, and within the blob. */
+/** The part of a blob that a GET requests. Ranges are in bytes, never empty, and within the blob. */
 export type RequestedRange =
   | { readonly kind: 'whole' }
   | { readonly kind: 'single'; readonly range: ByteRange }
-  /** At least two, in the order asked for; no byte is in two of them. */
+  /** At least two, in the order of the request. They do not overlap. */
   | { readonly kind: 'several'; readonly ranges: readonly ByteRange[] };
 
 export const WHOLE = { kind: 'whole' } as const;
 
 /**
- * Parses a `Range` header (RFC 9110, section 14.2). Another unit than bytes asks for the whole. Ranges past the end are dropped
- * if another one can be satisfied; overlapping ranges are merged in the position of the first.
- * @param size bytes of the blob
- * @throws RegistryError `range-unsatisfiable` when no range lies within the blob, or one is malformed; `request-invalid` for more
- * than 256 ranges
+ * Parses a `Range` header (RFC 9110, section 14.2). A unit other than bytes is ignored: the response is the whole blob. Ranges past the
+ * end are dropped if another one can be satisfied; overlapping ranges are merged at the position of the first.
+ * @param size of the blob, in bytes
+ * @throws RegistryError `range-unsatisfiable` if no range is within the blob, or one is malformed; `request-invalid` for more than
+ * MAX_RANGES ranges
  */
 export function parseRange(header: string | null, size: number): RequestedRange {
   const [, list] = /^bytes=(.*)$/is.exec(header ?? '') ?? [];
@@ -29,7 +29,7 @@ export function parseRange(header: string | null, size: number): RequestedRange 
   if (specifiers.length > MAX_RANGES) {
     throw new RegistryError(
       'request-invalid',
-      `a request may ask for at most ${MAX_RANGES} ranges: ask for fewer at a time`,
+      `a request may have at most ${MAX_RANGES} ranges: request fewer at a time`,
       {
         max: MAX_RANGES,
       },
@@ -39,9 +39,13 @@ export function parseRange(header: string | null, size: number): RequestedRange 
   const ranges = specifiers.map((specifier) => parseSpecifier(specifier, size)).filter((range) => range !== undefined);
   const [first, ...others] = withoutOverlaps(ranges);
   if (first === undefined) {
-    throw new RegistryError('range-unsatisfiable', `the range begins at or past the end, byte ${size}`, {
-      size,
-    });
+    throw new RegistryError(
+      'range-unsatisfiable',
+      `the range starts past the end of the blob, which has ${size} bytes`,
+      {
+        size,
+      },
+    );
   }
   return others.length === 0 ? { kind: 'single', range: first } : { kind: 'several', ranges: [first, ...others] };
 }
@@ -55,7 +59,7 @@ function parseSpecifier(specifier: string, size: number): ByteRange | undefined 
     return length === 0 ? undefined : { start: size - length, end: size };
   }
   const start = toNumber(first);
-  // "A server … MAY ignore or reject a Range header field that contains an invalid ranges-specifier": rejected, here and above.
+  // "A server … MAY ignore or reject a Range header field that contains an invalid ranges-specifier". Marina rejects it.
   if (last !== '' && toNumber(last) < start) {
     throw new RegistryError('range-unsatisfiable', 'the range ends before it begins', { size });
   }
@@ -63,24 +67,24 @@ function parseSpecifier(specifier: string, size: number): ByteRange | undefined 
   return { start, end: last === '' ? size : Math.min(toNumber(last) + 1, size) };
 }
 
-/** "A server … MAY coalesce any of the ranges that overlap" (RFC 9110, section 15.3.7.2): so no answer is longer than the blob. */
+/** "A server … MAY coalesce any of the ranges that overlap" (RFC 9110, section 15.3.7.2). This bounds the response by the blob's size. */
 function withoutOverlaps(ranges: readonly ByteRange[]): readonly ByteRange[] {
-  const joined: (ByteRange & { readonly place: number })[] = [];
-  const byStart = ranges.map((range, place) => ({ ...range, place })).sort((a, b) => a.start - b.start);
+  const merged: (ByteRange & { readonly position: number })[] = [];
+  const byStart = ranges.map((range, position) => ({ ...range, position })).sort((a, b) => a.start - b.start);
   for (const range of byStart) {
-    const before = joined[joined.length - 1];
-    if (before === undefined || range.start >= before.end) {
-      joined.push(range);
+    const previous = merged[merged.length - 1];
+    if (previous === undefined || range.start >= previous.end) {
+      merged.push(range);
       continue;
     }
-    const { start } = before;
-    joined[joined.length - 1] = {
+    const { start } = previous;
+    merged[merged.length - 1] = {
       start,
-      end: Math.max(before.end, range.end),
-      place: Math.min(before.place, range.place),
+      end: Math.max(previous.end, range.end),
+      position: Math.min(previous.position, range.position),
     };
   }
-  return joined.sort((a, b) => a.place - b.place).map(({ start, end }) => ({ start, end }));
+  return merged.sort((a, b) => a.position - b.position).map(({ start, end }) => ({ start, end }));
 }
 
 function toNumber(digits: string): number {
@@ -94,9 +98,9 @@ function malformed(size: number): RegistryError {
 }
 
 /**
- * A chunk's Content-Range: "It MUST match the following regular expression: ^[0-9]+-[0-9]+$".
- * @param length the Content-Length, undefined when there is none
- * @throws RegistryError `size-mismatch`, `request-invalid`
+ * Parses a chunk's Content-Range: "It MUST match the following regular expression: ^[0-9]+-[0-9]+$".
+ * @param length the Content-Length; undefined if there is none
+ * @throws RegistryError `size-mismatch`, `range-invalid`
  */
 export function parseContentRange(header: string | null, length: number | undefined): ContentRange | undefined {
   if (header === null) return undefined;

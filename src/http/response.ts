@@ -4,7 +4,7 @@ export const NO_SNIFFING = { 'X-Content-Type-Options': 'nosniff' } as const;
 type Fields = Readonly<Record<string, string>>;
 
 declare const prepared: unique symbol;
-/** Headers that many responses share: Bun copies them at next to no cost. Never modified. */
+/** Headers that many responses share, because Bun copies them at almost no cost. They are never modified. */
 export type PreparedHeaders = Headers & { readonly [prepared]: true };
 
 export function prepareHeaders(fields: Fields): PreparedHeaders {
@@ -18,7 +18,7 @@ export function withField(headers: PreparedHeaders, name: string, value: string)
   return extended as PreparedHeaders;
 }
 
-/** Creates every response. What all of them carry is added here, since setting a header later would cost a pull from memory 5 % of its time. */
+/** Creates every response. Headers that all of them have are added here: setting one later costs a pull from memory 5 % of its time. */
 export function respond(
   body: ConstructorParameters<typeof Response>[0],
   { status = 200, headers }: { readonly status?: number; readonly headers: Fields | PreparedHeaders },

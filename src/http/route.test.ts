@@ -106,7 +106,7 @@ describe('every endpoint', () => {
 
 const escapeByte = (byte: number): string => `%${byte.toString(16).padStart(2, '0')}`;
 
-describe('what is built from a route', () => {
+describe('an address that is built from a route', () => {
   test.each<[string, (part: string) => string]>([
     ['as it is', (part) => part],
     ['percent-encoded where it must be', encodeURIComponent],
@@ -119,7 +119,7 @@ describe('what is built from a route', () => {
     );
   });
 
-  test('is refused where its path encodes what needs no encoding, of which a proxy may not know what it means', () => {
+  test('is refused if its path encodes characters that need no encoding, as this could bypass the rules of a proxy', () => {
     fc.assert(
       fc.property(routes, fc.nat(), fc.boolean(), (route, choice, inUpperCase) => {
         const [method, target] = requestOf(route, (part) => part);
@@ -138,7 +138,7 @@ describe('what is built from a route', () => {
       expect(() => parseRoute('GET', `/v2/a/manifests/b${escapeByte(each.charCodeAt(0))}`)).toThrow('percent-encoded');
   });
 
-  test('cannot be had with any other method, which is told with the methods that are possible', () => {
+  test('refuses any other method and lists the allowed ones', () => {
     const methods = [
       'GET',
       'HEAD',
@@ -164,7 +164,7 @@ describe('what is built from a route', () => {
   });
 });
 
-/** The route, or why there is none; anything else that is thrown fails the test. */
+/** The route, or the kind of the RegistryError. Any other error fails the test. */
 function attempt(method: string, target: string): Route | RegistryError {
   try {
     return parseRoute(method, target);
@@ -278,7 +278,7 @@ describe('anything else', () => {
     fc.array(pieces, { maxLength: 10 }).map((parts) => `/v2/a/${parts.join('/')}`),
   );
 
-  test('is refused with an error for the client, whatever it is', () => {
+  test('is refused with a client error', () => {
     fc.assert(
       fc.property(methods, targets, (method, target) => {
         const result = attempt(method, target);
@@ -289,7 +289,7 @@ describe('anything else', () => {
   });
 });
 
-test('a reference is a digest where there is a colon, and a tag elsewhere', () => {
+test('a reference with a colon is a digest, any other is a tag', () => {
   fc.assert(
     fc.property(references, (reference) => {
       expect(parseReference(reference.kind === 'tag' ? reference.tag : reference.digest)).toEqual(reference);

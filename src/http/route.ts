@@ -24,12 +24,12 @@ interface OfUpload extends OfRepository {
   readonly upload: UploadId;
 }
 interface Paged {
-  /** undefined: as many as the registry likes. */
+  /** Maximum entries of the page; undefined: the registry's default. */
   readonly n: number | undefined;
   readonly last: string | undefined;
 }
 
-/** Every request that the API knows, each with its endpoint in the spec. */
+/** Every request of the API, with its endpoint in the spec. */
 export type Route =
   /** end-1 GET /v2/ */
   | { readonly kind: 'ping' }
@@ -55,13 +55,13 @@ export type Route =
   | ({ readonly kind: 'upload-chunk' } & OfUpload)
   /** end-6 PUT <blob-push-location>?digest=<digest> */
   | ({ readonly kind: 'upload-close'; readonly digest: Digest } & OfUpload)
-  /** end-13 GET <blob-push-location>; HEAD too, as of every address below */
+  /** end-13 GET <blob-push-location>; also HEAD, like the endpoints below */
   | ({ readonly kind: 'upload-status' } & OfUpload)
   /** end-14 DELETE <blob-push-location> */
   | ({ readonly kind: 'upload-cancel' } & OfUpload)
   /** end-8a, end-8b GET /v2/<name>/tags/list */
   | ({ readonly kind: 'tags-list' } & OfRepository & Paged)
-  /** end-12a, end-12b GET /v2/<name>/referrers/<digest>; `last` is ours, for pages */
+  /** end-12a, end-12b GET /v2/<name>/referrers/<digest>; `last` is Marina's own, for pagination */
   | ({
       readonly kind: 'referrers';
       readonly artifactType: string | undefined;
@@ -72,26 +72,26 @@ export type Route =
 
 export type RouteKind = Route['kind'];
 
-/** More than the ten that the spec asks for; beyond it 414. */
+/** The spec requires at least ten. More get 414. */
 export const MAX_TAG_PARAMETERS = 256;
 
-/** Shared by all requests without a query, which are most. */
+/** Shared by all requests without a query, which most are. */
 const NO_QUERY = new URLSearchParams();
 
 /**
- * Reads a request's method and target. Pure: nothing is looked up.
- * @param target path and query, as sent: still percent-encoded
- * @throws RegistryError of the kinds `route-unknown`, `method-not-allowed`, and `…-invalid` for what is in it
+ * Parses a request's method and target. Pure: names are validated, not looked up.
+ * @param target path and query as sent, still percent-encoded
+ * @throws RegistryError `route-unknown`, `method-not-allowed`, `upload-unknown`, `too-many-tags`, and `…-invalid` for malformed parts
  */
 export function parseRoute(method: string, target: string): Route {
   const mark = target.indexOf('?');
   const path = decodePath(mark < 0 ? target : target.slice(0, mark));
   const query = mark < 0 ? NO_QUERY : new URLSearchParams(target.slice(mark + 1));
-  if (path === '/v2' || path === '/v2/') return readable(method, () => ({ kind: 'ping' }));
+  if (path === '/v2' || path === '/v2/') return getOrHead(method, () => ({ kind: 'ping' }));
   if (!path.startsWith('/v2/')) throw routeUnknown();
-  if (path === '/v2/_catalog') return readable(method, () => ({ kind: 'catalog', ...paged(query) }));
+  if (path === '/v2/_catalog') return getOrHead(method, () => ({ kind: 'catalog', ...pageOf(query) }));
 
-  // What a path means is read from its end: `blobs`, `manifests`, `tags` and `uploads` are legal parts of a name.
+  // The path is matched from its end, because `blobs`, `manifests`, `tags` and `uploads` are also valid in repository names.
   const parts = path.slice('/v2/'.length).split('/');
   const last = parts[parts.length - 1] ?? '';
   const before = parts[parts.length - 2];
@@ -107,7 +107,7 @@ export function parseRoute(method: string, target: string): Route {
     case 'tags':
       if (last === 'list') {
         const repo = nameOf(parts, 2);
-        return readable(method, () => ({ kind: 'tags-list', repo, ...paged(query) }));
+        return getOrHead(method, () => ({ kind: 'tags-list', repo, ...pageOf(query) }));
       }
       break;
     case 'referrers':
@@ -116,7 +116,7 @@ export function parseRoute(method: string, target: string): Route {
   throw routeUnknown();
 }
 
-/** `…/blobs/uploads` or `…/blobs/uploads/`, where it is not the blob "uploads" that is meant: no digest looks like that. */
+/** Matches `…/blobs/uploads` and `…/blobs/uploads/`. "uploads" is not a digest, so this cannot be the address of a blob. */
 function isUploads(parts: readonly string[]): boolean {
   const end = parts[parts.length - 1] === '' ? parts.length - 1 : parts.length;
   return parts[end - 1] === 'uploads' && parts[end - 2] === 'blobs';
@@ -145,7 +145,7 @@ function uploadsRoute(method: string, repo: RepositoryName, query: URLSearchPara
   return allow(method, {
     POST: () => {
       const mount = query.get('mount');
-      // A digest that cannot be mounted is no reason to refuse the upload that follows; a malformed one is.
+      // If the blob cannot be mounted, an upload starts instead. Only a malformed digest is refused.
       if (mount !== null) return { kind: 'blob-mount', repo, digest: requireDigest(mount), from: sourceOf(query) };
       const digest = query.get('digest');
       if (digest !== null) return { kind: 'upload-monolithic', repo, digest: requireDigest(digest) };
@@ -157,7 +157,7 @@ function uploadsRoute(method: string, repo: RepositoryName, query: URLSearchPara
 function uploadRoute(method: string, repo: RepositoryName, last: string, query: URLSearchParams): Route {
   const upload = parseUploadId(last);
   if (upload === undefined)
-    throw new RegistryError('upload-unknown', 'there is no such upload: its id is not one of ours');
+    throw new RegistryError('upload-unknown', 'there is no such upload: this registry did not issue its id');
   return allow(method, {
     PATCH: { kind: 'upload-chunk', repo, upload },
     PUT: () => ({ kind: 'upload-close', repo, upload, digest: requireDigest(query.get('digest') ?? '') }),
@@ -169,27 +169,27 @@ function uploadRoute(method: string, repo: RepositoryName, last: string, query: 
 
 function referrersRoute(method: string, repo: RepositoryName, last: string, query: URLSearchParams): Route {
   const digest = requireDigest(last);
-  return readable(method, () => ({
+  return getOrHead(method, () => ({
     kind: 'referrers',
     repo,
     digest,
-    // An empty one asks for nothing in particular.
+    // An empty artifactType is the same as none.
     artifactType: query.get('artifactType') || undefined,
     last: parseDigest(query.get('last') ?? ''),
   }));
 }
 
-/** HEAD is GET without the body, which Bun leaves out ("All general-purpose servers MUST support the methods GET and HEAD"). */
-function readable(method: string, route: () => Route): Route {
+/** Allows GET and HEAD ("All general-purpose servers MUST support the methods GET and HEAD"). Bun drops the body for HEAD. */
+function getOrHead(method: string, route: () => Route): Route {
   return allow(method, { GET: route, HEAD: route });
 }
 
-/** The route of the method, made only when it is the one that was asked for. */
+/** The route for the method. Routes that are functions are evaluated only for their own method. */
 function allow(method: string, routes: Readonly<Record<string, Route | (() => Route)>>): Route {
   const route = Object.hasOwn(routes, method) ? routes[method] : undefined;
   if (route === undefined) {
     const allowed = Object.keys(routes);
-    throw new RegistryError('method-not-allowed', `${method} is not possible here, only ${allowed.join(', ')}`, {
+    throw new RegistryError('method-not-allowed', `${method} is not allowed here, only ${allowed.join(', ')}`, {
       allow: allowed,
     });
   }
@@ -197,9 +197,9 @@ function allow(method: string, routes: Readonly<Record<string, Route | (() => Ro
 }
 
 /**
- * What an address never needs to encode: letters, digits and - . _ ~, which RFC 3986 says "should not" be (section 2.3), slashes and
- * backslashes. Encoding them hides the address from the rules of a proxy. Dots and backslashes that are *not* encoded are resolved by
- * Bun, which shows them to nobody: those a proxy must refuse by itself (docs/operations.md).
+ * Characters that must not be percent-encoded in a path: letters, digits and - . _ ~, which RFC 3986 says "should not" be (section 2.3),
+ * slashes and backslashes. Encoding them would bypass path rules in a proxy. Dots and backslashes that are *not* encoded are resolved
+ * by Bun before Marina sees the path, so a proxy must refuse those (docs/operations.md).
  */
 const NEEDLESSLY_ENCODED = /%(?:2[d-f]|3\d|[46][1-9a-f]|[57][0-9a]|5[cf]|7e)/i;
 
@@ -208,19 +208,19 @@ function decodePath(path: string): string {
   if (NEEDLESSLY_ENCODED.test(path)) {
     throw new RegistryError(
       'name-invalid',
-      'letters, digits, - . _ ~ / and \\ in the address must not be percent-encoded',
+      'letters, digits, - . _ ~ / and \\ in the path must not be percent-encoded',
     );
   }
   try {
     return decodeURIComponent(path);
   } catch {
-    throw new RegistryError('name-invalid', 'the address has a percent sign that encodes nothing');
+    throw new RegistryError('name-invalid', 'the path has an invalid percent-encoding');
   }
 }
 
-/** The name before the last `taken` parts. */
-function nameOf(parts: readonly string[], taken: number): RepositoryName {
-  return requireName(parts.slice(0, -taken).join('/'));
+/** The repository name: everything except the last `count` parts. */
+function nameOf(parts: readonly string[], count: number): RepositoryName {
+  return requireName(parts.slice(0, -count).join('/'));
 }
 
 function requireName(text: string): RepositoryName {
@@ -232,27 +232,27 @@ function requireName(text: string): RepositoryName {
   );
 }
 
-/** A tag has no colon, a digest has one: nothing is both. */
+/** Digests have a colon and tags have none, so no text is both. */
 export function parseReference(text: string): Reference {
   if (text.includes(':')) return { kind: 'digest', digest: requireDigest(text) };
   const tag = parseTag(text);
   if (tag !== undefined) return { kind: 'tag', tag };
   throw new RegistryError(
     'tag-invalid',
-    'a tag has letters, digits, _ . and -, does not begin with . or -, and has at most 128',
+    'a tag has letters, digits, _ . and -, does not begin with . or -, and has at most 128 characters',
   );
 }
 
 function tagParameters(reference: Reference, query: URLSearchParams): Tag[] {
   const texts = query.getAll('tag');
-  // "When pushing a manifest by digest, the registry MAY support the pushing of tags": by tag, the tag is in the path.
+  // "When pushing a manifest by digest, the registry MAY support the pushing of tags". By tag, the path has the only one.
   if (reference.kind === 'tag') return [reference.tag];
   if (texts.length > MAX_TAG_PARAMETERS) {
     throw new RegistryError('too-many-tags', `at most ${MAX_TAG_PARAMETERS} tags can be set in one request`);
   }
   const tags = texts.map((text) => {
     const tag = parseTag(text);
-    if (tag === undefined) throw new RegistryError('tag-invalid', 'a tag parameter is not a legal tag');
+    if (tag === undefined) throw new RegistryError('tag-invalid', 'a tag parameter is not a valid tag');
     return tag;
   });
   return [...new Set(tags)];
@@ -270,12 +270,12 @@ function algorithmParameter(query: URLSearchParams): Algorithm {
   throw new RegistryError('digest-invalid', 'the digest-algorithm must be sha256 or sha512');
 }
 
-function paged(query: URLSearchParams): Paged {
+function pageOf(query: URLSearchParams): Paged {
   const n = query.get('n');
   if (n !== null && !/^\d{1,15}$/.test(n)) throw new RegistryError('request-invalid', 'n must be a number, 0 or more');
   return { n: n === null ? undefined : Number(n), last: query.get('last') ?? undefined };
 }
 
 function routeUnknown(): RegistryError {
-  return new RegistryError('route-unknown', 'there is nothing at this address');
+  return new RegistryError('route-unknown', 'there is no such endpoint');
 }

@@ -6,13 +6,13 @@ import { refuse, type ServerPorts, serve } from './exchange.ts';
 import { landingPage } from './landing.ts';
 import { respond } from './response.ts';
 
-/** No limit: Bun's own 413 has no body. Each endpoint has its own limit. */
+/** Bun's limit is off, because its 413 response has no body. Each endpoint has its own limit. */
 const MAX_BODY = Number.MAX_SAFE_INTEGER;
 
-/** Request targets of the API. */
+/** Matches request targets of the API. */
 const API = /^\/v2(?:[/?]|$)/;
 
-/** The HTTP server of a node. It does not listen yet. */
+/** Creates the HTTP server of a node. It does not listen yet. */
 export function createServer(ports: ServerPorts) {
   const app = new Elysia({
     serve: {
@@ -22,22 +22,21 @@ export function createServer(ports: ServerPorts) {
       // With Elysia's default a second process could listen on the same port and take some of the requests.
       reusePort: false,
     },
-    // Elysia would answer 404 for host names of fewer than four letters.
+    // With Elysia's default, host names of fewer than four letters get 404.
     handler: { standardHostname: false },
   });
   const answer = ({ request }: { request: Request }) => serve(request, app.server, ports);
-  // Elysia inspects a handler's source, and would treat this one as async or parse its body. A bound function has no source.
+  // Elysia inspects a handler's source and would treat this one as async or parse the request body. A bound function has no source.
   const handle = answer.bind(undefined);
   return (
     app
       .onError({ as: 'global' }, ({ code, error, request }) => {
-        // Elysia expects an absolute URL, and routes the bare path that Bun gives for some requests wrongly.
+        // Elysia expects an absolute URL. For some requests Bun gives only a path, which Elysia does not match to the API.
         if (code === 'NOT_FOUND' && API.test(targetOf(request.url))) return serve(request, app.server, ports);
-        const known =
-          code === 'NOT_FOUND' ? new RegistryError('route-unknown', 'there is nothing at this address') : error;
+        const known = code === 'NOT_FOUND' ? new RegistryError('route-unknown', 'there is no such endpoint') : error;
         return refuse(known, request, app.server, ports);
       })
-      // The API is parsed by parseRoute, so that names with slashes and odd paths get the spec's errors.
+      // parseRoute parses the API's paths: repository names contain slashes, and malformed paths must get the spec's errors.
       .all('/v2', handle)
       .all('/v2/*', handle)
       .get('/', () => landingPage(ports.version))

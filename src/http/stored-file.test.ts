@@ -24,13 +24,13 @@ interface Reader {
   cancel(): Promise<void>;
 }
 
-/** How many descriptors of a file this process holds. */
+/** The number of descriptors of a file that this process has open. */
 function held(path: string): number {
   return readdirSync('/proc/self/fd').filter((name) => {
     try {
       return readlinkSync(`/proc/self/fd/${name}`).startsWith(path);
     } catch {
-      // It was the listing's own.
+      // This was the descriptor of the listing itself.
       return false;
     }
   }).length;
@@ -46,7 +46,7 @@ function kindOf(open: () => unknown): string {
 }
 
 describe('a stored file', () => {
-  test('gives any ranges, one after another, also when it has lost its name', async () => {
+  test('serves several ranges in turn, even after its name was removed', async () => {
     const path = stored('several');
     const file = StoredFile.open(path, SIZE);
     unlinkSync(path);
@@ -63,14 +63,14 @@ describe('a stored file', () => {
     expect(held(path)).toBe(0);
   });
 
-  test('that is gone, or has another length, cannot be opened, and nothing stays open', () => {
+  test('that is missing or has another length is not opened, and no descriptor leaks', () => {
     const path = stored('other');
     expect(kindOf(() => StoredFile.open(join(folder, 'none'), SIZE))).toBe('unavailable');
     expect(kindOf(() => StoredFile.open(path, SIZE - 1))).toBe('unavailable');
     expect(held(path)).toBe(0);
   });
 
-  test('that ends early fails its reader', async () => {
+  test('that is shorter than announced fails the read', async () => {
     const path = stored('cut');
     const file = StoredFile.open(path, SIZE);
     truncateSync(path, 10);

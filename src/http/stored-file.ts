@@ -3,14 +3,14 @@ import { promisify } from 'node:util';
 import { RegistryError } from '../oci/errors.ts';
 import type { ByteRange } from '../storage/driver.ts';
 
-/** Bytes read at once. */
+/** Maximum bytes of one read. */
 const CHUNK_BYTES = 256 * 1024;
 
 const readAt = promisify(read);
 
 /**
- * A file of the store, open for one response: every range of the response comes from this very file, whatever becomes of its name
- * meanwhile. To be closed once; closing it again does nothing.
+ * A file of the store that is open for one response. All ranges of the response are read from this file, even if it is deleted or
+ * replaced in the meantime. It must be closed; closing it again does nothing.
  */
 export class StoredFile {
   readonly descriptor: number;
@@ -21,9 +21,9 @@ export class StoredFile {
   }
 
   /**
-   * @param size bytes that it must have
-   * @throws RegistryError `unavailable` when it is gone, or is another one: a copy on this node was evicted, or the blob deleted. Asked
-   * again, the registry looks again.
+   * @param size the expected length in bytes
+   * @throws RegistryError `unavailable` if the file is missing or has another length, because a cached copy was evicted or the blob
+   * deleted. When the client retries, the registry looks the blob up again.
    */
   static open(path: string, size: number): StoredFile {
     let descriptor: number;
@@ -42,7 +42,7 @@ export class StoredFile {
     }
   }
 
-  /** The bytes of a range; may be called for several, one after another. Each chunk is the reader's own. */
+  /** The bytes of a range. Several ranges must be read one after another. The reader owns the chunks. */
   stream({ start, end }: ByteRange): ReadableStream<Uint8Array> {
     let at = start;
     return new ReadableStream<Uint8Array>(
@@ -50,7 +50,7 @@ export class StoredFile {
         pull: async (controller) => {
           const chunk = new Uint8Array(Math.min(CHUNK_BYTES, end - at));
           const { bytesRead } = await readAt(this.descriptor, chunk, 0, chunk.length, at);
-          // The response was said to have them: its connection must not end as if they had come.
+          // The response announced these bytes, so it must fail rather than end as if it were complete.
           if (bytesRead === 0) throw new Error(`a stored blob ends at ${at}, before ${end}`);
           at += bytesRead;
           controller.enqueue(chunk.subarray(0, bytesRead));
@@ -67,7 +67,7 @@ export class StoredFile {
     try {
       closeSync(this.descriptor);
     } catch {
-      // It was only read, so nothing is lost; the number is free even where a network's file system could not be told.
+      // The file was only read, so no data is lost. The descriptor is freed even if a network file system reports an error.
     }
   }
 }

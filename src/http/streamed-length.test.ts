@@ -3,7 +3,7 @@ import { connect } from 'node:net';
 
 const LENGTH = 3_000;
 
-/** The head of the answer, as it is on the wire: fetch hides some of it. */
+/** The response head as it is on the wire, because fetch hides some of its fields. */
 function headOf(port: number): Promise<string> {
   return new Promise((resolve, reject) => {
     let text = '';
@@ -30,7 +30,7 @@ function streamed(): ReadableStream<Uint8Array> {
   });
 }
 
-test('Bun drops the Content-Length of a stream: where it keeps it, decision 37 is void', async () => {
+test('Bun drops the Content-Length of a stream (when this fails, reconsider decision 37)', async () => {
   const headers = { 'Content-Length': String(LENGTH) };
   await using server = Bun.serve({
     hostname: '127.0.0.1',

@@ -25,7 +25,7 @@ const FOREIGN = [
   { Origin: 'http://evil.example' },
   { Origin: 'null' },
   { Origin: '' },
-  // The page's own site, by its name or by DNS rebinding.
+  // A page of the same site, by its name or by DNS rebinding.
   { Origin: 'http://registry.example', 'Sec-Fetch-Site': 'same-origin' },
   { 'Sec-Fetch-Site': 'same-origin' },
   { 'Sec-Fetch-Site': 'cross-site' },
@@ -45,7 +45,7 @@ describe('a write', () => {
     for (const method of WRITES) expect(isRefused(origins, method, headers)).toBe(true);
   });
 
-  test('by a page of any origin is refused where none is allowed', () => {
+  test('by a page of any origin is refused if none is allowed', () => {
     fc.assert(
       fc.property(fc.constantFrom(...WRITES), fc.webUrl(), (method, url) => {
         expect(isRefused(new WebOrigins([]), method, { Origin: new URL(url).origin })).toBe(true);
@@ -60,7 +60,7 @@ describe('a write', () => {
     },
   );
 
-  test('is what GET, HEAD and OPTIONS are not', () => {
+  test('is any method except GET, HEAD and OPTIONS', () => {
     for (const method of ['GET', 'HEAD', 'OPTIONS'])
       expect(isRefused(origins, method, { Origin: 'http://evil.example' })).toBe(false);
   });
@@ -69,14 +69,14 @@ describe('a write', () => {
 describe('a preflight', () => {
   const asking = { 'Access-Control-Request-Method': 'PUT', 'Access-Control-Request-Headers': 'authorization' };
 
-  test('of an allowed origin says what pages may send', () => {
+  test('of an allowed origin lists the methods and headers that pages may send', () => {
     const response = origins.preflight(request('OPTIONS', { ...asking, Origin: UI }));
     expect(response?.status).toBe(204);
     expect(response?.headers.get('access-control-allow-methods')).toContain('PATCH');
     expect(response?.headers.get('access-control-allow-headers')).toContain('Authorization');
   });
 
-  test('of another origin, and what is none, is left to the others', () => {
+  test('of another origin, and any other request, gets no preflight response', () => {
     expect(origins.preflight(request('OPTIONS', { ...asking, Origin: 'http://evil.example' }))).toBeUndefined();
     expect(origins.preflight(request('OPTIONS', asking))).toBeUndefined();
     expect(origins.preflight(request('OPTIONS', { Origin: UI }))).toBeUndefined();
@@ -85,7 +85,7 @@ describe('a preflight', () => {
 });
 
 describe('a response', () => {
-  test('may be read by the allowed origin that asked, and says that it depends on that', () => {
+  test('can be read by an allowed origin, and varies by origin', () => {
     expect(origins.responseHeaders(request('GET', { Origin: UI }))).toEqual({
       Vary: 'Origin',
       'Access-Control-Allow-Origin': UI,
@@ -95,7 +95,7 @@ describe('a response', () => {
       expect(origins.responseHeaders(request('GET', headers))).toEqual({ Vary: 'Origin' });
   });
 
-  test('says nothing of origins where none is allowed', () => {
+  test('has no CORS headers if no origin is allowed', () => {
     expect(new WebOrigins([]).responseHeaders(request('GET', { Origin: UI }))).toEqual({});
   });
 });

@@ -2,7 +2,7 @@ import { RegistryError } from '../oci/errors.ts';
 import { respond } from './response.ts';
 
 const METHODS = 'GET, HEAD, POST, PUT, PATCH, DELETE';
-/** Beyond the headers that any page may send. A long `Accept` is not one of those. */
+/** Request headers that pages may send beyond the CORS-safelisted ones. A long `Accept` is not safelisted. */
 const REQUEST_HEADERS = 'Accept, Authorization, Content-Range, Content-Type, If-None-Match, If-Range, Range';
 const RESPONSE_HEADERS = [
   'Accept-Ranges',
@@ -27,9 +27,9 @@ const RESPONSE_HEADERS = [
 const PREFLIGHT_SECONDS = '600';
 
 /**
- * What web pages may do. A browser sends requests on behalf of any page, even to a registry that only the browser can reach; by DNS
- * rebinding they even look same-origin to it. Registry clients send neither `Origin` nor `Sec-Fetch-Site`; browsers send at least one
- * with every write, and a page cannot suppress it.
+ * Decides what web pages may do. A browser sends requests on behalf of any page, even to a registry that only the browser can reach. With
+ * DNS rebinding such requests look same-origin to the browser. Registry clients send neither `Origin` nor `Sec-Fetch-Site`; browsers send
+ * at least one of them with every write, and a page cannot suppress it.
  */
 export class WebOrigins {
   readonly #allowed: ReadonlySet<string>;
@@ -66,7 +66,7 @@ export class WebOrigins {
     });
   }
 
-  /** Headers that every response needs, so that pages of allowed origins, and only those, can read it. */
+  /** CORS headers of every response. Only pages of allowed origins can read it. */
   responseHeaders({ headers }: Request): Readonly<Record<string, string>> {
     if (this.#allowed.size === 0) return NO_HEADERS;
     const origin = headers.get('origin') ?? '';

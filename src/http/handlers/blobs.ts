@@ -11,7 +11,7 @@ import type { Route } from '../route.ts';
 import { StoredFile } from '../stored-file.ts';
 import { isNotModified, notModified, requestedRange } from './conditional.ts';
 
-type ContentHere = Exclude<BlobContent, { kind: 'elsewhere' }>;
+type LocalContent = Exclude<BlobContent, { kind: 'elsewhere' }>;
 type BlobRoute = Extract<Route, { kind: 'blob-get' | 'blob-head' }>;
 
 /** "A HEAD request to an existing blob … MUST return 200 OK … MUST contain the size in bytes … in the header Content-Length". */
@@ -30,18 +30,18 @@ export const getBlob: Handler<'blob-get'> = (route, context, { registry, isPubli
   if (isNotModified(context.request, digest)) {
     return mapMaybeAsync(registry.resolveBlob(repo, digest, context), () => notModified(digest, caching));
   }
-  const delivery = asksForSeveral(context.request, digest) ? 'here' : 'anywhere';
+  const delivery = wantsSeveralRanges(context.request, digest) ? 'here' : 'anywhere';
   return mapMaybeAsync(registry.getBlob(repo, digest, context, delivery), (blob) =>
     sendBlob(route, blob, caching, context),
   );
 };
 
-/** Object stores answer several ranges with the whole object: those are served here. */
-function asksForSeveral(request: Request, digest: Digest): boolean {
+/** Object stores answer a request for several ranges with the whole object, so the registry serves those itself. */
+function wantsSeveralRanges(request: Request, digest: Digest): boolean {
   return requestedRange(request, digest)?.includes(',') === true;
 }
 
-/** The client sends its Range again there. HEAD is always answered here: a presigned address is good for one method only. */
+/** The client sends its Range to the store. HEAD is never redirected, because a presigned URL is valid for one method only. */
 function redirect(digest: Digest, url: string): Response {
   return respond(null, {
     status: 307,
@@ -49,7 +49,7 @@ function redirect(digest: Digest, url: string): Response {
       Location: url,
       'Docker-Content-Digest': digest,
       'Content-Length': '0',
-      // The address is good for a while, and for whoever has it.
+      // The URL expires, and anyone who has it can read the blob.
       'Cache-Control': 'no-store',
     },
   });
@@ -62,11 +62,17 @@ function sendBlob(
   context: RequestContext,
 ): Response | Promise<Response> {
   if (content.kind === 'elsewhere') return redirect(route.digest, content.url);
-  const wanted = requestedRange(context.request, route.digest);
-  const asked = wanted === null ? WHOLE : parseRange(wanted, size);
-  if (asked.kind === 'several')
-    return sendParts(route.digest, layOutParts(asked.ranges, size, newBoundary()), { size, content }, caching, context);
-  const range = asked.kind === 'single' ? asked.range : undefined;
+  const header = requestedRange(context.request, route.digest);
+  const wanted = header === null ? WHOLE : parseRange(header, size);
+  if (wanted.kind === 'several')
+    return sendParts(
+      route.digest,
+      layOutParts(wanted.ranges, size, newBoundary()),
+      { size, content },
+      caching,
+      context,
+    );
+  const range = wanted.kind === 'single' ? wanted.range : undefined;
   const { start, end } = range ?? { start: 0, end: size };
   context.stats.sent = end - start;
   if (content.kind === 'file') {
@@ -76,7 +82,7 @@ function sendBlob(
     range === undefined ? { headers: wholeHeaders(route, size, caching) } : headOf(route.digest, range, size, caching);
   if (content.kind === 'bytes')
     return respond(range === undefined ? content.bytes : content.bytes.subarray(start, end), head);
-  // Bun has sent a chunk, or copied it, before it asks for the next one.
+  // The chunks may be lent, because Bun sends or copies each before it reads the next one.
   return respond(content.open({ start, end }, 'lent'), head);
 }
 
@@ -84,7 +90,7 @@ function sendBlob(
 function sendParts(
   digest: Digest,
   layout: MultipartLayout,
-  { size, content }: { readonly size: number; readonly content: ContentHere },
+  { size, content }: { readonly size: number; readonly content: LocalContent },
   caching: Caching,
   context: RequestContext,
 ): Response {
@@ -106,7 +112,7 @@ function sendParts(
   }
 }
 
-/** All parts come from one file, which is opened once: when its first byte is wanted, so that a client that is gone leaves none open. */
+/** Reads all parts from one file, which is opened with the first read: a client that disconnects before leaves no file open. */
 function multipartFile(layout: MultipartLayout, path: string, size: number): ReadableStream<Uint8Array> {
   let file: StoredFile | undefined;
   const open = (range: ByteRange): ReadableStream<Uint8Array> => {
@@ -123,8 +129,8 @@ export const deleteBlob: Handler<'blob-delete'> = async ({ repo, digest }, conte
 };
 
 /**
- * The same few blobs are asked for again and again, and Bun takes headers that were made before at no cost. They live as long as
- * their route, which is one object for all requests while its address is remembered.
+ * Headers of whole blobs by route. Most requests are for the same few blobs, and Bun takes prepared headers at no cost. A route is one
+ * object for all requests as long as addressOf caches it, and the headers live as long as the route.
  */
 const prepared = new WeakMap<
   BlobRoute,
@@ -132,9 +138,9 @@ const prepared = new WeakMap<
 >();
 
 function wholeHeaders(route: BlobRoute, size: number, caching: Caching): PreparedHeaders {
-  const known = prepared.get(route);
-  // Of another size: what was damaged has been pushed again.
-  if (known?.size === size && known.caching === caching) return known.headers;
+  const cached = prepared.get(route);
+  // The size changes if a damaged blob is pushed again.
+  if (cached?.size === size && cached.caching === caching) return cached.headers;
   const headers = prepareHeaders(blobHeaders(route.digest, size, caching));
   prepared.set(route, { size, caching, headers });
   return headers;
@@ -161,7 +167,7 @@ type Caching = typeof PUBLIC | typeof PRIVATE;
 const PUBLIC = { 'Cache-Control': 'public, max-age=31536000, immutable' } as const;
 const PRIVATE = { 'Cache-Control': 'private, max-age=31536000, immutable' } as const;
 
-/** A cache that many share may keep what everybody may pull, and nothing else. */
+/** Shared caches may keep only blobs that anonymous clients may pull. */
 function cachingOf(isPublic: boolean): Caching {
   return isPublic ? PUBLIC : PRIVATE;
 }

@@ -7,7 +7,7 @@ const request = (tags: string | undefined): Request =>
   new Request('http://registry.example/', tags === undefined ? {} : { headers: { 'If-None-Match': tags } });
 
 describe('If-None-Match', () => {
-  test('that names the digest, weak or strong, alone or among others, or anything, means not modified', () => {
+  test('with the digest, weak or strong, alone or in a list, or with *, means not modified', () => {
     fc.assert(
       fc.property(digests, digests, (digest, other) => {
         const own = `"${digest}"`;
@@ -18,7 +18,7 @@ describe('If-None-Match', () => {
     );
   });
 
-  test('that names others, is torn or is missing, means modified', () => {
+  test('with other tags, malformed or missing, means modified', () => {
     fc.assert(
       fc.property(digests, digests, (digest, other) => {
         fc.pre(digest !== other);
@@ -39,7 +39,7 @@ describe('If-None-Match', () => {
     );
   });
 
-  test('is answered without a body, with the tag that would match again', () => {
+  test('gets a response without a body and with the same ETag', () => {
     fc.assert(
       fc.property(digests, (digest) => {
         const response = notModified(digest, { 'Cache-Control': 'no-cache' });

@@ -10,13 +10,13 @@ export const listTags: Handler<'tags-list'> = async ({ repo, n, last }, context,
   return json(context.stats, { name: repo, tags: items }, next(`/v2/${repo}/tags/list`, items, more && n !== 0, n));
 };
 
-/** Not in the spec, but every tool asks for it: shaped like the tags. */
+/** Not in the spec, but widely used by tools. It has the same form as the list of tags. */
 export const listCatalog: Handler<'catalog'> = async ({ n, last }, context, { registry }) => {
   const { items, more } = await registry.repositories({ after: last, limit: n }, context);
   return json(context.stats, { repositories: items }, next('/v2/_catalog', items, more && n !== 0, n));
 };
 
-/** Room in a page for what is not descriptors. */
+/** Room in a page for everything except the descriptors. */
 const INDEX_BYTES = 200;
 
 /** "the response MUST be a JSON body with an image index containing a list of descriptors … MUST NOT return a 404". */
@@ -61,7 +61,7 @@ function rendered({ mediaType, digest, size, artifactType, annotations }: Descri
   };
 }
 
-/** The Link to the page after this one, exactly while there is one. */
+/** The Link header to the next page; no header on the last page. */
 function next(path: string, items: readonly string[], more: boolean, n: number | undefined): Record<string, string> {
   const last = items[items.length - 1];
   if (!more || last === undefined) return {};

@@ -11,11 +11,11 @@ import { isConditional, isNotModified, notModified } from './conditional.ts';
 type ManifestRoute = Extract<Route, { kind: 'manifest-get' | 'manifest-head' }>;
 
 /** "A successful response MUST contain the digest … in the header Docker-Content-Digest … the size … in Content-Length". */
-export const headManifest: Handler<'manifest-head'> = (route, context, { registry, pulled }) =>
+export const headManifest: Handler<'manifest-head'> = (route, context, { registry, onPull }) =>
   mapMaybeAsync(registry.renewManifest(route.repo, route.reference, context), (found) => {
     context.stats.digest = found.digest;
-    // A client that has the manifest already only asks whether it still is the one: that is use, too.
-    pulled?.(route.repo, route.reference);
+    // Clients that already have the manifest only check that it is current. That counts as a pull.
+    onPull?.(route.repo, route.reference);
     return isNotModified(context.request, found.digest)
       ? notModified(found.digest, CACHING[route.reference.kind])
       : respond(null, { headers: withWarnings(manifestHeaders(route, found), found.warnings) });
@@ -26,12 +26,12 @@ export const getManifest: Handler<'manifest-get'> = (route, context, ports) => {
   const { repo, reference } = route;
   if (!isConditional(context.request)) return sendManifest(route, reference, context, ports);
   return mapMaybeAsync(ports.registry.resolveManifest(repo, reference, context), ({ digest, warnings }) => {
-    // The tag may move meanwhile: what is sent is what was compared.
+    // The tag may move in between, so the manifest that was compared is sent, by its digest.
     if (!isNotModified(context.request, digest)) {
       return sendManifest(route, { kind: 'digest', digest }, context, ports, warnings);
     }
     context.stats.digest = digest;
-    ports.pulled?.(repo, reference);
+    ports.onPull?.(repo, reference);
     return notModified(digest, CACHING[reference.kind]);
   });
 };
@@ -40,14 +40,14 @@ function sendManifest(
   route: ManifestRoute,
   reference: Reference,
   context: RequestContext,
-  { registry, pulled }: HandlerPorts,
-  known?: Warned['warnings'],
+  { registry, onPull }: HandlerPorts,
+  tagWarnings?: Warned['warnings'],
 ): Response | Promise<Response> {
   return mapMaybeAsync(registry.getManifest(route.repo, reference, context), ({ descriptor, bytes, warnings }) => {
     context.stats.digest = descriptor.digest;
     context.stats.sent = bytes.length;
-    pulled?.(route.repo, route.reference);
-    return respond(bytes, { headers: withWarnings(manifestHeaders(route, descriptor), known ?? warnings) });
+    onPull?.(route.repo, route.reference);
+    return respond(bytes, { headers: withWarnings(manifestHeaders(route, descriptor), tagWarnings ?? warnings) });
   });
 }
 
@@ -75,47 +75,47 @@ export const putManifest: Handler<'manifest-put'> = async ({ repo, reference, ta
   return respond(null, { status: 201, headers: withWarnings(prepareHeaders(headers), warnings) });
 };
 
-/** "Upon success, the registry MUST respond with a 202 Accepted code." A tag goes alone; a manifest takes its tags along. */
+/** "Upon success, the registry MUST respond with a 202 Accepted code." Deleting a manifest deletes its tags; deleting a tag, only the tag. */
 export const deleteManifest: Handler<'manifest-delete'> = async ({ repo, reference }, context, { registry }) => {
   if (reference.kind === 'tag') await registry.deleteTag(repo, reference.tag, context);
   else await registry.deleteManifest(repo, reference.digest, context);
   return respond(null, { status: 202, headers: { 'Content-Length': '0' } });
 };
 
-/** A tag may be moved at any time: a cache must ask before it answers with what it has. */
+/** A tag may move at any time, so caches must revalidate it before each use. */
 const CACHING: Readonly<Record<Reference['kind'], Readonly<Record<string, string>>>> = {
   tag: { 'Cache-Control': 'no-cache' },
   digest: {},
 };
 
 /**
- * The same few manifests are asked for again and again, and Bun takes headers that were made before at no cost. They live as long
- * as their route, which is one object for all requests while its address is remembered.
+ * Headers of manifests by route. Most requests are for the same few manifests, and Bun takes prepared headers at no cost. A route is one
+ * object for all requests as long as addressOf caches it, and the headers live as long as the route.
  */
 const prepared = new WeakMap<ManifestRoute, { readonly descriptor: Descriptor; readonly headers: PreparedHeaders }>();
 
 function manifestHeaders(route: ManifestRoute, descriptor: Descriptor): PreparedHeaders {
   const { digest, mediaType, size } = descriptor;
-  const before = prepared.get(route);
-  // Of another digest: the tag has moved.
-  if (before?.descriptor.digest === digest && before.descriptor.mediaType === mediaType) return before.headers;
+  const cached = prepared.get(route);
+  // The digest changes when the tag moves.
+  if (cached?.descriptor.digest === digest && cached.descriptor.mediaType === mediaType) return cached.headers;
   const headers = prepareHeaders({
     'Content-Type': mediaType,
     'Content-Length': String(size),
     'Docker-Content-Digest': digest,
     ETag: `"${digest}"`,
     ...CACHING[route.reference.kind],
-    // Any type may be pushed, text/html too: a browser must not run what somebody pushed as if it were a page of this site.
+    // A manifest of any type can be pushed, even text/html. A browser must not run it as a page of this site.
     ...(mediaType.startsWith('application/vnd.') ? {} : { 'Content-Security-Policy': 'sandbox' }),
   });
   prepared.set(route, { descriptor, headers });
   return headers;
 }
 
-/** The spec allows 4096 bytes of warnings; some proxies have less room for headers. */
+/** Maximum length of the Warning's text. The spec allows 4096 bytes, but some proxies accept less. */
 const MAX_WARNING = 1_000;
 
-/** The form that the spec asks for: `299 - "<text>"`. */
+/** Adds the warnings in the spec's format, `299 - "<text>"`. */
 function withWarnings(headers: PreparedHeaders, warnings: Warned['warnings']): PreparedHeaders {
   if (warnings === undefined || warnings.length === 0) return headers;
   return withField(headers, 'Warning', `299 - "${warnings.join('; ').slice(0, MAX_WARNING)}"`);

@@ -81,7 +81,7 @@ function created(repo: RepositoryName, digest: Digest, context: RequestContext):
 function sessionHeaders({ id, repo, offset }: Upload, context: RequestContext): Record<string, string> {
   return {
     Location: location(context, uploadPath(repo, id)),
-    // "The <end-of-range> value is the position of the last uploaded byte": there is no way to say "none".
+    // "The <end-of-range> value is the position of the last uploaded byte". An upload without bytes has to send 0-0, too.
     Range: `0-${Math.max(0, offset - 1)}`,
     'Docker-Upload-UUID': id,
   };
