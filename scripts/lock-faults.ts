@@ -15,14 +15,14 @@ const lockSchema = z.object({
 });
 
 /**
- * What is wrong with a package-lock.json, one line a fault: `npm ci` verifies only what has an integrity, and an address of a
+ * The faults of a package-lock.json, one line each: `npm ci` verifies only packages with an integrity, and the URL of a
  * private registry would make a clone fail elsewhere.
  * @param text of the file
  */
 export function lockFaults(text: string): string[] {
   const { packages } = lockSchema.parse(JSON.parse(text));
   return Object.entries(packages).flatMap(([path, { integrity, resolved, link, inBundle }]) => {
-    // The project itself, and what comes inside another package and is verified with it.
+    // The project itself, and packages that are bundled in another one and verified with it.
     if (path === '' || link === true || inBundle === true) return [];
     const faults: string[] = [];
     if (integrity === undefined || !/^sha512-[\w+/]{86}==$/.test(integrity))

@@ -1,5 +1,5 @@
 // `npm run --silent sbom`: prints a software bill of materials (CycloneDX, JSON) of what `npm ci --omit=dev` installs, made by npm's
-// own command (npm 10 or later) out of package-lock.json. Plain Node, so that it needs no installation.
+// own command (npm 10 or later) from package-lock.json. Plain Node, so that it needs no installation.
 import { spawnSync } from 'node:child_process';
 import { readFileSync } from 'node:fs';
 import { dirname, join } from 'node:path';
@@ -20,7 +20,7 @@ if (status !== 0) {
   process.exit(1);
 }
 
-// Not by --omit=dev: npm 11.19 then leaves out also what both production and development need, such as zod.
+// Not with --omit=dev: npm 11.19 then also omits packages that both production and development need, such as zod.
 const installed = Object.entries(read('package-lock.json').packages).filter(([path, { dev }]) => path !== '' && !dev);
 const kept = new Set(
   installed.map(([path, { name, version }]) => `${name ?? path.split('node_modules/').at(-1)}@${version}`),
@@ -31,6 +31,6 @@ bom.components = bom.components.filter((component) => kept.has(component['bom-re
 bom.dependencies = bom.dependencies
   .filter(({ ref }) => kept.has(ref))
   .map(({ ref, dependsOn = [] }) => ({ ref, dependsOn: dependsOn.filter((each) => kept.has(each)) }));
-// npm calls the application by the name of its folder, which is whatever the clone is called.
+// npm names the application after its folder, which may have any name.
 bom.metadata.component.name = read('package.json').name;
 process.stdout.write(`${JSON.stringify(bom, null, 2)}\n`);

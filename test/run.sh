@@ -1,28 +1,28 @@
 #!/usr/bin/env bash
 # usage: test/run.sh [arguments of bun test]
 # `npm test` runs every test. With arguments they go to bun test as they are (`npm test -- src`, `npm test -- -t oras`),
-# and only the tools that the chosen tests ask for are fetched. The last line is "N passed, N failed"; a skipped test and
-# one that is still to be written count as failed, and so do a run that ends without a summary and tools that cannot be had.
+# and only the tools that the chosen tests use are fetched. The last line is "N passed, N failed". Skipped and todo tests
+# count as failed, and so do a run that ends without a summary and tools that are unavailable.
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/.."
 
-# Everything from scripts/tools/lib.sh that a test may use. What is missing is fetched before the first test that may need
-# it, so that no test's deadline has to hold a download or a build.
+# Every tool of scripts/tools/lib.sh that a test may use. Missing ones are fetched before the first test that may need
+# them, so that no download or build counts against a test's deadline.
 tools=(conformance skopeo podman buildah runc oras crane regctl docker dockerd docker-compose strace ip redis-server
   redis-sentinel haproxy minio mc versitygw registry curl openssl mkfs.ext4)
 # Tests that use none of them: they run first, while the tools are being fetched.
 without_tools=(src workers scripts test/support test/layers.test.ts test/io-threads.test.ts test/send-threads.test.ts)
-# So are the simulations, which take both processors for minutes. No time is measured in them, so they give way to others.
+# The simulations use no tools either. They saturate both processors for minutes but measure no time, so they run at a low priority.
 simulations=(test/simulation)
 
-# No more than a guard against a test that hangs: on a loaded machine everything takes ten times as long. What is promised
-# about time is asserted by the tests themselves. A setting in bunfig.toml has no effect, Bun's default is 5 s.
+# Only a guard against a test that hangs: on a loaded machine everything takes ten times as long. Tests about time assert it
+# themselves. A setting in bunfig.toml has no effect, and Bun's default is 5 s.
 default_timeout_ms=300000
 
-# What the tests start or write lies in one folder, so that nothing is left of an interrupted run either.
+# All files of the tests are in one folder, so that even an interrupted run leaves none behind.
 TMPDIR=$(mktemp -d "${TMPDIR:-/tmp}/marina-tests.XXXXXX")
 export TMPDIR
-# Process groups that run now.
+# The running process groups.
 tests=
 fetching=
 stop() {
@@ -48,14 +48,14 @@ failed=0
 failures=$TMPDIR/failures
 touch "$failures"
 
-# run_tests <niceness> <arguments of bun test>: one process of bun test. Its counts are added to the sums, and its failures
-# are kept.
+# run_tests <niceness> <arguments of bun test>: one process of bun test. Adds its counts to the totals, and keeps its
+# failures.
 run_tests() {
   local niceness=$1 log tail plain status=0 these_passed these_failed unfinished
   shift
   log=$(mktemp "$TMPDIR/bun-test.XXXXXX")
-  # A process group of its own, in the background: a signal to this script is acted on at once, and reaches every process
-  # that the tests started. --no-orphans does the same when this script is killed without a chance to do so.
+  # A separate process group, in the background: this script handles signals at once, and they reach every process that the
+  # tests started. --no-orphans does the same if this script is killed with SIGKILL.
   set -m
   nice -n "$niceness" node_modules/.bin/bun test --no-orphans --timeout "$default_timeout_ms" "$@" </dev/null >"$log" 2>&1 &
   tests=$!
@@ -72,7 +72,7 @@ run_tests() {
   these_failed=$(count fail <<<"$plain")
   unfinished=$(($(count skip <<<"$plain") + $(count todo <<<"$plain")))
   if ((unfinished > 0)); then
-    echo "$unfinished tests were skipped or are still to be written: each counts as failed"
+    echo "$unfinished tests were skipped or are todo: each counts as failed"
     these_failed=$((these_failed + unfinished))
   fi
   if ! grep -qE '^Ran [0-9]+ tests? across' <<<"$plain" || ((these_passed + these_failed == 0)); then
@@ -95,8 +95,8 @@ count() {
   echo "$((line))"
 }
 
-# Each failure's file, which Bun does not name ("(unnamed)" is a hook), and what was printed before it. Errors between
-# tests likewise.
+# Prints each failure with its file, which Bun does not name ("(unnamed)" is a hook), and with the output before it. Errors
+# between tests likewise.
 print_failures() {
   awk '/^[^ ]+\.test\.ts:$/ { file = $0; held = ""; next }
        /^\(pass\)/ { held = ""; next }
@@ -109,7 +109,7 @@ print_failures() {
        /tests? failed:$/ { exit }'
 }
 
-# In the background, at a low priority: the tests that run meanwhile come first.
+# In the background, at a low priority, because tests run meanwhile.
 start_fetching() {
   set -m
   { nice -n 10 scripts/tools/ensure.sh "${tools[@]}" 2>&1 >/dev/null | tee "$TMPDIR/fetching.log" >&2; } &
@@ -117,7 +117,7 @@ start_fetching() {
   set +m
 }
 
-# Whether all tools are there.
+# Succeeds if all tools are available.
 wait_for_tools() {
   local status=0
   wait "$fetching" || status=$?
@@ -128,8 +128,8 @@ wait_for_tools() {
   return 1
 }
 
-# Every path of test/ that is not named above, each a process of its own, which frees its memory at its end. The contract
-# tests of many stores together would need 1.8 GB: there each file is a process.
+# Every path of test/ that is not named above. Each runs in its own process, which frees its memory at its end. The contract
+# tests would need 1.8 GB in one process, so there each file has its own.
 other_tests() {
   local path named
   for path in test/*/ test/contract/*.test.ts test/*.test.ts; do
@@ -151,7 +151,7 @@ else
   fi
 fi
 
-# Again at the end, where who sees only the end of a long output looks.
+# Again at the end, for readers who see only the end of a long output.
 cat "$failures"
 echo "$passed passed, $failed failed"
 ((failed == 0))

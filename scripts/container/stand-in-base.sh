@@ -4,7 +4,7 @@
 # name: podman build --build-arg BASE="$(scripts/container/stand-in-base.sh)" -t marina .
 # The default engine is podman; name another with its global options: stand-in-base.sh podman --root=/somewhere
 #
-# It has what Marina's image needs of the official one: a C library, a shell, coreutils, CA certificates, bun in
+# It has the parts of the official one that Marina's image needs: a C library, a shell, coreutils, CA certificates, bun in
 # /usr/local/bin and a user bun (1000). The files are copied from this machine at each call (about a second), including its CA
 # certificates: a build trusts what this machine trusts.
 set -euo pipefail
@@ -37,7 +37,7 @@ mv "$root/usr/local/bin/${bun##*/}" "$root/usr/local/bin/bun"
 ln -s bun "$root/usr/local/bin/bunx"
 cp -L "$certificates" "$root/etc/ssl/certs/ca-certificates.crt"
 
-# Bun reads the system's certificates only if told to.
+# Bun reads the system's certificates only with this setting.
 stand_in_import "$root" "$tag" "$@" -- \
   'ENV NODE_EXTRA_CA_CERTS=/etc/ssl/certs/ca-certificates.crt' \
   'CMD ["/usr/local/bin/bun"]'

@@ -17,7 +17,7 @@ total=0
 for tool in "$@"; do
   tools_find "$tool"
   if [[ -v MARINA_TEST_TOOLS && " $MARINA_TEST_TOOLS " != *" $tool "* ]]; then
-    tools_fail "test/run.sh names no $tool among the tools of these tests (${MARINA_TEST_TOOLS:-none})"
+    tools_fail "test/run.sh does not list $tool among the tools of these tests (${MARINA_TEST_TOOLS:-none})"
   fi
   if tools_path "$tool" >/dev/null; then continue; fi
   if [[ $kind == deb ]]; then
@@ -45,5 +45,5 @@ if [[ ${#jobs[@]} -gt 0 ]]; then
   tools_side_by_side "${jobs[@]}"
 fi
 for tool in "$@"; do
-  tools_path "$tool" || tools_fail "$tool was installed, but its command is nowhere to be found"
+  tools_path "$tool" || tools_fail "$tool was installed, but its command was not found"
 done

@@ -151,7 +151,7 @@ tools_side_by_side() {
   tools_trap tools_stop_jobs
   for command in "$@"; do
     while (($(jobs -pr | wc -l) >= 2)); do wait -n || true; done
-    # A process group of its own, so that it can be stopped with its children.
+    # A separate process group, so that it can be stopped with its children.
     set -m
     (
       set +m

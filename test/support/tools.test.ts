@@ -19,7 +19,7 @@ function listOf(name: string): string[] {
   return words.trim().split(/\s+/);
 }
 
-/** The tools that the sources of these folders ask for by name. */
+/** The tools that the sources of these folders request by name. */
 function requestedTools(...folders: readonly string[]): string[] {
   const names = new Set<string>();
   for (const folder of folders) {
@@ -37,31 +37,31 @@ function requestedTools(...folders: readonly string[]): string[] {
   return [...names];
 }
 
-test('test/run.sh names every tool that a test, or a script that a test runs, asks for', () => {
+test('test/run.sh lists every tool that a test, or a script that a test runs, uses', () => {
   const requested = requestedTools('test', 'scripts/container');
   expect(requested.length).toBeGreaterThan(15);
   const named = listOf('tools');
   expect(requested.filter((name) => !named.includes(name))).toEqual([]);
 });
 
-test('every path that test/run.sh names exists', () => {
+test('every path that test/run.sh lists exists', () => {
   const paths = [...listOf('without_tools'), ...listOf('simulations')];
   expect(paths.filter((path) => !existsSync(join(projectRoot, path)))).toEqual([]);
 });
 
-test('a tool that test/run.sh has not fetched is refused, not built in the time of a test', async () => {
+test('a tool that test/run.sh has not fetched is refused instead of being built during a test', async () => {
   const { code, stderr } = await attempt([ensure, 'crane', 'oras'], { env: { MARINA_TEST_TOOLS: 'crane' } });
   expect(code).toBe(1);
-  expect(stderr).toBe('marina tools: test/run.sh names no oras among the tools of these tests (crane)\n');
+  expect(stderr).toBe('marina tools: test/run.sh does not list oras among the tools of these tests (crane)\n');
 });
 
-test('a tool that is unknown is one clear line', async () => {
+test('an unknown tool is reported in one line', async () => {
   const { code, stderr } = await attempt([ensure, 'cranes'], { env: { MARINA_TEST_TOOLS: 'cranes' } });
   expect(code).toBe(1);
   expect(stderr).toBe('marina tools: no tool is called "cranes"; see the table in scripts/tools/lib.sh\n');
 });
 
-test('two of the jobs that fetch tools run at a time; one that fails does not stop the others, and is not forgotten', async () => {
+test('two of the jobs that fetch tools run at a time; one that fails does not stop the others, and fails the whole', async () => {
   const folder = temporaryFolder('jobs');
   const script = `
     source ${library}; cd ${folder}
@@ -75,7 +75,7 @@ test('two of the jobs that fetch tools run at a time; one that fails does not st
   expect(existsSync(join(folder, 'not-reached'))).toBe(false);
 });
 
-test('SIGTERM ends the jobs that fetch tools, and what they have begun is removed', async () => {
+test('SIGTERM ends the jobs that fetch tools and removes their partial results', async () => {
   const folder = temporaryFolder('stopped');
   const script = `
     source ${library}; cd ${folder}
