@@ -7,10 +7,10 @@ import { type Node, wire } from './wiring.ts';
 
 const POLL_MS = 20;
 const LINGER_MS = 50;
-/** How long requests that were cut off may take to leave things in order. */
-const CUT_OFF_MS = 2_000;
+/** How long aborted requests may take to clean up. */
+const CLEAN_UP_MS = 2_000;
 
-/** Starts a node and returns when it listens. SIGTERM and SIGINT drain it and end the process. */
+/** Starts a node and returns once it listens. SIGTERM and SIGINT drain it and end the process. */
 export async function run(config: Config): Promise<void> {
   const logs = openLogs({ level: config.logLevel, format: config.logFormat });
   const { version } = packageJson;
@@ -33,7 +33,7 @@ function listen(node: Node, config: Config): void {
     const code = codeOf(error);
     throw new ConfigError(
       code === 'EADDRINUSE'
-        ? `port ${config.port} is in use by another program: stop that one, or set PORT`
+        ? `port ${config.port} is already in use: stop the program that uses it, or set PORT`
         : `cannot listen on ${config.host} port ${config.port} (${code ?? String(error)})`,
     );
   }
@@ -61,13 +61,13 @@ function announce(node: Node, config: Config, version: string, logs: Logs): void
   logs.flush();
 }
 
-/** No new work, a bounded time for what is in flight, exit 0. */
+/** Refuses new requests, gives those in flight a bounded time to finish, and exits with 0. */
 async function drain(node: Node, config: Config, logs: Logs, signal: string): Promise<void> {
   logs.logger.info({ signal, inFlight: node.inFlight() }, 'draining');
   const { server } = node.server;
-  // Stops listening. Its promise waits for idle connections too, and so for ever: the requests are counted instead.
+  // Stops listening. The promise also waits for idle connections, which may never end, so the requests are counted instead.
   const stopped = server?.stop();
-  // A request that a client has sent already may still wait in its socket: it is no new work.
+  // A request that a client has already sent may still be in the socket buffer. It is served, too.
   await delay(LINGER_MS);
   node.refuse('the registry is shutting down');
   const deadline = performance.now() + config.drainTimeout;
@@ -75,12 +75,12 @@ async function drain(node: Node, config: Config, logs: Logs, signal: string): Pr
     await delay(POLL_MS);
   if (node.inFlight() > 0)
     logs.logger.warn({ inFlight: node.inFlight() }, 'requests are cut off after the drain timeout');
-  node.cutOff();
+  node.abortSends();
   await server?.stop(true);
   await stopped;
-  // What an upload brought before it was cut off is kept, as when its connection breaks.
-  const settled = performance.now() + CUT_OFF_MS;
-  while (performance.now() < settled && node.inFlight() > 0) await delay(POLL_MS);
+  // Aborted uploads keep the bytes that have arrived, as after a broken connection.
+  const cleanUpEnds = performance.now() + CLEAN_UP_MS;
+  while (performance.now() < cleanUpEnds && node.inFlight() > 0) await delay(POLL_MS);
   await node.close();
   logs.logger.info('stopped');
   logs.flush();

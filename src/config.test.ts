@@ -64,14 +64,14 @@ type Name = keyof Config;
 const secrets = temporaryFolder('secrets');
 afterAll(cleanUp);
 
-/** A file with this content. */
+/** Creates a file with this content. @returns its path */
 function secretIn(content: string): string {
   const path = join(secrets, String(readdirSync(secrets).length));
   writeFileSync(path, content);
   return path;
 }
 
-/** For each setting values that it takes, with what they mean, and values that it refuses. */
+/** For each setting: accepted values, with the results of parsing them, and rejected values. */
 const CASES: Readonly<Record<Name, { readonly good: readonly [string, unknown][]; readonly bad: readonly string[] }>> =
   {
     port: {
@@ -370,7 +370,7 @@ function problemOf(environment: Record<string, string>): string {
 }
 
 describe('settings', () => {
-  test('have their defaults in an empty environment, and where a variable is empty', () => {
+  test('have their defaults in an empty environment, and if a variable is empty', () => {
     expect(readConfig({})).toEqual(DEFAULTS);
     const empty = Object.values(SETTINGS).flatMap(({ name, aliases }) => [name, ...aliases].map((each) => [each, '']));
     expect(readConfig(Object.fromEntries(empty))).toEqual(DEFAULTS);
@@ -398,15 +398,15 @@ describe('settings', () => {
     const { redisUrl } = readConfig({ REDIS_URL: 'rediss+cluster://me@a,b', REDIS_PASSWORD_FILE });
     expect(redisUrl).toMatchObject({ kind: 'cluster', tls: true, username: 'me', password: 'from the file' });
     const both = problemOf({ REDIS_URL: 'redis://:from-the-url@a', REDIS_PASSWORD_FILE });
-    expect(both).toBe('REDIS_URL has a password, and so has REDIS_PASSWORD_FILE: set one of them only');
+    expect(both).toBe('both REDIS_URL and REDIS_PASSWORD_FILE have a password: set only one of them');
     expect(problemOf({ REDIS_URL: 'redis://a', REDIS_PASSWORD_FILE: '/nowhere' })).toBe(
       'REDIS_PASSWORD_FILE cannot be used: a readable file with one line of at most 4096 bytes is expected',
     );
   });
 
-  test('that could hold a secret are refused with the same words, whatever was written', () => {
+  test('that could hold a secret are refused with the same message for any value', () => {
     const capable = NAMES.filter((key) => SETTINGS[key].secrecy === 'never shown');
-    // Of any text, of paths, of addresses with a user and a password: the kinds, not a list of names, say which these are.
+    // Text, paths and URLs with credentials could hold a secret. The kind of a setting decides, not a list of names.
     expect(capable).toEqual(
       expect.arrayContaining([
         'redisUrl',
@@ -436,14 +436,14 @@ describe('settings', () => {
     );
   });
 
-  test('are known by their other names too; the first name goes before', () => {
+  test('can be set by their aliases; the main name takes precedence', () => {
     expect(readConfig({ STORAGE_TYPE: 's3' }).storageDriver).toBe('s3');
     expect(readConfig({ STORAGE_DRIVER: 'filesystem', STORAGE_TYPE: 's3' }).storageDriver).toBe('filesystem');
     expect(readConfig({ STORAGE_DRIVER: '', STORAGE_TYPE: 's3' }).storageDriver).toBe('s3');
     expect(problemOf({ STORAGE_TYPE: 'tape' })).toStartWith('STORAGE_TYPE=tape cannot be used: ');
   });
 
-  test('have names of their own, a type and a sentence, and a default that they take', () => {
+  test('have unique names, a type, a sentence, and a valid default', () => {
     const names = Object.values(SETTINGS).flatMap(({ name, aliases }) => [name, ...aliases]);
     expect(new Set(names).size).toBe(names.length);
     for (const { name, type, sentence } of Object.values(SETTINGS)) {
@@ -453,7 +453,7 @@ describe('settings', () => {
     }
   });
 
-  test('of any text are a value or one line', () => {
+  test('parse any text to a value or an error of one line', () => {
     fc.assert(
       fc.property(fc.constantFrom(...NAMES), fc.string({ unit: 'binary' }), (key, written) => {
         expect(problemOf({ [SETTINGS[key].name]: written })).not.toMatch(/\n|\r/);
@@ -462,7 +462,7 @@ describe('settings', () => {
     expect(problemOf({ PORT: '50\n00' })).toBe('PORT=50 00 cannot be used: a number from 0 to 65535 is expected');
   });
 
-  test('of other programs are of no interest', () => {
+  test('of other programs are ignored', () => {
     expect(readConfig({ PATH: '/bin', port: '1', Port: '1', '': 'x' })).toEqual(DEFAULTS);
   });
 });

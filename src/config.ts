@@ -31,7 +31,7 @@ export const SETTINGS = {
   corsOrigins: origins('CORS_ORIGINS', {
     fallback: '',
     sentence:
-      'Origins of web pages that may read from and write to the registry by scripts, with commas: https://ui.example,http://localhost:8080. Writes of all other pages are refused.',
+      'Origins of web pages that may read from and write to the registry by scripts, separated by commas: https://ui.example,http://localhost:8080. Writes of all other pages are refused.',
   }),
   storageDriver: choice('STORAGE_DRIVER', ['filesystem', 's3'], {
     fallback: 'filesystem',
@@ -159,7 +159,7 @@ export const SETTINGS = {
   writeAhead: flag('STORAGE_WRITE_AHEAD', {
     fallback: 'true',
     sentence:
-      'Whether small objects of a data folder share syncs in a write-ahead log, if the folder is on a local file system (ext4, XFS, btrfs, F2FS) and not shared; otherwise each is synced by itself.',
+      'Whether small objects of a data folder share syncs in a write-ahead log, if the folder is on a local file system (ext4, XFS, btrfs, F2FS) and not shared; otherwise each is synced separately.',
   }),
   ioThreads: integer('IO_THREADS', 1, 1024, {
     fallback: '32',
@@ -216,29 +216,29 @@ export class ConfigError extends Error {
   override readonly name = 'ConfigError';
 }
 
-/** Reads the files that hold secrets, too. @throws ConfigError for the first value that is wrong */
+/** Reads the settings, and the files that hold secrets. @throws ConfigError for the first invalid value */
 export function readConfig(environment: Readonly<Record<string, string | undefined>>): Config {
   const values = Object.entries(SETTINGS).map(([key, setting]) => [key, readSetting(setting, environment)]);
   return withRedisPassword(Object.fromEntries(values) as Config);
 }
 
-/** From here on nobody need know where the password came from. */
+/** Puts the password from REDIS_PASSWORD_FILE into the address. */
 function withRedisPassword(config: Config): Config {
   const { redisUrl, redisPassword } = config;
   if (redisPassword === undefined || redisUrl === undefined) return config;
   if (redisUrl.password !== undefined)
-    throw new ConfigError('REDIS_URL has a password, and so has REDIS_PASSWORD_FILE: set one of them only');
+    throw new ConfigError('both REDIS_URL and REDIS_PASSWORD_FILE have a password: set only one of them');
   return { ...config, redisUrl: { ...redisUrl, password: redisPassword } };
 }
 
 function readSetting(setting: Setting<unknown>, environment: Readonly<Record<string, string | undefined>>): unknown {
-  // An empty variable is the same as none: compose files set those for what is left out.
+  // An empty variable is treated as unset, because compose files pass unset variables as empty ones.
   const name = [setting.name, ...setting.aliases].find((each) => (environment[each] ?? '') !== '');
   const written = name === undefined ? setting.fallback : environment[name];
   if (written === undefined) return undefined;
   const parsed = setting.parse(written);
   if ('value' in parsed) return parsed.value;
-  // A value of several lines must not make several lines of the message.
+  // The message must be one line, even if the value has several.
   const shown = setting.secrecy === 'shown' ? `=${written.replace(/\p{Cc}+/gu, ' ')}` : '';
   throw new ConfigError(`${name ?? setting.name}${shown} cannot be used: ${parsed.expected} is expected`);
 }

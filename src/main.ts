@@ -1,6 +1,6 @@
-// Bun sizes its thread pool when it loads a second file, one thread for each processor. A thread that waits for the disk needs
-// no processor, and file systems write what is synced at the same moment as one transaction: so the size is set first, and the
-// rest is loaded afterwards. process.env does not reach the pool, the C library's environment does.
+// Bun sizes its thread pool when it loads a second file, with one thread for each processor. Threads that wait for the disk need no
+// processor, and file systems combine concurrent syncs into one transaction, so more threads are better. Therefore this file sets the
+// size first and loads everything else afterwards. The pool reads the C library's environment, not process.env.
 import { dlopen, FFIType } from 'bun:ffi';
 
 const DEFAULT_IO_THREADS = '32';
@@ -19,13 +19,13 @@ function setEnvironment(name: string, value: string): void {
       symbols.setenv(Buffer.from(`${name}\0`), Buffer.from(`${value}\0`), 0);
       return;
     } catch {
-      // Another C library. Without any the pool keeps its size: everything works, pushes wait longer for the disk.
+      // This is another C library. If none can be loaded, the pool keeps its size: pushes wait longer for the disk, but all works.
     }
   }
 }
 
 const { IO_THREADS } = process.env;
-// A wrong value is refused a moment later, with all other settings.
+// An invalid value is refused later, when all settings are read.
 setEnvironment('UV_THREADPOOL_SIZE', IO_THREADS !== undefined && IO_THREADS !== '' ? IO_THREADS : DEFAULT_IO_THREADS);
 
 const { start } = await import('./start.ts');

@@ -3,14 +3,14 @@ import { ConfigError, readConfig } from './config.ts';
 import { RedisRefused } from './projection/redis/connection.ts';
 import { StoreRefused } from './storage/prepare.ts';
 
-/** Starts a node from the environment. What the operator can mend is one line on stderr, and the process ends with 1. */
+/** Starts a node from the environment. After an error the process exits with 1. Errors that the operator can fix are one line on stderr. */
 export async function start(): Promise<void> {
   try {
     await run(readConfig(process.env));
   } catch (error) {
-    // Anything else is a defect and shows where it is.
-    const isMendable = [ConfigError, StoreRefused, RedisRefused].some((kind) => error instanceof kind);
-    console.error(isMendable && error instanceof Error ? `marina: ${error.message}` : error);
+    // Any other error is a defect and is printed with its stack.
+    const isFixable = [ConfigError, StoreRefused, RedisRefused].some((kind) => error instanceof kind);
+    console.error(isFixable && error instanceof Error ? `marina: ${error.message}` : error);
     process.exit(1);
   }
 }

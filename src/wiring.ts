@@ -34,7 +34,7 @@ import { openSenders } from './wiring/senders.ts';
 import { openStore } from './wiring/store.ts';
 
 const MANIFEST_DEADLINE_MS = 60_000;
-/** The drivers take chunks of any size. */
+/** The storage drivers accept chunks of any size. */
 const CHUNK_MIN_LENGTH = 1;
 
 export interface Node {
@@ -42,20 +42,23 @@ export interface Node {
   readonly shape: 'embedded' | 'cluster';
   /** ULID of the store that this node serves. */
   readonly store: string;
-  /** Where it is: the data folder's absolute path, or the bucket. */
+  /** Location of the store: the data folder's absolute path, or the bucket. */
   readonly place: string;
   /** Short name of the driver. */
   readonly storage: string;
-  /** From now on new requests are refused. */
+  /** Refuses new requests from now on. */
   readonly refuse: (reason: string) => void;
   readonly inFlight: () => number;
-  /** Ends pulls that the server does not know of, so that it cannot cut them off itself. */
-  readonly cutOff: () => void;
-  /** Ends the background work and lets go of the store. */
+  /** Closes the connections of sending threads. The server does not track those, so it cannot close them itself. */
+  readonly abortSends: () => void;
+  /** Stops the background work and releases the store. */
   readonly close: () => Promise<void>;
 }
 
-/** Puts a node together: embedded, or one of a cluster where REDIS_URL is set. */
+/**
+ * Assembles a node: one of a cluster if REDIS_URL is set, otherwise embedded. Opens the store and the connections.
+ * @throws ConfigError, StoreRefused, RedisRefused in one line
+ */
 export async function wire(config: Config, logs: Logs, version: string): Promise<Node> {
   const { logger } = logs;
   if (config.s3Redirect && config.storageDriver !== 's3') {
@@ -89,12 +92,12 @@ export async function wire(config: Config, logs: Logs, version: string): Promise
   const { driver, store, place } = opened;
   const runner = new Runner({
     sleep,
-    failed: (task, error) => logger.error({ task, err: error }, 'work that nobody waited for failed'),
+    failed: (task, error) => logger.error({ task, err: error }, 'background work failed'),
   });
   const cache = new ContentCache(config.contentCache);
   const blobs = openBlobSource({ config, opened, newId, logs, telemetry });
   const parses = new ParseQueue({ now: () => performance.now(), sleep });
-  const own = new StoreRegistry({
+  const storeRegistry = new StoreRegistry({
     driver,
     projection,
     sessions,
@@ -109,7 +112,7 @@ export async function wire(config: Config, logs: Logs, version: string): Promise
     policy: policy ?? NO_POLICY,
     runInBackground: (what, work) => runner.enqueue({ name: `${what} ${newId()}`, run: work }),
   });
-  const registry = ruled(own, config, { policy, writes, notices: expiring?.notices });
+  const registry = withRules(storeRegistry, config, { policy, writes, notices: expiring?.notices });
   telemetry.observe({
     uploadsOpen: () => sessions.count(),
     viewBytes: shape.viewBytes,
@@ -150,7 +153,7 @@ export async function wire(config: Config, logs: Logs, version: string): Promise
       refusal = reason;
     },
     inFlight: () => telemetry.requests.inFlight,
-    cutOff: () => senders?.cut(),
+    abortSends: () => senders?.abort(),
     close: async () => {
       closeSwitch();
       expiring?.close();
@@ -170,9 +173,9 @@ interface RulePorts {
   readonly notices: ExpiryNotices | undefined;
 }
 
-/** The rules about requests, the outermost last. */
-function ruled(own: Registry, { deleteEnabled }: Config, { policy, writes, notices }: RulePorts): Registry {
-  let registry: Registry = new AnswerDeadline(own);
+/** Wraps the registry in the rules for requests, from the innermost to the outermost. */
+function withRules(inner: Registry, { deleteEnabled }: Config, { policy, writes, notices }: RulePorts): Registry {
+  let registry: Registry = new AnswerDeadline(inner);
   if (notices !== undefined) registry = new ExpiryWarnings(registry, notices);
   if (policy !== undefined) registry = new ImmutableTags(registry, policy);
   if (!deleteEnabled) registry = new DeletesDisabled(registry);

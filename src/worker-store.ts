@@ -7,15 +7,15 @@ import { idFactory, reachOf } from './wiring/basics.ts';
 import { caOf, openRedis, openSharedProjection, openSharedSessions } from './wiring/cluster.ts';
 import { summaryOf, wireCollection } from './wiring/collection.ts';
 import { collectWhileWritable, openWriteSwitch, retainWhileWritable } from './wiring/read-only.ts';
-import { openPolicy, tellRetention, wireRetention } from './wiring/retention.ts';
+import { logRetention, openPolicy, wireRetention } from './wiring/retention.ts';
 import { openStore } from './wiring/store.ts';
 import type { WorkerStore } from './worker.ts';
 
-/** The store of a cluster, as its workers see it. @throws ConfigError, StoreRefused, RedisRefused in one line */
+/** Opens the store of a cluster for a worker. @throws ConfigError, StoreRefused, RedisRefused in one line */
 export async function openWorkerStore(config: Config, logs: Logs): Promise<WorkerStore> {
   const { redisUrl } = config;
   if (redisUrl === undefined) {
-    throw new ConfigError('a worker needs REDIS_URL: without it the registry does its background work by itself');
+    throw new ConfigError('a worker needs REDIS_URL: without Redis the registry runs its background jobs itself');
   }
   const policy = openPolicy(config);
   const newId = idFactory();
@@ -38,7 +38,7 @@ export async function openWorkerStore(config: Config, logs: Logs): Promise<Worke
     sessions,
     onReport: (report) => logs.logger.info(summaryOf(report), 'garbage was collected'),
   });
-  const retain = wireRetention({ opened, policy, newId, projection, ...tellRetention(logs.logger) });
+  const retain = wireRetention({ opened, policy, newId, projection, ...logRetention(logs.logger) });
   return {
     ...opened,
     collect: collectWhileWritable(collect, writes, opened.driver, newId),

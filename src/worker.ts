@@ -12,37 +12,37 @@ import { StoreRefused } from './storage/prepare.ts';
 import { type Logs, openLogs } from './telemetry/log.ts';
 import { sleep } from './wiring/basics.ts';
 
-/** How long jobs that were told to stop may take: containers are killed not long after. */
+/** How long jobs may take to stop after a signal. Container runtimes kill the process soon after that. */
 const CLOSE_WITHIN_MS = 20_000;
 
-/** What a worker works on. */
+/** The store of a worker, with the jobs that need more of the cluster. */
 export interface WorkerStore {
   /** The store's ULID. */
   readonly store: string;
-  /** Where it is, for the log. */
+  /** Location of the store, for the log. */
   readonly place: string;
   readonly driver: ObjectStore;
   readonly sessions: SessionStore;
-  /** Of drivers that have multipart uploads. */
+  /** Aborts old multipart uploads; undefined for drivers without them. */
   readonly reapMultiparts: ((before: number, signal: AbortSignal) => Promise<unknown>) | undefined;
   /** Collects garbage. */
   readonly collect: WorkersPorts['collect'];
   /** Deletes what the retention file no longer keeps. */
   readonly retain: WorkersPorts['retain'];
-  /** A connection to Redis of its own each time. */
+  /** Opens a new connection to Redis. */
   readonly connect: (use: JobConnectionUse) => JobConnection;
   readonly close: () => Promise<void>;
 }
 
 export type OpenWorkerStore = (config: Config, logs: Logs) => Promise<WorkerStore>;
 
-/** Runs the jobs of these kinds until SIGTERM or SIGINT. What the operator can mend is said in one line. */
+/** Runs jobs of these kinds until SIGTERM or SIGINT. Errors that the operator can fix are one line on stderr. */
 export async function runWorker(kinds: readonly Kind[], open: OpenWorkerStore): Promise<void> {
   try {
     await run(kinds, open);
   } catch (error) {
-    const isMendable = [ConfigError, StoreRefused, RedisRefused].some((kind) => error instanceof kind);
-    console.error(isMendable && error instanceof Error ? `marina: ${error.message}` : error);
+    const isFixable = [ConfigError, StoreRefused, RedisRefused].some((kind) => error instanceof kind);
+    console.error(isFixable && error instanceof Error ? `marina: ${error.message}` : error);
     process.exit(1);
   }
 }
@@ -66,7 +66,7 @@ async function run(kinds: readonly Kind[], open: OpenWorkerStore): Promise<void>
     uploadExpiry: config.uploadExpiry,
     now: Date.now,
     sleep,
-    ended: (each) => tell(each, logs),
+    ended: (run) => logJob(run, logs),
     onError: (error) => logger.warn({ err: error }, 'the job queue failed; it is retried'),
     closeWithin: CLOSE_WITHIN_MS,
   });
@@ -89,13 +89,13 @@ async function run(kinds: readonly Kind[], open: OpenWorkerStore): Promise<void>
   logs.flush();
 }
 
-/** One line an attempt: a worker answers no requests, so that this is what it has to say. */
-function tell({ key, outcome, seconds, attempt, isDead, error }: JobRun, { logger }: Logs): void {
+/** Logs one line per attempt, also of successful ones: a worker has no requests to log. */
+function logJob({ key, outcome, seconds, attempt, isDead, error }: JobRun, { logger }: Logs): void {
   const about = { job: key, outcome, attempt, milliseconds: Math.round(seconds * 1000) };
   if (outcome !== 'failed') {
     logger.info(about, 'a job ended');
     return;
   }
-  const next = isDead ? 'it is a dead letter now (see: marina jobs --failed)' : 'it is tried again';
+  const next = isDead ? 'it is now a dead letter (see: marina jobs --failed)' : 'it will be retried';
   logger.error({ ...about, err: error }, `a job failed; ${next}`);
 }

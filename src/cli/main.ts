@@ -10,9 +10,9 @@ import type { PlanPorts } from '../retention/retain.ts';
 import { NoStore } from '../storage/prepare.ts';
 import { sleep } from '../wiring/basics.ts';
 import { findExpiredUploads } from '../wiring/expired-uploads.ts';
-import { lookAtImport, openImporter } from '../wiring/importing.ts';
+import { openImporter, previewImport } from '../wiring/importing.ts';
 import { type Operator, openOperator } from '../wiring/operator.ts';
-import { lookAtPulls } from '../wiring/pulls.ts';
+import { peekPulls } from '../wiring/pulls.ts';
 import { positionOf, turnStoreSwitch } from '../wiring/read-only.ts';
 import { openPolicy } from '../wiring/retention.ts';
 import { requireStoreOwner } from '../wiring/writable.ts';
@@ -206,7 +206,7 @@ async function runImport(source: string, options: ImportOptions, config: Config,
       throw error;
     });
     try {
-      return await importRegistry(source, options, lookAtImport.bind(undefined, config, store?.reader), output);
+      return await importRegistry(source, options, previewImport.bind(undefined, config, store?.reader), output);
     } finally {
       await store?.close();
     }
@@ -232,7 +232,7 @@ async function runCollection(options: GcOptions, config: Config, store: OpenStor
 async function planPorts(config: Config, { reader }: OpenStore): Promise<PlanPorts> {
   const policy = openPolicy(config);
   if (policy === undefined) throw new ConfigError('RETENTION_FILE is not set: there are no retention rules');
-  const pulls = await lookAtPulls(reader, policy);
+  const pulls = await peekPulls(reader, policy);
   return { driver: reader, policy, pulls, yieldToRequests: async () => {}, now: Date.now };
 }
 

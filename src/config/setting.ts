@@ -78,7 +78,7 @@ const DAY = 86_400_000;
 /** A timer overflows beyond 24.8 days and would fire at once. */
 const MAX_TIMER_DAYS = 24;
 
-/** Value in milliseconds. @param use `timer`: 0 and what a timer cannot wait for are refused */
+/** Value in milliseconds. @param use `timer`: 0 and durations that exceed a timer are refused */
 export function duration<D extends Description>(
   name: string,
   about: D,
@@ -159,7 +159,7 @@ export function origins<D extends Description>(name: string, about: D): Setting<
   });
 }
 
-/** undefined for what no browser sends as an origin: "*", a path, upper case, the scheme's default port. */
+/** undefined for text that no browser sends as an origin: "*", a path, upper case, the scheme's default port. */
 function originOf(text: string): string | undefined {
   return /^https?:\/\/[^*]+$/.test(text) && URL.canParse(text) && new URL(text).origin === text ? text : undefined;
 }

@@ -30,8 +30,8 @@ export class ControlClient {
       await client.collectionProgress();
       return client;
     } catch (error) {
-      // A socket left by a killed server.
       if (error instanceof RegistryError) throw error;
+      // The socket was left by a killed server.
       return undefined;
     }
   }
@@ -82,7 +82,7 @@ export class ControlClient {
     const response = await fetch(`http://marina${path}`, { method, unix: this.#socket, signal, ...body });
     if (response.ok) return response;
     const { kind, message } = parsed(refusalAnswer, await response.json());
-    // The kinds are the same unless the versions differ, and then the message says so.
+    // The kinds are known unless the versions differ, and then the message says so.
     throw new RegistryError(kind as ErrorKind, message);
   }
 }

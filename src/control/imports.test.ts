@@ -45,7 +45,7 @@ function listening(): Listeners & { readonly problems: Problem[]; readonly repos
   return { problems, repositories, onProgress, onProblem: (problem) => void problems.push(problem) };
 }
 
-test('the client gets problems and progress as they come, then the report', async () => {
+test('the client gets problems and progress as they happen, then the report', async () => {
   const asked: ImportRequest[] = [];
   const { socket, stop } = serve(async (request, { onProblem, onProgress }) => {
     asked.push(request);
@@ -60,7 +60,7 @@ test('the client gets problems and progress as they come, then the report', asyn
   await stop();
 });
 
-test('the client gets a refusal as it is, but no details of a defect', async () => {
+test('the client gets a refusal unchanged, but no details of a defect', async () => {
   const refused = new RegistryError('request-invalid', 'there is no registry in it');
   const reasons: unknown[] = [refused, new Error('a secret')];
   const { socket, stop, failures } = serve(() => Promise.reject(reasons.shift()));
@@ -71,7 +71,7 @@ test('the client gets a refusal as it is, but no details of a defect', async () 
   await stop();
 });
 
-test('a server that ends gives its client one line, and a client that leaves ends the import', async () => {
+test('if the server ends, its client gets one line; if the client disconnects, the import ends', async () => {
   const signals: AbortSignal[] = [];
   const { socket, stop } = serve((_, __, signal) => {
     signals.push(signal);

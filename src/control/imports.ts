@@ -22,7 +22,7 @@ export interface ImportAnswerPorts {
   readonly failed: (error: unknown) => void;
 }
 
-/** Also keeps the connection from looking dead. */
+/** Interval of progress lines, which also keep the connection from looking dead. */
 const PROGRESS_INTERVAL_MS = 250;
 
 const lineSchema = z.discriminatedUnion('type', [
@@ -33,7 +33,7 @@ const lineSchema = z.discriminatedUnion('type', [
 ]);
 type Line = z.infer<typeof lineSchema>;
 
-/** Streams one JSON object a line; the import ends when the client goes away. */
+/** Streams one JSON object per line. The import ends when the client disconnects. */
 export async function answerImport(request: Request, ports: ImportAnswerPorts): Promise<Response> {
   const parsed = importRequest.safeParse(await request.json());
   if (!parsed.success)

@@ -3,8 +3,8 @@ import type { CollectionProgress } from '../collection/collect.ts';
 import type { RetentionProgress } from '../retention/retain.ts';
 
 /*
- * The control protocol between the operator's commands and the server that holds the data folder: HTTP over a Unix socket in that
- * folder, which only those can reach who may write to the folder anyway.
+ * The control protocol between the operator's commands and the server that holds the data folder. It is HTTP over a Unix socket in that
+ * folder, so only users who may write to the folder can reach it.
  *
  *   POST   /collections/<ULID>     requests a collection; its report carries the ULID
  *   GET    /collections/progress   the progress of the running one, or null
@@ -12,8 +12,8 @@ import type { RetentionProgress } from '../retention/retain.ts';
  *   GET    /retentions/progress    the progress of the running one, or null
  *   DELETE /repositories/<name>    deletes a repository
  *   POST   /restorations/<name>    restores what the body says (registry/restoration.ts); the response says what was done
- *   PUT    /read-only              makes the registry refuse writes; DELETE: makes it take them again
- *   POST   /imports                imports another registry; the response is progress, problems and a report, one JSON object a line
+ *   PUT    /read-only              makes the registry refuse writes; DELETE makes it accept them again
+ *   POST   /imports                imports another registry; the response is progress, problems and a report, one JSON object per line
  */
 
 /** Relative to the data folder; the next start removes leftovers. */

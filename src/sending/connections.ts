@@ -39,8 +39,8 @@ export class Connections {
   readonly #queued = new Int32Array(1);
 
   /**
-   * Duplicates the descriptor of the connection between this peer and a port of ours. The kernel says who the peer is, so the
-   * descriptor leads to that peer or to nobody.
+   * Duplicates the descriptor of the connection between this peer and a local port. The kernel reports the peer of each descriptor, so the
+   * duplicate cannot belong to another client.
    * @returns undefined if no connection or more than one is found, or if it still has bytes to send
    */
   borrow(localPort: number, peer: Peer): number | undefined {
@@ -50,7 +50,7 @@ export class Connections {
     for (const name of readdirSync('/proc/self/fd')) {
       const descriptor = Number(name);
       if (!this.#isBetween(descriptor, localPort, address, peer.port)) continue;
-      // One client port can be connected to two of our addresses.
+      // One client port can be connected to two local addresses.
       if (found !== undefined) return undefined;
       found = descriptor;
     }
@@ -61,7 +61,7 @@ export class Connections {
   }
 
   /** Shuts a connection down in both directions. */
-  cut(descriptor: number): void {
+  shutDown(descriptor: number): void {
     this.#libc.shutdown(descriptor, SHUT_RDWR);
   }
 
@@ -72,10 +72,10 @@ export class Connections {
     return this.#portOf(getsockname, descriptor) === localPort;
   }
 
-  /** The port of one end of a connection, whose address is then in `#end`; undefined if the descriptor is no connection. */
-  #portOf(ask: ReturnType<typeof load>['getpeername'], descriptor: number): number | undefined {
+  /** The port of one end of a connection. Stores the socket address in `#end`. @returns undefined if the descriptor is no connection */
+  #portOf(query: ReturnType<typeof load>['getpeername'], descriptor: number): number | undefined {
     this.#length[0] = ADDRESS_BYTES;
-    if (ask(descriptor, ptr(this.#end), ptr(this.#length)) !== 0) return undefined;
+    if (query(descriptor, ptr(this.#end), ptr(this.#length)) !== 0) return undefined;
     // The family is in host byte order (every CPU that Bun supports is little-endian), the port in network byte order.
     const family = this.#end.getUint16(0, true);
     return family === AF_INET || family === AF_INET6 ? this.#end.getUint16(2) : undefined;
@@ -92,7 +92,7 @@ function addressIn(end: DataView): string {
   return Array.from({ length: 8 }, (_, group) => end.getUint16(8 + 2 * group).toString(16)).join(':');
 }
 
-/** The canonical form of an address; undefined if it is none, or has a zone. */
+/** The canonical form of an address; undefined if it is not an address, or has a zone. */
 function normal(address: string): string | undefined {
   if (isIPv4(address)) return address;
   const tail = address.startsWith(MAPPED) ? address.slice(MAPPED.length) : '';

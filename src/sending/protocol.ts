@@ -9,14 +9,14 @@ export type SendRequest =
     }
   | SendFile;
 
-/** A whole response, over a connection to which nobody else writes any more. */
+/** A whole response, for a connection to which nothing else is written any more. */
 export interface SendFile {
   readonly kind: 'send';
   readonly id: number;
   /** A descriptor of the process. The requester closes it after the reply. */
   readonly socket: number;
   readonly head: Uint8Array;
-  /** Another descriptor, under the same rule. */
+  /** A descriptor that the requester also closes after the reply. */
   readonly file: number;
   readonly start: number;
   /** Exclusive. */

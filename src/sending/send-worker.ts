@@ -1,6 +1,6 @@
 /*
- * A sending thread: it writes files to any number of connections concurrently, so that big pulls use other CPUs than the
- * serving thread's. It polls its connections, and waits for messages while it has none.
+ * A sending thread. It writes files to any number of connections concurrently, so large pulls do not use the serving thread's CPU. It
+ * polls its connections, and waits for messages while it has none.
  */
 import { FFIType, ptr, read } from 'bun:ffi';
 import { readSync } from 'node:fs';
@@ -62,7 +62,7 @@ let polled = new DataView(new ArrayBuffer(POLLFD_BYTES * 16));
 let wake = -1;
 let idle = 0;
 let checkedAt = 0;
-/** Requests that were received, and requests that were announced by a byte in the pipe. */
+/** Numbers of requests that were received, and of requests that were announced by a byte in the pipe. */
 let received = 0;
 let announced = 0;
 
@@ -80,7 +80,7 @@ function begin(request: SendFile): void {
   transfers.push({ ...request, headSent: 0, at: request.start, acknowledged: 0, since: performance.now() });
 }
 
-/** Sends until everything is sent or a message is pending: messages are delivered only between two calls of this. */
+/** Sends until everything is sent or a message is pending. Messages are delivered only between two calls. */
 function serve(): void {
   while (transfers.length > 0 && received >= announced) {
     poll();
@@ -138,7 +138,7 @@ function loadHead({ head, headSent }: Transfer): number {
   return rest.length;
 }
 
-/** Reads again what was not sent of the last piece: it is in the page cache, and a buffer for each client would cost more. */
+/** Also reads the unsent rest of the last piece again. It is in the page cache, and a buffer for each client would cost more. */
 function loadPiece({ file, at, end }: Transfer): number {
   const length = readSync(file, buffer, 0, Math.min(PIECE_BYTES, end - at), at);
   if (length === 0) throw new Error(`a stored file ends at ${at}, before ${end}`);
@@ -157,7 +157,7 @@ function end(transfer: Transfer, outcome: Outcome): void {
   self.postMessage({ id: transfer.id, sent: transfer.at - transfer.start, outcome });
 }
 
-/** A slow client's kernel acknowledges bytes long before there is room for the next piece: those count as progress. */
+/** Drops stalled clients. Acknowledged bytes count as progress, since a slow client makes room for the next piece much later. */
 function endStalled(): void {
   const now = performance.now();
   if (now - checkedAt < idle / STALL_CHECKS) return;

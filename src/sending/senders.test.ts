@@ -16,7 +16,7 @@ import type { SendReply } from './protocol.ts';
 import { openSendWorker, Senders } from './senders.ts';
 
 const KIB = 1024;
-/** Far more than the buffers of a connection hold. */
+/** Much larger than the buffers of a connection. */
 const BIG = 48 * KIB * KIB;
 const SOON_MS = 20_000;
 const HEAD = 'HTTP/1.1 200 OK\r\nConnection: close\r\n\r\n';
@@ -36,7 +36,7 @@ interface Range {
   readonly end?: number;
 }
 
-/** A server that answers by way of the threads, and says what became of each answer. */
+/** A server that responds through sending threads and records the outcome of each response. */
 class Site {
   readonly replies: SendReply[] = [];
   readonly failures: Error[] = [];
@@ -108,16 +108,16 @@ class Site {
   }
 }
 
-/** Looks at what comes as it comes: the bodies of many are more than a test should keep. */
+/** Checks a response while it arrives, because the bodies of many clients would take too much memory. */
 class Client {
   readonly #socket: Socket;
-  /** Of the file; where the body should begin. */
+  /** Offset in the file at which the body should begin. */
   readonly #start: number;
   #isHead = true;
   /** Bytes of the body. */
   length = 0;
   isRight = true;
-  /** The head, and what came with it. */
+  /** The head, and the bytes that arrived with it. */
   text = '';
   ended = false;
 
@@ -128,7 +128,7 @@ class Client {
     socket.on('close', () => {
       this.ended = true;
     });
-    // A connection that is cut resets, and then closes.
+    // A connection that is shut down resets, and then closes.
     socket.on('error', (error) => expect(error.message).toContain('ECONNRESET'));
   }
 
@@ -139,7 +139,7 @@ class Client {
     });
   }
 
-  /** Whether the body is the file from its start on to there. */
+  /** Whether the body equals the file from `start` up to this offset. */
   has(end: number): boolean {
     return this.isRight && this.length === end - this.#start;
   }
@@ -188,13 +188,13 @@ async function until(met: () => boolean): Promise<void> {
   }
 }
 
-/** How often this process has the file open, and how many connections. */
+/** The numbers of this process's open descriptors of the file and of connections. */
 function held(): { files: number; sockets: number } {
   const names = readdirSync('/proc/self/fd').map((name) => {
     try {
       return readlinkSync(`/proc/self/fd/${name}`);
     } catch {
-      // It was the listing's own.
+      // This was the descriptor of the listing itself.
       return '';
     }
   });
@@ -204,7 +204,7 @@ function held(): { files: number; sockets: number } {
   };
 }
 
-test('the file is sent whole, the connection is closed, and no descriptor stays open', async () => {
+test('the whole file is sent, the connection is closed, and no descriptor stays open', async () => {
   const site = new Site();
   const before = held();
   const client = await site.get();
@@ -241,7 +241,7 @@ test('concurrent clients, some of them slow, each get their own file', async () 
   expect(site.failures).toEqual([]);
 }, 60_000);
 
-test('other requests are served meanwhile', async () => {
+test('other requests are served in the meantime', async () => {
   const site = new Site({ threads: 1 });
   const slow = await site.get();
   slow.pause();
@@ -271,7 +271,7 @@ test('a client that reads nothing for the idle timeout is dropped, a slow one is
   const [stalled, slow] = [await site.get(), await site.get()];
   stalled.pause();
   slow.pause();
-  // Less a second than would make room for another piece in the buffers within the time.
+  // At this rate the buffers get no room for another piece within the timeout.
   const trickle = setInterval(() => {
     slow.resume();
     setTimeout(() => slow.pause(), 1);
@@ -288,7 +288,7 @@ test('a client that reads nothing for the idle timeout is dropped, a slow one is
 });
 
 test('small responses do not wait for a stalled client', async () => {
-  // What is waited for at most is a quarter of it.
+  // A response waits for a quarter of it at most.
   const site = new Site({ threads: 1, idle: 4 * SOON_MS });
   const stalled = await site.get();
   await until(() => stalled.length > 0);
@@ -300,7 +300,7 @@ test('small responses do not wait for a stalled client', async () => {
   expect(performance.now() - begun).toBeLessThan(3_000);
 });
 
-test('a file that ends early cuts the connection, and says where', async () => {
+test('a file that is shorter than announced resets the connection, and the error gives the offset', async () => {
   const site = new Site();
   const short = join(folder, 'short');
   writeFileSync(short, bytes);
@@ -315,17 +315,17 @@ test('a file that ends early cuts the connection, and says where', async () => {
   expect(site.replies).toEqual([expect.objectContaining({ outcome: { kind: 'failed', message } })]);
 });
 
-test('cut transfers end at once', async () => {
+test('aborted transfers end at once', async () => {
   const site = new Site();
   const clients = [await site.get(), await site.get()];
   for (const client of clients) client.pause();
   await until(() => held().files === 2);
-  site.senders.cut();
+  site.senders.abort();
   await until(() => site.closed === 2);
   expect(held().files).toBe(0);
 });
 
-/** Two threads, each of which sends to a client that takes nothing. */
+/** Two threads, each of which sends to a client that reads nothing. */
 async function siteOfTwo(): Promise<{ site: Site; stalled: readonly [Client, Client] }> {
   const site = new Site({ threads: 2 });
   const begin = async (): Promise<Client> => {
@@ -337,13 +337,13 @@ async function siteOfTwo(): Promise<{ site: Site; stalled: readonly [Client, Cli
   return { site, stalled: [await begin(), await begin()] };
 }
 
-test('a thread that reports two errors is dropped once, and takes no other one with it', async () => {
+test('a thread that reports two errors is dropped once, and other threads are not affected', async () => {
   const { site, stalled } = await siteOfTwo();
   const [broken] = site.workers;
   for (const message of ['one', 'two']) broken?.dispatchEvent(new ErrorEvent('error', { message }));
   await until(() => site.replies.length === 1);
   expect(site.failures.map(({ message }) => message)).toEqual(['a sending thread ended: one']);
-  // The other thread went on, and is the one that takes the next files.
+  // The other thread continues and sends the next files.
   stalled[1].resume();
   await until(() => stalled[1].ended);
   expect(stalled[1].has(BIG)).toBe(true);
@@ -352,7 +352,7 @@ test('a thread that reports two errors is dropped once, and takes no other one w
   expect({ whole: next.has(BIG), threads: site.workers.length }).toEqual({ whole: true, threads: 2 });
 });
 
-test('a thread that ends without an error is dropped with what it was sending, and replaced', async () => {
+test('a thread that ends without an error is dropped with its transfers, and replaced', async () => {
   const before = held();
   const { site, stalled } = await siteOfTwo();
   for (const worker of site.workers) worker.terminate();
@@ -363,7 +363,7 @@ test('a thread that ends without an error is dropped with what it was sending, a
   const next = await site.get();
   await until(() => next.ended);
   expect({ whole: next.has(BIG), threads: site.workers.length }).toEqual({ whole: true, threads: 3 });
-  // The server's own listening socket is all that is left.
+  // Only the server's listening socket is left.
   await until(() => site.pending === 0 && held().sockets === before.sockets + 1);
 });
 
@@ -376,7 +376,7 @@ test('pipelined requests are never answered within a body', async () => {
   expect(client.isRight).toBe(true);
 });
 
-test('a connection through IPv6, of either kind, is found', async () => {
+test('an IPv6 connection is found, also to an IPv4-mapped address', async () => {
   const site = new Site({ hostname: '::' });
   for (const host of ['::1', '127.0.0.1']) {
     const client = await site.get({ end: 1000 }, host);

@@ -34,8 +34,8 @@ export function openSendWorker(): Worker {
 }
 
 /**
- * Sends files from separate threads, over connections borrowed from the server. The server must not respond on a borrowed
- * connection any more: it is shut down at the end.
+ * Sends files from separate threads, over connections borrowed from the server. The server must not respond on a borrowed connection,
+ * because the thread shuts it down after the file.
  */
 export class Senders {
   readonly #ports: SendersPorts;
@@ -61,26 +61,26 @@ export class Senders {
     }
   }
 
-  /** Cuts all transfers in flight. */
-  cut(): void {
-    for (const thread of this.#threads) thread.cut();
+  /** Aborts all transfers in flight. */
+  abort(): void {
+    for (const thread of this.#threads) thread.abort();
   }
 
-  /** Cuts all transfers in flight, and stops the threads. */
+  /** Aborts all transfers in flight and stops the threads. */
   async close(): Promise<void> {
     await Promise.all(this.#threads.splice(0).map((thread) => thread.close()));
   }
 
-  /** The least busy thread; a new one if all are busy and there may be more. */
+  /** The least busy thread. Starts a new one if all are busy and the maximum is not reached. */
   #thread(): SendThread {
-    const [idlest] = this.#threads.toSorted((a, b) => a.busy - b.busy);
-    if (idlest === undefined) return this.#start();
-    if (idlest.busy === 0 || this.#threads.length >= this.#ports.threads) return idlest;
+    const [leastBusy] = this.#threads.toSorted((a, b) => a.busy - b.busy);
+    if (leastBusy === undefined) return this.#start();
+    if (leastBusy.busy === 0 || this.#threads.length >= this.#ports.threads) return leastBusy;
     try {
       return this.#start();
     } catch (error) {
       this.#ports.failed(errorOf(error));
-      return idlest;
+      return leastBusy;
     }
   }
 
@@ -113,7 +113,7 @@ interface SendThreadPorts {
   /** As in `SendersPorts`. */
   readonly idle: number;
   readonly connections: Connections;
-  /** The thread ended although nobody closed it. Called at most once. */
+  /** Called at most once, when the thread ends unexpectedly. */
   readonly lost: (error: Error) => void;
 }
 
@@ -123,8 +123,8 @@ class SendThread {
   readonly #ports: SendThreadPorts;
   readonly #pipe: readonly [end: number, wake: number];
   readonly #sending = new Map<number, Sending>();
-  /** Cut connections that the thread may still use: closed when it is gone. */
-  readonly #cut: number[] = [];
+  /** Descriptors of aborted connections that the thread may still use. They are closed when the thread has ended. */
+  readonly #aborted: number[] = [];
   #ended = false;
   #last = 0;
 
@@ -139,7 +139,7 @@ class SendThread {
     this.#worker.onerror = (event) => this.#lose(event.message);
     this.#worker.addEventListener('close', (event) => {
       this.#lose(`it exited with code ${event.code}`);
-      for (const descriptor of [...this.#pipe, ...this.#cut.splice(0)]) closeSync(descriptor);
+      for (const descriptor of [...this.#pipe, ...this.#aborted.splice(0)]) closeSync(descriptor);
     });
     this.#worker.postMessage({ kind: 'start', wake: this.#pipe[0], idle: ports.idle } satisfies SendRequest);
   }
@@ -159,13 +159,13 @@ class SendThread {
     });
   }
 
-  cut(): void {
-    for (const { socket } of this.#sending.values()) this.#ports.connections.cut(socket);
+  abort(): void {
+    for (const { socket } of this.#sending.values()) this.#ports.connections.shutDown(socket);
   }
 
   async close(): Promise<void> {
-    this.cut();
-    // The thread closes its files, unless it is blocked by a disk that does not answer.
+    this.abort();
+    // The thread finishes with its files, unless it is blocked by a disk that does not respond.
     const deadline = performance.now() + MAX_CLOSE_MS;
     while (this.busy > 0 && performance.now() < deadline) await setTimeout(POLL_MS);
     this.#end('the sending thread was stopped');
@@ -180,14 +180,14 @@ class SendThread {
   }
 
   /**
-   * Stops the thread. How far its transfers came is unknown. Their connections are cut here, but their descriptors stay open until the
-   * thread is gone: if it writes once more, the number must not belong to another connection.
+   * Stops the thread. The progress of its transfers is unknown. Their connections are shut down here, but their descriptors stay open
+   * until the thread has ended: if it writes once more, the number must not belong to another connection.
    */
   #end(message: string): void {
     this.#ended = true;
-    this.cut();
+    this.abort();
     for (const id of [...this.#sending.keys()]) {
-      this.#receive({ id, sent: 0, outcome: { kind: 'failed', message } }, (socket) => this.#cut.push(socket));
+      this.#receive({ id, sent: 0, outcome: { kind: 'failed', message } }, (socket) => this.#aborted.push(socket));
     }
     this.#worker.terminate();
   }
@@ -201,7 +201,7 @@ class SendThread {
   }
 }
 
-/** Both ends are non-blocking, and closed in child processes. */
+/** Opens a pipe whose ends are non-blocking and closed in child processes. */
 function openPipe(): readonly [end: number, wake: number] {
   const { pipe2 } = loadLibc({ pipe2: { args: [FFIType.ptr, FFIType.i32], returns: FFIType.i32 } });
   const [end, wake] = [new Int32Array(2)].flatMap((ends) =>

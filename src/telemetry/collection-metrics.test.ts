@@ -21,7 +21,7 @@ function linesOf(text: string): string[] {
   return text.split('\n').filter((line) => line.startsWith('marina_collection'));
 }
 
-test('the last collection is shown as it was; before the first one, and where it cannot be read, nothing is', async () => {
+test('the last collection is shown; before the first one, and if it cannot be read, there are no values', async () => {
   const telemetry = new Telemetry();
   let last: () => Promise<Collected | undefined> = async () => undefined;
   const failures: unknown[] = [];

@@ -7,7 +7,7 @@ import type { Shape } from './line-protocol.ts';
 import { LineSink } from './line-sink.ts';
 
 const SMALL: Shape = { buffers: 4, bufferBytes: 16 * 1024 };
-/** Of Linux, what a pipe holds for a reader that does not come. */
+/** The default capacity of a pipe on Linux. */
 const PIPE_BYTES = 64 * 1024;
 const LAST_SEQUENCES = 2 ** 31 - 3;
 
@@ -20,22 +20,22 @@ function freshPath(): string {
   return join(folder, String(names++));
 }
 
-/** A pipe that nobody reads yet. */
+/** A pipe without a reader. */
 function openPipe(): { path: string; fd: number } {
   const path = freshPath();
   expect(Bun.spawnSync(['mkfifo', path]).exitCode).toBe(0);
-  // For reading too: else it would be waited for a reader here, and writing would fail when the last one goes.
+  // Opened for reading, too. Otherwise opening would wait for a reader, and writing would fail when the last one closes.
   return { path, fd: openSync(path, 'r+') };
 }
 
-/** Reads so many bytes. */
+/** Reads exactly this number of bytes. */
 function drain(fd: number, bytes: number): string {
   const all = Buffer.alloc(bytes);
   for (let at = 0; at < bytes; ) at += readSync(fd, all, at, bytes - at, null);
   return all.toString();
 }
 
-/** What is there, of a pipe that is read without waiting. */
+/** Reads what a pipe has, without waiting for more. */
 function available(fd: number, least: number, most = Number.POSITIVE_INFINITY): string {
   const piece = Buffer.alloc(Math.min(PIPE_BYTES, most));
   let text = '';
@@ -62,7 +62,7 @@ describe('the lines of a log', () => {
     { buffers: 1, bufferBytes: 5 },
   ];
   for (const shape of shapes) {
-    test(`come as they were written, of any length and characters, over ${shape.buffers} buffers of ${shape.bufferBytes} bytes`, () => {
+    test(`arrive unchanged, with any length and characters, over ${shape.buffers} buffers of ${shape.bufferBytes} bytes`, () => {
       const path = freshPath();
       const fd = openSync(path, 'w');
       const sink = new LineSink(fd, shape, LAST_SEQUENCES);
@@ -90,7 +90,7 @@ describe('the lines of a log', () => {
     });
   }
 
-  test('stay whole where others write to the same file', () => {
+  test('stay whole if other processes write to the same file', () => {
     const path = freshPath();
     writeFileSync(path, '');
     const sinks = [0, 1].map(() => new LineSink(openSync(path, 'a'), SMALL));
@@ -112,7 +112,7 @@ describe('the lines of a log', () => {
     const { path, fd } = openPipe();
     const sink = new LineSink(fd, SMALL);
     const count = 600;
-    // Into a file: this thread, which is held up, could not take it.
+    // The reader writes to a file, because this thread is blocked and could not receive the lines.
     const taken = freshPath();
     const reader = Bun.spawn(['sh', '-c', 'sleep 0.5; head -c "$2" "$0" > "$1"', path, taken, String(count * 1_000)]);
     const begun = performance.now();
@@ -125,7 +125,7 @@ describe('the lines of a log', () => {
     closeSync(fd);
   });
 
-  test('hold nothing up while they are few, however long the reader does not come', async () => {
+  test('do not block the process while they fit into memory, even without a reader', async () => {
     const { fd } = openPipe();
     const sink = new LineSink(fd, SMALL);
     let expected = '';
@@ -134,21 +134,21 @@ describe('the lines of a log', () => {
       sink.write(line);
     };
     for (let index = 0; index < 80; index++) write(numbered(index, PIPE_BYTES / 64));
-    // More flushes than there are buffers.
+    // This takes more flushes than there are buffers.
     for (let index = 0; index < 10; index++) {
       await Bun.sleep(120);
       const begun = performance.now();
       write(numbered(index, 100));
       expect(performance.now() - begun).toBeLessThan(100);
     }
-    // What is still gathered comes when the reader has taken the rest.
+    // The last batch arrives after the reader has read the rest.
     const first = drain(fd, PIPE_BYTES);
     sink.flushSync();
     expect(first + drain(fd, expected.length - PIPE_BYTES)).toBe(expected);
     closeSync(fd);
   });
 
-  test('are waited for at the end of the process, but not for ever', () => {
+  test('delay the end of the process until they are written, but not for ever', () => {
     const { fd } = openPipe();
     const sink = new LineSink(fd, SMALL);
     // The pipe and the memory are full, and some lines wait for room in it.
@@ -160,21 +160,21 @@ describe('the lines of a log', () => {
     const waited = performance.now() - begun;
     expect(waited).toBeGreaterThan(4_900);
     expect(waited).toBeLessThan(8_000);
-    // The writing thread goes on all the same.
+    // The writing thread still continues.
     expect(drain(fd, PIPE_BYTES)).toBe(line.repeat(PIPE_BYTES / line.length));
     sink.flushSync();
     expect(drain(fd, PIPE_BYTES)).toBe(line.repeat(PIPE_BYTES / line.length));
     closeSync(fd);
   }, 20_000);
 
-  test('come again when there is another reader', () => {
+  test('arrive again when there is another reader', () => {
     const path = freshPath();
     expect(Bun.spawnSync(['mkfifo', path]).exitCode).toBe(0);
     const openReader = (): number => openSync(path, constants.O_RDONLY | constants.O_NONBLOCK);
     const first = openReader();
     const fd = openSync(path, 'w');
     const sink = new LineSink(fd, SMALL);
-    // More than the pipe holds: the reader goes away in the middle of a line.
+    // This is more than the pipe holds, so the reader closes in the middle of a line.
     const line = numbered(0, 1_001);
     for (let index = 0; index < PIPE_BYTES / 1_000 + 20; index++) sink.write(line);
     expect(available(first, 1, 100)).toStartWith('0 ..');
@@ -191,7 +191,7 @@ describe('the lines of a log', () => {
     closeSync(fd);
   });
 
-  test('that can never be written end the process, instead of holding it up', async () => {
+  test('that can never be written end the process instead of blocking it', async () => {
     const place = temporaryFolder('lines-without-thread');
     for (const name of ['line-sink.ts', 'line-protocol.ts'])
       copyFileSync(join(import.meta.dir, name), join(place, name));

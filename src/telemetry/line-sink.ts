@@ -1,18 +1,18 @@
 import { COMPLETED, type Shape, SharedBuffers, type SinkStart, SUBMITTED } from './line-protocol.ts';
 
-/** A reader that is 16 MiB behind blocks the process: lines are never dropped, and memory stays bounded. */
+/** A reader that is 16 MiB behind blocks the process, because lines are never dropped and memory is bounded. */
 const SHAPE: Shape = { buffers: 256, bufferBytes: 64 * 1024 };
 /** Characters of lines that are encoded as one batch. */
 const BATCH_LENGTH = 8 * 1024;
 const FLUSH_MS = 100;
-/** How long the end of the process may wait for a reader that takes nothing. */
+/** How long the end of the process may wait for a reader that reads nothing. */
 const MAX_FINAL_FLUSH_MS = 5_000;
 /** The counter is read again after this long at most, even if no notification arrives. */
 const MAX_WAIT_MS = 1_000;
 
 /**
- * A destination for log lines, pino's too. Lines are batched in memory that another thread writes from, so that a line costs the
- * serving thread one copy.
+ * A destination for log lines, which pino also uses. Lines are batched in memory from which another thread writes, so a line costs the
+ * serving thread only one copy.
  */
 export class LineSink {
   readonly #worker = new Worker(new URL('./line-worker.ts', import.meta.url).href);
@@ -61,7 +61,7 @@ export class LineSink {
     while (this.#next !== this.#oldest && this.#reclaim(deadline));
   }
 
-  /** While the writing thread is behind, submitting a partly filled buffer would speed up nothing: lines go on filling it. */
+  /** Submits the lines so far, unless the writing thread is behind. Then submitting a partly filled buffer would not speed it up. */
   #flush(): void {
     this.#reclaim(0);
     if (this.#next !== this.#oldest) return;
@@ -88,7 +88,7 @@ export class LineSink {
     }
   }
 
-  /** @returns false if the current buffer has too little room; nothing was added to it then */
+  /** @returns false if the current buffer has too little room. Nothing is added then. */
   #encodeWhole(text: string, deadline: number): boolean {
     const room = this.#room(deadline);
     if (room === undefined || text.length > room.length) return false;

@@ -10,7 +10,7 @@ const NEWLINE = 0x0a;
 let lastByte = NEWLINE;
 let lost = false;
 
-/** Text that finds no room or no reader is lost, so that nothing waits for it; later lines may succeed. */
+/** Writes a text. If the disk is full or the pipe has no reader, the text is lost: nothing must wait for it. Later lines may succeed. */
 function writeAll(fd: number, bytes: Uint8Array): void {
   for (let written = 0; written < bytes.length; ) {
     try {

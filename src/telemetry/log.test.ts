@@ -10,7 +10,7 @@ const SOON_MS = 20_000;
 
 const bun = `${projectRoot}/node_modules/.bin/bun`;
 
-/** What a process writes to its standard output that logs in this way and ends. */
+/** Runs a process that logs like this and ends. @returns its standard output */
 async function outputOf(script: string, input: unknown = null): Promise<string> {
   const program = `import { openLogs } from './src/telemetry/log.ts';
     import { RequestLabels } from './src/telemetry/request-labels.ts';
@@ -40,7 +40,7 @@ function linesOf(output: string): unknown[] {
     .map((line): unknown => JSON.parse(line));
 }
 
-/** Any request that could be logged; the path is whatever the client wrote. */
+/** Any request that could be logged. The path may be any text. */
 const entries: fc.Arbitrary<Omit<AccessEntry, 'labels'> & Omit<RequestLabels, 'json'>> = fc
   .record({
     client: fc.option(fc.oneof(fc.ipV4(), fc.ipV6()), { nil: undefined }),
@@ -68,13 +68,13 @@ const sendAll = `const logs = openLogs({ level: 'info', format: 'json' });
   process.exit(0);`;
 
 describe('the access log', () => {
-  test('has one line of JSON for each request, with every fact, whatever its path', async () => {
+  test('has one line of JSON for each request, with every field, for any path', async () => {
     const some = fc.sample(entries, 300);
     const begun = Date.now();
     const lines = linesOf(await outputOf(sendAll, some));
     expect(lines).toHaveLength(300);
     for (const [index, line] of lines.entries()) {
-      // As it reached the other process: undefined is left out, half a surrogate pair stays as it is.
+      // JSON drops undefined fields and keeps a lone surrogate.
       const { milliseconds, ...expected } = JSON.parse(JSON.stringify(some[index]));
       expect(line).toMatchObject({ ...expected, level: 30, msg: 'request' });
       expect(Object.keys(expected).filter((key) => !(key in Object(line)))).toEqual([]);
@@ -84,7 +84,7 @@ describe('the access log', () => {
     }
   });
 
-  test('loses no line at the end of the process, of however many', async () => {
+  test('loses no line at the end of the process', async () => {
     const script = `const logs = openLogs({ level: 'info', format: 'json' });
       for (let index = 0; index < input; index++) logs.logger.info({ index }, 'line');
       logs.flush();
@@ -97,7 +97,7 @@ describe('the access log', () => {
     }
   });
 
-  test('goes out within a moment, without the end of the process', async () => {
+  test('is written within a moment, while the process still runs', async () => {
     const script = `const logs = openLogs({ level: 'info', format: 'json' });
       logs.logger.info('soon');
       setInterval(() => {}, 1000);`;
@@ -121,7 +121,7 @@ describe('the access log', () => {
     expect(lines.map((line) => String(Object(line).msg).length)).toEqual(lengths);
   });
 
-  test('is silent below its level, and other lines have theirs', async () => {
+  test('is silent below its level, and other lines follow the same level', async () => {
     const script = `const logs = openLogs({ level: input, format: 'json' });
       logs.access?.({ requestId: 'x', client: '192.0.2.1', actor: 'anonymous', labels: new RequestLabels('GET', '/', 'ping'), status: 200, bytesIn: 0, bytesOut: 0, milliseconds: 1 });
       logs.logger.info('info');
@@ -153,7 +153,7 @@ describe('the access log', () => {
     expect(linesOf(output).map((line) => Number(Object(line).index))).toEqual([...Array(20_000).keys()]);
   });
 
-  test('survives a reader that went away', async () => {
+  test('survives a reader that closes', async () => {
     const script = `const logs = openLogs({ level: 'info', format: 'json' });
       for (let index = 0; index < 200_000; index++) logs.logger.info({ index }, 'line');
       logs.flush();

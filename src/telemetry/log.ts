@@ -22,7 +22,7 @@ export interface AccessEntry {
 
 export interface Logs {
   readonly logger: Logger;
-  /** Writes one line a request; undefined where the log level leaves those out. */
+  /** Writes one line per request; undefined if the log level excludes those. */
   readonly access: ((entry: AccessEntry) => void) | undefined;
   /** Returns when all lines so far have left the process. */
   readonly flush: () => void;

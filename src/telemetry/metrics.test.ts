@@ -22,7 +22,7 @@ function labelsOf(text: string): Record<string, string> {
   return labels;
 }
 
-/** Reads the text format as Prometheus does; anything that it would not take is an error. */
+/** Parses the text format strictly, as Prometheus does. @throws on anything that Prometheus would reject */
 function parse(text: string): { samples: Sample[]; types: Map<string, string> } {
   const samples: Sample[] = [];
   const types = new Map<string, string>();
@@ -64,7 +64,7 @@ const requests = fc.array(
 );
 
 describe('metrics', () => {
-  test('of requests are what was counted, in a text that Prometheus reads', async () => {
+  test('of requests match what was counted, in a format that Prometheus reads', async () => {
     await fc.assert(
       fc.asyncProperty(requests, fc.nat({ max: 3 }), async (some, open) => {
         const telemetry = new Telemetry();
@@ -114,7 +114,7 @@ describe('metrics', () => {
     expect(await telemetry.render()).toBe(await telemetry.render());
   });
 
-  test('of the log say how many writes shared an append', async () => {
+  test('of the log show how many writes shared an append', async () => {
     const telemetry = new Telemetry();
     for (const events of [1, 1, 3, 256]) telemetry.appended(events);
     const { samples, types } = parse(await telemetry.render());
@@ -145,7 +145,7 @@ describe('metrics', () => {
     ]);
   });
 
-  test('that are looked at are those of the moment', async () => {
+  test('that are observed have the values at the time of the scrape', async () => {
     const telemetry = new Telemetry();
     let uploads: number | undefined = 1;
     telemetry.observe({
@@ -170,7 +170,7 @@ describe('metrics', () => {
     expect(telemetry.contentType).toContain('text/plain; version=0.0.4');
   });
 
-  test('of jobs are what their queue counts, asked once a scrape, and how long attempts took', async () => {
+  test('of jobs show the counts of the queue, read once per scrape, and the duration of attempts', async () => {
     const telemetry = new Telemetry();
     const counts = [
       { kind: 'one', waiting: 1, active: 2, delayed: 3, failed: 4, oldestSeconds: 5.5 },
@@ -207,7 +207,7 @@ describe('metrics', () => {
       value: 0.2,
     });
     expect(asked).toBe(1);
-    // A queue that does not answer takes nothing else from the scrape, and old numbers are not shown as new ones.
+    // If the queue fails, the other metrics are still rendered, and stale counts are not shown.
     answer = () => Promise.reject(new Error('away'));
     const without = await read();
     expect(

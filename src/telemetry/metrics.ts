@@ -17,8 +17,8 @@ export interface Observed {
 }
 
 /**
- * Why a request may fail through no fault of its client. Every series exists from the start, at 0: an alert on the increase of a
- * series would miss the failure that creates it.
+ * Reasons of failed requests that are not the client's fault. Every series exists from the start, at 0, because an alert on the increase
+ * of a series would miss the failure that creates it.
  */
 const FAILURE_REASONS = [
   'draining',

@@ -7,7 +7,7 @@ export class RequestLabels {
   readonly reference: string | undefined;
   #json: string | undefined;
 
-  /** Repository and reference are parsed, and so have no character that JSON escapes. The path is anything. */
+  /** Repository and reference are parsed, so JSON escapes none of their characters. The path may be any text. */
   constructor(
     method: string,
     path: string,

@@ -19,8 +19,8 @@ interface Series {
 }
 
 /**
- * Requests by route and status, counted in plain numbers that are copied into prom-client's metrics at each scrape: prom-client's
- * label lookup would cost more than serving a request from memory.
+ * Requests by route and status, counted in plain numbers that are copied into prom-client's metrics at each scrape. Its label lookup for
+ * each request would cost more than serving one from memory.
  */
 export class RequestMetrics {
   readonly #series = new Map<string, Map<number, Series>>();

@@ -7,15 +7,15 @@ import type { Repeat } from '../registry/renewed-lease.ts';
 import { CRASH_POINTS, crashAt, noCrash, type ReachStep } from '../storage/crash-points.ts';
 import { maxOpenFiles } from '../system/open-files.ts';
 
-/** Clock, randomness and waiting as they are outside of tests. */
+/** The real clock, randomness and timers. */
 
-/** ULIDs: in order within this process, their random part fresh in each millisecond. */
+/** Creates ULIDs that are ordered within this process, with a new random part each millisecond. */
 export function idFactory(): () => Incarnation {
   const next = monotonicFactory();
   return () => next() as Incarnation;
 }
 
-/** Returns early, without an error, when the signal says so. */
+/** Resolves early, without an error, when the signal is aborted. */
 export async function sleep(milliseconds: number, signal?: AbortSignal): Promise<void> {
   try {
     await delay(milliseconds, undefined, signal === undefined ? {} : { signal });
@@ -29,7 +29,7 @@ export const repeat: Repeat = (milliseconds, work) => {
   return () => clearInterval(timer);
 };
 
-/** A request that is served may take two open files: its connection, and what it reads or writes. */
+/** A request may need two open files: its connection, and the file it reads or writes. So half of the process's limit is the maximum. */
 export function admissionLimits({
   maxConnections,
   maxConnectionsShare,
@@ -38,7 +38,7 @@ export function admissionLimits({
   return { max, maxPerAddress: Math.max(1, Math.floor((max * maxConnectionsShare) / 100)) };
 }
 
-/** @throws ConfigError for anything that names no step */
+/** Parses CRASH_POINT. @throws ConfigError if it does not name a step */
 export function reachOf(setting: string | undefined): ReachStep {
   if (setting === undefined) return noCrash;
   const [name, count = '1'] = setting.split(':');

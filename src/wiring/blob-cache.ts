@@ -11,10 +11,10 @@ import type { Telemetry } from '../telemetry/metrics.ts';
 import { repeat } from './basics.ts';
 import type { OpenedStore } from './store.ts';
 
-/** How often it is looked whether the disk has room enough for others. */
+/** Interval between checks that the disk still has enough free space. */
 const TRIM_EVERY_MS = 30_000;
 
-/** Where this node takes the bytes of large blobs from. */
+/** Where this node reads the bytes of large blobs. */
 export interface BlobSource {
   readonly open: (blob: LinkedBlob, signal?: AbortSignal) => Promise<StoredObject | undefined>;
   readonly close: () => Promise<void>;
@@ -28,7 +28,7 @@ interface SourcePorts {
   readonly telemetry: Telemetry;
 }
 
-/** From the store; out of a bucket by way of a cache on this node's disk, unless clients are sent to the bucket anyway. */
+/** Opens the store as the source; for a bucket with a cache on this node's disk, unless clients are redirected to the bucket. */
 export function openBlobSource(ports: SourcePorts): BlobSource {
   const { config, opened } = ports;
   const isWanted = config.storageDriver === 's3' && !config.s3Redirect && config.blobCacheSize > 0;
@@ -38,7 +38,7 @@ export function openBlobSource(ports: SourcePorts): BlobSource {
   );
 }
 
-/** A node without it is slower, and right: what stands in its way is told, in one line. */
+/** @returns undefined if the cache cannot be opened. A node works without it, so this is only logged, in one line. */
 function openCache(ports: SourcePorts): BlobSource | undefined {
   const { config, logs, telemetry } = ports;
   let folder: CacheFolder | undefined;
@@ -50,7 +50,7 @@ function openCache(ports: SourcePorts): BlobSource | undefined {
     folder?.close();
     const reason = error instanceof Error ? error.message : String(error);
     logs.logger.warn(
-      `blobs are not cached on this node: ${reason}; set BLOB_CACHE_PATH to a folder of its own, or BLOB_CACHE_SIZE=0`,
+      `blobs are not cached on this node: ${reason}; set BLOB_CACHE_PATH to a folder that only this node uses, or BLOB_CACHE_SIZE=0`,
     );
     return undefined;
   }
@@ -59,7 +59,7 @@ function openCache(ports: SourcePorts): BlobSource | undefined {
     try {
       cache.trim();
     } catch (error) {
-      logs.logger.warn({ err: error }, 'the cache of blobs could not look after its room');
+      logs.logger.warn({ err: error }, 'the blob cache could not free disk space');
     }
   });
   return {
@@ -86,7 +86,7 @@ function cacheIn(folder: CacheFolder, { config, opened, newId, logs, telemetry }
         const about = { digest, inc, err: error };
         if (error instanceof WrongBytes)
           logs.logger.error(about, 'a stored blob is damaged: push it again, and run fsck');
-        else logs.logger.warn(about, 'a blob could not be copied to this node; it is sent from the store');
+        else logs.logger.warn(about, 'a blob could not be copied to this node; it is served from the store');
       },
     },
   });

@@ -17,10 +17,10 @@ import type { Shape, ShapePorts } from './node-ports.ts';
 import { observeRetention } from './retention.ts';
 import type { OpenedStore } from './store.ts';
 
-/** How long the start waits for Redis. Without it a node serves reads, and everything once Redis is there. */
+/** How long startup waits for Redis. Until Redis is available, a node serves reads only. */
 const REDIS_WITHIN_MS = 5_000;
 
-/** One node of many: views, sessions and jobs in Redis, which may come and go. */
+/** Wires a node of a cluster, with views, sessions and jobs in Redis. Redis may be unavailable at times. */
 export async function wireCluster(ports: ShapePorts, address: RedisAddress): Promise<Shape> {
   const { config, logs, telemetry, opened, newId } = ports;
   const { store } = opened;
@@ -34,7 +34,7 @@ export async function wireCluster(ports: ShapePorts, address: RedisAddress): Pro
   });
   const onAppend = (events: number, repo: RepositoryName, seq: number): void => {
     telemetry.appended(events);
-    // No node knows how long the tail is that all of them write: a worker finds out whether a snapshot is due.
+    // All nodes append to the log, so none knows how many slots follow the last snapshot. A worker checks whether one is due.
     if (seq % SNAPSHOT_SLOTS === 0) void jobs.enqueue({ kind: 'snapshot', repo });
   };
   const { fold, projection } = openSharedProjection({ ...ports, redis, onAppend });
@@ -66,7 +66,7 @@ export interface SharedProjectionPorts
   readonly onAppend: (events: number, repo: RepositoryName, seq: number) => void;
 }
 
-/** The views in Redis, and those in memory that stand in for them. */
+/** Opens the views in Redis, and the views in memory that are used while Redis is unavailable. */
 export function openSharedProjection({ config, logs, telemetry, opened, redis, ...ports }: SharedProjectionPorts): {
   readonly fold: MemoryProjection;
   readonly projection: RedisProjection;
@@ -91,7 +91,7 @@ export function openSharedProjection({ config, logs, telemetry, opened, redis, .
       malformed: (what, error) =>
         logs.logger.error(
           { err: error, what },
-          'Redis has values that no node wrote: they are discarded and rebuilt from the store',
+          'Redis has malformed values: they are discarded and rebuilt from the store',
         ),
       fellBack: (why) => services.fellBack(why),
       waitedForTurn: (milliseconds) => services.waitedForTurn(milliseconds),
@@ -137,8 +137,8 @@ export function openSharedSessions(
     expiry: config.uploadExpiry,
     newToken,
     repeat,
-    failed: (error) => logger.warn({ err: error }, 'a hold on an upload could not be renewed or given back'),
-    malformed: (error) => logger.error({ err: error }, 'Redis has an upload that no node stored: it is ended'),
+    failed: (error) => logger.warn({ err: error }, 'the lease of an upload could not be renewed or released'),
+    malformed: (error) => logger.error({ err: error }, 'Redis has a malformed upload session: it is ended'),
   });
 }
 

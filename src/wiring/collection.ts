@@ -14,26 +14,27 @@ import { sleep } from './basics.ts';
 import type { ShapePorts } from './node-ports.ts';
 import type { OpenedStore } from './store.ts';
 
-/** How long background work may keep its thread, and rests then: beside requests, which wait for it, and where it is alone. */
-const BESIDE_REQUESTS = { busy: 0.3, leastRest: 1, mostRest: 80, restForRequest: 0.1 };
+/** Times in milliseconds for background work in a process that serves requests: how long it may run, and how long it then rests. */
+const BESIDE_REQUESTS = { busy: 0.3, minRest: 1, maxRest: 80, restPerRequest: 0.1 };
 /**
- * With so many requests a millisecond or fewer, those that come find their turn without a rest: each waits for the piece of work that
- * goes on, and so would some with rests of a moment, too.
+ * Up to this many requests per millisecond, background work yields to the event loop instead of sleeping. At that load a request waits for
+ * at most one piece of work, and sleeping would not make its wait shorter.
  */
-const FEW_REQUESTS = 2;
-/** Milliseconds: what came since then says how many there are. */
-const COUNTED_OVER = 10;
+const MAX_LIGHT_LOAD = 2;
+/** Milliseconds over which the request rate is averaged. */
+const RATE_WINDOW = 10;
+/** How long background work may run, in milliseconds, in a process that serves no requests. */
 const ALONE = { busy: 50 };
 /**
- * Objects that are deleted with one call. A bucket takes a thousand with one request. In a shared folder a call ends with a sync of each
- * shelf that it touched; one more call costs at most one more sync, and a process that ends does not have to wait for long. Where requests are
- * served beside it, a folder's two threads remove 16 each, in less than a millisecond, and then collection rests.
+ * Objects that are deleted by one call. A bucket accepts a thousand in one request. In a shared folder each call ends with a sync of every
+ * shelf it touched; a batch of this size makes these syncs rare, and is still short enough for a process that must stop. In a process that
+ * serves requests, the folder's two threads delete 16 objects each, in less than a millisecond, and then collection rests.
  */
 const DELETE_BATCH = { besideRequests: 32, other: 1_000 };
-/** So long a scrape waits for the store: what is watched most closely while that is away must not be missing. */
-const SCRAPE_WAITS_MS = 2_000;
+/** How long a scrape waits for the store. During an outage of the store the other metrics matter most, so they must not be delayed more. */
+const SCRAPE_TIMEOUT_MS = 2_000;
 
-/** How many requests this process was asked, ever. */
+/** The number of requests that this process has received since its start. */
 export type CountRequests = () => number;
 
 export interface CollectionWiring extends Pick<ShapePorts, 'config' | 'newId' | 'reach' | 'node'> {
@@ -41,41 +42,42 @@ export interface CollectionWiring extends Pick<ShapePorts, 'config' | 'newId' | 
   readonly projection: Pick<Projection, 'submit'>;
   readonly sessions: Pick<SessionStore, 'expire'>;
   readonly resident?: CollectionPorts['resident'];
-  /** Left out where the process serves none. */
+  /** Absent if the process serves no requests. */
   readonly requests?: CountRequests | undefined;
   readonly onReport?: (report: CollectionReport) => void;
 }
 
 /**
- * What background work awaits between small pieces. Requests that come meanwhile wait for it: the more there are the longer it rests
- * in between, so that of all of them few do.
+ * Creates the pause that background work awaits between small pieces of work. Requests that arrive during a piece must wait for it. So
+ * the more requests there are, the longer the pauses, which keeps the share of requests that wait small.
+ * @param requests undefined if the process serves no requests
  */
 export function paceFor(requests: CountRequests | undefined): () => Promise<void> {
   const now = (): number => performance.now();
   if (requests === undefined) {
-    const giveBack = memoryTrimmer({ resident: () => process.memoryUsage.rss(), collect: () => Bun.gc(true) });
+    const trimMemory = memoryTrimmer({ resident: () => process.memoryUsage.rss(), collect: () => Bun.gc(true) });
     const rest = (): Promise<void> => {
-      giveBack();
+      trimMemory();
       return nextTurn();
     };
     return createPacer({ now, rest, busy: ALONE.busy });
   }
-  const { busy, leastRest, mostRest, restForRequest } = BESIDE_REQUESTS;
-  let [seen, looked] = [requests(), now()];
-  let aMillisecond = 0;
+  const { busy, minRest, maxRest, restPerRequest } = BESIDE_REQUESTS;
+  let [counted, countedAt] = [requests(), now()];
+  let perMillisecond = 0;
   const rest = (): Promise<void> => {
-    const asked = requests() - seen;
-    const passed = Math.max(0.001, now() - looked);
-    seen += asked;
-    looked += passed;
-    aMillisecond += (asked / passed - aMillisecond) * Math.min(1, passed / COUNTED_OVER);
-    if (aMillisecond <= FEW_REQUESTS) return nextTurn();
-    return sleep(Math.min(mostRest, leastRest + asked * restForRequest));
+    const received = requests() - counted;
+    const passed = Math.max(0.001, now() - countedAt);
+    counted += received;
+    countedAt += passed;
+    perMillisecond += (received / passed - perMillisecond) * Math.min(1, passed / RATE_WINDOW);
+    if (perMillisecond <= MAX_LIGHT_LOAD) return nextTurn();
+    return sleep(Math.min(maxRest, minRest + received * restPerRequest));
   };
   return createPacer({ now, rest, busy });
 }
 
-/** What runs a collection in this process. */
+/** Creates the function that runs a collection in this process. */
 export function wireCollection({ config, opened, requests, ...ports }: CollectionWiring): RunCollection {
   const { driver, place, isLocked } = opened;
   const { resident = () => undefined, onReport = () => {}, ...rest } = ports;
@@ -86,7 +88,7 @@ export function wireCollection({ config, opened, requests, ...ports }: Collectio
     onReport,
     sleep,
     now: Date.now,
-    // In a folder of our own what a killed process left is cleaned at the next start.
+    // The data folder's tmp is cleaned at each start, which removes the files of a killed process. A shared store has no such place.
     openSpill: () => openSpillFiles(isLocked ? join(place, 'tmp') : tmpdir()),
     yieldToRequests: paceFor(requests),
     grace: config.gcGrace,
@@ -98,20 +100,20 @@ export function wireCollection({ config, opened, requests, ...ports }: Collectio
   });
 }
 
-/** The last run under /metrics, by whichever process of the store it was done. */
+/** Shows the last collection under /metrics, whichever process ran it. */
 export function observeCollections(
   telemetry: Telemetry,
   { driver }: Pick<OpenedStore, 'driver'>,
   failed: (error: unknown) => void,
 ): void {
-  telemetry.collections.observe({ last: () => inTime(lastReport(driver)), failed });
+  telemetry.collections.observe({ last: () => withScrapeTimeout(lastReport(driver)), failed });
 }
 
-/** What the store answers, in the time that a scrape has for it. */
-export async function inTime<T>(answer: Promise<T>): Promise<T> {
+/** Awaits an answer of the store for a scrape. @throws Error after SCRAPE_TIMEOUT_MS */
+export async function withScrapeTimeout<T>(answer: Promise<T>): Promise<T> {
   const answered = new AbortController();
-  const deadline = sleep(SCRAPE_WAITS_MS, answered.signal).then(() => {
-    throw new Error(`the store did not answer within ${SCRAPE_WAITS_MS} ms`);
+  const deadline = sleep(SCRAPE_TIMEOUT_MS, answered.signal).then(() => {
+    throw new Error(`the store did not answer within ${SCRAPE_TIMEOUT_MS} ms`);
   });
   try {
     return await Promise.race([answer, deadline]);
@@ -120,7 +122,7 @@ export async function inTime<T>(answer: Promise<T>): Promise<T> {
   }
 }
 
-/** For the log. */
+/** The fields of a report for the log. */
 export function summaryOf(report: CollectionReport): Record<string, unknown> {
   const { startedAt, finishedAt, run: _, ...numbers } = report;
   return { ...numbers, seconds: (finishedAt - startedAt) / 1000 };

@@ -21,12 +21,12 @@ import { observeCollections, summaryOf, wireCollection } from './collection.ts';
 import { wireImports } from './importing.ts';
 import type { Shape, ShapePorts } from './node-ports.ts';
 import { collectWhileWritable, retainWhileWritable } from './read-only.ts';
-import { observeRetention, tellRetention, wireRetention } from './retention.ts';
+import { logRetention, observeRetention, wireRetention } from './retention.ts';
 
-/** How long jobs that were told to stop may take. */
+/** How long jobs may take to stop. */
 const CLOSE_WITHIN_MS = 10_000;
 
-/** One process and its store: views in memory, jobs beside the requests. */
+/** Wires the embedded shape: one process with the views in memory, which also runs the jobs. */
 export async function wireEmbedded(ports: ShapePorts): Promise<Shape> {
   const { config, logs, telemetry, opened, policy, pulls, expiring, writes, newId, reach, node } = ports;
   const { driver } = opened;
@@ -39,7 +39,7 @@ export async function wireEmbedded(ports: ShapePorts): Promise<Shape> {
     now: Date.now,
     onAppend: (events) => telemetry.appended(events),
     budget: config.viewMemory,
-    // A bucket cannot be locked: during a rolling deploy two nodes write to it.
+    // A bucket cannot be locked. During a rolling deployment two nodes write to it, so views must look for slots of other processes.
     probe: !opened.isLocked,
     onGrowth: (repo, tail) => {
       if (isSnapshotDue(tail)) void jobs.enqueue({ kind: 'snapshot', repo });
@@ -59,7 +59,7 @@ export async function wireEmbedded(ports: ShapePorts): Promise<Shape> {
     resident: (repo) => projection.kept(repo),
     onReport: (report) => logs.logger.info(summaryOf(report), 'garbage was collected'),
   });
-  const told = tellRetention(logs.logger);
+  const retentionLog = logRetention(logs.logger);
   const retain = wireRetention({
     opened,
     policy,
@@ -67,9 +67,9 @@ export async function wireEmbedded(ports: ShapePorts): Promise<Shape> {
     newId,
     projection,
     requests,
-    onRemoved: told.onRemoved,
+    onRemoved: retentionLog.onRemoved,
     onReport: (report) => {
-      told.onReport(report);
+      retentionLog.onReport(report);
       void expiring?.reload();
     },
     resident: (repo) => projection.kept(repo),
@@ -132,19 +132,19 @@ export async function wireEmbedded(ports: ShapePorts): Promise<Shape> {
   };
 }
 
-/** Without it the server serves all the same; only the commands that change something must wait until it is stopped. */
+/** Without the socket the server still works. Only the commands that write must then wait until it is stopped. */
 function openControl({ opened, logs }: ShapePorts, ports: ControlPorts): ReturnType<typeof serveControl> | undefined {
   try {
     return serveControl(join(opened.place, CONTROL_SOCKET), ports);
   } catch (error) {
     const message =
-      'no socket could be opened in the data folder: `marina gc` and others that write cannot ask this server';
+      'no control socket could be opened in the data folder: `marina gc` and other commands that write cannot reach this server';
     logs.logger.warn({ err: error }, message);
     return undefined;
   }
 }
 
-/** The sessions of this shape, also for a command that changes the store by itself. */
+/** Opens the upload sessions of the embedded shape, also for a command that changes the store without a server. */
 export function openSessions({
   config,
   logs,
@@ -158,16 +158,16 @@ export function openSessions({
     ...common,
     newToken: newId,
     repeat,
-    failed: (error) => logs.logger.warn({ err: error }, 'a hold on an upload could not be renewed or given back'),
+    failed: (error) => logs.logger.warn({ err: error }, 'the lease of an upload could not be renewed or released'),
   });
 }
 
-/** Each attempt is measured, and a failed one is told. */
+/** Measures each attempt of a job, and logs the failed ones. */
 function jobEnded({ logger }: Logs, telemetry: Telemetry): (run: JobRun) => void {
   return ({ kind, key, outcome, seconds, attempt, isDead, error }) => {
     telemetry.jobs.ended(kind, outcome, seconds);
     if (outcome !== 'failed') return;
-    const next = isDead ? 'it is not tried again by itself' : 'it is tried again';
+    const next = isDead ? 'it will not be retried' : 'it will be retried';
     logger.error({ job: key, attempt, err: error }, `a background job failed; ${next}`);
   };
 }

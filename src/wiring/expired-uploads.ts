@@ -8,7 +8,7 @@ import { readFormat } from '../storage/prepare.ts';
 import { openRedis } from './cluster.ts';
 import { silent } from './writable.ts';
 
-/** Uploads that are past UPLOAD_EXPIRY, in any shape. Nothing is written. */
+/** Finds uploads that are older than UPLOAD_EXPIRY, in either shape. Writes nothing. */
 export async function* findExpiredUploads(config: Config, reader: StoreReader): AsyncGenerator<ExpiredUpload> {
   const { redisUrl, storageDriver, uploadExpiry } = config;
   const before = Date.now() - uploadExpiry;

@@ -5,17 +5,17 @@ import type { Logger } from '../telemetry/log.ts';
 import { repeat } from './basics.ts';
 import type { OpenedStore } from './store.ts';
 
-/** A run may be done by another process; what it announced is looked for as often. */
+/** Another process may run retention, so its announcements are read from the store at this interval. */
 const RELOAD_EVERY_MS = 5 * 60_000;
 
 export interface ExpiryWatch {
   readonly notices: ExpiryNotices;
-  /** A run has just ended here. */
+  /** To be called when a retention run has ended in this process. */
   readonly reload: () => Promise<void>;
   readonly close: () => void;
 }
 
-/** Watches what retention announces. @returns undefined where no rule deletes tags */
+/** Watches which tags retention will delete next. @returns undefined if no rule deletes tags */
 export function watchExpiring(
   { driver }: Pick<OpenedStore, 'driver'>,
   policy: RetentionPolicy | undefined,
@@ -27,7 +27,7 @@ export function watchExpiring(
     try {
       tags.replace(await loadExpiring(driver));
     } catch (error) {
-      logger.warn({ err: error }, 'the tags that retention will delete next could not be read: clients get no warning');
+      logger.warn({ err: error }, 'could not read which tags retention will delete next: clients get no warning');
     }
   };
   const stop = policy.announces ? repeat(RELOAD_EVERY_MS, reload) : () => {};

@@ -21,7 +21,7 @@ import { requireWritableStore } from './read-only.ts';
 import type { OpenedStore } from './store.ts';
 import { openAlone, openShared, requireStoreOwner } from './writable.ts';
 
-/** How long an import may keep its thread beside requests. */
+/** How long an import in a process that serves requests may run, and how long it then rests, in milliseconds. */
 const BESIDE_REQUESTS = { busy: 2, rest: 1 };
 
 const BUCKET = /^s3:\/\/(?<bucket>[^/]+)(?:\/(?<prefix>.*))?$/;
@@ -30,11 +30,11 @@ export interface ImportWiring extends Pick<ImportPorts, 'newIncarnation'> {
   readonly config: Config;
   readonly opened: OpenedStore;
   readonly projection: Projection;
-  /** Whether the process serves requests, too. */
+  /** Whether the process also serves requests. */
   readonly serves: boolean;
 }
 
-/** Imports into one store, one after another, and their end. */
+/** Runs imports into one store, at most one at a time. */
 export interface Imports {
   readonly run: RunImport;
   readonly stop: () => Promise<void>;
@@ -67,7 +67,7 @@ export function wireImports({ config, opened, projection, newIncarnation, serves
   return {
     run: async (request, listeners, signal) => {
       if (running !== undefined)
-        throw new RegistryError('unavailable', 'another import is under way: wait for its end');
+        throw new RegistryError('unavailable', 'another import is running: wait until it ends');
       const one = begin(request, listeners, AbortSignal.any([signal, stopping.signal]));
       running = one;
       try {
@@ -78,22 +78,22 @@ export function wireImports({ config, opened, projection, newIncarnation, serves
     },
     stop: async () => {
       stopping.abort();
-      // Whoever asked for it is told how it ended.
+      // The caller of `run` gets the outcome, so it is ignored here.
       await Promise.allSettled([running]);
     },
   };
 }
 
 /**
- * @param target our data folder; undefined: our store is a bucket, or only looked at
- * @throws RegistryError in one line
+ * @param target our data folder; undefined if our store is a bucket, or nothing is written
+ * @throws RegistryError `request-invalid`, in one line
  */
 function openSource(config: Config, source: string, target: string | undefined): ForeignStore {
   const { bucket, prefix } = BUCKET.exec(source)?.groups ?? {};
   if (bucket === undefined) {
     const path = resolve(source);
     if (statSync(path, { throwIfNoEntry: false })?.isDirectory() === true) return new ForeignFolder(path, target);
-    throw new RegistryError('request-invalid', `${path} is no folder: name the one that holds docker/registry/v2`);
+    throw new RegistryError('request-invalid', `${path} is no folder: give the one that contains docker/registry/v2`);
   }
   try {
     const settings = readSettings({ ...config, s3Bucket: bucket, s3Prefix: prefix });
@@ -112,13 +112,13 @@ function openSource(config: Config, source: string, target: string | undefined):
   }
 }
 
-/** Whoever takes over a registry for the operator: the running server, or this process. */
+/** Imports a registry for an operator's command, through the running server or in this process. */
 export interface Importer {
   readonly run: (request: ImportRequest, listeners: Listeners) => Promise<ImportReport>;
   readonly close: () => Promise<void>;
 }
 
-/** @throws RegistryError `read-only`, `writes-paused`; StoreRefused, RedisRefused in one line */
+/** Opens the store for an import. @throws RegistryError `read-only`, `writes-paused`; StoreRefused, RedisRefused in one line */
 export async function openImporter(config: Config): Promise<Importer> {
   const { redisUrl } = config;
   const place = resolve(config.storagePath);
@@ -141,10 +141,10 @@ export async function openImporter(config: Config): Promise<Importer> {
 }
 
 /**
- * What an import would do.
- * @param reader of our store; undefined: there is none yet
+ * Shows what an import would do. Writes nothing.
+ * @param reader of our store; undefined if it does not exist yet
  */
-export async function lookAtImport(
+export async function previewImport(
   config: Config,
   reader: StoreReader | undefined,
   request: ImportRequest,

@@ -11,32 +11,32 @@ import type { Telemetry } from '../telemetry/metrics.ts';
 import type { ExpiryWatch } from './expiring.ts';
 import type { OpenedStore } from './store.ts';
 
-/** What each shape is put together from. */
+/** What both shapes are built from. */
 export interface ShapePorts {
   readonly config: Config;
   readonly logs: Logs;
   readonly telemetry: Telemetry;
   readonly opened: OpenedStore;
-  /** What RETENTION_FILE says, where it is set. */
+  /** The policy from RETENTION_FILE, if it is set. */
   readonly policy: RetentionPolicy | undefined;
-  /** What this node's clients pulled, where a rule asks for it. */
+  /** Pulls of this node's clients, if a retention rule depends on them. */
   readonly pulls: { readonly flush: () => Promise<void> } | undefined;
-  /** What retention announces, where a rule deletes tags. */
+  /** The tags that retention will delete next, if a rule deletes tags. */
   readonly expiring: Pick<ExpiryWatch, 'reload'> | undefined;
   /** Whether the store may be written to. */
   readonly writes: WriteSwitch;
   readonly newId: () => Incarnation;
   readonly reach: ReachStep;
-  /** Name of this process in the log. */
+  /** Name of this process in the event log. */
   readonly node: string;
 }
 
-/** Views, sessions and background work: where the shapes differ. */
+/** The parts in which the shapes differ: views, sessions and background work. */
 export interface Shape {
   readonly projection: Projection;
   readonly sessions: SessionStore;
   readonly jobs: JobQueue;
-  /** For the gauges. */
+  /** Gauges of the metrics. */
   readonly viewBytes: () => number;
   readonly viewRepositories: () => number;
   readonly close: () => Promise<void>;

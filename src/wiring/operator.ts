@@ -24,7 +24,7 @@ import { openAlone, openShared, requireStoreOwner } from './writable.ts';
 
 const POLL_MS = 200;
 
-/** Changes a store for its operator: through the running server, the cluster's workers, or in this process. */
+/** Changes a store for an operator's command: through the running server, through the cluster's workers, or in this process. */
 export interface Operator {
   /** Whether collections and retention run in this process. */
   readonly runsHere: boolean;
@@ -39,7 +39,7 @@ export interface Operator {
   readonly close: () => Promise<void>;
 }
 
-/** A job that an operator requests of the workers. */
+/** A job that an operator requests from the workers. */
 interface RequestedJob {
   readonly kind: 'collect' | 'retain';
   readonly request: string;
@@ -51,6 +51,7 @@ export interface Started<Report> {
 }
 
 /**
+ * Opens a store for an operator's command.
  * @param reader of the same store
  * @throws RegistryError `read-only`, `writes-paused`; StoreRefused, RedisRefused in one line
  */
@@ -60,10 +61,10 @@ export async function openOperator(config: Config, reader: StoreReader, place: s
   requireStoreOwner(config);
   if (redisUrl !== undefined) return await openCluster(config, redisUrl, reader);
   const server = config.storageDriver === 'filesystem' ? await ControlClient.connect(place) : undefined;
-  return server === undefined ? await openHere(config) : besideServer(server, reader);
+  return server === undefined ? await openHere(config) : throughServer(server, reader);
 }
 
-function besideServer(server: ControlClient, reader: StoreReader): Operator {
+function throughServer(server: ControlClient, reader: StoreReader): Operator {
   return {
     runsHere: false,
     collect: async (onProgress) => {
@@ -107,7 +108,7 @@ async function openCluster(config: Config, address: RedisAddress, reader: StoreR
   const progressOf =
     <Progress>(job: RequestedJob, schema: z.ZodType<Progress>, onProgress: (progress: Progress) => void) =>
     async (): Promise<void> => {
-      // Only the report matters. The progress may be unavailable: Redis is away, or the worker is of another version.
+      // Only the report matters. The progress is unavailable if Redis is, or if the worker has another version.
       const progress = schema.safeParse(await queue.progress(job).catch(() => undefined));
       if (progress.success) onProgress(progress.data);
     };
@@ -155,7 +156,7 @@ async function openHere(config: Config): Promise<Operator> {
           try {
             await collect(base.newId(), new AbortController().signal, onProgress);
           } catch (error) {
-            // The report says so itself.
+            // A failure in the report is for the caller of `report` to show.
             if (done?.failed === undefined) throw error;
           }
           if (done === undefined) throw new Error('a collection ended without a report');
@@ -196,7 +197,7 @@ async function follow<Report extends { readonly request?: string | undefined }>(
 ): Promise<Report> {
   for (;;) {
     const report = await last();
-    // Requests are ULIDs: the report of a later one means that this one was done, too.
+    // Requests are ULIDs and run in order, so the report of a later one means that this one has run, too.
     if (report?.request !== undefined && report.request >= request) return report;
     await poll();
     await sleep(POLL_MS);

@@ -16,34 +16,35 @@ import type { ShapePorts } from './node-ports.ts';
 
 const FLUSH_EVERY_MS = 5 * 60_000;
 
-/** What was pulled when, as far as it matters to the policy; put together on the way. */
+/** Loads the pull times that the policy depends on, and compacts them in the store. */
 export async function loadPulls(
   driver: ObjectStore,
   policy: RetentionPolicy,
   newId: () => string,
 ): Promise<PlanPorts['pulls']> {
   const window = policy.pullWindow;
-  if (window === undefined) return nobodyAsks;
+  if (window === undefined) return NO_PULLS;
   const now = Date.now();
   const known = await readPulls(driver, now);
   await compactPulls(driver, known, { now, window, newId });
   return pulledAt(known);
 }
 
-/** The same without changing anything. */
-export async function lookAtPulls(driver: StoreReader, policy: RetentionPolicy): Promise<PlanPorts['pulls']> {
-  return policy.pullWindow === undefined ? nobodyAsks : pulledAt(await readPulls(driver, Date.now()));
+/** Reads the pull times that the policy depends on. Writes nothing. */
+export async function peekPulls(driver: StoreReader, policy: RetentionPolicy): Promise<PlanPorts['pulls']> {
+  return policy.pullWindow === undefined ? NO_PULLS : pulledAt(await readPulls(driver, Date.now()));
 }
 
-const nobodyAsks: PlanPorts['pulls'] = () => () => 0;
+/** For policies that do not depend on pull times. */
+const NO_PULLS: PlanPorts['pulls'] = () => () => 0;
 
 function pulledAt({ times, began }: KnownPulls): PlanPorts['pulls'] {
   return (repo) => (tag, digest) => Math.max(began, times.last(repo, tag, digest));
 }
 
 /**
- * Records what clients pull, where a rule asks for it.
- * @returns undefined where none does
+ * Records what clients pull, if a retention rule depends on it.
+ * @returns undefined if none does
  */
 export async function openPulls({
   opened,
@@ -52,21 +53,21 @@ export async function openPulls({
   logs,
 }: Pick<ShapePorts, 'opened' | 'policy' | 'newId' | 'logs'>): Promise<PullLog | undefined> {
   const { driver } = opened;
-  const isAsked = policy?.pullWindow !== undefined;
+  const isNeeded = policy?.pullWindow !== undefined;
   try {
-    if (isAsked) await beginRecording(driver, Date.now());
+    if (isNeeded) await beginRecording(driver, Date.now());
     else await endRecording(driver);
   } catch (error) {
-    // A full disk must not keep a node from starting. As long as nothing is said to have begun, no pull counts as missing.
-    logs.logger.warn({ err: error }, 'since when pulls have been recorded could not be written');
+    // A full disk must not keep a node from starting. Retention deletes nothing for lack of pulls until the start of recording is stored.
+    logs.logger.warn({ err: error }, 'the start of the recording of pulls could not be stored');
   }
-  if (!isAsked) return undefined;
+  if (!isNeeded) return undefined;
   const recorder = new PullRecorder({ driver, newId, now: Date.now });
   const flush = async (): Promise<void> => {
     try {
       await recorder.flush();
     } catch (error) {
-      logs.logger.warn({ err: error }, 'what was pulled could not be recorded; it is tried again');
+      logs.logger.warn({ err: error }, 'pulls could not be recorded; this will be retried');
     }
   };
   const stop = repeat(FLUSH_EVERY_MS, flush);

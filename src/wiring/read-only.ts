@@ -16,12 +16,12 @@ import { repeat } from './basics.ts';
 import { type OpenedStore, openStore } from './store.ts';
 import { requireStoreOwner, silent } from './writable.ts';
 
-/** How often a process looks whether another one has turned the switch, in milliseconds. */
-const LOOK_EVERY_MS = 2_000;
+/** How often a process checks whether another one has turned the switch, in milliseconds. */
+const CHECK_EVERY_MS = 2_000;
 
 const ANSWERS: Readonly<Record<WriteState, string>> = {
-  writable: 'the registry takes writes again',
-  paused: 'the registry is read-only from now on: writes are refused, uploads that were begun may end',
+  writable: 'the registry accepts writes again',
+  paused: 'the registry is read-only from now on: writes are refused, but uploads in progress may finish',
   'read-only': 'the registry is read-only (READ_ONLY): writes are refused',
 };
 
@@ -31,8 +31,8 @@ export interface OpenedSwitch {
 }
 
 /**
- * The switch as this process knows it. Where others can write to the store, they can turn it: it is looked at again and again.
- * @throws what the store fails with
+ * Opens the read-only switch. If other processes can write to the store, they can turn it, so it is read at an interval.
+ * @throws errors of the store
  */
 export async function openWriteSwitch(
   { readOnly }: Pick<Config, 'readOnly'>,
@@ -47,16 +47,16 @@ export async function openWriteSwitch(
   });
   if (readOnly) logger.warn(ANSWERS['read-only']);
   if (isLocked || readOnly) return { writes, close: () => {} };
-  let isTold = false;
-  const close = repeat(LOOK_EVERY_MS, async () => {
+  let isLogged = false;
+  const close = repeat(CHECK_EVERY_MS, async () => {
     try {
       await writes.look();
-      isTold = false;
+      isLogged = false;
     } catch (error) {
-      // Once an outage: every request of it says so, too.
-      if (!isTold)
-        logger.warn({ err: error }, 'whether the registry is read-only could not be read; it stays as it is');
-      isTold = true;
+      // Once per outage is enough, because every request that fails during it is logged, too.
+      if (!isLogged)
+        logger.warn({ err: error }, 'could not read whether the registry is read-only; the last known state stays');
+      isLogged = true;
     }
   });
   return { writes, close };
@@ -68,11 +68,11 @@ type Job<Progress> = (
   onProgress: (progress: Progress) => void,
 ) => Promise<void>;
 
-const STOPPED = 'the registry is read-only: nothing more is deleted until that is over';
+const STOPPED = 'the registry is read-only: nothing is deleted until it accepts writes again';
 
 /**
- * Background work that deletes does so only while the registry takes writes; what runs when that ends is stopped.
- * @param answer what an operator who waits for a request is told
+ * Lets a background job that deletes run only while the registry accepts writes, and stops it when that ends.
+ * @param answer writes the report for an operator who waits for this request
  */
 function whileWritable<Progress>(
   run: Job<Progress>,
@@ -111,7 +111,7 @@ export function retainWhileWritable<Progress>(run: Job<Progress>, writes: WriteS
   );
 }
 
-/** For an operator's command that writes. @throws RegistryError `read-only`, `writes-paused` */
+/** To be called by an operator's command that writes. @throws RegistryError `read-only`, `writes-paused` */
 export async function requireWritableStore(
   { readOnly }: Pick<Config, 'readOnly'>,
   reader: Pick<StoreReader, 'read'>,
@@ -119,7 +119,7 @@ export async function requireWritableStore(
   requireWritable(readOnly ? 'read-only' : (await readSwitch(reader)) === undefined ? 'writable' : 'paused');
 }
 
-/** How the switch stands, for its operator. `since`: ISO 8601, `unknown` where it cannot be read. */
+/** The position of the switch, for the operator. `since` is ISO 8601, or `unknown` if it cannot be read. */
 export type SwitchPosition =
   | { readonly state: 'writable' | 'read-only' }
   | { readonly state: 'paused'; readonly since: string };
@@ -134,9 +134,9 @@ export async function positionOf(
 }
 
 /**
- * Turns the switch: by the server that holds the data folder, else in the store, where every node looks.
- * @returns milliseconds until all nodes have seen it
- * @throws RegistryError `request-invalid` where READ_ONLY is set; StoreRefused in one line
+ * Turns the switch through the server that holds the data folder, or otherwise in the store, where every node reads it.
+ * @returns milliseconds until all nodes have read it
+ * @throws RegistryError `request-invalid` if READ_ONLY is set; StoreRefused in one line
  */
 export async function turnStoreSwitch(config: Config, on: boolean, place: string): Promise<number> {
   if (config.readOnly) throw isSetForGood();
@@ -153,5 +153,5 @@ export async function turnStoreSwitch(config: Config, on: boolean, place: string
   } finally {
     await opened.close();
   }
-  return isShared ? LOOK_EVERY_MS : 0;
+  return isShared ? CHECK_EVERY_MS : 0;
 }

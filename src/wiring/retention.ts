@@ -8,13 +8,13 @@ import { lastRetentionReport, type RetentionReport } from '../retention/report.t
 import type { Removed } from '../retention/retain.ts';
 import type { Logger } from '../telemetry/log.ts';
 import type { Telemetry } from '../telemetry/metrics.ts';
-import { type CountRequests, inTime, paceFor } from './collection.ts';
+import { type CountRequests, paceFor, withScrapeTimeout } from './collection.ts';
 import { loadPulls, type PullLog } from './pulls.ts';
 import type { OpenedStore } from './store.ts';
 
 /**
- * What RETENTION_FILE says; undefined where it is not set.
- * @throws ConfigError in one line, with the place in the file
+ * Reads the policy in RETENTION_FILE; undefined if it is not set.
+ * @throws ConfigError in one line, with the position in the file
  */
 export function openPolicy({ retentionFile }: Pick<Config, 'retentionFile'>): RetentionPolicy | undefined {
   if (retentionFile === undefined) return undefined;
@@ -32,16 +32,16 @@ export interface RetentionWiring {
   readonly policy: RetentionPolicy | undefined;
   readonly projection: Pick<Projection, 'submit'>;
   readonly resident?: RetentionJobPorts['resident'];
-  /** What this process's own clients pulled. */
+  /** Pulls of this process's clients that are not stored yet. */
   readonly pulls?: Pick<PullLog, 'flush'> | undefined;
   readonly newId: () => string;
-  /** Left out where the process serves none. */
+  /** Absent if the process serves no requests. */
   readonly requests?: CountRequests | undefined;
   readonly onRemoved?: (removed: Removed) => void;
   readonly onReport: (report: RetentionReport) => void;
 }
 
-/** What runs retention in this process. */
+/** Creates the function that runs retention in this process. */
 export function wireRetention({ opened, requests, resident, pulls, newId, ...ports }: RetentionWiring): RunRetention {
   return retentionJob({
     ...ports,
@@ -56,22 +56,22 @@ export function wireRetention({ opened, requests, resident, pulls, newId, ...por
   });
 }
 
-/** What a run did, for the log. */
-export function tellRetention(logger: Logger): Required<Pick<RetentionWiring, 'onRemoved' | 'onReport'>> {
+/** Logs what a run does. */
+export function logRetention(logger: Logger): Required<Pick<RetentionWiring, 'onRemoved' | 'onReport'>> {
   return {
     onRemoved: (removed) => logger.info(removed, 'retention deleted what its rule no longer keeps'),
     onReport: ({ startedAt, finishedAt, ...numbers }) => {
       const about = { ...numbers, seconds: (finishedAt - startedAt) / 1000 };
-      if (numbers.failures > 0) logger.error(about, 'retention ran, not everywhere to its end');
+      if (numbers.failures > 0) logger.error(about, 'retention ran, but failed for some repositories');
       else logger.info(about, 'retention ran');
     },
   };
 }
 
-/** The last run under /metrics, by whichever process of the store it was done. */
+/** Shows the last retention run under /metrics, whichever process ran it. */
 export function observeRetention(telemetry: Telemetry, { driver }: Pick<OpenedStore, 'driver'>, logger: Logger): void {
   telemetry.retention.observe({
-    last: () => inTime(lastRetentionReport(driver)),
+    last: () => withScrapeTimeout(lastRetentionReport(driver)),
     failed: (error) => logger.warn({ err: error }, 'the last run of retention could not be read'),
   });
 }

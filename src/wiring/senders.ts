@@ -2,18 +2,18 @@ import type { Config } from '../config.ts';
 import { Senders } from '../sending/senders.ts';
 import type { Logs } from '../telemetry/log.ts';
 
-/** As long as Bun waits for a client that takes nothing. */
+/** Bun's own timeout for a client that reads nothing is the same. */
 const IDLE_MS = 60_000;
 
 /**
- * Threads that send big files.
- * @returns undefined where there shall be none, and on systems that are asked in another way whose connection is whose
+ * Opens the threads that send large files.
+ * @returns undefined if they are turned off, or the system is not Linux: finding the socket of a connection is implemented for Linux only
  */
 export function openSenders({ sendThreads }: Config, { logger }: Logs): Senders | undefined {
   if (sendThreads === 0 || process.platform !== 'linux') return undefined;
   return new Senders({
     threads: sendThreads,
     idle: IDLE_MS,
-    failed: (error) => logger.warn({ err: error }, 'a big blob is not sent by a thread of its own'),
+    failed: (error) => logger.warn({ err: error }, 'a large blob could not be handed to a sending thread'),
   });
 }

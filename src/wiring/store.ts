@@ -9,16 +9,16 @@ import type { Logs } from '../telemetry/log.ts';
 import type { Telemetry } from '../telemetry/metrics.ts';
 import { sleep } from './basics.ts';
 
-/** The one truth: blobs and log. */
+/** The storage of blobs and logs, which is the source of truth. */
 export interface OpenedStore {
   readonly driver: StorageDriver;
   /** ULID. */
   readonly store: string;
-  /** For people: the data folder's absolute path, or the bucket. */
+  /** Location for messages: the data folder's absolute path, or the bucket. */
   readonly place: string;
   /** Whether no other process can write to it. */
   readonly isLocked: boolean;
-  /** Of drivers that have multipart uploads. */
+  /** Aborts old multipart uploads; undefined for drivers without them. */
   readonly reapMultiparts: ((before: number, signal: AbortSignal) => Promise<unknown>) | undefined;
   readonly close: () => Promise<void>;
 }
@@ -31,7 +31,8 @@ export interface StorePorts {
 }
 
 /**
- * @param shared other nodes work on the same store
+ * Opens the configured store.
+ * @param shared whether other nodes use the same store
  * @throws StoreRefused in one line
  */
 export function openStore(config: Config, shared: boolean, ports: StorePorts): Promise<OpenedStore> {
@@ -49,12 +50,15 @@ async function openFolder(config: Config, shared: boolean, { newId, reach, logs 
     onClosed: (mode) =>
       logs.logger.warn(
         { path: place },
-        `the data folder was open to other users (mode ${mode.toString(8)}): now only its owner may enter it (mode 700)`,
+        `the data folder was accessible to other users (mode ${mode.toString(8)}): now only its owner can access it (mode 700)`,
       ),
     onRecovered: (objects) =>
-      logs.logger.warn({ objects }, 'the last process did not end in order: what a power cut had taken is there again'),
+      logs.logger.warn(
+        { objects },
+        'the last process did not shut down cleanly: objects were recovered from the write-ahead log',
+      ),
     fatal: (reason, cause) => {
-      logs.logger.fatal({ err: cause }, `${reason}: the process ends, nothing unsynced was acknowledged`);
+      logs.logger.fatal({ err: cause }, `${reason}: the process exits; only synced data was acknowledged`);
       logs.flush();
       process.exit(1);
     },

@@ -13,7 +13,7 @@ import { idFactory, sleep } from './basics.ts';
 import { openRedis, openSharedProjection } from './cluster.ts';
 import { type OpenedStore, openStore, type StorePorts } from './store.ts';
 
-/** A store that an operator's command changes by itself. */
+/** A store that an operator's command changes without a server. */
 export interface WritableStore {
   readonly base: StorePorts;
   readonly opened: OpenedStore;
@@ -23,15 +23,14 @@ export interface WritableStore {
 }
 
 /**
- * To be called first by a command that writes. Also where a server does the work for it: which of the two it is should not decide whether the
- * command is refused.
+ * To be called first by a command that writes, even if a running server does the work: the command should be refused in both cases.
  * @throws StoreRefused in one line that names the owner
  */
 export function requireStoreOwner(config: Config): void {
   if (config.storageDriver === 'filesystem') requireOwner(resolve(config.storagePath));
 }
 
-/** Where nobody serves it, or where nobody can lock it. @throws StoreRefused in one line */
+/** Opens a store that no server holds, or that cannot be locked. @throws StoreRefused in one line */
 export async function openAlone(config: Config): Promise<WritableStore> {
   const base = silent();
   const opened = await openStore(config, false, base);
@@ -49,7 +48,7 @@ export async function openAlone(config: Config): Promise<WritableStore> {
   return { base, opened, projection, newId: base.newId, close: () => opened.close() };
 }
 
-/** As a node of the cluster that serves nobody. @throws StoreRefused, RedisRefused in one line */
+/** Opens the store of a cluster, as a node without clients. @throws StoreRefused, RedisRefused in one line */
 export async function openShared(config: Config, address: RedisAddress): Promise<WritableStore> {
   const base = silent();
   const opened = await openStore(config, true, base);
@@ -63,7 +62,7 @@ export async function openShared(config: Config, address: RedisAddress): Promise
   return { base, opened, projection, newId: base.newId, close };
 }
 
-/** For commands: they have no log and no metrics. */
+/** Ports for commands, which have no log and no metrics. */
 export function silent(): StorePorts {
   return {
     newId: idFactory(),
