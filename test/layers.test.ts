@@ -59,6 +59,7 @@ const MEETING_PLACES = [
   'src/wiring/blob-cache.ts',
   'src/wiring/cluster.ts',
   'src/wiring/collection.ts',
+  'src/wiring/config-files.ts',
   'src/wiring/embedded.ts',
   'src/wiring/expiring.ts',
   'src/wiring/expired-uploads.ts',

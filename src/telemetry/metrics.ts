@@ -1,6 +1,7 @@
 import { Counter, Gauge, Histogram, Registry as Metrics } from 'prom-client';
 import { BlobCacheMetrics } from './blob-cache-metrics.ts';
 import { CollectionMetrics } from './collection-metrics.ts';
+import { ConfigFileMetrics } from './config-file-metrics.ts';
 import { JobMetrics } from './job-metrics.ts';
 import { RequestMetrics } from './request-metrics.ts';
 import { RetentionMetrics } from './retention-metrics.ts';
@@ -41,6 +42,7 @@ export class Telemetry {
   readonly retention: RetentionMetrics;
   readonly services: ServiceMetrics;
   readonly blobCache: BlobCacheMetrics;
+  readonly configFiles: ConfigFileMetrics;
   readonly #metrics = new Metrics();
   readonly #appends: Histogram;
   readonly #failures: Counter<'reason'>;
@@ -53,6 +55,7 @@ export class Telemetry {
     this.retention = new RetentionMetrics(this.#metrics);
     this.services = new ServiceMetrics(this.#metrics);
     this.blobCache = new BlobCacheMetrics(this.#metrics);
+    this.configFiles = new ConfigFileMetrics(this.#metrics);
     this.#appends = new Histogram({
       name: 'marina_log_append_events',
       help: 'Events per slot, that is writes that shared one append. _count is the number of appends.',

@@ -1,0 +1,61 @@
+import { FileProblem, ReloadedFile, type ReloadedFileOptions } from '../access/reloaded-file.ts';
+import { ConfigError } from '../config.ts';
+import type { Logger } from '../telemetry/log.ts';
+import type { Telemetry } from '../telemetry/metrics.ts';
+
+export interface ConfigFilePorts<Name extends string, T>
+  extends Pick<ReloadedFileOptions<Name, T>, 'paths' | 'parse' | 'everyMs' | 'settleMs'> {
+  readonly logger: Logger;
+  readonly telemetry: Telemetry;
+  /** Called with each new value after the first. */
+  readonly onChange?: (value: T) => void;
+}
+
+/**
+ * Opens files that are read again when they change; the log and /metrics say how it went. The caller closes it.
+ * @param ports `paths` by the settings that name them
+ * @throws ConfigError in one line
+ */
+export async function openConfigFile<Name extends string, T>({
+  logger,
+  telemetry,
+  onChange,
+  ...options
+}: ConfigFilePorts<Name, T>): Promise<ReloadedFile<Name, T>> {
+  const { configFiles } = telemetry;
+  const names = Object.keys(options.paths) as Name[];
+  const file = await orConfigError(
+    ReloadedFile.open({
+      ...options,
+      onReload: (reload) => {
+        for (const name of names) configFiles.reloaded(name, reload.kind);
+        if (reload.kind === 'refused') {
+          tellRefused(logger, names, reload.error);
+          return;
+        }
+        logger.info({ files: names, hashes: file.hashes }, 'a changed file of the configuration is in use');
+        onChange?.(file.value);
+      },
+    }),
+  );
+  for (const name of names) {
+    configFiles.observe({ name, hash: () => file.hashes[name], isCurrent: () => file.isCurrent });
+  }
+  return file;
+}
+
+/** What the operator can mend is one line; a defect of the parser shows where it is. */
+function tellRefused(logger: Logger, files: readonly string[], error: unknown): void {
+  const message = 'a changed file of the configuration cannot be used; its last good content stays in use';
+  if (error instanceof FileProblem) logger.error({ files, reason: error.message }, message);
+  else logger.error({ files, err: error }, message);
+}
+
+/** @throws ConfigError instead of a FileProblem */
+async function orConfigError<T>(opening: Promise<T>): Promise<T> {
+  try {
+    return await opening;
+  } catch (error) {
+    throw error instanceof FileProblem ? new ConfigError(error.message) : error;
+  }
+}
