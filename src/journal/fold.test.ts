@@ -1,7 +1,14 @@
 import { describe, expect, test } from 'bun:test';
 import fc from 'fast-check';
 import { countingIncarnations } from '../../test/support/deterministic.ts';
-import { commandOf, EVENTS_BEGIN, eventBatches, FEW, type Wish, wishes } from '../../test/support/generators.ts';
+import {
+  commandOf,
+  EVENTS_BEGIN,
+  eventBatches,
+  FEW,
+  type Operation,
+  operations,
+} from '../../test/support/generators.ts';
 import { History } from '../../test/support/history.ts';
 import { factsOf, foldOf, slotsOf, slotTime } from '../../test/support/slots.ts';
 import type { JournalEvent } from './events.ts';
@@ -16,12 +23,12 @@ function historyOf(batches: readonly (readonly JournalEvent[])[]): History {
   return history;
 }
 
-/** The batches that a registry writes for these wishes, one each; wishes that are refused leave none. */
-async function batchesOf(some: readonly Wish[]): Promise<JournalEvent[][]> {
+/** The batches that a registry writes for these operations, one each; operations that are refused leave none. */
+async function batchesOf(some: readonly Operation[]): Promise<JournalEvent[][]> {
   const newId = countingIncarnations(() => EVENTS_BEGIN);
   const batches: JournalEvent[][] = [];
-  for (const wish of some) {
-    const decision = await commandOf(wish, newId).decide(foldOf(slotsOf(batches)));
+  for (const operation of some) {
+    const decision = await commandOf(operation, newId).decide(foldOf(slotsOf(batches)));
     if (decision.kind === 'accepted' && decision.events.length > 0) batches.push([...decision.events]);
   }
   return batches;
@@ -85,7 +92,7 @@ describe('the fold', () => {
 
   test('keeps of every incarnation either its link or when it was unlinked', async () => {
     await fc.assert(
-      fc.asyncProperty(fc.array(wishes, { maxLength: 30 }), async (some) => {
+      fc.asyncProperty(fc.array(operations, { maxLength: 30 }), async (some) => {
         const batches = await batchesOf(some);
         const state = foldOf(slotsOf(batches));
         const live = [...state.blobs.values(), ...state.manifests.values()].map((each) => each.inc);

@@ -10,11 +10,11 @@ import type { Digest, Incarnation, RepositoryName, Tag } from '../../src/oci/nam
 import { restore } from '../../src/registry/restoration.ts';
 import { MemoryDriver } from '../../src/storage/memory/driver.ts';
 import { dataKey } from '../../src/storage/paths.ts';
+import { ActorScheduler, driverOf } from '../support/actor-scheduler.ts';
 import { collectionPorts, never } from '../support/collection.ts';
 import { TestClock } from '../support/deterministic.ts';
 import { Random } from '../support/drill/random.ts';
 import { ACTOR, CALLER, type OpenRegistry, openRegistry, text } from '../support/registry.ts';
-import { driverOf, Turns } from '../support/turns.ts';
 
 const GRACE = 4_000;
 const EXPIRY = 3_000;
@@ -54,12 +54,12 @@ interface Acknowledged {
 export async function playSeed(seed: string): Promise<readonly string[]> {
   const world = new World(seed);
   await world.play();
-  return world.faults.length === 0 ? [] : [...world.faults, ...world.turns.steps];
+  return world.faults.length === 0 ? [] : [...world.faults, ...world.scheduler.steps];
 }
 
 class World {
   readonly faults: string[] = [];
-  readonly turns: Turns;
+  readonly scheduler: ActorScheduler;
   readonly #random: Random;
   readonly #clock = new TestClock();
   readonly #shared = new MemoryDriver();
@@ -68,7 +68,7 @@ class World {
 
   constructor(seed: string) {
     this.#random = new Random(seed);
-    this.turns = new Turns(this.#random.child('turns'));
+    this.scheduler = new ActorScheduler(this.#random.child('turns'));
   }
 
   async play(): Promise<void> {
@@ -82,7 +82,7 @@ class World {
     for (let one = this.#random.between(1, 2); one > 0; one--) begin('collector', (name) => this.#collector(name));
     if (this.#random.chance(0.7)) begin('operator', (name) => this.#operator(name));
     begin('time', (name) => this.#time(name));
-    await this.turns.run(Promise.all(actors));
+    await this.scheduler.run(Promise.all(actors));
     await this.#checkLive('at the end');
     await this.#checkCollected();
   }
@@ -116,7 +116,7 @@ class World {
   /** Brings the deleted image back, by its tag or digest, and sometimes deletes it once more. */
   async #operator(name: string): Promise<void> {
     const random = this.#random.child(name);
-    const node = this.#node(driverOf(name, this.#shared, this.turns));
+    const node = this.#node(driverOf(name, this.#shared, this.scheduler));
     const { repo, tag, manifest, blob } = UNDONE;
     for (let one = random.between(1, 3); one > 0; one--) {
       const thing = random.chance(0.5)
@@ -150,7 +150,7 @@ class World {
   /** Pushes an image as clients do: asks for its blob, mounts or uploads it where it is not there, then puts the manifest. */
   async #client(name: string): Promise<void> {
     const random = this.#random.child(name);
-    const node = this.#node(driverOf(name, this.#shared, this.turns));
+    const node = this.#node(driverOf(name, this.#shared, this.scheduler));
     const repo = random.pick(REPOSITORIES) ?? expectOne();
     const bytes = random.pick(BLOBS) ?? expectOne();
     const blob = digestOf('sha256', bytes);
@@ -193,7 +193,7 @@ class World {
   /** Deletes blobs, also those that clients are pushing. */
   async #user(name: string): Promise<void> {
     const random = this.#random.child(name);
-    const node = this.#node(driverOf(name, this.#shared, this.turns));
+    const node = this.#node(driverOf(name, this.#shared, this.scheduler));
     for (let one = random.between(1, 2); one > 0; one--) {
       const digest = digestOf('sha256', random.pick(BLOBS) ?? expectOne());
       await refusal(node.registry.blobs.delete('a' as RepositoryName, digest, ACTOR));
@@ -203,20 +203,20 @@ class World {
   async #time(name: string): Promise<void> {
     const random = this.#random.child(name);
     for (let one = random.between(1, 4); one > 0; one--) {
-      await this.turns.turn(name, 'time passes');
+      await this.scheduler.waitForTurn(name, 'time passes');
       this.#clock.advance(random.between(0, 2 * GRACE));
     }
   }
 
   async #collector(name: string): Promise<void> {
     const random = this.#random.child(name);
-    const driver = driverOf(name, this.#shared, this.turns);
+    const driver = driverOf(name, this.#shared, this.scheduler);
     const clock = new SkewedClock(this.#clock, random.between(-SKEW, SKEW));
     const ports = this.#ports({ driver, clock });
     const work = (async () => {
       for (let run = random.between(1, 3); run > 0; run--) await collect(ports, never, { thorough: true });
     })();
-    await (random.chance(0.3) ? Promise.race([work, this.turns.killAfter(name, random.between(1, 60))]) : work);
+    await (random.chance(0.3) ? Promise.race([work, this.scheduler.killAfter(name, random.between(1, 60))]) : work);
   }
 
   #ports(opened: Pick<OpenRegistry, 'driver' | 'clock'>) {

@@ -25,10 +25,10 @@ afterAll(async () => {
   await stopRedis();
   await cleanUp();
 });
-/** What the tests below opened. */
+/** Closes what the tests below have opened. */
 const closing: (() => Promise<void>)[] = [];
 
-/** A Cluster of one node: it refuses a script whose keys belong to several slots, as every Cluster does. */
+/** A Cluster of one node. Like any Cluster it refuses a script whose keys belong to several slots. */
 async function startCluster(): Promise<RedisServer> {
   const server = await startRedis({
     settings: [
@@ -110,7 +110,7 @@ describe('a worker', () => {
     const victim = await victimOf(store);
     expect(JSON.parse(await victim.begun())).toEqual(snapshotOf('a'));
     const { runs } = openWorker(store);
-    // While it lives the job is its own, however long it takes.
+    // While it lives it keeps the job, however long that takes.
     await Bun.sleep(2_500);
     expect(runs).toEqual([]);
     await victim.kill();
@@ -143,7 +143,7 @@ describe('a worker', () => {
     await other.add('snapshot', { kind: 'snapshot', newer: 'payload' }, { attempts: 3 });
     const { runs } = openWorker(store);
     await eventually(() => expect(runs).toMatchObject([{ outcome: 'failed', attempt: 1, isDead: true }]));
-    // It is told before it is written down.
+    // The run is reported before the dead letter is stored.
     await eventually(async () => expect(await queue.deadLetters(10)).toHaveLength(1));
     const [letter] = await queue.deadLetters(10);
     expect(letter).toMatchObject({ payload: { kind: 'snapshot', newer: 'payload' }, attempts: 1 });
@@ -177,11 +177,11 @@ describe('when Redis', () => {
     await queue.schedule('expire-uploads', 300);
     await eventually(() => expect(runs.length).toBeGreaterThanOrEqual(1));
     await server.kill();
-    const asked = performance.now();
+    const startedAt = performance.now();
     expect(await Promise.all(['a', 'b'].map((repo) => queue.enqueue(snapshotOf(repo))))).toEqual([false, false]);
     await expect(queue.counts()).rejects.toThrow();
     await queue.schedule('reap-multiparts', 300);
-    expect(performance.now() - asked).toBeLessThan(5_000);
+    expect(performance.now() - startedAt).toBeLessThan(5_000);
     expect(troubles.length).toBeGreaterThan(0);
     await startRedis({ port: server.port });
     const { length } = runs;
@@ -201,14 +201,14 @@ describe('when Redis', () => {
     const { workers } = openWorker(store, server.url);
     expect(await queue.enqueue(snapshotOf('a'))).toBe(true);
     server.freeze();
-    const asked = performance.now();
+    const startedAt = performance.now();
     expect(await queue.enqueue(snapshotOf('b'))).toBe(false);
     await expect(queue.counts()).rejects.toThrow('did not answer');
     await workers.close();
     await queue.close();
-    expect(performance.now() - asked).toBeLessThan(10_000);
+    expect(performance.now() - startedAt).toBeLessThan(10_000);
     server.thaw();
-    // Nothing of what was closed connects again; redis-cli's own connection is the one.
+    // Closed clients do not reconnect: the only connection is that of redis-cli.
     await Bun.sleep(500);
     expect((await server.cli('CLIENT', 'LIST')).split('\n')).toHaveLength(1);
   });

@@ -1,4 +1,4 @@
-// What every runner of background jobs promises.
+// The contract of every runner of background jobs.
 import { afterAll, describe, expect, test } from 'bun:test';
 import type { Job, Kind, PeriodicKind } from '../../src/jobs/job.ts';
 import type { JobBoard, JobPolicy, JobQueue, JobRun, RunJob } from '../../src/jobs/queue.ts';
@@ -8,7 +8,7 @@ import { QUICK, QUICK_POLICIES } from '../support/jobs.ts';
 
 export interface OpenedJobs {
   readonly queue: JobQueue & JobBoard;
-  /** Takes no more jobs, tells what runs to stop, and waits for it, bounded. */
+  /** Takes no more jobs, aborts the running ones, and waits for them, bounded. */
   stop(): Promise<void>;
 }
 
@@ -30,7 +30,7 @@ function nameOf(job: Job): string {
   return job.kind === 'snapshot' ? job.repo : job.kind;
 }
 
-/** @param open a queue of its own, with somebody who runs what is in it */
+/** @param open a fresh queue with a runner for its jobs */
 export function jobsContract(name: string, open: (under: JobsUnderTest) => Promise<OpenedJobs>): void {
   describe(`jobs ${name}`, () => {
     const opened: OpenedJobs[] = [];
@@ -38,7 +38,7 @@ export function jobsContract(name: string, open: (under: JobsUnderTest) => Promi
       for (const each of opened) await each.stop();
     });
 
-    /** What a test's jobs do is said by their repository's name. */
+    /** The jobs of a test are identified by their repository's name. */
     async function start(work: RunJob = async () => {}) {
       const begun: string[] = [];
       const runs: JobRun[] = [];
@@ -62,7 +62,7 @@ export function jobsContract(name: string, open: (under: JobsUnderTest) => Promi
       return { ...jobs, begun, runs, standing };
     }
 
-    /** A job that runs until it is let go. */
+    /** Jobs that wait for `pass` run until `open` is called. */
     function gate() {
       const { promise, resolve } = Promise.withResolvers<void>();
       return { pass: promise, open: resolve };
@@ -82,14 +82,14 @@ export function jobsContract(name: string, open: (under: JobsUnderTest) => Promi
       });
     });
 
-    test('run after their delay, not before', async () => {
+    test('run after their delay and not before', async () => {
       const { queue, begun, runs, standing } = await start();
-      const asked = performance.now();
+      const startedAt = performance.now();
       await queue.enqueue(snapshotOf('later'), { delay: 600 });
       expect(await standing('snapshot')).toMatchObject({ waiting: 0, delayed: 1 });
       expect(begun).toEqual([]);
       await eventually(() => expect(runs).toHaveLength(1));
-      expect(performance.now() - asked).toBeGreaterThan(590);
+      expect(performance.now() - startedAt).toBeGreaterThan(590);
     });
 
     test('wait once for each key, and run as many at once as the kind allows', async () => {
@@ -110,7 +110,7 @@ export function jobsContract(name: string, open: (under: JobsUnderTest) => Promi
       held.open();
       await eventually(() => expect(runs).toHaveLength(4));
       expect([begun.sort(), most]).toEqual([['a', 'b', 'c', 'd'], 2]);
-      // Nothing of the key is left behind.
+      // The key can be used again.
       await queue.enqueue(snapshotOf('c'));
       await eventually(() => expect(runs).toHaveLength(5));
       expect(await standing('snapshot')).toEqual({ waiting: 0, active: 0, delayed: 0, failed: 0, oldestSeconds: 0 });
@@ -134,10 +134,10 @@ export function jobsContract(name: string, open: (under: JobsUnderTest) => Promi
 
     test('that fail are retried with growing delays, then become dead letters, which can be run again', async () => {
       const at: number[] = [];
-      let isMended = false;
+      let isRepaired = false;
       const { queue, runs, standing } = await start(async () => {
         at.push(performance.now());
-        if (!isMended) throw new Error('no such luck');
+        if (!isRepaired) throw new Error('no such luck');
       });
       await queue.enqueue(snapshotOf('unlucky'));
       await eventually(() => expect(runs).toHaveLength(3));
@@ -164,7 +164,7 @@ export function jobsContract(name: string, open: (under: JobsUnderTest) => Promi
         reason: 'no such luck',
       });
       expect(Math.abs(Date.now() - letter.failedAt)).toBeLessThan(60_000);
-      isMended = true;
+      isRepaired = true;
       expect(await queue.retry('snapshot:no-such-id')).toBe(false);
       expect(await queue.retry('nonsense')).toBe(false);
       expect(await queue.retry(letter.id)).toBe(true);
@@ -200,19 +200,19 @@ export function jobsContract(name: string, open: (under: JobsUnderTest) => Promi
       await eventually(() => expect(runs).toHaveLength(3));
     });
 
-    test('report their progress, of which the latest counts; a waiting job shows the progress of the one before it', async () => {
-      const told = gate();
+    test('report their progress, and the latest report counts; a waiting job shows the progress of the one before it', async () => {
+      const reported = gate();
       const held = gate();
       const { queue, begun, runs } = await start(async (_, __, tell) => {
         tell?.({ done: 1 });
-        await told.pass;
+        await reported.pass;
         for (const done of [2, 3]) tell?.({ done });
         await held.pass;
       });
       const [a, b, idle] = [snapshotOf('a'), snapshotOf('b'), { kind: 'expire-uploads' } as const];
       await queue.enqueue(a);
       await eventually(async () => expect(await queue.progress(a)).toEqual({ done: 1 }));
-      told.open();
+      reported.open();
       for (const job of [a, b]) await eventually(async () => expect(await queue.progress(job)).toEqual({ done: 3 }));
       expect([begun, await queue.progress(idle)]).toEqual([['a'], undefined]);
       held.open();
@@ -220,29 +220,29 @@ export function jobsContract(name: string, open: (under: JobsUnderTest) => Promi
       await eventually(async () => expect(await queue.progress(a)).toBeUndefined());
     });
 
-    test('are asked to stop and waited for when the runner closes', async () => {
-      const seen: string[] = [];
+    test('are aborted and waited for when the runner closes', async () => {
+      const ended: string[] = [];
       const { queue, begun, runs, stop } = await start(async (_, signal) => {
         await new Promise((resolve) => signal.addEventListener('abort', resolve));
         await Bun.sleep(100);
-        seen.push('tidied up');
+        ended.push('tidied up');
         throw signal.reason;
       });
       await queue.enqueue(snapshotOf('a'));
       await eventually(() => expect(begun).toHaveLength(1));
       await stop();
-      expect([seen, runs.map(({ outcome }) => outcome)]).toEqual([['tidied up'], ['stopped']]);
+      expect([ended, runs.map(({ outcome }) => outcome)]).toEqual([['tidied up'], ['stopped']]);
     });
 
     test('that do not stop are abandoned after a deadline', async () => {
       const held = gate();
       const { queue, begun, stop } = await start(() => held.pass);
-      await queue.enqueue(snapshotOf('deaf'));
+      await queue.enqueue(snapshotOf('stubborn'));
       await eventually(() => expect(begun).toHaveLength(1));
-      const asked = performance.now();
+      const startedAt = performance.now();
       await stop();
-      expect(performance.now() - asked).toBeGreaterThan(CLOSE_WITHIN_MS * 0.9);
-      expect(performance.now() - asked).toBeLessThan(CLOSE_WITHIN_MS + 10_000);
+      expect(performance.now() - startedAt).toBeGreaterThan(CLOSE_WITHIN_MS * 0.9);
+      expect(performance.now() - startedAt).toBeLessThan(CLOSE_WITHIN_MS + 10_000);
       held.open();
     });
   });

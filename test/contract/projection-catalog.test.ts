@@ -1,4 +1,5 @@
-// The catalog in Redis, when what somebody learned of a repository comes late: Redis forgot everything since, and was filled again.
+// Late updates of the catalog in Redis: a node reads the state of a repository, Redis loses everything and is filled again, and then the
+// node updates the catalog.
 import { describe, expect, test } from 'bun:test';
 import { ulid } from 'ulid';
 import { accept } from '../../src/journal/command.ts';
@@ -12,13 +13,13 @@ import { setTags } from '../support/writers.ts';
 
 const world = redisWorld();
 
-/** What the log says of the repository. */
+/** The state of the repository in its log. */
 interface Truth {
   readonly seq: number;
   readonly exists: boolean;
 }
 
-/** A node's catalog. @param look what it finds out when it looks at the repository itself */
+/** A node's catalog. @param look reads the state of the repository itself */
 async function open(look: () => Promise<Truth>): Promise<{ catalog: Catalog; redis: WatchedRedis }> {
   const { driver, store, server } = world;
   const redis = await connect(server.url);
@@ -34,9 +35,9 @@ async function listed(catalog: Catalog): Promise<readonly RepositoryName[]> {
 }
 
 /**
- * Something is under way when Redis forgets everything; it comes after another node has listed the markers, and before
- * that node has looked at any repository.
- * @param begin what it does before, and gives what it does late
+ * Redis loses everything while a node has an update in progress. The update arrives after another node has listed the markers, and
+ * before that node has read any repository.
+ * @param begin starts the update before the loss. @returns a function that finishes it after
  */
 async function late(
   truth: Truth,
@@ -53,30 +54,30 @@ async function late(
     if (script === 'catalog-end') await end();
   };
   await listed(other.catalog);
-  const seen = await listed(other.catalog);
+  const names = await listed(other.catalog);
   await one.redis.close();
   await other.redis.close();
-  return seen;
+  return names;
 }
 
 const THERE: Truth = { seq: 6, exists: true };
 const GONE: Truth = { seq: 6, exists: false };
 
-describe('an update that was learned before Redis lost everything, and is sent after it', () => {
+describe('an update whose state was read before Redis lost everything, and which is sent after it', () => {
   test('by a writer, does not hide a repository that was recreated in the meantime', async () => {
-    const seen = await late(THERE, async (catalog) => {
+    const names = await late(THERE, async (catalog) => {
       const era = await catalog.mark(REPO, 5);
       return () => catalog.settle(REPO, 5, false, era);
     });
-    expect(seen).toEqual([REPO]);
+    expect(names).toEqual([REPO]);
   });
 
   test('by a writer, does not list a repository that was deleted in the meantime', async () => {
-    const seen = await late(GONE, async (catalog) => {
+    const names = await late(GONE, async (catalog) => {
       const era = await catalog.mark(REPO, 5);
       return () => catalog.settle(REPO, 5, true, era);
     });
-    expect(seen).toEqual([]);
+    expect(names).toEqual([]);
   });
 
   for (const [truth, says] of [
@@ -84,34 +85,34 @@ describe('an update that was learned before Redis lost everything, and is sent a
     [GONE, true],
   ] as const) {
     test(`by a reader, is ignored: ${says ? 'deleted' : 'recreated'} in the meantime`, async () => {
-      const seen = await late(truth, async (catalog) => {
-        // Who was about to write that slot never did: it has to be looked at.
+      const names = await late(truth, async (catalog) => {
+        // The announced slot was never written, so readers must read the repository itself.
         await catalog.mark(REPO, 7);
-        const asked = Promise.withResolvers<void>();
+        const reading = Promise.withResolvers<void>();
         const answer = Promise.withResolvers<Truth>();
         const reader = await open(() => {
-          asked.resolve();
+          reading.resolve();
           return answer.promise;
         });
         const page = listed(reader.catalog);
-        await Promise.race([asked.promise, page]);
+        await Promise.race([reading.promise, page]);
         return async () => {
           answer.resolve({ seq: 5, exists: says });
           await page;
           await reader.redis.close();
         };
       });
-      expect(seen).toEqual(truth.exists ? [REPO] : []);
+      expect(names).toEqual(truth.exists ? [REPO] : []);
     });
   }
 
-  test('causes a new look at the repository, because it may be the latest event', async () => {
+  test('makes the next reader read the repository, because the update may be the latest event', async () => {
     await world.driver.create(markerKey(REPO), new Uint8Array());
     let truth: Truth = { seq: 5, exists: true };
     const { catalog, redis } = await open(async () => truth);
     const era = await catalog.mark(REPO, 6);
     await world.server.cli('FLUSHALL');
-    // A reader finds it as it was before, and believes that.
+    // A reader finds the state before that slot, and records it.
     expect(await listed(catalog)).toEqual([REPO]);
     truth = GONE;
     await catalog.settle(REPO, 6, false, era);
@@ -126,7 +127,7 @@ describe('an update that was learned before Redis lost everything, and is sent a
       if (script !== 'catalog-settle' || isInterrupted) return;
       isInterrupted = true;
       await b.projection.submit(REPO, { needs: {}, decide: () => accept(undefined, { type: 'repo.deleted' }) });
-      // The first listing of the markers discards what the catalog was told before, and is interrupted.
+      // The first listing of the markers discards earlier updates of the catalog, and is interrupted.
       b.redis.before = (next) => {
         if (next === 'catalog-list') throw new RedisGone('it is slow');
       };
@@ -139,7 +140,7 @@ describe('an update that was learned before Redis lost everything, and is sent a
     expect((await b.projection.repositories(undefined, 10)).items).toEqual([]);
   });
 
-  test('is applied where nothing was lost', async () => {
+  test('is applied if Redis lost nothing', async () => {
     await world.driver.create(markerKey(REPO), new Uint8Array());
     let looks = 0;
     const { catalog, redis } = await open(async () => {

@@ -1,5 +1,5 @@
-// Random commands on several nodes while Redis and the nodes come to harm: acknowledged is acknowledged, and every answer is
-// that of the log.
+// Random commands on several nodes with faults of Redis and of the nodes: no acknowledged write is lost, and every answer agrees
+// with the log.
 import { expect, test } from 'bun:test';
 import fc from 'fast-check';
 import { ulid } from 'ulid';
@@ -10,7 +10,7 @@ import type { RepositoryName, Tag } from '../../src/oci/names.ts';
 import { RedisGone } from '../../src/projection/redis/commands.ts';
 import { MemoryDriver } from '../../src/storage/memory/driver.ts';
 import { TestClock } from '../support/deterministic.ts';
-import { commandOf, FEW, type Wish, wishes } from '../support/generators.ts';
+import { commandOf, FEW, type Operation, operations } from '../support/generators.ts';
 import { openProjection, REPOSITORIES } from '../support/projections.ts';
 import {
   catalogOf,
@@ -23,21 +23,21 @@ import {
 
 const world = redisWorld();
 
-type Harm =
-  /** All keys of this store are gone. */
+type Fault =
+  /** All keys of this store are lost. */
   | 'flush'
-  /** Half of its keys are, as if another server had them: its owner is another one. */
+  /** As if another server had the keys: its owner is another one. */
   | 'other server'
-  /** The next script that this node runs does not run, or runs and nobody hears of it. */
+  /** The next script of this node does not run, or runs and its reply is lost. */
   | 'lost request'
   | 'lost answer'
   /** The writer dies between `create` and `apply`. */
   | 'killed'
-  /** A node writes that has no Redis. */
+  /** A node without Redis writes. */
   | 'written behind'
   | 'none';
 
-const harms: fc.Arbitrary<Harm> = fc.constantFrom(
+const faults: fc.Arbitrary<Fault> = fc.constantFrom(
   ...([
     'none',
     'none',
@@ -53,33 +53,33 @@ const harms: fc.Arbitrary<Harm> = fc.constantFrom(
 const steps = fc.array(
   fc.record({
     repo: fc.constantFrom(...REPOSITORIES.slice(0, 2)),
-    wish: wishes,
+    operation: operations,
     writer: fc.nat({ max: 1 }),
-    harm: harms,
-    /** Which script of the node it strikes. */
+    fault: faults,
+    /** The index of the affected script of the node. */
     when: fc.nat({ max: 5 }),
   }),
   { minLength: 3, maxLength: 15 },
 );
 
-/** Does harm to the store's keys or to the next scripts of a node. */
-async function doHarm(harm: Harm, when: number, { redis }: OpenNode, store: string): Promise<void> {
+/** Injects the fault into the store's keys or the next scripts of a node. */
+async function inject(fault: Fault, when: number, { redis }: OpenNode, store: string): Promise<void> {
   let count = when;
-  if (harm === 'lost request') {
+  if (fault === 'lost request') {
     redis.before = () => {
       if (count-- === 0) throw new RedisGone('lost');
     };
   }
-  if (harm === 'lost answer') {
+  if (fault === 'lost answer') {
     redis.after = () => {
       if (count-- === 0) throw new RedisGone('lost');
     };
   }
-  if (harm === 'flush') {
+  if (fault === 'flush') {
     const keys = (await world.server.cli('KEYS', `{${store}*`)).split('\n').filter((key) => key !== '');
     if (keys.length > 0) await world.server.cli('DEL', ...keys);
   }
-  if (harm === 'other server') {
+  if (fault === 'other server') {
     const metas = (await world.server.cli('KEYS', `{${store}*:meta`)).split('\n').filter((key) => key !== '');
     for (const key of metas) await world.server.cli('HSET', key, 'owner', 'other', 'begun', 'other');
   }
@@ -119,28 +119,28 @@ async function play(connections: readonly WatchedRedis[], some: readonly Step[])
     },
   };
   const nodes = await Promise.all(connections.map((redis) => openNode(redis, driver, options)));
-  for (const { repo, wish, writer, harm, when } of some) {
+  for (const { repo, operation, writer, fault, when } of some) {
     clock.advance(100);
     const node = nodes[writer] as OpenNode;
-    await doHarm(harm, when, node, store);
-    if (harm === 'written behind') {
+    await inject(fault, when, node, store);
+    if (fault === 'written behind') {
       const behind = openProjection(driver, { clock, newId: () => ulid() as never });
       await behind
         .submit(
           repo,
-          commandOf(wish, () => ulid() as never),
+          commandOf(operation, () => ulid() as never),
         )
         .catch(ignoreRefusals);
     }
-    dies = harm === 'killed';
+    dies = fault === 'killed';
     acknowledgedLast.delete(repo);
     const id = ulid();
-    // A tag of its own shows what was acknowledged, whatever else the wish comes to.
+    // A unique tag shows that the write was acknowledged, whatever the operation does.
     const mark = `m${id}` as Tag;
     await node.projection
       .submit(
         repo,
-        commandOf(wish, () => ulid() as never),
+        commandOf(operation, () => ulid() as never),
       )
       .catch(ignoreRefusals);
     const acknowledged = await node.projection
@@ -151,27 +151,27 @@ async function play(connections: readonly WatchedRedis[], some: readonly Step[])
     if (acknowledged === true) {
       const { state } = await foldLog(driver, repo);
       expect(state.tag(mark)).toBe(FEW.manifests[0] as never);
-      // From an acknowledgement on every node shows at least what was there then.
+      // After an acknowledgement every node shows at least the acknowledged state.
       for (const other of nodes) {
         const page = await other.projection.tags(repo, undefined, 1000);
         expect(page.kind === 'known' ? page.value.items : []).toContain(mark);
       }
       for (const other of nodes) await compare(other, driver, repo);
-      // What was not acknowledged may show up a little later, the existence of a repository too.
+      // Unacknowledged writes may show up later, including the existence of a repository.
       acknowledgedLast.add(repo);
       const listed = await catalogOf((nodes[1 - writer] ?? node).projection);
       const truth = await catalogOf(openProjection(driver));
-      const isSure = (name: string): boolean => acknowledgedLast.has(name as RepositoryName);
-      expect(listed.filter(isSure)).toEqual(truth.filter(isSure));
+      const isCertain = (name: string): boolean => acknowledgedLast.has(name as RepositoryName);
+      expect(listed.filter(isCertain)).toEqual(truth.filter(isCertain));
     }
   }
-  // Whatever was left undone is found in time.
+  // Unfinished work is found in time.
   clock.advance(20 * 60_000);
   for (const node of nodes) for (const repo of REPOSITORIES.slice(0, 2)) await node.projection.tags(repo, undefined, 1);
   for (const node of nodes) for (const repo of REPOSITORIES.slice(0, 2)) await compare(node, driver, repo);
 }
 
-type Step = { repo: RepositoryName; wish: Wish; writer: number; harm: Harm; when: number };
+type Step = { repo: RepositoryName; operation: Operation; writer: number; fault: Fault; when: number };
 
 function ignoreRefusals(error: unknown): void {
   if (error instanceof RegistryError || (error instanceof Error && error.message === 'killed')) return;

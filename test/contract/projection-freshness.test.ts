@@ -1,4 +1,4 @@
-// A view in Redis is never believed where the log may say more (DESIGN 6): each way in which it can lag, on a real server.
+// A view in Redis is never trusted while the log may be ahead: each way in which it can lag, on a real server.
 import { describe, expect, test } from 'bun:test';
 import { accept } from '../../src/journal/command.ts';
 import { hashSlot } from '../../src/journal/events.ts';
@@ -16,7 +16,7 @@ import { setTags } from '../support/writers.ts';
 const [digest] = FEW.manifests as [Digest];
 const world = redisWorld();
 
-/** How often each script ran meanwhile. */
+/** The scripts that ran during the work. */
 async function scriptsOf({ redis }: OpenNode, work: () => unknown): Promise<string[]> {
   redis.ran.length = 0;
   await work();
@@ -59,7 +59,7 @@ describe('a write that one node acknowledged', () => {
     expect([...a.observed, ...b.observed].filter((each) => each === 'gone' || each === 'busy')).toEqual([]);
   });
 
-  test('survives FLUSHALL: each repository is right on first touch, the catalog too', async () => {
+  test('survives FLUSHALL: each repository is correct on first use, and so is the catalog', async () => {
     const [a, b] = [await world.node(), await world.node()];
     const repos = ['a', 'b', 'c/d'].map((name) => name as RepositoryName);
     for (const repo of repos) await a.projection.submit(repo, setTags('x', 'y'));
@@ -89,11 +89,11 @@ describe('a write that one node acknowledged', () => {
     expect(await tagsOf(b.projection)).toEqual(['new', 'old']);
     expect(b.observed).toEqual(['caught up']);
     expect(await catalogOf(b.projection)).toEqual(['other', REPO]);
-    // The same dump under a node that has seen more, as if nothing had happened.
+    // The same dump under a node that has seen later slots.
     expect(await tagsOf(a.projection)).toEqual(['new', 'old']);
   });
 
-  // What was verified on one server, or decided there, must not be said of another one.
+  // A verification or decision on one server must not count for another one.
   test.each(['own', 'apply'])('survives the restore of an old dump just before %s', async (when) => {
     let own = await startRedis();
     const [a, b] = [await world.node({}, own.url), await world.node({}, own.url)];
@@ -110,7 +110,7 @@ describe('a write that one node acknowledged', () => {
       own = await startRedis({ port: own.port, folder: own.folder });
       for (const { redis } of [a, b]) expect(await redis.ready(10_000)).toBe(true);
     };
-    // This node would notice that the view went back: it dies before it can.
+    // This node would notice that the view went back, so it dies before it can.
     a.redis.after = (name) => {
       if (name === when && when === 'own') throw new Error('killed');
     };
@@ -121,22 +121,22 @@ describe('a write that one node acknowledged', () => {
     for (const each of [b, a]) expect(await tagsOf(each.projection)).toEqual(all);
   });
 
-  // A generation is of the log as it was when its maker read it: of no steps, or sent after Redis forgot what came since.
+  // A generation holds the log as its builder read it. It is sent after Redis has lost later slots, and may have no steps to lose.
   test.each([
     ['switch', 'of an empty log', []],
-    ['build', 'with something in it', ['w']],
-  ] as const)('survives a late %s of a view %s, when Redis forgot everything meanwhile', async (late, _, before) => {
+    ['build', 'with content', ['w']],
+  ] as const)('survives a late %s of a view %s, when Redis lost everything meanwhile', async (late, _, before) => {
     for (const tag of before) await openProjection(world.driver).submit(REPO, setTags(tag));
     const [a, b, stranger] = [await world.node(), await world.node(), await world.node()];
     a.redis.before = async (name) => {
       if (name !== late) return;
       a.redis.before = () => {};
-      // Its lease is over by now.
+      // Its lease has expired by now.
       await world.server.cli('DEL', `{${world.store}:${REPO}}:heal`);
       await b.projection.submit(REPO, setTags('x'));
       await world.server.cli('FLUSHALL');
     };
-    // It dies before it looks again.
+    // It dies before it inspects the view again.
     a.redis.after = (name) => {
       if (name === 'switch') throw new Error('killed');
     };
@@ -150,7 +150,7 @@ describe('a write that one node acknowledged', () => {
     const a = await world.node();
     await a.projection.submit(REPO, setTags('x'));
     await a.projection.submit(REPO, setTags('y'));
-    // Another bucket under the same ULID: slots of the same numbers say something else.
+    // Another bucket under the same ULID: slots with the same numbers differ.
     world.driver = new MemoryDriver();
     await openProjection(world.driver).submit(REPO, setTags('z'));
     const b = await world.node();
@@ -160,7 +160,7 @@ describe('a write that one node acknowledged', () => {
   });
 });
 
-describe('a slot that is missing in the view', () => {
+describe('a slot that the view lacks', () => {
   const crash = {
     reach: () => {
       throw new Error('killed');
@@ -172,7 +172,7 @@ describe('a slot that is missing in the view', () => {
     await a.projection.submit(REPO, setTags('x'));
     expect(await b.projection.submit(REPO, setTags('y')).catch(String)).toBe('Error: killed');
     expect(await tagsOf(a.projection)).toEqual(['x']);
-    world.later = 2_500;
+    world.clockOffset = 2_500;
     expect(await tagsOf(a.projection)).toEqual(['x', 'y']);
     expect(a.observed).toEqual(['rebuilt', 'caught up']);
   });
@@ -194,21 +194,21 @@ describe('a slot that is missing in the view', () => {
     world.driver.create = () => Promise.reject(new RegistryError('unavailable', 'hangs', undefined, gone));
     await a.projection.submit(REPO, setTags('y')).catch(() => {});
     world.driver.create = create;
-    const looks: number[] = [];
-    for (world.later = 0; world.later < 1_200_000; world.later += 500) {
+    const probes: number[] = [];
+    for (world.clockOffset = 0; world.clockOffset < 1_200_000; world.clockOffset += 500) {
       a.observed.length = 0;
       expect(await tagsOf(a.projection)).toEqual(['x']);
-      if (a.observed.length > 0) looks.push(world.later);
+      if (a.observed.length > 0) probes.push(world.clockOffset);
     }
-    const waits = looks.map((at, index) => at - (looks[index - 1] ?? 0));
+    const waits = probes.map((at, index) => at - (probes[index - 1] ?? 0));
     for (const [index, wait] of waits.slice(1, 5).entries()) {
       expect(wait / (waits[index] ?? 0)).toBeGreaterThanOrEqual(1);
       expect(wait / (waits[index] ?? 0)).toBeLessThan(2.5);
     }
-    expect(looks.length).toBeLessThan(30);
+    expect(probes.length).toBeLessThan(30);
     expect(Math.max(...waits)).toBeLessThanOrEqual(61_000);
-    expect(looks[looks.length - 1]).toBeGreaterThan(900_000);
-    expect(looks[looks.length - 1]).toBeLessThan(970_000);
+    expect(probes[probes.length - 1]).toBeGreaterThan(900_000);
+    expect(probes[probes.length - 1]).toBeLessThan(970_000);
   });
 
   test('written by a node without Redis is never overwritten, and later commands are decided on it', async () => {

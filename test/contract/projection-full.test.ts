@@ -11,7 +11,7 @@ import { refusalOf } from '../support/registry.ts';
 import { REPO } from '../support/slots.ts';
 
 const world = redisWorld();
-/** More than one reply of a script and the buffers of a few connections. */
+/** Enough for a reply of a script and the buffers of a few connections. */
 const ROOM_BYTES = 4 * 1024 ** 2;
 const OTHER = 'team/other' as RepositoryName;
 
@@ -56,7 +56,7 @@ test('a full Redis refuses pushes and accepts deletes of tags, manifests, blobs 
   expect(state.manifests.size).toBe(pushed.length);
   expect(await refusalOf(push(manyDigests(1, 5_000)[0] as Digest, 5_000))).toBe('unavailable');
   expect(await tagsOf(projection)).toHaveLength(pushed.length);
-  // As after a restart or a failover: views must be verified first, and deletes still succeed.
+  // As after a restart or a failover, views must be verified first. Deletes still succeed.
   for (const repo of [REPO, OTHER]) await server.cli('HSET', `{${world.store}:${repo}}:meta`, 'owner', 'another');
   const removals = (digest: Digest, index: number): JournalEvent[][] => [
     [{ type: 'tag.deleted', tag: `t${index}` as Tag, prev: digest }],

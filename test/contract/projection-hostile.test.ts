@@ -1,4 +1,4 @@
-// Somebody else writes to the keys of a repository in Redis: malformed values are never served, and never get into the log.
+// A stranger writes to the keys of a repository in Redis: malformed values are never served, and never get into the log.
 import { describe, expect, test } from 'bun:test';
 import { accept } from '../../src/journal/command.ts';
 import type { JournalEvent } from '../../src/journal/events.ts';
@@ -39,7 +39,7 @@ async function keyOf(name: string): Promise<string> {
   return `{${world.store}:${REPO}}:${await world.server.cli('HGET', meta(), 'gen')}:${name}`;
 }
 
-/** Every read of the repository gives what the log says. */
+/** Every read of the repository agrees with the log. */
 async function expectLog({ projection }: OpenNode): Promise<void> {
   const truth = openProjection(world.driver);
   for (const query of [{}, { artifactType }]) {
@@ -53,7 +53,7 @@ async function expectLog({ projection }: OpenNode): Promise<void> {
   expect(await projection.tags(REPO, undefined, 100)).toEqual(await truth.tags(REPO, undefined, 100));
 }
 
-/** Commands are decided on what the log says. */
+/** Commands are decided on the state in the log. */
 async function expectFacts({ projection }: OpenNode): Promise<void> {
   const { state } = await foldLog(world.driver, REPO);
   const facts = await projection.submit(REPO, {
@@ -87,24 +87,24 @@ const zadd =
 
 const ROWS: readonly (readonly [string, string, (key: string) => string[]])[] = [
   ['a link that is a path', 'blobs', hset(blob, `5 ../../${inc} 1`)],
-  ['a link of fewer than no bytes', 'blobs', hset(blob, `-5 ${inc} 1`)],
+  ['a link of a negative number of bytes', 'blobs', hset(blob, `-5 ${inc} 1`)],
   ['a link of more bytes than can be counted', 'blobs', hset(blob, `99999999999999999999 ${inc} 1`)],
-  ['a link that is nothing', 'blobs', hset(blob, '')],
+  ['a link that is empty', 'blobs', hset(blob, '')],
   ['a record that is a path', 'manifests', hset(digest, json({ inc: '../x' }))],
-  ['a record with a text for its size', 'manifests', hset(digest, json({ size: '7' }).replace('"7"', '"seven"'))],
+  ['a record with a string as its size', 'manifests', hset(digest, json({ size: '7' }).replace('"7"', '"seven"'))],
   ['a record with no media type', 'manifests', hset(digest, json({ mediaType: null }))],
-  ['a record with an object for its type', 'manifests', hset(digest, json({ artifactType: {} }))],
-  ['a record with annotations that are no texts', 'manifests', hset(digest, json({ annotations: { a: 1 } }))],
+  ['a record with an object as its type', 'manifests', hset(digest, json({ artifactType: {} }))],
+  ['a record with annotations that are not strings', 'manifests', hset(digest, json({ annotations: { a: 1 } }))],
   ['a record without a time', 'manifests', hset(digest, json({ at: 'now' }))],
-  ['a record whose subject is no digest', 'manifests', hset(digest, json({}).replace(subject, 'x'))],
-  ['a record whose reference is no digest', 'manifests', hset(digest, json({}).replace(blob, '../x'))],
-  ['a record that is no JSON', 'manifests', hset(digest, `- \n{`)],
+  ['a record whose subject is not a digest', 'manifests', hset(digest, json({}).replace(subject, 'x'))],
+  ['a record whose reference is not a digest', 'manifests', hset(digest, json({}).replace(blob, '../x'))],
+  ['a record that is not JSON', 'manifests', hset(digest, `- \n{`)],
   ['a record of one line', 'manifests', hset(digest, 'x')],
   ['a record that is a number', 'manifests', hset(digest, '-\n1')],
-  ['a tag that points to no digest', 'tags', hset(tag, '../../x')],
-  ['a tag that is none, in the list', 'tagz', zadd('../x')],
-  ['a tag that is none, of a manifest', 'tagged', zadd(`${digest} ../x`)],
-  ['a referrer that is no digest', 'referrers', zadd(`${subject} ../x`)],
+  ['a tag that points to something other than a digest', 'tags', hset(tag, '../../x')],
+  ['an invalid tag in the list', 'tagz', zadd('../x')],
+  ['an invalid tag of a manifest', 'tagged', zadd(`${digest} ../x`)],
+  ['a referrer that is not a digest', 'referrers', zadd(`${subject} ../x`)],
 ];
 
 describe('a malformed view', () => {
@@ -119,7 +119,7 @@ describe('a malformed view', () => {
 
   const KINDS = ['tags', 'tagz', 'tagged', 'manifests', 'blobs', 'referrers', 'refs'];
 
-  test.each(KINDS)('with a string instead of %s heals, for reads and for writes', async (name) => {
+  test.each(KINDS)('with a string instead of %s is healed, by reads and by writes', async (name) => {
     const node = await planted();
     const spoil = async (): Promise<void> => {
       const key = await keyOf(name);
@@ -136,7 +136,7 @@ describe('a malformed view', () => {
     await expectLog(node);
   });
 
-  test.each(['meta', 'heal', 'begun', 'turn', 'line'])('with another type instead of %s heals', async (name) => {
+  test.each(['meta', 'heal', 'begun', 'turn', 'line'])('with another type instead of %s is healed', async (name) => {
     const node = await planted();
     const key = `{${world.store}:${REPO}}:${name}`;
     for (const kind of ['SADD', 'SET']) {
@@ -151,7 +151,7 @@ describe('a malformed view', () => {
   });
 
   async function expectFactsAfterTurn(node: OpenNode): Promise<void> {
-    // A string is a valid turn or lease, of a node that does not exist: it would expire.
+    // A string is a valid turn or lease of a node that does not exist; it would expire.
     await world.server.cli('DEL', `{${world.store}:${REPO}}:turn`, `{${world.store}:${REPO}}:heal`);
     await expectLog(node);
     await expectFacts(node);
@@ -168,7 +168,7 @@ describe('a malformed view', () => {
     ['cursor', '2 x y z'],
     ['intent', 'x'],
     ['intent', '99999'],
-  ])('a %s that is %p heals, for reads and for writes', async (field, value) => {
+  ])('a %s that is %p is healed, by reads and by writes', async (field, value) => {
     const node = await planted();
     const spoil = async (): Promise<void> => {
       const gen = await world.server.cli('HGET', meta(), 'gen');
@@ -200,7 +200,7 @@ describe('a malformed catalog', () => {
   test.each([
     ['a name that is a path', 'catalog', ['ZADD', '0', '../../x']],
     ['a name that is empty', 'catalog', ['ZADD', '0', '']],
-    ['a change that is no slot', 'changes', ['HSET', REPO, 'x']],
+    ['a change that is not a slot', 'changes', ['HSET', REPO, 'x']],
   ] as const)('%s is discarded with it', async (_, key, [command, ...words]) => {
     const node = await planted();
     await world.server.cli(command, `{${world.store}}:${key}`, ...words);

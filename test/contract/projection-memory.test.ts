@@ -6,7 +6,7 @@ import { projectionContract } from './projection.contract.ts';
 
 for (const [room, budget] of [
   ['plenty of memory', HUGE_BUDGET],
-  ['no memory to keep anything', 0],
+  ['no memory for any view', 0],
 ] as const) {
   projectionContract(room, async (clock) => {
     const driver = new MemoryDriver();

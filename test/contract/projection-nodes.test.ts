@@ -1,4 +1,4 @@
-// Many nodes on one Redis: healing at once, taking turns, and going on without Redis.
+// Many nodes on one Redis: concurrent healing, turns, and service without Redis.
 import { describe, expect, test } from 'bun:test';
 import { RegistryError } from '../../src/oci/errors.ts';
 import type { Digest } from '../../src/oci/names.ts';
@@ -36,7 +36,7 @@ describe('nodes that heal concurrently', () => {
     a.redis.before = async (name) => {
       if (name !== 'switch') return;
       a.redis.before = () => {};
-      // The lease of a node that was paused for long has passed on.
+      // The lease of a node that was paused for long has expired.
       await world.server.cli('DEL', `{${world.store}:${REPO}}:heal`);
       await b.projection.submit(REPO, setTags('y'));
     };
@@ -68,7 +68,7 @@ describe('nodes that heal concurrently', () => {
     let builds = 0;
     a.redis.before = async (name) => {
       if (name !== 'build' || ++builds !== 3) return;
-      // The other steps are sent with this one: they are done by then, and lost.
+      // The other steps are sent with this one, so they are done by then, and lost.
       await Bun.sleep(100);
       await world.server.cli('FLUSHALL');
     };
@@ -97,7 +97,7 @@ describe('without Redis', () => {
       expect(refused).toBeInstanceOf(RegistryError);
       expect((refused as RegistryError).kind).toBe('unavailable');
       expect(performance.now() - begin).toBeLessThan(8_000);
-      // Another node writes, where Redis can be reached: this one follows the log.
+      // Another node, which reaches Redis, writes: this one follows the log.
       if (stop === 'kill') continue;
       await openProjection(world.driver).submit(REPO, setTags('z'));
       expect(await tagsOf(a.projection)).toEqual(['x', 'z']);

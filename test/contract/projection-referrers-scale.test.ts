@@ -1,4 +1,4 @@
-// A page of referrers costs what it contains, not what the subject has: 100,000 referrers, with a filter that none matches.
+// The cost of a page of referrers depends on the page, not on the subject: 100,000 referrers, with a filter that none matches.
 import { expect, test } from 'bun:test';
 import { ulid } from 'ulid';
 import { openAccess } from '../../src/access/access.ts';
@@ -17,7 +17,7 @@ const REFERRERS = 100_000;
 const SLOT = 250;
 const FIRST_ANSWER_MS = 300;
 const OTHERS_WAIT_MS = 50;
-/** A machine that does something else meanwhile shows in one round; what is slow by itself is slow in each. */
+/** Other load on the machine slows down some rounds; slow code is slow in all of them. */
 const ROUNDS = 5;
 const [subject] = FEW.manifests as [Digest];
 
@@ -39,7 +39,7 @@ async function plant(): Promise<Digest[]> {
   return digests;
 }
 
-/** The longest time that another task of this process had to wait meanwhile. */
+/** The longest time that another task of this process had to wait during the work. */
 async function longestWait(work: Promise<unknown>): Promise<number> {
   let longest = 0;
   let isDone = false;

@@ -1,4 +1,4 @@
-// What is too much for one script is applied in steps: each is done once, and nobody sees a tag without its manifest.
+// A slot that is too much for one script is applied in steps: each is done once, and no reader sees a tag without its manifest.
 import { describe, expect, test } from 'bun:test';
 import { ulid } from 'ulid';
 import { accept } from '../../src/journal/command.ts';
@@ -64,7 +64,7 @@ describe('work in steps', () => {
       expect(steps).toBeGreaterThan(lastStep);
       const first = await b.projection.manifestByTag(where, 'first' as Tag);
       expect(first.kind === 'known' && first.value !== undefined).toBe(true);
-      world.later += 10_000;
+      world.clockOffset += 10_000;
       expect(await tagsOf(b.projection, where)).toEqual(['big', 'first']);
       expect(b.observed.slice(-1)).toEqual(['caught up']);
       const references = (ref: Digest) =>
@@ -85,7 +85,7 @@ describe('work in steps', () => {
       };
     };
     killedAt(a, 2, async () => {
-      world.later += 10_000;
+      world.clockOffset += 10_000;
       killedAt(b, 2, () => Promise.reject(new Error('killed')));
       expect(await tagsOf(b.projection).catch(String)).toBe('Error: killed');
     });

@@ -1,4 +1,4 @@
-// What REDIS_URL may name: a server over TLS, a Sentinel group that fails over, a Redis Cluster; and what is refused.
+// The topologies that REDIS_URL may name: a server over TLS, a Sentinel group that fails over, a Redis Cluster; and what is refused.
 import { afterEach, describe, expect, test } from 'bun:test';
 import { ulid } from 'ulid';
 import { accept } from '../../src/journal/command.ts';
@@ -43,7 +43,7 @@ describe('a server that evicts keys', () => {
     expect(String(refusal)).toContain('noeviction');
   });
 
-  test('is used where CONFIG is forbidden, which hides the policy', async () => {
+  test('is used if CONFIG is forbidden, because that hides the policy', async () => {
     const { url } = await startRedis({ settings: [['rename-command', 'CONFIG', '']] });
     const redis = await connect(url);
     const { projection } = await openNode(redis, world.driver, { store: world.store });
@@ -74,7 +74,7 @@ describe('a Sentinel group', () => {
       expect(await tagsOf(b.projection)).toEqual(['x', 'y']);
       await group.master.kill();
       group.replica.thaw();
-      // Reads are right all the time.
+      // Reads are correct all the time.
       const end = performance.now() + 1_500;
       while (performance.now() < end) expect(await tagsOf(b.projection)).toEqual(['x', 'y']);
       await group.failOver();

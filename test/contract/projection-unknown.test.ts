@@ -1,4 +1,4 @@
-// Reads of names that were never written cost the store nothing, and no acknowledged repository is taken for one.
+// Reads of names that were never written cost no store request, and no acknowledged repository counts as one.
 import { expect, test } from 'bun:test';
 import type { Digest, RepositoryName, Tag } from '../../src/oci/names.ts';
 import type { Projection } from '../../src/projection/projection.ts';
@@ -15,24 +15,24 @@ const NAMES = Array.from({ length: 1_000 }, (_, index) => `no/such-${index}` as 
 const REAL = ['a', 'team/app', 'team/other'] as RepositoryName[];
 const [digest] = FEW.manifests as [Digest];
 
-/** A store that counts what is asked of it. */
-function counted(driver: StorageDriver): { readonly driver: StorageDriver; readonly asked: string[] } {
-  const asked: string[] = [];
+/** A store that records its calls. */
+function counted(driver: StorageDriver): { readonly driver: StorageDriver; readonly calls: string[] } {
+  const calls: string[] = [];
   const proxy = new Proxy(driver, {
     get: (target, name) => {
       const value: unknown = Reflect.get(target, name, target);
       if (typeof value !== 'function') return value;
       return (...args: unknown[]) => {
-        asked.push(`${String(name)} ${String(args[0])}`);
+        calls.push(`${String(name)} ${String(args[0])}`);
         return value.apply(target, args);
       };
     },
   });
-  return { driver: proxy, asked };
+  return { driver: proxy, calls };
 }
 
-/** Everything that a client may ask of a repository that it only reads. */
-async function askAll(projection: Projection, repo: RepositoryName): Promise<void> {
+/** Every read of a repository by a client. */
+async function readAll(projection: Projection, repo: RepositoryName): Promise<void> {
   const unknown = { kind: 'unknown' } as const;
   expect(await projection.manifestByTag(repo, 'x' as Tag)).toEqual(unknown);
   expect(await projection.manifestByDigest(repo, digest)).toEqual(unknown);
@@ -43,33 +43,33 @@ async function askAll(projection: Projection, repo: RepositoryName): Promise<voi
 }
 
 test('in memory: 1,000 unknown names cost no store request, after one listing', async () => {
-  const { driver, asked } = counted(new MemoryDriver());
+  const { driver, calls } = counted(new MemoryDriver());
   const first = openProjection(driver);
   for (const repo of REAL) await first.submit(repo, setTags('x'));
   const projection = openProjection(driver);
-  asked.length = 0;
+  calls.length = 0;
   await catalogOf(projection);
-  expect(asked.filter((each) => each === 'list catalog/')).toHaveLength(1);
-  asked.length = 0;
-  for (const repo of NAMES) await askAll(projection, repo);
-  expect(asked).toEqual([]);
+  expect(calls.filter((each) => each === 'list catalog/')).toHaveLength(1);
+  calls.length = 0;
+  for (const repo of NAMES) await readAll(projection, repo);
+  expect(calls).toEqual([]);
   for (const repo of REAL) expect(await tagsOf(projection, repo)).toEqual(['x']);
   // The first read starts the listing, and does not wait for it.
   const anew = openProjection(driver);
-  await askAll(anew, NAMES[0] as RepositoryName);
+  await readAll(anew, NAMES[0] as RepositoryName);
   await Bun.sleep(1);
-  asked.length = 0;
-  for (const repo of NAMES) await askAll(anew, repo);
-  expect(asked).toEqual([]);
+  calls.length = 0;
+  for (const repo of NAMES) await readAll(anew, repo);
+  expect(calls).toEqual([]);
 });
 
-test('in memory: a name is known once it was written, also if its first write was not confirmed', async () => {
+test('in memory: a name is known once it was written, even if its first write was not confirmed', async () => {
   const real = new MemoryDriver();
   const { driver } = counted(real);
   const projection = openProjection(driver);
   await catalogOf(projection);
   const [failed, written] = NAMES as [RepositoryName, RepositoryName];
-  await askAll(projection, written);
+  await readAll(projection, written);
   await projection.submit(written, setTags('x'));
   expect(await tagsOf(projection, written)).toEqual(['x']);
   const create = real.create.bind(real);
@@ -93,44 +93,44 @@ test('in memory: a name is known once it was written, also if its first write wa
 
 test('in memory beside other processes: each unknown name costs one HEAD, and their acknowledged writes are seen', async () => {
   const store = new MemoryDriver();
-  const { driver, asked } = counted(store);
+  const { driver, calls } = counted(store);
   const [one, other] = [openProjection(driver, { probe: true }), openProjection(driver, { probe: true })];
   const [repo] = NAMES as [RepositoryName];
   for (let time = 0; time < 2; time++) {
-    asked.length = 0;
+    calls.length = 0;
     expect(await tagsOf(other, repo)).toEqual(['unknown']);
-    expect(asked.map((each) => each.split(' ')[0])).toEqual(['head']);
+    expect(calls.map((each) => each.split(' ')[0])).toEqual(['head']);
   }
-  asked.length = 0;
+  calls.length = 0;
   await Promise.all(Array.from({ length: 100 }, () => tagsOf(other, repo)));
-  // One for the first, one for all that came while it was under way.
-  expect(asked.length).toBeLessThanOrEqual(2);
+  // One for the first, and one for all that came while it was in flight.
+  expect(calls.length).toBeLessThanOrEqual(2);
   await one.submit(repo, setTags('x'));
   expect(await tagsOf(other, repo)).toEqual(['x']);
 });
 
 test('in Redis: 1,000 unknown names cost no store request and no key, after one listing', async () => {
-  const { driver, asked } = counted(world.driver);
+  const { driver, calls } = counted(world.driver);
   world.driver = driver as MemoryDriver;
   const a = await world.node();
   for (const repo of REAL) await a.projection.submit(repo, setTags('x'));
   await catalogOf(a.projection);
   const before = await world.server.cli('DBSIZE');
-  asked.length = 0;
+  calls.length = 0;
   a.redis.ran.length = 0;
   for (const repo of NAMES) expect(await tagsOf(a.projection, repo)).toEqual(['unknown']);
   expect(a.redis.ran.length).toBe(2 * NAMES.length);
-  for (const repo of NAMES.slice(0, 50)) await askAll(a.projection, repo);
-  expect(asked).toEqual([]);
+  for (const repo of NAMES.slice(0, 50)) await readAll(a.projection, repo);
+  expect(calls).toEqual([]);
   expect(await world.server.cli('DBSIZE')).toBe(before);
   // After a loss of all data one read starts one listing.
   await world.server.cli('FLUSHALL');
   const b = await world.node();
   expect(await tagsOf(b.projection, NAMES[0])).toEqual(['unknown']);
   await eventually(async () => expect(await world.server.cli('HEXISTS', `{${world.store}}:meta`, 'owner')).toBe('1'));
-  asked.length = 0;
+  calls.length = 0;
   for (const repo of NAMES.slice(1)) expect(await tagsOf(b.projection, repo)).toEqual(['unknown']);
-  expect(asked).toEqual([]);
+  expect(calls).toEqual([]);
   for (const repo of REAL) expect(await tagsOf(b.projection, repo)).toEqual(['x']);
 });
 
@@ -147,7 +147,7 @@ test('in Redis: every node knows a name once its first write is acknowledged, wh
   }
 });
 
-test('in Redis: a repository that was settled as deleted is still looked for in its log', async () => {
+test('in Redis: the log is still read for a repository that was settled as deleted', async () => {
   const [a, b] = [await world.node(), await world.node()];
   const [repo] = NAMES as [RepositoryName];
   await a.projection.submit(repo, setTags('x'));

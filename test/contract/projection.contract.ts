@@ -1,4 +1,4 @@
-// What every projection promises: the answers of its views are those of a simple model, whatever commands were submitted.
+// The contract of every projection: its answers are those of a simple model, whatever commands were submitted.
 import { afterAll, beforeEach, describe, expect, test } from 'bun:test';
 import fc from 'fast-check';
 import { accept, refuse } from '../../src/journal/command.ts';
@@ -7,24 +7,24 @@ import { RegistryError } from '../../src/oci/errors.ts';
 import type { Digest, RepositoryName, Tag } from '../../src/oci/names.ts';
 import type { InRepository, Page, Projection } from '../../src/projection/projection.ts';
 import { countingIncarnations, TestClock } from '../support/deterministic.ts';
-import { commandOf, FEW, wishes } from '../support/generators.ts';
+import { commandOf, FEW, operations } from '../support/generators.ts';
 import { History } from '../support/history.ts';
 import { REPOSITORIES } from '../support/projections.ts';
 
 export interface OpenedProjection {
   readonly projection: Projection;
-  /** A projection that knows nothing yet, on the same store. */
+  /** A fresh projection on the same store. */
   reopen(): Promise<Projection>;
   close(): Promise<void>;
 }
 
-/** A page of these, as the contract says it is cut. */
+/** The expected page of these. */
 function pageOf<T extends string>(all: readonly T[], after: string | undefined, limit: number): Page<T> {
   const left = all.filter((each) => after === undefined || each > after);
   return { items: left.slice(0, limit), more: left.length > limit };
 }
 
-/** Events that were acknowledged, for each repository, and the answers that follow from them. */
+/** The acknowledged events of each repository, and the answers that follow from them. */
 class Model {
   readonly #histories = new Map(REPOSITORIES.map((repo) => [repo, new History()]));
 
@@ -97,7 +97,7 @@ async function compareCatalog(projection: Projection, model: Model): Promise<voi
   }
 }
 
-const steps = fc.array(fc.tuple(fc.constantFrom(...REPOSITORIES), wishes, fc.boolean()), { maxLength: 30 });
+const steps = fc.array(fc.tuple(fc.constantFrom(...REPOSITORIES), operations, fc.boolean()), { maxLength: 30 });
 
 export function projectionContract(name: string, open: (clock: TestClock) => Promise<OpenedProjection>): void {
   describe(`projection in ${name}`, () => {
@@ -131,10 +131,10 @@ export function projectionContract(name: string, open: (clock: TestClock) => Pro
         fc.asyncProperty(steps, async (some) => {
           const { projection, reopen } = await openFresh();
           const model = new Model();
-          for (const [where, wish, look] of some) {
+          for (const [where, operation, look] of some) {
             clock.advance(1000);
             let events: readonly JournalEvent[] = [];
-            const command = commandOf(wish, newIncarnation, (decided) => {
+            const command = commandOf(operation, newIncarnation, (decided) => {
               events = decided;
             });
             const acknowledged = await projection.submit(where, command).then(

@@ -1,4 +1,4 @@
-// The user that docs/operations.md gives to nodes and workers: with it everything works, and beyond it nothing is allowed.
+// The ACL user in docs/operations.md: it is enough for nodes and workers, and allows nothing else.
 import { afterAll, expect, test } from 'bun:test';
 import { join } from 'node:path';
 import { RedisSessions } from '../../src/sessions/redis-sessions.ts';
@@ -18,7 +18,7 @@ afterAll(async () => {
 
 const PASSWORD = 'secret';
 
-/** The documented command, for this store. @returns the address of that user */
+/** Runs the documented command for this store. @returns the URL of Redis with that user */
 async function addUser(): Promise<string> {
   const page = await Bun.file(join(projectRoot, 'docs/operations.md')).text();
   const [line = ''] = /^ {4}ACL SETUSER marina .*$/m.exec(page) ?? [];

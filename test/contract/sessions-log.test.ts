@@ -15,7 +15,7 @@ async function open(clock: TestClock): Promise<OpenedSessions> {
     renew: () => shared.repeats.fire(),
     leaveBytes: (id, inc) => driver.put(stagedKey(id, inc), new Uint8Array([1])),
     hasBytes: async (id) => {
-      // Of one that ended the last word stays.
+      // The last record of an ended session stays.
       for await (const { key } of driver.list(uploadPrefix(id))) if (!key.startsWith(sessionLogPrefix(id))) return true;
       return false;
     },

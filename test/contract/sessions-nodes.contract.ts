@@ -1,4 +1,4 @@
-// What a store of sessions promises that several nodes use at once.
+// The contract of a session store that several nodes use at once.
 import { afterAll, beforeEach, describe, expect, test } from 'bun:test';
 import fc from 'fast-check';
 import { RegistryError } from '../../src/oci/errors.ts';
@@ -27,7 +27,7 @@ const ops: fc.Arbitrary<Op[]> = fc.array(
   { maxLength: 30 },
 );
 
-/** @param lapse milliseconds after which a lease that is not renewed is another's to take */
+/** @param lapse milliseconds after which a lease that is not renewed can be taken over */
 export function sessionNodesContract(
   name: string,
   lapse: number,
@@ -66,7 +66,7 @@ export function sessionNodesContract(
       return session;
     }
 
-    /** How a promise is refused. */
+    /** The kind of refusal. */
     async function refusal(promise: Promise<unknown>): Promise<string> {
       try {
         await promise;
@@ -129,7 +129,7 @@ export function sessionNodesContract(
       await next.release();
     });
 
-    test('one whose holder crashed is taken over once the lease has expired, and the old holder can do nothing any more', async () => {
+    test('one whose holder crashed is taken over once the lease has expired, and then the old holder can change nothing', async () => {
       const session = await withBytes();
       const { id } = session;
       const dead = await leased(one, id);
@@ -199,7 +199,7 @@ export function sessionNodesContract(
         fc.asyncProperty(ops, async (some) => {
           let truth: Session | undefined = await withBytes(0);
           const { id } = truth;
-          /** Each node's lease that it was given, and whether it still counts. */
+          /** The lease that each node was given last, valid or not. */
           const leases: (SessionLease | undefined)[] = stores.map(() => undefined);
           let holder: number | undefined;
           let until = 0;

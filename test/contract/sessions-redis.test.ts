@@ -22,7 +22,7 @@ afterAll(async () => {
 });
 
 interface OpenedRedis extends OpenedSessions {
-  /** What all keys of this store begin with. */
+  /** The prefix of all keys of this store. */
   readonly prefix: string;
 }
 
@@ -117,7 +117,7 @@ describe('sessions in Redis', () => {
     }
   });
 
-  test('are unknown, not empty, also when Redis loses everything during a request', async () => {
+  test('are unknown, not empty, even if Redis loses everything during a request', async () => {
     const current = await fresh();
     const clock = new TestClock();
     const redis = await connect(server.url);

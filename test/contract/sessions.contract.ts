@@ -1,4 +1,4 @@
-// What every store of upload sessions promises.
+// The contract of every store of upload sessions.
 import { afterAll, beforeEach, describe, expect, test } from 'bun:test';
 import { ALGORITHMS, digestOf } from '../../src/oci/digest.ts';
 import {
@@ -18,9 +18,9 @@ export interface OpenedSessions {
   readonly store: SessionStore;
   /** The store as another process finds it later, or another node at once. */
   reopen(): Promise<SessionStore>;
-  /** Renews what is held, as time does. */
+  /** Renews all leases, as the timer does. */
   renew(): Promise<void>;
-  /** Leaves bytes where an upload keeps them. */
+  /** Stores bytes as staged bytes of an upload. */
   leaveBytes(id: UploadId, inc: Incarnation): Promise<void>;
   /** Whether anything of an upload is stored. */
   hasBytes(id: UploadId): Promise<boolean>;
@@ -91,7 +91,7 @@ export function sessionsContract(name: string, open: (clock: TestClock) => Promi
       expect([500, undefined]).toContain(store.count());
     });
 
-    test('what is saved is loaded, at once and by another process later', async () => {
+    test('a saved session is loaded, at once and later by another process', async () => {
       const session = await withBytes(7);
       expect(await store.load(session.id, owner)).toEqual(session);
       clock.advance(SESSION_EXPIRY / 2);
@@ -104,7 +104,7 @@ export function sessionsContract(name: string, open: (clock: TestClock) => Promi
       expect((await (await current.reopen()).load(session.id, owner))?.offset).toBe(9);
     });
 
-    test('what was not saved is not loaded', async () => {
+    test('unsaved changes are not loaded', async () => {
       const session = await withBytes(7);
       await (await leased(session.id)).release();
       expect((await leased(session.id)).session).toEqual(session);
@@ -124,7 +124,7 @@ export function sessionsContract(name: string, open: (clock: TestClock) => Promi
         }
       }
       await lease.release();
-      // The attempts of strangers took nothing.
+      // The attempts of strangers took no lease.
       for (const session of [id, saved.id, used.id]) await (await leased(session)).release();
       expect(await store.load(unknownId, owner)).toBeUndefined();
       expect(await store.lease(unknownId, owner)).toBe('unknown');
@@ -136,14 +136,14 @@ export function sessionsContract(name: string, open: (clock: TestClock) => Promi
         const held = leases.filter((lease) => typeof lease !== 'string');
         expect(held).toHaveLength(1);
         expect(leases.filter((lease) => lease === 'busy')).toHaveLength(9);
-        // Asking for its progress is always possible.
+        // Its progress can always be read.
         expect((await store.load(id, owner))?.id).toBe(id);
         for (const lease of held) await lease.release();
         await (await leased(id)).release();
       }
     });
 
-    test('is unknown once it ended, and its bytes are gone, also for another process', async () => {
+    test('is unknown once it ended, and its bytes are removed, also for another process', async () => {
       for (const { id } of [await store.create(owner, 'sha256'), await withBytes(7)]) {
         const before = store.count();
         const lease = await leased(id);
@@ -179,7 +179,7 @@ export function sessionsContract(name: string, open: (clock: TestClock) => Promi
       expect([1, undefined]).toContain(store.count());
     });
 
-    test('expiry removes what an earlier process left, including bytes without a record', async () => {
+    test('expiry removes leftovers of an earlier process, including bytes without a record', async () => {
       const session = await withBytes(7);
       const { id } = await store.create(owner, 'sha256');
       await current.leaveBytes(id, newIncarnation());

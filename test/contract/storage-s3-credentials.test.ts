@@ -1,4 +1,4 @@
-// The names by which a process is told of a bucket and of who it is there, each tried with a real process on a real MinIO.
+// The settings that name a bucket and its credentials, each tried with a real process on a real MinIO.
 import { afterAll, beforeAll, describe, expect, test } from 'bun:test';
 import { writeFileSync } from 'node:fs';
 import { join } from 'node:path';
@@ -18,7 +18,7 @@ import { cleanUp, startServer, temporaryFolder } from '../support/server.ts';
 const REGION = 'eu-central-2';
 const BUCKET = 'marina';
 const KEYS = { AWS_ACCESS_KEY_ID: ACCESS_KEY, AWS_SECRET_ACCESS_KEY: SECRET_KEY };
-/** No machine of the tests has a role: to ask for one takes seconds. */
+/** Test machines have no role, and asking for one takes seconds. */
 const NO_ROLE = { AWS_EC2_METADATA_DISABLED: 'true' };
 
 let objects: ObjectStore;
@@ -47,7 +47,7 @@ async function expectServes(settings: Readonly<Record<string, string>>): Promise
   expect(await stop()).toBe(0);
 }
 
-/** What a process writes that does not start: it must be one line. */
+/** The output of a process that refuses to start. It must be one line. */
 async function refusalOf(settings: Readonly<Record<string, string>>): Promise<string> {
   const home = temporaryFolder('home');
   const { code, stdout, stderr } = await attempt([join('node_modules', '.bin', 'bun'), 'src/main.ts'], {
@@ -65,11 +65,11 @@ function credentialsFile(profile: string, key: string, secret: string): string {
   return path;
 }
 
-/** Credentials that MinIO lends for an hour. */
-async function borrowed(): Promise<Readonly<Record<string, string>>> {
-  const asked = ['-d', 'Action=AssumeRole&Version=2011-06-15&DurationSeconds=3600', `${objects.endpoint}/`];
+/** Temporary credentials of MinIO, valid for an hour. */
+async function temporaryCredentials(): Promise<Readonly<Record<string, string>>> {
+  const request = ['-d', 'Action=AssumeRole&Version=2011-06-15&DurationSeconds=3600', `${objects.endpoint}/`];
   const signed = ['--aws-sigv4', `aws:amz:${REGION}:sts`, '--user', `${ACCESS_KEY}:${SECRET_KEY}`];
-  const answer = await run(['curl', '-sSf', ...signed, ...asked]);
+  const answer = await run(['curl', '-sSf', ...signed, ...request]);
   const field = (name: string): string => new RegExp(`<${name}>([^<]+)<`).exec(answer)?.[1] ?? '';
   return {
     AWS_ACCESS_KEY_ID: field('AccessKeyId'),
@@ -89,38 +89,38 @@ describe('a process authenticates', () => {
   });
 
   test('with temporary credentials and AWS_SESSION_TOKEN', async () => {
-    const session = await borrowed();
+    const session = await temporaryCredentials();
     await expectServes(session);
     expect(await refusalOf({ ...session, AWS_SESSION_TOKEN: 'expired' })).toMatch(
       /refuses the credentials \(InvalidToken(Id)?\): check AWS_SESSION_TOKEN/,
     );
   });
 
-  test("who AWS's default chain finds: a profile of a shared file", async () => {
+  test("with AWS's default chain, such as a profile of a shared file", async () => {
     const file = credentialsFile('registry', ACCESS_KEY, SECRET_KEY);
     await expectServes({ AWS_SHARED_CREDENTIALS_FILE: file, AWS_PROFILE: 'registry' });
   });
 });
 
 describe('a process refuses to start with one clear line', () => {
-  test('where no credentials are found', async () => {
+  test('if no credentials are found', async () => {
     expect(await refusalOf({})).toStartWith('marina: there are no credentials for S3: set AWS_ACCESS_KEY_ID');
   });
 
-  test('where the credentials are wrong, from any source', async () => {
+  test('if the credentials are wrong, from any source', async () => {
     const file = credentialsFile('default', ACCESS_KEY, 'wrong');
     const words = `marina: ${objects.endpoint} refuses the credentials (SignatureDoesNotMatch)`;
     expect(await refusalOf({ ...KEYS, AWS_SECRET_ACCESS_KEY: 'wrong' })).toStartWith(words);
     expect(await refusalOf({ AWS_SHARED_CREDENTIALS_FILE: file })).toStartWith(words);
   });
 
-  test('where the bucket is missing', async () => {
+  test('if the bucket is missing', async () => {
     expect(await refusalOf({ ...KEYS, S3_BUCKET: 'elsewhere' })).toStartWith(
       'marina: the bucket elsewhere does not exist',
     );
   });
 
-  test('where S3_REGION is wrong', async () => {
+  test('if S3_REGION is wrong', async () => {
     expect(await refusalOf({ ...KEYS, S3_REGION: 'us-west-1' })).toMatch(
       /^marina: the bucket marina is in another region/,
     );

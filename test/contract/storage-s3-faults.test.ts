@@ -1,4 +1,4 @@
-// What the S3 driver makes of answers that are lost, late, or not what they seem.
+// How the S3 driver handles responses that are lost, late or wrong.
 import { afterAll, afterEach, beforeAll, describe, expect, test } from 'bun:test';
 import { connect, createServer, type Socket } from 'node:net';
 import { digestOf } from '../../src/oci/digest.ts';
@@ -58,7 +58,7 @@ afterAll(async () => {
   await cleanUp();
 });
 
-/** Before a store: passes on so many bytes of what it says over one connection, and then breaks it. */
+/** A proxy in front of a store that breaks each connection after `after` bytes of responses. */
 async function startBreaking({ hostname, port }: URL, after: number) {
   let broken = 0;
   const open = new Set<Socket>();
@@ -88,7 +88,7 @@ async function startBreaking({ hostname, port }: URL, after: number) {
   });
   await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
   const address = server.address();
-  if (address === null || typeof address === 'string') throw new Error('it has no port');
+  if (address === null || typeof address === 'string') throw new Error('the proxy has no port');
   return {
     endpoint: `http://localhost:${address.port}`,
     broken: () => broken,
@@ -112,7 +112,7 @@ describe('create', () => {
     expect(await textOf(driver, 'faults/mine')).toBe('x');
     await driver.put('faults/theirs', text('x'));
     proxy.interfere = (request) => (isPut(request) && request.before === 1 ? 'lose' : 'pass');
-    // The same bytes, and yet not ours.
+    // The bytes are equal, but the object is not ours.
     expect(await driver.create('faults/theirs', text('x'))).toBe('taken');
   });
 
@@ -121,7 +121,7 @@ describe('create', () => {
     const driver = driverOf({ s3Endpoint: `http://localhost:${breaking.port}` });
     for (let key = 0; key < 5; key++) {
       expect(await driver.create(`warm/${key}`, text('x'))).toBe('created');
-      breaking.toLose = 1;
+      breaking.loseNext = 1;
       expect(await driver.create(`broken/${key}`, text('x'))).toBe('created');
       expect(await driver.create(`broken/${key}`, text('x'))).toBe('taken');
     }
@@ -145,7 +145,7 @@ describe('create', () => {
     const driver = driverOf({}, hurried());
     proxy.interfere = (request) => (isPut(request) ? errorBody('SlowDown', 503) : 'pass');
     const error: unknown = await driver.create('faults/never', text('x')).catch((reason: unknown) => reason);
-    // The last attempt may have been cut short by the deadline itself.
+    // The deadline itself may have ended the last attempt.
     expect(error).toMatchObject({
       name: 'NoAnswer',
       cause: { name: expect.stringMatching(/^(SlowDown|AttemptTooSlow)$/) },
@@ -182,7 +182,7 @@ describe('CompleteMultipartUpload', () => {
       return errorBody('InternalError', 200);
     };
     const error: unknown = await driver.commit(upload.place, bytes.length).catch((reason: unknown) => reason);
-    // What the last attempt met may be the deadline, or a connection that a busy machine gave up.
+    // The last attempt may have failed by the deadline, or by a connection that timed out on a busy machine.
     expect(error).toMatchObject({ name: 'NoAnswer', cause: expect.any(Error) });
     expect(tries).toBeGreaterThan(1);
     expect(await driver.head(dataKey(upload.place.inc))).toBeUndefined();
@@ -251,11 +251,11 @@ describe('parts', () => {
 });
 
 describe('bytes that are corrupted in transit', () => {
-  /** A bit of each body that matters is another one when it arrives; the headers, with the checksum, are what was sent. */
-  function damage(matters: (request: ProxiedRequest) => boolean, times: number): void {
+  /** Flips a bit of the selected bodies in transit; the headers, including the checksum, are unchanged. */
+  function damage(isSelected: (request: ProxiedRequest) => boolean, times: number): void {
     let left = times;
     proxy.interfere = async (request) => {
-      if (!matters(request) || left-- <= 0) return 'pass';
+      if (!isSelected(request) || left-- <= 0) return 'pass';
       const { method, url, headers } = request;
       const body = request.body.slice();
       body[body.length >> 1] = (body[body.length >> 1] ?? 0) ^ 1;
@@ -268,8 +268,8 @@ describe('bytes that are corrupted in transit', () => {
   test('are refused by the store, and resent', async () => {
     const driver = driverOf();
     damage(isPut, 2);
-    expect(await driver.create('faults/damaged', text('what was meant'))).toBe('created');
-    expect(await textOf(driver, 'faults/damaged')).toBe('what was meant');
+    expect(await driver.create('faults/damaged', text('the original'))).toBe('created');
+    expect(await textOf(driver, 'faults/damaged')).toBe('the original');
     damage(isPart, 2);
     const upload = new KeptUpload();
     const bytes = random(6 * MIB);
@@ -280,17 +280,17 @@ describe('bytes that are corrupted in transit', () => {
 });
 
 describe('the buffer', () => {
-  test('makes uploads wait, and never fail, beside many that wait for their clients', async () => {
+  test('makes uploads wait, but never fail, beside many that wait for their clients', async () => {
     const driver = driverOf({ uploadBuffer: 10 * MIB });
     const [slow, fast] = [random(4 * MIB), random(7 * MIB)];
-    // More slow ones than there is room for, each with most of a part and nothing more to come for now.
+    // More slow uploads than the buffer holds, each with most of a part and nothing more to send for now.
     const uploads = Array.from({ length: 8 }, () => new KeptUpload());
     const holds = [];
-    let most = 0;
+    let maxBuffered = 0;
     for (const upload of uploads) {
       const hold = await upload.hold(driver);
       await hold.write(slow.slice());
-      most = Math.max(most, driver.buffered.bytes);
+      maxBuffered = Math.max(maxBuffered, driver.buffered.bytes);
       holds.push({ upload, hold });
     }
     const quick = new KeptUpload();
@@ -300,7 +300,7 @@ describe('the buffer', () => {
       holds.map(async ({ upload, hold }) => {
         for (let at = 0; at < fast.length; at += MIB) {
           await hold.write(fast.slice(at, at + MIB));
-          most = Math.max(most, driver.buffered.bytes);
+          maxBuffered = Math.max(maxBuffered, driver.buffered.bytes);
         }
         const progress = await hold.settle();
         await hold.release();
@@ -310,7 +310,7 @@ describe('the buffer', () => {
         expect(await driver.digestStaged(upload.place, whole.length, 'sha256')).toBe(digestOf('sha256', whole));
       }),
     );
-    expect(most).toBeLessThanOrEqual(10 * MIB);
+    expect(maxBuffered).toBeLessThanOrEqual(10 * MIB);
     expect(driver.buffered).toEqual({ bytes: 0, waiting: 0 });
   });
 });
@@ -325,7 +325,7 @@ describe('a stream', () => {
     proxy.interfere = ({ method, before }) => {
       if (method !== 'GET' || before > 0) return 'pass';
       const half = bytes.slice(0, MIB / 2);
-      // As a store does whose connection breaks in the middle of the body.
+      // Like a store whose connection breaks in the middle of the body.
       return new Response(half, { status: 206, headers: { 'Content-Range': `bytes 0-${MIB - 1}/${MIB}` } });
     };
     expect(Buffer.compare(await sentBytes(object), bytes)).toBe(0);
@@ -346,7 +346,7 @@ describe('a stream', () => {
     breaking.stop();
   });
 
-  test('that stalls, or is cancelled, does not block others', async () => {
+  test('that stalls or is cancelled does not block others', async () => {
     const driver = driverOf({ s3Endpoint: minio.endpoint });
     await driver.put('faults/big', new Uint8Array(16 * MIB));
     const object = await driver.open('faults/big');

@@ -1,5 +1,5 @@
-// Uploads of more parts than one answer of S3 lists. A store that takes parts of less than 5 MiB has to be a simulated one;
-// `npm run drill` sends as many to MinIO.
+// Uploads of more parts than one page of S3 lists. Only a simulated store accepts parts of less than 5 MiB; `npm run drill`
+// sends as many parts to MinIO.
 import { expect, test } from 'bun:test';
 import { digestOf } from '../../src/oci/digest.ts';
 import type { S3Clients } from '../../src/storage/s3/clients.ts';
@@ -13,10 +13,10 @@ import { configurationOf, realPorts } from '../support/minio.ts';
 import { KeptUpload, random } from './storage/store.ts';
 
 const PART = 256;
-/** What S3 allows, and the last of them is left for the bytes behind the last whole part. */
-const MOST_PARTS = 10_000;
+/** The limit of S3. The last part is for the bytes after the last whole one. */
+const MAX_PARTS = 10_000;
 
-/** Drivers of one bucket that answers at once, as two nodes have them. */
+/** Drivers of two nodes for one bucket that answers at once. */
 function twoNodes(): readonly [S3Driver, S3Driver] {
   const bucket = new SimulatedBucket(new Objects(new Scheduler(0)), false);
   const client = { send: async (command: object) => bucket.handle(command, await bodyOf(command)), destroy: () => {} };
@@ -45,7 +45,7 @@ test('an upload of thousands of parts from two alternating nodes is complete', a
 test('an upload of more than 10,000 parts is refused with a clear message, and the parts before can be committed', async () => {
   const [driver] = twoNodes();
   const upload = new KeptUpload();
-  const bytes = random(MOST_PARTS * PART);
+  const bytes = random(MAX_PARTS * PART);
   const fits = bytes.length - 1;
   await upload.add(driver, bytes.subarray(0, fits));
   const write = await upload.hold(driver);

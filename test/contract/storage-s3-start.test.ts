@@ -1,4 +1,4 @@
-// When the S3 driver refuses to start, and in which words.
+// When the S3 driver refuses to start, and the messages.
 import { afterAll, beforeAll, describe, expect, test } from 'bun:test';
 import { writeFileSync } from 'node:fs';
 import { join } from 'node:path';
@@ -34,7 +34,7 @@ afterAll(async () => {
   await cleanUp();
 });
 
-/** Does without its condition what a conditional PUT asks for. The header is signed: to strip it alone would be refused. */
+/** Executes a conditional PUT without its condition. The header is signed, so it cannot simply be removed. */
 async function ignoreCondition({ method, url, headers, body }: ProxiedRequest): Promise<Interference> {
   if (method !== 'PUT' || !headers.has('if-none-match')) return 'pass';
   const [, bucket = '', ...key] = decodeURIComponent(url.pathname).split('/');
@@ -44,7 +44,7 @@ async function ignoreCondition({ method, url, headers, body }: ProxiedRequest): 
   return new Response(null, { status: 200, headers: { ETag } });
 }
 
-/** Waits for nothing: what cannot be reached is given up at once. */
+/** A clock that reaches each deadline at once. */
 function hurried(): S3Ports {
   const ports = realPorts();
   let time = Date.now();
@@ -88,8 +88,8 @@ describe('a store is opened', () => {
 describe('a start is refused in one line', () => {
   test.each<[string, (bucket: S3Configuration) => Partial<S3Configuration>, RegExp]>([
     ['without a bucket', () => ({ s3Bucket: undefined }), /^S3_BUCKET is not set/],
-    ['where the bucket is missing', () => ({ s3Bucket: 'no-such-bucket' }), /the bucket no-such-bucket does not exist/],
-    ['where its name cannot be', () => ({ s3Bucket: 'NO' }), /S3_BUCKET=NO|does not exist|cannot be used/],
+    ['if the bucket is missing', () => ({ s3Bucket: 'no-such-bucket' }), /the bucket no-such-bucket does not exist/],
+    ['if the bucket name is invalid', () => ({ s3Bucket: 'NO' }), /S3_BUCKET=NO|does not exist|cannot be used/],
     [
       'with a wrong secret',
       () => ({ awsSecretAccessKey: 'wrong' }),
@@ -97,20 +97,24 @@ describe('a start is refused in one line', () => {
     ],
     ['with a wrong key', () => ({ awsAccessKeyId: 'wrong' }), /refuses the credentials \(InvalidAccessKeyId\)/],
     ['with half of the credentials', () => ({ awsAccessKeyId: undefined }), /are set together or not at all/],
-    ['with parts that S3 does not take', () => ({ s3PartSize: 1024 }), /S3_PART_SIZE=1024/],
-    ['where a CA file is missing', () => ({ s3CaFile: '/no/such/file' }), /S3_CA_FILE=\/no\/such\/file cannot be read/],
+    ['with parts smaller than S3 allows', () => ({ s3PartSize: 1024 }), /S3_PART_SIZE=1024/],
+    ['if a CA file is missing', () => ({ s3CaFile: '/no/such/file' }), /S3_CA_FILE=\/no\/such\/file cannot be read/],
     [
-      'where nothing listens',
+      'if nothing listens',
       () => ({ s3Endpoint: `http://localhost:${freePort()}` }),
       /cannot be reached .*ECONNREFUSED/,
     ],
-    ['where no such host is', () => ({ s3Endpoint: 'http://store.invalid' }), /cannot be reached/],
+    ['if the host does not exist', () => ({ s3Endpoint: 'http://store.invalid' }), /cannot be reached/],
     [
-      'where the store speaks https',
+      'if the store speaks https and the endpoint says http',
       () => ({ s3Endpoint: secure.endpoint.replace('https', 'http') }),
       /cannot be used/,
     ],
-    ['where it does not', () => ({ s3Endpoint: plain.endpoint.replace('http', 'https') }), /cannot be reached/],
+    [
+      'if the store speaks http and the endpoint says https',
+      () => ({ s3Endpoint: plain.endpoint.replace('http', 'https') }),
+      /cannot be reached/,
+    ],
   ])('%s', async (_, changes, reason) => {
     const bucket = await freshBucket(plain);
     const refusal = await refusalOf({ ...bucket, ...changes(bucket) }, hurried());
@@ -119,7 +123,7 @@ describe('a start is refused in one line', () => {
     expect(refusal).not.toContain(bucket.awsSecretAccessKey ?? '');
   });
 
-  test('where the certificate is not trusted, or does not match', async () => {
+  test('if the certificate is not trusted, or does not match', async () => {
     const bucket = await freshBucket(secure);
     expect(await refusalOf({ ...bucket, s3CaFile: undefined })).toMatch(/is not trusted .*set S3_CA_FILE/);
     expect(await refusalOf({ ...bucket, s3CaFile: undefined, s3InsecureSkipVerify: true })).toBe('none');
@@ -129,7 +133,7 @@ describe('a start is refused in one line', () => {
     expect(await refusalOf({ ...bucket, s3CaFile: file })).toMatch(/holds no certificate in PEM form/);
   });
 
-  test('where the store ignores If-None-Match', async () => {
+  test('if the store ignores If-None-Match', async () => {
     const bucket = await freshBucket(plain);
     expect(await refusalOf({ ...bucket, s3Endpoint: careless.endpoint })).toMatch(
       /^the store cannot hold a log, \d+ of 32 writers created the same object: it lacks conditional writes \(PutObject with If-None-Match: \*\); use .* MinIO/,

@@ -1,4 +1,4 @@
-// What every storage driver promises. A driver's own test calls this with a way to open an empty store.
+// The contract of every storage driver. A driver's own test calls this with a function that opens an empty store.
 import { afterAll, beforeAll, describe } from 'bun:test';
 import type { StorageDriver } from '../../src/storage/driver.ts';
 import { TOOLS_WITHIN_MS } from '../support/command.ts';
@@ -11,7 +11,7 @@ import type { Store } from './storage/store.ts';
 
 export interface OpenedStore {
   readonly driver: StorageDriver;
-  /** A second driver of the same store, as another node has it; absent: a store that one process serves. */
+  /** A second driver of the same store, like that of another node; absent if one process serves the store. */
   readonly other?: StorageDriver;
   /** Default true. */
   readonly readsStaged?: boolean;
@@ -24,22 +24,22 @@ export function storageContract(name: string, open: () => Promise<OpenedStore>):
   describe(`storage on ${name}`, () => {
     let opened: OpenedStore | undefined;
     let folders = 0;
-    const whatIsOpen = (): OpenedStore => {
+    const current = (): OpenedStore => {
       if (opened === undefined) throw new Error('the store is not open');
       return opened;
     };
     const store: Store = {
       get driver() {
-        return whatIsOpen().driver;
+        return current().driver;
       },
       get other() {
-        return whatIsOpen().other ?? whatIsOpen().driver;
+        return current().other ?? current().driver;
       },
       get readsStaged() {
-        return whatIsOpen().readsStaged ?? true;
+        return current().readsStaged ?? true;
       },
       get replacesLongNames() {
-        return whatIsOpen().replacesLongNames ?? true;
+        return current().replacesLongNames ?? true;
       },
       freshFolder: () => `contract/${++folders}/`,
     };

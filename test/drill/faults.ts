@@ -1,5 +1,5 @@
 import type { Random } from '../support/drill/random.ts';
-import { CALM, type Weather } from '../support/fault-proxy.ts';
+import { type ConnectionFaults, NO_FAULTS } from '../support/fault-proxy.ts';
 import { type RedisGroup, startRedis } from '../support/redis.ts';
 import type { Figures } from './figures.ts';
 import type { Stack } from './stack.ts';
@@ -29,8 +29,8 @@ const REDIS_OLDER: Terms = { pullsGoOn: true, sessions: 'lost or older' };
 const STORE_AWAY: Terms = { pullsGoOn: false, sessions: 'kept' };
 
 /** One of 25 answers of the store, and one of 200 of Redis, is lost after the request was carried out. */
-const STORM: Weather = { lostAnswers: 25, lostRequests: 40, lateAnswers: 10, late: 400 };
-const REDIS_STORM: Weather = { lostAnswers: 200, lostRequests: 400, lateAnswers: 40, late: 300 };
+const STORM: ConnectionFaults = { lostResponses: 25, lostRequests: 40, delayedResponses: 10, maxDelay: 400 };
+const REDIS_STORM: ConnectionFaults = { lostResponses: 200, lostRequests: 400, delayedResponses: 40, maxDelay: 300 };
 
 const calm: Drill = { name: 'nothing', terms: NOTHING_LOST, run: (scene) => Bun.sleep(scene.while) };
 
@@ -130,11 +130,11 @@ const storm: Drill = {
   terms: STORE_AWAY,
   async run({ stack, figures, while: time }) {
     const before = stack.storeProxy.lost + stack.redisProxy.lost;
-    stack.storeProxy.weather = STORM;
-    stack.redisProxy.weather = REDIS_STORM;
+    stack.storeProxy.faults = STORM;
+    stack.redisProxy.faults = REDIS_STORM;
     await Bun.sleep(time * 2);
-    stack.storeProxy.weather = CALM;
-    stack.redisProxy.weather = CALM;
+    stack.storeProxy.faults = NO_FAULTS;
+    stack.redisProxy.faults = NO_FAULTS;
     figures.faults += stack.storeProxy.lost + stack.redisProxy.lost - before;
   },
 };

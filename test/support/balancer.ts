@@ -14,14 +14,14 @@ export interface Balancer {
   readonly host: string;
   readonly port: number;
   readonly process: Bun.Subprocess;
-  /** Everything it wrote so far: state changes of nodes, and requests that went wrong. */
+  /** All its output so far: state changes of nodes, and failed requests. */
   logs(): string;
   stop(): Promise<void>;
 }
 
 const running = new Set<Balancer>();
 
-/** For afterAll: no balancer stays. Folders are removed by cleanUp of server.ts. */
+/** For afterAll: stops all balancers. cleanUp of server.ts removes their folders. */
 export async function stopBalancers(): Promise<void> {
   await Promise.all([...running].map((balancer) => balancer.stop()));
 }
@@ -35,7 +35,7 @@ export async function startBalancer(nodes: readonly string[]): Promise<Balancer>
     const written = balancer.logs();
     await balancer.stop();
     // Between freePort and its own bind another process may have been given the port.
-    if (attempt === 3) throw new Error(`the balancer was not ready; it had written:\n${written}`);
+    if (attempt === 3) throw new Error(`the balancer did not become ready; its log:\n${written}`);
   }
 }
 
@@ -70,7 +70,7 @@ function render(port: number, nodes: readonly string[]): string {
     .replace(/^ {2}bind :5000$/m, `  bind 127.0.0.1:${port}`)
     .replace(/^ {2}server-template node .*$/m, servers);
   if (!replaced.includes(`:${port}\n`) || !replaced.includes(servers)) {
-    throw new Error('deploy/haproxy.cfg has no line `bind :5000` or no `server-template node` any more');
+    throw new Error('deploy/haproxy.cfg lacks the line `bind :5000` or `server-template node`');
   }
   return replaced;
 }

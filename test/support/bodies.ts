@@ -1,4 +1,4 @@
-// Requests whose bodies come as a test wants, for what reads them.
+// Requests with bodies that a test controls, for tests of body readers.
 import { ANONYMOUS } from '../../src/access/access.ts';
 import { ANONYMOUS_AUTHORITY } from '../../src/access/authority.ts';
 import type { RequestContext } from '../../src/http/context.ts';
@@ -10,7 +10,7 @@ export interface Sent {
   readonly keptOpen: () => boolean;
 }
 
-/** A request with these headers, whose body comes as the source gives it. */
+/** A request with these headers, whose body yields the chunks of the source. */
 export function sent(source: Source, headers: Readonly<Record<string, string>> = {}): Sent {
   const iterator = Symbol.asyncIterator in source ? source[Symbol.asyncIterator]() : source[Symbol.iterator]();
   let cancelled = false;

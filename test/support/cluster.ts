@@ -15,7 +15,7 @@ const BUCKET = 'marina';
 export interface Worker {
   readonly process: Bun.Subprocess;
   logs(): string;
-  /** SIGTERM, then waits; gives the exit code. */
+  /** SIGTERM, then waits. @returns the exit code */
   stop(): Promise<number>;
   /** SIGKILL, then waits. */
   kill(): Promise<void>;
@@ -28,7 +28,7 @@ export interface ClusterOptions {
   readonly workers?: number;
   /** Default true. Without it `url` is the first node's. */
   readonly balancer?: boolean;
-  /** Settings of nodes and workers beside the cluster's own, which they may replace: a proxy's S3_ENDPOINT, for instance. */
+  /** Additional settings of nodes and workers; they override the cluster's own, such as S3_ENDPOINT for a proxy. */
   readonly env?: Readonly<Record<string, string>>;
 }
 
@@ -37,7 +37,7 @@ export interface Cluster {
   readonly url: string;
   /** What they put before a repository's name. */
   readonly host: string;
-  /** Their ports stay the same when they are started again. */
+  /** Their ports stay the same after a restart. */
   readonly nodes: readonly Server[];
   readonly workers: readonly Worker[];
   readonly redis: RedisServer;
@@ -55,16 +55,16 @@ export interface Cluster {
 
 const workersRunning = new Set<Worker>();
 
-/** For afterAll: stops whatever clusters run, nodes first, and fails if a node or a worker does not end cleanly. */
+/** For afterAll: stops all clusters, nodes first. @throws Error if a node or a worker does not end cleanly */
 export async function stopClusters(): Promise<void> {
   await stopBalancers();
   const codes = await Promise.all([...workersRunning].map(async (worker) => [await worker.stop(), worker] as const));
   try {
-    // Their folders go with cleanUp, so what they wrote is read before.
+    // cleanUp removes their folders, so their logs are read first.
     const failed = codes.filter(([code]) => code !== 0).map(([code, worker]) => `exit code ${code}:\n${worker.logs()}`);
     if (failed.length > 0) throw new Error(`a worker did not end cleanly:\n${failed.join('\n')}`);
   } finally {
-    // Redis and MinIO stay until the nodes have let go of them.
+    // Redis and MinIO stop after the nodes, which still use them.
     await cleanUpServers();
   }
 }
@@ -77,7 +77,7 @@ async function cleanUpServers(): Promise<void> {
   }
 }
 
-/** Everything is started and ready when this resolves. */
+/** Resolves once all processes are ready. */
 export async function startCluster(options: ClusterOptions = {}): Promise<Cluster> {
   const [firstRedis, objects] = await Promise.all([startRedis(), startMinio()]);
   await objects.makeBucket(BUCKET);
@@ -129,7 +129,7 @@ export async function startCluster(options: ClusterOptions = {}): Promise<Cluste
   };
 }
 
-/** A worker with these settings; `stopClusters` stops it, and looks how it ends. */
+/** A worker with these settings; `stopClusters` stops it, and checks its exit code. */
 export async function startWorker(env: Readonly<Record<string, string>>): Promise<Worker> {
   const logPath = join(temporaryFolder('worker'), 'worker.log');
   const log = openSync(logPath, 'a');
@@ -164,7 +164,7 @@ export async function startWorker(env: Readonly<Record<string, string>>): Promis
   while (!logs().includes('a Marina worker is running')) {
     if (subprocess.exitCode !== null || Date.now() > deadline) {
       await worker.kill();
-      throw new Error(`the worker was not ready; it had written:\n${logs()}`);
+      throw new Error(`the worker did not become ready; its log:\n${logs()}`);
     }
     await Bun.sleep(20);
   }

@@ -1,4 +1,4 @@
-// Collections over the memory driver: their clock and names are the test's.
+// Collections over the memory driver, with a clock and names that the test controls.
 import { type CollectOptions, collect } from '../../src/collection/collect.ts';
 import type { Spill } from '../../src/collection/live-set.ts';
 import type { CollectionPorts } from '../../src/collection/ports.ts';
@@ -10,7 +10,7 @@ import { EXPIRY, GRACE, type OpenRegistry } from './registry.ts';
 
 export const never = new AbortController().signal;
 
-/** A heap of records in memory. */
+/** Spilled records, kept in memory. */
 export async function memorySpill(): Promise<Spill> {
   const shelves = new Map<number, Uint8Array[]>();
   return {
@@ -22,7 +22,7 @@ export async function memorySpill(): Promise<Spill> {
   };
 }
 
-/** What a worker collects with: it has nothing in memory. @param number keeps the names of two leaders apart */
+/** The ports of a worker, which has no views in memory. @param number separates the names of two leaders */
 export function collectionPorts(
   { driver, clock }: Pick<OpenRegistry, 'driver' | 'clock'>,
   number = 1,
@@ -48,7 +48,7 @@ export function collectionPorts(
   };
 }
 
-/** One thorough run, as the command asks for it. */
+/** One thorough run, as the command requests it. */
 export function collectNow(
   opened: Pick<OpenRegistry, 'driver' | 'clock'>,
   changes: Partial<CollectionPorts> = {},

@@ -1,4 +1,4 @@
-// Runs external commands with a deadline, and finds those that the project provides for its tests.
+// Runs external commands with a deadline, and locates the tools that the project provides for its tests.
 import { join } from 'node:path';
 import { projectRoot } from './server.ts';
 import { within } from './within.ts';
@@ -19,10 +19,10 @@ export interface CommandResult {
 const COMMAND_WITHIN_MS = 180_000;
 const CLEAN_UP_WITHIN_MS = 5_000;
 
-/** For a beforeAll that calls `tools`: when only some tests are run (`npm test -- …`), it is what builds or installs them. */
+/** For a beforeAll that calls `tools`: if only some tests run (`npm test -- …`), that call builds or installs the tools. */
 export const TOOLS_WITHIN_MS = 2_400_000;
 
-/** The command's result, whatever its exit code. Only the deadline is an error. */
+/** The command's result, whatever its exit code. @throws Error only after the deadline */
 export async function attempt(command: readonly string[], options: CommandOptions = {}): Promise<CommandResult> {
   const subprocess = Bun.spawn([...command], {
     cwd: options.cwd ?? projectRoot,
@@ -42,11 +42,11 @@ export async function attempt(command: readonly string[], options: CommandOption
     const [stdout, stderr, code] = inTime;
     return { code, stdout, stderr };
   }
-  // A script has to get the chance to stop what it started. Output that a grandchild still holds open is not waited for.
+  // A script gets time to stop its children. Output that a grandchild still holds open is not waited for.
   subprocess.kill('SIGTERM');
   const late = await within(CLEAN_UP_WITHIN_MS, finished);
   subprocess.kill('SIGKILL');
-  throw new Error(`${command.join(' ')}\nwas stopped after ${deadline} ms; it had written:\n${late?.[1] ?? '?'}`);
+  throw new Error(`${command.join(' ')}\nwas stopped after ${deadline} ms; its stderr:\n${late?.[1] ?? '?'}`);
 }
 
 /** Stdout of a command that must succeed. */
@@ -64,7 +64,7 @@ export async function runBytes(command: readonly string[], options: CommandOptio
   return result.stdout;
 }
 
-/** Absolute paths of tools from the table in scripts/tools/lib.sh; a tool that cannot be had is an error. */
+/** Absolute paths of tools from the table in scripts/tools/lib.sh. @throws Error if one is unavailable */
 export async function tools<const Names extends readonly string[]>(
   ...names: Names
 ): Promise<{ [Index in keyof Names]: string }>;

@@ -1,10 +1,10 @@
-// A clock, names and a driver with faults, all decided by the test: what runs on them runs the same way each time.
+// A clock, names and a faulty driver that the test controls, so that each run is the same.
 import { encodeTime } from 'ulid';
 import type { Incarnation, UploadId } from '../../src/oci/names.ts';
 import type { CreateResult, Key } from '../../src/storage/driver.ts';
 import { MemoryDriver } from '../../src/storage/memory/driver.ts';
 
-/** Time that passes only when the test says so, or when somebody sleeps. */
+/** Time passes only when the test advances it, or during a sleep. */
 export class TestClock {
   #milliseconds: number;
 
@@ -23,7 +23,7 @@ export class TestClock {
   }
 }
 
-/** ULIDs of the clock's time that count up; `writer` keeps those of two writers apart. */
+/** ULIDs with the clock's time and a counter; `writer` separates those of two writers. */
 export function countingIncarnations(now: () => number, writer = 0): () => Incarnation {
   let count = 0;
   return () => {
@@ -40,10 +40,10 @@ export function countingUploadIds(): () => UploadId {
   };
 }
 
-/** What goes wrong with one call of `create`. */
+/** The fault of one call of `create`. */
 export type Fault = 'none' | 'before writing' | 'after writing';
 
-/** The memory driver whose `create` does not always answer. */
+/** A memory driver whose `create` sometimes fails without an answer. */
 export class FaultyDriver extends MemoryDriver {
   /** Keys for which `create` was called, in order. */
   readonly created: Key[] = [];

@@ -1,4 +1,4 @@
-// Distribution (registry:3), which writes the trees that `marina import` takes over.
+// Distribution (registry:3), which writes the trees that `marina import` imports.
 import { closeSync, openSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { tools } from './command.ts';
@@ -40,7 +40,7 @@ export function inBucket({ endpoint }: ObjectStore, bucket: string, prefix: stri
 `;
 }
 
-/** @param storage lines of its configuration: inFolder, inBucket */
+/** @param storage lines of its configuration, from inFolder or inBucket */
 export async function startDistribution(storage: string): Promise<Distribution> {
   const [binary] = await tools('registry');
   const folder = temporaryFolder('distribution');
@@ -70,7 +70,7 @@ export async function startDistribution(storage: string): Promise<Distribution> 
     running.add(distribution);
     if (await isReady(distribution.url, subprocess)) return distribution;
     await distribution.stop();
-    if (attempt === 3) throw new Error(`distribution was not ready; it had written:\n${readFileSync(logPath, 'utf8')}`);
+    if (attempt === 3) throw new Error(`distribution did not become ready; its log:\n${readFileSync(logPath, 'utf8')}`);
   }
 }
 

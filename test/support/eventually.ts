@@ -1,6 +1,6 @@
 const WITHIN_MS = 60_000;
 
-/** Waits until the expectation holds; its last failure is the test's when it never does. */
+/** Waits until the expectation holds. @throws its last failure after the deadline */
 export async function eventually(expectation: () => void | Promise<void>, withinMs = WITHIN_MS): Promise<void> {
   const deadline = performance.now() + withinMs;
   for (;;) {

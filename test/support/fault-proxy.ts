@@ -1,26 +1,26 @@
 import { connect, createServer, type Server, type Socket } from 'node:net';
 import type { Random } from './drill/random.ts';
 
-/** What happens to connections on their way. */
-export interface Weather {
-  /** Of so many answers one is lost, after the server did what it was asked for, together with its connection; 0: none. */
-  readonly lostAnswers: number;
-  /** Of so many requests one never arrives; 0: none. */
+/** The faults of connections. */
+export interface ConnectionFaults {
+  /** One of this many responses is lost with its connection, after the server has handled the request; 0: none. */
+  readonly lostResponses: number;
+  /** One of this many requests never arrives; 0: none. */
   readonly lostRequests: number;
-  /** Of so many answers one comes late; 0: none. */
-  readonly lateAnswers: number;
-  /** How late at most (milliseconds). */
-  readonly late: number;
+  /** One of this many responses is delayed; 0: none. */
+  readonly delayedResponses: number;
+  /** The longest delay, in milliseconds. */
+  readonly maxDelay: number;
 }
 
-export const CALM: Weather = { lostAnswers: 0, lostRequests: 0, lateAnswers: 0, late: 0 };
+export const NO_FAULTS: ConnectionFaults = { lostResponses: 0, lostRequests: 0, delayedResponses: 0, maxDelay: 0 };
 
-/** Stands before a server, whatever it speaks: passes bytes on, loses some with their connection, and holds some back. */
+/** A proxy in front of a server of any protocol: forwards bytes, drops some with their connection, and delays some. */
 export class FaultProxy {
-  weather: Weather = CALM;
+  faults: ConnectionFaults = NO_FAULTS;
   lost = 0;
-  /** Answers that are lost next, whatever the weather. */
-  toLose = 0;
+  /** The number of next responses to lose, whatever `faults` says. */
+  loseNext = 0;
   delayed = 0;
   readonly #server: Server;
   readonly #random: Random;
@@ -61,7 +61,7 @@ export class FaultProxy {
     };
     for (const socket of [client, server]) {
       this.#open.add(socket);
-      // A connection that breaks on one side breaks on the other: that is all there is to say of it.
+      // A connection that breaks on one side is closed on the other.
       socket.on('error', end);
       socket.on('close', end);
     }
@@ -69,26 +69,26 @@ export class FaultProxy {
       client,
       server,
       end,
-      () => this.#drawn(this.weather.lostRequests),
+      () => this.#drawn(this.faults.lostRequests),
       () => 0,
     );
     this.#pass(
       server,
       client,
       end,
-      () => this.#losesAnswer(),
-      () => this.#lateness(),
+      () => this.#losesResponse(),
+      () => this.#delay(),
     );
   }
 
-  #pass(from: Socket, to: Socket, end: () => void, isLost: () => boolean, lateness: () => number): void {
+  #pass(from: Socket, to: Socket, end: () => void, isLost: () => boolean, delay: () => number): void {
     from.on('data', (bytes) => {
       if (isLost()) {
         this.lost++;
         end();
         return;
       }
-      const wait = lateness();
+      const wait = delay();
       if (wait === 0) {
         if (to.write(bytes)) return;
         from.pause();
@@ -105,9 +105,9 @@ export class FaultProxy {
     });
   }
 
-  #losesAnswer(): boolean {
-    if (this.toLose === 0) return this.#drawn(this.weather.lostAnswers);
-    this.toLose--;
+  #losesResponse(): boolean {
+    if (this.loseNext === 0) return this.#drawn(this.faults.lostResponses);
+    this.loseNext--;
     return true;
   }
 
@@ -115,7 +115,7 @@ export class FaultProxy {
     return oneOf > 0 && this.#random.chance(1 / oneOf);
   }
 
-  #lateness(): number {
-    return this.#drawn(this.weather.lateAnswers) ? this.#random.between(1, this.weather.late) : 0;
+  #delay(): number {
+    return this.#drawn(this.faults.delayedResponses) ? this.#random.between(1, this.faults.maxDelay) : 0;
   }
 }

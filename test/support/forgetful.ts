@@ -1,4 +1,4 @@
-// A store as S3 is one: what is staged cannot be read before it is committed, and its digest is known only to whoever wrote all.
+// A store like S3: staged bytes cannot be read before they are committed, and only the writer of all bytes knows the digest.
 import type { Algorithm } from '../../src/oci/digest.ts';
 import type { Digest } from '../../src/oci/names.ts';
 import type { KeepState, StagedPlace, StagedWrite } from '../../src/storage/driver.ts';
@@ -9,7 +9,7 @@ export class ForgetfulDriver extends MemoryDriver {
   #writes = 0;
 
   override async stage(place: StagedPlace, from: number, algorithm: Algorithm, keep: KeepState): Promise<StagedWrite> {
-    // It rests on its state: without it there is nothing to go on from.
+    // Without the state a write cannot be continued.
     if (from > 0 && place.state === undefined) throw new Error('the state of this place was lost');
     const write = await super.stage(place, from, algorithm, keep);
     const state = JSON.stringify({ write: ++this.#writes });

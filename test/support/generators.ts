@@ -1,4 +1,4 @@
-// Arbitrary values of the registry's own kinds, for property tests.
+// Arbitrary values of the registry's types, for property tests.
 import fc from 'fast-check';
 import { accept, type Command, type Needs, refuse } from '../../src/journal/command.ts';
 import type { JournalEvent } from '../../src/journal/events.ts';
@@ -8,7 +8,7 @@ import { RegistryError } from '../../src/oci/errors.ts';
 import { OCI_INDEX, OCI_MANIFEST } from '../../src/oci/media-types.ts';
 import type { Digest, Incarnation, RepositoryName, Tag, UploadId } from '../../src/oci/names.ts';
 
-/** Parts of the API's own paths, all of which are legal in names and tags too. */
+/** Words of the API's paths, all of which are also valid in names and tags. */
 export const PATH_WORDS = ['blobs', 'manifests', 'tags', 'uploads', 'list', 'referrers', 'v2'] as const;
 
 const HEX = [...'0123456789abcdef'];
@@ -44,10 +44,10 @@ export const incarnations: fc.Arbitrary<Incarnation> = fc
 
 export const uploadIds: fc.Arbitrary<UploadId> = fc.uuid().map((text) => text as UploadId);
 
-/** Bytes in pieces of every size, the empty one too. */
+/** Chunks of any size, including empty ones. */
 export const chunkLists: fc.Arbitrary<Uint8Array[]> = fc.array(fc.uint8Array({ maxLength: 40 }), { maxLength: 8 });
 
-/** So few names that random events meet each other all the time. */
+/** Few names, so that random events often concern the same ones. */
 const few = {
   blobs: ['0', '1', '2', '3'].map((digit) => digestFromHex('sha256', digit.repeat(64))),
   manifests: [
@@ -64,13 +64,13 @@ const manifest = fc.constantFrom(...few.manifests);
 const tag = fc.constantFrom(...few.tags);
 const inc = fc.constantFrom(...few.incarnations);
 const sizes = fc.nat({ max: 5000 });
-/** Each once, as `parseManifest` gives them. */
+/** Without duplicates, as `parseManifest` returns them. */
 const refs = fc.uniqueArray(fc.oneof(blob, manifest), { maxLength: 3 });
 const annotations = fc.dictionary(fc.string({ maxLength: 5 }), fc.string({ maxLength: 5, unit: 'grapheme' }), {
   maxKeys: 2,
   noNullPrototype: true,
 });
-/** Present in about half of the values, and then it is the property; absent properties are left out, not undefined. */
+/** Present in about half of the values; otherwise the property is absent, not undefined. */
 const actor = fc.option(
   fc.string({ maxLength: 8 }).map((text) => ({ actor: text })),
   { nil: {} },
@@ -82,7 +82,7 @@ const optionalFacts = fc.record(
   { requiredKeys: [], noNullPrototype: true },
 );
 
-/** Any event, also one that no registry would write: whatever the log says, the fold must take it. */
+/** Any event, even one that no registry would write: the fold must accept whatever the log contains. */
 export const events: fc.Arbitrary<JournalEvent> = fc
   .tuple(
     fc.oneof(
@@ -115,7 +115,7 @@ export const events: fc.Arbitrary<JournalEvent> = fc
   )
   .map(([event, who]) => ({ ...event, ...who }));
 
-/** When generated logs begin; the batch `n` is `n` seconds later. */
+/** The time at which generated logs begin; batch `n` is `n` seconds later. */
 export const EVENTS_BEGIN = Date.UTC(2030, 0, 1);
 
 /** The events of a log, slot by slot. */
@@ -123,13 +123,13 @@ export const eventBatches: fc.Arbitrary<JournalEvent[][]> = fc.array(fc.array(ev
   maxLength: 25,
 });
 
-/** Something a client or a job may wish; what it comes to depends on the repository's state. */
-export type Wish =
+/** A change that a client or a job may request; its events depend on the repository's state. */
+export type Operation =
   | { readonly kind: 'link'; readonly digest: Digest; readonly size: number }
   | { readonly kind: 'unlink'; readonly digest: Digest }
   | {
       readonly kind: 'put';
-      /** Where the manifest is there already: the same bytes get new facts. */
+      /** If the manifest exists, the same bytes get a new record. */
       readonly again: boolean;
       readonly digest: Digest;
       readonly size: number;
@@ -142,7 +142,7 @@ export type Wish =
   | { readonly kind: 'untag'; readonly tag: Tag }
   | { readonly kind: 'delete repository' };
 
-export const wishes: fc.Arbitrary<Wish> = fc.oneof(
+export const operations: fc.Arbitrary<Operation> = fc.oneof(
   { weight: 4, arbitrary: fc.record({ kind: fc.constant('link' as const), digest: blob, size: sizes }) },
   { weight: 2, arbitrary: fc.record({ kind: fc.constant('unlink' as const), digest: blob }) },
   {
@@ -163,85 +163,91 @@ export const wishes: fc.Arbitrary<Wish> = fc.oneof(
   { weight: 1, arbitrary: fc.constant({ kind: 'delete repository' as const }) },
 );
 
-const REFUSED = new RegistryError('manifest-unknown', 'what is wished for makes no sense here');
+const REFUSED = new RegistryError('manifest-unknown', 'the request does not apply to this state');
 
 /**
- * The command that a wish becomes. It never invents what is not there, so logs made of these are ones a registry may write.
- * @param decided told each time it decides: the last time is the one that counted
+ * The command of a request. It refers only to existing things, so a registry may write the resulting logs.
+ * @param decided called at each decision; the last call is the one that counts
  */
 export function commandOf(
-  wish: Wish,
+  operation: Operation,
   newIncarnation: () => Incarnation,
   decided: (events: readonly JournalEvent[]) => void = () => {},
 ): Command<undefined> {
   return {
-    needs: needsOf(wish),
+    needs: needsOf(operation),
     decide: (facts) => {
-      const wanted = eventsOf(wish, facts, newIncarnation);
+      const wanted = eventsOf(operation, facts, newIncarnation);
       decided(wanted ?? []);
       return wanted === undefined ? refuse(REFUSED) : accept(undefined, ...wanted);
     },
   };
 }
 
-function needsOf(wish: Wish): Needs {
-  switch (wish.kind) {
+function needsOf(operation: Operation): Needs {
+  switch (operation.kind) {
     case 'link':
     case 'delete repository':
       return {};
     case 'unlink':
-      return { blobs: [wish.digest] };
+      return { blobs: [operation.digest] };
     case 'put':
-      return { manifests: [wish.digest] };
+      return { manifests: [operation.digest] };
     case 'delete':
-      return { manifests: [wish.digest], tagsOf: [wish.digest] };
+      return { manifests: [operation.digest], tagsOf: [operation.digest] };
     case 'tag':
-      return { manifests: [wish.digest], tags: [wish.tag] };
+      return { manifests: [operation.digest], tags: [operation.tag] };
     case 'untag':
-      return { tags: [wish.tag] };
+      return { tags: [operation.tag] };
   }
 }
 
-/** undefined where the wish is refused. */
-function eventsOf(wish: Wish, facts: RepositoryFacts, newIncarnation: () => Incarnation): JournalEvent[] | undefined {
-  switch (wish.kind) {
+/** undefined if the request is refused. */
+function eventsOf(
+  operation: Operation,
+  facts: RepositoryFacts,
+  newIncarnation: () => Incarnation,
+): JournalEvent[] | undefined {
+  switch (operation.kind) {
     case 'link':
-      return [{ type: 'blob.linked', digest: wish.digest, size: wish.size, inc: newIncarnation() }];
+      return [{ type: 'blob.linked', digest: operation.digest, size: operation.size, inc: newIncarnation() }];
     case 'unlink': {
-      const link = facts.blob(wish.digest);
-      return link && [{ type: 'blob.unlinked', digest: wish.digest, inc: link.inc }];
+      const link = facts.blob(operation.digest);
+      return link && [{ type: 'blob.unlinked', digest: operation.digest, inc: link.inc }];
     }
     case 'put': {
-      const { digest, size, optional } = wish;
-      const existing = wish.again ? facts.manifest(digest)?.inc : undefined;
+      const { digest, size, optional } = operation;
+      const existing = operation.again ? facts.manifest(digest)?.inc : undefined;
       const put = {
         digest,
         size,
         inc: existing ?? newIncarnation(),
         mediaType: OCI_MANIFEST,
-        refs: [...wish.refs],
+        refs: [...operation.refs],
         ...optional,
       };
       return [
         { type: 'manifest.put', ...put },
-        ...wish.tags.map((each): JournalEvent => ({ type: 'tag.set', tag: each, digest })),
+        ...operation.tags.map((each): JournalEvent => ({ type: 'tag.set', tag: each, digest })),
       ];
     }
     case 'delete': {
-      const record = facts.manifest(wish.digest);
+      const record = facts.manifest(operation.digest);
       if (record === undefined) return undefined;
-      const { digest } = wish;
+      const { digest } = operation;
       const untagged = facts
         .tagsOf(digest)
         .map((each): JournalEvent => ({ type: 'tag.deleted', tag: each, prev: digest }));
       return [...untagged, { type: 'manifest.deleted', digest, inc: record.inc }];
     }
     case 'tag':
-      if (facts.manifest(wish.digest) === undefined) return undefined;
-      return facts.tag(wish.tag) === wish.digest ? [] : [{ type: 'tag.set', tag: wish.tag, digest: wish.digest }];
+      if (facts.manifest(operation.digest) === undefined) return undefined;
+      return facts.tag(operation.tag) === operation.digest
+        ? []
+        : [{ type: 'tag.set', tag: operation.tag, digest: operation.digest }];
     case 'untag': {
-      const prev = facts.tag(wish.tag);
-      return prev && [{ type: 'tag.deleted', tag: wish.tag, prev }];
+      const prev = facts.tag(operation.tag);
+      return prev && [{ type: 'tag.deleted', tag: operation.tag, prev }];
     }
     case 'delete repository':
       return facts.exists ? [{ type: 'repo.deleted' }] : undefined;

@@ -1,4 +1,4 @@
-// The slow and obvious way to answer what the views answer: by looking through all events again each time.
+// A slow and simple model of the views: it searches all events for each answer.
 import type { JournalEvent, ManifestPut } from '../../src/journal/events.ts';
 import { recordOf } from '../../src/journal/events.ts';
 import type { BlobLink, ManifestRecord, RepositoryFacts } from '../../src/journal/state.ts';
@@ -65,7 +65,7 @@ export class History implements RepositoryFacts {
     return link;
   }
 
-  /** When the tag was set last, in milliseconds. */
+  /** When the tag was last set, in milliseconds. */
   tagTime(tag: Tag): number | undefined {
     if (this.tag(tag) === undefined) return undefined;
     return this.#life().findLast(({ event }) => event.type === 'tag.set' && event.tag === tag)?.at;
@@ -82,13 +82,13 @@ export class History implements RepositoryFacts {
     return since;
   }
 
-  /** What happened since the repository was deleted last. */
+  /** The events since the repository was last deleted. */
   #life(): Happened[] {
     return this.#happened.slice(this.#happened.findLastIndex(({ event }) => event.type === 'repo.deleted') + 1);
   }
 }
 
-/** Whether the event removed, or replaced, the only manifest that referred to the blob until then. */
+/** Whether the event removed or replaced the only manifest that referred to the blob. */
 function lostItsLast(digest: Digest, before: readonly Happened[], event: JournalEvent): boolean {
   if (event.type !== 'manifest.deleted' && event.type !== 'manifest.put') return false;
   const manifests = manifestsAfter(before);
@@ -97,7 +97,7 @@ function lostItsLast(digest: Digest, before: readonly Happened[], event: Journal
   return had > 0 && referencesIn(manifests, digest) === 0;
 }
 
-/** Whether the event takes a tag, a manifest that refers to it, or its subject from the manifest. */
+/** Whether the manifest loses a tag, a manifest that refers to it, or its subject by the event. */
 function lost(digest: Digest, before: readonly Happened[], event: JournalEvent): boolean {
   if (event.type === 'tag.set' || event.type === 'tag.deleted') {
     const last = before.findLast((each) => 'tag' in each.event && each.event.tag === event.tag)?.event;

@@ -1,5 +1,5 @@
-// A worker in a process of its own, to be killed: it says each job that it begins, and never ends one.
-// usage: bun test/support/job-worker.ts <Redis' URL> <store> <milliseconds after which it counts as lost>
+// A separate worker process, to be killed: it prints each job that it begins, and never ends one.
+// usage: bun test/support/job-worker.ts <Redis URL> <store> <milliseconds after which it counts as lost>
 import { openBullWorkers } from './jobs.ts';
 
 const [url = '', store = '', lostAfter = ''] = process.argv.slice(2);

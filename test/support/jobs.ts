@@ -1,4 +1,4 @@
-// Queues and workers for tests: quick policies, on a Redis of the test's own.
+// Queues and workers with short delays, on a Redis of the test.
 import { setTimeout as delay } from 'node:timers/promises';
 import { type JobConnection, type JobConnectionUse, openJobConnection } from '../../src/jobs/bullmq/connection.ts';
 import { BullQueue, type BullQueuePorts } from '../../src/jobs/bullmq/queue.ts';
@@ -7,7 +7,7 @@ import { KINDS, type Kind } from '../../src/jobs/job.ts';
 import type { JobPolicy } from '../../src/jobs/queue.ts';
 import { parseRedisUrl } from '../../src/projection/redis/address.ts';
 
-/** Two at once, three attempts, soon after another. */
+/** Two at once, three attempts with short delays. */
 export const QUICK: JobPolicy = { concurrency: 2, attempts: 3, backoff: 100 };
 export const QUICK_POLICIES: Readonly<Record<Kind, JobPolicy>> = {
   snapshot: QUICK,
@@ -18,7 +18,7 @@ export const QUICK_POLICIES: Readonly<Record<Kind, JobPolicy>> = {
   retain: QUICK,
 };
 
-/** The clock's sleep, ended early by the signal. */
+/** A real sleep that the signal ends early. */
 export async function sleepUntil(milliseconds: number, signal: AbortSignal): Promise<void> {
   await delay(milliseconds, undefined, { signal }).catch((error: unknown) => {
     if (!signal.aborted) throw error;
@@ -27,11 +27,11 @@ export async function sleepUntil(milliseconds: number, signal: AbortSignal): Pro
 
 export function jobConnection(url: string, use: JobConnectionUse): JobConnection {
   const address = parseRedisUrl(url);
-  if (address === undefined) throw new Error(`${url} is no address of a Redis`);
+  if (address === undefined) throw new Error(`${url} is not a valid REDIS_URL`);
   return openJobConnection(address, use);
 }
 
-/** A queue that gives up after a second. What Redis refuses is kept in `troubles`. */
+/** A queue with a deadline of a second. Errors are collected in `troubles`. */
 export function openBullQueue(url: string, store: string, ports: Partial<BullQueuePorts> = {}) {
   const troubles: unknown[] = [];
   const queue = new BullQueue({

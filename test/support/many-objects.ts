@@ -1,5 +1,5 @@
-// Looks through two million objects, which are only told of, and says what was found. A process of its own: its memory is
-// measured. usage: bun test/support/many-objects.ts <folder to spill to>
+// Scans a listing of two million objects that do not exist, and prints what it found. A separate process, because its memory
+// is measured. usage: bun test/support/many-objects.ts <folder to spill to>
 import { readFileSync } from 'node:fs';
 import { encodeTime } from 'ulid';
 import { findGarbage } from '../../src/collection/garbage.ts';
@@ -23,7 +23,7 @@ const [folder = ''] = process.argv.slice(2);
 const live = new LiveSet(() => openSpillFiles(folder));
 for (let number = 0; number < A_SHELF; number++) {
   for (const shelf of SHELVES) {
-    // Some were unlinked, some never linked: those the set does not have.
+    // Some were unlinked; some were never linked and are not in the set.
     if (number % 10 === 0) {
       if (number % 20 === 0) await live.add(nameOf(number, shelf), NOW - 500_000);
     } else await live.add(nameOf(number, shelf), LINKED);
@@ -37,7 +37,7 @@ const listed = async function* () {
 };
 const memory = new MemoryDriver();
 const driver: StoreReader = {
-  kind: 'told',
+  kind: 'listed',
   read: (key) => memory.read(key),
   open: (key) => memory.open(key),
   head: (key) => memory.head(key),
@@ -57,6 +57,6 @@ const found = { unlinked: 0, 'never-linked': 0 };
 const scan = { startedAt: NOW, repositories: 1, live, heads: new Map() };
 for await (const { reason } of findGarbage(ports, scan, examined)) found[reason]++;
 await live.close();
-// Not what wait4(2) says of this process: that begins with what its parent had.
+// Not from wait4(2), which counts the memory that the parent had at the fork.
 const [, peak] = /^VmHWM:\s*(\d+) kB$/m.exec(readFileSync('/proc/self/status', 'utf8')) ?? [];
 console.log(JSON.stringify({ examined: examined.objects, ...found, peak: Number(peak) * 1024 }));

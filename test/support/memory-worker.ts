@@ -1,5 +1,5 @@
-// The worker as its operator runs it, on a store in its own memory: one repository whose snapshot is due.
-// usage: bun test/support/memory-worker.ts <Redis' URL> <store>
+// A real worker on a store in its own memory, with one repository whose snapshot is due.
+// usage: bun test/support/memory-worker.ts <Redis URL> <store>
 import type { RepositoryName } from '../../src/oci/names.ts';
 import { FileSessions } from '../../src/registry/file-sessions.ts';
 import { SessionIds } from '../../src/registry/session-ids.ts';

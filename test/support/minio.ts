@@ -1,4 +1,4 @@
-// A real MinIO of a test's own, in a temporary folder, and drivers of a bucket in it.
+// A real MinIO for a test, in a temporary folder, and settings for buckets in it.
 import { mkdirSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { CreateBucketCommand, S3Client } from '@aws-sdk/client-s3';
@@ -18,10 +18,10 @@ const REGION = 'us-east-1';
 
 export interface ObjectStore {
   readonly endpoint: string;
-  /** Files below it are the server's own. */
+  /** Holds the server's files. */
   readonly folder: string;
   readonly process: Bun.Subprocess;
-  /** PEM file of the certificate that it shows, where it speaks https. */
+  /** PEM file of its certificate; undefined without https. */
   readonly certificate: string | undefined;
   makeBucket(name: string): Promise<void>;
   stop(): Promise<void>;
@@ -29,7 +29,7 @@ export interface ObjectStore {
 
 const running = new Set<ObjectStore>();
 
-/** For afterAll: no server stays. */
+/** For afterAll: stops all servers. */
 export async function stopObjectStores(): Promise<void> {
   await Promise.all([...running].map((store) => store.stop()));
 }
@@ -37,7 +37,7 @@ export async function stopObjectStores(): Promise<void> {
 interface MinioOptions {
   /** https with a self-signed certificate for localhost and 127.0.0.1 */
   readonly tls?: boolean;
-  /** Requests that are signed for another region are refused. */
+  /** Requests signed for another region are refused. */
   readonly region?: string;
 }
 
@@ -85,7 +85,7 @@ export async function startObjectStore(
     const written = await log.text();
     await store.stop();
     // Between freePort and the server's own listen another process may have been given the port.
-    if (attempt === 3) throw new Error(`${command[0]} was not ready; it had written:\n${written}`);
+    if (attempt === 3) throw new Error(`${command[0]} did not become ready; its log:\n${written}`);
   }
 }
 
@@ -119,7 +119,7 @@ function describe(
   return store;
 }
 
-/** Trusts every certificate: only what is set up with it is tested. */
+/** Trusts every certificate: it only prepares tests. */
 export function plainClient(endpoint: string, region = REGION): S3Client {
   return new S3Client({
     endpoint,
@@ -137,7 +137,7 @@ async function isReady(store: ObjectStore): Promise<boolean> {
       await store.makeBucket('ready');
       return true;
     } catch {
-      // It does not listen yet, or it says that it is still starting.
+      // It does not listen yet, or is still starting.
       await Bun.sleep(50);
     }
   }
@@ -159,7 +159,7 @@ async function selfSigned(folder: string): Promise<string> {
 
 let buckets = 0;
 
-/** Settings for a fresh bucket, with parts as small as S3 takes them. */
+/** Settings for a fresh bucket, with the smallest parts that S3 accepts. */
 export async function freshBucket(store: ObjectStore): Promise<S3Configuration> {
   const bucket = `marina-${++buckets}`;
   await store.makeBucket(bucket);
@@ -184,7 +184,7 @@ export function configurationOf(endpoint: string, bucket: string): S3Configurati
   };
 }
 
-/** The real clock and chance. @param onRequest gets each attempt at a request */
+/** The real clock and real randomness. @param onRequest called for each attempt at a request */
 export function realPorts(onRequest: S3Ports['onRequest'] = () => undefined): S3Ports {
   return {
     now: Date.now,
@@ -202,14 +202,14 @@ export function realPorts(onRequest: S3Ports['onRequest'] = () => undefined): S3
   };
 }
 
-/** A clock that runs fast: a minute in a second. */
+/** A clock that runs 60 times as fast. */
 export function hurried(): S3Ports {
   const start = Date.now();
   const ports = realPorts();
   return {
     ...ports,
     now: () => start + (Date.now() - start) * 60,
-    // No attempt is cut short by it.
+    // The timeout of an attempt stays as it is.
     sleep: (milliseconds, signal) => ports.sleep(milliseconds < 2_500 ? milliseconds / 60 : milliseconds, signal),
   };
 }

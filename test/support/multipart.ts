@@ -10,7 +10,7 @@ export interface ByteRangePart {
 
 const HEAD_END = Buffer.from('\r\n\r\n');
 
-/** @throws Error where the body is not exactly what RFC 9110 and RFC 2046 ask for */
+/** @throws Error if the body violates RFC 9110 or RFC 2046 */
 export function parseByteRanges(contentType: string | null, body: Uint8Array): ByteRangePart[] {
   const [, boundary] = /^multipart\/byteranges; boundary=([A-Za-z0-9:-]{1,70})$/.exec(contentType ?? '') ?? [];
   if (boundary === undefined) throw new Error(`not multipart/byteranges: ${contentType}`);

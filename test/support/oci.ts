@@ -1,4 +1,4 @@
-// Makes OCI content (blobs, manifests, indexes) and pushes it with fetch, for any suite that needs something to be there.
+// Makes OCI content (blobs, manifests, indexes) and pushes it with fetch.
 import { createHash, randomBytes } from 'node:crypto';
 
 export const mediaTypes = {
@@ -72,7 +72,7 @@ export interface ImageOptions {
   readonly algorithm?: Algorithm;
 }
 
-/** An image manifest; without layers of the caller's it has one of 1 KiB, random, so that no two images are the same. */
+/** An image manifest. The default is one random layer of 1 KiB, so that no two images are the same. */
 export function image(options: ImageOptions = {}): Image {
   const layers = options.layers ?? [randomBlob(1024, options.algorithm)];
   const config = options.config ?? imageConfig(layers, options.algorithm);
@@ -125,7 +125,7 @@ export async function pushBlob(url: string, repository: string, blob: Content): 
   await expectStatus(201, target.href, { method: 'PUT', headers, body: blob.bytes });
 }
 
-/** An upload of so many bytes that is never closed. */
+/** An upload of `size` bytes that is never closed. */
 export async function abandonUpload(url: string, repository: string, size: number): Promise<void> {
   const session = await expectStatus(202, `${url}/v2/${repository}/blobs/uploads/`, { method: 'POST' });
   const target = new URL(session.headers.get('location') ?? '', url);
@@ -133,7 +133,7 @@ export async function abandonUpload(url: string, repository: string, size: numbe
   await expectStatus(202, target.href, { method: 'PATCH', headers, body: randomBlob(size).bytes });
 }
 
-/** PUT of a manifest or index whose references are there already; by its digest unless a tag is named. */
+/** PUT of a manifest or index whose references exist, by digest unless a tag is named. */
 export async function pushManifest(url: string, repository: string, manifest: Content, tag?: string): Promise<void> {
   const { digest, mediaType } = manifest.descriptor;
   const target = `${url}/v2/${repository}/manifests/${tag ?? digest}`;
@@ -146,7 +146,7 @@ export async function pushImage(url: string, repository: string, pushed: Image, 
   await pushManifest(url, repository, pushed, tag);
 }
 
-/** A response of exactly this status with its body read to the end; any other is an error that quotes it. */
+/** Reads the whole response. @throws Error with the response if it has another status */
 export async function expectStatus(
   status: number,
   url: string,

@@ -1,4 +1,4 @@
-/** Milliseconds of processor time that this process spends on the work, whatever else the machine does meanwhile. */
+/** Milliseconds of CPU time that this process spends on the work. Other load on the machine does not count. */
 export function processorMs(work: () => void): number {
   const before = process.cpuUsage();
   work();

@@ -1,11 +1,11 @@
-// Memory projections whose clock and names the test decides.
+// Memory projections with a clock and names that the test controls.
 import type { RepositoryName } from '../../src/oci/names.ts';
 import { MemoryProjection, type MemoryProjectionPorts } from '../../src/projection/memory.ts';
 import { noCrash } from '../../src/storage/crash-points.ts';
 import type { StorageDriver } from '../../src/storage/driver.ts';
 import { countingIncarnations, TestClock } from './deterministic.ts';
 
-/** Memory for every repository that a test can think of. */
+/** More memory than any test needs. */
 export const HUGE_BUDGET = 1e12;
 
 export function openProjection(

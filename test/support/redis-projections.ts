@@ -17,12 +17,12 @@ import { type RedisServer, startRedis, stopRedis } from './redis.ts';
 import { cleanUp } from './server.ts';
 import { REPO } from './slots.ts';
 
-/** A connection that tells each script that it runs, and can be cut. */
+/** A connection that records each script, and can be made to fail. */
 export class WatchedRedis implements RedisCommands {
   readonly ran: string[] = [];
-  /** Called before each script; what it throws is thrown to who wanted to run it. */
+  /** Called before each script; the caller of the script gets what it throws. */
   before: (script: string, args: readonly (string | number)[]) => void | Promise<void> = () => {};
-  /** Called after each script; what it throws takes the place of the answer. */
+  /** Called after each script; the caller gets what it throws instead of the reply. */
   after: (script: string) => void = () => {};
   readonly #connection: RedisConnection;
 
@@ -49,7 +49,7 @@ export class WatchedRedis implements RedisCommands {
 
 export async function connect(url: string, caFile?: string, within = 20_000): Promise<WatchedRedis> {
   const address = parseRedisUrl(url);
-  if (address === undefined) throw new Error(`${url} is no address of a Redis`);
+  if (address === undefined) throw new Error(`${url} is not a valid REDIS_URL`);
   const ports = { onCommand: () => {}, onConnectionError: () => {}, ...(caFile === undefined ? {} : { caFile }) };
   const connection = connectRedis(address, ports);
   try {
@@ -64,11 +64,11 @@ export async function connect(url: string, caFile?: string, within = 20_000): Pr
 export interface OpenNode {
   readonly projection: RedisProjection;
   readonly redis: WatchedRedis;
-  /** What was healed, and what was answered from storage, since the node began. */
+  /** The heals of views, and the reasons for reads from storage, since the node started. */
   readonly observed: string[];
 }
 
-/** One node: a projection on a connection of its own. */
+/** One node: a projection with its own connection. */
 export async function openNode(
   redis: WatchedRedis,
   driver: StorageDriver,
@@ -101,35 +101,35 @@ export async function openNode(
   return { projection, redis, observed };
 }
 
-/** What the tests of a file share: one server, and for each test a store of its own with any number of nodes. */
+/** Shared by the tests of a file: one server, and a fresh store for each test, with any number of nodes. */
 export interface World {
   readonly server: RedisServer;
   driver: MemoryDriver;
   /** ULID of the store. */
   store: string;
   /** Added to the real time, in milliseconds. */
-  later: number;
-  /** @param url another server than the file's */
+  clockOffset: number;
+  /** @param url of another server than the file's */
   node(options?: Partial<RedisProjectionPorts>, url?: string): Promise<OpenNode>;
 }
 
-/** To be called once at the top of a file: it starts the server and stops it. */
+/** Call it once at the top of a file: it starts and stops the server. */
 export function redisWorld(): World {
   let server: RedisServer | undefined;
   const connections: WatchedRedis[] = [];
   const world: World = {
     driver: new MemoryDriver(),
     store: ulid(),
-    later: 0,
+    clockOffset: 0,
     get server(): RedisServer {
-      if (server === undefined) throw new Error('the server is started before the first test');
+      if (server === undefined) throw new Error('the server starts only before the first test');
       return server;
     },
     async node(options: Partial<RedisProjectionPorts> = {}, url = world.server.url): Promise<OpenNode> {
       const redis = await connect(url);
       connections.push(redis);
       const { driver, store } = world;
-      return await openNode(redis, driver, { store, now: () => Date.now() + world.later, ...options });
+      return await openNode(redis, driver, { store, now: () => Date.now() + world.clockOffset, ...options });
     },
   };
   beforeAll(async () => {
@@ -138,7 +138,7 @@ export function redisWorld(): World {
   beforeEach(() => {
     world.driver = new MemoryDriver();
     world.store = ulid();
-    world.later = 0;
+    world.clockOffset = 0;
   });
   afterAll(async () => {
     for (const each of connections) await each.close();
@@ -158,7 +158,7 @@ export async function catalogOf(projection: Projection): Promise<string[]> {
   return [...(await projection.repositories(undefined, 100)).items];
 }
 
-/** Different digests, those of a number always the same. */
+/** `count` different digests, the same at each call. */
 export function manyDigests(count: number, from = 0): Digest[] {
   return Array.from(
     { length: count },

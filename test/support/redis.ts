@@ -1,5 +1,5 @@
-// Real Redis servers of a test's own: one alone, with TLS, a Sentinel group, a Redis Cluster; on free ports, nothing on disk
-// but in temporary folders. Tests that stop, flush or load them need no server of anybody else's.
+// Real Redis servers for a test: a single one, one with TLS, a Sentinel group, a Redis Cluster; on free ports, with files
+// only in temporary folders. Tests may stop, flush or load them without affecting other tests.
 import { join } from 'node:path';
 import { run, tools } from './command.ts';
 import { freePort, temporaryFolder } from './server.ts';
@@ -11,10 +11,10 @@ const STOP_WITHIN_MS = 30_000;
 export interface RedisServer {
   readonly url: string;
   readonly port: number;
-  /** Where it keeps dump.rdb, when it is told to SAVE. */
+  /** Where SAVE writes dump.rdb. */
   readonly folder: string;
   readonly process: Bun.Subprocess;
-  /** What redis-cli prints for this command, without the newline at its end. */
+  /** The output of redis-cli for this command, without the final newline. */
   cli(...command: readonly string[]): Promise<string>;
   /** SIGKILL, then waits. */
   kill(): Promise<void>;
@@ -24,16 +24,16 @@ export interface RedisServer {
 }
 
 export interface RedisOptions {
-  /** Of a server that was killed: its successor takes its place. */
+  /** The port of a killed server that this one replaces. */
   readonly port?: number;
-  /** dump.rdb in it is loaded. */
+  /** Its dump.rdb is loaded. */
   readonly folder?: string;
   /** As in redis.conf, without the dashes. */
   readonly settings?: readonly (readonly [string, ...string[]])[];
   readonly tls?: Certificates;
 }
 
-/** Files of a certificate authority of the test's own and of a certificate for 127.0.0.1 and localhost. */
+/** Files of a test certificate authority, and of its certificate for 127.0.0.1 and localhost. */
 export interface Certificates {
   readonly ca: string;
   readonly certificate: string;
@@ -42,12 +42,12 @@ export interface Certificates {
 
 const running = new Set<RedisServer>();
 
-/** For afterAll: no server stays. Folders are removed by cleanUp of server.ts. */
+/** For afterAll: kills all servers. cleanUp of server.ts removes their folders. */
 export async function stopRedis(): Promise<void> {
   await Promise.all([...running].map((server) => server.kill()));
 }
 
-/** A server that evicts nothing and writes nothing by itself. */
+/** A server that evicts no keys and never saves on its own. */
 export async function startRedis(options: RedisOptions = {}): Promise<RedisServer> {
   const [binary] = await tools('redis-server');
   for (let attempt = 1; ; attempt++) {
@@ -55,7 +55,8 @@ export async function startRedis(options: RedisOptions = {}): Promise<RedisServe
     if (await isReady(server)) return server;
     await server.kill();
     // Between freePort and the server's own listen another process may have been given the port.
-    if (options.port !== undefined || attempt === 3) throw new Error(`${binary} was not ready in ${server.folder}`);
+    if (options.port !== undefined || attempt === 3)
+      throw new Error(`${binary} did not become ready; see redis.log in ${server.folder}`);
   }
 }
 
@@ -95,7 +96,7 @@ function spawn(binary: string, options: RedisOptions, settingsFile?: string): Re
       (await run([join(binary, '..', 'redis-cli'), '-p', String(port), ...secure, ...command])).trimEnd(),
     async kill() {
       subprocess.kill('SIGKILL');
-      if ((await within(STOP_WITHIN_MS, subprocess.exited)) === undefined) throw new Error(`${binary} does not end`);
+      if ((await within(STOP_WITHIN_MS, subprocess.exited)) === undefined) throw new Error(`${binary} does not exit`);
       running.delete(server);
     },
     freeze: () => subprocess.kill('SIGSTOP'),
@@ -108,26 +109,26 @@ function spawn(binary: string, options: RedisOptions, settingsFile?: string): Re
 async function isReady(server: RedisServer): Promise<boolean> {
   const deadline = Date.now() + READY_WITHIN_MS;
   while (Date.now() < deadline && server.process.exitCode === null) {
-    // Until it listens redis-cli fails, and while it loads a dump it says so: both are waited for.
+    // redis-cli fails until the server listens, and prints LOADING while it loads a dump.
     if ((await server.cli('PING').catch(() => '')) === 'PONG') return true;
     await Bun.sleep(20);
   }
   return false;
 }
 
-/** A master, a replica and three Sentinels that agree on a failover by two. */
+/** A master, a replica and three Sentinels with a quorum of two. */
 export interface RedisGroup {
   readonly url: string;
   readonly master: RedisServer;
   readonly replica: RedisServer;
-  /** Stops the master and waits until the replica is one. */
+  /** Kills the master and waits until the replica is promoted. */
   failOver(): Promise<void>;
 }
 
 const GROUP = 'marina';
 const FAILED_OVER_WITHIN_MS = 60_000;
 
-/** @param settings of both servers: see RedisOptions */
+/** @param settings of both servers, as in RedisOptions */
 export async function startRedisGroup(settings: RedisOptions['settings'] = []): Promise<RedisGroup> {
   const [binary] = await tools('redis-sentinel');
   const master = await startRedis({ settings });
@@ -155,7 +156,7 @@ export async function startRedisGroup(settings: RedisOptions['settings'] = []): 
   };
 }
 
-/** Sentinels write into their file, and read nothing but that. */
+/** Sentinels rewrite their configuration file, and read no other settings. */
 async function startSentinel(binary: string, master: number): Promise<RedisServer> {
   const [port, folder] = [freePort(), temporaryFolder('sentinel')];
   const file = join(folder, 'sentinel.conf');
@@ -172,7 +173,7 @@ async function startSentinel(binary: string, master: number): Promise<RedisServe
     ].join('\n'),
   );
   const sentinel = spawn(binary, { port, folder }, file);
-  if (!(await isReady(sentinel))) throw new Error(`${binary} was not ready`);
+  if (!(await isReady(sentinel))) throw new Error(`${binary} did not become ready`);
   return sentinel;
 }
 
@@ -183,7 +184,7 @@ export interface RedisCluster {
 
 /** Three masters that share the slots, without replicas. */
 export async function startRedisCluster(): Promise<RedisCluster> {
-  // The bus of each listens at its port + 10000.
+  // The cluster bus of each listens on its port + 10000.
   const start = async (): Promise<RedisServer> => {
     let port = freePort();
     while (port > 55_000) port = freePort();
@@ -206,7 +207,7 @@ export async function startRedisCluster(): Promise<RedisCluster> {
   return { url: `redis+cluster://${hosts.join(',')}`, servers };
 }
 
-/** Made with openssl, for a day. */
+/** Made with openssl, valid for a day. */
 export async function makeCertificates(): Promise<Certificates> {
   const folder = temporaryFolder('certificates');
   const path = (name: string): string => join(folder, name);
@@ -222,9 +223,9 @@ export async function makeCertificates(): Promise<Certificates> {
 
 async function until(what: string, isSo: () => Promise<boolean>): Promise<void> {
   const deadline = Date.now() + FAILED_OVER_WITHIN_MS;
-  // While servers elect, or do not know each other yet, redis-cli fails: that is waited for too.
+  // redis-cli fails during an election, and until the servers know each other.
   while (!(await isSo().catch(() => false))) {
-    if (Date.now() > deadline) throw new Error(`in vain it was waited until ${what}`);
+    if (Date.now() > deadline) throw new Error(`it did not happen within ${FAILED_OVER_WITHIN_MS} ms that ${what}`);
     await Bun.sleep(50);
   }
 }

@@ -1,4 +1,4 @@
-// The whole domain over the memory driver, with a clock, names and background work that the test decides.
+// The whole domain over the memory driver, with a clock, names and background work that the test controls.
 import type { AccessPolicy, Actor, Caller } from '../../src/access/access.ts';
 import { openAccess } from '../../src/access/access.ts';
 import { ANONYMOUS_AUTHORITY } from '../../src/access/authority.ts';
@@ -43,9 +43,9 @@ export interface OpenRegistry {
   readonly sessions: SessionStore;
   readonly clock: TestClock;
   readonly newIncarnation: () => Incarnation;
-  /** Does the work that nobody waited for, and says what it was. */
+  /** Runs the background work. @returns its descriptions */
   settle(): Promise<string[]>;
-  /** The incarnation that the repository links, undefined when it has no such blob. */
+  /** The incarnation that the repository links; undefined if it has no such blob. */
   linkOf(repo: RepositoryName, digest: Digest): Promise<Incarnation | undefined>;
   /** Names these incarnations in an open round of collection. */
   condemn(...incarnations: readonly Incarnation[]): Promise<string>;
@@ -65,7 +65,7 @@ export function openRegistry(
     readonly grace?: number;
     /** Other nodes write to the same store. */
     readonly probe?: boolean;
-    /** Where nodes share their sessions; by default one node's own. */
+    /** Sessions that nodes share; by default those of one node. */
     readonly sessions?: SessionStore;
   } = {},
 ): OpenRegistry {
@@ -120,7 +120,7 @@ export function openRegistry(
   };
 }
 
-/** A body that comes in these pieces. @param length what the client announces; by default the truth */
+/** A body of these chunks. @param length what the client announces; by default the real one */
 export function bodyOf(chunks: readonly Uint8Array[], length: number | 'unknown' | undefined = undefined): UploadBody {
   const real = chunks.reduce((sum, chunk) => sum + chunk.length, 0);
   async function* source(): AsyncIterable<Uint8Array> {
@@ -129,7 +129,7 @@ export function bodyOf(chunks: readonly Uint8Array[], length: number | 'unknown'
   return new UploadBody(source(), length === 'unknown' ? undefined : (length ?? real));
 }
 
-/** A body that breaks off after these pieces. */
+/** A body that breaks off after these chunks. */
 export function brokenBody(chunks: readonly Uint8Array[], length?: number): UploadBody {
   async function* source(): AsyncIterable<Uint8Array> {
     for (const chunk of chunks) yield chunk.slice();
@@ -138,7 +138,7 @@ export function brokenBody(chunks: readonly Uint8Array[], length?: number): Uplo
   return new UploadBody(source(), length);
 }
 
-/** The kind that the promise is refused with; anything else that is thrown fails the test. */
+/** The kind of the RegistryError that the promise rejects with; other errors are thrown. */
 export async function refusalOf(promise: Promise<unknown>): Promise<ErrorKind | 'none'> {
   const error: unknown = await promise.then(
     () => undefined,
@@ -164,5 +164,5 @@ export async function pulled(
   const { size, content } = await registry.getBlob(repo, digest, CALLER);
   if (content.kind === 'bytes') return content.bytes;
   if (content.kind === 'stream') return await new Response(content.open({ start: 0, end: size })).bytes();
-  throw new Error(`the memory driver gave a ${content.kind}`);
+  throw new Error(`the memory driver returned a ${content.kind}`);
 }

@@ -1,4 +1,4 @@
-// Work that is repeated, when the test says so.
+// Repeated work, run when the test says so.
 import type { Repeat } from '../../src/registry/renewed-lease.ts';
 
 export class TestRepeats {
@@ -11,7 +11,7 @@ export class TestRepeats {
     };
   };
 
-  /** Does all of it once. */
+  /** Runs all of it once. */
   async fire(): Promise<void> {
     await Promise.all([...this.#works].map((work) => work()));
   }

@@ -1,4 +1,4 @@
-// Every kind of request, as the route that it parses to and as what a client sends.
+// Every kind of request: the route that it parses to, and the request line that a client sends.
 import fc from 'fast-check';
 import type { Route } from '../../src/http/route.ts';
 import { algorithms, digests, repositoryNames, tags, uploadIds } from './generators.ts';
@@ -70,7 +70,7 @@ const pages = { n: fc.option(fc.nat(), { nil: undefined }), last: optionalText }
 const ofRepo = { repo: repositoryNames };
 const one = <K extends Route['kind']>(kind: K): fc.Arbitrary<K> => fc.constant(kind);
 
-/** Any route with any legal parts. */
+/** Any route with any valid parts. */
 export const routes: fc.Arbitrary<Route> = fc.oneof(
   fc.record({ kind: one('ping') }),
   fc.record({

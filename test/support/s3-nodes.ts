@@ -1,4 +1,4 @@
-// Two drivers of one fresh bucket, as two nodes of a cluster have them.
+// Two drivers of one fresh bucket, like two nodes of a cluster.
 import type { StorageDriver } from '../../src/storage/driver.ts';
 import { openS3Store } from '../../src/storage/s3/open.ts';
 import type { S3Configuration } from '../../src/storage/s3/settings.ts';

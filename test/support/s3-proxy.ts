@@ -1,17 +1,17 @@
-// Stands before a real object store and does to some requests what networks and stores do: loses answers, refuses, lies.
+// A proxy in front of a real object store that simulates faults of networks and stores: lost, refused and wrong responses.
 import { createServer, type IncomingMessage, type ServerResponse } from 'node:http';
 import { within } from './within.ts';
 
 export interface ProxiedRequest {
   readonly method: string;
   readonly url: URL;
-  /** How often this method and address came before. */
+  /** The number of earlier requests with this method and URL. */
   readonly before: number;
   readonly headers: Headers;
   readonly body: Uint8Array<ArrayBuffer>;
 }
 
-/** `lose`: the store does it, and its answer never arrives. A Response is given instead of asking the store. */
+/** `lose`: the store handles the request, but its response is lost. A Response is sent instead of calling the store. */
 export type Interference = 'pass' | 'lose' | Response;
 
 export interface S3Proxy {
@@ -27,7 +27,7 @@ const STOP_WITHIN_MS = 30_000;
 export async function startS3Proxy(target: string): Promise<S3Proxy> {
   const seen: string[] = [];
   const server = createServer((incoming, outgoing) => {
-    // What fails between us and the store is a connection that breaks for the client too.
+    // If the connection to the store breaks, so does the client's.
     handle(incoming, outgoing).catch(() => incoming.socket.destroy());
   });
 
@@ -45,7 +45,7 @@ export async function startS3Proxy(target: string): Promise<S3Proxy> {
     const url = new URL(path, proxy.endpoint);
     const request = { method, url, before, headers, body: Buffer.concat(chunks) };
     const what = await proxy.interfere(request);
-    const answer = what instanceof Response ? what : await ask(request);
+    const answer = what instanceof Response ? what : await forward(request);
     const content = await answer.bytes();
     if (what === 'lose') {
       incoming.socket.destroy();
@@ -55,7 +55,7 @@ export async function startS3Proxy(target: string): Promise<S3Proxy> {
     outgoing.end(method === 'HEAD' ? undefined : content);
   }
 
-  function ask({ method, url, headers, body }: ProxiedRequest): Promise<Response> {
+  function forward({ method, url, headers, body }: ProxiedRequest): Promise<Response> {
     const address = target + url.pathname + url.search;
     return fetch(address, { method, headers, decompress: false, ...(body.length > 0 ? { body } : {}) });
   }
@@ -75,7 +75,7 @@ export async function startS3Proxy(target: string): Promise<S3Proxy> {
   return proxy;
 }
 
-/** What S3 sends with a status, or behind a 200, when it fails. */
+/** An error response of S3. The status may be 200: S3 can fail after it has sent that. */
 export function errorBody(code: string, status: number): Response {
   const xml = `<?xml version="1.0" encoding="UTF-8"?>\n<Error><Code>${code}</Code><Message>as the test wants it</Message></Error>`;
   return new Response(xml, { status, headers: { 'Content-Type': 'application/xml' } });

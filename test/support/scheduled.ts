@@ -1,4 +1,4 @@
-// A store whose every answer comes when fast-check's scheduler says so: all orders of answers are tried.
+// A store whose responses come in the order of fast-check's scheduler, which tries all orders.
 import type fc from 'fast-check';
 import type { CreateResult, Key, ListedObject, PutOptions, WrittenObject } from '../../src/storage/driver.ts';
 import { MemoryDriver } from '../../src/storage/memory/driver.ts';
@@ -8,7 +8,7 @@ export class ScheduledDriver extends MemoryDriver {
   readonly #scheduler: fc.Scheduler;
   readonly #fault: () => Fault;
 
-  /** @param fault what goes wrong with the next `create` */
+  /** @param fault gives the fault of the next `create` */
   constructor(scheduler: fc.Scheduler, fault: () => Fault = () => 'none') {
     super();
     this.#scheduler = scheduler;

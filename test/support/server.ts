@@ -1,4 +1,4 @@
-// Starts the registry as users run it: a process of its own on a free port, with a temporary data folder.
+// Starts the registry as users run it: a separate process on a free port, with a temporary data folder.
 import { closeSync, mkdtempSync, openSync, readFileSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -7,7 +7,7 @@ import { within } from './within.ts';
 export const projectRoot = join(import.meta.dir, '..', '..');
 const bun = join(projectRoot, 'node_modules', '.bin', 'bun');
 const READY_WITHIN_MS = 60_000;
-// The server gives requests in flight 25 s to end; what takes longer than this hangs.
+// The server gives requests in flight 25 s to end; a shutdown that takes longer than this hangs.
 const STOP_WITHIN_MS = 60_000;
 const REMOVED_WITHIN_MS = 5_000;
 
@@ -18,9 +18,9 @@ export interface Server {
   readonly port: number;
   readonly process: Bun.Subprocess;
   readonly dataPath: string;
-  /** Everything the server wrote to stdout and stderr so far. */
+  /** Everything that the server has written to stdout and stderr. */
   logs(): string;
-  /** SIGTERM, then waits; gives the exit code. A data folder that startServer made is removed. */
+  /** SIGTERM, then waits. A data folder that startServer made is removed. @returns the exit code */
   stop(): Promise<number>;
   /** SIGKILL, then waits. A data folder that the caller named in STORAGE_PATH stays, to start again on it. */
   kill(): Promise<void>;
@@ -36,7 +36,7 @@ export function temporaryFolder(purpose: string): string {
   return folder;
 }
 
-/** What has just ended may be busy there for another moment: a daemon's own daemon, the clean-up of a container. */
+/** Retries for a while: processes that are just ending (a daemon's child, the clean-up of a container) may still use it. */
 export function removeFolder(folder: string): void {
   const deadline = Date.now() + REMOVED_WITHIN_MS;
   for (;;) {
@@ -51,7 +51,7 @@ export function removeFolder(folder: string): void {
   folders.delete(folder);
 }
 
-/** For afterAll: stops every server that still runs, removes all folders, and fails if a server did not end cleanly. */
+/** For afterAll: stops all servers and removes all folders. @throws Error if a server did not end cleanly */
 export async function cleanUp(): Promise<void> {
   const faults: string[] = [];
   for (const server of [...running]) {
@@ -62,7 +62,7 @@ export async function cleanUp(): Promise<void> {
   if (faults.length > 0) throw new Error(faults.join('\n'));
 }
 
-/** A port that nobody listened on a moment ago. */
+/** A port that was free a moment ago. */
 export function freePort(): number {
   const listener = Bun.listen({ hostname: '127.0.0.1', port: 0, socket: { data: () => undefined } });
   const { port } = listener;
@@ -70,7 +70,7 @@ export function freePort(): number {
   return port;
 }
 
-/** Starts a server with these settings above the tests' own, and waits until it is ready. */
+/** Starts a server with these settings in addition to the tests' defaults, and waits until it is ready. */
 export async function startServer(env: Readonly<Record<string, string>> = {}): Promise<Server> {
   for (let attempt = 1; ; attempt++) {
     const server = spawnServer(env);
@@ -93,7 +93,7 @@ function spawnServer(env: Readonly<Record<string, string>>): Server {
     HOST: '127.0.0.1',
     PORT: String(freePort()),
     STORAGE_PATH: join(folder, 'data'),
-    // By default it would lie in the checkout.
+    // The default is in the checkout.
     BLOB_CACHE_PATH: join(folder, 'cache'),
     ...env,
   };
@@ -101,7 +101,7 @@ function spawnServer(env: Readonly<Record<string, string>>): Server {
   const log = openSync(logPath, 'a');
   const subprocess = Bun.spawn([bun, 'src/main.ts'], {
     cwd: projectRoot,
-    // Nothing else is inherited: a setting in the developer's shell must not change what is tested.
+    // Nothing else is inherited: settings in the developer's shell must not affect the tests.
     env: { PATH: process.env.PATH ?? '', HOME: process.env.HOME ?? '', TMPDIR: tmpdir(), ...settings },
     stdin: 'ignore',
     stdout: log,
@@ -161,7 +161,7 @@ async function waitUntilReady(server: Server): Promise<void> {
       if (response.ok) return;
       seen = `status ${response.status}`;
     } catch (error) {
-      // Until it listens the connection is refused: that is what is waited for. The last reason is told if it stays so.
+      // The connection is refused until it listens. The last reason is reported after the deadline.
       seen = String(error);
     }
     await Bun.sleep(20);

@@ -1,4 +1,4 @@
-// The stores of sessions that several nodes share, each node with an object of its own.
+// Session stores that several nodes share, each node with its own instance.
 import { parseRedisUrl } from '../../src/projection/redis/address.ts';
 import { connectRedis, type RedisConnection } from '../../src/projection/redis/connection.ts';
 import { LOG_LEASE_MS, LogSessions } from '../../src/registry/log-sessions.ts';
@@ -11,11 +11,11 @@ import type { RedisServer } from './redis.ts';
 import { TestRepeats } from './repeats.ts';
 
 export interface SharedSessions {
-  /** What the nodes threw away because no node stored it. */
+  /** Values that the nodes discarded because no node can have written them. */
   readonly malformed: readonly unknown[];
   /** The store's ULID. */
   readonly store: string;
-  /** Milliseconds after which a lease that is not renewed is another's to take. */
+  /** Milliseconds after which a lease that is not renewed can be taken over. */
   readonly lapse: number;
   /** Renewals of the leases of all nodes. */
   readonly repeats: TestRepeats;
@@ -34,7 +34,7 @@ interface Surroundings {
 const READY_WITHIN_MS = 60_000;
 let stores = 0;
 
-/** A store of its own, though it may be in the same Redis as others. */
+/** A fresh store; several may be in the same Redis. */
 function freshStore(): string {
   return `01ARZ3NDEKTSV4RRFF${String(++stores).padStart(8, '0')}`;
 }
@@ -62,7 +62,7 @@ export function redisSessions(server: RedisServer, { driver, clock, expiry }: Su
   const { repeat } = repeats;
   const newToken = countingIncarnations(clock.now);
   const address = parseRedisUrl(server.url);
-  if (address === undefined) throw new Error(`${server.url} is no address`);
+  if (address === undefined) throw new Error(`${server.url} is not a valid REDIS_URL`);
   const connections: RedisConnection[] = [];
   const malformed: unknown[] = [];
   return {

@@ -1,4 +1,4 @@
-// Logs made of given events, and what can be seen of a repository, in a form that can be compared.
+// Logs made of given events, and the state of a repository in a comparable form.
 import {
   BATCH_VERSION,
   type Batch,
@@ -49,7 +49,7 @@ export function foldOf(slots: readonly WrittenSlot[]): RepositoryState {
   return state;
 }
 
-/** Puts a log into a store, as other processes left it. */
+/** Puts a log into a store, as if other processes had written it. */
 export async function writeLog(driver: StorageDriver, slots: readonly WrittenSlot[]): Promise<void> {
   for (const { batch, bytes } of slots) {
     await driver.create(markerKey(batch.repo), new Uint8Array());
@@ -57,12 +57,12 @@ export async function writeLog(driver: StorageDriver, slots: readonly WrittenSlo
   }
 }
 
-/** Every fact about the few names that generated events are made of. */
+/** Every fact about the names that generated events use. */
 export function factsOf(facts: RepositoryFacts): unknown {
   const digests = [...FEW.blobs, ...FEW.manifests];
   return {
     exists: facts.exists,
-    // `since` is no fact that a decision within a batch rests on.
+    // No decision within a batch depends on `since`.
     blobs: FEW.blobs.map((digest) => {
       const link = facts.blob(digest);
       return link && { size: link.size, inc: link.inc };
@@ -74,7 +74,7 @@ export function factsOf(facts: RepositoryFacts): unknown {
   };
 }
 
-/** All of a state, also what decisions do not ask for; the order in which entries came does not matter. */
+/** The whole state, including parts that no decision uses; independent of the order of entries. */
 export function everythingOf(state: RepositoryState): unknown {
   return {
     seq: state.seq,

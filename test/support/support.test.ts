@@ -1,4 +1,4 @@
-// The helpers that every other suite stands on, against the real server: start, stop, kill, and content pushed by fetch.
+// The helpers that all other suites use, with the real server: start, stop, kill, and pushes with fetch.
 import { afterAll, expect, test } from 'bun:test';
 import { existsSync, mkdirSync } from 'node:fs';
 import { join } from 'node:path';
@@ -18,7 +18,7 @@ import { cleanUp, removeFolder, startServer, temporaryFolder } from './server.ts
 
 afterAll(cleanUp);
 
-test('what was pushed before SIGKILL is served after a start on the same folder', async () => {
+test('content pushed before SIGKILL is served after a restart on the same folder', async () => {
   const settings = { STORAGE_PATH: temporaryFolder('restart') };
   const pushed = image();
   const first = await startServer(settings);
@@ -67,8 +67,8 @@ test('a folder that is busy for a moment is still removed', async () => {
   const mounted = join(folder, 'mounted');
   mkdirSync(mounted);
   await run(['mount', '-t', 'tmpfs', 'marina-test', mounted]);
-  const later = Bun.spawn(['sh', '-c', 'sleep 0.3; umount "$0"', mounted]);
+  const unmounting = Bun.spawn(['sh', '-c', 'sleep 0.3; umount "$0"', mounted]);
   removeFolder(folder);
   expect(existsSync(folder)).toBe(false);
-  expect(await later.exited).toBe(0);
+  expect(await unmounting.exited).toBe(0);
 });

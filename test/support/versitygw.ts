@@ -1,4 +1,4 @@
-// A real Versity gateway of a test's own: a second server that speaks S3, over files in a temporary folder.
+// A real Versity gateway for a test: a second S3 server, over files in a temporary folder.
 import { mkdirSync } from 'node:fs';
 import { join } from 'node:path';
 import { tools } from './command.ts';

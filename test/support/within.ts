@@ -1,4 +1,4 @@
-/** What the promise gives, or undefined when that takes longer than this. */
+/** The result of the promise, or undefined after the timeout. */
 export async function within<T>(milliseconds: number, promise: Promise<T>): Promise<T | undefined> {
   let timer: Timer | undefined;
   const timeout = new Promise<undefined>((resolve) => {

@@ -1,4 +1,4 @@
-// Log writers over the memory driver, each with a view of its own, as several processes would have them.
+// Log writers over the memory driver, each with its own view, like several processes.
 import type { Command } from '../../src/journal/command.ts';
 import { accept } from '../../src/journal/command.ts';
 import type { Batch, SlotHash } from '../../src/journal/events.ts';
@@ -77,7 +77,7 @@ export async function tagsSetIn(driver: StorageDriver): Promise<string[]> {
 
 const [target] = FEW.manifests as [Digest, ...Digest[]];
 
-/** Sets one tag for each name, and results in the first. */
+/** Sets one tag for each name. The result is the first name. */
 export function setTags(...names: readonly [string, ...string[]]): Command<string> {
   return {
     decide: () =>

@@ -4,7 +4,7 @@ import type { Key } from '../../../src/storage/driver.ts';
 import { concurrently } from '../../support/concurrently.ts';
 import { keysOf, type Store, text } from './store.ts';
 
-/** More would only wait for the store, each against its own deadline. */
+/** More would only wait for the store, and might exceed their deadlines. */
 const CONCURRENCY = 32;
 
 // Names around the slash in the order of bytes: `+`, `-` and `.` come before it, `0` right after it.
@@ -39,7 +39,7 @@ export function listingContract(store: Store): void {
           for (const prefix of prefixes) {
             const below = keys.filter((key) => key.startsWith(prefix));
             expect(await keysOf(store.driver, prefix)).toEqual(below);
-            // At every key, just before and behind each, at the folders themselves, and outside of them.
+            // At each key, just before and after it, at the folders themselves, and outside of them.
             const positions = [...keys, ...keys.map((key) => key.slice(0, -1)), ...keys.map((key) => `${key}-`)];
             for (const after of [
               ...positions,
@@ -80,12 +80,12 @@ export function listingContract(store: Store): void {
         expect(key).toBe(`${folder}a`);
         break;
       }
-      const seen: Key[] = [];
+      const listed: Key[] = [];
       for await (const { key } of store.driver.list(folder)) {
-        seen.push(key);
+        listed.push(key);
         await store.driver.delete([key]);
       }
-      expect(seen).toEqual(keys);
+      expect(listed).toEqual(keys);
       expect(await keysOf(store.driver, folder)).toEqual([]);
     });
 

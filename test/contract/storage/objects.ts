@@ -3,7 +3,7 @@ import fc from 'fast-check';
 import { concurrently } from '../../support/concurrently.ts';
 import { keysOf, random, type Store, sentBytes, text, textOf } from './store.ts';
 
-/** More would only wait for the store, each against its own deadline. */
+/** More would only wait for the store, and might exceed their deadlines. */
 const CONCURRENCY = 32;
 
 /** The longest component that a name may have. */
@@ -45,7 +45,7 @@ export function objectContract(store: Store): void {
     test.each([
       ['durable', {}],
       ['not durable', { durable: false }],
-    ])('%s: creates, replaces, also by less, and by nothing', async (_, options) => {
+    ])('%s: creates, replaces, even by fewer or no bytes', async (_, options) => {
       const key = `${store.freshFolder()}deep/er/object`;
       for (const value of ['a first value', 'another, longer value', 'short', '']) {
         await store.driver.put(key, text(value), options);
@@ -63,7 +63,7 @@ export function objectContract(store: Store): void {
       }
     });
 
-    test('of one key, many times concurrently: every reader sees one of them, whole', async () => {
+    test('of one key, many times concurrently: every reader sees one of the values, whole', async () => {
       const key = `${store.freshFolder()}contended`;
       const values = Array.from({ length: 12 }, (_, index) => String(index % 10).repeat(20_000 + index));
       await store.driver.put(key, text(values[0] ?? ''));
@@ -73,8 +73,8 @@ export function objectContract(store: Store): void {
         written = true;
       });
       do {
-        const seen = await textOf(store.driver, key);
-        expect(values.some((value) => value === seen)).toBe(true);
+        const current = await textOf(store.driver, key);
+        expect(values.some((value) => value === current)).toBe(true);
         await new Promise((resolve) => setImmediate(resolve));
       } while (!written);
       await done;
@@ -188,7 +188,7 @@ export function objectContract(store: Store): void {
         await store.driver.deleteAll(`${folder}t/`);
         expect(await keysOf(store.driver, folder)).toEqual(beside);
       }
-      // Each folder that was removed can be used again, in whatever way.
+      // Each removed folder can be used again, in any way.
       expect(await store.driver.create(`${folder}t/b/d/e`, text('new'))).toBe('created');
       await store.driver.put(`${folder}t/b/c`, text('new'));
       await store.driver.put(`${folder}t/a`, text('new'), { durable: false });

@@ -1,4 +1,4 @@
-// What holds while requests of one upload reach different nodes, and while two of them believe that it is theirs.
+// Guarantees while requests of one upload reach different nodes, and while two nodes both believe that they hold it.
 import { describe, expect, test } from 'bun:test';
 import fc from 'fast-check';
 import { digestOf } from '../../../src/oci/digest.ts';
@@ -7,7 +7,7 @@ import { freshPlace, KeptUpload, random, type Store } from './store.ts';
 
 const MIB = 1024 * 1024;
 
-/** Around the length of a part (5 MiB), and of the pieces that drivers write. */
+/** Around the size of a part (5 MiB), and of the chunks that drivers write. */
 const sizes = fc.constantFrom(0, 1, 99_999, MIB + 3, 5 * MIB - 1, 5 * MIB, 5 * MIB + 1, 11 * MIB);
 
 export function stagedHoldersContract(store: Store): void {
@@ -59,7 +59,7 @@ export function stagedHoldersContract(store: Store): void {
     });
 
     test.each([100, 6 * MIB])(
-      'gets the right digest: those %i bytes were committed until Redis went back',
+      'gets the right digest: those %i bytes were committed, and then Redis lost that state',
       async (size) => {
         const upload = new KeptUpload();
         const begun = random(10);
@@ -71,7 +71,7 @@ export function stagedHoldersContract(store: Store): void {
       },
     );
 
-    /** Other bytes are taken by the other node, and more by the first one. */
+    /** The other node receives other bytes, and then the first one receives more. */
     async function expectOwnDigest(upload: KeptUpload, begun: Uint8Array, size: number): Promise<void> {
       const [bytes, more] = [random(size), random(50)];
       await upload.add(store.other, bytes);
@@ -90,14 +90,14 @@ export function stagedHoldersContract(store: Store): void {
         const begun = random(size);
         if (size > 0) await first.add(store.driver, begun);
         const old = await first.hold(store.driver);
-        // It reserved numbers, and sent some, before it was thought to be dead.
+        // It has reserved part numbers and sent some parts before it is considered dead.
         await old.write(random(5 * MIB));
         const second = new KeptUpload(await store.other.takeOver(first.place, size, freshPlace().inc));
         second.size = size;
         const hold = await second.hold(store.other);
         const bytes = random(12 * MIB);
         for (let at = 0; at < bytes.length; at += MIB) {
-          // Each may fail, for its upload may be gone: that is as good as ending up nowhere.
+          // Each write may fail because its upload is gone.
           await old.write(random(MIB)).catch(() => undefined);
           await hold.write(bytes.slice(at, at + MIB));
         }

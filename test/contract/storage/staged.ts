@@ -8,7 +8,7 @@ import { freshPlace, KeptUpload, keepNothing, random, type Store, text } from '.
 
 const MIB = 1024 * 1024;
 
-/** What happens to a staged object: bytes, a settle, or a new hold on it. */
+/** Steps on a staged object: bytes, a settle, or a new hold on it. */
 const steps = fc.array(
   fc.oneof(
     {
@@ -21,7 +21,7 @@ const steps = fc.array(
     {
       weight: 4,
       arbitrary: fc.record({
-        // lost: what was settled was never saved, the session says what it said before.
+        // lost: the settled state was never saved, so the session is as before.
         kind: fc.constantFrom('settle' as const, 'hold again' as const, 'lost' as const, 'begin anew' as const),
       }),
     },
@@ -31,7 +31,7 @@ const steps = fc.array(
 );
 
 export function stagedContract(store: Store): void {
-  /** Stages these bytes in one go. @returns the place, as the session has it then */
+  /** Stages these bytes in one request. @returns the place, as the session then has it */
   async function stage(
     place: StagedPlace,
     bytes: Uint8Array,
@@ -60,7 +60,7 @@ export function stagedContract(store: Store): void {
       await fc.assert(
         fc.asyncProperty(steps, algorithms, async (some, algorithm) => {
           const upload = new KeptUpload();
-          // What the session counts, and what the hold that is open has added.
+          // The bytes that the session counts, and those that the open hold has added.
           let kept = new Uint8Array();
           let added: Uint8Array[] = [];
           let write: StagedWrite = await upload.hold(store.driver, algorithm);
@@ -166,7 +166,7 @@ export function stagedContract(store: Store): void {
       const upload = new KeptUpload();
       const bytes = random(1000);
       await upload.add(store.driver, bytes);
-      // Settled, and never saved.
+      // Settled, but never saved.
       const lost = await upload.hold(store.driver);
       await lost.write(random(6 * MIB));
       await lost.settle();
@@ -261,7 +261,7 @@ export function stagedContract(store: Store): void {
       expect(await store.driver.commit(place, size)).toBe(true);
       const error: unknown = await stage(place, bytes, size).catch((reason: unknown) => reason);
       expect(error).toMatchObject({ name: 'RegistryError', kind: 'upload-unknown' });
-      // What can be read back is the object.
+      // Only the object can be read back.
       expect(await store.driver.digestStaged(place, size, 'sha512')).toBe(digestOf('sha512', bytes));
       await store.driver.delete([dataKey(place.inc)]);
       expect(await store.driver.digestStaged(place, 0, 'sha256')).toBeUndefined();

@@ -1,4 +1,4 @@
-// What the parts of the storage contract share.
+// Shared by the parts of the storage contract.
 import { randomBytes } from 'node:crypto';
 import type { Algorithm } from '../../../src/oci/digest.ts';
 import type { Digest, Incarnation, UploadId } from '../../../src/oci/names.ts';
@@ -16,11 +16,11 @@ import { countingIncarnations, countingUploadIds } from '../../support/determini
 
 export interface Store {
   readonly driver: StorageDriver;
-  /** Of another node, where the store may be served by two. */
+  /** The driver of another node, if two may serve the store. */
   readonly other: StorageDriver;
   /** Whether staged bytes can be read before they are committed, so that the digest of any part of them is always known. */
   readonly readsStaged: boolean;
-  /** The Versity gateway takes long names, but no second object under one; only markers have such, and those are never replaced. */
+  /** The Versity gateway accepts long names but cannot replace them; only markers have long names, and they are never replaced. */
   readonly replacesLongNames: boolean;
   /** A prefix that no other test uses. */
   freshFolder(): Key;
@@ -29,7 +29,7 @@ export interface Store {
 const newIncarnation: () => Incarnation = countingIncarnations(() => Date.UTC(2030, 0, 1));
 const newUploadId: () => UploadId = countingUploadIds();
 
-/** Where nothing was ever staged. */
+/** A place without staged bytes. */
 export function freshPlace(): StagedPlace {
   return { upload: newUploadId(), inc: newIncarnation() };
 }
@@ -42,13 +42,13 @@ export function random(size: number): Uint8Array {
   return new Uint8Array(randomBytes(size));
 }
 
-/** The text of an object, undefined when it is missing. */
+/** The text of an object; undefined if it is missing. */
 export async function textOf(driver: StorageDriver, key: Key): Promise<string | undefined> {
   const bytes = await driver.read(key);
   return bytes === undefined ? undefined : new TextDecoder().decode(bytes);
 }
 
-/** The bytes of an object as they go to a client. */
+/** The bytes of an object as they are sent to a client. */
 export async function sentBytes(
   { size, body }: StoredObject,
   range: ByteRange = { start: 0, end: size },
@@ -63,10 +63,10 @@ export async function keysOf(driver: StorageDriver, prefix: Key, after?: Key): P
   return keys;
 }
 
-/** For writes whose place nobody goes on with from its state alone. */
+/** For writes that are never continued from their state. */
 export async function keepNothing(): Promise<void> {}
 
-/** What a session knows of an upload between requests: the place with the state that was saved last, and its size. */
+/** The part of a session that an upload needs between requests: the place with the last saved state, and the size. */
 export class KeptUpload {
   place: StagedPlace;
   size = 0;

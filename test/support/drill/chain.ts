@@ -5,20 +5,20 @@ import type { StorageDriver } from '../../../src/storage/driver.ts';
 import { CATALOG, logPrefix, repositoryOfMarker } from '../../../src/storage/paths.ts';
 import { Fault } from './fault.ts';
 
-/** What the walks along the logs of one folder have seen so far. */
+/** What earlier walks along the logs of one folder found. */
 export interface Walked {
   slots: number;
-  /** By repository. What was seen once can never change, so each walk goes on where the last one stopped. */
+  /** By repository. Slots never change, so each walk continues where the last one stopped. */
   readonly heads: Map<string, { readonly seq: number; readonly hash: string }>;
 }
 
 /**
- * Slots are contiguous from 1, each with the hash of the one before, and nothing but slots lies in the folder.
- * @param anew from slot 1, whatever was seen before
+ * Checks that slots are contiguous from 1, each with the hash of the previous one, and that the folder contains only slots.
+ * @param anew from slot 1, even if earlier walks have checked these slots
  */
 export async function walkChain(driver: StorageDriver, name: string, walked: Walked, anew = false): Promise<void> {
   const repository = parseRepositoryName(name);
-  if (repository === undefined) throw new Fault(`${name} is no repository`);
+  if (repository === undefined) throw new Fault(`${name} is not a repository name`);
   const known = walked.heads.get(name);
   let { seq, hash } = known === undefined || anew ? { seq: 0, hash: NO_SLOT } : known;
   for (;;) {
@@ -43,7 +43,7 @@ export async function markedRepositories(driver: StorageDriver): Promise<string[
   const names: string[] = [];
   for await (const { key } of driver.list(CATALOG)) {
     const name = repositoryOfMarker(key);
-    if (name === undefined) throw new Fault(`${key} is no marker`);
+    if (name === undefined) throw new Fault(`${key} is not a marker`);
     names.push(name);
   }
   return names;

@@ -1,4 +1,4 @@
-/** Something that must never be seen, whatever was done to the servers. */
+/** A violation of a guarantee, which no fault of the servers excuses. */
 export class Fault extends Error {
   override readonly name = 'Fault';
 }

@@ -1,4 +1,4 @@
-// The judge of the drills, judged: what it lets pass, and that it sees each kind of loss.
+// The checker of the drills: what it permits, and that it detects each kind of loss.
 import { expect, test } from 'bun:test';
 import { History, type Value } from './history.ts';
 

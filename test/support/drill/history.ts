@@ -1,11 +1,11 @@
-/** What a name held: a digest, `present` for content that is there or not, undefined for nothing. */
+/** The value of a name: the digest of a tag, `present` for existing content, undefined for none. */
 export type Value = string | undefined;
 
 /** One write to one register. Times are ticks of the history: requests overlap when their spans do. */
 interface Write {
   readonly value: Value;
   readonly start: number;
-  /** When the acknowledgement came; Infinity while none did. */
+  /** When it was acknowledged; Infinity until then. */
   end: number;
 }
 
@@ -18,11 +18,11 @@ export class Register {
   /** The tag or the digest. */
   readonly name: string;
   readonly #deletionsOf: (digest: string) => readonly Write[];
-  /** What was seen at the last look, when nothing was in flight. */
+  /** The value at the last check, when nothing was in flight. */
   #settled: Value;
   #writes: Write[] = [];
 
-  /** @param deletionsOf the deletions of a manifest of the repository, which take its tags along */
+  /** @param deletionsOf the deletions of a manifest of the repository, which delete its tags too */
   constructor(kind: Kind, repository: string, name: string, deletionsOf: (digest: string) => readonly Write[]) {
     this.kind = kind;
     this.repository = repository;
@@ -34,15 +34,15 @@ export class Register {
     this.#writes.push(write);
   }
 
-  remove(taken: Write): void {
-    this.#writes = this.#writes.filter((write) => write !== taken);
+  remove(removed: Write): void {
+    this.#writes = this.#writes.filter((write) => write !== removed);
   }
 
   get deletions(): readonly Write[] {
     return this.#writes.filter(({ value }) => value === undefined);
   }
 
-  /** Every value that the name may hold now without an acknowledged write having been lost or undone. */
+  /** Every value that the name may have now if no acknowledged write was lost or undone. */
   possible(): ReadonlySet<Value> {
     const first: Write = { value: this.#settled, start: -1, end: -1 };
     const possible = new Set<Value>();
@@ -62,7 +62,7 @@ export class Register {
     return this.#deletionsOf(value).filter((drop) => drop.end > start);
   }
 
-  /** Values of writes that began after a tick, whatever became of them; a manifest's deletion counts for its tags. */
+  /** Values of writes that began after a tick, whatever their outcome; a manifest's deletion counts for its tags. */
   begunAfter(tick: number): readonly Value[] {
     const later = this.#writes.filter(({ start }) => start > tick);
     const held = [this.#settled, ...this.#writes.map(({ value }) => value)];
@@ -73,7 +73,7 @@ export class Register {
     return [...later.map(({ value }) => value), ...(dropped ? [undefined] : [])];
   }
 
-  /** How many acknowledged writes the next look at this name judges. */
+  /** The number of acknowledged writes that the next check of this name covers. */
   get acknowledged(): number {
     return this.#writes.filter(({ end }) => end !== Infinity).length;
   }
@@ -86,7 +86,7 @@ export class Register {
     return this.#writes.length > 0;
   }
 
-  /** Everything is quiet, and this is what the servers show. Tags are settled before their manifests. */
+  /** Records what the servers show while nothing is in flight. Tags are settled before their manifests. */
   settle(value: Value): void {
     this.#settled = value;
     this.#writes = [];
@@ -101,14 +101,14 @@ export class Register {
   }
 }
 
-/** One request that changes something, from before it was sent. Without a word about its end it stays in flight. */
+/** One write request, from before it is sent. It stays in flight until its outcome is recorded. */
 export interface Operation {
   acknowledge(): void;
-  /** It was refused: nothing changed. */
+  /** Nothing changed. */
   refuse(): void;
 }
 
-/** What clients were told, and what was under way, since the last time that everything was looked at. */
+/** The responses that clients got, and the requests in flight, since the last check of everything. */
 export class History {
   readonly #registers = new Map<string, Register>();
   readonly #tags = new Map<string, Register[]>();
@@ -144,14 +144,14 @@ export class History {
     return this.#tags.get(repository) ?? [];
   }
 
-  /** To be called before a read is sent; what it gives says, after the answer, what the answer may have been. */
+  /** Call it before a read is sent. @returns a function that gives, after the response, the values that it may have shown */
   watch(register: Register): () => ReadonlySet<Value> {
     const start = this.#clock;
     const before = register.possible();
     return () => new Set([...before, ...register.begunAfter(start)]);
   }
 
-  /** A request that sets all of these, or none. */
+  /** A request that sets all of these values, or none. */
   begin(...changes: readonly (readonly [Register, Value])[]): Operation {
     const start = ++this.#clock;
     const parts = changes.map(([register, value]) => {

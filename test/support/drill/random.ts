@@ -1,6 +1,6 @@
 import { createCipheriv, createHash } from 'node:crypto';
 
-/** Everything that the drill chooses comes from here: the same seed and label give the same choices and the same bytes. */
+/** The source of all choices of a drill: the same seed and label give the same choices and the same bytes. */
 export class Random {
   readonly #label: string;
   #state: number;
@@ -11,7 +11,7 @@ export class Random {
     this.#state = createHash('sha256').update(label).digest().readUInt32LE(0);
   }
 
-  /** A generator of its own, so that what one client draws does not depend on how far the others came. */
+  /** A separate generator, so that the choices of one client do not depend on the progress of others. */
   child(name: string): Random {
     return new Random(`${this.#label}/${name}`);
   }
@@ -24,7 +24,7 @@ export class Random {
     return ((mixed ^ (mixed >>> 14)) >>> 0) / 2 ** 32;
   }
 
-  /** A whole number, both ends included. */
+  /** An integer, both bounds included. */
   between(low: number, high: number): number {
     return low + Math.floor(this.next() * (high - low + 1));
   }
@@ -37,7 +37,7 @@ export class Random {
     return items[Math.floor(this.next() * items.length)];
   }
 
-  /** Bytes that nobody drew before. */
+  /** Bytes that differ at each call. */
   bytes(size: number): Uint8Array {
     const key = createHash('sha256')
       .update(`${this.#label}#${this.#children++}`)

@@ -1,4 +1,4 @@
-// Actors that share a store and move one at a time, each up to its next answer of the store: who moves is drawn from a seed.
+// Schedules actors that share a store: one runs at a time, up to its next call of the store, in an order drawn from a seed.
 import type { StorageDriver } from '../../src/storage/driver.ts';
 import type { MemoryDriver } from '../../src/storage/memory/driver.ts';
 import type { Random } from './drill/random.ts';
@@ -6,10 +6,10 @@ import type { Random } from './drill/random.ts';
 const STUCK_AFTER = 2_000;
 
 /**
- * Each actor has a priority; the highest one that can move does. Now and then the one that moved is given another: so that actors
- * are overtaken at any step and for as long as all the others take, which choosing one evenly each time would hardly ever do.
+ * Each actor has a priority, and the runnable actor with the highest one runs. Occasionally the actor that ran gets a new priority.
+ * So an actor can be overtaken at any step, for as long as all others take; uniform choice would almost never produce that.
  */
-export class Turns {
+export class ActorScheduler {
   readonly #random: Random;
   readonly #waiting = new Map<string, (() => void)[]>();
   readonly #priority = new Map<string, number>();
@@ -20,7 +20,7 @@ export class Turns {
     this.#random = random;
   }
 
-  turn(actor: string, what: string): Promise<void> {
+  waitForTurn(actor: string, what: string): Promise<void> {
     return new Promise((resolve) => {
       const mine = this.#waiting.get(actor) ?? [];
       mine.push(() => {
@@ -31,12 +31,12 @@ export class Turns {
     });
   }
 
-  /** After so many moves it never moves again, as after kill -9. Resolves then. */
+  /** After `moves` steps the actor never runs again, as after kill -9. Resolves then. */
   killAfter(actor: string, moves: number): Promise<void> {
     return new Promise((died) => this.#lives.set(actor, { moves, died }));
   }
 
-  /** Lets all move until the work is done. */
+  /** Runs all actors until the work is done. */
   async run(work: Promise<unknown>): Promise<void> {
     let done = false;
     const settled = work.finally(() => {
@@ -50,7 +50,7 @@ export class Turns {
         idle = 0;
         next();
       } else if (++idle > STUCK_AFTER)
-        throw new Error(`nobody can move; the last steps:\n${this.steps.slice(-20).join('\n')}`);
+        throw new Error(`no actor can run; the last steps:\n${this.steps.slice(-20).join('\n')}`);
     }
     await settled;
   }
@@ -78,9 +78,9 @@ export class Turns {
   }
 }
 
-/** A store as one actor sees it: it waits for its turn before each call. */
-export function driverOf(actor: string, shared: MemoryDriver, turns: Turns): StorageDriver {
-  const turn = (what: string): Promise<void> => turns.turn(actor, what);
+/** The store of one actor, which waits for its turn before each call. */
+export function driverOf(actor: string, shared: MemoryDriver, scheduler: ActorScheduler): StorageDriver {
+  const turn = (what: string): Promise<void> => scheduler.waitForTurn(actor, what);
   return {
     kind: shared.kind,
     create: async (key, bytes, first) => {
