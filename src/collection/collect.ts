@@ -8,7 +8,7 @@ import type { CollectionReport } from './report.ts';
 import { type Scan, scanLogs } from './scan.ts';
 import { unlinkUnreferenced, unreferencedBlobs } from './unreferenced.ts';
 
-/** "sorted fixed-width lines, at most 100,000; more go in the next epoch". */
+/** The most objects in one epoch; the rest go into the next one. */
 const MAX_EPOCH_SIZE = 100_000;
 /** Garbage of this many bytes is always worth an epoch. */
 const MIN_EPOCH_BYTES = 64 * 1024 * 1024;
@@ -26,7 +26,7 @@ export interface CollectOptions {
   readonly onProgress?: (progress: CollectionProgress) => void;
 }
 
-/** A run that stopped early; what its report says was done is done. */
+/** A run stopped early. Its report says what it had done until then. */
 export class CollectionFailed extends Error {
   override readonly name = 'CollectionFailed';
   readonly report: CollectionReport;
@@ -113,10 +113,10 @@ class Collection {
     try {
       const blobs = unreferencedBlobs(state, before);
       const unlinked = await unlinkUnreferenced(repo, blobs, before, this.#ports.projection);
-      // Added only now: other logs are unlinked concurrently.
+      // Added after the await, because other logs are unlinked concurrently.
       this.#unlinked += unlinked;
     } catch (error) {
-      // What was unlinked before can be freed even if this append failed; the next run retries it.
+      // Only this log's append failed, and the next run retries it. Objects that are already unlinked can still be freed.
       if (!(error instanceof RegistryError && error.kind === 'unavailable')) throw error;
       this.#failures++;
     }
@@ -143,7 +143,7 @@ class Collection {
       this.#signal.throwIfAborted();
       this.#found.objects++;
       this.#found.bytes += garbage.size;
-      // Only once there is one more: the last epoch, which takes all the rest, lets the logs forget tombstones.
+      // A full epoch starts only once there is more garbage, because the last epoch also lets the logs forget tombstones.
       if (some.length === epochSize) {
         await this.#collectSome(some, scan);
         some = [];
@@ -186,7 +186,7 @@ class Collection {
   }
 
   /**
-   * "A fence costs one slot a repository, so an epoch waits until its garbage is worth it": as many objects as logs, MIN_EPOCH_BYTES,
+   * A fence costs one slot in every log, so an epoch must be worth it. It needs as many objects as there are logs, MIN_EPOCH_BYTES,
    * or an object that has been garbage for twice GC_GRACE.
    */
   #isWorthAnEpoch(some: readonly Garbage[], { repositories, startedAt }: Scan): boolean {

@@ -1,6 +1,6 @@
 /**
- * Runs `work` for each item, at most `limit` at a time. After the first failure no more is started; it is thrown once the running
- * ones have settled.
+ * Runs `work` for each item, at most `limit` at a time. After the first failure no more work is started. That failure is thrown once
+ * the running work has settled.
  */
 export async function forEachConcurrently<T>(
   items: AsyncIterable<T>,

@@ -44,7 +44,7 @@ export interface EpochResult {
   readonly broken?: RegistryError;
 }
 
-/** Step 2: from now on no new link to a condemned object is made. */
+/** Step 2: after this, no log gets a new link to a condemned object. */
 export async function openEpoch(epoch: Epoch, { driver }: CollectionPorts): Promise<void> {
   const result = await driver.create(condemnedKey(epoch.id), encodeList(epoch.condemned));
   if (result === 'taken') throw new Error(`the epoch ${epoch.id} exists already, though its id is new`);
@@ -67,8 +67,8 @@ export async function openEpochs({ driver }: CollectionPorts): Promise<Epoch[]> 
 }
 
 /**
- * Steps 3 to 6, from wherever the epoch stands. Any number of leaders may do this at once and stop anywhere: only what `final` lists
- * is deleted, and `final` is created once and never removed.
+ * Steps 3 to 6, from whatever step the epoch has reached. Any number of leaders may do this at once and stop at any point: only the
+ * objects in `final` are deleted, and `final` is created once and never removed.
  */
 export async function finishEpoch(epoch: Epoch, ports: CollectionPorts, signal: AbortSignal): Promise<EpochResult> {
   const { driver } = ports;
@@ -99,7 +99,9 @@ async function readFinal({ id }: Epoch, driver: StoreReader): Promise<readonly I
   return bytes === undefined ? undefined : decodeList(bytes);
 }
 
-/** Step 3, and the list that step 4 writes. Markers are listed after `condemned` exists: a log created later links nothing in it. */
+/**
+ * Step 3, and the list that step 4 writes. Markers are listed after `condemned` exists, so a log created later links nothing in it.
+ */
 async function decideFinal(
   { id, condemned, heads, forget }: Epoch,
   ports: CollectionPorts,
@@ -122,7 +124,7 @@ async function decideFinal(
       await ports.yieldToRequests();
     });
   } catch (error) {
-    // An empty final list, not a missing one: a leader that got past this log must not delete after the epoch has ended.
+    // The final list is empty, not missing: another leader that got past this log must not delete after the epoch has ended.
     if (error instanceof RegistryError && error.kind === 'log-broken') return { final: [], broken: error };
     throw error;
   }
@@ -163,12 +165,12 @@ async function deleteAll(
   return { freed, freedBytes, failures };
 }
 
-/** Their sizes are unknown. */
+/** In key order, without sizes. */
 function sortedByShelf(incs: readonly Incarnation[]): { inc: Incarnation; size?: number }[] {
   return [...incs].sort((one, other) => (dataKey(one) < dataKey(other) ? -1 : 1)).map((inc) => ({ inc }));
 }
 
-/** Usually all of what was found. */
+/** The objects of the final list with their sizes. Usually nothing was spared, so this is `found` itself. */
 function foundOf(final: readonly Incarnation[], found: readonly Found[]): readonly Found[] {
   if (final.length === found.length) return found;
   const left = new Set(final);

@@ -19,15 +19,14 @@ export interface Fence {
   /** Tombstones older than this (milliseconds) may be dropped; undefined: none. */
   readonly forget: number | undefined;
   readonly isCondemned: (inc: Incarnation) => boolean;
-  /** It must not be deleted. */
+  /** Called for an object that must not be deleted. */
   readonly spare: (inc: Incarnation) => void;
 }
 
 /**
- * Appends the epoch's fence to a log, and spares whatever that log links, or has just unlinked, up to there: "links before the
- * fence count as live".
- * @param scanned the log's head when the candidates were chosen: up to there it links none of them
- * @throws RegistryError `log-broken` when the log cannot be folded, or has a gap
+ * Appends the epoch's fence to a log, and spares every object that the log links, or has recently unlinked, before the fence.
+ * @param scanned the log's head when the candidates were chosen: up to that slot it links none of them
+ * @throws RegistryError `log-broken` if the log cannot be folded, or has a gap
  */
 export async function fenceLog(
   repo: RepositoryName,
@@ -47,7 +46,7 @@ export async function fenceLog(
     try {
       return await writer.submit(command);
     } catch (error) {
-      // It may have been written all the same: a second fence does no harm.
+      // The fence may have been written nevertheless. A second one does no harm.
       const isUnconfirmed = error instanceof RegistryError && error.kind === 'unavailable';
       if (!isUnconfirmed || attempt === MAX_ATTEMPTS) throw error;
       await view.catchUp();
@@ -68,11 +67,11 @@ async function foldAndSpare(repo: RepositoryName, fence: Fence, ports: Collectio
   return { seq: state.seq, hash: state.hash };
 }
 
-/** "A log with a gap ends the epoch": links after the gap would be missed. */
+/** A log with a gap ends the epoch, because links after the gap would be missed. */
 async function refuseGap(repo: RepositoryName, seq: number, driver: StoreReader): Promise<void> {
   for await (const { key } of driver.list(logPrefix(repo), slotKey(repo, seq))) {
     const next = seq + 1;
-    // Slots are created in order: a later one exists only after this one did.
+    // Slots are created in order, so a later slot proves that this one existed.
     if (key !== slotKey(repo, next) && (await readSlot(driver, repo, next)) === undefined) {
       throw logBroken(repo, next, 'it is missing, but later slots exist');
     }
@@ -80,7 +79,7 @@ async function refuseGap(repo: RepositoryName, seq: number, driver: StoreReader)
   }
 }
 
-/** The tail of a log, of which only its head is held. */
+/** Follows the end of a log and keeps only its head in memory. */
 class FenceView implements WritableView {
   readonly #repo: RepositoryName;
   readonly #driver: LogStore;
@@ -127,7 +126,7 @@ class FenceView implements WritableView {
       this.#seq = batch.seq;
       this.#hash = hash;
     }
-    // A killed process may have left the newest slot in the page cache only: it must be durable before the next one is.
+    // A killed process may have left the newest slot in the page cache only, but it must be durable before the next one is.
     if (this.#seq > 0) await this.#driver.confirm(slotKey(this.#repo, this.#seq));
   }
 }

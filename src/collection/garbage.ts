@@ -5,13 +5,13 @@ import { shelfNameOf } from './live-set.ts';
 import type { ScanPorts } from './ports.ts';
 import type { Scan } from './scan.ts';
 
-/** An object that no log has linked for long enough. */
+/** An object that no log has linked for the grace period. */
 export interface Garbage {
   readonly inc: Incarnation;
   readonly size: number;
-  /** `unlinked`: the last log that linked it unlinked it. `never-linked`: an upload or a push that was never finished. */
+  /** `unlinked`: the last log that linked it has unlinked it. `never-linked`: its upload or push was never finished. */
   readonly reason: 'unlinked' | 'never-linked';
-  /** Milliseconds: when it was last unlinked, or its ULID was made. */
+  /** When it was last unlinked or, if it never was linked, when its ULID was made; milliseconds. */
   readonly since: number;
 }
 
@@ -22,8 +22,8 @@ export interface Examined {
 }
 
 /**
- * Objects under data/ "that no log links and whose last unlink in any log is older than GC_GRACE, or that were never linked and
- * whose ULID is older than GC_GRACE and than twice UPLOAD_EXPIRY", in key order.
+ * Objects under data/ that no log links, in key order: those last unlinked longer ago than GC_GRACE, and those never linked whose
+ * ULID is older than both GC_GRACE and twice UPLOAD_EXPIRY.
  */
 export async function* findGarbage(
   { driver, grace, uploadExpiry, yieldToRequests }: ScanPorts,
@@ -53,7 +53,7 @@ export async function* findGarbage(
 
 const characters = Buffer.alloc(26);
 
-/** A copy of the name. A slice would keep the whole key in memory, for up to a hundred thousand of them. */
+/** A copy of the name. A slice would keep the whole key in memory, for up to 100,000 objects. */
 function copied(inc: Incarnation): Incarnation {
   characters.write(inc, 'latin1');
   return characters.toString('latin1') as Incarnation;

@@ -6,9 +6,8 @@ import { type CollectionReport, saveReport } from './report.ts';
 export interface CollectionJobPorts extends CollectionPorts {
   /** Whether scheduled runs collect (GC_ENABLED). */
   readonly enabled: boolean;
-  /** Of the store's shape. */
   readonly sessions: Pick<SessionStore, 'expire'>;
-  /** For the log. */
+  /** Called with the report of every run, for log lines and metrics. */
   readonly onReport: (report: CollectionReport) => void;
 }
 
@@ -45,7 +44,7 @@ export function collectionJob(ports: CollectionJobPorts): RunCollection {
   };
 }
 
-/** @returns the failure, if any: garbage is collected all the same, and the run fails afterwards */
+/** @returns the failure, if any: garbage is still collected, and the run fails afterwards */
 async function endExpiredUploads(
   { sessions, now, uploadExpiry }: CollectionJobPorts,
   signal: AbortSignal,

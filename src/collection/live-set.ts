@@ -17,16 +17,16 @@ const RECORD_BYTES = NAME_BYTES + 8;
 /** Bytes of records held in memory before they are spilled. */
 const DEFAULT_CAPACITY = 8 * 1024 * 1024;
 const INITIAL_CAPACITY = 64 * 1024;
-/** The index of a shelf by the two characters of its name, seven bits each; NO_SHELF for any others. */
+/** The index of a shelf by the two characters of its name, seven bits each; NO_SHELF for other characters. */
 const SHELF_OF = new Uint16Array(1 << 14);
 const NO_SHELF = 0xffff;
 SHELF_OF.fill(NO_SHELF);
 for (const [index, name] of SHELVES.entries()) SHELF_OF[placeOf(name.charCodeAt(0), name.charCodeAt(1))] = index;
 
 /**
- * Every incarnation that the logs of a store know: linked, or when it was last unlinked. It is filled in any order and then read
- * shelf by shelf, in the order of a listing of data/: whatever the size of the store, memory holds a few megabytes and one of 1,024
- * shelves.
+ * Every incarnation that the logs of a store know, with LINKED or the time of its last unlink. It is filled in any order and then
+ * read shelf by shelf, in the order of a listing of data/. Whatever the size of the store, memory holds a few megabytes of records
+ * and one of 1,024 shelves.
  */
 export class LiveSet {
   readonly #openSpill: () => Promise<Spill>;
@@ -48,7 +48,7 @@ export class LiveSet {
 
   /**
    * @param until LINKED, or when it was unlinked (milliseconds)
-   * @returns undefined if it is done, as it usually is: an awaited promise for each of millions would cost too much
+   * @returns undefined if it was added synchronously, as it usually is: awaiting a promise for each of millions would cost too much
    */
   add(inc: Incarnation, until: number): Promise<void> | undefined {
     if (this.#used + RECORD_BYTES > this.#records.length) return this.#addWithRoom(inc, until);
@@ -58,7 +58,7 @@ export class LiveSet {
     return undefined;
   }
 
-  /** Several logs are added concurrently: all wait while one makes room, or their records would be lost in the swap. */
+  /** Logs are added concurrently, so all must wait while one makes room. Otherwise their records would be lost in the swap. */
   async #addWithRoom(inc: Incarnation, until: number): Promise<void> {
     this.#growing ??= this.#makeRoom().finally(() => {
       this.#growing = undefined;
@@ -67,7 +67,7 @@ export class LiveSet {
     await this.add(inc, until);
   }
 
-  /** Call it once, after everything was added. */
+  /** Must be called once, after everything was added. */
   async seal(): Promise<void> {
     if (this.#spill === undefined) {
       this.#starts = this.#sort();
@@ -126,7 +126,7 @@ export class LiveSet {
     this.#used = 0;
   }
 
-  /** Sorts the records by shelf. @returns the offset of each shelf, and last the end of all */
+  /** Sorts the records by shelf. @returns the offset of each shelf, and as the last element the end of all records */
   #sort(): Uint32Array {
     const count = this.#used / RECORD_BYTES;
     const shelves = new Uint16Array(count);

@@ -1,4 +1,4 @@
-/** How much resident memory may grow before it is trimmed: these bytes, or this share of a large process. */
+/** How much resident memory may grow before it is trimmed: by these bytes or this share, whichever is more. */
 const MAX_GROWTH = { bytes: 32 * 1024 * 1024, share: 1 / 8 };
 
 export interface MemoryPorts {
@@ -9,8 +9,9 @@ export interface MemoryPorts {
 }
 
 /**
- * Call the result between pieces of work that make much garbage: left alone, the engine lets garbage grow to the size of what is in
- * use, and its allocator keeps freed memory for a while. A trim takes tens of milliseconds, so it is not for a process that serves.
+ * Returns a function to call between pieces of work that make much garbage. Without it the engine lets garbage grow to the size of
+ * the live heap, and its allocator keeps freed memory for a while. A trim takes tens of milliseconds, so a process that serves
+ * requests must not use it.
  */
 export function memoryTrimmer({ resident, collect }: MemoryPorts): () => void {
   let least = resident();
@@ -18,7 +19,7 @@ export function memoryTrimmer({ resident, collect }: MemoryPorts): () => void {
     const now = resident();
     if (now > least + Math.max(MAX_GROWTH.bytes, least * MAX_GROWTH.share)) {
       collect();
-      // What is left is in use.
+      // The rest is live memory.
       least = resident();
     } else {
       least = Math.min(least, now);

@@ -14,13 +14,13 @@ const NO_REST = Promise.resolve();
 /** Resolves once the tasks just woken have run as far as they can without waiting. */
 const settled = (): Promise<void> => new Promise((resolve) => process.nextTick(resolve));
 
-/** To be awaited between small pieces of work, so that whatever else the process does is never kept waiting for long. */
+/** Returns a function to await between small pieces of work, so that requests in the same process never wait long. */
 export function createPacer({ now, rest, busy }: PaceTimes): () => Promise<void> {
   let since = now();
   let isWaking = false;
   const waiting: PromiseWithResolvers<void>[] = [];
-  // Pieces of work that go on beside each other rest together, but are woken one after the other: what all of them do in one go
-  // would be many times as long.
+  // Concurrent pieces of work rest together but are woken one after another. Woken at once, they would hold the thread many times
+  // longer than `busy`.
   const wakeAll = async (): Promise<void> => {
     isWaking = true;
     try {
@@ -40,14 +40,14 @@ export function createPacer({ now, rest, busy }: PaceTimes): () => Promise<void>
   };
   return () => {
     if (waiting.length === 0 && now() - since < busy) return NO_REST;
-    const own = Promise.withResolvers<void>();
-    waiting.push(own);
+    const turn = Promise.withResolvers<void>();
+    waiting.push(turn);
     if (!isWaking) void wakeAll();
-    return own.promise;
+    return turn.promise;
   };
 }
 
-/** Reads whole logs, with a rest now and then: on a folder each read is done without ever giving up the thread. */
+/** A reader that rests between reads. Reads from a folder are synchronous, so reading a whole log would block the thread. */
 export function paced(driver: StoreReader, yieldToRequests: () => Promise<void>): StoreReader {
   return {
     kind: driver.kind,

@@ -20,13 +20,13 @@ const schema = z.object({
   condemned: z.int(),
   spared: z.int(),
   freed: amount,
-  /** Garbage that is left: not worth an epoch yet, or its delete failed. */
+  /** Garbage that is left, because it was not worth an epoch yet or its delete failed. */
   waiting: amount,
-  /** For how many seconds the oldest of it could have been deleted. */
+  /** For how many seconds the oldest of that garbage has been past the grace period. */
   oldestGarbageSeconds: z.number(),
   epochs: z.int(),
   failures: z.int(),
-  /** Expired uploads that were ended, with the bytes staged for them; only where an operator asked for the run. */
+  /** Expired uploads that were ended, with the bytes staged for them; only for a run that an operator requested. */
   uploads: z.object({ sessions: z.int().nonnegative(), bytes: z.int().nonnegative() }).optional(),
   /** Why the run ended early, such as a log that cannot be folded. */
   failed: z.string().optional(),
@@ -34,10 +34,10 @@ const schema = z.object({
   request: z.string().optional(),
 });
 
-/** What a collection did, for people and metrics. No decision depends on it. */
+/** The result of a collection, for people and metrics. No decision depends on it. */
 export type CollectionReport = z.infer<typeof schema>;
 
-/** A run that was not let do anything. */
+/** The report of a run that could not start. */
 export function nothingCollected(run: string, now: number, failed: string): CollectionReport {
   const none = { objects: 0, bytes: 0 };
   return {
@@ -60,8 +60,8 @@ export function nothingCollected(run: string, now: number, failed: string): Coll
 }
 
 /**
- * Stores the report, so that every node and command can read it. A requested one is also stored apart, because a scheduled run may
- * follow before it is read.
+ * Stores the report, so that every node and command can read it. The report of a requested run is also stored separately, because a
+ * scheduled run may replace it before it is read.
  */
 export async function saveReport(driver: Pick<ObjectStore, 'put'>, report: CollectionReport): Promise<void> {
   await driver.put(COLLECTION_REPORT, encode(report));
@@ -77,12 +77,12 @@ function encode(report: CollectionReport): Uint8Array {
   return new TextEncoder().encode(`${JSON.stringify(report)}\n`);
 }
 
-/** @returns undefined until the first run */
+/** @returns undefined before the first run */
 export function lastReport(driver: StoreReader): Promise<CollectionReport | undefined> {
   return reportAt(COLLECTION_REPORT, driver);
 }
 
-/** The report of the last run that an operator requested; undefined until the first one. */
+/** The report of the last run that an operator requested; undefined if there was none. */
 export function lastRequestedReport(driver: StoreReader): Promise<CollectionReport | undefined> {
   return reportAt(COLLECTION_ANSWER, driver);
 }

@@ -15,7 +15,7 @@ export interface LogHead {
   readonly hash: SlotHash;
 }
 
-/** What all logs link, as of the scan. The caller closes `live`. */
+/** The links of all logs, as of the scan. The caller closes `live`. */
 export interface Scan {
   /** Milliseconds. Ages are computed from this moment. */
   readonly startedAt: number;
@@ -25,16 +25,16 @@ export interface Scan {
   readonly heads: ReadonlyMap<RepositoryName, LogHead>;
 }
 
-/** Logs read at the same time: more would hide more of the store's latency, but each is folded in memory. */
+/** Logs read at the same time. More would hide more of the store's latency, but each log takes memory while it is folded. */
 const SCAN_CONCURRENCY = 4;
 const MAX_HEADS = 100_000;
-/** Incarnations recorded between two calls of `yieldToRequests`; they take microseconds. */
+/** Incarnations recorded between two calls of `yieldToRequests`; this many take microseconds. */
 const YIELD_EVERY = 32;
 
 /**
  * Folds every log that has a marker.
- * @param visit gets each repository's state before it is dropped
- * @throws RegistryError `log-broken`: what that log links is unknown
+ * @param visit called with each repository's state
+ * @throws RegistryError `log-broken`, because the links of such a log are unknown
  */
 export async function scanLogs(
   ports: ScanPorts,
@@ -51,9 +51,9 @@ export async function scanLogs(
       signal.throwIfAborted();
       repositories++;
       const state = ports.resident(repo) ?? (await foldLog(reader, repo)).state;
-      // First, so that a resident state already holds what this appends, and the fence need not read it again.
+      // Called first, so that a resident state already includes the slots it appends and the fence need not read them.
       await visit(repo, state);
-      // Before the state is read: it may advance meanwhile, and what advances it comes after this slot.
+      // Taken before the state is recorded: the state may advance meanwhile, but only by slots after this head.
       if (heads.size < MAX_HEADS) heads.set(repo, { seq: state.seq, hash: state.hash });
       await record(state, live, ports.yieldToRequests);
       await ports.yieldToRequests();
@@ -66,7 +66,7 @@ export async function scanLogs(
   return { startedAt, repositories, live, heads };
 }
 
-/** Reads tombstones last: a link that is removed meanwhile is found there. */
+/** Reads tombstones last, because a link that is removed meanwhile appears there. */
 async function record(state: RepositoryState, live: LiveSet, yieldToRequests: () => Promise<void>): Promise<void> {
   let added = 0;
   for (const [inc, until] of knownTo(state)) {
@@ -82,7 +82,7 @@ function* knownTo({ blobs, manifests, tombstones }: RepositoryState): Generator<
   yield* tombstones;
 }
 
-/** Every repository with a marker: a log has its marker before its first slot. */
+/** Every repository with a marker, which every log gets before its first slot. */
 export async function* markedRepositories(driver: StoreReader): AsyncGenerator<RepositoryName> {
   for await (const { key } of driver.list(CATALOG)) {
     const repo = repositoryOfMarker(key);

@@ -12,11 +12,11 @@ const UNLINK_BATCH = 250;
 export interface Unreferenced {
   readonly digest: Digest;
   readonly size: number;
-  /** Milliseconds: when it lost its last reference, or was linked. */
+  /** When it was linked or lost its last reference, in milliseconds. */
   readonly since: number;
 }
 
-/** @returns blobs that have been unreferenced since before that time (milliseconds) */
+/** @returns blobs that have been unreferenced since before the given time (milliseconds) */
 export function unreferencedBlobs(state: RepositoryState, before: number): Unreferenced[] {
   const found: Unreferenced[] = [];
   for (const [digest, { size, since }] of state.blobs) {
@@ -26,7 +26,7 @@ export function unreferencedBlobs(state: RepositoryState, before: number): Unref
 }
 
 /**
- * Unlinks those of them that are still unreferenced, "decided on the state at n, so a manifest pushed meanwhile wins".
+ * Unlinks those of the blobs that are still unreferenced. This is decided on the current state, so a manifest pushed meanwhile wins.
  * @param before milliseconds
  * @returns how many
  */

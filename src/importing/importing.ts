@@ -15,7 +15,7 @@ import { type Listeners, Tally } from './tally.ts';
 import { entriesOf, rootOf } from './tree.ts';
 import { type Taker, walkTree } from './walk.ts';
 
-/** Nothing reads what was just put. */
+/** Effectively no cache: nothing reads a manifest that was just put. */
 const NO_CACHE_BYTES = 1;
 
 export interface ImportWish extends Pick<ImportRequest, 'trust' | 'moveTags' | 'counted'> {
@@ -29,15 +29,16 @@ export interface ImportWish extends Pick<ImportRequest, 'trust' | 'moveTags' | '
  * @throws RegistryError `request-invalid` if there is none in the source
  */
 export async function importTree(wish: ImportWish, ports: ImportPorts): Promise<ImportReport> {
-  const dropped: (() => Promise<void>)[] = [];
+  const deferred: (() => Promise<void>)[] = [];
   const manifests = new Manifests({
     ...ports,
     cache: new ContentCache(NO_CACHE_BYTES),
-    // It yields between manifests.
+    // The import yields between manifests, not within one.
     parse: (_, steps) => finish(steps),
-    // It sets no tags.
+    // Manifests are put without tags here, so no push time is tracked.
     policy: NO_POLICY,
-    runInBackground: (_, work) => void dropped.push(work),
+    // Awaited at the end, so that a failure fails the import.
+    runInBackground: (_, work) => void deferred.push(work),
   });
   const report = await walk(wish, ports.now, (root, tally) => {
     const { source, signal, trust, moveTags } = wish;
@@ -48,7 +49,7 @@ export async function importTree(wish: ImportWish, ports: ImportPorts): Promise<
       tags: (repo, entries) => importTags(repo, entries, run),
     };
   });
-  for (const work of dropped) await work();
+  for (const work of deferred) await work();
   return report;
 }
 
@@ -83,13 +84,13 @@ async function walk(
   const tally = new Tally(listeners, now);
   const ended = new AbortController();
   const counting = counted ? count(source, root, tally, AbortSignal.any([signal, ended.signal])) : undefined;
-  // The walk fails for the same reason as the count, and reports it.
-  const over = Promise.allSettled([counting]);
+  // If the source fails, the walk fails too and reports it. The count is only for the progress display.
+  const countingEnded = Promise.allSettled([counting]);
   try {
     await walkTree(takerOf(root, tally), { source, root, tally, signal });
   } finally {
     ended.abort();
-    await over;
+    await countingEnded;
   }
   return tally.report();
 }

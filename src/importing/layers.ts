@@ -51,17 +51,17 @@ export async function importLayers(repo: RepositoryName, entries: readonly Layer
       return;
     }
     if (refused.has(inc)) {
-      const message = 'a collection has deleted its bytes meanwhile: import again';
+      const message = 'a collection has deleted its bytes in the meantime: import again';
       run.tally.problem({ problem: 'lost', repo, digest, message });
     } else {
-      // A client has pushed it meanwhile.
+      // A client has pushed it in the meantime.
       run.tally.blob('present', size);
     }
     if (way !== 'shared') await run.driver.delete([dataKey(inc)]);
   });
 }
 
-/** @returns undefined if the repository has it already */
+/** @returns undefined if the repository already has it */
 async function prepare(repo: RepositoryName, entry: LayerEntry, run: Import): Promise<Ready | Problem | undefined> {
   const { driver, projection, source, root, tally } = run;
   const digest = parseDigest(entry.digest);
@@ -90,7 +90,7 @@ async function prepare(repo: RepositoryName, entry: LayerEntry, run: Import): Pr
       const from = shared.repo === repo ? {} : { from: shared.repo };
       return { digest, size, inc: shared.inc, way: 'shared', ...from, ...damaged };
     }
-    // Nobody has verified a link's second digest.
+    // Distribution stored the bytes under `target`, so it has not verified another digest of the same bytes.
     const trusted = run.trust && target === digest;
     const placed = await placeBytes({ repo, digest, key, size, trusted }, run);
     if (placed === undefined) return wrong(repo, digest);

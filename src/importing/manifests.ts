@@ -83,7 +83,7 @@ export function mayContradict(mediaType: string): boolean {
   return shape !== 'image' && shape !== 'index';
 }
 
-/** The first push settled the media type in our store, and an import may not change it either. */
+/** The first push fixed the media type in our store, and an import may not change it either. */
 export function contradictionOf(
   mediaType: string,
   repo: string,
@@ -91,16 +91,16 @@ export function contradictionOf(
   bytes: Uint8Array,
 ): Problem | undefined {
   if (!mayContradict(mediaType)) return undefined;
-  let told: string;
+  let declared: string;
   try {
-    told = parseManifest(bytes, undefined).mediaType;
+    declared = parseManifest(bytes, undefined).mediaType;
   } catch (error) {
     // Distribution could not serve it either.
     if (error instanceof RegistryError) return undefined;
     throw error;
   }
-  if (told === mediaType) return undefined;
-  const message = `it was pushed here as ${mediaType}, but is ${told}: delete it here first`;
+  if (declared === mediaType) return undefined;
+  const message = `it was pushed here as ${mediaType}, but is ${declared}: delete it here first`;
   return { problem: 'manifest-invalid', repo, digest, message };
 }
 

@@ -82,14 +82,15 @@ export async function readTags(
 }
 
 export function dangling(repo: string, { tag, digest }: PlacedTag): Problem {
-  return { problem: 'tag-dangling', repo, tag, digest, message: 'the manifest that it points to is not there' };
+  return { problem: 'tag-dangling', repo, tag, digest, message: 'the manifest that it points to is missing' };
 }
 
 export function contradicted(repo: string, { tag, digest }: PlacedTag): Problem {
-  return { problem: 'tag-dangling', repo, tag, digest, message: 'the manifest that it points to is another one here' };
+  const message = 'the manifest that it points to has another media type here';
+  return { problem: 'tag-dangling', repo, tag, digest, message };
 }
 
 export function differs(repo: string, { tag, digest }: PlacedTag, now: Digest): Problem {
-  const message = `it points to ${now} here and was left so; --move-tags sets it`;
+  const message = `it points to ${now} here and was not changed; --move-tags changes it`;
   return { problem: 'tag-differs', repo, tag, digest, message };
 }

@@ -4,17 +4,17 @@ import type { Key } from '../storage/driver.ts';
 import type { ForeignStore } from '../storage/foreign.ts';
 
 /*
- * How distribution (registry:2 and registry:3) keeps a registry, below docker/registry/v2/:
+ * How distribution (registry:2 and registry:3) stores a registry, below docker/registry/v2/:
  *
  *   blobs/<algorithm>/<xx>/<hex>/data                                      bytes of blobs and manifests; xx = the hex digits' first two
  *   repositories/<name>/_layers/<algorithm>/<hex>/link                     a blob of the repository
  *   repositories/<name>/_manifests/revisions/<algorithm>/<hex>/link        a manifest of the repository
- *   repositories/<name>/_manifests/tags/<tag>/current/link                 what the tag points to
- *   repositories/<name>/_manifests/tags/<tag>/index/<algorithm>/<hex>/link what the tag ever pointed to
+ *   repositories/<name>/_manifests/tags/<tag>/current/link                 the digest the tag points to
+ *   repositories/<name>/_manifests/tags/<tag>/index/<algorithm>/<hex>/link every digest the tag ever pointed to
  *   repositories/<name>/_uploads/…                                         uploads in progress
  *
- * A link holds a digest, and its bytes lie under that one; it may be another than the link's name, which is then a second digest
- * of the same bytes. In a listing everything of one repository comes together: blobs, then manifests, then tags.
+ * A link holds a digest, under which the bytes are stored. It may differ from the digest in the link's name, which is then a second
+ * digest of the same bytes. In a listing all links of a repository are consecutive: blobs, then manifests, then tags.
  */
 
 /** A link that is imported; names and digests are not validated yet. */
@@ -22,7 +22,7 @@ export type TreeEntry =
   | { readonly kind: 'layer' | 'manifest'; readonly repo: string; readonly digest: string; readonly key: Key }
   | { readonly kind: 'tag'; readonly repo: string; readonly tag: string; readonly key: Key };
 
-/** Where the tree may be, relative to the folder that an operator names. */
+/** Where the tree may be, relative to the folder that the operator names. */
 const ROOTS = ['docker/registry/v2/', 'registry/v2/', 'v2/', ''] as const;
 
 const BLOB = /^(?<repo>.+?)\/_layers\/(?<algorithm>[^/]+)\/(?<hex>[^/]+)\/link$/;

@@ -23,7 +23,7 @@ export interface WalkPorts {
 /** Links in one group; fewer than the events of one slot. */
 const MAX_GROUP = 200;
 
-/** Walks a whole tree, group by group. Keeps nothing of what it has passed. */
+/** Walks a whole tree, group by group. Memory holds one group at a time. */
 export async function walkTree(taker: Taker, { source, root, tally, signal }: WalkPorts): Promise<void> {
   let group: TreeEntry[] = [];
   let repository: string | undefined;

@@ -1,12 +1,12 @@
-/** Names in one chunk, at most: an insertion moves no more than these, however large the set. */
+/** The most names in one chunk. An insertion moves at most this many, however large the set is. */
 const MAX_CHUNK = 512;
 
 /**
- * A set of ASCII strings that is in order at all times, so that no read pays for sorting it. The names lie in sorted chunks of
- * bounded size: adding, removing and finding a place each cost a binary search and a move within one chunk.
+ * A set of ASCII strings that is always sorted, so that no read has to sort it. The names are stored in sorted chunks of bounded
+ * size, so every operation costs a binary search and at most a move within one chunk.
  */
 export class SortedSet<T extends string> implements Iterable<T> {
-  /** None is empty, but for the only one. */
+  /** Never empty; a single chunk may have no names. */
   readonly #chunks: T[][] = [[]];
   #size = 0;
 
@@ -40,7 +40,7 @@ export class SortedSet<T extends string> implements Iterable<T> {
     let index = after === undefined ? 0 : this.#chunkOf(after);
     let from = after === undefined ? 0 : firstAbove(this.#chunks[index] ?? [], after);
     for (; index < this.#chunks.length && names.length <= limit; index++, from = 0) {
-      // One more than asked for tells whether another page follows.
+      // One more than requested tells whether another page follows.
       names.push(...(this.#chunks[index] ?? []).slice(from, from + limit + 1 - names.length));
     }
     const more = names.length > limit;
@@ -52,7 +52,7 @@ export class SortedSet<T extends string> implements Iterable<T> {
     for (const chunk of this.#chunks) yield* chunk;
   }
 
-  /** The chunk that holds the name, or would. */
+  /** The index of the chunk that holds the name, or into which it would be inserted. */
   #chunkOf(name: string): number {
     let low = 0;
     let high = this.#chunks.length - 1;

@@ -4,7 +4,7 @@ import type { Digest, Incarnation, Tag } from '../oci/names.ts';
 export interface BlobLink {
   readonly size: number;
   readonly inc: Incarnation;
-  /** Milliseconds: when the blob was last linked, or when its last referring manifest went. */
+  /** When the blob was last linked, or last lost its last referring manifest, in milliseconds. */
   readonly since: number;
 }
 
@@ -17,11 +17,11 @@ export interface ManifestRecord {
   readonly subject?: Digest;
   readonly annotations?: Readonly<Record<string, string>>;
   readonly refs: readonly Digest[];
-  /** Milliseconds: when the manifest was last put. */
+  /** When the manifest was last put, in milliseconds. */
   readonly at: number;
 }
 
-/** What a decision may read of a repository at one point of its log. */
+/** The facts about a repository, at one point of its log, that a decision may read. */
 export interface RepositoryFacts {
   /** From the first slot until repo.deleted. */
   readonly exists: boolean;

@@ -21,11 +21,12 @@ export interface WritableView {
   /** The repository at the newest slot that the view knows, with the facts that the commands need. */
   head(needs: readonly Needs[]): Promise<ViewHead>;
   /**
-   * Announces that a slot with this batch will be tried: a shared view must not be trusted for long without it.
-   * @returns false when the view has moved: decide again
+   * Announces that this process is about to create a slot with this batch. If it dies afterwards, other nodes know that a shared
+   * view may be missing that slot.
+   * @returns false if the view has advanced: the commands must be decided again
    */
   announce(batch: Batch): Promise<boolean>;
-  /** Moves the view from the previous slot to this one. `hash` and `size` are of the slot's bytes. */
+  /** Advances the view from the previous slot to this one. `hash` and `size` are those of the slot's bytes. */
   apply(batch: Batch, hash: SlotHash, size: number): Promise<void>;
   /** Another writer took the next slot: folds up to the first absent slot. */
   catchUp(): Promise<void>;
@@ -92,7 +93,7 @@ export class LogWriter {
 
   /**
    * Decides the command on the newest state and resolves once its events are durable and visible.
-   * @throws RegistryError what the command refused with; `unavailable` when storage did not answer in time
+   * @throws RegistryError the error with which the command was refused; `unavailable` if storage did not answer in time
    */
   submit<T>(command: Command<T>): Promise<T> {
     return new Promise<T>((resolve, reject) => {
@@ -148,7 +149,7 @@ export class LogWriter {
     const members = decided.map(({ waiting }) => waiting);
     try {
       const bytes = encodeBatch(batch);
-      // A decision made before the marker existed may rest on a look at storage that no collection waits for.
+      // A decision made before the marker existed may have read storage without any collection knowing of this log.
       if (head.seq === 0 && !this.#marked) {
         await this.#untilAnswered(deadline, () => this.#mark());
         this.#decideAgain(members);
@@ -228,8 +229,8 @@ export class LogWriter {
   }
 
   /**
-   * "marker, durable before slot 1": the list of all logs must be complete. The marker must also precede the first decision, because
-   * a collection fences only the logs whose markers it lists after it has condemned objects.
+   * Makes the marker durable before slot 1 is created, so that the list of all logs is complete. The marker must also exist before
+   * the first decision, because a collection fences only the logs whose markers it lists after it has condemned objects.
    */
   async #mark(): Promise<void> {
     const key = markerKey(this.#repo);

@@ -11,18 +11,18 @@ import type { Rule } from './policy.ts';
 /** How long before a tag is deleted clients are warned, in milliseconds. */
 export const EXPIRY_NOTICE = 24 * 3_600_000;
 
-/** Further tags are not announced, so that the memory is bounded. */
+/** The most tags that are announced, which bounds the memory. */
 export const MAX_EXPIRING = 10_000;
 
-/** A tag that retention will delete within EXPIRY_NOTICE if nobody pushes it again. */
+/** A tag that retention will delete within EXPIRY_NOTICE unless it is pushed again. */
 export interface ExpiringTag {
   readonly repo: RepositoryName;
   readonly tag: Tag;
-  /** What the tag pointed to. A tag that has moved was pushed again. */
+  /** The digest the tag had. A tag with another digest has been pushed again. */
   readonly digest: Digest;
 }
 
-/** Tags that the rule will not keep EXPIRY_NOTICE from now, without those that a pull may still keep. */
+/** Tags that the rule will no longer keep EXPIRY_NOTICE from now, except those that a pull may still keep. */
 export function expiringTags(
   repo: RepositoryName,
   state: RepositoryState,
@@ -43,7 +43,7 @@ const schema = z.array(
   z.object({ repo: named(parseRepositoryName), tag: named(parseTag), digest: named(parseDigest) }),
 );
 
-/** Stored so that every node can warn. Nothing is decided by it. */
+/** Stores the tags, so that every node can warn about them. No decision depends on them. */
 export async function saveExpiring(driver: Pick<ObjectStore, 'put'>, tags: readonly ExpiringTag[]): Promise<void> {
   await driver.put(RETENTION_EXPIRING, new TextEncoder().encode(`${JSON.stringify(tags.slice(0, MAX_EXPIRING))}\n`));
 }

@@ -12,7 +12,7 @@ export interface RetentionJobPorts extends Omit<RetainPorts, 'policy' | 'pulls' 
   readonly policy: RetentionPolicy | undefined;
   /** Reads the times of pulls that matter to the policy. */
   readonly loadPulls: (policy: RetentionPolicy) => Promise<(repo: RepositoryName) => PulledAt>;
-  /** For the log. */
+  /** Called with the report of every run, for log lines and metrics. */
   readonly onReport: (report: RetentionReport) => void;
 }
 
@@ -25,10 +25,11 @@ export type RunRetention = (
 /** Runs retention, on request or on schedule, and stores the report. */
 export function retentionJob({ policy, loadPulls, onReport, ...ports }: RetentionJobPorts): RunRetention {
   return async (request, signal, onProgress) => {
-    const asked = request === undefined ? {} : { request };
+    const requested = request === undefined ? {} : { request };
     if (policy === undefined) {
       if (request === undefined) return;
-      const failed = { ...nothingRetained(ports.now(), 'RETENTION_FILE is not set where the work is done'), ...asked };
+      const message = 'RETENTION_FILE is not set in the process that runs retention';
+      const failed = { ...nothingRetained(ports.now(), message), ...requested };
       onReport(failed);
       return await answerRetention(ports.driver, failed);
     }
@@ -39,7 +40,7 @@ export function retentionJob({ policy, loadPulls, onReport, ...ports }: Retentio
     const pulls = await loadPulls(policy);
     const report = await retain({ ...ports, policy, pulls, onExpiring }, signal, onProgress);
     if (policy.announces) await saveExpiring(ports.driver, expiring);
-    onReport({ ...report, ...asked });
-    await saveRetentionReport(ports.driver, { ...report, ...asked });
+    onReport({ ...report, ...requested });
+    await saveRetentionReport(ports.driver, { ...report, ...requested });
   };
 }

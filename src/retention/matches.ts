@@ -5,8 +5,8 @@ import type { Rule } from './policy.ts';
 const IMMUTABLE = 1 << 30;
 
 /**
- * Caches which patterns of a rule each tag matches. It is filled once a run, with pauses. A plan that is recomputed while a write
- * waits for it then only matches new names.
+ * Caches which patterns of a rule each tag matches. It is filled once per run, with pauses, so a plan that is recomputed while a
+ * write waits for it only has to match new names.
  */
 export class Matches {
   readonly #rule: Rule;

@@ -1,4 +1,4 @@
-/** The characters that a pattern may have besides wildcards, and what it matches. */
+/** The characters a pattern may have besides wildcards, and the kind of name it matches. */
 const KINDS = {
   tag: { letters: '[A-Za-z0-9_.-]', what: 'a tag' },
   repository: { letters: '[a-z0-9_./-]', what: "a repository's name" },

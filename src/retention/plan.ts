@@ -40,16 +40,16 @@ export interface PlanTimes {
 }
 
 /**
- * What a rule deletes from a repository: tags first, then manifests, each after the manifests that keep it alive. So an interrupted
- * run leaves no manifest whose parts are gone.
+ * Plans what a rule deletes from a repository: tags first, then manifests, each after the manifests that keep it alive. So an
+ * interrupted run leaves no manifest whose parts are gone.
  */
 export function planFor(state: RepositoryState, rule: Rule, matches: Matches, times: PlanTimes): Removal[] {
-  const tags = rule.keep === undefined ? [] : tagsThatGo(state, rule.keep, matches, times);
-  const manifests = rule.deleteUntagged === undefined ? [] : manifestsThatGo(state, times.now - rule.deleteUntagged);
+  const tags = rule.keep === undefined ? [] : tagsToDelete(state, rule.keep, matches, times);
+  const manifests = rule.deleteUntagged === undefined ? [] : manifestsToDelete(state, times.now - rule.deleteUntagged);
   return [...tags, ...manifests];
 }
 
-function tagsThatGo(
+function tagsToDelete(
   state: RepositoryState,
   keep: readonly Keep[],
   matches: Matches,
@@ -86,8 +86,8 @@ function tagsThatGo(
   return removals;
 }
 
-/** @param before deletes manifests that have been untagged since then, in milliseconds; a tag deleted now restarts that time */
-function manifestsThatGo(state: RepositoryState, before: number): ManifestRemoval[] {
+/** @param before manifests untagged since before this time (milliseconds) are deleted; a tag deleted by this plan restarts that time */
+function manifestsToDelete(state: RepositoryState, before: number): ManifestRemoval[] {
   const live = new Set<Digest>();
   const found: Digest[] = [...state.tags.values()];
   for (const digest of state.manifests.keys())
@@ -101,7 +101,7 @@ function manifestsThatGo(state: RepositoryState, before: number): ManifestRemova
   return withBytes(state, keepersFirst(state, dead));
 }
 
-/** What a manifest keeps alive: the parts of an index, and its referrers. */
+/** The manifests that a manifest keeps alive: the parts of an index, and its referrers. */
 function keptAliveBy(state: RepositoryState, digest: Digest): readonly Digest[] {
   const parts = state.manifest(digest)?.refs.filter((ref) => state.manifests.has(ref)) ?? [];
   return [...parts, ...(state.referrers.get(digest) ?? [])];
@@ -127,7 +127,7 @@ function keepersFirst(state: RepositoryState, dead: readonly Digest[]): Digest[]
       if (left === 0) ready.push(kept);
     }
   }
-  // Manifests may keep each other alive, such as an index whose subject is one of its parts: those have no order.
+  // Manifests may keep each other alive, such as an index whose subject is one of its parts. Those have no order.
   return [...ordered, ...dead.filter((digest) => !ordered.has(digest))];
 }
 

@@ -89,7 +89,7 @@ rules:
     ],
     [
       'rules:\n  - repositories: [a]\n    keep:\n      - newest: 3\n        pushedWithin: 3d',
-      'line 4, column 9 (rules[0].keep[0]): newest and pushedWithin in one entry: give each an entry of its own',
+      'line 4, column 9 (rules[0].keep[0]): newest and pushedWithin in one entry: put each into a separate entry',
     ],
     [
       'rules:\n  - repositories: [a]\n    keep:\n      - newest: 0',

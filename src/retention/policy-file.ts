@@ -44,7 +44,7 @@ const keep = z
     if (given.length > 1) {
       context.addIssue({
         code: 'custom',
-        message: `${given.join(' and ')} in one entry: give each an entry of its own`,
+        message: `${given.join(' and ')} in one entry: put each into a separate entry`,
       });
     }
     if (given.length === 0 && entry.tags === undefined) {

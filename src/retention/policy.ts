@@ -27,23 +27,23 @@ export interface Rule {
   readonly deleteUntagged: number | undefined;
 }
 
-/** Size of the cache of rules by repository: clients choose the names, so it must be bounded. */
-const MAX_REMEMBERED = 10_000;
+/** Size of the cache of rules by repository. Clients choose the names, so it must be bounded. */
+const MAX_CACHED = 10_000;
 
 /** The rules of a retention file. For each repository the first matching rule applies, and only that one. */
 export class RetentionPolicy implements RepositoryPolicy {
   readonly rules: readonly Rule[];
-  readonly #remembered = new Map<RepositoryName, Rule | undefined>();
+  readonly #cached = new Map<RepositoryName, Rule | undefined>();
 
   constructor(rules: readonly Rule[]) {
     this.rules = rules;
   }
 
   ruleFor(repo: RepositoryName): Rule | undefined {
-    if (this.#remembered.has(repo)) return this.#remembered.get(repo);
+    if (this.#cached.has(repo)) return this.#cached.get(repo);
     const rule = this.rules.find(({ repositories }) => repositories.matches(repo));
-    if (this.#remembered.size >= MAX_REMEMBERED) this.#remembered.clear();
-    this.#remembered.set(repo, rule);
+    if (this.#cached.size >= MAX_CACHED) this.#cached.clear();
+    this.#cached.set(repo, rule);
     return rule;
   }
 
@@ -68,7 +68,7 @@ export class RetentionPolicy implements RepositoryPolicy {
     return keep.some(({ tags, which }) => tags.matches(tag) && (!('duration' in which) || which.duration >= duration));
   }
 
-  /** How far back the times of pulls matter, in milliseconds; undefined: no rule uses them. */
+  /** How far back the times of pulls matter, in milliseconds; undefined if no rule uses them. */
   get pullWindow(): number | undefined {
     const windows = this.rules.flatMap(({ keep = [] }) =>
       keep.flatMap(({ which }) => (which.kind === 'pulled-within' ? [which.duration] : [])),

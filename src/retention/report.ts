@@ -20,7 +20,7 @@ const schema = z.object({
   request: z.string().optional(),
 });
 
-/** The result of a run, for people and metrics. Nothing is decided by it. */
+/** The result of a run, for people and metrics. No decision depends on it. */
 export type RetentionReport = z.infer<typeof schema>;
 
 /** The report of a run that could not start. */
@@ -28,7 +28,7 @@ export function nothingRetained(now: number, failed: string): RetentionReport {
   return { startedAt: now, finishedAt: now, repositories: 0, tags: 0, manifests: 0, bytes: 0, failures: 1, failed };
 }
 
-/** Stored so that every node and command can see it. The report of a requested run is also stored separately. */
+/** Stores the report, so that every node and command can read it. The report of a requested run is also stored separately. */
 export async function saveRetentionReport(driver: Pick<ObjectStore, 'put'>, report: RetentionReport): Promise<void> {
   await driver.put(RETENTION_REPORT, encode(report));
   if (report.request !== undefined) await answerRetention(driver, report);

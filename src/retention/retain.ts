@@ -15,7 +15,7 @@ import { type PulledAt, planFor, type Removal } from './plan.ts';
 import type { RetentionPolicy, Rule } from './policy.ts';
 import type { RetentionReport } from './report.ts';
 
-/** What planning needs. Nothing is written. */
+/** The ports for planning, which writes nothing. */
 export interface PlanPorts {
   readonly driver: StoreReader;
   readonly policy: RetentionPolicy;
@@ -117,7 +117,7 @@ export async function retain(
   return { startedAt, finishedAt: ports.now(), ...total, ...(failed === undefined ? {} : { failed }) };
 }
 
-/** Listing the names is cheap compared with reading their logs, and gives the progress a total. */
+/** The total for the progress. Listing the names is cheap compared with reading their logs. */
 async function countRuled({ driver, policy, yieldToRequests }: RetainPorts, signal: AbortSignal): Promise<number> {
   let count = 0;
   for await (const repo of markedRepositories(driver)) {
@@ -139,7 +139,7 @@ interface Current {
 
 /** The outcome of a command. */
 type Step =
-  /** Other writes came first: in the same slot, or with a new plan as their consequence. */
+  /** Other writes came first: in the same slot, or so that a new plan was needed. */
   | { readonly kind: 'again' }
   | { readonly kind: 'done'; readonly plan: Current; readonly until: number; readonly written: readonly Removal[] };
 
@@ -193,7 +193,7 @@ class RepositoryRetention {
   }
 
   /**
-   * "decided on the state at n, so a push meanwhile wins": after a push the plan is recomputed.
+   * Decides on the current state, so a push meanwhile wins: after a push the plan is recomputed.
    * @param declared the manifests that this command may delete: the view was asked for these only
    */
   async #decide(facts: RepositoryFacts, declared: ReadonlySet<Digest>): Promise<Decision<Step>> {
@@ -206,7 +206,7 @@ class RepositoryRetention {
     let until = plan.done;
     for (; until < plan.removals.length && written.length < DELETE_BATCH; until++) {
       const removal = plan.removals[until];
-      if (removal === undefined || !isThere(removal, state)) continue;
+      if (removal === undefined || !isStillDue(removal, state)) continue;
       if (removal.kind === 'manifest' && !declared.has(removal.digest)) break;
       written.push(removal);
     }
@@ -246,8 +246,8 @@ function manifestsOf(removals: readonly Removal[]): Digest[] {
   return removals.flatMap((each) => (each.kind === 'manifest' ? [each.digest] : []));
 }
 
-/** A client may have deleted it in the meantime. */
-function isThere(removal: Removal, state: RepositoryState): boolean {
+/** Whether the removal still applies: a client may have deleted or replaced the content in the meantime. */
+function isStillDue(removal: Removal, state: RepositoryState): boolean {
   if (removal.kind === 'tag') return state.tag(removal.tag) === removal.digest;
   return state.manifest(removal.digest)?.inc === removal.inc;
 }

@@ -56,7 +56,7 @@ export interface DeleteFailure {
   readonly cause: unknown;
 }
 
-/** What a presigned address allows. */
+/** Options of a presigned URL. */
 export interface PresignOptions {
   /** Milliseconds. */
   readonly expires: number;
@@ -106,13 +106,13 @@ export interface StoreReader {
   readonly kind: string;
   /**
    * The whole object; for small ones.
-   * @param signal of a caller that shares the answer with nobody: aborted once that caller is gone. A driver that waits for a store
-   * then rejects with the signal's reason; others may finish. The same for `open`, `head` and `stage`.
+   * @param signal may be passed only if no other caller shares the answer; it is aborted once the caller is gone. A driver that waits
+   * for a remote store then rejects with the signal's reason; other drivers may finish. The same holds for `open`, `head` and `stage`.
    */
   read(key: Key, signal?: AbortSignal): Promise<Uint8Array | undefined>;
   open(key: Key, signal?: AbortSignal): Promise<StoredObject | undefined>;
   head(key: Key, signal?: AbortSignal): Promise<{ readonly size: number } | undefined>;
-  /** Keys below `prefix` (which ends with `/`) in ascending order of their bytes, those after `after` only. */
+  /** Keys below `prefix` (which ends with `/`) in ascending byte order; with `after`, only later ones. */
   list(prefix: Key, after?: Key): AsyncIterable<ListedObject>;
 }
 
@@ -140,23 +140,23 @@ export interface ObjectStore extends StoreReader {
 
 /** Durability separate from writing: begun early, or confirmed late. */
 export interface Durability {
-  /** Begins to write an object under a new key that nobody knows yet, so that a torn object does no harm. */
+  /** Begins to write an object under a fresh key that nothing refers to yet, so that a torn object does no harm. */
   write(key: Key, bytes: Uint8Array): Promise<WrittenObject>;
-  /** Afterwards an object that was read survives a power cut, whoever wrote it. */
+  /** Makes an object durable that any process may have written. Resolves once it survives a power cut. */
   confirm(key: Key): Promise<void>;
 }
 
 /** Bytes that become an object once all of them have arrived and were verified. */
 export interface StagedWrites {
   /**
-   * Begins a staged object, or goes on with one.
-   * @param from the bytes that count, all durable; what was stored beyond them is dropped.
-   * @param keep saves the place's state in the session while the write goes on, before the driver rests on it; its failure
-   * ends the write: another request has taken the session over
-   * @param digest of the bytes that count, where the session knows it. Only by it a driver can tell whether a hash that it kept
-   * is theirs: others may have been stored in their place meanwhile, by another process.
-   * @param signal ends waits of the write for room and for the store; `settle` then says what of it is durable
-   * @throws RegistryError `upload-unknown` when fewer are there
+   * Begins a staged object, or continues one.
+   * @param from the number of bytes that count, all durable; bytes stored after them are discarded
+   * @param keep saves the place's state in the session during the write, before the driver depends on it. If it fails, another
+   * request has taken the session over, and the write ends
+   * @param digest of the bytes that count, if the session knows it. A driver needs it to tell whether a running hash that it kept
+   * belongs to these bytes, because another process may have replaced them
+   * @param signal ends waits of the write for space and for the store; `settle` then says how many bytes are durable
+   * @throws RegistryError `upload-unknown` if fewer bytes are stored
    */
   stage(
     place: StagedPlace,
@@ -169,33 +169,33 @@ export interface StagedWrites {
   /**
    * A new place for a holder that takes over from one that may still be writing, with the first `size` bytes. `inc`
    * is fresh, for drivers that must copy.
-   * @throws RegistryError `upload-unknown` if fewer bytes are there
+   * @throws RegistryError `upload-unknown` if fewer bytes are stored
    */
   takeOver(place: StagedPlace, size: number, inc: Incarnation): Promise<StagedPlace>;
   /**
    * Digest of the first `size` staged bytes, by reading them back, or of the object that `commit` made of them.
-   * undefined if fewer bytes are there, or if staged bytes cannot be read before they are committed.
+   * undefined if fewer bytes are stored, or if staged bytes cannot be read before they are committed.
    */
   digestStaged(place: StagedPlace, size: number, algorithm: Algorithm): Promise<Digest | undefined>;
-  /** Makes the first `size` staged bytes the object of that incarnation, durably. false if they are not there. */
+  /** Makes the first `size` staged bytes the object of that incarnation, durably. false if they are missing. */
   commit(place: StagedPlace, size: number): Promise<boolean>;
   /**
-   * Whether `place.state` is one that this driver may have given for that upload, with `size` bytes or more: it names no object
-   * of anybody else. To be asked where others may have written to what keeps the sessions. Absent where places have no state.
+   * Whether `place.state` may come from this driver for that upload, with `size` bytes or more, so that it names no object of
+   * another upload. To be checked if others may write where the sessions are kept. Absent if places have no state.
    */
   isStagedState?(place: StagedPlace, size: number): boolean;
   /** Removes whatever is staged there. */
   discard(place: StagedPlace): Promise<void>;
   /**
-   * Aborts staged writes begun before that time (milliseconds) that only the store can list. Absent if there is no
-   * such place.
-   * @returns how many
+   * Aborts staged writes begun before the given time (milliseconds) that only the store can list. Absent if the store
+   * has no such writes.
+   * @returns how many it aborted
    */
   reapMultiparts?(before: number, signal: AbortSignal): Promise<number>;
 }
 
 export interface Presigner {
-  /** An address at which anyone who has it can GET the object for a while. Absent if clients cannot reach the store. */
+  /** A URL with which any client can GET the object until it expires. Absent if clients cannot reach the store. */
   presign?(key: Key, options: PresignOptions): Promise<string>;
 }
 

@@ -15,16 +15,16 @@ import type { Key } from './driver.ts';
  *   uploads/<uuid>/…                        staged bytes and the record of the session
  *   gc/<epoch ulid>/condemned | final       one round of physical collection
  *   gc/report                               report of the last collection
- *   gc/answer                               report of the last one that an operator requested
- *   retention/report | answer               the same of retention
+ *   gc/answer                               report of the last collection that an operator requested
+ *   retention/report | answer               the same for retention
  *   retention/expiring                      tags that retention will delete within a day
- *   settings/read-only                      the operator's switch: while it is there, nothing is written
+ *   settings/read-only                      the operator's switch: while it exists, nothing is written
  *   pulls/began                             since when pulls have been recorded
  *   pulls/times/<ulid>                      pulls of one node over a while, or several of these merged
  *   tmp/                                    filesystem only: not yet linked or renamed
  *   wal/<number>                            filesystem only: write-ahead log of small objects
  *
- * No component of a repository's name begins with `_`, so `_log` and `_snap` are nobody's name.
+ * No component of a repository's name begins with `_`, so `_log` and `_snap` never clash with one.
  */
 
 export const FORMAT: Key = 'format';
@@ -171,12 +171,12 @@ export function pullsKey(id: string): Key {
   return `${PULLS}${id}`;
 }
 
-/** What the last run of retention did; for people and gauges only. */
+/** The report of the last run of retention; for people and gauges only. */
 export const RETENTION_REPORT: Key = 'retention/report';
 export const RETENTION_ANSWER: Key = 'retention/answer';
 /** Tags that retention will delete within a day, as of the last run. */
 export const RETENTION_EXPIRING: Key = 'retention/expiring';
 
-/** What the last collection did; for people and gauges only. */
+/** The report of the last collection; for people and gauges only. */
 export const COLLECTION_REPORT: Key = 'gc/report';
 export const COLLECTION_ANSWER: Key = 'gc/answer';

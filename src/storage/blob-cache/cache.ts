@@ -14,7 +14,7 @@ export interface CachedBlob extends ExpectedBlob {
   readonly inc: Incarnation;
 }
 
-/** `kept`: the blob has a file now. `refused`: there is no room for it. `failed`: an error of the store or the disk, or wrong bytes. */
+/** `kept`: the blob has a file now. `refused`: there is no space for it. `failed`: an error of the store or the disk, or wrong bytes. */
 export type FillOutcome = 'kept' | 'refused' | 'failed';
 
 export interface BlobCacheObserver {
@@ -42,7 +42,7 @@ interface Filling {
   readonly openWhole: OpenWhole;
 }
 
-/** Only a blob that is pulled again within this time is cached: most are pulled once, by one machine. */
+/** Only a blob that is pulled again within this time is cached, because most are pulled once, by one machine. */
 const REPEATED_WITHIN_MS = 24 * 3_600_000;
 const MAX_REMEMBERED = 10_000;
 /** Fills take CPU and bandwidth from requests. */
@@ -55,7 +55,7 @@ class NoRoom extends Error {}
 
 /**
  * A cache of large blobs on this node's own disk: a file costs far less to send than bytes from the bucket. Entries are
- * never stale: an incarnation's bytes never change, and the log of the repository was asked before whether it has the blob. Files, or the
+ * never stale: an incarnation's bytes never change, and the caller has checked that the repository has the blob. Files, or the
  * whole folder, may be removed at any time.
  */
 export class BlobCache {
@@ -81,7 +81,7 @@ export class BlobCache {
     return this.#kept.bytes;
   }
 
-  /** As the driver's `open` of the blob's object. A hit does not ask the store: the log that links the blob is the truth. */
+  /** Like the driver's `open` for the blob's object. A hit sends no request to the store. */
   async open(blob: CachedBlob, signal?: AbortSignal): Promise<StoredObject | undefined> {
     const path = this.#find(blob);
     this.#ports.observer.asked(path === undefined ? 'miss' : 'hit');
@@ -123,7 +123,7 @@ export class BlobCache {
       this.#kept.use(file.inc);
       return found.path;
     }
-    // A file that cannot be opened (with no descriptor left, for example) still takes room, so it stays counted.
+    // A file that cannot be opened (with no descriptor left, for example) still takes space, so it stays counted.
     if (found.kind === 'gone') this.#kept.remove(file.inc);
     return undefined;
   }

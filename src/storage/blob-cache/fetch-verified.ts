@@ -10,7 +10,7 @@ export class WrongBytes extends Error {
   override readonly name = 'WrongBytes';
 }
 
-/** After so many bytes the hashing thread is notified, and the room on the disk is checked. */
+/** After this many bytes the hashing thread is notified, and the space on the disk is checked. */
 const CHECK_INTERVAL_BYTES = 4 * 1024 * 1024;
 
 export interface ExpectedBlob {

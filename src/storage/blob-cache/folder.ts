@@ -33,7 +33,7 @@ type FoundFile =
 /*
  *   blobs/<incarnation>.<bytes>   complete and verified
  *   tmp/<ulid>                    being filled; removed at the start
- *   lock                          held with flock(2) by the process whose cache it is
+ *   lock                          held with flock(2) by the process that uses the cache
  */
 export class CacheFolder {
   readonly #blobs: string;
@@ -73,7 +73,7 @@ export class CacheFolder {
     }
   }
 
-  /** Removes only files that this class made: the folder may have been somebody else's before. */
+  /** Removes only files that this class made, because the folder may contain files of other programs. */
   #removeUnfinished(): void {
     for (const name of readdirSync(this.#temporary)) {
       if (parseIncarnation(name) !== undefined) rmSync(join(this.#temporary, name), { force: true });
@@ -96,7 +96,7 @@ export class CacheFolder {
     return found.sort((a, b) => a.used - b.used);
   }
 
-  /** Checks that the file still exists: it may be removed from outside at any time. */
+  /** Checks that the file still exists, because it may be removed from outside at any time. */
   find(file: KeptFile): FoundFile {
     const path = this.#path(file);
     try {
@@ -133,7 +133,7 @@ export class CacheFolder {
     renameSync(temporary, this.#path(file));
   }
 
-  /** Bytes to remove until enough of the file system is free for others; negative if enough is. */
+  /** Bytes to remove so that enough of the file system is free for others; negative if enough is free. */
   shortage(): number {
     this.#make();
     const { bavail, blocks, bsize } = statfsSync(this.#root);
@@ -144,7 +144,7 @@ export class CacheFolder {
     this.#lock.release();
   }
 
-  /** Creates the folders, also after somebody removed them. */
+  /** Creates the folders, also if they were removed from outside. */
   #make(): void {
     for (const folder of [this.#blobs, this.#temporary]) {
       makePrivateFolder(folder);

@@ -144,13 +144,13 @@ export class Creation {
     return temporary;
   }
 
-  /** For the log only: if the disk is full, gives up the reserve (unless that was done before) and retries. */
+  /** For the log only: if the disk is full, frees the reserve (unless that was done before) and retries. */
   async #withReserve<T>(work: () => Promise<T>): Promise<T> {
     try {
       return await work();
     } catch (error) {
       if (!isFull(error)) throw error;
-      this.#ports.reserve?.giveUp();
+      this.#ports.reserve?.free();
       return await work();
     }
   }

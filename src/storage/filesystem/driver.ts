@@ -33,7 +33,7 @@ export interface FilesystemOptions {
   readonly root: string;
   /** false: a reader beside a running server, which writes nothing, not even its temporary folder. */
   readonly writable: boolean;
-  /** false: no reserve for a full disk. Only a process that has the folder alone can decide when to give it up. */
+  /** false: no reserve for a full disk. Only a process that has the folder alone can decide when to free it. */
   readonly hasReserve?: boolean;
   /**
    * Where small objects become durable first. It is closed with the driver. If omitted, each object is synced

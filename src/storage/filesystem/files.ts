@@ -36,8 +36,8 @@ export function sizeOf(path: string): number | undefined {
 }
 
 /**
- * The size of a file that can be opened; undefined for anything else. A response that begins and then cannot open its file is too
- * late to report that.
+ * The size of a file; undefined for anything else. Opens the file, because a response that has begun can no longer report that its
+ * file cannot be opened.
  */
 export function sizeOfOpenable(path: string): number | undefined {
   let descriptor: number;

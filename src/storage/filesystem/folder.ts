@@ -52,7 +52,7 @@ export async function openDataFolder(
     if (!shared) cleanTemporary(root);
     else if (needsRecovery(root)) {
       throw new StoreRefused(
-        `the data folder ${root} was left in the middle of its work by a Marina that had it alone: start that one once more, and stop it`,
+        `the data folder ${root} was not closed properly by a Marina that used it alone: start that one once more, then stop it`,
       );
     }
     const { uniqueName, fatal, writeAhead: enabled = true } = options;
@@ -150,7 +150,7 @@ function closeFolder(root: string, onClosed: (mode: number) => void = () => {}):
   closeToOthers(temporary);
 }
 
-/** What an earlier process did not link or rename was never acknowledged. */
+/** Removes files that an earlier process did not link or rename: they were never acknowledged. */
 function cleanTemporary(root: string): void {
   const folder = join(root, 'tmp');
   for (const name of readdirSync(folder)) if (name !== 'reserve') rmSync(join(folder, name), { recursive: true });

@@ -78,7 +78,7 @@ test.each(SIZES)('a file of %d bytes gets a second name once its digest was foun
     expect(readdirSync(join(target, 'data')).sort()).toEqual(['sha256', 'sha512']);
     await expect(folder.give(KEY, 'data/sha256', size, undefined)).rejects.toThrow('not fresh');
     expect(await refusal(folder.give(KEY, 'data/more', size + 1, undefined))).toContain('changed while');
-    expect(await refusal(folder.give('blobs/never', 'data/never', size, undefined))).toContain('went away');
+    expect(await refusal(folder.give('blobs/never', 'data/never', size, undefined))).toContain('was removed');
   }),
 );
 

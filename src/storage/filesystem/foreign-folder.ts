@@ -16,7 +16,7 @@ import { codeOf, isFull, isMissing, storageFull } from './system-errors.ts';
 
 /** Files up to this size are hashed on this thread: a round trip to another one would take longer. */
 const SMALL_BYTES = 128 * 1024;
-/** Bytes hashed between two checks whether the result is still wanted. */
+/** Bytes hashed between two checks of the signal. */
 const STEP_BYTES = 16 * 1024 * 1024;
 const CHUNK_BYTES = 1024 * 1024;
 /** Only links and manifests are read whole, and neither is longer. */
@@ -32,7 +32,7 @@ const NO_LINK: ReadonlySet<string | undefined> = new Set([
 ]);
 const MAY_BE_WRITTEN_BY_OTHERS = 0o022;
 
-/** Files of another program. It may change them at any time, and so may anyone else with write access. */
+/** Files of another program. It may change them at any time, and so may any other user with write access. */
 export class ForeignFolder implements ForeignStore {
   readonly kind = 'filesystem';
   readonly place: string;
@@ -63,7 +63,7 @@ export class ForeignFolder implements ForeignStore {
       if (this.#files.stat(key)?.isFile() !== true) return undefined;
       return this.#withFile(key, (descriptor, { size }) => {
         if (size > MAX_WHOLE_BYTES)
-          throw new ForeignUnreadable(`${key} has ${size} bytes, which nothing of its kind has`);
+          throw new ForeignUnreadable(`${key} has ${size} bytes, more than any link or manifest`);
         return readFileSync(descriptor);
       });
     });
@@ -92,7 +92,7 @@ export class ForeignFolder implements ForeignStore {
     } catch (error) {
       if (error instanceof NoPlainFile) throw new RegistryError('request-invalid', `${this.place}: ${error.message}`);
       if (!UNREADABLE.has(codeOf(error))) throw error;
-      const message = `${this.place} has a folder that cannot be listed (${codeOf(error)}): the importing user must be able to`;
+      const message = `${this.place} has a folder that cannot be listed (${codeOf(error)}): give the importing user access to it`;
       throw new RegistryError('request-invalid', message, undefined, error);
     }
   }
@@ -104,11 +104,11 @@ export class ForeignFolder implements ForeignStore {
 
   /**
    * Hard-links the file if that is safe and possible, else copies it (without using space on file systems that share
-   * blocks). A hard link shares the file with everybody who can write to it, so only files of our own user that
-   * nobody else may write to are linked. Whoever opened such a file for writing earlier cannot be detected.
+   * blocks). A hard link shares the file with every process that can write to it, so only files of our own user that
+   * no other user may write to are linked. A process that opened such a file for writing earlier cannot be detected.
    *
-   * What is verified is what becomes the object: the link or copy is made in our own tmp/ first, where nobody else
-   * can exchange it, and is verified through one descriptor.
+   * The verified file itself becomes the object: the link or copy is made in our own tmp/ first, where no other user
+   * can replace it, and is verified through one descriptor.
    */
   give(key: Key, to: Key, size: number, verification: Verification | undefined): Promise<Given | undefined> {
     return readable(key, async () => {
@@ -262,7 +262,7 @@ async function readable<T>(key: Key, work: () => Promise<T>): Promise<T> {
     if (error instanceof NoPlainFile) throw new ForeignUnreadable(error.message, { cause: error });
     const code = codeOf(error);
     if (UNREADABLE.has(code)) throw new ForeignUnreadable(`${key} cannot be read (${code})`, { cause: error });
-    if (isMissing(error)) throw new ForeignUnreadable(`${key} went away while it was read`, { cause: error });
+    if (isMissing(error)) throw new ForeignUnreadable(`${key} was removed while it was read`, { cause: error });
     throw error;
   }
 }

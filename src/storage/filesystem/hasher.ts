@@ -97,7 +97,7 @@ export class FileHash {
 
   /**
    * Hashes bytes that the file will hold from that position on, with no gap before them. Resolves once the buffer may
-   * be reused, even if the hash failed: whoever asks for the digest gets the error.
+   * be reused, even if the hash failed: `digest` then throws the error.
    */
   async take(bytes: SharedBytes, from: number): Promise<void> {
     if (this.#failure !== undefined) return;

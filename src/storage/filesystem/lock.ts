@@ -25,7 +25,7 @@ export class FolderLock {
   static take(root: string, shared = false): FolderLock | undefined {
     // O_RDWR, not O_WRONLY: "In order to place a shared lock, fd must be open for reading" (flock(2), on NFS).
     const descriptor = openSync(join(root, 'lock'), O_RDWR | O_CREAT | O_NOFOLLOW, PRIVATE_FILE);
-    // Anyone who can open the file can lock it, and earlier versions made it readable by everybody.
+    // Any user who can open the file can lock it, and earlier versions made it readable by all users.
     if (fstatSync(descriptor).uid === process.geteuid?.()) fchmodSync(descriptor, PRIVATE_FILE);
     const { flock } = loadLibc({ flock: { args: [FFIType.i32, FFIType.i32], returns: FFIType.i32 } });
     if (flock(descriptor, (shared ? LOCK_SH : LOCK_EX) | LOCK_NB) === 0) return new FolderLock(descriptor);

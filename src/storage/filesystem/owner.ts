@@ -37,7 +37,7 @@ function ownerOf(root: string): number | undefined {
     return lstatSync(join(root, FORMAT)).uid;
   } catch (error) {
     if (isMissing(error)) return undefined;
-    // Only its owner has access.
+    // A folder that only its owner may enter: its owner also owns the store.
     if (codeOf(error) === 'EACCES') return statSync(root).uid;
     throw error;
   }

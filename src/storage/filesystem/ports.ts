@@ -10,7 +10,7 @@ export interface FilesPorts {
   readonly pathOf: (key: Key) => string;
   readonly diskSync: DiskSync;
   readonly wal: WriteAheadLog | undefined;
-  /** Throws `storage-full` while clients may write no bytes. */
+  /** Throws `storage-full` while clients may not write. */
   readonly admit: () => void;
   /** Returns a unique name for a temporary file. */
   readonly uniqueName: () => string;

@@ -14,17 +14,17 @@ function folderWithTmp(): { root: string; path: string } {
   return { root, path: join(root, 'tmp', 'reserve') };
 }
 
-test('room is held, given up, and taken back as soon as there is enough', () => {
+test('space is reserved, freed, and reserved again as soon as there is enough', () => {
   const { root, path } = folderWithTmp();
   const reserve = new Reserve(root, Date.now);
   expect(statSync(path).size).toBe(SIZE);
   reserve.restore();
-  reserve.giveUp();
-  reserve.giveUp();
+  reserve.free();
+  reserve.free();
   expect(existsSync(path)).toBe(false);
   expect(reserve.admits()).toBe(true);
   expect(statSync(path).size).toBe(SIZE);
-  reserve.giveUp();
+  reserve.free();
   reserve.restore();
   expect(statSync(path).size).toBe(SIZE);
 });

@@ -7,13 +7,13 @@ import { isFull, isMissing } from './system-errors.ts';
 /** Space for some thousand small slots. */
 const RESERVE_BYTES = 4 * 1024 * 1024;
 /**
- * How long to wait before trying to allocate space that the file system does not report: some report none, and none
- * reports quotas.
+ * How long to wait before trying to allocate space that the file system does not report: some report no free space,
+ * and none reports quotas.
  */
 const RETRY_AFTER_MS = 60_000;
 
 /**
- * A file that only takes space. It is given up when the disk is full, so that deletes can still be appended to the
+ * A file that only takes space. It is freed when the disk is full, so that deletes can still be appended to the
  * log. From then on clients may write nothing else, or they would use that space too, until the file can be allocated
  * again.
  */
@@ -32,7 +32,7 @@ export class Reserve {
   }
 
   /** Frees its space, unless that was done already. */
-  giveUp(): void {
+  free(): void {
     if (!this.#held) return;
     this.#held = false;
     this.#triedAt = this.#now();

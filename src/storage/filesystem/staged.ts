@@ -14,13 +14,13 @@ const BUFFERS = 4;
  * arrive during a write, would take memory that grows with the number of clients and would save no time.
  */
 const MAX_BUFFERED_UPLOADS = 4;
-/** Dirty bytes after which the kernel is told to write. Else the last sync of a big push would do all the work. */
+/** Dirty bytes after which a sync is started early. Otherwise the last sync of a big push would do all the work. */
 const EARLY_SYNC_BYTES = 32 * 1024 * 1024;
 
 export interface StagedFilePorts {
   readonly diskSync: DiskSync;
   readonly buffers: SharedBuffers;
-  /** Throws `storage-full` while clients may write no bytes. */
+  /** Throws `storage-full` while clients may not write. */
   readonly admit: () => void;
   /** Makes the file's entry in its folder durable. */
   readonly syncEntry: () => Promise<void>;
@@ -45,7 +45,7 @@ export class FileStagedWrite implements StagedWrite {
   #written: number;
   /** All bytes before this position are in the file or being written. */
   #submitted: number;
-  /** Bytes in the page cache that the kernel was not yet told to write. */
+  /** Bytes in the page cache that no early sync covers yet. */
   #dirty = 0;
   /** Bytes in the file that the hashing thread does not know of yet. */
   #unfollowed = 0;
@@ -96,7 +96,7 @@ export class FileStagedWrite implements StagedWrite {
     if (this.#syncFailure !== undefined) throw this.#syncFailure;
     const size = this.#written;
     const [digest] = await Promise.all([hash.digest(size), this.#ports.diskSync.file(descriptor)]);
-    // The hash covers the bytes passed to the kernel. Somebody else may have truncated the file.
+    // The hash covers the bytes passed to the kernel. Another process may have truncated the file.
     const { size: found } = fstatSync(descriptor);
     if (found < size) throw new Error(`the staged file ends at ${found}, ${size} were written`);
     if (!this.#entryDurable) {

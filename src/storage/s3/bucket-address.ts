@@ -1,7 +1,7 @@
 import { GetObjectCommand, type S3Client } from '@aws-sdk/client-s3';
 import { getSignedUrl } from '@aws-sdk/s3-request-presigner';
 
-/** Where the objects of a bucket are, and for which region requests for them are signed. */
+/** The address of a bucket's objects, and the region for which requests are signed. */
 export interface BucketAddress {
   /** With its colon. */
   readonly protocol: string;
@@ -15,15 +15,15 @@ export interface BucketAddress {
 
 /** A key that no encoding changes. */
 const PROBE = 'key';
-/** Seconds. The address is used by nobody. */
+/** Seconds. No request is ever sent to the presigned URL. */
 const UNUSED_EXPIRY = 1;
-/** Buckets whose requests are signed by a session of their own (S3 Express), which only the SDK keeps. */
+/** Buckets whose requests are signed with a session of the bucket (S3 Express), which only the SDK manages. */
 const SESSION_BUCKET = /--x-s3$/;
 
 /**
- * The address that the SDK gives to an object of the bucket, by what its presigner promises: an address where the object is, and the scope
- * of its signature. So the settings, the environment, AWS's partitions, FIPS and virtual hosts are decided in one place.
- * @returns undefined where only the SDK can sign
+ * The address that the SDK would use, taken from a URL of its presigner, whose host, path and signature scope are documented. So the
+ * SDK alone interprets the settings, the environment, AWS's partitions, FIPS and virtual hosts.
+ * @returns undefined if only the SDK can sign
  * @throws CredentialsProviderError, or whatever else keeps the SDK from signing
  */
 export async function bucketAddress(client: S3Client, bucket: string): Promise<BucketAddress | undefined> {

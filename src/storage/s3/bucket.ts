@@ -22,7 +22,7 @@ import type { StagedPart } from './staged-state.ts';
 
 /** S3's limit of keys in one DeleteObjects. */
 const DELETE_BATCH = 1_000;
-/** Metadata in which each `create` leaves its own mark on the object. */
+/** The metadata field in which each call of `create` marks the object as its own. */
 const ATTEMPT = 'marina-attempt';
 
 export interface BucketOptions {
@@ -34,14 +34,14 @@ export interface BucketOptions {
   readonly newId: () => string;
 }
 
-/** How long the caller waits: see `SendOptions`. */
+/** How long the caller waits; see `SendOptions`. */
 export type CallerPatience = Pick<SendOptions, 'signal' | 'deadline' | 'finishesAttempt'>;
 
 /** A multipart upload in progress. */
 export interface OpenMultipart {
   readonly key: Key;
   readonly upload: string;
-  /** Milliseconds; undefined where the store does not say. */
+  /** Milliseconds; undefined if the store does not say. */
   readonly begunAt: number | undefined;
 }
 
@@ -142,8 +142,8 @@ export class Bucket {
   }
 
   /**
-   * Opens the bytes of a range, which is not empty.
-   * @param client ends the opening; the opened body is not affected
+   * Opens the bytes of a range, which must not be empty.
+   * @param client aborts the opening; a body that is already open is not affected
    */
   async stream(key: Key, { start, end }: ByteRange, client?: AbortSignal): Promise<OpenBody> {
     const command = new GetObjectCommand({ ...this.#at(key), Range: `bytes=${start}-${end - 1}` });
@@ -256,7 +256,7 @@ export class Bucket {
     return { n, size: bytes.length, etag: ETag, crc };
   }
 
-  /** Names each part with its etag and checksum: the store refuses one that differs. */
+  /** Lists each part with its ETag and checksum, so that the store refuses a part that differs. */
   async completeMultipart(
     key: Key,
     upload: string,

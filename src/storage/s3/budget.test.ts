@@ -63,7 +63,7 @@ test('a wait ends at its deadline with an error, and leaves no timer', async () 
   await take('first', 100);
   void take('second', 1);
   await pass(180_000);
-  expect(taken).toEqual(['first', 'second: no room for an upload became free within 180 s']);
+  expect(taken).toEqual(['first', 'second: no memory for an upload became free within 180 s']);
   expect(budget.waiting).toBe(0);
   void take('third', 1);
   budget.give(100);

@@ -1,12 +1,12 @@
 import { Unanswered } from '../../oci/errors.ts';
 
-/** Holds room for bytes that are still to come, and can write what it has somewhere else. */
+/** Holds memory for bytes that are still to come, and can move the bytes it has to the store. */
 export interface Holder {
-  /** Bytes of room that it would give back, 0 while it cannot. */
+  /** Bytes of memory that a spill would release; 0 while it cannot spill. */
   readonly reclaimable: number;
   /** When it last took bytes, in milliseconds. */
   readonly touchedAt: number;
-  /** Gives its room back; never rejects. */
+  /** Stores its bytes and releases its memory; never rejects. */
   spill(): Promise<void>;
 }
 
@@ -19,26 +19,26 @@ export interface BudgetPorts {
   readonly sleep: (milliseconds: number, signal: AbortSignal) => Promise<void>;
 }
 
-/** Nobody got room in time: the store takes parts more slowly than clients send them. */
+/** No memory became free in time, because the store takes parts more slowly than clients send them. */
 class NoRoom extends Unanswered {
   override readonly name = 'NoRoom';
 }
 
-/** After so long without a grant to anybody, a holder that fills its room too slowly is asked to give it back. */
+/** After this long without a grant to any waiter, a holder that fills its memory too slowly is spilled. */
 const STUCK_MS = 500;
-/** As long as a part may take: what holds the room now is sent or given up by then. */
+/** As long as sending a part may take: by then every part that holds memory now is sent or has failed. */
 const MAX_WAIT_MS = 180_000;
 
 /**
- * Room for the bytes of all uploads of this process. If you ask for more than is free you wait, first come, first served. Parts in
- * flight give their room back by themselves; parts that wait for their client, or for more room, do not: while nobody gets any, the
- * one that was idle for the longest time is spilled.
+ * The memory for the bytes of all uploads of this process. A request for more than is free waits, first come, first served. Parts in
+ * flight release their memory when they are sent. Parts that wait for their client or for more memory do not, so while no waiter is
+ * granted any, the holder that has been idle for the longest time is spilled.
  */
 export class Budget {
   readonly #total: number;
   readonly #ports: BudgetPorts;
   readonly #holders = new Set<Holder>();
-  /** In the order of their arrival. */
+  /** In order of arrival. */
   readonly #waiters = new Set<Waiter>();
   readonly #closed = new AbortController();
   #free: number;
@@ -56,7 +56,7 @@ export class Budget {
     return this.#total - this.#free;
   }
 
-  /** Requests that wait for room. */
+  /** Number of requests that wait for memory. */
   get waiting(): number {
     return this.#waiters.size;
   }
@@ -71,9 +71,9 @@ export class Budget {
 
   /**
    * @param bytes at most the whole budget
-   * @param signal of the client that the bytes come from: ends a wait, and with it the place in the queue. Bytes that have come get
-   * the room that is free
-   * @throws the signal's reason; NoRoom when the wait was too long
+   * @param signal of the client that sends the bytes: ends a wait, and with it the place in the queue. Memory that is free is granted
+   * even after it is aborted
+   * @throws the signal's reason; NoRoom if the wait was too long
    */
   async take(bytes: number, signal?: AbortSignal): Promise<void> {
     if (this.#waiters.size === 0 && bytes <= this.#free) {
@@ -86,7 +86,7 @@ export class Budget {
     const leave = (reason: unknown): void => {
       if (!this.#waiters.delete(waiter)) return;
       reject(reason);
-      // It may have been the one that the others waited behind.
+      // The others may have been waiting behind this one.
       this.#serve();
     };
     const leaveWithClient = (): void => leave(signal?.reason);
@@ -95,7 +95,7 @@ export class Budget {
     signal?.addEventListener('abort', leaveWithClient);
     void this.#ports
       .sleep(MAX_WAIT_MS, over.signal)
-      .then(() => leave(new NoRoom(`no room for an upload became free within ${MAX_WAIT_MS / 1000} s`)));
+      .then(() => leave(new NoRoom(`no memory for an upload became free within ${MAX_WAIT_MS / 1000} s`)));
     void this.#relieve();
     try {
       await promise;

@@ -1,8 +1,8 @@
 import { freeBytes } from '../../system/free-bytes.ts';
 
 /**
- * Reusable buffers of one part each. The garbage collector does not see how large they are: left to it, the buffers of a few big
- * uploads would take several times the budget.
+ * Reusable buffers of one part each. The garbage collector does not see how large they are. If it had to free them, the buffers of a
+ * few big uploads would take several times the budget.
  */
 export class BufferPool {
   readonly #size: number;
@@ -21,7 +21,7 @@ export class BufferPool {
 
   /**
    * The buffer may be detached afterwards.
-   * @param reusable false: somebody may still read it
+   * @param reusable false: a request may still read it
    */
   giveBack(buffer: Uint8Array<ArrayBuffer>, reusable: boolean): void {
     this.#lent--;

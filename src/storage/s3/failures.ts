@@ -1,6 +1,6 @@
 import { RegistryError, Unanswered } from '../../oci/errors.ts';
 
-/** What an error of the SDK, of fetch or of a socket says. */
+/** The facts in an error of the SDK, of fetch or of a socket. */
 export interface Failure {
   /** S3's code, or the class of the error. */
   readonly name: string;
@@ -37,7 +37,7 @@ function field(object: object, name: string): unknown {
   return name in object ? Reflect.get(object, name) : undefined;
 }
 
-/** Codes for a store that is busy or broken, or that got other bytes than those of the checksum. S3 also sends them behind a 200. */
+/** Codes of a store that is busy or broken, or that received bytes with another checksum. S3 may also send them after a 200. */
 const TRANSIENT = new Set([
   'BadDigest',
   'InternalError',
@@ -53,7 +53,7 @@ const TRANSIENT = new Set([
   'XAmzContentChecksumMismatch',
 ]);
 
-/** The status of a store without room. */
+/** The status of a store without space. */
 const FULL = 507;
 
 /** Whether the same request may succeed when it is retried. */
@@ -81,7 +81,7 @@ export function isPreconditionFailed(error: unknown): boolean {
   return failureOf(error).status === 412;
 }
 
-/** Another conditional write of the same key is in flight: the store asks for a retry. */
+/** Whether another conditional write of the same key is in flight, so that the request must be retried. */
 export function isConflict(error: unknown): boolean {
   return failureOf(error).status === 409;
 }
@@ -90,15 +90,15 @@ export function isUploadGone(error: unknown): boolean {
   return failureOf(error).name === 'NoSuchUpload';
 }
 
-/** A part differs from the one that was recorded: another holder overwrote its number, or the store lost it. */
+/** Whether a part differs from the recorded one: another holder overwrote its number, or the store lost it. */
 export function isPartGone(error: unknown): boolean {
   const { name } = failureOf(error);
   return name === 'InvalidPart' || name === 'InvalidPartOrder';
 }
 
-/** `storage-full` where the store has no room, which it says before it writes; every other error as it is. */
+/** `storage-full` if the store has no space, which it reports before it writes; every other error unchanged. */
 export function toStorageError(error: unknown): unknown {
   const { name, status } = failureOf(error);
   if (status !== FULL && !/StorageFull|QuotaExceeded/.test(name)) return error;
-  return new RegistryError('storage-full', 'there is no room left in the storage: try again later', undefined, error);
+  return new RegistryError('storage-full', 'there is no space left in the storage: try again later', undefined, error);
 }

@@ -19,7 +19,7 @@ const PART_BYTES = 512 * 1024 ** 2;
 const MAX_PARTS = 10_000;
 const COPY_CONCURRENCY = 4;
 
-/** The store copies by itself, at a speed that is not known here. */
+/** The store makes the copy, at a speed that is not known here. */
 const COPY: Patience = { attempt: 300_000, total: 900_000 };
 
 /** The bucket of our store, at the same endpoint and with the same credentials. */

@@ -8,7 +8,7 @@ import {
 import { SignatureV4 } from '@smithy/signature-v4';
 import { type BucketAddress, bucketAddress } from './bucket-address.ts';
 
-/** What the bucket asks of a client. */
+/** The part of an S3 client that `Bucket` uses. */
 export type Sender = Pick<S3Client, 'send' | 'destroy'>;
 
 export type Fetch = (url: string, init: RequestInit) => Promise<Response>;
@@ -19,7 +19,7 @@ export interface SendOptions {
   readonly abortSignal?: AbortSignal;
 }
 
-/** A request that any client can send as it is. */
+/** A request that any HTTP client can send unchanged. */
 export interface SignedRequest {
   readonly protocol: string;
   readonly hostname: string;
@@ -34,8 +34,8 @@ interface Signing {
 }
 
 /**
- * Sends the requests of which each push and pull of something small is made (PUT, GET and HEAD of one whole object) without the SDK's
- * middleware, which costs four times as much as all the rest of them. Everything else is sent by the SDK.
+ * Sends the most frequent requests (PUT, GET and HEAD of one whole object) without the SDK's middleware, which takes four times the
+ * CPU of everything else in them. All other requests are sent by the SDK.
  */
 export class LeanClient implements Sender {
   readonly #sdk: S3Client;
@@ -43,26 +43,26 @@ export class LeanClient implements Sender {
   readonly #fetch: Fetch;
   #signing: Promise<Signing | undefined> | undefined;
 
-  /** @param sdk its address of the bucket, its credentials (renewed where they expire) and its idea of the time are used */
+  /** @param sdk provides the address of the bucket, the credentials (renewed before they expire) and the clock correction */
   constructor(sdk: S3Client, bucket: string, send: Fetch) {
     this.#sdk = sdk;
     this.#bucket = bucket;
     this.#fetch = send;
   }
 
-  // Each answer has the fields of the SDK's that the bucket reads.
+  // Each answer has those fields of the SDK's output that the bucket reads.
   readonly send = (async (command: unknown, options: SendOptions = {}): Promise<unknown> => {
     try {
       const lean = await this.#lean(command, options);
       if (lean !== undefined) return lean;
     } catch (error) {
-      // The SDK learns from its own requests by how much this machine's clock is wrong.
+      // The SDK corrects this machine's clock by the responses to its own requests.
       if (!(error instanceof S3ServiceException && error.name === 'RequestTimeTooSkewed')) throw error;
     }
     return await this.#sdk.send(command as GetObjectCommand, options);
   }) as S3Client['send'];
 
-  /** @returns undefined where only the SDK can sign for the bucket */
+  /** @returns undefined if only the SDK can sign for the bucket */
   async signedGet(key: string, headers: Record<string, string>): Promise<SignedRequest | undefined> {
     const signing = await this.#getSigning();
     return signing === undefined ? undefined : await this.#sign(signing, 'GET', key, headers);
@@ -72,7 +72,7 @@ export class LeanClient implements Sender {
     this.#sdk.destroy();
   }
 
-  /** Found out with the first request, and again where that failed: credentials may come later. */
+  /** Determined with the first request, and again after a failure, because credentials may become available later. */
   #getSigning(): Promise<Signing | undefined> {
     this.#signing ??= this.#openSigning().catch((error: unknown) => {
       this.#signing = undefined;
@@ -85,7 +85,7 @@ export class LeanClient implements Sender {
     const { credentials, sha256 } = this.#sdk.config;
     const address = await bucketAddress(this.#sdk, this.#bucket);
     if (address === undefined) return undefined;
-    // S3 alone takes paths as they are, without encoding them once more.
+    // Unlike other AWS services, S3 signs paths without encoding them a second time.
     const signer = new SignatureV4({
       ...{ service: 's3', region: address.region, credentials, sha256, uriEscapePath: false },
     });
@@ -158,7 +158,7 @@ export class LeanClient implements Sender {
   ): Promise<SignedRequest> {
     const host = port === undefined ? hostname : `${hostname}:${port}`;
     const path = basePath + encodeKey(key);
-    // As `leaveUnsigned` in clients.ts.
+    // Like `leaveUnsigned` in clients.ts.
     const headers = { host, 'x-amz-content-sha256': 'UNSIGNED-PAYLOAD', ...more };
     const signingDate = new Date(Date.now() + this.#sdk.config.systemClockOffset);
     const signed = await signer.sign({ method, protocol, hostname, path, query: {}, headers }, { signingDate });
@@ -169,7 +169,7 @@ export class LeanClient implements Sender {
 async function failureOf(answer: Response): Promise<S3ServiceException> {
   const { status } = answer;
   const text = await answer.text();
-  // An answer to HEAD has no body that says more.
+  // An answer to HEAD has no body with a code and a message.
   const fallback = status === 404 ? 'NotFound' : 'UnknownError';
   return new S3ServiceException({
     name: /<Code>([^<]+)<\/Code>/.exec(text)?.[1] ?? fallback,
@@ -184,7 +184,7 @@ function lengthOf(headers: Headers): number | undefined {
   return text === null ? undefined : Number(text);
 }
 
-/** As keys are written in a path, and so as they are signed: RFC 3986, with slashes left as they are. */
+/** Encodes a key for a path, as it is signed: RFC 3986, with slashes unchanged. */
 function encodeKey(key: string): string {
   const escaped = (char: string): string => `%${char.charCodeAt(0).toString(16).toUpperCase()}`;
   return key

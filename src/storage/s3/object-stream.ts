@@ -15,12 +15,12 @@ interface Watched extends OpenBody {
 
 /** A connection that delivers no byte for this long (at most twice) while one is awaited is dropped. */
 const IDLE_MS = 30_000;
-/** The stream fails after so many connections in a row that delivered nothing. */
+/** The stream fails after this many connections in a row that delivered nothing. */
 const MAX_FRUITLESS = 3;
 
 /**
  * The bytes of an object, read no faster than the stream's consumer. Objects never change, so a broken connection is
- * replaced by one that continues at the next byte. Cancelling the stream drops its connection at once, also one that
+ * replaced by one that continues at the next byte. Cancelling the stream drops its connection at once, even one that
  * is still being opened.
  * @param connect opens the object's bytes of a range; its signal is aborted when the stream is cancelled
  * @param lent a chunk's memory is freed when the next one is pulled
@@ -62,7 +62,7 @@ export function objectStream(
     }
   }
 
-  /** Drops a connection that delivers nothing while a chunk is awaited. One timer for each connection: one for each chunk costs too much. */
+  /** Drops a connection that delivers nothing while a chunk is awaited. It uses one timer per connection, because one per chunk costs too much. */
   function watched(open: OpenBody): Watched {
     const over = new AbortController();
     const watch = async (): Promise<void> => {

@@ -34,7 +34,7 @@ function ofFetch(body: ReadableStream<Uint8Array>, ended: () => void): OpenBody 
     },
     destroy: () => {
       ended();
-      // It fails if the body has ended or broken: then nothing holds the connection.
+      // It fails only if the body has ended or broken, and then nothing holds the connection.
       reader.cancel().catch(() => undefined);
     },
   };

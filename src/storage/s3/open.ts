@@ -20,7 +20,7 @@ const CONDITIONAL_WRITES =
   'it lacks conditional writes (PutObject with If-None-Match: *); use a store that has them, such as AWS S3 or MinIO, or a folder (STORAGE_DRIVER=filesystem)';
 
 /**
- * Opens the bucket, and makes it a store first if it is none. Any number of processes may do so at once.
+ * Opens the bucket, and creates a store in it first if there is none. Any number of processes may do so at once.
  * @throws StoreRefused in one line: invalid settings, no such bucket, wrong credentials, an untrusted certificate, no answer,
  * an unknown layout, a store without conditional writes
  */
@@ -32,7 +32,7 @@ export function openS3Store(config: S3Configuration, ports: S3Ports): Promise<S3
   });
 }
 
-/** Opens a bucket read-only: nothing is created or written. @throws StoreRefused as `openS3Store`, also if the bucket is no store */
+/** Opens a bucket read-only: nothing is created or written. @throws StoreRefused as `openS3Store`, also if there is no store */
 export function openS3ReadOnly(config: S3Configuration, ports: S3Ports): Promise<S3Store> {
   return openWith(config, ports, async (driver) => {
     const store = await readFormat(driver);
@@ -119,7 +119,7 @@ function reasonOf(error: unknown, settings: S3Settings): string {
     case 'NoSuchBucket':
       return `the bucket ${settings.bucket} does not exist at ${where}: create it, or correct S3_BUCKET`;
     case 'InvalidBucketName':
-      return `S3_BUCKET=${settings.bucket} is no valid name of a bucket`;
+      return `S3_BUCKET=${settings.bucket} is not a valid bucket name`;
     case 'InvalidAccessKeyId':
     case 'SignatureDoesNotMatch':
       return `${where} refuses the credentials (${name}): check AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY`;

@@ -2,12 +2,12 @@ import type { Budget } from './budget.ts';
 import type { BufferPool } from './buffer-pool.ts';
 
 /**
- * Sizes that the buffer of a first part grows through before it gets a whole part's room: most blobs are small. More steps would
- * produce more garbage than the room they save.
+ * Sizes through which the buffer of a first part grows before it has the size of a whole part, because most blobs are small. More
+ * steps would produce more garbage than the memory they save.
  */
 const STEPS = [256 * 1024, 2 * 1024 * 1024];
 
-/** Collects the bytes of the next part, in room taken from the budget. */
+/** Collects the bytes of the next part, in memory taken from the budget. */
 export class PartBuffer {
   readonly #budget: Budget;
   readonly #pool: BufferPool;
@@ -30,7 +30,7 @@ export class PartBuffer {
     return this.#filled === this.#partSize;
   }
 
-  /** Bytes of room taken from the budget. */
+  /** Bytes of memory taken from the budget. */
   get room(): number {
     return this.#bytes?.length ?? 0;
   }
@@ -39,7 +39,7 @@ export class PartBuffer {
     return this.#bytes?.subarray(0, this.#filled) ?? new Uint8Array();
   }
 
-  /** @returns how many of the bytes fitted; 0: `grow` first */
+  /** @returns how many of the bytes fitted; if 0, call `grow` first */
   append(bytes: Uint8Array): number {
     if (this.#bytes === undefined) return 0;
     const count = Math.min(bytes.length, this.#bytes.length - this.#filled);
@@ -49,8 +49,8 @@ export class PartBuffer {
   }
 
   /**
-   * Makes room for at least some of `wanted` more bytes. The content may be spilled while this waits for the budget: then the
-   * new room is returned, and the caller checks again.
+   * Makes room for at least some of `wanted` more bytes. If the content is spilled while this waits for the budget, the new memory is
+   * released, and the caller must check again.
    * @param signal ends the wait for the budget
    */
   async grow(wanted: number, isCurrent: () => boolean, signal?: AbortSignal): Promise<void> {
@@ -68,7 +68,7 @@ export class PartBuffer {
     this.#bytes = next;
   }
 
-  /** Hands over the full part, with its room and its buffer. */
+  /** Hands over the full part, with its memory and its buffer. */
   takeFull(): Uint8Array<ArrayBuffer> {
     const bytes = this.#bytes;
     if (bytes === undefined || !this.isFull) throw new Error('the part is not full');
@@ -78,7 +78,7 @@ export class PartBuffer {
     return bytes;
   }
 
-  /** Returns the room to the budget. */
+  /** Releases the memory to the budget. */
   clear(): void {
     const bytes = this.#bytes;
     if (bytes === undefined) return;

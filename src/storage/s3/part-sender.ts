@@ -7,9 +7,9 @@ import type { BufferPool } from './buffer-pool.ts';
 import { isUploadGone } from './failures.ts';
 import { encodeState, LAST_PART_NUMBER, type StagedPart, type StagedState } from './staged-state.ts';
 
-/** Part numbers that are reserved in the session at a time. Those of a holder that dies stay unused. */
+/** Part numbers reserved in the session at a time. Those of a holder that dies stay unused. */
 const RESERVED_NUMBERS = 100;
-/** Parts of one upload in flight. More are no faster, and take room from other uploads. */
+/** Parts of one upload in flight. More would be no faster, and would take memory from other uploads. */
 const MAX_IN_FLIGHT = 3;
 
 export interface PartSenderPorts {
@@ -22,8 +22,8 @@ export interface PartSenderPorts {
 }
 
 /**
- * Sends the parts of one hold. Part numbers are reserved in the session before they are used: whoever takes the upload over
- * continues after them, where this hold cannot write.
+ * Sends the parts of one lease holder. Part numbers are reserved in the session before they are used, so a holder that takes the
+ * upload over uses higher numbers, to which this holder never writes.
  */
 export class PartSender {
   readonly #key: Key;
@@ -37,7 +37,7 @@ export class PartSender {
   #reserved: number;
   #failure: unknown;
 
-  /** @param base the state that the hold began with */
+  /** @param base the state of the session when this holder took the lease */
   constructor(key: Key, base: StagedState, ports: PartSenderPorts) {
     this.#key = key;
     this.#base = base;
@@ -56,19 +56,19 @@ export class PartSender {
     return this.#upload;
   }
 
-  /** The lowest part number that nobody has used. */
+  /** The lowest part number that no holder has used. */
   get next(): number {
     return this.#next;
   }
 
-  /** The stored parts of this hold, up to the first one that is missing. */
+  /** The parts that this holder has stored, up to the first missing one. */
   get parts(): readonly StagedPart[] {
     const end = this.#sent.indexOf(undefined);
     const parts = end === -1 ? this.#sent : this.#sent.slice(0, end);
     return parts.filter((part) => part !== undefined);
   }
 
-  /** Sends a part as soon as few enough are in flight, and returns its room when it is stored. @throws the failure of an earlier part */
+  /** Sends a part as soon as few enough are in flight, and releases its memory once it is stored. @throws the failure of an earlier part */
   async send(bytes: Uint8Array<ArrayBuffer>): Promise<void> {
     let number: number;
     try {
@@ -107,7 +107,7 @@ export class PartSender {
     await Promise.all(this.#inFlight);
   }
 
-  /** Aborts the multipart upload that this hold began, if it did: its parts do not count. */
+  /** Aborts the multipart upload if this holder began it, because its parts do not count. */
   async abandon(): Promise<void> {
     if (this.#upload === undefined || this.#upload === this.#base.upload) return;
     await this.#ports.bucket.abortMultipart(this.#key, this.#upload);

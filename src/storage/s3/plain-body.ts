@@ -10,7 +10,7 @@ interface PlainBodyPorts {
   readonly destroy: () => void;
 }
 
-/** The body of one response. Bytes that arrive before they are read are queued: at most what one read of the socket brought. */
+/** The body of one response. Bytes that arrive before they are read are queued, at most those of one socket read. */
 export class PlainBody implements OpenBody {
   readonly chunks: AsyncIterator<Uint8Array> = { next: () => this.#next() };
   readonly #ports: PlainBodyPorts;

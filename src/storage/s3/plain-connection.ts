@@ -32,8 +32,8 @@ class ConnectionBroken extends Error {
 }
 
 /**
- * A connection to a store over HTTP/1.1 without TLS, for GETs of ranges, one at a time. It understands one kind of response; on every
- * other it closes, and the caller sends the request by another client.
+ * A connection to a store over HTTP/1.1 without TLS, for GETs of ranges, one at a time. It understands one kind of response. On any
+ * other response it closes, and the caller sends the request with another client.
  */
 export class PlainConnection {
   readonly #idle: (connection: PlainConnection) => void;

@@ -1,12 +1,12 @@
 import type { OpenBody } from './object-stream.ts';
 import { type PlainAddress, PlainConnection, type PlainRequest } from './plain-connection.ts';
 
-/** Idle connections that are kept for the next requests: enough for many clients that pull layer after layer. */
+/** Idle connections kept for the next requests, enough for many clients that pull layer after layer. */
 const MAX_IDLE = 32;
 /** Connection attempts without a waiting request. The system retries them for minutes, and their descriptors cannot be closed before. */
 const MAX_ABANDONED = 16;
 
-/** Connections to one store: one for each body that is being read, and some idle ones. */
+/** Connections to one store: one for each body that is being read, and idle ones. */
 export class PlainConnections {
   readonly #address: PlainAddress;
   readonly #open = new Set<PlainConnection>();
@@ -19,8 +19,8 @@ export class PlainConnections {
   }
 
   /**
-   * As `PlainConnection.request`; an idle connection that has died is replaced. Also undefined while too many connection attempts to the
-   * store hang: another client can cancel its own.
+   * Like `PlainConnection.request`; an idle connection that has died is replaced. Also undefined while too many connection attempts
+   * hang, because other clients can cancel theirs.
    */
   async get(request: PlainRequest, signal: AbortSignal): Promise<OpenBody | undefined> {
     signal.throwIfAborted();
@@ -58,7 +58,7 @@ export class PlainConnections {
         .then((connection) => {
           if (abandoned || this.#ended) {
             connection.destroy();
-            throw new Error('the connection to the object store was made too late');
+            throw new Error('the connection to the object store was established too late');
           }
           this.#open.add(connection);
           resolve(connection);

@@ -4,23 +4,23 @@ import type { S3Ports } from './settings.ts';
 
 /** How long a request may take, in milliseconds. */
 export interface Patience {
-  /** One attempt, up to the end of what it waits for. */
+  /** For one attempt. */
   readonly attempt: number;
-  /** From the call on: the wait for a permit, all attempts and the pauses between them. */
+  /** From the call on, including the wait for a permit, all attempts and the pauses between them. */
   readonly total: number;
 }
 
 /** The log and small objects. */
 export const SMALL: Patience = { attempt: 5_000, total: 10_000 };
-/** Parts and the completion of many: the store need not move more than a few MiB a second. */
+/** Parts and their completion, for stores that transfer only a few MiB a second. */
 export const LARGE: Patience = { attempt: 60_000, total: 180_000 };
 
-/** Every store should move this much: the bytes of a request add to the time of an attempt. */
+/** The slowest transfer rate that is accepted. The bytes of a request extend the time of its attempt. */
 const MIN_BYTES_PER_MS = 1024;
 
 /**
- * Requests in flight, of each kind of patience. More are no faster, and their time runs while they queue in the connection pool or in
- * the store: a crowd would time out together, and come back together. Bun's fetch has 256 connections in the whole process.
+ * Requests in flight, for each kind of patience. More would be no faster, and their time would run while they queue in the connection
+ * pool or in the store, so they would all time out and retry together. Bun's fetch has 256 connections in the whole process.
  */
 const MAX_IN_FLIGHT = 96;
 
@@ -29,20 +29,23 @@ const MAX_PAUSE_MS = 2_000;
 
 /** One attempt at a request. */
 export interface Attempt {
-  /** Aborted when the attempt took too long, or when nobody waits for it. */
+  /** Aborted when the attempt took too long, or when its caller is gone. */
   readonly signal: AbortSignal;
-  /** Says how many bytes the request transfers: the attempt may take longer. */
+  /** Extends the time of the attempt for a request that transfers this many bytes. */
   allow(bytes: number): void;
 }
 
 export interface SendOptions {
   /** Whether an error of `work` is worth another attempt. Default: `isTransient`. */
   readonly isRetryable?: (error: unknown) => boolean;
-  /** Of a caller that nobody else shares the request with. Once it is aborted the request ends with its reason. */
+  /** Of a caller that shares the request with no other. Once it is aborted the request ends with its reason. */
   readonly signal?: AbortSignal | undefined;
-  /** `signal` ends only the waits, for a permit and between attempts: an attempt is finished, and a first one that need not wait is made. */
+  /**
+   * If true, `signal` ends only the waits for a permit and between attempts. A running attempt is finished, and a first attempt is
+   * made if it need not wait.
+   */
   readonly finishesAttempt?: boolean;
-  /** The time (of the ports' clock, in milliseconds) at which the caller's own patience ends, where that is before the request's. */
+  /** The caller's own deadline (by the ports' clock, in milliseconds), if it is earlier than the request's. */
   readonly deadline?: number | undefined;
 }
 
@@ -58,7 +61,7 @@ class NoPermit extends Error {
   }
 }
 
-/** Sends requests, retries those that may succeed a moment later, with full jitter, and ends each at its deadline. */
+/** Sends requests, retries transient failures with full jitter, and ends each request at its deadline. */
 export class Requests {
   readonly #ports: S3Ports;
   readonly #permits = new Map<Patience, Semaphore>();
@@ -67,14 +70,14 @@ export class Requests {
     this.#ports = ports;
   }
 
-  /** The time at which a chain of requests that begins now has to end, for the `deadline` of each of them. */
+  /** The deadline of a chain of requests that begins now, for `SendOptions.deadline` of each of them. */
   deadlineOf({ total }: Patience): number {
     return this.#ports.now() + total;
   }
 
   /**
-   * The deadline counts from the call: in an outage of the store the thousandth request has its answer as soon as the first one.
-   * @throws NoAnswer at the deadline; the signal's reason; RegistryError `storage-full`; the store's own error where it refused
+   * The deadline counts from the call, so in an outage of the store the thousandth request fails as soon as the first one.
+   * @throws NoAnswer at the deadline; the signal's reason; RegistryError `storage-full`; the store's own error if it refused
    */
   async send<T>(
     operation: string,
@@ -83,7 +86,7 @@ export class Requests {
     options: SendOptions = {},
   ): Promise<T> {
     const deadline = Math.min(this.deadlineOf(patience), options.deadline ?? Number.POSITIVE_INFINITY);
-    if (deadline <= this.#ports.now()) throw new NoAnswer(operation, new Error('the time of its caller was over'));
+    if (deadline <= this.#ports.now()) throw new NoAnswer(operation, new Error("the caller's deadline had passed"));
     if (options.finishesAttempt !== true) options.signal?.throwIfAborted();
     const release = await this.#permit(operation, patience, deadline, options.signal);
     try {
@@ -132,7 +135,7 @@ export class Requests {
       } catch (error) {
         signal?.throwIfAborted();
         if (!isRetryable(error)) throw toStorageError(error);
-        // An attempt that the deadline cut short says less than a failure before it.
+        // If the deadline ended the last attempt, an earlier failure explains more.
         if (cause === undefined || !(error instanceof AttemptTooSlow)) cause = error;
         const pause = random() * Math.min(MAX_PAUSE_MS, FIRST_PAUSE_MS * 2 ** failed);
         if (now() + pause >= deadline) throw new NoAnswer(operation, cause);
@@ -157,7 +160,7 @@ export class Requests {
         await this.#ports.sleep(next, over.signal);
         waited += next;
       }
-      // Once it is over, what it gave may still be read: a stream lives on behind its headers.
+      // Once the attempt is over it must not be aborted any more, because its body may still be read.
       if (!over.signal.aborted) abandoned.abort(new AttemptTooSlow(`no answer within ${Math.round(allowed)} ms`));
     };
     const leave = (): void => abandoned.abort(client?.reason);
@@ -175,7 +178,7 @@ export class Requests {
     } catch (thrown) {
       // HTTP clients throw errors of their own for an abort.
       const error: unknown = abandoned.signal.aborted ? abandoned.signal.reason : thrown;
-      // A request that its client gave up says nothing about the store.
+      // A request that its client aborted says nothing about the store.
       if (client?.aborted !== true) this.#ports.onRequest(operation, !isTransient(error));
       throw error;
     } finally {

@@ -26,15 +26,15 @@ export class RunningDigests {
 
   /**
    * The hash state after exactly the first `offset` bytes; undefined if they would have to be read again.
-   * @param digest of these bytes, by the session. The kept state may be of bytes that never counted, or that Redis lost, while
-   * another process stored as many other bytes in their place.
+   * @param digest of these bytes according to the session. The kept state may belong to bytes that were never saved or that Redis
+   * lost, while another process stored equally many other bytes in their place.
    */
   resume(inc: Incarnation, algorithm: Algorithm, offset: number, digest: Digest | undefined): Hash | undefined {
     if (offset === 0) return createHash(algorithm);
     const running = this.#kept.get(inc);
     if (running?.offset !== offset || running.algorithm !== algorithm) return undefined;
     if (digestFromHex(algorithm, running.hash.copy().digest('hex')) !== digest) return undefined;
-    // A copy: the hold that continues may be dropped, and the next one starts here again.
+    // Copied, because the write that continues may be dropped, and the next one starts here again.
     return running.hash.copy();
   }
 }

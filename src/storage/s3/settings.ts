@@ -31,7 +31,7 @@ export interface S3Credentials {
 export interface S3Ports {
   /** Milliseconds. */
   readonly now: () => number;
-  /** Resolves after that many milliseconds, or as soon as the signal is aborted; never rejects. */
+  /** Resolves after the given time, or as soon as the signal is aborted; never rejects. */
   readonly sleep: (milliseconds: number, signal: AbortSignal) => Promise<void>;
   /** In [0, 1). */
   readonly random: () => number;

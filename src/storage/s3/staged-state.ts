@@ -36,14 +36,14 @@ export function encodeState(value: StagedState): string {
   return JSON.stringify(value);
 }
 
-/** @throws Error when it is none of this version's states of that upload: the session's record is damaged */
+/** @throws Error if the text is not a state of that upload that this version knows: the session's record is damaged */
 export function decodeState(upload: UploadId, text: string): StagedState {
   const parsed = parseState(upload, text);
   if (parsed === undefined) throw new Error(`the state of the upload ${upload} cannot be read`);
   return parsed;
 }
 
-/** undefined for anything but a state of that upload: keys that are not the upload's own are never read or deleted. */
+/** undefined for anything but a state of that upload, because keys of other uploads must never be read or deleted. */
 function parseState(upload: UploadId, text: string): StagedState | undefined {
   let json: unknown;
   try {
@@ -58,7 +58,7 @@ function parseState(upload: UploadId, text: string): StagedState | undefined {
   return keys.every((key) => isTailKey(upload, key)) ? parsed.data : undefined;
 }
 
-/** Whether the text is a state of that upload, with so many bytes or more. */
+/** Whether the text is a state of that upload with at least `size` bytes. */
 export function isStateOf(upload: UploadId, text: string | undefined, size: number): boolean {
   if (text === undefined) return size === 0;
   const parsed = parseState(upload, text);

@@ -25,15 +25,15 @@ export interface StagedWritePorts {
   readonly signal: AbortSignal | undefined;
 }
 
-/** An object that holds exactly the bytes behind the last whole part. */
+/** An object that holds exactly the bytes after the last whole part. */
 interface Tail {
   readonly key: Key;
   readonly size: number;
-  /** Whether a state that was returned by `settle` names it: only the holder of a later state may delete such a tail. */
+  /** Whether a state returned by `settle` names it. Only the holder of a later state may delete such a tail. */
   readonly reported: boolean;
 }
 
-/** The write of one hold: whole parts are sent while the next one fills; `settle` stores the rest as a tail object. */
+/** The write of one lease holder. Whole parts are sent while the next one fills, and `settle` stores the rest as a tail object. */
 export class S3StagedWrite implements StagedWrite, Holder {
   readonly #inc: Incarnation;
   readonly #base: StagedState;
@@ -41,10 +41,10 @@ export class S3StagedWrite implements StagedWrite, Holder {
   readonly #ports: StagedWritePorts;
   readonly #sender: PartSender;
   readonly #buffer: PartBuffer;
-  /** Of all bytes written so far; undefined if bytes from before this hold would have to be read again. */
+  /** Of all bytes written so far; undefined if bytes of earlier holders would have to be read again. */
   #hash: Hash | undefined;
   #written: number;
-  /** The object that holds the buffer's bytes too, until more are added. */
+  /** The object that also holds the buffer's bytes, until more are added. */
   #tail: Tail | undefined;
   /** The buffer is empty, and its bytes are in the tail only. */
   #spilled: boolean;
@@ -91,7 +91,7 @@ export class S3StagedWrite implements StagedWrite, Holder {
     if (!this.#spilled || this.#tail === undefined) return;
     const { key, size } = this.#tail;
     await this.#buffer.grow(size, () => true, this.#ports.signal);
-    // The room is taken, but there are no bytes yet that could be spilled.
+    // The memory is taken, but there are no bytes yet that could be spilled.
     this.#spilled = false;
     this.#spilling = this.#fill(key, size).finally(() => {
       this.#spilling = undefined;
@@ -105,7 +105,7 @@ export class S3StagedWrite implements StagedWrite, Holder {
       if (bytes === undefined || bytes.length < size) throw stagedGone();
       const content = bytes.subarray(0, size);
       this.#buffer.append(content);
-      // These are all bytes of the upload: their hash is known now, whichever node wrote them.
+      // The tail holds all bytes of the upload, so their hash is known now, whichever node wrote them.
       if (this.#hash === undefined && this.#written === size)
         this.#hash = this.#ports.digests.begin(this.#algorithm, content);
     } catch (error) {
@@ -201,7 +201,7 @@ export class S3StagedWrite implements StagedWrite, Holder {
         this.#failure = error;
       });
     }
-    if (this.#failure !== undefined) return this.#whatIsThere(this.#failure);
+    if (this.#failure !== undefined) return this.#progressBefore(this.#failure);
     this.#settled = this.#written;
     if (this.#tail !== undefined) this.#tail = { ...this.#tail, reported: true };
     await this.#deleteUnused();
@@ -211,7 +211,7 @@ export class S3StagedWrite implements StagedWrite, Holder {
   }
 
   /** Bytes that could not be stored are lost; the ones before them count. */
-  #whatIsThere(failure: unknown): StagedProgress {
+  #progressBefore(failure: unknown): StagedProgress {
     const { upload } = this.#sender;
     if (this.#sender.parts.length === 0) {
       const base = { ...this.#base, ...(upload === undefined ? {} : { upload }), next: this.#sender.next };
@@ -238,7 +238,7 @@ export class S3StagedWrite implements StagedWrite, Holder {
     return digestFromHex(this.#algorithm, hash.copy().digest('hex'));
   }
 
-  /** A failure is harmless: everything below uploads/ is removed when the session ends. */
+  /** A failure is harmless, because everything below uploads/ is removed when the session ends. */
   async #deleteUnused(): Promise<void> {
     const keys = [...this.#unused.splice(0), ...this.#base.stale];
     if (keys.length > 0) await this.#ports.bucket.delete(keys);
@@ -258,7 +258,7 @@ export class S3StagedWrite implements StagedWrite, Holder {
       (key): key is Key => key !== undefined && key !== this.#base.tail?.key,
     );
     if (own.length > 0) await this.#ports.bucket.delete(own);
-    // Without parts nobody continues it: see S3Staging.stage.
+    // A multipart upload without parts is never continued (see S3Staging.stage). If the abort fails, `reap` aborts it later.
     if (this.#base.parts.length === 0) await this.#sender.abandon().catch(() => undefined);
   }
 

@@ -36,8 +36,8 @@ export interface S3StagingPorts {
 
 /**
  * Staged blobs: multipart uploads directly to the incarnation's key. A commit copies nothing but the bytes after the last
- * whole part. Two holders of one upload cannot disturb each other: a later holder does not reuse the numbers of parts that count,
- * `Complete` names each part with its etag and checksum, and it succeeds once.
+ * whole part. Two holders of one upload cannot corrupt each other's bytes: a later holder does not reuse the numbers of parts that
+ * count, and the completion names each part with its ETag and checksum and succeeds only once.
  */
 export class S3Staging {
   readonly #ports: S3StagingPorts;
@@ -79,8 +79,8 @@ export class S3Staging {
   }
 
   /**
-   * A multipart upload without a part that counts is replaced by a new one: a dropped hold may have aborted it, and a
-   * deposed one may still write to it.
+   * A multipart upload without a part that counts is replaced by a new one, because a write that was dropped may have aborted it, and
+   * a deposed holder may still write to it.
    */
   async #withoutEmptyMultipart(key: Key, state: StagedState): Promise<StagedState> {
     const { upload, ...rest } = state;
@@ -92,7 +92,7 @@ export class S3Staging {
   async takeOver(place: StagedPlace, size: number, inc: Incarnation): Promise<StagedPlace> {
     const { upload } = place;
     const state = stateAt(stateOf(place), size);
-    // One number is left out: the earlier holder may use it for its last bytes.
+    // One number is skipped, because the earlier holder may use it for its last bytes.
     if (state.parts.length > 0)
       return { upload, inc: place.inc, state: encodeState({ ...state, next: state.next + 1 }) };
     const fresh = await this.#withoutEmptyMultipart(dataKey(place.inc), state);
@@ -123,7 +123,7 @@ export class S3Staging {
     return true;
   }
 
-  /** Without a whole part: one conditional write, because an incarnation that exists already may be linked. */
+  /** Commits an upload without whole parts. The write is conditional, because an incarnation that already exists may be linked. */
   async #commitSmall(key: Key, { tail }: Cut, size: number): Promise<boolean> {
     const { bucket } = this.#ports;
     return await this.#withTail(tail, async (bytes) => {
@@ -150,7 +150,7 @@ export class S3Staging {
       if (error instanceof NoAnswer) throw error;
       return false;
     }
-    // Some stores answer a repeated completion with 200, whatever parts it names.
+    // Some stores answer a repeated completion with 200 whatever parts it names, so the result is verified.
     return await this.#isThere(key, size);
   }
 
@@ -193,8 +193,8 @@ export class S3Staging {
   }
 
   /**
-   * Aborts multipart uploads that began before that time (milliseconds): no session refers to them any more.
-   * @returns how many
+   * Aborts multipart uploads that began before the given time (milliseconds), so that no session refers to them any more.
+   * @returns how many it aborted
    */
   async reap(before: number, signal: AbortSignal): Promise<number> {
     // Listed first: some stores cannot continue a listing after an upload that was aborted meanwhile.

@@ -6,7 +6,7 @@ import type { OpenBody } from './object-stream.ts';
 import { openBody } from './open-body.ts';
 import { PlainConnections } from './plain-connections.ts';
 
-/** Bodies that are read by Bun's fetch at a time: together with the permits of requests.ts fewer than its 256 connections. */
+/** Bodies that are read with Bun's fetch at a time. With the permits of requests.ts they stay below its 256 connections. */
 const MAX_FETCH_STREAMS = 48;
 
 export interface StreamClients {
@@ -65,7 +65,7 @@ export class StreamClient implements Sender {
       const body = openBody(answer.Body, () => release?.());
       if (isRequested(command.input.Range, answer)) return body;
       body.destroy();
-      throw new Error('the object store answered with other bytes than the requested ones');
+      throw new Error('the object store answered with other bytes than were requested');
     } catch (error) {
       release?.();
       throw error;

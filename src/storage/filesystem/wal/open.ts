@@ -11,7 +11,7 @@ export interface OpenWalOptions {
   readonly root: string;
   readonly uniqueName: () => string;
   readonly fatal: Fatal;
-  /** false: recover what an earlier process left, and write no more. */
+  /** false: only recover the records of an earlier process; log nothing new. */
   readonly enabled: boolean;
 }
 
@@ -51,7 +51,7 @@ async function recover(options: RecoveryOptions): Promise<number> {
     const code = codeOf(error);
     if (code === undefined || isFull(error)) throw error;
     throw new StoreRefused(
-      `what the last process left in ${options.folder} cannot be put in its place (${code}): check the owner of what is in ${options.root}, and the disk`,
+      `the records of the last process in ${options.folder} cannot be recovered (${code}): check the owner of the files in ${options.root}, and the disk`,
       { cause: error },
     );
   }

@@ -86,7 +86,7 @@ test('an object of many bytes, made under a name that was removed a moment befor
   }
 });
 
-test('what cannot be put in its place keeps the server from starting, in one line, and is not lost', async () => {
+test('a record that cannot be recovered keeps the server from starting, with a one-line error, and is not lost', async () => {
   const folder = await openTemporaryFolder();
   try {
     await folder.driver.create('repos/some/_log/1', text('slot'));
@@ -95,7 +95,7 @@ test('what cannot be put in its place keeps the server from starting, in one lin
     writeFileSync(join(copy, 'repos', 'some'), 'in its way');
     const refused: unknown = await openLeft(copy).catch((error: unknown) => error);
     expect(refused).toBeInstanceOf(StoreRefused);
-    expect(String(refused)).toContain('cannot be put in its place (ENOTDIR)');
+    expect(String(refused)).toContain('cannot be recovered (ENOTDIR)');
     rmSync(join(copy, 'repos', 'some'));
     const again = await openLeft(copy);
     expect(await textOf(again.driver, 'repos/some/_log/1')).toBe('slot');

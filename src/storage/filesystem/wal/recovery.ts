@@ -21,7 +21,7 @@ import { codeOf, isFull, isMissing } from '../system-errors.ts';
 import type { FileSystem } from './file-system.ts';
 import { decodeRecords, type WalRecord } from './record.ts';
 
-const FORGED = 'Marina did not write this, and nothing was recovered; find out who did before you remove it';
+const FORGED = 'Marina did not write this, and nothing was recovered; find out where it came from before you remove it';
 
 export interface RecoveryOptions {
   /** Absolute path of the data folder. */
@@ -120,17 +120,17 @@ function isThere(path: string, bytes: Uint8Array): boolean {
 }
 
 /**
- * Writes an object again, even if it is there: what is read may be in the page cache only, for good. Bytes that the
- * disk refused are not retried, and the kernel reports that once: to the process that ended because of it.
- * Overwriting does not help either (ext4 leaves the bytes in an extent that it considers unwritten).
- * @returns whether it was there
+ * Writes an object again, even if it exists: its bytes may be in the page cache only, and stay there. The kernel does
+ * not retry bytes that the disk refused, and reports the failure once, to the process that ended because of it.
+ * Overwriting in place does not help either (ext4 leaves the bytes in an extent that it considers unwritten).
+ * @returns whether it existed
  */
 function restore(path: string, bytes: Uint8Array, options: RecoveryOptions): boolean {
   const wasThere = isThere(path, bytes);
   try {
     placeAgain(path, bytes, options);
   } catch (error) {
-    // What is there can be served from a full disk.
+    // An existing object can be served from a full disk.
     if (!wasThere || !isFull(error)) throw error;
   }
   return wasThere;

@@ -1,4 +1,4 @@
-/* Syncs a whole file system on a thread of its own: that can take long. */
+/* Syncs a whole file system on a separate thread, because that can take long. */
 import { FFIType } from 'bun:ffi';
 import { loadLibc } from '../../../system/libc.ts';
 
