@@ -41,6 +41,7 @@ const DEFAULTS: Config = {
   gcRate: 0,
   retentionFile: undefined,
   retentionInterval: 3_600_000,
+  htpasswdFile: undefined,
   bodyIdleTimeout: 60_000,
   uploadMinRate: 1024,
   maxConnections: 10_000,
@@ -107,6 +108,7 @@ const CASES: Readonly<Record<Name, { readonly good: readonly [string, unknown][]
       ],
       bad: ['/there/is/no/such/file', '/', secretIn(''), secretIn('two\nlines\n'), secretIn('x'.repeat(5_000))],
     },
+    htpasswdFile: { good: [['/etc/marina/htpasswd', '/etc/marina/htpasswd']], bad: [] },
     redisCaFile: { good: [['/ca.pem', '/ca.pem']], bad: [] },
     writeAhead: { good: [['false', false]], bad: ['maybe'] },
     sendThreads: {

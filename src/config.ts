@@ -129,6 +129,10 @@ export const SETTINGS = {
     { fallback: '1h', sentence: 'Interval between retention runs.' },
     'timer',
   ),
+  htpasswdFile: text('HTPASSWD_FILE', {
+    sentence:
+      'File with the accounts, one a line, with bcrypt or argon2id hashes; see docs/access.md. It is read again when it changes, and must be the same on all nodes.',
+  }),
   bodyIdleTimeout: duration(
     'BODY_IDLE_TIMEOUT',
     {

@@ -19,7 +19,7 @@ const LAYERS: Readonly<Record<string, readonly string[]>> = {
   system: [],
   storage: ['system', 'oci'],
   sending: ['system'],
-  access: ['oci'],
+  access: ['system', 'oci'],
   telemetry: [],
   // What makes a URL an address of Redis is known where Redis is.
   config: ['storage', 'projection'],
@@ -45,6 +45,7 @@ const LAYERS: Readonly<Record<string, readonly string[]>> = {
     'storage',
     'access',
     'config',
+    'system',
     'oci',
   ],
 };

@@ -30,6 +30,7 @@ import { type ReadOnlyOptions, showReadOnly } from './read-only.ts';
 import { parseWhen, type Restore, type RestoreOptions, restoreThing, thingOf } from './restore.ts';
 import { type RetentionOptions, runRetention, showRetention } from './retention.ts';
 import type { Thing, When } from './undo/past.ts';
+import { addUserCommands } from './user.ts';
 
 const marina = new Command('marina')
   .description(
@@ -278,5 +279,7 @@ async function report(work: (output: Output) => Promise<ExitCode>): Promise<void
     process.exitCode = reportFailure(error);
   }
 }
+
+addUserCommands(marina, (work) => report((output) => work(output, readConfig(process.env))));
 
 await marina.parseAsync();

@@ -7,6 +7,8 @@ export interface CommandOptions {
   readonly cwd?: string;
   /** Added to the test process's own environment. */
   readonly env?: Readonly<Record<string, string>>;
+  /** Standard input; by default it is empty. */
+  readonly input?: string;
   readonly timeoutMs?: number;
 }
 
@@ -27,7 +29,7 @@ export async function attempt(command: readonly string[], options: CommandOption
   const subprocess = Bun.spawn([...command], {
     cwd: options.cwd ?? projectRoot,
     env: { ...process.env, ...options.env },
-    stdin: 'ignore',
+    stdin: options.input === undefined ? 'ignore' : Buffer.from(options.input),
     stdout: 'pipe',
     stderr: 'pipe',
   });
