@@ -1,6 +1,7 @@
 import { describe, expect, test } from 'bun:test';
 import type { RepositoryName, Tag } from '../oci/names.ts';
-import { PolicyError, parsePolicy } from './policy-file.ts';
+import { RuleFileError } from '../rule-file/yaml-file.ts';
+import { parsePolicy } from './policy-file.ts';
 
 const DAY = 86_400_000;
 const repo = (name: string) => name as RepositoryName;
@@ -10,7 +11,7 @@ function problemOf(text: string): string {
   try {
     parsePolicy(text);
   } catch (error) {
-    if (error instanceof PolicyError) return error.message;
+    if (error instanceof RuleFileError) return error.message;
     throw error;
   }
   return 'none';
@@ -109,7 +110,7 @@ rules:
     ],
     ['rules: [{repositories: [a], repositories: [b]}]', 'line 1, column 29: Map keys must be unique'],
     ['rules:\n\t- x', 'line 2, column 1: Tabs are not allowed as indentation'],
-    ['rules: *none', 'Unresolved alias (the anchor must be set before the alias)'],
+    ['rules: *none', 'line 1, column 8: Unresolved alias (the anchor must be set before the alias)'],
     ['rules: {', 'line 1, column 9: Flow map in block collection must be sufficiently indented and end with a }'],
   ])('that is wrong is refused with its place: %#', (text, expected) => {
     expect(problemOf(text)).toBe(expected);

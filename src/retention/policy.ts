@@ -1,6 +1,6 @@
 import type { RepositoryName, Tag } from '../oci/names.ts';
 import type { RepositoryPolicy } from '../registry/policy.ts';
-import type { Patterns } from './patterns.ts';
+import type { Patterns } from '../rule-file/patterns.ts';
 
 /** Which of its matching tags an entry of `keep` keeps. */
 export type Which =

@@ -3,9 +3,10 @@ import { type Config, ConfigError } from '../config.ts';
 import type { Projection } from '../projection/projection.ts';
 import { type RetentionJobPorts, type RunRetention, retentionJob } from '../retention/job.ts';
 import type { RetentionPolicy } from '../retention/policy.ts';
-import { PolicyError, parsePolicy } from '../retention/policy-file.ts';
+import { parsePolicy } from '../retention/policy-file.ts';
 import { lastRetentionReport, type RetentionReport } from '../retention/report.ts';
 import type { Removed } from '../retention/retain.ts';
+import { RuleFileError } from '../rule-file/yaml-file.ts';
 import type { Logger } from '../telemetry/log.ts';
 import type { Telemetry } from '../telemetry/metrics.ts';
 import { type CountRequests, paceFor, withScrapeTimeout } from './collection.ts';
@@ -22,7 +23,7 @@ export function openPolicy({ retentionFile }: Pick<Config, 'retentionFile'>): Re
     return parsePolicy(readFileSync(retentionFile, 'utf8'));
   } catch (error) {
     if (!(error instanceof Error)) throw error;
-    const why = error instanceof PolicyError ? error.message : `it cannot be read: ${error.message}`;
+    const why = error instanceof RuleFileError ? error.message : `it cannot be read: ${error.message}`;
     throw new ConfigError(`RETENTION_FILE=${retentionFile} cannot be used: ${why}`);
   }
 }

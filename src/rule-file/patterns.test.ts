@@ -49,6 +49,56 @@ describe('patterns', () => {
     expect(problemOfPattern('tag', 'V*')).toBeUndefined();
   });
 
+  test('for names and claims may have any printable letter, and no character with a meaning elsewhere', () => {
+    for (const text of [
+      'repo:org/*:ref:refs/heads/{main,release-*}',
+      'CN=Ünï, x',
+      'a@b.example',
+      'system:serviceaccount:*',
+    ]) {
+      expect([text, problemOfPattern('text', text)]).toEqual([
+        text,
+        text.includes(', ') ? expect.any(String) : undefined,
+      ]);
+    }
+    for (const text of ['a\nb', '+(a)', '[!a]', 'a\\*', '\u202e', '\ud800', '{a', 'a***'])
+      expect([text, problemOfPattern('text', text)]).toEqual([text, expect.any(String)]);
+  });
+
+  test('match what the same regular expression matches', () => {
+    const letters = 'ab./-';
+    const letter = fc.constantFrom(...letters);
+    const atom = fc.oneof(
+      letter.map((each) => ({ glob: each, regExp: each.replace('.', '\\.') })),
+      fc.constant({ glob: '*', regExp: '[^/]*' }),
+      fc.constant({ glob: '?', regExp: '[^/]' }),
+      fc.constant({ glob: '[a.]', regExp: '[a.]' }),
+      fc.constant({ glob: '[^a]', regExp: '[^a/]' }),
+      fc.constant({ glob: '{a,b*}', regExp: '(?:a|b[^/]*)' }),
+    );
+    const text = fc.string({ unit: letter, maxLength: 8 });
+    fc.assert(
+      fc.property(fc.array(atom, { minLength: 1, maxLength: 8 }), text, (atoms, value) => {
+        const glob = atoms.map((each) => each.glob).join('');
+        fc.pre(problemOfPattern('repository', glob) === undefined && !glob.includes('**'));
+        const regExp = new RegExp(`^${atoms.map((each) => each.regExp).join('')}$`);
+        expect([glob, value, new Patterns([glob]).matches(value)]).toEqual([glob, value, regExp.test(value)]);
+      }),
+      { numRuns: 5_000 },
+    );
+  });
+
+  test('are checked fast, whatever they are', () => {
+    const took = processorMs(() => {
+      for (const start of ['[', '{', '']) {
+        for (const part of ['-', 'a-', '*', 'a,', '**/', '{a,', '[a'])
+          for (const kind of ['tag', 'repository', 'text'] as const)
+            problemOfPattern(kind, `${start}${part.repeat(Math.floor(250 / part.length))}`);
+      }
+    });
+    expect(took).toBeLessThan(1_000);
+  });
+
   test('without wildcards match themselves only, and no pattern is slow', () => {
     const letters = fc.stringMatching(/^[A-Za-z0-9_.-]{1,30}$/);
     fc.assert(
