@@ -10,6 +10,7 @@ const DEFAULTS: Config = {
   port: 5000,
   host: '0.0.0.0',
   publicUrl: '',
+  publicHosts: [],
   trustProxy: [],
   corsOrigins: [],
   storageDriver: 'filesystem',
@@ -206,6 +207,14 @@ const CASES: Readonly<Record<Name, { readonly good: readonly [string, unknown][]
         'https://r.example#a',
         'https://a:secret@r.example',
       ],
+    },
+    publicHosts: {
+      good: [
+        ['r.example', ['r.example']],
+        ['R.example, r.example:5000,10.0.0.7:80', ['r.example', 'r.example:5000', '10.0.0.7:80']],
+        ['[::1]:5000', ['[::1]:5000']],
+      ],
+      bad: ['https://r.example', 'r.example/path', 'me@r.example', 'a.example,', 'a b', 'a:b', 'r.example:99999', '*'],
     },
     storageDriver: {
       good: [

@@ -4,6 +4,7 @@ import {
   choice,
   duration,
   flag,
+  hosts,
   integer,
   origins,
   redisAddress,
@@ -22,6 +23,11 @@ export const SETTINGS = {
     fallback: '',
     sentence:
       'URL by which clients reach the registry. If set, every Location begins with it; otherwise Locations are relative.',
+  }),
+  publicHosts: hosts('PUBLIC_HOSTS', {
+    fallback: '',
+    sentence:
+      "Hosts by which clients reach the registry, with commas: registry.example,registry.example:5000. An absolute URL is made from a request's Host only if it is one of them, and otherwise from the first. If empty, any well-formed Host is used.",
   }),
   trustProxy: addresses('TRUST_PROXY', {
     fallback: '',

@@ -1,9 +1,10 @@
 import { hostname } from 'node:os';
-import { ANYBODY, openAccess } from './access/access.ts';
+import { type AccessPolicy, ANYBODY } from './access/access.ts';
 import { type Config, ConfigError } from './config.ts';
 import { Admission } from './http/admission.ts';
 import { Proxies } from './http/forwarded.ts';
 import { ManifestBudget } from './http/manifest-budget.ts';
+import { PublicAddress } from './http/public-address.ts';
 import { createServer } from './http/server.ts';
 import { WebOrigins } from './http/web-origins.ts';
 import { Runner } from './jobs/runner.ts';
@@ -21,6 +22,7 @@ import { ImmutableTags } from './rules/immutable-tags.ts';
 import { ReadOnly } from './rules/read-only.ts';
 import type { Logs } from './telemetry/log.ts';
 import { Telemetry } from './telemetry/metrics.ts';
+import { openAccessControl } from './wiring/access.ts';
 import { admissionLimits, idFactory, reachOf, sleep } from './wiring/basics.ts';
 import { openBlobSource } from './wiring/blob-cache.ts';
 import { wireCluster } from './wiring/cluster.ts';
@@ -94,6 +96,9 @@ export async function wire(config: Config, logs: Logs, version: string): Promise
     sleep,
     failed: (task, error) => logger.error({ task, err: error }, 'background work failed'),
   });
+  const proxies = new Proxies(config.trustProxy);
+  const publicAddress = new PublicAddress({ url: config.publicUrl, hosts: config.publicHosts, proxies });
+  const access = openAccessControl({ publicAddress, logger });
   const cache = new ContentCache(config.contentCache);
   const blobs = openBlobSource({ config, opened, newId, logs, telemetry });
   const parses = new ParseQueue({ now: () => performance.now(), sleep });
@@ -103,7 +108,7 @@ export async function wire(config: Config, logs: Logs, version: string): Promise
     sessions,
     cache,
     openBlob: blobs.open,
-    access: openAccess,
+    access: access.policy,
     now: Date.now,
     newIncarnation: newId,
     parse: (size, steps) => parses.run(size, steps),
@@ -112,7 +117,12 @@ export async function wire(config: Config, logs: Logs, version: string): Promise
     policy: policy ?? NO_POLICY,
     runInBackground: (what, work) => runner.enqueue({ name: `${what} ${newId()}`, run: work }),
   });
-  const registry = withRules(storeRegistry, config, { policy, writes, notices: expiring?.notices });
+  const registry = withRules(storeRegistry, config, {
+    access: access.policy,
+    policy,
+    writes,
+    notices: expiring?.notices,
+  });
   telemetry.observe({
     uploadsOpen: () => sessions.count(),
     viewBytes: shape.viewBytes,
@@ -133,11 +143,12 @@ export async function wire(config: Config, logs: Logs, version: string): Promise
       body: pace,
       manifest: { pace, deadline: MANIFEST_DEADLINE_MS, budget: new ManifestBudget(config.manifestBuffer) },
       chunkMinLength: CHUNK_MIN_LENGTH,
-      publicUrl: config.publicUrl,
     },
     onPull: pulls?.pulled,
-    isPublic: (repo) => openAccess.allows(ANYBODY, 'pull', repo),
-    proxies: new Proxies(config.trustProxy),
+    isPublic: (repo) => access.policy.allows(ANYBODY, 'pull', repo),
+    proxies,
+    publicAddress,
+    gate: access.gate,
     webOrigins: new WebOrigins(config.corsOrigins),
     admission: new Admission(admissionLimits(config)),
     access: logs.access,
@@ -168,17 +179,22 @@ export async function wire(config: Config, logs: Logs, version: string): Promise
 }
 
 interface RulePorts {
+  readonly access: AccessPolicy;
   readonly policy: RepositoryPolicy | undefined;
   readonly writes: WriteSwitch;
   readonly notices: ExpiryNotices | undefined;
 }
 
 /** Wraps the registry in the rules for requests, from the innermost to the outermost. */
-function withRules(inner: Registry, { deleteEnabled }: Config, { policy, writes, notices }: RulePorts): Registry {
+function withRules(
+  inner: Registry,
+  { deleteEnabled }: Config,
+  { access, policy, writes, notices }: RulePorts,
+): Registry {
   let registry: Registry = new AnswerDeadline(inner);
   if (notices !== undefined) registry = new ExpiryWarnings(registry, notices);
   if (policy !== undefined) registry = new ImmutableTags(registry, policy);
   if (!deleteEnabled) registry = new DeletesDisabled(registry);
   registry = new ReadOnly(registry, writes);
-  return new AccessControl(registry, openAccess);
+  return new AccessControl(registry, access);
 }

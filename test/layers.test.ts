@@ -57,6 +57,7 @@ const TYPES_ONLY: Readonly<Record<string, readonly string[]>> = { http: ['projec
 /** The only places where parts meet; nobody imports them. */
 const MEETING_PLACES = [
   'src/wiring.ts',
+  'src/wiring/access.ts',
   'src/wiring/basics.ts',
   'src/wiring/blob-cache.ts',
   'src/wiring/cluster.ts',
@@ -105,7 +106,9 @@ const STANDS_ON_STORAGE = [
 /** What stands before the registry interface knows the interface, not what is behind it. */
 const REGISTRY_SEEN_BY: Readonly<Record<string, readonly string[]>> = {
   http: ['interface', 'maybe-async', 'upload-body'].map((name) => `src/registry/${name}.ts`),
-  rules: ['interface', 'maybe-async', 'policy', 'upload-body', 'write-switch'].map((name) => `src/registry/${name}.ts`),
+  rules: ['interface', 'maybe-async', 'policy', 'require-repository', 'upload-body', 'write-switch'].map(
+    (name) => `src/registry/${name}.ts`,
+  ),
 };
 
 /** Where these packages may be imported; nowhere else. */

@@ -164,6 +164,26 @@ function originOf(text: string): string | undefined {
   return /^https?:\/\/[^*]+$/.test(text) && URL.canParse(text) && new URL(text).origin === text ? text : undefined;
 }
 
+/** Host names or addresses, with optional ports, in lower case. */
+export function hosts<D extends Description>(name: string, about: D): Setting<readonly string[], FallbackOf<D>> {
+  return setting(name, { type: 'hosts', secrecy: 'never shown' }, about, (value) => {
+    if (value === '') return { value: [] };
+    const parsed = value.split(',').map((each) => each.trim().toLowerCase());
+    return parsed.every(isHost)
+      ? { value: parsed }
+      : { expected: 'a comma-separated list of hosts like registry.example or registry.example:5000' };
+  });
+}
+
+/** A URL drops its scheme's default port, which may be written here. */
+function isHost(text: string): boolean {
+  if (!/^[a-z\d.:[\]_-]+$/.test(text)) return false;
+  return ['http', 'https'].some((scheme) => {
+    const url = `${scheme}://${text}`;
+    return URL.canParse(url) && new URL(url).host === text;
+  });
+}
+
 /** IP addresses and blocks of them. */
 export function addresses<D extends Description>(
   name: string,

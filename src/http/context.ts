@@ -2,7 +2,6 @@ import type { Caller } from '../access/access.ts';
 import type { RepositoryName } from '../oci/names.ts';
 import type { Reference, Registry } from '../registry/interface.ts';
 import type { BodyPace } from './client-clock.ts';
-import type { Proxies } from './forwarded.ts';
 import type { ManifestLimits } from './manifest-budget.ts';
 import type { Route, RouteKind } from './route.ts';
 
@@ -10,7 +9,6 @@ import type { Route, RouteKind } from './route.ts';
 export interface HandlerPorts {
   readonly registry: Registry;
   readonly limits: HttpLimits;
-  readonly proxies: Proxies;
   /** Whether anonymous clients may pull from the repository. Only then may shared caches keep its blobs. */
   readonly isPublic: (repo: RepositoryName) => boolean;
   /** Called for each GET and HEAD of a manifest; absent if no retention rule depends on pull times. */
@@ -23,8 +21,6 @@ export interface HttpLimits {
   readonly manifest: ManifestLimits;
   /** Bytes; sent as OCI-Chunk-Min-Length. Smaller chunks are still accepted. */
   readonly chunkMinLength: number;
-  /** Scheme and host of every Location, overriding those from proxies. If empty, a trusted proxy's are used, or Locations are relative. */
-  readonly publicUrl: string;
 }
 
 /** The context of one request. Handlers add to `stats` what the access log shows. */

@@ -101,6 +101,19 @@ describe('errors', () => {
       expect(renderError(new RegistryError(kind, 'no'), false).headers.get('allow')).toBe('GET, HEAD');
   });
 
+  test('say when to come back, as far as it is known', () => {
+    const retryAfterOf = (error: RegistryError) => renderError(error, false).headers.get('retry-after');
+    expect(retryAfterOf(new RegistryError('too-many-requests', 'no', { retryAfter: 16.2 }))).toBe('17');
+    expect(retryAfterOf(new RegistryError('too-many-requests', 'no', { retryAfter: 0 }))).toBe('1');
+    expect(retryAfterOf(new RegistryError('too-many-requests', 'no'))).toBe('5');
+  });
+
+  test('about missing credentials have the challenge', () => {
+    const error = new RegistryError('unauthorized', 'no');
+    expect(renderError(error, false, 'Bearer realm="x"').headers.get('www-authenticate')).toBe('Bearer realm="x"');
+    expect(renderError(error, false).headers.has('www-authenticate')).toBe(false);
+  });
+
   test('about a range give the length of the blob', () => {
     const error = new RegistryError('range-unsatisfiable', 'no', { size: 10 });
     expect(renderError(error, false).headers.get('content-range')).toBe('bytes */10');

@@ -63,14 +63,15 @@ const TABLE: Readonly<Record<ErrorKind, readonly [status: number, code: Code]>> 
 /** Errors of resources that can be read but not changed. */
 const READ_ONLY_KINDS: ReadonlySet<ErrorKind> = new Set(['delete-disabled', 'blob-referenced', 'read-only']);
 
-/** How long a client should wait before it retries, in seconds. */
-const RETRY_AFTER = '5';
+/** How long a client should wait before it retries, in seconds, if nothing else is known. */
+const RETRY_AFTER = 5;
 
 /**
  * Renders an error as a response in the spec's format. Only this function maps errors to statuses. Any error other than RegistryError
  * and Unanswered is a defect, whose details the client does not see.
+ * @param challenge of a response with 401, for its WWW-Authenticate
  */
-export function renderError(error: unknown, head: boolean): Response {
+export function renderError(error: unknown, head: boolean, challenge?: string): Response {
   const isKnown = error instanceof RegistryError || error instanceof Unanswered;
   const known = error instanceof RegistryError ? error : new RegistryError('unavailable', messageOf(error));
   const [status, code] = isKnown ? TABLE[known.kind] : ([500, 'UNKNOWN'] as const);
@@ -83,7 +84,8 @@ export function renderError(error: unknown, head: boolean): Response {
     'Cache-Control': 'no-store',
     'Docker-Distribution-Api-Version': 'registry/2.0',
   };
-  if (status === 429 || status === 503 || status === 507) headers['Retry-After'] = RETRY_AFTER;
+  if (status === 429 || status === 503 || status === 507) headers['Retry-After'] = retryAfter(known);
+  if (challenge !== undefined) headers['WWW-Authenticate'] = challenge;
   if (known.kind === 'method-not-allowed') headers.Allow = allowed(known);
   if (READ_ONLY_KINDS.has(known.kind)) headers.Allow = 'GET, HEAD';
   // "A server generating a 416 … SHOULD generate a Content-Range header field specifying the current length".
@@ -96,6 +98,11 @@ function messageOf(error: unknown): string {
   return error instanceof Unanswered
     ? 'the storage of the registry does not respond: try again'
     : 'the registry failed to process the request: try again';
+}
+
+function retryAfter({ detail }: RegistryError): string {
+  const seconds = detail?.retryAfter;
+  return String(typeof seconds === 'number' ? Math.max(1, Math.ceil(seconds)) : RETRY_AFTER);
 }
 
 function allowed({ detail }: RegistryError): string {

@@ -1,6 +1,7 @@
 import { type Actor, ANONYMOUS } from '../access/access.ts';
 import { ANONYMOUS_AUTHORITY, type Authority } from '../access/authority.ts';
 import { RegistryError, Unanswered } from '../oci/errors.ts';
+import { mapMaybeAsync } from '../registry/maybe-async.ts';
 import type { Senders } from '../sending/senders.ts';
 import type { AccessEntry, Logger } from '../telemetry/log.ts';
 import type { Telemetry } from '../telemetry/metrics.ts';
@@ -8,11 +9,17 @@ import { RequestLabels } from '../telemetry/request-labels.ts';
 import { addressOf, targetOf, unknownLabels } from './address.ts';
 import type { Admission } from './admission.ts';
 import { type BunServer, IDLE_SECONDS } from './bun-server.ts';
+import { renderChallenge, Unauthorized } from './challenge.ts';
 import type { FileResponse, HandlerPorts, RequestContext, RequestStats } from './context.ts';
 import { dispatch } from './dispatch.ts';
 import { renderError } from './errors.ts';
+import type { Proxies } from './forwarded.ts';
+import type { Gate } from './gate.ts';
 import { handOver } from './hand-over.ts';
+import type { PublicAddress } from './public-address.ts';
+import { requiredAccess } from './required-access.ts';
 import { respond } from './response.ts';
+import type { Route } from './route.ts';
 import type { WebOrigins } from './web-origins.ts';
 
 export interface ServerPorts extends HandlerPorts {
@@ -22,6 +29,10 @@ export interface ServerPorts extends HandlerPorts {
   readonly telemetry: Telemetry;
   readonly webOrigins: WebOrigins;
   readonly admission: Admission;
+  readonly proxies: Proxies;
+  readonly publicAddress: PublicAddress;
+  /** Undefined if everybody may do everything. */
+  readonly gate: Gate | undefined;
   /** Why new requests are refused; undefined while they are served. */
   readonly notReady: () => string | undefined;
   readonly version: string;
@@ -67,6 +78,8 @@ class Exchange implements RequestContext {
   /** Headers that are added to every response. */
   readonly #headers: Readonly<Record<string, string>>;
   #labels: RequestLabels | undefined;
+  actor: Actor = ANONYMOUS;
+  authority: Authority = ANONYMOUS_AUTHORITY;
   #isKeptOpen = false;
   #isCounted = false;
 
@@ -78,22 +91,13 @@ class Exchange implements RequestContext {
     ports.telemetry.requests.begin();
   }
 
-  get actor(): Actor {
-    return ANONYMOUS;
-  }
-
-  get authority(): Authority {
-    return ANONYMOUS_AUTHORITY;
-  }
-
   get signal(): AbortSignal {
     return this.request.signal;
   }
 
   // These are getters because few requests need the functions, and a closure per request costs time.
   get origin(): () => string {
-    const { limits, proxies } = this.#ports;
-    return () => (limits.publicUrl !== '' ? limits.publicUrl : proxies.origin(this.#peer(), this.request.headers));
+    return () => this.#ports.publicAddress.ofLocations(this.#peer(), this.request);
   }
 
   get keepOpen(): () => void {
@@ -144,7 +148,19 @@ class Exchange implements RequestContext {
     this.#labels = address.labels;
     this.stats.digest = address.digest;
     this.#ports.webOrigins.checkWrite(request);
-    return dispatch(address.route, this, this.#ports);
+    const { gate } = this.#ports;
+    return gate === undefined ? dispatch(address.route, this, this.#ports) : this.#admit(address.route, gate);
+  }
+
+  /** Serves the request if its sender may have it. */
+  #admit(route: Route, gate: Gate): Response | Promise<Response> {
+    const required = requiredAccess(route);
+    return mapMaybeAsync(gate.identify(this, required), ({ actor, authority }) => {
+      this.actor = actor;
+      this.authority = authority;
+      gate.admit(required, this, this);
+      return dispatch(route, this, this.#ports);
+    });
   }
 
   /** Counts this request toward its client's limit until the response is ready. */
@@ -154,7 +170,8 @@ class Exchange implements RequestContext {
   }
 
   failed(error: unknown): Response {
-    const response = failed(this.#isDisconnect(error) ? clientGone() : error, this.#ports, this.#about());
+    const shown = this.#isDisconnect(error) ? clientGone() : error;
+    const response = failed(shown, this.#ports, { ...this.#about(), challenge: this.#challenge(error) });
     this.stats.sent = Number(response.headers.get('content-length'));
     return response;
   }
@@ -162,6 +179,12 @@ class Exchange implements RequestContext {
   /** Whether the request was aborted because its client disconnected, which is not a failure of the registry. */
   #isDisconnect(error: unknown): boolean {
     return this.request.signal.aborted && error === this.request.signal.reason;
+  }
+
+  #challenge(error: unknown): string | undefined {
+    const { gate } = this.#ports;
+    if (gate === undefined || !(error instanceof Unauthorized)) return undefined;
+    return renderChallenge(error.challenge, gate.tokenService(this.#peer(), this.request));
   }
 
   #about(): { requestId: string; method: string; head: boolean } {
@@ -183,7 +206,7 @@ class Exchange implements RequestContext {
     this.#ports.access?.({
       requestId: id,
       client: this.client,
-      actor: ANONYMOUS.label,
+      actor: this.actor.label,
       labels,
       digest: stats.digest,
       status,
@@ -232,9 +255,13 @@ function nextRequestId(): string {
 export function failed(
   error: unknown,
   { logger, telemetry }: ServerPorts,
-  about: { requestId: string; method: string; head: boolean } = { requestId: 'none', method: 'none', head: false },
+  about: { requestId: string; method: string; head: boolean; challenge?: string | undefined } = {
+    requestId: 'none',
+    method: 'none',
+    head: false,
+  },
 ): Response {
-  const response = renderError(error, about.head);
+  const response = renderError(error, about.head, about.challenge);
   if (response.status >= 500) {
     telemetry.requestFailed(failureOf(error));
     // The operator paused writes on purpose, so this is not logged as a failure.

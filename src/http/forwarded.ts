@@ -9,6 +9,12 @@ interface AddressRange {
 
 /** A host name or an address with an optional port. Anything else must not get into a Location. */
 const HOST = /^(?:[a-zA-Z0-9](?:[a-zA-Z0-9._-]{0,253}[a-zA-Z0-9])?|\[[\da-fA-F:.]{2,45}\])(?::\d{1,5})?$/;
+
+/** Whether the text is a host name or an address, with an optional port. */
+export function isHost(text: string): boolean {
+  return HOST.test(text) && URL.canParse(`http://${text}`);
+}
+
 /** Maximum entries of X-Forwarded-For. A longer header is ignored. */
 const MAX_HOPS = 32;
 
@@ -39,9 +45,7 @@ export class Proxies {
     const scheme = proto ?? 'http';
     // A proxy that keeps the Host header need not send X-Forwarded-Host. A list is rejected, as its entries may come from the client.
     const host = forwardedHost ?? headers.get('host') ?? '';
-    if ((scheme !== 'http' && scheme !== 'https') || !HOST.test(host)) return '';
-    const origin = `${scheme}://${host}`;
-    return URL.canParse(origin) ? origin : '';
+    return (scheme === 'http' || scheme === 'https') && isHost(host) ? `${scheme}://${host}` : '';
   }
 
   /** The client's address: the last one in X-Forwarded-For that is not a trusted proxy. Reading stops at an entry that is not an address. */

@@ -3,9 +3,10 @@ import { A, B, bodyOf, CALLER, GRACE, HOUR, openRegistry, refusalOf, tag, text }
 import { type AccessPolicy, type Action, openAccess } from '../access/access.ts';
 import { readSlot } from '../journal/log.ts';
 import { digestOf } from '../oci/digest.ts';
+import { type ErrorKind, RegistryError } from '../oci/errors.ts';
 import { OCI_INDEX } from '../oci/media-types.ts';
 import type { RepositoryName, UploadId } from '../oci/names.ts';
-import type { Registry } from '../registry/interface.ts';
+import type { Registry, TagGuard } from '../registry/interface.ts';
 import { NO_POLICY } from '../registry/policy.ts';
 import { AccessControl } from './access-control.ts';
 
@@ -57,12 +58,36 @@ function without(action: Action): AccessPolicy {
   return { ...openAccess, allows: (_, action, repo) => !(denied.includes(action) && repo === A) };
 }
 
+/** A repository that may not be pulled from does not exist for the caller; one that does not exist has no referrers. */
+function refusal(method: string, action: Action): ErrorKind | 'none' {
+  if (action !== 'pull') return 'denied';
+  return method === 'referrers' ? 'none' : 'name-unknown';
+}
+
+/** Everything that the caller can see of an answer. */
+async function answerOf(call: () => unknown): Promise<unknown> {
+  try {
+    return await call();
+  } catch (error) {
+    if (error instanceof RegistryError) return { kind: error.kind, message: error.message, detail: error.detail };
+    throw error;
+  }
+}
+
 const outcomeOf = (call: () => unknown) => refusalOf(Promise.try(async () => await call()));
 
 describe('a caller who may not', () => {
-  test.each(Object.entries(METHODS))('%s is refused before anything is looked up', async (_, [action, call]) => {
+  test.each(Object.entries(METHODS))('%s is refused before anything is looked up', async (name, [action, call]) => {
     const registry = new AccessControl(UNTOUCHABLE, without(action));
-    expect(await outcomeOf(() => call(registry))).toBe('denied');
+    expect(await outcomeOf(() => call(registry))).toBe(refusal(name, action));
+  });
+
+  test('pull gets what everybody gets for a repository that does not exist', async () => {
+    const forbidden = new AccessControl(UNTOUCHABLE, without('pull'));
+    const missing = openRegistry().registry;
+    for (const [action, call] of Object.values(METHODS)) {
+      if (action === 'pull') expect(await answerOf(() => call(forbidden))).toEqual(await answerOf(() => call(missing)));
+    }
   });
 
   test('pull from the source of a mount uploads: the source is not looked at', async () => {
@@ -78,12 +103,55 @@ describe('a caller who may not', () => {
       await registry.pushBlob(B, digest, bodyOf([bytes]), CALLER);
       await registry.pushManifest(A, pushed, CALLER);
       const ruled = new AccessControl(registry, without(denied));
-      for (const [action, call] of Object.values(METHODS)) {
+      for (const [name, [action, call]] of Object.entries(METHODS)) {
         const outcome = await outcomeOf(() => call(ruled));
-        if (action === denied) expect(outcome).toBe('denied');
+        if (action === denied) expect(outcome).toBe(refusal(name, action));
         else expect(outcome).not.toBe('denied');
       }
     }
+  });
+});
+
+describe('a caller who may create, but not push,', () => {
+  const creator: AccessPolicy = { ...openAccess, allows: (_, action) => action !== 'push' };
+  const other = text(JSON.stringify({ schemaVersion: 2, mediaType: OCI_INDEX, manifests: [], annotations: {} }));
+  const moved = { ...pushed, bytes: other };
+
+  test('makes tags, and makes them again with the same digest', async () => {
+    const ruled = new AccessControl(openRegistry().registry, creator);
+    await ruled.pushManifest(A, pushed, CALLER);
+    expect((await ruled.pushManifest(A, pushed, CALLER)).digest).toBe(manifestDigest);
+  });
+
+  test('moves no tag, and then sets none of the others of the request either', async () => {
+    const registry: Registry = openRegistry().registry;
+    const ruled = new AccessControl(registry, creator);
+    await ruled.pushManifest(A, pushed, CALLER);
+    const both = { ...moved, tags: [tag('new'), tag('v1')] };
+    expect(await refusalOf(ruled.pushManifest(A, both, CALLER))).toBe('denied');
+    expect((await registry.tags(A, all, CALLER)).items).toEqual([tag('v1')]);
+    expect((await registry.resolveManifest(A, { kind: 'tag', tag: tag('v1') }, CALLER)).digest).toBe(manifestDigest);
+  });
+
+  test('makes a tag again that was deleted', async () => {
+    const registry: Registry = openRegistry().registry;
+    const ruled = new AccessControl(registry, creator);
+    await ruled.pushManifest(A, pushed, CALLER);
+    await registry.deleteTag(A, tag('v1'), CALLER);
+    await ruled.pushManifest(A, moved, CALLER);
+    expect((await registry.tags(A, all, CALLER)).items).toEqual([tag('v1')]);
+  });
+
+  test('is one of two that push a new tag at once: the other one is refused', async () => {
+    const ruled = new AccessControl(openRegistry().registry, creator);
+    const outcomes = await Promise.all([pushed, moved].map((each) => refusalOf(ruled.pushManifest(A, each, CALLER))));
+    expect(outcomes.sort()).toEqual(['denied', 'none']);
+  });
+
+  test('is refused by the other rules too', async () => {
+    const ruled = new AccessControl(openRegistry().registry, creator);
+    const guard: TagGuard = () => new RegistryError('read-only', 'no');
+    expect(await refusalOf(ruled.pushManifest(A, pushed, CALLER, guard))).toBe('read-only');
   });
 });
 

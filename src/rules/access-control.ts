@@ -11,7 +11,11 @@ import type {
   Registry,
   TagGuard,
 } from '../registry/interface.ts';
+import { nameUnknown } from '../registry/require-repository.ts';
 import type { ContentRange, UploadBody } from '../registry/upload-body.ts';
+
+/** Maximum tags named in a message. */
+const MAX_NAMED = 10;
 
 /**
  * Checks the access policy before anything is looked up. It covers the repositories that a request names. `StoreRegistry` checks
@@ -27,35 +31,35 @@ export class AccessControl implements Registry {
   }
 
   getBlob(repo: RepositoryName, digest: Digest, caller: Caller, delivery?: Delivery): ReturnType<Registry['getBlob']> {
-    this.#require('pull', repo, caller);
+    this.#requirePull(repo, caller);
     return this.#inner.getBlob(repo, digest, caller, delivery);
   }
 
   resolveBlob(repo: RepositoryName, digest: Digest, caller: Caller): ReturnType<Registry['resolveBlob']> {
-    this.#require('pull', repo, caller);
+    this.#requirePull(repo, caller);
     return this.#inner.resolveBlob(repo, digest, caller);
   }
 
   getManifest(repo: RepositoryName, reference: Reference, caller: Caller): ReturnType<Registry['getManifest']> {
-    this.#require('pull', repo, caller);
+    this.#requirePull(repo, caller);
     return this.#inner.getManifest(repo, reference, caller);
   }
 
   resolveManifest(repo: RepositoryName, reference: Reference, caller: Caller): ReturnType<Registry['resolveManifest']> {
-    this.#require('pull', repo, caller);
+    this.#requirePull(repo, caller);
     return this.#inner.resolveManifest(repo, reference, caller);
   }
 
   /** A caller who may not push has no upload to skip, so HEAD only resolves the blob and writes nothing. */
   renewBlob(repo: RepositoryName, digest: Digest, caller: Caller): ReturnType<Registry['renewBlob']> {
-    this.#require('pull', repo, caller);
+    this.#requirePull(repo, caller);
     return this.#policy.allows(caller, 'create', repo)
       ? this.#inner.renewBlob(repo, digest, caller)
       : this.#inner.resolveBlob(repo, digest, caller);
   }
 
   renewManifest(repo: RepositoryName, reference: Reference, caller: Caller): ReturnType<Registry['renewManifest']> {
-    this.#require('pull', repo, caller);
+    this.#requirePull(repo, caller);
     return this.#policy.allows(caller, 'create', repo)
       ? this.#inner.renewManifest(repo, reference, caller)
       : this.#inner.resolveManifest(repo, reference, caller);
@@ -123,7 +127,8 @@ export class AccessControl implements Registry {
     guard?: TagGuard,
   ): ReturnType<Registry['pushManifest']> {
     this.#require('create', repo, caller);
-    return await this.#inner.pushManifest(repo, manifest, caller, guard);
+    const mayMoveTags = this.#policy.allows(caller, 'push', repo);
+    return await this.#inner.pushManifest(repo, manifest, caller, mayMoveTags ? guard : createOnly(repo, guard));
   }
 
   async deleteBlob(repo: RepositoryName, digest: Digest, caller: Caller): Promise<void> {
@@ -142,7 +147,7 @@ export class AccessControl implements Registry {
   }
 
   tags(repo: RepositoryName, page: PageRequest, caller: Caller): ReturnType<Registry['tags']> {
-    this.#require('pull', repo, caller);
+    this.#requirePull(repo, caller);
     return this.#inner.tags(repo, page, caller);
   }
 
@@ -156,19 +161,38 @@ export class AccessControl implements Registry {
     request: ReferrersRequest,
     caller: Caller,
   ): ReturnType<Registry['referrers']> {
-    this.#require('pull', repo, caller);
+    // As of a repository that does not exist: "the response MUST be a JSON body with an image index", never a 404.
+    if (!this.#policy.allows(caller, 'pull', repo)) return { items: [], more: false };
     return await this.#inner.referrers(repo, subject, request, caller);
   }
 
-  #require(action: Action, repo: RepositoryName, caller: Caller): void {
+  /** To a caller who may not pull, the repository does not exist, so that nobody can find out which private ones do. */
+  #requirePull(repo: RepositoryName, caller: Caller): void {
+    if (!this.#policy.allows(caller, 'pull', repo)) throw nameUnknown(repo);
+  }
+
+  #require(action: Exclude<Action, 'pull'>, repo: RepositoryName, caller: Caller): void {
     if (!this.#policy.allows(caller, action, repo)) {
       throw new RegistryError('denied', `you may not ${VERBS[action]} ${repo}`, { name: repo });
     }
   }
 }
 
-const VERBS: Readonly<Record<Action, string>> = {
-  pull: 'pull from',
+/**
+ * Lets new tags be made, and none be moved. It is asked in the decision itself, so of two pushes of one new tag only one can make it.
+ * The digest that a tag has already changes nothing, so a push can be repeated.
+ */
+function createOnly(repo: RepositoryName, outer: TagGuard | undefined): TagGuard {
+  return (changes) => {
+    const moved = changes.filter(({ before, after }) => before !== undefined && before !== after).map(({ tag }) => tag);
+    if (moved.length === 0) return outer?.(changes);
+    const names = moved.slice(0, MAX_NAMED);
+    const message = `you may create tags in ${repo}, but not move ${names.join(', ')}: push under a new tag`;
+    return new RegistryError('denied', message, { tags: names });
+  };
+}
+
+const VERBS: Readonly<Record<Exclude<Action, 'pull'>, string>> = {
   push: 'push to',
   create: 'push to',
   delete: 'delete from',

@@ -1,0 +1,57 @@
+/** What a request says about who sends it. */
+export type Credentials =
+  | { readonly kind: 'none' }
+  | { readonly kind: 'basic'; readonly user: string; readonly password: string }
+  | { readonly kind: 'bearer'; readonly token: string }
+  /** @property reason for the log: it has no part of the header */
+  | { readonly kind: 'malformed'; readonly reason: string };
+
+/** Characters of the header's value. Tokens of CI services have up to 3,000; Bun takes headers of 16 KiB in all. */
+const MAX_AUTHORIZATION = 16_384;
+
+const NO_CREDENTIALS: Credentials = { kind: 'none' };
+
+/** "credentials = auth-scheme [ 1*SP ( token68 / … ) ]" (RFC 9110, section 11.4), with the two schemes that are known here. */
+const CREDENTIALS = /^(basic|bearer) +([A-Za-z0-9\-._~+/]+=*)$/i;
+
+/**
+ * Reads an Authorization header. Never throws: whatever a client sends is one of the four.
+ * @param header null: there is none
+ */
+export function parseAuthorization(header: string | null): Credentials {
+  if (header === null) return NO_CREDENTIALS;
+  if (header.length > MAX_AUTHORIZATION) return malformed('the Authorization header is too long');
+  const [, scheme, value] = CREDENTIALS.exec(header) ?? [];
+  if (scheme === undefined || value === undefined) {
+    return malformed('the Authorization header is neither Basic nor Bearer credentials');
+  }
+  return scheme.length === 'basic'.length ? parseBasic(value) : { kind: 'bearer', token: value };
+}
+
+const utf8 = new TextDecoder('utf-8', { fatal: true, ignoreBOM: true });
+
+/** RFC 7617. */
+function parseBasic(value: string): Credentials {
+  const pair = decodePair(value);
+  if (pair === undefined) return malformed('the Basic credentials are not the base64 of UTF-8');
+  const colon = pair.indexOf(':');
+  if (colon < 0) return malformed('the Basic credentials have no colon');
+  // "The user-id and password MUST NOT contain any control characters".
+  if (/\p{Cc}/u.test(pair)) return malformed('the Basic credentials have a control character');
+  return { kind: 'basic', user: pair.slice(0, colon), password: pair.slice(colon + 1) };
+}
+
+function decodePair(value: string): string | undefined {
+  // Buffer skips what is not base64, so that different headers would mean the same.
+  const bytes = Buffer.from(value, 'base64');
+  if (bytes.toString('base64').replace(/=+$/, '') !== value.replace(/=+$/, '')) return undefined;
+  try {
+    return utf8.decode(bytes);
+  } catch {
+    return undefined;
+  }
+}
+
+function malformed(reason: string): Credentials {
+  return { kind: 'malformed', reason };
+}

@@ -1,0 +1,243 @@
+import { describe, expect, test } from 'bun:test';
+import { type AccessPolicy, type Action, ANYBODY, type Caller, openAccess } from '../access/access.ts';
+import { Authentication } from '../access/authentication.ts';
+import type { Authenticated, Maybe } from '../access/authenticator.ts';
+import type { Authority, Grants } from '../access/authority.ts';
+import { RegistryError } from '../oci/errors.ts';
+import type { Digest, RepositoryName, Tag, UploadId } from '../oci/names.ts';
+import { type Challenge, renderChallenge, Unauthorized } from './challenge.ts';
+import { Proxies } from './forwarded.ts';
+import { Gate, type GateRequest } from './gate.ts';
+import { PublicAddress } from './public-address.ts';
+import { type Requirement, requiredAccess } from './required-access.ts';
+import type { Route, RouteKind } from './route.ts';
+
+const repo = 'team/app' as RepositoryName;
+const from = 'team/base' as RepositoryName;
+const digest = `sha256:${'a'.repeat(64)}` as Digest;
+const upload = '00000000-0000-8000-8000-000000000000' as UploadId;
+const reference = { kind: 'tag', tag: 'v1' as Tag } as const;
+const paged = { n: undefined, last: undefined };
+const pull: Requirement = { kind: 'repository', action: 'pull', repo };
+const create: Requirement = { kind: 'repository', action: 'create', repo };
+const remove: Requirement = { kind: 'repository', action: 'delete', repo };
+const PULL = 'repository:team/app:pull';
+const PUSH = 'repository:team/app:pull,push';
+
+/** Every kind of request: what it needs, what the challenge asks for, and how somebody who has proved who they are is refused. */
+const ROWS: {
+  readonly [K in RouteKind]: [Extract<Route, { kind: K }>, Requirement, string | undefined, 'hidden' | 'denied'];
+} = {
+  ping: [{ kind: 'ping' }, { kind: 'identity' }, undefined, 'denied'],
+  'blob-get': [{ kind: 'blob-get', repo, digest }, pull, PULL, 'hidden'],
+  'blob-head': [{ kind: 'blob-head', repo, digest }, pull, PULL, 'hidden'],
+  'blob-delete': [{ kind: 'blob-delete', repo, digest }, remove, 'repository:team/app:delete', 'denied'],
+  'manifest-get': [{ kind: 'manifest-get', repo, reference }, pull, PULL, 'hidden'],
+  'manifest-head': [{ kind: 'manifest-head', repo, reference }, pull, PULL, 'hidden'],
+  'manifest-put': [{ kind: 'manifest-put', repo, reference, tags: [] }, create, PUSH, 'denied'],
+  'manifest-delete': [{ kind: 'manifest-delete', repo, reference }, remove, 'repository:team/app:delete', 'denied'],
+  'upload-start': [{ kind: 'upload-start', repo, algorithm: 'sha256' }, create, PUSH, 'denied'],
+  'upload-monolithic': [{ kind: 'upload-monolithic', repo, digest }, create, PUSH, 'denied'],
+  'blob-mount': [{ kind: 'blob-mount', repo, digest, from }, create, `${PUSH} repository:team/base:pull`, 'denied'],
+  'upload-chunk': [{ kind: 'upload-chunk', repo, upload }, create, PUSH, 'denied'],
+  'upload-close': [{ kind: 'upload-close', repo, upload, digest }, create, PUSH, 'denied'],
+  'upload-status': [{ kind: 'upload-status', repo, upload }, create, PUSH, 'denied'],
+  'upload-cancel': [{ kind: 'upload-cancel', repo, upload }, create, PUSH, 'denied'],
+  'tags-list': [{ kind: 'tags-list', repo, ...paged }, pull, PULL, 'hidden'],
+  referrers: [{ kind: 'referrers', repo, digest, artifactType: undefined, last: undefined }, pull, PULL, 'hidden'],
+  catalog: [{ kind: 'catalog', ...paged }, { kind: 'registry', action: 'catalog' }, 'registry:catalog:*', 'denied'],
+};
+const rows = Object.entries(ROWS);
+
+const NOBODY_MAY: AccessPolicy = { allows: () => false, mayPullUnnamed: () => false, allowsRegistry: () => false };
+const NO_GRANTS: Grants = { allows: () => false, allowsRegistry: () => false };
+const USER: Authority = { kind: 'identity', identity: { kind: 'user', name: 'me' } };
+const OIDC: Authority = { kind: 'identity', identity: { kind: 'oidc', issuer: 'ci', subject: 'job', claims: {} } };
+const OWN_TOKEN: Authority = { kind: 'own-token', identity: USER.identity, grants: NO_GRANTS };
+const SERVER_TOKEN: Authority = { kind: 'server-token', identity: { kind: 'token', subject: 'me' }, grants: NO_GRANTS };
+
+interface Line {
+  readonly message: string;
+  readonly fields: Readonly<Record<string, unknown>>;
+}
+
+function open({
+  policy = openAccess,
+  basic = { kind: 'refused', reason: 'wrong password' } as Maybe<Authenticated>,
+  bearer = { kind: 'refused', reason: 'expired' } as Maybe<Authenticated>,
+  certificate = undefined as Authority | undefined,
+} = {}) {
+  const lines: Line[] = [];
+  const write = (fields: Readonly<Record<string, unknown>>, message: string) => lines.push({ message, fields });
+  const gate = new Gate({
+    authentication: new Authentication([{ basic: () => basic }], [{ bearer: () => bearer }]),
+    certificate: () => certificate,
+    policy,
+    publicAddress: new PublicAddress({ url: '', hosts: [], proxies: new Proxies([]) }),
+    logger: { info: write, warn: write },
+  });
+  return { gate, lines };
+}
+
+function request(authorization?: string): GateRequest {
+  const headers = { host: 'r.example', ...(authorization === undefined ? {} : { authorization }) };
+  return { id: 'request-1', client: '192.0.2.1', request: new Request('http://r.example/v2/', { headers }) };
+}
+
+const BASIC = `Basic ${Buffer.from('me:secret').toString('base64')}`;
+const BEARER = 'Bearer token';
+
+function caller(authority: Authority): Caller {
+  return { ...ANYBODY, authority };
+}
+
+async function outcomeOf(work: () => unknown): Promise<'served' | Challenge | string> {
+  try {
+    await work();
+    return 'served';
+  } catch (error) {
+    if (error instanceof Unauthorized) return error.challenge;
+    if (error instanceof RegistryError) return error.kind;
+    throw error;
+  }
+}
+
+describe('required access', () => {
+  test.each(rows)('of %s follows its kind', (_, [route, requirement, , refusal]) => {
+    expect(requiredAccess(route)).toMatchObject({ requirements: [requirement], refusal });
+  });
+
+  test('of a mount without a source asks for nothing more', () => {
+    expect(requiredAccess({ kind: 'blob-mount', repo, digest, from: undefined })?.wishes).toEqual([]);
+  });
+
+  test('of a kind that has no row is none, and nobody is served', async () => {
+    const route = { kind: 'new-kind', repo } as unknown as Route;
+    expect(requiredAccess(route)).toBeUndefined();
+    expect(await outcomeOf(() => open().gate.admit(undefined, caller(USER), request()))).toBe('denied');
+  });
+});
+
+describe.each(rows)('%s', (_, [route, requirement, scope, refusal]) => {
+  const required = requiredAccess(route);
+  const { gate, lines } = open({ policy: NOBODY_MAY });
+  const isLogIn = requirement.kind === 'identity';
+
+  test('without credentials and without the right is answered with a challenge', async () => {
+    const outcome = await outcomeOf(() => gate.admit(required, ANYBODY, request()));
+    expect(outcome).toEqual({ scope, error: undefined });
+  });
+
+  test.each([
+    ['ours', OWN_TOKEN],
+    ["a token server's", SERVER_TOKEN],
+  ])('with a token of %s that does not allow it is answered with its scope', async (_, authority) => {
+    const outcome = await outcomeOf(() => gate.admit(required, caller(authority), request(BEARER)));
+    expect(outcome).toEqual(isLogIn ? 'served' : { scope, error: 'insufficient_scope' });
+  });
+
+  test.each([
+    ['a user', USER],
+    ['an OIDC identity', OIDC],
+  ])('of %s who may not is refused, or answered as if there was nothing', async (_, authority) => {
+    lines.length = 0;
+    const outcome = await outcomeOf(() => gate.admit(required, caller(authority), request(BASIC)));
+    expect(outcome).toBe(isLogIn || refusal === 'hidden' ? 'served' : 'denied');
+    expect(lines.length).toBe(isLogIn ? 0 : 1);
+  });
+
+  test('of somebody who may is served', async () => {
+    for (const authority of [USER, OIDC, OWN_TOKEN, SERVER_TOKEN])
+      expect(await outcomeOf(() => open().gate.admit(required, caller(authority), request()))).toBe('served');
+  });
+
+  test('with wrong credentials is refused, also where anonymous callers are served', async () => {
+    const { gate } = open();
+    expect(await outcomeOf(() => gate.identify(request(BASIC), required))).toEqual({ scope, error: undefined });
+    expect(await outcomeOf(() => gate.identify(request('Digest a'), required))).toEqual({ scope, error: undefined });
+    expect(await outcomeOf(() => gate.identify(request(BEARER), required))).toEqual({ scope, error: 'invalid_token' });
+  });
+});
+
+describe('who sends a request', () => {
+  const required = requiredAccess({ kind: 'ping' });
+
+  test('is anonymous without credentials', () => {
+    expect(open().gate.identify(request(), required)).toEqual({ actor: ANYBODY.actor, authority: ANYBODY.authority });
+  });
+
+  test('is known without a wait where the authenticator does not wait', () => {
+    const { gate } = open({ basic: { kind: 'known', authority: USER } });
+    const first = gate.identify(request(BASIC), required);
+    expect(first).toEqual({ actor: { id: 'user:me', label: 'user:me' }, authority: USER } as never);
+    expect(gate.identify(request(BASIC), required)).toBe(first);
+  });
+
+  test('is known after a wait otherwise', async () => {
+    const known: Authenticated = { kind: 'known', authority: OIDC };
+    const { gate } = open({ bearer: Promise.resolve(known) });
+    expect((await gate.identify(request(BEARER), required)).actor.label).toBe('oidc:ci:job' as never);
+  });
+
+  test('is in the client certificate only if there is no Authorization header', async () => {
+    const certificate: Authority = { kind: 'identity', identity: { kind: 'certificate', commonName: 'node' } };
+    const { gate } = open({ certificate });
+    expect(gate.identify(request(), required)).toMatchObject({ authority: certificate });
+    expect(await outcomeOf(() => gate.identify(request(BASIC), required))).toMatchObject({ error: undefined });
+  });
+
+  test('is not found out while too many try: the client is told when to come back', async () => {
+    const { gate } = open({ basic: { kind: 'later', retryAfterSeconds: 17 } });
+    const error = await Promise.try(() => gate.identify(request(BASIC), required)).then(
+      () => undefined,
+      (reason: unknown) => reason,
+    );
+    expect(error).toMatchObject({ kind: 'too-many-requests', detail: { retryAfter: 17 } });
+  });
+
+  test('is in the line about a refusal, without the credentials', async () => {
+    const { gate, lines } = open({ policy: NOBODY_MAY });
+    await outcomeOf(() => gate.identify(request(BASIC), required));
+    await outcomeOf(() => gate.admit(requiredAccess({ kind: 'blob-get', repo, digest }), caller(USER), request(BASIC)));
+    expect(lines.map(({ fields }) => fields)).toEqual([
+      { requestId: 'request-1', client: '192.0.2.1', reason: 'wrong password' },
+      { requestId: 'request-1', client: '192.0.2.1', actor: 'anonymous', action: 'pull', repository: repo },
+    ]);
+    expect(JSON.stringify(lines)).not.toContain('secret');
+  });
+});
+
+describe('a challenge', () => {
+  test('is one, Bearer, and names realm, service, scope and error', () => {
+    const service = open().gate.tokenService('192.0.2.1', request().request);
+    expect(renderChallenge({ scope: PUSH, error: 'invalid_token' }, service)).toBe(
+      `Bearer realm="http://r.example/token",service="r.example",scope="${PUSH}",error="invalid_token"`,
+    );
+    expect(renderChallenge({ scope: undefined, error: undefined }, service)).toBe(
+      'Bearer realm="http://r.example/token",service="r.example"',
+    );
+  });
+
+  test('escapes what would end a quoted string', () => {
+    const service = { realm: 'https://idp.example/"a"', service: 'a\\b' };
+    expect(renderChallenge({ scope: undefined, error: undefined }, service)).toBe(
+      'Bearer realm="https://idp.example/\\"a\\"",service="a\\\\b"',
+    );
+  });
+
+  test('has a relative realm where no host can be believed', () => {
+    const { gate } = open();
+    expect(gate.tokenService(undefined, { headers: new Headers(), url: '/v2/' } as Request)).toEqual({
+      realm: '/token',
+      service: 'registry',
+    });
+  });
+});
+
+test('the actions that the gate asks for are those of the policy', async () => {
+  const asked: Action[] = [];
+  const policy: AccessPolicy = { ...openAccess, allows: (_, action) => asked.push(action) > 0 };
+  const { gate } = open({ policy });
+  for (const [, [route]] of rows) gate.admit(requiredAccess(route), caller(USER), request());
+  expect([...new Set(asked)].sort()).toEqual(['create', 'delete', 'pull']);
+});

@@ -1,0 +1,239 @@
+import { type AccessPolicy, type Actor, ANONYMOUS, type Caller } from '../access/access.ts';
+import type { Authentication } from '../access/authentication.ts';
+import type { Authenticated, Maybe, Origin } from '../access/authenticator.ts';
+import { type Action, ANONYMOUS_AUTHORITY, type Authority, type RegistryAction } from '../access/authority.ts';
+import { labelOf } from '../access/identity.ts';
+import { RegistryError, unreachable } from '../oci/errors.ts';
+import { scopeOf, type TokenError, type TokenService, Unauthorized } from './challenge.ts';
+import { parseAuthorization } from './credentials.ts';
+import { hostOf, type PublicAddress } from './public-address.ts';
+import type { RequiredAccess, Requirement } from './required-access.ts';
+
+/** What the gate reads of a request. */
+export interface GateRequest {
+  readonly id: string;
+  readonly request: Request;
+  /** Address of the client, as far as it is known. */
+  readonly client: string | undefined;
+}
+
+export type Identified = Pick<Caller, 'actor' | 'authority'>;
+
+type Write = (fields: Readonly<Record<string, unknown>>, message: string) => void;
+
+/** Refusals are lines of the log. */
+interface GateLog {
+  readonly info: Write;
+  readonly warn: Write;
+}
+
+export interface GatePorts {
+  readonly authentication: Pick<Authentication, 'basic' | 'bearer'>;
+  /** Reads the client certificate of the connection; undefined if it has none that is trusted. */
+  readonly certificate?: ((request: Request) => Authority | undefined) | undefined;
+  readonly policy: AccessPolicy;
+  readonly publicAddress: PublicAddress;
+  /** The token server of the AUTH_TOKEN settings; undefined: this registry issues its tokens itself. */
+  readonly tokenServer?: TokenService | undefined;
+  readonly logger: GateLog;
+}
+
+/** Path of this registry's own token endpoint. */
+const TOKEN_PATH = '/token';
+
+const NOBODY: Identified = { actor: ANONYMOUS, authority: ANONYMOUS_AUTHORITY };
+
+/**
+ * Finds out who sends a request and whether it may be served, before anything is looked up for it. There is no gate in a registry
+ * without accounts.
+ */
+export class Gate {
+  readonly #ports: GatePorts;
+  /** Authenticators return the same object for a caller that they remember. */
+  readonly #actors = new WeakMap<Authority, Identified>();
+
+  constructor(ports: GatePorts) {
+    this.#ports = ports;
+  }
+
+  /**
+   * Checks the credentials once, at the start of a request: a token that expires while a body is read stays good for it. A request
+   * with credentials that are wrong is refused even where anonymous callers would be served.
+   * @param required what a challenge asks for
+   * @returns a promise only if the credentials must be computed or fetched
+   * @throws Unauthorized; RegistryError `too-many-requests`
+   */
+  identify(from: GateRequest, required: RequiredAccess | undefined): Maybe<Identified> {
+    const { authentication } = this.#ports;
+    const credentials = parseAuthorization(from.request.headers.get('authorization'));
+    const origin = originOf(from);
+    switch (credentials.kind) {
+      case 'none': {
+        const authority = this.#ports.certificate?.(from.request);
+        return authority === undefined ? NOBODY : this.#identified(authority);
+      }
+      case 'malformed':
+        return this.#accept({ kind: 'refused', reason: credentials.reason }, undefined, from, required);
+      case 'basic': {
+        const found = authentication.basic(credentials.user, credentials.password, origin);
+        return found instanceof Promise
+          ? found.then((each) => this.#accept(each, undefined, from, required))
+          : this.#accept(found, undefined, from, required);
+      }
+      case 'bearer': {
+        const found = authentication.bearer(credentials.token, origin);
+        return found instanceof Promise
+          ? found.then((each) => this.#accept(each, 'invalid_token', from, required))
+          : this.#accept(found, 'invalid_token', from, required);
+      }
+      default:
+        return unreachable(credentials);
+    }
+  }
+
+  /**
+   * Whether the caller may have its request served. Where it returns though the caller may not read, the registry behind it
+   * (AccessControl) answers that the repository does not exist, and the client gets what it would get if that were so.
+   * @throws Unauthorized; RegistryError `denied`
+   */
+  admit(required: RequiredAccess | undefined, caller: Caller, from: GateRequest): void {
+    // A kind of request that has no row: nobody may send it.
+    if (required === undefined) throw new RegistryError('denied', 'this registry does not allow such requests');
+    const { policy } = this.#ports;
+    const missing = required.requirements.find((each) => !isMet(each, caller, policy));
+    if (missing === undefined) return;
+    const refusal = refusalOf(caller.authority, required);
+    this.#ports.logger.info(
+      { requestId: from.id, client: from.client, actor: caller.actor.label, ...describe(missing) },
+      'a request was refused',
+    );
+    switch (refusal) {
+      case 'challenge':
+        throw unauthorized(required, undefined);
+      case 'wider-token':
+        throw unauthorized(required, 'insufficient_scope');
+      case 'denied':
+        throw new RegistryError('denied', messageOf(missing));
+      case 'hidden':
+        return;
+      default:
+        unreachable(refusal);
+    }
+  }
+
+  /** Where the client of this request gets tokens. @param peer address at the other end of the connection */
+  tokenService(peer: string | undefined, request: Request): TokenService {
+    const { tokenServer, publicAddress } = this.#ports;
+    if (tokenServer !== undefined) return tokenServer;
+    const base = publicAddress.absolute(peer, request);
+    // Without a host that can be believed only a relative address is right, which some clients understand.
+    return base === undefined
+      ? { realm: TOKEN_PATH, service: 'registry' }
+      : { realm: base + TOKEN_PATH, service: hostOf(base) };
+  }
+
+  #accept(
+    found: Authenticated,
+    error: TokenError | undefined,
+    { id, client }: GateRequest,
+    required: RequiredAccess | undefined,
+  ): Identified {
+    switch (found.kind) {
+      case 'known':
+        return this.#identified(found.authority);
+      case 'refused':
+        this.#ports.logger.warn({ requestId: id, client, reason: found.reason }, 'credentials were refused');
+        throw new Unauthorized('the credentials are wrong, or they are no longer valid', challengeOf(required, error));
+      case 'later':
+        throw new RegistryError('too-many-requests', 'too many log-ins failed, or too many are in progress: wait', {
+          retryAfter: found.retryAfterSeconds,
+        });
+      default:
+        return unreachable(found);
+    }
+  }
+
+  #identified(authority: Authority): Identified {
+    const known = this.#actors.get(authority);
+    if (known !== undefined) return known;
+    const label = labelOf(authority.identity);
+    const actor: Actor = { id: label, label };
+    const identified = { actor, authority };
+    this.#actors.set(authority, identified);
+    return identified;
+  }
+}
+
+/** The address is found out only if an authenticator asks for it, because that takes longer than to recognize a known caller. */
+function originOf(from: GateRequest): Origin {
+  return {
+    get address() {
+      return from.client;
+    },
+  };
+}
+
+function isMet(requirement: Requirement, caller: Caller, policy: AccessPolicy): boolean {
+  switch (requirement.kind) {
+    case 'repository':
+      return policy.allows(caller, requirement.action, requirement.repo);
+    case 'registry':
+      return policy.allowsRegistry(caller, requirement.action);
+    // A token for an anonymous caller is one, too: its holder has asked for it.
+    case 'identity':
+      return caller.authority.kind !== 'identity' || caller.authority.identity.kind !== 'anonymous';
+  }
+}
+
+type Refusal = 'challenge' | 'wider-token' | 'denied' | 'hidden';
+
+/** How a caller is told. It depends on nothing that is stored. */
+function refusalOf({ kind, identity }: Authority, required: RequiredAccess): Refusal {
+  // Clients then ask for a token with the scope of the challenge.
+  if (kind !== 'identity') return 'wider-token';
+  return identity.kind === 'anonymous' ? 'challenge' : required.refusal;
+}
+
+function unauthorized(required: RequiredAccess, error: TokenError | undefined): Unauthorized {
+  const message = error === undefined ? 'log in to do this' : 'the token does not allow this: get one with the scope';
+  return new Unauthorized(message, challengeOf(required, error));
+}
+
+function challengeOf(required: RequiredAccess | undefined, error: TokenError | undefined) {
+  return { scope: required === undefined ? undefined : scopeOf([...required.requirements, ...required.wishes]), error };
+}
+
+const ON_REPOSITORY: Readonly<Record<Action, string>> = {
+  pull: 'pull from',
+  push: 'push to',
+  create: 'push to',
+  delete: 'delete from',
+};
+
+const ON_REGISTRY: Readonly<Record<RegistryAction, string>> = {
+  catalog: 'list the repositories',
+  metrics: 'read the metrics',
+  admin: 'administer this registry',
+};
+
+function messageOf(requirement: Requirement): string {
+  switch (requirement.kind) {
+    case 'repository':
+      return `you may not ${ON_REPOSITORY[requirement.action]} ${requirement.repo}`;
+    case 'registry':
+      return `you may not ${ON_REGISTRY[requirement.action]}`;
+    case 'identity':
+      return 'log in first';
+  }
+}
+
+function describe(requirement: Requirement): Readonly<Record<string, string>> {
+  switch (requirement.kind) {
+    case 'repository':
+      return { action: requirement.action, repository: requirement.repo };
+    case 'registry':
+      return { action: requirement.action };
+    case 'identity':
+      return { action: 'log in' };
+  }
+}

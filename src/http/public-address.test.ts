@@ -1,0 +1,68 @@
+import { describe, expect, test } from 'bun:test';
+import { parseAddressRanges } from '../config/address-range.ts';
+import { Proxies } from './forwarded.ts';
+import { PublicAddress } from './public-address.ts';
+
+const PROXY = '10.0.0.5';
+const STRANGER = '192.0.2.1';
+const proxies = new Proxies(parseAddressRanges('10.0.0.0/8') ?? []);
+const FORWARDED = { host: 'inner:5000', 'x-forwarded-proto': 'https', 'x-forwarded-host': 'r.example' };
+
+function address({ url = '', hosts = [] as readonly string[] } = {}): PublicAddress {
+  return new PublicAddress({ url, hosts, proxies });
+}
+
+function request(headers: Readonly<Record<string, string>>, scheme = 'http') {
+  return { headers: new Headers(headers), url: `${scheme}://${headers.host ?? ''}/v2/` };
+}
+
+describe('an absolute URL', () => {
+  test('begins with PUBLIC_URL, whatever the request says', () => {
+    const of = address({ url: 'https://r.example/registry', hosts: ['other.example'] });
+    expect(of.absolute(PROXY, request(FORWARDED))).toBe('https://r.example/registry');
+  });
+
+  test('is what a trusted proxy says', () => {
+    expect(address().absolute(PROXY, request(FORWARDED))).toBe('https://r.example');
+  });
+
+  test('is not what a stranger says in X-Forwarded headers', () => {
+    expect(address().absolute(STRANGER, request(FORWARDED))).toBe('http://inner:5000');
+  });
+
+  test('has the scheme by which the client came', () => {
+    expect(address().absolute(STRANGER, request({ host: 'r.example' }, 'https'))).toBe('https://r.example');
+  });
+
+  test('is made from any well-formed Host as long as PUBLIC_HOSTS is not set', () => {
+    for (const host of ['r.example', 'r.example:5000', '[::1]:5000', '127.0.0.1:5000'])
+      expect(address().absolute(STRANGER, request({ host }))).toBe(`http://${host}`);
+    for (const host of ['a"b', 'a b', 'a@b', 'a/b', 'a\\b', '', 'a:99999', 'a,b'])
+      expect(address().absolute(STRANGER, { headers: new Headers({ host }), url: '/v2/' })).toBeUndefined();
+    expect(address().absolute(STRANGER, { headers: new Headers(), url: '/v2/' })).toBeUndefined();
+  });
+
+  test('is made from a Host only if PUBLIC_HOSTS has it, and else from the first of those', () => {
+    const of = address({ hosts: ['r.example', 'r.example:5000'] });
+    expect(of.absolute(STRANGER, request({ host: 'R.Example:5000' }))).toBe('http://R.Example:5000');
+    for (const host of ['evil.example', 'r.example.evil.example', 'r.example:80', ''])
+      expect(of.absolute(STRANGER, request({ host }))).toBe('http://r.example');
+  });
+
+  test('is made from the host that a trusted proxy passes on only if PUBLIC_HOSTS has it', () => {
+    const headers = { ...FORWARDED, 'x-forwarded-host': 'evil.example' };
+    expect(address({ hosts: ['r.example'] }).absolute(PROXY, request(headers))).toBe('https://r.example');
+  });
+});
+
+describe('a Location', () => {
+  test('is relative unless PUBLIC_URL is set or a trusted proxy says more', () => {
+    expect(address().ofLocations(STRANGER, request(FORWARDED))).toBe('');
+    expect(address().ofLocations(PROXY, request(FORWARDED))).toBe('https://r.example');
+    expect(address({ url: 'https://p.example' }).ofLocations(STRANGER, request(FORWARDED))).toBe('https://p.example');
+  });
+
+  test('is relative where a proxy passes on a host that is not in PUBLIC_HOSTS', () => {
+    expect(address({ hosts: ['p.example'] }).ofLocations(PROXY, request(FORWARDED))).toBe('');
+  });
+});

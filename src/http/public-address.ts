@@ -1,0 +1,62 @@
+import { isHost, type Proxies } from './forwarded.ts';
+
+export interface PublicAddressSettings {
+  /** PUBLIC_URL, without a slash at the end; empty where it is not set. */
+  readonly url: string;
+  /** PUBLIC_HOSTS, in lower case; empty where it is not set. */
+  readonly hosts: readonly string[];
+  readonly proxies: Proxies;
+}
+
+type Named = Pick<Request, 'headers' | 'url'>;
+
+/**
+ * By which scheme and host clients reach this registry. A client writes its Host header as it likes, and what it gets back may be
+ * cached or followed: so the header is believed only where PUBLIC_HOSTS has it, or where nothing is set and it is well-formed.
+ */
+export class PublicAddress {
+  readonly #settings: PublicAddressSettings;
+
+  constructor(settings: PublicAddressSettings) {
+    this.#settings = settings;
+  }
+
+  /**
+   * What Locations begin with, without a slash at the end; empty: they are relative, which is right in any case.
+   * @param peer address at the other end of the connection
+   */
+  ofLocations(peer: string | undefined, { headers }: Named): string {
+    const { url, proxies } = this.#settings;
+    if (url !== '') return url;
+    const origin = proxies.origin(peer, headers);
+    return origin === '' || this.#isPublic(hostOf(origin)) ? origin : '';
+  }
+
+  /** Scheme, host and path where an absolute URL is needed; undefined where no host can be believed. */
+  absolute(peer: string | undefined, request: Named): string | undefined {
+    const { url, hosts, proxies } = this.#settings;
+    if (url !== '') return url;
+    const origin = proxies.origin(peer, request.headers);
+    const scheme = origin === '' ? schemeOf(request.url) : origin.slice(0, origin.indexOf('://'));
+    const named = origin === '' ? (request.headers.get('host') ?? '') : hostOf(origin);
+    const host = isHost(named) && this.#isPublic(named) ? named : hosts[0];
+    return host === undefined ? undefined : `${scheme}://${host}`;
+  }
+
+  #isPublic(host: string): boolean {
+    const { hosts } = this.#settings;
+    return hosts.length === 0 || hosts.includes(host.toLowerCase());
+  }
+}
+
+/** The host of a URL, with its port. */
+export function hostOf(url: string): string {
+  const rest = url.slice(url.indexOf('://') + 3);
+  const slash = rest.indexOf('/');
+  return slash < 0 ? rest : rest.slice(0, slash);
+}
+
+/** Bun gives a bare path where the Host header is missing. */
+function schemeOf(url: string): string {
+  return url.startsWith('https://') ? 'https' : 'http';
+}
