@@ -16,10 +16,10 @@ export type ShowDigest = (digest: Digest) => string;
 
 export const wholeDigest: ShowDigest = (digest) => digest;
 
-/** `sha256:` and enough of it to tell digests apart by eye. */
+/** `sha256:` and as many characters as are needed to tell digests apart by eye. */
 export const shortDigest: ShowDigest = (digest) => digest.slice(0, digest.indexOf(':') + 1 + SHORT_HEX);
 
-/** What an event did, without its type. */
+/** Describes an event for people, without its type. */
 export function describeEvent(event: JournalEvent, show: ShowDigest): string {
   switch (event.type) {
     case 'blob.linked':

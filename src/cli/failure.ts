@@ -7,14 +7,14 @@ import { OutputClosed } from './output.ts';
 /** Exit codes, which scripts rely on. */
 export const EXIT = {
   ok: 0,
-  /** It ran, and the answer is no: faults were found, the tag never existed. */
+  /** The command ran with a negative result, for example faults were found, or the tag never existed. */
   negative: 1,
-  /** It could not run, or could not finish. */
+  /** The command could not run, or could not finish. */
   failed: 2,
 } as const;
 export type ExitCode = (typeof EXIT)[keyof typeof EXIT];
 
-/** Refusals that say nothing about what was asked for. */
+/** Errors that say nothing about the request itself. */
 const COULD_NOT_RUN: ReadonlySet<ErrorKind> = new Set(['unavailable', 'storage-full', 'read-only', 'writes-paused']);
 
 /** A command that cannot do what was requested; the message is one line. */

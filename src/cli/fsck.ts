@@ -23,8 +23,8 @@ export interface FsckPorts extends OpenStore {
 }
 
 /**
- * `fsck [<repo>...]`: checks that everything the logs link exists and is intact. `--repair` links other bytes of the same digest
- * instead of damaged ones, if the store has any.
+ * `fsck [<repo>...]`: checks that everything the logs link exists and is intact. `--repair` replaces damaged objects by intact ones with
+ * the same digest, if the store has any.
  */
 export async function fsck(
   names: readonly string[],

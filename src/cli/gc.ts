@@ -25,7 +25,7 @@ export interface Collector {
   ) => Promise<{ readonly report: () => Promise<CollectionReport> }>;
 }
 
-/** `gc`: frees what no log links any more. */
+/** `gc`: frees objects that no log links any more. */
 export async function collectGarbage(options: GcOptions, collector: Collector, output: Output): Promise<ExitCode> {
   const progress = new ProgressLine(process.stderr);
   try {
@@ -97,7 +97,7 @@ export async function showGarbage(
   return EXIT.ok;
 }
 
-/** `rm <repo>`. @throws CommandError when there is no such repository */
+/** `rm <repo>`. @throws CommandError if there is no such repository */
 export async function removeRepository(
   repo: RepositoryName,
   remove: () => Promise<boolean>,

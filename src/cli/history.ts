@@ -10,9 +10,9 @@ import { SlotReader } from './slot-reader.ts';
 /** One change of a tag. */
 interface Change {
   readonly action: 'set' | 'deleted';
-  /** What it was set to, or what it pointed to when it was deleted. */
+  /** The digest that the tag was set to, or pointed to when it was deleted. */
   readonly digest: Digest;
-  /** The manifest or repository that was deleted with it; undefined: the tag alone. */
+  /** Whether its manifest or repository was deleted with it; undefined if only the tag was. */
   readonly with?: 'manifest' | 'repository';
   readonly seq: number;
   readonly at: string;
@@ -106,7 +106,7 @@ class TagHistory {
   }
 }
 
-/** Whether the batch deletes the manifest, too: then the tag was deleted because of that. */
+/** Whether the batch also deletes the manifest, so that the tag was deleted because of it. */
 function deletesManifest(batch: Batch, digest: Digest): boolean {
   return batch.events.some((event) => event.type === 'manifest.deleted' && event.digest === digest);
 }

@@ -9,7 +9,7 @@ import { type OpenStore, requireRepository } from './open-store.ts';
 import { formatTime, type Output, OutputClosed, printable } from './output.ts';
 import { SlotReader } from './slot-reader.ts';
 
-/** How often a new slot is looked for: one read of an absent object. */
+/** Interval of polling for a new slot. Each poll is one read of an absent object. */
 const POLL_MS = 200;
 /** The length of the longest event type. */
 const TYPE_WIDTH = 'manifest.deleted'.length;
@@ -25,7 +25,7 @@ export interface LogOptions {
   readonly from: number;
 }
 
-/** `log <repo>`: what happened to a repository, oldest first. */
+/** `log <repo>`: shows the events of a repository, oldest first. */
 export async function showLog(name: string, options: LogOptions, store: OpenStore, output: Output): Promise<ExitCode> {
   const repo = requireRepository(name);
   const write = options.json === true ? writeJson(output) : writeReadable(output, options.full === true);
@@ -64,7 +64,7 @@ async function pause(signal: AbortSignal): Promise<void> {
 
 type WriteBatch = (batch: Batch) => Promise<void>;
 
-/** One object an event: the fields of its slot, and the event itself. */
+/** One JSON object per event, with the fields of its slot. */
 function writeJson(output: Output): WriteBatch {
   return async ({ events, ...slot }) => {
     for (const event of events) await output.json({ ...slot, event });
@@ -90,7 +90,7 @@ function writeReadable(output: Output, full: boolean): WriteBatch {
   };
 }
 
-/** Deletions stand out. */
+/** Makes deletions stand out. */
 function styleOf(type: string): 'red' | 'green' | 'cyan' {
   if (type.endsWith('deleted') || type.endsWith('unlinked')) return 'red';
   return type === 'tag.set' ? 'green' : 'cyan';

@@ -54,7 +54,7 @@ Exit codes: 0 success, 1 faults were found or the thing does not exist, 2 the co
 
 marina
   .command('log')
-  .description('show the events of a repository, oldest first, one a line')
+  .description('show the events of a repository, oldest first, one per line')
   .argument('<repo>', 'name of the repository')
   .option('-f, --follow', 'keep following new events until interrupted')
   .option('--json', 'print one JSON object per event, with the fields of its slot')
@@ -81,7 +81,7 @@ marina
   .option('--json', 'print one JSON object per finding, and one for the summary')
   .action((repos: string[], options: FsckOptions) =>
     run((store, output, config) => {
-      // Before hours of reading.
+      // A check can take hours, so a missing permission must show before.
       if (options.repair === true) requireStoreOwner(config);
       const writing: FsckPorts['writing'] = (work) => asOperator(config, store, ({ restore }) => work(restore));
       return fsck(repos, options, { ...store, grace: config.gcGrace, writing }, output);
@@ -101,9 +101,9 @@ marina
 marina
   .command('gc')
   .description(
-    'free what nothing links any more and end expired uploads: in the running server, in the cluster, or here if nothing serves the store',
+    'free objects that nothing links any more and end expired uploads: in the running server, in the cluster, or here if nothing serves the store',
   )
-  .option('--dry-run', 'only list what would go, with its size and the reason')
+  .option('--dry-run', 'only list what would be deleted, with its size and the reason')
   .option('--wait', 'wait for a collection that runs elsewhere')
   .option('--json', 'print one JSON object per item, and one for the summary')
   .action((options: GcOptions) => run((store, output, config) => runCollection(options, config, store, output)));
@@ -113,7 +113,7 @@ marina
   .description(
     'delete what the rules of RETENTION_FILE no longer keep: in the running server, in the cluster, or here if nothing serves the store',
   )
-  .option('--dry-run', 'only list what would go by the RETENTION_FILE of this command, with its size and the reason')
+  .option('--dry-run', 'only list what the RETENTION_FILE of this command would delete, with its size and the reason')
   .option('--wait', 'wait for a run elsewhere')
   .option('--json', 'print one JSON object per item, and one for the summary')
   .action((options: RetentionOptions) =>
@@ -126,10 +126,10 @@ marina
 marina
   .command('read-only')
   .description(
-    'make the registry refuse writes, before a backup or a move, or take them again; without a word, say how it is',
+    'make the registry refuse writes, for example before a backup or a move, or accept them again; without an argument, show the state',
   )
-  .addArgument(new Argument('[on|off]', 'what it shall be').choices(['on', 'off']))
-  .option('--json', 'one JSON object: state, and since when')
+  .addArgument(new Argument('[on|off]', 'the new state').choices(['on', 'off']))
+  .option('--json', 'print one JSON object: the state, and since when')
   .action((wanted: 'on' | 'off' | undefined, options: ReadOnlyOptions) =>
     run(async (store, output, config) => {
       const seenWithin = wanted === undefined ? undefined : await turnStoreSwitch(config, wanted === 'on', store.place);

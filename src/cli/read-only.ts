@@ -6,12 +6,15 @@ export interface ReadOnlyOptions {
   readonly json?: true;
 }
 
-/** How the switch stands: `marina read-only` and what it is turned to. */
+/** The position of the read-only switch. `since` is ISO 8601, or `unknown`. */
 export type Position =
   | { readonly state: 'writable' | 'read-only' }
   | { readonly state: 'paused'; readonly since: string };
 
-/** @param seenWithin milliseconds until all nodes have seen that it was turned; undefined: it was only looked at */
+/**
+ * `read-only [on|off]`: shows the position of the switch.
+ * @param seenWithin milliseconds until all nodes have read the new position; undefined if it was not turned
+ */
 export async function showReadOnly(
   position: Position,
   seenWithin: number | undefined,
@@ -30,10 +33,10 @@ export async function showReadOnly(
 function describe(position: Position): string {
   switch (position.state) {
     case 'writable':
-      return 'off: the registry takes writes';
+      return 'off: the registry accepts writes';
     case 'paused': {
       const since = position.since === 'unknown' ? '' : ` since ${formatTime(position.since)}`;
-      return `on${since}: writes are refused, uploads that were begun may end`;
+      return `on${since}: writes are refused, but uploads in progress may finish`;
     }
     case 'read-only':
       return 'on: READ_ONLY is set';

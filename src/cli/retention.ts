@@ -22,7 +22,7 @@ export interface Retainer {
   ) => Promise<{ readonly report: () => Promise<RetentionReport> }>;
 }
 
-/** `retention`: deletes what the rules no longer keep. */
+/** `retention`: deletes tags and manifests that the rules no longer keep. */
 export async function runRetention(options: RetentionOptions, retainer: Retainer, output: Output): Promise<ExitCode> {
   const bar = openBar(process.stderr, '{bar} {percentage}% | {value} of {total} repositories | {repository}');
   try {
@@ -77,7 +77,7 @@ function jsonOf(repo: RepositoryName, rule: Rule, removal: Removal): Record<stri
   if (removal.kind === 'manifest')
     return { ...about, bytes: removal.bytes, since: iso(removal.since), reason: 'untagged' };
   const { tag, pushedAt, pulledAt } = removal;
-  // A tag takes no space: its manifest goes later, once it has no tags.
+  // A tag takes no space. Its manifest is deleted later, when it has no tags.
   const times = { pushed: iso(pushedAt), ...(pulledAt === undefined ? {} : { pulled: iso(pulledAt) }) };
   return { ...about, tag, bytes: 0, ...times, reason: 'not-kept' };
 }

@@ -2,7 +2,7 @@ import { logBroken, readSlot, type Slot } from '../journal/log.ts';
 import type { RepositoryName } from '../oci/names.ts';
 import type { StoreReader } from '../storage/driver.ts';
 
-/** Reads a log slot by slot and holds nothing of it; at its end it can be asked again, for what was appended since. */
+/** Reads a log slot by slot without keeping it in memory. After the end of the log, `next` returns slots that are appended later. */
 export class SlotReader {
   readonly #reader: StoreReader;
   readonly #repo: RepositoryName;
@@ -17,7 +17,7 @@ export class SlotReader {
   }
 
   /**
-   * @returns undefined while nobody has written the next slot
+   * @returns undefined until the next slot is written
    * @throws RegistryError `log-broken`
    */
   async next(): Promise<Slot | undefined> {

@@ -57,13 +57,13 @@ test('read-only is switched on while the server runs: pushes are refused, pulls 
     body: body(late.bytes.subarray(0, 400)),
   });
   expect(first.status).toBe(202);
-  expect(said(await marina(dataPath, 'read-only'))).toEqual([0, 'off: the registry takes writes']);
+  expect(said(await marina(dataPath, 'read-only'))).toEqual([0, 'off: the registry accepts writes']);
   expect(await readOnlyGauge(url)).toBe('0');
 
   const turned = said(await marina(dataPath, 'read-only', 'on'));
   expect(turned).toEqual([
     0,
-    expect.stringMatching(/^on since \d{4}-.*Z: writes are refused, uploads that were begun may end$/),
+    expect.stringMatching(/^on since \d{4}-.*Z: writes are refused, but uploads in progress may finish$/),
   ]);
   expect(said(await marina(dataPath, 'read-only', 'on'))).toEqual(turned);
   expect(await statuses(url, pushed)).toEqual(all(503));
@@ -101,7 +101,7 @@ test('read-only is switched on while the server runs: pushes are refused, pulls 
   expect(server.logs()).not.toContain('a request failed');
   const again = await startServer({ STORAGE_PATH: dataPath });
   expect(await statuses(again.url, pushed)).toEqual(all(503));
-  expect(said(await marina(dataPath, 'read-only', 'off'))).toEqual([0, 'off: the registry takes writes']);
+  expect(said(await marina(dataPath, 'read-only', 'off'))).toEqual([0, 'off: the registry accepts writes']);
   await pushImage(again.url, REPO, image(), 'v2');
   expect(await again.stop()).toBe(0);
 

@@ -3,7 +3,7 @@ import type { ReportFinding, Tally } from './findings.ts';
 import { FingerprintSet } from './fingerprint-set.ts';
 import type { Progress } from './progress.ts';
 
-/** What all parts of one run of fsck share. */
+/** The context that all parts of one run of fsck share. */
 export interface Check {
   readonly reader: StoreReader;
   /** Whether the bytes of blobs are read and their digests computed. */
@@ -16,7 +16,7 @@ export interface Check {
   readonly index: StoreIndex;
 }
 
-/** What is kept of the whole store. Everything else is held for one repository at a time. */
+/** The data that is kept for the whole store. Everything else is held for one repository at a time. */
 export class StoreIndex {
   /** Incarnations that a log links. */
   readonly linked = new FingerprintSet();
@@ -24,9 +24,9 @@ export class StoreIndex {
   readonly kept = new FingerprintSet();
   /** Links of blobs, by linkText. */
   readonly links = new FingerprintSet();
-  /** Objects whose digest was right, by contentText. */
+  /** Objects whose digest is correct, by contentText. */
   readonly verified = new FingerprintSet();
-  /** Objects with another digest, and that digest, by contentText; there should be few. */
+  /** The actual digests of objects whose digest is wrong, by contentText. There should be few. */
   readonly damaged = new Map<string, string>();
 }
 

@@ -1,4 +1,4 @@
-// The moments between reading a log and looking at its objects, in which a running server may delete them.
+// Between reading a log and checking its objects, a running server may delete them.
 import { expect, test } from 'bun:test';
 import { countingIncarnations } from '../../../test/support/deterministic.ts';
 import { foldOf, REPO, slotsOf } from '../../../test/support/slots.ts';
@@ -34,16 +34,16 @@ async function findingsOf(later: readonly JournalEvent[][], driver: MemoryDriver
       findings.push(finding);
     },
   };
-  // As it was when the log was read: before the later slots.
+  // The state when the log was read, before the later slots.
   await checkContent(REPO, foldOf(slots.slice(0, 1)), check);
   return findings;
 }
 
-test('a missing object whose link was removed first is no fault', async () => {
+test('a missing object that was unlinked before is not a fault', async () => {
   expect(await findingsOf([[{ type: 'blob.unlinked', digest, inc }]], new MemoryDriver())).toEqual([]);
 });
 
-test('a missing object that is still linked is a fault, whatever else was appended', async () => {
+test('a missing object that is still linked is a fault, even if other slots were appended', async () => {
   const other: JournalEvent = {
     type: 'blob.linked',
     digest: digestOf('sha256', new Uint8Array()),
@@ -56,7 +56,7 @@ test('a missing object that is still linked is a fault, whatever else was append
   expect(await findingsOf([[other]], driver)).toEqual([expect.objectContaining(missing)]);
 });
 
-test('a link that was moved to another object meanwhile is checked there', async () => {
+test('if the digest is linked to another object in the meantime, that object is checked', async () => {
   const relinked: JournalEvent = { ...linked, inc: newId() };
   const driver = new MemoryDriver();
   expect(await findingsOf([[relinked]], driver)).toEqual([
@@ -64,7 +64,7 @@ test('a link that was moved to another object meanwhile is checked there', async
   ]);
 });
 
-test('an unreadable slot that is appended meanwhile is a fault of its own', async () => {
+test('an unreadable slot that is appended during the check is a separate fault', async () => {
   const driver = new MemoryDriver();
   await driver.create(slotKey(REPO, 2), new TextEncoder().encode('{'));
   expect(await findingsOf([], driver)).toEqual([

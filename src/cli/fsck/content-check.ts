@@ -17,15 +17,15 @@ interface Damage {
   readonly message: string;
 }
 
-/** What a log binds a digest to. */
+/** The object to which a log binds a digest. */
 interface Link {
   readonly size: number;
   readonly inc: Incarnation;
 }
 
 /**
- * Checks that every object that a repository's log links exists and is what the log says.
- * @param state as folded; when something looks wrong it is caught up with the log first
+ * Checks that every object that a repository's log links exists and matches the log.
+ * @param state as folded; before a fault is reported, newer slots are applied to it
  */
 export async function checkContent(repo: RepositoryName, state: RepositoryState, check: Check): Promise<void> {
   const content = new ContentCheck(repo, state, check);
@@ -78,13 +78,13 @@ class ContentCheck {
         return damage === undefined ? undefined : { digest, inc: record.inc, ...damage };
       },
     );
-    // It may have been deleted since it was read.
+    // The manifest may have been deleted since it was read.
     if (facts !== undefined && this.#state.manifest(digest) !== undefined) await this.#checkReferences(digest, facts);
   }
 
   /**
-   * While a server runs, an object may vanish because its link did: that is no damage. When something looks wrong, the newest slot
-   * of the log decides: an unlink that came before the check of the object is in the log by now, and a new link is checked in turn.
+   * While a server runs, an object may be missing because it was unlinked and freed. That is not damage. So before damage is reported,
+   * newer slots are applied: an unlink that preceded the check of the object is in the log by now, and a new link is checked in turn.
    */
   async #checkWhileChanging<T extends Link>(
     current: () => T | undefined,
@@ -103,7 +103,7 @@ class ContentCheck {
     }
   }
 
-  /** Applies the slots appended since. */
+  /** Applies the slots appended since the last call. */
   async #catchUp(): Promise<void> {
     try {
       await catchUp(this.#check.reader, this.#repo, this.#state);
@@ -155,7 +155,7 @@ class ContentCheck {
     return { problem: 'object-length', message: `its object has ${found.size} bytes, the log says ${size}` };
   }
 
-  /** Reads the object, unless another repository's check did. */
+  /** Reads the object, unless the check of another repository has. */
   async #damageOfBytes(digest: Digest, { inc }: Link): Promise<Damage | undefined> {
     const { reader, scrub, index, progress, tally } = this.#check;
     if (!scrub) return undefined;

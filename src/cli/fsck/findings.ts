@@ -32,13 +32,13 @@ export type Problem =
   | 'tag-dangling'
   | 'foreign-object';
 
-/** Where in a repository. */
+/** The location of a finding in a repository. */
 interface Place {
   readonly repo?: RepositoryName;
   readonly slot?: number;
   readonly tag?: Tag;
   readonly digest?: Digest;
-  /** Of `blob-missing`: what the manifest there needs. */
+  /** For `blob-missing`: the blob that the manifest needs. */
   readonly blob?: Digest;
   readonly inc?: Incarnation;
 }
@@ -53,7 +53,7 @@ export interface Finding extends Place {
 /** Called with each finding as it is found. */
 export type ReportFinding = (finding: Finding) => Promise<void>;
 
-/** What was checked so far. */
+/** Counts of what was checked so far. */
 export interface Tally {
   repositories: number;
   slots: number;

@@ -1,7 +1,7 @@
 import { expect, test } from 'bun:test';
 import { FingerprintSet } from './fingerprint-set.ts';
 
-test('remembers what was added, and only that, while it grows', () => {
+test('contains exactly the added strings, also while it grows', () => {
   const set = new FingerprintSet();
   const many = 20_000;
   for (let each = 0; each < many; each++) expect(set.add(`in ${each}`)).toBeTrue();

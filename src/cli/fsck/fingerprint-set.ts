@@ -1,34 +1,34 @@
 const FIRST_CAPACITY = 1024;
-/** The set grows beyond this, because look-ups get slow. */
+/** Load factor beyond which the table grows, because look-ups get slow. */
 const MAX_LOAD = 0.7;
-/** Marks a free place. */
+/** Marks a free slot of the table. */
 const FREE = 0n;
 
 /**
- * A set of strings that keeps 64 bits of each, in 12 to 23 bytes, so that those of a whole store fit in memory. Among ten million
- * strings the probability of a collision is 1 in 370,000.
+ * A set of strings that keeps a 64-bit hash of each. An entry takes 12 to 23 bytes, so the entries of a whole store fit into memory.
+ * Among ten million strings the probability of a collision is 1 in 370,000.
  */
 export class FingerprintSet {
-  #places = new BigUint64Array(FIRST_CAPACITY);
+  #table = new BigUint64Array(FIRST_CAPACITY);
   #size = 0;
 
-  /** @returns whether it was not there yet */
+  /** @returns whether the text was new */
   add(text: string): boolean {
-    if (this.#size >= this.#places.length * MAX_LOAD) this.#grow();
-    const added = insert(this.#places, fingerprint(text));
+    if (this.#size >= this.#table.length * MAX_LOAD) this.#grow();
+    const added = insert(this.#table, fingerprint(text));
     if (added) this.#size++;
     return added;
   }
 
   has(text: string): boolean {
-    const sought = fingerprint(text);
-    return this.#places[placeOf(this.#places, sought)] === sought;
+    const hash = fingerprint(text);
+    return this.#table[indexOf(this.#table, hash)] === hash;
   }
 
   #grow(): void {
-    const larger = new BigUint64Array(this.#places.length * 2);
-    for (const each of this.#places) if (each !== FREE) insert(larger, each);
-    this.#places = larger;
+    const larger = new BigUint64Array(this.#table.length * 2);
+    for (const each of this.#table) if (each !== FREE) insert(larger, each);
+    this.#table = larger;
   }
 }
 
@@ -37,17 +37,17 @@ function fingerprint(text: string): bigint {
   return hash === FREE ? 1n : hash;
 }
 
-function insert(places: BigUint64Array, value: bigint): boolean {
-  const place = placeOf(places, value);
-  if (places[place] === value) return false;
-  places[place] = value;
+function insert(table: BigUint64Array, value: bigint): boolean {
+  const index = indexOf(table, value);
+  if (table[index] === value) return false;
+  table[index] = value;
   return true;
 }
 
-/** The index of the value, or of the free place where it belongs. There always is a free one. */
-function placeOf(places: BigUint64Array, value: bigint): number {
-  const mask = places.length - 1;
-  let place = Number(value & BigInt(mask));
-  while (places[place] !== FREE && places[place] !== value) place = (place + 1) & mask;
-  return place;
+/** The index of the value, or of the free slot for it. The table always has a free slot. */
+function indexOf(table: BigUint64Array, value: bigint): number {
+  const mask = table.length - 1;
+  let index = Number(value & BigInt(mask));
+  while (table[index] !== FREE && table[index] !== value) index = (index + 1) & mask;
+  return index;
 }

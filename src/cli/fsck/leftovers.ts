@@ -14,7 +14,7 @@ import {
 import { type Check, linkText } from './check.ts';
 import { problemOf } from './log-check.ts';
 
-/** What no log accounts for. It is harmless: garbage collection frees orphans, and hints are checked at each use. */
+/** Objects and hints without a log entry. They are harmless: garbage collection frees orphans, and hints are checked at each use. */
 export interface Leftovers {
   /** Objects that no log links or has linked recently; undefined: not counted. */
   readonly orphans?: Amount;
@@ -32,8 +32,9 @@ interface Amount {
 export const NOT_COUNTED: Leftovers = {};
 
 /**
- * @param heads up to which slot each log was folded
- * @param startedAt milliseconds: younger objects belong to uploads in progress
+ * Counts the leftovers of the whole store.
+ * @param heads the slot up to which each log was folded
+ * @param startedAt milliseconds; younger objects may belong to uploads in progress
  */
 export async function findLeftovers(
   heads: ReadonlyMap<RepositoryName, number>,
@@ -41,7 +42,7 @@ export async function findLeftovers(
   check: Check,
 ): Promise<Leftovers> {
   check.progress.repository('unlinked objects');
-  // A check can take hours: objects linked since the logs were folded are no orphans.
+  // A check can take hours. Objects that were linked since the logs were folded are not orphans.
   if (!(await followAppends(heads, check))) return NOT_COUNTED;
   return { ...(await countUnlinked(startedAt, check)), wrongHints: await countWrongHints(startedAt, check) };
 }
@@ -55,7 +56,7 @@ async function followAppends(heads: ReadonlyMap<RepositoryName, number>, check: 
   return true;
 }
 
-/** Records everything that a log links from this slot on, even if it unlinks it later. */
+/** Records everything that a log links from this slot on, even if it is unlinked later. */
 async function followLog(repo: RepositoryName, from: number, check: Check): Promise<boolean> {
   const { reader, index } = check;
   for (let seq = from; ; seq++) {
@@ -110,7 +111,7 @@ async function countWrongHints(startedAt: number, check: Check): Promise<number>
   return wrong;
 }
 
-/** A hint is written after its slot, and slots are never deleted. */
+/** Reports a hint to a repository without a log. A hint is written after its slot, and slots are never deleted. */
 async function reportLostLog(repo: RepositoryName, digest: Digest, check: Check): Promise<void> {
   if ((await check.reader.head(slotKey(repo, 1))) !== undefined) return;
   const message = 'a hint says that this repository linked it, but the repository has no log: was it lost?';

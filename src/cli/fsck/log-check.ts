@@ -13,7 +13,7 @@ import type { Problem, Severity } from './findings.ts';
 
 /**
  * Reads a whole log and checks that its slots are contiguous, well-formed and chained, and that each snapshot agrees with the slots
- * before it. It takes no shortcut: no snapshot is used while the slots are whole.
+ * before it. As long as the slots are intact it uses no snapshot.
  * @returns the state of the repository; undefined if the log cannot be folded to its end
  */
 export function checkLog(repo: RepositoryName, check: Check): Promise<RepositoryState | undefined> {
@@ -38,7 +38,7 @@ class LogCheck {
   }
 
   async run(): Promise<RepositoryState | undefined> {
-    // Both listings come before the first read: whatever they name was durable then, so no concurrent append can look like a gap.
+    // Both listings come before the first read. What they list was durable then, so a concurrent append cannot look like a gap.
     const last = await this.#lastListedSlot();
     const snapshots = await this.#listSnapshots();
     let seq = 1;
@@ -104,7 +104,7 @@ class LogCheck {
     }
     if (slot === undefined) return 'absent';
     this.#check.tally.slots++;
-    // The encoding is canonical, so an unknown field shows here, too.
+    // The encoding is canonical, so this also finds unknown fields.
     if (hashSlot(encodeBatch(slot.batch)) !== slot.hash) {
       await this.#report('fault', 'slot-altered', 'its bytes are not the canonical encoding of its content', seq);
     }
@@ -131,7 +131,7 @@ class LogCheck {
     return found;
   }
 
-  /** @param slot the one after which the snapshot was taken, if it could be read */
+  /** @param slot the slot after which the snapshot was taken, if it could be read */
   async #checkSnapshot(seq: number, key: Key, slot: Slot | undefined): Promise<void> {
     const state = await this.#readSnapshot(seq, key);
     if (state === undefined) return;
@@ -141,7 +141,7 @@ class LogCheck {
       return;
     }
     if (this.#state === undefined) {
-      // The slots before it are damaged, so the snapshot is the best there is: the server starts from it, too.
+      // Slots before it are damaged, so the check continues from the snapshot, as the server does.
       this.#state = state;
       this.#before = state.hash;
       await this.#report('note', 'log-resumed', 'later slots were checked starting from this snapshot', seq);
@@ -160,7 +160,7 @@ class LogCheck {
       await this.#report('fault', 'snapshot-unusable', `the snapshot ${problemOf(error)}`, seq);
       return undefined;
     }
-    // Removed meanwhile, which is allowed: the slots say the same.
+    // The snapshot was removed in the meantime, which is allowed because the slots have the same content.
     if (bytes === undefined) return undefined;
     const state = await decodeSnapshot(this.#repo, bytes);
     if (state?.seq === seq) return state;
@@ -197,7 +197,7 @@ class LogCheck {
   }
 }
 
-/** Describes why a read failed. Rethrows anything but damage and system errors: that is a defect. */
+/** Describes why a read failed. Rethrows errors other than damage and system errors, as those are defects. */
 export function problemOf(error: unknown): string {
   if (error instanceof RegistryError && error.kind === 'log-broken') return error.message;
   const code = codeOf(error);

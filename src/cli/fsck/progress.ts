@@ -56,7 +56,7 @@ export class Progress {
   }
 
   #advance(by: number): void {
-    // What is pushed meanwhile is checked, but not in the total.
+    // Content that is pushed during the check is checked, too, but does not count in the total.
     this.#done = Math.min(this.#total, this.#done + by);
     this.#draw();
   }

@@ -9,7 +9,7 @@ import { type Repair, Repairs } from './repair.ts';
 const bytes = text('the bytes of a blob');
 const digest = digestOf('sha256', bytes);
 
-/** The same blob in A and B, each with bytes of its own; those of A are lost. */
+/** The same blob in A and B, each with its own object. The object of A is lost. */
 async function lost() {
   const open = openRegistry();
   for (const repo of [A, B]) {
@@ -49,7 +49,7 @@ async function repair(
   return { mended, said };
 }
 
-test('bytes of another repository are linked, every fault they repair counts, and the log records their origin', async () => {
+test('bytes of another repository are linked, every repaired fault is counted, and the log records their origin', async () => {
   const open = await lost();
   const { mended, said } = await repair(open, open.finding, open.finding);
   expect(mended).toBe(2);
@@ -102,7 +102,7 @@ test('bytes condemned between the check and the link are refused, with a message
   expect(await open.linkOf(A, digest)).toBe(open.damaged);
 });
 
-test('faults repaired or deleted meanwhile no longer count; faults that bytes cannot repair are not tried', async () => {
+test('faults that were repaired or deleted in the meantime do not count; faults that bytes cannot repair are skipped', async () => {
   const open = await lost();
   await open.push(A, bytes);
   const fresh = await open.linkOf(A, digest);

@@ -13,7 +13,7 @@ import { knownOf } from '../undo/closure.ts';
 import type { Finding, Problem } from './findings.ts';
 import { problemOf } from './log-check.ts';
 
-/** Faults that other bytes of the same digest repair. */
+/** Faults that can be repaired with other bytes of the same digest. */
 const REPAIRABLE: ReadonlySet<Problem> = new Set<Problem>([
   'object-missing',
   'object-length',
@@ -22,7 +22,7 @@ const REPAIRABLE: ReadonlySet<Problem> = new Set<Problem>([
   'blob-missing',
 ]);
 
-/** A digest of which a repository has no good bytes. */
+/** A digest for which a repository has no intact bytes. */
 interface Broken {
   readonly repo: RepositoryName;
   readonly digest: Digest;
@@ -37,11 +37,12 @@ interface Source {
   readonly size: number;
 }
 
-/** The outcome for one of them. */
+/** The outcome of repairing one digest. */
 export interface Repair extends Broken {
   readonly outcome: 'repaired' | 'unrepaired';
-  /** The object that is linked now, and the repository that it came from. */
+  /** The repository that the bytes came from. */
   readonly from?: RepositoryName;
+  /** The object that is linked now. */
   readonly with?: Incarnation;
   readonly message: string;
 }
@@ -70,7 +71,7 @@ export class Repairs {
   }
 
   /**
-   * Links other bytes of the same digest that some repository of the store links and whose digest is right. Deletes nothing, and
+   * Links other bytes of the same digest, which a repository of the store must link and whose digest is verified. Deletes nothing, and
    * obeys the linker's rule.
    * @returns the number of faults repaired
    */
@@ -115,7 +116,7 @@ async function foldIfWhole(reader: StoreReader, repo: RepositoryName): Promise<R
   try {
     return (await foldLog(reader, repo, READ_AHEAD)).state;
   } catch (error) {
-    // The check has reported it.
+    // The check has already reported damage and system errors. Other errors are rethrown.
     problemOf(error);
     return undefined;
   }
@@ -138,10 +139,10 @@ async function repairOne(
   { reader, restore }: RepairPorts,
 ): Promise<Repair> {
   const { repo } = broken;
-  const not = (message: string): Repair => ({ ...broken, outcome: 'unrepaired', message });
-  if (source === undefined) return not('no other repository has undamaged bytes of this digest: push it again');
+  const unrepaired = (message: string): Repair => ({ ...broken, outcome: 'unrepaired', message });
+  if (source === undefined) return unrepaired('no other repository has undamaged bytes of this digest: push it again');
   const state = await foldIfWhole(reader, repo);
-  if (state === undefined) return not('the log of its repository cannot be folded');
+  if (state === undefined) return unrepaired('the log of its repository cannot be folded');
   try {
     const { blobs, manifests } = await restore(repo, wantedOf(broken, source, state));
     if (blobs.length + manifests.length === 0) {
@@ -149,7 +150,7 @@ async function repairOne(
     }
   } catch (error) {
     if (!(error instanceof RegistryError)) throw error;
-    return not(error.message);
+    return unrepaired(error.message);
   }
   const message = `linked to the bytes that ${source.repo} links`;
   return { ...broken, outcome: 'repaired', from: source.repo, with: source.inc, message };

@@ -35,7 +35,7 @@ export async function checkRepositories(repos: readonly RepositoryName[], check:
 }
 
 /**
- * Checks every log of the store, then counts what no log accounts for.
+ * Checks every log of the store, then counts objects and hints without a log entry.
  * @param startedAt milliseconds
  */
 export async function checkStore(startedAt: number, check: Check): Promise<Leftovers> {
@@ -55,7 +55,7 @@ export async function checkStore(startedAt: number, check: Check): Promise<Lefto
     await reportUnmarked(repo, check);
     await checkOne(repo);
   }
-  // With one log unreadable, the objects that only it links would look like orphans.
+  // If one log is unreadable, the objects that only this log links would look like orphans.
   return isComplete ? await findLeftovers(heads, startedAt, check) : NOT_COUNTED;
 }
 
@@ -68,7 +68,7 @@ async function checkRepository(repo: RepositoryName, check: Check): Promise<numb
     state = await checkLog(repo, check);
     if (state !== undefined) await checkContent(repo, state, check);
   } catch (error) {
-    // Such as a folder that cannot be listed: the other repositories are still checked.
+    // For example a folder cannot be listed. The other repositories are still checked.
     await check.report({ severity: 'fault', problem: 'log-unreadable', repo, message: `its log ${problemOf(error)}` });
     return undefined;
   }
@@ -79,13 +79,13 @@ async function checkRepository(repo: RepositoryName, check: Check): Promise<numb
 
 function addToIndex(repo: RepositoryName, state: RepositoryState, { index, keptSince }: Check): void {
   for (const [digest, link] of state.blobs) index.links.add(linkText(repo, digest, link));
-  // Most are there already, but not those of slots appended meanwhile.
+  // Most are in the index already, but not those of slots appended during the check.
   for (const { inc } of state.blobs.values()) index.linked.add(inc);
   for (const { inc } of state.manifests.values()) index.linked.add(inc);
   for (const [inc, at] of state.tombstones) if (at >= keptSince) index.kept.add(inc);
 }
 
-/** The most that a scrub has to read. */
+/** The maximum number of bytes that a scrub has to read. */
 async function bytesOfObjects(check: Check): Promise<number> {
   let bytes = 0;
   for await (const { size } of check.reader.list(DATA)) bytes += size;
@@ -105,7 +105,7 @@ async function listMarked(check: Check): Promise<RepositoryName[]> {
   return marked;
 }
 
-/** Repositories with slots or snapshots but no marker: never a passing state, since a marker comes before slot 1. */
+/** Repositories with slots or snapshots but no marker. This is never a transient state, since the marker is written before slot 1. */
 async function* unmarkedLogs(check: Check): AsyncIterable<RepositoryName> {
   let last: RepositoryName | undefined;
   for await (const { key } of check.reader.list(REPOSITORIES)) {

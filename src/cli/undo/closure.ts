@@ -3,13 +3,13 @@ import type { RepositoryFacts } from '../../journal/state.ts';
 import type { Digest, Incarnation } from '../../oci/names.ts';
 import type { Restoration, WantedBlob, WantedManifest } from '../../registry/restoration.ts';
 
-/** What a log says of a digest: it was a blob, a manifest, or both. */
+/** The records of a log for a digest, which is a blob, a manifest, or both. */
 export interface Known {
   readonly blob?: WantedBlob;
   readonly manifest?: WantedManifest;
 }
 
-/** What a repository had under a digest at that moment. */
+/** The records of a repository for a digest. */
 export function knownOf(facts: RepositoryFacts, digest: Digest): Known {
   const link = facts.blob(digest);
   const record = facts.manifest(digest);
@@ -35,7 +35,7 @@ export class Closure {
   /** Referenced digests that were not known. */
   readonly unknown = new Set<Digest>();
 
-  /** @param look returns what is known of a digest */
+  /** @param look returns the records for a digest */
   constructor(roots: Iterable<Digest>, look: (digest: Digest) => Known) {
     const left = [...roots];
     for (let digest = left.pop(); digest !== undefined; digest = left.pop()) {
@@ -54,7 +54,7 @@ export class Closure {
     return this.blobs.has(digest) || this.manifests.has(digest);
   }
 
-  /** Every entry; a digest that is both blob and manifest comes twice. */
+  /** All entries. A digest that is both blob and manifest has two. */
   *entries(): Iterable<WantedBlob | WantedManifest> {
     yield* this.blobs.values();
     yield* this.manifests.values();

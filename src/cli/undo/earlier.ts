@@ -6,7 +6,7 @@ import type { WantedBlob, WantedManifest } from '../../registry/restoration.ts';
 import type { StoreReader } from '../../storage/driver.ts';
 import { Closure, type Known } from './closure.ts';
 
-/** Content deleted before the restored moment, and what of it can be restored with it. */
+/** Content that was deleted before the restored moment, divided by whether it can still be restored. */
 export interface Earlier {
   readonly closure: Closure;
   /** Manifests whose bytes were freed, at least in part. */
@@ -33,7 +33,7 @@ export async function findEarlier(
   const leftOut: Digest[] = [];
   for (const root of roots) {
     const part = new Closure([root], (digest) => known.get(digest) ?? {});
-    // A layer that was never pushed, or a manifest that the index names but the repository never had.
+    // The root is a layer that was never pushed, or a manifest that the repository never had.
     if (!part.has(root)) continue;
     const isWhole = [...part.entries()].every((each) => isHere(each.digest) || usable.has(each));
     if (isWhole) closure.take(part);
@@ -79,7 +79,7 @@ function withEvent(known: Known, event: Link): Known {
   return { ...known, manifest: { ...manifest, incs: incs(known.manifest?.incs) } };
 }
 
-/** Those with an object that can be linked now. */
+/** The entries that have an object that can be linked now. */
 async function usableOf(
   reader: StoreReader,
   known: ReadonlyMap<Digest, Known>,
@@ -87,7 +87,7 @@ async function usableOf(
   const all = [...known.values()]
     .flatMap(({ blob, manifest }) => [blob, manifest])
     .filter((each) => each !== undefined);
-  const asked = all.flatMap(({ incs, size }) => incs.map((inc) => ({ inc, size })));
-  const there = await linkable(reader, asked);
-  return new Set(all.filter(({ incs }) => incs.some((inc) => there.has(inc))));
+  const candidates = all.flatMap(({ incs, size }) => incs.map((inc) => ({ inc, size })));
+  const usable = await linkable(reader, candidates);
+  return new Set(all.filter(({ incs }) => incs.some((inc) => usable.has(inc))));
 }

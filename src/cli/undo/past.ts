@@ -7,7 +7,7 @@ import type { Digest, RepositoryName, Tag } from '../../oci/names.ts';
 import type { StoreReader } from '../../storage/driver.ts';
 import { Closure, knownOf } from './closure.ts';
 
-/** What is to be restored. */
+/** The thing to restore. */
 export type Thing = { readonly kind: 'tag'; readonly tag: Tag } | { readonly kind: 'digest'; readonly digest: Digest };
 
 /** The moment: after a slot, or at a time (milliseconds, inclusive). */
@@ -16,21 +16,21 @@ export type When = { readonly kind: 'slot'; readonly seq: number } | { readonly 
 /** A tag or manifest as it was at one moment of the log. */
 export interface Moment {
   readonly seq: number;
-  /** Of that slot, ISO 8601. */
+  /** Time of that slot, ISO 8601. */
   readonly time: string;
   /** `before`: that slot deleted it. */
   readonly side: 'before' | 'after';
   readonly digest: Digest;
-  /** Tags that pointed to it then; of a thing that is a tag only this one. */
+  /** Tags that pointed to it at that moment. If the thing is a tag, only this one. */
   readonly tags: readonly Tag[];
   /** The manifest with everything it refers to, as far as the repository had it then. */
   readonly closure: Closure;
 }
 
 export interface Past {
-  /** The repository at the end of its log; its seq is 0 when there is none. */
+  /** The repository at the end of its log. Its seq is 0 if there is no log. */
   readonly head: RepositoryState;
-  /** undefined: it never existed, or not at that moment. */
+  /** undefined if the thing never existed, or not at that moment. */
   readonly moment: Moment | undefined;
 }
 

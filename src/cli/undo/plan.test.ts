@@ -19,7 +19,7 @@ interface Pushed {
   readonly size: number;
 }
 
-/** An image of one blob; each name makes another one. */
+/** An image of one blob. Each name gives a different image. */
 async function pushImage({ registry, push }: OpenRegistry, name: string, ...tags: Tag[]): Promise<Pushed> {
   const layer = text(name);
   const blob = await push(A, layer);
@@ -36,7 +36,7 @@ async function pushIndex({ registry }: OpenRegistry, children: readonly Pushed[]
   return { manifest: digest, blob: digest, size: bytes.length };
 }
 
-/** Several commands' events in one slot, as when they waited together. */
+/** The events of several commands in one slot, as after a group commit. */
 function append({ projection }: OpenRegistry, ...events: JournalEvent[]): Promise<void> {
   return projection.submit(A, { decide: () => ({ kind: 'accepted', result: undefined, events }) });
 }
@@ -79,7 +79,7 @@ describe('without a time', () => {
     }
   });
 
-  test('takes the current value of a tag that exists', async () => {
+  test('uses the current value of a tag that exists', async () => {
     const open = openRegistry();
     await pushImage(open, 'old', V1);
     await open.registry.manifests.deleteTag(A, V1, ACTOR);
@@ -115,7 +115,7 @@ describe('without a time', () => {
     expect(await plan(open, V1)).toMatchObject({ digest: other.manifest, side: 'before', manifests: [other.manifest] });
   });
 
-  test('has no plan for what never existed', async () => {
+  test('has no plan for a thing that never existed', async () => {
     const open = openRegistry();
     expect(await plan(open, V1)).toEqual({ kind: 'no-repository' });
     const pushed = await pushImage(open, 'image', tag('v2'));
@@ -125,7 +125,7 @@ describe('without a time', () => {
 });
 
 describe('of a slot or a time', () => {
-  test('restores the value of a tag then, and records its value now', async () => {
+  test('restores the value of a tag at that moment, and records its current value', async () => {
     const open = openRegistry();
     const start = open.clock.now();
     const one = await pushImage(open, 'one', V1);
@@ -181,7 +181,7 @@ describe('an index', () => {
     return { ...open, one, two, inner, outer, inc };
   }
 
-  test('is restored with what it names, however deep, whether that was deleted before or after it', async () => {
+  test('is restored with everything it refers to, at any depth, whether deleted before or after it', async () => {
     const open = await deletedIndex();
     const { one, two, inner, outer, registry } = open;
     for (const each of [one, inner, outer, two]) await registry.manifests.delete(A, each.manifest, ACTOR);

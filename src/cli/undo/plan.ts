@@ -4,13 +4,13 @@ import type { StoreReader } from '../../storage/driver.ts';
 import { findEarlier } from './earlier.ts';
 import { type Moment, readPast, type Thing, type When } from './past.ts';
 
-/** What restores a thing as it was at one moment. */
+/** The plan that restores a thing as it was at one moment. */
 export interface Plan {
   readonly moment: Moment;
   readonly restoration: Restoration;
   /** Referenced manifests that were deleted before that moment and cannot be restored. */
   readonly leftOut: readonly Digest[];
-  /** Tags that pointed to it then and point elsewhere now: they stay as they are. */
+  /** Tags that pointed to it at that moment and point elsewhere now. They are not changed. */
   readonly kept: readonly Tag[];
 }
 
@@ -34,7 +34,7 @@ export async function planRestore(
   const earlier = await findEarlier(reader, repo, moment.closure.unknown, head);
   const { digest, closure } = moment;
   closure.take(earlier.closure);
-  // The tag that the operator names is set; the others only if they do not point elsewhere by now.
+  // The tag that the operator names is always set. Other tags are set only if they do not point elsewhere now.
   const isSet = (tag: Tag): boolean => thing.kind === 'tag' || [undefined, digest].includes(head.tag(tag));
   const tags = moment.tags.filter(isSet).map((tag) => {
     const seen = head.tag(tag);
