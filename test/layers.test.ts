@@ -67,6 +67,7 @@ const MEETING_PLACES = [
   'src/wiring/expiring.ts',
   'src/wiring/expired-uploads.ts',
   'src/wiring/importing.ts',
+  'src/wiring/listing-failure.ts',
   'src/wiring/operator.ts',
   'src/wiring/node-ports.ts',
   'src/wiring/pulls.ts',

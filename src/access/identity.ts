@@ -17,16 +17,16 @@ export type Identity =
   | { readonly kind: 'certificate'; readonly commonName: string }
   /** Subject of a token of the token server that the AUTH_TOKEN settings name. */
   | { readonly kind: 'token'; readonly subject: string }
-  /** Work that Marina does by itself, such as retention. */
+  /** Background work of Marina, such as retention. */
   | { readonly kind: 'system'; readonly task: string }
-  /** A command on this machine. `uid` is the user that runs it; undefined where the system cannot tell. */
+  /** A command on this machine. `uid` is the user that runs it; undefined if the system cannot tell. */
   | { readonly kind: 'operator'; readonly uid: number | undefined };
 
 declare const brand: unique symbol;
 
 /**
- * An identity as events, log lines and `sub` of our tokens have it, such as `user:deployer` or `oidc:github:repo:a/b`. Printable
- * ASCII without spaces, at most 255 characters. It begins with the kind, so that no name from outside can pass for another kind.
+ * The form of an identity in events, log lines and the `sub` of our tokens, such as `user:deployer` or `oidc:github:repo:a/b`.
+ * Printable ASCII without spaces, at most 255 characters. It begins with the kind, so no external name can pass for another kind.
  */
 export type ActorLabel = string & { readonly [brand]: 'ActorLabel' };
 

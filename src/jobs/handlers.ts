@@ -6,13 +6,13 @@ import type { JobQueue, ReportProgress, RunJob } from './queue.ts';
 import { type FoldedLog, writeSnapshot } from './snapshot.ts';
 import { sweepSnapshots } from './sweep-snapshots.ts';
 
-/** What the handlers need, whichever runner calls them. */
+/** The ports of the handlers, whichever runner calls them. */
 export interface JobPorts {
   readonly driver: ObjectStore;
   readonly sessions: SessionStore;
   /** The repository's current state: from memory if it is resident, else folded from storage. */
   readonly fold: (repo: RepositoryName) => Promise<FoldedLog>;
-  /** Aborts multipart uploads that began before that time (milliseconds); undefined for stores without multipart uploads. */
+  /** Aborts multipart uploads that began before the given time (milliseconds); undefined for stores without multipart uploads. */
   readonly reapMultiparts: ((before: number, signal: AbortSignal) => Promise<unknown>) | undefined;
   /** Milliseconds. */
   readonly now: () => number;
@@ -40,12 +40,12 @@ const HANDLERS: { readonly [K in Kind]: Handler<K> } = {
     await writeSnapshot(driver, repo, folded);
   },
   'sweep-snapshots': (_, { driver, enqueue }, signal) => sweepSnapshots(driver, enqueue, signal),
-  // "Sessions end at UPLOAD_EXPIRY of age, in use or not": their bytes go with them.
+  // Sessions end at the age UPLOAD_EXPIRY, in use or not, and their bytes are deleted.
   'expire-uploads': async (_, { sessions, now, uploadExpiry }, signal) => {
     await sessions.expire(now() - uploadExpiry, signal);
     signal.throwIfAborted();
   },
-  // Twice the expiry: a request that still writes to a session started well before it expired.
+  // After twice the expiry no request can still be writing to a session that has expired.
   'reap-multiparts': async (_, { reapMultiparts, now, uploadExpiry }, signal) => {
     await reapMultiparts?.(now() - 2 * uploadExpiry, signal);
     signal.throwIfAborted();

@@ -54,8 +54,8 @@ interface Lane {
 }
 
 /**
- * The jobs of a process that is alone on its store. The queue is not persisted: periodic jobs find from the store what is
- * due.
+ * The jobs of a process that is alone on its store. The queue is not persisted, because periodic jobs find in the store
+ * what is due.
  */
 export class InProcessQueue implements JobQueue, JobBoard {
   readonly #ports: InProcessPorts;
@@ -214,7 +214,7 @@ export class InProcessQueue implements JobQueue, JobBoard {
   }
 
   #tryAgain(lane: Lane, entry: Entry): void {
-    // The retry covers the job that was enqueued meanwhile.
+    // The retry also does the work of the job that was enqueued in the meantime.
     lane.next.delete(entry.key);
     if (this.#stop.signal.aborted) return;
     entry.attempt++;

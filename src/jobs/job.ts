@@ -4,8 +4,8 @@ import { parseRepositoryName, type RepositoryName } from '../oci/names.ts';
 const repo = z.custom<RepositoryName>((text) => typeof text === 'string' && parseRepositoryName(text) !== undefined);
 
 /*
- * All background work. A job names what to look at, never what to do: the handler decides that when it runs. So it is always
- * correct to run a job twice, late, or again after a crash.
+ * All background work. A job names its subject, such as a repository, and its handler decides what to do when it runs. So it is
+ * always correct to run a job twice, late, or again after a crash.
  */
 const SCHEMAS = {
   /** Write a snapshot of one repository, if enough was appended since the last one. */
@@ -34,7 +34,7 @@ export function parseKind(text: string): Kind | undefined {
   return KINDS.find((kind) => kind === text);
 }
 
-/** Parses a job from a queue, which another version or anybody with access to Redis may have written; undefined if it is invalid. */
+/** Parses a job from a queue. Another version or program may have written it, so it is validated; undefined if it is invalid. */
 export function parseJob(kind: Kind, payload: unknown): Job | undefined {
   const parsed = SCHEMAS[kind].safeParse(payload);
   return parsed.success ? parsed.data : undefined;

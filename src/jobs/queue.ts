@@ -8,13 +8,13 @@ export interface EnqueueOptions {
 }
 
 /**
- * Enqueues background work. Each job runs at least once: handlers are idempotent. At most one job of a key waits at a time; one
- * that is enqueued while a job of the same key runs waits until that has ended.
+ * Enqueues background work. Each job runs at least once, so handlers are idempotent. At most one job of a key waits at a time. A job
+ * that is enqueued while one of the same key runs waits until that has ended.
  */
 export interface JobQueue {
   /**
-   * Never throws, and takes a bounded time: the caller serves a request.
-   * @returns whether a job of that key waits now; a failure was already reported
+   * Never throws, and takes a bounded time, because the caller serves a request.
+   * @returns whether a job of that key waits now; if not, the failure was reported
    */
   enqueue(job: Job, options?: EnqueueOptions): Promise<boolean>;
   /** Repeats a job until the queue is closed. A second call for a kind replaces the interval. @param every milliseconds */
@@ -89,7 +89,7 @@ export interface JobPolicy {
   readonly backoff: number;
 }
 
-/** Jobs that hold a whole repository in memory, or scan the whole store, run one at a time. */
+/** For jobs that hold a whole repository in memory or scan the whole store, which run one at a time. */
 const ALONE: JobPolicy = { concurrency: 1, attempts: 6, backoff: 5_000 };
 
 export const POLICIES: Readonly<Record<Kind, JobPolicy>> = {

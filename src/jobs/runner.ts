@@ -10,8 +10,8 @@ export interface RunnerPorts {
 }
 
 /**
- * Background work in the serving process: schedules, and work that no request waits for. One task of each name runs at a time; a
- * failure is reported, and the next run retries.
+ * Background work in the serving process: scheduled tasks, and work that no request waits for. One task of each name runs at a time.
+ * A failure is reported, and the next run retries.
  */
 export class Runner {
   readonly #ports: RunnerPorts;

@@ -9,7 +9,7 @@ export type Schedules = Readonly<Record<PeriodicKind, number>>;
 export const SCHEDULES: Schedules = {
   'expire-uploads': 10 * MINUTE,
   'reap-multiparts': 6 * HOUR,
-  // A missed snapshot only makes folding slower: not worth two requests per repository every few minutes.
+  // A missed snapshot only makes folding slower, which is not worth two requests per repository every few minutes.
   'sweep-snapshots': 6 * HOUR,
   // The default of GC_INTERVAL.
   collect: HOUR,

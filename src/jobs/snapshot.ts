@@ -12,7 +12,7 @@ export interface LogTail {
   snapshotBytes: number;
 }
 
-/** A repository's state, as a snapshot is made from it. */
+/** A repository's state, of which a snapshot can be made. */
 export interface FoldedLog {
   readonly state: RepositoryState;
   /** Reset when a snapshot was written. */
@@ -21,7 +21,7 @@ export interface FoldedLog {
 
 export const SNAPSHOT_SLOTS = 512;
 
-/** "after 512 slots whose bytes are also a tenth of the last snapshot's": a bound on the cost of folding and of writing snapshots. */
+/** Due after 512 slots with at least a tenth of the last snapshot's bytes, which bounds the cost of folding and of snapshots. */
 export function isSnapshotDue({ slots, bytes, snapshotBytes }: LogTail): boolean {
   return slots >= SNAPSHOT_SLOTS && bytes * 10 >= snapshotBytes;
 }

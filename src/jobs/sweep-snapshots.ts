@@ -19,7 +19,7 @@ export async function sweepSnapshots(
   let together: RepositoryName[] = [];
   const look = async (): Promise<void> => {
     signal.throwIfAborted();
-    await Promise.all(together.map((repo) => lookAt(driver, repo, enqueue)));
+    await Promise.all(together.map((repo) => enqueueIfDue(driver, repo, enqueue)));
     together = [];
   };
   for await (const { key } of driver.list(CATALOG)) {
@@ -31,7 +31,7 @@ export async function sweepSnapshots(
   await look();
 }
 
-async function lookAt(driver: StoreReader, repo: RepositoryName, enqueue: JobQueue['enqueue']): Promise<void> {
+async function enqueueIfDue(driver: StoreReader, repo: RepositoryName, enqueue: JobQueue['enqueue']): Promise<void> {
   const due = slotKey(repo, (await newestSnapshot(driver, repo)) + SNAPSHOT_SLOTS);
   if ((await driver.head(due)) === undefined) return;
   if (!(await enqueue({ kind: 'snapshot', repo })))

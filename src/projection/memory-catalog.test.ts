@@ -17,11 +17,17 @@ async function storeWith(...names: readonly RepositoryName[]): Promise<MemoryDri
 function open(driver: MemoryDriver) {
   const asked: RepositoryName[] = [];
   const answers = new Map<RepositoryName, (exists: boolean) => void>();
-  const catalog = new MemoryCatalog(driver, (repo) => {
-    asked.push(repo);
-    return new Promise((resolve) => answers.set(repo, resolve));
+  const failures: unknown[] = [];
+  const catalog = new MemoryCatalog({
+    driver,
+    exists: (repo) => {
+      asked.push(repo);
+      return new Promise((resolve) => answers.set(repo, resolve));
+    },
+    probes: false,
+    listingFailed: (error) => failures.push(error),
   });
-  return { catalog, asked, answer: (repo: RepositoryName, exists: boolean) => answers.get(repo)?.(exists) };
+  return { catalog, asked, failures, answer: (repo: RepositoryName, exists: boolean) => answers.get(repo)?.(exists) };
 }
 
 function turn(): Promise<void> {
@@ -66,6 +72,28 @@ describe('the catalog', () => {
     resolve();
     expect((await page).items).toEqual([a]);
     expect(asked).toEqual([]);
+  });
+
+  test('reports a listing that fails in the background once, and the next lookup starts it again', async () => {
+    const driver = await storeWith(a);
+    const list = driver.list.bind(driver);
+    let isDown = true;
+    driver.list = async function* (prefix): AsyncIterable<ListedObject> {
+      if (isDown) throw new Error('the store is down');
+      yield* list(prefix);
+    };
+    const { catalog, failures } = open(driver);
+    for (let lookup = 0; lookup < 3; lookup++) {
+      // Two lookups that share one listing.
+      expect([catalog.lacks(b), catalog.lacks(b)]).toEqual([false, false]);
+      await turn();
+    }
+    expect(failures).toEqual([new Error('the store is down')]);
+    await expect(catalog.page(undefined, 10)).rejects.toThrow('the store is down');
+    isDown = false;
+    catalog.lacks(b);
+    await turn();
+    expect([catalog.lacks(b), catalog.lacks(a), failures.length]).toEqual([true, false, 1]);
   });
 
   test('lists created repositories in order, and no deleted ones', async () => {

@@ -7,22 +7,34 @@ import type { Page } from './projection.ts';
 /** How many logs are probed concurrently while it is unknown which repositories were deleted. */
 const PROBES = 16;
 
-/** All repositories, from the markers; each log is asked once whether its repository still exists. */
+export interface MemoryCatalogPorts {
+  readonly driver: StoreReader;
+  /** Whether the repository exists according to its log. */
+  readonly exists: (repo: RepositoryName) => Promise<boolean>;
+  /** Whether other processes write to the store, so that nothing may be cached. */
+  readonly probes: boolean;
+  /** Called with the failure of a listing in the background, once until a listing succeeds. */
+  readonly listingFailed: (error: unknown) => void;
+}
+
+/** All repositories, from the markers. Each log is probed once to find out whether its repository still exists. */
 export class MemoryCatalog {
   readonly #driver: StoreReader;
   readonly #exists: (repo: RepositoryName) => Promise<boolean>;
-  /** Whether the repository exists; undefined: its log was not asked yet. */
+  /** Whether the repository exists; undefined: its log was not probed yet. */
   readonly #known = new Map<RepositoryName, boolean | undefined>();
   readonly #names = new SortedNames<RepositoryName>(() => this.#known.keys());
   readonly #probes: boolean;
+  readonly #listingFailed: (error: unknown) => void;
   #listing: Promise<void> | undefined;
   #isListed = false;
+  #hasReportedFailure = false;
 
-  /** @param probes other processes write to the store: nothing is cached */
-  constructor(driver: StoreReader, exists: (repo: RepositoryName) => Promise<boolean>, probes = false) {
+  constructor({ driver, exists, probes, listingFailed }: MemoryCatalogPorts) {
     this.#driver = driver;
     this.#exists = exists;
     this.#probes = probes;
+    this.#listingFailed = listingFailed;
   }
 
   /** A repository was created or deleted. */
@@ -39,13 +51,13 @@ export class MemoryCatalog {
   }
 
   /**
-   * Whether the repository certainly has no log, so that the store need not be asked. False until all markers are listed: the
-   * first call starts the listing in the background, since reading one log is faster.
+   * Whether the repository certainly has no log, so that the store need not be read. False until all markers are listed. The first
+   * call starts the listing in the background, because reading one log is faster than waiting for it.
    */
   lacks(repo: RepositoryName): boolean {
     if (this.#probes || this.#known.has(repo)) return false;
-    // Not awaited here. A failed listing is started again by the next caller, and reported to those that await it.
-    if (!this.#isListed) this.#listOnce().catch(() => undefined);
+    // The next call starts a failed listing again.
+    if (!this.#isListed) this.#listOnce().catch(this.#reportFailure);
     return this.#isListed;
   }
 
@@ -80,6 +92,12 @@ export class MemoryCatalog {
     return { items: items.slice(0, limit), more: items.length > limit };
   }
 
+  readonly #reportFailure = (error: unknown): void => {
+    if (this.#hasReportedFailure) return;
+    this.#hasReportedFailure = true;
+    this.#listingFailed(error);
+  };
+
   #listOnce(): Promise<void> {
     this.#listing ??= this.#list().catch((error: unknown) => {
       this.#listing = undefined;
@@ -97,6 +115,7 @@ export class MemoryCatalog {
       }
     }
     this.#isListed = true;
+    this.#hasReportedFailure = false;
   }
 
   async #probe(names: readonly RepositoryName[]): Promise<void> {

@@ -20,7 +20,7 @@ class Resident implements WritableView {
   weight: number;
   readonly #repo: RepositoryName;
   readonly #ports: MemoryProjectionPorts;
-  /** The probe in flight, and the one that follows it. */
+  /** The probe in flight, and the one after it. */
   #probing: Promise<void> | undefined;
   #next: Promise<void> | undefined;
 
@@ -38,7 +38,7 @@ class Resident implements WritableView {
     return { seq: this.state.seq, hash: this.state.hash, facts: this.state };
   }
 
-  /** No other process reads this view. */
+  /** No other process reads this view, so nothing is announced. */
   async announce(): Promise<boolean> {
     return true;
   }
@@ -58,7 +58,7 @@ class Resident implements WritableView {
     this.#grow(found);
   }
 
-  /** Folds what other processes wrote before this call. Callers that come while storage is asked share the next probe. */
+  /** Folds the slots that other processes wrote before this call. Calls during a probe share the next one. */
   probe(): Promise<void> {
     if (this.#next !== undefined) return this.#next;
     const before = this.#probing ?? Promise.resolve();
@@ -67,7 +67,7 @@ class Resident implements WritableView {
       this.#next = undefined;
       return this.catchUp();
     };
-    // A failure of the previous probe was reported to its own callers.
+    // A failure of the previous probe reaches its own callers.
     this.#next = before.then(begin, begin);
     return this.#next;
   }
@@ -84,13 +84,15 @@ export interface MemoryProjectionPorts extends WriterPorts {
   readonly budget: number;
   /** Other processes write to the store: each use probes for the next slot. */
   readonly probe?: boolean;
-  /** A log grew. `tail` is what follows its newest snapshot. */
+  /** Called when a log grew. `tail` describes the slots after its newest snapshot. */
   readonly onGrowth: (repo: RepositoryName, tail: Resident['tail']) => void;
+  /** The markers could not be listed in the background. Called once until a listing succeeds. */
+  readonly onListingFailed: (error: unknown) => void;
 }
 
 /**
- * Views folded from the log into this process's memory, each repository on first use. If the data folder is locked they are
- * current by themselves; otherwise each use probes the log for slots of other processes.
+ * Views folded from the log into this process's memory, each repository on first use. If this process has locked the data folder
+ * they are always current. Otherwise each use probes the log for slots of other processes.
  */
 export class MemoryProjection implements Projection {
   readonly #ports: MemoryProjectionPorts;
@@ -102,7 +104,12 @@ export class MemoryProjection implements Projection {
 
   constructor(ports: MemoryProjectionPorts) {
     this.#ports = ports;
-    this.#catalog = new MemoryCatalog(ports.driver, async (repo) => (await this.newest(repo)).exists, ports.probe);
+    this.#catalog = new MemoryCatalog({
+      driver: ports.driver,
+      exists: async (repo) => (await this.newest(repo)).exists,
+      probes: ports.probe === true,
+      listingFailed: ports.onListingFailed,
+    });
   }
 
   manifestByTag(repo: RepositoryName, tag: Tag): Answer<InRepository<FoundManifest | undefined>> {
@@ -174,7 +181,7 @@ export class MemoryProjection implements Projection {
     return this.#resident(repo);
   }
 
-  /** The state of a resident repository, as far as it is folded; this neither folds nor counts as a use. */
+  /** The state of a resident repository, as far as it is folded. The call neither folds nor counts as a use. */
   kept(repo: RepositoryName): RepositoryState | undefined {
     return this.#residents.get(repo)?.state;
   }
@@ -209,7 +216,7 @@ export class MemoryProjection implements Projection {
   async #fresh(repo: RepositoryName): Promise<Resident> {
     const isKnown = this.#residents.has(repo) || this.#folding.has(repo);
     const resident = await this.#resident(repo);
-    // A fold that this call started has every slot from before it.
+    // A fold started by this call includes every slot written before it.
     if (this.#ports.probe !== true || !isKnown) return resident;
     await resident.probe();
     this.#reweigh(repo, resident);
@@ -217,9 +224,9 @@ export class MemoryProjection implements Projection {
   }
 
   /**
-   * Whether this is the repository's only resident: two writers would make each other's view stale. A resident that was not kept,
-   * because its log is empty, or that was evicted since the lookup, is kept now: there was no I/O in between, so nobody can have
-   * written meanwhile.
+   * Whether this is the repository's only resident, because two writers would make each other's view stale. A resident that was not
+   * kept, because its log is empty, or that was evicted since the lookup is kept now. There was no I/O in between, so no write can
+   * have happened meanwhile.
    */
   #isWritable(repo: RepositoryName, resident: Resident): boolean {
     const kept = this.#residents.get(repo);
@@ -230,7 +237,7 @@ export class MemoryProjection implements Projection {
 
   #use(repo: RepositoryName): Resident | undefined {
     const resident = this.#residents.get(repo);
-    // The order of use matters only for eviction: as long as there is plenty of memory, reads do not pay for it.
+    // The order of use matters only for eviction, so reads do not pay for it while there is plenty of memory.
     if (resident !== undefined && this.#weight * 2 > this.#ports.budget) {
       this.#residents.delete(repo);
       this.#residents.set(repo, resident);
@@ -253,7 +260,7 @@ export class MemoryProjection implements Projection {
   async #fold(repo: RepositoryName): Promise<Resident> {
     if (await this.#hasNoLog(repo)) return new Resident(repo, emptyLog(), this.#ports);
     const folded = await foldLog(this.#ports.driver, repo, aheadOf(this.#ports));
-    // A process that was killed may have left the newest slot in the page cache only: responses must rest on durable slots.
+    // A process that was killed may have left the newest slot in the page cache only, but responses must depend on durable slots.
     if (folded.state.seq > 0) await this.#ports.driver.confirm(slotKey(repo, folded.state.seq));
     const resident = new Resident(repo, folded, this.#ports);
     // Names that are only read must not evict real repositories.
@@ -261,7 +268,7 @@ export class MemoryProjection implements Projection {
     return resident;
   }
 
-  /** A name that was never written to costs the store nothing, or one HEAD if other processes write to the store. */
+  /** Costs the store nothing for a name that was never written to, or one HEAD if other processes write to the store. */
   async #hasNoLog(repo: RepositoryName): Promise<boolean> {
     if (this.#ports.probe !== true) return this.#catalog.lacks(repo);
     return (await this.#ports.driver.head(slotKey(repo, 1))) === undefined;
@@ -304,7 +311,7 @@ function emptyLog(): WalkedLog {
   return { state: new RepositoryState(), slots: 0, bytes: 0, snapshotBytes: 0 };
 }
 
-/** Stores that other processes write to are remote: read ahead. */
+/** A store that other processes write to is remote, so slots are read ahead. */
 function aheadOf({ probe }: MemoryProjectionPorts): number {
   return probe === true ? READ_AHEAD : 1;
 }

@@ -21,7 +21,7 @@ import { hasOwnBytes, MalformedSession, requireOwnBytes } from './stored-session
 export const LEASE_MS = 10_000;
 const RENEWAL_MS = 3_000;
 const DAY_MS = 86_400_000;
-/** How long the end of a session without a record is kept: most pushes are such. */
+/** How long the end of a session without a record is kept, in seconds. Short, because most pushes have such a session. */
 const ENDED_UNWRITTEN_S = 3_600;
 const PAGE = 100;
 
@@ -40,15 +40,15 @@ export interface RedisSessionsPorts {
   /** For session ids; default: the system's. */
   readonly randomBytes?: RandomBytes;
   readonly repeat: Repeat;
-  /** A claim could not be released, or bytes not be removed: they expire. */
+  /** A claim could not be released, or bytes could not be removed. Both expire. */
   readonly failed: (error: unknown) => void;
   /** A value that no node stored was discarded; its upload is unknown from now on. */
   readonly malformed: (error: unknown) => void;
 }
 
 /**
- * The cluster's sessions. A session without bytes exists only as its id; with its first bytes it becomes a record in Redis. Ids
- * are bound to the epoch of this Redis: after a loss of all data, sessions that had bytes are unknown instead of empty.
+ * The cluster's sessions. A session without bytes exists only as its id. With its first bytes it becomes a record in Redis. Ids are
+ * bound to the epoch of this Redis, so after a loss of all data sessions that had bytes are unknown instead of empty.
  */
 export class RedisSessions implements SessionStore {
   readonly #ports: RedisSessionsPorts;
@@ -72,13 +72,13 @@ export class RedisSessions implements SessionStore {
       if (found?.session !== undefined) requireOwnBytes(found.session, owner, this.#ports.driver);
       return found;
     });
-    // After the load: data that Redis lost until then must not look like a session without bytes.
+    // Read after the load, so that a session whose record Redis has lost does not look like one without bytes.
     const unwritten = await this.#unwritten(id, owner);
     return unwritten && stored && (stored.session ?? unwritten);
   }
 
   async lease(id: UploadId, owner: SessionOwner): Promise<SessionLease | 'unknown' | 'busy'> {
-    // Ids of others must leave no key in Redis.
+    // Ids of other owners must leave no key in Redis.
     const isPlausible = this.#ids !== undefined && this.#read(this.#ids.ids, id, owner) !== undefined;
     if (!isPlausible && (await this.#unwritten(id, owner)) === undefined) return 'unknown';
     const { now, newToken, repeat, failed } = this.#ports;
@@ -90,7 +90,7 @@ export class RedisSessions implements SessionStore {
       return claimed;
     });
     if (answer?.kind !== 'granted') return answer?.kind ?? 'unknown';
-    // Under the claim: data that Redis lost until then must not look like a session without bytes.
+    // Read under the claim, so that a session whose record Redis has lost does not look like one without bytes.
     const unwritten = await this.#unwritten(id, owner);
     if (unwritten === undefined) {
       await claim.release();
@@ -118,14 +118,14 @@ export class RedisSessions implements SessionStore {
       for (const name of listed) {
         if (signal.aborted) return;
         const id = parseUploadId(name);
-        // No node indexed it like this. A live session is indexed again by the next request that saves it.
+        // No node wrote this index entry. A live session is indexed again by the next request that saves it.
         if (id === undefined || createdAtOf(id) >= before) await this.#table.removeFromIndex(name);
         else if (await remove(id, 0)) await this.#table.removeFromIndex(id);
         else kept++;
       }
       if (listed.length < PAGE) break;
     }
-    // Bytes without a record: their process was killed, or Redis lost all data.
+    // These are bytes without a record: their process was killed, or Redis lost all data.
     for await (const { id, size } of uploadsBegunBefore(before, this.#ports.driver)) {
       if (signal.aborted) return;
       await remove(id, size);
@@ -139,7 +139,7 @@ export class RedisSessions implements SessionStore {
     await driver.deleteAll(uploadPrefix(id));
   }
 
-  /** Ends a malformed session, and reports it once: its id alone would be valid. */
+  /** Ends a malformed session and reports it once. The end must be recorded, because the id alone would be valid. */
   async #unlessMalformed<T, F = undefined>(
     id: UploadId,
     work: () => Promise<T>,
@@ -247,7 +247,7 @@ class RedisClaim implements Claim {
   }
 
   async save(next: Session): Promise<ClaimAnswer> {
-    // Indexed first: bytes that are not indexed would remain if their session is lost.
+    // Indexed first, because bytes that are not indexed would remain if their session is lost.
     if (!this.staged) await this.#table.addToIndex(this.#id, next.createdAt);
     this.staged = true;
     return await this.#unlessMalformed(() => this.#table.save(this.#id, this.terms(), next));
@@ -260,7 +260,7 @@ class RedisClaim implements Claim {
   async end(): Promise<ClaimAnswer> {
     const ttl = { written: this.terms().ttl, unwritten: ENDED_UNWRITTEN_S };
     const answer = await this.#unlessMalformed(() => this.#table.end(this.#id, this.#token, ttl));
-    // The session has ended; bytes that cannot be removed now are removed when it expires.
+    // The session has ended. Bytes that cannot be removed now are removed when it expires, and the failure is logged.
     if (answer === 'held' && this.staged) await this.#clean().catch(this.#ports.failed);
     return answer;
   }

@@ -9,7 +9,7 @@ import { MalformedSession, parseSession } from './stored-session.ts';
 /** A session as it is stored. `session` is undefined before its first bytes. */
 export interface StoredSession {
   readonly session: Session | undefined;
-  /** Until when a request claims it, in milliseconds. */
+  /** When the claim of a request ends, in milliseconds; undefined if there is none. */
   readonly until: number | undefined;
 }
 
@@ -22,7 +22,7 @@ export type LeaseAnswer =
  *
  *   {<store>:u:<id>}     hash: owner, record, token and until of the claim, contested; or ended
  *   {<store>:u}:index    zset: the sessions that have bytes, by creation time
- *   {<store>:u}:epoch    a random word: sessions whose ids were minted under another one are gone
+ *   {<store>:u}:epoch    a random word; sessions whose ids were minted under another one are gone
  */
 export class SessionTable {
   readonly #redis: RedisCommands;
@@ -98,7 +98,7 @@ export class SessionTable {
     await this.#onShared(SCRIPTS.index, this.#index, id, '');
   }
 
-  /** The index of sessions with bytes created before that time (milliseconds), oldest first. The names are not validated. */
+  /** Sessions with bytes created before the given time (milliseconds), oldest first. The names are not validated. */
   async oldest(before: number, count: number, skip: number): Promise<string[]> {
     return list(await this.#onShared(SCRIPTS.oldest, this.#index, before, count, skip)).map(text);
   }
@@ -120,7 +120,7 @@ export class SessionTable {
     }
   }
 
-  /** For a key that all sessions share: a malformed value is discarded, as if Redis had lost it. */
+  /** For a key that all sessions share. A malformed value is discarded, as if Redis had lost it. */
   async #onShared(script: Script, key: string, ...args: readonly (string | number)[]): Promise<Reply> {
     try {
       return await this.#run(script, key, ...args);

@@ -5,7 +5,7 @@ import { decodeRecord, sessionRecord } from '../registry/session-record.ts';
 import { placeOf, type Session, type SessionOwner } from '../registry/sessions.ts';
 import type { StagedWrites } from '../storage/driver.ts';
 
-/** No node stored this session: its keys must not be used. */
+/** A session in Redis that no node can have stored, so that its keys must not be used. */
 export class MalformedSession extends Error {
   override readonly name = 'MalformedSession';
 

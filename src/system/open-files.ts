@@ -6,7 +6,7 @@ export function maxOpenFiles(): number | undefined {
   try {
     limits = readFileSync('/proc/self/limits', 'utf8');
   } catch {
-    // No Linux: then nothing is derived from it.
+    // Only Linux has this file. Elsewhere the limit is unknown.
     return undefined;
   }
   const [, soft] = /^Max open files\s+(\d+)\s/m.exec(limits) ?? [];

@@ -1,13 +1,13 @@
-/** Gives a permit back. Calls after the first one do nothing. */
+/** Releases a permit. Calls after the first one do nothing. */
 export type Release = () => void;
 
 interface Waiter {
   readonly grant: (release: Release) => void;
 }
 
-/** A number of permits. Whoever finds none waits; permits that come back go to the waiters in the order of their arrival. */
+/** A fixed number of permits. If none is free, callers wait, and released permits go to the waiters in order of arrival. */
 export class Semaphore {
-  /** In the order of their arrival. */
+  /** In order of arrival. */
   readonly #waiters = new Set<Waiter>();
   #free: number;
 
@@ -23,7 +23,7 @@ export class Semaphore {
     return this.#waiters.size;
   }
 
-  /** A permit, or undefined where none is free now. */
+  /** A permit, or undefined if none is free now. */
   tryAcquire(): Release | undefined {
     if (this.#free === 0) return undefined;
     this.#free--;
@@ -38,12 +38,12 @@ export class Semaphore {
   async acquire(signal?: AbortSignal): Promise<Release> {
     signal?.throwIfAborted();
     const { promise, resolve, reject } = Promise.withResolvers<Release>();
-    // Permits are free only while nobody waits.
+    // A permit is free only if no caller waits.
     const release = this.tryAcquire();
     if (release !== undefined) return release;
     const waiter: Waiter = { grant: resolve };
     const leave = (): void => {
-      // It may have been granted a permit in the same moment: then it has one, and gives it back.
+      // The abort and the grant may happen in the same moment. A permit that was granted must then be released.
       if (this.#waiters.delete(waiter)) reject(signal?.reason);
     };
     signal?.addEventListener('abort', leave);

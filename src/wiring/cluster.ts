@@ -13,6 +13,7 @@ import type { Logs } from '../telemetry/log.ts';
 import type { Telemetry } from '../telemetry/metrics.ts';
 import { repeat, sleep } from './basics.ts';
 import { observeCollections } from './collection.ts';
+import { logListingFailure } from './listing-failure.ts';
 import type { Shape, ShapePorts } from './node-ports.ts';
 import { observeRetention } from './retention.ts';
 import type { OpenedStore } from './store.ts';
@@ -79,6 +80,7 @@ export function openSharedProjection({ config, logs, telemetry, opened, redis, .
     budget: config.viewMemory,
     probe: true,
     onGrowth: () => {},
+    onListingFailed: (error) => logListingFailure(logs, error),
   });
   const { services } = telemetry;
   const projection = new RedisProjection({
@@ -93,6 +95,7 @@ export function openSharedProjection({ config, logs, telemetry, opened, redis, .
           { err: error, what },
           'Redis has malformed values: they are discarded and rebuilt from the store',
         ),
+      listingFailed: (error) => logListingFailure(logs, error),
       fellBack: (why) => services.fellBack(why),
       waitedForTurn: (milliseconds) => services.waitedForTurn(milliseconds),
     },

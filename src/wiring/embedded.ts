@@ -19,6 +19,7 @@ import type { Telemetry } from '../telemetry/metrics.ts';
 import { repeat, sleep } from './basics.ts';
 import { observeCollections, summaryOf, wireCollection } from './collection.ts';
 import { wireImports } from './importing.ts';
+import { logListingFailure } from './listing-failure.ts';
 import type { Shape, ShapePorts } from './node-ports.ts';
 import { collectWhileWritable, retainWhileWritable } from './read-only.ts';
 import { logRetention, observeRetention, wireRetention } from './retention.ts';
@@ -44,6 +45,7 @@ export async function wireEmbedded(ports: ShapePorts): Promise<Shape> {
     onGrowth: (repo, tail) => {
       if (isSnapshotDue(tail)) void jobs.enqueue({ kind: 'snapshot', repo });
     },
+    onListingFailed: (error) => logListingFailure(logs, error),
   });
   const sessions = openSessions(ports);
   const requests = (): number => telemetry.requests.begun;

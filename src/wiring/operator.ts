@@ -93,23 +93,28 @@ function throughServer(server: ControlClient, reader: StoreReader): Operator {
 
 async function openCluster(config: Config, address: RedisAddress, reader: StoreReader): Promise<Operator> {
   const { opened, projection, newId, close } = await openShared(config, address);
+  // A command has no log, and `enqueue` reports its failures only here. So the last one goes into the command's own error.
+  let queueError: unknown;
   const queue = openJobQueue({
     store: opened.store,
     connect: (use) => openJobConnection(address, use, caOf(config)),
     now: Date.now,
     sleep,
-    onError: () => {},
+    onError: (error) => {
+      queueError = error;
+    },
   });
   const enqueue = async (kind: RequestedJob['kind']): Promise<RequestedJob> => {
     const job = { kind, request: newId() };
     if (await queue.enqueue(job)) return job;
-    throw new RegistryError('unavailable', 'the job queue does not answer: check Redis');
+    const reason = queueError instanceof Error ? queueError.message : 'no reason given';
+    const message = `the job queue did not accept the request (${reason}): check Redis`;
+    throw new RegistryError('unavailable', message, undefined, queueError);
   };
   const progressOf =
     <Progress>(job: RequestedJob, schema: z.ZodType<Progress>, onProgress: (progress: Progress) => void) =>
     async (): Promise<void> => {
-      // Only the report matters. The progress is unavailable if Redis is, or if the worker has another version.
-      const progress = schema.safeParse(await queue.progress(job).catch(() => undefined));
+      const progress = schema.safeParse(await queue.progress(job).catch(withoutProgress));
       if (progress.success) onProgress(progress.data);
     };
   return {
@@ -187,6 +192,14 @@ async function openHere(config: Config): Promise<Operator> {
     restore: (repo, wanted) => restore(repo, wanted, OPERATOR, { projection, driver: opened.driver }),
     close,
   };
+}
+
+/**
+ * Only the report matters, which the command reads from the store. The progress is unavailable if Redis is, or if the worker has
+ * another version.
+ */
+function withoutProgress(): undefined {
+  return undefined;
 }
 
 /** Waits for the report of this request. */

@@ -11,6 +11,7 @@ import { openLogs } from '../telemetry/log.ts';
 import { Telemetry } from '../telemetry/metrics.ts';
 import { idFactory, sleep } from './basics.ts';
 import { openRedis, openSharedProjection } from './cluster.ts';
+import { logListingFailure } from './listing-failure.ts';
 import { type OpenedStore, openStore, type StorePorts } from './store.ts';
 
 /** A store that an operator's command changes without a server. */
@@ -44,6 +45,7 @@ export async function openAlone(config: Config): Promise<WritableStore> {
     probe: !opened.isLocked,
     onAppend: () => {},
     onGrowth: () => {},
+    onListingFailed: (error) => logListingFailure(base.logs, error),
   });
   return { base, opened, projection, newId: base.newId, close: () => opened.close() };
 }

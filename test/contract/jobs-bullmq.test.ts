@@ -147,7 +147,7 @@ describe('a worker', () => {
     await eventually(async () => expect(await queue.deadLetters(10)).toHaveLength(1));
     const [letter] = await queue.deadLetters(10);
     expect(letter).toMatchObject({ payload: { kind: 'snapshot', newer: 'payload' }, attempts: 1 });
-    expect(letter?.reason).toContain('knows no such job');
+    expect(letter?.reason).toContain('does not know this job');
     expect(await queue.retry(letter?.id ?? '')).toBe(false);
     await other.close();
     connection.disconnect();

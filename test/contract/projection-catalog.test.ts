@@ -6,6 +6,7 @@ import { accept } from '../../src/journal/command.ts';
 import type { RepositoryName } from '../../src/oci/names.ts';
 import { Catalog } from '../../src/projection/redis/catalog.ts';
 import { RedisGone } from '../../src/projection/redis/commands.ts';
+import type { StoreReader } from '../../src/storage/driver.ts';
 import { markerKey } from '../../src/storage/paths.ts';
 import { connect, redisWorld, type WatchedRedis } from '../support/redis-projections.ts';
 import { REPO } from '../support/slots.ts';
@@ -23,10 +24,13 @@ interface Truth {
 async function open(look: () => Promise<Truth>): Promise<{ catalog: Catalog; redis: WatchedRedis }> {
   const { driver, store, server } = world;
   const redis = await connect(server.url);
-  return { redis, catalog: new Catalog({ redis, store, driver, newId: ulid, look, malformed: raise }) };
+  return {
+    redis,
+    catalog: new Catalog({ redis, store, driver, newId: ulid, look, malformed: raise, listingFailed: raise }),
+  };
 }
 
-function raise(error: Error): never {
+function raise(error: unknown): never {
   throw error;
 }
 
@@ -155,4 +159,41 @@ describe('an update whose state was read before Redis lost everything, and which
     expect([await listed(catalog), looks]).toEqual([[REPO], 1]);
     await redis.close();
   });
+});
+
+test('a listing that fails in the background is reported once, until one succeeds', async () => {
+  const { driver, store, server } = world;
+  const redis = await connect(server.url);
+  const failures: unknown[] = [];
+  let isDown = true;
+  const failing: StoreReader = {
+    kind: driver.kind,
+    read: (key) => driver.read(key),
+    open: (key) => driver.open(key),
+    head: (key) => driver.head(key),
+    async *list(prefix, after) {
+      if (isDown) throw new Error('the store is down');
+      yield* driver.list(prefix, after);
+    },
+  };
+  const catalog = new Catalog({
+    ...{ redis, store, driver: failing, newId: ulid, look: async () => THERE, malformed: raise },
+    listingFailed: (error) => failures.push(error),
+  });
+  const lookUp = async (): Promise<void> => {
+    expect(await catalog.lacks(REPO)).toBe(false);
+    // The listing goes on in the background; a page waits for it or repeats it.
+    await catalog.page(undefined, 10).catch(() => 'reported to its own caller');
+  };
+  await lookUp();
+  await lookUp();
+  expect(failures).toEqual([new Error('the store is down')]);
+  isDown = false;
+  await lookUp();
+  expect(await catalog.lacks(REPO)).toBe(true);
+  await server.cli('FLUSHALL');
+  isDown = true;
+  await lookUp();
+  expect(failures.length).toBe(2);
+  await redis.close();
 });

@@ -86,8 +86,17 @@ export function startNode(number: number, environment: NodeEnvironment, random: 
   const driver: StorageDriver = bug.driver?.(real) ?? real;
   const writer = { driver, now, newId, sleep, reach: noCrash, node: machine.name, onAppend: () => {} };
   const redis = new SimulatedRedis(machine, environment, random.chance(0.5) ? 0 : random.between(0, 3_000));
-  const fold = new MemoryProjection({ ...writer, budget: 1e9, onGrowth: () => {}, probe: true });
-  const observer = { healed: () => {}, malformed: raise, fellBack: () => {}, waitedForTurn: () => {} };
+  const fold = new MemoryProjection({
+    ...writer,
+    budget: 1e9,
+    onGrowth: () => {},
+    onListingFailed: () => {},
+    probe: true,
+  });
+  const observer = {
+    ...{ healed: () => {}, malformed: raise, listingFailed: () => {} },
+    ...{ fellBack: () => {}, waitedForTurn: () => {} },
+  };
   const views =
     setting.views === 'redis' ? new RedisProjection({ ...writer, redis, store: STORE, fold, observer }) : fold;
   const projection = environment.watched(bug.projection?.(views, fold) ?? views);

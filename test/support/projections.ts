@@ -23,6 +23,7 @@ export function openProjection(
     onAppend: () => {},
     budget: HUGE_BUDGET,
     onGrowth: () => {},
+    onListingFailed: () => {},
     ...ports,
   });
 }

@@ -92,6 +92,7 @@ export async function openNode(
     observer: {
       healed: (how) => observed.push(how),
       malformed: () => observed.push('malformed'),
+      listingFailed: () => observed.push('listing failed'),
       fellBack: (why) => observed.push(why),
       waitedForTurn: () => observed.push('waited'),
     },

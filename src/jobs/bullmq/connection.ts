@@ -11,7 +11,7 @@ export type JobConnectionUse = 'ask' | 'work';
 
 const CONNECT_MS = 5_000;
 /**
- * A server that sends nothing for so long while a command is pending is considered hung. A worker's fetch blocks for up to
+ * A server that sends nothing for this long while a command is pending is considered hung. A worker's fetch blocks for up to
  * 10 s by design.
  */
 const SILENCE_MS = { ask: 10_000, work: 30_000 } as const;
@@ -51,7 +51,7 @@ export function openJobConnection(
         sentinels: [...address.hosts],
         name: address.master,
         role: 'master',
-        // A hung master keeps its connections open: only the Sentinels announce the failover.
+        // A hung master keeps its connections open, so only the Sentinels announce the failover.
         failoverDetector: true,
         sentinelCommandTimeout: CONNECT_MS,
         sentinelRetryStrategy: retryDelay,
@@ -77,7 +77,7 @@ function retryDelay(times: number): number {
   return Math.min(RECONNECT_MS.first * times, RECONNECT_MS.longest);
 }
 
-/** "Every key begins with the store's ULID"; the braces put all of them into one hash slot of a Redis Cluster. */
+/** Every key begins with the store's ULID. The braces put all of them into one hash slot of a Redis Cluster. */
 export function prefixOf(store: string): string {
   return `{marina:${store}}`;
 }

@@ -1,6 +1,6 @@
 const REPEAT_AFTER_MS = 60_000;
 
-/** Reports errors, but a repeated one only once a minute: while Redis is away every attempt to connect fails alike. */
+/** Reports errors, but a repeated one only once a minute, because every attempt to connect fails alike while Redis is down. */
 export class ErrorThrottle {
   readonly #onError: (error: unknown) => void;
   readonly #now: () => number;

@@ -1,15 +1,15 @@
 import type { Job as BullJob } from 'bullmq';
 
-/** At most one write to Redis in this time: progress is for people. */
+/** The shortest interval between writes to Redis. People read the progress, so it need not be exact. */
 const MIN_INTERVAL_MS = 500;
 
 export interface ProgressWriterPorts {
-  /** Returns early, without an error, when the signal says so. */
+  /** Resolves early, without an error, when the signal is aborted. */
   readonly sleep: (milliseconds: number, signal: AbortSignal) => Promise<void>;
   readonly onError: (error: unknown) => void;
 }
 
-/** Writes the progress of one attempt at a job to Redis: the latest report, however many there are. */
+/** Writes the progress of one attempt at a job to Redis. Of several reports only the latest is written. */
 export class ProgressWriter {
   readonly #job: Pick<BullJob, 'updateProgress'>;
   readonly #ports: ProgressWriterPorts;

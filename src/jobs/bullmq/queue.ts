@@ -30,7 +30,7 @@ export interface BullQueuePorts {
   readonly keepSchedulesEvery: number;
 }
 
-/** With so many requests pending, Redis is considered hung. */
+/** With this many requests pending, Redis is considered hung. */
 const MAX_UNANSWERED = 1000;
 const DONE_KEPT = 100;
 const EVENTS_KEPT = 1000;
@@ -51,7 +51,7 @@ export class BullQueue implements JobQueue, JobBoard {
     const { connection, store } = ports;
     const options = { connection, prefix: prefixOf(store), streams: { events: { maxLen: EVENTS_KEPT } } };
     this.#queues = new Map(KINDS.map((kind) => [kind, new Queue(kind, options)]));
-    // Every queue emits the errors of the shared connection: each is reported once.
+    // Every queue emits the errors of the shared connection, so the throttle reports each of them once.
     for (const queue of this.#queues.values()) {
       queue.on('error', (error) => {
         // Closing a connection that is still being established emits an error.
@@ -190,7 +190,7 @@ export class BullQueue implements JobQueue, JobBoard {
     };
     const asked = ask();
     // It counts as pending until it settles, which may be after the deadline.
-    void asked.catch(() => {}).finally(() => this.#unanswered--);
+    void asked.catch(ignoreRaced).finally(() => this.#unanswered--);
     try {
       return await Promise.race([asked, late()]);
     } finally {
@@ -198,6 +198,9 @@ export class BullQueue implements JobQueue, JobBoard {
     }
   }
 }
+
+/** Promise.race passes a failure to the caller. After the deadline the caller already has that error instead. */
+function ignoreRaced(): void {}
 
 /** When a job became or becomes ready to run, in milliseconds. */
 function readyAt({ timestamp, opts, processedOn, delay }: BullJob): number {

@@ -20,13 +20,13 @@ export interface BullWorkersPorts {
   readonly ended: (run: JobRun) => void;
   /** Redis is unavailable or refused a command; the workers keep trying. */
   readonly onError: (error: unknown) => void;
-  /** A job whose worker has not renewed its lock for so long goes to another worker, in milliseconds. */
+  /** A job whose worker has not renewed its lock for this long (milliseconds) goes to another worker. */
   readonly lostAfter: number;
   /** How long `close` waits for running jobs, in milliseconds. */
   readonly closeWithin: number;
 }
 
-/** BullMQ always passes a signal to a processor that takes one; its types say that it may not. */
+/** BullMQ always passes a signal to a processor that takes one, although its types say that it may be undefined. */
 const NEVER = new AbortController().signal;
 
 /** Runs the jobs of some kinds from the queues in Redis. */
@@ -50,7 +50,7 @@ export class BullWorkers {
     const ended = new AbortController();
     const settled = Promise.all(closing).finally(() => ended.abort());
     await Promise.race([settled, this.#ports.sleep(this.#ports.closeWithin, ended.signal)]);
-    // The locks of jobs that still run expire, and another worker starts them again.
+    // The locks of jobs that are still running expire, and another worker starts them again.
     this.#ports.connection.disconnect();
   }
 
@@ -86,7 +86,7 @@ export class BullWorkers {
     const progress = new ProgressWriter(bull, { sleep: this.#ports.sleep, onError: this.#errors.report });
     try {
       const job = parseJob(kind, bull.data);
-      if (job === undefined) throw new UnrecoverableError('this version knows no such job');
+      if (job === undefined) throw new UnrecoverableError('this version does not know this job');
       await this.#ports.run(job, signal, progress.report);
     } catch (error) {
       const isStopped = signal.aborted;

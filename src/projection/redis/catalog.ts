@@ -16,7 +16,7 @@ const PROBES = 16;
 const ATTEMPTS = 5;
 
 declare const brand: unique symbol;
-/** A period in which Redis lost nothing of the catalog: what is learned in an era is valid until it ends. */
+/** A period in which Redis lost nothing of the catalog. Facts determined in an era are valid until it ends. */
 export type Era = string & { readonly [brand]: 'Era' };
 
 interface Known {
@@ -32,35 +32,38 @@ export interface CatalogPorts {
   readonly newId: () => string;
   /** Whether a repository exists, and at which slot. */
   readonly look: (repo: RepositoryName) => Promise<{ readonly exists: boolean; readonly seq: number }>;
-  /** Somebody else wrote to the catalog: it was discarded. */
+  /** Called when the catalog was discarded, because another program wrote to it. */
   readonly malformed: (error: Error) => void;
+  /** Called with the failure of a listing in the background, once until a listing succeeds. */
+  readonly listingFailed: (error: unknown) => void;
 }
 
 /**
- * All repositories, in one zset. Like a repository's view it has an owner: the server on which all markers were listed. On any
- * other server it is listed again. Each repository's own view is asked once whether it still exists.
+ * All repositories, in one zset. Like a repository's view it has an owner, the server on which all markers were listed. On any
+ * other server it is listed again. Each repository's own view is read once to find out whether it still exists.
  */
 export class Catalog {
   readonly #ports: CatalogPorts;
   readonly #keys: readonly string[];
   #listing: Promise<void> | undefined;
+  #hasReportedFailure = false;
 
   constructor(ports: CatalogPorts) {
     this.#ports = ports;
     this.#keys = catalogKeys(ports.store);
   }
 
-  /** The first slot of the repository is about to be created. */
+  /** Announces that the first slot of the repository is about to be created. */
   async expect(repo: RepositoryName): Promise<void> {
     await this.#run('catalogExpect', [repo]);
   }
 
-  /** A slot that creates or deletes the repository is about to be applied. @returns the current era */
+  /** Announces that a slot that creates or deletes the repository is about to be applied. @returns the current era */
   async mark(repo: RepositoryName, seq: number): Promise<Era> {
     return String(await this.#run('catalogMark', [repo, seq])) as Era;
   }
 
-  /** The repository exists at that slot, or does not. @param era read before that was determined */
+  /** Records whether the repository exists at that slot. @param era read before that was determined */
   async settle(repo: RepositoryName, seq: number, exists: boolean, era: Era): Promise<void> {
     await this.#run('catalogSettle', [repo, seq, Number(exists), era]);
   }
@@ -85,14 +88,14 @@ export class Catalog {
   }
 
   /**
-   * Whether the repository certainly has no log, so that the store need not be asked. If the catalog is incomplete it is listed in
-   * the background, since reading one log is faster.
+   * Whether the repository certainly has no log, so that the store need not be read. If the catalog is incomplete it is listed in
+   * the background, because reading one log is faster than waiting for it.
    */
   async lacks(repo: RepositoryName): Promise<boolean> {
     try {
       const reply = await this.#ports.redis.evaluate(SCRIPTS.catalogLacks, this.#keys, [repo]);
-      // Not awaited here. A failed listing is started again by the next caller, and reported to those that await it.
-      if (reply === -1) this.#listAnew().catch(() => undefined);
+      // The next call starts a failed listing again.
+      if (reply === -1) this.#listAnew().catch(this.#reportFailure);
       return reply === 1;
     } catch (error) {
       if (!isMalformed(error)) throw error;
@@ -141,6 +144,12 @@ export class Catalog {
     return { era: String(era) as Era, known };
   }
 
+  readonly #reportFailure = (error: unknown): void => {
+    if (this.#hasReportedFailure) return;
+    this.#hasReportedFailure = true;
+    this.#ports.listingFailed(error);
+  };
+
   #listAnew(): Promise<void> {
     this.#listing ??= this.#list().finally(() => {
       this.#listing = undefined;
@@ -163,6 +172,7 @@ export class Catalog {
     }
     if (names.length > 0) await redis.evaluate(SCRIPTS.catalogList, this.#keys, names);
     await redis.evaluate(SCRIPTS.catalogEnd, this.#keys, [String(server), round]);
+    this.#hasReportedFailure = false;
   }
 
   async #existing(names: readonly Known[], era: Era): Promise<RepositoryName[]> {

@@ -9,17 +9,17 @@ export interface Script {
 export type Reply = string | number | null | readonly Reply[];
 
 /**
- * All that the protocols need from Redis: to run a script on the server that holds the keys, which share one hash tag.
+ * The only operation that the protocols need from Redis: run a script on the server that holds the keys, which share one hash tag.
  * Calls without an await between them are pipelined.
  */
 export interface RedisCommands {
-  /** @throws RedisGone when no answer came: the script may or may not have run; ScriptFailed */
+  /** @throws RedisGone if there was no answer, so that the script may or may not have run; ScriptFailed */
   evaluate(script: Script, keys: readonly string[], args: readonly (string | number)[]): Promise<Reply>;
 }
 
 /**
- * A script failed: the values of its keys were not written by the scripts, but by somebody else. The caller discards and rebuilds
- * them. Changes that the script made before it failed persist.
+ * A script failed because its keys have values that the scripts never write: another program wrote them. The caller discards and
+ * rebuilds them. Changes that the script made before it failed persist.
  */
 export class ScriptFailed extends Error {
   override readonly name = 'ScriptFailed';

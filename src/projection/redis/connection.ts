@@ -7,7 +7,7 @@ import { openPersistentClient } from './persistent-client.ts';
 /** Deadline of each command, whatever happens to the connection. */
 const COMMAND_MS = 2_000;
 const CONNECT_MS = 2_000;
-/** A server that sends nothing for so long while a command is pending is considered hung: the connection is reset. */
+/** A server that sends nothing for this long while a command is pending is considered hung, and the connection is reset. */
 const SILENCE_MS = 2_500;
 const RECONNECT_MS = { first: 50, longest: 1_000 } as const;
 
@@ -28,7 +28,7 @@ export interface RedisPorts {
 export interface RedisConnection extends RedisCommands {
   /**
    * Waits for a connection.
-   * @returns false if there is none within that time (milliseconds); connecting continues
+   * @returns false if there is none within the given time (milliseconds); connecting continues
    * @throws RedisRefused if the server is too old, or is known to evict keys when its memory is full
    */
   ready(within: number): Promise<boolean>;
@@ -96,6 +96,7 @@ class Connection implements RedisConnection {
 /** Only Redis 7 knows scripts that begin with `#!lua`, which replicas and isolated masters refuse. */
 async function refuseOld(servers: readonly Redis[]): Promise<void> {
   for (const server of servers) {
+    // If INFO is forbidden or there is no answer, the version is unknown. An old server then refuses the first script.
     const info = await withDeadline(server.info('server')).catch(() => '');
     const version = /^redis_version:(\d+)\S*/m.exec(info);
     if (version !== null && Number(version[1]) < 7) {
@@ -104,10 +105,10 @@ async function refuseOld(servers: readonly Redis[]): Promise<void> {
   }
 }
 
-/** "Redis must run with `noeviction`": a partly evicted view would look complete. */
+/** Redis must run with `noeviction`, because a partly evicted view would look complete. */
 async function refuseEviction(servers: readonly Redis[]): Promise<void> {
   for (const server of servers) {
-    // Managed services and ACLs may forbid CONFIG: then the policy cannot be checked here.
+    // Managed services and ACLs may forbid CONFIG, and then the policy cannot be checked here.
     const setting = await withDeadline(server.config('GET', 'maxmemory-policy')).catch(() => undefined);
     const policy = Array.isArray(setting) ? setting[1] : undefined;
     if (typeof policy !== 'string' || policy === 'noeviction') continue;
@@ -134,7 +135,7 @@ function openServer(address: RedisAddress, ports: RedisPorts): Redis {
     sentinels: [...address.hosts],
     name: address.master,
     role: 'master',
-    // A hung master keeps its connections open: only the Sentinels announce the failover.
+    // A hung master keeps its connections open, so only the Sentinels announce the failover.
     failoverDetector: true,
     sentinelCommandTimeout: COMMAND_MS,
     sentinelRetryStrategy: retryDelay,
@@ -154,7 +155,7 @@ function openCluster(address: RedisAddress, ports: RedisPorts): Cluster {
     slotsRefreshTimeout: COMMAND_MS,
     slotsRefreshInterval: 5_000,
     clusterRetryStrategy: retryDelay,
-    // While a hash slot has no server, reads fall back to storage: they should not wait long for it.
+    // While a hash slot has no server, reads fall back to storage, so they should not wait long for it.
     maxRedirections: 5,
     // Certificates contain host names, not IP addresses.
     ...(address.tls ? { dnsLookup: (host, callback) => callback(null, host) } : {}),

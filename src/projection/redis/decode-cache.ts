@@ -6,8 +6,8 @@ const MAX_CHARACTERS = 8 * 1024 * 1024;
 const OVERHEAD = 300;
 
 /**
- * Values decoded from texts in Redis, cached while the text stays the same: most pulls are of a few manifests. Callers get the same
- * object each time, so that what is derived from it can be cached by identity.
+ * Values decoded from texts in Redis, cached while the text stays the same, because most pulls are of a few manifests. Callers get
+ * the same object each time, so derived values can be cached by identity.
  */
 export class DecodeCache<T extends object> {
   readonly #decode: (text: string) => T;

@@ -38,7 +38,7 @@ export class PartialFacts implements RepositoryFacts {
   readonly #tagsOf = new Map<string, readonly Tag[]>();
   readonly #references = new Map<string, number>();
 
-  /** @throws MalformedView: facts become events of the log, so all of them are validated first */
+  /** @throws MalformedView if a fact is invalid. All are validated, because they become events of the log. */
   constructor(exists: boolean, queries: readonly Query[], answers: readonly Reply[]) {
     this.exists = exists;
     for (const [index, ask] of queries.entries()) this.#take(ask, answers[index] ?? null);

@@ -3,7 +3,7 @@ import { logBroken, READ_AHEAD, readSlot, slotsAfter } from '../../journal/log.t
 import type { RepositoryName } from '../../oci/names.ts';
 import { slotKey } from '../../storage/paths.ts';
 import { healKey, metaKey } from './keys.ts';
-import { isMalformed } from './malformed.ts';
+import { ignoreLost, isMalformed } from './malformed.ts';
 import { existsAfter } from './operations.ts';
 import type { RedisProjectionPorts } from './ports.ts';
 import { type Lease, Rebuilder, type RebuilderPorts } from './rebuild.ts';
@@ -20,7 +20,7 @@ const RENEWED_AFTER = 100;
 const MAX_APPLIED = 1_000;
 const ATTEMPTS = 30;
 
-/** Intervals at which an announced slot is looked for, doubling, until the intent is dropped (milliseconds). */
+/** Intervals, doubling, at which an announced slot is looked up until the intent is dropped (milliseconds). */
 const INTENT = { shortest: 2_000, longest: 60_000, forgottenAfter: 15 * 60_000 } as const;
 
 /** A repository's meta, and the server that it is on. Empty strings for absent fields. */
@@ -31,7 +31,7 @@ interface Inspected {
   readonly hash: SlotHash;
   readonly exists: boolean;
   readonly intent: number;
-  /** When the intent was announced, and when to look for the slot. */
+  /** When the intent was announced, and when to look up the slot. */
   readonly since: number;
   readonly due: string;
   readonly cursor: string;
@@ -77,7 +77,7 @@ export class Healer {
     return healing;
   }
 
-  /** Discards a repository's shared keys in Redis, as if Redis had lost them: somebody else wrote to them. */
+  /** Discards a repository's shared keys in Redis, as if Redis had lost them, because another program wrote to them. */
   async reset(repo: RepositoryName, malformed: Error): Promise<void> {
     this.#ports.observer.malformed(repo, malformed);
     await this.#ports.redis.evaluate(SCRIPTS.reset, [metaKey(this.#ports.store, repo)], []);
@@ -100,10 +100,10 @@ export class Healer {
         return 'healed';
       }
     } finally {
-      // If Redis is gone the lease expires by itself; the error that matters is already being thrown.
-      await this.#ports.redis.evaluate(SCRIPTS.endHeal, this.#keys(repo), [token]).catch(() => undefined);
+      // A lease that cannot be released expires. If an attempt failed, its error is thrown.
+      await this.#ports.redis.evaluate(SCRIPTS.endHeal, this.#keys(repo), [token]).catch(ignoreLost);
     }
-    // The view moves faster than it can be verified: other nodes keep it up to date.
+    // The view advances faster than it can be verified, so other nodes keep it up to date.
     return 'busy';
   }
 
@@ -174,7 +174,7 @@ export class Healer {
   }
 
   /**
-   * The writer that announced a slot may still create it, however long that takes: it is looked for repeatedly.
+   * The writer that announced a slot may still create it, however long that takes, so the slot is looked up repeatedly.
    * @returns `due` as it was inspected, and the next one. Empty: there is no intent, and the intent is dropped
    */
   #nextLook(isOpen: boolean, since: number, due: string): readonly [string, string] {

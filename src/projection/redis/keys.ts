@@ -1,8 +1,8 @@
 import type { RepositoryName } from '../../oci/names.ts';
 
 /*
- * Every key begins with the store's ULID: the projection of another bucket must never be used. The braces are hash tags of Redis
- * Cluster: one script may touch all keys of a repository, or all of the catalog.
+ * Every key begins with the store's ULID, because the projection of another bucket must never be used. The braces are hash tags of
+ * Redis Cluster, so one script may touch all keys of a repository, or all of the catalog.
  *
  *   {<store>:<repo>}:meta       hash: gen, seq, hash, exists, owner, layout, intent, since, due, cursor
  *   {<store>:<repo>}:heal       token of the node that heals it
@@ -15,7 +15,7 @@ import type { RepositoryName } from '../../oci/names.ts';
  *   {<store>:<repo>}:<gen>:blobs       hash: digest -> link
  *   {<store>:<repo>}:<gen>:referrers   zset of `<subject> <digest>` and `<subject>/<key of the artifact type> <digest>`
  *   {<store>:<repo>}:<gen>:refs        zset of `<ref> <manifest>`
- *   {<store>:<repo>}:<gen>:steps       hash: the steps of an unfinished generation that were done
+ *   {<store>:<repo>}:<gen>:steps       hash: the finished steps of an unfinished generation
  *   {<store>}:meta              hash of the catalog: owner, begun, era, rounds
  *   {<store>}:catalog           zset of repositories, all scores 0
  *   {<store>}:changes           hash: repository -> slot at which it was known to exist or not

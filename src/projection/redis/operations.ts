@@ -3,10 +3,10 @@ import type { RepositoryState } from '../../journal/fold.ts';
 import { unreachable } from '../../oci/errors.ts';
 import { encodeLink, encodeRecord, listsOf } from './records.ts';
 
-/** A change as apply.lua and build.lua take it: a kind and three words. */
+/** A change in the form that apply.lua and build.lua expect: a kind and three words. */
 export type Operation = readonly [kind: string, first: string, second: string, third: string];
 
-/** Bounds of one script call: it touches about a thousand entries, and its arguments stay short. */
+/** Bounds of one script call, so that it touches about a thousand entries and its arguments stay short. */
 const STEP = { operations: 250, characters: 512 * 1024 } as const;
 
 /** The operations of apply.lua for a batch, in the order of its events. */
@@ -20,7 +20,7 @@ export function operationsOf(batch: Batch): Operation[] {
   return operations;
 }
 
-/** @param generation after a `repo.deleted`: the same whichever node applies the slot */
+/** @param generation the generation after a `repo.deleted`, the same whichever node applies the slot */
 function operationOf(event: JournalEvent, at: number, generation: string): Operation | undefined {
   switch (event.type) {
     case 'blob.linked':
@@ -45,8 +45,8 @@ function operationOf(event: JournalEvent, at: number, generation: string): Opera
 }
 
 /**
- * Whether the view needs no more memory after the batch than before: such a slot is announced even if Redis is full, so that
- * deletes always free memory. A fence changes nothing in a view.
+ * Whether the view needs no more memory after the batch than before. Such a slot is announced even if Redis is full, so that
+ * deletes can always free memory. A fence changes nothing in a view.
  */
 export function onlyRemoves({ events }: Batch): boolean {
   return events.every(({ type }) => REMOVALS.has(type));

@@ -6,8 +6,8 @@ const RECONNECT_MS = 50;
 type ClientOptions = RedisOptions & { replyMapping?: 'legacy' };
 
 /**
- * A client that ends only when it is closed. ioredis gives up for good if a failover is announced while it is already querying
- * the Sentinels because the old master dropped the connection, which many failovers do.
+ * A client that ends only when it is closed. ioredis stops reconnecting if a failover is announced while it is already querying
+ * the Sentinels because the old master dropped the connection, which is common in failovers.
  */
 export function openPersistentClient(options: ClientOptions): Redis {
   const client = new Redis(options);
@@ -27,9 +27,11 @@ export function openPersistentClient(options: ClientOptions): Redis {
     openPersistentClient({ ...(client.options as ClientOptions), ...changes })) as typeof client.duplicate;
   client.on('end', () => {
     setTimeout(() => {
-      // A failure also emits `error`, and `end` if ioredis gives up again.
-      if (!isClosed && client.status === 'end') client.connect().catch(() => undefined);
+      if (!isClosed && client.status === 'end') client.connect().catch(ignoreEmitted);
     }, RECONNECT_MS);
   });
   return client;
 }
+
+/** ioredis also emits a failure to connect as `error`, which the owner of the client reports, and `end` if it stops again. */
+function ignoreEmitted(): void {}

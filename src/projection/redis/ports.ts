@@ -7,11 +7,13 @@ import type { RedisCommands } from './commands.ts';
 export interface ProjectionObserver {
   /** A view was verified against the log: it was current, slots were applied, or it was rebuilt. */
   readonly healed: (how: 'verified' | 'caught up' | 'rebuilt') => void;
-  /** Somebody else wrote to the keys of a repository, or of the catalog: they were discarded. */
+  /** The keys of a repository, or of the catalog, were discarded because another program wrote to them. */
   readonly malformed: (what: RepositoryName | 'the catalog', error: Error) => void;
+  /** The catalog could not be listed in the background. Called once until a listing succeeds. */
+  readonly listingFailed: (error: unknown) => void;
   /** A read was served from storage: Redis is gone, or another node heals the repository. */
   readonly fellBack: (why: 'gone' | 'busy') => void;
-  /** A write waited for this node's turn for so long (milliseconds). */
+  /** A write waited for this node's turn, for the given time (milliseconds). */
   readonly waitedForTurn: (milliseconds: number) => void;
 }
 

@@ -21,7 +21,7 @@ import { SlotApplier } from './slots.ts';
 import { ask, RedisView, type ViewPorts } from './view.ts';
 
 const UNKNOWN = { kind: 'unknown' } as const;
-/** After so many verifications in a row the read is served from storage: the view changes too fast. */
+/** After this many verifications in a row the view changes too fast, and the read is served from storage. */
 const ATTEMPTS = 4;
 /** Characters of records in one page of referrers. */
 const MAX_PAGE_CHARACTERS = 8 * 1024 * 1024;
@@ -54,6 +54,7 @@ export class RedisProjection implements Projection {
     this.#catalog = new Catalog({
       ...{ redis, store, driver, newId, look: (repo) => this.#look(repo) },
       malformed: (error) => observer.malformed('the catalog', error),
+      listingFailed: (error) => observer.listingFailed(error),
     });
     const applier = new SlotApplier(redis, store, this.#catalog);
     const shared = { redis, store, now, observer, applier, seen: this.#seen };

@@ -26,9 +26,9 @@ interface Group {
 }
 
 /**
- * Queries of one repository that arrive while a script call is in flight wait for it, and share the next one: a popular repository
- * costs Redis one script per round trip. No query joins a call that was sent before it arrived, so each answer is as fresh as one
- * of its own.
+ * Queries of one repository that arrive while a script call is in flight wait for it and share the next one, so a popular repository
+ * costs Redis one script per round trip. No query joins a call that was sent before it arrived, so each answer is as fresh as that
+ * of a separate call.
  */
 export class QueryBatcher {
   readonly #ask: RunBatch;
@@ -45,7 +45,7 @@ export class QueryBatcher {
     return asked && { exists: asked.exists, answer: asked.answers[0] ?? null };
   }
 
-  /** As `one`, with all answers at one slot. */
+  /** Like `one`, with all answers at one slot. */
   async several(repo: RepositoryName, queries: readonly Query[]): Promise<BatchAnswer | undefined> {
     const waiting = this.#waiting.get(repo);
     let group = waiting?.at(-1);
@@ -73,7 +73,7 @@ export class QueryBatcher {
         const queries = Array.from(group.queries.values(), ({ query }) => query);
         group.asked.resolve(await this.#ask(repo, queries));
       } catch (error) {
-        // Those that wait have already waited for a whole deadline.
+        // The waiting queries have already waited for a whole deadline.
         for (const each of [group, ...waiting.splice(0)]) each.asked.reject(error);
       }
     }

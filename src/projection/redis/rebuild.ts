@@ -8,9 +8,9 @@ import type { RedisProjectionPorts } from './ports.ts';
 import { SCRIPTS } from './scripts.ts';
 import type { SeenSlots } from './seen-slots.ts';
 
-/** An unfinished generation expires after so long, in seconds. */
+/** Lifetime of an unfinished generation, in seconds. */
 const UNFINISHED_S = 600;
-/** So does the view of an empty log: names that are only read must not fill Redis. */
+/** Lifetime of the view of an empty log, in seconds, so that names that are only read do not fill Redis. */
 const EMPTY_S = 60;
 /** Steps per pipeline. */
 const PIPELINED = 8;
@@ -45,11 +45,11 @@ export class Rebuilder {
     this.#ports = ports;
   }
 
-  /** @returns false if the view was replaced meanwhile, or Redis lost data since the inspection: inspect again */
+  /** @returns false if the view was replaced meanwhile or Redis lost data since the inspection, which must then be repeated */
   async rebuild(repo: RepositoryName, replaced: Replaced, lease: Lease): Promise<boolean> {
     const { driver, redis, store, newId, catalog, seen } = this.#ports;
     const { state } = await foldLog(driver, repo, READ_AHEAD);
-    // A process that was killed may have left the newest slot in the page cache only: responses must rest on durable slots.
+    // A process that was killed may have left the newest slot in the page cache only, but responses must depend on durable slots.
     if (state.seq > 0) await driver.confirm(slotKey(repo, state.seq));
     const gen = newId();
     const steps = await this.#build(repo, gen, stepsOf(state), lease);

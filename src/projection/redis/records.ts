@@ -58,7 +58,7 @@ function fieldsFrom(json: string): Readonly<Record<string, Reply | undefined>> &
     const fields: unknown = JSON.parse(json);
     if (typeof fields === 'object' && fields !== null) return { ...fields };
   } catch {
-    // Thrown below, as for any other malformed text.
+    // Reported below, like any other malformed text.
   }
   throw new MalformedView(`not a manifest's record: ${json.slice(0, MAX_SHOWN)}`);
 }
@@ -66,7 +66,7 @@ function fieldsFrom(json: string): Readonly<Record<string, Reply | undefined>> &
 function annotationsFrom(value: unknown): Readonly<Record<string, string>> {
   const isRecord = typeof value === 'object' && value !== null && !Array.isArray(value);
   if (!isRecord || !Object.values(value).every((each) => typeof each === 'string')) {
-    throw new MalformedView('the annotations of a manifest are no texts');
+    throw new MalformedView('the annotations of a manifest are not strings');
   }
   return { ...value };
 }

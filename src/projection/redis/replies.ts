@@ -4,8 +4,8 @@ import type { Reply } from './commands.ts';
 import { MalformedView } from './malformed.ts';
 
 /*
- * Parsers of the scripts' replies: names become object keys, tags and digests become events of the log. Each throws MalformedView
- * for anything else.
+ * Parsers of the scripts' replies. They validate, because names become object keys, and tags and digests become events of the log.
+ * Each throws MalformedView for anything else.
  */
 
 export function listFrom(reply: Reply | undefined): readonly Reply[] {

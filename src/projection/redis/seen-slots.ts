@@ -4,8 +4,8 @@ import type { RepositoryName } from '../../oci/names.ts';
 const MAX_REPOSITORIES = 100_000;
 
 /**
- * The newest slot of each repository that this node has seen: a view below it is stale, whatever its owner says. An additional
- * guard, so repositories that were not used for long may be forgotten.
+ * The newest slot of each repository that this node has seen. A view below it is stale, whatever its owner says. This is only an
+ * additional guard, so repositories that were not used for long may be forgotten.
  */
 export class SeenSlots {
   readonly #slots = new LRUCache<RepositoryName, number>({
@@ -27,7 +27,7 @@ export class SeenSlots {
     if (seq > (this.#slots.get(repo) ?? 0)) this.#slots.set(repo, seq);
   }
 
-  /** Verified against the log: replaces what was seen before. */
+  /** Sets the slot after a verification against the log, even if it is lower than the one seen before. */
   set(repo: RepositoryName, seq: number): void {
     this.#slots.set(repo, seq);
   }

@@ -16,7 +16,7 @@ export interface SlotPosition {
   readonly exists: boolean;
 }
 
-/** Moves the views in Redis from one slot to the next. */
+/** Advances the views in Redis from one slot to the next. */
 export class SlotApplier {
   readonly #redis: RedisCommands;
   readonly #store: string;
@@ -41,7 +41,7 @@ export class SlotApplier {
   ): Promise<Applied> {
     const exists = existsAfter(batch, before.exists);
     const isChange = exists !== before.exists;
-    // The catalog has another hash tag. Marked before and settled after, it never keeps a state that held only in between.
+    // The catalog has another hash tag, so it is marked before and settled after. It never keeps a state that held only in between.
     const era = isChange ? await this.#catalog.mark(repo, batch.seq) : undefined;
     const outcome = await this.#steps(repo, before, batch, hash, { turnOf, exists });
     // A view that is ahead had the slot before the era was read, and may have later ones: the mark stays, so that readers ask it.
@@ -60,7 +60,7 @@ export class SlotApplier {
     const fence = [before.seq, before.hash, batch.seq, hash];
     for (let [number, where] = [1, '-']; ; ) {
       const step = stepFrom(operations, number - 1).map(([kind, first, second, third], index) =>
-        // An earlier step sent the record, which may be long.
+        // An earlier step has already sent the record, which may be long.
         index === 0 && kind === 'M' && where.startsWith('a') ? [kind, first, '', third] : [kind, first, second, third],
       );
       const args = [...fence, number, where, operations.length, Number(exists), turnOf, ...step.flat()];

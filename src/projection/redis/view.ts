@@ -8,7 +8,7 @@ import { RedisGone, type Reply } from './commands.ts';
 import { PartialFacts, type Query, queriesOf, TAGGED_PAGE } from './facts.ts';
 import type { Healer } from './healer.ts';
 import { metaKey } from './keys.ts';
-import { isMalformed } from './malformed.ts';
+import { ignoreLost, isMalformed } from './malformed.ts';
 import { onlyRemoves } from './operations.ts';
 import type { RedisProjectionPorts } from './ports.ts';
 import { countFrom, hashFrom, listFrom } from './replies.ts';
@@ -18,10 +18,10 @@ import type { SlotApplier, SlotPosition } from './slots.ts';
 
 /** Queries per script call. */
 const MAX_QUERIES = 1_000;
-/** If the view is not up to date by then, a write fails with 503. */
+/** If the view is not up to date within this time, a write fails with 503. */
 const DEADLINE_MS = 10_000;
 const RETRY_MS = 50;
-/** An announced slot is looked for after this time. */
+/** An announced slot is looked up after this time. */
 const INTENT_MS = 2_000;
 /** Nodes that wait for their turn poll: `each` for every node ahead, at most `longest` apart. */
 const TURN = { each: 5, longest: 50, patience: 5_000 } as const;
@@ -119,7 +119,7 @@ export class RedisView implements WritableView {
     return { ...first, answers };
   }
 
-  /** @returns false if the view moved, or it is another node's turn: decide again */
+  /** @returns false if the view advanced or it is another node's turn: the commands must be decided again */
   async announce(batch: Batch): Promise<boolean> {
     const head = this.#head;
     if (head?.seq !== batch.seq - 1) throw new Error('the announced slot does not follow the head');
@@ -127,7 +127,7 @@ export class RedisView implements WritableView {
     const args = [head.seq, head.hash, batch.seq, now, now + INTENT_MS, this.#ports.nodeId];
     try {
       const announced = this.#evaluate(onlyRemoves(batch) ? 'announceRemoval' : 'announce', args);
-      // Until now readers may conclude from the catalog that there is no log, and look no further.
+      // Before this, readers may conclude from the catalog that there is no log, without reading storage.
       const expected = head.seq === 0 ? this.#ports.catalog.expect(this.#repo) : undefined;
       const [ahead] = await Promise.all([announced.then(Number), expected]);
       if (ahead === 0) this.#hasTurn = true;
@@ -151,11 +151,11 @@ export class RedisView implements WritableView {
     observer.waitedForTurn(now() - begin);
   }
 
-  /** To be called when nothing more is written: gives an unused turn back. */
+  /** To be called when nothing more is written. Ends an unused turn. */
   async endTurn(): Promise<void> {
     if (!this.#hasTurn) return;
     this.#hasTurn = false;
-    // A turn expires after a second: it does no harm if Redis is gone or the key is malformed.
+    // A turn that cannot be ended expires after a second.
     await this.#evaluate('endTurn', [this.#ports.nodeId]).catch(ignoreLost);
   }
 
@@ -184,7 +184,7 @@ export class RedisView implements WritableView {
     }
   }
 
-  /** Another node wrote the next slot: most often the view already has it. */
+  /** Called when another node wrote the next slot, which the view usually already has. */
   async catchUp(): Promise<void> {
     try {
       const asked = await ask(this.#ports, this.#repo, []);
@@ -207,10 +207,6 @@ export class RedisView implements WritableView {
   ): Promise<Reply> {
     return this.#ports.redis.evaluate(SCRIPTS[name], [metaKey(this.#ports.store, this.#repo)], args);
   }
-}
-
-function ignoreLost(error: unknown): void {
-  if (!(error instanceof RedisGone) && !isMalformed(error)) throw error;
 }
 
 function unconfirmed(cause?: unknown): RegistryError {

@@ -1,5 +1,5 @@
 #!lua flags=allow-oom
--- Discards the catalog, whatever its keys contain: somebody else wrote to them. It will be listed again.
+-- Discards the catalog, whatever its keys contain, because another program wrote to them. It will be listed again.
 -- KEYS  1 meta of the catalog  2 names  3 changes
 -- ARGV  1 unused
 -- reply 1

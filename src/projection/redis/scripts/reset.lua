@@ -1,6 +1,6 @@
 #!lua flags=allow-oom
--- Discards the shared keys of a repository, whatever they contain: somebody else wrote to them. The marks of healing attempts are
--- removed too: a state that was folded before this must not become the view.
+-- Discards the shared keys of a repository, whatever they contain, because another program wrote to them. The marks of healing
+-- attempts are removed too, because a state that was folded before this must not become the view.
 -- KEYS  1 meta
 -- ARGV  1 unused
 -- reply 1
