@@ -1,4 +1,4 @@
-// Builds the compiled client once per version of its source, and gives it orders.
+// Builds the load generator once per version of its source, and runs orders with it.
 import { createHash } from 'node:crypto';
 import { existsSync, mkdirSync, readdirSync, readFileSync, renameSync } from 'node:fs';
 import { homedir } from 'node:os';
@@ -26,7 +26,7 @@ export interface Target {
   path: string;
   accept?: string;
   status?: number;
-  /** Of the body; -1 when any length is right. */
+  /** Expected length of the body; -1 for any length. */
   bytes: number;
 }
 
@@ -85,7 +85,7 @@ export class Loadgen {
     return new Loadgen(place, binary);
   }
 
-  /** Carries out one order. An answer that is not the wanted one fails the whole work: a fast wrong answer is no result. */
+  /** Runs one order. @throws Error if any response is not the expected one, because the speed of wrong responses is no result */
   async run(address: string, order: Order): Promise<Load> {
     const text = await this.#place.call([this.#binary], JSON.stringify({ address, ...order }));
     const load = loadSchema.parse(JSON.parse(text));

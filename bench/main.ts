@@ -1,4 +1,4 @@
-// `npm run bench`: Marina beside distribution v3.1.2, in one run, on one disk. Reports where Marina is slower; not a gate.
+// `npm run bench` measures Marina and distribution v3.1.2 in one run on one disk. It reports where Marina is slower, but is not a gate.
 import { existsSync } from 'node:fs';
 import { cpus } from 'node:os';
 import { join, resolve } from 'node:path';
@@ -34,8 +34,8 @@ const WORKS: Work[] = [
   ...gcSizeWorks,
   ...clusterWorks,
 ];
-/** Share of the processors above which other programs are worth a word under the table. */
-const MUCH_FOR_OTHERS = 0.1;
+/** If other programs use more than this share of the processors, a note is printed under the table. */
+const MAX_OTHER_LOAD = 0.1;
 const NORMAL: Settings = { quick: false, rounds: 5, seconds: 2 };
 const QUICK: Settings = { quick: true, rounds: 3, seconds: 1 };
 
@@ -53,7 +53,7 @@ function listOfWorks(): string {
   const lines = WORKS.map(
     ({ name, about, long }) => `  ${name.padEnd(width)}  ${about}${long ? ' (not with --quick)' : ''}`,
   );
-  return `\nWorks (all of the embedded shape, or of the cluster, unless some are named):\n${lines.join('\n')}`;
+  return `\nWorks (by default all of the embedded shape, or with --cluster all of the cluster):\n${lines.join('\n')}`;
 }
 
 function chosen(names: string[], quick: boolean, cluster: boolean): Work[] {
@@ -79,13 +79,13 @@ async function findTools(place: Place, works: readonly Work[]): Promise<Tools> {
   try {
     return { distribution, services, nginx: await find('nginx') };
   } catch (error) {
-    console.error(`without nginx the pulls have no limit to be compared with: ${String(error)}`);
+    console.error(`nginx is not available, so pulls are not compared with a limit: ${String(error)}`);
     return { distribution, services, nginx: undefined };
   }
 }
 
 /** Starts a measurement. The returned function gives the share of the CPUs that other processes have used since. */
-function othersMeanwhile(): () => number {
+function measureOtherLoad(): () => number {
   const begin = performance.now();
   const before = consumption();
   return () => {
@@ -125,16 +125,16 @@ async function bench(names: string[], options: Options): Promise<void> {
   const failures: Failure[] = [];
   for (const work of works) {
     say(`${work.name}: ${work.about}`);
-    const others = othersMeanwhile();
+    const others = measureOtherLoad();
     try {
       rows.push(...(await work.run(context)));
     } catch (error) {
       failures.push({ work: work.name, error: error instanceof Error ? error.message : String(error) });
     }
     const share = others();
-    if (share > MUCH_FOR_OTHERS) {
+    if (share > MAX_OTHER_LOAD) {
       notes.push(
-        `${work.name}: others (programs and kernel threads) took ${Math.round(share * 100)}% of the processors meanwhile`,
+        `${work.name}: other programs and kernel threads used ${Math.round(share * 100)}% of the processors during this work`,
       );
     }
   }
@@ -153,8 +153,8 @@ const program = new Command('npm run bench --')
   .option('--cluster', 'the works of the cluster instead: two nodes on MinIO and Redis beside two of distribution')
   .option('--rounds <number>', 'rounds of each work')
   .option('--json <file>', 'where the raw numbers go (default: bench-results/<time>.json)')
-  .option('--dir <folder>', 'where the data of the run lives until its end (default: the temporary folder)')
-  .option('--profile <folder>', 'keep a profile of where Marina spends its time; its numbers are lower then')
+  .option('--dir <folder>', 'where the data of the run is stored until it ends (default: the temporary folder)')
+  .option('--profile <folder>', 'write CPU profiles of Marina, which makes its numbers lower')
   .addHelpText('after', listOfWorks())
   .action(bench);
 

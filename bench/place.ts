@@ -1,13 +1,14 @@
-// The one folder that a run writes to, and the processes that it starts. Both are gone when the bench ends, however it ends.
+// The only folder that a run writes to, and the processes that it starts. The folder is removed and the processes are stopped when the
+// bench ends, even after an error or a signal.
 import { closeSync, mkdirSync, mkdtempSync, openSync, rmSync, statfsSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 
 export interface Child {
   pid: number;
-  /** Resolves with the exit code (null after a signal) when the process is gone. */
+  /** Resolves with the exit code (null after a signal) when the process has exited. */
   exited: Promise<number | null>;
-  /** SIGTERM, and SIGKILL when that is not obeyed in time. */
+  /** Sends SIGTERM, and SIGKILL if the process does not exit in time. */
   stop: () => Promise<void>;
   kill: () => Promise<void>;
 }
@@ -33,7 +34,7 @@ export class Place {
     }
   }
 
-  /** A fresh folder under the root. */
+  /** Creates a new folder under the root. */
   folder(label: string): string {
     this.#counter += 1;
     const path = join(this.root, `${this.#counter}-${label}`);
@@ -46,7 +47,7 @@ export class Place {
     return disk.bavail * disk.bsize;
   }
 
-  /** Starts a server whose output goes to a file: a pipe would need this process to read it while others are measured. */
+  /** Starts a server with its output in a file. This process would have to read a pipe while it measures. */
   spawn(command: string[], env: Record<string, string>, log: string, cwd?: string): Child {
     const out = openSync(log, 'a');
     const child = Bun.spawn(command, {
@@ -79,7 +80,7 @@ export class Place {
     };
   }
 
-  /** Runs a program to its end; its stdin gets the text, its stdout is the answer. */
+  /** Runs a program until it exits. @param input text for its stdin @returns its stdout */
   async call(command: string[], input = '', env: Readonly<Record<string, string>> = {}): Promise<string> {
     const child = Bun.spawn(command, {
       env: { ...process.env, ...env },
@@ -105,7 +106,7 @@ export class Place {
       try {
         process.kill(pid, 'SIGKILL');
       } catch (error) {
-        // Only "no such process" is expected: it ended between its exit and our hearing of it.
+        // Only "no such process" is expected, if the process has exited and the event has not arrived yet.
         if (!(error instanceof Error && 'code' in error && error.code === 'ESRCH')) {
           console.error(error);
         }
@@ -115,7 +116,7 @@ export class Place {
   }
 }
 
-/** A port that was free a moment ago; the servers measured here cannot all pick one and tell. */
+/** A port that was free a moment ago. Not all of the measured servers can pick a port and report it. */
 export function freePort(): number {
   const probe = Bun.listen({ hostname: '127.0.0.1', port: 0, socket: { data() {} } });
   const { port } = probe;

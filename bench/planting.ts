@@ -1,5 +1,5 @@
-// Stores that have grown, written as a registry would have left them, but without asking one: a million pushes and deletes over
-// HTTP would take hours.
+// Writes large stores directly, with the same content that a registry would have written. A million pushes and deletes over HTTP would
+// take hours.
 import { copyFileSync, mkdirSync, writeFileSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import { encodeTime } from 'ulid';
@@ -18,31 +18,31 @@ import { digestOf, MANIFEST_TYPE } from './registry.ts';
 
 export interface Growth {
   readonly repositories: number;
-  /** Objects that no log links any more: of ten, nine were unlinked and one was never linked. */
+  /** Objects that no log links any more. Of ten, nine were unlinked and one was never linked. */
   readonly garbage: number;
   /** Blobs that a manifest of their repository refers to. */
   readonly live: number;
 }
 
-/** Where the objects of a store lie. */
+/** Where the objects of a store are written. */
 export interface Ground {
-  /** The same small bytes under each of these names. */
+  /** Writes the same small object under each of these names. */
   plantData(inc: Incarnation): void;
   plant(key: string, bytes: Uint8Array): Promise<void>;
 }
 
 const DAY = 86_400_000;
-/** "older than twice UPLOAD_EXPIRY", with its default. */
+/** Older than twice the default UPLOAD_EXPIRY. */
 const PUSHED_AGO = 30 * DAY;
 const DELETED_AGO = 3 * DAY;
-/** Of one batch of the log. */
+/** Number of events in one batch of the log. */
 const EVENTS = 250;
 const DATA_BYTES = new TextEncoder().encode('a small object');
-/** The object that those of a bucket are copies of. */
+/** The object of which all others in a bucket are copies. */
 export const MODEL = 'data/model';
 const DIGITS = '0123456789ABCDEFGHJKMNPQRSTVWXYZ';
 
-/** A folder of Marina that was opened once, so that it has its format and its shelves. */
+/** Writes into a data folder of Marina, which needs its shelves first. */
 export function folderGround(root: string): Ground {
   for (const shelf of SHELVES) mkdirSync(join(root, 'data', shelf), { recursive: true });
   return {
@@ -55,8 +55,8 @@ export function folderGround(root: string): Ground {
 }
 
 /**
- * A bucket of MinIO, which keeps a small object as one file in a folder of the object's name.
- * @param put writes an object to the bucket by a request
+ * Writes into a bucket of MinIO, which stores a small object as one file in a folder with the object's name.
+ * @param put writes an object to the bucket with a request
  */
 export async function bucketGround(
   folder: string,
@@ -73,7 +73,7 @@ export async function bucketGround(
   };
 }
 
-/** Leaves the objects that pushes and deletes of some time ago would have left. */
+/** Writes the objects and logs that pushes and deletes of some time ago would have left. */
 export async function plant({ repositories, garbage, live }: Growth, ground: Ground): Promise<void> {
   const names = new Names(Date.now() - PUSHED_AGO);
   const share = (all: number, n: number): number =>
@@ -113,19 +113,19 @@ export async function plant({ repositories, garbage, live }: Growth, ground: Gro
 
 let loose = 0;
 
-/** Objects that no log ever named: garbage too, and found only by listing everything. */
+/** Writes objects that no log ever named. They are garbage that only a listing of all objects finds. */
 export function plantLoose(ground: Ground, count: number): void {
-  // Each time of another moment, so that no name comes twice.
+  // Each call uses a later time, so that no name is used twice.
   const names = new Names(Date.now() - PUSHED_AGO - DAY - ++loose);
   for (let n = 0; n < count; n++) ground.plantData(names.next());
 }
 
-/** Nobody requests these bytes by their digest. */
+/** A made-up digest, since these bytes are never requested by their digest. */
 function digestOfName(inc: Incarnation): Digest {
   return digestOf(new TextEncoder().encode(inc)) as Digest;
 }
 
-/** Names as they are given over time, on all shelves alike. */
+/** Generates names in the order of time, evenly spread over all shelves. */
 class Names {
   readonly #time: string;
   #given = 0;

@@ -1,5 +1,5 @@
-// Draws the curves of a run (`npm run bench -- cluster-nodes cluster-curve-… --json raw.json`) as SVG files for docs/scaling.md:
-// bun bench/plot.ts <raw.json> <folder>
+// Draws the curves of a run (`npm run bench -- cluster-nodes cluster-curve-… --json raw.json`) as SVG files for docs/scaling.md.
+// Usage: bun bench/plot.ts <raw.json> <folder>
 import { mkdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { z } from 'zod';
@@ -14,7 +14,7 @@ interface Plot {
   title: string;
   x: string;
   y: string;
-  /** Measured values by the words of the legend; several are drawn in one picture. */
+  /** Names of the measured values by their text in the legend. All of them are drawn in one plot. */
   lines: Record<string, string>;
 }
 
@@ -103,7 +103,7 @@ function text(x: number, y: number, words: string, anchor: string, colour = '#1f
   return `<text x="${x}" y="${y}" text-anchor="${anchor}" fill="${colour}" font-size="${size}">${words}</text>`;
 }
 
-/** The next of 1, 2, 4, 5, 8, 10 times a power of ten. */
+/** The smallest of 1, 2, 4, 5, 8, 10 times a power of ten that is not below the value. */
 function niceAbove(value: number): number {
   const power = 10 ** Math.floor(Math.log10(Math.max(value, 1e-9)));
   return power * ([1, 2, 4, 5, 8, 10].find((step) => step * power >= value) ?? 10);

@@ -1,7 +1,7 @@
-// Linux's figures about a server and its descendants: a server that moves work into helper processes does not use less.
+// Linux's figures about a server and its descendants, which are included because work in helper processes also counts.
 import { readFileSync } from 'node:fs';
 
-const TICKS_A_SECOND = 100;
+const TICKS_PER_SECOND = 100;
 
 export interface Resident {
   total: number;
@@ -14,7 +14,7 @@ function familyOf(pid: number): number[] {
   return [pid, ...(children === '' ? [] : children.split(' ').flatMap((child) => familyOf(Number(child))))];
 }
 
-/** Processor seconds since the machine started, of everything on it, and of this process with the children that have ended. */
+/** CPU seconds since the machine started: of all processes, and of this process with its children that have exited. */
 interface Consumption {
   all: number;
   own: number;
@@ -25,20 +25,20 @@ export function consumption(): Consumption {
     readFileSync('/proc/stat', 'utf8').split('\n')[0]?.split(/\s+/).map(Number) ?? [];
   const own = readFileSync('/proc/self/stat', 'utf8').split(') ').at(-1)?.split(' ').slice(11, 15).map(Number) ?? [];
   return {
-    all: (user + nice + system + irq + softirq + steal) / TICKS_A_SECOND,
-    own: own.reduce((sum, ticks) => sum + ticks, 0) / TICKS_A_SECOND,
+    all: (user + nice + system + irq + softirq + steal) / TICKS_PER_SECOND,
+    own: own.reduce((sum, ticks) => sum + ticks, 0) / TICKS_PER_SECOND,
   };
 }
 
-/** User and system time so far, all threads together. */
+/** User and system time of all threads so far, in seconds. */
 export function processorSeconds(pid: number): number {
   let ticks = 0;
   for (const member of familyOf(pid)) {
-    // The second field is a name, which may hold anything; counted after it, user and system time are the 12th and 13th.
+    // The second field is a name that may contain spaces. After it, user and system time are the 12th and 13th fields.
     const fields = readFileSync(`/proc/${member}/stat`, 'utf8').split(') ').at(-1)?.split(' ') ?? [];
     ticks += Number(fields[11]) + Number(fields[12]);
   }
-  return ticks / TICKS_A_SECOND;
+  return ticks / TICKS_PER_SECOND;
 }
 
 /** Resident memory in MiB. */

@@ -1,4 +1,4 @@
-// Prepares repositories over HTTP, and verifies outside every timed part that a server serves what was pushed.
+// Prepares repositories over HTTP, and verifies outside of the timed parts that a server serves the pushed content.
 import { createHash } from 'node:crypto';
 
 export const MANIFEST_TYPE = 'application/vnd.oci.image.manifest.v1+json';
@@ -60,7 +60,7 @@ export async function putManifest(address: string, repository: string, reference
   await expectStatus(response, 201);
 }
 
-/** An image of a config and some layers under one tag. */
+/** Pushes an image with a config and some layers under one tag. */
 export async function pushImage(
   address: string,
   repository: string,
@@ -82,7 +82,7 @@ export async function deleteManifest(address: string, repository: string, digest
   await expectStatus(await fetch(`http://${address}/v2/${repository}/manifests/${digest}`, { method: 'DELETE' }), 202);
 }
 
-/** Pulls and hashes: a peer that serves other bytes must not be measured. Streams, so that size does not matter. */
+/** Pulls and hashes, because a peer that serves wrong bytes must not be measured. Streams, so that any size fits into memory. */
 export async function verifyServed(address: string, path: string, digest: string): Promise<void> {
   const response = await fetch(`http://${address}${path}`, { headers: { accept: `${MANIFEST_TYPE}, */*` } });
   if (response.status !== 200 || response.body === null) {

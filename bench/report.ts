@@ -1,4 +1,4 @@
-// The one table, the plain words under it, and the file of raw numbers.
+// Prints the table and the text under it, and writes the file with the raw numbers.
 import { mkdirSync, writeFileSync } from 'node:fs';
 import { cpus, totalmem } from 'node:os';
 import { dirname } from 'node:path';
@@ -10,8 +10,8 @@ export interface Failure {
   error: string;
 }
 
-/** Above this share of a core the client could not have driven a server 1.3 times as fast. */
-const BUSY_CLIENT = 1 / 1.3;
+/** A client that uses more than this share of a core could not drive a server that is 1.3 times as fast. */
+const MAX_CLIENT_BUSY = 1 / 1.3;
 
 const HEAD = ['work', 'unit', 'Marina', 'distribution', 'ratio (min-max)', 'bar', 'of the limit (min-max)', 'bar', ''];
 
@@ -20,7 +20,7 @@ export function table(rows: readonly Row[]): string {
   const widths = HEAD.map((_, column) => Math.max(...lines.map((line) => line[column]?.length ?? 0)));
   const text = lines.map((line) =>
     line
-      // Words begin at the left, numbers end at the right.
+      // Text is left-aligned, numbers are right-aligned.
       .map((cell, column) => (column < 2 ? cell.padEnd(widths[column] ?? 0) : cell.padStart(widths[column] ?? 0)))
       .join('  ')
       .trimEnd(),
@@ -85,7 +85,7 @@ export function conclusion(rows: readonly Row[], failures: readonly Failure[], n
   }
   for (const row of rows) {
     const busy = (row.raw.marina ?? []).map((run) => run.load?.busy ?? 0);
-    if (row.bar !== undefined && row.unit === 'requests/s' && spread(busy).median > BUSY_CLIENT) {
+    if (row.bar !== undefined && row.unit === 'requests/s' && spread(busy).median > MAX_CLIENT_BUSY) {
       lines.push(
         `NOTE    ${row.title}: the client used ${short(spread(busy).median)} of a core; the number may be its own limit`,
       );

@@ -1,4 +1,4 @@
-// Pure arithmetic on rounds. Ratios are computed within a round: both sides ran in the same minute of a noisy machine.
+// Pure arithmetic on rounds. Ratios are computed within a round, because both sides then ran at nearly the same time on a noisy machine.
 
 export interface Spread {
   median: number;

@@ -1,4 +1,4 @@
-// What a work is and what it returns. A work prepares its servers, measures in rounds, and returns rows for the table.
+// The definition of a work: it prepares its servers, measures in rounds, and returns rows for the table.
 import type { Load, Loadgen } from './loadgen.ts';
 import type { ServiceTools } from './peers/services.ts';
 import type { Place } from './place.ts';
@@ -8,7 +8,7 @@ import { ratios, type Spread, spread } from './stats.ts';
 export interface Settings {
   quick: boolean;
   rounds: number;
-  /** Length of one timed run of a work that is measured by time. */
+  /** Length of one timed run, in seconds. */
   seconds: number;
   /** Folder for CPU profiles of Marina; absent if none are written. */
   profile?: string;
@@ -16,9 +16,9 @@ export interface Settings {
 
 export interface Tools {
   distribution: string;
-  /** Absent if no work of the cluster runs. */
+  /** Absent if no work of the cluster is run. */
   services: ServiceTools | undefined;
-  /** Absent if it is not installed: then pulls are not compared with a limit. */
+  /** Absent if nginx is not installed. Then pulls are not compared with a limit. */
   nginx: string | undefined;
 }
 
@@ -28,7 +28,7 @@ export interface Context {
   tools: Tools;
   settings: Settings;
   say: (line: string) => void;
-  /** A sentence that stands under the table. */
+  /** Adds a sentence under the table. */
   note: (line: string) => void;
 }
 
@@ -37,9 +37,9 @@ export type SideName = 'marina' | 'distribution' | 'limit';
 /** One side of a comparison. A run returns its rate (higher is better) and what the client measured. */
 export interface Side {
   name: SideName;
-  /** Of the server, to note how much processor time a run took: that is less noisy than its rate. */
+  /** Process id of the server, to record the CPU time of a run, which is less noisy than its rate. */
   pid?: number;
-  /** Servers that it leans on, by their process ids. */
+  /** Process ids of the services that it uses, by name. */
   helpers?: Readonly<Record<string, number>> | undefined;
   run: (round: number) => Promise<Run>;
 }
@@ -47,9 +47,9 @@ export interface Side {
 export interface Run {
   rate: number;
   load?: Load;
-  /** Seconds of processor time that the server used meanwhile, all threads together. */
+  /** CPU seconds that all threads of the server used during the run. */
   serverCpu?: number;
-  /** The same of each server that it leans on. */
+  /** CPU seconds of each service that it uses. */
   helperCpu?: Record<string, number>;
 }
 
@@ -64,7 +64,7 @@ export interface Row {
   limitName?: string;
   limitRatio?: Spread;
   limitBar?: number;
-  /** A bar on Marina's own number instead of a ratio. */
+  /** A maximum for Marina's absolute number, instead of a ratio. */
   most?: number;
   raw: Partial<Record<SideName, Run[]>>;
   details?: unknown;
@@ -73,16 +73,16 @@ export interface Row {
 export interface Work {
   name: string;
   about: string;
-  /** Left out of a --quick run unless it is named. */
+  /** Excluded from a --quick run unless it is named. */
   long?: boolean;
-  /** Of the cluster: left out of a run without --cluster unless it is named. */
+  /** A work of the cluster: excluded from a run without --cluster unless it is named. */
   cluster?: boolean;
   run: (context: Context) => Promise<Row[]>;
 }
 
 /**
- * Runs the sides in turn, forwards in one round and backwards in the next, so that neither a slow drift of the machine nor
- * the place in the order favours one of them. Round -1 warms up (caches, JIT) and is not counted.
+ * Runs the sides in turn, with the order reversed in every second round, so that neither a drift of the machine's speed nor the order
+ * favours one of them. Round -1 warms up caches and the JIT, and is not counted.
  */
 export async function alternate(
   settings: Settings,
@@ -114,7 +114,7 @@ export async function alternate(
 
 export type Bars = Pick<Row, 'work' | 'title' | 'unit' | 'bar' | 'limitName' | 'limitBar'>;
 
-/** Makes the table's row of measured rounds. */
+/** Creates a row of the table from the measured rounds. */
 export function compare(bars: Bars, raw: Partial<Record<SideName, Run[]>>): Row {
   const rates = (name: SideName): number[] | undefined => raw[name]?.map((run) => run.rate);
   const marina = rates('marina');
@@ -144,7 +144,7 @@ export function mebibytesPerSecond(load: Load): Run {
   return { rate: load.bytes / 2 ** 20 / load.seconds, load };
 }
 
-/** What a row missed, in words; empty when it met its bars. */
+/** Describes the bars that a row missed; empty if it met all of them. */
 export function missed(row: Row): string[] {
   const faults: string[] = [];
   const { marina } = row.values;

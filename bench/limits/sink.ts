@@ -1,5 +1,5 @@
-// Bare Bun.serve that writes what comes to a file and syncs it before it answers, without hashing or verifying anything:
-// the limit of a big push. Speaks just enough of the upload protocol for the bench's client.
+// Bare Bun.serve that writes each upload to a file and syncs it before it responds, without hashing or verification. This is the limit
+// for large pushes. It implements only as much of the upload protocol as the bench's client needs.
 // Usage: bun sink.ts <host:port> <folder>
 import { mkdirSync, rmSync, writeSync } from 'node:fs';
 import { open } from 'node:fs/promises';
@@ -14,11 +14,11 @@ const files = join(folder, 'sink');
 mkdirSync(files, { recursive: true });
 let counter = 0;
 
-/** Writes into the page cache on this thread: a trip through the thread pool for each piece costs more than the write. */
-async function take(body: ReadableStream<Uint8Array>, file: number): Promise<void> {
-  for await (const piece of body) {
-    for (let at = 0; at < piece.length; ) {
-      at += writeSync(file, piece, at);
+/** Writes into the page cache on this thread, because a round trip through the thread pool for each chunk costs more than the write. */
+async function receive(body: ReadableStream<Uint8Array>, file: number): Promise<void> {
+  for await (const chunk of body) {
+    for (let at = 0; at < chunk.length; ) {
+      at += writeSync(file, chunk, at);
     }
   }
 }
@@ -27,7 +27,7 @@ async function store(request: Request, path: string): Promise<Response> {
   const file = await open(path, 'a');
   try {
     if (request.body !== null) {
-      await take(request.body, file.fd);
+      await receive(request.body, file.fd);
     }
     if (request.method === 'PATCH') {
       return new Response(null, { status: 202, headers: { location: new URL(request.url).pathname } });

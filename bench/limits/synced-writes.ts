@@ -1,6 +1,6 @@
-// The durable part of pushing an image and nothing else, by as many clients at once: the layer's and the manifest's file
-// each written, synced, renamed and their folder synced, and for both a record in a log that commits groups (write, sync,
-// link, sync the folder). No HTTP, no hashing, no state: the limit of pushes a second.
+// Only the durable part of pushing an image, by the same number of concurrent clients. The files of the layer and the manifest are each
+// written, synced and renamed, and their folder is synced. For both, a record is appended to a log with group commit (write, sync, link,
+// sync the folder). There is no HTTP, no hashing and no state. This is the limit for pushes per second.
 // Usage: bun synced-writes.ts <folder> <repositories> <clients> <layer bytes> <seconds>
 import { mkdirSync } from 'node:fs';
 import { type FileHandle, link, open, rename, unlink } from 'node:fs/promises';
@@ -48,9 +48,9 @@ async function writeSynced(bytes: Uint8Array): Promise<string> {
 
 async function writeBlob(bytes: Uint8Array): Promise<void> {
   const path = await writeSynced(bytes);
-  const home = shelves[names % FANOUT];
-  await rename(path, join(home?.path ?? '', String(names++)));
-  await home?.sync();
+  const shelf = shelves[names % FANOUT];
+  await rename(path, join(shelf?.path ?? '', String(names++)));
+  await shelf?.sync();
 }
 
 class Log {

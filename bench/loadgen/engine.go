@@ -16,9 +16,9 @@ type request struct {
 	isHead bool
 }
 
-// script is what one connection does: each answer leads to the next request.
+// script is the sequence of requests of one connection: each response leads to the next request.
 type script interface {
-	// next gets the answer to the previous request (nil at the start); ok false closes the connection.
+	// next gets the response to the previous request (nil at the start). If ok is false, the connection is closed.
 	next(previous *response) (req request, ok bool, err error)
 }
 
@@ -31,8 +31,8 @@ type conn struct {
 	waiting bool // for EPOLLOUT
 }
 
-// engine drives many connections from one thread with epoll: two system calls a request, as a server's own loop would.
-// Goroutines with the runtime's poller cost about twice the CPU a request, taken from the server beside it.
+// engine drives many connections from one thread with epoll, which takes two system calls per request.
+// Goroutines with the runtime's poller take about twice the CPU per request, which the server on the same machine would lack.
 type engine struct {
 	epoll    int
 	conns    map[int32]*conn
@@ -52,7 +52,7 @@ func newEngine() (*engine, error) {
 	return &engine{epoll: fd, conns: map[int32]*conn{}, buffer: make([]byte, 256<<10)}, nil
 }
 
-// add connects and sends nothing yet: connecting is not part of the timed work.
+// add connects but sends nothing yet, because connecting is not part of the timed work.
 func (e *engine) add(address string, s script) error {
 	ip, err := net.ResolveTCPAddr("tcp4", address)
 	if err != nil {
@@ -81,7 +81,7 @@ func (e *engine) add(address string, s script) error {
 	return nil
 }
 
-// run goes on until every script has ended.
+// run returns when every script has ended.
 func (e *engine) run() error {
 	for _, c := range e.conns {
 		if err := e.advance(c, nil); err != nil {
@@ -154,7 +154,7 @@ func (e *engine) advance(c *conn, previous *response) error {
 	}
 	req, ok, err := c.script.next(previous)
 	if err != nil {
-		// The work has failed, and says so; the connection ends so that one refusal is not counted a million times.
+		// The work has failed. The connection is closed, so that one wrong response is not counted a million times.
 		e.errors++
 		if e.first == "" {
 			e.first = err.Error()
@@ -205,8 +205,8 @@ func (e *engine) report(r *result) {
 	r.P50, r.P90, r.P99 = e.latency.percentile(50), e.latency.percentile(90), e.latency.percentile(99)
 }
 
-// The raw forms do not tell Go's scheduler that this thread may block. Nothing else waits for its turn in this process, and
-// the scheduler would wake a helper thread thousands of times a second to look after a processor that nobody wants.
+// Raw system calls do not tell Go's scheduler that this thread may block. No other goroutine wants to run in this process, and
+// the scheduler would otherwise wake a helper thread thousands of times per second to look for one.
 func rawReadWrite(trap uintptr, fd int, b []byte) (int, error) {
 	n, _, errno := syscall.RawSyscall(trap, uintptr(fd), uintptr(unsafe.Pointer(unsafe.SliceData(b))), uintptr(len(b)))
 	if errno != 0 {
@@ -224,7 +224,7 @@ func rawEpollWait(epoll int, events []syscall.EpollEvent, timeoutMs int) (int, e
 	return int(n), nil
 }
 
-// refused describes an answer that a script did not want.
+// refused describes a response that a script did not expect.
 func refused(what string, r *response) error {
 	return fmt.Errorf("%s: status %d, %d body bytes %s", what, r.status, r.body, r.sample)
 }

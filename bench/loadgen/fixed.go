@@ -6,7 +6,7 @@ import (
 	"time"
 )
 
-// target is one fixed request and what its answer must look like.
+// target is one fixed request and the expected response.
 type target struct {
 	Method string `json:"method"`
 	Path   string `json:"path"`
@@ -69,7 +69,7 @@ func fixed(o order) (result, error) {
 		return result{}, err
 	}
 	for i := range o.Connections {
-		// Connections begin at different targets, so that a mix is a mix at each moment.
+		// Connections start at different targets, so that all targets are in use at any moment.
 		if err := e.add(o.Address, &fixedScript{shared: shared, current: i % len(shared.targets)}); err != nil {
 			return result{}, err
 		}

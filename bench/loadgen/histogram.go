@@ -5,7 +5,7 @@ import (
 	"time"
 )
 
-// histogram counts durations in buckets of at most 1/32 of their value: exact enough, and one increment a request.
+// histogram counts durations in buckets whose width is at most 1/32 of their value, with one increment per request.
 type histogram struct {
 	buckets [64 * 32]int64
 	total   int64
@@ -32,7 +32,7 @@ func lowest(bucket int) uint64 {
 	return uint64(bucket%32+32) << shift
 }
 
-// percentile is in milliseconds; 0 when nothing was counted.
+// percentile returns milliseconds; 0 if nothing was counted.
 func (h *histogram) percentile(p float64) float64 {
 	want := int64(float64(h.total) * p / 100)
 	var seen int64

@@ -8,7 +8,7 @@ import (
 	"strings"
 )
 
-// response is the head of an answer and where its body ends. The slices of the head are copied: buffers are reused.
+// response is the head of a response and the progress of its body. Values of the head are copied, because buffers are reused.
 type response struct {
 	status   int
 	length   int64 // -1: unknown (chunked)
@@ -17,7 +17,7 @@ type response struct {
 	location string
 	link     string
 	body     int64 // body bytes seen so far
-	quotes   int64 // '"' bytes in the body: counts the strings of a tag list without parsing it
+	quotes   int64 // '"' bytes in the body, which count the strings of a tag list without parsing it
 	sample   []byte
 }
 
@@ -40,7 +40,7 @@ func parseHead(head []byte, r *response) error {
 			return errHead
 		}
 		name, value := line[:colon], line[colon+1:]
-		// Only six headers matter; their lengths and first letters tell them from nearly all others at once.
+		// Only five headers matter. Their lengths and first letters exclude nearly all others.
 		switch {
 		case is(name, "content-length"):
 			n, err := strconv.ParseInt(string(bytes.TrimSpace(value)), 10, 64)
@@ -67,7 +67,7 @@ func is(b []byte, lower string) bool {
 	return len(b) == len(lower) && b[0]|0x20 == lower[0] && strings.EqualFold(string(b), lower)
 }
 
-// parser takes a response off a byte stream, piece by piece.
+// parser parses a response from a byte stream incrementally.
 type parser struct {
 	state   int
 	noBody  bool // the request was HEAD
@@ -89,7 +89,7 @@ func (p *parser) reset(noBody bool) {
 	p.state, p.noBody, p.pending = inHead, noBody, p.pending[:0]
 }
 
-// line hands out data up to and including end, remembering what is incomplete; ok is false while more is needed.
+// line returns the data before end, and the rest after it. If end is not there yet, it keeps the data and ok is false.
 func (p *parser) line(data, end []byte) (line, rest []byte, ok bool) {
 	if len(p.pending) == 0 {
 		if i := bytes.Index(data, end); i >= 0 {
@@ -111,7 +111,7 @@ func (p *parser) line(data, end []byte) (line, rest []byte, ok bool) {
 	return line, rest, true
 }
 
-// feed consumes data and reports whether the response is complete. Nothing is pipelined, so bytes after it are an error.
+// feed consumes data and reports whether the response is complete. Requests are not pipelined, so bytes after it are an error.
 func (p *parser) feed(data []byte) (bool, error) {
 	for {
 		switch p.state {
@@ -126,7 +126,7 @@ func (p *parser) feed(data []byte) (bool, error) {
 			data = rest
 			r := &p.resp
 			switch {
-			case r.status < 200: // an interim answer: the real one follows
+			case r.status < 200: // an interim response; the final one follows
 				continue
 			case p.noBody || r.status == 204 || r.status == 304 || (r.length == 0 && !r.chunked):
 				return p.end(data)
@@ -138,10 +138,10 @@ func (p *parser) feed(data []byte) (bool, error) {
 				return false, errors.New("response has neither a length nor chunks")
 			}
 		case inBody, inChunk:
-			take := data[:min(int64(len(data)), p.left)]
-			p.see(take)
-			p.left -= int64(len(take))
-			data = data[len(take):]
+			part := data[:min(int64(len(data)), p.left)]
+			p.countBody(part)
+			p.left -= int64(len(part))
+			data = data[len(part):]
 			if p.left > 0 {
 				return false, nil
 			}
@@ -189,7 +189,8 @@ func (p *parser) end(rest []byte) (bool, error) {
 	return true, nil
 }
 
-func (p *parser) see(b []byte) {
+// countBody counts and samples bytes of the body.
+func (p *parser) countBody(b []byte) {
 	r := &p.resp
 	r.body += int64(len(b))
 	if r.status >= 300 && len(r.sample) < sampleBytes {
@@ -200,10 +201,10 @@ func (p *parser) see(b []byte) {
 	}
 }
 
-// countQuotes is on in the walk only: it is the cheapest proof that every tag arrived.
+// countQuotes is set for walks only, where it is the cheapest proof that every tag arrived.
 var countQuotes bool
 
-// pathOf makes a request target of a Location or Link, which may be absolute or relative.
+// pathOf returns the request target of a Location or Link, which may be absolute or relative.
 func pathOf(url string) string {
 	if i := strings.Index(url, "://"); i >= 0 {
 		if slash := strings.IndexByte(url[i+3:], '/'); slash >= 0 {

@@ -1,6 +1,6 @@
-// Command loadgen is the client of the bench: it reads one JSON order on stdin, drives a registry over HTTP/1.1 with
-// keep-alive and prints one JSON result. It is compiled and frames HTTP by hand because it shares the machine with the
-// server it measures: a client as heavy as the server would measure itself.
+// Command loadgen is the client of the bench. It reads one JSON order from stdin, drives a registry over HTTP/1.1 with
+// keep-alive and prints one JSON result. It shares the machine with the server, so it must use far less CPU: therefore it is
+// compiled and frames HTTP itself.
 package main
 
 import (
@@ -12,7 +12,7 @@ import (
 	"time"
 )
 
-// order says what to do; each mode uses the fields that its file names.
+// order is one piece of work. Each mode uses the fields under its comment.
 type order struct {
 	Mode    string `json:"mode"`
 	Address string `json:"address"`
@@ -39,7 +39,7 @@ type order struct {
 	Times    int    `json:"times"`
 }
 
-// result is what every mode reports. Count is the mode's own unit: requests, complete images, streams, walks.
+// result is the result of every mode. Count is in the mode's unit: requests, complete images, streams or walks.
 type result struct {
 	Count    int64   `json:"count"`
 	Requests int64   `json:"requests"`
@@ -50,14 +50,14 @@ type result struct {
 	P50      float64 `json:"p50ms"`
 	P90      float64 `json:"p90ms"`
 	P99      float64 `json:"p99ms"`
-	// Busy is the share of one core that this client used: near 1 it is the bottleneck, not the server.
+	// Busy is the share of one core that this client used. Near 1, the client is the bottleneck, not the server.
 	Busy float64 `json:"busy"`
-	// Digest is that of the first stream of an upload.
+	// Digest is the digest of the first stream of an upload.
 	Digest string `json:"digest,omitempty"`
 }
 
 func main() {
-	// The heap is small and steady; collecting it more seldom leaves more of the core to the server.
+	// The heap is small and steady, so rarer collections cost little memory and leave more CPU to the server.
 	debug.SetGCPercent(800)
 	if err := run(); err != nil {
 		fmt.Fprintln(os.Stderr, "loadgen:", err)
@@ -103,7 +103,7 @@ func (w stopwatch) stop(r *result) {
 func cpuTime() time.Duration {
 	var u syscall.Rusage
 	if err := syscall.Getrusage(syscall.RUSAGE_SELF, &u); err != nil {
-		panic(err) // cannot fail with these arguments
+		panic(err) // This cannot fail with these arguments.
 	}
 	return time.Duration(u.Utime.Nano() + u.Stime.Nano())
 }

@@ -19,11 +19,11 @@ type pushShared struct {
 	images   int64
 	started  int64
 	latency  histogram
-	filler   []byte // the incompressible rest of every layer; the first bytes make each unique
+	filler   []byte // the incompressible rest of every layer; the first bytes make each layer unique
 }
 
-// pushScript pushes images as real clients do: HEAD the config (shared, already there), POST, PUT the layer, PUT the
-// manifest under a tag of its own.
+// pushScript pushes images as real clients do: it sends HEAD for the config (shared, already stored), POST, PUT of the layer, and PUT
+// of the manifest under a unique tag.
 type pushScript struct {
 	shared     *pushShared
 	repository string
@@ -116,7 +116,7 @@ func push(o order) (result, error) {
 	}
 	watch.stop(&r)
 	e.report(&r)
-	// An image, not a request, is what a person waits for.
+	// Users wait for a whole image, not for a request, so latency is measured per image.
 	r.P50, r.P90, r.P99 = shared.latency.percentile(50), shared.latency.percentile(90), shared.latency.percentile(99)
 	r.Count = shared.images
 	r.Bytes = shared.images * int64(o.LayerBytes)

@@ -15,9 +15,9 @@ import (
 )
 
 const (
-	baseBytes   = 64 << 20  // random bytes that every stream repeats; no registry or disk here compresses or deduplicates
-	uniqueBytes = 4 << 10   // at the end of each stream, so that the digest of all that is before is computed once
-	chunkBytes  = 256 << 10 // of one chunk of a PATCH
+	baseBytes   = 64 << 20  // random bytes that every stream repeats; neither the registries nor the disk compress or deduplicate
+	uniqueBytes = 4 << 10   // unique bytes at the end of each stream, so that the digest of the bytes before is computed only once
+	chunkBytes  = 256 << 10 // size of one chunk of a PATCH
 	writeBytes  = 1 << 20
 	readBytes   = 4 << 20
 )
@@ -58,7 +58,7 @@ func prepare(o order) (base []byte, streams []stream, err error) {
 	return base, streams, nil
 }
 
-// client is one blocking connection: with few connections and long bodies a thread each costs nothing.
+// client is one blocking connection. For few connections with long bodies, one thread per connection costs almost nothing.
 type client struct {
 	net.Conn
 	address string
@@ -104,7 +104,7 @@ func (c *client) answer(wanted int, what string) (*response, error) {
 	}
 }
 
-// body writes the stream's bytes, plainly or as chunks.
+// body writes the stream's bytes, with a length or chunked.
 func (c *client) body(base []byte, s stream, total int64, chunked bool) error {
 	piece := int64(writeBytes)
 	if chunked {
@@ -137,8 +137,8 @@ func (c *client) body(base []byte, s stream, total int64, chunked bool) error {
 	return nil
 }
 
-// send writes a request with a body. A server that refuses answers and stops reading, which breaks the write: its answer
-// tells more than the broken pipe.
+// send writes a request with a body. A server that refuses the request responds and stops reading, which breaks the write. Then the
+// error is its response, which says more than the broken pipe.
 func (c *client) send(head []byte, base []byte, s stream, total int64, chunked bool, wanted int, what string) (*response, error) {
 	if _, err := c.Write(head); err != nil {
 		return nil, err
@@ -179,7 +179,7 @@ func (c *client) upload(o order, base []byte, s stream) error {
 	return err
 }
 
-// together runs one task a connection, all begun at once, and times them as one.
+// together runs one task per connection, starts all at the same time, and measures the total time.
 func together(o order, task func(c *client, i int) error) (result, error) {
 	clients := make([]*client, o.Parallel)
 	for i := range clients {
@@ -229,7 +229,7 @@ func upload(o order) (result, error) {
 	return r, err
 }
 
-// again dials anew: the server has said that it closes the connection.
+// again opens a new connection, because the server has announced that it closes this one.
 func (c *client) again() error {
 	if err := c.Close(); err != nil {
 		return err
@@ -242,8 +242,8 @@ func (c *client) again() error {
 	return nil
 }
 
-// download pulls one path on each connection, a number of times. The number of bytes is checked here; that they are the
-// right ones is checked by the bench once, outside the timed part.
+// download pulls one path on each connection, a number of times. It checks the number of bytes. The bench verifies the digest once,
+// outside of the timed part.
 func download(o order) (result, error) {
 	r, err := together(o, func(c *client, _ int) error {
 		for i := range max(1, o.Times) {
@@ -270,8 +270,8 @@ func download(o order) (result, error) {
 	return r, err
 }
 
-// discard takes body bytes out of the socket without copying them here: the client of a registry is on another machine, and
-// a copy by this one would be taken from the processor that the server needs, most from the fastest server.
+// discard removes body bytes from the socket without copying them. A real client runs on another machine, but here a copy would use
+// CPU that the server needs, which would slow the fastest server most.
 func (c *client) discard() error {
 	tcp, ok := c.Conn.(*net.TCPConn)
 	if !ok {

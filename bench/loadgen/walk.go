@@ -7,7 +7,7 @@ import (
 	"time"
 )
 
-// walkScript reads a whole tag list, following Link, a number of times over one connection.
+// walkScript reads a whole tag list, following Link headers, a number of times over one connection.
 type walkScript struct {
 	o       order
 	left    int
@@ -17,7 +17,7 @@ type walkScript struct {
 	latency histogram
 }
 
-// A tag list is {"name":"…","tags":["…",…]}: three strings that are not tags, and no quote inside any string.
+// A tag list is {"name":"…","tags":["…",…]}. Three of its strings are not tags, and no string contains a quote.
 const otherQuotes = 6
 
 func (s *walkScript) next(previous *response) (request, bool, error) {

@@ -5,12 +5,12 @@ import { digestOf, putManifest } from '../registry.ts';
 import { type Registry, ready } from './peer.ts';
 import type { Services } from './services.ts';
 
-/** Where distribution keeps its bytes, as lines of its configuration. */
+/** The storage section of distribution's configuration. */
 export interface DistributionStorage {
   storage: string;
-  /** More top-level sections. */
+  /** Further top-level sections. */
   sections: string;
-  /** Below its folder `docker`, how a file of distribution's is one on disk. */
+  /** The path on disk of a file below distribution's folder `docker`. */
   copyLink: (from: string, to: string) => void;
 }
 
@@ -26,7 +26,7 @@ export function onFilesystem(data: string): DistributionStorage {
   };
 }
 
-/** With the S3 driver and the cache in Redis, which is how several nodes of it are run. */
+/** The S3 driver with the cache in Redis, as several nodes of distribution are usually run. */
 export function onServices({ minioAddress, redisAddress, credentials }: Services, bucket: string): DistributionStorage {
   return {
     storage: `  cache:
@@ -56,8 +56,8 @@ export function onServices({ minioAddress, redisAddress, credentials }: Services
 }
 
 /**
- * Starts distribution with its usual cache; its access log goes to a file, as Marina's does.
- * @param data the folder that holds its bytes
+ * Starts distribution with its usual cache. Its access log is written to a file, like Marina's.
+ * @param data the folder of its data
  */
 export async function startDistribution(
   place: Place,
@@ -71,7 +71,7 @@ export async function startDistribution(
   writeFileSync(config, configuration(address, where));
   const child = place.spawn(
     [binary, 'serve', config],
-    // There is no trace collector here; without this it would try to reach one all the time.
+    // There is no trace collector. With the default, distribution would keep trying to reach one.
     { OTEL_TRACES_EXPORTER: 'none' },
     log,
   );
@@ -103,7 +103,7 @@ ${storage}http:
 ${sections}`;
 }
 
-/** Pushing 100,000 tags takes distribution many minutes; the files that one push wrote are copied for the other tags. */
+/** Copies the files of one pushed tag for another tag, because pushing 100,000 tags to distribution takes many minutes. */
 function copyTag(
   data: string,
   repository: string,

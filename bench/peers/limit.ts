@@ -1,4 +1,4 @@
-// Limits that a registry is compared with: servers that do the same work and nothing else.
+// Limits to compare a registry with: servers that do only the necessary part of the same work.
 import { writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { z } from 'zod';
@@ -8,7 +8,7 @@ import { type Peer, ready } from './peer.ts';
 
 const LIMITS = join(import.meta.dir, '..', 'limits');
 
-/** Bare Bun.serve answering everything with the same bytes. */
+/** Bare Bun.serve that always responds with the same bytes. */
 export async function startConstant(place: Place, folder: string, bytes: number): Promise<Peer> {
   const address = `127.0.0.1:${freePort()}`;
   const log = join(folder, 'constant.log');
@@ -58,7 +58,7 @@ http {
 
 const syncedSchema = z.object({ count: z.number(), seconds: z.number() });
 
-/** The durable part of pushing images, alone: how many a second this disk and Bun can do. */
+/** Only the durable part of pushing images: how many of them this disk and Bun manage per second. */
 export async function syncedWrites(
   place: Place,
   repositories: number,

@@ -4,11 +4,11 @@ import { digestOf, type Manifest, putManifest } from '../registry.ts';
 import { type Registry, ready } from './peer.ts';
 
 export const PROJECT = join(import.meta.dir, '..', '..');
-const TAGS_A_REQUEST = 100;
+const TAGS_PER_REQUEST = 100;
 
 /**
- * Starts Marina as `npm start` does, all settings at their defaults; its access log goes to a file on the same disk.
- * @param data its folder; if `cluster` names a bucket and Redis, the folder of that bucket
+ * Starts Marina like `npm start`, with all settings at their defaults. Its access log is written to a file on the same disk.
+ * @param data its data folder; if `cluster` has a bucket and Redis, the folder of that bucket
  */
 export async function startMarina(
   place: Place,
@@ -38,14 +38,14 @@ export function launchMarina(place: Place, log: string, settings: Record<string,
   return { address: `127.0.0.1:${port}`, child };
 }
 
-/** A worker of the cluster, as `npm run worker` starts it. */
+/** Starts a worker of the cluster like `npm run worker`. */
 export function launchWorker(place: Place, log: string, settings: Record<string, string>) {
   return place.spawn([process.execPath, 'workers/all.ts'], settings, log, PROJECT);
 }
 
 async function plantTags(address: string, repository: string, tags: readonly string[], manifest: Manifest) {
-  for (let at = 0; at < tags.length; at += TAGS_A_REQUEST) {
-    const query = tags.slice(at, at + TAGS_A_REQUEST).map((tag) => `tag=${tag}`);
+  for (let at = 0; at < tags.length; at += TAGS_PER_REQUEST) {
+    const query = tags.slice(at, at + TAGS_PER_REQUEST).map((tag) => `tag=${tag}`);
     await putManifest(address, repository, `${digestOf(manifest.bytes)}?${query.join('&')}`, manifest);
   }
 }

@@ -1,4 +1,4 @@
-// A server under measurement, and what the bench does to it apart from HTTP requests.
+// A server under measurement, and how the bench controls it apart from HTTP requests.
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { Child } from '../place.ts';
 import type { Manifest } from '../registry.ts';
@@ -6,21 +6,21 @@ import type { Manifest } from '../registry.ts';
 export interface Peer {
   /** host:port */
   address: string;
-  /** Folder whose bytes are this server's own. */
+  /** Folder with this server's data. */
   data: string;
   child: Child;
-  /** Servers that it leans on, by their process ids. */
+  /** Process ids of the services that it uses, by name. */
   helpers?: Readonly<Record<string, number>>;
 }
 
 export interface Registry extends Peer {
-  /** Creates many tags of one existing manifest, in the fastest way whose result equals that of pushes. */
+  /** Creates many tags of one existing manifest in the fastest way that has the same result as pushing them. */
   plantTags: (repository: string, tags: readonly string[], manifest: Manifest) => Promise<void>;
 }
 
 const START_DEADLINE_MS = 30_000;
 
-/** Waits for a 200. @throws with the last output of a process that exited meanwhile */
+/** Waits for a 200. @throws Error with the last output of the process if it exits, or if there is no 200 in time */
 export async function ready(child: Child, url: string, log: string, pause = 20): Promise<void> {
   let code: number | null | undefined;
   child.exited.then(
@@ -34,10 +34,10 @@ export async function ready(child: Child, url: string, log: string, pause = 20):
   const deadline = performance.now() + START_DEADLINE_MS;
   for (;;) {
     if (code !== undefined) {
-      throw new Error(`a server ended with ${code} at its start: ${await lastWords(log)}`);
+      throw new Error(`a server exited with ${code} at startup: ${await tailOf(log)}`);
     }
     if (performance.now() > deadline) {
-      throw new Error(`no answer from ${url} within ${START_DEADLINE_MS / 1000} s: ${await lastWords(log)}`);
+      throw new Error(`no response from ${url} within ${START_DEADLINE_MS / 1000} s: ${await tailOf(log)}`);
     }
     try {
       const response = await fetch(url, { keepalive: false });
@@ -46,7 +46,7 @@ export async function ready(child: Child, url: string, log: string, pause = 20):
         return;
       }
     } catch (error) {
-      // Until it listens, every attempt is refused.
+      // Until the server listens, connections are refused.
       if (!(error instanceof Error && 'code' in error && REFUSED.has(String(error.code)))) {
         throw error;
       }
@@ -57,7 +57,7 @@ export async function ready(child: Child, url: string, log: string, pause = 20):
 
 const REFUSED = new Set(['ConnectionRefused', 'ECONNREFUSED', 'ECONNRESET', 'ConnectionClosed']);
 
-async function lastWords(log: string): Promise<string> {
+async function tailOf(log: string): Promise<string> {
   const text = await Bun.file(log).text();
   return text.slice(-600).trim() || 'it wrote nothing';
 }

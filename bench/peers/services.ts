@@ -1,5 +1,5 @@
-// The services of a cluster: one MinIO and one Redis, the same for both registries. Each has a bucket and a
-// database of its own, so that neither finds the other's keys.
+// The services of a cluster: one MinIO and one Redis for both registries. Each registry has its own bucket and its own database, so
+// that they do not see each other's keys.
 import { mkdirSync } from 'node:fs';
 import { join } from 'node:path';
 import { Redis } from 'ioredis';
@@ -21,7 +21,7 @@ export interface Services {
   minioAddress: string;
   redisAddress: string;
   credentials: { user: string; password: string };
-  /** Makes a bucket and returns the folder in which MinIO keeps it. */
+  /** Creates a bucket and returns the folder in which MinIO stores it. */
   bucket: (name: string) => string;
   /** The bench's own connection to Redis, used outside every timed part. */
   client: Redis;
@@ -50,7 +50,7 @@ export async function startServices(place: Place, tools: ServiceTools, folder: s
       ...{ minio, minioAddress, credentials: { user: USER, password: PASSWORD } },
       ...redis,
       bucket: (name) => {
-        // MinIO treats a folder next to its own ones as a bucket.
+        // MinIO treats each folder in its data folder as a bucket.
         const path = join(data, name);
         mkdirSync(path);
         return path;
@@ -74,7 +74,7 @@ async function startRedis(place: Place, binary: string, folder: string) {
     join(folder, 'redis.log'),
   );
   const client = new Redis({ port, host: '127.0.0.1', retryStrategy: () => 20, maxRetriesPerRequest: null });
-  // Connections are refused until the server listens: retried.
+  // Connections are refused until the server listens. The client retries them.
   client.on('error', () => {});
   await client.ping();
   return { redis, client, redisAddress: `127.0.0.1:${port}` };

@@ -1,4 +1,4 @@
-// How cost grows: with nodes, tags, repositories and pushes. No bars: docs/scaling.md is drawn from these numbers.
+// How cost grows with nodes, tags, repositories and pushes. These works have no bars; docs/scaling.md shows their numbers.
 import type { Load, Target } from '../loadgen.ts';
 import type { Registry } from '../peers/peer.ts';
 import { processorSeconds } from '../processes.ts';
@@ -14,7 +14,7 @@ const READS_QUICK = 12_000;
 const LAYER = bytesOf('curves', 1024);
 const CONFIG = bytesOf('config of the curves', 200);
 
-/** One point of a curve: what was varied, and what was measured there, by name. */
+/** One point of a curve: the varied number and the measured values, by name. */
 export interface Point {
   x: number;
   y: Record<string, number>;
@@ -81,7 +81,7 @@ async function pushThem(
   });
 }
 
-/** Clients of all nodes push to one repository: its log takes one slot at a time, whichever node writes it. */
+/** Clients of all nodes push to one repository. Its log accepts one slot at a time from any node, so the nodes compete. */
 async function crowd(context: Context, { nodes }: MarinaCluster): Promise<{ rate: number; slots: number }> {
   const before = await Promise.all(nodes.map(slotsOf));
   const connections = CONNECTIONS / nodes.length;
@@ -223,12 +223,12 @@ async function metricsOf({ address }: Registry): Promise<string> {
   return await (await fetch(`http://${address}/metrics`)).text();
 }
 
-/** Slots that a node wrote. */
+/** The number of slots that a node wrote. */
 async function slotsOf(node: Registry): Promise<number> {
   return Number(/^marina_log_append_events_count (\d+)$/m.exec(await metricsOf(node))?.[1] ?? 0);
 }
 
-/** What a node counted of its requests to the store, by S3's name of the operation. */
+/** A node's own counts of its requests to the store, by S3 operation. */
 async function requestsOf(node: Registry): Promise<Record<string, number>> {
   const text = await metricsOf(node);
   const found: Record<string, number> = {};
@@ -272,7 +272,7 @@ const pushCurve: Work = {
 
 const MIBIBYTE = 1024 ** 2;
 
-/** POST, then PATCH with all bytes and PUT without any, as docker sends a layer; or POST and PUT with all bytes. */
+/** Pushes a layer: `patch` with POST, PATCH with all bytes and an empty PUT, like docker; `put` with POST and PUT with all bytes. */
 async function pushLayer(address: string, bytes: Uint8Array<ArrayBuffer>, form: 'patch' | 'put'): Promise<void> {
   if (form === 'put') {
     await pushBlob(address, 'team/layers', bytes);
@@ -301,7 +301,7 @@ const layerCurve: Work = {
     withCluster(context, 1, async (cluster) => {
       const node = first(cluster);
       const points: Point[] = [];
-      // The first one makes the repository.
+      // The first push creates the repository.
       await pushLayer(node.address, bytesOf('first', 64), 'put');
       for (const bytes of [4096, MIBIBYTE, 16 * MIBIBYTE, 100 * MIBIBYTE, 1024 * MIBIBYTE]) {
         const y: Record<string, number> = {};

@@ -1,4 +1,4 @@
-// What a cluster must stay below: the first touch of a view after Redis lost everything, and memory while many big uploads run.
+// Limits for a cluster: the time of the first read of a view after Redis lost all data, and memory during many large uploads.
 import { rmSync } from 'node:fs';
 import { bytesOf, pushImage } from '../registry.ts';
 import { spread } from '../stats.ts';
@@ -68,7 +68,7 @@ const flushWork: Work = {
       for (let round = 0; round < context.settings.rounds; round += 1) {
         rounds.push(await touchAll(cluster, count, tags));
       }
-      // The slowest one counts: that is the one that somebody waits for.
+      // The slowest request counts, because some user has to wait for it.
       const slowest = rounds.map((seconds) => spread(seconds).max);
       const title = `slowest first touch of ${count.toLocaleString('en-US')} repositories after FLUSHALL (cluster)`;
       return [
@@ -111,7 +111,7 @@ const memoryWork: Work = {
   long: true,
   run: async (context): Promise<Row[]> => {
     if (context.place.freeBytes() < NEEDED_BYTES) {
-      throw new Error('the uploads need 24 GiB of free disk; --dir can name another one');
+      throw new Error('the uploads need 24 GiB of free disk space; use --dir for another disk');
     }
     return withCluster(context, 1, async (cluster) => [await uploads(context, cluster)], true);
   },

@@ -1,4 +1,4 @@
-// A cluster of each registry on the same MinIO and Redis: two nodes, of which one is measured, and Marina's worker.
+// A cluster of each registry on the same MinIO and Redis, with two nodes, of which one is measured, and Marina's worker.
 import { rmSync } from 'node:fs';
 import { join } from 'node:path';
 import { onServices, startDistribution } from '../peers/distribution.ts';
@@ -10,7 +10,7 @@ import { type Pair, profiler, type Stage } from './servers.ts';
 
 export interface MarinaCluster {
   services: Services;
-  /** The first one is the one that is measured. */
+  /** The first node is measured. */
   nodes: Registry[];
 }
 
@@ -51,7 +51,7 @@ export async function withCluster<T>(
   more: Readonly<Record<string, string>> = {},
 ): Promise<T> {
   const { place, tools, settings } = context;
-  if (tools.services === undefined) throw new Error('this run was begun without MinIO and Redis');
+  if (tools.services === undefined) throw new Error('this run was started without MinIO and Redis');
   const folder = place.folder('cluster');
   const services = await startServices(place, tools.services, folder);
   const started: Registry[] = [];
@@ -113,7 +113,7 @@ export const CLUSTER: Stage = {
   withPair: (context, task, bulky) => withPair(context, task, bulky),
 };
 
-/** Nodes that keep no copies of blobs: every pull is as the first one through a node. */
+/** Nodes without a blob cache, so that every pull is like the first one through a node. */
 export const WITHOUT_COPIES: Stage = {
   prefix: 'cluster-first-',
   suffix: ' (cluster, no copy on the node)',

@@ -1,5 +1,5 @@
-// Latency of manifest GETs while a large store is collected in the same process, compared with the latency without. Collections
-// are started through the control socket: as with the schedule, no command takes a core for its own start.
+// Latency of manifest GETs while a large store is collected in the same process, compared with the latency without collection.
+// Collections are started through the control socket, so that, as on schedule, no command uses a core to start.
 import { existsSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { ulid } from 'ulid';
@@ -17,9 +17,9 @@ import { SMALL_LAYERS } from './small.ts';
 
 const REPOSITORY = 'library/alpine';
 const CONNECTIONS = 32;
-/** Few enough that requests hardly queue. */
+/** Few enough connections that requests hardly queue. */
 const FEW = 2;
-/** A round's p99 without a collection is the median of theirs: one alone swings by half. */
+/** Windows per round without a collection, whose median p99 counts, because a single one varies by half. */
 const WINDOWS_WITHOUT = 3;
 const OVER_WITHIN_MS = 300_000;
 const MAX_RATIO = 1.5;
@@ -30,7 +30,7 @@ const STORE = {
 /** Planted again before each collection. */
 const LOOSE = { normal: 60_000, quick: 20_000 };
 
-/** Those that take a while: here nothing is left of an earlier run, which would be ended first. */
+/** The phases that take a while. Nothing is left of earlier runs here, so the phases that finish those are short. */
 const PHASES = ['logs', 'objects', 'deleting'] as const satisfies readonly CollectionProgress['phase'][];
 type Phase = (typeof PHASES)[number];
 
@@ -53,7 +53,7 @@ async function run(context: Context): Promise<Row[]> {
     const targets = [{ method: 'GET', path, accept: MANIFEST_TYPE, bytes: bytes.length }] as const;
     const measure = (connections: number): Promise<Load> =>
       loadgen.run(marina.address, { mode: 'fixed', targets, connections, seconds: settings.seconds });
-    /** Requests within each phase of one collection: between these windows there are none, and it hurries on to the next phase. */
+    /** Requests within each phase of one collection. Between these windows there are none, so it reaches the next phase quickly. */
     const collect = async (connections: number): Promise<Record<Phase, Load>> => {
       plantLoose(ground, LOOSE[size]);
       await place.call(['sync']);

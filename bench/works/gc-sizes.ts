@@ -1,4 +1,4 @@
-// Collection of stores that have grown: how its time, its memory and its requests grow with the garbage.
+// Collection of large stores: how its time, its memory and its requests grow with the garbage.
 import { writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
@@ -15,27 +15,27 @@ const MAX_RESIDENT_MIB = 300;
 const MAX_GROWTH = 1.3;
 const FOLDER = { normal: [250_000, 500_000, 1_000_000], quick: [10_000, 20_000, 40_000] };
 const BUCKET = { normal: [25_000, 50_000, 100_000], quick: [2_000, 4_000, 8_000] };
-const OBJECTS_A_REPOSITORY = 1_000;
+const OBJECTS_PER_REPOSITORY = 1_000;
 
-/** MinIO recounts periodically. */
+/** MinIO updates its counts periodically; this is the maximum interval. */
 const MINIO_COUNTS_WITHIN_MS = 12_000;
 
 interface Measured {
   garbage: number;
   report: Report;
-  /** Of the whole command. */
+  /** Duration of the whole command. */
   seconds: number;
   cpuSeconds: number;
   residentMiB: number;
-  /** To the bucket, by S3's names of them. */
+  /** Requests to the bucket, by S3 operation. */
   requests?: Record<string, number>;
 }
 
 function growthOf(garbage: number): Growth {
-  return { garbage, live: Math.ceil(garbage / 10), repositories: Math.ceil(garbage / OBJECTS_A_REPOSITORY) };
+  return { garbage, live: Math.ceil(garbage / 10), repositories: Math.ceil(garbage / OBJECTS_PER_REPOSITORY) };
 }
 
-/** `gc --wait` without a server: all resources are its own. */
+/** Runs `gc --wait` without a server, so that all resources used are those of the collection. */
 async function collectAlone(garbage: number, env: Readonly<Record<string, string>>): Promise<Measured> {
   const begin = performance.now();
   const child = Bun.spawn(GC_COMMAND, {
@@ -45,7 +45,7 @@ async function collectAlone(garbage: number, env: Readonly<Record<string, string
   const text = await new Response(child.stdout).text();
   if ((await child.exited) !== 0) throw new Error(`gc ended with ${child.exitCode}: ${text.slice(-300)}`);
   const used = child.resourceUsage();
-  if (used === undefined) throw new Error('the system does not say what gc used');
+  if (used === undefined) throw new Error('the system does not report the resources that gc used');
   const report = reportIn(text);
   if (report.freed.objects !== garbage) throw new Error(`${report.freed.objects} objects freed instead of ${garbage}`);
   return {
@@ -74,14 +74,14 @@ function rowsOf(work: string, where: string, all: readonly Measured[]): Row[] {
   ];
 }
 
-function tell(
+function noteUsage(
   { note }: Context,
   work: string,
   { garbage, seconds, cpuSeconds, residentMiB, requests }: Measured,
 ): void {
-  const asked = requests === undefined ? '' : `, requests ${JSON.stringify(requests)}`;
+  const sent = requests === undefined ? '' : `, requests ${JSON.stringify(requests)}`;
   const took = `${seconds.toFixed(1)} s, ${cpuSeconds.toFixed(1)} s of processor time, ${residentMiB.toFixed(0)} MiB`;
-  note(`${work}: ${garbage.toLocaleString('en-US')} objects of garbage took ${took}${asked}`);
+  note(`${work}: ${garbage.toLocaleString('en-US')} objects of garbage took ${took}${sent}`);
 }
 
 async function inFolders(context: Context): Promise<Row[]> {
@@ -95,7 +95,7 @@ async function inFolders(context: Context): Promise<Row[]> {
     await plant(growthOf(garbage), ground);
     await place.call(['sync']);
     const measured = await collectAlone(garbage, { STORAGE_PATH: data });
-    tell(context, 'gc-sizes', measured);
+    noteUsage(context, 'gc-sizes', measured);
     all.push(measured);
   }
   return rowsOf('gc-sizes', '(folder)', all);
@@ -134,7 +134,7 @@ async function plantBucket(services: Services, bucket: string, garbage: number):
   }
 }
 
-/** The store's own count of requests, by S3's names of operations. */
+/** The store's own counts of requests, by S3 operation. */
 async function requestsTo({ minioAddress }: Services): Promise<Map<string, number>> {
   await sleep(MINIO_COUNTS_WITHIN_MS);
   const text = await (await fetch(`http://${minioAddress}/minio/v2/metrics/cluster`)).text();
@@ -144,7 +144,7 @@ async function requestsTo({ minioAddress }: Services): Promise<Map<string, numbe
 
 async function inBuckets(context: Context): Promise<Row[]> {
   const { place, settings, tools, say } = context;
-  if (tools.services === undefined) throw new Error('this run was begun without MinIO');
+  if (tools.services === undefined) throw new Error('this run was started without MinIO');
   const services = await startServices(place, tools.services, place.folder('gc-bucket'));
   const all: Measured[] = [];
   try {
@@ -160,7 +160,7 @@ async function inBuckets(context: Context): Promise<Row[]> {
         ([api, count]) => [api, count - (before.get(api) ?? 0)] as const,
       );
       all.push({ ...measured, requests: Object.fromEntries(after.filter(([, count]) => count > 0)) });
-      tell(context, 'cluster-gc-sizes', all.at(-1) ?? measured);
+      noteUsage(context, 'cluster-gc-sizes', all.at(-1) ?? measured);
     }
   } finally {
     await services.stop();

@@ -1,7 +1,7 @@
-// Collection after the same deletes in both registries, on one file system, after a sync: distribution has the machine for itself,
-// Marina serves the pushes of four clients at the same time. Its time is the sum of the two collections that are needed (the first
-// unlinks what no manifest refers to, the second deletes the bytes), by their reports, without the command that starts them;
-// distribution's is that of its command, whose start is 20 ms of it.
+// Collection after the same deletes in both registries, on one file system, after a sync. Distribution has the machine to itself; Marina
+// serves the pushes of four clients at the same time. Marina's time is the sum of the two collections that are needed: the first unlinks
+// unreferenced blobs, the second deletes the bytes. It is taken from their reports, without the command that starts them. Distribution's
+// time is that of its command, including 20 ms of startup.
 import { readdirSync, rmSync } from 'node:fs';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
@@ -19,7 +19,7 @@ const MAX_DELETE_MS = 50;
 const REPOSITORIES = 20;
 const LAYERS = 3;
 const LAYER_BYTES = 2048;
-/** Of each round; a fifth of them stays. */
+/** Images per round, of which one in KEPT stays. */
 const IMAGES = { quick: 400, normal: 2_000 };
 const KEPT = 5;
 const PUSHERS = 8;
@@ -37,7 +37,7 @@ const reportSchema = z.object({
 });
 export type Report = z.infer<typeof reportSchema>;
 
-/** What `gc --json` says at its end. */
+/** The report that `gc --json` prints at its end. */
 export function reportIn(text: string): Report {
   return reportSchema.parse(JSON.parse(text.trimEnd().split('\n').at(-1) ?? ''));
 }
@@ -121,7 +121,7 @@ async function rounds(context: Context, { marina, distribution }: Pair, config: 
     done.deletes.marina.push(...ours.deletes);
     done.deletes.distribution.push(...theirs.deletes);
     await place.call(['sync']);
-    // What no manifest refers to any more is unlinked after the grace, and its bytes go after another one.
+    // Unreferenced blobs are unlinked after the grace period, and their bytes are deleted after another one.
     await sleep(GRACE_MS);
     const stop = new AbortController();
     const pushing = pushMeanwhile(marina.address, round, stop.signal);
@@ -139,7 +139,7 @@ async function rounds(context: Context, { marina, distribution }: Pair, config: 
     const theirSeconds = (performance.now() - begin) / 1000;
     const theirFreed = before - blobsOf(distribution.data);
     const deleted = ours.deletes.length * (LAYERS + 1);
-    // The config is the same in all of them, and stays.
+    // All images have the same config, which stays.
     if (freed < deleted) throw new Error(`Marina freed ${freed} objects instead of ${deleted}`);
     if (theirFreed !== deleted) throw new Error(`distribution freed ${theirFreed} blobs instead of ${deleted}`);
     for (const [address, { repository, digest }] of [

@@ -1,5 +1,5 @@
-// Is the client itself fast enough? It is measured against bare Bun.serve, the fastest server of this bench, and compared with wrk
-// if that is installed.
+// Checks that the client itself is fast enough. It runs against bare Bun.serve, the fastest server of this bench, and is compared with
+// wrk if that is installed.
 import { startConstant } from '../peers/limit.ts';
 import { spread } from '../stats.ts';
 import type { Context, Row, Work } from '../work.ts';

@@ -1,4 +1,4 @@
-// Resident memory during many concurrent big uploads, and after a million small requests.
+// Resident memory during many concurrent large uploads, and after a million small requests.
 import { rmSync } from 'node:fs';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
@@ -19,7 +19,7 @@ const NEEDED_BYTES = 40 * GIBIBYTE;
 const FIRST_REQUESTS = 200_000;
 const MORE_REQUESTS = 1_000_000;
 const CONNECTIONS = 32;
-/** After the requests, so that the collector has come to rest. */
+/** Samples after the requests, until the garbage collector is idle. */
 const REST_SAMPLES = 30;
 
 export class Sampler {

@@ -1,4 +1,4 @@
-// Whole images pushed by 32 clients: a layer of 4 KB of their own, a shared config that is already there, a manifest, a tag.
+// 32 clients push whole images, each with a unique layer of 4 KB, a shared config that is already stored, a manifest and a tag.
 import { syncedWrites } from '../peers/limit.ts';
 import type { Registry } from '../peers/peer.ts';
 import { bytesOf, digestOf, pushBlob } from '../registry.ts';
@@ -9,7 +9,7 @@ export const CLIENTS = 32;
 const LAYER_BYTES = 4096;
 const BAR = 5;
 const CONFIG = bytesOf('config of the pushes', 200);
-/** Disks are noisier than processors: a run is longer than that of a work that only reads. */
+/** Disks are noisier than processors, so a run takes this many times as long as one that only reads. */
 const LENGTHEN = 1.5;
 
 export function push(name: string, about: string, repositories: string[], bar = BAR, stage = EMBEDDED): Work {
@@ -53,7 +53,7 @@ export function push(name: string, about: string, repositories: string[], bar = 
           },
         };
         const sides = [side('marina', pair.marina), side('distribution', pair.distribution)];
-        // Dirty pages of one run must not be written during the next one.
+        // Dirty pages of one run must not be written back during the next one.
         const between = async (): Promise<void> => void (await place.call(['sync']));
         const bars = { work: stage.prefix + name, title, unit: 'images/s', bar };
         if (stage.cluster) return [compare(bars, await alternate(settings, sides, between))];

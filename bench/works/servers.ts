@@ -1,4 +1,4 @@
-// Starting and stopping what a work needs, in fresh folders.
+// Starts and stops the servers that a work needs, in new folders.
 import { rmSync } from 'node:fs';
 import { join } from 'node:path';
 import { startDistribution } from '../peers/distribution.ts';
@@ -11,11 +11,11 @@ export interface Pair {
   distribution: Registry;
 }
 
-/** What a work is carried out on: the same works measure the embedded shape and the cluster. */
+/** The servers that a work measures. The same works measure the embedded shape and the cluster. */
 export interface Stage {
-  /** Begins the names of its works. */
+  /** Prefix of the names of its works. */
   prefix: string;
-  /** Ends the titles of their rows. */
+  /** Suffix of the titles of their rows. */
   suffix: string;
   cluster: boolean;
   withPair: <T>(context: Context, task: (pair: Pair) => Promise<T>, bulky?: boolean) => Promise<T>;
@@ -24,10 +24,10 @@ export interface Stage {
 export const EMBEDDED: Stage = { prefix: '', suffix: '', cluster: false, withPair };
 
 /**
- * Runs a task with both registries on empty folders, and stops them afterwards, also if it fails. The folders stay until the
- * end of the whole run: ext4 does not reuse an inode within minutes of its removal, and skips all of those for each new file,
- * which would slow the next server down.
- * @param bulky removes them immediately: few files, but many bytes
+ * Runs a task with both registries on empty folders, and stops them afterwards, even if it fails. The folders stay until the end of the
+ * whole run. ext4 does not reuse an inode within minutes of its removal and skips all removed ones for each new file, which would slow
+ * down the next server.
+ * @param bulky removes the folders immediately, for few files with many bytes
  */
 async function withPair<T>(context: Context, task: (pair: Pair) => Promise<T>, bulky = false): Promise<T> {
   const { place, tools, settings } = context;
@@ -62,7 +62,7 @@ export async function withPeer<T>(peer: Peer, task: (peer: Peer) => Promise<T>):
   }
 }
 
-/** Both registries with their names, for steps that are the same for each. */
+/** Both registries, for steps that are the same for each. */
 export function each(pair: Pair): Registry[] {
   return [pair.marina, pair.distribution];
 }

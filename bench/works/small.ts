@@ -1,4 +1,4 @@
-// Many small requests: manifests and small blobs over 32 connections, against one constant answer of the same size.
+// Many small requests for manifests and small blobs over 32 connections, compared with a constant response of the same size.
 import { startConstant } from '../peers/limit.ts';
 import type { Peer } from '../peers/peer.ts';
 import { bytesOf, digestOf, MANIFEST_TYPE, pushImage, verifyServed } from '../registry.ts';
@@ -8,7 +8,7 @@ import { EMBEDDED, each, withPeer } from './servers.ts';
 const REPOSITORY = 'library/alpine';
 const TAG = '3.20';
 const CONNECTIONS = 32;
-/** A manifest of a config and six layers has 1.3 KB, as those of real images. */
+/** With a config and six layers, a manifest has 1.3 KB, like those of real images. */
 export const SMALL_LAYERS = Array.from({ length: 6 }, (_, n) => bytesOf(`small layer ${n}`, 3 * 1024));
 const LIMIT = { limitName: 'bare Bun', limitBar: 0.5 };
 

@@ -1,4 +1,4 @@
-// From the start of the process to the first image it can answer for, with a store that has grown.
+// Time from the start of the process to the first response for an image, with a large store.
 import { rmSync } from 'node:fs';
 import { join } from 'node:path';
 import { launchMarina, startMarina } from '../peers/marina.ts';
@@ -52,11 +52,11 @@ export const startWork: Work = {
       const path = `/v2/${repository((round * 397) % REPOSITORIES)}/manifests/${tagsOf(TAGS_EACH)[round]}`;
       await ready(child, `http://${address}${path}`, log, POLL_MS);
       runs.push({ rate: (performance.now() - begin) / 1000 });
-      // Every second start is one after a crash.
+      // Every second start follows a crash.
       await (round % 2 === 0 ? child.kill() : child.stop());
     }
     rmSync(folder, { recursive: true, force: true });
-    // The slowest start counts: that is the one that somebody waits for.
+    // The slowest start counts, because some user has to wait for it.
     const slowest = spread(runs.map((run) => run.rate)).max;
     const title = 'start to first answer, 100,000 tags';
     return [

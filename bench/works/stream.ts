@@ -1,4 +1,4 @@
-// One big blob: pushed in one stream until the acknowledgement, and pulled by one and by eight concurrent clients.
+// One large blob, pushed in one stream until it is acknowledged, and pulled by one and by eight concurrent clients.
 import { linkSync, mkdirSync, readdirSync, rmSync, statSync } from 'node:fs';
 import { join } from 'node:path';
 import { startNginx, startSink } from '../peers/limit.ts';
@@ -13,7 +13,7 @@ const REPOSITORY = 'big/image';
 const BAR = 1.3;
 const NGINX_BAR = 0.9;
 const BULKY = true;
-/** In a bucket a big blob is several files, one a part: none is smaller than this but the last. */
+/** In a bucket a large blob is several files, one per part. All except the last have at least this size. */
 const MIN_PART = 2 ** 22;
 
 function sizeOf(context: Context): [bytes: number, label: string] {
@@ -46,7 +46,7 @@ export function upload(name: string, form: 'put' | 'patch', words: string, bar =
               const seed = `${name} ${round}`;
               const order = { mode: 'upload', repositories: [REPOSITORY], parallel: 1, bytes, form, seed } as const;
               const load = await loadgen.run(peer.address, order);
-              // Every round pushes other bytes, so these are not requested again: free the room, outside the timed part.
+              // Every round pushes different bytes, so these are not needed again. They are deleted outside of the timed part.
               for (const path of filesOver(peer.data, stage.cluster ? MIN_PART : bytes)) {
                 rmSync(path);
               }
@@ -69,7 +69,7 @@ export function upload(name: string, form: 'put' | 'patch', words: string, bar =
   };
 }
 
-/** Pushes one big blob to both registries and returns its path under /v2/. */
+/** Pushes one large blob to both registries and returns its path under /v2/. */
 async function pushBig(context: Context, registries: Registry[], bytes: number): Promise<string> {
   const order = {
     mode: 'upload',
@@ -123,10 +123,10 @@ export function pull(
           const folder = place.folder('nginx');
           const served = join(folder, 'files');
           mkdirSync(served);
-          // The very file that distribution serves: same bytes, same pages in memory, no second copy.
+          // nginx serves the same file as distribution, so both use the same pages in memory, without a second copy.
           const [file] = filesOver(pair.distribution.data, bytes);
           if (file === undefined) {
-            throw new Error('distribution has no file as big as what was pushed');
+            throw new Error('distribution has no file as large as the pushed blob');
           }
           linkSync(file, join(served, 'blob'));
           const nginx = await startNginx(place, tools.nginx, folder);
@@ -146,8 +146,8 @@ interface Halves {
 }
 
 /**
- * What happens to an image that a build pushes and a deployment pulls at once: neither half alone may be bought with the other, as by leaving
- * bytes out of the page cache that are asked for next.
+ * A push that is followed by a pull at once, as when a build pushes an image and a deployment pulls it. Neither may be fast at the cost of
+ * the other, for example by keeping bytes out of the page cache that are pulled next.
  */
 export function pair(name: string, words: string, bar = BAR, stage = EMBEDDED): Work {
   return {

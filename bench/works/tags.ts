@@ -12,8 +12,8 @@ const WALK_PAGE = 1000;
 const PAGE_BAR = 50;
 const WALK_BAR = 20;
 const CONNECTIONS = 4;
-/** A walk is repeated until its time is long enough to be measured. */
-const SHORTEST_SECONDS = 0.5;
+/** A walk is repeated until it takes at least this long, to be measurable. */
+const MIN_SECONDS = 0.5;
 const MAX_REPEATS = 400;
 
 export function tagsOf(count: number): string[] {
@@ -22,9 +22,9 @@ export function tagsOf(count: number): string[] {
 
 interface TagBars {
   page: number;
-  /** Of a walk in pages. */
+  /** The bar of a walk in pages. */
   walk?: number;
-  /** Of a walk without a page size. */
+  /** The bar of a walk without a page size. */
   whole?: number;
 }
 
@@ -74,7 +74,7 @@ export function tags(count: number, long: boolean, bars: TagBars, stage = EMBEDD
             pages,
           ),
         ];
-        // distribution lists all tags for each page: one walk on S3 takes many minutes.
+        // distribution lists all tags for each page, so one walk on S3 takes many minutes.
         if (stage.cluster && long) return rows;
         for (const [path, words, bar] of [
           [`${list}?n=${WALK_PAGE}`, `in pages of ${WALK_PAGE}`, bars.walk],
@@ -85,7 +85,7 @@ export function tags(count: number, long: boolean, bars: TagBars, stage = EMBEDD
             sides((registry) => async () => {
               const order = { mode: 'walk', path, tags: count } as const;
               const once = await loadgen.run(registry.address, { ...order, times: 1 });
-              const times = Math.min(MAX_REPEATS, Math.ceil(SHORTEST_SECONDS / once.seconds));
+              const times = Math.min(MAX_REPEATS, Math.ceil(MIN_SECONDS / once.seconds));
               return perSecond(times > 1 ? await loadgen.run(registry.address, { ...order, times }) : once);
             }),
           );
@@ -97,7 +97,7 @@ export function tags(count: number, long: boolean, bars: TagBars, stage = EMBEDD
   };
 }
 
-/** Checks a page to the last tag and returns the length of its body. */
+/** Verifies all tags of a page and returns the length of its body. */
 async function verifyPage(address: string, path: string, wanted: string[]): Promise<number> {
   const response = await fetch(`http://${address}${path}`);
   const text = await response.text();
