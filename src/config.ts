@@ -93,7 +93,7 @@ export const SETTINGS = {
     {
       fallback: '64MiB',
       sentence:
-        'Memory for manifests that are being pushed, at least 4MiB; over it, pushes wait, and the slowest are told to try again (429).',
+        'Memory for manifests that are being pushed, at least 4MiB; beyond it pushes wait, and the slowest get 429.',
     },
     '4MiB',
   ),

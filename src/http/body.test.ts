@@ -97,10 +97,10 @@ describe('the body of an upload', () => {
   });
 
   test.each<[string, number, ErrorKind | undefined]>([
-    ['slower than the least rate is given up', 2_000, 'upload-stalled'],
-    ['as fast as the least rate goes on', 200, undefined],
-    ['of any rate goes on where there is no least one', 0, undefined],
-  ])('that comes %s', async (_, minRate, expected) => {
+    ['slower than the minimum rate is aborted', 2_000, 'upload-stalled'],
+    ['at the minimum rate continues', 200, undefined],
+    ['at any rate continues if there is no minimum', 0, undefined],
+  ])('that arrives %s', async (_, minRate, expected) => {
     async function* trickle(): AsyncIterable<Uint8Array> {
       for (let i = 0; i < 20; i++) {
         yield new Uint8Array(10);

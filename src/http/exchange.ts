@@ -31,7 +31,7 @@ export interface ServerPorts extends HandlerPorts {
   readonly admission: Admission;
   readonly proxies: Proxies;
   readonly publicAddress: PublicAddress;
-  /** Undefined if everybody may do everything. */
+  /** undefined if access is not restricted. */
   readonly gate: Gate | undefined;
   /** Why new requests are refused; undefined while they are served. */
   readonly notReady: () => string | undefined;

@@ -35,7 +35,7 @@ self.onmessage = ({ data: { fd, memory, shape } }) => {
   const shared = new SharedBuffers(memory, shape);
   const { counters } = shared;
   for (let sequence = Atomics.load(counters, COMPLETED); ; ) {
-    // Returns at once if the serving thread has submitted more meanwhile.
+    // Returns at once if the serving thread has submitted more in the meantime.
     Atomics.wait(counters, SUBMITTED, sequence);
     while (sequence !== Atomics.load(counters, SUBMITTED)) {
       writeAll(fd, shared.text(sequence));

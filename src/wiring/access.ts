@@ -7,7 +7,7 @@ import type { Logger } from '../telemetry/log.ts';
 
 export interface Access {
   readonly policy: AccessPolicy;
-  /** Undefined if everybody may do everything. */
+  /** undefined if access is not restricted. */
   readonly gate: Gate | undefined;
 }
 

@@ -6,14 +6,14 @@ import { openBody } from './open-body.ts';
 const OBJECT = Buffer.from('0123456789');
 const NAMED = { Bucket: 'bucket', Key: 'key' };
 
-interface Asked {
+interface ReceivedRequest {
   readonly range: string;
   readonly agent: string | null;
 }
 
 /** A store whose responses to ranges the test controls. */
 class Store {
-  readonly asked: Asked[] = [];
+  readonly received: ReceivedRequest[] = [];
   readonly clients: S3Clients;
   readonly #server: Bun.Server<undefined>;
 
@@ -24,7 +24,7 @@ class Store {
       fetch: ({ headers }) => {
         const range = headers.get('range');
         if (range === null) return new Response(OBJECT);
-        this.asked.push({ range, agent: headers.get('user-agent') });
+        this.received.push({ range, agent: headers.get('user-agent') });
         return answer(range);
       },
     });
@@ -66,14 +66,14 @@ function part(start: number, end: number): Response {
 test('ranges use a plain connection', async () => {
   const store = new Store(() => part(2, 5));
   for (let n = 0; n < 2; n++) expect(await store.read('bytes=2-4')).toBe('234');
-  expect(store.asked.map(({ agent }) => agent)).toEqual([null, null]);
+  expect(store.received.map(({ agent }) => agent)).toEqual([null, null]);
 });
 
 test('other bytes than requested are an error, from either client', async () => {
   const store = new Store(() => part(3, 6));
   await expect(store.read('bytes=2-4')).rejects.toThrow('other bytes');
-  // The SDK was asked again.
-  expect(store.asked.map(({ agent }) => agent !== null)).toEqual([false, true]);
+  // The request was sent again by the SDK.
+  expect(store.received.map(({ agent }) => agent !== null)).toEqual([false, true]);
 });
 
 test('a store without ranges serves whole objects, and never the wrong part of one', async () => {
