@@ -1,5 +1,5 @@
-// A closing PUT whose answer was lost in a kill is sent again. The states that a kill can leave between the blob's link and
-// the session's end are made by hand here: the kill drill meets them only now and then.
+// A closing PUT whose response was lost in a kill is repeated. This test creates the states that a kill can leave between the
+// blob's link and the session's end, because the kill drill reaches them only occasionally.
 import { afterAll, expect, test } from 'bun:test';
 import { readdirSync, rmSync } from 'node:fs';
 import { join } from 'node:path';
@@ -8,12 +8,12 @@ import { cleanUp, type Server, startServer, temporaryFolder } from '../support/s
 
 const REPOSITORY = 'durability/again';
 
-/** Several servers are started in each test. */
+/** Each test starts several servers. */
 const TEST_WITHIN_MS = 300_000;
 
 afterAll(cleanUp);
 
-/** An upload that has all its bytes, on a folder whose server was killed then. */
+/** An upload with all its bytes, on a folder whose server was then killed. */
 async function uploadedAndKilled(blob: Content, before: (server: Server) => Promise<void>) {
   const folder = temporaryFolder('again');
   const server = await startServer({ STORAGE_PATH: folder });
@@ -25,7 +25,7 @@ async function uploadedAndKilled(blob: Content, before: (server: Server) => Prom
   return { folder, location };
 }
 
-/** Removes what is staged, as the kill left it behind the record of its session. */
+/** Removes the staged bytes, but not the record of their session, as a kill can leave them. */
 function removeStaged(folder: string, location: string): void {
   const upload = join(folder, 'uploads', location.slice(location.lastIndexOf('/') + 1));
   const staged = readdirSync(upload).filter((name) => name !== 'session');
@@ -51,7 +51,7 @@ test(
 );
 
 test(
-  'staged bytes that are gone and that no repository has: the upload is unknown to every request',
+  'staged bytes that were lost and that no repository has: the upload is unknown to every request',
   async () => {
     const blob = randomBlob(300_000);
     const { folder, location } = await uploadedAndKilled(blob, async () => undefined);
@@ -64,7 +64,7 @@ test(
     await expectStatus(404, close, { method: 'PUT', body: last });
     await expectStatus(404, close, { method: 'PUT' });
     await expectStatus(404, `${server.url}/v2/${REPOSITORY}/blobs/${blob.descriptor.digest}`);
-    // Begun again, it succeeds.
+    // A new upload succeeds.
     await pushBlob(server.url, REPOSITORY, blob);
   },
   TEST_WITHIN_MS,

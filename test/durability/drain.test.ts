@@ -1,4 +1,4 @@
-// SIGTERM: what is in flight ends, new work is refused, the process ends with 0; and what a client began goes on after it.
+// SIGTERM: requests in flight finish, new ones are refused, the process exits with 0, and uploads continue after a restart.
 import { afterAll, expect, test } from 'bun:test';
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
@@ -8,7 +8,7 @@ import { within } from '../support/within.ts';
 import { RawClient } from './raw-client.ts';
 
 const REPOSITORY = 'durability/drain';
-/** More than the buffers between server and client hold. */
+/** More than the socket buffers between server and client hold. */
 const BIG_BYTES = 64 * 1024 * 1024;
 const SOON_MS = 20_000;
 
@@ -19,7 +19,7 @@ async function startUpload(server: Pick<Server, 'url'>): Promise<string> {
   return headers.get('location') ?? '';
 }
 
-/** A PATCH with all the bytes announced, and the first ones sent. */
+/** A PATCH that announces all bytes and sends the first ones. */
 async function beginPatch(server: Pick<Server, 'port'>, location: string, blob: Content, sent: number) {
   const client = await RawClient.open(server.port);
   client.request('PATCH', location, { 'Content-Length': blob.bytes.length });
@@ -27,7 +27,7 @@ async function beginPatch(server: Pick<Server, 'port'>, location: string, blob: 
   return client;
 }
 
-/** A GET whose answer has begun to come and is not read any further. */
+/** A GET whose response has started and is not read any further. */
 async function beginDownload(server: Pick<Server, 'port'>, blob: Content): Promise<RawClient> {
   const client = await RawClient.open(server.port);
   client.request('GET', `/v2/${REPOSITORY}/blobs/${blob.descriptor.digest}`);
@@ -39,7 +39,7 @@ async function beginDownload(server: Pick<Server, 'port'>, blob: Content): Promi
 async function until(met: () => boolean | Promise<boolean>): Promise<void> {
   const deadline = Date.now() + SOON_MS;
   while (!(await met())) {
-    if (Date.now() > deadline) throw new Error(`did not happen within ${SOON_MS} ms: ${met}`);
+    if (Date.now() > deadline) throw new Error(`this did not happen within ${SOON_MS} ms: ${met}`);
     await Bun.sleep(10);
   }
 }
@@ -54,7 +54,7 @@ async function isRefused(port: number): Promise<boolean> {
   }
 }
 
-/** On a connection that is there already: a 503, or the end of the connection. */
+/** On an existing connection: a 503, or the end of the connection. */
 async function expectRefused(client: RawClient): Promise<void> {
   client.request('GET', '/v2/');
   const answer = await client.answer();
@@ -107,7 +107,7 @@ test('a stalled client is cut off after DRAIN_TIMEOUT, and the bytes of its uplo
   expect(await within(15_000, server.process.exited)).toBe(0);
   const took = performance.now() - begun;
   expect(took).toBeGreaterThan(1_900);
-  // Far less than the default.
+  // Much less than the default.
   expect(took).toBeLessThan(12_000);
   await server.stop();
   download.close();
@@ -149,7 +149,7 @@ test('upload sessions survive a clean restart', async () => {
   expect(await third.stop()).toBe(0);
 });
 
-test('npm start forwards SIGTERM: the upload is completed, the server ends cleanly, and no process is left', async () => {
+test('npm start forwards SIGTERM: the upload is completed, the server ends cleanly, and no process remains', async () => {
   const folder = temporaryFolder('npm');
   const probe = await startServer();
   const { port, url } = probe;
@@ -174,7 +174,7 @@ test('npm start forwards SIGTERM: the upload is completed, the server ends clean
   expect((await upload.answer())?.status).toBe(202);
   await until(() => readFileSync(log, 'utf8').includes('"msg":"stopped"'));
   expect(await within(SOON_MS, npm.exited)).toBeDefined();
-  // A server that was left would still hold the folder.
+  // A remaining server would still hold the folder.
   const next = await startServer({ STORAGE_PATH: settings.STORAGE_PATH });
   const { headers } = await expectStatus(204, next.url + location);
   expect(headers.get('range')).toBe('0-1999999');

@@ -1,4 +1,4 @@
-// "A failed fsync ends the process": after one the page cache can no longer be believed. strace makes the syncs fail.
+// A failed fsync ends the process, because the page cache can no longer be trusted. strace makes the syncs fail.
 import { afterAll, expect, test } from 'bun:test';
 import { readdirSync } from 'node:fs';
 import { join } from 'node:path';
@@ -34,7 +34,7 @@ test.each(['catalog', `repos/${REPOSITORY}/_log`])(
     expect((await expectStatus(200, `${after.url}/v2/durability/before/blobs/${descriptor.digest}`)).bytes).toEqual(
       bytes,
     );
-    // Nobody was told that it is there; pushed again it is.
+    // It was not acknowledged; pushed again, it exists.
     await pushBlob(after.url, REPOSITORY, lost);
     expect(await after.stop()).toBe(0);
   },
@@ -46,12 +46,12 @@ test(
   async () => {
     const folder = temporaryFolder('failing');
     const [kept, lost] = [randomBlob(1_000), randomBlob(1_000)];
-    // The first file takes what the start writes, and goes.
+    // The first file gets the writes of the start, and is removed.
     const server = await startWithFailingSync(folder, 'wal/0000000000000002', AHEAD);
     await pushBlob(server.url, 'durability/before', kept);
     const deadline = Date.now() + ENDS_WITHIN_MS;
     while (readdirSync(join(folder, 'wal')).length > 0) {
-      if (Date.now() > deadline) throw new Error('the first file of the write-ahead log stays');
+      if (Date.now() > deadline) throw new Error('the first file of the write-ahead log was not removed');
       await Bun.sleep(20);
     }
     const { status } =
@@ -90,7 +90,7 @@ async function attemptPush(url: string, body: Uint8Array, digest: string): Promi
     const target = `${url}/v2/${REPOSITORY}/blobs/uploads/?digest=${digest}`;
     return { status: (await fetch(target, { method: 'POST', body: new Uint8Array(body) })).status };
   } catch {
-    // The connection broke: what the test waits for.
+    // The test expects the connection to break.
     return { status: 'no answer' };
   }
 }

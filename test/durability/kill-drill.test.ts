@@ -1,5 +1,5 @@
-// Kills real servers, at every named step and at random moments under load, and holds what the next one shows against
-// what clients were told. DRILL_SEED=<text> repeats a run's choices: endings, requests, bytes.
+// Kills real servers, at every named step and at random moments under load, and compares what the next one shows with the
+// responses that clients got. DRILL_SEED=<text> repeats a run's choices: endings, requests, bytes.
 import { afterAll, expect, test } from 'bun:test';
 import { CRASH_POINTS } from '../../src/storage/crash-points.ts';
 import { attempt } from '../support/command.ts';
@@ -9,7 +9,7 @@ import { type LaneResult, runLane } from './drill/lane.ts';
 import { makePlan } from './drill/plan.ts';
 
 /**
- * Folders that are worked on at the same time: one server starts while the other is under load. Those of every other one write ahead.
+ * Folders that are used concurrently: one server starts while the other is under load. Every other one has a write-ahead log.
  */
 const LANES = 2;
 const DRILL_WITHIN_MS = 400_000;
@@ -38,10 +38,10 @@ test(
     console.log(
       [
         `kill drill: ${total} kills in ${seconds} s (${killed.get('moment')} at random moments)`,
-        `${acknowledged} acknowledged writes checked in ${sum(({ checked }) => checked.names)} looks at names`,
+        `${acknowledged} acknowledged writes checked in ${sum(({ checked }) => checked.names)} checks of names`,
         `${Math.round(sum(({ checked }) => checked.bytes) / 1e6)} MB compared`,
-        `${resumable} uploads found resumable, ${sum(({ checked }) => checked.uploadsEnded)} ended ones found gone`,
-        `${sum(({ hit }) => hit)} objects hit by power cuts`,
+        `${resumable} uploads found resumable, ${sum(({ checked }) => checked.uploadsEnded)} ended ones found unknown`,
+        `${sum(({ hit }) => hit)} objects affected by power cuts`,
         `${sum(({ checked }) => checked.walked.slots)} slots walked, ${snapshots} snapshots`,
       ].join('; '),
     );
@@ -58,7 +58,7 @@ test(
   DRILL_WITHIN_MS,
 );
 
-/** All of them, or the first one's fault, once none of them runs any more. */
+/** Waits for all lanes. @throws the first fault */
 async function runLanes(random: Random): Promise<LaneResult[]> {
   const plan = makePlan(random);
   const fault = new AbortController();
@@ -83,7 +83,7 @@ function killsOf(lanes: readonly LaneResult[]): Map<string, number> {
   return all;
 }
 
-/** The operator's own check, down to every digest. */
+/** The operator's check, including every digest. */
 async function checkFolder(folder: string): Promise<void> {
   const { code, stdout, stderr } = await attempt(['node_modules/.bin/bun', 'src/cli/main.ts', 'fsck', '--scrub'], {
     env: { STORAGE_PATH: folder },

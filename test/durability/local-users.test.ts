@@ -1,4 +1,4 @@
-// What other users of the machine may do with a data folder: nothing. What the wrong user's commands may write into it: nothing either.
+// Other users of the machine can do nothing with a data folder, and commands of the wrong user write nothing to it.
 import { afterAll, expect, test } from 'bun:test';
 import { chmodSync, chownSync, lstatSync, mkdirSync, readdirSync } from 'node:fs';
 import { join } from 'node:path';
@@ -12,7 +12,7 @@ const OTHER = 54_321;
 
 afterAll(cleanUp);
 
-/** A server that inherits a umask which keeps nothing from anybody. */
+/** A server that inherits the umask 000. */
 async function startCareless(env: Readonly<Record<string, string>>): Promise<Server> {
   const before = process.umask(0);
   try {
@@ -22,7 +22,7 @@ async function startCareless(env: Readonly<Record<string, string>>): Promise<Ser
   }
 }
 
-/** Everything in a folder that others may read, write or enter, with its mode. */
+/** All entries of a folder that others may read, write or enter, with their modes. */
 function openToOthers(folder: string): string[] {
   const names = ['.', ...readdirSync(folder, { recursive: true, encoding: 'utf8' })];
   return names.flatMap((name) => {
@@ -65,7 +65,7 @@ test.each(['true', 'false'])(
   60_000,
 );
 
-test('permissions that an older version left open are tightened at the start, and one line says so', async () => {
+test('permissions that an older version left open are restricted at startup, and one line says so', async () => {
   const folder = temporaryFolder('earlier');
   const first = await startServer({ STORAGE_PATH: folder });
   await pushImage(first.url, REPOSITORY, image(), 'v1');
@@ -79,7 +79,7 @@ test('permissions that an older version left open are tightened at the start, an
     .split('\n')
     .filter((line) => line.includes('open to other users (mode 755)'));
   expect(lines).toHaveLength(1);
-  // The first of them keeps others from all the rest.
+  // The mode of the data folder protects everything below it.
   expect(openToOthers(folder)).toEqual(['repos 755']);
   expect(await again.stop()).toBe(0);
 });
@@ -120,7 +120,7 @@ test('a user who does not own the store gets one line that names the owner, and 
   const server = await attempt(['node_modules/.bin/bun', 'src/main.ts'], { env });
   expect([server.code, server.stderr]).toEqual([1, expect.stringContaining(refusal)]);
   expect(await listing(folder)).toBe(before);
-  // Looking is no writing.
+  // Reading writes nothing.
   expect((await marina(folder, 'log', REPOSITORY)).code).toBe(0);
   expect((await marina(folder, 'gc', '--dry-run')).code).toBe(0);
 });
@@ -136,7 +136,7 @@ test('a running server accepts no command from another user, not even root', asy
   expect(await server.stop()).toBe(0);
 });
 
-/** Every name with its owner, mode, size and time; in tmp/ it was tried whose a new file is. */
+/** Every name with its owner, mode, size and time, without tmp/, where the owner of new files is probed. */
 async function listing(folder: string): Promise<string> {
   const { stdout } = await attempt(['find', folder, '-printf', '%p %u %m %s %T@\n']);
   const lines = new TextDecoder().decode(stdout).split('\n');

@@ -1,4 +1,4 @@
-// One process to a data folder, and to a port: a second one is turned away and does no harm, and a kill -9 frees both.
+// One process per data folder and per port: a second one is refused and changes nothing, and kill -9 frees both.
 import { afterAll, expect, test } from 'bun:test';
 import { readdirSync, readFileSync, statSync } from 'node:fs';
 import { join } from 'node:path';
@@ -30,7 +30,7 @@ function contentsOf(folder: string): Record<string, string> {
 
 test('a second process is refused with one line and exit code 1, and the first is not affected', async () => {
   const folder = temporaryFolder('lock');
-  // The write-ahead log of the first would go after five seconds, which the others may take on a busy machine.
+  // The write-ahead log of the first would be removed after five seconds, which the other starts may take on a busy machine.
   const first = await startServer({ STORAGE_PATH: folder, STORAGE_WRITE_AHEAD: 'false' });
   const pushed = image();
   await pushImage(first.url, REPOSITORY, pushed, 'v1');

@@ -1,4 +1,4 @@
-// HTTP by hand over one connection: a client that sends its body in its own time, stops reading, or stalls.
+// HTTP by hand over one connection: a client that sends its body slowly, stops reading, or stalls.
 import { connect, type Socket } from 'node:net';
 
 const ANSWER_WITHIN_MS = 60_000;
@@ -30,7 +30,7 @@ export class RawClient {
     });
   }
 
-  /** @throws Error when the connection is refused */
+  /** @throws Error if the connection is refused */
   static async open(port: number): Promise<RawClient> {
     const socket = connect(port, '127.0.0.1');
     await new Promise<void>((resolve, reject) => {
@@ -40,7 +40,7 @@ export class RawClient {
     return new RawClient(socket);
   }
 
-  /** A request's line and headers; its body follows by `send`. */
+  /** Sends the request line and headers; `send` sends the body. */
   request(method: string, target: string, headers: Readonly<Record<string, string | number>> = {}): void {
     const lines = Object.entries({ Host: 'raw', ...headers }).map(([name, value]) => `${name}: ${value}\r\n`);
     this.#socket.write(`${method} ${target} HTTP/1.1\r\n${lines.join('')}\r\n`);
@@ -50,7 +50,7 @@ export class RawClient {
     this.#socket.write(bytes);
   }
 
-  /** From now on nothing is read, so that the server's answer fills the buffers between and waits. */
+  /** Stops reading, so that the server's response fills the socket buffers and waits. */
   pause(): void {
     this.#socket.pause();
   }
@@ -59,18 +59,18 @@ export class RawClient {
     this.#socket.resume();
   }
 
-  /** Bytes that came and belong to no answer yet. */
+  /** Received bytes that belong to no response yet. */
   get waiting(): number {
     return this.#waiting;
   }
 
-  /** The next whole answer, or undefined when the connection ends before it has come. */
+  /** The next complete response; undefined if the connection ends before that. */
   async answer(): Promise<RawAnswer | undefined> {
     const deadline = Date.now() + ANSWER_WITHIN_MS;
-    // Bytes that must have come before another look makes sense: an answer may be big.
+    // The number of bytes at which parsing is tried again, because a response may be big.
     let wanted = 1;
     while (Date.now() < deadline) {
-      // Asked first: what came before the end of the connection counts.
+      // Checked first: bytes before the end of the connection count.
       const closed = this.#closed;
       if (this.#waiting >= wanted) {
         const bytes = Buffer.concat(this.#received);

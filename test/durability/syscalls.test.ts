@@ -1,5 +1,5 @@
 // kill -9 keeps the page cache, so it cannot show that anything was synced. Here strace records every system call of a
-// server, and each answer is held against what a power cut at that moment would have left.
+// server, and each response is compared with what a power cut at that moment would have left.
 import { afterAll, beforeAll, describe, expect, test } from 'bun:test';
 import { existsSync } from 'node:fs';
 import { dirname, join } from 'node:path';
@@ -24,7 +24,7 @@ beforeAll(async () => {
 }, TOOLS_WITHIN_MS);
 afterAll(cleanUp);
 
-/** `POST <upload> 201 data+slot`: what was written for a request, in short. */
+/** A summary of what was written for a request, such as `POST <upload> 201 data+slot`. */
 function summaryOf({ method, target, status, objects }: ReturnType<typeof checkTrace>['answers'][number]): string {
   const written = Object.entries(objects)
     .filter(([kind, names]) => kind !== 'other' && names.size > 0)
@@ -33,7 +33,7 @@ function summaryOf({ method, target, status, objects }: ReturnType<typeof checkT
   return [method, where, status, written.join('+')].join(' ').trimEnd();
 }
 
-describe('before an answer is sent', () => {
+describe('before a response is sent', () => {
   test('everything that it acknowledges is synced: bytes, then the name, then the folders up the chain', () => {
     expect(checkTrace(calls, root).faults).toEqual([]);
   });
@@ -45,7 +45,7 @@ describe('before an answer is sent', () => {
       'PUT uploads 201 data+slot+marker',
       'POST uploads 201 data+slot',
       'PUT manifests 201 data+slot',
-      // Bytes that are too many to gather are staged first.
+      // Too many bytes for a buffer are staged first.
       'POST uploads 201 data+slot+staged+session',
       'POST uploads 202',
       'PATCH uploads 202 staged+session',
@@ -65,10 +65,10 @@ describe('before an answer is sent', () => {
   });
 });
 
-/** What a sync is for: the kind of the object whose bytes, or of the folder whose entries it makes durable. */
+/** The purpose of a sync: the kind of the object whose bytes, or of the folder whose entries, it makes durable. */
 function purposesOf(trace: readonly Call[]): Map<Call, string> {
-  // The bytes of what is linked or renamed later were synced under its first name.
-  const later = new Map(
+  // The bytes of an object that is linked or renamed later were synced under its first name.
+  const renamed = new Map(
     trace.flatMap(({ op, path, to }) => (op === 'link' || op === 'rename' ? [[path, to ?? '']] : [])),
   );
   const folders = new Set(trace.flatMap(({ op, path }) => (op === 'make-folder' ? [path] : [])));
@@ -79,7 +79,7 @@ function purposesOf(trace: readonly Call[]): Map<Call, string> {
     if (path === root) purposes.set(call, 'entries of the data folder');
     else if (!path.startsWith(`${root}/`)) purposes.set(call, 'entries above the data folder');
     else if (folders.has(path)) purposes.set(call, folderPurpose(path.slice(root.length + 1)));
-    else purposes.set(call, `bytes: ${kindOf((later.get(path) ?? path).slice(root.length + 1))}`);
+    else purposes.set(call, `bytes: ${kindOf((renamed.get(path) ?? path).slice(root.length + 1))}`);
   }
   return purposes;
 }
@@ -91,13 +91,13 @@ function folderPurpose(name: string): string {
   return kind === 'other' ? `folders in ${name.split('/')[0]}` : `entries: ${kind}`;
 }
 
-describe('the checker complains when there is no sync of', () => {
+describe('the checker reports a missing sync of', () => {
   const needed = [
     ['bytes: format', 'format'],
     ['bytes: data', 'bytes'],
     ['bytes: slot', 'bytes'],
     ['bytes: marker', 'bytes'],
-    // Staged bytes are renamed to be data.
+    // Staged bytes are renamed to data objects.
     ['bytes: session', 'bytes'],
     ['entries: data', 'entry'],
     ['entries: slot', 'entry'],
@@ -119,20 +119,20 @@ describe('the checker complains when there is no sync of', () => {
     for (const fault of faults) expect(fault).toContain(word);
   });
 
-  test('any one of them, except where another one covers it', () => {
+  test('any kind, except where another sync covers it', () => {
     const madeUpFor = new Set<string>();
     for (const [sync, purpose] of purposesOf(calls)) {
       const rest = calls.filter((call) => call !== sync);
       if (checkTrace(rest, root).faults.length === 0) madeUpFor.add(purpose);
     }
     expect([...madeUpFor].sort()).toEqual([
-      // A big upload is synced while it arrives, too.
+      // A big upload is also synced while it arrives.
       'bytes: data',
-      // The proof of the store at the start, and what else is only there for the process.
+      // The probe of the store at the start, and other files that only this process uses.
       'bytes: other',
-      // The data folder is synced for each folder that is made in it.
+      // The data folder is synced for each folder that is created in it.
       'entries of the data folder',
-      // Before the session is saved, and after it; of one that ends with the request, neither would be missed.
+      // Before and after the session is saved; a session that ends with the request needs neither.
       'entries: staged',
       'entries: tmp',
     ]);
@@ -155,10 +155,10 @@ describe('the checker complains when there is no sync of', () => {
 });
 
 describe('what a killed process left unsynced is synced before it is trusted', () => {
-  /** A folder whose server died right after it gave the name, before it synced the folder of it. */
+  /** A folder whose server died right after it created the name, before it synced the folder. */
   async function killedAt(linked: 'marker' | 'slot', blob: Content): Promise<string> {
     const folder = temporaryFolder('unsynced');
-    // The format and the proof of the store come first, then the marker, then slot 1.
+    // The format and the probe of the store come first, then the marker, then slot 1.
     const count = linked === 'marker' ? 3 : 4;
     const settings = { STORAGE_PATH: folder, CRASH_POINT: `create.before-folder-sync:${count}` };
     const { process, url, kill } = await startServer(settings);
@@ -174,7 +174,7 @@ describe('what a killed process left unsynced is synced before it is trusted', (
 
   const slotName = (seq: number) => `repos/${REPOSITORY}/_log/${String(seq).padStart(20, '0')}`;
 
-  /** Whether the file and the folder that names it were synced before that call. */
+  /** Whether the file and its folder were synced before that call. */
   function syncedBefore(trace: readonly Call[], path: string, last: Call | undefined): boolean {
     const synced = (what: string) =>
       trace.some(({ op, path: each, end }) => op === 'sync' && each === what && end < (last?.begin ?? 0));
@@ -182,7 +182,7 @@ describe('what a killed process left unsynced is synced before it is trusted', (
   }
 
   test(
-    'a slot, before anything is answered from it',
+    'a slot, before any response depends on it',
     async () => {
       const blob = randomBlob(100);
       const folder = await killedAt('slot', blob);

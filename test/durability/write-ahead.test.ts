@@ -1,4 +1,4 @@
-// As syscalls.test.ts, of a server that writes ahead: no answer is sent before the log that promises it is synced.
+// As syscalls.test.ts, for a server with a write-ahead log: no response is sent before the log records it depends on are synced.
 import { afterAll, beforeAll, expect, test } from 'bun:test';
 import { TOOLS_WITHIN_MS } from '../support/command.ts';
 import { cleanUp } from '../support/server.ts';
@@ -18,7 +18,7 @@ beforeAll(async () => {
 }, TOOLS_WITHIN_MS);
 afterAll(cleanUp);
 
-/** What each answer to a write, and each object's name, came too early for. */
+/** Responses to writes and object names that came before the syncs they depend on. */
 function faultsOf(trace: readonly Call[]): { faults: string[]; answers: number; names: number } {
   const cache = new PageCache();
   const faults: string[] = [];
@@ -38,7 +38,7 @@ function faultsOf(trace: readonly Call[]): { faults: string[]; answers: number; 
   return { faults, answers, names };
 }
 
-test('an answer is sent, and a slot is linked, only after the write-ahead log is synced', () => {
+test('a response is sent, and a slot is linked, only after the write-ahead log is synced', () => {
   const { faults, answers, names } = faultsOf(calls);
   expect(faults).toEqual([]);
   expect(answers).toBeGreaterThan(10);
@@ -48,7 +48,7 @@ test('an answer is sent, and a slot is linked, only after the write-ahead log is
 test.each([
   ['of its files', (path: string) => path.startsWith(`${root}/wal/`)],
   ['of its folder', (path: string) => path === `${root}/wal`],
-])('without the syncs %s that is seen', (_what, isCut) => {
+])('missing syncs %s are detected', (_what, isCut) => {
   const cut = calls.filter(({ op, path }) => op !== 'sync' || !isCut(path));
   expect(cut.length).toBeLessThan(calls.length);
   expect(faultsOf(cut).faults).not.toBeEmpty();

@@ -1,4 +1,4 @@
-// The sample balancer in front of a node: what the node cannot see, or cannot count, is refused there.
+// The sample balancer in front of a node refuses URLs that the node cannot see, and connections that it cannot count.
 import { afterAll, beforeAll, expect, test } from 'bun:test';
 import { connect, type Socket } from 'node:net';
 import { type Balancer, startBalancer, stopBalancers } from '../support/balancer.ts';
@@ -8,7 +8,7 @@ import { cleanUp } from '../support/server.ts';
 import { openSite, type Site } from './site.ts';
 import { type Answer, exchange, request } from './wire.ts';
 
-/** As deploy/haproxy.cfg has it. */
+/** The limit in deploy/haproxy.cfg. */
 const MAX_PER_ADDRESS = 2_000;
 
 let site: Site;
@@ -43,14 +43,14 @@ test.each<[string, (site: Site) => string]>([
   ['an encoded slash', ({ repo, tag }) => `/v2/${repo.replace('/', '%2f')}/manifests/${tag}`],
   ['an encoded backslash', ({ repo, tag }) => `/v2/${repo.replace('/', '%5C')}/manifests/${tag}`],
   ['an encoded letter', ({ repo, tag }) => `/v2/%68${repo.slice(1)}/manifests/${tag}`],
-  ['dots behind a host', ({ repo, tag }) => `http://registry.example/v2/public/../${repo}/manifests/${tag}`],
-])('an address that the node would take for another one, by %s, does not reach it', async (_, target) => {
+  ['dots after a host', ({ repo, tag }) => `http://registry.example/v2/public/../${repo}/manifests/${tag}`],
+])('a URL that the node would normalize, with %s, does not reach it', async (_, target) => {
   const { status, body } = await answerTo(target(site));
   expect([status, JSON.parse(body)]).toEqual([
     400,
     { errors: [{ code: 'NAME_INVALID', message: expect.stringMatching(/^.{10,400}$/) }] },
   ]);
-  // The next one does, so that its line shows that the other one had none.
+  // The next request does. Once its line is in the log, the first one would be, too.
   const after = `/v2/?after=${encodeURIComponent(target(site))}`;
   await answerTo(after);
   await eventually(() => expect(site.server.logs()).toContain(`"path":"${after}"`));
@@ -58,7 +58,7 @@ test.each<[string, (site: Site) => string]>([
   expect(site.server.logs()).not.toContain('"path":"/v2/public');
 });
 
-test('lookalikes pass: dots in a tag, an encoded colon, anything in a query', async () => {
+test('similar URLs pass: dots in a tag, an encoded colon, anything in a query', async () => {
   const { repo, image, server } = site;
   await pushManifest(server.url, repo, image, 'v1..2');
   for (const target of [
@@ -81,11 +81,11 @@ test('one address gets its share of the connections, and other addresses are sti
       socket.on('connect', () => socket.write('GET /v2/ HTTP/1.1\r\nHost: a\r\n\r\n'));
     });
   const outcomes: string[] = [];
-  // Not all at once: the backlog of the listening socket would be what is tested.
+  // Not all at once, because that would test the backlog of the listening socket.
   while (outcomes.length < MAX_PER_ADDRESS + 100)
     outcomes.push(...(await Promise.all(Array.from({ length: 100 }, open))));
   const opened = outcomes.filter((each) => each === 'open').length;
-  // A few connections of the tests before may still be open.
+  // A few connections of earlier tests may still be open.
   expect(opened).toBeWithin(MAX_PER_ADDRESS - 50, MAX_PER_ADDRESS + 1);
   const elsewhere = Bun.spawn(
     ['curl', '-s', '-o', '/dev/null', '-w', '%{http_code}', '--interface', '127.0.0.2', `${balancer.url}/v2/`],

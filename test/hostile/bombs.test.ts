@@ -1,5 +1,5 @@
-// While one client sends the worst manifests that are legal, without a pause, another one's pulls stay quick; and many that send
-// all of a manifest but its end take neither the memory nor the turn of others.
+// While one client pushes the most expensive valid manifests without a pause, the pulls of another stay fast. Many clients that
+// send all of a manifest but its end neither exhaust memory nor block others.
 import { afterAll, beforeAll, expect, test } from 'bun:test';
 import { readFileSync } from 'node:fs';
 import { connect, type Socket } from 'node:net';
@@ -10,12 +10,12 @@ import { worstManifests } from './worst.ts';
 const REPO = 'bombs/target';
 const PULLS = 400;
 const MAX_P99_OVER_IDLE_MS = 50;
-/** On a machine that does other things too a round may be slow for reasons of its own. */
+/** Other load on the machine may slow down a round. */
 const ROUNDS = 3;
 
 const STALLED_CLIENTS = 200;
 const STALLED_BYTES = 4 * 1024 * 1024 - 1;
-/** MANIFEST_BUFFER is 64 MiB; sockets, and what was freed and not given back yet, take more. All of them sent 840 MB. */
+/** MANIFEST_BUFFER is 64 MiB; sockets, and memory that was freed but not yet returned, take more. The clients send 840 MB. */
 const MAX_GROWTH_MIB = 300;
 const MAX_PUSH_MS = 4_000;
 
@@ -40,7 +40,7 @@ async function p99(): Promise<number> {
 }
 
 test.each(worstManifests())(
-  '%s: the most expensive legal manifest',
+  '%s: the most expensive valid manifest',
   async (_, body) => {
     const headers = { 'content-type': mediaTypes.index };
     await expectStatus(201, `${server.url}/v2/${REPO}/manifests/worst`, { method: 'PUT', headers, body });
@@ -57,7 +57,7 @@ test('p99 of pulls rises by at most 50 ms beside a client that pushes only such 
     });
     try {
       const reader = pusher.stdout.getReader();
-      // From its first push on.
+      // Starts with its first push.
       await reader.read();
       reader.releaseLock();
       over.push((await p99()) - idle);
@@ -107,7 +107,7 @@ test('200 clients that send all but the last byte of a manifest neither exhaust 
     `200 stalled manifests: ${Math.round(most - before)} MiB, slowest small push ${Math.round(slowest)} ms, ${answers.length} answered`,
   );
   expect(answers.every((answer) => answer === 'HTTP/1.1 429')).toBeTrue();
-  // Some at a time get room, and lose it again.
+  // Some at a time get buffer space, and lose it again.
   expect(answers.length).toBeGreaterThan(20);
   expect(most - before).toBeLessThan(MAX_GROWTH_MIB);
   expect(slowest).toBeLessThan(MAX_PUSH_MS);

@@ -1,4 +1,4 @@
-// Many requests for one upload at the same moment: one goes on, the others are told so, and bytes are never mixed.
+// Many concurrent requests for one upload: one continues, the others are refused, and bytes are never mixed.
 import { afterAll, beforeAll, expect, test } from 'bun:test';
 import { digestOf, expectStatus } from '../support/oci.ts';
 import { cleanUp } from '../support/server.ts';
@@ -17,7 +17,7 @@ function statusOf(outcome: Outcome): number {
   return outcome.status;
 }
 
-/** Returns once another request writes to the upload: only then a chunk in the wrong order is "busy" and not "out of order". */
+/** Returns once another request writes to the upload. From then on a chunk in the wrong order is "busy" and not "out of order". */
 async function untilBusy(upload: string): Promise<void> {
   for (;;) {
     const headers = { 'Content-Range': '900-903' };

@@ -1,4 +1,4 @@
-// One client that keeps many requests in progress: it gets its share, and everybody else is served.
+// One client that keeps many requests in progress gets its share, and all others are served.
 import { afterAll, beforeAll, expect, test } from 'bun:test';
 import { connect, type Socket } from 'node:net';
 import { eventually } from '../support/eventually.ts';
@@ -16,15 +16,15 @@ beforeAll(async () => {
   site = await openSite({ MAX_CONNECTIONS: String(MAX), MAX_CONNECTIONS_SHARE: '50' });
 });
 afterAll(async () => {
-  letGo();
+  release();
   await cleanUp();
 });
 
-function letGo(): void {
+function release(): void {
   for (const socket of sockets.splice(0)) socket.destroy();
 }
 
-/** Begins uploads from an address of this machine, and leaves each in the middle. */
+/** Begins uploads from an address of this machine, and pauses each in the middle. */
 async function hold(address: string, count: number): Promise<void> {
   const uploads = await Promise.all(Array.from({ length: count }, () => beginUpload(address)));
   for (const upload of uploads) {
@@ -55,7 +55,7 @@ async function inFlight(): Promise<number> {
   return Number(/^marina_requests_in_flight (\d+)$/m.exec(body)?.[1]);
 }
 
-test('a client beyond its share gets 429 and others are served; beyond the total everybody gets 503 until requests end', async () => {
+test('a client beyond its share gets 429 and others are served; beyond the total all clients get 503 until requests end', async () => {
   const manifest = `/v2/${site.repo}/manifests/${site.tag}`;
   await hold('127.0.0.1', SHARE);
   await eventually(async () => expect(await inFlight()).toBe(SHARE));
@@ -68,13 +68,13 @@ test('a client beyond its share gets 429 and others are served; beyond the total
   await hold('127.0.0.2', MAX - SHARE);
   await eventually(async () => expect(await inFlight()).toBe(MAX));
   expect(await answerTo('127.0.0.3', manifest)).toMatchObject({ status: 503 });
-  // Who looks after the registry sees what is going on all the same.
+  // The operator can still see the state of the registry.
   for (const target of ['/healthz', '/readyz', '/metrics'])
     expect(await answerTo('127.0.0.3', target)).toMatchObject({ status: 200 });
   const { body } = await answerTo('127.0.0.3', '/metrics');
   expect(body).toContain('marina_request_failures_total{reason="overloaded"} 1\n');
 
-  letGo();
+  release();
   for (const address of ['127.0.0.1', '127.0.0.2', '127.0.0.3'])
     await eventually(async () => expect(await answerTo(address, manifest)).toMatchObject({ status: 200 }));
 });

@@ -1,4 +1,4 @@
-// A disk that is full, for real: a small file system that pushes fill, in bytes and in files.
+// A really full disk: a small file system whose bytes or inodes pushes use up.
 import { afterAll, afterEach, beforeAll, expect, test } from 'bun:test';
 import { existsSync, mkdtempSync, readdirSync, rmdirSync, rmSync, statSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
@@ -14,7 +14,7 @@ const REPO = 'full/disk';
 const ROOM_WITHIN_MS = 15_000;
 const AHEAD_WITHIN_MS = 15_000;
 
-/** What the registry has acknowledged, and must never lose. */
+/** Acknowledged content, which the registry must never lose. */
 interface Acknowledged {
   readonly blobs: Content[];
   readonly images: { readonly tag: string; readonly image: Image }[];
@@ -37,9 +37,9 @@ afterEach(async () => {
 });
 afterAll(cleanUp);
 
-/** A file system of its own, no larger than this. */
+/** Mounts a separate file system of at most this size. */
 async function mountSmall(...how: string[]): Promise<string> {
-  // Not one of temporaryFolder's: those are removed while this is still mounted.
+  // Not from temporaryFolder: those folders are removed while this is still mounted.
   const folder = mkdtempSync(join(tmpdir(), 'marina-full-disk-'));
   await run(['mount', ...how, folder]);
   mounts.push(folder);
@@ -48,7 +48,7 @@ async function mountSmall(...how: string[]): Promise<string> {
 
 const tmpfs = (options: string): Promise<string> => mountSmall('-t', 'tmpfs', '-o', options, 'marina-test');
 
-/** In a file: its blocks are there from the start, so that no other file system can be the one that is full. */
+/** In a file whose blocks are allocated from the start, so that the file system around it cannot be the full one. */
 async function ext4(size: number): Promise<string> {
   const path = `${mkdtempSync(join(tmpdir(), 'marina-full-disk-'))}.ext4`;
   rmdirSync(path.slice(0, -'.ext4'.length));
@@ -82,7 +82,7 @@ async function putManifest(content: Content, tag: string): Promise<Reply> {
   return { status: response.status, headers: response.headers, text: await response.text() };
 }
 
-/** Says clearly that there is no room, and when to come back. */
+/** The response says that the disk is full, and when to retry. */
 function expectFull({ status, headers, text }: Reply): void {
   expect(`${status} ${text}`).toStartWith('507 ');
   expect(JSON.parse(text)).toEqual({
@@ -93,7 +93,7 @@ function expectFull({ status, headers, text }: Reply): void {
   expect(text).not.toContain(server.dataPath);
 }
 
-/** Pushes blobs of this size until there is no room for another one. */
+/** Pushes blobs of this size until there is no space for another one. */
 async function fill(size: number, acknowledged: Acknowledged): Promise<void> {
   for (let pushed = 0; pushed < 10_000; pushed++) {
     const blob = randomBlob(size);
@@ -101,19 +101,19 @@ async function fill(size: number, acknowledged: Acknowledged): Promise<void> {
     if (reply.status !== 201) return expectFull(reply);
     acknowledged.blobs.push(blob);
   }
-  throw new Error('the disk does not get full');
+  throw new Error('the disk does not fill up');
 }
 
 /**
- * Until there is no room for anything, and none comes back by itself: the write-ahead log gives its own back once the files
- * that it stands in for are durable.
+ * Fills the disk completely, until no space is freed on its own: the write-ahead log frees its files once the objects in them
+ * are durable.
  */
 async function fillUp(acknowledged: Acknowledged): Promise<void> {
   for (let inVain = 0; inVain < 2; ) {
     const before = acknowledged.blobs.length;
     for (const size of [3 * MIB, 300_000, 20_000, 1_000]) {
       await fill(size, acknowledged);
-      // What an ext4 was given back, like that of the push it has just refused, it gives out with its next commit.
+      // ext4 reuses freed blocks, such as those of the push that was just refused, only after its next commit.
       await run(['sync', '-f', server.dataPath]);
     }
     await eventually(() => expect(bytesAhead()).toBe(0), AHEAD_WITHIN_MS);
@@ -121,7 +121,7 @@ async function fillUp(acknowledged: Acknowledged): Promise<void> {
   }
 }
 
-/** In the write-ahead log. */
+/** The bytes in the write-ahead log. */
 function bytesAhead(): number {
   const folder = join(server.dataPath, 'wal');
   if (!existsSync(folder)) return 0;
@@ -149,22 +149,23 @@ async function pushTagged(count: number, acknowledged: Acknowledged): Promise<vo
   }
 }
 
-/** Repeats a push until it is accepted: the registry may first have to notice that there is room. */
+/** Repeats a push until it is accepted: the registry may need a moment to notice the free space. */
 async function untilRoom(blob: Content): Promise<void> {
   for (const deadline = Date.now() + ROOM_WITHIN_MS; ; await Bun.sleep(100)) {
     const reply = await push(blob);
     if (reply.status === 201) return;
     expectFull(reply);
-    if (Date.now() > deadline) throw new Error(`no push was accepted within ${ROOM_WITHIN_MS} ms of there being room`);
+    if (Date.now() > deadline)
+      throw new Error(`no push was accepted within ${ROOM_WITHIN_MS} ms although there is space`);
   }
 }
 
-// The write-ahead log is for disks: on a tmpfs there is none.
+// There is no write-ahead log on a tmpfs.
 test.each([
   ['a tmpfs', false, () => tmpfs('size=24m')],
   ['an ext4', true, () => ext4(40 * MIB)],
 ] as const)(
-  '%s full of bytes: writers are told, nothing is lost, pulls and deletes go on, and so do pushes once there is room',
+  '%s without free bytes: writes are refused, nothing is lost, pulls and deletes continue, and so do pushes once there is space',
   async (_, isLogged, mount) => {
     const folder = await mount();
     const settings = { STORAGE_PATH: join(folder, 'data') };
@@ -187,7 +188,7 @@ test.each([
     expectFull(await putManifest(other, 'other'));
     await expectAll(acknowledged);
 
-    // Every delete is a write to the log; pushes that come in between must not take the room that is kept for them.
+    // Every delete is a write to the log; pushes in between must not take the space that is reserved for it.
     while (acknowledged.images.length > 6) {
       const deleted = acknowledged.images.pop();
       expect((await send('DELETE', `/v2/${REPO}/manifests/${deleted?.tag}`)).status).toBe(202);
@@ -198,7 +199,7 @@ test.each([
     }
     await expectAll(acknowledged);
 
-    // A start finds the disk full, and then even without room for the log.
+    // The server starts on a full disk, and then on one without space even for the log.
     await server.kill();
     server = await startServer(settings);
     await expectAll(acknowledged);
@@ -238,7 +239,7 @@ test.each([
   60_000,
 );
 
-test('no free inodes: writes are refused, nothing is lost, pulls continue, and so do pushes once there is room', async () => {
+test('no free inodes: writes are refused, nothing is lost, pulls continue, and so do pushes once there is space', async () => {
   const folder = await tmpfs('size=24m,nr_inodes=3024');
   const settings = { STORAGE_PATH: join(folder, 'data') };
   const fillers = Array.from({ length: 20 }, (_, i) => join(folder, `filler-${i}`));

@@ -1,4 +1,4 @@
-// Sends one row and holds the answer against what the row expects.
+// Sends one row and compares the response with the expected one.
 import { expect } from 'bun:test';
 import { expectStatus } from '../support/oci.ts';
 import { projectRoot, type Server } from '../support/server.ts';
@@ -8,7 +8,7 @@ import { exchange, type Outcome } from './wire.ts';
 
 const OVER_WITHIN_MS = 5_000;
 
-/** The upload that a row asks for is opened before it, found as it was after it, and cancelled. */
+/** If a row needs an upload, it is opened before, must be unchanged after, and is then cancelled. */
 export async function sendRow(site: Site, row: Row): Promise<Outcome> {
   const { server } = site;
   if (row.upload === undefined) return await send(site, row, '/v2/this/row/has/none');
@@ -16,7 +16,7 @@ export async function sendRow(site: Site, row: Row): Promise<Outcome> {
   const headers = { 'content-type': 'application/octet-stream' };
   await expectStatus(202, server.url + upload, { method: 'PATCH', headers, body: UPLOADED });
   const outcome = await send(site, row, upload);
-  await expectStanding(server, upload, row.upload.keeps ?? UPLOADED.length);
+  await expectUploadKept(server, upload, row.upload.keeps ?? UPLOADED.length);
   return outcome;
 }
 
@@ -53,8 +53,8 @@ function check(server: Server, outcome: Outcome, expected: Expected): void {
   });
 }
 
-/** The upload goes on where it stood, or where a broken body left it, and can be cancelled. */
-async function expectStanding(server: Server, upload: string, upTo: number): Promise<void> {
+/** The upload is at its old offset, or at most at `upTo` after a broken body, and can be cancelled. */
+async function expectUploadKept(server: Server, upload: string, upTo: number): Promise<void> {
   // The server may still be ending the request whose connection it has closed.
   const deadline = Date.now() + OVER_WITHIN_MS;
   for (;;) {

@@ -1,4 +1,4 @@
-// Names at the edge of what the spec allows: everything that a registry does works in each of them.
+// Unusual names that the spec allows: every operation of a registry works with each of them.
 import { afterAll, beforeAll, expect, test } from 'bun:test';
 import { parseByteRanges } from '../support/multipart.ts';
 import {
@@ -19,20 +19,20 @@ const NAMES: readonly (readonly [what: string, name: string])[] = [
   ['tags of manifests', 'manifests/tags'],
   ['uploads of blobs', 'a/blobs/uploads'],
   ['the list of tags', 'tags/list'],
-  ['a list of tags in it', 'a/tags/list'],
+  ['the list of tags after a component', 'a/tags/list'],
   ['manifests, twice', 'manifests/manifests'],
   ['uploads alone', 'uploads'],
-  ['blobs and uploads and nothing before', 'blobs/uploads'],
+  ['only blobs and uploads', 'blobs/uploads'],
   ['referrers', 'referrers/referrers'],
   ['the version', 'v2/v2'],
   ['one letter', 'a'],
   ['one digit', '0'],
   ['every separator', 'a.b_c__d-e--f/0.1_2__3-4'],
-  ['what names other files of the store', 'data/tmp/format/lock'],
+  ['names of other files of the store', 'data/tmp/format/lock'],
   ['a log without its underscore', 'log/snap'],
   ['many hyphens', `a${'-'.repeat(253)}b`],
-  ['255 characters in one part', 'n'.repeat(255)],
-  ['255 characters in 128 parts', `${'n/'.repeat(127)}n`],
+  ['255 characters in one component', 'n'.repeat(255)],
+  ['255 characters in 128 components', `${'n/'.repeat(127)}n`],
 ];
 
 const folder = temporaryFolder('legal');
@@ -63,7 +63,7 @@ async function tagsOf(name: string): Promise<unknown> {
 }
 
 test.each(NAMES)(
-  '%s: push, pull, list, refer, mount and delete',
+  '%s: push, pull, lists, referrers, mount and delete work',
   async (_, name) => {
     const pushed = image();
     await pushImage(server.url, name, pushed, 'v1');
@@ -98,7 +98,7 @@ test.each(NAMES)(
   30_000,
 );
 
-test('the catalog lists each of them, also after a restart', async () => {
+test('the catalog lists each of these names, also after a restart', async () => {
   const names = NAMES.map(([, name]) => name).sort();
   const catalog = async (): Promise<unknown> => {
     const { bytes } = await expectStatus(200, `${server.url}/v2/_catalog`);
@@ -167,9 +167,9 @@ test('a blob that is served from a file does not reveal its path, whole or in pa
 });
 
 test.each([
-  ['out of memory', 1_000],
-  ['out of a file', 3 * 1024 * 1024],
-])('several ranges of a blob %s come as parts, in the order asked for', async (_, size) => {
+  ['from memory', 1_000],
+  ['from a file', 3 * 1024 * 1024],
+])('several ranges of a blob %s are parts in the requested order', async (_, size) => {
   const blob = randomBlob(size);
   await pushBlob(server.url, 'several/ranges', blob);
   const target = url('several/ranges', `blobs/${blob.descriptor.digest}`);
@@ -183,7 +183,7 @@ test.each([
   ]);
   for (const { start, end, bytes } of parts) expect(Buffer.compare(bytes, blob.bytes.subarray(start, end))).toBe(0);
   expect(served.headers.get('docker-content-digest')).toBe(blob.descriptor.digest);
-  // No byte twice, whatever is asked for.
+  // No byte is sent twice, whatever is requested.
   const greedy = Array.from({ length: 256 }, () => '0-').join();
   const whole = await expectStatus(206, target, { headers: { range: `bytes=${greedy}` } });
   expect([whole.bytes.length, whole.headers.get('content-range')]).toEqual([size, `bytes 0-${size - 1}/${size}`]);

@@ -1,5 +1,5 @@
-// Pushes the dearest manifests that are legal, over some connections and without a pause, until it is killed. Run by bombs.test.ts
-// as a process of its own, so that it takes nothing from the client that measures.
+// Pushes the most expensive valid manifests over several connections without a pause, until it is killed. bombs.test.ts runs it
+// as a separate process, so that it does not affect the measuring client.
 import { vary, worstManifests } from './worst.ts';
 
 const CONNECTIONS = 4;

@@ -1,7 +1,7 @@
 import type { Site } from './site.ts';
 import type { Piece } from './wire.ts';
 
-/** Codes of the spec's table that a client's mistake can have. */
+/** Error codes of the spec for client errors. */
 export type Code =
   | 'BLOB_UNKNOWN'
   | 'BLOB_UPLOAD_INVALID'
@@ -17,14 +17,14 @@ export type Code =
   | 'UNSUPPORTED';
 
 export type Expected =
-  /** The registry's own answer; of a HEAD the code cannot be seen. */
+  /** The registry's own response; `unseen` for HEAD, which shows no code. */
   | { readonly status: number; readonly code: Code | 'unseen' }
-  /** Bun answers before the registry's code sees the request: a status without a body, and the connection is closed. */
+  /** Bun responds before Marina's code sees the request: a status without a body, and the connection is closed. */
   | { readonly bare: number }
-  /** Bun closes the connection without a word. */
+  /** Bun closes the connection without a response. */
   | { readonly closed: true };
 
-/** What a row is aimed at: the site, and an upload of its own with the bytes of UPLOADED in it. */
+/** The target of a row: the site, and a separate upload with the bytes of UPLOADED. */
 export interface Target extends Site {
   readonly upload: string;
 }
@@ -33,7 +33,7 @@ export interface Row {
   readonly name: string;
   readonly pieces: (target: Target) => readonly Piece[];
   readonly expected: Expected;
-  /** The request has an upload of its own, which must stand afterwards where it stood before, or with bytes up to `keeps`. */
+  /** The request gets an upload, which must afterwards be at its old offset, or at most at `keeps`. */
   readonly upload?: { readonly keeps?: number };
 }
 

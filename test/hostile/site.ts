@@ -1,4 +1,4 @@
-// What the hostile requests are aimed at: a server with a little content, and a look at everything it has on disk.
+// The target of the hostile requests: a server with a little content, and a listing of everything on its disk.
 import { createHash } from 'node:crypto';
 import { existsSync, readdirSync, readFileSync, statSync } from 'node:fs';
 import { join, relative } from 'node:path';
@@ -19,22 +19,22 @@ import { type Server, startServer } from '../support/server.ts';
 export interface Site {
   readonly server: Server;
   readonly repo: string;
-  /** A second repository, whose blob the first one has not. */
+  /** A second repository, whose blob the first one lacks. */
   readonly other: string;
   readonly blob: Content;
   readonly otherBlob: Content;
   readonly image: Image;
   readonly tag: string;
-  /** A manifest of the image that does not say its own type, pushed as what it is; another tag points to it. */
+  /** A manifest of the image without `mediaType`, pushed with the right type; another tag points to it. */
   readonly untyped: Content;
-  /** Paths of uploads into `repo` that were finished, and cancelled. */
+  /** Paths of a finished and a cancelled upload into `repo`. */
   readonly finished: string;
   readonly cancelled: string;
-  /** Path of an open upload without a byte into `other`. */
+  /** Path of an open upload without bytes into `other`. */
   readonly foreign: string;
 }
 
-/** Bytes that an upload has before a row is aimed at it. */
+/** The bytes of an upload before a row uses it. */
 export const UPLOADED = 'hello';
 
 const REPO = 'hostile/target';
@@ -56,7 +56,7 @@ export async function openSite(env: Readonly<Record<string, string>> = {}): Prom
     body: blob.bytes,
   });
   const cancelled = await openUpload(server, REPO);
-  // With bytes, so that the folder of uploads is there from now on.
+  // With bytes, so that the folder of uploads exists from now on.
   await expectStatus(202, server.url + cancelled, { method: 'PATCH', body: UPLOADED });
   await expectStatus(204, server.url + cancelled, { method: 'DELETE' });
   const site: Site = {
@@ -75,9 +75,9 @@ export async function openUpload(server: Server, repo: string): Promise<string> 
   return new URL(location, server.url).pathname;
 }
 
-/** Background work, such as dropping bytes that the store has already, is not the doing of what comes next. */
+/** Waits for background work, such as dropping bytes that the store already has, so that no later row is blamed for it. */
 export async function settled({ server }: Site): Promise<void> {
-  // Some seconds after the last write the files of the write-ahead log go.
+  // The files of the write-ahead log are removed some seconds after the last write.
   const wal = join(server.dataPath, 'wal');
   while (existsSync(wal) && readdirSync(wal).length > 0) await Bun.sleep(100);
   for (let before = ''; ; ) {
@@ -88,25 +88,25 @@ export async function settled({ server }: Site): Promise<void> {
   }
 }
 
-/** Everything below the data folder, files with what they hold. */
+/** Everything below the data folder, files with a hash of their content. */
 export function treeOf(folder: string): Map<string, string> {
   const tree = new Map<string, string>();
   for (const entry of readdirSync(folder, { recursive: true, withFileTypes: true })) {
     const path = join(entry.parentPath, entry.name);
     const name = relative(folder, path);
     if (entry.isDirectory()) tree.set(name, 'folder');
-    // Through it `marina gc` asks the server.
+    // The control socket, for commands such as `marina gc`.
     else if (entry.isSocket()) tree.set(name, 'socket');
-    // It only takes room: four megabytes that nobody reads.
+    // Four megabytes of reserved space that need not be read.
     else if (name === join('tmp', 'reserve')) tree.set(name, String(statSync(path).size));
     else tree.set(name, createHash('sha256').update(readFileSync(path)).digest('hex'));
   }
   return tree;
 }
 
-/** What differs between two looks, in words. */
+/** The differences between two listings, in words. */
 export function changes(before: ReadonlyMap<string, string>, after: ReadonlyMap<string, string>): string[] {
   const gone = [...before.keys()].filter((name) => !after.has(name)).map((name) => `${name} is gone`);
   const others = [...after].filter(([name, held]) => before.get(name) !== held);
-  return [...gone, ...others.map(([name]) => `${name} is ${before.has(name) ? 'another' : 'new'}`)];
+  return [...gone, ...others.map(([name]) => `${name} is ${before.has(name) ? 'changed' : 'new'}`)];
 }

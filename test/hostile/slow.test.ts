@@ -1,4 +1,4 @@
-// Clients that take their time, or never come to an end: each is given up, and nobody else waits for them.
+// Slow and stalled clients: each is timed out, and no other client waits for them.
 import { afterAll, beforeAll, expect, test } from 'bun:test';
 import { connect, type Socket } from 'node:net';
 import { expectStatus, mediaTypes, pushBlob, randomBlob } from '../support/oci.ts';
@@ -8,7 +8,7 @@ import { type Row, refused } from './row.ts';
 import { changes, openSite, openUpload, type Site, settled, treeOf } from './site.ts';
 import { exchange, request } from './wire.ts';
 
-/** Longer than a busy machine keeps anybody waiting: who waits for that long, waits for a client that stalls. */
+/** Longer than any wait on a busy machine: a request that waits for this long waits for a stalled client. */
 const IDLE_MS = 3_000;
 const STALLED = refused(408, 'BLOB_UPLOAD_INVALID');
 const LARGE = randomBlob(8 * 1024 * 1024);
@@ -25,7 +25,7 @@ const STALLING: readonly Row[] = [
     upload: { keeps: 8 },
   },
   {
-    name: 'a chunk that is never begun',
+    name: 'a chunk that never starts',
     pieces: ({ upload }) => request('PATCH', upload, { headers: { 'Content-Length': '10' } }),
     expected: STALLED,
     upload: {},
@@ -88,7 +88,7 @@ const STALLING: readonly Row[] = [
     expected: STALLED,
   },
   {
-    name: 'a manifest that is never begun',
+    name: 'a manifest that never starts',
     pieces: ({ repo }) =>
       request('PUT', `/v2/${repo}/manifests/slow`, { headers: { ...MANIFEST_TYPE, 'Content-Length': '10' } }),
     expected: STALLED,
@@ -108,10 +108,10 @@ afterAll(async () => {
   await cleanUp();
 });
 
-/** A connection that stays open with what was sent on it; it reads nothing. */
+/** A connection that sends the text, reads nothing and stays open. */
 function hang(text: string): void {
   const socket = connect({ port: site.server.port, host: '127.0.0.1' });
-  // The server closes those that never finish their headers.
+  // The server closes connections that never finish their headers.
   socket.on('error', () => {});
   socket.pause();
   socket.write(text);
@@ -131,7 +131,7 @@ async function slowest(times: number): Promise<number> {
   return most;
 }
 
-test('stalled bodies are given up after the idle timeout, while everybody else is served at once', async () => {
+test('stalled bodies are refused after the idle timeout, while all other clients are served at once', async () => {
   const before = treeOf(site.server.dataPath);
   for (let i = 0; i < 50; i++) {
     hang('GET /v2/ HT');
@@ -144,7 +144,7 @@ test('stalled bodies are given up after the idle timeout, while everybody else i
     if (outcome === 'closed') throw new Error('closed without an answer');
     expect(outcome.milliseconds).toBeWithin(IDLE_MS * 0.9, IDLE_MS * 4);
   }
-  // Whoever waited for one of them would wait for the idle time.
+  // A request that waited for one of them would take as long as the idle timeout.
   expect(most).toBeLessThan(IDLE_MS);
   expect(changes(before, treeOf(site.server.dataPath))).toEqual([]);
 });
@@ -162,7 +162,7 @@ test('a slow but steady body is accepted however long it takes', async () => {
   await expectStatus(204, site.server.url + upload, { method: 'DELETE' });
 });
 
-test('bodies that arrive a byte at a time are given up, and release what they held', async () => {
+test('bodies that arrive a byte at a time are refused, and release their resources', async () => {
   const strict = await openSite({ BODY_IDLE_TIMEOUT: `${IDLE_MS}ms`, UPLOAD_MIN_RATE: '1KiB' });
   const before = treeOf(strict.server.dataPath);
   const drip = (piece: string) => Array.from({ length: 40 }, () => [IDLE_MS / 10, piece]).flat();
@@ -196,7 +196,7 @@ test('the bytes of a client that disconnects in the middle are kept, and the upl
   const upload = await openUpload(site.server, site.repo);
   const socket = connect({ port: site.server.port, host: '127.0.0.1' });
   socket.write(`PATCH ${upload} HTTP/1.1\r\nHost: a\r\nContent-Length: 10\r\n\r\nhello`);
-  // Bytes that the server has not seen yet would be lost with the connection.
+  // Bytes that the server has not read yet would be lost with the connection.
   await Bun.sleep(200);
   socket.destroy();
   for (let range = ''; range !== '0-4'; await Bun.sleep(20)) {

@@ -1,4 +1,4 @@
-// Every row of the table is sent to one server: each is refused as it says, in time, and leaves no trace.
+// Sends every row of the table to one server: each is refused as expected, in time, and leaves no trace.
 import { afterAll, beforeAll, expect, test } from 'bun:test';
 import { expectStatus, image, pushImage } from '../support/oci.ts';
 import { cleanUp, projectRoot } from '../support/server.ts';
@@ -29,7 +29,7 @@ const ROWS = [
 ];
 
 let site: Site;
-/** What was on disk when the row before had ended: each row is blamed for its own traces only. */
+/** The content of the disk after the previous row, so that each row is blamed only for its own traces. */
 let before: ReadonlyMap<string, string>;
 
 beforeAll(async () => {
@@ -38,7 +38,7 @@ beforeAll(async () => {
 });
 afterAll(cleanUp);
 
-test('no name is twice in the table', () => {
+test('the names in the table are unique', () => {
   expect(new Set(ROWS.map(({ name }) => name)).size).toBe(ROWS.length);
 });
 
@@ -54,7 +54,7 @@ test.each(ROWS.map((row) => [row.name, row] as const))(
   20_000,
 );
 
-test('after all of them an image can be pushed and pulled, and no request caused an internal error', async () => {
+test('after all rows an image can be pushed and pulled, and no request caused an internal error', async () => {
   const pushed = image();
   await pushImage(site.server.url, site.repo, pushed, 'after');
   for (const [tag, { bytes, blobs }] of [['kept', site.image] as const, ['after', pushed] as const]) {

@@ -1,4 +1,4 @@
-// Requests that look hostile but must be served: the protocol says so, or what is odd about them means nothing to a registry.
+// Requests that look hostile but must be served, because the protocol says so or because a registry ignores their odd parts.
 import { afterAll, beforeAll, expect, test } from 'bun:test';
 import { eventually } from '../support/eventually.ts';
 import { content, expectStatus, image, json, mediaTypes, pushBlob, randomBlob } from '../support/oci.ts';
@@ -24,12 +24,12 @@ test.each([
   ['a path', '../../etc/passwd'],
   ['an encoded path', '..%2f..%2fetc%2fpasswd'],
   ['a NUL', '%00'],
-  ['bytes that are no UTF-8', '%ff%fe'],
+  ['bytes that are not UTF-8', '%ff%fe'],
   ['a percent sign', '%'],
   ['a line break, for the Link header', '%0d%0aX-Injected:%20b'],
   ['8 KB', 'z'.repeat(8_000)],
-  ['a key of every object', '__proto__'],
-])('a page after %s is a page', async (_, last) => {
+  ['the key __proto__', '__proto__'],
+])('a page after %s is an ordinary page', async (_, last) => {
   const before = treeOf(site.server.dataPath);
   for (const target of [`/v2/${site.repo}/tags/list?n=1&last=${last}`, `/v2/_catalog?n=1&last=${last}`]) {
     const { status, headers, body } = await answerTo(request('GET', target));
@@ -70,7 +70,7 @@ test('headers of an untrusted proxy change nothing: no Location, no method, no a
   }
   const served = await answerTo(request('GET', `/v2/${repo}/manifests/${tag}`, { headers: FORWARDED }));
   expect(served.body).toBe(new TextDecoder().decode(image.bytes));
-  // The access line names the peer of the connection, not whom the headers claim. What is kept forever has no address at all.
+  // The access line has the peer of the connection, not the address in the headers. Events, which are kept forever, have none.
   await eventually(() => {
     const line = server.logs().trimEnd().split('\n').at(-1) ?? '';
     expect(JSON.parse(line)).toMatchObject({ method: 'GET', client: '127.0.0.1', actor: 'anonymous' });
@@ -152,7 +152,7 @@ test.each([
   expect([upload.status, upload.headers.get('location')?.startsWith('/v2/')]).toEqual([202, true]);
 });
 
-test('a target is the same with its host in front, and after its dots are resolved', async () => {
+test('a URL with a host, or with dots that are resolved, is the same as without', async () => {
   const { repo, tag, image } = site;
   const wanted = new TextDecoder().decode(image.bytes);
   for (const target of [
@@ -165,10 +165,10 @@ test('a target is the same with its host in front, and after its dots are resolv
 });
 
 test.each([
-  ['a repository that is not there', () => 'no/such/repository'],
-  ['a repository that has no such blob', ({ other }: Site) => other],
+  ['a repository that does not exist', () => 'no/such/repository'],
+  ['a repository without that blob', ({ other }: Site) => other],
   ['itself', ({ repo }: Site) => repo],
-])('a mount from %s is an upload that begins', async (_, from) => {
+])('a mount from %s starts an upload', async (_, from) => {
   const before = treeOf(site.server.dataPath);
   const absent = `sha256:${'ab'.repeat(32)}`;
   const target = `/v2/${site.repo}/blobs/uploads/?mount=${absent}&from=${from(site)}`;
@@ -180,7 +180,7 @@ test.each([
   expect(changes(before, treeOf(site.server.dataPath))).toEqual([]);
 });
 
-test('a manifest that looks like a web page is served unchanged, but no browser runs it', async () => {
+test('a manifest that looks like a web page is served unchanged, but browsers do not run it', async () => {
   const body = '{"a":"<script>alert(1)</script>"}';
   const headers = { 'Content-Type': 'text/html' };
   const target = `/v2/${site.repo}/manifests/page`;
@@ -200,8 +200,8 @@ test.each<[string, (site: Site) => string]>([
   ['a manifest', ({ repo, tag }) => `/v2/${repo}/manifests/${tag}`],
   ['a blob', ({ repo, blob }) => `/v2/${repo}/blobs/${blob.descriptor.digest}`],
   ['an upload', ({ foreign }) => foreign],
-  ['what is not there', () => '/v2/no/such/tags/list'],
-])('HEAD of %s is GET without the body, and the log counts what was sent', async (_, target) => {
+  ['an unknown repository', () => '/v2/no/such/tags/list'],
+])('HEAD of %s is GET without the body, and the log has the bytes sent', async (_, target) => {
   const got = await answerTo(request('GET', target(site)));
   const head = await answerTo(request('HEAD', target(site)), true);
   const headersOf = ({ headers }: Answer) => Object.fromEntries([...headers].filter(([name]) => name !== 'date'));
@@ -235,7 +235,7 @@ test('requests outside the API are logged and counted, so that scanners are visi
   expect(await count()).toBe(before + 3);
 });
 
-test('no browser guesses the type of a response, and caches keep only what they may', async () => {
+test('responses tell browsers not to guess their type, and caches what to keep', async () => {
   const { repo, tag, image, blob, server } = site;
   const large = randomBlob(9 * 1024 * 1024);
   await pushBlob(server.url, repo, large);
@@ -257,7 +257,7 @@ test('no browser guesses the type of a response, and caches keep only what they 
     [ofBlob, forever, {}],
     [ofBlob, forever, { Range: 'bytes=1-2' }],
     [ofBlob, forever, { 'If-None-Match': '*' }],
-    // A thread of its own sends this one, head and all.
+    // A sending thread sends this response, including its head.
     [`/v2/${repo}/blobs/${large.descriptor.digest}`, forever, {}],
   ] as const) {
     for (const method of ['GET', 'HEAD'] as const) {
@@ -290,14 +290,14 @@ test('pages of an origin in CORS_ORIGINS can push, pull and read the response he
   expect(begun.headers.get('access-control-expose-headers')).toContain('Location');
   const put = { ...from(ui, { 'Content-Type': mediaTypes.manifest }), body: image.bytes };
   expect((await send('PUT', `/v2/${repo}/manifests/page`, put)).status).toBe(201);
-  // Also what is refused, or sent by a thread of its own.
+  // Also refusals, and responses that a sending thread sends.
   const absent = await send('GET', `/v2/${repo}/manifests/absent`, from(ui));
   expect([absent.status, absent.headers.get('access-control-allow-origin')]).toEqual([404, ui]);
   const large = randomBlob(9 * 1024 * 1024);
   await pushBlob(server.url, repo, large);
   const pulled = await send('GET', `/v2/${repo}/blobs/${large.descriptor.digest}`, from(ui));
   expect([pulled.status, pulled.headers.get('access-control-allow-origin')]).toEqual([200, ui]);
-  // The same manifest for one, for another, and for nobody: what is said to one stays between them.
+  // The same manifest for two origins and for none: caches must not mix the responses.
   for (const origin of [ui, 'http://localhost:8080', 'https://evil.example', undefined]) {
     const answer = await send('GET', `/v2/${repo}/manifests/${tag}`, origin === undefined ? {} : from(origin));
     expect([answer.status, answer.headers.get('vary')]).toEqual([200, 'Origin']);
@@ -310,7 +310,7 @@ test('pages of an origin in CORS_ORIGINS can push, pull and read the response he
   expect(refused.body).toContain('CORS_ORIGINS');
 }, 20_000);
 
-test('a manifest whose non-distributable layer is not there is taken, with a warning on push, pull and HEAD', async () => {
+test('a manifest with an absent non-distributable layer is accepted, with a warning on push, pull and HEAD', async () => {
   const { server, repo } = site;
   const absent = content(new TextEncoder().encode('elsewhere'), `${mediaTypes.layer}.nondistributable`);
   const { mediaType, manifest, blobs } = { ...image(), mediaType: mediaTypes.manifest };

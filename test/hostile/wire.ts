@@ -1,29 +1,29 @@
-// Speaks HTTP over a bare socket: what fetch would refuse to send, or would quietly put right, goes out as it is written.
+// HTTP over a plain socket: sends requests that fetch would refuse or silently correct.
 import { connect } from 'node:net';
 import { within } from '../support/within.ts';
 
-/** Text goes out as Latin-1, one byte a character; a number is a pause in milliseconds; a promise is waited for. */
+/** Text is sent as Latin-1, one byte per character; a number is a pause in milliseconds; a promise is awaited. */
 export type Piece = string | Uint8Array | number | Promise<unknown>;
 
 export interface Answer {
   readonly status: number;
-  /** Names in lower case; of a header that came twice, the last value. */
+  /** By lower-case name; the last value of a repeated header. */
   readonly headers: ReadonlyMap<string, string>;
   readonly body: string;
-  /** Everything that came, as it came. */
+  /** All received bytes. */
   readonly text: string;
   readonly milliseconds: number;
 }
 
-/** `closed`: the server closed the connection without a byte. */
+/** `closed`: the server closed the connection without sending a byte. */
 export type Outcome = Answer | 'closed';
 
 const ANSWER_WITHIN_MS = 60_000;
 
 /**
- * Sends the pieces on a connection of their own and reads one answer.
- * @param localAddress the client's, one of this machine's
- * @throws when there is no whole answer in time; a connection that ends in the middle of one counts as its end
+ * Sends the pieces on a new connection and reads one response.
+ * @param localAddress of the client, on this machine
+ * @throws Error without a complete response in time; the end of the connection also ends a response
  */
 export async function exchange(
   port: number,
@@ -50,7 +50,7 @@ export async function exchange(
   };
   const incomplete = (): Error => new Error(`the connection ended in the middle of an answer: ${received}`);
   socket.on('close', ended);
-  // A server that refuses early may close while we still send: what it said before is what counts, and `close` follows.
+  // A server that refuses early may close while we still send. Its response counts, and `close` follows.
   socket.on('error', () => {});
   void send(socket, pieces);
   const outcome = await within(ANSWER_WITHIN_MS, answered);
@@ -68,7 +68,7 @@ async function send(socket: ReturnType<typeof connect>, pieces: readonly Piece[]
   }
 }
 
-/** undefined while the answer has not come to its end. */
+/** undefined while the response is incomplete. */
 function parse(received: Buffer, head: boolean, ended: boolean, milliseconds: number): Answer | undefined {
   const end = received.indexOf('\r\n\r\n');
   if (end < 0) return undefined;
@@ -89,14 +89,14 @@ function parse(received: Buffer, head: boolean, ended: boolean, milliseconds: nu
 
 export interface RequestParts {
   readonly host?: string;
-  /** Header lines after Host, or null for no Host either. */
+  /** Header lines after Host; null sends no Host either. */
   readonly headers?: Readonly<Record<string, string>>;
   readonly body?: string | Uint8Array | undefined;
-  /** Content-Length follows from the body unless it is among the headers, or this is false. */
+  /** Content-Length is computed from the body unless it is among the headers or this is false. */
   readonly length?: false;
 }
 
-/** A request that is as it should be, except for what the caller puts into it. */
+/** A well-formed request, except for the parts that the caller supplies. */
 export function request(
   method: string,
   target: string,

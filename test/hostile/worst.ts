@@ -1,18 +1,18 @@
-// Manifests within every bound that cost the most to parse.
+// The manifests within all limits that are most expensive to parse.
 import { MANIFEST_LIMITS, MAX_MANIFEST_BYTES } from '../../src/oci/manifest.ts';
 
 const HEAD = '{"schemaVersion":2,"manifests":[],"a":';
-/** Values that HEAD has: the object, its members. */
+/** The values in HEAD: the object and its members. */
 const HEAD_VALUES = 4;
 const BLANKS = [0x20, 0x09, 0x0a, 0x0d] as const;
-/** Blanks before the end, in which a number is written to make another digest. */
+/** Blanks before the end, which `vary` changes to get another digest. */
 const TAIL_BLANKS = 6;
 const TAIL = `${' '.repeat(TAIL_BLANKS)}}`;
 
 function filled(inner: string): Uint8Array<ArrayBuffer> {
   const text = `${HEAD}${inner}`;
   const room = MAX_MANIFEST_BYTES - Buffer.byteLength(text) - TAIL.length;
-  if (room < 0) throw new Error('longer than a manifest may be');
+  if (room < 0) throw new Error('longer than the limit of manifests');
   return new Uint8Array(Buffer.from(`${text}${' '.repeat(room)}${TAIL}`));
 }
 
@@ -20,7 +20,7 @@ function list(count: number, of: (number: number) => string): string {
   return Array.from({ length: count }, (_, number) => of(number)).join(',');
 }
 
-/** Names and bodies; each is 4 MiB. */
+/** Names and bodies; each body is 4 MiB. */
 export function worstManifests(): readonly (readonly [name: string, body: Uint8Array<ArrayBuffer>])[] {
   const values = MANIFEST_LIMITS.values - HEAD_VALUES;
   const key = (number: number): string => `${number.toString(36)}${'k'.repeat(90)}`;
@@ -38,7 +38,7 @@ export function worstManifests(): readonly (readonly [name: string, body: Uint8A
   ];
 }
 
-/** Changes nothing but the digest. */
+/** Changes only the digest. */
 export function vary(body: Uint8Array, number: number): void {
   let left = number;
   for (let blank = 0; blank < TAIL_BLANKS; blank++) {

@@ -6,13 +6,13 @@ import { expectStatus, locationOf, open, proceed, Upload } from './upload.ts';
 import { type KnownManifest, remember, type Session, type SharedBlob } from './world.ts';
 
 const REPOSITORIES = ['drill/one', 'drill/two', 'drill-three'] as const;
-/** Few, so that clients move the same tags at the same moment. */
+/** Few, so that clients move the same tags concurrently. */
 const TAGS = Array.from({ length: 24 }, (_, number) => `tag-${number}`);
 const MAX_PUSHABLE = 30;
-const MOST_SHARED = 40;
-const MOST_IDLE = 20;
+const MAX_SHARED = 40;
+const MAX_IDLE = 20;
 
-/** Alone and without a kill: a log that is so long already that snapshots are written while servers are killed. */
+/** Before the first kill: makes logs so long that snapshots are written while servers are killed. */
 export async function fillLogs(session: Session, slots: number, random: Random): Promise<void> {
   for (const repository of REPOSITORIES) {
     for (const _ of [1, 2]) await pushImage(session, repository, random);
@@ -20,19 +20,19 @@ export async function fillLogs(session: Session, slots: number, random: Random):
   }
 }
 
-/** One client: does one thing after another until the server is killed. */
+/** One client: sends one request after another until the server is killed. */
 export async function work(session: Session, random: Random): Promise<void> {
   try {
     for (;;) await step(session, random);
   } catch (error) {
-    // What was in flight stays so in the history.
+    // A request in flight stays so in the history.
     if (!(error instanceof Gone)) throw error;
   }
 }
 
 type Step = (session: Session, repository: string, random: Random) => Promise<void>;
 
-/** What a client does next, and how often of a hundred times. */
+/** The next step of a client, with its percentage. */
 const STEPS: readonly (readonly [number, Step])[] = [
   [30, pushImage],
   [4, pushToFreshRepository],
@@ -49,8 +49,8 @@ const STEPS: readonly (readonly [number, Step])[] = [
 
 function step(session: Session, random: Random): Promise<void> {
   const repository = random.pick(REPOSITORIES) ?? REPOSITORIES[0];
-  // What kills left unfinished must not pile up.
-  const crowded = session.world.idle.length > MOST_IDLE && random.chance(0.5);
+  // Uploads that kills interrupted must not pile up.
+  const crowded = session.world.idle.length > MAX_IDLE && random.chance(0.5);
   let drawn = crowded ? Number.POSITIVE_INFINITY : random.between(1, 100);
   const chosen = STEPS.find(([weight]) => {
     drawn -= weight;
@@ -82,7 +82,7 @@ async function pushImage(session: Session, repository: string, random: Random): 
   await putManifest(session, repository, manifest, random);
 }
 
-/** Now and then bytes that another repository has already: the server links those and drops these. */
+/** Sometimes bytes that another repository already has: the server links those and drops the new ones. */
 function layerBytes({ world }: Session, random: Random): Uint8Array {
   const shared = random.chance(0.2) ? random.pick(world.shared) : undefined;
   return shared?.bytes ?? random.bytes(random.between(2, 20_000));
@@ -92,12 +92,12 @@ function known({ bytes, descriptor }: Content, blobs: readonly string[]): KnownM
   return { digest: descriptor.digest, mediaType: descriptor.mediaType, bytes, blobs };
 }
 
-/** In one of the forms that a whole blob can be pushed in. */
+/** In one of the ways to push a whole blob. */
 async function pushBlob(session: Session, repository: string, bytes: Uint8Array, random: Random): Promise<void> {
   const form = random.between(1, 10);
   if (form <= 3) return await pushInOnePost(session, repository, bytes);
   const upload = await open(session, repository, bytes);
-  // The usual POST and PUT is what `proceed` mostly makes of small bytes.
+  // `proceed` sends small blobs mostly by the usual POST and PUT.
   await proceed(session, upload, random, 'at once');
 }
 
@@ -108,10 +108,10 @@ async function pushInOnePost({ world, life }: Session, repository: string, bytes
   const { status } = await life.send('POST', target, { body: new Uint8Array(bytes) });
   expectStatus('POST of a whole blob', status, 201);
   operation.acknowledge();
-  remember(world.shared, { repository, digest, bytes }, MOST_SHARED);
+  remember(world.shared, { repository, digest, bytes }, MAX_SHARED);
 }
 
-/** By a tag, by digest with tags of their own, or by digest alone. All of it counts, or nothing. */
+/** By a tag, by digest with tag parameters, or only by digest. All of it takes effect, or nothing. */
 async function putManifest(
   { world, life }: Session,
   repository: string,
@@ -134,7 +134,7 @@ async function putManifest(
   operation.acknowledge();
 }
 
-/** A manifest whose blobs are there, once more under whatever tags are drawn; it may have been deleted meanwhile. */
+/** Pushes a manifest whose blobs exist again, under random tags; it may have been deleted meanwhile. */
 async function moveTag(session: Session, repository: string, random: Random): Promise<void> {
   const manifest = random.pick(session.world.pushable.get(repository) ?? []);
   if (manifest === undefined) return await pushImage(session, repository, random);
@@ -188,7 +188,7 @@ async function mountFrom(
   const operation = world.history.begin([blob, 'present']);
   const target = `/v2/${repository}/blobs/uploads/?mount=${source.digest}${from}`;
   const { status, headers } = await life.send('POST', target);
-  // Without `from` the server goes by a hint, which is never synced and may have been cut short by a kill.
+  // Without `from` the server uses a hint, which is never synced and may be torn by a kill.
   expectStatus(`POST ${target}`, status, ...(named ? [201] : [201, 202]));
   if (status === 201) {
     operation.acknowledge();
@@ -200,7 +200,7 @@ async function mountFrom(
   world.idle.push(upload);
 }
 
-/** A blob that no manifest refers to, so that it can be deleted again. */
+/** A blob that no manifest refers to, so that it can be deleted. */
 async function looseBlob(session: Session, repository: string, random: Random): Promise<void> {
   const { world, life } = session;
   const bytes = random.bytes(random.between(2, 3000));
@@ -218,7 +218,7 @@ async function looseBlob(session: Session, repository: string, random: Random): 
   deleted.acknowledge();
 }
 
-/** Sometimes bytes that are there already: those are linked then, and the uploaded ones dropped. */
+/** Sometimes bytes that already exist: those are linked then, and the uploaded ones dropped. */
 async function beginBigUpload(session: Session, repository: string, random: Random): Promise<void> {
   const shared = random.chance(0.3) ? random.pick(session.world.shared) : undefined;
   const bytes = shared?.bytes ?? random.bytes(random.between(50_000, 900_000));
@@ -231,7 +231,7 @@ async function resumeUpload(session: Session, _: string, random: Random): Promis
   if (upload !== undefined) await proceed(session, upload, random, 'at leisure');
 }
 
-/** What a client was told, every client sees from then on. */
+/** Every client sees acknowledged writes of all clients. */
 async function readTag({ world, life }: Session, repository: string, random: Random): Promise<void> {
   const tag = world.history.tag(repository, random.pick(TAGS) ?? 'latest');
   const allowed = world.history.watch(tag);

@@ -18,32 +18,32 @@ import { type Checked, verify } from './verify.ts';
 import type { World } from './world.ts';
 
 const CLIENTS = 12;
-/** A step that is not reached under so much load is not on any path. */
+/** A step that is not reached under this much load is on no path. */
 const STEP_WITHIN_MS = 60_000;
-const LOOK_AT_EVERYTHING_EVERY = 40;
+const CHECK_EVERYTHING_EVERY = 40;
 /** Tag moves in each repository before the first kill, some of which change nothing: a snapshot is due after 512 slots. */
 const FIRST_MOVES = 480;
 const FURTHER_MOVES = 40;
 const SNAPSHOT_WITHIN_MS = 60_000;
 
-/** How many servers were killed, by what ended them. */
+/** The number of killed servers, by kind of ending. */
 type Kills = Map<string, number>;
 
 export interface LaneResult {
   readonly folder: string;
   readonly kills: Kills;
   readonly checked: Checked;
-  /** Objects whose files were taken, as by a power cut, in all. */
+  /** The number of objects whose files power cuts affected. */
   readonly hit: number;
-  /** How many there are at the end: the folds after a kill began from those. */
+  /** The number at the end. Folds after a kill started from snapshots. */
   readonly snapshots: number;
 }
 
 /**
- * One folder and one server after another on it: start, hold what is there against the history, load, kill.
- * @param writesAhead whether the servers have a write-ahead log; then every other kill is a power cut too
+ * One folder, and one server after another on it: start, compare with the history, load, kill.
+ * @param writesAhead whether the servers have a write-ahead log; then every other kill also simulates a power cut
  * @param signal ends the lane early
- * @throws Error that names the kill after which something was wrong
+ * @throws Error that names the kill after which a fault was found
  */
 export async function runLane(
   name: string,
@@ -79,7 +79,7 @@ export async function runLane(
   let before = 'the first start';
   for (const [cycle, ending] of endings.entries()) {
     signal.throwIfAborted();
-    const everything = cycle % LOOK_AT_EVERYTHING_EVERY === LOOK_AT_EVERYTHING_EVERY - 1;
+    const everything = cycle % CHECK_EVERYTHING_EVERY === CHECK_EVERYTHING_EVERY - 1;
     const settings = ending.kind === 'step' ? { CRASH_POINT: `${ending.point}:${ending.count}` } : {};
     const now = `kill ${cycle} of lane ${name} (${describe(ending)})`;
     let life: Life | undefined;
@@ -111,7 +111,7 @@ async function prepare(
   const life = await begin(base);
   if (life === undefined) throw new Fault('the first start was killed');
   await fillLogs({ world, life }, FIRST_MOVES, random.child('first slots'));
-  // The folds after each kill begin from a snapshot.
+  // The folds after each kill start from a snapshot.
   const deadline = Date.now() + SNAPSHOT_WITHIN_MS;
   for (let round = 0; (await snapshotsIn(driver)) === 0; round++) {
     if (Date.now() > deadline) throw new Fault(`no snapshot within ${SNAPSHOT_WITHIN_MS} ms`);
@@ -120,7 +120,7 @@ async function prepare(
   await life.server.kill();
 }
 
-/** Clients work until the server is dead, by its own step or by a signal; anything but SIGKILL is a fault. */
+/** Clients work until the server is killed, at a step or by the drill; any end other than SIGKILL is a fault. */
 async function loadUntilKilled(world: World, life: Life, ending: Ending, random: Random): Promise<void> {
   const { server } = life;
   const clients = Array.from({ length: CLIENTS }, (_, number) =>
@@ -139,11 +139,11 @@ async function loadUntilKilled(world: World, life: Life, ending: Ending, random:
   await server.kill();
   await working;
   if (died === undefined && how === null) throw new Fault(`${describe(ending)} did not happen under load`);
-  if (logs.includes('"level":50')) throw new Fault(`the server complained:\n${logs}`);
-  if (how !== 'SIGKILL') throw new Fault(`the server ended with ${how ?? 'an exit code'} of its own:\n${logs}`);
+  if (logs.includes('"level":50')) throw new Fault(`the server logged errors:\n${logs}`);
+  if (how !== 'SIGKILL') throw new Fault(`the server ended with ${how ?? 'an exit code'} instead of SIGKILL:\n${logs}`);
 }
 
-/** The last look, at everything; uploads that survived so many kills are finished, and nothing of them is left. */
+/** The last check, of everything. Uploads that survived all kills are finished, and leave nothing behind. */
 async function finish(
   world: World,
   base: Readonly<Record<string, string>>,
@@ -153,15 +153,15 @@ async function finish(
 ): Promise<void> {
   const life = await begin(base);
   if (life === undefined) throw new Fault('the last start was killed');
-  const look = { world, life, driver, checked, everything: true };
-  await verify(look);
+  const check = { world, life, driver, checked, everything: true };
+  await verify(check);
   for (const upload of world.idle.splice(0)) await proceed({ world, life }, upload, random, 'at once');
-  await verify(look);
+  await verify(check);
   const code = await life.server.stop();
   if (code !== 0) throw new Fault(`the last server ended with exit code ${code} after SIGTERM`);
-  for await (const { key } of driver.list('wal/')) throw new Fault(`${key} is left of a server that ended in order`);
+  for await (const { key } of driver.list('wal/')) throw new Fault(`${key} remains after a clean shutdown`);
   for await (const { key } of driver.list('tmp/')) {
-    if (key !== 'tmp/reserve') throw new Fault(`${key} is left of a server that was killed`);
+    if (key !== 'tmp/reserve') throw new Fault(`${key} remains of a killed server`);
   }
 }
 
@@ -169,7 +169,7 @@ async function snapshotsIn(driver: StorageDriver): Promise<number> {
   let snapshots = 0;
   for (const name of await markedRepositories(driver)) {
     const repository = parseRepositoryName(name);
-    if (repository === undefined) throw new Fault(`${name} has a marker, but is no repository`);
+    if (repository === undefined) throw new Fault(`${name} has a marker, but is not a repository name`);
     for await (const _ of driver.list(snapshotPrefix(repository))) snapshots++;
   }
   return snapshots;

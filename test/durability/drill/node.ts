@@ -6,7 +6,7 @@ import { RawClient } from '../raw-client.ts';
 const ANSWER_WITHIN_MS = 60_000;
 const DEATH_WITHIN_MS = 20_000;
 
-/** The server ended before it answered: the request was in flight. */
+/** The server died before it responded: the request was in flight. */
 export class Gone extends Error {
   override readonly name = 'Gone';
 }
@@ -34,8 +34,8 @@ export class Life {
   }
 
   /**
-   * The answer, whatever its status below 500.
-   * @throws Gone when the connection broke because the server is dead; any other broken connection is a fault
+   * The response, whatever its status below 500.
+   * @throws Gone if the connection broke because the server is dead; any other broken connection is a fault
    */
   async send(method: string, path: string, init: RequestInit = {}): Promise<Answer> {
     try {
@@ -56,7 +56,7 @@ export class Life {
     }
   }
 
-  /** Sends the headers and these bytes, announcing no length, and breaks the connection instead of ending the body. */
+  /** Sends the headers without a length and these bytes, and breaks the connection instead of ending the body. */
   async breakOff(method: string, path: string, headers: Record<string, string>, bytes: Uint8Array): Promise<void> {
     const client = await RawClient.open(this.server.port).catch((error: unknown) => ({ error }));
     if ('error' in client) throw await this.#goneOr(`no connection (${String(client.error)})`);
@@ -66,14 +66,14 @@ export class Life {
     client.close();
   }
 
-  /** Why no answer came: the death of the server, or a fault. It may be known here a moment later only. */
+  /** The reason for a missing response: the death of the server, which may be known only a moment later, or a fault. */
   async #goneOr(what: string): Promise<Error> {
     if ((await within(DEATH_WITHIN_MS, this.server.process.exited)) !== undefined) return new Gone();
     return new Fault(`${what} by a server that lives`);
   }
 }
 
-/** Starts a server on a folder. @returns undefined when its crash point killed it before it was ready */
+/** Starts a server on a folder. @returns undefined if its crash point killed it before it was ready */
 export async function begin(settings: Readonly<Record<string, string>>): Promise<Life | undefined> {
   try {
     return new Life(await startServer(settings));

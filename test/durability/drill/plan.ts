@@ -1,14 +1,14 @@
 import { CRASH_POINTS, type CrashPoint } from '../../../src/storage/crash-points.ts';
 import type { Random } from '../../support/drill/random.ts';
 
-/** How one life of the server ends. */
+/** The end of one life of the server. */
 export type Ending =
-  /** By itself, when it reaches a named step for the count-th time. */
+  /** At a crash point: when the server reaches a named step for the `count`-th time. */
   | { readonly kind: 'step'; readonly point: CrashPoint; readonly count: number }
-  /** By a signal, so many milliseconds after the load began. */
+  /** By a signal, `milliseconds` after the load began. */
   | { readonly kind: 'moment'; readonly milliseconds: number };
 
-/** What a start already takes of each step: 32 contenders create one object to prove the store, and one of them wins. */
+/** How often a start already passes each step: 32 contenders create one object to probe the store, and one of them wins. */
 const AT_START: Partial<Record<CrashPoint, number>> = {
   'create.before-write': 32,
   'create.before-sync': 32,
@@ -16,18 +16,18 @@ const AT_START: Partial<Record<CrashPoint, number>> = {
   'create.before-folder-sync': 1,
   'create.after-folder-sync': 1,
 };
-/** How often a step is reached under load before the kill. */
+/** The counts at which a step under load kills the server. */
 const COUNTS = [1, 2, 3, 5, 8, 20] as const;
-const MOMENTS = 130;
+const RANDOM_KILLS = 130;
 
-/** Every step with several counts, within the start too, and random moments; in an order that the seed decides. */
+/** Every step with several counts, including during the start, and random moments, in an order drawn from the seed. */
 export function makePlan(random: Random): Ending[] {
   const steps = CRASH_POINTS.flatMap((point): Ending[] => {
     const start = AT_START[point] ?? 0;
     const counts = COUNTS.map((count) => start + count);
     return [...(start > 0 ? [start] : []), ...counts].map((count) => ({ kind: 'step', point, count }));
   });
-  const moments = Array.from({ length: MOMENTS }, (): Ending => {
+  const moments = Array.from({ length: RANDOM_KILLS }, (): Ending => {
     return { kind: 'moment', milliseconds: random.between(0, 300) };
   });
   return random.shuffled([...steps, ...moments]);

@@ -13,9 +13,9 @@ import { decodeRecords, type WalRecord } from '../../../src/storage/filesystem/w
 import type { Random } from '../../support/drill/random.ts';
 
 /**
- * kill -9 keeps the page cache. This takes from a dead server's folder what a power cut may take: of each object that only the
- * write-ahead log promises, the file, its end or nothing; and it brings back what was removed.
- * @returns how many objects were hit
+ * kill -9 keeps the page cache. This simulates a power cut on the folder of a dead server: of each object whose bytes only the
+ * write-ahead log guarantees, it removes the file, its end or nothing. It also brings back removed files.
+ * @returns the number of affected objects
  */
 export function cutPower(root: string, random: Random): number {
   const folder = join(root, 'wal');

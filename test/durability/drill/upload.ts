@@ -3,25 +3,25 @@ import { Fault } from '../../support/drill/fault.ts';
 import type { Random } from '../../support/drill/random.ts';
 import { remember, type Session } from './world.ts';
 
-const MOST_SHARED = 40;
-/** Bytes of a stream that are sent at once: a kill falls between two of them. */
+const MAX_SHARED = 40;
+/** Size of the chunks of a stream; a kill may fall between two. */
 const STREAM_BYTES = 32 * 1024;
-/** From here on the server stages the bytes of a PUT instead of gathering them. */
+/** From this size on the server stages the bytes of a PUT instead of buffering them. */
 const LAST_CHUNK_BYTES = 300 * 1024;
 
-/** A blob on its way to one repository. */
+/** A blob that is being uploaded to one repository. */
 export class Upload {
   readonly repository: string;
   readonly bytes: Uint8Array;
   readonly digest: string;
   readonly location: string;
-  /** Bytes that the server said it has. */
+  /** Bytes that the server has acknowledged. */
   acknowledged = 0;
-  /** Bytes that it may have, with the request that was in flight. */
+  /** Bytes that it may have, including the request in flight. */
   reach = 0;
-  /** `closing`, `cancelling`: such a request was sent and not answered. */
+  /** `closing`, `cancelling`: such a request was sent and got no response. */
   phase: 'open' | 'closing' | 'cancelling' = 'open';
-  /** A request of it broke off: the server may still be busy with what came, and keep all of that or part of it. */
+  /** A request broke off: the server may still process the received bytes, and keep all or part of them. */
   broken = false;
 
   constructor(repository: string, bytes: Uint8Array, location: string) {
@@ -32,7 +32,7 @@ export class Upload {
   }
 }
 
-/** POST: a session is there from its answer on. */
+/** POST: the session exists from the response on. */
 export async function open({ world, life }: Session, repository: string, bytes: Uint8Array): Promise<Upload> {
   const { status, headers } = await life.send('POST', `/v2/${repository}/blobs/uploads/`);
   expectStatus('POST of an upload', status, 202);
@@ -43,7 +43,7 @@ export async function open({ world, life }: Session, repository: string, bytes: 
 
 export function locationOf(headers: Headers): string {
   const location = headers.get('location');
-  if (location === null) throw new Fault('an upload was begun without a Location');
+  if (location === null) throw new Fault('a new upload has no Location');
   return location;
 }
 
@@ -51,7 +51,7 @@ export function expectStatus(what: string, status: number, ...expected: readonly
   if (!expected.includes(status)) throw new Fault(`${what}: expected ${expected.join(' or ')}, got ${status}`);
 }
 
-/** Goes on with an upload to its end; at leisure it may also be left for another life, or cancelled. */
+/** Continues an upload to its end; sometimes it is left for another life of the server, or cancelled. */
 export async function proceed(
   session: Session,
   upload: Upload,
@@ -76,7 +76,7 @@ export async function proceed(
   while (!(await close(session, upload, random))) await askOffset(session, upload);
 }
 
-/** Where the server is, as a client asks that does not know what became of its last request. */
+/** Asks for the offset, like a client that does not know the outcome of its last request. */
 async function askOffset({ life }: Session, upload: Upload): Promise<void> {
   const { status, headers } = await life.send('GET', upload.location);
   expectStatus('GET of an upload', status, 204);
@@ -87,7 +87,7 @@ async function askOffset({ life }: Session, upload: Upload): Promise<void> {
   upload.acknowledged = offset;
 }
 
-/** Sends a part of what it announces, and breaks the connection. */
+/** Sends part of the announced bytes, and breaks the connection. */
 async function breakOff({ life }: Session, upload: Upload, size: number): Promise<void> {
   const start = upload.acknowledged;
   upload.reach = Math.max(upload.reach, start + size);
@@ -103,7 +103,7 @@ async function patch({ life }: Session, upload: Upload, random: Random, size: nu
   const headers: Record<string, string> = { 'content-type': 'application/octet-stream' };
   if (upload.broken || random.chance(0.5)) headers['content-range'] = `${start}-${start + size - 1}`;
   const answer = await life.send('PATCH', upload.location, { headers, body: bodyOf(piece, random) });
-  // The broken request still held the upload, or moved its offset after it was asked for.
+  // The broken request still held the upload, or moved its offset after the GET.
   if (upload.broken && (answer.status === 409 || answer.status === 416)) return;
   expectStatus('PATCH', answer.status, 202);
   upload.broken = false;
@@ -114,7 +114,7 @@ async function patch({ life }: Session, upload: Upload, random: Random, size: nu
   upload.reach = upload.acknowledged;
 }
 
-/** The digest is another one: nothing may be linked, nothing may be kept of the body. */
+/** A wrong digest: nothing may be linked, and nothing of the body may be kept. */
 async function closeWrongly({ life }: Session, upload: Upload, random: Random): Promise<void> {
   const wrong = `sha256:${createHash('sha256').update(random.bytes(32)).digest('hex')}`;
   const last = upload.bytes.subarray(upload.acknowledged, upload.acknowledged + random.between(0, 1000));
@@ -122,7 +122,7 @@ async function closeWrongly({ life }: Session, upload: Upload, random: Random): 
   expectStatus('PUT with a wrong digest', status, 400);
 }
 
-/** PUT with whatever is left. @returns false when the upload was not where the client believed it to be */
+/** PUT with the remaining bytes. @returns false if the upload was at another offset than the client believed */
 async function close(session: Session, upload: Upload, random: Random): Promise<boolean> {
   const { world, life } = session;
   const { acknowledged, broken } = upload;
@@ -144,7 +144,7 @@ async function close(session: Session, upload: Upload, random: Random): Promise<
   operation.acknowledge();
   endOf(session, upload);
   const { repository, digest, bytes } = upload;
-  remember(world.shared, { repository, digest, bytes }, MOST_SHARED);
+  remember(world.shared, { repository, digest, bytes }, MAX_SHARED);
   return true;
 }
 
@@ -160,7 +160,7 @@ function endOf({ world }: Session, upload: Upload): void {
   world.ended.push(upload.location);
 }
 
-/** The bytes at once, with their length, or as a stream of unknown length that takes a while. */
+/** The bytes at once with their length, or as a slow stream of unknown length. */
 function bodyOf(bytes: Uint8Array, random: Random): RequestInit['body'] {
   if (random.chance(0.5)) return new Uint8Array(bytes);
   const slow = random.chance(0.5);
@@ -178,7 +178,7 @@ function bodyOf(bytes: Uint8Array, random: Random): RequestInit['body'] {
   });
 }
 
-/** The offset that `Range: 0-<last byte>` says. The drill never sends a single byte, so that 0-0 always means none. */
+/** The offset in `Range: 0-<last byte>`. The drill never sends a single byte, so 0-0 always means none. */
 export function offsetOf(headers: Headers): number {
   const last = /^0-(\d+)$/.exec(headers.get('range') ?? '')?.[1];
   if (last === undefined) throw new Fault(`an upload has no usable Range: ${headers.get('range')}`);

@@ -8,10 +8,10 @@ import type { Life } from './node.ts';
 import { offsetOf, type Upload } from './upload.ts';
 import type { World } from './world.ts';
 
-/** Requests that a look at everything has in flight at once. */
+/** Concurrent requests of a check of everything. */
 const CONCURRENCY = 16;
 
-/** What was looked at, to be shown at the end. */
+/** Counts of the checks, shown at the end. */
 export interface Checked {
   acknowledged: number;
   names: number;
@@ -21,71 +21,71 @@ export interface Checked {
   readonly walked: Walked;
 }
 
-interface Look {
+interface Check {
   readonly world: World;
   readonly life: Life;
   /** Reads the folder beside the server. */
   readonly driver: StorageDriver;
   readonly checked: Checked;
-  /** Everything that was ever written, instead of what was touched since the last look. */
+  /** Checks everything that was ever written, instead of what was touched since the last check. */
   readonly everything: boolean;
 }
 
 /**
- * Holds what a server shows after a kill against what clients were told before it. Reads only, and nothing else is going on,
- * so that afterwards the history begins anew with what was seen.
+ * Compares what a server shows after a kill with the responses that clients got before it. Only reads, while nothing else is
+ * going on, so that the history afterwards starts from what was observed.
  */
-export async function verify(look: Look): Promise<void> {
-  const { world, checked, everything } = look;
+export async function verify(check: Check): Promise<void> {
+  const { world, checked, everything } = check;
   const chosen = world.history.all().filter((register) => everything || register.touched);
   const repositories = new Set(chosen.map(({ repository }) => repository));
-  // All tags of a repository: the list of them must be complete, and a manifest's deletion takes any of them along.
+  // All tags of a repository: their list must be complete, and deleting a manifest deletes its tags.
   const tags = [...repositories].flatMap((repository) => world.history.tagsOf(repository));
   const contents = chosen.filter(({ kind }) => kind !== 'tag');
-  const seen = new Map<Register, Value>();
+  const observed = new Map<Register, Value>();
   await concurrently(CONCURRENCY, [...tags, ...contents], async (register) => {
-    const value = await observe(look, register);
+    const value = await observe(check, register);
     if (!register.possible().has(value)) throw new Fault(`after the kill it is ${value ?? 'nothing'}: ${register}`);
-    seen.set(register, value);
+    observed.set(register, value);
   });
-  for (const repository of repositories) await checkListing(look, repository, seen);
-  await checkUploads(look);
-  const held = new Set([...seen].filter(([, value]) => value !== undefined).map(([{ repository }]) => repository));
-  await checkLogs(look, repositories, held);
-  // Tags first: what they may be depends on the deletions of their manifests.
+  for (const repository of repositories) await checkListing(check, repository, observed);
+  await checkUploads(check);
+  const held = new Set([...observed].filter(([, value]) => value !== undefined).map(([{ repository }]) => repository));
+  await checkLogs(check, repositories, held);
+  // Tags first: their possible values depend on deletions of their manifests.
   for (const register of [...tags, ...contents]) {
     checked.acknowledged += register.acknowledged;
     checked.names++;
   }
-  for (const [register, value] of seen) register.settle(value);
+  for (const [register, value] of observed) register.settle(value);
 }
 
-async function observe(look: Look, register: Register): Promise<Value> {
+async function observe(check: Check, register: Register): Promise<Value> {
   switch (register.kind) {
     case 'tag':
-      return await observeTag(look, register);
+      return await observeTag(check, register);
     case 'manifest':
-      return await observeManifest(look, register, register.name);
+      return await observeManifest(check, register, register.name);
     case 'blob':
-      return await observeBlob(look, register.repository, register.name, 'GET');
+      return await observeBlob(check, register.repository, register.name, 'GET');
   }
 }
 
-/** A tag that can be seen can be pulled: its manifest and every blob of it. */
-async function observeTag(look: Look, tag: Register): Promise<Value> {
-  const digest = await observeManifest(look, tag, tag.name);
+/** A visible tag can be pulled: its manifest and all its blobs. */
+async function observeTag(check: Check, tag: Register): Promise<Value> {
+  const digest = await observeManifest(check, tag, tag.name);
   if (digest === undefined) return undefined;
-  const manifest = look.world.manifests.get(digest);
-  if (manifest === undefined) throw new Fault(`${tag} points to ${digest}, which nobody pushed`);
+  const manifest = check.world.manifests.get(digest);
+  if (manifest === undefined) throw new Fault(`${tag} points to ${digest}, which was never pushed`);
   for (const blob of manifest.blobs) {
-    const found = await observeBlob(look, tag.repository, blob, 'HEAD');
-    if (found === undefined) throw new Fault(`${tag} points to ${digest}, but its blob ${blob} is not there`);
+    const found = await observeBlob(check, tag.repository, blob, 'HEAD');
+    if (found === undefined) throw new Fault(`${tag} points to ${digest}, but its blob ${blob} is missing`);
   }
   return digest;
 }
 
 /** @returns its digest for a tag, `present` for a digest */
-async function observeManifest({ life, world, checked }: Look, register: Register, reference: string): Promise<Value> {
+async function observeManifest({ life, world, checked }: Check, register: Register, reference: string): Promise<Value> {
   const { status, bytes, headers } = await life.send('GET', `/v2/${register.repository}/manifests/${reference}`);
   if (status === 404) return undefined;
   if (status !== 200) throw new Fault(`GET gave ${status} for ${register}`);
@@ -96,7 +96,7 @@ async function observeManifest({ life, world, checked }: Look, register: Registe
     headers.get('docker-content-digest') === digest &&
     headers.get('content-type') === manifest.mediaType &&
     Buffer.compare(bytes, manifest.bytes) === 0;
-  if (!exact) throw new Fault(`${bytes.length} bytes that nobody pushed like that came for ${register}`);
+  if (!exact) throw new Fault(`${bytes.length} bytes that were never pushed came for ${register}`);
   checked.bytes += bytes.length;
   if (register.kind === 'tag') return digest;
   if (digest !== register.name) throw new Fault(`the bytes of ${digest} came for ${register}`);
@@ -104,7 +104,7 @@ async function observeManifest({ life, world, checked }: Look, register: Registe
 }
 
 async function observeBlob(
-  { life, checked }: Look,
+  { life, checked }: Check,
   repository: string,
   digest: string,
   method: 'GET' | 'HEAD',
@@ -119,10 +119,10 @@ async function observeBlob(
   return 'present';
 }
 
-async function checkListing({ life, world }: Look, repository: string, seen: Map<Register, Value>): Promise<void> {
+async function checkListing({ life, world }: Check, repository: string, observed: Map<Register, Value>): Promise<void> {
   const { status, bytes } = await life.send('GET', `/v2/${repository}/tags/list`);
   const tags = world.history.tagsOf(repository);
-  const expected = tags.filter((tag) => seen.get(tag) !== undefined).map(({ name }) => name);
+  const expected = tags.filter((tag) => observed.get(tag) !== undefined).map(({ name }) => name);
   if (status === 404 && expected.length === 0) return;
   const listed = (JSON.parse(new TextDecoder().decode(bytes)) as { tags?: string[] }).tags;
   if (JSON.stringify(listed) !== JSON.stringify(expected.sort())) {
@@ -131,14 +131,14 @@ async function checkListing({ life, world }: Look, repository: string, seen: Map
 }
 
 /**
- * What an acknowledged request left of an upload is there to go on from. Of one that was finished or cancelled nothing is
- * left but its id, which proves itself: another process may take it for an upload without bytes.
+ * Uploads can be continued from their acknowledged state. Of a finished or cancelled one only its id remains, which proves
+ * itself: another process may treat it as an upload without bytes.
  */
-async function checkUploads({ life, world, checked }: Look): Promise<void> {
+async function checkUploads({ life, world, checked }: Check): Promise<void> {
   await concurrently(CONCURRENCY, world.ended.splice(0), async (location) => {
     const offset = await offsetAt(life, location);
     if (offset !== undefined && offset > 0)
-      throw new Fault(`${location} was ended, but GET gives the offset ${offset}`);
+      throw new Fault(`${location} has ended, but GET gives the offset ${offset}`);
     checked.uploadsEnded++;
   });
   world.idle.length = 0;
@@ -162,7 +162,7 @@ async function checkUploads({ life, world, checked }: Look): Promise<void> {
   });
 }
 
-/** undefined for an upload that the server does not know. */
+/** undefined for an unknown upload. */
 async function offsetAt(life: Life, location: string): Promise<number | undefined> {
   const { status, headers } = await life.send('GET', location);
   if (status === 404) return undefined;
@@ -170,20 +170,20 @@ async function offsetAt(life: Life, location: string): Promise<number | undefine
   return offsetOf(headers);
 }
 
-/** The request that ends an upload was in flight and did its work: the blob must be there before the session goes. */
+/** The request that ends an upload was in flight and took effect: the blob must exist before the session ends. */
 async function checkEnded(life: Life, upload: Upload): Promise<void> {
   if (upload.phase === 'cancelling' || upload.acknowledged === 0) return;
   const { status } = await life.send('HEAD', `/v2/${upload.repository}/blobs/${upload.digest}`);
-  if (status !== 200) throw new Fault(`the session is gone and the blob is not there: ${describe(upload)}`);
+  if (status !== 200) throw new Fault(`the session has ended, but the blob is missing: ${describe(upload)}`);
 }
 
 function describe({ location, bytes, acknowledged, reach, phase }: Upload): string {
   return `${location} (${phase}, ${acknowledged} acknowledged, at most ${reach} sent, of ${bytes.length})`;
 }
 
-/** @param held repositories that hold something, whose markers must be there */
+/** @param held repositories with content, whose markers must exist */
 async function checkLogs(
-  { life, driver, checked, everything }: Look,
+  { life, driver, checked, everything }: Check,
   touched: ReadonlySet<string>,
   held: ReadonlySet<string>,
 ): Promise<void> {
@@ -194,7 +194,7 @@ async function checkLogs(
   if (everything) await checkCatalog(life, checked.walked);
 }
 
-/** A repository exists from its first slot on; a marker alone is what a kill left before it. */
+/** A repository exists from its first slot on; a kill before it may leave only a marker. */
 async function checkCatalog(life: Life, { heads }: Walked): Promise<void> {
   const expected = [...heads].filter(([, { seq }]) => seq > 0).map(([name]) => name);
   const { bytes } = await life.send('GET', '/v2/_catalog');

@@ -1,4 +1,4 @@
-// The checker of traces on small ones written by hand: the order in which calls begin and return is what it is about.
+// The trace checker on small traces written by hand: the order in which calls begin and return matters.
 import { describe, expect, test } from 'bun:test';
 import { checkTrace } from './checker.ts';
 import { parseTrace } from './strace.ts';
@@ -19,7 +19,7 @@ function faultsOf(...lines: readonly string[]): string[] {
   return checkTrace(parseTrace(lines.join('\n')), ROOT).faults;
 }
 
-test('the right order passes', () => {
+test('the correct order passes', () => {
   expect(
     faultsOf(RECEIVED, CREATED, WRITTEN, SYNCED, LINKED, UNLINKED, FOLDER_SYNCED, ANSWERED, '1 +++ exited with 0 +++'),
   ).toEqual([]);
@@ -39,26 +39,26 @@ test('a call that is cut off before its name did nothing', () => {
 });
 
 describe('a fault is', () => {
-  test('an answer before the folder is synced', () => {
+  test('a response before the folder is synced', () => {
     expect(faultsOf(RECEIVED, CREATED, WRITTEN, SYNCED, LINKED, UNLINKED, ANSWERED, FOLDER_SYNCED)).toEqual([
       'PUT /v2/a/manifests/b was answered with 201, but the entry of /d/repos/a/_log/1 is not synced in its folder',
     ]);
   });
 
-  test('an answer while the folder is being synced', () => {
+  test('a response while the folder is being synced', () => {
     const begun = '3 fsync(10</d/repos/a/_log> <unfinished ...>';
     const ended = '3 <... fsync resumed>) = 0';
     expect(faultsOf(RECEIVED, CREATED, WRITTEN, SYNCED, LINKED, UNLINKED, begun, ANSWERED, ended)).toHaveLength(1);
     expect(faultsOf(RECEIVED, CREATED, WRITTEN, SYNCED, LINKED, UNLINKED, begun, ended, ANSWERED)).toEqual([]);
   });
 
-  test('a folder whose sync began before the name was given', () => {
+  test('a folder whose sync began before the name was created', () => {
     const begun = '3 fsync(10</d/repos/a/_log> <unfinished ...>';
     const ended = '3 <... fsync resumed>) = 0';
     expect(faultsOf(RECEIVED, CREATED, WRITTEN, SYNCED, begun, LINKED, ended, UNLINKED, ANSWERED)).toHaveLength(1);
   });
 
-  test('a name before its bytes are synced, even if they are synced before the answer', () => {
+  test('a name before its bytes are synced, even if they are synced before the response', () => {
     const late = '2 fsync(9</d/repos/a/_log/1>) = 0';
     expect(faultsOf(RECEIVED, CREATED, WRITTEN, LINKED, UNLINKED, late, FOLDER_SYNCED, ANSWERED)).toEqual([
       'link to /d/repos/a/_log/1 before the bytes of /d/tmp/x were synced',
@@ -86,7 +86,7 @@ describe('a fault is', () => {
     expect(faultsOf(RECEIVED, ...made, '4 fsync(11</d>) = 0', '4 fdatasync(11</d/repos>) = 0', ...rest)).toEqual([]);
   });
 
-  test('a slot that links bytes which are not durable yet', () => {
+  test('a slot that links bytes that are not durable yet', () => {
     const data = [
       '1 openat(AT_FDCWD</>, "/d/data/xx", O_WRONLY|O_CREAT|O_EXCL, 0666) = 12</d/data/xx>',
       '1 write(12</d/data/xx>, "bytes", 5) = 5',
@@ -101,7 +101,7 @@ describe('a fault is', () => {
   });
 });
 
-test('hints and what lies in tmp/ need no sync', () => {
+test('hints and files in tmp/ need no sync', () => {
   const hint = [
     '1 openat(AT_FDCWD</>, "/d/digests/sha256/ab", O_WRONLY|O_CREAT|O_TRUNC, 0666) = 9</d/digests/sha256/ab>',
     '1 write(9</d/digests/sha256/ab>, "{}", 2) = 2',

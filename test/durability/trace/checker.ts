@@ -1,18 +1,18 @@
 import { PageCache } from './page-cache.ts';
 import type { Call } from './strace.ts';
 
-/** A request with the answer that was sent for it. */
+/** A request and its response. */
 interface Answered {
   readonly method: string;
   readonly target: string;
   readonly status: number;
-  /** Objects that got their name, or their bytes, while it was served, relative to the data folder and by kind. */
+  /** Objects that got their name or bytes while it was served, relative to the data folder, by kind. */
   readonly objects: Objects;
 }
 
 type Objects = Readonly<Record<ObjectKind, Set<string>>>;
 
-/** What acknowledgements rest on, and `other` for what they must not. */
+/** The kinds of objects that acknowledgements depend on; they must not depend on `other`. */
 type ObjectKind = 'format' | 'data' | 'slot' | 'marker' | 'staged' | 'session' | 'other';
 
 const KINDS: readonly (readonly [RegExp, ObjectKind])[] = [
@@ -28,7 +28,7 @@ export function kindOf(name: string): ObjectKind {
   return KINDS.find(([pattern]) => pattern.test(name))?.[1] ?? 'other';
 }
 
-/** What must be durable before a name of this kind is given: it is believed as soon as it is seen after a power cut. */
+/** What must be durable before a name of this kind is created, because readers trust it once they see it after a power cut. */
 const RESTS_ON: Partial<Record<ObjectKind, readonly ObjectKind[]>> = {
   slot: ['data', 'marker', 'slot'],
   session: ['staged'],
@@ -41,9 +41,8 @@ interface Pending {
 }
 
 /**
- * Goes through a trace in its order and holds each answer against what a power cut at that moment would leave. The requests
- * come one after another: whatever was written by then is what an answer may rest on. Hints (digests/), what is in tmp/ and
- * the lock may vanish.
+ * Compares each response in a trace with what a power cut at that moment would leave. Requests are sequential, so a response may
+ * depend on everything written before it. Hints (digests/), files in tmp/ and the lock may vanish.
  */
 export function checkTrace(calls: readonly Call[], root: string): { answers: Answered[]; faults: string[] } {
   const cache = new PageCache();
@@ -79,7 +78,7 @@ export function checkTrace(calls: readonly Call[], root: string): { answers: Ans
   return { answers, faults };
 }
 
-/** The bytes come before their name, and so does everything that the name makes believed. */
+/** Bytes come before their name, and so does everything that the name makes readers trust. */
 function orderFaults(
   cache: PageCache,
   { op, path, to = '', begin }: Call,

@@ -1,29 +1,29 @@
 import { dirname } from 'node:path';
 import type { Call } from './strace.ts';
 
-/** When a sync of something ran. It holds what was there before it began, from when it has returned. */
+/** The time of a sync. From `end` on, everything written before `begin` is durable. */
 interface Sync {
   readonly begin: number;
   readonly end: number;
 }
 
-/** A file's bytes, whatever its names. */
+/** The bytes of a file, under any name. */
 interface Inode {
-  /** When the last of its bytes had come. */
+  /** When its last bytes were written. */
   written: number;
   readonly syncs: Sync[];
 }
 
 interface Entry {
   readonly inode: Inode;
-  /** When the name had been given. */
+  /** When the name was created. */
   readonly since: number;
 }
 
-/** What of the files below one folder a power cut would leave, by the calls that were made so far. */
+/** A model of what a power cut would leave of the files below one folder, according to the calls so far. */
 export class PageCache {
   readonly #files = new Map<string, Entry>();
-  /** Folders that were made meanwhile, with when; others were always there. */
+  /** Folders that were created during the trace, with the time; others existed before. */
   readonly #made = new Map<string, number>();
   readonly #folderSyncs = new Map<string, Sync[]>();
 
@@ -69,18 +69,18 @@ export class PageCache {
     }
   }
 
-  /** Files there are now below a folder, which ends with a slash. */
+  /** The current files below a folder, which ends with a slash. */
   below(folder: string): readonly string[] {
     return [...this.#files.keys()].filter((path) => path.startsWith(folder));
   }
 
-  /** Whether a power cut at this moment would leave the bytes of the file as they are. */
+  /** Whether a power cut at this moment would keep the bytes of the file. */
   bytesAreDurable(path: string, moment: number): boolean {
     const known = this.#files.get(path);
     return known?.inode.syncs.some((sync) => sync.begin > known.inode.written && sync.end < moment) ?? false;
   }
 
-  /** What is missing for a power cut at this moment to leave the file, with its bytes, under its name. */
+  /** The missing syncs without which a power cut at this moment could lose the file, its bytes or its name. */
   missing(path: string, moment: number): string[] {
     const faults: string[] = [];
     if (!this.bytesAreDurable(path, moment)) faults.push(`the bytes of ${path} are not synced`);

@@ -1,10 +1,10 @@
 import { type Content, content, expectStatus, image, mediaTypes, randomBlob } from '../../support/oci.ts';
 
 export const REPOSITORY = 'durability/traced';
-/** Beyond what is synced early while it arrives, and beyond what is gathered in memory. */
+/** More than is buffered in memory, and more than is synced early while it arrives. */
 const BIG_BYTES = 40 * 1024 * 1024;
 
-/** One request after another, each kind of write once. */
+/** Each kind of write once, sequentially. */
 export async function pushEverything(url: string): Promise<void> {
   const [config, layer] = [content(new TextEncoder().encode('{}'), mediaTypes.config), randomBlob(4_000)];
   await postAndPut(url, config);
@@ -42,7 +42,7 @@ async function postWhole(url: string, { bytes, descriptor }: Content): Promise<v
   await expectStatus(201, target, { method: 'POST', body: bytes });
 }
 
-/** A PATCH for each size, and a closing PUT with what is left. */
+/** A PATCH for each size, and a closing PUT with the rest. */
 async function inChunks(url: string, { bytes, descriptor }: Content, sizes: readonly number[]): Promise<void> {
   const location = await begin(url);
   let sent = 0;

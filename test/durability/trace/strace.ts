@@ -1,20 +1,20 @@
-/** A system call that succeeded. `begin` and `end` are its place in the order that strace saw; `end` is when it returned. */
+/** A system call that succeeded. `begin` and `end` are its positions in the order of strace; `end` is its return. */
 export interface Call {
   readonly op: 'open' | 'write' | 'sync' | 'link' | 'rename' | 'remove' | 'make-folder' | 'receive' | 'send';
-  /** What it was done to: a path, or a connection. */
+  /** Its object: a path, or a connection. */
   readonly path: string;
   /** The new name, of link and rename. */
   readonly to?: string;
-  /** Of open: whether the file was made, or emptied, by it if need be. */
+  /** For open: whether it may create the file, and whether it truncates it. */
   readonly creates?: boolean;
   readonly empties?: boolean;
-  /** Of receive and send: how the bytes begin. */
+  /** For receive and send: the first bytes. */
   readonly text?: string;
   readonly begin: number;
   readonly end: number;
 }
 
-/** Everything that can change a file, a folder or a client's mind. */
+/** All calls that can change a file or folder, or send a response. */
 export const TRACED = [
   'open,openat,creat,openat2,write,pwrite64,writev,pwritev,pwritev2,truncate,ftruncate,fallocate,copy_file_range',
   'fsync,fdatasync,sync_file_range,link,linkat,rename,renameat,renameat2,unlink,unlinkat,rmdir,mkdir,mkdirat',
@@ -25,10 +25,10 @@ const LINE = /^(\d+)\s+(.*)$/s;
 const WHOLE = /^(\w+)\((.*)\)\s+= (-?\d+|\?)(.*)$/s;
 const UNFINISHED = /^(\w+)\((.*?)\s*<unfinished \.\.\.>$/s;
 const RESUMED = /^<\.\.\. (\w+) resumed>(.*)$/s;
-/** The process ended before strace had looked what the thread calls: the call was not begun. */
+/** The process ended before strace could see which call the thread makes: the call did not begin. */
 const NEVER_BEGUN = /^(\?\?\?\(|<\.\.\. \?\?\? resumed>)( <unfinished \.\.\.>)?(\)\s+= \?( <unavailable>)?)?$/;
 
-/** Reads what `strace -f -yy` wrote. @throws Error for a line that it does not understand: nothing may be overlooked */
+/** Parses the output of `strace -f -yy`. @throws Error for a line that it does not understand, so that nothing is overlooked */
 export function parseTrace(text: string): Call[] {
   const calls: Call[] = [];
   const unfinished = new Map<string, { readonly name: string; readonly text: string; readonly begin: number }>();
@@ -45,7 +45,7 @@ export function parseTrace(text: string): Call[] {
       ended.add(thread);
       continue;
     }
-    if (ended.has(thread)) throw new Error(`a thread goes on whose process had ended: ${line}`);
+    if (ended.has(thread)) throw new Error(`a thread continues although its process had ended: ${line}`);
     const [, begunName, begun] = UNFINISHED.exec(rest) ?? [];
     if (begunName !== undefined && begun !== undefined) {
       unfinished.set(thread, { name: begunName, text: begun, begin: order });
@@ -54,7 +54,7 @@ export function parseTrace(text: string): Call[] {
     const [, resumedName, ending] = RESUMED.exec(rest) ?? [];
     const first = unfinished.get(thread);
     if (resumedName !== undefined && ending !== undefined) {
-      if (first?.name !== resumedName) throw new Error(`a call goes on that never began: ${line}`);
+      if (first?.name !== resumedName) throw new Error(`a call is resumed that never began: ${line}`);
       unfinished.delete(thread);
       addCall(calls, `${first.name}(${first.text}${ending}`, first.begin, order);
     } else {
@@ -68,7 +68,7 @@ function addCall(calls: Call[], text: string, begin: number, end: number): void 
   const [, name, raw, result, after] = WHOLE.exec(text) ?? [];
   if (name === undefined || raw === undefined || result === undefined || after === undefined)
     throw new Error(`not a system call: ${text}`);
-  // What failed changed nothing. `?`: the process ended within it.
+  // A failed call changed nothing. `?`: the process ended within it.
   if (result === '?' || Number(result) < 0) return;
   const call = meaningOf(name, argumentsOf(raw), raw, argumentsOf(result + after).places[0]);
   if (call !== undefined) calls.push({ ...call, begin, end });
@@ -76,7 +76,7 @@ function addCall(calls: Call[], text: string, begin: number, end: number): void 
 
 type Meaning = Omit<Call, 'begin' | 'end'>;
 
-/** @param opened what the returned descriptor is */
+/** @param opened the path of the returned descriptor */
 function meaningOf(name: string, { places, texts }: Arguments, raw: string, opened: string | undefined) {
   const [place = ''] = places;
   const named = (index: number): string => resolveAt(places[index], texts[index]);
@@ -131,11 +131,11 @@ function meaningOf(name: string, { places, texts }: Arguments, raw: string, open
     case 'read':
       if (!isConnection(place)) return undefined;
       return { op: 'receive', path: place, text: texts[0] ?? '' } satisfies Meaning;
-    // It promises nothing about metadata, so that nothing may rest on it.
+    // It guarantees nothing about metadata, so nothing may depend on it.
     case 'sync_file_range':
       return undefined;
     default:
-      throw new Error(`the call ${name} is traced, but not understood`);
+      throw new Error(`the call ${name} is traced, but not handled`);
   }
 }
 
@@ -149,13 +149,13 @@ function resolveAt(folder: string | undefined, name: string | undefined): string
 }
 
 interface Arguments {
-  /** What descriptors are, in order: `9</a/b>`, `AT_FDCWD</a>`, `8<TCP:[…]>`. */
+  /** The objects of descriptors, in order: `9</a/b>`, `AT_FDCWD</a>`, `8<TCP:[…]>`. */
   readonly places: readonly string[];
-  /** Quoted texts, in order, with strace's escapes as they are. */
+  /** Quoted strings, in order, with strace's escapes. */
   readonly texts: readonly string[];
 }
 
-/** Texts are taken whole, so that a client's bytes are never read as anything else. */
+/** Quoted strings are parsed as a whole, so that bytes of a client are never parsed as descriptors. */
 function argumentsOf(raw: string): Arguments {
   const places: string[] = [];
   const texts: string[] = [];

@@ -11,7 +11,7 @@ const STOP_WITHIN_MS = 60_000;
 const TEXT_BYTES = 300;
 
 type Settings = Readonly<Record<string, string>>;
-/** Each object by itself. */
+/** Each object is synced by itself. */
 const SYNCED: Settings = { STORAGE_WRITE_AHEAD: 'false' };
 export const AHEAD: Settings = { STORAGE_WRITE_AHEAD: 'true' };
 
@@ -20,19 +20,19 @@ export interface TracedServer {
   readonly dataPath: string;
   readonly process: Bun.Subprocess;
   logs(): string;
-  /** Ends the server and gives what strace wrote, from its first call to its last. */
+  /** Stops the server. @returns the whole output of strace */
   finish(): Promise<string>;
 }
 
 /**
- * The server under strace from its very start: startServer cannot put another program in front of it.
- * @param existing a data folder; otherwise one that is not there yet, and neither is the folder above it
+ * Starts the server under strace, which startServer cannot do.
+ * @param existing a data folder; by default a new one, in a folder that does not exist either
  */
 export function startTracedServer(existing?: string, settings: Settings = SYNCED): Promise<TracedServer> {
   return startUnder(['-s', String(TEXT_BYTES), '-e', `trace=${TRACED}`], existing, settings);
 }
 
-/** The server on a disk that fails: each sync of exactly this file or folder gives EIO. */
+/** The server on a failing disk: each sync of exactly this file or folder fails with EIO. */
 export function startWithFailingSync(
   dataPath: string,
   failing: string,
@@ -49,7 +49,7 @@ export function startWithFailingSync(
   return startUnder(options, dataPath, settings);
 }
 
-/** The same of each sync of a whole file system. */
+/** The same for each sync of the whole file system. */
 export function startWithFailingFileSystem(dataPath: string): Promise<TracedServer> {
   return startUnder(['-e', 'trace=syncfs', '-e', 'inject=syncfs:error=EIO'], dataPath, AHEAD);
 }
@@ -67,7 +67,7 @@ async function startUnder(
   const port = String(listener.port);
   listener.stop(true);
   const bun = join(projectRoot, 'node_modules', '.bin', 'bun');
-  // -D: strace steps aside, so that this subprocess is the server itself.
+  // -D: strace runs as a separate process, so that this subprocess is the server itself.
   const subprocess = Bun.spawn([strace, '-D', '-f', '-yy', ...options, '-o', tracePath, bun, 'src/main.ts'], {
     cwd: projectRoot,
     env: {
@@ -86,8 +86,8 @@ async function startUnder(
   const url = `http://127.0.0.1:${port}`;
   await until(
     READY_WITHIN_MS,
-    () => `the traced server was not ready; its log:\n${logs()}`,
-    () => answers(url),
+    () => `the traced server did not become ready; its log:\n${logs()}`,
+    () => isReady(url),
   );
   return {
     url,
@@ -106,7 +106,7 @@ async function startUnder(
       const trace = () => readFileSync(tracePath, 'utf8');
       await until(
         STOP_WITHIN_MS,
-        () => 'the trace has no end',
+        () => 'the trace is incomplete',
         async () => ended.test(trace()),
       );
       return trace();
@@ -114,11 +114,11 @@ async function startUnder(
   };
 }
 
-async function answers(url: string): Promise<boolean> {
+async function isReady(url: string): Promise<boolean> {
   try {
     return (await fetch(`${url}/readyz`, { signal: AbortSignal.timeout(2_000) })).ok;
   } catch {
-    // Refused until it listens: `until` says so when that takes too long.
+    // The connection is refused until the server listens; `until` has the deadline.
     return false;
   }
 }

@@ -1,10 +1,10 @@
 import { BARE_400, DIGEST_INVALID, type Expected, type Row, refused, SIZE_INVALID } from '../row.ts';
 import { request } from '../wire.ts';
 
-/** What the upload has, and five bytes more. */
+/** The digest of the bytes of the upload and five more. */
 const WHOLE = 'sha256:936a185caaa266bb9cbe981e9e05cb78cd732b0b3280eb944412bb6f8f8f07af';
 
-/** Lengths and encodings that Bun refuses by itself. */
+/** Lengths and encodings that Bun itself refuses. */
 const REFUSED_BY_BUN: readonly (readonly [what: string, headers: string, body: string])[] = [
   ['a negative length', 'Content-Length: -5\r\n', 'world'],
   ['a signed length', 'Content-Length: +5\r\n', 'world'],
@@ -18,25 +18,25 @@ const REFUSED_BY_BUN: readonly (readonly [what: string, headers: string, body: s
   ['two different lengths', 'Content-Length: 5\r\nContent-Length: 3\r\n', 'world'],
   ['a length and an encoding', 'Content-Length: 5\r\nTransfer-Encoding: chunked\r\n', '5\r\nworld\r\n0\r\n\r\n'],
   ['an encoding and a length', 'Transfer-Encoding: chunked\r\nContent-Length: 5\r\n', '5\r\nworld\r\n0\r\n\r\n'],
-  ['an encoding nobody knows', 'Transfer-Encoding: xchunked\r\n', '5\r\nworld\r\n0\r\n\r\n'],
+  ['an unknown encoding', 'Transfer-Encoding: xchunked\r\n', '5\r\nworld\r\n0\r\n\r\n'],
   ['two encodings', 'Transfer-Encoding: gzip, chunked\r\n', '5\r\nworld\r\n0\r\n\r\n'],
   ['the encoding identity', 'Transfer-Encoding: identity\r\n', 'world'],
   ['chunked twice', 'Transfer-Encoding: chunked\r\nTransfer-Encoding: chunked\r\n', '5\r\nworld\r\n0\r\n\r\n'],
   ['chunked and identity', 'Transfer-Encoding: chunked\r\nTransfer-Encoding: identity\r\n', '5\r\nworld\r\n0\r\n\r\n'],
 ];
 
-/** Chunked bodies that Bun gives up in the middle. */
+/** Chunked bodies that Bun aborts in the middle. */
 const BROKEN_CHUNKS: readonly (readonly [what: string, body: string])[] = [
-  ['a size that is no number', 'zz\r\nworld\r\n0\r\n\r\n'],
+  ['a size that is not a number', 'zz\r\nworld\r\n0\r\n\r\n'],
   ['a negative size', '-5\r\nworld\r\n0\r\n\r\n'],
   ['a size with 0x', '0x5\r\nworld\r\n0\r\n\r\n'],
   ['a size beyond 64 bits', 'fffffffffffffffff\r\nworld\r\n0\r\n\r\n'],
   ['a size too small', '3\r\nworld\r\n0\r\n\r\n'],
   ['a size too large', '9\r\nworld\r\n0\r\n\r\n'],
-  ['no line end behind the bytes', '5\r\nworld0\r\n\r\n'],
+  ['no line end after the bytes', '5\r\nworld0\r\n\r\n'],
   ['line feeds alone', '5\nworld\n0\n\n'],
   ['an empty size', '\r\nworld\r\n0\r\n\r\n'],
-  ['a broken one behind a good one', '5\r\nworld\r\nzz\r\nagain\r\n0\r\n\r\n'],
+  ['a broken one after a good one', '5\r\nworld\r\nzz\r\nagain\r\n0\r\n\r\n'],
 ];
 
 const BUN_TOO_LARGE: Expected = { bare: 413 };
@@ -56,7 +56,7 @@ export const bodyRows: readonly Row[] = [
       pieces: ({ upload }) =>
         request('PATCH', upload, { headers: { 'Transfer-Encoding': 'chunked' }, body, length: false }),
       expected: BARE_400,
-      // What came before the fault may be kept, as when a connection breaks.
+      // Bytes before the fault may be kept, as when a connection breaks.
       upload: { keeps: 14 },
     }),
   ),
@@ -102,7 +102,7 @@ export const bodyRows: readonly Row[] = [
     },
   ]),
   {
-    name: 'length: shorter than the last chunk, so that the digest is another',
+    name: 'length: shorter than the last chunk, so that the digest differs',
     pieces: ({ upload }) =>
       request('PUT', `${upload}?digest=${WHOLE}`, { headers: { 'Content-Length': '3' }, body: 'world' }),
     expected: DIGEST_INVALID,
@@ -116,7 +116,7 @@ export const bodyRows: readonly Row[] = [
     upload: {},
   },
   {
-    name: 'length: none, though Content-Range announces bytes',
+    name: 'length: none, although Content-Range announces bytes',
     pieces: ({ upload }) => request('PATCH', upload, { headers: { 'Content-Range': '5-9' } }),
     expected: SIZE_INVALID,
     upload: {},
@@ -131,7 +131,7 @@ export const bodyRows: readonly Row[] = [
     expected: DIGEST_INVALID,
   },
   {
-    name: 'length: an enormous body for an address where there is nothing',
+    name: 'length: an enormous body for an unknown URL',
     pieces: ({ repo }) =>
       request('PUT', `/v2/${repo}/bogus`, {
         headers: { 'Content-Length': '99999999999' },

@@ -19,7 +19,7 @@ function push(body: string | Uint8Array, type: string | undefined, { repo }: Sit
   });
 }
 
-/** Bytes that are no JSON, or JSON that a careful reader refuses. */
+/** Bytes that are not JSON, or JSON that a strict reader refuses. */
 const BODIES: readonly (readonly [what: string, body: string | Uint8Array])[] = [
   ['nothing', ''],
   ['a word', 'manifest'],
@@ -47,7 +47,7 @@ const BODIES: readonly (readonly [what: string, body: string | Uint8Array])[] = 
   ['a key twice, deep inside', '{"a":[{"b":{"c":1,"c":1}}]}'],
   ['a byte order mark', '\ufeff{}'],
   ['UTF-16', new Uint8Array([0xff, 0xfe, 0x7b, 0x00, 0x7d, 0x00])],
-  ['a byte that is no UTF-8', new Uint8Array([0x7b, 0x22, 0xff, 0x22, 0x3a, 0x31, 0x7d])],
+  ['a byte that is not UTF-8', new Uint8Array([0x7b, 0x22, 0xff, 0x22, 0x3a, 0x31, 0x7d])],
   ['an overlong slash', new Uint8Array([0x7b, 0x22, 0xc0, 0xaf, 0x22, 0x3a, 0x31, 0x7d])],
   ['a lone surrogate in a value', '{"a":"\\ud800"}'],
   ['a lone surrogate in a key', '{"\\udc00":1}'],
@@ -57,53 +57,53 @@ const BODIES: readonly (readonly [what: string, body: string | Uint8Array])[] = 
   ['XML with an entity', '<!DOCTYPE a [<!ENTITY b SYSTEM "file:///etc/passwd">]><a>&b;</a>'],
 ];
 
-/** Fields of an image manifest that are not what the spec says. */
+/** Fields of an image manifest that violate the spec. */
 const FIELDS: readonly (readonly [what: string, change: (image: Fields, blob: Fields) => Fields])[] = [
   ['no schemaVersion', ({ schemaVersion: _, ...rest }) => rest],
   ['schemaVersion 1', (image) => ({ ...image, schemaVersion: 1 })],
-  ['schemaVersion as text', (image) => ({ ...image, schemaVersion: '2' })],
+  ['a schemaVersion that is a string', (image) => ({ ...image, schemaVersion: '2' })],
   ['another mediaType than the Content-Type', (image) => ({ ...image, mediaType: mediaTypes.index })],
-  ['mediaType a number', (image) => ({ ...image, mediaType: 1 })],
-  ['mediaType null', (image) => ({ ...image, mediaType: null })],
-  ['mediaType a list', (image) => ({ ...image, mediaType: [mediaTypes.manifest] })],
+  ['a mediaType that is a number', (image) => ({ ...image, mediaType: 1 })],
+  ['a mediaType that is null', (image) => ({ ...image, mediaType: null })],
+  ['a mediaType that is a list', (image) => ({ ...image, mediaType: [mediaTypes.manifest] })],
   ['no config', ({ config: _, ...rest }) => rest],
-  ['config null', (image) => ({ ...image, config: null })],
-  ['config a digest alone', (image, blob) => ({ ...image, config: blob.digest })],
-  ['config a list', (image, blob) => ({ ...image, config: [blob] })],
-  ['config without a digest', (image) => ({ ...image, config: { mediaType: 'a/b', size: 1 } })],
-  ['config without a size', (image, { size: _, ...blob }) => ({ ...image, config: blob })],
-  ['config without a mediaType', (image, { mediaType: _, ...blob }) => ({ ...image, config: blob })],
+  ['a config that is null', (image) => ({ ...image, config: null })],
+  ['a config that is only a digest', (image, blob) => ({ ...image, config: blob.digest })],
+  ['a config that is a list', (image, blob) => ({ ...image, config: [blob] })],
+  ['a config without a digest', (image) => ({ ...image, config: { mediaType: 'a/b', size: 1 } })],
+  ['a config without a size', (image, { size: _, ...blob }) => ({ ...image, config: blob })],
+  ['a config without a mediaType', (image, { mediaType: _, ...blob }) => ({ ...image, config: blob })],
   ['no layers', ({ layers: _, ...rest }) => rest],
-  ['layers an object', (image, blob) => ({ ...image, layers: { 0: blob, length: 1 } })],
-  ['layers a number', (image) => ({ ...image, layers: 1 })],
-  ['a layer null', (image) => ({ ...image, layers: [null] })],
-  ['a layer a number', (image) => ({ ...image, layers: [1] })],
+  ['layers that are an object', (image, blob) => ({ ...image, layers: { 0: blob, length: 1 } })],
+  ['layers that are a number', (image) => ({ ...image, layers: 1 })],
+  ['a layer that is null', (image) => ({ ...image, layers: [null] })],
+  ['a layer that is a number', (image) => ({ ...image, layers: [1] })],
   ['a list within the layers', (image, blob) => ({ ...image, layers: [[blob]] })],
-  ['a digest a number', (image, blob) => ({ ...image, layers: [{ ...blob, digest: 1 }] })],
-  ['a digest a path', (image, blob) => ({ ...image, layers: [{ ...blob, digest: '../../../etc/passwd' }] })],
+  ['a digest that is a number', (image, blob) => ({ ...image, layers: [{ ...blob, digest: 1 }] })],
+  ['a digest that is a path', (image, blob) => ({ ...image, layers: [{ ...blob, digest: '../../../etc/passwd' }] })],
   ['a digest in upper case', (image, blob) => ({ ...image, layers: [{ ...blob, digest: ABSENT.toUpperCase() }] })],
   ['a digest of another algorithm', (image, blob) => ({ ...image, layers: [{ ...blob, digest: 'md5:00' }] })],
-  ['a size below nothing', (image, blob) => ({ ...image, layers: [{ ...blob, size: -1 }] })],
-  ['half a byte', (image, blob) => ({ ...image, layers: [{ ...blob, size: 1.5 }] })],
-  ['a size as text', (image, blob) => ({ ...image, layers: [{ ...blob, size: '10' }] })],
-  ['a size beyond every number', (image, blob) => ({ ...image, layers: [{ ...blob, size: 1e300 }] })],
-  ['urls a text', (image, blob) => ({ ...image, layers: [{ ...blob, urls: 'https://example.org' }] })],
-  ['urls of numbers', (image, blob) => ({ ...image, layers: [{ ...blob, urls: [1] }] })],
-  ['subject a text', (image) => ({ ...image, subject: ABSENT })],
-  ['subject null', (image) => ({ ...image, subject: null })],
-  ['subject without a digest', (image) => ({ ...image, subject: { mediaType: 'a/b', size: 1 } })],
-  ['artifactType a number', (image) => ({ ...image, artifactType: 1 })],
-  ['annotations a list', (image) => ({ ...image, annotations: ['a'] })],
-  ['annotations a text', (image) => ({ ...image, annotations: 'a' })],
-  ['an annotation a number', (image) => ({ ...image, annotations: { a: 1 } })],
-  ['an annotation an object', (image) => ({ ...image, annotations: { constructor: { prototype: 'x' } } })],
+  ['a negative size', (image, blob) => ({ ...image, layers: [{ ...blob, size: -1 }] })],
+  ['a size with half a byte', (image, blob) => ({ ...image, layers: [{ ...blob, size: 1.5 }] })],
+  ['a size that is a string', (image, blob) => ({ ...image, layers: [{ ...blob, size: '10' }] })],
+  ['a size beyond 64 bits', (image, blob) => ({ ...image, layers: [{ ...blob, size: 1e300 }] })],
+  ['urls that are a string', (image, blob) => ({ ...image, layers: [{ ...blob, urls: 'https://example.org' }] })],
+  ['urls that are numbers', (image, blob) => ({ ...image, layers: [{ ...blob, urls: [1] }] })],
+  ['a subject that is a string', (image) => ({ ...image, subject: ABSENT })],
+  ['a subject that is null', (image) => ({ ...image, subject: null })],
+  ['a subject without a digest', (image) => ({ ...image, subject: { mediaType: 'a/b', size: 1 } })],
+  ['an artifactType that is a number', (image) => ({ ...image, artifactType: 1 })],
+  ['annotations that are a list', (image) => ({ ...image, annotations: ['a'] })],
+  ['annotations that are a string', (image) => ({ ...image, annotations: 'a' })],
+  ['an annotation that is a number', (image) => ({ ...image, annotations: { a: 1 } })],
+  ['an annotation that is an object', (image) => ({ ...image, annotations: { constructor: { prototype: 'x' } } })],
 ];
 
 const INDEXES: readonly (readonly [what: string, index: Fields])[] = [
   ['no manifests', { schemaVersion: 2 }],
-  ['manifests null', { schemaVersion: 2, manifests: null }],
-  ['manifests an object', { schemaVersion: 2, manifests: {} }],
-  ['a manifest that is none', { schemaVersion: 2, manifests: ['a'] }],
+  ['manifests that are null', { schemaVersion: 2, manifests: null }],
+  ['manifests that are an object', { schemaVersion: 2, manifests: {} }],
+  ['a manifest that is a string', { schemaVersion: 2, manifests: ['a'] }],
   ['a manifest without a digest', { schemaVersion: 2, manifests: [{ mediaType: 'a/b', size: 1 }] }],
 ];
 
@@ -114,13 +114,13 @@ const TYPES: readonly (readonly [what: string, type: string | undefined])[] = [
   ['with three parts', 'application/x/y'],
   ['that is too long', `application/${'x'.repeat(4000)}`],
   ['of bytes beyond ASCII', 'application/\u00e9'],
-  ['of another type than the manifest says', 'text/html'],
+  ['that differs from the mediaType of the manifest', 'text/html'],
 ];
 
 /** Types under which the bytes of an image must not be pushed again. */
 const OTHER_TYPES = ['text/html', mediaTypes.index, 'application/vnd.docker.distribution.manifest.v2+json'];
 
-/** Bodies that one reader takes for an image and another for an index. */
+/** Bodies that are an image to one reader and an index to another. */
 const TWO_SHAPES: readonly (readonly [what: string, change: (image: Fields, blob: Fields) => Fields])[] = [
   ['an image with an empty list of manifests', (image) => ({ ...image, manifests: [] })],
   ['an image with manifests', (image, blob) => ({ ...image, manifests: [blob] })],
@@ -138,7 +138,7 @@ const descriptorNumber = (number: number): string => `{"mediaType":"a/b","digest
 const INDEX = '"schemaVersion":2,"manifests":[]';
 const WITH_SUBJECT = `"schemaVersion":2,"subject":${descriptorNumber(1)}`;
 
-/** Within 4 MiB, what would hold the thread that serves everybody. */
+/** Bodies within 4 MiB that would block the serving thread. */
 const BOMBS: readonly (readonly [what: string, index: string])[] = [
   ['400,000 distinct keys', `{${INDEX},"a":{${distinct(400_000, (key) => `"${key.toString(36)}":0`)}}}`],
   ['300,000 objects with a key each', `{${INDEX},"a":[${distinct(300_000, (key) => `{"${key.toString(36)}":0}`)}]}`],
@@ -148,7 +148,7 @@ const BOMBS: readonly (readonly [what: string, index: string])[] = [
   ['36,000 descriptors', `{"schemaVersion":2,"manifests":[${distinct(36_000, descriptorNumber)}]}`],
 ];
 
-/** What would go into the log for ever, and into every view. */
+/** Content that would be kept in the log forever, and in every view. */
 const HOARDS: readonly (readonly [what: string, index: string])[] = [
   ['4,000 references', `{"schemaVersion":2,"manifests":[${distinct(4_000, descriptorNumber)}]}`],
   ['an annotation of 4 MB', `{${WITH_SUBJECT},"manifests":[],"annotations":{"a":"${'x'.repeat(4_000_000)}"}}`],
@@ -158,7 +158,7 @@ const HOARDS: readonly (readonly [what: string, index: string])[] = [
   ],
   ['an artifactType of 4 MB', `{${INDEX},"artifactType":"a/${'x'.repeat(4_000_000)}"}`],
   [
-    'references and annotations that are too much together',
+    'references and annotations that exceed the limit together',
     `{${WITH_SUBJECT},"manifests":[${distinct(2_000, descriptorNumber)}],"annotations":{"a":"${'x'.repeat(150_000)}"}}`,
   ],
 ];
@@ -184,7 +184,7 @@ export const manifestRows: readonly Row[] = [
   ),
   ...TYPES.map(([what, type]) => row(`Content-Type ${what}`, (site) => push(site.image.bytes, type, site))),
   ...OTHER_TYPES.map((type) =>
-    row(`that is there, again as ${type}`, ({ repo, untyped: { bytes, descriptor } }) =>
+    row(`that exists, again as ${type}`, ({ repo, untyped: { bytes, descriptor } }) =>
       request('PUT', `/v2/${repo}/manifests/${descriptor.digest}`, { headers: { 'Content-Type': type }, body: bytes }),
     ),
   ),
@@ -199,14 +199,14 @@ export const manifestRows: readonly Row[] = [
   ...[...BOMBS, ...HOARDS].map(([what, index]) =>
     row(`index with ${what}`, (site) => push(index, mediaTypes.index, site)),
   ),
-  row('whose type nobody says', (site) => push('{"a":1}', undefined, site)),
-  row('number beyond every number', (site) => {
+  row('of an unstated type', (site) => push('{"a":1}', undefined, site)),
+  row('a number beyond the range of doubles', (site) => {
     const text = new TextDecoder().decode(site.image.bytes).replace('"size":10', '"size":1e400');
     return push(text, mediaTypes.manifest, site);
   }),
   row('one byte more than 4 MiB', (site) => push(large(MAX + 1), mediaTypes.manifest, site), TOO_LARGE),
   row(
-    'announced with a terabyte',
+    'announced as a terabyte',
     (site) =>
       request('PUT', `/v2/${site.repo}/manifests/hostile`, {
         headers: { 'Content-Length': '1099511627776' },
@@ -233,7 +233,7 @@ export const manifestRows: readonly Row[] = [
     }),
   ),
   row(
-    'config that is not there',
+    'a config that does not exist',
     (site) => {
       const { descriptor } = site.blob;
       const changed = { ...site.image.manifest, config: { ...descriptor, digest: ABSENT } };
@@ -242,7 +242,7 @@ export const manifestRows: readonly Row[] = [
     BLOB_MISSING,
   ),
   row(
-    'layer that is not there',
+    'a layer that does not exist',
     (site) => {
       const changed = { ...site.image.manifest, layers: [{ ...site.blob.descriptor, digest: ABSENT }] };
       return push(JSON.stringify(changed), mediaTypes.manifest, site);
@@ -250,7 +250,7 @@ export const manifestRows: readonly Row[] = [
     BLOB_MISSING,
   ),
   row(
-    'layer that only another repository has',
+    'a layer that only another repository has',
     (site) => {
       const changed = { ...site.image.manifest, layers: [site.otherBlob.descriptor] };
       return push(JSON.stringify(changed), mediaTypes.manifest, site);
@@ -258,7 +258,7 @@ export const manifestRows: readonly Row[] = [
     BLOB_MISSING,
   ),
   row(
-    '2,000 layers that are not there',
+    '2,000 layers that do not exist',
     (site) => {
       const layers = Array.from({ length: 2_000 }, (_, i) => ({
         ...site.blob.descriptor,
@@ -269,7 +269,7 @@ export const manifestRows: readonly Row[] = [
     BLOB_MISSING,
   ),
   row(
-    'pushed into a repository that has nothing',
+    'pushed into an empty repository',
     ({ image }) =>
       request('PUT', '/v2/no/such/manifests/hostile', {
         headers: { 'Content-Type': mediaTypes.manifest },

@@ -46,7 +46,7 @@ const PLACES: readonly Place[] = [
   },
 ];
 
-const MADE_UP = ['FOO', 'BREW', 'get', 'GETT'];
+const INVENTED = ['FOO', 'BREW', 'get', 'GETT'];
 
 export const methodRows: readonly Row[] = [
   ...PLACES.flatMap(({ what, target, methods }) =>
@@ -72,14 +72,14 @@ export const methodRows: readonly Row[] = [
     expected: { status: 405, code: 'unseen' },
   },
   {
-    name: 'method: HEAD of an illegal name',
+    name: 'method: HEAD of an invalid name',
     pieces: () => request('HEAD', '/v2/UPPER/manifests/x'),
     expected: { status: 400, code: 'unseen' },
   },
-  // Bun has no name for these and closes the connection: no answer is possible.
-  ...MADE_UP.map(
+  // Bun does not know these and closes the connection without a response.
+  ...INVENTED.map(
     (method): Row => ({
-      name: `method: ${method}, which is none`,
+      name: `method: ${method}, which does not exist`,
       pieces: ({ repo, tag }) => request(method, `/v2/${repo}/manifests/${tag}`),
       expected: { closed: true },
     }),

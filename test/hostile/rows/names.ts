@@ -1,10 +1,10 @@
 import { DIGEST_INVALID, MANIFEST_INVALID, NAME_INVALID, NOTHING_HERE, type Row } from '../row.ts';
 import { request } from '../wire.ts';
 
-/** What is wrong with it, and how it stands in the address. */
-const ILLEGAL: readonly (readonly [what: string, name: string])[] = [
+/** The fault, and the name in the URL. */
+const INVALID: readonly (readonly [what: string, name: string])[] = [
   ['upper case', 'UPPER'],
-  ['one upper-case letter in a later part', 'team/App'],
+  ['one upper-case letter in a later component', 'team/App'],
   ['a hyphen first', '-app'],
   ['a hyphen last', 'app-'],
   ['a dot first', '.app'],
@@ -15,11 +15,11 @@ const ILLEGAL: readonly (readonly [what: string, name: string])[] = [
   ['three underscores', 'a___b'],
   ['a dot and a hyphen', 'a.-b'],
   ['two separators of different kinds', 'a__-b'],
-  ['a part that begins with a hyphen', 'a/-b'],
-  ['a part that ends with a hyphen', 'a-/b'],
-  ['an empty part', 'a//b'],
-  ['an empty first part', '/a'],
-  ['nothing at all', ''],
+  ['a component that begins with a hyphen', 'a/-b'],
+  ['a component that ends with a hyphen', 'a-/b'],
+  ['an empty component', 'a//b'],
+  ['an empty first component', '/a'],
+  ['an empty name', ''],
   ['the folder of the log', 'a/_log'],
   ['the folder of snapshots', 'a/_snap'],
   ['the catalog', '_catalog'],
@@ -42,7 +42,7 @@ const ILLEGAL: readonly (readonly [what: string, name: string])[] = [
   ['a percent sign alone', '%'],
   ['a percent sign that encodes nothing', '%zz'],
   ['half an escape', 'a%2'],
-  ['a byte that is no UTF-8', '%ff'],
+  ['a byte that is not UTF-8', '%ff'],
   ['an overlong slash', 'a%c0%afb'],
   ['half of a surrogate pair', 'a%ed%a0%80'],
   ['raw bytes of UTF-8', 'caf\u00c3\u00a9'],
@@ -53,16 +53,16 @@ const ILLEGAL: readonly (readonly [what: string, name: string])[] = [
   ['a zero-width space', 'a%E2%80%8Bb'],
   ['a right-to-left override', '%E2%80%AEa'],
   ['an emoji', '%F0%9F%90%B3'],
-  ['a capital that only Unicode lowers', '%E2%84%AA'],
-  ['256 characters in one part', 'a'.repeat(256)],
-  ['257 characters in many parts', `${'a/'.repeat(128)}a`],
+  ['a capital letter that only Unicode lowers', '%E2%84%AA'],
+  ['256 characters in one component', 'a'.repeat(256)],
+  ['257 characters in many components', `${'a/'.repeat(128)}a`],
   ['thousands of separators', `a${'-'.repeat(4000)}!`],
 ];
 
 const MANIFEST_TYPE = { 'Content-Type': 'application/vnd.oci.image.manifest.v1+json' };
 
 export const nameRows: readonly Row[] = [
-  ...ILLEGAL.map(
+  ...INVALID.map(
     ([what, name]): Row => ({
       name: `name: ${what}`,
       pieces: () => request('GET', `/v2/${name}/tags/list`),
@@ -87,13 +87,13 @@ export const nameRows: readonly Row[] = [
     },
   ]),
   {
-    name: 'name: a blob pushed in one request to an illegal one',
+    name: 'name: a blob pushed in one request to an invalid one',
     pieces: ({ blob }) =>
       request('POST', `/v2/A/blobs/uploads/?digest=${blob.descriptor.digest}`, { body: blob.bytes }),
     expected: NAME_INVALID,
   },
   {
-    name: 'name: no part at all before the tags',
+    name: 'name: none before the tags',
     pieces: () => request('GET', '/v2/tags/list'),
     expected: NAME_INVALID,
   },

@@ -3,16 +3,16 @@ import { request } from '../wire.ts';
 
 const DENIED = refused(403, 'DENIED');
 
-/** What a browser adds to a request that a page of another site makes. */
+/** The headers that a browser adds to a request of a page of another site. */
 const CROSS_SITE = { Origin: 'http://evil.example', 'Sec-Fetch-Site': 'cross-site', 'Sec-Fetch-Mode': 'no-cors' };
 
-/** The name of the page's own site leads to the registry: to the browser the request stays on its site. */
+/** DNS rebinding: the name of the page's site resolves to the registry, so the browser considers the request same-origin. */
 const REBOUND = { Origin: 'http://evil.example', 'Sec-Fetch-Site': 'same-origin' };
 
 const BLOB = 'posted by a page';
 const DIGEST = `sha256:${new Bun.CryptoHasher('sha256').update(BLOB).digest('hex')}`;
 
-/** Every request that writes, as it would be taken from a client. */
+/** Every write request, as a client would send it successfully. */
 const WRITES: readonly (readonly [
   what: string,
   method: string,
@@ -43,7 +43,7 @@ export const pageRows: readonly Row[] = [
   ...(
     [
       ['of another site', CROSS_SITE, 'registry.example'],
-      ['that was rebound', REBOUND, 'evil.example'],
+      ['with a rebound name', REBOUND, 'evil.example'],
     ] as const
   ).flatMap(([who, headers, host]): Row[] => [
     ...WRITES.map(
@@ -64,9 +64,9 @@ export const pageRows: readonly Row[] = [
   ]),
   ...(
     [
-      ['without an origin of its own', { Origin: 'null' }],
+      ['with an opaque origin', { Origin: 'null' }],
       ['of the same site', { 'Sec-Fetch-Site': 'same-site' }],
-      ['that says nothing of its origin', { 'Sec-Fetch-Site': 'cross-site' }],
+      ['without an Origin header', { 'Sec-Fetch-Site': 'cross-site' }],
     ] as const
   ).map(
     ([who, headers]): Row => ({
@@ -76,7 +76,7 @@ export const pageRows: readonly Row[] = [
     }),
   ),
   {
-    name: 'a page of another site: ask whether it may',
+    name: 'a page of another site: preflight request',
     pieces: ({ repo }) =>
       request('OPTIONS', `/v2/${repo}/blobs/uploads/`, {
         headers: { ...CROSS_SITE, 'Access-Control-Request-Method': 'POST' },

@@ -15,48 +15,48 @@ const UP = '../../../../../../../../etc/passwd';
 const DIGEST = `sha256:${'ab'.repeat(32)}`;
 
 /*
- * Bun resolves `..`, `%2e%2e` and backslashes before the registry sees the address, as browsers do: those that leave /v2/ are
- * addresses where there is nothing.
+ * Bun resolves `..`, `%2e%2e` and backslashes as browsers do, before the registry sees the URL. URLs that then leave /v2/ are
+ * unknown.
  */
 const GETS: readonly (readonly [what: string, target: (site: Site) => string, expected: Expected])[] = [
-  ['dots for a name', () => `/v2/${UP}`, NOTHING_HERE],
-  ['dots for a name, with an ending', () => '/v2/../../etc/tags/list', NOTHING_HERE],
-  ['encoded dots for a name', () => '/v2/%2e%2e/%2e%2e/etc/passwd', NOTHING_HERE],
+  ['dots as a name', () => `/v2/${UP}`, NOTHING_HERE],
+  ['dots as a name, with an ending', () => '/v2/../../etc/tags/list', NOTHING_HERE],
+  ['encoded dots as a name', () => '/v2/%2e%2e/%2e%2e/etc/passwd', NOTHING_HERE],
   ['encoded dots in upper case', () => '/v2/%2E%2E/%2E%2E/etc/passwd', NOTHING_HERE],
   ['half-encoded dots', () => '/v2/.%2e/%2e./etc/passwd', NOTHING_HERE],
-  ['dots and slashes encoded', () => '/v2/%2e%2e%2f%2e%2e%2fetc/tags/list', NAME_INVALID],
+  ['encoded dots and slashes', () => '/v2/%2e%2e%2f%2e%2e%2fetc/tags/list', NAME_INVALID],
   ['dots encoded twice', () => '/v2/%252e%252e/%252e%252e/tags/list', NAME_INVALID],
   ['backslashes', () => '/v2/..\\..\\..\\etc\\passwd', NOTHING_HERE],
   ['encoded backslashes', () => '/v2/..%5c..%5cetc/tags/list', NAME_INVALID],
-  ['an absolute path for a name', () => '/v2//etc/passwd/tags/list', NAME_INVALID],
+  ['an absolute path as a name', () => '/v2//etc/passwd/tags/list', NAME_INVALID],
   ['a drive letter', () => '/v2/c:/windows/tags/list', NAME_INVALID],
   ['a NUL before the ending', () => '/v2/%00/../../etc/passwd%00/tags/list', NOTHING_HERE],
   ['dots and a NUL', () => '/v2/..%00/tags/list', NAME_INVALID],
-  ['a dot that stands for nothing', () => '/v2/a/.%00./tags/list', NAME_INVALID],
+  ['a NUL between dots', () => '/v2/a/.%00./tags/list', NAME_INVALID],
   ['overlong dots', () => '/v2/%c0%ae%c0%ae/tags/list', NAME_INVALID],
   ['full-width dots', () => '/v2/%EF%BC%8E%EF%BC%8E/tags/list', NAME_INVALID],
-  ['dots for a tag', ({ repo }) => `/v2/${repo}/manifests/..`, NOTHING_HERE],
-  ['a path for a tag', ({ repo }) => `/v2/${repo}/manifests/${UP}`, NOTHING_HERE],
-  ['an encoded path for a tag', ({ repo }) => `/v2/${repo}/manifests/..%2f..%2fetc%2fpasswd`, NAME_INVALID],
-  ['encoded backslashes for a tag', ({ repo }) => `/v2/${repo}/manifests/..%5c..%5cformat`, NAME_INVALID],
-  ['a path for a digest', ({ repo }) => `/v2/${repo}/blobs/sha256:${UP}`, NOTHING_HERE],
-  ['an encoded path for a digest', ({ repo }) => `/v2/${repo}/blobs/sha256:..%2f..%2fformat`, NAME_INVALID],
-  ['encoded backslashes for a digest', ({ repo }) => `/v2/${repo}/blobs/sha256:..%5c..%5cformat`, NAME_INVALID],
-  ['a path behind a digest', ({ repo }) => `/v2/${repo}/blobs/${DIGEST}/../../../../format`, NOTHING_HERE],
-  ['a path for an upload', ({ repo }) => `/v2/${repo}/blobs/uploads/${UP}`, NOTHING_HERE],
-  ['an encoded path for an upload', ({ repo }) => `/v2/${repo}/blobs/uploads/..%2f..%2fformat`, NAME_INVALID],
-  ['backslashes for an upload', ({ repo }) => `/v2/${repo}/blobs/uploads/..%5c..%5cformat`, NAME_INVALID],
-  ['a NUL for an upload', ({ repo }) => `/v2/${repo}/blobs/uploads/%00`, UPLOAD_UNKNOWN],
-  ['a path for a subject', ({ repo }) => `/v2/${repo}/referrers/sha256:..%5c..%5cformat`, NAME_INVALID],
+  ['dots as a tag', ({ repo }) => `/v2/${repo}/manifests/..`, NOTHING_HERE],
+  ['a path as a tag', ({ repo }) => `/v2/${repo}/manifests/${UP}`, NOTHING_HERE],
+  ['an encoded path as a tag', ({ repo }) => `/v2/${repo}/manifests/..%2f..%2fetc%2fpasswd`, NAME_INVALID],
+  ['encoded backslashes as a tag', ({ repo }) => `/v2/${repo}/manifests/..%5c..%5cformat`, NAME_INVALID],
+  ['a path as a digest', ({ repo }) => `/v2/${repo}/blobs/sha256:${UP}`, NOTHING_HERE],
+  ['an encoded path as a digest', ({ repo }) => `/v2/${repo}/blobs/sha256:..%2f..%2fformat`, NAME_INVALID],
+  ['encoded backslashes as a digest', ({ repo }) => `/v2/${repo}/blobs/sha256:..%5c..%5cformat`, NAME_INVALID],
+  ['a path after a digest', ({ repo }) => `/v2/${repo}/blobs/${DIGEST}/../../../../format`, NOTHING_HERE],
+  ['a path as an upload', ({ repo }) => `/v2/${repo}/blobs/uploads/${UP}`, NOTHING_HERE],
+  ['an encoded path as an upload', ({ repo }) => `/v2/${repo}/blobs/uploads/..%2f..%2fformat`, NAME_INVALID],
+  ['backslashes as an upload', ({ repo }) => `/v2/${repo}/blobs/uploads/..%5c..%5cformat`, NAME_INVALID],
+  ['a NUL as an upload', ({ repo }) => `/v2/${repo}/blobs/uploads/%00`, UPLOAD_UNKNOWN],
+  ['a path as a subject', ({ repo }) => `/v2/${repo}/referrers/sha256:..%5c..%5cformat`, NAME_INVALID],
   [
-    'a letter encoded, to hide the name from a proxy',
+    'an encoded letter, to hide the name from a proxy',
     ({ repo, tag }) => `/v2/%68${repo.slice(1)}/manifests/${tag}`,
     NAME_INVALID,
   ],
-  ['a dot encoded within a tag', ({ repo }) => `/v2/${repo}/manifests/v1%2e2`, NAME_INVALID],
+  ['an encoded dot in a tag', ({ repo }) => `/v2/${repo}/manifests/v1%2e2`, NAME_INVALID],
   ['a folder of the store', () => '/repos/hostile/target/_log/00000000000000000001', NOTHING_HERE],
   ['the lock of the store', () => '/v2/../lock', NOTHING_HERE],
-  ['a file of the source', () => '/src/main.ts', NOTHING_HERE],
+  ['a source file', () => '/src/main.ts', NOTHING_HERE],
   ['a hidden file', () => '/.git/config', NOTHING_HERE],
 ];
 
@@ -67,12 +67,12 @@ const QUERIES: readonly (readonly [what: string, method: string, query: string, 
   ['a from with backslashes', 'POST', `mount=${DIGEST}&from=..%5c..%5cetc`, NAME_INVALID],
   ['a from with a NUL', 'POST', `mount=${DIGEST}&from=a%00../b`, NAME_INVALID],
   ['mount', 'POST', 'mount=../../../format&from=hostile/other', DIGEST_INVALID],
-  ['mount behind an algorithm', 'POST', 'mount=sha256:../../../format', DIGEST_INVALID],
+  ['mount after an algorithm', 'POST', 'mount=sha256:../../../format', DIGEST_INVALID],
   ['digest', 'POST', 'digest=sha256:../../../format', DIGEST_INVALID],
   ['digest-algorithm', 'POST', 'digest-algorithm=../../tmp', DIGEST_INVALID],
 ];
 
-/** Without a name of the registry Bun resolves nothing: the address comes as it was sent. */
+/** Without a Host header Bun does not normalize the URL. */
 const UNRESOLVED: readonly (readonly [what: string, target: (site: Site) => string])[] = [
   ['dots', ({ repo, tag }) => `/v2/x/../${repo}/manifests/${tag}`],
   ['a dot', ({ repo, tag }) => `/v2/./${repo}/manifests/${tag}`],
@@ -98,7 +98,7 @@ export const pathRows: readonly Row[] = [
   ),
   ...(['PUT', 'DELETE'] as const).map(
     (method): Row => ({
-      name: `traversal: ${method} to dots for a name`,
+      name: `traversal: ${method} to dots as a name`,
       pieces: ({ image }) =>
         request(method, '/v2/%2e%2e/%2e%2e/repos/x/manifests/y', { body: method === 'PUT' ? image.bytes : '' }),
       expected: NOTHING_HERE,

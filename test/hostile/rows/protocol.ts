@@ -1,25 +1,25 @@
 import { BARE_400, type Expected, NOTHING_HERE, REQUEST_INVALID, type Row } from '../row.ts';
 import { type Piece, request } from '../wire.ts';
 
-/** Bun knows HTTP/1.0 and 1.1. */
+/** Bun supports HTTP/1.0 and 1.1. */
 const BARE_505: Expected = { bare: 505 };
 const BARE_431: Expected = { bare: 431 };
 
-/** Sent as they are. */
+/** Raw bytes. */
 const RAW: readonly (readonly [what: string, text: string, expected: Expected])[] = [
-  ['no HTTP', 'hello\r\n\r\n', BARE_400],
+  ['not HTTP', 'hello\r\n\r\n', BARE_400],
   ['a TLS handshake', '\x16\x03\x01\x02\x00\x01\x00\x01\xfc\x03\x03', BARE_400],
   ['the preface of HTTP/2', 'PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n', BARE_400],
   ['HTTP/0.9', 'GET /v2/\r\n', BARE_505],
-  ['HTTP/2.0 in words', 'GET /v2/ HTTP/2.0\r\nHost: a\r\n\r\n', BARE_505],
+  ['HTTP/2.0 as a version', 'GET /v2/ HTTP/2.0\r\nHost: a\r\n\r\n', BARE_505],
   ['HTTP/1.2', 'GET /v2/ HTTP/1.2\r\nHost: a\r\n\r\n', BARE_505],
-  ['a version that is none', 'GET /v2/ HTTP/x\r\nHost: a\r\n\r\n', BARE_505],
-  ['a space in the address', 'GET /v2/a b/tags/list HTTP/1.1\r\nHost: a\r\n\r\n', BARE_505],
-  ['a NUL in the address', 'GET /v2/a\0b/tags/list HTTP/1.1\r\nHost: a\r\n\r\n', BARE_505],
+  ['an invalid version', 'GET /v2/ HTTP/x\r\nHost: a\r\n\r\n', BARE_505],
+  ['a space in the URL', 'GET /v2/a b/tags/list HTTP/1.1\r\nHost: a\r\n\r\n', BARE_505],
+  ['a NUL in the URL', 'GET /v2/a\0b/tags/list HTTP/1.1\r\nHost: a\r\n\r\n', BARE_505],
   ['a method of bytes beyond ASCII', 'G\u00cbT /v2/ HTTP/1.1\r\nHost: a\r\n\r\n', BARE_505],
   ['line feeds alone', 'GET /v2/ HTTP/1.1\nHost: a\n\n', BARE_505],
-  ['an asterisk for an address', 'OPTIONS * HTTP/1.1\r\nHost: a\r\n\r\n', BARE_400],
-  ['an address without a slash', 'GET v2/ HTTP/1.1\r\nHost: a\r\n\r\n', BARE_400],
+  ['an asterisk as URL', 'OPTIONS * HTTP/1.1\r\nHost: a\r\n\r\n', BARE_400],
+  ['a URL without a slash', 'GET v2/ HTTP/1.1\r\nHost: a\r\n\r\n', BARE_400],
   ['a header without a colon', 'GET /v2/ HTTP/1.1\r\nHost: a\r\nnonsense\r\n\r\n', BARE_400],
   ['a space before the colon', 'GET /v2/ HTTP/1.1\r\nHost: a\r\nAccept : b\r\n\r\n', BARE_400],
   ['a header over two lines', 'GET /v2/ HTTP/1.1\r\nHost: a\r\nAccept: b\r\n c\r\n\r\n', BARE_400],
@@ -27,7 +27,7 @@ const RAW: readonly (readonly [what: string, text: string, expected: Expected])[
   ['no Host', 'GET /v2/ HTTP/1.1\r\n\r\n', BARE_400],
   ['two Hosts', 'GET /v2/ HTTP/1.1\r\nHost: a\r\nHost: b\r\n\r\n', REQUEST_INVALID],
   ['the same Host twice', 'GET /v2/ HTTP/1.1\r\nHost: a\r\nhost: a\r\n\r\n', REQUEST_INVALID],
-  ['no Host in HTTP/1.0, and nothing there', 'GET /v1/ HTTP/1.0\r\n\r\n', NOTHING_HERE],
+  ['no Host in HTTP/1.0, and an unknown URL', 'GET /v1/ HTTP/1.0\r\n\r\n', NOTHING_HERE],
 ];
 
 const HOSTS: readonly (readonly [what: string, host: string])[] = [
@@ -68,32 +68,32 @@ export const protocolRows: readonly Row[] = [
     ([what, headers]): Row => ({ name: `headers: ${what}`, pieces: () => withHeaders(headers), expected: BARE_431 }),
   ),
   {
-    name: 'address: 20 KB of a name',
+    name: 'URL: a name of 20 KB',
     pieces: () => request('GET', `/v2/${'a'.repeat(20_000)}/tags/list`),
     expected: BARE_431,
   },
   {
-    name: 'address: 20 KB of a query',
+    name: 'URL: a query of 20 KB',
     pieces: ({ repo }) => request('GET', `/v2/${repo}/tags/list?last=${'a'.repeat(20_000)}`),
     expected: BARE_431,
   },
   {
-    name: 'address: thousands of slashes',
+    name: 'URL: thousands of slashes',
     pieces: () => request('GET', `/v2${'/'.repeat(8_000)}`),
     expected: NOTHING_HERE,
   },
   {
-    name: 'address: a full one whose path is not there',
+    name: 'URL: a full one with an unknown path',
     pieces: () => request('GET', 'http://elsewhere.example/latest/meta-data/'),
     expected: NOTHING_HERE,
   },
   {
-    name: 'address: a fragment',
+    name: 'URL: a fragment',
     pieces: ({ repo }) => request('GET', `/v2/${repo}/tags/list#x`),
     expected: NOTHING_HERE,
   },
   {
-    name: 'address: nothing outside the API takes a POST',
+    name: 'URL: a POST outside the API',
     pieces: () => request('POST', '/metrics', { body: 'x' }),
     expected: NOTHING_HERE,
   },

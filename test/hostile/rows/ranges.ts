@@ -9,8 +9,8 @@ const RANGES: readonly (readonly [what: string, range: string])[] = [
   ['ends before it begins', 'bytes=5-4'],
   ['begins far behind its end', 'bytes=500-0'],
   ['begins at the end', 'bytes=10-'],
-  ['lies past the end', 'bytes=10-20'],
-  ['the last nothing', 'bytes=-0'],
+  ['starts past the end', 'bytes=10-20'],
+  ['the last zero bytes', 'bytes=-0'],
   ['two hyphens', 'bytes=--1'],
   ['a sign', 'bytes=+1-2'],
   ['three numbers', 'bytes=1-2-3'],
@@ -29,7 +29,7 @@ const RANGES: readonly (readonly [what: string, range: string])[] = [
   ['a total length', 'bytes=0-4/10'],
 ];
 
-/** For five bytes that go to offset 5. */
+/** For five bytes at offset 5. */
 const CONTENT_RANGES: readonly (readonly [range: string, expected: Expected])[] = [
   ['', UPLOAD_INVALID],
   ['*', UPLOAD_INVALID],
@@ -101,8 +101,8 @@ export const rangeRows: readonly Row[] = [
   ),
   ...(
     [
-      ['more than came', '5-14'],
-      ['less than came', '5-6'],
+      ['more than was sent', '5-14'],
+      ['less than was sent', '5-6'],
     ] as const
   ).map(
     ([what, range]): Row => ({

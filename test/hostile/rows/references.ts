@@ -4,31 +4,31 @@ import { type Piece, request } from '../wire.ts';
 
 const HEX = 'abcdef0123456789'.repeat(4);
 
-const ILLEGAL_DIGESTS: readonly (readonly [what: string, digest: string])[] = [
+const INVALID_DIGESTS: readonly (readonly [what: string, digest: string])[] = [
   ['one digit short', `sha256:${HEX.slice(1)}`],
   ['one digit long', `sha256:${HEX}a`],
   ['upper-case digits', `sha256:${HEX.toUpperCase()}`],
-  ['letters that are no digits', `sha256:${'g'.repeat(64)}`],
+  ['letters that are not digits', `sha256:${'g'.repeat(64)}`],
   ['no digits', 'sha256:'],
   ['no algorithm', `:${HEX}`],
-  ['digits alone', HEX],
+  ['only digits', HEX],
   ['another algorithm', 'md5:d41d8cd98f00b204e9800998ecf8427e'],
   ['an algorithm of the right length', `sha224:${HEX}`],
   ['a made-up algorithm', `sha256+b64u:${HEX}`],
   ['the algorithm in upper case', `SHA256:${HEX}`],
-  ['a property of every object for an algorithm', `constructor:${HEX}`],
+  ['the property `constructor` as an algorithm', `constructor:${HEX}`],
   ['the length of another algorithm', `sha512:${HEX}`],
   ['the digits of the longer algorithm', `sha256:${HEX}${HEX}`],
   ['two algorithms', `sha256:sha256:${HEX}`],
-  ['a NUL behind it', `sha256:${HEX}%00`],
-  ['a line break behind it', `sha256:${HEX}%0a`],
+  ['a NUL after it', `sha256:${HEX}%00`],
+  ['a line break after it', `sha256:${HEX}%0a`],
   ['a space before it', `%20sha256:${HEX}`],
   ['a full-width colon', `sha256%EF%BC%9A${HEX}`],
   ['a semicolon', `sha256;${HEX}`],
 ];
 
-/** Tags that are none, and no digest either. */
-const ILLEGAL_TAGS: readonly (readonly [what: string, tag: string])[] = [
+/** Invalid tags that are not digests either. */
+const INVALID_TAGS: readonly (readonly [what: string, tag: string])[] = [
   ['129 characters', 't'.repeat(129)],
   ['a dot first', '.hidden'],
   ['a hyphen first', '-rf'],
@@ -53,14 +53,14 @@ function putManifest(target: (site: Site) => string): (site: Site) => Piece[] {
 }
 
 export const referenceRows: readonly Row[] = [
-  ...ILLEGAL_DIGESTS.map(
+  ...INVALID_DIGESTS.map(
     ([what, digest]): Row => ({
       name: `digest: ${what}`,
       pieces: ({ repo }) => request('GET', `/v2/${repo}/blobs/${digest}`),
       expected: DIGEST_INVALID,
     }),
   ),
-  ...ILLEGAL_TAGS.map(
+  ...INVALID_TAGS.map(
     ([what, tag]): Row => ({
       name: `tag: ${what}`,
       pieces: putManifest(() => tag),
@@ -90,24 +90,24 @@ export const referenceRows: readonly Row[] = [
     expected: DIGEST_INVALID,
   },
   {
-    name: 'reference: a manifest that is not the one of the digest',
+    name: 'reference: the digest of another manifest',
     pieces: putManifest(() => `sha256:${HEX}`),
     expected: DIGEST_INVALID,
   },
   {
-    name: 'reference: a digest with digits missing',
+    name: 'reference: a digest with a missing digit',
     pieces: putManifest(({ image }) => image.descriptor.digest.slice(0, -1)),
     expected: DIGEST_INVALID,
   },
   ...(
     [
-      ['illegal', '-x'],
+      ['invalid', '-x'],
       ['empty', ''],
       ['of 129 characters', 't'.repeat(129)],
       ['with slashes', '..%2f..%2fx'],
       ['with a NUL', 'a%00'],
       ['with a line break, for a header', 'a%0d%0aX-Injected:%20b'],
-      ['among good ones', 'good&tag=.bad&tag=fine'],
+      ['among valid ones', 'good&tag=.bad&tag=fine'],
     ] as const
   ).map(
     ([what, tag]): Row => ({
@@ -130,7 +130,7 @@ export const referenceRows: readonly Row[] = [
       ['short', `?digest=sha256:${HEX.slice(1)}`],
       ['in upper case', `?digest=sha256:${HEX.toUpperCase()}`],
       ['of another algorithm', '?digest=md5:d41d8cd98f00b204e9800998ecf8427e'],
-      ['under another name', `?Digest=sha256:${HEX}`],
+      ['with another spelling', `?Digest=sha256:${HEX}`],
       ['of other bytes', `?digest=sha256:${HEX}`],
       ['of other bytes, in the other algorithm', `?digest=sha512:${HEX}${HEX}`],
       [
@@ -140,14 +140,14 @@ export const referenceRows: readonly Row[] = [
     ] as const
   ).map(
     ([what, query]): Row => ({
-      name: `digest to close an upload with: ${what}`,
+      name: `digest that closes an upload: ${what}`,
       pieces: ({ upload }) => request('PUT', upload + query, { body: '' }),
       expected: DIGEST_INVALID,
       upload: {},
     }),
   ),
   {
-    name: 'digest to close an upload with: of other bytes, with a last chunk that counts no more',
+    name: 'digest that closes an upload: of other bytes, with a last chunk, which is discarded',
     pieces: ({ upload }) => request('PUT', `${upload}?digest=sha256:${HEX}`, { body: 'x'.repeat(600_000) }),
     expected: DIGEST_INVALID,
     upload: {},
@@ -166,7 +166,7 @@ export const referenceRows: readonly Row[] = [
     }),
   ),
   {
-    name: 'digest of a blob in one request: of other bytes, many of them',
+    name: 'digest of a blob in one request: of other bytes, with a large body',
     pieces: ({ repo }) =>
       request('POST', `/v2/${repo}/blobs/uploads/?digest=sha256:${HEX}`, { body: 'x'.repeat(600_000) }),
     expected: DIGEST_INVALID,
@@ -190,7 +190,7 @@ export const referenceRows: readonly Row[] = [
       ['malformed', () => 'mount=sha256:x', DIGEST_INVALID],
       ['empty', () => 'mount=', DIGEST_INVALID],
       ['of another algorithm', () => 'mount=md5:d41d8cd98f00b204e9800998ecf8427e', DIGEST_INVALID],
-      ['malformed, from a good name', ({ other }: Site) => `mount=..%2f..&from=${other}`, DIGEST_INVALID],
+      ['malformed, from a valid name', ({ other }: Site) => `mount=..%2f..&from=${other}`, DIGEST_INVALID],
     ] as const
   ).map(
     ([what, query, expected]): Row => ({
@@ -201,7 +201,7 @@ export const referenceRows: readonly Row[] = [
   ),
   ...['UPPER', '-a', 'a//b', '%00', 'a%2f..%2fb', 'a%0d%0ab', 'caf%C3%A9', 'a'.repeat(256)].map(
     (from): Row => ({
-      name: `mount: from the illegal name ${from.slice(0, 12)}`,
+      name: `mount: from the invalid name ${from.slice(0, 12)}`,
       pieces: ({ repo, otherBlob }) =>
         request('POST', `/v2/${repo}/blobs/uploads/?mount=${otherBlob.descriptor.digest}&from=${from}`),
       expected: NAME_INVALID,
@@ -242,12 +242,12 @@ export const referenceRows: readonly Row[] = [
     expected: refused(404, 'NAME_UNKNOWN'),
   },
   {
-    name: 'unknown: a tag deleted that is not there',
+    name: 'unknown: DELETE of an absent tag',
     pieces: ({ repo }) => request('DELETE', `/v2/${repo}/manifests/nothing`),
     expected: refused(404, 'MANIFEST_UNKNOWN'),
   },
   {
-    name: 'unknown: a manifest deleted from a repository that is not there',
+    name: 'unknown: DELETE of a manifest in an absent repository',
     pieces: ({ image }) => request('DELETE', `/v2/no/such/manifests/${image.descriptor.digest}`),
     expected: refused(404, 'NAME_UNKNOWN'),
   },
@@ -257,17 +257,17 @@ export const referenceRows: readonly Row[] = [
     expected: refused(404, 'BLOB_UNKNOWN'),
   },
   {
-    name: 'unknown: a manifest asked for as a blob',
+    name: 'unknown: a manifest requested as a blob',
     pieces: ({ repo, image }) => request('GET', `/v2/${repo}/blobs/${image.descriptor.digest}`),
     expected: refused(404, 'BLOB_UNKNOWN'),
   },
   {
-    name: 'unknown: a blob asked for as a manifest',
+    name: 'unknown: a blob requested as a manifest',
     pieces: ({ repo, blob }) => request('GET', `/v2/${repo}/manifests/${blob.descriptor.digest}`),
     expected: refused(404, 'MANIFEST_UNKNOWN'),
   },
   {
-    name: 'referenced: a blob deleted that a manifest refers to',
+    name: 'referenced: DELETE of a blob that a manifest refers to',
     pieces: ({ repo, blob }) => request('DELETE', `/v2/${repo}/blobs/${blob.descriptor.digest}`),
     expected: refused(405, 'UNSUPPORTED'),
   },

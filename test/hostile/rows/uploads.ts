@@ -5,15 +5,15 @@ import { request } from '../wire.ts';
 const EMPTY = 'sha256:e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855';
 const OUT_OF_ORDER = refused(416, 'BLOB_UPLOAD_INVALID');
 
-/** Uploads that this repository does not have, or has no more. */
+/** Uploads that this repository does not have, or no longer has. */
 const UNKNOWN: readonly (readonly [what: string, path: (target: Target) => string])[] = [
   ['finished', ({ finished }) => finished],
   ['cancelled', ({ cancelled }) => cancelled],
   ['of another repository', ({ foreign, repo, other }) => foreign.replace(other, repo)],
-  ['nobody began', ({ repo }) => `/v2/${repo}/blobs/uploads/01234567-89ab-4cde-8f01-23456789abcd`],
+  ['that never started', ({ repo }) => `/v2/${repo}/blobs/uploads/01234567-89ab-4cde-8f01-23456789abcd`],
   ['in upper case', ({ repo }) => `/v2/${repo}/blobs/uploads/01234567-89AB-4CDE-8F01-23456789ABCD`],
-  ['not even a UUID', ({ repo }) => `/v2/${repo}/blobs/uploads/1`],
-  ['a UUID and more', ({ repo }) => `/v2/${repo}/blobs/uploads/01234567-89ab-4cde-8f01-23456789abcd0`],
+  ['that is not a UUID', ({ repo }) => `/v2/${repo}/blobs/uploads/1`],
+  ['a UUID with another character', ({ repo }) => `/v2/${repo}/blobs/uploads/01234567-89ab-4cde-8f01-23456789abcd0`],
 ];
 
 const METHODS: readonly (readonly [method: string, query: string, body: string | undefined])[] = [
@@ -52,7 +52,7 @@ export const uploadRows: readonly Row[] = [
     }),
   ),
   {
-    name: 'upload: closed by somebody who has only a part of it',
+    name: 'upload: closed with the digest of only a part of it',
     pieces: ({ upload }) => request('PUT', `${upload}?digest=${EMPTY}`, { body: '' }),
     expected: DIGEST_INVALID,
     upload: {},
