@@ -12,6 +12,7 @@ import { ContentCache } from './registry/content-cache.ts';
 import type { Registry } from './registry/interface.ts';
 import { ParseQueue } from './registry/parse-queue.ts';
 import { NO_POLICY, type RepositoryPolicy } from './registry/policy.ts';
+import { SealedPositions } from './registry/sealed-position.ts';
 import { StoreRegistry } from './registry/store-registry.ts';
 import type { WriteSwitch } from './registry/write-switch.ts';
 import { AccessControl } from './rules/access-control.ts';
@@ -109,6 +110,7 @@ export async function wire(config: Config, logs: Logs, version: string): Promise
     cache,
     openBlob: blobs.open,
     access: access.policy,
+    positions: new SealedPositions(store),
     now: Date.now,
     newIncarnation: newId,
     parse: (size, steps) => parses.run(size, steps),

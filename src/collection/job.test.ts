@@ -1,6 +1,6 @@
 import { expect, test } from 'bun:test';
 import { collectionPorts, never } from '../../test/support/collection.ts';
-import { A, ACTOR, bodyOf, EXPIRY, openRegistry, text } from '../../test/support/registry.ts';
+import { A, bodyOf, CALLER, EXPIRY, openRegistry, text } from '../../test/support/registry.ts';
 import { type CollectionJobPorts, collectionJob } from './job.ts';
 import { lastReport } from './report.ts';
 
@@ -12,7 +12,7 @@ function open(changes: Partial<CollectionJobPorts> = {}) {
 }
 
 async function abandonUpload({ registry }: ReturnType<typeof open>): Promise<void> {
-  const pusher = { repo: A, actor: ACTOR };
+  const pusher = { repo: A, caller: CALLER };
   const { id } = await registry.uploads.start(pusher, 'sha256');
   await registry.uploads.append(id, pusher, bodyOf([text('four')]), undefined);
 }

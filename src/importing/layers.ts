@@ -24,8 +24,6 @@ interface Ready {
   readonly size: number;
   readonly inc: Incarnation;
   readonly way: Way;
-  /** The repository that linked them before. */
-  readonly from?: RepositoryName;
   /** The incarnation that the repository links now, whose bytes are lost. */
   readonly damaged?: Incarnation;
 }
@@ -87,8 +85,7 @@ async function prepare(repo: RepositoryName, entry: LayerEntry, run: Import): Pr
     }
     const shared = hint === undefined ? undefined : await sharedBytes({ digest, size }, hint, run);
     if (shared !== undefined && shared.inc !== existing?.inc) {
-      const from = shared.repo === repo ? {} : { from: shared.repo };
-      return { digest, size, inc: shared.inc, way: 'shared', ...from, ...damaged };
+      return { digest, size, inc: shared.inc, way: 'shared', ...damaged };
     }
     // Distribution stored the bytes under `target`, so it has not verified another digest of the same bytes.
     const trusted = run.trust && target === digest;
@@ -116,7 +113,7 @@ async function link(
       const linked = new Set<Incarnation>();
       const refused = new Set<Incarnation>();
       const events: JournalEvent[] = [];
-      for (const [index, { digest, size, inc, from, damaged }] of ready.entries()) {
+      for (const [index, { digest, size, inc, damaged }] of ready.entries()) {
         const present = facts.blob(digest);
         if (present !== undefined && present.inc !== damaged) continue;
         if (allowed[index] !== true) {
@@ -124,8 +121,7 @@ async function link(
           continue;
         }
         linked.add(inc);
-        const origin = from === undefined ? {} : { from };
-        events.push({ type: 'blob.linked', digest, size, inc, ...origin, actor: IMPORTER });
+        events.push({ type: 'blob.linked', digest, size, inc, actor: IMPORTER });
       }
       return accept({ linked, refused }, ...events);
     },

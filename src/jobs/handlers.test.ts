@@ -1,6 +1,6 @@
 import { describe, expect, test } from 'bun:test';
 import { openProjection } from '../../test/support/projections.ts';
-import { A, ACTOR, B, bodyOf, C, EXPIRY, openRegistry, text } from '../../test/support/registry.ts';
+import { A, ACTOR, B, bodyOf, C, CALLER, EXPIRY, openRegistry, text } from '../../test/support/registry.ts';
 import { setTags } from '../../test/support/writers.ts';
 import type { RepositoryName } from '../oci/names.ts';
 import { MemoryDriver } from '../storage/memory/driver.ts';
@@ -35,7 +35,7 @@ function open(changes: Partial<JobPorts> = {}) {
 describe('expire-uploads', () => {
   test('ends expired uploads, one in use in a later run', async () => {
     const { registry, sessions, driver, clock, run } = open();
-    const pusher = { repo: A, actor: ACTOR };
+    const pusher = { repo: A, caller: CALLER };
     const [idle, used] = await Promise.all([0, 1].map(() => registry.uploads.start(pusher, 'sha256')));
     if (idle === undefined || used === undefined) return expect.unreachable();
     for (const { id } of [idle, used]) await registry.uploads.append(id, pusher, bodyOf([text('x')]), undefined);

@@ -94,6 +94,12 @@ export interface PageRequest {
   readonly limit: number | undefined;
 }
 
+/** A page of the catalog. It may have fewer items than its limit, or none, though more follow. */
+export interface CatalogPage extends Page<RepositoryName> {
+  /** What the next page begins after, where that is not the last item. It tells nothing of what the caller may not see. */
+  readonly resume?: string;
+}
+
 export interface ReferrersRequest {
   readonly artifactType: string | undefined;
   readonly after: Digest | undefined;
@@ -235,7 +241,7 @@ export interface Lister {
    */
   tags(repo: RepositoryName, page: PageRequest, caller: Caller): Answer<Page<Tag>>;
   /** Repositories the caller may pull from, in byte order. They are filtered before they are paged. */
-  repositories(page: PageRequest, caller: Caller): Promise<Page<RepositoryName>>;
+  repositories(page: PageRequest, caller: Caller): Promise<CatalogPage>;
   /**
    * Descriptors of the manifests with this subject, ordered by digest. Empty if the subject or the repository does not exist.
    */

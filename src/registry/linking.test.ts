@@ -12,9 +12,10 @@ import {
   refusalOf,
   text,
 } from '../../test/support/registry.ts';
-import { type AccessPolicy, openAccess } from '../access/access.ts';
+import { type AccessPolicy, ANYBODY, type Caller, openAccess } from '../access/access.ts';
+import { readSlot } from '../journal/log.ts';
 import { digestOf } from '../oci/digest.ts';
-import type { Digest, Incarnation } from '../oci/names.ts';
+import type { Digest, Incarnation, RepositoryName } from '../oci/names.ts';
 import { dataKey, hintKey } from '../storage/paths.ts';
 import { EXCLUSIVE } from './exclusivity.ts';
 import { type Hint, readHint, writeHint } from './hints.ts';
@@ -33,7 +34,7 @@ async function stored({ driver, newIncarnation }: OpenRegistry): Promise<Uploade
 
 async function upload(open: OpenRegistry, repo = A): Promise<Incarnation> {
   const own = await stored(open);
-  await open.registry.linking.linkUploaded(repo, own, ACTOR);
+  await open.registry.linking.linkUploaded(repo, own, CALLER);
   return own.inc;
 }
 
@@ -68,7 +69,7 @@ describe('linking uploaded bytes', () => {
       await open.registry.linking.linkUploaded(
         A,
         { ...own, exclusivity: { kind: 'exclusive-if-ended', ended: Promise.resolve(ended) } },
-        ACTOR,
+        CALLER,
       );
       await open.settle();
       expect((await open.dataKeys()).includes(dataKey(own.inc))).toBe(!ended);
@@ -82,6 +83,38 @@ describe('linking uploaded bytes', () => {
     expect(await open.linkOf(B, digest)).toBe(first);
     await open.settle();
     expect(await open.dataKeys()).toEqual([dataKey(first)]);
+  });
+
+  test('that only a repository has which the caller may not pull from stay its own, and nothing there is looked at', async () => {
+    const open = openRegistry({ access: { ...openAccess, mayPullUnnamed: (_, repo) => repo !== A } });
+    const first = await upload(open, A);
+    const looks: RepositoryName[] = [];
+    const { projection } = open;
+    const look = projection.blob.bind(projection);
+    projection.blob = (repo, wanted) => {
+      looks.push(repo);
+      return look(repo, wanted);
+    };
+    const second = await upload(open, B);
+    expect(second).not.toBe(first);
+    expect(looks).not.toContain(A);
+    await open.settle();
+    expect(await open.dataKeys()).toEqual([dataKey(first), dataKey(second)]);
+  });
+
+  test('of another repository name it in the log only if everybody may pull from it', async () => {
+    for (const isPublic of [true, false]) {
+      const access = { ...openAccess, mayPullUnnamed: (caller: Caller) => isPublic || caller !== ANYBODY };
+      const open = openRegistry({ access });
+      await upload(open, A);
+      await upload(open, B);
+      expect(await open.registry.linking.mount(C, digest, A, CALLER)).toBe(true);
+      const slots = await Promise.all([B, C].map((repo) => readSlot(open.driver, repo, 1)));
+      const events = slots.flatMap((slot) => slot?.batch.events ?? []);
+      expect(events.map((event) => event.type === 'blob.linked' && event.from)).toEqual(
+        isPublic ? [A, A] : [undefined, undefined],
+      );
+    }
   });
 
   test('of the same blob at once ends with one link, and every client is served', async () => {
@@ -174,10 +207,10 @@ describe("uploads and the linker's rule", () => {
     const own = await stored(open);
     open.clock.advance(GRACE / 2 + 1);
     const list = await open.condemn(own.inc);
-    expect(await refusalOf(open.registry.linking.linkUploaded(A, own, ACTOR))).toBe('upload-unknown');
+    expect(await refusalOf(open.registry.linking.linkUploaded(A, own, CALLER))).toBe('upload-unknown');
     expect(await open.linkOf(A, digest)).toBeUndefined();
     await open.driver.delete([list]);
-    expect(await refusalOf(open.registry.linking.linkUploaded(A, own, ACTOR))).toBe('none');
+    expect(await refusalOf(open.registry.linking.linkUploaded(A, own, CALLER))).toBe('none');
   });
 
   test('in one request, they are old by now and named by a round: the client named no upload, and is told to try again', async () => {
@@ -199,7 +232,7 @@ describe("uploads and the linker's rule", () => {
     const own = await stored(open);
     open.clock.advance(GRACE);
     await open.driver.delete([dataKey(own.inc)]);
-    expect(await refusalOf(open.registry.linking.linkUploaded(A, own, ACTOR))).toBe('upload-unknown');
+    expect(await refusalOf(open.registry.linking.linkUploaded(A, own, CALLER))).toBe('upload-unknown');
   });
 
   test('is asked again when somebody else took the slot: a round may have begun meanwhile', async () => {

@@ -1,4 +1,4 @@
-import type { Actor, Caller } from '../access/access.ts';
+import { ANYBODY, type Caller } from '../access/access.ts';
 import { accept, type Decision, refuse } from '../journal/command.ts';
 import type { JournalEvent } from '../journal/events.ts';
 import type { BlobLink, RepositoryFacts } from '../journal/state.ts';
@@ -35,17 +35,22 @@ export class Linking {
 
   /**
    * Links uploaded bytes as a blob of the repository. If the store already has the same bytes, those are linked instead, and the
-   * uploaded ones are deleted in the background if they are exclusive.
+   * uploaded ones are deleted in the background if they are exclusive. Bytes of a repository that the caller may not pull from are
+   * not linked: how long that takes, and what the log says of it, would tell the caller that they are there.
    * @throws RegistryError `upload-unknown` if a collection has condemned the bytes: the client must upload them again
    */
   async linkUploaded(
     repo: RepositoryName,
     { exclusivity, durable, ...uploaded }: UploadedBytes,
-    actor: Actor,
+    caller: Caller,
   ): Promise<void> {
     const { digest, size } = uploaded;
     const hint = await readHint(this.#ports.driver, digest);
-    const shared = hint === undefined ? undefined : await sharedBytes(uploaded, hint, this.#ports);
+    const shared =
+      hint === undefined || !this.#mayShare(hint.repo, repo, caller)
+        ? undefined
+        : await sharedBytes(uploaded, hint, this.#ports);
+    const actor = caller.actor.label;
     const linked = await this.#ports.projection.submit(repo, {
       needs: { blobs: [digest], references: [digest] },
       ...(durable === undefined ? {} : { durable }),
@@ -53,11 +58,11 @@ export class Linking {
         const present = await this.#presentLink(facts, digest);
         if (present !== undefined) return accept(present.inc, ...this.#renewal(facts, digest, present));
         if (shared !== undefined && (await this.#mayLink(shared.inc, size))) {
-          const from = shared.repo === repo ? {} : { from: shared.repo };
-          return accept(shared.inc, { type: 'blob.linked', ...uploaded, inc: shared.inc, ...from, actor: actor.label });
+          const from = this.#origin(shared.repo, repo);
+          return accept(shared.inc, { type: 'blob.linked', ...uploaded, inc: shared.inc, ...from, actor });
         }
         if (await this.#mayLink(uploaded.inc, size))
-          return accept(uploaded.inc, { type: 'blob.linked', ...uploaded, actor: actor.label });
+          return accept(uploaded.inc, { type: 'blob.linked', ...uploaded, actor });
         return refuse(new RegistryError('upload-unknown', 'this upload is too old to be finished: start a new one'));
       },
     });
@@ -95,10 +100,22 @@ export class Linking {
         if (present !== undefined) return accept(true, ...this.#renewal(facts, digest, present));
         if (!(await this.#mayLink(link.inc, link.size))) return accept(false);
         const { size, inc } = link;
-        const origin = source === repo ? {} : { from: source };
+        const origin = this.#origin(source, repo);
         return accept(true, { type: 'blob.linked', digest, size, inc, ...origin, actor: caller.actor.label });
       },
     });
+  }
+
+  #mayShare(source: RepositoryName, repo: RepositoryName, caller: Caller): boolean {
+    return source === repo || this.#ports.access.mayPullUnnamed(caller, source);
+  }
+
+  /**
+   * The source of a link, for its event. Not everybody who may read this repository's log may know of the source, so it is named only
+   * if anonymous clients may pull from it (docs/decisions/0051).
+   */
+  #origin(source: RepositoryName, repo: RepositoryName): { readonly from?: RepositoryName } {
+    return source !== repo && this.#ports.access.mayPullUnnamed(ANYBODY, source) ? { from: source } : {};
   }
 
   /** The repository that the digest's hint names. The caller's right to pull from it is checked before it is looked up. */

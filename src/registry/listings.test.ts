@@ -6,8 +6,11 @@ import { type AccessPolicy, openAccess } from '../access/access.ts';
 import { digestFromHex, digestOf } from '../oci/digest.ts';
 import { OCI_MANIFEST } from '../oci/media-types.ts';
 import type { Digest, Incarnation, RepositoryName } from '../oci/names.ts';
+import type { Projection } from '../projection/projection.ts';
 import { MemoryDriver } from '../storage/memory/driver.ts';
 import type { PageRequest } from './interface.ts';
+import { Listings } from './listings.ts';
+import { SealedPositions } from './sealed-position.ts';
 
 /** A page when the client asks for no size, and the largest one that it can have (DESIGN 9). */
 const TAGS_PAGE = 10_000;
@@ -82,6 +85,37 @@ describe('repositories', () => {
     const listings = catalogOf({ ...openAccess, mayPullUnnamed: () => false });
     expect(await listings.repositories(page(undefined, 10), CALLER)).toEqual({ items: [], more: false });
   });
+});
+
+test('a page of the catalog is bounded in its work, and its link tells nothing of what the caller may not see', async () => {
+  const hidden = Array.from({ length: 25_000 }, (_, index) => `secret/${String(index).padStart(6, '0')}`);
+  const all = ['a', ...hidden, 'z'].map((name) => name as RepositoryName);
+  let asked = 0;
+  const positions = new SealedPositions('01ARZ3NDEKTSV4RRFFQ69G5FAV');
+  const listings = new Listings({
+    positions,
+    access: { ...openAccess, mayPullUnnamed: (_, repo) => ++asked > 0 && !repo.startsWith('secret/') },
+    projection: {
+      ...openRegistry().projection,
+      repositories: (after, limit) => {
+        const start = after === undefined ? 0 : all.findIndex((each) => each > after);
+        return { items: all.slice(start, start + limit), more: start + limit < all.length };
+      },
+    } satisfies Partial<Projection> as unknown as Projection,
+  });
+  const seen: string[] = [];
+  let pages = 0;
+  for (let after: string | undefined; ; pages++) {
+    asked = 0;
+    const { items, more, resume } = await listings.repositories(page(after, 10), CALLER);
+    expect(asked).toBeLessThanOrEqual(11_000);
+    seen.push(...items);
+    if (!more) break;
+    after = resume ?? items[items.length - 1];
+    expect(after).not.toContain('secret');
+  }
+  expect([seen, pages]).toEqual([['a', 'z'], 2]);
+  expect(await refusalOf(listings.repositories(page('~made-up', 10), CALLER))).toBe('request-invalid');
 });
 
 describe('referrers', () => {

@@ -1,7 +1,8 @@
 import type { Caller } from '../access/access.ts';
+import { RegistryError } from '../oci/errors.ts';
 import type { Digest, RepositoryName, Tag } from '../oci/names.ts';
 import type { Answer, Page } from '../projection/projection.ts';
-import type { Descriptor, PageRequest, ReferrersRequest } from './interface.ts';
+import type { CatalogPage, Descriptor, PageRequest, ReferrersRequest } from './interface.ts';
 import { descriptorOf } from './manifests.ts';
 import { mapMaybeAsync } from './maybe-async.ts';
 import type { RegistryPorts } from './ports.ts';
@@ -13,7 +14,10 @@ const CATALOG_PAGE = 1_000;
 /** Referrers read per query while a page is filled. */
 const REFERRERS_BATCH = 1_000;
 
-type ListingsPorts = Pick<RegistryPorts, 'projection' | 'access'>;
+/** Repositories that are looked at for one page of the catalog. A page of somebody who may see few of them ends there. */
+const MAX_SCANNED = 10 * CATALOG_PAGE;
+
+type ListingsPorts = Pick<RegistryPorts, 'projection' | 'access' | 'positions'>;
 
 export class Listings {
   readonly #ports: ListingsPorts;
@@ -28,24 +32,43 @@ export class Listings {
     return mapMaybeAsync(answer, (found) => requireRepository(repo, found));
   }
 
-  /** Repositories the caller may pull from. They are filtered before they are paged. */
-  async repositories({ after, limit = CATALOG_PAGE }: PageRequest, caller: Caller): Promise<Page<RepositoryName>> {
+  /**
+   * Repositories the caller may pull from. They are filtered before they are paged.
+   * @throws RegistryError `request-invalid` for a position that this store did not give out
+   */
+  async repositories({ after, limit = CATALOG_PAGE }: PageRequest, caller: Caller): Promise<CatalogPage> {
     const wanted = Math.min(limit, CATALOG_PAGE);
     const items: RepositoryName[] = [];
     // Most callers may see every repository, so the first batch has just one more than the page to tell whether there are more.
     // For callers who may see only a few, the later batches are large.
     let step = Math.min(wanted + 1, CATALOG_PAGE);
-    for (let last = after; ; ) {
+    let scanned = 0;
+    for (let last = this.#positionOf(after); ; ) {
       const page = await this.#ports.projection.repositories(last, step);
       step = CATALOG_PAGE;
+      scanned += page.items.length;
       for (const repo of page.items) {
         if (!this.#ports.access.mayPullUnnamed(caller, repo)) continue;
         if (items.length === wanted) return { items, more: true };
         items.push(repo);
       }
-      if (!page.more || caller.signal.aborted) return { items, more: false };
-      last = page.items[page.items.length - 1];
+      const end = page.items[page.items.length - 1];
+      if (!page.more || end === undefined || caller.signal.aborted) return { items, more: false };
+      // The caller may not be allowed to see where the scan ended.
+      if (scanned >= MAX_SCANNED) return { items, more: true, resume: this.#ports.positions.seal(end) };
+      last = end;
     }
+  }
+
+  #positionOf(after: string | undefined): string | undefined {
+    const { positions } = this.#ports;
+    if (after === undefined || !positions.isSealed(after)) return after;
+    const position = positions.open(after);
+    if (position !== undefined) return position;
+    throw new RegistryError(
+      'request-invalid',
+      'last is no position that this registry gave out: start again without it',
+    );
   }
 
   /** Manifests with this subject, ordered by digest. */

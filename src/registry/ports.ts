@@ -5,6 +5,7 @@ import type { Answer, Projection } from '../projection/projection.ts';
 import type { Durability, ObjectStore, Presigner, StagedWrites, StoredObject } from '../storage/driver.ts';
 import type { ContentCache } from './content-cache.ts';
 import type { RepositoryPolicy } from './policy.ts';
+import type { SealedPositions } from './sealed-position.ts';
 import type { SessionStore } from './sessions.ts';
 
 /** A blob as a repository's log links it. */
@@ -23,6 +24,7 @@ export interface RegistryPorts {
   readonly sessions: SessionStore;
   /** Decides about repositories that the request does not name: the source of a mount without `from`, and the catalog. */
   readonly access: AccessPolicy;
+  readonly positions: SealedPositions;
   readonly cache: ContentCache;
   /** Milliseconds. */
   readonly now: () => number;

@@ -62,12 +62,12 @@ export class StoreRegistry implements Registry {
     return mapMaybeAsync(this.manifests.renew(repo, reference), (found) => this.manifests.describe(repo, found));
   }
 
-  pushBlob(repo: RepositoryName, digest: Digest, body: UploadBody, { actor, signal }: Caller): Promise<void> {
-    return this.uploads.monolithic({ repo, actor, signal }, digest, body);
+  pushBlob(repo: RepositoryName, digest: Digest, body: UploadBody, caller: Caller): Promise<void> {
+    return this.uploads.monolithic({ repo, caller }, digest, body);
   }
 
-  startUpload(repo: RepositoryName, algorithm: Algorithm, { actor }: Caller): ReturnType<Registry['startUpload']> {
-    return this.uploads.start({ repo, actor }, algorithm);
+  startUpload(repo: RepositoryName, algorithm: Algorithm, caller: Caller): ReturnType<Registry['startUpload']> {
+    return this.uploads.start({ repo, caller }, algorithm);
   }
 
   appendToUpload(
@@ -75,9 +75,9 @@ export class StoreRegistry implements Registry {
     id: UploadId,
     body: UploadBody,
     range: ContentRange | undefined,
-    { actor, signal }: Caller,
+    caller: Caller,
   ): ReturnType<Registry['appendToUpload']> {
-    return this.uploads.append(id, { repo, actor, signal }, body, range);
+    return this.uploads.append(id, { repo, caller }, body, range);
   }
 
   closeUpload(
@@ -86,17 +86,17 @@ export class StoreRegistry implements Registry {
     digest: Digest,
     body: UploadBody,
     range: ContentRange | undefined,
-    { actor, signal }: Caller,
+    caller: Caller,
   ): Promise<void> {
-    return this.uploads.close(id, { repo, actor, signal }, digest, body, range);
+    return this.uploads.close(id, { repo, caller }, digest, body, range);
   }
 
-  uploadStatus(repo: RepositoryName, id: UploadId, { actor }: Caller): ReturnType<Registry['uploadStatus']> {
-    return this.uploads.status(id, { repo, actor });
+  uploadStatus(repo: RepositoryName, id: UploadId, caller: Caller): ReturnType<Registry['uploadStatus']> {
+    return this.uploads.status(id, { repo, caller });
   }
 
-  cancelUpload(repo: RepositoryName, id: UploadId, { actor }: Caller): Promise<void> {
-    return this.uploads.cancel(id, { repo, actor });
+  cancelUpload(repo: RepositoryName, id: UploadId, caller: Caller): Promise<void> {
+    return this.uploads.cancel(id, { repo, caller });
   }
 
   mountBlob(repo: RepositoryName, digest: Digest, from: RepositoryName | undefined, caller: Caller): Promise<boolean> {

@@ -19,7 +19,7 @@ import type { UploadId } from '../oci/names.ts';
 import { sessionKey } from '../storage/paths.ts';
 import type { UploadBody } from './upload-body.ts';
 
-const pusher = { repo: A, actor: ACTOR };
+const pusher = { repo: A, caller: CALLER };
 /** More than is gathered in memory. */
 const BIG = 300_000;
 const big = new Uint8Array(BIG).fill(7);

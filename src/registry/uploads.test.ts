@@ -3,9 +3,9 @@ import fc from 'fast-check';
 import { algorithms } from '../../test/support/generators.ts';
 import {
   A,
-  ACTOR,
   B,
   bodyOf,
+  CALLER,
   EXPIRY,
   type OpenRegistry,
   OTHER_ACTOR,
@@ -18,7 +18,7 @@ import { digestOf } from '../oci/digest.ts';
 import type { UploadId } from '../oci/names.ts';
 import { uploadPrefix } from '../storage/paths.ts';
 
-const pusher = { repo: A, actor: ACTOR };
+const pusher = { repo: A, caller: CALLER };
 /** More than is gathered in memory. */
 const big = new Uint8Array(300_000).fill(7);
 const NOTHING = bodyOf([]);
@@ -106,7 +106,7 @@ describe('an upload', () => {
     await open.registry.uploads.append(id, pusher, bodyOf([text('x')]), undefined);
     const digest = digestOf('sha256', text('x'));
     for (const stranger of [
-      { ...pusher, actor: OTHER_ACTOR },
+      { ...pusher, caller: { ...CALLER, actor: OTHER_ACTOR } },
       { ...pusher, repo: B },
     ]) {
       const { uploads } = open.registry;

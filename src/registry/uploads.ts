@@ -1,4 +1,4 @@
-import type { Actor } from '../access/access.ts';
+import type { Caller } from '../access/access.ts';
 import { type Algorithm, algorithmOf, digestOf } from '../oci/digest.ts';
 import { RegistryError } from '../oci/errors.ts';
 import type { Digest, Incarnation, RepositoryName, UploadId } from '../oci/names.ts';
@@ -18,9 +18,7 @@ const MAX_BUFFERED_BYTES = 256 * 1024;
 /** The repository and the client of an upload. */
 export interface Pusher {
   readonly repo: RepositoryName;
-  readonly actor: Actor;
-  /** Aborted when the client disconnects: its bytes stop waiting for space. */
-  readonly signal?: AbortSignal;
+  readonly caller: Caller;
 }
 
 export class Uploads {
@@ -118,12 +116,16 @@ export class Uploads {
     await this.#storeBytes(pusher, digest, await readAll(body));
   }
 
-  async #storeBytes({ repo, actor }: Pusher, digest: Digest, bytes: Uint8Array): Promise<void> {
+  async #storeBytes({ repo, caller }: Pusher, digest: Digest, bytes: Uint8Array): Promise<void> {
     const found = digestOf(algorithmOf(digest), bytes);
     if (found !== digest) throw mismatch(digest, found);
     const inc = this.#ports.newIncarnation();
     const { durable } = await this.#ports.driver.write(dataKey(inc), bytes);
-    await this.#linking.linkUploaded(repo, { digest, size: bytes.length, inc, exclusivity: EXCLUSIVE, durable }, actor);
+    await this.#linking.linkUploaded(
+      repo,
+      { digest, size: bytes.length, inc, exclusivity: EXCLUSIVE, durable },
+      caller,
+    );
   }
 
   async #storeStaged(upload: LeasedUpload, pusher: Pusher, digest: Digest, body: UploadBody): Promise<void> {
@@ -168,7 +170,7 @@ export class Uploads {
       if (!wasCommitted) await this.#endUnlinked(upload, place, exclusivity);
       throw mismatch(digest, found);
     }
-    await this.#linking.linkUploaded(pusher.repo, { digest, size, inc: place.inc, exclusivity }, pusher.actor);
+    await this.#linking.linkUploaded(pusher.repo, { digest, size, inc: place.inc, exclusivity }, pusher.caller);
   }
 
   /**
@@ -213,7 +215,7 @@ export class Uploads {
     const lease = await this.#ports.sessions.lease(id, ownerOf(pusher));
     if (lease === 'unknown') throw uploadUnknown();
     if (lease === 'busy') throw uploadBusy();
-    const upload = new LeasedUpload(lease, this.#ports, pusher.signal);
+    const upload = new LeasedUpload(lease, this.#ports, pusher.caller.signal);
     try {
       return await work(upload);
     } finally {
@@ -235,8 +237,8 @@ async function endLinked(upload: LeasedUpload): Promise<void> {
   }
 }
 
-function ownerOf({ repo, actor }: Pusher): SessionOwner {
-  return { repo, actor: actor.id };
+function ownerOf({ repo, caller }: Pusher): SessionOwner {
+  return { repo, actor: caller.actor.id };
 }
 
 /** "If a chunk is uploaded out of order, the registry MUST respond with a `416 Requested Range Not Satisfiable` code." */

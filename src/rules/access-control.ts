@@ -151,8 +151,11 @@ export class AccessControl implements Registry {
     return this.#inner.tags(repo, page, caller);
   }
 
-  repositories(page: PageRequest, caller: Caller): ReturnType<Registry['repositories']> {
-    return this.#inner.repositories(page, caller);
+  async repositories(page: PageRequest, caller: Caller): ReturnType<Registry['repositories']> {
+    if (!this.#policy.allowsRegistry(caller, 'catalog')) {
+      throw new RegistryError('denied', 'you may not list the repositories');
+    }
+    return await this.#inner.repositories(page, caller);
   }
 
   async referrers(

@@ -13,12 +13,12 @@ import { openSharedFolder, openTemporaryFolder } from '../support/data-folder.ts
 import { TestClock } from '../support/deterministic.ts';
 import { ForgetfulDriver } from '../support/forgetful.ts';
 import { type RedisServer, startRedis, stopRedis } from '../support/redis.ts';
-import { A, ACTOR, bodyOf, brokenBody, CALLER, EXPIRY, type OpenRegistry, openRegistry } from '../support/registry.ts';
+import { A, bodyOf, brokenBody, CALLER, EXPIRY, type OpenRegistry, openRegistry } from '../support/registry.ts';
 import { cleanUp } from '../support/server.ts';
 import { logSessions, redisSessions, type SharedSessions } from '../support/shared-sessions.ts';
 
 const NODES = 3;
-const pusher = { repo: A, actor: ACTOR };
+const pusher = { repo: A, caller: CALLER };
 let server: RedisServer;
 beforeAll(async () => {
   server = await startRedis();

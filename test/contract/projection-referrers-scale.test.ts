@@ -6,6 +6,7 @@ import type { JournalEvent } from '../../src/journal/events.ts';
 import type { Digest, Incarnation } from '../../src/oci/names.ts';
 import type { Projection } from '../../src/projection/projection.ts';
 import { Listings } from '../../src/registry/listings.ts';
+import { SealedPositions } from '../../src/registry/sealed-position.ts';
 import { FEW } from '../support/generators.ts';
 import { openProjection } from '../support/projections.ts';
 import { manyDigests, redisWorld, tagsOf } from '../support/redis-projections.ts';
@@ -56,7 +57,11 @@ async function longestWait(work: Promise<unknown>): Promise<number> {
 }
 
 async function check(projection: Projection, digests: readonly Digest[]): Promise<void> {
-  const listings = new Listings({ projection, access: openAccess });
+  const listings = new Listings({
+    projection,
+    access: openAccess,
+    positions: new SealedPositions('01ARZ3NDEKTSV4RRFFQ69G5FAV'),
+  });
   const list = (artifactType: string | undefined, room = Number.POSITIVE_INFINITY, after?: Digest) => {
     let left = room;
     return listings.referrers(REPO, subject, { artifactType, after, fits: () => left-- > 0 }, CALLER);

@@ -7,6 +7,7 @@ import { RedisProjection } from '../../src/projection/redis/projection.ts';
 import { ContentCache } from '../../src/registry/content-cache.ts';
 import { LogSessions } from '../../src/registry/log-sessions.ts';
 import { NO_POLICY } from '../../src/registry/policy.ts';
+import { SealedPositions } from '../../src/registry/sealed-position.ts';
 import { type RandomBytes, SessionIds } from '../../src/registry/session-ids.ts';
 import type { SessionStore } from '../../src/registry/sessions.ts';
 import { StoreRegistry } from '../../src/registry/store-registry.ts';
@@ -104,6 +105,7 @@ export function startNode(number: number, environment: NodeEnvironment, random: 
   const registry = new StoreRegistry({
     ...{ driver, projection, sessions, access: openAccess, now },
     openBlob: ({ inc }) => driver.open(dataKey(inc)),
+    positions: new SealedPositions(STORE),
     cache: new ContentCache(1e6),
     newIncarnation: newId,
     grace: setting.grace,

@@ -14,7 +14,7 @@ export function actorOf(label: string): { readonly id: string; readonly label: s
   return { id: 'client', label };
 }
 
-function callerOf(label: string): Caller {
+export function callerOf(label: string): Caller {
   return { ...ANYBODY, actor: actorOf(label), signal: new AbortController().signal };
 }
 
@@ -67,7 +67,7 @@ export function pushBlob(repo: RepositoryName, { digest, bytes }: Content, strea
         }
       };
       const body = new UploadBody(source(), streamed ? undefined : bytes.length);
-      return registry.uploads.monolithic({ repo, actor: actorOf(label) }, digest, body);
+      return registry.uploads.monolithic({ repo, caller: callerOf(label) }, digest, body);
     },
     holds: () => (past) => past.blobs.has(digest),
     // Redis lost the session in the meantime.

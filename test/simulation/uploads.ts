@@ -4,10 +4,11 @@ import { RegistryError } from '../../src/oci/errors.ts';
 import type { Digest, RepositoryName, UploadId } from '../../src/oci/names.ts';
 import type { Session } from '../../src/registry/sessions.ts';
 import { UploadBody } from '../../src/registry/upload-body.ts';
+import type { Pusher } from '../../src/registry/uploads.ts';
 import type { Past } from './history.ts';
 import type { Machine } from './machine.ts';
 import type { SimulatedNode } from './node.ts';
-import { actorOf } from './operations.ts';
+import { callerOf } from './operations.ts';
 import type { Random } from './random.ts';
 import type { TimedOutcome, World } from './world.ts';
 
@@ -170,7 +171,7 @@ class Upload {
   async #close(content: string): Promise<void> {
     const digest = digestOf('sha256', Buffer.from(content));
     const label = `${this.#name} close #${this.#world.nextNumber()}`;
-    const pusher = { repo: this.#repo, actor: actorOf(label) };
+    const pusher = { repo: this.#repo, caller: callerOf(label) };
     const { outcome, begin, end } = await this.#request('close', ({ registry, machine }) =>
       registry.uploads.close(this.#id, pusher, digest, bodyOf('', machine, 0, false), undefined),
     );
@@ -195,11 +196,8 @@ class Upload {
     this.#world.history.observations.push({ what: label, repo: this.#repo, kind: 'write', begin, end, label, holds });
   }
 
-  #request<T>(
-    what: string,
-    work: (node: SimulatedNode, pusher: { repo: RepositoryName; actor: ReturnType<typeof actorOf> }) => Promise<T>,
-  ): Promise<TimedOutcome<T>> {
-    const pusher = { repo: this.#repo, actor: actorOf(this.#name) };
+  #request<T>(what: string, work: (node: SimulatedNode, pusher: Pusher) => Promise<T>): Promise<TimedOutcome<T>> {
+    const pusher = { repo: this.#repo, caller: callerOf(this.#name) };
     const asked = this.#world.request(`${this.#name} ${what} #${this.#world.nextNumber()}`, (node) =>
       work(node, pusher),
     );
@@ -230,9 +228,9 @@ function bodyOf(text: string, machine: Machine, pause: number, breaks: boolean):
 export async function uploadInPieces(world: World, repo: RepositoryName): Promise<void> {
   const { random } = world;
   const name = `upload #${world.nextNumber()} in ${repo}`;
-  const actor = actorOf(name);
+  const caller = callerOf(name);
   const started = await world.request(`${name} begin`, ({ registry }) =>
-    registry.uploads.start({ repo, actor }, 'sha256'),
+    registry.uploads.start({ repo, caller }, 'sha256'),
   );
   if (started.outcome.kind !== 'ok') return;
   const upload = new Upload(world, repo, name, started.outcome.value.id, started.begin);

@@ -10,6 +10,7 @@ import type { MemoryProjection } from '../../src/projection/memory.ts';
 import { ContentCache } from '../../src/registry/content-cache.ts';
 import { FileSessions } from '../../src/registry/file-sessions.ts';
 import { NO_POLICY, type RepositoryPolicy } from '../../src/registry/policy.ts';
+import { SealedPositions } from '../../src/registry/sealed-position.ts';
 import { SessionIds } from '../../src/registry/session-ids.ts';
 import type { SessionStore } from '../../src/registry/sessions.ts';
 import { StoreRegistry } from '../../src/registry/store-registry.ts';
@@ -20,6 +21,7 @@ import { condemnedKey, dataKey } from '../../src/storage/paths.ts';
 import { countingIncarnations, TestClock } from './deterministic.ts';
 import { openProjection } from './projections.ts';
 
+const STORE = '01ARZ3NDEKTSV4RRFFQ69G5FAV';
 export const HOUR = 3_600_000;
 export const GRACE = 24 * HOUR;
 export const EXPIRY = 7 * 24 * HOUR;
@@ -76,11 +78,12 @@ export function openRegistry(
     newId: countingIncarnations(clock.now, 1000 + number),
     probe: options.probe ?? false,
   });
-  const ids = new SessionIds('01ARZ3NDEKTSV4RRFFQ69G5FAV');
+  const ids = new SessionIds(STORE);
   const sessions = options.sessions ?? new FileSessions({ driver, ids, now: clock.now, expiry: EXPIRY });
   const waiting: { what: string; work: () => Promise<void> }[] = [];
   const registry = new StoreRegistry({
     ...{ driver, projection, sessions, access, newIncarnation },
+    positions: new SealedPositions(STORE),
     cache: new ContentCache(1_000_000),
     openBlob: ({ inc }) => driver.open(dataKey(inc)),
     now: clock.now,
@@ -114,7 +117,7 @@ export function openRegistry(
     },
     async push(repo, bytes) {
       const digest = digestOf('sha256', bytes);
-      await registry.uploads.monolithic({ repo, actor: ACTOR }, digest, bodyOf([bytes]));
+      await registry.uploads.monolithic({ repo, caller: CALLER }, digest, bodyOf([bytes]));
       return digest;
     },
   };

@@ -7,13 +7,18 @@ import { respond } from '../response.ts';
 /** "the tags MUST be in lexical … or ASCIIbetical order"; "When n is zero, this endpoint MUST return an empty list". */
 export const listTags: Handler<'tags-list'> = async ({ repo, n, last }, context, { registry }) => {
   const { items, more } = await registry.tags(repo, { after: last, limit: n }, context);
-  return json(context.stats, { name: repo, tags: items }, next(`/v2/${repo}/tags/list`, items, more && n !== 0, n));
+  return json(
+    context.stats,
+    { name: repo, tags: items },
+    next(`/v2/${repo}/tags/list`, items[items.length - 1], more && n !== 0, n),
+  );
 };
 
 /** Not in the spec, but widely used by tools. It has the same form as the list of tags. */
 export const listCatalog: Handler<'catalog'> = async ({ n, last }, context, { registry }) => {
-  const { items, more } = await registry.repositories({ after: last, limit: n }, context);
-  return json(context.stats, { repositories: items }, next('/v2/_catalog', items, more && n !== 0, n));
+  const { items, more, resume } = await registry.repositories({ after: last, limit: n }, context);
+  const end = resume ?? items[items.length - 1];
+  return json(context.stats, { repositories: items }, next('/v2/_catalog', end, more && n !== 0, n));
 };
 
 /** Room in a page for everything except the descriptors. */
@@ -62,8 +67,7 @@ function rendered({ mediaType, digest, size, artifactType, annotations }: Descri
 }
 
 /** The Link header to the next page; no header on the last page. */
-function next(path: string, items: readonly string[], more: boolean, n: number | undefined): Record<string, string> {
-  const last = items[items.length - 1];
+function next(path: string, last: string | undefined, more: boolean, n: number | undefined): Record<string, string> {
   if (!more || last === undefined) return {};
   const query = new URLSearchParams({ ...(n === undefined ? {} : { n: String(n) }), last });
   return { Link: `<${path}?${query}>; rel="next"` };

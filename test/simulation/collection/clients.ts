@@ -4,7 +4,7 @@ import { restore } from '../../../src/registry/restoration.ts';
 import { UploadBody } from '../../../src/registry/upload-body.ts';
 import type { SimulatedNode } from '../node.ts';
 import {
-  actorOf,
+  callerOf,
   deleteBlob,
   deleteManifest,
   deleteRepository,
@@ -173,7 +173,7 @@ function wasDeleted({ truth }: CollectionWorld, repo: RepositoryName, step: numb
 async function uploadForHours(world: CollectionWorld, repo: RepositoryName, { bytes, digest }: Content): Promise<void> {
   const { random, scheduler, setting, redis, history } = world;
   const name = `upload #${world.nextNumber()}`;
-  const pusher = { repo, actor: actorOf(name) };
+  const pusher = { repo, caller: callerOf(name) };
   const begun = { step: scheduler.step, now: scheduler.now };
   const started = await world.request(`${name} begins`, ({ registry }) => registry.uploads.start(pusher, 'sha256'));
   if (started.outcome.kind !== 'ok') return;

@@ -1,0 +1,51 @@
+import { createCipheriv, createDecipheriv, hkdfSync, randomBytes } from 'node:crypto';
+import { parseRepositoryName, type RepositoryName } from '../oci/names.ts';
+
+/** No repository name begins with it. */
+const MARK = '~';
+const NONCE_BYTES = 12;
+const TAG_BYTES = 16;
+const CIPHER = 'aes-256-gcm';
+const PURPOSE = 'marina catalog position';
+
+/**
+ * Encrypts a repository's name for the link to the next page of the catalog: the page may end at a repository that the caller may
+ * not see. The key comes from the store's ULID, so all nodes have it, and nobody who can read the ULID lacks access to the names.
+ */
+export class SealedPositions {
+  readonly #key: Buffer;
+
+  /** @param store the store's ULID. It has 80 random bits, and no client ever sees it. */
+  constructor(store: string) {
+    this.#key = Buffer.from(hkdfSync('sha256', store, '', PURPOSE, 32));
+  }
+
+  /** @returns letters, digits and `~-_` */
+  seal(repo: RepositoryName): string {
+    const nonce = randomBytes(NONCE_BYTES);
+    const cipher = createCipheriv(CIPHER, this.#key, nonce);
+    const sealed = [nonce, cipher.update(repo), cipher.final(), cipher.getAuthTag()];
+    return MARK + Buffer.concat(sealed).toString('base64url');
+  }
+
+  /** Whether the text claims to be sealed. */
+  isSealed(text: string): boolean {
+    return text.startsWith(MARK);
+  }
+
+  /** @returns undefined for a text that this store did not seal */
+  open(text: string): RepositoryName | undefined {
+    const bytes = Buffer.from(text.slice(MARK.length), 'base64url');
+    if (!this.isSealed(text) || bytes.length <= NONCE_BYTES + TAG_BYTES) return undefined;
+    const decipher = createDecipheriv(CIPHER, this.#key, bytes.subarray(0, NONCE_BYTES), { authTagLength: TAG_BYTES });
+    decipher.setAuthTag(bytes.subarray(-TAG_BYTES));
+    const name = decipher.update(bytes.subarray(NONCE_BYTES, -TAG_BYTES));
+    try {
+      decipher.final();
+    } catch {
+      // Its only error: the text was changed, or another store sealed it.
+      return undefined;
+    }
+    return parseRepositoryName(name.toString());
+  }
+}
