@@ -33,6 +33,9 @@ const DEFAULTS: Config = {
   redisUrl: undefined,
   redisPassword: undefined,
   redisCaFile: undefined,
+  tokenKeyFile: undefined,
+  tokenLifetime: 300_000,
+  refreshTokenLifetime: 90 * 86_400_000,
   uploadExpiry: 7 * 86_400_000,
   deleteEnabled: true,
   readOnly: false,
@@ -263,6 +266,21 @@ const CASES: Readonly<Record<Name, { readonly good: readonly [string, unknown][]
     awsSessionToken: { good: [['token', 'token']], bad: [] },
     uploadBuffer: { good: [['1GiB', 1024 ** 3]], bad: ['1G'] },
     manifestBuffer: { good: [['4MiB', 4 * 1024 ** 2]], bad: ['1G', '4095KiB', '0'] },
+    tokenKeyFile: { good: [['/run/secrets/token-key.pem', '/run/secrets/token-key.pem']], bad: [] },
+    tokenLifetime: {
+      good: [
+        ['60s', 60_000],
+        ['24h', 86_400_000],
+      ],
+      bad: ['59s', '25h', '0s', '5'],
+    },
+    refreshTokenLifetime: {
+      good: [
+        ['1h', 3_600_000],
+        ['3650d', 3_650 * 86_400_000],
+      ],
+      bad: ['59m', '3651d', 'never'],
+    },
     uploadExpiry: {
       good: [
         ['500ms', 500],

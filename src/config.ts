@@ -88,6 +88,24 @@ export const SETTINGS = {
   redisCaFile: text('REDIS_CA_FILE', {
     sentence: "File with the certificates (PEM) that are trusted for Redis instead of the system's.",
   }),
+  tokenKeyFile: text('TOKEN_KEY_FILE', {
+    sentence:
+      "PEM file with the private keys (EC P-256 or Ed25519) of the registry's own tokens: the first signs, all verify. It is read again when it changes. Without it, one process on a data folder makes a key there; a cluster, or a bucket, needs the file once there are accounts. `marina token-key` makes a key.",
+  }),
+  tokenLifetime: duration(
+    'TOKEN_LIFETIME',
+    { fallback: '5m', sentence: 'How long a token is good, from 60s to 24h.' },
+    ['60s', '24h'],
+  ),
+  refreshTokenLifetime: duration(
+    'REFRESH_TOKEN_LIFETIME',
+    {
+      fallback: '90d',
+      sentence:
+        'How long a refresh token is good, from 1h to 3650d; `docker login` stores one instead of the password. It ends earlier when the password changes.',
+    },
+    ['1h', '3650d'],
+  ),
   manifestBuffer: bytes(
     'MANIFEST_BUFFER',
     {

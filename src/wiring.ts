@@ -99,7 +99,7 @@ export async function wire(config: Config, logs: Logs, version: string): Promise
   });
   const proxies = new Proxies(config.trustProxy);
   const publicAddress = new PublicAddress({ url: config.publicUrl, hosts: config.publicHosts, proxies });
-  const access = openAccessControl({ publicAddress, logger });
+  const access = await openAccessControl({ config, opened, publicAddress, logger, telemetry });
   const cache = new ContentCache(config.contentCache);
   const blobs = openBlobSource({ config, opened, newId, logs, telemetry });
   const parses = new ParseQueue({ now: () => performance.now(), sleep });
@@ -151,6 +151,7 @@ export async function wire(config: Config, logs: Logs, version: string): Promise
     proxies,
     publicAddress,
     gate: access.gate,
+    tokens: access.tokens,
     webOrigins: new WebOrigins(config.corsOrigins),
     admission: new Admission(admissionLimits(config)),
     access: logs.access,
@@ -168,6 +169,7 @@ export async function wire(config: Config, logs: Logs, version: string): Promise
     inFlight: () => telemetry.requests.inFlight,
     abortSends: () => senders?.abort(),
     close: async () => {
+      access.close();
       closeSwitch();
       expiring?.close();
       await senders?.close();

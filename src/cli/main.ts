@@ -29,6 +29,7 @@ import { Output } from './output.ts';
 import { type ReadOnlyOptions, showReadOnly } from './read-only.ts';
 import { parseWhen, type Restore, type RestoreOptions, restoreThing, thingOf } from './restore.ts';
 import { type RetentionOptions, runRetention, showRetention } from './retention.ts';
+import { printTokenKey } from './token-key.ts';
 import type { Thing, When } from './undo/past.ts';
 import { addUserCommands } from './user.ts';
 
@@ -185,6 +186,11 @@ async function asOperator<T>(config: Config, store: OpenStore, work: (operator: 
     await operator.close();
   }
 }
+
+marina
+  .command('token-key')
+  .description('print a new private key for TOKEN_KEY_FILE')
+  .action(() => report((output) => printTokenKey(output)));
 
 marina
   .command('import')

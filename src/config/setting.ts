@@ -73,24 +73,22 @@ export function flag<D extends Description>(name: string, about: D): Setting<boo
   });
 }
 
-const DAY = 86_400_000;
-
 /** A timer overflows beyond 24.8 days and would fire at once. */
-const MAX_TIMER_DAYS = 24;
+const TIMER_BOUNDS = ['1ms', '24d'] as const;
 
-/** Value in milliseconds. @param use `timer`: 0 and durations that exceed a timer are refused */
+/** Value in milliseconds. @param use `timer`: 0 and durations that exceed a timer are refused; or the smallest and the largest value */
 export function duration<D extends Description>(
   name: string,
   about: D,
-  use: 'age' | 'timer' = 'age',
+  use: 'age' | 'timer' | readonly [min: string, max: string] = 'age',
 ): Setting<number, FallbackOf<D>> {
   return setting(name, { type: 'duration', secrecy: 'shown' }, about, (value) => {
     const milliseconds = parseDuration(value);
     if (milliseconds === undefined) return { expected: DURATION_FORMS };
-    if (use === 'timer' && (milliseconds === 0 || milliseconds > MAX_TIMER_DAYS * DAY)) {
-      return { expected: `a duration from 1ms to ${MAX_TIMER_DAYS}d` };
-    }
-    return { value: milliseconds };
+    if (use === 'age') return { value: milliseconds };
+    const [min, max] = use === 'timer' ? TIMER_BOUNDS : use;
+    const isWithin = milliseconds >= (parseDuration(min) ?? 0) && milliseconds <= (parseDuration(max) ?? 0);
+    return isWithin ? { value: milliseconds } : { expected: `a duration from ${min} to ${max}` };
   });
 }
 

@@ -1,5 +1,5 @@
 import { expect, test } from 'bun:test';
-import { addressOf } from './address.ts';
+import { addressOf, unknownLabels } from './address.ts';
 import { parseRoute } from './route.ts';
 
 const HOST = 'http://registry.example:5000';
@@ -27,9 +27,18 @@ test('the log labels of an address match its parts', () => {
     ['GET', `/v2/a/manifests/${DIGEST}`, { route: 'manifest-get', repository: 'a', digest: DIGEST }],
     ['PUT', '/v2/a/b/manifests/c?x="\\', { route: 'manifest-put', repository: 'a/b', reference: 'c' }],
     ['GET', '/v2/_catalog?n=1', { route: 'catalog' }],
+    ['GET', '/token', { route: 'token-get' }],
+    ['POST', '/token', { route: 'token-post' }],
   ] as const) {
     for (let time = 0; time < 2; time++)
       expect(log(method, path)).toEqual({ digest: undefined, method, path, ...expected });
+  }
+});
+
+test('the log never shows the query of the token endpoint', () => {
+  expect(addressOf('GET', `${HOST}/token?account=me&password=hunter2`).labels.path).toBe('/token');
+  for (const target of ['/token?password=hunter2', '/token/?password=hunter2', '/tokens?password=hunter2']) {
+    expect(unknownLabels('PUT', HOST + target).json).not.toContain('hunter2');
   }
 });
 

@@ -1,6 +1,6 @@
 import type { Digest } from '../oci/names.ts';
 import { RequestLabels } from '../telemetry/request-labels.ts';
-import { parseRoute, type Route } from './route.ts';
+import { parseRoute, type Route, TOKEN_PATH } from './route.ts';
 
 /** Addresses cached for each method. A full cache is emptied: parsing the addresses again is cheap. */
 const MAX_ADDRESSES = 8_192;
@@ -36,7 +36,14 @@ export function addressOf(method: string, url: string): Address {
 
 /** Log labels of a request whose address cannot be parsed. */
 export function unknownLabels(method: string, url: string): RequestLabels {
-  return new RequestLabels(method, targetOf(url), 'invalid', undefined, undefined);
+  return new RequestLabels(method, shownTarget(url), 'invalid', undefined, undefined);
+}
+
+/** The target as the log shows it. A client may put a password into the query of the token endpoint. */
+export function shownTarget(url: string): string {
+  const target = targetOf(url);
+  const mark = target.startsWith(TOKEN_PATH) ? target.indexOf('?') : -1;
+  return mark < 0 ? target : target.slice(0, mark);
 }
 
 /** The path and query of a request's URL, undecoded. Without a valid Host header Bun's URL is only a path. */
@@ -53,5 +60,5 @@ function parseAddress(method: string, url: string): Address {
   const digest = reference?.kind === 'digest' ? reference.digest : 'digest' in route ? route.digest : undefined;
   const repository = 'repo' in route ? route.repo : undefined;
   const tag = reference?.kind === 'tag' ? reference.tag : undefined;
-  return { route, digest, labels: new RequestLabels(method, target, route.kind, repository, tag) };
+  return { route, digest, labels: new RequestLabels(method, shownTarget(url), route.kind, repository, tag) };
 }

@@ -1,6 +1,9 @@
 import type { Caller } from '../access/access.ts';
+import type { Authentication } from '../access/authentication.ts';
+import type { TokenIssuer } from '../access/tokens/token-issuer.ts';
 import type { RepositoryName } from '../oci/names.ts';
 import type { Reference, Registry } from '../registry/interface.ts';
+import type { TokenService } from './challenge.ts';
 import type { BodyPace } from './client-clock.ts';
 import type { ManifestLimits } from './manifest-budget.ts';
 import type { Route, RouteKind } from './route.ts';
@@ -13,6 +16,32 @@ export interface HandlerPorts {
   readonly isPublic: (repo: RepositoryName) => boolean;
   /** Called for each GET and HEAD of a manifest; absent if no retention rule depends on pull times. */
   readonly onPull?: ((repo: RepositoryName, reference: Reference) => void) | undefined;
+  /** Undefined if this registry issues no tokens. */
+  readonly tokens: TokenPorts | undefined;
+}
+
+/** What the token endpoint uses. */
+export interface TokenPorts {
+  readonly issuer: TokenIssuer;
+  /** Checks a password that came in a form. */
+  readonly basic: Authentication['basic'];
+  /** Whether clients may name this registry so. */
+  readonly isService: (service: string) => boolean;
+  readonly onIssued: (token: TokenEvent & { readonly actor: string }) => void;
+  /** The reason shows nothing of the credentials. */
+  readonly onRefused: (refusal: TokenEvent & { readonly reason: string }) => void;
+}
+
+/** What a token was issued for: nothing at all, the Authorization header or certificate of the request, or what its form has. */
+export type TokenGrant = 'none' | 'credentials' | 'password' | 'refresh_token';
+
+interface TokenEvent {
+  readonly grant: TokenGrant;
+  readonly requestId: string;
+  /** Address of the client, as far as it is known. */
+  readonly client: string | undefined;
+  /** What the client calls itself: any text. */
+  readonly clientId: string | undefined;
 }
 
 export interface HttpLimits {
@@ -27,6 +56,10 @@ export interface HttpLimits {
 export interface RequestContext extends Caller {
   readonly request: Request;
   readonly id: string;
+  /** Address of the client, as far as it is known. */
+  readonly client: string | undefined;
+  /** Where the client gets tokens; undefined in a registry without accounts. */
+  readonly tokenService: () => TokenService | undefined;
   /** Scheme and host of Locations; empty for relative ones. */
   readonly origin: () => string;
   /** Turns off Bun's idle timeout for a request whose body may take long. From then on only our own timers end it. */

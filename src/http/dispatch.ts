@@ -3,6 +3,7 @@ import type { HandlerPorts, RequestContext } from './context.ts';
 import { deleteBlob, getBlob, headBlob } from './handlers/blobs.ts';
 import { listCatalog, listReferrers, listTags } from './handlers/listings.ts';
 import { deleteManifest, getManifest, headManifest, putManifest } from './handlers/manifests.ts';
+import { getToken, postToken } from './handlers/token.ts';
 import {
   cancelUpload,
   closeUpload,
@@ -64,6 +65,10 @@ export function dispatch(route: Route, context: RequestContext, ports: HandlerPo
       return listReferrers(route, context, ports);
     case 'catalog':
       return listCatalog(route, context, ports);
+    case 'token-get':
+      return getToken(route, context, ports);
+    case 'token-post':
+      return postToken(route, context, ports);
     default:
       return unreachable(route);
   }

@@ -6,10 +6,10 @@ import type { Senders } from '../sending/senders.ts';
 import type { AccessEntry, Logger } from '../telemetry/log.ts';
 import type { Telemetry } from '../telemetry/metrics.ts';
 import { RequestLabels } from '../telemetry/request-labels.ts';
-import { addressOf, targetOf, unknownLabels } from './address.ts';
+import { addressOf, shownTarget, unknownLabels } from './address.ts';
 import type { Admission } from './admission.ts';
 import { type BunServer, IDLE_SECONDS } from './bun-server.ts';
-import { renderChallenge, Unauthorized } from './challenge.ts';
+import { renderChallenge, type TokenService, Unauthorized } from './challenge.ts';
 import type { FileResponse, HandlerPorts, RequestContext, RequestStats } from './context.ts';
 import { dispatch } from './dispatch.ts';
 import { renderError } from './errors.ts';
@@ -100,6 +100,10 @@ class Exchange implements RequestContext {
     return () => this.#ports.publicAddress.ofLocations(this.#peer(), this.request);
   }
 
+  get tokenService(): () => TokenService | undefined {
+    return () => this.#ports.gate?.tokenService(this.#peer(), this.request);
+  }
+
   get keepOpen(): () => void {
     return () => {
       this.#isKeptOpen = true;
@@ -141,7 +145,7 @@ class Exchange implements RequestContext {
     this.#ports.admission.check(this.#server?.pendingRequests ?? 1, this);
     const preflight = this.#ports.webOrigins.preflight(request);
     if (preflight !== undefined) {
-      this.#labels = new RequestLabels(request.method, targetOf(url), 'preflight', undefined, undefined);
+      this.#labels = new RequestLabels(request.method, shownTarget(url), 'preflight', undefined, undefined);
       return preflight;
     }
     const address = addressOf(request.method, url);
@@ -182,9 +186,10 @@ class Exchange implements RequestContext {
   }
 
   #challenge(error: unknown): string | undefined {
-    const { gate } = this.#ports;
-    if (gate === undefined || !(error instanceof Unauthorized)) return undefined;
-    return renderChallenge(error.challenge, gate.tokenService(this.#peer(), this.request));
+    const service = error instanceof Unauthorized ? this.tokenService() : undefined;
+    return error instanceof Unauthorized && service !== undefined
+      ? renderChallenge(error.challenge, service)
+      : undefined;
   }
 
   #about(): { requestId: string; method: string; head: boolean } {

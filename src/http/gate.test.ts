@@ -24,9 +24,14 @@ const remove: Requirement = { kind: 'repository', action: 'delete', repo };
 const PULL = 'repository:team/app:pull';
 const PUSH = 'repository:team/app:pull,push';
 
-/** Every kind of request: what it needs, what the challenge asks for, and how somebody who has proved who they are is refused. */
+/** Every kind of request that needs something: what, what the challenge asks for, and how somebody who has proved who they are is refused. */
 const ROWS: {
-  readonly [K in RouteKind]: [Extract<Route, { kind: K }>, Requirement, string | undefined, 'hidden' | 'denied'];
+  readonly [K in Exclude<RouteKind, 'token-get' | 'token-post'>]: [
+    Extract<Route, { kind: K }>,
+    Requirement,
+    string | undefined,
+    'hidden' | 'denied',
+  ];
 } = {
   ping: [{ kind: 'ping' }, { kind: 'identity' }, undefined, 'denied'],
   'blob-get': [{ kind: 'blob-get', repo, digest }, pull, PULL, 'hidden'],
@@ -109,6 +114,14 @@ describe('required access', () => {
 
   test('of a mount without a source asks for nothing more', () => {
     expect(requiredAccess({ kind: 'blob-mount', repo, digest, from: undefined })?.wishes).toEqual([]);
+  });
+
+  test('of the token endpoint is nothing', async () => {
+    const get: Route = { kind: 'token-get', service: undefined, scopes: [], offline: false, clientId: undefined };
+    for (const route of [get, { kind: 'token-post' } as const]) {
+      const { gate } = open({ policy: NOBODY_MAY });
+      expect(await outcomeOf(() => gate.admit(requiredAccess(route), ANYBODY, request()))).toBe('served');
+    }
   });
 
   test('of a kind that has no row is none, and nobody is served', async () => {

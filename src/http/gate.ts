@@ -8,6 +8,7 @@ import { scopeOf, type TokenError, type TokenService, Unauthorized } from './cha
 import { parseAuthorization } from './credentials.ts';
 import { hostOf, type PublicAddress } from './public-address.ts';
 import type { RequiredAccess, Requirement } from './required-access.ts';
+import { TOKEN_PATH } from './route.ts';
 
 /** What the gate reads of a request. */
 export interface GateRequest {
@@ -37,9 +38,6 @@ export interface GatePorts {
   readonly tokenServer?: TokenService | undefined;
   readonly logger: GateLog;
 }
-
-/** Path of this registry's own token endpoint. */
-const TOKEN_PATH = '/token';
 
 const NOBODY: Identified = { actor: ANONYMOUS, authority: ANONYMOUS_AUTHORITY };
 

@@ -55,6 +55,27 @@ describe('an absolute URL', () => {
   });
 });
 
+describe('the host that a token is for', () => {
+  test('is that of PUBLIC_URL', () => {
+    const of = address({ url: 'https://r.example:8443/registry', hosts: ['other.example'] });
+    expect(of.isService('r.example:8443')).toBeTrue();
+    for (const host of ['r.example', 'other.example', 'r.example:8443/registry', ''])
+      expect(of.isService(host)).toBeFalse();
+  });
+
+  test('is one of PUBLIC_HOSTS', () => {
+    const of = address({ hosts: ['r.example', 'r.example:5000'] });
+    for (const host of ['r.example', 'R.example:5000']) expect(of.isService(host)).toBeTrue();
+    for (const host of ['evil.example', 'r.example:80', '']) expect(of.isService(host)).toBeFalse();
+  });
+
+  test('is any well-formed one if neither is set', () => {
+    for (const host of ['r.example', '[::1]:5000']) expect(address().isService(host)).toBeTrue();
+    for (const host of ['', 'a b', 'https://r.example', 'marina:01J:refresh'])
+      expect(address().isService(host)).toBeFalse();
+  });
+});
+
 describe('a Location', () => {
   test('is relative unless PUBLIC_URL is set or a trusted proxy says more', () => {
     expect(address().ofLocations(STRANGER, request(FORWARDED))).toBe('');

@@ -43,6 +43,12 @@ export class PublicAddress {
     return host === undefined ? undefined : `${scheme}://${host}`;
   }
 
+  /** Whether a token may say that it is for this host. */
+  isService(service: string): boolean {
+    const { url } = this.#settings;
+    return url === '' ? isHost(service) && this.#isPublic(service) : service === hostOf(url);
+  }
+
   #isPublic(host: string): boolean {
     const { hosts } = this.#settings;
     return hosts.length === 0 || hosts.includes(host.toLowerCase());

@@ -11,8 +11,8 @@ export type Requirement =
 
 /** What a request needs before anything is looked up for it. */
 export interface RequiredAccess {
-  /** All of these, or the request is refused. At least one. */
-  readonly requirements: readonly [Requirement, ...Requirement[]];
+  /** All of these, or the request is refused. Only the token endpoint needs none. */
+  readonly requirements: readonly Requirement[];
   /** What it can do without: a challenge asks for it too, so that the client's token has it. */
   readonly wishes: readonly Requirement[];
   /**
@@ -57,6 +57,10 @@ export function requiredAccess(route: Route): RequiredAccess | undefined {
       return { requirements: [on(route.repo, 'delete')], wishes: [], refusal: 'denied' };
     case 'catalog':
       return { requirements: [{ kind: 'registry', action: 'catalog' }], wishes: [], refusal: 'denied' };
+    // What the token allows, the policy says for each scope.
+    case 'token-get':
+    case 'token-post':
+      return { requirements: [], wishes: [], refusal: 'denied' };
     default:
       return unknownKind(route);
   }

@@ -76,6 +76,22 @@ describe('every endpoint', () => {
     ['GET /v2/_catalog', { kind: 'catalog', ...all }],
     ['HEAD /v2/_catalog', { kind: 'catalog', ...all }],
     ['GET /v2/_catalog?n=5&last=a/b', { kind: 'catalog', n: 5, last: 'a/b' }],
+    ['GET /token', { kind: 'token-get', service: undefined, scopes: [], offline: false, clientId: undefined }],
+    [
+      'HEAD /token?service=',
+      { kind: 'token-get', service: undefined, scopes: [], offline: false, clientId: undefined },
+    ],
+    [
+      'GET /token?service=r.example:5000&scope=repository:a:pull&scope=repository:b:pull+registry:catalog:*&offline_token=true&client_id=docker&account=me',
+      {
+        kind: 'token-get',
+        service: 'r.example:5000',
+        scopes: ['repository:a:pull', 'repository:b:pull registry:catalog:*'],
+        offline: true,
+        clientId: 'docker',
+      },
+    ],
+    ['POST /token', { kind: 'token-post' }],
   ])('%s', (request, route) => {
     const [method = '', target = ''] = request.split(' ');
     expect(parseRoute(method, target)).toEqual(route);

@@ -29,6 +29,15 @@ interface Paged {
   readonly last: string | undefined;
 }
 
+interface TokenQuery {
+  readonly service: string | undefined;
+  readonly scopes: readonly string[];
+  /** Whether a refresh token is wanted, too. */
+  readonly offline: boolean;
+  /** What the client calls itself. */
+  readonly clientId: string | undefined;
+}
+
 /** Every request of the API, with its endpoint in the spec. */
 export type Route =
   /** end-1 GET /v2/ */
@@ -68,12 +77,19 @@ export type Route =
       readonly last: Digest | undefined;
     } & OfBlob)
   /** not in the spec: GET /v2/_catalog */
-  | ({ readonly kind: 'catalog' } & Paged);
+  | ({ readonly kind: 'catalog' } & Paged)
+  /** not in the spec: GET /token (distribution, spec/auth/token.md) */
+  | ({ readonly kind: 'token-get' } & TokenQuery)
+  /** not in the spec: POST /token (distribution, spec/auth/oauth.md) */
+  | { readonly kind: 'token-post' };
 
 export type RouteKind = Route['kind'];
 
 /** The spec requires at least ten. More get 414. */
 export const MAX_TAG_PARAMETERS = 256;
+
+/** Address of the token endpoint. */
+export const TOKEN_PATH = '/token';
 
 /** Shared by all requests without a query, which most are. */
 const NO_QUERY = new URLSearchParams();
@@ -88,6 +104,7 @@ export function parseRoute(method: string, target: string): Route {
   const path = decodePath(mark < 0 ? target : target.slice(0, mark));
   const query = mark < 0 ? NO_QUERY : new URLSearchParams(target.slice(mark + 1));
   if (path === '/v2' || path === '/v2/') return getOrHead(method, () => ({ kind: 'ping' }));
+  if (path === TOKEN_PATH) return tokenRoute(method, query);
   if (!path.startsWith('/v2/')) throw routeUnknown();
   if (path === '/v2/_catalog') return getOrHead(method, () => ({ kind: 'catalog', ...pageOf(query) }));
 
@@ -165,6 +182,18 @@ function uploadRoute(method: string, repo: RepositoryName, last: string, query: 
     HEAD: { kind: 'upload-status', repo, upload },
     DELETE: { kind: 'upload-cancel', repo, upload },
   });
+}
+
+/** An empty parameter counts as none. */
+function tokenRoute(method: string, query: URLSearchParams): Route {
+  const get = (): Route => ({
+    kind: 'token-get',
+    service: query.get('service') || undefined,
+    scopes: query.getAll('scope'),
+    offline: query.get('offline_token') === 'true',
+    clientId: query.get('client_id') || undefined,
+  });
+  return allow(method, { GET: get, HEAD: get, POST: { kind: 'token-post' } });
 }
 
 function referrersRoute(method: string, repo: RepositoryName, last: string, query: URLSearchParams): Route {

@@ -5,12 +5,13 @@ import { IDLE_SECONDS } from './bun-server.ts';
 import { refuse, type ServerPorts, serve } from './exchange.ts';
 import { landingPage } from './landing.ts';
 import { respond } from './response.ts';
+import { TOKEN_PATH } from './route.ts';
 
 /** Bun's limit is off, because its 413 response has no body. Each endpoint has its own limit. */
 const MAX_BODY = Number.MAX_SAFE_INTEGER;
 
 /** Matches request targets of the API. */
-const API = /^\/v2(?:[/?]|$)/;
+const API = /^\/(?:v2(?:[/?]|$)|token(?:\?|$))/;
 
 /** Creates the HTTP server of a node. It does not listen yet. */
 export function createServer(ports: ServerPorts) {
@@ -39,6 +40,7 @@ export function createServer(ports: ServerPorts) {
       // parseRoute parses the API's paths: repository names contain slashes, and malformed paths must get the spec's errors.
       .all('/v2', handle)
       .all('/v2/*', handle)
+      .all(TOKEN_PATH, handle)
       .get('/', () => landingPage(ports.version))
       .get('/healthz', () => text('ok\n'))
       .get('/readyz', () => readiness(ports.notReady()))

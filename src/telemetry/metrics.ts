@@ -6,6 +6,7 @@ import { JobMetrics } from './job-metrics.ts';
 import { RequestMetrics } from './request-metrics.ts';
 import { RetentionMetrics } from './retention-metrics.ts';
 import { ServiceMetrics } from './service-metrics.ts';
+import { TokenMetrics } from './token-metrics.ts';
 
 /** Sources of the gauges, read at each scrape. */
 export interface Observed {
@@ -43,6 +44,7 @@ export class Telemetry {
   readonly services: ServiceMetrics;
   readonly blobCache: BlobCacheMetrics;
   readonly configFiles: ConfigFileMetrics;
+  readonly tokens: TokenMetrics;
   readonly #metrics = new Metrics();
   readonly #appends: Histogram;
   readonly #failures: Counter<'reason'>;
@@ -56,6 +58,7 @@ export class Telemetry {
     this.services = new ServiceMetrics(this.#metrics);
     this.blobCache = new BlobCacheMetrics(this.#metrics);
     this.configFiles = new ConfigFileMetrics(this.#metrics);
+    this.tokens = new TokenMetrics(this.#metrics);
     this.#appends = new Histogram({
       name: 'marina_log_append_events',
       help: 'Events per slot, that is writes that shared one append. _count is the number of appends.',

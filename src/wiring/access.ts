@@ -1,30 +1,38 @@
 import { type AccessPolicy, openAccess } from '../access/access.ts';
 import { Authentication } from '../access/authentication.ts';
 import type { BasicAuthenticator, BearerAuthenticator } from '../access/authenticator.ts';
+import type { TokenPorts } from '../http/context.ts';
 import { Gate } from '../http/gate.ts';
-import type { PublicAddress } from '../http/public-address.ts';
-import type { Logger } from '../telemetry/log.ts';
+import { openTokens, type TokenWiring } from './tokens.ts';
 
 export interface Access {
   readonly policy: AccessPolicy;
   /** undefined if access is not restricted. */
   readonly gate: Gate | undefined;
+  /** Undefined if this registry issues no tokens. */
+  readonly tokens: TokenPorts | undefined;
+  readonly close: () => void;
 }
 
-interface AccessPorts {
-  readonly publicAddress: PublicAddress;
-  readonly logger: Logger;
-}
+export type AccessPorts = Omit<TokenWiring, 'versionOf'>;
 
-/** Puts together who may do what. */
-export function openAccessControl({ publicAddress, logger }: AccessPorts): Access {
+/** Puts together who may do what. @throws ConfigError */
+export async function openAccessControl(ports: AccessPorts): Promise<Access> {
+  const { publicAddress, logger } = ports;
   const basic: BasicAuthenticator[] = [];
   const bearer: BearerAuthenticator[] = [];
   const policy = openAccess;
-  if (basic.length + bearer.length === 0) {
+  if (basic.length === 0) {
     logger.info('no accounts are configured: everybody who reaches the port may do everything');
-    return { policy, gate: undefined };
+    return { policy, gate: undefined, tokens: undefined, close: () => {} };
   }
+  const tokens = await openTokens({ ...ports, versionOf: () => undefined });
+  bearer.push(tokens.own);
   const authentication = new Authentication(basic, bearer);
-  return { policy, gate: new Gate({ authentication, policy, publicAddress, logger }) };
+  return {
+    policy,
+    gate: new Gate({ authentication, policy, publicAddress, logger }),
+    tokens: tokens.endpoint(policy, authentication),
+    close: tokens.close,
+  };
 }

@@ -2,6 +2,7 @@
 import { afterAll, expect, test } from 'bun:test';
 import { existsSync, mkdirSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
+import { parsePrivateKeys } from '../../src/access/tokens/keys.ts';
 import { attempt } from '../support/command.ts';
 import { cleanUp, projectRoot, startServer, temporaryFolder } from '../support/server.ts';
 import { linesOf, marina, marinaCommand } from './marina.ts';
@@ -80,6 +81,17 @@ test('wrong words, names, numbers and settings: one line, exit 2', async () => {
     const { code, stdout, stderr } = await attempt([...marinaCommand, 'fsck'], { env });
     expectOneLine({ code, stdout: new TextDecoder().decode(stdout), stderr }, message);
   }
+});
+
+test('token-key prints another private key each time, without a store', async () => {
+  const keys = [await marina('anywhere', 'token-key'), await marina('anywhere', 'token-key')].map(
+    ({ code, stdout }) => {
+      expect(code).toBe(0);
+      expect(parsePrivateKeys(stdout)).toMatchObject([{ algorithm: 'ES256' }]);
+      return stdout;
+    },
+  );
+  expect(new Set(keys).size).toBe(2);
 });
 
 test('an empty store is whole', async () => {

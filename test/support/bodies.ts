@@ -30,6 +30,8 @@ export function sent(source: Source, headers: Readonly<Record<string, string>> =
   const context: RequestContext = {
     request,
     id: 'id',
+    client: undefined,
+    tokenService: () => undefined,
     actor: ANONYMOUS,
     authority: ANONYMOUS_AUTHORITY,
     signal: new AbortController().signal,

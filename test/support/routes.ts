@@ -58,6 +58,13 @@ export function requestOf(route: Route, encode: (part: string) => string): [meth
     }
     case 'catalog':
       return ['GET', `${base}/_catalog${query({ n: route.n, last: route.last })}`];
+    case 'token-get': {
+      const { service, scopes, clientId } = route;
+      const offline = route.offline ? 'true' : undefined;
+      return ['GET', `/token${query({ service, scope: scopes, offline_token: offline, client_id: clientId })}`];
+    }
+    case 'token-post':
+      return ['POST', '/token'];
   }
 }
 
@@ -106,4 +113,13 @@ export const routes: fc.Arbitrary<Route> = fc.oneof(
     last: fc.option(digests, { nil: undefined }),
   }),
   fc.record({ ...pages, kind: one('catalog') }),
+  fc.record({
+    kind: one('token-get'),
+    // An empty parameter is the same as none.
+    service: optionalText.map((text) => text || undefined),
+    scopes: fc.array(fc.string(), { maxLength: 3 }),
+    offline: fc.boolean(),
+    clientId: optionalText.map((text) => text || undefined),
+  }),
+  fc.record({ kind: one('token-post') }),
 );

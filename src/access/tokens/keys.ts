@@ -1,0 +1,100 @@
+import { createPrivateKey, createPublicKey, generateKeyPairSync, type KeyObject } from 'node:crypto';
+import { calculateJwkThumbprint, exportJWK } from 'jose';
+import { FileProblem } from '../reloaded-file.ts';
+
+/** What a key may be used with, and nothing else: a token cannot choose. */
+type TokenAlgorithm = 'ES256' | 'EdDSA';
+
+interface PrivateKey {
+  readonly algorithm: TokenAlgorithm;
+  readonly privateKey: KeyObject;
+}
+
+interface SigningKey extends PrivateKey {
+  /** RFC 7638 thumbprint. */
+  readonly kid: string;
+  readonly publicKey: KeyObject;
+}
+
+/** The private keys of one TOKEN_KEY_FILE, in its order. Never changed: another content is another value. */
+export type PrivateKeys = readonly [PrivateKey, ...PrivateKey[]];
+
+interface TokenKeys {
+  readonly first: SigningKey;
+  /** All of them, by `kid`. */
+  readonly byId: ReadonlyMap<string, SigningKey>;
+}
+
+const MAX_KEYS = 16;
+const BLOCK = /-----BEGIN (?<label>[A-Z0-9 ]+)-----[\s\S]*?-----END \k<label>-----/g;
+const EXPECTED = 'an EC P-256 or Ed25519 private key (PEM, not encrypted) is expected';
+
+/**
+ * Reads private keys: the first signs, all verify. Text between the keys is ignored, as in every PEM file, and so are the EC parameters
+ * that openssl writes before a key.
+ * @throws FileProblem; its message shows nothing of the keys
+ */
+export function parsePrivateKeys(pem: string): PrivateKeys {
+  const blocks = Array.from(pem.matchAll(BLOCK)).filter(({ groups }) => groups?.label !== 'EC PARAMETERS');
+  if (blocks.length > MAX_KEYS) throw new FileProblem(`there are more than ${MAX_KEYS} keys in it`);
+  const [first, ...others] = blocks.map(([block], at) => privateKeyOf(block, `key ${at + 1} of ${blocks.length}`));
+  if (first === undefined) throw new FileProblem(`there is no key in it: ${EXPECTED}`);
+  return [first, ...others];
+}
+
+/** A new key as a PEM file has it (PKCS#8): EC P-256, which every tool that reads registry tokens knows. */
+export function makeTokenKey(): string {
+  return generateKeyPairSync('ec', { namedCurve: 'P-256', privateKeyEncoding: { type: 'pkcs8', format: 'pem' } })
+    .privateKey;
+}
+
+async function identifyKeys([first, ...others]: PrivateKeys): Promise<TokenKeys> {
+  const signing = await signingKey(first);
+  const all = [signing, ...(await Promise.all(others.map(signingKey)))];
+  return { first: signing, byId: new Map(all.map((key) => [key.kid, key])) };
+}
+
+async function signingKey(key: PrivateKey): Promise<SigningKey> {
+  const publicKey = createPublicKey(key.privateKey);
+  return { ...key, publicKey, kid: await calculateJwkThumbprint(await exportJWK(publicKey)) };
+}
+
+function privateKeyOf(pem: string, which: string): PrivateKey {
+  let privateKey: KeyObject;
+  try {
+    privateKey = createPrivateKey(pem);
+  } catch {
+    // The library's message may quote the key.
+    throw new FileProblem(`${which} cannot be read: ${EXPECTED}`);
+  }
+  const algorithm = algorithmOf(privateKey);
+  if (algorithm === undefined) throw new FileProblem(`${which} is of another kind: ${EXPECTED}`);
+  return { algorithm, privateKey };
+}
+
+function algorithmOf({ asymmetricKeyType, asymmetricKeyDetails }: KeyObject): TokenAlgorithm | undefined {
+  if (asymmetricKeyType === 'ed25519') return 'EdDSA';
+  return asymmetricKeyType === 'ec' && asymmetricKeyDetails?.namedCurve === 'prime256v1' ? 'ES256' : undefined;
+}
+
+/** The keys in use, which change when their file does. */
+export class KeyRing {
+  readonly #file: { readonly value: PrivateKeys };
+  #identified: { readonly from: PrivateKeys; readonly keys: Promise<TokenKeys> } | undefined;
+
+  constructor(file: { readonly value: PrivateKeys }) {
+    this.#file = file;
+  }
+
+  /** The same value for as long as the keys are the same. */
+  get current(): PrivateKeys {
+    return this.#file.value;
+  }
+
+  /** The current keys with their names, which are computed once. */
+  keys(): Promise<TokenKeys> {
+    const from = this.#file.value;
+    if (this.#identified?.from !== from) this.#identified = { from, keys: identifyKeys(from) };
+    return this.#identified.keys;
+  }
+}

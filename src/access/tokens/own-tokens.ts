@@ -1,0 +1,101 @@
+import { createHash } from 'node:crypto';
+import { LRUCache } from 'lru-cache';
+import type { Authenticated, BearerAuthenticator, Maybe } from '../authenticator.ts';
+import { labelOf } from '../identity.ts';
+import type { AccountVersions } from './account-versions.ts';
+import { accessClaimsOf, type Held, readAccessClaims } from './claims.ts';
+import { type Granted, grantsOf } from './grant.ts';
+import type { KeyRing } from './keys.ts';
+import { LEEWAY_SECONDS, MAX_TOKEN_CHARACTERS, type Signed, type TokenSigner } from './signer.ts';
+
+export interface OwnTokensPorts {
+  readonly signer: TokenSigner;
+  readonly keys: KeyRing;
+  /** Whether clients may name this registry so, and tokens therefore have it as their audience. */
+  readonly isService: (service: string) => boolean;
+  readonly versions: AccountVersions;
+  readonly now: () => number;
+  /** Milliseconds for which a token is good. */
+  readonly lifetime: number;
+}
+
+interface Known {
+  /** One object, as callers remember what they made of it. */
+  readonly found: Extract<Authenticated, { kind: 'known' }>;
+  readonly held: Held;
+  /** Milliseconds since 1970. */
+  readonly until: number;
+  /** The keys that verified it: with others it has to be verified again. */
+  readonly keys: KeyRing['current'];
+}
+
+/** Tokens that need no second look at their signature. One takes about a kilobyte. */
+const MAX_KNOWN = 10_000;
+
+const OUTDATED: Authenticated = { kind: 'refused', reason: 'the account is gone, or has another password now' };
+
+/** Access tokens that this registry issues: distribution's (spec/auth/jwt.md), with one more claim for what only we need. */
+export class OwnTokens implements BearerAuthenticator {
+  readonly #ports: OwnTokensPorts;
+  /** By SHA-256 of the token: in memory there are no tokens that could be used. */
+  readonly #known = new LRUCache<string, Known>({ max: MAX_KNOWN });
+
+  constructor(ports: OwnTokensPorts) {
+    this.#ports = ports;
+  }
+
+  /**
+   * Signs a token.
+   * @param service host by which the client names this registry: the audience
+   * @returns undefined if it would be too long for a header
+   */
+  async issue(held: Held, granted: Granted, service: string): Promise<Signed | undefined> {
+    const { signer, lifetime } = this.#ports;
+    const signed = await signer.sign(accessClaimsOf(granted, held), {
+      type: 'JWT',
+      audience: service,
+      subject: labelOf(held.holder),
+      lifetime,
+    });
+    return signed.token.length > MAX_TOKEN_CHARACTERS ? undefined : signed;
+  }
+
+  bearer(token: string): Maybe<Authenticated | undefined> {
+    if (token.length > MAX_TOKEN_CHARACTERS) return undefined;
+    const key = createHash('sha256').update(token).digest('base64');
+    const known = this.#known.get(key);
+    if (known !== undefined && known.keys === this.#ports.keys.current && this.#ports.now() < known.until) {
+      return this.#ifCurrent(known);
+    }
+    return this.#ports.signer.isOurs(token) ? this.#verify(token, key) : undefined;
+  }
+
+  async #verify(token: string, key: string): Promise<Authenticated> {
+    const { signer, isService } = this.#ports;
+    const keys = this.#ports.keys.current;
+    const verified = await signer.verify(token, 'JWT');
+    if (verified.kind === 'refused') return verified;
+    const { aud, exp = 0 } = verified.payload;
+    if (typeof aud !== 'string' || !isService(aud))
+      return { kind: 'refused', reason: 'the token is for another service' };
+    const claims = readAccessClaims(verified.payload);
+    if (claims === undefined) return { kind: 'refused', reason: 'the token has claims of another version' };
+    const { granted, ...held } = claims;
+    const known: Known = {
+      found: {
+        kind: 'known',
+        authority: { kind: 'own-token', identity: held.holder, grants: grantsOf(granted) },
+      },
+      held,
+      until: (exp + LEEWAY_SECONDS) * 1000,
+      keys,
+    };
+    this.#known.set(key, known);
+    return this.#ifCurrent(known);
+  }
+
+  /** A token ends with the password by which it was obtained. */
+  #ifCurrent({ found, held }: Known): Authenticated {
+    return this.#ports.versions.isCurrent(held) ? found : OUTDATED;
+  }
+}

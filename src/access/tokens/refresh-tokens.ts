@@ -1,0 +1,47 @@
+import { labelOf } from '../identity.ts';
+import { type AccountVersions, isAccount } from './account-versions.ts';
+import { type Held, readRefreshClaims, refreshClaimsOf } from './claims.ts';
+import { MAX_TOKEN_CHARACTERS, type TokenSigner } from './signer.ts';
+
+export interface RefreshTokensPorts {
+  readonly signer: TokenSigner;
+  readonly versions: AccountVersions;
+  /** Milliseconds for which a token is good. */
+  readonly lifetime: number;
+}
+
+/**
+ * Refresh tokens, by which a client gets access tokens without keeping the password. They are signed and not stored: one ends when
+ * its account's password changes, when the account or the key that signed it is gone, or by time.
+ */
+export class RefreshTokens {
+  readonly #ports: RefreshTokensPorts;
+  readonly #audience: string;
+
+  constructor(ports: RefreshTokensPorts) {
+    this.#ports = ports;
+    this.#audience = `${ports.signer.issuer}:refresh`;
+  }
+
+  /** @returns undefined for who has no password: such a token would outlive the proof of who they are */
+  async issue(held: Held): Promise<string | undefined> {
+    if (!isAccount(held.holder)) return undefined;
+    const { token } = await this.#ports.signer.sign(refreshClaimsOf(held), {
+      type: 'marina-refresh+jwt',
+      audience: this.#audience,
+      subject: labelOf(held.holder),
+      lifetime: this.#ports.lifetime,
+    });
+    return token;
+  }
+
+  /** Whose token it is; undefined if it is no good. */
+  async redeem(token: string): Promise<Held | undefined> {
+    const { signer, versions } = this.#ports;
+    if (token.length > MAX_TOKEN_CHARACTERS) return undefined;
+    const verified = await signer.verify(token, 'marina-refresh+jwt');
+    if (verified.kind === 'refused' || verified.payload.aud !== this.#audience) return undefined;
+    const held = readRefreshClaims(verified.payload);
+    return held !== undefined && isAccount(held.holder) && versions.isCurrent(held) ? held : undefined;
+  }
+}

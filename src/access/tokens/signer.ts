@@ -1,0 +1,120 @@
+import { decodeJwt, errors, type JWTPayload, jwtVerify, SignJWT } from 'jose';
+import type { KeyRing } from './keys.ts';
+
+/** The kinds of tokens that are signed. One is never taken for the other: their `typ` and their audiences differ. */
+type TokenType = 'JWT' | 'marina-refresh+jwt';
+
+export interface SignerPorts {
+  readonly keys: KeyRing;
+  /** `iss` of all tokens. It names the store: registries that share a key do not take each other's tokens. */
+  readonly issuer: string;
+  readonly now: () => number;
+  /** A unique id for each token. */
+  readonly newId: () => string;
+}
+
+export interface Signed {
+  readonly token: string;
+  /** Seconds since 1970. */
+  readonly issuedAt: number;
+  /** Seconds. */
+  readonly expiresIn: number;
+}
+
+export type Verified =
+  | { readonly kind: 'verified'; readonly payload: JWTPayload }
+  /** @property reason shows nothing of the token */
+  | { readonly kind: 'refused'; readonly reason: string };
+
+/** Clocks of nodes, and of clients that renew tokens by their own clock, may differ by this much. */
+export const LEEWAY_SECONDS = 60;
+
+/** A longer token fits into no header of a request, and is none of ours. */
+export const MAX_TOKEN_CHARACTERS = 12_288;
+
+/** Signs and verifies JSON Web Tokens with the keys of TOKEN_KEY_FILE. */
+export class TokenSigner {
+  readonly #ports: SignerPorts;
+
+  constructor(ports: SignerPorts) {
+    this.#ports = ports;
+  }
+
+  get issuer(): string {
+    return this.#ports.issuer;
+  }
+
+  /** Signs claims with the first key. @param lifetime milliseconds */
+  async sign(
+    claims: JWTPayload,
+    {
+      type,
+      audience,
+      subject,
+      lifetime,
+    }: {
+      readonly type: TokenType;
+      readonly audience: string;
+      readonly subject: string;
+      readonly lifetime: number;
+    },
+  ): Promise<Signed> {
+    const { keys, issuer, now, newId } = this.#ports;
+    const { kid, algorithm, privateKey } = (await keys.keys()).first;
+    const issuedAt = Math.floor(now() / 1000);
+    const expiresIn = Math.floor(lifetime / 1000);
+    const token = await new SignJWT(claims)
+      .setProtectedHeader({ typ: type, alg: algorithm, kid })
+      .setIssuer(issuer)
+      .setAudience(audience)
+      .setSubject(subject)
+      .setJti(newId())
+      .setIssuedAt(issuedAt)
+      .setNotBefore(issuedAt)
+      .setExpirationTime(issuedAt + expiresIn)
+      .sign(privateKey);
+    return { token, issuedAt, expiresIn };
+  }
+
+  /**
+   * Checks signature, type, issuer and times; the audience is for the caller to check. The key decides the algorithm. `crit` is
+   * refused: "if any of the listed extension Header Parameters are not understood and supported by the recipient, then the JWS is invalid".
+   */
+  async verify(token: string, type: TokenType): Promise<Verified> {
+    const { keys, issuer, now } = this.#ports;
+    const { byId } = await keys.keys();
+    try {
+      const { payload } = await jwtVerify(
+        token,
+        ({ kid = '', alg, crit }) => {
+          const key = byId.get(kid);
+          if (key === undefined || key.algorithm !== alg || crit !== undefined) throw new errors.JWKSNoMatchingKey();
+          return key.publicKey;
+        },
+        {
+          algorithms: ['ES256', 'EdDSA'],
+          typ: type,
+          issuer,
+          currentDate: new Date(now()),
+          clockTolerance: LEEWAY_SECONDS,
+          requiredClaims: ['aud', 'exp', 'nbf', 'iat', 'sub', 'jti'],
+        },
+      );
+      return { kind: 'verified', payload };
+    } catch (error) {
+      if (!(error instanceof errors.JOSEError)) throw error;
+      return { kind: 'refused', reason: error.code };
+    }
+  }
+
+  /** Whether a token claims to be one that this registry signed; nothing about it is verified. */
+  isOurs(token: string): boolean {
+    if (token.length > MAX_TOKEN_CHARACTERS) return false;
+    try {
+      return decodeJwt(token).iss === this.#ports.issuer;
+    } catch (error) {
+      if (error instanceof errors.JOSEError) return false;
+      throw error;
+    }
+  }
+}

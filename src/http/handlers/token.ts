@@ -1,0 +1,171 @@
+import { labelOf } from '../../access/identity.ts';
+import type { Held } from '../../access/tokens/claims.ts';
+import type { IssuedToken } from '../../access/tokens/token-issuer.ts';
+import { RegistryError } from '../../oci/errors.ts';
+import { renderChallenge, Unauthorized } from '../challenge.ts';
+import type { HandlerPorts, RequestContext, TokenGrant, TokenPorts } from '../context.ts';
+import { respond } from '../response.ts';
+import type { Route } from '../route.ts';
+import { readTokenForm, type TokenForm } from '../token-form.ts';
+
+/** GET /token, as registry clients know it. The gate knows the caller: by Basic, a certificate or an OIDC token, or as anonymous. */
+export async function getToken(
+  { service, scopes, offline, clientId }: Extract<Route, { kind: 'token-get' }>,
+  context: RequestContext,
+  { tokens }: HandlerPorts,
+): Promise<Response> {
+  const ports = requireTokens(tokens);
+  const { authority, signal } = context;
+  if (authority.kind !== 'identity') throw new Unauthorized('a token is no way to get another one: log in', NO_SCOPE);
+  const { identity } = authority;
+  const held = ports.issuer.hold(identity);
+  const asked = { service: serviceFor(service, context, ports), scopes, offline };
+  const issued = await ports.issuer.issue(held, asked, signal);
+  tell(identity.kind === 'anonymous' ? 'none' : 'credentials', held, clientId, context, ports);
+  return answer(200, fieldsOf(issued, issued.refreshToken), context);
+}
+
+/** POST /token, the token endpoint of OAuth 2.0: its errors are those of RFC 6749. */
+export async function postToken(
+  _: Extract<Route, { kind: 'token-post' }>,
+  context: RequestContext,
+  { tokens, limits }: HandlerPorts,
+): Promise<Response> {
+  const ports = requireTokens(tokens);
+  const form = await readTokenForm(context, limits.body);
+  if (form.kind === 'refused') return refuse(400, form.error, form.description, context);
+  try {
+    switch (form.kind) {
+      case 'password':
+        return await answerPassword(form, context, ports);
+      case 'refresh-token':
+        return await answerRefreshToken(form, context, ports);
+    }
+  } catch (error) {
+    if (!(error instanceof RegistryError) || error.kind !== 'request-invalid') throw error;
+    return refuse(400, 'invalid_request', error.message, context);
+  }
+}
+
+async function answerPassword(
+  { user, password, service, scopes, offline, clientId }: Extract<TokenForm, { kind: 'password' }>,
+  context: RequestContext,
+  ports: TokenPorts,
+): Promise<Response> {
+  const asked = { service: serviceFor(service, context, ports), scopes, offline };
+  const found = await ports.basic(user, password, { address: context.client });
+  switch (found.kind) {
+    case 'known': {
+      const held = ports.issuer.hold(found.authority.identity);
+      const issued = await ports.issuer.issue(held, asked, context.signal);
+      tell('password', held, clientId, context, ports);
+      return answer(200, { ...fieldsOf(issued, issued.refreshToken), scope: issued.scope }, context);
+    }
+    case 'refused':
+      ports.onRefused({ grant: 'password', reason: found.reason, ...whence(context, clientId) });
+      return refuse(401, 'invalid_grant', 'user name or password are wrong', context);
+    case 'later':
+      return refuse(
+        429,
+        'temporarily_unavailable',
+        'too many log-ins failed, or too many are in progress: wait',
+        context,
+        {
+          'Retry-After': String(Math.max(1, Math.ceil(found.retryAfterSeconds))),
+        },
+      );
+  }
+}
+
+async function answerRefreshToken(
+  { refreshToken, service, scopes, offline, clientId }: Extract<TokenForm, { kind: 'refresh-token' }>,
+  context: RequestContext,
+  ports: TokenPorts,
+): Promise<Response> {
+  const asked = { service: serviceFor(service, context, ports), scopes, offline: false };
+  const held = await ports.issuer.redeem(refreshToken);
+  if (held === undefined) {
+    const reason = 'the refresh token is none of ours, or no longer valid';
+    ports.onRefused({ grant: 'refresh_token', reason, ...whence(context, clientId) });
+    return refuse(401, 'invalid_grant', 'the refresh token is not valid: log in again', context);
+  }
+  const issued = await ports.issuer.issue(held, asked, context.signal);
+  tell('refresh_token', held, clientId, context, ports);
+  // The same one: if each use made a new one, they would never end.
+  return answer(200, { ...fieldsOf(issued, offline ? refreshToken : undefined), scope: issued.scope }, context);
+}
+
+function requireTokens(tokens: TokenPorts | undefined): TokenPorts {
+  if (tokens !== undefined) return tokens;
+  throw new RegistryError('route-unknown', 'this registry issues no tokens');
+}
+
+/** What the token is for. A client repeats what the challenge said; without it, the token is for the registry that it names in Host. */
+function serviceFor(asked: string | undefined, context: RequestContext, { isService }: TokenPorts): string {
+  if (asked === undefined) return context.tokenService()?.service ?? '';
+  if (isService(asked)) return asked;
+  throw new RegistryError('request-invalid', 'the service must be the one that the challenge of this registry names');
+}
+
+/** `token` for distribution's clients, `access_token` for those of OAuth 2.0: "clients should accept either". */
+function fieldsOf({ token, expiresIn, issuedAt }: IssuedToken, refreshToken: string | undefined) {
+  return {
+    token,
+    access_token: token,
+    token_type: 'Bearer',
+    expires_in: expiresIn,
+    issued_at: new Date(issuedAt * 1000).toISOString(),
+    ...(refreshToken === undefined ? {} : { refresh_token: refreshToken }),
+  };
+}
+
+function tell(
+  grant: TokenGrant,
+  { holder }: Held,
+  clientId: string | undefined,
+  context: RequestContext,
+  { onIssued }: TokenPorts,
+): void {
+  onIssued({ grant, actor: labelOf(holder), ...whence(context, clientId) });
+}
+
+const MAX_CLIENT_ID = 100;
+
+function whence({ id, client }: RequestContext, clientId: string | undefined) {
+  return { requestId: id, client, clientId: clientId?.slice(0, MAX_CLIENT_ID) };
+}
+
+const NO_SCOPE = { scope: undefined, error: undefined };
+
+/** "The parameters are included in the entity-body of the HTTP response using the application/json media type" (RFC 6749, section 5.2). */
+function refuse(
+  status: 400 | 401 | 429,
+  error: string,
+  description: string,
+  context: RequestContext,
+  headers: Readonly<Record<string, string>> = {},
+): Response {
+  const service = status === 401 ? context.tokenService() : undefined;
+  const challenge = service === undefined ? {} : { 'WWW-Authenticate': renderChallenge(NO_SCOPE, service) };
+  return answer(status, { error, error_description: description }, context, { ...challenge, ...headers });
+}
+
+/** Nothing of it may be kept by a cache. */
+function answer(
+  status: number,
+  fields: Readonly<Record<string, unknown>>,
+  { stats }: RequestContext,
+  headers: Readonly<Record<string, string>> = {},
+): Response {
+  const body = new TextEncoder().encode(JSON.stringify(fields));
+  stats.sent = body.length;
+  return respond(body, {
+    status,
+    headers: {
+      'Content-Type': 'application/json',
+      'Content-Length': String(body.length),
+      'Cache-Control': 'no-store',
+      ...headers,
+    },
+  });
+}

@@ -1,0 +1,32 @@
+import { Counter, type Registry as Metrics } from 'prom-client';
+
+/** What a token was issued for, as the token endpoint names it. */
+type Grant = 'none' | 'credentials' | 'password' | 'refresh_token';
+
+/** Tokens of the token endpoint. A process that issues none has no such metrics. */
+export class TokenMetrics {
+  readonly #metrics: Metrics;
+  #requests: Counter<'grant' | 'result'> | undefined;
+
+  constructor(metrics: Metrics) {
+    this.#metrics = metrics;
+  }
+
+  issued(grant: Grant): void {
+    this.#counter().inc({ grant, result: 'issued' });
+  }
+
+  refused(grant: Grant): void {
+    this.#counter().inc({ grant, result: 'refused' });
+  }
+
+  #counter(): Counter<'grant' | 'result'> {
+    this.#requests ??= new Counter({
+      name: 'marina_tokens_total',
+      help: 'Requests for tokens: issued or refused, by what they had: none, credentials (a header or a certificate), password or refresh_token (a form).',
+      labelNames: ['grant', 'result'],
+      registers: [this.#metrics],
+    });
+    return this.#requests;
+  }
+}

@@ -1,0 +1,101 @@
+import { join } from 'node:path';
+import { ulid } from 'ulid';
+import type { AccessPolicy } from '../access/access.ts';
+import type { Authentication } from '../access/authentication.ts';
+import type { ReloadedFile } from '../access/reloaded-file.ts';
+import { AccountVersions, type VersionOf } from '../access/tokens/account-versions.ts';
+import { KeyRing, makeTokenKey, type PrivateKeys, parsePrivateKeys } from '../access/tokens/keys.ts';
+import { OwnTokens } from '../access/tokens/own-tokens.ts';
+import { RefreshTokens } from '../access/tokens/refresh-tokens.ts';
+import { TokenSigner } from '../access/tokens/signer.ts';
+import { TokenIssuer } from '../access/tokens/token-issuer.ts';
+import { type Config, ConfigError } from '../config.ts';
+import type { TokenPorts } from '../http/context.ts';
+import type { PublicAddress } from '../http/public-address.ts';
+import { editFile } from '../system/edited-file.ts';
+import type { Logger } from '../telemetry/log.ts';
+import type { Telemetry } from '../telemetry/metrics.ts';
+import { openConfigFile } from './config-files.ts';
+import type { OpenedStore } from './store.ts';
+
+/** In the data folder of one process, where no TOKEN_KEY_FILE is set. No copy of a store takes it along (docs/operations.md). */
+const KEY_FILE = 'token-key.pem';
+
+export interface TokenWiring {
+  readonly config: Config;
+  readonly opened: Pick<OpenedStore, 'store' | 'place' | 'isLocked'>;
+  readonly publicAddress: PublicAddress;
+  readonly versionOf: VersionOf;
+  readonly logger: Logger;
+  readonly telemetry: Telemetry;
+}
+
+export interface OpenedTokens {
+  /** Knows the tokens that this registry issued. */
+  readonly own: OwnTokens;
+  /** The token endpoint. */
+  readonly endpoint: (policy: AccessPolicy, authentication: Authentication) => TokenPorts;
+  readonly close: () => void;
+}
+
+/** @throws ConfigError if there is no key, or none that can be used */
+export async function openTokens(wiring: TokenWiring): Promise<OpenedTokens> {
+  const { config, opened, publicAddress, versionOf, logger, telemetry } = wiring;
+  const file = await openKeyFile(wiring);
+  const keys = new KeyRing(file);
+  const signer = new TokenSigner({ keys, issuer: `marina:${opened.store}`, now: Date.now, newId: () => ulid() });
+  const versions = new AccountVersions(versionOf);
+  const isService = (service: string): boolean => publicAddress.isService(service);
+  const own = new OwnTokens({ signer, keys, isService, versions, now: Date.now, lifetime: config.tokenLifetime });
+  const refresh = new RefreshTokens({ signer, versions, lifetime: config.refreshTokenLifetime });
+  return {
+    own,
+    endpoint: (policy, authentication) => ({
+      issuer: new TokenIssuer({ own, refresh, versions, policy, claimsNeeded: () => [] }),
+      basic: (user, password, origin) => authentication.basic(user, password, origin),
+      isService,
+      onIssued: (token) => {
+        telemetry.tokens.issued(token.grant);
+        if (token.grant !== 'none') logger.info(token, 'a client logged in and got a token');
+      },
+      onRefused: (refusal) => {
+        telemetry.tokens.refused(refusal.grant);
+        logger.warn(refusal, 'credentials were refused');
+      },
+    }),
+    close: () => file.close(),
+  };
+}
+
+async function openKeyFile({
+  config,
+  opened,
+  logger,
+  telemetry,
+}: TokenWiring): Promise<ReloadedFile<'TOKEN_KEY_FILE', PrivateKeys>> {
+  return await openConfigFile({
+    paths: { TOKEN_KEY_FILE: config.tokenKeyFile ?? (await ownKeyFile(opened)) },
+    parse: ({ TOKEN_KEY_FILE: pem }) => parsePrivateKeys(pem),
+    logger,
+    telemetry,
+  });
+}
+
+/** The key of a process that has its data folder for itself, made at its first start. */
+async function ownKeyFile({ place, isLocked }: TokenWiring['opened']): Promise<string> {
+  if (!isLocked) {
+    throw new ConfigError(
+      'TOKEN_KEY_FILE is not set: processes that share a store sign tokens with the same key. ' +
+        '"marina token-key > token-key.pem" makes one: give that file to each of them, and keep it out of the store',
+    );
+  }
+  const path = join(place, KEY_FILE);
+  try {
+    await editFile(path, { create: true }, (pem) => (pem === '' ? makeTokenKey() : undefined));
+  } catch (error) {
+    throw new ConfigError(
+      `no token key can be made at ${path}: ${error instanceof Error ? error.message : String(error)}`,
+    );
+  }
+  return path;
+}
