@@ -11,7 +11,7 @@ import type { Way } from './report.ts';
 /** Objects up to this size are written with one call. */
 const SMALL_BYTES = 256 * 1024;
 /**
- * The actor of the upload sessions that big objects are sent through. Nobody resumes such a session, but it expires
+ * The actor of the upload sessions that big objects are sent through. Such a session is never resumed, but it expires
  * like any other.
  */
 const UPLOADER = 'import';

@@ -25,7 +25,8 @@ export interface ImportWish extends Pick<ImportRequest, 'trust' | 'moveTags' | '
 }
 
 /**
- * Takes over a registry that distribution wrote. It may be stopped anywhere and repeated: what is present is skipped.
+ * Takes over a registry that distribution wrote. It may be stopped at any point and repeated, because content that is already present
+ * is skipped.
  * @throws RegistryError `request-invalid` if there is none in the source
  */
 export async function importTree(wish: ImportWish, ports: ImportPorts): Promise<ImportReport> {

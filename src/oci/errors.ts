@@ -58,8 +58,8 @@ export class RegistryError extends Error {
 }
 
 /**
- * A store did not answer in time: the operation may or may not have happened. This is not a refusal: callers that can retry do, and
- * clients are told to retry.
+ * A store did not answer in time, so the operation may or may not have happened. This is not a refusal: callers that can retry do so,
+ * and clients get an error that asks them to retry.
  */
 export class Unanswered extends Error {
   override readonly name: string = 'Unanswered';

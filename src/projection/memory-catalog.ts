@@ -62,7 +62,7 @@ export class MemoryCatalog {
   }
 
   async page(after: string | undefined, limit: number): Promise<Page<RepositoryName>> {
-    if (this.#probes) return this.#pageAnew(after, limit);
+    if (this.#probes) return this.#pageFromStore(after, limit);
     await this.#listOnce();
     // One more than requested tells whether another page follows.
     const items: RepositoryName[] = [];
@@ -76,7 +76,7 @@ export class MemoryCatalog {
     return { items: items.slice(0, limit), more: items.length > limit };
   }
 
-  async #pageAnew(after: string | undefined, limit: number): Promise<Page<RepositoryName>> {
+  async #pageFromStore(after: string | undefined, limit: number): Promise<Page<RepositoryName>> {
     const names: RepositoryName[] = [];
     for await (const { key } of this.#driver.list(CATALOG)) {
       const repo = repositoryOfMarker(key);

@@ -14,7 +14,7 @@ async function bytesOf({ size, content }: Blob): Promise<Uint8Array> {
 const never = digestOf('sha256', text('never pushed'));
 
 describe('blobs', () => {
-  test('of every size come as they were pushed, small ones from memory', async () => {
+  test('of every size are served as they were pushed, small ones from memory', async () => {
     const open = openRegistry();
     for (const size of [0, 1, SMALL_BLOB_BYTES, SMALL_BLOB_BYTES + 1, 300_000]) {
       const bytes = new Uint8Array(size).fill(size % 251);
@@ -28,7 +28,7 @@ describe('blobs', () => {
     }
   });
 
-  test('are those of their repository only', async () => {
+  test('are visible only in their repository', async () => {
     const open = openRegistry();
     const digest = await open.push(A, text('x'));
     expect(await refusalOf(Promise.try(() => open.registry.blobs.resolve(B, digest)))).toBe('name-unknown');
@@ -38,7 +38,7 @@ describe('blobs', () => {
     expect(await refusalOf(Promise.try(() => open.registry.blobs.get(A, never, CALLER)))).toBe('blob-unknown');
   });
 
-  test('whose bytes are gone or cut are damaged, and say what to do', async () => {
+  test('whose bytes are missing or truncated are reported as damaged, with advice', async () => {
     for (const size of [10, SMALL_BLOB_BYTES + 10]) {
       for (const damage of ['lost', 'cut']) {
         const open = openRegistry();
@@ -47,14 +47,14 @@ describe('blobs', () => {
         if (damage === 'lost') await open.driver.delete([key]);
         else await open.driver.put(key, new Uint8Array(size - 1));
         expect(await refusalOf(Promise.try(() => open.registry.blobs.get(A, digest, CALLER)))).toBe('content-damaged');
-        // Pushing them again mends it.
+        // Pushing them again repairs the blob.
         await open.push(A, new Uint8Array(size));
         expect((await open.registry.blobs.get(A, digest, CALLER)).size).toBe(size);
       }
     }
   });
 
-  test('are deleted once, in their repository only, and can be pushed again', async () => {
+  test('can be deleted once, only in their repository, and can be pushed again', async () => {
     const open = openRegistry();
     const digest = await open.push(A, text('x'));
     await open.push(B, text('x'));
@@ -84,7 +84,7 @@ describe('blobs', () => {
     expect(await refusalOf(open.registry.blobs.delete(A, config, ACTOR))).toBe('none');
   });
 
-  test('in a repository that does not exist are not deleted', async () => {
+  test('cannot be deleted in a repository that does not exist', async () => {
     const { registry } = openRegistry();
     expect(await refusalOf(registry.blobs.delete(A, never, ACTOR))).toBe('name-unknown');
   });

@@ -20,7 +20,7 @@ describe("the linker's rule", () => {
     return { ...open, inc, may };
   }
 
-  test('allows young incarnations without a look at the store', async () => {
+  test('allows young incarnations without reading the store', async () => {
     const clock = new TestClock();
     const { newIncarnation } = openRegistry({ clock });
     const inc = newIncarnation();
@@ -33,7 +33,7 @@ describe("the linker's rule", () => {
     expect(await may()).toBe(false);
   });
 
-  test('allows old ones that are there at their length, and in no open list', async () => {
+  test('allows old ones that are stored with their length and in no open list', async () => {
     const { driver, inc, may, condemn, newIncarnation } = await oldBytes();
     expect(await may()).toBe(true);
     await condemn(newIncarnation(), newIncarnation());
@@ -42,18 +42,18 @@ describe("the linker's rule", () => {
     expect(await may()).toBe(false);
   });
 
-  test('refuses old ones while any open list names them', async () => {
+  test('refuses old ones that any open list contains', async () => {
     const { driver, inc, may, condemn, newIncarnation } = await oldBytes();
     await condemn(newIncarnation());
     const list = await condemn(inc);
     expect(await may()).toBe(false);
-    // The final list alone is history.
+    // A final list without a condemned list belongs to a round that has ended.
     await driver.put(list.replace('condemned', 'final'), (await driver.read(list)) ?? text(''));
     await driver.delete([list]);
     expect(await may()).toBe(true);
   });
 
-  test('looks at the lists before it looks at the bytes', async () => {
+  test('reads the lists before it checks the bytes', async () => {
     const { driver, inc, may } = await oldBytes();
     const order: string[] = [];
     const [list, head] = [driver.list.bind(driver), driver.head.bind(driver)];
@@ -69,7 +69,7 @@ describe("the linker's rule", () => {
     expect(order).toEqual(['list gc/', `head ${dataKey(inc)}`]);
   });
 
-  test('a list that is gone between its listing and its reading has ended its round', async () => {
+  test('a list that disappears between its listing and its reading belongs to a round that has ended', async () => {
     const { driver, inc, may, condemn } = await oldBytes();
     await condemn(inc);
     const read = driver.read.bind(driver);
@@ -77,7 +77,7 @@ describe("the linker's rule", () => {
     expect(await may()).toBe(true);
   });
 
-  test('finds exactly the incarnations that a list names, wherever they stand in it', async () => {
+  test('finds exactly the incarnations in a list, at any position', async () => {
     const { driver, condemn, clock, newIncarnation } = openRegistry();
     const old = incarnations.filter((inc) => inc < newIncarnation());
     clock.advance(10 * GRACE);

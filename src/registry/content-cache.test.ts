@@ -4,7 +4,7 @@ import { ContentCache } from './content-cache.ts';
 
 const newIncarnation = countingIncarnations(new TestClock().now);
 
-test('keeps what was used last, within its budget', () => {
+test('keeps the most recently used entries within its budget', () => {
   const cache = new ContentCache(10_000);
   const names = Array.from({ length: 20 }, newIncarnation);
   for (const name of names) {
@@ -18,7 +18,7 @@ test('keeps what was used last, within its budget', () => {
   );
 });
 
-test('takes nothing that is larger than all of it, and works without any room', () => {
+test('rejects entries larger than its budget, and works with no budget', () => {
   const [name] = [newIncarnation()];
   for (const budget of [0, 1000]) {
     const cache = new ContentCache(budget);

@@ -63,7 +63,7 @@ describe('session files', () => {
     expect(found?.offset).toBe(0);
   });
 
-  /** The session of an earlier process, a look at it whose answer from the store comes late, and a hold that comes before. */
+  /** The session of an earlier process, a lookup whose answer from the store is delayed, and a lease taken before the answer. */
   async function overtaken() {
     const driver = new MemoryDriver();
     const session = await saved(sessionsOver(driver));
@@ -83,7 +83,7 @@ describe('session files', () => {
     return { sessions, session, slow, answer: resolve, lease };
   }
 
-  test('a look that is slower than the end of the session does not bring it back', async () => {
+  test('a lookup that is slower than the end of the session does not restore it', async () => {
     const { sessions, slow, answer, lease } = await overtaken();
     await lease.end();
     await lease.release();
@@ -92,7 +92,7 @@ describe('session files', () => {
     expect(sessions.count()).toBe(0);
   });
 
-  test('a look that is slower than a write to the session does not take it back', async () => {
+  test('a lookup that is slower than a write to the session does not revert it', async () => {
     const { sessions, session, slow, answer, lease } = await overtaken();
     const next = { ...session, offset: 10 };
     await lease.save(next);
@@ -113,7 +113,7 @@ describe('session files', () => {
     expect(await sessions.lease(id, owner)).toHaveProperty('session');
   });
 
-  test('what lies under uploads/ and is no upload stays where it is', async () => {
+  test('an object under uploads/ that is not an upload is not touched', async () => {
     const driver = new MemoryDriver();
     await driver.put('uploads/README', text('x'));
     await driver.put('uploads/not-an-id/file', text('x'));

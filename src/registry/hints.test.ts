@@ -10,7 +10,7 @@ import { readHint, writeHint } from './hints.ts';
 const digest = digestOf('sha256', text('x'));
 
 describe('hints', () => {
-  test('are what was written last', async () => {
+  test('have the value that was written last', async () => {
     const driver = new MemoryDriver();
     await fc.assert(
       fc.asyncProperty(digests, incarnations, fc.nat(), repositoryNames, async (each, inc, size, repo) => {

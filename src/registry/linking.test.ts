@@ -43,7 +43,7 @@ async function unlink({ registry }: OpenRegistry, repo = A): Promise<void> {
 }
 
 describe('linking uploaded bytes', () => {
-  test('makes them a blob, and leaves a hint for others', async () => {
+  test('makes them a blob, and writes a hint', async () => {
     const open = openRegistry();
     const inc = await upload(open);
     expect(await open.linkOf(A, digest)).toBe(inc);
@@ -51,7 +51,7 @@ describe('linking uploaded bytes', () => {
     expect(await open.settle()).toEqual([]);
   });
 
-  test('that the repository has already drops the new ones, after the answer', async () => {
+  test('that the repository already has deletes the new ones, after the answer', async () => {
     const open = openRegistry();
     const first = await upload(open);
     const second = await upload(open);
@@ -61,7 +61,7 @@ describe('linking uploaded bytes', () => {
     expect(await open.dataKeys()).toEqual([dataKey(first)]);
   });
 
-  test('that the repository has already leaves the new ones where another holder of the upload may link them', async () => {
+  test('that the repository already has keeps the new ones if another holder of the upload may link them', async () => {
     for (const ended of [true, false]) {
       const open = openRegistry();
       await upload(open);
@@ -76,7 +76,7 @@ describe('linking uploaded bytes', () => {
     }
   });
 
-  test('that another repository has links those, and drops the new ones', async () => {
+  test('that another repository has links the existing ones and deletes the new ones', async () => {
     const open = openRegistry();
     const first = await upload(open, A);
     await upload(open, B);
@@ -85,7 +85,7 @@ describe('linking uploaded bytes', () => {
     expect(await open.dataKeys()).toEqual([dataKey(first)]);
   });
 
-  test('that only a repository has which the caller may not pull from stay its own, and nothing there is looked at', async () => {
+  test('that only a repository has from which the caller may not pull are stored again, and that repository is not read', async () => {
     const open = openRegistry({ access: { ...openAccess, mayPullUnnamed: (_, repo) => repo !== A } });
     const first = await upload(open, A);
     const looks: RepositoryName[] = [];
@@ -102,7 +102,7 @@ describe('linking uploaded bytes', () => {
     expect(await open.dataKeys()).toEqual([dataKey(first), dataKey(second)]);
   });
 
-  test('of another repository name it in the log only if everybody may pull from it', async () => {
+  test('of another repository name it in the log only if every client may pull from it', async () => {
     for (const isPublic of [true, false]) {
       const access = { ...openAccess, mayPullUnnamed: (caller: Caller) => isPublic || caller !== ANYBODY };
       const open = openRegistry({ access });
@@ -117,7 +117,7 @@ describe('linking uploaded bytes', () => {
     }
   });
 
-  test('of the same blob at once ends with one link, and every client is served', async () => {
+  test('of the same blob concurrently ends with one link, and every client succeeds', async () => {
     const open = openRegistry();
     await Promise.all(Array.from({ length: 20 }, (_, index) => upload(open, index % 2 === 0 ? A : B)));
     await open.settle();
@@ -127,7 +127,7 @@ describe('linking uploaded bytes', () => {
     expect(kept.length).toBe(new Set(links).size);
   });
 
-  test('whose linked bytes were lost, or have another length, links the new ones', async () => {
+  test('links the new ones if the linked bytes are missing or have another length', async () => {
     for (const damage of ['lost', 'cut']) {
       const open = openRegistry();
       const first = await upload(open);
@@ -147,13 +147,13 @@ describe('linking uploaded bytes', () => {
     ['names another length', ({ driver }, inc) => writeHint(driver, digest, { inc, size: 1, repo: A })],
     ['names a repository that does not exist', ({ driver }, inc) => writeHint(driver, digest, { inc, size, repo: C })],
     [
-      'names bytes that nobody linked',
+      'names bytes that no log links',
       async (open) => writeHint(open.driver, digest, { ...(await stored(open)), repo: A }),
     ],
     ['names bytes that are gone', ({ driver }, inc) => driver.delete([dataKey(inc)])],
     ['names bytes of another length', ({ driver }, inc) => driver.put(dataKey(inc), text('cut'))],
     ['names a link that is gone', (open) => unlink(open)],
-  ])('where the hint %s links its own bytes, and mends the hint', async (_, spoil) => {
+  ])('if the hint %s, links the uploaded bytes and corrects the hint', async (_, spoil) => {
     const open = openRegistry();
     await spoil(open, await upload(open, A));
     const own = await upload(open, B);
@@ -163,7 +163,7 @@ describe('linking uploaded bytes', () => {
     expect(await open.dataKeys()).toContain(dataKey(own));
   });
 
-  test('does not touch a hint that is right', async () => {
+  test('does not rewrite a correct hint', async () => {
     const open = openRegistry();
     const inc = await upload(open, A);
     await upload(open, B);
@@ -173,7 +173,7 @@ describe('linking uploaded bytes', () => {
 });
 
 describe("uploads and the linker's rule", () => {
-  test('old bytes that a round of collection names are not shared: the request links its own', async () => {
+  test('old bytes that a collection round has condemned are not shared, and the request links its own', async () => {
     const open = openRegistry();
     const old = await upload(open, A);
     open.clock.advance(GRACE / 2 + 1);
@@ -184,7 +184,7 @@ describe("uploads and the linker's rule", () => {
     expect(await open.dataKeys()).toEqual([dataKey(old), dataKey(own)]);
   });
 
-  test('old bytes that no round names are shared', async () => {
+  test('old bytes that no round has condemned are shared', async () => {
     const open = openRegistry();
     const old = await upload(open, A);
     open.clock.advance(10 * GRACE);
@@ -193,7 +193,7 @@ describe("uploads and the linker's rule", () => {
     expect(await open.linkOf(B, digest)).toBe(old);
   });
 
-  test('young bytes are shared though a round names them: no round can have found them yet', async () => {
+  test('young bytes are shared even if a round lists them, because no round can have found them yet', async () => {
     const open = openRegistry();
     const young = await upload(open, A);
     open.clock.advance(GRACE / 2);
@@ -202,7 +202,7 @@ describe("uploads and the linker's rule", () => {
     expect(await open.linkOf(B, digest)).toBe(young);
   });
 
-  test('its own bytes, old by now and named by a round, are refused: the client begins again', async () => {
+  test('its own bytes, if old and condemned by now, are refused, and the client must start again', async () => {
     const open = openRegistry();
     const own = await stored(open);
     open.clock.advance(GRACE / 2 + 1);
@@ -213,7 +213,7 @@ describe("uploads and the linker's rule", () => {
     expect(await refusalOf(open.registry.linking.linkUploaded(A, own, CALLER))).toBe('none');
   });
 
-  test('in one request, they are old by now and named by a round: the client named no upload, and is told to try again', async () => {
+  test('bytes of a single request that are old and condemned by now are refused with advice to try again', async () => {
     const open = openRegistry();
     const write = open.driver.write.bind(open.driver);
     open.driver.write = async (key, written) => {
@@ -227,7 +227,7 @@ describe("uploads and the linker's rule", () => {
     expect(await open.push(A, bytes)).toBe(digest);
   });
 
-  test('its own bytes, old by now and deleted, are refused', async () => {
+  test('its own bytes, if old and deleted by now, are refused', async () => {
     const open = openRegistry();
     const own = await stored(open);
     open.clock.advance(GRACE);
@@ -235,7 +235,7 @@ describe("uploads and the linker's rule", () => {
     expect(await refusalOf(open.registry.linking.linkUploaded(A, own, CALLER))).toBe('upload-unknown');
   });
 
-  test('is asked again when somebody else took the slot: a round may have begun meanwhile', async () => {
+  test('is checked again if another writer took the slot, because a round may have begun meanwhile', async () => {
     const open = openRegistry();
     const old = await upload(open, A);
     open.clock.advance(GRACE / 2 + 1);
@@ -261,7 +261,7 @@ describe('a mount', () => {
   const mount = (open: OpenRegistry, from: typeof A | undefined, to = B): Promise<boolean> =>
     open.registry.linking.mount(to, digest, from, CALLER);
 
-  test('links the bytes of the source, and none travel', async () => {
+  test('links the bytes of the source without an upload', async () => {
     const open = openRegistry();
     const inc = await upload(open, A);
     expect(await mount(open, A)).toBe(true);
@@ -269,14 +269,14 @@ describe('a mount', () => {
     expect(await open.dataKeys()).toEqual([dataKey(inc)]);
   });
 
-  test('without a source finds one by the hint', async () => {
+  test('without a source finds one with the hint', async () => {
     const open = openRegistry();
     const inc = await upload(open, A);
     expect(await mount(open, undefined)).toBe(true);
     expect(await open.linkOf(B, digest)).toBe(inc);
   });
 
-  test('of what is there already, or from the repository itself, is done', async () => {
+  test('of a blob that the repository already has, or from the repository itself, succeeds', async () => {
     const open = openRegistry();
     const inc = await upload(open, A);
     expect([await mount(open, A), await mount(open, A), await mount(open, A, A)]).toEqual([true, true, true]);
@@ -294,13 +294,13 @@ describe('a mount', () => {
     expect(await open.linkOf(B, digest)).toBeUndefined();
   });
 
-  test('from a repository that does not exist means uploading, and so does no source and no hint', async () => {
+  test('from a repository that does not exist, or without source and hint, means uploading', async () => {
     const open = openRegistry();
     expect([await mount(open, C), await mount(open, undefined)]).toEqual([false, false]);
     expect((await open.projection.repositories(undefined, 10)).items).toEqual([]);
   });
 
-  test('of old bytes that a round of collection names means uploading', async () => {
+  test('of old bytes that a collection round has condemned means uploading', async () => {
     const open = openRegistry();
     const inc = await upload(open, A);
     open.clock.advance(GRACE / 2 + 1);
@@ -310,7 +310,7 @@ describe('a mount', () => {
     expect(await mount(open, A)).toBe(true);
   });
 
-  test('whose linked bytes were lost links those of the source', async () => {
+  test('links the bytes of the source if the linked bytes are missing', async () => {
     const open = openRegistry();
     const first = await upload(open, A);
     await mount(open, A);
@@ -320,7 +320,7 @@ describe('a mount', () => {
     expect(await open.linkOf(B, digest)).toBe(second);
   });
 
-  test('that proposes a source itself looks at none that the caller may not read', async () => {
+  test('without a source reads no repository that the caller may not pull from', async () => {
     const asked: string[] = [];
     const access: AccessPolicy = {
       ...openAccess,
@@ -341,7 +341,7 @@ describe('a mount', () => {
     expect([asked, looked]).toEqual([[`pull ${A}`], []]);
   });
 
-  test('says in the log where the blob came from', async () => {
+  test('records in the log where the blob came from', async () => {
     const open = openRegistry();
     await upload(open, A);
     open.clock.advance(HOUR);

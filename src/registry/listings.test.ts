@@ -12,7 +12,7 @@ import type { PageRequest } from './interface.ts';
 import { Listings } from './listings.ts';
 import { SealedPositions } from './sealed-position.ts';
 
-/** A page when the client asks for no size, and the largest one that it can have (DESIGN 9). */
+/** The default and largest page size (DESIGN 9). */
 const TAGS_PAGE = 10_000;
 const CATALOG_PAGE = 1_000;
 
@@ -22,7 +22,7 @@ const subject = digestOf('sha256', text('subject'));
 const inc = '01ARZ3NDEKTSV4RRFFQ69G5FAV' as Incarnation;
 
 describe('tags', () => {
-  test('come in ASCII order, a page at most', async () => {
+  test('are listed in ASCII order, at most one page', async () => {
     const open = openRegistry();
     const names = Array.from({ length: TAGS_PAGE + 5 }, (_, index) => `t${String(index).padStart(6, '0')}`);
     const events = names.map((name) => ({ type: 'tag.set' as const, tag: tag(name), digest: subject }));
@@ -34,7 +34,7 @@ describe('tags', () => {
     expect(await open.registry.listings.tags(A, page(undefined, 0))).toEqual({ items: [], more: true });
   });
 
-  test('of a repository that does not exist are an error, of one without tags an empty list', async () => {
+  test('are an error for a repository that does not exist, and an empty list for one without tags', async () => {
     const open = openRegistry();
     expect(await refusalOf(Promise.try(() => open.registry.listings.tags(A, page(undefined, 10))))).toBe(
       'name-unknown',
@@ -60,7 +60,7 @@ describe('repositories', () => {
     return openRegistry({ driver, access }).registry.listings;
   }
 
-  test('that the caller may not see are gone before pages are cut', async () => {
+  test('that the caller may not see are removed before paging', async () => {
     const visible = names.filter((_, index) => index % 700 === 699);
     const listings = catalogOf({ ...openAccess, mayPullUnnamed: (_, repo) => visible.includes(repo) });
     expect(await listings.repositories(page(undefined, 2), CALLER)).toEqual({ items: visible, more: false });
@@ -69,7 +69,7 @@ describe('repositories', () => {
     expect(await listings.repositories(page(undefined, 0), CALLER)).toEqual({ items: [], more: true });
   });
 
-  test('come a page at most', async () => {
+  test('are listed at most one page at a time', async () => {
     const listings = catalogOf(openAccess);
     expect(await listings.repositories(page(undefined, 1_000_000), CALLER)).toEqual({
       items: names.slice(0, CATALOG_PAGE),
@@ -140,7 +140,7 @@ describe('referrers', () => {
     return openRegistry({ driver: open.driver }).registry.listings;
   }
 
-  test('are pages as long as they fit, of which none is lost and none comes twice', async () => {
+  test('are paged by what fits, and none is lost or repeated', async () => {
     const listings = await listingsOf(2500);
     for (const [artifactType, expected] of [
       [undefined, Array.from({ length: 2500 }, (_, index) => referrer(index))],
@@ -159,7 +159,7 @@ describe('referrers', () => {
     }
   });
 
-  test('of what nobody refers to, or where there is no repository, are none', async () => {
+  test('are empty for a subject without referrers, and for a repository that does not exist', async () => {
     const listings = await listingsOf(1);
     const query = { artifactType: undefined, after: undefined };
     expect(await listings.referrers(A, referrer(7), { ...query, fits: () => true }, CALLER)).toEqual({
@@ -174,7 +174,7 @@ describe('referrers', () => {
     });
   });
 
-  test('that do not fit are not counted as given', async () => {
+  test('that do not fit are on the next page', async () => {
     const listings = await listingsOf(3);
     const query = { artifactType: undefined, after: undefined };
     expect(await listings.referrers(A, subject, { ...query, fits: () => false }, CALLER)).toEqual({
@@ -184,9 +184,9 @@ describe('referrers', () => {
   });
 });
 
-test('a listing after a write has it, through another view of the same store too', async () => {
+test('a listing after a write includes it, also in another view of the same store', async () => {
   const open = openRegistry();
   await open.push(A, text('x'));
-  const anew = openProjection(open.driver);
-  expect((await anew.repositories(undefined, 10)).items).toEqual([A]);
+  const other = openProjection(open.driver);
+  expect((await other.repositories(undefined, 10)).items).toEqual([A]);
 });

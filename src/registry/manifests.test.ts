@@ -44,14 +44,14 @@ async function tagsOf({ registry }: OpenRegistry): Promise<readonly Tag[]> {
 }
 
 describe('pushing a manifest', () => {
-  test('keeps its exact bytes, under its digest and its tags', async () => {
+  test('stores its exact bytes under its digest and its tags', async () => {
     const open = openRegistry();
     const odd = text('{ "manifests":[ ],\n "schemaVersion": 2.0 }\n');
     const { digest } = await put(open, odd, { contentType: OCI_INDEX, tags: [tag('a'), tag('b')] });
     expect(digest).toBe(digestOf('sha256', odd));
     for (const reference of [byDigest(digest), byTag('a'), byTag('b')])
       expect(await bytesOf(open, reference)).toEqual(odd);
-    // Not only from the cache: another process on the same store gives them too.
+    // Not only from the cache: another process on the same store serves them too.
     const other = openRegistry({ driver: open.driver });
     expect(await bytesOf(other, byTag('b'))).toEqual(odd);
     expect((await other.registry.manifests.resolve(A, byTag('b'))).record.mediaType).toBe(OCI_INDEX);
@@ -69,7 +69,7 @@ describe('pushing a manifest', () => {
     );
   });
 
-  test('needs the blobs that it refers to, and names those that are missing', async () => {
+  test('requires the blobs that it refers to, and reports missing ones', async () => {
     const open = openRegistry();
     const config = digestOf('sha256', text('config'));
     await open.push(B, text('config'));
@@ -80,7 +80,7 @@ describe('pushing a manifest', () => {
     expect(await refusalOf(put(open, imageOf(config), { tags: [tag('a')] }))).toBe('none');
   });
 
-  test('a refused one leaves nothing that a reader could see', async () => {
+  test('a refused push leaves nothing visible to readers', async () => {
     const open = openRegistry();
     expect(await refusalOf(put(open, text('{}')))).toBe('manifest-invalid');
     expect(await refusalOf(put(open, index, { contentType: 'application/x; y' }))).toBe('manifest-invalid');
@@ -90,7 +90,7 @@ describe('pushing a manifest', () => {
     expect(await open.dataKeys()).toEqual([]);
   });
 
-  test('one whose blob is deleted while its bytes are stored leaves them to nobody', async () => {
+  test('if its blob is deleted while its bytes are stored, the bytes are deleted', async () => {
     const open = openRegistry();
     const config = await open.push(A, text('config'));
     const before = await open.dataKeys();
@@ -105,7 +105,7 @@ describe('pushing a manifest', () => {
     expect(await open.dataKeys()).toEqual(before);
   });
 
-  test('again adds no second copy and no second event, but its tags', async () => {
+  test('a second time adds its tags, but no second copy and no second event', async () => {
     const open = openRegistry();
     await put(open, index, { tags: [tag('a')] });
     const before = (await open.projection.resident(A)).state.seq;
@@ -116,7 +116,7 @@ describe('pushing a manifest', () => {
     expect(await open.dataKeys()).toHaveLength(1);
   });
 
-  test('many times at once ends with one copy, all tags, and every client served', async () => {
+  test('many times concurrently ends with one copy and all tags, and every client succeeds', async () => {
     const open = openRegistry();
     const names = Array.from({ length: 30 }, (_, each) => `t${String(each).padStart(2, '0')}`);
     await Promise.all(names.map((name) => put(open, index, { tags: [tag(name)] })));
@@ -127,7 +127,7 @@ describe('pushing a manifest', () => {
     expect(await bytesOf(openRegistry({ driver: open.driver }), byTag('t00'))).toEqual(index);
   });
 
-  test('with another media type is refused in that repository, whatever became of the bytes', async () => {
+  test('with another media type is refused in that repository, even if the bytes are missing', async () => {
     const open = openRegistry();
     const config = await open.push(A, text('config'));
     const image = imageOf(config);
@@ -143,7 +143,7 @@ describe('pushing a manifest', () => {
     expect(await tagsOf(open)).toEqual([tag('a')]);
     expect(before.record.refs).toEqual([config]);
     expect(await open.dataKeys()).toEqual(keys.filter((key) => key !== dataKey(before.record.inc)));
-    // Another repository settles it for itself, and so does this one after a delete.
+    // Another repository may have another media type, and so may this one after a delete.
     await open.registry.manifests.put(B, { bytes: image, digest: undefined, ...asPage }, ACTOR);
     await open.registry.manifests.delete(A, digest, ACTOR);
     await put(open, image, asPage);
@@ -152,7 +152,7 @@ describe('pushing a manifest', () => {
     });
   });
 
-  test('with many media types at once is taken as one of them, and the others are refused', async () => {
+  test('with many media types concurrently succeeds for one of them, and the others are refused', async () => {
     for (let round = 0; round < 10; round++) {
       const open = openRegistry();
       const types = Array.from({ length: 8 }, (_, each) => `application/x.type${each}+json`);
@@ -166,7 +166,7 @@ describe('pushing a manifest', () => {
     }
   });
 
-  test('whose type a log of an older Marina changed keeps what that log says', async () => {
+  test('whose type changed in the log of an older Marina has the type in that log', async () => {
     const open = openRegistry();
     await put(open, index, { contentType: OCI_INDEX, tags: [tag('a')] });
     const { record } = await open.registry.manifests.resolve(A, byTag('a'));
@@ -183,7 +183,7 @@ describe('pushing a manifest', () => {
     expect(await refusalOf(put(other, index, { contentType: 'text/html', tags: [tag('b')] }))).toBe('none');
   });
 
-  test('whose stored bytes were lost or cut stores them again', async () => {
+  test('stores the bytes again if they are missing or truncated', async () => {
     for (const damage of ['lost', 'cut']) {
       const open = openRegistry();
       await put(open, index, { tags: [tag('a')] });
@@ -197,11 +197,11 @@ describe('pushing a manifest', () => {
     }
   });
 
-  test('that somebody deletes just before it is linked again is stored anew', async () => {
+  test('that is deleted just before it is linked again is stored again', async () => {
     const open = openRegistry();
     await put(open, index);
     const head = open.driver.head.bind(open.driver);
-    // The delete comes when the push has seen that the bytes are there, and before it decides.
+    // The delete happens after the push has found the bytes and before it decides.
     open.driver.head = async (key) => {
       open.driver.head = head;
       const found = await head(key);
@@ -214,7 +214,7 @@ describe('pushing a manifest', () => {
     expect(await open.dataKeys()).toHaveLength(2);
   });
 
-  test('of which a blob is deleted at the same time: one of the two is refused', async () => {
+  test('while one of its blobs is deleted: one of the two is refused', async () => {
     for (let round = 0; round < 10; round++) {
       const open = openRegistry();
       const config = await open.push(A, text('config'));
@@ -228,24 +228,24 @@ describe('pushing a manifest', () => {
     }
   });
 
-  test('says which subject it has, and is among its referrers', async () => {
+  test("returns its subject, and is among the subject's referrers", async () => {
     const open = openRegistry();
     const subject = { mediaType: OCI_MANIFEST, digest: indexDigest, size: 1 };
-    const { digest, subject: told } = await put(
+    const { digest, subject: returned } = await put(
       open,
       text(JSON.stringify({ schemaVersion: 2, manifests: [], subject })),
       {
         contentType: OCI_INDEX,
       },
     );
-    expect(told).toBe(indexDigest);
+    expect(returned).toBe(indexDigest);
     const query = { artifactType: undefined, after: undefined, fits: () => true };
     const { items } = await open.registry.listings.referrers(A, indexDigest, query, CALLER);
     expect(items.map((each) => each.digest)).toEqual([digest]);
   });
 });
 
-describe('a layer that need not be there', () => {
+describe('a layer that need not be in the registry', () => {
   const layer = text('elsewhere');
   const foreign = {
     ...{ mediaType: 'application/vnd.oci.image.layer.nondistributable.v1.tar+gzip', size: layer.length },
@@ -253,7 +253,7 @@ describe('a layer that need not be there', () => {
   };
   const told = [`a non-distributable layer is not in this registry: ${foreign.digest}`];
 
-  test('is told of while it is absent, on push, pull and look, by every process', async () => {
+  test('causes a warning while it is absent, on push, pull and HEAD, in every process', async () => {
     const open = openRegistry();
     const config = await open.push(A, text('config'));
     const image = imageOf(config, { layers: [foreign] });
@@ -263,7 +263,7 @@ describe('a layer that need not be there', () => {
     expect((await open.registry.resolveManifest(A, byDigest(digest))).warnings).toEqual(told);
     expect((await open.registry.renewManifest(A, byTag('a'))).warnings).toEqual(told);
     const other = openRegistry({ driver: open.driver });
-    // Its bytes are not at hand, and are not read for this.
+    // Its bytes are not cached, and are not read for a warning.
     expect(await other.registry.resolveManifest(A, byTag('a'))).not.toHaveProperty('warnings');
     expect((await other.registry.getManifest(A, byTag('a'), CALLER)).warnings).toEqual(told);
     await open.push(A, layer);
@@ -271,7 +271,7 @@ describe('a layer that need not be there', () => {
     expect(await open.registry.resolveManifest(A, byTag('a'))).not.toHaveProperty('warnings');
   });
 
-  test('is no manifest that an index names, and there is nothing to tell of usual images', async () => {
+  test('is not a manifest of an index, and ordinary images cause no warning', async () => {
     const open = openRegistry();
     const config = await open.push(A, text('config'));
     const sparse = { mediaType: OCI_MANIFEST, digest: indexDigest, size: 1, urls: ['https://elsewhere.example/a'] };
@@ -283,7 +283,7 @@ describe('a layer that need not be there', () => {
 });
 
 describe('tags', () => {
-  test('that move on leave the manifest readable by its digest', async () => {
+  test('that move leave the manifest readable by its digest', async () => {
     const open = openRegistry();
     await put(open, index, { tags: [tag('a')] });
     const other = text(JSON.stringify({ schemaVersion: 2, manifests: [], annotations: { a: 'b' } }));
@@ -292,7 +292,7 @@ describe('tags', () => {
     expect(await bytesOf(open, byDigest(indexDigest))).toEqual(index);
   });
 
-  test('are deleted alone: their siblings and the manifest stay', async () => {
+  test('are deleted individually: other tags and the manifest stay', async () => {
     const open = openRegistry();
     await put(open, index, { tags: [tag('a'), tag('b')] });
     await open.registry.manifests.deleteTag(A, tag('a'), ACTOR);
@@ -311,7 +311,7 @@ describe('tags', () => {
 });
 
 describe('deleting a manifest', () => {
-  test('takes all its tags, no other, and leaves its blobs', async () => {
+  test('deletes all its tags, no others, and keeps its blobs', async () => {
     const open = openRegistry();
     const config = await open.push(A, text('config'));
     const { digest } = await put(open, imageOf(config), { tags: [tag('a'), tag('b')] });
@@ -327,7 +327,7 @@ describe('deleting a manifest', () => {
     expect(await refusalOf(open.registry.manifests.delete(A, digest, ACTOR))).toBe('manifest-unknown');
   });
 
-  test('and pushing it again brings it back, not its tags', async () => {
+  test('and pushing it again restores it without its tags', async () => {
     const open = openRegistry();
     await put(open, index, { tags: [tag('a')] });
     await open.registry.manifests.delete(A, indexDigest, ACTOR);
@@ -336,7 +336,7 @@ describe('deleting a manifest', () => {
     expect(await tagsOf(open)).toEqual([]);
   });
 
-  test('in a repository that does not exist says so', async () => {
+  test('in a repository that does not exist is `name-unknown`', async () => {
     const open = openRegistry();
     const { manifests } = open.registry;
     const all: (() => unknown)[] = [

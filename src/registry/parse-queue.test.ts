@@ -3,7 +3,7 @@ import { RegistryError } from '../oci/errors.ts';
 import type { Steps } from '../oci/strict-json.ts';
 import { ParseQueue } from './parse-queue.ts';
 
-/** A clock that moves only by work and sleep, and what happened in which order. */
+/** A clock that only work and sleep advance, and a record of the order of events. */
 class World {
   now = 0;
   readonly events: string[] = [];
@@ -15,7 +15,7 @@ class World {
     },
   });
 
-  /** So many steps that take so many milliseconds each. */
+  /** Steps that each take the given number of milliseconds. */
   *work(name: string, steps: number, cost: number): Steps<string> {
     for (let step = 0; step < steps; step++) {
       if (step > 0) yield;
@@ -31,25 +31,25 @@ class World {
 }
 
 describe('manifests', () => {
-  test('that are small are parsed at once, as many as a slice has room for', async () => {
+  test('that are small are parsed at once, as many as fit into a slice', async () => {
     const world = new World();
     for (let each = 0; each < 4; each++) expect(world.run(`m${each}`, 100, 1, 1)).toBe(`m${each}`);
     expect(world.run('late', 100, 1, 1)).toBeInstanceOf(Promise);
     expect(world.events).toEqual(['m0', 'm1', 'm2', 'm3', 'sleep 4']);
     await Bun.sleep(0);
     expect(world.events).toEqual(['m0', 'm1', 'm2', 'm3', 'sleep 4', 'late']);
-    // Another turn of the loop, another slice.
+    // Each turn of the event loop has a new slice.
     await new Promise(setImmediate);
     expect(world.run('next', 100, 1, 1)).toBe('next');
   });
 
-  test('that are big give everybody else as much time as they took, after each step', async () => {
+  test('that are big leave the thread to others for as long as each step took', async () => {
     const world = new World();
     expect(await world.run('big', 4_000_000, 3, 20)).toBe('big');
     expect(world.events).toEqual(['big', 'sleep 20', 'big', 'sleep 20', 'big']);
   });
 
-  test('are parsed one at a time, the smallest of those that wait first', async () => {
+  test('are parsed one at a time, the smallest waiting one first', async () => {
     const world = new World();
     const all = [
       world.run('first', 1_000, 2, 10),
@@ -62,18 +62,18 @@ describe('manifests', () => {
     expect(done).toEqual(['first', 'first', 'small', 'middle', 'big', 'big']);
   });
 
-  test('that are big are not passed by smaller ones for ever', async () => {
+  test('that are big are not overtaken by smaller ones forever', async () => {
     const world = new World();
     const begun = world.run('busy', 1, 1, 5);
     const big = world.run('big', 4_000, 1, 10);
     for (let each = 0; each < 400; each++) void world.run('small', 10, 1, 5);
     await Promise.all([begun, big]);
     const before = world.events.slice(0, world.events.indexOf('big')).filter((event) => event === 'small').length;
-    // Each small one takes 5 ms, and a rest as long: after 2 s it is the turn of the big one.
+    // Each small one takes 5 ms and a rest of 5 ms. After 2 s the big one has priority.
     expect(before).toBeWithin(150, 250);
   });
 
-  test('that do not get their turn in time are refused, and the rest goes on', async () => {
+  test('that wait too long are refused, and the others are still parsed', async () => {
     const world = new World();
     const begun = world.run('slow', 1, 1, 11_000);
     const late = Promise.resolve(world.run('late', 10, 1, 1)).catch((error: unknown) => error);
@@ -84,7 +84,7 @@ describe('manifests', () => {
     expect(await world.run('next', 10, 1, 1)).toBe('next');
   });
 
-  test('that are wrong are refused by what is wrong with them, at once or later', async () => {
+  test('that are invalid are refused with their own error, at once or later', async () => {
     const world = new World();
     const failing = function* (steps: number): Steps<never> {
       for (let step = 0; step < steps; step++) {

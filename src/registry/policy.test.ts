@@ -26,7 +26,7 @@ async function put({ registry }: OpenRegistry, number: number, tags: readonly st
 }
 
 describe('a policy', () => {
-  test('a manifest without a tag that would go soon is put anew when a client finds it there, or pushes it again', async () => {
+  test('an untagged manifest that would be deleted soon is put again when a client finds it with HEAD or pushes it again', async () => {
     const open = openRegistry({
       policy: { ...NO_POLICY, untaggedLifetime: (repo) => (repo === A ? 10 * HOUR : undefined) },
     });
@@ -58,7 +58,7 @@ describe('a policy', () => {
     expect(await refusalOf(Promise.try(() => find(`sha256:${'0'.repeat(64)}` as Digest)))).toBe('manifest-unknown');
   });
 
-  test('when a tag was pushed last is told to the log only where it counts', async () => {
+  test('the time of the last push of a tag is logged only if it matters', async () => {
     const slots = async (counts: boolean): Promise<number> => {
       const open = openRegistry({ policy: { ...NO_POLICY, tracksPushTimes: () => counts } });
       for (const tags of [['x'], ['x'], ['x', 'y'], []] satisfies string[][]) await put(open, 0, tags);

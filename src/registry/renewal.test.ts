@@ -30,11 +30,11 @@ async function refer({ registry }: OpenRegistry): Promise<Digest> {
   return (await registry.manifests.put(A, pushed, ACTOR)).digest;
 }
 
-/** Each way by which a client learns that it need not upload a blob. */
+/** Every way in which a client learns that it need not upload a blob. */
 const WAYS: readonly [string, (open: OpenRegistry) => Promise<unknown>][] = [
   ['HEAD', async ({ registry }) => registry.blobs.renew(A, digest)],
-  ['a mount of what is there', ({ registry }) => registry.linking.mount(A, digest, B, CALLER)],
-  ['an upload of what is there', (open) => open.push(A, bytes)],
+  ['a mount of an existing blob', ({ registry }) => registry.linking.mount(A, digest, B, CALLER)],
+  ['an upload of an existing blob', (open) => open.push(A, bytes)],
 ];
 
 describe.each(WAYS)('after %s', (_, learn) => {
@@ -45,7 +45,7 @@ describe.each(WAYS)('after %s', (_, learn) => {
     return open;
   }
 
-  test('a blob that nothing refers to stays for at least half of the grace', async () => {
+  test('a blob without references stays for at least half of the grace period', async () => {
     const open = await pushed();
     const before = await open.linkOf(A, digest);
     open.clock.advance(GRACE / 2);
@@ -55,13 +55,13 @@ describe.each(WAYS)('after %s', (_, learn) => {
     await learn(open);
     const { state } = await foldLog(open.driver, A);
     expect([state.seq, state.blob(digest)?.since]).toEqual([2, open.clock.now()]);
-    // The same bytes, whatever a collection has condemned: this log links them already.
+    // The same bytes, whatever a collection has condemned, because this log already links them.
     expect(state.blob(digest)?.inc).toBe(before ?? expect.unreachable());
     await learn(open);
     expect(await slots(open)).toBe(2);
   });
 
-  test('one that a manifest refers to needs nothing, however old; since it lost its manifest it is young', async () => {
+  test('a blob with a reference is not renewed, however old, and it counts as young once it has lost its manifest', async () => {
     const open = await pushed();
     const manifest = await refer(open);
     open.clock.advance(10 * GRACE);
@@ -76,8 +76,8 @@ describe.each(WAYS)('after %s', (_, learn) => {
   });
 });
 
-describe('HEAD of a blob that nothing refers to', () => {
-  test('answers as if it were absent where it cannot be linked anew', async () => {
+describe('HEAD of a blob without references', () => {
+  test('reports it as absent if its link cannot be renewed', async () => {
     for (const kind of ['unavailable', 'storage-full'] as const) {
       const open = openRegistry();
       await open.push(A, bytes);
@@ -85,12 +85,12 @@ describe('HEAD of a blob that nothing refers to', () => {
       open.projection.submit = () => Promise.reject(new RegistryError(kind, 'no'));
       const asked = Promise.try(() => open.registry.blobs.renew(A, digest));
       expect(await refusalOf(asked)).toBe('blob-unknown');
-      // Its bytes can be had all the same.
+      // Its bytes are still served.
       expect((await open.registry.blobs.resolve(A, digest)).size).toBe(bytes.length);
     }
   });
 
-  test('at once by many clients appends once', async () => {
+  test('by many clients concurrently appends once', async () => {
     const open = openRegistry();
     await open.push(A, bytes);
     open.clock.advance(GRACE);
@@ -101,7 +101,7 @@ describe('HEAD of a blob that nothing refers to', () => {
     expect(slot.events).toHaveLength(1);
   });
 
-  test('that is not there, or whose repository is not, says so', async () => {
+  test('that does not exist, or in a repository that does not exist, is an error', async () => {
     const open = openRegistry();
     expect(await refusalOf(Promise.try(() => open.registry.blobs.renew(A, digest)))).toBe('name-unknown');
     await open.push(A, text('other'));

@@ -10,7 +10,7 @@ const session: Session = {
   ...{ createdAt: 0, algorithm: 'sha256', offset: 0 },
 };
 
-/** A lease whose claim answers what the test says, and all that was done to the claim. */
+/** A lease whose claim gives the test's answers, and a record of the operations on the claim. */
 function open() {
   const repeats = new TestRepeats();
   const done: string[] = [];
@@ -38,7 +38,7 @@ function open() {
   return { lease, repeats, done, failures, next };
 }
 
-test('is lengthened until it is given back', async () => {
+test('is extended until it is released', async () => {
   const { lease, repeats, done } = open();
   await repeats.fire();
   await lease.save(session);
@@ -47,7 +47,7 @@ test('is lengthened until it is given back', async () => {
   expect([done, repeats.size]).toEqual([['extend', 'save', 'release', 'released'], 0]);
 });
 
-test('that another holder took is asked for no more, and every save says so', async () => {
+test('that another holder took is no longer extended, and every save fails', async () => {
   const { lease, repeats, done, next } = open();
   next.answer = 'deposed';
   await repeats.fire();
@@ -58,7 +58,7 @@ test('that another holder took is asked for no more, and every save says so', as
   expect([done, repeats.size]).toEqual([['extend', 'released'], 0]);
 });
 
-test('of a session that is gone says that', async () => {
+test('of a session that is gone fails with `upload-unknown`', async () => {
   const { lease, next, done } = open();
   next.answer = 'unknown';
   expect(await refusalOf(lease.save(session))).toBe('upload-unknown');
@@ -66,7 +66,7 @@ test('of a session that is gone says that', async () => {
   expect(done).toEqual(['save', 'released']);
 });
 
-test('outlives a renewal without an answer, which is told, and fails at no release', async () => {
+test('survives a renewal without an answer, which is reported, and its release does not fail', async () => {
   const { lease, repeats, done, failures, next } = open();
   next.answer = new Error('no answer');
   await repeats.fire();
@@ -78,7 +78,7 @@ test('outlives a renewal without an answer, which is told, and fails at no relea
   expect(done).toEqual(['extend', 'save', 'release', 'released']);
 });
 
-test('that ended is neither lengthened nor given back', async () => {
+test('that ended is neither extended nor released', async () => {
   const { lease, repeats, done } = open();
   await lease.end();
   await repeats.fire();

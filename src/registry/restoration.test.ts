@@ -23,7 +23,7 @@ interface Deleted extends OpenRegistry {
   readonly restored: (wanted?: Restoration) => ReturnType<typeof restore>;
 }
 
-/** An image that was pushed and deleted with its blob, so long ago that only the linker's rule tells whether it is there. */
+/** An image that was deleted with its blob, so long ago that only the linker's rule tells whether its bytes may be linked. */
 async function deleted(): Promise<Deleted> {
   const open = openRegistry();
   const { registry, projection, driver, clock } = open;
@@ -59,8 +59,8 @@ async function problemOf(promise: Promise<unknown>): Promise<string> {
   throw error ?? new Error('nothing was refused');
 }
 
-describe('what is brought back', () => {
-  test('comes with its blobs and tags in one slot, under the names that it had', async () => {
+describe('restored content', () => {
+  test('has its blobs and tags again in one slot, under their former names', async () => {
     const open = await deleted();
     const before = await slots(open);
     expect(await open.restored()).toEqual({
@@ -80,7 +80,7 @@ describe('what is brought back', () => {
     ]);
   });
 
-  test('is nothing where all is there: no slot is written, and asking again is right', async () => {
+  test('is empty if everything exists: no slot is written, and a repeated request succeeds', async () => {
     const open = await deleted();
     await open.restored();
     const before = await slots(open);
@@ -88,7 +88,7 @@ describe('what is brought back', () => {
     expect(await slots(open)).toBe(before);
   });
 
-  test('comes back into a repository that was deleted', async () => {
+  test('can be in a repository that was deleted', async () => {
     const open = await deleted();
     await open.projection.submit(A, {
       decide: () => ({ kind: 'accepted', result: undefined, events: [{ type: 'repo.deleted' }] }),
@@ -97,7 +97,7 @@ describe('what is brought back', () => {
     expect((await open.registry.manifests.resolve(A, { kind: 'tag', tag: V1 })).digest).toBe(manifest);
   });
 
-  test('takes the first of several bytes that can be linked', async () => {
+  test('uses the first incarnation that can be linked', async () => {
     const open = await deleted();
     const never = open.newIncarnation();
     const [first] = open.wanted.blobs;
@@ -106,7 +106,7 @@ describe('what is brought back', () => {
     expect(await open.linkOf(A, blob)).toBe(open.blobInc);
   });
 
-  test('is asked for in JSON that is checked as anything from outside', async () => {
+  test('is requested in JSON that is validated like any input', async () => {
     const { wanted } = await deleted();
     expect(restorationSchema.parse(JSON.parse(JSON.stringify(wanted)))).toEqual(wanted);
     const [only] = wanted.blobs;
@@ -120,7 +120,7 @@ describe('what is brought back', () => {
   });
 });
 
-describe('nothing at all is brought back', () => {
+describe('nothing is restored', () => {
   test.each<[string, (open: Deleted) => Promise<unknown>, RegExp]>([
     [
       'whose blob was freed',
@@ -133,7 +133,11 @@ describe('nothing at all is brought back', () => {
       new RegExp(`: manifest ${manifest}; `),
     ],
     ['whose blob has another length', ({ driver, blobInc }) => driver.put(dataKey(blobInc), text('cut')), /: blob /],
-    ['that a round of collection names', (open) => open.condemn(open.blobInc), /freed, or are being freed now: blob /],
+    [
+      'whose blob a collection round has condemned',
+      (open) => open.condemn(open.blobInc),
+      /freed, or are being freed now: blob /,
+    ],
     [
       'whose tag was set meanwhile',
       async ({ registry }) => {
@@ -152,7 +156,7 @@ describe('nothing at all is brought back', () => {
     expect(await open.linkOf(A, blob)).toBeUndefined();
   });
 
-  test('says how many more are gone', async () => {
+  test('says how many more blobs are gone', async () => {
     const open = await deleted();
     const blobs = Array.from({ length: 5 }, (__, number) => {
       const digest = digestOf('sha256', text(`${number}`));
@@ -165,7 +169,7 @@ describe('nothing at all is brought back', () => {
 });
 
 describe('races with a collection', () => {
-  /** Another node takes the slot just when this one has decided. */
+  /** Another node takes the slot just after this one has decided. */
   async function raced(open: Deleted, meanwhile: () => Promise<unknown>): Promise<() => boolean> {
     const rival = openRegistry({ driver: open.driver, clock: open.clock, number: 2 });
     const create = open.driver.create.bind(open.driver);
@@ -184,7 +188,7 @@ describe('races with a collection', () => {
     return () => done;
   }
 
-  test('a fence that was folded since has it decided again: what was condemned meanwhile is refused, not torn', async () => {
+  test('a fence that was folded since then causes a new decision: content condemned meanwhile is refused as a whole', async () => {
     const open = await deleted();
     const before = await slots(open);
     const done = await raced(open, () => open.condemn(open.manifestInc));
@@ -199,7 +203,7 @@ describe('races with a collection', () => {
     ]);
   });
 
-  test('a fence of a round that does not name it only costs a second look', async () => {
+  test('a fence of a round that has not condemned it only costs a second check', async () => {
     const open = await deleted();
     const done = await raced(open, () => open.condemn(open.newIncarnation()));
     await open.restored();
@@ -207,7 +211,7 @@ describe('races with a collection', () => {
     expect((await foldLog(open.driver, A)).state.tag(V1)).toBe(manifest);
   });
 
-  test('looks at the lists before it looks at the bytes, also of what is young', async () => {
+  test('reads the lists before it checks the bytes, also for young incarnations', async () => {
     const open = await deleted();
     const order: string[] = [];
     const { driver } = open;
@@ -225,8 +229,8 @@ describe('races with a collection', () => {
   });
 });
 
-describe('what is damaged', () => {
-  /** The blob and the manifest in A, whose bytes were lost, and the same in B. */
+describe('damaged content', () => {
+  /** A blob and a manifest in A, whose bytes are missing, and the same in B. */
   async function damaged() {
     const open = openRegistry();
     for (const repo of [A, B]) {
@@ -253,7 +257,7 @@ describe('what is damaged', () => {
     expect(record.inc).toBe(found.inc);
   });
 
-  test('is left alone where it was linked anew, or deleted, meanwhile', async () => {
+  test('is left alone if it was linked again or deleted meanwhile', async () => {
     const { repair, lost, newIncarnation, registry, linkOf } = await damaged();
     const nothing = { blobs: [], manifests: [], tags: [] };
     expect(await repair(newIncarnation())).toEqual(nothing);

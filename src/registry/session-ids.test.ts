@@ -9,7 +9,7 @@ const others = new SessionIds('01ARZ3NDEKTSV4RRFFQ69G5FAW');
 const times = fc.integer({ min: 0, max: 2 ** 48 - 1 });
 
 describe('session ids', () => {
-  test('are UUIDs that say what they were made with, to their owner and in their store only', () => {
+  test('are UUIDs that carry their values, readable only for their owner in their store', () => {
     fc.assert(
       fc.property(repositoryNames, fc.string(), times, algorithms, (repo, actor, createdAt, algorithm) => {
         const id = ids.mint({ repo, actor }, { createdAt, algorithm });
@@ -24,7 +24,7 @@ describe('session ids', () => {
     );
   });
 
-  test("that were changed in any digit are nobody's", () => {
+  test('with any changed digit are invalid for every owner', () => {
     const owner = { repo: 'a' as Parameters<SessionIds['mint']>[0]['repo'], actor: 'b' };
     const id = ids.mint(owner, { createdAt: 1_900_000_000_000, algorithm: 'sha256' });
     for (const [index, digit] of [...id].entries()) {
@@ -34,7 +34,7 @@ describe('session ids', () => {
     }
   });
 
-  test('are different each time', () => {
+  test('are unique', () => {
     const owner = { repo: 'a' as Parameters<SessionIds['mint']>[0]['repo'], actor: 'b' };
     const made = Array.from({ length: 1000 }, () => ids.mint(owner, { createdAt: 1, algorithm: 'sha512' }));
     expect(new Set(made).size).toBe(1000);

@@ -26,7 +26,7 @@ async function leased(store: SessionStore, session: UploadId): Promise<SessionLe
 }
 
 describe('the log of a session', () => {
-  test('has one writer a slot, and the newest slot is what is true', async () => {
+  test('has one writer per slot, and the newest slot is current', async () => {
     const driver = new MemoryDriver();
     const log = new SessionLog(driver, id);
     expect(await log.head()).toBeUndefined();
@@ -36,7 +36,7 @@ describe('the log of a session', () => {
     expect(await log.head()).toEqual({ seq: 2, slots: 2, entry: entry('two') });
   });
 
-  test('takes a slot that was taken away for what it is: somebody came later', async () => {
+  test('treats a trimmed slot as overtaken, because a later writer trimmed it', async () => {
     const log = new SessionLog(new MemoryDriver(), id);
     for (let seq = 0; seq < 5; seq++) await log.append(seq, entry('one', seq));
     await log.trim(5);
@@ -44,7 +44,7 @@ describe('the log of a session', () => {
     expect((await log.head())?.entry).toEqual(entry('one', 4));
   });
 
-  test('knows its own write again whose answer was lost', async () => {
+  test('recognizes its own write whose answer was lost', async () => {
     let fault: Fault = 'none';
     const log = new SessionLog(new FaultyDriver(() => fault), id);
     fault = 'after writing';
@@ -56,7 +56,7 @@ describe('the log of a session', () => {
     expect(await log.append(1, entry('one', 3))).toBe('appended');
   });
 
-  test('that cannot be read is an error, not an empty session', async () => {
+  test('that cannot be decoded is an error, not an empty session', async () => {
     const driver = new MemoryDriver();
     await driver.put(sessionSlotKey(id, 1), new TextEncoder().encode('{"v":2}'));
     expect(await new SessionLog(driver, id).head().catch(String)).toContain('cannot be read');

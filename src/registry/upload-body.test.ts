@@ -11,7 +11,7 @@ async function chunksOf(body: UploadBody): Promise<Uint8Array[]> {
 }
 
 describe('the body of an upload', () => {
-  test('gives the bytes in their pieces, whether its length is announced or not', async () => {
+  test('returns the bytes in their chunks, with or without an announced length', async () => {
     await fc.assert(
       fc.asyncProperty(chunkLists, async (chunks) => {
         expect(await chunksOf(bodyOf(chunks))).toEqual(chunks);
@@ -21,7 +21,7 @@ describe('the body of an upload', () => {
     );
   });
 
-  test('that is longer or shorter than announced is a lie', async () => {
+  test('that is longer or shorter than announced is a size mismatch', async () => {
     await fc.assert(
       fc.asyncProperty(chunkLists, fc.nat({ max: 400 }), async (chunks, announced) => {
         const real = chunks.reduce((sum, { length }) => sum + length, 0);
@@ -33,7 +33,7 @@ describe('the body of an upload', () => {
     );
   });
 
-  test('that is too long is noticed before the byte too many is given', async () => {
+  test('that is too long fails before an excess byte is returned', async () => {
     const given: Uint8Array[] = [];
     const reading = (async () => {
       for await (const chunk of bodyOf([text('abc'), text('d')], 3).chunks()) given.push(chunk);
@@ -42,14 +42,14 @@ describe('the body of an upload', () => {
     expect(given).toEqual([text('abc')]);
   });
 
-  test('that breaks off ends there, and says so; read as a whole it is an error', async () => {
+  test('that breaks off ends there and says why, and reading it as a whole fails', async () => {
     const body = brokenBody([text('ab')], 10);
     expect(await chunksOf(body)).toEqual([text('ab')]);
     expect(body.broken?.kind).toBe('upload-interrupted');
     expect(await refusalOf(readAll(brokenBody([text('ab')], 10)))).toBe('upload-interrupted');
   });
 
-  test('a defect while reading is no broken body', async () => {
+  test('a defect while reading does not count as a broken body', async () => {
     async function* defective(): AsyncIterable<Uint8Array> {
       yield text('a');
       throw new TypeError('defect');
@@ -59,7 +59,7 @@ describe('the body of an upload', () => {
     expect(body.broken).toBeUndefined();
   });
 
-  test('tells the client what was announced and what came', async () => {
+  test('tells the client how many bytes were announced and received', async () => {
     const error: unknown = await chunksOf(bodyOf([text('abc')], 5)).catch((reason: unknown) => reason);
     expect(error).toMatchObject({
       detail: { announced: 5, received: 3 },

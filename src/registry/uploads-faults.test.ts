@@ -20,7 +20,7 @@ import { sessionKey } from '../storage/paths.ts';
 import type { UploadBody } from './upload-body.ts';
 
 const pusher = { repo: A, caller: CALLER };
-/** More than is gathered in memory. */
+/** More than is buffered in memory. */
 const BIG = 300_000;
 const big = new Uint8Array(BIG).fill(7);
 const bigDigest = digestOf('sha256', big);
@@ -30,28 +30,31 @@ async function offsetOf({ registry }: OpenRegistry, id: UploadId): Promise<numbe
   return (await registry.uploads.status(id, pusher)).offset;
 }
 
-describe('a lie', () => {
+describe('a false statement', () => {
   test.each<[string, number, { start: number; end: number }]>([
     ['behind the end', 6, { start: 6, end: 8 }],
     ['before the end', 3, { start: 3, end: 5 }],
     ['again from the beginning', 0, { start: 0, end: 2 }],
-  ])('about the place of a chunk, %s, is refused with the offset, and the upload goes on', async (_, __, range) => {
-    const open = openRegistry();
-    const { id } = await open.registry.uploads.start(pusher, 'sha256');
-    await open.registry.uploads.append(id, pusher, bodyOf([text('hello')]), undefined);
-    const lie: unknown = await open.registry.uploads
-      .append(id, pusher, bodyOf([text('abc')]), range)
-      .catch((e: unknown) => e);
-    expect(lie).toMatchObject({ kind: 'upload-out-of-order', detail: { offset: 5 } });
-    const digest = digestOf('sha256', text('hello'));
-    expect(await refusalOf(open.registry.uploads.close(id, pusher, digest, bodyOf([text('abc')]), range))).toBe(
-      'upload-out-of-order',
-    );
-    expect(await offsetOf(open, id)).toBe(5);
-    await open.registry.uploads.close(id, pusher, digest, NOTHING, undefined);
-  });
+  ])(
+    'about the range of a chunk, %s, is refused with the offset, and the upload can continue',
+    async (_, __, range) => {
+      const open = openRegistry();
+      const { id } = await open.registry.uploads.start(pusher, 'sha256');
+      await open.registry.uploads.append(id, pusher, bodyOf([text('hello')]), undefined);
+      const lie: unknown = await open.registry.uploads
+        .append(id, pusher, bodyOf([text('abc')]), range)
+        .catch((e: unknown) => e);
+      expect(lie).toMatchObject({ kind: 'upload-out-of-order', detail: { offset: 5 } });
+      const digest = digestOf('sha256', text('hello'));
+      expect(await refusalOf(open.registry.uploads.close(id, pusher, digest, bodyOf([text('abc')]), range))).toBe(
+        'upload-out-of-order',
+      );
+      expect(await offsetOf(open, id)).toBe(5);
+      await open.registry.uploads.close(id, pusher, digest, NOTHING, undefined);
+    },
+  );
 
-  test('about the length of a body counts nothing of it, in whatever pieces it comes', async () => {
+  test('about the length of a body discards all of it, in whatever chunks it arrives', async () => {
     await fc.assert(
       fc.asyncProperty(chunkLists, fc.nat({ max: 400 }), fc.boolean(), async (chunks, announced, closing) => {
         const real = chunks.reduce((sum, { length }) => sum + length, 0);
@@ -74,7 +77,7 @@ describe('a lie', () => {
     );
   });
 
-  test('about the digest links nothing, and the right digest still finds the bytes that were there before', async () => {
+  test('about the digest links nothing, and a close with the right digest still finds the earlier bytes', async () => {
     for (const [before, last] of [
       [text('hello'), text(', world')],
       [text('hello'), text('')],
@@ -112,7 +115,7 @@ describe('a lie', () => {
 });
 
 describe('a body that breaks off', () => {
-  test('keeps what came, and the upload goes on from there', async () => {
+  test('keeps the received bytes, and the upload continues from there', async () => {
     for (const closing of [false, true]) {
       const open = openRegistry();
       const { uploads } = open.registry;
@@ -168,7 +171,7 @@ describe('a closing request that is repeated', () => {
     return { ...openRegistry({ driver: open.driver, clock: open.clock, number: 2 }), id };
   }
 
-  test('after a kill finishes, with or without a last chunk of unknown length', async () => {
+  test('after a kill succeeds, with or without a last chunk of unknown length', async () => {
     for (const body of [() => bodyOf([]), () => bodyOf([], 'unknown')]) {
       const { registry, id, ...open } = await killedBeforeEnd();
       await registry.uploads.close(id, pusher, bigDigest, body(), undefined);
@@ -177,13 +180,13 @@ describe('a closing request that is repeated', () => {
     }
   });
 
-  test('after a kill cannot be written to any more: the bytes are a blob', async () => {
+  test('after a kill cannot add bytes, because the bytes are a blob', async () => {
     const { registry, id } = await killedBeforeEnd();
     expect(await refusalOf(registry.uploads.append(id, pusher, bodyOf([text('x')]), undefined))).toBe('upload-unknown');
     expect((await registry.blobs.resolve(A, bigDigest)).size).toBe(BIG);
   });
 
-  test('after a kill never drops bytes that others link by now', async () => {
+  test('after a kill never deletes bytes that another log links by now', async () => {
     const open = await killedBeforeEnd();
     const { registry, id } = open;
     expect(await registry.linking.mount(B, bigDigest, A, CALLER)).toBe(true);
@@ -195,7 +198,7 @@ describe('a closing request that is repeated', () => {
     expect(Buffer.compare(await pulled(open, bigDigest, A), big)).toBe(0);
   });
 
-  test('because storage gave no answer is linked once', async () => {
+  test('after storage gave no answer is linked once', async () => {
     const open = openRegistry();
     const { uploads } = open.registry;
     const { id } = await uploads.start(pusher, 'sha256');
@@ -211,7 +214,7 @@ describe('a closing request that is repeated', () => {
 });
 
 describe('a store that fails', () => {
-  test('keeps what was stored before, and the upload goes on', async () => {
+  test('keeps the bytes stored before, and the upload can continue', async () => {
     const open = openRegistry();
     const { uploads } = open.registry;
     const { id } = await uploads.start(pusher, 'sha256');
@@ -234,7 +237,7 @@ describe('a store that fails', () => {
   });
 });
 
-test('every hold on staged bytes is let go of once, whatever happens', async () => {
+test('every staged write is released once, whatever happens', async () => {
   const open = openRegistry();
   const { uploads } = open.registry;
   const held: string[] = [];

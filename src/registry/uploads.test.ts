@@ -19,7 +19,7 @@ import type { UploadId } from '../oci/names.ts';
 import { uploadPrefix } from '../storage/paths.ts';
 
 const pusher = { repo: A, caller: CALLER };
-/** More than is gathered in memory. */
+/** More than is buffered in memory. */
 const big = new Uint8Array(300_000).fill(7);
 const NOTHING = bodyOf([]);
 
@@ -34,7 +34,7 @@ async function offsetOf({ registry }: OpenRegistry, id: UploadId): Promise<numbe
 }
 
 describe('an upload', () => {
-  test('in one request, of any size, announced or not, is a blob with those bytes', async () => {
+  test('in one request, of any size, announced or not, becomes a blob with those bytes', async () => {
     for (const bytes of [text(''), text('small'), big]) {
       for (const length of [undefined, 'unknown'] as const) {
         for (const algorithm of ['sha256', 'sha512'] as const) {
@@ -48,7 +48,7 @@ describe('an upload', () => {
     }
   });
 
-  test('in any chunks, with or without their place, ends as their concatenation', async () => {
+  test('in any chunks, with or without ranges, becomes their concatenation', async () => {
     const last = fc.record({ chunk: fc.uint8Array({ maxLength: 40 }), announced: fc.boolean(), placed: fc.boolean() });
     await fc.assert(
       fc.asyncProperty(
@@ -71,7 +71,7 @@ describe('an upload', () => {
             expect(offset).toBe(sent);
           }
           const bytes = Buffer.concat([...chunks, closing].map(({ chunk }) => chunk));
-          // The algorithm that the client closes with may be another than it began with.
+          // The client may close with another algorithm than it began with.
           const digest = digestOf(two, bytes);
           await open.registry.uploads.close(id, pusher, digest, body(closing), place(closing));
           expect(Buffer.from(await pulled(open, digest))).toEqual(bytes);
@@ -82,7 +82,7 @@ describe('an upload', () => {
     );
   });
 
-  test('goes on after a restart where the last acknowledged chunk ended', async () => {
+  test('continues after a restart where the last acknowledged chunk ended', async () => {
     const open = openRegistry();
     const { id } = await open.registry.uploads.start(pusher, 'sha256');
     await open.registry.uploads.append(id, pusher, bodyOf([text('one, ')]), undefined);
@@ -118,7 +118,7 @@ describe('an upload', () => {
     await open.registry.uploads.close(id, pusher, digest, NOTHING, undefined);
   });
 
-  test('that is cancelled is unknown, and its bytes are gone', async () => {
+  test('that is cancelled becomes unknown, and its bytes are deleted', async () => {
     const open = openRegistry();
     const { id } = await open.registry.uploads.start(pusher, 'sha256');
     await open.registry.uploads.append(id, pusher, bodyOf([text('x')]), undefined);
@@ -128,7 +128,7 @@ describe('an upload', () => {
     expect(await leftOf(open, id)).toEqual([]);
   });
 
-  test('that has expired is unknown before the job comes, and gone after it', async () => {
+  test('that has expired is unknown even before the job runs, and deleted after it', async () => {
     const open = openRegistry();
     const old = (await open.registry.uploads.start(pusher, 'sha256')).id;
     await open.registry.uploads.append(old, pusher, bodyOf([text('x')]), undefined);
@@ -144,7 +144,7 @@ describe('an upload', () => {
     expect(await offsetOf(open, young)).toBe(1);
   });
 
-  test('that two requests write to at once belongs to one of them', async () => {
+  test('that two requests write to concurrently is leased to one of them', async () => {
     const open = openRegistry();
     const { id } = await open.registry.uploads.start(pusher, 'sha256');
     const attempts = ['a', 'b', 'c'].map((each) =>

@@ -18,7 +18,7 @@ async function openSwitch(driver = new MemoryDriver(), isReadOnly = false) {
 }
 
 describe('the switch', () => {
-  test('lies in the store: another process that looks sees it, and so does one that starts later', async () => {
+  test('is stored in the store, so another process reads it, and so does one that starts later', async () => {
     const { driver, writes, changes } = await openSwitch();
     const other = await openSwitch(driver);
     expect([writes.state, other.writes.state, await readSwitch(driver)]).toEqual(['writable', 'writable', undefined]);
@@ -36,7 +36,7 @@ describe('the switch', () => {
     ]);
   });
 
-  test('turned on twice keeps since when, and off twice is off', async () => {
+  test('turned on twice keeps its first time, and turned off twice is off', async () => {
     const { driver } = await openSwitch();
     await turnSwitch(driver, true, NOW);
     await turnSwitch(driver, true, NOW + 1000);
@@ -46,14 +46,14 @@ describe('the switch', () => {
     expect(await readSwitch(driver)).toBeUndefined();
   });
 
-  test('that cannot be read to its end is on', async () => {
+  test('that cannot be decoded is on', async () => {
     const { driver, writes } = await openSwitch();
     await driver.put(READ_ONLY_SWITCH, text('{"si'));
     await writes.look();
     expect([writes.state, await readSwitch(driver)]).toEqual(['paused', 'unknown']);
   });
 
-  test('stays as it was while the store does not answer', async () => {
+  test('keeps its state while the store does not answer', async () => {
     const { driver, writes } = await openSwitch();
     await writes.turn(true);
     const { read } = driver;
@@ -63,7 +63,7 @@ describe('the switch', () => {
     driver.read = read;
   });
 
-  test('stops work while it is on, and not the work that begins afterwards', async () => {
+  test('stops work while it is on, but not work that begins after it is off', async () => {
     const { writes } = await openSwitch();
     const before = writes.stopped;
     await writes.turn(true);
@@ -72,7 +72,7 @@ describe('the switch', () => {
     expect([before.aborted, writes.stopped.aborted]).toEqual([true, false]);
   });
 
-  test('does not matter beside READ_ONLY', async () => {
+  test('has no effect if READ_ONLY is set', async () => {
     const { driver, writes } = await openSwitch(undefined, true);
     expect([writes.state, writes.stopped.aborted]).toEqual(['read-only', true]);
     expect(await refusalOf(writes.turn(false))).toBe('request-invalid');

@@ -194,7 +194,7 @@ class RepositoryRetention {
 
   /**
    * Decides on the current state, so a push meanwhile wins: after a push the plan is recomputed.
-   * @param declared the manifests that this command may delete: the view was asked for these only
+   * @param declared the manifests that this command may delete; the view has facts about these only
    */
   async #decide(facts: RepositoryFacts, declared: ReadonlySet<Digest>): Promise<Decision<Step>> {
     if (facts.isAhead) return accept({ kind: 'again' });

@@ -7,7 +7,7 @@ import { AnswerDeadline } from './answer-deadline.ts';
 const digest = digestOf('sha256', text('any'));
 const reference = { kind: 'digest', digest } as const;
 
-/** Timers that the test lets run out. */
+/** Timers that the test fires. */
 function timers() {
   const set = new Map<() => void, number>();
   return {
@@ -22,7 +22,7 @@ function timers() {
   };
 }
 
-/** A registry none of whose methods ever answers; it remembers the callers. */
+/** A registry whose methods never answer. It records the callers. */
 function silent() {
   const callers: { readonly signal: AbortSignal }[] = [];
   const registry = new Proxy({} as Registry, {
@@ -31,7 +31,7 @@ function silent() {
       (...args: readonly unknown[]) => {
         const caller = args.find((arg) => typeof arg === 'object' && arg !== null && 'signal' in arg);
         if (caller !== undefined) callers.push(caller as { readonly signal: AbortSignal });
-        // Whoever asks the store looks at it.
+        // Reads the signal, as a caller of the store does.
         void callers.at(-1)?.signal;
         return new Promise<never>(() => {});
       },
@@ -39,7 +39,7 @@ function silent() {
   return { callers, registry };
 }
 
-test('every request without the bytes of a blob is answered at its deadline, and its own work is given up', async () => {
+test('every request without the bytes of a blob is answered at its deadline, and its own work is aborted', async () => {
   const { callers, registry: inner } = silent();
   const clock = timers();
   const registry: Registry = new AnswerDeadline(inner, clock.start);
@@ -70,7 +70,7 @@ test('every request without the bytes of a blob is answered at its deadline, and
   expect(callers.map(({ signal }) => signal.aborted)).toEqual(Array(asked.length).fill(true));
 });
 
-test('requests with the bytes of a blob take the time that their clients take', () => {
+test('requests with the bytes of a blob have no deadline', () => {
   const clock = timers();
   const registry: Registry = new AnswerDeadline(silent().registry, clock.start);
   void registry.pushBlob(A, digest, bodyOf([]), CALLER);
@@ -79,7 +79,7 @@ test('requests with the bytes of a blob take the time that their clients take', 
   expect(clock.set.size).toBe(0);
 });
 
-test('what is answered in time is answered as it is, at once where it was at once, and no timer stays', async () => {
+test('answers in time are passed on unchanged, synchronous ones synchronously, and no timer is left', async () => {
   const open = openRegistry();
   const clock = timers();
   const registry: Registry = new AnswerDeadline(open.registry, clock.start);
@@ -92,7 +92,7 @@ test('what is answered in time is answered as it is, at once where it was at onc
   expect(clock.set.size).toBe(0);
 });
 
-test('a client that leaves is seen behind the rule', async () => {
+test('the wrapped registry sees that a client has left', async () => {
   const { callers, registry: inner } = silent();
   const leaving = new AbortController();
   const registry: Registry = new AnswerDeadline(inner, timers().start);

@@ -5,7 +5,7 @@ import { OCI_INDEX } from '../oci/media-types.ts';
 import type { Registry } from '../registry/interface.ts';
 import { DeletesDisabled } from './deletes-disabled.ts';
 
-test('where deleting is disabled clients delete nothing, whether it is there or not; an upload can be cancelled', async () => {
+test('if deleting is disabled clients can delete nothing, whether or not it exists, but can cancel an upload', async () => {
   const open = openRegistry();
   const registry: Registry = new DeletesDisabled(open.registry);
   const bytes = text(JSON.stringify({ schemaVersion: 2, mediaType: OCI_INDEX, manifests: [] }));

@@ -5,7 +5,7 @@ import { ExpiryWarnings } from './expiry-warnings.ts';
 
 const bytes = text(JSON.stringify({ schemaVersion: 2, mediaType: OCI_INDEX, manifests: [] }));
 
-test('clients are told of a tag that goes within a day, on push, pull and look, and of no other', async () => {
+test('clients are warned of a tag that is deleted within a day, on push, pull and HEAD, and of no other tag', async () => {
   const registry = new ExpiryWarnings(openRegistry().registry, {
     isExpiring: (repo, name, digest) => repo === A && name === 'old' && digest === pushed.digest,
     expiresWhenPushed: (_, name) => name.startsWith('short'),
@@ -14,10 +14,10 @@ test('clients are told of a tag that goes within a day, on push, pull and look, 
     registry.pushManifest(A, { bytes, contentType: OCI_INDEX, digest: undefined, tags: tags.map(tag) }, CALLER);
   const pushed = await push('old', 'new');
   expect(pushed.warnings).toBeUndefined();
-  const told = (name: string) => `retention deletes the tag ${name} within 24 hours unless it is pushed again`;
-  expect((await push('short-1', 'new', 'short-2')).warnings).toEqual([told('short-1'), told('short-2')]);
+  const warning = (name: string) => `retention deletes the tag ${name} within 24 hours unless it is pushed again`;
+  expect((await push('short-1', 'new', 'short-2')).warnings).toEqual([warning('short-1'), warning('short-2')]);
   for (const [name, warnings] of [
-    ['old', [told('old')]],
+    ['old', [warning('old')]],
     ['new', undefined],
   ] as const) {
     const reference = { kind: 'tag', tag: tag(name) } as const;

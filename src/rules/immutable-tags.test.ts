@@ -35,7 +35,7 @@ async function tagged(registry: Registry, name: string): Promise<string> {
 }
 
 describe('an immutable tag', () => {
-  test('is set once; the same digest again is fine, another one is refused and leaves nothing', async () => {
+  test('is set once: the same digest again is accepted, another one is refused and leaves nothing', async () => {
     const { registry, settle, dataKeys } = openRuled();
     const first = await put(registry, 0, ['v1']);
     expect(await put(registry, 0, ['v1'])).toBe(first);
@@ -61,7 +61,7 @@ describe('an immutable tag', () => {
     ]);
   });
 
-  test('is deleted by no client, alone or with its manifest; others are', async () => {
+  test('cannot be deleted by clients, alone or with its manifest, but other tags can', async () => {
     const { registry } = openRuled();
     const digest = await put(registry, 0, ['v1', 'v2', 'a']);
     const refused: unknown = await registry.deleteTag(A, tag('v1'), CALLER).catch((reason: unknown) => reason);
@@ -75,7 +75,7 @@ describe('an immutable tag', () => {
     expect(await refusalOf(registry.deleteTag(A, tag('v9'), CALLER))).toBe('manifest-unknown');
   });
 
-  test('is decided on at the slot: of two pushes at once one is refused', async () => {
+  test('is checked in the decision, so one of two concurrent pushes is refused', async () => {
     const { registry } = openRuled();
     const outcomes = await Promise.all([0, 1].map((number) => refusalOf(put(registry, number, ['v1']))));
     expect(outcomes.sort()).toEqual(['denied', 'none']);

@@ -13,7 +13,7 @@ const manifestDigest = digestOf('sha256', manifest);
 const pushed = { bytes: manifest, contentType: OCI_INDEX, digest: undefined, tags: [tag('v1')] };
 const all = { after: undefined, limit: undefined };
 
-/** A registry with content and an upload that was begun, and the rule before it. */
+/** A registry with content and an open upload, wrapped by the rule. */
 async function openRuled() {
   const open = openRegistry();
   const { registry } = open;
@@ -47,7 +47,7 @@ describe('a registry that is read-only', () => {
     for (const write of Object.values(WRITES)) expect(await refusalOf(write(ruled))).toBe(refused);
     expect(await open.dataKeys()).toEqual(before);
     expect((await ruled.getBlob(A, digest, CALLER)).size).toBe(bytes.length);
-    // A blob that nothing refers to for so long would be linked anew.
+    // The link of a blob that has been unreferenced for this long would be renewed.
     const link = await open.projection.blob(A, digest);
     expect((await ruled.renewBlob(A, digest, CALLER)).size).toBe(bytes.length);
     expect(await open.projection.blob(A, digest)).toEqual(link);
@@ -57,7 +57,7 @@ describe('a registry that is read-only', () => {
     expect((await ruled.uploadStatus(A, id, CALLER)).offset).toBe(5);
   });
 
-  test('for now lets an upload that was begun go on and end', async () => {
+  test('for now lets an open upload continue and finish', async () => {
     const { id, writes, ruled } = await openRuled();
     writes.state = 'paused';
     const whole = text('one, two');
@@ -66,7 +66,7 @@ describe('a registry that is read-only', () => {
     expect((await ruled.resolveBlob(A, digestOf('sha256', whole), CALLER)).size).toBe(whole.length);
   });
 
-  test('for good does not touch uploads that were begun before it started', async () => {
+  test('permanently does not touch uploads that were open before it started', async () => {
     const { id, writes, ruled } = await openRuled();
     writes.state = 'read-only';
     expect(await refusalOf(ruled.appendToUpload(A, id, bodyOf([text('two')]), undefined, CALLER))).toBe('read-only');
@@ -76,7 +76,7 @@ describe('a registry that is read-only', () => {
     expect((await ruled.uploadStatus(A, id, CALLER)).offset).toBe(5);
   });
 
-  test('writes again once that is over', async () => {
+  test('accepts writes again afterwards', async () => {
     const { writes, ruled } = await openRuled();
     writes.state = 'paused';
     writes.state = 'writable';

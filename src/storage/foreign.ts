@@ -11,7 +11,7 @@ export interface Verification {
   readonly signal: AbortSignal;
 }
 
-/** An object that exists but cannot be read or taken over, for a reason of its own; the message is one line. */
+/** An object that exists but cannot be read or taken over, while others may be; the message is one line. */
 export class ForeignUnreadable extends Error {
   override readonly name = 'ForeignUnreadable';
 }

@@ -79,7 +79,7 @@ function cacheIn(folder: CacheFolder, { config, opened, newId, logs, telemetry }
     limit: config.blobCacheSize,
     now: () => performance.now(),
     observer: {
-      asked: (outcome) => telemetry.blobCache.requested(outcome),
+      requested: (outcome) => telemetry.blobCache.requested(outcome),
       filled: (outcome) => telemetry.blobCache.filled(outcome),
       evicted: () => telemetry.blobCache.evicted(),
       failed: ({ digest, inc }, error) => {

@@ -188,11 +188,11 @@ export class BullQueue implements JobQueue, JobBoard {
       await this.#ports.sleep(this.#ports.answerWithin, answered.signal);
       throw new Error(`Redis did not answer within ${this.#ports.answerWithin} ms`);
     };
-    const asked = ask();
+    const reply = ask();
     // It counts as pending until it settles, which may be after the deadline.
-    void asked.catch(ignoreRaced).finally(() => this.#unanswered--);
+    void reply.catch(ignoreRaced).finally(() => this.#unanswered--);
     try {
-      return await Promise.race([asked, late()]);
+      return await Promise.race([reply, late()]);
     } finally {
       answered.abort();
     }

@@ -95,7 +95,7 @@ export class Catalog {
     try {
       const reply = await this.#ports.redis.evaluate(SCRIPTS.catalogLacks, this.#keys, [repo]);
       // The next call starts a failed listing again.
-      if (reply === -1) this.#listAnew().catch(this.#reportFailure);
+      if (reply === -1) this.#listAgain().catch(this.#reportFailure);
       return reply === 1;
     } catch (error) {
       if (!isMalformed(error)) throw error;
@@ -122,7 +122,7 @@ export class Catalog {
       try {
         const page = await this.#page(after, limit);
         if (page !== undefined) return page;
-        await this.#listAnew();
+        await this.#listAgain();
       } catch (error) {
         if (!isMalformed(error)) throw error;
         await this.#forget(error);
@@ -150,7 +150,7 @@ export class Catalog {
     this.#ports.listingFailed(error);
   };
 
-  #listAnew(): Promise<void> {
+  #listAgain(): Promise<void> {
     this.#listing ??= this.#list().finally(() => {
       this.#listing = undefined;
     });

@@ -83,7 +83,7 @@ export class Healer {
     await this.#ports.redis.evaluate(SCRIPTS.reset, [metaKey(this.#ports.store, repo)], []);
   }
 
-  async #heal(repo: RepositoryName, anew: boolean): Promise<'healed' | 'busy'> {
+  async #heal(repo: RepositoryName, mustRebuild: boolean): Promise<'healed' | 'busy'> {
     const token = this.#ports.newId();
     let applied = 0;
     try {
@@ -91,7 +91,7 @@ export class Healer {
         const result = await this.#attempt(
           repo,
           { token, milliseconds: LEASE_MS, attempt },
-          !anew && applied < MAX_APPLIED,
+          !mustRebuild && applied < MAX_APPLIED,
         );
         if (result === 'busy') return 'busy';
         applied += result.applied;

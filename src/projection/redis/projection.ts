@@ -181,10 +181,10 @@ export class RedisProjection implements Projection {
     fromFold: (fold: Projection) => InRepository<T> | Promise<InRepository<T>>,
   ): Promise<InRepository<T>> {
     const inRedis = async (): Promise<InRepository<T> | undefined> => {
-      const asked = await this.#queries.several(repo, what);
-      if (asked === undefined) return undefined;
-      const [first = null, second = null] = asked.answers;
-      return asked.exists ? { kind: 'known', value: toAnswer(first, second) } : UNKNOWN;
+      const found = await this.#queries.several(repo, what);
+      if (found === undefined) return undefined;
+      const [first = null, second = null] = found.answers;
+      return found.exists ? { kind: 'known', value: toAnswer(first, second) } : UNKNOWN;
     };
     return this.#read(repo, UNKNOWN, inRedis, fromFold);
   }
@@ -242,8 +242,8 @@ export class RedisProjection implements Projection {
 
   async #look(repo: RepositoryName): Promise<{ readonly exists: boolean; readonly seq: number }> {
     const inRedis = async (): Promise<{ exists: boolean; seq: number } | undefined> => {
-      const asked = await ask(this.#viewPorts, repo, []);
-      return asked && { exists: asked.exists, seq: asked.seq };
+      const found = await ask(this.#viewPorts, repo, []);
+      return found && { exists: found.exists, seq: found.seq };
     };
     return await this.#read(repo, { exists: false, seq: 0 }, inRedis, () => this.#ports.fold.newest(repo));
   }

@@ -22,7 +22,7 @@ type RunBatch = (repo: RepositoryName, queries: readonly Query[]) => Promise<Vie
 /** Queries that wait for the next script call, without duplicates. */
 interface Group {
   readonly queries: Map<string, { readonly query: Query; readonly index: number }>;
-  readonly asked: PromiseWithResolvers<ViewAnswer | undefined>;
+  readonly answer: PromiseWithResolvers<ViewAnswer | undefined>;
 }
 
 /**
@@ -41,8 +41,8 @@ export class QueryBatcher {
 
   /** @returns undefined if the view must be verified first. @throws RedisGone; errors that `isMalformed` accepts */
   async one(repo: RepositoryName, query: Query): Promise<QueryAnswer | undefined> {
-    const asked = await this.several(repo, [query]);
-    return asked && { exists: asked.exists, answer: asked.answers[0] ?? null };
+    const found = await this.several(repo, [query]);
+    return found && { exists: found.exists, answer: found.answers[0] ?? null };
   }
 
   /** Like `one`, with all answers at one slot. */
@@ -50,7 +50,7 @@ export class QueryBatcher {
     const waiting = this.#waiting.get(repo);
     let group = waiting?.at(-1);
     if (group === undefined || group.queries.size + queries.length > MAX_QUERIES) {
-      group = { queries: new Map(), asked: Promise.withResolvers() };
+      group = { queries: new Map(), answer: Promise.withResolvers() };
       waiting?.push(group);
     }
     const batch = group.queries;
@@ -61,8 +61,8 @@ export class QueryBatcher {
       return index;
     });
     if (waiting === undefined) void this.#run(repo, group);
-    const asked = await group.asked.promise;
-    return asked && { exists: asked.exists, answers: indexes.map((index) => asked.answers[index] ?? null) };
+    const found = await group.answer.promise;
+    return found && { exists: found.exists, answers: indexes.map((index) => found.answers[index] ?? null) };
   }
 
   async #run(repo: RepositoryName, first: Group): Promise<void> {
@@ -71,10 +71,10 @@ export class QueryBatcher {
     for (let group: Group | undefined = first; group !== undefined; group = waiting.shift()) {
       try {
         const queries = Array.from(group.queries.values(), ({ query }) => query);
-        group.asked.resolve(await this.#ask(repo, queries));
+        group.answer.resolve(await this.#ask(repo, queries));
       } catch (error) {
         // The waiting queries have already waited for a whole deadline.
-        for (const each of [group, ...waiting.splice(0)]) each.asked.reject(error);
+        for (const each of [group, ...waiting.splice(0)]) each.answer.reject(error);
       }
     }
     this.#waiting.delete(repo);

@@ -74,10 +74,10 @@ export class RedisView implements WritableView {
     const deadline = this.#ports.now() + DEADLINE_MS;
     while (this.#ports.now() < deadline) {
       try {
-        const asked = await this.#askAll(queries);
-        if (asked === 'again') continue;
-        if (asked !== undefined) {
-          const { seq, hash, exists, answers } = asked;
+        const found = await this.#askAll(queries);
+        if (found === 'again') continue;
+        if (found !== undefined) {
+          const { seq, hash, exists, answers } = found;
           const facts = new PartialFacts(exists, queries, answers);
           this.#head = { seq, hash, exists };
           return { seq, hash, facts };
@@ -97,8 +97,8 @@ export class RedisView implements WritableView {
     if (first === undefined || first.partial) return undefined;
     const answers = [...first.answers];
     const more = async (some: readonly Query[]): Promise<readonly Reply[] | undefined> => {
-      const asked = await ask(this.#ports, this.#repo, some);
-      return asked?.hash === first.hash && !asked.partial ? asked.answers : undefined;
+      const found = await ask(this.#ports, this.#repo, some);
+      return found?.hash === first.hash && !found.partial ? found.answers : undefined;
     };
     for (let from = MAX_QUERIES; from < queries.length; from += MAX_QUERIES) {
       const next = await more(queries.slice(from, from + MAX_QUERIES));
@@ -187,8 +187,8 @@ export class RedisView implements WritableView {
   /** Called when another node wrote the next slot, which the view usually already has. */
   async catchUp(): Promise<void> {
     try {
-      const asked = await ask(this.#ports, this.#repo, []);
-      if (asked === undefined || asked.partial || asked.seq === this.#head?.seq) await this.#heal();
+      const found = await ask(this.#ports, this.#repo, []);
+      if (found === undefined || found.partial || found.seq === this.#head?.seq) await this.#heal();
     } catch (error) {
       if (!isMalformed(error)) throw error;
       await this.#heal(error);

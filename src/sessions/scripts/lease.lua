@@ -10,6 +10,6 @@ if s[3] and tonumber(s[4]) > tonumber(ARGV[3]) then return { 'busy' } end
 redis.call('HSET', KEYS[1], 'owner', ARGV[1], 'token', ARGV[2], 'until', ARGV[4])
 redis.call('EXPIRE', KEYS[1], ARGV[5])
 if not (s[3] or s[5]) then return { 'granted', 0, s[6] or '' } end
--- Until this holder has saved a place of its own, the next one takes over too.
+-- Until this holder has saved a new place for the bytes, the next one takes over too.
 redis.call('HSET', KEYS[1], 'contested', '1')
 return { 'granted', 1, s[6] or '' }

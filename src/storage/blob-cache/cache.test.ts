@@ -53,7 +53,7 @@ function openSite(
     ...{ driver: options.from ?? driver, limit, newId, now: clock.now },
     folder: CacheFolder.open(path, freeShare),
     observer: {
-      asked: (outcome) => told.push(outcome),
+      requested: (outcome) => told.push(outcome),
       filled: (outcome) => told.push(outcome),
       evicted: () => told.push('evicted'),
       failed: (_, error) => told.push(codeOf(error) ?? (error instanceof Error ? error.name : String(error))),

@@ -18,7 +18,7 @@ export interface CachedBlob extends ExpectedBlob {
 export type FillOutcome = 'kept' | 'refused' | 'failed';
 
 export interface BlobCacheObserver {
-  readonly asked: (outcome: 'hit' | 'miss') => void;
+  readonly requested: (outcome: 'hit' | 'miss') => void;
   readonly filled: (outcome: FillOutcome) => void;
   readonly evicted: () => void;
   readonly failed: (blob: CachedBlob, error: unknown) => void;
@@ -84,7 +84,7 @@ export class BlobCache {
   /** Like the driver's `open` for the blob's object. A hit sends no request to the store. */
   async open(blob: CachedBlob, signal?: AbortSignal): Promise<StoredObject | undefined> {
     const path = this.#find(blob);
-    this.#ports.observer.asked(path === undefined ? 'miss' : 'hit');
+    this.#ports.observer.requested(path === undefined ? 'miss' : 'hit');
     if (path !== undefined) return { size: blob.size, body: { kind: 'file', path } };
     const object = await this.#ports.driver.open(dataKey(blob.inc), signal);
     if (object === undefined || object.size !== blob.size || object.body.kind === 'file') return object;

@@ -114,7 +114,7 @@ export class Deletion {
     for (const [index, key] of logged.entries()) {
       const cause = causes.get(index);
       if (cause !== undefined && !isMissing(cause)) failures.push({ key, cause });
-      // For missing objects too: whoever removed them may have died before that was durable.
+      // Synced for missing objects too, because the process that removed them may have died before that was durable.
       else folders?.add(dirname(paths[index] ?? ''));
     }
   }

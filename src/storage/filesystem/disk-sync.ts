@@ -53,7 +53,7 @@ export class DiskSync {
       await this.#start(path);
       return;
     }
-    // Even after a failed sync (no descriptor was left to open the folder): each queued caller gets a try of its own.
+    // Also after a failed sync (if no descriptor was left to open the folder), because each queued caller gets its own attempt.
     const start = (): Promise<void> => this.#start(path);
     current.next ??= current.running.then(start, start);
     await current.next;

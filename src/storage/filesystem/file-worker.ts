@@ -44,7 +44,7 @@ function entriesOf(folder: string): Entry[] {
   for (const entry of readdirSync(folder, { withFileTypes: true })) {
     const { name } = entry;
     const size = entry.isDirectory() ? undefined : sizeOf(`${folder}/${name}`);
-    // Skip what is gone by now and what is no file.
+    // Skips entries that have vanished and those that are not files.
     if (size !== undefined || entry.isDirectory()) entries.push({ name, size });
   }
   handled += entries.length;

@@ -4,8 +4,8 @@ import { makePrivateFolder } from '../../system/private-files.ts';
 import { codeOf, isFull, storageFull } from './system-errors.ts';
 
 /**
- * Errors for a folder that this process may traverse but neither list nor sync: whoever created it is responsible for
- * its entries.
+ * Errors for a folder that this process may traverse but neither list nor sync. Its creator is responsible for its
+ * entries.
  */
 const NOT_OURS: ReadonlySet<string | undefined> = new Set(['EACCES', 'EPERM', 'EINVAL']);
 

@@ -84,7 +84,7 @@ export class ForeignFolder implements ForeignStore {
     });
   }
 
-  /** @throws RegistryError `request-invalid` if a folder cannot be listed: what is missing would be unknown */
+  /** @throws RegistryError `request-invalid` if a folder cannot be listed, because its content would be missed */
   async *list(prefix: Key, after?: Key): AsyncIterable<ListedObject> {
     try {
       this.#files.requireNoLinks(prefix);

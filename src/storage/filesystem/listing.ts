@@ -12,7 +12,7 @@ export interface ListingPorts {
   readonly pathOf: (key: Key) => string;
   /** Reads shelves: there are many of them, and each object needs a stat. */
   readonly thread: FileThread;
-  /** Called for what is neither a file nor a folder, and for what vanished meanwhile. */
+  /** Called for entries that are neither files nor folders, and for entries that have vanished. */
   readonly onOther?: (key: Key) => void;
 }
 
@@ -42,7 +42,7 @@ interface Level {
   next: number;
 }
 
-/** Lists what is below a folder. */
+/** Lists the objects below a folder. */
 export class Listing {
   readonly #ports: ListingPorts;
 

@@ -15,7 +15,7 @@ export function requireOwner(root: string, wouldOwn: (root: string) => number | 
   const uid = process.geteuid?.();
   const owner = ownerOf(root);
   if (uid === undefined || owner === undefined || owner === uid) return;
-  // File systems may map users (NFS with all_squash): what counts is who owns a new file.
+  // File systems may map users (NFS with all_squash), so the owner of a new file decides.
   if (wouldOwn(root) === owner) return;
   throw new StoreRefused(
     `the data folder ${root} belongs to ${described(owner)}, who could not use what this process writes as ${described(uid)}: run it with ${runAs(owner)}`,

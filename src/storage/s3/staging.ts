@@ -197,7 +197,7 @@ export class S3Staging {
    * @returns how many it aborted
    */
   async reap(before: number, signal: AbortSignal): Promise<number> {
-    // Listed first: some stores cannot continue a listing after an upload that was aborted meanwhile.
+    // Listed first, because some stores cannot continue a listing after an upload of it was aborted.
     const abandoned: OpenMultipart[] = [];
     for await (const each of this.#ports.bucket.multiparts(DATA)) {
       if (signal.aborted || abandoned.length === REAP_BATCH) break;

@@ -1,7 +1,7 @@
 #!lua flags=allow-oom
 -- Records whether a repository exists at a slot. A slot older than the known or awaited one (`?<slot>`) changes nothing. What was
 -- learned in another era may be older than entries that were lost, and newer than entries of this era: it only marks the
--- repository to be asked again.
+-- repository to be read again.
 -- KEYS  1 meta of the catalog  2 names  3 changes
 -- ARGV  1 repository  2 the slot  3 whether it exists at that slot (1, 0)  4 the era in which that was learned
 -- reply 1, or 0 if a newer slot is known
