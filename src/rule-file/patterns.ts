@@ -1,12 +1,19 @@
 import { z } from 'zod';
 
-/** The characters a pattern may have besides wildcards, and the kind of name it matches. */
+/** What a pattern matches, and the form that it must have. */
 const KINDS = {
-  tag: { letters: '[A-Za-z0-9_.-]', what: 'a tag' },
-  repository: { letters: '[a-z0-9_./-]', what: "a repository's name" },
+  tag: { what: 'a tag', form: formOf('[A-Za-z0-9_.-]') },
+  repository: { what: "a repository's name", form: formOf('[a-z0-9_./-]') },
   /** Names and claims from outside. The letters that are left out have a meaning in some dialect of globs. */
-  text: { letters: '[^\\p{C}*?[\\]{}(),!\\\\]', what: 'a text' },
+  text: { what: 'a text', form: formOf('[^\\p{C}*?[\\]{}(),!\\\\]') },
 } as const;
+
+/** @param letters a class of the characters that a pattern may have besides wildcards, with the "-" of ranges */
+function formOf(letters: string): RegExp {
+  // A run of "*" can be read in one way only, so the check does not backtrack.
+  const atom = `(?:${letters}|\\*{1,2}(?!\\*)|\\?|\\[\\^?${letters}+\\])`;
+  return new RegExp(`^(?:${atom}|\\{${atom}*(?:,${atom}*)+\\})+$`, 'u');
+}
 
 const MAX_CHARACTERS = 256;
 
@@ -15,15 +22,12 @@ const MAX_CHARACTERS = 256;
  * deleted. So everything that is not well-formed is refused.
  */
 export function problemOfPattern(kind: keyof typeof KINDS, text: string): string | undefined {
-  const { letters, what } = KINDS[kind];
+  const { what, form } = KINDS[kind];
   if (text === '') return 'a pattern is expected, not an empty text';
   if (text.length > MAX_CHARACTERS) return `a pattern has at most ${MAX_CHARACTERS} characters`;
   if (text.startsWith('!'))
     return `a pattern cannot be negated${kind === 'tag' ? '; for immutable tags there is `except`' : ''}`;
-  // The letters of each kind include the "-" of ranges. A run of "*" can be read in one way only, so the check does not backtrack.
-  const atom = `(?:${letters}|\\*{1,2}(?!\\*)|\\?|\\[\\^?${letters}+\\])`;
-  const whole = new RegExp(`^(?:${atom}|\\{${atom}*(?:,${atom}*)+\\})+$`, 'u');
-  if (whole.test(text)) return undefined;
+  if (form.test(text)) return undefined;
   return `${JSON.stringify(text)} is no pattern for ${what}: its letters, *, **, ?, [a-z], [^a-z] and {one,other} can be used`;
 }
 

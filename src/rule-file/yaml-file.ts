@@ -83,6 +83,7 @@ function problemOf(issue: z.core.$ZodIssue): Problem {
   if (issue.code === 'unrecognized_keys') {
     return { path: [...issue.path, ...issue.keys.slice(0, 1)], message: 'there is no such key' };
   }
+  if (issue.code === 'invalid_key') return { path: issue.path, message: issue.issues[0]?.message ?? issue.message };
   if (issue.code === 'invalid_union') {
     // The form that was meant is the one that the value has the type of.
     const meant = issue.errors

@@ -1,0 +1,119 @@
+import type { RepositoryName } from '../../oci/names.ts';
+import type { Patterns } from '../../rule-file/patterns.ts';
+import type { Action, RegistryAction } from '../authority.ts';
+import type { Issuer } from './issuer.ts';
+import { type Nearest, nearestOf } from './nearest.ts';
+import { RepositoryPattern } from './repository-pattern.ts';
+import { ACTIONS, includes, isAbout, REGISTRY_ACTIONS, type Rule, repositoriesFor } from './rule.ts';
+import { isMeant, type RuledIdentity, type Subject } from './subject.ts';
+
+export type Decision =
+  | { readonly kind: 'allowed'; readonly rule: number; readonly line: number | undefined }
+  /** @property nearest the rule that lacks least; undefined if none has anything to do with the request */
+  | { readonly kind: 'denied'; readonly nearest: Nearest | undefined };
+
+export interface AccessRulesParts {
+  readonly rules: readonly Rule[];
+  readonly groups: ReadonlyMap<string, readonly Subject[]>;
+  readonly issuers: readonly Issuer[];
+}
+
+/** What ACCESS_FILE says. What any rule allows is allowed, nothing else is. Immutable: a changed file makes another one. */
+export class AccessRules {
+  readonly rules: readonly Rule[];
+  readonly groups: ReadonlyMap<string, readonly Subject[]>;
+  readonly issuers: readonly Issuer[];
+
+  constructor({ rules, groups, issuers }: AccessRulesParts) {
+    this.rules = rules;
+    this.groups = groups;
+    this.issuers = issuers;
+  }
+
+  decide(identity: RuledIdentity, action: Action, repo: RepositoryName): Decision {
+    const allowing = this.of(identity).allowing(action, repo);
+    if (allowing !== undefined) return allowedBy(allowing);
+    const nearest = nearestOf(this.rules, identity, (rule) => [
+      ...(repositoriesFor(rule, identity).matches(repo) ? [] : (['repositories'] as const)),
+      ...(includes(rule, action) ? [] : (['actions'] as const)),
+    ]);
+    return { kind: 'denied', nearest };
+  }
+
+  decideRegistry(identity: RuledIdentity, action: RegistryAction): Decision {
+    const allowing = this.of(identity).allowingRegistry(action);
+    if (allowing !== undefined) return allowedBy(allowing);
+    // A rule that gives other actions, to others, has nothing to do with it.
+    const nearest = nearestOf(this.rules, identity, (rule) =>
+      includes(rule, action) ? [] : ['repositories', 'actions'],
+    );
+    return { kind: 'denied', nearest };
+  }
+
+  /** The rules about one identity, with its claims put in. Takes a look at every rule: keep it for as long as the identity. */
+  of(identity: RuledIdentity): RulesOfIdentity {
+    return new RulesOfIdentity(
+      this.rules
+        .filter((rule) => isAbout(rule, identity))
+        .map((rule) => ({ rule, repositories: repositoriesFor(rule, identity) })),
+    );
+  }
+
+  groupsOf(identity: RuledIdentity): readonly string[] {
+    const groups = [...this.groups].filter(([, members]) => members.some((member) => isMeant(member, identity)));
+    return groups.map(([name]) => name);
+  }
+
+  /** Names of the claims in an issuer's tokens that rules may look at. @param issuer its name */
+  claimsNeeded(issuer: string): readonly string[] {
+    const inPatterns = this.rules.flatMap(({ repositories }) => repositories.flatMap(({ claims }) => claims));
+    const subjects = [...this.groups.values(), ...this.rules.map(({ who }) => who)].flat();
+    const inSubjects = subjects.flatMap((subject) =>
+      subject.kind === 'claims' && subject.issuer === issuer ? subject.claims.map(([name]) => name) : [],
+    );
+    return [...new Set([...inPatterns, ...inSubjects])].sort();
+  }
+}
+
+/** The rules about one identity. */
+export class RulesOfIdentity {
+  readonly #rules: readonly { readonly rule: Rule; readonly repositories: Patterns }[];
+
+  constructor(rules: readonly { readonly rule: Rule; readonly repositories: Patterns }[]) {
+    this.#rules = rules;
+  }
+
+  /** The first rule that allows it. */
+  allowing(action: Action, repo: RepositoryName): Rule | undefined {
+    return this.#rules.find(({ rule, repositories }) => includes(rule, action) && repositories.matches(repo))?.rule;
+  }
+
+  allowingRegistry(action: RegistryAction): Rule | undefined {
+    return this.#rules.find(({ rule }) => includes(rule, action))?.rule;
+  }
+
+  /** Everything that is allowed on a repository, in one look at the rules. */
+  allowedOn(repo: RepositoryName): ReadonlySet<Action> {
+    const matching = this.#rules.filter(({ repositories }) => repositories.matches(repo));
+    return new Set(ACTIONS.filter((action) => matching.some(({ rule }) => includes(rule, action))));
+  }
+}
+
+function allowedBy({ number, line }: Rule): Decision {
+  return { kind: 'allowed', rule: number, line };
+}
+
+/** What holds with HTPASSWD_FILE and no ACCESS_FILE: every account may do everything, others nothing. */
+export const accountsMayDoEverything = new AccessRules({
+  rules: [
+    {
+      number: 1,
+      line: undefined,
+      who: [{ kind: 'accounts' }],
+      repositories: [new RepositoryPattern('**')],
+      actions: new Set([...ACTIONS, ...REGISTRY_ACTIONS]),
+    },
+  ],
+  groups: new Map(),
+  issuers: [],
+});

@@ -1,0 +1,23 @@
+import type { Claims } from '../identity.ts';
+import type { TextPattern } from './text-pattern.ts';
+
+/** The text of a claim; undefined if there is none, or it is a list or an object. */
+export function textOfClaim(claims: Claims, name: string): string | undefined {
+  return Object.hasOwn(claims, name) ? textOf(claims[name]) : undefined;
+}
+
+/** Whether the claim has such a value, or is a list with such an element. */
+export function claimMatches(claims: Claims, name: string, pattern: TextPattern): boolean {
+  if (!Object.hasOwn(claims, name)) return false;
+  const value = claims[name];
+  const values: readonly unknown[] = Array.isArray(value) ? value : [value];
+  return values.some((each) => {
+    const text = textOf(each);
+    return text !== undefined && pattern.matches(text);
+  });
+}
+
+function textOf(value: unknown): string | undefined {
+  if (typeof value === 'string') return value;
+  return typeof value === 'number' || typeof value === 'boolean' ? String(value) : undefined;
+}

@@ -1,0 +1,47 @@
+import { isAbout, type Rule } from './rule.ts';
+import { claimsThatDiffer, type RuledIdentity } from './subject.ts';
+
+/** A part of a rule that does not fit a request. */
+export type Difference = 'who' | 'repositories' | 'actions';
+
+/** The rule that would allow a request with the smallest change. */
+export interface Nearest {
+  readonly rule: number;
+  readonly line: number | undefined;
+  readonly differs: readonly Difference[];
+  /** Where `who` differs by them: the claims that the rule wants otherwise. */
+  readonly claims: readonly string[];
+}
+
+/**
+ * To add an action is a smaller change than to add repositories, and that a smaller one than to add somebody. Two changes are
+ * always more than one.
+ */
+const WEIGHTS: Readonly<Record<Difference, number>> = { actions: 9, repositories: 10, who: 12 };
+
+/**
+ * @param othersOf what does not fit besides `who`
+ * @returns the first of those that need the smallest change; undefined if no part of any rule fits
+ */
+export function nearestOf(
+  rules: readonly Rule[],
+  identity: RuledIdentity,
+  othersOf: (rule: Rule) => readonly Difference[],
+): Nearest | undefined {
+  let nearest: Nearest | undefined;
+  let least = weightOf(['who', 'repositories', 'actions']);
+  for (const rule of rules) {
+    const isMeant = isAbout(rule, identity);
+    const differs: readonly Difference[] = isMeant ? othersOf(rule) : ['who', ...othersOf(rule)];
+    const weight = weightOf(differs);
+    if (weight >= least) continue;
+    least = weight;
+    const claims = isMeant ? [] : rule.who.flatMap((subject) => claimsThatDiffer(subject, identity));
+    nearest = { rule: rule.number, line: rule.line, differs, claims: [...new Set(claims)] };
+  }
+  return nearest;
+}
+
+function weightOf(differs: readonly Difference[]): number {
+  return differs.reduce((sum, each) => sum + WEIGHTS[each], 0);
+}

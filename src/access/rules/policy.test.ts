@@ -1,0 +1,115 @@
+import { describe, expect, test } from 'bun:test';
+import type { RepositoryName } from '../../oci/names.ts';
+import { ANYBODY, type Caller } from '../access.ts';
+import type { Authority, Grants } from '../authority.ts';
+import type { Identity } from '../identity.ts';
+import { parseAccessFile } from './access-file.ts';
+import { RulesPolicy } from './policy.ts';
+
+const repo = (name: string) => name as RepositoryName;
+const caller = (authority: Authority): Caller => ({ ...ANYBODY, authority });
+const x: Identity = { kind: 'user', name: 'x' };
+const pullOf = (name: string): Grants => ({
+  allows: (action, each) => action === 'pull' && each === name,
+  allowsRegistry: (action) => action === 'catalog',
+});
+
+const rules = parseAccessFile(`
+rules:
+  - {who: anonymous, repositories: [public], actions: [pull]}
+  - {who: x, repositories: [a, b], actions: [pull, push]}
+  - {who: x, actions: [catalog, metrics]}
+`);
+const policy = new RulesPolicy(() => rules);
+
+describe('the policy', () => {
+  test('asks the rules about an identity', () => {
+    const known = caller({ kind: 'identity', identity: x });
+    for (let time = 0; time < 2; time++) {
+      expect([policy.allows(known, 'push', repo('a')), policy.allows(known, 'delete', repo('a'))]).toEqual([
+        true,
+        false,
+      ]);
+      expect([policy.allows(known, 'pull', repo('c')), policy.mayPullUnnamed(known, repo('b'))]).toEqual([false, true]);
+      expect([policy.allowsRegistry(known, 'metrics'), policy.allowsRegistry(known, 'admin')]).toEqual([true, false]);
+      expect([policy.allows(ANYBODY, 'pull', repo('public')), policy.allows(ANYBODY, 'pull', repo('a'))]).toEqual([
+        true,
+        false,
+      ]);
+    }
+  });
+
+  test('asks a token of ours too, but not about what the request does not name', () => {
+    const token = (name: string) => caller({ kind: 'own-token', identity: x, grants: pullOf(name) });
+    expect(policy.allows(token('a'), 'pull', repo('a'))).toBe(true);
+    expect(policy.allows(token('a'), 'push', repo('a'))).toBe(false);
+    expect(policy.allows(token('a'), 'pull', repo('b'))).toBe(false);
+    // The rules may have changed since the token was made.
+    expect(policy.allows(token('c'), 'pull', repo('c'))).toBe(false);
+    expect([policy.mayPullUnnamed(token('a'), repo('b')), policy.mayPullUnnamed(token('c'), repo('c'))]).toEqual([
+      true,
+      false,
+    ]);
+    expect([policy.allowsRegistry(token('a'), 'catalog'), policy.allowsRegistry(token('a'), 'metrics')]).toEqual([
+      true,
+      false,
+    ]);
+  });
+
+  test('asks nobody but the token of a token server', () => {
+    const token = caller({ kind: 'server-token', identity: { kind: 'token', subject: 'x' }, grants: pullOf('c') });
+    expect([policy.allows(token, 'pull', repo('c')), policy.allows(token, 'pull', repo('public'))]).toEqual([
+      true,
+      false,
+    ]);
+    expect([policy.mayPullUnnamed(token, repo('c')), policy.mayPullUnnamed(token, repo('public'))]).toEqual([
+      true,
+      false,
+    ]);
+    expect([policy.allowsRegistry(token, 'catalog'), policy.allowsRegistry(token, 'metrics')]).toEqual([true, false]);
+  });
+
+  test('lets Marina itself and its operator do everything', () => {
+    for (const identity of [
+      { kind: 'system', task: 'retention' },
+      { kind: 'operator', uid: 0 },
+    ] as const) {
+      const own = caller({ kind: 'identity', identity });
+      expect([
+        policy.allows(own, 'delete', repo('z')),
+        policy.mayPullUnnamed(own, repo('z')),
+        policy.allowsRegistry(own, 'admin'),
+      ]).toEqual([true, true, true]);
+    }
+  });
+
+  test('forgets its answers when the rules change', () => {
+    let current = rules;
+    const changing = new RulesPolicy(() => current);
+    const known = caller({ kind: 'identity', identity: x });
+    expect(changing.allows(known, 'push', repo('a'))).toBe(true);
+    current = parseAccessFile('rules: [{who: x, repositories: [b], actions: [push]}]');
+    expect([changing.allows(known, 'push', repo('a')), changing.allows(known, 'push', repo('b'))]).toEqual([
+      false,
+      true,
+    ]);
+  });
+
+  test('looks at all rules once for an identity, and remembers a bounded number of repositories', () => {
+    let looks = 0;
+    const counted = {
+      of: (identity: Parameters<typeof rules.of>[0]) => {
+        looks++;
+        return rules.of(identity);
+      },
+    };
+    const counting = new RulesPolicy(() => counted);
+    const known = caller({ kind: 'identity', identity: x });
+    for (const name of ['a', 'b', 'c', 'a']) counting.allows(known, 'pull', repo(name));
+    counting.allowsRegistry(known, 'catalog');
+    expect(looks).toBe(1);
+    for (let number = 0; number < 250_000; number++) counting.allows(known, 'pull', repo(`x${number}`));
+    expect(looks).toBe(3);
+    expect(counting.allows(known, 'pull', repo('a'))).toBe(true);
+  });
+});

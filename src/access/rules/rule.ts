@@ -1,0 +1,33 @@
+import { Patterns } from '../../rule-file/patterns.ts';
+import type { Action, RegistryAction } from '../authority.ts';
+import type { RepositoryPattern } from './repository-pattern.ts';
+import { isMeant, type RuledIdentity, type Subject } from './subject.ts';
+
+export const ACTIONS = ['pull', 'push', 'create', 'delete'] as const satisfies readonly Action[];
+export const REGISTRY_ACTIONS = ['catalog', 'metrics', 'admin'] as const satisfies readonly RegistryAction[];
+
+/** These identities may do these actions; those on a repository only on repositories with such names. */
+export interface Rule {
+  /** Its place among the rules; the first is 1. */
+  readonly number: number;
+  /** Where it begins in ACCESS_FILE; undefined for the rule that holds without one. */
+  readonly line: number | undefined;
+  readonly who: readonly Subject[];
+  readonly repositories: readonly RepositoryPattern[];
+  /** As they were written: with `push` may go `create`, which it includes anyway. */
+  readonly actions: ReadonlySet<Action | RegistryAction>;
+}
+
+export function isAbout({ who }: Rule, identity: RuledIdentity): boolean {
+  return who.some((subject) => isMeant(subject, identity));
+}
+
+export function includes({ actions }: Rule, action: Action | RegistryAction): boolean {
+  return actions.has(action) || (action === 'create' && actions.has('push'));
+}
+
+/** The repositories that a rule means for an identity, whose claims are put in. */
+export function repositoriesFor({ repositories }: Rule, identity: RuledIdentity): Patterns {
+  const claims = identity.kind === 'oidc' ? identity.claims : {};
+  return new Patterns(repositories.map((pattern) => pattern.globFor(claims)).filter((glob) => glob !== undefined));
+}

@@ -1,0 +1,165 @@
+import type { Identity } from '../identity.ts';
+import { claimMatches } from './claims.ts';
+import type { Issuer } from './issuer.ts';
+import { TextPattern } from './text-pattern.ts';
+
+/** Identities that rules decide about. Marina's own work and its operator's commands are not subject to them. */
+export type RuledIdentity = Exclude<Identity, { readonly kind: 'system' | 'operator' }>;
+
+/** Whom a rule, or a group, is about. */
+export type Subject =
+  /** Everybody: what is allowed without credentials is allowed with them too. */
+  | { readonly kind: 'anonymous' }
+  /** Everybody with an identity. */
+  | { readonly kind: 'everyone' }
+  /** Every user and robot. Has no form in the file. */
+  | { readonly kind: 'accounts' }
+  | { readonly kind: 'user'; readonly name: string }
+  | { readonly kind: 'group'; readonly name: string; readonly members: readonly Subject[] }
+  | { readonly kind: 'robot'; readonly names: TextPattern }
+  | { readonly kind: 'certificate'; readonly names: TextPattern }
+  /** @property issuers names of the issuers that `written` means; a pattern of URLs may mean several, or none */
+  | {
+      readonly kind: 'oidc';
+      readonly written: string;
+      readonly issuers: readonly string[];
+      readonly subjects: TextPattern;
+    }
+  /** Tokens of one issuer that have all of these claims. */
+  | { readonly kind: 'claims'; readonly issuer: string; readonly claims: readonly (readonly [string, TextPattern])[] };
+
+/** What subjects refer to. */
+export interface Known {
+  /** undefined within a group: groups do not nest, so that one look says who is in a group. */
+  readonly groups: ReadonlyMap<string, readonly Subject[]> | undefined;
+  readonly issuers: readonly Issuer[];
+}
+
+/** @returns a text: what is wrong, in one line without the subject itself */
+export function parseSubject(text: string, known: Known): Subject | string {
+  if (text === 'anonymous' || text === 'everyone') {
+    return known.groups === undefined ? `${text} cannot be in a group: name it in the rule` : { kind: text };
+  }
+  const [, kind, rest = ''] = /^([^:]*):(.*)$/s.exec(text) ?? [];
+  switch (kind) {
+    case undefined:
+      return parseUser(text);
+    case 'group':
+      return parseGroup(rest, known);
+    case 'robot':
+      return withPattern(rest, (names) => ({ kind: 'robot', names }));
+    case 'cert':
+      return withPattern(rest, (names) => ({ kind: 'certificate', names }));
+    case 'oidc':
+      return parseOidc(rest, known);
+    default:
+      return 'there is no such kind: a user name without ":", or group:, robot:, cert: or oidc: is expected';
+  }
+}
+
+function parseUser(name: string): Subject | string {
+  const problem = TextPattern.problemOf(name);
+  if (problem !== undefined) return problem;
+  return new TextPattern(name).isExact ? { kind: 'user', name } : 'the name of one user is expected, not a pattern';
+}
+
+function parseGroup(name: string, { groups }: Known): Subject | string {
+  if (groups === undefined) return 'a group cannot be in a group: name both in the rule';
+  const members = groups.get(name);
+  return members === undefined ? 'there is no group of this name under `groups`' : { kind: 'group', name, members };
+}
+
+/** `<issuer's name>:<subject>`, or its URL or a pattern of URLs instead of its name. */
+function parseOidc(rest: string, { issuers }: Known): Subject | string {
+  const byUrl = /^(?<written>https?:\/\/[^/:]+(?::\d+)?(?:\/[^:]*)?):(?<subject>.*)$/s.exec(rest);
+  const byName = /^(?<written>[^:]*):(?<subject>.*)$/s.exec(rest);
+  const { written, subject } = (byUrl ?? byName)?.groups ?? {};
+  if (written === undefined || subject === undefined) return 'oidc:<issuer>:<subject> is expected';
+  const problem = TextPattern.problemOf(written);
+  if (problem !== undefined) return problem;
+  const pattern = new TextPattern(written);
+  const meant = issuers.filter(({ name, issuer }) => (byUrl === null ? name === written : pattern.matches(issuer)));
+  // A pattern of URLs may be there before the issuers that it means.
+  if (meant.length === 0 && (byUrl === null || pattern.isExact)) return 'there is no such issuer under `issuers`';
+  const names = meant.map(({ name }) => name);
+  return withPattern(subject, (subjects) => ({ kind: 'oidc', written, issuers: names, subjects }));
+}
+
+/** @param issuer its name or URL */
+export function parseClaimsSubject(
+  issuer: string,
+  claims: Readonly<Record<string, string>>,
+  { issuers }: Known,
+): Subject | string {
+  const found = issuers.find(({ name, issuer: url }) => name === issuer || url === issuer);
+  if (found === undefined) return 'there is no such issuer under `issuers`';
+  const patterns = Object.entries(claims).map(([name, text]) => [name, new TextPattern(text)] as const);
+  return { kind: 'claims', issuer: found.name, claims: patterns };
+}
+
+function withPattern(text: string, make: (pattern: TextPattern) => Subject): Subject | string {
+  return TextPattern.problemOf(text) ?? make(new TextPattern(text));
+}
+
+/** Whether a rule about this subject is about the identity. */
+export function isMeant(subject: Subject, identity: RuledIdentity): boolean {
+  switch (subject.kind) {
+    case 'anonymous':
+      return true;
+    case 'everyone':
+      return identity.kind !== 'anonymous';
+    case 'accounts':
+      return identity.kind === 'user' || identity.kind === 'robot';
+    case 'user':
+      return identity.kind === 'user' && identity.name === subject.name;
+    case 'group':
+      return subject.members.some((member) => isMeant(member, identity));
+    case 'robot':
+      return identity.kind === 'robot' && subject.names.matches(identity.name);
+    case 'certificate':
+      return identity.kind === 'certificate' && subject.names.matches(identity.commonName);
+    case 'oidc':
+      return (
+        identity.kind === 'oidc' &&
+        subject.issuers.includes(identity.issuer) &&
+        subject.subjects.matches(identity.subject)
+      );
+    case 'claims':
+      return (
+        identity.kind === 'oidc' && identity.issuer === subject.issuer && missingClaims(subject, identity).length === 0
+      );
+  }
+}
+
+/** Names of the claims that the identity lacks, or has with another value. */
+function missingClaims(
+  { claims }: Extract<Subject, { readonly kind: 'claims' }>,
+  identity: Extract<Identity, { readonly kind: 'oidc' }>,
+): readonly string[] {
+  return claims.flatMap(([name, pattern]) => (claimMatches(identity.claims, name, pattern) ? [] : [name]));
+}
+
+/** The claims by which a token of the right issuer is not meant by a subject. */
+export function claimsThatDiffer(subject: Subject, identity: RuledIdentity): readonly string[] {
+  if (identity.kind !== 'oidc') return [];
+  if (subject.kind === 'group') return subject.members.flatMap((member) => claimsThatDiffer(member, identity));
+  return subject.kind === 'claims' && subject.issuer === identity.issuer ? missingClaims(subject, identity) : [];
+}
+
+/** Whether an identity that is meant may have claims. */
+export function mayHaveClaims(subject: Subject): boolean {
+  switch (subject.kind) {
+    case 'everyone':
+    case 'oidc':
+    case 'claims':
+      return true;
+    case 'group':
+      return subject.members.some(mayHaveClaims);
+    case 'anonymous':
+    case 'accounts':
+    case 'user':
+    case 'robot':
+    case 'certificate':
+      return false;
+  }
+}
