@@ -48,6 +48,7 @@ function announce(node: Node, config: Config, version: string, logs: Logs): void
         `Marina ${version}, ${node.shape === 'embedded' ? 'embedded: one process' : 'a node of a cluster'}`,
         `  storage   ${node.place} (${node.storage}, store ${node.store})`,
         `  address   http://${host}:${port}`,
+        `  access    ${node.isOpen ? 'open: everybody who reaches the port may do everything (docs/access.md)' : 'accounts and rules'}`,
         `  next      docker tag my-image ${host}:${port}/my-image && docker push ${host}:${port}/my-image`,
         '',
         '',

@@ -43,6 +43,8 @@ const CHUNK_MIN_LENGTH = 1;
 export interface Node {
   readonly server: ReturnType<typeof createServer>;
   readonly shape: 'embedded' | 'cluster';
+  /** Whether everybody may do everything. */
+  readonly isOpen: boolean;
   /** ULID of the store that this node serves. */
   readonly store: string;
   /** Location of the store: the data folder's absolute path, or the bucket. */
@@ -159,6 +161,7 @@ export async function wire(config: Config, logs: Logs, version: string): Promise
   });
   return {
     server,
+    isOpen: access.gate === undefined,
     store,
     place,
     storage: driver.kind,

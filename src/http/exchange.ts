@@ -17,9 +17,8 @@ import type { Proxies } from './forwarded.ts';
 import type { Gate } from './gate.ts';
 import { handOver } from './hand-over.ts';
 import type { PublicAddress } from './public-address.ts';
-import { requiredAccess } from './required-access.ts';
+import { type RequiredAccess, requiredAccess } from './required-access.ts';
 import { respond } from './response.ts';
-import type { Route } from './route.ts';
 import type { WebOrigins } from './web-origins.ts';
 
 export interface ServerPorts extends HandlerPorts {
@@ -61,6 +60,30 @@ export function serve(request: Request, server: BunServer, ports: ServerPorts): 
 export function refuse(error: unknown, request: Request, server: BunServer, ports: ServerPorts): Response {
   const exchange = new Exchange(request, server, ports);
   return exchange.finish(exchange.failed(error));
+}
+
+/** Serves what is outside the API, such as the metrics, to callers who may have it. Without accounts it is no request to log. */
+export async function serveGuarded(
+  request: Request,
+  server: BunServer,
+  ports: ServerPorts,
+  { name, required, answer }: Guarded,
+): Promise<Response> {
+  const { gate } = ports;
+  if (gate === undefined) return await answer();
+  const exchange = new Exchange(request, server, ports);
+  try {
+    return exchange.finish(await exchange.guard(gate, name, required, answer));
+  } catch (error) {
+    return exchange.finish(exchange.failed(error));
+  }
+}
+
+interface Guarded {
+  /** In log lines and metrics. */
+  readonly name: string;
+  readonly required: RequiredAccess;
+  readonly answer: () => Promise<Response>;
 }
 
 const UNKNOWN = Symbol('unknown');
@@ -153,17 +176,32 @@ class Exchange implements RequestContext {
     this.stats.digest = address.digest;
     this.#ports.webOrigins.checkWrite(request);
     const { gate } = this.#ports;
-    return gate === undefined ? dispatch(address.route, this, this.#ports) : this.#admit(address.route, gate);
+    if (gate === undefined) return dispatch(address.route, this, this.#ports);
+    return this.#admit(gate, requiredAccess(address.route), () => dispatch(address.route, this, this.#ports));
+  }
+
+  /** @param name of what is served, in the log and the metrics */
+  guard(
+    gate: Gate,
+    name: string,
+    required: RequiredAccess,
+    answer: () => Promise<Response>,
+  ): Response | Promise<Response> {
+    this.#labels = new RequestLabels(this.request.method, shownTarget(this.request.url), name, undefined, undefined);
+    return this.#admit(gate, required, answer);
   }
 
   /** Serves the request if its sender may have it. */
-  #admit(route: Route, gate: Gate): Response | Promise<Response> {
-    const required = requiredAccess(route);
+  #admit(
+    gate: Gate,
+    required: RequiredAccess | undefined,
+    answer: () => Response | Promise<Response>,
+  ): Response | Promise<Response> {
     return mapMaybeAsync(gate.identify(this, required), ({ actor, authority }) => {
       this.actor = actor;
       this.authority = authority;
       gate.admit(required, this, this);
-      return dispatch(route, this, this.#ports);
+      return answer();
     });
   }
 

@@ -1,9 +1,10 @@
 import { Elysia } from 'elysia';
 import { RegistryError } from '../oci/errors.ts';
 import { targetOf } from './address.ts';
-import { IDLE_SECONDS } from './bun-server.ts';
-import { refuse, type ServerPorts, serve } from './exchange.ts';
+import { type BunServer, IDLE_SECONDS } from './bun-server.ts';
+import { refuse, type ServerPorts, serve, serveGuarded } from './exchange.ts';
 import { landingPage } from './landing.ts';
+import type { RequiredAccess } from './required-access.ts';
 import { respond } from './response.ts';
 import { TOKEN_PATH } from './route.ts';
 
@@ -44,8 +45,19 @@ export function createServer(ports: ServerPorts) {
       .get('/', () => landingPage(ports.version))
       .get('/healthz', () => text('ok\n'))
       .get('/readyz', () => readiness(ports.notReady()))
-      .get('/metrics', async () => text(await ports.telemetry.render(), ports.telemetry.contentType))
+      .get('/metrics', ({ request }) => serveMetrics(request, app.server, ports))
   );
+}
+
+const METRICS_ACCESS: RequiredAccess = {
+  requirements: [{ kind: 'registry', action: 'metrics' }],
+  wishes: [],
+  refusal: 'denied',
+};
+
+function serveMetrics(request: Request, server: BunServer, ports: ServerPorts): Promise<Response> {
+  const answer = async () => text(await ports.telemetry.render(), ports.telemetry.contentType);
+  return serveGuarded(request, server, ports, { name: 'metrics', required: METRICS_ACCESS, answer });
 }
 
 function readiness(reason: string | undefined): Response {
