@@ -44,7 +44,7 @@ interface Filling {
 
 /** Only a blob that is pulled again within this time is cached, because most are pulled once, by one machine. */
 const REPEATED_WITHIN_MS = 24 * 3_600_000;
-const MAX_REMEMBERED = 10_000;
+const MAX_TRACKED_PULLS = 10_000;
 /** Fills take CPU and bandwidth from requests. */
 const FILL_CONCURRENCY = 2;
 const MAX_QUEUED = 100;
@@ -62,7 +62,7 @@ export class BlobCache {
   readonly #ports: BlobCachePorts;
   readonly #kept: KeptFiles;
   readonly #hasher = new Hasher();
-  readonly #lastPulls = new LRUCache<Incarnation, number>({ max: MAX_REMEMBERED });
+  readonly #lastPulls = new LRUCache<Incarnation, number>({ max: MAX_TRACKED_PULLS });
   readonly #filling = new Map<Incarnation, Promise<void>>();
   readonly #queued = new Map<Incarnation, Filling>();
   readonly #closing = new AbortController();
