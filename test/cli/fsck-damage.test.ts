@@ -1,4 +1,4 @@
-// Copies of a whole store, each damaged in one way: fsck names what was damaged.
+// Copies of an intact store, each damaged in one way: fsck names the damage.
 import { afterAll, beforeAll, expect, test } from 'bun:test';
 import { readFileSync, rmSync, truncateSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
@@ -32,7 +32,7 @@ test('a flipped byte that makes a slot invalid', async () => {
   expect(code).toBe(1);
   expect(faults).toEqual([expect.objectContaining({ problem: 'slot-unusable', repo: APP, slot: 3 })]);
   expect(findings).toContainEqual(expect.objectContaining({ severity: 'warning', problem: 'log-unfolded', repo: APP }));
-  // Without that log, nobody can say what is nobody's.
+  // Without that log, orphans cannot be determined.
   expect(summary).toMatchObject({ repositories: 3, orphans: null, wrongHints: null });
 });
 
@@ -44,7 +44,7 @@ test('a flipped byte in a slot that still parses breaks the chain', async () => 
   expect(faults).toEqual([expect.objectContaining({ problem: 'chain-broken', repo: APP, slot: 4 })]);
 });
 
-test('a slot whose bytes are not canonical was altered', async () => {
+test('a slot whose bytes are not canonical counts as altered', async () => {
   const damaged = copyOf(store.dataPath);
   const last = (await eventsOf(damaged, OTHER)).at(-1)?.seq ?? 0;
   alterSlot(damaged, OTHER, last, (text) => text.replace('"actor"', '"bctor"'));
@@ -208,13 +208,13 @@ test('lost newest slots, revealed by a later snapshot', async () => {
   expect(faults).toEqual([expect.objectContaining({ problem: 'snapshot-ahead', repo: MANY, slot: seq })]);
 });
 
-test('a lost log, revealed by what is left of its repository', async () => {
+test('a lost log, revealed by the remaining files of its repository', async () => {
   const damaged = copyOf(store.dataPath);
   rmSync(join(damaged, 'repos', APP), { recursive: true });
   const { findings, summary } = await fsck(damaged);
   expect(findings).toContainEqual(expect.objectContaining({ severity: 'note', problem: 'log-empty', repo: APP }));
   expect(findings).toContainEqual(expect.objectContaining({ severity: 'warning', problem: 'log-lost', repo: APP }));
-  // Its two manifests and what only they needed; what `first` needs is linked by other repositories, too.
+  // Its two manifests and the blobs that only they need; other repositories also link the blobs of `first`.
   expect(summary.orphans?.count).toBeGreaterThan(2);
 });
 
@@ -267,7 +267,7 @@ function alterSlot(dataPath: string, repo: string, seq: number, change: (text: s
   writeFileSync(path, after);
 }
 
-/** Writes one more slot, as a server with a fault in it would. */
+/** Appends a slot, like a faulty server. */
 function appendSlot(dataPath: string, repo: string, events: JournalEvent[]): void {
   let seq = 1;
   while (slotExists(dataPath, repo, seq + 1)) seq++;

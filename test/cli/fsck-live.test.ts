@@ -1,11 +1,11 @@
-// fsck beside a server that is pushed to, deleted from and uploaded to all the while: nothing of that is a fault.
+// fsck beside a server under constant pushes, deletes and uploads: none of that is a fault.
 import { afterAll, expect, test } from 'bun:test';
 import { rmSync } from 'node:fs';
 import { expectStatus, image, pushBlob, pushImage, pushManifest, randomBlob } from '../support/oci.ts';
 import { cleanUp, type Server, startServer, temporaryFolder } from '../support/server.ts';
 import { fsck, objectPath } from './marina.ts';
 
-/** At least so many checks, while each client goes at least so many times through everything it does. */
+/** The minimum number of checks, and of rounds of each client. */
 const RUNS = 6;
 const ROUNDS = 6;
 
@@ -28,7 +28,7 @@ test('a busy server causes no false alarm', async () => {
   try {
     for (let run = 0; run < RUNS || Math.min(...rounds) < ROUNDS; run++) {
       const { code, findings, summary } = await fsck(server.dataPath, ...(run % 2 === 0 ? ['--scrub'] : []));
-      // A note is allowed: of a repository whose first slot is just about to come.
+      // A note is allowed, for a repository whose first slot is about to be written.
       expect({ code, alarms: findings.filter(({ severity }) => severity !== 'note') }).toEqual({ code: 0, alarms: [] });
       expect(summary.slots).toBeGreaterThanOrEqual(slots);
       slots = summary.slots;
@@ -60,7 +60,7 @@ test('beside a server, damage is still reported', async () => {
   expect(await server.stop()).toBe(0);
 });
 
-/** New repositories, moved and deleted tags, deleted manifests and blobs, bytes that are shared, uploads left open. */
+/** New repositories, moved and deleted tags, deleted manifests and blobs, shared bytes, open uploads. */
 async function round({ url }: Server, client: number, count: number): Promise<void> {
   const repository = `busy/app-${count % 5}`;
   const pushed = image({ layers: [randomBlob(200_000), randomBlob(20)] });

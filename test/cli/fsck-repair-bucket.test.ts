@@ -1,4 +1,4 @@
-// fsck --repair on a bucket: the command writes to the log itself, beside a server that cannot lock it, and as one more node of a cluster.
+// fsck --repair on a bucket: the command itself writes to the log, beside a server, which cannot lock a bucket, and like another node of a cluster.
 import { afterAll, beforeAll, expect, test } from 'bun:test';
 import { DeleteObjectCommand, ListObjectsV2Command, PutObjectCommand, type S3Client } from '@aws-sdk/client-s3';
 import type { Incarnation } from '../../src/oci/names.ts';
@@ -16,7 +16,7 @@ beforeAll(async () => {
 afterAll(stopClusters);
 
 const [HURT, WHOLE] = ['team/hurt', 'team/whole'];
-/** What is served is what is linked. */
+/** Without a cache, so that the linked bytes are served. */
 const UNCACHED = { CONTENT_CACHE: '0' };
 
 interface Site {
@@ -37,7 +37,7 @@ const sites: Readonly<Record<string, () => Promise<Site>>> = {
   'a cluster': async () => await startCluster({ workers: 0, balancer: false, env: UNCACHED }),
 };
 
-/** The bucket, behind the registry's back. */
+/** Direct access to the bucket. */
 function bucketOf({ S3_BUCKET: Bucket = '', S3_ENDPOINT: endpoint = '' }: Site['env']) {
   const client: S3Client = plainClient(endpoint);
   const remove = (Key: string) => client.send(new DeleteObjectCommand({ Bucket, Key }));
@@ -74,7 +74,7 @@ async function checkPulls({ url }: Server, pushed: Image): Promise<void> {
 }
 
 for (const [name, open] of Object.entries(sites)) {
-  test(`of ${name}: what is lost, cut or altered is told, repaired, and pulls again from every node at once`, async () => {
+  test(`of ${name}: lost, truncated or altered objects are reported and repaired, and can be pulled from every node at once`, async () => {
     const site = await open();
     const { nodes } = site;
     const bucket = bucketOf(site.env);
@@ -132,7 +132,7 @@ for (const [name, open] of Object.entries(sites)) {
 
     const clean = await marina(site, 'fsck', '--scrub', '--repair');
     expect([clean.code, clean.of('finding'), clean.of('repair')]).toEqual([0, [], []]);
-    // What a node writes from here on stands on it.
+    // Later writes of a node build on the repair.
     await pushImage(nodes.at(-1)?.url ?? '', HURT, image(), 'v2');
     for (const each of nodes) await checkPulls(each, pushed);
     bucket.close();

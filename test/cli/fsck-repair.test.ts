@@ -1,4 +1,4 @@
-// fsck --repair: what one repository lost is linked to the bytes that another one has, and nothing is taken away.
+// fsck --repair: lost content is linked to the bytes of another repository, and nothing is removed.
 import { afterAll, expect, test } from 'bun:test';
 import { rmSync, truncateSync } from 'node:fs';
 import { join } from 'node:path';
@@ -10,7 +10,7 @@ afterAll(cleanUp);
 
 const [HURT, WHOLE] = ['team/hurt', 'team/whole'];
 
-/** The same image in both, each with bytes of its own: nothing told the second push where the store has them. */
+/** The same image in both, with separate bytes: no hint tells the second push that the store has them. */
 async function twice(server: Server, pushed: Image): Promise<void> {
   for (const repo of [HURT, WHOLE]) {
     await pushImage(server.url, repo, pushed, 'v1');
@@ -20,7 +20,7 @@ async function twice(server: Server, pushed: Image): Promise<void> {
 
 const digestOf = ({ descriptor }: { readonly descriptor: { readonly digest: string } }): string => descriptor.digest;
 
-test('beside a running server lost, truncated or altered manifests and blobs are repaired, and pull again', async () => {
+test('beside a running server lost, truncated or altered manifests and blobs are repaired, and can be pulled again', async () => {
   const server = await startServer({ STORAGE_PATH: temporaryFolder('repair'), CONTENT_CACHE: '0' });
   const { url, dataPath } = server;
   const pushed = image({ layers: [randomBlob(1_000), randomBlob(100_000)] });
@@ -48,7 +48,7 @@ test('beside a running server lost, truncated or altered manifests and blobs are
     const answer = await fetch(`${url}/v2/${HURT}/blobs/${digestOf(blob)}`);
     expect(Buffer.compare(await answer.bytes(), blob.bytes)).toBe(0);
   }
-  // What is cut or altered is not linked any more; it is not deleted either.
+  // Truncated and altered objects are no longer linked, but not deleted.
   expect(await fsck(dataPath, '--scrub')).toMatchObject({ code: 0, findings: [], summary: { kept: { count: 2 } } });
   const added = (await eventsOf(dataPath, HURT)).slice(before).map(({ event }) => [event.type, event.actor]);
   expect(added.sort()).toEqual([...Array(3).fill(['blob.linked', 'operator']), ['manifest.put', 'operator']]);
@@ -56,7 +56,7 @@ test('beside a running server lost, truncated or altered manifests and blobs are
   expect(again.stdout).toStartWith('no faults; 0 repaired, 0 left; ');
 });
 
-test('without a server: what no source has, or no bytes can repair, is reported and stays a fault', async () => {
+test('without a server: faults without a source, or that bytes cannot repair, are reported and remain', async () => {
   const dataPath = temporaryFolder('unrepaired');
   const server = await startServer({ STORAGE_PATH: dataPath });
   const [both, one] = [image(), image()];
@@ -66,7 +66,7 @@ test('without a server: what no source has, or no bytes can repair, is reported 
   expect(await server.stop()).toBe(0);
   const layer = both.blobs.map(digestOf).at(-1) ?? '';
   rmSync(await objectPath(dataPath, HURT, layer));
-  // Of the right length, so that only its digest tells.
+  // With the right length, so that only its digest shows the fault.
   flipByte(await objectPath(dataPath, WHOLE, layer), 0);
   rmSync(await objectPath(dataPath, HURT, digestOf(one)));
   flipByte(slotPath(dataPath, 'team/broken', 2), 0);

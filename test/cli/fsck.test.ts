@@ -1,4 +1,4 @@
-// fsck on stores that are whole: stopped, beside a server, named repositories, what it shows and what it leaves alone.
+// fsck on intact stores: stopped, beside a server, with named repositories; its output, and what it does not change.
 import { afterAll, beforeAll, expect, test } from 'bun:test';
 import { existsSync, lstatSync, mkdirSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
@@ -28,14 +28,14 @@ test('an intact store has no faults', async () => {
 test('--scrub reads each object once, however many repositories link to it', async () => {
   const { code, summary } = await fsck(store.dataPath, '--scrub');
   expect(code).toBe(0);
-  // Each repository has manifests of its own; the blobs of `first` are the same object in all three.
+  // Each repository has its own manifests; the blobs of `first` are the same objects in all three.
   const { first, second, artifact } = store;
   const blobs = [...first.blobs, ...second.blobs, ...artifact.blobs].length + 1;
   const manifests = 2 + 1 + 1;
   expect(summary).toMatchObject({ objects: blobs + manifests, verified: blobs + manifests });
 });
 
-test('the human report is one line, without escape codes where there is no terminal', async () => {
+test('the report for people is one line, without escape codes if there is no terminal', async () => {
   const { code, lines, stdout, stderr } = await marina(store.dataPath, 'fsck', '--scrub');
   expect(code).toBe(0);
   expect(lines).toHaveLength(1);
@@ -124,7 +124,7 @@ test('a deleted object counts as kept within its grace, and as an orphan after i
   );
 });
 
-test('a terminal shows a progress bar and colours, and findings whole', async () => {
+test('a terminal shows a progress bar and colours, and complete findings', async () => {
   const damaged = copyOf(store.dataPath);
   rmSync(await objectPath(damaged, OTHER, store.first.descriptor.digest));
   const { code, seen } = await inTerminal(damaged, 'fsck', '--scrub');
@@ -134,7 +134,7 @@ test('a terminal shows a progress bar and colours, and findings whole', async ()
   expect(seen).toContain(`${OTHER} ${store.first.descriptor.digest}: its object is missing`);
 });
 
-test('memory does not grow with the size of what is scrubbed', async () => {
+test('memory does not grow with the amount of scrubbed data', async () => {
   const settings = { STORAGE_PATH: temporaryFolder('large') };
   const server = await startServer(settings);
   const size = 384 * 1024 * 1024;
@@ -143,7 +143,7 @@ test('memory does not grow with the size of what is scrubbed', async () => {
   const scrub = Bun.spawn([...marinaCommand, 'fsck', '--scrub'], { env: { ...process.env, ...settings } });
   let most = 0;
   while (scrub.exitCode === null) {
-    most = Math.max(most, mostMemoryOf(scrub.pid));
+    most = Math.max(most, peakMemoryOf(scrub.pid));
     await Bun.sleep(20);
   }
   expect(scrub.exitCode).toBe(0);
@@ -151,8 +151,8 @@ test('memory does not grow with the size of what is scrubbed', async () => {
   expect(most).toBeLessThan(size / 2);
 });
 
-/** Bytes that a process had resident at most, since its exec; resourceUsage() would count this process's own before it. */
-function mostMemoryOf(pid: number): number {
+/** Peak resident bytes of a process since its exec. resourceUsage() would count the memory of this process before that. */
+function peakMemoryOf(pid: number): number {
   const status = existsSync(`/proc/${pid}/status`) ? readFileSync(`/proc/${pid}/status`, 'utf8') : '';
   const [, kibibytes = '0'] = /^VmHWM:\s+(\d+) kB$/m.exec(status) ?? [];
   return Number(kibibytes) * 1024;
@@ -175,15 +175,15 @@ function everythingIn(folder: string): Entry[] {
     });
 }
 
-/** Runs a command under a pseudo-terminal, and gives everything that was drawn there. */
+/** Runs a command under a pseudo-terminal. @returns its whole output */
 async function inTerminal(dataPath: string, ...args: string[]): Promise<{ code: number; seen: string }> {
   const chunks: Uint8Array[] = [];
   await using terminal = new Bun.Terminal({ cols: 200, rows: 40, data: (_, data) => void chunks.push(data) });
-  // CI and NO_COLOR would say that nobody looks at the colours.
+  // CI and NO_COLOR would turn the colours off.
   const { CI: _ci, NO_COLOR: _noColor, ...environment } = process.env;
   const env = { ...environment, STORAGE_PATH: dataPath, TERM: 'xterm-256color' };
   const code = await Bun.spawn([...marinaCommand, ...args], { terminal, env }).exited;
-  // What the process wrote last may still be on its way.
+  // The last output of the process may still be in flight.
   await Bun.sleep(200);
   return { code, seen: Buffer.concat(chunks).toString() };
 }

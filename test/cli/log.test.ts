@@ -1,4 +1,4 @@
-// log: events readable and as JSON, from a slot on, while they happen; history of a tag.
+// log: events for people and as JSON, from a slot on, and live; history of a tag.
 import { afterAll, beforeAll, expect, test } from 'bun:test';
 import { readdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
@@ -36,7 +36,7 @@ test('--full shows whole digests', async () => {
   expect(stdout).toContain(`v1 -> ${store.second.descriptor.digest} (was ${store.first.descriptor.digest})`);
 });
 
-test('--json gives the fields of the slot with each event', async () => {
+test('--json prints the fields of the slot with each event', async () => {
   const events = await eventsOf(store.dataPath, OTHER);
   expect(events.map(({ seq, event }) => [seq, event.type])).toEqual([
     [1, 'blob.linked'],
@@ -50,13 +50,13 @@ test('--json gives the fields of the slot with each event', async () => {
   expect(first).toMatchObject({ repo: OTHER, event: { actor: 'anonymous' } });
 });
 
-test('--from begins with that slot; beyond the last one there is nothing', async () => {
+test('--from begins with that slot; beyond the last one nothing is printed', async () => {
   const { lines } = await marina(store.dataPath, 'log', MANY, '--from', String(MANY_SLOTS));
   expect(lines).toEqual([expect.stringContaining(`t${MANY_SLOTS} -> `)]);
   expect(await marina(store.dataPath, 'log', MANY, '--from', '9999')).toMatchObject({ code: 0, stdout: '' });
 });
 
-test('no escape codes where there is no terminal, even when colours are asked for', async () => {
+test('no escape codes are printed without a terminal, even if colours are requested', async () => {
   const colored = Bun.spawn([...marinaCommand, 'log', APP], {
     env: { ...process.env, STORAGE_PATH: store.dataPath, FORCE_COLOR: '1' },
   });
@@ -87,12 +87,12 @@ test('--follow shows a push as it happens, and ends cleanly on an interrupt', as
   await following.until((seen) => seen.includes(`v2 -> ${shortOf(pushed.descriptor.digest)}`));
   expect(await following.interrupt()).toBe(0);
   expect(following.errors()).toBe('');
-  // Beside a server, the other verbs look as well.
+  // The other commands work beside a server, too.
   expect((await marina(server.dataPath, 'history', 'live/app', 'v2')).lines).toHaveLength(1);
   expect(await server.stop()).toBe(0);
 });
 
-test('--follow waits for a repository that does not exist yet, and a server can start meanwhile', async () => {
+test('--follow waits for a repository that does not exist yet, and a server can start in the meantime', async () => {
   const settings = { STORAGE_PATH: temporaryFolder('waiting') };
   const first = await startServer(settings);
   await first.stop();
@@ -115,7 +115,7 @@ test('--follow ends cleanly when its reader closes the pipe', async () => {
     env: { ...process.env, STORAGE_PATH: server.dataPath },
     stderr: 'pipe',
   });
-  // Only a write shows that nobody reads any more.
+  // Only a write reveals that the reader is gone.
   const deadline = Date.now() + SOON_MS;
   for (let tag = 2; piped.exitCode === null && Date.now() < deadline; tag++) {
     await pushManifest(server.url, 'live/app', pushed, `v${tag}`);
@@ -163,7 +163,7 @@ test('slots of older versions, whose actors have an address, are shown, folded a
   const pushed = image({ layers: [] });
   await pushImage(server.url, 'old/app', pushed, 'v1');
   expect(await server.stop()).toBe(0);
-  // The last slot is the one that no other one's hash holds.
+  // The last slot is the one whose hash no other slot contains.
   const folder = join(settings.STORAGE_PATH, 'repos/old/app/_log');
   const last = join(folder, readdirSync(folder).sort().at(-1) ?? '');
   const written = readFileSync(last, 'utf8');
@@ -202,7 +202,7 @@ interface Following {
   readonly errors: () => string;
   /** Waits for something in the output. */
   readonly until: (isThere: (seen: string) => boolean) => Promise<void>;
-  /** SIGINT; gives the exit code. */
+  /** SIGINT. @returns the exit code */
   readonly interrupt: () => Promise<number>;
 }
 
@@ -219,7 +219,7 @@ function follow(server: Server, ...args: string[]): Following {
     until: async (isThere) => {
       const deadline = Date.now() + SOON_MS;
       while (!isThere(output())) {
-        if (Date.now() > deadline) throw new Error(`it was not shown in time; what was:\n${output()}${errors()}`);
+        if (Date.now() > deadline) throw new Error(`it was not shown in time; the output was:\n${output()}${errors()}`);
         await Bun.sleep(20);
       }
     },
@@ -232,7 +232,7 @@ function follow(server: Server, ...args: string[]): Following {
   };
 }
 
-/** Everything that came so far. */
+/** Collects the stream. @returns a function that gives everything so far */
 function gather(stream: ReadableStream<Uint8Array>): () => string {
   let text = '';
   const decoder = new TextDecoder();

@@ -1,4 +1,4 @@
-// Runs the operator's commands as a person does, on data folders that a real server made.
+// Runs the operator's commands as real processes, on data folders that a real server made.
 import { cpSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import type { Incarnation, RepositoryName } from '../../src/oci/names.ts';
@@ -18,7 +18,7 @@ export interface Ended {
   readonly lines: readonly string[];
 }
 
-/** The command's end, whatever its exit code. */
+/** The output and exit code of the command. */
 export async function marina(dataPath: string, ...args: readonly string[]): Promise<Ended> {
   const { code, stdout, stderr } = await attempt([...marinaCommand, ...args], { env: { STORAGE_PATH: dataPath } });
   const text = new TextDecoder().decode(stdout);
@@ -48,7 +48,7 @@ export async function eventsOf(dataPath: string, repo: string): Promise<LoggedEv
   return (await marina(dataPath, 'log', repo, '--json')).lines.map((line) => JSON.parse(line));
 }
 
-/** What `fsck --json` said. */
+/** The output of `fsck --json`. */
 export interface Checked {
   readonly code: number;
   readonly findings: readonly FoundFault[];
@@ -83,7 +83,7 @@ export interface Summary {
 export async function fsck(dataPath: string, ...args: readonly string[]): Promise<Checked> {
   const { code, lines, stderr } = await marina(dataPath, 'fsck', '--json', ...args);
   const last = lines.at(-1);
-  if (last === undefined) throw new Error(`fsck said nothing and ended with ${code}: ${stderr}`);
+  if (last === undefined) throw new Error(`fsck printed nothing and ended with ${code}: ${stderr}`);
   const summary: Summary = JSON.parse(last);
   const findings: FoundFault[] = lines.slice(0, -1).map((line) => JSON.parse(line));
   return { code, findings, faults: findings.filter(({ severity }) => severity === 'fault'), summary };
@@ -103,11 +103,11 @@ export function slotPath(dataPath: string, repo: string, seq: number): string {
 /** The file that holds the bytes of a digest, by the newest link to it in the repository's log. */
 export async function objectPath(dataPath: string, repo: string, digest: string): Promise<string> {
   const linked = (await eventsOf(dataPath, repo)).findLast(({ event }) => event.digest === digest && 'inc' in event);
-  if (linked?.event.inc === undefined) throw new Error(`the log of ${repo} links no ${digest}`);
+  if (linked?.event.inc === undefined) throw new Error(`the log of ${repo} does not link ${digest}`);
   return join(dataPath, dataKey(linked.event.inc));
 }
 
-/** Changes one bit of the byte there. */
+/** Flips one bit of the byte at the offset. */
 export function flipByte(path: string, offset: number): void {
   const bytes = readFileSync(path);
   const byte = bytes.at(offset);

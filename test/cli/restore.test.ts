@@ -1,4 +1,4 @@
-// restore, and tag --to: what was deleted or overwritten comes back, beside a running server and without one.
+// restore, and tag --to: deleted or overwritten content is restored, beside a running server and without one.
 import { afterAll, expect, test } from 'bun:test';
 import { existsSync } from 'node:fs';
 import { attempt } from '../support/command.ts';
@@ -20,8 +20,8 @@ afterAll(cleanUp);
 const REPO = 'team/app';
 const QUICK = { GC_GRACE: '1s', UPLOAD_EXPIRY: '30s', GC_ENABLED: 'false' };
 
-/** The last line as JSON, of a command that is to work. */
-async function told(dataPath: string, ...args: readonly string[]) {
+/** Runs a command that must succeed. @returns its last line as JSON */
+async function reportOf(dataPath: string, ...args: readonly string[]) {
   const { code, stderr, lines } = await marina(dataPath, ...args, '--json');
   expect([args.join(' '), code, stderr]).toEqual([args.join(' '), 0, '']);
   return JSON.parse(lines.at(-1) ?? '');
@@ -46,7 +46,7 @@ async function removeAll(server: Server, pushed: Image): Promise<void> {
   for (const blob of pushed.blobs) await remove(server, `blobs/${digestOf(blob)}`);
 }
 
-/** Everything of the image is served, byte for byte, under the tag. */
+/** The whole image is served under the tag, byte for byte. */
 async function checkPulls({ url }: Server, tag: string, pushed: Image): Promise<void> {
   const manifest = await fetch(`${url}/v2/${REPO}/manifests/${tag}`);
   expect([tag, manifest.status, manifest.headers.get('docker-content-digest')]).toEqual([tag, 200, digestOf(pushed)]);
@@ -58,7 +58,7 @@ async function checkPulls({ url }: Server, tag: string, pushed: Image): Promise<
   }
 }
 
-/** What the newest slot holds. */
+/** The events of the newest slot. */
 async function newestSlot(dataPath: string): Promise<LoggedEvent['event'][]> {
   const events = await eventsOf(dataPath, REPO);
   return events.filter(({ seq }) => seq === events.at(-1)?.seq).map(({ event }) => event);
@@ -71,9 +71,9 @@ test('beside a running server a deleted tag, manifest, index and repository are 
   await pushImage(url, REPO, pushed, 'v1');
   await pushManifest(url, REPO, pushed, 'latest');
 
-  // A tag alone.
+  // Only a tag.
   await remove(server, 'manifests/v1');
-  expect(await told(dataPath, 'restore', REPO, 'v1')).toMatchObject({
+  expect(await reportOf(dataPath, 'restore', REPO, 'v1')).toMatchObject({
     repo: REPO,
     digest: digestOf(pushed),
     side: 'before',
@@ -90,17 +90,17 @@ test('beside a running server a deleted tag, manifest, index and repository are 
   expect(again.lines).toEqual([`nothing to do: ${REPO} already has the tag v1, it points to ${digestOf(pushed)}`]);
   expect(await eventsOf(dataPath, REPO)).toHaveLength(slots);
 
-  // By digest: with blobs that were unlinked, and the tags that went with it.
+  // By digest: with unlinked blobs, and the tags that were deleted with the manifest.
   await removeAll(server, pushed);
   await expectStatus(404, `${url}/v2/${REPO}/manifests/latest`);
-  const whole = await told(dataPath, 'restore', REPO, digestOf(pushed));
+  const whole = await reportOf(dataPath, 'restore', REPO, digestOf(pushed));
   expect(whole.tags.map(({ tag }: { tag: string }) => tag).sort()).toEqual(['latest', 'v1']);
   expect([whole.manifests, [...whole.blobs].sort()]).toEqual([[digestOf(pushed)], pushed.blobs.map(digestOf).sort()]);
   for (const tag of ['v1', 'latest']) await checkPulls(server, tag, pushed);
   const types = (await newestSlot(dataPath)).map(({ type }) => type);
   expect(types.sort()).toEqual([...pushed.blobs.map(() => 'blob.linked'), 'manifest.put', 'tag.set', 'tag.set'].sort());
 
-  // An index of an index: a child of it was deleted before, the other one with its blobs after it.
+  // An index of an index: one child was deleted before it, the other one with its blobs after it.
   const [one, two] = [image(), image()];
   for (const each of [one, two]) await pushImage(url, REPO, each);
   const inner = index([one, two]);
@@ -112,7 +112,7 @@ test('beside a running server a deleted tag, manifest, index and repository are 
   await remove(server, 'manifests/multi');
   await remove(server, `manifests/${digestOf(outer)}`);
   await removeAll(server, two);
-  const nested = await told(dataPath, 'restore', REPO, 'multi');
+  const nested = await reportOf(dataPath, 'restore', REPO, 'multi');
   expect([...nested.manifests].sort()).toEqual([one, two, inner, outer].map(digestOf).sort());
   for (const each of [one, two]) await checkPulls(server, digestOf(each), each);
   await expectStatus(200, `${url}/v2/${REPO}/manifests/multi`);
@@ -137,7 +137,7 @@ test('beside a running server a deleted tag, manifest, index and repository are 
   expect((await fsck(dataPath, '--scrub')).faults).toEqual([]);
 });
 
-test('a tag is reset to its value at a slot or a time, also if that manifest was deleted in the meantime', async () => {
+test('a tag is reset to its value at a slot or a time, even if that manifest was deleted in the meantime', async () => {
   const server = await startServer({ STORAGE_PATH: temporaryFolder('roll-back') });
   const { url, dataPath } = server;
   const values = [image(), image(), image()];
@@ -149,14 +149,14 @@ test('a tag is reset to its value at a slot or a time, also if that manifest was
   if (first === undefined || second === undefined || third === undefined) return expect.unreachable();
   const sets = (await eventsOf(dataPath, REPO)).filter(({ event }) => event.type === 'tag.set');
   await removeAll(server, first);
-  expect(await told(dataPath, 'tag', REPO, 'v1', '--to', String(sets[0]?.seq))).toMatchObject({
+  expect(await reportOf(dataPath, 'tag', REPO, 'v1', '--to', String(sets[0]?.seq))).toMatchObject({
     seq: sets[0]?.seq,
     side: 'after',
     manifests: [digestOf(first)],
     tags: [{ tag: 'v1', digest: digestOf(first), was: digestOf(third) }],
   });
   await checkPulls(server, 'v1', first);
-  expect(await told(dataPath, 'restore', REPO, 'v1', '--at', sets[1]?.at ?? '')).toMatchObject({
+  expect(await reportOf(dataPath, 'restore', REPO, 'v1', '--at', sets[1]?.at ?? '')).toMatchObject({
     digest: digestOf(second),
   });
   await checkPulls(server, 'v1', second);
@@ -174,7 +174,7 @@ test('a tag is reset to its value at a slot or a time, also if that manifest was
     const { code, stderr } = await marina(dataPath, ...args);
     expect([code, linesOf(stderr)]).toEqual([2, [expect.stringContaining(message)]]);
   }
-  // What was not deleted and what another one took over is left alone.
+  // Content that was not deleted, and the tag that points elsewhere now, are left alone.
   await remove(server, `manifests/${digestOf(third)}`);
   await remove(server, `manifests/${digestOf(second)}`);
   await pushManifest(url, REPO, first, 'v1');
@@ -208,7 +208,7 @@ test('freed content is named, and nothing is restored partially; without a serve
   expect([alone.code, alone.stderr]).toEqual([0, '']);
   server = await startServer({ STORAGE_PATH: dataPath, ...QUICK });
   await checkPulls(server, 'kept', kept);
-  // Linked again, it is live: the next collections leave it.
+  // Linked again, it is live: later collections keep it.
   await Bun.sleep(1_200);
   await pushBlob(server.url, 'other/app', randomBlob(10));
   expect((await marina(dataPath, 'gc', '--wait')).code).toBe(0);

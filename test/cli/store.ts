@@ -1,4 +1,4 @@
-// One data folder with everything in it that the commands tell of; filled by a real server, then left alone and copied.
+// One data folder with everything that the commands report; filled by a real server, then only copied.
 import {
   type Content,
   emptyConfig,
@@ -15,7 +15,7 @@ import { startServer, temporaryFolder } from '../support/server.ts';
 export const APP = 'team/app';
 export const OTHER = 'other/app';
 export const MANY = 'many/tags';
-/** More than the slots after which a snapshot is written. */
+/** More than the number of slots after which a snapshot is written. */
 export const MANY_SLOTS = 520;
 
 export interface Store {
@@ -26,7 +26,7 @@ export interface Store {
   readonly second: Image;
   /** In APP: its subject is `first`. */
   readonly artifact: Image;
-  /** A blob of APP that nothing refers to. */
+  /** An unreferenced blob of APP. */
   readonly loose: Content;
 }
 
@@ -53,7 +53,7 @@ export async function makeStore(): Promise<Store> {
   return { dataPath, first, second, artifact, loose };
 }
 
-/** One after another: what comes together would share a slot. */
+/** Sequentially, because concurrent pushes would share a slot. */
 async function pushManyTags(url: string, tagged: Image): Promise<void> {
   await pushImage(url, MANY, tagged);
   for (let seq = tagged.blobs.length + 2; seq <= MANY_SLOTS; seq++) await pushManifest(url, MANY, tagged, `t${seq}`);

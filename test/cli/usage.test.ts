@@ -1,4 +1,4 @@
-// What the commands say to somebody who uses them in the wrong way, or in the wrong place.
+// The messages of commands that are used wrongly, or in the wrong place.
 import { afterAll, expect, test } from 'bun:test';
 import { existsSync, mkdirSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
@@ -59,7 +59,7 @@ test('a missing folder, a file, no store, or a store of another layout: one line
   expect(existsSync(join(folder, 'tmp'))).toBeFalse();
 });
 
-test('wrong words, names, numbers and settings: one line, exit 2', async () => {
+test('wrong arguments, names, numbers and settings: one line, exit 2', async () => {
   const server = await startServer({ STORAGE_PATH: temporaryFolder('usage') });
   await server.stop();
   const cases: [args: string[], message: string][] = [
@@ -94,7 +94,7 @@ test('token-key prints another private key each time, without a store', async ()
   expect(new Set(keys).size).toBe(2);
 });
 
-test('an empty store is whole', async () => {
+test('an empty store has no faults', async () => {
   const server = await startServer({ STORAGE_PATH: temporaryFolder('empty') });
   await server.stop();
   expect(await marina(server.dataPath, 'fsck')).toMatchObject({

@@ -23,7 +23,7 @@ afterAll(async () => {
   await cleanUp();
 });
 
-// Docker speaks plain http to `localhost` without being told to.
+// Docker uses plain HTTP for `localhost` by default.
 function at(reference: string): string {
   return `localhost:${server.port}/docker/${reference}`;
 }
@@ -37,7 +37,7 @@ function inspect(reference: string, format: string): Promise<string> {
   return command('image', 'inspect', `--format=${format}`, reference);
 }
 
-/** Pushes, checks that the registry serves exactly what Docker says it pushed, and gives the digest. */
+/** Pushes, and checks that the registry serves exactly what Docker reports. @returns the digest */
 async function push(name: string, tag: string): Promise<string> {
   await command('push', at(`${name}:${tag}`));
   const served = await expectStatus(200, `${server.url}/v2/docker/${name}/manifests/${tag}`, {

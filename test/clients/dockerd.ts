@@ -1,4 +1,4 @@
-// A Docker daemon of the tests' own, with its socket and data in a temporary folder.
+// A separate Docker daemon for tests, with its socket and data in a temporary folder.
 import { closeSync, openSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import type { Network } from '../container/network.ts';
@@ -9,17 +9,17 @@ const READY_WITHIN_MS = 60_000;
 const STOP_WITHIN_MS = 60_000;
 
 export interface Docker {
-  /** Runs the docker command against this daemon and gives its output. */
+  /** Runs the docker command with this daemon. @returns its output */
   command(...rest: string[]): Promise<string>;
-  /** What makes another program, such as docker compose, talk to this daemon. */
+  /** Environment variables that make another program, such as docker compose, use this daemon. */
   readonly env: Readonly<Record<string, string>>;
   stop(): Promise<void>;
 }
 
 export interface DockerOptions {
-  /** Images and containers stay there for the next daemon; without it they go with this one. */
+  /** Keeps images and containers for the next daemon; by default they are removed with this one. */
   readonly dataRoot?: string;
-  /** Its containers get networks within this one. Without it they get none. */
+  /** Containers get networks within this one; by default they get none. */
   readonly network?: Network;
 }
 
@@ -34,15 +34,15 @@ export async function startDocker({ dataRoot, network }: DockerOptions = {}): Pr
   const log = openSync(logPath, 'a');
   const daemon = Bun.spawn(
     [
-      // What the daemon mounts below its folder goes away with it, however it ends.
+      // Mounts of the daemon below its folder disappear with it, however it ends.
       ...[...(network?.enter ?? []), 'unshare', '--mount', dockerd],
       `--host=${socket}`,
-      // The machine's own settings and network are left alone: no bridge, no firewall rules, no file outside the folder.
+      // The machine's settings and network are not touched: no bridge, no firewall rules, no file outside the folder.
       `--config-file=${configuration}`,
       `--data-root=${dataRoot ?? join(folder, 'data')}`,
       `--exec-root=${join(folder, 'exec')}`,
       `--pidfile=${join(folder, 'pid')}`,
-      // The simple one works everywhere; where much is kept, the daemon takes the best that works here.
+      // vfs works everywhere; with a data root to keep, the daemon chooses the best driver that works here.
       ...(dataRoot === undefined ? ['--storage-driver=vfs'] : []),
       ...(network === undefined ? ['--bridge=none', '--iptables=false', '--ip6tables=false'] : []),
     ],
@@ -50,7 +50,7 @@ export async function startDocker({ dataRoot, network }: DockerOptions = {}): Pr
   );
   closeSync(log);
 
-  // A configuration folder of its own: the developer's login and context must not matter.
+  // A separate configuration folder, so that the developer's login and context have no effect.
   const options = { env: { DOCKER_HOST: socket, DOCKER_CONFIG: folder } };
   const stop = async (): Promise<void> => {
     daemon.kill('SIGTERM');

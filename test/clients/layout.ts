@@ -1,4 +1,4 @@
-// OCI image layouts on disk: what the clients push from, since no image can be pulled from elsewhere.
+// OCI image layouts on disk, from which the clients push, because images cannot be pulled from elsewhere.
 import { randomBytes } from 'node:crypto';
 import { mkdirSync, readdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
@@ -13,7 +13,7 @@ import {
   mediaTypes,
 } from '../support/oci.ts';
 
-/** Sizes of the random files in the layers of an image: one small, one that is sent by a thread of its own and that clients push in chunks. */
+/** Sizes of the random files in the layers of an image: a small one, and one that a sending thread sends and that clients push in chunks. */
 const LAYER_SIZES = [1_000, 9 * 1024 * 1024];
 
 /** An image that container engines accept: layers are real archives and the config names what they unpack to. */

@@ -27,7 +27,7 @@ function command(verb: string, ...rest: string[]): Promise<string> {
   return run([oras, ...verb.split(' '), '--plain-http', ...rest], { cwd: folder });
 }
 
-/** Pushes the files as an artifact and gives its reference. */
+/** Pushes the files as an artifact. @returns its reference */
 async function release(reference: string): Promise<string> {
   await command('push', '--artifact-type=application/vnd.example.release', at(reference), ...Object.keys(files));
   return at(reference);
@@ -52,7 +52,7 @@ async function attach(reference: string, kind: string): Promise<string> {
   return attached.digest;
 }
 
-test('the files of an artifact are pulled as they were pushed', async () => {
+test('the files of an artifact are pulled unchanged', async () => {
   mkdirSync(join(folder, 'pulled'));
   await command('pull', '--output=pulled', await release('files:v1'));
   for (const [name, bytes] of Object.entries(files)) expect(readFileSync(join(folder, 'pulled', name))).toEqual(bytes);
@@ -93,7 +93,7 @@ test('tags and repositories are listed', async () => {
   expect(lines(await command('repo ls', server.host))).toContain('oras/listed');
 });
 
-test('a blob is pushed, fetched and deleted by itself', async () => {
+test('a single blob is pushed, fetched and deleted', async () => {
   const digest = digestOf(files['model.bin']);
   const reference = at(`loose@${digest}`);
   await command('blob push', reference, 'model.bin');

@@ -1,4 +1,4 @@
-// Partial pulls: podman fetches only those files of a zstd:chunked layer that it does not have, by one request for many ranges.
+// Partial pulls: podman fetches only the missing files of a zstd:chunked layer, with one request for many ranges.
 import { afterAll, beforeAll, expect, test } from 'bun:test';
 import { randomBytes } from 'node:crypto';
 import { once } from 'node:events';
@@ -26,7 +26,7 @@ afterAll(async () => {
   await cleanUp();
 });
 
-/** A podman with a storage of its own. Only the overlay driver can put a layer together from files of others. */
+/** A podman with separate storage. Only the overlay driver can assemble a layer from files of other layers. */
 function podmanOf(name: string, options = ''): (...args: string[]) => Promise<string> {
   const place = join(folder, name);
   mkdirSync(place, { recursive: true });
@@ -40,7 +40,7 @@ function podmanOf(name: string, options = ''): (...args: string[]) => Promise<st
     run([...command, ...args], { env: { CONTAINERS_STORAGE_CONF: configuration }, timeoutMs: 120_000 });
 }
 
-/** Stands before the server and counts the bytes that come out of it. */
+/** A proxy in front of the server that counts the bytes that it sends. */
 async function startCounter(): Promise<{ readonly host: string; readonly bytes: () => number; close(): void }> {
   let bytes = 0;
   const listener = createServer((client) => {
@@ -49,18 +49,18 @@ async function startCounter(): Promise<{ readonly host: string; readonly bytes: 
       bytes += chunk.length;
     });
     client.pipe(upstream).pipe(client);
-    // A client that hangs up is no fault here: podman reports its own.
+    // A client that disconnects is not an error here: podman reports its own.
     client.on('error', () => upstream.destroy());
     upstream.on('error', () => client.destroy());
   });
   listener.listen(0, '127.0.0.1');
   await once(listener, 'listening');
   const address = listener.address();
-  if (address === null || typeof address === 'string') throw new Error('the counter listens on no port');
+  if (address === null || typeof address === 'string') throw new Error('the proxy has no port');
   return { host: `127.0.0.1:${address.port}`, bytes: () => bytes, close: () => void listener.close() };
 }
 
-test('a partial pull of a zstd:chunked image, half of whose files exist locally, transfers less than the whole', async () => {
+test('a partial pull of a zstd:chunked image, half of whose files exist locally, transfers less than the whole image', async () => {
   const builder = podmanOf('builder');
   const puller = podmanOf('puller', 'pull_options = {enable_partial_images = "true", use_hard_links = "false"}');
   const files = new Map<string, Buffer>(NAMES.map((name) => [name, randomBytes(FILE_BYTES)]));

@@ -1,4 +1,4 @@
-// Podman and Buildah share their storage and their transport; each builds, pushes, removes, pulls and compares here.
+// Podman and Buildah share storage and transport; each builds, pushes, removes, pulls and compares an image.
 import { afterAll, beforeAll, expect, test } from 'bun:test';
 import { randomBytes } from 'node:crypto';
 import { readFileSync, writeFileSync } from 'node:fs';
@@ -17,7 +17,7 @@ let server: Server;
 beforeAll(async () => {
   const [podmanPath, buildahPath] = await tools('podman', 'buildah', 'runc');
   const storage = ['--storage-driver=vfs', `--root=${join(folder, 'root')}`, `--runroot=${join(folder, 'run')}`];
-  // Without systemd, as in a container, only cgroupfs works; runc because it is the runtime that is installed here.
+  // Without systemd, as in a container, only cgroupfs works. runc is the installed runtime.
   podman = [podmanPath, ...storage, '--runtime=runc', '--cgroup-manager=cgroupfs', '--events-backend=file'];
   buildah = [buildahPath, ...storage];
   server = await startServer();
@@ -35,7 +35,7 @@ async function build(reference: string): Promise<void> {
   await run([...podman, 'build', '--isolation=chroot', '--format=oci', `--tag=${at(reference)}`, folder]);
 }
 
-/** Pushes and gives the digest, which client and registry must agree on. */
+/** Pushes. @returns the digest, on which client and registry must agree */
 async function push(client: readonly string[], name: string): Promise<string> {
   const digestFile = join(folder, `${name}.digest`);
   await run([...client, 'push', '--tls-verify=false', `--digestfile=${digestFile}`, at(`${name}:v1`)]);

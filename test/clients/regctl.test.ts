@@ -21,7 +21,7 @@ beforeAll(async () => {
 }, TOOLS_WITHIN_MS);
 afterAll(cleanUp);
 
-// Its configuration file is its own: the developer's must not matter.
+// A separate configuration file, so that the developer's has no effect.
 const options = { env: { REGCTL_CONFIG: join(folder, 'config.json') } };
 
 function at(reference: string): string {
@@ -47,7 +47,7 @@ test('a referrer is listed, and copied with its subject', async () => {
   const list = ['artifact', 'list', '--format={{range .Descriptors}}{{.ArtifactType}} {{.Digest}}{{end}}'];
   const listed = await command(...list, at('image:v1'));
   expect(listed).toStartWith(type);
-  // The fallback tag of registries without the referrers API would be in the list of tags.
+  // The list of tags would contain the fallback tag that clients write to registries without the referrers API.
   expect(await command('tag', 'ls', at('image'))).toBe('v1\n');
 
   await command('image', 'copy', '--referrers', at('image:v1'), at('copied/image:v1'));

@@ -13,7 +13,7 @@ import { removeFolder, type Server, startServer, temporaryFolder } from '../supp
 
 const SIZE = 3_000_000;
 const REPOSITORY = 'team/app';
-/** Room for three. */
+/** Enough for three blobs. */
 const LIMIT = String(3 * SIZE + 1);
 
 const cachePath = join(temporaryFolder('blob-cache'), 'deep', 'cache');
@@ -39,7 +39,7 @@ async function pushed(): Promise<Content> {
   return blob;
 }
 
-/** Pulls it, and holds the bytes against what was pushed. */
+/** Pulls it, and compares the bytes. */
 async function pull(blob: Content, at = node): Promise<void> {
   const { bytes } = await expectStatus(200, urlOf(blob, at));
   expect(digestOf(bytes)).toBe(blob.descriptor.digest);
@@ -102,7 +102,7 @@ test('the third pull is served from the cache, whole or in part, without a reque
   }
   const after = await counts();
   expect(after).toMatchObject({ hit: 6, miss: 2 });
-  // A look at the metrics asks for what the last collection and the last retention did.
+  // Reading the metrics reads the reports of the last collection and retention from the store.
   expect(after.requests - before.requests).toBeLessThanOrEqual(2);
 });
 
@@ -112,7 +112,7 @@ test('a deleted blob is unknown although the node has a cached copy', async () =
   await expectStatus(202, urlOf(blob), { method: 'DELETE' });
   await expectStatus(404, urlOf(blob));
   await expectStatus(404, urlOf(blob), { headers: { Range: 'bytes=0-9' } });
-  // Its bytes come back with a link of another name.
+  // A new push links another incarnation.
   await pushBlob(node.url, REPOSITORY, blob);
   await pull(blob);
 });
@@ -137,7 +137,7 @@ test('bytes that are corrupt in the store are never cached', async () => {
   await eventually(async () => expect((await counts()).failed).toBe(before.failed + 1));
   await expectStatus(200, urlOf(blob));
   expect(await counts()).toMatchObject({ hit: before.hit, kept: before.kept });
-  // Lines of the log are written a little later.
+  // Log lines are written a little later.
   await eventually(async () => expect(node.logs()).toContain('a stored blob is damaged'));
 });
 
@@ -162,10 +162,10 @@ test('a restarted node keeps its cached blobs, and evicts them for new ones', as
   node = await cluster.restart(0);
   expect(await counts()).toMatchObject({ hit: 0, bytes: 3 * SIZE });
   const [, second, third] = blobs;
-  if (second === undefined || third === undefined) throw new Error('there are three');
+  if (second === undefined || third === undefined) throw new Error('there must be three blobs');
   await pull(second);
   await pull(third);
-  // Nobody used the first one since the start.
+  // The first one was not used since the start.
   await fill(await pushed());
   expect(await counts()).toMatchObject({ hit: 2, kept: 1, evictions: 1, bytes: 3 * SIZE });
   for (const blob of blobs) await pull(blob);

@@ -1,4 +1,4 @@
-// Blobs that come out of a bucket through a node: streamed, not kept, and never cut short unnoticed.
+// Blobs that a node streams from a bucket: not kept in memory, and never truncated unnoticed.
 import { afterAll, beforeAll, expect, test } from 'bun:test';
 import { type Cluster, startCluster, stopClusters } from '../support/cluster.ts';
 import { TOOLS_WITHIN_MS } from '../support/command.ts';
@@ -11,7 +11,7 @@ let cluster: Cluster;
 let url: string;
 
 beforeAll(async () => {
-  // Without the node's own copies, which do not come out of the bucket.
+  // Without the node's own copies, which would not come from the bucket.
   cluster = await startCluster({ nodes: 1, workers: 0, env: { BLOB_CACHE_SIZE: '0' } });
   await pushBlob(cluster.url, 'team/app', large);
   url = `${cluster.url}/v2/team/app/blobs/${large.descriptor.digest}`;
@@ -55,7 +55,7 @@ test('a slow reader gets the same bytes', async () => {
     const { done, value } = await reader.read();
     if (done) break;
     hash.update(value);
-    // Longer now and then: what has come for it meanwhile must wait as it is.
+    // Sometimes longer: bytes that arrive meanwhile must wait unchanged.
     await Bun.sleep(n % 20 === 0 ? 50 : 2);
   }
   expect(`sha256:${hash.digest('hex')}`).toBe(large.descriptor.digest);
@@ -77,7 +77,7 @@ test('clients that stop reading or disconnect leave nothing behind', async () =>
       return reader;
     }),
   );
-  // They hold connections to the store; what others ask for comes all the same.
+  // They hold connections to the store; requests of others are still served.
   const { bytes } = await expectStatus(206, url, { headers: { Range: 'bytes=0-99999' } });
   expect(bytes.length).toBe(100_000);
   await pushBlob(cluster.url, 'team/app', randomBlob(100_000));
@@ -99,7 +99,7 @@ test('a store failure in the middle breaks the connection, so that a truncated b
   const readOn = async (): Promise<void> => {
     while (!(await reader.read()).done);
   };
-  // The node tries for a while to go on where it was, in case the store comes back.
+  // The node tries to resume for a while, in case the store comes back.
   await expect(readOn()).rejects.toThrow();
   await eventually(async () => expect((await fetch(`${cluster.url}/healthz`)).status).toBe(200));
 });

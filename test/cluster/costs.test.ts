@@ -17,9 +17,9 @@ afterAll(stopClusters);
 interface Costs {
   /** Scripts that the node sent, by name. */
   scripts: Record<string, number>;
-  /** Requests to the store, by S3's name of the operation. */
+  /** Requests to the store, by S3 operation. */
   requests: Record<string, number>;
-  /** Commands that Redis was sent. */
+  /** Commands that Redis received. */
   commands: number;
 }
 
@@ -48,10 +48,10 @@ function byLabel(metrics: string, name: string, label: string): Record<string, n
   return found;
 }
 
-/** What the work cost, without what nothing was paid for. */
+/** The costs of the work, without zeros. */
 async function costOf(work: () => Promise<unknown>): Promise<Costs> {
-  // A look at the metrics has costs of its own: it asks Redis for the counts of jobs, which must not lie between what Redis says,
-  // and the store for what the last collection did.
+  // Reading the metrics has costs of its own: it reads job counts from Redis, so Redis's own counts are read within, and the report
+  // of the last collection from the store.
   const looked = await countedByNode();
   const before = await countedByNode();
   const looking = difference(looked.requests, before.requests);
@@ -104,7 +104,7 @@ test('concurrent reads of one repository share round trips', async () => {
 
 test('a push writes each blob and its hint, the manifest, and a slot for each', async () => {
   const { requests } = await costOf(() => pushImage(cluster.url, 'team/app', image(), 'alone'));
-  // Two blobs of two objects, one manifest; three slots, for nobody else is writing.
+  // Two blobs of two objects each, one manifest, and three slots, because no other client writes.
   expect(requests).toEqual({ PutObject: 2 * 2 + 1 + 3, GetObject: 2 });
 });
 
@@ -119,10 +119,10 @@ test('concurrent pushes take at most two writes for each blob and manifest, and 
       images.map((each, n) => pushImage(cluster.url, 'team/busy', { ...each, blobs: each.blobs.slice(1) }, `t${n}`)),
     ),
   );
-  // The first image made three.
+  // The first image wrote three slots.
   const shares = (await newestSlot('team/busy')) - 3;
   expect((requests.PutObject ?? 0) - shares).toBeLessThanOrEqual(2 * 2 * count);
-  // A slot takes what waits for it: there are fewer than half as many as commands.
+  // A slot holds all waiting commands, so there are fewer than half as many slots as commands.
   expect(shares).toBeLessThan(count);
   expect(requests.HeadObject ?? 0).toBe(0);
 });
@@ -141,7 +141,7 @@ test('/metrics answers while Redis and the store hang', async () => {
   }
 });
 
-/** As the view in Redis has it. */
+/** According to the view in Redis. */
 async function newestSlot(repository: string): Promise<number> {
   const key = await cluster.redis.cli('KEYS', `*:${repository}}:meta`);
   return Number(await cluster.redis.cli('HGET', key.trim(), 'seq'));

@@ -1,4 +1,4 @@
-// containerd's parallel fetch asks for open-ended ranges (`bytes=N-`), takes its chunk of each and hangs up: by design, on every pull.
+// containerd's parallel fetch requests open-ended ranges (`bytes=N-`), reads its chunk of each and disconnects, by design, on every pull.
 import { afterAll, beforeAll, describe, expect, setDefaultTimeout, test } from 'bun:test';
 import { readdirSync, readFileSync, readlinkSync } from 'node:fs';
 import { connect } from 'node:net';
@@ -12,14 +12,14 @@ import { cleanUp, type Server, startServer, temporaryFolder } from '../support/s
 setDefaultTimeout(60_000);
 
 const MIB = 1024 * 1024;
-/** So much that a body which is sent on unnoticed takes many times the buffers of a connection. */
+/** Many times the buffers of a connection, so that a body that is still being sent is noticed. */
 const blob = randomBlob(48 * MIB);
 const CHUNK = 4 * MIB;
 const REPOSITORY = 'team/app';
 const PULLS = 3;
-/** A chunk's connection would be one more for each of the 36 that are dropped. */
+/** A leak would leave a connection for each of the 36 dropped chunks. */
 const KEPT_MORE = 8;
-/** What is in flight when a client leaves ends soon, not with the object. */
+/** Requests in flight end soon after the client disconnects, not at the end of the object. */
 const SOON_MS = 5_000;
 
 let objects: ObjectStore;
@@ -41,7 +41,7 @@ function bucket(prefix: string, more: Readonly<Record<string, string>>): Promise
   });
 }
 
-/** Takes the first bytes of an open-ended range and hangs up. */
+/** Reads the first bytes of an open-ended range and disconnects. */
 function takeChunk({ port }: Server, start: number): Promise<Uint8Array> {
   return new Promise((resolve, reject) => {
     const chunks: Buffer[] = [];
@@ -71,7 +71,7 @@ function takeChunk({ port }: Server, start: number): Promise<Uint8Array> {
   });
 }
 
-/** One pull as containerd does it: all chunks at once, each over a connection of its own that is dropped. */
+/** One pull like containerd's: all chunks at once, each over a separate connection that is dropped. */
 async function pullInParallel(server: Server): Promise<void> {
   const starts = Array.from({ length: blob.bytes.length / CHUNK }, (_, n) => n * CHUNK);
   const taken = await Promise.all(starts.map((start) => takeChunk(server, start)));
@@ -83,7 +83,7 @@ interface Held {
   readonly blobs: number;
 }
 
-/** What the process of the server has open. */
+/** The open files and connections of the server process. */
 function heldBy({ process: { pid } }: Server): Held {
   const targets = readdirSync(`/proc/${pid}/fd`).map((name) => {
     try {
@@ -109,7 +109,7 @@ const storeFailures = (server: Server) =>
   metric(server, /^marina_storage_requests_total\{[^}]*outcome="fail[^}]*\} (\d+)$/gm);
 const fills = (server: Server) => metric(server, /^marina_blob_cache_fills_total\{[^}]*\} (\d+)$/gm);
 
-/** No line but those of requests, and those with the status that the client saw. */
+/** Log lines other than access lines with the status that the client saw. */
 function troubleIn(server: Server, from: number): readonly string[] {
   return server
     .logs()
@@ -118,7 +118,7 @@ function troubleIn(server: Server, from: number): readonly string[] {
     .filter((line) => /"level":"?(?:40|50|60|warn|error|fatal)|failed|Error/.test(line));
 }
 
-/** Connections between a server and the bucket on which bytes wait to be read: bodies that nobody drops stay so. */
+/** Connections between a server and the bucket with unread bytes: bodies that were not cancelled keep them. */
 function unreadBodies(): number {
   const port = Number(new URL(objects.endpoint).port);
   const portOf = (address = ''): number => Number.parseInt(address.split(':')[1] ?? '', 16);
@@ -132,7 +132,7 @@ function unreadBodies(): number {
 }
 
 async function expectUnnoticed(server: Server, pulls: () => Promise<void>): Promise<void> {
-  // Connections that are kept for later requests, to the bucket and of the metrics, exist before.
+  // Connections that are kept alive, to the bucket and for the metrics, exist before.
   await pulls();
   await failures(server);
   await eventually(() => expect(unreadBodies()).toBe(0), SOON_MS);
@@ -149,15 +149,15 @@ async function expectUnnoticed(server: Server, pulls: () => Promise<void>): Prom
   expect([await failures(server), await storeFailures(server)]).toEqual([0, 0]);
 }
 
-/** All is as it should be for the next client. */
+/** The next client gets the whole blob. */
 async function expectWhole(server: Server): Promise<void> {
   const { bytes } = await expectStatus(200, `${server.url}/v2/${REPOSITORY}/blobs/${blob.descriptor.digest}`);
   expect(digestOf(bytes)).toBe(blob.descriptor.digest);
 }
 
-describe('ranges that clients drop half-way are no trouble and leave nothing open', () => {
+describe('ranges that clients drop half-way cause no errors and leave nothing open', () => {
   test.each(['0', '2'])(
-    'out of a folder, sent by the serving thread or by others (SEND_THREADS=%s)',
+    'from a folder, sent by the serving thread or by sending threads (SEND_THREADS=%s)',
     async (threads) => {
       const server = await startServer({ SEND_THREADS: threads });
       await pushBlob(server.url, REPOSITORY, blob);
@@ -167,7 +167,7 @@ describe('ranges that clients drop half-way are no trouble and leave nothing ope
     },
   );
 
-  test('out of a bucket: the store stops sending, too', async () => {
+  test('from a bucket: the store stops sending, too', async () => {
     const server = await bucket('streamed', { BLOB_CACHE_SIZE: '0' });
     await pushBlob(server.url, REPOSITORY, blob);
     await expectUnnoticed(server, () => pullInParallel(server));
@@ -175,11 +175,11 @@ describe('ranges that clients drop half-way are no trouble and leave nothing ope
     expect(await server.stop()).toBe(0);
   });
 
-  test("out of a node's copy; a pull in many ranges counts once", async () => {
+  test("from a node's copy; a pull in many ranges counts once", async () => {
     const server = await bucket('copied', { BLOB_CACHE_PATH: join(temporaryFolder('copies'), 'cache') });
     await pushBlob(server.url, REPOSITORY, blob);
     await pullInParallel(server);
-    // A fill would have begun at once.
+    // A fill would have started at once.
     await Bun.sleep(500);
     expect(await fills(server)).toBe(0);
     await pullInParallel(server);

@@ -1,4 +1,4 @@
-// The embedded shape on a bucket, without Redis: as README's MinIO example starts it, and two nodes at once, as in a rolling deploy.
+// The embedded shape on a bucket, without Redis: as in README's MinIO example, and with two nodes at once, as in a rolling deploy.
 import { afterAll, beforeAll, expect, test } from 'bun:test';
 import { marinaCommand } from '../cli/marina.ts';
 import { attempt, TOOLS_WITHIN_MS } from '../support/command.ts';
@@ -61,12 +61,12 @@ test('over TLS with a private CA, pushed content survives a restart', async () =
   expect(served.bytes).toEqual(layer.bytes);
 });
 
-test('each push to one of two nodes is immediately read from the other', async () => {
+test('each push to one of two nodes can be read from the other immediately', async () => {
   let last: Image | undefined;
   for (let round = 0; round < ROUNDS; round++) {
     const [here, there] = round % 2 === 0 ? nodes : [nodes[1], nodes[0]];
     const pushed = image({ layers: [randomBlob(1_000)] });
-    // Looked at before, so that the other node holds a view that is out of date in a moment.
+    // Read before, so that the other node has a view that the push makes stale.
     if (last !== undefined) expect((await manifestOf(there, 'team/app', 'latest')).bytes).toEqual(last.bytes);
     await pushImage(here.url, 'team/app', pushed, `v${String(round).padStart(2, '0')}`);
     await pushManifest(here.url, 'team/app', pushed, 'latest');
@@ -130,7 +130,7 @@ test('gc removes expired uploads in a bucket; a dry run only lists them', async 
   await abandonUpload(server.url, 'team/app', 6_000_000);
   await pushBlob(server.url, 'team/app', randomBlob(6_000_000));
   await Bun.sleep(1_500);
-  // What ended in order is no expired upload, though its last word is kept for as long as an upload may take.
+  // A completed upload is not an expired one, although its last record is kept for as long as uploads may take.
   const expected = { uploads: { sessions: 2, bytes: 6_003_000 } };
   for (let time = 0; time < 2; time++) expect(await last('--dry-run')).toMatchObject(expected);
   expect(await last()).toMatchObject({ ...expected, failures: 0 });

@@ -1,4 +1,4 @@
-// Somebody else writes to Redis: nodes validate what they read there. Real nodes, Redis and MinIO.
+// A stranger writes to Redis: nodes validate what they read there. Real nodes, Redis and MinIO.
 import { afterAll, beforeAll, describe, expect, setDefaultTimeout, test } from 'bun:test';
 import { ListObjectsV2Command, type S3Client } from '@aws-sdk/client-s3';
 import { type Cluster, startCluster, stopClusters } from '../support/cluster.ts';
@@ -36,11 +36,11 @@ async function allKeys(): Promise<string[]> {
   return Contents.map(({ Key = '' }) => Key);
 }
 
-/** What the nodes logged as errors since this was made, once all of them wrote it, of what names one of these words. */
+/** Returns a function that gives the error lines with this word that the nodes have logged since this call. */
 function errorsSince(word: string): () => Promise<string[]> {
   const before = cluster.nodes.map((node) => node.logs().length);
   return async () => {
-    // Lines are written a moment after the answer.
+    // Lines are written a moment after the response.
     await Bun.sleep(LOGGED_WITHIN_MS);
     const lines = cluster.nodes.flatMap((node, index) => node.logs().slice(before[index]).split('\n'));
     return lines.filter((line) => line.includes('"level":50') && line.includes(word));
@@ -48,7 +48,7 @@ function errorsSince(word: string): () => Promise<string[]> {
 }
 
 describe('an upload', () => {
-  /** With bytes behind the last whole part. */
+  /** Begins an upload with bytes after the last whole part. */
   async function begin(): Promise<{ readonly location: string; readonly key: string; readonly id: string }> {
     const begun = await expectStatus(202, `${cluster.url}/v2/${REPO}/blobs/uploads/`, { method: 'POST' });
     const location = new URL(begun.headers.get('location') ?? '', cluster.url).href;
@@ -72,23 +72,23 @@ describe('an upload', () => {
     ['whose tail is a slot of a log', withState((state, slot) => ({ ...state, tail: { ...state.tail, key: slot } }))],
     ['whose old tail is a slot of a log', withState((state, slot) => ({ ...state, stale: [slot] }))],
     [
-      'whose tail is another one with the same end',
+      'whose tail is another object with the same name at the end',
       withState((state) => ({ ...state, stale: [`uploads/x/../${state.tail.key}`] })),
     ],
     ['whose state has no number of bytes', withState((state) => ({ ...state, tail: { ...state.tail, size: '9' } }))],
     ['whose state has fewer bytes', withState(({ tail: _, ...state }) => state)],
-    ['whose state is no JSON', (record) => ({ ...record, state: '{' })],
+    ['whose state is not JSON', (record) => ({ ...record, state: '{' })],
     ['without a state', ({ state: _, ...record }) => record],
     ['of another id', (record) => ({ ...record, id: '01234567-89ab-8cde-8f01-23456789abcd' })],
     ['of another repository', (record) => ({ ...record, repo: 'team/other' })],
     ['of a repository that is a path', (record) => ({ ...record, repo: '../../x' })],
-    ['of another actor', (record) => ({ ...record, actor: 'somebody' })],
+    ['of another actor', (record) => ({ ...record, actor: 'stranger' })],
     ['of an incarnation that is a path', (record) => ({ ...record, inc: '../repos/x' })],
     ['without an incarnation', ({ inc: _, ...record }) => record],
     ['of an unknown algorithm', (record) => ({ ...record, algorithm: 'md5' })],
-    ['with bytes before the first one', (record) => ({ ...record, offset: -1 })],
-    ['with more bytes than can be counted', (record) => ({ ...record, offset: 2 ** 60 })],
-    ['that is no record', () => [1, 2]],
+    ['with a negative offset', (record) => ({ ...record, offset: -1 })],
+    ['with an offset beyond 2^53', (record) => ({ ...record, offset: 2 ** 60 })],
+    ['that is not a record', () => [1, 2]],
   ];
 
   test.each(rows)('%s is unknown, with one line in the log, and no object is deleted', async (_, change) => {
@@ -108,7 +108,7 @@ describe('an upload', () => {
     }
   });
 
-  test('that claims the object of another blob replaces none of its bytes, and is not linked to it', async () => {
+  test('that claims the object of another blob neither replaces its bytes nor is linked to it', async () => {
     const victim = randomBlob(2 * PART_BYTES + 1000);
     const before = new Set(await allKeys());
     await pushBlob(cluster.url, 'team/other', victim);
@@ -158,7 +158,7 @@ describe('an upload', () => {
 });
 
 describe('a view', () => {
-  test('that somebody else wrote to is rebuilt, with one line in the log, and serves as before', async () => {
+  test('that a stranger wrote to is rebuilt, with one line in the log, and serves as before', async () => {
     const keys = (await cluster.redis.cli('KEYS', `{${store}:${REPO}}:*:manifests`)).split('\n');
     const errors = errorsSince(REPO);
     const before = await allKeys();

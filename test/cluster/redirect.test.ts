@@ -1,4 +1,4 @@
-// S3_REDIRECT=true: the bytes of blobs go from the store to the client, past the node.
+// S3_REDIRECT=true: the store sends the bytes of blobs directly to the client.
 import { afterAll, beforeAll, expect, test } from 'bun:test';
 import { join } from 'node:path';
 import { type Cluster, startCluster, stopClusters } from '../support/cluster.ts';
@@ -73,7 +73,7 @@ test('crane and skopeo follow the redirect', async () => {
   const folder = temporaryFolder('redirect');
   const reference = `${cluster.host}/team/app:v1`;
   await run([crane, 'pull', '--insecure', '--format=oci', reference, join(folder, 'crane')]);
-  // As it is: into a layout skopeo would compress the layer.
+  // Unchanged: into a layout skopeo would compress the layer.
   await run([skopeo, 'copy', '--src-tls-verify=false', `docker://${reference}`, `dir:${join(folder, 'skopeo')}`]);
   const hex = layer.descriptor.digest.slice('sha256:'.length);
   for (const file of [join('crane', 'blobs', 'sha256', hex), join('skopeo', hex)]) {
@@ -81,7 +81,7 @@ test('crane and skopeo follow the redirect', async () => {
   }
 });
 
-test('S3_REDIRECT is refused where the store is not S3', async () => {
+test('S3_REDIRECT is refused if the store is not S3', async () => {
   const bun = join('node_modules', '.bin', 'bun');
   const { code, stderr } = await attempt([bun, 'src/main.ts'], {
     env: { S3_REDIRECT: 'true', STORAGE_DRIVER: 'filesystem', STORAGE_PATH: temporaryFolder('unused'), PORT: '0' },

@@ -1,4 +1,4 @@
-// A store that falls silent in the middle of its work, as one does whose machine hangs: connections are taken, and nothing is answered.
+// A store that stops responding, like one whose machine hangs: it accepts connections but answers nothing.
 import { afterAll, beforeAll, expect, setDefaultTimeout, test } from 'bun:test';
 import { connect } from 'node:net';
 import { TOOLS_WITHIN_MS } from '../support/command.ts';
@@ -11,9 +11,9 @@ setDefaultTimeout(120_000);
 
 const REPOSITORIES = 300;
 const REQUESTS = 1_000;
-/** docs/api.md: "503 with Retry-After after about 10 s"; the rest is for this machine, which may be busy. */
+/** docs/api.md: "503 with Retry-After after about 10 s", and some time for a busy machine. */
 const ANSWERED_WITHIN_MS = 14_000;
-const PUSHES_TOGETHER = 20;
+const PUSH_CONCURRENCY = 20;
 
 const empty = json({ schemaVersion: 2, mediaType: mediaTypes.index, manifests: [] }, mediaTypes.index);
 
@@ -29,8 +29,8 @@ beforeAll(async () => {
     ...{ STORAGE_DRIVER: 's3', S3_BUCKET: 'registry-data', S3_ENDPOINT: objects.endpoint, S3_FORCE_PATH_STYLE: 'true' },
     ...{ AWS_ACCESS_KEY_ID: ACCESS_KEY, AWS_SECRET_ACCESS_KEY: SECRET_KEY },
   });
-  for (let n = 0; n < REPOSITORIES; n += PUSHES_TOGETHER) {
-    await Promise.all(Array.from({ length: PUSHES_TOGETHER }, (_, each) => push(n + each, 'v1', 201)));
+  for (let n = 0; n < REPOSITORIES; n += PUSH_CONCURRENCY) {
+    await Promise.all(Array.from({ length: PUSH_CONCURRENCY }, (_, each) => push(n + each, 'v1', 201)));
   }
 }, TOOLS_WITHIN_MS);
 afterAll(async () => {
@@ -54,8 +54,8 @@ interface Answered {
   readonly milliseconds: number;
 }
 
-/** Over a connection of its own: fetch has 256 of them in this process. */
-function ask(method: string, path: string, body?: Uint8Array): Promise<Answered> {
+/** Over a separate connection, because fetch is limited to 256 in this process. */
+function send(method: string, path: string, body?: Uint8Array): Promise<Answered> {
   const begun = performance.now();
   return new Promise((resolve, reject) => {
     let head = '';
@@ -74,45 +74,45 @@ function ask(method: string, path: string, body?: Uint8Array): Promise<Answered>
       resolve({ request: `${method} ${path}`, status, retryAfter: /^retry-after: \d+/im.test(head), milliseconds });
     });
     socket.on('error', reject);
-    socket.on('end', () => reject(new Error(`${method} ${path} had no answer`)));
+    socket.on('end', () => reject(new Error(`${method} ${path} got no response`)));
   });
 }
 
-/** Reads, lists, writes and deletes, in turn. */
-function askNth(n: number): Promise<Answered> {
+/** Reads, lists, writes and deletes, alternating. */
+function sendNth(n: number): Promise<Answered> {
   const base = `/v2/${repo(n)}`;
   switch (n % 5) {
     case 0:
-      return ask('GET', `${base}/manifests/v1`);
+      return send('GET', `${base}/manifests/v1`);
     case 1:
-      return ask('HEAD', `${base}/manifests/${empty.descriptor.digest}`);
+      return send('HEAD', `${base}/manifests/${empty.descriptor.digest}`);
     case 2:
-      return ask('GET', `${base}/tags/list`);
+      return send('GET', `${base}/tags/list`);
     case 3:
-      return ask('PUT', `${base}/manifests/v2`, empty.bytes);
+      return send('PUT', `${base}/manifests/v2`, empty.bytes);
     default:
-      return ask('DELETE', `${base}/manifests/v1`);
+      return send('DELETE', `${base}/manifests/v1`);
   }
 }
 
-test('a thousand requests at once all have their 503 after about 10 s, and later ones too', async () => {
+test('a thousand requests at once all get 503 after about 10 s, and so do later ones', async () => {
   objects.process.kill('SIGSTOP');
-  // Each of its threads stops by itself.
+  // Its threads stop one by one.
   await eventually(async () => expect(await Bun.file(`/proc/${objects.process.pid}/stat`).text()).toContain(') T '));
-  const first = Promise.all(Array.from({ length: REQUESTS / 2 }, (_, n) => askNth(n)));
+  const first = Promise.all(Array.from({ length: REQUESTS / 2 }, (_, n) => sendNth(n)));
   await Bun.sleep(4_000);
-  const second = Promise.all(Array.from({ length: REQUESTS / 2 }, (_, n) => askNth(n + 1)));
+  const second = Promise.all(Array.from({ length: REQUESTS / 2 }, (_, n) => sendNth(n + 1)));
   const answers = [...(await first), ...(await second)];
   objects.process.kill('SIGCONT');
   expect(answers.filter(({ status, retryAfter }) => status !== 503 || !retryAfter)).toEqual([]);
   expect(answers.filter(({ milliseconds }) => milliseconds > ANSWERED_WITHIN_MS)).toEqual([]);
 });
 
-test('when the store is back all is as before, without a restart', async () => {
+test('when the store is back everything works as before, without a restart', async () => {
   const answers = await Promise.all(
-    Array.from({ length: REPOSITORIES }, (_, n) => ask('GET', `/v2/${repo(n)}/manifests/v2`)),
+    Array.from({ length: REPOSITORIES }, (_, n) => send('GET', `/v2/${repo(n)}/manifests/v2`)),
   );
-  // Each write may have happened or not: it was answered with 503.
+  // Each write was answered with 503, so it may have happened or not.
   expect(answers.filter(({ status }) => status !== 200 && status !== 404)).toEqual([]);
   for (let n = 0; n < 5; n++) {
     await push(n, 'v3', 201);

@@ -1,4 +1,4 @@
-// One upload over several nodes that share a store and their sessions: the domain as it is, without HTTP.
+// One upload over several nodes that share a store and sessions: the real domain, without HTTP.
 import { afterAll, beforeAll, describe, expect, test } from 'bun:test';
 import { randomBytes } from 'node:crypto';
 import fc from 'fast-check';
@@ -58,7 +58,7 @@ async function openCluster(driver: StorageDriver, sessions: (typeof SESSIONS)[nu
   return { driver, clock, shared, nodes };
 }
 
-/** What happens to the next bytes of an upload. */
+/** The handling of the next bytes of an upload. */
 const pieces = fc.array(
   fc.record({
     node: fc.nat({ max: NODES - 1 }),
@@ -83,7 +83,7 @@ async function outcomeOf(work: Promise<unknown>): Promise<string> {
   }
 }
 
-/** A body that gives its first bytes, then waits for the gate, then gives others. */
+/** A body that yields its first bytes, waits for the gate, then yields the others. */
 function hanging(first: Uint8Array, gate: Promise<void>, then: Uint8Array): { body: UploadBody; begun: Promise<void> } {
   const begun = Promise.withResolvers<void>();
   async function* source(): AsyncIterable<Uint8Array> {
@@ -96,13 +96,13 @@ function hanging(first: Uint8Array, gate: Promise<void>, then: Uint8Array): { bo
 }
 
 async function readBack({ driver, clock, shared }: Cluster, digest: Digest): Promise<Uint8Array> {
-  // One that was not there: it knows nothing but what is stored.
-  const later = openRegistry({ driver, clock, number: 9, sessions: await shared.node() });
-  const { size, content } = await later.registry.blobs.get(A, digest, CALLER);
+  // A new node, which knows only what is stored.
+  const fresh = openRegistry({ driver, clock, number: 9, sessions: await shared.node() });
+  const { size, content } = await fresh.registry.blobs.get(A, digest, CALLER);
   if (content.kind === 'bytes') return content.bytes;
   if (content.kind === 'file') return await Bun.file(content.path).bytes();
   if (content.kind === 'stream') return await new Response(content.open({ start: 0, end: size })).bytes();
-  throw new Error('this store sends nobody elsewhere');
+  throw new Error('this store does not redirect');
 }
 
 for (const [driverName, openDriver] of DRIVERS) {
@@ -122,7 +122,7 @@ for (const [driverName, openDriver] of DRIVERS) {
       const uploadsOf = (node: number) => (cluster.nodes[node] as OpenRegistry).registry.uploads;
       const offsetOf = async (id: UploadId, node: number) => (await uploadsOf(node).status(id, pusher)).offset;
 
-      /** Sends the rest from where the upload stands, as clients do that were told 409 or lost their connection. */
+      /** Sends the rest from the current offset, like clients that got 409 or lost their connection. */
       async function send(id: UploadId, node: number, bytes: Uint8Array, end: number): Promise<void> {
         const at = await offsetOf(id, node);
         if (at >= end) return;
@@ -155,14 +155,14 @@ for (const [driverName, openDriver] of DRIVERS) {
                 expect(await offsetOf(id, next)).toBe(at + half.length);
                 await send(id, next, bytes, end);
               } else if ((how === 'node hangs' || (how === 'node dies' && dead === undefined)) && size > 0 && at > 0) {
-                // What comes late is other bytes: they must not be in the blob.
+                // The late bytes are different ones, and must not be in the blob.
                 const gate = Promise.withResolvers<void>();
                 const { body, begun } = hanging(randomBytes(size), gate.promise, randomBytes(size * 2 + 7));
                 const outcome = outcomeOf(uploadsOf(node).append(id, pusher, body, undefined));
                 await Promise.race([begun, outcome]);
                 cluster.clock.advance(cluster.shared.lapse + 1);
                 hung.push({ open: gate.resolve, outcome });
-                // In the middle of what the next holder writes, or after it.
+                // While the next holder writes, or after it.
                 if (how === 'node hangs') {
                   const middle = Promise.withResolvers<void>();
                   const taking = hanging(bytes.subarray(at, at + 1), middle.promise, bytes.subarray(at + 1, end));
@@ -186,7 +186,7 @@ for (const [driverName, openDriver] of DRIVERS) {
             for (const { open } of hung) open();
             for (const { outcome } of hung) expect(['upload-busy', 'upload-unknown']).toContain(await outcome);
             expect(Buffer.compare(await readBack(cluster, digest), bytes)).toBe(0);
-            // Of one that never had a byte a log in the store knows nothing: its id alone says what it is.
+            // A log in the store has no record of an upload without bytes: its id alone identifies it.
             for (let node = 0; bytes.length > 0 && node < NODES; node++) {
               expect(await outcomeOf(uploadsOf(node).status(id, pusher))).toBe('upload-unknown');
             }
@@ -223,7 +223,7 @@ for (const [driverName, openDriver] of DRIVERS) {
         expect(await outcomeOf(uploadsOf(2).close(id, pusher, wrong, bodyOf([]), undefined))).toBe('digest-mismatch');
         expect(await (cluster.nodes[0] as OpenRegistry).dataKeys()).toEqual(before);
         for (const node of cluster.nodes) expect(await node.linkOf(A, wrong)).toBeUndefined();
-        // Where the bytes had to become an object first it is gone, and so is the session; else the upload can go on.
+        // If the bytes had to be committed first, object and session are removed; otherwise the upload can continue.
         if (driverName.includes('only digests')) {
           expect(await outcomeOf(uploadsOf(1).status(id, pusher))).toBe('upload-unknown');
         } else {
@@ -256,7 +256,7 @@ test('bytes whose save failed are not hashed in place of those that another node
           release: () => lease.release(),
         },
         save: async (next) => {
-          if (!saves) throw new RegistryError('unavailable', 'Redis gave no answer');
+          if (!saves) throw new RegistryError('unavailable', 'Redis did not answer');
           await lease.save(next);
         },
       };
@@ -266,7 +266,7 @@ test('bytes whose save failed are not hashed in place of those that another node
   const second = openRegistry({ driver: folder.other, clock, number: 2, sessions: two });
   const [uploads, others] = [first.registry.uploads, second.registry.uploads];
   const [begun, never, taken, rest] = [3, 500, 500, 100].map((size) => new Uint8Array(randomBytes(size)));
-  if (!begun || !never || !taken || !rest) throw new Error('there are four');
+  if (!begun || !never || !taken || !rest) throw new Error('there must be four');
   const { id } = await uploads.start(pusher, 'sha256');
   await uploads.append(id, pusher, bodyOf([begun]), undefined);
   saves = false;
@@ -308,7 +308,7 @@ test('a single-request upload whose session Redis loses in the meantime is unava
     yield bytes.slice();
     await server.cli('FLUSHALL');
   }
-  // Of unknown length it is staged under a session of its own.
+  // A body of unknown length is staged under its own session.
   const pushed = uploads.monolithic(pusher, digestOf('sha256', bytes), new UploadBody(source(), undefined));
   expect(await outcomeOf(pushed)).toBe('unavailable');
   await cluster.shared.close();

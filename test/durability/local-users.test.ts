@@ -69,7 +69,7 @@ test('permissions that an older version left open are restricted at startup, and
   const folder = temporaryFolder('earlier');
   const first = await startServer({ STORAGE_PATH: folder });
   await pushImage(first.url, REPOSITORY, image(), 'v1');
-  expect(first.logs()).not.toContain('open to other users');
+  expect(first.logs()).not.toContain('accessible to other users');
   expect(await first.stop()).toBe(0);
   for (const name of ['.', 'tmp', 'repos']) chmodSync(join(folder, name), 0o755);
   chmodSync(join(folder, 'lock'), 0o644);
@@ -77,7 +77,7 @@ test('permissions that an older version left open are restricted at startup, and
   const lines = again
     .logs()
     .split('\n')
-    .filter((line) => line.includes('open to other users (mode 755)'));
+    .filter((line) => line.includes('accessible to other users (mode 755)'));
   expect(lines).toHaveLength(1);
   // The mode of the data folder protects everything below it.
   expect(openToOthers(folder)).toEqual(['repos 755']);
