@@ -69,6 +69,7 @@ const MEETING_PLACES = [
   'src/wiring/importing.ts',
   'src/wiring/listing-failure.ts',
   'src/wiring/operator.ts',
+  'src/wiring/passwords.ts',
   'src/wiring/node-ports.ts',
   'src/wiring/pulls.ts',
   'src/wiring/read-only.ts',

@@ -34,6 +34,8 @@ curl        | deb | curl                                                    | /u
 jq          | deb | jq                                                      | /usr/bin/jq
 openssl     | deb | openssl                                                 | /usr/bin/openssl
 mkfs.ext4   | deb | e2fsprogs                                               | /usr/sbin/mkfs.ext4
+htpasswd    | deb | apache2-utils                                           | /usr/bin/htpasswd
+argon2      | deb | argon2                                                  | /usr/bin/argon2
 '
 
 # Removed when a build or an installation is interrupted.

@@ -48,12 +48,12 @@ export async function editFile(
     const text = edit(readFileSync(descriptor, 'utf8'));
     if (text !== undefined) replace(target, text, fstatSync(descriptor));
   } finally {
-    // With it the lock ends.
+    // This releases the lock.
     closeSync(descriptor);
   }
 }
 
-/** The lock is on the file itself. Who waited for it may hold the lock of a file that was replaced meanwhile: then it tries again. */
+/** Locks the file itself. After a wait, the locked file may have been replaced: then the new one is locked. */
 async function lock(path: string, create: boolean): Promise<{ readonly descriptor: number; readonly target: string }> {
   const { flock } = loadLibc({ flock: { args: [FFIType.i32, FFIType.i32], returns: FFIType.i32 } });
   const deadline = performance.now() + LOCK_WITHIN_MS;

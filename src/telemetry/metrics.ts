@@ -3,6 +3,7 @@ import { BlobCacheMetrics } from './blob-cache-metrics.ts';
 import { CollectionMetrics } from './collection-metrics.ts';
 import { ConfigFileMetrics } from './config-file-metrics.ts';
 import { JobMetrics } from './job-metrics.ts';
+import { PasswordMetrics } from './password-metrics.ts';
 import { RequestMetrics } from './request-metrics.ts';
 import { RetentionMetrics } from './retention-metrics.ts';
 import { ServiceMetrics } from './service-metrics.ts';
@@ -43,6 +44,7 @@ export class Telemetry {
   readonly retention: RetentionMetrics;
   readonly services: ServiceMetrics;
   readonly blobCache: BlobCacheMetrics;
+  readonly passwords: PasswordMetrics;
   readonly configFiles: ConfigFileMetrics;
   readonly tokens: TokenMetrics;
   readonly #metrics = new Metrics();
@@ -57,6 +59,7 @@ export class Telemetry {
     this.retention = new RetentionMetrics(this.#metrics);
     this.services = new ServiceMetrics(this.#metrics);
     this.blobCache = new BlobCacheMetrics(this.#metrics);
+    this.passwords = new PasswordMetrics(this.#metrics);
     this.configFiles = new ConfigFileMetrics(this.#metrics);
     this.tokens = new TokenMetrics(this.#metrics);
     this.#appends = new Histogram({

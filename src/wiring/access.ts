@@ -1,8 +1,12 @@
 import { type AccessPolicy, openAccess } from '../access/access.ts';
 import { Authentication } from '../access/authentication.ts';
 import type { BasicAuthenticator, BearerAuthenticator } from '../access/authenticator.ts';
+import { GuessingLimiter } from '../access/guessing.ts';
+import { accountsMayDoEverything } from '../access/rules/access-rules.ts';
+import { RulesPolicy } from '../access/rules/policy.ts';
 import type { TokenPorts } from '../http/context.ts';
 import { Gate } from '../http/gate.ts';
+import { openPasswords } from './passwords.ts';
 import { openTokens, type TokenWiring } from './tokens.ts';
 
 export interface Access {
@@ -18,21 +22,31 @@ export type AccessPorts = Omit<TokenWiring, 'versionOf'>;
 
 /** Puts together who may do what. @throws ConfigError */
 export async function openAccessControl(ports: AccessPorts): Promise<Access> {
-  const { publicAddress, logger } = ports;
+  const { config, publicAddress, logger } = ports;
   const basic: BasicAuthenticator[] = [];
   const bearer: BearerAuthenticator[] = [];
-  const policy = openAccess;
+  const limiter = new GuessingLimiter(() => performance.now());
+  const passwords = await openPasswords(config, { ...ports, limiter });
+  // It must stay the last: it answers for every name.
+  if (passwords !== undefined) basic.push(passwords.authenticator);
   if (basic.length === 0) {
     logger.info('no accounts are configured: everybody who reaches the port may do everything');
-    return { policy, gate: undefined, tokens: undefined, close: () => {} };
+    return { policy: openAccess, gate: undefined, tokens: undefined, close: () => {} };
   }
-  const tokens = await openTokens({ ...ports, versionOf: () => undefined });
+  const policy = new RulesPolicy(() => accountsMayDoEverything);
+  const tokens = await openTokens({
+    ...ports,
+    versionOf: ({ kind, name }) => (kind === 'user' ? passwords?.versionOf(name) : undefined),
+  });
   bearer.push(tokens.own);
   const authentication = new Authentication(basic, bearer);
   return {
     policy,
     gate: new Gate({ authentication, policy, publicAddress, logger }),
     tokens: tokens.endpoint(policy, authentication),
-    close: tokens.close,
+    close: () => {
+      tokens.close();
+      passwords?.close();
+    },
   };
 }

@@ -40,8 +40,16 @@ export function inBucket({ endpoint }: ObjectStore, bucket: string, prefix: stri
 `;
 }
 
-/** @param storage lines of its configuration, from inFolder or inBucket */
-export async function startDistribution(storage: string): Promise<Distribution> {
+/** Basic with the accounts of an htpasswd file. */
+export function withAccounts(file: string): string {
+  return `auth:\n  htpasswd:\n    realm: distribution\n    path: ${file}\n`;
+}
+
+/**
+ * @param storage lines of its configuration, from inFolder or inBucket
+ * @param more sections of it
+ */
+export async function startDistribution(storage: string, more = ''): Promise<Distribution> {
   const [binary] = await tools('registry');
   const folder = temporaryFolder('distribution');
   for (let attempt = 1; ; attempt++) {
@@ -50,7 +58,7 @@ export async function startDistribution(storage: string): Promise<Distribution> 
     const logPath = join(folder, 'registry.log');
     writeFileSync(
       config,
-      `version: 0.1\nlog:\n  level: error\nstorage:\n  delete:\n    enabled: true\n${storage}http:\n  addr: ${address}\n  secret: s\n`,
+      `version: 0.1\nlog:\n  level: error\nstorage:\n  delete:\n    enabled: true\n${storage}http:\n  addr: ${address}\n  secret: s\n${more}`,
     );
     const log = openSync(logPath, 'a');
     const subprocess = Bun.spawn([binary, 'serve', config], {
@@ -80,7 +88,8 @@ async function isReady(url: string, { exitCode }: Bun.Subprocess): Promise<boole
     try {
       const response = await fetch(`${url}/v2/`, { signal: AbortSignal.timeout(2_000) });
       await response.arrayBuffer();
-      if (response.ok) return true;
+      // 401: it asks for an account.
+      if (response.ok || response.status === 401) return true;
     } catch {
       // It does not listen yet.
       await Bun.sleep(20);

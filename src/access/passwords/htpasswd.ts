@@ -1,7 +1,8 @@
+import { FileProblem } from '../reloaded-file.ts';
 import { type PasswordHash, parsePasswordHash } from './password-hash.ts';
 
 /** An unusable HTPASSWD_FILE. The message is one line; it names the line of the file, and shows nothing of what the line holds. */
-export class HtpasswdError extends Error {
+export class HtpasswdError extends FileProblem {
   override readonly name = 'HtpasswdError';
 }
 
@@ -77,7 +78,7 @@ export function problemOfName(name: string): string | undefined {
   if (name.length > MAX_NAME_CHARACTERS) return `has more than ${MAX_NAME_CHARACTERS} characters`;
   if (name.includes(':')) return 'has a colon';
   if (name.includes('\ufffd')) return 'is no valid UTF-8';
-  // Also those that the eye does not see, so that two names that look alike are one.
+  // Invisible characters too: two accounts must not look alike.
   if (/[\p{Cc}\p{Cf}\p{Cs}\p{Zl}\p{Zp}]/u.test(name)) return 'has control characters';
   if (name !== name.trim()) return 'has a space at its beginning or end';
   if (name.startsWith('#')) return 'begins with "#", as comments do';

@@ -15,7 +15,7 @@ export type PasswordHash =
 /** "the maximum input length is 72 bytes": bcrypt ignores what follows. */
 export const BCRYPT_MAX_BYTES = 72;
 
-// Bounds of what one check may cost, at about a second each. A typing error in a file must not stop the node at the first log-in.
+// Bounds of what one check may cost, at about a second each. A typing error in a file must not stop the node at the first login.
 const MIN_BCRYPT_COST = 4;
 const MAX_BCRYPT_COST = 14;
 const MAX_ARGON2_MEMORY_KIB = 256 * 1024;

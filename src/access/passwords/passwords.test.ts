@@ -1,0 +1,240 @@
+import { afterAll, describe, expect, test } from 'bun:test';
+import type { Authenticated } from '../authenticator.ts';
+import { GuessingLimiter } from '../guessing.ts';
+import { parseHtpasswd } from './htpasswd.ts';
+import { PasswordChecks } from './password-checks.ts';
+import { type PasswordOutcome, Passwords } from './passwords.ts';
+
+const checks = new PasswordChecks(2);
+afterAll(() => checks.close());
+
+async function fileOf(accounts: Readonly<Record<string, string>>, cost = 4): Promise<string> {
+  const lines = Object.entries(accounts).map(
+    async ([name, password]) => `${name}:${await Bun.password.hash(password, { algorithm: 'bcrypt', cost })}\n`,
+  );
+  return (await Promise.all(lines)).join('');
+}
+
+function open(text: string, used = checks) {
+  const outcomes: PasswordOutcome[] = [];
+  const clock = { now: 0 };
+  const limiter = new GuessingLimiter(() => clock.now);
+  const passwords = new Passwords(parseHtpasswd(text), {
+    checks: used,
+    limiter,
+    now: () => clock.now,
+    observe: (outcome) => outcomes.push(outcome),
+  });
+  const logIn = (name: string, password: string, address = '192.0.2.1') => passwords.basic(name, password, { address });
+  return { passwords, logIn, outcomes, clock, limiter };
+}
+
+function knownUser(name: string): Authenticated {
+  return { kind: 'known', authority: { kind: 'identity', identity: { kind: 'user', name } } };
+}
+
+const two = await fileOf({ alice: 'correct horse', bob: 'battery staple' });
+
+describe('a password', () => {
+  test('that is right makes the caller a user of that name', async () => {
+    const { logIn } = open(two);
+    expect(await logIn('alice', 'correct horse')).toEqual(knownUser('alice'));
+    expect(await logIn('bob', 'battery staple')).toEqual(knownUser('bob'));
+  });
+
+  test('that is wrong, empty, of another account or of none is refused, with a reason that shows nothing of it', async () => {
+    const { logIn } = open(two);
+    for (const [name, password] of [
+      ['alice', 'correct house'],
+      ['alice', 'battery staple'],
+      ['alice', ''],
+      ['eve', 'correct horse'],
+      ['', 'correct horse'],
+      ['alice\n', 'correct horse'],
+      ['ALICE', 'correct horse'],
+      ['robot+ci', 'correct horse'],
+      ['__proto__', 'correct horse'],
+    ] as const) {
+      const answer = await logIn(name, password);
+      expect(answer.kind).toBe('refused');
+      expect(JSON.stringify(answer)).not.toMatch(/horse|house|staple|alice|eve/i);
+    }
+  });
+
+  test('is remembered for a minute: then the answer is no promise', async () => {
+    const { logIn, outcomes, clock } = open(two);
+    expect(logIn('alice', 'correct horse')).toBeInstanceOf(Promise);
+    expect(await logIn('alice', 'correct horse')).toEqual(knownUser('alice'));
+    clock.now = 59_999;
+    expect(logIn('alice', 'correct horse')).toEqual(knownUser('alice'));
+    clock.now = 60_000;
+    const again = logIn('alice', 'correct horse');
+    expect(again).toBeInstanceOf(Promise);
+    expect(await again).toEqual(knownUser('alice'));
+    expect(outcomes).toEqual(['right', 'remembered', 'right']);
+  });
+
+  test('that many requests bring at once is checked once', async () => {
+    const { logIn, outcomes } = open(two);
+    const answers = await Promise.all(Array.from({ length: 30 }, () => logIn('alice', 'correct horse')));
+    expect(answers).toEqual(answers.map(() => knownUser('alice')));
+    expect(outcomes).toEqual(['right']);
+  });
+
+  test('of more than 72 bytes is checked as other registries do: bcrypt ignores the rest', async () => {
+    const text = await fileOf({ alice: 'x'.repeat(72) });
+    const { logIn } = open(text);
+    expect(await logIn('alice', `${'x'.repeat(72)}and more`)).toEqual(knownUser('alice'));
+    expect((await logIn('alice', 'x'.repeat(71))).kind).toBe('refused');
+  });
+
+  test('is checked against argon2id, too', async () => {
+    const hash = await Bun.password.hash('correct horse', { algorithm: 'argon2id', memoryCost: 64, timeCost: 1 });
+    const { logIn } = open(`alice:${hash}`);
+    expect(await logIn('alice', 'correct horse')).toEqual(knownUser('alice'));
+    expect((await logIn('alice', 'correct horse ')).kind).toBe('refused');
+  });
+});
+
+describe('a file that is read again', () => {
+  test('makes all passwords be checked again', async () => {
+    const { passwords, logIn, outcomes } = open(two);
+    await logIn('alice', 'correct horse');
+    await logIn('eve', 'new password');
+    passwords.replace(parseHtpasswd(two + (await fileOf({ eve: 'new password' }))));
+    expect(await logIn('alice', 'correct horse')).toEqual(knownUser('alice'));
+    expect(await logIn('eve', 'new password')).toEqual(knownUser('eve'));
+    expect(outcomes).toEqual(['right', 'wrong', 'right', 'right']);
+  });
+
+  test('ends removed accounts and changed passwords, also while they are being checked', async () => {
+    const { passwords, logIn } = open(two);
+    const changed = parseHtpasswd(await fileOf({ bob: 'another password' }));
+    await logIn('alice', 'correct horse');
+    const before = logIn('bob', 'battery staple');
+    passwords.replace(changed);
+    expect((await before).kind).toBe('refused');
+    expect((await logIn('alice', 'correct horse')).kind).toBe('refused');
+    expect((await logIn('bob', 'battery staple')).kind).toBe('refused');
+    expect(await logIn('bob', 'another password')).toEqual(knownUser('bob'));
+  });
+});
+
+describe('guessing', () => {
+  test('ends after ten wrong passwords, while clients elsewhere and remembered passwords pass', async () => {
+    const { logIn, clock, outcomes } = open(two);
+    await logIn('alice', 'correct horse', '2001:db8::1');
+    clock.now = 120_000;
+    for (let n = 0; n < 10; n++) expect((await logIn('alice', `guess ${n}`, '2001:db8::2')).kind).toBe('refused');
+    expect(await logIn('alice', 'guess 10', '2001:db8::3')).toEqual({ kind: 'later', retryAfterSeconds: 600 });
+    // It was right before, so it is no guess; but it is checked once more.
+    expect(await logIn('alice', 'correct horse', '2001:db8::4')).toEqual(knownUser('alice'));
+    expect(logIn('alice', 'correct horse', '2001:db8::4')).toEqual(knownUser('alice'));
+    expect((await logIn('bob', 'battery staple', '2001:db8::4')).kind).toBe('known');
+    expect((await logIn('alice', 'guess 11', '192.0.2.1')).kind).toBe('refused');
+    expect(outcomes.filter((outcome) => outcome === 'limited')).toHaveLength(1);
+  });
+
+  test('is not what a client does that sends the same old password again and again', async () => {
+    const { logIn, outcomes } = open(two);
+    expect((await logIn('alice', 'old password')).kind).toBe('refused');
+    for (let n = 0; n < 100; n++)
+      expect(logIn('alice', 'old password')).toEqual({ kind: 'refused', reason: 'wrong password' });
+    expect(await logIn('alice', 'correct horse')).toEqual(knownUser('alice'));
+    expect(outcomes.filter((outcome) => outcome === 'limited')).toEqual([]);
+  });
+
+  test('at once is limited like guessing one after the other', async () => {
+    const { logIn } = open(two);
+    const answers = await Promise.all(Array.from({ length: 30 }, (_, n) => logIn('alice', `guess ${n}`)));
+    expect(answers.filter(({ kind }) => kind === 'refused')).toHaveLength(10);
+    expect(answers.filter(({ kind }) => kind === 'later')).toHaveLength(20);
+  });
+});
+
+test('the time of an answer does not tell which accounts exist', async () => {
+  const { logIn } = open(await fileOf({ alice: 'correct horse', bob: 'battery staple' }, 8));
+  const times: Record<'alice' | 'eve', number[]> = { alice: [], eve: [] };
+  // In turns, so that other work on the machine slows both. Each from an address of its own, so that none is limited.
+  for (let n = 0; n < 60; n++) {
+    for (const name of ['alice', 'eve'] as const) {
+      const begun = performance.now();
+      expect((await logIn(name, `guess ${n}`, `198.51.100.${n}`)).kind).toBe('refused');
+      times[name].push(performance.now() - begun);
+    }
+  }
+  const median = (values: number[]): number => values.sort((a, b) => a - b)[values.length / 2] ?? Number.NaN;
+  const ratio = median(times.eve) / median(times.alice);
+  expect(ratio).toBeGreaterThan(0.8);
+  expect(ratio).toBeLessThan(1.25);
+});
+
+describe('the version of an account', () => {
+  test('is the same for the same line, and changes with it', async () => {
+    const { passwords } = open(two);
+    const version = passwords.versionOf('alice');
+    expect(version).toMatch(/^[\w-]{16}$/);
+    expect(open(two).passwords.versionOf('alice')).toBe(version ?? '');
+    expect(passwords.versionOf('bob')).not.toBe(version ?? '');
+    passwords.replace(parseHtpasswd(await fileOf({ alice: 'correct horse' })));
+    expect(passwords.versionOf('alice')).not.toBe(version ?? '');
+    expect(passwords.versionOf('bob')).toBeUndefined();
+  });
+});
+
+describe('checks', () => {
+  test('leave the serving thread and its pool free', async () => {
+    const slow = await fileOf({ alice: 'a', bob: 'b', carol: 'c', dave: 'd' }, 10);
+    const { logIn } = open(slow);
+    const accounts = ['alice', 'bob', 'carol', 'dave'];
+    let isDone = false;
+    const all = Promise.all(accounts.map((name) => logIn(name, 'guess'))).finally(() => {
+      isDone = true;
+    });
+    let reads = 0;
+    while (!isDone) {
+      await Bun.file(import.meta.path).bytes();
+      reads++;
+    }
+    await all;
+    // Four checks on Bun's pool would let through one read for each at most.
+    expect(reads).toBeGreaterThan(20);
+  });
+
+  test('are refused when too many wait, those of one client first, and nothing of that counts as a guess', async () => {
+    const one = new PasswordChecks(1);
+    const { logIn, limiter } = open(await fileOf({ alice: 'correct horse' }, 8), one);
+    const many = Array.from({ length: 50 }, (_, n) => logIn(`user${n}`, 'guess', '192.0.2.1'));
+    const other = logIn('alice', 'correct horse', '192.0.2.2');
+    const answers = await Promise.all(many);
+    const busy = answers.filter(({ kind }) => kind === 'later');
+    // One was checked at once and 32 waited.
+    expect(busy.length).toBeGreaterThanOrEqual(50 - 33);
+    expect(busy[0]).toEqual({ kind: 'later', retryAfterSeconds: 5 });
+    expect(await other).toEqual(knownUser('alice'));
+    // A counter for each wrong guess, and one for their client.
+    expect(limiter.size).toBe(50 - busy.length + 1);
+    one.close();
+  });
+
+  test('are refused when their turn does not come in time', async () => {
+    const one = new PasswordChecks(1, 20);
+    const { logIn } = open(await fileOf({ alice: 'correct horse' }, 12), one);
+    const first = logIn('alice', 'guess 1');
+    expect(await logIn('alice', 'guess 2')).toEqual({ kind: 'later', retryAfterSeconds: 5 });
+    expect((await first).kind).toBe('refused');
+    expect(await logIn('alice', 'correct horse')).toEqual(knownUser('alice'));
+    one.close();
+  });
+
+  test('go on after a thread has ended', async () => {
+    const one = new PasswordChecks(1);
+    const { logIn, limiter } = open(await fileOf({ alice: 'correct horse' }, 12), one);
+    const lost = Promise.resolve(logIn('alice', 'correct horse')).catch((error: unknown) => String(error));
+    one.close();
+    expect(await lost).toContain('the thread that checks passwords ended');
+    expect(limiter.size).toBe(0);
+    expect(await logIn('alice', 'correct horse')).toEqual(knownUser('alice'));
+    one.close();
+  });
+});

@@ -1,0 +1,144 @@
+import { createHmac } from 'node:crypto';
+import type { Authenticated, BasicAuthenticator, Maybe, Origin } from '../authenticator.ts';
+import { clientOf } from '../client-address.ts';
+import type { Attempt, GuessingLimiter } from '../guessing.ts';
+import { type Account, problemOfName } from './htpasswd.ts';
+import type { PasswordChecks } from './password-checks.ts';
+import { decoyFor, type PasswordHash } from './password-hash.ts';
+import { type CredentialKey, RememberedPasswords } from './remembered.ts';
+
+/** The result of a login with a password. */
+export type PasswordOutcome = 'right' | 'wrong' | 'remembered' | 'limited' | 'busy';
+
+export interface PasswordPorts {
+  readonly checks: PasswordChecks;
+  readonly limiter: GuessingLimiter;
+  /** Milliseconds, of a clock that never goes back. */
+  readonly now: () => number;
+  /** Called once for each answer; requests that share a check share the answer. */
+  readonly observe: (outcome: PasswordOutcome) => void;
+}
+
+type Accounts = ReadonlyMap<string, Account>;
+
+interface Entry {
+  readonly account: Account;
+  /** The same object for every login: the gate caches by it. */
+  readonly known: Authenticated;
+}
+
+const BUSY: Authenticated = { kind: 'later', retryAfterSeconds: 5 };
+const WRONG_PASSWORD: Authenticated = { kind: 'refused', reason: 'wrong password' };
+const NO_ACCOUNT: Authenticated = { kind: 'refused', reason: 'no such account' };
+const CHANGED: Authenticated = { kind: 'refused', reason: 'the account was changed while the password was checked' };
+const IMPOSSIBLE: Authenticated = { kind: 'refused', reason: 'no account can have such a name or an empty password' };
+const NO_GUESS: Attempt = { kind: 'allowed', takeBack: () => undefined };
+const VERSION_BYTES = 12;
+
+/**
+ * Logins with the accounts of HTPASSWD_FILE. A password that was right within the last minute is accepted at once. Any other costs
+ * one hash, also for names without an account, and is limited by client and account.
+ */
+export class Passwords implements BasicAuthenticator {
+  readonly #ports: PasswordPorts;
+  readonly #remembered: RememberedPasswords;
+  /** Checks in progress: the same credentials are checked once, however many requests bring them. */
+  readonly #pending = new Map<CredentialKey, Promise<Authenticated>>();
+  #entries: ReadonlyMap<string, Entry>;
+  /** Names without an account are checked against it. */
+  #decoy: PasswordHash;
+
+  constructor(accounts: Accounts, ports: PasswordPorts) {
+    this.#ports = ports;
+    this.#remembered = new RememberedPasswords(ports.now);
+    this.#entries = entriesOf(accounts);
+    this.#decoy = decoyOf(accounts);
+  }
+
+  /** Uses the accounts of a changed file. Every password is then checked anew. */
+  replace(accounts: Accounts): void {
+    this.#entries = entriesOf(accounts);
+    this.#decoy = decoyOf(accounts);
+    this.#remembered.forget();
+  }
+
+  /** Never undefined: it must be the last authenticator for Basic. */
+  basic(name: string, password: string, origin: Origin): Maybe<Authenticated> {
+    const entry = this.#entries.get(name);
+    // This answer may be fast: which names are possible is no secret.
+    if (password === '' || (entry === undefined && problemOfName(name) !== undefined))
+      return this.#observed('wrong', IMPOSSIBLE);
+    const key = this.#remembered.keyOf(name, entry?.account.hash.text ?? '', password);
+    if (entry !== undefined && this.#remembered.isRight(key)) return this.#observed('remembered', entry.known);
+    // A client that repeats an outdated password costs no more hashes, and does not use up its attempts.
+    if (this.#remembered.isWrong(key)) return this.#observed('wrong', wrong(entry));
+    const pending = this.#pending.get(key);
+    if (pending !== undefined) return pending;
+    // A password that was right before is no guess. Others behind the same address cannot lock out its owner.
+    const attempt = this.#remembered.wasRight(key) ? NO_GUESS : this.#ports.limiter.attempt(origin.address, name);
+    if (attempt.kind === 'later') return this.#observed('limited', attempt);
+    const answer = this.#check(entry, key, password, origin, attempt.takeBack).finally(() => this.#pending.delete(key));
+    this.#pending.set(key, answer);
+    return answer;
+  }
+
+  /**
+   * A text that changes with the account's password, so that what was issued for one ends with it. It is the same on every node
+   * and after a restart, and tells nothing about the password: its key is the line's hash, with its random salt.
+   * @returns undefined if there is no such account
+   */
+  versionOf(name: string): string | undefined {
+    const account = this.#entries.get(name)?.account;
+    if (account === undefined) return undefined;
+    const whole = createHmac('sha256', account.hash.text).update(`password version:${name}`).digest();
+    return whole.subarray(0, VERSION_BYTES).toString('base64url');
+  }
+
+  async #check(
+    entry: Entry | undefined,
+    key: CredentialKey,
+    password: string,
+    origin: Origin,
+    takeBack: () => void,
+  ): Promise<Authenticated> {
+    let isWrong = false;
+    try {
+      const hash = entry?.account.hash ?? this.#decoy;
+      const checked = await this.#ports.checks.check(password, hash, clientOf(origin.address));
+      if (checked.kind === 'busy') return this.#observed('busy', BUSY);
+      isWrong = entry === undefined || !checked.isRight;
+      if (entry === undefined || isWrong) {
+        this.#remembered.addWrong(key);
+        return this.#observed('wrong', wrong(entry));
+      }
+      if (this.#entries.get(entry.account.name)?.account.hash.text !== hash.text)
+        return this.#observed('wrong', CHANGED);
+      this.#remembered.addRight(key);
+      return this.#observed('right', entry.known);
+    } finally {
+      if (!isWrong) takeBack();
+    }
+  }
+
+  #observed(outcome: PasswordOutcome, answer: Authenticated): Authenticated {
+    this.#ports.observe(outcome);
+    return answer;
+  }
+}
+
+function wrong(entry: Entry | undefined): Authenticated {
+  return entry === undefined ? NO_ACCOUNT : WRONG_PASSWORD;
+}
+
+function entriesOf(accounts: Accounts): ReadonlyMap<string, Entry> {
+  const entries = new Map<string, Entry>();
+  for (const [name, account] of accounts) {
+    const known = { kind: 'known', authority: { kind: 'identity', identity: { kind: 'user', name } } } as const;
+    entries.set(name, { account, known });
+  }
+  return entries;
+}
+
+function decoyOf(accounts: Accounts): PasswordHash {
+  return decoyFor(accounts.values().map(({ hash }) => hash));
+}

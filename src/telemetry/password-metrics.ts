@@ -1,0 +1,24 @@
+import { Counter, type Registry as Metrics } from 'prom-client';
+
+const OUTCOMES = ['right', 'wrong', 'remembered', 'limited', 'busy'] as const;
+
+/** Logins with the accounts of HTPASSWD_FILE. */
+export class PasswordMetrics {
+  readonly #metrics: Metrics;
+
+  constructor(metrics: Metrics) {
+    this.#metrics = metrics;
+  }
+
+  /** Registers the counter. @returns counts one answer */
+  counter(): (outcome: (typeof OUTCOMES)[number]) => void {
+    const answers = new Counter({
+      name: 'marina_password_answers_total',
+      help: 'Answers to names and passwords: right and wrong ones, right ones remembered from the last minute, limited after too many wrong ones, and busy where too many were being checked.',
+      labelNames: ['outcome'],
+      registers: [this.#metrics],
+    });
+    for (const outcome of OUTCOMES) answers.inc({ outcome }, 0);
+    return (outcome) => answers.inc({ outcome });
+  }
+}
