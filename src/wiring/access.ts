@@ -2,10 +2,10 @@ import { type AccessPolicy, openAccess } from '../access/access.ts';
 import { Authentication } from '../access/authentication.ts';
 import type { BasicAuthenticator, BearerAuthenticator } from '../access/authenticator.ts';
 import { GuessingLimiter } from '../access/guessing.ts';
-import { accountsMayDoEverything } from '../access/rules/access-rules.ts';
 import { RulesPolicy } from '../access/rules/policy.ts';
 import type { TokenPorts } from '../http/context.ts';
 import { Gate } from '../http/gate.ts';
+import { openAccessRules } from './access-rules.ts';
 import { openPasswords } from './passwords.ts';
 import { openTokens, type TokenWiring } from './tokens.ts';
 
@@ -18,25 +18,27 @@ export interface Access {
   readonly close: () => void;
 }
 
-export type AccessPorts = Omit<TokenWiring, 'versionOf'>;
+export type AccessPorts = Omit<TokenWiring, 'versionOf' | 'claimsNeeded'>;
 
 /** Puts together who may do what. @throws ConfigError */
 export async function openAccessControl(ports: AccessPorts): Promise<Access> {
   const { config, publicAddress, logger } = ports;
+  const rules = await openAccessRules(config, ports);
+  if (rules === undefined) {
+    logger.info('no accounts are configured: everybody who reaches the port may do everything');
+    return { policy: openAccess, gate: undefined, tokens: undefined, close: () => {} };
+  }
   const basic: BasicAuthenticator[] = [];
   const bearer: BearerAuthenticator[] = [];
   const limiter = new GuessingLimiter(() => performance.now());
   const passwords = await openPasswords(config, { ...ports, limiter });
   // It must stay the last: it answers for every name.
   if (passwords !== undefined) basic.push(passwords.authenticator);
-  if (basic.length === 0) {
-    logger.info('no accounts are configured: everybody who reaches the port may do everything');
-    return { policy: openAccess, gate: undefined, tokens: undefined, close: () => {} };
-  }
-  const policy = new RulesPolicy(() => accountsMayDoEverything);
+  const policy = new RulesPolicy(rules.current);
   const tokens = await openTokens({
     ...ports,
     versionOf: ({ kind, name }) => (kind === 'user' ? passwords?.versionOf(name) : undefined),
+    claimsNeeded: (issuer) => rules.current().claimsNeeded(issuer),
   });
   bearer.push(tokens.own);
   const authentication = new Authentication(basic, bearer);
@@ -47,6 +49,7 @@ export async function openAccessControl(ports: AccessPorts): Promise<Access> {
     close: () => {
       tokens.close();
       passwords?.close();
+      rules.close();
     },
   };
 }

@@ -26,6 +26,8 @@ export interface TokenWiring {
   readonly opened: Pick<OpenedStore, 'store' | 'place' | 'isLocked'>;
   readonly publicAddress: PublicAddress;
   readonly versionOf: VersionOf;
+  /** Names of the claims that rules may look at, of the tokens of one issuer. */
+  readonly claimsNeeded: (issuer: string) => readonly string[];
   readonly logger: Logger;
   readonly telemetry: Telemetry;
 }
@@ -40,7 +42,7 @@ export interface OpenedTokens {
 
 /** @throws ConfigError if there is no key, or none that can be used */
 export async function openTokens(wiring: TokenWiring): Promise<OpenedTokens> {
-  const { config, opened, publicAddress, versionOf, logger, telemetry } = wiring;
+  const { config, opened, publicAddress, versionOf, claimsNeeded, logger, telemetry } = wiring;
   const file = await openKeyFile(wiring);
   const keys = new KeyRing(file);
   const signer = new TokenSigner({ keys, issuer: `marina:${opened.store}`, now: Date.now, newId: () => ulid() });
@@ -51,7 +53,7 @@ export async function openTokens(wiring: TokenWiring): Promise<OpenedTokens> {
   return {
     own,
     endpoint: (policy, authentication) => ({
-      issuer: new TokenIssuer({ own, refresh, versions, policy, claimsNeeded: () => [] }),
+      issuer: new TokenIssuer({ own, refresh, versions, policy, claimsNeeded }),
       basic: (user, password, origin) => authentication.basic(user, password, origin),
       isService,
       onIssued: (token) => {
