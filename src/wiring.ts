@@ -23,7 +23,7 @@ import { ImmutableTags } from './rules/immutable-tags.ts';
 import { ReadOnly } from './rules/read-only.ts';
 import type { Logs } from './telemetry/log.ts';
 import { Telemetry } from './telemetry/metrics.ts';
-import { openAccessControl } from './wiring/access.ts';
+import { checkAccessSettings, openAccessControl } from './wiring/access.ts';
 import { admissionLimits, idFactory, reachOf, sleep } from './wiring/basics.ts';
 import { openBlobSource } from './wiring/blob-cache.ts';
 import { wireCluster } from './wiring/cluster.ts';
@@ -69,6 +69,7 @@ export async function wire(config: Config, logs: Logs, version: string): Promise
   if (config.s3Redirect && config.storageDriver !== 's3') {
     throw new ConfigError('S3_REDIRECT=true cannot be used: it needs STORAGE_DRIVER=s3');
   }
+  checkAccessSettings(config);
   const policy = openPolicy(config);
   const newId = idFactory();
   const telemetry = new Telemetry();

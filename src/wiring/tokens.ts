@@ -1,6 +1,5 @@
 import { join } from 'node:path';
 import { ulid } from 'ulid';
-import type { AccessPolicy } from '../access/access.ts';
 import type { Authentication } from '../access/authentication.ts';
 import type { ReloadedFile } from '../access/reloaded-file.ts';
 import { AccountVersions, type VersionOf } from '../access/tokens/account-versions.ts';
@@ -8,7 +7,7 @@ import { KeyRing, makeTokenKey, type PrivateKeys, parsePrivateKeys } from '../ac
 import { OwnTokens } from '../access/tokens/own-tokens.ts';
 import { RefreshTokens } from '../access/tokens/refresh-tokens.ts';
 import { TokenSigner } from '../access/tokens/signer.ts';
-import { TokenIssuer } from '../access/tokens/token-issuer.ts';
+import { TokenIssuer, type TokenIssuerPorts } from '../access/tokens/token-issuer.ts';
 import { type Config, ConfigError } from '../config.ts';
 import type { TokenPorts } from '../http/context.ts';
 import type { PublicAddress } from '../http/public-address.ts';
@@ -21,13 +20,23 @@ import type { OpenedStore } from './store.ts';
 /** In the data folder of one process, where no TOKEN_KEY_FILE is set. No copy of a store takes it along (docs/operations.md). */
 const KEY_FILE = 'token-key.pem';
 
+/**
+ * Checks that there is a key, or a place to make one, before anything is opened.
+ * @throws ConfigError
+ */
+export function requireTokenKey({ tokenKeyFile, storageDriver, redisUrl }: Config): void {
+  if (tokenKeyFile !== undefined || (storageDriver === 'filesystem' && redisUrl === undefined)) return;
+  throw new ConfigError(
+    'TOKEN_KEY_FILE is not set: processes that share a store sign tokens with the same key. ' +
+      '"marina token-key > token-key.pem" makes one: give that file to each of them, and keep it out of the store',
+  );
+}
+
 export interface TokenWiring {
   readonly config: Config;
-  readonly opened: Pick<OpenedStore, 'store' | 'place' | 'isLocked'>;
+  readonly opened: Pick<OpenedStore, 'store' | 'place'>;
   readonly publicAddress: PublicAddress;
   readonly versionOf: VersionOf;
-  /** Names of the claims that rules may look at, of the tokens of one issuer. */
-  readonly claimsNeeded: (issuer: string) => readonly string[];
   readonly logger: Logger;
   readonly telemetry: Telemetry;
 }
@@ -36,13 +45,15 @@ export interface OpenedTokens {
   /** Knows the tokens that this registry issued. */
   readonly own: OwnTokens;
   /** The token endpoint. */
-  readonly endpoint: (policy: AccessPolicy, authentication: Authentication) => TokenPorts;
+  readonly endpoint: (
+    ports: Pick<TokenIssuerPorts, 'policy' | 'claimsNeeded'> & { readonly authentication: Authentication },
+  ) => TokenPorts;
   readonly close: () => void;
 }
 
 /** @throws ConfigError if there is no key, or none that can be used */
 export async function openTokens(wiring: TokenWiring): Promise<OpenedTokens> {
-  const { config, opened, publicAddress, versionOf, claimsNeeded, logger, telemetry } = wiring;
+  const { config, opened, publicAddress, versionOf, logger, telemetry } = wiring;
   const file = await openKeyFile(wiring);
   const keys = new KeyRing(file);
   const signer = new TokenSigner({ keys, issuer: `marina:${opened.store}`, now: Date.now, newId: () => ulid() });
@@ -52,7 +63,7 @@ export async function openTokens(wiring: TokenWiring): Promise<OpenedTokens> {
   const refresh = new RefreshTokens({ signer, versions, lifetime: config.refreshTokenLifetime });
   return {
     own,
-    endpoint: (policy, authentication) => ({
+    endpoint: ({ policy, authentication, claimsNeeded }) => ({
       issuer: new TokenIssuer({ own, refresh, versions, policy, claimsNeeded }),
       basic: (user, password, origin) => authentication.basic(user, password, origin),
       isService,
@@ -76,7 +87,7 @@ async function openKeyFile({
   telemetry,
 }: TokenWiring): Promise<ReloadedFile<'TOKEN_KEY_FILE', PrivateKeys>> {
   return await openConfigFile({
-    paths: { TOKEN_KEY_FILE: config.tokenKeyFile ?? (await ownKeyFile(opened)) },
+    paths: { TOKEN_KEY_FILE: config.tokenKeyFile ?? (await ownKeyFile(opened.place)) },
     parse: ({ TOKEN_KEY_FILE: pem }) => parsePrivateKeys(pem),
     logger,
     telemetry,
@@ -84,14 +95,8 @@ async function openKeyFile({
 }
 
 /** The key of a process that has its data folder for itself, made at its first start. */
-async function ownKeyFile({ place, isLocked }: TokenWiring['opened']): Promise<string> {
-  if (!isLocked) {
-    throw new ConfigError(
-      'TOKEN_KEY_FILE is not set: processes that share a store sign tokens with the same key. ' +
-        '"marina token-key > token-key.pem" makes one: give that file to each of them, and keep it out of the store',
-    );
-  }
-  const path = join(place, KEY_FILE);
+async function ownKeyFile(folder: string): Promise<string> {
+  const path = join(folder, KEY_FILE);
   try {
     await editFile(path, { create: true }, (pem) => (pem === '' ? makeTokenKey() : undefined));
   } catch (error) {

@@ -1,18 +1,407 @@
-// The token endpoint, from outside.
-import { afterAll, expect, test } from 'bun:test';
-import { cleanUp, startServer } from '../support/server.ts';
+// The token endpoint, from outside: what it answers to whom, and what its tokens are good for.
+import { afterAll, beforeAll, describe, expect, setDefaultTimeout, test } from 'bun:test';
+import { existsSync, mkdirSync, readFileSync, statSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { decodeJwt } from 'jose';
+import { makeTokenKey } from '../../src/access/tokens/keys.ts';
+import { marinaCommand } from '../cli/marina.ts';
+import { attempt, run } from '../support/command.ts';
+import { eventually } from '../support/eventually.ts';
+import { emptyConfig, expectStatus, image as imageOf } from '../support/oci.ts';
+import { cleanUp, projectRoot, type Server, startServer, temporaryFolder } from '../support/server.ts';
 
+setDefaultTimeout(120_000);
 afterAll(cleanUp);
 
+const PASSWORD = 'correct horse & battery=staple+50%';
+const REPO = 'team/app';
+const folder = temporaryFolder('tokens');
+const accounts = join(folder, 'htpasswd');
+const image = imageOf({ config: emptyConfig, layers: [] });
+
+let server: Server;
+beforeAll(async () => {
+  await setPassword('deployer', PASSWORD, 'add');
+  server = await startServer({ HTPASSWD_FILE: accounts });
+});
+
+async function setPassword(name: string, password: string, verb: 'add' | 'passwd'): Promise<void> {
+  const command = [...marinaCommand, 'user', verb, name, '--password-stdin'];
+  await run(command, { env: { HTPASSWD_FILE: accounts }, input: password });
+}
+
+const basic = (password = PASSWORD, user = 'deployer'): Record<string, string> => ({
+  authorization: `Basic ${Buffer.from(`${user}:${password}`).toString('base64')}`,
+});
+const bearer = (token: unknown): Record<string, string> => ({ authorization: `Bearer ${token}` });
+
+interface Answer {
+  readonly status: number;
+  readonly headers: Headers;
+  readonly body: Readonly<Record<string, unknown>>;
+}
+
+async function answerOf(response: Response): Promise<Answer> {
+  return { status: response.status, headers: response.headers, body: (await response.json()) as Answer['body'] };
+}
+
+async function get(query: readonly (readonly [string, string])[], headers: Record<string, string> = {}, at = server) {
+  const url = `${at.url}/token?${new URLSearchParams(query.map(([name, value]): [string, string] => [name, value]))}`;
+  return await answerOf(await fetch(url, { headers }));
+}
+
+async function post(form: Readonly<Record<string, string>>, headers: Record<string, string> = {}, at = server) {
+  return await answerOf(await fetch(`${at.url}/token`, { method: 'POST', headers, body: new URLSearchParams(form) }));
+}
+
+const passwordForm = (more: Readonly<Record<string, string>> = {}): Record<string, string> => ({
+  grant_type: 'password',
+  username: 'deployer',
+  password: PASSWORD,
+  service: server.host,
+  client_id: 'test',
+  ...more,
+});
+
+function accessOf({ body }: Answer): unknown {
+  expect(body.access_token).toBe(body.token);
+  return decodeJwt(String(body.token)).access;
+}
+
+const statusWith = async (headers: Record<string, string>, path = '/v2/'): Promise<number> =>
+  (await fetch(server.url + path, { headers })).status;
+
+describe('GET', () => {
+  test('gives an account a token for what it asks for', async () => {
+    const answer = await get(
+      [
+        ['service', server.host],
+        ['scope', `repository:${REPO}:pull,push repository:team/base:pull`],
+        ['scope', 'registry:catalog:*'],
+        ['scope', 'repository(plugin):team/plugin:*'],
+        ['scope', `repository:${server.host}/team/app:delete`],
+        ['scope', 'repository:other.example:5000/team/app:pull image:x:pull nonsense'],
+        ['account', 'deployer'],
+        ['client_id', 'docker'],
+      ],
+      basic(),
+    );
+    expect(answer.status).toBe(200);
+    expect(answer.headers.get('cache-control')).toBe('no-store');
+    expect(answer.headers.get('content-type')).toBe('application/json');
+    expect(Object.keys(answer.body).sort()).toEqual(['access_token', 'expires_in', 'issued_at', 'token', 'token_type']);
+    expect(answer.body.expires_in).toBe(300);
+    expect(Math.abs(Date.parse(String(answer.body.issued_at)) - Date.now())).toBeLessThan(10_000);
+    expect(accessOf(answer)).toEqual([
+      { type: 'repository', name: REPO, actions: ['pull', 'push', 'delete'] },
+      { type: 'repository', name: 'team/base', actions: ['pull'] },
+      { type: 'repository', name: 'team/plugin', actions: ['pull', 'push', 'delete'] },
+      { type: 'registry', name: 'catalog', actions: ['*'] },
+    ]);
+    expect(decodeJwt(String(answer.body.token))).toMatchObject({ aud: server.host, sub: 'user:deployer' });
+  });
+
+  test('gives a token without any scope, which is good for a log-in', async () => {
+    const { body } = await get([], basic());
+    expect(await statusWith(bearer(body.token))).toBe(200);
+    expect(await statusWith(bearer(body.token), `/v2/${REPO}/tags/list`)).toBe(401);
+  });
+
+  test('gives anonymous callers a token that allows what they may do, which here is nothing', async () => {
+    const answer = await get([
+      ['scope', `repository:${REPO}:pull,push`],
+      ['offline_token', 'true'],
+    ]);
+    expect(answer.status).toBe(200);
+    expect(accessOf(answer)).toEqual([]);
+    expect(answer.body.refresh_token).toBeUndefined();
+    expect(decodeJwt(String(answer.body.token)).sub).toBe('anonymous');
+    const refused = await fetch(`${server.url}/v2/${REPO}/tags/list`, { headers: bearer(answer.body.token) });
+    expect(refused.status).toBe(401);
+    expect(refused.headers.get('www-authenticate')).toContain('error="insufficient_scope"');
+  });
+
+  test('refuses wrong credentials with one challenge, and no token', async () => {
+    for (const headers of [basic('wrong'), basic(PASSWORD, 'nobody'), { authorization: 'Basic x' }, bearer('a.b.c')]) {
+      const answer = await get([['service', server.host]], headers);
+      expect(answer.status).toBe(401);
+      expect(answer.body).toMatchObject({ errors: [{ code: 'UNAUTHORIZED' }] });
+      expect(answer.headers.get('www-authenticate')).toStartWith(
+        `Bearer realm="${server.url}/token",service="${server.host}"`,
+      );
+    }
+  });
+
+  test('gives nothing for a token: a narrow one stays narrow', async () => {
+    const { body } = await get([['scope', `repository:${REPO}:pull`]], basic());
+    const answer = await get([['scope', `repository:${REPO}:push`]], bearer(body.token));
+    expect(answer.status).toBe(401);
+    expect(answer.body.token).toBeUndefined();
+  });
+
+  test('refuses another service, and more scopes than a token can hold', async () => {
+    const scopes = Array.from({ length: 65 }, (_, at) => ['scope', `repository:r${at}:pull`] as const);
+    for (const query of [[['service', 'https://other.example']], [['scope', 'x'.repeat(5_000)]], scopes] as const) {
+      const answer = await get(query, basic());
+      expect(answer.status).toBe(400);
+      expect(answer.body).toMatchObject({ errors: [{ code: 'UNSUPPORTED' }] });
+    }
+  });
+
+  test('HEAD answers the same without a body', async () => {
+    const response = await fetch(`${server.url}/token`, { method: 'HEAD', headers: basic() });
+    expect(response.status).toBe(200);
+    expect(await response.text()).toBe('');
+  });
+});
+
+describe('POST', () => {
+  test('gives a token for a password, and says what it allows', async () => {
+    const scope = `repository:${REPO}:push,pull repository:Not/Legal:pull repository:team/base:pull`;
+    const answer = await post(passwordForm({ scope }));
+    expect(answer.status).toBe(200);
+    expect(answer.headers.get('cache-control')).toBe('no-store');
+    expect(answer.body).toMatchObject({
+      scope: `repository:${REPO}:pull,push repository:team/base:pull`,
+      expires_in: 300,
+      token_type: 'Bearer',
+    });
+    expect(answer.body.refresh_token).toBeUndefined();
+    expect(accessOf(answer)).toEqual([
+      { type: 'repository', name: REPO, actions: ['pull', 'push'] },
+      { type: 'repository', name: 'team/base', actions: ['pull'] },
+    ]);
+  });
+
+  test('refuses what is wrong with an error of OAuth 2.0', async () => {
+    const { service: _, ...noService } = passwordForm();
+    expect((await post(noService)).status).toBe(200);
+    const cases: readonly (readonly [form: Record<string, string>, status: number, error: string])[] = [
+      [passwordForm({ password: 'wrong' }), 401, 'invalid_grant'],
+      [passwordForm({ username: 'nobody' }), 401, 'invalid_grant'],
+      [{ grant_type: 'refresh_token', refresh_token: 'a.b.c' }, 401, 'invalid_grant'],
+      [passwordForm({ grant_type: 'client_credentials' }), 400, 'unsupported_grant_type'],
+      [passwordForm({ password: '' }), 400, 'invalid_request'],
+      [passwordForm({ service: 'a b' }), 400, 'invalid_request'],
+      [passwordForm({ scope: 'x'.repeat(5_000) }), 400, 'invalid_request'],
+      [{}, 400, 'invalid_request'],
+    ];
+    for (const [form, status, error] of cases) {
+      const answer = await post(form);
+      expect({ status: answer.status, error: answer.body.error }).toEqual({ status, error });
+      expect(answer.body.error_description).toBeString();
+      expect(answer.headers.get('cache-control')).toBe('no-store');
+      const challenge = `Bearer realm="${server.url}/token",service="${server.host}"`;
+      expect(answer.headers.get('www-authenticate')).toBe(status === 401 ? challenge : null);
+    }
+  });
+
+  test('refuses bodies of another type, long ones, and those of web pages', async () => {
+    const body = new URLSearchParams(passwordForm()).toString();
+    const send = (init: RequestInit): Promise<Response> => fetch(`${server.url}/token`, { method: 'POST', ...init });
+    const type = { 'content-type': 'application/x-www-form-urlencoded' };
+    expect((await send({ body, headers: type })).status).toBe(200);
+    expect((await send({ body, headers: { 'content-type': 'application/json' } })).status).toBe(400);
+    expect((await send({ body: `${body}&x=${'x'.repeat(33_000)}`, headers: type })).status).toBe(400);
+    expect((await send({ body, headers: { ...type, origin: 'https://page.example' } })).status).toBe(403);
+  });
+
+  test('limits guesses, and says when to try again', async () => {
+    const guess = (): Promise<Answer> => post(passwordForm({ username: 'guessed', password: `${Math.random()}` }));
+    let answer = await guess();
+    for (let guesses = 1; answer.status === 401 && guesses < 100; guesses++) answer = await guess();
+    expect(answer).toMatchObject({ status: 429, body: { error: 'temporarily_unavailable' } });
+    expect(Number(answer.headers.get('retry-after'))).toBeGreaterThan(0);
+    // Others with the same address are not locked out.
+    expect((await post(passwordForm())).status).toBe(200);
+  });
+});
+
+describe('a token', () => {
+  const blobs = `/v2/${REPO}/blobs/uploads/`;
+
+  test('allows what it was asked for, and nothing else', async () => {
+    const scoped = async (scope: string): Promise<Record<string, string>> =>
+      bearer((await post(passwordForm({ scope }))).body.token);
+    const pull = await scoped(`repository:${REPO}:pull`);
+    const push = await scoped(`repository:${REPO}:pull,push`);
+    const remove = await scoped(`repository:${REPO}:*`);
+    const put = async (headers: Record<string, string>, status: number): Promise<void> => {
+      const upload = `${server.url}${blobs}?digest=${emptyConfig.descriptor.digest}`;
+      await expectStatus(status, upload, { method: 'POST', body: emptyConfig.bytes, headers });
+    };
+    await put(pull, 401);
+    await put(push, 201);
+    const address = `${server.url}/v2/${REPO}/manifests/v1`;
+    const type = { 'content-type': image.descriptor.mediaType };
+    await expectStatus(201, address, { method: 'PUT', body: image.bytes, headers: { ...push, ...type } });
+    await expectStatus(200, address, { headers: pull });
+    await expectStatus(401, address, { method: 'DELETE', headers: push });
+    await expectStatus(401, `${server.url}/v2/team/other/tags/list`, { headers: push });
+    await expectStatus(202, address, { method: 'DELETE', headers: remove });
+    await expectStatus(401, `${server.url}/v2/_catalog`, { headers: remove });
+    await expectStatus(200, `${server.url}/v2/_catalog`, { headers: await scoped('registry:catalog:*') });
+  });
+
+  test('of another registry with the same account is refused', async () => {
+    const other = await startServer({
+      HTPASSWD_FILE: accounts,
+      TOKEN_KEY_FILE: join(server.dataPath, 'token-key.pem'),
+    });
+    const { body } = await get([['service', other.host]], basic(), other);
+    expect((await fetch(`${other.url}/v2/`, { headers: bearer(body.token) })).status).toBe(200);
+    const refused = await fetch(`${server.url}/v2/`, { headers: bearer(body.token) });
+    expect(refused.status).toBe(401);
+    expect(refused.headers.get('www-authenticate')).toContain('error="invalid_token"');
+    await other.stop();
+  });
+});
+
+describe('a refresh token', () => {
+  test('is given to who asks for it, gets access tokens, and nothing else', async () => {
+    const byGet = await get([['offline_token', 'true']], basic());
+    const byPost = await post(passwordForm({ access_type: 'offline' }));
+    for (const { body } of [byGet, byPost]) {
+      const { refresh_token: refreshToken } = body;
+      const form = {
+        grant_type: 'refresh_token',
+        refresh_token: String(refreshToken),
+        scope: `repository:${REPO}:pull`,
+      };
+      const again = await post(form);
+      expect(again.status).toBe(200);
+      expect(accessOf(again)).toEqual([{ type: 'repository', name: REPO, actions: ['pull'] }]);
+      expect(again.body.refresh_token).toBeUndefined();
+      expect((await post({ ...form, access_type: 'offline' })).body.refresh_token).toBe(refreshToken);
+      expect(await statusWith(bearer(refreshToken))).toBe(401);
+      expect((await post({ ...form, refresh_token: String(again.body.token) })).status).toBe(401);
+    }
+  });
+});
+
+test('the password ends what was issued for it', async () => {
+  await setPassword('leaver', 'first password', 'add');
+  await eventually(async () => expect((await get([], basic('first password', 'leaver'))).status).toBe(200));
+  const { body } = await get([['offline_token', 'true']], basic('first password', 'leaver'));
+  const refresh = { grant_type: 'refresh_token', refresh_token: String(body.refresh_token) };
+  expect(await statusWith(bearer(body.token))).toBe(200);
+  expect((await post(refresh)).status).toBe(200);
+  await setPassword('leaver', 'second password', 'passwd');
+  await eventually(async () => expect(await statusWith(bearer(body.token))).toBe(401));
+  expect((await post(refresh)).status).toBe(401);
+});
+
+test('a key in the file replaces another while the registry runs, and its tokens stay good as long as it is there', async () => {
+  const path = join(folder, 'rotated.pem');
+  const [old, fresh] = [makeTokenKey(), makeTokenKey()];
+  writeFileSync(path, old);
+  const rotating = await startServer({ HTPASSWD_FILE: accounts, TOKEN_KEY_FILE: path });
+  const { body } = await get([], basic(), rotating);
+  const status = async (token: unknown): Promise<number> =>
+    (await fetch(`${rotating.url}/v2/`, { headers: bearer(token) })).status;
+  expect(await status(body.token)).toBe(200);
+  writeFileSync(path, fresh + old);
+  await eventually(() => expect(rotating.logs()).toContain('a changed file of the configuration is in use'));
+  expect(await status(body.token)).toBe(200);
+  const next = (await get([], basic(), rotating)).body.token;
+  writeFileSync(path, fresh);
+  await eventually(async () => expect(await status(body.token)).toBe(401));
+  expect(await status(next)).toBe(200);
+  await rotating.stop();
+});
+
+test('the lifetime is a setting', async () => {
+  const short = await startServer({ HTPASSWD_FILE: accounts, TOKEN_LIFETIME: '60s' });
+  expect((await get([], basic(), short)).body.expires_in).toBe(60);
+  await short.stop();
+});
+
+test('the service is a host that the settings name', async () => {
+  const named = await startServer({ HTPASSWD_FILE: accounts, PUBLIC_HOSTS: 'r.example,r.example:5000' });
+  for (const [host, service] of [
+    ['r.example:5000', 'r.example:5000'],
+    ['evil.example', 'r.example'],
+  ] as const) {
+    const headers = { ...basic(), host };
+    const { body } = await get([], headers, named);
+    expect(decodeJwt(String(body.token)).aud).toBe(service);
+    expect((await get([['service', 'evil.example']], headers, named)).status).toBe(400);
+  }
+  await named.stop();
+});
+
 test('a registry without accounts has no token endpoint', async () => {
-  const server = await startServer();
+  const open = await startServer();
   for (const init of [{}, { method: 'POST', body: new URLSearchParams({ grant_type: 'password' }) }]) {
-    const response = await fetch(`${server.url}/token?service=${server.host}&password=hunter2`, init);
+    const response = await fetch(`${open.url}/token?service=${open.host}`, init);
     expect(response.status).toBe(404);
     expect(await response.json()).toMatchObject({ errors: [{ message: 'this registry issues no tokens' }] });
   }
-  expect((await fetch(`${server.url}/token`, { method: 'DELETE' })).status).toBe(405);
-  expect((await fetch(`${server.url}/tokens`)).status).toBe(404);
-  await server.stop();
-  expect(server.logs()).not.toContain('hunter2');
+  expect((await fetch(`${open.url}/token`, { method: 'DELETE' })).status).toBe(405);
+  expect((await fetch(`${open.url}/tokens`)).status).toBe(404);
+  expect(existsSync(join(open.dataPath, 'token-key.pem'))).toBeFalse();
+  await open.stop();
+});
+
+describe('the key', () => {
+  test('is made at the first start, for its owner only, and stays', async () => {
+    const dataPath = join(folder, 'kept');
+    const path = join(dataPath, 'token-key.pem');
+    const start = (): Promise<Server> => startServer({ HTPASSWD_FILE: accounts, STORAGE_PATH: dataPath });
+    const first = await start();
+    expect(statSync(path).mode & 0o777).toBe(0o600);
+    const pem = readFileSync(path, 'utf8');
+    const { body } = await get([], basic(), first);
+    await first.kill();
+    const second = await start();
+    expect(readFileSync(path, 'utf8')).toBe(pem);
+    // The host is another, but any is taken as long as none is set.
+    expect((await fetch(`${second.url}/v2/`, { headers: bearer(body.token) })).status).toBe(200);
+    await second.stop();
+  });
+
+  test('that is missing or wrong stops the start in one line, which shows nothing of it', async () => {
+    const wrong = join(folder, 'wrong.pem');
+    writeFileSync(wrong, '-----BEGIN PRIVATE KEY-----\nhunter2\n-----END PRIVATE KEY-----\n');
+    mkdirSync(join(folder, 'a-folder'));
+    const bucket = { STORAGE_DRIVER: 's3', S3_BUCKET: 'none', S3_ENDPOINT: 'http://127.0.0.1:9' };
+    const cases: readonly (readonly [env: Record<string, string>, message: string])[] = [
+      [{ TOKEN_KEY_FILE: wrong }, `TOKEN_KEY_FILE=${wrong} cannot be used: key 1 of 1 cannot be read`],
+      [{ TOKEN_KEY_FILE: join(folder, 'missing') }, 'cannot be used: it cannot be read: ENOENT'],
+      [{ TOKEN_KEY_FILE: join(folder, 'a-folder') }, 'it is not a regular file'],
+      [{ TOKEN_LIFETIME: '30s' }, 'TOKEN_LIFETIME=30s cannot be used: a duration from 60s to 24h is expected'],
+      [{ REDIS_URL: 'redis://127.0.0.1:9' }, '"marina token-key > token-key.pem" makes one'],
+      [bucket, '"marina token-key > token-key.pem" makes one'],
+    ];
+    for (const [env, message] of cases) {
+      const settings = { HTPASSWD_FILE: accounts, STORAGE_PATH: join(folder, 'refused'), PORT: '0', ...env };
+      const command = [join(projectRoot, 'node_modules', '.bin', 'bun'), 'src/main.ts'];
+      const { code, stderr } = await attempt(command, { env: settings });
+      expect(code).toBe(1);
+      expect(stderr).toContain(message);
+      expect(stderr.trim().split('\n')).toHaveLength(1);
+      expect(stderr).not.toContain('hunter2');
+    }
+  });
+});
+
+test('no line of the log has a password or a token', async () => {
+  const { body } = await get(
+    [
+      ['offline_token', 'true'],
+      ['password', PASSWORD],
+    ],
+    basic(),
+  );
+  await post(passwordForm({ access_type: 'offline', client_id: 'x'.repeat(5_000) }));
+  await statusWith(bearer(body.token));
+  const logs = server.logs();
+  expect(logs).toContain('"grant":"password","actor":"user:deployer"');
+  expect(logs).not.toContain(PASSWORD);
+  expect(logs).not.toContain('horse');
+  expect(logs).not.toContain('eyJ');
+  expect(logs).not.toContain('x'.repeat(101));
+  const metrics = await (await fetch(`${server.url}/metrics`, { headers: basic() })).text();
+  expect(metrics).toMatch(/marina_tokens_total\{grant="password",result="issued"\} [1-9]/);
+  expect(metrics).toMatch(/marina_tokens_total\{grant="refresh_token",result="refused"\} [1-9]/);
 });

@@ -43,8 +43,10 @@ export class AccessRules {
   decideRegistry(identity: RuledIdentity, action: RegistryAction): Decision {
     const allowing = this.of(identity).allowingRegistry(action);
     if (allowing !== undefined) return allowedBy(allowing);
-    const rules = this.rules.filter((rule) => includes(rule, action));
-    const nearest = nearestOf(rules, identity, () => []);
+    // A rule that gives other actions, to others, has nothing to do with it.
+    const nearest = nearestOf(this.rules, identity, (rule) =>
+      includes(rule, action) ? [] : ['repositories', 'actions'],
+    );
     return { kind: 'denied', nearest };
   }
 

@@ -32,12 +32,11 @@ export function nearestOf(
   let least = weightOf(['who', 'repositories', 'actions']);
   for (const rule of rules) {
     const isMeant = isAbout(rule, identity);
-    const claims = isMeant ? [] : rule.who.flatMap((subject) => claimsThatDiffer(subject, identity));
     const differs: readonly Difference[] = isMeant ? othersOf(rule) : ['who', ...othersOf(rule)];
-    // A token of the right issuer is nearer than somebody else.
-    const weight = weightOf(differs) - (claims.length > 0 ? 1 : 0);
+    const weight = weightOf(differs);
     if (weight >= least) continue;
     least = weight;
+    const claims = isMeant ? [] : rule.who.flatMap((subject) => claimsThatDiffer(subject, identity));
     nearest = { rule: rule.number, line: rule.line, differs, claims: [...new Set(claims)] };
   }
   return nearest;
