@@ -142,7 +142,7 @@ function explained(error: unknown, path: string): unknown {
   if (error instanceof FileBusy) return new CommandError(EXIT.failed, error.message);
   switch (codeOf(error)) {
     case 'ENOENT':
-      return new CommandError(EXIT.failed, `${path} does not exist (HTPASSWD_FILE)`);
+      return new CommandError(EXIT.failed, `the file or its folder does not exist: HTPASSWD_FILE=${path}`);
     case 'EACCES':
     case 'EPERM':
       return new CommandError(EXIT.failed, `${path} cannot be changed by this user: run the command as its owner`);
