@@ -46,6 +46,7 @@ const DEFAULTS: Config = {
   retentionFile: undefined,
   retentionInterval: 3_600_000,
   htpasswdFile: undefined,
+  accessFile: undefined,
   bodyIdleTimeout: 60_000,
   uploadMinRate: 1024,
   maxConnections: 10_000,
@@ -113,6 +114,7 @@ const CASES: Readonly<Record<Name, { readonly good: readonly [string, unknown][]
       bad: ['/there/is/no/such/file', '/', secretIn(''), secretIn('two\nlines\n'), secretIn('x'.repeat(5_000))],
     },
     htpasswdFile: { good: [['/etc/marina/htpasswd', '/etc/marina/htpasswd']], bad: [] },
+    accessFile: { good: [['/etc/marina/access.yaml', '/etc/marina/access.yaml']], bad: [] },
     redisCaFile: { good: [['/ca.pem', '/ca.pem']], bad: [] },
     writeAhead: { good: [['false', false]], bad: ['maybe'] },
     sendThreads: {

@@ -157,6 +157,10 @@ export const SETTINGS = {
     sentence:
       'File with the accounts, one a line, with bcrypt or argon2id hashes; see docs/access.md. It is read again when it changes, and must be the same on all nodes.',
   }),
+  accessFile: text('ACCESS_FILE', {
+    sentence:
+      'YAML file with the rules for who may do what, groups and issuers of OIDC tokens; see docs/access.md. It is read again when it changes, and must be the same on all nodes. Without it every account may do everything.',
+  }),
   bodyIdleTimeout: duration(
     'BODY_IDLE_TIMEOUT',
     {

@@ -58,6 +58,7 @@ const TYPES_ONLY: Readonly<Record<string, readonly string[]>> = { http: ['projec
 const MEETING_PLACES = [
   'src/wiring.ts',
   'src/wiring/access.ts',
+  'src/wiring/access-rules.ts',
   'src/wiring/basics.ts',
   'src/wiring/blob-cache.ts',
   'src/wiring/cluster.ts',

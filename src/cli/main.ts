@@ -8,6 +8,7 @@ import { RegistryError } from '../oci/errors.ts';
 import type { RepositoryName } from '../oci/names.ts';
 import type { PlanPorts } from '../retention/retain.ts';
 import { NoStore } from '../storage/prepare.ts';
+import { readAccessRules } from '../wiring/access-rules.ts';
 import { sleep } from '../wiring/basics.ts';
 import { findExpiredUploads } from '../wiring/expired-uploads.ts';
 import { openImporter, previewImport } from '../wiring/importing.ts';
@@ -16,6 +17,7 @@ import { peekPulls } from '../wiring/pulls.ts';
 import { positionOf, turnStoreSwitch } from '../wiring/read-only.ts';
 import { openPolicy } from '../wiring/retention.ts';
 import { requireStoreOwner } from '../wiring/writable.ts';
+import { addAccessCommands } from './access/commands.ts';
 import { EXIT, type ExitCode, reportFailure } from './failure.ts';
 import { type FsckOptions, type FsckPorts, fsck } from './fsck.ts';
 import { collectGarbage, type GcOptions, removeRepository, showGarbage } from './gc.ts';
@@ -286,6 +288,9 @@ async function report(work: (output: Output) => Promise<ExitCode>): Promise<void
   }
 }
 
-addUserCommands(marina, (work) => report((output) => work(output, readConfig(process.env))));
+const runWithConfig = (work: (output: Output, config: Config) => Promise<ExitCode>): Promise<void> =>
+  report((output) => work(output, readConfig(process.env)));
+addUserCommands(marina, runWithConfig);
+addAccessCommands(marina, { run: runWithConfig, readRules: readAccessRules });
 
 await marina.parseAsync();

@@ -43,10 +43,8 @@ export class AccessRules {
   decideRegistry(identity: RuledIdentity, action: RegistryAction): Decision {
     const allowing = this.of(identity).allowingRegistry(action);
     if (allowing !== undefined) return allowedBy(allowing);
-    // A rule that gives other actions, to others, has nothing to do with it.
-    const nearest = nearestOf(this.rules, identity, (rule) =>
-      includes(rule, action) ? [] : ['repositories', 'actions'],
-    );
+    const rules = this.rules.filter((rule) => includes(rule, action));
+    const nearest = nearestOf(rules, identity, () => []);
     return { kind: 'denied', nearest };
   }
 

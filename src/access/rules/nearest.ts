@@ -32,11 +32,12 @@ export function nearestOf(
   let least = weightOf(['who', 'repositories', 'actions']);
   for (const rule of rules) {
     const isMeant = isAbout(rule, identity);
+    const claims = isMeant ? [] : rule.who.flatMap((subject) => claimsThatDiffer(subject, identity));
     const differs: readonly Difference[] = isMeant ? othersOf(rule) : ['who', ...othersOf(rule)];
-    const weight = weightOf(differs);
+    // A token of the right issuer is nearer than somebody else.
+    const weight = weightOf(differs) - (claims.length > 0 ? 1 : 0);
     if (weight >= least) continue;
     least = weight;
-    const claims = isMeant ? [] : rule.who.flatMap((subject) => claimsThatDiffer(subject, identity));
     nearest = { rule: rule.number, line: rule.line, differs, claims: [...new Set(claims)] };
   }
   return nearest;

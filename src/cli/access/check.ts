@@ -1,0 +1,124 @@
+import type { AccessRules } from '../../access/rules/access-rules.ts';
+import type { Issuer, JwksSource } from '../../access/rules/issuer.ts';
+import type { Rule } from '../../access/rules/rule.ts';
+import type { Subject } from '../../access/rules/subject.ts';
+import type { TextPattern } from '../../access/rules/text-pattern.ts';
+import { EXIT, type ExitCode } from '../failure.ts';
+import { count, type Output } from '../output.ts';
+import type { AnyAction } from './explain.ts';
+
+/** `access check`: one sentence for what each rule lets. */
+export async function describeRules(
+  { rules, groups, issuers }: AccessRules,
+  path: string,
+  json: boolean,
+  output: Output,
+): Promise<ExitCode> {
+  for (const rule of rules) {
+    if (json) await output.json(jsonOf(rule));
+    else await output.line(`rule ${rule.number} (line ${rule.line}): ${sentenceOf(rule)}`);
+  }
+  if (json) {
+    await output.json({
+      type: 'summary',
+      file: path,
+      rules: rules.length,
+      groups: groups.size,
+      issuers: issuers.length,
+    });
+    return EXIT.ok;
+  }
+  for (const [name, members] of groups) await output.line(`group ${name}: ${membersOf(members)}`);
+  for (const issuer of issuers) await output.line(issuerText(issuer));
+  const counts = [count(rules.length, 'rule'), count(groups.size, 'group'), count(issuers.length, 'issuer')];
+  await output.line(`${path} can be used: ${counts.join(', ')}`);
+  return EXIT.ok;
+}
+
+function sentenceOf(rule: Rule): string {
+  const actions = [...rule.actions];
+  const onRepositories = actions.flatMap((action) => ON_REPOSITORIES[action] ?? []);
+  const onRegistry = actions.flatMap((action) => ON_REGISTRY[action] ?? []);
+  const where = inWords(rule.repositories.map(({ text }) => text));
+  const parts = [...(onRepositories.length === 0 ? [] : [`${inWords(onRepositories)} in ${where}`]), ...onRegistry];
+  return `${inWords(rule.who.map(subjectText))} may ${parts.join('; ')}`;
+}
+
+const ON_REPOSITORIES: Readonly<Partial<Record<AnyAction, string>>> = {
+  pull: 'pull',
+  push: 'push',
+  create: 'push new tags',
+  delete: 'delete',
+};
+const ON_REGISTRY: Readonly<Partial<Record<AnyAction, string>>> = {
+  catalog: 'list the repositories that they may pull',
+  metrics: 'read the metrics',
+  admin: 'administer the registry',
+};
+
+function subjectText(subject: Subject): string {
+  switch (subject.kind) {
+    case 'anonymous':
+      return 'everybody, even without credentials,';
+    case 'everyone':
+      return 'everybody with an identity';
+    case 'accounts':
+      return 'every user and robot';
+    case 'user':
+      return `user ${subject.name}`;
+    case 'group':
+      return `group ${subject.name}`;
+    case 'robot':
+      return named('robot', subject.names);
+    case 'certificate':
+      return named('certificate', subject.names);
+    case 'oidc': {
+      const who = `${named('subject', subject.subjects)} of issuer ${subject.written}`;
+      return subject.issuers.length === 0 ? `${who} (there is none)` : who;
+    }
+    case 'claims': {
+      const claims = subject.claims.map(([name, { text, isExact }]) => `${name} ${isExact ? '=' : 'like'} ${text}`);
+      return `whoever has a token of issuer ${subject.issuer} with ${inWords(claims)}`;
+    }
+  }
+}
+
+function named(kind: string, names: TextPattern): string {
+  return names.isExact ? `${kind} ${names.text}` : `${kind}s ${names.text}`;
+}
+
+function membersOf(members: readonly Subject[]): string {
+  return members.length === 0 ? 'nobody' : inWords(members.map(subjectText));
+}
+
+function issuerText({ name, issuer, audience, jwks }: Issuer): string {
+  return `issuer ${name}: tokens of ${issuer} for ${audience}, with keys ${keysText(jwks)}`;
+}
+
+function keysText(jwks: JwksSource): string {
+  switch (jwks.kind) {
+    case 'discover':
+      return 'that it publishes';
+    case 'url':
+      return `of ${jwks.url}`;
+    case 'file':
+      return `of the file ${jwks.path}`;
+  }
+}
+
+/** `a`, `a and b`, `a, b and c`. */
+function inWords(words: readonly string[]): string {
+  const last = words.at(-1) ?? '';
+  return words.length < 2 ? last : `${words.slice(0, -1).join(', ')} and ${last}`;
+}
+
+function jsonOf({ number, line, who, repositories, actions }: Rule): Record<string, unknown> {
+  return {
+    type: 'rule',
+    rule: number,
+    line,
+    who: who.map(subjectText),
+    repositories: repositories.map(({ text }) => text),
+    actions: [...actions],
+  };
+}

@@ -1,0 +1,66 @@
+import { Argument, type Command } from 'commander';
+import type { AccessRules } from '../../access/rules/access-rules.ts';
+import { type Config, ConfigError } from '../../config.ts';
+import { CommandError, EXIT, type ExitCode } from '../failure.ts';
+import { requireRepository } from '../open-store.ts';
+import type { Output } from '../output.ts';
+import { describeRules } from './check.ts';
+import { ALL_ACTIONS, type AnyAction, explain } from './explain.ts';
+import { parseIdentity } from './identity.ts';
+
+interface AccessPorts {
+  readonly run: (work: (output: Output, config: Config) => Promise<ExitCode>) => Promise<void>;
+  /** undefined if access is not restricted. @throws ConfigError */
+  readonly readRules: (config: Config) => Promise<AccessRules | undefined>;
+}
+
+/** Adds `access` with its verbs. They read the files that the settings name, as a server would, and nothing else. */
+export function addAccessCommands(marina: Command, { run, readRules }: AccessPorts): void {
+  const access = marina
+    .command('access')
+    .description('show who may do what by the ACCESS_FILE of this command; the server need not run')
+    .helpCommand(false);
+  access
+    .command('explain')
+    .description('name the rule that allows something, or the one that comes nearest; exit code 1 if it is denied')
+    .argument('<who>', 'anonymous, a user name, robot:<name>, cert:<CN> or oidc:<issuer>:<subject>')
+    .argument('<repo>', 'name of the repository; it need not exist')
+    .addArgument(new Argument('[action]', 'what they want to do; everything if left out').choices(ALL_ACTIONS))
+    .option('--claim <name=value>', 'a claim of an OIDC identity; repeat it for others, and for a list', gather, [])
+    .option('--json', 'print one JSON object per action')
+    .action((who: string, repo: string, action: AnyAction | undefined, options: ExplainOptions) =>
+      run(async (output, config) => {
+        const rules = await readRules(config);
+        if (rules === undefined) throw new CommandError(EXIT.failed, OPEN);
+        const identity = parseIdentity(who, options.claim, rules.issuers);
+        const question = { identity, repo: requireRepository(repo), action, rules };
+        return await explain({ ...question, path: config.accessFile, json: options.json === true }, output);
+      }),
+    );
+  access
+    .command('check')
+    .description('validate ACCESS_FILE, and say in a sentence what each rule lets; exit code 1 if it cannot be used')
+    .option('--json', 'print one JSON object per rule, and one for the summary')
+    .action((options: { readonly json?: true }) =>
+      run(async (output, config) => {
+        const { accessFile } = config;
+        if (accessFile === undefined) throw new ConfigError('ACCESS_FILE is not set: it names the file with the rules');
+        const rules = await readRules(config).catch((error: unknown) => {
+          throw error instanceof ConfigError ? new CommandError(EXIT.negative, error.message) : error;
+        });
+        if (rules === undefined) throw new CommandError(EXIT.failed, OPEN);
+        return await describeRules(rules, accessFile, options.json === true, output);
+      }),
+    );
+}
+
+const OPEN = 'neither ACCESS_FILE nor HTPASSWD_FILE is set: without them everybody may do everything';
+
+interface ExplainOptions {
+  readonly claim: readonly string[];
+  readonly json?: true;
+}
+
+function gather(value: string, before: readonly string[]): readonly string[] {
+  return [...before, value];
+}

@@ -1,0 +1,51 @@
+import { FileProblem, ReloadedFile } from '../access/reloaded-file.ts';
+import { parseAccessFile } from '../access/rules/access-file.ts';
+import { type AccessRules, accountsMayDoEverything } from '../access/rules/access-rules.ts';
+import { type Config, ConfigError } from '../config.ts';
+import type { Logger } from '../telemetry/log.ts';
+import type { Telemetry } from '../telemetry/metrics.ts';
+import { openConfigFile } from './config-files.ts';
+
+type RuleSettings = Pick<Config, 'accessFile' | 'htpasswdFile'>;
+
+const parse = ({ ACCESS_FILE: text }: { readonly ACCESS_FILE: string }): AccessRules => parseAccessFile(text);
+
+export interface OpenedRules {
+  /** The rules that are in use. */
+  readonly current: () => AccessRules;
+  readonly close: () => void;
+}
+
+/**
+ * The rules of ACCESS_FILE, read again when it changes.
+ * @returns undefined if access is not restricted
+ * @throws ConfigError in one line, with the place in the file
+ */
+export async function openAccessRules(
+  { accessFile, htpasswdFile }: RuleSettings,
+  ports: { readonly logger: Logger; readonly telemetry: Telemetry },
+): Promise<OpenedRules | undefined> {
+  if (accessFile !== undefined) {
+    const file = await openConfigFile({ paths: { ACCESS_FILE: accessFile }, parse, ...ports });
+    return { current: () => file.value, close: () => file.close() };
+  }
+  if (htpasswdFile === undefined) return undefined;
+  ports.logger.info('there is no ACCESS_FILE: every account of HTPASSWD_FILE may do everything');
+  return { current: () => accountsMayDoEverything, close: () => {} };
+}
+
+/**
+ * The rules as a server with these settings would start with.
+ * @returns undefined if access is not restricted
+ * @throws ConfigError in one line, with the place in the file
+ */
+export async function readAccessRules({ accessFile, htpasswdFile }: RuleSettings): Promise<AccessRules | undefined> {
+  if (accessFile === undefined) return htpasswdFile === undefined ? undefined : accountsMayDoEverything;
+  try {
+    const file = await ReloadedFile.open({ paths: { ACCESS_FILE: accessFile }, parse, onReload: () => {} });
+    file.close();
+    return file.value;
+  } catch (error) {
+    throw error instanceof FileProblem ? new ConfigError(error.message) : error;
+  }
+}

@@ -1,0 +1,86 @@
+// ACCESS_FILE of a running server: the rules that it starts with, and those that it reads again.
+import { afterAll, expect, test } from 'bun:test';
+import { createHash } from 'node:crypto';
+import { renameSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { attempt } from '../support/command.ts';
+import { eventually } from '../support/eventually.ts';
+import { cleanUp, projectRoot, startServer, temporaryFolder } from '../support/server.ts';
+
+afterAll(cleanUp);
+
+const PULL = "rules:\n  - {who: anonymous, repositories: ['public/**'], actions: [pull]}\n";
+const PUSH =
+  "rules:\n  - {who: anonymous, repositories: ['public/**'], actions: [pull, push]}\n  - {who: anonymous, actions: [metrics]}\n";
+
+/** Replaces the file at once, as editors do. */
+function write(path: string, text: string): void {
+  writeFileSync(`${path}.new`, text);
+  renameSync(`${path}.new`, path);
+}
+
+test('rules decide about anonymous clients, and change while the server runs', async () => {
+  const path = join(temporaryFolder('access'), 'access.yaml');
+  write(path, PULL);
+  const server = await startServer({ ACCESS_FILE: path });
+  const push = async (name: string) =>
+    (await fetch(`${server.url}/v2/${name}/blobs/uploads/`, { method: 'POST' })).status;
+  const tags = async (name: string) => (await fetch(`${server.url}/v2/${name}/tags/list`)).status;
+  const metrics = async () => {
+    const text = await (await fetch(`${server.url}/metrics`)).text();
+    return text.split('\n').filter((line) => line.startsWith('marina_config_file') && line.includes('ACCESS_FILE'));
+  };
+  // Nothing is there yet, which only who may pull is told.
+  expect([await tags('public/a'), await tags('private/a'), await push('public/a')]).toEqual([404, 401, 401]);
+
+  write(path, PUSH);
+  await eventually(async () => expect(await push('public/a')).toBe(202));
+  expect(await push('private/a')).toBe(401);
+  const hash = createHash('sha256').update(PUSH).digest('hex');
+  expect(await metrics()).toEqual([
+    `marina_config_file_info{file="ACCESS_FILE",hash="${hash}"} 1`,
+    'marina_config_file_current{file="ACCESS_FILE"} 1',
+    'marina_config_file_reloads_total{file="ACCESS_FILE",result="loaded"} 1',
+    'marina_config_file_reloads_total{file="ACCESS_FILE",result="refused"} 0',
+  ]);
+
+  write(path, 'rules:\n  - hunter2: x\n');
+  await eventually(() => expect(server.logs()).toContain('its last good content stays in use'));
+  expect(await push('public/a')).toBe(202);
+  expect(await metrics()).toEqual([
+    `marina_config_file_info{file="ACCESS_FILE",hash="${hash}"} 1`,
+    'marina_config_file_current{file="ACCESS_FILE"} 0',
+    'marina_config_file_reloads_total{file="ACCESS_FILE",result="loaded"} 1',
+    'marina_config_file_reloads_total{file="ACCESS_FILE",result="refused"} 1',
+  ]);
+  expect(server.logs()).toContain(`ACCESS_FILE=${path} cannot be used: line 2, column 5 (rules[0].who): `);
+  expect(server.logs()).not.toContain('hunter2');
+
+  write(path, PULL);
+  await eventually(async () => expect(await push('public/a')).toBe(401));
+  expect(await server.stop()).toBe(0);
+});
+
+test('a wrong file stops the start, with one line that names file, line and reason', async () => {
+  const path = join(temporaryFolder('access'), 'access.yaml');
+  write(path, 'rules:\n  - who: group:none\n    repositories: [a]\n    actions: [pull]\n');
+  const { code, stderr } = await attempt(
+    [join(projectRoot, 'node_modules', '.bin', 'bun'), join(projectRoot, 'src', 'main.ts')],
+    {
+      env: { ACCESS_FILE: path, PORT: '0', STORAGE_PATH: join(temporaryFolder('access'), 'data') },
+    },
+  );
+  expect([code, stderr]).toEqual([
+    1,
+    `marina: ACCESS_FILE=${path} cannot be used: line 2, column 10 (rules[0].who): there is no group of this name under \`groups\`\n`,
+  ]);
+});
+
+test('with HTPASSWD_FILE alone nobody without an account may do anything', async () => {
+  const path = join(temporaryFolder('access'), 'htpasswd');
+  write(path, '');
+  const server = await startServer({ HTPASSWD_FILE: path });
+  for (const request of ['', 'a/tags/list', '_catalog'])
+    expect([request, (await fetch(`${server.url}/v2/${request}`)).status]).toEqual([request, 401]);
+  expect(await server.stop()).toBe(0);
+});
