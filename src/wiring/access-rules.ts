@@ -27,6 +27,9 @@ export async function openAccessRules(
 ): Promise<OpenedRules | undefined> {
   if (accessFile !== undefined) {
     const file = await openConfigFile({ paths: { ACCESS_FILE: accessFile }, parse, ...ports });
+    const { rules, groups, issuers } = file.value;
+    const counts = { rules: rules.length, groups: groups.size, issuers: issuers.length };
+    ports.logger.info(counts, 'rules are read from ACCESS_FILE');
     return { current: () => file.value, close: () => file.close() };
   }
   if (htpasswdFile === undefined) return undefined;
