@@ -1,4 +1,4 @@
-// Bun's pool has one thread for each processor unless its size is set before it is first used.
+// Bun's pool has one thread per processor unless its size is set before its first use.
 import { afterAll, expect, test } from 'bun:test';
 import { readdirSync, readFileSync } from 'node:fs';
 import { readConfig } from '../src/config.ts';
@@ -9,7 +9,7 @@ const CLIENTS = 64;
 
 afterAll(cleanUp);
 
-/** Names of the server's threads that belong to the pool, after all of them had something to do. */
+/** The names of the server's pool threads, after enough work for all of them. */
 async function poolOf({ url, process }: Server): Promise<number> {
   await Promise.all(
     Array.from({ length: CLIENTS }, (_, client) => pushBlob(url, `threads/c${client}`, randomBlob(100_000))),
@@ -20,7 +20,7 @@ async function poolOf({ url, process }: Server): Promise<number> {
 }
 
 test('the settings bound the number of threads that wait for the disk', async () => {
-  // They are started as they are needed.
+  // Threads start when they are needed.
   const many = await poolOf(await startServer());
   expect(many).toBeGreaterThan(navigator.hardwareConcurrency);
   expect(many).toBeLessThanOrEqual(readConfig({}).ioThreads);

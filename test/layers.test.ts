@@ -1,4 +1,4 @@
-// Imports point one way (docs/architecture.md): this keeps it so.
+// Imports point one way (docs/architecture.md); this test enforces it.
 import { beforeAll, describe, expect, test } from 'bun:test';
 import { existsSync } from 'node:fs';
 import { dirname, join, relative } from 'node:path';
@@ -6,14 +6,14 @@ import { projectRoot } from './support/server.ts';
 
 interface Import {
   readonly from: string;
-  /** As it is written: a path or a package. */
+  /** The specifier: a path or a package. */
   readonly specifier: string;
-  /** The file of the project that is meant, undefined for packages. */
+  /** The file of the project; undefined for packages. */
   readonly file: string | undefined;
   readonly typeOnly: boolean;
 }
 
-/** What each folder of src/ may import from, besides itself and packages. */
+/** The folders that each folder of src/ may import, besides itself and packages. */
 const LAYERS: Readonly<Record<string, readonly string[]>> = {
   oci: [],
   system: [],
@@ -22,7 +22,7 @@ const LAYERS: Readonly<Record<string, readonly string[]>> = {
   'rule-file': [],
   access: ['rule-file', 'system', 'oci'],
   telemetry: [],
-  // What makes a URL an address of Redis is known where Redis is.
+  // Redis URLs are parsed in the folder of Redis.
   config: ['storage', 'projection'],
   journal: ['storage', 'oci'],
   projection: ['journal', 'storage', 'oci'],
@@ -51,11 +51,11 @@ const LAYERS: Readonly<Record<string, readonly string[]>> = {
   ],
 };
 
-/** Folders of which these may know the types only. */
+/** Folders of which these may import only types. */
 const TYPES_ONLY: Readonly<Record<string, readonly string[]>> = { http: ['projection', 'storage', 'sending'] };
 
-/** The only places where parts meet; nobody imports them. */
-const MEETING_PLACES = [
+/** The only places that connect parts; they are imported only by each other. */
+const WIRING = [
   'src/wiring.ts',
   'src/wiring/access.ts',
   'src/wiring/access-rules.ts',
@@ -87,14 +87,14 @@ const MEETING_PLACES = [
   'src/worker-store.ts',
 ];
 
-/** Files at the top of src/ that belong to a folder all the same. */
+/** Files at the top of src/ that belong to a folder. */
 const BELONGS_TO: Readonly<Record<string, string>> = { 'src/config.ts': 'config' };
 
-/** What may be known of the stores by whoever stands on them: never which one it is. */
-const STORAGE_FOR_ALL = ['driver', 'paths', 'crash-points', 'foreign', 'digest-object'].map(
+/** The parts of storage/ that other folders may import; none is a specific driver. */
+const STORAGE_INTERFACE = ['driver', 'paths', 'crash-points', 'foreign', 'digest-object'].map(
   (name) => `src/storage/${name}.ts`,
 );
-const STANDS_ON_STORAGE = [
+const USES_STORAGE = [
   'journal',
   'projection',
   'registry',
@@ -107,7 +107,7 @@ const STANDS_ON_STORAGE = [
   'config',
 ];
 
-/** What stands before the registry interface knows the interface, not what is behind it. */
+/** Code above the registry interface imports only the interface, not its implementation. */
 const REGISTRY_SEEN_BY: Readonly<Record<string, readonly string[]>> = {
   http: ['interface', 'maybe-async', 'upload-body'].map((name) => `src/registry/${name}.ts`),
   rules: ['interface', 'maybe-async', 'policy', 'require-repository', 'upload-body', 'write-switch'].map(
@@ -115,7 +115,7 @@ const REGISTRY_SEEN_BY: Readonly<Record<string, readonly string[]>> = {
   ),
 };
 
-/** Where these packages may be imported; nowhere else. */
+/** The only places that may import these packages. */
 const HOMES: Readonly<Record<string, readonly string[]>> = {
   elysia: ['src/http/'],
   pino: ['src/telemetry/'],
@@ -131,10 +131,10 @@ const HOMES: Readonly<Record<string, readonly string[]>> = {
   'cli-progress': ['src/cli/'],
 };
 
-/** Cycles that only types close, each with its reason. */
+/** Cycles of types, each with its reason. */
 const TYPE_CYCLES: Readonly<Record<string, string>> = {};
 
-// Comments, then either a whole import (or export) with its source, or an import without names, or one at run time.
+// Comments; then whole imports and exports with their source, imports without names, and dynamic imports.
 const COMMENTS = /\/\*[\s\S]*?\*\/|(?<=^|\s)\/\/.*$/gm;
 const STATEMENT =
   /^\s*(?<what>import|export)\s+(?<type>type\s+)?(?<names>[^'"`;]*?)\s*\bfrom\s*['"](?<named>[^'"]+)['"]/gm;
@@ -180,8 +180,8 @@ beforeAll(async () => {
   for (const file of files) imports.push(...importsOf(file, await Bun.file(join(projectRoot, file)).text()));
 });
 
-describe('what this test reads', () => {
-  test('is every import that the transpiler sees, and more: the types', async () => {
+describe('the imports that this test finds', () => {
+  test('are all imports that the transpiler sees, and those of types', async () => {
     const transpiler = new Bun.Transpiler({ loader: 'ts' });
     for (const file of files) {
       const code = await Bun.file(join(projectRoot, file)).text();
@@ -192,12 +192,12 @@ describe('what this test reads', () => {
     expect(imports.filter(({ typeOnly }) => typeOnly).length).toBeGreaterThan(50);
   });
 
-  test('are files that exist', () => {
+  test('resolve to files that exist', () => {
     const missing = imports.filter(({ file }) => file !== undefined && !existsSync(join(projectRoot, file)));
     expect(missing).toEqual([]);
   });
 
-  test('recognizes every way to import', () => {
+  test('include every form of import', () => {
     const code = `import a from './a.ts';
       import type { B } from './b.ts';
       import { type C, type D } from './c.ts';
@@ -229,7 +229,7 @@ describe('what this test reads', () => {
 describe('imports', () => {
   test('point one way between the folders', () => {
     const wrong = imports.filter(({ from, file }) => {
-      if (file === undefined || MEETING_PLACES.includes(from)) return false;
+      if (file === undefined || WIRING.includes(from)) return false;
       const [source, target] = [folderOf(from), folderOf(file)];
       if (source === undefined) return false;
       return target !== source && !(target !== undefined && LAYERS[source]?.includes(target));
@@ -237,7 +237,7 @@ describe('imports', () => {
     expect(wrong.map(({ from, specifier }) => `${from} imports ${specifier}`)).toEqual([]);
   });
 
-  test('are of types only where nothing else may be known', () => {
+  test('are of types only where only types are allowed', () => {
     const wrong = imports.filter(({ from, file, typeOnly }) => {
       const target = file === undefined ? undefined : folderOf(file);
       return !typeOnly && target !== undefined && TYPES_ONLY[folderOf(from) ?? '']?.includes(target) === true;
@@ -245,38 +245,33 @@ describe('imports', () => {
     expect(wrong.map(({ from, specifier }) => `${from} imports ${specifier}`)).toEqual([]);
   });
 
-  test('are known for every folder', () => {
+  test('are declared for every folder', () => {
     const unknown = files.filter((file) => {
       const folder = folderOf(file);
       return (
-        file.startsWith('src/') &&
-        !MEETING_PLACES.includes(file) &&
-        (folder === undefined || LAYERS[folder] === undefined)
+        file.startsWith('src/') && !WIRING.includes(file) && (folder === undefined || LAYERS[folder] === undefined)
       );
     });
     expect(unknown).toEqual([]);
   });
 
-  test('of the meeting places are by nobody but each other', () => {
+  test('of the wiring come only from the wiring', () => {
     const wrong = imports.filter(
       ({ from, file }) =>
-        file !== undefined &&
-        MEETING_PLACES.includes(file) &&
-        !MEETING_PLACES.includes(from) &&
-        !from.startsWith('workers/'),
+        file !== undefined && WIRING.includes(file) && !WIRING.includes(from) && !from.startsWith('workers/'),
     );
     expect(wrong.map(({ from, specifier }) => `${from} imports ${specifier}`)).toEqual([]);
   });
 
-  test('of storage know no store by name', () => {
+  test('of storage name no specific driver', () => {
     const wrong = imports.filter(({ from, file }) => {
-      if (MEETING_PLACES.includes(from) || !STANDS_ON_STORAGE.includes(folderOf(from) ?? '')) return false;
-      return file?.startsWith('src/storage/') === true && !STORAGE_FOR_ALL.includes(file);
+      if (WIRING.includes(from) || !USES_STORAGE.includes(folderOf(from) ?? '')) return false;
+      return file?.startsWith('src/storage/') === true && !STORAGE_INTERFACE.includes(file);
     });
     expect(wrong.map(({ from, specifier }) => `${from} imports ${specifier}`)).toEqual([]);
   });
 
-  test('of the registry see its interface only, from before it', () => {
+  test('of the registry from above it are only of its interface', () => {
     const wrong = imports.filter(({ from, file }) => {
       const seen = REGISTRY_SEEN_BY[folderOf(from) ?? ''];
       return seen !== undefined && file?.startsWith('src/registry/') === true && !seen.includes(file);
@@ -284,7 +279,7 @@ describe('imports', () => {
     expect(wrong.map(({ from, specifier }) => `${from} imports ${specifier}`)).toEqual([]);
   });
 
-  test('of packages with a home are made there only', () => {
+  test('of packages with a fixed place are only there', () => {
     const wrong = imports.filter(({ from, specifier }) => {
       const home = Object.entries(HOMES).find(
         ([name]) => specifier === name || specifier.startsWith(name.endsWith('/') ? name : `${name}/`),
@@ -294,7 +289,7 @@ describe('imports', () => {
     expect(wrong.map(({ from, specifier }) => `${from} imports ${specifier}`)).toEqual([]);
   });
 
-  test('of code leave out the tests and their helpers', () => {
+  test('of production code never lead to tests or their helpers', () => {
     const wrong = imports.filter(
       ({ file }) => file !== undefined && (file.startsWith('test/') || file.endsWith('.test.ts')),
     );
@@ -302,7 +297,7 @@ describe('imports', () => {
   });
 });
 
-/** Ways from a file back to itself; at least one where there are any. */
+/** Import cycles; at least one if there are any. */
 function cyclesIn(edges: readonly Import[]): string[] {
   const targets = new Map<string, string[]>();
   for (const { from, file } of edges) if (file !== undefined) targets.set(from, [...(targets.get(from) ?? []), file]);
@@ -324,7 +319,7 @@ function cyclesIn(edges: readonly Import[]): string[] {
   return [...cycles].sort();
 }
 
-test('responses are made in one place, so that none lacks what all must carry', async () => {
+test('responses are created in one place, so that all get the common headers', async () => {
   const files = [...new Bun.Glob('src/http/**/*.ts').scanSync(projectRoot)].filter(
     (file) => !file.endsWith('.test.ts'),
   );
@@ -341,7 +336,7 @@ describe('between files', () => {
     expect(cyclesIn(imports.filter(({ typeOnly }) => !typeOnly))).toEqual([]);
   });
 
-  test('there are no cycles of types but those that are justified here', () => {
+  test('there are no cycles of types except the listed ones', () => {
     expect(cyclesIn(imports)).toEqual(Object.keys(TYPE_CYCLES).sort());
   });
 });

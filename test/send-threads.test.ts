@@ -1,4 +1,4 @@
-// Big blobs are sent by threads of their own, over the connections on which they were asked for.
+// Sending threads send big blobs, over the connections of the requests.
 import { afterAll, beforeAll, expect, test } from 'bun:test';
 import { readdirSync } from 'node:fs';
 import { RawClient } from './durability/raw-client.ts';
@@ -7,7 +7,7 @@ import { type Content, digestOf, expectStatus, pushBlob, randomBlob } from './su
 import { cleanUp, type Server, startServer } from './support/server.ts';
 
 const REPOSITORY = 'threads/sending';
-/** The least that a thread sends. */
+/** The minimum size that a thread sends. */
 const BIG = 8 * 1024 * 1024;
 
 const [big, small, huge] = [randomBlob(BIG), randomBlob(BIG - 1), randomBlob(64 * 1024 * 1024)];
@@ -25,7 +25,7 @@ function address(blob: Content, { url } = server): string {
 
 const isClosed = (headers: Headers): boolean => headers.get('connection') === 'close';
 
-test('a large blob has the headers of a small one and its own bytes, and closes its connection', async () => {
+test('a large blob has the same headers as a small one, the right bytes, and closes its connection', async () => {
   const [one, other] = [await expectStatus(200, address(big)), await expectStatus(200, address(small))];
   expect([isClosed(one.headers), isClosed(other.headers)]).toEqual([true, false]);
   expect([one.bytes.length, digestOf(one.bytes)]).toEqual([BIG, big.descriptor.digest]);
@@ -78,7 +78,7 @@ test('an HTTP/1.0 client and one that half-closes after its request get the whol
   }
 });
 
-test('the access line says how many bytes a disconnected client took, and no file stays open', async () => {
+test('the access line has the bytes that a disconnected client received, and no file stays open', async () => {
   const before = openFiles();
   const client = await RawClient.open(server.port);
   client.request('GET', new URL(address(huge)).pathname, { 'User-Agent': 'leaves' });

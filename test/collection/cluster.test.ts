@@ -1,4 +1,4 @@
-// Collection in a cluster: the command enqueues it, a worker does it on the bucket, and all nodes see what came of it.
+// Collection in a cluster: the command enqueues it, a worker does it on the bucket, and all nodes show the result.
 import { afterAll, expect, test } from 'bun:test';
 import { marinaCommand } from '../cli/marina.ts';
 import { type Cluster, startCluster, stopClusters } from '../support/cluster.ts';
@@ -24,7 +24,7 @@ test('a worker collects what nodes deleted, and every node agrees', async () => 
   expect(await marina(cluster, 'rm', 'team/gone')).toMatchObject({ code: 0, stderr: '' });
   for (const { url } of [one, other]) await expectStatus(404, `${url}/v2/team/gone/manifests/v1`);
   await Bun.sleep(2_500);
-  // Clients ask for the loose blob and go on with it: it is not unlinked under their hands.
+  // A client finds the unreferenced blob by HEAD and relies on it, so it is not unlinked.
   const collected = new AbortController();
   const asking = (async () => {
     do {

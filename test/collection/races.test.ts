@@ -1,5 +1,5 @@
-// Clients, users and collectors on one store, in orders that are drawn so that each may be overtaken anywhere and for long.
-// COLLECTION_SEEDS=20000 plays more of them; COLLECTION_SEED=<name> plays one, and prints each of its steps when it fails.
+// Clients, users and collectors on one store, in random orders in which each may be overtaken anywhere and for long.
+// COLLECTION_SEEDS=20000 runs more seeds; COLLECTION_SEED=<name> runs one, and prints its steps if it fails.
 import { expect, test } from 'bun:test';
 import { playSeed } from './world.ts';
 

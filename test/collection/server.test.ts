@@ -1,4 +1,4 @@
-// Collection as an operator meets it: a real server on a real folder, the commands beside it and without it.
+// Collection as an operator uses it: a real server on a real folder, with commands beside it and without it.
 import { afterAll, expect, test } from 'bun:test';
 import { readdirSync, statSync } from 'node:fs';
 import { join } from 'node:path';
@@ -21,7 +21,7 @@ import { cleanUp, type Server, startServer, temporaryFolder } from '../support/s
 
 afterAll(cleanUp);
 
-/** Longer than a push takes on a busy machine: its blobs must not be garbage before their manifest comes. */
+/** Longer than a push takes on a busy machine: its blobs must not become garbage before the manifest arrives. */
 const QUICK = { GC_GRACE: '4s', UPLOAD_EXPIRY: '30s', GC_INTERVAL: '500ms' };
 
 interface Line {
@@ -44,7 +44,7 @@ async function gc(dataPath: string, env: Readonly<Record<string, string>>, ...ar
   return { code, lines, stderr, parsed: () => lines.map((line): Line => JSON.parse(line)) };
 }
 
-/** Bytes of all objects. */
+/** The bytes of all objects. */
 function sizeOf(dataPath: string): number {
   const files = readdirSync(join(dataPath, 'data'), { recursive: true, withFileTypes: true });
   return files
@@ -67,7 +67,7 @@ async function checkPulls({ url }: Server, repo: string, pushed: Image): Promise
   }
 }
 
-test('while clients push and delete, every acknowledged image pulls, and the store shrinks to its live set', async () => {
+test('while clients push and delete, every acknowledged image can be pulled, and the store shrinks to its live set', async () => {
   const server = await startServer(QUICK);
   const { url, dataPath } = server;
   const shared = Array.from({ length: 3 }, () => randomBlob(40_000));
@@ -87,7 +87,7 @@ test('while clients push and delete, every acknowledged image pulls, and the sto
   await Promise.all([0, 1, 2, 3].map(client));
   for (const [repo, pushed] of live) await checkPulls(server, repo, pushed);
 
-  // Logical collection, then the grace, then physical collection.
+  // Unlinking, then the grace, then deleting.
   const liveBytes = new Map(
     live.flatMap(([, pushed]) => [pushed, ...pushed.blobs].map((each) => [each.descriptor.digest, each.bytes.length])),
   );
@@ -103,9 +103,9 @@ test('while clients push and delete, every acknowledged image pulls, and the sto
   expect((await fsck(dataPath, '--scrub')).faults).toEqual([]);
 });
 
-test('gc shows what it would free and why; it asks a running server, and works alone without one', async () => {
+test('gc shows what it would free and why; it uses a running server, and works alone without one', async () => {
   const dataPath = temporaryFolder('collected');
-  // Longer than the commands below take on a busy machine: what one of them unlinks the next one must not free yet.
+  // Longer than the commands below take on a busy machine: the next one must not yet free what one unlinks.
   const settings = { GC_GRACE: '5s', GC_ENABLED: 'false', GC_INTERVAL: '200ms' };
   let server = await startServer({ STORAGE_PATH: dataPath, ...settings });
   const [kept, gone] = [image(), image()];
@@ -138,7 +138,7 @@ test('gc shows what it would free and why; it asks a running server, and works a
   expect([sizeOf(dataPath), await Bun.file(join(dataPath, 'gc', 'report')).exists()]).toEqual([before, false]);
   expect((await gc(dataPath, settings, 'gc', '--dry-run')).lines.at(-1)).toContain('would be deleted');
 
-  // The server's own settings count.
+  // The server's settings apply.
   const asked = await gc(dataPath, {}, 'gc', '--wait', '--json');
   expect([asked.code, asked.stderr]).toEqual([0, '']);
   const report = (run: typeof asked): CollectionReport => JSON.parse(run.lines.at(-1) ?? '{}');
@@ -155,7 +155,7 @@ test('gc shows what it would free and why; it asks a running server, and works a
   server = await startServer({ STORAGE_PATH: dataPath, ...settings });
   await checkPulls(server, 'team/kept', kept);
   await expectStatus(404, `${server.url}/v2/team/kept/blobs/${loose.descriptor.digest}`);
-  // What is gone can be pushed again at once.
+  // Freed content can be pushed again at once.
   await pushImage(server.url, 'team/gone', gone, 'v1');
   await checkPulls(server, 'team/gone', gone);
 });

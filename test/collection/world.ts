@@ -1,4 +1,4 @@
-// One store, clients on nodes of their own, users that delete, time that passes, and collectors: one seed decides who moves when.
+// One store, clients on separate nodes, users that delete, time that passes, and collectors. The seed decides the order of their steps.
 import { planRestore } from '../../src/cli/undo/plan.ts';
 import { collect } from '../../src/collection/collect.ts';
 import { openEpochs } from '../../src/collection/epoch.ts';
@@ -27,7 +27,7 @@ const TYPE = 'application/vnd.oci.image.manifest.v1+json';
 const UNDONE = undone('b' as RepositoryName);
 
 function undone(repo: RepositoryName) {
-  const layer = text('what only the undone image has');
+  const layer = text('only in the undone image');
   const blob = digestOf('sha256', layer);
   const bytes = manifestOf(blob, layer.length, 'undone');
   return { ...{ repo, layer, blob, bytes }, tag: 'undone' as Tag, manifest: digestOf('sha256', bytes) };
@@ -50,7 +50,7 @@ interface Acknowledged {
   readonly blob: Digest;
 }
 
-/** What a seed found wrong; none when the promises hold. */
+/** Runs a seed. @returns the faults that it found */
 export async function playSeed(seed: string): Promise<readonly string[]> {
   const world = new World(seed);
   await world.play();
@@ -87,7 +87,7 @@ class World {
     await this.#checkCollected();
   }
 
-  /** Blobs that were there for a while: linked, unlinked long ago or a moment ago, referred to or not. */
+  /** Old blobs: linked, or unlinked long ago or a moment ago; referenced or not. */
   async #fill(): Promise<void> {
     const node = this.#node(this.#shared);
     for (const bytes of BLOBS) {
@@ -104,7 +104,7 @@ class World {
     this.#clock.advance(this.#random.between(0, 2 * GRACE));
   }
 
-  /** An image that the operator alone knows of, pushed if need be, and deleted, its blob mostly too. */
+  /** An image that only the operator uses: pushed if necessary, and deleted, mostly with its blob. */
   async #deleteImage({ registry, push }: OpenRegistry, random: Random): Promise<void> {
     await push(UNDONE.repo, UNDONE.layer);
     const put = { bytes: UNDONE.bytes, contentType: TYPE, digest: undefined, tags: [UNDONE.tag] };
@@ -113,7 +113,7 @@ class World {
     if (random.chance(0.8)) await registry.blobs.delete(UNDONE.repo, UNDONE.blob, ACTOR);
   }
 
-  /** Brings the deleted image back, by its tag or digest, and sometimes deletes it once more. */
+  /** Restores the deleted image by its tag or digest, and sometimes deletes it again. */
   async #operator(name: string): Promise<void> {
     const random = this.#random.child(name);
     const node = this.#node(driverOf(name, this.#shared, this.scheduler));
@@ -147,7 +147,7 @@ class World {
     return openRegistry({ driver, clock, number: ++this.#nodes, grace: GRACE, probe: true });
   }
 
-  /** Pushes an image as clients do: asks for its blob, mounts or uploads it where it is not there, then puts the manifest. */
+  /** Pushes an image like a client: checks for its blob, mounts or uploads it if it is missing, then puts the manifest. */
   async #client(name: string): Promise<void> {
     const random = this.#random.child(name);
     const node = this.#node(driverOf(name, this.#shared, this.scheduler));
@@ -169,7 +169,7 @@ class World {
         return;
       }
       const seconds = this.#clock.now() - begun;
-      // A user may have deleted the blob, or the client let it lie for too long.
+      // A user may have deleted the blob, or the client may have waited for too long.
       const isLate = repo === 'a' || seconds >= GRACE / 2 - 2 * SKEW;
       if (put === 'manifest-references-unknown' ? !isLate : put !== 'unavailable') {
         this.faults.push(`${name}: ${seconds} ms after its blob was there the manifest was refused with ${put}`);
@@ -190,7 +190,7 @@ class World {
     await node.push(repo, bytes);
   }
 
-  /** Deletes blobs, also those that clients are pushing. */
+  /** Deletes blobs, including those that clients are pushing. */
   async #user(name: string): Promise<void> {
     const random = this.#random.child(name);
     const node = this.#node(driverOf(name, this.#shared, this.scheduler));
@@ -234,7 +234,7 @@ class World {
     return states;
   }
 
-  /** I4, and I1 for every image that was acknowledged. */
+  /** Bytes of live links exist, and every acknowledged image survives. */
   async #checkLive(when: string): Promise<void> {
     const states = await this.#states();
     for (const [repo, state] of states) {
@@ -255,7 +255,7 @@ class World {
     else if (digestOf('sha256', bytes) !== digest) this.faults.push(`${what}, whose bytes ${inc} are others`);
   }
 
-  /** Garbage goes in the end, also what killed collectors left, and nothing else does. */
+  /** In the end all garbage is freed, including that of killed collectors, and nothing else. */
   async #checkCollected(): Promise<void> {
     const ports = this.#ports({ driver: this.#shared, clock: this.#clock });
     for (let run = 0; run < 3; run++) {
@@ -263,7 +263,7 @@ class World {
       await collect(ports, never, { thorough: true });
       await this.#checkLive(`after ${run + 1} more collections`);
     }
-    if ((await openEpochs(ports)).length > 0) this.faults.push('an epoch was left open');
+    if ((await openEpochs(ports)).length > 0) this.faults.push('an epoch is still open');
     const linked = new Set<string>();
     for (const state of (await this.#states()).values()) {
       for (const { inc } of [...state.blobs.values(), ...state.manifests.values()]) linked.add(dataKey(inc));
@@ -288,5 +288,5 @@ async function refusal(promise: Promise<unknown>): Promise<ErrorKind | 'none'> {
 }
 
 function expectOne(): never {
-  throw new Error('there is nothing to choose from');
+  throw new Error('there is nothing to pick from');
 }

@@ -17,14 +17,14 @@ test(
   'passes the official conformance suite through the load balancer, over both nodes',
   async () => {
     await expectConformance(cluster.host);
-    // Without sticky sessions each node had its share.
+    // Without sticky sessions each node got some of the requests.
     for (const node of cluster.nodes) expect(node.logs().match(/"method":"PATCH"/g)?.length).toBeGreaterThan(5);
   },
   CONFORMANCE_WITHIN_MS,
 );
 
 test(
-  'passes it on a single process with its data in a bucket',
+  'passes the official conformance suite on a single process with its data in a bucket',
   async () => {
     const { REDIS_URL: _, ...settings } = cluster.env;
     const node = await startServer({ ...settings, S3_PREFIX: 'alone' });

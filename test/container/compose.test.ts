@@ -1,5 +1,5 @@
-// compose.yaml as it stands, on a Docker daemon of the tests' own: images built from stand-ins for their bases, a push and a pull
-// through the load balancer, more nodes, fewer nodes, an empty Redis, and an orderly end.
+// The unchanged compose.yaml on a separate Docker daemon, with images built on stand-ins for their bases: a push and a pull
+// through the load balancer, more nodes, fewer nodes, an empty Redis, and a clean shutdown.
 import { afterAll, beforeAll, expect, test } from 'bun:test';
 import { readdirSync, readFileSync, statSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
@@ -18,9 +18,9 @@ const folder = temporaryFolder('compose');
 let network: Network;
 let docker: Docker;
 let composeBinary: string;
-/** What deploy/make-secrets.sh made. */
+/** The folder in which deploy/make-secrets.sh made the secrets. */
 let environment: string;
-/** By which compose.yaml takes the stand-ins. */
+/** The variables with which compose.yaml uses the stand-ins. */
 const images: Record<string, string> = {};
 
 async function compose(...args: readonly string[]): Promise<string> {
@@ -46,7 +46,7 @@ beforeAll(async () => {
   await run([join(projectRoot, 'deploy', 'make-secrets.sh'), folder]);
   environment = join(folder, '.env');
   const dataRoot = join(folder, 'data');
-  // Building needs the npm registry, and so the machine's own network; running needs networks that meet nobody else's.
+  // Building needs the npm registry, and so the machine's network; running needs networks that collide with no others.
   docker = await startDocker({ dataRoot });
   try {
     for (const line of (await standIn('stand-in-services.sh')).split('\n')) {
@@ -77,7 +77,7 @@ function secret(name: string, below = folder): string {
   return readFileSync(join(below, 'secrets', name), 'utf8');
 }
 
-/** Each password that was made. */
+/** All generated passwords. */
 function passwords(): string[] {
   const found = ['redis-password', 's3-credentials', 'store-root'].flatMap(
     (name) => secret(name).match(/[0-9a-f]{48}/g) ?? [],
@@ -86,7 +86,7 @@ function passwords(): string[] {
   return found;
 }
 
-/** Ids of the service's containers that run. */
+/** Ids of the running containers of the service. */
 async function running(service: string): Promise<string[]> {
   return (await compose('ps', '--quiet', '--status=running', service)).split('\n').filter((line) => line !== '');
 }
@@ -97,14 +97,14 @@ async function statusOf(target: string): Promise<string> {
   return new TextDecoder().decode(stdout) + stderr;
 }
 
-/** An image with a layer of its own. */
+/** An image with a unique layer. */
 async function importImage(reference: string): Promise<string> {
   const archive = join(folder, 'layer.tar');
   await Bun.write(archive, new Bun.Archive({ layer: randomBlob(3_000_000).bytes }));
   return (await docker.command('import', archive, reference)).trim();
 }
 
-/** Pushed by docker, removed, pulled again: it must have the same id, which is the digest of its configuration. */
+/** Docker pushes the image, removes it and pulls it again. It must have the same id, which is the digest of its configuration. */
 async function expectPushAndPull(reference: string): Promise<void> {
   const id = await importImage(reference);
   await docker.command('push', reference);
@@ -113,7 +113,7 @@ async function expectPushAndPull(reference: string): Promise<void> {
   expect((await docker.command('image', 'inspect', '--format={{.Id}}', reference)).trim()).toBe(id);
 }
 
-/** Each node must answer some requests of those that go through the balancer. */
+/** Each node must answer some of the requests through the balancer. */
 async function expectShared(nodes: number): Promise<void> {
   await eventually(async () => {
     const names = await running('registry');
@@ -149,7 +149,7 @@ test('without secrets nothing starts, and one line says how to make them', async
   expect(stderr).toContain('run deploy/make-secrets.sh first');
 });
 
-test('secrets are random, for their owner only, and never made over', async () => {
+test('secrets are random, readable by their owner only, and never overwritten', async () => {
   const script = join(projectRoot, 'deploy', 'make-secrets.sh');
   const other = join(folder, 'other');
   await run([script, other]);
@@ -177,7 +177,7 @@ test('no password is in an argument, an environment variable or the settings of 
   }
 });
 
-test('Redis answers only who knows the password', async () => {
+test('Redis answers only clients that know the password', async () => {
   const asked = compose('exec', '--no-TTY', 'redis', 'redis-cli', 'info', 'server');
   expect(await asked).toContain('NOAUTH');
 });
@@ -209,7 +209,7 @@ test("the nodes' key reaches their bucket and nothing else of the store", async 
   }
 });
 
-test('the bucket and its key may be made again', async () => {
+test('the service that makes the bucket and its key can run again', async () => {
   await compose('run', '--rm', '--no-deps', 'bucket');
 });
 
@@ -218,13 +218,13 @@ test('docker pushes and pulls through the balancer, over two nodes', async () =>
   await expectShared(2);
 });
 
-test('four nodes share the work, and what two of them had acknowledged is served by all', async () => {
+test('four nodes share the load, and all serve what two of them had acknowledged', async () => {
   await compose('up', '--detach', '--no-recreate', '--wait', '--scale', 'registry=4', 'registry', 'balancer');
   await expectShared(4);
   for (let each = 0; each < 12; each++) expect(await statusOf('/v2/team/first/manifests/v1')).toBe('200');
 });
 
-test('each node may write its copies of blobs to a folder of its own, whatever else is read-only', async () => {
+test('each node can write its copies of blobs to its own folder, although all else is read-only', async () => {
   for (const index of ['1', '4']) {
     const listed = await compose('exec', '--no-TTY', `--index=${index}`, 'registry', 'ls', '/data/blob-cache');
     expect(listed.split('\n').filter((name) => name !== '')).toEqual(['blobs', 'lock', 'tmp']);
@@ -232,7 +232,7 @@ test('each node may write its copies of blobs to a folder of its own, whatever e
   expect(await compose('logs', 'registry')).not.toContain('blobs are not cached');
 });
 
-test('a killed node fails no request of another', async () => {
+test('killing a node fails no request of another', async () => {
   const [victim = ''] = await running('registry');
   const seen: string[] = [];
   let killed = false;

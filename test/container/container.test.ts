@@ -1,4 +1,4 @@
-// The image, built by podman from the Dockerfile on a stand-in for its base, and run as the README says.
+// The image, built by podman from the Dockerfile on a stand-in for its base, and run as in the README.
 import { afterAll, afterEach, beforeAll, expect, test } from 'bun:test';
 import { mkdirSync, readdirSync, readFileSync, statSync } from 'node:fs';
 import { join } from 'node:path';
@@ -12,10 +12,10 @@ import { type Network, openNetwork } from './network.ts';
 const BUILD_WITHIN_MS = 600_000;
 const HEALTHY_WITHIN_MS = 60_000;
 const BUN_USER = 1000;
-// A container that an interrupted run leaves behind is ended by podman.
+// Podman ends a container that an interrupted run leaves behind.
 const CONTAINER_LIVES_FOR_SECONDS = 600;
 
-// A short name: podman takes no --runroot of more than 50 characters.
+// A short name, because podman accepts no --runroot of more than 50 characters.
 const folder = temporaryFolder('image');
 const url = 'http://localhost:5000';
 let network: Network;
@@ -30,19 +30,19 @@ beforeAll(async () => {
     podmanPath,
     ...['--storage-driver=vfs', `--root=${join(folder, 'root')}`, `--runroot=${join(folder, 'run')}`],
     ...[`--tmpdir=${join(folder, 'libpod')}`, `--network-config-dir=${join(folder, 'networks')}`],
-    // Without systemd, as in a container, only cgroupfs works; runc because it is the runtime that is installed here.
+    // Without systemd, as in a container, only cgroupfs works. runc is the installed runtime.
     ...['--runtime=runc', '--cgroup-manager=cgroupfs', '--events-backend=file'],
   ];
   podman = [...network.enter, ...podmanInFolder];
   const standIn = join(projectRoot, 'scripts/container/stand-in-base.sh');
   const base = (await run([standIn, ...podmanInFolder])).trim();
-  // In the machine's own network, for the npm registry, and the one that this machine's npm uses.
+  // In the machine's network, for the npm registry that this machine's npm uses.
   const registry = (await run(['npm', 'config', 'get', 'registry'])).trim();
   await run(
     [
       ...[...podmanInFolder, 'build', '--format=docker', '--tag=marina'],
       ...[`--build-arg=BASE=${base}`, `--build-arg=NPM_CONFIG_REGISTRY=${registry}`],
-      // Chroot asks least of the machine; vfs copies the whole image for each layer.
+      // chroot needs the fewest privileges; vfs copies the whole image for each layer.
       ...['--isolation=chroot', '--layers=false', '.'],
     ],
     { timeoutMs: BUILD_WITHIN_MS },
@@ -58,9 +58,9 @@ afterAll(async () => {
   await cleanUp();
 });
 
-/** `podman run` as in the README, in a folder of the tests'. */
+/** `podman run` as in the README, in a folder of the test. */
 function runContainer(name: string, ...options: string[]): Promise<CommandResult> {
-  // The limits of a container default to more than this process may give.
+  // The default limits of a container are higher than those of this process.
   const limits = ['--ulimit=nofile=1024:1024', '--ulimit=nproc=1024:1024', `--timeout=${CONTAINER_LIVES_FOR_SECONDS}`];
   const command = [...podman, 'run', '-d', `--name=${name}`, '-p', '5000:5000', ...limits, ...options, 'marina'];
   return attempt(command, { cwd: folder });
@@ -72,19 +72,19 @@ async function startContainer(name: string, ...options: string[]): Promise<void>
   await untilHealthy(name);
 }
 
-/** Podman has systemd run the health check from time to time; without it, asking for one is the only way. */
+/** Podman runs periodic health checks with systemd; without it, they must be run by hand. */
 async function untilHealthy(name: string): Promise<void> {
   const deadline = Date.now() + HEALTHY_WITHIN_MS;
   for (;;) {
     const { code, stderr } = await attempt([...podman, 'healthcheck', 'run', name]);
     if (code === 0) break;
-    if (Date.now() > deadline) throw new Error(`${name} does not get healthy: ${stderr}\n${await logs(name)}`);
+    if (Date.now() > deadline) throw new Error(`${name} does not become healthy: ${stderr}\n${await logs(name)}`);
     await Bun.sleep(100);
   }
   expect(await inspect(name, '{{.State.Health.Status}}')).toBe('healthy');
 }
 
-/** SIGTERM, and what the container made of it. */
+/** Sends SIGTERM. @returns how the container ended */
 async function stopContainer(name: string): Promise<{ readonly code: number; readonly tookMs: number }> {
   const started = performance.now();
   await run([...podman, 'stop', '--time=30', name]);
@@ -112,7 +112,7 @@ function layout(name: string): string {
   return `oci:${join(folder, name)}:v1`;
 }
 
-test('the image is as the README describes it, with the Bun version of the tests', async () => {
+test('the image is as the README describes, with the Bun version of the tests', async () => {
   const config = JSON.parse(await inspect('marina', '{{json .Config}}'));
   expect(config).toMatchObject({
     User: `${BUN_USER}:${BUN_USER}`,

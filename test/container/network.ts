@@ -1,13 +1,13 @@
-// A network of the tests' own, so that a published port cannot be taken, and what a container engine sets up for it
-// (bridge, firewall rules) is gone with it and never meets the machine's own.
+// A separate network for tests, so that a published port cannot be in use, and the bridges and firewall rules of a container engine
+// disappear with it and never collide with those of the machine.
 import { within } from '../support/within.ts';
 
 const READY_WITHIN_MS = 60_000;
-// Ends by itself should the tests be killed.
+// Ends on its own if the tests are killed.
 const LIVES_FOR_SECONDS = 1_800;
 
 export interface Network {
-  /** Put before a command, it runs the command in this network. */
+  /** A prefix that runs a command in this network. */
   readonly enter: readonly string[];
   close(): Promise<void>;
 }
@@ -24,7 +24,7 @@ export async function openNetwork(): Promise<Network> {
   reader.releaseLock();
   if (ready?.value === undefined) {
     holder.kill('SIGKILL');
-    throw new Error('a network namespace cannot be made: it needs root, unshare (util-linux) and ip (iproute2)');
+    throw new Error('a network namespace cannot be created: it needs root, unshare (util-linux) and ip (iproute2)');
   }
   return {
     enter: ['nsenter', `--net=/proc/${holder.pid}/ns/net`],

@@ -1,5 +1,5 @@
-// Uploads a blob so slowly that something can happen meanwhile: `slow-upload.ts <url of the registry> <repository>`.
-// Prints "sending" when the first bytes are on their way, then the status of the answer.
+// Uploads a blob slowly, so that tests can act meanwhile: `slow-upload.ts <url of the registry> <repository>`.
+// Prints "sending" when the first bytes are sent, then the status of the response.
 import { expectStatus, randomBlob } from '../support/oci.ts';
 
 const PIECES = 20;

@@ -3,9 +3,9 @@ import { digestOf } from '../support/oci.ts';
 import type { Stack } from './stack.ts';
 import type { World } from './world.ts';
 
-/** A request that has no end by then hangs: nothing in a node waits for longer. */
+/** A request that takes longer counts as hanging: nothing in a node waits for longer. */
 const HANGS_AFTER_MS = 60_000;
-/** So that who is refused at once does not fill the history with nothing else. */
+/** Keeps clients that are refused at once from flooding the history. */
 const PAUSE_MS = 40;
 
 export interface Reply {
@@ -17,7 +17,7 @@ export interface Reply {
 export interface Request {
   readonly headers?: Readonly<Record<string, string>>;
   readonly body?: NonNullable<RequestInit['body']>;
-  /** Straight to that node, past the balancer; reads only, since Bun repeats a request whose kept connection broke. */
+  /** Directly to that node, without the balancer; only for reads, because Bun repeats requests on broken keep-alive connections. */
   readonly node?: number;
 }
 
@@ -33,7 +33,7 @@ export class Client {
     this.random = random;
   }
 
-  /** @returns undefined when the outcome is unknown: no answer, or a 5xx */
+  /** @returns undefined if the outcome is unknown: no response, or a 5xx */
   async send(method: string, path: string, { headers = {}, body, node }: Request = {}): Promise<Reply | undefined> {
     const { figures } = this.world;
     const base = node === undefined ? this.#stack.url : (this.#stack.nodes[node]?.url ?? this.#stack.url);
@@ -59,7 +59,7 @@ export class Client {
       }
     } catch (error) {
       if (error instanceof Error && error.name === 'TimeoutError') figures.violate('hung', `${method} ${path}`);
-      // Connections that end without an answer are the point of the drill.
+      // The drill expects connections that end without a response.
       status = undefined;
     } finally {
       figures.ended(what, performance.now() - begin, status);
@@ -69,7 +69,7 @@ export class Client {
     return undefined;
   }
 
-  /** A read as clients pull: while only Redis is in trouble it is answered. */
+  /** A read for a pull, which must be answered while only Redis fails. */
   async pull(path: string, node?: number): Promise<Reply | undefined> {
     const { figures } = this.world;
     const kills = this.#stack.kills;
@@ -80,7 +80,7 @@ export class Client {
     return reply;
   }
 
-  /** Of a node, at random. */
+  /** The index of a random node. */
   anyNode(): number {
     return this.random.between(0, this.#stack.nodes.length - 1);
   }
@@ -89,7 +89,7 @@ export class Client {
     return this.#stack.nodes.length;
   }
 
-  /** @returns whether the bytes are those that the digest names */
+  /** @returns whether the bytes match the digest */
   checkBytes(what: string, digest: string, bytes: Uint8Array): boolean {
     if (digestOf(bytes) === digest) return true;
     this.world.figures.violate('wrong', `${bytes.length} other bytes came for ${digest} of ${what}`);

@@ -1,4 +1,4 @@
-// What the drills of collection have in common: a grace of seconds, clients that share layers, something that is killed all the time.
+// Shared by the drills of collection: a grace of seconds, clients that share layers, and constant kills.
 import { planRestore } from '../../src/cli/undo/plan.ts';
 import { ControlClient } from '../../src/control/client.ts';
 import { RegistryError } from '../../src/oci/errors.ts';
@@ -18,15 +18,15 @@ const SETTINGS = { GC_GRACE: `${GRACE_MS}ms`, GC_INTERVAL: '100ms', UPLOAD_EXPIR
 const REPOSITORIES = ['shared/one', 'shared/two', 'shared/three', 'other'];
 const LAYERS = 12;
 
-/** What is drilled. */
+/** The system under test. */
 export interface Site {
   readonly name: string;
   readonly url: string;
-  /** For the commands. */
+  /** The environment of commands. */
   readonly env: Readonly<Record<string, string>>;
-  /** Kills something, and starts it again after a while. */
+  /** Kills a process, and restarts it after a while. */
   readonly strike: (random: Random) => Promise<void>;
-  /** Into its store, beside it. */
+  /** Reads its store directly. */
   readonly look: <T>(into: (driver: StoreReader) => Promise<T>) => Promise<T>;
   readonly logs: () => string;
   readonly restore?: Registry['restore'];
@@ -34,18 +34,18 @@ export interface Site {
 
 export interface Worked {
   readonly tally: Tally;
-  /** All owners pull what is theirs. */
+  /** All owners check their images. */
   readonly check: (when: string) => Promise<void>;
 }
 
 export interface Terms {
   readonly owners: number;
-  /** Milliseconds: what is not answered for so long is a violation. */
+  /** Milliseconds without a response that count as a violation. */
   readonly patience: number;
   readonly isEnough: (tally: Tally) => boolean;
 }
 
-/** Lets owners work under strikes until it is enough. */
+/** Lets owners work while processes are killed, until `isEnough`. */
 export async function workAt(site: Site, random: Random, { owners: many, patience, isEnough }: Terms): Promise<Worked> {
   const tally = new Tally();
   const layers = Array.from({ length: LAYERS }, () =>
@@ -74,7 +74,7 @@ export async function workAt(site: Site, random: Random, { owners: many, patienc
   return { tally, check };
 }
 
-/** One server on a folder of its own, which is killed. @param more settings */
+/** One server on its own folder, which is killed repeatedly. @param more settings */
 export async function embeddedSite(more: Readonly<Record<string, string>> = {}): Promise<Site> {
   const settings = { ...SETTINGS, STORAGE_PATH: temporaryFolder('collected'), PORT: String(freePort()), ...more };
   let server = await startServer(settings);
@@ -95,7 +95,7 @@ export async function embeddedSite(more: Readonly<Record<string, string>> = {}):
   };
 }
 
-/** Three nodes and two workers, of which one is killed now and then. @param more settings */
+/** Three nodes and two workers, one of which is killed at times. @param more settings */
 export async function clusterSite(more: Readonly<Record<string, string>> = {}): Promise<Site> {
   const cluster = await startCluster({ nodes: 3, workers: 2, env: { ...SETTINGS, ...more } });
   const strikeNode = async (strikes: Random): Promise<void> => {
@@ -133,7 +133,7 @@ export async function clusterSite(more: Readonly<Record<string, string>> = {}): 
   };
 }
 
-/** What `marina restore` does, without the time that it takes to start. */
+/** Does the work of `marina restore` in this process, to save its start. */
 async function restoreIn(folder: string, repo: RepositoryName, tag: Tag): Promise<'restored' | 'freed' | 'unanswered'> {
   try {
     const server = await ControlClient.connect(folder);
@@ -144,7 +144,7 @@ async function restoreIn(folder: string, repo: RepositoryName, tag: Tag): Promis
     return 'restored';
   } catch (error) {
     if (!(error instanceof RegistryError)) {
-      // The server was killed meanwhile.
+      // The server was killed in the meantime.
       if (error instanceof Error && 'code' in error) return 'unanswered';
       throw error;
     }

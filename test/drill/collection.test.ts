@@ -1,4 +1,4 @@
-// Collection with a grace of seconds, all the time, while clients push, mount, delete and push again what shares layers, and
+// Constant collection with a grace of seconds, while clients push, mount, delete and repush images with shared layers, and
 // nodes, workers and servers are killed. `npm run drill` is the long form; DRILL_SEED=<text> repeats a run's choices.
 import { afterAll, beforeAll, expect, test } from 'bun:test';
 import { marinaCommand } from '../cli/marina.ts';
@@ -14,13 +14,13 @@ const isLong = process.env.DRILL_FORM === 'long';
 const WORK_MS = isLong ? 240_000 : 7_000;
 const OWNERS = isLong ? 10 : 6;
 const WITHIN_MS = isLong ? 900_000 : 150_000;
-/** From the last delete: blobs are unlinked after the grace and their bytes freed after another; a dead worker's job is missed for a while. */
-const FALLS_WITHIN_MS = 60_000;
-/** Of the live set. */
-const MOST_STORED = 1.15;
+/** Since the last delete: blobs are unlinked after the grace, bytes are freed after another, and the job of a dead worker starts late. */
+const SHRINKS_WITHIN_MS = 60_000;
+/** The maximum ratio of stored to live bytes. */
+const MAX_STORED = 1.15;
 const PATIENCE_MS = 60_000;
-/** On a machine that is busy it takes longer. */
-const LEAST_FAULTS = 4;
+/** On a busy machine this takes longer. */
+const MIN_FAULTS = 4;
 
 const seed = process.env.DRILL_SEED ?? String(Date.now());
 console.log(`collection drill: DRILL_SEED=${seed} repeats its choices`);
@@ -36,14 +36,14 @@ interface Lines {
 }
 
 async function marina({ env }: Site, ...args: readonly string[]): Promise<Lines> {
-  const { code, stdout } = await attempt([...marinaCommand, ...args, '--json'], { env, timeoutMs: FALLS_WITHIN_MS });
+  const { code, stdout } = await attempt([...marinaCommand, ...args, '--json'], { env, timeoutMs: SHRINKS_WITHIN_MS });
   const lines = new TextDecoder().decode(stdout).split('\n');
   return { code, all: lines.filter((line) => line !== '').map((line): Record<string, unknown> => JSON.parse(line)) };
 }
 
 async function drill(site: Site, random: Random): Promise<void> {
   const end = performance.now() + WORK_MS;
-  const isEnough = ({ faults }: Tally): boolean => performance.now() >= end && faults >= LEAST_FAULTS;
+  const isEnough = ({ faults }: Tally): boolean => performance.now() >= end && faults >= MIN_FAULTS;
   const { tally, check } = await workAt(site, random, { owners: OWNERS, patience: PATIENCE_MS, isEnough });
   await check('when all is quiet');
   let stored: Stored = { all: 0, live: 0, content: 0 };
@@ -51,8 +51,8 @@ async function drill(site: Site, random: Random): Promise<void> {
     const { all } = await marina(site, 'gc', '--wait');
     expect(all.at(-1)).toMatchObject({ failures: 0 });
     stored = await site.look(storedBytes);
-    expect(stored.all).toBeLessThanOrEqual(stored.live * MOST_STORED);
-  }, FALLS_WITHIN_MS);
+    expect(stored.all).toBeLessThanOrEqual(stored.live * MAX_STORED);
+  }, SHRINKS_WITHIN_MS);
   await check('after one more collection');
   const checked = await marina(site, 'fsck', '--scrub');
   expect(checked.all.filter(({ severity }) => severity === 'fault')).toEqual([]);
@@ -64,29 +64,29 @@ async function drill(site: Site, random: Random): Promise<void> {
 }
 
 test(
-  'embedded, on a folder: across crashes and restarts nothing acknowledged is collected',
+  'embedded, on a folder: nothing acknowledged is collected across crashes and restarts',
   async () => {
     const random = new Random(`${seed} embedded`);
     const site = await embeddedSite();
     await drill(site, random);
-    expect(complaints(site)).toEqual([]);
+    expect(loggedDefects(site)).toEqual([]);
   },
   WITHIN_MS,
 );
 
 test(
-  'a cluster: while nodes and workers are killed nothing acknowledged is collected',
+  'a cluster: nothing acknowledged is collected while nodes and workers are killed',
   async () => {
     const random = new Random(`${seed} cluster`);
     const site = await clusterSite();
     await drill(site, random);
-    expect(complaints(site)).toEqual([]);
+    expect(loggedDefects(site)).toEqual([]);
   },
   WITHIN_MS,
 );
 
-/** Errors of a defect of its own: not that something else did not answer. */
-function complaints(site: Site): string[] {
+/** Logged errors that are defects, without those of other processes that did not answer. */
+function loggedDefects(site: Site): string[] {
   const lines = site.logs().split('\n');
   return lines.filter((line) => /"level":(50|60)/.test(line) && !/"type":"(RegistryError|NoAnswer)"/.test(line));
 }

@@ -1,7 +1,7 @@
-// Real processes under load - three nodes behind the sample balancer, a worker, Redis, MinIO - and everything that can happen
-// to them, with a history of what clients were told. `npm run drill` is the long form: all at once, and a crowd of nodes too.
-// DRILL_SEED=<text> repeats a run's choices; DRILL_ONLY=<words> runs the drills with these in their names; DRILL_HISTORY=<file>
-// keeps each request, and what the nodes wrote in <file>.log.
+// Real processes under load and faults (three nodes behind the sample balancer, a worker, Redis, MinIO), with a history of the
+// responses that clients got. `npm run drill` is the long form, with all faults at once and a crowd of nodes.
+// DRILL_SEED=<text> repeats a run's choices; DRILL_ONLY=<words> runs the drills with these words in their names;
+// DRILL_HISTORY=<file> keeps each request, and the nodes' logs in <file>.log.
 import { afterAll, beforeAll, expect, test } from 'bun:test';
 import { writeFileSync } from 'node:fs';
 import { stopClusters } from '../support/cluster.ts';
@@ -98,7 +98,7 @@ interface Run {
   readonly group: Promise<RedisGroup>;
 }
 
-/** Clients work while it happens; then everything is well again, and what the nodes show is held against the history. */
+/** Clients work during the faults. After these have ended, what the nodes show is compared with the history. */
 async function run(drill: Drill, { stack, world, random, group }: Run): Promise<Figures> {
   const figures = new Figures(drill.name);
   const scene = { stack, figures, random, while: WHILE_MS, group: () => group };
@@ -111,7 +111,7 @@ async function run(drill: Drill, { stack, world, random, group }: Run): Promise<
   );
   const working = Promise.all(clients);
   try {
-    // A client that throws ends it.
+    // A client that throws ends the run.
     await Promise.race([drill.run(scene), working]);
   } finally {
     stop.abort();

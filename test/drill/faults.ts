@@ -5,11 +5,11 @@ import type { Figures } from './figures.ts';
 import type { Stack } from './stack.ts';
 import type { Terms } from './world.ts';
 
-/** What is done to a stack under load. */
+/** The faults of a stack under load. */
 export interface Drill {
   readonly name: string;
   readonly terms: Terms;
-  /** Before there is load. */
+  /** Runs before the load starts. */
   prepare?(scene: Scene): Promise<void>;
   run(scene: Scene): Promise<void>;
 }
@@ -18,7 +18,7 @@ export interface Scene {
   readonly stack: Stack;
   readonly random: Random;
   readonly figures: Figures;
-  /** What a fault lasts, or the time between two (milliseconds). */
+  /** The duration of a fault, or the time between two, in milliseconds. */
   readonly while: number;
   readonly group: () => Promise<RedisGroup>;
 }
@@ -28,7 +28,7 @@ const REDIS_LOST: Terms = { pullsGoOn: true, sessions: 'lost' };
 const REDIS_OLDER: Terms = { pullsGoOn: true, sessions: 'lost or older' };
 const STORE_AWAY: Terms = { pullsGoOn: false, sessions: 'kept' };
 
-/** One of 25 answers of the store, and one of 200 of Redis, is lost after the request was carried out. */
+/** One of 25 responses of the store, and one of 200 of Redis, is lost after the request was executed. */
 const STORM: ConnectionFaults = { lostResponses: 25, lostRequests: 40, delayedResponses: 10, maxDelay: 400 };
 const REDIS_STORM: ConnectionFaults = { lostResponses: 200, lostRequests: 400, delayedResponses: 40, maxDelay: 300 };
 
@@ -126,7 +126,7 @@ const storeDies: Drill = {
 };
 
 const storm: Drill = {
-  name: 'answers lost and late',
+  name: 'responses lost and late',
   terms: STORE_AWAY,
   async run({ stack, figures, while: time }) {
     const before = stack.storeProxy.lost + stack.redisProxy.lost;
@@ -139,7 +139,7 @@ const storm: Drill = {
   },
 };
 
-/** Everything that one Redis and one store can suffer, while answers are lost, nodes die and the worker too. */
+/** All faults of one Redis and one store, while responses are lost, and nodes and the worker die. */
 const allAtOnce: Drill = {
   name: 'all at once',
   terms: { pullsGoOn: false, sessions: 'lost or older' },
@@ -160,7 +160,7 @@ const allAtOnce: Drill = {
       repeat('the store', (own) =>
         (own.random.chance(0.5) ? storeDies : storeFreezes).run({ ...own, while: scene.while / 3 }),
       ),
-      repeat('the weather', (own) => storm.run(own)),
+      repeat('connection faults', (own) => storm.run(own)),
       repeat('the worker', async () => {
         figures.faults++;
         await stack.restartWorker();
@@ -187,7 +187,7 @@ const failOver: Drill = {
   },
 };
 
-/** One after another, the order in which they are run; the last one with another Redis. */
+/** The drills in their order; the last one uses another Redis. */
 export function drills(isLong: boolean): readonly Drill[] {
   const all = [calm, killNodes, flush, redisEmpty, redisOld, redisHangs, storeFreezes, storeDies, storm];
   return [...all, ...(isLong ? [allAtOnce] : []), failOver];

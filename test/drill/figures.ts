@@ -1,21 +1,21 @@
-/** What must never be seen. */
+/** Violations of guarantees. */
 export const VIOLATIONS = ['lost', 'stale', 'torn', 'wrong', 'hung', 'defects', 'pulls failed'] as const;
 export type Violation = (typeof VIOLATIONS)[number];
 
-/** What one drill counted. */
+/** The counts of one drill. */
 export class Figures {
   readonly drill: string;
   operations = 0;
   acknowledged = 0;
   refused = 0;
-  /** Answered with 502 or 503, or not at all: it may have happened or not. */
+  /** Responses with 502 or 503, or none: the request may have taken effect or not. */
   unknown = 0;
   faults = 0;
   pulls = 0;
   /** Milliseconds. */
   slowest = 0;
   slowestWas = '';
-  /** From the end of the drill until every node took writes again (milliseconds). */
+  /** Milliseconds from the end of the faults until every node accepted writes again. */
   recovered = 0;
   readonly violations = new Map<Violation, string[]>();
 
@@ -44,7 +44,7 @@ export class Figures {
   }
 }
 
-/** Lines of equal columns. */
+/** A table with aligned columns. */
 export function table(all: readonly Figures[]): string {
   const head = [
     'drill',
@@ -75,11 +75,9 @@ export function table(all: readonly Figures[]): string {
     .join('\n');
 }
 
-/** Each thing that must never be seen, up to a few of a kind. */
-export function shown(all: readonly Figures[], most = 5): string[] {
+/** The violations, up to a few of each kind. */
+export function shown(all: readonly Figures[], max = 5): string[] {
   return all.flatMap(({ drill, violations }) =>
-    [...violations].flatMap(([violation, seen]) =>
-      seen.slice(0, most).map((what) => `${drill}: ${violation}: ${what}`),
-    ),
+    [...violations].flatMap(([violation, seen]) => seen.slice(0, max).map((what) => `${drill}: ${violation}: ${what}`)),
   );
 }

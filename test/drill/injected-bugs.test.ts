@@ -1,4 +1,4 @@
-// A drill without findings proves something only if it detects bugs: servers with an injected bug, under the collection drill.
+// A drill without findings proves something only if it detects bugs: it must fail for servers with an injected bug.
 import { afterAll, expect, test } from 'bun:test';
 import { Random } from '../support/drill/random.ts';
 import { cleanUp } from '../support/server.ts';

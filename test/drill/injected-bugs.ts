@@ -1,4 +1,4 @@
-// Bugs that the collection drill must detect, as changes of single files of src/. Nothing in src/ knows of them: a server whose
+// Bugs that the collection drill must detect, as changes of single files of src/. src/ contains nothing of them: a server whose
 // environment names one loads the changed file (inject-bug.ts).
 import { join } from 'node:path';
 

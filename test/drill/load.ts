@@ -5,7 +5,7 @@ import { REPOSITORIES } from './world.ts';
 
 type Step = (client: Client, repository: string) => Promise<unknown>;
 
-/** What a client does next, and how often of a hundred times. */
+/** The next step of a client, with its percentage. */
 const STEPS: readonly (readonly [number, Step])[] = [
   [18, pushImage],
   [2, pushToFreshRepository],
@@ -20,7 +20,7 @@ const STEPS: readonly (readonly [number, Step])[] = [
   [3, listCatalog],
 ];
 
-/** One client does one thing after another until it is told to stop. */
+/** One client sends one request after another until the signal aborts. */
 export async function work(client: Client, stop: AbortSignal): Promise<void> {
   while (!stop.aborted) await step(client);
 }
@@ -35,12 +35,12 @@ async function step(client: Client): Promise<void> {
   await (chosen?.[1] ?? pullTag)(client, random.pick(REPOSITORIES) ?? REPOSITORIES[0]);
 }
 
-/** Some requests long, and shorter than a part of a multipart upload. */
+/** Takes several requests, and is smaller than a part of a multipart upload. */
 async function mediumBlob(client: Client, repository: string): Promise<void> {
   await pushBlob(client, repository, client.random.bytes(client.random.between(50_000, 900_000)));
 }
 
-/** Longer than a part. */
+/** Larger than a part. */
 async function largeBlob(client: Client, repository: string): Promise<void> {
   await pushBlob(client, repository, client.random.bytes(client.random.between(5_300_000, 11_000_000)));
 }

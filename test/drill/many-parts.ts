@@ -2,18 +2,18 @@ import { createHash } from 'node:crypto';
 import { startCluster } from '../support/cluster.ts';
 import { expectStatus, randomBlob } from '../support/oci.ts';
 
-/** As small as S3 takes them. */
+/** The smallest part that S3 accepts. */
 const PART_BYTES = 5 * 1024 ** 2;
-/** More than one page of S3's answers has. */
+/** More than one page of an S3 listing. */
 const PARTS = 1_010;
 const WITHIN_MS = 600_000;
 
-/** A blob of more than a thousand parts, in two requests to two nodes. @returns its digest as it was sent and as it is served */
+/** Pushes a blob of more than a thousand parts, in two requests to two nodes. @returns the digests of the sent and the served bytes */
 export async function pushManyParts(): Promise<{ readonly sent: string; readonly served: string }> {
   const env = { S3_PART_SIZE: String(PART_BYTES) };
   const { nodes } = await startCluster({ nodes: 2, workers: 0, balancer: false, env });
   const [one, two] = nodes;
-  if (one === undefined || two === undefined) throw new Error('there are no two nodes');
+  if (one === undefined || two === undefined) throw new Error('there must be two nodes');
   const patience = { signal: AbortSignal.timeout(WITHIN_MS) };
   const hash = createHash('sha256');
   const repository = '/v2/drill/parts/blobs/';
@@ -31,7 +31,7 @@ export async function pushManyParts(): Promise<{ readonly sent: string; readonly
   return { sent, served: `sha256:${served.digest('hex')}` };
 }
 
-/** So many parts' bytes, no two of them the same. */
+/** The bytes of `parts` parts, all different. */
 function numbered(parts: number, each: (chunk: Uint8Array) => void): ReadableStream<Uint8Array> {
   const { bytes } = randomBlob(PART_BYTES);
   let part = 0;

@@ -7,7 +7,7 @@ import { freePort, temporaryFolder } from '../support/server.ts';
 
 const READY_WITHIN_MS = 60_000;
 
-/** A MinIO that can be killed, started again on its folder, and frozen. */
+/** A MinIO that can be killed, restarted on its folder, and frozen. */
 export class DrillObjectStore {
   readonly port = freePort();
   readonly bucket = 'drill';
@@ -43,7 +43,7 @@ export class DrillObjectStore {
     });
     const deadline = performance.now() + READY_WITHIN_MS;
     while (!(await this.#isReady())) {
-      if (performance.now() > deadline) throw new Error(`MinIO was not ready; it had written:\n${await log.text()}`);
+      if (performance.now() > deadline) throw new Error(`MinIO did not become ready; its log:\n${await log.text()}`);
       await Bun.sleep(50);
     }
   }
@@ -68,7 +68,7 @@ export class DrillObjectStore {
     await process?.exited;
   }
 
-  /** Answers nothing and keeps its connections, until `thaw`. */
+  /** Stops answering and keeps its connections, until `thaw`. */
   freeze(): void {
     this.#process?.kill('SIGSTOP');
   }

@@ -11,7 +11,7 @@ export interface Registry {
   readonly holds: number;
   /** Milliseconds after which a collection may free what was deleted. */
   readonly grace: number;
-  /** Restores a deleted tag like an operator; absent where the drill does not. */
+  /** Restores a deleted tag like an operator; absent if the drill does not restore. */
   readonly restore?: (repository: string, tag: string) => Promise<'restored' | 'freed' | 'unanswered'>;
   /** For how many milliseconds refused and unanswered requests are retried. */
   readonly patience: number;
@@ -50,7 +50,7 @@ interface Reply {
   readonly bytes: Uint8Array;
 }
 
-/** How many images an owner has at most, present and in all. */
+/** The maximum number of images of an owner, present and in all. */
 const MAX_PRESENT = 6;
 const MAX_KNOWN = 14;
 const HANGS_AFTER_MS = 60_000;
@@ -117,7 +117,7 @@ export class Owner {
 
   async #bringBack(absent: readonly Owned[]): Promise<void> {
     const { grace } = this.#registry;
-    // What a collection is freeing right now.
+    // A collection is just freeing it.
     const ripeSince = performance.now() - grace;
     const ripe = absent.filter(({ deletedAt }) => deletedAt < ripeSince && deletedAt > ripeSince - RIPE_MS);
     const old = this.#random.pick(ripe);
@@ -128,7 +128,7 @@ export class Owner {
     await this.#push(owned);
   }
 
-  /** @returns false where the drill restores nothing */
+  /** @returns false if the drill does not restore */
   async #restore(owned: Owned): Promise<boolean> {
     const { restore, tally } = this.#registry;
     if (restore === undefined) return false;
@@ -140,7 +140,7 @@ export class Owner {
       return true;
     }
     if (outcome === 'freed') tally.freed++;
-    // It may have been carried out, though the answer was lost.
+    // It may have been executed, although the response was lost.
     else await this.#push(owned);
     return true;
   }
@@ -213,7 +213,7 @@ export class Owner {
     const deadline = performance.now() + this.#registry.patience;
     for (let tries = 1; performance.now() < deadline; tries++) {
       const reply = await this.#send('DELETE', `/v2/${repository}/manifests/${pushed.descriptor.digest}`);
-      // An earlier attempt may have been carried out, though its answer was lost.
+      // An earlier attempt may have been executed, although its response was lost.
       if (reply?.status === 202 || (reply?.status === 404 && tries > 1)) {
         owned.state = 'absent';
         owned.deletedAt = performance.now();
@@ -243,7 +243,7 @@ export class Owner {
     }
   }
 
-  /** Retries until there is an answer. */
+  /** Retries until there is a response. */
   async #get(path: string): Promise<Reply> {
     const deadline = performance.now() + this.#registry.patience;
     while (performance.now() < deadline) {
@@ -255,7 +255,7 @@ export class Owner {
     return { status: 0, headers: new Headers(), bytes: new Uint8Array() };
   }
 
-  /** @returns undefined when the outcome is unknown: no answer, or a 5xx */
+  /** @returns undefined if the outcome is unknown: no response, or a 5xx */
   async #send(method: string, path: string, body?: Uint8Array, mediaType?: string): Promise<Reply | undefined> {
     const { tally, url } = this.#registry;
     try {
@@ -271,7 +271,7 @@ export class Owner {
       if (status !== 502 && status !== 503) this.#violate(`${method} ${path}: ${status}`);
     } catch (error) {
       if (error instanceof Error && error.name === 'TimeoutError') this.#violate(`${method} ${path} hangs`);
-      // Connections that end without an answer are the point of the drill.
+      // The drill expects connections that end without a response.
     }
     tally.unanswered++;
     return undefined;

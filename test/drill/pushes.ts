@@ -52,7 +52,7 @@ export async function pushBlob(client: Client, repository: string, bytes: Uint8A
   return false;
 }
 
-/** By a tag, by digest with tags of their own, or by digest alone. All of it counts, or nothing. */
+/** By a tag, by digest with tag parameters, or only by digest. All of it takes effect, or nothing. */
 export async function putManifest(client: Client, repository: string, manifest: KnownManifest): Promise<void> {
   const { random, world } = client;
   const { history } = world;
@@ -101,7 +101,7 @@ async function remove(client: Client, register: ReturnType<Client['world']['hist
   // The balancer never sends a DELETE twice.
   if (reply?.status !== 404) return;
   operation.refuse();
-  if (!allowed().has(undefined)) world.violate('stale', register, undefined, 'DELETE said that it is not there');
+  if (!allowed().has(undefined)) world.violate('stale', register, undefined, 'DELETE said that it does not exist');
 }
 
 export function unexpected({ world }: Client, what: string, { status, bytes }: Reply): void {

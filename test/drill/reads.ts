@@ -2,12 +2,12 @@ import type { Register, Value } from '../support/drill/history.ts';
 import type { Client, Reply } from './client.ts';
 import { TAGS } from './world.ts';
 
-/** Through the balancer, or straight from a node. */
+/** Through the balancer, or directly from a node. */
 function somewhere(client: Client): number | undefined {
   return client.random.chance(0.3) ? client.anyNode() : undefined;
 }
 
-/** A tag's manifest and its blobs, byte for byte. */
+/** Pulls a tag's manifest and its blobs, and compares them byte for byte. */
 export async function pullTag(client: Client, repository: string): Promise<void> {
   const { random, world } = client;
   const tag = world.history.tag(repository, random.pick(TAGS) ?? 'latest');
@@ -17,18 +17,18 @@ export async function pullTag(client: Client, repository: string): Promise<void>
   if (blob !== undefined) await readBlob(client, world.history.blob(repository, blob), somewhere(client));
 }
 
-/** @returns undefined if it does not exist, or without an answer */
+/** @returns undefined if it does not exist, or without a response */
 async function readTag(client: Client, tag: Register, node: number | undefined): Promise<string | undefined> {
   const { world } = client;
   const allowed = world.history.watch(tag);
   const reply = await client.pull(`/v2/${tag.repository}/manifests/${tag.name}`, node);
   if (reply === undefined) return undefined;
   const digest = reply.status === 200 ? checkManifest(client, tag, reply) : undefined;
-  judge(client, tag, allowed(), digest, node);
+  checkValue(client, tag, allowed(), digest, node);
   return digest;
 }
 
-/** @returns the digest that the answer says its bytes have */
+/** @returns the digest that the response states */
 export function checkManifest(client: Client, register: Register, { bytes, headers }: Reply): string {
   const digest = headers.get('docker-content-digest') ?? '';
   client.checkBytes(String(register), digest, bytes);
@@ -44,10 +44,10 @@ async function readBlob(client: Client, blob: Register, node: number | undefined
   const reply = await client.pull(`/v2/${blob.repository}/blobs/${blob.name}`, node);
   if (reply === undefined) return;
   if (reply.status === 200) client.checkBytes(String(blob), blob.name, reply.bytes);
-  judge(client, blob, allowed(), reply.status === 200 ? 'present' : undefined, node);
+  checkValue(client, blob, allowed(), reply.status === 200 ? 'present' : undefined, node);
 }
 
-/** Every tag that is surely there is listed, and none that surely is not. */
+/** Every tag that certainly exists is listed, and none that certainly does not. */
 export async function listTags(client: Client, repository: string): Promise<void> {
   const tags = TAGS.map((name) => client.world.history.tag(repository, name));
   await list(client, tags, `/v2/${repository}/tags/list`, (body) => (body as { tags?: string[] }).tags ?? []);
@@ -81,7 +81,7 @@ async function list(
     const values = allowed();
     const isListed = names.has(register.name);
     const isPossible = isListed ? [...values].some((value) => value !== undefined) : values.has(undefined);
-    if (!isPossible) judge(client, register, values, isListed ? 'listed' : undefined, node);
+    if (!isPossible) checkValue(client, register, values, isListed ? 'listed' : undefined, node);
   }
 }
 
@@ -100,8 +100,14 @@ export function jsonOf({ bytes }: Reply): unknown {
   return JSON.parse(new TextDecoder().decode(bytes));
 }
 
-/** While writes are under way what is seen must be one of the values that it may have now. */
-function judge({ world }: Client, register: Register, allowed: ReadonlySet<Value>, seen: Value, node?: number): void {
+/** During writes the observed value must be one of the possible ones. */
+function checkValue(
+  { world }: Client,
+  register: Register,
+  allowed: ReadonlySet<Value>,
+  seen: Value,
+  node?: number,
+): void {
   if (allowed.has(seen)) return;
   const where = node === undefined ? '' : ` by node ${node + 1}`;
   world.violate('stale', register, seen, `under load was answered${where}`);

@@ -9,7 +9,7 @@ import { DrillObjectStore } from './object-store.ts';
 
 type Settings = Readonly<Record<string, string>>;
 
-/** A node that is killed and started again under the same address. */
+/** A node that is killed and restarted under the same address. */
 export class DrillNode {
   readonly port = freePort();
   kills = 0;
@@ -47,7 +47,7 @@ export class DrillNode {
   }
 }
 
-/** A whole cluster of real processes, with a proxy that makes trouble before the store and one before Redis. */
+/** A whole cluster of real processes, with fault proxies in front of the store and of Redis. */
 export class Stack {
   readonly nodes: readonly DrillNode[];
   readonly store: DrillObjectStore;
@@ -83,13 +83,13 @@ export class Stack {
     return stack;
   }
 
-  /** The Redis that the drill stops and starts, behind its proxy. */
+  /** The Redis behind the proxy, which the drill stops and starts. */
   get ownRedis(): string {
     return `redis://127.0.0.1:${this.redisProxy.port}`;
   }
 
   get url(): string {
-    if (this.#balancer === undefined) throw new Error('there is no balancer yet');
+    if (this.#balancer === undefined) throw new Error('the balancer is not started yet');
     return this.#balancer.url;
   }
 
@@ -124,13 +124,13 @@ export class Stack {
     return this.nodes[node]?.isUp === true;
   }
 
-  /** Errors that a node wrote of a defect of its own: not that something else did not answer. */
+  /** Logged errors that are defects, without those of other processes that did not answer. */
   complaints(): string[] {
     const lines = this.nodes.flatMap((node) => node.logs().split('\n'));
     return lines.filter((line) => /"level":(50|60)/.test(line) && !/"type":"(RegistryError|NoAnswer)"/.test(line));
   }
 
-  /** Everything that the nodes wrote, each line with the node's number. */
+  /** The logs of all nodes, each line with the node's number. */
   logs(): string {
     const lines = this.nodes.flatMap((node, index) =>
       node
@@ -145,7 +145,7 @@ export class Stack {
     await node.start(this.settings);
   }
 
-  /** All nodes and the worker end, and begin again with another Redis. */
+  /** Restarts all nodes and the worker with another Redis. */
   async moveTo(redisUrl: string): Promise<void> {
     await Promise.all(this.nodes.map((node) => node.kill()));
     await this.#worker?.kill();
@@ -158,7 +158,7 @@ export class Stack {
     this.#worker = await startWorker({ ...this.settings, LOG_LEVEL: 'info' });
   }
 
-  /** Nodes are killed; what else runs is stopped by `stopClusters`, which looks how the worker ends. */
+  /** Kills the nodes; `stopClusters` stops the rest, and checks how the worker ends. */
   async stop(): Promise<void> {
     for (const node of this.nodes) await node.kill();
     await stopClusters();

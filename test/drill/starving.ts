@@ -15,7 +15,7 @@ export interface Crowd {
   readonly slowestOf: readonly number[];
 }
 
-/** Eight nodes push images into one repository, each as fast as it can: how long a push takes, for the unluckiest too. */
+/** Eight nodes push images to one repository as fast as they can. @returns the times of pushes, including the slowest of each node */
 export async function crowd(random: Random): Promise<Crowd> {
   const stack = await Stack.start(NODES, random);
   try {

@@ -5,7 +5,7 @@ import type { StoreReader } from '../../src/storage/driver.ts';
 import { DATA } from '../../src/storage/paths.ts';
 
 export interface Stored {
-  /** Bytes of all objects. */
+  /** The bytes of all objects. */
   readonly all: number;
   /** Bytes of manifests, and of blobs that a manifest refers to. */
   readonly live: number;
@@ -13,7 +13,7 @@ export interface Stored {
   readonly content: number;
 }
 
-/** The size of a store by its logs and its listing. */
+/** The size of a store according to its logs and its listing. */
 export async function storedBytes(driver: StoreReader): Promise<Stored> {
   const live = new Map<Incarnation, number>();
   const content = new Map<string, number>();

@@ -21,8 +21,8 @@ export interface Truth {
 }
 
 /**
- * Checks the log in the store: contiguous slots, each with the hash of the one before; every linked object exists with its size; and
- * every node answers what a fresh fold of the log says.
+ * Checks the store: slots are contiguous, each with the hash of the previous one; every linked object exists with its size; and
+ * the answers of every node agree with a fresh fold of the log.
  */
 export async function checkTruth(stack: Stack, client: Client): Promise<Truth> {
   const { endpoint, bucket } = stack.storeSettings;
@@ -35,7 +35,7 @@ export async function checkTruth(stack: Stack, client: Client): Promise<Truth> {
   try {
     const names = await markedRepositories(driver);
     await concurrently(CONCURRENCY, names, async (name) => {
-      await tellFault(client, () => walkChain(driver, name, walked));
+      await recordFault(client, () => walkChain(driver, name, walked));
       const repository = parseRepositoryName(name);
       if (repository === undefined) return;
       const { state } = await foldLog(driver, repository);
@@ -48,7 +48,7 @@ export async function checkTruth(stack: Stack, client: Client): Promise<Truth> {
   }
 }
 
-async function tellFault(client: Client, work: () => Promise<void>): Promise<void> {
+async function recordFault(client: Client, work: () => Promise<void>): Promise<void> {
   try {
     await work();
   } catch (error) {

@@ -2,23 +2,23 @@ import { digestOf } from '../support/oci.ts';
 import type { Client, Reply } from './client.ts';
 
 const PAUSE_MS = 150;
-/** A node that died keeps others from its uploads for as long as its lease lasts: then this one is left alone. */
-const MOST_REFUSALS = 6;
+/** A dead node blocks its uploads until its lease expires. After this many refusals an upload is abandoned. */
+const MAX_REFUSALS = 6;
 const STREAM_BYTES = 32 * 1024;
 
 interface Progress {
   readonly location: string;
   readonly digest: string;
-  /** Bytes that a node said it has. */
+  /** Bytes that a node has acknowledged. */
   acknowledged: number;
   /** Bytes that it may have, from the request whose outcome is unknown. */
   reach: number;
-  /** It is not known where the upload is. */
+  /** The offset of the upload is unknown. */
   isLost: boolean;
   refusals: number;
 }
 
-/** In pieces of odd sizes, each through the balancer to another node. @returns whether it was acknowledged */
+/** Uploads in chunks of odd sizes, each through the balancer to another node. @returns whether it was acknowledged */
 export async function upload(client: Client, repository: string, bytes: Uint8Array): Promise<boolean> {
   const begun = await client.send('POST', `/v2/${repository}/blobs/uploads/`);
   const location = begun?.headers.get('location');
@@ -28,7 +28,7 @@ export async function upload(client: Client, repository: string, bytes: Uint8Arr
   while (!inOnePut && progress.acknowledged < bytes.length) {
     if (progress.isLost) {
       if (!(await find(client, progress))) return false;
-      // It may turn out to have every byte already: there is no chunk left to send then.
+      // It may already have every byte; then there is no chunk left to send.
       continue;
     }
     const left = bytes.length - progress.acknowledged;
@@ -65,16 +65,16 @@ async function patch(client: Client, progress: Progress, bytes: Uint8Array): Pro
   return await refused(client, progress, reply, 'PATCH');
 }
 
-/** Where the upload is, as a client asks that does not know what became of its last request. */
+/** Asks for the offset, like a client that does not know the outcome of its last request. */
 async function find(client: Client, progress: Progress): Promise<boolean> {
   await Bun.sleep(PAUSE_MS);
-  if (++progress.refusals > MOST_REFUSALS) return false;
+  if (++progress.refusals > MAX_REFUSALS) return false;
   const reply = await client.send('GET', progress.location);
   if (reply === undefined) return true;
   if (reply.status !== 204) return await refused(client, progress, reply, 'GET');
   const offset = offsetOf(reply);
   const isPossible = offset >= progress.acknowledged && offset <= progress.reach;
-  // A Redis that went back in time took the upload along: where it is now, the client may go on.
+  // A Redis that went back in time also set the upload back: the client continues at its current offset.
   if (!isPossible && client.world.drill.sessions === 'kept') {
     const { acknowledged, reach, location } = progress;
     client.world.figures.violate('lost', `${location} is at ${offset}: ${acknowledged} acknowledged, ${reach} sent`);
@@ -84,7 +84,7 @@ async function find(client: Client, progress: Progress): Promise<boolean> {
   return true;
 }
 
-/** @returns whether it is worth to go on */
+/** @returns whether to continue the upload */
 async function refused(client: Client, progress: Progress, reply: Reply, what: string): Promise<boolean> {
   const { world } = client;
   if (reply.status === 404) {
@@ -92,9 +92,9 @@ async function refused(client: Client, progress: Progress, reply: Reply, what: s
       world.figures.violate('lost', `${what} ${progress.location}: the upload is gone`);
     return false;
   }
-  if (reply.status === 409 || reply.status === 416) return ++progress.refusals <= MOST_REFUSALS;
+  if (reply.status === 409 || reply.status === 416) return ++progress.refusals <= MAX_REFUSALS;
   const text = new TextDecoder().decode(reply.bytes);
-  // Bytes that were sent since are not in an older session: their digest is another one, and nothing is linked.
+  // An older session lacks the bytes sent since: the digest differs, and nothing is linked.
   if (text.includes('DIGEST_INVALID') && world.drill.sessions === 'lost or older') return false;
   world.figures.violate('defects', `${what} ${progress.location}: ${reply.status} ${text}`);
   return false;
@@ -135,7 +135,7 @@ function bodyOf({ random }: Client, bytes: Uint8Array): NonNullable<RequestInit[
   });
 }
 
-/** The offset that `Range: 0-<last byte>` says. A single byte is never sent, so that 0-0 always means none. */
+/** The offset in `Range: 0-<last byte>`. A single byte is never sent, so 0-0 always means none. */
 function offsetOf({ headers }: Reply): number {
   const last = /^0-(\d+)$/.exec(headers.get('range') ?? '')?.[1];
   return last === undefined || last === '0' ? 0 : Number(last) + 1;

@@ -3,34 +3,34 @@ import type { Register, Value } from '../support/drill/history.ts';
 import type { Client, Reply } from './client.ts';
 import { checkManifest, jsonOf, referrersIn } from './reads.ts';
 
-/** Requests that a look at everything has in flight at once. */
+/** Concurrent requests of a check of everything. */
 const CONCURRENCY = 12;
 const TRIES = 6;
 
 /**
- * Holds what the nodes show against what clients were told, while nothing else is going on; afterwards the history begins anew
- * with what was seen.
- * @param everything that was ever written, instead of what was touched since the last look
+ * Compares what the nodes show with the responses that clients got, while nothing else is going on. Afterwards the history starts
+ * from what was observed.
+ * @param everything checks all that was ever written, instead of what was touched since the last check
  */
 export async function verify(client: Client, everything: boolean): Promise<void> {
   const { history } = client.world;
   const chosen = history.all().filter((register) => everything || register.touched);
   const repositories = new Set(chosen.map(({ repository }) => repository));
-  // All tags of a repository: the list of them must be complete, and a manifest's deletion takes any of them along.
+  // All tags of a repository: their list must be complete, and deleting a manifest deletes its tags.
   const tags = [...repositories].flatMap((repository) => history.tagsOf(repository));
   const contents = chosen.filter(({ kind }) => kind !== 'tag');
   const seen = new Map<Register, Value>();
   await concurrently(CONCURRENCY, [...tags, ...contents], async (register) => {
-    seen.set(register, register.kind === 'tag' ? await lookAtTag(client, register) : await lookAt(client, register));
+    seen.set(register, register.kind === 'tag' ? await observeTag(client, register) : await observe(client, register));
   });
   await concurrently(CONCURRENCY, [...repositories], (repository) => checkLists(client, repository, seen));
   await checkCatalog(client, seen);
-  // Tags first: what they may be depends on the deletions of their manifests.
+  // Tags first: their possible values depend on deletions of their manifests.
   for (const register of [...tags, ...contents]) register.settle(seen.get(register));
 }
 
-/** Every node shows the same, and what can be seen can be pulled. */
-async function lookAtTag(client: Client, tag: Register): Promise<Value> {
+/** Every node shows the same, and visible tags can be pulled. */
+async function observeTag(client: Client, tag: Register): Promise<Value> {
   const { world } = client;
   const values: Value[] = [];
   for (let node = 0; node < client.nodes; node++) {
@@ -43,12 +43,12 @@ async function lookAtTag(client: Client, tag: Register): Promise<Value> {
   if (new Set(values).size > 1) world.violate('stale', tag, first, `nodes differ (${values.join(', ')})`);
   for (const blob of (first === undefined ? undefined : world.manifests.get(first))?.blobs ?? []) {
     const reply = await get(client, `/v2/${tag.repository}/blobs/${blob}`, client.anyNode());
-    if (reply?.status !== 200) world.violate('torn', tag, first, `its blob ${blob} is not there`);
+    if (reply?.status !== 200) world.violate('torn', tag, first, `its blob ${blob} is missing`);
   }
   return first;
 }
 
-async function lookAt(client: Client, register: Register): Promise<Value> {
+async function observe(client: Client, register: Register): Promise<Value> {
   const { kind, repository, name } = register;
   const node = client.anyNode();
   const reply = await get(client, `/v2/${repository}/${kind}s/${name}`, node);
@@ -116,13 +116,16 @@ async function checkCatalog(client: Client, seen: ReadonlyMap<Register, Value>):
   }
 }
 
-/** Nothing is in trouble any more: an answer comes, if not at once. */
+/** After all faults have ended a response comes, if not at once. */
 async function get(client: Client, path: string, node: number): Promise<Reply | undefined> {
   for (let tries = 1; tries <= TRIES; tries++) {
     const reply = await client.send('GET', path, { node });
     if (reply !== undefined) return reply;
     await Bun.sleep(300);
   }
-  client.world.figures.violate('lost', `GET ${path} is not answered by node ${node + 1}, though nothing is in trouble`);
+  client.world.figures.violate(
+    'lost',
+    `GET ${path} is not answered by node ${node + 1}, although all faults have ended`,
+  );
   return undefined;
 }

@@ -11,11 +11,11 @@ export interface KnownManifest {
   readonly subject?: string;
 }
 
-/** Guarantees during a drill. */
+/** The conditions of a drill. */
 export interface Terms {
   /** Only Redis fails, and every pull must be answered. */
   readonly pullsGoOn: boolean;
-  /** What may happen to uploads in progress: Redis may lose them, or set them back. */
+  /** Redis may lose uploads in progress, or set them back. */
   readonly sessions: 'kept' | 'lost' | 'lost or older';
 }
 
@@ -39,7 +39,7 @@ export class World {
   readonly history: History;
   /** Every manifest that was sent, by digest. */
   readonly manifests = new Map<string, KnownManifest>();
-  /** Repositories of which a push was acknowledged. */
+  /** Repositories with an acknowledged push. */
   readonly repositories = new Set<string>();
   readonly #pushable = new Map<string, KnownManifest[]>();
   readonly #recorded: Recorded[] = [];

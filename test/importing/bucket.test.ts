@@ -1,4 +1,4 @@
-// Trees that distribution v3 wrote into a bucket, and trees that go into one: copied by the store where it can be.
+// Imports of trees that distribution v3 wrote, from a bucket and into one: copied by the store if possible.
 import { afterAll, beforeAll, expect, test } from 'bun:test';
 import { randomBytes } from 'node:crypto';
 import { join } from 'node:path';
@@ -16,7 +16,7 @@ import { configurationOf, plainClient, realPorts } from '../support/minio.ts';
 import { cleanUp, startServer, temporaryFolder } from '../support/server.ts';
 import { checkEverything, type Pushed, pushEverything } from './tree.ts';
 
-/** More than a small object, and less than a part. */
+/** Larger than a small object, and smaller than a part. */
 const BIG_LAYER = 1_500_000;
 const OLD = 'old';
 const SOURCE = `s3://${OLD}/some/where`;
@@ -44,7 +44,7 @@ async function run(env: Readonly<Record<string, string>>, ...args: readonly stri
   return { code, stderr, told: lines.length - 1, summary };
 }
 
-/** Where a bucket of its own is the whole store. */
+/** Settings for a store that is a whole new bucket. */
 async function bucketStore(bucket: string): Promise<Record<string, string>> {
   await cluster.objects.makeBucket(bucket);
   const { REDIS_URL: _, TRUST_PROXY: __, ...env } = cluster.env;

@@ -1,4 +1,4 @@
-// A folder that distribution v3 wrote, taken over into a data folder: alone, killed in the middle, beside a running server.
+// Imports of a folder that distribution v3 wrote into a data folder: without a server, killed in the middle, beside a running server.
 import { afterAll, beforeAll, expect, test } from 'bun:test';
 import { existsSync, mkdirSync, readdirSync, rmSync, statSync, truncateSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
@@ -23,7 +23,7 @@ afterAll(async () => {
   await cleanUp();
 });
 
-/** `import --json`. */
+/** Runs `import --json`. */
 async function importInto(dataPath: string, ...args: readonly string[]) {
   const { code, stdout, stderr } = await attempt([...marinaCommand, 'import', '--json', ...args], {
     env: { STORAGE_PATH: dataPath },
@@ -34,7 +34,7 @@ async function importInto(dataPath: string, ...args: readonly string[]) {
   return { code, stderr, summary, problems };
 }
 
-/** Objects and slots that there are. */
+/** The number of objects and slots. */
 function written(dataPath: string): number {
   return ['data', 'repos']
     .map((name) => join(dataPath, name))
@@ -52,7 +52,7 @@ function blobPath(root: string, digest: string): string {
   return join(root, 'docker/registry/v2/blobs', algorithm, hex.slice(0, 2), hex, 'data');
 }
 
-test('everything is imported, pulls byte for byte, and takes no additional space', async () => {
+test('everything is imported, can be pulled byte for byte, and takes no additional space', async () => {
   const dataPath = join(temporaryFolder('imported'), 'data');
   const dry = await importInto(dataPath, '--dry-run', tree);
   expect([dry.code, dry.stderr, dry.problems]).toEqual([0, '', []]);
@@ -78,7 +78,7 @@ test('everything is imported, pulls byte for byte, and takes no additional space
   expect(dry.summary.manifests).toEqual(summary.manifests);
   expect(dry.summary.tags).toEqual(summary.tags);
   expect(dry.summary.blobs.shared.count).toBe(summary.blobs.shared.count);
-  // One file with a name here and one there; and one object for each digest, in however many repositories.
+  // One file with a name in each folder, and one object per digest, whatever the number of repositories.
   const names = new Map<string, number>();
   for (const { bytes } of unique.values()) names.set(digestOf(bytes), (names.get(digestOf(bytes)) ?? 1) + 1);
   for (const [digest, count] of names)
@@ -90,7 +90,7 @@ test('everything is imported, pulls byte for byte, and takes no additional space
   const events = await eventsOf(dataPath, 'team/app');
   expect(new Set(events.map(({ event }) => event.actor))).toEqual(new Set(['import']));
 
-  // Again, beside the running server, which does it.
+  // Again, beside the running server, which does the work.
   const again = await importInto(dataPath, tree);
   expect([again.code, again.stderr, again.problems]).toEqual([0, '', []]);
   expect(again.summary).toMatchObject({
@@ -99,7 +99,7 @@ test('everything is imported, pulls byte for byte, and takes no additional space
     blobs: { linked: { count: 0 }, shared: { count: 0 }, present: { count: links.length } },
   });
   expect((await eventsOf(dataPath, 'team/app')).length).toBe(events.length);
-  // What the server links is not the source's to take away.
+  // Deleting the source does not affect the server.
   await pushImage(server.url, 'team/app', image(), 'new');
   expect(await server.stop()).toBe(0);
 });
@@ -127,7 +127,7 @@ test('a running server does the import itself; tags that moved there are kept, u
 
 test('killed repeatedly in the middle, it resumes and links nothing twice', async () => {
   const dataPath = join(temporaryFolder('killed'), 'data');
-  // So many new objects and slots after its start each one is killed: while blobs, the slots, manifests and tags are written.
+  // The numbers of new objects and slots after which each run is killed: while blobs, slots, manifests and tags are written.
   for (const grown of [1, 8, 17, 24, 29]) {
     const before = written(dataPath);
     const subprocess = Bun.spawn([...marinaCommand, 'import', '--json', tree], {
@@ -148,7 +148,7 @@ test('killed repeatedly in the middle, it resumes and links nothing twice', asyn
   expect((await fsck(dataPath, '--scrub')).faults).toEqual([]);
 });
 
-test('what is corrupt in the source is reported and left out, and the rest is imported', async () => {
+test('corrupt parts of the source are reported and left out, and the rest is imported', async () => {
   const broken = temporaryFolder('broken');
   const distribution = await startDistribution(inFolder(broken));
   const { url } = distribution;
@@ -206,7 +206,7 @@ test('what is corrupt in the source is reported and left out, and the rest is im
     manifests: { put: 1 },
     problems: expected.length,
   });
-  // Of blobs it looks only at whether they are there.
+  // It only checks that blobs exist.
   const unseen = [`digest-wrong some/app ${layer(flipped)}`, `manifest-incomplete some/app ${manifest(flipped)}`];
   const foreseen = expected.filter((each) => !unseen.includes(each) && each !== 'tag-dangling some/app flipped');
   expect([dry.code, told(dry.problems)]).toEqual([1, foreseen.sort()]);
@@ -218,7 +218,7 @@ test('what is corrupt in the source is reported and left out, and the rest is im
   const server = await startServer({ STORAGE_PATH: dataPath });
   await expectStatus(200, `${server.url}/v2/some/app/manifests/good`);
   expect((await fsck(dataPath, '--scrub')).faults).toEqual([]);
-  // --trust believes the names of files: only a scrub tells.
+  // --trust does not verify bytes: only a scrub finds the fault.
   const trusting = join(temporaryFolder('trusting'), 'data');
   expect(told((await importInto(trusting, '--trust', broken)).problems)).toEqual(foreseen);
   expect((await fsck(trusting, '--scrub')).faults).toEqual([

@@ -1,4 +1,4 @@
-// Trees that somebody else may still write to: what they lead to elsewhere is not taken over, what may change is copied.
+// Trees that others can still write to: links that lead elsewhere are not followed, and files that may change are copied.
 import { afterAll, expect, setDefaultTimeout, test } from 'bun:test';
 import {
   chmodSync,
@@ -23,15 +23,15 @@ afterAll(cleanUp);
 interface Tree {
   readonly root: string;
   readonly image: Image;
-  /** Of the bytes of a digest. */
+  /** The path of the bytes of a digest. */
   readonly blob: (digest: string) => string;
-  /** Of the link by which the repository has the layer. */
+  /** The path of the link of the layer in the repository. */
   readonly layerLink: string;
   readonly layer: string;
   readonly repository: string;
 }
 
-/** One image, as distribution keeps it. */
+/** One image, as distribution stores it. */
 function makeTree(): Tree {
   const root = temporaryFolder('hostile-tree');
   const registry = join(root, 'docker/registry/v2');
@@ -69,7 +69,7 @@ async function importTree({ root }: Tree, ...options: readonly string[]) {
   return { dataPath, code, stderr, summary, problems };
 }
 
-/** Everything below data/, as it lies there. */
+/** Everything below data/. */
 function objects(dataPath: string): { readonly path: string; readonly isFile: boolean; readonly text: string }[] {
   const below = readdirSync(join(dataPath, 'data'), { recursive: true, withFileTypes: true });
   return below
@@ -92,7 +92,7 @@ test.each(['--json', '--trust'])(
   async (option) => {
     const tree = makeTree();
     const secret = join(temporaryFolder('elsewhere'), 'secret');
-    // What it leads to is even right, so that no digest gives it away.
+    // Its target has the right bytes, so that the digest does not reveal it.
     renameSync(tree.blob(tree.layer), secret);
     symlinkSync(secret, tree.blob(tree.layer));
     const { code, problems, dataPath } = await importTree(tree, option);

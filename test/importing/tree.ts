@@ -1,4 +1,4 @@
-// A registry that distribution holds, with everything in it that an import has to bring over, and the proof that it did.
+// Content for distribution with everything that an import must support, and a check that all of it was imported.
 import { expect } from 'bun:test';
 import {
   type Content,
@@ -19,14 +19,14 @@ export interface Pushed {
   readonly manifests: ReadonlyMap<string, readonly Content[]>;
   readonly blobs: ReadonlyMap<string, readonly Content[]>;
   readonly tags: ReadonlyMap<string, Readonly<Record<string, string>>>;
-  /** In team/app: its subject, and who refers to it. */
+  /** In team/app: a subject, and its referrer. */
   readonly subject: Content;
   readonly referrer: Content;
-  /** Bytes of all blobs, each digest once. */
+  /** The bytes of all blobs, each digest once. */
   readonly blobBytes: number;
 }
 
-/** Two repositories that share layers, one with a name of many parts, an index with children, a referrer, a deleted tag. */
+/** Two repositories that share layers, one with a name of many components, an index with children, a referrer, a deleted tag. */
 export async function pushEverything(url: string, bigLayer: number): Promise<Pushed> {
   const shared = randomBlob(bigLayer);
   const app = image({ layers: [shared, randomBlob(300_000)] });
@@ -38,7 +38,7 @@ export async function pushEverything(url: string, bigLayer: number): Promise<Pus
   });
   const old = image();
   const deep = image({ layers: [shared, randomBlob(2_000)] });
-  // Distribution keeps its bytes under their sha256 digest, and links both digests to that.
+  // Distribution stores the bytes under their sha256 digest, and links both digests to it.
   const layer = randomBlob(3_000, 'sha512');
   const twin = content(layer.bytes, mediaTypes.layer);
   const longer = image({ layers: [layer] });
@@ -85,7 +85,7 @@ export async function pushEverything(url: string, bigLayer: number): Promise<Pus
   };
 }
 
-/** Pulls everything from there, byte for byte. */
+/** Pulls everything from the registry, and compares it byte for byte. */
 export async function checkEverything(url: string, pushed: Pushed): Promise<void> {
   const { repositories } = await jsonOf(`${url}/v2/_catalog`);
   expect(repositories).toEqual([...pushed.tags.keys()].sort());

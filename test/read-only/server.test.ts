@@ -1,4 +1,4 @@
-// Read-only, from outside: READ_ONLY=true, and `marina read-only` beside a running server, and where none runs.
+// Read-only from outside: READ_ONLY=true, and `marina read-only` beside a running server and without one.
 import { afterAll, expect, setDefaultTimeout, test } from 'bun:test';
 import { type Ended, marina, marinaCommand } from '../cli/marina.ts';
 import { attempt } from '../support/command.ts';
@@ -11,7 +11,7 @@ afterAll(cleanUp);
 const REPO = 'team/app';
 const body = (bytes: Uint8Array) => new Uint8Array(bytes);
 
-/** Each way to change something, and the status it is answered with. */
+/** The status of each kind of write request. */
 async function statuses(url: string, pushed: ReturnType<typeof image>): Promise<Record<string, number>> {
   const at = `${url}/v2/${REPO}`;
   const blob = pushed.blobs[0]?.descriptor.digest ?? '';
@@ -44,7 +44,7 @@ function said({ code, lines, stderr }: Ended): [number, string] {
   return [code, [...lines, stderr.trimEnd()].join('')];
 }
 
-test('read-only is switched on while the server runs: pushes are refused, pulls continue, an upload in flight may end', async () => {
+test('read-only is switched on while the server runs: pushes are refused, pulls continue, an upload in flight may finish', async () => {
   const dataPath = temporaryFolder('read-only');
   const server = await startServer({ STORAGE_PATH: dataPath });
   const { url } = server;
@@ -95,7 +95,7 @@ test('read-only is switched on while the server runs: pushes are refused, pulls 
     expect(stderr).toMatch(/^marina: this registry is read-only for now .*\n$/);
   }
 
-  // It outlives the process.
+  // The switch survives a restart.
   expect(await server.stop()).toBe(0);
   expect(server.logs()).toContain('the registry is read-only from now on');
   expect(server.logs()).not.toContain('a request failed');
@@ -105,7 +105,7 @@ test('read-only is switched on while the server runs: pushes are refused, pulls 
   await pushImage(again.url, REPO, image(), 'v2');
   expect(await again.stop()).toBe(0);
 
-  // Where no server runs the command turns it by itself.
+  // Without a server the command itself changes the switch.
   expect(said(await marina(dataPath, 'read-only', 'on'))[0]).toBe(0);
   const last = await startServer({ STORAGE_PATH: dataPath });
   expect((await statuses(last.url, pushed)).start).toBe(503);
@@ -137,7 +137,7 @@ test('READ_ONLY=true refuses every write, and the run-time switch cannot overrid
   };
   expect(await run('read-only')).toEqual([0, 'on: READ_ONLY is set\n']);
   expect(await run('read-only', 'off')).toEqual([1, expect.stringContaining('READ_ONLY=true is set')]);
-  // Without the setting the command learns it from the server.
+  // Without the setting in its environment the command gets it from the server.
   const { code, stderr } = await marina(dataPath, 'read-only', 'off');
   expect([code, stderr]).toEqual([1, expect.stringContaining('READ_ONLY=true is set')]);
 });

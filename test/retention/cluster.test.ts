@@ -1,4 +1,4 @@
-// Retention in a cluster: a worker does it on the bucket, all nodes see what came of it, and no node moves an immutable tag.
+// Retention in a cluster: a worker does it on the bucket, all nodes show the result, and no node moves an immutable tag.
 import { afterAll, expect, test } from 'bun:test';
 import { writeFileSync } from 'node:fs';
 import { join } from 'node:path';
@@ -49,7 +49,7 @@ test('a worker deletes what no rule keeps, every node agrees, and of two nodes o
   const holder = (await fetch(`${one.url}/v2/team/app/manifests/v1`)).headers.get('docker-content-digest');
   await expectStatus(403, `${one.url}/v2/team/app/manifests/${holder}`, { method: 'DELETE' });
 
-  // What was pulled is told apart by the hour, and as long as that one lasts nothing that was pulled goes.
+  // Pulls are recorded to the hour, and until it ends nothing that was pulled in it is deleted.
   const dry = await marina(cluster, 'retention', '--dry-run', '--json');
   expect(JSON.parse(dry.last)).toMatchObject({ dryRun: true, repositories: 1 });
   await Bun.sleep(1_100);
@@ -62,7 +62,7 @@ test('a worker deletes what no rule keeps, every node agrees, and of two nodes o
     await expectStatus(404, `${url}/v2/team/app/manifests/${loose.descriptor.digest}`);
     expect(await (await fetch(`${url}/metrics`)).text()).toMatch(/^marina_retention_deleted\{what="tags"\} 2$/m);
   }
-  // A node flushes what was pulled when it ends; a worker reads it.
+  // A node flushes its pulls when it ends; a worker reads them.
   await pushImage(one.url, 'team/app', images[1] ?? loose, 'pulled');
   await pushImage(one.url, 'team/app', images[1] ?? loose, 'not-pulled');
   await expectStatus(200, `${one.url}/v2/team/app/manifests/pulled`, { method: 'HEAD' });

@@ -1,4 +1,4 @@
-// Immutable tags as clients meet them, and what a wrong retention file does to a start.
+// Immutable tags from the view of clients, and starts with an invalid retention file.
 import { afterAll, expect, test } from 'bun:test';
 import { writeFileSync } from 'node:fs';
 import { join } from 'node:path';
@@ -71,7 +71,7 @@ test('the operator can move an immutable tag by restore and tag --to; for client
   const RETENTION_FILE = retentionFile("rules: [{repositories: [team/*], immutable: {tags: ['v*']}}]");
   const settings = { STORAGE_PATH: dataPath, RETENTION_FILE, DELETE_ENABLED: 'false' };
   const [first, second, third] = [image(), image(), image()];
-  // No rule binds the tag yet.
+  // No rule protects the tag yet.
   let server = await startServer({ STORAGE_PATH: dataPath });
   for (const pushed of [first, second]) await pushImage(server.url, 'team/app', pushed, 'v1');
   expect(await server.stop()).toBe(0);
@@ -87,7 +87,7 @@ test('the operator can move an immutable tag by restore and tag --to; for client
       body: new Uint8Array(bytes),
       headers: { 'content-type': descriptor.mediaType },
     });
-  /** What it points to, it keeps: a client can push only that. */
+  /** The tag keeps its digest: a client can push only that one. */
   const checkKept = async (kept: Image, others: readonly Image[] = [first, second, third]): Promise<void> => {
     for (const pushed of others) expect((await push(pushed)).status).toBe(pushed === kept ? 201 : 403);
     const { headers } = await fetch(`${url}/v2/team/app/manifests/v1`, { method: 'HEAD' });
@@ -116,7 +116,7 @@ test('the operator can move an immutable tag by restore and tag --to; for client
   await checkKept(second, [second, third]);
   expect(await server.stop()).toBe(0);
 
-  // Where nobody serves the store the command does the same itself.
+  // Without a server the command itself does the same.
   const alone = ['tag', 'team/app', 'v1', '--to', `${toFirst.seq}`, '--json'];
   const { code, stdout } = await attempt([...marinaCommand, ...alone], { env: settings });
   expect([code, JSON.parse(new TextDecoder().decode(stdout)).tags]).toEqual([0, moved(first, second)]);

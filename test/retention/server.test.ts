@@ -1,4 +1,4 @@
-// Retention as an operator meets it: a real server on a real folder, the command beside it and without it.
+// Retention as an operator uses it: a real server on a real folder, with the command beside it and without it.
 import { afterAll, expect, test } from 'bun:test';
 import { existsSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
@@ -41,7 +41,7 @@ async function tagsOf({ url }: Server, repo: string): Promise<string[]> {
   return tags;
 }
 
-/** Five images, their tags a moment apart. */
+/** Five images, tagged at different times. */
 async function fill(url: string): Promise<Map<string, Image>> {
   const images = new Map<string, Image>();
   for (const name of ['stable', 'v1', 'test', 'v2', 'v3', 'latest']) {
@@ -54,13 +54,13 @@ async function fill(url: string): Promise<Map<string, Image>> {
   return images;
 }
 
-test('retention shows what it would delete and why; it asks a running server, and works alone without one', async () => {
+test('retention shows what it would delete and why; it uses a running server, and works alone without one', async () => {
   const dataPath = temporaryFolder('retained');
   const RETENTION_FILE = retentionFile(RULES);
   let server = await startServer({ STORAGE_PATH: dataPath, RETENTION_FILE });
   const images = await fill(server.url);
   const digestOf = (name: string) => images.get(name)?.descriptor.digest;
-  // A sibling of a tag that goes: it takes the manifest with it no more than the tag does.
+  // Another tag of a manifest whose tag is deleted: the manifest stays.
   await pushImage(server.url, 'team/app', images.get('v1') ?? image(), 'v3');
 
   const none = await retention(dataPath, {}, '--dry-run');
@@ -78,7 +78,7 @@ test('retention shows what it would delete and why; it asks a running server, an
     '2 tags and 0 manifests with 0 B would be deleted, of 1 repository with a rule',
   ]);
 
-  // The server's own file counts.
+  // The server's file applies.
   const asked = await retention(dataPath, {}, '--wait', '--json');
   expect([asked.code, asked.stderr]).toEqual([0, '']);
   expect(asked.report()).toMatchObject({ repositories: 1, tags: 2, manifests: 0, failures: 0 });
@@ -99,7 +99,7 @@ test('retention shows what it would delete and why; it asks a running server, an
   await Bun.sleep(500);
   const alone = await retention(dataPath, { RETENTION_FILE: retentionFile(`${RULES}    deleteUntagged: 500ms\n`) });
   expect([alone.code, alone.stderr]).toEqual([0, '']);
-  // What had the tags test and, first, v3.
+  // The manifests that had the tags test and, at first, v3.
   expect(alone.lines).toEqual([
     expect.stringMatching(/^0 tags and 2 manifests with .* deleted; 1 repository with a rule/),
   ]);
@@ -140,11 +140,11 @@ rules:
   await eventually(async () => {
     for (const each of [part, deep, inner, outer, signature]) expect(await there(each)).toBe(false);
   });
-  // Nobody knows yet that it was not pulled.
+  // Recording of pulls has just started, so the tag stays.
   expect(await tagsOf(server, 'pulled/app')).toEqual(['v1']);
 });
 
-test('pulls are recorded while a rule asks for them, and flushed when the server ends', async () => {
+test('pulls are recorded while a rule needs them, and flushed when the server stops', async () => {
   const dataPath = temporaryFolder('pulled');
   const RETENTION_FILE = retentionFile('rules: [{repositories: [team/*], keep: [{pulledWithin: 1d}]}]');
   const hasBegun = () => existsSync(join(dataPath, 'pulls', 'began'));
@@ -164,13 +164,13 @@ test('pulls are recorded while a rule asks for them, and flushed when the server
     expect(await server.stop()).toBe(0);
     expect([recorded(), hasBegun()]).toEqual([times, 'RETENTION_FILE' in env]);
   }
-  // Put together by the next run, which changes nothing: all of it was pushed a moment ago.
+  // The next run merges them, and deletes nothing, because everything was pushed a moment ago.
   const run = await retention(dataPath, { RETENTION_FILE }, '--json');
   expect(run.report()).toMatchObject({ tags: 0, failures: 0 });
   expect(recorded()).toBe(1);
 });
 
-test('a tag that the next day deletes is pushed and pulled with a warning', async () => {
+test('a tag that retention deletes within a day is pushed and pulled with a warning', async () => {
   const server = await startServer({
     RETENTION_INTERVAL: '300ms',
     RETENTION_FILE: retentionFile(`
@@ -186,7 +186,7 @@ rules:
   const headers = { 'content-type': pushed.descriptor.mediaType };
   const push = await expectStatus(201, url('nightly'), { method: 'PUT', headers, body: pushed.bytes });
   expect(push.headers.get('warning')).toBe(warning);
-  // Known once retention has run.
+  // Pulls warn once retention has run.
   await eventually(async () => {
     for (const method of ['GET', 'HEAD']) {
       expect((await expectStatus(200, url('nightly'), { method })).headers.get('warning')).toBe(warning);

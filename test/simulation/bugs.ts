@@ -4,11 +4,11 @@ import type { Fold } from '../../src/projection/redis/ports.ts';
 import type { StorageDriver } from '../../src/storage/driver.ts';
 import type { Focus } from './faults.ts';
 
-/** A deliberate bug. It is defined here: the code under test knows nothing of it. */
+/** A deliberate bug. It is injected from here: the code under test contains nothing of it. */
 export interface Bug {
-  /** The faults under which it shows soonest. */
+  /** The faults that reveal it soonest. */
   readonly focus?: Focus;
-  /** The store does not compare the parts of an upload with what was meant: mixed bytes are seen, and not only refused. */
+  /** The store does not compare the parts of an upload with the expected ETags, so mixed bytes become visible instead of being refused. */
   readonly ignoresEtags?: boolean;
   /** Replaces a script. */
   readonly script?: (script: Script) => Script;
@@ -38,8 +38,8 @@ function patched(name: string, ...changes: readonly (readonly [piece: string, in
   };
 }
 
-function focused(kinds: Focus['kinds'], moments: Focus['moments'], uploads = 0.05): Pick<Bug, 'focus'> {
-  return { focus: { kinds, moments, uploads, isCrowded: true } };
+function focused(kinds: Focus['kinds'], steps: Focus['steps'], uploads = 0.05): Pick<Bug, 'focus'> {
+  return { focus: { kinds, steps, uploads, isCrowded: true } };
 }
 
 /** A proxy that overrides some members. */
@@ -52,7 +52,7 @@ export function changed<T extends object>(object: T, changes: Partial<T>): T {
   });
 }
 
-/** Each is detected by the simulation (DESIGN 11.3); the names say what is wrong. */
+/** The simulation detects each of these; the names describe the bugs. */
 export const BUGS = {
   'a slot is applied without its fence': {
     ...focused({ failOver: 3, restartOld: 1 }, { announce: 1, slot: 2 }),
@@ -67,7 +67,7 @@ export const BUGS = {
     projection: (projection, fold) =>
       changed(projection, {
         submit: async (repo, command) => {
-          // What the log says is right, but readers look at the view.
+          // The log is up to date, but readers use the view.
           let early: { readonly result: unknown } | undefined;
           await fold
             .submit(repo, {
@@ -98,15 +98,15 @@ export const BUGS = {
       'if not isWhole then',
     ]),
   },
-  'a generation is switched in although Redis forgot everything since its log was read': {
+  'a generation is switched in although Redis has lost everything since its log was read': {
     ...focused({ flush: 1 }, { apply: 2, switch: 1 }),
     ...patched('switch', [' or not isMarked', '']),
   },
-  'a repository is believed to have no log because a catalog that was never listed lacks it': {
+  'a repository is assumed to have no log because a catalog that was never listed lacks it': {
     ...focused({ flush: 1 }, { apply: 2, switch: 1 }),
     ...patched('catalog-lacks', ["if redis.call('HGET', KEYS[1], 'owner') ~= whoami() then return -1 end", '']),
   },
-  'an intent is announced but never looked for again': {
+  'an intent is announced but never checked again': {
     ...focused({ lateSlot: 1 }, { slot: 1 }),
     ...patched('own', [
       "redis.call('HSET', KEYS[1], 'due', ARGV[5])",

@@ -1,4 +1,4 @@
-// The collection of garbage (DESIGN 8) while clients push, mount and delete, by several leaders that may stop anywhere.
+// Garbage collection while clients push, mount and delete, by several leaders that may stop anywhere.
 import { expect, test } from 'bun:test';
 import { BAD_CLOCKS, BUGS, type CollectionBugName } from './collection/bugs.ts';
 import { simulateCollection } from './collection/simulate.ts';
@@ -9,7 +9,7 @@ const SEEDS = Number(process.env.SIM_SEEDS ?? 20_000);
 /** An injected bug is detected within this many seeds. */
 const FOUND_WITHIN = 1_000;
 
-/** Violations of I4: detecting something else is not enough. */
+/** Violations of I4 (see checks.ts): detecting something else is not enough. */
 const LOST = /^[a-c/]+: .* (are deleted|is gone)$/;
 
 const seed = process.env.SIM_SEED;

@@ -1,16 +1,16 @@
-// Faults of machines, besides those of single requests.
+// Faults of machines, in addition to those of single requests.
 import type { Machine } from './machine.ts';
 import type { Random } from './random.ts';
 import { Keyspace } from './redis-keyspace.ts';
 import type { World } from './world.ts';
 
-/** Which faults happen, and when: some runs mix all kinds, others repeat the same one. */
+/** The kinds of faults, and when they happen: some runs mix all kinds, others repeat the same ones. */
 export interface Focus {
   readonly kinds: Partial<Record<FaultKind, number>>;
-  readonly moments: Partial<Record<Moment, number>>;
-  /** How many of the clients' operations are uploads in pieces. */
+  readonly steps: Partial<Record<Step, number>>;
+  /** The share of chunked uploads among the operations of clients. */
   readonly uploads: number;
-  /** All meet in one repository. */
+  /** All clients use one repository. */
   readonly isCrowded: boolean;
 }
 
@@ -28,8 +28,8 @@ const KINDS = {
 } as const;
 type FaultKind = keyof typeof KINDS;
 
-/** The steps between which the protocols rely on nothing else having changed. */
-const MOMENTS = {
+/** The steps between which the protocols assume that nothing else has changed. */
+const STEPS = {
   announce: 3,
   slot: 4,
   apply: 3,
@@ -44,17 +44,17 @@ const MOMENTS = {
   part: 1,
   'upload-end': 1,
 } as const;
-type Moment = keyof typeof MOMENTS;
+type Step = keyof typeof STEPS;
 
 /** Longer than the leases of uploads and of heals last. */
 const LEASES_EXPIRED_MS = 10_500;
 const PATIENCE_MS = 8_000;
 
 export function focusOf(random: Random): Focus {
-  if (random.chance(0.5)) return { kinds: KINDS, moments: MOMENTS, uploads: 0.12, isCrowded: false };
+  if (random.chance(0.5)) return { kinds: KINDS, steps: STEPS, uploads: 0.12, isCrowded: false };
   const kinds = { [random.weighted(KINDS)]: 3, [random.weighted(KINDS)]: 2, hang: 1 };
-  const moments = { [random.weighted(MOMENTS)]: 3, [random.weighted(MOMENTS)]: 1 };
-  return { kinds, moments, uploads: random.chance(0.2) ? 0.6 : 0.1, isCrowded: random.chance(0.5) };
+  const steps = { [random.weighted(STEPS)]: 3, [random.weighted(STEPS)]: 1 };
+  return { kinds, steps, uploads: random.chance(0.2) ? 0.6 : 0.1, isCrowded: random.chance(0.5) };
 }
 
 /** Injects one fault, and ends it. */
@@ -79,13 +79,13 @@ export async function injectFault(world: World, focus: Focus): Promise<void> {
     case 'depose': {
       const machine = await victim(world, focus);
       world.hang(machine, 3 * LEASES_EXPIRED_MS);
-      const moment = random.weighted(focus.moments);
-      // It resumes when another process does what it was about to do.
+      const step = random.weighted(focus.steps);
+      // It resumes when another process reaches the step that it was about to take.
       const wake = (other: Machine): void => {
-        if (other === machine) world.watch(moment, 1, wake);
+        if (other === machine) world.watch(step, 1, wake);
         else scheduler.after(random.between(0, 200), () => machine.wake());
       };
-      world.watch(moment, random.between(1, 2), wake);
+      world.watch(step, random.between(1, 2), wake);
       return;
     }
     case 'flush':
@@ -129,16 +129,16 @@ export async function injectFault(world: World, focus: Focus): Promise<void> {
   }
 }
 
-/** A node at some moment, or when it has just done something of a kind. */
+/** A node at a random time, or one that has just reached a random step. */
 async function victim(world: World, focus: Focus): Promise<Machine> {
   const { random, scheduler } = world;
   if (random.chance(0.25)) {
     await scheduler.sleep(random.between(0, 3_000));
     return random.pick(world.nodes).machine;
   }
-  const moment = random.weighted(focus.moments);
+  const step = random.weighted(focus.steps);
   return await new Promise((resolve) => {
-    world.watch(moment, random.between(1, 4), resolve);
+    world.watch(step, random.between(1, 4), resolve);
     scheduler.after(PATIENCE_MS, () => resolve(random.pick(world.nodes).machine));
   });
 }

@@ -1,4 +1,4 @@
-/** The little of fengari that the simulated Redis uses; it comes without types. */
+/** The part of fengari that the simulated Redis uses; it has no types. */
 declare module 'fengari' {
   interface State {
     readonly opaque: unique symbol;

@@ -3,32 +3,32 @@ import type { ErrorKind } from '../../src/oci/errors.ts';
 import type { RepositoryName } from '../../src/oci/names.ts';
 
 /** The state of a repository at one point of its log. */
-export type Past = Pick<RepositoryState, 'seq' | 'exists' | 'tags' | 'blobs' | 'manifests'>;
+export type PastState = Pick<RepositoryState, 'seq' | 'exists' | 'tags' | 'blobs' | 'manifests'>;
 
-/** The answer that a client got, and when. Requests without an answer are left out: they may have been carried out or not. */
+/** An answer that a client got, and when. Requests without an answer are omitted: they may have taken effect or not. */
 export interface Observation {
   readonly what: string;
   readonly repo: RepositoryName;
-  /** `read`: at the end of a slot. `write`: somewhere within, for commands of one batch see each other. */
+  /** `read`: true at the end of a slot. `write`: true anywhere within one, because commands of one batch see each other. */
   readonly kind: 'read' | 'write';
   /** The scheduler's steps when the node began with it, and when it answered. */
   readonly begin: number;
   readonly end: number;
-  /** How the events of this operation are signed. */
+  /** The label in the actor of its events. */
   readonly label: string;
-  /** An acknowledged write that cannot have been without an event. */
+  /** An acknowledged write that must have an event. */
   readonly hasEvents?: boolean;
-  /** Whether that is true of the repository as it was. */
-  readonly holds: (past: Past) => boolean;
+  /** Whether the answer is true of this state. */
+  readonly holds: (state: PastState) => boolean;
 }
 
-/** The answer of a node. `unknown`: none, or one that promises nothing. */
+/** The answer of a node. `unknown`: none, or one that guarantees nothing. */
 export type Outcome<T> =
   | { readonly kind: 'ok'; readonly value: T }
   | { readonly kind: 'refused'; readonly error: ErrorKind }
   | { readonly kind: 'unknown' };
 
-/** Everything that clients observed, with notes on what else happened, for debugging a failing seed. */
+/** Everything that clients observed, with notes on other events, for debugging a failing seed. */
 export class History {
   readonly observations: Observation[] = [];
   readonly notes: string[] = [];

@@ -3,10 +3,10 @@ import type { Reply, Script } from '../../src/projection/redis/commands.ts';
 
 const { lauxlib, lua, lualib, to_luastring } = await loadFengari();
 
-/** What a script's redis.call gives: a status is a word that nothing here looks at. */
+/** The result of redis.call in a script. No script here reads the text of a status. */
 export type CallRedis = (words: readonly string[]) => Reply;
 
-/** An error that Redis itself would answer a script with. */
+/** An error that Redis itself would return for a script. */
 export class ScriptFailed extends Error {
   override readonly name = 'ScriptFailed';
 }
@@ -62,7 +62,7 @@ export class LuaMachine {
   #functionOf({ name, source }: Script): number {
     const known = this.#compiled.get(source);
     if (known !== undefined) return known;
-    // The first line is for Redis, and no Lua.
+    // The first line is for Redis, and is not Lua.
     const code = to_luastring(source.replace(/^#![^\n]*/, ''));
     if (lauxlib.luaL_loadbuffer(this.#state, code, code.length, to_luastring(`=${name}`)) !== 0) {
       throw new ScriptFailed(decode(lua.lua_tostring(this.#state, -1)));
@@ -81,7 +81,7 @@ function pushList(state: State, words: readonly (string | number)[]): void {
   }
 }
 
-/** Redis converts whatever is no text as Lua would print it. */
+/** Redis converts values other than strings as Lua prints them. */
 function wordAt(state: State, index: number): string {
   const type = lua.lua_type(state, index);
   if (type === lua.LUA_TSTRING) return decode(lua.lua_tostring(state, index));
@@ -125,7 +125,7 @@ function replyAt(state: State, index: number): Reply {
   }
 }
 
-/** Words of the protocols are short and seldom new. */
+/** Words of the protocols are short and mostly repeated. */
 const utf8 = new TextEncoder();
 const encoded = new Map<string, Uint8Array>();
 
@@ -143,8 +143,8 @@ function decode(bytes: Uint8Array): string {
 }
 
 /**
- * fengari copies each string with Uint8Array.from, which takes it apart byte by byte: a tenth of the time of all simulations.
- * What it keeps is a copy all the same.
+ * fengari copies each string with Uint8Array.from, which goes byte by byte and took a tenth of the time of all simulations.
+ * The replacement copies too.
  */
 async function loadFengari(): Promise<typeof import('fengari')> {
   const { from } = Uint8Array;

@@ -9,10 +9,10 @@ export class Machine implements Owner {
   #dead = false;
   #hangsUntil = 0;
   readonly #whenDead: (() => void)[] = [];
-  /** What sleeps that can be aborted have registered on their signals. */
+  /** Removes the listeners that abortable sleeps have registered on their signals. */
   readonly #detach = new Set<() => void>();
 
-  /** @param skew how far its clock is ahead, in milliseconds */
+  /** @param skew how far the clock is ahead, in milliseconds */
   constructor(name: string, scheduler: Scheduler, skew: number) {
     this.name = name;
     this.scheduler = scheduler;

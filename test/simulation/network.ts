@@ -1,25 +1,25 @@
 import type { Random } from './random.ts';
 import type { Scheduler } from './scheduler.ts';
 
-/** How often things go wrong, and how slow they are. */
+/** The frequency of faults, and the latencies. */
 export interface NetworkFaults {
-  /** Most answers take up to this, in milliseconds. */
+  /** The usual maximum of an answer's latency, in milliseconds. */
   readonly latency: number;
-  /** Of requests: those that are lost on their way, those whose answer is, those that take seconds. */
+  /** Shares of requests: those that are lost, those whose answer is lost, those that take seconds. */
   readonly lost: number;
   readonly unanswered: number;
   readonly slow: number;
-  /** Of requests to S3: those that are refused for now. */
+  /** The share of requests to S3 with a transient refusal. */
   readonly refused: number;
 }
 
-/** How long a request is on its way; undefined: it never arrives. */
+/** The latencies of a request and of its answer; undefined: it never arrives. */
 export interface Way {
   readonly there: number | undefined;
   readonly back: number | undefined;
 }
 
-/** Longer than any deadline that a client of Redis or S3 has: what arrives then is a ghost. */
+/** Longer than any deadline of a client of Redis or S3: its request then arrives as a ghost. */
 const GHOST_MS = 30_000;
 
 /** Decides for each request when it arrives and when its answer does. */
@@ -36,19 +36,19 @@ export class Network {
     this.#networkFaults = networkFaults;
   }
 
-  /** From now on nothing goes wrong. */
+  /** Ends all faults. */
   calm(): void {
     this.#networkFaults = { ...this.#networkFaults, lost: 0, unanswered: 0, slow: 0, refused: 0 };
     this.#storeAwayUntil = 0;
     this.#delay = 0;
   }
 
-  /** No request reaches the store for so long. */
+  /** No request reaches the store for this time. */
   loseStore(milliseconds: number): void {
     this.#storeAwayUntil = this.#scheduler.now + milliseconds;
   }
 
-  /** The next request to the store takes so much longer to arrive. */
+  /** The next request to the store takes this much longer to arrive. */
   delayNext(milliseconds: number): void {
     this.#delay = milliseconds;
   }

@@ -32,7 +32,7 @@ import type { Scheduler } from './scheduler.ts';
 import type { Setting } from './setting.ts';
 
 export const STORE = '01ARZ3NDEKTSV4RRFFQ69G5FAV';
-/** So small that a few words span several parts. */
+/** Small, so that a few words span several parts. */
 const PART_SIZE = 16;
 const SETTINGS: S3Settings = {
   bucket: 'bucket',
@@ -48,7 +48,7 @@ const SETTINGS: S3Settings = {
   uploadBuffer: 8 * PART_SIZE,
 };
 
-/** What the nodes of a cluster share. */
+/** The parts that the nodes of a cluster share. */
 export interface NodeEnvironment {
   readonly setting: Setting;
   readonly scheduler: Scheduler;
@@ -112,7 +112,7 @@ export function startNode(number: number, environment: NodeEnvironment, random: 
     redirect: false,
     parse: (_, steps) => finish(steps),
     policy: NO_POLICY,
-    // Bytes that were not dropped stay until they are collected.
+    // Bytes that were not dropped remain until they are collected.
     runInBackground: (_, work) => void work().catch(() => {}),
   });
   return { machine, driver, projection, fold, sessions, registry, newId };
@@ -157,7 +157,7 @@ function openSessions(
     : new LogSessions({ ...common, ids: new SessionIds(STORE, randomBytes), maxEndedIds: 100 });
 }
 
-/** Nobody but nodes writes to the simulation's Redis. */
+/** Only nodes write to the simulation's Redis. */
 function raise(...error: readonly unknown[]): never {
-  throw new Error('somebody else wrote to Redis', { cause: error });
+  throw new Error('a value in Redis is malformed', { cause: error });
 }

@@ -14,9 +14,9 @@ import type {
 import type { MemoryDriver } from '../../src/storage/memory/driver.ts';
 import { NoAnswer } from '../../src/storage/s3/failures.ts';
 import type { Machine } from './machine.ts';
-import { momentOf } from './moments.ts';
 import type { NodeEnvironment } from './node.ts';
 import type { Random } from './random.ts';
+import { stepOf } from './steps.ts';
 
 /** After how many milliseconds the sender of a lost request notices the broken connection. */
 const BREAKS_AFTER_MS = 400;
@@ -40,46 +40,46 @@ export class ObjectsDriver implements StorageDriver {
 
   async create(key: Key, bytes: Uint8Array, first?: () => Promise<void>): Promise<CreateResult> {
     await first?.();
-    return await this.#ask(momentOf('create', key), () => this.#store.create(key, bytes));
+    return await this.#ask(stepOf('create', key), () => this.#store.create(key, bytes));
   }
 
   async write(key: Key, bytes: Uint8Array): Promise<WrittenObject> {
     const durable = this.put(key, bytes);
-    // A failure is reported to those who await it; without any it must not be an unhandled rejection.
+    // Callers that await it get the failure; without any it must not be an unhandled rejection.
     durable.catch(() => undefined);
     return { durable };
   }
 
   put(key: Key, bytes: Uint8Array): Promise<void> {
-    return this.#ask(momentOf('write', key), () => this.#store.put(key, bytes));
+    return this.#ask(stepOf('write', key), () => this.#store.put(key, bytes));
   }
 
   read(key: Key): Promise<Uint8Array | undefined> {
-    return this.#ask(momentOf('read', key), () => this.#store.read(key));
+    return this.#ask(stepOf('read', key), () => this.#store.read(key));
   }
 
   open(key: Key): Promise<StoredObject | undefined> {
-    return this.#ask(momentOf('read', key), () => this.#store.open(key));
+    return this.#ask(stepOf('read', key), () => this.#store.open(key));
   }
 
   head(key: Key): Promise<{ readonly size: number } | undefined> {
-    return this.#ask(momentOf('head', key), () => this.#store.head(key));
+    return this.#ask(stepOf('head', key), () => this.#store.head(key));
   }
 
   async delete(keys: readonly Key[]): Promise<readonly DeleteFailure[]> {
     try {
-      return await this.#ask(momentOf('delete', keys[0] ?? ''), () => this.#store.delete(keys));
+      return await this.#ask(stepOf('delete', keys[0] ?? ''), () => this.#store.delete(keys));
     } catch (cause) {
       return keys.map((key) => ({ key, cause }));
     }
   }
 
   deleteAll(prefix: Key): Promise<void> {
-    return this.#ask(momentOf('delete', prefix), () => this.#store.deleteAll(prefix));
+    return this.#ask(stepOf('delete', prefix), () => this.#store.deleteAll(prefix));
   }
 
   async *list(prefix: Key, after?: Key): AsyncIterable<ListedObject> {
-    yield* await this.#ask(momentOf('list', prefix), () => Array.fromAsync(this.#store.list(prefix, after)));
+    yield* await this.#ask(stepOf('list', prefix), () => Array.fromAsync(this.#store.list(prefix, after)));
   }
 
   async confirm(): Promise<void> {}
@@ -111,7 +111,7 @@ export class ObjectsDriver implements StorageDriver {
     const { network, scheduler, happened } = this.#environment;
     const machine = this.#machine;
     happened(`sending ${what}`, machine);
-    // A process that is paused now has not sent it yet.
+    // A process that is now paused has not sent it yet.
     if (machine.isHanging) await machine.sleep(0);
     const { there, back, refused } = network.toStore();
     return await new Promise((resolve, reject) => {

@@ -1,7 +1,7 @@
 import type { Key } from '../../src/storage/driver.ts';
 import type { Scheduler } from './scheduler.ts';
 
-/** Is notified of every change of the store as it happens. */
+/** Notified of every change of the store. */
 export interface ObjectObserver {
   readonly made: (key: Key, bytes: Uint8Array) => void;
   readonly gone: (key: Key) => void;

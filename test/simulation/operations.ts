@@ -1,10 +1,10 @@
-// What clients do, and what must then be true (I5: of everything that is read after it, too).
+// Operations of clients, and what must be true after them.
 import { ANYBODY, type Caller } from '../../src/access/access.ts';
 import { accept } from '../../src/journal/command.ts';
 import type { ErrorKind } from '../../src/oci/errors.ts';
 import type { RepositoryName, Tag } from '../../src/oci/names.ts';
 import { UploadBody } from '../../src/registry/upload-body.ts';
-import type { Observation, Past } from './history.ts';
+import type { Observation, PastState } from './history.ts';
 import type { SimulatedNode } from './node.ts';
 import { BLOBS, type Content, MANIFESTS, type ManifestContent, REPOSITORIES, TAGS } from './vocabulary.ts';
 import type { TimedOutcome, World } from './world.ts';
@@ -53,7 +53,7 @@ export async function perform<T>(
   return answered;
 }
 
-const isAbsent = (past: Past): boolean => !past.exists;
+const isAbsent = (state: PastState): boolean => !state.exists;
 
 export function pushBlob(repo: RepositoryName, { digest, bytes }: Content, streamed: boolean): Operation<void> {
   return {
@@ -69,7 +69,7 @@ export function pushBlob(repo: RepositoryName, { digest, bytes }: Content, strea
       const body = new UploadBody(source(), streamed ? undefined : bytes.length);
       return registry.uploads.monolithic({ repo, caller: callerOf(label) }, digest, body);
     },
-    holds: () => (past) => past.blobs.has(digest),
+    holds: () => (state) => state.blobs.has(digest),
     // Redis lost the session in the meantime.
     refusals: streamed ? { 'upload-unknown': () => true } : {},
   };
@@ -86,8 +86,8 @@ export function pushManifest(
     kind: 'write',
     run: ({ registry }, label) =>
       registry.manifests.put(repo, { bytes, contentType: undefined, digest, tags }, actorOf(label)),
-    holds: () => (past) => past.manifests.has(digest) && tags.every((tag) => past.tags.get(tag) === digest),
-    refusals: { 'manifest-references-unknown': (past) => blobs.some((blob) => !past.blobs.has(blob.digest)) },
+    holds: () => (state) => state.manifests.has(digest) && tags.every((tag) => state.tags.get(tag) === digest),
+    refusals: { 'manifest-references-unknown': (state) => blobs.some((blob) => !state.blobs.has(blob.digest)) },
   };
 }
 
@@ -96,7 +96,7 @@ export function mount(repo: RepositoryName, { digest }: Content, from: Repositor
     what: `mount ${digest.slice(7, 12)} from ${from ?? 'anywhere'}`,
     kind: 'write',
     run: ({ registry }, label) => registry.linking.mount(repo, digest, from, callerOf(label)),
-    holds: (isMounted) => (isMounted ? (past) => past.blobs.has(digest) : undefined),
+    holds: (isMounted) => (isMounted ? (state) => state.blobs.has(digest) : undefined),
     refusals: {},
   };
 }
@@ -107,8 +107,8 @@ export function findBlob(repo: RepositoryName, { digest }: Content): Operation<u
     what: `find blob ${digest.slice(7, 12)}`,
     kind: 'read',
     run: async ({ registry }) => await registry.blobs.renew(repo, digest),
-    holds: () => (past) => past.blobs.has(digest),
-    // Also where the link could not be renewed.
+    holds: () => (state) => state.blobs.has(digest),
+    // Also if the link could not be renewed.
     refusals: { 'name-unknown': isAbsent, 'blob-unknown': () => true },
   };
 }
@@ -118,8 +118,8 @@ export function deleteTag(repo: RepositoryName, tag: Tag): Operation<void> {
     what: `delete tag ${tag}`,
     kind: 'write',
     run: ({ registry }, label) => registry.manifests.deleteTag(repo, tag, actorOf(label)),
-    holds: () => (past) => !past.tags.has(tag),
-    refusals: { 'name-unknown': isAbsent, 'manifest-unknown': (past) => !past.tags.has(tag) },
+    holds: () => (state) => !state.tags.has(tag),
+    refusals: { 'name-unknown': isAbsent, 'manifest-unknown': (state) => !state.tags.has(tag) },
     hasEvents: true,
   };
 }
@@ -129,22 +129,22 @@ export function deleteManifest(repo: RepositoryName, { digest }: Content): Opera
     what: `delete manifest ${digest.slice(7, 12)}`,
     kind: 'write',
     run: ({ registry }, label) => registry.manifests.delete(repo, digest, actorOf(label)),
-    holds: () => (past) => !past.manifests.has(digest),
-    refusals: { 'name-unknown': isAbsent, 'manifest-unknown': (past) => !past.manifests.has(digest) },
+    holds: () => (state) => !state.manifests.has(digest),
+    refusals: { 'name-unknown': isAbsent, 'manifest-unknown': (state) => !state.manifests.has(digest) },
     hasEvents: true,
   };
 }
 
 export function deleteBlob(repo: RepositoryName, { digest }: Content): Operation<void> {
-  const isReferenced = (past: Past) => [...past.manifests.values()].some(({ refs }) => refs.includes(digest));
+  const isReferenced = (state: PastState) => [...state.manifests.values()].some(({ refs }) => refs.includes(digest));
   return {
     what: `delete blob ${digest.slice(7, 12)}`,
     kind: 'write',
     run: ({ registry }, label) => registry.blobs.delete(repo, digest, actorOf(label)),
-    holds: () => (past) => !past.blobs.has(digest),
+    holds: () => (state) => !state.blobs.has(digest),
     refusals: {
       'name-unknown': isAbsent,
-      'blob-unknown': (past) => !past.blobs.has(digest),
+      'blob-unknown': (state) => !state.blobs.has(digest),
       'blob-referenced': isReferenced,
     },
     hasEvents: true,
@@ -175,8 +175,8 @@ export function readTag(repo: RepositoryName, tag: Tag): Operation<string> {
       await registry.manifests.bytes(found, ANYBODY);
       return found.digest;
     },
-    holds: (digest) => (past) => past.tags.get(tag) === digest,
-    refusals: { 'name-unknown': isAbsent, 'manifest-unknown': (past) => past.exists && !past.tags.has(tag) },
+    holds: (digest) => (state) => state.tags.get(tag) === digest,
+    refusals: { 'name-unknown': isAbsent, 'manifest-unknown': (state) => state.exists && !state.tags.has(tag) },
   };
 }
 
@@ -185,8 +185,8 @@ export function readManifest(repo: RepositoryName, { digest }: Content): Operati
     what: `read manifest ${digest.slice(7, 12)}`,
     kind: 'read',
     run: async ({ registry }) => (await registry.manifests.resolve(repo, { kind: 'digest', digest })).record.inc,
-    holds: (inc) => (past) => past.manifests.get(digest)?.inc === inc,
-    refusals: { 'name-unknown': isAbsent, 'manifest-unknown': (past) => past.exists && !past.manifests.has(digest) },
+    holds: (inc) => (state) => state.manifests.get(digest)?.inc === inc,
+    refusals: { 'name-unknown': isAbsent, 'manifest-unknown': (state) => state.exists && !state.manifests.has(digest) },
   };
 }
 
@@ -198,8 +198,8 @@ export function readBlob(repo: RepositoryName, { digest, bytes }: Content): Oper
       const { content } = await registry.blobs.get(repo, digest, ANYBODY);
       return content.kind === 'bytes' ? Buffer.from(content.bytes).toString('hex') : content.kind;
     },
-    holds: (hex) => (past) => past.blobs.has(digest) && hex === Buffer.from(bytes).toString('hex'),
-    refusals: { 'name-unknown': isAbsent, 'blob-unknown': (past) => past.exists && !past.blobs.has(digest) },
+    holds: (hex) => (state) => state.blobs.has(digest) && hex === Buffer.from(bytes).toString('hex'),
+    refusals: { 'name-unknown': isAbsent, 'blob-unknown': (state) => state.exists && !state.blobs.has(digest) },
   };
 }
 
@@ -208,15 +208,15 @@ export function listTags(repo: RepositoryName): Operation<string> {
     what: 'list tags',
     kind: 'read',
     run: async ({ registry }) => (await registry.listings.tags(repo, { after: undefined, limit: 100 })).items.join(' '),
-    holds: (tags) => (past) => past.exists && [...past.tags.keys()].sort().join(' ') === tags,
+    holds: (tags) => (state) => state.exists && [...state.tags.keys()].sort().join(' ') === tags,
     refusals: { 'name-unknown': isAbsent },
   };
 }
 
 export function listReferrers(repo: RepositoryName, { digest }: Content): Operation<string> {
   const query = { artifactType: undefined, after: undefined, fits: () => true };
-  const referrersIn = (past: Past) =>
-    [...past.manifests].filter(([, { subject }]) => subject === digest).map(([name]) => name);
+  const referrersIn = (state: PastState) =>
+    [...state.manifests].filter(([, { subject }]) => subject === digest).map(([name]) => name);
   return {
     what: `list referrers of ${digest.slice(7, 12)}`,
     kind: 'read',
@@ -224,7 +224,7 @@ export function listReferrers(repo: RepositoryName, { digest }: Content): Operat
       const { items } = await registry.listings.referrers(repo, digest, query, callerOf(label));
       return items.map((item) => item.digest).join(' ');
     },
-    holds: (digests) => (past) => referrersIn(past).sort().join(' ') === digests,
+    holds: (digests) => (state) => referrersIn(state).sort().join(' ') === digests,
     refusals: {},
   };
 }
@@ -238,7 +238,7 @@ export async function listRepositories(world: World, at?: SimulatedNode): Promis
   if (outcome.kind !== 'ok') return;
   for (const repo of REPOSITORIES) {
     const isListed = outcome.value.includes(repo);
-    const holds = (past: Past) => past.exists === isListed;
+    const holds = (state: PastState) => state.exists === isListed;
     world.history.observations.push({ what: `${label} (${repo})`, repo, kind: 'read', begin, end, label, holds });
   }
 }

@@ -1,4 +1,4 @@
-// When nothing goes wrong any more: every view is what the log says, on every node, and writes work.
+// After all faults have ended: every view on every node agrees with the log, and writes work.
 import { accept } from '../../src/journal/command.ts';
 import type { RepositoryFacts } from '../../src/journal/state.ts';
 import type { RepositoryName } from '../../src/oci/names.ts';
@@ -42,7 +42,7 @@ function expectedViews({ state }: CheckedLog): unknown {
   };
 }
 
-/** What commands decide on. */
+/** The facts that commands decide on. */
 function factsOf(facts: RepositoryFacts): unknown {
   return {
     exists: facts.exists,
@@ -68,21 +68,21 @@ function decidedOn({ projection }: SimulatedNode, repo: RepositoryName): Promise
   });
 }
 
-/** The views in Redis after quiet are the fold of the log. To be called when nothing was written for a while. */
+/** Checks that the views in Redis are the fold of the log. Call it when nothing was written for a while. */
 export async function checkFinalReads(world: World, repositories: readonly RepositoryName[]): Promise<void> {
   for (const repo of repositories) {
     const log = checkLog(world, repo);
     const expected = { views: expectedViews(log), facts: factsOf(log.state) };
     const compare = async (node: SimulatedNode, what: 'views' | 'facts'): Promise<void> => {
-      const look = ({ projection }: SimulatedNode) =>
+      const read = ({ projection }: SimulatedNode) =>
         what === 'views' ? viewsOf(projection, repo) : decidedOn(node, repo);
-      const { outcome } = await world.request(`compare ${what} of ${repo}`, look, node);
+      const { outcome } = await world.request(`compare ${what} of ${repo}`, read, node);
       if (outcome.kind === 'ok' && Bun.deepEquals(outcome.value, expected[what])) return;
       const found = outcome.kind === 'ok' ? JSON.stringify(outcome.value) : outcome.kind;
       const right = JSON.stringify(expected[what]);
       world.history.violated(`${node.machine.name}: ${repo} is\n${found}, its log says\n${right}`);
     };
-    // First a node that only reads, as nothing else would bring a view up to date that was left behind.
+    // First a node that only reads, because a write would bring a stale view up to date.
     await compare(world.random.pick(world.nodes), 'views');
     for (const node of world.nodes) await compare(node, 'facts');
   }

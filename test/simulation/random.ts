@@ -1,14 +1,14 @@
-/** Everything that a simulation chooses comes from here: the same seed gives the same choices. */
+/** The source of all choices of a simulation: the same seed gives the same choices. */
 export class Random {
   #state: number;
 
   constructor(seed: number) {
     this.#state = (Math.imul(seed, 0x9e3779b1) ^ 0x5bf03635) | 0;
-    // Neighbouring seeds begin alike.
+    // Neighbouring seeds start with similar numbers.
     for (let round = 0; round < 4; round++) this.next();
   }
 
-  /** A generator of its own, so that what one part draws does not depend on how far the others came. */
+  /** A separate generator, so that the choices of one part do not depend on the progress of others. */
   child(): Random {
     return new Random(Math.floor(this.next() * 2 ** 32));
   }
@@ -21,7 +21,7 @@ export class Random {
     return ((mixed ^ (mixed >>> 14)) >>> 0) / 2 ** 32;
   };
 
-  /** A whole number, both ends included. */
+  /** An integer, both bounds included. */
   between(low: number, high: number): number {
     return low + Math.floor(this.next() * (high - low + 1));
   }
@@ -36,7 +36,7 @@ export class Random {
     return item;
   }
 
-  /** One of the names, each as often as its weight says. */
+  /** One of the names, with probabilities proportional to the weights. */
   weighted<K extends string>(weights: Readonly<Partial<Record<K, number>>>): K {
     const entries = Object.entries(weights) as [K, number][];
     let left = this.next() * entries.reduce((sum, [, weight]) => sum + weight, 0);
@@ -44,6 +44,6 @@ export class Random {
       left -= weight;
       if (left < 0) return name;
     }
-    throw new Error('nothing has any weight');
+    throw new Error('all weights are zero');
   }
 }

@@ -7,11 +7,11 @@ import type { RedisServer } from './redis.ts';
 /** The deadline of src/projection/redis/connection.ts. */
 const COMMAND_MS = 2_000;
 
-/** One node's connection. Requests may arrive late or never, and so may answers; each then is RedisGone after a while. */
+/** One node's connection. Requests and answers may arrive late or never; the command then fails with RedisGone after a while. */
 export class SimulatedRedis implements RedisCommands {
   readonly #machine: Machine;
   readonly #environment: NodeEnvironment;
-  /** How long it takes to find a new master, in milliseconds. */
+  /** The time until it finds a new master, in milliseconds. */
   readonly #slowness: number;
   #server: RedisServer;
 

@@ -1,7 +1,7 @@
 import type { Reply } from '../../src/projection/redis/commands.ts';
 import type { Keyspace } from './redis-keyspace.ts';
 
-/** What INFO tells of a server. */
+/** The identity of a server in INFO. */
 export interface Identity {
   readonly runId: string;
   readonly replid: string;

@@ -13,7 +13,7 @@ interface Entry {
 export class Keyspace {
   #entries = new Map<string, Entry>();
 
-  /** As a dump holds it, or a replica that got everything up to now. */
+  /** A copy, like a dump or an up-to-date replica. */
   copy(): Keyspace {
     const copy = new Keyspace();
     for (const [key, { value, expires }] of this.#entries) copy.#entries.set(key, { value: copyOf(value), expires });
@@ -47,7 +47,7 @@ export class Keyspace {
     this.#entries.set(key, { value: { kind: 'string', text }, expires });
   }
 
-  /** @returns whether there is such a key */
+  /** @returns whether the key exists */
   expire(key: string, expires: number | undefined, now: number): boolean {
     const entry = this.#get(key, now);
     if (entry === undefined) return false;

@@ -5,10 +5,10 @@ import { callCommand, type Identity } from './redis-commands.ts';
 import { Keyspace } from './redis-keyspace.ts';
 import type { Scheduler } from './scheduler.ts';
 
-/** `isolated`: a master that its replica does not follow any more, or a replica: it refuses scripts. */
+/** `isolated`: a replica, or a master that its replica no longer follows. It refuses scripts. */
 type Condition = 'up' | 'down' | 'isolated';
 
-/** How many changes ago. */
+/** The number of recent states that a replica may have. */
 const MAX_REPLICA_COPIES = 4;
 
 /** Compiled scripts serve all simulations of this process. */
@@ -26,7 +26,7 @@ export class RedisServer {
     this.identity = identity;
   }
 
-  /** @throws Error with what the server says, or that there is none */
+  /** @throws Error with the error of the server, or if there is none */
   run(script: Script, keys: readonly string[], args: readonly (string | number)[]): Reply {
     if (this.condition === 'down') throw new Error('ECONNREFUSED');
     if (this.condition === 'isolated') throw new Error('NOREPLICAS Not enough good replicas to write.');
@@ -35,7 +35,7 @@ export class RedisServer {
   }
 }
 
-/** The Redis of a cluster: whichever server is the master now. */
+/** The Redis of a cluster: its current master. */
 export class RedisGroup {
   readonly #scheduler: Scheduler;
   #servers = 0;
@@ -44,7 +44,7 @@ export class RedisGroup {
   readonly losses: number[] = [];
   /** The data of lagging replicas, newest last. */
   readonly #behind: Keyspace[] = [new Keyspace()];
-  /** When the master became one, in milliseconds. */
+  /** When the master was promoted, in milliseconds. */
   #since = 0;
 
   constructor(scheduler: Scheduler) {
@@ -56,7 +56,7 @@ export class RedisGroup {
     return this.#master;
   }
 
-  /** The server that a client is connected to, given the one before. @param noticedAfter milliseconds until it notices a failover */
+  /** The server that a client is connected to. @param noticedAfter milliseconds until it notices a failover */
   found(before: RedisServer, noticedAfter: number): RedisServer {
     return this.#scheduler.now >= this.#since + noticedAfter ? this.#master : before;
   }
@@ -67,7 +67,7 @@ export class RedisGroup {
     if (this.#behind.length > MAX_REPLICA_COPIES) this.#behind.shift();
   }
 
-  /** The data of some replica or dump, more or less old. */
+  /** The data of a random, possibly old replica or dump. */
   old(random: Random): Keyspace {
     return random.pick([...this.#behind, this.#master.keyspace]).copy();
   }
@@ -81,7 +81,7 @@ export class RedisGroup {
     this.#master.condition = 'down';
   }
 
-  /** Restarts the process. @param dump what it loads: everything, nothing, or an old file */
+  /** Restarts the process. @param dump the data that it loads: everything, nothing, or an old dump */
   start(dump: Keyspace): void {
     this.#lost();
     this.#master.keyspace = dump;
@@ -89,7 +89,7 @@ export class RedisGroup {
     this.#master.condition = 'up';
   }
 
-  /** A replica becomes the master. The one before refuses scripts since before that. @param copy what the replica has */
+  /** Promotes a replica. The old master already refuses scripts. @param copy the data of the replica */
   failOver(copy: Keyspace): void {
     this.#lost();
     this.#master.condition = 'isolated';

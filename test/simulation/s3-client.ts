@@ -1,14 +1,14 @@
 import { UploadPartCommand } from '@aws-sdk/client-s3';
 import type { S3Clients } from '../../src/storage/s3/clients.ts';
 import type { Machine } from './machine.ts';
-import { momentOf } from './moments.ts';
 import type { NodeEnvironment } from './node.ts';
 import { S3Refusal } from './s3.ts';
+import { stepOf } from './steps.ts';
 
 /** After how many milliseconds the sender of a lost request notices the broken connection. */
 const BREAKS_AFTER_MS = 400;
 
-/** Stands in for the SDK's clients of one node: requests and answers may arrive late or never. */
+/** Replaces the SDK's clients of one node: requests and answers may arrive late or never. */
 export class SimulatedClient {
   readonly #machine: Machine;
   readonly #environment: NodeEnvironment;
@@ -53,7 +53,7 @@ export class SimulatedClient {
   destroy(): void {}
 }
 
-/** The clients as the driver takes them, whatever each is for: of an S3Client it uses nothing but `send` and `destroy`. */
+/** The clients of the driver, all the same one: the driver uses only `send` and `destroy` of an S3Client. */
 export function simulatedClients(machine: Machine, environment: NodeEnvironment): S3Clients {
   const client = new SimulatedClient(machine, environment);
   const get = (_: object, name: string | symbol) => (name === 'destroy' ? () => {} : client);
@@ -75,7 +75,7 @@ function kindOf(command: object): string {
   const { input } = command as { input: RequestInput };
   const key = input.Key ?? input.Prefix ?? input.Delete?.Objects?.[0]?.Key ?? '';
   const operation = OPERATIONS[command.constructor.name] ?? 'upload';
-  return momentOf(operation === 'write' && input.IfNoneMatch !== undefined ? 'create' : operation, key);
+  return stepOf(operation === 'write' && input.IfNoneMatch !== undefined ? 'create' : operation, key);
 }
 
 interface RequestInput {

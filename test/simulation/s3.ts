@@ -25,7 +25,7 @@ interface Multipart {
   readonly parts: Map<number, Part>;
 }
 
-/** An answer of S3 that is an error. */
+/** An error response of S3. */
 export class S3Refusal extends Error {
   readonly $metadata: { readonly httpStatusCode: number };
 
@@ -36,7 +36,7 @@ export class S3Refusal extends Error {
   }
 }
 
-/** A bucket, strongly consistent like S3: each request takes effect at one moment. */
+/** A bucket, strongly consistent like S3: each request takes effect atomically. */
 export class SimulatedBucket {
   readonly #objects: Objects;
   readonly #metadata = new Map<Key, Metadata>();
@@ -44,7 +44,7 @@ export class SimulatedBucket {
   readonly #ignoresEtags: boolean;
   #ids = 0;
 
-  /** @param ignoresEtags accepts parts with any ETag, which removes a second line of defence */
+  /** @param ignoresEtags accepts parts with any ETag, without this second line of defence */
   constructor(objects: Objects, ignoresEtags: boolean) {
     this.#objects = objects;
     this.#ignoresEtags = ignoresEtags;
@@ -139,7 +139,7 @@ function within(bytes: Uint8Array, range: string): Uint8Array {
   return bytes.slice(Number(start), Number(end) + 1);
 }
 
-/** The SDK's form of an answer with a body. */
+/** A response with a body, in the SDK's form. */
 function answerWith(bytes: Uint8Array): object {
   return {
     ContentLength: bytes.length,

@@ -1,7 +1,7 @@
-/** An event at a moment of the simulated time. */
+/** An event at a point of simulated time. */
 interface Occurrence {
   at: number;
-  /** Of two at the same moment, the one that was scheduled first comes first. */
+  /** Orders events at the same time: first scheduled, first run. */
   readonly order: number;
   readonly owner: Owner | undefined;
   readonly run: () => void;
@@ -11,7 +11,7 @@ interface Occurrence {
 /** The process that a continuation belongs to: a dead one never continues, a hanging one continues later. */
 export interface Owner {
   readonly isDead: boolean;
-  /** Moment until which it hangs; 0 when it does not. */
+  /** The time until which it hangs; 0 if it does not. */
   readonly hangsUntil: number;
 }
 
@@ -21,8 +21,8 @@ const LOOK_AGAIN_MS = 100;
 const MAX_STEPS = 200_000;
 
 /**
- * The simulated time, and the order of all events. The next event happens only once every continuation of the one before has run as
- * far as it can. Everything that the code under test awaits comes from here.
+ * Simulated time, and the order of all events. The next event happens only after every continuation of the previous one has run as
+ * far as it can. Everything that the code under test awaits is scheduled here.
  */
 export class Scheduler {
   #heap: Occurrence[] = [];
@@ -41,7 +41,7 @@ export class Scheduler {
     return this.#now;
   }
 
-  /** How many events have happened: orders them. */
+  /** The number of events so far, which orders them. */
   get step(): number {
     return this.#steps;
   }
@@ -67,7 +67,7 @@ export class Scheduler {
     });
   }
 
-  /** A process hangs no longer. @param isSudden its continuations run soon, each at its own time, and not all at once */
+  /** Ends the hang of a process. @param isSudden its continuations run soon, each at a random time, instead of all at once */
   release(owner: Owner, isSudden = false): void {
     for (const occurrence of this.#held.get(owner) ?? []) {
       const late = this.#now - occurrence.at;
@@ -79,7 +79,7 @@ export class Scheduler {
 
   /**
    * Runs events in order until `isDone`.
-   * @returns false when nothing is scheduled any more, or the time (milliseconds) is over
+   * @returns false if nothing is scheduled any more, or the time (milliseconds) is over
    */
   async run(isDone: () => boolean, until: number): Promise<boolean> {
     await settled();
@@ -147,7 +147,7 @@ function isBefore(a: Occurrence, b: Occurrence): boolean {
   return a.at < b.at || (a.at === b.at && a.order < b.order);
 }
 
-/** Bun runs every microtask, also those that others add, before the next immediate. */
+/** Bun runs all microtasks, including those that others add, before the next immediate. */
 function settled(): Promise<void> {
   return new Promise((resolve) => {
     setImmediate(resolve);

@@ -2,7 +2,7 @@
 
 import { MINUTE_MS } from './setting.ts';
 
-/** Which seeds, and until when (milliseconds since 1970). */
+/** Which seeds to run, and until when (milliseconds since 1970). */
 export interface Share {
   readonly seeds: readonly number[];
   readonly until: number;
@@ -67,7 +67,7 @@ interface Thread {
   postMessage(message: Findings | typeof READY): void;
 }
 
-/** In the thread: runs its share. It announces when it listens, because messages that arrive while its modules load are lost. */
+/** In the thread: runs its share. It announces that it is listening, because messages that arrive while its modules load are lost. */
 export function serveSeeds(thread: Thread, live: RunSeed): void {
   thread.onmessage = ({ data }) => {
     runShare(data, live).then(

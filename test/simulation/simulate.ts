@@ -11,14 +11,14 @@ import { REPOSITORIES } from './vocabulary.ts';
 import { World } from './world.ts';
 
 const SECOND_MS = 1_000;
-/** No client waits for longer, whatever goes wrong: the sum of all deadlines of a large upload. */
+/** No client waits for longer, whatever fails: the sum of all deadlines of a large upload. */
 const SETTLES_WITHIN_MS = 600 * SECOND_MS;
-/** After this time every stale view has been verified (DESIGN 6: intents, leases). */
+/** After this time every stale view has been verified: all intents are overdue, and all leases have expired. */
 const QUIET_AFTER_MS = 130 * SECOND_MS;
 
 export interface Simulated {
   readonly seed: number;
-  /** Empty: all is well. */
+  /** Empty if all guarantees hold. */
   readonly violations: readonly string[];
   /** What happened, if notes were requested. */
   readonly notes: readonly string[];

@@ -1,4 +1,4 @@
-// DESIGN 11.3.
+// Simulated clusters with faults: many seeds, and deliberate bugs that the simulation must detect.
 import { heapStats } from 'bun:jsc';
 import { expect, test } from 'bun:test';
 import { BUGS, type BugName } from './bugs.ts';
@@ -8,7 +8,7 @@ import { simulate } from './simulate.ts';
 const SEEDS = Number(process.env.SIM_SEEDS ?? 10_000);
 /** An injected bug is detected within this many seeds. */
 const FOUND_WITHIN = 1_500;
-/** A tenth of what the worlds of forty runs take: less is no leak. */
+/** A tenth of the memory of the worlds of forty runs; less growth is not a leak. */
 const LEAKED_BYTES = 2_000_000;
 
 const seed = process.env.SIM_SEED;
@@ -21,7 +21,7 @@ if (seed !== undefined) {
   });
 } else {
   test(
-    'no run breaks a guarantee, whatever is slow, lost, killed, forgotten or stale',
+    'no run breaks a guarantee, whatever is slow, lost, killed or stale',
     async () => {
       const { ran, counts, failed } = await runSeeds(new URL('./worker.ts', import.meta.url), SEEDS);
       const { slots = 0 } = counts;
@@ -34,13 +34,13 @@ if (seed !== undefined) {
     SEEDS_WITHIN_MS,
   );
 
-  test('a run that ended stays nowhere in memory', async () => {
+  test('a finished run leaves nothing in memory', async () => {
     const heapAfter = async (first: number, last: number): Promise<number> => {
       for (let each = first; each <= last; each++) await simulate(each);
       Bun.gc(true);
       return heapStats().heapSize;
     };
-    // What the garbage collector keeps by chance differs from batch to batch; a leak, half a megabyte a run, shows in all of them.
+    // Memory that is not collected yet differs from batch to batch; a leak, half a megabyte per run, shows in all of them.
     let [before, growth] = [await heapAfter(1, 20), Number.POSITIVE_INFINITY];
     for (let batch = 0; batch < 4 && growth >= LEAKED_BYTES; batch++) {
       const after = await heapAfter(21 + 40 * batch, 60 + 40 * batch);

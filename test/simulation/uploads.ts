@@ -5,7 +5,7 @@ import type { Digest, RepositoryName, UploadId } from '../../src/oci/names.ts';
 import type { Session } from '../../src/registry/sessions.ts';
 import { UploadBody } from '../../src/registry/upload-body.ts';
 import type { Pusher } from '../../src/registry/uploads.ts';
-import type { Past } from './history.ts';
+import type { PastState } from './history.ts';
 import type { Machine } from './machine.ts';
 import type { SimulatedNode } from './node.ts';
 import { callerOf } from './operations.ts';
@@ -22,7 +22,7 @@ const TRIES = 8;
 /** Longer than a lease lasts unless it is renewed, in milliseconds. */
 const LEASE_EXPIRED_MS = 11_000;
 
-/** One upload from the view of its clients. */
+/** One upload as its clients see it. */
 class Upload {
   readonly #world: World;
   readonly #random: Random;
@@ -33,7 +33,7 @@ class Upload {
   /** The possible committed contents: more than one after a request without an answer. */
   #contents: readonly string[] = [''];
   /** Requests without an answer. */
-  #unsure: Sent[] = [];
+  #uncertain: Sent[] = [];
   /** Digests of closing requests without an answer. */
   readonly #closings: Digest[] = [];
   #mayBeEnded = false;
@@ -56,7 +56,7 @@ class Upload {
     return this.#contents[0]?.length ?? 0;
   }
 
-  /** Redis lost something since the upload began: it may be unknown, or at an earlier offset (I1). */
+  /** Redis has lost data since the upload began: it may be unknown, or at an earlier offset. */
   get #mayBeLost(): boolean {
     return this.#world.redis.losses.some((step) => step >= this.#begun);
   }
@@ -67,20 +67,20 @@ class Upload {
     const count = this.#random.chance(0.3) ? 2 : 1;
     const pieces = Array.from({ length: count }, (_, index) => this.#newBytes(index));
     const answers = await Promise.all(pieces.map((bytes) => this.#patch(at, bytes)));
-    const taken = answers.filter((each) => each.outcome.kind === 'ok');
-    if (taken.length > 1) return this.#mistaken(`two requests were taken at ${at}`);
+    const accepted = answers.filter((each) => each.outcome.kind === 'ok');
+    if (accepted.length > 1) return this.#wrongOffset(`two requests were accepted at ${at}`);
     for (const [index, { outcome }] of answers.entries()) {
       const bytes = pieces[index] ?? '';
       if (outcome.kind === 'ok') this.#advance(at, bytes, outcome.value);
-      else if (outcome.kind === 'unknown') this.#unsure.push({ at, bytes });
+      else if (outcome.kind === 'unknown') this.#uncertain.push({ at, bytes });
       else if (outcome.error === 'upload-unknown') this.#lost();
       else if (outcome.error !== 'upload-out-of-order') this.#world.history.violated(`${this.#name}: ${outcome.error}`);
     }
-    if (taken.length === 0 && !this.#isOver) await this.look();
+    if (accepted.length === 0 && !this.#isOver) await this.askOffset();
   }
 
   #newBytes(writer: number): string {
-    // Who wrote a byte, and with which request, can be told from it.
+    // Each byte identifies its writer and request.
     const letter = String.fromCharCode(97 + ((this.#world.nextNumber() + 13 * writer) % 26));
     return letter.repeat(this.#random.between(1, 40));
   }
@@ -99,13 +99,13 @@ class Upload {
 
   #advance(at: number, bytes: string, session: Session): void {
     if (session.offset !== at + bytes.length) {
-      this.#mistaken(`${bytes.length} bytes at ${at} lead to ${session.offset}`);
+      this.#wrongOffset(`${bytes.length} bytes at ${at} lead to ${session.offset}`);
     }
     this.#contents = this.#contents.map((content) => content.slice(0, at) + bytes);
   }
 
-  /** An upload that Redis set back has no holder any more. */
-  #mistaken(what: string): void {
+  /** An upload that Redis set back no longer has a holder. */
+  #wrongOffset(what: string): void {
     this.#isOver = true;
     if (!this.#mayBeLost) this.#world.history.violated(`${this.#name}: ${what}`);
   }
@@ -114,16 +114,16 @@ class Upload {
     this.#isOver = true;
     if (this.#mayBeLost || this.#mayBeEnded) return;
     if (this.#closings.length === 0) {
-      this.#world.history.violated(`${this.#name} is unknown, though Redis lost nothing`);
+      this.#world.history.violated(`${this.#name} is unknown although Redis lost nothing`);
       return;
     }
     // One of the closing requests without an answer was carried out.
-    this.#tellLinked(this.#closings, this.#name, this.#begun, this.#world.scheduler.step);
+    this.#observeLinked(this.#closings, this.#name, this.#begun, this.#world.scheduler.step);
   }
 
-  /** Asks how far the upload is. */
-  async look(): Promise<void> {
-    const { outcome } = await this.#request('look', ({ registry }, pusher) =>
+  /** Asks for the offset of the upload. */
+  async askOffset(): Promise<void> {
+    const { outcome } = await this.#request('status', ({ registry }, pusher) =>
       registry.uploads.status(this.#id, pusher),
     );
     if (outcome.kind === 'refused') {
@@ -138,17 +138,17 @@ class Upload {
     }
     this.#contents = this.#possible(offset);
     if (this.#contents.length === 0) {
-      this.#mistaken(`it is at ${offset}, where nobody can have brought it`);
+      this.#wrongOffset(`it is at ${offset}, which no request can have reached`);
     }
   }
 
-  /** What the first bytes may be, now that there are so many: requests without an answer may have been taken one after another. */
+  /** The possible first bytes, given the offset: requests without an answer may have been accepted one after another. */
   #possible(offset: number): readonly string[] {
     const found = new Set<string>();
     const grow = (content: string): void => {
       if (content.length >= offset) found.add(content.slice(0, offset));
       else
-        for (const { at, bytes } of this.#unsure) {
+        for (const { at, bytes } of this.#uncertain) {
           if (at === content.length && bytes.length > 0) grow(content + bytes);
         }
     };
@@ -156,14 +156,14 @@ class Upload {
     return [...found];
   }
 
-  /** Sends the digest of what the bytes should be, until one is accepted. */
+  /** Sends the digests of the possible contents, until one is accepted. */
   async finish(): Promise<void> {
     for (let tries = 0; tries < TRIES && !this.#isOver; tries++) {
       for (const content of this.#contents) {
         if (!this.#isOver) await this.#close(content);
       }
       if (this.#isOver) return;
-      await this.look();
+      await this.askOffset();
       await this.#world.scheduler.sleep(this.#random.chance(0.5) ? LEASE_EXPIRED_MS : 500);
     }
   }
@@ -175,39 +175,39 @@ class Upload {
     const { outcome, begin, end } = await this.#request('close', ({ registry, machine }) =>
       registry.uploads.close(this.#id, pusher, digest, bodyOf('', machine, 0, false), undefined),
     );
-    const isSure = this.#contents.length === 1 && !this.#unsure.some(({ at }) => at === content.length);
+    const isCertain = this.#contents.length === 1 && !this.#uncertain.some(({ at }) => at === content.length);
     if (outcome.kind === 'ok') {
-      this.#tellLinked([digest], label, begin, end);
+      this.#observeLinked([digest], label, begin, end);
       this.#isOver = true;
     } else if (outcome.kind === 'unknown') {
       this.#closings.push(digest);
-      // It may have been the wrong one, and the upload ended for that.
-      if (!isSure) this.#mayBeEnded = true;
+      // It may have been the wrong digest, which may have ended the upload.
+      if (!isCertain) this.#mayBeEnded = true;
     } else if (outcome.error === 'digest-mismatch') {
-      if (isSure && !this.#mayBeLost) this.#world.history.violated(`${this.#name} has other bytes than ${content}`);
-      // Where the store could not read them before they were committed, it is over with that.
+      if (isCertain && !this.#mayBeLost) this.#world.history.violated(`${this.#name} has other bytes than ${content}`);
+      // A store that cannot read bytes before they are committed then ends the upload.
       this.#mayBeEnded = true;
     } else if (outcome.error === 'upload-unknown') this.#lost();
     else this.#world.history.violated(`${this.#name}: closing was refused: ${outcome.error}`);
   }
 
-  #tellLinked(digests: readonly Digest[], label: string, begin: number, end: number): void {
-    const holds = (past: Past) => digests.some((digest) => past.blobs.has(digest));
+  #observeLinked(digests: readonly Digest[], label: string, begin: number, end: number): void {
+    const holds = (state: PastState) => digests.some((digest) => state.blobs.has(digest));
     this.#world.history.observations.push({ what: label, repo: this.#repo, kind: 'write', begin, end, label, holds });
   }
 
   #request<T>(what: string, work: (node: SimulatedNode, pusher: Pusher) => Promise<T>): Promise<TimedOutcome<T>> {
     const pusher = { repo: this.#repo, caller: callerOf(this.#name) };
-    const asked = this.#world.request(`${this.#name} ${what} #${this.#world.nextNumber()}`, (node) =>
+    const answered = this.#world.request(`${this.#name} ${what} #${this.#world.nextNumber()}`, (node) =>
       work(node, pusher),
     );
     const begin = this.#world.scheduler.step;
-    // Clients give up too, and do not know what becomes of what they sent.
+    // Clients also time out, and do not know the outcome of their request.
     const patience = this.#random.pick([1, 2, 5, 30]) * 1_000;
     const gaveUp = this.#world.scheduler.sleep(patience).then((): TimedOutcome<T> => {
       return { outcome: { kind: 'unknown' }, begin, end: this.#world.scheduler.step };
     });
-    return Promise.race([asked, gaveUp]);
+    return Promise.race([answered, gaveUp]);
   }
 }
 
@@ -224,7 +224,7 @@ function bodyOf(text: string, machine: Machine, pause: number, breaks: boolean):
   return new UploadBody(source(), undefined);
 }
 
-/** An upload from its beginning to its end, however that comes. */
+/** A whole upload, however it ends. */
 export async function uploadInPieces(world: World, repo: RepositoryName): Promise<void> {
   const { random } = world;
   const name = `upload #${world.nextNumber()} in ${repo}`;
@@ -237,7 +237,7 @@ export async function uploadInPieces(world: World, repo: RepositoryName): Promis
   for (let pieces = random.between(1, 6); pieces > 0 && !upload.isOver; pieces--) {
     const before = upload.offset;
     await upload.send();
-    if (random.chance(0.3) && !upload.isOver) await upload.look();
+    if (random.chance(0.3) && !upload.isOver) await upload.askOffset();
     // If it failed, the upload may have a holder that will never release it.
     const isStuck = upload.offset === before && random.chance(0.5);
     const pause = random.chance(0.4) ? random.between(1_000, 5_000) : random.between(0, 300);

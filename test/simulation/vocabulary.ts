@@ -1,4 +1,4 @@
-// What the clients push: few things, so that they meet.
+// The content that clients push: little, so that they often concern the same things.
 import { digestOf } from '../../src/oci/digest.ts';
 import { OCI_MANIFEST } from '../../src/oci/media-types.ts';
 import type { Digest, RepositoryName, Tag } from '../../src/oci/names.ts';

@@ -1,4 +1,4 @@
-// Simulations in a thread of their own.
+// Simulations in a separate thread.
 
 import { serveSeeds } from './seeds.ts';
 import { simulate } from './simulate.ts';

@@ -5,7 +5,7 @@ import { metaKey } from '../../src/projection/redis/keys.ts';
 import { MemoryDriver } from '../../src/storage/memory/driver.ts';
 import { NoAnswer } from '../../src/storage/s3/failures.ts';
 import type { Bug } from './bugs.ts';
-import { History, type Outcome, type Past } from './history.ts';
+import { History, type Outcome, type PastState } from './history.ts';
 import type { Machine } from './machine.ts';
 import { Network, type NetworkFaults } from './network.ts';
 import { type NodeEnvironment, type SimulatedNode, STORE, startNode } from './node.ts';
@@ -43,7 +43,7 @@ interface Watcher {
 export interface WorldOptions {
   readonly random: Random;
   readonly bug: Bug;
-  /** How many nodes there are. */
+  /** The number of nodes. */
   readonly size: number;
   readonly networkFaults: NetworkFaults;
   readonly keepsNotes: boolean;
@@ -51,7 +51,7 @@ export interface WorldOptions {
   /** Processes that take no requests. */
   readonly workers?: number;
   /** Wraps the projections of nodes to observe their decisions. */
-  readonly look?: (world: Ground) => (projection: Projection) => Projection;
+  readonly observe?: (world: Ground) => (projection: Projection) => Projection;
 }
 
 /** The part of a world that exists before the first node starts. */
@@ -78,12 +78,12 @@ export class World implements NodeEnvironment {
   #processes = 0;
   #numbers = 0;
 
-  constructor({ random, bug, size, networkFaults, keepsNotes, setting = CLUSTER, workers = 0, look }: WorldOptions) {
+  constructor({ random, bug, size, networkFaults, keepsNotes, setting = CLUSTER, workers = 0, observe }: WorldOptions) {
     this.random = random;
     this.bug = bug;
     this.setting = setting;
     this.history = new History(keepsNotes);
-    this.watched = look?.(this) ?? ((projection) => projection);
+    this.watched = observe?.(this) ?? ((projection) => projection);
     this.bucket = new SimulatedBucket(this.objects, bug.ignoresEtags === true);
     this.redis = new RedisGroup(this.scheduler);
     this.network = new Network(random.child(), this.scheduler, networkFaults);
@@ -91,9 +91,9 @@ export class World implements NodeEnvironment {
     while (this.workers.length < workers) this.workers.push(this.#start());
   }
 
-  /** Called when a script ran, or a request was sent or carried out: a moment at which a fault may be injected. */
+  /** Called when a script has run, or a request was sent or executed: faults may be injected then. */
   readonly happened = (what: string, machine: Machine, key?: string): void => {
-    if (key !== undefined && VERIFYING_SCRIPTS.has(what)) this.#readAsStranger(key, what);
+    if (key !== undefined && VERIFYING_SCRIPTS.has(what)) this.#readAsNewNode(key, what);
     if (WRITING_SCRIPTS.has(what)) this.redis.replicate();
     for (const watcher of [...this.#watchers]) {
       if (watcher.what !== what || --watcher.left > 0) continue;
@@ -111,24 +111,24 @@ export class World implements NodeEnvironment {
   }
 
   /**
-   * Reads as a node that has just started: it cannot know that a view was set back, so a verified view must never be behind an
-   * acknowledged write.
+   * Reads like a node that has just started. Such a node cannot know that a view was set back, so a verified view must never be
+   * behind an acknowledged write.
    */
-  #readAsStranger(key: string, what: string): void {
+  #readAsNewNode(key: string, what: string): void {
     const repo = REPOSITORIES.find((each) => key === metaKey(STORE, each));
     const { keyspace, identity } = this.redis.master;
     const meta = keyspace.hash(key, this.scheduler.now);
-    const isBelieved = meta.get('owner') === `${identity.runId}:${identity.replid}`;
+    const isVerified = meta.get('owner') === `${identity.runId}:${identity.replid}`;
     const seq = Number(meta.get('seq'));
     const isOpen = Number(meta.get('intent') ?? 0) > seq;
-    if (repo === undefined || !isBelieved || (isOpen && this.scheduler.now >= Number(meta.get('due')))) return;
+    if (repo === undefined || !isVerified || (isOpen && this.scheduler.now >= Number(meta.get('due')))) return;
     const step = this.scheduler.step;
-    const holds = (past: Past) => past.seq === seq;
+    const holds = (state: PastState) => state.seq === seq;
     const label = `a node that starts after ${what}`;
     this.history.observations.push({ what: label, repo, kind: 'read', begin: step, end: step, label, holds });
   }
 
-  /** Acts the `left`-th time that this happens from now on. */
+  /** Acts when this happens for the `left`-th time. */
   watch(what: string, left: number, act: (machine: Machine) => void): void {
     this.#watchers.add({ what, left, act });
   }
@@ -203,7 +203,7 @@ export class World implements NodeEnvironment {
     if (error instanceof NoAnswer) return { kind: 'unknown' };
     if (error instanceof RegistryError) {
       const { grace, skew } = this.setting;
-      // A process that pauses for that long between reading the log and the bytes may find that they were deleted.
+      // A process that pauses for that long between reading the log and the bytes may find the bytes deleted.
       const isTooSlow = error.kind === 'content-damaged' && took >= grace - skew;
       if (isTooSlow) return { kind: 'unknown' };
       if (error.kind === 'content-damaged' || error.kind === 'log-broken') {

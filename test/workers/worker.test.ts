@@ -1,4 +1,4 @@
-// Workers as their operator meets them: how they start, stop and are looked into.
+// Workers as an operator uses them: start, stop and inspection.
 import { afterAll, beforeAll, expect, test } from 'bun:test';
 import { join } from 'node:path';
 import { snapshotOf } from '../contract/jobs.contract.ts';
@@ -43,7 +43,7 @@ test('a worker runs scheduled jobs, and stops cleanly on SIGTERM', async () => {
     const reading = (async () => {
       for await (const chunk of worker.stdout) log += new TextDecoder().decode(chunk);
     })();
-    // The sweep asks for the snapshot.
+    // The sweep requests the snapshot.
     await eventually(() => expect(log).toContain('"job":"snapshot:team/app","outcome":"done"'));
     expect(log).toContain('a Marina worker is running');
     worker.kill('SIGTERM');
@@ -101,7 +101,7 @@ test.each([
   ['', 'REDIS_URL is not set'],
   ['ftp://there', 'REDIS_URL cannot be used: redis://'],
   ['redis://127.0.0.1:1', 'the job queues cannot be read: Redis did not answer'],
-])('marina jobs with REDIS_URL=%s says in one line what is wrong', async (url, message) => {
+])('marina jobs with REDIS_URL=%s reports the fault in one line', async (url, message) => {
   const server = await startServer({ STORAGE_PATH: temporaryFolder('jobs') });
   await server.stop();
   const env = { STORAGE_PATH: server.dataPath, REDIS_URL: url };

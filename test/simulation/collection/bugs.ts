@@ -1,4 +1,4 @@
-// Wrong on purpose, each found by the simulation. What is changed lies before the ports: the code under test knows nothing of it.
+// Deliberate bugs, each of which the simulation detects. They change ports: the code under test contains nothing of them.
 import type { Decision } from '../../../src/journal/command.ts';
 import { NO_SLOT } from '../../../src/journal/events.ts';
 import { RepositoryState } from '../../../src/journal/fold.ts';
@@ -15,11 +15,11 @@ import type { Plan } from './plan.ts';
 import { clocks } from './settings.ts';
 import type { CollectionBug, CollectionWorld } from './world.ts';
 
-/** So short that a process which pauses for an hour misses all of it. */
+/** A grace so short that a process that pauses for an hour misses all of it. */
 const SHORT: Pick<Setting, 'grace' | 'skew' | 'clock'> = { grace: 20 * MINUTE_MS, ...clocks(5 * MINUTE_MS) };
 const IN_MEMORY = { views: 'memory', store: 'objects' } as const;
 
-/** Those who link stop, and go on in the midst of a collection. */
+/** Linkers pause, and resume in the middle of a collection. */
 const LINKERS: Partial<Plan> = {
   faults: [0, 0],
   linkers: {
@@ -32,12 +32,12 @@ const LINKERS: Partial<Plan> = {
   late: 1,
 };
 
-/** Every other process is ahead, also of the leaders. */
+/** The clock of every other process is ahead, including those of leaders. */
 const TWO_TIMES: Pick<Setting, 'clock'> = {
   clock: (_, number) => (number % 2 === 0 ? -1 : 1) * (SHORT.skew / 2),
 };
 
-/** A leader pauses before that step, and resumes when something was linked that another leader spared. */
+/** A leader pauses before that step, and resumes after something was linked that another leader spared. */
 function pauseLeader(at: string): Partial<Plan> {
   return {
     faults: [1, 1],
@@ -77,13 +77,13 @@ export const BUGS = {
           const found = await driver.head(key);
           if (found !== undefined) sizes.set(key, found.size);
           const size = sizes.get(key);
-          // What was there once is taken to be there still.
+          // An object that existed once is assumed to exist still.
           return size === undefined ? undefined : { size };
         },
       });
     },
   },
-  'final is removed, and made anew': {
+  'final is removed, and created again': {
     setting: { ...SHORT, ...IN_MEMORY, ...TWO_TIMES },
     plan: pauseLeader('sending create final'),
     collector: ({ driver }) => ({
@@ -114,7 +114,7 @@ export const BUGS = {
   },
 } as const satisfies Record<string, CollectionBug>;
 
-/** Clocks that differ by more than a quarter of the grace: what docs/decisions/0013 asks for is needed. */
+/** Clocks that differ by more than a quarter of the grace: the bound of docs/decisions/0015 is needed. */
 export const BAD_CLOCKS: CollectionBug = {
   setting: { ...SHORT, ...IN_MEMORY, ...clocks(HOUR_MS) },
   plan: LINKERS,
@@ -126,7 +126,7 @@ function isLink(decision: Decision<unknown>): boolean {
   return decision.kind === 'accepted' && decision.events.some(({ type }) => type === 'blob.linked');
 }
 
-/** What Redis says of a repository, taken for all that its log says. */
+/** The state of a repository in Redis, taken for that in its log. */
 function stateInRedis(repo: RepositoryName, { redis, scheduler, truth }: CollectionWorld): RepositoryState {
   const { keyspace } = redis.master;
   const state = new RepositoryState();

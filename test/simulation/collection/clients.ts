@@ -1,4 +1,4 @@
-// What clients do while garbage is collected: they link what is old, delete what others link, and take hours for an upload.
+// Clients during collections: they link old objects, delete what others link, and take hours for an upload.
 import type { RepositoryName } from '../../../src/oci/names.ts';
 import { restore } from '../../../src/registry/restoration.ts';
 import { UploadBody } from '../../../src/registry/upload-body.ts';
@@ -36,7 +36,7 @@ const OPERATIONS = {
   upload: 0.7,
 };
 
-/** One request, or the few that belong together. */
+/** One request, or a few that belong together. */
 export async function operate(world: CollectionWorld): Promise<void> {
   const { random } = world;
   const repo = random.pick(REPOSITORIES);
@@ -55,7 +55,7 @@ export async function operate(world: CollectionWorld): Promise<void> {
     case 'remove':
       return await remove(world);
     case 'restore':
-      return await bringBack(world, repo, blob);
+      return await undelete(world, repo, blob);
     case 'deleteTag':
       return void (await perform(world, repo, deleteTag(repo, tag)));
     case 'readBlob':
@@ -68,7 +68,7 @@ export async function operate(world: CollectionWorld): Promise<void> {
   }
 }
 
-/** A user, or the operator, deletes what there is. */
+/** A user or the operator deletes existing content. */
 export async function remove(world: CollectionWorld): Promise<void> {
   const { random, truth } = world;
   const repo = random.pick([...truth.logs.keys(), ...REPOSITORIES.slice(0, 1)]);
@@ -80,8 +80,8 @@ export async function remove(world: CollectionWorld): Promise<void> {
 }
 
 /**
- * A blob is linked, by a mount or by a push that finds it in the store, and who does that stops in the midst; meanwhile everybody
- * else deletes it.
+ * A blob is linked, by a mount or by a push that finds it in the store, and the linking node pauses in the middle. Meanwhile all
+ * other repositories delete it.
  */
 export async function linkGarbage(world: CollectionWorld, plan: Plan): Promise<void> {
   const { random, scheduler, truth } = world;
@@ -98,16 +98,16 @@ export async function linkGarbage(world: CollectionWorld, plan: Plan): Promise<v
   for (const repo of linked()) await removeBlob(world, repo, blob);
 }
 
-/** An operator wants something back: a blob, or an image. */
-async function bringBack(world: CollectionWorld, repo: RepositoryName, { digest }: Content): Promise<void> {
+/** An operator restores a blob or an image. */
+async function undelete(world: CollectionWorld, repo: RepositoryName, { digest }: Content): Promise<void> {
   const { random, truth } = world;
-  const past = truth.pastOf(repo);
-  const manifest = random.chance(0.5) ? past.manifests.get(random.pick(world.manifests).digest) : undefined;
-  const wanted = (manifest?.refs ?? [digest]).flatMap((each) => past.blobs.get(each) ?? []);
+  const links = truth.allLinksOf(repo);
+  const manifest = random.chance(0.5) ? links.manifests.get(random.pick(world.manifests).digest) : undefined;
+  const wanted = (manifest?.refs ?? [digest]).flatMap((each) => links.blobs.get(each) ?? []);
   if (wanted.length === 0) return;
   const restoration = { blobs: wanted, manifests: manifest === undefined ? [] : [manifest], tags: [] };
   await perform(world, repo, {
-    what: 'bring back',
+    what: 'undelete',
     kind: 'write',
     run: (node, label) => restore(repo, restoration, label, node),
     holds:
@@ -118,7 +118,7 @@ async function bringBack(world: CollectionWorld, repo: RepositoryName, { digest 
   });
 }
 
-/** With all that refers to it. */
+/** Deletes a blob with all manifests that refer to it. */
 async function removeBlob(world: CollectionWorld, repo: RepositoryName, blob: Content): Promise<void> {
   for (const manifest of MANIFESTS.filter(({ blobs }) => blobs.includes(blob))) {
     if (world.truth.logs.get(repo)?.state.manifests.has(manifest.digest) !== true) continue;
@@ -163,10 +163,10 @@ async function bring(world: CollectionWorld, repo: RepositoryName, blob: Content
   return outcome.kind === 'ok';
 }
 
-/** Whether a user deleted something of it since then. */
+/** Whether a user has deleted something in the repository since that step. */
 function wasDeleted({ truth }: CollectionWorld, repo: RepositoryName, step: number): boolean {
-  const moments = truth.logs.get(repo)?.moments ?? [];
-  return moments.some(({ since, label }) => since >= step && label?.startsWith('delete') === true);
+  const states = truth.logs.get(repo)?.states ?? [];
+  return states.some(({ since, label }) => since >= step && label?.startsWith('delete') === true);
 }
 
 /** An upload whose requests are hours apart. */
@@ -195,7 +195,7 @@ async function uploadForHours(world: CollectionWorld, repo: RepositoryName, { by
     if (outcome.kind === 'refused') {
       const isOver = scheduler.now - begun.now >= setting.uploadExpiry - setting.skew;
       const mayBeLost = redis.losses.some((loss) => loss >= begun.step);
-      // A node whose clock is behind may take one that was removed already for one that has no bytes yet.
+      // A node whose clock is behind may take a removed upload for one without bytes.
       const isExpected = outcome.error === 'upload-unknown' || outcome.error === 'digest-mismatch';
       if (!isExpected || !(isOver || mayBeLost)) {
         history.violated(`${name} in ${repo}: ${what} was refused: ${outcome.error}`);
@@ -203,7 +203,7 @@ async function uploadForHours(world: CollectionWorld, repo: RepositoryName, { by
     }
     if (outcome.kind !== 'ok') return;
     if (what === 'close') {
-      const holds = (past: { readonly blobs: ReadonlyMap<Content['digest'], unknown> }) => past.blobs.has(digest);
+      const holds = (state: { readonly blobs: ReadonlyMap<Content['digest'], unknown> }) => state.blobs.has(digest);
       history.observations.push({ what: name, repo, kind: 'write', begin, end, label: name, holds });
     }
     await rest();

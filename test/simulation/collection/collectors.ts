@@ -1,4 +1,4 @@
-// Background work as src/worker-store.ts and src/wiring/embedded.ts put it together.
+// Background work as src/worker-store.ts and src/wiring/embedded.ts wire it.
 import { CollectionFailed } from '../../../src/collection/collect.ts';
 import { collectionJob } from '../../../src/collection/job.ts';
 import type { CollectionReport } from '../../../src/collection/report.ts';
@@ -12,9 +12,9 @@ import type { TimedOutcome } from '../world.ts';
 import type { CollectionWorld, CollectorPorts } from './world.ts';
 
 export interface CollectOptions {
-  /** Left out: by the clock, which leaves garbage that is not worth an epoch. */
+  /** By default as scheduled, which leaves garbage that is not worth an epoch. */
   readonly request?: string;
-  /** The node serves requests, too, and collects from the folds that it has in memory. */
+  /** The node also serves requests, and collects from the folds in its memory. */
   readonly isResident: boolean;
 }
 
@@ -76,7 +76,7 @@ async function run(
   }
 }
 
-/** What a run failed for: that the store did not answer is no defect, wherever that was noticed. */
+/** The reason for a failed run. A store that did not answer is not a defect, wherever that was noticed. */
 function reasonOf(error: unknown): unknown {
   for (let cause = error; cause instanceof Error; cause = cause.cause) if (cause instanceof NoAnswer) return cause;
   return error instanceof CollectionFailed ? error.cause : error;

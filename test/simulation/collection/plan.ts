@@ -1,4 +1,4 @@
-// What goes wrong while garbage is collected: processes that stop for long just where that matters, die, or send what arrives late.
+// Faults during collections: processes pause for long at critical steps, die, or send requests that arrive late.
 import { injectFault } from '../faults.ts';
 import type { Machine } from '../machine.ts';
 import { HOUR_MS } from '../setting.ts';
@@ -6,13 +6,13 @@ import type { CollectionWorld } from './world.ts';
 
 type Weights = Readonly<Record<string, number>>;
 
-/** How processes of a kind stop. */
+/** How processes of a kind pause. */
 interface Stops {
   readonly at: Weights;
-  /** What a collector does when they go on; `never`: they go on by themselves. */
+  /** The step of a collector at which they resume; `never`: they resume after the time in `within`. */
   readonly until: Weights;
   readonly within: Partial<Record<Duration, number>>;
-  /** How likely they stop once more, and how then. */
+  /** The probability that they pause once more, and how. */
   readonly again: number;
   readonly next?: Stops;
 }
@@ -20,16 +20,16 @@ interface Stops {
 type Duration = 'seconds' | 'hour' | 'grace' | 'longest';
 
 export interface Plan {
-  /** In one round. */
-  readonly faults: readonly [least: number, most: number];
+  /** The number of faults in a round. */
+  readonly faults: readonly [min: number, max: number];
   readonly kinds: Weights;
   readonly linkers: Stops;
   readonly collectors: Stops;
-  /** How often something is linked that everybody else deletes meanwhile. */
+  /** The number of objects per round that are linked while all others delete them. */
   readonly late: number;
 }
 
-/** In graces, or hours where those are longer. */
+/** In graces, or in hours if those are longer. */
 export const MAX_PAUSE = 2.6;
 
 const UNTIL: Weights = {
@@ -43,7 +43,7 @@ const UNTIL: Weights = {
   never: 2,
 };
 
-/** A command that is decided again must not have waited for ten seconds. */
+/** A command that has waited for ten seconds is not decided again. */
 const LINKING: Stops = {
   at: {
     'list epochs': 2,
@@ -124,7 +124,7 @@ export function scheduleFault(world: CollectionWorld, plan: Plan): void {
 
 const REDIS_FAULTS = {
   kinds: { flush: 3, failOver: 3, restartEmpty: 1, restartOld: 1 },
-  moments: { announce: 1, slot: 3, apply: 2, inspect: 1, build: 1 },
+  steps: { announce: 1, slot: 3, apply: 2, inspect: 1, build: 1 },
   uploads: 0,
   isCrowded: false,
 } as const;
@@ -163,11 +163,11 @@ const LATE: Readonly<Record<Duration, number>> = { seconds: 1, hour: 2, grace: 1
 /** A request arrives very late, after its sender crashed or paused. */
 function delay(world: CollectionWorld, { collectors }: Plan): void {
   const { random, network, scheduler } = world;
-  const moment = `sending ${random.pick(SENT)}`;
+  const step = `sending ${random.pick(SENT)}`;
   const late = millisecondsOf(random.weighted(LATE), world);
   const isAny = () => true;
-  world.reached(moment, isAny, (machine) => {
-    world.note(() => `${moment} of ${machine.name} takes ${late} ms`);
+  world.reached(step, isAny, (machine) => {
+    world.note(() => `${step} of ${machine.name} takes ${late} ms`);
     network.delayNext(late);
     scheduler.after(0, () => (random.chance(0.5) ? world.kill(machine) : world.hang(machine, late + 1_000)));
   });

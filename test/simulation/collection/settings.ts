@@ -2,7 +2,7 @@ import type { Random } from '../random.ts';
 import { HOUR_MS, MINUTE_MS, type Setting } from '../setting.ts';
 
 /**
- * Everything that the protocol allows: clocks differ by a quarter of the grace (docs/decisions/0013), and by an hour at most. With a
+ * The limits of the protocol: clocks differ by a quarter of the grace (docs/decisions/0015), and by an hour at most. With a
  * short grace, a process that pauses for an hour pauses for longer than the grace.
  */
 export function settingOf(random: Random): Setting {
@@ -16,7 +16,7 @@ export function settingOf(random: Random): Setting {
   };
 }
 
-/** Clocks that differ by that much at most, and often do. */
+/** Clocks that differ by at most that much, and often by exactly that. */
 export function clocks(skew: number): Pick<Setting, 'skew' | 'clock'> {
   return {
     skew,

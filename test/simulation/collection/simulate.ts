@@ -13,7 +13,7 @@ import { settingOf } from './settings.ts';
 import type { Counts } from './truth.ts';
 import { type CollectionBug, CollectionWorld } from './world.ts';
 
-/** Every process that does not pause is done by then. */
+/** Every process that does not pause is finished by then. */
 const ROUND_MS = 5 * MINUTE_MS;
 
 export interface SimulatedCollection extends Omit<Simulated, 'slots'> {
@@ -63,7 +63,7 @@ async function live(world: CollectionWorld, plan: Plan, latency: number): Promis
     const nearly = grace * (0.9 + random.next() / 3);
     await scheduler.sleep(isDue && random.chance(0.8) ? nearly : pauseOf(random, grace, uploadExpiry));
     world.restart();
-    // Who is to be late for the garbage of one round stops in the round before.
+    // A process that is to be late for the garbage of one round pauses in the previous round.
     const wasDue: boolean = isDue;
     isDue = rounds > 1 && !wasDue && random.chance(plan.late);
     for (let faults = isDue ? 0 : random.between(least, most); faults > 0; faults--) scheduleFault(world, plan);
@@ -124,7 +124,7 @@ async function checkFinalState(world: CollectionWorld): Promise<void> {
   // Late requests arrive, too.
   await scheduler.sleep(MAX_PAUSE * Math.max(grace, HOUR_MS) + ROUND_MS);
   for (const name of world.open) history.violated(`${name} is not answered`);
-  // The memory of a process proves nothing about the store.
+  // The views in a process prove nothing about the store.
   for (const { machine } of [...world.nodes, ...world.workers]) world.kill(machine);
   world.restart();
   for (const wait of [Math.max(grace, 2 * uploadExpiry), grace]) {
@@ -150,7 +150,7 @@ async function checkFinalState(world: CollectionWorld): Promise<void> {
     checkObservations(history, repo, truth.logs.get(repo) ?? new GrowingLog(repo, history));
 }
 
-/** I4 and I6 of everything that is linked. */
+/** I4 and I6 for everything that is linked. */
 function checkLive(world: CollectionWorld): void {
   for (const [repo, log] of world.truth.logs) checkBytes(world, repo, log);
 }

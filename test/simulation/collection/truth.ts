@@ -1,4 +1,4 @@
-// Checks every slot and every object at the moment it is written or deleted.
+// Checks every slot and every object when it is written or deleted.
 import type { Batch, JournalEvent } from '../../../src/journal/events.ts';
 import { algorithmOf, digestOf } from '../../../src/oci/digest.ts';
 import type { Digest, Incarnation, RepositoryName } from '../../../src/oci/names.ts';
@@ -22,9 +22,9 @@ export interface TruthPorts {
 
 /** Events that show that a run exercised the collection. */
 export interface Counts {
-  /** Objects that were linked once and then deleted. */
+  /** Objects that had been linked and were then deleted. */
   freed: number;
-  /** Objects that were condemned, and not deleted because a log linked them. */
+  /** Objects that were condemned, but not deleted because a log linked them. */
   spared: number;
   /** Epochs in which more than one leader wrote fences. */
   shared: number;
@@ -36,7 +36,7 @@ export interface Counts {
 
 type Linked = Extract<JournalEvent, { readonly type: 'blob.linked' | 'manifest.put' }>;
 
-interface Past {
+interface AllLinks {
   readonly blobs: Map<Digest, WantedBlob>;
   readonly manifests: Map<Digest, WantedManifest>;
 }
@@ -46,8 +46,8 @@ export class Truth implements ObjectObserver {
   readonly #ports: TruthPorts;
   readonly #fences = new Map<RepositoryName, number>();
   readonly #leaders = new Map<Incarnation, Set<string>>();
-  /** Everything that each repository ever linked, as an operator finds it in the log. */
-  readonly #past = new Map<RepositoryName, Past>();
+  /** Everything that each repository has ever linked, as an operator finds it in the log. */
+  readonly #allLinks = new Map<RepositoryName, AllLinks>();
   readonly #everLinked = new Set<Incarnation>();
   #freed = 0;
   #again = 0;
@@ -70,10 +70,10 @@ export class Truth implements ObjectObserver {
     const { history, scheduler } = this.#ports;
     const log = this.logs.get(repo) ?? new GrowingLog(repo, history);
     this.logs.set(repo, log);
-    log.add(bytes, scheduler.step, (batch) => this.#look(repo, log, batch));
+    log.add(bytes, scheduler.step, (batch) => this.#observe(repo, log, batch));
   }
 
-  #look(repo: RepositoryName, log: GrowingLog, batch: Batch): void {
+  #observe(repo: RepositoryName, log: GrowingLog, batch: Batch): void {
     for (const event of batch.events) {
       if (event.type === 'gc.fence') {
         this.#fences.set(repo, this.fencesOf(repo) + 1);
@@ -90,16 +90,16 @@ export class Truth implements ObjectObserver {
   }
 
   #remember(repo: RepositoryName, { type, actor: _, ...event }: Linked): void {
-    const { blobs, manifests } = this.pastOf(repo);
+    const { blobs, manifests } = this.allLinksOf(repo);
     const known: Map<Digest, { readonly incs: readonly Incarnation[] }> = type === 'blob.linked' ? blobs : manifests;
     const { inc, ...what } = event;
     known.set(event.digest, { ...what, incs: [...new Set([inc, ...(known.get(event.digest)?.incs ?? [])])] });
   }
 
-  pastOf(repo: RepositoryName): Past {
-    const past = this.#past.get(repo) ?? { blobs: new Map(), manifests: new Map() };
-    this.#past.set(repo, past);
-    return past;
+  allLinksOf(repo: RepositoryName): AllLinks {
+    const links = this.#allLinks.get(repo) ?? { blobs: new Map(), manifests: new Map() };
+    this.#allLinks.set(repo, links);
+    return links;
   }
 
   fencesOf(repo: RepositoryName): number {
@@ -112,22 +112,22 @@ export class Truth implements ObjectObserver {
     const bytes = objects.get(dataKey(inc));
     if (bytes === undefined) history.violated(`${repo}: ${digest} is linked to ${inc}, which is gone`);
     else if (digestOf(algorithmOf(digest), bytes) !== digest) {
-      history.violated(`${repo}: ${digest} is linked to ${inc}, which are other bytes`);
+      history.violated(`${repo}: ${digest} is linked to ${inc}, which has other bytes`);
     }
   }
 
-  /** The system unlinks only what is unreferenced, and only when it is old enough. */
+  /** The system unlinks only unreferenced blobs that are old enough. */
   #checkUnlinked(repo: RepositoryName, { state }: GrowingLog, digest: Digest): void {
     const { history, setting, scheduler } = this.#ports;
     const link = state.blob(digest);
     if (link === undefined || state.references(digest) > 0) {
-      history.violated(`${repo}: ${digest} was unlinked, though it is in use`);
+      history.violated(`${repo}: ${digest} was unlinked although it is in use`);
     } else if (scheduler.now - link.since < setting.grace - setting.skew) {
       history.violated(`${repo}: ${digest} was unlinked too early`);
     }
   }
 
-  /** I4 at each moment; and what a user deleted stays restorable for the grace. */
+  /** I4 at each moment; deleted content stays restorable for the grace. */
   gone(key: Key): void {
     const inc = incarnationOfDataKey(key);
     if (inc === undefined) return;
@@ -145,7 +145,7 @@ export class Truth implements ObjectObserver {
   }
 
   /** Counts the links that are decided again because of a fence. */
-  readonly look = (projection: Projection): Projection =>
+  readonly observe = (projection: Projection): Projection =>
     changed(projection, {
       submit: (repo, command) => {
         let before: { readonly fences: number; readonly links: readonly Incarnation[] } | undefined;

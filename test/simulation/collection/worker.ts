@@ -1,4 +1,4 @@
-// Collections in a thread of their own.
+// Simulated collections in a separate thread.
 import { serveSeeds } from '../seeds.ts';
 import { simulateCollection } from './simulate.ts';
 

@@ -8,7 +8,7 @@ import { type TimedOutcome, World, type WorldOptions } from '../world.ts';
 import type { Plan } from './plan.ts';
 import { Truth } from './truth.ts';
 
-/** A deliberate bug, and the settings under which it shows soonest. */
+/** A deliberate bug, and the settings that reveal it soonest. */
 export interface CollectionBug extends Bug {
   /** Replaces some of the collector's ports. */
   readonly collector?: (ports: CollectorPorts, world: CollectionWorld) => Partial<CollectorPorts>;
@@ -18,11 +18,11 @@ export interface CollectionBug extends Bug {
 
 export type CollectorPorts = Pick<CollectionPorts, 'driver' | 'resident'>;
 
-/** A cluster whose garbage is collected. */
+/** A cluster with garbage collection. */
 export class CollectionWorld extends World {
   declare readonly bug: CollectionBug;
   readonly truth: Truth;
-  /** What clients push here: so little that they meet. */
+  /** The few blobs that clients push, so that they often concern the same ones. */
   readonly manifests: readonly ManifestContent[];
   readonly blobs: readonly Content[];
   /** Work that takes hours; it is awaited only at the end. */
@@ -32,14 +32,14 @@ export class CollectionWorld extends World {
     const begun: Truth[] = [];
     super({
       ...beginning,
-      look: (ground) => {
+      observe: (ground) => {
         const truth = new Truth(ground);
         begun.push(truth);
-        return truth.look;
+        return truth.observe;
       },
     });
     const [truth] = begun;
-    if (truth === undefined) throw new Error('nobody looks on');
+    if (truth === undefined) throw new Error('the world has no observer');
     this.truth = truth;
     const { random } = beginning;
     const [only, other] = [random.pick(MANIFESTS), random.pick(MANIFESTS)];
@@ -51,15 +51,15 @@ export class CollectionWorld extends World {
     return this.workers.some((worker) => worker.machine === machine);
   }
 
-  /** The process that is the next one to get there. */
-  reached(moment: string, isWanted: (machine: Machine) => boolean, act: (machine: Machine) => void): void {
-    this.watch(moment, 1, (machine) => {
+  /** Acts on the next wanted process that reaches the step. */
+  reached(step: string, isWanted: (machine: Machine) => boolean, act: (machine: Machine) => void): void {
+    this.watch(step, 1, (machine) => {
       if (isWanted(machine)) act(machine);
-      else this.reached(moment, isWanted, act);
+      else this.reached(step, isWanted, act);
     });
   }
 
-  /** Most requests go to a node that answers. */
+  /** A node for a request: mostly one that responds. */
   override request<T>(
     what: string,
     work: (node: SimulatedNode) => Promise<T>,
@@ -68,7 +68,7 @@ export class CollectionWorld extends World {
     return super.request(what, work, at);
   }
 
-  /** One that does not hang, if there is one. */
+  /** A node that does not hang, if there is one. */
   freeNode(): SimulatedNode {
     const free = this.nodes.filter(({ machine }) => !machine.isHanging && !machine.isDead);
     return this.random.pick(free.length > 0 ? free : this.nodes);

@@ -12,8 +12,8 @@ const PLACES: readonly (readonly [piece: RegExp, place: string])[] = [
   [/^gc\//, 'epochs'],
 ];
 
-/** What a request to the store is about: a name for the moment at which it is sent, or done. */
-export function momentOf(operation: string, key: Key): string {
+/** The name of a step of the protocols: a kind of request to the store. */
+export function stepOf(operation: string, key: Key): string {
   const [, place = 'other'] = PLACES.find(([piece]) => piece.test(key)) ?? [];
   return operation === 'create' && place === 'slot' ? 'slot' : `${operation} ${place}`;
 }
