@@ -101,13 +101,13 @@ export class Gate {
     const missing = required.requirements.find((each) => !isMet(each, caller, policy));
     if (missing === undefined) return;
     const refusal = refusalOf(caller.authority, required);
+    // That is how a client begins, before it sends what it has: the line of the request says enough.
+    if (refusal === 'challenge') throw unauthorized(required, undefined);
     this.#ports.logger.info(
       { requestId: from.id, client: from.client, actor: caller.actor.label, ...describe(missing) },
       'a request was refused',
     );
     switch (refusal) {
-      case 'challenge':
-        throw unauthorized(required, undefined);
       case 'wider-token':
         throw unauthorized(required, 'insufficient_scope');
       case 'denied':
