@@ -1,4 +1,5 @@
 import { afterAll, describe, expect, test } from 'bun:test';
+import fc from 'fast-check';
 import type { Authenticated } from '../authenticator.ts';
 import { GuessingLimiter } from '../guessing.ts';
 import { parseHtpasswd } from './htpasswd.ts';
@@ -86,6 +87,24 @@ describe('a password', () => {
     const { logIn } = open(text);
     expect(await logIn('alice', `${'x'.repeat(72)}and more`)).toEqual(knownUser('alice'));
     expect((await logIn('alice', 'x'.repeat(71))).kind).toBe('refused');
+  });
+
+  test('of any characters is right, and any other one that differs in its first 72 bytes is wrong', async () => {
+    const text = fc.string({ unit: 'binary', minLength: 1, maxLength: 60 }).map((each) => each.toWellFormed());
+    const significant = (password: string): string => Buffer.from(password).subarray(0, 72).toString('hex');
+    await fc.assert(
+      fc.asyncProperty(text, text, async (password, other) => {
+        const hash = await Bun.password.hash(Buffer.from(significant(password), 'hex'), {
+          algorithm: 'bcrypt',
+          cost: 4,
+        });
+        const { logIn } = open(`alice:${hash}`);
+        expect(await logIn('alice', password)).toEqual(knownUser('alice'));
+        const isSame = significant(other) === significant(password);
+        expect((await logIn('alice', other)).kind).toBe(isSame ? 'known' : 'refused');
+      }),
+      { numRuns: 100 },
+    );
   });
 
   test('is checked against argon2id, too', async () => {

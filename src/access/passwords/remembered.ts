@@ -12,7 +12,8 @@ export type CredentialKey = string & { readonly [brand]: 'CredentialKey' };
 /** What the checks of passwords gave. Holds neither passwords nor anything that they could be guessed from without this process. */
 export class RememberedPasswords {
   readonly #now: () => number;
-  readonly #key = randomBytes(32);
+  /** HMAC with a key of this process, before any text. A copy of it costs less than a new one. */
+  readonly #hmac = new Bun.CryptoHasher('sha256', randomBytes(32));
   /** Until when they need no check, in the order of that. */
   readonly #right = new Map<CredentialKey, number>();
   /** The least recently sent first. */
@@ -25,9 +26,7 @@ export class RememberedPasswords {
 
   /** @param hash of the account; empty without one. As neither name nor hash has a colon, all three can be told apart */
   keyOf(name: string, hash: string, password: string): CredentialKey {
-    return new Bun.CryptoHasher('sha256', this.#key)
-      .update(`${name}:${hash}:${password}`)
-      .digest('base64url') as CredentialKey;
+    return this.#hmac.copy().update(`${name}:${hash}:${password}`).digest('base64url') as CredentialKey;
   }
 
   addRight(key: CredentialKey): void {
