@@ -1,4 +1,4 @@
-// The token endpoint, from outside: what it answers to whom, and what its tokens are good for.
+// The token endpoint, from outside: its answers, and what its tokens are good for.
 import { afterAll, beforeAll, describe, expect, setDefaultTimeout, test } from 'bun:test';
 import { existsSync, mkdirSync, readFileSync, statSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
@@ -255,6 +255,37 @@ describe('a token', () => {
     expect(refused.headers.get('www-authenticate')).toContain('error="invalid_token"');
     await other.stop();
   });
+});
+
+test('the rules are asked for what a token may have, and again when it is used', async () => {
+  const file = join(folder, 'access.yaml');
+  const everyone = "rules:\n  - {who: anonymous, repositories: ['public/**'], actions: [pull]}\n";
+  const creates = "  - {who: deployer, repositories: ['team/**'], actions: [pull, create]}\n";
+  writeFileSync(file, everyone + creates);
+  const ruled = await startServer({ HTPASSWD_FILE: accounts, ACCESS_FILE: file });
+  const scope = ['scope', `repository:public/base:pull,push repository:${REPO}:pull,push,delete`] as const;
+  expect(accessOf(await get([scope], {}, ruled))).toEqual([
+    { type: 'repository', name: 'public/base', actions: ['pull'] },
+  ]);
+  const answer = await post(passwordForm({ service: ruled.host, scope: scope[1] }), {}, ruled);
+  expect(answer.body.scope).toBe(`repository:public/base:pull repository:${REPO}:pull,push`);
+
+  const headers = { ...bearer(answer.body.token), 'content-type': image.descriptor.mediaType };
+  const upload = `${ruled.url}/v2/${REPO}/blobs/uploads/?digest=${emptyConfig.descriptor.digest}`;
+  await expectStatus(201, upload, { method: 'POST', body: emptyConfig.bytes, headers });
+  const put = (status: number, { bytes }: { readonly bytes: Uint8Array }) =>
+    expectStatus(status, `${ruled.url}/v2/${REPO}/manifests/v1`, { method: 'PUT', body: bytes, headers });
+  const other = imageOf({ config: emptyConfig, layers: [], annotations: { other: 'yes' } });
+  await put(201, image);
+  await put(201, image);
+  // The token says `push`, and means `create`: it moves no tag.
+  await put(403, other);
+
+  writeFileSync(file, everyone);
+  await eventually(async () => {
+    expect((await fetch(`${ruled.url}/v2/${REPO}/tags/list`, { headers })).status).toBe(401);
+  });
+  await ruled.stop();
 });
 
 describe('a refresh token', () => {

@@ -14,15 +14,15 @@ export interface Granted {
   readonly registry: readonly RegistryAction[];
 }
 
-/** Whether whoever asks may do it, by the rules. */
+/** What the rules allow the holder of the token. */
 export interface Rights {
   allows(action: Action, repo: RepositoryName): boolean;
   allowsRegistry(action: RegistryAction): boolean;
 }
 
 /**
- * The part of what is asked for that the rules allow. Pure. "If the client lacks some of the access, the token carries the
- * intersection": a missing right is no error.
+ * The part of what is asked for that the rules allow. Pure. "If the client only has a subset of the requested access it must not be
+ * considered an error".
  */
 export function grantScopes(scopes: readonly Scope[], rights: Rights): Granted {
   const repositories: RepositoryGrant[] = [];

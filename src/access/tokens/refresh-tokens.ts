@@ -23,7 +23,7 @@ export class RefreshTokens {
     this.#audience = `${ports.signer.issuer}:refresh`;
   }
 
-  /** @returns undefined for who has no password: such a token would outlive the proof of who they are */
+  /** @returns undefined for a holder without a password: the token would outlive the proof of the holder's identity */
   async issue(held: Held): Promise<string | undefined> {
     if (!isAccount(held.holder)) return undefined;
     const { token } = await this.#ports.signer.sign(refreshClaimsOf(held), {

@@ -1,6 +1,7 @@
 import { RegistryError } from '../../oci/errors.ts';
 import type { AccessPolicy, Caller } from '../access.ts';
-import { type Identity, labelOf } from '../identity.ts';
+import type { Authority } from '../authority.ts';
+import { labelOf } from '../identity.ts';
 import type { AccountVersions } from './account-versions.ts';
 import type { Held } from './claims.ts';
 import { formatGranted, grantScopes } from './grant.ts';
@@ -69,8 +70,12 @@ export class TokenIssuer {
     };
   }
 
-  /** What a token for this identity carries. It is asked right after the check of a password, which the token is tied to. */
-  hold(identity: Identity): Held {
+  /**
+   * What a token for this caller carries. To be called right after the check of a password, which the token is tied to.
+   * @returns undefined for a caller that has not logged in, but sent a token of a registry: a narrow token must stay narrow
+   */
+  hold({ kind, identity }: Authority): Held | undefined {
+    if (kind !== 'identity') return undefined;
     const { versions, claimsNeeded } = this.#ports;
     switch (identity.kind) {
       case 'anonymous':
@@ -86,7 +91,7 @@ export class TokenIssuer {
       case 'token':
       case 'system':
       case 'operator':
-        throw new Error(`nobody logs in as ${identity.kind}`);
+        return undefined;
     }
   }
 

@@ -15,13 +15,11 @@ export async function getToken(
   { tokens }: HandlerPorts,
 ): Promise<Response> {
   const ports = requireTokens(tokens);
-  const { authority, signal } = context;
-  if (authority.kind !== 'identity') throw new Unauthorized('a token is no way to get another one: log in', NO_SCOPE);
-  const { identity } = authority;
-  const held = ports.issuer.hold(identity);
+  const held = ports.issuer.hold(context.authority);
+  if (held === undefined) throw new Unauthorized('a token is no way to get another one: log in', NO_SCOPE);
   const asked = { service: serviceFor(service, context, ports), scopes, offline };
-  const issued = await ports.issuer.issue(held, asked, signal);
-  tell(identity.kind === 'anonymous' ? 'none' : 'credentials', held, clientId, context, ports);
+  const issued = await ports.issuer.issue(held, asked, context.signal);
+  tell(held.holder.kind === 'anonymous' ? 'none' : 'credentials', held, clientId, context, ports);
   return answer(200, fieldsOf(issued, issued.refreshToken), context);
 }
 
@@ -32,10 +30,11 @@ export async function postToken(
   { tokens, limits }: HandlerPorts,
 ): Promise<Response> {
   const ports = requireTokens(tokens);
-  const form = await readTokenForm(context, limits.body);
-  if (form.kind === 'refused') return refuse(400, form.error, form.description, context);
   try {
+    const form = await readTokenForm(context, limits.body);
     switch (form.kind) {
+      case 'refused':
+        return refuse(400, form.error, form.description, context);
       case 'password':
         return await answerPassword(form, context, ports);
       case 'refresh-token':
@@ -56,14 +55,15 @@ async function answerPassword(
   const found = await ports.basic(user, password, { address: context.client });
   switch (found.kind) {
     case 'known': {
-      const held = ports.issuer.hold(found.authority.identity);
+      const held = ports.issuer.hold(found.authority);
+      if (held === undefined)
+        return refuseGrant('password', 'a token was sent as the password', clientId, context, ports);
       const issued = await ports.issuer.issue(held, asked, context.signal);
       tell('password', held, clientId, context, ports);
       return answer(200, { ...fieldsOf(issued, issued.refreshToken), scope: issued.scope }, context);
     }
     case 'refused':
-      ports.onRefused({ grant: 'password', reason: found.reason, ...whence(context, clientId) });
-      return refuse(401, 'invalid_grant', 'user name or password are wrong', context);
+      return refuseGrant('password', found.reason, clientId, context, ports);
     case 'later':
       return refuse(
         429,
@@ -86,8 +86,7 @@ async function answerRefreshToken(
   const held = await ports.issuer.redeem(refreshToken);
   if (held === undefined) {
     const reason = 'the refresh token is none of ours, or no longer valid';
-    ports.onRefused({ grant: 'refresh_token', reason, ...whence(context, clientId) });
-    return refuse(401, 'invalid_grant', 'the refresh token is not valid: log in again', context);
+    return refuseGrant('refresh_token', reason, clientId, context, ports);
   }
   const issued = await ports.issuer.issue(held, asked, context.signal);
   tell('refresh_token', held, clientId, context, ports);
@@ -107,7 +106,7 @@ function serviceFor(asked: string | undefined, context: RequestContext, { isServ
   throw new RegistryError('request-invalid', 'the service must be the one that the challenge of this registry names');
 }
 
-/** `token` for distribution's clients, `access_token` for those of OAuth 2.0: "clients should accept either". */
+/** `token` and `access_token`: "both may also appear (for compatibility with older clients)". */
 function fieldsOf({ token, expiresIn, issuedAt }: IssuedToken, refreshToken: string | undefined) {
   return {
     token,
@@ -119,6 +118,23 @@ function fieldsOf({ token, expiresIn, issuedAt }: IssuedToken, refreshToken: str
   };
 }
 
+const WRONG_GRANT: Readonly<Record<'password' | 'refresh_token', string>> = {
+  password: 'user name or password are wrong',
+  refresh_token: 'the refresh token is not valid: log in again',
+};
+
+/** @param reason for the log */
+function refuseGrant(
+  grant: 'password' | 'refresh_token',
+  reason: string,
+  clientId: string | undefined,
+  context: RequestContext,
+  { onRefused }: TokenPorts,
+): Response {
+  onRefused({ grant, reason, ...senderOf(context, clientId) });
+  return refuse(401, 'invalid_grant', WRONG_GRANT[grant], context);
+}
+
 function tell(
   grant: TokenGrant,
   { holder }: Held,
@@ -126,12 +142,12 @@ function tell(
   context: RequestContext,
   { onIssued }: TokenPorts,
 ): void {
-  onIssued({ grant, actor: labelOf(holder), ...whence(context, clientId) });
+  onIssued({ grant, actor: labelOf(holder), ...senderOf(context, clientId) });
 }
 
 const MAX_CLIENT_ID = 100;
 
-function whence({ id, client }: RequestContext, clientId: string | undefined) {
+function senderOf({ id, client }: RequestContext, clientId: string | undefined) {
   return { requestId: id, client, clientId: clientId?.slice(0, MAX_CLIENT_ID) };
 }
 
