@@ -1,5 +1,5 @@
 import type { RepositoryName } from '../oci/names.ts';
-import { type Action, ANONYMOUS_AUTHORITY, type Authority, type RegistryAction } from './authority.ts';
+import { type Action, ANONYMOUS_AUTHORITY, type Authority, type RegistryAction, type Wanted } from './authority.ts';
 
 export type { Action, RegistryAction } from './authority.ts';
 
@@ -30,6 +30,14 @@ export interface AccessPolicy {
    */
   mayPullUnnamed(caller: Caller, repo: RepositoryName): boolean;
   allowsRegistry(caller: Caller, action: RegistryAction): boolean;
+}
+
+/** Says which rule decides, by its number in ACCESS_FILE. The log names it. */
+export interface RuleLookup {
+  /** The first rule that allows it; undefined if none does, or no rule is asked. */
+  allowing(caller: Caller, wanted: Wanted): number | undefined;
+  /** The rule that comes nearest to what none allows. It takes a look at all rules. */
+  nearest(caller: Caller, wanted: Wanted): number | undefined;
 }
 
 /** Used by a registry without accounts: every caller may do everything. */

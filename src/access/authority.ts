@@ -10,6 +10,11 @@ export type Action = 'pull' | 'push' | 'create' | 'delete';
 /** What a caller wants to do with the registry as a whole. */
 export type RegistryAction = 'catalog' | 'metrics' | 'admin';
 
+/** One thing that a caller wants to do. */
+export type Wanted =
+  | { readonly kind: 'repository'; readonly action: Action; readonly repo: RepositoryName }
+  | { readonly kind: 'registry'; readonly action: RegistryAction };
+
 /** What a token allows. */
 export interface Grants {
   allows(action: Action, repo: RepositoryName): boolean;

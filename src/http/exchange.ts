@@ -103,6 +103,8 @@ class Exchange implements RequestContext {
   #labels: RequestLabels | undefined;
   actor: Actor = ANONYMOUS;
   authority: Authority = ANONYMOUS_AUTHORITY;
+  /** Number of the rule that allows this request. */
+  #rule: number | undefined;
   #isKeptOpen = false;
   #isCounted = false;
 
@@ -200,7 +202,7 @@ class Exchange implements RequestContext {
     return mapMaybeAsync(gate.identify(this, required), ({ actor, authority }) => {
       this.actor = actor;
       this.authority = authority;
-      gate.admit(required, this, this);
+      this.#rule = gate.admit(required, this, this);
       return answer();
     });
   }
@@ -250,6 +252,7 @@ class Exchange implements RequestContext {
       requestId: id,
       client: this.client,
       actor: this.actor.label,
+      rule: this.#rule,
       labels,
       digest: stats.digest,
       status,

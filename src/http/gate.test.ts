@@ -78,6 +78,7 @@ function open({
     authentication: new Authentication([{ basic: () => basic }], [{ bearer: () => bearer }]),
     certificate: () => certificate,
     policy,
+    rules: { allowing: () => 3, nearest: () => 7 },
     publicAddress: new PublicAddress({ url: '', hosts: [], proxies: new Proxies([]) }),
     logger: { info: write, warn: write },
   });
@@ -156,7 +157,12 @@ describe.each(rows)('%s', (_, [route, requirement, scope, refusal]) => {
     lines.length = 0;
     const outcome = await outcomeOf(() => gate.admit(required, caller(authority), request(BASIC)));
     expect(outcome).toBe(isLogIn || refusal === 'hidden' ? 'served' : 'denied');
-    expect(lines.length).toBe(isLogIn ? 0 : 1);
+    const line = { message: 'a request was refused', fields: expect.objectContaining({ nearestRule: 7 }) };
+    expect(lines).toEqual(isLogIn ? [] : [line]);
+  });
+
+  test('that is allowed is told with the rule that allows it', () => {
+    expect(open().gate.admit(required, caller(USER), request())).toBe(isLogIn ? undefined : 3);
   });
 
   test('of somebody who may is served', async () => {
@@ -214,7 +220,14 @@ describe('who sends a request', () => {
     await outcomeOf(() => gate.admit(requiredAccess({ kind: 'blob-get', repo, digest }), caller(USER), request(BASIC)));
     expect(lines.map(({ fields }) => fields)).toEqual([
       { requestId: 'request-1', client: '192.0.2.1', reason: 'wrong password' },
-      { requestId: 'request-1', client: '192.0.2.1', actor: 'anonymous', action: 'pull', repository: repo },
+      {
+        requestId: 'request-1',
+        client: '192.0.2.1',
+        actor: 'anonymous',
+        action: 'pull',
+        repository: repo,
+        nearestRule: 7,
+      },
     ]);
     expect(JSON.stringify(lines)).not.toContain('secret');
   });

@@ -1,7 +1,13 @@
-import { type AccessPolicy, type Actor, ANONYMOUS, type Caller } from '../access/access.ts';
+import { type AccessPolicy, type Actor, ANONYMOUS, type Caller, type RuleLookup } from '../access/access.ts';
 import type { Authentication } from '../access/authentication.ts';
 import type { Authenticated, Maybe, Origin } from '../access/authenticator.ts';
-import { type Action, ANONYMOUS_AUTHORITY, type Authority, type RegistryAction } from '../access/authority.ts';
+import {
+  type Action,
+  ANONYMOUS_AUTHORITY,
+  type Authority,
+  type RegistryAction,
+  type Wanted,
+} from '../access/authority.ts';
 import { labelOf } from '../access/identity.ts';
 import { RegistryError, unreachable } from '../oci/errors.ts';
 import { scopeOf, type TokenError, type TokenService, Unauthorized } from './challenge.ts';
@@ -33,6 +39,8 @@ export interface GatePorts {
   /** Reads the client certificate of the connection; undefined if it has none that is trusted. */
   readonly certificate?: ((request: Request) => Authority | undefined) | undefined;
   readonly policy: AccessPolicy;
+  /** Names the rules in the log. */
+  readonly rules: RuleLookup;
   readonly publicAddress: PublicAddress;
   /** The token server of the AUTH_TOKEN settings; undefined: this registry issues its tokens itself. */
   readonly tokenServer?: TokenService | undefined;
@@ -92,19 +100,26 @@ export class Gate {
   /**
    * Whether the caller may have its request served. Where it returns though the caller may not read, the registry behind it
    * (AccessControl) answers that the repository does not exist, and the client gets what it would get if that were so.
+   * @returns number of the rule that allows the request, for the log; undefined if no rule does
    * @throws Unauthorized; RegistryError `denied`
    */
-  admit(required: RequiredAccess | undefined, caller: Caller, from: GateRequest): void {
+  admit(required: RequiredAccess | undefined, caller: Caller, from: GateRequest): number | undefined {
     // A kind of request that has no row: nobody may send it.
     if (required === undefined) throw new RegistryError('denied', 'this registry does not allow such requests');
-    const { policy } = this.#ports;
+    const { policy, rules } = this.#ports;
     const missing = required.requirements.find((each) => !isMet(each, caller, policy));
-    if (missing === undefined) return;
+    if (missing === undefined) return ruleOf(required.requirements[0], (wanted) => rules.allowing(caller, wanted));
     const refusal = refusalOf(caller.authority, required);
     // That is how a client begins, before it sends what it has: the line of the request says enough.
     if (refusal === 'challenge') throw unauthorized(required, undefined);
     this.#ports.logger.info(
-      { requestId: from.id, client: from.client, actor: caller.actor.label, ...describe(missing) },
+      {
+        requestId: from.id,
+        client: from.client,
+        actor: caller.actor.label,
+        ...describe(missing),
+        nearestRule: ruleOf(missing, (wanted) => rules.nearest(caller, wanted)),
+      },
       'a request was refused',
     );
     switch (refusal) {
@@ -113,9 +128,9 @@ export class Gate {
       case 'denied':
         throw new RegistryError('denied', messageOf(missing));
       case 'hidden':
-        return;
+        return undefined;
       default:
-        unreachable(refusal);
+        return unreachable(refusal);
     }
   }
 
@@ -181,6 +196,13 @@ function isMet(requirement: Requirement, caller: Caller, policy: AccessPolicy): 
     case 'identity':
       return caller.authority.kind !== 'identity' || caller.authority.identity.kind !== 'anonymous';
   }
+}
+
+function ruleOf(
+  requirement: Requirement | undefined,
+  find: (wanted: Wanted) => number | undefined,
+): number | undefined {
+  return requirement === undefined || requirement.kind === 'identity' ? undefined : find(requirement);
 }
 
 type Refusal = 'challenge' | 'wider-token' | 'denied' | 'hidden';

@@ -1,11 +1,10 @@
-import type { Action, RegistryAction } from '../access/authority.ts';
+import type { Action, Wanted } from '../access/authority.ts';
 import type { RepositoryName } from '../oci/names.ts';
 import type { Route } from './route.ts';
 
 /** One thing that a caller must be allowed to do. */
 export type Requirement =
-  | { readonly kind: 'repository'; readonly action: Action; readonly repo: RepositoryName }
-  | { readonly kind: 'registry'; readonly action: RegistryAction }
+  | Wanted
   /** That the caller is somebody: not a request without credentials. */
   | { readonly kind: 'identity' };
 

@@ -45,6 +45,7 @@ const entries: fc.Arbitrary<Omit<AccessEntry, 'labels'> & Omit<RequestLabels, 'j
   .record({
     client: fc.option(fc.oneof(fc.ipV4(), fc.ipV6()), { nil: undefined }),
     actor: fc.oneof(fc.constant('anonymous'), fc.string({ unit: 'binary' })),
+    rule: fc.option(fc.nat(), { nil: undefined }),
     method: fc.constantFrom('GET', 'HEAD', 'PUT', 'POST', 'PATCH', 'DELETE'),
     path: fc.oneof(
       fc.string({ unit: 'binary' }),

@@ -12,6 +12,8 @@ export interface AccessEntry {
   readonly client: string | undefined;
   /** The identity that sent the request. */
   readonly actor: string;
+  /** Number of the rule of ACCESS_FILE that allows the request; undefined if it was refused, or no rule was asked. */
+  readonly rule?: number | undefined;
   readonly labels: RequestLabels;
   readonly digest: string | undefined;
   readonly status: number;
@@ -80,5 +82,6 @@ function lineOf(entry: AccessEntry): string {
   // Addresses and digests were parsed, and so have no character that JSON escapes.
   const client = entry.client === undefined ? '' : `,"client":"${entry.client}"`;
   const digest = entry.digest === undefined ? '' : `,"digest":"${entry.digest}"`;
-  return `{"level":30,"time":${Date.now()},"requestId":"${entry.requestId}"${client},"actor":${quoted(entry.actor)},${entry.labels.json}${digest},"status":${entry.status},"bytesIn":${entry.bytesIn},"bytesOut":${entry.bytesOut},"milliseconds":${inThousandths(entry.milliseconds)},"msg":"request"}\n`;
+  const rule = entry.rule === undefined ? '' : `,"rule":${entry.rule}`;
+  return `{"level":30,"time":${Date.now()},"requestId":"${entry.requestId}"${client},"actor":${quoted(entry.actor)}${rule},${entry.labels.json}${digest},"status":${entry.status},"bytesIn":${entry.bytesIn},"bytesOut":${entry.bytesOut},"milliseconds":${inThousandths(entry.milliseconds)},"msg":"request"}\n`;
 }

@@ -50,7 +50,7 @@ export async function openAccessControl(ports: AccessPorts): Promise<Access> {
   const claimsNeeded = (issuer: string): readonly string[] => rules.current().claimsNeeded(issuer);
   return {
     policy,
-    gate: new Gate({ authentication, policy, publicAddress, logger }),
+    gate: new Gate({ authentication, policy, rules: policy, publicAddress, logger }),
     tokens: tokens.endpoint({ policy, authentication, claimsNeeded }),
     close: () => {
       tokens.close();

@@ -129,6 +129,26 @@ describe('each account may do what its rules allow', () => {
   });
 });
 
+test('the log names the rule that allows a request, and the nearest to one that was refused', async () => {
+  await tagsOf('public/a', basic('reader'));
+  await pushTag('team/a', 'refused', first, basic('reader'));
+  const lines = () =>
+    server
+      .logs()
+      .split('\n')
+      .filter((line) => line.includes('"actor":"user:reader"'))
+      .map((line) => JSON.parse(line) as Record<string, unknown>);
+  await eventually(() => {
+    expect(lines()).toContainEqual(
+      expect.objectContaining({ msg: 'request', path: '/v2/public/a/tags/list', rule: 1, client: '127.0.0.1' }),
+    );
+    expect(lines()).toContainEqual(
+      expect.objectContaining({ msg: 'a request was refused', repository: 'team/a', action: 'create', nearestRule: 3 }),
+    );
+  });
+  expect(lines().filter((line) => line.path === '/v2/team/a/manifests/refused' && 'rule' in line)).toEqual([]);
+});
+
 test('a token holds only as long as the rules do', async () => {
   const scope = 'repository:team/a:pull,push';
   const response = await fetch(`${server.url}/token?service=${server.host}&scope=${scope}`, {

@@ -1,5 +1,4 @@
 import type { RepositoryName } from '../../oci/names.ts';
-import type { Patterns } from '../../rule-file/patterns.ts';
 import type { Action, RegistryAction } from '../authority.ts';
 import type { Issuer } from './issuer.ts';
 import { type Nearest, nearestOf } from './nearest.ts';
@@ -34,7 +33,7 @@ export class AccessRules {
     const allowing = this.of(identity).allowing(action, repo);
     if (allowing !== undefined) return allowedBy(allowing);
     const nearest = nearestOf(this.rules, identity, (rule) => [
-      ...(repositoriesFor(rule, identity).matches(repo) ? [] : (['repositories'] as const)),
+      ...(repositoriesFor(rule, identity)(repo) ? [] : (['repositories'] as const)),
       ...(includes(rule, action) ? [] : (['actions'] as const)),
     ]);
     return { kind: 'denied', nearest };
@@ -53,7 +52,7 @@ export class AccessRules {
     return new RulesOfIdentity(
       this.rules
         .filter((rule) => isAbout(rule, identity))
-        .map((rule) => ({ rule, repositories: repositoriesFor(rule, identity) })),
+        .map((rule) => ({ rule, isOn: repositoriesFor(rule, identity) })),
     );
   }
 
@@ -73,27 +72,35 @@ export class AccessRules {
   }
 }
 
+interface RuleOfIdentity {
+  readonly rule: Rule;
+  /** Whether it means this repository. */
+  readonly isOn: (repo: RepositoryName) => boolean;
+}
+
 /** The rules about one identity. */
 export class RulesOfIdentity {
-  readonly #rules: readonly { readonly rule: Rule; readonly repositories: Patterns }[];
+  readonly #rules: readonly RuleOfIdentity[];
 
-  constructor(rules: readonly { readonly rule: Rule; readonly repositories: Patterns }[]) {
+  constructor(rules: readonly RuleOfIdentity[]) {
     this.#rules = rules;
   }
 
   /** The first rule that allows it. */
   allowing(action: Action, repo: RepositoryName): Rule | undefined {
-    return this.#rules.find(({ rule, repositories }) => includes(rule, action) && repositories.matches(repo))?.rule;
+    return this.#rules.find(({ rule, isOn }) => includes(rule, action) && isOn(repo))?.rule;
   }
 
   allowingRegistry(action: RegistryAction): Rule | undefined {
     return this.#rules.find(({ rule }) => includes(rule, action))?.rule;
   }
 
-  /** Everything that is allowed on a repository, in one look at the rules. */
-  allowedOn(repo: RepositoryName): ReadonlySet<Action> {
-    const matching = this.#rules.filter(({ repositories }) => repositories.matches(repo));
-    return new Set(ACTIONS.filter((action) => matching.some(({ rule }) => includes(rule, action))));
+  /** The number of the first rule for each action on a repository. */
+  allowingOn(repo: RepositoryName): Readonly<Record<Action, number | undefined>> {
+    const matching = this.#rules.filter(({ isOn }) => isOn(repo));
+    const first = (action: Action): number | undefined =>
+      matching.find(({ rule }) => includes(rule, action))?.rule.number;
+    return { pull: first('pull'), push: first('push'), create: first('create'), delete: first('delete') };
   }
 }
 

@@ -83,6 +83,25 @@ describe('the policy', () => {
     }
   });
 
+  test('names the rule that allows something, or the nearest', () => {
+    const known = caller({ kind: 'identity', identity: x });
+    const on = (action: 'pull' | 'create' | 'delete', name: string) =>
+      ({ kind: 'repository', action, repo: repo(name) }) as const;
+    expect([policy.allowing(known, on('create', 'a')), policy.allowing(known, on('pull', 'public'))]).toEqual([2, 1]);
+    expect([policy.allowing(known, on('delete', 'a')), policy.nearest(known, on('delete', 'a'))]).toEqual([
+      undefined,
+      2,
+    ]);
+    expect(policy.allowing(known, { kind: 'registry', action: 'metrics' })).toBe(3);
+    expect(policy.nearest(ANYBODY, { kind: 'registry', action: 'metrics' })).toBe(3);
+    expect(policy.nearest(known, { kind: 'registry', action: 'admin' })).toBeUndefined();
+    const token = caller({ kind: 'server-token', identity: { kind: 'token', subject: 'x' }, grants: pullOf('a') });
+    expect([policy.allowing(token, on('pull', 'a')), policy.nearest(token, on('pull', 'b'))]).toEqual([
+      undefined,
+      undefined,
+    ]);
+  });
+
   test('forgets its answers when the rules change', () => {
     let current = rules;
     const changing = new RulesPolicy(() => current);
@@ -98,6 +117,8 @@ describe('the policy', () => {
   test('looks at all rules once for an identity, and remembers a bounded number of repositories', () => {
     let looks = 0;
     const counted = {
+      decide: rules.decide.bind(rules),
+      decideRegistry: rules.decideRegistry.bind(rules),
       of: (identity: Parameters<typeof rules.of>[0]) => {
         looks++;
         return rules.of(identity);

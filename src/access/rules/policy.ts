@@ -1,19 +1,19 @@
 import { unreachable } from '../../oci/errors.ts';
 import type { RepositoryName } from '../../oci/names.ts';
-import type { AccessPolicy, Action, Caller, RegistryAction } from '../access.ts';
+import type { AccessPolicy, Action, Caller, RegistryAction, RuleLookup } from '../access.ts';
+import type { Wanted } from '../authority.ts';
 import type { Identity } from '../identity.ts';
 import type { AccessRules, RulesOfIdentity } from './access-rules.ts';
 import type { RuledIdentity } from './subject.ts';
 
-type Rules = Pick<AccessRules, 'of'>;
+type Rules = Pick<AccessRules, 'of' | 'decide' | 'decideRegistry'>;
+/** Numbers of the rules that allow each action. */
+type Allowing = ReturnType<RulesOfIdentity['allowingOn']>;
 
 interface Remembered {
   readonly rules: RulesOfIdentity;
-  /** The bits of what is allowed. */
-  readonly repositories: Map<RepositoryName, number>;
+  readonly repositories: Map<RepositoryName, Allowing>;
 }
-
-const BITS: Readonly<Record<Action, number>> = { pull: 1, push: 2, create: 4, delete: 8 };
 
 /** Bounds the memory for all identities together: clients choose the names that they ask for. */
 const MAX_REPOSITORIES = 100_000;
@@ -22,7 +22,7 @@ const MAX_REPOSITORIES = 100_000;
  * Asks the rules of ACCESS_FILE. What they say about an identity is remembered as long as the identity's object exists, so a
  * request of a known caller costs two look-ups. Authenticators should give one object to all requests with the same credentials.
  */
-export class RulesPolicy implements AccessPolicy {
+export class RulesPolicy implements AccessPolicy, RuleLookup {
   readonly #current: () => Rules;
   /** Whose answers are remembered. */
   #rules: Rules;
@@ -67,27 +67,40 @@ export class RulesPolicy implements AccessPolicy {
     }
   }
 
+  allowing({ authority: { kind, identity } }: Caller, wanted: Wanted): number | undefined {
+    if (kind === 'server-token' || !isRuled(identity)) return undefined;
+    return wanted.kind === 'registry'
+      ? this.#of(identity).rules.allowingRegistry(wanted.action)?.number
+      : this.#allowingOn(identity, wanted.repo)[wanted.action];
+  }
+
+  nearest({ authority: { kind, identity } }: Caller, wanted: Wanted): number | undefined {
+    if (kind === 'server-token' || !isRuled(identity)) return undefined;
+    const rules = this.#current();
+    const decision =
+      wanted.kind === 'registry'
+        ? rules.decideRegistry(identity, wanted.action)
+        : rules.decide(identity, wanted.action, wanted.repo);
+    return decision.kind === 'denied' ? decision.nearest?.rule : undefined;
+  }
+
   #allowsIdentity(identity: Identity, action: Action, repo: RepositoryName): boolean {
-    // The operator and Marina's own work are not subject to rules.
-    if (identity.kind === 'system' || identity.kind === 'operator') return true;
-    return (this.#allowedOn(identity, repo) & BITS[action]) !== 0;
+    return !isRuled(identity) || this.#allowingOn(identity, repo)[action] !== undefined;
   }
 
   #allowsIdentityRegistry(identity: Identity, action: RegistryAction): boolean {
-    if (identity.kind === 'system' || identity.kind === 'operator') return true;
-    return this.#of(identity).rules.allowingRegistry(action) !== undefined;
+    return !isRuled(identity) || this.#of(identity).rules.allowingRegistry(action) !== undefined;
   }
 
-  #allowedOn(identity: RuledIdentity, repo: RepositoryName): number {
+  #allowingOn(identity: RuledIdentity, repo: RepositoryName): Allowing {
     const { rules, repositories } = this.#of(identity);
     const known = repositories.get(repo);
     if (known !== undefined) return known;
-    let allowed = 0;
-    for (const action of rules.allowedOn(repo)) allowed |= BITS[action];
-    repositories.set(repo, allowed);
+    const allowing = rules.allowingOn(repo);
+    repositories.set(repo, allowing);
     this.#repositories++;
     if (this.#repositories >= MAX_REPOSITORIES) this.#forget();
-    return allowed;
+    return allowing;
   }
 
   #of(identity: RuledIdentity): Remembered {
@@ -105,4 +118,9 @@ export class RulesPolicy implements AccessPolicy {
     this.#remembered = new WeakMap();
     this.#repositories = 0;
   }
+}
+
+/** The operator and Marina's own work are not subject to rules. */
+function isRuled(identity: Identity): identity is RuledIdentity {
+  return identity.kind !== 'system' && identity.kind !== 'operator';
 }

@@ -1,4 +1,4 @@
-import { problemOfPattern } from '../../rule-file/patterns.ts';
+import { Patterns, problemOfPattern } from '../../rule-file/patterns.ts';
 import type { Claims } from '../identity.ts';
 import { textOfClaim } from './claims.ts';
 
@@ -15,11 +15,14 @@ export class RepositoryPattern {
   readonly text: string;
   /** Names of the claims that it refers to. */
   readonly claims: readonly string[];
+  /** What it is for everybody, if it refers to none. */
+  readonly #fixed: Patterns | undefined;
 
   /** @param text for which `problemOf` found no problem */
   constructor(text: string) {
     this.text = text;
     this.claims = [...text.matchAll(PLACEHOLDER)].map(([, name = '']) => name);
+    this.#fixed = this.claims.length === 0 ? new Patterns([text]) : undefined;
   }
 
   /** Why a text cannot be used as a pattern. */
@@ -33,10 +36,11 @@ export class RepositoryPattern {
   }
 
   /**
-   * The glob for an identity with these claims; undefined if one is missing or is not exactly one legal component of a name:
+   * The pattern for an identity with these claims; undefined if one is missing or is not exactly one legal component of a name:
    * so no value can reach beyond the place that the pattern gives it.
    */
-  globFor(claims: Claims): string | undefined {
+  withClaims(claims: Claims): Patterns | undefined {
+    if (this.#fixed !== undefined) return this.#fixed;
     let isComplete = true;
     const glob = this.text.replace(PLACEHOLDER, (_, name: string) => {
       const value = textOfClaim(claims, name);
@@ -44,6 +48,6 @@ export class RepositoryPattern {
       isComplete = false;
       return '';
     });
-    return isComplete ? glob : undefined;
+    return isComplete ? new Patterns([glob]) : undefined;
   }
 }

@@ -1,4 +1,4 @@
-import { Patterns } from '../../rule-file/patterns.ts';
+import type { RepositoryName } from '../../oci/names.ts';
 import type { Action, RegistryAction } from '../authority.ts';
 import type { RepositoryPattern } from './repository-pattern.ts';
 import { isMeant, type RuledIdentity, type Subject } from './subject.ts';
@@ -26,8 +26,9 @@ export function includes({ actions }: Rule, action: Action | RegistryAction): bo
   return actions.has(action) || (action === 'create' && actions.has('push'));
 }
 
-/** The repositories that a rule means for an identity, whose claims are put in. */
-export function repositoriesFor({ repositories }: Rule, identity: RuledIdentity): Patterns {
+/** Which repositories a rule means for an identity, whose claims are put in. */
+export function repositoriesFor({ repositories }: Rule, identity: RuledIdentity): (repo: RepositoryName) => boolean {
   const claims = identity.kind === 'oidc' ? identity.claims : {};
-  return new Patterns(repositories.map((pattern) => pattern.globFor(claims)).filter((glob) => glob !== undefined));
+  const patterns = repositories.map((pattern) => pattern.withClaims(claims)).filter((each) => each !== undefined);
+  return (repo) => patterns.some((each) => each.matches(repo));
 }
