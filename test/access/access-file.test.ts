@@ -30,7 +30,7 @@ test('rules decide about anonymous clients, and change while the server runs', a
     const text = await (await fetch(`${server.url}/metrics`)).text();
     return text.split('\n').filter((line) => line.startsWith('marina_config_file') && line.includes('ACCESS_FILE'));
   };
-  // Nothing is there yet, which only who may pull is told.
+  // Nothing exists yet, but only callers who may pull learn that.
   expect([await tags('public/a'), await tags('private/a'), await push('public/a')]).toEqual([404, 401, 401]);
 
   write(path, PUSH);
@@ -76,7 +76,7 @@ test('a wrong file stops the start, with one line that names file, line and reas
   ]);
 });
 
-test('with HTPASSWD_FILE alone nobody without an account may do anything', async () => {
+test('with only HTPASSWD_FILE, callers without an account may do nothing', async () => {
   const path = join(temporaryFolder('access'), 'htpasswd');
   write(path, '');
   const server = await startServer({ HTPASSWD_FILE: path });

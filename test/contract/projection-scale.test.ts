@@ -32,7 +32,7 @@ test('1,000 repositories with 100,000 tags are rebuilt on first access after FLU
   }
   const [a, b] = [await world.node(), await world.node()];
   await tagsOf(a.projection, repos[1]);
-  // A machine that does something else meanwhile shows in one round; what is slow by itself is slow in each.
+  // Other load on the machine slows down some rounds; slow code is slow in all of them.
   let slowest = Number.POSITIVE_INFINITY;
   for (let round = 0; round < ROUNDS && slowest >= FIRST_TOUCH_MS; round++) {
     await world.server.cli('FLUSHALL');

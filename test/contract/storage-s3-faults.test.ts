@@ -116,7 +116,7 @@ describe('create', () => {
     expect(await driver.create('faults/theirs', text('x'))).toBe('taken');
   });
 
-  test('that Bun repeats by itself after a broken keep-alive connection counts as created', async () => {
+  test('that Bun repeats after a broken keep-alive connection counts as created', async () => {
     const breaking = await FaultProxy.open(Number(new URL(minio.endpoint).port), new Random('unused'));
     const driver = driverOf({ s3Endpoint: `http://localhost:${breaking.port}` });
     for (let key = 0; key < 5; key++) {

@@ -92,7 +92,7 @@ export class Owner {
     const absent = this.#owned.filter(({ state }) => state === 'absent');
     const drawn = this.#random.between(1, 100);
     const one = this.#random.pick(present);
-    if (one !== undefined && drawn <= 25) await this.#pull(one, 'under way');
+    if (one !== undefined && drawn <= 25) await this.#pull(one, 'in progress');
     else if (one !== undefined && (drawn <= 45 || present.length >= MAX_PRESENT)) await this.#delete(one);
     else if (absent.length > 0 && (drawn <= 70 || this.#owned.length >= MAX_KNOWN)) await this.#bringBack(absent);
     else await this.#pushNew();

@@ -41,7 +41,7 @@ async function run(env: Readonly<Record<string, string>>, ...args: readonly stri
   const { code, stdout, stderr } = await attempt([...marinaCommand, ...args, '--json'], { env });
   const lines = linesOf(new TextDecoder().decode(stdout));
   const summary: ImportReport = JSON.parse(lines.at(-1) ?? '{}');
-  return { code, stderr, told: lines.length - 1, summary };
+  return { code, stderr, problems: lines.length - 1, summary };
 }
 
 /** Settings for a store that is a whole new bucket. */

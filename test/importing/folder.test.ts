@@ -186,7 +186,7 @@ test('corrupt parts of the source are reported and left out, and the rest is imp
   const dry = await importInto(dataPath, '--dry-run', broken);
   const { code, stderr, problems, summary } = await importInto(dataPath, broken);
   expect([code, stderr]).toEqual([1, '']);
-  const told = (some: readonly Problem[]): string[] =>
+  const problemLines = (some: readonly Problem[]): string[] =>
     some.map(({ problem, repo, tag, digest }) => [problem, repo, tag ?? digest].join(' ')).sort();
   const manifest = (of: typeof good): string => of.descriptor.digest;
   const expected = [
@@ -199,7 +199,7 @@ test('corrupt parts of the source are reported and left out, and the rest is imp
     `manifest-invalid some/app ${strange.descriptor.digest}`,
     ...['dangling', 'flipped', 'gone', 'torn'].map((tag) => `tag-dangling some/app ${tag}`),
   ];
-  expect(told(problems)).toEqual(expected.sort());
+  expect(problemLines(problems)).toEqual(expected.sort());
   expect(summary).toMatchObject({
     repositories: 1,
     tags: { set: 1 },
@@ -209,7 +209,7 @@ test('corrupt parts of the source are reported and left out, and the rest is imp
   // It only checks that blobs exist.
   const unseen = [`digest-wrong some/app ${layer(flipped)}`, `manifest-incomplete some/app ${manifest(flipped)}`];
   const foreseen = expected.filter((each) => !unseen.includes(each) && each !== 'tag-dangling some/app flipped');
-  expect([dry.code, told(dry.problems)]).toEqual([1, foreseen.sort()]);
+  expect([dry.code, problemLines(dry.problems)]).toEqual([1, foreseen.sort()]);
   const shown = await marina(dataPath, 'import', broken);
   expect(shown.code).toBe(1);
   expect(shown.lines.at(-1)).toContain('1 repository: 0 tags, 0 manifests; ');
@@ -220,7 +220,7 @@ test('corrupt parts of the source are reported and left out, and the rest is imp
   expect((await fsck(dataPath, '--scrub')).faults).toEqual([]);
   // --trust does not verify bytes: only a scrub finds the fault.
   const trusting = join(temporaryFolder('trusting'), 'data');
-  expect(told((await importInto(trusting, '--trust', broken)).problems)).toEqual(foreseen);
+  expect(problemLines((await importInto(trusting, '--trust', broken)).problems)).toEqual(foreseen);
   expect((await fsck(trusting, '--scrub')).faults).toEqual([
     expect.objectContaining({ problem: 'object-digest', digest: layer(flipped) }),
   ]);

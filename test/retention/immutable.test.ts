@@ -94,15 +94,15 @@ test('the operator can move an immutable tag by restore and tag --to; for client
     expect(headers.get('docker-content-digest')).toBe(kept.descriptor.digest);
   };
   await checkKept(second);
-  const told = async (...args: readonly string[]) => {
+  const reportOf = async (...args: readonly string[]) => {
     const { code, stderr, lines } = await marina(dataPath, ...args, '--json');
     expect([code, stderr]).toEqual([0, '']);
     return JSON.parse(lines.at(-1) ?? '');
   };
   const moved = (to: Image, was: Image) => [{ tag: 'v1', digest: to.descriptor.digest, was: was.descriptor.digest }];
-  expect((await told('tag', 'team/app', 'v1', '--to', `${toFirst.seq}`)).tags).toEqual(moved(first, second));
+  expect((await reportOf('tag', 'team/app', 'v1', '--to', `${toFirst.seq}`)).tags).toEqual(moved(first, second));
   await checkKept(first);
-  expect((await told('restore', 'team/app', 'v1', '--at', `${toSecond.seq}`)).tags).toEqual(moved(second, first));
+  expect((await reportOf('restore', 'team/app', 'v1', '--at', `${toSecond.seq}`)).tags).toEqual(moved(second, first));
   await checkKept(second);
   expect((await eventsOf(dataPath, 'team/app')).slice(-2).map(({ event }) => [event.tag, event.actor])).toEqual([
     ['v1', 'operator'],
@@ -111,7 +111,7 @@ test('the operator can move an immutable tag by restore and tag --to; for client
 
   // Deleted with its repository, too.
   expect((await marina(dataPath, 'rm', 'team/app')).code).toBe(0);
-  expect((await told('restore', 'team/app', 'v1')).tags).toEqual([{ tag: 'v1', digest: second.descriptor.digest }]);
+  expect((await reportOf('restore', 'team/app', 'v1')).tags).toEqual([{ tag: 'v1', digest: second.descriptor.digest }]);
   await pushImage(url, 'team/app', third, 'latest');
   await checkKept(second, [second, third]);
   expect(await server.stop()).toBe(0);

@@ -143,7 +143,7 @@ async function victim(world: World, focus: Focus): Promise<Machine> {
   });
 }
 
-/** A slot arrives after its writer has given up waiting. */
+/** A slot arrives after its writer has timed out. */
 async function delaySlot(world: World): Promise<void> {
   const { random, scheduler, network } = world;
   const late = random.between(1_000, 30_000);

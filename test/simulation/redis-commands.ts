@@ -19,13 +19,13 @@ type Command = (server: Server, words: readonly string[]) => Reply;
 /** The commands that the scripts use, as Redis answers a script. */
 const COMMANDS: Readonly<Record<string, Command>> = {
   INFO: ({ identity }, sections) => {
-    const told = {
+    const all = {
       server: `# Server\r\nredis_version:7.0.15\r\nrun_id:${identity.runId}\r\n`,
       replication: `# Replication\r\nrole:master\r\nmaster_replid:${identity.replid}\r\nmaster_replid2:0\r\n`,
     };
-    const asked = sections.length === 0 ? Object.keys(told) : sections;
-    return Object.entries(told)
-      .filter(([name]) => asked.includes(name))
+    const wanted = sections.length === 0 ? Object.keys(all) : sections;
+    return Object.entries(all)
+      .filter(([name]) => wanted.includes(name))
       .map(([, text]) => text)
       .join('\r\n');
   },

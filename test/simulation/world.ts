@@ -170,7 +170,7 @@ export class World implements NodeEnvironment {
     }
   }
 
-  /** Sends a request to any node. Its answer is noted even if its client has given up. */
+  /** Sends a request to any node. Its answer is noted even if its client has timed out. */
   request<T>(what: string, work: (node: SimulatedNode) => Promise<T>, at?: SimulatedNode): Promise<TimedOutcome<T>> {
     const node = at ?? this.random.pick(this.nodes);
     const { machine } = node;

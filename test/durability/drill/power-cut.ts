@@ -20,25 +20,25 @@ import type { Random } from '../../support/drill/random.ts';
 export function cutPower(root: string, random: Random): number {
   const folder = join(root, 'wal');
   if (!existsSync(folder)) return 0;
-  const told = new Map<string, WalRecord>();
-  let hit = 0;
+  const latest = new Map<string, WalRecord>();
+  let affected = 0;
   for (const name of readdirSync(folder).sort()) {
     for (const record of decodeRecords(readFileSync(join(folder, name)))) {
-      const before = told.get(record.key);
+      const before = latest.get(record.key);
       if (record.kind === 'removed' && before?.kind === 'object') bringBack(join(root, record.key), before.bytes);
-      told.set(record.key, record);
+      latest.set(record.key, record);
     }
   }
-  for (const { kind, key } of told.values()) {
+  for (const { kind, key } of latest.values()) {
     const path = join(root, key);
     if (kind === 'removed' || !existsSync(path)) continue;
     const fate = random.between(0, 2);
     if (fate === 0) continue;
-    hit++;
+    affected++;
     if (fate === 1) rmSync(path);
     else truncateSync(path, random.between(0, statSync(path).size));
   }
-  return hit;
+  return affected;
 }
 
 function bringBack(path: string, bytes: Uint8Array): void {

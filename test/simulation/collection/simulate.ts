@@ -133,7 +133,7 @@ async function checkFinalState(world: CollectionWorld): Promise<void> {
     const [worker] = world.workers;
     if (worker === undefined) throw new Error('there is no worker');
     const { outcome } = await collectAt(world, worker, { request: 'the last one', isResident: false });
-    if (outcome.kind !== 'ok') history.violated('nobody can collect');
+    if (outcome.kind !== 'ok') history.violated('no worker can collect');
   }
   checkLive(world);
   const live = new Set<string>();
