@@ -1,0 +1,117 @@
+// To callers who may not pull, a repository that exists is the same as one that does not: status, headers, body and time.
+import { afterAll, beforeAll, describe, expect, setDefaultTimeout, test } from 'bun:test';
+import { cleanUp, type Server, startServer } from '../support/server.ts';
+import { BLOB_DIGEST, digestOf, fill, MANIFEST, TAG } from './matrix-routes.ts';
+import { basic, tokenFor, writeAccessFiles } from './world.ts';
+
+setDefaultTimeout(300_000);
+afterAll(cleanUp);
+
+/** Requests a time is measured over. ACCESS_TIMES=long is the form whose figures mean something on a quiet machine. */
+const ROUNDS = process.env.ACCESS_TIMES === 'long' ? 2_000 : 300;
+/** How much longer one may take at the median. Two series of equal requests differ by less than that even on a busy machine. */
+const MAX_RATIO = process.env.ACCESS_TIMES === 'long' ? 1.1 : 1.5;
+
+/** One that the reader may not see, one that nobody has, and one that nobody has but that the reader may pull: names of one length. */
+const FORBIDDEN = 'them/app-00000';
+const MISSING = 'them/new-00000';
+const UNBORN = 'ours/new-00000';
+
+const READS = [
+  ['GET', `blobs/${BLOB_DIGEST}`],
+  ['HEAD', `blobs/${BLOB_DIGEST}`],
+  ['GET', `manifests/${TAG}`],
+  ['GET', `manifests/${digestOf(MANIFEST)}`],
+  ['HEAD', `manifests/${digestOf(MANIFEST)}`],
+  ['GET', 'tags/list?n=3&last=a'],
+  ['GET', `referrers/${digestOf(MANIFEST)}?artifactType=application/x.y`],
+] as const;
+const WRITES = [
+  ['POST', 'blobs/uploads/'],
+  ['PUT', `manifests/${TAG}`],
+  ['DELETE', `manifests/${TAG}`],
+  ['DELETE', `blobs/${BLOB_DIGEST}`],
+  ['PATCH', 'blobs/uploads/00000000-0000-8000-8000-000000000000'],
+] as const;
+
+let server: Server;
+let token: string;
+beforeAll(async () => {
+  server = await startServer(writeAccessFiles().env);
+  await fill({ url: server.url, repo: FORBIDDEN, exists: true });
+  token = await tokenFor(server, basic('reader'), 'repository:ours/app:pull');
+});
+
+type Credentials = Readonly<Record<string, string>>;
+const CALLERS: readonly (readonly [string, () => Credentials])[] = [
+  ['nobody', () => ({})],
+  ['an account', () => ({ authorization: basic('reader') })],
+  ['a token', () => ({ authorization: `Bearer ${token}` })],
+];
+
+function send(repo: string, method: string, path: string, headers: Credentials): Promise<Response> {
+  return fetch(`${server.url}/v2/${repo}/${path}`, { method, headers });
+}
+
+/** All that a client sees, without the name that it asked for and the date. */
+async function wholeOf(response: Response, repo: string): Promise<string> {
+  const headers = [...response.headers].filter(([name]) => name !== 'date').sort();
+  return JSON.stringify([response.status, headers, await response.text()]).replaceAll(repo, 'NAME');
+}
+
+describe.each(CALLERS)('to %s', (_, credentials) => {
+  test.each([...READS, ...WRITES])('%s %s says nothing of what exists', async (method, path) => {
+    const [forbidden, missing] = await Promise.all(
+      [FORBIDDEN, MISSING].map(async (repo) => wholeOf(await send(repo, method, path, credentials()), repo)),
+    );
+    expect(forbidden).toBe(missing);
+  });
+
+  test('it takes no longer for one than for the other', async () => {
+    const [, path] = READS[2];
+    const times: Record<string, number[]> = { [FORBIDDEN]: [], [MISSING]: [] };
+    for (let round = -20; round < ROUNDS; round++) {
+      // In turns, and each first every other time, so that what else the machine does slows both.
+      for (const repo of round % 2 === 0 ? [FORBIDDEN, MISSING] : [MISSING, FORBIDDEN]) {
+        const begin = performance.now();
+        await (await send(repo, 'GET', path, credentials())).arrayBuffer();
+        if (round >= 0) times[repo]?.push(performance.now() - begin);
+      }
+    }
+    const [forbidden, missing] = [FORBIDDEN, MISSING].map((repo) => medianOf(times[repo] ?? []));
+    if (forbidden === undefined || missing === undefined) return expect.unreachable();
+    expect(Math.max(forbidden / missing, missing / forbidden)).toBeLessThan(MAX_RATIO);
+  });
+});
+
+test.each(READS)(
+  'to an account %s %s of a forbidden repository is what a missing one answers',
+  async (method, path) => {
+    const headers = { authorization: basic('reader') };
+    const [forbidden, unborn] = await Promise.all(
+      [FORBIDDEN, UNBORN].map(async (repo) => wholeOf(await send(repo, method, path, headers), repo)),
+    );
+    expect(forbidden).toBe(unborn);
+  },
+);
+
+function medianOf(values: readonly number[]): number {
+  return values.toSorted((one, other) => one - other)[Math.floor(values.length / 2)] ?? Number.NaN;
+}
+
+test('the catalog names only what the caller may pull, and its Link nothing else', async () => {
+  const headers = { authorization: basic('admin') };
+  await fill({ url: server.url, repo: 'ours/app-00000', exists: true });
+  const response = await fetch(`${server.url}/v2/_catalog`, { headers });
+  expect(await response.json()).toEqual({ repositories: ['ours/app-00000', FORBIDDEN] });
+  expect((await fetch(`${server.url}/v2/_catalog`, { headers: { authorization: basic('reader') } })).status).toBe(403);
+});
+
+test('no Host that a client makes up comes back in a challenge', async () => {
+  for (const host of ['evil.example', 'registry.example.evil.example', 'a"b', 'registry.example@evil.example']) {
+    const response = await fetch(`${server.url}/v2/`, { headers: { host, 'x-forwarded-host': host } });
+    const challenge = response.headers.get('www-authenticate') ?? '';
+    if (response.status === 401) expect(challenge).toStartWith('Bearer realm="http://registry.example/token"');
+    expect(challenge).not.toContain('evil');
+  }
+});
