@@ -35,12 +35,11 @@ type Contents<Name extends string> = Readonly<Record<Name, Buffer>>;
 type Seen<Name extends string> = Contents<Name> | FileProblem;
 
 /**
- * The value of files that are read again when they change. Contents that cannot be used leave the old value in place.
+ * A value that is parsed from files, and parsed again when they change. If the new contents cannot be used, the old value stays.
  *
- * The files are read every second rather than watched: notifications of changes do not come through network file systems and
- * bind mounts of one file, and a Kubernetes volume changes by a symbolic link further up. Contents are compared, not times, so
- * two changes within one tick of the file system's clock are seen too. Contents are used once two reads agree, so that a file
- * that is still being written is not used.
+ * The files are read every second instead of being watched: network file systems send no notifications, and a Kubernetes volume
+ * changes by a symbolic link in a parent folder. The bytes are compared, not the times, because two changes within one tick of the
+ * file system's clock have the same time. New contents are used when two reads agree, so that a half-written file is not.
  */
 export class ReloadedFile<Name extends string, T> {
   readonly #options: ReloadedFileOptions<Name, T>;

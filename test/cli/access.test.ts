@@ -153,13 +153,13 @@ describe('access explain', () => {
 });
 
 describe('access check', () => {
-  test('says in a sentence what each rule lets', async () => {
+  test('says in a sentence what each rule allows', async () => {
     const { code, lines } = await access(['check']);
     expect([code, ...lines]).toEqual([
       0,
       'rule 1 (line 4): everybody, even without credentials, may pull in public/**',
       'rule 2 (line 7): group platform may pull, push and delete in **',
-      `rule 3 (line 10): whoever has a token of issuer github with repository_owner_id = 1234 and ref = refs/heads/main may pull and push in team/\${repository_name}`,
+      `rule 3 (line 10): everybody with a token of issuer github with repository_owner_id = 1234 and ref = refs/heads/main may pull and push in team/\${repository_name}`,
       'rule 4 (line 13): robots ci-* and certificate monitor may push new tags in builds; list the repositories that they may pull; read the metrics',
       'group platform: user deployer and subjects platform-* of issuer https://idp.example/* (there is none)',
       'issuer github: tokens of https://token.actions.githubusercontent.com for registry.example.com, with keys that it publishes',

@@ -212,19 +212,19 @@ issuers:
     ],
     [
       rule('issuers: [{name: a, issuer: "http://a.example", audience: x}]'),
-      'line 5, column 29 (issuers[0].issuer): a https URL without credentials is expected (http to a loopback address only)',
+      'line 5, column 29 (issuers[0].issuer): an https URL without credentials is expected (http to a loopback address only)',
     ],
     [
       rule('issuers: [{name: a, issuer: "https://u:p@a.example", audience: x}]'),
-      'line 5, column 29 (issuers[0].issuer): a https URL without credentials is expected (http to a loopback address only)',
+      'line 5, column 29 (issuers[0].issuer): an https URL without credentials is expected (http to a loopback address only)',
     ],
     [
       issuer('    jwks: keys.json'),
-      'line 9, column 11 (issuers[0].jwks): discover, an absolute path or a URL is expected; a https URL without credentials is expected (http to a loopback address only)',
+      'line 9, column 11 (issuers[0].jwks): discover, an absolute path or a URL is expected; an https URL without credentials is expected (http to a loopback address only)',
     ],
     [
       issuer('    jwks: http://idp.example/keys'),
-      'line 9, column 11 (issuers[0].jwks): discover, an absolute path or a URL is expected; a https URL without credentials is expected (http to a loopback address only)',
+      'line 9, column 11 (issuers[0].jwks): discover, an absolute path or a URL is expected; an https URL without credentials is expected (http to a loopback address only)',
     ],
     [
       issuer('  - {name: idp, issuer: "https://b.example", audience: x}'),

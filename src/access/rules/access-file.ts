@@ -27,7 +27,7 @@ const claimsSubject = z.strictObject({
   issuer: z.string('the name of an issuer is expected'),
   claims: z
     .record(z.string(), checked(TextPattern.problemOf), 'claims are expected, as {name: value}')
-    // Without a condition everybody would be meant who can get a token of a public issuer.
+    // Without a condition, a rule would apply to everybody who can get a token from a public issuer.
     .refine((claims) => Object.keys(claims).length > 0, 'at least one claim is expected; oidc:<issuer>:** means all'),
 });
 const subject = z.union([z.string(), claimsSubject], SUBJECT_FORMS);
@@ -58,7 +58,7 @@ const shape = z.strictObject({
 });
 
 type Written = z.output<typeof shape>;
-/** Everything but the lines, which the shape does not know. */
+/** Everything except the lines, which the shape does not know. */
 type Resolved = Omit<AccessRulesParts, 'rules'> & { readonly rules: readonly Omit<Rule, 'line'>[] };
 type Refuse = (path: readonly PropertyKey[], message: string) => void;
 
@@ -67,7 +67,7 @@ const file = shape.transform((written, context): Resolved => {
   return resolve(written, refuse);
 });
 
-/** Replaces names by what they refer to. What is refused leaves no trace in the result, which is then not used. */
+/** Replaces names by what they refer to. If anything is refused, the result is not used. */
 function resolve({ groups, rules, issuers }: Written, refuse: Refuse): Resolved {
   refuseRepeated(issuers, refuse);
   const members = Object.entries(groups).map(([name, written]) => {
@@ -78,7 +78,7 @@ function resolve({ groups, rules, issuers }: Written, refuse: Refuse): Resolved 
   return { ...known, rules: rules.map((each, index) => resolveRule(each, index, known, refuse)) };
 }
 
-/** A name stands for one issuer, and a token for one entry. */
+/** A name must stand for one issuer, and a token belong to one entry. */
 function refuseRepeated(issuers: Written['issuers'], refuse: Refuse): void {
   for (const key of ['name', 'issuer'] as const) {
     const seen = new Set<string>();

@@ -44,7 +44,7 @@ describe('who a rule is about', () => {
   const meant = (who: string, identities: readonly RuledIdentity[]) =>
     identities.map((each) => may(ruleFor(who), each));
 
-  test('anonymous: everybody; everyone: whoever has an identity', () => {
+  test('anonymous: everybody; everyone: everybody with an identity', () => {
     expect(meant('anonymous', everybody)).toEqual([true, true, true, true, true]);
     expect(meant('everyone', everybody)).toEqual([false, true, true, true, true]);
   });

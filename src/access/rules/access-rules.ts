@@ -3,12 +3,12 @@ import type { Action, RegistryAction } from '../authority.ts';
 import type { Issuer } from './issuer.ts';
 import { type Nearest, nearestOf } from './nearest.ts';
 import { RepositoryPattern } from './repository-pattern.ts';
-import { ACTIONS, includes, isAbout, REGISTRY_ACTIONS, type Rule, repositoriesFor } from './rule.ts';
-import { isMeant, type RuledIdentity, type Subject } from './subject.ts';
+import { ACTIONS, appliesTo, includes, REGISTRY_ACTIONS, type Rule, repositoriesFor } from './rule.ts';
+import { matchesSubject, type RuledIdentity, type Subject } from './subject.ts';
 
 export type Decision =
   | { readonly kind: 'allowed'; readonly rule: number; readonly line: number | undefined }
-  /** @property nearest the rule that lacks least; undefined if none has anything to do with the request */
+  /** @property nearest the rule that would need the smallest change; undefined if none has anything to do with the request */
   | { readonly kind: 'denied'; readonly nearest: Nearest | undefined };
 
 export interface AccessRulesParts {
@@ -17,7 +17,7 @@ export interface AccessRulesParts {
   readonly issuers: readonly Issuer[];
 }
 
-/** What ACCESS_FILE says. What any rule allows is allowed, nothing else is. Immutable: a changed file makes another one. */
+/** What ACCESS_FILE says. What any rule allows is allowed, nothing else is. Immutable: a changed file is parsed to a new value. */
 export class AccessRules {
   readonly rules: readonly Rule[];
   readonly groups: ReadonlyMap<string, readonly Subject[]>;
@@ -47,21 +47,21 @@ export class AccessRules {
     return { kind: 'denied', nearest };
   }
 
-  /** The rules about one identity, with its claims put in. Takes a look at every rule: keep it for as long as the identity. */
+  /** The rules for one identity, with its claims inserted. It examines every rule, so callers should keep the result. */
   of(identity: RuledIdentity): RulesOfIdentity {
     return new RulesOfIdentity(
       this.rules
-        .filter((rule) => isAbout(rule, identity))
+        .filter((rule) => appliesTo(rule, identity))
         .map((rule) => ({ rule, isOn: repositoriesFor(rule, identity) })),
     );
   }
 
   groupsOf(identity: RuledIdentity): readonly string[] {
-    const groups = [...this.groups].filter(([, members]) => members.some((member) => isMeant(member, identity)));
+    const groups = [...this.groups].filter(([, members]) => members.some((member) => matchesSubject(member, identity)));
     return groups.map(([name]) => name);
   }
 
-  /** Names of the claims in an issuer's tokens that rules may look at. @param issuer its name */
+  /** Names of the claims in an issuer's tokens that rules may examine. @param issuer its name */
   claimsNeeded(issuer: string): readonly string[] {
     const inPatterns = this.rules.flatMap(({ repositories }) => repositories.flatMap(({ claims }) => claims));
     const subjects = [...this.groups.values(), ...this.rules.map(({ who }) => who)].flat();
@@ -74,11 +74,11 @@ export class AccessRules {
 
 interface RuleOfIdentity {
   readonly rule: Rule;
-  /** Whether it means this repository. */
+  /** Whether it applies to this repository. */
   readonly isOn: (repo: RepositoryName) => boolean;
 }
 
-/** The rules about one identity. */
+/** The rules that apply to one identity. */
 export class RulesOfIdentity {
   readonly #rules: readonly RuleOfIdentity[];
 
@@ -108,7 +108,7 @@ function allowedBy({ number, line }: Rule): Decision {
   return { kind: 'allowed', rule: number, line };
 }
 
-/** What holds with HTPASSWD_FILE and no ACCESS_FILE: every account may do everything, others nothing. */
+/** The rules with HTPASSWD_FILE and no ACCESS_FILE: every account may do everything, others nothing. */
 export const accountsMayDoEverything = new AccessRules({
   rules: [
     {

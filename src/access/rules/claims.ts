@@ -1,7 +1,7 @@
 import type { Claims } from '../identity.ts';
 import type { TextPattern } from './text-pattern.ts';
 
-/** The text of a claim; undefined if there is none, or it is a list or an object. */
+/** The text of a claim; undefined if it is missing, a list or an object. */
 export function textOfClaim(claims: Claims, name: string): string | undefined {
   return Object.hasOwn(claims, name) ? textOf(claims[name]) : undefined;
 }

@@ -21,7 +21,7 @@ export type JwksSource =
   /** Absolute path. */
   | { readonly kind: 'file'; readonly path: string };
 
-const URL_FORM = 'a https URL without credentials is expected (http to a loopback address only)';
+const URL_FORM = 'an https URL without credentials is expected (http to a loopback address only)';
 
 /** One entry of `issuers`. */
 export const issuerShape = z.strictObject({
@@ -33,7 +33,7 @@ export const issuerShape = z.strictObject({
     .string('the audience of its tokens is expected: a text')
     .refine((text) => TextPattern.problemOf(text) === undefined, 'the audience of its tokens is expected: a text'),
   jwks: z
-    .string('discover, a https URL or the path of a file is expected')
+    .string('discover, an https URL or the path of a file is expected')
     .transform((text, context): JwksSource => {
       if (text === 'discover') return { kind: 'discover' };
       if (!text.includes('://') && isAbsolute(text)) return { kind: 'file', path: text };

@@ -1,7 +1,7 @@
-import { isAbout, type Rule } from './rule.ts';
+import { appliesTo, type Rule } from './rule.ts';
 import { claimsThatDiffer, type RuledIdentity } from './subject.ts';
 
-/** A part of a rule that does not fit a request. */
+/** A part of a rule that does not match a request. */
 export type Difference = 'who' | 'repositories' | 'actions';
 
 /** The rule that would allow a request with the smallest change. */
@@ -9,7 +9,7 @@ export interface Nearest {
   readonly rule: number;
   readonly line: number | undefined;
   readonly differs: readonly Difference[];
-  /** Where `who` differs by them: the claims that the rule wants otherwise. */
+  /** The claims that do not match, if `who` differs because of them. */
   readonly claims: readonly string[];
 }
 
@@ -20,8 +20,8 @@ export interface Nearest {
 const WEIGHTS: Readonly<Record<Difference, number>> = { actions: 9, repositories: 10, who: 12 };
 
 /**
- * @param othersOf what does not fit besides `who`
- * @returns the first of those that need the smallest change; undefined if no part of any rule fits
+ * @param othersOf what does not match besides `who`
+ * @returns the first of those that need the smallest change; undefined if no part of any rule matches
  */
 export function nearestOf(
   rules: readonly Rule[],
@@ -31,9 +31,9 @@ export function nearestOf(
   let nearest: Nearest | undefined;
   let least = weightOf(['who', 'repositories', 'actions']);
   for (const rule of rules) {
-    const isMeant = isAbout(rule, identity);
-    const claims = isMeant ? [] : rule.who.flatMap((subject) => claimsThatDiffer(subject, identity));
-    const differs: readonly Difference[] = isMeant ? othersOf(rule) : ['who', ...othersOf(rule)];
+    const applies = appliesTo(rule, identity);
+    const claims = applies ? [] : rule.who.flatMap((subject) => claimsThatDiffer(subject, identity));
+    const differs: readonly Difference[] = applies ? othersOf(rule) : ['who', ...othersOf(rule)];
     // A token of the right issuer is nearer than somebody else.
     const weight = weightOf(differs) - (claims.length > 0 ? 1 : 0);
     if (weight >= least) continue;

@@ -20,7 +20,7 @@ const MAX_REPOSITORIES = 100_000;
 
 /**
  * Asks the rules of ACCESS_FILE. What they say about an identity is remembered as long as the identity's object exists, so a
- * request of a known caller costs two look-ups. Authenticators should give one object to all requests with the same credentials.
+ * request of a known caller costs two look-ups. Authenticators should return one object for all requests with the same credentials.
  */
 export class RulesPolicy implements AccessPolicy, RuleLookup {
   readonly #current: () => Rules;

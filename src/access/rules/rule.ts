@@ -1,12 +1,12 @@
 import type { RepositoryName } from '../../oci/names.ts';
 import type { Action, RegistryAction } from '../authority.ts';
 import type { RepositoryPattern } from './repository-pattern.ts';
-import { isMeant, type RuledIdentity, type Subject } from './subject.ts';
+import { matchesSubject, type RuledIdentity, type Subject } from './subject.ts';
 
 export const ACTIONS = ['pull', 'push', 'create', 'delete'] as const satisfies readonly Action[];
 export const REGISTRY_ACTIONS = ['catalog', 'metrics', 'admin'] as const satisfies readonly RegistryAction[];
 
-/** These identities may do these actions; those on a repository only on repositories with such names. */
+/** Allows actions to identities. Actions on repositories are allowed only on those that the patterns match. */
 export interface Rule {
   /** Its place among the rules; the first is 1. */
   readonly number: number;
@@ -14,19 +14,19 @@ export interface Rule {
   readonly line: number | undefined;
   readonly who: readonly Subject[];
   readonly repositories: readonly RepositoryPattern[];
-  /** As they were written: with `push` may go `create`, which it includes anyway. */
+  /** As written: `push` includes `create` also where that is not listed. */
   readonly actions: ReadonlySet<Action | RegistryAction>;
 }
 
-export function isAbout({ who }: Rule, identity: RuledIdentity): boolean {
-  return who.some((subject) => isMeant(subject, identity));
+export function appliesTo({ who }: Rule, identity: RuledIdentity): boolean {
+  return who.some((subject) => matchesSubject(subject, identity));
 }
 
 export function includes({ actions }: Rule, action: Action | RegistryAction): boolean {
   return actions.has(action) || (action === 'create' && actions.has('push'));
 }
 
-/** Which repositories a rule means for an identity, whose claims are put in. */
+/** The repositories of a rule for one identity, with its claims inserted. */
 export function repositoriesFor({ repositories }: Rule, identity: RuledIdentity): (repo: RepositoryName) => boolean {
   const claims = identity.kind === 'oidc' ? identity.claims : {};
   const patterns = repositories.map((pattern) => pattern.withClaims(claims)).filter((each) => each !== undefined);

@@ -6,19 +6,19 @@ import { TextPattern } from './text-pattern.ts';
 /** Identities that rules decide about. Marina's own work and its operator's commands are not subject to them. */
 export type RuledIdentity = Exclude<Identity, { readonly kind: 'system' | 'operator' }>;
 
-/** Whom a rule, or a group, is about. */
+/** An entry of `who` or of a group: the identities that it names. */
 export type Subject =
-  /** Everybody: what is allowed without credentials is allowed with them too. */
+  /** Everybody, because what is allowed without credentials is allowed with them too. */
   | { readonly kind: 'anonymous' }
   /** Everybody with an identity. */
   | { readonly kind: 'everyone' }
-  /** Every user and robot. Has no form in the file. */
+  /** Every user and robot. The file has no form for it. */
   | { readonly kind: 'accounts' }
   | { readonly kind: 'user'; readonly name: string }
   | { readonly kind: 'group'; readonly name: string; readonly members: readonly Subject[] }
   | { readonly kind: 'robot'; readonly names: TextPattern }
   | { readonly kind: 'certificate'; readonly names: TextPattern }
-  /** @property issuers names of the issuers that `written` means; a pattern of URLs may mean several, or none */
+  /** @property issuers names of the issuers that `written` matches; a pattern of URLs may match several, or none */
   | {
       readonly kind: 'oidc';
       readonly written: string;
@@ -30,12 +30,12 @@ export type Subject =
 
 /** What subjects refer to. */
 export interface Known {
-  /** undefined within a group: groups do not nest, so that one look says who is in a group. */
+  /** undefined within a group, because groups do not nest. */
   readonly groups: ReadonlyMap<string, readonly Subject[]> | undefined;
   readonly issuers: readonly Issuer[];
 }
 
-/** @returns a text: what is wrong, in one line without the subject itself */
+/** @returns a string if it is wrong: the reason, which does not repeat the text */
 export function parseSubject(text: string, known: Known): Subject | string {
   if (text === 'anonymous' || text === 'everyone') {
     return known.groups === undefined ? `${text} cannot be in a group: name it in the rule` : { kind: text };
@@ -79,7 +79,7 @@ function parseOidc(rest: string, { issuers }: Known): Subject | string {
   if (problem !== undefined) return problem;
   const pattern = new TextPattern(written);
   const meant = issuers.filter(({ name, issuer }) => (byUrl === null ? name === written : pattern.matches(issuer)));
-  // A pattern of URLs may be there before the issuers that it means.
+  // A group may be shared by files that have different issuers.
   if (meant.length === 0 && (byUrl === null || pattern.isExact)) return 'there is no such issuer under `issuers`';
   const names = meant.map(({ name }) => name);
   return withPattern(subject, (subjects) => ({ kind: 'oidc', written, issuers: names, subjects }));
@@ -101,8 +101,8 @@ function withPattern(text: string, make: (pattern: TextPattern) => Subject): Sub
   return TextPattern.problemOf(text) ?? make(new TextPattern(text));
 }
 
-/** Whether a rule about this subject is about the identity. */
-export function isMeant(subject: Subject, identity: RuledIdentity): boolean {
+/** Whether a subject names an identity. */
+export function matchesSubject(subject: Subject, identity: RuledIdentity): boolean {
   switch (subject.kind) {
     case 'anonymous':
       return true;
@@ -113,7 +113,7 @@ export function isMeant(subject: Subject, identity: RuledIdentity): boolean {
     case 'user':
       return identity.kind === 'user' && identity.name === subject.name;
     case 'group':
-      return subject.members.some((member) => isMeant(member, identity));
+      return subject.members.some((member) => matchesSubject(member, identity));
     case 'robot':
       return identity.kind === 'robot' && subject.names.matches(identity.name);
     case 'certificate':
@@ -139,14 +139,14 @@ function missingClaims(
   return claims.flatMap(([name, pattern]) => (claimMatches(identity.claims, name, pattern) ? [] : [name]));
 }
 
-/** The claims by which a token of the right issuer is not meant by a subject. */
+/** The claims that keep a subject from naming a token of its issuer. */
 export function claimsThatDiffer(subject: Subject, identity: RuledIdentity): readonly string[] {
   if (identity.kind !== 'oidc') return [];
   if (subject.kind === 'group') return subject.members.flatMap((member) => claimsThatDiffer(member, identity));
   return subject.kind === 'claims' && subject.issuer === identity.issuer ? missingClaims(subject, identity) : [];
 }
 
-/** Whether an identity that is meant may have claims. */
+/** Whether an identity that a subject names can have claims. */
 export function mayHaveClaims(subject: Subject): boolean {
   switch (subject.kind) {
     case 'everyone':

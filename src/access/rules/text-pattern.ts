@@ -5,8 +5,8 @@ const UNPRINTABLE = /[\p{C}\p{Zl}\p{Zp}]/u;
 const MAX_CHARACTERS = 1_000;
 
 /**
- * What a name or a claim from outside must be: this very text, or a glob if it has one of `*?[{`. The value is untrusted, so a
- * glob matches no value with control characters or others that cannot be seen.
+ * Matches a name or a claim from outside: exactly, or as a glob if it has one of `*?[{`. The value is untrusted, so a glob matches
+ * no value with control characters or others that cannot be seen.
  */
 export class TextPattern {
   readonly text: string;

@@ -7,7 +7,7 @@ import { EXIT, type ExitCode } from '../failure.ts';
 import { count, type Output } from '../output.ts';
 import type { AnyAction } from './explain.ts';
 
-/** `access check`: one sentence for what each rule lets. */
+/** `access check`: one sentence for what each rule allows. */
 export async function describeRules(
   { rules, groups, issuers }: AccessRules,
   path: string,
@@ -78,7 +78,7 @@ function subjectText(subject: Subject): string {
     }
     case 'claims': {
       const claims = subject.claims.map(([name, { text, isExact }]) => `${name} ${isExact ? '=' : 'like'} ${text}`);
-      return `whoever has a token of issuer ${subject.issuer} with ${inWords(claims)}`;
+      return `everybody with a token of issuer ${subject.issuer} with ${inWords(claims)}`;
     }
   }
 }

@@ -39,7 +39,7 @@ export function addAccessCommands(marina: Command, { run, readRules }: AccessPor
     );
   access
     .command('check')
-    .description('validate ACCESS_FILE, and say in a sentence what each rule lets; exit code 1 if it cannot be used')
+    .description('validate ACCESS_FILE, and say in a sentence what each rule allows; exit code 1 if it cannot be used')
     .option('--json', 'print one JSON object per rule, and one for the summary')
     .action((options: { readonly json?: true }) =>
       run(async (output, config) => {
