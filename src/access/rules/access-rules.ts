@@ -1,5 +1,5 @@
 import type { RepositoryName } from '../../oci/names.ts';
-import type { Action, RegistryAction } from '../authority.ts';
+import type { Action, RegistryAction, Wanted } from '../authority.ts';
 import type { Issuer } from './issuer.ts';
 import { type Nearest, nearestOf } from './nearest.ts';
 import { RepositoryPattern } from './repository-pattern.ts';
@@ -31,20 +31,28 @@ export class AccessRules {
 
   decide(identity: RuledIdentity, action: Action, repo: RepositoryName): Decision {
     const allowing = this.of(identity).allowing(action, repo);
-    if (allowing !== undefined) return allowedBy(allowing);
-    const nearest = nearestOf(this.rules, identity, (rule) => [
-      ...(repositoriesFor(rule, identity)(repo) ? [] : (['repositories'] as const)),
-      ...(includes(rule, action) ? [] : (['actions'] as const)),
-    ]);
-    return { kind: 'denied', nearest };
+    return allowing === undefined
+      ? { kind: 'denied', nearest: this.nearest(identity, { kind: 'repository', action, repo }) }
+      : allowedBy(allowing);
   }
 
   decideRegistry(identity: RuledIdentity, action: RegistryAction): Decision {
     const allowing = this.of(identity).allowingRegistry(action);
-    if (allowing !== undefined) return allowedBy(allowing);
-    const rules = this.rules.filter((rule) => includes(rule, action));
-    const nearest = nearestOf(rules, identity, () => []);
-    return { kind: 'denied', nearest };
+    return allowing === undefined
+      ? { kind: 'denied', nearest: this.nearest(identity, { kind: 'registry', action }) }
+      : allowedBy(allowing);
+  }
+
+  /** The rule that comes nearest to what none allows; undefined if none has anything to do with it. */
+  nearest(identity: RuledIdentity, wanted: Wanted): Nearest | undefined {
+    if (wanted.kind === 'registry') {
+      const rules = this.rules.filter((rule) => includes(rule, wanted.action));
+      return nearestOf(rules, identity, () => []);
+    }
+    return nearestOf(this.rules, identity, (rule) => [
+      ...(repositoriesFor(rule, identity)(wanted.repo) ? [] : (['repositories'] as const)),
+      ...(includes(rule, wanted.action) ? [] : (['actions'] as const)),
+    ]);
   }
 
   /** The rules for one identity, with its claims inserted. It examines every rule, so callers should keep the result. */

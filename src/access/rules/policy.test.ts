@@ -117,8 +117,7 @@ describe('the policy', () => {
   test('looks at all rules once for an identity, and remembers a bounded number of repositories', () => {
     let looks = 0;
     const counted = {
-      decide: rules.decide.bind(rules),
-      decideRegistry: rules.decideRegistry.bind(rules),
+      nearest: rules.nearest.bind(rules),
       of: (identity: Parameters<typeof rules.of>[0]) => {
         looks++;
         return rules.of(identity);

@@ -6,7 +6,7 @@ import type { Identity } from '../identity.ts';
 import type { AccessRules, RulesOfIdentity } from './access-rules.ts';
 import type { RuledIdentity } from './subject.ts';
 
-type Rules = Pick<AccessRules, 'of' | 'decide' | 'decideRegistry'>;
+type Rules = Pick<AccessRules, 'of' | 'nearest'>;
 /** Numbers of the rules that allow each action. */
 type Allowing = ReturnType<RulesOfIdentity['allowingOn']>;
 
@@ -74,14 +74,11 @@ export class RulesPolicy implements AccessPolicy, RuleLookup {
       : this.#allowingOn(identity, wanted.repo)[wanted.action];
   }
 
-  nearest({ authority: { kind, identity } }: Caller, wanted: Wanted): number | undefined {
-    if (kind === 'server-token' || !isRuled(identity)) return undefined;
-    const rules = this.#current();
-    const decision =
-      wanted.kind === 'registry'
-        ? rules.decideRegistry(identity, wanted.action)
-        : rules.decide(identity, wanted.action, wanted.repo);
-    return decision.kind === 'denied' ? decision.nearest?.rule : undefined;
+  nearest(caller: Caller, wanted: Wanted): number | undefined {
+    const { kind, identity } = caller.authority;
+    // A token of ours may lack what the rules allow.
+    if (kind === 'server-token' || !isRuled(identity) || this.allowing(caller, wanted) !== undefined) return undefined;
+    return this.#current().nearest(identity, wanted)?.rule;
   }
 
   #allowsIdentity(identity: Identity, action: Action, repo: RepositoryName): boolean {
