@@ -69,6 +69,7 @@ const WIRING = [
   'src/wiring/expired-uploads.ts',
   'src/wiring/importing.ts',
   'src/wiring/listing-failure.ts',
+  'src/wiring/oidc.ts',
   'src/wiring/operator.ts',
   'src/wiring/passwords.ts',
   'src/wiring/node-ports.ts',

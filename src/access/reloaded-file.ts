@@ -1,5 +1,5 @@
 import { createHash } from 'node:crypto';
-import { readFile, stat } from 'node:fs/promises';
+import { readBoundedFile } from './bounded-file.ts';
 
 /** What is wrong with a file that the operator wrote. The message is one line and shows no secret. */
 export class FileProblem extends Error {
@@ -151,24 +151,11 @@ function textOf(bytes: Buffer, name: string, path: string): string {
 async function readAll<Name extends string>(paths: Readonly<Record<Name, string>>): Promise<Seen<Name>> {
   const contents: Partial<Record<Name, Buffer>> = {};
   for (const name of keysOf(paths)) {
-    const bytes = await readOne(paths[name]);
+    const bytes = await readBoundedFile(paths[name], MAX_BYTES);
     if (typeof bytes === 'string') return new FileProblem(`${name}=${paths[name]} cannot be used: ${bytes}`);
     contents[name] = bytes;
   }
   return contents as Contents<Name>;
-}
-
-/** @returns the reason if it cannot be read */
-async function readOne(path: string): Promise<Buffer | string> {
-  try {
-    const about = await stat(path);
-    // A pipe can be read only once, and reading it would wait for its writer.
-    if (!about.isFile()) return 'it is not a regular file';
-    const bytes = about.size > MAX_BYTES ? undefined : await readFile(path);
-    return bytes === undefined || bytes.length > MAX_BYTES ? `it is longer than ${MAX_BYTES} bytes` : bytes;
-  } catch (error) {
-    return `it cannot be read: ${error instanceof Error ? error.message : String(error)}`;
-  }
 }
 
 function isSame<Name extends string>(one: Seen<Name>, other: Seen<Name>): boolean {

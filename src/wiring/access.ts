@@ -7,6 +7,7 @@ import type { Config } from '../config.ts';
 import type { TokenPorts } from '../http/context.ts';
 import { Gate } from '../http/gate.ts';
 import { openAccessRules } from './access-rules.ts';
+import { openOidc } from './oidc.ts';
 import { openPasswords } from './passwords.ts';
 import { openTokens, requireTokenKey, type TokenWiring } from './tokens.ts';
 
@@ -37,6 +38,8 @@ export async function openAccessControl(ports: AccessPorts): Promise<Access> {
   const basic: BasicAuthenticator[] = [];
   const bearer: BearerAuthenticator[] = [];
   const limiter = new GuessingLimiter(() => performance.now());
+  const oidc = await openOidc(rules.current, logger);
+  basic.push(oidc);
   const passwords = await openPasswords(config, { ...ports, limiter });
   // It must stay the last: it answers for every name.
   if (passwords !== undefined) basic.push(passwords.authenticator);
@@ -45,7 +48,7 @@ export async function openAccessControl(ports: AccessPorts): Promise<Access> {
     ...ports,
     versionOf: ({ kind, name }) => (kind === 'user' ? passwords?.versionOf(name) : undefined),
   });
-  bearer.push(tokens.own);
+  bearer.push(tokens.own, oidc);
   const authentication = new Authentication(basic, bearer);
   const claimsNeeded = (issuer: string): readonly string[] => rules.current().claimsNeeded(issuer);
   return {

@@ -44,8 +44,8 @@ export const issuerShape = z.strictObject({
     .default({ kind: 'discover' }),
 });
 
-/** Keys that came over plain http could be anyone's. */
-function isSafeUrl(text: string): boolean {
+/** Whether keys may be fetched from a URL: over plain http they could be anyone's. */
+export function isSafeUrl(text: string): boolean {
   if (!/^https?:\/\/[^\s]+$/.test(text) || !URL.canParse(text)) return false;
   const { protocol, hostname, username, password, hash } = new URL(text);
   if (username !== '' || password !== '' || hash !== '') return false;

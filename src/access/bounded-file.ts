@@ -1,0 +1,18 @@
+import { readFile, stat } from 'node:fs/promises';
+
+/**
+ * Reads a file that the operator named.
+ * @param maxBytes a longer file is not read
+ * @returns the reason, in one line, if it cannot be used
+ */
+export async function readBoundedFile(path: string, maxBytes: number): Promise<Buffer | string> {
+  try {
+    const about = await stat(path);
+    // A pipe can be read only once, and reading it would wait for its writer.
+    if (!about.isFile()) return 'it is not a regular file';
+    const bytes = about.size > maxBytes ? undefined : await readFile(path);
+    return bytes === undefined || bytes.length > maxBytes ? `it is longer than ${maxBytes} bytes` : bytes;
+  } catch (error) {
+    return `it cannot be read: ${error instanceof Error ? error.message : String(error)}`;
+  }
+}

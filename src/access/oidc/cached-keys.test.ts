@@ -1,0 +1,104 @@
+import { expect, test } from 'bun:test';
+import { CachedKeys } from './cached-keys.ts';
+import { KeyProblem } from './key-problem.ts';
+
+const SECOND = 1_000;
+const MINUTE = 60 * SECOND;
+const HOUR = 60 * MINUTE;
+
+interface World {
+  now: number;
+  /** What the next load gives: a KeyProblem without it. */
+  next: string | undefined;
+  loads: number;
+  readonly told: string[];
+  readonly cached: CachedKeys<string>;
+}
+
+function open(): World {
+  const world: World = {
+    now: 0,
+    next: 'first',
+    loads: 0,
+    told: [],
+    cached: new CachedKeys({
+      load: async () => {
+        world.loads++;
+        await Bun.sleep(1);
+        if (world.next === undefined) throw new KeyProblem('it is down');
+        return world.next;
+      },
+      freshMs: 10 * MINUTE,
+      monotonic: () => world.now,
+      onFailure: (reason, usesLast) => world.told.push(`${reason}, ${usesLast ? 'last keys' : 'no keys'}`),
+      onRecovery: () => world.told.push('recovered'),
+    }),
+  };
+  return world;
+}
+
+test('keys are loaded when they are first needed, once for all who need them, and then while they are fresh', async () => {
+  const world = open();
+  const all = await Promise.all(Array.from({ length: 100 }, () => world.cached.current()));
+  expect(new Set(all)).toEqual(new Set(['first']));
+  world.now += 10 * MINUTE - 1;
+  world.next = 'second';
+  expect(await world.cached.current()).toBe('first');
+  expect(world.loads).toBe(1);
+  world.now += 1;
+  expect(await world.cached.current()).toBe('second');
+  expect(world.loads).toBe(2);
+});
+
+test('a key that is missing is looked for at most once a minute', async () => {
+  const world = open();
+  await world.cached.current();
+  world.next = 'second';
+  world.now += MINUTE - 1;
+  expect(await world.cached.otherThan('first')).toBeUndefined();
+  world.now += 1;
+  const both = await Promise.all([world.cached.otherThan('first'), world.cached.otherThan('first')]);
+  expect(both).toEqual(['second', 'second']);
+  expect(world.loads).toBe(2);
+  for (let second = 0; second < 600; second++) {
+    world.now += SECOND;
+    await world.cached.otherThan('second');
+  }
+  expect(world.loads).toBe(12);
+});
+
+test('an issuer that is down keeps its last keys for a day', async () => {
+  const world = open();
+  await world.cached.current();
+  world.next = undefined;
+  world.now += 24 * HOUR - 1;
+  expect(await world.cached.current()).toBe('first');
+  world.now += 1;
+  expect(await world.cached.current()).toBeUndefined();
+  world.now += 5 * SECOND;
+  world.next = 'second';
+  expect(await world.cached.current()).toBe('second');
+  expect(world.told).toEqual(['it is down, last keys', 'recovered']);
+});
+
+test('an issuer that is down is asked every five seconds, and the log has one line a minute', async () => {
+  const world = open();
+  world.next = undefined;
+  for (let tenth = 0; tenth < 1_800; tenth++) {
+    expect(await world.cached.current()).toBeUndefined();
+    world.now += SECOND / 10;
+  }
+  expect(world.loads).toBe(36);
+  expect(world.told).toEqual(Array.from({ length: 3 }, () => 'it is down, no keys'));
+});
+
+test('a defect is not taken for an issuer that is down', async () => {
+  const cached = new CachedKeys({
+    load: () => Promise.reject(new TypeError('a defect')),
+    freshMs: MINUTE,
+    monotonic: () => 0,
+    onFailure: () => {},
+    onRecovery: () => {},
+  });
+  await expect(cached.current()).rejects.toThrow(TypeError);
+});

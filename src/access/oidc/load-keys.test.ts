@@ -1,0 +1,118 @@
+import { afterAll, beforeAll, beforeEach, describe, expect, test } from 'bun:test';
+import { writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { issuerKey, type OidcIssuer, startIssuer } from '../../../test/support/oidc-issuer.ts';
+import { cleanUp, temporaryFolder } from '../../../test/support/server.ts';
+import type { Issuer, JwksSource } from '../rules/issuer.ts';
+import { MAX_JSON_BYTES } from './fetch-json.ts';
+import { loadKeys } from './load-keys.ts';
+
+const CONFIGURATION = '/.well-known/openid-configuration';
+const folder = temporaryFolder('keys');
+let issuer: OidcIssuer;
+
+beforeAll(async () => {
+  issuer = await startIssuer();
+});
+beforeEach(() => {
+  issuer.answer = () => undefined;
+});
+afterAll(async () => {
+  await issuer.stop();
+  await cleanUp();
+});
+
+function load(jwks: JwksSource, url = issuer.url, deadline = 5_000): Promise<unknown> {
+  const entry: Issuer = { name: 'ci', issuer: url, audience: 'registry.example', jwks };
+  return loadKeys(entry, AbortSignal.timeout(deadline));
+}
+
+const discover = { kind: 'discover' } as const;
+
+/** Instead of the discovery document. */
+function serve(document: unknown): void {
+  issuer.answer = (path) => (path === CONFIGURATION ? Response.json(document) : undefined);
+}
+
+describe('keys are found', () => {
+  test('by discovery, at a URL, and in a file', async () => {
+    expect(await load(discover)).toBeFunction();
+    expect(await load({ kind: 'url', url: `${issuer.url}/keys` })).toBeFunction();
+    const path = join(folder, 'keys.json');
+    writeFileSync(path, JSON.stringify({ keys: [(await issuerKey('ES256')).jwk] }));
+    expect(await load({ kind: 'file', path })).toBeFunction();
+  });
+
+  test('by discovery for an issuer whose URL ends in a slash', async () => {
+    serve({ issuer: `${issuer.url}/`, jwks_uri: `${issuer.url}/keys` });
+    expect(await load(discover, `${issuer.url}/`)).toBeFunction();
+  });
+});
+
+describe('there are no keys', () => {
+  test.each([
+    ['of another issuer', () => ({ issuer: 'http://127.0.0.1:1', jwks_uri: `${issuer.url}/keys` }), 'another issuer'],
+    ['of the same URL with a slash', () => ({ issuer: `${issuer.url}/`, jwks_uri: issuer.url }), 'another issuer'],
+    ['over plain http', () => ({ issuer: issuer.url, jwks_uri: 'http://192.0.2.1/keys' }), 'no https URL'],
+    ['in a file', () => ({ issuer: issuer.url, jwks_uri: 'file:///etc/passwd' }), 'no https URL'],
+    ['nowhere', () => ({ issuer: issuer.url }), 'no issuer and jwks_uri'],
+    ['in what is no object', () => [], 'no issuer and jwks_uri'],
+  ])('that a discovery document has %s', async (_, document, reason) => {
+    serve(document());
+    await expect(load(discover)).rejects.toThrow(reason);
+  });
+
+  test.each([
+    ['an error', () => new Response('no', { status: 500 }), 'status 500'],
+    ['a redirect', () => Response.redirect(`${issuer.url}/keys`), 'status 302'],
+    ['no JSON', () => new Response('<html>'), 'no JSON'],
+    ['bytes that are no UTF-8', () => new Response(new Uint8Array([0x22, 0xff, 0x22])), 'no JSON'],
+    ['more than a MiB', () => new Response(' '.repeat(MAX_JSON_BYTES + 1)), 'more than 1048576 bytes'],
+    ['no key set', () => Response.json({ keys: 1 }), 'no JSON Web Key Set'],
+    ['no keys', () => Response.json({ keys: [] }), 'no key that can sign'],
+  ])('at an address that answers with %s', async (_, answer, reason) => {
+    issuer.answer = answer;
+    await expect(load({ kind: 'url', url: `${issuer.url}/other` })).rejects.toThrow(reason);
+  });
+
+  test('in a response that is compressed, which could be small and unpack to gigabytes', async () => {
+    const packed = Bun.gzipSync(Buffer.from(JSON.stringify({ keys: [(await issuerKey('ES256')).jwk] })));
+    issuer.answer = () => new Response(packed, { headers: { 'content-encoding': 'gzip' } });
+    await expect(load({ kind: 'url', url: issuer.url })).rejects.toThrow('has no JSON');
+  });
+
+  test('where nobody listens', async () => {
+    await expect(load({ kind: 'url', url: 'http://127.0.0.1:1/keys' })).rejects.toThrow('cannot be read');
+  });
+
+  test('when the deadline for all requests together has passed', async () => {
+    issuer.answer = async (path) => {
+      await Bun.sleep(300);
+      return path === CONFIGURATION ? undefined : new Response('{}');
+    };
+    const began = performance.now();
+    expect(await load(discover, issuer.url, 100).catch(String)).toContain('cannot be read');
+    expect(performance.now() - began).toBeLessThan(290);
+  });
+
+  test('when a body never ends', async () => {
+    issuer.answer = () =>
+      new Response(
+        new ReadableStream({
+          async pull(controller) {
+            controller.enqueue(new TextEncoder().encode(' '));
+            await Bun.sleep(20);
+          },
+        }),
+      );
+    await expect(load({ kind: 'url', url: issuer.url }, issuer.url, 200)).rejects.toThrow('cannot be read');
+  });
+
+  test('in a file that is not there, is no file, or has no keys', async () => {
+    await expect(load({ kind: 'file', path: join(folder, 'nothing') })).rejects.toThrow('ENOENT');
+    await expect(load({ kind: 'file', path: folder })).rejects.toThrow('not a regular file');
+    const path = join(folder, 'wrong.json');
+    writeFileSync(path, 'keys: []');
+    await expect(load({ kind: 'file', path })).rejects.toThrow('has no JSON');
+  });
+});
