@@ -14,6 +14,7 @@ registry    | go  | github.com/distribution/distribution/v3/cmd/registry    | v3
 oras        | go  | oras.land/oras/cmd/oras                                 | v1.3.6 | 1
 crane       | go  | github.com/google/go-containerregistry/cmd/crane        | v0.22.1 | 1
 regctl      | go  | github.com/regclient/regclient/cmd/regctl               | v0.11.7 | 1
+helm        | go  | helm.sh/helm/v4/cmd/helm                                | v4.3.2 | 3
 minio       | go  | github.com/minio/minio                                  | v0.0.0-20260212201848-7aac2a2c5b7c | 5
 mc          | go  | github.com/minio/mc                                     | v0.0.0-20250313080218-cf909e1063a9 | 3
 versitygw   | go  | github.com/versity/versitygw/cmd/versitygw              | v1.8.0 | 2
@@ -22,6 +23,8 @@ skopeo      | deb | skopeo                                                  | /u
 podman      | deb | podman                                                  | /usr/bin/podman
 buildah     | deb | buildah                                                 | /usr/bin/buildah
 runc        | deb | runc                                                    | /usr/sbin/runc
+containerd  | deb | containerd                                               | /usr/bin/containerd
+ctr         | deb | containerd                                               | /usr/bin/ctr
 docker      | deb | docker.io                                               | /usr/bin/docker
 dockerd     | deb | docker.io                                               | /usr/sbin/dockerd
 ip          | deb | iproute2                                                | /usr/bin/ip

@@ -42,7 +42,7 @@ groups:
   platform: ['oidc:dex:platform-*']
 rules:
   - who: {issuer: github, claims: {repository_owner_id: '1234', ref: refs/heads/main}}
-    repositories: ['team/\${repository_name}']
+    repositories: ['team/\${repository_id}']
     actions: [pull, push]
   - who: {issuer: gitlab, claims: {namespace_path: tools, ref_protected: 'true'}}
     repositories: ['tools/**']
@@ -98,7 +98,6 @@ const GITHUB = {
   repository_id: '99',
   repository_owner: 'acme',
   repository_owner_id: '1234',
-  repository_name: 'shop',
   job_workflow_ref: 'acme/shop/.github/workflows/release.yml@refs/heads/main',
   runner_environment: 'github-hosted',
 };
@@ -141,10 +140,10 @@ describe('a token of', () => {
   test('GitHub Actions pushes to the repository that its claims name, and to no other', async () => {
     for (const headers of [asBearer, asPassword]) {
       const token = await github.token(GITHUB);
-      expect(await push('team/shop', headers(token))).toBe(202);
+      expect(await push('team/99', headers(token))).toBe(202);
       expect(await push('team/other', headers(token))).toBe(403);
-      expect(await push('team/shop', headers(await github.token({ ...GITHUB, ref: 'refs/pull/7/merge' })))).toBe(403);
-      expect(await push('team/shop', headers(await github.token({ ...GITHUB, repository_owner_id: '666' })))).toBe(403);
+      expect(await push('team/99', headers(await github.token({ ...GITHUB, ref: 'refs/pull/7/merge' })))).toBe(403);
+      expect(await push('team/99', headers(await github.token({ ...GITHUB, repository_owner_id: '666' })))).toBe(403);
     }
   });
 
@@ -158,11 +157,11 @@ describe('a token of', () => {
 
   test("a pod's service account pulls, as the kubelet's credential provider hands it over", async () => {
     const token = await kubernetes.token(KUBERNETES);
-    await pushTag('team/shop', 'v1', asBearer(await github.token(GITHUB)));
-    expect(await tags('team/shop', asPassword(token))).toBe(200);
-    expect(await push('team/shop', asPassword(token))).toBe(403);
+    await pushTag('team/99', 'v1', asBearer(await github.token(GITHUB)));
+    expect(await tags('team/99', asPassword(token))).toBe(200);
+    expect(await push('team/99', asPassword(token))).toBe(403);
     const elsewhere = await kubernetes.token({ ...KUBERNETES, sub: 'system:serviceaccount:default:web' });
-    expect(await tags('team/shop', asPassword(elsewhere))).toBe(404);
+    expect(await tags('team/99', asPassword(elsewhere))).toBe(404);
     expect(kubernetes.asked).toEqual({});
   });
 
@@ -174,7 +173,7 @@ describe('a token of', () => {
     const request = {
       apiVersion: 'credentialprovider.kubelet.k8s.io/v1',
       kind: 'CredentialProviderRequest',
-      image: `${server.host}/team/shop:v1`,
+      image: `${server.host}/team/99:v1`,
       serviceAccountToken,
     };
     const answer = JSON.parse(await run([jq, filter ?? ''], { input: JSON.stringify(request) }));
@@ -205,7 +204,7 @@ describe('a token of', () => {
 
 test('events and lines name the issuer and the subject, and no line has a token', async () => {
   const token = await github.token(GITHUB);
-  await pushTag('team/shop', 'v2', asBearer(token));
+  await pushTag('team/99', 'v2', asBearer(token));
   await eventually(() =>
     expect(server.logs()).toContain('"actor":"oidc:github:repo:acme@1234/shop@99:ref:refs/heads/main"'),
   );
@@ -234,13 +233,13 @@ test('a token of an issuer is exchanged for one of ours, which says whose it is,
   const password = await github.token({ ...GITHUB, email: 'ann@example.com' });
   const query = new URLSearchParams({
     service: server.host,
-    scope: 'repository:team/shop:pull,push repository:x:pull',
+    scope: 'repository:team/99:pull,push repository:x:pull',
   });
   const byGet = await fetch(`${server.url}/token?${query}&offline_token=true`, { headers: asPassword(password) });
   const form = { grant_type: 'password', username: 'oidc', password, service: server.host, access_type: 'offline' };
   const byPost = await fetch(`${server.url}/token`, {
     method: 'POST',
-    body: new URLSearchParams({ ...form, client_id: 'test', scope: 'repository:team/shop:pull,push' }),
+    body: new URLSearchParams({ ...form, client_id: 'test', scope: 'repository:team/99:pull,push' }),
   });
   for (const response of [byGet, byPost]) {
     expect(response.status).toBe(200);
@@ -248,9 +247,9 @@ test('a token of an issuer is exchanged for one of ours, which says whose it is,
     expect(answer.refresh_token).toBeUndefined();
     const claims = decodeJwt(answer.token);
     expect(claims.sub).toBe(`oidc:github:${GITHUB.sub}`);
-    expect(claims.access).toEqual([{ type: 'repository', name: 'team/shop', actions: ['pull', 'push'] }]);
+    expect(claims.access).toEqual([{ type: 'repository', name: 'team/99', actions: ['pull', 'push'] }]);
     expect(JSON.stringify(claims)).not.toContain('ann@example.com');
-    expect(await push('team/shop', asBearer(answer.token))).toBe(202);
+    expect(await push('team/99', asBearer(answer.token))).toBe(202);
   }
 });
 
@@ -264,11 +263,11 @@ test(
     const password = await github.token(GITHUB);
     const env = { DOCKER_CONFIG: join(folder, 'crane') };
     await run([crane, 'auth', 'login', server.host, '-u', 'oidc', '--password-stdin'], { env, input: password });
-    await run([crane, '--insecure', 'push', layout, `${server.host}/team/shop:crane`], { env });
+    await run([crane, '--insecure', 'push', layout, `${server.host}/team/99:crane`], { env });
     const refused = await attempt([crane, '--insecure', 'push', layout, `${server.host}/team/other:crane`], { env });
     expect(refused.code).not.toBe(0);
 
-    const to = `docker://${server.host}/team/shop:skopeo`;
+    const to = `docker://${server.host}/team/99:skopeo`;
     await run([skopeo, 'copy', '--dest-tls-verify=false', `--dest-creds=oidc:${password}`, `oci:${layout}:v1`, to]);
     const authFile = `--authfile=${join(folder, 'podman.json')}`;
     const login = [podman, 'login', '--tls-verify=false', authFile, '--username=oidc', '--password-stdin', server.host];
@@ -278,7 +277,7 @@ test(
     const registryConfig = join(folder, 'oras.json');
     const flags = ['--plain-http', '--registry-config', registryConfig];
     await run([oras, 'login', ...flags, '--username=oidc', '--password-stdin', server.host], { input: password });
-    expect(await run([oras, 'repo', 'tags', ...flags, `${server.host}/team/shop`])).toContain('skopeo');
+    expect(await run([oras, 'repo', 'tags', ...flags, `${server.host}/team/99`])).toContain('skopeo');
   },
   TOOLS_WITHIN_MS,
 );
