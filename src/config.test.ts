@@ -33,6 +33,11 @@ const DEFAULTS: Config = {
   redisUrl: undefined,
   redisPassword: undefined,
   redisCaFile: undefined,
+  authTokenRealm: undefined,
+  authTokenService: undefined,
+  authTokenIssuer: undefined,
+  authTokenJwksFile: undefined,
+  authTokenRootCertBundle: undefined,
   tokenKeyFile: undefined,
   tokenLifetime: 300_000,
   refreshTokenLifetime: 90 * 86_400_000,
@@ -268,6 +273,25 @@ const CASES: Readonly<Record<Name, { readonly good: readonly [string, unknown][]
     awsSessionToken: { good: [['token', 'token']], bad: [] },
     uploadBuffer: { good: [['1GiB', 1024 ** 3]], bad: ['1G'] },
     manifestBuffer: { good: [['4MiB', 4 * 1024 ** 2]], bad: ['1G', '4095KiB', '0'] },
+    authTokenRealm: {
+      good: [
+        ['https://auth.example/token/', 'https://auth.example/token/'],
+        ['https://auth.example/jwt/auth?tenant=a', 'https://auth.example/jwt/auth?tenant=a'],
+        ['http://127.0.0.1:5001/auth', 'http://127.0.0.1:5001/auth'],
+      ],
+      bad: [
+        'auth.example',
+        'ftp://auth.example',
+        '/token',
+        'https://me:secret@auth.example/',
+        'https://a/#b',
+        'https://a b/',
+      ],
+    },
+    authTokenService: { good: [['Docker registry', 'Docker registry']], bad: ['a\nb', 'größe', 'x'.repeat(256)] },
+    authTokenIssuer: { good: [['harbor-token-issuer', 'harbor-token-issuer']], bad: [] },
+    authTokenJwksFile: { good: [['/run/secrets/jwks.json', '/run/secrets/jwks.json']], bad: [] },
+    authTokenRootCertBundle: { good: [['/certs/root.crt', '/certs/root.crt']], bad: [] },
     tokenKeyFile: { good: [['/run/secrets/token-key.pem', '/run/secrets/token-key.pem']], bad: [] },
     tokenLifetime: {
       good: [

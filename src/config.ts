@@ -1,4 +1,5 @@
 import {
+  address,
   addresses,
   bytes,
   choice,
@@ -7,6 +8,7 @@ import {
   hosts,
   integer,
   origins,
+  printable,
   redisAddress,
   type Setting,
   secretFile,
@@ -87,6 +89,28 @@ export const SETTINGS = {
   }),
   redisCaFile: text('REDIS_CA_FILE', {
     sentence: "File with the certificates (PEM) that are trusted for Redis instead of the system's.",
+  }),
+  authTokenRealm: address('AUTH_TOKEN_REALM', {
+    aliases: ['REGISTRY_AUTH_TOKEN_REALM'],
+    sentence:
+      'URL of a Docker token server that decides who may do what, instead of the registry; see docs/access.md. AUTH_TOKEN_SERVICE, AUTH_TOKEN_ISSUER and at least one of the two files belong to it.',
+  }),
+  authTokenService: printable('AUTH_TOKEN_SERVICE', {
+    aliases: ['REGISTRY_AUTH_TOKEN_SERVICE'],
+    sentence: 'How the token server calls this registry: `service` of the challenge, `aud` of its tokens.',
+  }),
+  authTokenIssuer: text('AUTH_TOKEN_ISSUER', {
+    aliases: ['REGISTRY_AUTH_TOKEN_ISSUER'],
+    sentence: 'What its tokens have as `iss`.',
+  }),
+  authTokenJwksFile: text('AUTH_TOKEN_JWKS_FILE', {
+    aliases: ['REGISTRY_AUTH_TOKEN_JWKS'],
+    sentence: 'File with the public keys (JSON Web Key Set) that sign its tokens. It is read again when it changes.',
+  }),
+  authTokenRootCertBundle: text('AUTH_TOKEN_ROOTCERTBUNDLE', {
+    aliases: ['REGISTRY_AUTH_TOKEN_ROOTCERTBUNDLE'],
+    sentence:
+      'File with certificates (PEM) whose keys sign its tokens, or that issued those which do. It is read again when it changes.',
   }),
   tokenKeyFile: text('TOKEN_KEY_FILE', {
     sentence:

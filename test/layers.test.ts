@@ -78,6 +78,7 @@ const WIRING = [
   'src/wiring/retention.ts',
   'src/wiring/senders.ts',
   'src/wiring/store.ts',
+  'src/wiring/token-server.ts',
   'src/wiring/tokens.ts',
   'src/wiring/writable.ts',
   'src/app.ts',

@@ -25,10 +25,12 @@ export interface AccessPolicy {
   /** The repository is one that the request names. */
   allows(caller: Caller, action: Action, repo: RepositoryName): boolean;
   /**
-   * Whether the caller may pull from a repository that the request does not name: an entry of the catalog, or the source of a mount
-   * without `from` or of deduplication. A token of ours names only some repositories, so here the rules for its identity decide.
+   * Whether the caller may pull from a repository that the request does not name: the source of a mount without `from` or of
+   * deduplication. A token of ours names only some repositories, so here the rules for its identity decide.
    */
   mayPullUnnamed(caller: Caller, repo: RepositoryName): boolean;
+  /** Whether the catalog, if the caller may have it, names the repository: if the caller may pull from it. */
+  mayList(caller: Caller, repo: RepositoryName): boolean;
   allowsRegistry(caller: Caller, action: RegistryAction): boolean;
 }
 
@@ -44,6 +46,7 @@ export interface RuleLookup {
 export const openAccess: AccessPolicy = {
   allows: () => true,
   mayPullUnnamed: () => true,
+  mayList: () => true,
   allowsRegistry: () => true,
 };
 

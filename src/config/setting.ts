@@ -122,6 +122,23 @@ export function url<D extends Description>(name: string, about: D): Setting<stri
   });
 }
 
+/** Text that can stand in a header. */
+export function printable<D extends Description>(name: string, about: D): Setting<string, FallbackOf<D>> {
+  return setting(name, { type: 'text', secrecy: 'never shown' }, about, (value) =>
+    /^[\x20-\x7e]{1,255}$/.test(value) ? { value } : { expected: 'one line of at most 255 ASCII characters' },
+  );
+}
+
+/** An absolute URL, kept as it is written. */
+export function address<D extends Description>(name: string, about: D): Setting<string, FallbackOf<D>> {
+  return setting(name, { type: 'URL', secrecy: 'never shown' }, about, (value) => {
+    const parsed = /^https?:\/\/[\x21-\x7e]+$/.test(value) && URL.canParse(value) ? new URL(value) : undefined;
+    return parsed === undefined || parsed.hash !== '' || parsed.username !== '' || parsed.password !== ''
+      ? { expected: 'a URL like https://auth.example/token' }
+      : { value };
+  });
+}
+
 export function redisAddress<D extends Description>(name: string, about: D): Setting<RedisAddress, FallbackOf<D>> {
   return setting(name, { type: 'URL', secrecy: 'never shown' }, about, (value) => {
     const address = parseRedisUrl(value);

@@ -54,7 +54,12 @@ const ROWS: {
 };
 const rows = Object.entries(ROWS);
 
-const NOBODY_MAY: AccessPolicy = { allows: () => false, mayPullUnnamed: () => false, allowsRegistry: () => false };
+const NOBODY_MAY: AccessPolicy = {
+  allows: () => false,
+  mayPullUnnamed: () => false,
+  mayList: () => false,
+  allowsRegistry: () => false,
+};
 const NO_GRANTS: Grants = { allows: () => false, allowsRegistry: () => false };
 const USER: Authority = { kind: 'identity', identity: { kind: 'user', name: 'me' } };
 const OIDC: Authority = { kind: 'identity', identity: { kind: 'oidc', issuer: 'ci', subject: 'job', claims: {} } };

@@ -62,7 +62,7 @@ describe('repositories', () => {
 
   test('that the caller may not see are removed before paging', async () => {
     const visible = names.filter((_, index) => index % 700 === 699);
-    const listings = catalogOf({ ...openAccess, mayPullUnnamed: (_, repo) => visible.includes(repo) });
+    const listings = catalogOf({ ...openAccess, mayList: (_, repo) => visible.includes(repo) });
     expect(await listings.repositories(page(undefined, 2), CALLER)).toEqual({ items: visible, more: false });
     expect(await listings.repositories(page(undefined, 1), CALLER)).toEqual({ items: visible.slice(0, 1), more: true });
     expect(await listings.repositories(page(visible[0], 1), CALLER)).toEqual({ items: visible.slice(1), more: false });
@@ -82,7 +82,7 @@ describe('repositories', () => {
   });
 
   test('that the caller may see none of are an empty list', async () => {
-    const listings = catalogOf({ ...openAccess, mayPullUnnamed: () => false });
+    const listings = catalogOf({ ...openAccess, mayList: () => false });
     expect(await listings.repositories(page(undefined, 10), CALLER)).toEqual({ items: [], more: false });
   });
 });
@@ -94,7 +94,7 @@ test('a page of the catalog is bounded in its work, and its link tells nothing o
   const positions = new SealedPositions('01ARZ3NDEKTSV4RRFFQ69G5FAV');
   const listings = new Listings({
     positions,
-    access: { ...openAccess, mayPullUnnamed: (_, repo) => ++asked > 0 && !repo.startsWith('secret/') },
+    access: { ...openAccess, mayList: (_, repo) => ++asked > 0 && !repo.startsWith('secret/') },
     projection: {
       ...openRegistry().projection,
       repositories: (after, limit) => {

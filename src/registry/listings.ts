@@ -48,7 +48,7 @@ export class Listings {
       step = CATALOG_PAGE;
       scanned += page.items.length;
       for (const repo of page.items) {
-        if (!this.#ports.access.mayPullUnnamed(caller, repo)) continue;
+        if (!this.#ports.access.mayList(caller, repo)) continue;
         if (items.length === wanted) return { items, more: true };
         items.push(repo);
       }

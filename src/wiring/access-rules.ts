@@ -6,7 +6,7 @@ import type { Logger } from '../telemetry/log.ts';
 import type { Telemetry } from '../telemetry/metrics.ts';
 import { openConfigFile } from './config-files.ts';
 
-type RuleSettings = Pick<Config, 'accessFile' | 'htpasswdFile'>;
+type RuleSettings = Pick<Config, 'accessFile' | 'htpasswdFile' | 'authTokenRealm'>;
 
 const parse = ({ ACCESS_FILE: text }: { readonly ACCESS_FILE: string }): AccessRules => parseAccessFile(text);
 
@@ -42,8 +42,13 @@ export async function openAccessRules(
  * @returns undefined if access is not restricted
  * @throws ConfigError in one line, with the place in the file
  */
-export async function readAccessRules({ accessFile, htpasswdFile }: RuleSettings): Promise<AccessRules | undefined> {
-  if (accessFile === undefined) return htpasswdFile === undefined ? undefined : accountsMayDoEverything;
+export async function readAccessRules(settings: RuleSettings): Promise<AccessRules | undefined> {
+  const { accessFile, htpasswdFile, authTokenRealm } = settings;
+  if (accessFile === undefined) {
+    if (htpasswdFile !== undefined) return accountsMayDoEverything;
+    if (authTokenRealm === undefined) return undefined;
+    throw new ConfigError('there are no rules: the token server that AUTH_TOKEN_REALM names decides');
+  }
   try {
     const file = await ReloadedFile.open({ paths: { ACCESS_FILE: accessFile }, parse, onReload: () => {} });
     file.close();

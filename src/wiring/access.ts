@@ -1,7 +1,7 @@
 import { type AccessPolicy, openAccess } from '../access/access.ts';
 import { Authentication } from '../access/authentication.ts';
-import type { BasicAuthenticator, BearerAuthenticator } from '../access/authenticator.ts';
 import { GuessingLimiter } from '../access/guessing.ts';
+import { nobodyMayDoAnything } from '../access/rules/access-rules.ts';
 import { RulesPolicy } from '../access/rules/policy.ts';
 import type { Config } from '../config.ts';
 import type { TokenPorts } from '../http/context.ts';
@@ -9,6 +9,7 @@ import { Gate } from '../http/gate.ts';
 import { openAccessRules } from './access-rules.ts';
 import { openOidc } from './oidc.ts';
 import { openPasswords } from './passwords.ts';
+import { openTokenServer, tokenServerOf } from './token-server.ts';
 import { openTokens, requireTokenKey, type TokenWiring } from './tokens.ts';
 
 export interface Access {
@@ -24,41 +25,43 @@ export type AccessPorts = Omit<TokenWiring, 'versionOf'>;
 
 /** Checks what can be checked before the store is opened. @throws ConfigError */
 export function checkAccessSettings(config: Config): void {
-  if (config.htpasswdFile !== undefined || config.accessFile !== undefined) requireTokenKey(config);
+  const hasOwnTokens = tokenServerOf(config) === undefined;
+  if (hasOwnTokens && (config.htpasswdFile !== undefined || config.accessFile !== undefined)) requireTokenKey(config);
 }
 
 /** Puts together who may do what. @throws ConfigError */
 export async function openAccessControl(ports: AccessPorts): Promise<Access> {
   const { config, publicAddress, logger } = ports;
+  const server = tokenServerOf(config);
   const rules = await openAccessRules(config, ports);
-  if (rules === undefined) {
+  if (rules === undefined && server === undefined) {
     logger.info('no accounts are configured: everybody who reaches the port may do everything');
     return { policy: openAccess, gate: undefined, tokens: undefined, close: () => {} };
   }
-  const basic: BasicAuthenticator[] = [];
-  const bearer: BearerAuthenticator[] = [];
+  const current = rules?.current ?? (() => nobodyMayDoAnything);
   const limiter = new GuessingLimiter(() => performance.now());
-  const oidc = await openOidc(rules.current, logger);
-  basic.push(oidc);
+  const oidc = await openOidc(current, logger);
   const passwords = await openPasswords(config, { ...ports, limiter });
-  // It must stay the last: it answers for every name.
-  if (passwords !== undefined) basic.push(passwords.authenticator);
-  const policy = new RulesPolicy(rules.current);
-  const tokens = await openTokens({
-    ...ports,
-    versionOf: ({ kind, name }) => (kind === 'user' ? passwords?.versionOf(name) : undefined),
-  });
-  bearer.push(tokens.own, oidc);
-  const authentication = new Authentication(basic, bearer);
-  const claimsNeeded = (issuer: string): readonly string[] => rules.current().claimsNeeded(issuer);
+  // Passwords must stay the last: they answer for every name.
+  const basic = [oidc, ...(passwords === undefined ? [] : [passwords.authenticator])];
+  const policy = new RulesPolicy(current);
+  const tokens =
+    server !== undefined
+      ? await openTokenServer(server, ports)
+      : await openTokens({
+          ...ports,
+          versionOf: ({ kind, name }) => (kind === 'user' ? passwords?.versionOf(name) : undefined),
+        });
+  const authentication = new Authentication(basic, [tokens.authenticator, oidc]);
+  const claimsNeeded = (issuer: string): readonly string[] => current().claimsNeeded(issuer);
   return {
     policy,
-    gate: new Gate({ authentication, policy, rules: policy, publicAddress, logger }),
+    gate: new Gate({ authentication, policy, rules: policy, publicAddress, tokenServer: server, logger }),
     tokens: tokens.endpoint({ policy, authentication, claimsNeeded }),
     close: () => {
       tokens.close();
       passwords?.close();
-      rules.close();
+      rules?.close();
     },
   };
 }

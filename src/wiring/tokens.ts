@@ -1,6 +1,7 @@
 import { join } from 'node:path';
 import { ulid } from 'ulid';
 import type { Authentication } from '../access/authentication.ts';
+import type { BearerAuthenticator } from '../access/authenticator.ts';
 import type { ReloadedFile } from '../access/reloaded-file.ts';
 import { AccountVersions, type VersionOf } from '../access/tokens/account-versions.ts';
 import { KeyRing, makeTokenKey, type PrivateKeys, parsePrivateKeys } from '../access/tokens/keys.ts';
@@ -42,12 +43,12 @@ export interface TokenWiring {
 }
 
 export interface OpenedTokens {
-  /** Knows the tokens that this registry issued. */
-  readonly own: OwnTokens;
-  /** The token endpoint. */
+  /** Knows the tokens that clients get. */
+  readonly authenticator: BearerAuthenticator;
+  /** The token endpoint; undefined if clients get their tokens elsewhere. */
   readonly endpoint: (
     ports: Pick<TokenIssuerPorts, 'policy' | 'claimsNeeded'> & { readonly authentication: Authentication },
-  ) => TokenPorts;
+  ) => TokenPorts | undefined;
   readonly close: () => void;
 }
 
@@ -62,7 +63,7 @@ export async function openTokens(wiring: TokenWiring): Promise<OpenedTokens> {
   const own = new OwnTokens({ signer, keys, isService, versions, now: Date.now, lifetime: config.tokenLifetime });
   const refresh = new RefreshTokens({ signer, versions, lifetime: config.refreshTokenLifetime });
   return {
-    own,
+    authenticator: own,
     endpoint: ({ policy, authentication, claimsNeeded }) => ({
       issuer: new TokenIssuer({ own, refresh, versions, policy, claimsNeeded }),
       basic: (user, password, origin) => authentication.basic(user, password, origin),

@@ -130,3 +130,6 @@ export const accountsMayDoEverything = new AccessRules({
   groups: new Map(),
   issuers: [],
 });
+
+/** What holds with neither: only a token server decides. */
+export const nobodyMayDoAnything = new AccessRules({ rules: [], groups: new Map(), issuers: [] });

@@ -69,6 +69,16 @@ describe('the policy', () => {
     expect([policy.allowsRegistry(token, 'catalog'), policy.allowsRegistry(token, 'metrics')]).toEqual([true, false]);
   });
 
+  test('lists what the caller may pull; for a token server that lets it list, everything', () => {
+    const own = caller({ kind: 'own-token', identity: x, grants: pullOf('a') });
+    expect([policy.mayList(own, repo('b')), policy.mayList(own, repo('c'))]).toEqual([true, false]);
+    const grants = pullOf('c');
+    const token = { kind: 'server-token', identity: { kind: 'token', subject: 'x' }, grants } as const;
+    expect(policy.mayList(caller(token), repo('b'))).toBe(true);
+    const without = { ...token, grants: { ...grants, allowsRegistry: () => false } };
+    expect(['b', 'c'].map((name) => policy.mayList(caller(without), repo(name)))).toEqual([false, true]);
+  });
+
   test('lets Marina itself and its operator do everything', () => {
     for (const identity of [
       { kind: 'system', task: 'retention' },

@@ -54,6 +54,13 @@ export class RulesPolicy implements AccessPolicy, RuleLookup {
       : this.#allowsIdentity(authority.identity, 'pull', repo);
   }
 
+  /** A token server that lets a caller have the catalog means all of it: its tokens name few repositories, and often none. */
+  mayList(caller: Caller, repo: RepositoryName): boolean {
+    const { authority } = caller;
+    const isWholeCatalog = authority.kind === 'server-token' && authority.grants.allowsRegistry('catalog');
+    return isWholeCatalog || this.mayPullUnnamed(caller, repo);
+  }
+
   allowsRegistry({ authority }: Caller, action: RegistryAction): boolean {
     switch (authority.kind) {
       case 'identity':

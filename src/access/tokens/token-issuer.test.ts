@@ -26,6 +26,7 @@ const policy: AccessPolicy = {
     return identity.kind !== 'anonymous' && RIGHTS[repo]?.includes(action) === true;
   },
   mayPullUnnamed: () => false,
+  mayList: () => false,
   allowsRegistry: ({ authority: { identity } }, action) => identity.kind !== 'anonymous' && action === 'catalog',
 };
 

@@ -1,0 +1,82 @@
+import { createPublicKey, type KeyObject } from 'node:crypto';
+import type { JWK } from 'jose';
+import { z } from 'zod';
+
+/** A key that can verify signatures. */
+export interface PublicKey {
+  readonly key: KeyObject;
+  /** What it may verify, and nothing else: a token cannot choose. */
+  readonly algorithms: readonly string[];
+}
+
+/** A key of a JSON Web Key Set, with only those of its members that say what it is. */
+export interface PublicJwk extends PublicKey {
+  readonly jwk: JWK;
+}
+
+/** RFC 7518, section 3.3: "A key of size 2048 bits or larger MUST be used". */
+const MIN_RSA_BITS = 2_048;
+
+const RSA_ALGORITHMS = ['RS256', 'RS384', 'RS512', 'PS256', 'PS384', 'PS512'];
+const EC_ALGORITHMS: Readonly<Record<string, string>> = { prime256v1: 'ES256', secp384r1: 'ES384', secp521r1: 'ES512' };
+
+// What else a key has is not read: above all private members, certificates, and addresses of them.
+const member = z.string().exactOptional();
+const shape = z.object({
+  kty: z.string(),
+  kid: member,
+  alg: member,
+  use: member,
+  key_ops: z.array(z.string()).exactOptional(),
+  crv: member,
+  n: member,
+  e: member,
+  x: member,
+  y: member,
+});
+const set = z.object({ keys: z.array(z.unknown()) });
+
+/**
+ * Reads a JSON Web Key Set (RFC 7517). Keys for other uses or of other kinds are left out: "Implementations SHOULD ignore JWKs within
+ * a JWK Set that use "kty" values that are not understood by them".
+ * @returns undefined if it is no key set
+ */
+export function readKeySet(json: unknown): readonly PublicJwk[] | undefined {
+  const { data } = set.safeParse(json);
+  return data?.keys.flatMap((each) => readPublicJwk(each) ?? []);
+}
+
+/** @returns undefined if it is no key that can verify signatures */
+export function readPublicJwk(json: unknown): PublicJwk | undefined {
+  const { data: jwk } = shape.safeParse(json);
+  if (jwk === undefined || (jwk.use !== undefined && jwk.use !== 'sig')) return undefined;
+  const key = keyOf(jwk);
+  if (key === undefined) return undefined;
+  const algorithms = algorithmsOf(key).filter((each) => jwk.alg === undefined || jwk.alg === each);
+  return algorithms.length === 0 ? undefined : { jwk, key, algorithms };
+}
+
+/** The algorithms of tokens that a key can verify; none for kinds of keys that are not accepted, and keys that are too short. */
+export function algorithmsOf({ asymmetricKeyType, asymmetricKeyDetails }: KeyObject): readonly string[] {
+  switch (asymmetricKeyType) {
+    case 'rsa':
+      return (asymmetricKeyDetails?.modulusLength ?? 0) >= MIN_RSA_BITS ? RSA_ALGORITHMS : [];
+    case 'ec': {
+      const algorithm = EC_ALGORITHMS[asymmetricKeyDetails?.namedCurve ?? ''];
+      return algorithm === undefined ? [] : [algorithm];
+    }
+    case 'ed25519':
+      return ['EdDSA'];
+    default:
+      return [];
+  }
+}
+
+function keyOf({ use: _, ...jwk }: z.output<typeof shape>): KeyObject | undefined {
+  try {
+    return createPublicKey({ key: jwk, format: 'jwk' });
+  } catch {
+    // Of a kind that is not known here, or not well-formed.
+    return undefined;
+  }
+}

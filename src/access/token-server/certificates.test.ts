@@ -1,0 +1,135 @@
+import { afterAll, beforeAll, describe, expect, setDefaultTimeout, test } from 'bun:test';
+import fc from 'fast-check';
+import { CA, type Certificate, type CertificateOptions, makeCertificate } from '../../../test/support/certificates.ts';
+import { cleanUp } from '../../../test/support/server.ts';
+import { parseBundle, trustedLeaf } from './certificates.ts';
+
+setDefaultTimeout(60_000);
+afterAll(cleanUp);
+
+const DAY = 24 * 60 * 60 * 1_000;
+let root: Certificate;
+let other: Certificate;
+let between: Certificate;
+let leaf: Certificate;
+
+beforeAll(async () => {
+  root = await makeCertificate('root', { extensions: CA, days: 60 });
+  other = await makeCertificate('root', { extensions: CA });
+  between = await makeCertificate('between', { extensions: CA, issuer: root });
+  leaf = await makeCertificate('leaf', { issuer: between });
+});
+
+/** Why a chain is not trusted; undefined if it is. */
+function problem(chain: readonly Certificate[], bundle: readonly Certificate[], inDays = 0): string | undefined {
+  const certificates = parseBundle(bundle.map(({ pem }) => pem).join('\n'));
+  const found = trustedLeaf(
+    chain.map(({ der }) => der),
+    certificates,
+    Date.now() + inDays * DAY,
+  );
+  return typeof found === 'string' ? found : undefined;
+}
+
+const issued = (name: string, options: CertificateOptions) => makeCertificate(name, options);
+
+describe('a certificate is trusted', () => {
+  test('that is in the bundle, whether it is of a CA or not', async () => {
+    const self = await makeCertificate('self');
+    expect(problem([self], [other, self])).toBeUndefined();
+    expect(problem([root], [root])).toBeUndefined();
+  });
+
+  test('that one of the bundle issued, or a CA that one of the bundle issued', async () => {
+    expect(problem([await issued('direct', { issuer: root })], [root])).toBeUndefined();
+    expect(problem([leaf, between], [root])).toBeUndefined();
+    expect(problem([leaf, between, root], [other, root])).toBeUndefined();
+    expect(problem([leaf], [between])).toBeUndefined();
+  });
+
+  test.each(['rsa', 'ed25519', 'ec'] as const)('with a key of %s', async (key) => {
+    expect(problem([await issued('direct', { issuer: root, key })], [root])).toBeUndefined();
+  });
+
+  test('whatever it is for', async () => {
+    const extensions = ['basicConstraints=CA:false', 'extendedKeyUsage=serverAuth'];
+    expect(problem([await issued('server', { issuer: root, extensions })], [root])).toBeUndefined();
+  });
+});
+
+describe('a certificate is not trusted', () => {
+  const NOBODY = 'comes from none that is trusted';
+
+  test('without what is between it and the bundle, or with a root of the same name', () => {
+    expect(problem([leaf], [root])).toContain(NOBODY);
+    expect(problem([leaf, between], [other])).toContain(NOBODY);
+    expect(problem([leaf, between, other], [root])).toBeUndefined();
+    expect(problem([other], [root])).toContain(NOBODY);
+  });
+
+  test('that was issued by one that is no CA', async () => {
+    const noCa = await issued('no CA', { issuer: root });
+    const below = await issued('below', { issuer: noCa });
+    expect(problem([below, noCa], [root])).toContain(NOBODY);
+    expect(problem([below], [noCa])).toContain(NOBODY);
+  });
+
+  test('with two certificates between it and the bundle', async () => {
+    const second = await issued('second', { extensions: CA, issuer: between });
+    const below = await issued('below', { issuer: second });
+    expect(problem([below, second, between], [root])).toContain(NOBODY);
+    expect(problem([below, second], [between])).toBeUndefined();
+  });
+
+  test('only because another one of the chain is', async () => {
+    expect(problem([other, leaf, between], [root])).toContain(NOBODY);
+    expect(problem([await makeCertificate('self'), root], [root])).toContain(NOBODY);
+  });
+
+  test('after its time, or that of one on the way', async () => {
+    const short = await issued('short', { issuer: root, days: 10 });
+    expect(problem([short], [root], 11)).toContain('expired');
+    expect(problem([short], [root], -1)).toContain('expired');
+    const below = await issued('below', { issuer: between, days: 90 });
+    expect(problem([below, between], [root], 20)).toBeUndefined();
+    expect(problem([below, between], [root], 31)).toContain(NOBODY);
+    const direct = await issued('direct', { issuer: root, days: 90 });
+    expect(problem([direct], [root], 61)).toContain(NOBODY);
+  });
+
+  test('that cannot be read, or comes with too many', () => {
+    const bundle = parseBundle(root.pem);
+    const many = Array.from({ length: 5 }, () => leaf.der);
+    for (const x5c of [[], [''], ['AAAA'], [1], [leaf.pem], 'AAAA', {}, null, [leaf.der, 'AAAA'], many]) {
+      expect(trustedLeaf(x5c, bundle, Date.now())).toBe('the certificates of the token cannot be read');
+    }
+  });
+
+  test('whatever is changed in it', () => {
+    const bundle = parseBundle(root.pem);
+    const bytes = Buffer.from(leaf.der, 'base64');
+    fc.assert(
+      fc.property(fc.nat(bytes.length - 1), fc.integer({ min: 1, max: 255 }), (at, flip) => {
+        const changed = Buffer.from(bytes);
+        changed[at] = (changed[at] ?? 0) ^ flip;
+        expect(trustedLeaf([changed.toString('base64'), between.der], bundle, Date.now())).toBeString();
+      }),
+      { numRuns: 500 },
+    );
+  });
+});
+
+describe('a bundle', () => {
+  test('may have text between its certificates', () => {
+    expect(parseBundle(`Our roots\n${root.pem}\n# and\n${other.pem}`)).toHaveLength(2);
+  });
+
+  test.each([
+    ['nothing', () => '', 'has no certificate (PEM)'],
+    ['text', () => 'hello', 'has no certificate (PEM)'],
+    ['a private key', () => `${root.pem}\n${root.key}`, 'has a block, 2 of 2, that is no certificate'],
+    ['broken base64', () => root.pem.replace(/\n.{40}/, '\n'), 'has a block, 1 of 1, that is no certificate'],
+  ])('with %s cannot be used', (_, pem, reason) => {
+    expect(() => parseBundle(pem())).toThrow(reason);
+  });
+});

@@ -1,0 +1,82 @@
+import { X509Certificate } from 'node:crypto';
+import { algorithmsOf, type PublicKey } from '../public-jwk.ts';
+import { FileProblem } from '../reloaded-file.ts';
+
+const MAX_CERTIFICATES = 100;
+const BLOCK = /-----BEGIN (?<label>[A-Z0-9 ]+)-----[\s\S]*?-----END \k<label>-----/g;
+
+/**
+ * Reads the certificates of AUTH_TOKEN_ROOTCERTBUNDLE. Text between them is ignored, as in every PEM file.
+ * @throws FileProblem
+ */
+export function parseBundle(pem: string): readonly X509Certificate[] {
+  const problem = (text: string): FileProblem => new FileProblem(`AUTH_TOKEN_ROOTCERTBUNDLE ${text}`);
+  const blocks = Array.from(pem.matchAll(BLOCK));
+  if (blocks.length === 0) throw problem('has no certificate (PEM)');
+  if (blocks.length > MAX_CERTIFICATES) throw problem(`has more than ${MAX_CERTIFICATES} certificates`);
+  return blocks.map(([block, label], at) => {
+    const which = `${at + 1} of ${blocks.length}`;
+    const certificate = label === 'CERTIFICATE' ? readCertificate(block) : undefined;
+    if (certificate === undefined) throw problem(`has a block, ${which}, that is no certificate that can be read`);
+    return certificate;
+  });
+}
+
+/** Certificates that a token may bring: its own, one in between, and the one of the bundle, which is not needed. */
+const MAX_CHAIN = 4;
+const BASE64 = /^[A-Za-z0-9+/]+={0,2}$/;
+
+/**
+ * The key of the certificate that signed a token, if the bundle vouches for it: if it is in the bundle, or issued by one of it, or by
+ * a CA that one of it issued. Longer ways are refused, because it is not looked at how far a CA may delegate (its path length): put
+ * the CA in between into the bundle.
+ *
+ * Every certificate on the way must be valid now. What it is for (extended key usage) and whom it names do not matter, as in
+ * distribution.
+ * @param x5c of a header: certificates in base64 (DER), the one that signed the token first
+ * @param now milliseconds since 1970
+ * @returns a text: why it is not trusted
+ */
+export function trustedLeaf(x5c: unknown, bundle: readonly X509Certificate[], now: number): PublicKey | string {
+  const chain = readChain(x5c);
+  if (chain === undefined) return 'the certificates of the token cannot be read';
+  const [leaf, ...others] = chain;
+  if (!isValidAt(leaf, now)) return 'the certificate of the token has expired, or is not valid yet';
+  const anchors = bundle.filter((each) => isValidAt(each, now));
+  const isVouchedFor = (certificate: X509Certificate): boolean =>
+    anchors.some((anchor) => anchor.fingerprint256 === certificate.fingerprint256 || isIssuer(anchor, certificate));
+  const isTrusted =
+    isVouchedFor(leaf) || others.some((each) => isValidAt(each, now) && isIssuer(each, leaf) && isVouchedFor(each));
+  if (!isTrusted) return 'the certificate of the token comes from none that is trusted and valid now';
+  const algorithms = algorithmsOf(leaf.publicKey);
+  return algorithms.length > 0 ? { key: leaf.publicKey, algorithms } : 'the key of the certificate is not accepted';
+}
+
+function readChain(x5c: unknown): readonly [X509Certificate, ...X509Certificate[]] | undefined {
+  if (!Array.isArray(x5c) || x5c.length > MAX_CHAIN) return undefined;
+  const chain = x5c.flatMap((each: unknown) => {
+    if (typeof each !== 'string' || !BASE64.test(each)) return [];
+    return readCertificate(Buffer.from(each, 'base64')) ?? [];
+  });
+  const [leaf, ...others] = chain;
+  return leaf === undefined || chain.length < x5c.length ? undefined : [leaf, ...others];
+}
+
+/** @returns undefined if it, or its key, cannot be read */
+function readCertificate(bytes: string | Buffer): X509Certificate | undefined {
+  try {
+    const certificate = new X509Certificate(bytes);
+    // The key is only read when it is asked for, and may be of a kind that is not known here.
+    return certificate.publicKey === undefined ? undefined : certificate;
+  } catch {
+    return undefined;
+  }
+}
+
+function isIssuer(issuer: X509Certificate, issued: X509Certificate): boolean {
+  return issuer.ca && issued.checkIssued(issuer) && issued.verify(issuer.publicKey);
+}
+
+function isValidAt({ validFrom, validTo }: X509Certificate, now: number): boolean {
+  return Date.parse(validFrom) <= now && now < Date.parse(validTo);
+}
