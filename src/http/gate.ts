@@ -111,7 +111,7 @@ export class Gate {
     if (missing === undefined) return ruleOf(required.requirements[0], (wanted) => rules.allowing(caller, wanted));
     const refusal = refusalOf(caller.authority, required);
     // That is how a client begins, before it sends what it has: the line of the request says enough.
-    if (refusal === 'challenge') throw unauthorized(required, undefined);
+    if (refusal === 'challenge') throw new Unauthorized('log in to do this', challengeOf(required, undefined));
     this.#ports.logger.info(
       {
         requestId: from.id,
@@ -124,7 +124,7 @@ export class Gate {
     );
     switch (refusal) {
       case 'wider-token':
-        throw unauthorized(required, 'insufficient_scope');
+        throw new Unauthorized(`${messageOf(missing)} with this token`, challengeOf(required, 'insufficient_scope'));
       case 'denied':
         throw new RegistryError('denied', messageOf(missing));
       case 'hidden':
@@ -212,11 +212,6 @@ function refusalOf({ kind, identity }: Authority, required: RequiredAccess): Ref
   // Clients then ask for a token with the scope of the challenge.
   if (kind !== 'identity') return 'wider-token';
   return identity.kind === 'anonymous' ? 'challenge' : required.refusal;
-}
-
-function unauthorized(required: RequiredAccess, error: TokenError | undefined): Unauthorized {
-  const message = error === undefined ? 'log in to do this' : 'the token does not allow this: get one with the scope';
-  return new Unauthorized(message, challengeOf(required, error));
 }
 
 function challengeOf(required: RequiredAccess | undefined, error: TokenError | undefined) {
