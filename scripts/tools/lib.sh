@@ -15,6 +15,7 @@ oras        | go  | oras.land/oras/cmd/oras                                 | v1
 crane       | go  | github.com/google/go-containerregistry/cmd/crane        | v0.22.1 | 1
 regctl      | go  | github.com/regclient/regclient/cmd/regctl               | v0.11.7 | 1
 helm        | go  | helm.sh/helm/v4/cmd/helm                                | v4.3.2 | 3
+cosign      | go  | github.com/sigstore/cosign/v3/cmd/cosign                | v3.1.3 | 4
 minio       | go  | github.com/minio/minio                                  | v0.0.0-20260212201848-7aac2a2c5b7c | 5
 mc          | go  | github.com/minio/mc                                     | v0.0.0-20250313080218-cf909e1063a9 | 3
 versitygw   | go  | github.com/versity/versitygw/cmd/versitygw              | v1.8.0 | 2
