@@ -56,6 +56,9 @@ const DEFAULTS: Config = {
   uploadMinRate: 1024,
   maxConnections: 10_000,
   maxConnectionsShare: 25,
+  maxRequestsPerSubject: 0,
+  maxUploadsPerSubject: 0,
+  maxUploadBytesPerSubject: 0,
   drainTimeout: 25_000,
   writeAhead: true,
   ioThreads: 32,
@@ -377,6 +380,21 @@ const CASES: Readonly<Record<Name, { readonly good: readonly [string, unknown][]
     },
     maxConnections: { good: [['512', 512]], bad: ['0', '-1', 'many', '1000001'] },
     maxConnectionsShare: { good: [['100', 100]], bad: ['0', '101', '25%', '0.5'] },
+    maxRequestsPerSubject: {
+      good: [
+        ['0', 0],
+        ['200', 200],
+      ],
+      bad: ['-1', 'many', '1000001'],
+    },
+    maxUploadsPerSubject: { good: [['10', 10]], bad: ['-1', '1.5'] },
+    maxUploadBytesPerSubject: {
+      good: [
+        ['10GiB', 10 * 1024 ** 3],
+        ['1TiB', 1024 ** 4],
+      ],
+      bad: ['10 GB', '-1'],
+    },
     drainTimeout: {
       good: [
         ['0s', 0],

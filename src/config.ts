@@ -208,6 +208,20 @@ export const SETTINGS = {
     sentence:
       'Percentage of MAX_CONNECTIONS for one client address (for IPv6 a /64 network); beyond it requests get 429. Behind a proxy set TRUST_PROXY, or all its clients count as one address.',
   }),
+  maxRequestsPerSubject: integer('MAX_REQUESTS_PER_SUBJECT', 0, 1_000_000, {
+    fallback: '0',
+    sentence:
+      'Maximum requests of one account, robot or other identity (anonymous clients: of one address) in progress on this node; beyond it they get 429. 0: no limit. The same holds for the next two.',
+  }),
+  maxUploadsPerSubject: integer('MAX_UPLOADS_PER_SUBJECT', 0, 1_000_000, {
+    fallback: '0',
+    sentence: 'Maximum requests of them that send bytes of blobs at the same time.',
+  }),
+  maxUploadBytesPerSubject: bytes('MAX_UPLOAD_BYTES_PER_SUBJECT', {
+    fallback: '0',
+    sentence:
+      'Maximum bytes of their uploads in progress: announced, or sent until now where no length is announced. A single upload may be larger.',
+  }),
   drainTimeout: duration('DRAIN_TIMEOUT', {
     fallback: '25s',
     sentence: 'How long requests in flight get to finish after SIGTERM.',

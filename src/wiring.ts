@@ -24,13 +24,14 @@ import { ReadOnly } from './rules/read-only.ts';
 import type { Logs } from './telemetry/log.ts';
 import { Telemetry } from './telemetry/metrics.ts';
 import { checkAccessSettings, openAccessControl } from './wiring/access.ts';
-import { admissionLimits, idFactory, reachOf, sleep } from './wiring/basics.ts';
+import { admissionLimits, idFactory, openSubjectLimits, reachOf, sleep } from './wiring/basics.ts';
 import { openBlobSource } from './wiring/blob-cache.ts';
 import { wireCluster } from './wiring/cluster.ts';
 import { wireEmbedded } from './wiring/embedded.ts';
 import { watchExpiring } from './wiring/expiring.ts';
 import type { ShapePorts } from './wiring/node-ports.ts';
 import { openPulls } from './wiring/pulls.ts';
+import { openQuotas } from './wiring/quotas.ts';
 import { openWriteSwitch } from './wiring/read-only.ts';
 import { openPolicy } from './wiring/retention.ts';
 import { openSenders } from './wiring/senders.ts';
@@ -80,6 +81,7 @@ export async function wire(config: Config, logs: Logs, version: string): Promise
   const { writes, close: closeSwitch } = await openWriteSwitch(config, opened, logger);
   const pulls = await openPulls({ opened, policy, newId, logs });
   const expiring = watchExpiring(opened, policy, logger);
+  const quotas = openQuotas({ logger, telemetry });
   const shapePorts: ShapePorts = {
     config,
     logs,
@@ -88,6 +90,7 @@ export async function wire(config: Config, logs: Logs, version: string): Promise
     policy,
     pulls,
     expiring,
+    usage: quotas.feed,
     writes,
     newId,
     reach,
@@ -102,7 +105,14 @@ export async function wire(config: Config, logs: Logs, version: string): Promise
   });
   const proxies = new Proxies(config.trustProxy);
   const publicAddress = new PublicAddress({ url: config.publicUrl, hosts: config.publicHosts, proxies });
-  const access = await openAccessControl({ config, opened, publicAddress, logger, telemetry });
+  const access = await openAccessControl({
+    config,
+    opened,
+    publicAddress,
+    logger,
+    telemetry,
+    onRules: (rules) => quotas.use(rules.quotas),
+  });
   const cache = new ContentCache(config.contentCache);
   const blobs = openBlobSource({ config, opened, newId, logs, telemetry });
   const parses = new ParseQueue({ now: () => performance.now(), sleep });
@@ -127,6 +137,7 @@ export async function wire(config: Config, logs: Logs, version: string): Promise
     policy,
     writes,
     notices: expiring?.notices,
+    limit: (inner) => quotas.limit(inner, shape.counted),
   });
   telemetry.observe({
     uploadsOpen: () => sessions.count(),
@@ -157,6 +168,7 @@ export async function wire(config: Config, logs: Logs, version: string): Promise
     tokens: access.tokens,
     webOrigins: new WebOrigins(config.corsOrigins),
     admission: new Admission(admissionLimits(config)),
+    subjects: openSubjectLimits(config),
     access: logs.access,
     notReady: () => refusal,
   });
@@ -174,6 +186,7 @@ export async function wire(config: Config, logs: Logs, version: string): Promise
     abortSends: () => senders?.abort(),
     close: async () => {
       access.close();
+      await quotas.close();
       closeSwitch();
       expiring?.close();
       await senders?.close();
@@ -191,18 +204,21 @@ interface RulePorts {
   readonly policy: RepositoryPolicy | undefined;
   readonly writes: WriteSwitch;
   readonly notices: ExpiryNotices | undefined;
+  readonly limit: (inner: Registry) => Registry;
 }
 
 /** Wraps the registry in the rules for requests, from the innermost to the outermost. */
 function withRules(
   inner: Registry,
-  { deleteEnabled }: Config,
-  { access, policy, writes, notices }: RulePorts,
+  { deleteEnabled, accessFile }: Config,
+  { access, policy, writes, notices, limit }: RulePorts,
 ): Registry {
   let registry: Registry = new AnswerDeadline(inner);
   if (notices !== undefined) registry = new ExpiryWarnings(registry, notices);
   if (policy !== undefined) registry = new ImmutableTags(registry, policy);
   if (!deleteEnabled) registry = new DeletesDisabled(registry);
+  // Only that file has quotas.
+  if (accessFile !== undefined) registry = limit(registry);
   registry = new ReadOnly(registry, writes);
   return new AccessControl(registry, access);
 }

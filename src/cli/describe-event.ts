@@ -1,7 +1,8 @@
+import { formatBytes } from '../config/size.ts';
 import type { JournalEvent } from '../journal/events.ts';
 import { unreachable } from '../oci/errors.ts';
 import type { Digest } from '../oci/names.ts';
-import { count, formatBytes, printable } from './output.ts';
+import { count, printable } from './output.ts';
 
 const SHORT_HEX = 12;
 

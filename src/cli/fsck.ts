@@ -1,3 +1,4 @@
+import { formatBytes } from '../config/size.ts';
 import { CommandError, EXIT, type ExitCode } from './failure.ts';
 import { type Check, StoreIndex } from './fsck/check.ts';
 import type { Finding, Severity, Tally } from './fsck/findings.ts';
@@ -6,7 +7,7 @@ import { Progress } from './fsck/progress.ts';
 import { type Repair, Repairs } from './fsck/repair.ts';
 import { checkRepositories, checkStore, isKnown } from './fsck/store-check.ts';
 import { type OpenStore, requireRepository } from './open-store.ts';
-import { count, formatBytes, type Output, printable } from './output.ts';
+import { count, type Output, printable } from './output.ts';
 import type { Restore } from './restore.ts';
 
 export interface FsckOptions {

@@ -4,11 +4,12 @@ import type { ScanPorts } from '../collection/ports.ts';
 import type { CollectionReport } from '../collection/report.ts';
 import { scanLogs } from '../collection/scan.ts';
 import { type Unreferenced, unreferencedBlobs } from '../collection/unreferenced.ts';
+import { formatBytes } from '../config/size.ts';
 import type { RepositoryName } from '../oci/names.ts';
 import { createdAtOf } from '../registry/session-ids.ts';
 import type { ExpiredUpload } from '../registry/sessions.ts';
 import { CommandError, EXIT, type ExitCode } from './failure.ts';
-import { count, formatBytes, formatTime, type Output } from './output.ts';
+import { count, formatTime, type Output } from './output.ts';
 
 export interface GcOptions {
   readonly dryRun?: true;

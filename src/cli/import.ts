@@ -1,9 +1,10 @@
 import { resolve } from 'node:path';
+import { formatBytes } from '../config/size.ts';
 import type { ImportProgress, ImportReport, ImportRequest, Problem } from '../importing/report.ts';
 import type { Listeners } from '../importing/tally.ts';
 import { RegistryError } from '../oci/errors.ts';
 import { CommandError, EXIT, type ExitCode } from './failure.ts';
-import { count, formatBytes, type Output, printable } from './output.ts';
+import { count, type Output, printable } from './output.ts';
 import { openBar, shortened } from './progress-bar.ts';
 
 export interface ImportOptions {

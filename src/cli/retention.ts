@@ -1,10 +1,11 @@
+import { formatBytes } from '../config/size.ts';
 import type { RepositoryName } from '../oci/names.ts';
 import type { Removal } from '../retention/plan.ts';
 import type { Rule } from '../retention/policy.ts';
 import type { RetentionReport } from '../retention/report.ts';
 import { type PlanPorts, planAll, type RetentionProgress } from '../retention/retain.ts';
 import { EXIT, type ExitCode } from './failure.ts';
-import { count, formatBytes, formatTime, type Output } from './output.ts';
+import { count, formatTime, type Output } from './output.ts';
 import { openBar, shortened } from './progress-bar.ts';
 
 export interface RetentionOptions {

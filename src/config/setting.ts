@@ -2,6 +2,7 @@ import { readFileSync, statSync } from 'node:fs';
 import { parseRedisUrl, REDIS_URL_FORMS, type RedisAddress } from '../projection/redis/address.ts';
 import { ADDRESS_LIST_FORMS, type AddressRange, parseAddressRanges } from './address-range.ts';
 import { DURATION_FORMS, parseDuration } from './duration.ts';
+import { parseBytes, SIZE_FORMS } from './size.ts';
 
 /** One environment variable, with all that docs/configuration.md says about it. */
 export interface Setting<T, Fallback extends string | undefined = string | undefined> {
@@ -92,22 +93,14 @@ export function duration<D extends Description>(
   });
 }
 
-const SIZES: Readonly<Record<string, number>> = { B: 1, KiB: 1024, MiB: 1024 ** 2, GiB: 1024 ** 3 };
-
 /** Value in bytes. @param minimum in the same form as values */
 export function bytes<D extends Description>(name: string, about: D, minimum = '0'): Setting<number, FallbackOf<D>> {
   const least = parseBytes(minimum) ?? 0;
   return setting(name, { type: 'bytes', secrecy: 'shown' }, about, (value) => {
     const size = parseBytes(value);
-    if (size === undefined) return { expected: 'a size like 4096, 512KiB, 64MiB or 1GiB' };
+    if (size === undefined) return { expected: SIZE_FORMS };
     return size < least ? { expected: `a size of ${minimum} or more` } : { value: size };
   });
-}
-
-function parseBytes(text: string): number | undefined {
-  const [, digits, unit = 'B'] = /^(\d{1,9})(B|KiB|MiB|GiB)?$/.exec(text) ?? [];
-  const factor = SIZES[unit];
-  return digits === undefined || factor === undefined ? undefined : Number(digits) * factor;
 }
 
 /** Value without trailing slashes. */

@@ -19,6 +19,8 @@ import { handOver } from './hand-over.ts';
 import type { PublicAddress } from './public-address.ts';
 import { type RequiredAccess, requiredAccess } from './required-access.ts';
 import { respond } from './response.ts';
+import type { Route } from './route.ts';
+import { limitedRequest, type SubjectLimits } from './subject-limits.ts';
 import type { WebOrigins } from './web-origins.ts';
 
 export interface ServerPorts extends HandlerPorts {
@@ -28,6 +30,8 @@ export interface ServerPorts extends HandlerPorts {
   readonly telemetry: Telemetry;
   readonly webOrigins: WebOrigins;
   readonly admission: Admission;
+  /** undefined if no subject is limited. */
+  readonly subjects: SubjectLimits | undefined;
   readonly proxies: Proxies;
   readonly publicAddress: PublicAddress;
   /** undefined if access is not restricted. */
@@ -107,6 +111,8 @@ class Exchange implements RequestContext {
   #rule: number | undefined;
   #isKeptOpen = false;
   #isCounted = false;
+  /** Ends the request for the limits of its subject. */
+  #leaveSubject: (() => void) | undefined;
 
   constructor(request: Request, server: BunServer, ports: ServerPorts) {
     this.request = request;
@@ -178,8 +184,13 @@ class Exchange implements RequestContext {
     this.stats.digest = address.digest;
     this.#ports.webOrigins.checkWrite(request);
     const { gate } = this.#ports;
-    if (gate === undefined) return dispatch(address.route, this, this.#ports);
-    return this.#admit(gate, requiredAccess(address.route), () => dispatch(address.route, this, this.#ports));
+    if (gate === undefined) return this.#dispatch(address.route);
+    return this.#admit(gate, requiredAccess(address.route), () => this.#dispatch(address.route));
+  }
+
+  #dispatch(route: Route): Response | Promise<Response> {
+    this.#leaveSubject = this.#ports.subjects?.enter(limitedRequest(route, this));
+    return dispatch(route, this, this.#ports);
   }
 
   /** @param name of what is served, in the log and the metrics */
@@ -240,6 +251,7 @@ class Exchange implements RequestContext {
   finish(response: Response): Response {
     const { id, request, stats } = this;
     if (this.#isCounted) this.#ports.admission.leave(this.client);
+    this.#leaveSubject?.();
     // The timeout belongs to the connection. Without it, an idle connection or an unfinished body would stay open for ever.
     if (this.#isKeptOpen) this.#server?.timeout(request, IDLE_SECONDS);
     const labels = this.#labels ?? unknownLabels(request.method, request.url);

@@ -49,6 +49,23 @@ describe('the fold', () => {
     );
   });
 
+  test('knows what the repository uses', () => {
+    fc.assert(
+      fc.property(eventBatches, (batches) => {
+        const history = historyOf(batches);
+        let bytes = 0;
+        for (const each of [...FEW.blobs, ...FEW.manifests])
+          bytes += (history.blob(each)?.size ?? 0) + (history.manifest(each)?.size ?? 0);
+        expect(foldOf(slotsOf(batches)).usage).toEqual({
+          seq: batches.length,
+          exists: history.exists,
+          bytes,
+          tags: history.tagNames().length,
+        });
+      }),
+    );
+  });
+
   test('knows when each tag was set, and since when a manifest may have been without a tag', () => {
     fc.assert(
       fc.property(eventBatches, (batches) => {

@@ -3,7 +3,7 @@ import type { Digest, Incarnation, Tag } from '../oci/names.ts';
 import { type Batch, type JournalEvent, type ManifestPut, NO_SLOT, recordOf, type SlotHash } from './events.ts';
 import { Referrers } from './referrers.ts';
 import { SortedNames } from './sorted-names.ts';
-import type { BlobLink, ManifestRecord, RepositoryFacts } from './state.ts';
+import type { BlobLink, ManifestRecord, RepositoryFacts, RepositoryUsage } from './state.ts';
 
 /** Stored in snapshots: a snapshot of another version is ignored. */
 export const FOLD_VERSION = 2;
@@ -47,6 +47,8 @@ export class RepositoryState implements RepositoryFacts {
   puts = 0;
   /** The weight of all records beyond WEIGHT.manifest each: records of older versions may have megabytes of annotations. */
   #recordWeight = 0;
+  /** The bytes of all blobs and manifests. */
+  #bytes = 0;
   readonly tagNames = new SortedNames<Tag>(() => this.tags.keys());
 
   blob(digest: Digest): BlobLink | undefined {
@@ -92,6 +94,10 @@ export class RepositoryState implements RepositoryFacts {
     );
   }
 
+  get usage(): RepositoryUsage {
+    return { seq: this.seq, exists: this.exists, bytes: this.#bytes, tags: this.tags.size };
+  }
+
   /** @param hash of the slot with this batch */
   apply(batch: Batch, hash: SlotHash): void {
     if (batch.seq !== this.seq + 1 || batch.prev !== this.hash) {
@@ -110,7 +116,7 @@ export class RepositoryState implements RepositoryFacts {
         this.#link(event.digest, { size: event.size, inc: event.inc, since: at }, at);
         break;
       case 'blob.unlinked':
-        if (this.blobs.get(event.digest)?.inc === event.inc) this.blobs.delete(event.digest);
+        this.#unlink(event.digest, event.inc);
         this.#bury(event.inc, at);
         break;
       case 'manifest.put':
@@ -141,9 +147,22 @@ export class RepositoryState implements RepositoryFacts {
 
   #link(digest: Digest, link: BlobLink, at: number): void {
     const before = this.blobs.get(digest);
-    this.blobs.set(digest, link);
+    this.restoreBlob(digest, link);
     if (before !== undefined && before.inc !== link.inc) this.#bury(before.inc, at);
     this.tombstones.delete(link.inc);
+  }
+
+  /** Sets a link. For the fold and its snapshots only. */
+  restoreBlob(digest: Digest, link: BlobLink): void {
+    this.#bytes += link.size - (this.blobs.get(digest)?.size ?? 0);
+    this.blobs.set(digest, link);
+  }
+
+  #unlink(digest: Digest, inc: Incarnation): void {
+    const link = this.blobs.get(digest);
+    if (link?.inc !== inc) return;
+    this.blobs.delete(digest);
+    this.#bytes -= link.size;
   }
 
   #setTag(tag: Tag, digest: Digest, at: number): void {
@@ -175,6 +194,7 @@ export class RepositoryState implements RepositoryFacts {
   /** Adds a manifest and everything derived from it, which snapshots omit. For the fold and its snapshots only. */
   restoreManifest(digest: Digest, record: ManifestRecord): void {
     this.manifests.set(digest, record);
+    this.#bytes += record.size;
     this.#recordWeight += weightOf(record);
     for (const ref of record.refs) this.referenced.set(ref, this.references(ref) + 1);
     if (record.subject === undefined) return;
@@ -192,6 +212,7 @@ export class RepositoryState implements RepositoryFacts {
     this.manifests.delete(digest);
     this.released.delete(digest);
     for (const referrer of this.referrers.get(digest) ?? []) this.#release(referrer, at);
+    this.#bytes -= manifest.size;
     this.#recordWeight -= weightOf(manifest);
     this.#bury(manifest.inc, at);
     for (const ref of manifest.refs) this.#dereference(ref, at);
@@ -225,6 +246,7 @@ export class RepositoryState implements RepositoryFacts {
     const { tags, tagTimes, blobs, manifests, released, referrers, referenced } = this;
     for (const each of [tags, tagTimes, blobs, manifests, released, referrers, referenced]) each.clear();
     this.tagNames.reset();
+    this.#bytes = 0;
     this.#recordWeight = 0;
     this.#referrersWeight = 0;
     this.exists = false;

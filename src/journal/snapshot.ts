@@ -64,7 +64,7 @@ export async function decodeSnapshot(repo: RepositoryName, bytes: Uint8Array): P
     state.tags.set(tag, digest);
     state.tagTimes.set(tag, data.tagTimes[index] ?? 0);
   }
-  for (const [digest, link] of data.blobs) state.blobs.set(digest, link);
+  for (const [digest, link] of data.blobs) state.restoreBlob(digest, link);
   for (const [digest, record] of data.manifests) state.restoreManifest(digest, record);
   for (const [inc, at] of data.tombstones) state.tombstones.set(inc, at);
   for (const [digest, at] of data.released) state.released.set(digest, at);

@@ -35,3 +35,14 @@ export interface RepositoryFacts {
   /** The number of manifests in the repository that refer to the digest. */
   references(digest: Digest): number;
 }
+
+/** What a repository uses at one point of its log. */
+export interface RepositoryUsage {
+  /** The newest slot. It stays when the repository is deleted. */
+  readonly seq: number;
+  /** If it does not exist, it uses nothing. */
+  readonly exists: boolean;
+  /** Of all blobs that it links and of all its manifests, each of them once. */
+  readonly bytes: number;
+  readonly tags: number;
+}

@@ -2,7 +2,7 @@ import type { Command } from '../journal/command.ts';
 import type { Batch, SlotHash } from '../journal/events.ts';
 import { RepositoryState } from '../journal/fold.ts';
 import { catchUp, foldLog, READ_AHEAD, type WalkedLog } from '../journal/log.ts';
-import type { BlobLink } from '../journal/state.ts';
+import type { BlobLink, RepositoryUsage } from '../journal/state.ts';
 import { LogWriter, type ViewHead, type WritableView, type WriterPorts } from '../journal/writer.ts';
 import type { Digest, RepositoryName, Tag } from '../oci/names.ts';
 import { slotKey } from '../storage/paths.ts';
@@ -76,6 +76,7 @@ class Resident implements WritableView {
     this.tail.slots += by.slots;
     this.tail.bytes += by.bytes;
     this.#ports.onGrowth(this.#repo, this.tail);
+    this.#ports.onUsage?.(this.#repo, this.state.usage);
   }
 }
 
@@ -86,6 +87,8 @@ export interface MemoryProjectionPorts extends WriterPorts {
   readonly probe?: boolean;
   /** Called when a log grew. `tail` describes the slots after its newest snapshot. */
   readonly onGrowth: (repo: RepositoryName, tail: Resident['tail']) => void;
+  /** Called with what a repository uses after each slot, before its writer is answered. */
+  readonly onUsage?: (repo: RepositoryName, usage: RepositoryUsage) => void;
   /** The markers could not be listed in the background. Called once until a listing succeeds. */
   readonly onListingFailed: (error: unknown) => void;
 }
@@ -199,6 +202,12 @@ export class MemoryProjection implements Projection {
   async newest(repo: RepositoryName): Promise<{ readonly exists: boolean; readonly seq: number }> {
     const { state } = await this.#fresh(repo);
     return { exists: state.exists, seq: state.seq };
+  }
+
+  /** What a repository uses at its newest slot. */
+  async usage(repo: RepositoryName): Promise<RepositoryUsage> {
+    const { state } = await this.#fresh(repo);
+    return state.usage;
   }
 
   /** The slot up to which a resident repository is folded; 0 for others. */

@@ -4,6 +4,7 @@ import { CollectionMetrics } from './collection-metrics.ts';
 import { ConfigFileMetrics } from './config-file-metrics.ts';
 import { JobMetrics } from './job-metrics.ts';
 import { PasswordMetrics } from './password-metrics.ts';
+import { QuotaMetrics } from './quota-metrics.ts';
 import { RequestMetrics } from './request-metrics.ts';
 import { RetentionMetrics } from './retention-metrics.ts';
 import { ServiceMetrics } from './service-metrics.ts';
@@ -47,6 +48,7 @@ export class Telemetry {
   readonly passwords: PasswordMetrics;
   readonly configFiles: ConfigFileMetrics;
   readonly tokens: TokenMetrics;
+  readonly quotas: QuotaMetrics;
   readonly #metrics = new Metrics();
   readonly #appends: Histogram;
   readonly #failures: Counter<'reason'>;
@@ -62,6 +64,7 @@ export class Telemetry {
     this.passwords = new PasswordMetrics(this.#metrics);
     this.configFiles = new ConfigFileMetrics(this.#metrics);
     this.tokens = new TokenMetrics(this.#metrics);
+    this.quotas = new QuotaMetrics(this.#metrics);
     this.#appends = new Histogram({
       name: 'marina_log_append_events',
       help: 'Events per slot, that is writes that shared one append. _count is the number of appends.',

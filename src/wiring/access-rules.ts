@@ -10,6 +10,13 @@ type RuleSettings = Pick<Config, 'accessFile' | 'htpasswdFile' | 'authTokenRealm
 
 const parse = ({ ACCESS_FILE: text }: { readonly ACCESS_FILE: string }): AccessRules => parseAccessFile(text);
 
+export interface RulePorts {
+  readonly logger: Logger;
+  readonly telemetry: Telemetry;
+  /** Called with the first content of ACCESS_FILE, and each new one. */
+  readonly onRules: (rules: AccessRules) => void;
+}
+
 export interface OpenedRules {
   /** The rules that are in use. */
   readonly current: () => AccessRules;
@@ -23,12 +30,15 @@ export interface OpenedRules {
  */
 export async function openAccessRules(
   { accessFile, htpasswdFile }: RuleSettings,
-  ports: { readonly logger: Logger; readonly telemetry: Telemetry },
+  ports: RulePorts,
 ): Promise<OpenedRules | undefined> {
   if (accessFile !== undefined) {
-    const file = await openConfigFile({ paths: { ACCESS_FILE: accessFile }, parse, ...ports });
-    const { rules, groups, issuers } = file.value;
-    const counts = { rules: rules.length, groups: groups.size, issuers: issuers.length };
+    const { onRules, logger, telemetry } = ports;
+    const paths = { ACCESS_FILE: accessFile };
+    const file = await openConfigFile({ paths, parse, logger, telemetry, onChange: onRules });
+    onRules(file.value);
+    const { rules, groups, issuers, quotas } = file.value;
+    const counts = { rules: rules.length, groups: groups.size, issuers: issuers.length, quotas: quotas.length };
     ports.logger.info(counts, 'rules are read from ACCESS_FILE');
     return { current: () => file.value, close: () => file.close() };
   }

@@ -1,7 +1,7 @@
 import { type AccessPolicy, openAccess } from '../access/access.ts';
 import { Authentication } from '../access/authentication.ts';
 import { GuessingLimiter } from '../access/guessing.ts';
-import { nobodyMayDoAnything } from '../access/rules/access-rules.ts';
+import { type AccessRules, nobodyMayDoAnything } from '../access/rules/access-rules.ts';
 import { RulesPolicy } from '../access/rules/policy.ts';
 import type { Config } from '../config.ts';
 import type { TokenPorts } from '../http/context.ts';
@@ -21,7 +21,10 @@ export interface Access {
   readonly close: () => void;
 }
 
-export type AccessPorts = Omit<TokenWiring, 'versionOf'>;
+export interface AccessPorts extends Omit<TokenWiring, 'versionOf'> {
+  /** Called with the first content of ACCESS_FILE, and each new one. */
+  readonly onRules: (rules: AccessRules) => void;
+}
 
 /** Checks what can be checked before the store is opened. @throws ConfigError */
 export function checkAccessSettings(config: Config): void {

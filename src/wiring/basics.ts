@@ -2,6 +2,7 @@ import { setTimeout as delay } from 'node:timers/promises';
 import { monotonicFactory } from 'ulid';
 import { type Config, ConfigError } from '../config.ts';
 import type { AdmissionLimits } from '../http/admission.ts';
+import { SubjectLimits } from '../http/subject-limits.ts';
 import type { Incarnation } from '../oci/names.ts';
 import type { Repeat } from '../registry/renewed-lease.ts';
 import { CRASH_POINTS, crashAt, noCrash, type ReachStep } from '../storage/crash-points.ts';
@@ -36,6 +37,17 @@ export function admissionLimits({
 }: Pick<Config, 'maxConnections' | 'maxConnectionsShare'>): AdmissionLimits {
   const max = Math.min(maxConnections, Math.floor((maxOpenFiles() ?? Number.POSITIVE_INFINITY) / 2));
   return { max, maxPerAddress: Math.max(1, Math.floor((max * maxConnectionsShare) / 100)) };
+}
+
+/** @returns undefined if no subject is limited */
+export function openSubjectLimits({
+  maxRequestsPerSubject: requests,
+  maxUploadsPerSubject: uploads,
+  maxUploadBytesPerSubject: bytes,
+}: Pick<Config, 'maxRequestsPerSubject' | 'maxUploadsPerSubject' | 'maxUploadBytesPerSubject'>):
+  | SubjectLimits
+  | undefined {
+  return requests + uploads + bytes === 0 ? undefined : new SubjectLimits({ requests, uploads, bytes });
 }
 
 /** Parses CRASH_POINT. @throws ConfigError if it does not name a step */

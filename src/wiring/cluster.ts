@@ -21,6 +21,9 @@ import type { OpenedStore } from './store.ts';
 /** How long startup waits for Redis. Until Redis is available, a node serves reads only. */
 const REDIS_WITHIN_MS = 5_000;
 
+/** How old the count of what other nodes wrote may be, and how often one repository is counted that this node writes to. */
+const COUNTING = { kind: 'always', everyMs: 15_000, pauseMs: 2_000 } as const;
+
 /** Wires a node of a cluster, with views, sessions and jobs in Redis. Redis may be unavailable at times. */
 export async function wireCluster(ports: ShapePorts, address: RedisAddress): Promise<Shape> {
   const { config, logs, telemetry, opened, newId } = ports;
@@ -35,6 +38,7 @@ export async function wireCluster(ports: ShapePorts, address: RedisAddress): Pro
   });
   const onAppend = (events: number, repo: RepositoryName, seq: number): void => {
     telemetry.appended(events);
+    ports.usage.appended(repo);
     // All nodes append to the log, so none knows how many slots follow the last snapshot. A worker checks whether one is due.
     if (seq % SNAPSHOT_SLOTS === 0) void jobs.enqueue({ kind: 'snapshot', repo });
   };
@@ -50,6 +54,15 @@ export async function wireCluster(ports: ShapePorts, address: RedisAddress): Pro
   return {
     projection,
     jobs,
+    counted: {
+      store: {
+        repositories: (after, limit) => projection.repositories(after, limit),
+        newest: (repo) => projection.newest(repo),
+        // Redis has no sums. Slots are folded once; later counts read only the new ones, as long as the memory for views lasts.
+        usage: (repo) => fold.usage(repo),
+      },
+      sharing: COUNTING,
+    },
     sessions: openSharedSessions(config, redis, opened, newId, logs),
     viewBytes: () => fold.weight,
     viewRepositories: () => fold.size,

@@ -24,6 +24,8 @@ import type { Shape, ShapePorts } from './node-ports.ts';
 import { collectWhileWritable, retainWhileWritable } from './read-only.ts';
 import { logRetention, observeRetention, wireRetention } from './retention.ts';
 
+/** Another process works on a bucket only during a rolling deployment, and what it writes is noticed when a repository is used. */
+const COUNT_BUCKET_EVERY_MS = 10 * 60_000;
 /** How long jobs may take to stop. */
 const CLOSE_WITHIN_MS = 10_000;
 
@@ -45,6 +47,7 @@ export async function wireEmbedded(ports: ShapePorts): Promise<Shape> {
     onGrowth: (repo, tail) => {
       if (isSnapshotDue(tail)) void jobs.enqueue({ kind: 'snapshot', repo });
     },
+    onUsage: ports.usage.used,
     onListingFailed: (error) => logListingFailure(logs, error),
   });
   const sessions = openSessions(ports);
@@ -124,6 +127,10 @@ export async function wireEmbedded(ports: ShapePorts): Promise<Shape> {
     projection,
     sessions,
     jobs,
+    counted: {
+      store: projection,
+      sharing: opened.isLocked ? { kind: 'alone' } : { kind: 'sometimes', everyMs: COUNT_BUCKET_EVERY_MS },
+    },
     viewBytes: () => projection.weight,
     viewRepositories: () => projection.size,
     close: async () => {

@@ -9,6 +9,7 @@ import type { ReachStep } from '../storage/crash-points.ts';
 import type { Logs } from '../telemetry/log.ts';
 import type { Telemetry } from '../telemetry/metrics.ts';
 import type { ExpiryWatch } from './expiring.ts';
+import type { Counted, UsageFeed } from './quotas.ts';
 import type { OpenedStore } from './store.ts';
 
 /** What both shapes are built from. */
@@ -23,6 +24,7 @@ export interface ShapePorts {
   readonly pulls: { readonly flush: () => Promise<void> } | undefined;
   /** The tags that retention will delete next, if a rule deletes tags. */
   readonly expiring: Pick<ExpiryWatch, 'reload'> | undefined;
+  readonly usage: UsageFeed;
   /** Whether the store may be written to. */
   readonly writes: WriteSwitch;
   readonly newId: () => Incarnation;
@@ -36,6 +38,8 @@ export interface Shape {
   readonly projection: Projection;
   readonly sessions: SessionStore;
   readonly jobs: JobQueue;
+  /** How quotas find out what repositories use. */
+  readonly counted: Counted;
   /** Gauges of the metrics. */
   readonly viewBytes: () => number;
   readonly viewRepositories: () => number;

@@ -31,6 +31,8 @@ issuers:
     issuer: https://token.actions.githubusercontent.com
     audience: registry.example.com
     jwks: discover
+quotas:
+  - { name: builds, repositories: [builds, 'team/**'], allowed: { tags: 20, bytes: 10GiB } }
 `,
 );
 
@@ -163,10 +165,11 @@ describe('access check', () => {
       'rule 4 (line 13): robots ci-* and certificate monitor may push new tags in builds; list the repositories that they may pull; read the metrics',
       'group platform: user deployer and subjects platform-* of issuer https://idp.example/* (there is none)',
       'issuer github: tokens of https://token.actions.githubusercontent.com for registry.example.com, with keys that it publishes',
-      `${FILE} can be used: 4 rules, 1 group, 1 issuer`,
+      'quota builds: builds and team/** may use 10.0 GiB and 20 tags together',
+      `${FILE} can be used: 4 rules, 1 group, 1 issuer, 1 quota`,
     ]);
     const summary = (await access(['check', '--json'])).lines.at(-1) ?? '';
-    expect(JSON.parse(summary)).toEqual({ type: 'summary', file: FILE, rules: 4, groups: 1, issuers: 1 });
+    expect(JSON.parse(summary)).toEqual({ type: 'summary', file: FILE, rules: 4, groups: 1, issuers: 1, quotas: 1 });
   });
 
   test('refuses a wrong file in one line', async () => {

@@ -6,7 +6,7 @@ import { digestOf } from '../../src/oci/digest.ts';
 import { type ErrorKind, RegistryError } from '../../src/oci/errors.ts';
 import type { Digest, Incarnation, RepositoryName, Tag } from '../../src/oci/names.ts';
 import { finish } from '../../src/oci/strict-json.ts';
-import type { MemoryProjection } from '../../src/projection/memory.ts';
+import type { MemoryProjection, MemoryProjectionPorts } from '../../src/projection/memory.ts';
 import { ContentCache } from '../../src/registry/content-cache.ts';
 import { FileSessions } from '../../src/registry/file-sessions.ts';
 import { NO_POLICY, type RepositoryPolicy } from '../../src/registry/policy.ts';
@@ -67,6 +67,7 @@ export function openRegistry(
     readonly grace?: number;
     /** Other nodes write to the same store. */
     readonly probe?: boolean;
+    readonly onUsage?: MemoryProjectionPorts['onUsage'];
     /** Sessions that nodes share; by default those of one node. */
     readonly sessions?: SessionStore;
   } = {},
@@ -77,6 +78,7 @@ export function openRegistry(
     clock,
     newId: countingIncarnations(clock.now, 1000 + number),
     probe: options.probe ?? false,
+    ...(options.onUsage === undefined ? {} : { onUsage: options.onUsage }),
   });
   const ids = new SessionIds(STORE);
   const sessions = options.sessions ?? new FileSessions({ driver, ids, now: clock.now, expiry: EXPIRY });

@@ -87,5 +87,6 @@ export function everythingOf(state: RepositoryState): unknown {
     tagTimes: [...state.tagTimes].sort(),
     released: [...state.released].sort(),
     weight: state.weight,
+    usage: state.usage,
   };
 }

@@ -21,6 +21,40 @@ const who = (text: string) => `rules:\n  - who: ${text}\n    repositories: [a]\n
 const issuer = (part: string) =>
   rule(`issuers:\n  - name: idp\n    issuer: https://idp.example\n    audience: registry\n${part}`);
 
+const QUOTA_PROBLEMS: readonly (readonly [text: string, problem: string])[] = [
+  [rule('quotas: {a: b}'), 'line 5, column 9 (quotas): a list of quotas is expected'],
+  [
+    rule('quotas: [{name: a b, repositories: [a], allowed: {tags: 1}}]'),
+    'line 5, column 17 (quotas[0].name): a name of 1 to 64 letters, digits and "._-" is expected',
+  ],
+  [
+    rule('quotas: [{name: q, repositories: [A], allowed: {tags: 1}}]'),
+    'line 5, column 35 (quotas[0].repositories[0]): "A" is no pattern for a repository\'s name: its letters, *, **, ?, [a-z], [^a-z] and {one,other} can be used',
+  ],
+  [
+    rule('quotas: [{name: q, repositories: [a], allowed: {}}]'),
+    'line 5, column 48 (quotas[0].allowed): at least one of bytes, repositories, tags, slots is expected',
+  ],
+  [
+    rule('quotas: [{name: q, repositories: [a], allowed: {layers: 1}}]'),
+    'line 5, column 57 (quotas[0].allowed.layers): there is no such key',
+  ],
+  [
+    rule('quotas: [{name: q, repositories: [a], allowed: {bytes: 10 GB}}]'),
+    'line 5, column 56 (quotas[0].allowed.bytes): a size like 4096, 512KiB, 64MiB or 1GiB is expected',
+  ],
+  [
+    rule('quotas: [{name: q, repositories: [a], allowed: {tags: -1}}]'),
+    'line 5, column 55 (quotas[0].allowed.tags): a number from 0 on is expected',
+  ],
+  [
+    rule(
+      'quotas:\n  - {name: q, repositories: [a], allowed: {tags: 1}}\n  - {name: q, repositories: [b], allowed: {tags: 1}}',
+    ),
+    'line 7, column 12 (quotas[1].name): an earlier quota has this name too',
+  ],
+];
+
 describe('an access file', () => {
   test('is read with all that it can say', () => {
     const rules = parseAccessFile(`
@@ -230,6 +264,7 @@ issuers:
       issuer('  - {name: idp, issuer: "https://b.example", audience: x}'),
       'line 9, column 12 (issuers[1].name): an earlier issuer has this name too',
     ],
+    ...QUOTA_PROBLEMS,
     [
       issuer('  - {name: b, issuer: "https://idp.example", audience: x}'),
       'line 9, column 23 (issuers[1].issuer): an earlier issuer has this issuer too',
@@ -238,8 +273,25 @@ issuers:
     expect(problemOf(text)).toBe(expected);
   });
 
+  test('has quotas', () => {
+    const { quotas } = parseAccessFile(
+      rule(
+        "quotas:\n  - {name: team, repositories: ['team/**', a], allowed: {bytes: 10GiB, tags: 5}}\n  - {name: all, repositories: ['**'], allowed: {bytes: 500, slots: 7, repositories: 0}}",
+      ),
+    );
+    expect(quotas.map(({ name, patterns, allowed }) => [name, patterns, allowed])).toEqual([
+      ['team', ['team/**', 'a'], { bytes: 10 * 1024 ** 3, tags: 5 }],
+      ['all', ['**'], { bytes: 500, repositories: 0, slots: 7 }],
+    ]);
+    const matching = (name: string) => quotas.filter(({ matches }) => matches(name)).map((each) => each.name);
+    expect([matching('team/a/b'), matching('a'), matching('b')]).toEqual([['team', 'all'], ['team', 'all'], ['all']]);
+  });
+
   test('is refused in one line, whatever it is', () => {
     const words = [
+      'quotas',
+      'allowed',
+      'bytes',
       'groups',
       'rules',
       'issuers',

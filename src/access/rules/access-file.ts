@@ -3,6 +3,7 @@ import { parseRuleFile, RuleFileError } from '../../rule-file/yaml-file.ts';
 import { FileProblem } from '../reloaded-file.ts';
 import { AccessRules, type AccessRulesParts } from './access-rules.ts';
 import { issuerShape } from './issuer.ts';
+import { quotaShape } from './quota.ts';
 import { RepositoryPattern } from './repository-pattern.ts';
 import { ACTIONS, REGISTRY_ACTIONS, type Rule } from './rule.ts';
 import { type Known, mayHaveClaims, parseClaimsSubject, parseSubject, type Subject } from './subject.ts';
@@ -55,6 +56,7 @@ const shape = z.strictObject({
     .default({}),
   rules: z.array(rule, 'a list of rules is expected').min(1, 'at least one rule is expected'),
   issuers: z.array(issuerShape).default([]),
+  quotas: z.array(quotaShape, 'a list of quotas is expected').default([]),
 });
 
 type Written = z.output<typeof shape>;
@@ -68,26 +70,34 @@ const file = shape.transform((written, context): Resolved => {
 });
 
 /** Replaces names by what they refer to. If anything is refused, the result is not used. */
-function resolve({ groups, rules, issuers }: Written, refuse: Refuse): Resolved {
-  refuseRepeated(issuers, refuse);
+function resolve({ groups, rules, issuers, quotas }: Written, refuse: Refuse): Resolved {
+  refuseRepeated('issuers', issuers, ['name', 'issuer'], refuse);
+  refuseRepeated('quotas', quotas, ['name'], refuse);
   const members = Object.entries(groups).map(([name, written]) => {
     const known = { groups: undefined, issuers };
     return [name, subjectsOf(written, known, ['groups', name], refuse)] as const;
   });
   const known = { groups: new Map(members), issuers };
-  return { ...known, rules: rules.map((each, index) => resolveRule(each, index, known, refuse)) };
+  return { ...known, quotas, rules: rules.map((each, index) => resolveRule(each, index, known, refuse)) };
 }
 
-/** A name must stand for one issuer, and a token belong to one entry. */
-function refuseRepeated(issuers: Written['issuers'], refuse: Refuse): void {
-  for (const key of ['name', 'issuer'] as const) {
+/** A name must stand for one entry, and so must the URL of an issuer: a token belongs to one entry. */
+function refuseRepeated<Key extends string>(
+  list: 'issuers' | 'quotas',
+  entries: readonly Readonly<Record<Key, string>>[],
+  keys: readonly Key[],
+  refuse: Refuse,
+): void {
+  for (const key of keys) {
     const seen = new Set<string>();
-    for (const [index, issuer] of issuers.entries()) {
-      if (seen.has(issuer[key])) refuse(['issuers', index, key], `an earlier issuer has this ${key} too`);
-      seen.add(issuer[key]);
+    for (const [index, entry] of entries.entries()) {
+      if (seen.has(entry[key])) refuse([list, index, key], `an earlier ${ENTRY[list]} has this ${key} too`);
+      seen.add(entry[key]);
     }
   }
 }
+
+const ENTRY = { issuers: 'issuer', quotas: 'quota' } as const;
 
 function resolveRule(
   written: Written['rules'][number],

@@ -2,6 +2,7 @@ import type { RepositoryName } from '../../oci/names.ts';
 import type { Action, RegistryAction, Wanted } from '../authority.ts';
 import type { Issuer } from './issuer.ts';
 import { type Nearest, nearestOf } from './nearest.ts';
+import type { Quota } from './quota.ts';
 import { RepositoryPattern } from './repository-pattern.ts';
 import { ACTIONS, appliesTo, includes, REGISTRY_ACTIONS, type Rule, repositoriesFor } from './rule.ts';
 import { matchesSubject, type RuledIdentity, type Subject } from './subject.ts';
@@ -15,6 +16,7 @@ export interface AccessRulesParts {
   readonly rules: readonly Rule[];
   readonly groups: ReadonlyMap<string, readonly Subject[]>;
   readonly issuers: readonly Issuer[];
+  readonly quotas: readonly Quota[];
 }
 
 /** What ACCESS_FILE says. What any rule allows is allowed, nothing else is. Immutable: a changed file is parsed to a new value. */
@@ -22,11 +24,13 @@ export class AccessRules {
   readonly rules: readonly Rule[];
   readonly groups: ReadonlyMap<string, readonly Subject[]>;
   readonly issuers: readonly Issuer[];
+  readonly quotas: readonly Quota[];
 
-  constructor({ rules, groups, issuers }: AccessRulesParts) {
+  constructor({ rules, groups, issuers, quotas }: AccessRulesParts) {
     this.rules = rules;
     this.groups = groups;
     this.issuers = issuers;
+    this.quotas = quotas;
   }
 
   decide(identity: RuledIdentity, action: Action, repo: RepositoryName): Decision {
@@ -129,7 +133,8 @@ export const accountsMayDoEverything = new AccessRules({
   ],
   groups: new Map(),
   issuers: [],
+  quotas: [],
 });
 
 /** What holds with neither: only a token server decides. */
-export const nobodyMayDoAnything = new AccessRules({ rules: [], groups: new Map(), issuers: [] });
+export const nobodyMayDoAnything = new AccessRules({ rules: [], groups: new Map(), issuers: [], quotas: [] });

@@ -1,15 +1,17 @@
 import type { AccessRules } from '../../access/rules/access-rules.ts';
 import type { Issuer, JwksSource } from '../../access/rules/issuer.ts';
+import { type Quota, RESOURCES } from '../../access/rules/quota.ts';
 import type { Rule } from '../../access/rules/rule.ts';
 import type { Subject } from '../../access/rules/subject.ts';
 import type { TextPattern } from '../../access/rules/text-pattern.ts';
+import { formatBytes } from '../../config/size.ts';
 import { EXIT, type ExitCode } from '../failure.ts';
 import { count, type Output } from '../output.ts';
 import type { AnyAction } from './explain.ts';
 
 /** `access check`: one sentence for what each rule allows. */
 export async function describeRules(
-  { rules, groups, issuers }: AccessRules,
+  { rules, groups, issuers, quotas }: AccessRules,
   path: string,
   json: boolean,
   output: Output,
@@ -19,18 +21,28 @@ export async function describeRules(
     else await output.line(`rule ${rule.number} (line ${rule.line}): ${sentenceOf(rule)}`);
   }
   if (json) {
+    for (const { name, patterns, allowed } of quotas) {
+      await output.json({ type: 'quota', quota: name, repositories: patterns, allowed });
+    }
     await output.json({
       type: 'summary',
       file: path,
       rules: rules.length,
       groups: groups.size,
       issuers: issuers.length,
+      quotas: quotas.length,
     });
     return EXIT.ok;
   }
   for (const [name, members] of groups) await output.line(`group ${name}: ${membersOf(members)}`);
   for (const issuer of issuers) await output.line(issuerText(issuer));
-  const counts = [count(rules.length, 'rule'), count(groups.size, 'group'), count(issuers.length, 'issuer')];
+  for (const quota of quotas) await output.line(quotaText(quota));
+  const counts = [
+    count(rules.length, 'rule'),
+    count(groups.size, 'group'),
+    count(issuers.length, 'issuer'),
+    count(quotas.length, 'quota'),
+  ];
   await output.line(`${path} can be used: ${counts.join(', ')}`);
   return EXIT.ok;
 }
@@ -104,6 +116,15 @@ function keysText(jwks: JwksSource): string {
     case 'file':
       return `of the file ${jwks.path}`;
   }
+}
+
+function quotaText({ name, patterns, allowed }: Quota): string {
+  const limits = RESOURCES.flatMap((resource) => {
+    const limit = allowed[resource];
+    if (limit === undefined) return [];
+    return [resource === 'bytes' ? formatBytes(limit) : `${limit} ${resource}`];
+  });
+  return `quota ${name}: ${inWords(patterns)} may use ${inWords(limits)} together`;
 }
 
 /** `a`, `a and b`, `a, b and c`. */

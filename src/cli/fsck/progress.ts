@@ -1,4 +1,4 @@
-import { formatBytes } from '../output.ts';
+import { formatBytes } from '../../config/size.ts';
 import { openBar, shortened } from '../progress-bar.ts';
 import type { Tally } from './findings.ts';
 

@@ -52,7 +52,7 @@ export class RedisProjection implements Projection {
     const { redis, store, driver, newId, now, sleep, observer } = ports;
     this.#ports = ports;
     this.#catalog = new Catalog({
-      ...{ redis, store, driver, newId, look: (repo) => this.#look(repo) },
+      ...{ redis, store, driver, newId, look: (repo) => this.newest(repo) },
       malformed: (error) => observer.malformed('the catalog', error),
       listingFailed: (error) => observer.listingFailed(error),
     });
@@ -155,6 +155,15 @@ export class RedisProjection implements Projection {
     }
   }
 
+  /** Existence and newest slot of a repository. */
+  async newest(repo: RepositoryName): Promise<{ readonly exists: boolean; readonly seq: number }> {
+    const inRedis = async (): Promise<{ exists: boolean; seq: number } | undefined> => {
+      const found = await ask(this.#viewPorts, repo, []);
+      return found && { exists: found.exists, seq: found.seq };
+    };
+    return await this.#read(repo, { exists: false, seq: 0 }, inRedis, () => this.#ports.fold.newest(repo));
+  }
+
   #open(repo: RepositoryName): Writing {
     const open = this.#writing.get(repo);
     if (open !== undefined) return open;
@@ -238,13 +247,5 @@ export class RedisProjection implements Projection {
     // Later reads must not return to an older slot, even if the view lags behind the log.
     this.#seen.advance(repo, this.#ports.fold.folded(repo));
     return answer;
-  }
-
-  async #look(repo: RepositoryName): Promise<{ readonly exists: boolean; readonly seq: number }> {
-    const inRedis = async (): Promise<{ exists: boolean; seq: number } | undefined> => {
-      const found = await ask(this.#viewPorts, repo, []);
-      return found && { exists: found.exists, seq: found.seq };
-    };
-    return await this.#read(repo, { exists: false, seq: 0 }, inRedis, () => this.#ports.fold.newest(repo));
   }
 }

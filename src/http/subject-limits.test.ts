@@ -1,0 +1,96 @@
+import { describe, expect, test } from 'bun:test';
+import fc from 'fast-check';
+import { type Actor, ANONYMOUS } from '../access/access.ts';
+import { RegistryError } from '../oci/errors.ts';
+import { type LimitedRequest, SubjectLimits } from './subject-limits.ts';
+
+const actor = (name: string): Actor => ({ id: `user:${name}`, label: `user:${name}` });
+const plain = (who: Actor, client = '10.0.0.1'): LimitedRequest => ({ actor: who, client, upload: undefined });
+const sending = (who: Actor, announced: number | undefined, received = 0): LimitedRequest => ({
+  ...plain(who),
+  upload: { announced, stats: { received } },
+});
+
+function refusalOf(limits: SubjectLimits, request: LimitedRequest): string {
+  try {
+    limits.enter(request)();
+    return 'none';
+  } catch (error) {
+    if (error instanceof RegistryError) return `${error.kind}: ${error.message}`;
+    throw error;
+  }
+}
+
+describe('the limits of a subject', () => {
+  test('count its requests, from wherever they come, and those of others apart', () => {
+    const limits = new SubjectLimits({ requests: 2, uploads: 0, bytes: 0 });
+    const leave = limits.enter(plain(actor('ci'), '10.0.0.1'));
+    limits.enter(plain(actor('ci'), '10.0.0.2'));
+    expect(refusalOf(limits, plain(actor('ci'), '10.0.0.3'))).toBe(
+      'too-many-requests: you have 2 requests in progress of 2 allowed: finish some first, or try again',
+    );
+    expect(refusalOf(limits, plain(actor('other')))).toBe('none');
+    leave();
+    leave();
+    expect(refusalOf(limits, plain(actor('ci')))).toBe('none');
+  });
+
+  test('take the address of anonymous clients, of IPv6 the network', () => {
+    const limits = new SubjectLimits({ requests: 1, uploads: 0, bytes: 0 });
+    limits.enter(plain(ANONYMOUS, '2001:db8:1:2::1'));
+    expect(refusalOf(limits, plain(ANONYMOUS, '2001:db8:1:2::ffff'))).toStartWith('too-many-requests');
+    expect(refusalOf(limits, plain(ANONYMOUS, '2001:db8:1:3::1'))).toBe('none');
+    expect(refusalOf(limits, plain(actor('ci'), '2001:db8:1:2::1'))).toBe('none');
+  });
+
+  test('count uploads apart from other requests', () => {
+    const limits = new SubjectLimits({ requests: 0, uploads: 1, bytes: 0 });
+    const ci = actor('ci');
+    for (let number = 0; number < 5; number++) limits.enter(plain(ci));
+    limits.enter(sending(ci, undefined));
+    expect(refusalOf(limits, sending(ci, 1))).toBe(
+      'too-many-requests: you have 1 uploads in progress of 1 allowed: finish some first, or try again',
+    );
+    expect(refusalOf(limits, plain(ci))).toBe('none');
+  });
+
+  test('count bytes that are announced, or have come until now, and let in one upload of any size', () => {
+    const limits = new SubjectLimits({ requests: 0, uploads: 0, bytes: 100 });
+    const ci = actor('ci');
+    const leave = limits.enter(sending(ci, 5_000));
+    expect(refusalOf(limits, sending(ci, 1))).toBe(
+      'too-many-requests: your uploads in progress have 5000 bytes of 100 allowed: finish some first, or try again',
+    );
+    leave();
+    const stats = { received: 0 };
+    limits.enter({ ...plain(ci), upload: { announced: undefined, stats } });
+    expect(refusalOf(limits, sending(ci, 5_000))).toBe('none');
+    stats.received = 60;
+    expect(refusalOf(limits, sending(ci, 41))).toStartWith('too-many-requests');
+    expect(refusalOf(limits, sending(ci, 40))).toBe('none');
+    expect(refusalOf(limits, sending(ci, undefined))).toBe('none');
+    stats.received = 101;
+    expect(refusalOf(limits, sending(ci, undefined))).toStartWith('too-many-requests');
+  });
+
+  test('are the same in whatever order requests come and go', () => {
+    const steps = fc.array(fc.record({ who: fc.constantFrom('a', 'b'), comes: fc.boolean(), sends: fc.boolean() }));
+    fc.assert(
+      fc.property(steps, fc.integer({ min: 1, max: 4 }), fc.integer({ min: 1, max: 4 }), (some, requests, uploads) => {
+        const limits = new SubjectLimits({ requests, uploads, bytes: 0 });
+        const open: { who: string; sends: boolean; leave: () => void }[] = [];
+        for (const { who, comes, sends } of some) {
+          if (!comes) {
+            open.shift()?.leave();
+            continue;
+          }
+          const mine = open.filter((each) => each.who === who);
+          const isFull = mine.length >= requests || (sends && mine.filter((each) => each.sends).length >= uploads);
+          const request = sends ? sending(actor(who), 1) : plain(actor(who));
+          expect(refusalOf(limits, request) === 'none').toBe(!isFull);
+          if (!isFull) open.push({ who, sends, leave: limits.enter(request) });
+        }
+      }),
+    );
+  });
+});
