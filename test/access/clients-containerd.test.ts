@@ -1,10 +1,14 @@
 // containerd pulls and pushes as Kubernetes makes it: credentials go by POST to /token, and it mounts what it pulled elsewhere.
 import { afterAll, beforeAll, expect, setDefaultTimeout, test } from 'bun:test';
+import { writeFileSync } from 'node:fs';
+import { join } from 'node:path';
 import { type Containerd, startContainerd } from '../clients/containerd.ts';
 import { runnableImage } from '../clients/layout.ts';
 import { TOOLS_WITHIN_MS, tools } from '../support/command.ts';
 import { pushImage } from '../support/oci.ts';
+import { issuerKey } from '../support/oidc-issuer.ts';
 import { cleanUp, type Server, startServer, temporaryFolder } from '../support/server.ts';
+import { startTokenServer, TOKEN_SERVER_ISSUER } from '../support/token-server.ts';
 import { type Line, linesDuring } from './log-lines.ts';
 import { passwordOf, writeAccessFiles } from './world.ts';
 
@@ -103,4 +107,33 @@ test('containerd says that a push is denied', async () => {
   const { code, stderr } = await as('reader').push('ours/refused:v1', 'ours/app:v1');
   expect(code).not.toBe(0);
   expect(stderr).toContain('insufficient_scope: authorization failed');
+});
+
+test('containerd asks a token server that does not know POST by GET', async () => {
+  const folder = temporaryFolder('token-server');
+  const key = await issuerKey('ES256');
+  const keys = join(folder, 'jwks.json');
+  writeFileSync(keys, JSON.stringify({ keys: [key.jwk] }));
+  const rights = (user: string | undefined) => (user === 'reader' ? ['pull', 'push'] : []);
+  const passwords = { reader: passwordOf('reader') };
+  const tokenServer = startTokenServer({ key, service: 'registry', passwords, rights });
+  const own = server;
+  try {
+    server = await startServer({
+      AUTH_TOKEN_REALM: tokenServer.realm,
+      AUTH_TOKEN_SERVICE: 'registry',
+      AUTH_TOKEN_ISSUER: TOKEN_SERVER_ISSUER,
+      AUTH_TOKEN_JWKS_FILE: keys,
+    });
+    expect(
+      await containerd.attempt('images', 'tag', `${own.host}/ours/app:v1`, `${server.host}/team/app:v1`),
+    ).toMatchObject({ code: 0 });
+    expect(await as('reader').push('team/app:v1', 'team/app:v1')).toMatchObject({ code: 0 });
+    expect(await as('reader').pull('team/app:v1')).toMatchObject({ code: 0 });
+    expect(tokenServer.asked).toContain('reader repository:team/app:pull');
+    expect((await as().pull('team/app:v1')).stderr).toContain('pull access denied');
+  } finally {
+    server = own;
+    await tokenServer.stop();
+  }
 });

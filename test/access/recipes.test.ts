@@ -2,16 +2,19 @@
 import { afterAll, beforeAll, expect, setDefaultTimeout, test } from 'bun:test';
 import { symlinkSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
+import { exportJWK, importPKCS8 } from 'jose';
 import { parse } from 'yaml';
 import { startContainerd } from '../clients/containerd.ts';
 import { type Docker, startDocker } from '../clients/dockerd.ts';
 import { runnableImage } from '../clients/layout.ts';
+import { makeCertificate } from '../support/certificates.ts';
 import { run, TOOLS_WITHIN_MS, tools } from '../support/command.ts';
 import { inFolder, startDistribution, stopDistributions, withAccounts } from '../support/distribution.ts';
 import { eventually } from '../support/eventually.ts';
 import { image, pushImage } from '../support/oci.ts';
 import { issuerKey, startIssuer } from '../support/oidc-issuer.ts';
 import { cleanUp, freePort, type Server, startServer, temporaryFolder } from '../support/server.ts';
+import { startTokenServer, TOKEN_SERVER_ISSUER } from '../support/token-server.ts';
 import { Recipe, titles } from './recipe.ts';
 
 setDefaultTimeout(180_000);
@@ -203,6 +206,36 @@ recipe('Kubernetes', async (open) => {
   } finally {
     await containerd.stop();
     await cluster.stop();
+  }
+});
+
+recipe('With an existing token server', async (open) => {
+  const certificate = await makeCertificate('docker_auth');
+  const privateKey = await importPKCS8(certificate.key, 'ES256', { extractable: true });
+  const key = { algorithm: 'ES256', jwk: await exportJWK(privateKey), privateKey } as const;
+  const port = freePort();
+  const service = `localhost:${port}`;
+  const rights = (user: string | undefined, _: string, name: string) =>
+    user === 'alice' && name.startsWith('team/') ? ['pull', 'push'] : [];
+  const header = { x5c: [certificate.der] };
+  const tokenServer = startTokenServer({ key, header, service, passwords: { alice: PASSWORD }, rights });
+  try {
+    const auth = open(
+      { 'https://auth.example.com/auth': tokenServer.realm, 'ISSUER=docker_auth': `ISSUER=${TOKEN_SERVER_ISSUER}` },
+      port,
+    );
+    writeFileSync(auth.path('/etc/marina/docker_auth.crt'), certificate.pem);
+    const server = await auth.startServer();
+    await auth.onClient();
+    await eventually(() => expect(server.logs()).toContain('"actor":"token:alice"'));
+    expect(await push(server, 'team/app')).toBe(401);
+    expect(await push(server, 'team/app', basic('alice'))).toBe(401);
+    const refused = auth.bash('docker tag app:v1 "$HOST/other/app:v1"; docker push "$HOST/other/app:v1"', {
+      HOST: auth.host,
+    });
+    await expect(refused).rejects.toThrow('requested access to the resource is denied');
+  } finally {
+    await tokenServer.stop();
   }
 });
 
