@@ -78,7 +78,10 @@ test('containerd pulls without credentials where everybody may, and asks for no 
   expect(lines.some(({ path }) => path === '/token')).toBe(false);
 });
 
-test.each([undefined, 'outsider'])('containerd says that a pull is denied (%p)', async (account) => {
+test.each([
+  ['without credentials', undefined],
+  ['of an account without the right', 'outsider'],
+])('containerd says that a pull %s is denied', async (_, account) => {
   for (const reference of ['ours/app:v1', 'ours/missing:v1']) {
     const { code, stderr } = await as(account).pull(reference);
     expect(code).not.toBe(0);

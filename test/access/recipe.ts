@@ -1,4 +1,4 @@
-// The recipes of docs/access.md: their blocks, with what stands for something in a reader's place replaced by what a test has.
+// The recipes of docs/access.md, as a test follows them: its own host, folders and issuers instead of those in the page.
 import { mkdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import { run } from '../support/command.ts';
@@ -6,7 +6,7 @@ import { projectRoot, type Server, startServer, temporaryFolder } from '../suppo
 
 /** Paths below these are in the folder of the test. */
 const FOLDERS = ['/etc/', '/var/lib/'];
-/** The first line that is a comment names a block: a file, or one of these. */
+/** The first comment in a block is its name: the path of a file, or one of these. */
 const SETTINGS = 'Settings';
 const ON_THE_SERVER = 'On the server';
 const ON_A_CLIENT = 'On a client';

@@ -3,7 +3,7 @@ import { afterAll, beforeAll, expect, setDefaultTimeout, test } from 'bun:test';
 import { symlinkSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { exportJWK, importPKCS8 } from 'jose';
-import { parse } from 'yaml';
+import { parse, parseAllDocuments } from 'yaml';
 import { startContainerd } from '../clients/containerd.ts';
 import { type Docker, startDocker } from '../clients/dockerd.ts';
 import { runnableImage } from '../clients/layout.ts';
@@ -158,6 +158,9 @@ recipe('CI of GitHub and GitLab', async (open) => {
 interface PullSecret {
   readonly stringData: { readonly '.dockerconfigjson': string };
 }
+interface CredentialProviders {
+  readonly providers: readonly { readonly tokenAttributes: { readonly serviceAccountTokenAudience: string } }[];
+}
 interface Credentials {
   readonly auth?: Readonly<Record<string, { readonly username: string; readonly password: string }>>;
   readonly auths?: Credentials['auth'];
@@ -188,8 +191,14 @@ recipe('Kubernetes', async (open) => {
     const secret = parse(kubernetes.block('pull-secret.yaml')) as PullSecret;
     expect(await pull(JSON.parse(secret.stringData['.dockerconfigjson']))).toBe('pulled');
 
+    const { providers } = parse(kubernetes.block('credential-providers.yaml')) as CredentialProviders;
+    const [provider] = providers;
+    expect(provider).toMatchObject({ name: 'marina-credential-provider', matchImages: [kubernetes.host] });
+    const audience = provider?.tokenAttributes.serviceAccountTokenAudience ?? '';
+    const [role] = parseAllDocuments(kubernetes.block('audience.yaml'));
+    expect(role?.toJS()).toMatchObject({ rules: [{ resources: [audience] }] });
     const provide = async (subject: string): Promise<Credentials> => {
-      const serviceAccountToken = await cluster.token({ aud: [kubernetes.host], sub: subject });
+      const serviceAccountToken = await cluster.token({ aud: [audience], sub: subject });
       const request = {
         apiVersion: 'credentialprovider.kubelet.k8s.io/v1',
         kind: 'CredentialProviderRequest',
