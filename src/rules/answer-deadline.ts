@@ -1,6 +1,16 @@
 import type { Caller } from '../access/access.ts';
+import type { Algorithm } from '../oci/digest.ts';
 import { RegistryError } from '../oci/errors.ts';
-import type { Registry } from '../registry/interface.ts';
+import type { Digest, RepositoryName, Tag, UploadId } from '../oci/names.ts';
+import type {
+  Delivery,
+  PageRequest,
+  PushedManifest,
+  Reference,
+  ReferrersRequest,
+  Registry,
+  TagGuard,
+} from '../registry/interface.ts';
 import { Forwarding } from './forwarding.ts';
 
 /** Deadlines count from the beginning of the request, in milliseconds. */
@@ -62,106 +72,139 @@ export class AnswerDeadline extends Forwarding {
   }
 
   override getBlob(
-    ...[repo, digest, caller, delivery]: Parameters<Registry['getBlob']>
+    repo: RepositoryName,
+    digest: Digest,
+    caller: Caller,
+    delivery?: Delivery,
   ): ReturnType<Registry['getBlob']> {
-    return this.#bound(READ_MS, caller, (bounded) => this.inner.getBlob(repo, digest, bounded, delivery));
+    const bounded = new CallerWithDeadline(caller);
+    return this.#bound(READ_MS, bounded, this.inner.getBlob(repo, digest, bounded, delivery));
   }
 
-  override resolveBlob(
-    ...[repo, digest, caller]: Parameters<Registry['resolveBlob']>
-  ): ReturnType<Registry['resolveBlob']> {
-    return this.#bound(READ_MS, caller, (bounded) => this.inner.resolveBlob(repo, digest, bounded));
+  override resolveBlob(repo: RepositoryName, digest: Digest, caller: Caller): ReturnType<Registry['resolveBlob']> {
+    const bounded = new CallerWithDeadline(caller);
+    return this.#bound(READ_MS, bounded, this.inner.resolveBlob(repo, digest, bounded));
   }
 
   override getManifest(
-    ...[repo, reference, caller]: Parameters<Registry['getManifest']>
+    repo: RepositoryName,
+    reference: Reference,
+    caller: Caller,
   ): ReturnType<Registry['getManifest']> {
-    return this.#bound(READ_MS, caller, (bounded) => this.inner.getManifest(repo, reference, bounded));
+    const bounded = new CallerWithDeadline(caller);
+    return this.#bound(READ_MS, bounded, this.inner.getManifest(repo, reference, bounded));
   }
 
   override resolveManifest(
-    ...[repo, reference, caller]: Parameters<Registry['resolveManifest']>
+    repo: RepositoryName,
+    reference: Reference,
+    caller: Caller,
   ): ReturnType<Registry['resolveManifest']> {
-    return this.#bound(READ_MS, caller, (bounded) => this.inner.resolveManifest(repo, reference, bounded));
+    const bounded = new CallerWithDeadline(caller);
+    return this.#bound(READ_MS, bounded, this.inner.resolveManifest(repo, reference, bounded));
   }
 
-  override renewBlob(...[repo, digest, caller]: Parameters<Registry['renewBlob']>): ReturnType<Registry['renewBlob']> {
-    return this.#bound(WRITE_MS, caller, (bounded) => this.inner.renewBlob(repo, digest, bounded));
+  override renewBlob(repo: RepositoryName, digest: Digest, caller: Caller): ReturnType<Registry['renewBlob']> {
+    const bounded = new CallerWithDeadline(caller);
+    return this.#bound(WRITE_MS, bounded, this.inner.renewBlob(repo, digest, bounded));
   }
 
   override renewManifest(
-    ...[repo, reference, caller]: Parameters<Registry['renewManifest']>
+    repo: RepositoryName,
+    reference: Reference,
+    caller: Caller,
   ): ReturnType<Registry['renewManifest']> {
-    return this.#bound(WRITE_MS, caller, (bounded) => this.inner.renewManifest(repo, reference, bounded));
+    const bounded = new CallerWithDeadline(caller);
+    return this.#bound(WRITE_MS, bounded, this.inner.renewManifest(repo, reference, bounded));
   }
 
   override startUpload(
-    ...[repo, algorithm, caller]: Parameters<Registry['startUpload']>
+    repo: RepositoryName,
+    algorithm: Algorithm,
+    caller: Caller,
   ): ReturnType<Registry['startUpload']> {
-    return this.#bound(WRITE_MS, caller, (bounded) => this.inner.startUpload(repo, algorithm, bounded));
+    const bounded = new CallerWithDeadline(caller);
+    return this.#bound(WRITE_MS, bounded, this.inner.startUpload(repo, algorithm, bounded));
   }
 
-  override uploadStatus(
-    ...[repo, id, caller]: Parameters<Registry['uploadStatus']>
-  ): ReturnType<Registry['uploadStatus']> {
-    return this.#bound(READ_MS, caller, (bounded) => this.inner.uploadStatus(repo, id, bounded));
+  override uploadStatus(repo: RepositoryName, id: UploadId, caller: Caller): ReturnType<Registry['uploadStatus']> {
+    const bounded = new CallerWithDeadline(caller);
+    return this.#bound(READ_MS, bounded, this.inner.uploadStatus(repo, id, bounded));
   }
 
-  override cancelUpload(
-    ...[repo, id, caller]: Parameters<Registry['cancelUpload']>
-  ): ReturnType<Registry['cancelUpload']> {
-    return this.#bound(WRITE_MS, caller, (bounded) => this.inner.cancelUpload(repo, id, bounded));
+  override cancelUpload(repo: RepositoryName, id: UploadId, caller: Caller): ReturnType<Registry['cancelUpload']> {
+    const bounded = new CallerWithDeadline(caller);
+    return this.#bound(WRITE_MS, bounded, this.inner.cancelUpload(repo, id, bounded));
   }
 
   override mountBlob(
-    ...[repo, digest, from, caller]: Parameters<Registry['mountBlob']>
+    repo: RepositoryName,
+    digest: Digest,
+    from: RepositoryName | undefined,
+    caller: Caller,
   ): ReturnType<Registry['mountBlob']> {
-    return this.#bound(WRITE_MS, caller, (bounded) => this.inner.mountBlob(repo, digest, from, bounded));
+    const bounded = new CallerWithDeadline(caller);
+    return this.#bound(WRITE_MS, bounded, this.inner.mountBlob(repo, digest, from, bounded));
   }
 
   override pushManifest(
-    ...[repo, manifest, caller, guard]: Parameters<Registry['pushManifest']>
+    repo: RepositoryName,
+    manifest: PushedManifest,
+    caller: Caller,
+    guard?: TagGuard,
   ): ReturnType<Registry['pushManifest']> {
-    return this.#bound(WRITE_MS, caller, (bounded) => this.inner.pushManifest(repo, manifest, bounded, guard));
+    const bounded = new CallerWithDeadline(caller);
+    return this.#bound(WRITE_MS, bounded, this.inner.pushManifest(repo, manifest, bounded, guard));
   }
 
-  override deleteBlob(
-    ...[repo, digest, caller]: Parameters<Registry['deleteBlob']>
-  ): ReturnType<Registry['deleteBlob']> {
-    return this.#bound(WRITE_MS, caller, (bounded) => this.inner.deleteBlob(repo, digest, bounded));
+  override deleteBlob(repo: RepositoryName, digest: Digest, caller: Caller): ReturnType<Registry['deleteBlob']> {
+    const bounded = new CallerWithDeadline(caller);
+    return this.#bound(WRITE_MS, bounded, this.inner.deleteBlob(repo, digest, bounded));
   }
 
   override deleteManifest(
-    ...[repo, digest, caller, guard]: Parameters<Registry['deleteManifest']>
+    repo: RepositoryName,
+    digest: Digest,
+    caller: Caller,
+    guard?: TagGuard,
   ): ReturnType<Registry['deleteManifest']> {
-    return this.#bound(WRITE_MS, caller, (bounded) => this.inner.deleteManifest(repo, digest, bounded, guard));
+    const bounded = new CallerWithDeadline(caller);
+    return this.#bound(WRITE_MS, bounded, this.inner.deleteManifest(repo, digest, bounded, guard));
   }
 
   override deleteTag(
-    ...[repo, tag, caller, guard]: Parameters<Registry['deleteTag']>
+    repo: RepositoryName,
+    tag: Tag,
+    caller: Caller,
+    guard?: TagGuard,
   ): ReturnType<Registry['deleteTag']> {
-    return this.#bound(WRITE_MS, caller, (bounded) => this.inner.deleteTag(repo, tag, bounded, guard));
+    const bounded = new CallerWithDeadline(caller);
+    return this.#bound(WRITE_MS, bounded, this.inner.deleteTag(repo, tag, bounded, guard));
   }
 
-  override tags(...[repo, page, caller]: Parameters<Registry['tags']>): ReturnType<Registry['tags']> {
-    return this.#bound(READ_MS, caller, (bounded) => this.inner.tags(repo, page, bounded));
+  override tags(repo: RepositoryName, page: PageRequest, caller: Caller): ReturnType<Registry['tags']> {
+    const bounded = new CallerWithDeadline(caller);
+    return this.#bound(READ_MS, bounded, this.inner.tags(repo, page, bounded));
   }
 
-  override repositories(...[page, caller]: Parameters<Registry['repositories']>): ReturnType<Registry['repositories']> {
-    return this.#bound(CATALOG_MS, caller, (bounded) => this.inner.repositories(page, bounded));
+  override repositories(page: PageRequest, caller: Caller): ReturnType<Registry['repositories']> {
+    const bounded = new CallerWithDeadline(caller);
+    return this.#bound(CATALOG_MS, bounded, this.inner.repositories(page, bounded));
   }
 
   override referrers(
-    ...[repo, subject, request, caller]: Parameters<Registry['referrers']>
+    repo: RepositoryName,
+    subject: Digest,
+    request: ReferrersRequest,
+    caller: Caller,
   ): ReturnType<Registry['referrers']> {
-    return this.#bound(READ_MS, caller, (bounded) => this.inner.referrers(repo, subject, request, bounded));
+    const bounded = new CallerWithDeadline(caller);
+    return this.#bound(READ_MS, bounded, this.inner.referrers(repo, subject, request, bounded));
   }
 
   /** A synchronous answer starts no timer. A promise that has already settled cancels its timer at once. */
-  #bound<A>(milliseconds: number, caller: Caller, ask: (caller: Caller) => A): A;
-  #bound<T>(milliseconds: number, caller: Caller, ask: (caller: Caller) => T | Promise<T>): T | Promise<T> {
-    const bounded = new CallerWithDeadline(caller);
-    const answer = ask(bounded);
+  #bound<A>(milliseconds: number, bounded: CallerWithDeadline, answer: A): A;
+  #bound<T>(milliseconds: number, bounded: CallerWithDeadline, answer: T | Promise<T>): T | Promise<T> {
     if (!(answer instanceof Promise)) return answer;
     const { promise, resolve, reject } = Promise.withResolvers<T>();
     const cancel = this.#startTimer(milliseconds, () => {
