@@ -56,7 +56,7 @@ function numbered(index: number, length: number): string {
 
 describe('the lines of a log', () => {
   const shapes: Shape[] = [
-    { buffers: 256, bufferBytes: 64 * 1024 },
+    { buffers: 64, bufferBytes: 256 * 1024 },
     SMALL,
     { buffers: 2, bufferBytes: 100 },
     { buffers: 1, bufferBytes: 5 },

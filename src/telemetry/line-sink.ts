@@ -1,7 +1,7 @@
 import { COMPLETED, type Shape, SharedBuffers, type SinkStart, SUBMITTED } from './line-protocol.ts';
 
 /** A reader that is 16 MiB behind blocks the process, because lines are never dropped and memory is bounded. */
-const SHAPE: Shape = { buffers: 256, bufferBytes: 64 * 1024 };
+const SHAPE: Shape = { buffers: 64, bufferBytes: 256 * 1024 };
 /** Characters of lines that are encoded as one batch. */
 const BATCH_LENGTH = 8 * 1024;
 const FLUSH_MS = 100;
