@@ -1,12 +1,11 @@
 import { setTimeout as delay } from 'node:timers/promises';
 import packageJson from '../package.json' with { type: 'json' };
-import { type Config, ConfigError } from './config.ts';
-import { codeOf } from './storage/filesystem/system-errors.ts';
+import type { Config } from './config.ts';
 import { type Logs, openLogs } from './telemetry/log.ts';
+import type { Listeners } from './wiring/listeners.ts';
 import { type Node, wire } from './wiring.ts';
 
 const POLL_MS = 20;
-const LINGER_MS = 50;
 /** How long aborted requests may take to clean up. */
 const CLEAN_UP_MS = 2_000;
 
@@ -15,39 +14,25 @@ export async function run(config: Config): Promise<void> {
   const logs = openLogs({ level: config.logLevel, format: config.logFormat });
   const { version } = packageJson;
   const node = await wire(config, logs, version);
-  listen(node, config);
+  const listeners = await node.listen();
   const drainOnce = (signal: NodeJS.Signals): void => {
     process.off('SIGTERM', drainOnce);
     process.off('SIGINT', drainOnce);
-    void drain(node, config, logs, signal);
+    void drain(node, listeners, config, logs, signal);
   };
   process.on('SIGTERM', drainOnce);
   process.on('SIGINT', drainOnce);
-  announce(node, config, version, logs);
+  announce(node, listeners, config, version, logs);
 }
 
-function listen(node: Node, config: Config): void {
-  try {
-    node.server.listen({ port: config.port, hostname: config.host });
-  } catch (error) {
-    const code = codeOf(error);
-    throw new ConfigError(
-      code === 'EADDRINUSE'
-        ? `port ${config.port} is already in use: stop the program that uses it, or set PORT`
-        : `cannot listen on ${config.host} port ${config.port} (${code ?? String(error)})`,
-    );
-  }
-}
-
-function announce(node: Node, config: Config, version: string, logs: Logs): void {
-  const port = node.server.server?.port ?? config.port;
+function announce(node: Node, { scheme, port }: Listeners, config: Config, version: string, logs: Logs): void {
   const host = config.host === '0.0.0.0' || config.host === '::' ? 'localhost' : config.host;
   if (process.stdout.isTTY) {
     process.stdout.write(
       [
         `Marina ${version}, ${node.shape === 'embedded' ? 'embedded: one process' : 'a node of a cluster'}`,
         `  storage   ${node.place} (${node.storage}, store ${node.store})`,
-        `  address   http://${host}:${port}`,
+        `  address   ${scheme}://${host}:${port}`,
         `  access    ${node.isOpen ? 'open: everybody who reaches the port may do everything (docs/access.md)' : 'accounts and rules'}`,
         `  next      docker tag my-image ${host}:${port}/my-image && docker push ${host}:${port}/my-image`,
         '',
@@ -56,29 +41,30 @@ function announce(node: Node, config: Config, version: string, logs: Logs): void
     );
   }
   logs.logger.info(
-    { version, shape: node.shape, storage: node.place, store: node.store, address: `http://${config.host}:${port}` },
+    {
+      version,
+      shape: node.shape,
+      storage: node.place,
+      store: node.store,
+      address: `${scheme}://${config.host}:${port}`,
+    },
     'Marina is listening',
   );
   logs.flush();
 }
 
 /** Refuses new requests, gives those in flight a bounded time to finish, and exits with 0. */
-async function drain(node: Node, config: Config, logs: Logs, signal: string): Promise<void> {
+async function drain(node: Node, listeners: Listeners, config: Config, logs: Logs, signal: string): Promise<void> {
   logs.logger.info({ signal, inFlight: node.inFlight() }, 'draining');
-  const { server } = node.server;
-  // Stops listening. The promise also waits for idle connections, which may never end, so the requests are counted instead.
-  const stopped = server?.stop();
-  // A request that a client has already sent may still be in the socket buffer. It is served, too.
-  await delay(LINGER_MS);
-  node.refuse('the registry is shutting down');
   const deadline = performance.now() + config.drainTimeout;
-  while (performance.now() < deadline && (node.inFlight() > 0 || (server?.pendingRequests ?? 0) > 0))
-    await delay(POLL_MS);
+  // A request that a client has already sent is served, too.
+  await listeners.stop();
+  node.refuse('the registry is shutting down');
+  while (performance.now() < deadline && (node.inFlight() > 0 || listeners.pending() > 0)) await delay(POLL_MS);
   if (node.inFlight() > 0)
     logs.logger.warn({ inFlight: node.inFlight() }, 'requests are cut off after the drain timeout');
   node.abortSends();
-  await server?.stop(true);
-  await stopped;
+  await listeners.close(deadline);
   // Aborted uploads keep the bytes that have arrived, as after a broken connection.
   const cleanUpEnds = performance.now() + CLEAN_UP_MS;
   while (performance.now() < cleanUpEnds && node.inFlight() > 0) await delay(POLL_MS);

@@ -9,6 +9,14 @@ import { type Config, ConfigError, readConfig, SETTINGS } from './config.ts';
 const DEFAULTS: Config = {
   port: 5000,
   host: '0.0.0.0',
+  tlsCertFile: undefined,
+  tlsKeyFile: undefined,
+  tlsClientCaFile: undefined,
+  tlsRedirectPort: undefined,
+  tlsThreads: 2,
+  hstsMaxAge: 0,
+  metricsPort: undefined,
+  metricsHost: undefined,
   publicUrl: '',
   publicHosts: [],
   trustProxy: [],
@@ -96,6 +104,14 @@ const CASES: Readonly<Record<Name, { readonly good: readonly [string, unknown][]
       ],
       bad: ['65536', '-1', '1.5', 'http', '5000 ', '0x50', '1e3', '9'.repeat(20)],
     },
+    tlsCertFile: { good: [['/tls/cert.pem', '/tls/cert.pem']], bad: [] },
+    tlsKeyFile: { good: [['/tls/key.pem', '/tls/key.pem']], bad: [] },
+    tlsClientCaFile: { good: [['/tls/ca.pem', '/tls/ca.pem']], bad: [] },
+    tlsRedirectPort: { good: [['80', 80]], bad: ['65536', 'http'] },
+    tlsThreads: { good: [['4', 4]], bad: ['0', '65', 'many'] },
+    hstsMaxAge: { good: [['365d', 365 * 86_400_000]], bad: ['1y', '-1s'] },
+    metricsPort: { good: [['9090', 9090]], bad: ['65536', '-1'] },
+    metricsHost: { good: [['127.0.0.1', '127.0.0.1']], bad: [] },
     redisUrl: {
       good: [
         [

@@ -1,3 +1,4 @@
+import { LISTENER_SETTINGS } from './config/listener-settings.ts';
 import {
   address,
   addresses,
@@ -21,6 +22,7 @@ import { CRASH_POINTS } from './storage/crash-points.ts';
 export const SETTINGS = {
   port: integer('PORT', 0, 65535, { fallback: '5000', sentence: 'TCP port to listen on; 0 picks a free one.' }),
   host: text('HOST', { fallback: '0.0.0.0', sentence: 'Address to listen on.' }),
+  ...LISTENER_SETTINGS,
   publicUrl: url('PUBLIC_URL', {
     fallback: '',
     sentence:

@@ -29,6 +29,7 @@ import { openBlobSource } from './wiring/blob-cache.ts';
 import { wireCluster } from './wiring/cluster.ts';
 import { wireEmbedded } from './wiring/embedded.ts';
 import { watchExpiring } from './wiring/expiring.ts';
+import { type Listeners, openListeners } from './wiring/listeners.ts';
 import type { ShapePorts } from './wiring/node-ports.ts';
 import { openPulls } from './wiring/pulls.ts';
 import { openQuotas } from './wiring/quotas.ts';
@@ -36,13 +37,15 @@ import { openWriteSwitch } from './wiring/read-only.ts';
 import { openPolicy } from './wiring/retention.ts';
 import { openSenders } from './wiring/senders.ts';
 import { openStore } from './wiring/store.ts';
+import { DESCRIPTORS_PER_CONNECTION, openTls, strictTransport } from './wiring/tls.ts';
 
 const MANIFEST_DEADLINE_MS = 60_000;
 /** The storage drivers accept chunks of any size. */
 const CHUNK_MIN_LENGTH = 1;
 
 export interface Node {
-  readonly server: ReturnType<typeof createServer>;
+  /** Opens the ports. @throws ConfigError in one line */
+  readonly listen: () => Promise<Listeners>;
   readonly shape: 'embedded' | 'cluster';
   /** Whether everybody may do everything. */
   readonly isOpen: boolean;
@@ -76,6 +79,7 @@ export async function wire(config: Config, logs: Logs, version: string): Promise
   const telemetry = new Telemetry();
   const reach = reachOf(config.crashPoint);
   const { redisUrl } = config;
+  const tls = await openTls(config, { logger, telemetry });
   const opened = await openStore(config, redisUrl !== undefined, { newId, reach, logs, telemetry });
   const node = config.nodeName === '' ? hostname() : config.nodeName;
   const { writes, close: closeSwitch } = await openWriteSwitch(config, opened, logger);
@@ -104,7 +108,12 @@ export async function wire(config: Config, logs: Logs, version: string): Promise
     failed: (task, error) => logger.error({ task, err: error }, 'background work failed'),
   });
   const proxies = new Proxies(config.trustProxy);
-  const publicAddress = new PublicAddress({ url: config.publicUrl, hosts: config.publicHosts, proxies });
+  const publicAddress = new PublicAddress({
+    url: config.publicUrl,
+    hosts: config.publicHosts,
+    proxies,
+    scheme: tls === undefined ? 'http' : 'https',
+  });
   const access = await openAccessControl({
     config,
     opened,
@@ -147,14 +156,15 @@ export async function wire(config: Config, logs: Logs, version: string): Promise
     isReadOnly: () => writes.state !== 'writable',
   });
   let refusal: string | undefined;
-  const senders = openSenders(config, logs);
+  const notReady = (): string | undefined => refusal;
+  const senders = tls === undefined ? openSenders(config, logs) : undefined;
   const pace = { idle: config.bodyIdleTimeout, minRate: config.uploadMinRate };
   const server = createServer({
     registry,
     logger,
     telemetry,
     version,
-    senders,
+    senders: tls?.sender ?? senders,
     limits: {
       body: pace,
       manifest: { pace, deadline: MANIFEST_DEADLINE_MS, budget: new ManifestBudget(config.manifestBuffer) },
@@ -164,16 +174,18 @@ export async function wire(config: Config, logs: Logs, version: string): Promise
     isPublic: (repo) => access.policy.allows(ANYBODY, 'pull', repo),
     proxies,
     publicAddress,
+    tls: tls?.connections,
+    commonHeaders: strictTransport(config),
     gate: access.gate,
     tokens: access.tokens,
     webOrigins: new WebOrigins(config.corsOrigins),
-    admission: new Admission(admissionLimits(config)),
+    admission: new Admission(admissionLimits(config, tls === undefined ? 2 : DESCRIPTORS_PER_CONNECTION)),
     subjects: openSubjectLimits(config),
     access: logs.access,
-    notReady: () => refusal,
+    notReady,
   });
   return {
-    server,
+    listen: () => openListeners({ config, server, tls, publicAddress, telemetry, notReady }),
     isOpen: access.gate === undefined,
     store,
     place,
@@ -190,6 +202,7 @@ export async function wire(config: Config, logs: Logs, version: string): Promise
       closeSwitch();
       expiring?.close();
       await senders?.close();
+      tls?.close();
       await shape.close();
       await runner.stop();
       await pulls?.close();

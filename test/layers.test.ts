@@ -35,6 +35,7 @@ const LAYERS: Readonly<Record<string, readonly string[]>> = {
   importing: ['collection', 'registry', 'projection', 'journal', 'storage', 'oci'],
   sessions: ['registry', 'projection', 'storage', 'oci'],
   jobs: ['collection', 'retention', 'registry', 'projection', 'journal', 'storage', 'oci'],
+  tls: ['access', 'sending', 'system'],
   http: ['system', 'registry', 'projection', 'storage', 'sending', 'access', 'telemetry', 'oci'],
   cli: [
     'jobs',
@@ -69,6 +70,7 @@ const WIRING = [
   'src/wiring/expiring.ts',
   'src/wiring/expired-uploads.ts',
   'src/wiring/importing.ts',
+  'src/wiring/listeners.ts',
   'src/wiring/listing-failure.ts',
   'src/wiring/oidc.ts',
   'src/wiring/operator.ts',
@@ -80,6 +82,7 @@ const WIRING = [
   'src/wiring/retention.ts',
   'src/wiring/senders.ts',
   'src/wiring/store.ts',
+  'src/wiring/tls.ts',
   'src/wiring/token-server.ts',
   'src/wiring/tokens.ts',
   'src/wiring/writable.ts',

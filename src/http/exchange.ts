@@ -1,8 +1,9 @@
 import { type Actor, ANONYMOUS } from '../access/access.ts';
+import type { Authenticated } from '../access/authenticator.ts';
 import { ANONYMOUS_AUTHORITY, type Authority } from '../access/authority.ts';
 import { RegistryError, Unanswered } from '../oci/errors.ts';
 import { mapMaybeAsync } from '../registry/maybe-async.ts';
-import type { Senders } from '../sending/senders.ts';
+import type { FileSender } from '../sending/protocol.ts';
 import type { AccessEntry, Logger } from '../telemetry/log.ts';
 import type { Telemetry } from '../telemetry/metrics.ts';
 import { RequestLabels } from '../telemetry/request-labels.ts';
@@ -10,6 +11,7 @@ import { addressOf, shownTarget, unknownLabels } from './address.ts';
 import type { Admission } from './admission.ts';
 import { type BunServer, IDLE_SECONDS } from './bun-server.ts';
 import { renderChallenge, type TokenService, Unauthorized } from './challenge.ts';
+import type { Connection, TlsConnections } from './connection.ts';
 import type { FileResponse, HandlerPorts, RequestContext, RequestStats } from './context.ts';
 import { dispatch } from './dispatch.ts';
 import { renderError } from './errors.ts';
@@ -34,13 +36,17 @@ export interface ServerPorts extends HandlerPorts {
   readonly subjects: SubjectLimits | undefined;
   readonly proxies: Proxies;
   readonly publicAddress: PublicAddress;
+  /** undefined: clients connect without TLS. */
+  readonly tls: TlsConnections | undefined;
+  /** Headers of every response; undefined: none. */
+  readonly commonHeaders: Readonly<Record<string, string>> | undefined;
   /** undefined if access is not restricted. */
   readonly gate: Gate | undefined;
   /** Why new requests are refused; undefined while they are served. */
   readonly notReady: () => string | undefined;
   readonly version: string;
   /** Threads that send large files; without them the serving thread does. */
-  readonly senders: Senders | undefined;
+  readonly senders: FileSender | undefined;
 }
 
 /**
@@ -118,7 +124,9 @@ class Exchange implements RequestContext {
     this.request = request;
     this.#server = server;
     this.#ports = ports;
-    this.#headers = ports.webOrigins.responseHeaders(request);
+    const cors = ports.webOrigins.responseHeaders(request);
+    // Usually there are none, and nothing needs to be copied.
+    this.#headers = ports.commonHeaders === undefined ? cors : { ...ports.commonHeaders, ...cors };
     ports.telemetry.requests.begin();
   }
 
@@ -163,8 +171,20 @@ class Exchange implements RequestContext {
     return this.#client;
   }
 
+  get certificate(): Authenticated | undefined {
+    return this.#behindTls()?.certificate;
+  }
+
   #peer(): string | undefined {
-    return this.#server?.requestIP(this.request)?.address;
+    const { tls } = this.#ports;
+    return tls === undefined ? this.#server?.requestIP(this.request)?.address : this.#behindTls()?.address;
+  }
+
+  /** The client of a TLS thread. Undefined without TLS, and for a connection that no thread has announced. */
+  #behindTls(): Connection | undefined {
+    const { tls } = this.#ports;
+    const peer = tls === undefined ? null : this.#server?.requestIP(this.request);
+    return peer ? tls?.of(peer.port) : undefined;
   }
 
   answer(): Response | Promise<Response> {
@@ -173,6 +193,7 @@ class Exchange implements RequestContext {
     if (reason !== undefined) throw new RegistryError('draining', `${reason}: try again`);
     const { url } = request;
     checkHost(request, url);
+    this.#checkConnection();
     this.#ports.admission.check(this.#server?.pendingRequests ?? 1, this);
     const preflight = this.#ports.webOrigins.preflight(request);
     if (preflight !== undefined) {
@@ -193,6 +214,12 @@ class Exchange implements RequestContext {
     return dispatch(route, this, this.#ports);
   }
 
+  /** Behind TLS threads this server listens on the loopback interface, where anybody on the machine can connect to it. */
+  #checkConnection(): void {
+    if (this.#ports.tls === undefined || this.#behindTls() !== undefined) return;
+    throw new RegistryError('request-invalid', 'this port is for the TLS threads of the registry: use its https port');
+  }
+
   /** @param name of what is served, in the log and the metrics */
   guard(
     gate: Gate,
@@ -201,6 +228,7 @@ class Exchange implements RequestContext {
     answer: () => Promise<Response>,
   ): Response | Promise<Response> {
     this.#labels = new RequestLabels(this.request.method, shownTarget(this.request.url), name, undefined, undefined);
+    this.#checkConnection();
     return this.#admit(gate, required, answer);
   }
 

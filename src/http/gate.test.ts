@@ -75,24 +75,23 @@ function open({
   policy = openAccess,
   basic = { kind: 'refused', reason: 'wrong password' } as Maybe<Authenticated>,
   bearer = { kind: 'refused', reason: 'expired' } as Maybe<Authenticated>,
-  certificate = undefined as Authority | undefined,
 } = {}) {
   const lines: Line[] = [];
   const write = (fields: Readonly<Record<string, unknown>>, message: string) => lines.push({ message, fields });
   const gate = new Gate({
     authentication: new Authentication([{ basic: () => basic }], [{ bearer: () => bearer }]),
-    certificate: () => certificate,
     policy,
     rules: { allowing: () => 3, nearest: () => 7 },
-    publicAddress: new PublicAddress({ url: '', hosts: [], proxies: new Proxies([]) }),
+    publicAddress: new PublicAddress({ url: '', hosts: [], proxies: new Proxies([]), scheme: 'https' }),
     logger: { info: write, warn: write },
   });
   return { gate, lines };
 }
 
-function request(authorization?: string): GateRequest {
+function request(authorization?: string, certificate?: Authenticated): GateRequest {
   const headers = { host: 'r.example', ...(authorization === undefined ? {} : { authorization }) };
-  return { id: 'request-1', client: '192.0.2.1', request: new Request('http://r.example/v2/', { headers }) };
+  const about = { id: 'request-1', client: '192.0.2.1', certificate };
+  return { ...about, request: new Request('http://r.example/v2/', { headers }) };
 }
 
 const BASIC = `Basic ${Buffer.from('me:secret').toString('base64')}`;
@@ -204,10 +203,20 @@ describe('who sends a request', () => {
   });
 
   test('is in the client certificate only if there is no Authorization header', async () => {
-    const certificate: Authority = { kind: 'identity', identity: { kind: 'certificate', commonName: 'node' } };
-    const { gate } = open({ certificate });
-    expect(gate.identify(request(), required)).toMatchObject({ authority: certificate });
-    expect(await outcomeOf(() => gate.identify(request(BASIC), required))).toMatchObject({ error: undefined });
+    const authority: Authority = { kind: 'identity', identity: { kind: 'certificate', commonName: 'node' } };
+    const { gate } = open();
+    expect(gate.identify(request(undefined, { kind: 'known', authority }), required)).toMatchObject({ authority });
+    const refused = await outcomeOf(() => gate.identify(request(BASIC, { kind: 'known', authority }), required));
+    expect(refused).toMatchObject({ error: undefined });
+  });
+
+  test('is not in a client certificate that is not accepted: the request is refused, unless it has other credentials', async () => {
+    const certificate: Authenticated = { kind: 'refused', reason: 'CERT_HAS_EXPIRED' };
+    const { gate, lines } = open({ basic: { kind: 'known', authority: USER } });
+    const refused = await outcomeOf(() => gate.identify(request(undefined, certificate), required));
+    expect(refused).toMatchObject({ error: undefined });
+    expect(lines).toMatchObject([{ message: 'credentials were refused', fields: { reason: 'CERT_HAS_EXPIRED' } }]);
+    expect(gate.identify(request(BASIC, certificate), required)).toMatchObject({ authority: USER });
   });
 
   test('is not found out while too many try: the client is told when to come back', async () => {
@@ -242,10 +251,10 @@ describe('a challenge', () => {
   test('is one, Bearer, and names realm, service, scope and error', () => {
     const service = open().gate.tokenService('192.0.2.1', request().request);
     expect(renderChallenge({ scope: PUSH, error: 'invalid_token' }, service)).toBe(
-      `Bearer realm="http://r.example/token",service="r.example",scope="${PUSH}",error="invalid_token"`,
+      `Bearer realm="https://r.example/token",service="r.example",scope="${PUSH}",error="invalid_token"`,
     );
     expect(renderChallenge({ scope: undefined, error: undefined }, service)).toBe(
-      'Bearer realm="http://r.example/token",service="r.example"',
+      'Bearer realm="https://r.example/token",service="r.example"',
     );
   });
 

@@ -22,6 +22,8 @@ export interface GateRequest {
   readonly request: Request;
   /** Address of the client, as far as it is known. */
   readonly client: string | undefined;
+  /** What the client's certificate proves; undefined if it has shown none. */
+  readonly certificate: Authenticated | undefined;
 }
 
 export type Identified = Pick<Caller, 'actor' | 'authority'>;
@@ -36,8 +38,6 @@ interface GateLog {
 
 export interface GatePorts {
   readonly authentication: Pick<Authentication, 'basic' | 'bearer'>;
-  /** Reads the client certificate of the connection; undefined if it has none that is trusted. */
-  readonly certificate?: ((request: Request) => Authority | undefined) | undefined;
   readonly policy: AccessPolicy;
   /** Names the rules in the log. */
   readonly rules: RuleLookup;
@@ -46,6 +46,10 @@ export interface GatePorts {
   readonly tokenServer?: TokenService | undefined;
   readonly logger: GateLog;
 }
+
+const CREDENTIALS_WRONG = 'the credentials are wrong, or they are no longer valid';
+const CERTIFICATE_WRONG =
+  'the client certificate is not accepted: it has expired, or TLS_CLIENT_CA_FILE does not verify it';
 
 const NOBODY: Identified = { actor: ANONYMOUS, authority: ANONYMOUS_AUTHORITY };
 
@@ -75,8 +79,10 @@ export class Gate {
     const origin = originOf(from);
     switch (credentials.kind) {
       case 'none': {
-        const authority = this.#ports.certificate?.(from.request);
-        return authority === undefined ? NOBODY : this.#identified(authority);
+        const { certificate } = from;
+        return certificate === undefined
+          ? NOBODY
+          : this.#accept(certificate, undefined, from, required, CERTIFICATE_WRONG);
       }
       case 'malformed':
         return this.#accept({ kind: 'refused', reason: credentials.reason }, undefined, from, required);
@@ -150,13 +156,14 @@ export class Gate {
     error: TokenError | undefined,
     { id, client }: GateRequest,
     required: RequiredAccess | undefined,
+    message = CREDENTIALS_WRONG,
   ): Identified {
     switch (found.kind) {
       case 'known':
         return this.#identified(found.authority);
       case 'refused':
         this.#ports.logger.warn({ requestId: id, client, reason: found.reason }, 'credentials were refused');
-        throw new Unauthorized('the credentials are wrong, or they are no longer valid', challengeOf(required, error));
+        throw new Unauthorized(message, challengeOf(required, error));
       case 'later':
         throw new RegistryError('too-many-requests', 'too many log-ins failed, or too many are in progress: wait', {
           retryAfter: found.retryAfterSeconds,

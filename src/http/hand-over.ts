@@ -1,5 +1,5 @@
 import { STATUS_CODES } from 'node:http';
-import type { Senders } from '../sending/senders.ts';
+import type { FileSender } from '../sending/protocol.ts';
 import { type BunServer, IDLE_SECONDS } from './bun-server.ts';
 import type { FileResponse, RequestStats } from './context.ts';
 import { NO_SNIFFING, respond } from './response.ts';
@@ -15,7 +15,7 @@ export interface HandOverPorts {
   readonly request: Request;
   readonly server: BunServer;
   readonly stats: RequestStats;
-  readonly senders: Senders | undefined;
+  readonly senders: FileSender | undefined;
   /** Called if sending fails after the head, when the client gets fewer bytes than announced. */
   readonly failed: (message: string) => void;
 }
@@ -43,7 +43,7 @@ export function handOver(answer: FileResponse, ports: HandOverPorts): Promise<Re
 }
 
 async function untilSent(
-  sending: NonNullable<ReturnType<Senders['send']>>,
+  sending: NonNullable<ReturnType<FileSender['send']>>,
   { status, headers }: FileResponse,
   { request, server, stats, failed }: HandOverPorts,
 ): Promise<Response> {

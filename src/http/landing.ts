@@ -4,7 +4,7 @@ import { respond } from './response.ts';
 const POLICY = "default-src 'none'; style-src 'unsafe-inline'; script-src 'unsafe-inline'; frame-ancestors 'none'";
 
 /** The page for people who open the registry in a browser. */
-export function landingPage(version: string): Response {
+export function landingPage(version: string, headers: Readonly<Record<string, string>> = {}): Response {
   const page = `<!doctype html>
 <html lang="en">
 <head><meta charset="utf-8"><meta name="viewport" content="width=device-width"><title>Marina</title>
@@ -22,6 +22,6 @@ Metrics: <a href="/metrics"><code>/metrics</code></a>.</p>
 </body></html>
 `;
   return respond(page, {
-    headers: { 'Content-Type': 'text/html; charset=utf-8', 'Content-Security-Policy': POLICY },
+    headers: { ...headers, 'Content-Type': 'text/html; charset=utf-8', 'Content-Security-Policy': POLICY },
   });
 }

@@ -8,12 +8,16 @@ const STRANGER = '192.0.2.1';
 const proxies = new Proxies(parseAddressRanges('10.0.0.0/8') ?? []);
 const FORWARDED = { host: 'inner:5000', 'x-forwarded-proto': 'https', 'x-forwarded-host': 'r.example' };
 
-function address({ url = '', hosts = [] as readonly string[] } = {}): PublicAddress {
-  return new PublicAddress({ url, hosts, proxies });
+function address({
+  url = '',
+  hosts = [] as readonly string[],
+  scheme = 'http' as 'http' | 'https',
+} = {}): PublicAddress {
+  return new PublicAddress({ url, hosts, proxies, scheme });
 }
 
-function request(headers: Readonly<Record<string, string>>, scheme = 'http') {
-  return { headers: new Headers(headers), url: `${scheme}://${headers.host ?? ''}/v2/` };
+function request(headers: Readonly<Record<string, string>>) {
+  return { headers: new Headers(headers) };
 }
 
 describe('an absolute URL', () => {
@@ -30,16 +34,17 @@ describe('an absolute URL', () => {
     expect(address().absolute(STRANGER, request(FORWARDED))).toBe('http://inner:5000');
   });
 
-  test('has the scheme by which the client came', () => {
-    expect(address().absolute(STRANGER, request({ host: 'r.example' }, 'https'))).toBe('https://r.example');
+  test('has the scheme that the server speaks', () => {
+    const of = address({ scheme: 'https' });
+    expect(of.absolute(STRANGER, request({ host: 'r.example' }))).toBe('https://r.example');
   });
 
   test('is made from any well-formed Host as long as PUBLIC_HOSTS is not set', () => {
     for (const host of ['r.example', 'r.example:5000', '[::1]:5000', '127.0.0.1:5000'])
       expect(address().absolute(STRANGER, request({ host }))).toBe(`http://${host}`);
     for (const host of ['a"b', 'a b', 'a@b', 'a/b', 'a\\b', '', 'a:99999', 'a,b'])
-      expect(address().absolute(STRANGER, { headers: new Headers({ host }), url: '/v2/' })).toBeUndefined();
-    expect(address().absolute(STRANGER, { headers: new Headers(), url: '/v2/' })).toBeUndefined();
+      expect(address().absolute(STRANGER, request({ host }))).toBeUndefined();
+    expect(address().absolute(STRANGER, request({}))).toBeUndefined();
   });
 
   test('is made from a Host only if PUBLIC_HOSTS has it, and else from the first of those', () => {
@@ -85,5 +90,29 @@ describe('a Location', () => {
 
   test('is relative where a proxy passes on a host that is not in PUBLIC_HOSTS', () => {
     expect(address({ hosts: ['p.example'] }).ofLocations(PROXY, request(FORWARDED))).toBe('');
+  });
+});
+
+describe('where a client of plain HTTP is sent', () => {
+  test('is PUBLIC_URL if that is https', () => {
+    const of = address({ url: 'https://r.example/registry' });
+    expect(of.secure(request({ host: 'other.example' }), 5000)).toBe('https://r.example/registry');
+  });
+
+  test('is the host it asked for, with the port that speaks TLS', () => {
+    expect(address().secure(request({ host: 'r.example:8080' }), 5000)).toBe('https://r.example:5000');
+    expect(address().secure(request({ host: 'R.example' }), 443)).toBe('https://r.example');
+    expect(address().secure(request({ host: '[::1]:80' }), 5000)).toBe('https://[::1]:5000');
+  });
+
+  test('is an entry of PUBLIC_HOSTS, with its port, once that is set', () => {
+    const of = address({ url: 'http://r.example', hosts: ['r.example', 'mirror.example:8443'] });
+    expect(of.secure(request({ host: 'mirror.example:8080' }), 5000)).toBe('https://mirror.example:8443');
+    for (const host of ['r.example:80', 'evil.example', 'a"b', ''])
+      expect(of.secure(request({ host }), 5000)).toBe('https://r.example');
+  });
+
+  test('is nowhere if it named no well-formed host', () => {
+    for (const host of ['', 'a b', 'a@b', 'a,b']) expect(address().secure(request({ host }), 5000)).toBeUndefined();
   });
 });

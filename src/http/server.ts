@@ -2,9 +2,9 @@ import { Elysia } from 'elysia';
 import { RegistryError } from '../oci/errors.ts';
 import { type BunServer, IDLE_SECONDS } from './bun-server.ts';
 import { refuse, type ServerPorts, serve, serveGuarded } from './exchange.ts';
+import { healthz, metrics, readyz } from './health.ts';
 import { landingPage } from './landing.ts';
 import type { RequiredAccess } from './required-access.ts';
-import { respond } from './response.ts';
 
 /** Bun's limit is off, because its 413 response has no body. Each endpoint has its own limit. */
 const MAX_BODY = Number.MAX_SAFE_INTEGER;
@@ -35,9 +35,9 @@ export function createServer(ports: ServerPorts) {
         const known = code === 'NOT_FOUND' ? new RegistryError('route-unknown', 'there is no such endpoint') : error;
         return refuse(known, request, app.server, ports);
       })
-      .get('/', () => landingPage(ports.version))
-      .get('/healthz', () => text('ok\n'))
-      .get('/readyz', () => readiness(ports.notReady()))
+      .get('/', () => landingPage(ports.version, ports.commonHeaders))
+      .get('/healthz', () => healthz(ports.commonHeaders))
+      .get('/readyz', () => readyz(ports.notReady(), ports.commonHeaders))
       .get('/metrics', ({ request }) => serveMetrics(request, app.server, ports))
   );
 }
@@ -49,14 +49,6 @@ const METRICS_ACCESS: RequiredAccess = {
 };
 
 function serveMetrics(request: Request, server: BunServer, ports: ServerPorts): Promise<Response> {
-  const answer = async () => text(await ports.telemetry.render(), ports.telemetry.contentType);
+  const answer = () => metrics(ports.telemetry, ports.commonHeaders);
   return serveGuarded(request, server, ports, { name: 'metrics', required: METRICS_ACCESS, answer });
-}
-
-function readiness(reason: string | undefined): Response {
-  return reason === undefined ? text('ready\n') : text(`not ready: ${reason}\n`, 'text/plain; charset=utf-8', 503);
-}
-
-function text(body: string, type = 'text/plain; charset=utf-8', status = 200): Response {
-  return respond(body, { status, headers: { 'Content-Type': type, 'Cache-Control': 'no-store' } });
 }

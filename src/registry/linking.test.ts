@@ -324,8 +324,8 @@ describe('a mount', () => {
     const asked: string[] = [];
     const access: AccessPolicy = {
       ...openAccess,
-      allows: (_, action, repo) => {
-        asked.push(`${action} ${repo}`);
+      mayPullUnnamed: (_, repo) => {
+        asked.push(`pull ${repo}`);
         return repo !== A;
       },
     };

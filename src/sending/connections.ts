@@ -14,6 +14,7 @@ const AF_INET = 2;
 const AF_INET6 = 10;
 const F_DUPFD_CLOEXEC = 1030;
 const TIOCOUTQ = 0x5411;
+const SHUT_WR = 1;
 const SHUT_RDWR = 2;
 /** In bytes: larger than any socket address. */
 const ADDRESS_BYTES = 128;
@@ -63,6 +64,11 @@ export class Connections {
   /** Shuts a connection down in both directions. */
   shutDown(descriptor: number): void {
     this.#libc.shutdown(descriptor, SHUT_RDWR);
+  }
+
+  /** Ends the sending side of a connection, after what was written. */
+  endSending(descriptor: number): void {
+    this.#libc.shutdown(descriptor, SHUT_WR);
   }
 
   #isBetween(descriptor: number, localPort: number, address: string, port: number): boolean {

@@ -1,3 +1,21 @@
+import type { Peer } from './connections.ts';
+
+/** A response whose body is a range of a file. */
+export interface FileAnswer extends Pick<SendFile, 'head' | 'file' | 'start' | 'end'> {
+  readonly peer: Peer;
+  /** The local port of the connection. */
+  readonly localPort: number;
+}
+
+/**
+ * Sends responses from another thread. The server must not respond on the connection of such a response, because the thread shuts it
+ * down after the file.
+ */
+export interface FileSender {
+  /** @returns undefined if another thread cannot send it: then nothing was sent */
+  send(answer: FileAnswer): Promise<SendReply> | undefined;
+}
+
 /** Messages to a sending thread: first `start`, then responses to send. */
 export type SendRequest =
   | {

@@ -3,20 +3,13 @@ import { closeSync, writeSync } from 'node:fs';
 import { setTimeout } from 'node:timers/promises';
 import { refuseWithoutDescriptors } from '../system/descriptors.ts';
 import { loadLibc } from '../system/libc.ts';
-import { Connections, type Peer } from './connections.ts';
-import type { SendFile, SendReply, SendRequest } from './protocol.ts';
+import { Connections } from './connections.ts';
+import type { FileAnswer, FileSender, SendReply, SendRequest } from './protocol.ts';
 
 const O_NONBLOCK = 0x800;
 const O_CLOEXEC = 0x80000;
 const MAX_CLOSE_MS = 2_000;
 const POLL_MS = 5;
-
-/** A response whose body is a range of a file. */
-export interface FileAnswer extends Pick<SendFile, 'head' | 'file' | 'start' | 'end'> {
-  readonly peer: Peer;
-  /** The local port of the connection. */
-  readonly localPort: number;
-}
 
 export interface SendersPorts {
   /** Maximum number of threads. They are started on demand. */
@@ -37,7 +30,7 @@ export function openSendWorker(): Worker {
  * Sends files from separate threads, over connections borrowed from the server. The server must not respond on a borrowed connection,
  * because the thread shuts it down after the file.
  */
-export class Senders {
+export class Senders implements FileSender {
   readonly #ports: SendersPorts;
   readonly #connections = new Connections();
   readonly #threads: SendThread[] = [];

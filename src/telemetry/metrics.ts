@@ -8,6 +8,7 @@ import { QuotaMetrics } from './quota-metrics.ts';
 import { RequestMetrics } from './request-metrics.ts';
 import { RetentionMetrics } from './retention-metrics.ts';
 import { ServiceMetrics } from './service-metrics.ts';
+import { TlsMetrics } from './tls-metrics.ts';
 import { TokenMetrics } from './token-metrics.ts';
 
 /** Sources of the gauges, read at each scrape. */
@@ -47,6 +48,7 @@ export class Telemetry {
   readonly blobCache: BlobCacheMetrics;
   readonly passwords: PasswordMetrics;
   readonly configFiles: ConfigFileMetrics;
+  readonly tls: TlsMetrics;
   readonly tokens: TokenMetrics;
   readonly quotas: QuotaMetrics;
   readonly #metrics = new Metrics();
@@ -63,6 +65,7 @@ export class Telemetry {
     this.blobCache = new BlobCacheMetrics(this.#metrics);
     this.passwords = new PasswordMetrics(this.#metrics);
     this.configFiles = new ConfigFileMetrics(this.#metrics);
+    this.tls = new TlsMetrics(this.#metrics);
     this.tokens = new TokenMetrics(this.#metrics);
     this.quotas = new QuotaMetrics(this.#metrics);
     this.#appends = new Histogram({

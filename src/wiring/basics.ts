@@ -30,12 +30,13 @@ export const repeat: Repeat = (milliseconds, work) => {
   return () => clearInterval(timer);
 };
 
-/** A request may need two open files: its connection, and the file it reads or writes. So half of the process's limit is the maximum. */
-export function admissionLimits({
-  maxConnections,
-  maxConnectionsShare,
-}: Pick<Config, 'maxConnections' | 'maxConnectionsShare'>): AdmissionLimits {
-  const max = Math.min(maxConnections, Math.floor((maxOpenFiles() ?? Number.POSITIVE_INFINITY) / 2));
+/** @param descriptorsPerRequest how many open files a request may need, its connection included */
+export function admissionLimits(
+  { maxConnections, maxConnectionsShare }: Pick<Config, 'maxConnections' | 'maxConnectionsShare'>,
+  descriptorsPerRequest: number,
+): AdmissionLimits {
+  const available = maxOpenFiles() ?? Number.POSITIVE_INFINITY;
+  const max = Math.min(maxConnections, Math.floor(available / descriptorsPerRequest));
   return { max, maxPerAddress: Math.max(1, Math.floor((max * maxConnectionsShare) / 100)) };
 }
 

@@ -117,6 +117,14 @@ export class Recipe {
     return await this.bash(this.block(ON_A_CLIENT), env);
   }
 
+  /** Writes a file that the recipe has at an absolute path. @returns where the test has it */
+  write(name: string, text: string): string {
+    const path = this.path(name);
+    mkdirSync(dirname(path), { recursive: true });
+    writeFileSync(path, text);
+    return path;
+  }
+
   /** @throws Error if a command fails, with its output */
   async bash(script: string, env: Readonly<Record<string, string>> = {}, input?: string): Promise<string> {
     const command = ['bash', '-euo', 'pipefail', '-c', script];

@@ -15,12 +15,13 @@ import { image, pushImage } from '../support/oci.ts';
 import { issuerKey, startIssuer } from '../support/oidc-issuer.ts';
 import { cleanUp, freePort, type Server, startServer, temporaryFolder } from '../support/server.ts';
 import { startTokenServer, TOKEN_SERVER_ISSUER } from '../support/token-server.ts';
+import { Authority, type Certificate } from '../tls/authority.ts';
 import { Recipe, titles } from './recipe.ts';
 
 setDefaultTimeout(180_000);
 
 const PASSWORD = 'correct horse battery staple';
-const TOOLS = ['docker', 'crane', 'curl', 'jq', 'htpasswd', 'openssl', 'haproxy'] as const;
+const TOOLS = ['docker', 'crane', 'curl', 'jq', 'htpasswd', 'openssl', 'haproxy', 'skopeo'] as const;
 const followed: string[] = [];
 const folder = temporaryFolder('recipes');
 let docker: Docker;
@@ -268,6 +269,34 @@ recipe('Moving from registry:2', async (open) => {
   await eventually(() => expect(server.logs()).toContain('"actor":"user:alice"'));
   expect(await push(server, 'team/app', basic('alice'))).toBe(202);
   expect(await push(server, 'team/app', basic('alice', 'wrong password'))).toBe(401);
+});
+
+recipe('Client certificates', async (open) => {
+  const machines = open();
+  const [authority, clients] = await Promise.all([Authority.open('servers'), Authority.open('machines')]);
+  const { cert, key } = await authority.issue();
+  const certs = `/etc/containers/certs.d/${machines.host}`;
+  const extensions = ['extendedKeyUsage=clientAuth'];
+  const become = async (subject: string): Promise<Certificate> => {
+    const client = await clients.issue({ subject, extensions });
+    machines.write(`${certs}/client.cert`, client.cert);
+    machines.write(`${certs}/client.key`, client.key);
+    return client;
+  };
+  machines.write('/etc/marina/tls/fullchain.pem', cert);
+  machines.write('/etc/marina/tls/privkey.pem', key);
+  machines.write('/etc/marina/tls/machines.pem', clients.pem);
+  machines.write(`${certs}/ca.crt`, authority.pem);
+  const server = await machines.startServer();
+  const archive = machines.write('/var/lib/build/app.tar', '');
+  await docker.command('save', '--output', archive, 'app:v1');
+  await become('/CN=build-1');
+  await machines.onClient();
+  const other = await become('/CN=web-1');
+  await expect(machines.onClient()).rejects.toThrow(/denied/i);
+  const tls = { ca: authority.pem, ...other };
+  expect((await fetch(`${server.url}/v2/team/app/manifests/v1`, { tls })).status).toBe(200);
+  expect((await fetch(`${server.url}/v2/team/app/manifests/v1`, { tls: { ca: authority.pem } })).status).toBe(401);
 });
 
 recipe('Behind a TLS proxy', async (open) => {

@@ -121,7 +121,7 @@ function spawnServer(env: Readonly<Record<string, string>>): Server {
   };
   const host = `127.0.0.1:${settings.PORT}`;
   const server: Server = {
-    url: `http://${host}`,
+    url: `${env.TLS_CERT_FILE === undefined ? 'http' : 'https'}://${host}`,
     host,
     port: Number(settings.PORT),
     process: subprocess,
@@ -156,7 +156,9 @@ async function waitUntilReady(server: Server): Promise<void> {
       throw new Error(`the server ended before it was ready (${how}); its log:\n${server.logs()}`);
     }
     try {
-      const response = await fetch(`${server.url}/readyz`, { signal: AbortSignal.timeout(2_000) });
+      const signal = AbortSignal.timeout(2_000);
+      // Whether clients would trust its certificate is the tests' business.
+      const response = await fetch(`${server.url}/readyz`, { signal, tls: { rejectUnauthorized: false } });
       await response.arrayBuffer();
       if (response.ok) return;
       seen = `status ${response.status}`;

@@ -1,0 +1,14 @@
+import type { Authenticated } from '../access/authenticator.ts';
+
+/** The client at the other end of a connection. */
+export interface Connection {
+  readonly address: string;
+  /** What its certificate proves at this time; undefined if it has shown none. */
+  readonly certificate: Authenticated | undefined;
+}
+
+/** Connections that TLS threads make to this server, on behalf of their clients. */
+export interface TlsConnections {
+  /** @param port of the thread's end; @returns undefined if the connection is not one of theirs */
+  of(port: number): Connection | undefined;
+}

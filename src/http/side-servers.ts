@@ -1,0 +1,70 @@
+import type { Telemetry } from '../telemetry/metrics.ts';
+import { targetOf } from './address.ts';
+import { healthz, metrics, readyz } from './health.ts';
+import type { PublicAddress } from './public-address.ts';
+import { respond } from './response.ts';
+
+/** An address to listen on. */
+export interface ListenAddress {
+  readonly hostname: string;
+  readonly port: number;
+}
+
+const COMMON = { development: false, reusePort: false, maxRequestBodySize: 1024 * 1024 } as const;
+
+export interface MetricsPorts {
+  readonly telemetry: Telemetry;
+  readonly notReady: () => string | undefined;
+}
+
+/** Listens for those who watch the registry: /metrics, /healthz and /readyz, for everybody who can connect. */
+export function serveMetrics(address: ListenAddress, { telemetry, notReady }: MetricsPorts): Bun.Server<undefined> {
+  return Bun.serve({
+    ...address,
+    ...COMMON,
+    fetch: (request) => {
+      if (request.method !== 'GET' && request.method !== 'HEAD')
+        return plain('only GET and HEAD are served here\n', 405);
+      switch (pathOf(request.url)) {
+        case '/metrics':
+          return metrics(telemetry);
+        case '/healthz':
+          return healthz();
+        case '/readyz':
+          return readyz(notReady());
+        default:
+          return plain('only /metrics, /healthz and /readyz are served here\n', 404);
+      }
+    },
+  });
+}
+
+/**
+ * Listens without TLS, and sends every client to the port that speaks TLS.
+ * Nothing else is served here, since what clients send on this port can be read on the way.
+ */
+export function serveRedirects(
+  address: ListenAddress,
+  publicAddress: PublicAddress,
+  tlsPort: () => number,
+): Bun.Server<undefined> {
+  return Bun.serve({
+    ...address,
+    ...COMMON,
+    fetch: (request) => {
+      const base = publicAddress.secure(request, tlsPort());
+      if (base === undefined) return plain('send a Host header with the name or address of the registry\n', 400);
+      return plain('use https\n', 308, { Location: base + targetOf(request.url) });
+    },
+  });
+}
+
+function pathOf(url: string): string {
+  const target = targetOf(url);
+  const query = target.indexOf('?');
+  return query < 0 ? target : target.slice(0, query);
+}
+
+function plain(body: string, status: number, headers: Readonly<Record<string, string>> = {}): Response {
+  return respond(body, { status, headers: { ...headers, 'Content-Type': 'text/plain; charset=utf-8' } });
+}

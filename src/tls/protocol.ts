@@ -1,0 +1,72 @@
+import type { SendFile, SendReply } from '../sending/protocol.ts';
+
+/** What a TLS thread needs to make connections. */
+export interface TlsMaterial {
+  /** In PEM. */
+  readonly chain: string;
+  readonly key: string;
+  /** CAs of client certificates, in PEM; undefined: clients are not asked for certificates. */
+  readonly clientCa: string | undefined;
+}
+
+/** A certificate that a client has shown, and whose key it has. */
+export interface PresentedCertificate {
+  /** undefined if its subject has no common name, or several. */
+  readonly commonName: string | undefined;
+  /** Milliseconds since 1970. */
+  readonly expiresAt: number;
+  /** Why it is not trusted, as a code of OpenSSL such as CERT_HAS_EXPIRED; undefined if it is. */
+  readonly problem: string | undefined;
+}
+
+/** Where a thread listens. */
+export interface TlsAddress {
+  readonly host: string;
+  readonly port: number;
+  /** Whether other threads listen on the same port: the kernel then distributes connections among them. */
+  readonly isShared: boolean;
+}
+
+/** Messages to a TLS thread. `inner` is always the local port of the connection that the thread made to the HTTP server. */
+export type TlsRequest =
+  | {
+      readonly kind: 'listen';
+      readonly address: TlsAddress;
+      /** Port of the HTTP server on 127.0.0.1. */
+      readonly innerPort: number;
+      readonly material: TlsMaterial;
+      readonly maxConnections: number;
+    }
+  /** New connections use this from now on. */
+  | { readonly kind: 'material'; readonly material: TlsMaterial }
+  /** The HTTP server knows now where the connection comes from: bytes may follow. */
+  | { readonly kind: 'registered'; readonly inner: number }
+  /** The HTTP server has forgotten the connection: its port may be freed. */
+  | { readonly kind: 'unregistered'; readonly inner: number }
+  /** A file for the client of a connection, after all bytes that the HTTP server has sent on it and its end. */
+  | (Omit<SendFile, 'kind' | 'socket' | 'head'> & {
+      readonly kind: 'file';
+      readonly inner: number;
+      /** Milliseconds in which the client must take a piece. */
+      readonly idle: number;
+    })
+  /** Nothing will be sent for an announced file. */
+  | { readonly kind: 'no-file'; readonly inner: number }
+  /** No new connections. Replied to with `drained` when the last one has ended. */
+  | { readonly kind: 'stop' };
+
+export type TlsReply =
+  | { readonly kind: 'listening'; readonly port: number }
+  | { readonly kind: 'not-listening'; readonly code: string }
+  | {
+      readonly kind: 'opened';
+      readonly inner: number;
+      readonly address: string;
+      readonly certificate: PresentedCertificate | undefined;
+    }
+  | { readonly kind: 'closing'; readonly inner: number }
+  | { readonly kind: 'handshake-failed'; readonly code: string; readonly address: string | undefined }
+  /** The thread will send the file when the bytes of the HTTP server have ended. */
+  | { readonly kind: 'file-expected'; readonly id: number }
+  | ({ readonly kind: 'file-sent' } & SendReply)
+  | { readonly kind: 'drained' };

@@ -1,0 +1,125 @@
+import { type Config, ConfigError } from '../config.ts';
+import type { FileSender } from '../sending/protocol.ts';
+import { maxOpenFiles } from '../system/open-files.ts';
+import type { Logger } from '../telemetry/log.ts';
+import type { Telemetry } from '../telemetry/metrics.ts';
+import { ConnectionTable } from '../tls/connection-table.ts';
+import type { TlsMaterial } from '../tls/protocol.ts';
+import { parseClientCa, parseServerCertificate, type ServerCertificate } from '../tls/server-certificate.ts';
+import { TlsFront } from '../tls/tls-front.ts';
+import { openConfigFile } from './config-files.ts';
+import { hasSenders, IDLE_MS } from './senders.ts';
+
+/** Its client, the two ends of the connection to the HTTP server, and the file that is read or written. */
+export const DESCRIPTORS_PER_CONNECTION = 4;
+const MANY = 1_000_000;
+
+/** The certificates of a node that speaks TLS. They are read again when they change. */
+export interface Tls {
+  readonly connections: ConnectionTable;
+  /** Big files are read by the threads that encrypt them. Undefined where the serving thread sends all files. */
+  readonly sender: FileSender | undefined;
+  /** Listens on HOST and PORT. @param innerPort of the HTTP server on 127.0.0.1 */
+  readonly listen: (innerPort: number) => Promise<TlsFront>;
+  readonly close: () => void;
+}
+
+interface Ports {
+  readonly logger: Logger;
+  readonly telemetry: Telemetry;
+}
+
+/** @returns undefined without TLS_CERT_FILE. @throws ConfigError in one line */
+export async function openTls(config: Config, { logger, telemetry }: Ports): Promise<Tls | undefined> {
+  const { tlsCertFile, tlsKeyFile } = config;
+  if (tlsCertFile === undefined || tlsKeyFile === undefined) {
+    refuseHalf(config);
+    return undefined;
+  }
+  let front: TlsFront | undefined;
+  const pair = await openConfigFile({
+    logger,
+    telemetry,
+    paths: { TLS_CERT_FILE: tlsCertFile, TLS_KEY_FILE: tlsKeyFile },
+    parse: (texts) => parseServerCertificate(texts),
+    onChange: (certificate) => {
+      front?.use(material());
+      report(certificate, logger);
+    },
+  });
+  const clientCa = await openClientCa(config, { logger, telemetry }, () => front?.use(material()));
+  const material = (): TlsMaterial => ({
+    chain: pair.value.chain,
+    key: pair.value.key,
+    clientCa: clientCa?.value,
+  });
+  report(pair.value, logger);
+  if (clientCa !== undefined && config.htpasswdFile === undefined && config.accessFile === undefined) {
+    logger.warn('TLS_CLIENT_CA_FILE alone restricts nothing: ACCESS_FILE says what a certificate is good for');
+  }
+  const connections = new ConnectionTable();
+  telemetry.tls.observe({ expiresAt: () => pair.value.expiresAt, connections: () => connections.size });
+  return {
+    connections,
+    sender: hasSenders(config) ? { send: (answer) => front?.send(answer) } : undefined,
+    listen: async (innerPort) => {
+      front = await TlsFront.open(
+        {
+          host: config.host,
+          port: config.port,
+          innerPort,
+          // Only Linux distributes the connections of one port among several listeners.
+          threads: process.platform === 'linux' ? config.tlsThreads : 1,
+          material: material(),
+          maxConnections: Math.floor((maxOpenFiles() ?? MANY) / DESCRIPTORS_PER_CONNECTION),
+          connections,
+          handshakeFailed: (code, address) => {
+            telemetry.tls.handshakeFailed(code);
+            logger.debug({ code, client: address }, 'a TLS handshake failed');
+          },
+          failed: (error) => logger.error({ err: error }, 'a TLS thread failed; its connections are lost'),
+        },
+        IDLE_MS,
+      );
+      return front;
+    },
+    close: () => {
+      front?.close();
+      pair.close();
+      clientCa?.close();
+    },
+  };
+}
+
+/** The header that keeps browsers to HTTPS (RFC 6797). It is sent over TLS only. */
+export function strictTransport({ hstsMaxAge }: Config): Readonly<Record<string, string>> | undefined {
+  return hstsMaxAge === 0 ? undefined : { 'Strict-Transport-Security': `max-age=${Math.floor(hstsMaxAge / 1000)}` };
+}
+
+async function openClientCa({ tlsClientCaFile }: Config, { logger, telemetry }: Ports, onChange: () => void) {
+  if (tlsClientCaFile === undefined) return undefined;
+  return await openConfigFile({
+    logger,
+    telemetry,
+    paths: { TLS_CLIENT_CA_FILE: tlsClientCaFile },
+    parse: (texts) => parseClientCa(texts),
+    onChange,
+  });
+}
+
+function refuseHalf({ tlsCertFile, tlsKeyFile, tlsClientCaFile, tlsRedirectPort, hstsMaxAge }: Config): void {
+  const missing = tlsCertFile === undefined ? 'TLS_CERT_FILE' : 'TLS_KEY_FILE';
+  if (tlsCertFile !== undefined || tlsKeyFile !== undefined) {
+    throw new ConfigError(`TLS needs both TLS_CERT_FILE and TLS_KEY_FILE: set ${missing}`);
+  }
+  const depending = { TLS_CLIENT_CA_FILE: tlsClientCaFile, TLS_REDIRECT_PORT: tlsRedirectPort };
+  const set = Object.entries({ ...depending, HSTS_MAX_AGE: hstsMaxAge === 0 ? undefined : hstsMaxAge });
+  const [name] = set.find(([, value]) => value !== undefined) ?? [];
+  if (name !== undefined) throw new ConfigError(`${name} cannot be used: it needs TLS_CERT_FILE and TLS_KEY_FILE`);
+}
+
+function report({ warning, expiresAt }: ServerCertificate, logger: Logger): void {
+  const about = { expires: new Date(expiresAt).toISOString() };
+  if (warning === undefined) logger.info(about, 'the TLS certificate is in use');
+  else logger.error({ ...about, reason: warning }, 'clients will refuse the TLS certificate: replace it');
+}
