@@ -15,7 +15,7 @@ export function isHost(text: string): boolean {
   return HOST.test(text) && URL.canParse(`http://${text}`);
 }
 
-/** Maximum entries of X-Forwarded-For. A longer header is ignored. */
+/** Entries of X-Forwarded-For that are read, from its end: what comes before, clients may have made up. */
 const MAX_HOPS = 32;
 
 /**
@@ -51,8 +51,7 @@ export class Proxies {
   /** The client's address: the last one in X-Forwarded-For that is not a trusted proxy. Reading stops at an entry that is not an address. */
   client(peer: string | undefined, headers: Headers): string | undefined {
     if (!this.#trusts(peer)) return peer;
-    const hops = headers.get('x-forwarded-for')?.split(',', MAX_HOPS + 1) ?? [];
-    if (hops.length > MAX_HOPS) return peer;
+    const hops = headers.get('x-forwarded-for')?.split(',').slice(-MAX_HOPS) ?? [];
     let nearest = peer;
     for (const hop of hops.reverse()) {
       const address = addressIn(hop);

@@ -1,6 +1,7 @@
 import { describe, expect, test } from 'bun:test';
 import fc from 'fast-check';
 import { type Actor, ANONYMOUS } from '../access/access.ts';
+import { labelOf } from '../access/identity.ts';
 import { RegistryError } from '../oci/errors.ts';
 import { type LimitedRequest, SubjectLimits } from './subject-limits.ts';
 
@@ -41,6 +42,15 @@ describe('the limits of a subject', () => {
     expect(refusalOf(limits, plain(ANONYMOUS, '2001:db8:1:2::ffff'))).toStartWith('too-many-requests');
     expect(refusalOf(limits, plain(ANONYMOUS, '2001:db8:1:3::1'))).toBe('none');
     expect(refusalOf(limits, plain(actor('ci'), '2001:db8:1:2::1'))).toBe('none');
+  });
+
+  test('take the address of clients with a token for nobody, as a token server gives it to anonymous ones', () => {
+    const limits = new SubjectLimits({ requests: 1, uploads: 0, bytes: 0 });
+    const label = labelOf({ kind: 'token', subject: '' });
+    const nobody: Actor = { id: label, label };
+    limits.enter(plain(nobody, '10.0.0.1'));
+    expect(refusalOf(limits, plain(nobody, '10.0.0.1'))).toStartWith('too-many-requests');
+    expect(refusalOf(limits, plain(nobody, '10.0.0.2'))).toBe('none');
   });
 
   test('count uploads apart from other requests', () => {

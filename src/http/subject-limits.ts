@@ -1,5 +1,6 @@
 import { type Actor, ANONYMOUS } from '../access/access.ts';
 import { clientOf } from '../access/client-address.ts';
+import { labelOf } from '../access/identity.ts';
 import { RegistryError } from '../oci/errors.ts';
 import { contentLength } from './body.ts';
 import type { RequestContext } from './context.ts';
@@ -83,7 +84,10 @@ export function limitedRequest(
   return { actor, client, upload: announced === 0 ? undefined : { announced, stats } };
 }
 
+/** A token server writes no subject into the tokens of anonymous clients. */
+const NOBODY: ReadonlySet<string> = new Set([ANONYMOUS.id, labelOf({ kind: 'token', subject: '' })]);
+
 /** No label of an actor has a space. */
 function subjectOf({ actor, client }: LimitedRequest): string {
-  return actor.id === ANONYMOUS.id ? `address ${clientOf(client)}` : actor.id;
+  return NOBODY.has(actor.id) ? `address ${clientOf(client)}` : actor.id;
 }

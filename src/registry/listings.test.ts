@@ -118,6 +118,33 @@ test('a page of the catalog is bounded in its work, and its link tells nothing o
   expect(await refusalOf(listings.repositories(page('~made-up', 10), CALLER))).toBe('request-invalid');
 });
 
+test('a page takes as many queries whether names that the caller may not see follow or none do', async () => {
+  const positions = new SealedPositions('01ARZ3NDEKTSV4RRFFQ69G5FAV');
+  async function queriesFor(names: readonly string[], limit: number): Promise<number> {
+    let queries = 0;
+    const listings = new Listings({
+      positions,
+      access: { ...openAccess, mayList: (_, repo) => !repo.startsWith('secret/') },
+      projection: {
+        ...openRegistry().projection,
+        repositories: (after, most) => {
+          queries++;
+          const rest = names.filter((name) => after === undefined || name > after) as RepositoryName[];
+          return { items: rest.slice(0, most), more: rest.length > most };
+        },
+      } satisfies Partial<Projection> as unknown as Projection,
+    });
+    await listings.repositories(page('r', limit), CALLER);
+    return queries;
+  }
+  for (const limit of [0, 1, 2, 100]) {
+    for (const shown of [[], ['z'], ['z', 'zz', 'zzz']]) {
+      const hidden = ['secret/a', 'secret/b', 'secret/c', 'secret/d'];
+      expect(await queriesFor([...hidden, ...shown], limit)).toBe(await queriesFor(shown, limit));
+    }
+  }
+});
+
 describe('referrers', () => {
   const referrer = (index: number): Digest => digestFromHex('sha256', String(index).padStart(64, '0'));
   const kinds = ['application/x.one', 'application/x.two'];

@@ -39,13 +39,10 @@ export class Listings {
   async repositories({ after, limit = CATALOG_PAGE }: PageRequest, caller: Caller): Promise<CatalogPage> {
     const wanted = Math.min(limit, CATALOG_PAGE);
     const items: RepositoryName[] = [];
-    // Most callers may see every repository, so the first batch has just one more than the page to tell whether there are more.
-    // For callers who may see only a few, the later batches are large.
-    let step = Math.min(wanted + 1, CATALOG_PAGE);
     let scanned = 0;
     for (let last = this.#positionOf(after); ; ) {
-      const page = await this.#ports.projection.repositories(last, step);
-      step = CATALOG_PAGE;
+      // Of a smaller batch, for a small page, the time would tell whether the names that follow are such as the caller may not see.
+      const page = await this.#ports.projection.repositories(last, CATALOG_PAGE);
       scanned += page.items.length;
       for (const repo of page.items) {
         if (!this.#ports.access.mayList(caller, repo)) continue;

@@ -1,6 +1,7 @@
 import { expect, test } from 'bun:test';
 import fc from 'fast-check';
 import { repositoryNames } from '../../test/support/generators.ts';
+import type { RepositoryName } from '../oci/names.ts';
 import { SealedPositions } from './sealed-position.ts';
 
 const STORE = '01ARZ3NDEKTSV4RRFFQ69G5FAV';
@@ -13,6 +14,7 @@ test('a sealed position is opened by every node of the store, and shows nothing 
       expect(sealed).toMatch(/^~[\w-]+$/);
       expect(new SealedPositions(STORE).open(sealed)).toBe(repo);
       expect(sealed).not.toBe(positions.seal(repo));
+      expect(sealed).toHaveLength(positions.seal('a' as RepositoryName).length);
     }),
   );
 });

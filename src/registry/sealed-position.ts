@@ -6,6 +6,8 @@ const MARK = '~';
 const NONCE_BYTES = 12;
 const TAG_BYTES = 16;
 const CIPHER = 'aes-256-gcm';
+/** The length of what is sealed: it must not tell the length of the name. The longest name has as many bytes. */
+const LENGTH = 255;
 const PURPOSE = 'marina catalog position';
 
 /**
@@ -24,7 +26,7 @@ export class SealedPositions {
   seal(repo: RepositoryName): string {
     const nonce = randomBytes(NONCE_BYTES);
     const cipher = createCipheriv(CIPHER, this.#key, nonce);
-    const sealed = [nonce, cipher.update(repo), cipher.final(), cipher.getAuthTag()];
+    const sealed = [nonce, cipher.update(repo.padEnd(LENGTH)), cipher.final(), cipher.getAuthTag()];
     return MARK + Buffer.concat(sealed).toString('base64url');
   }
 
@@ -46,6 +48,6 @@ export class SealedPositions {
       // Its only error: the text was changed, or another store sealed it.
       return undefined;
     }
-    return parseRepositoryName(name.toString());
+    return parseRepositoryName(name.toString().trimEnd());
   }
 }
