@@ -1,7 +1,11 @@
 // docker without a login, after a logout, and with a login that may not do everything.
 import { afterAll, beforeAll, expect, setDefaultTimeout, test } from 'bun:test';
+import { mkdirSync, writeFileSync } from 'node:fs';
+import { networkInterfaces } from 'node:os';
+import { join } from 'node:path';
 import { type Docker, startDocker } from '../clients/dockerd.ts';
 import { runnableImage } from '../clients/layout.ts';
+import { CA, makeCertificate } from '../support/certificates.ts';
 import { TOOLS_WITHIN_MS, tools } from '../support/command.ts';
 import { pushImage } from '../support/oci.ts';
 import { cleanUp, type Server, startServer, temporaryFolder } from '../support/server.ts';
@@ -10,7 +14,12 @@ import { passwordOf, writeAccessFiles } from './world.ts';
 
 setDefaultTimeout(120_000);
 
+const NAME = 'registry.example';
+
 let docker: Docker;
+/** Registries over HTTPS: dockerd finds the CA of one of them where it looks for it. */
+let trusted: string;
+let untrusted: string;
 let server: Server;
 /** Names for which dockerd takes plain HTTP. */
 let host: string;
@@ -24,12 +33,36 @@ beforeAll(async () => {
   await open.stop();
   server = await startServer({ ...writeAccessFiles().env, PUBLIC_HOSTS: '', STORAGE_PATH });
   host = `localhost:${server.port}`;
-  docker = await startDocker();
+  const etc = temporaryFolder('docker-etc');
+  await startOverTls(etc);
+  docker = await startDocker({ etc });
 }, TOOLS_WITHIN_MS);
 afterAll(async () => {
   await docker.stop();
   await cleanUp();
 });
+
+/** An address of this machine that is no loopback address: for those dockerd checks no certificate. */
+function ownAddress(): string {
+  const addresses = Object.values(networkInterfaces()).flatMap((each) => each ?? []);
+  const found = addresses.find(({ family, internal }) => family === 'IPv4' && !internal);
+  if (found === undefined) throw new Error('this machine has no IPv4 address but loopback ones');
+  return found.address;
+}
+
+async function startOverTls(etc: string): Promise<void> {
+  const ca = await makeCertificate('CA of the tests', { extensions: CA });
+  const own = await makeCertificate(NAME, { issuer: ca, extensions: [`subjectAltName=DNS:${NAME}`] });
+  const certificate = { TLS_CERT_FILE: own.path, TLS_KEY_FILE: own.keyPath };
+  const servers = await Promise.all(
+    [1, 2].map(() => startServer({ ...writeAccessFiles().env, PUBLIC_HOSTS: '', ...certificate, HOST: '0.0.0.0' })),
+  );
+  [trusted, untrusted] = servers.map(({ port }) => `${NAME}:${port}`) as [string, string];
+  writeFileSync(join(etc, 'hosts'), `127.0.0.1 localhost\n${ownAddress()} ${NAME}\n`);
+  const certs = join(etc, 'docker', 'certs.d', trusted);
+  mkdirSync(certs, { recursive: true });
+  writeFileSync(join(certs, 'ca.crt'), ca.pem);
+}
 
 const at = (reference: string): string => `${host}/${reference}`;
 const logIn = (account: string) =>
@@ -74,4 +107,18 @@ test('docker mounts what the account may pull, and uploads what it may not', asy
   const mounted = await push('admin', 'ours/mounted');
   expect(mounted.said).toContain('Mounted from');
   expect(mounted.mounts).toEqual(new Set([201]));
+});
+
+test('docker logs in, pushes and pulls over HTTPS by a CA in its folder of certificates, and not without', async () => {
+  const password = `--password=${passwordOf('pusher')}`;
+  expect(await refusal('login', '--username=pusher', password, untrusted)).toContain('x509');
+  await docker.command('login', '--username=pusher', password, trusted);
+  const reference = `${trusted}/ours/app:v1`;
+  await docker.command('pull', at('public/app:v1'));
+  await docker.command('tag', at('public/app:v1'), reference);
+  const id = await docker.command('image', 'inspect', '--format={{.Id}}', reference);
+  await docker.command('push', reference);
+  await docker.command('rmi', '--force', id.trim());
+  await docker.command('pull', reference);
+  expect(await docker.command('image', 'inspect', '--format={{.Id}}', reference)).toBe(id);
 });

@@ -21,9 +21,14 @@ export interface DockerOptions {
   readonly dataRoot?: string;
   /** Containers get networks within this one; by default they get none. */
   readonly network?: Network;
+  /** A folder whose `hosts` and `docker` this daemon sees instead of those in /etc. */
+  readonly etc?: string;
 }
 
-export async function startDocker({ dataRoot, network }: DockerOptions = {}): Promise<Docker> {
+/** In the daemon's own mount namespace. */
+const USE_ETC = 'mount --bind "$0/hosts" /etc/hosts && mount --bind "$0/docker" /etc/docker && exec "$@"';
+
+export async function startDocker({ dataRoot, network, etc }: DockerOptions = {}): Promise<Docker> {
   const [docker, dockerd] = await tools('docker', 'dockerd');
   if (process.getuid?.() !== 0) throw new Error('dockerd needs root');
   const folder = temporaryFolder('docker');
@@ -35,7 +40,9 @@ export async function startDocker({ dataRoot, network }: DockerOptions = {}): Pr
   const daemon = Bun.spawn(
     [
       // Mounts of the daemon below its folder disappear with it, however it ends.
-      ...[...(network?.enter ?? []), 'unshare', '--mount', dockerd],
+      ...[...(network?.enter ?? []), 'unshare', '--mount'],
+      ...(etc === undefined ? [] : ['sh', '-c', USE_ETC, etc]),
+      dockerd,
       `--host=${socket}`,
       // The machine's settings and network are not touched: no bridge, no firewall rules, no file outside the folder.
       `--config-file=${configuration}`,
