@@ -14,6 +14,8 @@ declare const self: {
 
 /** A client that has not finished its handshake by then is dropped. */
 const HANDSHAKE_MS = 10_000;
+/** How long a request that a client has sent may be on its way to this thread when it stops. */
+const LINGER_MS = 50;
 /** SSL_OP_NO_TICKET. A resumed session would count as verified though the certificate has expired meanwhile. */
 const NO_TICKETS = 0x4000;
 
@@ -45,12 +47,20 @@ self.onmessage = ({ data }) => {
       tunnels.get(data.inner)?.expectNoFile();
       break;
     case 'stop':
-      isStopping = true;
-      server?.close();
-      reportDrained();
+      stop();
       break;
   }
 };
+
+function stop(): void {
+  isStopping = true;
+  server?.close();
+  // A request may be on its way.
+  setTimeout(() => {
+    for (const tunnel of tunnels.values()) tunnel.endIfSilent();
+  }, LINGER_MS);
+  reportDrained();
+}
 
 function optionsOf({ chain, key, clientCa }: TlsMaterial): TlsOptions {
   const common = { cert: chain, key, minVersion: 'TLSv1.2' } as const;

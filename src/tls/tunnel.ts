@@ -3,8 +3,12 @@ import type { TLSSocket } from 'node:tls';
 import type { SendReply } from '../sending/protocol.ts';
 import { type ExpectedFile, sendFile } from './send-file.ts';
 
-/** How long a client may take to read what was sent last. */
-const LINGER_MS = 60_000;
+/** How long a client may take to send its first byte. The HTTP server does not see the connection before, so its own timeouts do not end it. */
+const SILENT_MS = 60_000;
+/** How long a client may read nothing of what was sent last. */
+const STALLED_MS = 60_000;
+/** How long a client that has been sent everything may take to close its side. Until then it gets no reset, which could overtake the last bytes. */
+const LINGER_MS = 1_000;
 
 export interface TunnelEvents {
   /** The HTTP server is connected. Nothing is sent to it before `start`. */
@@ -33,6 +37,7 @@ export class Tunnel {
   #isAnswered = false;
   #file: ExpectedFile | undefined;
   #openEnds = 2;
+  readonly #silence: ReturnType<typeof setTimeout>;
 
   constructor(client: TLSSocket, innerPort: number, events: TunnelEvents) {
     this.#client = client;
@@ -44,6 +49,7 @@ export class Tunnel {
     client.once('close', () => this.#clientClosed());
     this.#inner.once('close', () => this.#innerClosed());
     this.#inner.once('connect', () => this.#connected());
+    this.#silence = setTimeout(() => this.endIfSilent(), SILENT_MS);
   }
 
   /** Begins to pass bytes on. */
@@ -52,6 +58,13 @@ export class Tunnel {
     this.#inner.once('end', () => this.#answered());
     this.#client.pipe(this.#inner);
     this.#inner.pipe(this.#client, { end: false });
+  }
+
+  /** Ends the connection if its client has sent nothing. */
+  endIfSilent(): void {
+    if (this.#inner.bytesWritten > 0) return;
+    this.#endClient();
+    this.#beginToClose();
   }
 
   /**
@@ -98,8 +111,12 @@ export class Tunnel {
   }
 
   #endClient(): void {
-    this.#client.end();
-    this.#client.setTimeout(LINGER_MS, () => this.#client.destroy());
+    const client = this.#client;
+    client.setTimeout(STALLED_MS, () => client.destroy());
+    client.once('finish', () => setTimeout(() => client.destroy(), LINGER_MS));
+    client.end();
+    // What it sends from now on is dropped.
+    client.resume();
   }
 
   #clientClosed(): void {
@@ -124,6 +141,7 @@ export class Tunnel {
   #endOfOne(): void {
     this.#openEnds--;
     if (this.#openEnds > 0) return;
+    clearTimeout(this.#silence);
     const file = this.#file;
     // An announced file whose turn has not come.
     if (file !== undefined && !this.#isAnswered) {

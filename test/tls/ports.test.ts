@@ -2,7 +2,7 @@
 import { afterAll, beforeAll, describe, expect, setDefaultTimeout, test } from 'bun:test';
 import { connect } from 'node:net';
 import { basic, writeAccessFiles } from '../access/world.ts';
-import { TOOLS_WITHIN_MS } from '../support/command.ts';
+import { attempt, TOOLS_WITHIN_MS } from '../support/command.ts';
 import { cleanUp, freePort, type Server, startServer } from '../support/server.ts';
 import { Authority, CertificateFiles } from './authority.ts';
 import { bytesOf } from './tap.ts';
@@ -89,6 +89,15 @@ describe('the redirect port', () => {
     await closed.promise;
     return Buffer.concat(chunks).toString('latin1');
   }
+});
+
+test('the health check of the image works with TLS', async () => {
+  const files = await tlsFiles();
+  const server = await startServer(files);
+  const check = (port: number) =>
+    attempt([process.execPath, 'scripts/container/health.ts'], { env: { ...files, PORT: String(port) } });
+  expect((await check(server.port)).code).toBe(0);
+  expect((await check(freePort())).code).not.toBe(0);
 });
 
 describe('the metrics port', () => {

@@ -154,6 +154,17 @@ describe('a blob', () => {
     }
   });
 
+  test('arrives whole at a client that reads slowly', async () => {
+    const tap = await Tap.open(server.port, 1024 * 1024);
+    const medium = randomBlob(3 * 1024 * 1024);
+    await push(medium);
+    for (const blob of [medium, big]) {
+      const response = await get(pathOf(blob), { headers: { connection: 'close' } }, `https://127.0.0.1:${tap.port}`);
+      expect(digestOf(await response.bytes())).toBe(blob.descriptor.digest);
+    }
+    await tap.close();
+  });
+
   test('is not mixed up with the response before it on a connection that the client uses without waiting', async () => {
     const requests = [pathOf(small), pathOf(big)].map((path) => `GET ${path} HTTP/1.1\r\nHost: localhost\r\n\r\n`);
     const received: Buffer[] = [];
@@ -226,6 +237,23 @@ function listeningOn(address: string, pid: number): number[] {
   });
   return [...new Set(found)];
 }
+
+test('clients that are idle do not delay a shutdown, even if they never close their side', async () => {
+  const draining = await startServer(new CertificateFiles(await authority.issue()).env);
+  const options = { host: '127.0.0.1', port: draining.port, ca: authority.pem, allowHalfOpen: true };
+  const answered = Promise.withResolvers<void>();
+  const [served, quiet] = [connectTls(options), connectTls(options)];
+  for (const socket of [served, quiet]) socket.on('error', () => {});
+  served.once('data', () => answered.resolve());
+  served.write('GET /v2/ HTTP/1.1\r\nHost: localhost\r\n\r\n');
+  const silent = connect(draining.port, '127.0.0.1');
+  silent.on('error', () => {});
+  await answered.promise;
+  const begun = performance.now();
+  expect(await draining.stop()).toBe(0);
+  expect(performance.now() - begun).toBeLessThan(10_000);
+  for (const socket of [served, quiet, silent]) socket.destroy();
+});
 
 test('a pull that is in progress at SIGTERM is finished', async () => {
   const draining = await startServer(new CertificateFiles(await authority.issue()).env);
