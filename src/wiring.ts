@@ -23,7 +23,7 @@ import { ImmutableTags } from './rules/immutable-tags.ts';
 import { ReadOnly } from './rules/read-only.ts';
 import type { Logs } from './telemetry/log.ts';
 import { Telemetry } from './telemetry/metrics.ts';
-import { checkAccessSettings, openAccessControl } from './wiring/access.ts';
+import { type Access, checkAccessSettings, openAccessControl } from './wiring/access.ts';
 import { admissionLimits, idFactory, openSubjectLimits, reachOf, sleep } from './wiring/basics.ts';
 import { openBlobSource } from './wiring/blob-cache.ts';
 import { wireCluster } from './wiring/cluster.ts';
@@ -35,11 +35,18 @@ import { openPulls } from './wiring/pulls.ts';
 import { openQuotas } from './wiring/quotas.ts';
 import { openWriteSwitch } from './wiring/read-only.ts';
 import { openPolicy } from './wiring/retention.ts';
+import { openRobotsLog } from './wiring/robots.ts';
 import { openSenders } from './wiring/senders.ts';
 import { openStore } from './wiring/store.ts';
 import { DESCRIPTORS_PER_CONNECTION, openTls, strictTransport } from './wiring/tls.ts';
 
 const MANIFEST_DEADLINE_MS = 60_000;
+/**
+ * How long a presigned URL is valid, in milliseconds. Clients follow the redirect at once, and a running download is not cut off. Where
+ * access is restricted it is as short as a token, since the store does not ask whether its holder may still pull.
+ */
+const REDIRECT_MS = 20 * 60_000;
+const RESTRICTED_REDIRECT_MS = 5 * 60_000;
 /** The storage drivers accept chunks of any size. */
 const CHUNK_MIN_LENGTH = 1;
 
@@ -86,6 +93,7 @@ export async function wire(config: Config, logs: Logs, version: string): Promise
   const pulls = await openPulls({ opened, policy, newId, logs });
   const expiring = watchExpiring(opened, policy, logger);
   const quotas = openQuotas({ logger, telemetry });
+  const robots = openRobotsLog({ driver: opened.driver, newId, reach, node });
   const shapePorts: ShapePorts = {
     config,
     logs,
@@ -96,6 +104,7 @@ export async function wire(config: Config, logs: Logs, version: string): Promise
     expiring,
     usage: quotas.feed,
     writes,
+    robots,
     newId,
     reach,
     node,
@@ -117,6 +126,7 @@ export async function wire(config: Config, logs: Logs, version: string): Promise
   const access = await openAccessControl({
     config,
     opened,
+    robots,
     publicAddress,
     logger,
     telemetry,
@@ -137,7 +147,7 @@ export async function wire(config: Config, logs: Logs, version: string): Promise
     newIncarnation: newId,
     parse: (size, steps) => parses.run(size, steps),
     grace: config.gcGrace,
-    redirect: config.s3Redirect,
+    redirectFor: redirectFor(config, access),
     policy: policy ?? NO_POLICY,
     runInBackground: (what, work) => runner.enqueue({ name: `${what} ${newId()}`, run: work }),
   });
@@ -210,6 +220,11 @@ export async function wire(config: Config, logs: Logs, version: string): Promise
       await opened.close();
     },
   };
+}
+
+function redirectFor({ s3Redirect }: Config, { gate }: Pick<Access, 'gate'>): number | undefined {
+  if (!s3Redirect) return undefined;
+  return gate === undefined ? REDIRECT_MS : RESTRICTED_REDIRECT_MS;
 }
 
 interface RulePorts {

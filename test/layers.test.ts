@@ -20,7 +20,7 @@ const LAYERS: Readonly<Record<string, readonly string[]>> = {
   storage: ['system', 'oci'],
   sending: ['system'],
   'rule-file': [],
-  access: ['rule-file', 'config', 'system', 'oci'],
+  access: ['rule-file', 'config', 'system', 'journal', 'storage', 'oci'],
   telemetry: [],
   // Redis URLs are parsed in the folder of Redis.
   config: ['storage', 'projection'],
@@ -31,7 +31,7 @@ const LAYERS: Readonly<Record<string, readonly string[]>> = {
   rules: ['quotas', 'registry', 'access', 'oci'],
   collection: ['system', 'registry', 'projection', 'journal', 'storage', 'oci'],
   retention: ['collection', 'registry', 'projection', 'journal', 'storage', 'config', 'rule-file', 'oci'],
-  control: ['collection', 'retention', 'importing', 'registry', 'oci'],
+  control: ['collection', 'retention', 'importing', 'registry', 'access', 'oci'],
   importing: ['collection', 'registry', 'projection', 'journal', 'storage', 'oci'],
   sessions: ['registry', 'projection', 'storage', 'oci'],
   jobs: ['collection', 'retention', 'registry', 'projection', 'journal', 'storage', 'oci'],
@@ -80,6 +80,7 @@ const WIRING = [
   'src/wiring/quotas.ts',
   'src/wiring/read-only.ts',
   'src/wiring/retention.ts',
+  'src/wiring/robots.ts',
   'src/wiring/senders.ts',
   'src/wiring/store.ts',
   'src/wiring/tls.ts',
@@ -102,6 +103,7 @@ const STORAGE_INTERFACE = ['driver', 'paths', 'crash-points', 'foreign', 'digest
   (name) => `src/storage/${name}.ts`,
 );
 const USES_STORAGE = [
+  'access',
   'journal',
   'projection',
   'registry',

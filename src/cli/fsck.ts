@@ -90,9 +90,9 @@ function readableRepair({ outcome, repo, digest, with: inc, message }: Repair, o
 const STYLES = { fault: 'red', warning: 'yellow', note: 'dim' } as const;
 const SEVERITY_WIDTH = 'warning'.length;
 
-function readableFinding({ severity, repo, slot, tag, digest, inc, message }: Finding, output: Output): string {
+function readableFinding({ severity, repo, log, slot, tag, digest, inc, message }: Finding, output: Output): string {
   const place = [
-    repo,
+    repo ?? log,
     tag === undefined ? undefined : `tag ${tag}`,
     slot === undefined ? undefined : `slot ${slot}`,
     digest,

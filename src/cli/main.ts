@@ -16,6 +16,7 @@ import { type Operator, openOperator } from '../wiring/operator.ts';
 import { peekPulls } from '../wiring/pulls.ts';
 import { positionOf, turnStoreSwitch } from '../wiring/read-only.ts';
 import { openPolicy } from '../wiring/retention.ts';
+import { changeRobot } from '../wiring/robots.ts';
 import { requireStoreOwner } from '../wiring/writable.ts';
 import { addAccessCommands } from './access/commands.ts';
 import { EXIT, type ExitCode, reportFailure } from './failure.ts';
@@ -31,6 +32,7 @@ import { Output } from './output.ts';
 import { type ReadOnlyOptions, showReadOnly } from './read-only.ts';
 import { parseWhen, type Restore, type RestoreOptions, restoreThing, thingOf } from './restore.ts';
 import { type RetentionOptions, runRetention, showRetention } from './retention.ts';
+import { addRobotCommands } from './robot.ts';
 import { printTokenKey } from './token-key.ts';
 import type { Thing, When } from './undo/past.ts';
 import { addUserCommands } from './user.ts';
@@ -38,7 +40,7 @@ import { addUserCommands } from './user.ts';
 const marina = new Command('marina')
   .description(
     'Inspects and maintains a Marina store. It takes the same settings as the server from the environment (STORAGE_PATH and ' +
-      'others, docs/configuration.md), and works beside running servers. Only gc, retention, read-only, rm, import, restore, tag and fsck --repair write to the store.',
+      'others, docs/configuration.md), and works beside running servers. Only gc, retention, read-only, robot, rm, import, restore, tag and fsck --repair write to the store.',
   )
   .version(packageJson.version)
   .usage('<verb> [options]')
@@ -291,6 +293,7 @@ async function report(work: (output: Output) => Promise<ExitCode>): Promise<void
 const runWithConfig = (work: (output: Output, config: Config) => Promise<ExitCode>): Promise<void> =>
   report((output) => work(output, readConfig(process.env)));
 addUserCommands(marina, runWithConfig);
+addRobotCommands(marina, { run, change: changeRobot });
 addAccessCommands(marina, { run: runWithConfig, readRules: readAccessRules });
 
 await marina.parseAsync();

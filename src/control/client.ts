@@ -1,6 +1,8 @@
 import { existsSync } from 'node:fs';
 import { join } from 'node:path';
 import type { z } from 'zod';
+import type { RobotChange } from '../access/robots/decide.ts';
+import type { RobotName } from '../access/robots/robot.ts';
 import type { CollectionProgress } from '../collection/collect.ts';
 import type { ImportReport, ImportRequest } from '../importing/report.ts';
 import type { Listeners } from '../importing/tally.ts';
@@ -63,6 +65,18 @@ export class ControlClient {
   async restore(repo: RepositoryName, wanted: Restoration): Promise<Restored> {
     const response = await this.#request('POST', `/restorations/${repo}`, wanted);
     return parsed(restoredSchema, await response.json());
+  }
+
+  /** @throws RegistryError as `RobotsLog.change` in access/robots/log.ts */
+  async changeRobot(name: RobotName, change: RobotChange): Promise<void> {
+    try {
+      await this.#request('POST', `/robots/${name}`, change);
+    } catch (error) {
+      if (error instanceof RegistryError) throw error;
+      const message =
+        'the running server ended before it answered: `marina robot list` shows whether the change was made';
+      throw new RegistryError('unavailable', message, undefined, error);
+    }
   }
 
   /** @throws RegistryError `request-invalid` where READ_ONLY is set */

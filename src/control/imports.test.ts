@@ -29,6 +29,7 @@ function serve(importTree: RunImport) {
       progress: unexpected,
       deleteRepository: unexpected,
       restore: unexpected,
+      changeRobot: unexpected,
       turnReadOnly: unexpected,
       requireWritable: () => {},
       importTree,

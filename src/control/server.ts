@@ -1,4 +1,6 @@
 import { chmodSync } from 'node:fs';
+import { type RobotChange, robotChange } from '../access/robots/decide.ts';
+import { parseRobotName, type RobotName } from '../access/robots/robot.ts';
 import { RegistryError } from '../oci/errors.ts';
 import { parseIncarnation, parseRepositoryName, type RepositoryName } from '../oci/names.ts';
 import { type Restoration, type Restored, restorationSchema } from '../registry/restoration.ts';
@@ -13,6 +15,7 @@ export interface ControlPorts {
   readonly progress: (kind: 'collect' | 'retain') => Promise<unknown>;
   readonly deleteRepository: (repo: RepositoryName) => Promise<void>;
   readonly restore: (repo: RepositoryName, wanted: Restoration) => Promise<Restored>;
+  readonly changeRobot: (name: RobotName, change: RobotChange) => Promise<void>;
   readonly importTree: RunImport;
   /** Turns the switch that makes the registry read-only. */
   readonly turnReadOnly: (on: boolean) => Promise<void>;
@@ -68,6 +71,14 @@ async function answer(request: Request, ports: ControlPorts): Promise<Response> 
   if (request.method === 'DELETE' && repo !== undefined) {
     await deleteRepository(repo);
     return new Response(null, { status: 204 });
+  }
+  const robot = thing === 'robots' ? parseRobotName(name) : undefined;
+  if (request.method === 'POST' && robot !== undefined) {
+    const change = robotChange.safeParse(await request.json());
+    if (change.success) {
+      await ports.changeRobot(robot, change.data);
+      return new Response(null, { status: 204 });
+    }
   }
   const restored = thing === 'restorations' ? parseRepositoryName(name) : undefined;
   if (request.method === 'POST' && restored !== undefined) {

@@ -78,14 +78,18 @@ export async function catchUp(
 }
 
 /** Reads the following slots, up to the first absent one. */
-export async function* slotsAfter(
-  driver: StoreReader,
-  repo: RepositoryName,
+export function slotsAfter(driver: StoreReader, repo: RepositoryName, seq: number, ahead = 1): AsyncGenerator<Slot> {
+  return eachAfter(seq, ahead, (next) => readSlot(driver, repo, next));
+}
+
+/** Reads what follows in any log, up to the first that is absent. @param ahead 1, or READ_AHEAD */
+export async function* eachAfter<S>(
   seq: number,
-  ahead = 1,
-): AsyncGenerator<Slot> {
+  ahead: number,
+  read: (seq: number) => Promise<S | undefined>,
+): AsyncGenerator<S> {
   for (let [next, together] = [seq + 1, 1]; ; next += together, together = Math.min(2 * together, ahead)) {
-    const some = Array.from({ length: together }, (_, index) => readSlot(driver, repo, next + index));
+    const some = Array.from({ length: together }, (_, index) => read(next + index));
     for (const slot of await Promise.all(some)) {
       if (slot === undefined) return;
       yield slot;

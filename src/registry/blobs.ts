@@ -12,9 +12,6 @@ import type { RegistryPorts } from './ports.ts';
 import { needsRenewal, type RenewalTimes, renewal } from './renewal.ts';
 import { nameUnknown, requireRepository } from './require-repository.ts';
 
-/** How long a presigned URL is valid, in milliseconds. Clients follow the redirect at once; a running download is not cut off. */
-const REDIRECT_MS = 20 * 60_000;
-
 export class Blobs {
   readonly #ports: RegistryPorts;
 
@@ -67,7 +64,8 @@ export class Blobs {
   /** Like `resolve`, with the bytes. @throws RegistryError as `resolve`; `content-damaged` if they are missing or have another length */
   get(repo: RepositoryName, digest: Digest, caller: Caller, delivery: Delivery = 'anywhere'): Answer<Blob> {
     return mapMaybeAsync(this.resolve(repo, digest), ({ size, inc }) => {
-      if (this.#ports.redirect && delivery === 'anywhere') return this.#presigned(size, inc);
+      const { redirectFor } = this.#ports;
+      if (redirectFor !== undefined && delivery === 'anywhere') return this.#presigned(size, inc, redirectFor);
       if (size > SMALL_BLOB_BYTES) return this.#large(digest, size, inc, caller);
       const bytes = this.#ports.cache.get(inc) ?? this.#small(digest, size, inc, caller);
       return mapMaybeAsync(bytes, (all) => ({ size, content: { kind: 'bytes', bytes: all } }));
@@ -75,13 +73,13 @@ export class Blobs {
   }
 
   /** A URL in the store. It is not checked that the object exists: the store itself answers 404 if it does not. */
-  async #presigned(size: number, inc: Incarnation): Promise<Blob> {
+  async #presigned(size: number, inc: Incarnation, expires: number): Promise<Blob> {
     const { driver } = this.#ports;
     if (driver.presign === undefined) throw new RegistryError('unavailable', 'clients cannot reach the store');
     const headers = { contentType: 'application/octet-stream' };
     return {
       size,
-      content: { kind: 'elsewhere', url: await driver.presign(dataKey(inc), { expires: REDIRECT_MS, headers }) },
+      content: { kind: 'elsewhere', url: await driver.presign(dataKey(inc), { expires, headers }) },
     };
   }
 

@@ -42,7 +42,7 @@ const REFUSALS: ReadonlySet<ErrorKind> = new Set(['manifest-invalid', 'manifest-
 const LOOKUP_BATCH = 256;
 
 export interface ManifestsPorts
-  extends Omit<RegistryPorts, 'driver' | 'sessions' | 'access' | 'positions' | 'openBlob' | 'redirect'> {
+  extends Omit<RegistryPorts, 'driver' | 'sessions' | 'access' | 'positions' | 'openBlob' | 'redirectFor'> {
   readonly driver: ObjectStore & Durability;
 }
 

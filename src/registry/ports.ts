@@ -33,8 +33,11 @@ export interface RegistryPorts {
   readonly parse: <T>(size: number, steps: Steps<T>) => Answer<T>;
   /** How long unreferenced bytes are kept, in milliseconds (GC_GRACE). */
   readonly grace: number;
-  /** Whether clients are redirected to the store to GET blobs (S3_REDIRECT). */
-  readonly redirect: boolean;
+  /**
+   * For how many milliseconds the presigned URLs are valid to which clients are redirected to GET blobs (S3_REDIRECT); undefined: they
+   * are not redirected.
+   */
+  readonly redirectFor: number | undefined;
   /** What retention will delete (RETENTION_FILE). */
   readonly policy: Pick<RepositoryPolicy, 'tracksPushTimes' | 'untaggedLifetime'>;
   /** Runs work that no request waits for. Its failure is logged; the process waits for it before it ends. */

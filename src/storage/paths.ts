@@ -18,6 +18,7 @@ import type { Key } from './driver.ts';
  *   gc/answer                               report of the last collection that an operator requested
  *   retention/report | answer               the same for retention
  *   retention/expiring                      tags that retention will delete within a day
+ *   robots/<seq, 20 digits>                 slots of the robots' log (access/robots/), as those of repositories
  *   settings/read-only                      the operator's switch: while it exists, nothing is written
  *   pulls/began                             since when pulls have been recorded
  *   pulls/times/<ulid>                      pulls of one node over a while, or several of these merged
@@ -34,13 +35,14 @@ export const CATALOG: Key = 'catalog/';
 export const HINTS: Key = 'digests/';
 export const UPLOADS: Key = 'uploads/';
 export const EPOCHS: Key = 'gc/';
+export const ROBOTS: Key = 'robots/';
 
 /**
  * The top folders of the tree above that hold objects. Add new ones here: recovery of the write-ahead log refuses all
  * others.
  */
 const TOPS: ReadonlySet<string> = new Set([
-  ...['data', 'repos', 'catalog', 'digests', 'uploads', 'gc', 'retention', 'settings', 'pulls', 'tmp'],
+  ...['data', 'repos', 'catalog', 'digests', 'uploads', 'gc', 'retention', 'robots', 'settings', 'pulls', 'tmp'],
 ]);
 /** No component begins with a dot, so `..` is none. */
 const COMPONENT = /^[a-zA-Z0-9_][a-zA-Z0-9._+-]{0,254}$/;
@@ -159,6 +161,10 @@ export function epochOfCondemnedKey(key: Key): Incarnation | undefined {
 
 export function finalKey(epoch: string): Key {
   return `gc/${epoch}/final`;
+}
+
+export function robotSlotKey(seq: number): Key {
+  return `${ROBOTS}${String(seq).padStart(20, '0')}`;
 }
 
 /** While this object exists the registry is read-only (registry/write-switch.ts). */

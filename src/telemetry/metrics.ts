@@ -7,6 +7,7 @@ import { PasswordMetrics } from './password-metrics.ts';
 import { QuotaMetrics } from './quota-metrics.ts';
 import { RequestMetrics } from './request-metrics.ts';
 import { RetentionMetrics } from './retention-metrics.ts';
+import { RobotMetrics } from './robot-metrics.ts';
 import { ServiceMetrics } from './service-metrics.ts';
 import { TlsMetrics } from './tls-metrics.ts';
 import { TokenMetrics } from './token-metrics.ts';
@@ -47,6 +48,7 @@ export class Telemetry {
   readonly services: ServiceMetrics;
   readonly blobCache: BlobCacheMetrics;
   readonly passwords: PasswordMetrics;
+  readonly robots: RobotMetrics;
   readonly configFiles: ConfigFileMetrics;
   readonly tls: TlsMetrics;
   readonly tokens: TokenMetrics;
@@ -64,6 +66,7 @@ export class Telemetry {
     this.services = new ServiceMetrics(this.#metrics);
     this.blobCache = new BlobCacheMetrics(this.#metrics);
     this.passwords = new PasswordMetrics(this.#metrics);
+    this.robots = new RobotMetrics(this.#metrics);
     this.configFiles = new ConfigFileMetrics(this.#metrics);
     this.tls = new TlsMetrics(this.#metrics);
     this.tokens = new TokenMetrics(this.#metrics);

@@ -1,6 +1,7 @@
 import { type AccessPolicy, openAccess } from '../access/access.ts';
 import { Authentication } from '../access/authentication.ts';
 import { GuessingLimiter } from '../access/guessing.ts';
+import type { RobotsLog } from '../access/robots/log.ts';
 import { type AccessRules, nobodyMayDoAnything } from '../access/rules/access-rules.ts';
 import { RulesPolicy } from '../access/rules/policy.ts';
 import type { Config } from '../config.ts';
@@ -9,6 +10,7 @@ import { Gate } from '../http/gate.ts';
 import { openAccessRules } from './access-rules.ts';
 import { openOidc } from './oidc.ts';
 import { openPasswords } from './passwords.ts';
+import { openRobotLogins } from './robots.ts';
 import { openTokenServer, tokenServerOf } from './token-server.ts';
 import { openTokens, requireTokenKey, type TokenWiring } from './tokens.ts';
 
@@ -21,7 +23,8 @@ export interface Access {
   readonly close: () => void;
 }
 
-export interface AccessPorts extends Omit<TokenWiring, 'versionOf'> {
+export interface AccessPorts extends Omit<TokenWiring, 'versionOf' | 'lifetimeOf'> {
+  readonly robots: RobotsLog;
   /** Called with the first content of ACCESS_FILE, and each new one. */
   readonly onRules: (rules: AccessRules) => void;
 }
@@ -44,16 +47,19 @@ export async function openAccessControl(ports: AccessPorts): Promise<Access> {
   const current = rules?.current ?? (() => nobodyMayDoAnything);
   const limiter = new GuessingLimiter(() => performance.now());
   const oidc = await openOidc(current, logger);
+  const robots = await openRobotLogins({ ...ports, limiter });
   const passwords = await openPasswords(config, { ...ports, limiter });
   // Passwords must stay the last: they answer for every name.
-  const basic = [oidc, ...(passwords === undefined ? [] : [passwords.authenticator])];
+  const basic = [oidc, robots.authenticator, ...(passwords === undefined ? [] : [passwords.authenticator])];
   const policy = new RulesPolicy(current);
   const tokens =
     server !== undefined
       ? await openTokenServer(server, ports)
       : await openTokens({
           ...ports,
-          versionOf: ({ kind, name }) => (kind === 'user' ? passwords?.versionOf(name) : undefined),
+          versionOf: ({ kind, name }) => (kind === 'user' ? passwords?.versionOf(name) : robots.versionOf(name)),
+          lifetimeOf: (holder) =>
+            holder.kind === 'robot' ? robots.tokenLifetime(holder.name, config.tokenLifetime) : config.tokenLifetime,
         });
   const authentication = new Authentication(basic, [tokens.authenticator, oidc]);
   const claimsNeeded = (issuer: string): readonly string[] => current().claimsNeeded(issuer);
@@ -62,6 +68,7 @@ export async function openAccessControl(ports: AccessPorts): Promise<Access> {
     gate: new Gate({ authentication, policy, rules: policy, publicAddress, tokenServer: server, logger }),
     tokens: tokens.endpoint({ policy, authentication, claimsNeeded }),
     close: () => {
+      robots.close();
       tokens.close();
       passwords?.close();
       rules?.close();

@@ -1,5 +1,6 @@
 import { setTimeout as delay } from 'node:timers/promises';
 import { monotonicFactory } from 'ulid';
+import { type ActorLabel, labelOf } from '../access/identity.ts';
 import { type Config, ConfigError } from '../config.ts';
 import type { AdmissionLimits } from '../http/admission.ts';
 import { SubjectLimits } from '../http/subject-limits.ts';
@@ -23,6 +24,11 @@ export async function sleep(milliseconds: number, signal?: AbortSignal): Promise
   } catch (error) {
     if (!(error instanceof Error && error.name === 'AbortError')) throw error;
   }
+}
+
+/** The actor of what this process does for an operator. On a system without users it is `operator:unknown`. */
+export function operatorLabel(): ActorLabel {
+  return labelOf({ kind: 'operator', uid: process.geteuid?.() });
 }
 
 export const repeat: Repeat = (milliseconds, work) => {

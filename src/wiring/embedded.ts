@@ -16,7 +16,7 @@ import type { SessionStore } from '../registry/sessions.ts';
 import { requireWritable } from '../registry/write-switch.ts';
 import type { Logs } from '../telemetry/log.ts';
 import type { Telemetry } from '../telemetry/metrics.ts';
-import { repeat, sleep } from './basics.ts';
+import { operatorLabel, repeat, sleep } from './basics.ts';
 import { observeCollections, summaryOf, wireCollection } from './collection.ts';
 import { wireImports } from './importing.ts';
 import { logListingFailure } from './listing-failure.ts';
@@ -31,7 +31,7 @@ const CLOSE_WITHIN_MS = 10_000;
 
 /** Wires the embedded shape: one process with the views in memory, which also runs the jobs. */
 export async function wireEmbedded(ports: ShapePorts): Promise<Shape> {
-  const { config, logs, telemetry, opened, policy, pulls, expiring, writes, newId, reach, node } = ports;
+  const { config, logs, telemetry, opened, policy, pulls, expiring, writes, robots, newId, reach, node } = ports;
   const { driver } = opened;
   const projection: MemoryProjection = new MemoryProjection({
     driver,
@@ -117,6 +117,7 @@ export async function wireEmbedded(ports: ShapePorts): Promise<Shape> {
         retain: (request) => jobs.enqueue({ kind: 'retain', request }),
         deleteRepository: (repo) => deleteRepository(repo, OPERATOR, { projection }),
         restore: (repo, wanted) => restore(repo, wanted, OPERATOR, { projection, driver }),
+        changeRobot: (name, change) => robots.change(name, change, operatorLabel()),
         importTree: imports.run,
         turnReadOnly: (on) => writes.turn(on),
         requireWritable: () => requireWritable(writes.state),

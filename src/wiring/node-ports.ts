@@ -1,3 +1,4 @@
+import type { RobotsLog } from '../access/robots/log.ts';
 import type { Config } from '../config.ts';
 import type { JobQueue } from '../jobs/queue.ts';
 import type { Incarnation } from '../oci/names.ts';
@@ -27,6 +28,7 @@ export interface ShapePorts {
   readonly usage: UsageFeed;
   /** Whether the store may be written to. */
   readonly writes: WriteSwitch;
+  readonly robots: RobotsLog;
   readonly newId: () => Incarnation;
   readonly reach: ReachStep;
   /** Name of this process in the event log. */

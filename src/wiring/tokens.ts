@@ -4,6 +4,7 @@ import type { Authentication } from '../access/authentication.ts';
 import type { BearerAuthenticator } from '../access/authenticator.ts';
 import type { ReloadedFile } from '../access/reloaded-file.ts';
 import { AccountVersions, type VersionOf } from '../access/tokens/account-versions.ts';
+import type { Holder } from '../access/tokens/claims.ts';
 import { KeyRing, makeTokenKey, type PrivateKeys, parsePrivateKeys } from '../access/tokens/keys.ts';
 import { OwnTokens } from '../access/tokens/own-tokens.ts';
 import { RefreshTokens } from '../access/tokens/refresh-tokens.ts';
@@ -38,6 +39,8 @@ export interface TokenWiring {
   readonly opened: Pick<OpenedStore, 'store' | 'place'>;
   readonly publicAddress: PublicAddress;
   readonly versionOf: VersionOf;
+  /** Milliseconds for which an access token of this holder is good. */
+  readonly lifetimeOf: (holder: Holder) => number;
   readonly logger: Logger;
   readonly telemetry: Telemetry;
 }
@@ -54,13 +57,13 @@ export interface OpenedTokens {
 
 /** @throws ConfigError if there is no key, or none that can be used */
 export async function openTokens(wiring: TokenWiring): Promise<OpenedTokens> {
-  const { config, opened, publicAddress, versionOf, logger, telemetry } = wiring;
+  const { config, opened, publicAddress, versionOf, lifetimeOf, logger, telemetry } = wiring;
   const file = await openKeyFile(wiring);
   const keys = new KeyRing(file);
   const signer = new TokenSigner({ keys, issuer: `marina:${opened.store}`, now: Date.now, newId: () => ulid() });
   const versions = new AccountVersions(versionOf);
   const isService = (service: string): boolean => publicAddress.isService(service);
-  const own = new OwnTokens({ signer, keys, isService, versions, now: Date.now, lifetime: config.tokenLifetime });
+  const own = new OwnTokens({ signer, keys, isService, versions, now: Date.now, lifetimeOf });
   const refresh = new RefreshTokens({ signer, versions, lifetime: config.refreshTokenLifetime });
   return {
     authenticator: own,

@@ -249,6 +249,20 @@ recipe('With an existing token server', async (open) => {
   }
 });
 
+recipe('Robots', async (open) => {
+  const robots = open();
+  const server = await robots.startServer({ STORAGE_PATH: robots.path('/var/lib/marina') });
+  const shown = await robots.onServer();
+  const [, secret = ''] = /^password +(marina_rt_\S+)$/m.exec(shown) ?? [];
+  await robots.onClient({ REGISTRY_PASSWORD: secret });
+  await eventually(() => expect(server.logs()).toContain('"actor":"robot:build-app"'));
+  const robot = basic('robot+build-app', secret);
+  expect(await status(server, 'team/app/manifests/v1', robot)).toBe(200);
+  expect(await status(server, 'team/app/manifests/v1', robot, 'DELETE')).toBe(403);
+  expect(await push(server, 'other/app', robot)).toBe(403);
+  expect(await status(server, 'team/app/manifests/v1')).toBe(401);
+});
+
 recipe('Moving from registry:2', async (open) => {
   const old = temporaryFolder('registry');
   const accounts = join(old, 'htpasswd');

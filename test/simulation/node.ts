@@ -109,7 +109,7 @@ export function startNode(number: number, environment: NodeEnvironment, random: 
     cache: new ContentCache(1e6),
     newIncarnation: newId,
     grace: setting.grace,
-    redirect: false,
+    redirectFor: undefined,
     parse: (_, steps) => finish(steps),
     policy: NO_POLICY,
     // Bytes that were not dropped remain until they are collected.

@@ -90,7 +90,7 @@ export function openRegistry(
     openBlob: ({ inc }) => driver.open(dataKey(inc)),
     now: clock.now,
     grace: options.grace ?? GRACE,
-    redirect: false,
+    redirectFor: undefined,
     parse: (_, steps) => finish(steps),
     policy: options.policy ?? NO_POLICY,
     runInBackground: (what, work) => waiting.push({ what, work }),

@@ -1,4 +1,5 @@
 import { FileProblem } from '../reloaded-file.ts';
+import { nameInLogin } from '../robots/robot.ts';
 import { type PasswordHash, parsePasswordHash } from './password-hash.ts';
 
 /** An unusable HTPASSWD_FILE. The message is one line; it names the line of the file, and shows nothing of what the line holds. */
@@ -15,8 +16,6 @@ export const MAX_HTPASSWD_BYTES = 2 * 1024 * 1024;
 const MAX_ACCOUNTS = 10_000;
 const MAX_NAME_CHARACTERS = 255;
 const MAX_LINE_CHARACTERS = 1_000;
-/** User names in Basic that begin with this are robots. */
-const ROBOT_PREFIX = 'robot+';
 
 /**
  * Parses the accounts of an HTPASSWD_FILE: lines of `name:hash`, empty lines, and comments after `#`. Spaces around a line are
@@ -82,6 +81,6 @@ export function problemOfName(name: string): string | undefined {
   if (/[\p{Cc}\p{Cf}\p{Cs}\p{Zl}\p{Zp}]/u.test(name)) return 'has control characters';
   if (name !== name.trim()) return 'has a space at its beginning or end';
   if (name.startsWith('#')) return 'begins with "#", as comments do';
-  if (name.startsWith(ROBOT_PREFIX)) return `begins with "${ROBOT_PREFIX}", as only robots do`;
+  if (nameInLogin(name) !== undefined) return 'begins with "robot+", as only robots do';
   return undefined;
 }

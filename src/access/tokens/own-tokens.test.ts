@@ -28,7 +28,7 @@ function setUp(pem?: string) {
     isService: (service) => service === SERVICE,
     versions,
     now: () => test.clock.now,
-    lifetime: 5 * MINUTE,
+    lifetimeOf: () => 5 * MINUTE,
   });
   const refresh = new RefreshTokens({ signer: test.signer, versions, lifetime: 90 * 24 * 60 * MINUTE });
   const deployer: Held = versions.held({ kind: 'user', name: 'deployer' });

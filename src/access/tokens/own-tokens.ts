@@ -3,7 +3,7 @@ import { LRUCache } from 'lru-cache';
 import type { Authenticated, BearerAuthenticator, Maybe } from '../authenticator.ts';
 import { labelOf } from '../identity.ts';
 import type { AccountVersions } from './account-versions.ts';
-import { accessClaimsOf, type Held, readAccessClaims } from './claims.ts';
+import { accessClaimsOf, type Held, type Holder, readAccessClaims } from './claims.ts';
 import { type Granted, grantsOf } from './grant.ts';
 import type { KeyRing } from './keys.ts';
 import { LEEWAY_SECONDS, MAX_TOKEN_CHARACTERS, type Signed, type TokenSigner } from './signer.ts';
@@ -15,8 +15,8 @@ export interface OwnTokensPorts {
   readonly isService: (service: string) => boolean;
   readonly versions: AccountVersions;
   readonly now: () => number;
-  /** Milliseconds for which a token is good. */
-  readonly lifetime: number;
+  /** Milliseconds for which a token of this holder is good. */
+  readonly lifetimeOf: (holder: Holder) => number;
 }
 
 interface Known {
@@ -50,12 +50,12 @@ export class OwnTokens implements BearerAuthenticator {
    * @returns undefined if it would be too long for a header
    */
   async issue(held: Held, granted: Granted, service: string): Promise<Signed | undefined> {
-    const { signer, lifetime } = this.#ports;
+    const { signer, lifetimeOf } = this.#ports;
     const signed = await signer.sign(accessClaimsOf(granted, held), {
       type: 'JWT',
       audience: service,
       subject: labelOf(held.holder),
-      lifetime,
+      lifetime: lifetimeOf(held.holder),
     });
     return signed.token.length > MAX_TOKEN_CHARACTERS ? undefined : signed;
   }

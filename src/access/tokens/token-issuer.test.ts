@@ -33,7 +33,13 @@ const policy: AccessPolicy = {
 const { signer, ring, clock } = testSigner();
 const versions = new AccountVersions(({ name }) => `version of ${name}`);
 const common = { signer, versions, lifetime: 300_000 };
-const own = new OwnTokens({ ...common, keys: ring, isService: (name) => name === SERVICE, now: () => clock.now });
+const own = new OwnTokens({
+  ...common,
+  lifetimeOf: () => 300_000,
+  keys: ring,
+  isService: (name) => name === SERVICE,
+  now: () => clock.now,
+});
 const refresh = new RefreshTokens(common);
 const claimsNeeded = (issuer: string): readonly string[] => (issuer === 'github' ? ['ref', 'environment'] : []);
 const issuer = new TokenIssuer({ own, refresh, versions, policy, claimsNeeded });

@@ -1,10 +1,8 @@
 import type { Claims } from '../../access/identity.ts';
+import { nameInLogin } from '../../access/robots/robot.ts';
 import type { Issuer } from '../../access/rules/issuer.ts';
 import type { RuledIdentity } from '../../access/rules/subject.ts';
 import { CommandError, EXIT } from '../failure.ts';
-
-/** Before a name in Basic credentials, where it cannot be `robot:`. */
-const ROBOT_LOGIN = 'robot+';
 
 /**
  * The identity that a person means by `anonymous`, a user name, `user:…`, `robot:…`, `cert:…` or `oidc:<issuer>:<subject>`.
@@ -19,9 +17,7 @@ export function parseIdentity(text: string, written: readonly string[], issuers:
     case undefined:
       if (text === 'anonymous') return { kind: 'anonymous' };
       if (text === '' || text.includes(':')) throw unusable('an identity is expected');
-      return text.startsWith(ROBOT_LOGIN)
-        ? { kind: 'robot', name: text.slice(ROBOT_LOGIN.length) }
-        : { kind: 'user', name: text };
+      return loginIdentity(text);
     case 'user':
     case 'robot':
       return { kind, name: rest };
@@ -30,6 +26,12 @@ export function parseIdentity(text: string, written: readonly string[], issuers:
     default:
       throw unusable('an identity is expected: anonymous, a user name, robot:…, cert:… or oidc:<issuer>:<subject>');
   }
+}
+
+/** Robots can be written as they log in, too. */
+function loginIdentity(text: string): RuledIdentity {
+  const robot = nameInLogin(text);
+  return robot === undefined ? { kind: 'user', name: text } : { kind: 'robot', name: robot };
 }
 
 function oidcIdentity(text: string, written: readonly string[], issuers: readonly Issuer[]): RuledIdentity {

@@ -32,9 +32,11 @@ export type Problem =
   | 'tag-dangling'
   | 'foreign-object';
 
-/** The location of a finding in a repository. */
+/** The location of a finding. */
 interface Place {
   readonly repo?: RepositoryName;
+  /** A log that is no repository's. */
+  readonly log?: 'robots';
   readonly slot?: number;
   readonly tag?: Tag;
   readonly digest?: Digest;

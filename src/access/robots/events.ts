@@ -1,0 +1,82 @@
+import { z } from 'zod';
+import { canonicalJson } from '../../journal/canonical.ts';
+import { parseIncarnation } from '../../oci/names.ts';
+import { parseRobotName, type RobotName } from './robot.ts';
+import { parseSecretHash, type SecretHash } from './secret.ts';
+
+/** Batches of a higher version are refused, never skipped. */
+export const ROBOT_BATCH_VERSION = 1;
+
+function branded<T>(parse: (text: string) => T | undefined, what: string): z.ZodType<T, string> {
+  return z.string().transform((text, context): T => {
+    const parsed = parse(text);
+    if (parsed !== undefined) return parsed;
+    context.addIssue({ code: 'custom', message: `is not ${what}` });
+    return z.NEVER;
+  });
+}
+
+export const robotName = branded<RobotName>(parseRobotName, 'the name of a robot');
+export const secretHash = branded<SecretHash>(parseSecretHash, 'the hash of a secret');
+export const expiry = z.iso.datetime();
+const actor = z.string();
+
+const event = z.discriminatedUnion('type', [
+  z.strictObject({
+    type: z.literal('robot.created'),
+    name: robotName,
+    secret: secretHash,
+    expires: expiry.optional(),
+    actor,
+  }),
+  /** A new secret in place of the old one. `expires` is what holds from then on. */
+  z.strictObject({
+    type: z.literal('robot.rotated'),
+    name: robotName,
+    secret: secretHash,
+    expires: expiry.optional(),
+    actor,
+  }),
+  z.strictObject({ type: z.literal('robot.revoked'), name: robotName, actor }),
+]);
+
+export type RobotEvent = z.infer<typeof event>;
+
+const batch = z.strictObject({
+  v: z.int(),
+  log: z.literal('robots'),
+  seq: z.int().positive(),
+  /** Hash of the previous slot. */
+  prev: z.string(),
+  /** ULID of the attempt that wrote this slot. */
+  batch: branded(parseIncarnation, 'a ULID'),
+  node: z.string(),
+  at: z.iso.datetime(),
+  events: z.array(event).min(1),
+});
+
+const versioned = z.object({ v: z.int() });
+
+/** The content of one slot of the robots' log. It is like a repository's, with other events. */
+export type RobotBatch = z.infer<typeof batch>;
+
+export function encodeRobotBatch(value: RobotBatch): Uint8Array {
+  return canonicalJson(value);
+}
+
+/** @returns the batch, or why this version cannot use these bytes */
+export function decodeRobotBatch(bytes: Uint8Array): { readonly batch: RobotBatch } | { readonly problem: string } {
+  let json: unknown;
+  try {
+    json = JSON.parse(new TextDecoder('utf-8', { fatal: true }).decode(bytes));
+  } catch (error) {
+    return { problem: `not JSON (${String(error)})` };
+  }
+  const version = versioned.safeParse(json);
+  if (version.success && version.data.v > ROBOT_BATCH_VERSION)
+    return { problem: `version ${version.data.v}, this Marina knows ${ROBOT_BATCH_VERSION}: use the newer one` };
+  const parsed = batch.safeParse(json);
+  if (parsed.success) return { batch: parsed.data };
+  const issue = parsed.error.issues[0];
+  return { problem: `${issue?.path.join('.') ?? 'batch'}: ${issue?.message ?? 'invalid'}` };
+}

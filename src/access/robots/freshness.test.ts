@@ -1,0 +1,61 @@
+import { expect, test } from 'bun:test';
+import { Freshness } from './freshness.ts';
+
+function opened(look: (signal: AbortSignal) => Promise<void>) {
+  const clock = { now: 1_000 };
+  const told: string[] = [];
+  const freshness = new Freshness({
+    ...{ look, now: () => clock.now, onFresh: () => told.push('fresh') },
+    onStale: (error) => told.push(String(error)),
+  });
+  return { clock, told, freshness };
+}
+
+test('knowledge is as old as the beginning of the last look that succeeded', async () => {
+  const { clock, freshness } = opened(async () => {
+    clock.now += 300;
+  });
+  expect(freshness.age).toBe(Number.POSITIVE_INFINITY);
+  await freshness.look();
+  expect(freshness.age).toBe(300);
+  clock.now += 2_000;
+  expect(freshness.age).toBe(2_300);
+});
+
+test('an outage is told once when it begins and once when it ends', async () => {
+  let isDown = false;
+  const { clock, told, freshness } = opened(async () => {
+    if (isDown) throw new Error('no store');
+  });
+  await freshness.look();
+  isDown = true;
+  clock.now += 2_000;
+  for (let n = 0; n < 3; n++) await freshness.look();
+  expect(freshness.age).toBe(2_000);
+  isDown = false;
+  for (let n = 0; n < 3; n++) await freshness.look();
+  expect(freshness.age).toBe(0);
+  expect(told).toEqual(['Error: no store', 'fresh']);
+});
+
+test('a look that never ends is reported, and no other begins before it ends', async () => {
+  const { promise, resolve } = Promise.withResolvers<void>();
+  let looks = 0;
+  const { clock, told, freshness } = opened(async () => {
+    if (++looks === 2) await promise;
+  });
+  await freshness.look();
+  const waiting = freshness.look();
+  for (let n = 0; n < 6; n++) {
+    clock.now += 2_000;
+    await freshness.look();
+  }
+  expect([looks, freshness.age]).toEqual([2, 12_000]);
+  expect(told).toEqual(['Error: the store does not answer']);
+  resolve();
+  await waiting;
+  // It began before the outage, so what it read is as old as that.
+  expect(freshness.age).toBe(12_000);
+  await freshness.look();
+  expect(freshness.age).toBe(0);
+});

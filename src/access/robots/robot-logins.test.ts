@@ -1,0 +1,160 @@
+import { describe, expect, test } from 'bun:test';
+import { GuessingLimiter } from '../guessing.ts';
+import type { Robot, RobotName } from './robot.ts';
+import { RobotLogins, type RobotOutcome } from './robot-logins.ts';
+import { hashSecret, newSecret } from './secret.ts';
+
+const STORE = '01ARZ3NDEKTSV4RRFFQ69G5FAV';
+const HERE = { address: '192.0.2.1' };
+const START = Date.UTC(2030, 0, 1);
+const MINUTE = 60_000;
+
+function opened() {
+  const robots = new Map<RobotName, Robot>();
+  const now = { now: START, age: 0 };
+  const outcomes: RobotOutcome[] = [];
+  const logins = new RobotLogins({
+    ...{ robots: () => robots, store: STORE, limiter: new GuessingLimiter(() => now.now) },
+    ...{ age: () => now.age, now: () => now.now, observe: (outcome) => outcomes.push(outcome) },
+  });
+  const add = (text: string, expires?: number): string => {
+    const name = text as RobotName;
+    const secret = newSecret();
+    robots.set(name, {
+      ...{
+        name,
+        secret: hashSecret(STORE, name, secret),
+        createdAt: new Date(START).toISOString(),
+        createdBy: 'operator:0',
+      },
+      ...{ rotatedAt: undefined, expires: expires === undefined ? undefined : new Date(expires).toISOString() },
+    });
+    return secret;
+  };
+  return { robots, clock: now, outcomes, logins, add };
+}
+
+describe('a robot', () => {
+  test('logs in as robot+<name> with its secret, and is the same object each time', () => {
+    const { logins, add, outcomes } = opened();
+    const secret = add('ci');
+    const found = logins.basic('robot+ci', secret, HERE);
+    expect(found).toEqual({
+      kind: 'known',
+      authority: { kind: 'identity', identity: { kind: 'robot', name: 'ci' as RobotName } },
+    });
+    expect(logins.basic('robot+ci', secret, HERE)).toBe(found);
+    expect(outcomes).toEqual(['right', 'right']);
+  });
+
+  test('is refused with the secret of another, with any other password, and under a name that no robot has', () => {
+    const { logins, add } = opened();
+    const secret = add('ci');
+    const other = add('other');
+    for (const [user, password] of [
+      ['robot+ci', other],
+      ['robot+ci', ''],
+      ['robot+ci', secret.slice(0, -1)],
+      ['robot+nobody', secret],
+      ['robot+', secret],
+      ['robot+CI', secret],
+      ['robot+ci\u0000', secret],
+    ] as const)
+      expect([user, logins.basic(user, password, HERE)?.kind]).toEqual([user, 'refused']);
+  });
+
+  test('is not asked about other logins', () => {
+    const { logins, add, outcomes } = opened();
+    const secret = add('ci');
+    for (const user of ['ci', 'robot:ci', 'Robot+ci', '', 'robot'])
+      expect(logins.basic(user, secret, HERE)).toBeUndefined();
+    expect(outcomes).toEqual([]);
+  });
+
+  test('is refused once it has expired, and once it was revoked', () => {
+    const { logins, add, clock, robots } = opened();
+    const secret = add('ci', START + MINUTE);
+    expect(logins.basic('robot+ci', secret, HERE)?.kind).toBe('known');
+    clock.now += MINUTE;
+    expect(logins.basic('robot+ci', secret, HERE)).toMatchObject({ kind: 'refused', reason: 'the robot has expired' });
+    const lasting = add('lasting');
+    expect(logins.basic('robot+lasting', lasting, HERE)?.kind).toBe('known');
+    robots.delete('lasting' as RobotName);
+    expect(logins.basic('robot+lasting', lasting, HERE)?.kind).toBe('refused');
+  });
+});
+
+test('the same wrong secret is refused each time, and counts once', () => {
+  const { logins, add, robots } = opened();
+  const secret = add('ci');
+  robots.clear();
+  for (let n = 0; n < 30; n++) expect(logins.basic('robot+ci', secret, HERE)?.kind).toBe('refused');
+  for (let n = 0; n < 9; n++) expect(logins.basic('robot+ci', newSecret(), HERE)?.kind).toBe('refused');
+  expect(logins.basic('robot+ci', newSecret(), HERE)?.kind).toBe('later');
+});
+
+test('many wrong secrets of one client get 429, and the right one still works', () => {
+  const { logins, add } = opened();
+  const secret = add('ci');
+  const kinds = Array.from({ length: 12 }, () => logins.basic('robot+ci', newSecret(), HERE)?.kind);
+  expect(kinds).toEqual([...Array(10).fill('refused'), 'later', 'later']);
+  expect(logins.basic('robot+ci', secret, HERE)?.kind).toBe('known');
+  expect(logins.basic('robot+ci', newSecret(), { address: '192.0.2.2' })?.kind).toBe('refused');
+});
+
+describe('a node that has not read the robots', () => {
+  test('for ten seconds lets none log in, right or wrong', () => {
+    const { logins, add, clock } = opened();
+    const secret = add('ci');
+    clock.age = 10_000;
+    expect(logins.basic('robot+ci', secret, HERE)?.kind).toBe('known');
+    clock.age = 10_001;
+    for (const [user, password] of [
+      ['robot+ci', secret],
+      ['robot+ci', 'wrong'],
+      ['robot+nobody', secret],
+    ] as const)
+      expect(() => logins.basic(user, password, HERE)).toThrow('it is not known at the moment which robots are valid');
+  });
+
+  test('for five minutes takes none of their tokens', () => {
+    const { logins, add, clock } = opened();
+    add('ci');
+    const version = logins.versionOf('ci');
+    expect(version).toBeDefined();
+    clock.age = 5 * MINUTE;
+    expect(logins.versionOf('ci')).toBe(version);
+    clock.age++;
+    expect(logins.versionOf('ci')).toBeUndefined();
+  });
+});
+
+describe('the tokens of a robot', () => {
+  test('end with its secret, with its time and with the robot', () => {
+    const { logins, add, clock, robots } = opened();
+    add('ci', START + MINUTE);
+    const before = logins.versionOf('ci');
+    expect(before).toMatch(/^[0-9a-f]{16}$/);
+    add('ci', START + MINUTE);
+    expect(logins.versionOf('ci')).toMatch(/^[0-9a-f]{16}$/);
+    expect(logins.versionOf('ci')).not.toBe(before);
+    clock.now += MINUTE;
+    expect(logins.versionOf('ci')).toBeUndefined();
+    add('ci');
+    expect(logins.versionOf('ci')).toBeDefined();
+    robots.delete('ci' as RobotName);
+    expect(logins.versionOf('ci')).toBeUndefined();
+    expect(logins.versionOf('no name')).toBeUndefined();
+  });
+
+  test('live five minutes at most, and no longer than the robot', () => {
+    const { logins, add } = opened();
+    add('ci');
+    add('soon', START + 2 * MINUTE);
+    add('now', START + 1_000);
+    expect(logins.tokenLifetime('ci', 24 * 60 * MINUTE)).toBe(5 * MINUTE);
+    expect(logins.tokenLifetime('ci', 2 * MINUTE)).toBe(2 * MINUTE);
+    expect(logins.tokenLifetime('soon', 5 * MINUTE)).toBe(2 * MINUTE);
+    expect(logins.tokenLifetime('now', 5 * MINUTE)).toBe(MINUTE);
+  });
+});

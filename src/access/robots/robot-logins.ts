@@ -1,0 +1,125 @@
+import { timingSafeEqual } from 'node:crypto';
+import { RegistryError } from '../../oci/errors.ts';
+import type { Authenticated, BasicAuthenticator, Origin } from '../authenticator.ts';
+import type { GuessingLimiter } from '../guessing.ts';
+import { RememberedPasswords } from '../passwords/remembered.ts';
+import { MAX_AGE_FOR_LOGIN_MS, MAX_AGE_FOR_TOKENS_MS } from './freshness.ts';
+import { isExpired, nameInLogin, parseRobotName, type Robot, type RobotName } from './robot.ts';
+import { hashSecret, isSecret, type SecretHash } from './secret.ts';
+
+/** The result of a login of a robot. */
+export type RobotOutcome = 'right' | 'wrong' | 'expired' | 'limited' | 'unavailable';
+
+export interface RobotLoginsPorts {
+  readonly robots: () => ReadonlyMap<RobotName, Robot>;
+  /** How long ago `robots` was up to date, in milliseconds. */
+  readonly age: () => number;
+  /** ULID of the store. */
+  readonly store: string;
+  readonly limiter: GuessingLimiter;
+  /** Milliseconds since 1970. */
+  readonly now: () => number;
+  readonly observe: (outcome: RobotOutcome) => void;
+}
+
+const WRONG: Authenticated = { kind: 'refused', reason: 'no such robot, or another secret' };
+const NO_SECRET: Authenticated = {
+  kind: 'refused',
+  reason: 'what a robot sent is no secret of a robot: it may be mistyped or cut off',
+};
+const EXPIRED: Authenticated = { kind: 'refused', reason: 'the robot has expired' };
+/** Compared with in place of the hash of a robot that does not exist. */
+const NO_HASH = '0'.repeat(64) as SecretHash;
+const VERSION_CHARACTERS = 16;
+const MAX_TOKEN_MS = 5 * 60_000;
+const MIN_TOKEN_MS = 60_000;
+
+/** Logins of robots, by Basic with `robot+<name>` and the secret. */
+export class RobotLogins implements BasicAuthenticator {
+  readonly #ports: RobotLoginsPorts;
+  /** A pipeline that repeats the secret of a revoked robot is refused each time, and uses up one attempt only. */
+  readonly #wrong: RememberedPasswords;
+  /** One object for every login of a robot: the gate caches by it. */
+  readonly #known = new WeakMap<Robot, Authenticated>();
+
+  constructor(ports: RobotLoginsPorts) {
+    this.#ports = ports;
+    this.#wrong = new RememberedPasswords(ports.now);
+  }
+
+  /**
+   * A right secret is always accepted, however many wrong ones others behind the same address have sent: no secret can be guessed, so
+   * the limit only keeps a client from trying for ever.
+   * @throws RegistryError `unavailable` if this node cannot tell whether the robot was revoked
+   */
+  basic(user: string, password: string, origin: Origin): Authenticated | undefined {
+    const written = nameInLogin(user);
+    if (written === undefined) return undefined;
+    const { robots, store, limiter, now, age } = this.#ports;
+    const name = parseRobotName(written);
+    const robot = name === undefined ? undefined : robots().get(name);
+    // A name without a robot takes the same steps.
+    const isRight = isSame(robot?.secret ?? NO_HASH, hashSecret(store, written, password));
+    if (age() > MAX_AGE_FOR_LOGIN_MS) {
+      this.#ports.observe('unavailable');
+      throw new RegistryError('unavailable', 'it is not known at the moment which robots are valid: try again later');
+    }
+    if (robot === undefined || !isRight) {
+      const key = this.#wrong.keyOf(user, '', password);
+      if (!this.#wrong.isWrong(key)) {
+        const attempt = limiter.attempt(origin.address, user);
+        if (attempt.kind === 'later') return this.#observed('limited', attempt);
+        this.#wrong.addWrong(key);
+      }
+      return this.#observed('wrong', isSecret(password) ? WRONG : NO_SECRET);
+    }
+    return isExpired(robot, now()) ? this.#observed('expired', EXPIRED) : this.#observed('right', this.#knownAs(robot));
+  }
+
+  /**
+   * A text that changes with the robot's secret, so that what was issued for one ends with it. It is the same on every node and tells
+   * nothing about the secret.
+   * @returns undefined if there is no such robot, if it has expired, or if this node does not know any more
+   */
+  versionOf(name: string): string | undefined {
+    const robot = this.#find(name);
+    if (robot === undefined || isExpired(robot, this.#ports.now())) return undefined;
+    return this.#ports.age() > MAX_AGE_FOR_TOKENS_MS ? undefined : robot.secret.slice(0, VERSION_CHARACTERS);
+  }
+
+  /**
+   * How long a new token of a robot is good, in milliseconds: 5 minutes at most, and no longer than the robot. Clients expect at least
+   * a minute; where the robot expires earlier, its tokens end with it all the same (`versionOf`).
+   * @param most for tokens of others
+   */
+  tokenLifetime(name: string, most: number): number {
+    const expires = this.#find(name)?.expires;
+    const left = expires === undefined ? Number.POSITIVE_INFINITY : Date.parse(expires) - this.#ports.now();
+    return Math.max(MIN_TOKEN_MS, Math.min(most, MAX_TOKEN_MS, left));
+  }
+
+  #find(text: string): Robot | undefined {
+    const name = parseRobotName(text);
+    return name === undefined ? undefined : this.#ports.robots().get(name);
+  }
+
+  #knownAs(robot: Robot): Authenticated {
+    const known = this.#known.get(robot);
+    if (known !== undefined) return known;
+    const fresh: Authenticated = {
+      kind: 'known',
+      authority: { kind: 'identity', identity: { kind: 'robot', name: robot.name } },
+    };
+    this.#known.set(robot, fresh);
+    return fresh;
+  }
+
+  #observed(outcome: RobotOutcome, answer: Authenticated): Authenticated {
+    this.#ports.observe(outcome);
+    return answer;
+  }
+}
+
+function isSame(one: SecretHash, other: SecretHash): boolean {
+  return timingSafeEqual(Buffer.from(one), Buffer.from(other));
+}

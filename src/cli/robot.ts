@@ -1,0 +1,159 @@
+import type { Command } from 'commander';
+import type { RobotChange } from '../access/robots/decide.ts';
+import { RobotsView } from '../access/robots/log.ts';
+import { isExpired, loginOf, parseRobotName, ROBOT_NAME_FORMS, type RobotName } from '../access/robots/robot.ts';
+import { hashSecret, newSecret } from '../access/robots/secret.ts';
+import { DURATION_FORMS, parseDuration } from '../config/duration.ts';
+import type { Config } from '../config.ts';
+import { readFormat, StoreRefused } from '../storage/prepare.ts';
+import { CommandError, EXIT, type ExitCode } from './failure.ts';
+import type { OpenStore } from './open-store.ts';
+import { formatTime, type Output, OutputClosed, printable } from './output.ts';
+
+interface RobotPorts {
+  readonly run: (work: (store: OpenStore, output: Output, config: Config) => Promise<ExitCode>) => Promise<void>;
+  /** @returns milliseconds until all nodes know */
+  readonly change: (config: Config, store: OpenStore, name: RobotName, change: RobotChange) => Promise<number>;
+}
+
+interface SecretOptions {
+  readonly expires?: string;
+  readonly json?: true;
+}
+
+/** Adds `robot` with its verbs. They work beside running servers. */
+export function addRobotCommands(marina: Command, { run, change }: RobotPorts): void {
+  const robot = marina
+    .command('robot')
+    .description(
+      'manage robots: accounts for machines, whose secrets Marina makes; every node knows a change within 5 s',
+    )
+    .helpCommand(false);
+  const withSecret = (verb: 'create' | 'rotate', description: string, expires: string): void => {
+    robot
+      .command(verb)
+      .description(description)
+      .argument('<name>', 'name of the robot; it logs in as robot+<name>')
+      .option('--expires <duration>', expires)
+      .option('--json', 'print one JSON object')
+      .action((name: string, options: SecretOptions) =>
+        run((store, output, config) =>
+          giveSecret(verb, requireRobotName(name), options, store, output, (...of) => change(config, store, ...of)),
+        ),
+      );
+  };
+  withSecret(
+    'create',
+    'make a robot, and show its secret once',
+    'how long it is good, such as 90d; for ever if left out',
+  );
+  withSecret(
+    'rotate',
+    'give a robot another secret, and show it once; the old one and its tokens end',
+    'how long the robot is good from now on; as before if left out',
+  );
+  robot
+    .command('revoke')
+    .description('remove a robot; its secret and its tokens end')
+    .argument('<name>', 'name of the robot')
+    .action((text: string) =>
+      run(async (store, output, config) => {
+        const name = requireRobotName(text);
+        const within = await change(config, store, name, { kind: 'revoke' });
+        await output.line(`revoked ${name}${knownWithin(within)}`);
+        return EXIT.ok;
+      }),
+    );
+  robot
+    .command('list')
+    .description('list the robots')
+    .option('--json', 'print one JSON object per robot')
+    .action((options: { readonly json?: true }) => run((store, output) => listRobots(options, store, output)));
+}
+
+type Change = (name: RobotName, change: RobotChange) => Promise<number>;
+
+/** The secret is made here, and shown only once the store has its hash durably: what is shown works. */
+async function giveSecret(
+  kind: 'create' | 'rotate',
+  name: RobotName,
+  options: SecretOptions,
+  { reader, place }: OpenStore,
+  output: Output,
+  change: Change,
+): Promise<ExitCode> {
+  const expires = expiryOf(options.expires);
+  const store = await readFormat(reader);
+  if (store === undefined) throw new StoreRefused(`${place} is not a Marina store`);
+  const secret = newSecret();
+  const hash = hashSecret(store, name, secret);
+  const within = await change(name, { kind, secret: hash, ...(expires === undefined ? {} : { expires }) });
+  const login = loginOf(name);
+  if (options.json === true) {
+    await output.json({ name, login, secret, ...(expires === undefined ? {} : { expires }) });
+    return EXIT.ok;
+  }
+  const lines = [
+    `user name  ${login}`,
+    `password   ${secret}`,
+    ...(expires === undefined ? [] : [`expires    ${formatTime(expires)}`]),
+    '',
+    `It is shown only now${knownWithin(within)}. A robot may do what the rules of ACCESS_FILE for robot:${name} allow.`,
+  ];
+  for (const line of lines) await output.line(line);
+  return EXIT.ok;
+}
+
+async function listRobots(options: { readonly json?: true }, { reader }: OpenStore, output: Output): Promise<ExitCode> {
+  const view = new RobotsView(reader);
+  await view.refresh();
+  const now = Date.now();
+  const robots = [...view.robots.values()].sort((one, other) => (one.name < other.name ? -1 : 1));
+  const width = Math.max(0, ...robots.map(({ name }) => name.length));
+  try {
+    for (const { secret: _, ...robot } of robots) {
+      const expired = isExpired(robot, now);
+      if (options.json === true) {
+        await output.json({ ...robot, login: loginOf(robot.name), expired });
+        continue;
+      }
+      const { name, createdAt, createdBy, rotatedAt, expires } = robot;
+      const parts = [
+        name.padEnd(width),
+        `created ${formatTime(createdAt)} by ${printable(createdBy)}`,
+        ...(rotatedAt === undefined ? [] : [`secret of ${formatTime(rotatedAt)}`]),
+        ...(expires === undefined ? [] : [output.styled(expired ? 'red' : 'dim', expiryText(expires, expired))]),
+      ];
+      await output.line(parts.join('  '));
+    }
+  } catch (error) {
+    if (!(error instanceof OutputClosed)) throw error;
+    // The reader of the output has closed it.
+  }
+  return EXIT.ok;
+}
+
+function expiryText(expires: string, expired: boolean): string {
+  return `${expired ? 'expired' : 'expires'} ${formatTime(expires)}`;
+}
+
+function knownWithin(milliseconds: number): string {
+  return milliseconds === 0 ? '' : `; every node knows within ${milliseconds / 1000} s`;
+}
+
+function requireRobotName(text: string): RobotName {
+  const name = parseRobotName(text);
+  if (name !== undefined) return name;
+  throw new CommandError(EXIT.failed, `${JSON.stringify(text)} cannot be the name of a robot: ${ROBOT_NAME_FORMS}`);
+}
+
+const MAX_DAYS = 36_500;
+
+/** @returns ISO 8601 */
+function expiryOf(text: string | undefined): string | undefined {
+  if (text === undefined) return undefined;
+  const milliseconds = parseDuration(text);
+  if (milliseconds === undefined || milliseconds === 0 || milliseconds > MAX_DAYS * 86_400_000)
+    throw new CommandError(EXIT.failed, `--expires: ${DURATION_FORMS} is expected, up to ${MAX_DAYS}d`);
+  return new Date(Date.now() + milliseconds).toISOString();
+}

@@ -1,0 +1,107 @@
+import type { BasicAuthenticator } from '../access/authenticator.ts';
+import type { GuessingLimiter } from '../access/guessing.ts';
+import type { RobotChange } from '../access/robots/decide.ts';
+import { Freshness, LOOK_EVERY_MS } from '../access/robots/freshness.ts';
+import { RobotsLog, type RobotsLogPorts } from '../access/robots/log.ts';
+import type { RobotName } from '../access/robots/robot.ts';
+import { RobotLogins } from '../access/robots/robot-logins.ts';
+import type { Config } from '../config.ts';
+import { ControlClient } from '../control/client.ts';
+import type { StoreReader } from '../storage/driver.ts';
+import type { Logger } from '../telemetry/log.ts';
+import type { Telemetry } from '../telemetry/metrics.ts';
+import { operatorLabel, repeat, sleep } from './basics.ts';
+import { requireWritableStore } from './read-only.ts';
+import { type OpenedStore, openStore } from './store.ts';
+import { requireStoreOwner, silent } from './writable.ts';
+
+export function openRobotsLog(ports: Pick<RobotsLogPorts, 'driver' | 'newId' | 'reach' | 'node'>): RobotsLog {
+  return new RobotsLog({ ...ports, now: Date.now, sleep });
+}
+
+export interface OpenRobotLogins {
+  readonly authenticator: BasicAuthenticator;
+  /** A text that changes with the robot's secret; undefined if no such robot can log in. */
+  readonly versionOf: (name: string) => string | undefined;
+  readonly tokenLifetime: (name: string, most: number) => number;
+  readonly close: () => void;
+}
+
+interface Ports {
+  readonly robots: RobotsLog;
+  readonly opened: Pick<OpenedStore, 'store'>;
+  readonly limiter: GuessingLimiter;
+  readonly logger: Logger;
+  readonly telemetry: Telemetry;
+}
+
+/** Lets robots log in. Their log is read at an interval, because other processes may change them. */
+export async function openRobotLogins({
+  robots: { view },
+  opened,
+  limiter,
+  logger,
+  telemetry,
+}: Ports): Promise<OpenRobotLogins> {
+  const freshness = new Freshness({
+    look: (signal) => view.refresh(signal),
+    now: () => performance.now(),
+    onStale: (error) =>
+      logger.error(
+        { err: error },
+        'the robots cannot be read: after 10 s none can log in, and after 5 minutes their tokens are not accepted',
+      ),
+    onFresh: () => logger.info('the robots can be read again'),
+  });
+  const age = (): number => freshness.age;
+  const observe = telemetry.robots.observe({ count: () => view.robots.size, age: () => age() / 1000 });
+  const logins = new RobotLogins({
+    robots: () => view.robots,
+    age,
+    store: opened.store,
+    limiter,
+    now: Date.now,
+    observe,
+  });
+  await freshness.look();
+  return {
+    authenticator: logins,
+    versionOf: (name) => logins.versionOf(name),
+    tokenLifetime: (name, most) => logins.tokenLifetime(name, most),
+    close: repeat(LOOK_EVERY_MS, () => freshness.look()),
+  };
+}
+
+/**
+ * Changes a robot for an operator's command: through the server that holds the data folder, or otherwise in the store.
+ * @param reader of the same store
+ * @returns milliseconds until all nodes know
+ * @throws RegistryError as `RobotsLog.change`, and `read-only`, `writes-paused`; StoreRefused in one line
+ */
+export async function changeRobot(
+  config: Config,
+  { reader, place }: { readonly reader: StoreReader; readonly place: string },
+  name: RobotName,
+  change: RobotChange,
+): Promise<number> {
+  await requireWritableStore(config, reader);
+  requireStoreOwner(config);
+  const isShared = config.redisUrl !== undefined || config.storageDriver !== 'filesystem';
+  const server = isShared ? undefined : await ControlClient.connect(place);
+  if (server !== undefined) {
+    await server.changeRobot(name, change);
+    return 0;
+  }
+  const base = silent();
+  const opened = await openStore(config, isShared, base);
+  try {
+    const actor = operatorLabel();
+    await openRobotsLog({ ...base, driver: opened.driver, node: 'operator' }).change(name, change, actor);
+  } finally {
+    await opened.close();
+  }
+  return isShared ? KNOWN_WITHIN_MS : 0;
+}
+
+/** A look, and the interval between two. */
+const KNOWN_WITHIN_MS = 5_000;

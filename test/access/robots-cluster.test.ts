@@ -1,0 +1,115 @@
+// Robots of a cluster: every node knows them, and every node knows within 5 seconds when one is revoked.
+import { afterAll, expect, setDefaultTimeout, test } from 'bun:test';
+import { writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { makeTokenKey } from '../../src/access/tokens/keys.ts';
+import { marinaCommand } from '../cli/marina.ts';
+import { runnableImage, writeLayout } from '../clients/layout.ts';
+import { type Cluster, startCluster, stopClusters } from '../support/cluster.ts';
+import { attempt, run, TOOLS_WITHIN_MS, tools } from '../support/command.ts';
+import { eventually } from '../support/eventually.ts';
+import { temporaryFolder } from '../support/server.ts';
+import { basic, bearer, refreshed, robot, robotsIn, secretFrom, statusOf, tokensFor } from './robots.ts';
+
+setDefaultTimeout(TOOLS_WITHIN_MS);
+afterAll(stopClusters);
+
+/** "every node knows a revocation within 5 s", and what the requests of the test take. */
+const KNOWN_WITHIN_MS = 6_000;
+const folder = temporaryFolder('robots-cluster');
+
+async function startRobots(): Promise<Cluster> {
+  const access = join(folder, 'access.yaml');
+  writeFileSync(access, `rules: [{ who: 'robot:ci-*', repositories: ['team/**'], actions: [pull, push] }]\n`);
+  const key = join(folder, 'token-key.pem');
+  writeFileSync(key, makeTokenKey());
+  return await startCluster({
+    workers: 0,
+    env: { ACCESS_FILE: access, TOKEN_KEY_FILE: key, S3_REDIRECT: 'true' },
+  });
+}
+
+test('a robot logs in on every node, and none takes its secret or its tokens after it was revoked', async () => {
+  const cluster = await startRobots();
+  const urls = cluster.nodes.map(({ url }) => url);
+  const secret = await secretFrom(cluster.env, 'create', 'ci-1');
+  const everywhere = async (headers: Record<string, string>): Promise<readonly number[]> =>
+    await Promise.all(urls.map((url) => statusOf(`${url}/v2/`, headers)));
+  await eventually(async () => expect(await everywhere(basic('ci-1', secret))).toEqual([200, 200]), KNOWN_WITHIN_MS);
+
+  // Through the balancer, so on both nodes.
+  const [crane] = await tools('crane');
+  const image = await runnableImage();
+  writeLayout(join(folder, 'image'), image, image.blobs, 'v1');
+  const env = { DOCKER_CONFIG: join(folder, 'crane') };
+  await run([crane, 'auth', 'login', cluster.host, '--username=robot+ci-1', '--password-stdin'], {
+    env,
+    input: secret,
+  });
+  await run([crane, 'push', join(folder, 'image'), `${cluster.host}/team/app:v1`], { env });
+  await run([crane, 'pull', '--format=oci', `${cluster.host}/team/app:v1`, join(folder, 'pulled')], { env });
+
+  // Addresses of the bucket are good for no longer than a token.
+  const blob = `${urls[0]}/v2/team/app/blobs/${image.blobs[0]?.descriptor.digest}`;
+  const redirect = await fetch(blob, { headers: basic('ci-1', secret), redirect: 'manual' });
+  expect(redirect.status).toBe(307);
+  expect(new URL(redirect.headers.get('location') ?? '').searchParams.get('X-Amz-Expires')).toBe('300');
+
+  const { access, refresh } = await tokensFor(urls[0] ?? '', 'ci-1', secret, 'repository:team/app:pull');
+  expect(await everywhere(bearer(access))).toEqual([200, 200]);
+  const revoked = await robot(cluster.env, 'revoke', 'ci-1');
+  const revokedAt = performance.now();
+  expect(revoked.stdout).toBe('revoked ci-1; every node knows within 5 s\n');
+  await eventually(async () => {
+    expect(await everywhere(basic('ci-1', secret))).toEqual([401, 401]);
+    expect(await everywhere(bearer(access))).toEqual([401, 401]);
+    expect(await Promise.all(urls.map((url) => refreshed(url, refresh)))).toEqual([401, 401]);
+  }, KNOWN_WITHIN_MS);
+  expect(performance.now() - revokedAt).toBeLessThan(KNOWN_WITHIN_MS);
+
+  await killWhileCreating(cluster);
+  await withoutStore(cluster);
+});
+
+/** Whatever the moment: the log stays whole, and a robot that is there can be given a secret. */
+async function killWhileCreating(cluster: Cluster): Promise<void> {
+  const bun = marinaCommand[0] ?? '';
+  const names = Array.from({ length: 8 }, (_, n) => `ci-killed-${n}`);
+  for (const [n, name] of names.entries()) {
+    const command = Bun.spawn([bun, marinaCommand[1] ?? '', 'robot', 'create', name], {
+      env: { ...process.env, ...cluster.env },
+      ...{ stdin: 'ignore', stdout: 'ignore', stderr: 'ignore' },
+    });
+    await Bun.sleep(300 + n * 120);
+    command.kill('SIGKILL');
+    await command.exited;
+  }
+  const { code, stdout } = await attempt([...marinaCommand, 'fsck', '--json'], { env: cluster.env });
+  expect([code, new TextDecoder().decode(stdout)]).toEqual([0, expect.stringContaining('"faults":0')]);
+  const left = new Set((await robotsIn(cluster.env)).map(({ name }) => name));
+  const secrets = new Map<string, string>();
+  for (const name of names)
+    secrets.set(name, await secretFrom(cluster.env, left.has(name) ? 'rotate' : 'create', name));
+  await eventually(async () => {
+    for (const [name, secret] of secrets)
+      for (const { url } of cluster.nodes) expect(await statusOf(`${url}/v2/`, basic(name, secret))).toBe(200);
+  }, 2 * KNOWN_WITHIN_MS);
+}
+
+/** A node that cannot read the robots says so, and soon lets none log in. */
+async function withoutStore(cluster: Cluster): Promise<void> {
+  const [node] = cluster.nodes;
+  if (node === undefined) return expect.unreachable();
+  const secret = await secretFrom(cluster.env, 'create', 'ci-2');
+  const status = (): Promise<number> => statusOf(`${node.url}/v2/`, basic('ci-2', secret));
+  await eventually(async () => expect(await status()).toBe(200), KNOWN_WITHIN_MS);
+  cluster.objects.process.kill('SIGSTOP');
+  try {
+    await eventually(async () => expect(await status()).toBe(503), 30_000);
+    await eventually(() => expect(node.logs().includes('the robots cannot be read')).toBeTrue(), 10_000);
+  } finally {
+    cluster.objects.process.kill('SIGCONT');
+  }
+  await eventually(async () => expect(await status()).toBe(200), 30_000);
+  await eventually(() => expect(node.logs().includes('the robots can be read again')).toBeTrue(), 10_000);
+}

@@ -1,0 +1,178 @@
+// Robots of one server on a data folder.
+import { afterAll, beforeAll, describe, expect, setDefaultTimeout, test } from 'bun:test';
+import { readdirSync, readFileSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { robotSlotKey } from '../../src/storage/paths.ts';
+import { copyOf, flipByte, fsck, marina } from '../cli/marina.ts';
+import { readLayout, runnableImage, writeLayout } from '../clients/layout.ts';
+import { attempt, run, TOOLS_WITHIN_MS, tools } from '../support/command.ts';
+import { eventually } from '../support/eventually.ts';
+import { cleanUp, type Server, startServer, temporaryFolder } from '../support/server.ts';
+import { basic, bearer, refreshed, robot, robotsIn, secretFrom, statusOf, tokensFor } from './robots.ts';
+
+setDefaultTimeout(120_000);
+afterAll(cleanUp);
+
+const folder = temporaryFolder('robots');
+const STORAGE_PATH = join(folder, 'data');
+const ACCESS_FILE = join(folder, 'access.yaml');
+const SCOPE = 'repository:team/app:pull,push';
+const env = { STORAGE_PATH };
+let server: Server;
+let crane: string;
+
+beforeAll(async () => {
+  writeFileSync(ACCESS_FILE, `rules: [{ who: 'robot:ci-*', repositories: ['team/**'], actions: [pull, push] }]\n`);
+  server = await startServer({ ACCESS_FILE, STORAGE_PATH });
+  [crane] = await tools('crane');
+}, TOOLS_WITHIN_MS);
+
+test('a client logs in as a robot, pushes and pulls what the rules allow it, and nothing after the robot was revoked', async () => {
+  const secret = await secretFrom(env, 'create', 'ci-crane', '--expires', '90d');
+  const image = await runnableImage();
+  const layout = join(folder, 'image');
+  writeLayout(layout, image, image.blobs, 'v1');
+  const config = { env: { DOCKER_CONFIG: join(folder, 'crane') } };
+  await run([crane, 'auth', 'login', server.host, '--username=robot+ci-crane', '--password-stdin'], {
+    ...config,
+    input: secret,
+  });
+  await run([crane, 'push', layout, `${server.host}/team/app:v1`], config);
+  await run([crane, 'pull', '--format=oci', `${server.host}/team/app:v1`, join(folder, 'pulled')], config);
+  expect(readLayout(join(folder, 'pulled'))).toEqual(readLayout(layout));
+  const elsewhere = await attempt([crane, 'push', layout, `${server.host}/other/app:v1`], config);
+  expect(elsewhere.code).not.toBe(0);
+  // Events name the robot, and nothing of its secret is in the store or in the log of the server.
+  expect((await marina(STORAGE_PATH, 'history', 'team/app', 'v1', '--json')).stdout).toContain(
+    '"actor":"robot:ci-crane"',
+  );
+  for (const name of readdirSync(join(STORAGE_PATH, 'robots')))
+    expect(readFileSync(join(STORAGE_PATH, 'robots', name), 'utf8')).not.toContain('marina_rt_');
+  expect(server.logs()).not.toContain('marina_rt_');
+  expect((await robot(env, 'revoke', 'ci-crane')).code).toBe(0);
+  const revoked = await attempt([crane, 'pull', `${server.host}/team/app:v1`, join(folder, 'none')], config);
+  expect(revoked.code).not.toBe(0);
+  expect(revoked.stderr.toLowerCase()).toContain('unauthorized');
+});
+
+describe('what a robot had ends at once', () => {
+  const url = (): string => `${server.url}/v2/`;
+
+  test('when it is revoked', async () => {
+    const secret = await secretFrom(env, 'create', 'ci-revoked');
+    const { access, refresh, expiresIn } = await tokensFor(server.url, 'ci-revoked', secret, SCOPE);
+    expect(expiresIn).toBe(300);
+    const statuses = async () => [
+      await statusOf(url(), basic('ci-revoked', secret)),
+      await statusOf(url(), bearer(access)),
+      await refreshed(server.url, refresh),
+    ];
+    expect(await statuses()).toEqual([200, 200, 200]);
+    expect((await robot(env, 'revoke', 'ci-revoked')).stdout).toBe('revoked ci-revoked\n');
+    expect(await statuses()).toEqual([401, 401, 401]);
+    // The name is free again, and what the first robot had stays without effect.
+    await secretFrom(env, 'create', 'ci-revoked');
+    expect(await statuses()).toEqual([401, 401, 401]);
+  });
+
+  test('when it gets another secret', async () => {
+    const secret = await secretFrom(env, 'create', 'ci-rotated');
+    const { access, refresh } = await tokensFor(server.url, 'ci-rotated', secret, SCOPE);
+    const next = await secretFrom(env, 'rotate', 'ci-rotated');
+    expect(await statusOf(url(), basic('ci-rotated', secret))).toBe(401);
+    expect(await statusOf(url(), bearer(access))).toBe(401);
+    expect(await refreshed(server.url, refresh)).toBe(401);
+    expect(await statusOf(url(), basic('ci-rotated', next))).toBe(200);
+  });
+
+  test('when its time is over', async () => {
+    const secret = await secretFrom(env, 'create', 'ci-short', '--expires', '10s');
+    const { access, refresh, expiresIn } = await tokensFor(server.url, 'ci-short', secret, SCOPE);
+    expect(expiresIn).toBe(60);
+    expect(await statusOf(url(), bearer(access))).toBe(200);
+    await eventually(async () => expect(await statusOf(url(), basic('ci-short', secret))).toBe(401), 20_000);
+    expect(await statusOf(url(), bearer(access))).toBe(401);
+    expect(await refreshed(server.url, refresh)).toBe(401);
+    expect((await robot(env, 'list')).stdout).toMatch(/ci-short .*expired /);
+    expect((await robot(env, 'rotate', 'ci-short')).stderr).toContain('has expired: give it a new time with --expires');
+    const next = await secretFrom(env, 'rotate', 'ci-short', '--expires', '1h');
+    expect(await statusOf(url(), basic('ci-short', next))).toBe(200);
+  });
+});
+
+test('commands refuse what cannot be, in one line', async () => {
+  await secretFrom(env, 'create', 'ci-once');
+  expect(await robot(env, 'create', 'ci-once')).toMatchObject({
+    ...{ code: 1, stdout: '', stderr: 'marina: the robot ci-once exists: rotate gives it a new secret\n' },
+  });
+  for (const verb of ['rotate', 'revoke'])
+    expect(await robot(env, verb, 'nobody')).toMatchObject({ code: 1, stderr: 'marina: there is no robot nobody\n' });
+  expect(await robot(env, 'create', 'Not Valid')).toMatchObject({ code: 2, stdout: '' });
+  for (const expires of ['0s', 'soon', '-1d', '999999999d'])
+    expect(await robot(env, 'create', 'ci-x', `--expires=${expires}`)).toMatchObject({ code: 2, stdout: '' });
+  expect((await marina(STORAGE_PATH, 'read-only', 'on')).code).toBe(0);
+  expect(await robot(env, 'create', 'ci-x')).toMatchObject({ code: 2, stdout: '' });
+  expect((await marina(STORAGE_PATH, 'read-only', 'off')).code).toBe(0);
+  expect((await robotsIn(env)).map(({ name }) => name)).not.toContain('ci-x');
+});
+
+test('metrics count robots, their log-ins and how old the knowledge of them is', async () => {
+  const file = join(folder, 'metrics.yaml');
+  writeFileSync(file, `rules: [{ who: 'robot:*', actions: [metrics] }]\n`);
+  const own = await startServer({ ACCESS_FILE: file });
+  const secret = await secretFrom({ STORAGE_PATH: own.dataPath }, 'create', 'prometheus');
+  const response = await fetch(`${own.url}/metrics`, { headers: basic('prometheus', secret) });
+  const text = await response.text();
+  expect(text).toContain('marina_robots 1\n');
+  expect(text).toContain('marina_robot_answers_total{outcome="right"} 1\n');
+  expect(Number(/^marina_robots_age_seconds (.+)$/m.exec(text)?.[1])).toBeWithin(0, 5);
+});
+
+describe('a server that is killed while it creates a robot', () => {
+  /** @returns what is left: a robot without a known secret, or none */
+  async function killedAt(point: string): Promise<readonly string[]> {
+    const dataPath = join(temporaryFolder('robots-killed'), 'data');
+    const settings = { STORAGE_PATH: dataPath, ACCESS_FILE };
+    const dying = await startServer({ ...settings, CRASH_POINT: point });
+    const failed = await robot(settings, 'create', 'ci-lost');
+    expect([failed.code, failed.stdout]).toEqual([2, '']);
+    expect(failed.stderr).toMatch(/^marina: .*robot list.*\n$/);
+    await dying.process.exited;
+    expect(dying.process.signalCode).toBe('SIGKILL');
+    await dying.kill();
+    const names = (await robotsIn(settings)).map(({ name }) => name);
+    const next = await startServer(settings);
+    expect((await robotsIn(settings)).map(({ name }) => name)).toEqual(names);
+    const secret = await secretFrom(settings, names.length === 0 ? 'create' : 'rotate', 'ci-lost');
+    expect(await statusOf(`${next.url}/v2/`, basic('ci-lost', secret))).toBe(200);
+    expect((await fsck(dataPath)).findings).toEqual([]);
+    return names;
+  }
+
+  test('before the slot is written leaves no robot', async () => {
+    expect(await killedAt('create.before-write:3')).toEqual([]);
+  });
+
+  test('after the slot is written leaves a robot, whose secret nobody has seen: rotate gives it another', async () => {
+    expect(await killedAt('append.before-apply')).toEqual(['ci-lost']);
+  });
+});
+
+test('fsck finds a slot of the log of robots that was altered, or is missing', async () => {
+  const dataPath = join(temporaryFolder('robots-fsck'), 'data');
+  await (await startServer({ STORAGE_PATH: dataPath })).stop();
+  // Robots can be changed without a server too.
+  for (const name of ['ci-f1', 'ci-f2']) await secretFrom({ STORAGE_PATH: dataPath }, 'create', name);
+  expect((await fsck(dataPath)).findings).toEqual([]);
+  const altered = copyOf(dataPath);
+  const text = readFileSync(join(altered, robotSlotKey(1)), 'utf8');
+  writeFileSync(join(altered, robotSlotKey(1)), text.replace('operator:', 'operatoR:'));
+  expect((await fsck(altered)).faults).toEqual([
+    expect.objectContaining({ problem: 'chain-broken', log: 'robots', slot: 2 }),
+  ]);
+  const broken = copyOf(dataPath);
+  flipByte(join(broken, robotSlotKey(2)), 0);
+  expect((await fsck(broken)).faults).toEqual([
+    expect.objectContaining({ problem: 'slot-unusable', log: 'robots', slot: 2 }),
+  ]);
+});
