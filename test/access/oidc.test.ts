@@ -1,6 +1,6 @@
 // Tokens of OIDC issuers, as CI services, Kubernetes, Keycloak and Dex make them, at a running server.
 import { afterAll, beforeAll, describe, expect, setDefaultTimeout, test } from 'bun:test';
-import { readFileSync, writeFileSync } from 'node:fs';
+import { writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { decodeJwt, type JWTPayload } from 'jose';
 import { runnableImage, writeLayout } from '../clients/layout.ts';
@@ -8,7 +8,7 @@ import { attempt, run, TOOLS_WITHIN_MS, tools } from '../support/command.ts';
 import { eventually } from '../support/eventually.ts';
 import { image } from '../support/oci.ts';
 import { issuerKey, type OidcIssuer, startIssuer } from '../support/oidc-issuer.ts';
-import { cleanUp, freePort, projectRoot, type Server, startServer, temporaryFolder } from '../support/server.ts';
+import { cleanUp, freePort, type Server, startServer, temporaryFolder } from '../support/server.ts';
 
 setDefaultTimeout(180_000);
 
@@ -163,27 +163,6 @@ describe('a token of', () => {
     const elsewhere = await kubernetes.token({ ...KUBERNETES, sub: 'system:serviceaccount:default:web' });
     expect(await tags('team/99', asPassword(elsewhere))).toBe(404);
     expect(kubernetes.asked).toEqual({});
-  });
-
-  test("a pod goes through the kubelet's plugin of docs/access.md", async () => {
-    const [jq] = await tools('jq');
-    const page = readFileSync(join(projectRoot, 'docs', 'access.md'), 'utf8');
-    const [, filter] = /^exec jq '([^']+)'$/m.exec(page) ?? [];
-    const serviceAccountToken = await kubernetes.token(KUBERNETES);
-    const request = {
-      apiVersion: 'credentialprovider.kubelet.k8s.io/v1',
-      kind: 'CredentialProviderRequest',
-      image: `${server.host}/team/99:v1`,
-      serviceAccountToken,
-    };
-    const answer = JSON.parse(await run([jq, filter ?? ''], { input: JSON.stringify(request) }));
-    expect(answer).toEqual({
-      kind: 'CredentialProviderResponse',
-      apiVersion: 'credentialprovider.kubelet.k8s.io/v1',
-      cacheKeyType: 'Registry',
-      cacheDuration: '5m',
-      auth: { [server.host]: { username: 'oidc', password: serviceAccountToken } },
-    });
   });
 
   test('Keycloak is judged by its groups', async () => {
