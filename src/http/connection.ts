@@ -9,6 +9,6 @@ export interface Connection {
 
 /** Connections that TLS threads make to this server, on behalf of their clients. */
 export interface TlsConnections {
-  /** @param port of the thread's end; @returns undefined if the connection is not one of theirs */
-  of(port: number): Connection | undefined;
+  /** @param peer the other end of a connection to this server; @returns undefined if the connection is not one of theirs */
+  of(peer: { readonly address: string; readonly port: number }): Connection | undefined;
 }

@@ -184,7 +184,7 @@ class Exchange implements RequestContext {
   #behindTls(): Connection | undefined {
     const { tls } = this.#ports;
     const peer = tls === undefined ? null : this.#server?.requestIP(this.request);
-    return peer ? tls?.of(peer.port) : undefined;
+    return peer ? tls?.of(peer) : undefined;
   }
 
   answer(): Response | Promise<Response> {

@@ -9,6 +9,9 @@ export interface TlsConnection {
   readonly certificate: Authenticated | undefined;
 }
 
+/** The threads connect to 127.0.0.1, and so from it. */
+const THREADS_ADDRESS = '127.0.0.1';
+
 class Entry implements TlsConnection {
   readonly address: string;
   readonly thread: symbol;
@@ -43,9 +46,12 @@ export class ConnectionTable {
     return this.#entries.size;
   }
 
-  /** @param port local port of the thread's connection */
-  of(port: number): TlsConnection | undefined {
-    return this.#entries.get(port);
+  /**
+   * The client behind a connection.
+   * @param peer its other end. A port that a thread uses is free at all other loopback addresses, from 127.0.0.2 on, for any process
+   */
+  of({ address, port }: { readonly address: string; readonly port: number }): TlsConnection | undefined {
+    return address === THREADS_ADDRESS ? this.#entries.get(port) : undefined;
   }
 
   /** The thread that has the connection. */

@@ -2,11 +2,13 @@
 import { afterAll, beforeAll, describe, expect, setDefaultTimeout, test } from 'bun:test';
 import { existsSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
+import { connect } from 'node:tls';
 import { basic, passwordOf, writeAccessFiles } from '../access/world.ts';
 import { run, TOOLS_WITHIN_MS, tools } from '../support/command.ts';
 import { eventually } from '../support/eventually.ts';
 import { image, mediaTypes } from '../support/oci.ts';
 import { cleanUp, type Server, startServer, temporaryFolder } from '../support/server.ts';
+import { connectedTo, LOOPBACK, listeningOn } from '../support/sockets.ts';
 import { Authority, type Certificate, CertificateFiles, type CertificateOptions } from './authority.ts';
 
 setDefaultTimeout(60_000);
@@ -29,7 +31,7 @@ let server: Server;
 let clientCaFile: string;
 
 beforeAll(async () => {
-  await tools('openssl');
+  await tools('openssl', 'curl');
   [serverCa, clientCa] = await Promise.all([Authority.open('servers'), Authority.open('clients')]);
   clientCaFile = join(temporaryFolder('client-ca'), 'ca.pem');
   writeFileSync(clientCaFile, clientCa.pem);
@@ -133,7 +135,7 @@ test('a common name with strange characters stays one name', async () => {
 test.each(['-tls1_2', '-tls1_3'])(
   'no session is resumed (%s): each connection shows its certificate again',
   async (version) => {
-    const [openssl] = await tools('openssl');
+    const [openssl] = await tools('openssl', 'curl');
     const certificate = new CertificateFiles(await forClient({ subject: '/CN=deployer' }));
     const session = join(temporaryFolder('session'), 'session.pem');
     const handshake = async (...more: readonly string[]): Promise<string> => {
@@ -149,6 +151,23 @@ test.each(['-tls1_2', '-tls1_3'])(
     expect(await handshake(...again)).toMatch(/^New, [\s\S]*HTTP\/1\.1 200/m);
   },
 );
+
+test('a process of this machine does not pass for a client by the port of its connection', async () => {
+  const deployer = await forClient({ subject: '/CN=deployer' });
+  const client = connect({ host: '127.0.0.1', port: server.port, ca: serverCa.pem, ...deployer });
+  const answered = new Promise((resolve) => client.once('data', (bytes) => resolve(String(bytes).slice(0, 12))));
+  client.write('GET /v2/ HTTP/1.1\r\nHost: localhost\r\n\r\n');
+  expect(await answered).toBe('HTTP/1.1 200');
+  const [inner] = listeningOn(LOOPBACK, server.process.pid).filter((port) => port !== server.port);
+  const ports = connectedTo(LOOPBACK, inner ?? 0);
+  expect(ports.length).toBeGreaterThan(0);
+  // The port is in use at 127.0.0.1 only: anybody may use it at another loopback address.
+  for (const port of ports) {
+    const command = ['curl', '-sS', '--interface', '127.0.0.2', '--local-port', String(port)];
+    expect(await run([...command, `http://127.0.0.1:${inner}/v2/`])).toContain('use its https port');
+  }
+  client.destroy();
+});
 
 test('another CA is used once its file changes', async () => {
   const other = await Authority.open('others');

@@ -1,12 +1,12 @@
 // The server speaks TLS: what clients get, what they do not get, and what never goes out in plain text.
 import { afterAll, beforeAll, describe, expect, setDefaultTimeout, test } from 'bun:test';
-import { readdirSync, readFileSync, readlinkSync } from 'node:fs';
 import { connect } from 'node:net';
 import { type ConnectionOptions, connect as connectTls } from 'node:tls';
 import { attempt, TOOLS_WITHIN_MS, tools } from '../support/command.ts';
 import { eventually } from '../support/eventually.ts';
 import { type Content, digestOf, randomBlob } from '../support/oci.ts';
 import { cleanUp, type Server, startServer } from '../support/server.ts';
+import { LOOPBACK, listeningOn } from '../support/sockets.ts';
 import { Authority, CertificateFiles } from './authority.ts';
 import { bytesOf, Tap } from './tap.ts';
 
@@ -207,7 +207,7 @@ describe('a client', () => {
 });
 
 test('a process of this machine that connects behind the TLS threads is refused', async () => {
-  const ports = listeningOn('0100007F', server.process.pid).filter((port) => port !== server.port);
+  const ports = listeningOn(LOOPBACK, server.process.pid).filter((port) => port !== server.port);
   expect(ports).toHaveLength(1);
   for (const path of ['/v2/', pathOf(small), '/v2/_catalog']) {
     const response = await fetch(`http://127.0.0.1:${ports[0]}${path}`);
@@ -215,28 +215,6 @@ test('a process of this machine that connects behind the TLS threads is refused'
     expect(await response.text()).toContain('use its https port');
   }
 });
-
-/** Ports on which a process listens. @param address as /proc/net/tcp writes it */
-function listeningOn(address: string, pid: number): number[] {
-  const inodes = new Set(
-    readdirSync(`/proc/${pid}/fd`).flatMap((name) => {
-      try {
-        return /^socket:\[(\d+)\]$/.exec(readlinkSync(`/proc/${pid}/fd/${name}`))?.[1] ?? [];
-      } catch {
-        // It was closed in the meantime.
-        return [];
-      }
-    }),
-  );
-  const LISTEN = '0A';
-  const rows = readFileSync(`/proc/${pid}/net/tcp`, 'utf8').trim().split('\n').slice(1);
-  const found = rows.flatMap((row) => {
-    const [, local = '', , state, , , , , , inode = ''] = row.trim().split(/\s+/);
-    const [where, port = ''] = local.split(':');
-    return where === address && state === LISTEN && inodes.has(inode) ? [Number.parseInt(port, 16)] : [];
-  });
-  return [...new Set(found)];
-}
 
 test('clients that are idle do not delay a shutdown, even if they never close their side', async () => {
   const draining = await startServer(new CertificateFiles(await authority.issue()).env);
