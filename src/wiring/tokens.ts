@@ -1,3 +1,4 @@
+import { hkdfSync } from 'node:crypto';
 import { join } from 'node:path';
 import { ulid } from 'ulid';
 import type { Authentication } from '../access/authentication.ts';
@@ -60,7 +61,7 @@ export async function openTokens(wiring: TokenWiring): Promise<OpenedTokens> {
   const { config, opened, publicAddress, versionOf, lifetimeOf, logger, telemetry } = wiring;
   const file = await openKeyFile(wiring);
   const keys = new KeyRing(file);
-  const signer = new TokenSigner({ keys, issuer: `marina:${opened.store}`, now: Date.now, newId: () => ulid() });
+  const signer = new TokenSigner({ keys, issuer: issuerOf(opened.store), now: Date.now, newId: () => ulid() });
   const versions = new AccountVersions(versionOf);
   const isService = (service: string): boolean => publicAddress.isService(service);
   const own = new OwnTokens({ signer, keys, isService, versions, now: Date.now, lifetimeOf });
@@ -82,6 +83,14 @@ export async function openTokens(wiring: TokenWiring): Promise<OpenedTokens> {
     }),
     close: () => file.close(),
   };
+}
+
+/**
+ * The `iss` of all tokens. It names the store but does not tell its ULID: anybody can get a token and read it, and what only this store
+ * may know is derived from the ULID, such as the key of the catalog's positions (registry/sealed-position.ts).
+ */
+function issuerOf(store: string): string {
+  return `marina:${Buffer.from(hkdfSync('sha256', store, '', 'marina token issuer', 16)).toString('hex')}`;
 }
 
 async function openKeyFile({
