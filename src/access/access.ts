@@ -22,11 +22,11 @@ export interface Caller {
 
 /** Decides what a caller may do. It is consulted before any lookup, so a caller cannot tell "forbidden" from "missing". */
 export interface AccessPolicy {
-  /** The repository is one that the request names. */
+  /** The repository is one that the request names, or the source of a mount without `from`. */
   allows(caller: Caller, action: Action, repo: RepositoryName): boolean;
   /**
-   * Whether the caller may pull from a repository that the request does not name: the source of a mount without `from` or of
-   * deduplication. A token of ours names only some repositories, so here the rules for its identity decide.
+   * Whether the caller may pull from a repository that the request does not name: one that has the bytes which the caller has just
+   * uploaded. A token of ours names only some repositories, so here the rules for its identity decide.
    */
   mayPullUnnamed(caller: Caller, repo: RepositoryName): boolean;
   /** Whether the catalog, if the caller may have it, names the repository: if the caller may pull from it. */

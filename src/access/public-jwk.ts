@@ -16,6 +16,8 @@ export interface PublicJwk extends PublicKey {
 
 /** RFC 7518, section 3.3: "A key of size 2048 bits or larger MUST be used". */
 const MIN_RSA_BITS = 2_048;
+/** RFC 8017, section 3.1: "the RSA public exponent e is an integer between 3 and n - 1". With 1 anybody can sign. */
+const MIN_RSA_EXPONENT = 3n;
 
 const RSA_ALGORITHMS = ['RS256', 'RS384', 'RS512', 'PS256', 'PS384', 'PS512'];
 const EC_ALGORITHMS: Readonly<Record<string, string>> = { prime256v1: 'ES256', secp384r1: 'ES384', secp521r1: 'ES512' };
@@ -50,17 +52,33 @@ export function readKeySet(json: unknown): readonly PublicJwk[] | undefined {
 export function readPublicJwk(json: unknown): PublicJwk | undefined {
   const { data: jwk } = shape.safeParse(json);
   if (jwk === undefined || (jwk.use !== undefined && jwk.use !== 'sig')) return undefined;
+  if (jwk.key_ops !== undefined && !jwk.key_ops.includes('verify')) return undefined;
   const key = keyOf(jwk);
   if (key === undefined) return undefined;
   const algorithms = algorithmsOf(key).filter((each) => jwk.alg === undefined || jwk.alg === each);
-  return algorithms.length === 0 ? undefined : { jwk, key, algorithms };
+  return algorithms.length === 0 ? undefined : { jwk: normalized(key, jwk), key, algorithms };
+}
+
+/**
+ * The key as this process writes it, with what the set says of it. Not every reader of keys takes what another one does, such as base64
+ * with line breaks or unknown uses, and one that fails with the first token would be too late.
+ */
+function normalized(key: KeyObject, { kid, alg, use }: z.output<typeof shape>): JWK {
+  return {
+    ...key.export({ format: 'jwk' }),
+    ...(kid === undefined ? {} : { kid }),
+    ...(alg === undefined ? {} : { alg }),
+    ...(use === undefined ? {} : { use }),
+  };
 }
 
 /** The algorithms of tokens that a key can verify; none for kinds of keys that are not accepted, and keys that are too short. */
 export function algorithmsOf({ asymmetricKeyType, asymmetricKeyDetails }: KeyObject): readonly string[] {
   switch (asymmetricKeyType) {
-    case 'rsa':
-      return (asymmetricKeyDetails?.modulusLength ?? 0) >= MIN_RSA_BITS ? RSA_ALGORITHMS : [];
+    case 'rsa': {
+      const { modulusLength = 0, publicExponent = 0n } = asymmetricKeyDetails ?? {};
+      return modulusLength >= MIN_RSA_BITS && publicExponent >= MIN_RSA_EXPONENT ? RSA_ALGORITHMS : [];
+    }
     case 'ec': {
       const algorithm = EC_ALGORITHMS[asymmetricKeyDetails?.namedCurve ?? ''];
       return algorithm === undefined ? [] : [algorithm];
@@ -72,7 +90,7 @@ export function algorithmsOf({ asymmetricKeyType, asymmetricKeyDetails }: KeyObj
   }
 }
 
-function keyOf({ use: _, ...jwk }: z.output<typeof shape>): KeyObject | undefined {
+function keyOf({ use: _, key_ops: __, ...jwk }: z.output<typeof shape>): KeyObject | undefined {
   try {
     return createPublicKey({ key: jwk, format: 'jwk' });
   } catch {

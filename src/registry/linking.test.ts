@@ -324,8 +324,8 @@ describe('a mount', () => {
     const asked: string[] = [];
     const access: AccessPolicy = {
       ...openAccess,
-      mayPullUnnamed: (_, repo) => {
-        asked.push(`pull ${repo}`);
+      allows: (_, action, repo) => {
+        asked.push(`${action} ${repo}`);
         return repo !== A;
       },
     };

@@ -118,10 +118,13 @@ export class Linking {
     return source !== repo && this.#ports.access.mayPullUnnamed(ANYBODY, source) ? { from: source } : {};
   }
 
-  /** The repository that the digest's hint names. The caller's right to pull from it is checked before it is looked up. */
+  /**
+   * The repository that the digest's hint names. The caller's right to pull from it is checked before it is looked up, as for a source
+   * that the client names: who mounts has not shown that it has the bytes, and a token for one repository must not read another.
+   */
   async #sourceFor(digest: Digest, caller: Caller): Promise<RepositoryName | undefined> {
     const source = (await readHint(this.#ports.driver, digest))?.repo;
-    return source !== undefined && this.#ports.access.mayPullUnnamed(caller, source) ? source : undefined;
+    return source !== undefined && this.#ports.access.allows(caller, 'pull', source) ? source : undefined;
   }
 
   /** Whether the repository links the digest and its bytes are stored. */

@@ -129,6 +129,23 @@ describe('zot CVE-2024-39897', () => {
   });
 });
 
+describe('a token for one repository', () => {
+  test('reads no blob of another one by a mount without a source, whatever its holder may pull', async () => {
+    const { bytes, descriptor } = randomBlob(100);
+    const body = new Uint8Array(bytes);
+    const source = `/v2/ours/kept/blobs/uploads/?digest=${descriptor.digest}`;
+    expect((await send(source, { method: 'POST', body, authorization: basic('pusher') })).status).toBe(201);
+    const bearer = async (...scopes: string[]) => `Bearer ${await tokenFor(server, basic('pusher'), ...scopes)}`;
+    const target = `repository:ours/narrow:pull,push`;
+    const mount = `/v2/ours/narrow/blobs/uploads/?mount=${descriptor.digest}`;
+    const narrow = await bearer(target);
+    expect((await send(mount, { method: 'POST', authorization: narrow })).status).toBe(202);
+    expect((await send(`/v2/ours/narrow/blobs/${descriptor.digest}`, { authorization: narrow })).status).toBe(404);
+    const wide = await bearer(target, 'repository:ours/kept:pull');
+    expect((await send(mount, { method: 'POST', authorization: wide })).status).toBe(201);
+  });
+});
+
 describe('zot CVE-2025-23208 (GHSA-c9p4-xwr9-rfhx)', () => {
   test('who is taken out of a group has its rights no longer, not by a token from before either', async () => {
     const rules = (members: string) =>

@@ -33,6 +33,9 @@ test('keys for other uses, of other kinds, or too short are left out', async () 
   const left: JWK[] = [
     { ...rsa, use: 'enc' },
     { ...rsa, key_ops: ['encrypt'] },
+    { ...rsa, key_ops: [] },
+    // Anybody can sign for a key with the exponent 1.
+    ...['AA', 'AQ', 'Ag'].map((e) => ({ ...rsa, e })),
     { ...rsa, kty: 'EC' },
     { kty: 'oct', k: 'c2VjcmV0', kid: 'a', alg: 'HS256' },
     { kty: 'EC', crv: 'P-256', x: 'AAAA', y: 'AAAA', alg: 'ES256' },
@@ -40,6 +43,23 @@ test('keys for other uses, of other kinds, or too short are left out', async () 
     { ...p384, alg: 'ES384' },
   ];
   for (const each of left) expect(await isFound(each)).toBe(false);
+});
+
+test('a key that is written in an unusual way can be used, and never fails only with the first token', async () => {
+  for (const algorithm of ['RS256', 'ES256', 'EdDSA'] as const) {
+    const { jwk } = await issuerKey(algorithm);
+    const member = algorithm === 'RS256' ? 'n' : 'x';
+    const value = jwk[member] ?? '';
+    const unusual: JWK[] = [
+      { ...jwk, key_ops: ['verify', 'sign'] },
+      { ...jwk, key_ops: ['verify', 'unheard-of'] },
+      { ...jwk, key_ops: ['verify', 'verify'] },
+      { ...jwk, [member]: Buffer.from(value, 'base64url').toString('base64') },
+      { ...jwk, [member]: `${value.slice(0, 10)}\n${value.slice(10)}` },
+      { ...jwk, [member]: `${value} ` },
+    ];
+    for (const each of unusual) expect(await isFound(each)).toBe(true);
+  }
 });
 
 test('one key that cannot be used does not spoil the others', async () => {

@@ -3,7 +3,7 @@ import { writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { issuerKey, type OidcIssuer, startIssuer } from '../../../test/support/oidc-issuer.ts';
 import { cleanUp, temporaryFolder } from '../../../test/support/server.ts';
-import type { Issuer, JwksSource } from '../rules/issuer.ts';
+import { type Issuer, isKeysAddress, type JwksSource } from '../rules/issuer.ts';
 import { MAX_JSON_BYTES } from './fetch-json.ts';
 import { loadKeys } from './load-keys.ts';
 
@@ -47,6 +47,16 @@ describe('keys are found', () => {
     serve({ issuer: `${issuer.url}/`, jwks_uri: `${issuer.url}/keys` });
     expect(await load(discover, `${issuer.url}/`)).toBeFunction();
   });
+});
+
+test('an issuer elsewhere cannot make this machine ask its own services', () => {
+  for (const inside of ['http://127.0.0.1:6379/', 'http://localhost/keys', 'http://[::1]/keys']) {
+    expect([isKeysAddress(inside, 'https://idp.example'), isKeysAddress(inside, 'http://127.0.0.1:8080')]).toEqual([
+      false,
+      true,
+    ]);
+  }
+  expect(isKeysAddress('https://keys.example/jwks', 'https://idp.example')).toBe(true);
 });
 
 describe('there are no keys', () => {

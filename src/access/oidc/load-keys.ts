@@ -1,6 +1,6 @@
 import { z } from 'zod';
 import { readBoundedFile } from '../bounded-file.ts';
-import { type Issuer, isSafeUrl } from '../rules/issuer.ts';
+import { type Issuer, isKeysAddress } from '../rules/issuer.ts';
 import { fetchJson, MAX_JSON_BYTES } from './fetch-json.ts';
 import { KeyProblem } from './key-problem.ts';
 import { type KeySet, parseKeySet } from './key-set.ts';
@@ -44,6 +44,7 @@ async function discover(issuer: string, signal: AbortSignal): Promise<string> {
   if (data === undefined) throw new KeyProblem(`${url} has no issuer and jwks_uri`);
   // "The issuer value returned MUST be identical to the Issuer URL".
   if (data.issuer !== issuer) throw new KeyProblem(`${url} is of another issuer`);
-  if (!isSafeUrl(data.jwks_uri)) throw new KeyProblem(`the jwks_uri in ${url} is no https URL`);
-  return data.jwks_uri;
+  const { jwks_uri: keys } = data;
+  if (!isKeysAddress(keys, issuer)) throw new KeyProblem(`the jwks_uri in ${url} is no https URL`);
+  return keys;
 }

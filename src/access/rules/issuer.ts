@@ -45,11 +45,19 @@ export const issuerShape = z.strictObject({
 });
 
 /** Whether keys may be fetched from a URL: over plain http they could be anyone's. */
-export function isSafeUrl(text: string): boolean {
+function isSafeUrl(text: string): boolean {
   if (!/^https?:\/\/[^\s]+$/.test(text) || !URL.canParse(text)) return false;
   const { protocol, hostname, username, password, hash } = new URL(text);
   if (username !== '' || password !== '' || hash !== '') return false;
   return protocol === 'https:' || isLoopback(hostname);
+}
+
+/**
+ * Whether the keys of an issuer may be at the address that it says itself. Only one on this machine may send us to plain http, and so
+ * to a service of this machine that nobody else reaches.
+ */
+export function isKeysAddress(text: string, issuer: string): boolean {
+  return isSafeUrl(text) && (text.startsWith('https:') || issuer.startsWith('http:'));
 }
 
 function isLoopback(hostname: string): boolean {
