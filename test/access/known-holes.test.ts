@@ -129,6 +129,21 @@ describe('zot CVE-2024-39897', () => {
   });
 });
 
+test('what a client can read of a token does not tell the ULID of the store, which keys are derived from', async () => {
+  const [, store = 'no store'] = /, store (\w{26})\)/.exec(server.logs()) ?? [];
+  expect(store).toHaveLength(26);
+  const asked = await fetch(`${server.url}/token?service=registry.example&offline_token=true`, {
+    headers: { authorization: basic('reader') },
+  });
+  const tokens = (await asked.text()).match(/eyJ[\w-]+\.[\w-]+/g) ?? [];
+  // The access token, in two fields, and the refresh token.
+  expect(tokens).toHaveLength(3);
+  for (const token of [...tokens, await tokenFor(server, undefined)]) {
+    const decoded = token.split('.', 2).map((part) => Buffer.from(part, 'base64url').toString());
+    expect(decoded.join()).not.toContain(store);
+  }
+});
+
 describe('a token for one repository', () => {
   test('reads no blob of another one by a mount without a source, whatever its holder may pull', async () => {
     const { bytes, descriptor } = randomBlob(100);
