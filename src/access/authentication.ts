@@ -29,13 +29,12 @@ function firstAnswer<A>(
   ask: (authenticator: A) => Maybe<Authenticated | undefined>,
   start = 0,
 ): Maybe<Authenticated> {
-  for (const [index, authenticator] of authenticators.entries()) {
-    if (index < start) continue;
+  // Without an iterator, which would take a tenth of the time of a known caller's request.
+  for (let at = start; ; at++) {
+    const authenticator = authenticators[at];
+    if (authenticator === undefined) return UNKNOWN_KIND;
     const answer = ask(authenticator);
-    if (answer instanceof Promise) {
-      return answer.then((found) => found ?? firstAnswer(authenticators, ask, index + 1));
-    }
+    if (answer instanceof Promise) return answer.then((found) => found ?? firstAnswer(authenticators, ask, at + 1));
     if (answer !== undefined) return answer;
   }
-  return UNKNOWN_KIND;
 }

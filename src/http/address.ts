@@ -1,5 +1,6 @@
 import type { Digest } from '../oci/names.ts';
 import { RequestLabels } from '../telemetry/request-labels.ts';
+import { type RequiredAccess, requiredAccess } from './required-access.ts';
 import { parseRoute, type Route, TOKEN_PATH } from './route.ts';
 
 /** Addresses cached for each method. A full cache is emptied: parsing the addresses again is cheap. */
@@ -13,6 +14,7 @@ export interface Address {
   /** The digest in the URL, if it has one. */
   readonly digest: Digest | undefined;
   readonly labels: RequestLabels;
+  readonly required: RequiredAccess | undefined;
 }
 
 const gets = new Map<string, Address>();
@@ -60,5 +62,6 @@ function parseAddress(method: string, url: string): Address {
   const digest = reference?.kind === 'digest' ? reference.digest : 'digest' in route ? route.digest : undefined;
   const repository = 'repo' in route ? route.repo : undefined;
   const tag = reference?.kind === 'tag' ? reference.tag : undefined;
-  return { route, digest, labels: new RequestLabels(method, shownTarget(url), route.kind, repository, tag) };
+  const labels = new RequestLabels(method, shownTarget(url), route.kind, repository, tag);
+  return { route, digest, labels, required: requiredAccess(route) };
 }

@@ -2,12 +2,11 @@ import { type Actor, ANONYMOUS } from '../access/access.ts';
 import type { Authenticated } from '../access/authenticator.ts';
 import { ANONYMOUS_AUTHORITY, type Authority } from '../access/authority.ts';
 import { RegistryError, Unanswered } from '../oci/errors.ts';
-import { mapMaybeAsync } from '../registry/maybe-async.ts';
 import type { FileSender } from '../sending/protocol.ts';
 import type { AccessEntry, Logger } from '../telemetry/log.ts';
 import type { Telemetry } from '../telemetry/metrics.ts';
 import { RequestLabels } from '../telemetry/request-labels.ts';
-import { addressOf, shownTarget, unknownLabels } from './address.ts';
+import { type Address, addressOf, shownTarget, unknownLabels } from './address.ts';
 import type { Admission } from './admission.ts';
 import { type BunServer, IDLE_SECONDS } from './bun-server.ts';
 import { renderChallenge, type TokenService, Unauthorized } from './challenge.ts';
@@ -16,10 +15,10 @@ import type { FileResponse, HandlerPorts, RequestContext, RequestStats } from '.
 import { dispatch } from './dispatch.ts';
 import { renderError } from './errors.ts';
 import type { Proxies } from './forwarded.ts';
-import type { Gate } from './gate.ts';
+import type { Gate, Identified } from './gate.ts';
 import { handOver } from './hand-over.ts';
 import type { PublicAddress } from './public-address.ts';
-import { type RequiredAccess, requiredAccess } from './required-access.ts';
+import type { RequiredAccess } from './required-access.ts';
 import { respond } from './response.ts';
 import type { Route } from './route.ts';
 import { limitedRequest, type SubjectLimits } from './subject-limits.ts';
@@ -83,7 +82,8 @@ export async function serveGuarded(
   if (gate === undefined) return await answer();
   const exchange = new Exchange(request, server, ports);
   try {
-    return exchange.finish(await exchange.guard(gate, name, required, answer));
+    await exchange.guard(gate, name, required);
+    return exchange.finish(await answer());
   } catch (error) {
     return exchange.finish(exchange.failed(error));
   }
@@ -175,6 +175,11 @@ class Exchange implements RequestContext {
     return this.#behindTls()?.certificate;
   }
 
+  /** `client` for authenticators, which need it only to count wrong attempts. */
+  get address(): string | undefined {
+    return this.client;
+  }
+
   #peer(): string | undefined {
     const { tls } = this.#ports;
     return tls === undefined ? this.#server?.requestIP(this.request)?.address : this.#behindTls()?.address;
@@ -206,7 +211,15 @@ class Exchange implements RequestContext {
     this.#ports.webOrigins.checkWrite(request);
     const { gate } = this.#ports;
     if (gate === undefined) return this.#dispatch(address.route);
-    return this.#admit(gate, requiredAccess(address.route), () => this.#dispatch(address.route));
+    const found = gate.identify(this, address.required);
+    // Without a closure where the caller is known already, as most are.
+    if (found instanceof Promise) return found.then((each) => this.#serve(address, each, gate));
+    return this.#serve(address, found, gate);
+  }
+
+  #serve({ route, required }: Address, found: Identified, gate: Gate): Response | Promise<Response> {
+    this.#admit(found, required, gate);
+    return this.#dispatch(route);
   }
 
   #dispatch(route: Route): Response | Promise<Response> {
@@ -221,29 +234,17 @@ class Exchange implements RequestContext {
   }
 
   /** @param name of what is served, in the log and the metrics */
-  guard(
-    gate: Gate,
-    name: string,
-    required: RequiredAccess,
-    answer: () => Promise<Response>,
-  ): Response | Promise<Response> {
+  async guard(gate: Gate, name: string, required: RequiredAccess): Promise<void> {
     this.#labels = new RequestLabels(this.request.method, shownTarget(this.request.url), name, undefined, undefined);
     this.#checkConnection();
-    return this.#admit(gate, required, answer);
+    this.#admit(await gate.identify(this, required), required, gate);
   }
 
-  /** Serves the request if its sender may have it. */
-  #admit(
-    gate: Gate,
-    required: RequiredAccess | undefined,
-    answer: () => Response | Promise<Response>,
-  ): Response | Promise<Response> {
-    return mapMaybeAsync(gate.identify(this, required), ({ actor, authority }) => {
-      this.actor = actor;
-      this.authority = authority;
-      this.#rule = gate.admit(required, this, this);
-      return answer();
-    });
+  /** Returns only if the caller may have its request served. */
+  #admit({ actor, authority }: Identified, required: RequiredAccess | undefined, gate: Gate): void {
+    this.actor = actor;
+    this.authority = authority;
+    this.#rule = gate.admit(required, this, this);
   }
 
   /** Counts this request toward its client's limit until the response is ready. */

@@ -90,7 +90,7 @@ function open({
 
 function request(authorization?: string, certificate?: Authenticated): GateRequest {
   const headers = { host: 'r.example', ...(authorization === undefined ? {} : { authorization }) };
-  const about = { id: 'request-1', client: '192.0.2.1', certificate };
+  const about = { id: 'request-1', address: '192.0.2.1', certificate };
   return { ...about, request: new Request('http://r.example/v2/', { headers }) };
 }
 

@@ -17,11 +17,9 @@ import type { RequiredAccess, Requirement } from './required-access.ts';
 import { TOKEN_PATH } from './route.ts';
 
 /** What the gate reads of a request. */
-export interface GateRequest {
+export interface GateRequest extends Origin {
   readonly id: string;
   readonly request: Request;
-  /** Address of the client, as far as it is known. */
-  readonly client: string | undefined;
   /** What the client's certificate proves; undefined if it has shown none. */
   readonly certificate: Authenticated | undefined;
 }
@@ -76,7 +74,6 @@ export class Gate {
   identify(from: GateRequest, required: RequiredAccess | undefined): Maybe<Identified> {
     const { authentication } = this.#ports;
     const credentials = parseAuthorization(from.request.headers.get('authorization'));
-    const origin = originOf(from);
     switch (credentials.kind) {
       case 'none': {
         const { certificate } = from;
@@ -87,15 +84,15 @@ export class Gate {
       case 'malformed':
         return this.#accept({ kind: 'refused', reason: credentials.reason }, undefined, from, required);
       case 'basic': {
-        const found = authentication.basic(credentials.user, credentials.password, origin);
+        const found = authentication.basic(credentials.user, credentials.password, from);
         return found instanceof Promise
-          ? found.then((each) => this.#accept(each, undefined, from, required))
+          ? inTime(found).then((each) => this.#accept(each, undefined, from, required))
           : this.#accept(found, undefined, from, required);
       }
       case 'bearer': {
-        const found = authentication.bearer(credentials.token, origin);
+        const found = authentication.bearer(credentials.token, from);
         return found instanceof Promise
-          ? found.then((each) => this.#accept(each, 'invalid_token', from, required))
+          ? inTime(found).then((each) => this.#accept(each, 'invalid_token', from, required))
           : this.#accept(found, 'invalid_token', from, required);
       }
       default:
@@ -121,7 +118,7 @@ export class Gate {
     this.#ports.logger.info(
       {
         requestId: from.id,
-        client: from.client,
+        client: from.address,
         actor: caller.actor.label,
         ...describe(missing),
         nearestRule: ruleOf(missing, (wanted) => rules.nearest(caller, wanted)),
@@ -154,7 +151,7 @@ export class Gate {
   #accept(
     found: Authenticated,
     error: TokenError | undefined,
-    { id, client }: GateRequest,
+    from: GateRequest,
     required: RequiredAccess | undefined,
     message = CREDENTIALS_WRONG,
   ): Identified {
@@ -162,7 +159,10 @@ export class Gate {
       case 'known':
         return this.#identified(found.authority);
       case 'refused':
-        this.#ports.logger.warn({ requestId: id, client, reason: found.reason }, 'credentials were refused');
+        this.#ports.logger.warn(
+          { requestId: from.id, client: from.address, reason: found.reason },
+          'credentials were refused',
+        );
         throw new Unauthorized(message, challengeOf(required, error));
       case 'later':
         throw new RegistryError('too-many-requests', 'too many log-ins failed, or too many are in progress: wait', {
@@ -184,13 +184,20 @@ export class Gate {
   }
 }
 
-/** The address is found out only if an authenticator asks for it, because that takes longer than to recognize a known caller. */
-function originOf(from: GateRequest): Origin {
-  return {
-    get address() {
-      return from.client;
-    },
-  };
+/** Authenticators have deadlines of their own, which are shorter. */
+const IDENTIFY_MS = 30_000;
+const TOO_LATE: Authenticated = { kind: 'later', retryAfterSeconds: 5 };
+
+async function inTime(found: Promise<Authenticated>): Promise<Authenticated> {
+  let timer: ReturnType<typeof setTimeout> | undefined;
+  const late = new Promise<Authenticated>((resolve) => {
+    timer = setTimeout(() => resolve(TOO_LATE), IDENTIFY_MS);
+  });
+  try {
+    return await Promise.race([found, late]);
+  } finally {
+    clearTimeout(timer);
+  }
 }
 
 function isMet(requirement: Requirement, caller: Caller, policy: AccessPolicy): boolean {

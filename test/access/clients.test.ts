@@ -85,7 +85,7 @@ test.each(['crane', 'skopeo'] as const)(
       () => pusher.push('them/app:v1'),
       () => pusher.remove(`${repo}:v1`),
       () => nobody.pull(`${repo}:v1`, join(folder, `${name}-refused`)),
-      () => nobody.push('public/app:v1'),
+      () => nobody.push('free/app:v1'),
       () => reader.pull('them/app:v1', join(folder, `${name}-refused`)),
     ]) {
       expect((await refused()).code).not.toBe(0);
@@ -96,9 +96,9 @@ test.each(['crane', 'skopeo'] as const)(
 
 test.each(['crane', 'skopeo'] as const)('%s pulls without an account where everybody may', async (name) => {
   const admin = await loggedIn(name, 'admin');
-  expect(await admin.push(`public/${name}:v1`)).toMatchObject({ code: 0 });
+  expect(await admin.push(`free/${name}:v1`)).toMatchObject({ code: 0 });
   const pulled = join(folder, `${name}-public`);
-  expect(await CLIENTS[name](undefined).pull(`public/${name}:v1`, pulled)).toMatchObject({ code: 0 });
+  expect(await CLIENTS[name](undefined).pull(`free/${name}:v1`, pulled)).toMatchObject({ code: 0 });
   expect(readLayout(pulled).size).toBe(readLayout(layout).size);
 });
 

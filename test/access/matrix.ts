@@ -36,8 +36,12 @@ const SORTS = [
 ] as const;
 type Sort = (typeof SORTS)[number];
 
-/** `ours` have rules for all accounts but one, `them` only for the administrator. */
-const PLACES = ['own', 'own missing', 'other', 'other missing'] as const;
+/**
+ * Of `own` ones there are rules for all accounts but one, of `other` ones only for the administrator, and from `public` ones everybody
+ * may pull.
+ */
+const PLACES = ['own', 'own missing', 'other', 'other missing', 'public', 'public missing'] as const;
+const OWNERS = { own: 'ours', other: 'them', public: 'free' } as const;
 type PlaceSort = (typeof PLACES)[number];
 
 /** What the registry can know of a caller. */
@@ -47,6 +51,8 @@ type Standing =
   /** Credentials that prove nothing. */
   | { readonly kind: 'refused' }
   | { readonly kind: 'account'; readonly account: Account }
+  /** A token that was got without credentials. */
+  | { readonly kind: 'anonymous token' }
   /** A token of ours that is good, for something else. */
   | { readonly kind: 'other token' };
 
@@ -74,7 +80,7 @@ export async function openWorld(files: AccessFiles, servers: readonly { readonly
   const tokenOfRemoved = await tokenFor({ url }, basic(REMOVED), 'repository:ours/app-00000:pull,push,delete');
   writeFileSync(files.htpasswd, lines);
   await eventually(async () => expect(await statuses()).toEqual(servers.map(() => 401)), 20_000);
-  for (const repo of ['ours/app-00000', 'them/app-00000', SOURCE, FOREIGN_SOURCE])
+  for (const repo of [...Object.values(OWNERS).map((owner) => `${owner}/app-00000`), SOURCE, FOREIGN_SOURCE])
     await fill({ url, repo, exists: true });
   return { url, tokenOfRemoved, key: files.key };
 }
@@ -83,8 +89,9 @@ let names = 0;
 
 function placeOf(world: World, sort: PlaceSort): Place {
   const { url } = world;
-  const owner = sort.startsWith('own') ? 'ours' : 'them';
-  if (!sort.endsWith('missing')) return { url, repo: `${owner}/app-00000`, exists: true };
+  const [whose = '', missing] = sort.split(' ');
+  const owner = Object.entries(OWNERS).find(([name]) => name === whose)?.[1] ?? expect.unreachable();
+  if (missing === undefined) return { url, repo: `${owner}/app-00000`, exists: true };
   names++;
   return { url, repo: `${owner}/new-${String(names).padStart(5, '0')}`, exists: false };
 }
@@ -106,7 +113,7 @@ async function credentialsOf(
     case 'anonymous':
       return scheme === 'Basic'
         ? { authorization: undefined, standing: { kind: 'nobody' } }
-        : { authorization: as(await token(undefined, ...scopes)), standing: { kind: 'other token' } };
+        : { authorization: as(await token(undefined, ...scopes)), standing: { kind: 'anonymous token' } };
     case 'wrong password':
       return { authorization: scheme === 'Basic' ? basic('admin', 'wrong') : 'Bearer wrong', standing: refused };
     case 'disabled':
@@ -139,13 +146,16 @@ async function credentialsOf(
   }
 }
 
-function may(standing: Standing, needs: Needs, isOwn: boolean): boolean {
+function may(standing: Standing, needs: Needs, repo: string): boolean {
   if (needs === 'nothing') return true;
   if (needs === 'identity') return standing.kind !== 'nobody';
+  // What everybody may do, every account may do too; a token is for what it is for.
+  if (needs === 'pull' && repo.startsWith('free/'))
+    return standing.kind !== 'other token' && standing.kind !== 'refused';
   if (standing.kind !== 'account') return false;
   const { account } = standing;
   if (account === 'admin') return true;
-  return needs !== 'catalog' && isOwn && has(account, needs);
+  return needs !== 'catalog' && repo.startsWith('ours/') && has(account, needs);
 }
 
 interface Expected {
@@ -159,18 +169,17 @@ interface Expected {
 /** The decided rules: docs/access.md, "What callers see". */
 function expectedOf(variant: Variant, standing: Standing, scheme: Scheme, place: Place, caller: Caller): Expected {
   const scope = variant.scope(place.repo);
-  const isOwn = place.repo.startsWith('ours/');
   if (standing.kind === 'refused') {
     const error = scheme === 'Bearer' ? 'invalid_token' : undefined;
     return { status: 401, code: 'UNAUTHORIZED', challenge: { scope, error } };
   }
   // A tag that is not there cannot be moved.
   const needs = !place.exists && variant.gateNeeds !== undefined ? variant.gateNeeds : variant.needs;
-  if (may(standing, needs, isOwn)) {
+  if (may(standing, needs, place.repo)) {
     const status = variant.granted(place, caller);
     return status === 401 ? { status, challenge: { scope, error: undefined } } : { status };
   }
-  if (variant.gateNeeds !== undefined && may(standing, variant.gateNeeds, isOwn))
+  if (variant.gateNeeds !== undefined && may(standing, variant.gateNeeds, place.repo))
     return { status: 403, code: 'DENIED' };
   if (standing.kind === 'nobody') return { status: 401, code: 'UNAUTHORIZED', challenge: { scope, error: undefined } };
   if (scheme === 'Bearer')
@@ -222,7 +231,7 @@ export async function checkRow(world: World, kind: RouteKind): Promise<{ cells: 
           cells++;
           const place = placeOf(world, each);
           const { authorization, standing } = await credentialsOf(world, sort, scheme, variant.scope(place.repo));
-          const mayUpload = may(standing, 'create', place.repo.startsWith('ours/'));
+          const mayUpload = may(standing, 'create', place.repo);
           const caller = { authorization, mayUpload, isAdmin: sort === 'admin' };
           const seen = await answerOf(variant, place, caller);
           answers.set(each, seen);

@@ -38,7 +38,7 @@ rules:
   - { who: deleter, repositories: ['ours/**'], actions: [pull, delete] }
   - { who: outsider, repositories: ['elsewhere'], actions: [pull, push, delete] }
   - { who: admin, repositories: ['**'], actions: [pull, push, delete, catalog, metrics, admin] }
-  - { who: anonymous, repositories: ['public/**'], actions: [pull] }
+  - { who: anonymous, repositories: ['free/**'], actions: [pull] }
 `;
 
 /** The registry's only name. */

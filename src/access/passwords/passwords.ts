@@ -21,10 +21,22 @@ export interface PasswordPorts {
 
 type Accounts = ReadonlyMap<string, Account>;
 
-interface Entry {
+class Entry {
   readonly account: Account;
   /** The same object for every login: the gate caches by it. */
   readonly known: Authenticated;
+  /** Computed once: each request with a token asks for it. */
+  #version: string | undefined;
+
+  constructor(account: Account) {
+    this.account = account;
+    this.known = { kind: 'known', authority: { kind: 'identity', identity: { kind: 'user', name: account.name } } };
+  }
+
+  get version(): string {
+    this.#version ??= versionOf(this.account);
+    return this.#version;
+  }
 }
 
 const BUSY: Authenticated = { kind: 'later', retryAfterSeconds: 5 };
@@ -88,10 +100,7 @@ export class Passwords implements BasicAuthenticator {
    * @returns undefined if there is no such account
    */
   versionOf(name: string): string | undefined {
-    const account = this.#entries.get(name)?.account;
-    if (account === undefined) return undefined;
-    const whole = createHmac('sha256', account.hash.text).update(`password version:${name}`).digest();
-    return whole.subarray(0, VERSION_BYTES).toString('base64url');
+    return this.#entries.get(name)?.version;
   }
 
   async #check(
@@ -131,12 +140,12 @@ function wrong(entry: Entry | undefined): Authenticated {
 }
 
 function entriesOf(accounts: Accounts): ReadonlyMap<string, Entry> {
-  const entries = new Map<string, Entry>();
-  for (const [name, account] of accounts) {
-    const known = { kind: 'known', authority: { kind: 'identity', identity: { kind: 'user', name } } } as const;
-    entries.set(name, { account, known });
-  }
-  return entries;
+  return new Map(Array.from(accounts, ([name, account]) => [name, new Entry(account)]));
+}
+
+function versionOf({ name, hash }: Account): string {
+  const whole = createHmac('sha256', hash.text).update(`password version:${name}`).digest();
+  return whole.subarray(0, VERSION_BYTES).toString('base64url');
 }
 
 function decoyOf(accounts: Accounts): PasswordHash {

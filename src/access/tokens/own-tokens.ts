@@ -1,4 +1,3 @@
-import { createHash } from 'node:crypto';
 import { LRUCache } from 'lru-cache';
 import type { Authenticated, BearerAuthenticator, Maybe } from '../authenticator.ts';
 import { labelOf } from '../identity.ts';
@@ -29,16 +28,24 @@ interface Known {
   readonly keys: KeyRing['current'];
 }
 
-/** Tokens that need no second look at their signature. One takes about a kilobyte. */
+/** Tokens that need no second look at their signature, and their length together. */
 const MAX_KNOWN = 10_000;
+const MAX_KNOWN_CHARACTERS = 16 * 1024 * 1024;
 
 const OUTDATED: Authenticated = { kind: 'refused', reason: 'the account is gone, or has another password now' };
 
 /** Access tokens that this registry issues: distribution's (spec/auth/jwt.md), with one more claim for what only we need. */
 export class OwnTokens implements BearerAuthenticator {
   readonly #ports: OwnTokensPorts;
-  /** By SHA-256 of the token: in memory there are no tokens that could be used. */
-  readonly #known = new LRUCache<string, Known>({ max: MAX_KNOWN });
+  /**
+   * By the token itself. Hashing it would take a fifth of the time of a pull from memory, and hide nothing: whoever can read the memory
+   * of this process has its signing key.
+   */
+  readonly #known = new LRUCache<string, Known>({
+    max: MAX_KNOWN,
+    maxSize: MAX_KNOWN_CHARACTERS,
+    sizeCalculation: (_, token) => token.length,
+  });
 
   constructor(ports: OwnTokensPorts) {
     this.#ports = ports;
@@ -62,15 +69,14 @@ export class OwnTokens implements BearerAuthenticator {
 
   bearer(token: string): Maybe<Authenticated | undefined> {
     if (token.length > MAX_TOKEN_CHARACTERS) return undefined;
-    const key = createHash('sha256').update(token).digest('base64');
-    const known = this.#known.get(key);
+    const known = this.#known.get(token);
     if (known !== undefined && known.keys === this.#ports.keys.current && this.#ports.now() < known.until) {
       return this.#ifCurrent(known);
     }
-    return this.#ports.signer.isOurs(token) ? this.#verify(token, key) : undefined;
+    return this.#ports.signer.isOurs(token) ? this.#verify(token) : undefined;
   }
 
-  async #verify(token: string, key: string): Promise<Authenticated> {
+  async #verify(token: string): Promise<Authenticated> {
     const { signer, isService } = this.#ports;
     const keys = this.#ports.keys.current;
     const verified = await signer.verify(token, 'JWT');
@@ -90,7 +96,7 @@ export class OwnTokens implements BearerAuthenticator {
       until: (exp + LEEWAY_SECONDS) * 1000,
       keys,
     };
-    this.#known.set(key, known);
+    this.#known.set(token, known);
     return this.#ifCurrent(known);
   }
 

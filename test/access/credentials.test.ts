@@ -1,0 +1,96 @@
+// What clients send as credentials, over real connections: whatever it is, the answer is 401 with one challenge, never a failure.
+import { afterAll, beforeAll, expect, setDefaultTimeout, test } from 'bun:test';
+import fc from 'fast-check';
+import { cleanUp, type Server, startServer } from '../support/server.ts';
+import { BLOB_DIGEST, fill } from './matrix-routes.ts';
+import { basic, forged, fromNewAddress, PUBLIC_HOST, tokenFor, writeAccessFiles } from './world.ts';
+
+setDefaultTimeout(120_000);
+afterAll(cleanUp);
+
+const files = writeAccessFiles();
+let server: Server;
+beforeAll(async () => {
+  server = await startServer(files.env);
+  for (const repo of ['ours/app', 'free/app']) await fill({ url: server.url, repo, exists: true });
+});
+
+const visible = fc.string({
+  unit: fc.integer({ min: 0x21, max: 0x7e }).map((code) => String.fromCharCode(code)),
+  minLength: 1,
+  maxLength: 200,
+});
+const base64 = fc.uint8Array({ maxLength: 100 }).map((bytes) => Buffer.from(bytes).toString('base64'));
+const headerValues = fc.oneof(
+  visible,
+  fc
+    .tuple(fc.constantFrom('Basic', 'basic', 'BEARER', 'Bearer', 'Digest', 'Negotiate'), fc.oneof(visible, base64))
+    .map((parts) => parts.join(' ')),
+  fc
+    .tuple(fc.constantFrom('alice', 'robot+ci', 'oidc', '<token>', ''), visible)
+    .map(([user, password]) => basic(user, password)),
+  fc.tuple(base64, base64, base64).map((parts) => `Bearer ${parts.join('.')}`),
+);
+
+test('credentials that prove nothing are refused with one challenge, also where nobody needs any', async () => {
+  await fc.assert(
+    fc.asyncProperty(headerValues, fc.constantFrom('ours/app', 'free/app'), async (authorization, repo) => {
+      const headers = { authorization, ...fromNewAddress() };
+      const response = await fetch(`${server.url}/v2/${repo}/blobs/${BLOB_DIGEST}`, { headers });
+      await response.bytes();
+      expect(response.status).toBe(401);
+      const challenge = `Bearer realm="http://${PUBLIC_HOST}/token",service="${PUBLIC_HOST}",scope="repository:${repo}:pull"`;
+      const error = /^bearer +[A-Za-z0-9\-._~+/]+=*$/i.test(authorization) ? ',error="invalid_token"' : '';
+      expect(response.headers.get('www-authenticate')).toBe(challenge + error);
+    }),
+    { numRuns: 300 },
+  );
+});
+
+test('shared caches may keep only what everybody may pull', async () => {
+  const caching = async (repo: string, headers: Readonly<Record<string, string>>) => {
+    const response = await fetch(`${server.url}/v2/${repo}/blobs/${BLOB_DIGEST}`, { headers });
+    return [response.status, response.headers.get('cache-control')];
+  };
+  const reader = { authorization: basic('reader') };
+  expect(await caching('free/app', {})).toEqual([200, 'public, max-age=31536000, immutable']);
+  expect(await caching('free/app', reader)).toEqual([200, 'public, max-age=31536000, immutable']);
+  expect(await caching('ours/app', reader)).toEqual([200, 'private, max-age=31536000, immutable']);
+});
+
+test('a token that expires while an upload runs is good until its end, and not for the next request', async () => {
+  const scope = 'repository:ours/app:pull,push';
+  const genuine = await tokenFor(server, basic('pusher'), scope);
+  // A minute of leeway for clocks is over in two seconds.
+  const now = Math.floor(Date.now() / 1000);
+  const expiring = await forged(genuine, files.key, { iat: now - 120, nbf: now - 120, exp: now - 58 });
+  const headers = { authorization: `Bearer ${expiring}` };
+  const started = await fetch(`${server.url}/v2/ours/app/blobs/uploads/`, { method: 'POST', headers });
+  expect(started.status).toBe(202);
+  const location = new URL(started.headers.get('location') ?? '', server.url);
+  async function* slowly(): AsyncIterable<Uint8Array> {
+    for (let part = 0; part < 10; part++) {
+      yield new TextEncoder().encode('part ');
+      await Bun.sleep(500);
+    }
+  }
+  const sent = await fetch(location, { method: 'PATCH', headers, body: slowly() });
+  expect([sent.status, sent.headers.get('range')]).toEqual([202, '0-49']);
+  const next = await fetch(location, { headers });
+  expect([next.status, next.headers.get('www-authenticate')]).toEqual([401, expect.stringContaining('invalid_token')]);
+  // The session goes on with a new token of the same account.
+  const renewed = { authorization: `Bearer ${await tokenFor(server, basic('pusher'), scope)}` };
+  expect((await fetch(location, { headers: renewed })).status).toBe(204);
+});
+
+test('the metrics are for callers with that right', async () => {
+  const statusOf = async (headers: Readonly<Record<string, string>>) => {
+    const response = await fetch(`${server.url}/metrics`, { headers });
+    await response.bytes();
+    return response.status;
+  };
+  expect(await statusOf({})).toBe(401);
+  expect(await statusOf({ authorization: basic('reader') })).toBe(403);
+  expect(await statusOf({ authorization: basic('admin') })).toBe(200);
+  for (const path of ['/healthz', '/readyz', '/']) expect((await fetch(`${server.url}${path}`)).status).toBe(200);
+});
