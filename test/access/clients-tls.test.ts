@@ -11,7 +11,8 @@ import { passwordOf, writeAccessFiles } from './world.ts';
 
 setDefaultTimeout(120_000);
 
-const folder = temporaryFolder('tls-logins');
+// A short name: buildah and podman refuse a path of more than 50 characters for their runroot.
+const folder = temporaryFolder('tls');
 const layout = join(folder, 'image');
 const account = 'pusher';
 const password = passwordOf(account);

@@ -12,7 +12,8 @@ import { cleanUp, type Server, startServer, temporaryFolder } from '../support/s
 setDefaultTimeout(180_000);
 
 const PASSWORD = 'correct horse battery staple';
-const folder = temporaryFolder('token-clients');
+// A short name: podman refuses a path of more than 50 characters for its runroot.
+const folder = temporaryFolder('tokens');
 const layout = join(folder, 'image');
 const image = await runnableImage();
 const accounts = join(folder, 'htpasswd');

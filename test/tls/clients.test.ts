@@ -18,7 +18,8 @@ rules:
   - { who: anonymous, repositories: ['open/**'], actions: [pull, push] }
 `;
 
-const folder = temporaryFolder('tls-clients');
+// A short name: podman refuses a path of more than 50 characters for its runroot.
+const folder = temporaryFolder('tls');
 const layout = join(folder, 'layout');
 let authority: Authority;
 let server: Server;
