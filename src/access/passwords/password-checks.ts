@@ -1,4 +1,4 @@
-import { type Release, Semaphore } from '../../system/semaphore.ts';
+import { FairTurns, type Release } from './fair-turns.ts';
 import { type PasswordHash, significantBytes } from './password-hash.ts';
 import { PasswordThread } from './password-thread.ts';
 
@@ -13,25 +13,24 @@ export type Checked =
   /** There was no capacity in time. */
   | { readonly kind: 'busy' };
 
-/** Checks passwords on threads of their own, in the order of their arrival, with bounds on how many wait and for how long. */
+/** Checks passwords on threads of their own, for each client in turn, with bounds on how many wait and for how long. */
 export class PasswordChecks {
   /** Those that check nothing now. */
   readonly #idle: PasswordThread[];
   readonly #threads: readonly PasswordThread[];
-  readonly #permits: Semaphore;
-  readonly #waitingOf = new Map<string, number>();
+  readonly #turns: FairTurns;
   readonly #maxWait: number;
 
   constructor(threads: number, maxWait = MAX_WAIT_MS) {
     this.#threads = Array.from({ length: threads }, () => new PasswordThread());
     this.#idle = [...this.#threads];
-    this.#permits = new Semaphore(threads);
+    this.#turns = new FairTurns(threads);
     this.#maxWait = maxWait;
   }
 
   /** @param client as clientOf gives it */
   async check(password: string, hash: PasswordHash, client: string): Promise<Checked> {
-    const release = this.#permits.tryAcquire() ?? (await this.#wait(client));
+    const release = this.#turns.tryAcquire() ?? (await this.#wait(client));
     if (release === undefined) return { kind: 'busy' };
     const thread = this.#idle.pop();
     try {
@@ -49,21 +48,16 @@ export class PasswordChecks {
   }
 
   async #wait(client: string): Promise<Release | undefined> {
-    const waiting = this.#waitingOf.get(client) ?? 0;
-    if (this.#permits.waiting >= MAX_WAITING || waiting >= MAX_WAITING_PER_CLIENT) return undefined;
-    this.#waitingOf.set(client, waiting + 1);
+    if (this.#turns.waiting >= MAX_WAITING || this.#turns.waitingOf(client) >= MAX_WAITING_PER_CLIENT) return undefined;
     const tooLate = new AbortController();
     const timer = setTimeout(() => tooLate.abort(), this.#maxWait);
     try {
-      return await this.#permits.acquire(tooLate.signal);
+      return await this.#turns.acquire(client, tooLate.signal);
     } catch (error) {
       if (tooLate.signal.aborted) return undefined;
       throw error;
     } finally {
       clearTimeout(timer);
-      const left = (this.#waitingOf.get(client) ?? 0) - 1;
-      if (left > 0) this.#waitingOf.set(client, left);
-      else this.#waitingOf.delete(client);
     }
   }
 }

@@ -1,0 +1,101 @@
+/** Lets the next one go on. Calls after the first one do nothing. */
+export type Release = () => void;
+
+interface Waiter {
+  readonly grant: (release: Release) => void;
+}
+
+/**
+ * A fixed number of permits. Those who wait get them by client in turn, and within a client in the order of arrival. So a client that
+ * asks for many delays each other client by one of them, not by all.
+ */
+export class FairTurns {
+  /** The client whose turn is next comes first. None is empty. */
+  readonly #queues = new Map<string, Set<Waiter>>();
+  #free: number;
+  #waiting = 0;
+
+  constructor(permits: number) {
+    this.#free = permits;
+  }
+
+  /** How many wait, of all clients. */
+  get waiting(): number {
+    return this.#waiting;
+  }
+
+  waitingOf(client: string): number {
+    return this.#queues.get(client)?.size ?? 0;
+  }
+
+  /** A permit, or undefined if none is free now. */
+  tryAcquire(): Release | undefined {
+    // While somebody waits none is free.
+    if (this.#free === 0) return undefined;
+    this.#free--;
+    return this.#permit();
+  }
+
+  /**
+   * A permit, as soon as it is this caller's turn.
+   * @param signal ends the wait, and with it the place in the queue
+   * @throws the signal's reason
+   */
+  async acquire(client: string, signal: AbortSignal): Promise<Release> {
+    signal.throwIfAborted();
+    const free = this.tryAcquire();
+    if (free !== undefined) return free;
+    const { promise, resolve, reject } = Promise.withResolvers<Release>();
+    const waiter: Waiter = { grant: resolve };
+    const leave = (): void => {
+      // It may have been granted in the same moment, and must then be released.
+      if (this.#remove(client, waiter)) reject(signal.reason);
+    };
+    signal.addEventListener('abort', leave);
+    this.#add(client, waiter);
+    try {
+      return await promise;
+    } finally {
+      signal.removeEventListener('abort', leave);
+    }
+  }
+
+  #permit(): Release {
+    let held = true;
+    return () => {
+      if (!held) return;
+      held = false;
+      const next = this.#next();
+      if (next === undefined) this.#free++;
+      else next.grant(this.#permit());
+    };
+  }
+
+  #next(): Waiter | undefined {
+    for (const [client, queue] of this.#queues) {
+      // It goes to the end, with what it still waits for.
+      this.#queues.delete(client);
+      const [first, ...rest] = queue;
+      if (rest.length > 0) this.#queues.set(client, new Set(rest));
+      if (first === undefined) continue;
+      this.#waiting--;
+      return first;
+    }
+    return undefined;
+  }
+
+  #add(client: string, waiter: Waiter): void {
+    const queue = this.#queues.get(client) ?? new Set();
+    queue.add(waiter);
+    this.#queues.set(client, queue);
+    this.#waiting++;
+  }
+
+  #remove(client: string, waiter: Waiter): boolean {
+    const queue = this.#queues.get(client);
+    if (queue === undefined || !queue.delete(waiter)) return false;
+    if (queue.size === 0) this.#queues.delete(client);
+    this.#waiting--;
+    return true;
+  }
+}
