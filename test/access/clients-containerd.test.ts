@@ -119,7 +119,7 @@ test('containerd asks a token server that does not know POST by GET', async () =
   writeFileSync(keys, JSON.stringify({ keys: [key.jwk] }));
   const rights = (user: string | undefined) => (user === 'reader' ? ['pull', 'push'] : []);
   const passwords = { reader: passwordOf('reader') };
-  const tokenServer = startTokenServer({ key, service: 'registry', passwords, rights });
+  const tokenServer = startTokenServer({ key, passwords, rights });
   const own = server;
   try {
     server = await startServer({

@@ -224,11 +224,10 @@ recipe('With an existing token server', async (open) => {
   const privateKey = await importPKCS8(certificate.key, 'ES256', { extractable: true });
   const key = { algorithm: 'ES256', jwk: await exportJWK(privateKey), privateKey } as const;
   const port = freePort();
-  const service = `localhost:${port}`;
   const rights = (user: string | undefined, _: string, name: string) =>
     user === 'alice' && name.startsWith('team/') ? ['pull', 'push'] : [];
   const header = { x5c: [certificate.der] };
-  const tokenServer = startTokenServer({ key, header, service, passwords: { alice: PASSWORD }, rights });
+  const tokenServer = startTokenServer({ key, header, passwords: { alice: PASSWORD }, rights });
   try {
     const auth = open(
       { 'https://auth.example.com/auth': tokenServer.realm, 'ISSUER=docker_auth': `ISSUER=${TOKEN_SERVER_ISSUER}` },

@@ -56,7 +56,7 @@ beforeAll(async () => {
     ACCESS_FILE,
     "rules: [{who: prometheus, actions: [metrics]}, {who: anonymous, repositories: ['open/*'], actions: [pull]}]\n",
   );
-  tokenServer = startTokenServer({ key, service: SERVICE, passwords: { admin: 'secret', ann: 'pw' }, rights });
+  tokenServer = startTokenServer({ key, passwords: { admin: 'secret', ann: 'pw' }, rights });
   server = await startServer({
     AUTH_TOKEN_REALM: tokenServer.realm,
     AUTH_TOKEN_SERVICE: SERVICE,

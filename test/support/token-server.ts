@@ -1,14 +1,11 @@
 // A Docker token server (distribution's spec/auth/token.md) with accounts, as Harbor, GitLab or docker_auth are.
 import { SignJWT } from 'jose';
-import { z } from 'zod';
 import type { IssuerKey } from './oidc-issuer.ts';
 
 export interface TokenServerOptions {
-  readonly port?: number;
   readonly key: IssuerKey;
   /** What the header of a token says about its key; by default its `kid`. */
   readonly header?: Readonly<Record<string, unknown>>;
-  readonly service: string;
   readonly passwords: Readonly<Record<string, string>>;
   /** What a user may do; undefined: without credentials. */
   readonly rights: (user: string | undefined, type: string, name: string) => readonly string[];
@@ -17,7 +14,6 @@ export interface TokenServerOptions {
 export interface TokenServer {
   /** What registries name as realm. */
   readonly realm: string;
-  readonly port: number;
   /** The requests for tokens so far: user, then scopes. */
   readonly asked: readonly string[];
   /** Changes how tokens are signed from now on. */
@@ -33,7 +29,7 @@ export function startTokenServer(options: TokenServerOptions): TokenServer {
   const asked: string[] = [];
   const server = Bun.serve({
     hostname: '127.0.0.1',
-    port: options.port ?? 0,
+    port: 0,
     async fetch(request) {
       const url = new URL(request.url);
       if (url.pathname !== REALM_PATH) return new Response('not found', { status: 404 });
@@ -57,10 +53,8 @@ export function startTokenServer(options: TokenServerOptions): TokenServer {
       return Response.json({ token, access_token: token, expires_in: 300, issued_at: new Date().toISOString() });
     },
   });
-  const port = z.number().parse(server.port);
   return {
-    realm: `http://localhost:${port}${REALM_PATH}`,
-    port,
+    realm: `http://localhost:${server.port}${REALM_PATH}`,
     asked,
     sign(nextKey, nextHeader) {
       key = nextKey;
