@@ -1,10 +1,14 @@
 import type { Authority } from './authority.ts';
+import type { ActorLabel } from './identity.ts';
 
 /** What a check of credentials found. */
 export type Authenticated =
   | { readonly kind: 'known'; readonly authority: Authority }
-  /** @property reason for the log; it contains no part of the credentials, and clients do not see it */
-  | { readonly kind: 'refused'; readonly reason: string }
+  /**
+   * Both properties are for the log: clients do not see them, and they contain no secret.
+   * @property account that the credentials name, only if it exists: any other name may be a password that was typed in the wrong place
+   */
+  | { readonly kind: 'refused'; readonly reason: string; readonly account?: ActorLabel }
   /** Too many wrong passwords, or no capacity to check one. */
   | { readonly kind: 'later'; readonly retryAfterSeconds: number };
 

@@ -41,6 +41,12 @@ export function labelOf(identity: Identity): ActorLabel {
   return `${whole.slice(0, MAX_CHARACTERS - HASH_CHARACTERS - 1)}~${hash}` as ActorLabel;
 }
 
+/** The actors of Marina's own work. */
+export const RETENTION = labelOf({ kind: 'system', task: 'retention' });
+export const COLLECTION = labelOf({ kind: 'system', task: 'collection' });
+/** Links again what a client asked about, so that it stays until the client pushes (registry/renewal.ts). */
+export const RENEWAL = labelOf({ kind: 'system', task: 'renewal' });
+
 function textOf(identity: Identity): string {
   switch (identity.kind) {
     case 'anonymous':

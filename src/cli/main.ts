@@ -19,6 +19,7 @@ import { openPolicy } from '../wiring/retention.ts';
 import { changeRobot } from '../wiring/robots.ts';
 import { requireStoreOwner } from '../wiring/writable.ts';
 import { addAccessCommands } from './access/commands.ts';
+import { type AuditOptions, showAudit } from './audit/audit.ts';
 import { EXIT, type ExitCode, reportFailure } from './failure.ts';
 import { type FsckOptions, type FsckPorts, fsck } from './fsck.ts';
 import { collectGarbage, type GcOptions, removeRepository, showGarbage } from './gc.ts';
@@ -75,6 +76,24 @@ marina
   .option('--json', 'print one JSON object per change')
   .action((repo: string, tag: string, options: { json?: true }) =>
     run((store, output) => showHistory(repo, tag, options, store, output)),
+  );
+
+marina
+  .command('audit')
+  .description('show all writes of all repositories and robots, oldest first: when, where, by whom, what')
+  .option('--repo <glob>', 'only in repositories with such a name')
+  .option('--actor <glob>', "only by such actors, like 'robot:ci-*' or user:deployer")
+  .option('--since <time>', 'only since this time (ISO 8601, UTC), or for that long, like 24h')
+  .option('-f, --follow', 'keep following new writes until interrupted')
+  .option('--verify', 'check the hash chains of the logs on the way; exit code 1 if one is broken')
+  .option('--json', 'print one JSON object per event')
+  .action((options: AuditOptions) =>
+    run((store, output, config) => {
+      const interrupted = new AbortController();
+      if (options.follow === true) process.once('SIGINT', () => interrupted.abort());
+      const ports = { reader: store.reader, skew: config.gcGrace / 4, now: Date.now, signal: interrupted.signal };
+      return showAudit(options, ports, output);
+    }),
   );
 
 marina

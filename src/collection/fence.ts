@@ -1,3 +1,4 @@
+import { COLLECTION } from '../access/identity.ts';
 import { accept, type Command } from '../journal/command.ts';
 import { type Batch, NO_SLOT, type SlotHash } from '../journal/events.ts';
 import { RepositoryState } from '../journal/fold.ts';
@@ -41,7 +42,9 @@ export async function fenceLog(
   const writer = new LogWriter(repo, view, { ...ports, onAppend: () => {} });
   const { epoch, forget } = fence;
   const forgetting = forget === undefined ? {} : { forget: new Date(forget).toISOString() };
-  const command: Command<void> = { decide: () => accept(undefined, { type: 'gc.fence', epoch, ...forgetting }) };
+  const command: Command<void> = {
+    decide: () => accept(undefined, { type: 'gc.fence', epoch, ...forgetting, actor: COLLECTION }),
+  };
   for (let attempt = 1; ; attempt++) {
     try {
       return await writer.submit(command);

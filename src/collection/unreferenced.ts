@@ -1,3 +1,4 @@
+import { COLLECTION } from '../access/identity.ts';
 import { accept, type Decision } from '../journal/command.ts';
 import type { JournalEvent } from '../journal/events.ts';
 import type { RepositoryState } from '../journal/fold.ts';
@@ -43,7 +44,7 @@ export async function unlinkUnreferenced(
       const events = digests.flatMap((digest): JournalEvent[] => {
         const link = facts.blob(digest);
         if (link === undefined || link.since >= before || facts.references(digest) > 0) return [];
-        return [{ type: 'blob.unlinked', digest, inc: link.inc }];
+        return [{ type: 'blob.unlinked', digest, inc: link.inc, actor: COLLECTION }];
       });
       return accept(events.length, ...events);
     };

@@ -4,7 +4,7 @@ import type { RetentionProgress } from '../retention/retain.ts';
 
 /*
  * The control protocol between the operator's commands and the server that holds the data folder. It is HTTP over a Unix socket in that
- * folder, so only users who may write to the folder can reach it.
+ * folder, so only the folder's owner can reach it.
  *
  *   POST   /collections/<ULID>     requests a collection; its report carries the ULID
  *   GET    /collections/progress   the progress of the running one, or null
@@ -20,7 +20,7 @@ import type { RetentionProgress } from '../retention/retain.ts';
 /** Relative to the data folder; the next start removes leftovers. */
 export const CONTROL_SOCKET = 'tmp/control';
 
-/** The actor of an operator's commands in the log. */
+/** What slots that an operator's command writes without a server name as their node. */
 export const OPERATOR = 'operator';
 
 export const collectionProgress: z.ZodType<CollectionProgress> = z.object({

@@ -1,4 +1,5 @@
-import { chmodSync } from 'node:fs';
+import { chmodSync, lstatSync } from 'node:fs';
+import { dirname } from 'node:path';
 import { type RobotChange, robotChange } from '../access/robots/decide.ts';
 import { parseRobotName, type RobotName } from '../access/robots/robot.ts';
 import { RegistryError } from '../oci/errors.ts';
@@ -26,11 +27,14 @@ export interface ControlPorts {
 }
 
 /**
- * Serves the operator's commands on a Unix socket.
+ * Serves the operator's commands on a Unix socket. Who may connect is decided by the kernel: to connect one needs the right to write to
+ * the socket and to enter its folder, and only the owner, who is this process's user, has them. So its commands are those of this user
+ * (docs/decisions/0064-…).
  * @param path must not exist
- * @throws system errors, such as for a path that is too long for a socket
+ * @throws Error if others may enter the folder; system errors, such as for a path that is too long for a socket
  */
 export function serveControl(path: string, ports: ControlPorts): { stop(): Promise<void> } {
+  requirePrivate(dirname(path));
   const server = Bun.serve({
     unix: path,
     development: false,
@@ -47,6 +51,13 @@ export function serveControl(path: string, ports: ControlPorts): { stop(): Promi
   });
   chmodSync(path, 0o600);
   return { stop: () => server.stop(true) };
+}
+
+/** A folder that is ours and private stays so: no one else can rename it or change its mode. */
+function requirePrivate(folder: string): void {
+  const { uid, mode } = lstatSync(folder);
+  if (uid === process.geteuid?.() && (mode & 0o077) === 0) return;
+  throw new Error(`${folder} must belong to this user and have the mode 700`);
 }
 
 async function answer(request: Request, ports: ControlPorts): Promise<Response> {

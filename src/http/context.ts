@@ -29,7 +29,9 @@ export interface TokenPorts {
   readonly isService: (service: string) => boolean;
   readonly onIssued: (token: TokenEvent & { readonly actor: string }) => void;
   /** The reason shows nothing of the credentials. */
-  readonly onRefused: (refusal: TokenEvent & { readonly reason: string }) => void;
+  readonly onRefused: (
+    refusal: TokenEvent & { readonly reason: string; readonly account?: string | undefined },
+  ) => void;
 }
 
 /** What a token was issued for: nothing at all, the Authorization header or certificate of the request, or what its form has. */

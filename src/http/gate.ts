@@ -160,7 +160,7 @@ export class Gate {
         return this.#identified(found.authority);
       case 'refused':
         this.#ports.logger.warn(
-          { requestId: from.id, client: from.address, reason: found.reason },
+          { requestId: from.id, client: from.address, account: found.account, reason: found.reason },
           'credentials were refused',
         );
         throw new Unauthorized(message, challengeOf(required, error));

@@ -121,15 +121,12 @@ async function link(
           continue;
         }
         linked.add(inc);
-        events.push({ type: 'blob.linked', digest, size, inc, actor: IMPORTER });
+        events.push({ type: 'blob.linked', digest, size, inc, actor: run.actor });
       }
       return accept({ linked, refused }, ...events);
     },
   });
 }
-
-/** The actor of imports in the log. */
-export const IMPORTER = 'import';
 
 export function unsupported(repo: string, digest: string): Problem {
   return { problem: 'digest-unsupported', repo, digest, message: 'not a sha256 or sha512 digest' };

@@ -7,7 +7,7 @@ import type { Digest, RepositoryName } from '../oci/names.ts';
 import type { Manifests } from '../registry/manifests.ts';
 import { type ForeignStore, ForeignUnreadable } from '../storage/foreign.ts';
 import { dataKey } from '../storage/paths.ts';
-import { broken, each, IMPORTER, type LayerEntry, unsupported, wrong } from './layers.ts';
+import { broken, each, type LayerEntry, unsupported, wrong } from './layers.ts';
 import type { Import } from './ports.ts';
 import type { Problem } from './report.ts';
 import { blobKey, readLink } from './tree.ts';
@@ -59,7 +59,7 @@ async function importManifest(
     return undefined;
   }
   try {
-    const actor = { id: IMPORTER, label: IMPORTER };
+    const actor = { id: run.actor, label: run.actor };
     await manifests.put(repo, { bytes, contentType: existing?.mediaType, digest, tags: [] }, actor);
   } catch (error) {
     const problem = error instanceof RegistryError ? problemOf(error, repo, digest, bytes) : undefined;

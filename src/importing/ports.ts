@@ -10,6 +10,8 @@ export interface ImportPorts
   readonly driver: ManifestsPorts['driver'] & StagedWrites;
   /** The store's ULID. */
   readonly store: string;
+  /** Who imports, as events name it. */
+  readonly actor: string;
   /** Awaited between small pieces of work, so that requests get their turn. */
   readonly yieldToRequests: () => Promise<void>;
 }

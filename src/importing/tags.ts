@@ -3,7 +3,7 @@ import { accept, type Decision } from '../journal/command.ts';
 import type { JournalEvent } from '../journal/events.ts';
 import { type Digest, parseTag, type RepositoryName, type Tag } from '../oci/names.ts';
 import { ForeignUnreadable } from '../storage/foreign.ts';
-import { each, IMPORTER } from './layers.ts';
+import { each } from './layers.ts';
 import { contradictedKey } from './manifests.ts';
 import type { Import } from './ports.ts';
 import type { Problem } from './report.ts';
@@ -41,7 +41,7 @@ export async function importTags(repo: RepositoryName, entries: readonly TagEntr
           else if (run.contradicted.has(contradictedKey(repo, digest))) found.push(contradicted(repo, { tag, digest }));
           else if (facts.manifest(digest) === undefined) found.push(dangling(repo, { tag, digest }));
           else if (prev !== undefined && !run.moveTags) found.push(differs(repo, { tag, digest }, prev));
-          else events.push({ type: 'tag.set', tag, digest, ...(prev === undefined ? {} : { prev }), actor: IMPORTER });
+          else events.push({ type: 'tag.set', tag, digest, ...(prev === undefined ? {} : { prev }), actor: run.actor });
         }
         return accept({ set: events.length, present: same, problems: found }, ...events);
       },

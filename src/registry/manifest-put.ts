@@ -1,4 +1,5 @@
 import type { Actor } from '../access/access.ts';
+import { RENEWAL } from '../access/identity.ts';
 import { accept, type Decision, refuse } from '../journal/command.ts';
 import type { JournalEvent } from '../journal/events.ts';
 import type { ManifestRecord, RepositoryFacts } from '../journal/state.ts';
@@ -93,7 +94,7 @@ export function referencesUnknown(missing: readonly Digest[]): RegistryError {
   );
 }
 
-/** Puts an existing manifest again with the same bytes, which renews its push time. A system event, so it names no actor. */
+/** Puts an existing manifest again with the same bytes, which renews its push time. */
 export function putAgain(digest: Digest, { at: _, refs, ...record }: ManifestRecord): JournalEvent {
   const { annotations, ...rest } = record;
   return {
@@ -102,5 +103,6 @@ export function putAgain(digest: Digest, { at: _, refs, ...record }: ManifestRec
     ...rest,
     ...(annotations === undefined ? {} : { annotations: { ...annotations } }),
     refs: [...refs],
+    actor: RENEWAL,
   };
 }

@@ -1,3 +1,4 @@
+import { RENEWAL } from '../access/identity.ts';
 import type { JournalEvent } from '../journal/events.ts';
 import type { BlobLink } from '../journal/state.ts';
 import type { Digest } from '../oci/names.ts';
@@ -18,7 +19,7 @@ export function needsRenewal({ link, references }: BlobUse, { now, grace }: Rene
   return references === 0 && now - link.since > grace / 2;
 }
 
-/** A system event, so it names no actor. This log already links the incarnation, so the linker's rule need not be checked. */
+/** This log already links the incarnation, so the linker's rule need not be checked. */
 export function renewal(digest: Digest, { size, inc }: BlobLink): JournalEvent {
-  return { type: 'blob.linked', digest, size, inc };
+  return { type: 'blob.linked', digest, size, inc, actor: RENEWAL };
 }

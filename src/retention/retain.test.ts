@@ -113,7 +113,7 @@ describe('retention', () => {
       type: 'tag.deleted',
       tag: tag('v1'),
       prev: old,
-      actor: 'retention (app)',
+      actor: 'system:retention',
     });
 
     opened.clock.advance(7 * DAY);

@@ -1,3 +1,4 @@
+import { RETENTION } from '../access/identity.ts';
 import { paced } from '../collection/pace.ts';
 import { markedRepositories } from '../collection/scan.ts';
 import { accept, type Decision } from '../journal/command.ts';
@@ -211,8 +212,7 @@ class RepositoryRetention {
       written.push(removal);
     }
     if (until === plan.done && until < plan.removals.length) return accept({ kind: 'again' });
-    const actor = `retention (${this.#rule.name})`;
-    return accept({ kind: 'done', plan, until, written }, ...written.map((each) => eventOf(each, actor)));
+    return accept({ kind: 'done', plan, until, written }, ...written.map(eventOf));
   }
 
   #planOf(state: RepositoryState): Current {
@@ -252,7 +252,7 @@ function isStillDue(removal: Removal, state: RepositoryState): boolean {
   return state.manifest(removal.digest)?.inc === removal.inc;
 }
 
-function eventOf(removal: Removal, actor: string): JournalEvent {
-  if (removal.kind === 'tag') return { type: 'tag.deleted', tag: removal.tag, prev: removal.digest, actor };
-  return { type: 'manifest.deleted', digest: removal.digest, inc: removal.inc, actor };
+function eventOf(removal: Removal): JournalEvent {
+  if (removal.kind === 'tag') return { type: 'tag.deleted', tag: removal.tag, prev: removal.digest, actor: RETENTION };
+  return { type: 'manifest.deleted', digest: removal.digest, inc: removal.inc, actor: RETENTION };
 }

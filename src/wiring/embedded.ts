@@ -1,5 +1,5 @@
 import { join } from 'node:path';
-import { CONTROL_SOCKET, OPERATOR } from '../control/protocol.ts';
+import { CONTROL_SOCKET } from '../control/protocol.ts';
 import { type ControlPorts, serveControl } from '../control/server.ts';
 import { handleWith } from '../jobs/handlers.ts';
 import { InProcessQueue } from '../jobs/in-process.ts';
@@ -115,8 +115,8 @@ export async function wireEmbedded(ports: ShapePorts): Promise<Shape> {
         collect: (request) => jobs.enqueue({ kind: 'collect', request }),
         progress: (kind) => jobs.progress({ kind }),
         retain: (request) => jobs.enqueue({ kind: 'retain', request }),
-        deleteRepository: (repo) => deleteRepository(repo, OPERATOR, { projection }),
-        restore: (repo, wanted) => restore(repo, wanted, OPERATOR, { projection, driver }),
+        deleteRepository: (repo) => deleteRepository(repo, operatorLabel(), { projection }),
+        restore: (repo, wanted) => restore(repo, wanted, operatorLabel(), { projection, driver }),
         changeRobot: (name, change) => robots.change(name, change, operatorLabel()),
         importTree: imports.run,
         turnReadOnly: (on) => writes.turn(on),

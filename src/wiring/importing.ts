@@ -16,7 +16,7 @@ import type { ForeignStore } from '../storage/foreign.ts';
 import { StoreRefused } from '../storage/prepare.ts';
 import { ForeignBucket } from '../storage/s3/foreign-bucket.ts';
 import { readSettings } from '../storage/s3/open.ts';
-import { idFactory, sleep } from './basics.ts';
+import { idFactory, operatorLabel, sleep } from './basics.ts';
 import { requireWritableStore } from './read-only.ts';
 import type { OpenedStore } from './store.ts';
 import { openAlone, openShared, requireStoreOwner } from './writable.ts';
@@ -49,6 +49,7 @@ export function wireImports({ config, opened, projection, newIncarnation, serves
   const ports: ImportPorts = {
     driver,
     store,
+    actor: operatorLabel(),
     projection,
     newIncarnation,
     now: Date.now,

@@ -14,7 +14,7 @@ import { type Restoration, type Restored, restore } from '../registry/restoratio
 import { lastRequestedRetention, type RetentionReport } from '../retention/report.ts';
 import type { RetentionProgress } from '../retention/retain.ts';
 import type { StoreReader } from '../storage/driver.ts';
-import { idFactory, sleep } from './basics.ts';
+import { idFactory, operatorLabel, sleep } from './basics.ts';
 import { caOf } from './cluster.ts';
 import { wireCollection } from './collection.ts';
 import { openSessions } from './embedded.ts';
@@ -129,8 +129,8 @@ async function openCluster(config: Config, address: RedisAddress, reader: StoreR
       const poll = progressOf(job, retentionProgress, onProgress);
       return { report: () => follow(job.request, () => lastRequestedRetention(reader), poll) };
     },
-    deleteRepository: (repo) => deleteRepository(repo, OPERATOR, { projection }),
-    restore: (repo, wanted) => restore(repo, wanted, OPERATOR, { projection, driver: opened.driver }),
+    deleteRepository: (repo) => deleteRepository(repo, operatorLabel(), { projection }),
+    restore: (repo, wanted) => restore(repo, wanted, operatorLabel(), { projection, driver: opened.driver }),
     close: async () => {
       await queue.close();
       await close();
@@ -188,8 +188,8 @@ async function openHere(config: Config): Promise<Operator> {
         },
       };
     },
-    deleteRepository: (repo) => deleteRepository(repo, OPERATOR, { projection }),
-    restore: (repo, wanted) => restore(repo, wanted, OPERATOR, { projection, driver: opened.driver }),
+    deleteRepository: (repo) => deleteRepository(repo, operatorLabel(), { projection }),
+    restore: (repo, wanted) => restore(repo, wanted, operatorLabel(), { projection, driver: opened.driver }),
     close,
   };
 }

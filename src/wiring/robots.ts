@@ -7,6 +7,7 @@ import type { RobotName } from '../access/robots/robot.ts';
 import { RobotLogins } from '../access/robots/robot-logins.ts';
 import type { Config } from '../config.ts';
 import { ControlClient } from '../control/client.ts';
+import { OPERATOR } from '../control/protocol.ts';
 import type { StoreReader } from '../storage/driver.ts';
 import type { Logger } from '../telemetry/log.ts';
 import type { Telemetry } from '../telemetry/metrics.ts';
@@ -96,7 +97,7 @@ export async function changeRobot(
   const opened = await openStore(config, isShared, base);
   try {
     const actor = operatorLabel();
-    await openRobotsLog({ ...base, driver: opened.driver, node: 'operator' }).change(name, change, actor);
+    await openRobotsLog({ ...base, driver: opened.driver, node: OPERATOR }).change(name, change, actor);
   } finally {
     await opened.close();
   }

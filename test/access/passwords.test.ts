@@ -8,6 +8,7 @@ import { attempt, run, TOOLS_WITHIN_MS, tools } from '../support/command.ts';
 import { inFolder, startDistribution, stopDistributions, withAccounts } from '../support/distribution.ts';
 import { eventually } from '../support/eventually.ts';
 import { randomBlob } from '../support/oci.ts';
+import { secret } from '../support/secrets.ts';
 import { cleanUp, type Server, startServer, temporaryFolder } from '../support/server.ts';
 
 setDefaultTimeout(120_000);
@@ -20,6 +21,8 @@ const PASSWORDS = {
   argon: 'argon2 password',
   bob: 'battery staple',
 };
+
+for (const each of Object.values(PASSWORDS)) secret(each);
 
 let htpasswd: string;
 let argon2: string;

@@ -13,6 +13,7 @@ import { inFolder, startDistribution, stopDistributions, withAccounts } from '..
 import { eventually } from '../support/eventually.ts';
 import { image, pushImage } from '../support/oci.ts';
 import { issuerKey, startIssuer } from '../support/oidc-issuer.ts';
+import { secret } from '../support/secrets.ts';
 import { cleanUp, freePort, type Server, startServer, temporaryFolder } from '../support/server.ts';
 import { startTokenServer, TOKEN_SERVER_ISSUER } from '../support/token-server.ts';
 import { Authority, type Certificate } from '../tls/authority.ts';
@@ -20,7 +21,7 @@ import { Recipe, titles } from './recipe.ts';
 
 setDefaultTimeout(180_000);
 
-const PASSWORD = 'correct horse battery staple';
+const PASSWORD = secret('correct horse battery staple');
 const TOOLS = ['docker', 'crane', 'curl', 'jq', 'htpasswd', 'openssl', 'haproxy', 'skopeo'] as const;
 const followed: string[] = [];
 const folder = temporaryFolder('recipes');

@@ -2,6 +2,7 @@
 import { expect } from 'bun:test';
 import { marinaCommand } from '../cli/marina.ts';
 import { attempt } from '../support/command.ts';
+import { secret } from '../support/secrets.ts';
 
 export interface Ended {
   readonly code: number;
@@ -26,7 +27,7 @@ export async function secretFrom(
   expect([code, stderr]).toEqual([0, '']);
   const made: { readonly login: string; readonly secret: string } = JSON.parse(stdout);
   expect(made.login).toBe(`robot+${name}`);
-  return made.secret;
+  return secret(made.secret);
 }
 
 export async function robotsIn(env: Readonly<Record<string, string>>): Promise<readonly { readonly name: string }[]> {

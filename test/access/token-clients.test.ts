@@ -7,11 +7,12 @@ import { startDocker } from '../clients/dockerd.ts';
 import { readLayout, runnableImage, writeLayout } from '../clients/layout.ts';
 import { attempt, run, TOOLS_WITHIN_MS, tools } from '../support/command.ts';
 import { eventually } from '../support/eventually.ts';
+import { secret } from '../support/secrets.ts';
 import { cleanUp, type Server, startServer, temporaryFolder } from '../support/server.ts';
 
 setDefaultTimeout(180_000);
 
-const PASSWORD = 'correct horse battery staple';
+const PASSWORD = secret('correct horse battery staple');
 // A short name: podman refuses a path of more than 50 characters for its runroot.
 const folder = temporaryFolder('tokens');
 const layout = join(folder, 'image');

@@ -8,6 +8,7 @@ import { readLayout, runnableImage, writeLayout } from '../clients/layout.ts';
 import { startCluster, stopClusters } from '../support/cluster.ts';
 import { run, TOOLS_WITHIN_MS, tools } from '../support/command.ts';
 import { eventually } from '../support/eventually.ts';
+import { secret } from '../support/secrets.ts';
 import { temporaryFolder } from '../support/server.ts';
 
 setDefaultTimeout(TOOLS_WITHIN_MS);
@@ -15,7 +16,7 @@ afterAll(stopClusters);
 
 /** "within 10 s on every node", and what a machine with other work takes for them. */
 const ENDED_WITHIN_MS = 20_000;
-const PASSWORD = 'correct horse battery staple';
+const PASSWORD = secret('correct horse battery staple');
 const folder = temporaryFolder('token-cluster');
 const accounts = join(folder, 'htpasswd');
 

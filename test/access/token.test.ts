@@ -8,12 +8,13 @@ import { marinaCommand } from '../cli/marina.ts';
 import { attempt, run } from '../support/command.ts';
 import { eventually } from '../support/eventually.ts';
 import { emptyConfig, expectStatus, image as imageOf } from '../support/oci.ts';
+import { secret } from '../support/secrets.ts';
 import { cleanUp, projectRoot, type Server, startServer, temporaryFolder } from '../support/server.ts';
 
 setDefaultTimeout(120_000);
 afterAll(cleanUp);
 
-const PASSWORD = 'correct horse & battery=staple+50%';
+const PASSWORD = secret('correct horse & battery=staple+50%');
 const REPO = 'team/app';
 const folder = temporaryFolder('tokens');
 const accounts = join(folder, 'htpasswd');

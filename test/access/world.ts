@@ -4,6 +4,7 @@ import { writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { decodeJwt, decodeProtectedHeader, type JWTPayload, SignJWT } from 'jose';
 import { makeTokenKey } from '../../src/access/tokens/keys.ts';
+import { secret } from '../support/secrets.ts';
 import { temporaryFolder } from '../support/server.ts';
 
 /** Accounts that have rights on ours/**, and what these are. `admin` may do everything everywhere. */
@@ -28,7 +29,7 @@ export function has(account: Account, right: Right): boolean {
   return rights.includes(right) || (right === 'create' && rights.includes('push'));
 }
 
-export const passwordOf = (account: string): string => `secret of ${account}`;
+export const passwordOf = (account: string): string => secret(`secret of ${account}`);
 
 const RULES = `
 rules:

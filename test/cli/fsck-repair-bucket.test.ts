@@ -8,7 +8,7 @@ import { attempt, TOOLS_WITHIN_MS, tools } from '../support/command.ts';
 import { ACCESS_KEY, plainClient, SECRET_KEY, startMinio } from '../support/minio.ts';
 import { expectStatus, type Image, image, pushImage, randomBlob } from '../support/oci.ts';
 import { type Server, startServer } from '../support/server.ts';
-import { type LoggedEvent, linesOf, marinaCommand } from './marina.ts';
+import { type LoggedEvent, linesOf, marinaCommand, OPERATOR_HERE } from './marina.ts';
 
 beforeAll(async () => {
   await tools('minio', 'redis-server');
@@ -126,7 +126,7 @@ for (const [name, open] of Object.entries(sites)) {
     expect(events.slice(0, linked.length)).toEqual(linked);
     const sources = new Set<Incarnation | undefined>((await eventsOf(site, WHOLE)).map(({ event }) => event.inc));
     for (const { event } of events.slice(linked.length)) {
-      expect([event.actor, sources.has(event.inc)]).toEqual(['operator', true]);
+      expect([event.actor, sources.has(event.inc)]).toEqual([OPERATOR_HERE, true]);
     }
     expect(events).toHaveLength(linked.length + 4);
 

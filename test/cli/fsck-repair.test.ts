@@ -4,7 +4,7 @@ import { rmSync, truncateSync } from 'node:fs';
 import { join } from 'node:path';
 import { type Image, image, pushImage, randomBlob } from '../support/oci.ts';
 import { cleanUp, type Server, startServer, temporaryFolder } from '../support/server.ts';
-import { eventsOf, flipByte, fsck, marina, objectPath, slotPath } from './marina.ts';
+import { eventsOf, flipByte, fsck, marina, OPERATOR_HERE, objectPath, slotPath } from './marina.ts';
 
 afterAll(cleanUp);
 
@@ -51,7 +51,7 @@ test('beside a running server lost, truncated or altered manifests and blobs are
   // Truncated and altered objects are no longer linked, but not deleted.
   expect(await fsck(dataPath, '--scrub')).toMatchObject({ code: 0, findings: [], summary: { kept: { count: 2 } } });
   const added = (await eventsOf(dataPath, HURT)).slice(before).map(({ event }) => [event.type, event.actor]);
-  expect(added.sort()).toEqual([...Array(3).fill(['blob.linked', 'operator']), ['manifest.put', 'operator']]);
+  expect(added.sort()).toEqual([...Array(3).fill(['blob.linked', OPERATOR_HERE]), ['manifest.put', OPERATOR_HERE]]);
   const again = await marina(dataPath, 'fsck', '--repair');
   expect(again.stdout).toStartWith('no faults; 0 repaired, 0 left; ');
 });

@@ -3,12 +3,11 @@ import { afterAll, beforeAll, expect, test } from 'bun:test';
 import { readdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { expectStatus, image, pushBlob, pushImage, pushManifest, randomBlob } from '../support/oci.ts';
-import { cleanUp, type Server, startServer, temporaryFolder } from '../support/server.ts';
-import { within } from '../support/within.ts';
+import { cleanUp, startServer, temporaryFolder } from '../support/server.ts';
+import { follow, SOON_MS } from './following.ts';
 import { eventsOf, linesOf, marina, marinaCommand } from './marina.ts';
 import { APP, MANY, MANY_SLOTS, makeStore, OTHER, type Store } from './store.ts';
 
-const SOON_MS = 30_000;
 const LINE = /^\d{4}-\d\d-\d\d \d\d:\d\d:\d\dZ {2} +\d+ {2}anonymous {2}[a-z]+\.[a-z]+ {2,}\S/;
 let store: Store;
 
@@ -195,49 +194,4 @@ test('a tag or a repository that never existed is reported in one line', async (
 
 function shortOf(digest: string): string {
   return digest.slice(0, digest.indexOf(':') + 13);
-}
-
-interface Following {
-  readonly seen: () => string;
-  readonly errors: () => string;
-  /** Waits for something in the output. */
-  readonly until: (isThere: (seen: string) => boolean) => Promise<void>;
-  /** SIGINT. @returns the exit code */
-  readonly interrupt: () => Promise<number>;
-}
-
-function follow(server: Server, ...args: string[]): Following {
-  const command = Bun.spawn([...marinaCommand, ...args], {
-    env: { ...process.env, STORAGE_PATH: server.dataPath },
-    stderr: 'pipe',
-  });
-  const output = gather(command.stdout);
-  const errors = gather(command.stderr);
-  return {
-    seen: output,
-    errors,
-    until: async (isThere) => {
-      const deadline = Date.now() + SOON_MS;
-      while (!isThere(output())) {
-        if (Date.now() > deadline) throw new Error(`it was not shown in time; the output was:\n${output()}${errors()}`);
-        await Bun.sleep(20);
-      }
-    },
-    interrupt: async () => {
-      command.kill('SIGINT');
-      const code = await within(SOON_MS, command.exited);
-      if (code === undefined) command.kill('SIGKILL');
-      return code ?? -1;
-    },
-  };
-}
-
-/** Collects the stream. @returns a function that gives everything so far */
-function gather(stream: ReadableStream<Uint8Array>): () => string {
-  let text = '';
-  const decoder = new TextDecoder();
-  void (async () => {
-    for await (const chunk of stream) text += decoder.decode(chunk, { stream: true });
-  })();
-  return () => text;
 }

@@ -18,6 +18,9 @@ export interface Ended {
   readonly lines: readonly string[];
 }
 
+/** The actor of commands, and of servers for them, that run as this user. */
+export const OPERATOR_HERE = `operator:${process.geteuid?.()}`;
+
 /** The output and exit code of the command. */
 export async function marina(dataPath: string, ...args: readonly string[]): Promise<Ended> {
   const { code, stdout, stderr } = await attempt([...marinaCommand, ...args], { env: { STORAGE_PATH: dataPath } });

@@ -13,7 +13,16 @@ import {
   randomBlob,
 } from '../support/oci.ts';
 import { cleanUp, type Server, startServer, temporaryFolder } from '../support/server.ts';
-import { eventsOf, fsck, type LoggedEvent, linesOf, marina, marinaCommand, objectPath } from './marina.ts';
+import {
+  eventsOf,
+  fsck,
+  type LoggedEvent,
+  linesOf,
+  marina,
+  marinaCommand,
+  OPERATOR_HERE,
+  objectPath,
+} from './marina.ts';
 
 afterAll(cleanUp);
 
@@ -83,7 +92,7 @@ test('beside a running server a deleted tag, manifest, index and repository are 
   });
   await checkPulls(server, 'v1', pushed);
   expect(await newestSlot(dataPath)).toEqual([
-    expect.objectContaining({ type: 'tag.set', tag: 'v1', actor: 'operator' }),
+    expect.objectContaining({ type: 'tag.set', tag: 'v1', actor: OPERATOR_HERE }),
   ]);
   const slots = (await eventsOf(dataPath, REPO)).length;
   const again = await marina(dataPath, 'restore', REPO, 'v1');
@@ -130,9 +139,9 @@ test('beside a running server a deleted tag, manifest, index and repository are 
   expect(history.map(({ action, with: by, actor }) => [action, by, actor])).toEqual([
     ['set', undefined, 'anonymous'],
     ['deleted', 'manifest', 'anonymous'],
-    ['set', undefined, 'operator'],
-    ['deleted', 'repository', 'operator'],
-    ['set', undefined, 'operator'],
+    ['set', undefined, OPERATOR_HERE],
+    ['deleted', 'repository', OPERATOR_HERE],
+    ['set', undefined, OPERATOR_HERE],
   ]);
   expect((await fsck(dataPath, '--scrub')).faults).toEqual([]);
 });

@@ -1,5 +1,6 @@
 // Other users of the machine can do nothing with a data folder, and commands of the wrong user write nothing to it.
 import { afterAll, expect, test } from 'bun:test';
+import { spawn } from 'node:child_process';
 import { chmodSync, chownSync, lstatSync, mkdirSync, readdirSync } from 'node:fs';
 import { join } from 'node:path';
 import { marina } from '../cli/marina.ts';
@@ -105,6 +106,8 @@ test('a user who does not own the store gets one line that names the owner, and 
     ['tag', REPOSITORY, 'v1', '--to', '3'],
     ['import', source],
     ['fsck', '--repair'],
+    ['robot', 'create', 'ci'],
+    ['robot', 'revoke', 'ci'],
   ];
   for (const command of commands) {
     const { code, stderr, stdout } = await marina(folder, ...command);
@@ -133,6 +136,25 @@ test('a running server accepts no command from another user, not even root', asy
   chownSync(join(folder, 'format'), OTHER, OTHER);
   const { code, stderr } = await marina(folder, 'gc');
   expect([code, stderr]).toEqual([2, expect.stringContaining(`sudo -u '#${OTHER}'`)]);
+  expect(await server.stop()).toBe(0);
+});
+
+test('the kernel lets no other user connect to the socket of the commands', async () => {
+  const folder = temporaryFolder('socket');
+  const server = await startServer({ STORAGE_PATH: folder });
+  const socket = join(folder, 'tmp', 'control');
+  const connect = (uid: number): Promise<number | null> => {
+    const script = `require('node:net').connect(process.argv[1]).on('connect', () => process.exit(0)).on('error', () => process.exit(3))`;
+    const command = spawn('node', ['-e', script, socket], { uid, cwd: '/', stdio: 'ignore' });
+    return new Promise((resolve, reject) => command.on('exit', resolve).on('error', reject));
+  };
+  expect(await connect(process.getuid?.() ?? -1)).toBe(0);
+  expect(await connect(OTHER)).toBe(3);
+  // Not even where the folders above let it through.
+  chmodSync(folder, 0o711);
+  expect(await connect(OTHER)).toBe(3);
+  chmodSync(join(folder, 'tmp'), 0o711);
+  expect(await connect(OTHER)).toBe(3);
   expect(await server.stop()).toBe(0);
 });
 

@@ -3,7 +3,7 @@ import { afterAll, beforeAll, expect, test } from 'bun:test';
 import { existsSync, mkdirSync, readdirSync, rmSync, statSync, truncateSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import type { ImportReport, Problem } from '../../src/importing/report.ts';
-import { eventsOf, flipByte, fsck, linesOf, marina, marinaCommand } from '../cli/marina.ts';
+import { eventsOf, flipByte, fsck, linesOf, marina, marinaCommand, OPERATOR_HERE } from '../cli/marina.ts';
 import { attempt, TOOLS_WITHIN_MS } from '../support/command.ts';
 import { inFolder, startDistribution, stopDistributions } from '../support/distribution.ts';
 import { content, digestOf, expectStatus, image, mediaTypes, pushImage, pushManifest } from '../support/oci.ts';
@@ -88,7 +88,7 @@ test('everything is imported, can be pulled byte for byte, and takes no addition
   await checkEverything(server.url, pushed);
   expect(await fsck(dataPath, '--scrub')).toMatchObject({ code: 0, findings: [], summary: { orphans: { count: 0 } } });
   const events = await eventsOf(dataPath, 'team/app');
-  expect(new Set(events.map(({ event }) => event.actor))).toEqual(new Set(['import']));
+  expect(new Set(events.map(({ event }) => event.actor))).toEqual(new Set([OPERATOR_HERE]));
 
   // Again, beside the running server, which does the work.
   const again = await importInto(dataPath, tree);

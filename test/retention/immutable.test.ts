@@ -2,7 +2,7 @@
 import { afterAll, expect, test } from 'bun:test';
 import { writeFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { eventsOf, marina, marinaCommand } from '../cli/marina.ts';
+import { eventsOf, marina, marinaCommand, OPERATOR_HERE } from '../cli/marina.ts';
 import { attempt } from '../support/command.ts';
 import { type Image, image, pushImage } from '../support/oci.ts';
 import { cleanUp, projectRoot, startServer, temporaryFolder } from '../support/server.ts';
@@ -105,8 +105,8 @@ test('the operator can move an immutable tag by restore and tag --to; for client
   expect((await reportOf('restore', 'team/app', 'v1', '--at', `${toSecond.seq}`)).tags).toEqual(moved(second, first));
   await checkKept(second);
   expect((await eventsOf(dataPath, 'team/app')).slice(-2).map(({ event }) => [event.tag, event.actor])).toEqual([
-    ['v1', 'operator'],
-    ['v1', 'operator'],
+    ['v1', OPERATOR_HERE],
+    ['v1', OPERATOR_HERE],
   ]);
 
   // Deleted with its repository, too.

@@ -93,7 +93,7 @@ test('retention shows what it would delete and why; it uses a running server, an
   });
   expect(server.logs()).toContain('retention deleted what its rule no longer keeps');
   const history = await attempt([...marinaCommand, 'history', 'team/app', 'test'], { env: { STORAGE_PATH: dataPath } });
-  expect(new TextDecoder().decode(history.stdout)).toContain('retention (apps)');
+  expect(new TextDecoder().decode(history.stdout)).toContain('system:retention');
   expect(await server.stop()).toBe(0);
 
   await Bun.sleep(500);

@@ -4,6 +4,7 @@ import { join } from 'node:path';
 import { type Balancer, startBalancer, stopBalancers } from './balancer.ts';
 import { ACCESS_KEY, type ObjectStore, SECRET_KEY, startMinio, stopObjectStores } from './minio.ts';
 import { type RedisServer, startRedis, stopRedis } from './redis.ts';
+import { expectNoSecrets } from './secrets.ts';
 import { cleanUp, freePort, projectRoot, type Server, startServer, temporaryFolder } from './server.ts';
 import { within } from './within.ts';
 
@@ -150,6 +151,7 @@ export async function startWorker(env: Readonly<Record<string, string>>): Promis
       if (code === undefined) await worker.kill();
       ended = logs();
       workersRunning.delete(worker);
+      expectNoSecrets(ended, 'a worker');
       return code ?? -1;
     },
     async kill() {

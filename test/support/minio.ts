@@ -6,6 +6,7 @@ import { NodeHttpHandler } from '@smithy/node-http-handler';
 import { ulid } from 'ulid';
 import type { S3Configuration, S3Ports } from '../../src/storage/s3/settings.ts';
 import { run, tools } from './command.ts';
+import { secret } from './secrets.ts';
 import { freePort, removeFolder, temporaryFolder } from './server.ts';
 import { within } from './within.ts';
 
@@ -13,7 +14,7 @@ const READY_WITHIN_MS = 60_000;
 const STOP_WITHIN_MS = 30_000;
 
 export const ACCESS_KEY = 'marina-tests';
-export const SECRET_KEY = 'marina-tests-secret';
+export const SECRET_KEY = secret('marina-tests-secret');
 const REGION = 'us-east-1';
 
 export interface ObjectStore {

@@ -2,6 +2,7 @@
 import { closeSync, mkdtempSync, openSync, readFileSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { expectNoSecrets } from './secrets.ts';
 import { within } from './within.ts';
 
 export const projectRoot = join(import.meta.dir, '..', '..');
@@ -20,7 +21,7 @@ export interface Server {
   readonly dataPath: string;
   /** Everything that the server has written to stdout and stderr. */
   logs(): string;
-  /** SIGTERM, then waits. A data folder that startServer made is removed. @returns the exit code */
+  /** SIGTERM, then waits. A data folder that startServer made is removed. @returns the exit code @throws Error if a secret was logged */
   stop(): Promise<number>;
   /** SIGKILL, then waits. A data folder that the caller named in STORAGE_PATH stays, to start again on it. */
   kill(): Promise<void>;
@@ -55,8 +56,9 @@ export function removeFolder(folder: string): void {
 export async function cleanUp(): Promise<void> {
   const faults: string[] = [];
   for (const server of [...running]) {
-    const code = await server.stop();
-    if (code !== 0) faults.push(`the server ended with exit code ${code} after SIGTERM; its log:\n${server.logs()}`);
+    const code = await server.stop().catch((error: unknown) => void faults.push(String(error)));
+    if (code !== undefined && code !== 0)
+      faults.push(`the server ended with exit code ${code} after SIGTERM; its log:\n${server.logs()}`);
   }
   for (const folder of [...folders]) removeFolder(folder);
   if (faults.length > 0) throw new Error(faults.join('\n'));
@@ -118,6 +120,7 @@ function spawnServer(env: Readonly<Record<string, string>>): Server {
     readLogs();
     running.delete(server);
     removeFolder(folder);
+    expectNoSecrets(lastLogs, 'the server');
   };
   const host = `127.0.0.1:${settings.PORT}`;
   const server: Server = {

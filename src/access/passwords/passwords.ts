@@ -2,6 +2,7 @@ import { createHmac } from 'node:crypto';
 import type { Authenticated, BasicAuthenticator, Maybe, Origin } from '../authenticator.ts';
 import { clientOf } from '../client-address.ts';
 import type { Attempt, GuessingLimiter } from '../guessing.ts';
+import { labelOf } from '../identity.ts';
 import { type Account, problemOfName } from './htpasswd.ts';
 import type { PasswordChecks } from './password-checks.ts';
 import { decoyFor, type PasswordHash } from './password-hash.ts';
@@ -25,12 +26,16 @@ class Entry {
   readonly account: Account;
   /** The same object for every login: the gate caches by it. */
   readonly known: Authenticated;
+  /** The answer to a wrong password. */
+  readonly wrong: Authenticated;
   /** Computed once: each request with a token asks for it. */
   #version: string | undefined;
 
   constructor(account: Account) {
+    const identity = { kind: 'user', name: account.name } as const;
     this.account = account;
-    this.known = { kind: 'known', authority: { kind: 'identity', identity: { kind: 'user', name: account.name } } };
+    this.known = { kind: 'known', authority: { kind: 'identity', identity } };
+    this.wrong = { kind: 'refused', reason: 'wrong password', account: labelOf(identity) };
   }
 
   get version(): string {
@@ -40,7 +45,6 @@ class Entry {
 }
 
 const BUSY: Authenticated = { kind: 'later', retryAfterSeconds: 5 };
-const WRONG_PASSWORD: Authenticated = { kind: 'refused', reason: 'wrong password' };
 const NO_ACCOUNT: Authenticated = { kind: 'refused', reason: 'no such account' };
 const CHANGED: Authenticated = { kind: 'refused', reason: 'the account was changed while the password was checked' };
 const IMPOSSIBLE: Authenticated = { kind: 'refused', reason: 'no account can have such a name or an empty password' };
@@ -136,7 +140,7 @@ export class Passwords implements BasicAuthenticator {
 }
 
 function wrong(entry: Entry | undefined): Authenticated {
-  return entry === undefined ? NO_ACCOUNT : WRONG_PASSWORD;
+  return entry?.wrong ?? NO_ACCOUNT;
 }
 
 function entriesOf(accounts: Accounts): ReadonlyMap<string, Entry> {

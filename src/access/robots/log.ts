@@ -16,6 +16,8 @@ const RETRY_MS = 50;
 export interface RobotSlot {
   readonly batch: RobotBatch;
   readonly hash: SlotHash;
+  /** In bytes. */
+  readonly size: number;
 }
 
 /**
@@ -33,7 +35,7 @@ export async function readRobotSlot(
   if ('problem' in decoded) throw broken(seq, decoded.problem);
   const { batch } = decoded;
   if (batch.seq !== seq) throw broken(seq, `it says it is slot ${batch.seq}`);
-  return { batch, hash: hashSlot(bytes) };
+  return { batch, hash: hashSlot(bytes), size: bytes.length };
 }
 
 function broken(seq: number, problem: string): RegistryError {
@@ -71,7 +73,7 @@ export class RobotsView {
   }
 
   /** A slot that was applied already changes nothing: others may refresh at the same time. @throws RegistryError `log-broken` */
-  apply({ batch, hash }: RobotSlot): void {
+  apply({ batch, hash }: Pick<RobotSlot, 'batch' | 'hash'>): void {
     if (batch.seq <= this.#seq) return;
     if (batch.seq !== this.#seq + 1 || batch.prev !== this.#hash)
       throw broken(batch.seq, `it does not follow slot ${this.#seq}: one of the two was altered`);

@@ -2,6 +2,7 @@ import { timingSafeEqual } from 'node:crypto';
 import { RegistryError } from '../../oci/errors.ts';
 import type { Authenticated, BasicAuthenticator, Origin } from '../authenticator.ts';
 import type { GuessingLimiter } from '../guessing.ts';
+import { labelOf } from '../identity.ts';
 import { RememberedPasswords } from '../passwords/remembered.ts';
 import { MAX_AGE_FOR_LOGIN_MS, MAX_AGE_FOR_TOKENS_MS } from './freshness.ts';
 import { isExpired, nameInLogin, parseRobotName, type Robot, type RobotName } from './robot.ts';
@@ -22,12 +23,9 @@ export interface RobotLoginsPorts {
   readonly observe: (outcome: RobotOutcome) => void;
 }
 
-const WRONG: Authenticated = { kind: 'refused', reason: 'no such robot, or another secret' };
-const NO_SECRET: Authenticated = {
-  kind: 'refused',
-  reason: 'what a robot sent is no secret of a robot: it may be mistyped or cut off',
-};
-const EXPIRED: Authenticated = { kind: 'refused', reason: 'the robot has expired' };
+const WRONG = 'no such robot, or another secret';
+const NO_SECRET = 'what a robot sent is no secret of a robot: it may be mistyped or cut off';
+const EXPIRED = 'the robot has expired';
 /** Compared with in place of the hash of a robot that does not exist. */
 const NO_HASH = '0'.repeat(64) as SecretHash;
 const VERSION_CHARACTERS = 16;
@@ -71,9 +69,11 @@ export class RobotLogins implements BasicAuthenticator {
         if (attempt.kind === 'later') return this.#observed('limited', attempt);
         this.#wrong.addWrong(key);
       }
-      return this.#observed('wrong', isSecret(password) ? WRONG : NO_SECRET);
+      return this.#observed('wrong', refused(isSecret(password) ? WRONG : NO_SECRET, robot));
     }
-    return isExpired(robot, now()) ? this.#observed('expired', EXPIRED) : this.#observed('right', this.#knownAs(robot));
+    return isExpired(robot, now())
+      ? this.#observed('expired', refused(EXPIRED, robot))
+      : this.#observed('right', this.#knownAs(robot));
   }
 
   /**
@@ -118,6 +118,11 @@ export class RobotLogins implements BasicAuthenticator {
     this.#ports.observe(outcome);
     return answer;
   }
+}
+
+function refused(reason: string, robot: Robot | undefined): Authenticated {
+  if (robot === undefined) return { kind: 'refused', reason };
+  return { kind: 'refused', reason, account: labelOf({ kind: 'robot', name: robot.name }) };
 }
 
 function isSame(one: SecretHash, other: SecretHash): boolean {

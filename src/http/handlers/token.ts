@@ -57,13 +57,13 @@ async function answerPassword(
     case 'known': {
       const held = ports.issuer.hold(found.authority);
       if (held === undefined)
-        return refuseGrant('password', 'a token was sent as the password', clientId, context, ports);
+        return refuseGrant('password', { reason: 'a token was sent as the password' }, clientId, context, ports);
       const issued = await ports.issuer.issue(held, asked, context.signal);
       tell('password', held, clientId, context, ports);
       return answer(200, { ...fieldsOf(issued, issued.refreshToken), scope: issued.scope }, context);
     }
     case 'refused':
-      return refuseGrant('password', found.reason, clientId, context, ports);
+      return refuseGrant('password', found, clientId, context, ports);
     case 'later':
       return refuse(
         429,
@@ -86,7 +86,7 @@ async function answerRefreshToken(
   const held = await ports.issuer.redeem(refreshToken);
   if (held === undefined) {
     const reason = 'the refresh token is none of ours, or no longer valid';
-    return refuseGrant('refresh_token', reason, clientId, context, ports);
+    return refuseGrant('refresh_token', { reason }, clientId, context, ports);
   }
   const issued = await ports.issuer.issue(held, asked, context.signal);
   tell('refresh_token', held, clientId, context, ports);
@@ -123,15 +123,15 @@ const WRONG_GRANT: Readonly<Record<'password' | 'refresh_token', string>> = {
   refresh_token: 'the refresh token is not valid: log in again',
 };
 
-/** @param reason for the log */
+/** What it is refused for is for the log. */
 function refuseGrant(
   grant: 'password' | 'refresh_token',
-  reason: string,
+  { reason, account }: { readonly reason: string; readonly account?: string },
   clientId: string | undefined,
   context: RequestContext,
   { onRefused }: TokenPorts,
 ): Response {
-  onRefused({ grant, reason, ...senderOf(context, clientId) });
+  onRefused({ grant, account, reason, ...senderOf(context, clientId) });
   return refuse(401, 'invalid_grant', WRONG_GRANT[grant], context);
 }
 

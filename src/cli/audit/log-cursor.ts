@@ -1,0 +1,148 @@
+import { NO_SLOT, type SlotHash } from '../../journal/events.ts';
+import { RegistryError } from '../../oci/errors.ts';
+import type { StoreReader } from '../../storage/driver.ts';
+import { type AuditedLog, type AuditedSlot, nextListed, readAuditedSlot } from './audited-log.ts';
+
+/** Something that is wrong with a log. */
+export interface AuditFault {
+  readonly log: AuditedLog;
+  readonly seq: number;
+  readonly message: string;
+}
+
+export interface CursorPorts {
+  readonly reader: StoreReader;
+  /** Whether each slot must name the hash of the one before, and be encoded canonically. Slots that are missing are reported always. */
+  readonly verify: boolean;
+  readonly report: (fault: AuditFault) => Promise<void>;
+  readonly held: HeldBytes;
+}
+
+/** Bounds the slots that are kept in memory until it is their turn. Others are read again then. */
+export class HeldBytes {
+  #left: number;
+
+  constructor(most: number) {
+    this.#left = most;
+  }
+
+  take(bytes: number): boolean {
+    if (bytes > this.#left) return false;
+    this.#left -= bytes;
+    return true;
+  }
+
+  give(bytes: number): void {
+    this.#left += bytes;
+  }
+}
+
+/** Reads one log from some slot on, and knows the time of the next slot before it is taken. */
+export class LogCursor {
+  readonly log: AuditedLog;
+  readonly #ports: CursorPorts;
+  #seq: number;
+  /** undefined: unknown, as the slot before was not read. */
+  #before: SlotHash | undefined;
+  #slot: AuditedSlot | undefined;
+  #time = Number.NEGATIVE_INFINITY;
+  #isEndChecked = false;
+
+  /** @param from the first slot to read */
+  constructor(log: AuditedLog, from: number, ports: CursorPorts) {
+    this.log = log;
+    this.#ports = ports;
+    this.#seq = from - 1;
+    this.#before = from === 1 ? NO_SLOT : undefined;
+  }
+
+  /** When the next slot was written, in milliseconds, or later if an earlier slot was: clocks of nodes differ. */
+  get time(): number {
+    return this.#time;
+  }
+
+  /** Goes to the next slot. @returns false if there is none yet */
+  async advance(): Promise<boolean> {
+    const { held, verify } = this.#ports;
+    const slot = await this.#next();
+    if (slot === undefined) return false;
+    const fault = (message: string): Promise<void> => this.#ports.report({ log: this.log, seq: slot.seq, message });
+    if (verify && this.#before !== undefined && slot.prev !== this.#before)
+      await fault(`its "prev" is not the hash of slot ${slot.seq - 1}: one of the two was altered`);
+    if (verify && !slot.isCanonical()) await fault('its bytes are not the canonical encoding of its content');
+    this.#seq = slot.seq;
+    this.#before = slot.hash;
+    this.#time = Math.max(this.#time, Date.parse(slot.at));
+    this.#slot = held.take(slot.size) ? slot : undefined;
+    return true;
+  }
+
+  /** The slot that `advance` went to. To be called once. */
+  async take(): Promise<AuditedSlot> {
+    const { held, reader } = this.#ports;
+    const kept = this.#slot;
+    this.#slot = undefined;
+    if (kept !== undefined) {
+      held.give(kept.size);
+      return kept;
+    }
+    const slot = await readAuditedSlot(reader, this.log, this.#seq);
+    if (slot === undefined) throw new Error('a slot was deleted while it was audited');
+    return slot;
+  }
+
+  /** The next slot that can be used; what cannot is reported. */
+  async #next(): Promise<AuditedSlot | undefined> {
+    for (let seq = this.#seq + 1; ; ) {
+      const slot = await this.#read(seq);
+      if (typeof slot === 'object') return slot;
+      if (slot === 'absent') {
+        const later = this.#isEndChecked ? undefined : await nextListed(this.#ports.reader, this.log, seq);
+        this.#isEndChecked = true;
+        if (later === undefined) return undefined;
+        // Appended since it was read.
+        if ((await this.#read(seq)) !== 'absent') continue;
+        await this.#ports.report({ log: this.log, seq, message: `it is missing, but slot ${later} exists` });
+        this.#isEndChecked = false;
+        seq = later;
+      } else seq++;
+      this.#before = undefined;
+      this.#seq = seq - 1;
+    }
+  }
+
+  async #read(seq: number): Promise<AuditedSlot | 'absent' | 'unusable'> {
+    try {
+      return (await readAuditedSlot(this.#ports.reader, this.log, seq)) ?? 'absent';
+    } catch (error) {
+      if (!(error instanceof RegistryError) || error.kind !== 'log-broken') throw error;
+      await this.#ports.report({ log: this.log, seq, message: error.message });
+      return 'unusable';
+    }
+  }
+}
+
+/**
+ * The first slot to read for what was written since a time, found by halving: times in a log grow, except for the difference of clocks.
+ * @param since milliseconds, less that difference
+ */
+export async function firstSlotSince(reader: StoreReader, log: AuditedLog, since: number): Promise<number> {
+  const isBefore = async (seq: number): Promise<boolean> => {
+    try {
+      const slot = await readAuditedSlot(reader, log, seq);
+      return slot !== undefined && Date.parse(slot.at) < since;
+    } catch (error) {
+      if (error instanceof RegistryError && error.kind === 'log-broken') return false;
+      throw error;
+    }
+  };
+  let before = 0;
+  let after = 1;
+  for (; await isBefore(after); after *= 2) before = after;
+  while (after - before > 1) {
+    const middle = Math.floor((before + after) / 2);
+    if (await isBefore(middle)) before = middle;
+    else after = middle;
+  }
+  return after;
+}
