@@ -51,6 +51,8 @@ export type Order =
       seed: string;
     }
   | { mode: 'download'; path: string; parallel: number; bytes: number; times: number }
+  /** Each request over a new connection with TLS. `bytes`: expected length of the body. */
+  | { mode: 'secure'; ca: string; path: string; parallel: number; bytes: number; times?: number; seconds?: number }
   | { mode: 'walk'; path: string; tags: number; times: number };
 
 function cacheFolder(): string {

@@ -20,11 +20,13 @@ import { smallWorks } from './works/small.ts';
 import { startWork } from './works/start.ts';
 import { streamWorks } from './works/stream.ts';
 import { tagWorks } from './works/tags.ts';
+import { tlsWorks } from './works/tls.ts';
 
 const WORKS: Work[] = [
   ...smallWorks,
   ...pushWorks,
   ...streamWorks,
+  ...tlsWorks,
   ...tagWorks,
   startWork,
   gcWork,

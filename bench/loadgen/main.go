@@ -35,8 +35,11 @@ type order struct {
 	Bytes    int64  `json:"bytes"`
 	Form     string `json:"form"`
 	Path     string `json:"path"`
-	Tags     int    `json:"tags"`
-	Times    int    `json:"times"`
+
+	// secure (also path, parallel, times or seconds, bytes)
+	CA    string `json:"ca"`
+	Tags  int    `json:"tags"`
+	Times int    `json:"times"`
 }
 
 // result is the result of every mode. Count is in the mode's unit: requests, complete images, streams or walks.
@@ -72,6 +75,7 @@ func run() error {
 	}
 	modes := map[string]func(order) (result, error){
 		"fixed": fixed, "push": push, "upload": upload, "download": download, "walk": walk,
+		"secure": secureGet,
 	}
 	mode, known := modes[o.Mode]
 	if !known {

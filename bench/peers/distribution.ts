@@ -2,7 +2,7 @@ import { copyFileSync, mkdirSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { freePort, type Place } from '../place.ts';
 import { digestOf, putManifest } from '../registry.ts';
-import { type Registry, ready } from './peer.ts';
+import { type Registry, ready, type TlsFiles } from './peer.ts';
 import type { Services } from './services.ts';
 
 /** The storage section of distribution's configuration. */
@@ -65,17 +65,18 @@ export async function startDistribution(
   data: string,
   log: string,
   where = onFilesystem(data),
+  tls?: TlsFiles,
 ): Promise<Registry> {
   const address = `127.0.0.1:${freePort()}`;
   const config = `${log}.yml`;
-  writeFileSync(config, configuration(address, where));
+  writeFileSync(config, configuration(address, where, tls));
   const child = place.spawn(
     [binary, 'serve', config],
     // There is no trace collector. With the default, distribution would keep trying to reach one.
     { OTEL_TRACES_EXPORTER: 'none' },
     log,
   );
-  await ready(child, `http://${address}/v2/`, log);
+  await ready(child, `${tls === undefined ? 'http' : 'https'}://${address}/v2/`, log);
   return {
     address,
     data,
@@ -90,7 +91,8 @@ export async function startDistribution(
   };
 }
 
-function configuration(address: string, { storage, sections }: DistributionStorage): string {
+function configuration(address: string, { storage, sections }: DistributionStorage, tls?: TlsFiles): string {
+  const secured = tls === undefined ? '' : `  tls:\n    certificate: ${tls.cert}\n    key: ${tls.key}\n`;
   return `version: 0.1
 log:
   level: error
@@ -100,7 +102,7 @@ storage:
 ${storage}http:
   addr: ${address}
   secret: a-fixed-secret-for-one-run
-${sections}`;
+${secured}${sections}`;
 }
 
 /** Copies the files of one pushed tag for another tag, because pushing 100,000 tags to distribution takes many minutes. */

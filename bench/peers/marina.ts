@@ -1,7 +1,7 @@
 import { join } from 'node:path';
 import { freePort, type Place } from '../place.ts';
 import { digestOf, type Manifest, putManifest } from '../registry.ts';
-import { type Registry, ready } from './peer.ts';
+import { type Registry, ready, type TlsFiles } from './peer.ts';
 
 export const PROJECT = join(import.meta.dir, '..', '..');
 const TAGS_PER_REQUEST = 100;
@@ -14,10 +14,11 @@ export async function startMarina(
   place: Place,
   data: string,
   log: string,
-  { flags = [], cluster }: { flags?: string[]; cluster?: Record<string, string> } = {},
+  { flags = [], cluster, tls }: { flags?: string[]; cluster?: Record<string, string>; tls?: TlsFiles } = {},
 ): Promise<Registry> {
-  const { address, child } = launchMarina(place, log, cluster ?? { STORAGE_PATH: data }, flags);
-  await ready(child, `http://${address}/v2/`, log);
+  const secured = tls === undefined ? {} : { TLS_CERT_FILE: tls.cert, TLS_KEY_FILE: tls.key };
+  const { address, child } = launchMarina(place, log, { ...(cluster ?? { STORAGE_PATH: data }), ...secured }, flags);
+  await ready(child, `${tls === undefined ? 'http' : 'https'}://${address}/v2/`, log);
   return {
     address,
     data,

@@ -20,6 +20,12 @@ export interface Registry extends Peer {
 
 const START_DEADLINE_MS = 30_000;
 
+/** A certificate and its key, in files. */
+export interface TlsFiles {
+  cert: string;
+  key: string;
+}
+
 /** Waits for a 200. @throws Error with the last output of the process if it exits, or if there is no 200 in time */
 export async function ready(child: Child, url: string, log: string, pause = 20): Promise<void> {
   let code: number | null | undefined;
@@ -40,7 +46,8 @@ export async function ready(child: Child, url: string, log: string, pause = 20):
       throw new Error(`no response from ${url} within ${START_DEADLINE_MS / 1000} s: ${await tailOf(log)}`);
     }
     try {
-      const response = await fetch(url, { keepalive: false });
+      // The load generator checks certificates; this only waits.
+      const response = await fetch(url, { keepalive: false, tls: { rejectUnauthorized: false } });
       await response.arrayBuffer();
       if (response.status === 200) {
         return;

@@ -70,7 +70,7 @@ export function upload(name: string, form: 'put' | 'patch', words: string, bar =
 }
 
 /** Pushes one large blob to both registries and returns its path under /v2/. */
-async function pushBig(context: Context, registries: Registry[], bytes: number): Promise<string> {
+export async function pushBig(context: Context, registries: Registry[], bytes: number): Promise<string> {
   const order = {
     mode: 'upload',
     repositories: [REPOSITORY],
