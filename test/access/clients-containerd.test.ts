@@ -21,7 +21,7 @@ beforeAll(async () => {
   await tools('containerd', 'ctr');
   const STORAGE_PATH = temporaryFolder('containerd-data');
   const open = await startServer({ STORAGE_PATH });
-  for (const repo of ['public/app', 'ours/app', 'elsewhere'])
+  for (const repo of ['free/app', 'ours/app', 'elsewhere'])
     await pushImage(open.url, repo, await runnableImage(), 'v1');
   await open.stop();
   server = await startServer({ ...writeAccessFiles().env, PUBLIC_HOSTS: '', STORAGE_PATH });
@@ -72,7 +72,7 @@ test('containerd pulls with a refresh token', async () => {
 
 test('containerd pulls without credentials where everybody may, and asks for no token', async () => {
   const lines = await linesDuring(server, async () =>
-    expect(await as().pull('public/app:v1')).toMatchObject({ code: 0 }),
+    expect(await as().pull('free/app:v1')).toMatchObject({ code: 0 }),
   );
   expect(lines.filter(({ status }) => status !== undefined && status !== 200)).toEqual([]);
   expect(lines.some(({ path }) => path === '/token')).toBe(false);

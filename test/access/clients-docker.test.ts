@@ -28,7 +28,7 @@ beforeAll(async () => {
   await tools('docker', 'dockerd');
   const STORAGE_PATH = temporaryFolder('docker-data');
   const open = await startServer({ STORAGE_PATH });
-  for (const repo of ['public/app', 'ours/app', 'elsewhere'])
+  for (const repo of ['free/app', 'ours/app', 'elsewhere'])
     await pushImage(open.url, repo, await runnableImage(), 'v1');
   await open.stop();
   server = await startServer({ ...writeAccessFiles().env, PUBLIC_HOSTS: '', STORAGE_PATH });
@@ -71,18 +71,18 @@ const logIn = (account: string) =>
 const refusal = (...command: string[]): Promise<string> => docker.command(...command).then(() => 'not refused', String);
 
 test('docker pulls without a login where everybody may, and nothing else', async () => {
-  await docker.command('pull', at('public/app:v1'));
+  await docker.command('pull', at('free/app:v1'));
   const denied = /denied|unauthorized/;
   const ours = await refusal('pull', at('ours/app:v1'));
   expect(ours).toMatch(denied);
   expect((await refusal('pull', at('ours/missing:v1'))).replaceAll('missing', 'app')).toBe(ours);
-  expect(await refusal('push', at('public/app:v1'))).toMatch(denied);
+  expect(await refusal('push', at('free/app:v1'))).toMatch(denied);
 });
 
 test('docker pulls what its account may, until it logs out', async () => {
   await logIn('reader');
   await docker.command('pull', at('ours/app:v1'));
-  await docker.command('pull', at('public/app:v1'));
+  await docker.command('pull', at('free/app:v1'));
   expect(await refusal('push', at('ours/app:v1'))).toContain('you may not push to ours/app with this token');
   await docker.command('logout', host);
   await docker.command('rmi', at('ours/app:v1'));
@@ -114,8 +114,8 @@ test('docker logs in, pushes and pulls over HTTPS by a CA in its folder of certi
   expect(await refusal('login', '--username=pusher', password, untrusted)).toContain('x509');
   await docker.command('login', '--username=pusher', password, trusted);
   const reference = `${trusted}/ours/app:v1`;
-  await docker.command('pull', at('public/app:v1'));
-  await docker.command('tag', at('public/app:v1'), reference);
+  await docker.command('pull', at('free/app:v1'));
+  await docker.command('tag', at('free/app:v1'), reference);
   const id = await docker.command('image', 'inspect', '--format={{.Id}}', reference);
   await docker.command('push', reference);
   await docker.command('rmi', '--force', id.trim());
