@@ -1,3 +1,4 @@
+import { availableParallelism } from 'node:os';
 import { type Config, ConfigError } from '../config.ts';
 import type { FileSender } from '../sending/protocol.ts';
 import { maxOpenFiles } from '../system/open-files.ts';
@@ -13,6 +14,7 @@ import { hasSenders, IDLE_MS } from './senders.ts';
 /** Its client, the two ends of the connection to the HTTP server, and the file that is read or written. */
 export const DESCRIPTORS_PER_CONNECTION = 4;
 const MANY = 1_000_000;
+const MAX_DEFAULT_THREADS = 4;
 
 /** The certificates of a node that speaks TLS. They are read again when they change. */
 export interface Tls {
@@ -68,8 +70,7 @@ export async function openTls(config: Config, { logger, telemetry }: Ports): Pro
           host: config.host,
           port: config.port,
           innerPort,
-          // Only Linux distributes the connections of one port among several listeners.
-          threads: process.platform === 'linux' ? config.tlsThreads : 1,
+          threads: threadsOf(config),
           material: material(),
           maxConnections: Math.floor((maxOpenFiles() ?? MANY) / DESCRIPTORS_PER_CONNECTION),
           connections,
@@ -94,6 +95,13 @@ export async function openTls(config: Config, { logger, telemetry }: Ports): Pro
 /** The header that keeps browsers to HTTPS (RFC 6797). It is sent over TLS only. */
 export function strictTransport({ hstsMaxAge }: Config): Readonly<Record<string, string>> | undefined {
   return hstsMaxAge === 0 ? undefined : { 'Strict-Transport-Security': `max-age=${Math.floor(hstsMaxAge / 1000)}` };
+}
+
+/** Only Linux distributes the connections of one port among several listeners. More threads than this cost more in switches than they gain. */
+function threadsOf({ tlsThreads }: Config): number {
+  if (process.platform !== 'linux') return 1;
+  if (tlsThreads > 0) return tlsThreads;
+  return Math.min(MAX_DEFAULT_THREADS, Math.max(1, Math.floor(availableParallelism() / 2)));
 }
 
 async function openClientCa({ tlsClientCaFile }: Config, { logger, telemetry }: Ports, onChange: () => void) {

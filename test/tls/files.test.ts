@@ -153,9 +153,9 @@ describe('the start is refused, with one line that shows nothing of the files,',
   });
 
   test('if the port is in use', async () => {
-    const files = new CertificateFiles(one);
-    const server = await startServer(files.env);
-    const line = await refusalOf({ ...files.env, PORT: String(server.port) });
+    const env = { ...new CertificateFiles(one).env, TLS_THREADS: '2' };
+    const server = await startServer(env);
+    const line = await refusalOf({ ...env, PORT: String(server.port) });
     expect(line).toContain(`port ${server.port} is already in use`);
     const metricsLine = await refusalOf({ METRICS_PORT: String(server.port) });
     expect(metricsLine).toContain('set METRICS_PORT');

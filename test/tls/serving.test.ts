@@ -28,7 +28,11 @@ let openssl: string;
 beforeAll(async () => {
   [openssl] = await tools('openssl');
   authority = await Authority.open();
-  server = await startServer({ ...new CertificateFiles(await authority.issue()).env, HSTS_MAX_AGE: '365d' });
+  server = await startServer({
+    ...new CertificateFiles(await authority.issue()).env,
+    HSTS_MAX_AGE: '365d',
+    TLS_THREADS: '3',
+  });
   for (const blob of [small, big, huge]) await push(blob);
 }, TOOLS_WITHIN_MS);
 
