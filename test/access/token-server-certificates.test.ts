@@ -1,8 +1,8 @@
 import { afterAll, beforeAll, describe, expect, setDefaultTimeout, test } from 'bun:test';
 import fc from 'fast-check';
-import { CA, type Certificate, type CertificateOptions, makeCertificate } from '../../../test/support/certificates.ts';
-import { cleanUp } from '../../../test/support/server.ts';
-import { parseBundle, trustedLeaf } from './certificates.ts';
+import { parseBundle, trustedLeaf } from '../../src/access/token-server/certificates.ts';
+import { CA, type Certificate, type CertificateOptions, makeCertificate } from '../support/certificates.ts';
+import { cleanUp } from '../support/server.ts';
 
 setDefaultTimeout(60_000);
 afterAll(cleanUp);

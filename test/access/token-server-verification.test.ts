@@ -2,15 +2,15 @@ import { afterAll, beforeAll, beforeEach, describe, expect, setDefaultTimeout, t
 import { createHmac, createPrivateKey, createPublicKey, type KeyObject } from 'node:crypto';
 import fc from 'fast-check';
 import { CompactSign, exportSPKI, importJWK, type JWTPayload, SignJWT } from 'jose';
-import { CA, type Certificate, makeCertificate } from '../../../test/support/certificates.ts';
-import { type IssuerKey, issuerKey, signClaims } from '../../../test/support/oidc-issuer.ts';
-import { cleanUp } from '../../../test/support/server.ts';
-import type { RepositoryName } from '../../oci/names.ts';
-import type { Authenticated } from '../authenticator.ts';
-import type { Action, RegistryAction } from '../authority.ts';
-import { namesOf } from './key-names.ts';
-import { ServerTokens } from './server-tokens.ts';
-import { Trust } from './trust.ts';
+import type { Authenticated } from '../../src/access/authenticator.ts';
+import type { Action, RegistryAction } from '../../src/access/authority.ts';
+import { namesOf } from '../../src/access/token-server/key-names.ts';
+import { ServerTokens } from '../../src/access/token-server/server-tokens.ts';
+import { Trust } from '../../src/access/token-server/trust.ts';
+import type { RepositoryName } from '../../src/oci/names.ts';
+import { CA, type Certificate, makeCertificate } from '../support/certificates.ts';
+import { type IssuerKey, issuerKey, signClaims } from '../support/oidc-issuer.ts';
+import { cleanUp } from '../support/server.ts';
 
 setDefaultTimeout(60_000);
 afterAll(cleanUp);
