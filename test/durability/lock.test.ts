@@ -62,7 +62,7 @@ test('a second process with its own folder does not share the port of the first'
   expect({ code, stdout: new TextDecoder().decode(stdout), stderr }).toEqual({
     code: 1,
     stdout: '',
-    stderr: `marina: port ${first.port} is in use by another program: stop that one, or set PORT\n`,
+    stderr: `marina: port ${first.port} is already in use: stop the program that uses it, or set PORT\n`,
   });
   expect(await first.stop()).toBe(0);
 });
