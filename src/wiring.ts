@@ -1,5 +1,5 @@
 import { hostname } from 'node:os';
-import { type AccessPolicy, ANYBODY } from './access/access.ts';
+import { type AccessPolicy, ANONYMOUS_CALLER } from './access/access.ts';
 import { type Config, ConfigError } from './config.ts';
 import { Admission } from './http/admission.ts';
 import { Proxies } from './http/forwarded.ts';
@@ -181,7 +181,7 @@ export async function wire(config: Config, logs: Logs, version: string): Promise
       chunkMinLength: CHUNK_MIN_LENGTH,
     },
     onPull: pulls?.pulled,
-    isPublic: (repo) => access.policy.allows(ANYBODY, 'pull', repo),
+    isPublic: (repo) => access.policy.allows(ANONYMOUS_CALLER, 'pull', repo),
     proxies,
     publicAddress,
     tls: tls?.connections,

@@ -1,12 +1,12 @@
 import { expect, test } from 'bun:test';
 import type { RepositoryName } from '../oci/names.ts';
-import { ANYBODY, openAccess } from './access.ts';
+import { ANONYMOUS_CALLER, openAccess } from './access.ts';
 
 test('a registry without accounts lets everybody do everything', () => {
   for (const action of ['pull', 'push', 'create', 'delete'] as const) {
-    expect(openAccess.allows(ANYBODY, action, 'a' as RepositoryName)).toBe(true);
+    expect(openAccess.allows(ANONYMOUS_CALLER, action, 'a' as RepositoryName)).toBe(true);
   }
   for (const action of ['catalog', 'metrics', 'admin'] as const) {
-    expect(openAccess.allowsRegistry(ANYBODY, action)).toBe(true);
+    expect(openAccess.allowsRegistry(ANONYMOUS_CALLER, action)).toBe(true);
   }
 });

@@ -1,5 +1,5 @@
 import type { RepositoryName } from '../oci/names.ts';
-import { type Action, ANONYMOUS_AUTHORITY, type Authority, type RegistryAction, type Wanted } from './authority.ts';
+import { type Action, ANONYMOUS_AUTHORITY, type Authority, type Permission, type RegistryAction } from './authority.ts';
 
 export type { Action, RegistryAction } from './authority.ts';
 
@@ -26,20 +26,20 @@ export interface AccessPolicy {
   allows(caller: Caller, action: Action, repo: RepositoryName): boolean;
   /**
    * Whether the caller may pull from a repository that the request does not name: one that has the bytes which the caller has just
-   * uploaded. A token of ours names only some repositories, so here the rules for its identity decide.
+   * uploaded. A token that this registry issued names only some repositories, so the rules for its identity decide here.
    */
   mayPullUnnamed(caller: Caller, repo: RepositoryName): boolean;
-  /** Whether the catalog, if the caller may have it, names the repository: if the caller may pull from it. */
+  /** Whether the catalog shows the repository to the caller: only if the caller may pull from it. */
   mayList(caller: Caller, repo: RepositoryName): boolean;
   allowsRegistry(caller: Caller, action: RegistryAction): boolean;
 }
 
-/** Says which rule decides, by its number in ACCESS_FILE. The log names it. */
+/** Finds the rule that decides, by its number in ACCESS_FILE, for the log. */
 export interface RuleLookup {
-  /** The first rule that allows it; undefined if none does, or no rule is asked. */
-  allowing(caller: Caller, wanted: Wanted): number | undefined;
-  /** The rule that comes nearest to what none allows. It takes a look at all rules. */
-  nearest(caller: Caller, wanted: Wanted): number | undefined;
+  /** The first rule that allows it; undefined if none does, or if rules do not apply. */
+  allowing(caller: Caller, wanted: Permission): number | undefined;
+  /** The rule that would need the smallest change to allow it. Examines all rules. */
+  nearest(caller: Caller, wanted: Permission): number | undefined;
 }
 
 /** Used by a registry without accounts: every caller may do everything. */
@@ -53,8 +53,8 @@ export const openAccess: AccessPolicy = {
 /** A client without an account. */
 export const ANONYMOUS: Actor = { id: 'anonymous', label: 'anonymous' };
 
-/** Stands for any client where a permission is checked outside a request. */
-export const ANYBODY: Caller = {
+/** A caller without credentials, for permissions that are checked outside a request. */
+export const ANONYMOUS_CALLER: Caller = {
   actor: ANONYMOUS,
   authority: ANONYMOUS_AUTHORITY,
   signal: new AbortController().signal,

@@ -1,6 +1,6 @@
 import { describe, expect, test } from 'bun:test';
 import { Authentication } from './authentication.ts';
-import type { Authenticated, BasicAuthenticator, Maybe } from './authenticator.ts';
+import type { Authenticated, BasicAuthenticator, MaybeAsync } from './authenticator.ts';
 
 const ORIGIN = { address: '192.0.2.1' };
 const KNOWN: Authenticated = {
@@ -10,7 +10,7 @@ const KNOWN: Authenticated = {
 const WRONG: Authenticated = { kind: 'refused', reason: 'wrong password' };
 
 /** Gives these answers, and counts how often it was asked. */
-function authenticator(answer: Maybe<Authenticated | undefined>): BasicAuthenticator & { asked: number } {
+function authenticator(answer: MaybeAsync<Authenticated | undefined>): BasicAuthenticator & { asked: number } {
   return {
     asked: 0,
     basic() {

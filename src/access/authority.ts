@@ -2,16 +2,16 @@ import type { RepositoryName } from '../oci/names.ts';
 import type { Identity } from './identity.ts';
 
 /**
- * What a caller wants to do with a repository. `create` makes tags and uploads blobs, but never moves a tag; `push` may do that
- * too. So `push` includes `create`, and a request that pushes needs at least `create`.
+ * What a caller wants to do with a repository. `create` allows uploads and new tags, but never moves a tag; `push` also
+ * allows moving tags. `push` includes `create`, and every request that pushes needs at least `create`.
  */
 export type Action = 'pull' | 'push' | 'create' | 'delete';
 
 /** What a caller wants to do with the registry as a whole. */
 export type RegistryAction = 'catalog' | 'metrics' | 'admin';
 
-/** One thing that a caller wants to do. */
-export type Wanted =
+/** An action, with the repository that it applies to, if any. */
+export type Permission =
   | { readonly kind: 'repository'; readonly action: Action; readonly repo: RepositoryName }
   | { readonly kind: 'registry'; readonly action: RegistryAction };
 
@@ -21,13 +21,13 @@ export interface Grants {
   allowsRegistry(action: RegistryAction): boolean;
 }
 
-/** What a request's credentials prove, and so what decides about it. */
+/** What a request's credentials prove, and therefore which permissions apply. */
 export type Authority =
   /** The rules for this identity decide. */
   | { readonly kind: 'identity'; readonly identity: Identity }
-  /** A token of ours: the rules for its identity decide, and the token must grant it too. */
+  /** A token that this registry issued: both the token and the rules for its identity must allow the action. */
   | { readonly kind: 'own-token'; readonly identity: Identity; readonly grants: Grants }
-  /** A token of the token server that the AUTH_TOKEN settings name: it decides alone. */
+  /** A token of the token server that the AUTH_TOKEN settings name: only the token decides. */
   | { readonly kind: 'server-token'; readonly identity: Identity; readonly grants: Grants };
 
 export const ANONYMOUS_AUTHORITY: Authority = { kind: 'identity', identity: { kind: 'anonymous' } };

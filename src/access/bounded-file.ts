@@ -2,8 +2,8 @@ import { readFile, stat } from 'node:fs/promises';
 
 /**
  * Reads a file that the operator named.
- * @param maxBytes a longer file is not read
- * @returns the reason, in one line, if it cannot be used
+ * @param maxBytes maximum length of the file
+ * @returns the bytes, or a one-line reason why the file cannot be used
  */
 export async function readBoundedFile(path: string, maxBytes: number): Promise<Buffer | string> {
   try {

@@ -1,4 +1,4 @@
-/** One key for all addresses of a client. In IPv6 this is the /64 network, which a subscriber usually has alone. */
+/** One key for all addresses of a client. For IPv6 this is the /64 network, which usually belongs to one subscriber. */
 export function clientOf(address: string | undefined): string {
   if (address === undefined) return 'unknown';
   if (!address.includes(':')) return address;

@@ -1,24 +1,24 @@
 import { clientOf } from './client-address.ts';
 
-/** What may be guessed within a window of time. */
+/** Limits on wrong attempts within a time window. */
 export interface GuessingLimits {
-  /** Milliseconds, from the first wrong attempt on. */
+  /** Milliseconds from the first wrong attempt. */
   readonly window: number;
-  /** Wrong attempts of one client at one account. */
+  /** Wrong attempts of one client on one account. */
   readonly perAccount: number;
-  /** Wrong attempts of one client at all accounts together: some passwords tried with many names. */
+  /** Wrong attempts of one client on all accounts together, so that it cannot try one password with many names. */
   readonly perClient: number;
-  /** Counters that are kept; with more, the oldest are dropped. */
+  /** Maximum number of counters; beyond it the oldest are dropped. */
   readonly counters: number;
 }
 
 const LIMITS: GuessingLimits = { window: 10 * 60_000, perAccount: 10, perClient: 1_000, counters: 65_536 };
 
-/** An account name that is longer shares its counter with all that begin like it. */
+/** Longer account names with the same beginning share a counter. */
 const MAX_ACCOUNT_CHARACTERS = 255;
 
 export type Attempt =
-  /** It counts as wrong, also while its credentials are being checked, until it is taken back. */
+  /** It counts as wrong until it is taken back, even while its credentials are being checked. */
   | { readonly kind: 'allowed'; readonly takeBack: () => void }
   | { readonly kind: 'later'; readonly retryAfterSeconds: number };
 
@@ -29,42 +29,42 @@ interface Counter {
 }
 
 /**
- * Limits how often credentials can be guessed, by the client's address (IPv6: its /64 network) and the account. Wrong attempts of
- * one client never lock an account for clients elsewhere. In memory, for this process.
+ * Limits how often credentials can be guessed, by client address (IPv6: /64 network) and account. Wrong attempts of one client
+ * never lock an account for other clients. The counters are in the memory of this process.
  */
 export class GuessingLimiter {
   readonly #now: () => number;
   readonly #limits: GuessingLimits;
-  /** In the order in which their windows end, since all windows have the same length. */
+  /** Ordered by the end of their windows, because all windows have the same length. */
   readonly #counters = new Map<string, Counter>();
 
-  /** @param now milliseconds, of a clock that never goes back */
+  /** @param now milliseconds, of a monotonic clock */
   constructor(now: () => number, limits = LIMITS) {
     this.#now = now;
     this.#limits = limits;
   }
 
-  /** How many counters are kept now. */
+  /** Current number of counters. */
   get size(): number {
     return this.#counters.size;
   }
 
   /**
-   * Asks whether credentials may be checked, and counts them as wrong until the caller takes that back: when they were right, or
-   * were not checked at all. So attempts at the same time cannot be more than those one after the other.
+   * Decides whether credentials may be checked. The attempt counts as wrong until the caller takes it back, because the credentials
+   * were right or were not checked. So concurrent attempts cannot exceed the limit.
    */
   attempt(address: string | undefined, account: string): Attempt {
     const now = this.#now();
     this.#dropEnded(now);
     const client = clientOf(address);
-    const counted: readonly (readonly [key: string, most: number])[] = [
+    const counted: readonly (readonly [key: string, max: number])[] = [
       // No address has a space.
       [`${client} ${account.slice(0, MAX_ACCOUNT_CHARACTERS)}`, this.#limits.perAccount],
       [client, this.#limits.perClient],
     ];
-    for (const [key, most] of counted) {
+    for (const [key, max] of counted) {
       const counter = this.#counters.get(key);
-      if (counter !== undefined && counter.wrong >= most)
+      if (counter !== undefined && counter.wrong >= max)
         return { kind: 'later', retryAfterSeconds: Math.max(1, Math.ceil((counter.until - now) / 1000)) };
     }
     const counters = counted.map(([key]) => [key, this.#count(key, now)] as const);

@@ -1,11 +1,11 @@
 import { createHash } from 'node:crypto';
 
-/** Claims of an OIDC token that was verified, as its issuer wrote them. */
+/** Claims of a verified OIDC token, as its issuer wrote them. */
 export type Claims = Readonly<Record<string, unknown>>;
 
 /**
- * Who acts. The kind is decided by how the caller proved who it is, never by a text that it sent: a user whose name is
- * `robot:ci` stays a user.
+ * Who acts. The kind follows from the proof of identity, never from text that the caller sent: a user named `robot:ci` is
+ * still a user.
  */
 export type Identity =
   | { readonly kind: 'anonymous' }
@@ -19,21 +19,22 @@ export type Identity =
   | { readonly kind: 'token'; readonly subject: string }
   /** Background work of Marina, such as retention. */
   | { readonly kind: 'system'; readonly task: string }
-  /** A command on this machine. `uid` is the user that runs it; undefined if the system cannot tell. */
+  /** A command on this machine. `uid` is the user that runs it; undefined if the system has no uids. */
   | { readonly kind: 'operator'; readonly uid: number | undefined };
 
 declare const brand: unique symbol;
 
 /**
- * The form of an identity in events, log lines and the `sub` of our tokens, such as `user:deployer` or `oidc:github:repo:a/b`.
- * Printable ASCII without spaces, at most 255 characters. It begins with the kind, so no external name can pass for another kind.
+ * The form of an identity in events, log lines and the `sub` of tokens that Marina issues, such as `user:deployer` or
+ * `oidc:github:repo:a/b`. Printable ASCII without spaces, at most 255 characters. It begins with the kind, so no external name can pass
+ * for another kind.
  */
 export type ActorLabel = string & { readonly [brand]: 'ActorLabel' };
 
 const MAX_CHARACTERS = 255;
 const HASH_CHARACTERS = 32;
 
-/** A label that would be too long is cut and ends in `~` and a hash of the whole. */
+/** A label that would be too long is truncated and ends in `~` and a hash of the full label. */
 export function labelOf(identity: Identity): ActorLabel {
   const whole = textOf(identity);
   if (whole.length <= MAX_CHARACTERS) return whole as ActorLabel;
@@ -41,10 +42,10 @@ export function labelOf(identity: Identity): ActorLabel {
   return `${whole.slice(0, MAX_CHARACTERS - HASH_CHARACTERS - 1)}~${hash}` as ActorLabel;
 }
 
-/** The actors of Marina's own work. */
+/** The actors of Marina's background work. */
 export const RETENTION = labelOf({ kind: 'system', task: 'retention' });
 export const COLLECTION = labelOf({ kind: 'system', task: 'collection' });
-/** Links again what a client asked about, so that it stays until the client pushes (registry/renewal.ts). */
+/** Renews content that a client asked about, so that it is kept until the client pushes (registry/renewal.ts). */
 export const RENEWAL = labelOf({ kind: 'system', task: 'renewal' });
 
 function textOf(identity: Identity): string {
@@ -67,7 +68,7 @@ function textOf(identity: Identity): string {
   }
 }
 
-/** `%` is encoded too, so that different names have different labels. `~` marks a label that was cut. */
+/** `%` is also encoded, so that different names have different labels. `~` marks a truncated label. */
 function printable(name: string): string {
   return name
     .toWellFormed()

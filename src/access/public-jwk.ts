@@ -5,24 +5,24 @@ import { z } from 'zod';
 /** A key that can verify signatures. */
 export interface PublicKey {
   readonly key: KeyObject;
-  /** What it may verify, and nothing else: a token cannot choose. */
+  /** The only algorithms that it may verify: a token cannot choose another. */
   readonly algorithms: readonly string[];
 }
 
-/** A key of a JSON Web Key Set, with only those of its members that say what it is. */
+/** A key of a JSON Web Key Set, reduced to the members that identify it. */
 export interface PublicJwk extends PublicKey {
   readonly jwk: JWK;
 }
 
 /** RFC 7518, section 3.3: "A key of size 2048 bits or larger MUST be used". */
 const MIN_RSA_BITS = 2_048;
-/** RFC 8017, section 3.1: "the RSA public exponent e is an integer between 3 and n - 1". With 1 anybody can sign. */
+/** RFC 8017, section 3.1: "the RSA public exponent e is an integer between 3 and n - 1". With an exponent of 1 anyone can sign. */
 const MIN_RSA_EXPONENT = 3n;
 
 const RSA_ALGORITHMS = ['RS256', 'RS384', 'RS512', 'PS256', 'PS384', 'PS512'];
 const EC_ALGORITHMS: Readonly<Record<string, string>> = { prime256v1: 'ES256', secp384r1: 'ES384', secp521r1: 'ES512' };
 
-// What else a key has is not read: above all private members, certificates, and addresses of them.
+// Other members are ignored, above all private ones, certificates, and URLs of certificates.
 const member = z.string().exactOptional();
 const shape = z.object({
   kty: z.string(),
@@ -39,16 +39,16 @@ const shape = z.object({
 const set = z.object({ keys: z.array(z.unknown()) });
 
 /**
- * Reads a JSON Web Key Set (RFC 7517). Keys for other uses or of other kinds are left out: "Implementations SHOULD ignore JWKs within
+ * Reads a JSON Web Key Set (RFC 7517). Keys for other uses or of other kinds are skipped: "Implementations SHOULD ignore JWKs within
  * a JWK Set that use "kty" values that are not understood by them".
- * @returns undefined if it is no key set
+ * @returns undefined if it is not a key set
  */
 export function readKeySet(json: unknown): readonly PublicJwk[] | undefined {
   const { data } = set.safeParse(json);
   return data?.keys.flatMap((each) => readPublicJwk(each) ?? []);
 }
 
-/** @returns undefined if it is no key that can verify signatures */
+/** @returns undefined if the key cannot verify signatures */
 export function readPublicJwk(json: unknown): PublicJwk | undefined {
   const { data: jwk } = shape.safeParse(json);
   if (jwk === undefined || (jwk.use !== undefined && jwk.use !== 'sig')) return undefined;
@@ -60,8 +60,8 @@ export function readPublicJwk(json: unknown): PublicJwk | undefined {
 }
 
 /**
- * The key as this process writes it, with what the set says of it. Not every reader of keys takes what another one does, such as base64
- * with line breaks or unknown uses, and one that fails with the first token would be too late.
+ * The key in canonical form. Parsers differ in what they accept, such as base64 with line breaks or unknown uses, so a key that this
+ * one accepts could otherwise fail in another at the first token.
  */
 function normalized(key: KeyObject, { kid, alg, use }: z.output<typeof shape>): JWK {
   return {
@@ -72,7 +72,7 @@ function normalized(key: KeyObject, { kid, alg, use }: z.output<typeof shape>): 
   };
 }
 
-/** The algorithms of tokens that a key can verify; none for kinds of keys that are not accepted, and keys that are too short. */
+/** The signature algorithms that a key can verify; empty for unsupported kinds of keys and for keys that are too short. */
 export function algorithmsOf({ asymmetricKeyType, asymmetricKeyDetails }: KeyObject): readonly string[] {
   switch (asymmetricKeyType) {
     case 'rsa': {
@@ -94,7 +94,7 @@ function keyOf({ use: _, key_ops: __, ...jwk }: z.output<typeof shape>): KeyObje
   try {
     return createPublicKey({ key: jwk, format: 'jwk' });
   } catch {
-    // Of a kind that is not known here, or not well-formed.
+    // The kind is not supported, or the key is malformed.
     return undefined;
   }
 }

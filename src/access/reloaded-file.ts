@@ -1,23 +1,23 @@
 import { createHash } from 'node:crypto';
 import { readBoundedFile } from './bounded-file.ts';
 
-/** What is wrong with a file that the operator wrote. The message is one line and shows no secret. */
+/** Why a configuration file cannot be used. The message is one line and shows no secret. */
 export class FileProblem extends Error {
   override readonly name: string = 'FileProblem';
 }
 
-/** How a changed file was taken. */
+/** The result of reading a changed file. */
 export type Reload =
   | { readonly kind: 'loaded' }
   /** The old value stays in use. `error` is a FileProblem, or anything else if the parser has a defect. */
   | { readonly kind: 'refused'; readonly error: unknown };
 
 export interface ReloadedFileOptions<Name extends string, T> {
-  /** Paths of the files by the settings that name them. Several files are one value, such as a certificate and its key. */
+  /** Paths of the files, by the settings that name them. Several files can make up one value, such as a certificate and its key. */
   readonly paths: Readonly<Record<Name, string>>;
   /** @throws FileProblem */
   readonly parse: (texts: Readonly<Record<Name, string>>) => T;
-  /** Called after each change of a file, when `value` is what it is from then on. */
+  /** Called after each change of a file, once `value` has been updated. */
   readonly onReload: (reload: Reload) => void;
   /** How often the files are read, in milliseconds. */
   readonly everyMs?: number;
@@ -28,27 +28,27 @@ export interface ReloadedFileOptions<Name extends string, T> {
 const MAX_BYTES = 4 * 1024 * 1024;
 const EVERY_MS = 1_000;
 const SETTLE_MS = 200;
-/** A file that never stops changing is used as it is after this time. */
+/** After this time a file that keeps changing is used as it is. */
 const MAX_UNSETTLED_MS = 5_000;
 
 type Contents<Name extends string> = Readonly<Record<Name, Buffer>>;
-type Seen<Name extends string> = Contents<Name> | FileProblem;
+type ReadResult<Name extends string> = Contents<Name> | FileProblem;
 
 /**
- * A value that is parsed from files, and parsed again when they change. If the new contents cannot be used, the old value stays.
+ * A value that is parsed from files, and parsed again when they change. If the new contents cannot be used, the old value stays in use.
  *
  * The files are read every second instead of being watched: network file systems send no notifications, and a Kubernetes volume
  * changes by a symbolic link in a parent folder. The bytes are compared, not the times, because two changes within one tick of the
- * file system's clock have the same time. New contents are used when two reads agree, so that a half-written file is not.
+ * file system's clock have the same time. New contents are used only when two consecutive reads agree, so that a half-written file is never used.
  */
 export class ReloadedFile<Name extends string, T> {
   readonly #options: ReloadedFileOptions<Name, T>;
   #value: T;
-  /** What `value` was made from. */
+  /** The contents that `value` was parsed from. */
   #used: Contents<Name>;
-  /** What the last read saw. */
-  #seen: Seen<Name>;
-  /** When contents were first seen that are not judged yet, by the monotonic clock in milliseconds. */
+  /** The result of the last read. */
+  #lastRead: ReadResult<Name>;
+  /** When the contents began to change, in milliseconds of the monotonic clock; undefined if they are settled. */
   #unsettledSince: number | undefined;
   #isCurrent = true;
   #isClosed = false;
@@ -58,8 +58,8 @@ export class ReloadedFile<Name extends string, T> {
     this.#options = options;
     this.#value = value;
     this.#used = contents;
-    this.#seen = contents;
-    this.#lookIn(options.everyMs ?? EVERY_MS);
+    this.#lastRead = contents;
+    this.#pollAfter(options.everyMs ?? EVERY_MS);
   }
 
   /** Reads the files for the first time. @throws FileProblem that names the setting, the path and the reason */
@@ -73,7 +73,7 @@ export class ReloadedFile<Name extends string, T> {
     return this.#value;
   }
 
-  /** Whether `value` is what the files say. */
+  /** Whether `value` matches the files. */
   get isCurrent(): boolean {
     return this.#isCurrent;
   }
@@ -88,33 +88,33 @@ export class ReloadedFile<Name extends string, T> {
     clearTimeout(this.#timer);
   }
 
-  #lookIn(milliseconds: number): void {
-    this.#timer = setTimeout(() => void this.#look(), milliseconds);
-    // The process need not stay alive for it.
+  #pollAfter(milliseconds: number): void {
+    this.#timer = setTimeout(() => void this.#poll(), milliseconds);
+    // The timer need not keep the process alive.
     this.#timer.unref();
   }
 
-  async #look(): Promise<void> {
+  async #poll(): Promise<void> {
     const { paths, everyMs = EVERY_MS, settleMs = SETTLE_MS } = this.#options;
-    const seen = await readAll(paths);
+    const read = await readAll(paths);
     if (this.#isClosed) return;
-    const isSettled = isSame(seen, this.#seen);
-    this.#seen = seen;
-    if (isSettled && this.#unsettledSince === undefined) return this.#lookIn(everyMs);
+    const isSettled = isSame(read, this.#lastRead);
+    this.#lastRead = read;
+    if (isSettled && this.#unsettledSince === undefined) return this.#pollAfter(everyMs);
     const now = performance.now();
     this.#unsettledSince ??= now;
-    if (!isSettled && now - this.#unsettledSince < MAX_UNSETTLED_MS) return this.#lookIn(settleMs);
+    if (!isSettled && now - this.#unsettledSince < MAX_UNSETTLED_MS) return this.#pollAfter(settleMs);
     this.#unsettledSince = undefined;
-    this.#use(seen);
-    this.#lookIn(everyMs);
+    this.#use(read);
+    this.#pollAfter(everyMs);
   }
 
-  #use(seen: Seen<Name>): void {
+  #use(read: ReadResult<Name>): void {
     const { onReload } = this.#options;
     try {
-      if (seen instanceof FileProblem) throw seen;
-      this.#value = parseAll(this.#options, seen);
-      this.#used = seen;
+      if (read instanceof FileProblem) throw read;
+      this.#value = parseAll(this.#options, read);
+      this.#used = read;
       this.#isCurrent = true;
     } catch (error) {
       this.#isCurrent = false;
@@ -125,7 +125,7 @@ export class ReloadedFile<Name extends string, T> {
   }
 }
 
-/** Adds to what is wrong where it is wrong. */
+/** Parses the contents, and adds the settings and paths to the message of a FileProblem. */
 function parseAll<Name extends string, T>(
   { paths, parse }: Pick<ReloadedFileOptions<Name, T>, 'paths' | 'parse'>,
   contents: Contents<Name>,
@@ -148,7 +148,7 @@ function textOf(bytes: Buffer, name: string, path: string): string {
   }
 }
 
-async function readAll<Name extends string>(paths: Readonly<Record<Name, string>>): Promise<Seen<Name>> {
+async function readAll<Name extends string>(paths: Readonly<Record<Name, string>>): Promise<ReadResult<Name>> {
   const contents: Partial<Record<Name, Buffer>> = {};
   for (const name of keysOf(paths)) {
     const bytes = await readBoundedFile(paths[name], MAX_BYTES);
@@ -158,7 +158,7 @@ async function readAll<Name extends string>(paths: Readonly<Record<Name, string>
   return contents as Contents<Name>;
 }
 
-function isSame<Name extends string>(one: Seen<Name>, other: Seen<Name>): boolean {
+function isSame<Name extends string>(one: ReadResult<Name>, other: ReadResult<Name>): boolean {
   if (one instanceof FileProblem || other instanceof FileProblem) {
     return one instanceof FileProblem && other instanceof FileProblem && one.message === other.message;
   }

@@ -5,20 +5,20 @@ import type { Authenticated } from './authenticator.ts';
 type Known = Extract<Authenticated, { readonly kind: 'known' }>;
 
 interface Remembered {
-  /** One object, as callers remember what they made of it. */
+  /** The same object each time, because callers use it as a cache key. */
   readonly found: Known;
   /** Milliseconds since 1970. */
   readonly until: number;
   readonly basis: object;
 }
 
-/** One takes about a kilobyte. */
+/** Each takes about a kilobyte. */
 const MAX_TOKENS = 10_000;
 
-/** Tokens that were verified, so that a request with one of them needs no promise. Those that were refused are not remembered. */
+/** A cache of verified tokens, so that requests with them are served synchronously. Refused tokens are not cached. */
 export class VerifiedTokens {
   readonly #now: () => number;
-  /** By SHA-256 of the token: in memory there are no tokens that could be used. */
+  /** By the SHA-256 of the token, so that memory holds no usable tokens. */
   readonly #tokens = new LRUCache<string, Remembered>({ max: MAX_TOKENS });
 
   /** @param now milliseconds since 1970 */
@@ -26,14 +26,14 @@ export class VerifiedTokens {
     this.#now = now;
   }
 
-  /** @param basis what is in use now to verify tokens: one that was verified by anything else has to be verified again */
+  /** @param basis the current keys or rules; a token that was verified with other ones must be verified again */
   find(token: string, basis: object): Known | undefined {
     const remembered = this.#tokens.get(hashOf(token));
     const isGood = remembered?.basis === basis && this.#now() < remembered.until;
     return isGood ? remembered.found : undefined;
   }
 
-  /** @param until when the token ends, in milliseconds since 1970 */
+  /** @param until when the entry expires, in milliseconds since 1970 */
   remember(token: string, found: Known, { basis, until }: { readonly basis: object; readonly until: number }): Known {
     this.#tokens.set(hashOf(token), { found, until, basis });
     return found;

@@ -9,17 +9,17 @@ const ERASE_LINE = '\u0015';
 const BACKSPACES = ['\u007f', '\b'];
 
 export interface PasswordSource {
-  /** Reads standard input instead of asking on the terminal. */
+  /** Reads standard input instead of prompting on the terminal. */
   readonly passwordStdin?: true;
 }
 
-/** The new password, as typed twice without an echo, or all of standard input without its last line break. */
+/** The new password: typed twice without echo, or all of standard input without its last line break. */
 export async function readNewPassword({ passwordStdin }: PasswordSource): Promise<string> {
   if (passwordStdin === true) return readAll();
   if (!process.stdin.isTTY)
-    throw new CommandError(EXIT.failed, 'there is no terminal to ask for the password: use --password-stdin');
+    throw new CommandError(EXIT.failed, 'no terminal to prompt for the password: use --password-stdin');
   const first = await ask('New password: ');
-  const second = await ask('The same again: ');
+  const second = await ask('Repeat the password: ');
   if (first !== second) throw new CommandError(EXIT.failed, 'the two passwords differ: nothing was changed');
   return first;
 }
@@ -35,13 +35,13 @@ async function readAll(): Promise<string> {
     }
     text += decoder.decode();
   } catch (error) {
-    if (error instanceof TypeError) throw new CommandError(EXIT.failed, 'the password is no UTF-8 text');
+    if (error instanceof TypeError) throw new CommandError(EXIT.failed, 'the password is not UTF-8 text');
     throw error;
   }
   return text.replace(/\r?\n$/, '');
 }
 
-/** One line of the terminal, which shows nothing of it. */
+/** Reads one line from the terminal without echo. */
 async function ask(question: string): Promise<string> {
   const { stdin, stderr } = process;
   const { promise, resolve, reject } = Promise.withResolvers<string>();

@@ -12,7 +12,7 @@ import { formatTime, type Output, OutputClosed, printable } from './output.ts';
 
 interface RobotPorts {
   readonly run: (work: (store: OpenStore, output: Output, config: Config) => Promise<ExitCode>) => Promise<void>;
-  /** @returns milliseconds until all nodes know */
+  /** @returns milliseconds until all nodes know the change */
   readonly change: (config: Config, store: OpenStore, name: RobotName, change: RobotChange) => Promise<number>;
 }
 
@@ -21,13 +21,11 @@ interface SecretOptions {
   readonly json?: true;
 }
 
-/** Adds `robot` with its verbs. They work beside running servers. */
+/** Adds `robot` with its verbs. They can be used while servers run. */
 export function addRobotCommands(marina: Command, { run, change }: RobotPorts): void {
   const robot = marina
     .command('robot')
-    .description(
-      'manage robots: accounts for machines, whose secrets Marina makes; every node knows a change within 5 s',
-    )
+    .description('manage robots: accounts for machines, with generated secrets; changes reach every node within 5 s')
     .helpCommand(false);
   const withSecret = (verb: 'create' | 'rotate', description: string, expires: string): void => {
     robot
@@ -42,15 +40,11 @@ export function addRobotCommands(marina: Command, { run, change }: RobotPorts): 
         ),
       );
   };
-  withSecret(
-    'create',
-    'make a robot, and show its secret once',
-    'how long it is good, such as 90d; for ever if left out',
-  );
+  withSecret('create', 'create a robot, and show its secret once', 'lifetime, such as 90d; unlimited if left out');
   withSecret(
     'rotate',
-    'give a robot another secret, and show it once; the old one and its tokens end',
-    'how long the robot is good from now on; as before if left out',
+    'give a robot a new secret, and show it once; the old secret and its tokens end',
+    'new lifetime from now on; unchanged if left out',
   );
   robot
     .command('revoke')
@@ -73,7 +67,7 @@ export function addRobotCommands(marina: Command, { run, change }: RobotPorts): 
 
 type Change = (name: RobotName, change: RobotChange) => Promise<number>;
 
-/** The secret is made here, and shown only once the store has its hash durably: what is shown works. */
+/** Generates the secret here, and shows it only when its hash is durable in the store, so that a secret that was shown works. */
 async function giveSecret(
   kind: 'create' | 'rotate',
   name: RobotName,
@@ -98,7 +92,7 @@ async function giveSecret(
     `password   ${secret}`,
     ...(expires === undefined ? [] : [`expires    ${formatTime(expires)}`]),
     '',
-    `It is shown only now${knownWithin(within)}. A robot may do what the rules of ACCESS_FILE for robot:${name} allow.`,
+    `The password is not shown again${knownWithin(within)}. The robot may do what the rules of ACCESS_FILE for robot:${name} allow.`,
   ];
   for (const line of lines) await output.line(line);
   return EXIT.ok;
@@ -144,7 +138,7 @@ function knownWithin(milliseconds: number): string {
 function requireRobotName(text: string): RobotName {
   const name = parseRobotName(text);
   if (name !== undefined) return name;
-  throw new CommandError(EXIT.failed, `${JSON.stringify(text)} cannot be the name of a robot: ${ROBOT_NAME_FORMS}`);
+  throw new CommandError(EXIT.failed, `${JSON.stringify(text)} is not a valid name for a robot: ${ROBOT_NAME_FORMS}`);
 }
 
 const MAX_DAYS = 36_500;

@@ -17,7 +17,7 @@ interface HashOptions extends PasswordSource {
 
 type Run = (work: (output: Output, config: Config) => Promise<ExitCode>) => Promise<void>;
 
-/** Adds `user` with its verbs. They change HTPASSWD_FILE; servers read it again by themselves. */
+/** Adds `user` with its verbs, which edit HTPASSWD_FILE. Running servers read the file again. */
 export function addUserCommands(marina: Command, run: Run): void {
   const user = marina
     .command('user')
@@ -28,9 +28,9 @@ export function addUserCommands(marina: Command, run: Run): void {
       .command(name)
       .description(description)
       .argument('<name>', 'name of the account')
-      .option('--password-stdin', 'read the password from standard input instead of asking for it')
+      .option('--password-stdin', 'read the password from standard input instead of prompting for it')
       .option('--bcrypt', 'hash the password with bcrypt, which registry:2 can read too, instead of argon2id');
-  withPassword('add', 'add an account; a missing file is made').action((name: string, options: HashOptions) =>
+  withPassword('add', 'add an account; create the file if it is missing').action((name: string, options: HashOptions) =>
     run((output, config) => addAccount(pathOf(config), name, options, output)),
   );
   withPassword('passwd', 'set the password of an account').action((name: string, options: HashOptions) =>
@@ -65,7 +65,7 @@ async function addAccount(path: string, name: string, options: HashOptions, outp
 }
 
 async function setPassword(path: string, name: string, options: HashOptions, output: Output): Promise<ExitCode> {
-  // Before anything is typed.
+  // Checked before the password is typed.
   if (!hasAccount(read(path), name)) throw missing(name);
   const hash = await newHash(options);
   const text = await edit(path, false, (old) => (hasAccount(old, name) ? withAccount(old, name, hash) : undefined));
@@ -118,7 +118,7 @@ function read(path: string): string {
   }
 }
 
-/** @returns the new text; undefined if the edit gave none, and the file is as it was */
+/** @returns the new text; undefined if `change` returned none and the file is unchanged */
 async function edit(
   path: string,
   create: boolean,
@@ -127,8 +127,8 @@ async function edit(
   let text: string | undefined;
   try {
     await editFile(path, { create }, (old) => {
-      // Bytes that are no UTF-8 would be written back as other ones.
-      if (old.includes('\ufffd')) throw new CommandError(EXIT.failed, `${path} is no UTF-8 text`);
+      // Invalid UTF-8 would be written back as other bytes.
+      if (old.includes('\ufffd')) throw new CommandError(EXIT.failed, `${path} is not UTF-8 text`);
       text = change(old);
       return text;
     });
@@ -156,14 +156,14 @@ function explained(error: unknown, path: string): unknown {
   }
 }
 
-/** Other lines of the file may be unusable, such as those that a server before this one took: they do not stop the command. */
+/** Reports success. Other lines of the file may be unusable, such as hashes that only another registry accepts; that is a warning. */
 async function written(path: string, text: string, done: string, output: Output): Promise<ExitCode> {
   await output.line(done);
   try {
     parseHtpasswd(text);
   } catch (error) {
     if (!(error instanceof HtpasswdError)) throw error;
-    console.error(`marina: the registry will not take ${path} as it is: ${error.message}`);
+    console.error(`marina: the registry will refuse ${path}: ${error.message}`);
   }
   return EXIT.ok;
 }

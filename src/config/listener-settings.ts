@@ -4,19 +4,19 @@ import { duration, integer, text } from './setting.ts';
 export const LISTENER_SETTINGS = {
   tlsCertFile: text('TLS_CERT_FILE', {
     sentence:
-      'File with the certificate (PEM) by which the server speaks HTTPS on PORT, followed by the intermediate ones; needs TLS_KEY_FILE. Both are read again when they change.',
+      'File with the certificate (PEM) for HTTPS on PORT, followed by the intermediate ones; needs TLS_KEY_FILE. Both are read again when they change.',
   }),
   tlsKeyFile: text('TLS_KEY_FILE', { sentence: 'File with the private key (PEM) of that certificate.' }),
   tlsClientCaFile: text('TLS_CLIENT_CA_FILE', {
     sentence:
-      'File with the CAs (PEM) of client certificates. Clients are then asked for one, but need none; a verified one is the identity cert:<CN>. It is read again when it changes.',
+      'File with the CAs (PEM) of client certificates. Clients may then present one; a verified one gives the identity cert:<CN>. The file is read again when it changes.',
   }),
   tlsRedirectPort: integer('TLS_REDIRECT_PORT', 0, 65535, {
     sentence: 'Port on which plain HTTP is answered with a redirect (308) to HTTPS.',
   }),
   tlsThreads: integer('TLS_THREADS', 0, 64, {
     fallback: '0',
-    sentence: 'Threads that encrypt and decrypt (on Linux; one elsewhere); 0: one for every two processors, at most 4.',
+    sentence: 'Number of TLS threads (on Linux; one elsewhere); 0: one for every two processors, at most 4.',
   }),
   hstsMaxAge: duration('HSTS_MAX_AGE', {
     fallback: '0s',
@@ -25,7 +25,7 @@ export const LISTENER_SETTINGS = {
   }),
   metricsPort: integer('METRICS_PORT', 0, 65535, {
     sentence:
-      'Port for /metrics, /healthz and /readyz, without TLS and without access control; keep it from the public. With accounts, /metrics on PORT needs the action metrics.',
+      'Port for /metrics, /healthz and /readyz, without TLS and without access control; do not expose it to the public. With accounts, /metrics on PORT needs the action metrics.',
   }),
   metricsHost: text('METRICS_HOST', { sentence: 'Address that METRICS_PORT listens on; the default is HOST.' }),
 } as const;

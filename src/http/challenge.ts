@@ -2,24 +2,24 @@ import type { Action } from '../access/authority.ts';
 import { RegistryError } from '../oci/errors.ts';
 import type { Requirement } from './required-access.ts';
 
-/** RFC 6750, section 3.1. containerd sends a token that was refused again where this is missing. */
+/** RFC 6750, section 3.1. Without it containerd sends a refused token again. */
 export type TokenError = 'invalid_token' | 'insufficient_scope';
 
-/** What the client should ask a token for. */
+/** What the client should request a token for. */
 export interface Challenge {
-  /** Scopes, separated by spaces; undefined: any token will do. */
+  /** Scopes, separated by spaces; undefined if any token is enough. */
   readonly scope: string | undefined;
-  /** What is wrong with the token that was sent; undefined where none was. */
+  /** Why the token was refused; undefined if none was sent. */
   readonly error: TokenError | undefined;
 }
 
-/** Where tokens come from. */
+/** The token service that clients use. */
 export interface TokenService {
   readonly realm: string;
   readonly service: string;
 }
 
-/** A request without the credentials that it needs. */
+/** A request lacks the necessary credentials. */
 export class Unauthorized extends RegistryError {
   readonly challenge: Challenge;
 
@@ -30,8 +30,8 @@ export class Unauthorized extends RegistryError {
 }
 
 /**
- * The value of WWW-Authenticate. Always exactly one challenge, and never Basic, though that is accepted: of several challenges
- * dockerd takes the last one, and Bun joins equal headers to one that many clients read only the beginning of.
+ * The value of WWW-Authenticate. Always exactly one challenge, and never Basic, although Basic is accepted: dockerd uses the
+ * last of several challenges, and Bun joins equal headers into one, of which many clients read only the beginning.
  */
 export function renderChallenge({ scope, error }: Challenge, { realm, service }: TokenService): string {
   const parameters = [`realm=${quoted(realm)}`, `service=${quoted(service)}`];
@@ -44,7 +44,7 @@ function quoted(text: string): string {
   return `"${text.replace(/["\\]/g, '\\$&')}"`;
 }
 
-/** The words for our actions that clients know. Whoever pushes asks whether layers are there, and so pulls too. */
+/** The actions in scopes. Pushing also needs `pull`, because clients check first which layers exist. */
 const ACTIONS: Readonly<Record<Action, string>> = {
   pull: 'pull',
   push: 'pull,push',
@@ -52,7 +52,7 @@ const ACTIONS: Readonly<Record<Action, string>> = {
   delete: 'delete',
 };
 
-/** The scope of a token that is good for all of these; undefined where any token is. */
+/** The scope that meets all requirements; undefined if any token does. */
 export function scopeOf(requirements: readonly Requirement[]): string | undefined {
   const scopes = requirements.map(scopeOfOne).filter((each) => each !== undefined);
   return scopes.length === 0 ? undefined : scopes.join(' ');

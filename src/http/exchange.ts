@@ -71,7 +71,7 @@ export function refuse(error: unknown, request: Request, server: BunServer, port
   return exchange.finish(exchange.failed(error));
 }
 
-/** Serves what is outside the API, such as the metrics, to callers who may have it. Without accounts it is no request to log. */
+/** Serves resources outside the API, such as the metrics, to callers with access. Without access control such requests are not logged. */
 export async function serveGuarded(
   request: Request,
   server: BunServer,
@@ -117,7 +117,7 @@ class Exchange implements RequestContext {
   #rule: number | undefined;
   #isKeptOpen = false;
   #isCounted = false;
-  /** Ends the request for the limits of its subject. */
+  /** Releases the request's place in the limits of its subject. */
   #leaveSubject: (() => void) | undefined;
 
   constructor(request: Request, server: BunServer, ports: ServerPorts) {
@@ -185,7 +185,7 @@ class Exchange implements RequestContext {
     return tls === undefined ? this.#server?.requestIP(this.request)?.address : this.#behindTls()?.address;
   }
 
-  /** The client of a TLS thread. Undefined without TLS, and for a connection that no thread has announced. */
+  /** The client behind a TLS thread; undefined without TLS, or if no thread has announced the connection. */
   #behindTls(): Connection | undefined {
     const { tls } = this.#ports;
     const peer = tls === undefined ? null : this.#server?.requestIP(this.request);
@@ -212,7 +212,7 @@ class Exchange implements RequestContext {
     const { gate } = this.#ports;
     if (gate === undefined) return this.#dispatch(address.route);
     const found = gate.identify(this, address.required);
-    // Without a closure where the caller is known already, as most are.
+    // Most callers are cached, and need no closure.
     if (found instanceof Promise) return found.then((each) => this.#serve(address, each, gate));
     return this.#serve(address, found, gate);
   }
@@ -227,20 +227,20 @@ class Exchange implements RequestContext {
     return dispatch(route, this, this.#ports);
   }
 
-  /** Behind TLS threads this server listens on the loopback interface, where anybody on the machine can connect to it. */
+  /** Behind TLS threads this server listens on the loopback interface, where every process of the machine can connect to it. */
   #checkConnection(): void {
     if (this.#ports.tls === undefined || this.#behindTls() !== undefined) return;
     throw new RegistryError('request-invalid', 'this port is for the TLS threads of the registry: use its https port');
   }
 
-  /** @param name of what is served, in the log and the metrics */
+  /** @param name of the resource in the log and the metrics */
   async guard(gate: Gate, name: string, required: RequiredAccess): Promise<void> {
     this.#labels = new RequestLabels(this.request.method, shownTarget(this.request.url), name, undefined, undefined);
     this.#checkConnection();
     this.#admit(await gate.identify(this, required), required, gate);
   }
 
-  /** Returns only if the caller may have its request served. */
+  /** @throws if the request is refused */
   #admit({ actor, authority }: Identified, required: RequiredAccess | undefined, gate: Gate): void {
     this.actor = actor;
     this.authority = authority;

@@ -1,7 +1,7 @@
 import { describe, expect, test } from 'bun:test';
-import { type AccessPolicy, type Action, ANYBODY, type Caller, openAccess } from '../access/access.ts';
+import { type AccessPolicy, type Action, ANONYMOUS_CALLER, type Caller, openAccess } from '../access/access.ts';
 import { Authentication } from '../access/authentication.ts';
-import type { Authenticated, Maybe } from '../access/authenticator.ts';
+import type { Authenticated, MaybeAsync } from '../access/authenticator.ts';
 import type { Authority, Grants } from '../access/authority.ts';
 import { RegistryError } from '../oci/errors.ts';
 import type { Digest, RepositoryName, Tag, UploadId } from '../oci/names.ts';
@@ -24,7 +24,10 @@ const remove: Requirement = { kind: 'repository', action: 'delete', repo };
 const PULL = 'repository:team/app:pull';
 const PUSH = 'repository:team/app:pull,push';
 
-/** Every kind of request that needs something: what, what the challenge asks for, and how somebody who has proved who they are is refused. */
+/**
+ * Every kind of request that needs something: what, what the challenge asks for, and how somebody who has proved who they are is
+ * refused.
+ */
 const ROWS: {
   readonly [K in Exclude<RouteKind, 'token-get' | 'token-post'>]: [
     Extract<Route, { kind: K }>,
@@ -73,8 +76,8 @@ interface Line {
 
 function open({
   policy = openAccess,
-  basic = { kind: 'refused', reason: 'wrong password' } as Maybe<Authenticated>,
-  bearer = { kind: 'refused', reason: 'expired' } as Maybe<Authenticated>,
+  basic = { kind: 'refused', reason: 'wrong password' } as MaybeAsync<Authenticated>,
+  bearer = { kind: 'refused', reason: 'expired' } as MaybeAsync<Authenticated>,
 } = {}) {
   const lines: Line[] = [];
   const write = (fields: Readonly<Record<string, unknown>>, message: string) => lines.push({ message, fields });
@@ -98,7 +101,7 @@ const BASIC = `Basic ${Buffer.from('me:secret').toString('base64')}`;
 const BEARER = 'Bearer token';
 
 function caller(authority: Authority): Caller {
-  return { ...ANYBODY, authority };
+  return { ...ANONYMOUS_CALLER, authority };
 }
 
 async function outcomeOf(work: () => unknown): Promise<'served' | Challenge | string> {
@@ -125,7 +128,7 @@ describe('required access', () => {
     const get: Route = { kind: 'token-get', service: undefined, scopes: [], offline: false, clientId: undefined };
     for (const route of [get, { kind: 'token-post' } as const]) {
       const { gate } = open({ policy: NOBODY_MAY });
-      expect(await outcomeOf(() => gate.admit(requiredAccess(route), ANYBODY, request()))).toBe('served');
+      expect(await outcomeOf(() => gate.admit(requiredAccess(route), ANONYMOUS_CALLER, request()))).toBe('served');
     }
   });
 
@@ -142,7 +145,7 @@ describe.each(rows)('%s', (_, [route, requirement, scope, refusal]) => {
   const isLogIn = requirement.kind === 'identity';
 
   test('without credentials and without the right is answered with a challenge', async () => {
-    const outcome = await outcomeOf(() => gate.admit(required, ANYBODY, request()));
+    const outcome = await outcomeOf(() => gate.admit(required, ANONYMOUS_CALLER, request()));
     expect(outcome).toEqual({ scope, error: undefined });
   });
 
@@ -186,7 +189,10 @@ describe('who sends a request', () => {
   const required = requiredAccess({ kind: 'ping' });
 
   test('is anonymous without credentials', () => {
-    expect(open().gate.identify(request(), required)).toEqual({ actor: ANYBODY.actor, authority: ANYBODY.authority });
+    expect(open().gate.identify(request(), required)).toEqual({
+      actor: ANONYMOUS_CALLER.actor,
+      authority: ANONYMOUS_CALLER.authority,
+    });
   });
 
   test('is known without a wait where the authenticator does not wait', () => {

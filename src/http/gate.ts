@@ -1,12 +1,12 @@
 import { type AccessPolicy, type Actor, ANONYMOUS, type Caller, type RuleLookup } from '../access/access.ts';
 import type { Authentication } from '../access/authentication.ts';
-import type { Authenticated, Maybe, Origin } from '../access/authenticator.ts';
+import type { Authenticated, MaybeAsync, Origin } from '../access/authenticator.ts';
 import {
   type Action,
   ANONYMOUS_AUTHORITY,
   type Authority,
+  type Permission,
   type RegistryAction,
-  type Wanted,
 } from '../access/authority.ts';
 import { labelOf } from '../access/identity.ts';
 import { RegistryError, unreachable } from '../oci/errors.ts';
@@ -16,11 +16,11 @@ import { hostOf, type PublicAddress } from './public-address.ts';
 import type { RequiredAccess, Requirement } from './required-access.ts';
 import { TOKEN_PATH } from './route.ts';
 
-/** What the gate reads of a request. */
+/** The parts of a request that the gate needs. */
 export interface GateRequest extends Origin {
   readonly id: string;
   readonly request: Request;
-  /** What the client's certificate proves; undefined if it has shown none. */
+  /** What the client's certificate proves; undefined if it presented none. */
   readonly certificate: Authenticated | undefined;
 }
 
@@ -28,7 +28,7 @@ export type Identified = Pick<Caller, 'actor' | 'authority'>;
 
 type Write = (fields: Readonly<Record<string, unknown>>, message: string) => void;
 
-/** Refusals are lines of the log. */
+/** Where refusals are logged. */
 interface GateLog {
   readonly info: Write;
   readonly warn: Write;
@@ -37,7 +37,7 @@ interface GateLog {
 export interface GatePorts {
   readonly authentication: Pick<Authentication, 'basic' | 'bearer'>;
   readonly policy: AccessPolicy;
-  /** Names the rules in the log. */
+  /** Finds the rule for the log. */
   readonly rules: RuleLookup;
   readonly publicAddress: PublicAddress;
   /** The token server of the AUTH_TOKEN settings; undefined: this registry issues its tokens itself. */
@@ -45,19 +45,19 @@ export interface GatePorts {
   readonly logger: GateLog;
 }
 
-const CREDENTIALS_WRONG = 'the credentials are wrong, or they are no longer valid';
+const CREDENTIALS_WRONG = 'the credentials are wrong or no longer valid';
 const CERTIFICATE_WRONG =
   'the client certificate is not accepted: it has expired, or TLS_CLIENT_CA_FILE does not verify it';
 
-const NOBODY: Identified = { actor: ANONYMOUS, authority: ANONYMOUS_AUTHORITY };
+const WITHOUT_CREDENTIALS: Identified = { actor: ANONYMOUS, authority: ANONYMOUS_AUTHORITY };
 
 /**
- * Finds out who sends a request and whether it may be served, before anything is looked up for it. There is no gate in a registry
- * without accounts.
+ * Authenticates the caller of a request and decides whether the request may be served, before anything is looked up. A registry
+ * without access control has no gate.
  */
 export class Gate {
   readonly #ports: GatePorts;
-  /** Authenticators return the same object for a caller that they remember. */
+  /** Keyed by authority, because authenticators return the same object for a cached caller. */
   readonly #actors = new WeakMap<Authority, Identified>();
 
   constructor(ports: GatePorts) {
@@ -65,20 +65,20 @@ export class Gate {
   }
 
   /**
-   * Checks the credentials once, at the start of a request: a token that expires while a body is read stays good for it. A request
-   * with credentials that are wrong is refused even where anonymous callers would be served.
-   * @param required what a challenge asks for
-   * @returns a promise only if the credentials must be computed or fetched
+   * Checks the credentials once, at the start of a request, so a token may expire while the body is read. Wrong credentials are
+   * refused even where anonymous callers are allowed.
+   * @param required the access that a challenge names
+   * @returns a promise only if the credentials are not cached
    * @throws Unauthorized; RegistryError `too-many-requests`
    */
-  identify(from: GateRequest, required: RequiredAccess | undefined): Maybe<Identified> {
+  identify(from: GateRequest, required: RequiredAccess | undefined): MaybeAsync<Identified> {
     const { authentication } = this.#ports;
     const credentials = parseAuthorization(from.request.headers.get('authorization'));
     switch (credentials.kind) {
       case 'none': {
         const { certificate } = from;
         return certificate === undefined
-          ? NOBODY
+          ? WITHOUT_CREDENTIALS
           : this.#accept(certificate, undefined, from, required, CERTIFICATE_WRONG);
       }
       case 'malformed':
@@ -101,19 +101,19 @@ export class Gate {
   }
 
   /**
-   * Whether the caller may have its request served. Where it returns though the caller may not read, the registry behind it
-   * (AccessControl) answers that the repository does not exist, and the client gets what it would get if that were so.
-   * @returns number of the rule that allows the request, for the log; undefined if no rule does
+   * Decides whether a request is served. A read that the caller may not do is let through: the AccessControl wrapper then responds as
+   * if the repository did not exist, so both cases have the same response.
+   * @returns number of the rule that allows the request, for the log; undefined if there is none
    * @throws Unauthorized; RegistryError `denied`
    */
   admit(required: RequiredAccess | undefined, caller: Caller, from: GateRequest): number | undefined {
-    // A kind of request that has no row: nobody may send it.
+    // A kind of request without a row in requiredAccess.
     if (required === undefined) throw new RegistryError('denied', 'this registry does not allow such requests');
     const { policy, rules } = this.#ports;
     const missing = required.requirements.find((each) => !isMet(each, caller, policy));
     if (missing === undefined) return ruleOf(required.requirements[0], (wanted) => rules.allowing(caller, wanted));
     const refusal = refusalOf(caller.authority, required);
-    // That is how a client begins, before it sends what it has: the line of the request says enough.
+    // Clients normally begin without credentials, so the request's own log line is enough.
     if (refusal === 'challenge') throw new Unauthorized('log in to do this', challengeOf(required, undefined));
     this.#ports.logger.info(
       {
@@ -137,12 +137,12 @@ export class Gate {
     }
   }
 
-  /** Where the client of this request gets tokens. @param peer address at the other end of the connection */
+  /** The token service for the client of this request. @param peer address at the other end of the connection */
   tokenService(peer: string | undefined, request: Request): TokenService {
     const { tokenServer, publicAddress } = this.#ports;
     if (tokenServer !== undefined) return tokenServer;
     const base = publicAddress.absolute(peer, request);
-    // Without a host that can be believed only a relative address is right, which some clients understand.
+    // Without a trusted host the realm must be relative, which only some clients understand.
     return base === undefined
       ? { realm: TOKEN_PATH, service: 'registry' }
       : { realm: base + TOKEN_PATH, service: hostOf(base) };
@@ -165,9 +165,13 @@ export class Gate {
         );
         throw new Unauthorized(message, challengeOf(required, error));
       case 'later':
-        throw new RegistryError('too-many-requests', 'too many log-ins failed, or too many are in progress: wait', {
-          retryAfter: found.retryAfterSeconds,
-        });
+        throw new RegistryError(
+          'too-many-requests',
+          'too many logins failed, or too many are in progress: try again later',
+          {
+            retryAfter: found.retryAfterSeconds,
+          },
+        );
       default:
         return unreachable(found);
     }
@@ -184,7 +188,7 @@ export class Gate {
   }
 }
 
-/** Authenticators have deadlines of their own, which are shorter. */
+/** A safeguard: authenticators have shorter deadlines of their own. */
 const IDENTIFY_MS = 30_000;
 const TOO_LATE: Authenticated = { kind: 'later', retryAfterSeconds: 5 };
 
@@ -206,7 +210,7 @@ function isMet(requirement: Requirement, caller: Caller, policy: AccessPolicy): 
       return policy.allows(caller, requirement.action, requirement.repo);
     case 'registry':
       return policy.allowsRegistry(caller, requirement.action);
-    // A token for an anonymous caller is one, too: its holder has asked for it.
+    // A token for an anonymous caller counts, because the client has followed the challenge.
     case 'identity':
       return caller.authority.kind !== 'identity' || caller.authority.identity.kind !== 'anonymous';
   }
@@ -214,16 +218,16 @@ function isMet(requirement: Requirement, caller: Caller, policy: AccessPolicy): 
 
 function ruleOf(
   requirement: Requirement | undefined,
-  find: (wanted: Wanted) => number | undefined,
+  find: (wanted: Permission) => number | undefined,
 ): number | undefined {
   return requirement === undefined || requirement.kind === 'identity' ? undefined : find(requirement);
 }
 
 type Refusal = 'challenge' | 'wider-token' | 'denied' | 'hidden';
 
-/** How a caller is told. It depends on nothing that is stored. */
+/** How a caller is refused. It must not depend on stored data. */
 function refusalOf({ kind, identity }: Authority, required: RequiredAccess): Refusal {
-  // Clients then ask for a token with the scope of the challenge.
+  // The client then asks for a token with the challenge's scope.
   if (kind !== 'identity') return 'wider-token';
   return identity.kind === 'anonymous' ? 'challenge' : required.refusal;
 }

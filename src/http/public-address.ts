@@ -1,20 +1,20 @@
 import { isHost, type Proxies } from './forwarded.ts';
 
 export interface PublicAddressSettings {
-  /** PUBLIC_URL, without a slash at the end; empty where it is not set. */
+  /** PUBLIC_URL without a trailing slash; empty if it is not set. */
   readonly url: string;
-  /** PUBLIC_HOSTS, in lower case; empty where it is not set. */
+  /** PUBLIC_HOSTS in lower case; empty if it is not set. */
   readonly hosts: readonly string[];
   readonly proxies: Proxies;
-  /** By which clients reach this server itself. */
+  /** The scheme that this server speaks. */
   readonly scheme: 'http' | 'https';
 }
 
 type Named = Pick<Request, 'headers'>;
 
 /**
- * By which scheme and host clients reach this registry. A client writes its Host header as it likes, and what it gets back may be
- * cached or followed: so the header is believed only where PUBLIC_HOSTS has it, or where nothing is set and it is well-formed.
+ * The scheme and host by which clients reach this registry. A client can send any Host header, and URLs made from it may be cached or
+ * followed. So a host is trusted only if PUBLIC_HOSTS contains it, or if PUBLIC_HOSTS is not set and the host is well-formed.
  */
 export class PublicAddress {
   readonly #settings: PublicAddressSettings;
@@ -24,7 +24,7 @@ export class PublicAddress {
   }
 
   /**
-   * What Locations begin with, without a slash at the end; empty: they are relative, which is right in any case.
+   * The beginning of Location headers, without a trailing slash; empty for relative ones, which are always right.
    * @param peer address at the other end of the connection
    */
   ofLocations(peer: string | undefined, { headers }: Named): string {
@@ -34,7 +34,7 @@ export class PublicAddress {
     return origin === '' || this.#isPublic(hostOf(origin)) ? origin : '';
   }
 
-  /** Scheme, host and path where an absolute URL is needed; undefined where no host can be believed. */
+  /** The beginning of absolute URLs: scheme, host and path; undefined if there is no trusted host. */
   absolute(peer: string | undefined, request: Named): string | undefined {
     const { url, hosts, proxies, scheme: own } = this.#settings;
     if (url !== '') return url;
@@ -45,22 +45,22 @@ export class PublicAddress {
     return host === undefined ? undefined : `${scheme}://${host}`;
   }
 
-  /** Whether a token may say that it is for this host. */
+  /** Whether a token may have this host as its audience. */
   isService(service: string): boolean {
     const { url } = this.#settings;
     return url === '' ? isHost(service) && this.#isPublic(service) : service === hostOf(url);
   }
 
   /**
-   * Where a client that came over plain HTTP should go, without a slash at the end; undefined if no host can be trusted.
-   * @param port that this server speaks TLS on
+   * Where a client of plain HTTP is redirected to, without a trailing slash; undefined if there is no trusted host.
+   * @param port this server's TLS port
    */
   secure({ headers }: Named, port: number): string | undefined {
     const { url, hosts } = this.#settings;
     if (url.startsWith('https://')) return url;
-    const asked = headers.get('host')?.toLowerCase() ?? '';
-    const name = isHost(asked) ? nameIn(asked) : undefined;
-    // The host of the request has the port of plain HTTP. PUBLIC_HOSTS says which one the clients of TLS use.
+    const requested = headers.get('host')?.toLowerCase() ?? '';
+    const name = isHost(requested) ? nameIn(requested) : undefined;
+    // The request's host has the plain HTTP port. PUBLIC_HOSTS has the port of TLS clients.
     const known = hosts.find((each) => nameIn(each) === name) ?? hosts[0];
     if (known !== undefined) return `https://${known}`;
     if (name === undefined) return undefined;

@@ -1,33 +1,33 @@
-import type { Action, Wanted } from '../access/authority.ts';
+import type { Action, Permission } from '../access/authority.ts';
 import type { RepositoryName } from '../oci/names.ts';
 import type { Route } from './route.ts';
 
-/** One thing that a caller must be allowed to do. */
+/** One condition that a caller must meet. */
 export type Requirement =
-  | Wanted
-  /** That the caller is somebody: not a request without credentials. */
+  | Permission
+  /** The request must have credentials. */
   | { readonly kind: 'identity' };
 
-/** What a request needs before anything is looked up for it. */
+/** The access that a request needs, which is checked before anything is looked up. */
 export interface RequiredAccess {
-  /** All of these, or the request is refused. Only the token endpoint needs none. */
+  /** All of these must be met. Only the token endpoint has none. */
   readonly requirements: readonly Requirement[];
-  /** What it can do without: a challenge asks for it too, so that the client's token has it. */
+  /** Optional access. The challenge also asks for it, so that the client's token has it. */
   readonly wishes: readonly Requirement[];
   /**
-   * How a caller is refused that has proved who it is. `hidden`: the answer is the one for a repository that does not exist.
-   * `denied`: it is told that it may not, whether the repository exists or not.
+   * How an authenticated caller is refused. `hidden`: with the response for a repository that does not exist. `denied`: with 403,
+   * whether the repository exists or not.
    */
   readonly refusal: 'hidden' | 'denied';
 }
 
 /**
  * The access that each kind of request needs. Actions follow the kind of request, never its method. A kind without a row does not
- * compile; one that comes all the same, such as from a cast, is undefined, which the gate denies.
+ * compile. At run time an unknown kind gives undefined, which the gate denies.
  */
 export function requiredAccess(route: Route): RequiredAccess | undefined {
   switch (route.kind) {
-    // Clients learn here whether there is something to log in to, also where anonymous callers may pull.
+    // Clients find out here that the registry has logins, so this needs credentials even if anonymous callers may pull.
     case 'ping':
       return { requirements: [{ kind: 'identity' }], wishes: [], refusal: 'denied' };
     case 'blob-get':
@@ -37,7 +37,7 @@ export function requiredAccess(route: Route): RequiredAccess | undefined {
     case 'tags-list':
     case 'referrers':
       return { requirements: [on(route.repo, 'pull')], wishes: [], refusal: 'hidden' };
-    // Whether the tags exist already, and so whether `create` will do, only the decision can say: it has a guard for that.
+    // Only the decision knows whether the tags already exist and `push` is needed. It has a guard for that.
     case 'manifest-put':
     case 'upload-start':
     case 'upload-monolithic':
@@ -46,7 +46,7 @@ export function requiredAccess(route: Route): RequiredAccess | undefined {
     case 'upload-status':
     case 'upload-cancel':
       return { requirements: [on(route.repo, 'create')], wishes: [], refusal: 'denied' };
-    // A source that may not be pulled from is as good as none: the client uploads.
+    // If the caller may not pull from the source, the mount fails and the client uploads the blob.
     case 'blob-mount': {
       const wishes = route.from === undefined ? [] : [on(route.from, 'pull')];
       return { requirements: [on(route.repo, 'create')], wishes, refusal: 'denied' };
@@ -56,7 +56,7 @@ export function requiredAccess(route: Route): RequiredAccess | undefined {
       return { requirements: [on(route.repo, 'delete')], wishes: [], refusal: 'denied' };
     case 'catalog':
       return { requirements: [{ kind: 'registry', action: 'catalog' }], wishes: [], refusal: 'denied' };
-    // What the token allows, the policy says for each scope.
+    // The policy is applied to each requested scope.
     case 'token-get':
     case 'token-post':
       return { requirements: [], wishes: [], refusal: 'denied' };

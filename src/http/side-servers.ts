@@ -17,7 +17,7 @@ export interface MetricsPorts {
   readonly notReady: () => string | undefined;
 }
 
-/** Listens for those who watch the registry: /metrics, /healthz and /readyz, for everybody who can connect. */
+/** Serves /metrics, /healthz and /readyz for monitoring, to everyone who can connect. */
 export function serveMetrics(address: ListenAddress, { telemetry, notReady }: MetricsPorts): Bun.Server<undefined> {
   return Bun.serve({
     ...address,
@@ -40,8 +40,8 @@ export function serveMetrics(address: ListenAddress, { telemetry, notReady }: Me
 }
 
 /**
- * Listens without TLS, and sends every client to the port that speaks TLS.
- * Nothing else is served here, since what clients send on this port can be read on the way.
+ * Listens for plain HTTP, and redirects every client to the TLS port. Nothing else is served here, because requests to this port are
+ * not encrypted.
  */
 export function serveRedirects(
   address: ListenAddress,

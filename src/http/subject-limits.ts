@@ -6,30 +6,30 @@ import { contentLength } from './body.ts';
 import type { RequestContext } from './context.ts';
 import type { Route } from './route.ts';
 
-/** For each subject; 0: no limit. */
+/** Limits for each subject; 0 means no limit. */
 export interface SubjectLimitSettings {
   /** Requests whose response is not ready. */
   readonly requests: number;
-  /** Those of them that send bytes of blobs. */
+  /** Requests among these that send bytes of blobs. */
   readonly uploads: number;
-  /** Bytes that these have announced or, without a length, sent until now. */
+  /** Bytes that these have announced or, without a length, sent so far. */
   readonly bytes: number;
 }
 
-/** A request, as far as the limits depend on it. */
+/** The parts of a request that the limits depend on. */
 export interface LimitedRequest {
   readonly actor: Actor;
   /** Address of the client, as far as it is known. */
   readonly client: string | undefined;
-  /** The bytes that it sends; undefined if it sends none of a blob. */
+  /** The bytes of a blob that it sends; undefined if it sends none. */
   readonly upload:
     | { readonly announced: number | undefined; readonly stats: { readonly received: number } }
     | undefined;
 }
 
 /**
- * Limits what one subject has in progress on this node, so that a single account leaves room for others, from however many machines
- * it works. An anonymous subject is its client's address (of IPv6 the /64 network).
+ * Limits what one subject has in progress on this node, so that an account that works from many machines leaves room for others.
+ * Anonymous clients are counted by address (IPv6: by /64 network).
  */
 export class SubjectLimits {
   readonly #limits: SubjectLimitSettings;
@@ -41,7 +41,7 @@ export class SubjectLimits {
 
   /**
    * Counts a request until it leaves.
-   * @returns a function for when the response is ready
+   * @returns a function to call when the response is ready
    * @throws RegistryError `too-many-requests`: the request is not counted
    */
   enter(request: LimitedRequest): () => void {
@@ -67,14 +67,14 @@ export class SubjectLimits {
     if (uploads > 0 && sending.length >= uploads)
       return `you have ${sending.length} uploads in progress of ${uploads} allowed`;
     const inFlight = sending.reduce((sum, { announced, stats }) => sum + (announced ?? stats.received), 0);
-    // Alone, an upload of any size is let in: it could never be sent otherwise.
+    // A single upload of any size is allowed, because it could never be sent otherwise.
     if (bytes > 0 && inFlight > 0 && inFlight + (upload.announced ?? 0) > bytes)
       return `your uploads in progress have ${inFlight} bytes of ${bytes} allowed`;
     return undefined;
   }
 }
 
-/** @throws RegistryError `size-mismatch` if Content-Length is no number */
+/** @throws RegistryError `size-mismatch` if Content-Length is not a number */
 export function limitedRequest(
   { kind }: Route,
   { actor, client, stats, request }: Pick<RequestContext, 'actor' | 'client' | 'stats' | 'request'>,
@@ -84,10 +84,10 @@ export function limitedRequest(
   return { actor, client, upload: announced === 0 ? undefined : { announced, stats } };
 }
 
-/** A token server writes no subject into the tokens of anonymous clients. */
-const NOBODY: ReadonlySet<string> = new Set([ANONYMOUS.id, labelOf({ kind: 'token', subject: '' })]);
+/** Token servers leave the subject empty in tokens of anonymous clients. */
+const ANONYMOUS_ACTORS: ReadonlySet<string> = new Set([ANONYMOUS.id, labelOf({ kind: 'token', subject: '' })]);
 
 /** No label of an actor has a space. */
 function subjectOf({ actor, client }: LimitedRequest): string {
-  return NOBODY.has(actor.id) ? `address ${clientOf(client)}` : actor.id;
+  return ANONYMOUS_ACTORS.has(actor.id) ? `address ${clientOf(client)}` : actor.id;
 }

@@ -3,30 +3,30 @@ import { chunksOf, contentLength } from './body.ts';
 import type { BodyPace } from './client-clock.ts';
 import type { RequestContext } from './context.ts';
 
-/** A body of POST /token. */
+/** The body of POST /token. */
 export type TokenForm =
-  | ({ readonly kind: 'password'; readonly user: string; readonly password: string } & Asked)
-  | ({ readonly kind: 'refresh-token'; readonly refreshToken: string } & Asked)
+  | ({ readonly kind: 'password'; readonly user: string; readonly password: string } & TokenParameters)
+  | ({ readonly kind: 'refresh-token'; readonly refreshToken: string } & TokenParameters)
   | {
       readonly kind: 'refused';
       readonly error: 'invalid_request' | 'unsupported_grant_type';
       readonly description: string;
     };
 
-interface Asked {
+interface TokenParameters {
   readonly service: string | undefined;
   readonly scopes: readonly string[];
   readonly offline: boolean;
-  /** What the client calls itself. Anybody may say anything: it is for the log only. */
+  /** The client's name for itself. It is not verified and only for the log. */
   readonly clientId: string | undefined;
 }
 
-/** Passwords may be tokens of CI services, which have thousands of characters. */
+/** A password can be a token of a CI service, which has thousands of characters. */
 const MAX_FORM_BYTES = 32 * 1024;
 const FORM_WITHIN_MS = 30_000;
 const FORM_TYPE = /^application\/x-www-form-urlencoded(?:\s*;.*)?$/i;
 
-/** @throws RegistryError `request-invalid` if it is longer than MAX_FORM_BYTES; what reading a body throws */
+/** @throws RegistryError `request-invalid` if the body is longer than MAX_FORM_BYTES; errors of reading a body */
 export async function readTokenForm(context: RequestContext, pace: BodyPace): Promise<TokenForm> {
   const { headers } = context.request;
   if ((contentLength(context.request) ?? 0) > MAX_FORM_BYTES) throw tooLarge();
@@ -47,7 +47,7 @@ export async function readTokenForm(context: RequestContext, pace: BodyPace): Pr
   }
 }
 
-/** Pure; never throws. Messages repeat nothing of the body. */
+/** Pure; never throws. Messages show no part of the body. */
 export function parseTokenForm(contentType: string, body: Uint8Array): TokenForm {
   if (!FORM_TYPE.test(contentType)) return invalid('the Content-Type must be application/x-www-form-urlencoded');
   const text = decode(body);
@@ -55,10 +55,10 @@ export function parseTokenForm(contentType: string, body: Uint8Array): TokenForm
   const fields = new URLSearchParams(text);
   const names = [...fields.keys()];
   // "Request and response parameters MUST NOT be included more than once" (RFC 6749, section 3.2).
-  if (new Set(names).size < names.length) return invalid('a parameter comes twice');
+  if (new Set(names).size < names.length) return invalid('a parameter is repeated');
   // "Parameters sent without a value MUST be treated as if they were omitted from the request" (the same section).
   const field = (name: string): string | undefined => fields.get(name) || undefined;
-  const asked: Asked = {
+  const parameters: TokenParameters = {
     service: field('service'),
     scopes: [field('scope') ?? ''],
     offline: field('access_type') === 'offline',
@@ -68,12 +68,12 @@ export function parseTokenForm(contentType: string, body: Uint8Array): TokenForm
     case 'password': {
       const [user, password] = [field('username'), field('password')];
       if (user === undefined || password === undefined) return invalid('username and password are missing');
-      return { kind: 'password', user, password, ...asked };
+      return { kind: 'password', user, password, ...parameters };
     }
     case 'refresh_token': {
       const refreshToken = field('refresh_token');
       if (refreshToken === undefined) return invalid('refresh_token is missing');
-      return { kind: 'refresh-token', refreshToken, ...asked };
+      return { kind: 'refresh-token', refreshToken, ...parameters };
     }
     case undefined:
       return invalid('grant_type is missing');

@@ -117,7 +117,7 @@ export function decodeBatch(bytes: Uint8Array): { batch: Batch } | { problem: st
   }
   const version = versioned.safeParse(json);
   if (version.success && version.data.v > BATCH_VERSION) {
-    return { problem: `version ${version.data.v}, this Marina knows ${BATCH_VERSION}: use the newer one` };
+    return { problem: `version ${version.data.v}, this Marina knows ${BATCH_VERSION}: use the newer version` };
   }
   const parsed = batch.safeParse(json);
   if (parsed.success) return { batch: parsed.data };

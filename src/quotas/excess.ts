@@ -3,7 +3,7 @@ import { formatBytes } from '../config/size.ts';
 import { RegistryError } from '../oci/errors.ts';
 import type { Excess } from './ledger.ts';
 
-/** `denied`, with what is used and what is allowed. */
+/** A `denied` error that gives the used and allowed amounts. */
 export function quotaExceeded({ quota, resource, used, added, allowed }: Excess): RegistryError {
   const text = resource === 'bytes' ? formatBytes : String;
   const of = resource === 'bytes' ? '' : ` ${resource}`;
@@ -13,8 +13,7 @@ export function quotaExceeded({ quota, resource, used, added, allowed }: Excess)
 }
 
 const REMEDIES: Readonly<Record<Resource, string>> = {
-  bytes:
-    'delete manifests that are not needed, whose blobs are then unlinked some time later, or ask for a larger quota',
+  bytes: 'delete manifests that are not needed, whose blobs are unlinked some time later, or ask for a larger quota',
   repositories: 'ask the operator to remove one, or for a larger quota',
   tags: 'delete tags that are not needed, or ask for a larger quota',
   slots: 'every push and delete uses one for good; ask for a larger quota',

@@ -3,7 +3,7 @@ import fc from 'fast-check';
 import { type Quota, RESOURCES } from '../access/rules/quota.ts';
 import type { RepositoryUsage } from '../journal/state.ts';
 import type { RepositoryName } from '../oci/names.ts';
-import { Ledger, type Reservation, type Wanted } from './ledger.ts';
+import { type Cost, Ledger, type Reservation } from './ledger.ts';
 
 const [A, B, C] = ['a', 'b', 'c'] as RepositoryName[] as [RepositoryName, RepositoryName, RepositoryName];
 const NAMES = [A, B, C];
@@ -13,7 +13,7 @@ function quota(name: string, repositories: readonly string[], allowed: Quota['al
 }
 
 const usage = (seq: number, bytes: number, tags = 0, exists = true): RepositoryUsage => ({ seq, exists, bytes, tags });
-const bytes = (number: number): Wanted => ({ bytes: number, tags: 0, slots: 0 });
+const bytes = (number: number): Cost => ({ bytes: number, tags: 0, slots: 0 });
 
 /** What the first quota's repositories use. */
 function used(ledger: Ledger): unknown {

@@ -4,8 +4,8 @@ import type { RepositoryName } from '../oci/names.ts';
 
 type Amounts = Record<Resource, number>;
 
-/** What a write would add, if it is not refused. That it may create the repository is counted in any case. */
-export interface Wanted {
+/** What a write may add. The repository itself, which it may create, is always counted. */
+export interface Cost {
   readonly bytes: number;
   readonly tags: number;
   readonly slots: number;
@@ -21,35 +21,35 @@ export interface Excess {
   readonly allowed: number;
 }
 
-/** A quota, and what all repositories that match it use. */
+/** A quota, and the usage of all matching repositories. */
 interface Entry {
   readonly quota: Quota;
   readonly used: Amounts;
 }
 
 interface Account {
-  /** undefined: not counted yet. */
+  /** undefined until it has been counted. */
   usage: RepositoryUsage | undefined;
-  /** What writes in progress may add. */
+  /** The reservations of writes in progress. */
   readonly reserved: { bytes: number; tags: number; slots: number };
-  /** Reservations that are not released. */
+  /** Number of reservations that are not released. */
   open: number;
-  /** Those of them whose writes are done. */
+  /** Unreleased reservations whose writes are finished. */
   readonly finished: Set<Reservation>;
   entries: readonly Entry[];
 }
 
-const NOTHING: Wanted = { bytes: 0, tags: 0, slots: 0 };
+const NOTHING: Cost = { bytes: 0, tags: 0, slots: 0 };
 
 /**
- * What the repositories use that match a quota, in memory. It can be rebuilt from the logs at any time. A write reserves what it may
- * add before it is decided, so that writes at the same time do not exceed a quota together. Nobody waits for anybody.
+ * The usage of all repositories that match a quota, in memory. It can be rebuilt from the logs at any time. Each write first reserves
+ * what it may add, so that concurrent writes do not exceed a quota together. Writes never wait for each other.
  */
 export class Ledger {
   #entries: readonly Entry[] = [];
   readonly #accounts = new Map<RepositoryName, Account>();
 
-  /** Takes other quotas. What is known about repositories is kept as far as a quota matches them. */
+  /** Replaces the quotas. Keeps the counts of repositories that still match a quota. */
   use(quotas: readonly Quota[]): void {
     this.#entries = quotas.map((quota) => ({ quota, used: { bytes: 0, repositories: 0, tags: 0, slots: 0 } }));
     for (const [repo, account] of this.#accounts) {
@@ -64,12 +64,12 @@ export class Ledger {
     return this.#entries.some(({ quota }) => quota.matches(repo));
   }
 
-  /** Whether a quota that matches the repository limits this. */
+  /** Whether a matching quota limits this resource. */
   limitsResource(repo: RepositoryName, resource: Resource): boolean {
     return this.#entries.some(({ quota }) => quota.allowed[resource] !== undefined && quota.matches(repo));
   }
 
-  /** Enters what a repository uses. Counts may come in any order: the one at the newest slot holds. */
+  /** Records the usage of a repository. Counts may arrive in any order: the one of the newest slot wins. */
   count(repo: RepositoryName, usage: RepositoryUsage): void {
     const account = this.#account(repo);
     if (account === undefined || (account.usage?.seq ?? 0) > usage.seq) return;
@@ -79,17 +79,17 @@ export class Ledger {
     this.#drop(repo, account);
   }
 
-  /** What was counted of a repository; undefined if it was not counted yet. */
+  /** The last counted usage of a repository; undefined if it has not been counted yet. */
   counted(repo: RepositoryName): RepositoryUsage | undefined {
     return this.#accounts.get(repo)?.usage;
   }
 
-  /** Reservations of writes that are done: a count that begins now includes them, and they can be released with it. */
+  /** Reservations of finished writes. A count that begins now includes these writes, so they can be released after it. */
   finished(repo: RepositoryName): readonly Reservation[] {
     return [...(this.#accounts.get(repo)?.finished ?? [])];
   }
 
-  /** The repositories that were counted and exist. */
+  /** The existing repositories that have been counted. */
   *existing(): Iterable<RepositoryName> {
     for (const [repo, { usage }] of this.#accounts) if (usage?.exists === true) yield repo;
   }
@@ -99,7 +99,7 @@ export class Ledger {
     return new Reservation(account, () => this.#drop(repo, account));
   }
 
-  /** What is used of each quota, with what writes in progress may add. */
+  /** The usage of each quota, including reservations. */
   get used(): readonly { readonly quota: Quota; readonly used: Readonly<Amounts> }[] {
     return this.#entries;
   }
@@ -118,18 +118,18 @@ export class Ledger {
     return this.#entries.filter(({ quota }) => quota.matches(repo));
   }
 
-  /** Clients choose names: one that has no log is forgotten as soon as nothing is written to it. */
+  /** Clients choose the names, so a repository without a log is forgotten once no write to it is in progress. */
   #drop(repo: RepositoryName, account: Account): void {
     const hasLog = account.usage !== undefined && account.usage.seq > 0;
     if (!hasLog && account.open === 0 && this.#accounts.get(repo) === account) this.#accounts.delete(repo);
   }
 }
 
-/** What one write may add. The caller releases it, or finishes it if the write is not counted yet. */
+/** What one write may add. Afterwards the caller releases it, or finishes it if the write has not been counted yet. */
 export class Reservation {
   readonly #account: Account;
   readonly #released: () => void;
-  #held: Wanted = NOTHING;
+  #held: Cost = NOTHING;
   #isOpen = false;
   #isReleased = false;
 
@@ -138,15 +138,15 @@ export class Reservation {
     this.#released = released;
   }
 
-  get held(): Wanted {
+  get held(): Cost {
     return this.#held;
   }
 
   /**
-   * Reserves this, instead of what it has reserved until now.
-   * @returns why that is too much, and then nothing has changed; a quota that is exceeded already refuses only what adds to it
+   * Changes the reserved amounts.
+   * @returns the excess, if a quota has no room; then nothing has changed. An exceeded quota refuses only amounts that increase
    */
-  want(wanted: Wanted): Excess | undefined {
+  want(wanted: Cost): Excess | undefined {
     const account = this.#account;
     const before = amountsOf(account);
     const held = this.#held;
@@ -162,7 +162,7 @@ export class Reservation {
     return excess;
   }
 
-  /** The write is done. It is counted twice from the moment when the ledger has it until this is released. */
+  /** Marks the write as finished. It is counted twice from when the ledger includes it until the reservation is released. */
   finish(): void {
     if (!this.#isReleased) this.#account.finished.add(this);
   }
@@ -175,7 +175,7 @@ export class Reservation {
     this.#released();
   }
 
-  #take(wanted: Wanted, isOpen: boolean): void {
+  #take(wanted: Cost, isOpen: boolean): void {
     const { reserved } = this.#account;
     for (const resource of ['bytes', 'tags', 'slots'] as const)
       reserved[resource] += wanted[resource] - this.#held[resource];
@@ -189,14 +189,14 @@ function newAccount(entries: readonly Entry[]): Account {
   return { usage: undefined, reserved: { bytes: 0, tags: 0, slots: 0 }, open: 0, finished: new Set(), entries };
 }
 
-/** Changes an account, and the quotas that match it by as much. */
+/** Changes an account, and adjusts the usage of its quotas. */
 function change(account: Account, work: () => void): void {
   const before = amountsOf(account);
   work();
   add(account.entries, difference(amountsOf(account), before));
 }
 
-/** What a repository uses or may soon use. One that does not exist uses nothing, though its log is kept. */
+/** A repository's usage plus its reservations. A repository that does not exist uses nothing, although its log is kept. */
 function amountsOf({ usage, reserved, open }: Account): Amounts {
   const existing = usage?.exists === true ? usage : undefined;
   return {

@@ -8,20 +8,20 @@ import type { Ledger } from './ledger.ts';
 export interface CountedStore {
   /** A page of the existing repositories after `after`, in ASCII order. */
   repositories(after: string | undefined, limit: number): Answer<Page<RepositoryName>>;
-  /** Existence and newest slot, which are cheaper to find out than usage. */
+  /** Existence and newest slot, which are cheaper to read than the usage. */
   newest(repo: RepositoryName): Promise<Pick<RepositoryUsage, 'exists' | 'seq'>>;
   usage(repo: RepositoryName): Promise<RepositoryUsage>;
 }
 
-/** Who else writes to the store, and so how often a ledger must look at it. */
+/** How the store is shared, which determines how often it must be counted. */
 export type Sharing =
-  /** Every slot of this process is entered in the ledger as it is applied, and nobody else writes. */
+  /** Only this process writes, and the ledger is updated with every slot that it applies. */
   | { readonly kind: 'alone' }
-  /** Every slot that this process sees is entered; others may write. @property everyMs between two looks at all repositories */
+  /** The ledger is updated with every slot that this process applies, but others may write. @property everyMs between two full counts */
   | { readonly kind: 'sometimes'; readonly everyMs: number }
   /**
-   * Others write all the time, and slots are not entered as they are applied: a repository is counted after this process wrote to it.
-   * @property pauseMs the least time between two counts of one repository for that reason
+   * Others write all the time, and applied slots do not update the ledger. A repository is counted after this process has written to it.
+   * @property pauseMs from a write to the count of its repository
    */
   | { readonly kind: 'always'; readonly everyMs: number; readonly pauseMs: number };
 
@@ -32,23 +32,26 @@ export interface UsageCounterPorts {
   readonly now: () => number;
   /** Resolves early, without an error, when the signal is aborted. */
   readonly sleep: (milliseconds: number, signal: AbortSignal) => Promise<void>;
-  /** What a ledger has may be old until a later count succeeds. */
+  /** Called when a count fails. The ledger may be out of date until a later count succeeds. */
   readonly failed: (error: unknown) => void;
-  /** All repositories were counted for the first time since `countAll`. */
+  /** Called when all repositories have been counted for the first time since `countAll`. */
   readonly counted: (repositories: number) => void;
 }
 
-const PAGE = 1_000;
-const AT_ONCE = 8;
-/** A look at all repositories that takes long is repeated less often: it takes a twentieth of the time at most. */
-const REST = 19;
+const PAGE_SIZE = 1_000;
+const COUNT_CONCURRENCY = 8;
+/**
+ * A full count is followed by a pause of at least this many times its duration, so that counting takes at most a twentieth of the
+ * time.
+ */
+const IDLE_FACTOR = 19;
 const RETRY_MS = 10_000;
 
-/** Keeps a ledger up to date with the logs. Requests do not wait for it, except those that would otherwise be refused. */
+/** Keeps a ledger up to date with the logs. Only requests that would otherwise be refused wait for a count. */
 export class UsageCounter {
   readonly #ports: UsageCounterPorts;
   readonly #stop = new AbortController();
-  /** Repositories that are counted soon. */
+  /** Repositories with a scheduled count. */
   readonly #waiting = new Set<RepositoryName>();
   readonly #running = new Set<Promise<void>>();
   #round = new AbortController();
@@ -63,7 +66,7 @@ export class UsageCounter {
     return this.#isComplete;
   }
 
-  /** Counts all repositories that a quota matches, as often as the store is shared. Ends the rounds of an earlier call. */
+  /** Counts all repositories that match a quota, and repeats that if others write too. Ends the rounds of an earlier call. */
   countAll(): void {
     this.#round.abort();
     this.#round = new AbortController();
@@ -71,18 +74,18 @@ export class UsageCounter {
     this.#track(this.#rounds(AbortSignal.any([this.#stop.signal, this.#round.signal])));
   }
 
-  /** Counts one repository at its newest slot. */
+  /** Counts one repository up to its newest slot. */
   async count(repo: RepositoryName): Promise<void> {
     const { store, ledger } = this.#ports;
-    // The writes that are done have their slots by now, so what they reserved is in the count.
+    // Finished writes already have their slots, so the count includes them.
     const finished = ledger.finished(repo);
     ledger.count(repo, await store.usage(repo));
     for (const reservation of finished) reservation.release();
   }
 
   /**
-   * To be called when this process has written to a repository, or may have.
-   * @returns whether the ledger has it already; if not, the repository is counted soon
+   * Must be called when this process has, or may have, written to a repository.
+   * @returns whether the ledger already includes the write; if not, the repository is counted soon
    */
   written(repo: RepositoryName): boolean {
     const { sharing } = this.#ports;
@@ -94,7 +97,7 @@ export class UsageCounter {
     return false;
   }
 
-  /** Ends all counts. */
+  /** Stops counting. */
   async close(): Promise<void> {
     this.#stop.abort();
     while (this.#running.size > 0) await Promise.all(this.#running);
@@ -103,7 +106,7 @@ export class UsageCounter {
   async #countSoon(repo: RepositoryName, pauseMs: number): Promise<void> {
     for (let pause = pauseMs; !this.#stop.signal.aborted; pause = RETRY_MS) {
       await this.#ports.sleep(pause, this.#stop.signal);
-      // What is written from here on needs another count.
+      // Writes from here on need another count.
       this.#waiting.delete(repo);
       if (this.#stop.signal.aborted) return;
       try {
@@ -132,15 +135,15 @@ export class UsageCounter {
       } catch (error) {
         failed(error);
       }
-      await sleep(Math.max(everyMs, (now() - begin) * REST), signal);
+      await sleep(Math.max(everyMs, (now() - begin) * IDLE_FACTOR), signal);
     }
   }
 
-  /** @returns the number of repositories that exist and that a quota matches */
+  /** @returns the number of existing repositories that match a quota */
   async #countEvery(signal: AbortSignal): Promise<number> {
     const { ledger } = this.#ports;
     const listed = new Set<RepositoryName>();
-    await forEachConcurrently(this.#matching(signal), AT_ONCE, async (repo) => {
+    await forEachConcurrently(this.#matching(signal), COUNT_CONCURRENCY, async (repo) => {
       listed.add(repo);
       await this.#countIfMoved(repo);
     });
@@ -154,7 +157,7 @@ export class UsageCounter {
     const { store, ledger } = this.#ports;
     let after: string | undefined;
     for (;;) {
-      const { items, more } = await store.repositories(after, PAGE);
+      const { items, more } = await store.repositories(after, PAGE_SIZE);
       for (const repo of items) {
         if (signal.aborted) return;
         if (ledger.limits(repo)) yield repo;

@@ -12,7 +12,7 @@ import {
   refusalOf,
   text,
 } from '../../test/support/registry.ts';
-import { type AccessPolicy, ANYBODY, type Caller, openAccess } from '../access/access.ts';
+import { type AccessPolicy, ANONYMOUS_CALLER, type Caller, openAccess } from '../access/access.ts';
 import { readSlot } from '../journal/log.ts';
 import { digestOf } from '../oci/digest.ts';
 import type { Digest, Incarnation, RepositoryName } from '../oci/names.ts';
@@ -104,7 +104,7 @@ describe('linking uploaded bytes', () => {
 
   test('of another repository name it in the log only if every client may pull from it', async () => {
     for (const isPublic of [true, false]) {
-      const access = { ...openAccess, mayPullUnnamed: (caller: Caller) => isPublic || caller !== ANYBODY };
+      const access = { ...openAccess, mayPullUnnamed: (caller: Caller) => isPublic || caller !== ANONYMOUS_CALLER };
       const open = openRegistry({ access });
       await upload(open, A);
       await upload(open, B);

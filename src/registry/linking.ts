@@ -1,4 +1,4 @@
-import { ANYBODY, type Caller } from '../access/access.ts';
+import { ANONYMOUS_CALLER, type Caller } from '../access/access.ts';
 import { accept, type Decision, refuse } from '../journal/command.ts';
 import type { JournalEvent } from '../journal/events.ts';
 import type { BlobLink, RepositoryFacts } from '../journal/state.ts';
@@ -36,7 +36,7 @@ export class Linking {
   /**
    * Links uploaded bytes as a blob of the repository. If the store already has the same bytes, those are linked instead, and the
    * uploaded ones are deleted in the background if they are exclusive. Bytes of a repository that the caller may not pull from are
-   * not linked: how long that takes, and what the log says of it, would tell the caller that they are there.
+   * not linked, because the response time and the log would reveal that they exist.
    * @throws RegistryError `upload-unknown` if a collection has condemned the bytes: the client must upload them again
    */
   async linkUploaded(
@@ -111,16 +111,16 @@ export class Linking {
   }
 
   /**
-   * The source of a link, for its event. Not everybody who may read this repository's log may know of the source, so it is named only
-   * if anonymous clients may pull from it (docs/decisions/0051).
+   * The source of a link, for its event. Readers of this repository's log may not be allowed to know the source, so it is named only if
+   * anonymous clients may pull from it (docs/decisions/0051).
    */
   #origin(source: RepositoryName, repo: RepositoryName): { readonly from?: RepositoryName } {
-    return source !== repo && this.#ports.access.mayPullUnnamed(ANYBODY, source) ? { from: source } : {};
+    return source !== repo && this.#ports.access.mayPullUnnamed(ANONYMOUS_CALLER, source) ? { from: source } : {};
   }
 
   /**
-   * The repository that the digest's hint names. The caller's right to pull from it is checked before it is looked up, as for a source
-   * that the client names: who mounts has not shown that it has the bytes, and a token for one repository must not read another.
+   * The repository that the digest's hint names. As for a source that the client names, the right to pull is checked before the lookup:
+   * a client that mounts has not proved that it has the bytes, and a token for one repository must not read another.
    */
   async #sourceFor(digest: Digest, caller: Caller): Promise<RepositoryName | undefined> {
     const source = (await readHint(this.#ports.driver, digest))?.repo;

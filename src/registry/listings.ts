@@ -14,7 +14,7 @@ const CATALOG_PAGE = 1_000;
 /** Referrers read per query while a page is filled. */
 const REFERRERS_BATCH = 1_000;
 
-/** Repositories that are looked at for one page of the catalog. A page of somebody who may see few of them ends there. */
+/** Maximum number of repositories that are examined for one page of the catalog. A caller who may see few of them gets a shorter page. */
 const MAX_SCANNED = 10 * CATALOG_PAGE;
 
 type ListingsPorts = Pick<RegistryPorts, 'projection' | 'access' | 'positions'>;
@@ -34,14 +34,14 @@ export class Listings {
 
   /**
    * Repositories the caller may pull from. They are filtered before they are paged.
-   * @throws RegistryError `request-invalid` for a position that this store did not give out
+   * @throws RegistryError `request-invalid` for a position that this store did not issue
    */
   async repositories({ after, limit = CATALOG_PAGE }: PageRequest, caller: Caller): Promise<CatalogPage> {
     const wanted = Math.min(limit, CATALOG_PAGE);
     const items: RepositoryName[] = [];
     let scanned = 0;
     for (let last = this.#positionOf(after); ; ) {
-      // Of a smaller batch, for a small page, the time would tell whether the names that follow are such as the caller may not see.
+      // Always a full batch: with smaller ones, the response time would reveal whether hidden names follow.
       const page = await this.#ports.projection.repositories(last, CATALOG_PAGE);
       scanned += page.items.length;
       for (const repo of page.items) {
@@ -64,7 +64,7 @@ export class Listings {
     if (position !== undefined) return position;
     throw new RegistryError(
       'request-invalid',
-      'last is no position that this registry gave out: start again without it',
+      'last is not a position that this registry issued: start again without it',
     );
   }
 

@@ -1,18 +1,18 @@
 import { createCipheriv, createDecipheriv, hkdfSync, randomBytes } from 'node:crypto';
 import { parseRepositoryName, type RepositoryName } from '../oci/names.ts';
 
-/** No repository name begins with it. */
+/** No repository name begins with this character. */
 const MARK = '~';
 const NONCE_BYTES = 12;
 const TAG_BYTES = 16;
 const CIPHER = 'aes-256-gcm';
-/** The length of what is sealed: it must not tell the length of the name. The longest name has as many bytes. */
+/** Names are padded to the maximum length of a name, so that the position does not reveal the length. */
 const LENGTH = 255;
 const PURPOSE = 'marina catalog position';
 
 /**
  * Encrypts a repository's name for the link to the next page of the catalog: the page may end at a repository that the caller may
- * not see. The key comes from the store's ULID, so all nodes have it, and nobody who can read the ULID lacks access to the names.
+ * not see. The key comes from the store's ULID, so all nodes have it, and anyone who can read the ULID can also read the names.
  */
 export class SealedPositions {
   readonly #key: Buffer;
@@ -45,7 +45,7 @@ export class SealedPositions {
     try {
       decipher.final();
     } catch {
-      // Its only error: the text was changed, or another store sealed it.
+      // The only possible error: the text was altered, or another store sealed it.
       return undefined;
     }
     return parseRepositoryName(name.toString().trimEnd());

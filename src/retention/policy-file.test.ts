@@ -106,7 +106,7 @@ rules:
     ],
     [
       "rules:\n  - repositories: [a]\n    immutable: {tags: ['v[']}",
-      'line 3, column 24 (rules[0].immutable.tags[0]): "v[" is no pattern for a tag: its letters, *, **, ?, [a-z], [^a-z] and {one,other} can be used',
+      'line 3, column 24 (rules[0].immutable.tags[0]): "v[" is not a pattern for a tag: only its characters, *, **, ?, [a-z], [^a-z] and {one,other} are allowed',
     ],
     ['rules: [{repositories: [a], repositories: [b]}]', 'line 1, column 29: Map keys must be unique'],
     ['rules:\n\t- x', 'line 2, column 1: Tabs are not allowed as indentation'],

@@ -44,8 +44,8 @@ describe('patterns', () => {
       'x'.repeat(257),
     ])
       expect([text, problemOfPattern('tag', text)]).toEqual([text, expect.any(String)]);
-    expect(problemOfPattern('tag', 'a/b')).toContain('is no pattern for a tag');
-    expect(problemOfPattern('repository', 'Team/*')).toContain("is no pattern for a repository's name");
+    expect(problemOfPattern('tag', 'a/b')).toContain('is not a pattern for a tag');
+    expect(problemOfPattern('repository', 'Team/*')).toContain("is not a pattern for a repository's name");
     expect(problemOfPattern('tag', 'V*')).toBeUndefined();
   });
 

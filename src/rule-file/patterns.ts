@@ -1,10 +1,10 @@
 import { z } from 'zod';
 
-/** What a pattern matches, and the form that it must have. */
+/** The kinds of patterns, and the form of each. */
 const KINDS = {
   tag: { what: 'a tag', form: formOf('[A-Za-z0-9_.-]') },
   repository: { what: "a repository's name", form: formOf('[a-z0-9_./-]') },
-  /** Names and claims from outside. The letters that are left out have a meaning in some dialect of globs. */
+  /** Names and claims from outside. The excluded characters have a meaning in some dialect of globs. */
   text: { what: 'a text', form: formOf('[^\\p{C}*?[\\]{}(),!\\\\]') },
 } as const;
 
@@ -18,17 +18,17 @@ function formOf(letters: string): RegExp {
 const MAX_CHARACTERS = 256;
 
 /**
- * Why a text is not a usable pattern. A pattern with a typo would silently match nothing, and tags that no pattern keeps may be
- * deleted. So everything that is not well-formed is refused.
+ * Why a text cannot be used as a pattern; undefined if it can. A pattern with a typo would silently match nothing, and tags that no
+ * pattern keeps may be deleted. So malformed patterns are refused.
  */
 export function problemOfPattern(kind: keyof typeof KINDS, text: string): string | undefined {
   const { what, form } = KINDS[kind];
-  if (text === '') return 'a pattern is expected, not an empty text';
+  if (text === '') return 'the pattern must not be empty';
   if (text.length > MAX_CHARACTERS) return `a pattern has at most ${MAX_CHARACTERS} characters`;
   if (text.startsWith('!'))
     return `a pattern cannot be negated${kind === 'tag' ? '; for immutable tags there is `except`' : ''}`;
   if (form.test(text)) return undefined;
-  return `${JSON.stringify(text)} is no pattern for ${what}: its letters, *, **, ?, [a-z], [^a-z] and {one,other} can be used`;
+  return `${JSON.stringify(text)} is not a pattern for ${what}: only its characters, *, **, ?, [a-z], [^a-z] and {one,other} are allowed`;
 }
 
 /** A list of patterns in a file of rules. */

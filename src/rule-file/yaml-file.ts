@@ -2,8 +2,8 @@ import { LineCounter, parseDocument, visit } from 'yaml';
 import type { z } from 'zod';
 
 /**
- * An unusable file of rules. The message is one line with the place in the file. It repeats nothing of a file of another kind,
- * which may have been named by mistake and hold a secret.
+ * An unusable rule file. The message is one line with the position in the file. It shows no content, because the setting may name
+ * a wrong file, with secrets.
  */
 export class RuleFileError extends Error {
   override readonly name = 'RuleFileError';
@@ -18,8 +18,8 @@ export interface RuleFile<T> {
 const MAX_CHARACTERS = 1_000_000;
 
 /**
- * Parses a file of rules.
- * @param what the file should be, such as `a retention file`
+ * Parses a rule file.
+ * @param what kind of file, such as `a retention file`
  * @throws RuleFileError for the first problem
  */
 export function parseRuleFile<T>(text: string, shape: z.ZodType<T>, what: string): RuleFile<T> {
@@ -46,7 +46,7 @@ export function parseRuleFile<T>(text: string, shape: z.ZodType<T>, what: string
 type Document = ReturnType<typeof parseDocument>;
 
 function contentOf(document: Document, at: (offset: number) => string): unknown {
-  // JavaScript code that copies objects may lose a key of this name, and with it a condition of a rule.
+  // Copying an object in JavaScript may lose a key of this name, and with it a condition of a rule.
   visit(document, {
     Pair: (_, { key }) => {
       if (isNode(key) && 'value' in key && key.value === '__proto__')
@@ -62,7 +62,7 @@ function contentOf(document: Document, at: (offset: number) => string): unknown 
   }
 }
 
-/** The position of the first alias without an anchor; where there is none, of the last alias. */
+/** The position of the first alias without an anchor, or else of the last alias. */
 function offsetOfAlias(document: Document): number | undefined {
   let offset: number | undefined;
   visit(document, {
@@ -85,7 +85,7 @@ function problemOf(issue: z.core.$ZodIssue): Problem {
   }
   if (issue.code === 'invalid_key') return { path: issue.path, message: issue.issues[0]?.message ?? issue.message };
   if (issue.code === 'invalid_union') {
-    // The form that was meant is the one that the value has the type of.
+    // The intended form is the one whose type the value has.
     const meant = issue.errors
       .map(([first]) => first)
       .filter((first) => first?.code !== 'invalid_type' || first.path.length > 0);
@@ -122,7 +122,7 @@ function pathText(path: readonly PropertyKey[]): string {
   return oneLine(text.replace(/^\./, ''));
 }
 
-/** Some messages of the YAML library end with the file's content. */
+/** Some messages of the YAML library end with content of the file. */
 function withoutContent(message: string): string {
   return oneLine(message.split(/:\s|["'`]/, 1)[0] ?? '');
 }

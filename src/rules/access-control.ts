@@ -18,8 +18,8 @@ import type { ContentRange, UploadBody } from '../registry/upload-body.ts';
 const MAX_NAMED = 10;
 
 /**
- * Checks the access policy before anything is looked up. It covers the repositories that a request names. `StoreRegistry` checks
- * the same policy for repositories that it looks up itself: the source of a mount without `from`, and the catalog.
+ * Checks the access policy before anything is looked up. It covers the repositories that a request names. `StoreRegistry` applies
+ * the same policy to repositories that it looks up itself: the source of a mount without `from`, and the catalog.
  */
 export class AccessControl implements Registry {
   readonly #inner: Registry;
@@ -164,12 +164,12 @@ export class AccessControl implements Registry {
     request: ReferrersRequest,
     caller: Caller,
   ): ReturnType<Registry['referrers']> {
-    // As of a repository that does not exist: "the response MUST be a JSON body with an image index", never a 404.
+    // The same response as for a repository that does not exist: "the response MUST be a JSON body with an image index", never a 404.
     if (!this.#policy.allows(caller, 'pull', repo)) return { items: [], more: false };
     return await this.#inner.referrers(repo, subject, request, caller);
   }
 
-  /** To a caller who may not pull, the repository does not exist, so that nobody can find out which private ones do. */
+  /** A caller who may not pull gets the response for a missing repository, so that names of private repositories do not leak. */
   #requirePull(repo: RepositoryName, caller: Caller): void {
     if (!this.#policy.allows(caller, 'pull', repo)) throw nameUnknown(repo);
   }
@@ -182,8 +182,8 @@ export class AccessControl implements Registry {
 }
 
 /**
- * Lets new tags be made, and none be moved. It is asked in the decision itself, so of two pushes of one new tag only one can make it.
- * The digest that a tag has already changes nothing, so a push can be repeated.
+ * Allows new tags, but refuses to move existing ones. It runs within the decision, so only one of two concurrent pushes can create a tag.
+ * Setting a tag to its current digest is allowed, so that a push can be repeated.
  */
 function createOnly(repo: RepositoryName, outer: TagGuard | undefined): TagGuard {
   return (changes) => {

@@ -56,7 +56,7 @@ describe('a quota of bytes', () => {
     const { pushBlob, used } = openLimited({ bytes: 3 * 1024 });
     await pushBlob(A, blob(2048));
     expect(await messageOf(pushBlob(B, blob(1025, 'y')))).toBe(
-      'denied: quota of q: used 2.0 KiB of 3.0 KiB, and this needs 1.0 KiB more; delete manifests that are not needed, whose blobs are then unlinked some time later, or ask for a larger quota',
+      'denied: quota of q: used 2.0 KiB of 3.0 KiB, and this needs 1.0 KiB more; delete manifests that are not needed, whose blobs are unlinked some time later, or ask for a larger quota',
     );
     await pushBlob(B, blob(1024, 'z'));
     expect(used()).toEqual({ bytes: 3072, repositories: 2, tags: 0, slots: 2 });

@@ -3,31 +3,31 @@ import { algorithmOf, DEFAULT_ALGORITHM, digestOf } from '../oci/digest.ts';
 import { type ErrorKind, RegistryError } from '../oci/errors.ts';
 import type { Digest, RepositoryName } from '../oci/names.ts';
 import { quotaExceeded } from '../quotas/excess.ts';
-import type { Excess, Ledger, Reservation, Wanted } from '../quotas/ledger.ts';
+import type { Cost, Excess, Ledger, Reservation } from '../quotas/ledger.ts';
 import type { PushedManifest, Reference, Registry, TagGuard } from '../registry/interface.ts';
 import { Forwarding } from './forwarding.ts';
 
 export interface QuotaPorts {
   readonly ledger: Pick<Ledger, 'limits' | 'limitsResource' | 'reserve'>;
-  /** Enters in the ledger what the repository uses now. */
+  /** Counts the repository's current usage into the ledger. */
   readonly count: (repo: RepositoryName) => Promise<void>;
-  /** Called after a write. Whether the ledger has it already; if not, `count` is called for the repository soon. */
+  /** Called after a write. Returns whether the ledger already includes it; if not, the repository is counted soon. */
   readonly written: (repo: RepositoryName) => boolean;
   readonly refused: (excess: Excess) => void;
 }
 
-/** What is known of a write's cost before anything is looked up, which may be more than it really adds. */
-type Estimate = Wanted;
-/** Looks up what it really adds: nothing, if the repository has it already. Called only if the estimate is too much. */
-type FindCost = (estimate: Estimate) => Promise<Wanted>;
+/** Upper bound of a write's cost, known before anything is looked up. */
+type Estimate = Cost;
+/** Looks up the actual cost, which is nothing if the repository already has the content. Called only if the estimate exceeds a quota. */
+type FindCost = (estimate: Estimate) => Promise<Cost>;
 
-const NOTHING: Wanted = { bytes: 0, tags: 0, slots: 0 };
-const SLOT: Wanted = { bytes: 0, tags: 0, slots: 1 };
+const NOTHING: Cost = { bytes: 0, tags: 0, slots: 0 };
+const SLOT: Cost = { bytes: 0, tags: 0, slots: 1 };
 
 /**
- * Refuses what would exceed a quota of ACCESS_FILE, before it is decided. What the repository has already can be pushed again, and
- * deletes always pass. The ledger is not part of the decision, so no push waits for another; how far writes at the same time can
- * exceed a quota is in docs/decisions/0065.
+ * Refuses writes that would exceed a quota of ACCESS_FILE. Content that the repository already has can be pushed again, and deletes are
+ * never refused. The ledger is not part of the decision, so pushes do not wait for each other; docs/decisions/0065 says how far
+ * concurrent writes can exceed a quota.
  */
 export class Quotas extends Forwarding {
   readonly #ports: QuotaPorts;
@@ -37,7 +37,7 @@ export class Quotas extends Forwarding {
     this.#ports = ports;
   }
 
-  /** The size is not known yet. If there is no room for a single byte, the upload would be in vain. */
+  /** The size is not known yet, but without room for a single byte the upload would fail in the end. */
   override async startUpload(...call: Parameters<Registry['startUpload']>): ReturnType<Registry['startUpload']> {
     const [repo] = call;
     await this.#requireRoom(repo, { ...SLOT, bytes: 1 });
@@ -52,7 +52,7 @@ export class Quotas extends Forwarding {
     return await this.inner.appendToUpload(...call);
   }
 
-  /** A refused upload stays open, so that it can be closed when there is room. */
+  /** A refused upload stays open, so that it can be closed once there is room. */
   override async closeUpload(...call: Parameters<Registry['closeUpload']>): Promise<void> {
     const [repo, id, digest, body, , caller] = call;
     const isSizeNeeded = this.#ports.ledger.limitsResource(repo, 'bytes');
@@ -75,7 +75,7 @@ export class Quotas extends Forwarding {
     );
   }
 
-  /** Without `from` only the registry finds out the source, and so the size. */
+  /** Without `from` only the registry knows the source, and therefore the size. */
   override async mountBlob(...call: Parameters<Registry['mountBlob']>): Promise<boolean> {
     const [repo, digest, from, caller] = call;
     const isSizeNeeded = from !== undefined && this.#ports.ledger.limitsResource(repo, 'bytes');
@@ -108,7 +108,7 @@ export class Quotas extends Forwarding {
     );
   }
 
-  /** Counts new tags in the decision itself, because only that knows which are new. */
+  /** Counts new tags within the decision, because only the decision knows which tags are new. */
   #guard(reservation: Reservation, outer: TagGuard | undefined): TagGuard {
     return (changes) => {
       const refused = outer?.(changes);
@@ -119,7 +119,7 @@ export class Quotas extends Forwarding {
     };
   }
 
-  async #requireRoom(repo: RepositoryName, wanted: Wanted): Promise<void> {
+  async #requireRoom(repo: RepositoryName, wanted: Cost): Promise<void> {
     const reservation = this.#ports.ledger.reserve(repo);
     try {
       await this.#take(repo, reservation, wanted, async (estimate) => estimate);
@@ -128,7 +128,7 @@ export class Quotas extends Forwarding {
     }
   }
 
-  /** @param work gets the reservation; undefined if no quota matches the repository */
+  /** @param work gets the reservation, or undefined if no quota matches the repository */
   async #within<T>(
     repo: RepositoryName,
     estimate: Estimate,
@@ -155,7 +155,7 @@ export class Quotas extends Forwarding {
   /** @throws RegistryError `denied` */
   async #take(repo: RepositoryName, reservation: Reservation, estimate: Estimate, findCost: FindCost): Promise<void> {
     if (reservation.want(estimate) === undefined) return;
-    // The ledger may be a little old, and nothing may be refused for that which the repository itself has freed.
+    // The ledger may be slightly out of date. Space that the repository has just freed must not cause a refusal.
     await this.#ports.count(repo);
     const excess = reservation.want(await findCost(estimate));
     if (excess !== undefined) throw this.#refusal(excess);
@@ -166,7 +166,7 @@ export class Quotas extends Forwarding {
     return quotaExceeded(excess);
   }
 
-  async #costOfBlob(repo: RepositoryName, digest: Digest, caller: Caller, estimate: Estimate): Promise<Wanted> {
+  async #costOfBlob(repo: RepositoryName, digest: Digest, caller: Caller, estimate: Estimate): Promise<Cost> {
     return (await this.#sizeOfBlob(repo, digest, caller)) === undefined ? estimate : NOTHING;
   }
 
@@ -175,7 +175,7 @@ export class Quotas extends Forwarding {
     { bytes, digest, tags }: PushedManifest,
     caller: Caller,
     estimate: Estimate,
-  ): Promise<Wanted> {
+  ): Promise<Cost> {
     const pushed = digestOf(digest === undefined ? DEFAULT_ALGORITHM : algorithmOf(digest), bytes);
     if (!(await this.#names(repo, { kind: 'digest', digest: pushed }, pushed, caller))) return estimate;
     for (const tag of tags) if (!(await this.#names(repo, { kind: 'tag', tag }, pushed, caller))) return SLOT;

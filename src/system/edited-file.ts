@@ -26,17 +26,17 @@ const LOCK_NB = 4;
 const LOCK_WITHIN_MS = 10_000;
 const LOCK_RETRY_MS = 50;
 
-/** Another process edits the file and does not finish. */
+/** Another process holds the file's lock for too long. */
 export class FileBusy extends Error {
   override readonly name = 'FileBusy';
 }
 
 /**
- * Changes a text file so that readers see the old text or the new one, after a crash too, and so that two edits at once both
- * count. The new file keeps mode and owner of the old one; a link to the file stays a link.
- * @param create makes a missing file, for its owner only; otherwise ENOENT is thrown
- * @param edit gives the new text; undefined leaves the file as it is. It runs under the lock
- * @throws FileBusy; errors of the system, such as EACCES, or EBUSY where the file is a mount of its own
+ * Edits a text file atomically: readers see the old or the new text, even after a crash, and no concurrent edit is lost. The new file
+ * keeps the mode and owner of the old one, and a symbolic link to the file stays a link.
+ * @param create creates a missing file, readable by its owner only; otherwise ENOENT is thrown
+ * @param edit returns the new text, or undefined to leave the file unchanged; it runs under the lock
+ * @throws FileBusy; system errors such as EACCES, or EBUSY if the file is a mount point
  */
 export async function editFile(
   path: string,
@@ -53,7 +53,7 @@ export async function editFile(
   }
 }
 
-/** Locks the file itself. After a wait, the locked file may have been replaced: then the new one is locked. */
+/** Locks the file itself. If the file was replaced during the wait, locks the new one. */
 async function lock(path: string, create: boolean): Promise<{ readonly descriptor: number; readonly target: string }> {
   const { flock } = loadLibc({ flock: { args: [FFIType.i32, FFIType.i32], returns: FFIType.i32 } });
   const deadline = performance.now() + LOCK_WITHIN_MS;
@@ -94,7 +94,7 @@ function replace(path: string, text: string, old: Stats): void {
   syncFolder(folder);
 }
 
-/** Only then is the new name on the disk. */
+/** Makes the rename durable. */
 function syncFolder(folder: string): void {
   const descriptor = openSync(folder, constants.O_RDONLY);
   try {

@@ -1,10 +1,10 @@
 import { Counter, Gauge, type Registry as Metrics } from 'prom-client';
 
-/** One file of the configuration that is read again when it changes. */
+/** A configuration file that is read again when it changes. */
 export interface ObservedFile {
   /** The setting that names it. */
   readonly name: string;
-  /** SHA-256, in hex, of the content that is in use. */
+  /** SHA-256 of the content in use, in hex. */
   readonly hash: () => string;
   /** Whether the content on disk is in use. */
   readonly isCurrent: () => boolean;
@@ -12,7 +12,7 @@ export interface ObservedFile {
 
 const RESULTS = ['loaded', 'refused'] as const;
 
-/** Files that are read again when they change. A cluster runs on one configuration when all nodes show the same hash. */
+/** Configuration files that are read again when they change. All nodes of a cluster should show the same hashes. */
 export class ConfigFileMetrics {
   readonly #metrics: Metrics;
   readonly #files: ObservedFile[] = [];
@@ -38,7 +38,7 @@ export class ConfigFileMetrics {
     const files = this.#files;
     new Gauge({
       name: 'marina_config_file_info',
-      help: 'Always 1; hash is the SHA-256 of the content that is in use.',
+      help: 'Always 1; hash is the SHA-256 of the content in use.',
       labelNames: ['file', 'hash'],
       registers,
       collect() {
@@ -48,7 +48,7 @@ export class ConfigFileMetrics {
     });
     new Gauge({
       name: 'marina_config_file_current',
-      help: '1 if the content on disk is in use, 0 while it cannot be used and the last good one is in its place.',
+      help: '1 if the content on disk is in use, 0 while it cannot be used and the last good content stays in use.',
       labelNames: ['file'],
       registers,
       collect() {

@@ -10,16 +10,16 @@ export class PasswordMetrics {
     this.#metrics = metrics;
   }
 
-  /** Registers the counter. @returns counts one answer */
+  /** Registers the counter. @returns a function that counts one answer */
   counter(): (outcome: (typeof OUTCOMES)[number]) => void {
     const answers = new Counter({
       name: 'marina_password_answers_total',
-      help: 'Answers to names and passwords: right and wrong ones, right ones remembered from the last minute, limited after too many wrong ones, and busy where too many were being checked.',
+      help: 'Answers to names and passwords: right and wrong ones, right ones remembered from the last minute, limited after too many wrong ones, and busy if too many were being checked.',
       labelNames: ['outcome'],
       registers: [this.#metrics],
     });
     for (const outcome of OUTCOMES) answers.inc({ outcome }, 0);
-    // Found once: a request with a remembered password takes not much longer than that look-up by label.
+    // Looked up once, because a lookup by label takes nearly as long as a request with a remembered password.
     const counters = Object.fromEntries(OUTCOMES.map((outcome) => [outcome, answers.labels({ outcome })]));
     return (outcome) => counters[outcome]?.inc();
   }

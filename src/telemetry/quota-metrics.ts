@@ -41,8 +41,8 @@ export class QuotaMetrics {
         },
       });
     };
-    gauge('marina_quota_used', 'What the repositories of a quota use: bytes, repositories, tags or slots.', 'used');
-    gauge('marina_quota_allowed', 'What they may use.', 'allowed');
+    gauge('marina_quota_used', 'Usage of all repositories of a quota: bytes, repositories, tags or slots.', 'used');
+    gauge('marina_quota_allowed', 'Limits of a quota: bytes, repositories, tags or slots.', 'allowed');
     new Gauge({
       name: 'marina_quota_counted',
       help: '1 once every repository has been counted; until then marina_quota_used may be too low.',

@@ -8,7 +8,7 @@ export interface ObservedRobots {
   readonly age: () => number;
 }
 
-/** Robots, where access is restricted. */
+/** Robots. There are no series without access control. */
 export class RobotMetrics {
   readonly #metrics: Metrics;
 
@@ -16,12 +16,12 @@ export class RobotMetrics {
     this.#metrics = metrics;
   }
 
-  /** Registers the metrics. @returns counts one answer to a login */
+  /** Registers the metrics. @returns a function that counts one answer to a login */
   observe({ count, age }: ObservedRobots): (outcome: (typeof OUTCOMES)[number]) => void {
     const registers = [this.#metrics];
     new Gauge({
       name: 'marina_robots',
-      help: 'Robots that exist, as this node knows.',
+      help: 'Robots that this node knows.',
       registers,
       collect() {
         this.set(count());
@@ -29,7 +29,7 @@ export class RobotMetrics {
     });
     new Gauge({
       name: 'marina_robots_age_seconds',
-      help: 'How long ago this node last found its knowledge of robots to be up to date. Above 10 their log-ins are refused, above 300 their tokens too.',
+      help: 'Seconds since the last successful poll for changes of robots. Above 10 their logins are refused, above 300 their tokens are refused too.',
       registers,
       collect() {
         this.set(age());
@@ -37,7 +37,7 @@ export class RobotMetrics {
     });
     const answers = new Counter({
       name: 'marina_robot_answers_total',
-      help: 'Answers to log-ins of robots: right and wrong secrets, expired robots, limited after too many wrong ones, and unavailable where the node could not tell.',
+      help: 'Answers to logins of robots: right and wrong secrets, expired robots, limited after too many wrong ones, and unavailable if the node could not check.',
       labelNames: ['outcome'],
       registers,
     });

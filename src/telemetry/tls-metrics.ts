@@ -10,7 +10,7 @@ export interface ObservedTls {
 const REASONS = ['plain-http', 'protocol', 'certificate-refused', 'timeout', 'disconnected', 'other'] as const;
 type Reason = (typeof REASONS)[number];
 
-/** Connections with TLS; there are no series without a certificate. */
+/** TLS connections. There are no series without a certificate. */
 export class TlsMetrics {
   readonly #metrics: Metrics;
   #failures: Counter<'reason'> | undefined;
@@ -23,7 +23,7 @@ export class TlsMetrics {
     const registers = [this.#metrics];
     new Gauge({
       name: 'marina_tls_certificate_expiry_timestamp_seconds',
-      help: 'When the certificate that new connections get expires, in seconds since 1970.',
+      help: 'Expiry of the certificate for new connections, in seconds since 1970.',
       registers,
       collect() {
         this.set(expiresAt() / 1000);
@@ -31,7 +31,7 @@ export class TlsMetrics {
     });
     new Gauge({
       name: 'marina_tls_connections',
-      help: 'Open connections with TLS.',
+      help: 'Open TLS connections.',
       registers,
       collect() {
         this.set(connections());
@@ -39,7 +39,7 @@ export class TlsMetrics {
     });
     const failures = new Counter({
       name: 'marina_tls_handshake_failures_total',
-      help: 'Connections that ended before TLS was agreed on; certificate-refused: the client does not trust ours.',
+      help: 'Failed TLS handshakes; certificate-refused: the client does not trust the certificate.',
       labelNames: ['reason'],
       registers,
     });

@@ -1,6 +1,6 @@
 import { Counter, type Registry as Metrics } from 'prom-client';
 
-/** What a token was issued for, as the token endpoint names it. */
+/** The proof for which a token was issued. */
 type Grant = 'none' | 'credentials' | 'password' | 'refresh_token';
 
 /** Tokens of the token endpoint. A process that issues none has no such metrics. */
@@ -23,7 +23,7 @@ export class TokenMetrics {
   #counter(): Counter<'grant' | 'result'> {
     this.#requests ??= new Counter({
       name: 'marina_tokens_total',
-      help: 'Requests for tokens: issued or refused, by what they had: none, credentials (a header or a certificate), password or refresh_token (a form).',
+      help: 'Requests for tokens, issued or refused, by kind of proof: none, credentials (a header or a certificate), password or refresh_token (a form).',
       labelNames: ['grant', 'result'],
       registers: [this.#metrics],
     });

@@ -1,7 +1,7 @@
 import type { Authenticated } from '../access/authenticator.ts';
 import type { PresentedCertificate } from './protocol.ts';
 
-/** The certificate of a client, which counts for each request of its connection as long as it is valid. */
+/** A client's certificate. It authenticates each request of its connection while it is valid. */
 export class ClientCertificate {
   readonly #verdict: Authenticated;
   readonly #expiresAt: number;
@@ -11,7 +11,7 @@ export class ClientCertificate {
     this.#verdict = verdictOf(commonName, problem);
   }
 
-  /** Always the same object for a valid certificate. */
+  /** Returns the same object each time while the certificate is valid. */
   authenticate(now: number): Authenticated {
     // A connection can outlive the certificate that opened it.
     return now > this.#expiresAt && this.#verdict.kind === 'known' ? EXPIRED : this.#verdict;

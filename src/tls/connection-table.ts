@@ -5,11 +5,11 @@ import type { PresentedCertificate } from './protocol.ts';
 /** The client behind a connection to the HTTP server. */
 export interface TlsConnection {
   readonly address: string;
-  /** What its certificate proves at this time; undefined if it has none. */
+  /** What its certificate proves now; undefined if it has none. */
   readonly certificate: Authenticated | undefined;
 }
 
-/** The threads connect to 127.0.0.1, and so from it. */
+/** The threads connect to 127.0.0.1, so their own address is the same. */
 const THREADS_ADDRESS = '127.0.0.1';
 
 class Entry implements TlsConnection {
@@ -31,8 +31,8 @@ class Entry implements TlsConnection {
 }
 
 /**
- * Which client is behind which connection to the HTTP server. The TLS threads connect to it over the loopback interface: it sees
- * their addresses and ports. Any other process of this machine can connect there too, but it has no entry.
+ * Maps connections to the HTTP server to their clients. The TLS threads connect over the loopback interface, so the HTTP server sees
+ * only their addresses and ports. Other processes of this machine can connect too, but have no entry here.
  */
 export class ConnectionTable {
   readonly #entries = new Map<number, Entry>();
@@ -48,13 +48,13 @@ export class ConnectionTable {
 
   /**
    * The client behind a connection.
-   * @param peer its other end. A port that a thread uses is free at all other loopback addresses, from 127.0.0.2 on, for any process
+   * @param peer its other end. The address matters because any process can use a thread's port at other loopback addresses
    */
   of({ address, port }: { readonly address: string; readonly port: number }): TlsConnection | undefined {
     return address === THREADS_ADDRESS ? this.#entries.get(port) : undefined;
   }
 
-  /** The thread that has the connection. */
+  /** The thread that made the connection. */
   threadOf(port: number): symbol | undefined {
     return this.#entries.get(port)?.thread;
   }

@@ -1,13 +1,13 @@
 import type { TLSSocket } from 'node:tls';
 import type { PresentedCertificate } from './protocol.ts';
 
-/** The certificate of the client at the other end; undefined if it has shown none. */
+/** The certificate of the client at the other end; undefined if it presented none. */
 export function presentedCertificate(client: TLSSocket): PresentedCertificate | undefined {
   const certificate = client.getPeerCertificate();
-  // Without one Bun returns null and Node an empty object.
+  // If there is none, Bun returns null and Node an empty object.
   if (certificate === null || certificate.raw === undefined) return undefined;
   const { subject, valid_to } = certificate;
-  // Several common names are a list, which the types do not say.
+  // Several common names are an array, contrary to the type.
   const commonName: unknown = subject?.CN;
   return {
     commonName: typeof commonName === 'string' && commonName !== '' ? commonName : undefined,

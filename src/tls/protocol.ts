@@ -1,6 +1,6 @@
 import type { SendFile, SendReply } from '../sending/protocol.ts';
 
-/** What a TLS thread needs to make connections. */
+/** Certificates and key of a TLS thread. */
 export interface TlsMaterial {
   /** In PEM. */
   readonly chain: string;
@@ -9,13 +9,13 @@ export interface TlsMaterial {
   readonly clientCa: string | undefined;
 }
 
-/** A certificate that a client has shown, and whose key it has. */
+/** A certificate that a client presented, and whose key it has proved to have. */
 export interface PresentedCertificate {
   /** undefined if its subject has no common name, or several. */
   readonly commonName: string | undefined;
   /** Milliseconds since 1970. */
   readonly expiresAt: number;
-  /** Why it is not trusted, as a code of OpenSSL such as CERT_HAS_EXPIRED; undefined if it is. */
+  /** Why it is not trusted: an OpenSSL code such as CERT_HAS_EXPIRED; undefined if it is trusted. */
   readonly problem: string | undefined;
 }
 
@@ -23,7 +23,7 @@ export interface PresentedCertificate {
 export interface TlsAddress {
   readonly host: string;
   readonly port: number;
-  /** Whether other threads listen on the same port: the kernel then distributes connections among them. */
+  /** Whether other threads listen on the same port. The kernel then distributes connections among them. */
   readonly isShared: boolean;
 }
 
@@ -39,20 +39,20 @@ export type TlsRequest =
     }
   /** New connections use this from now on. */
   | { readonly kind: 'material'; readonly material: TlsMaterial }
-  /** The HTTP server knows now where the connection comes from: bytes may follow. */
+  /** The HTTP server knows the client of the connection: the thread may send bytes. */
   | { readonly kind: 'registered'; readonly inner: number }
-  /** The HTTP server has forgotten the connection: its port may be freed. */
+  /** The HTTP server has forgotten the connection: the thread may free its port. */
   | { readonly kind: 'unregistered'; readonly inner: number }
-  /** A file for the client of a connection, after all bytes that the HTTP server has sent on it and its end. */
+  /** A file for the client of a connection, to be sent after the HTTP server's bytes have ended. */
   | (Omit<SendFile, 'kind' | 'socket' | 'head'> & {
       readonly kind: 'file';
       readonly inner: number;
-      /** Milliseconds in which the client must take a piece. */
+      /** Milliseconds within which the client must accept a piece. */
       readonly idle: number;
     })
-  /** Nothing will be sent for an announced file. */
+  /** An announced file is cancelled. */
   | { readonly kind: 'no-file'; readonly inner: number }
-  /** No new connections. Replied to with `drained` when the last one has ended. */
+  /** Stop accepting connections. The reply is `drained`, when the last connection has ended. */
   | { readonly kind: 'stop' };
 
 export type TlsReply =
@@ -66,7 +66,7 @@ export type TlsReply =
     }
   | { readonly kind: 'closing'; readonly inner: number }
   | { readonly kind: 'handshake-failed'; readonly code: string; readonly address: string | undefined }
-  /** The thread will send the file when the bytes of the HTTP server have ended. */
+  /** The thread will send the file once the HTTP server's bytes have ended. */
   | { readonly kind: 'file-expected'; readonly id: number }
   | ({ readonly kind: 'file-sent' } & SendReply)
   | { readonly kind: 'drained' };

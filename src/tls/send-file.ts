@@ -3,10 +3,10 @@ import type { TLSSocket } from 'node:tls';
 import { promisify } from 'node:util';
 import type { Outcome, SendFile, SendReply } from '../sending/protocol.ts';
 
-/** A range of a file. `idle`: milliseconds in which the client must take a piece. */
+/** A range of a file. `idle`: milliseconds within which the client must accept a piece. */
 export type ExpectedFile = Pick<SendFile, 'id' | 'file' | 'start' | 'end'> & { readonly idle: number };
 
-/** Bytes that are read and encrypted at once. Each client that reads slowly keeps as many in memory. */
+/** Bytes per read and write. Each slow client keeps this much in memory. */
 const PIECE_BYTES = 256 * 1024;
 
 const readAt = promisify(read);
@@ -32,7 +32,7 @@ export async function sendFile(client: TLSSocket, { id, file, start, end, idle }
   }
 }
 
-/** Resolves when the socket has taken the bytes, with the reason if it never will. */
+/** Resolves when the socket has accepted the bytes, or with the reason why it will not. */
 function write(client: TLSSocket, bytes: Uint8Array, idle: number): Promise<Outcome | undefined> {
   return new Promise((resolve) => {
     const settle = (outcome: Outcome | undefined): void => {

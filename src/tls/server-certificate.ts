@@ -2,24 +2,24 @@ import { createPrivateKey, type KeyObject, X509Certificate } from 'node:crypto';
 import { createSecureContext } from 'node:tls';
 import { FileProblem } from '../access/reloaded-file.ts';
 
-/** The certificate that the server shows, with its key. */
+/** The server's certificate and key. */
 export interface ServerCertificate {
-  /** The certificate and those that lead to its CA, in PEM. */
+  /** The certificate and the intermediate ones, in PEM. */
   readonly chain: string;
   /** In PEM. */
   readonly key: string;
   /** When it expires, in milliseconds since 1970. */
   readonly expiresAt: number;
-  /** Why clients will not trust it now, such as that it has expired; undefined if its dates are right. */
+  /** Why clients will refuse it now, such as that it has expired; undefined if its dates are fine. */
   readonly warning: string | undefined;
 }
 
 const CERTIFICATE = /-----BEGIN CERTIFICATE-----[\s\S]+?-----END CERTIFICATE-----/g;
 
 /**
- * Checks a certificate and its key. An expired one is served all the same, with a warning: a server that does not start
- * is no better for the clients, and those that do not check dates go on.
- * @throws FileProblem, which shows nothing of the files
+ * Checks a certificate and its key. An expired certificate is served with a warning: refusing to start would not help its clients,
+ * and clients that do not check dates still work.
+ * @throws FileProblem, which shows no content of the files
  */
 export function parseServerCertificate(
   { TLS_CERT_FILE, TLS_KEY_FILE }: { readonly TLS_CERT_FILE: string; readonly TLS_KEY_FILE: string },
@@ -38,7 +38,7 @@ export function parseServerCertificate(
   return { chain: TLS_CERT_FILE, key: TLS_KEY_FILE, expiresAt, warning: warningOf(startsAt, expiresAt, now()) };
 }
 
-/** @returns the certificates in PEM that may issue certificates of clients. @throws FileProblem */
+/** @returns the CAs of client certificates, in PEM. @throws FileProblem */
 export function parseClientCa({ TLS_CLIENT_CA_FILE }: { readonly TLS_CLIENT_CA_FILE: string }): string {
   parseCertificates(TLS_CLIENT_CA_FILE, 'TLS_CLIENT_CA_FILE');
   refuseUnusable({ ca: TLS_CLIENT_CA_FILE });
@@ -64,7 +64,7 @@ function parseKey(text: string): KeyObject {
   try {
     return createPrivateKey(text);
   } catch {
-    throw new FileProblem('TLS_KEY_FILE has no private key in PEM that can be read');
+    throw new FileProblem('TLS_KEY_FILE has no readable private key in PEM');
   }
 }
 

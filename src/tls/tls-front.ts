@@ -5,18 +5,18 @@ import type { ConnectionTable } from './connection-table.ts';
 import type { TlsMaterial } from './protocol.ts';
 import { TlsThread } from './tls-thread.ts';
 
-/** Wait before a thread that ended is replaced, so that one which cannot run is not started without pause. */
+/** Pause before a failed thread is replaced, so that a thread that cannot run is not restarted in a tight loop. */
 const REPLACE_AFTER_MS = 1_000;
 
 export interface TlsFrontOptions {
   readonly host: string;
-  /** 0 picks a free one. */
+  /** 0 picks a free port. */
   readonly port: number;
   /** Port of the HTTP server, on 127.0.0.1. */
   readonly innerPort: number;
   readonly threads: number;
   readonly material: TlsMaterial;
-  /** Of all threads together. */
+  /** For all threads together. */
   readonly maxConnections: number;
   readonly connections: ConnectionTable;
   readonly handshakeFailed: (code: string, address: string | undefined) => void;
@@ -24,7 +24,7 @@ export interface TlsFrontOptions {
   readonly failed: (error: Error) => void;
 }
 
-/** Speaks TLS with clients, on threads of its own, and passes their requests on to the HTTP server. */
+/** Terminates TLS on dedicated threads, which forward the requests to the HTTP server. */
 export class TlsFront implements FileSender {
   readonly #options: TlsFrontOptions;
   readonly #threads = new Map<symbol, TlsThread>();
@@ -44,7 +44,7 @@ export class TlsFront implements FileSender {
 
   /**
    * Listens on the address.
-   * @param idle milliseconds after which a client that reads nothing of a file is dropped
+   * @param idle milliseconds after which a client that reads nothing of a file is disconnected
    * @throws CannotListen
    */
   static async open(options: TlsFrontOptions, idle: number): Promise<TlsFront> {
@@ -63,13 +63,13 @@ export class TlsFront implements FileSender {
     return this.#port;
   }
 
-  /** New connections use this certificate. Those that are open go on. */
+  /** Uses this certificate for new connections. Open connections continue. */
   use(material: TlsMaterial): void {
     this.#material = material;
     for (const thread of this.#threads.values()) thread.use(material);
   }
 
-  /** @returns undefined if the connection cannot be lent: then nothing was sent */
+  /** @returns undefined if the connection cannot be lent; nothing has been sent then */
   send(answer: FileAnswer): Promise<SendReply> | undefined {
     const { connections } = this.#options;
     const id = connections.threadOf(answer.peer.port);
@@ -79,7 +79,7 @@ export class TlsFront implements FileSender {
     return socket === undefined ? undefined : this.#sendBy(thread, answer, socket);
   }
 
-  /** No new connections. @returns when the last one has ended */
+  /** Stops accepting connections. Resolves when the last one has ended. */
   async stop(): Promise<void> {
     this.#isStopping = true;
     await Promise.all([...this.#threads.values()].map((thread) => thread.stop()));
@@ -93,8 +93,8 @@ export class TlsFront implements FileSender {
   }
 
   /**
-   * The head goes through the HTTP server's connection, whose sending side then ends: so the thread knows that all earlier bytes have
-   * been passed on when it begins with the file.
+   * The head goes over the HTTP server's connection, whose sending side then ends. That end tells the thread that all earlier bytes
+   * have been forwarded, and that it can begin with the file.
    */
   async #sendBy(thread: TlsThread, { head, file, start, end, peer }: FileAnswer, socket: number): Promise<SendReply> {
     const id = ++this.#lastFile;
@@ -112,7 +112,7 @@ export class TlsFront implements FileSender {
         },
       );
       if ((await announced.promise) === 'refused') return await sent.promise;
-      // Everything before it was sent, so the kernel takes a head at once.
+      // Everything before it has been sent, so the socket buffer has room for the head.
       if (writeSync(socket, head) !== head.length) throw new Error('the head of a response could not be sent');
       this.#lent.endSending(socket);
     } catch (error) {

@@ -6,7 +6,7 @@ import type { TlsMaterial, TlsReply, TlsRequest } from './protocol.ts';
 /** The system refused to listen on the address. */
 export class CannotListen extends Error {
   override readonly name = 'CannotListen';
-  /** As in `EADDRINUSE`. */
+  /** Such as `EADDRINUSE`. */
   readonly code: string;
 
   constructor(code: string) {
@@ -22,7 +22,7 @@ export interface TlsThreadPorts {
   readonly lost: (error: Error) => void;
 }
 
-/** A file that the thread sends. `announced` is called when the thread waits for the end of the HTTP server's bytes. */
+/** A file that the thread sends. `announced` is called once the thread waits for the end of the HTTP server's bytes. */
 interface Sending {
   readonly announced: () => void;
   readonly sent: (reply: SendReply) => void;
@@ -30,7 +30,7 @@ interface Sending {
 
 export type FileRequest = Extract<TlsRequest, { kind: 'file' }>;
 
-/** The serving thread's end of a TLS thread. */
+/** The serving thread's handle for a TLS thread. */
 export class TlsThread {
   readonly id = Symbol('TLS thread');
   readonly #worker: Worker;
@@ -48,7 +48,7 @@ export class TlsThread {
     this.#worker.onmessage = (event: MessageEvent<TlsReply>) => this.#receive(event.data);
     this.#worker.onerror = (event) => this.#lose(event.message);
     this.#worker.addEventListener('close', (event) => this.#lose(`it exited with code ${event.code}`));
-    // A failure is reported to whoever calls `listen`.
+    // A failure is reported to the caller of `listen`.
     this.#listening.promise.catch(() => {});
   }
 
@@ -67,12 +67,12 @@ export class TlsThread {
     this.#post(request);
   }
 
-  /** Nothing will be sent for an announced file. */
+  /** Cancels an announced file. */
   cancelFile(inner: number): void {
     this.#post({ kind: 'no-file', inner });
   }
 
-  /** No new connections. @returns when the last one has ended */
+  /** Stops accepting connections. Resolves when the last one has ended. */
   stop(): Promise<void> {
     if (!this.#isEnded) this.#post({ kind: 'stop' });
     return this.#drained.promise;

@@ -1,6 +1,6 @@
 /*
- * A TLS thread. It makes the handshakes, and passes what clients send on to the HTTP server over connections of the loopback
- * interface, and the answers back. Big files it reads itself (docs/decisions/0061).
+ * A TLS thread. It performs the handshakes, and forwards bytes between clients and the HTTP server over connections of the loopback
+ * interface. It reads big files itself (docs/decisions/0061).
  */
 import { createServer, type Server, type TLSSocket, type TlsOptions } from 'node:tls';
 import { presentedCertificate } from './presented-certificate.ts';
@@ -12,18 +12,18 @@ declare const self: {
   postMessage(reply: TlsReply): void;
 };
 
-/** A client that has not finished its handshake by then is dropped. */
+/** A client that has not finished its handshake by then is disconnected. */
 const HANDSHAKE_MS = 10_000;
-/** How long a request that a client has sent may be on its way to this thread when it stops. */
+/** When the thread stops, it waits this long for requests that clients have already sent. */
 const LINGER_MS = 50;
-/** SSL_OP_NO_TICKET. A resumed session would count as verified though the certificate has expired meanwhile. */
+/** SSL_OP_NO_TICKET. A resumed session would count as verified even if the certificate has expired in the meantime. */
 const NO_TICKETS = 0x4000;
 
 let server: Server | undefined;
 let isStopping = false;
-/** By the port of the connection to the HTTP server. */
+/** By local port of the connection to the HTTP server. */
 const tunnels = new Map<number, Tunnel>();
-/** Clients, also those whose connection to the HTTP server is not open yet. */
+/** Number of clients, including those whose connection to the HTTP server is not open yet. */
 let clients = 0;
 
 self.onmessage = ({ data }) => {
@@ -55,7 +55,7 @@ self.onmessage = ({ data }) => {
 function stop(): void {
   isStopping = true;
   server?.close();
-  // A request may be on its way.
+  // A request may already be in flight.
   setTimeout(() => {
     for (const tunnel of tunnels.values()) tunnel.endIfSilent();
   }, LINGER_MS);
@@ -76,7 +76,7 @@ function listen({
   const listener = createServer({
     ...optionsOf(material),
     requestCert: material.clientCa !== undefined,
-    // A client whose certificate is not accepted learns why from the HTTP answer.
+    // A client whose certificate is refused gets the reason in an HTTP response.
     rejectUnauthorized: false,
     handshakeTimeout: HANDSHAKE_MS,
     ALPNProtocols: ['http/1.1'],
@@ -99,7 +99,7 @@ function listen({
 
 function open(client: TLSSocket, innerPort: number): void {
   const address = client.remoteAddress;
-  // It has gone already.
+  // The client has already disconnected.
   if (address === undefined) {
     client.destroy();
     return;

@@ -3,11 +3,14 @@ import type { TLSSocket } from 'node:tls';
 import type { SendReply } from '../sending/protocol.ts';
 import { type ExpectedFile, sendFile } from './send-file.ts';
 
-/** How long a client may take to send its first byte. The HTTP server does not see the connection before, so its own timeouts do not end it. */
+/**
+ * How long a client may take to send its first byte. Until then the HTTP server does not see the connection, so its timeouts do
+ * not apply.
+ */
 const SILENT_MS = 60_000;
-/** How long a client may read nothing of what was sent last. */
+/** How long a client may take to read the last bytes. */
 const STALLED_MS = 60_000;
-/** How long a client that has been sent everything may take to close its side. Until then it gets no reset, which could overtake the last bytes. */
+/** How long a client may take to close its side after the last byte. An earlier reset could overtake the last bytes. */
 const LINGER_MS = 1_000;
 
 export interface TunnelEvents {
@@ -23,8 +26,8 @@ export interface TunnelEvents {
 /**
  * One client's connection and the connection to the HTTP server that belongs to it.
  *
- * The HTTP server tells clients apart by the port of the inner connection, so it must forget the port before another process can get
- * it. That is why the end takes two steps, `closing` and `close`.
+ * The HTTP server identifies clients by the port of the inner connection, so it must forget the port before another process can get
+ * it. That is why closing takes two steps, `closing` and `close`.
  */
 export class Tunnel {
   readonly #client: TLSSocket;
@@ -52,7 +55,7 @@ export class Tunnel {
     this.#silence = setTimeout(() => this.endIfSilent(), SILENT_MS);
   }
 
-  /** Begins to pass bytes on. */
+  /** Begins to forward bytes. */
   start(): void {
     if (this.#isClosing) return;
     this.#inner.once('end', () => this.#answered());
@@ -68,8 +71,8 @@ export class Tunnel {
   }
 
   /**
-   * Sends a file after the last byte of the HTTP server.
-   * @returns false if there can be none, because the connection has ended
+   * Sends a file after the HTTP server's last byte.
+   * @returns false if the connection has ended
    */
   expectFile(file: ExpectedFile): boolean {
     if (this.#isClosing || this.#isAnswered || this.#client.destroyed) return false;
@@ -93,7 +96,7 @@ export class Tunnel {
       return;
     }
     this.#events.opened(this.#port);
-    // The client may have gone in the meantime.
+    // The client may have disconnected in the meantime.
     if (this.#client.destroyed) this.#beginToClose();
   }
 
@@ -115,7 +118,7 @@ export class Tunnel {
     client.setTimeout(STALLED_MS, () => client.destroy());
     client.once('finish', () => setTimeout(() => client.destroy(), LINGER_MS));
     client.end();
-    // What it sends from now on is dropped.
+    // Discards everything that the client sends from now on.
     client.resume();
   }
 
@@ -127,7 +130,7 @@ export class Tunnel {
 
   #innerClosed(): void {
     this.#beginToClose();
-    // The response may be cut off, which the client must see.
+    // The response may be truncated, which the client must notice.
     if (!this.#isAnswered) this.#client.destroy();
     this.#endOfOne();
   }
@@ -143,7 +146,7 @@ export class Tunnel {
     if (this.#openEnds > 0) return;
     clearTimeout(this.#silence);
     const file = this.#file;
-    // An announced file whose turn has not come.
+    // The file was announced but not begun.
     if (file !== undefined && !this.#isAnswered) {
       this.#events.fileSent({ id: file.id, sent: 0, outcome: { kind: 'client-gone' } });
     }

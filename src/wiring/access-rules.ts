@@ -13,12 +13,12 @@ const parse = ({ ACCESS_FILE: text }: { readonly ACCESS_FILE: string }): AccessR
 export interface RulePorts {
   readonly logger: Logger;
   readonly telemetry: Telemetry;
-  /** Called with the first content of ACCESS_FILE, and each new one. */
+  /** Called with the first version of ACCESS_FILE, and with each new one. */
   readonly onRules: (rules: AccessRules) => void;
 }
 
 export interface OpenedRules {
-  /** The rules that are in use. */
+  /** The current rules. */
   readonly current: () => AccessRules;
   readonly close: () => void;
 }
@@ -39,7 +39,7 @@ export async function openAccessRules(
     onRules(file.value);
     const { rules, groups, issuers, quotas } = file.value;
     const counts = { rules: rules.length, groups: groups.size, issuers: issuers.length, quotas: quotas.length };
-    ports.logger.info(counts, 'rules are read from ACCESS_FILE');
+    ports.logger.info(counts, 'rules were read from ACCESS_FILE');
     return { current: () => file.value, close: () => file.close() };
   }
   if (htpasswdFile === undefined) return undefined;
@@ -48,7 +48,7 @@ export async function openAccessRules(
 }
 
 /**
- * The rules as a server with these settings would start with.
+ * The rules with which a server with these settings would start.
  * @returns undefined if access is not restricted
  * @throws ConfigError in one line, with the place in the file
  */

@@ -2,7 +2,7 @@ import { type AccessPolicy, openAccess } from '../access/access.ts';
 import { Authentication } from '../access/authentication.ts';
 import { GuessingLimiter } from '../access/guessing.ts';
 import type { RobotsLog } from '../access/robots/log.ts';
-import { type AccessRules, nobodyMayDoAnything } from '../access/rules/access-rules.ts';
+import { type AccessRules, nothingIsAllowed } from '../access/rules/access-rules.ts';
 import { RulesPolicy } from '../access/rules/policy.ts';
 import type { Config } from '../config.ts';
 import type { TokenPorts } from '../http/context.ts';
@@ -18,24 +18,24 @@ export interface Access {
   readonly policy: AccessPolicy;
   /** undefined if access is not restricted. */
   readonly gate: Gate | undefined;
-  /** Undefined if this registry issues no tokens. */
+  /** undefined if this registry issues no tokens. */
   readonly tokens: TokenPorts | undefined;
   readonly close: () => void;
 }
 
 export interface AccessPorts extends Omit<TokenWiring, 'versionOf' | 'lifetimeOf'> {
   readonly robots: RobotsLog;
-  /** Called with the first content of ACCESS_FILE, and each new one. */
+  /** Called with the first version of ACCESS_FILE, and with each new one. */
   readonly onRules: (rules: AccessRules) => void;
 }
 
-/** Checks what can be checked before the store is opened. @throws ConfigError */
+/** Checks the settings before the store is opened. @throws ConfigError */
 export function checkAccessSettings(config: Config): void {
   const hasOwnTokens = tokenServerOf(config) === undefined;
   if (hasOwnTokens && (config.htpasswdFile !== undefined || config.accessFile !== undefined)) requireTokenKey(config);
 }
 
-/** Puts together who may do what. @throws ConfigError */
+/** Wires authentication, rules and tokens. @throws ConfigError */
 export async function openAccessControl(ports: AccessPorts): Promise<Access> {
   const { config, publicAddress, logger } = ports;
   const server = tokenServerOf(config);
@@ -44,12 +44,12 @@ export async function openAccessControl(ports: AccessPorts): Promise<Access> {
     logger.info('no accounts are configured: everybody who reaches the port may do everything');
     return { policy: openAccess, gate: undefined, tokens: undefined, close: () => {} };
   }
-  const current = rules?.current ?? (() => nobodyMayDoAnything);
+  const current = rules?.current ?? (() => nothingIsAllowed);
   const limiter = new GuessingLimiter(() => performance.now());
   const oidc = await openOidc(current, logger);
   const robots = await openRobotLogins({ ...ports, limiter });
   const passwords = await openPasswords(config, { ...ports, limiter });
-  // Passwords must stay the last: they answer for every name.
+  // Passwords must be last, because they answer for every name.
   const basic = [oidc, robots.authenticator, ...(passwords === undefined ? [] : [passwords.authenticator])];
   const policy = new RulesPolicy(current);
   const tokens =

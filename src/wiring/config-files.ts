@@ -12,8 +12,8 @@ export interface ConfigFilePorts<Name extends string, T>
 }
 
 /**
- * Opens files that are read again when they change; the log and /metrics say how it went. The caller closes it.
- * @param ports `paths` by the settings that name them
+ * Opens files that are read again when they change, and reports each reload in the log and in /metrics. The caller closes the result.
+ * @param ports `paths` are by the settings that name them
  * @throws ConfigError in one line
  */
 export async function openConfigFile<Name extends string, T>({
@@ -30,10 +30,10 @@ export async function openConfigFile<Name extends string, T>({
       onReload: (reload) => {
         for (const name of names) configFiles.reloaded(name, reload.kind);
         if (reload.kind === 'refused') {
-          tellRefused(logger, names, reload.error);
+          logRefused(logger, names, reload.error);
           return;
         }
-        logger.info({ files: names, hashes: file.hashes }, 'a changed file of the configuration is in use');
+        logger.info({ files: names, hashes: file.hashes }, 'a changed configuration file is in use');
         onChange?.(file.value);
       },
     }),
@@ -44,9 +44,9 @@ export async function openConfigFile<Name extends string, T>({
   return file;
 }
 
-/** What the operator can mend is one line; a defect of the parser shows where it is. */
-function tellRefused(logger: Logger, files: readonly string[], error: unknown): void {
-  const message = 'a changed file of the configuration cannot be used; its last good content stays in use';
+/** A problem that the operator can fix is one line; a defect of the parser is logged with its stack. */
+function logRefused(logger: Logger, files: readonly string[], error: unknown): void {
+  const message = 'a changed configuration file cannot be used; its last good content stays in use';
   if (error instanceof FileProblem) logger.error({ files, reason: error.message }, message);
   else logger.error({ files, err: error }, message);
 }

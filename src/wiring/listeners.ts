@@ -8,7 +8,7 @@ import type { Telemetry } from '../telemetry/metrics.ts';
 import type { TlsFront } from '../tls/tls-front.ts';
 import type { Tls } from './tls.ts';
 
-/** How long a request that a client has already sent may be on its way to this process. */
+/** How long to wait for requests that clients have already sent. */
 const LINGER_MS = 50;
 /** How long the last bytes may take to leave after all requests have been answered. */
 const FLUSH_MS = 2_000;
@@ -18,11 +18,14 @@ export interface Listeners {
   readonly scheme: 'http' | 'https';
   /** The port for clients. */
   readonly port: number;
-  /** No new connections; those that are idle end. Health and metrics go on. Returns when what was sent before has arrived. */
+  /**
+   * Stops accepting connections and ends idle ones; health and metrics stay available. Resolves when requests that were sent
+   * before have arrived.
+   */
   readonly stop: () => Promise<void>;
   /** Requests in progress. */
   readonly pending: () => number;
-  /** Ends everything. @param deadline by the monotonic clock, until which the last bytes may leave */
+  /** Closes all connections. @param deadline until which the last bytes may be sent, by the monotonic clock */
   readonly close: (deadline: number) => Promise<void>;
 }
 
@@ -35,13 +38,13 @@ export interface ListenerPorts {
   readonly notReady: () => string | undefined;
 }
 
-/** Opens the ports of a node. @throws ConfigError in one line, if one cannot be opened */
+/** Opens the ports of a node. @throws ConfigError in one line, if a port cannot be opened */
 export async function openListeners(ports: ListenerPorts): Promise<Listeners> {
   const { config, server: app, tls, publicAddress } = ports;
   const { metricsPort, metricsHost = config.host, tlsRedirectPort } = config;
   const side: Bun.Server<undefined>[] = [];
   let { port } = config;
-  // Before the port for clients: a node that answers there is complete.
+  // These open before the port for clients, so that a node that serves clients is complete.
   if (metricsPort !== undefined) {
     const address = { hostname: metricsHost, port: metricsPort };
     side.push(orConfigError(address, 'METRICS_PORT', () => serveMetrics(address, ports)));
@@ -60,7 +63,7 @@ export async function openListeners(ports: ListenerPorts): Promise<Listeners> {
     stop: async () => {
       const flushed = front?.stop();
       void flushed?.then(drained.resolve);
-      // TLS threads connect to the server for clients whose handshake has just ended.
+      // TLS threads may still connect to the server for clients that have just finished their handshake.
       if (front !== undefined) await delay(LINGER_MS);
       // The promise also waits for idle connections, which may never end.
       void app.server?.stop();
@@ -101,7 +104,7 @@ async function listen({ config, server: app, tls }: ListenerPorts): Promise<Main
   }
 }
 
-/** Several TLS threads share the port, and so the system would let another process share it too. */
+/** Because the TLS threads share the port, the system would also let another process share it. */
 function refuseTaken(address: ListenAddress): void {
   const probe = orConfigError(address, 'PORT', () =>
     Bun.listen({ ...address, socket: { data: () => undefined }, exclusive: true }),

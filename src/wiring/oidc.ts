@@ -6,13 +6,13 @@ import type { Issuer } from '../access/rules/issuer.ts';
 import { ConfigError } from '../config.ts';
 import type { Logger } from '../telemetry/log.ts';
 
-/** For a file system that does not answer. */
+/** For a file system that does not respond. */
 const FILE_DEADLINE_MS = 10_000;
 
 /**
- * Checks tokens of the issuers in ACCESS_FILE. Their keys are fetched when the first token comes, so an issuer that is down does not
- * keep the registry from starting; a key file must be there.
- * @throws ConfigError for a key file that cannot be used
+ * Checks tokens of the issuers in ACCESS_FILE. Keys are fetched when the first token arrives, so an issuer that is down does not
+ * prevent the registry from starting. Key files are checked now.
+ * @throws ConfigError if a key file cannot be used
  */
 export async function openOidc(rules: () => AccessRules, logger: Logger): Promise<OidcTokens> {
   for (const issuer of rules().issuers) {

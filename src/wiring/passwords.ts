@@ -9,7 +9,7 @@ import type { Logger } from '../telemetry/log.ts';
 import type { Telemetry } from '../telemetry/metrics.ts';
 import { openConfigFile } from './config-files.ts';
 
-/** Each may use the memory that a hash of HTPASSWD_FILE asks for, up to 256 MiB. */
+/** Each thread may use the memory that a hash of HTPASSWD_FILE requires, up to 256 MiB. */
 const MAX_THREADS = 4;
 
 export interface OpenPasswords {
@@ -27,7 +27,7 @@ interface Ports {
 
 /**
  * The accounts of HTPASSWD_FILE, read again when it changes.
- * @returns undefined without that setting
+ * @returns undefined if that is not set
  * @throws ConfigError in one line
  */
 export async function openPasswords(
@@ -42,13 +42,13 @@ export async function openPasswords(
     logger,
     telemetry,
   });
-  // Half of the processors: the serving thread must not wait for one.
+  // At most half of the processors, so that the serving thread always gets one.
   const threads = Math.min(MAX_THREADS, Math.max(1, Math.floor(availableParallelism() / 2)));
   const checks = new PasswordChecks(threads);
   const count = telemetry.passwords.counter();
   const now = (): number => performance.now();
   const passwords = new Passwords(file.value, { checks, limiter, now, observe: count });
-  logger.info({ accounts: file.value.size }, 'accounts are read from HTPASSWD_FILE');
+  logger.info({ accounts: file.value.size }, 'accounts were read from HTPASSWD_FILE');
   return {
     authenticator: passwords,
     versionOf: (account) => passwords.versionOf(account),

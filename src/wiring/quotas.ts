@@ -9,30 +9,30 @@ import type { Logger } from '../telemetry/log.ts';
 import type { Telemetry } from '../telemetry/metrics.ts';
 import { sleep } from './basics.ts';
 
-/** How the shapes differ for quotas. */
+/** The parts of quotas that depend on the deployment. */
 export interface Counted {
   readonly store: CountedStore;
   readonly sharing: Sharing;
 }
 
-/** Where a shape reports what is written, from its very beginning. */
+/** Where a deployment reports writes, from the start. */
 export interface UsageFeed {
-  /** What a repository uses after a slot was applied to the view in memory. */
+  /** The usage of a repository after a slot was applied to the view in memory. */
   readonly used: (repo: RepositoryName, usage: RepositoryUsage) => void;
-  /** This process wrote a slot. */
+  /** Called when this process has written a slot. */
   readonly appended: (repo: RepositoryName) => void;
 }
 
 export interface QuotaWiring {
   readonly feed: UsageFeed;
-  /** Wraps a registry in the quotas. To be called once, when the shape is wired; then counting begins. */
+  /** Wraps a registry in the quotas, and starts counting. Must be called once. */
   readonly limit: (inner: Registry, counted: Counted) => Registry;
-  /** To be called with each new content of ACCESS_FILE. */
+  /** Must be called with the quotas of each new version of ACCESS_FILE. */
   readonly use: (quotas: readonly Quota[]) => void;
   readonly close: () => Promise<void>;
 }
 
-/** Quotas of ACCESS_FILE, which may have none at first and get some later. */
+/** Quotas of ACCESS_FILE, which may be added later. */
 export function openQuotas({
   logger,
   telemetry,
@@ -61,9 +61,9 @@ export function openQuotas({
         now: () => performance.now(),
         sleep: (milliseconds, signal) => sleep(milliseconds, signal),
         failed: (error) =>
-          logger.warn({ err: error }, 'what repositories use could not be counted; it is counted again'),
+          logger.warn({ err: error }, 'the usage of repositories could not be counted; it will be counted again'),
         counted: (repositories) =>
-          logger.info({ repositories }, 'what the repositories of quotas use has been counted'),
+          logger.info({ repositories }, 'the usage of all repositories with quotas has been counted'),
       });
       counter = begun;
       telemetry.quotas.observe({

@@ -1,7 +1,7 @@
 import type { BasicAuthenticator } from '../access/authenticator.ts';
 import type { GuessingLimiter } from '../access/guessing.ts';
 import type { RobotChange } from '../access/robots/decide.ts';
-import { Freshness, LOOK_EVERY_MS } from '../access/robots/freshness.ts';
+import { Freshness, POLL_INTERVAL_MS } from '../access/robots/freshness.ts';
 import { RobotsLog, type RobotsLogPorts } from '../access/robots/log.ts';
 import type { RobotName } from '../access/robots/robot.ts';
 import { RobotLogins } from '../access/robots/robot-logins.ts';
@@ -22,9 +22,9 @@ export function openRobotsLog(ports: Pick<RobotsLogPorts, 'driver' | 'newId' | '
 
 export interface OpenRobotLogins {
   readonly authenticator: BasicAuthenticator;
-  /** A text that changes with the robot's secret; undefined if no such robot can log in. */
+  /** A text that changes with the robot's secret; undefined if the robot cannot log in. */
   readonly versionOf: (name: string) => string | undefined;
-  readonly tokenLifetime: (name: string, most: number) => number;
+  readonly tokenLifetime: (name: string, max: number) => number;
   readonly close: () => void;
 }
 
@@ -36,7 +36,7 @@ interface Ports {
   readonly telemetry: Telemetry;
 }
 
-/** Lets robots log in. Their log is read at an interval, because other processes may change them. */
+/** Authenticates robots. Their log is polled, because other processes may change them. */
 export async function openRobotLogins({
   robots: { view },
   opened,
@@ -45,7 +45,7 @@ export async function openRobotLogins({
   telemetry,
 }: Ports): Promise<OpenRobotLogins> {
   const freshness = new Freshness({
-    look: (signal) => view.refresh(signal),
+    poll: (signal) => view.refresh(signal),
     now: () => performance.now(),
     onStale: (error) =>
       logger.error(
@@ -64,19 +64,19 @@ export async function openRobotLogins({
     now: Date.now,
     observe,
   });
-  await freshness.look();
+  await freshness.poll();
   return {
     authenticator: logins,
     versionOf: (name) => logins.versionOf(name),
-    tokenLifetime: (name, most) => logins.tokenLifetime(name, most),
-    close: repeat(LOOK_EVERY_MS, () => freshness.look()),
+    tokenLifetime: (name, max) => logins.tokenLifetime(name, max),
+    close: repeat(POLL_INTERVAL_MS, () => freshness.poll()),
   };
 }
 
 /**
- * Changes a robot for an operator's command: through the server that holds the data folder, or otherwise in the store.
+ * Changes a robot for an operator's command: through the server that holds the data folder, or directly in the store if there is none.
  * @param reader of the same store
- * @returns milliseconds until all nodes know
+ * @returns milliseconds until all nodes know the change
  * @throws RegistryError as `RobotsLog.change`, and `read-only`, `writes-paused`; StoreRefused in one line
  */
 export async function changeRobot(
@@ -104,5 +104,5 @@ export async function changeRobot(
   return isShared ? KNOWN_WITHIN_MS : 0;
 }
 
-/** A look, and the interval between two. */
+/** A poll, and the interval between two polls. */
 const KNOWN_WITHIN_MS = 5_000;

@@ -11,15 +11,15 @@ import { TlsFront } from '../tls/tls-front.ts';
 import { openConfigFile } from './config-files.ts';
 import { hasSenders, IDLE_MS } from './senders.ts';
 
-/** Its client, the two ends of the connection to the HTTP server, and the file that is read or written. */
+/** The client's socket, the two ends of the connection to the HTTP server, and the file that is read or written. */
 export const DESCRIPTORS_PER_CONNECTION = 4;
-const MANY = 1_000_000;
+const FALLBACK_MAX_FILES = 1_000_000;
 const MAX_DEFAULT_THREADS = 4;
 
-/** The certificates of a node that speaks TLS. They are read again when they change. */
+/** TLS of a node. Certificates are read again when they change. */
 export interface Tls {
   readonly connections: ConnectionTable;
-  /** Big files are read by the threads that encrypt them. Undefined where the serving thread sends all files. */
+  /** Sends big files from the TLS threads; undefined if the serving thread sends all files. */
   readonly sender: FileSender | undefined;
   /** Listens on HOST and PORT. @param innerPort of the HTTP server on 127.0.0.1 */
   readonly listen: (innerPort: number) => Promise<TlsFront>;
@@ -57,7 +57,7 @@ export async function openTls(config: Config, { logger, telemetry }: Ports): Pro
   });
   report(pair.value, logger);
   if (clientCa !== undefined && config.htpasswdFile === undefined && config.accessFile === undefined) {
-    logger.warn('TLS_CLIENT_CA_FILE alone restricts nothing: ACCESS_FILE says what a certificate is good for');
+    logger.warn('TLS_CLIENT_CA_FILE alone restricts nothing: set ACCESS_FILE to say what certificates may do');
   }
   const connections = new ConnectionTable();
   telemetry.tls.observe({ expiresAt: () => pair.value.expiresAt, connections: () => connections.size });
@@ -72,7 +72,7 @@ export async function openTls(config: Config, { logger, telemetry }: Ports): Pro
           innerPort,
           threads: threadsOf(config),
           material: material(),
-          maxConnections: Math.floor((maxOpenFiles() ?? MANY) / DESCRIPTORS_PER_CONNECTION),
+          maxConnections: Math.floor((maxOpenFiles() ?? FALLBACK_MAX_FILES) / DESCRIPTORS_PER_CONNECTION),
           connections,
           handshakeFailed: (code, address) => {
             telemetry.tls.handshakeFailed(code);
@@ -97,7 +97,10 @@ export function strictTransport({ hstsMaxAge }: Config): Readonly<Record<string,
   return hstsMaxAge === 0 ? undefined : { 'Strict-Transport-Security': `max-age=${Math.floor(hstsMaxAge / 1000)}` };
 }
 
-/** Only Linux distributes the connections of one port among several listeners. More threads than this cost more in switches than they gain. */
+/**
+ * Only Linux distributes the connections of a port among several listeners. More threads cost more in context switches than they
+ * gain.
+ */
 function threadsOf({ tlsThreads }: Config): number {
   if (process.platform !== 'linux') return 1;
   if (tlsThreads > 0) return tlsThreads;

@@ -7,16 +7,16 @@ import type { Telemetry } from '../telemetry/metrics.ts';
 import { openConfigFile } from './config-files.ts';
 import type { OpenedTokens } from './tokens.ts';
 
-/** What the AUTH_TOKEN settings say. */
+/** The AUTH_TOKEN settings. */
 export interface TokenServerSettings extends TokenService {
   readonly issuer: string;
-  /** The files with its keys, by the settings that name them: at least one. */
+  /** The files with its keys, by the settings that name them; at least one. */
   readonly files: TrustFiles;
 }
 
 /**
  * @returns undefined if there is no token server
- * @throws ConfigError if only some of its settings are there
+ * @throws ConfigError if only some of its settings are set
  */
 export function tokenServerOf(config: Config): TokenServerSettings | undefined {
   const { authTokenRealm: realm, authTokenService: service, authTokenIssuer: issuer } = config;
@@ -39,7 +39,7 @@ export function tokenServerOf(config: Config): TokenServerSettings | undefined {
   return { realm, service, issuer, files };
 }
 
-/** @throws ConfigError for files that cannot be used */
+/** @throws ConfigError if the files cannot be used */
 export async function openTokenServer(
   { realm, service, issuer, files }: TokenServerSettings,
   { logger, telemetry }: { readonly logger: Logger; readonly telemetry: Telemetry },

@@ -20,18 +20,18 @@ import type { Telemetry } from '../telemetry/metrics.ts';
 import { openConfigFile } from './config-files.ts';
 import type { OpenedStore } from './store.ts';
 
-/** In the data folder of one process, where no TOKEN_KEY_FILE is set. No copy of a store takes it along (docs/operations.md). */
+/** In the data folder of a single process without TOKEN_KEY_FILE. Copies of the store do not include it (docs/operations.md). */
 const KEY_FILE = 'token-key.pem';
 
 /**
- * Checks that there is a key, or a place to make one, before anything is opened.
+ * Checks, before anything is opened, that there is a key or a place to create one.
  * @throws ConfigError
  */
 export function requireTokenKey({ tokenKeyFile, storageDriver, redisUrl }: Config): void {
   if (tokenKeyFile !== undefined || (storageDriver === 'filesystem' && redisUrl === undefined)) return;
   throw new ConfigError(
-    'TOKEN_KEY_FILE is not set: processes that share a store sign tokens with the same key. ' +
-      '"marina token-key > token-key.pem" makes one: give that file to each of them, and keep it out of the store',
+    'TOKEN_KEY_FILE is not set: processes that share a store must sign tokens with the same key. ' +
+      'Create one with "marina token-key > token-key.pem", give the file to each of them, and keep it out of the store',
   );
 }
 
@@ -40,14 +40,14 @@ export interface TokenWiring {
   readonly opened: Pick<OpenedStore, 'store' | 'place'>;
   readonly publicAddress: PublicAddress;
   readonly versionOf: VersionOf;
-  /** Milliseconds for which an access token of this holder is good. */
+  /** Lifetime of an access token of this holder, in milliseconds. */
   readonly lifetimeOf: (holder: Holder) => number;
   readonly logger: Logger;
   readonly telemetry: Telemetry;
 }
 
 export interface OpenedTokens {
-  /** Knows the tokens that clients get. */
+  /** Verifies the tokens that clients get. */
   readonly authenticator: BearerAuthenticator;
   /** The token endpoint; undefined if clients get their tokens elsewhere. */
   readonly endpoint: (
@@ -56,7 +56,7 @@ export interface OpenedTokens {
   readonly close: () => void;
 }
 
-/** @throws ConfigError if there is no key, or none that can be used */
+/** @throws ConfigError if there is no usable key */
 export async function openTokens(wiring: TokenWiring): Promise<OpenedTokens> {
   const { config, opened, publicAddress, versionOf, lifetimeOf, logger, telemetry } = wiring;
   const file = await openKeyFile(wiring);
@@ -86,8 +86,8 @@ export async function openTokens(wiring: TokenWiring): Promise<OpenedTokens> {
 }
 
 /**
- * The `iss` of all tokens. It names the store but does not tell its ULID: anybody can get a token and read it, and what only this store
- * may know is derived from the ULID, such as the key of the catalog's positions (registry/sealed-position.ts).
+ * The `iss` of all tokens. It identifies the store without revealing its ULID: anyone can get a token and read it, and secrets are
+ * derived from the ULID, such as the key of catalog positions (registry/sealed-position.ts).
  */
 function issuerOf(store: string): string {
   return `marina:${Buffer.from(hkdfSync('sha256', store, '', 'marina token issuer', 16)).toString('hex')}`;
@@ -107,14 +107,14 @@ async function openKeyFile({
   });
 }
 
-/** The key of a process that has its data folder for itself, made at its first start. */
+/** The key file of a process that does not share its data folder. It is created at the first start. */
 async function ownKeyFile(folder: string): Promise<string> {
   const path = join(folder, KEY_FILE);
   try {
     await editFile(path, { create: true }, (pem) => (pem === '' ? makeTokenKey() : undefined));
   } catch (error) {
     throw new ConfigError(
-      `no token key can be made at ${path}: ${error instanceof Error ? error.message : String(error)}`,
+      `the token key cannot be created at ${path}: ${error instanceof Error ? error.message : String(error)}`,
     );
   }
   return path;

@@ -72,7 +72,7 @@ test('a wrong file stops the start, with one line that names file, line and reas
   );
   expect([code, stderr]).toEqual([
     1,
-    `marina: ACCESS_FILE=${path} cannot be used: line 2, column 10 (rules[0].who): there is no group of this name under \`groups\`\n`,
+    `marina: ACCESS_FILE=${path} cannot be used: line 2, column 10 (rules[0].who): \`groups\` has no group of this name\n`,
   ]);
 });
 

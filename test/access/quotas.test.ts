@@ -62,7 +62,7 @@ test('pushes at the same time fill a quota and never exceed it; the others are D
         {
           code: 'DENIED',
           message:
-            'quota of team: used 100.0 KiB of 100.0 KiB; delete manifests that are not needed, whose blobs are then unlinked some time later, or ask for a larger quota',
+            'quota of team: used 100.0 KiB of 100.0 KiB; delete manifests that are not needed, whose blobs are unlinked some time later, or ask for a larger quota',
           detail: { quota: 'team', resource: 'bytes', used: 100 * KIB, allowed: 100 * KIB },
         },
       ],

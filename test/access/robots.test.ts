@@ -94,7 +94,7 @@ describe('what a robot had ends at once', () => {
     expect(await statusOf(url(), bearer(access))).toBe(401);
     expect(await refreshed(server.url, refresh)).toBe(401);
     expect((await robot(env, 'list')).stdout).toMatch(/ci-short .*expired /);
-    expect((await robot(env, 'rotate', 'ci-short')).stderr).toContain('has expired: give it a new time with --expires');
+    expect((await robot(env, 'rotate', 'ci-short')).stderr).toContain('has expired: set a new expiry with --expires');
     const next = await secretFrom(env, 'rotate', 'ci-short', '--expires', '1h');
     expect(await statusOf(url(), basic('ci-short', next))).toBe(200);
   });
@@ -103,7 +103,11 @@ describe('what a robot had ends at once', () => {
 test('commands refuse what cannot be, in one line', async () => {
   await secretFrom(env, 'create', 'ci-once');
   expect(await robot(env, 'create', 'ci-once')).toMatchObject({
-    ...{ code: 1, stdout: '', stderr: 'marina: the robot ci-once exists: rotate gives it a new secret\n' },
+    ...{
+      code: 1,
+      stdout: '',
+      stderr: 'marina: the robot ci-once already exists: use "robot rotate" to give it a new secret\n',
+    },
   });
   for (const verb of ['rotate', 'revoke'])
     expect(await robot(env, verb, 'nobody')).toMatchObject({ code: 1, stderr: 'marina: there is no robot nobody\n' });

@@ -58,32 +58,32 @@ describe('a certificate is trusted', () => {
 });
 
 describe('a certificate is not trusted', () => {
-  const NOBODY = 'comes from none that is trusted';
+  const UNTRUSTED = 'was not issued by a trusted and valid certificate';
 
   test('without what is between it and the bundle, or with a root of the same name', () => {
-    expect(problem([leaf], [root])).toContain(NOBODY);
-    expect(problem([leaf, between], [other])).toContain(NOBODY);
+    expect(problem([leaf], [root])).toContain(UNTRUSTED);
+    expect(problem([leaf, between], [other])).toContain(UNTRUSTED);
     expect(problem([leaf, between, other], [root])).toBeUndefined();
-    expect(problem([other], [root])).toContain(NOBODY);
+    expect(problem([other], [root])).toContain(UNTRUSTED);
   });
 
   test('that was issued by one that is no CA', async () => {
     const noCa = await issued('no CA', { issuer: root });
     const below = await issued('below', { issuer: noCa });
-    expect(problem([below, noCa], [root])).toContain(NOBODY);
-    expect(problem([below], [noCa])).toContain(NOBODY);
+    expect(problem([below, noCa], [root])).toContain(UNTRUSTED);
+    expect(problem([below], [noCa])).toContain(UNTRUSTED);
   });
 
   test('with two certificates between it and the bundle', async () => {
     const second = await issued('second', { extensions: CA, issuer: between });
     const below = await issued('below', { issuer: second });
-    expect(problem([below, second, between], [root])).toContain(NOBODY);
+    expect(problem([below, second, between], [root])).toContain(UNTRUSTED);
     expect(problem([below, second], [between])).toBeUndefined();
   });
 
   test('only because another one of the chain is', async () => {
-    expect(problem([other, leaf, between], [root])).toContain(NOBODY);
-    expect(problem([await makeCertificate('self'), root], [root])).toContain(NOBODY);
+    expect(problem([other, leaf, between], [root])).toContain(UNTRUSTED);
+    expect(problem([await makeCertificate('self'), root], [root])).toContain(UNTRUSTED);
   });
 
   test('after its time, or that of one on the way', async () => {
@@ -92,9 +92,9 @@ describe('a certificate is not trusted', () => {
     expect(problem([short], [root], -1)).toContain('expired');
     const below = await issued('below', { issuer: between, days: 90 });
     expect(problem([below, between], [root], 20)).toBeUndefined();
-    expect(problem([below, between], [root], 31)).toContain(NOBODY);
+    expect(problem([below, between], [root], 31)).toContain(UNTRUSTED);
     const direct = await issued('direct', { issuer: root, days: 90 });
-    expect(problem([direct], [root], 61)).toContain(NOBODY);
+    expect(problem([direct], [root], 61)).toContain(UNTRUSTED);
   });
 
   test('that cannot be read, or comes with too many', () => {
@@ -127,8 +127,12 @@ describe('a bundle', () => {
   test.each([
     ['nothing', () => '', 'has no certificate (PEM)'],
     ['text', () => 'hello', 'has no certificate (PEM)'],
-    ['a private key', () => `${root.pem}\n${root.key}`, 'has a block, 2 of 2, that is no certificate'],
-    ['broken base64', () => root.pem.replace(/\n.{40}/, '\n'), 'has a block, 1 of 1, that is no certificate'],
+    ['a private key', () => `${root.pem}\n${root.key}`, 'has a block, 2 of 2, that is not a readable certificate'],
+    [
+      'broken base64',
+      () => root.pem.replace(/\n.{40}/, '\n'),
+      'has a block, 1 of 1, that is not a readable certificate',
+    ],
   ])('with %s cannot be used', (_, pem, reason) => {
     expect(() => parseBundle(pem())).toThrow(reason);
   });

@@ -196,12 +196,12 @@ describe('a token is refused', () => {
 
   test.each([
     [{ kid: undefined }, 'does not say which key'],
-    [{ kid: 'other' }, 'key that is not known'],
+    [{ kid: 'other' }, 'unknown key'],
     [{ kid: ['rsa'] }, 'does not say which key'],
-    [{ kid: '../rsa' }, 'key that is not known'],
+    [{ kid: '../rsa' }, 'unknown key'],
     [{ kid: 'ec' }, 'algorithm that is not accepted'],
     [{ crit: ['exp'], exp: 1 }, 'JOSE_NOT_SUPPORTED'],
-    [{ jku: 'https://evil.example/keys', kid: 'evil' }, 'key that is not known'],
+    [{ jku: 'https://evil.example/keys', kid: 'evil' }, 'unknown key'],
     [{ x5u: 'https://evil.example/chain', kid: undefined }, 'does not say which key'],
   ])('with the header %j', async (header, reason) => {
     expect(await reasonFor(GOOD, header)).toContain(reason);
@@ -317,8 +317,8 @@ describe('the claim `access`', () => {
 
 describe('key files', () => {
   test.each([
-    ['{', 'has no JSON'],
-    ['[]', 'has no JSON Web Key Set'],
+    ['{', 'is not JSON'],
+    ['[]', 'is not a JSON Web Key Set'],
     ['{"keys":[]}', 'has no public key'],
     ['{"keys":[{"kty":"oct","k":"c2VjcmV0","kid":"a","alg":"HS256"}]}', 'has no public key'],
     [jwks(rsa, stranger), 'two keys have the same kid'],

@@ -333,7 +333,7 @@ test('a key in the file replaces another while the registry runs, and its tokens
     (await fetch(`${rotating.url}/v2/`, { headers: bearer(token) })).status;
   expect(await status(body.token)).toBe(200);
   writeFileSync(path, fresh + old);
-  await eventually(() => expect(rotating.logs()).toContain('a changed file of the configuration is in use'));
+  await eventually(() => expect(rotating.logs()).toContain('a changed configuration file is in use'));
   expect(await status(body.token)).toBe(200);
   const next = (await get([], basic(), rotating)).body.token;
   writeFileSync(path, fresh);

@@ -76,7 +76,7 @@ test('an account is added, gets another password, is listed, and is removed', as
 describe('a password is refused, and nothing is written,', () => {
   test.each([
     ['if it is empty', [], '\n', 'is empty'],
-    ['if it is short', [], 'short12', 'has 7 characters, and 8 are the minimum'],
+    ['if it is short', [], 'short12', 'has 7 characters; the minimum is 8'],
     ['if it has several lines', [], 'correct\nhorse\n', 'control characters'],
     ['if bcrypt would ignore its end', ['--bcrypt'], 'x'.repeat(73), 'has 73 bytes, of which bcrypt uses only 72'],
     ['if it is as long as a file', [], 'x'.repeat(100_000), 'is longer than 4096'],
@@ -129,7 +129,7 @@ test('a file that is no UTF-8 is left as it is', async () => {
   const bytes = Buffer.from('# caf\xe9\n', 'latin1');
   writeFileSync(file, bytes);
   const ended = await user(file, ['add', 'alice', '--password-stdin'], 'correct horse');
-  expect(ended).toMatchObject({ code: 2, stderr: expect.stringContaining('is no UTF-8 text') });
+  expect(ended).toMatchObject({ code: 2, stderr: expect.stringContaining('is not UTF-8 text') });
   expect(readFileSync(file).equals(bytes)).toBeTrue();
 });
 
@@ -156,7 +156,7 @@ describe('on a terminal', () => {
         },
       },
     });
-    const questions = ['New password: ', 'The same again: '];
+    const questions = ['New password: ', 'Repeat the password: '];
     for (const [index, answer] of answers.entries()) {
       await eventually(() => expect(shown).toEndWith(questions[index] ?? '?'));
       subprocess.terminal?.write(answer);
@@ -170,7 +170,7 @@ describe('on a terminal', () => {
     const file = newFile();
     const typed = ['garbage\u0015correct horsf\u007fe\r', 'correct horse\r'];
     const { code, shown } = await onTerminal(file, ['add', 'alice'], typed);
-    expect({ code, shown }).toEqual({ code: 0, shown: 'New password: \r\nThe same again: \r\nadded alice\r\n' });
+    expect({ code, shown }).toEqual({ code: 0, shown: 'New password: \r\nRepeat the password: \r\nadded alice\r\n' });
     expect(await Bun.password.verify('correct horse', hashIn(file, 'alice'))).toBeTrue();
   });
 

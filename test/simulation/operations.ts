@@ -1,5 +1,5 @@
 // Operations of clients, and what must be true after them.
-import { ANYBODY, type Caller } from '../../src/access/access.ts';
+import { ANONYMOUS_CALLER, type Caller } from '../../src/access/access.ts';
 import { accept } from '../../src/journal/command.ts';
 import type { ErrorKind } from '../../src/oci/errors.ts';
 import type { RepositoryName, Tag } from '../../src/oci/names.ts';
@@ -15,7 +15,7 @@ export function actorOf(label: string): { readonly id: string; readonly label: s
 }
 
 export function callerOf(label: string): Caller {
-  return { ...ANYBODY, actor: actorOf(label), signal: new AbortController().signal };
+  return { ...ANONYMOUS_CALLER, actor: actorOf(label), signal: new AbortController().signal };
 }
 
 export interface Operation<T> {
@@ -172,7 +172,7 @@ export function readTag(repo: RepositoryName, tag: Tag): Operation<string> {
     kind: 'read',
     run: async ({ registry }) => {
       const found = await registry.manifests.resolve(repo, { kind: 'tag', tag });
-      await registry.manifests.bytes(found, ANYBODY);
+      await registry.manifests.bytes(found, ANONYMOUS_CALLER);
       return found.digest;
     },
     holds: (digest) => (state) => state.tags.get(tag) === digest,
@@ -195,7 +195,7 @@ export function readBlob(repo: RepositoryName, { digest, bytes }: Content): Oper
     what: `read blob ${digest.slice(7, 12)}`,
     kind: 'read',
     run: async ({ registry }) => {
-      const { content } = await registry.blobs.get(repo, digest, ANYBODY);
+      const { content } = await registry.blobs.get(repo, digest, ANONYMOUS_CALLER);
       return content.kind === 'bytes' ? Buffer.from(content.bytes).toString('hex') : content.kind;
     },
     holds: (hex) => (state) => state.blobs.has(digest) && hex === Buffer.from(bytes).toString('hex'),

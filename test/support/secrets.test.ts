@@ -26,7 +26,7 @@ test('secrets are found in a log, by their shape or as the test used them, and a
 test('ordinary lines have none', () => {
   const lines = [
     '{"level":30,"actor":"robot:ci","path":"/v2/","route":"ping","status":401,"msg":"request"}',
-    '{"level":40,"reason":"what a robot sent is no secret of a robot: it may be mistyped or cut off"}',
+    '{"level":40,"reason":"the password does not have the form of a secret of a robot: it may be mistyped or truncated"}',
     '{"level":30,"reason":"basic credentials are malformed"}',
     'bearer tokens: JWSSignatureVerificationFailed',
     `sha256:${'0123456789abcdef'.repeat(4)}`,

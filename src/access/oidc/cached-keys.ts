@@ -3,25 +3,25 @@ import { KeyProblem } from './key-problem.ts';
 export interface CachedKeysPorts<K> {
   /** @throws KeyProblem; any other error is a defect */
   readonly load: (signal: AbortSignal) => Promise<K>;
-  /** How long keys are used without another look, in milliseconds. */
+  /** How long keys are used before they are loaded again, in milliseconds. */
   readonly freshMs: number;
   /** The monotonic clock, in milliseconds. */
   readonly monotonic: () => number;
-  /** Called at most once a minute while keys cannot be loaded. @param usesLast whether older keys stay in use */
+  /** Called at most once a minute while keys cannot be loaded. @param usesLast whether the last keys stay in use */
   readonly onFailure: (reason: string, usesLast: boolean) => void;
   /** Called for the first keys after a failure. */
   readonly onRecovery: () => void;
 }
 
-/** For all requests that it takes to get the keys. */
+/** For all requests of one load together. */
 const DEADLINE_MS = 5_000;
-/** Between two looks for a key that the loaded ones lack: tokens with such keys can be made by anybody. */
-const MIN_BETWEEN_LOOKS_MS = 60_000;
+/** Between two searches for an unknown key: anyone can make a token that names one. */
+const MIN_SEARCH_INTERVAL_MS = 60_000;
 /** After a failure. */
 const RETRY_MS = 5_000;
 /** How long keys stay in use while no new ones can be loaded. */
 const MAX_AGE_MS = 24 * 60 * 60 * 1_000;
-const TELL_EVERY_MS = 60_000;
+const LOG_INTERVAL_MS = 60_000;
 
 /** The keys of one issuer, loaded when they are first needed. Requests that need them at the same time share one load. */
 export class CachedKeys<K> {
@@ -29,23 +29,23 @@ export class CachedKeys<K> {
   #loaded: { readonly keys: K; readonly at: number } | undefined;
   #loading: Promise<void> | undefined;
   /** When the last load began. */
-  #begunAt = Number.NEGATIVE_INFINITY;
+  #startedAt = Number.NEGATIVE_INFINITY;
   #isFailing = false;
-  #toldAt = Number.NEGATIVE_INFINITY;
+  #loggedAt = Number.NEGATIVE_INFINITY;
 
   constructor(ports: CachedKeysPorts<K>) {
     this.#ports = ports;
   }
 
-  /** The keys in use, loaded anew if they are not fresh. @returns undefined if there are none, or only ones that are too old */
+  /** The keys in use, loaded again if they are not fresh. @returns undefined if there are none, or if they are too old */
   async current(): Promise<K | undefined> {
     if (this.#age() >= this.#ports.freshMs) await this.#load(RETRY_MS);
     return this.#usable();
   }
 
-  /** Looks for other keys than these, which lack one. @returns undefined if there are none, or it is too early to look again */
+  /** Searches for newer keys, because these lack one. @returns undefined if there are none, or if the last search is too recent */
   async otherThan(keys: K): Promise<K | undefined> {
-    await this.#load(MIN_BETWEEN_LOOKS_MS);
+    await this.#load(MIN_SEARCH_INTERVAL_MS);
     const found = this.#usable();
     return found === keys ? undefined : found;
   }
@@ -58,11 +58,11 @@ export class CachedKeys<K> {
     return this.#age() < MAX_AGE_MS ? this.#loaded?.keys : undefined;
   }
 
-  async #load(minBetween: number): Promise<void> {
+  async #load(minInterval: number): Promise<void> {
     if (this.#loading === undefined) {
       const now = this.#ports.monotonic();
-      if (now - this.#begunAt < minBetween) return;
-      this.#begunAt = now;
+      if (now - this.#startedAt < minInterval) return;
+      this.#startedAt = now;
       this.#loading = this.#loadOnce().finally(() => {
         this.#loading = undefined;
       });
@@ -80,8 +80,8 @@ export class CachedKeys<K> {
     } catch (error) {
       if (!(error instanceof KeyProblem)) throw error;
       this.#isFailing = true;
-      if (monotonic() - this.#toldAt < TELL_EVERY_MS) return;
-      this.#toldAt = monotonic();
+      if (monotonic() - this.#loggedAt < LOG_INTERVAL_MS) return;
+      this.#loggedAt = monotonic();
       onFailure(error.message, this.#usable() !== undefined);
     }
   }

@@ -1,11 +1,11 @@
 import { KeyProblem } from './key-problem.ts';
 
-/** Of a key set, or of a discovery document. */
+/** Maximum size of a key set or a discovery document. */
 export const MAX_JSON_BYTES = 1024 * 1024;
 
 /**
- * Gets a JSON document. Redirects are not followed: they could lead to where nobody checked that it is safe.
- * @param signal ends the request, with its body
+ * Fetches a JSON document. Redirects are not followed, because they could lead to an address that has not been checked.
+ * @param signal aborts the request and the reading of its body
  * @throws KeyProblem
  */
 export async function fetchJson(url: string, signal: AbortSignal): Promise<unknown> {
@@ -13,13 +13,13 @@ export async function fetchJson(url: string, signal: AbortSignal): Promise<unkno
   try {
     return JSON.parse(new TextDecoder('utf-8', { fatal: true }).decode(bytes));
   } catch (error) {
-    throw new KeyProblem(`${url} has no JSON`, { cause: error });
+    throw new KeyProblem(`${url} is not JSON`, { cause: error });
   }
 }
 
 async function fetchBytes(url: string, signal: AbortSignal): Promise<Uint8Array> {
   try {
-    // Of a compressed answer, which nobody asked for, the size would only be known after it is unpacked.
+    // A server may compress the response although it was asked not to. Its real size would be known only after decompression.
     const headers = { accept: 'application/json', 'accept-encoding': 'identity' };
     const response = await fetch(url, { redirect: 'manual', decompress: false, signal, headers });
     if (response.status !== 200) {

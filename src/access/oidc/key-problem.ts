@@ -1,4 +1,4 @@
-/** Why there are no keys of an issuer. The message is one line. */
+/** Why an issuer's keys cannot be loaded. The message is one line. */
 export class KeyProblem extends Error {
   override readonly name = 'KeyProblem';
 }

@@ -88,7 +88,7 @@ describe('there are no keys', () => {
   test('in a response that is compressed, which could be small and unpack to gigabytes', async () => {
     const packed = Bun.gzipSync(Buffer.from(JSON.stringify({ keys: [(await issuerKey('ES256')).jwk] })));
     issuer.answer = () => new Response(packed, { headers: { 'content-encoding': 'gzip' } });
-    await expect(load({ kind: 'url', url: issuer.url })).rejects.toThrow('has no JSON');
+    await expect(load({ kind: 'url', url: issuer.url })).rejects.toThrow('is not JSON');
   });
 
   test('where nobody listens', async () => {
@@ -123,6 +123,6 @@ describe('there are no keys', () => {
     await expect(load({ kind: 'file', path: folder })).rejects.toThrow('not a regular file');
     const path = join(folder, 'wrong.json');
     writeFileSync(path, 'keys: []');
-    await expect(load({ kind: 'file', path })).rejects.toThrow('has no JSON');
+    await expect(load({ kind: 'file', path })).rejects.toThrow('is not JSON');
   });
 });

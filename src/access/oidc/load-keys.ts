@@ -8,8 +8,8 @@ import { type KeySet, parseKeySet } from './key-set.ts';
 const WELL_KNOWN = '/.well-known/openid-configuration';
 
 /**
- * Gets the keys of an issuer from where ACCESS_FILE says.
- * @param signal ends it, however many requests it takes
+ * Loads the keys of an issuer from the source that ACCESS_FILE names.
+ * @param signal aborts all requests of the load
  * @throws KeyProblem
  */
 export async function loadKeys({ issuer, jwks }: Issuer, signal: AbortSignal): Promise<KeySet> {
@@ -31,7 +31,7 @@ async function readKeys(path: string): Promise<KeySet> {
   try {
     return parseKeySet(JSON.parse(bytes.toString()), path);
   } catch (error) {
-    throw error instanceof KeyProblem ? error : new KeyProblem(`${path} has no JSON`, { cause: error });
+    throw error instanceof KeyProblem ? error : new KeyProblem(`${path} is not JSON`, { cause: error });
   }
 }
 
@@ -43,8 +43,8 @@ async function discover(issuer: string, signal: AbortSignal): Promise<string> {
   const { data } = metadata.safeParse(await fetchJson(url, signal));
   if (data === undefined) throw new KeyProblem(`${url} has no issuer and jwks_uri`);
   // "The issuer value returned MUST be identical to the Issuer URL".
-  if (data.issuer !== issuer) throw new KeyProblem(`${url} is of another issuer`);
+  if (data.issuer !== issuer) throw new KeyProblem(`${url} belongs to another issuer`);
   const { jwks_uri: keys } = data;
-  if (!isKeysAddress(keys, issuer)) throw new KeyProblem(`the jwks_uri in ${url} is no https URL`);
+  if (!isKeysAddress(keys, issuer)) throw new KeyProblem(`the jwks_uri in ${url} is not an https URL`);
   return keys;
 }

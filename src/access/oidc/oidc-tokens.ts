@@ -1,5 +1,5 @@
 import { errors, type JWTPayload, jwtVerify } from 'jose';
-import type { Authenticated, BasicAuthenticator, BearerAuthenticator, Maybe } from '../authenticator.ts';
+import type { Authenticated, BasicAuthenticator, BearerAuthenticator, MaybeAsync } from '../authenticator.ts';
 import { issuerOf, isTokenLike, LEEWAY_SECONDS, refusalOf } from '../foreign-token.ts';
 import type { Claims } from '../identity.ts';
 import type { AccessRules } from '../rules/access-rules.ts';
@@ -11,7 +11,7 @@ import { ALGORITHMS, type KeySet } from './key-set.ts';
 type Rules = Pick<AccessRules, 'issuers' | 'claimsNeeded'>;
 
 export interface OidcTokensPorts {
-  /** The rules that are in use; others after ACCESS_FILE has changed. */
+  /** The current rules. They are another object after ACCESS_FILE has changed. */
   readonly rules: () => Rules;
   /** @throws KeyProblem */
   readonly load: (issuer: Issuer, signal: AbortSignal) => Promise<KeySet>;
@@ -27,12 +27,12 @@ interface OidcLog {
   readonly warn: (fields: object, message: string) => void;
 }
 
-/** How long the keys of an issuer are used without another look. A file costs nothing to read. */
+/** How long the keys of an issuer are used before they are loaded again. Reading a file is cheap. */
 const FRESH_MS = 10 * 60_000;
 const FRESH_FILE_MS = 10_000;
-/** A token that was verified is verified again after this time: its key may have been withdrawn. */
+/** A token is verified again after this time, because its key may have been withdrawn. */
 const MAX_REMEMBERED_MS = 60 * 60_000;
-/** Tokens of workloads live for minutes or hours. A longer one is a password that nobody can change. */
+/** Tokens of workloads live for minutes or hours. A longer lifetime would make it a password that cannot be changed. */
 const MAX_LIFETIME_SECONDS = 24 * 60 * 60;
 const MAX_SUBJECT_CHARACTERS = 1_024;
 
@@ -44,7 +44,7 @@ interface Trusted {
   readonly keys: CachedKeys<KeySet>;
 }
 
-/** What one content of ACCESS_FILE says about tokens. */
+/** The rules and issuers of one version of ACCESS_FILE. */
 interface InUse {
   readonly rules: Rules;
   /** By the `iss` of tokens. */
@@ -62,11 +62,11 @@ export class OidcTokens implements BasicAuthenticator, BearerAuthenticator {
     this.#verified = new VerifiedTokens(ports.now);
   }
 
-  basic(_user: string, password: string): Maybe<Authenticated | undefined> {
+  basic(_user: string, password: string): MaybeAsync<Authenticated | undefined> {
     return this.bearer(password);
   }
 
-  bearer(token: string): Maybe<Authenticated | undefined> {
+  bearer(token: string): MaybeAsync<Authenticated | undefined> {
     if (!isTokenLike(token)) return undefined;
     const inUse = this.#current();
     const known = this.#verified.find(token, inUse);
@@ -101,7 +101,7 @@ export class OidcTokens implements BasicAuthenticator, BearerAuthenticator {
   }
 
   /**
-   * The key decides the algorithm, and only `kid` of the header says which key it is: `jwk`, `jku`, `x5u` and `x5c` are not looked at.
+   * The key determines the algorithm, and only the header's `kid` selects the key: `jwk`, `jku`, `x5u` and `x5c` are ignored.
    * `crit` is refused: "if any of the listed extension Header Parameters are not understood and supported by the recipient, then the JWS is invalid".
    */
   async #payloadBy(token: string, { issuer, audience }: Issuer, keys: KeySet): Promise<JWTPayload> {
@@ -144,7 +144,7 @@ export class OidcTokens implements BasicAuthenticator, BearerAuthenticator {
     return this.#inUse;
   }
 
-  /** Keys of issuers that have not changed are kept. */
+  /** Keeps the keys of issuers that have not changed. */
   #trustedIn({ issuers }: Rules): ReadonlyMap<string, Trusted> {
     return new Map(
       issuers.map((issuer) => {
@@ -170,14 +170,14 @@ export class OidcTokens implements BasicAuthenticator, BearerAuthenticator {
   }
 }
 
-/** "It is RECOMMENDED that the "application/" prefix be omitted" (RFC 7519, section 5.1). Nothing about a header's values is certain. */
+/** "It is RECOMMENDED that the "application/" prefix be omitted" (RFC 7519, section 5.1). Header values can have any type. */
 function isAcceptedType(type: unknown): boolean {
   return (
     type === undefined || (typeof type === 'string' && TYPES.has(type.toLowerCase().replace(/^application\//, '')))
   );
 }
 
-/** Checks what remains when signature, issuer, audience and times are right. @returns a text: what is wrong */
+/** Checks everything that `jwtVerify` does not. @returns a string if the token is refused: the reason */
 function check(
   { sub, exp, iat }: JWTPayload,
   now: number,
@@ -187,13 +187,13 @@ function check(
     return `the "sub" of the token is not a text of 1 to ${MAX_SUBJECT_CHARACTERS} characters`;
   }
   if (iat > now / 1_000 + LEEWAY_SECONDS) {
-    return 'the token was issued in the future: compare the clock of its issuer with the one of this machine';
+    return 'the token was issued in the future: compare the clocks of its issuer and of this machine';
   }
-  // True for every number but those that JavaScript has no finite form for.
-  return exp - iat <= MAX_LIFETIME_SECONDS ? { subject: sub, exp } : 'the token is good for more than a day';
+  // JSON numbers such as 1e999 are infinite in JavaScript, and fail this comparison.
+  return exp - iat <= MAX_LIFETIME_SECONDS ? { subject: sub, exp } : 'the token is valid for more than a day';
 }
 
-/** The claims that rules look at: a token may have many more, and the identity lives as long as it is remembered. */
+/** The claims that rules examine. A token may have many more, and the identity stays in memory as long as the token is cached. */
 function pick(payload: JWTPayload, names: readonly string[]): Claims {
   return Object.fromEntries(names.flatMap((name) => (Object.hasOwn(payload, name) ? [[name, payload[name]]] : [])));
 }

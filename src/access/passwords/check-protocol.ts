@@ -1,8 +1,8 @@
-// Messages between the serving thread and a thread that checks passwords. It gets one at a time.
+// Messages between the serving thread and a thread that checks passwords, one request at a time.
 
 export interface CheckRequest {
   readonly password: Uint8Array;
-  /** As HTPASSWD_FILE has it. */
+  /** As in HTPASSWD_FILE. */
   readonly hash: string;
 }
 

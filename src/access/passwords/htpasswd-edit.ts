@@ -1,6 +1,6 @@
 import { partsOf } from './htpasswd.ts';
 
-/** The text of an HTPASSWD_FILE with this hash as the account's: in the line that it has, or in a new last one. All else stays. */
+/** Sets the hash of an account: in its existing line, or in a new last line. The rest of the text is unchanged. */
 export function withAccount(text: string, name: string, hash: string): string {
   const lines = text.split('\n');
   const at = lines.findIndex((line) => partsOf(line)?.name === name);
@@ -12,7 +12,7 @@ export function withAccount(text: string, name: string, hash: string): string {
   return `${before}${name}:${hash}\n`;
 }
 
-/** The text without the lines of this account. @returns undefined if it has none */
+/** Removes the lines of an account. @returns undefined if there are none */
 export function withoutAccount(text: string, name: string): string | undefined {
   const lines = text.split('\n');
   const kept = lines.filter((line) => partsOf(line)?.name !== name);

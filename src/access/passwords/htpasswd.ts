@@ -2,7 +2,7 @@ import { FileProblem } from '../reloaded-file.ts';
 import { nameInLogin } from '../robots/robot.ts';
 import { type PasswordHash, parsePasswordHash } from './password-hash.ts';
 
-/** An unusable HTPASSWD_FILE. The message is one line; it names the line of the file, and shows nothing of what the line holds. */
+/** An unusable HTPASSWD_FILE. The message is one line that gives the line number, and never the line's content. */
 export class HtpasswdError extends FileProblem {
   override readonly name = 'HtpasswdError';
 }
@@ -18,10 +18,10 @@ const MAX_NAME_CHARACTERS = 255;
 const MAX_LINE_CHARACTERS = 1_000;
 
 /**
- * Parses the accounts of an HTPASSWD_FILE: lines of `name:hash`, empty lines, and comments after `#`. Spaces around a line are
- * ignored, as other registries do.
+ * Parses the accounts of an HTPASSWD_FILE: lines of `name:hash`, empty lines, and comments that begin with `#`. Spaces around a
+ * line are ignored, as in other registries.
  * @returns the accounts by name, in the file's order
- * @throws HtpasswdError for the first line that cannot be taken
+ * @throws HtpasswdError for the first line that is not accepted
  */
 export function parseHtpasswd(text: string): ReadonlyMap<string, Account> {
   if (Buffer.byteLength(text) > MAX_HTPASSWD_BYTES)
@@ -61,8 +61,8 @@ function parseLine(raw: string, number: number): Account | undefined {
 }
 
 /**
- * A line's name and hash, whether they can be used or not.
- * @returns undefined for an empty line or a comment; no hash where the line has no colon
+ * Splits a line into name and hash, without validating them.
+ * @returns undefined for an empty line or a comment; an undefined hash if the line has no colon
  */
 export function partsOf(raw: string): { readonly name: string; readonly hash: string | undefined } | undefined {
   const line = raw.trim();
@@ -76,8 +76,8 @@ export function problemOfName(name: string): string | undefined {
   if (name === '') return 'is empty';
   if (name.length > MAX_NAME_CHARACTERS) return `has more than ${MAX_NAME_CHARACTERS} characters`;
   if (name.includes(':')) return 'has a colon';
-  if (name.includes('\ufffd')) return 'is no valid UTF-8';
-  // Invisible characters too: two accounts must not look alike.
+  if (name.includes('\ufffd')) return 'is not valid UTF-8';
+  // Invisible characters are refused too: two accounts must not look alike.
   if (/[\p{Cc}\p{Cf}\p{Cs}\p{Zl}\p{Zp}]/u.test(name)) return 'has control characters';
   if (name !== name.trim()) return 'has a space at its beginning or end';
   if (name.startsWith('#')) return 'begins with "#", as comments do';

@@ -1,36 +1,36 @@
-import { FairTurns, type Release } from './fair-turns.ts';
+import { FairSemaphore, type Release } from './fair-semaphore.ts';
 import { type PasswordHash, significantBytes } from './password-hash.ts';
 import { PasswordThread } from './password-thread.ts';
 
-/** From the request for a check until it begins. */
+/** Maximum time from the request for a check until the check begins. */
 const MAX_WAIT_MS = 5_000;
 const MAX_WAITING = 256;
-/** One client must not take all places: those of others would then wait in vain. */
+/** One client must not fill the queue, because others would then be refused. */
 const MAX_WAITING_PER_CLIENT = 32;
 
 export type Checked =
   | { readonly kind: 'checked'; readonly isRight: boolean }
-  /** There was no capacity in time. */
+  /** No thread was free in time. */
   | { readonly kind: 'busy' };
 
-/** Checks passwords on threads of their own, for each client in turn, with bounds on how many wait and for how long. */
+/** Checks passwords on dedicated threads. Clients take turns. The queue and the time in it are bounded. */
 export class PasswordChecks {
-  /** Those that check nothing now. */
+  /** Threads without a check. */
   readonly #idle: PasswordThread[];
   readonly #threads: readonly PasswordThread[];
-  readonly #turns: FairTurns;
+  readonly #semaphore: FairSemaphore;
   readonly #maxWait: number;
 
   constructor(threads: number, maxWait = MAX_WAIT_MS) {
     this.#threads = Array.from({ length: threads }, () => new PasswordThread());
     this.#idle = [...this.#threads];
-    this.#turns = new FairTurns(threads);
+    this.#semaphore = new FairSemaphore(threads);
     this.#maxWait = maxWait;
   }
 
-  /** @param client as clientOf gives it */
+  /** @param client key from `clientOf` */
   async check(password: string, hash: PasswordHash, client: string): Promise<Checked> {
-    const release = this.#turns.tryAcquire() ?? (await this.#wait(client));
+    const release = this.#semaphore.tryAcquire() ?? (await this.#wait(client));
     if (release === undefined) return { kind: 'busy' };
     const thread = this.#idle.pop();
     try {
@@ -48,11 +48,12 @@ export class PasswordChecks {
   }
 
   async #wait(client: string): Promise<Release | undefined> {
-    if (this.#turns.waiting >= MAX_WAITING || this.#turns.waitingOf(client) >= MAX_WAITING_PER_CLIENT) return undefined;
+    if (this.#semaphore.waiting >= MAX_WAITING || this.#semaphore.waitingOf(client) >= MAX_WAITING_PER_CLIENT)
+      return undefined;
     const tooLate = new AbortController();
     const timer = setTimeout(() => tooLate.abort(), this.#maxWait);
     try {
-      return await this.#turns.acquire(client, tooLate.signal);
+      return await this.#semaphore.acquire(client, tooLate.signal);
     } catch (error) {
       if (tooLate.signal.aborted) return undefined;
       throw error;

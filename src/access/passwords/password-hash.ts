@@ -1,6 +1,6 @@
 import { randomBytes } from 'node:crypto';
 
-/** The hash of a password as HTPASSWD_FILE has it. */
+/** The hash of a password, as in HTPASSWD_FILE. */
 export type PasswordHash =
   | { readonly kind: 'bcrypt'; readonly cost: number; readonly text: string }
   | {
@@ -15,7 +15,7 @@ export type PasswordHash =
 /** "the maximum input length is 72 bytes": bcrypt ignores what follows. */
 export const BCRYPT_MAX_BYTES = 72;
 
-// Bounds of what one check may cost, at about a second each. A typing error in a file must not stop the node at the first login.
+// Limits on the cost of one check: about a second. A typo in the file must not block the node at the first login.
 const MIN_BCRYPT_COST = 4;
 const MAX_BCRYPT_COST = 14;
 const MAX_ARGON2_MEMORY_KIB = 256 * 1024;
@@ -28,13 +28,13 @@ const MIN_ARGON2_HASH_BYTES = 16;
 const MAX_ARGON2_FIELD_BYTES = 64;
 
 const BCRYPT_ALPHABET = './A-Za-z0-9';
-// The last characters of salt and hash carry 2 and 4 bits: of other characters no implementation makes a hash.
+// The last characters of salt and hash carry only 2 and 4 bits, so no implementation produces other characters there.
 const BCRYPT = new RegExp(
   `^\\$2[aby]\\$(\\d\\d)\\$[${BCRYPT_ALPHABET}]{21}[.Oeu][${BCRYPT_ALPHABET}]{30}[.CGKOSWaeimquy26]$`,
 );
 const ARGON2ID = /^\$argon2id\$v=19\$m=(\d{1,9}),t=(\d{1,9}),p=(\d{1,9})\$([A-Za-z0-9+/]+)\$([A-Za-z0-9+/]+)$/;
 
-/** Hashes that other servers take, by how they begin. */
+/** Hashes that other servers accept, by their prefix. */
 const OTHER_HASHES: readonly (readonly [beginning: RegExp, name: string])[] = [
   [/^\$apr1\$|^\$1\$/, 'MD5'],
   [/^\{SHA\}/i, 'SHA-1'],
@@ -44,8 +44,8 @@ const OTHER_HASHES: readonly (readonly [beginning: RegExp, name: string])[] = [
 ];
 
 /**
- * Reads a hash. Every hash that it takes can be checked in bounded time and memory.
- * @returns a string for what cannot be taken: what is wrong, without a part of the hash
+ * Parses a hash. Every hash that it accepts can be checked in bounded time and memory.
+ * @returns a string if it is refused: the reason, which shows no part of the hash
  */
 export function parsePasswordHash(text: string): PasswordHash | string {
   if (text.startsWith('$2')) return parseBcrypt(text);
@@ -85,29 +85,29 @@ function parseArgon2id(text: string): PasswordHash | string {
   return { kind: 'argon2id', memory, passes, lanes, text };
 }
 
-/** @returns undefined if it is no canonical base64 without padding */
+/** @returns undefined if the text is not canonical base64 without padding */
 function lengthOfBase64(text: string | undefined): number | undefined {
   if (text === undefined) return undefined;
   const bytes = Buffer.from(text, 'base64');
   return bytes.toString('base64').replace(/=+$/, '') === text ? bytes.length : undefined;
 }
 
-/** What a check costs, in words: `bcrypt, cost 10`. */
+/** Algorithm and cost for people: `bcrypt, cost 10`. */
 export function describeHash(hash: PasswordHash): string {
   return hash.kind === 'bcrypt'
     ? `bcrypt, cost ${hash.cost}`
     : `argon2id, m=${hash.memory}, t=${hash.passes}, p=${hash.lanes}`;
 }
 
-/** The bytes of a password that count. Registries that read htpasswd files ignore what follows byte 72 of it, and so do we. */
+/** The bytes of a password that are checked. Like other registries, Marina ignores everything after byte 72 with bcrypt. */
 export function significantBytes(password: string, { kind }: PasswordHash): Uint8Array {
   const bytes = Buffer.from(password);
   return kind === 'bcrypt' ? bytes.subarray(0, BCRYPT_MAX_BYTES) : bytes;
 }
 
 /**
- * A hash that no password has and whose check costs what most of these cost. Names without an account are checked against it, so
- * that the time of an answer does not tell which accounts exist.
+ * A hash that matches no password, with the most frequent cost of these hashes. Names without an account are checked against it, so
+ * that response times do not reveal which accounts exist.
  */
 export function decoyFor(hashes: Iterable<PasswordHash>): PasswordHash {
   const counts = new Map<string, { readonly hash: PasswordHash; count: number }>();
@@ -117,9 +117,9 @@ export function decoyFor(hashes: Iterable<PasswordHash>): PasswordHash {
     if (seen === undefined) counts.set(cost, { hash, count: 1 });
     else seen.count++;
   }
-  let most: { readonly hash: PasswordHash; readonly count: number } | undefined;
-  for (const each of counts.values()) if (most === undefined || each.count > most.count) most = each;
-  return most === undefined ? DECOY_OF_NO_ACCOUNTS : decoyOf(most.hash);
+  let commonest: { readonly hash: PasswordHash; readonly count: number } | undefined;
+  for (const each of counts.values()) if (commonest === undefined || each.count > commonest.count) commonest = each;
+  return commonest === undefined ? DECOY_WITHOUT_ACCOUNTS : decoyOf(commonest.hash);
 }
 
 function decoyOf(hash: PasswordHash): PasswordHash {
@@ -133,4 +133,4 @@ function decoyOf(hash: PasswordHash): PasswordHash {
   return { ...hash, text };
 }
 
-const DECOY_OF_NO_ACCOUNTS = decoyOf({ kind: 'bcrypt', cost: 10, text: '' });
+const DECOY_WITHOUT_ACCOUNTS = decoyOf({ kind: 'bcrypt', cost: 10, text: '' });

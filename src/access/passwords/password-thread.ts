@@ -1,7 +1,7 @@
 import { refuseWithoutDescriptors } from '../../system/descriptors.ts';
 import type { CheckReply, CheckRequest } from './check-protocol.ts';
 
-/** No check that a file may ask for takes nearly as long, on any machine. */
+/** Far more than any accepted hash takes, even on a slow machine. */
 const MAX_CHECK_MS = 60_000;
 
 interface Waiting {
@@ -9,12 +9,12 @@ interface Waiting {
   reject(error: Error): void;
 }
 
-/** A thread that checks one password at a time, as seen by the serving thread. It is started on first use. */
+/** The serving thread's handle for a thread that checks one password at a time. The thread starts on first use. */
 export class PasswordThread {
   #worker: Worker | undefined;
   #waiting: Waiting | undefined;
 
-  /** To be called again only after the last check has ended. @throws Error if the thread fails */
+  /** Must not be called while another check is running. @throws Error if the thread fails */
   async check(request: CheckRequest): Promise<boolean> {
     this.#worker ??= this.#start();
     const worker = this.#worker;
@@ -36,7 +36,7 @@ export class PasswordThread {
   #start(): Worker {
     refuseWithoutDescriptors();
     const worker = new Worker(new URL('./password-worker.ts', import.meta.url).href);
-    // The process need not stay alive for it: a request that waits does that.
+    // The thread need not keep the process alive: a waiting request does.
     worker.unref();
     worker.onmessage = (event: MessageEvent<CheckReply>) => this.#receive(event.data);
     worker.onerror = (event) => this.#end(event.message);

@@ -1,5 +1,6 @@
 /*
- * Checks passwords. Not on Bun's own pool (Bun.password.verify): there two checks at once would keep every read of a file waiting.
+ * Checks passwords. Bun's own thread pool (Bun.password.verify) is not used, because two concurrent checks there would block all
+ * file reads.
  */
 import type { CheckReply, CheckRequest } from './check-protocol.ts';
 

@@ -1,5 +1,5 @@
 import { createHmac } from 'node:crypto';
-import type { Authenticated, BasicAuthenticator, Maybe, Origin } from '../authenticator.ts';
+import type { Authenticated, BasicAuthenticator, MaybeAsync, Origin } from '../authenticator.ts';
 import { clientOf } from '../client-address.ts';
 import type { Attempt, GuessingLimiter } from '../guessing.ts';
 import { labelOf } from '../identity.ts';
@@ -14,9 +14,9 @@ export type PasswordOutcome = 'right' | 'wrong' | 'remembered' | 'limited' | 'bu
 export interface PasswordPorts {
   readonly checks: PasswordChecks;
   readonly limiter: GuessingLimiter;
-  /** Milliseconds, of a clock that never goes back. */
+  /** Milliseconds, of a monotonic clock. */
   readonly now: () => number;
-  /** Called once for each answer; requests that share a check share the answer. */
+  /** Called once per check, even if several requests share it. */
   readonly observe: (outcome: PasswordOutcome) => void;
 }
 
@@ -24,11 +24,11 @@ type Accounts = ReadonlyMap<string, Account>;
 
 class Entry {
   readonly account: Account;
-  /** The same object for every login: the gate caches by it. */
+  /** The same object for every login, because the gate uses it as a cache key. */
   readonly known: Authenticated;
   /** The answer to a wrong password. */
   readonly wrong: Authenticated;
-  /** Computed once: each request with a token asks for it. */
+  /** Computed once, because each request with a token needs it. */
   #version: string | undefined;
 
   constructor(account: Account) {
@@ -52,13 +52,13 @@ const NO_GUESS: Attempt = { kind: 'allowed', takeBack: () => undefined };
 const VERSION_BYTES = 12;
 
 /**
- * Logins with the accounts of HTPASSWD_FILE. A password that was right within the last minute is accepted at once. Any other costs
- * one hash, also for names without an account, and is limited by client and account.
+ * Logins with the accounts of HTPASSWD_FILE. A password that was right within the last minute is accepted without a
+ * check. Any other costs one hash, even for names without an account, and is limited by client and account.
  */
 export class Passwords implements BasicAuthenticator {
   readonly #ports: PasswordPorts;
   readonly #remembered: RememberedPasswords;
-  /** Checks in progress: the same credentials are checked once, however many requests bring them. */
+  /** Checks in progress. Concurrent requests with the same credentials share one check. */
   readonly #pending = new Map<CredentialKey, Promise<Authenticated>>();
   #entries: ReadonlyMap<string, Entry>;
   /** Names without an account are checked against it. */
@@ -71,26 +71,26 @@ export class Passwords implements BasicAuthenticator {
     this.#decoy = decoyOf(accounts);
   }
 
-  /** Uses the accounts of a changed file. Every password is then checked anew. */
+  /** Uses the accounts of a changed file. Every password is then checked again. */
   replace(accounts: Accounts): void {
     this.#entries = entriesOf(accounts);
     this.#decoy = decoyOf(accounts);
     this.#remembered.forget();
   }
 
-  /** Never undefined: it must be the last authenticator for Basic. */
-  basic(name: string, password: string, origin: Origin): Maybe<Authenticated> {
+  /** Never returns undefined, so it must be the last authenticator for Basic. */
+  basic(name: string, password: string, origin: Origin): MaybeAsync<Authenticated> {
     const entry = this.#entries.get(name);
-    // This answer may be fast: which names are possible is no secret.
+    // This answer may be fast, because the syntax of names is no secret.
     if (password === '' || (entry === undefined && problemOfName(name) !== undefined))
       return this.#observed('wrong', IMPOSSIBLE);
     const key = this.#remembered.keyOf(name, entry?.account.hash.text ?? '', password);
     if (entry !== undefined && this.#remembered.isRight(key)) return this.#observed('remembered', entry.known);
-    // A client that repeats an outdated password costs no more hashes, and does not use up its attempts.
+    // A client that repeats an outdated password costs no further hashes and uses up only one attempt.
     if (this.#remembered.isWrong(key)) return this.#observed('wrong', wrong(entry));
     const pending = this.#pending.get(key);
     if (pending !== undefined) return pending;
-    // A password that was right before is no guess. Others behind the same address cannot lock out its owner.
+    // A password that was right before is not a guess, so others behind the same address cannot lock out its owner.
     const attempt = this.#remembered.wasRight(key) ? NO_GUESS : this.#ports.limiter.attempt(origin.address, name);
     if (attempt.kind === 'later') return this.#observed('limited', attempt);
     const answer = this.#check(entry, key, password, origin, attempt.takeBack).finally(() => this.#pending.delete(key));
@@ -99,8 +99,8 @@ export class Passwords implements BasicAuthenticator {
   }
 
   /**
-   * A text that changes with the account's password, so that what was issued for one ends with it. It is the same on every node
-   * and after a restart, and tells nothing about the password: its key is the line's hash, with its random salt.
+   * A text that changes with the account's password, so that tokens end with the password. It is the same on every node and after a
+   * restart, and reveals nothing about the password: its key is the line's hash, which has a random salt.
    * @returns undefined if there is no such account
    */
   versionOf(name: string): string | undefined {

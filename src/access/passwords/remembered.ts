@@ -6,25 +6,25 @@ const MAX_WRONG = 10_000;
 
 declare const brand: unique symbol;
 
-/** Stands for a name, a password and the hash that they were checked against, and tells nothing about them. */
+/** Identifies a name, a password and the hash that they were checked against, without revealing them. */
 export type CredentialKey = string & { readonly [brand]: 'CredentialKey' };
 
-/** What the checks of passwords gave. Holds neither passwords nor anything that they could be guessed from without this process. */
+/** Results of password checks. It holds no passwords, and nothing from which they could be guessed outside this process. */
 export class RememberedPasswords {
   readonly #now: () => number;
-  /** HMAC with a key of this process, before any text. A copy of it costs less than a new one. */
+  /** HMAC with a random key of this process, before any text. Copying it costs less than creating one. */
   readonly #hmac = new Bun.CryptoHasher('sha256', randomBytes(32));
-  /** Until when they need no check, in the order of that. */
+  /** Right passwords by the time until which they need no check, in that order. */
   readonly #right = new Map<CredentialKey, number>();
-  /** The least recently sent first. */
+  /** Wrong passwords, the least recently sent first. */
   readonly #wrong = new Set<CredentialKey>();
 
-  /** @param now milliseconds, of a clock that never goes back */
+  /** @param now milliseconds, of a monotonic clock */
   constructor(now: () => number) {
     this.#now = now;
   }
 
-  /** @param hash of the account; empty without one. As neither name nor hash has a colon, all three can be told apart */
+  /** @param hash of the account, or empty if there is none. Neither name nor hash has a colon, so the key is unambiguous */
   keyOf(name: string, hash: string, password: string): CredentialKey {
     return this.#hmac.copy().update(`${name}:${hash}:${password}`).digest('base64url') as CredentialKey;
   }
@@ -35,18 +35,18 @@ export class RememberedPasswords {
     this.#right.set(key, this.#now() + RIGHT_FOR_MS);
   }
 
-  /** Whether it was found right within the last minute. */
+  /** Whether it was right within the last minute. */
   isRight(key: CredentialKey): boolean {
     const until = this.#right.get(key);
     return until !== undefined && until > this.#now();
   }
 
-  /** Whether it was found right at any time since the file was read. */
+  /** Whether it was right at any time since the file was read. */
   wasRight(key: CredentialKey): boolean {
     return this.#right.has(key);
   }
 
-  /** What is wrong stays wrong for as long as the account has this hash. */
+  /** A wrong password stays wrong as long as the account has this hash. */
   addWrong(key: CredentialKey): void {
     dropFirst(this.#wrong, MAX_WRONG);
     this.#wrong.add(key);
@@ -66,9 +66,9 @@ export class RememberedPasswords {
 
 function dropFirst<K>(
   table: { readonly size: number; keys(): Iterator<K>; delete(key: K): boolean },
-  most: number,
+  max: number,
 ): void {
-  if (table.size < most) return;
+  if (table.size < max) return;
   const first = table.keys().next();
   if (first.done !== true) table.delete(first.value);
 }

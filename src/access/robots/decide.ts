@@ -6,20 +6,21 @@ import { isExpired, type Robot, type RobotName } from './robot.ts';
 /** How many robots may exist. Every node keeps all of them in memory: about 300 bytes each. */
 export const MAX_ROBOTS = 10_000;
 
-/** A change that an operator wants. Secrets are made by the operator's command; only their hash travels. */
+/** A change that an operator requests. The operator's command generates the secret and sends only its hash. */
 export const robotChange = z.discriminatedUnion('kind', [
   z.strictObject({ kind: z.literal('create'), secret: secretHash, expires: expiry.optional() }),
-  /** Without `expires` the robot keeps its own. */
+  /** Without `expires` the robot keeps its expiry. */
   z.strictObject({ kind: z.literal('rotate'), secret: secretHash, expires: expiry.optional() }),
   z.strictObject({ kind: z.literal('revoke') }),
 ]);
 export type RobotChange = z.infer<typeof robotChange>;
 
 /**
- * The event that makes the change. Pure.
+ * Decides a change. Pure.
  * @param actor recorded in the event
- * @param now milliseconds
- * @throws RegistryError `request-invalid` if it cannot be made
+ * @param now milliseconds since 1970
+ * @returns the event to append
+ * @throws RegistryError `request-invalid` if the change is not possible
  */
 export function decideChange(
   robots: ReadonlyMap<RobotName, Robot>,
@@ -31,8 +32,9 @@ export function decideChange(
   const robot = robots.get(name);
   switch (change.kind) {
     case 'create': {
-      if (robot !== undefined) throw refused(`the robot ${name} exists: rotate gives it a new secret`);
-      if (robots.size >= MAX_ROBOTS) throw refused(`there are ${MAX_ROBOTS} robots, and no more are possible`);
+      if (robot !== undefined)
+        throw refused(`the robot ${name} already exists: use "robot rotate" to give it a new secret`);
+      if (robots.size >= MAX_ROBOTS) throw refused(`there are already ${MAX_ROBOTS} robots, which is the maximum`);
       const { secret, expires } = change;
       requireFuture(expires, now);
       return { type: 'robot.created', name, secret, ...(expires === undefined ? {} : { expires }), actor };
@@ -41,7 +43,7 @@ export function decideChange(
       if (robot === undefined) throw unknown(name);
       const { secret, expires = robot.expires } = change;
       if (change.expires === undefined && isExpired(robot, now))
-        throw refused(`the robot ${name} has expired: give it a new time with --expires`);
+        throw refused(`the robot ${name} has expired: set a new expiry with --expires`);
       requireFuture(expires, now);
       return { type: 'robot.rotated', name, secret, ...(expires === undefined ? {} : { expires }), actor };
     }
@@ -53,7 +55,7 @@ export function decideChange(
   }
 }
 
-/** What the robots are after an event. @param at ISO 8601, of its slot */
+/** Applies an event to the robots. @param at time of its slot, ISO 8601 */
 export function applyEvent(robots: Map<RobotName, Robot>, event: RobotEvent, at: string): void {
   const { name } = event;
   switch (event.type) {
@@ -78,7 +80,7 @@ export function applyEvent(robots: Map<RobotName, Robot>, event: RobotEvent, at:
 }
 
 function requireFuture(expires: string | undefined, now: number): void {
-  if (isExpired({ expires }, now)) throw refused('a robot must expire later than now');
+  if (isExpired({ expires }, now)) throw refused('the expiry of a robot must be in the future');
 }
 
 function unknown(name: RobotName): RegistryError {

@@ -29,7 +29,7 @@ const event = z.discriminatedUnion('type', [
     expires: expiry.optional(),
     actor,
   }),
-  /** A new secret in place of the old one. `expires` is what holds from then on. */
+  /** A new secret replaces the old one. `expires` replaces the old expiry; if it is absent, the robot never expires. */
   z.strictObject({
     type: z.literal('robot.rotated'),
     name: robotName,
@@ -57,14 +57,14 @@ const batch = z.strictObject({
 
 const versioned = z.object({ v: z.int() });
 
-/** The content of one slot of the robots' log. It is like a repository's, with other events. */
+/** The content of one slot of the robots' log. It has the form of a repository's batch, with other events. */
 export type RobotBatch = z.infer<typeof batch>;
 
 export function encodeRobotBatch(value: RobotBatch): Uint8Array {
   return canonicalJson(value);
 }
 
-/** @returns the batch, or why this version cannot use these bytes */
+/** @returns the batch, or the reason why this version cannot use these bytes */
 export function decodeRobotBatch(bytes: Uint8Array): { readonly batch: RobotBatch } | { readonly problem: string } {
   let json: unknown;
   try {
@@ -74,7 +74,7 @@ export function decodeRobotBatch(bytes: Uint8Array): { readonly batch: RobotBatc
   }
   const version = versioned.safeParse(json);
   if (version.success && version.data.v > ROBOT_BATCH_VERSION)
-    return { problem: `version ${version.data.v}, this Marina knows ${ROBOT_BATCH_VERSION}: use the newer one` };
+    return { problem: `version ${version.data.v}, this Marina knows ${ROBOT_BATCH_VERSION}: use the newer version` };
   const parsed = batch.safeParse(json);
   if (parsed.success) return { batch: parsed.data };
   const issue = parsed.error.issues[0];

@@ -1,11 +1,11 @@
 import { expect, test } from 'bun:test';
 import { Freshness } from './freshness.ts';
 
-function opened(look: (signal: AbortSignal) => Promise<void>) {
+function opened(poll: (signal: AbortSignal) => Promise<void>) {
   const clock = { now: 1_000 };
   const told: string[] = [];
   const freshness = new Freshness({
-    ...{ look, now: () => clock.now, onFresh: () => told.push('fresh') },
+    ...{ poll, now: () => clock.now, onFresh: () => told.push('fresh') },
     onStale: (error) => told.push(String(error)),
   });
   return { clock, told, freshness };
@@ -16,7 +16,7 @@ test('knowledge is as old as the beginning of the last look that succeeded', asy
     clock.now += 300;
   });
   expect(freshness.age).toBe(Number.POSITIVE_INFINITY);
-  await freshness.look();
+  await freshness.poll();
   expect(freshness.age).toBe(300);
   clock.now += 2_000;
   expect(freshness.age).toBe(2_300);
@@ -27,13 +27,13 @@ test('an outage is told once when it begins and once when it ends', async () => 
   const { clock, told, freshness } = opened(async () => {
     if (isDown) throw new Error('no store');
   });
-  await freshness.look();
+  await freshness.poll();
   isDown = true;
   clock.now += 2_000;
-  for (let n = 0; n < 3; n++) await freshness.look();
+  for (let n = 0; n < 3; n++) await freshness.poll();
   expect(freshness.age).toBe(2_000);
   isDown = false;
-  for (let n = 0; n < 3; n++) await freshness.look();
+  for (let n = 0; n < 3; n++) await freshness.poll();
   expect(freshness.age).toBe(0);
   expect(told).toEqual(['Error: no store', 'fresh']);
 });
@@ -44,18 +44,18 @@ test('a look that never ends is reported, and no other begins before it ends', a
   const { clock, told, freshness } = opened(async () => {
     if (++looks === 2) await promise;
   });
-  await freshness.look();
-  const waiting = freshness.look();
+  await freshness.poll();
+  const waiting = freshness.poll();
   for (let n = 0; n < 6; n++) {
     clock.now += 2_000;
-    await freshness.look();
+    await freshness.poll();
   }
   expect([looks, freshness.age]).toEqual([2, 12_000]);
-  expect(told).toEqual(['Error: the store does not answer']);
+  expect(told).toEqual(['Error: the store does not respond']);
   resolve();
   await waiting;
   // It began before the outage, so what it read is as old as that.
   expect(freshness.age).toBe(12_000);
-  await freshness.look();
+  await freshness.poll();
   expect(freshness.age).toBe(0);
 });

@@ -1,61 +1,61 @@
-/** How often a node looks for changes of robots, in milliseconds: "every node knows a revocation within 5 s". */
-export const LOOK_EVERY_MS = 2_000;
-/** A look that takes longer has failed. */
-const LOOK_WITHIN_MS = 2_500;
-/** A robot cannot log in on a node that has known for longer than this whether it was revoked. */
+/** How often a node polls for changes of robots, in milliseconds: "every node knows a revocation within 5 s". */
+export const POLL_INTERVAL_MS = 2_000;
+/** A poll that takes longer has failed. */
+const POLL_TIMEOUT_MS = 2_500;
+/** Robots cannot log in on a node whose last successful poll is older than this. */
 export const MAX_AGE_FOR_LOGIN_MS = 10_000;
-/** Tokens of robots are not accepted on a node that has not known for longer than this: about as long as a token lives. */
+/** Robots' tokens are refused on a node whose last successful poll is older than this. A token lives about as long. */
 export const MAX_AGE_FOR_TOKENS_MS = 5 * 60_000;
 
 export interface FreshnessPorts {
-  /** Brings what is known up to date. */
-  readonly look: (signal: AbortSignal) => Promise<void>;
-  /** Milliseconds, of a clock that never goes back. */
+  /** Reads the changes since the last poll. */
+  readonly poll: (signal: AbortSignal) => Promise<void>;
+  /** Milliseconds, of a monotonic clock. */
   readonly now: () => number;
-  /** Called when looks begin to fail, and again when the reason is another one. */
+  /** Called once per outage, when polls begin to fail. */
   readonly onStale: (error: unknown) => void;
   readonly onFresh: () => void;
 }
 
-/** How old this node's knowledge of robots is. */
+/** Polls for changes of robots, and knows how long ago that last succeeded. */
 export class Freshness {
   readonly #ports: FreshnessPorts;
   #freshAt = Number.NEGATIVE_INFINITY;
-  #isLooking = false;
+  #isPolling = false;
   #isStale = false;
 
   constructor(ports: FreshnessPorts) {
     this.#ports = ports;
   }
 
-  /** Milliseconds; Infinity before the first look that succeeded. */
+  /** Milliseconds since the last successful poll began; Infinity before the first one. */
   get age(): number {
     return this.#ports.now() - this.#freshAt;
   }
 
-  /** Never rejects. While one look is waiting, further calls do nothing. */
-  async look(): Promise<void> {
-    const { look, now, onFresh } = this.#ports;
-    if (this.#isLooking) {
-      // Stores whose reads cannot be aborted can keep it waiting.
-      if (this.age > MAX_AGE_FOR_LOGIN_MS) this.#stale(new Error('the store does not answer'));
+  /** Never rejects. Does nothing while another poll is running. */
+  async poll(): Promise<void> {
+    const { poll, now, onFresh } = this.#ports;
+    if (this.#isPolling) {
+      // Some stores cannot abort a read, so a poll can outlive its timeout.
+      if (this.age > MAX_AGE_FOR_LOGIN_MS) this.#stale(new Error('the store does not respond'));
       return;
     }
-    this.#isLooking = true;
+    this.#isPolling = true;
     const startedAt = now();
     try {
-      await look(AbortSignal.timeout(LOOK_WITHIN_MS));
+      await poll(AbortSignal.timeout(POLL_TIMEOUT_MS));
       this.#freshAt = startedAt;
       if (this.#isStale) onFresh();
       this.#isStale = false;
     } catch (error) {
       this.#stale(error);
     } finally {
-      this.#isLooking = false;
+      this.#isPolling = false;
     }
   }
 
-  /** Once per outage is enough. */
+  /** Reports each outage once. */
   #stale(error: unknown): void {
     if (!this.#isStale) this.#ports.onStale(error);
     this.#isStale = true;

@@ -72,7 +72,7 @@ describe('a robot', () => {
   test('is refused beyond the greatest number of them', async () => {
     const log = openLog(new MemoryDriver());
     for (let n = 0; n < MAX_ROBOTS; n++) await log.change(`r${n}` as RobotName, create('a'), ACTOR);
-    await expect(log.change(CI, create('a'), ACTOR)).rejects.toThrow('no more are possible');
+    await expect(log.change(CI, create('a'), ACTOR)).rejects.toThrow('which is the maximum');
     await log.change('r7' as RobotName, revoke, ACTOR);
     await log.change(CI, create('a'), ACTOR);
     expect(log.view.robots.size).toBe(MAX_ROBOTS);

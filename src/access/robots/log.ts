@@ -9,7 +9,7 @@ import { applyEvent, decideChange, type RobotChange } from './decide.ts';
 import { decodeRobotBatch, encodeRobotBatch, ROBOT_BATCH_VERSION, type RobotBatch } from './events.ts';
 import type { Robot, RobotName } from './robot.ts';
 
-/** A change that is not written by then fails. It may still appear later. */
+/** A change that is not confirmed by then fails. It may still take effect later. */
 const DEADLINE_MS = 10_000;
 const RETRY_MS = 50;
 
@@ -21,8 +21,8 @@ export interface RobotSlot {
 }
 
 /**
- * Reads one slot; undefined when it is not written yet.
- * @throws RegistryError `log-broken` when this version cannot use its bytes
+ * Reads one slot; undefined if it does not exist yet.
+ * @throws RegistryError `log-broken` if this version cannot use its bytes
  */
 export async function readRobotSlot(
   driver: Pick<StoreReader, 'read'>,
@@ -42,7 +42,7 @@ function broken(seq: number, problem: string): RegistryError {
   return new RegistryError('log-broken', `slot ${seq} of the log of robots cannot be used: ${problem}`, { slot: seq });
 }
 
-/** The robots as their log says. */
+/** The robots, folded from their log. */
 export class RobotsView {
   readonly #driver: Pick<StoreReader, 'read'>;
   readonly #robots = new Map<RobotName, Robot>();
@@ -57,13 +57,13 @@ export class RobotsView {
     return this.#robots;
   }
 
-  /** The last slot that was applied, and its hash. */
+  /** The last applied slot, and its hash. */
   get head(): { readonly seq: number; readonly hash: SlotHash } {
     return { seq: this.#seq, hash: this.#hash };
   }
 
   /**
-   * Applies the slots that were written since. With none it is one read of an absent object.
+   * Applies all new slots. If there are none, it costs one read of an absent object.
    * @param signal as for `StoreReader.read`
    * @throws RegistryError `log-broken`; errors of the store
    */
@@ -72,7 +72,7 @@ export class RobotsView {
     for await (const slot of eachAfter(this.#seq, READ_AHEAD, read)) this.apply(slot);
   }
 
-  /** A slot that was applied already changes nothing: others may refresh at the same time. @throws RegistryError `log-broken` */
+  /** Ignores a slot that is already applied, because concurrent refreshes may read the same one. @throws RegistryError `log-broken` */
   apply({ batch, hash }: Pick<RobotSlot, 'batch' | 'hash'>): void {
     if (batch.seq <= this.#seq) return;
     if (batch.seq !== this.#seq + 1 || batch.prev !== this.#hash)
@@ -94,7 +94,10 @@ export interface RobotsLogPorts {
   readonly node: string;
 }
 
-/** Changes robots. Any number of processes may do so at the same time: who creates a slot has decided on the one before. */
+/**
+ * Changes robots. Any number of processes may do so concurrently: a slot can be created only by a process that has read the one
+ * before.
+ */
 export class RobotsLog {
   readonly view: RobotsView;
   readonly #ports: RobotsLogPorts;
@@ -107,7 +110,7 @@ export class RobotsLog {
   /**
    * Resolves once the change is durable and visible in `view`.
    * @param actor recorded in the event
-   * @throws RegistryError `request-invalid` if it cannot be made; `unavailable` if the store did not answer in time
+   * @throws RegistryError `request-invalid` if the change is not possible; `unavailable` if the store did not respond in time
    */
   async change(name: RobotName, change: RobotChange, actor: string): Promise<void> {
     const { now, newId, node, reach } = this.#ports;
@@ -115,7 +118,7 @@ export class RobotsLog {
     do {
       await this.#untilAnswered(deadline, () => this.view.refresh());
       const { seq, hash } = this.view.head;
-      // What this process did not write may not be on disk yet, and must be before a slot follows it.
+      // Another process may have written the last slot, which must be durable before the next one follows it.
       if (seq > 0) await this.#untilAnswered(deadline, () => this.#ports.driver.confirm(robotSlotKey(seq)));
       const event = decideChange(this.view.robots, name, change, actor, now());
       const at = new Date(now()).toISOString();
@@ -134,7 +137,7 @@ export class RobotsLog {
     throw unconfirmed();
   }
 
-  /** May be repeated with the same batch. @returns false when the slot holds another process's batch */
+  /** Idempotent for the same batch. @returns false if the slot holds another process's batch */
   async #create(batch: RobotBatch, bytes: Uint8Array): Promise<boolean> {
     const { driver } = this.#ports;
     const key = robotSlotKey(batch.seq);
@@ -146,7 +149,7 @@ export class RobotsLog {
   }
 
   /**
-   * Retries what the store did not answer. It may have happened, so it must be idempotent.
+   * Retries `work` until the store responds. A request without a response may have taken effect, so `work` must be idempotent.
    * @throws RegistryError `unavailable` at the deadline
    */
   async #untilAnswered<T>(deadline: number, work: () => Promise<T>): Promise<T> {

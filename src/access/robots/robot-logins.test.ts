@@ -114,7 +114,7 @@ describe('a node that has not read the robots', () => {
       ['robot+ci', 'wrong'],
       ['robot+nobody', secret],
     ] as const)
-      expect(() => logins.basic(user, password, HERE)).toThrow('it is not known at the moment which robots are valid');
+      expect(() => logins.basic(user, password, HERE)).toThrow('the registry cannot check robots at the moment');
   });
 
   test('for five minutes takes none of their tokens', () => {

@@ -8,12 +8,12 @@ import { MAX_AGE_FOR_LOGIN_MS, MAX_AGE_FOR_TOKENS_MS } from './freshness.ts';
 import { isExpired, nameInLogin, parseRobotName, type Robot, type RobotName } from './robot.ts';
 import { hashSecret, isSecret, type SecretHash } from './secret.ts';
 
-/** The result of a login of a robot. */
+/** The result of a robot's login. */
 export type RobotOutcome = 'right' | 'wrong' | 'expired' | 'limited' | 'unavailable';
 
 export interface RobotLoginsPorts {
   readonly robots: () => ReadonlyMap<RobotName, Robot>;
-  /** How long ago `robots` was up to date, in milliseconds. */
+  /** Age of `robots`, in milliseconds. */
   readonly age: () => number;
   /** ULID of the store. */
   readonly store: string;
@@ -23,10 +23,10 @@ export interface RobotLoginsPorts {
   readonly observe: (outcome: RobotOutcome) => void;
 }
 
-const WRONG = 'no such robot, or another secret';
-const NO_SECRET = 'what a robot sent is no secret of a robot: it may be mistyped or cut off';
+const WRONG = 'no such robot, or wrong secret';
+const NO_SECRET = 'the password does not have the form of a secret of a robot: it may be mistyped or truncated';
 const EXPIRED = 'the robot has expired';
-/** Compared with in place of the hash of a robot that does not exist. */
+/** Stands for the hash of a robot that does not exist. */
 const NO_HASH = '0'.repeat(64) as SecretHash;
 const VERSION_CHARACTERS = 16;
 const MAX_TOKEN_MS = 5 * 60_000;
@@ -35,9 +35,9 @@ const MIN_TOKEN_MS = 60_000;
 /** Logins of robots, by Basic with `robot+<name>` and the secret. */
 export class RobotLogins implements BasicAuthenticator {
   readonly #ports: RobotLoginsPorts;
-  /** A pipeline that repeats the secret of a revoked robot is refused each time, and uses up one attempt only. */
+  /** A pipeline that repeats an outdated secret is refused each time, but uses up only one attempt. */
   readonly #wrong: RememberedPasswords;
-  /** One object for every login of a robot: the gate caches by it. */
+  /** The same object for every login of a robot, because the gate uses it as a cache key. */
   readonly #known = new WeakMap<Robot, Authenticated>();
 
   constructor(ports: RobotLoginsPorts) {
@@ -46,9 +46,9 @@ export class RobotLogins implements BasicAuthenticator {
   }
 
   /**
-   * A right secret is always accepted, however many wrong ones others behind the same address have sent: no secret can be guessed, so
-   * the limit only keeps a client from trying for ever.
-   * @throws RegistryError `unavailable` if this node cannot tell whether the robot was revoked
+   * A right secret is always accepted, even if others behind the same address have sent many wrong ones: secrets cannot be guessed, and
+   * the limit only slows down clients that keep trying.
+   * @throws RegistryError `unavailable` if this node may have missed that the robot was revoked
    */
   basic(user: string, password: string, origin: Origin): Authenticated | undefined {
     const written = nameInLogin(user);
@@ -60,7 +60,7 @@ export class RobotLogins implements BasicAuthenticator {
     const isRight = isSame(robot?.secret ?? NO_HASH, hashSecret(store, written, password));
     if (age() > MAX_AGE_FOR_LOGIN_MS) {
       this.#ports.observe('unavailable');
-      throw new RegistryError('unavailable', 'it is not known at the moment which robots are valid: try again later');
+      throw new RegistryError('unavailable', 'the registry cannot check robots at the moment: try again later');
     }
     if (robot === undefined || !isRight) {
       const key = this.#wrong.keyOf(user, '', password);
@@ -77,9 +77,9 @@ export class RobotLogins implements BasicAuthenticator {
   }
 
   /**
-   * A text that changes with the robot's secret, so that what was issued for one ends with it. It is the same on every node and tells
-   * nothing about the secret.
-   * @returns undefined if there is no such robot, if it has expired, or if this node does not know any more
+   * A text that changes with the robot's secret, so that tokens end with the secret. It is the same on every node and reveals nothing
+   * about the secret.
+   * @returns undefined if there is no such robot, if it has expired, or if this node's view of the robots is too old
    */
   versionOf(name: string): string | undefined {
     const robot = this.#find(name);
@@ -88,14 +88,14 @@ export class RobotLogins implements BasicAuthenticator {
   }
 
   /**
-   * How long a new token of a robot is good, in milliseconds: 5 minutes at most, and no longer than the robot. Clients expect at least
-   * a minute; where the robot expires earlier, its tokens end with it all the same (`versionOf`).
-   * @param most for tokens of others
+   * Lifetime of a new token of a robot in milliseconds: at most 5 minutes, and no longer than the robot's. Clients expect at least a
+   * minute; if the robot expires earlier, its tokens still end with it (`versionOf`).
+   * @param max lifetime of other tokens
    */
-  tokenLifetime(name: string, most: number): number {
+  tokenLifetime(name: string, max: number): number {
     const expires = this.#find(name)?.expires;
     const left = expires === undefined ? Number.POSITIVE_INFINITY : Date.parse(expires) - this.#ports.now();
-    return Math.max(MIN_TOKEN_MS, Math.min(most, MAX_TOKEN_MS, left));
+    return Math.max(MIN_TOKEN_MS, Math.min(max, MAX_TOKEN_MS, left));
   }
 
   #find(text: string): Robot | undefined {

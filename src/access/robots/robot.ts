@@ -10,9 +10,9 @@ export interface Robot {
   /** ISO 8601. */
   readonly createdAt: string;
   readonly createdBy: string;
-  /** When it got its present secret; undefined: when it was created. */
+  /** When it got its current secret; undefined if that is its first one. */
   readonly rotatedAt: string | undefined;
-  /** ISO 8601: from then on it cannot log in; undefined: never. */
+  /** ISO 8601; undefined if it does not expire. */
   readonly expires: string | undefined;
 }
 
@@ -24,14 +24,14 @@ export function parseRobotName(text: string): RobotName | undefined {
   return text.length <= MAX_NAME_CHARACTERS && NAME.test(text) ? (text as RobotName) : undefined;
 }
 
-/** What stands before a robot's name in Basic credentials, whose user names have no colon. */
+/** Prefix of a robot's user name in Basic credentials, where user names cannot have a colon. */
 const LOGIN_PREFIX = 'robot+';
 
 export function loginOf(name: RobotName): string {
   return LOGIN_PREFIX + name;
 }
 
-/** The name in a robot's login, which may be no name that a robot can have; undefined for any other login. */
+/** The name in a robot's user name, not validated; undefined for any other user name. */
 export function nameInLogin(login: string): string | undefined {
   return login.startsWith(LOGIN_PREFIX) ? login.slice(LOGIN_PREFIX.length) : undefined;
 }

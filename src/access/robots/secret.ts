@@ -2,8 +2,8 @@ import { createHmac, randomInt } from 'node:crypto';
 import { crc32 } from 'node:zlib';
 
 /**
- * The secret of a robot: `marina_rt_`, 43 random characters of 0-9, A-Z, a-z (256 bits), and 6 more with their CRC-32 in base 62, its
- * most significant digit first. So a scanner that finds one in a file can tell without asking a registry that it is no accident.
+ * The secret of a robot: `marina_rt_`, 43 random characters of 0-9, A-Z, a-z (256 bits), and 6 more with their CRC-32 in base 62,
+ * most significant digit first. So a scanner can verify a finding without a registry.
  */
 export const SECRET_PREFIX = 'marina_rt_';
 
@@ -16,7 +16,7 @@ const SECRET = new RegExp(
 
 declare const brand: unique symbol;
 
-/** What the store keeps of a secret: 64 hexadecimal digits. */
+/** The hash of a secret that the store keeps: 64 hexadecimal digits. */
 export type SecretHash = string & { readonly [brand]: 'SecretHash' };
 
 export function newSecret(): string {
@@ -24,7 +24,7 @@ export function newSecret(): string {
   return `${SECRET_PREFIX}${random}${checkOf(random)}`;
 }
 
-/** Whether it can be a secret of any registry: it was not mistyped or cut off. */
+/** Whether the text has the form of a secret and a right checksum, so that it was not mistyped or truncated. */
 export function isSecret(text: string): boolean {
   const { random, check } = SECRET.exec(text)?.groups ?? {};
   return random !== undefined && checkOf(random) === check;
@@ -40,7 +40,10 @@ function checkOf(random: string): string {
   return digits;
 }
 
-/** No slow hash is needed, because nobody can guess 256 bits. The key binds it to the store, and the name to the robot. */
+/**
+ * A slow hash is not needed, because 256 random bits cannot be guessed. The key binds the hash to the store, and the name binds it
+ * to the robot.
+ */
 export function hashSecret(store: string, name: string, secret: string): SecretHash {
   return createHmac('sha256', store).update(`robot:${name}:${secret}`).digest('hex') as SecretHash;
 }

@@ -29,7 +29,7 @@ const QUOTA_PROBLEMS: readonly (readonly [text: string, problem: string])[] = [
   ],
   [
     rule('quotas: [{name: q, repositories: [A], allowed: {tags: 1}}]'),
-    'line 5, column 35 (quotas[0].repositories[0]): "A" is no pattern for a repository\'s name: its letters, *, **, ?, [a-z], [^a-z] and {one,other} can be used',
+    'line 5, column 35 (quotas[0].repositories[0]): "A" is not a pattern for a repository\'s name: only its characters, *, **, ?, [a-z], [^a-z] and {one,other} are allowed',
   ],
   [
     rule('quotas: [{name: q, repositories: [a], allowed: {}}]'),
@@ -45,7 +45,7 @@ const QUOTA_PROBLEMS: readonly (readonly [text: string, problem: string])[] = [
   ],
   [
     rule('quotas: [{name: q, repositories: [a], allowed: {tags: -1}}]'),
-    'line 5, column 55 (quotas[0].allowed.tags): a number from 0 on is expected',
+    'line 5, column 55 (quotas[0].allowed.tags): a number of at least 0 is expected',
   ],
   [
     rule(
@@ -151,26 +151,26 @@ issuers:
     [who('1'), 'line 2, column 10 (rules[0].who): a name, a list of names or {issuer, claims} is expected'],
     [who('[]'), 'line 2, column 10 (rules[0].who): a name, a list of names or {issuer, claims} is expected'],
     [who('[x, [y]]'), 'line 2, column 14 (rules[0].who[1]): a name, a list of names or {issuer, claims} is expected'],
-    [who("''"), 'line 2, column 10 (rules[0].who): a text is expected, not an empty one'],
-    [who('[x, group:none]'), 'line 2, column 14 (rules[0].who[1]): there is no group of this name under `groups`'],
+    [who("''"), 'line 2, column 10 (rules[0].who): the text must not be empty'],
+    [who('[x, group:none]'), 'line 2, column 14 (rules[0].who[1]): `groups` has no group of this name'],
     [
       who('user:x'),
-      'line 2, column 10 (rules[0].who): there is no such kind: a user name without ":", or group:, robot:, cert: or oidc: is expected',
+      'line 2, column 10 (rules[0].who): unknown kind: a user name without ":", or group:, robot:, cert: or oidc: is expected',
     ],
     [who("'dep*'"), 'line 2, column 10 (rules[0].who): the name of one user is expected, not a pattern'],
     [who('"a\\nb"'), 'line 2, column 10 (rules[0].who): a text without control characters is expected'],
     [
       who("'robot:['"),
-      'line 2, column 10 (rules[0].who): "[" is no pattern for a text: its letters, *, **, ?, [a-z], [^a-z] and {one,other} can be used',
+      'line 2, column 10 (rules[0].who): "[" is not a pattern for a text: only its characters, *, **, ?, [a-z], [^a-z] and {one,other} are allowed',
     ],
-    [who("'robot:'"), 'line 2, column 10 (rules[0].who): a text is expected, not an empty one'],
+    [who("'robot:'"), 'line 2, column 10 (rules[0].who): the text must not be empty'],
     [who('oidc:idp'), 'line 2, column 10 (rules[0].who): oidc:<issuer>:<subject> is expected'],
     [who('oidc:idp:x'), 'line 2, column 10 (rules[0].who): there is no such issuer under `issuers`'],
     [who('{issuer: idp, claims: {a: b}}'), 'line 2, column 10 (rules[0].who): there is no such issuer under `issuers`'],
     [who('{issuer: idp}'), 'line 2, column 10 (rules[0].who.claims): claims are expected, as {name: value}'],
     [
       who('{issuer: idp, claims: {}}'),
-      'line 2, column 32 (rules[0].who.claims): at least one claim is expected; oidc:<issuer>:** means all',
+      'line 2, column 32 (rules[0].who.claims): at least one claim is expected; for all tokens of the issuer write oidc:<issuer>:**',
     ],
     [
       who('{issuer: idp, claims: {a: 1234}}'),
@@ -192,7 +192,7 @@ issuers:
     ],
     [
       "rules:\n  - who: x\n    repositories: [a, 'B']\n    actions: [pull]",
-      'line 3, column 23 (rules[0].repositories[1]): "B" is no pattern for a repository\'s name: its letters, *, **, ?, [a-z], [^a-z] and {one,other} can be used',
+      'line 3, column 23 (rules[0].repositories[1]): "B" is not a pattern for a repository\'s name: only its characters, *, **, ?, [a-z], [^a-z] and {one,other} are allowed',
     ],
     [
       "rules:\n  - who: x\n    repositories: ['!a']\n    actions: [pull]",

@@ -6,7 +6,7 @@ import { issuerShape } from './issuer.ts';
 import { quotaShape } from './quota.ts';
 import { RepositoryPattern } from './repository-pattern.ts';
 import { ACTIONS, REGISTRY_ACTIONS, type Rule } from './rule.ts';
-import { type Known, mayHaveClaims, parseClaimsSubject, parseSubject, type Subject } from './subject.ts';
+import { type Definitions, mayHaveClaims, parseClaimsSubject, parseSubject, type Subject } from './subject.ts';
 import { TextPattern } from './text-pattern.ts';
 
 /** An unusable ACCESS_FILE. The message is one line and names the place in the file. */
@@ -28,8 +28,11 @@ const claimsSubject = z.strictObject({
   issuer: z.string('the name of an issuer is expected'),
   claims: z
     .record(z.string(), checked(TextPattern.problemOf), 'claims are expected, as {name: value}')
-    // Without a condition, a rule would apply to everybody who can get a token from a public issuer.
-    .refine((claims) => Object.keys(claims).length > 0, 'at least one claim is expected; oidc:<issuer>:** means all'),
+    // Without a claim, the rule would apply to everyone who can get a token from a public issuer.
+    .refine(
+      (claims) => Object.keys(claims).length > 0,
+      'at least one claim is expected; for all tokens of the issuer write oidc:<issuer>:**',
+    ),
 });
 const subject = z.union([z.string(), claimsSubject], SUBJECT_FORMS);
 const subjects = z.array(subject);
@@ -60,7 +63,7 @@ const shape = z.strictObject({
 });
 
 type Written = z.output<typeof shape>;
-/** Everything except the lines, which the shape does not know. */
+/** The parsed file without line numbers, which the schema does not have. */
 type Resolved = Omit<AccessRulesParts, 'rules'> & { readonly rules: readonly Omit<Rule, 'line'>[] };
 type Refuse = (path: readonly PropertyKey[], message: string) => void;
 
@@ -69,19 +72,19 @@ const file = shape.transform((written, context): Resolved => {
   return resolve(written, refuse);
 });
 
-/** Replaces names by what they refer to. If anything is refused, the result is not used. */
+/** Resolves the names of groups and issuers. If anything is refused, the result is not used. */
 function resolve({ groups, rules, issuers, quotas }: Written, refuse: Refuse): Resolved {
   refuseRepeated('issuers', issuers, ['name', 'issuer'], refuse);
   refuseRepeated('quotas', quotas, ['name'], refuse);
   const members = Object.entries(groups).map(([name, written]) => {
-    const known = { groups: undefined, issuers };
-    return [name, subjectsOf(written, known, ['groups', name], refuse)] as const;
+    const definitions = { groups: undefined, issuers };
+    return [name, subjectsOf(written, definitions, ['groups', name], refuse)] as const;
   });
-  const known = { groups: new Map(members), issuers };
-  return { ...known, quotas, rules: rules.map((each, index) => resolveRule(each, index, known, refuse)) };
+  const definitions = { groups: new Map(members), issuers };
+  return { ...definitions, quotas, rules: rules.map((each, index) => resolveRule(each, index, definitions, refuse)) };
 }
 
-/** A name must stand for one entry, and so must the URL of an issuer: a token belongs to one entry. */
+/** Names must be unique, and so must the URLs of issuers, because a token belongs to one entry. */
 function refuseRepeated<Key extends string>(
   list: 'issuers' | 'quotas',
   entries: readonly Readonly<Record<Key, string>>[],
@@ -102,11 +105,11 @@ const ENTRY = { issuers: 'issuer', quotas: 'quota' } as const;
 function resolveRule(
   written: Written['rules'][number],
   index: number,
-  known: Known,
+  definitions: Definitions,
   refuse: Refuse,
 ): Omit<Rule, 'line'> {
   const path = ['rules', index];
-  const who = subjectsOf(written.who, known, [...path, 'who'], refuse);
+  const who = subjectsOf(written.who, definitions, [...path, 'who'], refuse);
   const repositories = (written.repositories ?? []).map((text) => new RepositoryPattern(text));
   if (!who.some(mayHaveClaims)) {
     for (const [place, { claims }] of repositories.entries()) {
@@ -121,15 +124,15 @@ type WrittenSubject = z.output<typeof subject>;
 
 function subjectsOf(
   written: WrittenSubject | readonly WrittenSubject[],
-  known: Known,
+  definitions: Definitions,
   path: readonly PropertyKey[],
   refuse: Refuse,
 ): readonly Subject[] {
-  if (isList(written)) return written.flatMap((each, index) => subjectsOf(each, known, [...path, index], refuse));
+  if (isList(written)) return written.flatMap((each, index) => subjectsOf(each, definitions, [...path, index], refuse));
   const parsed =
     typeof written === 'string'
-      ? parseSubject(written, known)
-      : parseClaimsSubject(written.issuer, written.claims, known);
+      ? parseSubject(written, definitions)
+      : parseClaimsSubject(written.issuer, written.claims, definitions);
   if (typeof parsed !== 'string') return [parsed];
   refuse(path, parsed);
   return [];

@@ -1,5 +1,5 @@
 import type { RepositoryName } from '../../oci/names.ts';
-import type { Action, RegistryAction, Wanted } from '../authority.ts';
+import type { Action, Permission, RegistryAction } from '../authority.ts';
 import type { Issuer } from './issuer.ts';
 import { type Nearest, nearestOf } from './nearest.ts';
 import type { Quota } from './quota.ts';
@@ -9,7 +9,7 @@ import { matchesSubject, type RuledIdentity, type Subject } from './subject.ts';
 
 export type Decision =
   | { readonly kind: 'allowed'; readonly rule: number; readonly line: number | undefined }
-  /** @property nearest the rule that would need the smallest change; undefined if none has anything to do with the request */
+  /** @property nearest the rule that would need the smallest change; undefined if no part of any rule matches */
   | { readonly kind: 'denied'; readonly nearest: Nearest | undefined };
 
 export interface AccessRulesParts {
@@ -19,7 +19,7 @@ export interface AccessRulesParts {
   readonly quotas: readonly Quota[];
 }
 
-/** What ACCESS_FILE says. What any rule allows is allowed, nothing else is. Immutable: a changed file is parsed to a new value. */
+/** The content of ACCESS_FILE. Only what a rule allows is allowed. Immutable: a changed file is parsed into a new value. */
 export class AccessRules {
   readonly rules: readonly Rule[];
   readonly groups: ReadonlyMap<string, readonly Subject[]>;
@@ -47,8 +47,8 @@ export class AccessRules {
       : allowedBy(allowing);
   }
 
-  /** The rule that comes nearest to what none allows; undefined if none has anything to do with it. */
-  nearest(identity: RuledIdentity, wanted: Wanted): Nearest | undefined {
+  /** The rule that would allow it with the smallest change; undefined if no part of any rule matches. */
+  nearest(identity: RuledIdentity, wanted: Permission): Nearest | undefined {
     if (wanted.kind === 'registry') {
       const rules = this.rules.filter((rule) => includes(rule, wanted.action));
       return nearestOf(rules, identity, () => []);
@@ -59,7 +59,7 @@ export class AccessRules {
     ]);
   }
 
-  /** The rules for one identity, with its claims inserted. It examines every rule, so callers should keep the result. */
+  /** The rules for one identity, with its claims inserted. It examines every rule, so callers should cache the result. */
   of(identity: RuledIdentity): RulesOfIdentity {
     return new RulesOfIdentity(
       this.rules
@@ -73,7 +73,7 @@ export class AccessRules {
     return groups.map(([name]) => name);
   }
 
-  /** Names of the claims in an issuer's tokens that rules may examine. @param issuer its name */
+  /** Names of the claims of an issuer's tokens that rules examine. @param issuer its name */
   claimsNeeded(issuer: string): readonly string[] {
     const inPatterns = this.rules.flatMap(({ repositories }) => repositories.flatMap(({ claims }) => claims));
     const subjects = [...this.groups.values(), ...this.rules.map(({ who }) => who)].flat();
@@ -107,7 +107,7 @@ export class RulesOfIdentity {
     return this.#rules.find(({ rule }) => includes(rule, action))?.rule;
   }
 
-  /** The number of the first rule for each action on a repository. */
+  /** For each action, the number of the first rule that allows it on the repository. */
   allowingOn(repo: RepositoryName): Readonly<Record<Action, number | undefined>> {
     const matching = this.#rules.filter(({ isOn }) => isOn(repo));
     const first = (action: Action): number | undefined =>
@@ -120,7 +120,7 @@ function allowedBy({ number, line }: Rule): Decision {
   return { kind: 'allowed', rule: number, line };
 }
 
-/** The rules with HTPASSWD_FILE and no ACCESS_FILE: every account may do everything, others nothing. */
+/** The rules with HTPASSWD_FILE but without ACCESS_FILE. */
 export const accountsMayDoEverything = new AccessRules({
   rules: [
     {
@@ -136,5 +136,5 @@ export const accountsMayDoEverything = new AccessRules({
   quotas: [],
 });
 
-/** What holds with neither: only a token server decides. */
-export const nobodyMayDoAnything = new AccessRules({ rules: [], groups: new Map(), issuers: [], quotas: [] });
+/** The rules with neither file: only a token server decides. */
+export const nothingIsAllowed = new AccessRules({ rules: [], groups: new Map(), issuers: [], quotas: [] });

@@ -6,7 +6,7 @@ export function textOfClaim(claims: Claims, name: string): string | undefined {
   return Object.hasOwn(claims, name) ? textOf(claims[name]) : undefined;
 }
 
-/** Whether the claim has such a value, or is a list with such an element. */
+/** Whether the value of the claim matches, or an element of it if it is a list. */
 export function claimMatches(claims: Claims, name: string, pattern: TextPattern): boolean {
   if (!Object.hasOwn(claims, name)) return false;
   const value = claims[name];

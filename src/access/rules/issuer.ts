@@ -2,13 +2,13 @@ import { isAbsolute } from 'node:path';
 import { z } from 'zod';
 import { TextPattern } from './text-pattern.ts';
 
-/** Whose OIDC tokens are accepted. */
+/** An issuer of accepted OIDC tokens. */
 export interface Issuer {
-  /** How rules and actors call it. */
+  /** Its name in rules and actors. */
   readonly name: string;
-  /** The `iss` of its tokens, exactly. */
+  /** The exact `iss` of its tokens. */
   readonly issuer: string;
-  /** What the `aud` of its tokens must be or contain. */
+  /** The `aud` of its tokens must be or contain this. */
   readonly audience: string;
   /** Where its keys are. */
   readonly jwks: JwksSource;
@@ -44,7 +44,7 @@ export const issuerShape = z.strictObject({
     .default({ kind: 'discover' }),
 });
 
-/** Whether keys may be fetched from a URL: over plain http they could be anyone's. */
+/** Whether keys may be fetched from a URL. Over plain http anyone on the network could replace them. */
 function isSafeUrl(text: string): boolean {
   if (!/^https?:\/\/[^\s]+$/.test(text) || !URL.canParse(text)) return false;
   const { protocol, hostname, username, password, hash } = new URL(text);
@@ -53,8 +53,8 @@ function isSafeUrl(text: string): boolean {
 }
 
 /**
- * Whether the keys of an issuer may be at the address that it says itself. Only one on this machine may send us to plain http, and so
- * to a service of this machine that nobody else reaches.
+ * Whether an issuer's keys may be fetched from the address that its discovery document gives. Only an issuer on this machine may
+ * name a plain http address, because other issuers could otherwise reach local services.
  */
 export function isKeysAddress(text: string, issuer: string): boolean {
   return isSafeUrl(text) && (text.startsWith('https:') || issuer.startsWith('http:'));

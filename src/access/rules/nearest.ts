@@ -14,14 +14,14 @@ export interface Nearest {
 }
 
 /**
- * To add an action is a smaller change than to add repositories, and that a smaller one than to add somebody. Two changes are
- * always more than one.
+ * Adding an action is a smaller change than adding a repository, which is smaller than adding an identity. Two changes always
+ * weigh more than one.
  */
 const WEIGHTS: Readonly<Record<Difference, number>> = { actions: 9, repositories: 10, who: 12 };
 
 /**
- * @param othersOf what does not match besides `who`
- * @returns the first of those that need the smallest change; undefined if no part of any rule matches
+ * @param othersOf the parts besides `who` that do not match
+ * @returns the first rule with the smallest change; undefined if no part of any rule matches
  */
 export function nearestOf(
   rules: readonly Rule[],
@@ -34,7 +34,7 @@ export function nearestOf(
     const applies = appliesTo(rule, identity);
     const claims = applies ? [] : rule.who.flatMap((subject) => claimsThatDiffer(subject, identity));
     const differs: readonly Difference[] = applies ? othersOf(rule) : ['who', ...othersOf(rule)];
-    // A token of the right issuer is nearer than somebody else.
+    // A token of the right issuer is nearer than another identity.
     const weight = weightOf(differs) - (claims.length > 0 ? 1 : 0);
     if (weight >= least) continue;
     least = weight;

@@ -1,13 +1,13 @@
 import { describe, expect, test } from 'bun:test';
 import type { RepositoryName } from '../../oci/names.ts';
-import { ANYBODY, type Caller } from '../access.ts';
+import { ANONYMOUS_CALLER, type Caller } from '../access.ts';
 import type { Authority, Grants } from '../authority.ts';
 import type { Identity } from '../identity.ts';
 import { parseAccessFile } from './access-file.ts';
 import { RulesPolicy } from './policy.ts';
 
 const repo = (name: string) => name as RepositoryName;
-const caller = (authority: Authority): Caller => ({ ...ANYBODY, authority });
+const caller = (authority: Authority): Caller => ({ ...ANONYMOUS_CALLER, authority });
 const x: Identity = { kind: 'user', name: 'x' };
 const pullOf = (name: string): Grants => ({
   allows: (action, each) => action === 'pull' && each === name,
@@ -32,10 +32,10 @@ describe('the policy', () => {
       ]);
       expect([policy.allows(known, 'pull', repo('c')), policy.mayPullUnnamed(known, repo('b'))]).toEqual([false, true]);
       expect([policy.allowsRegistry(known, 'metrics'), policy.allowsRegistry(known, 'admin')]).toEqual([true, false]);
-      expect([policy.allows(ANYBODY, 'pull', repo('public')), policy.allows(ANYBODY, 'pull', repo('a'))]).toEqual([
-        true,
-        false,
-      ]);
+      expect([
+        policy.allows(ANONYMOUS_CALLER, 'pull', repo('public')),
+        policy.allows(ANONYMOUS_CALLER, 'pull', repo('a')),
+      ]).toEqual([true, false]);
     }
   });
 
@@ -103,7 +103,7 @@ describe('the policy', () => {
       2,
     ]);
     expect(policy.allowing(known, { kind: 'registry', action: 'metrics' })).toBe(3);
-    expect(policy.nearest(ANYBODY, { kind: 'registry', action: 'metrics' })).toBe(3);
+    expect(policy.nearest(ANONYMOUS_CALLER, { kind: 'registry', action: 'metrics' })).toBe(3);
     expect(policy.nearest(known, { kind: 'registry', action: 'admin' })).toBeUndefined();
     const token = caller({ kind: 'server-token', identity: { kind: 'token', subject: 'x' }, grants: pullOf('a') });
     expect([policy.allowing(token, on('pull', 'a')), policy.nearest(token, on('pull', 'b'))]).toEqual([

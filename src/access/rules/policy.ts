@@ -1,7 +1,7 @@
 import { unreachable } from '../../oci/errors.ts';
 import type { RepositoryName } from '../../oci/names.ts';
 import type { AccessPolicy, Action, Caller, RegistryAction, RuleLookup } from '../access.ts';
-import type { Wanted } from '../authority.ts';
+import type { Permission } from '../authority.ts';
 import type { Identity } from '../identity.ts';
 import type { AccessRules, RulesOfIdentity } from './access-rules.ts';
 import type { RuledIdentity } from './subject.ts';
@@ -15,21 +15,21 @@ interface Remembered {
   readonly repositories: Map<RepositoryName, Allowing>;
 }
 
-/** Bounds the memory for all identities together: clients choose the names that they ask for. */
+/** For all identities together. Clients choose the names, so the memory must be bounded. */
 const MAX_REPOSITORIES = 100_000;
 
 /**
- * Asks the rules of ACCESS_FILE. What they say about an identity is remembered as long as the identity's object exists, so a
- * request of a known caller costs two look-ups. Authenticators should return one object for all requests with the same credentials.
+ * Decides by the rules of ACCESS_FILE. Results are cached per identity object, so a request of a cached caller costs two lookups.
+ * Authenticators should therefore return the same object for all requests with the same credentials.
  */
 export class RulesPolicy implements AccessPolicy, RuleLookup {
   readonly #current: () => Rules;
-  /** Whose answers are remembered. */
+  /** The rules that the cached results came from. */
   #rules: Rules;
   #remembered = new WeakMap<Identity, Remembered>();
   #repositories = 0;
 
-  /** @param current the rules that are in use; others after ACCESS_FILE has changed */
+  /** @param current returns the current rules, which are another object after ACCESS_FILE has changed */
   constructor(current: () => Rules) {
     this.#current = current;
     this.#rules = current();
@@ -54,7 +54,7 @@ export class RulesPolicy implements AccessPolicy, RuleLookup {
       : this.#allowsIdentity(authority.identity, 'pull', repo);
   }
 
-  /** A token server that lets a caller have the catalog means all of it: its tokens name few repositories, and often none. */
+  /** A token with the catalog scope lists the whole catalog, because tokens of token servers name few repositories, and often none. */
   mayList(caller: Caller, repo: RepositoryName): boolean {
     const { authority } = caller;
     const isWholeCatalog = authority.kind === 'server-token' && authority.grants.allowsRegistry('catalog');
@@ -74,16 +74,16 @@ export class RulesPolicy implements AccessPolicy, RuleLookup {
     }
   }
 
-  allowing({ authority: { kind, identity } }: Caller, wanted: Wanted): number | undefined {
+  allowing({ authority: { kind, identity } }: Caller, wanted: Permission): number | undefined {
     if (kind === 'server-token' || !isRuled(identity)) return undefined;
     return wanted.kind === 'registry'
       ? this.#of(identity).rules.allowingRegistry(wanted.action)?.number
       : this.#allowingOn(identity, wanted.repo)[wanted.action];
   }
 
-  nearest(caller: Caller, wanted: Wanted): number | undefined {
+  nearest(caller: Caller, wanted: Permission): number | undefined {
     const { kind, identity } = caller.authority;
-    // A token of ours may lack what the rules allow.
+    // The rules may allow it although the token does not.
     if (kind === 'server-token' || !isRuled(identity) || this.allowing(caller, wanted) !== undefined) return undefined;
     return this.#current().nearest(identity, wanted)?.rule;
   }

@@ -2,18 +2,18 @@ import { z } from 'zod';
 import { parseBytes, SIZE_FORMS } from '../../config/size.ts';
 import { Patterns, patterns } from '../../rule-file/patterns.ts';
 
-/** What a quota can limit. */
+/** The resources that a quota can limit. */
 export const RESOURCES = ['bytes', 'repositories', 'tags', 'slots'] as const;
 export type Resource = (typeof RESOURCES)[number];
 
-/** What all repositories that match a quota may use together. */
+/** A limit on what all matching repositories use together. */
 export interface Quota {
-  /** In messages and metrics. No two quotas of a file have the same. */
+  /** Unique in the file. It appears in messages and metrics. */
   readonly name: string;
-  /** As they are written. */
+  /** As written in the file. */
   readonly patterns: readonly string[];
   readonly matches: (repo: string) => boolean;
-  /** What is not in it has no limit. */
+  /** An absent resource has no limit. */
   readonly allowed: Readonly<Partial<Record<Resource, number>>>;
 }
 
@@ -25,7 +25,7 @@ const size = z
     context.addIssue({ code: 'custom', message: `${SIZE_FORMS} is expected` });
     return z.NEVER;
   });
-const amount = z.int('a whole number is expected').nonnegative('a number from 0 on is expected');
+const amount = z.int('a whole number is expected').nonnegative('a number of at least 0 is expected');
 
 /** One entry of `quotas`. */
 export const quotaShape = z

@@ -4,18 +4,18 @@ import { textOfClaim } from './claims.ts';
 
 const PLACEHOLDER = /\$\{([^{}]*)\}/g;
 const CLAIM_NAME = /^[\w.:/-]{1,100}$/;
-/** One component of a repository's name, as the spec defines it. It has no character that means something in a pattern. */
+/** One component of a repository's name, as the spec defines it. It has no character with a meaning in patterns. */
 const COMPONENT = /^[a-z0-9]+(?:(?:\.|_|__|-+)[a-z0-9]+)*$/;
 const MAX_COMPONENT = 255;
-/** Stands for a claim while the rest of a pattern is checked. */
+/** Replaces a claim while the rest of a pattern is checked. */
 const STAND_IN = 'x';
 
-/** A glob of repositories' names, in which `${claim}` stands for a claim of the identity. */
+/** A glob for repository names, in which `${claim}` stands for a claim of the identity. */
 export class RepositoryPattern {
   readonly text: string;
   /** Names of the claims that it refers to. */
   readonly claims: readonly string[];
-  /** What it is for everybody, if it refers to none. */
+  /** The glob, if it refers to no claim. */
   readonly #fixed: Patterns | undefined;
 
   /** @param text for which `problemOf` found no problem */
@@ -25,7 +25,7 @@ export class RepositoryPattern {
     this.#fixed = this.claims.length === 0 ? new Patterns([text]) : undefined;
   }
 
-  /** Why a text cannot be used as a pattern. */
+  /** Why a text cannot be used as a pattern; undefined if it can. */
   static problemOf(text: string): string | undefined {
     for (const { 1: name = '', index } of text.matchAll(PLACEHOLDER)) {
       if (!CLAIM_NAME.test(name)) return 'the name of a claim is expected in the braces after "$"';
@@ -36,8 +36,8 @@ export class RepositoryPattern {
   }
 
   /**
-   * The pattern for an identity with these claims; undefined if one is missing or is not exactly one legal component of a name:
-   * so no value can reach beyond the place that the pattern gives it.
+   * The glob for an identity with these claims; undefined if a claim is missing or is not exactly one legal component of a name. So
+   * no value can match beyond its place in the pattern.
    */
   withClaims(claims: Claims): Patterns | undefined {
     if (this.#fixed !== undefined) return this.#fixed;

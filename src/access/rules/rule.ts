@@ -10,11 +10,11 @@ export const REGISTRY_ACTIONS = ['catalog', 'metrics', 'admin'] as const satisfi
 export interface Rule {
   /** Its place among the rules; the first is 1. */
   readonly number: number;
-  /** Where it begins in ACCESS_FILE; undefined for the rule that holds without one. */
+  /** Line of ACCESS_FILE; undefined for the built-in rule. */
   readonly line: number | undefined;
   readonly who: readonly Subject[];
   readonly repositories: readonly RepositoryPattern[];
-  /** As written: `push` includes `create` also where that is not listed. */
+  /** As written: `push` includes `create` even if that is not listed. */
   readonly actions: ReadonlySet<Action | RegistryAction>;
 }
 

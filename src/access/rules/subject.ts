@@ -3,22 +3,22 @@ import { claimMatches } from './claims.ts';
 import type { Issuer } from './issuer.ts';
 import { TextPattern } from './text-pattern.ts';
 
-/** Identities that rules decide about. Marina's own work and its operator's commands are not subject to them. */
+/** Identities that rules apply to. Marina's background work and the operator's commands are not subject to rules. */
 export type RuledIdentity = Exclude<Identity, { readonly kind: 'system' | 'operator' }>;
 
 /** An entry of `who` or of a group: the identities that it names. */
 export type Subject =
-  /** Everybody, because what is allowed without credentials is allowed with them too. */
+  /** Everyone, because whatever is allowed without credentials is also allowed with them. */
   | { readonly kind: 'anonymous' }
-  /** Everybody with an identity. */
+  /** Everyone with an identity. */
   | { readonly kind: 'everyone' }
-  /** Every user and robot. The file has no form for it. */
+  /** Every user and robot. It cannot be written in the file. */
   | { readonly kind: 'accounts' }
   | { readonly kind: 'user'; readonly name: string }
   | { readonly kind: 'group'; readonly name: string; readonly members: readonly Subject[] }
   | { readonly kind: 'robot'; readonly names: TextPattern }
   | { readonly kind: 'certificate'; readonly names: TextPattern }
-  /** @property issuers names of the issuers that `written` matches; a pattern of URLs may match several, or none */
+  /** @property issuers names of the issuers that `written` matches; a pattern of URLs may match several or none */
   | {
       readonly kind: 'oidc';
       readonly written: string;
@@ -28,32 +28,32 @@ export type Subject =
   /** Tokens of one issuer that have all of these claims. */
   | { readonly kind: 'claims'; readonly issuer: string; readonly claims: readonly (readonly [string, TextPattern])[] };
 
-/** What subjects refer to. */
-export interface Known {
+/** The groups and issuers that subjects can refer to. */
+export interface Definitions {
   /** undefined within a group, because groups do not nest. */
   readonly groups: ReadonlyMap<string, readonly Subject[]> | undefined;
   readonly issuers: readonly Issuer[];
 }
 
-/** @returns a string if it is wrong: the reason, which does not repeat the text */
-export function parseSubject(text: string, known: Known): Subject | string {
+/** @returns a string if the text is wrong: the reason, which does not repeat the text */
+export function parseSubject(text: string, definitions: Definitions): Subject | string {
   if (text === 'anonymous' || text === 'everyone') {
-    return known.groups === undefined ? `${text} cannot be in a group: name it in the rule` : { kind: text };
+    return definitions.groups === undefined ? `${text} cannot be in a group: name it in the rule` : { kind: text };
   }
   const [, kind, rest = ''] = /^([^:]*):(.*)$/s.exec(text) ?? [];
   switch (kind) {
     case undefined:
       return parseUser(text);
     case 'group':
-      return parseGroup(rest, known);
+      return parseGroup(rest, definitions);
     case 'robot':
       return withPattern(rest, (names) => ({ kind: 'robot', names }));
     case 'cert':
       return withPattern(rest, (names) => ({ kind: 'certificate', names }));
     case 'oidc':
-      return parseOidc(rest, known);
+      return parseOidc(rest, definitions);
     default:
-      return 'there is no such kind: a user name without ":", or group:, robot:, cert: or oidc: is expected';
+      return 'unknown kind: a user name without ":", or group:, robot:, cert: or oidc: is expected';
   }
 }
 
@@ -63,14 +63,14 @@ function parseUser(name: string): Subject | string {
   return new TextPattern(name).isExact ? { kind: 'user', name } : 'the name of one user is expected, not a pattern';
 }
 
-function parseGroup(name: string, { groups }: Known): Subject | string {
+function parseGroup(name: string, { groups }: Definitions): Subject | string {
   if (groups === undefined) return 'a group cannot be in a group: name both in the rule';
   const members = groups.get(name);
-  return members === undefined ? 'there is no group of this name under `groups`' : { kind: 'group', name, members };
+  return members === undefined ? '`groups` has no group of this name' : { kind: 'group', name, members };
 }
 
-/** `<issuer's name>:<subject>`, or its URL or a pattern of URLs instead of its name. */
-function parseOidc(rest: string, { issuers }: Known): Subject | string {
+/** Parses `<issuer>:<subject>`, where the issuer is a name, a URL or a pattern of URLs. */
+function parseOidc(rest: string, { issuers }: Definitions): Subject | string {
   const byUrl = /^(?<written>https?:\/\/[^/:]+(?::\d+)?(?:\/[^:]*)?):(?<subject>.*)$/s.exec(rest);
   const byName = /^(?<written>[^:]*):(?<subject>.*)$/s.exec(rest);
   const { written, subject } = (byUrl ?? byName)?.groups ?? {};
@@ -79,7 +79,7 @@ function parseOidc(rest: string, { issuers }: Known): Subject | string {
   if (problem !== undefined) return problem;
   const pattern = new TextPattern(written);
   const meant = issuers.filter(({ name, issuer }) => (byUrl === null ? name === written : pattern.matches(issuer)));
-  // A group may be shared by files that have different issuers.
+  // A pattern of URLs may match none: a group may be shared by files with different issuers.
   if (meant.length === 0 && (byUrl === null || pattern.isExact)) return 'there is no such issuer under `issuers`';
   const names = meant.map(({ name }) => name);
   return withPattern(subject, (subjects) => ({ kind: 'oidc', written, issuers: names, subjects }));
@@ -89,7 +89,7 @@ function parseOidc(rest: string, { issuers }: Known): Subject | string {
 export function parseClaimsSubject(
   issuer: string,
   claims: Readonly<Record<string, string>>,
-  { issuers }: Known,
+  { issuers }: Definitions,
 ): Subject | string {
   const found = issuers.find(({ name, issuer: url }) => name === issuer || url === issuer);
   if (found === undefined) return 'there is no such issuer under `issuers`';
@@ -131,7 +131,7 @@ export function matchesSubject(subject: Subject, identity: RuledIdentity): boole
   }
 }
 
-/** Names of the claims that the identity lacks, or has with another value. */
+/** Names of the claims that the identity lacks, or whose values do not match. */
 function missingClaims(
   { claims }: Extract<Subject, { readonly kind: 'claims' }>,
   identity: Extract<Identity, { readonly kind: 'oidc' }>,
@@ -139,14 +139,14 @@ function missingClaims(
   return claims.flatMap(([name, pattern]) => (claimMatches(identity.claims, name, pattern) ? [] : [name]));
 }
 
-/** The claims that keep a subject from naming a token of its issuer. */
+/** The claims because of which a subject does not match a token of its issuer. */
 export function claimsThatDiffer(subject: Subject, identity: RuledIdentity): readonly string[] {
   if (identity.kind !== 'oidc') return [];
   if (subject.kind === 'group') return subject.members.flatMap((member) => claimsThatDiffer(member, identity));
   return subject.kind === 'claims' && subject.issuer === identity.issuer ? missingClaims(subject, identity) : [];
 }
 
-/** Whether an identity that a subject names can have claims. */
+/** Whether identities that a subject names can have claims. */
 export function mayHaveClaims(subject: Subject): boolean {
   switch (subject.kind) {
     case 'everyone':

@@ -6,7 +6,7 @@ const MAX_CHARACTERS = 1_000;
 
 /**
  * Matches a name or a claim from outside: exactly, or as a glob if it has one of `*?[{`. The value is untrusted, so a glob matches
- * no value with control characters or others that cannot be seen.
+ * no value with control characters or invisible characters.
  */
 export class TextPattern {
   readonly text: string;
@@ -18,9 +18,9 @@ export class TextPattern {
     this.#globs = WILDCARD.test(text) ? new Patterns([text]) : undefined;
   }
 
-  /** Why a text cannot be used as a pattern. */
+  /** Why a text cannot be used as a pattern; undefined if it can. */
   static problemOf(text: string): string | undefined {
-    if (text === '') return 'a text is expected, not an empty one';
+    if (text === '') return 'the text must not be empty';
     if (text.length > MAX_CHARACTERS) return `at most ${MAX_CHARACTERS} characters are expected`;
     if (UNPRINTABLE.test(text)) return 'a text without control characters is expected';
     return WILDCARD.test(text) ? problemOfPattern('text', text) : undefined;

@@ -6,11 +6,11 @@ const shape = z
   .array(z.object({ type: z.string(), name: z.string(), actions: z.array(z.string()).nullish() }))
   .nullish();
 
-/** The words of token servers for our actions; they have none for `create`. */
+/** The action of distribution for each action of Marina. There is none for `create`. */
 const WORDS: Readonly<Record<Action, string>> = { pull: 'pull', push: 'push', create: 'push', delete: 'delete' };
 
 /**
- * What a token of a token server allows. Entries about the same thing are merged, and the action `*` is every action.
+ * What a token of a token server allows. Entries for the same name are merged, and the action `*` means every action.
  * @returns undefined if the claim is malformed
  */
 export function readAccess(access: unknown): Grants | undefined {

@@ -17,25 +17,24 @@ export function parseBundle(pem: string): readonly X509Certificate[] {
   return blocks.map(([block, label], at) => {
     const which = `${at + 1} of ${blocks.length}`;
     const certificate = label === 'CERTIFICATE' ? readCertificate(block) : undefined;
-    if (certificate === undefined) throw problem(`has a block, ${which}, that is no certificate that can be read`);
+    if (certificate === undefined) throw problem(`has a block, ${which}, that is not a readable certificate`);
     return certificate;
   });
 }
 
-/** Certificates that a token may bring: its own, one in between, and the one of the bundle, which is not needed. */
+/** Maximum number of certificates in a token: usually its own, an intermediate one, and the root, which is not needed. */
 const MAX_CHAIN = 4;
 const BASE64 = /^[A-Za-z0-9+/]+={0,2}$/;
 
 /**
- * The key of the certificate that signed a token, if the bundle vouches for it: if it is in the bundle, or issued by one of it, or by
- * a CA that one of it issued. Longer ways are refused, because it is not looked at how far a CA may delegate (its path length): put
- * the CA in between into the bundle.
+ * The key of the certificate that signed a token, if the certificate is trusted: if it is in the bundle, if a certificate of the
+ * bundle issued it, or if there is one intermediate CA between the two. Longer chains are refused, because path lengths of CAs are not
+ * checked; an operator can add the intermediate CA to the bundle.
  *
- * Every certificate on the way must be valid now. What it is for (extended key usage) and whom it names do not matter, as in
- * distribution.
- * @param x5c of a header: certificates in base64 (DER), the one that signed the token first
+ * Every certificate of the chain must be valid now. Extended key usage and subject names are not checked, as in distribution.
+ * @param x5c header parameter: certificates in base64 (DER); the first one signed the token
  * @param now milliseconds since 1970
- * @returns a text: why it is not trusted
+ * @returns a string if the certificate is not trusted: the reason
  */
 export function trustedLeaf(x5c: unknown, bundle: readonly X509Certificate[], now: number): PublicKey | string {
   const chain = readChain(x5c);
@@ -43,11 +42,11 @@ export function trustedLeaf(x5c: unknown, bundle: readonly X509Certificate[], no
   const [leaf, ...others] = chain;
   if (!isValidAt(leaf, now)) return 'the certificate of the token has expired, or is not valid yet';
   const anchors = bundle.filter((each) => isValidAt(each, now));
-  const isVouchedFor = (certificate: X509Certificate): boolean =>
+  const isAnchored = (certificate: X509Certificate): boolean =>
     anchors.some((anchor) => anchor.fingerprint256 === certificate.fingerprint256 || isIssuer(anchor, certificate));
   const isTrusted =
-    isVouchedFor(leaf) || others.some((each) => isValidAt(each, now) && isIssuer(each, leaf) && isVouchedFor(each));
-  if (!isTrusted) return 'the certificate of the token comes from none that is trusted and valid now';
+    isAnchored(leaf) || others.some((each) => isValidAt(each, now) && isIssuer(each, leaf) && isAnchored(each));
+  if (!isTrusted) return 'the certificate of the token was not issued by a trusted and valid certificate';
   const algorithms = algorithmsOf(leaf.publicKey);
   return algorithms.length > 0 ? { key: leaf.publicKey, algorithms } : 'the key of the certificate is not accepted';
 }
@@ -62,11 +61,11 @@ function readChain(x5c: unknown): readonly [X509Certificate, ...X509Certificate[
   return leaf === undefined || chain.length < x5c.length ? undefined : [leaf, ...others];
 }
 
-/** @returns undefined if it, or its key, cannot be read */
+/** @returns undefined if the certificate or its key cannot be read */
 function readCertificate(bytes: string | Buffer): X509Certificate | undefined {
   try {
     const certificate = new X509Certificate(bytes);
-    // The key is only read when it is asked for, and may be of a kind that is not known here.
+    // The key is parsed lazily, and its kind may not be supported.
     return certificate.publicKey === undefined ? undefined : certificate;
   } catch {
     return undefined;

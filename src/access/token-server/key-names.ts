@@ -1,13 +1,13 @@
 import { createHash, type KeyObject } from 'node:crypto';
 
-/** Members of a JWK that RFC 7638 hashes, by the kind of key and in the order in which it wants them. */
+/** Members of a JWK that RFC 7638 hashes, by kind of key, in the required order. */
 const REQUIRED: ReadonlyMap<unknown, readonly string[]> = new Map([
   ['RSA', ['e', 'kty', 'n']],
   ['EC', ['crv', 'kty', 'x', 'y']],
   ['OKP', ['crv', 'kty', 'x']],
 ]);
 
-/** Names that token servers give to a key in the `kid` of a token. */
+/** Names that token servers may give a key in the `kid` of a token. */
 export function namesOf(key: KeyObject): ReadonlySet<string> {
   return new Set([thumbprintOf(key), distributionThumbprintOf(key), libtrustFingerprintOf(key)]);
 }
@@ -17,7 +17,7 @@ export function thumbprintOf(key: KeyObject): string {
   return hashMembers(key, (value) => value);
 }
 
-/** As distribution computes it (registry/auth/token/util.go): coordinates lose their leading zeros, which RFC 7638 keeps. */
+/** As distribution computes it (registry/auth/token/util.go): leading zeros of coordinates are dropped, which RFC 7638 keeps. */
 function distributionThumbprintOf(key: KeyObject): string {
   return hashMembers(key, (value, name) => {
     if (key.asymmetricKeyType !== 'ec' || (name !== 'x' && name !== 'y')) return value;
@@ -31,7 +31,7 @@ const LIBTRUST_CHARACTERS = 48;
 const BASE32 = 'ABCDEFGHIJKLMNOPQRSTUVWXYZ234567';
 
 /**
- * The fingerprint of libtrust, which token servers from before distribution 3 write: 240 bits of the SHA-256 of the public key
+ * The fingerprint of libtrust, which token servers older than distribution 3 use: 240 bits of the SHA-256 of the public key
  * (DER), in base32, in groups of four: `PYYO:TEWU:…`.
  */
 function libtrustFingerprintOf(key: KeyObject): string {

@@ -1,5 +1,5 @@
 import { errors, type JWTPayload, jwtVerify } from 'jose';
-import type { Authenticated, BearerAuthenticator, Maybe } from '../authenticator.ts';
+import type { Authenticated, BearerAuthenticator, MaybeAsync } from '../authenticator.ts';
 import { issuerOf, isTokenLike, LEEWAY_SECONDS, refusalOf } from '../foreign-token.ts';
 import { VerifiedTokens } from '../verified-tokens.ts';
 import { readAccess } from './access-claim.ts';
@@ -8,18 +8,18 @@ import type { Trust } from './trust.ts';
 export interface ServerTokensPorts {
   /** `iss` of the tokens. */
   readonly issuer: string;
-  /** How the token server calls this registry: what `aud` must be or contain. */
+  /** The token server's name for this registry. `aud` must be or contain it. */
   readonly service: string;
-  /** The keys in use; others after a file has changed. */
+  /** The current keys. They are another object after a file has changed. */
   readonly trust: () => Trust;
   /** Milliseconds since 1970. */
   readonly now: () => number;
 }
 
-/** A token that was verified is verified again after this time: its certificate may have expired. */
+/** A token is verified again after this time, because its certificate may have expired. */
 const MAX_REMEMBERED_MS = 60 * 60_000;
 
-/** Tokens of the token server that the AUTH_TOKEN settings name. They are judged as distribution judges them (registry/auth/token). */
+/** Tokens of the token server that the AUTH_TOKEN settings name. They are verified as distribution does it (registry/auth/token). */
 export class ServerTokens implements BearerAuthenticator {
   readonly #ports: ServerTokensPorts;
   readonly #verified: VerifiedTokens;
@@ -29,7 +29,7 @@ export class ServerTokens implements BearerAuthenticator {
     this.#verified = new VerifiedTokens(ports.now);
   }
 
-  bearer(token: string): Maybe<Authenticated | undefined> {
+  bearer(token: string): MaybeAsync<Authenticated | undefined> {
     if (!isTokenLike(token)) return undefined;
     const trust = this.#ports.trust();
     const known = this.#verified.find(token, trust);
@@ -71,8 +71,8 @@ export class ServerTokens implements BearerAuthenticator {
 
   #accept(token: string, { sub = '', exp, access }: JWTPayload, trust: Trust): Authenticated {
     const grants = readAccess(access);
-    if (grants === undefined) return { kind: 'refused', reason: 'the "access" of the token is not what is expected' };
-    if (typeof sub !== 'string') return { kind: 'refused', reason: 'the "sub" of the token is no text' };
+    if (grants === undefined) return { kind: 'refused', reason: 'the "access" of the token is malformed' };
+    if (typeof sub !== 'string') return { kind: 'refused', reason: 'the "sub" of the token is not a string' };
     const until = Math.min(((exp ?? 0) + LEEWAY_SECONDS) * 1_000, this.#ports.now() + MAX_REMEMBERED_MS);
     return this.#verified.remember(
       token,
@@ -82,7 +82,7 @@ export class ServerTokens implements BearerAuthenticator {
   }
 }
 
-/** A token is signed with a key that nothing vouches for. */
+/** A token is signed with a key that is not trusted. */
 class UntrustedKey extends Error {
   override readonly name = 'UntrustedKey';
 }

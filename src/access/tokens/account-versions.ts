@@ -1,9 +1,9 @@
 import type { Account, Held, Holder } from './claims.ts';
 
-/** The current version of an account's password: any text that changes with it. undefined: there is no such account. */
+/** The current version of an account's password: a text that changes with it; undefined if there is no such account. */
 export type VersionOf = (account: Account) => string | undefined;
 
-/** Ties tokens to the password by which they were obtained. */
+/** Binds tokens to the password with which they were obtained. */
 export class AccountVersions {
   readonly #versionOf: VersionOf;
 
@@ -11,12 +11,12 @@ export class AccountVersions {
     this.#versionOf = versionOf;
   }
 
-  /** What a token for this identity is tied to; only accounts have a password. */
+  /** The holder with the version of its password; only accounts have one. */
   held(holder: Holder): Held {
     return { holder, version: isAccount(holder) ? this.#versionOf(holder) : undefined };
   }
 
-  /** Whether the account still has the password that it had then. What has no password is always current. */
+  /** Whether the account still has the same password. A holder without a password is always current. */
   isCurrent({ holder, version }: Held): boolean {
     return !isAccount(holder) || (version !== undefined && version === this.#versionOf(holder));
   }

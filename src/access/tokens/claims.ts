@@ -4,13 +4,13 @@ import type { Action } from '../authority.ts';
 import type { Identity } from '../identity.ts';
 import { type Granted, type RepositoryGrant, scopeWord } from './grant.ts';
 
-/** Who can log in, and so have a token of ours. */
+/** Identities that this registry issues tokens to. */
 export type Holder = Extract<Identity, { kind: 'anonymous' | 'user' | 'robot' | 'oidc' | 'certificate' }>;
 
-/** An identity that has a password which can change. */
+/** An identity with a password. */
 export type Account = Extract<Identity, { kind: 'user' | 'robot' }>;
 
-/** Who holds a token, and for accounts the version of the password by which it was obtained. */
+/** The holder of a token, and for accounts the version of the password with which it was obtained. */
 export interface Held {
   readonly holder: Holder;
   readonly version: string | undefined;
@@ -50,7 +50,7 @@ const entry = z.discriminatedUnion('type', [
 
 const accessClaims = z.object({
   access: z.array(entry),
-  /** `create` has the places in `access` where `push` means `create`. */
+  /** `create`: indexes of the entries of `access` in which `push` means `create`. */
   marina: z.strictObject({ ...held, create: z.array(z.number()).optional() }),
 });
 type AccessClaims = z.input<typeof accessClaims>;

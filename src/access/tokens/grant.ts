@@ -2,7 +2,7 @@ import type { RepositoryName } from '../../oci/names.ts';
 import type { Action, Grants, RegistryAction } from '../authority.ts';
 import { formatScope, type Scope, type ScopeAction } from './scope.ts';
 
-/** What a token allows on one repository; with `push` there is no `create`, which it includes. */
+/** What a token allows on one repository. `push` includes `create`, which is then not listed. */
 export interface RepositoryGrant {
   readonly repo: RepositoryName;
   readonly actions: readonly Action[];
@@ -21,7 +21,7 @@ export interface Rights {
 }
 
 /**
- * The part of what is asked for that the rules allow. Pure. "If the client only has a subset of the requested access it must not be
+ * The part of the requested scopes that the rules allow. Pure. "If the client only has a subset of the requested access it must not be
  * considered an error".
  */
 export function grantScopes(scopes: readonly Scope[], rights: Rights): Granted {
@@ -39,13 +39,13 @@ export function grantScopes(scopes: readonly Scope[], rights: Rights): Granted {
   return { repositories, registry };
 }
 
-/** Clients have no word for `create`: who may not push, but create, gets that for `push`. */
+/** Clients cannot ask for `create`. A caller who may create but not push gets `create` when it asks for `push`. */
 function actionFor(wanted: ScopeAction, repo: RepositoryName, rights: Rights): Action | undefined {
   if (rights.allows(wanted, repo)) return wanted;
   return wanted === 'push' && rights.allows('create', repo) ? 'create' : undefined;
 }
 
-/** What was granted in the words that clients know, separated by spaces. */
+/** The granted scopes in the clients' syntax, separated by spaces. */
 export function formatGranted({ repositories, registry }: Granted): string {
   const scopes: readonly Scope[] = [
     ...repositories.map(({ repo, actions }) => ({
@@ -58,12 +58,12 @@ export function formatGranted({ repositories, registry }: Granted): string {
   return scopes.map(formatScope).join(' ');
 }
 
-/** The action as clients, and the `access` claim, name it. */
+/** The action in scopes and in the `access` claim. */
 export function scopeWord(action: Action): ScopeAction {
   return action === 'create' ? 'push' : action;
 }
 
-/** Looks grants up. */
+/** Indexes grants for lookups. */
 export function grantsOf({ repositories, registry }: Granted): Grants {
   const byName = new Map(repositories.map(({ repo, actions }) => [repo, new Set(actions)]));
   return {

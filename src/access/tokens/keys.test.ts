@@ -32,9 +32,9 @@ test('other files are refused in one line that shows nothing of them', () => {
     .toString();
   const expected = 'an EC P-256 or Ed25519 private key (PEM, not encrypted) is expected';
   const cases: readonly (readonly [pem: string, problem: string])[] = [
-    ['', `there is no key in it: ${expected}`],
-    ['hunter2', `there is no key in it: ${expected}`],
-    [good.slice(0, -20), `there is no key in it: ${expected}`],
+    ['', `it has no key: ${expected}`],
+    ['hunter2', `it has no key: ${expected}`],
+    [good.slice(0, -20), `it has no key: ${expected}`],
     [
       `${good}-----BEGIN PRIVATE KEY-----\nhunter2\n-----END PRIVATE KEY-----`,
       `key 2 of 2 cannot be read: ${expected}`,
@@ -47,7 +47,7 @@ test('other files are refused in one line that shows nothing of them', () => {
     [good + pkcs8(rsa), `key 2 of 2 is of another kind: ${expected}`],
     [pkcs8(ec('P-384')), `key 1 of 1 is of another kind: ${expected}`],
     [pkcs8(generateKeyPairSync('x25519').privateKey), `key 1 of 1 is of another kind: ${expected}`],
-    [good.repeat(17), 'there are more than 16 keys in it'],
+    [good.repeat(17), 'it has more than 16 keys'],
   ];
   for (const [pem, problem] of cases) expect(problemWith(pem)).toBe(problem);
 });

@@ -2,7 +2,7 @@ import { createPrivateKey, createPublicKey, generateKeyPairSync, type KeyObject 
 import { calculateJwkThumbprint, exportJWK } from 'jose';
 import { FileProblem } from '../reloaded-file.ts';
 
-/** What a key may be used with, and nothing else: a token cannot choose. */
+/** The only algorithm that a key may be used with: a token cannot choose another. */
 type TokenAlgorithm = 'ES256' | 'EdDSA';
 
 interface PrivateKey {
@@ -16,7 +16,7 @@ interface SigningKey extends PrivateKey {
   readonly publicKey: KeyObject;
 }
 
-/** The private keys of one TOKEN_KEY_FILE, in its order. Never changed: another content is another value. */
+/** The private keys of TOKEN_KEY_FILE, in the file's order. Immutable: a changed file is parsed into a new value. */
 export type PrivateKeys = readonly [PrivateKey, ...PrivateKey[]];
 
 interface TokenKeys {
@@ -30,19 +30,19 @@ const BLOCK = /-----BEGIN (?<label>[A-Z0-9 ]+)-----[\s\S]*?-----END \k<label>---
 const EXPECTED = 'an EC P-256 or Ed25519 private key (PEM, not encrypted) is expected';
 
 /**
- * Reads private keys: the first signs, all verify. Text between the keys is ignored, as in every PEM file, and so are the EC parameters
- * that openssl writes before a key.
- * @throws FileProblem; its message shows nothing of the keys
+ * Parses private keys: the first signs, all verify. Text between the keys is ignored, as in every PEM file, and so are the EC
+ * parameters that openssl writes before a key.
+ * @throws FileProblem; its message shows no part of the keys
  */
 export function parsePrivateKeys(pem: string): PrivateKeys {
   const blocks = Array.from(pem.matchAll(BLOCK)).filter(({ groups }) => groups?.label !== 'EC PARAMETERS');
-  if (blocks.length > MAX_KEYS) throw new FileProblem(`there are more than ${MAX_KEYS} keys in it`);
+  if (blocks.length > MAX_KEYS) throw new FileProblem(`it has more than ${MAX_KEYS} keys`);
   const [first, ...others] = blocks.map(([block], at) => privateKeyOf(block, `key ${at + 1} of ${blocks.length}`));
-  if (first === undefined) throw new FileProblem(`there is no key in it: ${EXPECTED}`);
+  if (first === undefined) throw new FileProblem(`it has no key: ${EXPECTED}`);
   return [first, ...others];
 }
 
-/** A new key as a PEM file has it (PKCS#8): EC P-256, which every tool that reads registry tokens knows. */
+/** Generates a key in PEM (PKCS#8). It is EC P-256, which every tool for registry tokens supports. */
 export function makeTokenKey(): string {
   return generateKeyPairSync('ec', { namedCurve: 'P-256', privateKeyEncoding: { type: 'pkcs8', format: 'pem' } })
     .privateKey;
@@ -77,7 +77,7 @@ function algorithmOf({ asymmetricKeyType, asymmetricKeyDetails }: KeyObject): To
   return asymmetricKeyType === 'ec' && asymmetricKeyDetails?.namedCurve === 'prime256v1' ? 'ES256' : undefined;
 }
 
-/** The keys in use, which change when their file does. */
+/** The current keys, which change with their file. */
 export class KeyRing {
   readonly #file: { readonly value: PrivateKeys };
   #identified: { readonly from: PrivateKeys; readonly keys: Promise<TokenKeys> } | undefined;
@@ -86,12 +86,12 @@ export class KeyRing {
     this.#file = file;
   }
 
-  /** The same value for as long as the keys are the same. */
+  /** The same object as long as the keys have not changed. */
   get current(): PrivateKeys {
     return this.#file.value;
   }
 
-  /** The current keys with their names, which are computed once. */
+  /** The current keys with their thumbprints, which are computed once. */
   keys(): Promise<TokenKeys> {
     const from = this.#file.value;
     if (this.#identified?.from !== from) this.#identified = { from, keys: identifyKeys(from) };

@@ -125,7 +125,7 @@ describe('a token of ours', () => {
     for (const version of ['2', undefined]) {
       if (version === undefined) world.passwords.delete('deployer');
       else world.passwords.set('deployer', version);
-      expect(await reasonOf(world.own.bearer(token))).toBe('the account is gone, or has another password now');
+      expect(await reasonOf(world.own.bearer(token))).toBe('the account was removed, or its password has changed');
     }
     world.passwords.set('deployer', '1');
     expect(await reasonOf(world.own.bearer(token))).toBe('known');

@@ -1,5 +1,5 @@
 import { LRUCache } from 'lru-cache';
-import type { Authenticated, BearerAuthenticator, Maybe } from '../authenticator.ts';
+import type { Authenticated, BearerAuthenticator, MaybeAsync } from '../authenticator.ts';
 import { labelOf } from '../identity.ts';
 import type { AccountVersions } from './account-versions.ts';
 import { accessClaimsOf, type Held, type Holder, readAccessClaims } from './claims.ts';
@@ -10,36 +10,36 @@ import { LEEWAY_SECONDS, MAX_TOKEN_CHARACTERS, type Signed, type TokenSigner } f
 export interface OwnTokensPorts {
   readonly signer: TokenSigner;
   readonly keys: KeyRing;
-  /** Whether clients may name this registry so, and tokens therefore have it as their audience. */
+  /** Whether this is a valid name of this registry, and therefore a valid audience of its tokens. */
   readonly isService: (service: string) => boolean;
   readonly versions: AccountVersions;
   readonly now: () => number;
-  /** Milliseconds for which a token of this holder is good. */
+  /** Lifetime of a token of this holder, in milliseconds. */
   readonly lifetimeOf: (holder: Holder) => number;
 }
 
 interface Known {
-  /** One object, as callers remember what they made of it. */
+  /** The same object each time, because callers use it as a cache key. */
   readonly found: Extract<Authenticated, { kind: 'known' }>;
   readonly held: Held;
   /** Milliseconds since 1970. */
   readonly until: number;
-  /** The keys that verified it: with others it has to be verified again. */
+  /** The keys that verified it. After they change it must be verified again. */
   readonly keys: KeyRing['current'];
 }
 
-/** Tokens that need no second look at their signature, and their length together. */
+/** Maximum number of cached verified tokens, and their maximum total length. */
 const MAX_KNOWN = 10_000;
 const MAX_KNOWN_CHARACTERS = 16 * 1024 * 1024;
 
-const OUTDATED: Authenticated = { kind: 'refused', reason: 'the account is gone, or has another password now' };
+const OUTDATED: Authenticated = { kind: 'refused', reason: 'the account was removed, or its password has changed' };
 
-/** Access tokens that this registry issues: distribution's (spec/auth/jwt.md), with one more claim for what only we need. */
+/** Access tokens that this registry issues. They have distribution's claims (spec/auth/jwt.md) and one claim of Marina's. */
 export class OwnTokens implements BearerAuthenticator {
   readonly #ports: OwnTokensPorts;
   /**
-   * By the token itself. Hashing it would take a fifth of the time of a pull from memory, and hide nothing: whoever can read the memory
-   * of this process has its signing key.
+   * By the token itself. Hashing it would take a fifth of the time of a pull from memory and protect nothing: an attacker who can read
+   * this process's memory has its signing key.
    */
   readonly #known = new LRUCache<string, Known>({
     max: MAX_KNOWN,
@@ -53,7 +53,7 @@ export class OwnTokens implements BearerAuthenticator {
 
   /**
    * Signs a token.
-   * @param service host by which the client names this registry: the audience
+   * @param service the host that the client uses for this registry: the audience
    * @returns undefined if it would be too long for a header
    */
   async issue(held: Held, granted: Granted, service: string): Promise<Signed | undefined> {
@@ -67,7 +67,7 @@ export class OwnTokens implements BearerAuthenticator {
     return signed.token.length > MAX_TOKEN_CHARACTERS ? undefined : signed;
   }
 
-  bearer(token: string): Maybe<Authenticated | undefined> {
+  bearer(token: string): MaybeAsync<Authenticated | undefined> {
     if (token.length > MAX_TOKEN_CHARACTERS) return undefined;
     const known = this.#known.get(token);
     if (known !== undefined && known.keys === this.#ports.keys.current && this.#ports.now() < known.until) {
@@ -85,7 +85,7 @@ export class OwnTokens implements BearerAuthenticator {
     if (typeof aud !== 'string' || !isService(aud))
       return { kind: 'refused', reason: 'the token is for another service' };
     const claims = readAccessClaims(verified.payload);
-    if (claims === undefined) return { kind: 'refused', reason: 'the token has claims of another version' };
+    if (claims === undefined) return { kind: 'refused', reason: 'the token has claims of another version of Marina' };
     const { granted, ...held } = claims;
     const known: Known = {
       found: {
@@ -100,7 +100,7 @@ export class OwnTokens implements BearerAuthenticator {
     return this.#ifCurrent(known);
   }
 
-  /** A token ends with the password by which it was obtained. */
+  /** A token ends with the password with which it was obtained. */
   #ifCurrent({ found, held }: Known): Authenticated {
     return this.#ports.versions.isCurrent(held) ? found : OUTDATED;
   }

@@ -6,13 +6,13 @@ import { MAX_TOKEN_CHARACTERS, type TokenSigner } from './signer.ts';
 export interface RefreshTokensPorts {
   readonly signer: TokenSigner;
   readonly versions: AccountVersions;
-  /** Milliseconds for which a token is good. */
+  /** Lifetime of a token, in milliseconds. */
   readonly lifetime: number;
 }
 
 /**
- * Refresh tokens, by which a client gets access tokens without keeping the password. They are signed and not stored: one ends when
- * its account's password changes, when the account or the key that signed it is gone, or by time.
+ * Refresh tokens, with which a client gets access tokens without storing the password. They are signed and not stored: a token ends
+ * when it expires, when its account's password changes, or when its account or signing key is removed.
  */
 export class RefreshTokens {
   readonly #ports: RefreshTokensPorts;
@@ -35,7 +35,7 @@ export class RefreshTokens {
     return token;
   }
 
-  /** Whose token it is; undefined if it is no good. */
+  /** The holder of a token; undefined if the token is not valid. */
   async redeem(token: string): Promise<Held | undefined> {
     const { signer, versions } = this.#ports;
     if (token.length > MAX_TOKEN_CHARACTERS) return undefined;

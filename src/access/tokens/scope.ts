@@ -1,17 +1,20 @@
 import { parseRepositoryName, type RepositoryName } from '../../oci/names.ts';
 import type { RegistryAction } from '../authority.ts';
 
-/** The words for actions on a repository that clients know. `push` stands for `create` too. */
+/** The actions on a repository that clients can ask for. `push` also stands for `create`. */
 export type ScopeAction = 'pull' | 'push' | 'delete';
 
-/** One thing that a client asks a token for. */
+/** One scope that a client asks for. */
 export type Scope =
   | { readonly kind: 'repository'; readonly repo: RepositoryName; readonly actions: readonly ScopeAction[] }
   | { readonly kind: 'registry'; readonly action: RegistryAction };
 
-/** Scopes in one request, before equal repositories are merged. A push that mounts from many repositories asks for one each. */
+/**
+ * Maximum number of scopes in one request, before repositories are merged. A push that mounts from many repositories asks for each
+ * of them.
+ */
 export const MAX_SCOPES = 64;
-/** Their total length, so that the token still fits into a header of a request. */
+/** Maximum total length, so that the token still fits into a request header. */
 export const MAX_SCOPE_CHARACTERS = 4_096;
 
 /** In the order in which tokens list them. */
@@ -20,15 +23,15 @@ const REGISTRY_ACTIONS: readonly RegistryAction[] = ['catalog', 'metrics', 'admi
 
 /**
  * The grammar of distribution (spec/auth/scope.md): `type ["(" class ")"] ":" name ":" action *("," action)`. The name may begin with
- * host and port, and so have a colon of its own.
+ * `host:port/`.
  */
 const SCOPE = /^(?<type>[a-z0-9]+)(?:\([a-z0-9]+\))?:(?:(?<host>[^:/]+:\d{1,5})\/)?(?<name>[^:]+):(?<actions>[^:]+)$/;
 
 /**
- * Reads the `scope` parameters of a request. Types, names and actions that this registry does not have are ignored, since clients also ask
- * for what other registries know. Pure; never throws.
+ * Parses the `scope` parameters of a request. Unknown types, names and actions are ignored, because clients also ask for scopes of other
+ * registries. Pure; never throws.
  * @param texts one for each parameter; each may hold several scopes, separated by spaces
- * @param service host by which clients name this registry; a name that begins with another `host:port` is none of ours
+ * @param service the host that clients use for this registry; names that begin with another `host:port` are ignored
  * @returns each repository once, in the order of the request; undefined if there are more than MAX_SCOPES or MAX_SCOPE_CHARACTERS
  */
 export function parseScopes(texts: readonly string[], service: string): readonly Scope[] | undefined {
@@ -49,7 +52,7 @@ export function parseScopes(texts: readonly string[], service: string): readonly
   ];
 }
 
-/** The scope as a client would ask for it. */
+/** The scope in the clients' syntax. */
 export function formatScope(scope: Scope): string {
   return scope.kind === 'registry'
     ? `registry:${scope.action}:*`
@@ -68,7 +71,7 @@ function addActions(repositories: Map<RepositoryName, Set<ScopeAction>>, name: s
   repositories.set(repo, known);
 }
 
-/** `registry:catalog:*`: the resource is the action, and `*` the only word after it. */
+/** In `registry:catalog:*` the name is the action, and only `*` may follow it. */
 function addRegistryAction(registry: Set<RegistryAction>, name: string, actions: string): void {
   const action = REGISTRY_ACTIONS.find((each) => each === name);
   if (action !== undefined && actions.split(',').includes('*')) registry.add(action);

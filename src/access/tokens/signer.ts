@@ -1,12 +1,12 @@
 import { decodeJwt, errors, type JWTPayload, jwtVerify, SignJWT } from 'jose';
 import type { KeyRing } from './keys.ts';
 
-/** The kinds of tokens that are signed. One is never taken for the other: their `typ` and their audiences differ. */
+/** The kinds of signed tokens. Their `typ` and audiences differ, so neither is accepted as the other. */
 type TokenType = 'JWT' | 'marina-refresh+jwt';
 
 export interface SignerPorts {
   readonly keys: KeyRing;
-  /** `iss` of all tokens. It names the store: registries that share a key do not take each other's tokens. */
+  /** `iss` of all tokens. It names the store: registries that share a key do not accept each other's tokens. */
   readonly issuer: string;
   readonly now: () => number;
   /** A unique id for each token. */
@@ -23,13 +23,13 @@ export interface Signed {
 
 export type Verified =
   | { readonly kind: 'verified'; readonly payload: JWTPayload }
-  /** @property reason shows nothing of the token */
+  /** @property reason shows no part of the token */
   | { readonly kind: 'refused'; readonly reason: string };
 
-/** Clocks of nodes, and of clients that renew tokens by their own clock, may differ by this much. */
+/** By how much the clocks of nodes may differ, and those of clients, which renew tokens by their own clocks. */
 export const LEEWAY_SECONDS = 60;
 
-/** A longer token fits into no header of a request, and is none of ours. */
+/** A longer token does not fit into a request header. */
 export const MAX_TOKEN_CHARACTERS = 12_288;
 
 /** Signs and verifies JSON Web Tokens with the keys of TOKEN_KEY_FILE. */
@@ -77,7 +77,7 @@ export class TokenSigner {
   }
 
   /**
-   * Checks signature, type, issuer and times; the audience is for the caller to check. The key decides the algorithm. `crit` is
+   * Checks signature, type, issuer and times; the audience is for the caller to check. The key determines the algorithm. `crit` is
    * refused: "if any of the listed extension Header Parameters are not understood and supported by the recipient, then the JWS is invalid".
    */
   async verify(token: string, type: TokenType): Promise<Verified> {
@@ -107,7 +107,7 @@ export class TokenSigner {
     }
   }
 
-  /** Whether a token claims to be one that this registry signed; nothing about it is verified. */
+  /** Whether a token claims to be from this registry. Nothing is verified. */
   isOurs(token: string): boolean {
     if (token.length > MAX_TOKEN_CHARACTERS) return false;
     try {

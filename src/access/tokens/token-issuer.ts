@@ -10,18 +10,18 @@ import type { RefreshTokens } from './refresh-tokens.ts';
 import { MAX_SCOPE_CHARACTERS, MAX_SCOPES, parseScopes } from './scope.ts';
 import type { Signed } from './signer.ts';
 
-/** What a client asks for. */
+/** A client's request for a token. */
 export interface TokenRequest {
-  /** Host by which it names this registry. */
+  /** The host that it uses for this registry. */
   readonly service: string;
   /** The `scope` parameters as sent. */
   readonly scopes: readonly string[];
-  /** Whether it wants a refresh token, too. */
+  /** Whether it also wants a refresh token. */
   readonly offline: boolean;
 }
 
 export interface IssuedToken extends Signed {
-  /** What the token allows, as a client would ask for it; empty: nothing but to be known. */
+  /** The granted scopes; empty if the token only proves the identity. */
   readonly scope: string;
   readonly refreshToken: string | undefined;
 }
@@ -31,11 +31,11 @@ export interface TokenIssuerPorts {
   readonly refresh: RefreshTokens;
   readonly versions: AccountVersions;
   readonly policy: AccessPolicy;
-  /** Claims of an issuer's tokens that the rules look at: the others are left out of our tokens. */
+  /** Claims of an issuer's tokens that rules examine. Only these are copied into Marina's tokens. */
   readonly claimsNeeded: (issuer: string) => readonly string[];
 }
 
-/** Decides what a token allows, and issues it. Who asks is known already. */
+/** Issues tokens to authenticated callers, with the scopes that the rules allow. */
 export class TokenIssuer {
   readonly #ports: TokenIssuerPorts;
 
@@ -44,17 +44,17 @@ export class TokenIssuer {
   }
 
   /**
-   * Issues a token that allows those of the scopes that the rules allow.
+   * Issues a token with those of the requested scopes that the rules allow.
    * @param signal of the request
    * @throws RegistryError `request-invalid` for more scopes than a token can hold
    */
   async issue(
     held: Held,
-    { service, scopes: asked, offline }: TokenRequest,
+    { service, scopes: requested, offline }: TokenRequest,
     signal: AbortSignal,
   ): Promise<IssuedToken> {
     const { own, refresh, policy } = this.#ports;
-    const scopes = parseScopes(asked, service);
+    const scopes = parseScopes(requested, service);
     if (scopes === undefined) throw tooManyScopes();
     const caller = callerFor(held, signal);
     const granted = grantScopes(scopes, {
@@ -71,8 +71,8 @@ export class TokenIssuer {
   }
 
   /**
-   * What a token for this caller carries. To be called right after the check of a password, which the token is tied to.
-   * @returns undefined for a caller that has not logged in, but sent a token of a registry: a narrow token must stay narrow
+   * The holder of a token for this caller. Must be called right after the password check, because the token is bound to the password.
+   * @returns undefined for a caller that authenticated with a registry token, because a narrow token must not yield a wider one
    */
   hold({ kind, identity }: Authority): Held | undefined {
     if (kind !== 'identity') return undefined;
@@ -95,7 +95,7 @@ export class TokenIssuer {
     }
   }
 
-  /** Whose refresh token it is; undefined if it is no good. */
+  /** The holder of a refresh token; undefined if the token is not valid. */
   async redeem(refreshToken: string): Promise<Held | undefined> {
     return await this.#ports.refresh.redeem(refreshToken);
   }

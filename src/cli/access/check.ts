@@ -9,7 +9,7 @@ import { EXIT, type ExitCode } from '../failure.ts';
 import { count, type Output } from '../output.ts';
 import type { AnyAction } from './explain.ts';
 
-/** `access check`: one sentence for what each rule allows. */
+/** `access check`: prints a sentence for each rule. */
 export async function describeRules(
   { rules, groups, issuers, quotas }: AccessRules,
   path: string,

@@ -14,19 +14,24 @@ interface AccessPorts {
   readonly readRules: (config: Config) => Promise<AccessRules | undefined>;
 }
 
-/** Adds `access` with its verbs. They read the files that the settings name, as a server would, and nothing else. */
+/** Adds `access` with its verbs. They read only the files that the settings name. */
 export function addAccessCommands(marina: Command, { run, readRules }: AccessPorts): void {
   const access = marina
     .command('access')
-    .description('show who may do what by the ACCESS_FILE of this command; the server need not run')
+    .description('show who may do what under ACCESS_FILE; no server is needed')
     .helpCommand(false);
   access
     .command('explain')
-    .description('name the rule that allows something, or the one that comes nearest; exit code 1 if it is denied')
+    .description('name the rule that allows an action, or the nearest rule; exit code 1 if it is denied')
     .argument('<who>', 'anonymous, a user name, robot:<name>, cert:<CN> or oidc:<issuer>:<subject>')
     .argument('<repo>', 'name of the repository; it need not exist')
-    .addArgument(new Argument('[action]', 'what they want to do; everything if left out').choices(ALL_ACTIONS))
-    .option('--claim <name=value>', 'a claim of an OIDC identity; repeat it for others, and for a list', gather, [])
+    .addArgument(new Argument('[action]', 'action to explain; all actions if left out').choices(ALL_ACTIONS))
+    .option(
+      '--claim <name=value>',
+      'a claim of an OIDC identity; can be repeated, with the same name for a list',
+      gather,
+      [],
+    )
     .option('--json', 'print one JSON object per action')
     .action((who: string, repo: string, action: AnyAction | undefined, options: ExplainOptions) =>
       run(async (output, config) => {

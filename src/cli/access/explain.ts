@@ -13,10 +13,10 @@ export type AnyAction = (typeof ALL_ACTIONS)[number];
 export interface Question {
   readonly identity: RuledIdentity;
   readonly repo: RepositoryName;
-  /** undefined: all. */
+  /** undefined for all actions. */
   readonly action: AnyAction | undefined;
   readonly rules: AccessRules;
-  /** What the rules were read from; undefined where they come from no file. */
+  /** The file that the rules were read from; undefined for the built-in rule. */
   readonly path: string | undefined;
   readonly json: boolean;
 }
@@ -26,7 +26,7 @@ interface Answer {
   readonly decision: Decision;
 }
 
-/** `access explain`: what the rules say about one identity, and why. @returns `ok` if anything asked for is allowed */
+/** `access explain`: prints the decision of the rules for one identity, and the reason. @returns `ok` if any of the actions is allowed */
 export async function explain(question: Question, output: Output): Promise<ExitCode> {
   const { action, identity, rules, json } = question;
   const answers = (action === undefined ? ALL_ACTIONS : [action]).map((each) => answer(each, question));

@@ -5,8 +5,8 @@ import type { RuledIdentity } from '../../access/rules/subject.ts';
 import { CommandError, EXIT } from '../failure.ts';
 
 /**
- * The identity that a person means by `anonymous`, a user name, `user:…`, `robot:…`, `cert:…` or `oidc:<issuer>:<subject>`.
- * @param written claims as `name=value`; a name that is repeated is a list
+ * Parses an identity: `anonymous`, a user name, `user:…`, `robot:…`, `cert:…` or `oidc:<issuer>:<subject>`.
+ * @param written claims as `name=value`; a repeated name is a list
  * @throws CommandError
  */
 export function parseIdentity(text: string, written: readonly string[], issuers: readonly Issuer[]): RuledIdentity {
@@ -28,7 +28,7 @@ export function parseIdentity(text: string, written: readonly string[], issuers:
   }
 }
 
-/** Robots can be written as they log in, too. */
+/** Also accepts the user name of a robot, `robot+<name>`. */
 function loginIdentity(text: string): RuledIdentity {
   const robot = nameInLogin(text);
   return robot === undefined ? { kind: 'user', name: text } : { kind: 'robot', name: robot };
@@ -39,7 +39,7 @@ function oidcIdentity(text: string, written: readonly string[], issuers: readonl
     const before = [name, issuer].map((each) => `${each}:`).find((each) => text.startsWith(each));
     return before === undefined ? [] : [{ issuer: name, iss: issuer, subject: text.slice(before.length) }];
   });
-  // Of two URLs one may begin with the other.
+  // One URL may be a prefix of another, so the longest match wins.
   const [found] = named.sort((one, other) => one.subject.length - other.subject.length);
   if (found === undefined || found.subject === '')
     throw unusable('oidc:<issuer>:<subject> is expected, with the name or the URL of an issuer in ACCESS_FILE');

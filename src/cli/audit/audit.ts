@@ -10,17 +10,17 @@ import { type AuditFault, HeldBytes } from './log-cursor.ts';
 import { type AuditEntry, MergedLogs } from './merge.ts';
 
 const MAX_HELD_BYTES = 32 * 1024 * 1024;
-/** While following: so many logs are looked at in each of these intervals. */
+/** `--follow` polls this many logs in each interval. */
 const POLL_MS = 1_000;
 const POLLED_LOGS = 50;
-/** How often new repositories are looked for. */
+/** How often `--follow` lists new repositories. */
 const LIST_MS = 10_000;
 /** Columns are as wide as their widest entry so far, up to this. */
 const MAX_WIDTH = 40;
 const SEQ_WIDTH = 6;
 const TYPE_WIDTH = 'manifest.deleted'.length;
-/** Shown for events of old logs that name nobody. */
-const NOBODY = '-';
+/** Shown for old events without an actor. */
+const NO_ACTOR = '-';
 
 export interface AuditOptions {
   readonly repo?: string;
@@ -33,7 +33,7 @@ export interface AuditOptions {
 
 export interface AuditPorts {
   readonly reader: StoreReader;
-  /** By how much the clocks of nodes may differ, in milliseconds. */
+  /** Maximum difference between the clocks of nodes, in milliseconds. */
   readonly skew: number;
   readonly now: () => number;
   readonly signal: AbortSignal;
@@ -42,11 +42,11 @@ export interface AuditPorts {
 interface Filter {
   readonly repo: TextPattern | undefined;
   readonly actor: TextPattern | undefined;
-  /** Milliseconds; 0: everything. */
+  /** Milliseconds since 1970; 0 for everything. */
   readonly since: number;
 }
 
-/** `audit`: all writes of all logs, in the order of their times. Faults go to standard error. */
+/** `audit`: prints all writes of all logs, ordered by time. Faults go to standard error. */
 export async function showAudit(options: AuditOptions, ports: AuditPorts, output: Output): Promise<ExitCode> {
   const filter = filterOf(options, ports.now());
   const tally = { slots: 0, faults: 0 };
@@ -67,7 +67,7 @@ export async function showAudit(options: AuditOptions, ports: AuditPorts, output
     tally.slots++;
     if (Date.parse(slot.at) < filter.since) return;
     for (const event of slot.events) {
-      const actor = event.actor ?? NOBODY;
+      const actor = event.actor ?? NO_ACTOR;
       if (filter.actor?.matches(actor) ?? true) await write({ log, slot, event, actor });
     }
   };
@@ -89,7 +89,7 @@ export async function showAudit(options: AuditOptions, ports: AuditPorts, output
   return tally.faults === 0 ? EXIT.ok : EXIT.negative;
 }
 
-/** Polls with a bounded number of reads a second, whatever the number of logs. */
+/** Polls with a bounded number of reads per second, regardless of the number of logs. */
 async function follow(
   merged: MergedLogs,
   filter: Filter,
@@ -138,7 +138,7 @@ function jsonWriter(output: Output): Write {
   };
 }
 
-/** Nobody who reads an audit needs the hash of a secret. */
+/** The hash of a secret is of no use in an audit. */
 function withoutSecret(event: AuditedEvent): Omit<AuditedEvent, 'secret'> {
   if (event.type !== 'robot.created' && event.type !== 'robot.rotated') return event;
   const { secret: _, ...rest } = event;
@@ -192,7 +192,7 @@ function pattern(option: string, text: string): TextPattern {
 
 const TIME = /^(\d{4}-\d\d-\d\d)(?:[T ](\d\d:\d\d)(:\d\d(?:\.\d{1,3})?)?(Z|[+-]\d\d:\d\d)?)?$/;
 
-/** A time, in UTC where it names no zone, or how long ago. @returns milliseconds @throws CommandError */
+/** Parses a time, in UTC unless it has a zone, or a duration before now. @returns milliseconds since 1970. @throws CommandError */
 function parseSince(text: string, now: number): number {
   const ago = parseDuration(text);
   if (ago !== undefined) return now - ago;

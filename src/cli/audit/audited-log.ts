@@ -11,7 +11,7 @@ export type AuditedLog = { readonly kind: 'repository'; readonly repo: Repositor
 
 export type AuditedEvent = JournalEvent | RobotEvent;
 
-/** One slot, whichever log it is of. */
+/** A slot of any log. */
 export interface AuditedSlot {
   readonly seq: number;
   /** ISO 8601. */
@@ -32,7 +32,7 @@ export function nameOfLog(log: AuditedLog): string {
   return log.kind === 'robots' ? 'robots' : log.repo;
 }
 
-/** @throws RegistryError `log-broken` when this version cannot use its bytes */
+/** @throws RegistryError `log-broken` if this version cannot use its bytes */
 export async function readAuditedSlot(
   reader: StoreReader,
   log: AuditedLog,
@@ -50,7 +50,7 @@ export async function readAuditedSlot(
   return { ...batch, hash, size, isCanonical: () => hashSlot(encodeBatch(batch)) === hash };
 }
 
-/** The number of the first slot after `seq` that a listing shows. */
+/** The number of the first slot after `seq` in a listing. */
 export async function nextListed(reader: StoreReader, log: AuditedLog, seq: number): Promise<number | undefined> {
   const [prefix, after] = placeOf(log, seq);
   for await (const { key } of reader.list(prefix, after)) {
@@ -64,7 +64,7 @@ function placeOf(log: AuditedLog, seq: number): readonly [prefix: Key, slot: Key
   return log.kind === 'robots' ? [ROBOTS, robotSlotKey(seq)] : [logPrefix(log.repo), slotKey(log.repo, seq)];
 }
 
-/** All logs of repositories, also of deleted ones. */
+/** The logs of all repositories, including deleted ones. */
 export async function* repositoryLogs(reader: StoreReader): AsyncGenerator<AuditedLog> {
   for await (const { key } of reader.list(CATALOG)) {
     const repo = repositoryOfMarker(key);

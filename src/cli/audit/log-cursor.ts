@@ -3,7 +3,7 @@ import { RegistryError } from '../../oci/errors.ts';
 import type { StoreReader } from '../../storage/driver.ts';
 import { type AuditedLog, type AuditedSlot, nextListed, readAuditedSlot } from './audited-log.ts';
 
-/** Something that is wrong with a log. */
+/** A fault in a log. */
 export interface AuditFault {
   readonly log: AuditedLog;
   readonly seq: number;
@@ -12,18 +12,18 @@ export interface AuditFault {
 
 export interface CursorPorts {
   readonly reader: StoreReader;
-  /** Whether each slot must name the hash of the one before, and be encoded canonically. Slots that are missing are reported always. */
+  /** Whether to check the hash chain and the canonical encoding of each slot. Missing slots are always reported. */
   readonly verify: boolean;
   readonly report: (fault: AuditFault) => Promise<void>;
   readonly held: HeldBytes;
 }
 
-/** Bounds the slots that are kept in memory until it is their turn. Others are read again then. */
+/** Bounds the memory for slots that wait for their turn. Slots beyond the bound are read again when it is their turn. */
 export class HeldBytes {
   #left: number;
 
-  constructor(most: number) {
-    this.#left = most;
+  constructor(max: number) {
+    this.#left = max;
   }
 
   take(bytes: number): boolean {
@@ -37,12 +37,12 @@ export class HeldBytes {
   }
 }
 
-/** Reads one log from some slot on, and knows the time of the next slot before it is taken. */
+/** Reads one log from a given slot on. The time of the next slot is known before the slot is taken. */
 export class LogCursor {
   readonly log: AuditedLog;
   readonly #ports: CursorPorts;
   #seq: number;
-  /** undefined: unknown, as the slot before was not read. */
+  /** Hash of the slot before; undefined if that was not read. */
   #before: SlotHash | undefined;
   #slot: AuditedSlot | undefined;
   #time = Number.NEGATIVE_INFINITY;
@@ -56,12 +56,12 @@ export class LogCursor {
     this.#before = from === 1 ? NO_SLOT : undefined;
   }
 
-  /** When the next slot was written, in milliseconds, or later if an earlier slot was: clocks of nodes differ. */
+  /** Time of the next slot in milliseconds. It never goes back within a log, although the clocks of nodes differ. */
   get time(): number {
     return this.#time;
   }
 
-  /** Goes to the next slot. @returns false if there is none yet */
+  /** Moves to the next slot. @returns false if there is none yet */
   async advance(): Promise<boolean> {
     const { held, verify } = this.#ports;
     const slot = await this.#next();
@@ -77,7 +77,7 @@ export class LogCursor {
     return true;
   }
 
-  /** The slot that `advance` went to. To be called once. */
+  /** The slot that `advance` moved to. Must be called once. */
   async take(): Promise<AuditedSlot> {
     const { held, reader } = this.#ports;
     const kept = this.#slot;
@@ -91,7 +91,7 @@ export class LogCursor {
     return slot;
   }
 
-  /** The next slot that can be used; what cannot is reported. */
+  /** The next usable slot. Unusable ones are reported. */
   async #next(): Promise<AuditedSlot | undefined> {
     for (let seq = this.#seq + 1; ; ) {
       const slot = await this.#read(seq);
@@ -100,7 +100,7 @@ export class LogCursor {
         const later = this.#isEndChecked ? undefined : await nextListed(this.#ports.reader, this.log, seq);
         this.#isEndChecked = true;
         if (later === undefined) return undefined;
-        // Appended since it was read.
+        // The slot was appended after it was read.
         if ((await this.#read(seq)) !== 'absent') continue;
         await this.#ports.report({ log: this.log, seq, message: `it is missing, but slot ${later} exists` });
         this.#isEndChecked = false;
@@ -123,8 +123,8 @@ export class LogCursor {
 }
 
 /**
- * The first slot to read for what was written since a time, found by halving: times in a log grow, except for the difference of clocks.
- * @param since milliseconds, less that difference
+ * The first slot that was written since a time, found by binary search: times in a log increase, except for the clock difference.
+ * @param since milliseconds since 1970, less the clock difference
  */
 export async function firstSlotSince(reader: StoreReader, log: AuditedLog, since: number): Promise<number> {
   const isBefore = async (seq: number): Promise<boolean> => {

@@ -11,15 +11,15 @@ export interface AuditEntry {
   readonly slot: AuditedSlot;
 }
 
-/** Logs that are read together. Memory: some hundred bytes a log, and the slots that `CursorPorts.held` allows. */
+/** Reads several logs together. It needs a few hundred bytes of memory per log, and what `CursorPorts.held` allows for slots. */
 export class MergedLogs {
   readonly #ports: CursorPorts;
   readonly #since: number;
   readonly #cursors = new Map<string, LogCursor>();
-  /** Which log is read next when none has a slot waiting. */
+  /** The log that `poll` reads next. */
   #turn = 0;
 
-  /** @param since milliseconds: earlier slots need not be read */
+  /** @param since milliseconds since 1970; earlier slots are skipped where possible */
   constructor(ports: CursorPorts, since: number) {
     this.#ports = ports;
     this.#since = since;
@@ -29,7 +29,7 @@ export class MergedLogs {
     return this.#cursors.size;
   }
 
-  /** The slots of these logs in the order of their times, up to the present end of each. */
+  /** The slots of these logs, ordered by time, up to the current end of each log. */
   async *read(logs: AsyncIterable<AuditedLog>): AsyncGenerator<AuditEntry> {
     const waiting = new TinyQueue<LogCursor>([], inTime);
     await forEachConcurrently(logs, CONCURRENT_READS, async (log) => {
@@ -46,17 +46,17 @@ export class MergedLogs {
     }
   }
 
-  /** Looks for new slots in the next few logs, one after the other. @param most reads of logs without new slots */
-  async *poll(most: number): AsyncGenerator<AuditEntry> {
+  /** Reads new slots of the next logs, in turn. @param max number of logs */
+  async *poll(max: number): AsyncGenerator<AuditEntry> {
     const cursors = [...this.#cursors.values()];
-    for (let n = 0; n < Math.min(most, cursors.length); n++) {
+    for (let n = 0; n < Math.min(max, cursors.length); n++) {
       const cursor = cursors[this.#turn++ % cursors.length];
       while (cursor !== undefined && (await cursor.advance())) yield { log: cursor.log, slot: await cursor.take() };
     }
   }
 }
 
-/** Logs of the same time in the order of their names, so that every run is the same. */
+/** Slots with the same time are ordered by log name, so that every run gives the same order. */
 function inTime(one: LogCursor, other: LogCursor): number {
   if (one.time !== other.time) return one.time - other.time;
   return nameOfLog(one.log) < nameOfLog(other.log) ? -1 : 1;

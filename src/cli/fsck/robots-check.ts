@@ -21,14 +21,14 @@ async function checkSlots(
   { reader, tally }: Check,
   report: (severity: Severity, problem: Problem, message: string, slot?: number) => Promise<void>,
 ): Promise<void> {
-  // What is listed before the first read was durable then, so a concurrent change cannot look like a gap.
+  // The listing comes before the first read, so a concurrent change cannot look like a gap.
   let last = 0;
   for await (const { key } of reader.list(ROBOTS)) {
     const seq = Number(key.slice(ROBOTS.length));
     if (seq >= 1 && robotSlotKey(seq) === key) last = Math.max(last, seq);
     else await report('warning', 'foreign-object', `${key} is not a slot`);
   }
-  /** undefined: unknown, since the slot before is missing or unusable. */
+  /** Hash of the slot before; undefined if that is missing or unusable. */
   let before: SlotHash | undefined = NO_SLOT;
   for (let seq = 1; ; seq++) {
     let slot: RobotSlot | undefined;
@@ -37,7 +37,7 @@ async function checkSlots(
     } catch (error) {
       await report('fault', 'slot-unusable', problemOf(error), seq);
       before = undefined;
-      // Where nothing can be read, each slot after the last looks like one more.
+      // If nothing can be read, a slot after the last one would also look unusable, without end.
       if (seq > last) return;
       continue;
     }

@@ -8,7 +8,7 @@ import { respond } from '../response.ts';
 import type { Route } from '../route.ts';
 import { readTokenForm, type TokenForm } from '../token-form.ts';
 
-/** GET /token, as registry clients know it. The gate knows the caller: by Basic, a certificate or an OIDC token, or as anonymous. */
+/** GET /token of distribution. The gate has authenticated the caller by Basic, a certificate or an OIDC token, or as anonymous. */
 export async function getToken(
   { service, scopes, offline, clientId }: Extract<Route, { kind: 'token-get' }>,
   context: RequestContext,
@@ -16,10 +16,10 @@ export async function getToken(
 ): Promise<Response> {
   const ports = requireTokens(tokens);
   const held = ports.issuer.hold(context.authority);
-  if (held === undefined) throw new Unauthorized('a token is no way to get another one: log in', NO_SCOPE);
-  const asked = { service: serviceFor(service, context, ports), scopes, offline };
-  const issued = await ports.issuer.issue(held, asked, context.signal);
-  tell(held.holder.kind === 'anonymous' ? 'none' : 'credentials', held, clientId, context, ports);
+  if (held === undefined) throw new Unauthorized('a token cannot be exchanged for another one: log in', NO_SCOPE);
+  const request = { service: serviceFor(service, context, ports), scopes, offline };
+  const issued = await ports.issuer.issue(held, request, context.signal);
+  logIssued(held.holder.kind === 'anonymous' ? 'none' : 'credentials', held, clientId, context, ports);
   return answer(200, fieldsOf(issued, issued.refreshToken), context);
 }
 
@@ -51,15 +51,15 @@ async function answerPassword(
   context: RequestContext,
   ports: TokenPorts,
 ): Promise<Response> {
-  const asked = { service: serviceFor(service, context, ports), scopes, offline };
+  const request = { service: serviceFor(service, context, ports), scopes, offline };
   const found = await ports.basic(user, password, { address: context.client });
   switch (found.kind) {
     case 'known': {
       const held = ports.issuer.hold(found.authority);
       if (held === undefined)
         return refuseGrant('password', { reason: 'a token was sent as the password' }, clientId, context, ports);
-      const issued = await ports.issuer.issue(held, asked, context.signal);
-      tell('password', held, clientId, context, ports);
+      const issued = await ports.issuer.issue(held, request, context.signal);
+      logIssued('password', held, clientId, context, ports);
       return answer(200, { ...fieldsOf(issued, issued.refreshToken), scope: issued.scope }, context);
     }
     case 'refused':
@@ -68,7 +68,7 @@ async function answerPassword(
       return refuse(
         429,
         'temporarily_unavailable',
-        'too many log-ins failed, or too many are in progress: wait',
+        'too many logins failed, or too many are in progress: try again later',
         context,
         {
           'Retry-After': String(Math.max(1, Math.ceil(found.retryAfterSeconds))),
@@ -82,15 +82,15 @@ async function answerRefreshToken(
   context: RequestContext,
   ports: TokenPorts,
 ): Promise<Response> {
-  const asked = { service: serviceFor(service, context, ports), scopes, offline: false };
+  const request = { service: serviceFor(service, context, ports), scopes, offline: false };
   const held = await ports.issuer.redeem(refreshToken);
   if (held === undefined) {
-    const reason = 'the refresh token is none of ours, or no longer valid';
+    const reason = 'the refresh token is from another registry, or no longer valid';
     return refuseGrant('refresh_token', { reason }, clientId, context, ports);
   }
-  const issued = await ports.issuer.issue(held, asked, context.signal);
-  tell('refresh_token', held, clientId, context, ports);
-  // The same one: if each use made a new one, they would never end.
+  const issued = await ports.issuer.issue(held, request, context.signal);
+  logIssued('refresh_token', held, clientId, context, ports);
+  // The same refresh token: if each use issued a new one, they would never expire.
   return answer(200, { ...fieldsOf(issued, offline ? refreshToken : undefined), scope: issued.scope }, context);
 }
 
@@ -99,10 +99,10 @@ function requireTokens(tokens: TokenPorts | undefined): TokenPorts {
   throw new RegistryError('route-unknown', 'this registry issues no tokens');
 }
 
-/** What the token is for. A client repeats what the challenge said; without it, the token is for the registry that it names in Host. */
-function serviceFor(asked: string | undefined, context: RequestContext, { isService }: TokenPorts): string {
-  if (asked === undefined) return context.tokenService()?.service ?? '';
-  if (isService(asked)) return asked;
+/** The audience of the token. Clients repeat the service of the challenge; without it, it is the registry's name in Host. */
+function serviceFor(request: string | undefined, context: RequestContext, { isService }: TokenPorts): string {
+  if (request === undefined) return context.tokenService()?.service ?? '';
+  if (isService(request)) return request;
   throw new RegistryError('request-invalid', 'the service must be the one that the challenge of this registry names');
 }
 
@@ -119,11 +119,11 @@ function fieldsOf({ token, expiresIn, issuedAt }: IssuedToken, refreshToken: str
 }
 
 const WRONG_GRANT: Readonly<Record<'password' | 'refresh_token', string>> = {
-  password: 'user name or password are wrong',
+  password: 'the user name or the password is wrong',
   refresh_token: 'the refresh token is not valid: log in again',
 };
 
-/** What it is refused for is for the log. */
+/** The client does not see the reason, which is for the log. */
 function refuseGrant(
   grant: 'password' | 'refresh_token',
   { reason, account }: { readonly reason: string; readonly account?: string },
@@ -135,7 +135,7 @@ function refuseGrant(
   return refuse(401, 'invalid_grant', WRONG_GRANT[grant], context);
 }
 
-function tell(
+function logIssued(
   grant: TokenGrant,
   { holder }: Held,
   clientId: string | undefined,
@@ -153,7 +153,10 @@ function senderOf({ id, client }: RequestContext, clientId: string | undefined) 
 
 const NO_SCOPE = { scope: undefined, error: undefined };
 
-/** "The parameters are included in the entity-body of the HTTP response using the application/json media type" (RFC 6749, section 5.2). */
+/**
+ * "The parameters are included in the entity-body of the HTTP response using the application/json media type" (RFC 6749, section
+ * 5.2).
+ */
 function refuse(
   status: 400 | 401 | 429,
   error: string,
@@ -166,7 +169,7 @@ function refuse(
   return answer(status, { error, error_description: description }, context, { ...challenge, ...headers });
 }
 
-/** Nothing of it may be kept by a cache. */
+/** Responses must not be cached. */
 function answer(
   status: number,
   fields: Readonly<Record<string, unknown>>,

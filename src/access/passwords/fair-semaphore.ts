@@ -1,4 +1,4 @@
-/** Lets the next one go on. Calls after the first one do nothing. */
+/** Returns the permit. Calls after the first do nothing. */
 export type Release = () => void;
 
 interface Waiter {
@@ -6,11 +6,11 @@ interface Waiter {
 }
 
 /**
- * A fixed number of permits. Those who wait get them by client in turn, and within a client in the order of arrival. So a client that
- * asks for many delays each other client by one of them, not by all.
+ * A fixed number of permits. Waiting clients take turns, and each client's requests are served in the order of arrival. So a client
+ * with many requests delays another client by one of them, not by all.
  */
-export class FairTurns {
-  /** The client whose turn is next comes first. None is empty. */
+export class FairSemaphore {
+  /** The client whose turn is next comes first. No queue is empty. */
   readonly #queues = new Map<string, Set<Waiter>>();
   #free: number;
   #waiting = 0;
@@ -19,7 +19,7 @@ export class FairTurns {
     this.#free = permits;
   }
 
-  /** How many wait, of all clients. */
+  /** Number of waiting requests of all clients. */
   get waiting(): number {
     return this.#waiting;
   }
@@ -28,17 +28,17 @@ export class FairTurns {
     return this.#queues.get(client)?.size ?? 0;
   }
 
-  /** A permit, or undefined if none is free now. */
+  /** A permit, or undefined if none is free. */
   tryAcquire(): Release | undefined {
-    // While somebody waits none is free.
+    // No permit is free while a request waits.
     if (this.#free === 0) return undefined;
     this.#free--;
     return this.#permit();
   }
 
   /**
-   * A permit, as soon as it is this caller's turn.
-   * @param signal ends the wait, and with it the place in the queue
+   * Resolves with a permit when it is this request's turn.
+   * @param signal ends the wait and leaves the queue
    * @throws the signal's reason
    */
   async acquire(client: string, signal: AbortSignal): Promise<Release> {
@@ -48,7 +48,7 @@ export class FairTurns {
     const { promise, resolve, reject } = Promise.withResolvers<Release>();
     const waiter: Waiter = { grant: resolve };
     const leave = (): void => {
-      // It may have been granted in the same moment, and must then be released.
+      // If the permit has just been granted, the caller gets it and must release it.
       if (this.#remove(client, waiter)) reject(signal.reason);
     };
     signal.addEventListener('abort', leave);
@@ -73,7 +73,7 @@ export class FairTurns {
 
   #next(): Waiter | undefined {
     for (const [client, queue] of this.#queues) {
-      // It goes to the end, with what it still waits for.
+      // The client goes to the end with its remaining requests.
       this.#queues.delete(client);
       const [first, ...rest] = queue;
       if (rest.length > 0) this.#queues.set(client, new Set(rest));
