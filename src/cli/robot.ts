@@ -92,7 +92,7 @@ async function giveSecret(
     `password   ${secret}`,
     ...(expires === undefined ? [] : [`expires    ${formatTime(expires)}`]),
     '',
-    `The password is not shown again${knownWithin(within)}. The robot may do what the rules of ACCESS_FILE for robot:${name} allow.`,
+    `The password is not shown again. The robot may do what the rules of ACCESS_FILE for robot:${name} allow${knownWithin(within)}.`,
   ];
   for (const line of lines) await output.line(line);
   return EXIT.ok;
