@@ -31,7 +31,7 @@ export const SETTINGS = {
   publicHosts: hosts('PUBLIC_HOSTS', {
     fallback: '',
     sentence:
-      "Hosts by which clients reach the registry, with commas: registry.example,registry.example:5000. An absolute URL is made from a request's Host only if it is one of them, and otherwise from the first. If empty, any well-formed Host is used.",
+      "Hosts that clients use for the registry, separated by commas: registry.example,registry.example:5000. Absolute URLs use a request's Host only if it is one of them, and otherwise the first. If empty, any well-formed Host is used.",
   }),
   trustProxy: addresses('TRUST_PROXY', {
     fallback: '',
@@ -41,7 +41,7 @@ export const SETTINGS = {
   corsOrigins: origins('CORS_ORIGINS', {
     fallback: '',
     sentence:
-      'Origins of web pages that may read from and write to the registry by scripts, separated by commas: https://ui.example,http://localhost:8080. Writes of all other pages are refused.',
+      'Origins of web pages that may read from and write to the registry by scripts, separated by commas: https://ui.example,http://localhost:8080. Writes by all other pages are refused.',
   }),
   storageDriver: choice('STORAGE_DRIVER', ['filesystem', 's3'], {
     fallback: 'filesystem',
@@ -95,15 +95,15 @@ export const SETTINGS = {
   authTokenRealm: address('AUTH_TOKEN_REALM', {
     aliases: ['REGISTRY_AUTH_TOKEN_REALM'],
     sentence:
-      'URL of a Docker token server that decides who may do what, instead of the registry; see docs/access.md. AUTH_TOKEN_SERVICE, AUTH_TOKEN_ISSUER and at least one of the two files belong to it.',
+      'URL of a Docker token server that decides who may do what, instead of the registry; see docs/access.md. It needs AUTH_TOKEN_SERVICE, AUTH_TOKEN_ISSUER and at least one of the two files.',
   }),
   authTokenService: printable('AUTH_TOKEN_SERVICE', {
     aliases: ['REGISTRY_AUTH_TOKEN_SERVICE'],
-    sentence: 'How the token server calls this registry: `service` of the challenge, `aud` of its tokens.',
+    sentence: "The token server's name for this registry: `service` of the challenge, `aud` of its tokens.",
   }),
   authTokenIssuer: text('AUTH_TOKEN_ISSUER', {
     aliases: ['REGISTRY_AUTH_TOKEN_ISSUER'],
-    sentence: 'What its tokens have as `iss`.',
+    sentence: 'The `iss` of its tokens.',
   }),
   authTokenJwksFile: text('AUTH_TOKEN_JWKS_FILE', {
     aliases: ['REGISTRY_AUTH_TOKEN_JWKS'],
@@ -112,23 +112,22 @@ export const SETTINGS = {
   authTokenRootCertBundle: text('AUTH_TOKEN_ROOTCERTBUNDLE', {
     aliases: ['REGISTRY_AUTH_TOKEN_ROOTCERTBUNDLE'],
     sentence:
-      'File with certificates (PEM) whose keys sign its tokens, or that issued those which do. It is read again when it changes.',
+      'File with certificates (PEM) of the keys that sign its tokens, or of the CAs that issued these. It is read again when it changes.',
   }),
   tokenKeyFile: text('TOKEN_KEY_FILE', {
     sentence:
-      "PEM file with the private keys (EC P-256 or Ed25519) of the registry's own tokens: the first signs, all verify. It is read again when it changes. Without it, one process on a data folder makes a key there; a cluster, or a bucket, needs the file once there are accounts. `marina token-key` makes a key.",
+      "PEM file with the private keys (EC P-256 or Ed25519) of the registry's own tokens: the first signs, all verify. It is read again when it changes. Without it, a single process with a data folder creates a key there; a cluster or a process with a bucket needs the file if access is controlled. `marina token-key` creates a key.",
   }),
-  tokenLifetime: duration(
-    'TOKEN_LIFETIME',
-    { fallback: '5m', sentence: 'How long a token is good, from 60s to 24h.' },
-    ['60s', '24h'],
-  ),
+  tokenLifetime: duration('TOKEN_LIFETIME', { fallback: '5m', sentence: 'Lifetime of a token, from 60s to 24h.' }, [
+    '60s',
+    '24h',
+  ]),
   refreshTokenLifetime: duration(
     'REFRESH_TOKEN_LIFETIME',
     {
       fallback: '90d',
       sentence:
-        'How long a refresh token is good, from 1h to 3650d; `docker login` stores one instead of the password. It ends earlier when the password changes.',
+        'Lifetime of a refresh token, from 1h to 3650d; `docker login` stores one instead of the password. It becomes invalid earlier if the password changes.',
     },
     ['1h', '3650d'],
   ),
@@ -181,7 +180,7 @@ export const SETTINGS = {
   ),
   htpasswdFile: text('HTPASSWD_FILE', {
     sentence:
-      'File with the accounts, one a line, with bcrypt or argon2id hashes; see docs/access.md. It is read again when it changes, and must be the same on all nodes.',
+      'File with the accounts, one per line, with bcrypt or argon2id hashes; see docs/access.md. It is read again when it changes, and must be the same on all nodes.',
   }),
   accessFile: text('ACCESS_FILE', {
     sentence:
@@ -213,16 +212,16 @@ export const SETTINGS = {
   maxRequestsPerSubject: integer('MAX_REQUESTS_PER_SUBJECT', 0, 1_000_000, {
     fallback: '0',
     sentence:
-      'Maximum requests of one account, robot or other identity (anonymous clients: of one address) in progress on this node; beyond it they get 429. 0: no limit. The same holds for the next two.',
+      'Maximum requests in progress on this node for one account, robot or other identity (for anonymous clients: one address); beyond it requests get 429. 0: no limit.',
   }),
   maxUploadsPerSubject: integer('MAX_UPLOADS_PER_SUBJECT', 0, 1_000_000, {
     fallback: '0',
-    sentence: 'Maximum requests of them that send bytes of blobs at the same time.',
+    sentence: 'Maximum concurrent requests that send bytes of blobs, counted in the same way. 0: no limit.',
   }),
   maxUploadBytesPerSubject: bytes('MAX_UPLOAD_BYTES_PER_SUBJECT', {
     fallback: '0',
     sentence:
-      'Maximum bytes of their uploads in progress: announced, or sent until now where no length is announced. A single upload may be larger.',
+      'Maximum bytes of uploads in progress, counted in the same way: the announced length, or the bytes received so far. A single upload may be larger. 0: no limit.',
   }),
   drainTimeout: duration('DRAIN_TIMEOUT', {
     fallback: '25s',
