@@ -33,7 +33,7 @@ function announce(node: Node, { scheme, port }: Listeners, config: Config, versi
         `Marina ${version}, ${node.shape === 'embedded' ? 'embedded: one process' : 'a node of a cluster'}`,
         `  storage   ${node.place} (${node.storage}, store ${node.store})`,
         `  address   ${scheme}://${host}:${port}`,
-        `  access    ${node.isOpen ? 'open: everybody who reaches the port may do everything (docs/access.md)' : 'accounts and rules'}`,
+        `  access    ${node.isOpen ? 'open: everyone who reaches the port may do everything (docs/access.md)' : 'accounts and rules'}`,
         `  next      docker tag my-image ${host}:${port}/my-image && docker push ${host}:${port}/my-image`,
         '',
         '',

@@ -54,7 +54,7 @@ export interface Node {
   /** Opens the ports. @throws ConfigError in one line */
   readonly listen: () => Promise<Listeners>;
   readonly shape: 'embedded' | 'cluster';
-  /** Whether everybody may do everything. */
+  /** Whether everyone may do everything. */
   readonly isOpen: boolean;
   /** ULID of the store that this node serves. */
   readonly store: string;

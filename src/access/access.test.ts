@@ -2,7 +2,7 @@ import { expect, test } from 'bun:test';
 import type { RepositoryName } from '../oci/names.ts';
 import { ANONYMOUS_CALLER, openAccess } from './access.ts';
 
-test('a registry without accounts lets everybody do everything', () => {
+test('a registry without access control allows everyone everything', () => {
   for (const action of ['pull', 'push', 'create', 'delete'] as const) {
     expect(openAccess.allows(ANONYMOUS_CALLER, action, 'a' as RepositoryName)).toBe(true);
   }

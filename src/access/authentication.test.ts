@@ -20,28 +20,28 @@ function authenticator(answer: MaybeAsync<Authenticated | undefined>): BasicAuth
   };
 }
 
-describe('of several authenticators', () => {
-  test('the first that knows the kind of credentials decides', () => {
+describe('several authenticators', () => {
+  test('are tried in order: the first that recognizes the credentials decides', () => {
     const last = authenticator(KNOWN);
     const chain = new Authentication([authenticator(undefined), authenticator(WRONG), last], []);
     expect(chain.basic('me', 'secret', ORIGIN)).toEqual(WRONG);
     expect(last.asked).toBe(0);
   });
 
-  test('those behind one that had to wait are asked too', async () => {
+  test('are tried further after one that returned a promise', async () => {
     const first = authenticator(Promise.resolve(undefined));
     const chain = new Authentication([first, authenticator(undefined), authenticator(KNOWN)], []);
     expect(await chain.basic('me', 'secret', ORIGIN)).toEqual(KNOWN);
     expect(first.asked).toBe(1);
   });
 
-  test('none makes a known caller wait', () => {
+  test('answer synchronously for a cached caller', () => {
     const chain = new Authentication([authenticator(undefined), authenticator(KNOWN)], []);
     expect(chain.basic('me', 'secret', ORIGIN)).toBe(KNOWN);
   });
 });
 
-test('credentials that no authenticator knows are refused', () => {
+test('credentials that no authenticator recognizes are refused', () => {
   const chain = new Authentication([authenticator(undefined)], []);
   expect(chain.basic('me', 'secret', ORIGIN)).toMatchObject({ kind: 'refused' });
   expect(chain.bearer('token', ORIGIN)).toMatchObject({ kind: 'refused' });

@@ -16,7 +16,7 @@ function guess(limiter: GuessingLimiter, address: string | undefined, account: s
 }
 
 describe('guessing', () => {
-  test('ends for one client and one account after some wrong attempts, until its window ends', () => {
+  test('is refused for one client and one account after some wrong attempts, until the window ends', () => {
     const clock = { now: 1_000 };
     const limiter = limiterAt(clock);
     expect(guess(limiter, '192.0.2.1', 'alice', 5)).toBe(3);
@@ -28,7 +28,7 @@ describe('guessing', () => {
     expect(guess(limiter, '192.0.2.1', 'alice', 5)).toBe(3);
   });
 
-  test('locks the account for no client elsewhere, and no other account for the client', () => {
+  test('locks neither the account for other clients, nor other accounts for the client', () => {
     const limiter = limiterAt({ now: 0 });
     guess(limiter, '192.0.2.1', 'alice', 5);
     expect(limiter.attempt('192.0.2.2', 'alice').kind).toBe('allowed');
@@ -43,14 +43,14 @@ describe('guessing', () => {
     expect(limiter.attempt('2001:db8:1:3::1', 'alice').kind).toBe('allowed');
   });
 
-  test('with many names ends for a client too', () => {
+  test('with many names is also limited per client', () => {
     const limiter = limiterAt({ now: 0 });
     const tried = Array.from({ length: 20 }, (_, n) => guess(limiter, '192.0.2.1', `user${n}`, 1));
     expect(tried.reduce((sum, each) => sum + each, 0)).toBe(10);
   });
 });
 
-test('attempts that are taken back do not count, and leave nothing behind', () => {
+test('attempts that are taken back do not count, and leave no counters', () => {
   const limiter = limiterAt({ now: 0 });
   for (let n = 0; n < 50; n++) {
     const attempt = limiter.attempt('192.0.2.1', 'alice');
@@ -61,13 +61,13 @@ test('attempts that are taken back do not count, and leave nothing behind', () =
   expect(limiter.size).toBe(0);
 });
 
-test('attempts at the same time are no more than those one after the other', () => {
+test('concurrent attempts are limited like consecutive ones', () => {
   const limiter = limiterAt({ now: 0 });
   const attempts = Array.from({ length: 10 }, () => limiter.attempt('192.0.2.1', 'alice'));
   expect(attempts.filter(({ kind }) => kind === 'allowed')).toHaveLength(3);
 });
 
-test('a client gets no more wrong attempts than its limits in any window, whatever is taken back in between', () => {
+test('in any window a client gets no more wrong attempts than its limits, even if others are taken back', () => {
   const step = fc.record({
     client: fc.constantFrom('192.0.2.1', '192.0.2.2'),
     account: fc.constantFrom('alice', 'bob', 'eve'),
@@ -100,7 +100,7 @@ test('a client gets no more wrong attempts than its limits in any window, whatev
   );
 });
 
-test('the counters are bounded, and those whose window has ended go', () => {
+test('the number of counters is bounded, and counters are dropped when their window ends', () => {
   const clock = { now: 0 };
   const limiter = limiterAt(clock);
   for (let n = 0; n < 1_000; n++) guess(limiter, `192.0.${n % 256}.${n >> 8}`, 'alice', 1);

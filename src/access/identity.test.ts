@@ -40,7 +40,7 @@ test('a name from outside cannot pass for another kind', () => {
   expect(labelOf({ kind: 'user', name: 'a%0Ab' })).not.toBe(labelOf({ kind: 'user', name: 'a\nb' }));
 });
 
-test('a long label is cut and ends in a hash of the whole', () => {
+test('a long label is truncated and ends in a hash of the full label', () => {
   const [one, other] = ['a', 'b'].map((end) => labelOf({ kind: 'user', name: `${'x'.repeat(300)}${end}` }));
   expect(one).toHaveLength(255);
   expect(one).toMatch(/~[0-9a-f]{32}$/);

@@ -37,7 +37,7 @@ async function opened(at: string, timing = FAST) {
 const kinds = (reloads: readonly Reload[]) => reloads.map(({ kind }) => kind);
 
 describe('a file that is read again', () => {
-  test('has its new value soon after a change, and none in between', async () => {
+  test('has its new value soon after a change, and no intermediate value', async () => {
     const at = path('1');
     const { file, reloads } = await opened(at);
     expect([file.value, file.isCurrent, file.hashes.NUMBER_FILE]).toEqual([
@@ -63,7 +63,7 @@ describe('a file that is read again', () => {
     file.close();
   });
 
-  test('is seen to change where neither its size nor its time does', async () => {
+  test('is reloaded even if neither its size nor its time changes', async () => {
     const at = path('1');
     utimesSync(at, 1, 1);
     const { file } = await opened(at);
@@ -73,7 +73,7 @@ describe('a file that is read again', () => {
     file.close();
   });
 
-  test('changes by a symbolic link further up, as Kubernetes updates a volume', async () => {
+  test('is reloaded if a symbolic link in a parent folder changes, as when Kubernetes updates a volume', async () => {
     const volume = path();
     for (const [version, content] of [
       ['one', '1'],
@@ -91,7 +91,7 @@ describe('a file that is read again', () => {
     file.close();
   });
 
-  test('keeps its value when the new content is wrong, says so once, and takes the next good one', async () => {
+  test('keeps its value if the new content is wrong, reports that once, and uses the next good content', async () => {
     const at = path('1');
     const { file, reloads } = await opened(at);
     writeFileSync(at, 'hunter2');
@@ -109,7 +109,7 @@ describe('a file that is read again', () => {
     file.close();
   });
 
-  test('keeps its value when it is gone', async () => {
+  test('keeps its value when it is deleted', async () => {
     const at = path('1');
     const { file, reloads } = await opened(at);
     rmSync(at);
@@ -131,7 +131,7 @@ describe('a file that is read again', () => {
     file.close();
   });
 
-  test('is not looked at any more once it is closed', async () => {
+  test('is no longer read once it is closed', async () => {
     const at = path('1');
     const { file, reloads } = await opened(at);
     file.close();
@@ -140,7 +140,7 @@ describe('a file that is read again', () => {
     expect([file.value, reloads]).toEqual([1, []]);
   });
 
-  test('keeps its value if the parser has a defect, which is told', async () => {
+  test('keeps its value if the parser has a defect, which is reported', async () => {
     const at = path('1');
     const reloads: Reload[] = [];
     const file = await ReloadedFile.open({
@@ -159,7 +159,7 @@ describe('a file that is read again', () => {
   });
 });
 
-test('several files are one value, and are used only if they fit', async () => {
+test('several files make up one value, and are used only if they match', async () => {
   const paths = { CERT_FILE: path('a'), KEY_FILE: path('a') };
   const file = await ReloadedFile.open({
     paths,
@@ -178,7 +178,7 @@ test('several files are one value, and are used only if they fit', async () => {
   file.close();
 });
 
-describe('what cannot be used is refused at the start, in one line', () => {
+describe('an unusable file is refused at the start, in one line', () => {
   test.each([
     ['a file that is not there', () => path(), /^it cannot be read: ENOENT/],
     ['a folder', () => folder, /^it is not a regular file$/],

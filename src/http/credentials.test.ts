@@ -9,7 +9,7 @@ function basic(pair: string, scheme = 'Basic'): string {
 const kindOf = (header: string): Credentials['kind'] => parseAuthorization(header).kind;
 
 describe('an Authorization header', () => {
-  test('that is not there is no credentials', () => {
+  test('that is missing gives no credentials', () => {
     expect(parseAuthorization(null)).toEqual({ kind: 'none' });
   });
 
@@ -35,7 +35,7 @@ describe('an Authorization header', () => {
     ['two tokens', 'Bearer a b'],
     ['no base64', 'Basic a:b'],
     ['base64 that is cut', 'Basic YWxpY2U6c2VjcmV'.slice(0, -2)],
-    ['base64 of bytes that are no UTF-8', `Basic ${Buffer.from([0x61, 0x3a, 0xff]).toString('base64')}`],
+    ['base64 of bytes that are not UTF-8', `Basic ${Buffer.from([0x61, 0x3a, 0xff]).toString('base64')}`],
     ['no colon', basic('alice')],
     ['a line feed in the user', basic('al\nice:secret')],
     ['a NUL in the password', basic('alice:sec\0ret')],
@@ -52,7 +52,7 @@ describe('an Authorization header', () => {
   });
 });
 
-describe('whatever a client sends', () => {
+describe('any input', () => {
   const anyText = fc.oneof(
     fc.string({ unit: 'binary', maxLength: 200 }),
     fc
@@ -61,7 +61,7 @@ describe('whatever a client sends', () => {
     fc.uint8Array({ maxLength: 60 }).map((bytes) => `Basic ${Buffer.from(bytes).toString('base64')}`),
   );
 
-  test('is read without an error, and no reason repeats it', () => {
+  test('is parsed without an exception, and no reason repeats it', () => {
     fc.assert(
       fc.property(anyText, (header) => {
         const found = parseAuthorization(header);
@@ -71,7 +71,7 @@ describe('whatever a client sends', () => {
     );
   });
 
-  test('has one reading: a user and a password come out as they were put in', () => {
+  test('is unambiguous: a user and a password survive encoding and parsing', () => {
     const word = fc.string({ unit: 'grapheme', maxLength: 40 }).filter((text) => !/\p{Cc}/u.test(text));
     const user = word.filter((text) => !text.includes(':'));
     fc.assert(

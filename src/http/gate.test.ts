@@ -25,7 +25,7 @@ const PULL = 'repository:team/app:pull';
 const PUSH = 'repository:team/app:pull,push';
 
 /**
- * Every kind of request that needs something: what, what the challenge asks for, and how somebody who has proved who they are is
+ * Every kind of request that needs something: what, what the challenge asks for, and how someone who has proved who they are is
  * refused.
  */
 const ROWS: {
@@ -124,7 +124,7 @@ describe('required access', () => {
     expect(requiredAccess({ kind: 'blob-mount', repo, digest, from: undefined })?.wishes).toEqual([]);
   });
 
-  test('of the token endpoint is nothing', async () => {
+  test('of the token endpoint is empty', async () => {
     const get: Route = { kind: 'token-get', service: undefined, scopes: [], offline: false, clientId: undefined };
     for (const route of [get, { kind: 'token-post' } as const]) {
       const { gate } = open({ policy: NOBODY_MAY });
@@ -132,7 +132,7 @@ describe('required access', () => {
     }
   });
 
-  test('of a kind that has no row is none, and nobody is served', async () => {
+  test('of a kind without a row is undefined, and such requests are denied', async () => {
     const route = { kind: 'new-kind', repo } as unknown as Route;
     expect(requiredAccess(route)).toBeUndefined();
     expect(await outcomeOf(() => open().gate.admit(undefined, caller(USER), request()))).toBe('denied');
@@ -168,16 +168,16 @@ describe.each(rows)('%s', (_, [route, requirement, scope, refusal]) => {
     expect(lines).toEqual(isLogIn ? [] : [line]);
   });
 
-  test('that is allowed is told with the rule that allows it', () => {
+  test('that is allowed is reported with the rule that allows it', () => {
     expect(open().gate.admit(required, caller(USER), request())).toBe(isLogIn ? undefined : 3);
   });
 
-  test('of somebody who may is served', async () => {
+  test('of a caller with the right is served', async () => {
     for (const authority of [USER, OIDC, OWN_TOKEN, SERVER_TOKEN])
       expect(await outcomeOf(() => open().gate.admit(required, caller(authority), request()))).toBe('served');
   });
 
-  test('with wrong credentials is refused, also where anonymous callers are served', async () => {
+  test('with wrong credentials is refused even if anonymous callers are allowed', async () => {
     const { gate } = open();
     expect(await outcomeOf(() => gate.identify(request(BASIC), required))).toEqual({ scope, error: undefined });
     expect(await outcomeOf(() => gate.identify(request('Digest a'), required))).toEqual({ scope, error: undefined });
@@ -185,7 +185,7 @@ describe.each(rows)('%s', (_, [route, requirement, scope, refusal]) => {
   });
 });
 
-describe('who sends a request', () => {
+describe('the caller of a request', () => {
   const required = requiredAccess({ kind: 'ping' });
 
   test('is anonymous without credentials', () => {
@@ -195,14 +195,14 @@ describe('who sends a request', () => {
     });
   });
 
-  test('is known without a wait where the authenticator does not wait', () => {
+  test('is identified synchronously if the authenticator answers synchronously', () => {
     const { gate } = open({ basic: { kind: 'known', authority: USER } });
     const first = gate.identify(request(BASIC), required);
     expect(first).toEqual({ actor: { id: 'user:me', label: 'user:me' }, authority: USER } as never);
     expect(gate.identify(request(BASIC), required)).toBe(first);
   });
 
-  test('is known after a wait otherwise', async () => {
+  test('is identified asynchronously otherwise', async () => {
     const known: Authenticated = { kind: 'known', authority: OIDC };
     const { gate } = open({ bearer: Promise.resolve(known) });
     expect((await gate.identify(request(BEARER), required)).actor.label).toBe('oidc:ci:job' as never);
@@ -225,7 +225,7 @@ describe('who sends a request', () => {
     expect(gate.identify(request(BASIC, certificate), required)).toMatchObject({ authority: USER });
   });
 
-  test('is not found out while too many try: the client is told when to come back', async () => {
+  test('is not identified while too many logins are in progress: the client gets Retry-After', async () => {
     const { gate } = open({ basic: { kind: 'later', retryAfterSeconds: 17 } });
     const error = await Promise.try(() => gate.identify(request(BASIC), required)).then(
       () => undefined,
@@ -271,7 +271,7 @@ describe('a challenge', () => {
     );
   });
 
-  test('has a relative realm where no host can be believed', () => {
+  test('has a relative realm if there is no trusted host', () => {
     const { gate } = open();
     expect(gate.tokenService(undefined, { headers: new Headers(), url: '/v2/' } as Request)).toEqual({
       realm: '/token',
@@ -280,7 +280,7 @@ describe('a challenge', () => {
   });
 });
 
-test('the actions that the gate asks for are those of the policy', async () => {
+test('the actions that the gate checks are those of the policy', async () => {
   const asked: Action[] = [];
   const policy: AccessPolicy = { ...openAccess, allows: (_, action) => asked.push(action) > 0 };
   const { gate } = open({ policy });

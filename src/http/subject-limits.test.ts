@@ -23,7 +23,7 @@ function refusalOf(limits: SubjectLimits, request: LimitedRequest): string {
 }
 
 describe('the limits of a subject', () => {
-  test('count its requests, from wherever they come, and those of others apart', () => {
+  test('count its requests from all addresses, separately from those of others', () => {
     const limits = new SubjectLimits({ requests: 2, uploads: 0, bytes: 0 });
     const leave = limits.enter(plain(actor('ci'), '10.0.0.1'));
     limits.enter(plain(actor('ci'), '10.0.0.2'));
@@ -36,7 +36,7 @@ describe('the limits of a subject', () => {
     expect(refusalOf(limits, plain(actor('ci')))).toBe('none');
   });
 
-  test('take the address of anonymous clients, of IPv6 the network', () => {
+  test('apply to the address of anonymous clients, or to the IPv6 network', () => {
     const limits = new SubjectLimits({ requests: 1, uploads: 0, bytes: 0 });
     limits.enter(plain(ANONYMOUS, '2001:db8:1:2::1'));
     expect(refusalOf(limits, plain(ANONYMOUS, '2001:db8:1:2::ffff'))).toStartWith('too-many-requests');
@@ -44,7 +44,7 @@ describe('the limits of a subject', () => {
     expect(refusalOf(limits, plain(actor('ci'), '2001:db8:1:2::1'))).toBe('none');
   });
 
-  test('take the address of clients with a token for nobody, as a token server gives it to anonymous ones', () => {
+  test('apply to the address of clients whose token has no subject, as token servers issue them to anonymous clients', () => {
     const limits = new SubjectLimits({ requests: 1, uploads: 0, bytes: 0 });
     const label = labelOf({ kind: 'token', subject: '' });
     const nobody: Actor = { id: label, label };
@@ -53,7 +53,7 @@ describe('the limits of a subject', () => {
     expect(refusalOf(limits, plain(nobody, '10.0.0.2'))).toBe('none');
   });
 
-  test('count uploads apart from other requests', () => {
+  test('count uploads separately from other requests', () => {
     const limits = new SubjectLimits({ requests: 0, uploads: 1, bytes: 0 });
     const ci = actor('ci');
     for (let number = 0; number < 5; number++) limits.enter(plain(ci));
@@ -64,7 +64,7 @@ describe('the limits of a subject', () => {
     expect(refusalOf(limits, plain(ci))).toBe('none');
   });
 
-  test('count bytes that are announced, or have come until now, and let in one upload of any size', () => {
+  test('count announced bytes, or received bytes if none are announced, and allow one upload of any size', () => {
     const limits = new SubjectLimits({ requests: 0, uploads: 0, bytes: 100 });
     const ci = actor('ci');
     const leave = limits.enter(sending(ci, 5_000));
@@ -83,7 +83,7 @@ describe('the limits of a subject', () => {
     expect(refusalOf(limits, sending(ci, undefined))).toStartWith('too-many-requests');
   });
 
-  test('are the same in whatever order requests come and go', () => {
+  test('do not depend on the order in which requests begin and end', () => {
     const steps = fc.array(fc.record({ who: fc.constantFrom('a', 'b'), comes: fc.boolean(), sends: fc.boolean() }));
     fc.assert(
       fc.property(steps, fc.integer({ min: 1, max: 4 }), fc.integer({ min: 1, max: 4 }), (some, requests, uploads) => {

@@ -51,7 +51,7 @@ test('other forms are refused with the code of RFC 6749', () => {
   expect(parseTokenForm(TYPE, notUtf8)).toMatchObject({ kind: 'refused', error: 'invalid_request' });
 });
 
-test('no body makes it throw, and no refusal repeats a part of it', () => {
+test('no body makes the parser throw, and no refusal repeats a part of it', () => {
   const words = fc.constantFrom(
     'grant_type',
     'password',

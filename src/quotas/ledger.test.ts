@@ -52,7 +52,7 @@ const steps = fc.array(
 );
 
 describe('the ledger', () => {
-  test('has for each quota the sum of what its repositories use, after anything that happens', () => {
+  test('has for each quota the total usage of its repositories, after any operations', () => {
     fc.assert(
       fc.property(quotas, steps, (first, some) => {
         const ledger = new Ledger();
@@ -108,7 +108,7 @@ describe('the ledger', () => {
     );
   });
 
-  test('reserves no more than what is allowed, whatever is wanted at once', () => {
+  test('never reserves more than is allowed, for any concurrent writes', () => {
     const wants = fc.array(
       fc.record({ repo: fc.constantFrom(...NAMES), wanted, again: wanted, releases: fc.boolean() }),
     );
@@ -132,7 +132,7 @@ describe('the ledger', () => {
     );
   });
 
-  test('takes the count of the newest slot, in whatever order counts come', () => {
+  test('keeps the count of the newest slot, in any order of counts', () => {
     const ledger = new Ledger();
     ledger.use([quota('q', [A, B], { bytes: 10 })]);
     ledger.count(A, usage(5, 50, 2));
@@ -146,7 +146,7 @@ describe('the ledger', () => {
     expect([...ledger.existing()]).toEqual([B]);
   });
 
-  test('counts a repository once that several writes may create', () => {
+  test('counts a repository once if several writes may create it', () => {
     const ledger = new Ledger();
     ledger.use([quota('q', [A, B], { repositories: 1 })]);
     const [first, second, other] = [ledger.reserve(A), ledger.reserve(A), ledger.reserve(B)];
@@ -158,7 +158,7 @@ describe('the ledger', () => {
     expect(other.want(bytes(1))).toBeUndefined();
   });
 
-  test('of a quota that is exceeded already refuses only what adds to it', () => {
+  test('refuses only increases if a quota is already exceeded', () => {
     const ledger = new Ledger();
     ledger.use([quota('q', [A], { bytes: 10, tags: 5 })]);
     ledger.count(A, usage(3, 20, 1));
@@ -168,7 +168,7 @@ describe('the ledger', () => {
     expect(reservation.want({ bytes: 1, tags: 4, slots: 1 })).toMatchObject({ resource: 'bytes', used: 20, added: 1 });
   });
 
-  test('keeps nothing of a name that has no log', () => {
+  test('keeps nothing about a name without a log', () => {
     const ledger = new Ledger();
     ledger.use([quota('q', [A], {})]);
     const reservation = ledger.reserve(A);

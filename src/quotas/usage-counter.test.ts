@@ -25,7 +25,7 @@ class Sleeps {
       this.#sleeping.push({ milliseconds, wake: resolve });
     });
 
-  /** Waits until somebody sleeps, and ends it. @returns its milliseconds */
+  /** Waits for a sleep, and ends it. @returns its milliseconds */
   async next(): Promise<number> {
     await eventually(() => expect(this.#sleeping.length).toBeGreaterThan(0));
     const first = this.#sleeping.shift();
@@ -53,7 +53,7 @@ function openCounter(store: CountedStore, sharing: Sharing, patterns: readonly s
   return { ledger, counter, sleeps, failures, completed, used: () => ledger.used[0]?.used };
 }
 
-/** A store that holds what the test puts into it, and counts what is asked. */
+/** A store that holds what the test puts into it, and counts the requests. */
 function openStore(held: Map<RepositoryName, RepositoryUsage>) {
   const asked: string[] = [];
   const of = (repo: RepositoryName) => held.get(repo) ?? usage(0, 0, false);
@@ -76,7 +76,7 @@ function openStore(held: Map<RepositoryName, RepositoryUsage>) {
 }
 
 describe('counting', () => {
-  test('finds what a fold from the first slot finds, for any logs', async () => {
+  test('gives the same result as a fold from the first slot, for any logs', async () => {
     await fc.assert(
       fc.asyncProperty(
         fc.array(eventBatches, { minLength: 3, maxLength: 3 }),
@@ -108,7 +108,7 @@ describe('counting', () => {
     );
   });
 
-  test('beside other writers is repeated, and looks closely only at what has changed', async () => {
+  test('is repeated beside other writers, and reads only logs that have changed', async () => {
     const held = new Map([
       [A, usage(3, 30)],
       [B, usage(1, 10)],
@@ -131,7 +131,7 @@ describe('counting', () => {
     await counter.close();
   });
 
-  test('that fails is told and tried again, and what was counted stays', async () => {
+  test('is reported and retried if it fails, and keeps what was counted', async () => {
     const { store } = openStore(
       new Map([
         [A, usage(1, 10)],
@@ -154,7 +154,7 @@ describe('counting', () => {
     await counter.close();
   });
 
-  test('after writes is shared by all writes until it begins, and then has what they reserved', async () => {
+  test('after writes is shared by all writes before it begins, and includes their reservations', async () => {
     const held = new Map([[A, usage(1, 10)]]);
     const { store, asked } = openStore(held);
     const { counter, ledger, sleeps, used } = openCounter(store, { kind: 'always', everyMs: 15_000, pauseMs: 2_000 });

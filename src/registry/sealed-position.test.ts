@@ -7,7 +7,7 @@ import { SealedPositions } from './sealed-position.ts';
 const STORE = '01ARZ3NDEKTSV4RRFFQ69G5FAV';
 const positions = new SealedPositions(STORE);
 
-test('a sealed position is opened by every node of the store, and shows nothing of the name', () => {
+test('every node of the store can open a sealed position, which does not reveal the name', () => {
   fc.assert(
     fc.property(repositoryNames, (repo) => {
       const sealed = positions.seal(repo);
@@ -19,7 +19,7 @@ test('a sealed position is opened by every node of the store, and shows nothing 
   );
 });
 
-test('a position that was changed, is cut, or is of another store is none', () => {
+test('a position that was altered or truncated, or is from another store, is refused', () => {
   const sealed = positions.seal('team/secret' as never);
   expect(new SealedPositions('01BX5ZZKBKACTAV9WEVGEMMVRZ').open(sealed)).toBeUndefined();
   for (const text of ['~', '~AAAA', sealed.slice(0, -1), `${sealed.slice(0, 5)}A${sealed.slice(6)}`, 'team/secret', ''])

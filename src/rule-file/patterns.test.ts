@@ -27,7 +27,7 @@ describe('patterns', () => {
     for (const text of bad) expect([text, matches(pattern, text)]).toEqual([text, false]);
   });
 
-  test('that are not well-formed are refused: they would match nothing, without a word', () => {
+  test('that are malformed are refused, because they would silently match nothing', () => {
     for (const text of [
       '',
       '!v1',
@@ -88,7 +88,7 @@ describe('patterns', () => {
     );
   });
 
-  test('are checked fast, whatever they are', () => {
+  test('are validated quickly, for any text', () => {
     const took = processorMs(() => {
       for (const start of ['[', '{', '']) {
         for (const part of ['-', 'a-', '*', 'a,', '**/', '{a,', '[a'])

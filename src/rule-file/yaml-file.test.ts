@@ -21,7 +21,7 @@ function problemOf(text: string): string {
   return 'none';
 }
 
-describe('a file of rules', () => {
+describe('a rule file', () => {
   test('knows the line of each of its nodes', () => {
     const { value, lineOf } = parseRuleFile('# a comment\nwho: some\nmore:\n  a: b\n  c: d', shape, 'a test file');
     expect(value).toEqual({ who: 'some', more: { a: 'b', c: 'd' } });
@@ -43,7 +43,7 @@ describe('a file of rules', () => {
     expect(problemOf(text)).toBe(expected);
   });
 
-  test('is refused in one line, whatever it is', () => {
+  test('is refused in one line, for any text', () => {
     const yaml = fc.array(
       fc.oneof(
         fc.constantFrom(

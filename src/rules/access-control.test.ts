@@ -82,7 +82,7 @@ describe('a caller who may not', () => {
     expect(await outcomeOf(() => call(registry))).toBe(refusal(name, action));
   });
 
-  test('pull gets what everybody gets for a repository that does not exist', async () => {
+  test('pull gets the response for a repository that does not exist', async () => {
     const forbidden = new AccessControl(UNTOUCHABLE, without('pull'));
     const missing = openRegistry().registry;
     for (const [action, call] of Object.values(METHODS)) {
@@ -90,12 +90,12 @@ describe('a caller who may not', () => {
     }
   });
 
-  test('pull from the source of a mount uploads: the source is not looked at', async () => {
+  test('pull from the source of a mount must upload: the source is not looked up', async () => {
     const registry = new AccessControl(UNTOUCHABLE, without('pull'));
     expect(await registry.mountBlob(B, digest, A, CALLER)).toBe(false);
   });
 
-  test('do one thing may do all others', async () => {
+  test('do one action may do all others', async () => {
     for (const denied of ['pull', 'push', 'delete'] satisfies Action[]) {
       const open = openRegistry();
       const { registry } = open;
@@ -117,13 +117,13 @@ describe('a caller who may create, but not push,', () => {
   const other = text(JSON.stringify({ schemaVersion: 2, mediaType: OCI_INDEX, manifests: [], annotations: {} }));
   const moved = { ...pushed, bytes: other };
 
-  test('makes tags, and makes them again with the same digest', async () => {
+  test('creates tags, and pushes the same digest again', async () => {
     const ruled = new AccessControl(openRegistry().registry, creator);
     await ruled.pushManifest(A, pushed, CALLER);
     expect((await ruled.pushManifest(A, pushed, CALLER)).digest).toBe(manifestDigest);
   });
 
-  test('moves no tag, and then sets none of the others of the request either', async () => {
+  test('moves no tag, and a refused request sets none of its other tags', async () => {
     const registry: Registry = openRegistry().registry;
     const ruled = new AccessControl(registry, creator);
     await ruled.pushManifest(A, pushed, CALLER);
@@ -133,7 +133,7 @@ describe('a caller who may create, but not push,', () => {
     expect((await registry.resolveManifest(A, { kind: 'tag', tag: tag('v1') }, CALLER)).digest).toBe(manifestDigest);
   });
 
-  test('makes a tag again that was deleted', async () => {
+  test('creates a deleted tag again', async () => {
     const registry: Registry = openRegistry().registry;
     const ruled = new AccessControl(registry, creator);
     await ruled.pushManifest(A, pushed, CALLER);
@@ -142,13 +142,13 @@ describe('a caller who may create, but not push,', () => {
     expect((await registry.tags(A, all, CALLER)).items).toEqual([tag('v1')]);
   });
 
-  test('is one of two that push a new tag at once: the other one is refused', async () => {
+  test('competes with another caller for a new tag: one of the two is refused', async () => {
     const ruled = new AccessControl(openRegistry().registry, creator);
     const outcomes = await Promise.all([pushed, moved].map((each) => refusalOf(ruled.pushManifest(A, each, CALLER))));
     expect(outcomes.sort()).toEqual(['denied', 'none']);
   });
 
-  test('is refused by the other rules too', async () => {
+  test('is also subject to the other rules', async () => {
     const ruled = new AccessControl(openRegistry().registry, creator);
     const guard: TagGuard = () => new RegistryError('read-only', 'no');
     expect(await refusalOf(ruled.pushManifest(A, pushed, CALLER, guard))).toBe('read-only');
@@ -167,9 +167,9 @@ describe('HEAD', () => {
   const policy = { ...NO_POLICY, untaggedLifetime: () => 10 * days };
 
   test.each([
-    ['who may push renews what would go soon', true, 2],
-    ['who may only pull writes nothing', false, 0],
-  ] as const)('by somebody %s', async (_, mayPush, written) => {
+    ['with the right to push renews content that would be collected soon', true, 2],
+    ['with the right to pull writes nothing', false, 0],
+  ] as const)('by a caller %s', async (_, mayPush, written) => {
     const open = openRegistry({ policy });
     await open.registry.pushBlob(A, digest, bodyOf([bytes]), CALLER);
     await open.registry.pushManifest(A, { ...pushed, tags: [] }, CALLER);

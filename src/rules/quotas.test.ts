@@ -79,7 +79,7 @@ describe('a quota of bytes', () => {
     expect(used()).toMatchObject({ bytes: 100 });
   });
 
-  test('lets an upload end that was refused, once there is room', async () => {
+  test('allows a refused upload to be closed once there is room', async () => {
     const { registry, ledger, pushBlob } = openLimited({ bytes: 100 });
     const { id } = await registry.startUpload(A, 'sha256', CALLER);
     await registry.appendToUpload(A, id, bodyOf([blob(50)], 'unknown'), undefined, CALLER);
@@ -92,7 +92,7 @@ describe('a quota of bytes', () => {
     expect(ledger.used[0]?.used.bytes).toBe(50);
   });
 
-  test('lets pass what the repository has already, however full it is', async () => {
+  test('allows content that the repository already has, even if the quota is full', async () => {
     const { registry, pushBlob, put, upload, ledger, refusals } = openLimited({ bytes: 1_000, tags: 2 });
     const digest = await pushBlob(A, blob(600));
     const manifest = await put(A, 'one', 'v1');
@@ -119,7 +119,7 @@ describe('a quota of bytes', () => {
     expect(used()).toMatchObject({ bytes: 100 });
   });
 
-  test('is never exceeded by pushes at the same time, if their sizes are known, and none waits for another', async () => {
+  test('is never exceeded by concurrent pushes of known sizes, which do not wait for each other', async () => {
     const sizes = fc.array(fc.record({ repo: fc.constantFrom(A, B), size: fc.integer({ min: 1, max: 60 }) }), {
       maxLength: 12,
     });
@@ -144,7 +144,7 @@ describe('a quota of bytes', () => {
 });
 
 describe('other quotas', () => {
-  test('of tags count new ones, which the decision itself knows', async () => {
+  test('of tags count new tags, which the decision knows', async () => {
     const { registry, put, used, ledger } = openLimited({ tags: 3 });
     const first = await put(A, 'one', 'v1', 'v2');
     expect(await messageOf(put(B, 'two', 'v1', 'v2'))).toBe(
@@ -163,7 +163,7 @@ describe('other quotas', () => {
     expect((await Promise.all(more)).filter((each) => each === 'none')).toHaveLength(3);
   });
 
-  test('of repositories refuse to make one, and writes at the same time count it once', async () => {
+  test('of repositories refuse a new repository, and concurrent writes count it once', async () => {
     const { registry, pushBlob, put } = openLimited({ repositories: 1 });
     await Promise.all(['a', 'b', 'c'].map((fill) => pushBlob(A, blob(10, fill))));
     expect(await messageOf(pushBlob(B, blob(10)))).toBe(
@@ -174,7 +174,7 @@ describe('other quotas', () => {
     await put(A, 'one', 'v1');
   });
 
-  test('of slots end pushes, and never deletes', async () => {
+  test('of slots refuse pushes, but never deletes', async () => {
     const { registry, put, pushBlob, used } = openLimited({ slots: 3 });
     await put(A, 'one', 'v1');
     await put(A, 'two', 'v2');
@@ -187,7 +187,7 @@ describe('other quotas', () => {
   });
 });
 
-describe('on a node of a cluster, where the ledger gets to know of a write later', () => {
+describe('on a node of a cluster, where the ledger learns of a write later', () => {
   function openNode(allowed: Quota['allowed']) {
     const open = openRegistry();
     const ledger = new Ledger();
@@ -206,7 +206,7 @@ describe('on a node of a cluster, where the ledger gets to know of a write later
     return { ...open, ledger, count, push };
   }
 
-  test('what is written stays reserved until it is counted', async () => {
+  test('a finished write stays reserved until it is counted', async () => {
     const { push, ledger, count } = openNode({ bytes: 100 });
     await push(A, blob(60));
     expect(ledger.used[0]?.used).toMatchObject({ bytes: 60 });
@@ -216,7 +216,7 @@ describe('on a node of a cluster, where the ledger gets to know of a write later
     await push(B, blob(40, 'z'));
   });
 
-  test('a refusal is decided on what the repository uses now, and nothing counts twice in it', async () => {
+  test('a refusal is based on the current usage of the repository, and nothing counts twice', async () => {
     const { push, ledger, registry } = openNode({ bytes: 100 });
     const digest = await push(A, blob(40));
     // Another count had begun before the write ended, and has seen it.

@@ -58,7 +58,7 @@ class Overwriting extends MemoryDriver {
   }
 }
 
-/** One that tells everybody that the name is taken. */
+/** One that tells everyone that the name is taken. */
 class Refusing extends MemoryDriver {
   override async create(): Promise<CreateResult> {
     return 'taken';

@@ -7,7 +7,7 @@ import { editFile } from './edited-file.ts';
 const folder = mkdtempSync(join(tmpdir(), 'marina-edited-'));
 afterAll(() => rmSync(folder, { recursive: true }));
 
-test('a missing file is made only where that is wanted', async () => {
+test('a missing file is created only on request', async () => {
   const path = join(folder, 'missing');
   await expect(editFile(path, { create: false }, () => 'x')).rejects.toMatchObject({ code: 'ENOENT' });
   expect(readdirSync(folder)).toEqual([]);
@@ -16,7 +16,7 @@ test('a missing file is made only where that is wanted', async () => {
   expect(statSync(path).mode & 0o777).toBe(0o600);
 });
 
-test('an edit that gives nothing, or throws, leaves the file and nothing beside it', async () => {
+test('an edit that returns nothing, or throws, leaves the file unchanged and no other file', async () => {
   const path = join(folder, 'kept');
   writeFileSync(path, 'old');
   const { ino } = statSync(path);
@@ -30,7 +30,7 @@ test('an edit that gives nothing, or throws, leaves the file and nothing beside 
   expect(readdirSync(folder).filter((name) => name.endsWith('.tmp'))).toEqual([]);
 });
 
-test('edits at once wait for each other', async () => {
+test('concurrent edits wait for each other', async () => {
   const path = join(folder, 'shared');
   await Promise.all(Array.from({ length: 20 }, (_, n) => editFile(path, { create: true }, (text) => `${text}${n}\n`)));
   const numbers = readFileSync(path, 'utf8').trimEnd().split('\n').map(Number);

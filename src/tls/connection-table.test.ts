@@ -8,7 +8,7 @@ const CERTIFICATE: PresentedCertificate = { commonName: 'deployer', expiresAt: 1
 /** The thread's end of a connection. */
 const at = (port: number) => ({ address: '127.0.0.1', port });
 
-test('a connection is known from when a thread announces it until it takes it back', () => {
+test('a connection is known from its announcement until the thread removes it', () => {
   const table = new ConnectionTable();
   expect(table.of(at(40_000))).toBeUndefined();
   table.add(40_000, ONE, '192.0.2.1', undefined);
@@ -18,7 +18,7 @@ test('a connection is known from when a thread announces it until it takes it ba
   expect([table.of(at(40_000)), table.threadOf(40_000), table.size]).toEqual([undefined, undefined, 0]);
 });
 
-test('the same port at another address is no connection of a thread', () => {
+test('the same port at another address is not a connection of a thread', () => {
   const table = new ConnectionTable();
   table.add(1, ONE, '192.0.2.1', CERTIFICATE);
   for (const address of ['127.0.0.2', '::1', '::ffff:127.0.0.1', '192.0.2.1', ''])
@@ -50,7 +50,7 @@ test('a certificate proves an identity only until it expires, also on an open co
   });
 });
 
-test('a certificate that is not trusted, or names nobody, proves nothing', () => {
+test('a certificate that is not trusted, or has no common name, proves nothing', () => {
   const table = new ConnectionTable(() => 0);
   table.add(1, ONE, '192.0.2.1', { ...CERTIFICATE, problem: 'SELF_SIGNED_CERT_IN_CHAIN' });
   table.add(2, ONE, '192.0.2.1', { ...CERTIFICATE, commonName: undefined });

@@ -41,7 +41,7 @@ export async function openAccessControl(ports: AccessPorts): Promise<Access> {
   const server = tokenServerOf(config);
   const rules = await openAccessRules(config, ports);
   if (rules === undefined && server === undefined) {
-    logger.info('no accounts are configured: everybody who reaches the port may do everything');
+    logger.info('no accounts are configured: everyone who reaches the port may do everything');
     return { policy: openAccess, gate: undefined, tokens: undefined, close: () => {} };
   }
   const current = rules?.current ?? (() => nothingIsAllowed);

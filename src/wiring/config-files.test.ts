@@ -18,7 +18,7 @@ function parse({ WORDS_FILE: text }: { readonly WORDS_FILE: string }): readonly 
   return text.split(' ');
 }
 
-test('a file of the configuration tells the log and /metrics how it was read', async () => {
+test('each reload of a configuration file is reported in the log and in /metrics', async () => {
   const lines: string[] = [];
   const logger = pino({ base: null }, { write: (line) => lines.push(line) });
   const telemetry = new Telemetry();

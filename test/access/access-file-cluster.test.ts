@@ -17,7 +17,7 @@ const WRITE = READ.replace('[pull]', '[pull, create]');
 /** Two seconds, and some time for a busy machine. */
 const IN_USE_WITHIN_MS = 10_000;
 
-test('every node takes a change of the file, and shows the hash of what it uses', async () => {
+test('every node uses a changed file, and shows the hash of the content in use', async () => {
   const folder = temporaryFolder('access-cluster');
   const [path, key] = [join(folder, 'access.yaml'), join(folder, 'key.pem')];
   const write = (text: string): void => {

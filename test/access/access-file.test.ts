@@ -13,13 +13,13 @@ const PULL = "rules:\n  - {who: anonymous, repositories: ['public/**'], actions:
 const PUSH =
   "rules:\n  - {who: anonymous, repositories: ['public/**'], actions: [pull, push]}\n  - {who: anonymous, actions: [metrics]}\n";
 
-/** Replaces the file at once, as editors do. */
+/** Replaces the file atomically, as editors do. */
 function write(path: string, text: string): void {
   writeFileSync(`${path}.new`, text);
   renameSync(`${path}.new`, path);
 }
 
-test('rules decide about anonymous clients, and change while the server runs', async () => {
+test('rules apply to anonymous clients, and can change while the server runs', async () => {
   const path = join(temporaryFolder('access'), 'access.yaml');
   write(path, PULL);
   const server = await startServer({ ACCESS_FILE: path });

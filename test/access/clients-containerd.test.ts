@@ -70,7 +70,7 @@ test('containerd pulls with a refresh token', async () => {
   expect(lines).toContainEqual(expect.objectContaining({ grant: 'refresh_token', actor: 'user:reader' }));
 });
 
-test('containerd pulls without credentials where everybody may, and asks for no token', async () => {
+test('containerd pulls public images without credentials and without a token', async () => {
   const lines = await linesDuring(server, async () =>
     expect(await as().pull('free/app:v1')).toMatchObject({ code: 0 }),
   );

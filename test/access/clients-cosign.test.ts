@@ -27,13 +27,13 @@ beforeAll(async () => {
   reference = `${server.host}/ours/app@${signed.descriptor.digest}`;
   for (const prefix of ['ours', 'others'])
     await command('nobody', 'generate-key-pair', `--output-key-prefix=${prefix}`);
-  // No log, no timestamps, and nobody who vouches for keys.
+  // No transparency log, no timestamps, and no certificate authority.
   await command('nobody', 'signing-config', 'create', '--out=signing.json');
   await command('nobody', 'trusted-root', 'create', '--out=root.json');
   writeFileSync(join(folder, 'sbom.json'), JSON.stringify({ spdxVersion: 'SPDX-2.3', name: 'app' }));
 }, TOOLS_WITHIN_MS);
 
-/** cosign as somebody, with a login of its own. Its home is in the folder too, where it would keep what it downloads. */
+/** cosign as one account, with its own login. Its home is also in the folder, because it would keep downloads there. */
 const optionsOf = (account: string) => ({
   cwd: folder,
   env: { DOCKER_CONFIG: join(folder, account), COSIGN_PASSWORD: 'of the key', HOME: folder },
@@ -77,7 +77,7 @@ test('cosign attests an SBOM and attaches one, and reads both', async () => {
   for (const part of ['SBOMs for an image tag', 'https://spdx.dev/Document']) expect(tree).toContain(part);
 });
 
-test('cosign is refused, and says why: a signature of a reader, anything by somebody who may not pull', async () => {
+test('cosign is refused, and says why: signing as a reader, and everything as an account without the right to pull', async () => {
   await logIn('reader');
   await logIn('outsider');
   const refused = await sign('reader');

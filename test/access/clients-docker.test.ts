@@ -42,7 +42,7 @@ afterAll(async () => {
   await cleanUp();
 });
 
-/** An address of this machine that is no loopback address: for those dockerd checks no certificate. */
+/** An address of this machine that is not a loopback address, because dockerd checks no certificates for those. */
 function ownAddress(): string {
   const addresses = Object.values(networkInterfaces()).flatMap((each) => each ?? []);
   const found = addresses.find(({ family, internal }) => family === 'IPv4' && !internal);
@@ -70,7 +70,7 @@ const logIn = (account: string) =>
 /** What docker says instead of doing it. */
 const refusal = (...command: string[]): Promise<string> => docker.command(...command).then(() => 'not refused', String);
 
-test('docker pulls without a login where everybody may, and nothing else', async () => {
+test('docker pulls only public images without a login', async () => {
   await docker.command('pull', at('free/app:v1'));
   const denied = /denied|unauthorized/;
   const ours = await refusal('pull', at('ours/app:v1'));
@@ -109,7 +109,7 @@ test('docker mounts what the account may pull, and uploads what it may not', asy
   expect(mounted.mounts).toEqual(new Set([201]));
 });
 
-test('docker logs in, pushes and pulls over HTTPS by a CA in its folder of certificates, and not without', async () => {
+test('docker logs in, pushes and pulls over HTTPS with a CA in its folder of certificates, and not without it', async () => {
   const password = `--password=${passwordOf('pusher')}`;
   expect(await refusal('login', '--username=pusher', password, untrusted)).toContain('x509');
   await docker.command('login', '--username=pusher', password, trusted);

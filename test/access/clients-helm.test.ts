@@ -23,7 +23,7 @@ beforeAll(async () => {
   await run([helm, 'package', chart, '--destination', folder]);
 }, TOOLS_WITHIN_MS);
 
-/** helm as somebody, with a login of its own. */
+/** helm as one account, with its own login. */
 const as = (account: string) => {
   const config = `--registry-config=${join(folder, `${account}.json`)}`;
   const plain = ['--plain-http', config];
@@ -57,14 +57,14 @@ test('helm logs in, pushes a chart, and pulls the same bytes', async () => {
   expect(server.logs()).toContain('"actor":"user:pusher"');
 });
 
-test('helm pulls without an account where everybody may, and pushes nothing there', async () => {
+test('helm pulls public charts without an account, but cannot push them', async () => {
   await as('admin').logIn();
   expect(await as('admin').push('free/charts')).toMatchObject({ code: 0 });
   expect(await as('nobody').pull('free/charts/shop', join(folder, 'anonymous'))).toMatchObject({ code: 0 });
   expect((await as('nobody').push('free/charts')).stderr).toMatch(/401|unauthorized|credential/i);
 });
 
-test('helm says what is wrong: the password, the right to push, a chart of others', async () => {
+test('helm reports a wrong password, a missing right to push, and a forbidden chart', async () => {
   expect((await as('pusher').logIn('wrong password')).stderr).toMatch(/401|unauthorized/i);
   await as('pusher').logIn();
   await as('reader').logIn();

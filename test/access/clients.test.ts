@@ -23,7 +23,7 @@ beforeAll(async () => {
   writeLayout(layout, image, image.blobs, 'v1');
 }, TOOLS_WITHIN_MS);
 
-/** The clients, each as somebody who has logged in. */
+/** The clients, each logged in as an account. */
 const CLIENTS = {
   crane: (account: string | undefined) => {
     const env = { DOCKER_CONFIG: join(folder, `crane-${account ?? 'nobody'}`) };
@@ -64,7 +64,7 @@ async function loggedIn(name: keyof typeof CLIENTS, account: string) {
 }
 
 test.each(['crane', 'skopeo'] as const)(
-  '%s logs in, pushes, copies, pulls, and is told what it may not',
+  '%s logs in, pushes, copies and pulls, and reports what is forbidden',
   async (name) => {
     const pusher = await loggedIn(name, 'pusher');
     const reader = await loggedIn(name, 'reader');
@@ -94,7 +94,7 @@ test.each(['crane', 'skopeo'] as const)(
   },
 );
 
-test.each(['crane', 'skopeo'] as const)('%s pulls without an account where everybody may', async (name) => {
+test.each(['crane', 'skopeo'] as const)('%s pulls public images without an account', async (name) => {
   const admin = await loggedIn(name, 'admin');
   expect(await admin.push(`free/${name}:v1`)).toMatchObject({ code: 0 });
   const pulled = join(folder, `${name}-public`);

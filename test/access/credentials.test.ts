@@ -32,7 +32,7 @@ const headerValues = fc.oneof(
   fc.tuple(base64, base64, base64).map((parts) => `Bearer ${parts.join('.')}`),
 );
 
-test('credentials that prove nothing are refused with one challenge, also where nobody needs any', async () => {
+test('invalid credentials are refused with one challenge, even where none are needed', async () => {
   await fc.assert(
     fc.asyncProperty(headerValues, fc.constantFrom('ours/app', 'free/app'), async (authorization, repo) => {
       const headers = { authorization, ...fromNewAddress() };
@@ -47,7 +47,7 @@ test('credentials that prove nothing are refused with one challenge, also where 
   );
 });
 
-test('shared caches may keep only what everybody may pull', async () => {
+test('shared caches may store only what everyone may pull', async () => {
   const caching = async (repo: string, headers: Readonly<Record<string, string>>) => {
     const response = await fetch(`${server.url}/v2/${repo}/blobs/${BLOB_DIGEST}`, { headers });
     return [response.status, response.headers.get('cache-control')];
@@ -58,7 +58,7 @@ test('shared caches may keep only what everybody may pull', async () => {
   expect(await caching('ours/app', reader)).toEqual([200, 'private, max-age=31536000, immutable']);
 });
 
-test('a token that expires while an upload runs is good until its end, and not for the next request', async () => {
+test('a token that expires during an upload is valid until its end, but not for the next request', async () => {
   const scope = 'repository:ours/app:pull,push';
   const genuine = await tokenFor(server, basic('pusher'), scope);
   // A minute of leeway for clocks is over in two seconds.
@@ -83,7 +83,7 @@ test('a token that expires while an upload runs is good until its end, and not f
   expect((await fetch(location, { headers: renewed })).status).toBe(204);
 });
 
-test('the metrics are for callers with that right', async () => {
+test('only callers with the right may read the metrics', async () => {
   const statusOf = async (headers: Readonly<Record<string, string>>) => {
     const response = await fetch(`${server.url}/metrics`, { headers });
     await response.bytes();

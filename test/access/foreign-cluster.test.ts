@@ -14,7 +14,7 @@ afterAll(stopClusters);
 
 const folder = temporaryFolder('foreign-cluster');
 
-test('a token server and an issuer decide on every node, which then needs no key for tokens of its own', async () => {
+test('every node accepts tokens of a token server and of an issuer, without a token key of its own', async () => {
   const key = await issuerKey('ES256');
   const issuer = await startIssuer();
   const tokenServer = startTokenServer({

@@ -1,4 +1,4 @@
-// To callers who may not pull, a repository that exists is the same as one that does not: status, headers, body and time.
+// For callers who may not pull, existing and missing repositories look the same: status, headers, body and time.
 import { afterAll, beforeAll, describe, expect, setDefaultTimeout, test } from 'bun:test';
 import { cleanUp, type Server, startServer } from '../support/server.ts';
 import { BLOB_DIGEST, digestOf, fill, MANIFEST, TAG } from './matrix-routes.ts';
@@ -12,7 +12,10 @@ const ROUNDS = process.env.ACCESS_TIMES === 'long' ? 2_000 : 300;
 /** How much longer one may take at the median. Two series of equal requests differ by less than that even on a busy machine. */
 const MAX_RATIO = process.env.ACCESS_TIMES === 'long' ? 1.1 : 1.5;
 
-/** One that the reader may not see, one that nobody has, and one that nobody has but that the reader may pull: names of one length. */
+/**
+ * A repository that the reader may not see, a missing one, and a missing one that the reader may pull. The names have the same
+ * length.
+ */
 const FORBIDDEN = 'them/app-00000';
 const MISSING = 'them/new-00000';
 const UNBORN = 'ours/new-00000';
@@ -60,14 +63,14 @@ async function wholeOf(response: Response, repo: string): Promise<string> {
 }
 
 describe.each(CALLERS)('to %s', (_, credentials) => {
-  test.each([...READS, ...WRITES])('%s %s says nothing of what exists', async (method, path) => {
+  test.each([...READS, ...WRITES])('%s %s does not reveal what exists', async (method, path) => {
     const [forbidden, missing] = await Promise.all(
       [FORBIDDEN, MISSING].map(async (repo) => wholeOf(await send(repo, method, path, credentials()), repo)),
     );
     expect(forbidden).toBe(missing);
   });
 
-  test('it takes no longer for one than for the other', async () => {
+  test('response times do not differ', async () => {
     const [, path] = READS[2];
     const times: Record<string, number[]> = { [FORBIDDEN]: [], [MISSING]: [] };
     for (let round = -20; round < ROUNDS; round++) {
@@ -99,7 +102,7 @@ function medianOf(values: readonly number[]): number {
   return values.toSorted((one, other) => one - other)[Math.floor(values.length / 2)] ?? Number.NaN;
 }
 
-test('the catalog names only what the caller may pull, and its Link nothing else', async () => {
+test('the catalog and its Link name only what the caller may pull', async () => {
   const headers = { authorization: basic('admin') };
   await fill({ url: server.url, repo: 'ours/app-00000', exists: true });
   const response = await fetch(`${server.url}/v2/_catalog`, { headers });
@@ -107,7 +110,7 @@ test('the catalog names only what the caller may pull, and its Link nothing else
   expect((await fetch(`${server.url}/v2/_catalog`, { headers: { authorization: basic('reader') } })).status).toBe(403);
 });
 
-test('no Host that a client makes up comes back in a challenge', async () => {
+test('an invented Host never appears in a challenge', async () => {
   for (const host of ['evil.example', 'registry.example.evil.example', 'a"b', 'registry.example@evil.example']) {
     const response = await fetch(`${server.url}/v2/`, { headers: { host, 'x-forwarded-host': host } });
     const challenge = response.headers.get('www-authenticate') ?? '';

@@ -48,7 +48,7 @@ function otherManifest(text: string): Uint8Array<ArrayBuffer> {
 }
 
 describe('distribution CVE-2025-24976', () => {
-  test('a key that a token brings along in its header verifies nothing, also under the id of a key that is trusted', async () => {
+  test('a key in the header of a token verifies nothing, even under the id of a trusted key', async () => {
     const genuine = await tokenFor(server, basic('admin'), `repository:${OURS}:pull,push,delete`);
     const pem = makeTokenKey();
     const jwk = await exportJWK(createPublicKey(pem));
@@ -65,7 +65,7 @@ describe('distribution CVE-2025-24976', () => {
 });
 
 describe('distribution CVE-2026-41888 (GHSA-6pjf-3r9x-m592)', () => {
-  test('with deletes disabled a tag cannot be deleted either, and who may not delete is told that first', async () => {
+  test('with deletes disabled tags cannot be deleted either, and callers without the right are denied first', async () => {
     const fixed = await startServer({ ...files.env, DELETE_ENABLED: 'false' });
     await fill({ url: fixed.url, repo: OURS, exists: true });
     for (const path of [`manifests/${TAG}`, `manifests/${digestOf(MANIFEST)}`, `blobs/${BLOB_DIGEST}`]) {
@@ -80,7 +80,7 @@ describe('distribution CVE-2026-41888 (GHSA-6pjf-3r9x-m592)', () => {
 });
 
 describe('distribution CVE-2026-35172', () => {
-  test('a blob that a repository deleted does not come back because another one reads it', async () => {
+  test('a blob that a repository deleted does not reappear when another one reads it', async () => {
     const cluster = await startCluster({ balancer: false, nodes: 1, workers: 0, env: files.env });
     for (const { url } of [server, ...cluster.nodes]) {
       const { bytes, descriptor } = randomBlob(100);
@@ -106,10 +106,10 @@ describe('distribution CVE-2026-35172', () => {
 });
 
 describe('zot CVE-2024-39897', () => {
-  test('bytes of a repository that the caller may not pull from cannot be mounted, with its name or without', async () => {
+  test('blobs of a repository that the caller may not pull from cannot be mounted, with or without its name', async () => {
     const target = 'ours/thief';
     for (const query of [`mount=${BLOB_DIGEST}&from=${THEIRS}`, `mount=${BLOB_DIGEST}`]) {
-      // Only `them` has this blob now: nobody can guess a digest that nobody has seen, but digests are no secrets.
+      // Only `them` has this blob now. An unseen digest cannot be guessed, but digests are not secret.
       const { bytes, descriptor } = randomBlob(100);
       const body = new Uint8Array(bytes);
       const theirs = `/v2/${THEIRS}/blobs/uploads/?digest=${descriptor.digest}`;
@@ -129,7 +129,7 @@ describe('zot CVE-2024-39897', () => {
   });
 });
 
-test('what a client can read of a token does not tell the ULID of the store, which keys are derived from', async () => {
+test('the readable part of a token does not reveal the ULID of the store, from which keys are derived', async () => {
   const [, store = 'no store'] = /"store":"(\w{26})"/.exec(server.logs()) ?? [];
   expect(store).toHaveLength(26);
   const asked = await fetch(`${server.url}/token?service=registry.example&offline_token=true`, {
@@ -145,7 +145,7 @@ test('what a client can read of a token does not tell the ULID of the store, whi
 });
 
 describe('a token for one repository', () => {
-  test('reads no blob of another one by a mount without a source, whatever its holder may pull', async () => {
+  test('reads no blob of another one by a mount without a source, even if its holder may pull there', async () => {
     const { bytes, descriptor } = randomBlob(100);
     const body = new Uint8Array(bytes);
     const source = `/v2/ours/kept/blobs/uploads/?digest=${descriptor.digest}`;
@@ -162,7 +162,7 @@ describe('a token for one repository', () => {
 });
 
 describe('zot CVE-2025-23208 (GHSA-c9p4-xwr9-rfhx)', () => {
-  test('who is taken out of a group has its rights no longer, not by a token from before either', async () => {
+  test('a removed member of a group loses its rights, even with an earlier token', async () => {
     const rules = (members: string) =>
       `groups: { team: [${members}] }\nrules: [{ who: 'group:team', repositories: ['**'], actions: [pull, push] }]\n`;
     const own = writeAccessFiles(rules('pusher, reader'));
@@ -180,7 +180,7 @@ describe('zot CVE-2025-23208 (GHSA-c9p4-xwr9-rfhx)', () => {
 });
 
 describe('zot CVE-2026-61833 (GHSA-qg67-7m6v-qg25)', () => {
-  test('a token to pull and push deletes nothing, whoever holds it', async () => {
+  test('a token to pull and push deletes nothing, for any holder', async () => {
     for (const account of ['pusher', 'admin'] as const) {
       const token = await tokenFor(server, basic(account), `repository:${OURS}:pull,push`);
       for (const path of [`manifests/${TAG}`, `manifests/${digestOf(MANIFEST)}`, `blobs/${BLOB_DIGEST}`]) {
@@ -197,7 +197,7 @@ describe('zot CVE-2026-61833 (GHSA-qg67-7m6v-qg25)', () => {
 });
 
 describe('zot CVE-2026-31801 (GHSA-85jx-fm8m-x8c6)', () => {
-  test('who may only create overwrites no tag, latest neither', async () => {
+  test('a caller who may only create overwrites no tag, not even latest', async () => {
     const put = (reference: string, manifest: Uint8Array<ArrayBuffer>, authorization: string) =>
       send(`/v2/${OURS}/manifests/${reference}`, {
         method: 'PUT',
@@ -223,7 +223,7 @@ describe('zot CVE-2026-31801 (GHSA-85jx-fm8m-x8c6)', () => {
 });
 
 describe('Gitea CVE-2026-27771', () => {
-  test('nobody pulls a private image without credentials, by whichever address and with whichever token', async () => {
+  test('a private image cannot be pulled without credentials, by any address and with any anonymous token', async () => {
     const anonymous = await tokenFor(server, undefined, `repository:${THEIRS}:pull`, `repository:${OURS}:pull`);
     const reads = [
       `manifests/${TAG}`,
@@ -247,7 +247,7 @@ describe('Gitea CVE-2026-27771', () => {
 });
 
 describe('Harbor CVE-2026-4404', () => {
-  test('there is no account that the operator did not make', async () => {
+  test('there are no default accounts', async () => {
     for (const user of ['admin', 'root', 'marina', 'docker', 'harbor', 'test', '']) {
       for (const password of ['Harbor12345', 'admin', 'password', 'changeme', 'marina', '']) {
         const headers = { 'x-forwarded-for': `192.0.2.${user.length * 16 + password.length}` };

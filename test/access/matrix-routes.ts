@@ -29,11 +29,11 @@ export interface Variant {
   readonly scope: (repo: string) => string | undefined;
   /** What the gate asks for, where the decision asks for more: to a caller with that only, the answer is 403 in every scheme. */
   readonly gateNeeds?: Right;
-  /** `hidden`: the answer to a known caller who may not is that of a repository that does not exist. */
+  /** `hidden`: an authenticated caller without the right gets the response for a missing repository. */
   readonly refusal: 'hidden' | 'denied';
   /** Makes the request. What must be there for it is made first, by an administrator or by the caller if it may. */
   readonly prepare: (place: Place, caller: Caller) => Promise<ApiRequest>;
-  /** Statuses for a caller who may. */
+  /** Statuses for a caller with the right. */
   readonly granted: (place: Place, caller: Caller) => number;
 }
 
@@ -155,9 +155,9 @@ function deleting(name: string, prepare: Variant['prepare']): Variant {
   return { name, needs: 'delete', scope: remove, refusal: 'denied', prepare, granted: ofPlace(202, 404) };
 }
 
-/** Any 404 of an upload: the session belongs to somebody else. */
+/** Any 404 of an upload: the session belongs to another caller. */
 const foreignUpload = (method: string): Variant =>
-  write('of an upload that somebody else began', {
+  write('of an upload that someone else began', {
     prepare: async (place, caller) => {
       const location = await withUpload(place, caller, 'foreign');
       const target = method === 'PUT' ? `${location}?digest=${BLOB_DIGEST}` : location;
@@ -295,7 +295,7 @@ export const ROWS: { readonly [K in RouteKind]: readonly [Variant, ...Variant[]]
       scope: () => undefined,
       refusal: 'denied',
       prepare: async () => ({ method: 'GET', target: '/token' }),
-      // A token is no way to get another one.
+      // A token cannot be exchanged for another one.
       granted: (_, { authorization }) => (authorization?.startsWith('Bearer') === true ? 401 : 200),
     },
   ],

@@ -13,7 +13,7 @@ beforeAll(async () => {
   world = await openWorld(files, [await startServer(files.env)]);
 });
 
-test.each(KINDS)('%s is answered as the rules say, whoever asks, about whichever repository', async (kind) => {
+test.each(KINDS)('%s follows the rules for every caller and every repository', async (kind) => {
   const { cells, wrong } = await checkRow(world, kind);
   expect(wrong).toEqual([]);
   expect(cells).toBeGreaterThanOrEqual(12 * 2 * 6);

@@ -37,7 +37,7 @@ const SORTS = [
 type Sort = (typeof SORTS)[number];
 
 /**
- * Of `own` ones there are rules for all accounts but one, of `other` ones only for the administrator, and from `public` ones everybody
+ * Of `own` ones there are rules for all accounts but one, of `other` ones only for the administrator, and from `public` ones everyone
  * may pull.
  */
 const PLACES = ['own', 'own missing', 'other', 'other missing', 'public', 'public missing'] as const;
@@ -53,7 +53,7 @@ type Standing =
   | { readonly kind: 'account'; readonly account: Account }
   /** A token that was got without credentials. */
   | { readonly kind: 'anonymous token' }
-  /** A token of ours that is good, for something else. */
+  /** A valid own token for another scope. */
   | { readonly kind: 'other token' };
 
 export interface World {
@@ -149,7 +149,7 @@ async function credentialsOf(
 function may(standing: Standing, needs: Needs, repo: string): boolean {
   if (needs === 'nothing') return true;
   if (needs === 'identity') return standing.kind !== 'nobody';
-  // What everybody may do, every account may do too; a token is for what it is for.
+  // Every account may do what anonymous callers may; a token allows only its scopes.
   if (needs === 'pull' && repo.startsWith('free/'))
     return standing.kind !== 'other token' && standing.kind !== 'refused';
   if (standing.kind !== 'account') return false;
@@ -160,7 +160,7 @@ function may(standing: Standing, needs: Needs, repo: string): boolean {
 
 interface Expected {
   readonly status: number;
-  /** Of the error's body; undefined: not looked at. */
+  /** Of the error's body; undefined if it is not checked. */
   readonly code?: string;
   /** Scope and error of the challenge; undefined: there must be none. */
   readonly challenge?: { readonly scope: string | undefined; readonly error: string | undefined };
@@ -193,7 +193,7 @@ interface Seen {
   readonly status: number;
   readonly challenges: string | undefined;
   readonly code: string | undefined;
-  /** All that the client can see, without what differs by itself: the name that it asked for, and times. */
+  /** Everything that the client can see, except what always differs: the requested name, and times. */
   readonly whole: string;
 }
 

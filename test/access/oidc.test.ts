@@ -32,7 +32,7 @@ beforeAll(async () => {
   kubernetes = await startIssuer(await issuerKey('ES256'));
   keycloak = await startIssuer(undefined, '/realms/company');
   dex = await startIssuer(await issuerKey('EdDSA'), '/dex');
-  // The API server of a cluster answers only who has an account there: its keys are in a file.
+  // The API server of a cluster serves its keys only to its own accounts, so the keys are in a file.
   writeFileSync(KEYS_FILE, JSON.stringify({ keys: kubernetes.keys.map(({ jwk }) => jwk) }));
   const path = join(folder, 'access.yaml');
   writeFileSync(
@@ -165,7 +165,7 @@ describe('a token of', () => {
     expect(kubernetes.asked).toEqual({});
   });
 
-  test('Keycloak is judged by its groups', async () => {
+  test('Keycloak has the rights of its groups', async () => {
     expect(await push('anything', asBearer(await keycloak.token(KEYCLOAK)))).toBe(202);
     expect(await push('anything', asBearer(await keycloak.token({ ...KEYCLOAK, groups: ['staff'] })))).toBe(403);
     expect(await push('anything', asBearer(await keycloak.token({ ...KEYCLOAK, groups: 'registry-admins' })))).toBe(
@@ -175,7 +175,7 @@ describe('a token of', () => {
     expect(await push('anything', asBearer(await keycloak.token({ ...KEYCLOAK, aud: 'account' })))).toBe(401);
   });
 
-  test('Dex is judged by its subject', async () => {
+  test('Dex has the rights of its subject', async () => {
     expect(await push('platform/base', asBearer(await dex.token(DEX)))).toBe(202);
     expect(await push('platform/base', asBearer(await dex.token({ ...DEX, sub: 'other' })))).toBe(403);
   });
@@ -208,7 +208,7 @@ test('a token that is refused gets a challenge, and the log says why', async () 
   expect(status).toBe(401);
 });
 
-test('a token of an issuer is exchanged for one of ours, which says whose it is, and for no refresh token', async () => {
+test('a token of an issuer is exchanged for an own token with the same identity, but not for a refresh token', async () => {
   const password = await github.token({ ...GITHUB, email: 'ann@example.com' });
   const query = new URLSearchParams({
     service: server.host,
@@ -278,7 +278,7 @@ describe('an issuer', () => {
 
   const lines = (of: Server) => of.logs().match(/the keys of an issuer cannot be loaded/g)?.length;
 
-  test('that cannot be reached is a 401 and one line, and is asked again', async () => {
+  test('that cannot be reached leads to a 401 and one line, and is retried', async () => {
     const port = freePort();
     const url = `http://127.0.0.1:${port}`;
     const late = await startWith(url);
@@ -317,7 +317,7 @@ describe('an issuer', () => {
     await stuck.stop();
   });
 
-  test('changes its key, and tokens of the new one are good at once', async () => {
+  test('changes its key, and tokens of the new key are accepted immediately', async () => {
     const changing = await startIssuer();
     const late = await startWith(changing.url);
     changing.keys = [await issuerKey('ES256'), ...changing.keys];
@@ -326,7 +326,7 @@ describe('an issuer', () => {
     await changing.stop();
   });
 
-  test('is asked over https only with a certificate that is trusted', async () => {
+  test('is contacted over https only if its certificate is trusted', async () => {
     const [key, certificate] = [join(folder, 'tls.key'), join(folder, 'tls.pem')];
     const [openssl] = await tools('openssl');
     const san = 'subjectAltName=IP:127.0.0.1';

@@ -153,7 +153,7 @@ test('crane logs in, pushes and pulls, and is refused without a login', async ()
   await server.stop();
 });
 
-test('thirty requests at once, as for the layers of an image, cost one hash', async () => {
+test('thirty concurrent requests, as for the layers of an image, cost one hash', async () => {
   const server = await startServer({ HTPASSWD_FILE: await newFile() });
   const statuses = Array.from({ length: 30 }, () => statusOf(server.url, ['alice', PASSWORDS.alice]));
   expect(await Promise.all(statuses)).toEqual(Array.from({ length: 30 }, () => 200));

@@ -35,7 +35,7 @@ async function used({ url }: Server, resource: string): Promise<number> {
   return Number(lines.find((line) => line.startsWith(name))?.slice(name.length));
 }
 
-test('nodes fill a quota at most once each, all know it soon, and what is deleted on one is free on all', async () => {
+test('each node fills a quota at most once, all soon know the usage, and a delete on one frees space on all', async () => {
   const folder = temporaryFolder('access');
   const [ACCESS_FILE, TOKEN_KEY_FILE] = [join(folder, 'access.yaml'), join(folder, 'key.pem')];
   writeFileSync(ACCESS_FILE, FILE);

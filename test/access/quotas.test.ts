@@ -12,7 +12,7 @@ afterAll(cleanUp);
 
 const KIB = 1024;
 
-/** A file that lets everybody do everything, within these quotas. */
+/** A file that allows everyone everything within these quotas. */
 function writeQuotas(path: string, quotas: string): void {
   const rules =
     "rules:\n  - {who: anonymous, repositories: ['**'], actions: [pull, push, delete]}\n  - {who: anonymous, actions: [metrics]}\n";
@@ -43,7 +43,7 @@ async function gauge({ url }: Server, name: string): Promise<string | undefined>
 const used = (server: Server, resource: string) =>
   gauge(server, `marina_quota_used{quota="team",resource="${resource}"}`);
 
-test('pushes at the same time fill a quota and never exceed it; the others are DENIED with what is used and allowed', async () => {
+test('concurrent pushes fill a quota and never exceed it; the others are DENIED with the used and allowed amounts', async () => {
   const STORAGE_PATH = join(temporaryFolder('quotas'), 'data');
   const { server, path } = await startLimited(
     "  - {name: team, repositories: ['team/**'], allowed: {bytes: 100KiB, repositories: 3}}\n",
@@ -87,7 +87,7 @@ test('pushes at the same time fill a quota and never exceed it; the others are D
   expect(await again.stop()).toBe(0);
 });
 
-test('a quota frees after deletes and collection, and a changed file counts at once', async () => {
+test('deletes and collection free space, and a changed file takes effect', async () => {
   const { server, path } = await startLimited(
     "  - {name: team, repositories: ['team/**'], allowed: {bytes: 100KiB, tags: 1}}\n",
     { GC_GRACE: '2s', GC_INTERVAL: '500ms', UPLOAD_EXPIRY: '30s' },

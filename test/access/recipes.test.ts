@@ -1,4 +1,4 @@
-// Follows each recipe of docs/access.md with real clients, and sees that nobody may do more than it says.
+// Follows each recipe of docs/access.md with real clients, and checks that no caller may do more than it says.
 import { afterAll, beforeAll, expect, setDefaultTimeout, test } from 'bun:test';
 import { symlinkSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
@@ -357,6 +357,6 @@ recipe('A read-only mirror', async (open) => {
   expect(await status(server, 'library/app/manifests/v1', basic('mirror'), 'DELETE')).toBe(403);
 });
 
-test('every recipe is followed by a test', () => {
+test('every recipe has a test', () => {
   expect(followed).toEqual([...titles]);
 });

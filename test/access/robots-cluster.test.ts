@@ -29,7 +29,7 @@ async function startRobots(): Promise<Cluster> {
   });
 }
 
-test('a robot logs in on every node, and none takes its secret or its tokens after it was revoked', async () => {
+test('a robot logs in on every node, and no node accepts its secret or its tokens after it was revoked', async () => {
   const cluster = await startRobots();
   const urls = cluster.nodes.map(({ url }) => url);
   const secret = await secretFrom(cluster.env, 'create', 'ci-1');
@@ -49,7 +49,7 @@ test('a robot logs in on every node, and none takes its secret or its tokens aft
   await run([crane, 'push', join(folder, 'image'), `${cluster.host}/team/app:v1`], { env });
   await run([crane, 'pull', '--format=oci', `${cluster.host}/team/app:v1`, join(folder, 'pulled')], { env });
 
-  // Addresses of the bucket are good for no longer than a token.
+  // URLs of the bucket are valid no longer than a token.
   const blob = `${urls[0]}/v2/team/app/blobs/${image.blobs[0]?.descriptor.digest}`;
   const redirect = await fetch(blob, { headers: basic('ci-1', secret), redirect: 'manual' });
   expect(redirect.status).toBe(307);
@@ -71,7 +71,7 @@ test('a robot logs in on every node, and none takes its secret or its tokens aft
   await withoutStore(cluster);
 });
 
-/** Whatever the moment: the log stays whole, and a robot that is there can be given a secret. */
+/** At any moment the log stays intact, and an existing robot can be given a new secret. */
 async function killWhileCreating(cluster: Cluster): Promise<void> {
   const bun = marinaCommand[0] ?? '';
   const names = Array.from({ length: 8 }, (_, n) => `ci-killed-${n}`);
@@ -96,7 +96,7 @@ async function killWhileCreating(cluster: Cluster): Promise<void> {
   }, 2 * KNOWN_WITHIN_MS);
 }
 
-/** A node that cannot read the robots says so, and soon lets none log in. */
+/** A node that cannot read the robots reports that, and soon refuses their logins. */
 async function withoutStore(cluster: Cluster): Promise<void> {
   const [node] = cluster.nodes;
   if (node === undefined) return expect.unreachable();

@@ -55,7 +55,7 @@ test('a client logs in as a robot, pushes and pulls what the rules allow it, and
   expect(revoked.stderr.toLowerCase()).toContain('unauthorized');
 });
 
-describe('what a robot had ends at once', () => {
+describe('credentials of a robot become invalid immediately', () => {
   const url = (): string => `${server.url}/v2/`;
 
   test('when it is revoked', async () => {
@@ -70,12 +70,12 @@ describe('what a robot had ends at once', () => {
     expect(await statuses()).toEqual([200, 200, 200]);
     expect((await robot(env, 'revoke', 'ci-revoked')).stdout).toBe('revoked ci-revoked\n');
     expect(await statuses()).toEqual([401, 401, 401]);
-    // The name is free again, and what the first robot had stays without effect.
+    // The name is free again, and credentials of the first robot stay invalid.
     await secretFrom(env, 'create', 'ci-revoked');
     expect(await statuses()).toEqual([401, 401, 401]);
   });
 
-  test('when it gets another secret', async () => {
+  test('when it is rotated', async () => {
     const secret = await secretFrom(env, 'create', 'ci-rotated');
     const { access, refresh } = await tokensFor(server.url, 'ci-rotated', secret, SCOPE);
     const next = await secretFrom(env, 'rotate', 'ci-rotated');
@@ -85,7 +85,7 @@ describe('what a robot had ends at once', () => {
     expect(await statusOf(url(), basic('ci-rotated', next))).toBe(200);
   });
 
-  test('when its time is over', async () => {
+  test('when it expires', async () => {
     const secret = await secretFrom(env, 'create', 'ci-short', '--expires', '10s');
     const { access, refresh, expiresIn } = await tokensFor(server.url, 'ci-short', secret, SCOPE);
     expect(expiresIn).toBe(60);
@@ -100,7 +100,7 @@ describe('what a robot had ends at once', () => {
   });
 });
 
-test('commands refuse what cannot be, in one line', async () => {
+test('commands refuse impossible changes in one line', async () => {
   await secretFrom(env, 'create', 'ci-once');
   expect(await robot(env, 'create', 'ci-once')).toMatchObject({
     ...{
@@ -120,7 +120,7 @@ test('commands refuse what cannot be, in one line', async () => {
   expect((await robotsIn(env)).map(({ name }) => name)).not.toContain('ci-x');
 });
 
-test('metrics count robots, their log-ins and how old the knowledge of them is', async () => {
+test('metrics show the number of robots, their logins and the age of the last poll', async () => {
   const file = join(folder, 'metrics.yaml');
   writeFileSync(file, `rules: [{ who: 'robot:*', actions: [metrics] }]\n`);
   const own = await startServer({ ACCESS_FILE: file });
@@ -157,12 +157,12 @@ describe('a server that is killed while it creates a robot', () => {
     expect(await killedAt('create.before-write:3')).toEqual([]);
   });
 
-  test('after the slot is written leaves a robot, whose secret nobody has seen: rotate gives it another', async () => {
+  test('after the slot is written leaves a robot whose secret was never shown, and rotate gives it a new one', async () => {
     expect(await killedAt('append.before-apply')).toEqual(['ci-lost']);
   });
 });
 
-test('fsck finds a slot of the log of robots that was altered, or is missing', async () => {
+test('fsck finds altered and missing slots of the log of robots', async () => {
   const dataPath = join(temporaryFolder('robots-fsck'), 'data');
   await (await startServer({ STORAGE_PATH: dataPath })).stop();
   // Robots can be changed without a server too.

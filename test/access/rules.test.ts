@@ -149,7 +149,7 @@ test('the log names the rule that allows a request, and the nearest to one that 
   expect(lines().filter((line) => line.path === '/v2/team/a/manifests/refused' && 'rule' in line)).toEqual([]);
 });
 
-test('a token holds only as long as the rules do', async () => {
+test('a token allows only what the current rules allow', async () => {
   const scope = 'repository:team/a:pull,push';
   const response = await fetch(`${server.url}/token?service=${server.host}&scope=${scope}`, {
     headers: basic('pusher'),

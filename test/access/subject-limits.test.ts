@@ -1,4 +1,4 @@
-// What one account may have in progress at a time, on a running server.
+// Limits on what one account has in progress, on a running server.
 import { afterAll, expect, setDefaultTimeout, test } from 'bun:test';
 import { eventually } from '../support/eventually.ts';
 import { expectStatus } from '../support/oci.ts';

@@ -33,7 +33,7 @@ afterAll(cleanUp);
 
 type Line = Readonly<Record<string, unknown>>;
 
-/** What the server's log says about tokens while something is done. */
+/** The lines about tokens in the server's log during an action. */
 async function tokensDuring(work: () => Promise<unknown>): Promise<readonly Line[]> {
   const before = server.logs().length;
   await work();
@@ -46,7 +46,7 @@ async function tokensDuring(work: () => Promise<unknown>): Promise<readonly Line
   return tokens;
 }
 
-/** Everything was done by tokens that an account got with this kind of proof. */
+/** Checks that all requests used tokens that the account got with this kind of proof. */
 async function expectTokens(grant: string, work: () => Promise<unknown>): Promise<void> {
   const tokens = await tokensDuring(work);
   for (const each of tokens) expect(each).toMatchObject({ grant, actor: 'user:deployer' });

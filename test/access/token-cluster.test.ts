@@ -1,4 +1,4 @@
-// Tokens in a cluster: what one node issues, every other takes, and what ends on one ends on all.
+// Tokens in a cluster: every node accepts the tokens of the others, and an invalid token is invalid on all.
 import { afterAll, expect, setDefaultTimeout, test } from 'bun:test';
 import { writeFileSync } from 'node:fs';
 import { join } from 'node:path';
@@ -14,7 +14,7 @@ import { temporaryFolder } from '../support/server.ts';
 setDefaultTimeout(TOOLS_WITHIN_MS);
 afterAll(stopClusters);
 
-/** "within 10 s on every node", and what a machine with other work takes for them. */
+/** "within 10 s on every node", plus a margin for a busy machine. */
 const ENDED_WITHIN_MS = 20_000;
 const PASSWORD = secret('correct horse battery staple');
 const folder = temporaryFolder('token-cluster');
@@ -25,7 +25,7 @@ async function setPassword(verb: 'add' | 'passwd', password: string): Promise<vo
   await run(command, { env: { HTPASSWD_FILE: accounts }, input: password });
 }
 
-test('a client pushes and pulls over all nodes with tokens of any node, until the password changes', async () => {
+test('a client pushes and pulls through all nodes with tokens of any node, until the password changes', async () => {
   await setPassword('add', PASSWORD);
   const key = join(folder, 'token-key.pem');
   writeFileSync(key, makeTokenKey());

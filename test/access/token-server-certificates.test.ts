@@ -34,13 +34,13 @@ function problem(chain: readonly Certificate[], bundle: readonly Certificate[], 
 const issued = (name: string, options: CertificateOptions) => makeCertificate(name, options);
 
 describe('a certificate is trusted', () => {
-  test('that is in the bundle, whether it is of a CA or not', async () => {
+  test('that is in the bundle, with or without the CA flag', async () => {
     const self = await makeCertificate('self');
     expect(problem([self], [other, self])).toBeUndefined();
     expect(problem([root], [root])).toBeUndefined();
   });
 
-  test('that one of the bundle issued, or a CA that one of the bundle issued', async () => {
+  test('that was issued by a certificate of the bundle, directly or through one intermediate CA', async () => {
     expect(problem([await issued('direct', { issuer: root })], [root])).toBeUndefined();
     expect(problem([leaf, between], [root])).toBeUndefined();
     expect(problem([leaf, between, root], [other, root])).toBeUndefined();
@@ -51,7 +51,7 @@ describe('a certificate is trusted', () => {
     expect(problem([await issued('direct', { issuer: root, key })], [root])).toBeUndefined();
   });
 
-  test('whatever it is for', async () => {
+  test('for any usage', async () => {
     const extensions = ['basicConstraints=CA:false', 'extendedKeyUsage=serverAuth'];
     expect(problem([await issued('server', { issuer: root, extensions })], [root])).toBeUndefined();
   });
@@ -60,33 +60,33 @@ describe('a certificate is trusted', () => {
 describe('a certificate is not trusted', () => {
   const UNTRUSTED = 'was not issued by a trusted and valid certificate';
 
-  test('without what is between it and the bundle, or with a root of the same name', () => {
+  test('without its intermediate CA, or with a root of the same name', () => {
     expect(problem([leaf], [root])).toContain(UNTRUSTED);
     expect(problem([leaf, between], [other])).toContain(UNTRUSTED);
     expect(problem([leaf, between, other], [root])).toBeUndefined();
     expect(problem([other], [root])).toContain(UNTRUSTED);
   });
 
-  test('that was issued by one that is no CA', async () => {
+  test('that was not issued by a CA', async () => {
     const noCa = await issued('no CA', { issuer: root });
     const below = await issued('below', { issuer: noCa });
     expect(problem([below, noCa], [root])).toContain(UNTRUSTED);
     expect(problem([below], [noCa])).toContain(UNTRUSTED);
   });
 
-  test('with two certificates between it and the bundle', async () => {
+  test('with two intermediate CAs', async () => {
     const second = await issued('second', { extensions: CA, issuer: between });
     const below = await issued('below', { issuer: second });
     expect(problem([below, second, between], [root])).toContain(UNTRUSTED);
     expect(problem([below, second], [between])).toBeUndefined();
   });
 
-  test('only because another one of the chain is', async () => {
+  test('only because another certificate of the chain is', async () => {
     expect(problem([other, leaf, between], [root])).toContain(UNTRUSTED);
     expect(problem([await makeCertificate('self'), root], [root])).toContain(UNTRUSTED);
   });
 
-  test('after its time, or that of one on the way', async () => {
+  test('after its expiry, or that of its intermediate CA', async () => {
     const short = await issued('short', { issuer: root, days: 10 });
     expect(problem([short], [root], 11)).toContain('expired');
     expect(problem([short], [root], -1)).toContain('expired');
@@ -97,7 +97,7 @@ describe('a certificate is not trusted', () => {
     expect(problem([direct], [root], 61)).toContain(UNTRUSTED);
   });
 
-  test('that cannot be read, or comes with too many', () => {
+  test('that cannot be read, or has too many others with it', () => {
     const bundle = parseBundle(root.pem);
     const many = Array.from({ length: 5 }, () => leaf.der);
     for (const x5c of [[], [''], ['AAAA'], [1], [leaf.pem], 'AAAA', {}, null, [leaf.der, 'AAAA'], many]) {
@@ -105,7 +105,7 @@ describe('a certificate is not trusted', () => {
     }
   });
 
-  test('whatever is changed in it', () => {
+  test('with any change', () => {
     const bundle = parseBundle(root.pem);
     const bytes = Buffer.from(leaf.der, 'base64');
     fc.assert(

@@ -83,7 +83,7 @@ async function publicKeyOf({ jwk, algorithm }: IssuerKey): Promise<KeyObject> {
   return createPublicKey(await exportSPKI((await importJWK(jwk, algorithm)) as CryptoKey));
 }
 
-test("the token of distribution's specification was good in 2014, by the libtrust fingerprint of its key", async () => {
+test("the token of distribution's specification was valid in 2014, by the libtrust fingerprint of its key", async () => {
   const jwk = {
     kty: 'EC',
     crv: 'P-256',
@@ -130,14 +130,14 @@ describe('a key is found', () => {
       expect(await check(await signWith(leaf, { kid }))).toMatchObject({ kind: 'refused' });
   });
 
-  test('by certificates in the header that the bundle vouches for, and then by nothing else', async () => {
+  test('by certificates in the header that the bundle verifies, and then by nothing else', async () => {
     expect(await check(await signWith(leaf, { x5c: [leaf.der] }))).toMatchObject({ kind: 'known' });
     expect(await check(await signWith(leaf, { x5c: [leaf.der, root.der], kid: 'other' }))).toMatchObject({
       kind: 'known',
     });
     const other = await makeCertificate('other');
     expect(await check(await signWith(other, { x5c: [other.der] }))).toMatchObject({ kind: 'refused' });
-    // The certificate of somebody else.
+    // Another certificate.
     expect(await check(await signWith(other, { x5c: [leaf.der] }))).toMatchObject({
       reason: expect.stringContaining('signature'),
     });
@@ -145,7 +145,7 @@ describe('a key is found', () => {
     expect(await reasonFor(GOOD, { x5c: [], kid: 'rsa' })).toContain('cannot be read');
   });
 
-  test('by the key in the header only if it is one that is trusted', async () => {
+  test('by the key in the header only if it is a trusted one', async () => {
     expect(await reasonFor(GOOD, { jwk: rsa.jwk, kid: undefined })).toBe('known');
     expect(await reasonFor(GOOD, { jwk: { ...rsa.jwk, kid: 'another name' } })).toBe('known');
     expect(await reasonFor(GOOD, { jwk: stranger.jwk }, stranger)).toContain('not trusted');
@@ -220,7 +220,7 @@ describe('a token is refused', () => {
     }
   });
 
-  test('by another key of the same name, or after its key is gone', async () => {
+  test('by another key of the same name, or after its key was removed', async () => {
     expect(await reasonFor(GOOD, {}, stranger)).toContain('signature');
     const token = await signClaims(rsa, GOOD);
     expect(await check(token)).toMatchObject({ kind: 'known' });
@@ -228,19 +228,19 @@ describe('a token is refused', () => {
     expect(await check(token)).toMatchObject({ kind: 'refused' });
   });
 
-  test('with an algorithm that its key in AUTH_TOKEN_JWKS_FILE is not for', async () => {
+  test('with another algorithm than that of its key in AUTH_TOKEN_JWKS_FILE', async () => {
     world.trust = Trust.parse({ AUTH_TOKEN_JWKS_FILE: JSON.stringify({ keys: [{ ...rsa.jwk, alg: 'PS256' }] }) });
     expect(await reasonFor(GOOD)).toContain('algorithm that is not accepted');
   });
 });
 
-test('a token of another issuer, and what is no token, is left to the next authenticator', async () => {
+test('a token of another issuer, and anything that is not a token, is left to the next authenticator', async () => {
   for (const text of ['', 'secret', 'a.b.c', await signClaims(rsa, { ...GOOD, iss: `${ISSUER} ` })]) {
     expect(world.tokens.bearer(text)).toBeUndefined();
   }
 });
 
-test('a token that is known needs no promise, gives the same object, and ends with its time', async () => {
+test('a cached token is accepted synchronously with the same object, until it expires', async () => {
   const token = await signClaims(ec, GOOD);
   const found = await check(token);
   expect(world.tokens.bearer(token)).toBe(found);
@@ -298,7 +298,7 @@ describe('the claim `access`', () => {
     expect(ALL.filter((action) => allows(action))).toEqual(['pull', 'delete']);
   });
 
-  test('is no pattern', async () => {
+  test('has names, not patterns', async () => {
     const allows = await allowed([
       { type: 'repository', name: 'team/*', actions: ['*'] },
       { type: 'repository', name: '*', actions: ['*'] },
@@ -306,7 +306,7 @@ describe('the claim `access`', () => {
     expect(allows('pull')).toBe(false);
   });
 
-  test('lets the catalog be listed by registry:catalog:*', async () => {
+  test('allows listing the catalog by registry:catalog:*', async () => {
     const catalog = { type: 'registry', name: 'catalog' };
     expect(await allowedOnRegistry([{ ...catalog, actions: ['*'] }], 'catalog')).toBe(true);
     expect(await allowedOnRegistry([{ ...catalog, actions: ['pull'] }], 'catalog')).toBe(false);
@@ -332,7 +332,7 @@ describe('key files', () => {
   });
 });
 
-describe('whatever is sent', () => {
+describe('for any input', () => {
   const alphabet = 'ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_.';
 
   test('a token that was changed anywhere is not accepted', async () => {

@@ -1,4 +1,4 @@
-// A registry whose tokens come from a token server that was there before.
+// A registry whose tokens come from an existing token server.
 import { afterAll, beforeAll, describe, expect, setDefaultTimeout, test } from 'bun:test';
 import { createPrivateKey, createPublicKey } from 'node:crypto';
 import { renameSync, writeFileSync } from 'node:fs';
@@ -28,7 +28,7 @@ let leaf: Certificate;
 let tokenServer: TokenServer;
 let server: Server;
 
-/** Admins may do everything, others what concerns their own folder; everybody may pull what is public. */
+/** Admins may do everything, other users everything in their own folder, and everyone may pull public repositories. */
 function rights(user: string | undefined, type: string, name: string): readonly string[] {
   if (user === 'admin') return ['pull', 'push', 'delete', '*'];
   if (type !== 'repository') return [];
@@ -139,11 +139,11 @@ describe('without a token that allows it', () => {
     expect(read.headers.get('www-authenticate')).toContain('error="insufficient_scope"');
   });
 
-  test('a wrong token is an invalid one, and the log says why', async () => {
+  test('a wrong token gets invalid_token, and the log says why', async () => {
     const wrong: readonly (readonly [JWTPayload, string])[] = [
       [{ aud: 'another registry' }, 'the token is for another audience'],
       [{ exp: Math.floor(Date.now() / 1_000) - 61 }, 'the token has expired'],
-      [{ iss: 'somebody' }, 'no authenticator accepts credentials of this kind'],
+      [{ iss: 'someone' }, 'no authenticator accepts credentials of this kind'],
     ];
     for (const [changed, reason] of wrong) {
       const response = await ask('/v2/', { headers: bearer(await signClaims(key, await claims(changed))) });
@@ -162,7 +162,7 @@ describe('without a token that allows it', () => {
 });
 
 describe('a token of the token server', () => {
-  test('allows what its claims say, by the words of distribution', async () => {
+  test('allows what its claims say, with the actions of distribution', async () => {
     const whole = await tokenFor('admin', 'repository:ann/app:*');
     await pushTag('ann/app', 'v2', whole);
     const pull = await tokenFor(undefined, 'repository:public/app:pull,push');
@@ -201,7 +201,7 @@ describe('a token of the token server', () => {
     expect(refused.headers.get('www-authenticate')).toContain('scope="registry:catalog:*",error="insufficient_scope"');
   });
 
-  test('is an actor of its own kind, whatever its subject says', async () => {
+  test('is an actor of its own kind, with any subject', async () => {
     const access = [{ type: 'repository', name: 'ann/app', actions: ['*'] }];
     for (const [sub, label] of [
       ['operator:0', 'token:operator:0'],
@@ -213,7 +213,7 @@ describe('a token of the token server', () => {
     }
   });
 
-  test('is known by each name of its key, and by certificates that the bundle vouches for', async () => {
+  test('is accepted with each name of its key, and with certificates that the bundle verifies', async () => {
     const { jwk } = key;
     const names = namesOf(createPublicKey({ key: { kty: 'RSA', n: jwk.n ?? '', e: jwk.e ?? '' }, format: 'jwk' }));
     for (const kid of names) {
@@ -238,12 +238,12 @@ describe('a token of the token server', () => {
   });
 });
 
-test('accounts and rules hold beside it: for Basic, and without credentials', async () => {
+test('accounts and rules also apply: with Basic, and without credentials', async () => {
   await pushTag('open/app', 'v1', await tokenFor('admin', 'repository:open/app:pull,push'));
   expect((await ask('/v2/open/app/tags/list')).status).toBe(200);
   expect((await ask('/metrics', { headers: basic('prometheus', 'metrics') })).status).toBe(200);
   expect((await ask('/v2/ann/app/tags/list', { headers: basic('prometheus', 'metrics') })).status).toBe(404);
-  // Accounts of the token server are none of this registry.
+  // Accounts of the token server are not accounts of this registry.
   expect((await ask('/v2/', { headers: basic('admin', 'secret') })).status).toBe(401);
 });
 

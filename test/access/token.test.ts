@@ -1,4 +1,4 @@
-// The token endpoint, from outside: its answers, and what its tokens are good for.
+// The token endpoint, from outside: its responses, and what its tokens allow.
 import { afterAll, beforeAll, describe, expect, setDefaultTimeout, test } from 'bun:test';
 import { existsSync, mkdirSync, readFileSync, statSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
@@ -73,7 +73,7 @@ const statusWith = async (headers: Record<string, string>, path = '/v2/'): Promi
   (await fetch(server.url + path, { headers })).status;
 
 describe('GET', () => {
-  test('gives an account a token for what it asks for', async () => {
+  test('gives an account a token for the requested scopes', async () => {
     const answer = await get(
       [
         ['service', server.host],
@@ -102,7 +102,7 @@ describe('GET', () => {
     expect(decodeJwt(String(answer.body.token))).toMatchObject({ aud: server.host, sub: 'user:deployer' });
   });
 
-  test('gives a token without any scope, which is good for a log-in', async () => {
+  test('gives a token without any scope, which is enough for a login', async () => {
     const { body } = await get([], basic());
     expect(await statusWith(bearer(body.token))).toBe(200);
     expect(await statusWith(bearer(body.token), `/v2/${REPO}/tags/list`)).toBe(401);
@@ -133,7 +133,7 @@ describe('GET', () => {
     }
   });
 
-  test('gives nothing for a token: a narrow one stays narrow', async () => {
+  test('does not exchange a token: a narrow token stays narrow', async () => {
     const { body } = await get([['scope', `repository:${REPO}:pull`]], basic());
     const answer = await get([['scope', `repository:${REPO}:push`]], bearer(body.token));
     expect(answer.status).toBe(401);
@@ -174,7 +174,7 @@ describe('POST', () => {
     ]);
   });
 
-  test('refuses what is wrong with an error of OAuth 2.0', async () => {
+  test('refuses wrong requests with an error of OAuth 2.0', async () => {
     const { service: _, ...noService } = passwordForm();
     expect((await post(noService)).status).toBe(200);
     const cases: readonly (readonly [form: Record<string, string>, status: number, error: string])[] = [
@@ -221,7 +221,7 @@ describe('POST', () => {
 describe('a token', () => {
   const blobs = `/v2/${REPO}/blobs/uploads/`;
 
-  test('allows what it was asked for, and nothing else', async () => {
+  test('allows the requested scopes, and nothing else', async () => {
     const scoped = async (scope: string): Promise<Record<string, string>> =>
       bearer((await post(passwordForm({ scope }))).body.token);
     const pull = await scoped(`repository:${REPO}:pull`);
@@ -258,7 +258,7 @@ describe('a token', () => {
   });
 });
 
-test('the rules are asked for what a token may have, and again when it is used', async () => {
+test('the rules apply when a token is issued, and again when it is used', async () => {
   const file = join(folder, 'access.yaml');
   const everyone = "rules:\n  - {who: anonymous, repositories: ['public/**'], actions: [pull]}\n";
   const creates = "  - {who: deployer, repositories: ['team/**'], actions: [pull, create]}\n";
@@ -290,7 +290,7 @@ test('the rules are asked for what a token may have, and again when it is used',
 });
 
 describe('a refresh token', () => {
-  test('is given to who asks for it, gets access tokens, and nothing else', async () => {
+  test('is issued on request, and is exchanged only for access tokens', async () => {
     const byGet = await get([['offline_token', 'true']], basic());
     const byPost = await post(passwordForm({ access_type: 'offline' }));
     for (const { body } of [byGet, byPost]) {
@@ -311,7 +311,7 @@ describe('a refresh token', () => {
   });
 });
 
-test('the password ends what was issued for it', async () => {
+test('a changed password invalidates its tokens', async () => {
   await setPassword('leaver', 'first password', 'add');
   await eventually(async () => expect((await get([], basic('first password', 'leaver'))).status).toBe(200));
   const { body } = await get([['offline_token', 'true']], basic('first password', 'leaver'));
@@ -323,7 +323,7 @@ test('the password ends what was issued for it', async () => {
   expect((await post(refresh)).status).toBe(401);
 });
 
-test('a key in the file replaces another while the registry runs, and its tokens stay good as long as it is there', async () => {
+test('a key is replaced while the registry runs, and tokens of the old key stay valid as long as it is in the file', async () => {
   const path = join(folder, 'rotated.pem');
   const [old, fresh] = [makeTokenKey(), makeTokenKey()];
   writeFileSync(path, old);
@@ -348,7 +348,7 @@ test('the lifetime is a setting', async () => {
   await short.stop();
 });
 
-test('the service is a host that the settings name', async () => {
+test('the service is a host from the settings', async () => {
   const named = await startServer({ HTPASSWD_FILE: accounts, PUBLIC_HOSTS: 'r.example,r.example:5000' });
   for (const [host, service] of [
     ['r.example:5000', 'r.example:5000'],
@@ -376,7 +376,7 @@ test('a registry without accounts has no token endpoint', async () => {
 });
 
 describe('the key', () => {
-  test('is made at the first start, for its owner only, and stays', async () => {
+  test('is created at the first start, readable by its owner only, and is kept', async () => {
     const dataPath = join(folder, 'kept');
     const path = join(dataPath, 'token-key.pem');
     const start = (): Promise<Server> => startServer({ HTPASSWD_FILE: accounts, STORAGE_PATH: dataPath });
@@ -387,12 +387,12 @@ describe('the key', () => {
     await first.kill();
     const second = await start();
     expect(readFileSync(path, 'utf8')).toBe(pem);
-    // The host is another, but any is taken as long as none is set.
+    // The host is another one, but any host is accepted if none is set.
     expect((await fetch(`${second.url}/v2/`, { headers: bearer(body.token) })).status).toBe(200);
     await second.stop();
   });
 
-  test('that is missing or wrong stops the start in one line, which shows nothing of it', async () => {
+  test('that is missing or wrong stops the start with one line, which shows no part of it', async () => {
     const wrong = join(folder, 'wrong.pem');
     writeFileSync(wrong, '-----BEGIN PRIVATE KEY-----\nhunter2\n-----END PRIVATE KEY-----\n');
     mkdirSync(join(folder, 'a-folder'));

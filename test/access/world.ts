@@ -1,4 +1,4 @@
-// A registry with accounts and rules, and callers of every sort.
+// A registry with accounts and rules, and all kinds of callers.
 import { createPrivateKey, randomUUID } from 'node:crypto';
 import { writeFileSync } from 'node:fs';
 import { join } from 'node:path';
@@ -23,7 +23,7 @@ export type Right = 'pull' | 'create' | 'push' | 'delete';
 
 export const ACCOUNTS = Object.keys(RIGHTS) as Account[];
 
-/** Whether the account may do it, in a repository where rules give it anything. */
+/** Whether the account may do this in a repository for which it has any rule. */
 export function has(account: Account, right: Right): boolean {
   const rights: readonly Right[] = RIGHTS[account];
   return rights.includes(right) || (right === 'create' && rights.includes('push'));
@@ -110,7 +110,7 @@ export async function tokenFor(
   throw new Error(`GET ${target}: ${response.status} ${JSON.stringify(body)}`);
 }
 
-/** The token with other claims, signed anew. @param key PEM; that of the registry makes a token that it would take */
+/** The token with other claims, signed again. @param key PEM; with the registry's key, the registry accepts the signature */
 export async function forged(token: string, key: string, changed: JWTPayload): Promise<string> {
   const header = decodeProtectedHeader(token);
   const claims = { ...decodeJwt(token), jti: randomUUID(), ...changed };

@@ -99,7 +99,7 @@ describe('access explain', () => {
     expect([ended.code, ended.lines[0], ended.stderr]).toEqual([code, line, '']);
   });
 
-  test('shows every action where none is named, and the groups', async () => {
+  test('shows every action if none is named, and the groups', async () => {
     const { code, lines } = await access(['explain', 'deployer', 'x']);
     expect(code).toBe(0);
     expect(lines.map((line) => line.split(/\s+/).slice(0, 2))).toEqual([
@@ -143,13 +143,13 @@ describe('access explain', () => {
     expect(ended.stderr).toContain(message);
   });
 
-  test('knows what holds without ACCESS_FILE', async () => {
+  test('explains the built-in rule without ACCESS_FILE', async () => {
     const { code, lines } = await access(['explain', 'x', 'a', 'admin'], { HTPASSWD_FILE: '/etc/marina/htpasswd' });
     expect([code, lines]).toEqual([0, ['allowed: admin for user:x, by the rule that every account may do everything']]);
     const open = await access(['explain', 'x', 'a'], {});
     expect([open.code, open.stderr]).toEqual([
       2,
-      'marina: neither ACCESS_FILE nor HTPASSWD_FILE is set: without them everybody may do everything\n',
+      'marina: neither ACCESS_FILE nor HTPASSWD_FILE is set: without them everyone may do everything\n',
     ]);
   });
 });
@@ -159,9 +159,9 @@ describe('access check', () => {
     const { code, lines } = await access(['check']);
     expect([code, ...lines]).toEqual([
       0,
-      'rule 1 (line 4): everybody, even without credentials, may pull in public/**',
+      'rule 1 (line 4): everyone, even without credentials, may pull in public/**',
       'rule 2 (line 7): group platform may pull, push and delete in **',
-      `rule 3 (line 10): everybody with a token of issuer github with repository_owner_id = 1234 and ref = refs/heads/main may pull and push in team/\${repository_name}`,
+      `rule 3 (line 10): everyone with a token of issuer github with repository_owner_id = 1234 and ref = refs/heads/main may pull and push in team/\${repository_name}`,
       'rule 4 (line 13): robots ci-* and certificate monitor may push new tags in builds; list the repositories that they may pull; read the metrics',
       'group platform: user deployer and subjects platform-* of issuer https://idp.example/* (there is none)',
       'issuer github: tokens of https://token.actions.githubusercontent.com for registry.example.com, with keys that it publishes',

@@ -48,7 +48,7 @@ beforeAll(async () => {
   expect(await server.stop()).toBe(0);
 });
 
-test('shows all writes of repositories and robots, in the order of their times, each with its actor', async () => {
+test('shows all writes to repositories and robots, ordered by time, with their actors', async () => {
   const { code, events, errors } = await audit(dataPath, '--verify');
   expect([code, errors]).toEqual([0, [expect.stringMatching(/^marina: no faults in \d+ slots of 3 logs$/)]]);
   expect(events.map(({ at }) => at)).toEqual(events.map(({ at }) => at).toSorted());
@@ -63,11 +63,11 @@ test('shows all writes of repositories and robots, in the order of their times, 
     `${OPERATOR_HERE} robots robot.revoked`,
   ]);
   expect(new Set(told.slice(0, from).map((each) => each.split(' ')[0]))).toEqual(new Set(['anonymous']));
-  // Nobody needs the hash of a secret.
+  // The hash of a secret is of no use.
   expect(JSON.stringify(events)).not.toContain('secret');
 });
 
-test('shows only what is asked for', async () => {
+test('shows only what the options select', async () => {
   const all = (await audit(dataPath)).events;
   const only = async (keep: (event: Audited) => boolean, ...options: readonly string[]): Promise<void> => {
     const kept = all.filter(keep);
@@ -91,7 +91,7 @@ test('shows only what is asked for', async () => {
   expect((await audit(dataPath, '--since', '2999-01-01')).events).toEqual([]);
 });
 
-test('is read by people too', async () => {
+test('has a readable format', async () => {
   const { code, lines, stderr } = await marina(dataPath, 'audit', '--actor', 'operator:*');
   expect([code, stderr]).toEqual([0, '']);
   expect(lines.map((line) => line.split(/ {2,}/).slice(1, 5).join('|'))).toEqual([
@@ -105,7 +105,7 @@ test('is read by people too', async () => {
 });
 
 describe('a damaged log', () => {
-  test('is found by --verify, which shows the writes all the same', async () => {
+  test('is detected by --verify, which still shows the writes', async () => {
     const damaged = copyOf(dataPath);
     const path = slotPath(damaged, 'team/a', 1);
     writeFileSync(path, readFileSync(path, 'utf8').replace('"actor":"anonymous"', '"actor":"anonymouS"'));
@@ -120,7 +120,7 @@ describe('a damaged log', () => {
     expect(events.map(({ actor }) => actor)).toContain('anonymouS');
   });
 
-  test('of robots is found too', async () => {
+  test('of robots is also detected', async () => {
     const damaged = copyOf(dataPath);
     rmSync(join(damaged, robotSlotKey(1)));
     const { code, errors } = await audit(damaged);
@@ -128,7 +128,7 @@ describe('a damaged log', () => {
   });
 });
 
-test('--follow shows new writes, of new repositories and robots too, until it is interrupted', async () => {
+test('--follow shows new writes, including those of new repositories and robots, until it is interrupted', async () => {
   const server = await startServer();
   await pushBlob(server.url, 'old/app', randomBlob(10));
   const following = follow(server, 'audit', '--follow', '--json');

@@ -1,4 +1,4 @@
-// `marina user` as an operator runs it: on a terminal, in scripts, and with several at once.
+// `marina user` as an operator runs it: on a terminal, in scripts, and concurrently.
 import { afterAll, describe, expect, test } from 'bun:test';
 import {
   chmodSync,
@@ -39,7 +39,7 @@ function hashIn(file: string, name: string): string {
   return line.slice(name.length + 1);
 }
 
-test('an account is added, gets another password, is listed, and is removed', async () => {
+test('an account is added, gets a new password, is listed, and is removed', async () => {
   const file = newFile();
   expect(await user(file, ['add', 'alice', '--password-stdin'], 'correct horse\n')).toEqual({
     code: 0,
@@ -124,7 +124,7 @@ test('mode, comments and a link to the file are kept, and a line that cannot be 
   });
 });
 
-test('a file that is no UTF-8 is left as it is', async () => {
+test('a file that is not UTF-8 is left unchanged', async () => {
   const file = newFile();
   const bytes = Buffer.from('# caf\xe9\n', 'latin1');
   writeFileSync(file, bytes);
@@ -133,7 +133,7 @@ test('a file that is no UTF-8 is left as it is', async () => {
   expect(readFileSync(file).equals(bytes)).toBeTrue();
 });
 
-test('edits at once all count', async () => {
+test('concurrent edits are not lost', async () => {
   const file = newFile();
   const names = Array.from({ length: 6 }, (_, n) => `user${n}`);
   const ended = await Promise.all(names.map((name) => user(file, ['add', name, '--password-stdin'], 'correct horse')));
@@ -166,7 +166,7 @@ describe('on a terminal', () => {
     return { code, shown };
   }
 
-  test('a password is asked for twice and never shown', async () => {
+  test('the password is prompted for twice and never shown', async () => {
     const file = newFile();
     const typed = ['garbage\u0015correct horsf\u007fe\r', 'correct horse\r'];
     const { code, shown } = await onTerminal(file, ['add', 'alice'], typed);
@@ -174,7 +174,7 @@ describe('on a terminal', () => {
     expect(await Bun.password.verify('correct horse', hashIn(file, 'alice'))).toBeTrue();
   });
 
-  test('two different passwords, and Ctrl-C, change nothing', async () => {
+  test('two different passwords change nothing, and neither does Ctrl-C', async () => {
     const file = newFile();
     const differ = await onTerminal(file, ['add', 'alice'], ['correct horse\r', 'correct house\r']);
     expect(differ).toMatchObject({ code: 2, shown: expect.stringContaining('the two passwords differ') });

@@ -133,7 +133,7 @@ test('a folder that is a symbolic link ends the import with one line; the source
 
 test.each([
   ['its group', 0o664],
-  ['everybody', 0o666],
+  ['everyone', 0o666],
 ])('bytes that %s may write to are copied, and stay as they were verified', async (_, mode) => {
   const tree = makeTree();
   chmodSync(tree.blob(tree.layer), mode);

@@ -36,7 +36,7 @@ export interface OidcIssuer {
   answer: (path: string) => Response | undefined | Promise<Response | undefined>;
   /** How often each path was asked for. */
   readonly asked: Readonly<Record<string, number>>;
-  /** A token as this issuer makes them, good for five minutes. Claims that are undefined are left out. */
+  /** A token of this issuer, valid for five minutes. Undefined claims are left out. */
   token(claims: JWTPayload, header?: Readonly<Record<string, unknown>>): Promise<string>;
   stop(): Promise<void>;
 }

@@ -2,7 +2,7 @@ import { expect, test } from 'bun:test';
 import { newSecret } from '../../src/access/robots/secret.ts';
 import { secret, secretsIn } from './secrets.ts';
 
-test('secrets are found in a log, by their shape or as the test used them, and are not repeated', () => {
+test('secrets are found in a log, by their form or because the test used them, and are not repeated', () => {
   const password = secret('pa"ss & wörd of this test');
   const jwt = `${Buffer.from('{"alg":"ES256"}').toString('base64url')}.${Buffer.from('{"sub":"user:me"}').toString('base64url')}.c2ln`;
   const samples = [

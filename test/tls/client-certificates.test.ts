@@ -1,4 +1,4 @@
-// Client certificates: who has one is somebody, and who has a wrong one is told.
+// Client certificates: a valid one gives an identity, and an invalid one is refused with a reason.
 import { afterAll, beforeAll, describe, expect, setDefaultTimeout, test } from 'bun:test';
 import { existsSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
@@ -55,7 +55,7 @@ async function get(path: string, certificate?: Certificate, init: BunFetchReques
 
 const MANIFEST = '/v2/ours/app/manifests/v1';
 
-test('a client with a verified certificate is cert:<CN>, and has the rights that rules give it', async () => {
+test('a client with a verified certificate is cert:<CN>, with the rights of the rules', async () => {
   const deployer = await forClient({ subject: '/O=example/CN=deployer' });
   expect((await get('/v2/', deployer)).status).toBe(200);
   const { bytes, blobs } = image();
@@ -90,7 +90,7 @@ test('a client without a certificate is anonymous, and one with a password is th
   expect([write.status, passwordOf('reader').length > 0]).toEqual([403, true]);
 });
 
-test('a client gets a token by its certificate', async () => {
+test('a client gets a token with its certificate', async () => {
   const deployer = await forClient({ subject: '/CN=deployer' });
   const answer = await get('/token?service=x&scope=repository:ours/app:pull,push', deployer);
   const [, token] = /"token":"([^"]+)"/.exec(await answer.text()) ?? [];
@@ -123,7 +123,7 @@ describe('a certificate is refused with 401', () => {
   });
 });
 
-test('a common name with strange characters stays one name', async () => {
+test('a common name with unusual characters stays one name', async () => {
   const strange = await forClient({ subject: '/CN=a,CN=deployer\\/CN=deployer\\+CN é' });
   expect((await get(MANIFEST, strange)).status).toBe(404);
   await eventually(
@@ -152,7 +152,7 @@ test.each(['-tls1_2', '-tls1_3'])(
   },
 );
 
-test('a process of this machine does not pass for a client by the port of its connection', async () => {
+test('a process of this machine cannot impersonate a client by the port of its connection', async () => {
   const deployer = await forClient({ subject: '/CN=deployer' });
   const client = connect({ host: '127.0.0.1', port: server.port, ca: serverCa.pem, ...deployer });
   const answered = new Promise((resolve) => client.once('data', (bytes) => resolve(String(bytes).slice(0, 12))));
@@ -161,7 +161,7 @@ test('a process of this machine does not pass for a client by the port of its co
   const [inner] = listeningOn(LOOPBACK, server.process.pid).filter((port) => port !== server.port);
   const ports = connectedTo(LOOPBACK, inner ?? 0);
   expect(ports.length).toBeGreaterThan(0);
-  // The port is in use at 127.0.0.1 only: anybody may use it at another loopback address.
+  // The port is in use only at 127.0.0.1, so any process can use it at another loopback address.
   for (const port of ports) {
     const command = ['curl', '-sS', '--interface', '127.0.0.2', '--local-port', String(port)];
     expect(await run([...command, `http://127.0.0.1:${inner}/v2/`])).toContain('use its https port');

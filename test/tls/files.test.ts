@@ -45,7 +45,7 @@ async function metric(server: Server, name: string): Promise<number> {
 }
 
 describe('a changed certificate', () => {
-  test('is used by new connections, while a pull over an old one goes on', async () => {
+  test('is used for new connections, while a pull over an old one continues', async () => {
     const files = new CertificateFiles(one);
     const server = await startServer(files.env);
     const blob = randomBlob(24 * 1024 * 1024);
@@ -96,7 +96,7 @@ async function refusalOf(env: Readonly<Record<string, string>>): Promise<string>
   return stderr;
 }
 
-describe('the start is refused, with one line that shows nothing of the files,', () => {
+describe('the start is refused, with one line that shows no content of the files,', () => {
   test('if only one of the two is set, or something that needs them', async () => {
     const { cert, key } = new CertificateFiles(one);
     expect(await refusalOf({ TLS_CERT_FILE: cert })).toContain('set TLS_KEY_FILE');

@@ -40,7 +40,7 @@ describe('the redirect port', () => {
     server = await serverWith(await tlsFiles(), 'TLS_REDIRECT_PORT');
   });
 
-  test('sends every request to the same target of the port with TLS', async () => {
+  test('redirects every request to the same target on the TLS port', async () => {
     for (const [method, path] of [
       ['GET', '/v2/a/manifests/v1?x=1'],
       ['PUT', '/v2/a/manifests/v1'],
@@ -57,7 +57,7 @@ describe('the redirect port', () => {
     expect([followed.url, followed.status]).toEqual([`${server.url}/v2/`, 200]);
   });
 
-  test('sends nobody to a host that is malformed', async () => {
+  test('redirects no client to a malformed host', async () => {
     for (const host of ['evil.example/path', 'a b', '']) {
       const answer = await raw(server, `GET /v2/ HTTP/1.1\r\nHost: ${host}\r\nConnection: close\r\n\r\n`);
       expect(answer).toStartWith('HTTP/1.1 400');
@@ -65,7 +65,7 @@ describe('the redirect port', () => {
     }
   });
 
-  test('sends clients to a host of PUBLIC_HOSTS only', async () => {
+  test('redirects clients only to a host of PUBLIC_HOSTS', async () => {
     server = await serverWith(
       { ...(await tlsFiles()), PUBLIC_HOSTS: 'registry.example,mirror.example:8443' },
       'TLS_REDIRECT_PORT',
@@ -120,7 +120,7 @@ describe('the metrics port', () => {
     for (const path of ['/healthz', '/readyz']) expect((await fetch(url + path, { tls })).status).toBe(200);
   });
 
-  test('works beside plain HTTP, where everybody may read the metrics on PORT too', async () => {
+  test('works beside plain HTTP, where everyone may also read the metrics on PORT', async () => {
     const { at, url } = await serverWith({ METRICS_HOST: '127.0.0.1' }, 'METRICS_PORT');
     for (const base of [at.METRICS_PORT ?? '', url]) {
       const text = await (await fetch(`${base}/metrics`)).text();
@@ -129,7 +129,7 @@ describe('the metrics port', () => {
     }
   });
 
-  test('answers that the node is not ready while it drains', async () => {
+  test('reports that the node is not ready while it drains', async () => {
     const server = await serverWith({ DRAIN_TIMEOUT: '3s' }, 'METRICS_PORT');
     // An upload that does not end keeps the node draining.
     const begun = await fetch(`${server.url}/v2/a/blobs/uploads/`, { method: 'POST' });

@@ -1,4 +1,4 @@
-// The server speaks TLS: what clients get, what they do not get, and what never goes out in plain text.
+// The server speaks TLS: what clients get, what they do not get, and what is never sent in plain text.
 import { afterAll, beforeAll, describe, expect, setDefaultTimeout, test } from 'bun:test';
 import { connect } from 'node:net';
 import { type ConnectionOptions, connect as connectTls } from 'node:tls';
@@ -74,7 +74,7 @@ describe('TLS', () => {
     expect({ code, isRefused: stderr.includes('alert protocol version') }).toEqual({ code: 1, isRefused: true });
   });
 
-  test('HTTP/1.1 is agreed on with clients that offer HTTP/2 too', async () => {
+  test('HTTP/1.1 is negotiated with clients that also offer HTTP/2', async () => {
     const agreed = Promise.withResolvers<unknown>();
     const options = { host: '127.0.0.1', port: server.port, ca: authority.pem, ALPNProtocols: ['h2', 'http/1.1'] };
     const socket = connectTls(options, () => {
@@ -102,7 +102,7 @@ describe('TLS', () => {
   });
 });
 
-test('every response tells browsers to stay with HTTPS', async () => {
+test('every response has the HSTS header', async () => {
   for (const path of ['/', '/v2/', '/healthz', '/readyz', '/metrics', '/nothing', pathOf(small), pathOf(big)]) {
     const response = await get(path);
     await response.arrayBuffer();
@@ -133,7 +133,7 @@ describe('a blob', () => {
     }
   });
 
-  test('arrives whole at many clients at once', async () => {
+  test('arrives whole at many concurrent clients', async () => {
     const all = await Promise.all(
       Array.from({ length: 12 }, async (_, i) => {
         const blob = i % 2 === 0 ? big : small;
@@ -143,7 +143,7 @@ describe('a blob', () => {
     expect(all).not.toContain(false);
   });
 
-  test('never goes out in plain text', async () => {
+  test('is never sent in plain text', async () => {
     const tap = await Tap.open(server.port);
     for (const blob of [small, big]) {
       const response = await get(pathOf(blob), {}, `https://127.0.0.1:${tap.port}`);
@@ -169,7 +169,7 @@ describe('a blob', () => {
     await tap.close();
   });
 
-  test('is not mixed up with the response before it on a connection that the client uses without waiting', async () => {
+  test('is not mixed with the response before it when the client pipelines requests', async () => {
     const requests = [pathOf(small), pathOf(big)].map((path) => `GET ${path} HTTP/1.1\r\nHost: localhost\r\n\r\n`);
     const received: Buffer[] = [];
     const closed = Promise.withResolvers<void>();
@@ -204,7 +204,7 @@ describe('a client', () => {
     });
   });
 
-  test('is told apart by its address, which the log has', async () => {
+  test('is identified by its address, which is in the log', async () => {
     await get(`/v2/${REPOSITORY}/tags/list`);
     await eventually(() => expect(server.logs()).toMatch(/"client":"127\.0\.0\.1".*tags\/list/));
   });
@@ -220,7 +220,7 @@ test('a process of this machine that connects behind the TLS threads is refused'
   }
 });
 
-test('clients that are idle do not delay a shutdown, even if they never close their side', async () => {
+test('idle clients do not delay a shutdown, even if they never close their side', async () => {
   const draining = await startServer(new CertificateFiles(await authority.issue()).env);
   const options = { host: '127.0.0.1', port: draining.port, ca: authority.pem, allowHalfOpen: true };
   const answered = Promise.withResolvers<void>();

@@ -1,4 +1,4 @@
-// Records what passes between clients and a server, as somebody on the way sees it.
+// Records the bytes between clients and a server, as a network observer sees them.
 import { type AddressInfo, connect, createServer, type Server, type Socket } from 'node:net';
 
 /** What a socket has received; without an encoding it is never text. */

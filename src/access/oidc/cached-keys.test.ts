@@ -37,7 +37,7 @@ function open(): World {
   return world;
 }
 
-test('keys are loaded when they are first needed, once for all who need them, and then while they are fresh', async () => {
+test('keys are loaded on first use, once for concurrent requests, and not again while they are fresh', async () => {
   const world = open();
   const all = await Promise.all(Array.from({ length: 100 }, () => world.cached.current()));
   expect(new Set(all)).toEqual(new Set(['first']));
@@ -50,7 +50,7 @@ test('keys are loaded when they are first needed, once for all who need them, an
   expect(world.loads).toBe(2);
 });
 
-test('a key that is missing is looked for at most once a minute', async () => {
+test('a missing key is searched for at most once a minute', async () => {
   const world = open();
   await world.cached.current();
   world.next = 'second';
@@ -67,7 +67,7 @@ test('a key that is missing is looked for at most once a minute', async () => {
   expect(world.loads).toBe(12);
 });
 
-test('an issuer that is down keeps its last keys for a day', async () => {
+test('the last keys of an issuer that is down stay in use for a day', async () => {
   const world = open();
   await world.cached.current();
   world.next = undefined;
@@ -81,7 +81,7 @@ test('an issuer that is down keeps its last keys for a day', async () => {
   expect(world.told).toEqual(['it is down, last keys', 'recovered']);
 });
 
-test('an issuer that is down is asked every five seconds, and the log has one line a minute', async () => {
+test('an issuer that is down is retried every five seconds, and the log has one line a minute', async () => {
   const world = open();
   world.next = undefined;
   for (let tenth = 0; tenth < 1_800; tenth++) {
@@ -92,7 +92,7 @@ test('an issuer that is down is asked every five seconds, and the log has one li
   expect(world.told).toEqual(Array.from({ length: 3 }, () => 'it is down, no keys'));
 });
 
-test('a defect is not taken for an issuer that is down', async () => {
+test('a defect is not mistaken for an issuer that is down', async () => {
   const cached = new CachedKeys({
     load: () => Promise.reject(new TypeError('a defect')),
     freshMs: MINUTE,

@@ -19,14 +19,14 @@ async function isFound(jwk: JWK, alg: string = jwk.alg ?? ''): Promise<boolean> 
   }
 }
 
-test.each<Algorithm>(['RS256', 'ES256', 'EdDSA'])('a key for %s is good for nothing else', async (algorithm) => {
+test.each<Algorithm>(['RS256', 'ES256', 'EdDSA'])('a key for %s verifies no other algorithm', async (algorithm) => {
   const { alg: _, ...jwk } = (await issuerKey(algorithm)).jwk;
   const others = ['RS256', 'ES256', 'EdDSA', 'HS256', 'none', 'ES384'].filter((each) => each !== algorithm);
   expect(await isFound(jwk, algorithm)).toBe(true);
   for (const other of others) expect(await isFound(jwk, other)).toBe(false);
 });
 
-test('keys for other uses, of other kinds, or too short are left out', async () => {
+test('keys for other uses, of other kinds, or too short are skipped', async () => {
   const rsa = (await issuerKey('RS256')).jwk;
   const small = generateKeyPairSync('rsa', { modulusLength: 1024 }).publicKey.export({ format: 'jwk' });
   const p384 = generateKeyPairSync('ec', { namedCurve: 'P-384' }).publicKey.export({ format: 'jwk' });
@@ -34,7 +34,7 @@ test('keys for other uses, of other kinds, or too short are left out', async () 
     { ...rsa, use: 'enc' },
     { ...rsa, key_ops: ['encrypt'] },
     { ...rsa, key_ops: [] },
-    // Anybody can sign for a key with the exponent 1.
+    // Anyone can sign for a key with the exponent 1.
     ...['AA', 'AQ', 'Ag'].map((e) => ({ ...rsa, e })),
     { ...rsa, kty: 'EC' },
     { kty: 'oct', k: 'c2VjcmV0', kid: 'a', alg: 'HS256' },
@@ -45,7 +45,7 @@ test('keys for other uses, of other kinds, or too short are left out', async () 
   for (const each of left) expect(await isFound(each)).toBe(false);
 });
 
-test('a key that is written in an unusual way can be used, and never fails only with the first token', async () => {
+test('a key in an unusual encoding can be used, or is refused before the first token', async () => {
   for (const algorithm of ['RS256', 'ES256', 'EdDSA'] as const) {
     const { jwk } = await issuerKey(algorithm);
     const member = algorithm === 'RS256' ? 'n' : 'x';
@@ -62,7 +62,7 @@ test('a key that is written in an unusual way can be used, and never fails only 
   }
 });
 
-test('one key that cannot be used does not spoil the others', async () => {
+test('one unusable key does not affect the others', async () => {
   const { jwk } = await issuerKey('ES256');
   const odd = [null, 1, 'key', {}, { kty: 'unheard-of' }, { kty: 'RSA', n: 1 }, { kty: 'AKP', pub: 'x' }];
   const set = parseKeySet({ keys: [...odd, jwk, ...odd] }, 'the set');
@@ -72,7 +72,7 @@ test('one key that cannot be used does not spoil the others', async () => {
   );
 });
 
-test('the private part of a key that an issuer shows by mistake is not read', async () => {
+test('the private part of a key that an issuer publishes by mistake is ignored', async () => {
   const { privateKey } = generateKeyPairSync('ec', { namedCurve: 'P-256' });
   const jwk = { ...privateKey.export({ format: 'jwk' }), kid: 'a', alg: 'ES256' };
   expect(await parseKeySet({ keys: [jwk] }, 'the set')({ alg: 'ES256', kid: 'a' }, jws)).toMatchObject({

@@ -49,7 +49,7 @@ describe('keys are found', () => {
   });
 });
 
-test('an issuer elsewhere cannot make this machine ask its own services', () => {
+test('a remote issuer cannot make this machine send requests to its own services', () => {
   for (const inside of ['http://127.0.0.1:6379/', 'http://localhost/keys', 'http://[::1]/keys']) {
     expect([isKeysAddress(inside, 'https://idp.example'), isKeysAddress(inside, 'http://127.0.0.1:8080')]).toEqual([
       false,
@@ -59,14 +59,14 @@ test('an issuer elsewhere cannot make this machine ask its own services', () => 
   expect(isKeysAddress('https://keys.example/jwks', 'https://idp.example')).toBe(true);
 });
 
-describe('there are no keys', () => {
+describe('loading keys fails', () => {
   test.each([
     ['of another issuer', () => ({ issuer: 'http://127.0.0.1:1', jwks_uri: `${issuer.url}/keys` }), 'another issuer'],
     ['of the same URL with a slash', () => ({ issuer: `${issuer.url}/`, jwks_uri: issuer.url }), 'another issuer'],
     ['over plain http', () => ({ issuer: issuer.url, jwks_uri: 'http://192.0.2.1/keys' }), 'no https URL'],
     ['in a file', () => ({ issuer: issuer.url, jwks_uri: 'file:///etc/passwd' }), 'no https URL'],
     ['nowhere', () => ({ issuer: issuer.url }), 'no issuer and jwks_uri'],
-    ['in what is no object', () => [], 'no issuer and jwks_uri'],
+    ['for a value that is not an object', () => [], 'no issuer and jwks_uri'],
   ])('that a discovery document has %s', async (_, document, reason) => {
     serve(document());
     await expect(load(discover)).rejects.toThrow(reason);
@@ -76,7 +76,7 @@ describe('there are no keys', () => {
     ['an error', () => new Response('no', { status: 500 }), 'status 500'],
     ['a redirect', () => Response.redirect(`${issuer.url}/keys`), 'status 302'],
     ['no JSON', () => new Response('<html>'), 'no JSON'],
-    ['bytes that are no UTF-8', () => new Response(new Uint8Array([0x22, 0xff, 0x22])), 'no JSON'],
+    ['bytes that are not UTF-8', () => new Response(new Uint8Array([0x22, 0xff, 0x22])), 'no JSON'],
     ['more than a MiB', () => new Response(' '.repeat(MAX_JSON_BYTES + 1)), 'more than 1048576 bytes'],
     ['no key set', () => Response.json({ keys: 1 }), 'no JSON Web Key Set'],
     ['no keys', () => Response.json({ keys: [] }), 'no key that can sign'],
@@ -85,17 +85,17 @@ describe('there are no keys', () => {
     await expect(load({ kind: 'url', url: `${issuer.url}/other` })).rejects.toThrow(reason);
   });
 
-  test('in a response that is compressed, which could be small and unpack to gigabytes', async () => {
+  test('for a compressed response, which could be small and expand to gigabytes', async () => {
     const packed = Bun.gzipSync(Buffer.from(JSON.stringify({ keys: [(await issuerKey('ES256')).jwk] })));
     issuer.answer = () => new Response(packed, { headers: { 'content-encoding': 'gzip' } });
     await expect(load({ kind: 'url', url: issuer.url })).rejects.toThrow('is not JSON');
   });
 
-  test('where nobody listens', async () => {
+  test('if nothing listens at the address', async () => {
     await expect(load({ kind: 'url', url: 'http://127.0.0.1:1/keys' })).rejects.toThrow('cannot be read');
   });
 
-  test('when the deadline for all requests together has passed', async () => {
+  test('at the deadline for all requests together', async () => {
     issuer.answer = async (path) => {
       await Bun.sleep(300);
       return path === CONFIGURATION ? undefined : new Response('{}');
@@ -105,7 +105,7 @@ describe('there are no keys', () => {
     expect(performance.now() - began).toBeLessThan(290);
   });
 
-  test('when a body never ends', async () => {
+  test('if a body never ends', async () => {
     issuer.answer = () =>
       new Response(
         new ReadableStream({
@@ -118,7 +118,7 @@ describe('there are no keys', () => {
     await expect(load({ kind: 'url', url: issuer.url }, issuer.url, 200)).rejects.toThrow('cannot be read');
   });
 
-  test('in a file that is not there, is no file, or has no keys', async () => {
+  test('if the file is missing, is not a regular file, or has no keys', async () => {
     await expect(load({ kind: 'file', path: join(folder, 'nothing') })).rejects.toThrow('ENOENT');
     await expect(load({ kind: 'file', path: folder })).rejects.toThrow('not a regular file');
     const path = join(folder, 'wrong.json');

@@ -98,7 +98,7 @@ describe('a token is accepted', () => {
     expect(await reasonFor({ ...GOOD, nbf: SECONDS + 59, iat: SECONDS + 59 })).toBe('known');
   });
 
-  test('and only those of its claims are kept that rules look at', async () => {
+  test('and only the claims that rules examine are kept', async () => {
     const claims = { ref: 'refs/heads/main', groups: ['a', 'b'], email: 'me@example.com' };
     const found = await check(await signClaims(ec, { ...GOOD, ...claims }));
     expect(found).toMatchObject({
@@ -134,7 +134,7 @@ describe('a token is refused', () => {
     expect(await reasonFor({ ...GOOD, sub: 'x'.repeat(1_025) })).toContain('"sub"');
   });
 
-  test('with numbers that no clock shows', async () => {
+  test('with impossible times', async () => {
     const json = JSON.stringify({ ...GOOD, exp: 'EXP', iat: 'IAT' });
     for (const [exp, iat] of [
       ['1e999', String(SECONDS)],
@@ -158,7 +158,7 @@ describe('a token is refused', () => {
     expect(await reasonFor(GOOD, header)).toContain(reason);
   });
 
-  test('whose header brings its own key, or says where it is', async () => {
+  test('whose header contains its own key, or a URL of one', async () => {
     for (const header of [
       { jwk: stranger.jwk },
       { jwk: stranger.jwk, kid: undefined },
@@ -177,12 +177,12 @@ describe('a token is refused', () => {
       const header = Buffer.from(JSON.stringify({ typ: 'JWT', alg, kid: 'rsa' })).toString('base64url');
       const mac = createHmac('sha256', spki).update(`${header}.${payload}`).digest('base64url');
       expect(await check(`${header}.${payload}.${mac}`)).toMatchObject({ kind: 'refused' });
-      // It has no signature, and so is no token at all.
+      // Without a signature it does not have the form of a token.
       expect(await check(`${header}.${payload}.`)).toBeUndefined();
     }
   });
 
-  test('that names no key where there are several for its algorithm', async () => {
+  test('that names no key although there are several for its algorithm', async () => {
     expect(await reasonFor(GOOD, { kid: undefined })).toBe('known');
     world = open();
     world.keys = [rsa, await issuerKey('RS256', 'other')];
@@ -190,7 +190,7 @@ describe('a token is refused', () => {
   });
 });
 
-test('what is no token of a known issuer is left to the next authenticator', async () => {
+test('anything but a token of a known issuer is left to the next authenticator', async () => {
   const other = await signClaims(rsa, { ...GOOD, iss: 'https://other.example' });
   const slash = await signClaims(rsa, { ...GOOD, iss: `${URL}/` });
   for (const text of ['', 'password', 'a.b.c', 'eyJ.eyJ.x', other, slash, `${await signClaims(rsa, GOOD)}.x`]) {
@@ -201,15 +201,15 @@ test('what is no token of a known issuer is left to the next authenticator', asy
   expect(world.loads).toBe(0);
 });
 
-describe('a token that is known', () => {
-  test('needs no promise, and gives the same object', async () => {
+describe('a cached token', () => {
+  test('is accepted synchronously, with the same object', async () => {
     const token = await signClaims(ec, GOOD);
     const found = await check(token);
     expect(world.tokens.bearer(token)).toBe(found);
     expect(world.tokens.basic('oidc', token)).toBe(found);
   });
 
-  test('ends with its time', async () => {
+  test('expires', async () => {
     const token = await signClaims(ec, GOOD);
     await check(token);
     world.now += 359_000;
@@ -241,7 +241,7 @@ describe('a token that is known', () => {
 });
 
 describe('the keys of an issuer', () => {
-  test('are looked at again for a new key, at most once a minute', async () => {
+  test('are loaded again for an unknown key, at most once a minute', async () => {
     await reasonFor(GOOD);
     const fresh = await issuerKey('ES256', 'fresh');
     world.keys = [rsa, fresh];
@@ -252,7 +252,7 @@ describe('the keys of an issuer', () => {
     expect(world.loads).toBe(2);
   });
 
-  test('stay when ACCESS_FILE changes elsewhere', async () => {
+  test('stay when another part of ACCESS_FILE changes', async () => {
     await reasonFor(GOOD);
     world.rules = { ...world.rules, issuers: [{ ...CI, jwks: { kind: 'discover' } }] };
     await reasonFor({ ...GOOD, sub: 'other' });
@@ -262,7 +262,7 @@ describe('the keys of an issuer', () => {
     expect(world.loads).toBe(2);
   });
 
-  test('that cannot be loaded refuse its tokens, with one line', async () => {
+  test('cannot be loaded: its tokens are refused, with one log line', async () => {
     world.keys = undefined;
     for (let each = 0; each < 20; each++) expect(await reasonFor(GOOD)).toBe('there are no keys of the issuer ci');
     expect(world.lines).toEqual([
@@ -271,7 +271,7 @@ describe('the keys of an issuer', () => {
   });
 });
 
-describe('whatever is sent', () => {
+describe('for any input', () => {
   const alphabet = 'ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_.';
 
   test('a token that was changed anywhere is not accepted', async () => {

@@ -3,7 +3,7 @@ import { FairSemaphore } from './fair-semaphore.ts';
 
 const forever = new AbortController().signal;
 
-test('a client with many waiters delays another one by a single turn', async () => {
+test('a client with many requests delays another client by a single turn', async () => {
   const semaphore = new FairSemaphore(1);
   const order: string[] = [];
   const run = async (client: string, name: string): Promise<void> => {
@@ -22,7 +22,7 @@ test('a client with many waiters delays another one by a single turn', async () 
   expect([semaphore.waiting, semaphore.waitingOf('greedy')]).toEqual([0, 0]);
 });
 
-test('who gives up leaves its place, and no permit is lost', async () => {
+test('a cancelled request leaves the queue, and no permit is lost', async () => {
   const semaphore = new FairSemaphore(2);
   const held = [semaphore.tryAcquire(), semaphore.tryAcquire()];
   expect(semaphore.tryAcquire()).toBeUndefined();

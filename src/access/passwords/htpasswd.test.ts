@@ -17,7 +17,7 @@ function refusal(text: string): string {
 }
 
 describe('a file', () => {
-  test('gives its accounts in their order, without comments and empty lines', () => {
+  test('is parsed into its accounts in order, without comments and empty lines', () => {
     const text = `# the team\n\nbob:${HASH}\r\n  alice:${OTHER}  \n#eve:${HASH}\nmary ann@example.org:${HASH}`;
     const accounts = parseHtpasswd(text);
     expect([...accounts.keys()]).toEqual(['bob', 'alice', 'mary ann@example.org']);
@@ -53,7 +53,7 @@ describe('a file', () => {
     expect(refusal(text)).not.toMatch(/[\n\r]/);
   });
 
-  test('that is refused shows nothing of a line', () => {
+  test('that is refused: the message shows no part of a line', () => {
     const secret = fc.stringMatching(/^[Q-Z\u00c0-\u00d6{}$;]{4,20}$/);
     fc.assert(
       fc.property(secret, secret, (name, hash) => {
@@ -64,7 +64,7 @@ describe('a file', () => {
     );
   });
 
-  test('of any text is taken or refused with one line', () => {
+  test('with any text is accepted, or refused with one line', () => {
     const line = fc.oneof(
       fc.string({ unit: 'binary', maxLength: 40 }),
       fc
@@ -96,7 +96,7 @@ describe('an edit', () => {
   const accounts = fc.uniqueArray(name, { maxLength: 8 });
   const textOf = (names: readonly string[]): string => names.map((each) => `${each}:${HASH}\n`).join('');
 
-  test('sets one account and leaves all others as they are', () => {
+  test('sets one account and leaves all others unchanged', () => {
     fc.assert(
       fc.property(accounts, name, (names, edited) => {
         const before = parseHtpasswd(textOf(names));

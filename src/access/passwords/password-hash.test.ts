@@ -12,7 +12,7 @@ function hashOf(text: string): PasswordHash {
   return hash;
 }
 
-describe('a hash is taken', () => {
+describe('a hash is accepted', () => {
   test.each(['$2a$', '$2b$', '$2y$'])('with the prefix %s', (prefix) => {
     expect(hashOf(`${prefix}05$${BCRYPT_BODY}`)).toMatchObject({ kind: 'bcrypt', cost: 5 });
   });
@@ -59,7 +59,7 @@ describe('a hash is refused', () => {
   });
 });
 
-test('a hash that is taken can be checked, whatever its bytes are', async () => {
+test('every accepted hash can be checked, with any bytes', async () => {
   const cheap = fc.oneof(
     fc.stringMatching(/^\$2[aby]\$04\$[./A-Za-z0-9]{21}[.Oeu][./A-Za-z0-9]{30}[./A-Za-z0-9]$/),
     fc
@@ -98,7 +98,7 @@ describe('the decoy', () => {
     expect(describeHash(decoyFor([]))).toBe('bcrypt, cost 10');
   });
 
-  test('is a hash like any other, that no password is known for', async () => {
+  test('is a valid hash without a known password', async () => {
     for (const text of [`$2y$04$${BCRYPT_BODY}`, `$argon2id$v=19$m=64,t=1,p=2$${SALT}$${OUTPUT}`]) {
       for (let n = 0; n < 50; n++) {
         const decoy = decoyFor([hashOf(text)]);
@@ -110,7 +110,7 @@ describe('the decoy', () => {
   });
 });
 
-test('of a password bcrypt uses 72 bytes, and argon2id all', () => {
+test('bcrypt uses 72 bytes of a password, and argon2id all of them', () => {
   const password = 'ä'.repeat(40);
   expect(significantBytes(password, hashOf(`$2y$05$${BCRYPT_BODY}`))).toHaveLength(72);
   expect(significantBytes(password, hashOf(`$argon2id$v=19$m=4096,t=3,p=2$${SALT}$${OUTPUT}`))).toHaveLength(80);

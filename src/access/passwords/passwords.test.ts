@@ -38,13 +38,13 @@ function knownUser(name: string): Authenticated {
 const two = await fileOf({ alice: 'correct horse', bob: 'battery staple' });
 
 describe('a password', () => {
-  test('that is right makes the caller a user of that name', async () => {
+  test('that is right gives the identity of the user', async () => {
     const { logIn } = open(two);
     expect(await logIn('alice', 'correct horse')).toEqual(knownUser('alice'));
     expect(await logIn('bob', 'battery staple')).toEqual(knownUser('bob'));
   });
 
-  test('that is wrong, empty, of another account or of none is refused, with a reason that shows nothing of it', async () => {
+  test('that is wrong, empty, for another account or for a missing one is refused, with a reason that does not show it', async () => {
     const { logIn } = open(two);
     for (const [name, password] of [
       ['alice', 'correct house'],
@@ -66,7 +66,7 @@ describe('a password', () => {
     }
   });
 
-  test('is remembered for a minute: then the answer is no promise', async () => {
+  test('is cached for a minute, and then accepted synchronously', async () => {
     const { logIn, outcomes, clock } = open(two);
     expect(logIn('alice', 'correct horse')).toBeInstanceOf(Promise);
     expect(await logIn('alice', 'correct horse')).toEqual(knownUser('alice'));
@@ -79,21 +79,21 @@ describe('a password', () => {
     expect(outcomes).toEqual(['right', 'remembered', 'right']);
   });
 
-  test('that many requests bring at once is checked once', async () => {
+  test('of many concurrent requests is checked once', async () => {
     const { logIn, outcomes } = open(two);
     const answers = await Promise.all(Array.from({ length: 30 }, () => logIn('alice', 'correct horse')));
     expect(answers).toEqual(answers.map(() => knownUser('alice')));
     expect(outcomes).toEqual(['right']);
   });
 
-  test('of more than 72 bytes is checked as other registries do: bcrypt ignores the rest', async () => {
+  test('of more than 72 bytes is checked as in other registries: bcrypt ignores the rest', async () => {
     const text = await fileOf({ alice: 'x'.repeat(72) });
     const { logIn } = open(text);
     expect(await logIn('alice', `${'x'.repeat(72)}and more`)).toEqual(knownUser('alice'));
     expect((await logIn('alice', 'x'.repeat(71))).kind).toBe('refused');
   });
 
-  test('of any characters is right, and any other one that differs in its first 72 bytes is wrong', async () => {
+  test('with any characters is right, and one that differs in the first 72 bytes is wrong', async () => {
     const text = fc.string({ unit: 'binary', minLength: 1, maxLength: 60 }).map((each) => each.toWellFormed());
     const significant = (password: string): string => Buffer.from(password).subarray(0, 72).toString('hex');
     await fc.assert(
@@ -111,7 +111,7 @@ describe('a password', () => {
     );
   });
 
-  test('is checked against argon2id, too', async () => {
+  test('can be checked against argon2id', async () => {
     const hash = await Bun.password.hash('correct horse', { algorithm: 'argon2id', memoryCost: 64, timeCost: 1 });
     const { logIn } = open(`alice:${hash}`);
     expect(await logIn('alice', 'correct horse')).toEqual(knownUser('alice'));
@@ -120,7 +120,7 @@ describe('a password', () => {
 });
 
 describe('a file that is read again', () => {
-  test('makes all passwords be checked again', async () => {
+  test('causes all passwords to be checked again', async () => {
     const { passwords, logIn, outcomes } = open(two);
     await logIn('alice', 'correct horse');
     await logIn('eve', 'new password');
@@ -130,7 +130,7 @@ describe('a file that is read again', () => {
     expect(outcomes).toEqual(['right', 'wrong', 'right', 'right']);
   });
 
-  test('ends removed accounts and changed passwords, also while they are being checked', async () => {
+  test('invalidates removed accounts and changed passwords, even while they are being checked', async () => {
     const { passwords, logIn } = open(two);
     const changed = parseHtpasswd(await fileOf({ bob: 'another password' }));
     await logIn('alice', 'correct horse');
@@ -144,13 +144,13 @@ describe('a file that is read again', () => {
 });
 
 describe('guessing', () => {
-  test('ends after ten wrong passwords, while clients elsewhere and remembered passwords pass', async () => {
+  test('is refused after ten wrong passwords, while other clients and cached passwords are accepted', async () => {
     const { logIn, clock, outcomes } = open(two);
     await logIn('alice', 'correct horse', '2001:db8::1');
     clock.now = 120_000;
     for (let n = 0; n < 10; n++) expect((await logIn('alice', `guess ${n}`, '2001:db8::2')).kind).toBe('refused');
     expect(await logIn('alice', 'guess 10', '2001:db8::3')).toEqual({ kind: 'later', retryAfterSeconds: 600 });
-    // It was right before, so it is no guess; but it is checked once more.
+    // It was right before, so it does not count as a guess, but it is checked again.
     expect(await logIn('alice', 'correct horse', '2001:db8::4')).toEqual(knownUser('alice'));
     expect(logIn('alice', 'correct horse', '2001:db8::4')).toEqual(knownUser('alice'));
     expect((await logIn('bob', 'battery staple', '2001:db8::4')).kind).toBe('known');
@@ -158,7 +158,7 @@ describe('guessing', () => {
     expect(outcomes.filter((outcome) => outcome === 'limited')).toHaveLength(1);
   });
 
-  test('is not what a client does that sends the same old password again and again', async () => {
+  test('does not include sending the same wrong password repeatedly', async () => {
     const { logIn, outcomes } = open(two);
     expect((await logIn('alice', 'old password')).kind).toBe('refused');
     for (let n = 0; n < 100; n++)
@@ -170,7 +170,7 @@ describe('guessing', () => {
     expect(outcomes.filter((outcome) => outcome === 'limited')).toEqual([]);
   });
 
-  test('at once is limited like guessing one after the other', async () => {
+  test('concurrently is limited like guessing consecutively', async () => {
     const { logIn } = open(two);
     const answers = await Promise.all(Array.from({ length: 30 }, (_, n) => logIn('alice', `guess ${n}`)));
     expect(answers.filter(({ kind }) => kind === 'refused')).toHaveLength(10);
@@ -178,7 +178,7 @@ describe('guessing', () => {
   });
 });
 
-test('the time of an answer does not tell which accounts exist', async () => {
+test('response times do not reveal which accounts exist', async () => {
   const { logIn } = open(await fileOf({ alice: 'correct horse', bob: 'battery staple' }, 8));
   const times: Record<'alice' | 'eve', number[]> = { alice: [], eve: [] };
   // In turns, so that other work on the machine slows both. Each from an address of its own, so that none is limited.
@@ -209,7 +209,7 @@ describe('the version of an account', () => {
 });
 
 describe('checks', () => {
-  test('leave the serving thread and its pool free', async () => {
+  test('do not block the serving thread and its pool', async () => {
     const slow = await fileOf({ alice: 'a', bob: 'b', carol: 'c', dave: 'd' }, 10);
     const { logIn } = open(slow);
     const accounts = ['alice', 'bob', 'carol', 'dave'];
@@ -227,14 +227,14 @@ describe('checks', () => {
     expect(reads).toBeGreaterThan(20);
   });
 
-  test('are refused when too many wait, those of one client first, and nothing of that counts as a guess', async () => {
+  test('are refused when too many wait, per client and in total, which does not count as guessing', async () => {
     const one = new PasswordChecks(1);
     const { logIn, limiter } = open(await fileOf({ alice: 'correct horse' }), one);
     const many = Array.from({ length: 50 }, (_, n) => logIn(`user${n}`, 'guess', '192.0.2.1'));
     const other = logIn('alice', 'correct horse', '192.0.2.2');
     const answers = await Promise.all(many);
     const busy = answers.filter(({ kind }) => kind === 'later');
-    // One was checked at once and 32 waited.
+    // One was checked immediately, and 32 waited.
     expect(busy).toHaveLength(50 - 33);
     expect(busy[0]).toEqual({ kind: 'later', retryAfterSeconds: 5 });
     expect(await other).toEqual(knownUser('alice'));
@@ -243,7 +243,7 @@ describe('checks', () => {
     one.close();
   });
 
-  test('are refused when their turn does not come in time', async () => {
+  test('are refused if their turn does not come in time', async () => {
     const one = new PasswordChecks(1, 20);
     const { logIn } = open(await fileOf({ alice: 'correct horse' }, 12), one);
     const first = logIn('alice', 'guess 1');
@@ -253,7 +253,7 @@ describe('checks', () => {
     one.close();
   });
 
-  test('go on after a thread has ended', async () => {
+  test('continue after a thread has ended', async () => {
     const one = new PasswordChecks(1);
     const { logIn, limiter } = open(await fileOf({ alice: 'correct horse' }, 12), one);
     const lost = Promise.resolve(logIn('alice', 'correct horse')).catch((error: unknown) => String(error));

@@ -2,7 +2,7 @@ import { expect, test } from 'bun:test';
 import fc from 'fast-check';
 import { RememberedPasswords } from './remembered.ts';
 
-test('a right password needs no check for a minute, and is known as right until all is forgotten', () => {
+test('a right password needs no check for a minute, and counts as right before until the cache is cleared', () => {
   const clock = { now: 0 };
   const remembered = new RememberedPasswords(() => clock.now);
   const key = remembered.keyOf('alice', 'hash', 'password');
@@ -18,7 +18,7 @@ test('a right password needs no check for a minute, and is known as right until 
   expect([remembered.isRight(key), remembered.wasRight(key)]).toEqual([false, false]);
 });
 
-test('a key stands for one name, hash and password', () => {
+test('a key identifies one name, hash and password', () => {
   const remembered = new RememberedPasswords(() => 0);
   const part = fc.string({ maxLength: 5 }).map((text) => text.replaceAll(':', ''));
   const credentials = fc.tuple(part, part, fc.string({ maxLength: 5 }));
@@ -32,7 +32,7 @@ test('a key stands for one name, hash and password', () => {
   expect(elsewhere.keyOf('alice', 'hash', 'password')).not.toBe(remembered.keyOf('alice', 'hash', 'password'));
 });
 
-test('both tables are bounded: the oldest right ones go, and the wrong ones that were sent least recently', () => {
+test('both tables are bounded: the oldest right passwords and the least recently sent wrong ones are dropped', () => {
   const remembered = new RememberedPasswords(() => 0);
   const keys = Array.from({ length: 10_001 }, (_, n) => remembered.keyOf('alice', 'hash', String(n)));
   const [first, second] = keys;

@@ -11,7 +11,7 @@ function opened(poll: (signal: AbortSignal) => Promise<void>) {
   return { clock, told, freshness };
 }
 
-test('knowledge is as old as the beginning of the last look that succeeded', async () => {
+test('the age counts from the beginning of the last successful poll', async () => {
   const { clock, freshness } = opened(async () => {
     clock.now += 300;
   });
@@ -22,7 +22,7 @@ test('knowledge is as old as the beginning of the last look that succeeded', asy
   expect(freshness.age).toBe(2_300);
 });
 
-test('an outage is told once when it begins and once when it ends', async () => {
+test('an outage is reported once when it begins and once when it ends', async () => {
   let isDown = false;
   const { clock, told, freshness } = opened(async () => {
     if (isDown) throw new Error('no store');
@@ -38,11 +38,11 @@ test('an outage is told once when it begins and once when it ends', async () => 
   expect(told).toEqual(['Error: no store', 'fresh']);
 });
 
-test('a look that never ends is reported, and no other begins before it ends', async () => {
+test('a poll that never ends is reported, and no other begins before it ends', async () => {
   const { promise, resolve } = Promise.withResolvers<void>();
-  let looks = 0;
+  let polls = 0;
   const { clock, told, freshness } = opened(async () => {
-    if (++looks === 2) await promise;
+    if (++polls === 2) await promise;
   });
   await freshness.poll();
   const waiting = freshness.poll();
@@ -50,7 +50,7 @@ test('a look that never ends is reported, and no other begins before it ends', a
     clock.now += 2_000;
     await freshness.poll();
   }
-  expect([looks, freshness.age]).toEqual([2, 12_000]);
+  expect([polls, freshness.age]).toEqual([2, 12_000]);
   expect(told).toEqual(['Error: the store does not respond']);
   resolve();
   await waiting;

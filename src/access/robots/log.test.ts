@@ -51,7 +51,7 @@ describe('a robot', () => {
     ]);
   });
 
-  test('keeps its expiry when it is rotated, unless it gets another one or has expired', async () => {
+  test('keeps its expiry when it is rotated, unless a new one is given or it has expired', async () => {
     const driver = new MemoryDriver();
     const clock = new TestClock();
     const log = openLog(driver, clock);
@@ -69,7 +69,7 @@ describe('a robot', () => {
     expect(log.view.robots.get(CI)).toMatchObject({ secret: hash('c'), expires: later });
   });
 
-  test('is refused beyond the greatest number of them', async () => {
+  test('is refused beyond the maximum number', async () => {
     const log = openLog(new MemoryDriver());
     for (let n = 0; n < MAX_ROBOTS; n++) await log.change(`r${n}` as RobotName, create('a'), ACTOR);
     await expect(log.change(CI, create('a'), ACTOR)).rejects.toThrow('which is the maximum');
@@ -79,7 +79,7 @@ describe('a robot', () => {
   });
 });
 
-test('processes that change robots at the same time write one log, and each name is created by one', async () => {
+test('processes that change robots concurrently write one log, and only one creates a name', async () => {
   const driver = new MemoryDriver();
   const clock = new TestClock();
   const logs = [0, 1, 2].map((writer) => openLog(driver, clock, writer));
@@ -95,7 +95,7 @@ test('processes that change robots at the same time write one log, and each name
   }
 });
 
-test('a change that the store did not answer is made once, and fails only where it was not made in time', async () => {
+test('a change without a response of the store is made once, and fails only if it is not confirmed in time', async () => {
   const faults = fc.array(fc.constantFrom<Fault>('none', 'before writing', 'after writing'), { maxLength: 12 });
   await fc.assert(
     fc.asyncProperty(faults, async (all) => {
@@ -138,7 +138,7 @@ describe('a log', () => {
     );
   });
 
-  test('of a newer version stops there', async () => {
+  test('with a newer version stops there', async () => {
     const { driver, objects } = await twoSlots();
     alter(objects, 2, (text) => text.replace('"v":1', '"v":2'));
     const view = new RobotsView(driver);
@@ -146,7 +146,7 @@ describe('a log', () => {
     expect([...view.robots.keys()]).toEqual([CI]);
   });
 
-  test('has canonical batches, and bytes that are none are a problem and no exception', async () => {
+  test('has canonical batches, and other bytes are a problem, not an exception', async () => {
     const { objects } = await twoSlots();
     for (const bytes of objects.values()) {
       const decoded = decodeRobotBatch(bytes);

@@ -35,7 +35,7 @@ function opened() {
 }
 
 describe('a robot', () => {
-  test('logs in as robot+<name> with its secret, and is the same object each time', () => {
+  test('logs in as robot+<name> with its secret, with the same object each time', () => {
     const { logins, add, outcomes } = opened();
     const secret = add('ci');
     const found = logins.basic('robot+ci', secret, HERE);
@@ -47,7 +47,7 @@ describe('a robot', () => {
     expect(outcomes).toEqual(['right', 'right']);
   });
 
-  test('is refused with the secret of another, with any other password, and under a name that no robot has', () => {
+  test('is refused with the secret of another robot, with any other password, and under an unknown name', () => {
     const { logins, add } = opened();
     const secret = add('ci');
     const other = add('other');
@@ -63,7 +63,7 @@ describe('a robot', () => {
       expect([user, logins.basic(user, password, HERE)?.kind]).toEqual([user, 'refused']);
   });
 
-  test('is not asked about other logins', () => {
+  test('is not involved in other logins', () => {
     const { logins, add, outcomes } = opened();
     const secret = add('ci');
     for (const user of ['ci', 'robot:ci', 'Robot+ci', '', 'robot'])
@@ -71,7 +71,7 @@ describe('a robot', () => {
     expect(outcomes).toEqual([]);
   });
 
-  test('is refused once it has expired, and once it was revoked', () => {
+  test('is refused once it has expired or was revoked', () => {
     const { logins, add, clock, robots } = opened();
     const secret = add('ci', START + MINUTE);
     expect(logins.basic('robot+ci', secret, HERE)?.kind).toBe('known');
@@ -103,7 +103,7 @@ test('many wrong secrets of one client get 429, and the right one still works', 
 });
 
 describe('a node that has not read the robots', () => {
-  test('for ten seconds lets none log in, right or wrong', () => {
+  test('for ten seconds refuses all logins, right or wrong', () => {
     const { logins, add, clock } = opened();
     const secret = add('ci');
     clock.age = 10_000;
@@ -117,7 +117,7 @@ describe('a node that has not read the robots', () => {
       expect(() => logins.basic(user, password, HERE)).toThrow('the registry cannot check robots at the moment');
   });
 
-  test('for five minutes takes none of their tokens', () => {
+  test('for five minutes refuses their tokens', () => {
     const { logins, add, clock } = opened();
     add('ci');
     const version = logins.versionOf('ci');
@@ -130,7 +130,7 @@ describe('a node that has not read the robots', () => {
 });
 
 describe('the tokens of a robot', () => {
-  test('end with its secret, with its time and with the robot', () => {
+  test('become invalid with its secret, its expiry and the robot', () => {
     const { logins, add, clock, robots } = opened();
     add('ci', START + MINUTE);
     const before = logins.versionOf('ci');
@@ -147,7 +147,7 @@ describe('the tokens of a robot', () => {
     expect(logins.versionOf('no name')).toBeUndefined();
   });
 
-  test('live five minutes at most, and no longer than the robot', () => {
+  test('are valid for at most five minutes, and no longer than the robot', () => {
     const { logins, add } = opened();
     add('ci');
     add('soon', START + 2 * MINUTE);

@@ -30,7 +30,7 @@ describe('a secret', () => {
     expect(isSecret(`marina_rt_${random}${digits}`)).toBe(true);
   });
 
-  test('with another character in one place is none', () => {
+  test('with one changed character is not a secret', () => {
     const change = fc.record({ at: fc.nat(58), to: fc.constantFrom(...'0189AZaz-_.') });
     fc.assert(
       fc.property(change, ({ at, to }) => {
@@ -41,7 +41,7 @@ describe('a secret', () => {
     );
   });
 
-  test('is none if it is cut off, or is any other text', () => {
+  test('is not a secret if it is truncated, and neither is any other text', () => {
     const secret = newSecret();
     for (const text of [secret.slice(0, -1), `${secret}0`, ` ${secret}`, `${secret}\n`, ''])
       expect(isSecret(text)).toBe(false);

@@ -56,7 +56,7 @@ const QUOTA_PROBLEMS: readonly (readonly [text: string, problem: string])[] = [
 ];
 
 describe('an access file', () => {
-  test('is read with all that it can say', () => {
+  test('is parsed with everything that it can contain', () => {
     const rules = parseAccessFile(`
 groups:
   platform: [deployer, 'oidc:https://idp.example/*:platform-*']
@@ -287,7 +287,7 @@ issuers:
     expect([matching('team/a/b'), matching('a'), matching('b')]).toEqual([['team', 'all'], ['team', 'all'], ['all']]);
   });
 
-  test('is refused in one line, whatever it is', () => {
+  test('is accepted or refused in one line, for any text', () => {
     const words = [
       'quotas',
       'allowed',

@@ -39,25 +39,25 @@ function may(
   return rules.decide(identity, action, repo(name)).kind === 'allowed';
 }
 
-describe('who a rule is about', () => {
-  const everybody = [ANONYMOUS, user('x'), robot('x'), certificate('x'), oidc('github', 'x')];
+describe('the subjects of a rule', () => {
+  const everyone = [ANONYMOUS, user('x'), robot('x'), certificate('x'), oidc('github', 'x')];
   const meant = (who: string, identities: readonly RuledIdentity[]) =>
     identities.map((each) => may(ruleFor(who), each));
 
-  test('anonymous: everybody; everyone: everybody with an identity', () => {
-    expect(meant('anonymous', everybody)).toEqual([true, true, true, true, true]);
-    expect(meant('everyone', everybody)).toEqual([false, true, true, true, true]);
+  test('anonymous means all callers, and everyone means all callers with an identity', () => {
+    expect(meant('anonymous', everyone)).toEqual([true, true, true, true, true]);
+    expect(meant('everyone', everyone)).toEqual([false, true, true, true, true]);
   });
 
-  test('a user, a robot, a certificate and a subject of an issuer never stand for each other', () => {
-    expect(meant('x', everybody)).toEqual([false, true, false, false, false]);
-    expect(meant("'robot:*'", everybody)).toEqual([false, false, true, false, false]);
-    expect(meant("'cert:*'", everybody)).toEqual([false, false, false, true, false]);
-    expect(meant("'oidc:github:*'", everybody)).toEqual([false, false, false, false, true]);
-    expect(meant("'oidc:gitlab:*'", everybody)).toEqual([false, false, false, false, false]);
+  test('a user, a robot, a certificate and a subject of an issuer are never mistaken for each other', () => {
+    expect(meant('x', everyone)).toEqual([false, true, false, false, false]);
+    expect(meant("'robot:*'", everyone)).toEqual([false, false, true, false, false]);
+    expect(meant("'cert:*'", everyone)).toEqual([false, false, false, true, false]);
+    expect(meant("'oidc:github:*'", everyone)).toEqual([false, false, false, false, true]);
+    expect(meant("'oidc:gitlab:*'", everyone)).toEqual([false, false, false, false, false]);
   });
 
-  test('names are compared as they are, and patterns as in RETENTION_FILE', () => {
+  test('names match exactly, and patterns as in RETENTION_FILE', () => {
     expect(meant('deployer', [user('deployer'), user('Deployer'), user('deployer '), user('deploye')])).toEqual([
       true,
       false,
@@ -80,12 +80,12 @@ describe('who a rule is about', () => {
     ).toEqual([true, false, false]);
   });
 
-  test('no name from outside matches a pattern if it has characters that cannot be seen', () => {
+  test('no external name with invisible characters matches a pattern', () => {
     for (const name of ['ci-\n', 'ci-\0', 'ci-\u202e', 'ci-\ud800', 'ci-\u2028'])
       expect([name, ...meant("'robot:*'", [robot(name)])]).toEqual([name, false]);
   });
 
-  test('a name that looks like something else gets nothing by it', () => {
+  test('a name that looks like another kind of identity gains nothing', () => {
     const rules = parseAccessFile(`
 groups: {platform: [deployer]}
 rules:
@@ -131,7 +131,7 @@ describe('claims', () => {
   const rules = ruleFor("{issuer: github, claims: {owner: '1234', ref: 'refs/{heads/main,tags/v*}'}}");
   const token = (claims: Claims, issuer = 'github') => may(rules, oidc(issuer, 's', claims));
 
-  test('must all be there with a value that matches', () => {
+  test('must all be present with matching values', () => {
     expect(token({ owner: '1234', ref: 'refs/heads/main' })).toBe(true);
     expect(token({ owner: '1234', ref: 'refs/tags/v1.2' })).toBe(true);
     expect(token({ owner: '1234', ref: 'refs/heads/main' }, 'gitlab')).toBe(false);
@@ -153,7 +153,7 @@ describe('claims', () => {
     );
   });
 
-  test('are those of the token, not what every object has', () => {
+  test('are those of the token, not inherited properties of objects', () => {
     for (const name of ['constructor', 'toString', 'hasOwnProperty'])
       expect(may(ruleFor(`{issuer: github, claims: {${name}: '**'}}`), oidc('github', 's'))).toBe(false);
   });
@@ -166,7 +166,7 @@ describe('claims in patterns of repositories', () => {
   );
   const token = (name: unknown, to: string) => may(rules, oidc('github', 's', { owner: 'me', name, n: 7 }), to);
 
-  test('stand for their value', () => {
+  test('are replaced by their values', () => {
     expect(['team/app', 'by/app/a/b', 'x-app-7'].map((to) => token('app', to))).toEqual([true, true, true]);
     expect(['team/other', 'team/app/a', 'by/app', 'x-app-8', 'team'].map((to) => token('app', to))).toEqual(
       Array(5).fill(false),
@@ -209,7 +209,7 @@ describe('claims in patterns of repositories', () => {
         if (value !== true || to !== 'team/true') expect([value, to, token(value, to)]).toEqual([value, to, false]);
   });
 
-  test('never reach beyond their place, whatever the value', () => {
+  test('never match beyond their place, for any value', () => {
     const parts = fc.array(
       fc.oneof(
         fc.constantFrom('*', '**', '/', '..', '{', '}', ',', '[', ']', '!', '$', '-', '.', 'a', 'app', '\n', '\0'),
@@ -310,7 +310,7 @@ ${ISSUERS}`);
     });
   });
 
-  test('has no nearest rule where none has anything to do with the request', () => {
+  test('has no nearest rule if no part of any rule matches', () => {
     const strict = ruleFor('deployer', 'a', 'pull');
     expect(strict.decide(user('x'), 'push', repo('b'))).toEqual({ kind: 'denied', nearest: undefined });
     expect(strict.decideRegistry(user('x'), 'admin')).toEqual({ kind: 'denied', nearest: undefined });
@@ -354,7 +354,7 @@ test('more rules never allow less', () => {
       for (const action of REGISTRY_ACTIONS)
         if (few.decideRegistry(each, action).kind === 'allowed')
           expect(many.decideRegistry(each, action).kind).toBe('allowed');
-      // Whatever nobody needs credentials for, nobody loses by showing some.
+      // What is allowed without credentials is also allowed with them.
       for (const action of ACTIONS)
         if (may(few, ANONYMOUS, 'a', action)) expect(may(few, each, 'a', action)).toBe(true);
     }),
@@ -362,7 +362,7 @@ test('more rules never allow less', () => {
   );
 }, 60_000);
 
-test('without ACCESS_FILE users and robots may do everything, and nobody else anything', () => {
+test('without ACCESS_FILE users and robots may do everything, and other callers nothing', () => {
   const all = (each: RuledIdentity) => [
     ...ACTIONS.map((action) => may(accountsMayDoEverything, each, 'a/b', action)),
     ...REGISTRY_ACTIONS.map((action) => accountsMayDoEverything.decideRegistry(each, action).kind === 'allowed'),

@@ -23,7 +23,7 @@ rules:
 const policy = new RulesPolicy(() => rules);
 
 describe('the policy', () => {
-  test('asks the rules about an identity', () => {
+  test('applies the rules to an identity', () => {
     const known = caller({ kind: 'identity', identity: x });
     for (let time = 0; time < 2; time++) {
       expect([policy.allows(known, 'push', repo('a')), policy.allows(known, 'delete', repo('a'))]).toEqual([
@@ -39,7 +39,7 @@ describe('the policy', () => {
     }
   });
 
-  test('asks a token of ours too, but not about what the request does not name', () => {
+  test('also requires the grant of an own token, except for repositories that the request does not name', () => {
     const token = (name: string) => caller({ kind: 'own-token', identity: x, grants: pullOf(name) });
     expect(policy.allows(token('a'), 'pull', repo('a'))).toBe(true);
     expect(policy.allows(token('a'), 'push', repo('a'))).toBe(false);
@@ -56,7 +56,7 @@ describe('the policy', () => {
     ]);
   });
 
-  test('asks nobody but the token of a token server', () => {
+  test('lets the token of a token server decide alone', () => {
     const token = caller({ kind: 'server-token', identity: { kind: 'token', subject: 'x' }, grants: pullOf('c') });
     expect([policy.allows(token, 'pull', repo('c')), policy.allows(token, 'pull', repo('public'))]).toEqual([
       true,
@@ -69,7 +69,7 @@ describe('the policy', () => {
     expect([policy.allowsRegistry(token, 'catalog'), policy.allowsRegistry(token, 'metrics')]).toEqual([true, false]);
   });
 
-  test('lists what the caller may pull; for a token server that lets it list, everything', () => {
+  test('lists what the caller may pull, or everything with the catalog scope of a token server', () => {
     const own = caller({ kind: 'own-token', identity: x, grants: pullOf('a') });
     expect([policy.mayList(own, repo('b')), policy.mayList(own, repo('c'))]).toEqual([true, false]);
     const grants = pullOf('c');
@@ -79,7 +79,7 @@ describe('the policy', () => {
     expect(['b', 'c'].map((name) => policy.mayList(caller(without), repo(name)))).toEqual([false, true]);
   });
 
-  test('lets Marina itself and its operator do everything', () => {
+  test('allows Marina itself and its operator everything', () => {
     for (const identity of [
       { kind: 'system', task: 'retention' },
       { kind: 'operator', uid: 0 },
@@ -112,7 +112,7 @@ describe('the policy', () => {
     ]);
   });
 
-  test('forgets its answers when the rules change', () => {
+  test('discards cached results when the rules change', () => {
     let current = rules;
     const changing = new RulesPolicy(() => current);
     const known = caller({ kind: 'identity', identity: x });
@@ -124,7 +124,7 @@ describe('the policy', () => {
     ]);
   });
 
-  test('looks at all rules once for an identity, and remembers a bounded number of repositories', () => {
+  test('examines all rules once per identity, and caches a bounded number of repositories', () => {
     let looks = 0;
     const counted = {
       nearest: rules.nearest.bind(rules),

@@ -29,7 +29,7 @@ test.each(Object.keys(KINDS))('the thumbprint of a key of %s is that of RFC 7638
   expect(thumbprintOf(key)).toBe(await calculateJwkThumbprint(await exportJWK(key)));
 });
 
-test("a coordinate that begins with a zero has distribution's thumbprint, too", () => {
+test("a key whose coordinate begins with a zero also has distribution's thumbprint", () => {
   for (let tries = 0; tries < 20_000; tries++) {
     const { publicKey } = generateKeyPairSync('ec', { namedCurve: 'P-256' });
     const { x = '', y = '' } = publicKey.export({ format: 'jwk' });

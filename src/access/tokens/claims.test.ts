@@ -34,7 +34,7 @@ const granted: fc.Arbitrary<Granted> = fc.record({
 const throughJson = (value: unknown): unknown => JSON.parse(JSON.stringify(value));
 const normal = (value: unknown): unknown => throughJson(value);
 
-test('claims that are written and read again say the same', () => {
+test('claims survive encoding and decoding', () => {
   fc.assert(
     fc.property(held, granted, (who, what) => {
       const read = readAccessClaims(throughJson(accessClaimsOf(what, who)));
@@ -44,7 +44,7 @@ test('claims that are written and read again say the same', () => {
   );
 });
 
-test('other tools find what a token allows in the claim of distribution, where `create` is `push`', () => {
+test('other tools can read the grants in the claim of distribution, where `create` is `push`', () => {
   const repo = fc.sample(repositoryNames, 1)[0];
   if (repo === undefined) throw new Error('there is always a name');
   const who: Held = { holder: { kind: 'user', name: 'deployer' }, version: '7' };
@@ -66,7 +66,7 @@ test('other tools find what a token allows in the claim of distribution, where `
   expect(marina).toEqual({ identity: { kind: 'user', name: 'deployer' }, version: '7', create: [1] });
 });
 
-test('whatever else is signed with our key is read as nothing, and throws nothing', () => {
+test('other claims that are signed with the key are refused without an exception', () => {
   const marina = { identity: { kind: 'user', name: 'a' } };
   const others: readonly unknown[] = [
     undefined,

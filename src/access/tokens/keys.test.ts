@@ -24,7 +24,7 @@ test('a file has EC P-256 and Ed25519 keys in any form of PEM, and text between 
   expect(parsePrivateKeys(pem).map(({ algorithm }) => algorithm)).toEqual(['ES256', 'EdDSA', 'ES256']);
 });
 
-test('other files are refused in one line that shows nothing of them', () => {
+test('other files are refused in one line that shows none of their content', () => {
   const good = makeTokenKey();
   const rsa = generateKeyPairSync('rsa', { modulusLength: 2048 }).privateKey;
   const encrypted = ec('P-256')
@@ -52,7 +52,7 @@ test('other files are refused in one line that shows nothing of them', () => {
   for (const [pem, problem] of cases) expect(problemWith(pem)).toBe(problem);
 });
 
-test('a key is named by its RFC 7638 thumbprint, so that every node names it alike', async () => {
+test('the kid of a key is its RFC 7638 thumbprint, so it is the same on every node', async () => {
   // The key of RFC 8037, appendix A; its thumbprint is in A.3.
   const key = createPrivateKey({
     format: 'jwk',
@@ -68,7 +68,7 @@ test('a key is named by its RFC 7638 thumbprint, so that every node names it ali
   expect([...byId.values()].map(({ algorithm }) => algorithm)).toEqual(['EdDSA', 'ES256']);
 });
 
-test('a ring has the keys of its file as it is now, and names them once', async () => {
+test('a ring has the current keys of its file, and computes their thumbprints once', async () => {
   const file = { value: parsePrivateKeys(makeTokenKey()) };
   const ring = new KeyRing(file);
   const before = await ring.keys();

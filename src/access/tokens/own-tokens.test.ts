@@ -46,7 +46,7 @@ async function reasonOf(answer: Authenticated | undefined | Promise<Authenticate
   return found?.kind === 'refused' ? found.reason : (found?.kind ?? 'none of ours');
 }
 
-describe('a token of ours', () => {
+describe('an own token', () => {
   for (const pem of [
     makeTokenKey(),
     generateKeyPairSync('ed25519', { privateKeyEncoding: { type: 'pkcs8', format: 'pem' } }).privateKey,
@@ -89,7 +89,7 @@ describe('a token of ours', () => {
     });
   });
 
-  test('is verified once: afterwards it is known at once, as the same authority', async () => {
+  test('is verified once, and then accepted synchronously, with the same authority', async () => {
     const world = setUp();
     const token = await issue(world);
     const first = await world.own.bearer(token);
@@ -98,7 +98,7 @@ describe('a token of ours', () => {
     expect(second).toBe(first);
   });
 
-  test('is good for its time and a minute of leeway, verified before or not', async () => {
+  test('is valid for its lifetime and a minute of leeway, cached or not', async () => {
     const world = setUp();
     const [known, fresh] = [await issue(world), await issue(world)];
     await world.own.bearer(known);
@@ -109,7 +109,7 @@ describe('a token of ours', () => {
     expect(await reasonOf(world.own.bearer(fresh))).toBe('ERR_JWT_EXPIRED');
   });
 
-  test('of a node whose clock is ahead is good if that is less than a minute', async () => {
+  test('of a node whose clock is ahead by less than a minute is valid', async () => {
     const world = setUp();
     const token = await issue(world);
     world.clock.now -= 2 * MINUTE;
@@ -118,7 +118,7 @@ describe('a token of ours', () => {
     expect(await reasonOf(world.own.bearer(token))).toBe('known');
   });
 
-  test('ends with the password by which it was obtained, and with the account', async () => {
+  test('becomes invalid with the password with which it was obtained, and with the account', async () => {
     const world = setUp();
     const token = await issue(world);
     expect(await reasonOf(world.own.bearer(token))).toBe('known');
@@ -131,14 +131,14 @@ describe('a token of ours', () => {
     expect(await reasonOf(world.own.bearer(token))).toBe('known');
   });
 
-  test('of somebody without a password needs none', async () => {
+  test('of a holder without a password does not depend on one', async () => {
     const world = setUp();
     for (const holder of [{ kind: 'anonymous' }, { kind: 'certificate', commonName: 'ci' }] as const) {
       expect(await reasonOf(world.own.bearer(await issue(world, world.versions.held(holder))))).toBe('known');
     }
   });
 
-  test('outlives the rotation of keys as long as its key is in the file', async () => {
+  test('stays valid after a key rotation as long as its key is in the file', async () => {
     const old = makeTokenKey();
     const world = setUp(old);
     const token = await issue(world);
@@ -151,7 +151,7 @@ describe('a token of ours', () => {
   });
 });
 
-describe('refused is', () => {
+describe('these are refused:', () => {
   test('a token for another service', async () => {
     const world = setUp();
     const token = await issue(world, world.deployer, 'other.example');
@@ -185,7 +185,7 @@ describe('refused is', () => {
     const { kid, publicKey } = (await world.ring.keys()).first;
     const [, payload = ''] = token.split('.');
     const encode = (value: unknown): string => Buffer.from(JSON.stringify(value)).toString('base64url');
-    // The public key, which is no secret, as the secret of an HMAC.
+    // The public key, which is not secret, as the key of an HMAC.
     const signing = `${encode({ typ: 'JWT', alg: 'HS256', kid })}.${payload}`;
     const pem = publicKey.export({ type: 'spki', format: 'pem' });
     const hmac = createHmac('sha256', pem).update(signing).digest('base64url');
@@ -197,7 +197,7 @@ describe('refused is', () => {
     for (const each of forged) expect(await reasonOf(world.own.bearer(each))).toMatch(/^ERR_J/);
   });
 
-  test('a key that the token itself brings, names or points to', async () => {
+  test('a key that the token itself contains, names or points to', async () => {
     const world = setUp();
     const { kid } = (await world.ring.keys()).first;
     const foreign = generateKeyPairSync('ec', { namedCurve: 'P-256' });
@@ -228,7 +228,7 @@ describe('refused is', () => {
     expect(await reasonOf(world.own.bearer(token))).toBe('ERR_JWKS_NO_MATCHING_KEY');
   });
 
-  test('what is signed with our key but lacks a claim, or says something of a later version', async () => {
+  test('a token with the right signature that lacks a claim, or has one of a later version', async () => {
     const world = setUp();
     const { kid, privateKey } = (await world.ring.keys()).first;
     const whole = decodeJwt(await issue(world));
@@ -245,7 +245,7 @@ describe('refused is', () => {
   });
 });
 
-test('tokens of other issuers are left to others, without a promise', async () => {
+test('tokens of other issuers are left to other authenticators, synchronously', async () => {
   const world = setUp();
   const { signer: foreign } = testSigner('https://idp.example');
   const { token } = await foreign.sign(accessClaimsOf(GRANTED, world.deployer), {
@@ -260,7 +260,7 @@ test('tokens of other issuers are left to others, without a promise', async () =
   fc.assert(fc.property(fc.string({ unit: 'binary' }), (text) => expect(world.own.bearer(text)).toBeUndefined()));
 });
 
-test('registries with the same key do not take tokens of each other', async () => {
+test("registries with the same key do not accept each other's tokens", async () => {
   const pem = makeTokenKey();
   const world = setUp(pem);
   const other = testSigner('marina:other', pem);
@@ -274,14 +274,14 @@ test('registries with the same key do not take tokens of each other', async () =
   expect(world.own.bearer(token)).toBeUndefined();
 });
 
-test('a token that fits into no header is not issued', async () => {
+test('a token that is too long for a header is not issued', async () => {
   const world = setUp();
   const holder = { kind: 'oidc', issuer: 'idp', subject: 'x', claims: { groups: ['g'.repeat(12_000)] } } as const;
   expect(await world.own.issue(world.versions.held(holder), GRANTED, SERVICE)).toBeUndefined();
 });
 
 describe('a refresh token', () => {
-  test('is issued to accounts alone', async () => {
+  test('is issued only to accounts', async () => {
     const { refresh, versions } = setUp();
     const others = [
       { kind: 'anonymous' },
@@ -291,7 +291,7 @@ describe('a refresh token', () => {
     for (const holder of others) expect(await refresh.issue(versions.held(holder))).toBeUndefined();
   });
 
-  test('ends with the password, the account, its key, and by time', async () => {
+  test('becomes invalid with the password, the account, its key and its lifetime', async () => {
     const world = setUp();
     const token = (await world.refresh.issue(world.deployer)) ?? '';
     expect(await world.refresh.redeem(token)).toEqual(world.deployer);
@@ -309,7 +309,7 @@ describe('a refresh token', () => {
     expect(await world.refresh.redeem(token)).toBeUndefined();
   });
 
-  test('is nothing else that a client sends, which throws nothing', async () => {
+  test('is not accepted in any other form, and nothing throws', async () => {
     const { refresh } = setUp();
     await fc.assert(
       fc.asyncProperty(fc.string({ unit: 'binary' }), async (text) => {

@@ -42,13 +42,13 @@ test('a name may begin with the host and port of this registry', () => {
   expect(read('repository:registry.example/app:pull')).toEqual([on('registry.example/app', 'pull')]);
 });
 
-test('of the registry itself there are the catalog, the metrics and the administration', () => {
+test('the registry itself has the scopes catalog, metrics and admin', () => {
   const all = (['catalog', 'metrics', 'admin'] as const).map((action) => ({ kind: 'registry' as const, action }));
   expect(read('registry:admin:* registry:catalog:* registry:metrics:*')).toEqual(all);
   expect(read('registry:catalog:pull registry:everything:*')).toEqual([]);
 });
 
-test('what is unknown or malformed is ignored', () => {
+test('unknown and malformed scopes are ignored', () => {
   const nonsense = [
     'repository:a',
     'repository:a:',
@@ -100,7 +100,7 @@ const anyText = fc.oneof(
   fc.array(pieces, { maxLength: 30 }).map((each) => each.join('')),
 );
 
-test('no text makes it throw, and what it reads is legal', () => {
+test('no text makes the parser throw, and every parsed scope is legal', () => {
   fc.assert(
     fc.property(fc.array(anyText, { maxLength: 5 }), (texts) => {
       const scopes = parseScopes(texts, SERVICE) ?? [];
@@ -125,7 +125,7 @@ const scopeLists: fc.Arbitrary<readonly Scope[]> = fc
   )
   .map(([repositories, registry]) => [...repositories, ...registry]);
 
-test('scopes that are written and read again are the same', () => {
+test('scopes survive formatting and parsing', () => {
   fc.assert(
     fc.property(scopeLists, fc.boolean(), (scopes, isOneParameter) => {
       const texts = scopes.map(formatScope);

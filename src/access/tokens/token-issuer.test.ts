@@ -87,7 +87,7 @@ test('`push` in the token of a holder who may only create is `create`, and the g
   expect(granted('team/everything')).toEqual(['pull', 'create', 'push', 'delete']);
 });
 
-test('a token is no way to get another one, and nobody logs in as the registry itself', () => {
+test('a token cannot be exchanged for another one, and no token is issued for the registry itself', () => {
   const grants = { allows: () => true, allowsRegistry: () => true };
   for (const kind of ['own-token', 'server-token'] as const) {
     expect(issuer.hold({ kind, identity: deployer, grants })).toBeUndefined();
@@ -100,14 +100,14 @@ test('a token is no way to get another one, and nobody logs in as the registry i
   for (const identity of others) expect(issuer.hold({ kind: 'identity', identity })).toBeUndefined();
 });
 
-test('an anonymous token may allow nothing, and is a token all the same', async () => {
+test('an anonymous token is issued even if it allows nothing', async () => {
   const issued = await issue({ kind: 'anonymous' }, ['repository:team/pulls:pull'], true);
   expect(issued).toMatchObject({ scope: '', refreshToken: undefined });
   expect(decodeJwt(issued.token)).toMatchObject({ sub: 'anonymous', access: [] });
 });
 
-test('of the claims of an OIDC token only those that the rules look at are passed on', async () => {
-  const claims = { ref: 'refs/heads/main', email: 'somebody@example', environment: ['prod'] };
+test('only the claims of an OIDC token that rules examine are copied', async () => {
+  const claims = { ref: 'refs/heads/main', email: 'someone@example', environment: ['prod'] };
   const { token } = await issue({ kind: 'oidc', issuer: 'github', subject: 'repo:a/b', claims }, [
     'repository:team/pulls:pull',
   ]);
@@ -122,7 +122,7 @@ test('of the claims of an OIDC token only those that the rules look at are passe
   expect(await own.bearer(token)).toMatchObject({ kind: 'known', authority: { identity } });
 });
 
-test('a refresh token is issued if it is asked for, and gets its account back', async () => {
+test('a refresh token is issued on request, and gives its account back', async () => {
   expect((await issue(deployer, [])).refreshToken).toBeUndefined();
   const { refreshToken = '' } = await issue(deployer, [], true);
   expect(await issuer.redeem(refreshToken)).toEqual({ holder: deployer, version: 'version of deployer' });

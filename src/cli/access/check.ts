@@ -71,9 +71,9 @@ const ON_REGISTRY: Readonly<Partial<Record<AnyAction, string>>> = {
 function subjectText(subject: Subject): string {
   switch (subject.kind) {
     case 'anonymous':
-      return 'everybody, even without credentials,';
+      return 'everyone, even without credentials,';
     case 'everyone':
-      return 'everybody with an identity';
+      return 'everyone with an identity';
     case 'accounts':
       return 'every user and robot';
     case 'user':
@@ -90,7 +90,7 @@ function subjectText(subject: Subject): string {
     }
     case 'claims': {
       const claims = subject.claims.map(([name, { text, isExact }]) => `${name} ${isExact ? '=' : 'like'} ${text}`);
-      return `everybody with a token of issuer ${subject.issuer} with ${inWords(claims)}`;
+      return `everyone with a token of issuer ${subject.issuer} with ${inWords(claims)}`;
     }
   }
 }

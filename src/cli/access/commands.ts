@@ -59,7 +59,7 @@ export function addAccessCommands(marina: Command, { run, readRules }: AccessPor
     );
 }
 
-const OPEN = 'neither ACCESS_FILE nor HTPASSWD_FILE is set: without them everybody may do everything';
+const OPEN = 'neither ACCESS_FILE nor HTPASSWD_FILE is set: without them everyone may do everything';
 
 interface ExplainOptions {
   readonly claim: readonly string[];

@@ -54,7 +54,7 @@ async function slotsIn(
   return all;
 }
 
-test('all slots come once, by their times, and each log in its own order, however little is held in memory', async () => {
+test('every slot comes once, ordered by time and within its log, with any memory limit', async () => {
   const names = fc.constantFrom('a', 'b/c', 'd', 'e/f/g');
   const times = fc.dictionary(names, fc.array(fc.nat(50), { maxLength: 8 }));
   await fc.assert(
@@ -73,7 +73,7 @@ test('all slots come once, by their times, and each log in its own order, howeve
   );
 });
 
-test('the first slot since a time is found by halving', async () => {
+test('the first slot since a time is found by binary search', async () => {
   await fc.assert(
     fc.asyncProperty(fc.array(fc.nat(100), { maxLength: 40 }), fc.nat(120), async (all, since) => {
       const sorted = all.toSorted((x, y) => x - y);
@@ -96,7 +96,7 @@ test('new slots and new logs are found later, with a bounded number of reads', a
   expect(merged.size).toBe(4);
 });
 
-describe('a log that was damaged', () => {
+describe('a damaged log', () => {
   const times = { a: [1, 3, 5, 7], b: [2, 4] };
 
   test('is read beyond a missing slot, which is reported', async () => {
@@ -110,7 +110,7 @@ describe('a log that was damaged', () => {
     expect(faults.map(({ seq, message }) => [seq, message])).toEqual([[2, 'it is missing, but slot 4 exists']]);
   });
 
-  test('is read beyond a slot that cannot be used, which is reported', async () => {
+  test('is read beyond an unusable slot, which is reported', async () => {
     const { driver, objects } = storeOf(times);
     objects.set(slotKey('a' as RepositoryName, 4), new Uint8Array([1]));
     const { merged, faults } = openMerged(driver, { verify: true });
@@ -118,7 +118,7 @@ describe('a log that was damaged', () => {
     expect(faults).toMatchObject([{ seq: 4, message: expect.stringContaining('not JSON') }]);
   });
 
-  test('is found by its hashes, if these are verified', async () => {
+  test('is detected by its hashes, if these are verified', async () => {
     for (const verify of [true, false]) {
       const { driver, objects } = storeOf(times);
       const key = slotKey('a' as RepositoryName, 2);
@@ -130,7 +130,7 @@ describe('a log that was damaged', () => {
     }
   });
 
-  test('is found by its encoding too', async () => {
+  test('is also detected by its encoding', async () => {
     const { driver, objects } = storeOf(times);
     const key = slotKey('b' as RepositoryName, 2);
     const text = new TextDecoder().decode(objects.get(key));

@@ -17,7 +17,7 @@ test('nobody else may enter the folders of a cache, those of an earlier version 
     const made = [join(parent, 'fresh'), fresh, join(fresh, 'blobs'), join(fresh, 'tmp'), join(fresh, 'lock')];
     expect(made.map(modeOf)).toEqual(['700', '700', '700', '700', '600']);
 
-    // It may be a folder of somebody's choice: what is not the cache's own stays as it is.
+    // It may be a folder of someone's choice: what is not the cache's own stays as it is.
     const chosen = join(parent, 'chosen');
     for (const folder of [chosen, join(chosen, 'blobs'), join(chosen, 'tmp')]) mkdirSync(folder, { mode: 0o755 });
     CacheFolder.open(chosen).close();

@@ -113,7 +113,7 @@ describe('a data folder', () => {
   });
 });
 
-describe('a staged file that somebody cuts', () => {
+describe('a staged file that someone cuts', () => {
   test('is an error when it is hashed, not a wait without end, and the next one is hashed right', async () => {
     const { root, driver } = await open();
     const place = freshPlace();

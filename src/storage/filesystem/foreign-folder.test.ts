@@ -115,7 +115,7 @@ describe('a file that others may write to', () => {
 
   test.each([
     ['its group', (path: string) => chmodSync(path, 0o664)],
-    ['everybody', (path: string) => chmodSync(path, 0o646)],
+    ['everyone', (path: string) => chmodSync(path, 0o646)],
     ['its owner, another user', (path: string) => chownSync(path, OTHER, OTHER)],
   ] as const)('%s: is copied, so that it does not change under its digest', (_, open) =>
     inSite(async ({ target, path, folder }) => {

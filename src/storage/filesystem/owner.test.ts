@@ -35,7 +35,7 @@ test('where the file system gives new files to the owner, whoever makes them, it
   expect(() => requireOwner(store(OTHER), () => OTHER)).not.toThrow();
 });
 
-test("one's own store is not refused in a mount point of somebody else, and an empty folder is anybody's", () => {
+test("one's own store is not refused in a mount point of someone else, and an empty folder is anyone's", () => {
   const root = store(0);
   chownSync(root, OTHER, OTHER);
   chmodSync(root, 0o777);

@@ -106,7 +106,7 @@ test('a record that cannot be recovered keeps the server from starting, with a o
 });
 
 describe('what no Marina left', () => {
-  /** A store, beside a folder that is not ours, with a write-ahead log that somebody made up. */
+  /** A store, beside a folder that is not ours, with a write-ahead log that someone made up. */
   async function forged(records: readonly WalRecord[]): Promise<{ root: string; outside: string; wal: string }> {
     const parent = temporaryFolder('forged');
     const [root, outside] = [join(parent, 'data'), join(parent, 'outside')];
