@@ -7,7 +7,7 @@ import type { Identity } from './identity.ts';
  */
 export type Action = 'pull' | 'push' | 'create' | 'delete';
 
-/** What a caller wants to do with the registry as a whole. */
+/** What a caller wants to do with the whole registry. */
 export type RegistryAction = 'catalog' | 'metrics' | 'admin';
 
 /** An action, with the repository that it applies to, if any. */

@@ -32,7 +32,7 @@ interface Paged {
 interface TokenQuery {
   readonly service: string | undefined;
   readonly scopes: readonly string[];
-  /** Whether a refresh token is wanted, too. */
+  /** Whether the client also wants a refresh token. */
   readonly offline: boolean;
   /** What the client calls itself. */
   readonly clientId: string | undefined;

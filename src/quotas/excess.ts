@@ -16,5 +16,5 @@ const REMEDIES: Readonly<Record<Resource, string>> = {
   bytes: 'delete manifests that are not needed, whose blobs are unlinked some time later, or ask for a larger quota',
   repositories: 'ask the operator to remove one, or for a larger quota',
   tags: 'delete tags that are not needed, or ask for a larger quota',
-  slots: 'every push and delete uses one for good; ask for a larger quota',
+  slots: 'every push and delete uses one permanently; ask for a larger quota',
 };

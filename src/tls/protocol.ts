@@ -5,7 +5,7 @@ export interface TlsMaterial {
   /** In PEM. */
   readonly chain: string;
   readonly key: string;
-  /** CAs of client certificates, in PEM; undefined: clients are not asked for certificates. */
+  /** CAs of client certificates, in PEM; undefined if client certificates are not requested. */
   readonly clientCa: string | undefined;
 }
 

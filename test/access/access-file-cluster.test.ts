@@ -1,4 +1,4 @@
-// ACCESS_FILE in a cluster: every node takes a change, and shows which content it uses.
+// ACCESS_FILE in a cluster: every node uses a changed file, and shows which content it uses.
 import { afterAll, expect, setDefaultTimeout, test } from 'bun:test';
 import { createHash } from 'node:crypto';
 import { renameSync, writeFileSync } from 'node:fs';

@@ -1,4 +1,4 @@
-// containerd pulls and pushes as Kubernetes makes it: credentials go by POST to /token, and it mounts what it pulled elsewhere.
+// containerd pulls and pushes as under Kubernetes: it sends credentials by POST to /token, and mounts blobs that it pulled elsewhere.
 import { afterAll, beforeAll, expect, setDefaultTimeout, test } from 'bun:test';
 import { writeFileSync } from 'node:fs';
 import { join } from 'node:path';

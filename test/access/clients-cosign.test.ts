@@ -14,7 +14,7 @@ const folder = temporaryFolder('cosign');
 const signed = image();
 let cosign: string;
 let server: Server;
-/** The image by digest, as cosign wants it. */
+/** The image by digest, as cosign requires it. */
 let reference: string;
 
 beforeAll(async () => {

@@ -17,11 +17,11 @@ setDefaultTimeout(120_000);
 const NAME = 'registry.example';
 
 let docker: Docker;
-/** Registries over HTTPS: dockerd finds the CA of one of them where it looks for it. */
+/** Registries over HTTPS: only the CA of one of them is in dockerd's folder of certificates. */
 let trusted: string;
 let untrusted: string;
 let server: Server;
-/** Names for which dockerd takes plain HTTP. */
+/** Names for which dockerd accepts plain HTTP. */
 let host: string;
 
 beforeAll(async () => {
@@ -67,7 +67,7 @@ async function startOverTls(etc: string): Promise<void> {
 const at = (reference: string): string => `${host}/${reference}`;
 const logIn = (account: string) =>
   docker.command('login', `--username=${account}`, `--password=${passwordOf(account)}`, host);
-/** What docker says instead of doing it. */
+/** The error message of docker. */
 const refusal = (...command: string[]): Promise<string> => docker.command(...command).then(() => 'not refused', String);
 
 test('docker pulls only public images without a login', async () => {

@@ -35,7 +35,7 @@ afterAll(async () => {
   await cleanUp();
 });
 
-/** The same with the CA succeeds and without it does not, for a reason that names the certificate. */
+/** Checks that a command succeeds with the CA, and fails without it with a reason that names the certificate. */
 async function onlyWith(trust: readonly string[], command: readonly string[], input?: string): Promise<void> {
   const options = { cwd: folder, ...(input === undefined ? {} : { input }) };
   const refused = await attempt(command, options);

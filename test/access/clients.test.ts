@@ -1,4 +1,4 @@
-// Real clients log in, push, mount, pull and are refused, each in its own way of getting a token.
+// Real clients log in, push, mount, pull and are refused, each with its own way of getting a token.
 import { afterAll, beforeAll, expect, setDefaultTimeout, test } from 'bun:test';
 import { join } from 'node:path';
 import { readLayout, runnableImage, writeLayout } from '../clients/layout.ts';

@@ -1,4 +1,4 @@
-// What clients send as credentials, over real connections: whatever it is, the answer is 401 with one challenge, never a failure.
+// Arbitrary credentials over real connections: the response is always 401 with one challenge, never a failure.
 import { afterAll, beforeAll, expect, setDefaultTimeout, test } from 'bun:test';
 import fc from 'fast-check';
 import { cleanUp, type Server, startServer } from '../support/server.ts';
@@ -61,7 +61,7 @@ test('shared caches may store only what everyone may pull', async () => {
 test('a token that expires during an upload is valid until its end, but not for the next request', async () => {
   const scope = 'repository:ours/app:pull,push';
   const genuine = await tokenFor(server, basic('pusher'), scope);
-  // A minute of leeway for clocks is over in two seconds.
+  // The minute of leeway for clocks ends in two seconds.
   const now = Math.floor(Date.now() / 1000);
   const expiring = await forged(genuine, files.key, { iat: now - 120, nbf: now - 120, exp: now - 58 });
   const headers = { authorization: `Bearer ${expiring}` };
@@ -78,7 +78,7 @@ test('a token that expires during an upload is valid until its end, but not for 
   expect([sent.status, sent.headers.get('range')]).toEqual([202, '0-49']);
   const next = await fetch(location, { headers });
   expect([next.status, next.headers.get('www-authenticate')]).toEqual([401, expect.stringContaining('invalid_token')]);
-  // The session goes on with a new token of the same account.
+  // The session continues with a new token of the same account.
   const renewed = { authorization: `Bearer ${await tokenFor(server, basic('pusher'), scope)}` };
   expect((await fetch(location, { headers: renewed })).status).toBe(204);
 });

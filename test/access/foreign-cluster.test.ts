@@ -1,4 +1,4 @@
-// Tokens of others in a cluster: every node takes them, and a push goes over all nodes with one token.
+// Tokens of other issuers in a cluster: every node accepts them, and a push uses one token on all nodes.
 import { afterAll, expect, setDefaultTimeout, test } from 'bun:test';
 import { writeFileSync } from 'node:fs';
 import { join } from 'node:path';
@@ -42,7 +42,7 @@ test('every node accepts tokens of a token server and of an issuer, without a to
     const image = await runnableImage();
     writeLayout(join(folder, 'image'), image, image.blobs, 'v1');
     const env = { DOCKER_CONFIG: join(folder, 'crane') };
-    // On the host of the realm, as crane demands.
+    // On the host of the realm, as crane requires.
     const host = cluster.host.replace('127.0.0.1', 'localhost');
     await run([crane, 'auth', 'login', host, '--username=ann', '--password=pw'], { env });
     await run([crane, '--insecure', 'push', join(folder, 'image'), `${host}/ann/app:v1`], { env });

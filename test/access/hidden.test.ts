@@ -7,9 +7,9 @@ import { basic, tokenFor, writeAccessFiles } from './world.ts';
 setDefaultTimeout(300_000);
 afterAll(cleanUp);
 
-/** Requests a time is measured over. ACCESS_TIMES=long is the form whose figures mean something on a quiet machine. */
+/** Number of requests per measurement. ACCESS_TIMES=long gives meaningful figures on a quiet machine. */
 const ROUNDS = process.env.ACCESS_TIMES === 'long' ? 2_000 : 300;
-/** How much longer one may take at the median. Two series of equal requests differ by less than that even on a busy machine. */
+/** Maximum difference of the medians. Two series of equal requests differ by less, even on a busy machine. */
 const MAX_RATIO = process.env.ACCESS_TIMES === 'long' ? 1.1 : 1.5;
 
 /**
@@ -56,7 +56,7 @@ function send(repo: string, method: string, path: string, headers: Credentials):
   return fetch(`${server.url}/v2/${repo}/${path}`, { method, headers });
 }
 
-/** All that a client sees, without the name that it asked for and the date. */
+/** Everything that a client sees, without the requested name and the date. */
 async function wholeOf(response: Response, repo: string): Promise<string> {
   const headers = [...response.headers].filter(([name]) => name !== 'date').sort();
   return JSON.stringify([response.status, headers, await response.text()]).replaceAll(repo, 'NAME');
@@ -74,7 +74,7 @@ describe.each(CALLERS)('to %s', (_, credentials) => {
     const [, path] = READS[2];
     const times: Record<string, number[]> = { [FORBIDDEN]: [], [MISSING]: [] };
     for (let round = -20; round < ROUNDS; round++) {
-      // In turns, and each first every other time, so that what else the machine does slows both.
+      // The two alternate, and take turns at being first, so that other work on the machine slows both equally.
       for (const repo of round % 2 === 0 ? [FORBIDDEN, MISSING] : [MISSING, FORBIDDEN]) {
         const begin = performance.now();
         await (await send(repo, 'GET', path, credentials())).arrayBuffer();

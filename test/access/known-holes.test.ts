@@ -1,4 +1,4 @@
-// Holes that other registries had, as tests against this one. Each is named by its advisory.
+// Vulnerabilities of other registries, as tests against this one. Each is named by its advisory.
 import { afterAll, beforeAll, describe, expect, setDefaultTimeout, test } from 'bun:test';
 import { createPublicKey } from 'node:crypto';
 import { writeFileSync } from 'node:fs';

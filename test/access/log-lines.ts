@@ -1,10 +1,10 @@
-// What the server's log says of something that a test does.
+// The lines that an action of a test adds to the server's log.
 import { eventually } from '../support/eventually.ts';
 import type { Server } from '../support/server.ts';
 
 export type Line = Readonly<Record<string, unknown>>;
 
-/** The lines of everything that is done, all of them: lines are written in order, so those before a last request's are there with it. */
+/** All lines of an action. Lines are written in order, so once the line of a last request appears, all earlier ones are there. */
 export async function linesDuring(server: Server, work: () => Promise<unknown>): Promise<readonly Line[]> {
   const before = server.logs().length;
   await work();

@@ -1,4 +1,4 @@
-// Every kind of request that the API knows, with the right that it needs and what it is answered if the caller has that.
+// Every kind of request of the API, with the right that it needs and the response if the caller has it.
 import { createHash } from 'node:crypto';
 import type { RouteKind } from '../../src/http/route.ts';
 import { randomBlob } from '../support/oci.ts';
@@ -6,7 +6,7 @@ import { basic, fromNewAddress, type Right } from './world.ts';
 
 const INDEX = 'application/vnd.oci.image.index.v1+json';
 
-/** A repository with content, or a name of none. */
+/** A repository with content, or the name of a missing one. */
 export interface Place {
   readonly url: string;
   readonly repo: string;
@@ -25,13 +25,13 @@ export type Needs = Right | 'identity' | 'catalog' | 'nothing';
 export interface Variant {
   readonly name: string;
   readonly needs: Needs;
-  /** What the challenge asks for. */
+  /** The scope of the challenge. */
   readonly scope: (repo: string) => string | undefined;
-  /** What the gate asks for, where the decision asks for more: to a caller with that only, the answer is 403 in every scheme. */
+  /** The right that the gate requires, if the decision requires more: a caller with only this right gets 403 in every scheme. */
   readonly gateNeeds?: Right;
   /** `hidden`: an authenticated caller without the right gets the response for a missing repository. */
   readonly refusal: 'hidden' | 'denied';
-  /** Makes the request. What must be there for it is made first, by an administrator or by the caller if it may. */
+  /** Sends the request. Content that it needs is created first, by an administrator or by the caller if it has the right. */
   readonly prepare: (place: Place, caller: Caller) => Promise<ApiRequest>;
   /** Statuses for a caller with the right. */
   readonly granted: (place: Place, caller: Caller) => number;
@@ -91,20 +91,20 @@ function postBlob(place: Place, bytes: Uint8Array): ApiRequest {
   return { method: 'POST', target, body: new Uint8Array(bytes) };
 }
 
-/** Fills a repository with what the requests that change nothing ask for. */
+/** Fills a repository with the content that read requests need. */
 export async function fill(place: Place): Promise<void> {
   await asAdmin(place, postBlob(place, BLOB), 201);
   await asAdmin(place, putManifest(place, TAG, MANIFEST), 201);
 }
 
-/** A blob of its own in the repository, if that exists. */
+/** A new blob in the repository, if the repository exists. */
 async function withBlob(place: Place): Promise<string> {
   const { bytes, descriptor } = randomBlob(64);
   if (place.exists) await asAdmin(place, postBlob(place, bytes), 201);
   return descriptor.digest;
 }
 
-/** A manifest of its own under a tag of its own in the repository, if that exists. */
+/** A new manifest with a new tag in the repository, if the repository exists. */
 async function withTag(place: Place): Promise<{ tag: string; digest: string; manifest: Uint8Array<ArrayBuffer> }> {
   const tag = unique('t');
   const manifest = indexOf(tag);
@@ -112,7 +112,7 @@ async function withTag(place: Place): Promise<{ tag: string; digest: string; man
   return { tag, digest: digestOf(manifest), manifest };
 }
 
-/** An upload: the caller's own if it may have one, else one that it did not begin. */
+/** An upload: the caller's own if it has the right, otherwise one that another caller began. */
 async function withUpload(place: Place, caller: Caller, begin: 'own' | 'foreign' = 'own'): Promise<string> {
   const target = `/v2/${place.repo}/blobs/uploads/`;
   if (begin === 'own' && caller.mayUpload && caller.authorization !== undefined) {
@@ -269,7 +269,7 @@ export const ROWS: { readonly [K in RouteKind]: readonly [Variant, ...Variant[]]
   ],
   'blob-mount': [
     mounting('from where callers may pull', SOURCE, always(201)),
-    // Without the right at the source it is as if the source did not have the blob.
+    // Without the right to pull from the source, the response is as if the source did not have the blob.
     mounting('from where only the administrator may pull', FOREIGN_SOURCE, (_, { isAdmin }) => (isAdmin ? 201 : 202)),
   ],
   'upload-chunk': [ownUpload('PATCH', 202), foreignUpload('PATCH')],

@@ -1,5 +1,5 @@
-// The matrix by construction: every kind of request x every sort of caller x every sort of repository x both schemes. What each
-// cell is answered is computed from the rules that docs/access.md states, not listed.
+// The matrix: every kind of request x every kind of caller x every kind of repository x both schemes. The expected response of each
+// cell is computed from the rules in docs/access.md, not listed.
 import { expect } from 'bun:test';
 import { readFileSync, writeFileSync } from 'node:fs';
 import { makeTokenKey } from '../../src/access/tokens/keys.ts';
@@ -44,21 +44,21 @@ const PLACES = ['own', 'own missing', 'other', 'other missing', 'public', 'publi
 const OWNERS = { own: 'ours', other: 'them', public: 'free' } as const;
 type PlaceSort = (typeof PLACES)[number];
 
-/** What the registry can know of a caller. */
+/** What the registry can know about a caller. */
 type Standing =
   /** No credentials. */
   | { readonly kind: 'nobody' }
   /** Credentials that prove nothing. */
   | { readonly kind: 'refused' }
   | { readonly kind: 'account'; readonly account: Account }
-  /** A token that was got without credentials. */
+  /** A token that was issued without credentials. */
   | { readonly kind: 'anonymous token' }
   /** A valid own token for another scope. */
   | { readonly kind: 'other token' };
 
 export interface World {
   readonly url: string;
-  /** A token of an account that was removed since. */
+  /** A token of an account that has been removed. */
   readonly tokenOfRemoved: string;
   /** PEM. */
   readonly key: string;
@@ -96,7 +96,7 @@ function placeOf(world: World, sort: PlaceSort): Place {
   return { url, repo: `${owner}/new-${String(names).padStart(5, '0')}`, exists: false };
 }
 
-/** The credentials of a cell, and what they are worth. @param scope that the request's challenge names */
+/** The credentials of a cell, and what they prove. @param scope the scope of the request's challenge */
 async function credentialsOf(
   world: World,
   sort: Sort,
@@ -106,7 +106,7 @@ async function credentialsOf(
   const scopes = scope === undefined ? [] : scope.replaceAll('pull,push', 'pull,push,delete').split(' ');
   const token = (account: string | undefined, ...asked: readonly string[]) =>
     tokenFor(world, account === undefined ? undefined : basic(account), ...asked);
-  // A token as the password is what clients send that know only Basic.
+  // Clients that support only Basic send a token as the password.
   const as = (text: string) => (scheme === 'Bearer' ? `Bearer ${text}` : basic('oidc', text));
   const refused = { kind: 'refused' } as const;
   switch (sort) {
@@ -173,7 +173,7 @@ function expectedOf(variant: Variant, standing: Standing, scheme: Scheme, place:
     const error = scheme === 'Bearer' ? 'invalid_token' : undefined;
     return { status: 401, code: 'UNAUTHORIZED', challenge: { scope, error } };
   }
-  // A tag that is not there cannot be moved.
+  // A missing tag cannot be moved.
   const needs = !place.exists && variant.gateNeeds !== undefined ? variant.gateNeeds : variant.needs;
   if (may(standing, needs, place.repo)) {
     const status = variant.granted(place, caller);
@@ -219,7 +219,7 @@ function challengeOf({ scope, error }: NonNullable<Expected['challenge']>): stri
   return `Bearer ${parts.join(',')}`;
 }
 
-/** All cells of one kind of request. @returns how many there were, and those that were answered otherwise than expected */
+/** All cells of one kind of request. @returns their number, and those with an unexpected response */
 export async function checkRow(world: World, kind: RouteKind): Promise<{ cells: number; wrong: string[] }> {
   const wrong: string[] = [];
   let cells = 0;
@@ -245,7 +245,7 @@ export async function checkRow(world: World, kind: RouteKind): Promise<{ cells: 
             (!hasCode || seen.code === expected.code);
           if (!isRight) wrong.push(`${cell}: ${seen.whole}, not ${JSON.stringify({ ...expected, challenge })}`);
         }
-        // Only the administrator may know what others have. No two tokens are the same.
+        // Only the administrator may know what others have. Every token is different.
         const [other, missing] = [answers.get('other')?.whole, answers.get('other missing')?.whole];
         if (sort !== 'admin' && kind !== 'token-get' && other !== missing)
           wrong.push(

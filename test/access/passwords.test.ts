@@ -1,4 +1,4 @@
-// HTPASSWD_FILE from outside: files that other tools made, logins with Basic, and what follows when the file changes.
+// HTPASSWD_FILE from outside: files of other tools, logins with Basic, and the effects of changes.
 import { afterAll, beforeAll, describe, expect, setDefaultTimeout, test } from 'bun:test';
 import { readFileSync, renameSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
@@ -174,7 +174,7 @@ test('too many wrong passwords: 429 with Retry-After for that account and client
   expect(limited.status).toBe(429);
   expect(Number(limited.headers.get('retry-after'))).toBeWithin(500, 601);
   expect((await logIn(PASSWORDS.alice, '2001:db8:0:1::1')).status).toBe(200);
-  // Remembered from there, it passes here too.
+  // The right password is cached, so it is also accepted from here.
   expect((await logIn(PASSWORDS.alice, '2001:db8::2')).status).toBe(200);
   await server.stop();
 });
@@ -202,7 +202,7 @@ describe('a file that changes', () => {
     const file = await newFile();
     const server = await startServer({ HTPASSWD_FILE: file });
     const good = readFileSync(file, 'utf8');
-    // Renamed over it, as editors and this registry's own command do.
+    // By a rename, as editors and `marina user` do.
     writeFileSync(`${file}.new`, `${good}eve:$apr1$vYZQGGWk$GwzWyVF8tm6ZPgJ1Jcc2U.\n`);
     renameSync(`${file}.new`, file);
     await eventually(() => expect(server.logs()).toContain('line 6: its hash is MD5'), 10_000);

@@ -13,7 +13,7 @@ afterAll(stopClusters);
 
 const KIB = 1024;
 const NODES = 2;
-/** How long a node may not know what another wrote, on a busy machine. */
+/** How long it may take on a busy machine until a node knows what another one wrote. */
 const COUNTED_WITHIN_MS = 60_000;
 
 const FILE = `
@@ -81,7 +81,7 @@ test('each node fills a quota at most once, all soon know the usage, and a delet
   await eventually(async () => expect(await used(one, 'bytes')).toBe(0), COUNTED_WITHIN_MS);
   expect(await push(other, 'team/app-0', randomBlob(100 * KIB))).toBe(201);
 
-  // A node that starts counts all from the logs.
+  // A node counts all logs when it starts.
   await one.stop();
   const again = await cluster.restart(0);
   await eventually(async () => expect(await used(again, 'bytes')).toBe(100 * KIB), COUNTED_WITHIN_MS);

@@ -70,7 +70,7 @@ test('concurrent pushes fill a quota and never exceed it; the others are DENIED 
   ]);
   expect((await push(server, 'team/app-4', randomBlob(1))).status).toBe(403);
   expect((await push(server, 'other', randomBlob(50 * KIB))).status).toBe(201);
-  // What a repository has already can be pushed again.
+  // Existing content can be pushed again.
   const stored = answers.findIndex((each) => each.status === 201);
   expect((await push(server, `team/app-${stored % 3}`, blobs[stored] ?? randomBlob(1))).status).toBe(201);
   expect(await used(server, 'bytes')).toBe(String(100 * KIB));
@@ -79,7 +79,7 @@ test('concurrent pushes fill a quota and never exceed it; the others are DENIED 
   expect(Number(await gauge(server, 'marina_quota_refusals_total{quota="team",resource="bytes"}'))).toBeGreaterThan(20);
   expect(await server.stop()).toBe(0);
 
-  // What is used is counted again from the logs.
+  // The usage is counted again from the logs.
   const again = await startServer({ ACCESS_FILE: path, STORAGE_PATH });
   await eventually(async () => expect(await gauge(again, 'marina_quota_counted')).toBe('1'));
   expect([await used(again, 'bytes'), await used(again, 'repositories')]).toEqual([String(100 * KIB), '3']);

@@ -1,4 +1,4 @@
-// The recipes of docs/access.md, as a test follows them: its own host, folders and issuers instead of those in the page.
+// The recipes of docs/access.md, with the test's own host, folders and issuers instead of those in the document.
 import { mkdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import { run } from '../support/command.ts';

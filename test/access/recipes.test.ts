@@ -110,7 +110,7 @@ recipe('CI of GitHub and GitLab', async (open) => {
   const gitlab = await startIssuer();
   const main = { repository: 'acme/shop', repository_id: '99', repository_owner_id: '1234', ref: 'refs/heads/main' };
   const claims = { ...main, sub: 'repo:acme/shop:ref:refs/heads/main' };
-  // What a runner offers to its job.
+  // The environment that a runner gives its job.
   const runner = Bun.serve({
     hostname: '127.0.0.1',
     port: 0,

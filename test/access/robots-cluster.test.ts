@@ -1,4 +1,4 @@
-// Robots of a cluster: every node knows them, and every node knows within 5 seconds when one is revoked.
+// Robots in a cluster: every node knows them, and learns of a revocation within 5 seconds.
 import { afterAll, expect, setDefaultTimeout, test } from 'bun:test';
 import { writeFileSync } from 'node:fs';
 import { join } from 'node:path';
@@ -14,7 +14,7 @@ import { basic, bearer, refreshed, robot, robotsIn, secretFrom, statusOf, tokens
 setDefaultTimeout(TOOLS_WITHIN_MS);
 afterAll(stopClusters);
 
-/** "every node knows a revocation within 5 s", and what the requests of the test take. */
+/** "every node knows a revocation within 5 s", plus the time for the test's requests. */
 const KNOWN_WITHIN_MS = 6_000;
 const folder = temporaryFolder('robots-cluster');
 

@@ -42,7 +42,7 @@ test('a client logs in as a robot, pushes and pulls what the rules allow it, and
   expect(readLayout(join(folder, 'pulled'))).toEqual(readLayout(layout));
   const elsewhere = await attempt([crane, 'push', layout, `${server.host}/other/app:v1`], config);
   expect(elsewhere.code).not.toBe(0);
-  // Events name the robot, and nothing of its secret is in the store or in the log of the server.
+  // Events name the robot, and no part of its secret is in the store or in the server's log.
   expect((await marina(STORAGE_PATH, 'history', 'team/app', 'v1', '--json')).stdout).toContain(
     '"actor":"robot:ci-crane"',
   );
@@ -133,7 +133,7 @@ test('metrics show the number of robots, their logins and the age of the last po
 });
 
 describe('a server that is killed while it creates a robot', () => {
-  /** @returns what is left: a robot without a known secret, or none */
+  /** @returns the result: a robot without a known secret, or none */
   async function killedAt(point: string): Promise<readonly string[]> {
     const dataPath = join(temporaryFolder('robots-killed'), 'data');
     const settings = { STORAGE_PATH: dataPath, ACCESS_FILE };

@@ -8,10 +8,10 @@ import { basic, fromNewAddress, writeAccessFiles } from './world.ts';
 setDefaultTimeout(60_000);
 afterAll(cleanUp);
 
-/** A PATCH that has sent some bytes and goes on until the test ends it. */
+/** A PATCH that has sent some bytes and continues until the test ends it. */
 async function slowUpload(server: Server, account: string, bytes: number) {
   const { url } = server;
-  // Every request comes from an address of its own: the account is what they share.
+  // Every request comes from a different address, but with the same account.
   const headers = { authorization: basic(account), ...fromNewAddress() };
   const session = await expectStatus(202, `${url}/v2/ours/a/blobs/uploads/`, { method: 'POST', headers });
   const target = new URL(session.headers.get('location') ?? '', url).href;

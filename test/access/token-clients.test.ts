@@ -68,7 +68,7 @@ test('crane', async () => {
   const command = (...rest: string[]): Promise<string> => run([crane, ...rest], { env });
   const at = (reference: string): string => `${server.host}/crane/${reference}`;
   await expectRefused([crane, 'push', layout, at('image:v1')], env);
-  // It stores what it is given: the push tells whether the password is right.
+  // It stores the password unchecked. Only the push shows whether it is right.
   await command('auth', 'login', server.host, '--username=deployer', '--password=wrong password');
   await expectRefused([crane, 'push', layout, at('image:v1')], env);
   await command('auth', 'login', server.host, '--username=deployer', `--password=${PASSWORD}`);

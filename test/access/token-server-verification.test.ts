@@ -100,7 +100,7 @@ test("the token of distribution's specification was valid in 2014, by the libtru
     jti: 'tYJCO1c6cnyy7kAn0c7rKPgbV1H1bFws',
     access: [{ type: 'repository', name: 'samalba/my-app', actions: ['pull', 'push'] }],
   };
-  // The signature that is printed there is not one of these claims.
+  // The signature printed in the specification does not match these claims.
   const privateKey = await importJWK({ ...jwk, d: 'R7OnbfMaD5J2jl7GeE8ESo7CnHSBm_1N2k9IXYFrKJA' }, 'ES256');
   const kid = 'PYYO:TEWU:V7JH:26JV:AQTZ:LJC3:SXVJ:XGHA:34F2:2LAQ:ZRMK:Z7Q6';
   const token = await new SignJWT(claims).setProtectedHeader({ typ: 'JWT', alg: 'ES256', kid }).sign(privateKey);
@@ -141,7 +141,9 @@ describe('a key is found', () => {
     expect(await check(await signWith(other, { x5c: [leaf.der] }))).toMatchObject({
       reason: expect.stringContaining('signature'),
     });
-    expect(await reasonFor(GOOD, { x5c: [other.der], kid: 'rsa' })).toContain('none that is trusted');
+    expect(await reasonFor(GOOD, { x5c: [other.der], kid: 'rsa' })).toContain(
+      'not issued by a trusted and valid certificate',
+    );
     expect(await reasonFor(GOOD, { x5c: [], kid: 'rsa' })).toContain('cannot be read');
   });
 
@@ -319,8 +321,11 @@ describe('key files', () => {
   test.each([
     ['{', 'is not JSON'],
     ['[]', 'is not a JSON Web Key Set'],
-    ['{"keys":[]}', 'has no public key'],
-    ['{"keys":[{"kty":"oct","k":"c2VjcmV0","kid":"a","alg":"HS256"}]}', 'has no public key'],
+    ['{"keys":[]}', 'has no RSA (2048 bits or more), EC or Ed25519 public key'],
+    [
+      '{"keys":[{"kty":"oct","k":"c2VjcmV0","kid":"a","alg":"HS256"}]}',
+      'has no RSA (2048 bits or more), EC or Ed25519 public key',
+    ],
     [jwks(rsa, stranger), 'two keys have the same kid'],
   ])('that cannot be used say why: %s', (text, reason) => {
     expect(() => Trust.parse({ AUTH_TOKEN_JWKS_FILE: text })).toThrow(reason);
@@ -406,7 +411,7 @@ describe('for any input', () => {
   });
 });
 
-/** Two texts of base64url can be the same bytes, where bits are left over. */
+/** Different base64url texts can encode the same bytes, because some bits are unused. */
 function bytesOf(token: string): string {
   return token
     .split('.')

@@ -252,7 +252,7 @@ test('a changed key file is used, and a wrong one changes nothing', async () => 
   const before = await tokenFor('ann', 'repository:ann/app:pull');
   expect(await statusOf('GET', '/v2/ann/app/tags/list', before)).toBe(200);
   write(AUTH_TOKEN_JWKS_FILE, '{"keys": []}');
-  await eventually(() => expect(server.logs()).toContain('AUTH_TOKEN_JWKS_FILE has no public key'));
+  await eventually(() => expect(server.logs()).toContain('AUTH_TOKEN_JWKS_FILE has no RSA'));
   expect(await statusOf('GET', '/v2/ann/app/tags/list', before)).toBe(200);
   writeKeys(next);
   tokenServer.sign(next);
@@ -295,7 +295,7 @@ test('registry:2 settings of the same meaning are understood', async () => {
 
 describe('real clients log in at the token server, push, pull and are refused:', () => {
   const layout = join(folder, 'image');
-  // Clients want the realm on the registry's own host, or refuse private addresses.
+  // Clients require the realm to be on the registry's own host, or refuse private addresses.
   const at = (reference: string) => `localhost:${server.port}/${reference}`;
 
   beforeAll(async () => {

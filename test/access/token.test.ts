@@ -402,8 +402,8 @@ describe('the key', () => {
       [{ TOKEN_KEY_FILE: join(folder, 'missing') }, 'cannot be used: it cannot be read: ENOENT'],
       [{ TOKEN_KEY_FILE: join(folder, 'a-folder') }, 'it is not a regular file'],
       [{ TOKEN_LIFETIME: '30s' }, 'TOKEN_LIFETIME=30s cannot be used: a duration from 60s to 24h is expected'],
-      [{ REDIS_URL: 'redis://127.0.0.1:9' }, '"marina token-key > token-key.pem" makes one'],
-      [bucket, '"marina token-key > token-key.pem" makes one'],
+      [{ REDIS_URL: 'redis://127.0.0.1:9' }, 'Create one with "marina token-key > token-key.pem"'],
+      [bucket, 'Create one with "marina token-key > token-key.pem"'],
     ];
     for (const [env, message] of cases) {
       const settings = { HTPASSWD_FILE: accounts, STORAGE_PATH: join(folder, 'refused'), PORT: '0', ...env };

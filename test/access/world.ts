@@ -7,14 +7,14 @@ import { makeTokenKey } from '../../src/access/tokens/keys.ts';
 import { secret } from '../support/secrets.ts';
 import { temporaryFolder } from '../support/server.ts';
 
-/** Accounts that have rights on ours/**, and what these are. `admin` may do everything everywhere. */
+/** Accounts with rights on ours/**, and these rights. `admin` may do everything everywhere. */
 const RIGHTS = {
   reader: ['pull'],
   creator: ['pull', 'create'],
   pusher: ['pull', 'push'],
   deleter: ['pull', 'delete'],
   admin: ['pull', 'push', 'delete'],
-  /** It has an account, and rights on elsewhere alone. */
+  /** An account with rights only on another folder. */
   outsider: [],
 } as const;
 
@@ -54,7 +54,7 @@ export interface AccessFiles {
   readonly key: string;
 }
 
-/** Writes the files. @param rules of ACCESS_FILE; without any, every account may do everything */
+/** Writes the files. @param rules of ACCESS_FILE; without rules every account may do everything */
 export function writeAccessFiles(rules: string | undefined = RULES): AccessFiles {
   const folder = temporaryFolder('access');
   const [htpasswd, access, keyFile] = ['htpasswd', 'access.yaml', 'key.pem'].map((name) => join(folder, name)) as [
@@ -70,7 +70,7 @@ export function writeAccessFiles(rules: string | undefined = RULES): AccessFiles
   const env = {
     HTPASSWD_FILE: htpasswd,
     TOKEN_KEY_FILE: keyFile,
-    // Each request of a test can come from an address of its own, so that guessing is not what is tested.
+    // Each request of a test can come from a different address, so that the limits on guessing do not apply.
     TRUST_PROXY: 'loopback',
     // Realm and service are always these, however a test reaches the registry.
     PUBLIC_HOSTS: PUBLIC_HOST,

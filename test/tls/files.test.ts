@@ -136,8 +136,8 @@ describe('the start is refused, with one line that shows no content of the files
         { ...one, cert: `${one.cert}${cut}\n-----END CERTIFICATE-----\n` },
         'certificate 2 in TLS_CERT_FILE is malformed',
       ],
-      [{ ...one, key: '' }, 'TLS_KEY_FILE has no private key in PEM'],
-      [{ ...one, key: one.cert }, 'TLS_KEY_FILE has no private key in PEM'],
+      [{ ...one, key: '' }, 'TLS_KEY_FILE has no readable private key in PEM'],
+      [{ ...one, key: one.cert }, 'TLS_KEY_FILE has no readable private key in PEM'],
       [{ ...one, key: encrypted }, 'is encrypted with a passphrase'],
     ] as const) {
       const line = await refusalOf(new CertificateFiles(certificate).env);

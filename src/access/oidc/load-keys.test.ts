@@ -63,8 +63,8 @@ describe('loading keys fails', () => {
   test.each([
     ['of another issuer', () => ({ issuer: 'http://127.0.0.1:1', jwks_uri: `${issuer.url}/keys` }), 'another issuer'],
     ['of the same URL with a slash', () => ({ issuer: `${issuer.url}/`, jwks_uri: issuer.url }), 'another issuer'],
-    ['over plain http', () => ({ issuer: issuer.url, jwks_uri: 'http://192.0.2.1/keys' }), 'no https URL'],
-    ['in a file', () => ({ issuer: issuer.url, jwks_uri: 'file:///etc/passwd' }), 'no https URL'],
+    ['over plain http', () => ({ issuer: issuer.url, jwks_uri: 'http://192.0.2.1/keys' }), 'not an https URL'],
+    ['in a file', () => ({ issuer: issuer.url, jwks_uri: 'file:///etc/passwd' }), 'not an https URL'],
     ['nowhere', () => ({ issuer: issuer.url }), 'no issuer and jwks_uri'],
     ['for a value that is not an object', () => [], 'no issuer and jwks_uri'],
   ])('that a discovery document has %s', async (_, document, reason) => {
@@ -75,10 +75,10 @@ describe('loading keys fails', () => {
   test.each([
     ['an error', () => new Response('no', { status: 500 }), 'status 500'],
     ['a redirect', () => Response.redirect(`${issuer.url}/keys`), 'status 302'],
-    ['no JSON', () => new Response('<html>'), 'no JSON'],
-    ['bytes that are not UTF-8', () => new Response(new Uint8Array([0x22, 0xff, 0x22])), 'no JSON'],
+    ['invalid JSON', () => new Response('<html>'), 'not JSON'],
+    ['bytes that are not UTF-8', () => new Response(new Uint8Array([0x22, 0xff, 0x22])), 'not JSON'],
     ['more than a MiB', () => new Response(' '.repeat(MAX_JSON_BYTES + 1)), 'more than 1048576 bytes'],
-    ['no key set', () => Response.json({ keys: 1 }), 'no JSON Web Key Set'],
+    ['no key set', () => Response.json({ keys: 1 }), 'not a JSON Web Key Set'],
     ['no keys', () => Response.json({ keys: [] }), 'no key that can sign'],
   ])('at an address that answers with %s', async (_, answer, reason) => {
     issuer.answer = answer;

@@ -100,7 +100,7 @@ function named(kind: string, names: TextPattern): string {
 }
 
 function membersOf(members: readonly Subject[]): string {
-  return members.length === 0 ? 'nobody' : inWords(members.map(subjectText));
+  return members.length === 0 ? 'no members' : inWords(members.map(subjectText));
 }
 
 function issuerText({ name, issuer, audience, jwks }: Issuer): string {
