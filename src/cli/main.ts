@@ -80,12 +80,12 @@ marina
 
 marina
   .command('audit')
-  .description('show all writes of all repositories and robots, oldest first: when, where, by whom, what')
-  .option('--repo <glob>', 'only in repositories with such a name')
-  .option('--actor <glob>', "only by such actors, like 'robot:ci-*' or user:deployer")
-  .option('--since <time>', 'only since this time (ISO 8601, UTC), or for that long, like 24h')
+  .description('show all writes to repositories and robots, oldest first, with time and actor')
+  .option('--repo <glob>', 'only repositories whose names match')
+  .option('--actor <glob>', "only actors that match, such as 'robot:ci-*' or user:deployer")
+  .option('--since <time>', 'start at this time (ISO 8601, UTC), or this long ago, such as 24h')
   .option('-f, --follow', 'keep following new writes until interrupted')
-  .option('--verify', 'check the hash chains of the logs on the way; exit code 1 if one is broken')
+  .option('--verify', 'also check the hash chains of the logs; exit code 1 if one is broken')
   .option('--json', 'print one JSON object per event')
   .action((options: AuditOptions) =>
     run((store, output, config) => {

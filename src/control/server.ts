@@ -27,9 +27,8 @@ export interface ControlPorts {
 }
 
 /**
- * Serves the operator's commands on a Unix socket. Who may connect is decided by the kernel: to connect one needs the right to write to
- * the socket and to enter its folder, and only the owner, who is this process's user, has them. So its commands are those of this user
- * (docs/decisions/0064-…).
+ * Serves the operator's commands on a Unix socket. The kernel allows a connection only with permission to write to the socket and to
+ * enter its folder, which only the owner has. The owner is this process's user, so all commands are that user's (docs/decisions/0064-…).
  * @param path must not exist
  * @throws Error if others may enter the folder; system errors, such as for a path that is too long for a socket
  */
@@ -53,7 +52,7 @@ export function serveControl(path: string, ports: ControlPorts): { stop(): Promi
   return { stop: () => server.stop(true) };
 }
 
-/** A folder that is ours and private stays so: no one else can rename it or change its mode. */
+/** A private folder of this user stays private, because no other user can rename it or change its mode. */
 function requirePrivate(folder: string): void {
   const { uid, mode } = lstatSync(folder);
   if (uid === process.geteuid?.() && (mode & 0o077) === 0) return;

@@ -9,13 +9,13 @@ import type { Logger } from '../telemetry/log.ts';
 import type { Telemetry } from '../telemetry/metrics.ts';
 import { sleep } from './basics.ts';
 
-/** The parts of quotas that depend on the deployment. */
+/** The parts of quotas that depend on the shape. */
 export interface Counted {
   readonly store: CountedStore;
   readonly sharing: Sharing;
 }
 
-/** Where a deployment reports writes, from the start. */
+/** Where a shape reports writes, from the start. */
 export interface UsageFeed {
   /** The usage of a repository after a slot was applied to the view in memory. */
   readonly used: (repo: RepositoryName, usage: RepositoryUsage) => void;
