@@ -100,9 +100,9 @@ function requireTokens(tokens: TokenPorts | undefined): TokenPorts {
 }
 
 /** The audience of the token. Clients repeat the service of the challenge; without it, it is the registry's name in Host. */
-function serviceFor(request: string | undefined, context: RequestContext, { isService }: TokenPorts): string {
-  if (request === undefined) return context.tokenService()?.service ?? '';
-  if (isService(request)) return request;
+function serviceFor(requested: string | undefined, context: RequestContext, { isService }: TokenPorts): string {
+  if (requested === undefined) return context.tokenService()?.service ?? '';
+  if (isService(requested)) return requested;
   throw new RegistryError('request-invalid', 'the service must be the one that the challenge of this registry names');
 }
 
