@@ -36,7 +36,7 @@ describe('a robot', () => {
     const driver = new MemoryDriver();
     const log = openLog(driver);
     await log.change(CI, create('a'), ACTOR);
-    await expect(log.change(CI, create('b'), ACTOR)).rejects.toThrow('the robot ci exists');
+    await expect(log.change(CI, create('b'), ACTOR)).rejects.toThrow('the robot ci already exists');
     expect(await robotsIn(driver)).toEqual({ ci: hash('a') });
     await log.change(CI, { kind: 'rotate', secret: hash('c') }, ACTOR);
     expect(await robotsIn(driver)).toEqual({ ci: hash('c') });
@@ -62,7 +62,7 @@ describe('a robot', () => {
     clock.advance(3_600_000);
     await expect(log.change(CI, { kind: 'rotate', secret: hash('c') }, ACTOR)).rejects.toThrow('has expired');
     await expect(log.change(CI, { kind: 'rotate', secret: hash('c'), expires: inAnHour }, ACTOR)).rejects.toThrow(
-      'later',
+      'in the future',
     );
     const later = new Date(clock.now() + 1).toISOString();
     await log.change(CI, { kind: 'rotate', secret: hash('c'), expires: later }, ACTOR);
