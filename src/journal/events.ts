@@ -10,20 +10,12 @@ import {
   type RepositoryName,
   type Tag,
 } from '../oci/names.ts';
+import { branded } from './branded.ts';
 import { canonicalJson } from './canonical.ts';
 import type { ManifestRecord } from './state.ts';
 
 /** Batches of a higher version are refused, never skipped. */
 export const BATCH_VERSION = 1;
-
-function branded<T>(parse: (text: string) => T | undefined, what: string): z.ZodType<T, string> {
-  return z.string().transform((text, context): T => {
-    const parsed = parse(text);
-    if (parsed !== undefined) return parsed;
-    context.addIssue({ code: 'custom', message: `is not ${what}` });
-    return z.NEVER;
-  });
-}
 
 const digest = branded<Digest>(parseDigest, 'a digest');
 const tag = branded<Tag>(parseTag, 'a tag');

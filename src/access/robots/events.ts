@@ -1,4 +1,5 @@
 import { z } from 'zod';
+import { branded } from '../../journal/branded.ts';
 import { canonicalJson } from '../../journal/canonical.ts';
 import { parseIncarnation } from '../../oci/names.ts';
 import { parseRobotName, type RobotName } from './robot.ts';
@@ -6,15 +7,6 @@ import { parseSecretHash, type SecretHash } from './secret.ts';
 
 /** Batches of a higher version are refused, never skipped. */
 export const ROBOT_BATCH_VERSION = 1;
-
-function branded<T>(parse: (text: string) => T | undefined, what: string): z.ZodType<T, string> {
-  return z.string().transform((text, context): T => {
-    const parsed = parse(text);
-    if (parsed !== undefined) return parsed;
-    context.addIssue({ code: 'custom', message: `is not ${what}` });
-    return z.NEVER;
-  });
-}
 
 export const robotName = branded<RobotName>(parseRobotName, 'the name of a robot');
 export const secretHash = branded<SecretHash>(parseSecretHash, 'the hash of a secret');
