@@ -19,6 +19,7 @@ const LAYERS: Readonly<Record<string, readonly string[]>> = {
   system: [],
   storage: ['system', 'oci'],
   sending: ['system'],
+  threads: ['oci'],
   'rule-file': [],
   access: ['rule-file', 'config', 'system', 'journal', 'storage', 'oci'],
   telemetry: [],
