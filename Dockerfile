@@ -31,7 +31,7 @@ EXPOSE 5000
 # The base image's user bun, as a number, so that Kubernetes can verify that it is not root.
 USER 1000:1000
 HEALTHCHECK --interval=10s --timeout=5s --start-period=10s CMD ["bun", "/app/scripts/container/health.ts"]
-# Bun is process 1 and receives SIGTERM, on which the server drains.
-ENTRYPOINT ["bun"]
+# Bun sizes its pool for disk I/O when it starts. It is process 1 and receives SIGTERM, on which the server drains.
+ENTRYPOINT ["/bin/sh", "-c", "exec env UV_THREADPOOL_SIZE=\"${IO_THREADS:-32}\" bun \"$@\"", "marina"]
 # A worker of a cluster: workers/all.ts
 CMD ["src/main.ts"]

@@ -48,7 +48,8 @@ start_registry() {
   local port deadline
   port=$(node -e 'const s = require("node:net").createServer();
     s.listen(0, "127.0.0.1", () => { console.log(s.address().port); s.close(); });')
-  PORT=$port HOST=127.0.0.1 STORAGE_PATH=$data/registry node_modules/.bin/bun src/main.ts \
+  PORT=$port HOST=127.0.0.1 STORAGE_PATH=$data/registry UV_THREADPOOL_SIZE=${IO_THREADS:-32} \
+    node_modules/.bin/bun src/main.ts \
     >"$results/registry.log" 2>&1 </dev/null &
   registry=$!
   address=127.0.0.1:$port

@@ -16,6 +16,9 @@ const loadSchema = z.object({
   p50ms: z.number(),
   p90ms: z.number(),
   p99ms: z.number(),
+  /** Seconds until the first and the last connection were done, for `upload` and `download`. */
+  fastest: z.number().optional(),
+  slowest: z.number().optional(),
   busy: z.number(),
   digest: z.string().optional(),
 });

@@ -20,6 +20,7 @@ import { smallWorks } from './works/small.ts';
 import { startWork } from './works/start.ts';
 import { streamWorks } from './works/stream.ts';
 import { tagWorks } from './works/tags.ts';
+import { threadsWorks } from './works/threads.ts';
 import { tlsWorks } from './works/tls.ts';
 
 const WORKS: Work[] = [
@@ -28,6 +29,7 @@ const WORKS: Work[] = [
   ...streamWorks,
   ...tlsWorks,
   ...tagWorks,
+  ...threadsWorks,
   startWork,
   gcWork,
   gcPauseWork,

@@ -32,13 +32,14 @@ export interface Context {
   note: (line: string) => void;
 }
 
-export type SideName = 'marina' | 'distribution' | 'limit';
+/** `one`: Marina with one thread. */
+export type SideName = 'marina' | 'distribution' | 'limit' | 'one';
 
 /** One side of a comparison. A run returns its rate (higher is better) and what the client measured. */
 export interface Side {
   name: SideName;
-  /** Process id of the server, to record the CPU time of a run, which is less noisy than its rate. */
-  pid?: number;
+  /** Process id of the server, or several, to record the CPU time of a run, which is less noisy than its rate. */
+  pid?: number | readonly number[];
   /** Process ids of the services that it uses, by name. */
   helpers?: Readonly<Record<string, number>> | undefined;
   run: (round: number) => Promise<Run>;
@@ -93,12 +94,12 @@ export async function alternate(
   for (let round = -1; round < settings.rounds; round += 1) {
     for (const side of round % 2 === 0 ? sides : [...sides].reverse()) {
       await between?.();
-      const before = side.pid === undefined ? 0 : processorSeconds(side.pid);
+      const before = secondsOf(side.pid);
       const helpers = Object.entries(side.helpers ?? {});
       const helped = helpers.map(([, pid]) => processorSeconds(pid));
       const run = await side.run(round);
       if (side.pid !== undefined) {
-        run.serverCpu = processorSeconds(side.pid) - before;
+        run.serverCpu = secondsOf(side.pid) - before;
       }
       if (helpers.length > 0) {
         const used = helpers.map(([name, pid], n) => [name, processorSeconds(pid) - (helped[n] ?? 0)] as const);
@@ -110,6 +111,10 @@ export async function alternate(
     }
   }
   return raw;
+}
+
+function secondsOf(pids: Side['pid'] = []): number {
+  return [pids].flat().reduce((sum, pid) => sum + processorSeconds(pid), 0);
 }
 
 export type Bars = Pick<Row, 'work' | 'title' | 'unit' | 'bar' | 'limitName' | 'limitBar'>;

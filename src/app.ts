@@ -2,6 +2,7 @@ import { setTimeout as delay } from 'node:timers/promises';
 import packageJson from '../package.json' with { type: 'json' };
 import type { Config } from './config.ts';
 import { type Logs, openLogs } from './telemetry/log.ts';
+import { warnOfPoolSize } from './wiring/disk-threads.ts';
 import type { Listeners } from './wiring/listeners.ts';
 import { type Node, wire } from './wiring.ts';
 
@@ -22,6 +23,7 @@ export async function run(config: Config): Promise<void> {
   };
   process.on('SIGTERM', drainOnce);
   process.on('SIGINT', drainOnce);
+  warnOfPoolSize(config, logs.logger);
   announce(node, listeners, config, version, logs);
 }
 

@@ -234,7 +234,8 @@ export const SETTINGS = {
   }),
   ioThreads: integer('IO_THREADS', 1, 1024, {
     fallback: '32',
-    sentence: 'Threads for blocking disk I/O; concurrent syncs share one journal write of the file system.',
+    sentence:
+      'Threads for blocking disk I/O; concurrent syncs share one journal write of the file system. `npm start` and the image pass it to Bun as `UV_THREADPOOL_SIZE`.',
   }),
   sendThreads: integer('SEND_THREADS', 0, 64, {
     fallback: '4',

@@ -1,11 +1,15 @@
-// Bun's pool has one thread per processor unless its size is set before its first use.
-import { afterAll, expect, test } from 'bun:test';
-import { readdirSync, readFileSync } from 'node:fs';
+// Bun's pool has one thread per processor unless UV_THREADPOOL_SIZE says otherwise when the process starts.
+import { afterAll, describe, expect, test } from 'bun:test';
+import { readdirSync, readFileSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import packageJson from '../package.json' with { type: 'json' };
 import { readConfig } from '../src/config.ts';
+import { run } from './support/command.ts';
 import { pushBlob, randomBlob } from './support/oci.ts';
-import { cleanUp, type Server, startServer } from './support/server.ts';
+import { cleanUp, projectRoot, type Server, startServer, temporaryFolder } from './support/server.ts';
 
 const CLIENTS = 64;
+const WARNING = 'IO_THREADS has no effect';
 
 afterAll(cleanUp);
 
@@ -21,8 +25,35 @@ async function poolOf({ url, process }: Server): Promise<number> {
 
 test('the settings bound the number of threads that wait for the disk', async () => {
   // Threads start when they are needed.
-  const many = await poolOf(await startServer());
+  const server = await startServer();
+  const many = await poolOf(server);
   expect(many).toBeGreaterThan(navigator.hardwareConcurrency);
   expect(many).toBeLessThanOrEqual(readConfig({}).ioThreads);
+  expect(server.logs()).not.toContain(WARNING);
   expect(await poolOf(await startServer({ IO_THREADS: '4' }))).toBe(4);
+});
+
+test('a server that was started in another way warns that the setting has no effect', async () => {
+  const server = await startServer({ IO_THREADS: '4', UV_THREADPOOL_SIZE: '' });
+  expect(server.logs()).toContain(`${WARNING}: start with npm start, or set UV_THREADPOOL_SIZE=4`);
+});
+
+describe('IO_THREADS reaches Bun through', () => {
+  const { start, worker, marina } = packageJson.scripts;
+  const dockerfile = readFileSync(join(projectRoot, 'Dockerfile'), 'utf8');
+  const inImage = (instruction: string): string[] =>
+    JSON.parse(new RegExp(`^${instruction} (.*)$`, 'm').exec(dockerfile)?.[1] ?? '[]');
+  test.each([
+    ['npm start', ['sh', '-c', start], 'src/main.ts'],
+    ['npm run worker', ['sh', '-c', worker], 'workers/all.ts'],
+    ['npm run marina', ['sh', '-c', marina], 'src/cli/main.ts'],
+    ['the image', [...inImage('ENTRYPOINT'), ...inImage('CMD')], 'src/main.ts'],
+  ])('%s', async (_, command, entry) => {
+    // Prints what the real one would be given.
+    const folder = temporaryFolder('bun');
+    writeFileSync(join(folder, 'bun'), '#!/bin/sh\necho "$UV_THREADPOOL_SIZE $*"\n', { mode: 0o755 });
+    const env = { PATH: `${folder}:${process.env.PATH}` };
+    expect(await run(command, { env: { ...env, IO_THREADS: '' } })).toBe(`${readConfig({}).ioThreads} ${entry}\n`);
+    expect(await run(command, { env: { ...env, IO_THREADS: '7' } })).toBe(`7 ${entry}\n`);
+  });
 });

@@ -53,6 +53,9 @@ type result struct {
 	P50      float64 `json:"p50ms"`
 	P90      float64 `json:"p90ms"`
 	P99      float64 `json:"p99ms"`
+	// Fastest and Slowest are the seconds of the first and the last connection to finish. Only for upload and download.
+	Fastest float64 `json:"fastest,omitempty"`
+	Slowest float64 `json:"slowest,omitempty"`
 	// Busy is the share of one core that this client used. Near 1, the client is the bottleneck, not the server.
 	Busy float64 `json:"busy"`
 	// Digest is the digest of the first stream of an upload.

@@ -89,11 +89,17 @@ func (c *client) answer(wanted int, what string) (*response, error) {
 		if err != nil {
 			return nil, fmt.Errorf("%s: %w", what, err)
 		}
-		if !done && c.parser.state == inBody && c.parser.resp.status == wanted {
-			if err := c.discard(); err != nil {
+		if !done && c.parser.resp.status == wanted {
+			switch c.parser.state {
+			case inBody:
+				err, done = c.discard(), true
+			case inChunk:
+				err = c.discard()
+				c.parser.state = inChunkEnd
+			}
+			if err != nil {
 				return nil, fmt.Errorf("%s: %w", what, err)
 			}
-			done = true
 		}
 		if done {
 			if c.parser.resp.status != wanted {
@@ -203,7 +209,12 @@ func together(o order, task func(c *client, i int) error) (result, error) {
 			err := errors.Join(task(c, i), c.Close())
 			lock.Lock()
 			defer lock.Unlock()
-			h.add(time.Since(watch.start))
+			took := time.Since(watch.start)
+			h.add(took)
+			if r.Fastest == 0 {
+				r.Fastest = took.Seconds()
+			}
+			r.Slowest = took.Seconds()
 			if err != nil {
 				r.Errors++
 				r.Error = err.Error()
@@ -270,7 +281,7 @@ func download(o order) (result, error) {
 	return r, err
 }
 
-// discard removes body bytes from the socket without copying them. A real client runs on another machine, but here a copy would use
+// discard removes the rest of a body or chunk from the socket without copying it. A real client runs on another machine, but here a copy would use
 // CPU that the server needs, which would slow the fastest server most.
 func (c *client) discard() error {
 	tcp, ok := c.Conn.(*net.TCPConn)

@@ -2,8 +2,8 @@
 import { writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { z } from 'zod';
-import { SETTINGS } from '../../src/config.ts';
 import { freePort, type Place } from '../place.ts';
+import { POOL } from './marina.ts';
 import { type Peer, ready } from './peer.ts';
 
 const LIMITS = join(import.meta.dir, '..', 'limits');
@@ -69,7 +69,6 @@ export async function syncedWrites(
   const folder = place.folder('synced-writes');
   const numbers = [repositories, clients, layerBytes, seconds].map(String);
   // The same number of disk threads as Marina.
-  const threads = { UV_THREADPOOL_SIZE: SETTINGS.ioThreads.fallback };
-  const text = await place.call([process.execPath, join(LIMITS, 'synced-writes.ts'), folder, ...numbers], '', threads);
+  const text = await place.call([process.execPath, join(LIMITS, 'synced-writes.ts'), folder, ...numbers], '', POOL);
   return syncedSchema.parse(JSON.parse(text));
 }

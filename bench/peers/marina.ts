@@ -1,23 +1,35 @@
 import { join } from 'node:path';
+import { SETTINGS } from '../../src/config.ts';
 import { freePort, type Place } from '../place.ts';
 import { digestOf, type Manifest, putManifest } from '../registry.ts';
 import { type Registry, ready, type TlsFiles } from './peer.ts';
 
 export const PROJECT = join(import.meta.dir, '..', '..');
 const TAGS_PER_REQUEST = 100;
+/** As the scripts of package.json set it. */
+export const POOL = { UV_THREADPOOL_SIZE: SETTINGS.ioThreads.fallback };
+
+interface MarinaOptions {
+  flags?: string[];
+  cluster?: Record<string, string>;
+  tls?: TlsFiles;
+  /** Further settings. */
+  more?: Readonly<Record<string, string>>;
+}
 
 /**
- * Starts Marina like `npm start`, with all settings at their defaults. Its access log is written to a file on the same disk.
+ * Starts Marina like `npm start`, with all settings at their defaults except `more`. Its access log is written to a file on the same disk.
  * @param data its data folder; if `cluster` has a bucket and Redis, the folder of that bucket
  */
 export async function startMarina(
   place: Place,
   data: string,
   log: string,
-  { flags = [], cluster, tls }: { flags?: string[]; cluster?: Record<string, string>; tls?: TlsFiles } = {},
+  { flags = [], cluster, tls, more }: MarinaOptions = {},
 ): Promise<Registry> {
   const secured = tls === undefined ? {} : { TLS_CERT_FILE: tls.cert, TLS_KEY_FILE: tls.key };
-  const { address, child } = launchMarina(place, log, { ...(cluster ?? { STORAGE_PATH: data }), ...secured }, flags);
+  const settings = { ...(cluster ?? { STORAGE_PATH: data }), ...secured, ...more };
+  const { address, child } = launchMarina(place, log, settings, flags);
   await ready(child, `${tls === undefined ? 'http' : 'https'}://${address}/v2/`, log);
   return {
     address,
@@ -32,7 +44,10 @@ export function launchMarina(place: Place, log: string, settings: Record<string,
   const child = place.spawn(
     [process.execPath, ...flags, 'src/main.ts'],
     // Each node of a cluster has a blob cache: next to its log, not in the working directory.
-    { PORT: String(port), HOST: '127.0.0.1', BLOB_CACHE_PATH: log.replace(/\.log$/, '-cache'), ...settings },
+    {
+      ...{ PORT: String(port), HOST: '127.0.0.1', BLOB_CACHE_PATH: log.replace(/\.log$/, '-cache'), ...POOL },
+      ...settings,
+    },
     log,
     PROJECT,
   );
@@ -41,7 +56,7 @@ export function launchMarina(place: Place, log: string, settings: Record<string,
 
 /** Starts a worker of the cluster like `npm run worker`. */
 export function launchWorker(place: Place, log: string, settings: Record<string, string>) {
-  return place.spawn([process.execPath, 'workers/all.ts'], settings, log, PROJECT);
+  return place.spawn([process.execPath, 'workers/all.ts'], { ...POOL, ...settings }, log, PROJECT);
 }
 
 async function plantTags(address: string, repository: string, tags: readonly string[], manifest: Manifest) {

@@ -5,9 +5,9 @@ import { bytesOf, digestOf, MANIFEST_TYPE, pushImage, verifyServed } from '../re
 import { alternate, compare, perSecond, type Row, type Side, type SideName, type Work } from '../work.ts';
 import { EMBEDDED, each, withPeer } from './servers.ts';
 
-const REPOSITORY = 'library/alpine';
-const TAG = '3.20';
-const CONNECTIONS = 32;
+export const REPOSITORY = 'library/alpine';
+export const TAG = '3.20';
+export const CONNECTIONS = 32;
 /** With a config and six layers, a manifest has 1.3 KB, like those of real images. */
 export const SMALL_LAYERS = Array.from({ length: 6 }, (_, n) => bytesOf(`small layer ${n}`, 3 * 1024));
 const LIMIT = { limitName: 'bare Bun', limitBar: 0.5 };

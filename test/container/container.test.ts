@@ -118,7 +118,7 @@ test('the image is as the README describes, with the Bun version of the tests', 
     User: `${BUN_USER}:${BUN_USER}`,
     ExposedPorts: { '5000/tcp': {} },
     Volumes: { '/data': {} },
-    Entrypoint: ['bun'],
+    Entrypoint: ['/bin/sh', '-c', expect.stringContaining('exec env UV_THREADPOOL_SIZE='), 'marina'],
     Cmd: ['src/main.ts'],
   });
   const health = await inspect('marina', '{{json .HealthCheck}}');

@@ -2,6 +2,7 @@
 import { closeSync, mkdtempSync, openSync, readFileSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { SETTINGS } from '../../src/config.ts';
 import { expectNoSecrets } from './secrets.ts';
 import { within } from './within.ts';
 
@@ -97,6 +98,8 @@ function spawnServer(env: Readonly<Record<string, string>>): Server {
     STORAGE_PATH: join(folder, 'data'),
     // The default is in the checkout.
     BLOB_CACHE_PATH: join(folder, 'cache'),
+    // As `npm start` sets it.
+    UV_THREADPOOL_SIZE: env.IO_THREADS ?? SETTINGS.ioThreads.fallback,
     ...env,
   };
   // A file, not a pipe: a test that blocks its own event loop (spawnSync) must not block the server's log.

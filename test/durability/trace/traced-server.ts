@@ -1,5 +1,6 @@
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
+import { SETTINGS } from '../../../src/config.ts';
 import { tools } from '../../support/command.ts';
 import { projectRoot, temporaryFolder } from '../../support/server.ts';
 import { within } from '../../support/within.ts';
@@ -76,6 +77,7 @@ async function startUnder(
       HOST: '127.0.0.1',
       PORT: port,
       STORAGE_PATH: dataPath,
+      UV_THREADPOOL_SIZE: SETTINGS.ioThreads.fallback,
       ...settings,
     },
     stdin: 'ignore',
