@@ -1,6 +1,7 @@
 import { type Quota, RESOURCES, type Resource } from '../access/rules/quota.ts';
 import type { RepositoryUsage } from '../journal/state.ts';
 import type { RepositoryName } from '../oci/names.ts';
+import type { Answer } from '../projection/projection.ts';
 
 type Amounts = Record<Resource, number>;
 
@@ -13,12 +14,25 @@ export interface Cost {
 
 /** Why a write is refused. */
 export interface Excess {
-  readonly quota: Quota;
+  readonly quota: Pick<Quota, 'name'>;
   readonly resource: Resource;
   readonly used: number;
   /** What the write would add. */
   readonly added: number;
   readonly allowed: number;
+}
+
+/** What one write may add. Afterwards the caller releases it, or finishes it if the write has not been counted yet. */
+export interface HeldRoom {
+  readonly held: Cost;
+  /**
+   * Changes the reserved amounts.
+   * @returns the excess, if a quota has no room; then nothing has changed. An exceeded quota refuses only amounts that increase
+   */
+  want(wanted: Cost): Answer<Excess | undefined>;
+  /** Marks the write as finished. It is counted twice from when the ledger includes it until the reservation is released. */
+  finish(): Answer<void>;
+  release(): Answer<void>;
 }
 
 /** A quota, and the usage of all matching repositories. */
@@ -125,8 +139,8 @@ export class Ledger {
   }
 }
 
-/** What one write may add. Afterwards the caller releases it, or finishes it if the write has not been counted yet. */
-export class Reservation {
+/** A reservation in this thread's ledger. */
+export class Reservation implements HeldRoom {
   readonly #account: Account;
   readonly #released: () => void;
   #held: Cost = NOTHING;
@@ -142,10 +156,6 @@ export class Reservation {
     return this.#held;
   }
 
-  /**
-   * Changes the reserved amounts.
-   * @returns the excess, if a quota has no room; then nothing has changed. An exceeded quota refuses only amounts that increase
-   */
   want(wanted: Cost): Excess | undefined {
     const account = this.#account;
     const before = amountsOf(account);
@@ -162,7 +172,6 @@ export class Reservation {
     return excess;
   }
 
-  /** Marks the write as finished. It is counted twice from when the ledger includes it until the reservation is released. */
   finish(): void {
     if (!this.#isReleased) this.#account.finished.add(this);
   }

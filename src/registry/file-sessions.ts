@@ -37,10 +37,8 @@ export class FileSessions implements SessionStore {
   }
 
   async create(owner: SessionOwner, algorithm: Algorithm): Promise<Session> {
-    const createdAt = this.#ports.now();
-    const id = this.#ports.ids.mint(owner, { createdAt, algorithm });
-    const session: Session = { id, repo: owner.repo, actor: owner.actor, createdAt, algorithm, offset: 0 };
-    this.#open.set(id, session);
+    const session = this.#ports.ids.begin(owner, { createdAt: this.#ports.now(), algorithm });
+    this.#open.set(session.id, session);
     return session;
   }
 

@@ -118,7 +118,7 @@ export interface TagChange {
  * Returns why a change is refused, or undefined if it is allowed. It runs inside the decision, on the state that the change is
  * applied to, so no other write can come in between. It may run more than once.
  */
-export type TagGuard = (changes: readonly TagChange[]) => RegistryError | undefined;
+export type TagGuard = (changes: readonly TagChange[]) => Answer<RegistryError | undefined>;
 
 /** Operations that change nothing. */
 export interface Reader {

@@ -54,9 +54,7 @@ export class LogSessions implements SessionStore {
   }
 
   async create(owner: SessionOwner, algorithm: Algorithm): Promise<Session> {
-    const createdAt = this.#ports.now();
-    const id = this.#ports.ids.mint(owner, { createdAt, algorithm });
-    return { id, repo: owner.repo, actor: owner.actor, createdAt, algorithm, offset: 0 };
+    return this.#ports.ids.begin(owner, { createdAt: this.#ports.now(), algorithm });
   }
 
   async load(id: UploadId, owner: SessionOwner): Promise<Session | undefined> {

@@ -218,7 +218,7 @@ export class Manifests {
       needs: { blobs: put.facts.requiredBlobs, manifests: [put.digest], tags: put.tags },
       ...(durable === undefined ? {} : { durable }),
       decide: async (facts) => {
-        const denied = put.guard?.(put.tags.map((tag) => ({ tag, before: facts.tag(tag), after: put.digest })));
+        const denied = await put.guard?.(put.tags.map((tag) => ({ tag, before: facts.tag(tag), after: put.digest })));
         const decision =
           denied === undefined ? decidePut(put, bytes, facts, this.#renewals(put, facts)) : refuse(denied);
         // The linker's rule applies to these bytes too, because a collection may condemn them while the write waits.
@@ -242,13 +242,15 @@ export class Manifests {
 
   /** @throws RegistryError `name-unknown`, `manifest-unknown`; the error that the guard returns */
   async deleteTag(repo: RepositoryName, tag: Tag, actor: Actor, guard?: TagGuard): Promise<void> {
-    const decide = (facts: RepositoryFacts): Decision<void> => {
+    const decide = (facts: RepositoryFacts): Answer<Decision<void>> => {
       if (!facts.exists) return refuse(nameUnknown(repo));
       const prev = facts.tag(tag);
       if (prev === undefined) return refuse(manifestUnknown(repo, { kind: 'tag', tag }));
-      const denied = guard?.([{ tag, before: prev, after: undefined }]);
-      if (denied !== undefined) return refuse(denied);
-      return accept(undefined, { type: 'tag.deleted', tag, prev, actor: actor.label });
+      return mapMaybeAsync(guard?.([{ tag, before: prev, after: undefined }]), (denied) =>
+        denied === undefined
+          ? accept(undefined, { type: 'tag.deleted', tag, prev, actor: actor.label })
+          : refuse(denied),
+      );
     };
     await this.#ports.projection.submit(repo, { needs: { tags: [tag] }, decide });
   }
@@ -258,18 +260,20 @@ export class Manifests {
    * @throws RegistryError `name-unknown`, `manifest-unknown`; the error that the guard returns
    */
   async delete(repo: RepositoryName, digest: Digest, actor: Actor, guard?: TagGuard): Promise<void> {
-    const decide = (facts: RepositoryFacts): Decision<void> => {
+    const decide = (facts: RepositoryFacts): Answer<Decision<void>> => {
       if (!facts.exists) return refuse(nameUnknown(repo));
       const record = facts.manifest(digest);
       if (record === undefined) return refuse(manifestUnknown(repo, { kind: 'digest', digest }));
       const tags = facts.tagsOf(digest);
-      const denied = guard?.(tags.map((tag): TagChange => ({ tag, before: digest, after: undefined })));
-      if (denied !== undefined) return refuse(denied);
-      return accept(
-        undefined,
-        ...tags.map((tag): JournalEvent => ({ type: 'tag.deleted', tag, prev: digest, actor: actor.label })),
-        { type: 'manifest.deleted', digest, inc: record.inc, actor: actor.label },
-      );
+      const changes = tags.map((tag): TagChange => ({ tag, before: digest, after: undefined }));
+      return mapMaybeAsync(guard?.(changes), (denied) => {
+        if (denied !== undefined) return refuse(denied);
+        return accept(
+          undefined,
+          ...tags.map((tag): JournalEvent => ({ type: 'tag.deleted', tag, prev: digest, actor: actor.label })),
+          { type: 'manifest.deleted', digest, inc: record.inc, actor: actor.label },
+        );
+      });
     };
     await this.#ports.projection.submit(repo, { needs: { manifests: [digest], tagsOf: [digest] }, decide });
   }

@@ -6,7 +6,7 @@ import type { Durability, ObjectStore, Presigner, StagedWrites, StoredObject } f
 import type { ContentCache } from './content-cache.ts';
 import type { RepositoryPolicy } from './policy.ts';
 import type { SealedPositions } from './sealed-position.ts';
-import type { SessionStore } from './sessions.ts';
+import type { RequestSessions } from './sessions.ts';
 
 /** A blob as a repository's log links it. */
 export interface LinkedBlob {
@@ -21,7 +21,7 @@ export interface RegistryPorts {
   /** Opens a large blob for a client, from the driver or from this node's blob cache. */
   readonly openBlob: (blob: LinkedBlob, signal?: AbortSignal) => Promise<StoredObject | undefined>;
   readonly projection: Projection;
-  readonly sessions: SessionStore;
+  readonly sessions: RequestSessions;
   /** Decides about repositories that the request does not name: the source of a mount without `from`, and the catalog. */
   readonly access: AccessPolicy;
   readonly positions: SealedPositions;

@@ -1,7 +1,7 @@
 import { createHmac, randomBytes } from 'node:crypto';
 import type { Algorithm } from '../oci/digest.ts';
 import type { UploadId } from '../oci/names.ts';
-import type { SessionOwner } from './sessions.ts';
+import type { Session, SessionOwner } from './sessions.ts';
 
 /** The values a session id carries. */
 export interface SessionClaims {
@@ -31,6 +31,12 @@ export class SessionIds {
   constructor(store: string, random: RandomBytes = randomBytes) {
     this.#store = store;
     this.#random = random;
+  }
+
+  /** A new session. It has no bytes, so its id carries all there is to know of it. */
+  begin(owner: SessionOwner, claims: SessionClaims): Session {
+    const { repo, actor } = owner;
+    return { id: this.mint(owner, claims), repo, actor, ...claims, offset: 0 };
   }
 
   mint(owner: SessionOwner, { createdAt, algorithm }: SessionClaims): UploadId {

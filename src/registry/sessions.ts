@@ -72,6 +72,9 @@ export interface SessionStore {
   count(): number | undefined;
 }
 
+/** The part of a store of sessions that requests need. */
+export type RequestSessions = Omit<SessionStore, 'expire'>;
+
 /** The error for the second of two concurrent writers. */
 export function uploadBusy(): RegistryError {
   return new RegistryError(

@@ -2,6 +2,7 @@ import type { Caller } from '../access/access.ts';
 import { RegistryError } from '../oci/errors.ts';
 import type { Digest, RepositoryName, Tag } from '../oci/names.ts';
 import type { PushedManifest, Registry, TagChange, TagGuard } from '../registry/interface.ts';
+import { mapMaybeAsync } from '../registry/maybe-async.ts';
 import type { RepositoryPolicy } from '../registry/policy.ts';
 import { Forwarding } from './forwarding.ts';
 
@@ -38,7 +39,8 @@ export class ImmutableTags extends Forwarding {
   }
 
   #guard(repo: RepositoryName, outer: TagGuard | undefined): TagGuard {
-    return (changes) => outer?.(changes) ?? refuseChanges(repo, changes, this.#policy);
+    return (changes) =>
+      mapMaybeAsync(outer?.(changes), (refused) => refused ?? refuseChanges(repo, changes, this.#policy));
   }
 }
 

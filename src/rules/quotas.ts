@@ -3,12 +3,13 @@ import { algorithmOf, DEFAULT_ALGORITHM, digestOf } from '../oci/digest.ts';
 import { type ErrorKind, RegistryError } from '../oci/errors.ts';
 import type { Digest, RepositoryName } from '../oci/names.ts';
 import { quotaExceeded } from '../quotas/excess.ts';
-import type { Cost, Excess, Ledger, Reservation } from '../quotas/ledger.ts';
+import type { Cost, Excess, HeldRoom, Ledger } from '../quotas/ledger.ts';
 import type { PushedManifest, Reference, Registry, TagGuard } from '../registry/interface.ts';
+import { mapMaybeAsync } from '../registry/maybe-async.ts';
 import { Forwarding } from './forwarding.ts';
 
 export interface QuotaPorts {
-  readonly ledger: Pick<Ledger, 'limits' | 'limitsResource' | 'reserve'>;
+  readonly ledger: Pick<Ledger, 'limits' | 'limitsResource'> & { reserve(repo: RepositoryName): HeldRoom };
   /** Counts the repository's current usage into the ledger. */
   readonly count: (repo: RepositoryName) => Promise<void>;
   /** Called after a write. Returns whether the ledger already includes it; if not, the repository is counted soon. */
@@ -109,14 +110,15 @@ export class Quotas extends Forwarding {
   }
 
   /** Counts new tags within the decision, because only the decision knows which tags are new. */
-  #guard(reservation: Reservation, outer: TagGuard | undefined): TagGuard {
-    return (changes) => {
-      const refused = outer?.(changes);
-      if (refused !== undefined) return refused;
-      const tags = changes.filter(({ before, after }) => before === undefined && after !== undefined).length;
-      const excess = tags === 0 ? undefined : reservation.want({ ...reservation.held, tags });
-      return excess && this.#refusal(excess);
-    };
+  #guard(reservation: HeldRoom, outer: TagGuard | undefined): TagGuard {
+    return (changes) =>
+      mapMaybeAsync(outer?.(changes), (refused) => {
+        if (refused !== undefined) return refused;
+        const tags = changes.filter(({ before, after }) => before === undefined && after !== undefined).length;
+        if (tags === 0) return undefined;
+        const wanted = reservation.want({ ...reservation.held, tags });
+        return mapMaybeAsync(wanted, (excess) => excess && this.#refusal(excess));
+      });
   }
 
   async #requireRoom(repo: RepositoryName, wanted: Cost): Promise<void> {
@@ -124,7 +126,7 @@ export class Quotas extends Forwarding {
     try {
       await this.#take(repo, reservation, wanted, async (estimate) => estimate);
     } finally {
-      reservation.release();
+      await reservation.release();
     }
   }
 
@@ -133,7 +135,7 @@ export class Quotas extends Forwarding {
     repo: RepositoryName,
     estimate: Estimate,
     findCost: FindCost,
-    work: (reservation: Reservation | undefined) => Promise<T>,
+    work: (reservation: HeldRoom | undefined) => Promise<T>,
   ): Promise<T> {
     const { ledger, written } = this.#ports;
     if (!ledger.limits(repo)) return await work(undefined);
@@ -141,23 +143,22 @@ export class Quotas extends Forwarding {
     try {
       await this.#take(repo, reservation, estimate, findCost);
     } catch (error) {
-      reservation.release();
+      await reservation.release();
       throw error;
     }
     try {
       return await work(reservation);
     } finally {
-      if (written(repo)) reservation.release();
-      else reservation.finish();
+      await (written(repo) ? reservation.release() : reservation.finish());
     }
   }
 
   /** @throws RegistryError `denied` */
-  async #take(repo: RepositoryName, reservation: Reservation, estimate: Estimate, findCost: FindCost): Promise<void> {
-    if (reservation.want(estimate) === undefined) return;
+  async #take(repo: RepositoryName, reservation: HeldRoom, estimate: Estimate, findCost: FindCost): Promise<void> {
+    if ((await reservation.want(estimate)) === undefined) return;
     // The ledger may be slightly out of date. Space that the repository has just freed must not cause a refusal.
     await this.#ports.count(repo);
-    const excess = reservation.want(await findCost(estimate));
+    const excess = await reservation.want(await findCost(estimate));
     if (excess !== undefined) throw this.#refusal(excess);
   }
 

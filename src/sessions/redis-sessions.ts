@@ -62,8 +62,7 @@ export class RedisSessions implements SessionStore {
 
   async create(owner: SessionOwner, algorithm: Algorithm): Promise<Session> {
     const createdAt = this.#ports.now();
-    const id = (await this.#currentIds()).mint(owner, { createdAt, algorithm });
-    return { id, repo: owner.repo, actor: owner.actor, createdAt, algorithm, offset: 0 };
+    return (await this.#currentIds()).begin(owner, { createdAt, algorithm });
   }
 
   async load(id: UploadId, owner: SessionOwner): Promise<Session | undefined> {

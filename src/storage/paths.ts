@@ -54,6 +54,11 @@ export function isKey(text: string): text is Key {
   return TOPS.has(top) && rest.length > 0 && rest.every((component) => COMPONENT.test(component));
 }
 
+/** Whether objects at such a key are only ever created: slots, snapshots, markers. They are neither put nor renamed into place. */
+export function isCreatedOnce(key: Key): boolean {
+  return [REPOSITORIES, CATALOG, ROBOTS].some((prefix) => key.startsWith(prefix));
+}
+
 export function dataKey(inc: Incarnation): Key {
   return `data/${inc.slice(-2)}/${inc}`;
 }

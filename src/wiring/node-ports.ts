@@ -3,7 +3,7 @@ import type { Config } from '../config.ts';
 import type { JobQueue } from '../jobs/queue.ts';
 import type { Incarnation } from '../oci/names.ts';
 import type { Projection } from '../projection/projection.ts';
-import type { SessionStore } from '../registry/sessions.ts';
+import type { RequestSessions } from '../registry/sessions.ts';
 import type { WriteSwitch } from '../registry/write-switch.ts';
 import type { RetentionPolicy } from '../retention/policy.ts';
 import type { ReachStep } from '../storage/crash-points.ts';
@@ -38,7 +38,7 @@ export interface ShapePorts {
 /** The parts in which the shapes differ: views, sessions and background work. */
 export interface Shape {
   readonly projection: Projection;
-  readonly sessions: SessionStore;
+  readonly sessions: RequestSessions;
   readonly jobs: JobQueue;
   /** How quotas find out what repositories use. */
   readonly counted: Counted;

@@ -8,6 +8,7 @@ import {
   endRecording,
   type KnownPulls,
   readPulls,
+  storePulls,
 } from '../retention/pulls/pull-store.ts';
 import type { PlanPorts } from '../retention/retain.ts';
 import type { ObjectStore, StoreReader } from '../storage/driver.ts';
@@ -62,7 +63,24 @@ export async function openPulls({
     logs.logger.warn({ err: error }, 'the start of the recording of pulls could not be stored');
   }
   if (!isNeeded) return undefined;
-  const recorder = new PullRecorder({ driver, newId, now: Date.now });
+  return recordPulls({ store: (times) => storePulls(driver, newId(), times), everyMs: FLUSH_EVERY_MS, logs });
+}
+
+export interface PullLog {
+  readonly pulled: (repo: RepositoryName, reference: Reference) => void;
+  /** Adds what another thread's log has stored here. */
+  readonly add: (times: Uint8Array) => Promise<void>;
+  readonly flush: () => Promise<void>;
+  readonly close: () => Promise<void>;
+}
+
+interface RecordingPorts extends Pick<ShapePorts, 'logs'> {
+  readonly store: (times: Uint8Array) => Promise<void>;
+  readonly everyMs: number;
+}
+
+function recordPulls({ store, everyMs, logs }: RecordingPorts): PullLog {
+  const recorder = new PullRecorder({ store, now: Date.now });
   const flush = async (): Promise<void> => {
     try {
       await recorder.flush();
@@ -70,19 +88,14 @@ export async function openPulls({
       logs.logger.warn({ err: error }, 'pulls could not be recorded; this will be retried');
     }
   };
-  const stop = repeat(FLUSH_EVERY_MS, flush);
+  const stop = repeat(everyMs, flush);
   return {
     pulled: (repo, reference) => recorder.pulled(repo, reference.kind === 'tag' ? reference.tag : reference.digest),
+    add: (times) => recorder.add(times),
     flush,
     close: async () => {
       stop();
       await flush();
     },
   };
-}
-
-export interface PullLog {
-  readonly pulled: (repo: RepositoryName, reference: Reference) => void;
-  readonly flush: () => Promise<void>;
-  readonly close: () => Promise<void>;
 }

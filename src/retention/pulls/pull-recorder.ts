@@ -1,19 +1,17 @@
 import type { RepositoryName } from '../../oci/names.ts';
-import type { ObjectStore } from '../../storage/driver.ts';
-import { pullsKey } from '../../storage/paths.ts';
 import { HOUR, PullTimes } from './pull-times.ts';
 
-/** Distinct names that a node records between two flushes. */
+/** Distinct names that a recorder holds between two flushes. */
 const MAX_NAMES = 50_000;
 
 export interface PullRecorderPorts {
-  readonly driver: Pick<ObjectStore, 'put'>;
+  /** Stores encoded times; other recorders' stay. */
+  readonly store: (times: Uint8Array) => Promise<void>;
   /** Milliseconds. */
   readonly now: () => number;
-  readonly newId: () => string;
 }
 
-/** Records in memory what this node's clients pull. A process that is killed loses what it has not flushed. */
+/** Records in memory what clients pull. A process that is killed loses what it has not flushed. */
 export class PullRecorder {
   readonly #ports: PullRecorderPorts;
   #times = new PullTimes(MAX_NAMES);
@@ -28,7 +26,13 @@ export class PullRecorder {
     this.#times.note(repo, name, Math.floor(this.#ports.now() / HOUR));
   }
 
-  /** Stores what was pulled since the last flush as a new object. If that fails, the next flush includes it. */
+  /** Adds what another recorder has stored here. @throws Error if it cannot be decoded */
+  async add(times: Uint8Array): Promise<void> {
+    const decoded = await PullTimes.decode(times, MAX_NAMES);
+    this.#times.merge(decoded);
+  }
+
+  /** Stores what was pulled since the last flush. If that fails, the next flush includes it. */
   flush(): Promise<void> {
     const flush = (): Promise<void> => this.#flush();
     const flushed = this.#flushing.then(flush, flush);
@@ -41,7 +45,7 @@ export class PullRecorder {
     if (times.isEmpty) return;
     this.#times = new PullTimes(MAX_NAMES);
     try {
-      await this.#ports.driver.put(pullsKey(this.#ports.newId()), await times.encode());
+      await this.#ports.store(await times.encode());
     } catch (error) {
       this.#times.merge(times);
       throw error;

@@ -7,7 +7,7 @@ import type { StorageDriver } from '../../storage/driver.ts';
 import { MemoryDriver } from '../../storage/memory/driver.ts';
 import { PULLS, pullsKey } from '../../storage/paths.ts';
 import { PullRecorder } from './pull-recorder.ts';
-import { beginRecording, compactPulls, endRecording, readPulls } from './pull-store.ts';
+import { beginRecording, compactPulls, endRecording, readPulls, storePulls } from './pull-store.ts';
 import { HOUR } from './pull-times.ts';
 
 const DIGEST = digestFromHex('sha256', 'a'.repeat(64));
@@ -16,7 +16,7 @@ function open(driver: StorageDriver = new MemoryDriver()) {
   const clock = new TestClock();
   let ids = 0;
   const newId = () => `id${ids++}`;
-  const recorder = () => new PullRecorder({ driver, now: clock.now, newId });
+  const recorder = () => new PullRecorder({ store: (times) => storePulls(driver, newId(), times), now: clock.now });
   const keys = async () => {
     const found: string[] = [];
     for await (const { key } of driver.list(PULLS)) found.push(key);

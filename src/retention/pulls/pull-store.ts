@@ -24,6 +24,11 @@ export async function endRecording(driver: ObjectStore): Promise<void> {
   if (failure !== undefined) throw failure.cause;
 }
 
+/** Stores the times that one recorder has encoded, as a new object. @param id unique */
+export async function storePulls(driver: Pick<ObjectStore, 'put'>, id: string, times: Uint8Array): Promise<void> {
+  await driver.put(pullsKey(id), times);
+}
+
 /** Everything that was recorded. */
 export interface KnownPulls {
   readonly times: PullTimes;
@@ -73,6 +78,6 @@ export async function compactPulls(
   if (keys.length < 2) return;
   // Two hours more, because clocks differ and times are rounded to hours.
   const oldest = Math.floor((options.now - options.window) / HOUR) - 2;
-  await driver.put(pullsKey(options.newId()), await times.since(oldest).encode());
+  await storePulls(driver, options.newId(), await times.since(oldest).encode());
   await driver.delete(keys);
 }

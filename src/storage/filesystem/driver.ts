@@ -23,9 +23,12 @@ import { FileThread } from './file-thread.ts';
 import { makeFolder } from './folders.ts';
 import { FileObjects } from './objects.ts';
 import type { FilesPorts } from './ports.ts';
+import { FileReading } from './reading.ts';
 import { Reserve } from './reserve.ts';
 import { StagedFiles } from './staged-files.ts';
 import { isFull, storageFull } from './system-errors.ts';
+import { StoreService } from './threads/owner.ts';
+import type { StoreCalls } from './threads/protocol.ts';
 import type { WriteAheadLog } from './wal/wal.ts';
 
 export interface FilesystemOptions {
@@ -52,6 +55,8 @@ export interface FilesystemOptions {
 export class FilesystemDriver implements StorageDriver {
   readonly kind = 'filesystem';
   readonly #ports: FilesPorts;
+  readonly #reserve: Reserve | undefined;
+  readonly #reading: FileReading;
   readonly #objects: FileObjects;
   readonly #durability: FileDurability;
   readonly #staged: StagedFiles;
@@ -68,6 +73,7 @@ export class FilesystemDriver implements StorageDriver {
     if (options.writable) makeFolder(pathOf('tmp'));
     const hasReserve = options.writable && options.hasReserve !== false;
     const reserve = hasReserve ? new Reserve(root, options.now) : undefined;
+    this.#reserve = reserve;
     this.#ports = {
       ...{ root, pathOf, diskSync: new DiskSync(options.fatal), wal: options.wal },
       // While only the reserve for the log is left, clients get none of it.
@@ -76,6 +82,7 @@ export class FilesystemDriver implements StorageDriver {
       },
       ...{ uniqueName: options.uniqueName, reach: options.reach, fatal: options.fatal },
     };
+    this.#reading = new FileReading({ pathOf, thread: this.#threads[0] });
     this.#objects = new FileObjects({ ...this.#ports, reserve, threads: this.#threads });
     this.#durability = new FileDurability(this.#ports);
     this.#staged = new StagedFiles(this.#ports);
@@ -101,15 +108,15 @@ export class FilesystemDriver implements StorageDriver {
   }
 
   read(key: Key): Promise<Uint8Array | undefined> {
-    return this.#objects.read(key);
+    return this.#reading.read(key);
   }
 
   open(key: Key): Promise<StoredObject | undefined> {
-    return this.#objects.open(key);
+    return this.#reading.open(key);
   }
 
   head(key: Key): Promise<{ readonly size: number } | undefined> {
-    return this.#objects.head(key);
+    return this.#reading.head(key);
   }
 
   delete(keys: readonly Key[], options?: DeleteOptions): Promise<readonly DeleteFailure[]> {
@@ -121,7 +128,7 @@ export class FilesystemDriver implements StorageDriver {
   }
 
   list(prefix: Key, after?: Key): AsyncIterable<ListedObject> {
-    return this.#objects.list(prefix, after);
+    return this.#reading.list(prefix, after);
   }
 
   write(key: Key, bytes: Uint8Array): Promise<WrittenObject> {
@@ -156,6 +163,13 @@ export class FilesystemDriver implements StorageDriver {
 
   discard(place: StagedPlace): Promise<void> {
     return this.#staged.discard(place);
+  }
+
+  /** What this driver does for the driver of one other thread of this process. Only for a folder that this process has alone. */
+  serveThread(): StoreCalls {
+    const reserve = this.#reserve;
+    if (reserve === undefined) throw new Error('the data folder is shared: each process opens it by itself');
+    return new StoreService({ ...this.#ports, objects: this.#objects, reserve });
   }
 
   async close(): Promise<void> {

@@ -3,15 +3,20 @@ import { rm } from 'node:fs/promises';
 import { dirname } from 'node:path';
 import type { Durability, Key, WrittenObject } from '../driver.ts';
 import { isNamed, makeFile, writeFully, writeUnsynced } from './files.ts';
-import type { FilesPorts } from './ports.ts';
+import type { FilesPorts, ObjectLog, Syncs } from './ports.ts';
 import { isFull, storageFull } from './system-errors.ts';
-import { MAX_LOGGED_BYTES, type WriteAheadLog } from './wal/wal.ts';
+import { MAX_LOGGED_BYTES } from './wal/wal.ts';
+
+export interface FileDurabilityPorts extends Pick<FilesPorts, 'root' | 'pathOf' | 'admit' | 'reach'> {
+  readonly diskSync: Syncs;
+  readonly wal: ObjectLog | undefined;
+}
 
 /** The part of the driver that makes objects durable separately from the operation that wrote them. */
 export class FileDurability implements Durability {
-  readonly #ports: FilesPorts;
+  readonly #ports: FileDurabilityPorts;
 
-  constructor(ports: FilesPorts) {
+  constructor(ports: FileDurabilityPorts) {
     this.#ports = ports;
   }
 
@@ -55,7 +60,7 @@ export class FileDurability implements Durability {
     await diskSync.folder(dirname(path));
   }
 
-  async #logAhead(wal: WriteAheadLog, key: Key, bytes: Uint8Array): Promise<void> {
+  async #logAhead(wal: ObjectLog, key: Key, bytes: Uint8Array): Promise<void> {
     try {
       await wal.append({ kind: 'object', key, bytes });
     } catch (error) {

@@ -21,20 +21,26 @@ export class Reserve {
   readonly #root: string;
   readonly #path: string;
   readonly #now: () => number;
-  #held: boolean;
+  /** 1 while its space is taken, in memory that other threads may read. */
+  readonly #held = new Int32Array(new SharedArrayBuffer(Int32Array.BYTES_PER_ELEMENT));
   #triedAt = 0;
 
   constructor(root: string, now: () => number) {
     this.#root = root;
     this.#path = join(root, 'tmp', 'reserve');
     this.#now = now;
-    this.#held = this.#take();
+    this.#take();
+  }
+
+  /** For isReserveHeld, in other threads. */
+  get memory(): SharedArrayBuffer {
+    return this.#held.buffer;
   }
 
   /** Frees its space, unless that was done already. */
   free(): void {
-    if (!this.#held) return;
-    this.#held = false;
+    if (!this.#isHeld) return;
+    Atomics.store(this.#held, 0, 0);
     this.#triedAt = this.#now();
     unlinkSync(this.#path);
   }
@@ -42,18 +48,26 @@ export class Reserve {
   /** Whether clients may write. Allocates the file again first, if there is enough space. */
   admits(): boolean {
     this.restore();
-    return this.#held;
+    return this.#isHeld;
   }
 
   /** Allocates the file again if there is enough space. Cheap to call often. */
   restore(): void {
-    if (this.#held) return;
+    if (this.#isHeld) return;
     const { bavail, bsize } = statfsSync(this.#root);
     if (bavail * bsize < RESERVE_BYTES && this.#now() - this.#triedAt < RETRY_AFTER_MS) return;
-    this.#held = this.#take();
+    this.#take();
   }
 
-  #take(): boolean {
+  get #isHeld(): boolean {
+    return isReserveHeld(this.#held);
+  }
+
+  #take(): void {
+    if (this.#allocate()) Atomics.store(this.#held, 0, 1);
+  }
+
+  #allocate(): boolean {
     if (sizeOf(this.#path) === RESERVE_BYTES) return true;
     this.#triedAt = this.#now();
     try {
@@ -75,6 +89,11 @@ export class Reserve {
       return false;
     }
   }
+}
+
+/** Whether clients may write, as the thread that has the reserve last knew. @param held of Reserve.memory */
+export function isReserveHeld(held: Int32Array): boolean {
+  return Atomics.load(held, 0) === 1;
 }
 
 function sizeOf(path: string): number | undefined {

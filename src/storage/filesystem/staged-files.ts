@@ -9,12 +9,14 @@ import { dataKey, stagedKey } from '../paths.ts';
 import { stagedGone } from '../staged-gone.ts';
 import { openFile, rename, sizeOf } from './files.ts';
 import { Hasher } from './hasher.ts';
-import type { FilesPorts } from './ports.ts';
+import type { FilesPorts, Syncs } from './ports.ts';
 import { SharedBuffers } from './shared-buffers.ts';
 import { FileStagedWrite } from './staged.ts';
 import { isFull, isMissing, storageFull } from './system-errors.ts';
 
-type StagedFilesPorts = Pick<FilesPorts, 'root' | 'pathOf' | 'diskSync' | 'admit' | 'reach'>;
+interface StagedFilesPorts extends Pick<FilesPorts, 'root' | 'pathOf' | 'admit' | 'reach'> {
+  readonly diskSync: Syncs;
+}
 
 /** The part of the driver that stores uploads: one file for each place, which becomes the object by a rename. */
 export class StagedFiles implements StagedWrites {
@@ -37,8 +39,9 @@ export class StagedFiles implements StagedWrites {
     const path = this.#path(place);
     const folder = dirname(path);
     admit();
-    await diskSync.ensureFolder(folder, root);
-    if (from > 0 && (sizeOf(path) ?? 0) < from) throw stagedGone();
+    // Bytes from earlier requests were acknowledged, and so was their folder.
+    if (from === 0) await diskSync.ensureFolder(folder, root);
+    else if ((sizeOf(path) ?? 0) < from) throw stagedGone();
     const descriptor = orGone(() => openFile(path, from === 0 ? 'w+' : 'r+'));
     if (from > 0) ftruncateSync(descriptor, from);
     const hash = this.#hasher.open(place.inc, algorithm, descriptor, from, digest);

@@ -18,7 +18,7 @@ const MAX_BUFFERED_UPLOADS = 4;
 const EARLY_SYNC_BYTES = 32 * 1024 * 1024;
 
 export interface StagedFilePorts {
-  readonly diskSync: DiskSync;
+  readonly diskSync: Pick<DiskSync, 'file'>;
   readonly buffers: SharedBuffers;
   /** Throws `storage-full` while clients may not write. */
   readonly admit: () => void;

@@ -13,6 +13,8 @@ export interface OpenWalOptions {
   readonly fatal: Fatal;
   /** false: only recover the records of an earlier process; log nothing new. */
   readonly enabled: boolean;
+  /** Makes everything durable that earlier processes left in the folder, whether or not it was logged. */
+  readonly syncFirst?: boolean;
 }
 
 export interface OpenedWal {
@@ -26,7 +28,7 @@ export interface OpenedWal {
  * For the process that has the data folder alone, before it reads anything in it.
  * @throws StoreRefused in one line
  */
-export async function openWal({ root, uniqueName, fatal, enabled }: OpenWalOptions): Promise<OpenedWal> {
+export async function openWal({ root, uniqueName, fatal, enabled, syncFirst }: OpenWalOptions): Promise<OpenedWal> {
   const folder = walFolder(root);
   const diskSync = new DiskSync(fatal);
   const fileSystem = canSyncAtOnce(root) ? new FileSystem(root) : undefined;
@@ -34,6 +36,7 @@ export async function openWal({ root, uniqueName, fatal, enabled }: OpenWalOptio
   if (fileSystem !== undefined && enabled) {
     try {
       await diskSync.ensureFolder(folder, root);
+      if (syncFirst === true) await fileSystem.sync();
       return { wal: new WriteAheadLog({ folder, diskSync, fileSystem, fatal }), recovered };
     } catch (error) {
       // An existing store can be served from a full disk.

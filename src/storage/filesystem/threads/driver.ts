@@ -1,0 +1,199 @@
+import type { Algorithm } from '../../../oci/digest.ts';
+import type { Digest, Incarnation } from '../../../oci/names.ts';
+import type { ReachStep } from '../../crash-points.ts';
+import type {
+  CreateResult,
+  DeleteFailure,
+  DeleteOptions,
+  KeepState,
+  Key,
+  ListedObject,
+  PutOptions,
+  StagedPlace,
+  StagedWrite,
+  StorageDriver,
+  StoredObject,
+  WrittenObject,
+} from '../../driver.ts';
+import { DATA, isCreatedOnce } from '../../paths.ts';
+import { DiskSync, type Fatal } from '../disk-sync.ts';
+import { FileDurability } from '../durability.ts';
+import { FileThread } from '../file-thread.ts';
+import { sizeOf, writeWhole } from '../files.ts';
+import type { Syncs } from '../ports.ts';
+import { FileReading } from '../reading.ts';
+import { isReserveHeld } from '../reserve.ts';
+import { StagedFiles } from '../staged-files.ts';
+import { storageFull } from '../system-errors.ts';
+import { MAX_LOGGED_BYTES } from '../wal/wal.ts';
+import type { StoreCalls, ThreadFolder } from './protocol.ts';
+
+export interface ThreadDriverOptions {
+  readonly folder: ThreadFolder;
+  /** To the thread that has opened the data folder. */
+  readonly owner: StoreCalls;
+  readonly reach: ReachStep;
+  readonly fatal: Fatal;
+}
+
+/**
+ * The driver of a thread that does not own the data folder. It reads files and stages uploads by itself. Whatever
+ * depends on the owner's memory is a call to the owner: the write-ahead log, the reserve, names with one winner, folders known to be
+ * durable.
+ */
+export class ThreadDriver implements StorageDriver {
+  readonly kind = 'filesystem';
+  readonly #owner: StoreCalls;
+  readonly #pathOf: (key: Key) => string;
+  readonly #reserve: Int32Array;
+  readonly #reading: FileReading;
+  readonly #durability: FileDurability;
+  readonly #staged: StagedFiles;
+  /** Started on first use. Only background work lists many objects, and that runs in the owner. */
+  readonly #thread = new FileThread();
+  #lastTicket = 0;
+
+  constructor({ folder, owner, reach, fatal }: ThreadDriverOptions) {
+    const { root, isLogged } = folder;
+    const pathOf = (key: Key): string => `${root}/${key}`;
+    this.#owner = owner;
+    this.#pathOf = pathOf;
+    this.#reserve = new Int32Array(folder.reserve);
+    const ports = {
+      ...{ root, pathOf, reach, diskSync: syncsOf(root, owner, new DiskSync(fatal)) },
+      admit: () => {
+        if (!isReserveHeld(this.#reserve)) throw storageFull();
+      },
+    };
+    this.#reading = new FileReading({ pathOf, thread: this.#thread });
+    this.#durability = new FileDurability({ ...ports, wal: isLogged ? objectLogOf(owner, pathOf) : undefined });
+    this.#staged = new StagedFiles(ports);
+  }
+
+  /** The owner prepares the object while this thread waits for `first`. */
+  async create(key: Key, bytes: Uint8Array, first?: () => Promise<void>): Promise<CreateResult> {
+    if (first === undefined) return await this.#owner.create(key, bytes);
+    const ticket = ++this.#lastTicket;
+    const creating = this.#owner.create(key, bytes, ticket);
+    const before = first();
+    // Whichever settles later may be of no interest to anyone.
+    creating.catch(() => {});
+    before.catch(() => {});
+    const early = await Promise.race([before, creating]).catch(async (error: unknown) => {
+      await this.#owner.proceed(ticket, false);
+      // The owner has let go of the name before the caller learns that nothing was created.
+      await creating.catch(() => {});
+      throw error;
+    });
+    if (early !== undefined) return early;
+    await this.#owner.proceed(ticket, true);
+    return await creating;
+  }
+
+  async put(key: Key, bytes: Uint8Array, { durable = true }: PutOptions = {}): Promise<void> {
+    if (durable) return await this.#owner.put(key, bytes);
+    await this.#admit();
+    await writeWhole(this.#pathOf(key), bytes);
+  }
+
+  read(key: Key): Promise<Uint8Array | undefined> {
+    return this.#reading.read(key);
+  }
+
+  open(key: Key): Promise<StoredObject | undefined> {
+    return this.#reading.open(key);
+  }
+
+  head(key: Key): Promise<{ readonly size: number } | undefined> {
+    return this.#reading.head(key);
+  }
+
+  list(prefix: Key, after?: Key): AsyncIterable<ListedObject> {
+    return this.#reading.list(prefix, after);
+  }
+
+  async delete(keys: readonly Key[], options?: DeleteOptions): Promise<readonly DeleteFailure[]> {
+    const failures = await this.#owner.delete(keys, options);
+    return failures.map(({ key, message, code }) => ({ key, cause: Object.assign(new Error(message), { code }) }));
+  }
+
+  deleteAll(prefix: Key): Promise<void> {
+    return this.#owner.deleteAll(prefix);
+  }
+
+  async write(key: Key, bytes: Uint8Array): Promise<WrittenObject> {
+    await this.#admit();
+    return await this.#durability.write(key, bytes);
+  }
+
+  confirm(key: Key): Promise<void> {
+    return this.#durability.confirm(key);
+  }
+
+  async stage(
+    place: StagedPlace,
+    from: number,
+    algorithm: Algorithm,
+    keep?: KeepState,
+    digest?: Digest,
+  ): Promise<StagedWrite> {
+    await this.#admit();
+    return await this.#staged.stage(place, from, algorithm, keep, digest);
+  }
+
+  async takeOver(place: StagedPlace, size: number, inc: Incarnation): Promise<StagedPlace> {
+    await this.#admit();
+    return await this.#staged.takeOver(place, size, inc);
+  }
+
+  digestStaged(place: StagedPlace, size: number, algorithm: Algorithm): Promise<Digest | undefined> {
+    return this.#staged.digestStaged(place, size, algorithm);
+  }
+
+  commit(place: StagedPlace, size: number): Promise<boolean> {
+    return this.#staged.commit(place, size);
+  }
+
+  discard(place: StagedPlace): Promise<void> {
+    return this.#staged.discard(place);
+  }
+
+  /** Stops this thread's own threads. The data folder stays open. */
+  async close(): Promise<void> {
+    this.#thread.close();
+    this.#staged.close();
+  }
+
+  /** As FilesPorts.admit, but also tries to take the reserve back, which only the owner can. */
+  async #admit(): Promise<void> {
+    if (!isReserveHeld(this.#reserve)) await this.#owner.admit();
+  }
+}
+
+/** Files and folders are synced here; only the owner remembers which folders are durable, because they may be removed. */
+function syncsOf(root: string, owner: StoreCalls, diskSync: DiskSync): Syncs {
+  // The folders of data are never removed.
+  const known = new Set<string>();
+  return {
+    file: (descriptor, what) => diskSync.file(descriptor, what),
+    folder: (path) => diskSync.folder(path),
+    ensureFolder: async (path) => {
+      if (known.has(path)) return;
+      const folder = path.slice(root.length + 1);
+      await owner.ensureFolder(folder);
+      if (folder.startsWith(DATA)) known.add(path);
+    },
+  };
+}
+
+function objectLogOf(
+  owner: StoreCalls,
+  pathOf: (key: Key) => string,
+): ConstructorParameters<typeof FileDurability>[0]['wal'] {
+  return {
+    append: ({ key, bytes }) => owner.log(key, bytes),
+    // The owner gives an object of this size its name only once its record is synced, and what earlier processes left was synced before
+    // this thread began.
+    holds: (key) => isCreatedOnce(key) && (sizeOf(pathOf(key)) ?? Number.POSITIVE_INFINITY) <= MAX_LOGGED_BYTES,
+  };
+}
