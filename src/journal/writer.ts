@@ -8,6 +8,7 @@ import { BATCH_VERSION, type Batch, encodeBatch, hashSlot, type JournalEvent, ty
 import { readSlot } from './log.ts';
 import { PendingFacts } from './pending.ts';
 import type { RepositoryFacts } from './state.ts';
+import type { Turns } from './turns.ts';
 
 const MAX_EVENTS = 256;
 const MAX_BYTES = 1024 * 1024;
@@ -66,20 +67,23 @@ interface Decided {
   readonly settle: () => void;
 }
 
-/** The only writer of a repository's log in this process. Commands that wait at the same time are written as one slot. */
+/** The only writer of a repository's log in this thread. Commands that wait at the same time are written as one slot. */
 export class LogWriter {
   readonly #repo: RepositoryName;
   readonly #view: WritableView;
   readonly #ports: WriterPorts;
+  readonly #turns: Turns | undefined;
   #queue: Waiting[] = [];
   #running = false;
   #marks = false;
   #marked = false;
 
-  constructor(repo: RepositoryName, view: WritableView, ports: WriterPorts) {
+  /** @param turns if other threads of this process write to the log */
+  constructor(repo: RepositoryName, view: WritableView, ports: WriterPorts, turns?: Turns) {
     this.#repo = repo;
     this.#view = view;
     this.#ports = ports;
+    this.#turns = turns;
   }
 
   /** Whether this writer tried to create the repository's marker: then the marker, and a slot, may exist. */
@@ -113,12 +117,17 @@ export class LogWriter {
 
   async #run(): Promise<void> {
     while (this.#queue.length > 0) {
+      const turn = this.#turns?.take();
+      const endTurn = turn instanceof Promise ? await turn : turn;
+      // Commands that came while the writer waited for its turn are in the same slot.
       const group = this.#queue;
       this.#queue = [];
       try {
         await this.#writeGroup(group);
       } catch (error) {
         for (const waiting of group) waiting.reject(error);
+      } finally {
+        endTurn?.();
       }
     }
     this.#running = false;

@@ -3,6 +3,8 @@ import type { RepositoryName } from '../oci/names.ts';
 import type { StoreReader } from '../storage/driver.ts';
 import { CATALOG, repositoryOfMarker } from '../storage/paths.ts';
 import type { Page } from './projection.ts';
+import type { Count, Heads } from './threads/heads.ts';
+import { Looks } from './threads/looks.ts';
 
 /** How many logs are probed concurrently while it is unknown which repositories were deleted. */
 const PROBES = 16;
@@ -13,11 +15,16 @@ export interface MemoryCatalogPorts {
   readonly exists: (repo: RepositoryName) => Promise<boolean>;
   /** Whether other processes write to the store, so that nothing may be cached. */
   readonly probes: boolean;
+  /** The table of this process's threads, if it has several. */
+  readonly heads?: Heads | undefined;
   /** Called with the failure of a listing in the background, once until a listing succeeds. */
   readonly listingFailed: (error: unknown) => void;
 }
 
-/** All repositories, from the markers. Each log is probed once to find out whether its repository still exists. */
+/**
+ * All repositories, from the markers. Each log is probed once to find out whether its repository still exists. If other threads write
+ * too, the markers are listed again once any repository was created or deleted, and a log is probed again once its own was.
+ */
 export class MemoryCatalog {
   readonly #driver: StoreReader;
   readonly #exists: (repo: RepositoryName) => Promise<boolean>;
@@ -26,21 +33,31 @@ export class MemoryCatalog {
   readonly #names = new SortedNames<RepositoryName>(() => this.#known.keys());
   readonly #probes: boolean;
   readonly #listingFailed: (error: unknown) => void;
+  readonly #heads: Heads | undefined;
+  /** The count of the repository's creations and deletions before its log was probed. Used only with `heads`. */
+  readonly #probedAt = new Map<RepositoryName, Count>();
+  readonly #looks: Looks<Count | undefined>;
   #listing: Promise<void> | undefined;
+  /** The catalog's count before the markers were last listed. Used only with `heads`. */
+  #listedAt: Count | undefined;
   #isListed = false;
   #hasReportedFailure = false;
 
-  constructor({ driver, exists, probes, listingFailed }: MemoryCatalogPorts) {
+  constructor({ driver, exists, probes, heads, listingFailed }: MemoryCatalogPorts) {
     this.#driver = driver;
     this.#exists = exists;
     this.#probes = probes;
+    this.#heads = heads;
     this.#listingFailed = listingFailed;
+    this.#looks = new Looks({ sign: () => heads?.catalog(), look: () => this.#list() });
   }
 
-  /** A repository was created or deleted. */
+  /** A repository was created or deleted by this thread. */
   changed(repo: RepositoryName, exists: boolean): void {
     if (!this.#known.has(repo)) this.#names.added(repo);
     this.#known.set(repo, exists);
+    // Another thread may have changed it since.
+    this.#probedAt.delete(repo);
   }
 
   /** The repository has a log, or may have one. */
@@ -57,19 +74,18 @@ export class MemoryCatalog {
   lacks(repo: RepositoryName): boolean {
     if (this.#probes || this.#known.has(repo)) return false;
     // The next call starts a failed listing again.
-    if (!this.#isListed) this.#listOnce().catch(this.#reportFailure);
-    return this.#isListed;
+    if (!this.#isListed) this.#listed().catch(this.#reportFailure);
+    return this.#isListed && this.#isListingCurrent;
   }
 
   async page(after: string | undefined, limit: number): Promise<Page<RepositoryName>> {
     if (this.#probes) return this.#pageFromStore(after, limit);
-    await this.#listOnce();
+    await this.#listed();
     // One more than requested tells whether another page follows.
     const items: RepositoryName[] = [];
     for (let last = after; items.length <= limit; ) {
       const { names, more } = this.#names.page(last, limit + 1 - items.length);
-      await this.#probe(names);
-      items.push(...names.filter((name) => this.#known.get(name) === true));
+      items.push(...(await this.#existing(names)));
       last = names[names.length - 1];
       if (!more) break;
     }
@@ -98,6 +114,17 @@ export class MemoryCatalog {
     this.#listingFailed(error);
   };
 
+  /** Whether no repository was created since the markers were listed, except by this thread. */
+  get #isListingCurrent(): boolean {
+    return this.#heads === undefined || this.#heads.catalog() === this.#listedAt;
+  }
+
+  /** Resolves when every repository that was acknowledged or shown before this call is known. */
+  #listed(): Promise<void> {
+    if (this.#heads === undefined) return this.#listOnce();
+    return this.#isListingCurrent ? Promise.resolve() : this.#looks.since(this.#heads.catalog());
+  }
+
   #listOnce(): Promise<void> {
     this.#listing ??= this.#list().catch((error: unknown) => {
       this.#listing = undefined;
@@ -107,6 +134,7 @@ export class MemoryCatalog {
   }
 
   async #list(): Promise<void> {
+    const before = this.#heads?.catalog();
     for await (const { key } of this.#driver.list(CATALOG)) {
       const repo = repositoryOfMarker(key);
       if (repo !== undefined && !this.#known.has(repo)) {
@@ -114,20 +142,36 @@ export class MemoryCatalog {
         this.#names.added(repo);
       }
     }
+    this.#listedAt = before;
     this.#isListed = true;
     this.#hasReportedFailure = false;
   }
 
-  async #probe(names: readonly RepositoryName[]): Promise<void> {
-    const unknown = names.filter((name) => this.#known.get(name) === undefined);
-    for (let start = 0; start < unknown.length; start += PROBES) {
-      await Promise.all(unknown.slice(start, start + PROBES).map((name) => this.#probeOne(name)));
+  /** Those of the repositories that exist. */
+  async #existing(names: readonly RepositoryName[]): Promise<RepositoryName[]> {
+    const existing: RepositoryName[] = [];
+    for (let start = 0; start < names.length; start += PROBES) {
+      const some = names.slice(start, start + PROBES);
+      const exist = await Promise.all(some.map((name) => this.#knownToExist(name) ?? this.#probeOne(name)));
+      existing.push(...some.filter((_, index) => exist[index]));
     }
+    return existing;
   }
 
-  async #probeOne(name: RepositoryName): Promise<void> {
+  /** undefined: its log must be probed, for the first time or because another thread has changed it. */
+  #knownToExist(name: RepositoryName): boolean | undefined {
+    const isCurrent = this.#heads === undefined || this.#probedAt.get(name) === this.#heads.of(name).existence();
+    return isCurrent ? this.#known.get(name) : undefined;
+  }
+
+  async #probeOne(name: RepositoryName): Promise<boolean> {
+    const before = this.#heads?.of(name).existence();
     const exists = await this.#exists(name);
     // A write that completed meanwhile is newer.
-    if (this.#known.get(name) === undefined) this.#known.set(name, exists);
+    const newer = this.#knownToExist(name);
+    if (newer !== undefined) return newer;
+    this.#known.set(name, exists);
+    if (before !== undefined) this.#probedAt.set(name, before);
+    return exists;
   }
 }

@@ -1,101 +1,29 @@
 import type { Command } from '../journal/command.ts';
-import type { Batch, SlotHash } from '../journal/events.ts';
 import { RepositoryState } from '../journal/fold.ts';
-import { catchUp, foldLog, READ_AHEAD, type WalkedLog } from '../journal/log.ts';
+import { foldLog, type WalkedLog } from '../journal/log.ts';
 import type { BlobLink, RepositoryUsage } from '../journal/state.ts';
-import { LogWriter, type ViewHead, type WritableView, type WriterPorts } from '../journal/writer.ts';
 import type { Digest, RepositoryName, Tag } from '../oci/names.ts';
 import { slotKey } from '../storage/paths.ts';
 import { MemoryCatalog } from './memory-catalog.ts';
 import type { Answer, BlobUse, FoundManifest, InRepository, Page, Projection, ReferrersQuery } from './projection.ts';
+import { aheadOf, Resident, type ResidentPorts } from './resident.ts';
+import { Follower } from './threads/follower.ts';
+import type { Heads } from './threads/heads.ts';
 
 const UNKNOWN = { kind: 'unknown' } as const;
 
-/** One repository in memory: its folded state, and the writer of its log. */
-class Resident implements WritableView {
-  readonly state: RepositoryState;
-  readonly writer: LogWriter;
-  /** Number and bytes of the slots after the newest snapshot, and that snapshot's bytes. */
-  tail: { slots: number; bytes: number; snapshotBytes: number };
-  weight: number;
-  readonly #repo: RepositoryName;
-  readonly #ports: MemoryProjectionPorts;
-  /** The probe in flight, and the one after it. */
-  #probing: Promise<void> | undefined;
-  #next: Promise<void> | undefined;
-
-  constructor(repo: RepositoryName, folded: WalkedLog, ports: MemoryProjectionPorts) {
-    this.#repo = repo;
-    this.#ports = ports;
-    this.state = folded.state;
-    this.tail = { slots: folded.slots, bytes: folded.bytes, snapshotBytes: folded.snapshotBytes };
-    this.weight = this.state.weight;
-    this.writer = new LogWriter(repo, this, ports);
-  }
-
-  async head(): Promise<ViewHead> {
-    if (this.#ports.probe === true) await this.probe();
-    return { seq: this.state.seq, hash: this.state.hash, facts: this.state };
-  }
-
-  /** No other process reads this view, so nothing is announced. */
-  async announce(): Promise<boolean> {
-    return true;
-  }
-
-  async apply(batch: Batch, hash: SlotHash, size: number): Promise<void> {
-    // A probe may have applied it already.
-    if (batch.seq <= this.state.seq) return;
-    this.state.apply(batch, hash);
-    this.#grow({ slots: 1, bytes: size });
-  }
-
-  async catchUp(): Promise<void> {
-    const found = await catchUp(this.#ports.driver, this.#repo, this.state, aheadOf(this.#ports));
-    if (found.slots === 0) return;
-    // Another process's slot must be durable before a response depends on it.
-    await this.#ports.driver.confirm(slotKey(this.#repo, this.state.seq));
-    this.#grow(found);
-  }
-
-  /** Folds the slots that other processes wrote before this call. Calls during a probe share the next one. */
-  probe(): Promise<void> {
-    if (this.#next !== undefined) return this.#next;
-    const before = this.#probing ?? Promise.resolve();
-    const begin = (): Promise<void> => {
-      this.#probing = this.#next;
-      this.#next = undefined;
-      return this.catchUp();
-    };
-    // A failure of the previous probe reaches its own callers.
-    this.#next = before.then(begin, begin);
-    return this.#next;
-  }
-
-  #grow(by: { slots: number; bytes: number }): void {
-    this.tail.slots += by.slots;
-    this.tail.bytes += by.bytes;
-    this.#ports.onGrowth(this.#repo, this.tail);
-    this.#ports.onUsage?.(this.#repo, this.state.usage);
-  }
-}
-
-export interface MemoryProjectionPorts extends WriterPorts {
+export interface MemoryProjectionPorts extends ResidentPorts {
   /** Estimated bytes of memory for folded states; the least recently used are evicted and folded again when needed. */
   readonly budget: number;
-  /** Other processes write to the store: each use probes for the next slot. */
-  readonly probe?: boolean;
-  /** Called when a log grew. `tail` describes the slots after its newest snapshot. */
-  readonly onGrowth: (repo: RepositoryName, tail: Resident['tail']) => void;
-  /** Called with what a repository uses after each slot, before its writer is answered. */
-  readonly onUsage?: (repo: RepositoryName, usage: RepositoryUsage) => void;
+  /** The table that this process's threads share, if it has several and no other process writes to the store. Excludes `probe`. */
+  readonly heads?: Heads | undefined;
   /** The markers could not be listed in the background. Called once until a listing succeeds. */
   readonly onListingFailed: (error: unknown) => void;
 }
 
 /**
- * Views folded from the log into this process's memory, each repository on first use. If this process has locked the data folder
- * they are always current. Otherwise each use probes the log for slots of other processes.
+ * Views folded from the log into this thread's memory, each repository on first use. If this process has locked the data folder
+ * they are always current, or `heads` says whether they are. Otherwise each use probes the log for slots of other processes.
  */
 export class MemoryProjection implements Projection {
   readonly #ports: MemoryProjectionPorts;
@@ -111,6 +39,7 @@ export class MemoryProjection implements Projection {
       driver: ports.driver,
       exists: async (repo) => (await this.newest(repo)).exists,
       probes: ports.probe === true,
+      heads: ports.heads,
       listingFailed: ports.onListingFailed,
     });
   }
@@ -216,18 +145,18 @@ export class MemoryProjection implements Projection {
   }
 
   #ask<T>(repo: RepositoryName, answer: (state: RepositoryState) => T): Answer<InRepository<T>> {
-    const resident = this.#ports.probe === true ? undefined : this.#use(repo);
-    if (resident === undefined) return this.#fresh(repo).then(({ state }) => inRepository(state, answer));
-    return inRepository(resident.state, answer);
+    const resident = this.#use(repo);
+    if (resident?.isCurrent === true) return inRepository(resident.state, answer);
+    return this.#fresh(repo).then(({ state }) => inRepository(state, answer));
   }
 
-  /** The repository with every slot that was written before this call. */
+  /** The repository with every slot that was acknowledged or shown before this call. */
   async #fresh(repo: RepositoryName): Promise<Resident> {
     const isKnown = this.#residents.has(repo) || this.#folding.has(repo);
     const resident = await this.#resident(repo);
-    // A fold started by this call includes every slot written before it.
-    if (this.#ports.probe !== true || !isKnown) return resident;
-    await resident.probe();
+    // A fold started by this call includes every slot written before it; one that was in progress may not.
+    if (!isKnown || resident.isCurrent) return resident;
+    await resident.refresh();
     this.#reweigh(repo, resident);
     return resident;
   }
@@ -267,19 +196,24 @@ export class MemoryProjection implements Projection {
   }
 
   async #fold(repo: RepositoryName): Promise<Resident> {
-    if (await this.#hasNoLog(repo)) return new Resident(repo, emptyLog(), this.#ports);
+    const { heads } = this.#ports;
+    // Before the first look for slots.
+    const follower = heads && new Follower(heads.of(repo));
+    if (await this.#hasNoLog(repo)) return new Resident(repo, emptyLog(), this.#ports, follower);
     const folded = await foldLog(this.#ports.driver, repo, aheadOf(this.#ports));
     // A process that was killed may have left the newest slot in the page cache only, but responses must depend on durable slots.
     if (folded.state.seq > 0) await this.#ports.driver.confirm(slotKey(repo, folded.state.seq));
-    const resident = new Resident(repo, folded, this.#ports);
+    follower?.folded(folded.state);
+    const resident = new Resident(repo, folded, this.#ports, follower);
     // Names that are only read must not evict real repositories.
     if (folded.state.seq > 0) this.#keep(repo, resident);
     return resident;
   }
 
-  /** Costs the store nothing for a name that was never written to, or one HEAD if other processes write to the store. */
+  /** Costs the store nothing for a name that was never written to, or one HEAD if others write to the store. */
   async #hasNoLog(repo: RepositoryName): Promise<boolean> {
-    if (this.#ports.probe !== true) return this.#catalog.lacks(repo);
+    if (this.#catalog.lacks(repo)) return true;
+    if (this.#ports.probe !== true && this.#ports.heads === undefined) return false;
     return (await this.#ports.driver.head(slotKey(repo, 1))) === undefined;
   }
 
@@ -318,9 +252,4 @@ function inRepository<T>(state: RepositoryState, answer: (state: RepositoryState
 
 function emptyLog(): WalkedLog {
   return { state: new RepositoryState(), slots: 0, bytes: 0, snapshotBytes: 0 };
-}
-
-/** A store that other processes write to is remote, so slots are read ahead. */
-function aheadOf({ probe }: MemoryProjectionPorts): number {
-  return probe === true ? READ_AHEAD : 1;
 }

@@ -1,7 +1,7 @@
 import { MemoryDriver } from '../../src/storage/memory/driver.ts';
 import { openTemporaryFolder } from '../support/data-folder.ts';
 import { countingIncarnations } from '../support/deterministic.ts';
-import { HUGE_BUDGET, openProjection } from '../support/projections.ts';
+import { HUGE_BUDGET, openProjection, openThreads, takingTurns } from '../support/projections.ts';
 import { projectionContract } from './projection.contract.ts';
 
 for (const [room, budget] of [
@@ -33,3 +33,16 @@ projectionContract('memory beside other writers', async (clock) => {
     openProjection(driver, { clock, probe: true, newId: countingIncarnations(clock.now, 100 + number++) });
   return { projection: open(), reopen: async () => open(), close: () => driver.close() };
 });
+
+// Each call is made in another thread of the process.
+for (const [room, budget] of [
+  ['the memory of several threads', HUGE_BUDGET],
+  ['threads without memory for any view', 0],
+] as const) {
+  projectionContract(room, async (clock) => {
+    const driver = new MemoryDriver();
+    const [last, ...threads] = openThreads(driver, 4, { clock, budget });
+    if (last === undefined) throw new Error('there is no thread');
+    return { projection: takingTurns(threads), reopen: async () => last, close: () => driver.close() };
+  });
+}
