@@ -1,105 +1,29 @@
 import { type Actor, ANONYMOUS } from '../access/access.ts';
 import type { Authenticated } from '../access/authenticator.ts';
 import { ANONYMOUS_AUTHORITY, type Authority } from '../access/authority.ts';
-import { RegistryError, Unanswered } from '../oci/errors.ts';
-import type { FileSender } from '../sending/protocol.ts';
-import type { AccessEntry, Logger } from '../telemetry/log.ts';
-import type { Telemetry } from '../telemetry/metrics.ts';
+import { RegistryError } from '../oci/errors.ts';
 import { RequestLabels } from '../telemetry/request-labels.ts';
 import { type Address, addressOf, shownTarget, unknownLabels } from './address.ts';
-import type { Admission } from './admission.ts';
 import { type BunServer, IDLE_SECONDS } from './bun-server.ts';
 import { renderChallenge, type TokenService, Unauthorized } from './challenge.ts';
-import type { Connection, TlsConnections } from './connection.ts';
-import type { FileResponse, HandlerPorts, RequestContext, RequestStats } from './context.ts';
+import type { Connection } from './connection.ts';
+import type { FileResponse, RequestContext, RequestStats } from './context.ts';
 import { dispatch } from './dispatch.ts';
-import { renderError } from './errors.ts';
-import type { Proxies } from './forwarded.ts';
+import { type FailedRequest, failed } from './failed.ts';
 import type { Gate, Identified } from './gate.ts';
 import { handOver } from './hand-over.ts';
-import type { PublicAddress } from './public-address.ts';
+import { checkHost } from './host-header.ts';
+import { nextRequestId } from './request-id.ts';
 import type { RequiredAccess } from './required-access.ts';
-import { respond } from './response.ts';
 import type { Route } from './route.ts';
-import { limitedRequest, type SubjectLimits } from './subject-limits.ts';
-import type { WebOrigins } from './web-origins.ts';
-
-export interface ServerPorts extends HandlerPorts {
-  readonly logger: Logger;
-  /** Writes a request's line to the access log; undefined if the log level excludes those. */
-  readonly access: ((entry: AccessEntry) => void) | undefined;
-  readonly telemetry: Telemetry;
-  readonly webOrigins: WebOrigins;
-  readonly admission: Admission;
-  /** undefined if no subject is limited. */
-  readonly subjects: SubjectLimits | undefined;
-  readonly proxies: Proxies;
-  readonly publicAddress: PublicAddress;
-  /** undefined: clients connect without TLS. */
-  readonly tls: TlsConnections | undefined;
-  /** Headers of every response; undefined: none. */
-  readonly commonHeaders: Readonly<Record<string, string>> | undefined;
-  /** undefined if access is not restricted. */
-  readonly gate: Gate | undefined;
-  /** Why new requests are refused; undefined while they are served. */
-  readonly notReady: () => string | undefined;
-  readonly version: string;
-  /** Threads that send large files; without them the serving thread does. */
-  readonly senders: FileSender | undefined;
-}
-
-/**
- * Answers one request of the API. A response that is ready is returned without a promise, because each await costs a pull from memory
- * measurable time.
- */
-export function serve(request: Request, server: BunServer, ports: ServerPorts): Response | Promise<Response> {
-  const exchange = new Exchange(request, server, ports);
-  let answer: Response | Promise<Response>;
-  try {
-    answer = exchange.answer();
-  } catch (error) {
-    answer = exchange.failed(error);
-  }
-  if (!(answer instanceof Promise)) return exchange.finish(answer);
-  exchange.wait();
-  return answer.catch((error: unknown) => exchange.failed(error)).then((response) => exchange.finish(response));
-}
-
-/** Answers a request outside the API with an error. It is counted and logged like any other. */
-export function refuse(error: unknown, request: Request, server: BunServer, ports: ServerPorts): Response {
-  const exchange = new Exchange(request, server, ports);
-  return exchange.finish(exchange.failed(error));
-}
-
-/** Serves resources outside the API, such as the metrics, to callers with access. Without access control such requests are not logged. */
-export async function serveGuarded(
-  request: Request,
-  server: BunServer,
-  ports: ServerPorts,
-  { name, required, answer }: Guarded,
-): Promise<Response> {
-  const { gate } = ports;
-  if (gate === undefined) return await answer();
-  const exchange = new Exchange(request, server, ports);
-  try {
-    await exchange.guard(gate, name, required);
-    return exchange.finish(await answer());
-  } catch (error) {
-    return exchange.finish(exchange.failed(error));
-  }
-}
-
-interface Guarded {
-  /** In log lines and metrics. */
-  readonly name: string;
-  readonly required: RequiredAccess;
-  readonly answer: () => Promise<Response>;
-}
+import { sendHere } from './send-here.ts';
+import type { ServerPorts } from './server-ports.ts';
+import { limitedRequest } from './subject-limits.ts';
 
 const UNKNOWN = Symbol('unknown');
 
 /** One request from its arrival to its line in the log. */
-class Exchange implements RequestContext {
+export class Exchange implements RequestContext {
   readonly request: Request;
   readonly id = nextRequestId();
   readonly stats: RequestStats = { digest: undefined, received: 0, sent: 0 };
@@ -159,7 +83,7 @@ class Exchange implements RequestContext {
         server: this.#server,
         stats: this.stats,
         senders: this.#ports.senders,
-        failed: (message) => failed(new Error(message), this.#ports, { ...this.#about(), head: true }),
+        failed: (message) => failed(new Error(message), this.#ports, this.#about()),
       });
       return handed ?? sendHere(answer);
     };
@@ -254,7 +178,9 @@ class Exchange implements RequestContext {
   }
 
   failed(error: unknown): Response {
-    const shown = this.#isDisconnect(error) ? clientGone() : error;
+    const shown = this.#isDisconnect(error)
+      ? new RegistryError('client-gone', 'the client disconnected before the response')
+      : error;
     const response = failed(shown, this.#ports, { ...this.#about(), challenge: this.#challenge(error) });
     this.stats.sent = Number(response.headers.get('content-length'));
     return response;
@@ -272,9 +198,8 @@ class Exchange implements RequestContext {
       : undefined;
   }
 
-  #about(): { requestId: string; method: string; head: boolean } {
-    const { method } = this.request;
-    return { requestId: this.id, method, head: method === 'HEAD' };
+  #about(): FailedRequest {
+    return { requestId: this.id, method: this.request.method };
   }
 
   finish(response: Response): Response {
@@ -303,67 +228,4 @@ class Exchange implements RequestContext {
     });
     return response;
   }
-}
-
-/**
- * Sends a file from this thread: the kernel copies it to the socket. The store has just opened the file. Bun opens it again by name,
- * before this thread does anything else, because Bun does not close a descriptor it is given and cannot send a range of one
- * (docs/decisions/0050).
- */
-function sendHere({ status, headers, path, start, end }: FileResponse): Response {
-  // Bun would otherwise put the name of the stored file into this header.
-  const unnamed = { ...headers, 'Content-Disposition': 'attachment' };
-  return respond(status === 200 ? Bun.file(path) : Bun.file(path).slice(start, end), { status, headers: unnamed });
-}
-
-/**
- * "A server MUST respond with a 400 … to any request message that contains more than one Host header field line or a Host header
- * field with an invalid field value" (RFC 9112, section 3.2). Marina does not depend on it, but a proxy in front of it may.
- */
-function checkHost(request: Request, url: string): void {
-  const host = request.headers.get('host');
-  if (host === null || host === '') return;
-  // Bun joins several Host headers with a comma. If the value cannot be part of a URL, Bun's URL is only a path.
-  if (host.includes(',') || url.startsWith('/')) {
-    throw new RegistryError('request-invalid', 'send one Host header, with the name or address of the registry');
-  }
-}
-
-const ID_PREFIX = crypto.randomUUID().slice(0, 8);
-let requests = 0;
-
-/** A random prefix for the process and a counter: unique among all processes, and cheap. */
-function nextRequestId(): string {
-  requests++;
-  return `${ID_PREFIX}-${requests.toString(36)}`;
-}
-
-/** Renders an error for the client, and logs the details that only the operator may see. */
-export function failed(
-  error: unknown,
-  { logger, telemetry }: ServerPorts,
-  about: { requestId: string; method: string; head: boolean; challenge?: string | undefined } = {
-    requestId: 'none',
-    method: 'none',
-    head: false,
-  },
-): Response {
-  const response = renderError(error, about.head, about.challenge);
-  if (response.status >= 500) {
-    telemetry.requestFailed(failureOf(error));
-    // The operator paused writes on purpose, so this is not logged as a failure.
-    if (error instanceof RegistryError && error.kind === 'writes-paused') return response;
-    logger.error({ requestId: about.requestId, method: about.method, err: error }, 'a request failed');
-  }
-  return response;
-}
-
-function clientGone(): RegistryError {
-  return new RegistryError('client-gone', 'the client disconnected before the response');
-}
-
-/** A label for the metrics. */
-function failureOf(error: unknown): string {
-  if (error instanceof Unanswered) return 'unanswered';
-  return error instanceof RegistryError ? error.kind : 'unexpected';
 }

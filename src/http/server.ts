@@ -1,10 +1,11 @@
 import { Elysia } from 'elysia';
 import { RegistryError } from '../oci/errors.ts';
 import { type BunServer, IDLE_SECONDS } from './bun-server.ts';
-import { refuse, type ServerPorts, serve, serveGuarded } from './exchange.ts';
 import { healthz, metrics, readyz } from './health.ts';
 import { landingPage } from './landing.ts';
 import type { RequiredAccess } from './required-access.ts';
+import { refuse, serve, serveGuarded } from './serve.ts';
+import type { ServerPorts } from './server-ports.ts';
 
 /** Bun's limit is off, because its 413 response has no body. Each endpoint has its own limit. */
 const MAX_BODY = Number.MAX_SAFE_INTEGER;
