@@ -1,5 +1,6 @@
 import { hostname } from 'node:os';
 import { type AccessPolicy, ANONYMOUS_CALLER } from './access/access.ts';
+import type { AccessRules } from './access/rules/access-rules.ts';
 import { type Config, ConfigError } from './config.ts';
 import { Admission } from './http/admission.ts';
 import { Proxies } from './http/forwarded.ts';
@@ -23,7 +24,8 @@ import { ImmutableTags } from './rules/immutable-tags.ts';
 import { ReadOnly } from './rules/read-only.ts';
 import type { Logs } from './telemetry/log.ts';
 import { Telemetry } from './telemetry/metrics.ts';
-import { type Access, checkAccessSettings, openAccessControl } from './wiring/access.ts';
+import { type Access, openAccessControl } from './wiring/access.ts';
+import { openAccessFiles } from './wiring/access-files.ts';
 import { admissionLimits, idFactory, openSubjectLimits, reachOf, sleep } from './wiring/basics.ts';
 import { openBlobSource } from './wiring/blob-cache.ts';
 import { wireCluster } from './wiring/cluster.ts';
@@ -80,19 +82,20 @@ export async function wire(config: Config, logs: Logs, version: string): Promise
   if (config.s3Redirect && config.storageDriver !== 's3') {
     throw new ConfigError('S3_REDIRECT=true cannot be used: it needs STORAGE_DRIVER=s3');
   }
-  checkAccessSettings(config);
   const policy = openPolicy(config);
   const newId = idFactory();
   const telemetry = new Telemetry();
   const reach = reachOf(config.crashPoint);
   const { redisUrl } = config;
+  const quotas = openQuotas({ logger, telemetry });
+  const onRules = (rules: AccessRules): void => quotas.use(rules.quotas);
+  const accessFiles = await openAccessFiles(config, { logger, telemetry, onRules });
   const tls = await openTls(config, { logger, telemetry });
   const opened = await openStore(config, redisUrl !== undefined, { newId, reach, logs, telemetry });
   const node = config.nodeName === '' ? hostname() : config.nodeName;
   const { writes, close: closeSwitch } = await openWriteSwitch(config, opened, logger);
   const pulls = await openPulls({ opened, policy, newId, logs });
   const expiring = watchExpiring(opened, policy, logger);
-  const quotas = openQuotas({ logger, telemetry });
   const robots = openRobotsLog({ driver: opened.driver, newId, reach, node });
   const shapePorts: ShapePorts = {
     config,
@@ -125,12 +128,12 @@ export async function wire(config: Config, logs: Logs, version: string): Promise
   });
   const access = await openAccessControl({
     config,
+    files: accessFiles,
     opened,
     robots,
     publicAddress,
     logger,
     telemetry,
-    onRules: (rules) => quotas.use(rules.quotas),
   });
   const cache = new ContentCache(config.contentCache);
   const blobs = openBlobSource({ config, opened, newId, logs, telemetry });

@@ -61,6 +61,7 @@ const TYPES_ONLY: Readonly<Record<string, readonly string[]>> = { http: ['projec
 const WIRING = [
   'src/wiring.ts',
   'src/wiring/access.ts',
+  'src/wiring/access-files.ts',
   'src/wiring/access-rules.ts',
   'src/wiring/basics.ts',
   'src/wiring/blob-cache.ts',

@@ -68,8 +68,11 @@ function textOf(identity: Identity): string {
   }
 }
 
-/** `%` is also encoded, so that different names have different labels. `~` marks a truncated label. */
-function printable(name: string): string {
+/**
+ * Printable ASCII without spaces; other characters are percent-encoded. `%` is also encoded, so that different names have different
+ * labels. `~` marks a truncated label.
+ */
+export function printable(name: string): string {
   return name
     .toWellFormed()
     .replace(/[^\x21-\x24\x26-\x7d]/gu, (character) =>

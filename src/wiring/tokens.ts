@@ -5,7 +5,7 @@ import type { Authentication } from '../access/authentication.ts';
 import type { BearerAuthenticator } from '../access/authenticator.ts';
 import type { ReloadedFile } from '../access/reloaded-file.ts';
 import { AccountVersions, type VersionOf } from '../access/tokens/account-versions.ts';
-import type { Holder } from '../access/tokens/claims.ts';
+import type { TokenIdentity } from '../access/tokens/claims.ts';
 import { KeyRing, makeTokenKey, type PrivateKeys, parsePrivateKeys } from '../access/tokens/keys.ts';
 import { OwnTokens } from '../access/tokens/own-tokens.ts';
 import { RefreshTokens } from '../access/tokens/refresh-tokens.ts';
@@ -23,27 +23,39 @@ import type { OpenedStore } from './store.ts';
 /** In the data folder of a single process without TOKEN_KEY_FILE. Copies of the store do not include it (docs/operations.md). */
 const KEY_FILE = 'token-key.pem';
 
+export type KeyFile = ReloadedFile<'TOKEN_KEY_FILE', PrivateKeys>;
+
+interface FilePorts {
+  readonly logger: Logger;
+  readonly telemetry: Telemetry;
+}
+
 /**
- * Checks, before anything is opened, that there is a key or a place to create one.
- * @throws ConfigError
+ * Opens TOKEN_KEY_FILE, before the store is opened.
+ * @returns undefined if this process keeps a key of its own in its data folder
+ * @throws ConfigError if there is no usable key, and no place to create one
  */
-export function requireTokenKey({ tokenKeyFile, storageDriver, redisUrl }: Config): void {
-  if (tokenKeyFile !== undefined || (storageDriver === 'filesystem' && redisUrl === undefined)) return;
+export async function openKeyFile(
+  { tokenKeyFile, storageDriver, redisUrl }: Config,
+  ports: FilePorts,
+): Promise<KeyFile | undefined> {
+  if (tokenKeyFile !== undefined) return await openKeys(tokenKeyFile, ports);
+  if (storageDriver === 'filesystem' && redisUrl === undefined) return undefined;
   throw new ConfigError(
     'TOKEN_KEY_FILE is not set: processes that share a store must sign tokens with the same key. ' +
       'Create one with "marina token-key > token-key.pem", give the file to each of them, and keep it out of the store',
   );
 }
 
-export interface TokenWiring {
+export interface TokenWiring extends FilePorts {
   readonly config: Config;
+  /** undefined: this process keeps a key of its own in its data folder. */
+  readonly keyFile: KeyFile | undefined;
   readonly opened: Pick<OpenedStore, 'store' | 'place'>;
   readonly publicAddress: PublicAddress;
   readonly versionOf: VersionOf;
-  /** Lifetime of an access token of this holder, in milliseconds. */
-  readonly lifetimeOf: (holder: Holder) => number;
-  readonly logger: Logger;
-  readonly telemetry: Telemetry;
+  /** Lifetime of an access token for this identity, in milliseconds. */
+  readonly lifetimeOf: (identity: TokenIdentity) => number;
 }
 
 export interface OpenedTokens {
@@ -56,10 +68,10 @@ export interface OpenedTokens {
   readonly close: () => void;
 }
 
-/** @throws ConfigError if there is no usable key */
+/** @throws ConfigError if the key in the data folder cannot be used */
 export async function openTokens(wiring: TokenWiring): Promise<OpenedTokens> {
   const { config, opened, publicAddress, versionOf, lifetimeOf, logger, telemetry } = wiring;
-  const file = await openKeyFile(wiring);
+  const file = wiring.keyFile ?? (await openKeys(await ownKeyFile(opened.place), wiring));
   const keys = new KeyRing(file);
   const signer = new TokenSigner({ keys, issuer: issuerOf(opened.store), now: Date.now, newId: () => ulid() });
   const versions = new AccountVersions(versionOf);
@@ -93,14 +105,9 @@ function issuerOf(store: string): string {
   return `marina:${Buffer.from(hkdfSync('sha256', store, '', 'marina token issuer', 16)).toString('hex')}`;
 }
 
-async function openKeyFile({
-  config,
-  opened,
-  logger,
-  telemetry,
-}: TokenWiring): Promise<ReloadedFile<'TOKEN_KEY_FILE', PrivateKeys>> {
+async function openKeys(path: string, { logger, telemetry }: FilePorts): Promise<KeyFile> {
   return await openConfigFile({
-    paths: { TOKEN_KEY_FILE: config.tokenKeyFile ?? (await ownKeyFile(opened.place)) },
+    paths: { TOKEN_KEY_FILE: path },
     parse: ({ TOKEN_KEY_FILE: pem }) => parsePrivateKeys(pem),
     logger,
     telemetry,

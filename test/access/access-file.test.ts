@@ -1,7 +1,7 @@
 // ACCESS_FILE of a running server: the rules that it starts with, and those that it reads again.
-import { afterAll, expect, test } from 'bun:test';
+import { afterAll, describe, expect, test } from 'bun:test';
 import { createHash } from 'node:crypto';
-import { renameSync, writeFileSync } from 'node:fs';
+import { existsSync, renameSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { attempt } from '../support/command.ts';
 import { eventually } from '../support/eventually.ts';
@@ -61,19 +61,37 @@ test('rules apply to anonymous clients, and can change while the server runs', a
   expect(await server.stop()).toBe(0);
 });
 
-test('a wrong file stops the start, with one line that names file, line and reason', async () => {
-  const path = join(temporaryFolder('access'), 'access.yaml');
-  write(path, 'rules:\n  - who: group:none\n    repositories: [a]\n    actions: [pull]\n');
-  const { code, stderr } = await attempt(
-    [join(projectRoot, 'node_modules', '.bin', 'bun'), join(projectRoot, 'src', 'main.ts')],
-    {
-      env: { ACCESS_FILE: path, PORT: '0', STORAGE_PATH: join(temporaryFolder('access'), 'data') },
+describe('a wrong file stops the start before the store is opened, with one line that names file and reason:', () => {
+  const accounts = join(temporaryFolder('access'), 'accounts');
+  write(accounts, '');
+  const wrong = {
+    ACCESS_FILE: {
+      text: 'rules:\n  - who: group:none\n    repositories: [a]\n    actions: [pull]\n',
+      reason: 'line 2, column 10 (rules[0].who): `groups` has no group of this name',
     },
-  );
-  expect([code, stderr]).toEqual([
-    1,
-    `marina: ACCESS_FILE=${path} cannot be used: line 2, column 10 (rules[0].who): \`groups\` has no group of this name\n`,
-  ]);
+    HTPASSWD_FILE: {
+      text: 'alice:$apr1$x$y\n',
+      reason:
+        'line 1: its hash is MD5, not bcrypt or argon2id: set its password again with "marina user passwd" or "htpasswd -B"',
+    },
+    TOKEN_KEY_FILE: {
+      text: '-----BEGIN PRIVATE KEY-----\nMIIE\n-----END PRIVATE KEY-----\n',
+      reason: 'key 1 of 1 cannot be read: an EC P-256 or Ed25519 private key (PEM, not encrypted) is expected',
+    },
+  };
+  for (const [name, { text, reason }] of Object.entries(wrong)) {
+    test(name, async () => {
+      const folder = temporaryFolder('access');
+      const [path, data] = [join(folder, 'file'), join(folder, 'data')];
+      write(path, text);
+      const { code, stderr } = await attempt(
+        [join(projectRoot, 'node_modules', '.bin', 'bun'), join(projectRoot, 'src', 'main.ts')],
+        { env: { HTPASSWD_FILE: accounts, [name]: path, PORT: '0', STORAGE_PATH: data } },
+      );
+      expect([code, stderr]).toEqual([1, `marina: ${name}=${path} cannot be used: ${reason}\n`]);
+      expect(existsSync(data)).toBe(false);
+    });
+  }
 });
 
 test('with only HTPASSWD_FILE, callers without an account may do nothing', async () => {

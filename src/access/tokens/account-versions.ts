@@ -1,4 +1,4 @@
-import type { Account, Held, Holder } from './claims.ts';
+import type { Account, BoundIdentity, TokenIdentity } from './claims.ts';
 
 /** The current version of an account's password: a text that changes with it; undefined if there is no such account. */
 export type VersionOf = (account: Account) => string | undefined;
@@ -11,17 +11,17 @@ export class AccountVersions {
     this.#versionOf = versionOf;
   }
 
-  /** The holder with the version of its password; only accounts have one. */
-  held(holder: Holder): Held {
-    return { holder, version: isAccount(holder) ? this.#versionOf(holder) : undefined };
+  /** The identity with the version of its password; only accounts have one. */
+  bind(identity: TokenIdentity): BoundIdentity {
+    return { identity, version: isAccount(identity) ? this.#versionOf(identity) : undefined };
   }
 
-  /** Whether the account still has the same password. A holder without a password is always current. */
-  isCurrent({ holder, version }: Held): boolean {
-    return !isAccount(holder) || (version !== undefined && version === this.#versionOf(holder));
+  /** Whether the account still has the same password. An identity without a password is always current. */
+  isCurrent({ identity, version }: BoundIdentity): boolean {
+    return !isAccount(identity) || (version !== undefined && version === this.#versionOf(identity));
   }
 }
 
-export function isAccount(holder: Holder): holder is Account {
-  return holder.kind === 'user' || holder.kind === 'robot';
+export function isAccount(identity: TokenIdentity): identity is Account {
+  return identity.kind === 'user' || identity.kind === 'robot';
 }

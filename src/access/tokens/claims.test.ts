@@ -2,12 +2,12 @@ import { expect, test } from 'bun:test';
 import fc from 'fast-check';
 import { repositoryNames } from '../../../test/support/generators.ts';
 import type { Action } from '../authority.ts';
-import { accessClaimsOf, type Held, readAccessClaims, readRefreshClaims, refreshClaimsOf } from './claims.ts';
+import { accessClaimsOf, type BoundIdentity, readAccessClaims, readRefreshClaims, refreshClaimsOf } from './claims.ts';
 import type { Granted } from './grant.ts';
 
 const text = fc.string({ unit: 'grapheme', maxLength: 30 });
-const held: fc.Arbitrary<Held> = fc.record({
-  holder: fc.oneof(
+const bound: fc.Arbitrary<BoundIdentity> = fc.record({
+  identity: fc.oneof(
     fc.constant({ kind: 'anonymous' } as const),
     fc.record({ kind: fc.constantFrom('user', 'robot'), name: text }),
     fc.record({ kind: fc.constant('certificate' as const), commonName: text }),
@@ -36,7 +36,7 @@ const normal = (value: unknown): unknown => throughJson(value);
 
 test('claims survive encoding and decoding', () => {
   fc.assert(
-    fc.property(held, granted, (who, what) => {
+    fc.property(bound, granted, (who, what) => {
       const read = readAccessClaims(throughJson(accessClaimsOf(what, who)));
       expect(normal(read)).toEqual(normal({ ...who, granted: what }));
       expect(normal(readRefreshClaims(throughJson(refreshClaimsOf(who))))).toEqual(normal(who));
@@ -47,7 +47,7 @@ test('claims survive encoding and decoding', () => {
 test('other tools can read the grants in the claim of distribution, where `create` is `push`', () => {
   const repo = fc.sample(repositoryNames, 1)[0];
   if (repo === undefined) throw new Error('there is always a name');
-  const who: Held = { holder: { kind: 'user', name: 'deployer' }, version: '7' };
+  const who: BoundIdentity = { identity: { kind: 'user', name: 'deployer' }, version: '7' };
   const { access, marina } = accessClaimsOf(
     {
       repositories: [

@@ -5,19 +5,19 @@ import type { Identity } from '../identity.ts';
 import { type Granted, type RepositoryGrant, scopeWord } from './grant.ts';
 
 /** Identities that this registry issues tokens to. */
-export type Holder = Extract<Identity, { kind: 'anonymous' | 'user' | 'robot' | 'oidc' | 'certificate' }>;
+export type TokenIdentity = Extract<Identity, { kind: 'anonymous' | 'user' | 'robot' | 'oidc' | 'certificate' }>;
 
 /** An identity with a password. */
 export type Account = Extract<Identity, { kind: 'user' | 'robot' }>;
 
-/** The holder of a token, and for accounts the version of the password with which it was obtained. */
-export interface Held {
-  readonly holder: Holder;
+/** The identity that a token is for, and for accounts the version of the password with which it was obtained. */
+export interface BoundIdentity {
+  readonly identity: TokenIdentity;
   readonly version: string | undefined;
 }
 
 const name = z.string().max(4_096);
-const holder = z.discriminatedUnion('kind', [
+const identity = z.discriminatedUnion('kind', [
   z.strictObject({ kind: z.literal('anonymous') }),
   z.strictObject({ kind: z.literal('user'), name }),
   z.strictObject({ kind: z.literal('robot'), name }),
@@ -25,7 +25,7 @@ const holder = z.discriminatedUnion('kind', [
   z.strictObject({ kind: z.literal('certificate'), commonName: name }),
 ]);
 
-const held = { identity: holder, version: z.string().optional() };
+const bound = { identity, version: z.string().optional() };
 
 const repositoryName = z.string().transform((text, context): RepositoryName => {
   const parsed = parseRepositoryName(text);
@@ -51,14 +51,14 @@ const entry = z.discriminatedUnion('type', [
 const accessClaims = z.object({
   access: z.array(entry),
   /** `create`: indexes of the entries of `access` in which `push` means `create`. */
-  marina: z.strictObject({ ...held, create: z.array(z.number()).optional() }),
+  marina: z.strictObject({ ...bound, create: z.array(z.number()).optional() }),
 });
 type AccessClaims = z.input<typeof accessClaims>;
 
-const refreshClaims = z.object({ marina: z.strictObject(held) });
+const refreshClaims = z.object({ marina: z.strictObject(bound) });
 type RefreshClaims = z.input<typeof refreshClaims>;
 
-export function accessClaimsOf(granted: Granted, who: Held): AccessClaims {
+export function accessClaimsOf(granted: Granted, who: BoundIdentity): AccessClaims {
   const { repositories, registry } = granted;
   const create = repositories.flatMap(({ actions }, at) => (actions.includes('create') ? [at] : []));
   return {
@@ -70,16 +70,16 @@ export function accessClaimsOf(granted: Granted, who: Held): AccessClaims {
       })),
       ...registry.map((action) => ({ type: 'registry' as const, name: action, actions: ['*'] as ['*'] })),
     ],
-    marina: { ...heldClaims(who), ...(create.length > 0 ? { create } : {}) },
+    marina: { ...boundClaims(who), ...(create.length > 0 ? { create } : {}) },
   };
 }
 
-export function refreshClaimsOf(who: Held): RefreshClaims {
-  return { marina: heldClaims(who) };
+export function refreshClaimsOf(who: BoundIdentity): RefreshClaims {
+  return { marina: boundClaims(who) };
 }
 
 /** @returns undefined if the claims are not such as ours */
-export function readAccessClaims(payload: unknown): (Held & { readonly granted: Granted }) | undefined {
+export function readAccessClaims(payload: unknown): (BoundIdentity & { readonly granted: Granted }) | undefined {
   const { data } = accessClaims.safeParse(payload);
   if (data === undefined) return undefined;
   const create = new Set(data.marina.create);
@@ -89,19 +89,19 @@ export function readAccessClaims(payload: unknown): (Held & { readonly granted: 
     return [{ repo: each.name, actions }];
   });
   const registry = data.access.flatMap((each) => (each.type === 'registry' ? [each.name] : []));
-  return { ...readHeld(data), granted: { repositories, registry } };
+  return { ...readBound(data), granted: { repositories, registry } };
 }
 
 /** @returns undefined if the claims are not such as ours */
-export function readRefreshClaims(payload: unknown): Held | undefined {
+export function readRefreshClaims(payload: unknown): BoundIdentity | undefined {
   const { data } = refreshClaims.safeParse(payload);
-  return data === undefined ? undefined : readHeld(data);
+  return data === undefined ? undefined : readBound(data);
 }
 
-function heldClaims({ holder: identity, version }: Held): RefreshClaims['marina'] {
+function boundClaims({ identity, version }: BoundIdentity): RefreshClaims['marina'] {
   return { identity, ...(version === undefined ? {} : { version }) };
 }
 
-function readHeld({ marina: { identity, version } }: z.output<typeof refreshClaims>): Held {
-  return { holder: identity, version };
+function readBound({ marina: { identity, version } }: z.output<typeof refreshClaims>): BoundIdentity {
+  return { identity, version };
 }

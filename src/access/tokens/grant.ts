@@ -14,7 +14,7 @@ export interface Granted {
   readonly registry: readonly RegistryAction[];
 }
 
-/** What the rules allow the holder of the token. */
+/** What the rules allow the identity that the token is for. */
 export interface Rights {
   allows(action: Action, repo: RepositoryName): boolean;
   allowsRegistry(action: RegistryAction): boolean;

@@ -6,7 +6,7 @@ import { testSigner } from '../../../test/support/token-keys.ts';
 import type { RepositoryName } from '../../oci/names.ts';
 import type { Authenticated } from '../authenticator.ts';
 import { AccountVersions } from './account-versions.ts';
-import { accessClaimsOf, type Held } from './claims.ts';
+import { accessClaimsOf, type BoundIdentity } from './claims.ts';
 import type { Granted } from './grant.ts';
 import { makeTokenKey } from './keys.ts';
 import { OwnTokens } from './own-tokens.ts';
@@ -31,12 +31,16 @@ function setUp(pem?: string) {
     lifetimeOf: () => 5 * MINUTE,
   });
   const refresh = new RefreshTokens({ signer: test.signer, versions, lifetime: 90 * 24 * 60 * MINUTE });
-  const deployer: Held = versions.held({ kind: 'user', name: 'deployer' });
+  const deployer: BoundIdentity = versions.bind({ kind: 'user', name: 'deployer' });
   return { ...test, passwords, versions, own, refresh, deployer };
 }
 
-async function issue({ own, deployer }: ReturnType<typeof setUp>, held = deployer, service = SERVICE): Promise<string> {
-  const signed = await own.issue(held, GRANTED, service);
+async function issue(
+  { own, deployer }: ReturnType<typeof setUp>,
+  bound = deployer,
+  service = SERVICE,
+): Promise<string> {
+  const signed = await own.issue(bound, GRANTED, service);
   if (signed === undefined) throw new Error('the token is too long');
   return signed.token;
 }
@@ -131,10 +135,10 @@ describe('an own token', () => {
     expect(await reasonOf(world.own.bearer(token))).toBe('known');
   });
 
-  test('of a holder without a password does not depend on one', async () => {
+  test('of an identity without a password does not depend on one', async () => {
     const world = setUp();
-    for (const holder of [{ kind: 'anonymous' }, { kind: 'certificate', commonName: 'ci' }] as const) {
-      expect(await reasonOf(world.own.bearer(await issue(world, world.versions.held(holder))))).toBe('known');
+    for (const identity of [{ kind: 'anonymous' }, { kind: 'certificate', commonName: 'ci' }] as const) {
+      expect(await reasonOf(world.own.bearer(await issue(world, world.versions.bind(identity))))).toBe('known');
     }
   });
 
@@ -276,8 +280,8 @@ test("registries with the same key do not accept each other's tokens", async () 
 
 test('a token that is too long for a header is not issued', async () => {
   const world = setUp();
-  const holder = { kind: 'oidc', issuer: 'idp', subject: 'x', claims: { groups: ['g'.repeat(12_000)] } } as const;
-  expect(await world.own.issue(world.versions.held(holder), GRANTED, SERVICE)).toBeUndefined();
+  const identity = { kind: 'oidc', issuer: 'idp', subject: 'x', claims: { groups: ['g'.repeat(12_000)] } } as const;
+  expect(await world.own.issue(world.versions.bind(identity), GRANTED, SERVICE)).toBeUndefined();
 });
 
 describe('a refresh token', () => {
@@ -288,7 +292,7 @@ describe('a refresh token', () => {
       { kind: 'certificate', commonName: 'ci' },
       { kind: 'oidc', issuer: 'idp', subject: 'x', claims: {} },
     ] as const;
-    for (const holder of others) expect(await refresh.issue(versions.held(holder))).toBeUndefined();
+    for (const identity of others) expect(await refresh.issue(versions.bind(identity))).toBeUndefined();
   });
 
   test('becomes invalid with the password, the account, its key and its lifetime', async () => {

@@ -2,7 +2,7 @@ import { LRUCache } from 'lru-cache';
 import type { Authenticated, BearerAuthenticator, MaybeAsync } from '../authenticator.ts';
 import { labelOf } from '../identity.ts';
 import type { AccountVersions } from './account-versions.ts';
-import { accessClaimsOf, type Held, type Holder, readAccessClaims } from './claims.ts';
+import { accessClaimsOf, type BoundIdentity, readAccessClaims, type TokenIdentity } from './claims.ts';
 import { type Granted, grantsOf } from './grant.ts';
 import type { KeyRing } from './keys.ts';
 import { LEEWAY_SECONDS, MAX_TOKEN_CHARACTERS, type Signed, type TokenSigner } from './signer.ts';
@@ -14,14 +14,14 @@ export interface OwnTokensPorts {
   readonly isService: (service: string) => boolean;
   readonly versions: AccountVersions;
   readonly now: () => number;
-  /** Lifetime of a token of this holder, in milliseconds. */
-  readonly lifetimeOf: (holder: Holder) => number;
+  /** Lifetime of a token for this identity, in milliseconds. */
+  readonly lifetimeOf: (identity: TokenIdentity) => number;
 }
 
 interface Known {
   /** The same object each time, because callers use it as a cache key. */
   readonly found: Extract<Authenticated, { kind: 'known' }>;
-  readonly held: Held;
+  readonly bound: BoundIdentity;
   /** Milliseconds since 1970. */
   readonly until: number;
   /** The keys that verified it. After they change it must be verified again. */
@@ -56,13 +56,13 @@ export class OwnTokens implements BearerAuthenticator {
    * @param service the host that the client uses for this registry: the audience
    * @returns undefined if it would be too long for a header
    */
-  async issue(held: Held, granted: Granted, service: string): Promise<Signed | undefined> {
+  async issue(bound: BoundIdentity, granted: Granted, service: string): Promise<Signed | undefined> {
     const { signer, lifetimeOf } = this.#ports;
-    const signed = await signer.sign(accessClaimsOf(granted, held), {
+    const signed = await signer.sign(accessClaimsOf(granted, bound), {
       type: 'JWT',
       audience: service,
-      subject: labelOf(held.holder),
-      lifetime: lifetimeOf(held.holder),
+      subject: labelOf(bound.identity),
+      lifetime: lifetimeOf(bound.identity),
     });
     return signed.token.length > MAX_TOKEN_CHARACTERS ? undefined : signed;
   }
@@ -86,13 +86,13 @@ export class OwnTokens implements BearerAuthenticator {
       return { kind: 'refused', reason: 'the token is for another service' };
     const claims = readAccessClaims(verified.payload);
     if (claims === undefined) return { kind: 'refused', reason: 'the token has claims of another version of Marina' };
-    const { granted, ...held } = claims;
+    const { granted, ...bound } = claims;
     const known: Known = {
       found: {
         kind: 'known',
-        authority: { kind: 'own-token', identity: held.holder, grants: grantsOf(granted) },
+        authority: { kind: 'own-token', identity: bound.identity, grants: grantsOf(granted) },
       },
-      held,
+      bound,
       until: (exp + LEEWAY_SECONDS) * 1000,
       keys,
     };
@@ -101,7 +101,7 @@ export class OwnTokens implements BearerAuthenticator {
   }
 
   /** A token ends with the password with which it was obtained. */
-  #ifCurrent({ found, held }: Known): Authenticated {
-    return this.#ports.versions.isCurrent(held) ? found : OUTDATED;
+  #ifCurrent({ found, bound }: Known): Authenticated {
+    return this.#ports.versions.isCurrent(bound) ? found : OUTDATED;
   }
 }

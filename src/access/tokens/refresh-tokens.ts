@@ -1,6 +1,6 @@
 import { labelOf } from '../identity.ts';
 import { type AccountVersions, isAccount } from './account-versions.ts';
-import { type Held, readRefreshClaims, refreshClaimsOf } from './claims.ts';
+import { type BoundIdentity, readRefreshClaims, refreshClaimsOf } from './claims.ts';
 import { MAX_TOKEN_CHARACTERS, type TokenSigner } from './signer.ts';
 
 export interface RefreshTokensPorts {
@@ -23,25 +23,25 @@ export class RefreshTokens {
     this.#audience = `${ports.signer.issuer}:refresh`;
   }
 
-  /** @returns undefined for a holder without a password: the token would outlive the proof of the holder's identity */
-  async issue(held: Held): Promise<string | undefined> {
-    if (!isAccount(held.holder)) return undefined;
-    const { token } = await this.#ports.signer.sign(refreshClaimsOf(held), {
+  /** @returns undefined for an identity without a password: the token would outlive the proof of the identity */
+  async issue(bound: BoundIdentity): Promise<string | undefined> {
+    if (!isAccount(bound.identity)) return undefined;
+    const { token } = await this.#ports.signer.sign(refreshClaimsOf(bound), {
       type: 'marina-refresh+jwt',
       audience: this.#audience,
-      subject: labelOf(held.holder),
+      subject: labelOf(bound.identity),
       lifetime: this.#ports.lifetime,
     });
     return token;
   }
 
-  /** The holder of a token; undefined if the token is not valid. */
-  async redeem(token: string): Promise<Held | undefined> {
+  /** The identity that a token is for; undefined if the token is not valid. */
+  async redeem(token: string): Promise<BoundIdentity | undefined> {
     const { signer, versions } = this.#ports;
     if (token.length > MAX_TOKEN_CHARACTERS) return undefined;
     const verified = await signer.verify(token, 'marina-refresh+jwt');
     if (verified.kind === 'refused' || verified.payload.aud !== this.#audience) return undefined;
-    const held = readRefreshClaims(verified.payload);
-    return held !== undefined && isAccount(held.holder) && versions.isCurrent(held) ? held : undefined;
+    const bound = readRefreshClaims(verified.payload);
+    return bound !== undefined && isAccount(bound.identity) && versions.isCurrent(bound) ? bound : undefined;
   }
 }

@@ -47,9 +47,9 @@ const deployer: Identity = { kind: 'user', name: 'deployer' };
 
 async function issue(identity: Identity, scopes: readonly string[], offline = false) {
   const request = { service: SERVICE, scopes, offline };
-  const held = issuer.hold({ kind: 'identity', identity });
-  if (held === undefined) throw new Error('there are no tokens for it');
-  return await issuer.issue(held, request, new AbortController().signal);
+  const bound = issuer.bind({ kind: 'identity', identity });
+  if (bound === undefined) throw new Error('there are no tokens for it');
+  return await issuer.issue(bound, request, new AbortController().signal);
 }
 
 test('a token has the part of its scopes that the rules allow', async () => {
@@ -76,7 +76,7 @@ test('a token has the part of its scopes that the rules allow', async () => {
   ]);
 });
 
-test('`push` in the token of a holder who may only create is `create`, and the gate knows it', async () => {
+test('`push` in the token of an identity that may only create is `create`, and the gate knows it', async () => {
   const { token } = await issue(deployer, ['repository:team/creates:push repository:team/everything:*']);
   const found = await own.bearer(token);
   if (found?.kind !== 'known' || found.authority.kind !== 'own-token') throw new Error('it is not known');
@@ -90,14 +90,14 @@ test('`push` in the token of a holder who may only create is `create`, and the g
 test('a token cannot be exchanged for another one, and no token is issued for the registry itself', () => {
   const grants = { allows: () => true, allowsRegistry: () => true };
   for (const kind of ['own-token', 'server-token'] as const) {
-    expect(issuer.hold({ kind, identity: deployer, grants })).toBeUndefined();
+    expect(issuer.bind({ kind, identity: deployer, grants })).toBeUndefined();
   }
   const others: readonly Identity[] = [
     { kind: 'token', subject: 'deployer' },
     { kind: 'system', task: 'retention' },
     { kind: 'operator', uid: 0 },
   ];
-  for (const identity of others) expect(issuer.hold({ kind: 'identity', identity })).toBeUndefined();
+  for (const identity of others) expect(issuer.bind({ kind: 'identity', identity })).toBeUndefined();
 });
 
 test('an anonymous token is issued even if it allows nothing', async () => {
@@ -125,7 +125,7 @@ test('only the claims of an OIDC token that rules examine are copied', async () 
 test('a refresh token is issued on request, and gives its account back', async () => {
   expect((await issue(deployer, [])).refreshToken).toBeUndefined();
   const { refreshToken = '' } = await issue(deployer, [], true);
-  expect(await issuer.redeem(refreshToken)).toEqual({ holder: deployer, version: 'version of deployer' });
+  expect(await issuer.redeem(refreshToken)).toEqual({ identity: deployer, version: 'version of deployer' });
 });
 
 test('too many scopes are refused', async () => {

@@ -3,7 +3,7 @@ import type { AccessPolicy, Caller } from '../access.ts';
 import type { Authority } from '../authority.ts';
 import { labelOf } from '../identity.ts';
 import type { AccountVersions } from './account-versions.ts';
-import type { Held } from './claims.ts';
+import type { BoundIdentity } from './claims.ts';
 import { formatGranted, grantScopes } from './grant.ts';
 import type { OwnTokens } from './own-tokens.ts';
 import type { RefreshTokens } from './refresh-tokens.ts';
@@ -49,32 +49,32 @@ export class TokenIssuer {
    * @throws RegistryError `request-invalid` for more scopes than a token can hold
    */
   async issue(
-    held: Held,
+    bound: BoundIdentity,
     { service, scopes: requested, offline }: TokenRequest,
     signal: AbortSignal,
   ): Promise<IssuedToken> {
     const { own, refresh, policy } = this.#ports;
     const scopes = parseScopes(requested, service);
     if (scopes === undefined) throw tooManyScopes();
-    const caller = callerFor(held, signal);
+    const caller = callerFor(bound, signal);
     const granted = grantScopes(scopes, {
       allows: (action, repo) => policy.allows(caller, action, repo),
       allowsRegistry: (action) => policy.allowsRegistry(caller, action),
     });
-    const signed = await own.issue(held, granted, service);
+    const signed = await own.issue(bound, granted, service);
     if (signed === undefined) throw tooManyScopes();
     return {
       ...signed,
       scope: formatGranted(granted),
-      refreshToken: offline ? await refresh.issue(held) : undefined,
+      refreshToken: offline ? await refresh.issue(bound) : undefined,
     };
   }
 
   /**
-   * The holder of a token for this caller. Must be called right after the password check, because the token is bound to the password.
+   * The identity that a token for this caller is bound to. Must be called right after the password check, because the token is bound to the password.
    * @returns undefined for a caller that authenticated with a registry token, because a narrow token must not yield a wider one
    */
-  hold({ kind, identity }: Authority): Held | undefined {
+  bind({ kind, identity }: Authority): BoundIdentity | undefined {
     if (kind !== 'identity') return undefined;
     const { versions, claimsNeeded } = this.#ports;
     switch (identity.kind) {
@@ -82,11 +82,11 @@ export class TokenIssuer {
       case 'user':
       case 'robot':
       case 'certificate':
-        return versions.held(identity);
+        return versions.bind(identity);
       case 'oidc': {
         const needed = claimsNeeded(identity.issuer);
         const claims = Object.entries(identity.claims).filter(([name]) => needed.includes(name));
-        return versions.held({ ...identity, claims: Object.fromEntries(claims) });
+        return versions.bind({ ...identity, claims: Object.fromEntries(claims) });
       }
       case 'token':
       case 'system':
@@ -95,15 +95,15 @@ export class TokenIssuer {
     }
   }
 
-  /** The holder of a refresh token; undefined if the token is not valid. */
-  async redeem(refreshToken: string): Promise<Held | undefined> {
+  /** The identity that a refresh token is for; undefined if the token is not valid. */
+  async redeem(refreshToken: string): Promise<BoundIdentity | undefined> {
     return await this.#ports.refresh.redeem(refreshToken);
   }
 }
 
-function callerFor({ holder }: Held, signal: AbortSignal): Caller {
-  const label = labelOf(holder);
-  return { actor: { id: label, label }, authority: { kind: 'identity', identity: holder }, signal };
+function callerFor({ identity }: BoundIdentity, signal: AbortSignal): Caller {
+  const label = labelOf(identity);
+  return { actor: { id: label, label }, authority: { kind: 'identity', identity }, signal };
 }
 
 function tooManyScopes(): RegistryError {

@@ -1,5 +1,5 @@
-import { labelOf } from '../../access/identity.ts';
-import type { Held } from '../../access/tokens/claims.ts';
+import { labelOf, printable } from '../../access/identity.ts';
+import type { BoundIdentity } from '../../access/tokens/claims.ts';
 import type { IssuedToken } from '../../access/tokens/token-issuer.ts';
 import { RegistryError } from '../../oci/errors.ts';
 import { renderChallenge, Unauthorized } from '../challenge.ts';
@@ -15,11 +15,11 @@ export async function getToken(
   { tokens }: HandlerPorts,
 ): Promise<Response> {
   const ports = requireTokens(tokens);
-  const held = ports.issuer.hold(context.authority);
-  if (held === undefined) throw new Unauthorized('a token cannot be exchanged for another one: log in', NO_SCOPE);
+  const bound = ports.issuer.bind(context.authority);
+  if (bound === undefined) throw new Unauthorized('a token cannot be exchanged for another one: log in', NO_SCOPE);
   const request = { service: serviceFor(service, context, ports), scopes, offline };
-  const issued = await ports.issuer.issue(held, request, context.signal);
-  logIssued(held.holder.kind === 'anonymous' ? 'none' : 'credentials', held, clientId, context, ports);
+  const issued = await ports.issuer.issue(bound, request, context.signal);
+  logIssued(bound.identity.kind === 'anonymous' ? 'none' : 'credentials', bound, clientId, context, ports);
   return answer(200, fieldsOf(issued, issued.refreshToken), context);
 }
 
@@ -55,11 +55,11 @@ async function answerPassword(
   const found = await ports.basic(user, password, { address: context.client });
   switch (found.kind) {
     case 'known': {
-      const held = ports.issuer.hold(found.authority);
-      if (held === undefined)
+      const bound = ports.issuer.bind(found.authority);
+      if (bound === undefined)
         return refuseGrant('password', { reason: 'a token was sent as the password' }, clientId, context, ports);
-      const issued = await ports.issuer.issue(held, request, context.signal);
-      logIssued('password', held, clientId, context, ports);
+      const issued = await ports.issuer.issue(bound, request, context.signal);
+      logIssued('password', bound, clientId, context, ports);
       return answer(200, { ...fieldsOf(issued, issued.refreshToken), scope: issued.scope }, context);
     }
     case 'refused':
@@ -83,13 +83,13 @@ async function answerRefreshToken(
   ports: TokenPorts,
 ): Promise<Response> {
   const request = { service: serviceFor(service, context, ports), scopes, offline: false };
-  const held = await ports.issuer.redeem(refreshToken);
-  if (held === undefined) {
+  const bound = await ports.issuer.redeem(refreshToken);
+  if (bound === undefined) {
     const reason = 'the refresh token is from another registry, or no longer valid';
     return refuseGrant('refresh_token', { reason }, clientId, context, ports);
   }
-  const issued = await ports.issuer.issue(held, request, context.signal);
-  logIssued('refresh_token', held, clientId, context, ports);
+  const issued = await ports.issuer.issue(bound, request, context.signal);
+  logIssued('refresh_token', bound, clientId, context, ports);
   // The same refresh token: if each use issued a new one, they would never expire.
   return answer(200, { ...fieldsOf(issued, offline ? refreshToken : undefined), scope: issued.scope }, context);
 }
@@ -137,18 +137,23 @@ function refuseGrant(
 
 function logIssued(
   grant: TokenGrant,
-  { holder }: Held,
+  { identity }: BoundIdentity,
   clientId: string | undefined,
   context: RequestContext,
   { onIssued }: TokenPorts,
 ): void {
-  onIssued({ grant, actor: labelOf(holder), ...senderOf(context, clientId) });
+  onIssued({ grant, actor: labelOf(identity), ...senderOf(context, clientId) });
 }
 
 const MAX_CLIENT_ID = 100;
 
 function senderOf({ id, client }: RequestContext, clientId: string | undefined) {
-  return { requestId: id, client, clientId: clientId?.slice(0, MAX_CLIENT_ID) };
+  // A terminal may interpret control characters.
+  return {
+    requestId: id,
+    client,
+    clientId: clientId === undefined ? undefined : printable(clientId.slice(0, MAX_CLIENT_ID)),
+  };
 }
 
 const NO_SCOPE = { scope: undefined, error: undefined };

@@ -1,0 +1,61 @@
+import { GuessingLimiter } from '../access/guessing.ts';
+import type { OidcTokens } from '../access/oidc/oidc-tokens.ts';
+import { type AccessRules, nothingIsAllowed } from '../access/rules/access-rules.ts';
+import type { Config } from '../config.ts';
+import { openAccessRules, type RulePorts } from './access-rules.ts';
+import { openOidc } from './oidc.ts';
+import { type OpenPasswords, openPasswords } from './passwords.ts';
+import { openTokenServer, type TokenServerSettings, tokenServerOf } from './token-server.ts';
+import { type KeyFile, type OpenedTokens, openKeyFile } from './tokens.ts';
+
+/** The parts of access control that need no store. */
+export type AccessFiles =
+  /** Access is not restricted. */
+  | { readonly kind: 'open' }
+  | {
+      readonly kind: 'restricted';
+      /** The current rules. */
+      readonly rules: () => AccessRules;
+      readonly oidc: OidcTokens;
+      readonly passwords: OpenPasswords | undefined;
+      readonly limiter: GuessingLimiter;
+      readonly tokenSource: TokenSource;
+      /** Closes everything except the token source. */
+      readonly close: () => void;
+    };
+
+/** Where clients get their tokens. */
+type TokenSource =
+  | { readonly kind: 'server'; readonly settings: TokenServerSettings; readonly tokens: OpenedTokens }
+  /** @property keyFile as in `TokenWiring` */
+  | { readonly kind: 'own'; readonly keyFile: KeyFile | undefined };
+
+/**
+ * Reads all files that the access settings name. It is called before the store is opened, so that a start with a wrong file or
+ * setting changes nothing.
+ * @throws ConfigError in one line
+ */
+export async function openAccessFiles(config: Config, ports: RulePorts): Promise<AccessFiles> {
+  const settings = tokenServerOf(config);
+  const rules = await openAccessRules(config, ports);
+  if (rules === undefined && settings === undefined) return { kind: 'open' };
+  const current = rules?.current ?? (() => nothingIsAllowed);
+  const limiter = new GuessingLimiter(() => performance.now());
+  const oidc = await openOidc(current, ports.logger);
+  const passwords = await openPasswords(config, { ...ports, limiter });
+  return {
+    kind: 'restricted',
+    rules: current,
+    oidc,
+    passwords,
+    limiter,
+    tokenSource:
+      settings === undefined
+        ? { kind: 'own', keyFile: await openKeyFile(config, ports) }
+        : { kind: 'server', settings, tokens: await openTokenServer(settings, ports) },
+    close: () => {
+      passwords?.close();
+      rules?.close();
+    },
+  };
+}
