@@ -96,7 +96,7 @@ export async function wire(config: Config, logs: Logs, version: string): Promise
   const { writes, close: closeSwitch } = await openWriteSwitch(config, opened, logger);
   const pulls = await openPulls({ opened, policy, newId, logs });
   const expiring = watchExpiring(opened, policy, logger);
-  const robots = openRobotsLog({ driver: opened.driver, newId, reach, node });
+  const robots = openRobotsLog({ driver: opened.driver, logs, newId, reach, node });
   const shapePorts: ShapePorts = {
     config,
     logs,

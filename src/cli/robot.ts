@@ -1,8 +1,8 @@
 import type { Command } from 'commander';
 import type { RobotChange } from '../access/robots/decide.ts';
-import { RobotsView } from '../access/robots/log.ts';
 import { isExpired, loginOf, parseRobotName, ROBOT_NAME_FORMS, type RobotName } from '../access/robots/robot.ts';
 import { hashSecret, newSecret } from '../access/robots/secret.ts';
+import { RobotsView } from '../access/robots/view.ts';
 import { DURATION_FORMS, parseDuration } from '../config/duration.ts';
 import type { Config } from '../config.ts';
 import { readFormat, StoreRefused } from '../storage/prepare.ts';

@@ -3,9 +3,10 @@ import { openProjection } from '../../test/support/projections.ts';
 import { everythingOf, REPO } from '../../test/support/slots.ts';
 import { setTags } from '../../test/support/writers.ts';
 import { foldLog } from '../journal/log.ts';
+import { isSnapshotDue } from '../journal/snapshot-due.ts';
 import { MemoryDriver } from '../storage/memory/driver.ts';
 import { snapshotKey, snapshotPrefix } from '../storage/paths.ts';
-import { foldForSnapshot, isSnapshotDue, writeSnapshot } from './snapshot.ts';
+import { foldForSnapshot, writeSnapshot } from './snapshot.ts';
 
 describe('a snapshot', () => {
   test('is due after 512 slots that are also a tenth of the snapshot before', () => {

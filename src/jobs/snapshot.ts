@@ -1,29 +1,16 @@
 import type { RepositoryState } from '../journal/fold.ts';
 import { foldLog } from '../journal/log.ts';
 import { encodeSnapshot } from '../journal/snapshot.ts';
+import { isSnapshotDue, type LogTail } from '../journal/snapshot-due.ts';
 import type { RepositoryName } from '../oci/names.ts';
 import type { ObjectStore, StoreReader } from '../storage/driver.ts';
 import { snapshotKey } from '../storage/paths.ts';
-
-/** The slots after the newest snapshot of a log. */
-export interface LogTail {
-  slots: number;
-  bytes: number;
-  snapshotBytes: number;
-}
 
 /** A repository's state, of which a snapshot can be made. */
 export interface FoldedLog {
   readonly state: RepositoryState;
   /** Reset when a snapshot was written. */
   readonly tail: LogTail;
-}
-
-export const SNAPSHOT_SLOTS = 512;
-
-/** Due after 512 slots with at least a tenth of the last snapshot's bytes, which bounds the cost of folding and of snapshots. */
-export function isSnapshotDue({ slots, bytes, snapshotBytes }: LogTail): boolean {
-  return slots >= SNAPSHOT_SLOTS && bytes * 10 >= snapshotBytes;
 }
 
 /** Folds a repository for one snapshot if no process has it in memory; the state is dropped afterwards. */

@@ -1,8 +1,8 @@
+import { SNAPSHOT_SLOTS } from '../journal/snapshot-due.ts';
 import type { RepositoryName } from '../oci/names.ts';
 import type { StoreReader } from '../storage/driver.ts';
 import { CATALOG, repositoryOfMarker, slotKey, slotOfSnapshotKey, snapshotPrefix } from '../storage/paths.ts';
 import type { JobQueue } from './queue.ts';
-import { SNAPSHOT_SLOTS } from './snapshot.ts';
 
 /** How many repositories are probed concurrently. */
 const PROBE_CONCURRENCY = 8;

@@ -9,12 +9,12 @@ import { readSlot } from './log.ts';
 import { PendingFacts } from './pending.ts';
 import type { RepositoryFacts } from './state.ts';
 import type { Turns } from './turns.ts';
+import { untilAnswered } from './until-answered.ts';
 
 const MAX_EVENTS = 256;
 const MAX_BYTES = 1024 * 1024;
 /** A command that is not acknowledged by then fails with 503. Its write may still appear later. */
 const DEADLINE_MS = 10_000;
-const RETRY_MS = 50;
 const NOTHING: Needs = {};
 
 /** The view that a writer decides on and updates. */
@@ -261,22 +261,10 @@ export class LogWriter {
     );
   }
 
-  /**
-   * Retries an operation that storage did not answer. It may have happened, so it must be idempotent, such as the same bytes at the
-   * same slot.
-   * @throws RegistryError `unavailable` at the deadline
-   */
-  async #untilAnswered<T>(deadline: number, work: () => Promise<T>): Promise<T> {
-    const { now, sleep } = this.#ports;
-    for (;;) {
-      try {
-        return await work();
-      } catch (error) {
-        if (error instanceof RegistryError || error instanceof NotDurable) throw error;
-        if (now() + RETRY_MS >= deadline) throw unconfirmed(error);
-        await sleep(RETRY_MS);
-      }
-    }
+  /** @throws RegistryError `unavailable` at the deadline */
+  #untilAnswered<T>(deadline: number, work: () => Promise<T>): Promise<T> {
+    const isResult = (error: unknown): boolean => error instanceof NotDurable;
+    return untilAnswered(work, { ...this.#ports, deadline, isResult, unconfirmed });
   }
 
   async #isMine(batch: Batch): Promise<boolean> {

@@ -19,6 +19,7 @@ import type { Key } from './driver.ts';
  *   retention/report | answer               the same for retention
  *   retention/expiring                      tags that retention will delete within a day
  *   robots/<seq, 20 digits>                 slots of the robots' log (access/robots/), as those of repositories
+ *   robots/_snap/<2^53-1-seq, 16 d.>        snapshots of the robots: the newest comes first in a listing
  *   settings/read-only                      the operator's switch: while it exists, nothing is written
  *   pulls/began                             since when pulls have been recorded
  *   pulls/times/<ulid>                      pulls of one node over a while, or several of these merged
@@ -170,6 +171,18 @@ export function finalKey(epoch: string): Key {
 
 export function robotSlotKey(seq: number): Key {
   return `${ROBOTS}${String(seq).padStart(20, '0')}`;
+}
+
+export const ROBOT_SNAPSHOTS: Key = 'robots/_snap/';
+
+export function robotSnapshotKey(seq: number): Key {
+  return `${ROBOT_SNAPSHOTS}${String(Number.MAX_SAFE_INTEGER - seq).padStart(16, '0')}`;
+}
+
+/** The slot that a snapshot of the robots was made at; undefined for anything else. */
+export function slotOfRobotSnapshotKey(key: Key): number | undefined {
+  const seq = Number.MAX_SAFE_INTEGER - Number(key.slice(ROBOT_SNAPSHOTS.length));
+  return seq >= 1 && robotSnapshotKey(seq) === key ? seq : undefined;
 }
 
 /** While this object exists the registry is read-only (registry/write-switch.ts). */

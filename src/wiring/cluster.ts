@@ -1,7 +1,7 @@
 import type { Config } from '../config.ts';
 import { openJobConnection } from '../jobs/bullmq/connection.ts';
 import { openJobQueue } from '../jobs/bullmq/start-workers.ts';
-import { SNAPSHOT_SLOTS } from '../jobs/snapshot.ts';
+import { SNAPSHOT_SLOTS } from '../journal/snapshot-due.ts';
 import type { RepositoryName } from '../oci/names.ts';
 import { MemoryProjection } from '../projection/memory.ts';
 import { describeAddress, type RedisAddress } from '../projection/redis/address.ts';

@@ -5,7 +5,7 @@ import { handleWith } from '../jobs/handlers.ts';
 import { InProcessQueue } from '../jobs/in-process.ts';
 import { type JobRun, POLICIES } from '../jobs/queue.ts';
 import { SCHEDULES } from '../jobs/schedules.ts';
-import { isSnapshotDue } from '../jobs/snapshot.ts';
+import { isSnapshotDue } from '../journal/snapshot-due.ts';
 import { MemoryProjection } from '../projection/memory.ts';
 import { deleteRepository } from '../registry/deletion.ts';
 import { FileSessions } from '../registry/file-sessions.ts';

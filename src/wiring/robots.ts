@@ -9,15 +9,19 @@ import type { Config } from '../config.ts';
 import { ControlClient } from '../control/client.ts';
 import { OPERATOR } from '../control/protocol.ts';
 import type { StoreReader } from '../storage/driver.ts';
-import type { Logger } from '../telemetry/log.ts';
+import type { Logger, Logs } from '../telemetry/log.ts';
 import type { Telemetry } from '../telemetry/metrics.ts';
 import { operatorLabel, repeat, sleep } from './basics.ts';
 import { requireWritableStore } from './read-only.ts';
 import { type OpenedStore, openStore } from './store.ts';
 import { requireStoreOwner, silent } from './writable.ts';
 
-export function openRobotsLog(ports: Pick<RobotsLogPorts, 'driver' | 'newId' | 'reach' | 'node'>): RobotsLog {
-  return new RobotsLog({ ...ports, now: Date.now, sleep });
+export function openRobotsLog(
+  ports: Pick<RobotsLogPorts, 'driver' | 'newId' | 'reach' | 'node'> & { readonly logs: Logs },
+): RobotsLog {
+  const snapshotFailed = (error: unknown): void =>
+    ports.logs.logger.warn({ err: error }, 'a snapshot of the robots could not be stored; it is tried again');
+  return new RobotsLog({ ...ports, now: Date.now, sleep, snapshotFailed });
 }
 
 export interface OpenRobotLogins {

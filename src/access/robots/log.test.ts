@@ -4,12 +4,15 @@ import { countingIncarnations, type Fault, FaultyDriver, TestClock } from '../..
 import { RegistryError } from '../../oci/errors.ts';
 import { noCrash } from '../../storage/crash-points.ts';
 import { MemoryDriver } from '../../storage/memory/driver.ts';
-import { robotSlotKey } from '../../storage/paths.ts';
+import { ROBOT_SNAPSHOTS, robotSlotKey, robotSnapshotKey } from '../../storage/paths.ts';
 import { MAX_ROBOTS, type RobotChange } from './decide.ts';
 import { decodeRobotBatch, encodeRobotBatch } from './events.ts';
-import { RobotsLog, RobotsView, readRobotSlot } from './log.ts';
+import { RobotsLog } from './log.ts';
 import { parseRobotName, type RobotName } from './robot.ts';
 import type { SecretHash } from './secret.ts';
+import { readRobotSlot } from './slot.ts';
+import { decodeRobotsSnapshot, encodeRobotsSnapshot } from './snapshot.ts';
+import { RobotsView } from './view.ts';
 
 const ACTOR = 'operator:1000';
 const CI = 'ci' as RobotName;
@@ -20,9 +23,15 @@ const create = (digit: string, expires?: string): RobotChange => ({
 });
 const revoke: RobotChange = { kind: 'revoke' };
 
-function openLog(driver: MemoryDriver, clock = new TestClock(), writer = 0): RobotsLog {
+function openLog(
+  driver: MemoryDriver,
+  clock = new TestClock(),
+  writer = 0,
+  snapshotFailed = (error: unknown): void => expect.unreachable(String(error)),
+): RobotsLog {
   const newId = countingIncarnations(clock.now, writer);
-  return new RobotsLog({ driver, newId, now: clock.now, sleep: clock.sleep, reach: noCrash, node: `node${writer}` });
+  const ports = { driver, newId, now: clock.now, sleep: clock.sleep, reach: noCrash, node: `node${writer}` };
+  return new RobotsLog({ ...ports, snapshotFailed });
 }
 
 async function robotsIn(driver: MemoryDriver): Promise<Record<string, SecretHash>> {
@@ -91,7 +100,7 @@ test('processes that change robots concurrently write one log, and only one crea
   expect(Object.keys(await robotsIn(driver)).sort()).toEqual([...names].sort());
   for (const log of logs) {
     await log.view.refresh();
-    expect(log.view.head.seq).toBe(20);
+    expect(log.view.seq).toBe(20);
   }
 });
 
@@ -104,7 +113,7 @@ test('a change without a response of the store is made once, and fails only if i
       const log = openLog(driver);
       await log.change(CI, create('a'), ACTOR);
       await log.change(CI, revoke, ACTOR);
-      expect(log.view.head.seq).toBe(2);
+      expect(log.view.seq).toBe(2);
       expect(await robotsIn(driver)).toEqual({});
     }),
   );
@@ -159,6 +168,76 @@ describe('a log', () => {
         expect(decodeRobotBatch(bytes)).toHaveProperty('problem'),
       ),
     );
+  });
+});
+
+describe('a snapshot', () => {
+  /** 513 slots, after 512 of which a snapshot was stored. */
+  async function longLog(): Promise<{ driver: CountingDriver; objects: Map<string, Uint8Array> }> {
+    const objects = new Map<string, Uint8Array>();
+    const driver = new CountingDriver(objects);
+    const log = openLog(driver);
+    for (let n = 0; n < 256; n++) {
+      await log.change(`r${n}` as RobotName, create('a', n % 2 === 0 ? '2999-01-01T00:00:00.000Z' : undefined), ACTOR);
+      await log.change(`r${n}` as RobotName, n % 3 === 0 ? revoke : { kind: 'rotate', secret: hash('b') }, ACTOR);
+    }
+    await log.change(CI, create('c'), ACTOR);
+    return { driver, objects };
+  }
+
+  class CountingDriver extends MemoryDriver {
+    reads = 0;
+
+    override async read(key: Parameters<MemoryDriver['read']>[0]): ReturnType<MemoryDriver['read']> {
+      this.reads++;
+      return await super.read(key);
+    }
+  }
+
+  test('replaces the slots before it, and gives the same robots', async () => {
+    const { driver, objects } = await longLog();
+    expect([...objects.keys()].filter((key) => key.startsWith(ROBOT_SNAPSHOTS))).toEqual([robotSnapshotKey(512)]);
+    driver.reads = 0;
+    const view = new RobotsView(driver);
+    await view.refresh();
+    // The snapshot, slot 513, and the end of the log.
+    expect(driver.reads).toBeLessThan(6);
+    objects.delete(robotSnapshotKey(512));
+    const folded = new RobotsView(driver);
+    await folded.refresh();
+    expect(view.seq).toBe(513);
+    expect([view.hash, ...view.robots]).toEqual([folded.hash, ...folded.robots]);
+    expect(encodeRobotsSnapshot(view)).toEqual(encodeRobotsSnapshot(folded));
+    expect(decodeRobotsSnapshot(encodeRobotsSnapshot(view))?.robots).toEqual(view.robots);
+  });
+
+  test('that cannot be used is ignored', async () => {
+    const { driver, objects } = await longLog();
+    const good = new TextDecoder().decode(objects.get(robotSnapshotKey(512)));
+    for (const text of ['', '{}', good.slice(0, -1), good.replace('"v":1', '"v":2'), good.replace('512', '511')]) {
+      objects.set(robotSnapshotKey(512), new TextEncoder().encode(text));
+      const view = new RobotsView(driver);
+      await view.refresh();
+      expect([view.seq, view.robots.size]).toEqual([513, 171]);
+    }
+  });
+
+  test('that cannot be stored does not fail the change, and the next change stores it', async () => {
+    let isDown = true;
+    class Driver extends MemoryDriver {
+      override async create(...args: Parameters<MemoryDriver['create']>): ReturnType<MemoryDriver['create']> {
+        if (isDown && args[0].startsWith(ROBOT_SNAPSHOTS)) throw new Error('no answer');
+        return await super.create(...args);
+      }
+    }
+    const objects = new Map<string, Uint8Array>();
+    const failures: unknown[] = [];
+    const log = openLog(new Driver(objects), new TestClock(), 0, (error) => failures.push(error));
+    for (let n = 0; n < 512; n++) await log.change(`r${n}` as RobotName, create('a'), ACTOR);
+    expect([failures.length, log.view.seq]).toEqual([1, 512]);
+    isDown = false;
+    await log.change(CI, create('a'), ACTOR);
+    expect(objects.has(robotSnapshotKey(513))).toBe(true);
   });
 });
 

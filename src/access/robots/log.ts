@@ -1,90 +1,22 @@
-import { hashSlot, NO_SLOT, type SlotHash } from '../../journal/events.ts';
-import { eachAfter, READ_AHEAD } from '../../journal/log.ts';
+import { hashSlot } from '../../journal/events.ts';
+import { untilAnswered } from '../../journal/until-answered.ts';
 import { RegistryError } from '../../oci/errors.ts';
 import type { Incarnation } from '../../oci/names.ts';
 import type { ReachStep } from '../../storage/crash-points.ts';
 import type { Durability, ObjectStore, StoreReader } from '../../storage/driver.ts';
-import { robotSlotKey } from '../../storage/paths.ts';
-import { applyEvent, decideChange, type RobotChange } from './decide.ts';
-import { decodeRobotBatch, encodeRobotBatch, ROBOT_BATCH_VERSION, type RobotBatch } from './events.ts';
-import type { Robot, RobotName } from './robot.ts';
+import { robotSlotKey, robotSnapshotKey } from '../../storage/paths.ts';
+import { decideChange, type RobotChange } from './decide.ts';
+import { encodeRobotBatch, ROBOT_BATCH_VERSION, type RobotBatch } from './events.ts';
+import type { RobotName } from './robot.ts';
+import { readRobotSlot } from './slot.ts';
+import { encodeRobotsSnapshot } from './snapshot.ts';
+import { RobotsView } from './view.ts';
 
 /** A change that is not confirmed by then fails. It may still take effect later. */
 const DEADLINE_MS = 10_000;
-const RETRY_MS = 50;
-
-export interface RobotSlot {
-  readonly batch: RobotBatch;
-  readonly hash: SlotHash;
-  /** In bytes. */
-  readonly size: number;
-}
-
-/**
- * Reads one slot; undefined if it does not exist yet.
- * @throws RegistryError `log-broken` if this version cannot use its bytes
- */
-export async function readRobotSlot(
-  driver: Pick<StoreReader, 'read'>,
-  seq: number,
-  signal?: AbortSignal,
-): Promise<RobotSlot | undefined> {
-  const bytes = await driver.read(robotSlotKey(seq), signal);
-  if (bytes === undefined) return undefined;
-  const decoded = decodeRobotBatch(bytes);
-  if ('problem' in decoded) throw broken(seq, decoded.problem);
-  const { batch } = decoded;
-  if (batch.seq !== seq) throw broken(seq, `it says it is slot ${batch.seq}`);
-  return { batch, hash: hashSlot(bytes), size: bytes.length };
-}
-
-function broken(seq: number, problem: string): RegistryError {
-  return new RegistryError('log-broken', `slot ${seq} of the log of robots cannot be used: ${problem}`, { slot: seq });
-}
-
-/** The robots, folded from their log. */
-export class RobotsView {
-  readonly #driver: Pick<StoreReader, 'read'>;
-  readonly #robots = new Map<RobotName, Robot>();
-  #seq = 0;
-  #hash: SlotHash = NO_SLOT;
-
-  constructor(driver: Pick<StoreReader, 'read'>) {
-    this.#driver = driver;
-  }
-
-  get robots(): ReadonlyMap<RobotName, Robot> {
-    return this.#robots;
-  }
-
-  /** The last applied slot, and its hash. */
-  get head(): { readonly seq: number; readonly hash: SlotHash } {
-    return { seq: this.#seq, hash: this.#hash };
-  }
-
-  /**
-   * Applies all new slots. If there are none, it costs one read of an absent object.
-   * @param signal as for `StoreReader.read`
-   * @throws RegistryError `log-broken`; errors of the store
-   */
-  async refresh(signal?: AbortSignal): Promise<void> {
-    const read = (seq: number): Promise<RobotSlot | undefined> => readRobotSlot(this.#driver, seq, signal);
-    for await (const slot of eachAfter(this.#seq, READ_AHEAD, read)) this.apply(slot);
-  }
-
-  /** Ignores a slot that is already applied, because concurrent refreshes may read the same one. @throws RegistryError `log-broken` */
-  apply({ batch, hash }: Pick<RobotSlot, 'batch' | 'hash'>): void {
-    if (batch.seq <= this.#seq) return;
-    if (batch.seq !== this.#seq + 1 || batch.prev !== this.#hash)
-      throw broken(batch.seq, `it does not follow slot ${this.#seq}: one of the two was altered`);
-    for (const event of batch.events) applyEvent(this.#robots, event, batch.at);
-    this.#seq = batch.seq;
-    this.#hash = hash;
-  }
-}
 
 export interface RobotsLogPorts {
-  readonly driver: Pick<StoreReader, 'read'> & Pick<ObjectStore, 'create'> & Pick<Durability, 'confirm'>;
+  readonly driver: Pick<StoreReader, 'read' | 'list'> & Pick<ObjectStore, 'create'> & Pick<Durability, 'confirm'>;
   /** Milliseconds. */
   readonly now: () => number;
   readonly newId: () => Incarnation;
@@ -92,6 +24,8 @@ export interface RobotsLogPorts {
   readonly reach: ReachStep;
   /** Name of this process in the log. */
   readonly node: string;
+  /** Called if a snapshot could not be stored. The next change tries again. */
+  readonly snapshotFailed: (error: unknown) => void;
 }
 
 /**
@@ -117,7 +51,7 @@ export class RobotsLog {
     const deadline = now() + DEADLINE_MS;
     do {
       await this.#untilAnswered(deadline, () => this.view.refresh());
-      const { seq, hash } = this.view.head;
+      const { seq, hash } = this.view;
       // Another process may have written the last slot, which must be durable before the next one follows it.
       if (seq > 0) await this.#untilAnswered(deadline, () => this.#ports.driver.confirm(robotSlotKey(seq)));
       const event = decideChange(this.view.robots, name, change, actor, now());
@@ -129,8 +63,9 @@ export class RobotsLog {
       const bytes = encodeRobotBatch(batch);
       if (await this.#untilAnswered(deadline, () => this.#create(batch, bytes))) {
         reach('append.before-apply');
-        this.view.apply({ batch, hash: hashSlot(bytes) });
+        this.view.apply({ batch, hash: hashSlot(bytes), size: bytes.length });
         reach('append.before-acknowledge');
+        if (this.view.isSnapshotDue) await this.#storeSnapshot();
         return;
       }
     } while (now() < deadline);
@@ -148,21 +83,22 @@ export class RobotsLog {
     return slot.batch.batch === batch.batch;
   }
 
-  /**
-   * Retries `work` until the store responds. A request without a response may have taken effect, so `work` must be idempotent.
-   * @throws RegistryError `unavailable` at the deadline
-   */
-  async #untilAnswered<T>(deadline: number, work: () => Promise<T>): Promise<T> {
-    const { now, sleep } = this.#ports;
-    for (;;) {
-      try {
-        return await work();
-      } catch (error) {
-        if (error instanceof RegistryError) throw error;
-        if (now() + RETRY_MS >= deadline) throw unconfirmed(error);
-        await sleep(RETRY_MS);
-      }
+  /** Never rejects: the change that it follows is already durable. */
+  async #storeSnapshot(): Promise<void> {
+    const { view } = this;
+    const [key, bytes] = [robotSnapshotKey(view.seq), encodeRobotsSnapshot(view)];
+    try {
+      // `taken`: another process stored the same bytes first.
+      await this.#ports.driver.create(key, bytes);
+      view.snapshotStored(bytes.length);
+    } catch (error) {
+      this.#ports.snapshotFailed(error);
     }
+  }
+
+  /** @throws RegistryError `unavailable` at the deadline */
+  #untilAnswered<T>(deadline: number, work: () => Promise<T>): Promise<T> {
+    return untilAnswered(work, { ...this.#ports, deadline, unconfirmed });
   }
 }
 

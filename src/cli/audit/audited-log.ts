@@ -1,5 +1,5 @@
 import { encodeRobotBatch, type RobotEvent } from '../../access/robots/events.ts';
-import { readRobotSlot } from '../../access/robots/log.ts';
+import { readRobotSlot } from '../../access/robots/slot.ts';
 import { encodeBatch, hashSlot, type JournalEvent, type SlotHash } from '../../journal/events.ts';
 import { readSlot } from '../../journal/log.ts';
 import type { RepositoryName } from '../../oci/names.ts';
