@@ -120,13 +120,13 @@ function allowedBy({ number, line }: Rule): Decision {
   return { kind: 'allowed', rule: number, line };
 }
 
-/** The rules with HTPASSWD_FILE but without ACCESS_FILE. */
+/** The rules with HTPASSWD_FILE but without ACCESS_FILE. Permissions of robots must be written down (docs/decisions/0063). */
 export const accountsMayDoEverything = new AccessRules({
   rules: [
     {
       number: 1,
       line: undefined,
-      who: [{ kind: 'accounts' }],
+      who: [{ kind: 'users' }],
       repositories: [new RepositoryPattern('**')],
       actions: new Set([...ACTIONS, ...REGISTRY_ACTIONS]),
     },

@@ -12,8 +12,8 @@ export type Subject =
   | { readonly kind: 'anonymous' }
   /** Everyone with an identity. */
   | { readonly kind: 'everyone' }
-  /** Every user and robot. It cannot be written in the file. */
-  | { readonly kind: 'accounts' }
+  /** Every account of HTPASSWD_FILE. It cannot be written in the file. */
+  | { readonly kind: 'users' }
   | { readonly kind: 'user'; readonly name: string }
   | { readonly kind: 'group'; readonly name: string; readonly members: readonly Subject[] }
   | { readonly kind: 'robot'; readonly names: TextPattern }
@@ -108,8 +108,8 @@ export function matchesSubject(subject: Subject, identity: RuledIdentity): boole
       return true;
     case 'everyone':
       return identity.kind !== 'anonymous';
-    case 'accounts':
-      return identity.kind === 'user' || identity.kind === 'robot';
+    case 'users':
+      return identity.kind === 'user';
     case 'user':
       return identity.kind === 'user' && identity.name === subject.name;
     case 'group':
@@ -156,7 +156,7 @@ export function mayHaveClaims(subject: Subject): boolean {
     case 'group':
       return subject.members.some(mayHaveClaims);
     case 'anonymous':
-    case 'accounts':
+    case 'users':
     case 'user':
     case 'robot':
     case 'certificate':

@@ -74,8 +74,8 @@ function subjectText(subject: Subject): string {
       return 'everyone, even without credentials,';
     case 'everyone':
       return 'everyone with an identity';
-    case 'accounts':
-      return 'every user and robot';
+    case 'users':
+      return 'every account of HTPASSWD_FILE';
     case 'user':
       return `user ${subject.name}`;
     case 'group':
