@@ -1,5 +1,5 @@
 import { expect, test } from 'bun:test';
-import { FairSemaphore } from './fair-semaphore.ts';
+import { Displaced, FairSemaphore } from './fair-semaphore.ts';
 
 const forever = new AbortController().signal;
 
@@ -40,4 +40,24 @@ test('a cancelled request leaves the queue, and no permit is lost', async () => 
   expect(
     [semaphore.tryAcquire(), semaphore.tryAcquire(), semaphore.tryAcquire()].map((each) => each !== undefined),
   ).toEqual([...[true, true, false]]);
+});
+
+test('a client with fewer requests takes a place from the one with the most, until they have the same share', async () => {
+  const semaphore = new FairSemaphore(1);
+  semaphore.tryAcquire();
+  const waiting = (client: string) => semaphore.acquire(client, forever);
+  const [a, b] = [['a1', 'a2', 'a3', 'a4'].map(() => waiting('a')), ['b1', 'b2'].map(() => waiting('b'))];
+  expect(semaphore.makeRoom('c')).toBe(true);
+  await expect(a[3]).rejects.toThrow(Displaced);
+  const c = [waiting('c')];
+  expect(semaphore.makeRoom('c')).toBe(true);
+  await expect(a[2]).rejects.toThrow(Displaced);
+  c.push(waiting('c'));
+  // Each has two now.
+  expect([semaphore.makeRoom('c'), semaphore.makeRoom('a')]).toEqual([false, false]);
+  expect(['a', 'b', 'c'].map((client) => semaphore.waitingOf(client))).toEqual([2, 2, 2]);
+  expect(semaphore.makeRoom('d')).toBe(true);
+  await expect(a[1]).rejects.toThrow(Displaced);
+  expect(semaphore.waiting).toBe(5);
+  expect(b).toHaveLength(2);
 });

@@ -3,6 +3,12 @@ export type Release = () => void;
 
 interface Waiter {
   readonly grant: (release: Release) => void;
+  readonly refuse: (reason: unknown) => void;
+}
+
+/** A waiting request was refused, so that another client's could wait. */
+export class Displaced extends Error {
+  override readonly name = 'Displaced';
 }
 
 /**
@@ -37,16 +43,31 @@ export class FairSemaphore {
   }
 
   /**
+   * Refuses the last request of the client with the most, so that a request of this client can wait in its place. So clients that
+   * together fill a bounded queue cannot keep another one out.
+   * @returns false if no other client has at least two requests more
+   */
+  makeRoom(client: string): boolean {
+    let [longest, most] = ['', this.waitingOf(client) + 1];
+    for (const [each, { size }] of this.#queues) if (size > most) [longest, most] = [each, size];
+    const last = [...(this.#queues.get(longest) ?? [])].at(-1);
+    if (last === undefined) return false;
+    this.#remove(longest, last);
+    last.refuse(new Displaced());
+    return true;
+  }
+
+  /**
    * Resolves with a permit when it is this request's turn.
    * @param signal ends the wait and leaves the queue
-   * @throws the signal's reason
+   * @throws the signal's reason; Displaced
    */
   async acquire(client: string, signal: AbortSignal): Promise<Release> {
     signal.throwIfAborted();
     const free = this.tryAcquire();
     if (free !== undefined) return free;
     const { promise, resolve, reject } = Promise.withResolvers<Release>();
-    const waiter: Waiter = { grant: resolve };
+    const waiter: Waiter = { grant: resolve, refuse: reject };
     const leave = (): void => {
       // If the permit has just been granted, the caller gets it and must release it.
       if (this.#remove(client, waiter)) reject(signal.reason);

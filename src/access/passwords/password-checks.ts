@@ -1,16 +1,16 @@
-import { FairSemaphore, type Release } from './fair-semaphore.ts';
+import { Displaced, FairSemaphore, type Release } from './fair-semaphore.ts';
 import { type PasswordHash, significantBytes } from './password-hash.ts';
 import { PasswordThread } from './password-thread.ts';
 
 /** Maximum time from the request for a check until the check begins. */
 const MAX_WAIT_MS = 5_000;
 const MAX_WAITING = 256;
-/** One client must not fill the queue, because others would then be refused. */
+/** In a full queue, a client with fewer requests takes the place of one with more. */
 const MAX_WAITING_PER_CLIENT = 32;
 
 export type Checked =
   | { readonly kind: 'checked'; readonly isRight: boolean }
-  /** No thread was free in time. */
+  /** No thread was free in time, or too many checks wait. */
   | { readonly kind: 'busy' };
 
 /** Checks passwords on dedicated threads. Clients take turns. The queue and the time in it are bounded. */
@@ -48,14 +48,14 @@ export class PasswordChecks {
   }
 
   async #wait(client: string): Promise<Release | undefined> {
-    if (this.#semaphore.waiting >= MAX_WAITING || this.#semaphore.waitingOf(client) >= MAX_WAITING_PER_CLIENT)
-      return undefined;
+    if (this.#semaphore.waitingOf(client) >= MAX_WAITING_PER_CLIENT) return undefined;
+    if (this.#semaphore.waiting >= MAX_WAITING && !this.#semaphore.makeRoom(client)) return undefined;
     const tooLate = new AbortController();
     const timer = setTimeout(() => tooLate.abort(), this.#maxWait);
     try {
       return await this.#semaphore.acquire(client, tooLate.signal);
     } catch (error) {
-      if (tooLate.signal.aborted) return undefined;
+      if (tooLate.signal.aborted || error instanceof Displaced) return undefined;
       throw error;
     } finally {
       clearTimeout(timer);

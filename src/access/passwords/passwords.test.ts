@@ -243,6 +243,17 @@ describe('checks', () => {
     one.close();
   });
 
+  test('of a client whose turn comes are checked, although others fill the queue together', async () => {
+    const one = new PasswordChecks(1);
+    const { logIn } = open(await fileOf({ alice: 'correct horse' }), one);
+    const guesses = Array.from({ length: 12 }, (_, client) =>
+      Array.from({ length: 32 }, (_, n) => logIn(`user${n}`, 'guess', `192.0.2.${client + 10}`)),
+    );
+    expect(await logIn('alice', 'correct horse', '192.0.2.1')).toEqual(knownUser('alice'));
+    await Promise.all(guesses.flat());
+    one.close();
+  });
+
   test('are refused if their turn does not come in time', async () => {
     const one = new PasswordChecks(1, 20);
     const { logIn } = open(await fileOf({ alice: 'correct horse' }, 12), one);
