@@ -10,6 +10,8 @@ interface World {
   now: number;
   /** What the next load gives: a KeyProblem without it. */
   next: string | undefined;
+  /** Loads wait for it. */
+  blocked: Promise<void> | undefined;
   loads: number;
   readonly told: string[];
   readonly cached: CachedKeys<string>;
@@ -19,12 +21,13 @@ function open(): World {
   const world: World = {
     now: 0,
     next: 'first',
+    blocked: undefined,
     loads: 0,
     told: [],
     cached: new CachedKeys({
       load: async () => {
         world.loads++;
-        await Bun.sleep(1);
+        await (world.blocked ?? Bun.sleep(1));
         if (world.next === undefined) throw new KeyProblem('it is down');
         return world.next;
       },
@@ -32,6 +35,7 @@ function open(): World {
       monotonic: () => world.now,
       onFailure: (reason, usesLast) => world.told.push(`${reason}, ${usesLast ? 'last keys' : 'no keys'}`),
       onRecovery: () => world.told.push('recovered'),
+      onDefect: (error) => world.told.push(String(error)),
     }),
   };
   return world;
@@ -46,8 +50,36 @@ test('keys are loaded on first use, once for concurrent requests, and not again 
   expect(await world.cached.current()).toBe('first');
   expect(world.loads).toBe(1);
   world.now += 1;
+  // The last keys are used while new ones are loaded.
+  expect(await world.cached.current()).toBe('first');
+  await Bun.sleep(10);
   expect(await world.cached.current()).toBe('second');
   expect(world.loads).toBe(2);
+});
+
+test('keys that have not been used for an hour are loaded again before they are used', async () => {
+  const world = open();
+  await world.cached.current();
+  world.next = 'second';
+  world.now += HOUR;
+  expect(await world.cached.current()).toBe('second');
+});
+
+test('an issuer that does not respond delays only callers without usable keys', async () => {
+  const world = open();
+  await world.cached.current();
+  world.next = undefined;
+  const { promise, resolve } = Promise.withResolvers<void>();
+  world.blocked = promise;
+  world.now += HOUR - 1;
+  expect(await world.cached.current()).toBe('first');
+  resolve();
+  await Bun.sleep(1);
+  // The issuer is known to be down, so old keys need not wait for it either.
+  world.blocked = Promise.withResolvers<void>().promise;
+  world.now += 2 * HOUR;
+  expect(await world.cached.current()).toBe('first');
+  expect([world.loads, world.told]).toEqual([3, ['it is down, last keys']]);
 });
 
 test('a missing key is searched for at most once a minute', async () => {
@@ -99,6 +131,7 @@ test('a defect is not mistaken for an issuer that is down', async () => {
     monotonic: () => 0,
     onFailure: () => {},
     onRecovery: () => {},
+    onDefect: () => {},
   });
   await expect(cached.current()).rejects.toThrow(TypeError);
 });

@@ -11,6 +11,8 @@ export interface CachedKeysPorts<K> {
   readonly onFailure: (reason: string, usesLast: boolean) => void;
   /** Called for the first keys after a failure. */
   readonly onRecovery: () => void;
+  /** Called for an error of `load` that is a defect, if no caller waits for the keys. */
+  readonly onDefect: (error: unknown) => void;
 }
 
 /** For all requests of one load together. */
@@ -19,6 +21,8 @@ const DEADLINE_MS = 5_000;
 const MIN_SEARCH_INTERVAL_MS = 60_000;
 /** After a failure. */
 const RETRY_MS = 5_000;
+/** Keys up to this age are used at once while they are loaded again. Older ones may have been withdrawn long ago. */
+const MAX_STALE_MS = 60 * 60 * 1_000;
 /** How long keys stay in use while no new ones can be loaded. */
 const MAX_AGE_MS = 24 * 60 * 60 * 1_000;
 const LOG_INTERVAL_MS = 60_000;
@@ -37,9 +41,17 @@ export class CachedKeys<K> {
     this.#ports = ports;
   }
 
-  /** The keys in use, loaded again if they are not fresh. @returns undefined if there are none, or if they are too old */
+  /**
+   * The keys in use, loaded again if they are not fresh. Callers wait for that only if the last keys are missing or old, so an issuer
+   * that does not respond delays no login.
+   * @returns undefined if there are none, or if they are too old
+   */
   async current(): Promise<K | undefined> {
-    if (this.#age() >= this.#ports.freshMs) await this.#load(RETRY_MS);
+    if (this.#age() < this.#ports.freshMs) return this.#usable();
+    const loading = this.#load(RETRY_MS);
+    const mayBeStale = this.#isFailing || this.#age() < MAX_STALE_MS;
+    if (mayBeStale && this.#usable() !== undefined) loading.catch(this.#ports.onDefect);
+    else await loading;
     return this.#usable();
   }
 

@@ -50,6 +50,7 @@ function open(): World {
       logger: {
         info: (fields, message) => world.lines.push(`${message} ${JSON.stringify(fields)}`),
         warn: (fields, message) => world.lines.push(`${message} ${JSON.stringify(fields)}`),
+        error: (fields, message) => world.lines.push(`${message} ${JSON.stringify(fields)}`),
       },
     }),
   };

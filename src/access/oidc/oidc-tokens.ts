@@ -1,12 +1,12 @@
 import { errors, type JWTPayload, jwtVerify } from 'jose';
 import type { Authenticated, BasicAuthenticator, BearerAuthenticator, MaybeAsync } from '../authenticator.ts';
 import { issuerOf, isTokenLike, LEEWAY_SECONDS, refusalOf } from '../foreign-token.ts';
-import type { Claims } from '../identity.ts';
 import type { AccessRules } from '../rules/access-rules.ts';
 import type { Issuer } from '../rules/issuer.ts';
 import { VerifiedTokens } from '../verified-tokens.ts';
 import { CachedKeys } from './cached-keys.ts';
 import { ALGORITHMS, type KeySet } from './key-set.ts';
+import { pickClaims } from './pick-claims.ts';
 
 type Rules = Pick<AccessRules, 'issuers' | 'claimsNeeded'>;
 
@@ -25,6 +25,7 @@ export interface OidcTokensPorts {
 interface OidcLog {
   readonly info: (fields: object, message: string) => void;
   readonly warn: (fields: object, message: string) => void;
+  readonly error: (fields: object, message: string) => void;
 }
 
 /** How long the keys of an issuer are used before they are loaded again. Reading a file is cheap. */
@@ -129,7 +130,8 @@ export class OidcTokens implements BasicAuthenticator, BearerAuthenticator {
     const checked = check(payload, now);
     if (typeof checked === 'string') return { kind: 'refused', reason: `issuer ${name}: ${checked}` };
     const { subject, exp } = checked;
-    const claims = pick(payload, inUse.rules.claimsNeeded(name));
+    // A token may have many more claims, and the identity stays in memory as long as the token is cached.
+    const claims = pickClaims(payload, inUse.rules.claimsNeeded(name));
     const until = Math.min((exp + LEEWAY_SECONDS) * 1_000, now + MAX_REMEMBERED_MS);
     return this.#verified.remember(
       token,
@@ -166,6 +168,7 @@ export class OidcTokens implements BasicAuthenticator, BearerAuthenticator {
         logger.warn({ issuer: issuer.name, reason }, `the keys of an issuer cannot be loaded: ${effect}`);
       },
       onRecovery: () => logger.info({ issuer: issuer.name }, 'the keys of an issuer are loaded again'),
+      onDefect: (error) => logger.error({ issuer: issuer.name, err: error }, 'loading the keys of an issuer failed'),
     });
   }
 }
@@ -191,9 +194,4 @@ function check(
   }
   // JSON numbers such as 1e999 are infinite in JavaScript, and fail this comparison.
   return exp - iat <= MAX_LIFETIME_SECONDS ? { subject: sub, exp } : 'the token is valid for more than a day';
-}
-
-/** The claims that rules examine. A token may have many more, and the identity stays in memory as long as the token is cached. */
-function pick(payload: JWTPayload, names: readonly string[]): Claims {
-  return Object.fromEntries(names.flatMap((name) => (Object.hasOwn(payload, name) ? [[name, payload[name]]] : [])));
 }
