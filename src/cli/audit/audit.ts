@@ -6,8 +6,10 @@ import { describeEvent, shortDigest } from '../describe-event.ts';
 import { CommandError, EXIT, type ExitCode } from '../failure.ts';
 import { count, formatTime, type Output, OutputClosed, printable } from '../output.ts';
 import { type AuditedEvent, type AuditedLog, nameOfLog, ROBOTS_LOG, repositoryLogs } from './audited-log.ts';
-import { type AuditFault, HeldBytes } from './log-cursor.ts';
+import { HeldBytes } from './held-bytes.ts';
+import type { AuditFault } from './log-cursor.ts';
 import { type AuditEntry, MergedLogs } from './merge.ts';
+import { ReadAheadBudget } from './read-ahead.ts';
 
 const MAX_HELD_BYTES = 32 * 1024 * 1024;
 /** `--follow` polls this many logs in each interval. */
@@ -54,7 +56,7 @@ export async function showAudit(options: AuditOptions, ports: AuditPorts, output
     {
       reader: ports.reader,
       verify: options.verify === true,
-      held: new HeldBytes(MAX_HELD_BYTES),
+      budget: new ReadAheadBudget(new HeldBytes(MAX_HELD_BYTES)),
       report: async ({ log, seq, message }: AuditFault) => {
         tally.faults++;
         console.error(`marina: ${nameOfLog(log)}, slot ${seq}: ${message}`);

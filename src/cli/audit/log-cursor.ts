@@ -1,7 +1,8 @@
 import { NO_SLOT, type SlotHash } from '../../journal/events.ts';
-import { RegistryError } from '../../oci/errors.ts';
+import { RegistryError, unreachable } from '../../oci/errors.ts';
 import type { StoreReader } from '../../storage/driver.ts';
 import { type AuditedLog, type AuditedSlot, nextListed, readAuditedSlot } from './audited-log.ts';
+import { ReadAhead, type ReadAheadBudget, type SlotRead } from './read-ahead.ts';
 
 /** A fault in a log. */
 export interface AuditFault {
@@ -15,32 +16,14 @@ export interface CursorPorts {
   /** Whether to check the hash chain and the canonical encoding of each slot. Missing slots are always reported. */
   readonly verify: boolean;
   readonly report: (fault: AuditFault) => Promise<void>;
-  readonly held: HeldBytes;
-}
-
-/** Bounds the memory for slots that wait for their turn. Slots beyond the bound are read again when it is their turn. */
-export class HeldBytes {
-  #left: number;
-
-  constructor(max: number) {
-    this.#left = max;
-  }
-
-  take(bytes: number): boolean {
-    if (bytes > this.#left) return false;
-    this.#left -= bytes;
-    return true;
-  }
-
-  give(bytes: number): void {
-    this.#left += bytes;
-  }
+  readonly budget: ReadAheadBudget;
 }
 
 /** Reads one log from a given slot on. The time of the next slot is known before the slot is taken. */
 export class LogCursor {
   readonly log: AuditedLog;
   readonly #ports: CursorPorts;
+  readonly #slots: ReadAhead;
   #seq: number;
   /** Hash of the slot before; undefined if that was not read. */
   #before: SlotHash | undefined;
@@ -52,6 +35,7 @@ export class LogCursor {
   constructor(log: AuditedLog, from: number, ports: CursorPorts) {
     this.log = log;
     this.#ports = ports;
+    this.#slots = new ReadAhead((seq) => readOnce(ports.reader, log, seq), ports.budget);
     this.#seq = from - 1;
     this.#before = from === 1 ? NO_SLOT : undefined;
   }
@@ -63,7 +47,7 @@ export class LogCursor {
 
   /** Moves to the next slot. @returns false if there is none yet */
   async advance(): Promise<boolean> {
-    const { held, verify } = this.#ports;
+    const { budget, verify } = this.#ports;
     const slot = await this.#next();
     if (slot === undefined) return false;
     const fault = (message: string): Promise<void> => this.#ports.report({ log: this.log, seq: slot.seq, message });
@@ -73,17 +57,17 @@ export class LogCursor {
     this.#seq = slot.seq;
     this.#before = slot.hash;
     this.#time = Math.max(this.#time, Date.parse(slot.at));
-    this.#slot = held.take(slot.size) ? slot : undefined;
+    this.#slot = budget.held.take(slot.size) ? slot : undefined;
     return true;
   }
 
   /** The slot that `advance` moved to. Must be called once. */
   async take(): Promise<AuditedSlot> {
-    const { held, reader } = this.#ports;
+    const { budget, reader } = this.#ports;
     const kept = this.#slot;
     this.#slot = undefined;
     if (kept !== undefined) {
-      held.give(kept.size);
+      budget.held.give(kept.size);
       return kept;
     }
     const slot = await readAuditedSlot(reader, this.log, this.#seq);
@@ -112,13 +96,32 @@ export class LogCursor {
   }
 
   async #read(seq: number): Promise<AuditedSlot | 'absent' | 'unusable'> {
-    try {
-      return (await readAuditedSlot(this.#ports.reader, this.log, seq)) ?? 'absent';
-    } catch (error) {
-      if (!(error instanceof RegistryError) || error.kind !== 'log-broken') throw error;
-      await this.#ports.report({ log: this.log, seq, message: error.message });
-      return 'unusable';
+    const found = await this.#slots.take(seq);
+    switch (found.kind) {
+      case 'slot':
+        return found.slot;
+      case 'absent':
+        return 'absent';
+      case 'unusable':
+        await this.#ports.report({ log: this.log, seq, message: found.problem });
+        return 'unusable';
+      case 'failed':
+        throw found.error;
+      default:
+        return unreachable(found);
     }
+  }
+}
+
+/** Never rejects, because a slot that is read in advance may never be asked for. */
+async function readOnce(reader: StoreReader, log: AuditedLog, seq: number): Promise<SlotRead> {
+  try {
+    const slot = await readAuditedSlot(reader, log, seq);
+    return slot === undefined ? { kind: 'absent' } : { kind: 'slot', slot };
+  } catch (error) {
+    return error instanceof RegistryError && error.kind === 'log-broken'
+      ? { kind: 'unusable', problem: error.message }
+      : { kind: 'failed', error };
   }
 }
 

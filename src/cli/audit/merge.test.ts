@@ -7,8 +7,10 @@ import type { RepositoryName, Tag } from '../../oci/names.ts';
 import { MemoryDriver } from '../../storage/memory/driver.ts';
 import { markerKey, slotKey } from '../../storage/paths.ts';
 import { type AuditedLog, repositoryLogs } from './audited-log.ts';
-import { type AuditFault, firstSlotSince, HeldBytes } from './log-cursor.ts';
+import { HeldBytes } from './held-bytes.ts';
+import { type AuditFault, firstSlotSince } from './log-cursor.ts';
 import { MergedLogs } from './merge.ts';
+import { ReadAheadBudget } from './read-ahead.ts';
 
 const START = Date.UTC(2030, 0, 1);
 const HOUR = 3_600_000;
@@ -41,7 +43,8 @@ function storeOf(times: Times): { driver: MemoryDriver; objects: Map<string, Uin
 function openMerged(driver: MemoryDriver, { held = 1_000_000, since = 0, verify = false } = {}) {
   const faults: AuditFault[] = [];
   const report = async (fault: AuditFault): Promise<void> => void faults.push(fault);
-  const merged = new MergedLogs({ reader: driver, verify, report, held: new HeldBytes(held) }, since);
+  const budget = new ReadAheadBudget(new HeldBytes(held));
+  const merged = new MergedLogs({ reader: driver, verify, report, budget }, since);
   return { merged, faults };
 }
 
@@ -94,6 +97,56 @@ test('new slots and new logs are found later, with a bounded number of reads', a
   expect(await slotsIn(merged.poll(10))).toEqual([]);
   expect(await slotsIn(merged.read(repositoryLogs(driver)))).toEqual([['d', 1, 5]]);
   expect(merged.size).toBe(4);
+});
+
+/** Counts reads that run at the same time. Each takes a turn of the event loop. */
+class SlowDriver extends MemoryDriver {
+  running = 0;
+  most = 0;
+
+  override async read(key: Parameters<MemoryDriver['read']>[0]): ReturnType<MemoryDriver['read']> {
+    this.running++;
+    this.most = Math.max(this.most, this.running);
+    await new Promise(setImmediate);
+    this.running--;
+    return await super.read(key);
+  }
+}
+
+test('slots are read before their turn, a bounded number at a time', async () => {
+  const perLog = Array.from({ length: 200 }, (_, n) => n);
+  for (const [names, least] of [
+    [['a'], 16],
+    [Array.from({ length: 30 }, (_, n) => `r${n}`), 32],
+  ] as const) {
+    const { objects } = storeOf(Object.fromEntries(names.map((name) => [name, perLog])));
+    const driver = new SlowDriver(objects);
+    const { merged, faults } = openMerged(driver, { held: 100_000_000, verify: true });
+    const seen = await slotsIn(merged.read(repositoryLogs(driver)));
+    expect(faults).toEqual([]);
+    expect(seen).toHaveLength(names.length * perLog.length);
+    expect(seen.map(([, , after]) => after)).toEqual(seen.map(([, , after]) => after).sort((x, y) => x - y));
+    expect(driver.most).toBeGreaterThanOrEqual(least);
+    expect(driver.most).toBeLessThanOrEqual(48);
+  }
+});
+
+test('a store that fails ends the audit with its error', async () => {
+  const { objects } = storeOf({ a: [1, 2, 3, 4, 5, 6, 7, 8] });
+  class FailingDriver extends MemoryDriver {
+    override async read(key: Parameters<MemoryDriver['read']>[0]): ReturnType<MemoryDriver['read']> {
+      if (key === slotKey('a' as RepositoryName, 6)) throw new Error('the disk is gone');
+      return await super.read(key);
+    }
+  }
+  const driver = new FailingDriver(objects);
+  const { merged } = openMerged(driver);
+  const seen: number[] = [];
+  const read = async (): Promise<void> => {
+    for await (const { slot } of merged.read(repositoryLogs(driver))) seen.push(slot.seq);
+  };
+  await expect(read()).rejects.toThrow('the disk is gone');
+  expect(seen).toEqual([1, 2, 3, 4, 5]);
 });
 
 describe('a damaged log', () => {

@@ -11,7 +11,7 @@ export interface AuditEntry {
   readonly slot: AuditedSlot;
 }
 
-/** Reads several logs together. It needs a few hundred bytes of memory per log, and what `CursorPorts.held` allows for slots. */
+/** Reads several logs together. It needs a few hundred bytes of memory per log, and what `CursorPorts.budget` allows for slots. */
 export class MergedLogs {
   readonly #ports: CursorPorts;
   readonly #since: number;
@@ -31,7 +31,7 @@ export class MergedLogs {
 
   /** The slots of these logs, ordered by time, up to the current end of each log. */
   async *read(logs: AsyncIterable<AuditedLog>): AsyncGenerator<AuditEntry> {
-    const waiting = new TinyQueue<LogCursor>([], inTime);
+    const waiting: LogCursor[] = [];
     await forEachConcurrently(logs, CONCURRENT_READS, async (log) => {
       const name = keyOf(log);
       if (this.#cursors.has(name)) return;
@@ -40,19 +40,28 @@ export class MergedLogs {
       this.#cursors.set(name, cursor);
       if (await cursor.advance()) waiting.push(cursor);
     });
-    for (let cursor = waiting.pop(); cursor !== undefined; cursor = waiting.pop()) {
-      yield { log: cursor.log, slot: await cursor.take() };
-      if (await cursor.advance()) waiting.push(cursor);
-    }
+    yield* merge(waiting);
   }
 
-  /** Reads new slots of the next logs, in turn. @param max number of logs */
+  /** New slots of the next logs, ordered by time. Logs take turns. @param max number of logs */
   async *poll(max: number): AsyncGenerator<AuditEntry> {
     const cursors = [...this.#cursors.values()];
-    for (let n = 0; n < Math.min(max, cursors.length); n++) {
-      const cursor = cursors[this.#turn++ % cursors.length];
-      while (cursor !== undefined && (await cursor.advance())) yield { log: cursor.log, slot: await cursor.take() };
-    }
+    const turns = Array.from({ length: Math.min(max, cursors.length) }, () => this.#turn++);
+    const polled = turns.flatMap((turn) => cursors[turn % cursors.length] ?? []);
+    const waiting: LogCursor[] = [];
+    await forEachConcurrently(polled, CONCURRENT_READS, async (cursor) => {
+      if (await cursor.advance()) waiting.push(cursor);
+    });
+    yield* merge(waiting);
+  }
+}
+
+/** @param cursors each of which has advanced to a slot */
+async function* merge(cursors: LogCursor[]): AsyncGenerator<AuditEntry> {
+  const waiting = new TinyQueue(cursors, inTime);
+  for (let cursor = waiting.pop(); cursor !== undefined; cursor = waiting.pop()) {
+    yield { log: cursor.log, slot: await cursor.take() };
+    if (await cursor.advance()) waiting.push(cursor);
   }
 }
 
