@@ -9,6 +9,7 @@ import { connectRedis, type RedisConnection } from '../projection/redis/connecti
 import { RedisProjection } from '../projection/redis/projection.ts';
 import type { SessionStore } from '../registry/sessions.ts';
 import { RedisSessions } from '../sessions/redis-sessions.ts';
+import { LineThrottle } from '../telemetry/line-throttle.ts';
 import type { Logs } from '../telemetry/log.ts';
 import type { Telemetry } from '../telemetry/metrics.ts';
 import { repeat, sleep } from './basics.ts';
@@ -96,6 +97,7 @@ export function openSharedProjection({ config, logs, telemetry, opened, redis, .
     onListingFailed: (error) => logListingFailure(logs, error),
   });
   const { services } = telemetry;
+  const malformed = new LineThrottle(() => performance.now());
   const projection = new RedisProjection({
     ...writing,
     redis,
@@ -103,11 +105,12 @@ export function openSharedProjection({ config, logs, telemetry, opened, redis, .
     fold,
     observer: {
       healed: (how) => services.healed(how),
-      malformed: (what, error) =>
-        logs.logger.error(
-          { err: error, what },
-          'Redis has malformed values: they are discarded and rebuilt from the store',
-        ),
+      malformed: (what, error) => {
+        const skipped = malformed.admit();
+        if (skipped === undefined) return;
+        const message = 'Redis has malformed values: they are discarded and rebuilt from the store';
+        logs.logger.error({ err: error, what, skipped }, message);
+      },
       listingFailed: (error) => logListingFailure(logs, error),
       fellBack: (why) => services.fellBack(why),
       waitedForTurn: (milliseconds) => services.waitedForTurn(milliseconds),
@@ -145,6 +148,7 @@ export function openSharedSessions(
   newToken: () => string,
   { logger }: Logs,
 ): SessionStore {
+  const malformed = new LineThrottle(() => performance.now());
   return new RedisSessions({
     redis,
     store,
@@ -154,7 +158,11 @@ export function openSharedSessions(
     newToken,
     repeat,
     failed: (error) => logger.warn({ err: error }, 'the lease of an upload could not be renewed or released'),
-    malformed: (error) => logger.error({ err: error }, 'Redis has a malformed upload session: it is ended'),
+    malformed: (error) => {
+      const skipped = malformed.admit();
+      if (skipped !== undefined)
+        logger.error({ err: error, skipped }, 'Redis has a malformed upload session: it is ended');
+    },
   });
 }
 
