@@ -28,6 +28,7 @@ export interface Target {
   method: 'GET' | 'HEAD';
   path: string;
   accept?: string;
+  authorization?: string;
   status?: number;
   /** Expected length of the body; -1 for any length. */
   bytes: number;

@@ -9,6 +9,7 @@ import { Place } from './place.ts';
 import { consumption } from './processes.ts';
 import { conclusion, type Failure, save, table } from './report.ts';
 import type { Context, Row, Settings, Tools, Work } from './work.ts';
+import { accessWorks } from './works/access.ts';
 import { clusterWorks } from './works/cluster.ts';
 import { gcWork } from './works/gc.ts';
 import { gcPauseWork } from './works/gc-p99.ts';
@@ -28,6 +29,7 @@ const WORKS: Work[] = [
   ...pushWorks,
   ...streamWorks,
   ...tlsWorks,
+  ...accessWorks,
   ...tagWorks,
   ...threadsWorks,
   startWork,

@@ -11,6 +11,8 @@ type target struct {
 	Method string `json:"method"`
 	Path   string `json:"path"`
 	Accept string `json:"accept"`
+	// Value of the Authorization header; empty: none.
+	Authorization string `json:"authorization"`
 	Status int    `json:"status"` // 0: 200
 	Bytes  int64  `json:"bytes"`  // of the body; -1: any
 }
@@ -61,6 +63,9 @@ func fixed(o order) (result, error) {
 		text := fmt.Sprintf("%s %s HTTP/1.1\r\nHost: %s\r\nUser-Agent: marina-bench\r\n", t.Method, t.Path, o.Address)
 		if t.Accept != "" {
 			text += "Accept: " + t.Accept + "\r\n"
+		}
+		if t.Authorization != "" {
+			text += "Authorization: " + t.Authorization + "\r\n"
 		}
 		shared.targets = append(shared.targets, prepared{t, request{[]byte(text + "\r\n"), t.Method == "HEAD"}})
 	}
