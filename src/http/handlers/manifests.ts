@@ -115,7 +115,10 @@ function manifestHeaders(route: ManifestRoute, descriptor: Descriptor): Prepared
 /** Maximum length of the Warning's text. The spec allows 4096 bytes, but some proxies accept less. */
 const MAX_WARNING = 1_000;
 
-/** Adds the warnings in the spec's format, `299 - "<text>"`. */
+/**
+ * Adds the warnings in the spec's format, `299 - "<text>"`. They are one value with one text: Bun joins fields of the same name with
+ * commas, which HTTP allows, but oras and others ignore a field with several values.
+ */
 function withWarnings(headers: PreparedHeaders, warnings: Warned['warnings']): PreparedHeaders {
   if (warnings === undefined || warnings.length === 0) return headers;
   return withField(headers, 'Warning', `299 - "${warnings.join('; ').slice(0, MAX_WARNING)}"`);
