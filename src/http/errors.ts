@@ -1,7 +1,10 @@
 import { type ErrorKind, RegistryError, Unanswered } from '../oci/errors.ts';
 import { respond } from './response.ts';
 
-/** The codes of the spec's table, and two of our own, UNAVAILABLE and UNKNOWN, for errors that are not the client's fault. */
+/**
+ * The codes of the spec's table, and three of our own: PRECONDITION_FAILED, and UNAVAILABLE and UNKNOWN for errors that are not the
+ * client's fault.
+ */
 type Code =
   | 'BLOB_UNKNOWN'
   | 'BLOB_UPLOAD_INVALID'
@@ -12,6 +15,7 @@ type Code =
   | 'MANIFEST_UNKNOWN'
   | 'NAME_INVALID'
   | 'NAME_UNKNOWN'
+  | 'PRECONDITION_FAILED'
   | 'SIZE_INVALID'
   | 'TOOMANYREQUESTS'
   | 'UNAUTHORIZED'
@@ -29,6 +33,7 @@ const TABLE: Readonly<Record<ErrorKind, readonly [status: number, code: Code]>> 
   'size-mismatch': [400, 'SIZE_INVALID'],
   'request-invalid': [400, 'UNSUPPORTED'],
   'too-many-tags': [414, 'UNSUPPORTED'],
+  'precondition-failed': [412, 'PRECONDITION_FAILED'],
   'range-unsatisfiable': [416, 'SIZE_INVALID'],
   'range-invalid': [400, 'BLOB_UPLOAD_INVALID'],
   'blob-unknown': [404, 'BLOB_UNKNOWN'],

@@ -3,7 +3,7 @@ import { respond } from './response.ts';
 
 const METHODS = 'GET, HEAD, POST, PUT, PATCH, DELETE';
 /** Request headers that pages may send beyond the CORS-safelisted ones. A long `Accept` is not safelisted. */
-const REQUEST_HEADERS = 'Accept, Authorization, Content-Range, Content-Type, If-None-Match, If-Range, Range';
+const REQUEST_HEADERS = 'Accept, Authorization, Content-Range, Content-Type, If-Match, If-None-Match, If-Range, Range';
 const RESPONSE_HEADERS = [
   'Accept-Ranges',
   'Content-Length',

@@ -11,6 +11,7 @@ export type ErrorKind =
   | 'size-mismatch'
   | 'request-invalid'
   | 'too-many-tags'
+  | 'precondition-failed'
   | 'range-unsatisfiable'
   | 'range-invalid'
   | 'blob-unknown'
@@ -41,7 +42,7 @@ export type ErrorKind =
   | 'unavailable';
 
 /** Facts that a client can act on; small JSON values only. */
-export type ErrorDetail = Readonly<Record<string, string | number | readonly string[] | undefined>>;
+export type ErrorDetail = Readonly<Record<string, string | number | readonly string[] | null | undefined>>;
 
 /** The only errors that are shown to clients. Anything else that is thrown is a defect. */
 export class RegistryError extends Error {

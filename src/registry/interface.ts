@@ -63,6 +63,15 @@ export interface Blob {
   readonly content: BlobContent;
 }
 
+/** What a client expects a tag to be before its write. The store checks it within the decision, so no other write can come in between. */
+export type TagCondition =
+  /** If-Match: the tag points to one of these digests. */
+  | { readonly kind: 'is'; readonly digests: readonly Digest[] }
+  /** If-Match: * */
+  | { readonly kind: 'exists' }
+  /** If-None-Match: * */
+  | { readonly kind: 'absent' };
+
 export interface PushedManifest {
   readonly bytes: Uint8Array<ArrayBuffer>;
   /** Of the request, without parameters. */
@@ -71,6 +80,8 @@ export interface PushedManifest {
   readonly digest: Digest | undefined;
   /** Tags to set, without duplicates. */
   readonly tags: readonly Tag[];
+  /** Must hold for each of the tags. */
+  readonly condition?: TagCondition | undefined;
 }
 
 export interface PushedResult extends Warned {
@@ -212,7 +223,8 @@ export interface Writer {
   /**
    * Stores a manifest and sets its tags atomically: no reader ever sees a tag without its manifest.
    * @returns the digest of the manifest and its subject
-   * @throws `digest-mismatch`, `manifest-invalid`, `manifest-references-unknown`; the error that `guard` returns
+   * @throws `digest-mismatch`, `manifest-invalid`, `manifest-references-unknown`; `precondition-failed` if the condition does not
+   * hold, with `detail.tag` and `detail.digest`, what the tag is now (null: it does not exist); the error that `guard` returns
    */
   pushManifest(repo: RepositoryName, manifest: PushedManifest, caller: Caller, guard?: TagGuard): Promise<PushedResult>;
 }
@@ -228,9 +240,16 @@ export interface Deleter {
   deleteManifest(repo: RepositoryName, digest: Digest, caller: Caller, guard?: TagGuard): Promise<void>;
   /**
    * Deletes a tag. Its manifest stays.
-   * @throws `delete-disabled`, `name-unknown`, `manifest-unknown`; the error that `guard` returns
+   * @throws `delete-disabled`, `name-unknown`, `manifest-unknown`; `precondition-failed` as `pushManifest`; the error that `guard`
+   * returns
    */
-  deleteTag(repo: RepositoryName, tag: Tag, caller: Caller, guard?: TagGuard): Promise<void>;
+  deleteTag(
+    repo: RepositoryName,
+    tag: Tag,
+    condition: TagCondition | undefined,
+    caller: Caller,
+    guard?: TagGuard,
+  ): Promise<void>;
 }
 
 /** Listings; they change nothing. */

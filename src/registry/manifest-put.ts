@@ -6,7 +6,9 @@ import type { ManifestRecord, RepositoryFacts } from '../journal/state.ts';
 import { RegistryError } from '../oci/errors.ts';
 import type { ManifestFacts } from '../oci/manifest.ts';
 import type { Digest, Incarnation, RepositoryName, Tag } from '../oci/names.ts';
-import type { TagGuard } from './interface.ts';
+import type { Answer } from '../projection/projection.ts';
+import type { TagCondition, TagGuard } from './interface.ts';
+import { unmetCondition } from './tag-condition.ts';
 
 /** The incarnation that holds the manifest after the put; undefined if nothing was done because its bytes must be written first. */
 export type PutOutcome = Incarnation | undefined;
@@ -24,6 +26,7 @@ export interface ManifestPutRequest {
   readonly size: number;
   readonly facts: ManifestFacts;
   readonly tags: readonly Tag[];
+  readonly condition: TagCondition | undefined;
   readonly actor: Actor;
   readonly guard: TagGuard | undefined;
 }
@@ -32,6 +35,18 @@ export interface ManifestPutRequest {
 export interface Renewals {
   readonly tags: boolean;
   readonly manifest: boolean;
+}
+
+/** Why the put may not set its tags; undefined if it may. What the client expects is checked before the rules of the operator. */
+export function refusedTags(
+  { tags, digest, condition, guard }: ManifestPutRequest,
+  facts: Pick<RepositoryFacts, 'tag'>,
+): Answer<RegistryError | undefined> {
+  for (const tag of condition === undefined ? [] : tags) {
+    const unmet = condition && unmetCondition(condition, tag, facts.tag(tag));
+    if (unmet !== undefined) return unmet;
+  }
+  return guard?.(tags.map((tag) => ({ tag, before: facts.tag(tag), after: digest })));
 }
 
 export function decidePut(

@@ -15,7 +15,7 @@ import { digestOf } from '../oci/digest.ts';
 import { OCI_INDEX, OCI_MANIFEST } from '../oci/media-types.ts';
 import type { Digest, Tag } from '../oci/names.ts';
 import { dataKey } from '../storage/paths.ts';
-import type { PushedManifest, Reference } from './interface.ts';
+import type { PushedManifest, Reference, TagCondition } from './interface.ts';
 
 const CONFIG = 'application/vnd.oci.image.config.v1+json';
 
@@ -295,10 +295,10 @@ describe('tags', () => {
   test('are deleted individually: other tags and the manifest stay', async () => {
     const open = openRegistry();
     await put(open, index, { tags: [tag('a'), tag('b')] });
-    await open.registry.manifests.deleteTag(A, tag('a'), ACTOR);
+    await open.registry.manifests.deleteTag(A, tag('a'), undefined, ACTOR);
     expect(await tagsOf(open)).toEqual([tag('b')]);
     expect(await bytesOf(open, byDigest(indexDigest))).toEqual(index);
-    expect(await refusalOf(open.registry.manifests.deleteTag(A, tag('a'), ACTOR))).toBe('manifest-unknown');
+    expect(await refusalOf(open.registry.manifests.deleteTag(A, tag('a'), undefined, ACTOR))).toBe('manifest-unknown');
   });
 
   test('appear together with their manifest, in one slot of the log', async () => {
@@ -307,6 +307,89 @@ describe('tags', () => {
     const slot = await open.driver.read(`repos/${A}/_log/00000000000000000001`);
     const { events }: { events: { type: string }[] } = JSON.parse(new TextDecoder().decode(slot));
     expect(events.map(({ type }) => type)).toEqual(['manifest.put', 'tag.set', 'tag.set']);
+  });
+});
+
+describe('a condition on a tag', () => {
+  const other = text(JSON.stringify({ schemaVersion: 2, manifests: [], annotations: { a: 'b' } }));
+  const otherDigest = digestOf('sha256', other);
+  const is = (...digests: readonly Digest[]): TagCondition => ({ kind: 'is', digests });
+  const failureOf = (promise: Promise<unknown>) =>
+    promise.then(
+      () => 'none',
+      (reason: unknown) => reason,
+    );
+
+  test('that holds lets the push set the tag', async () => {
+    const open = openRegistry();
+    await put(open, index, { tags: [tag('a')], condition: { kind: 'absent' } });
+    await put(open, other, { tags: [tag('a')], condition: is(otherDigest, indexDigest) });
+    await put(open, index, { tags: [tag('a')], condition: { kind: 'exists' } });
+    expect(await bytesOf(open, byTag('a'))).toEqual(index);
+  });
+
+  test('that does not hold refuses the push, says what the tag is, and leaves no bytes', async () => {
+    const open = openRegistry();
+    const absent = { kind: 'precondition-failed', detail: { tag: tag('a'), digest: null } };
+    expect(await failureOf(put(open, other, { tags: [tag('a')], condition: is(otherDigest) }))).toMatchObject(absent);
+    expect(await failureOf(put(open, other, { tags: [tag('a')], condition: { kind: 'exists' } }))).toMatchObject(
+      absent,
+    );
+    await put(open, index, { tags: [tag('a')] });
+    const moved = { kind: 'precondition-failed', detail: { tag: tag('a'), digest: indexDigest } };
+    for (const condition of [is(otherDigest), is(), { kind: 'absent' } as const]) {
+      expect(await failureOf(put(open, other, { tags: [tag('a')], condition }))).toMatchObject(moved);
+    }
+    await open.settle();
+    expect(await bytesOf(open, byTag('a'))).toEqual(index);
+    expect(await open.dataKeys()).toHaveLength(1);
+    expect(await refusalOf(Promise.try(() => open.registry.manifests.resolve(A, byDigest(otherDigest))))).toBe(
+      'manifest-unknown',
+    );
+  });
+
+  test('is checked for a manifest that is already stored, and for each tag of a push by digest', async () => {
+    const open = openRegistry();
+    await put(open, index, { tags: [tag('a')] });
+    await put(open, other, { tags: [tag('b')] });
+    const push = (condition: TagCondition) => put(open, other, { tags: [tag('b'), tag('a')], condition });
+    expect(await failureOf(push(is(otherDigest)))).toMatchObject({ detail: { tag: tag('a'), digest: indexDigest } });
+    expect(await refusalOf(push(is(otherDigest, indexDigest)))).toBe('none');
+    expect(await tagsOf(open)).toEqual([tag('a'), tag('b')]);
+  });
+
+  test('guards a delete of the tag', async () => {
+    const open = openRegistry();
+    await put(open, index, { tags: [tag('a')] });
+    const remove = (condition: TagCondition) => open.registry.manifests.deleteTag(A, tag('a'), condition, ACTOR);
+    expect(await failureOf(remove(is(otherDigest)))).toMatchObject({
+      kind: 'precondition-failed',
+      detail: { tag: tag('a'), digest: indexDigest },
+    });
+    expect(await refusalOf(remove(is(indexDigest)))).toBe('none');
+    // A tag that does not exist is unknown, as without a condition.
+    expect(await refusalOf(remove(is(indexDigest)))).toBe('manifest-unknown');
+  });
+
+  test('lets exactly one of many concurrent writers through, also over several nodes', async () => {
+    const nodes = [openRegistry({ probe: true, number: 1 })];
+    const [{ driver }] = nodes as [OpenRegistry];
+    for (const number of [2, 3]) nodes.push(openRegistry({ driver, probe: true, number }));
+    const variant = (round: number, each: number) =>
+      text(JSON.stringify({ schemaVersion: 2, manifests: [], annotations: { round: `${round}`, each: `${each}` } }));
+    let condition: TagCondition = { kind: 'absent' };
+    for (let round = 0; round < 5; round++) {
+      const pushes = Array.from({ length: 12 }, (_, each) =>
+        refusalOf(put(nodes[each % 3] ?? expect.unreachable(), variant(round, each), { tags: [tag('a')], condition })),
+      );
+      const outcomes = await Promise.all(pushes);
+      expect(outcomes.filter((each) => each === 'none')).toHaveLength(1);
+      expect(outcomes.filter((each) => each === 'precondition-failed')).toHaveLength(11);
+      condition = is(digestOf('sha256', variant(round, outcomes.indexOf('none'))));
+      expect(await bytesOf(nodes[round % 3] ?? expect.unreachable(), byTag('a'))).toEqual(
+        variant(round, outcomes.indexOf('none')),
+      );
+    }
   });
 });
 
@@ -341,7 +424,7 @@ describe('deleting a manifest', () => {
     const { manifests } = open.registry;
     const all: (() => unknown)[] = [
       () => manifests.delete(A, indexDigest, ACTOR),
-      () => manifests.deleteTag(A, tag('a'), ACTOR),
+      () => manifests.deleteTag(A, tag('a'), undefined, ACTOR),
       () => manifests.resolve(A, byTag('a')),
       () => manifests.resolve(A, byDigest(indexDigest)),
     ];

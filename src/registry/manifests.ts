@@ -19,6 +19,7 @@ import type {
   Reference,
   ResolvedManifest,
   TagChange,
+  TagCondition,
   TagGuard,
 } from './interface.ts';
 import {
@@ -29,14 +30,21 @@ import {
   putAgain,
   type Renewals,
   referencesUnknown,
+  refusedTags,
 } from './manifest-put.ts';
 import { mapMaybeAsync } from './maybe-async.ts';
 import { absentWarning, optionalBlobs } from './optional-blobs.ts';
 import type { RegistryPorts } from './ports.ts';
 import { nameUnknown, requireRepository } from './require-repository.ts';
+import { unmetCondition } from './tag-condition.ts';
 
 /** Errors with which a decision refuses a put: nothing was written to the log. */
-const REFUSALS: ReadonlySet<ErrorKind> = new Set(['manifest-invalid', 'manifest-references-unknown', 'denied']);
+const REFUSALS: ReadonlySet<ErrorKind> = new Set([
+  'manifest-invalid',
+  'manifest-references-unknown',
+  'precondition-failed',
+  'denied',
+]);
 
 /** The blobs a manifest refers to are looked up in batches of this size. */
 const LOOKUP_BATCH = 256;
@@ -152,8 +160,8 @@ export class Manifests {
 
   /**
    * Stores a manifest and sets its tags in one batch, so no reader ever sees a tag without its manifest.
-   * @throws RegistryError `digest-mismatch`, `manifest-invalid`, `manifest-references-unknown`, `too-many-requests`; the error that
-   * the guard returns
+   * @throws RegistryError `digest-mismatch`, `manifest-invalid`, `manifest-references-unknown`, `precondition-failed`,
+   * `too-many-requests`; the error that the guard returns
    */
   async put(repo: RepositoryName, pushed: PushedManifest, actor: Actor, guard?: TagGuard): Promise<PushedResult> {
     const { bytes } = pushed;
@@ -163,7 +171,8 @@ export class Manifests {
     // Refuses before anything is written. The decision checks again, on the state that the put is applied to.
     const missing = answer.kind === 'known' ? await this.#missing(repo, facts.requiredBlobs) : facts.requiredBlobs;
     if (missing.length > 0) throw referencesUnknown(missing);
-    const put = { repo, digest, size: bytes.length, facts, tags: pushed.tags, actor, guard };
+    const { tags, condition } = pushed;
+    const put = { repo, digest, size: bytes.length, facts, tags, condition, actor, guard };
     const linked = existing !== undefined && (await this.#isStored(existing)) ? existing.inc : undefined;
     if (linked === undefined || (await this.#submit(put, { kind: 'linked', inc: linked })) === undefined) {
       await this.#putOwn(put, bytes, existing?.inc);
@@ -218,9 +227,9 @@ export class Manifests {
       needs: { blobs: put.facts.requiredBlobs, manifests: [put.digest], tags: put.tags },
       ...(durable === undefined ? {} : { durable }),
       decide: async (facts) => {
-        const denied = await put.guard?.(put.tags.map((tag) => ({ tag, before: facts.tag(tag), after: put.digest })));
+        const refused = await refusedTags(put, facts);
         const decision =
-          denied === undefined ? decidePut(put, bytes, facts, this.#renewals(put, facts)) : refuse(denied);
+          refused === undefined ? decidePut(put, bytes, facts, this.#renewals(put, facts)) : refuse(refused);
         // The linker's rule applies to these bytes too, because a collection may condemn them while the write waits.
         const isOwn = decision.kind === 'accepted' && bytes.kind === 'own' && decision.result === bytes.inc;
         return isOwn && !(await this.#mayLink(bytes.inc, put.size)) ? refuse(tooLate()) : decision;
@@ -240,12 +249,20 @@ export class Manifests {
     return mayLink(this.#ports.driver, inc, size, { now: this.#ports.now(), grace: this.#ports.grace });
   }
 
-  /** @throws RegistryError `name-unknown`, `manifest-unknown`; the error that the guard returns */
-  async deleteTag(repo: RepositoryName, tag: Tag, actor: Actor, guard?: TagGuard): Promise<void> {
+  /** @throws RegistryError `name-unknown`, `manifest-unknown`, `precondition-failed`; the error that the guard returns */
+  async deleteTag(
+    repo: RepositoryName,
+    tag: Tag,
+    condition: TagCondition | undefined,
+    actor: Actor,
+    guard?: TagGuard,
+  ): Promise<void> {
     const decide = (facts: RepositoryFacts): Answer<Decision<void>> => {
       if (!facts.exists) return refuse(nameUnknown(repo));
       const prev = facts.tag(tag);
       if (prev === undefined) return refuse(manifestUnknown(repo, { kind: 'tag', tag }));
+      const unmet = condition && unmetCondition(condition, tag, prev);
+      if (unmet !== undefined) return refuse(unmet);
       return mapMaybeAsync(guard?.([{ tag, before: prev, after: undefined }]), (denied) =>
         denied === undefined
           ? accept(undefined, { type: 'tag.deleted', tag, prev, actor: actor.label })

@@ -9,6 +9,7 @@ import type {
   Reference,
   ReferrersRequest,
   Registry,
+  TagCondition,
   TagGuard,
 } from './interface.ts';
 import { Linking } from './linking.ts';
@@ -120,8 +121,14 @@ export class StoreRegistry implements Registry {
     return this.manifests.delete(repo, digest, actor, guard);
   }
 
-  deleteTag(repo: RepositoryName, tag: Tag, { actor }: Caller, guard?: TagGuard): Promise<void> {
-    return this.manifests.deleteTag(repo, tag, actor, guard);
+  deleteTag(
+    repo: RepositoryName,
+    tag: Tag,
+    condition: TagCondition | undefined,
+    { actor }: Caller,
+    guard?: TagGuard,
+  ): Promise<void> {
+    return this.manifests.deleteTag(repo, tag, condition, actor, guard);
   }
 
   tags(repo: RepositoryName, page: PageRequest): ReturnType<Registry['tags']> {

@@ -6,7 +6,7 @@ import { digestOf } from '../oci/digest.ts';
 import { type ErrorKind, RegistryError } from '../oci/errors.ts';
 import { OCI_INDEX } from '../oci/media-types.ts';
 import type { RepositoryName, UploadId } from '../oci/names.ts';
-import type { Registry, TagGuard } from '../registry/interface.ts';
+import type { Registry, TagCondition, TagGuard } from '../registry/interface.ts';
 import { NO_POLICY } from '../registry/policy.ts';
 import { AccessControl } from './access-control.ts';
 
@@ -36,7 +36,7 @@ const METHODS: Readonly<Record<Exclude<keyof Registry, 'repositories'>, [Action,
   pushManifest: ['push', (registry) => registry.pushManifest(A, pushed, CALLER)],
   deleteBlob: ['delete', (registry) => registry.deleteBlob(A, digest, CALLER)],
   deleteManifest: ['delete', (registry) => registry.deleteManifest(A, manifestDigest, CALLER)],
-  deleteTag: ['delete', (registry) => registry.deleteTag(A, tag('v1'), CALLER)],
+  deleteTag: ['delete', (registry) => registry.deleteTag(A, tag('v1'), undefined, CALLER)],
   tags: ['pull', (registry) => registry.tags(A, all, CALLER)],
   referrers: [
     'pull',
@@ -137,7 +137,7 @@ describe('a caller who may create, but not push,', () => {
     const registry: Registry = openRegistry().registry;
     const ruled = new AccessControl(registry, creator);
     await ruled.pushManifest(A, pushed, CALLER);
-    await registry.deleteTag(A, tag('v1'), CALLER);
+    await registry.deleteTag(A, tag('v1'), undefined, CALLER);
     await ruled.pushManifest(A, moved, CALLER);
     expect((await registry.tags(A, all, CALLER)).items).toEqual([tag('v1')]);
   });
@@ -152,6 +152,28 @@ describe('a caller who may create, but not push,', () => {
     const ruled = new AccessControl(openRegistry().registry, creator);
     const guard: TagGuard = () => new RegistryError('read-only', 'no');
     expect(await refusalOf(ruled.pushManifest(A, pushed, CALLER, guard))).toBe('read-only');
+  });
+});
+
+describe('a condition that does not hold', () => {
+  const condition: TagCondition = { kind: 'absent' };
+  const failureOf = (promise: Promise<unknown>) => promise.catch((reason: unknown) => reason);
+
+  test('tells the tag only to callers who may pull', async () => {
+    const registry: Registry = openRegistry().registry;
+    await registry.pushManifest(A, pushed, CALLER);
+    const open = new AccessControl(registry, openAccess);
+    const blind = new AccessControl(registry, without('pull'));
+    const detail = { tag: tag('v1'), digest: manifestDigest };
+    for (const write of [
+      (ruled: Registry) => ruled.pushManifest(A, { ...pushed, condition }, CALLER),
+      (ruled: Registry) => ruled.deleteTag(A, tag('v1'), condition, CALLER),
+    ]) {
+      expect(await failureOf(write(open))).toMatchObject({ kind: 'precondition-failed', detail });
+      const hidden = await failureOf(write(blind));
+      expect(hidden).toMatchObject({ kind: 'precondition-failed', detail: undefined });
+      expect(String(hidden)).not.toContain(manifestDigest);
+    }
   });
 });
 

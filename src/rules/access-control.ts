@@ -9,6 +9,7 @@ import type {
   Reference,
   ReferrersRequest,
   Registry,
+  TagCondition,
   TagGuard,
 } from '../registry/interface.ts';
 import { nameUnknown } from '../registry/require-repository.ts';
@@ -128,7 +129,9 @@ export class AccessControl implements Registry {
   ): ReturnType<Registry['pushManifest']> {
     this.#require('create', repo, caller);
     const mayMoveTags = this.#policy.allows(caller, 'push', repo);
-    return await this.#inner.pushManifest(repo, manifest, caller, mayMoveTags ? guard : createOnly(repo, guard));
+    return await this.#hidingTags(repo, caller, () =>
+      this.#inner.pushManifest(repo, manifest, caller, mayMoveTags ? guard : createOnly(repo, guard)),
+    );
   }
 
   async deleteBlob(repo: RepositoryName, digest: Digest, caller: Caller): Promise<void> {
@@ -141,9 +144,15 @@ export class AccessControl implements Registry {
     await this.#inner.deleteManifest(repo, digest, caller, guard);
   }
 
-  async deleteTag(repo: RepositoryName, tag: Tag, caller: Caller, guard?: TagGuard): Promise<void> {
+  async deleteTag(
+    repo: RepositoryName,
+    tag: Tag,
+    condition: TagCondition | undefined,
+    caller: Caller,
+    guard?: TagGuard,
+  ): Promise<void> {
     this.#require('delete', repo, caller);
-    await this.#inner.deleteTag(repo, tag, caller, guard);
+    await this.#hidingTags(repo, caller, () => this.#inner.deleteTag(repo, tag, condition, caller, guard));
   }
 
   tags(repo: RepositoryName, page: PageRequest, caller: Caller): ReturnType<Registry['tags']> {
@@ -167,6 +176,17 @@ export class AccessControl implements Registry {
     // The same response as for a repository that does not exist: "the response MUST be a JSON body with an image index", never a 404.
     if (!this.#policy.allows(caller, 'pull', repo)) return { items: [], more: false };
     return await this.#inner.referrers(repo, subject, request, caller);
+  }
+
+  /** A caller who may write but not pull learns that a condition does not hold, but not which manifest the tag points to. */
+  async #hidingTags<T>(repo: RepositoryName, caller: Caller, write: () => Promise<T>): Promise<T> {
+    try {
+      return await write();
+    } catch (error) {
+      const isUnmet = error instanceof RegistryError && error.kind === 'precondition-failed';
+      if (!isUnmet || this.#policy.allows(caller, 'pull', repo)) throw error;
+      throw new RegistryError('precondition-failed', 'nothing was changed: the tag is not what the condition expects');
+    }
   }
 
   /** A caller who may not pull gets the response for a missing repository, so that names of private repositories do not leak. */

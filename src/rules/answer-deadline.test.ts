@@ -61,7 +61,7 @@ test('every request without the bytes of a blob is answered at its deadline, and
     registry.pushManifest(A, pushed, CALLER),
     registry.deleteBlob(A, digest, CALLER),
     registry.deleteManifest(A, digest, CALLER),
-    registry.deleteTag(A, 'v1' as never, CALLER),
+    registry.deleteTag(A, 'v1' as never, undefined, CALLER),
     registry.repositories(page, CALLER),
   ].map((answer) => refusalOf(Promise.resolve<unknown>(answer)));
   expect([...clock.set.values()]).toEqual([...Array(7).fill(10_000), ...Array(9).fill(12_000), 60_000]);

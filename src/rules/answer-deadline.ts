@@ -9,6 +9,7 @@ import type {
   Reference,
   ReferrersRequest,
   Registry,
+  TagCondition,
   TagGuard,
 } from '../registry/interface.ts';
 import { Forwarding } from './forwarding.ts';
@@ -175,11 +176,12 @@ export class AnswerDeadline extends Forwarding {
   override deleteTag(
     repo: RepositoryName,
     tag: Tag,
+    condition: TagCondition | undefined,
     caller: Caller,
     guard?: TagGuard,
   ): ReturnType<Registry['deleteTag']> {
     const bounded = new CallerWithDeadline(caller);
-    return this.#bound(WRITE_MS, bounded, this.inner.deleteTag(repo, tag, bounded, guard));
+    return this.#bound(WRITE_MS, bounded, this.inner.deleteTag(repo, tag, condition, bounded, guard));
   }
 
   override tags(repo: RepositoryName, page: PageRequest, caller: Caller): ReturnType<Registry['tags']> {

@@ -18,7 +18,7 @@ test('if deleting is disabled clients can delete nothing, whether or not it exis
   for (const each of [digest, never])
     expect(await refusalOf(registry.deleteManifest(A, each, CALLER))).toBe('delete-disabled');
   for (const each of ['v1', 'v2'])
-    expect(await refusalOf(registry.deleteTag(A, tag(each), CALLER))).toBe('delete-disabled');
+    expect(await refusalOf(registry.deleteTag(A, tag(each), undefined, CALLER))).toBe('delete-disabled');
   expect((await registry.resolveManifest(A, { kind: 'tag', tag: tag('v1') }, CALLER)).digest).toBe(digest);
   expect((await registry.resolveBlob(A, blob, CALLER)).size).toBe(6);
 

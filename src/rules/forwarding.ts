@@ -8,6 +8,7 @@ import type {
   Reference,
   ReferrersRequest,
   Registry,
+  TagCondition,
   TagGuard,
 } from '../registry/interface.ts';
 import type { ContentRange, UploadBody } from '../registry/upload-body.ts';
@@ -112,8 +113,14 @@ export abstract class Forwarding implements Registry {
     return this.inner.deleteManifest(repo, digest, caller, guard);
   }
 
-  deleteTag(repo: RepositoryName, tag: Tag, caller: Caller, guard?: TagGuard): ReturnType<Registry['deleteTag']> {
-    return this.inner.deleteTag(repo, tag, caller, guard);
+  deleteTag(
+    repo: RepositoryName,
+    tag: Tag,
+    condition: TagCondition | undefined,
+    caller: Caller,
+    guard?: TagGuard,
+  ): ReturnType<Registry['deleteTag']> {
+    return this.inner.deleteTag(repo, tag, condition, caller, guard);
   }
 
   tags(repo: RepositoryName, page: PageRequest, caller: Caller): ReturnType<Registry['tags']> {

@@ -2,7 +2,7 @@ import { describe, expect, test } from 'bun:test';
 import { A, B, CALLER, openRegistry, refusalOf, tag, text } from '../../test/support/registry.ts';
 import { OCI_INDEX } from '../oci/media-types.ts';
 import type { Digest } from '../oci/names.ts';
-import type { Registry } from '../registry/interface.ts';
+import type { Registry, TagCondition } from '../registry/interface.ts';
 import { ImmutableTags } from './immutable-tags.ts';
 
 const manifests = ['one', 'two'].map((name) =>
@@ -64,15 +64,30 @@ describe('an immutable tag', () => {
   test('cannot be deleted by clients, alone or with its manifest, but other tags can', async () => {
     const { registry } = openRuled();
     const digest = await put(registry, 0, ['v1', 'v2', 'a']);
-    const refused: unknown = await registry.deleteTag(A, tag('v1'), CALLER).catch((reason: unknown) => reason);
+    const refused: unknown = await registry
+      .deleteTag(A, tag('v1'), undefined, CALLER)
+      .catch((reason: unknown) => reason);
     expect(refused).toMatchObject({ kind: 'denied', detail: { tags: ['v1'] } });
     expect(String(refused)).toContain('the tag v1 is immutable in team/a and cannot be deleted');
     const whole: unknown = await registry.deleteManifest(A, digest, CALLER).catch((reason: unknown) => reason);
     expect(whole).toMatchObject({ kind: 'denied', detail: { tags: ['v1', 'v2'] } });
     expect(await tagged(registry, 'a')).toBe(digest);
-    await registry.deleteTag(A, tag('a'), CALLER);
+    await registry.deleteTag(A, tag('a'), undefined, CALLER);
     expect([await tagged(registry, 'a'), await tagged(registry, 'v2')]).toEqual(['none', digest]);
-    expect(await refusalOf(registry.deleteTag(A, tag('v9'), CALLER))).toBe('manifest-unknown');
+    expect(await refusalOf(registry.deleteTag(A, tag('v9'), undefined, CALLER))).toBe('manifest-unknown');
+  });
+
+  test('stays immutable also for a writer who knows what it is', async () => {
+    const { registry } = openRuled();
+    const first = await put(registry, 0, ['v1']);
+    const condition: TagCondition = { kind: 'is', digests: [first] };
+    const moved = { bytes: manifests[1] ?? text(''), contentType: OCI_INDEX, digest: undefined, tags: [tag('v1')] };
+    expect(await refusalOf(registry.pushManifest(A, { ...moved, condition }, CALLER))).toBe('denied');
+    expect(await refusalOf(registry.deleteTag(A, tag('v1'), condition, CALLER))).toBe('denied');
+    const absent: TagCondition = { kind: 'absent' };
+    expect(await refusalOf(registry.pushManifest(A, { ...moved, condition: absent }, CALLER))).toBe(
+      'precondition-failed',
+    );
   });
 
   test('is checked in the decision, so one of two concurrent pushes is refused', async () => {

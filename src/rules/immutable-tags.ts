@@ -1,7 +1,7 @@
 import type { Caller } from '../access/access.ts';
 import { RegistryError } from '../oci/errors.ts';
 import type { Digest, RepositoryName, Tag } from '../oci/names.ts';
-import type { PushedManifest, Registry, TagChange, TagGuard } from '../registry/interface.ts';
+import type { PushedManifest, Registry, TagChange, TagCondition, TagGuard } from '../registry/interface.ts';
 import { mapMaybeAsync } from '../registry/maybe-async.ts';
 import type { RepositoryPolicy } from '../registry/policy.ts';
 import { Forwarding } from './forwarding.ts';
@@ -34,8 +34,14 @@ export class ImmutableTags extends Forwarding {
     return this.inner.deleteManifest(repo, digest, caller, this.#guard(repo, guard));
   }
 
-  override deleteTag(repo: RepositoryName, tag: Tag, caller: Caller, guard?: TagGuard): Promise<void> {
-    return this.inner.deleteTag(repo, tag, caller, this.#guard(repo, guard));
+  override deleteTag(
+    repo: RepositoryName,
+    tag: Tag,
+    condition: TagCondition | undefined,
+    caller: Caller,
+    guard?: TagGuard,
+  ): Promise<void> {
+    return this.inner.deleteTag(repo, tag, condition, caller, this.#guard(repo, guard));
   }
 
   #guard(repo: RepositoryName, outer: TagGuard | undefined): TagGuard {

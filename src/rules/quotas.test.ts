@@ -154,7 +154,7 @@ describe('other quotas', () => {
     expect(used()).toMatchObject({ tags: 3 });
     expect(await refusalOf(put(A, 'one', 'v4'))).toBe('denied');
     expect(await put(A, 'one')).toBe(first);
-    await registry.deleteTag(A, tag('v1'), CALLER);
+    await registry.deleteTag(A, tag('v1'), undefined, CALLER);
     await put(B, 'one', 'v4');
     const many = Array.from({ length: 10 }, (_, number) => refusalOf(put(A, 'one', `many-${number}`)));
     expect(await Promise.all(many)).toEqual(Array.from({ length: 10 }, () => 'denied'));
@@ -181,7 +181,7 @@ describe('other quotas', () => {
     const digest = await pushBlob(A, blob(10));
     expect(await refusalOf(put(A, 'three', 'v3'))).toBe('denied');
     await registry.deleteBlob(A, digest, CALLER);
-    await registry.deleteTag(A, tag('v1'), CALLER);
+    await registry.deleteTag(A, tag('v1'), undefined, CALLER);
     expect(used()).toMatchObject({ slots: 5, tags: 1 });
     expect(await refusalOf(registry.startUpload(A, 'sha256', CALLER))).toBe('denied');
   });

@@ -30,7 +30,7 @@ const WRITES: Readonly<Record<string, (registry: Registry) => Promise<unknown>>>
   startUpload: (registry) => registry.startUpload(A, 'sha256', CALLER),
   mountBlob: (registry) => registry.mountBlob(B, digest, A, CALLER),
   pushManifest: (registry) => registry.pushManifest(A, pushed, CALLER),
-  deleteTag: (registry) => registry.deleteTag(A, tag('v1'), CALLER),
+  deleteTag: (registry) => registry.deleteTag(A, tag('v1'), undefined, CALLER),
   deleteManifest: (registry) => registry.deleteManifest(A, manifestDigest, CALLER),
   deleteBlob: (registry) => registry.deleteBlob(A, digest, CALLER),
 };

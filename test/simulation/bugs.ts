@@ -1,3 +1,4 @@
+import type { Digest, Tag } from '../../src/oci/names.ts';
 import type { Projection } from '../../src/projection/projection.ts';
 import type { Script } from '../../src/projection/redis/commands.ts';
 import type { Fold } from '../../src/projection/redis/ports.ts';
@@ -112,6 +113,24 @@ export const BUGS = {
       "redis.call('HSET', KEYS[1], 'due', ARGV[5])",
       "redis.call('HDEL', KEYS[1], 'intent', 'since', 'due')",
     ]),
+  },
+  'a condition on a tag is checked outside the log': {
+    ...focused({ hang: 1, lateSlot: 1 }, { slot: 1 }),
+    projection: (projection) =>
+      changed(projection, {
+        submit: async (repo, command) => {
+          // Every decision sees the tags as they were when the request arrived.
+          const seen = new Map<Tag, Digest | undefined>();
+          for (const tag of command.needs?.tags ?? []) {
+            const found = await projection.manifestByTag(repo, tag);
+            seen.set(tag, found.kind === 'known' ? found.value?.digest : undefined);
+          }
+          return await projection.submit(repo, {
+            ...command,
+            decide: (facts) => command.decide(changed(facts, { tag: (tag) => seen.get(tag) })),
+          });
+        },
+      }),
   },
   'a deposed holder writes into the same part': {
     ...focused({ depose: 1 }, { 'upload-save': 1, part: 2 }, 0.9),

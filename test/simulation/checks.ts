@@ -154,13 +154,19 @@ export function checkObservations(history: History, repo: RepositoryName, { stat
 
 /** The index of the first state of which the observation can be true. */
 function firstTrueState(observation: Observation, states: readonly LogState[], from: number): number | undefined {
+  const { heldBefore = () => true } = observation;
   const own = observation.kind === 'write' ? states.findLastIndex(({ label }) => label === observation.label) : -1;
-  if (own >= 0) return (states[own]?.since ?? 0) <= observation.end ? own : undefined;
+  if (own >= 0) {
+    const before = states[states.findIndex(({ label }) => label === observation.label) - 1];
+    if (before !== undefined && !heldBefore(before.state)) return undefined;
+    return (states[own]?.since ?? 0) <= observation.end ? own : undefined;
+  }
   if (observation.hasEvents === true) return undefined;
   for (let index = from; index < states.length; index++) {
     const candidate = states[index];
     if (candidate === undefined || candidate.since > observation.end) break;
-    if ((observation.kind === 'write' || candidate.isVisible) && observation.holds(candidate.state)) return index;
+    const isTrue = observation.holds(candidate.state) && heldBefore(candidate.state);
+    if ((observation.kind === 'write' || candidate.isVisible) && isTrue) return index;
   }
   return undefined;
 }

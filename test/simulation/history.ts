@@ -18,6 +18,8 @@ export interface Observation {
   readonly label: string;
   /** An acknowledged write that must have an event. */
   readonly hasEvents?: boolean;
+  /** What a write claims about the state just before its first event or, if it has none, about the state that `holds` is true of. */
+  readonly heldBefore?: ((state: PastState) => boolean) | undefined;
   /** Whether the answer is true of this state. */
   readonly holds: (state: PastState) => boolean;
 }

@@ -3,9 +3,12 @@ import { ANONYMOUS_CALLER, type Caller } from '../../src/access/access.ts';
 import { accept } from '../../src/journal/command.ts';
 import type { ErrorKind } from '../../src/oci/errors.ts';
 import type { RepositoryName, Tag } from '../../src/oci/names.ts';
+import type { TagCondition } from '../../src/registry/interface.ts';
+import { unmetCondition } from '../../src/registry/tag-condition.ts';
 import { UploadBody } from '../../src/registry/upload-body.ts';
 import type { Observation, PastState } from './history.ts';
 import type { SimulatedNode } from './node.ts';
+import type { Random } from './random.ts';
 import { BLOBS, type Content, MANIFESTS, type ManifestContent, REPOSITORIES, TAGS } from './vocabulary.ts';
 import type { TimedOutcome, World } from './world.ts';
 
@@ -26,13 +29,14 @@ export interface Operation<T> {
   readonly holds: (value: T) => Observation['holds'] | undefined;
   readonly refusals: Partial<Record<ErrorKind, Observation['holds']>>;
   readonly hasEvents?: boolean;
+  readonly heldBefore?: Observation['heldBefore'];
 }
 
 /** Sends one request and records its answer in the history. */
 export async function perform<T>(
   world: World,
   repo: RepositoryName,
-  { what, kind, run, holds, refusals, hasEvents }: Operation<T>,
+  { what, kind, run, holds, refusals, hasEvents, heldBefore }: Operation<T>,
   at?: SimulatedNode,
 ): Promise<TimedOutcome<T>> {
   const label = `${what} #${world.nextNumber()}`;
@@ -40,7 +44,7 @@ export async function perform<T>(
   const { outcome, begin, end } = answered;
   const observe = (claim: Observation['holds'] | undefined, isWritten: boolean): void => {
     if (claim === undefined) return;
-    const written = isWritten && hasEvents === true ? { hasEvents } : {};
+    const written = isWritten ? { heldBefore, ...(hasEvents === true ? { hasEvents } : {}) } : {};
     world.history.observations.push({ what: label, repo, kind, begin, end, label, holds: claim, ...written });
   };
   if (outcome.kind === 'ok') observe(holds(outcome.value), true);
@@ -91,6 +95,26 @@ export function pushManifest(
   };
 }
 
+/** Compare-and-set: the push is only acknowledged if the condition held just before it. */
+export function pushManifestIf(
+  repo: RepositoryName,
+  manifest: ManifestContent,
+  tag: Tag,
+  condition: TagCondition,
+): Operation<unknown> {
+  const { digest, bytes } = manifest;
+  const push = pushManifest(repo, manifest, [tag]);
+  const held = (state: PastState) => unmetCondition(condition, tag, state.tags.get(tag)) === undefined;
+  return {
+    ...push,
+    what: `${push.what} if ${condition.kind}`,
+    run: ({ registry }, label) =>
+      registry.manifests.put(repo, { bytes, contentType: undefined, digest, tags: [tag], condition }, actorOf(label)),
+    heldBefore: held,
+    refusals: { ...push.refusals, 'precondition-failed': (state) => !held(state) },
+  };
+}
+
 export function mount(repo: RepositoryName, { digest }: Content, from: RepositoryName | undefined): Operation<boolean> {
   return {
     what: `mount ${digest.slice(7, 12)} from ${from ?? 'anywhere'}`,
@@ -113,13 +137,20 @@ export function findBlob(repo: RepositoryName, { digest }: Content): Operation<u
   };
 }
 
-export function deleteTag(repo: RepositoryName, tag: Tag): Operation<void> {
+export function deleteTag(repo: RepositoryName, tag: Tag, condition?: TagCondition): Operation<void> {
+  const held = (state: PastState) =>
+    condition === undefined || unmetCondition(condition, tag, state.tags.get(tag)) === undefined;
   return {
     what: `delete tag ${tag}`,
     kind: 'write',
-    run: ({ registry }, label) => registry.manifests.deleteTag(repo, tag, actorOf(label)),
+    run: ({ registry }, label) => registry.manifests.deleteTag(repo, tag, condition, actorOf(label)),
     holds: () => (state) => !state.tags.has(tag),
-    refusals: { 'name-unknown': isAbsent, 'manifest-unknown': (state) => !state.tags.has(tag) },
+    refusals: {
+      'name-unknown': isAbsent,
+      'manifest-unknown': (state) => !state.tags.has(tag),
+      'precondition-failed': (state) => !held(state),
+    },
+    heldBefore: held,
     hasEvents: true,
   };
 }
@@ -243,6 +274,11 @@ export async function listRepositories(world: World, at?: SimulatedNode): Promis
   }
 }
 
+function conditionOf(random: Random): TagCondition {
+  if (random.chance(0.3)) return { kind: random.chance(0.7) ? 'absent' : 'exists' };
+  return { kind: 'is', digests: MANIFESTS.filter(() => random.chance(0.4)).map(({ digest }) => digest) };
+}
+
 /** Any request but the steps of an upload. */
 export async function performAny(world: World, repositories: readonly RepositoryName[]): Promise<void> {
   const { random } = world;
@@ -254,8 +290,10 @@ export async function performAny(world: World, repositories: readonly Repository
     pushBlob: 3,
     pushStreamed: 1,
     pushManifest: 3,
+    pushManifestIf: 3,
     mount: 2,
-    deleteTag: 2,
+    deleteTag: 1.5,
+    deleteTagIf: 0.5,
     deleteManifest: 1.5,
     deleteBlob: 1.5,
     deleteRepository: 0.4,
@@ -277,6 +315,8 @@ export async function performAny(world: World, repositories: readonly Repository
       return void (await perform(world, repo, pushBlob(repo, blob, true)));
     case 'pushManifest':
       return void (await perform(world, repo, pushManifest(repo, manifest, tags)));
+    case 'pushManifestIf':
+      return void (await perform(world, repo, pushManifestIf(repo, manifest, tag, conditionOf(random))));
     case 'mount':
       return void (await perform(
         world,
@@ -285,6 +325,8 @@ export async function performAny(world: World, repositories: readonly Repository
       ));
     case 'deleteTag':
       return void (await perform(world, repo, deleteTag(repo, tag)));
+    case 'deleteTagIf':
+      return void (await perform(world, repo, deleteTag(repo, tag, conditionOf(random))));
     case 'deleteManifest':
       return void (await perform(world, repo, deleteManifest(repo, manifest)));
     case 'deleteBlob':

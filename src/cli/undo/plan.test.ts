@@ -60,7 +60,7 @@ const seq = (open: OpenRegistry): Promise<number> => open.projection.newest(A).t
 describe('without a time', () => {
   test('restores a tag to its value before its last delete: alone, with its manifest, or with its repository', async () => {
     for (const remove of [
-      (open: OpenRegistry) => open.registry.manifests.deleteTag(A, V1, ACTOR),
+      (open: OpenRegistry) => open.registry.manifests.deleteTag(A, V1, undefined, ACTOR),
       (open: OpenRegistry, { manifest }: Pushed) => open.registry.manifests.delete(A, manifest, ACTOR),
       (open: OpenRegistry) => deleteRepository(A, 'operator', open),
     ]) {
@@ -82,7 +82,7 @@ describe('without a time', () => {
   test('uses the current value of a tag that exists', async () => {
     const open = openRegistry();
     await pushImage(open, 'old', V1);
-    await open.registry.manifests.deleteTag(A, V1, ACTOR);
+    await open.registry.manifests.deleteTag(A, V1, undefined, ACTOR);
     const pushed = await pushImage(open, 'new', V1);
     const tags = [{ tag: V1, digest: pushed.manifest, seen: pushed.manifest }];
     expect(await plan(open, V1)).toMatchObject({ digest: pushed.manifest, side: 'after', tags });
@@ -92,7 +92,7 @@ describe('without a time', () => {
     const open = openRegistry();
     const tags = ['a', 'b', 'c'].map(tag);
     const pushed = await pushImage(open, 'image', ...tags);
-    await open.registry.manifests.deleteTag(A, tag('c'), ACTOR);
+    await open.registry.manifests.deleteTag(A, tag('c'), undefined, ACTOR);
     await open.registry.manifests.delete(A, pushed.manifest, ACTOR);
     await pushImage(open, 'other', tag('b'));
     expect(await plan(open, pushed.manifest)).toMatchObject({

@@ -7,6 +7,7 @@ import { withManifestBody } from '../manifest-body.ts';
 import { type PreparedHeaders, prepareHeaders, respond, withField } from '../response.ts';
 import type { Route } from '../route.ts';
 import { isConditional, isNotModified, notModified } from './conditional.ts';
+import { tagCondition } from './tag-condition.ts';
 
 type ManifestRoute = Extract<Route, { kind: 'manifest-get' | 'manifest-head' }>;
 
@@ -56,11 +57,12 @@ export const putManifest: Handler<'manifest-put'> = async ({ repo, reference, ta
   // "The registry SHOULD ignore parameters on the Content-Type header."
   const contentType = mediaTypeOf(context.request.headers.get('content-type'));
   const named = reference.kind === 'digest' ? reference.digest : undefined;
+  const condition = tagCondition(context.request, reference);
   const { digest, subject, warnings } = await withManifestBody(
     context,
     MAX_MANIFEST_BYTES,
     ports.limits.manifest,
-    (bytes) => ports.registry.pushManifest(repo, { bytes, contentType, digest: named, tags }, context),
+    (bytes) => ports.registry.pushManifest(repo, { bytes, contentType, digest: named, tags, condition }, context),
   );
   context.stats.digest = digest;
   const headers: Record<string, string> = {
@@ -77,7 +79,8 @@ export const putManifest: Handler<'manifest-put'> = async ({ repo, reference, ta
 
 /** "Upon success, the registry MUST respond with a 202 Accepted code." Deleting a manifest deletes its tags; deleting a tag, only the tag. */
 export const deleteManifest: Handler<'manifest-delete'> = async ({ repo, reference }, context, { registry }) => {
-  if (reference.kind === 'tag') await registry.deleteTag(repo, reference.tag, context);
+  const condition = tagCondition(context.request, reference);
+  if (reference.kind === 'tag') await registry.deleteTag(repo, reference.tag, condition, context);
   else await registry.deleteManifest(repo, reference.digest, context);
   return respond(null, { status: 202, headers: { 'Content-Length': '0' } });
 };
