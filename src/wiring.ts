@@ -177,7 +177,7 @@ export async function wire(config: Config, logs: Logs, version: string): Promise
     logger,
     telemetry,
     version,
-    senders: tls?.sender ?? senders,
+    senders,
     limits: {
       body: pace,
       manifest: { pace, deadline: MANIFEST_DEADLINE_MS, budget: new ManifestBudget(config.manifestBuffer) },

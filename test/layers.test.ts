@@ -36,7 +36,7 @@ const LAYERS: Readonly<Record<string, readonly string[]>> = {
   importing: ['collection', 'registry', 'projection', 'journal', 'storage', 'oci'],
   sessions: ['registry', 'projection', 'storage', 'oci'],
   jobs: ['collection', 'retention', 'registry', 'projection', 'journal', 'storage', 'oci'],
-  tls: ['access', 'sending', 'system'],
+  tls: ['access'],
   http: ['system', 'registry', 'projection', 'storage', 'sending', 'access', 'telemetry', 'oci'],
   cli: [
     'jobs',

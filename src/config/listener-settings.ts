@@ -14,10 +14,6 @@ export const LISTENER_SETTINGS = {
   tlsRedirectPort: integer('TLS_REDIRECT_PORT', 0, 65535, {
     sentence: 'Port on which plain HTTP is answered with a redirect (308) to HTTPS.',
   }),
-  tlsThreads: integer('TLS_THREADS', 0, 64, {
-    fallback: '0',
-    sentence: 'Number of TLS threads (on Linux; one elsewhere); 0: one for every two processors, at most 4.',
-  }),
   hstsMaxAge: duration('HSTS_MAX_AGE', {
     fallback: '0s',
     sentence:

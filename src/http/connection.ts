@@ -7,8 +7,8 @@ export interface Connection {
   readonly certificate: Authenticated | undefined;
 }
 
-/** Connections that TLS threads make to this server, on behalf of their clients. */
+/** Connections that the TLS front makes to this server, on behalf of its clients. */
 export interface TlsConnections {
-  /** @param peer the other end of a connection to this server; @returns undefined if no TLS thread made the connection */
+  /** @param peer the other end of a connection to this server; @returns undefined if another process made the connection */
   of(peer: { readonly address: string; readonly port: number }): Connection | undefined;
 }

@@ -32,6 +32,8 @@ export class Exchange implements RequestContext {
   readonly #startedAt = performance.now();
   /** UNKNOWN until it is first needed, because asking Bun for it takes longer than parsing the request. */
   #client: string | undefined | typeof UNKNOWN = UNKNOWN;
+  /** Like #client. */
+  #connection: Connection | undefined | typeof UNKNOWN = UNKNOWN;
   /** Headers that are added to every response. */
   readonly #headers: Readonly<Record<string, string>>;
   #labels: RequestLabels | undefined;
@@ -109,11 +111,14 @@ export class Exchange implements RequestContext {
     return tls === undefined ? this.#server?.requestIP(this.request)?.address : this.#behindTls()?.address;
   }
 
-  /** The client behind a TLS thread; undefined without TLS, or if no thread has announced the connection. */
+  /** The client behind TLS; undefined without TLS, or if the connection is not one of the TLS front. */
   #behindTls(): Connection | undefined {
-    const { tls } = this.#ports;
-    const peer = tls === undefined ? null : this.#server?.requestIP(this.request);
-    return peer ? tls?.of(peer) : undefined;
+    if (this.#connection === UNKNOWN) {
+      const { tls } = this.#ports;
+      const peer = tls === undefined ? null : this.#server?.requestIP(this.request);
+      this.#connection = peer ? tls?.of(peer) : undefined;
+    }
+    return this.#connection;
   }
 
   answer(): Response | Promise<Response> {
@@ -151,10 +156,10 @@ export class Exchange implements RequestContext {
     return dispatch(route, this, this.#ports);
   }
 
-  /** Behind TLS threads this server listens on the loopback interface, where every process of the machine can connect to it. */
+  /** With TLS this server listens on the loopback interface, where every process of the machine can connect to it. */
   #checkConnection(): void {
     if (this.#ports.tls === undefined || this.#behindTls() !== undefined) return;
-    throw new RegistryError('request-invalid', 'this port is for the TLS threads of the registry: use its https port');
+    throw new RegistryError('request-invalid', 'this port is for the registry itself: use its https port');
   }
 
   /** @param name of the resource in the log and the metrics */

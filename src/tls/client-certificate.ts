@@ -1,5 +1,5 @@
 import type { Authenticated } from '../access/authenticator.ts';
-import type { PresentedCertificate } from './protocol.ts';
+import type { PresentedCertificate } from './presented-certificate.ts';
 
 /** A client's certificate. It authenticates each request of its connection while it is valid. */
 export class ClientCertificate {

@@ -1,6 +1,6 @@
 import type { Authenticated } from '../access/authenticator.ts';
 import { ClientCertificate } from './client-certificate.ts';
-import type { PresentedCertificate } from './protocol.ts';
+import type { PresentedCertificate } from './presented-certificate.ts';
 
 /** The client behind a connection to the HTTP server. */
 export interface TlsConnection {
@@ -9,17 +9,24 @@ export interface TlsConnection {
   readonly certificate: Authenticated | undefined;
 }
 
-/** The threads connect to 127.0.0.1, so their own address is the same. */
-const THREADS_ADDRESS = '127.0.0.1';
+/** This side of a connection to the HTTP server. */
+export interface OwnEnd {
+  readonly port: number;
+  /** Whether the connection exists at this moment. */
+  readonly isConnected: boolean;
+}
+
+/** Connections to the HTTP server are made from this address. */
+const OWN_ADDRESS = '127.0.0.1';
 
 class Entry implements TlsConnection {
   readonly address: string;
-  readonly thread: symbol;
+  readonly end: OwnEnd;
   readonly #certificate: ClientCertificate | undefined;
   readonly #now: () => number;
 
-  constructor(thread: symbol, address: string, certificate: ClientCertificate | undefined, now: () => number) {
-    this.thread = thread;
+  constructor(end: OwnEnd, address: string, certificate: ClientCertificate | undefined, now: () => number) {
+    this.end = end;
     this.address = address;
     this.#certificate = certificate;
     this.#now = now;
@@ -31,8 +38,8 @@ class Entry implements TlsConnection {
 }
 
 /**
- * Maps connections to the HTTP server to their clients. The TLS threads connect over the loopback interface, so the HTTP server sees
- * only their addresses and ports. Other processes of this machine can connect too, but have no entry here.
+ * Maps connections to the HTTP server to their clients. The HTTP server sees only that they come from this machine, and from which port.
+ * Other processes of this machine can connect too, but have no entry here.
  */
 export class ConnectionTable {
   readonly #entries = new Map<number, Entry>();
@@ -48,28 +55,21 @@ export class ConnectionTable {
 
   /**
    * The client behind a connection.
-   * @param peer its other end. The address matters because any process can use a thread's port at other loopback addresses
+   * @param peer its other end. The address matters because any process can use the same port at other loopback addresses
    */
   of({ address, port }: { readonly address: string; readonly port: number }): TlsConnection | undefined {
-    return address === THREADS_ADDRESS ? this.#entries.get(port) : undefined;
+    const entry = address === OWN_ADDRESS ? this.#entries.get(port) : undefined;
+    // Two connections cannot have the same ports at once, so while the entry's own connection exists, this is the one.
+    return entry?.end.isConnected === true ? entry : undefined;
   }
 
-  /** The thread that made the connection. */
-  threadOf(port: number): symbol | undefined {
-    return this.#entries.get(port)?.thread;
-  }
-
-  add(port: number, thread: symbol, address: string, certificate: PresentedCertificate | undefined): void {
+  add(end: OwnEnd, address: string, certificate: PresentedCertificate | undefined): void {
     const known = certificate === undefined ? undefined : new ClientCertificate(certificate);
-    this.#entries.set(port, new Entry(thread, address, known, this.#now));
+    this.#entries.set(end.port, new Entry(end, address, known, this.#now));
   }
 
-  remove(port: number): void {
-    this.#entries.delete(port);
-  }
-
-  /** Removes all connections of a thread. */
-  removeAll(thread: symbol): void {
-    for (const [port, entry] of this.#entries) if (entry.thread === thread) this.#entries.delete(port);
+  /** Removes a connection. Another one that has got its port stays. */
+  remove(end: OwnEnd): void {
+    if (this.#entries.get(end.port)?.end === end) this.#entries.delete(end.port);
   }
 }

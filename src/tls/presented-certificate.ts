@@ -1,5 +1,14 @@
 import type { TLSSocket } from 'node:tls';
-import type { PresentedCertificate } from './protocol.ts';
+
+/** A certificate that a client presented, and whose key it has proved to have. */
+export interface PresentedCertificate {
+  /** undefined if its subject has no common name, or several. */
+  readonly commonName: string | undefined;
+  /** Milliseconds since 1970. */
+  readonly expiresAt: number;
+  /** Why it is not trusted: an OpenSSL code such as CERT_HAS_EXPIRED; undefined if it is trusted. */
+  readonly problem: string | undefined;
+}
 
 /** The certificate of the client at the other end; undefined if it presented none. */
 export function presentedCertificate(client: TLSSocket): PresentedCertificate | undefined {

@@ -1,60 +1,83 @@
-import { closeSync, writeSync } from 'node:fs';
-import { Connections } from '../sending/connections.ts';
-import type { FileAnswer, FileSender, SendReply } from '../sending/protocol.ts';
+import { createServer, type Server, type TLSSocket, type TlsOptions } from 'node:tls';
 import type { ConnectionTable } from './connection-table.ts';
-import type { TlsMaterial } from './protocol.ts';
-import { TlsThread } from './tls-thread.ts';
+import { presentedCertificate } from './presented-certificate.ts';
+import { Tunnel } from './tunnel.ts';
 
-/** Pause before a failed thread is replaced, so that a thread that cannot run is not restarted in a tight loop. */
-const REPLACE_AFTER_MS = 1_000;
+/** A client that has not finished its handshake by then is disconnected. */
+const HANDSHAKE_MS = 10_000;
+/** Requests that clients have already sent are waited for this long when the front stops. */
+const LINGER_MS = 50;
+/**
+ * SSL_OP_NO_TICKET: no session is resumed. A resumed one would count as verified even if the certificate has expired in the meantime,
+ * and no client of registries that we know resumes sessions, so tickets would only make handshakes slower.
+ */
+const NO_TICKETS = 0x4000;
+
+/** Certificates and key of the server. */
+export interface TlsMaterial {
+  /** In PEM. */
+  readonly chain: string;
+  readonly key: string;
+  /** CAs of client certificates, in PEM; undefined if client certificates are not requested. */
+  readonly clientCa: string | undefined;
+}
 
 export interface TlsFrontOptions {
   readonly host: string;
   /** 0 picks a free port. */
   readonly port: number;
-  /** Port of the HTTP server, on 127.0.0.1. */
+  /** Whether other threads listen on the same port. The kernel then distributes connections among them. */
+  readonly isShared: boolean;
+  /** Port of this thread's HTTP server, on 127.0.0.1. */
   readonly innerPort: number;
-  readonly threads: number;
   readonly material: TlsMaterial;
-  /** For all threads together. */
   readonly maxConnections: number;
   readonly connections: ConnectionTable;
+  /** @param code of OpenSSL or the system */
   readonly handshakeFailed: (code: string, address: string | undefined) => void;
-  /** Called when a thread ends unexpectedly, or cannot be replaced. */
+  /** The server has a problem that concerns no particular client. */
   readonly failed: (error: Error) => void;
 }
 
-/** Terminates TLS on dedicated threads, which forward the requests to the HTTP server. */
-export class TlsFront implements FileSender {
+/** Performs TLS handshakes, and forwards bytes between clients and the HTTP server of this thread. */
+export class TlsFront {
   readonly #options: TlsFrontOptions;
-  readonly #threads = new Map<symbol, TlsThread>();
-  readonly #lent = new Connections();
-  readonly #idle: number;
-  #material: TlsMaterial;
+  readonly #server: Server;
+  readonly #tunnels = new Set<Tunnel>();
+  readonly #drained = Promise.withResolvers<void>();
   #port: number;
   #isStopping = false;
-  #lastFile = 0;
 
-  private constructor(options: TlsFrontOptions, idle: number) {
+  private constructor(options: TlsFrontOptions) {
     this.#options = options;
-    this.#material = options.material;
     this.#port = options.port;
-    this.#idle = idle;
+    const { material, maxConnections, handshakeFailed } = options;
+    this.#server = createServer({
+      ...optionsOf(material),
+      requestCert: material.clientCa !== undefined,
+      // A client whose certificate is refused gets the reason in an HTTP response.
+      rejectUnauthorized: false,
+      handshakeTimeout: HANDSHAKE_MS,
+      ALPNProtocols: ['http/1.1'],
+    });
+    this.#server.maxConnections = maxConnections;
+    this.#server.on('secureConnection', (client) => this.#open(client));
+    this.#server.on('tlsClientError', (error: NodeJS.ErrnoException, { remoteAddress }) =>
+      handshakeFailed(error.code ?? 'unknown', remoteAddress),
+    );
   }
 
-  /**
-   * Listens on the address.
-   * @param idle milliseconds after which a client that reads nothing of a file is disconnected
-   * @throws CannotListen
-   */
-  static async open(options: TlsFrontOptions, idle: number): Promise<TlsFront> {
-    const front = new TlsFront(options, idle);
-    try {
-      for (let started = 0; started < options.threads; started++) await front.#start();
-    } catch (error) {
-      front.close();
-      throw error;
-    }
+  /** Listens on the address. @throws an error of the system, such as EADDRINUSE */
+  static async open(options: TlsFrontOptions): Promise<TlsFront> {
+    const front = new TlsFront(options);
+    const { host, port, isShared } = options;
+    const listening = Promise.withResolvers<void>();
+    front.#server.once('error', listening.reject);
+    front.#server.listen({ host, port, reusePort: isShared }, listening.resolve);
+    await listening.promise;
+    front.#server.off('error', listening.reject).on('error', options.failed);
+    const bound = front.#server.address();
+    if (bound !== null && typeof bound !== 'string') front.#port = bound.port;
     return front;
   }
 
@@ -63,95 +86,61 @@ export class TlsFront implements FileSender {
     return this.#port;
   }
 
-  /** Uses this certificate for new connections. Open connections continue. */
-  use(material: TlsMaterial): void {
-    this.#material = material;
-    for (const thread of this.#threads.values()) thread.use(material);
+  /** Open connections, without those in a handshake. */
+  get size(): number {
+    return this.#tunnels.size;
   }
 
-  /** @returns undefined if the connection cannot be lent; nothing has been sent then */
-  send(answer: FileAnswer): Promise<SendReply> | undefined {
-    const { connections } = this.#options;
-    const id = connections.threadOf(answer.peer.port);
-    const thread = id === undefined ? undefined : this.#threads.get(id);
-    if (thread === undefined) return undefined;
-    const socket = this.#lent.borrow(answer.localPort, answer.peer);
-    return socket === undefined ? undefined : this.#sendBy(thread, answer, socket);
+  /** Uses this for new connections. Open ones continue. */
+  use(material: TlsMaterial): void {
+    this.#server.setSecureContext(optionsOf(material));
   }
 
   /** Stops accepting connections. Resolves when the last one has ended. */
-  async stop(): Promise<void> {
+  stop(): Promise<void> {
     this.#isStopping = true;
-    await Promise.all([...this.#threads.values()].map((thread) => thread.stop()));
+    this.#server.close();
+    // A request may already be in flight.
+    setTimeout(() => {
+      for (const tunnel of this.#tunnels) tunnel.endIfSilent();
+    }, LINGER_MS);
+    this.#checkDrained();
+    return this.#drained.promise;
   }
 
   /** Ends all connections. */
   close(): void {
-    this.#isStopping = true;
-    for (const thread of this.#threads.values()) thread.close();
-    this.#threads.clear();
+    if (!this.#isStopping) void this.stop();
+    for (const tunnel of this.#tunnels) tunnel.destroy();
   }
 
-  /**
-   * The head goes over the HTTP server's connection, whose sending side then ends. That end tells the thread that all earlier bytes
-   * have been forwarded, and that it can begin with the file.
-   */
-  async #sendBy(thread: TlsThread, { head, file, start, end, peer }: FileAnswer, socket: number): Promise<SendReply> {
-    const id = ++this.#lastFile;
-    const announced = Promise.withResolvers<'expected' | 'refused'>();
-    const sent = Promise.withResolvers<SendReply>();
-    try {
-      thread.sendFile(
-        { kind: 'file', id, inner: peer.port, file, start, end, idle: this.#idle },
-        {
-          announced: () => announced.resolve('expected'),
-          sent: (reply) => {
-            announced.resolve('refused');
-            sent.resolve(reply);
-          },
-        },
-      );
-      if ((await announced.promise) === 'refused') return await sent.promise;
-      // Everything before it has been sent, so the socket buffer has room for the head.
-      if (writeSync(socket, head) !== head.length) throw new Error('the head of a response could not be sent');
-      this.#lent.endSending(socket);
-    } catch (error) {
-      thread.cancelFile(peer.port);
-      this.#lent.shutDown(socket);
-      return { id, sent: 0, outcome: { kind: 'failed', message: String(error) } };
-    } finally {
-      closeSync(socket);
+  #open(client: TLSSocket): void {
+    const { innerPort, connections, material } = this.#options;
+    const address = client.remoteAddress;
+    // The client has already disconnected.
+    if (address === undefined) {
+      client.destroy();
+      return;
     }
-    return sent.promise;
-  }
-
-  async #start(): Promise<void> {
-    const { host, innerPort, threads, maxConnections, connections, handshakeFailed } = this.#options;
-    const thread: TlsThread = new TlsThread({
-      connections,
-      handshakeFailed,
-      lost: (error) => {
-        this.#threads.delete(thread.id);
-        this.#options.failed(error);
-        if (!this.#isStopping) setTimeout(() => void this.#replace(), REPLACE_AFTER_MS).unref();
+    const certificate = material.clientCa === undefined ? undefined : presentedCertificate(client);
+    const tunnel: Tunnel = new Tunnel(client, {
+      innerPort,
+      opened: (inner) => connections.add(inner, address, certificate),
+      closing: (inner) => connections.remove(inner),
+      ended: () => {
+        this.#tunnels.delete(tunnel);
+        this.#checkDrained();
       },
     });
-    this.#threads.set(thread.id, thread);
-    this.#port = await thread.listen({
-      kind: 'listen',
-      address: { host, port: this.#port, isShared: threads > 1 },
-      innerPort,
-      material: this.#material,
-      maxConnections: Math.max(1, Math.floor(maxConnections / threads)),
-    });
+    this.#tunnels.add(tunnel);
   }
 
-  async #replace(): Promise<void> {
-    if (this.#isStopping) return;
-    try {
-      await this.#start();
-    } catch (error) {
-      this.#options.failed(error instanceof Error ? error : new Error(String(error)));
-    }
+  #checkDrained(): void {
+    if (this.#isStopping && this.#tunnels.size === 0) this.#drained.resolve();
   }
+}
+
+function optionsOf({ chain, key, clientCa }: TlsMaterial): TlsOptions {
+  const common = { cert: chain, key, minVersion: 'TLSv1.2', secureOptions: NO_TICKETS } as const;
+  return clientCa === undefined ? common : { ...common, ca: clientCa };
 }

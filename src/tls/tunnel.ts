@@ -1,155 +1,124 @@
-import { connect, type Socket } from 'node:net';
 import type { TLSSocket } from 'node:tls';
-import type { SendReply } from '../sending/protocol.ts';
-import { type ExpectedFile, sendFile } from './send-file.ts';
+import { InnerConnection } from './inner-connection.ts';
 
-/**
- * How long a client may take to send its first byte. Until then the HTTP server does not see the connection, so its timeouts do
- * not apply.
- */
+/** How long a client may take to send its first byte. The timeouts of the HTTP server apply only later. */
 const SILENT_MS = 60_000;
 /** How long a client may take to read the last bytes. */
 const STALLED_MS = 60_000;
 /** How long a client may take to close its side after the last byte. An earlier reset could overtake the last bytes. */
 const LINGER_MS = 1_000;
 
-export interface TunnelEvents {
-  /** The HTTP server is connected. Nothing is sent to it before `start`. */
-  readonly opened: (inner: number) => void;
-  /** One side has ended. `close` must be called once the HTTP server has forgotten the connection. */
-  readonly closing: (inner: number) => void;
+export interface TunnelPorts {
+  /** The port of the HTTP server on 127.0.0.1. */
+  readonly innerPort: number;
+  /** The HTTP server is about to get the client's first bytes. */
+  readonly opened: (inner: InnerConnection) => void;
+  /** The connection to the HTTP server ends, or has ended. Called after `opened`, perhaps several times. */
+  readonly closing: (inner: InnerConnection) => void;
   /** Both connections are closed. Always the last event, once. */
   readonly ended: () => void;
-  readonly fileSent: (reply: SendReply) => void;
 }
 
 /**
- * One client's connection and the connection to the HTTP server that belongs to it.
- *
- * The HTTP server identifies clients by the port of the inner connection, so it must forget the port before another process can get
- * it. That is why closing takes two steps, `closing` and `close`.
+ * A client's connection and the connection to the HTTP server that belongs to it. The latter is opened when the client has sent
+ * something. When one of them ends, the other one does.
  */
 export class Tunnel {
   readonly #client: TLSSocket;
-  readonly #inner: Socket;
-  readonly #events: TunnelEvents;
-  /** Local port of the inner connection; undefined until it is open. */
-  #port: number | undefined;
-  #isClosing = false;
+  readonly #ports: TunnelPorts;
+  #timer: ReturnType<typeof setTimeout>;
+  /** undefined until the client has sent something. */
+  #inner: InnerConnection | undefined;
   /** Whether all bytes of the HTTP server have arrived. */
   #isAnswered = false;
-  #file: ExpectedFile | undefined;
-  #openEnds = 2;
-  readonly #silence: ReturnType<typeof setTimeout>;
+  #isClientClosed = false;
+  #isInnerClosed = true;
 
-  constructor(client: TLSSocket, innerPort: number, events: TunnelEvents) {
+  constructor(client: TLSSocket, ports: TunnelPorts) {
     this.#client = client;
-    this.#events = events;
-    this.#inner = connect({ host: '127.0.0.1', port: innerPort, noDelay: true });
+    this.#ports = ports;
+    this.#timer = setTimeout(() => this.endIfSilent(), SILENT_MS);
     // `close` follows each error.
     client.on('error', () => {});
-    this.#inner.on('error', () => {});
+    // It is never a string, because no encoding is set.
+    client.on('data', (bytes) => this.#forward(typeof bytes === 'string' ? Buffer.from(bytes) : bytes));
+    client.on('drain', () => this.#inner?.resume());
+    client.once('end', () => this.#endInner());
     client.once('close', () => this.#clientClosed());
-    this.#inner.once('close', () => this.#innerClosed());
-    this.#inner.once('connect', () => this.#connected());
-    this.#silence = setTimeout(() => this.endIfSilent(), SILENT_MS);
-  }
-
-  /** Begins to forward bytes. */
-  start(): void {
-    if (this.#isClosing) return;
-    this.#inner.once('end', () => this.#answered());
-    this.#client.pipe(this.#inner);
-    this.#inner.pipe(this.#client, { end: false });
   }
 
   /** Ends the connection if its client has sent nothing. */
   endIfSilent(): void {
-    if (this.#inner.bytesWritten > 0) return;
-    this.#endClient();
-    this.#beginToClose();
+    if (this.#inner === undefined) this.#endClient();
   }
 
-  /**
-   * Sends a file after the HTTP server's last byte.
-   * @returns false if the connection has ended
-   */
-  expectFile(file: ExpectedFile): boolean {
-    if (this.#isClosing || this.#isAnswered || this.#client.destroyed) return false;
-    this.#file = file;
-    return true;
+  /** Ends both connections at once. */
+  destroy(): void {
+    this.#client.destroy();
   }
 
-  expectNoFile(): void {
-    this.#file = undefined;
+  #forward(bytes: Buffer): void {
+    if (this.#isAnswered) return;
+    this.#inner ??= this.#connect();
+    if (!this.#inner.write(bytes)) this.#client.pause();
   }
 
-  /** Releases the port of the inner connection. */
-  close(): void {
-    this.#inner.destroy();
+  #connect(): InnerConnection {
+    clearTimeout(this.#timer);
+    this.#isInnerClosed = false;
+    const inner: InnerConnection = new InnerConnection(this.#ports.innerPort, {
+      opened: () => {
+        this.#ports.opened(inner);
+        // The client may have disconnected in the meantime.
+        if (this.#isClientClosed) this.#endInner();
+      },
+      received: (bytes) => this.#isClientClosed || this.#client.write(bytes),
+      drained: () => this.#client.resume(),
+      answered: () => {
+        this.#isAnswered = true;
+        this.#endInner();
+        this.#endClient();
+      },
+      closed: () => this.#innerClosed(inner),
+    });
+    return inner;
   }
 
-  #connected(): void {
-    this.#port = this.#inner.localPort;
-    if (this.#port === undefined) {
-      this.#inner.destroy();
-      return;
-    }
-    this.#events.opened(this.#port);
-    // The client may have disconnected in the meantime.
-    if (this.#client.destroyed) this.#beginToClose();
-  }
-
-  #answered(): void {
-    this.#isAnswered = true;
-    const file = this.#file;
-    if (file === undefined) this.#endClient();
-    else void this.#send(file);
-  }
-
-  async #send(file: ExpectedFile): Promise<void> {
-    const reply = await sendFile(this.#client, file);
-    this.#events.fileSent(reply);
-    this.#endClient();
+  #endInner(): void {
+    if (this.#inner === undefined) return;
+    // First: once the connection has ended, another process can get its port.
+    this.#ports.closing(this.#inner);
+    this.#inner.end();
   }
 
   #endClient(): void {
     const client = this.#client;
-    client.setTimeout(STALLED_MS, () => client.destroy());
-    client.once('finish', () => setTimeout(() => client.destroy(), LINGER_MS));
+    this.#disconnectAfter(STALLED_MS);
+    client.once('finish', () => this.#disconnectAfter(LINGER_MS));
     client.end();
-    // Discards everything that the client sends from now on.
+    // Everything that the client sends from now on is discarded.
+    this.#isAnswered = true;
     client.resume();
   }
 
-  #clientClosed(): void {
-    if (this.#port === undefined) this.#inner.destroy();
-    else this.#beginToClose();
-    this.#endOfOne();
+  #disconnectAfter(milliseconds: number): void {
+    clearTimeout(this.#timer);
+    if (this.#isClientClosed) return;
+    this.#timer = setTimeout(() => this.#client.destroy(), milliseconds);
   }
 
-  #innerClosed(): void {
-    this.#beginToClose();
+  #clientClosed(): void {
+    this.#isClientClosed = true;
+    clearTimeout(this.#timer);
+    this.#endInner();
+    if (this.#isInnerClosed) this.#ports.ended();
+  }
+
+  #innerClosed(inner: InnerConnection): void {
+    this.#isInnerClosed = true;
+    this.#ports.closing(inner);
     // The response may be truncated, which the client must notice.
     if (!this.#isAnswered) this.#client.destroy();
-    this.#endOfOne();
-  }
-
-  #beginToClose(): void {
-    if (this.#isClosing || this.#port === undefined) return;
-    this.#isClosing = true;
-    this.#events.closing(this.#port);
-  }
-
-  #endOfOne(): void {
-    this.#openEnds--;
-    if (this.#openEnds > 0) return;
-    clearTimeout(this.#silence);
-    const file = this.#file;
-    // The file was announced but not begun.
-    if (file !== undefined && !this.#isAnswered) {
-      this.#events.fileSent({ id: file.id, sent: 0, outcome: { kind: 'client-gone' } });
-    }
-    this.#events.ended();
+    if (this.#isClientClosed) this.#ports.ended();
   }
 }

@@ -63,7 +63,7 @@ export async function openListeners(ports: ListenerPorts): Promise<Listeners> {
     stop: async () => {
       const flushed = front?.stop();
       void flushed?.then(drained.resolve);
-      // TLS threads may still connect to the server for clients that have just finished their handshake.
+      // Requests of clients that have just finished their handshake still arrive at the server.
       if (front !== undefined) await delay(LINGER_MS);
       // The promise also waits for idle connections, which may never end.
       void app.server?.stop();
@@ -92,24 +92,15 @@ async function listen({ config, server: app, tls }: ListenerPorts): Promise<Main
     orConfigError(address, 'PORT', () => app.listen(address));
     return { front: undefined, scheme: 'http', port: app.server?.port ?? config.port };
   }
-  // Only the TLS threads may reach it; the server refuses all others (docs/decisions/0061).
+  // Only the TLS front may reach it; the server refuses all others (docs/decisions/0074).
   const inner = { hostname: '127.0.0.1', port: 0 };
   orConfigError(inner, 'PORT', () => app.listen(inner));
-  refuseTaken(address);
   try {
     const front = await tls.listen(app.server?.port ?? 0);
     return { front, scheme: 'https', port: front.port };
   } catch (error) {
     throw cannotListen(error, address, 'PORT');
   }
-}
-
-/** Because the TLS threads share the port, the system would also let another process share it. */
-function refuseTaken(address: ListenAddress): void {
-  const probe = orConfigError(address, 'PORT', () =>
-    Bun.listen({ ...address, socket: { data: () => undefined }, exclusive: true }),
-  );
-  probe.stop(true);
 }
 
 function orConfigError<T>(address: ListenAddress, setting: string, open: () => T): T {

@@ -1,27 +1,20 @@
-import { availableParallelism } from 'node:os';
 import { type Config, ConfigError } from '../config.ts';
-import type { FileSender } from '../sending/protocol.ts';
 import { maxOpenFiles } from '../system/open-files.ts';
 import type { Logger } from '../telemetry/log.ts';
 import type { Telemetry } from '../telemetry/metrics.ts';
 import { ConnectionTable } from '../tls/connection-table.ts';
-import type { TlsMaterial } from '../tls/protocol.ts';
 import { parseClientCa, parseServerCertificate, type ServerCertificate } from '../tls/server-certificate.ts';
-import { TlsFront } from '../tls/tls-front.ts';
+import { TlsFront, type TlsMaterial } from '../tls/tls-front.ts';
 import { openConfigFile } from './config-files.ts';
-import { hasSenders, IDLE_MS } from './senders.ts';
 
 /** The client's socket, the two ends of the connection to the HTTP server, and the file that is read or written. */
 export const DESCRIPTORS_PER_CONNECTION = 4;
 const FALLBACK_MAX_FILES = 1_000_000;
-const MAX_DEFAULT_THREADS = 4;
 
 /** TLS of a node. Certificates are read again when they change. */
 export interface Tls {
   readonly connections: ConnectionTable;
-  /** Sends big files from the TLS threads; undefined if the serving thread sends all files. */
-  readonly sender: FileSender | undefined;
-  /** Listens on HOST and PORT. @param innerPort of the HTTP server on 127.0.0.1 */
+  /** Listens on HOST and PORT. @param innerPort of the HTTP server on 127.0.0.1. @throws an error of the system */
   readonly listen: (innerPort: number) => Promise<TlsFront>;
   readonly close: () => void;
 }
@@ -60,28 +53,24 @@ export async function openTls(config: Config, { logger, telemetry }: Ports): Pro
     logger.warn('TLS_CLIENT_CA_FILE alone restricts nothing: set ACCESS_FILE to say what certificates may do');
   }
   const connections = new ConnectionTable();
-  telemetry.tls.observe({ expiresAt: () => pair.value.expiresAt, connections: () => connections.size });
+  telemetry.tls.observe({ expiresAt: () => pair.value.expiresAt, connections: () => front?.size ?? 0 });
   return {
     connections,
-    sender: hasSenders(config) ? { send: (answer) => front?.send(answer) } : undefined,
     listen: async (innerPort) => {
-      front = await TlsFront.open(
-        {
-          host: config.host,
-          port: config.port,
-          innerPort,
-          threads: threadsOf(config),
-          material: material(),
-          maxConnections: Math.floor((maxOpenFiles() ?? FALLBACK_MAX_FILES) / DESCRIPTORS_PER_CONNECTION),
-          connections,
-          handshakeFailed: (code, address) => {
-            telemetry.tls.handshakeFailed(code);
-            logger.debug({ code, client: address }, 'a TLS handshake failed');
-          },
-          failed: (error) => logger.error({ err: error }, 'a TLS thread failed; its connections are lost'),
+      front = await TlsFront.open({
+        host: config.host,
+        port: config.port,
+        isShared: false,
+        innerPort,
+        material: material(),
+        maxConnections: Math.floor((maxOpenFiles() ?? FALLBACK_MAX_FILES) / DESCRIPTORS_PER_CONNECTION),
+        connections,
+        handshakeFailed: (code, address) => {
+          telemetry.tls.handshakeFailed(code);
+          logger.debug({ code, client: address }, 'a TLS handshake failed');
         },
-        IDLE_MS,
-      );
+        failed: (error) => logger.error({ err: error }, 'the TLS server failed'),
+      });
       return front;
     },
     close: () => {
@@ -95,16 +84,6 @@ export async function openTls(config: Config, { logger, telemetry }: Ports): Pro
 /** The header that keeps browsers to HTTPS (RFC 6797). It is sent over TLS only. */
 export function strictTransport({ hstsMaxAge }: Config): Readonly<Record<string, string>> | undefined {
   return hstsMaxAge === 0 ? undefined : { 'Strict-Transport-Security': `max-age=${Math.floor(hstsMaxAge / 1000)}` };
-}
-
-/**
- * Only Linux distributes the connections of a port among several listeners. More threads cost more in context switches than they
- * gain.
- */
-function threadsOf({ tlsThreads }: Config): number {
-  if (process.platform !== 'linux') return 1;
-  if (tlsThreads > 0) return tlsThreads;
-  return Math.min(MAX_DEFAULT_THREADS, Math.max(1, Math.floor(availableParallelism() / 2)));
 }
 
 async function openClientCa({ tlsClientCaFile }: Config, { logger, telemetry }: Ports, onChange: () => void) {

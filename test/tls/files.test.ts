@@ -153,7 +153,7 @@ describe('the start is refused, with one line that shows no content of the files
   });
 
   test('if the port is in use', async () => {
-    const env = { ...new CertificateFiles(one).env, TLS_THREADS: '2' };
+    const { env } = new CertificateFiles(one);
     const server = await startServer(env);
     const line = await refusalOf({ ...env, PORT: String(server.port) });
     expect(line).toContain(`port ${server.port} is already in use`);

@@ -14,7 +14,6 @@ setDefaultTimeout(60_000);
 afterAll(cleanUp);
 
 const REPOSITORY = 'tls/blobs';
-/** From 8 MiB on a TLS thread reads the file itself. */
 const [small, big, huge] = [
   randomBlob(64 * 1024),
   randomBlob(9 * 1024 * 1024 + 1),
@@ -31,7 +30,6 @@ beforeAll(async () => {
   server = await startServer({
     ...new CertificateFiles(await authority.issue()).env,
     HSTS_MAX_AGE: '365d',
-    TLS_THREADS: '3',
   });
   for (const blob of [small, big, huge]) await push(blob);
 }, TOOLS_WITHIN_MS);
@@ -210,7 +208,7 @@ describe('a client', () => {
   });
 });
 
-test('a process of this machine that connects behind the TLS threads is refused', async () => {
+test('a process of this machine that connects behind the TLS port is refused', async () => {
   const ports = listeningOn(LOOPBACK, server.process.pid).filter((port) => port !== server.port);
   expect(ports).toHaveLength(1);
   for (const path of ['/v2/', pathOf(small), '/v2/_catalog']) {
