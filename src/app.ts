@@ -1,33 +1,70 @@
-import { setTimeout as delay } from 'node:timers/promises';
-import packageJson from '../package.json' with { type: 'json' };
 import type { Config } from './config.ts';
-import { type Logs, openLogs } from './telemetry/log.ts';
+import { Serving, version } from './serving.ts';
+import { within } from './system/within.ts';
+import { type Logs, logsOf, openLogTargets } from './telemetry/log.ts';
+import { allocateSharedMemory, type ServingThread, type Thread } from './threads/thread.ts';
+import { WorkerThread } from './threads/worker-thread.ts';
 import { warnOfPoolSize } from './wiring/disk-threads.ts';
 import type { Listeners } from './wiring/listeners.ts';
-import { type Node, wire } from './wiring.ts';
+import { threadCount } from './wiring/threads.ts';
+import type { Node } from './wiring.ts';
 
-const POLL_MS = 20;
-/** How long aborted requests may take to clean up. */
-const CLEAN_UP_MS = 2_000;
+/** How long the threads of a draining process may take for anything that has a shorter deadline of its own. */
+const ANSWER_WITHIN_MS = 5_000;
+/** How long they may take to end their background work. */
+const CLOSE_WITHIN_MS = 20_000;
+
+/** The threads of this process. */
+interface Threads {
+  /** This one. */
+  readonly own: Serving;
+  readonly workers: readonly WorkerThread[];
+  /** All. */
+  readonly serving: readonly ServingThread[];
+}
 
 /** Starts a node and returns once it listens. SIGTERM and SIGINT drain it and end the process. */
 export async function run(config: Config): Promise<void> {
-  const logs = openLogs({ level: config.logLevel, format: config.logFormat });
-  const { version } = packageJson;
-  const node = await wire(config, logs, version);
-  const listeners = await node.listen();
+  const count = threadCount(config);
+  const [target, ...targets] = openLogTargets({ level: config.logLevel, format: config.logFormat }, count);
+  if (target === undefined) throw new Error('there is no target for the log');
+  const logs = logsOf(target);
+  const memory = allocateSharedMemory();
+  // They load their code while this thread opens the store.
+  const workers = targets.map(
+    (log, index) =>
+      new WorkerThread({
+        ...{ index: index + 1, count, memory, config, log },
+        entry: new URL('./thread.ts', import.meta.url).href,
+        lost: (reason) => exitWithout(index + 1, reason, logs),
+      }),
+  );
+  const thread: Thread = count === 1 ? { kind: 'alone' } : { kind: 'owner', count, memory, others: workers };
+  const own = new Serving(config, logs, thread);
+  const threads: Threads = { own, workers, serving: [own, ...workers.map(({ serving }) => serving)] };
+  await own.wire();
+  await Promise.all(workers.map(({ serving }) => serving.wire()));
+  const port = await own.listen(config.port);
+  await Promise.all(workers.map(({ serving }) => serving.listen(port)));
   const drainOnce = (signal: NodeJS.Signals): void => {
     process.off('SIGTERM', drainOnce);
     process.off('SIGINT', drainOnce);
-    void drain(node, listeners, config, logs, signal);
+    void drain(threads, config, logs, signal);
   };
   process.on('SIGTERM', drainOnce);
   process.on('SIGINT', drainOnce);
   warnOfPoolSize(config, logs.logger);
-  announce(node, listeners, config, version, logs);
+  announce(own.node, own.listeners, config, count, logs);
 }
 
-function announce(node: Node, { scheme, port }: Listeners, config: Config, version: string, logs: Logs): void {
+/** A thread is not replaced: nobody knows in what state it left what it shares with the others. The start is as after kill -9. */
+function exitWithout(thread: number, reason: string, logs: Logs): never {
+  logs.logger.fatal({ thread, reason }, 'a thread ended: the process exits');
+  logs.flush();
+  process.exit(1);
+}
+
+function announce(node: Node, { scheme, port }: Listeners, config: Config, threads: number, logs: Logs): void {
   const host = config.host === '0.0.0.0' || config.host === '::' ? 'localhost' : config.host;
   if (process.stdout.isTTY) {
     process.stdout.write(
@@ -49,6 +86,7 @@ function announce(node: Node, { scheme, port }: Listeners, config: Config, versi
       storage: node.place,
       store: node.store,
       address: `${scheme}://${config.host}:${port}`,
+      threads,
     },
     'Marina is listening',
   );
@@ -56,22 +94,33 @@ function announce(node: Node, { scheme, port }: Listeners, config: Config, versi
 }
 
 /** Refuses new requests, gives those in flight a bounded time to finish, and exits with 0. */
-async function drain(node: Node, listeners: Listeners, config: Config, logs: Logs, signal: string): Promise<void> {
-  logs.logger.info({ signal, inFlight: node.inFlight() }, 'draining');
+async function drain({ own, workers, serving }: Threads, config: Config, logs: Logs, signal: string): Promise<void> {
+  const inFlight = async (): Promise<number> => {
+    const counts = await all(serving, ANSWER_WITHIN_MS, (thread) => thread.inFlight());
+    return counts.reduce<number>((sum, count) => sum + (count ?? 0), 0);
+  };
+  logs.logger.info({ signal, inFlight: await inFlight() }, 'draining');
   const deadline = performance.now() + config.drainTimeout;
-  // A request that a client has already sent is served, too.
-  await listeners.stop();
-  node.refuse('the registry is shutting down');
-  while (performance.now() < deadline && (node.inFlight() > 0 || listeners.pending() > 0)) await delay(POLL_MS);
-  if (node.inFlight() > 0)
-    logs.logger.warn({ inFlight: node.inFlight() }, 'requests are cut off after the drain timeout');
-  node.abortSends();
-  await listeners.close(deadline);
-  // Aborted uploads keep the bytes that have arrived, as after a broken connection.
-  const cleanUpEnds = performance.now() + CLEAN_UP_MS;
-  while (performance.now() < cleanUpEnds && node.inFlight() > 0) await delay(POLL_MS);
-  await node.close();
+  const left = (): number => Math.max(0, deadline - performance.now());
+  await all(serving, left() + ANSWER_WITHIN_MS, (thread) => thread.drain(left()));
+  const cutOff = await inFlight();
+  if (cutOff > 0) logs.logger.warn({ inFlight: cutOff }, 'requests are cut off after the drain timeout');
+  await all(serving, left() + ANSWER_WITHIN_MS, (thread) => thread.disconnect(left()));
+  // The others need this thread until they are closed.
+  const others = workers.map((worker) => worker.serving);
+  await all(others, CLOSE_WITHIN_MS, (thread) => thread.close());
+  for (const worker of workers) worker.end();
+  await own.close();
   logs.logger.info('stopped');
   logs.flush();
   process.exit(0);
+}
+
+/** Does something in all of the threads at once. @returns undefined for each that has not done it in time */
+function all<T>(
+  threads: readonly ServingThread[],
+  milliseconds: number,
+  act: (thread: ServingThread) => Promise<T>,
+): Promise<(T | undefined)[]> {
+  return Promise.all(threads.map((thread) => within(milliseconds, act(thread))));
 }

@@ -68,6 +68,7 @@ const DEFAULTS: Config = {
   maxUploadBytesPerSubject: 0,
   drainTimeout: 25_000,
   writeAhead: true,
+  threads: 1,
   ioThreads: 32,
   sendThreads: 4,
   viewMemory: 256 * 1024 ** 2,
@@ -145,6 +146,14 @@ const CASES: Readonly<Record<Name, { readonly good: readonly [string, unknown][]
         ['64', 64],
       ],
       bad: ['-1', '65', '1.5', 'many'],
+    },
+    threads: {
+      good: [
+        ['0', 0],
+        ['1', 1],
+        ['256', 256],
+      ],
+      bad: ['257', '-1', '1.5', 'two', ' 2'],
     },
     ioThreads: {
       good: [

@@ -232,6 +232,11 @@ export const SETTINGS = {
     sentence:
       'Whether small objects of a data folder share syncs in a write-ahead log, if the folder is on a local file system (ext4, XFS, btrfs, F2FS) and not shared; otherwise each is synced separately.',
   }),
+  threads: integer('THREADS', 0, 256, {
+    fallback: '1',
+    sentence:
+      'Number of threads that serve requests (on Linux); 0: one for each processor that the process may use (affinity and CPU limits of its control group).',
+  }),
   ioThreads: integer('IO_THREADS', 1, 1024, {
     fallback: '32',
     sentence:
@@ -272,7 +277,7 @@ export const SETTINGS = {
     sentence: 'Format of log lines; auto is pretty on a terminal and JSON elsewhere.',
   }),
   crashPoint: text('CRASH_POINT', {
-    sentence: `For tests only: kill the process at a named step, as name:count (${CRASH_POINTS.join(', ')}).`,
+    sentence: `For tests only: kill the process at a named step, as name:count; with name:count:thread only a thread beside the main one fails there (${CRASH_POINTS.join(', ')}).`,
   }),
 } as const satisfies Record<string, Setting<unknown>>;
 

@@ -24,6 +24,8 @@ import { ImmutableTags } from './rules/immutable-tags.ts';
 import { ReadOnly } from './rules/read-only.ts';
 import type { Logs } from './telemetry/log.ts';
 import { Telemetry } from './telemetry/metrics.ts';
+import type { MetricsPart } from './telemetry/metrics-page.ts';
+import type { Thread } from './threads/thread.ts';
 import { type Access, openAccessControl } from './wiring/access.ts';
 import { openAccessFiles } from './wiring/access-files.ts';
 import { admissionLimits, idFactory, openSubjectLimits, reachOf, sleep } from './wiring/basics.ts';
@@ -40,6 +42,7 @@ import { openPolicy } from './wiring/retention.ts';
 import { openRobotsLog } from './wiring/robots.ts';
 import { openSenders } from './wiring/senders.ts';
 import { openStore } from './wiring/store.ts';
+import { openMetricsPage } from './wiring/threads.ts';
 import { DESCRIPTORS_PER_CONNECTION, openTls, strictTransport } from './wiring/tls.ts';
 
 const MANIFEST_DEADLINE_MS = 60_000;
@@ -52,9 +55,10 @@ const RESTRICTED_REDIRECT_MS = 5 * 60_000;
 /** The storage drivers accept chunks of any size. */
 const CHUNK_MIN_LENGTH = 1;
 
+/** One thread of a node, wired; the only one if the node has one thread. */
 export interface Node {
-  /** Opens the ports. @throws ConfigError in one line */
-  readonly listen: () => Promise<Listeners>;
+  /** Opens the ports. @param port for clients @throws ConfigError in one line */
+  readonly listen: (port: number) => Promise<Listeners>;
   readonly shape: 'embedded' | 'cluster';
   /** Whether everyone may do everything. */
   readonly isOpen: boolean;
@@ -67,6 +71,8 @@ export interface Node {
   /** Refuses new requests from now on. */
   readonly refuse: (reason: string) => void;
   readonly inFlight: () => number;
+  /** This thread's metrics. */
+  readonly metrics: () => Promise<MetricsPart>;
   /** Closes the connections of sending threads. The server does not track those, so it cannot close them itself. */
   readonly abortSends: () => void;
   /** Stops the background work and releases the store. */
@@ -74,10 +80,10 @@ export interface Node {
 }
 
 /**
- * Assembles a node: one of a cluster if REDIS_URL is set, otherwise embedded. Opens the store and the connections.
+ * Assembles one thread of a node: one of a cluster if REDIS_URL is set, otherwise embedded. Opens the store and the connections.
  * @throws ConfigError, StoreRefused, RedisRefused in one line
  */
-export async function wire(config: Config, logs: Logs, version: string): Promise<Node> {
+export async function wire(config: Config, logs: Logs, version: string, thread: Thread): Promise<Node> {
   const { logger } = logs;
   if (config.s3Redirect && config.storageDriver !== 's3') {
     throw new ConfigError('S3_REDIRECT=true cannot be used: it needs STORAGE_DRIVER=s3');
@@ -94,7 +100,7 @@ export async function wire(config: Config, logs: Logs, version: string): Promise
   const opened = await openStore(config, redisUrl !== undefined, { newId, reach, logs, telemetry });
   const node = config.nodeName === '' ? hostname() : config.nodeName;
   const { writes, close: closeSwitch } = await openWriteSwitch(config, opened, logger);
-  const pulls = await openPulls({ opened, policy, newId, logs });
+  const pulls = await openPulls({ opened, policy, newId, logs, thread });
   const expiring = watchExpiring(opened, policy, logger);
   const robots = openRobotsLog({ driver: opened.driver, logs, newId, reach, node });
   const shapePorts: ShapePorts = {
@@ -111,6 +117,7 @@ export async function wire(config: Config, logs: Logs, version: string): Promise
     newId,
     reach,
     node,
+    thread,
   };
   const shape = redisUrl === undefined ? await wireEmbedded(shapePorts) : await wireCluster(shapePorts, redisUrl);
   const { projection, sessions } = shape;
@@ -136,7 +143,7 @@ export async function wire(config: Config, logs: Logs, version: string): Promise
     telemetry,
   });
   const cache = new ContentCache(config.contentCache);
-  const blobs = openBlobSource({ config, opened, newId, logs, telemetry });
+  const blobs = openBlobSource({ config, opened, newId, logs, telemetry, thread });
   const parses = new ParseQueue({ now: () => performance.now(), sleep });
   const storeRegistry = new StoreRegistry({
     driver,
@@ -168,6 +175,7 @@ export async function wire(config: Config, logs: Logs, version: string): Promise
     cacheBytes: () => cache.size,
     isReadOnly: () => writes.state !== 'writable',
   });
+  const metrics = openMetricsPage(thread, telemetry);
   let refusal: string | undefined;
   const notReady = (): string | undefined => refusal;
   const senders = tls === undefined ? openSenders(config, logs) : undefined;
@@ -176,6 +184,7 @@ export async function wire(config: Config, logs: Logs, version: string): Promise
     registry,
     logger,
     telemetry,
+    metrics,
     version,
     senders,
     limits: {
@@ -198,7 +207,7 @@ export async function wire(config: Config, logs: Logs, version: string): Promise
     notReady,
   });
   return {
-    listen: () => openListeners({ config, server, tls, publicAddress, telemetry, notReady }),
+    listen: (port) => openListeners({ config, port, server, tls, publicAddress, metrics, notReady, thread }),
     isOpen: access.gate === undefined,
     store,
     place,
@@ -208,6 +217,7 @@ export async function wire(config: Config, logs: Logs, version: string): Promise
       refusal = reason;
     },
     inFlight: () => telemetry.requests.inFlight,
+    metrics: () => telemetry.part(),
     abortSends: () => senders?.abort(),
     close: async () => {
       access.close();

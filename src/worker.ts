@@ -1,16 +1,15 @@
 import packageJson from '../package.json' with { type: 'json' };
-import { type Config, ConfigError, readConfig } from './config.ts';
+import { type Config, readConfig } from './config.ts';
 import type { JobConnection, JobConnectionUse } from './jobs/bullmq/connection.ts';
 import { startWorkers, type WorkersPorts } from './jobs/bullmq/start-workers.ts';
 import type { Kind } from './jobs/job.ts';
 import type { JobRun } from './jobs/queue.ts';
 import { foldForSnapshot } from './jobs/snapshot.ts';
-import { RedisRefused } from './projection/redis/connection.ts';
 import type { SessionStore } from './registry/sessions.ts';
 import type { ObjectStore } from './storage/driver.ts';
-import { StoreRefused } from './storage/prepare.ts';
 import { type Logs, openLogs } from './telemetry/log.ts';
 import { sleep } from './wiring/basics.ts';
+import { exitUnstarted } from './wiring/fixable.ts';
 
 /** How long jobs may take to stop after a signal. Container runtimes kill the process soon after that. */
 const CLOSE_WITHIN_MS = 20_000;
@@ -41,9 +40,7 @@ export async function runWorker(kinds: readonly Kind[], open: OpenWorkerStore): 
   try {
     await run(kinds, open);
   } catch (error) {
-    const isFixable = [ConfigError, StoreRefused, RedisRefused].some((kind) => error instanceof kind);
-    console.error(isFixable && error instanceof Error ? `marina: ${error.message}` : error);
-    process.exit(1);
+    exitUnstarted(error);
   }
 }
 

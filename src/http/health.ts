@@ -1,4 +1,4 @@
-import type { Telemetry } from '../telemetry/metrics.ts';
+import type { MetricsPage } from '../telemetry/metrics-page.ts';
 import { respond } from './response.ts';
 
 type Fields = Readonly<Record<string, string>>;
@@ -12,8 +12,8 @@ export function readyz(reason: string | undefined, headers: Fields = {}): Respon
   return reason === undefined ? text('ready\n', headers) : text(`not ready: ${reason}\n`, headers, 503);
 }
 
-export async function metrics(telemetry: Telemetry, headers: Fields = {}): Promise<Response> {
-  return text(await telemetry.render(), { ...headers, 'Content-Type': telemetry.contentType });
+export async function metrics(page: MetricsPage, headers: Fields = {}): Promise<Response> {
+  return text(await page.render(), { ...headers, 'Content-Type': page.contentType });
 }
 
 function text(body: string, headers: Fields, status = 200): Response {

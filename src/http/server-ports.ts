@@ -1,6 +1,7 @@
 import type { FileSender } from '../sending/protocol.ts';
 import type { AccessEntry, Logger } from '../telemetry/log.ts';
 import type { Telemetry } from '../telemetry/metrics.ts';
+import type { MetricsPage } from '../telemetry/metrics-page.ts';
 import type { Admission } from './admission.ts';
 import type { TlsConnections } from './connection.ts';
 import type { HandlerPorts } from './context.ts';
@@ -16,6 +17,8 @@ export interface ServerPorts extends HandlerPorts {
   /** Writes a request's line to the access log; undefined if the log level excludes those. */
   readonly access: ((entry: AccessEntry) => void) | undefined;
   readonly telemetry: Telemetry;
+  /** What GET /metrics answers. */
+  readonly metrics: MetricsPage;
   readonly webOrigins: WebOrigins;
   readonly admission: Admission;
   /** undefined if no subject is limited. */

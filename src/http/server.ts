@@ -20,7 +20,7 @@ export function createServer(ports: ServerPorts) {
       maxRequestBodySize: MAX_BODY,
       idleTimeout: IDLE_SECONDS,
       development: false,
-      // With Elysia's default a second process could listen on the same port and take some of the requests.
+      // With Elysia's default a second process could listen on the same port and take some of the requests. Threads share their port.
       reusePort: false,
     },
     // With Elysia's default, host names of fewer than four letters get 404.
@@ -50,6 +50,6 @@ const METRICS_ACCESS: RequiredAccess = {
 };
 
 function serveMetrics(request: Request, server: BunServer, ports: ServerPorts): Promise<Response> {
-  const answer = () => metrics(ports.telemetry, ports.commonHeaders);
+  const answer = () => metrics(ports.metrics, ports.commonHeaders);
   return serveGuarded(request, server, ports, { name: 'metrics', required: METRICS_ACCESS, answer });
 }

@@ -1,4 +1,4 @@
-import type { Telemetry } from '../telemetry/metrics.ts';
+import type { MetricsPage } from '../telemetry/metrics-page.ts';
 import { targetOf } from './address.ts';
 import { healthz, metrics, readyz } from './health.ts';
 import type { PublicAddress } from './public-address.ts';
@@ -13,12 +13,12 @@ export interface ListenAddress {
 const COMMON = { development: false, reusePort: false, maxRequestBodySize: 1024 * 1024 } as const;
 
 export interface MetricsPorts {
-  readonly telemetry: Telemetry;
+  readonly metrics: MetricsPage;
   readonly notReady: () => string | undefined;
 }
 
 /** Serves /metrics, /healthz and /readyz for monitoring, to everyone who can connect. */
-export function serveMetrics(address: ListenAddress, { telemetry, notReady }: MetricsPorts): Bun.Server<undefined> {
+export function serveMetrics(address: ListenAddress, { metrics: page, notReady }: MetricsPorts): Bun.Server<undefined> {
   return Bun.serve({
     ...address,
     ...COMMON,
@@ -27,7 +27,7 @@ export function serveMetrics(address: ListenAddress, { telemetry, notReady }: Me
         return plain('only GET and HEAD are served here\n', 405);
       switch (pathOf(request.url)) {
         case '/metrics':
-          return metrics(telemetry);
+          return metrics(page);
         case '/healthz':
           return healthz();
         case '/readyz':

@@ -28,10 +28,24 @@ export type ReachStep = (point: CrashPoint) => void;
 
 export const noCrash: ReachStep = () => {};
 
-/** Ends the process as kill -9 would when `point` is reached for the `count`-th time. */
-export function crashAt(point: CrashPoint, count: number): ReachStep {
+/** Does something when `point` is reached for the `count`-th time. */
+function actAt(point: CrashPoint, count: number, act: () => void): ReachStep {
   let left = count;
   return (reached) => {
-    if (reached === point && --left === 0) process.kill(process.pid, 'SIGKILL');
+    if (reached === point && --left === 0) act();
   };
+}
+
+/** Ends the process as kill -9 would when `point` is reached for the `count`-th time. */
+export function crashAt(point: CrashPoint, count: number): ReachStep {
+  return actAt(point, count, () => process.kill(process.pid, 'SIGKILL'));
+}
+
+/** Throws an error that nobody catches, as a defect would. */
+export function failAt(point: CrashPoint, count: number): ReachStep {
+  return actAt(point, count, () =>
+    queueMicrotask(() => {
+      throw new Error(`a defect at ${point}`);
+    }),
+  );
 }

@@ -39,6 +39,7 @@ export class ConfigFileMetrics {
     new Gauge({
       name: 'marina_config_file_info',
       help: 'Always 1; hash is the SHA-256 of the content in use.',
+      aggregator: 'max',
       labelNames: ['file', 'hash'],
       registers,
       collect() {
@@ -50,6 +51,7 @@ export class ConfigFileMetrics {
       name: 'marina_config_file_current',
       help: '1 if the content on disk is in use, 0 while it cannot be used and the last good content stays in use.',
       labelNames: ['file'],
+      aggregator: 'min',
       registers,
       collect() {
         for (const { name, isCurrent } of files) this.set({ file: name }, isCurrent() ? 1 : 0);
@@ -59,6 +61,8 @@ export class ConfigFileMetrics {
       name: 'marina_config_file_reloads_total',
       help: 'Changes of a file since the start: loaded, or refused because the new content cannot be used.',
       labelNames: ['file', 'result'],
+      // Every thread reads the file.
+      aggregator: 'max',
       registers,
     });
   }

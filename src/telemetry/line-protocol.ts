@@ -1,8 +1,15 @@
-/** The serving thread's one message to the writing thread: the file to write to, and the memory that both threads share. */
-export interface SinkStart {
+/** The one message to the writing thread: the file to write to, and the memory of each thread that logs. */
+export interface WriterStart {
   readonly fd: number;
-  readonly memory: SharedArrayBuffer;
+  readonly sinks: readonly SinkMemory[];
+}
+
+/** What a thread that logs shares with the writing thread. It can be sent to another thread. */
+export interface SinkMemory {
+  readonly lines: SharedArrayBuffer;
   readonly shape: Shape;
+  /** One word, the same for all sinks: it counts submitted buffers. The writing thread waits for it to change. */
+  readonly bell: SharedArrayBuffer;
 }
 
 /** Memory for lines, as a pool of buffers that are reused. */
@@ -12,7 +19,7 @@ export interface Shape {
   readonly bufferBytes: number;
 }
 
-/** Index of the counter of buffers that were submitted to the writing thread. Counters are 32-bit and wrap around. */
+/** Index of the counter of a sink's buffers that were submitted to the writing thread. Counters are 32-bit and wrap around. */
 export const SUBMITTED = 0;
 /** Index of the counter of buffers that were written, or lost because there was no room or no reader. */
 export const COMPLETED = 1;
@@ -20,11 +27,12 @@ const COUNTERS = 2;
 const WORD_BYTES = Int32Array.BYTES_PER_ELEMENT;
 
 /**
- * One thread's view of the shared memory. A buffer belongs to the serving thread until it is submitted, then to the writing thread
+ * One thread's view of the memory of a sink. A buffer belongs to the thread that logs until it is submitted, then to the writing thread
  * until it is completed. The counters are accessed by Atomics only, which orders all other accesses.
  */
 export class SharedBuffers {
   readonly counters: Int32Array;
+  readonly #bell: Int32Array;
   /** For each sequence number in flight: the buffer that was submitted … */
   readonly #submitted: Int32Array;
   /** … and the length of its text in bytes. */
@@ -33,19 +41,24 @@ export class SharedBuffers {
   readonly #shape: Shape;
   readonly #buffers: Uint8Array[] = [];
 
-  static allocate({ buffers, bufferBytes }: Shape): SharedArrayBuffer {
+  /** @param first the first sequence number */
+  static allocate(shape: Shape, bell: SharedArrayBuffer, first: number): SinkMemory {
+    const { buffers, bufferBytes } = shape;
     const control = controlBytes(buffers);
     // The memory grows on demand: Bun collects garbage less often the more memory is allocated, so unused memory has a price.
-    return new SharedArrayBuffer(control, { maxByteLength: control + buffers * bufferBytes });
+    const lines = new SharedArrayBuffer(control, { maxByteLength: control + buffers * bufferBytes });
+    new Int32Array(lines, 0, COUNTERS).fill(first);
+    return { lines, shape, bell };
   }
 
-  constructor(memory: SharedArrayBuffer, shape: Shape) {
+  constructor({ lines, shape, bell }: SinkMemory) {
     const { buffers } = shape;
-    this.#memory = memory;
+    this.#memory = lines;
     this.#shape = shape;
-    this.counters = new Int32Array(memory, 0, COUNTERS);
-    this.#submitted = new Int32Array(memory, COUNTERS * WORD_BYTES, buffers);
-    this.#lengths = new Int32Array(memory, (COUNTERS + buffers) * WORD_BYTES, buffers);
+    this.#bell = new Int32Array(bell);
+    this.counters = new Int32Array(lines, 0, COUNTERS);
+    this.#submitted = new Int32Array(lines, COUNTERS * WORD_BYTES, buffers);
+    this.#lengths = new Int32Array(lines, (COUNTERS + buffers) * WORD_BYTES, buffers);
   }
 
   /** The whole buffer with this index. Grows the memory if need be. */
@@ -60,11 +73,14 @@ export class SharedBuffers {
     return buffer;
   }
 
-  /** Records what is submitted under a sequence number; the caller advances the counter afterwards. */
+  /** Submits the text in a buffer under the next sequence number, and wakes the writing thread. */
   submit(sequence: number, index: number, length: number): void {
     const slot = this.#slotOf(sequence);
     this.#submitted[slot] = index;
     this.#lengths[slot] = length;
+    Atomics.store(this.counters, SUBMITTED, (sequence + 1) | 0);
+    Atomics.add(this.#bell, 0, 1);
+    Atomics.notify(this.#bell, 0);
   }
 
   /** Index of the buffer that was submitted under a sequence number. */

@@ -5,6 +5,7 @@ import fc from 'fast-check';
 import { removeFolder, temporaryFolder } from '../../test/support/server.ts';
 import type { Shape } from './line-protocol.ts';
 import { LineSink } from './line-sink.ts';
+import { LineWriter } from './line-writer.ts';
 
 const SMALL: Shape = { buffers: 4, bufferBytes: 16 * 1024 };
 /** The default capacity of a pipe on Linux. */
@@ -15,6 +16,17 @@ const folder = temporaryFolder('lines');
 let names = 0;
 
 afterAll(() => removeFolder(folder));
+
+/** The sinks of this number of threads, that write to one file. */
+function openSinks(fd: number, threads: number, shape: Shape, first = 0): LineSink[] {
+  return new LineWriter(fd, threads, shape, first).sinks.map((memory) => new LineSink(memory));
+}
+
+function openSink(fd: number, shape: Shape, first = 0): LineSink {
+  const [sink] = openSinks(fd, 1, shape, first);
+  if (sink === undefined) throw new Error('there is no sink');
+  return sink;
+}
 
 function freshPath(): string {
   return join(folder, String(names++));
@@ -65,7 +77,7 @@ describe('the lines of a log', () => {
     test(`arrive unchanged, with any length and characters, over ${shape.buffers} buffers of ${shape.bufferBytes} bytes`, () => {
       const path = freshPath();
       const fd = openSync(path, 'w');
-      const sink = new LineSink(fd, shape, LAST_SEQUENCES);
+      const sink = openSink(fd, shape, LAST_SEQUENCES);
       const line = fc.tuple(
         fc.string({ unit: fc.constantFrom('a', 'é', '€', '😀', '\ud800', '"') }),
         fc.oneof(
@@ -93,7 +105,7 @@ describe('the lines of a log', () => {
   test('stay whole if other processes write to the same file', () => {
     const path = freshPath();
     writeFileSync(path, '');
-    const sinks = [0, 1].map(() => new LineSink(openSync(path, 'a'), SMALL));
+    const sinks = [0, 1].map(() => openSink(openSync(path, 'a'), SMALL));
     for (let index = 0; index < 40_000; index++)
       sinks[index % 2]?.write(`${JSON.stringify({ index, text: 'é'.repeat(index % 97) })}\n`);
     for (const sink of sinks) sink.flushSync();
@@ -108,9 +120,31 @@ describe('the lines of a log', () => {
     }
   });
 
+  test('of several threads keep their order, and stay whole even if they are longer than a buffer', async () => {
+    const path = freshPath();
+    const fd = openSync(path, 'w');
+    const threads = 3;
+    const sinks = openSinks(fd, threads, { buffers: 16, bufferBytes: 1_000 });
+    const count = 3_000;
+    for (let index = 0; index < count; index++) {
+      const length = index % 50 === 0 ? 2_500 : 40;
+      sinks[index % threads]?.write(numbered(index, length));
+      // Sometimes what is in memory is flushed.
+      if (index % 500 === 0) await Bun.sleep(150);
+    }
+    for (const sink of sinks) sink.flushSync();
+    const lines = readFileSync(path, 'utf8').trimEnd().split('\n');
+    for (let thread = 0; thread < threads; thread++) {
+      const own = lines.map((line) => Number.parseInt(line, 10)).filter((index) => index % threads === thread);
+      expect(own).toEqual(Array.from({ length: count / threads }, (_, index) => index * threads + thread));
+    }
+    expect(lines.filter((line) => !/^\d+ \.+$/.test(line))).toEqual([]);
+    closeSync(fd);
+  });
+
   test('wait for a slow reader when there is no memory left for them', async () => {
     const { path, fd } = openPipe();
-    const sink = new LineSink(fd, SMALL);
+    const sink = openSink(fd, SMALL);
     const count = 600;
     // The reader writes to a file, because this thread is blocked and could not receive the lines.
     const taken = freshPath();
@@ -127,7 +161,7 @@ describe('the lines of a log', () => {
 
   test('do not block the process while they fit into memory, even without a reader', async () => {
     const { fd } = openPipe();
-    const sink = new LineSink(fd, SMALL);
+    const sink = openSink(fd, SMALL);
     let expected = '';
     const write = (line: string): void => {
       expected += line;
@@ -150,7 +184,7 @@ describe('the lines of a log', () => {
 
   test('delay the end of the process until they are written, but not for ever', () => {
     const { fd } = openPipe();
-    const sink = new LineSink(fd, SMALL);
+    const sink = openSink(fd, SMALL);
     // The pipe and the memory are full, and some lines wait for room in it.
     const line = numbered(0, 1_024);
     const held = Math.floor((PIPE_BYTES + SMALL.buffers * SMALL.bufferBytes) / line.length);
@@ -173,7 +207,7 @@ describe('the lines of a log', () => {
     const openReader = (): number => openSync(path, constants.O_RDONLY | constants.O_NONBLOCK);
     const first = openReader();
     const fd = openSync(path, 'w');
-    const sink = new LineSink(fd, SMALL);
+    const sink = openSink(fd, SMALL);
     // This is more than the pipe holds, so the reader closes in the middle of a line.
     const line = numbered(0, 1_001);
     for (let index = 0; index < PIPE_BYTES / 1_000 + 20; index++) sink.write(line);
@@ -193,9 +227,10 @@ describe('the lines of a log', () => {
 
   test('that can never be written end the process instead of blocking it', async () => {
     const place = temporaryFolder('lines-without-thread');
-    for (const name of ['line-sink.ts', 'line-protocol.ts'])
+    for (const name of ['line-writer.ts', 'line-sink.ts', 'line-protocol.ts'])
       copyFileSync(join(import.meta.dir, name), join(place, name));
-    const script = "new (await import('./line-sink.ts')).LineSink(1).write('lost\\n'); setTimeout(() => {}, 10_000);";
+    const script = `const { sinks: [memory] } = new (await import('./line-writer.ts')).LineWriter(1);
+      new (await import('./line-sink.ts')).LineSink(memory).write('lost\\n'); setTimeout(() => {}, 10_000);`;
     const held = Bun.spawn([process.execPath, '--eval', script], { cwd: place, stderr: 'pipe' });
     expect(await held.exited).toBe(1);
     expect(await new Response(held.stderr).text()).toContain('the thread that writes the log ended');

@@ -1,7 +1,5 @@
-import { COMPLETED, type Shape, SharedBuffers, type SinkStart, SUBMITTED } from './line-protocol.ts';
+import { COMPLETED, type Shape, SharedBuffers, type SinkMemory } from './line-protocol.ts';
 
-/** A reader that is 16 MiB behind blocks the process, because lines are never dropped and memory is bounded. */
-const SHAPE: Shape = { buffers: 64, bufferBytes: 256 * 1024 };
 /** Characters of lines that are encoded as one batch. */
 const BATCH_LENGTH = 8 * 1024;
 const FLUSH_MS = 100;
@@ -11,11 +9,10 @@ const MAX_FINAL_FLUSH_MS = 5_000;
 const MAX_WAIT_MS = 1_000;
 
 /**
- * A destination for log lines, which pino also uses. Lines are batched in memory from which another thread writes, so a line costs the
- * serving thread only one copy.
+ * A thread's destination for log lines, which pino also uses. Lines are batched in memory from which another thread writes, so a line
+ * costs the serving thread only one copy.
  */
 export class LineSink {
-  readonly #worker = new Worker(new URL('./line-worker.ts', import.meta.url).href);
   readonly #shape: Shape;
   readonly #shared: SharedBuffers;
   readonly #encoder = new TextEncoder();
@@ -31,20 +28,12 @@ export class LineSink {
   #next: number;
   #oldest: number;
 
-  /** @param first for tests: the first sequence number, which is 32-bit and wraps around */
-  constructor(fd: number, shape = SHAPE, first = 0) {
-    const memory = SharedBuffers.allocate(shape);
-    this.#shape = shape;
-    this.#shared = new SharedBuffers(memory, shape);
-    this.#next = first | 0;
+  /** @param memory of this sink alone; a LineWriter allocates it */
+  constructor(memory: SinkMemory) {
+    this.#shape = memory.shape;
+    this.#shared = new SharedBuffers(memory);
+    this.#next = Atomics.load(this.#shared.counters, COMPLETED);
     this.#oldest = this.#next;
-    this.#shared.counters.fill(this.#next);
-    this.#worker.onerror = ({ message }) => {
-      // Without it the process would block forever once its memory for lines is full.
-      throw new Error(`the thread that writes the log ended: ${message}`);
-    };
-    this.#worker.unref();
-    this.#worker.postMessage({ fd, memory, shape } satisfies SinkStart);
     setInterval(() => this.#flush(), FLUSH_MS).unref();
   }
 
@@ -82,9 +71,10 @@ export class LineSink {
       if (room === undefined) return;
       const { read, written } = this.#encoder.encodeInto(text, room);
       this.#filled += written;
+      // Also the last piece at once: until it arrives, the lines of other threads wait.
+      this.#submit();
       if (read === text.length) return;
       text = text.slice(read);
-      this.#submit();
     }
   }
 
@@ -115,8 +105,6 @@ export class LineSink {
     this.#current = undefined;
     this.#filled = 0;
     this.#next = (this.#next + 1) | 0;
-    Atomics.store(this.#shared.counters, SUBMITTED, this.#next);
-    Atomics.notify(this.#shared.counters, SUBMITTED);
   }
 
   /**

@@ -1,6 +1,8 @@
 import pino, { type Logger } from 'pino';
 import pretty from 'pino-pretty';
+import type { SinkMemory } from './line-protocol.ts';
 import { LineSink } from './line-sink.ts';
+import { LineWriter } from './line-writer.ts';
 import type { RequestLabels } from './request-labels.ts';
 
 export type { Logger } from 'pino';
@@ -30,19 +32,69 @@ export interface Logs {
   readonly flush: () => void;
 }
 
-export function openLogs(options: { readonly level: string; readonly format: 'auto' | 'json' | 'pretty' }): Logs {
-  const isPretty = options.format === 'pretty' || (options.format === 'auto' && process.stdout.isTTY === true);
-  return isPretty ? prettyLogs(options.level) : jsonLogs(options.level);
+/** Where and how one thread logs. It can be sent to that thread. */
+export type LogTarget = PrettyTarget | JsonTarget;
+
+interface CommonTarget {
+  readonly level: string;
+  /** From 1, in lines other than those of requests; undefined: the main thread, whose lines name none. */
+  readonly thread: number | undefined;
 }
 
-function prettyLogs(level: string): Logs {
+interface PrettyTarget extends CommonTarget {
+  readonly kind: 'pretty';
+  readonly isColored: boolean;
+}
+
+interface JsonTarget extends CommonTarget {
+  readonly kind: 'json';
+  readonly sink: SinkMemory;
+}
+
+export interface LogOptions {
+  readonly level: string;
+  readonly format: 'auto' | 'json' | 'pretty';
+}
+
+/** Opens the log of a process in which only this thread logs. */
+export function openLogs(options: LogOptions): Logs {
+  const [target] = openLogTargets(options, 1);
+  if (target === undefined) throw new Error('there is no target for the log');
+  return logsOf(target);
+}
+
+/** Opens the log of a process, for this number of threads. */
+export function openLogTargets({ level, format }: LogOptions, threads: number): readonly LogTarget[] {
+  const isTerminal = process.stdout.isTTY === true;
+  if (format === 'pretty' || (format === 'auto' && isTerminal))
+    return Array.from({ length: threads }, (_, index) => {
+      return { kind: 'pretty', level, thread: nameOf(index), isColored: isTerminal };
+    });
+  return new LineWriter(1, threads).sinks.map((sink, index) => ({ kind: 'json', level, thread: nameOf(index), sink }));
+}
+
+function nameOf(index: number): number | undefined {
+  return index === 0 ? undefined : index;
+}
+
+/** To be called by the thread that logs to this target. */
+export function logsOf(target: LogTarget): Logs {
+  switch (target.kind) {
+    case 'pretty':
+      return prettyLogs(target);
+    case 'json':
+      return jsonLogs(target);
+  }
+}
+
+function prettyLogs({ level, thread, isColored }: PrettyTarget): Logs {
   const stream = pretty({
-    colorize: process.stdout.isTTY === true,
+    colorize: isColored,
     sync: true,
     ignore: 'pid,hostname',
     singleLine: true,
   });
-  const logger = pino({ level }, stream);
+  const logger = pino(thread === undefined ? { level } : { level, base: { thread } }, stream);
   const access = ({ labels: { method, path, ...labels }, status, milliseconds, ...entry }: AccessEntry): void => {
     // Control characters of a client must not reach the terminal.
     const shown = JSON.stringify(path).slice(1, -1);
@@ -55,9 +107,9 @@ function inThousandths(milliseconds: number): number {
   return Math.round(milliseconds * 1000) / 1000;
 }
 
-function jsonLogs(level: string): Logs {
-  const sink = new LineSink(1);
-  const logger = pino({ level, base: null }, sink);
+function jsonLogs({ level, thread, sink: memory }: JsonTarget): Logs {
+  const sink = new LineSink(memory);
+  const logger = pino({ level, base: thread === undefined ? null : { thread } }, sink);
   return {
     logger,
     access: logger.isLevelEnabled('info') ? (entry) => sink.write(lineOf(entry)) : undefined,

@@ -1,8 +1,9 @@
-import { Counter, Gauge, Histogram, Registry as Metrics } from 'prom-client';
+import { type Aggregator, Counter, Gauge, Histogram, Registry as Metrics } from 'prom-client';
 import { BlobCacheMetrics } from './blob-cache-metrics.ts';
 import { CollectionMetrics } from './collection-metrics.ts';
 import { ConfigFileMetrics } from './config-file-metrics.ts';
 import { JobMetrics } from './job-metrics.ts';
+import type { MetricsPage, MetricsPart } from './metrics-page.ts';
 import { PasswordMetrics } from './password-metrics.ts';
 import { QuotaMetrics } from './quota-metrics.ts';
 import { RequestMetrics } from './request-metrics.ts';
@@ -39,8 +40,8 @@ const FAILURE_REASONS = [
 ] as const;
 const UNEXPECTED: (typeof FAILURE_REASONS)[number] = 'unexpected';
 
-/** All metrics of the process. */
-export class Telemetry {
+/** All metrics of a thread. */
+export class Telemetry implements MetricsPage {
   readonly requests: RequestMetrics;
   readonly jobs: JobMetrics;
   readonly collections: CollectionMetrics;
@@ -96,11 +97,21 @@ export class Telemetry {
       'Bytes of manifests and small blobs cached in memory.',
       observed.cacheBytes,
     );
-    this.#gauge('marina_read_only', '1 while writes are refused (READ_ONLY, marina read-only), else 0.', () =>
-      observed.isReadOnly() ? 1 : 0,
+    const isReadOnly = (): number => (observed.isReadOnly() ? 1 : 0);
+    this.#gauge(
+      'marina_read_only',
+      '1 while writes are refused (READ_ONLY, marina read-only), else 0.',
+      isReadOnly,
+      'max',
     );
-    this.#gauge('process_resident_memory_bytes', 'Resident memory of this process.', () => process.memoryUsage.rss());
-    this.#gauge('process_uptime_seconds', 'Age of this process.', () => process.uptime());
+    const resident = (): number => process.memoryUsage.rss();
+    this.#gauge('process_resident_memory_bytes', 'Resident memory of this process.', resident, 'max');
+    this.#gauge('process_uptime_seconds', 'Age of this process.', () => process.uptime(), 'max');
+  }
+
+  /** For a process with several threads: adds what tells them apart. */
+  observeThread(thread: number): void {
+    this.requests.observeThread(this.#metrics, thread);
   }
 
   appended(events: number): void {
@@ -121,10 +132,17 @@ export class Telemetry {
     return this.#metrics.metrics();
   }
 
-  #gauge(name: string, help: string, value: () => number | undefined): void {
+  /** The values of all metrics, to be merged with those of other threads. */
+  part(): Promise<MetricsPart> {
+    return this.#metrics.getMetricsAsJSON();
+  }
+
+  /** @param aggregator how the values of several threads are merged */
+  #gauge(name: string, help: string, value: () => number | undefined, aggregator: Aggregator = 'sum'): void {
     new Gauge({
       name,
       help,
+      aggregator,
       registers: [this.#metrics],
       collect() {
         const current = value();

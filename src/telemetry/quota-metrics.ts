@@ -29,6 +29,8 @@ export class QuotaMetrics {
         name,
         help,
         labelNames: ['quota', 'resource'],
+        // Every thread counts all repositories.
+        aggregator: 'max',
         registers,
         collect() {
           this.reset();
@@ -46,6 +48,7 @@ export class QuotaMetrics {
     new Gauge({
       name: 'marina_quota_counted',
       help: '1 once every repository has been counted; until then marina_quota_used may be too low.',
+      aggregator: 'min',
       registers,
       collect() {
         this.set(isComplete() ? 1 : 0);

@@ -67,6 +67,21 @@ export class RequestMetrics {
     this.#registerLatency(metrics);
   }
 
+  /** Adds the number of requests of this thread, which shows how the system distributes connections. */
+  observeThread(metrics: Metrics, thread: number): void {
+    const begun = (): number => this.#begun;
+    new Counter({
+      name: 'marina_thread_requests_total',
+      help: 'Requests by the thread that serves them.',
+      labelNames: ['thread'],
+      registers: [metrics],
+      collect() {
+        this.reset();
+        this.inc({ thread: String(thread) }, begun());
+      },
+    });
+  }
+
   begin(): void {
     this.#begun++;
     this.#inFlight++;

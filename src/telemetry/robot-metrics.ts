@@ -22,6 +22,7 @@ export class RobotMetrics {
     new Gauge({
       name: 'marina_robots',
       help: 'Robots that this node knows.',
+      aggregator: 'max',
       registers,
       collect() {
         this.set(count());
@@ -30,6 +31,7 @@ export class RobotMetrics {
     new Gauge({
       name: 'marina_robots_age_seconds',
       help: 'Seconds since the last successful poll for changes of robots. Above 10 their logins are refused, above 300 their tokens are refused too.',
+      aggregator: 'max',
       registers,
       collect() {
         this.set(age());

@@ -24,6 +24,7 @@ export class TlsMetrics {
     new Gauge({
       name: 'marina_tls_certificate_expiry_timestamp_seconds',
       help: 'Expiry of the certificate for new connections, in seconds since 1970.',
+      aggregator: 'min',
       registers,
       collect() {
         this.set(expiresAt() / 1000);

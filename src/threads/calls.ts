@@ -46,8 +46,8 @@ export function offer<S extends Service<S>>(port: MessagePort, service: S): void
 
 /**
  * The functions that the other end of the port offers. They reject as they would in the other thread: a RegistryError keeps its kind,
- * message and detail, an Unanswered stays one, and any other error keeps its message and `code`. They wait for as long as the other thread
- * takes: a caller that must not wait so long sets its own deadline.
+ * message and detail, an Unanswered stays one, and any other error keeps its name, message and `code`. They wait for as long as the other
+ * thread takes: a caller that must not wait so long sets its own deadline.
  * @param port for this service alone
  * @param names of all functions of the service
  */

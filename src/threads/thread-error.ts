@@ -11,19 +11,21 @@ export type ErrorMessage =
   | { readonly kind: 'unanswered'; readonly message: string }
   | {
       readonly kind: 'other';
+      readonly name: string;
       readonly message: string;
       readonly code: string | undefined;
       readonly stack: string | undefined;
     };
 
-/** An error that another thread threw, and that this thread's code knows by its `code` at most. */
+/** An error of another thread. It has no class here; it is known by its `name` and `code`. */
 class ThreadError extends Error {
-  override readonly name = 'ThreadError';
+  override readonly name: string;
   /** Such as `ENOSPC`, as the other thread's error had it. */
   readonly code: string | undefined;
 
-  constructor({ message, code, stack }: Extract<ErrorMessage, { kind: 'other' }>) {
+  constructor({ name, message, code, stack }: Extract<ErrorMessage, { kind: 'other' }>) {
     super(message);
+    this.name = name;
     this.code = code;
     // Where the other thread failed says more than where this thread received it.
     if (stack !== undefined) this.stack = stack;
@@ -36,9 +38,10 @@ export function errorMessage(error: unknown): ErrorMessage {
     return { kind: 'refusal', refusal, message, detail };
   }
   if (error instanceof Unanswered) return { kind: 'unanswered', message: error.message };
-  if (!(error instanceof Error)) return { kind: 'other', message: String(error), code: undefined, stack: undefined };
+  if (!(error instanceof Error))
+    return { kind: 'other', name: 'Error', message: String(error), code: undefined, stack: undefined };
   const code = 'code' in error && typeof error.code === 'string' ? error.code : undefined;
-  return { kind: 'other', message: error.message, code, stack: error.stack };
+  return { kind: 'other', name: error.name, message: error.message, code, stack: error.stack };
 }
 
 export function errorOf(received: ErrorMessage): Error {

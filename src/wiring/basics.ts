@@ -6,7 +6,7 @@ import type { AdmissionLimits } from '../http/admission.ts';
 import { SubjectLimits } from '../http/subject-limits.ts';
 import type { Incarnation } from '../oci/names.ts';
 import type { Repeat } from '../registry/renewed-lease.ts';
-import { CRASH_POINTS, crashAt, noCrash, type ReachStep } from '../storage/crash-points.ts';
+import { CRASH_POINTS, crashAt, failAt, noCrash, type ReachStep } from '../storage/crash-points.ts';
 import { maxOpenFiles } from '../system/open-files.ts';
 
 /** The real clock, randomness and timers. */
@@ -57,15 +57,16 @@ export function openSubjectLimits({
   return requests + uploads + bytes === 0 ? undefined : new SubjectLimits({ requests, uploads, bytes });
 }
 
-/** Parses CRASH_POINT. @throws ConfigError if it does not name a step */
+/** Parses CRASH_POINT. Each thread counts for itself. @throws ConfigError if it does not name a step */
 export function reachOf(setting: string | undefined): ReachStep {
   if (setting === undefined) return noCrash;
-  const [name, count = '1'] = setting.split(':');
+  const [, name, count = '1', where] = /^([^:]+)(?::([1-9]\d*)(?::(thread))?)?$/.exec(setting) ?? [];
   const point = CRASH_POINTS.find((each) => each === name);
-  if (point === undefined || !/^[1-9]\d*$/.test(count)) {
+  if (point === undefined) {
     throw new ConfigError(
-      `CRASH_POINT=${setting} cannot be used: name:count is expected, the name one of ${CRASH_POINTS.join(', ')}`,
+      `CRASH_POINT=${setting} cannot be used: name:count or name:count:thread is expected, the name one of ${CRASH_POINTS.join(', ')}`,
     );
   }
-  return crashAt(point, Number(count));
+  if (where === undefined) return crashAt(point, Number(count));
+  return Bun.isMainThread ? noCrash : failAt(point, Number(count));
 }

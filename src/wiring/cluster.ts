@@ -44,17 +44,19 @@ export async function wireCluster(ports: ShapePorts, address: RedisAddress): Pro
     if (seq % SNAPSHOT_SLOTS === 0) void jobs.enqueue({ kind: 'snapshot', repo });
   };
   const { fold, projection } = openSharedProjection({ ...ports, redis, onAppend });
-  observeRetention(telemetry, opened, logs.logger);
-  observeCollections(telemetry, opened, (error) =>
-    logs.logger.warn({ err: error }, 'the last collection could not be read'),
-  );
-  telemetry.jobs.observe({
-    counts: () => jobs.counts(),
-    failed: (error) => logs.logger.warn({ err: error }, 'the background jobs could not be counted'),
-  });
+  // The same for the whole cluster: one thread of the process asks for it.
+  if (ports.thread.kind !== 'other') {
+    observeRetention(telemetry, opened, logs.logger);
+    observeCollections(telemetry, opened, (error) =>
+      logs.logger.warn({ err: error }, 'the last collection could not be read'),
+    );
+    telemetry.jobs.observe({
+      counts: () => jobs.counts(),
+      failed: (error) => logs.logger.warn({ err: error }, 'the background jobs could not be counted'),
+    });
+  }
   return {
     projection,
-    jobs,
     counted: {
       store: {
         repositories: (after, limit) => projection.repositories(after, limit),

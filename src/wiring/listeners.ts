@@ -4,7 +4,8 @@ import type { PublicAddress } from '../http/public-address.ts';
 import type { createServer } from '../http/server.ts';
 import { type ListenAddress, serveMetrics, serveRedirects } from '../http/side-servers.ts';
 import { codeOf } from '../storage/filesystem/system-errors.ts';
-import type { Telemetry } from '../telemetry/metrics.ts';
+import type { MetricsPage } from '../telemetry/metrics-page.ts';
+import type { Thread } from '../threads/thread.ts';
 import type { TlsFront } from '../tls/tls-front.ts';
 import type { Tls } from './tls.ts';
 
@@ -31,28 +32,22 @@ export interface Listeners {
 
 export interface ListenerPorts {
   readonly config: Config;
+  /** For clients; 0 picks a free one. */
+  readonly port: number;
   readonly server: ReturnType<typeof createServer>;
   readonly tls: Tls | undefined;
   readonly publicAddress: PublicAddress;
-  readonly telemetry: Telemetry;
+  readonly metrics: MetricsPage;
   readonly notReady: () => string | undefined;
+  readonly thread: Thread;
 }
 
-/** Opens the ports of a node. @throws ConfigError in one line, if a port cannot be opened */
+/** Opens the ports of a thread: PORT, and in one thread of a process the others. @throws ConfigError in one line, if a port cannot be opened */
 export async function openListeners(ports: ListenerPorts): Promise<Listeners> {
-  const { config, server: app, tls, publicAddress } = ports;
-  const { metricsPort, metricsHost = config.host, tlsRedirectPort } = config;
-  const side: Bun.Server<undefined>[] = [];
-  let { port } = config;
+  const { server: app, thread } = ports;
+  let { port } = ports;
   // These open before the port for clients, so that a node that serves clients is complete.
-  if (metricsPort !== undefined) {
-    const address = { hostname: metricsHost, port: metricsPort };
-    side.push(orConfigError(address, 'METRICS_PORT', () => serveMetrics(address, ports)));
-  }
-  if (tlsRedirectPort !== undefined && tls !== undefined) {
-    const address = { hostname: config.host, port: tlsRedirectPort };
-    side.push(orConfigError(address, 'TLS_REDIRECT_PORT', () => serveRedirects(address, publicAddress, () => port)));
-  }
+  const side = thread.kind === 'other' ? [] : openSidePorts(ports, () => port);
   const { front, scheme, port: chosen } = await listen(ports);
   port = chosen;
   const drained = Promise.withResolvers<void>();
@@ -80,27 +75,52 @@ export async function openListeners(ports: ListenerPorts): Promise<Listeners> {
   };
 }
 
+function openSidePorts(ports: ListenerPorts, port: () => number): readonly Bun.Server<undefined>[] {
+  const { config, tls, publicAddress } = ports;
+  const { metricsPort, metricsHost = config.host, tlsRedirectPort } = config;
+  const side: Bun.Server<undefined>[] = [];
+  if (metricsPort !== undefined) {
+    const address = { hostname: metricsHost, port: metricsPort };
+    side.push(orConfigError(address, 'METRICS_PORT', () => serveMetrics(address, ports)));
+  }
+  if (tlsRedirectPort !== undefined && tls !== undefined) {
+    const address = { hostname: config.host, port: tlsRedirectPort };
+    side.push(orConfigError(address, 'TLS_REDIRECT_PORT', () => serveRedirects(address, publicAddress, port)));
+  }
+  return side;
+}
+
 interface Main {
   readonly front: TlsFront | undefined;
   readonly scheme: 'http' | 'https';
   readonly port: number;
 }
 
-async function listen({ config, server: app, tls }: ListenerPorts): Promise<Main> {
-  const address = { hostname: config.host, port: config.port };
+async function listen({ config, port, server: app, tls, thread }: ListenerPorts): Promise<Main> {
+  const address = { hostname: config.host, port };
+  const threads = thread.kind === 'alone' ? 1 : thread.count;
+  if (thread.kind === 'owner') refuseTaken(address);
   if (tls === undefined) {
-    orConfigError(address, 'PORT', () => app.listen(address));
-    return { front: undefined, scheme: 'http', port: app.server?.port ?? config.port };
+    orConfigError(address, 'PORT', () => app.listen({ ...address, reusePort: threads > 1 }));
+    return { front: undefined, scheme: 'http', port: app.server?.port ?? port };
   }
   // Only the TLS front may reach it; the server refuses all others (docs/decisions/0074).
   const inner = { hostname: '127.0.0.1', port: 0 };
   orConfigError(inner, 'PORT', () => app.listen(inner));
   try {
-    const front = await tls.listen(app.server?.port ?? 0);
+    const front = await tls.listen({ port, threads, innerPort: app.server?.port ?? 0 });
     return { front, scheme: 'https', port: front.port };
   } catch (error) {
     throw cannotListen(error, address, 'PORT');
   }
+}
+
+/** Because threads share the port, the system would also let another process share it. */
+function refuseTaken(address: ListenAddress): void {
+  const probe = orConfigError(address, 'PORT', () =>
+    Bun.listen({ ...address, socket: { data: () => undefined }, exclusive: true }),
+  );
+  probe.stop(true);
 }
 
 function orConfigError<T>(address: ListenAddress, setting: string, open: () => T): T {

@@ -1,6 +1,5 @@
 import type { RobotsLog } from '../access/robots/log.ts';
 import type { Config } from '../config.ts';
-import type { JobQueue } from '../jobs/queue.ts';
 import type { Incarnation } from '../oci/names.ts';
 import type { Projection } from '../projection/projection.ts';
 import type { RequestSessions } from '../registry/sessions.ts';
@@ -9,6 +8,7 @@ import type { RetentionPolicy } from '../retention/policy.ts';
 import type { ReachStep } from '../storage/crash-points.ts';
 import type { Logs } from '../telemetry/log.ts';
 import type { Telemetry } from '../telemetry/metrics.ts';
+import type { Thread } from '../threads/thread.ts';
 import type { ExpiryWatch } from './expiring.ts';
 import type { Counted, UsageFeed } from './quotas.ts';
 import type { OpenedStore } from './store.ts';
@@ -33,13 +33,13 @@ export interface ShapePorts {
   readonly reach: ReachStep;
   /** Name of this process in the event log. */
   readonly node: string;
+  readonly thread: Thread;
 }
 
-/** The parts in which the shapes differ: views, sessions and background work. */
+/** The parts in which the shapes differ: views and sessions. */
 export interface Shape {
   readonly projection: Projection;
   readonly sessions: RequestSessions;
-  readonly jobs: JobQueue;
   /** How quotas find out what repositories use. */
   readonly counted: Counted;
   /** Gauges of the metrics. */

@@ -52,12 +52,13 @@ export async function openPulls({
   policy,
   newId,
   logs,
-}: Pick<ShapePorts, 'opened' | 'policy' | 'newId' | 'logs'>): Promise<PullLog | undefined> {
+  thread,
+}: Pick<ShapePorts, 'opened' | 'policy' | 'newId' | 'logs' | 'thread'>): Promise<PullLog | undefined> {
   const { driver } = opened;
   const isNeeded = policy?.pullWindow !== undefined;
   try {
-    if (isNeeded) await beginRecording(driver, Date.now());
-    else await endRecording(driver);
+    // Once for the process.
+    if (thread.kind !== 'other') await (isNeeded ? beginRecording(driver, Date.now()) : endRecording(driver));
   } catch (error) {
     // A full disk must not keep a node from starting. Retention deletes nothing for lack of pulls until the start of recording is stored.
     logs.logger.warn({ err: error }, 'the start of the recording of pulls could not be stored');

@@ -5,6 +5,7 @@ import type { ReachStep } from '../storage/crash-points.ts';
 import type { StorageDriver } from '../storage/driver.ts';
 import { openDataFolder } from '../storage/filesystem/folder.ts';
 import { openS3Store } from '../storage/s3/open.ts';
+import { endProcess } from '../system/end-process.ts';
 import type { Logs } from '../telemetry/log.ts';
 import type { Telemetry } from '../telemetry/metrics.ts';
 import { sleep } from './basics.ts';
@@ -60,7 +61,7 @@ async function openFolder(config: Config, shared: boolean, { newId, reach, logs 
     fatal: (reason, cause) => {
       logs.logger.fatal({ err: cause }, `${reason}: the process exits; only synced data was acknowledged`);
       logs.flush();
-      process.exit(1);
+      endProcess(1);
     },
   });
   await folder.driver.prepareShelves();

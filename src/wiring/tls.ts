@@ -14,9 +14,18 @@ const FALLBACK_MAX_FILES = 1_000_000;
 /** TLS of a node. Certificates are read again when they change. */
 export interface Tls {
   readonly connections: ConnectionTable;
-  /** Listens on HOST and PORT. @param innerPort of the HTTP server on 127.0.0.1. @throws an error of the system */
-  readonly listen: (innerPort: number) => Promise<TlsFront>;
+  /** Listens on HOST. @throws an error of the system */
+  readonly listen: (place: TlsPlace) => Promise<TlsFront>;
   readonly close: () => void;
+}
+
+interface TlsPlace {
+  /** 0 picks a free port. */
+  readonly port: number;
+  /** How many threads listen on it. */
+  readonly threads: number;
+  /** Of the HTTP server on 127.0.0.1. */
+  readonly innerPort: number;
 }
 
 interface Ports {
@@ -56,14 +65,14 @@ export async function openTls(config: Config, { logger, telemetry }: Ports): Pro
   telemetry.tls.observe({ expiresAt: () => pair.value.expiresAt, connections: () => front?.size ?? 0 });
   return {
     connections,
-    listen: async (innerPort) => {
+    listen: async ({ port, threads, innerPort }) => {
       front = await TlsFront.open({
         host: config.host,
-        port: config.port,
-        isShared: false,
+        port,
+        isShared: threads > 1,
         innerPort,
         material: material(),
-        maxConnections: Math.floor((maxOpenFiles() ?? FALLBACK_MAX_FILES) / DESCRIPTORS_PER_CONNECTION),
+        maxConnections: Math.floor((maxOpenFiles() ?? FALLBACK_MAX_FILES) / DESCRIPTORS_PER_CONNECTION / threads),
         connections,
         handshakeFailed: (code, address) => {
           telemetry.tls.handshakeFailed(code);

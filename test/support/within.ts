@@ -1,12 +1,1 @@
-/** The result of the promise, or undefined after the timeout. */
-export async function within<T>(milliseconds: number, promise: Promise<T>): Promise<T | undefined> {
-  let timer: Timer | undefined;
-  const timeout = new Promise<undefined>((resolve) => {
-    timer = setTimeout(resolve, milliseconds, undefined);
-  });
-  try {
-    return await Promise.race([promise, timeout]);
-  } finally {
-    clearTimeout(timer);
-  }
-}
+export { within } from '../../src/system/within.ts';

@@ -16,11 +16,12 @@ import { countingIncarnations, TestClock } from '../../../test/support/determini
 import { eventually } from '../../../test/support/eventually.ts';
 import { cleanUp, temporaryFolder } from '../../../test/support/server.ts';
 import { type Algorithm, digestOf } from '../../oci/digest.ts';
-import type { StoreReader } from '../driver.ts';
+import type { StoredObject, StoreReader } from '../driver.ts';
 import { codeOf } from '../filesystem/system-errors.ts';
 import { MemoryDriver } from '../memory/driver.ts';
 import { dataKey } from '../paths.ts';
-import { BlobCache, type CachedBlob } from './cache.ts';
+import { BlobCache } from './cache.ts';
+import { type CachedBlob, openBlob } from './copies.ts';
 import { CacheFolder, CacheRefused } from './folder.ts';
 
 const SIZE = 100_000;
@@ -31,6 +32,8 @@ afterAll(cleanUp);
 
 interface Site {
   readonly cache: BlobCache;
+  /** As a request does. */
+  readonly open: (blob: CachedBlob) => Promise<StoredObject | undefined>;
   readonly driver: MemoryDriver;
   readonly path: string;
   /** What the observer was told, in order. */
@@ -48,9 +51,10 @@ function openSite(
 ): Site {
   const { path = join(temporaryFolder('cache'), 'cache'), limit = 10 * SIZE, freeShare = 0 } = options;
   const driver = options.driver ?? new MemoryDriver();
+  const source = options.from ?? driver;
   const told: string[] = [];
   const cache = new BlobCache({
-    ...{ driver: options.from ?? driver, limit, newId, now: clock.now },
+    ...{ driver: source, limit, newId, now: clock.now },
     folder: CacheFolder.open(path, freeShare),
     observer: {
       requested: (outcome) => told.push(outcome),
@@ -59,7 +63,7 @@ function openSite(
       failed: (_, error) => told.push(codeOf(error) ?? (error instanceof Error ? error.name : String(error))),
     },
   });
-  return { cache, driver, path, told };
+  return { cache, open: (blob) => openBlob(blob, { copies: cache, driver: source }), driver, path, told };
 }
 
 async function stored(driver: MemoryDriver, algorithm: Algorithm = 'sha256', size = SIZE): Promise<CachedBlob> {
@@ -70,8 +74,8 @@ async function stored(driver: MemoryDriver, algorithm: Algorithm = 'sha256', siz
 }
 
 /** What a client gets. */
-async function pull({ cache }: Site, blob: CachedBlob, start = 0): Promise<Uint8Array> {
-  const object = await cache.open(blob);
+async function pull({ open }: Site, blob: CachedBlob, start = 0): Promise<Uint8Array> {
+  const object = await open(blob);
   if (object === undefined) throw new Error('there is no such object');
   const { body, size } = object;
   if (body.kind === 'file') return await Bun.file(body.path).slice(start, size).bytes();
@@ -152,8 +156,8 @@ test.each([
 test('an absent object is undefined, and one of another length is left to the caller', async () => {
   const site = openSite();
   const blob = await stored(site.driver);
-  expect(await site.cache.open({ ...blob, inc: newId() })).toBeUndefined();
-  expect((await site.cache.open({ ...blob, size: SIZE + 1 }))?.size).toBe(SIZE);
+  expect(await site.open({ ...blob, inc: newId() })).toBeUndefined();
+  expect((await site.open({ ...blob, size: SIZE + 1 }))?.size).toBe(SIZE);
   await site.cache.close();
 });
 
@@ -282,7 +286,7 @@ test('closing stops fetches', async () => {
   const site = openSite({ from: silent });
   const blob = await stored(site.driver);
   for (let n = 0; n < 2; n++) {
-    const object = await site.cache.open(blob);
+    const object = await site.open(blob);
     if (object?.body.kind === 'stream') await object.body.open({ start: 0, end: SIZE }).cancel();
   }
   await eventually(() => expect(readdirSync(join(site.path, 'tmp'))).toHaveLength(1));

@@ -1,18 +1,14 @@
 import { rmSync } from 'node:fs';
 import { LRUCache } from 'lru-cache';
 import type { Incarnation } from '../../oci/names.ts';
-import type { StoredObject, StoreReader } from '../driver.ts';
+import type { StoreReader } from '../driver.ts';
 import { Hasher } from '../filesystem/hasher.ts';
 import { isFull } from '../filesystem/system-errors.ts';
 import { dataKey } from '../paths.ts';
-import { type ExpectedBlob, fetchVerified } from './fetch-verified.ts';
+import type { BlobCopies, CachedBlob } from './copies.ts';
+import { fetchVerified, WrongBytes } from './fetch-verified.ts';
 import type { CacheFolder } from './folder.ts';
 import { type KeptFile, KeptFiles } from './kept-files.ts';
-
-/** A blob as linked by a log. */
-export interface CachedBlob extends ExpectedBlob {
-  readonly inc: Incarnation;
-}
 
 /** `kept`: the blob has a file now. `refused`: there is no space for it. `failed`: an error of the store or the disk, or wrong bytes. */
 export type FillOutcome = 'kept' | 'refused' | 'failed';
@@ -35,13 +31,6 @@ export interface BlobCachePorts {
   readonly observer: BlobCacheObserver;
 }
 
-type OpenWhole = () => ReadableStream<Uint8Array>;
-
-interface Filling {
-  readonly blob: CachedBlob;
-  readonly openWhole: OpenWhole;
-}
-
 /** Only a blob that is pulled again within this time is cached, because most are pulled once, by one machine. */
 const REPEATED_WITHIN_MS = 24 * 3_600_000;
 const MAX_TRACKED_PULLS = 10_000;
@@ -54,17 +43,17 @@ const MAX_SHARE = 0.5;
 class NoRoom extends Error {}
 
 /**
- * A cache of large blobs on this node's own disk: a file costs far less to send than bytes from the bucket. Entries are
- * never stale: an incarnation's bytes never change, and the caller has checked that the repository has the blob. Files, or the
- * whole folder, may be removed at any time.
+ * A cache of large blobs on this node's own disk: a file costs far less to send than bytes from the bucket, and needs no request to it.
+ * Entries are never stale: an incarnation's bytes never change, and the caller has checked that the repository has the blob. Files, or
+ * the whole folder, may be removed at any time.
  */
-export class BlobCache {
+export class BlobCache implements BlobCopies {
   readonly #ports: BlobCachePorts;
   readonly #kept: KeptFiles;
   readonly #hasher = new Hasher();
   readonly #lastPulls = new LRUCache<Incarnation, number>({ max: MAX_TRACKED_PULLS });
   readonly #filling = new Map<Incarnation, Promise<void>>();
-  readonly #queued = new Map<Incarnation, Filling>();
+  readonly #queued = new Map<Incarnation, CachedBlob>();
   readonly #closing = new AbortController();
   /** Bytes of blobs that are being fetched. */
   #reserved = 0;
@@ -81,25 +70,23 @@ export class BlobCache {
     return this.#kept.bytes;
   }
 
-  /** Like the driver's `open` for the blob's object. A hit sends no request to the store. */
-  async open(blob: CachedBlob, signal?: AbortSignal): Promise<StoredObject | undefined> {
+  async find(blob: CachedBlob): Promise<string | undefined> {
     const path = this.#find(blob);
     this.#ports.observer.requested(path === undefined ? 'miss' : 'hit');
-    if (path !== undefined) return { size: blob.size, body: { kind: 'file', path } };
-    const object = await this.#ports.driver.open(dataKey(blob.inc), signal);
-    if (object === undefined || object.size !== blob.size || object.body.kind === 'file') return object;
-    const { body, size } = object;
-    return {
-      size,
-      body: {
-        kind: 'stream',
-        open: (range, chunks) => {
-          // A client that fetches a blob in ranges requests the first one once: each pull counts once.
-          if (range.start === 0) this.#countPull(blob, () => body.open({ start: 0, end: size }));
-          return body.open(range, chunks);
-        },
-      },
-    };
+    return path;
+  }
+
+  async pulled(blob: CachedBlob): Promise<void> {
+    const { inc, size } = blob;
+    if (size > this.#ports.limit * MAX_SHARE || this.#closing.signal.aborted) return;
+    if (this.#filling.has(inc) || this.#queued.has(inc) || this.#kept.has(inc)) return;
+    const now = this.#ports.now();
+    const before = this.#lastPulls.get(inc);
+    this.#lastPulls.set(inc, now);
+    if (before === undefined || now - before > REPEATED_WITHIN_MS || this.#queued.size >= MAX_QUEUED) return;
+    this.#lastPulls.delete(inc);
+    this.#queued.set(inc, blob);
+    this.#fillNext();
   }
 
   /** Evicts files if others need the disk. To be called periodically. */
@@ -128,24 +115,11 @@ export class BlobCache {
     return undefined;
   }
 
-  #countPull(blob: CachedBlob, openWhole: OpenWhole): void {
-    const { inc, size } = blob;
-    if (size > this.#ports.limit * MAX_SHARE || this.#closing.signal.aborted) return;
-    if (this.#filling.has(inc) || this.#queued.has(inc) || this.#kept.has(inc)) return;
-    const now = this.#ports.now();
-    const before = this.#lastPulls.get(inc);
-    this.#lastPulls.set(inc, now);
-    if (before === undefined || now - before > REPEATED_WITHIN_MS || this.#queued.size >= MAX_QUEUED) return;
-    this.#lastPulls.delete(inc);
-    this.#queued.set(inc, { blob, openWhole });
-    this.#fillNext();
-  }
-
   #fillNext(): void {
-    for (const [inc, filling] of this.#queued) {
+    for (const [inc, blob] of this.#queued) {
       if (this.#filling.size >= FILL_CONCURRENCY) return;
       this.#queued.delete(inc);
-      const done = this.#fill(filling).then((outcome) => {
+      const done = this.#fill(blob).then((outcome) => {
         this.#filling.delete(inc);
         this.#ports.observer.filled(outcome);
         this.#fillNext();
@@ -154,7 +128,7 @@ export class BlobCache {
     }
   }
 
-  async #fill({ blob, openWhole }: Filling): Promise<FillOutcome> {
+  async #fill(blob: CachedBlob): Promise<FillOutcome> {
     const { folder, newId, observer } = this.#ports;
     const { size } = blob;
     let temporary: string | undefined;
@@ -163,7 +137,7 @@ export class BlobCache {
       this.#reserved += size;
       try {
         temporary = folder.temporary(newId());
-        await fetchVerified(temporary, blob, openWhole(), {
+        await fetchVerified(temporary, blob, await this.#openWhole(blob), {
           hasher: this.#hasher,
           signal: this.#closing.signal,
           checkRoom: () => {
@@ -183,6 +157,13 @@ export class BlobCache {
       if (!this.#closing.signal.aborted) observer.failed(blob, error);
       return 'failed';
     }
+  }
+
+  /** @throws WrongBytes if the store does not have the blob as it was linked */
+  async #openWhole({ inc, size }: CachedBlob): Promise<ReadableStream<Uint8Array>> {
+    const object = await this.#ports.driver.open(dataKey(inc), this.#closing.signal);
+    if (object?.size === size && object.body.kind === 'stream') return object.body.open({ start: 0, end: size });
+    throw new WrongBytes(`the store has ${object?.size ?? 'no'} bytes of ${size}`);
   }
 
   /** Evicts the least recently used files until `bytes` more fit within the limit and leave a tenth of the disk free. */

@@ -1,0 +1,159 @@
+import { join } from 'node:path';
+import { CONTROL_SOCKET } from '../control/protocol.ts';
+import { type ControlPorts, serveControl } from '../control/server.ts';
+import { handleWith } from '../jobs/handlers.ts';
+import { InProcessQueue } from '../jobs/in-process.ts';
+import type { Job } from '../jobs/job.ts';
+import { type JobRun, POLICIES } from '../jobs/queue.ts';
+import { SCHEDULES } from '../jobs/schedules.ts';
+import type { MemoryProjection } from '../projection/memory.ts';
+import { deleteRepository } from '../registry/deletion.ts';
+import { restore } from '../registry/restoration.ts';
+import type { SessionStore } from '../registry/sessions.ts';
+import { requireWritable } from '../registry/write-switch.ts';
+import type { Logs } from '../telemetry/log.ts';
+import type { Telemetry } from '../telemetry/metrics.ts';
+import { offer, remote } from '../threads/calls.ts';
+import { operatorLabel, sleep } from './basics.ts';
+import { observeCollections, summaryOf, wireCollection } from './collection.ts';
+import { wireImports } from './importing.ts';
+import type { ShapePorts } from './node-ports.ts';
+import { collectWhileWritable, retainWhileWritable } from './read-only.ts';
+import { logRetention, observeRetention, wireRetention } from './retention.ts';
+
+/** How long jobs may take to stop. */
+const CLOSE_WITHIN_MS = 10_000;
+
+/** The work of an embedded process beside its requests. */
+export interface Background {
+  /** @returns false if the process is stopping */
+  readonly enqueue: (job: Job) => Promise<boolean>;
+  readonly close: () => Promise<void>;
+}
+
+/** What the owner offers by the service `jobs`. */
+type JobsService = Pick<Background, 'enqueue'>;
+
+interface BackgroundPorts extends ShapePorts {
+  readonly projection: MemoryProjection;
+  readonly sessions: SessionStore;
+}
+
+/** Runs the jobs and serves the operator's commands. One thread of a process does so; the others hand their jobs to it. */
+export async function openBackground(ports: BackgroundPorts): Promise<Background> {
+  const { thread } = ports;
+  if (thread.kind !== 'other') return await runJobs(ports);
+  const { enqueue } = remote<JobsService>(thread.services.jobs, ['enqueue']);
+  return { enqueue, close: async () => {} };
+}
+
+async function runJobs(ports: BackgroundPorts): Promise<Background> {
+  const { config, logs, telemetry, opened, policy, pulls, expiring, writes, robots, newId, reach, node } = ports;
+  const { projection, sessions, thread } = ports;
+  const { driver } = opened;
+  const others = thread.kind === 'owner' ? thread.others : [];
+  const requests = (): number => telemetry.requests.begun;
+  const collect = wireCollection({
+    config,
+    opened,
+    newId,
+    reach,
+    node,
+    projection,
+    sessions,
+    requests,
+    resident: (repo) => projection.kept(repo),
+    onReport: (report) => logs.logger.info(summaryOf(report), 'garbage was collected'),
+  });
+  const retentionLog = logRetention(logs.logger);
+  const retain = wireRetention({
+    opened,
+    policy,
+    pulls,
+    newId,
+    projection,
+    requests,
+    onRemoved: retentionLog.onRemoved,
+    onReport: (report) => {
+      retentionLog.onReport(report);
+      void expiring?.reload();
+    },
+    resident: (repo) => projection.kept(repo),
+  });
+  const jobs = new InProcessQueue({
+    run: handleWith({
+      driver,
+      sessions,
+      now: Date.now,
+      uploadExpiry: config.uploadExpiry,
+      fold: (repo) => projection.resident(repo),
+      reapMultiparts: opened.reapMultiparts,
+      collect: collectWhileWritable(collect, writes, driver, newId),
+      retain: retainWhileWritable(retain, writes, driver),
+      enqueue: (job, options) => jobs.enqueue(job, options),
+    }),
+    policies: POLICIES,
+    now: Date.now,
+    sleep,
+    ended: jobEnded(logs, telemetry),
+    closeWithin: CLOSE_WITHIN_MS,
+  });
+  await jobs.schedule('expire-uploads', SCHEDULES['expire-uploads']);
+  await jobs.schedule('collect', config.gcInterval);
+  if (policy !== undefined) await jobs.schedule('retain', config.retentionInterval);
+  observeRetention(telemetry, opened, logs.logger);
+  observeCollections(telemetry, opened, (error) =>
+    logs.logger.warn({ err: error }, 'the last collection could not be read'),
+  );
+  if (opened.reapMultiparts !== undefined) await jobs.schedule('reap-multiparts', SCHEDULES['reap-multiparts']);
+  telemetry.jobs.observe({
+    counts: () => jobs.counts(),
+    failed: (error) => logs.logger.warn({ err: error }, 'the background jobs could not be counted'),
+  });
+  const imports = wireImports({ config, opened, projection, newIncarnation: newId, serves: true });
+  for (const { services } of others) offer<JobsService>(services.jobs, { enqueue: (job) => jobs.enqueue(job) });
+  const control = opened.isLocked
+    ? openControl(ports, {
+        collect: (request) => jobs.enqueue({ kind: 'collect', request }),
+        progress: (kind) => jobs.progress({ kind }),
+        retain: (request) => jobs.enqueue({ kind: 'retain', request }),
+        deleteRepository: (repo) => deleteRepository(repo, operatorLabel(), { projection }),
+        restore: (repo, wanted) => restore(repo, wanted, operatorLabel(), { projection, driver }),
+        changeRobot: (name, change) => robots.change(name, change, operatorLabel()),
+        importTree: imports.run,
+        turnReadOnly: (on) => writes.turn(on),
+        requireWritable: () => requireWritable(writes.state),
+        failed: (error) => logs.logger.error({ err: error }, "an operator's command failed"),
+      })
+    : undefined;
+  return {
+    enqueue: (job) => jobs.enqueue(job),
+    close: async () => {
+      await control?.stop();
+      await imports.stop();
+      await jobs.close();
+    },
+  };
+}
+
+/** Without the socket the server still works. Only the commands that write must then wait until it is stopped. */
+function openControl({ opened, logs }: ShapePorts, ports: ControlPorts): ReturnType<typeof serveControl> | undefined {
+  try {
+    return serveControl(join(opened.place, CONTROL_SOCKET), ports);
+  } catch (error) {
+    const message =
+      'no control socket could be opened in the data folder: `marina gc` and other commands that write cannot reach this server';
+    logs.logger.warn({ err: error }, message);
+    return undefined;
+  }
+}
+
+/** Measures each attempt of a job, and logs the failed ones. */
+function jobEnded({ logger }: Logs, telemetry: Telemetry): (run: JobRun) => void {
+  return ({ kind, key, outcome, seconds, attempt, isDead, error }) => {
+    telemetry.jobs.ended(kind, outcome, seconds);
+    if (outcome !== 'failed') return;
+    const next = isDead ? 'it will not be retried' : 'it will be retried';
+    logger.error({ job: key, attempt, err: error }, `a background job failed; ${next}`);
+  };
+}
