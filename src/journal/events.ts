@@ -12,6 +12,7 @@ import {
 } from '../oci/names.ts';
 import { branded } from './branded.ts';
 import { canonicalJson } from './canonical.ts';
+import { decodeBatchOf } from './decode-batch.ts';
 import type { ManifestRecord } from './state.ts';
 
 /** Batches of a higher version are refused, never skipped. */
@@ -83,8 +84,6 @@ const batch = z.object({
   events: z.array(event).min(1),
 });
 
-const versioned = z.object({ v: z.int() });
-
 /** The content of one slot. */
 export type Batch = z.infer<typeof batch>;
 
@@ -100,19 +99,6 @@ export function encodeBatch(value: Batch): Uint8Array {
 }
 
 /** @returns the batch, or why this version cannot fold these bytes */
-export function decodeBatch(bytes: Uint8Array): { batch: Batch } | { problem: string } {
-  let json: unknown;
-  try {
-    json = JSON.parse(new TextDecoder('utf-8', { fatal: true }).decode(bytes));
-  } catch (error) {
-    return { problem: `not JSON (${String(error)})` };
-  }
-  const version = versioned.safeParse(json);
-  if (version.success && version.data.v > BATCH_VERSION) {
-    return { problem: `version ${version.data.v}, this Marina knows ${BATCH_VERSION}: use the newer version` };
-  }
-  const parsed = batch.safeParse(json);
-  if (parsed.success) return { batch: parsed.data };
-  const issue = parsed.error.issues[0];
-  return { problem: `${issue?.path.join('.') ?? 'batch'}: ${issue?.message ?? 'invalid'}` };
+export function decodeBatch(bytes: Uint8Array): { readonly batch: Batch } | { readonly problem: string } {
+  return decodeBatchOf(bytes, batch, BATCH_VERSION);
 }

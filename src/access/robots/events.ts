@@ -1,6 +1,7 @@
 import { z } from 'zod';
 import { branded } from '../../journal/branded.ts';
 import { canonicalJson } from '../../journal/canonical.ts';
+import { decodeBatchOf } from '../../journal/decode-batch.ts';
 import { parseIncarnation } from '../../oci/names.ts';
 import { parseRobotName, type RobotName } from './robot.ts';
 import { parseSecretHash, type SecretHash } from './secret.ts';
@@ -47,8 +48,6 @@ const batch = z.strictObject({
   events: z.array(event).min(1),
 });
 
-const versioned = z.object({ v: z.int() });
-
 /** The content of one slot of the robots' log. It has the form of a repository's batch, with other events. */
 export type RobotBatch = z.infer<typeof batch>;
 
@@ -58,17 +57,5 @@ export function encodeRobotBatch(value: RobotBatch): Uint8Array {
 
 /** @returns the batch, or the reason why this version cannot use these bytes */
 export function decodeRobotBatch(bytes: Uint8Array): { readonly batch: RobotBatch } | { readonly problem: string } {
-  let json: unknown;
-  try {
-    json = JSON.parse(new TextDecoder('utf-8', { fatal: true }).decode(bytes));
-  } catch (error) {
-    return { problem: `not JSON (${String(error)})` };
-  }
-  const version = versioned.safeParse(json);
-  if (version.success && version.data.v > ROBOT_BATCH_VERSION)
-    return { problem: `version ${version.data.v}, this Marina knows ${ROBOT_BATCH_VERSION}: use the newer version` };
-  const parsed = batch.safeParse(json);
-  if (parsed.success) return { batch: parsed.data };
-  const issue = parsed.error.issues[0];
-  return { problem: `${issue?.path.join('.') ?? 'batch'}: ${issue?.message ?? 'invalid'}` };
+  return decodeBatchOf(bytes, batch, ROBOT_BATCH_VERSION);
 }

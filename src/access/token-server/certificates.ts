@@ -1,22 +1,22 @@
 import { X509Certificate } from 'node:crypto';
+import { pemBlocks } from '../pem.ts';
 import { algorithmsOf, type PublicKey } from '../public-jwk.ts';
 import { FileProblem } from '../reloaded-file.ts';
 
 const MAX_CERTIFICATES = 100;
-const BLOCK = /-----BEGIN (?<label>[A-Z0-9 ]+)-----[\s\S]*?-----END \k<label>-----/g;
 
 /**
- * Reads the certificates of AUTH_TOKEN_ROOTCERTBUNDLE. Text between them is ignored, as in every PEM file.
+ * Reads the certificates of AUTH_TOKEN_ROOTCERTBUNDLE.
  * @throws FileProblem
  */
 export function parseBundle(pem: string): readonly X509Certificate[] {
   const problem = (text: string): FileProblem => new FileProblem(`AUTH_TOKEN_ROOTCERTBUNDLE ${text}`);
-  const blocks = Array.from(pem.matchAll(BLOCK));
+  const blocks = pemBlocks(pem);
   if (blocks.length === 0) throw problem('has no certificate (PEM)');
   if (blocks.length > MAX_CERTIFICATES) throw problem(`has more than ${MAX_CERTIFICATES} certificates`);
-  return blocks.map(([block, label], at) => {
+  return blocks.map(({ text, label }, at) => {
     const which = `${at + 1} of ${blocks.length}`;
-    const certificate = label === 'CERTIFICATE' ? readCertificate(block) : undefined;
+    const certificate = label === 'CERTIFICATE' ? readCertificate(text) : undefined;
     if (certificate === undefined) throw problem(`has a block, ${which}, that is not a readable certificate`);
     return certificate;
   });

@@ -1,5 +1,6 @@
 import { createPrivateKey, createPublicKey, generateKeyPairSync, type KeyObject } from 'node:crypto';
 import { calculateJwkThumbprint, exportJWK } from 'jose';
+import { pemBlocks } from '../pem.ts';
 import { FileProblem } from '../reloaded-file.ts';
 
 /** The only algorithm that a key may be used with: a token cannot choose another. */
@@ -26,18 +27,16 @@ interface TokenKeys {
 }
 
 const MAX_KEYS = 16;
-const BLOCK = /-----BEGIN (?<label>[A-Z0-9 ]+)-----[\s\S]*?-----END \k<label>-----/g;
 const EXPECTED = 'an EC P-256 or Ed25519 private key (PEM, not encrypted) is expected';
 
 /**
- * Parses private keys: the first signs, all verify. Text between the keys is ignored, as in every PEM file, and so are the EC
- * parameters that openssl writes before a key.
+ * Parses private keys: the first signs, all verify. EC parameters, which openssl writes before a key, are ignored.
  * @throws FileProblem; its message shows no part of the keys
  */
 export function parsePrivateKeys(pem: string): PrivateKeys {
-  const blocks = Array.from(pem.matchAll(BLOCK)).filter(({ groups }) => groups?.label !== 'EC PARAMETERS');
+  const blocks = pemBlocks(pem).filter(({ label }) => label !== 'EC PARAMETERS');
   if (blocks.length > MAX_KEYS) throw new FileProblem(`it has more than ${MAX_KEYS} keys`);
-  const [first, ...others] = blocks.map(([block], at) => privateKeyOf(block, `key ${at + 1} of ${blocks.length}`));
+  const [first, ...others] = blocks.map(({ text }, at) => privateKeyOf(text, `key ${at + 1} of ${blocks.length}`));
   if (first === undefined) throw new FileProblem(`it has no key: ${EXPECTED}`);
   return [first, ...others];
 }
