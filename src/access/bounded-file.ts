@@ -1,5 +1,7 @@
 import { readFile, stat } from 'node:fs/promises';
 
+export const NO_FILE = 'there is no such file';
+
 /**
  * Reads a file that the operator named.
  * @param maxBytes maximum length of the file
@@ -13,6 +15,7 @@ export async function readBoundedFile(path: string, maxBytes: number): Promise<B
     const bytes = about.size > maxBytes ? undefined : await readFile(path);
     return bytes === undefined || bytes.length > maxBytes ? `it is longer than ${maxBytes} bytes` : bytes;
   } catch (error) {
+    if (error instanceof Error && 'code' in error && error.code === 'ENOENT') return NO_FILE;
     return `it cannot be read: ${error instanceof Error ? error.message : String(error)}`;
   }
 }

@@ -180,7 +180,7 @@ test('several files make up one value, and are used only if they match', async (
 
 describe('an unusable file is refused at the start, in one line', () => {
   test.each([
-    ['a file that is not there', () => path(), /^it cannot be read: ENOENT/],
+    ['a file that is not there', () => path(), /^there is no such file$/],
     ['a folder', () => folder, /^it is not a regular file$/],
     ['wrong content', () => path('x'), /^line 1: a number is expected$/],
     ['bytes that are not UTF-8', () => binary(), /^it is not UTF-8 text$/],

@@ -1,5 +1,5 @@
 import { createHash } from 'node:crypto';
-import { readBoundedFile } from './bounded-file.ts';
+import { NO_FILE, readBoundedFile } from './bounded-file.ts';
 
 /** Why a configuration file cannot be used. The message is one line and shows no secret. */
 export class FileProblem extends Error {
@@ -15,6 +15,8 @@ export type Reload =
 export interface ReloadedFileOptions<Name extends string, T> {
   /** Paths of the files, by the settings that name them. Several files can make up one value, such as a certificate and its key. */
   readonly paths: Readonly<Record<Name, string>>;
+  /** How to create the files, for the message if one does not exist: "create …". */
+  readonly creation?: string;
   /** @throws FileProblem */
   readonly parse: (texts: Readonly<Record<Name, string>>) => T;
   /** Called after each change of a file, once `value` has been updated. */
@@ -64,7 +66,7 @@ export class ReloadedFile<Name extends string, T> {
 
   /** Reads the files for the first time. @throws FileProblem that names the setting, the path and the reason */
   static async open<Name extends string, T>(options: ReloadedFileOptions<Name, T>): Promise<ReloadedFile<Name, T>> {
-    const contents = await readAll(options.paths);
+    const contents = await readAll(options);
     if (contents instanceof FileProblem) throw contents;
     return new ReloadedFile(options, parseAll(options, contents), contents);
   }
@@ -95,8 +97,8 @@ export class ReloadedFile<Name extends string, T> {
   }
 
   async #poll(): Promise<void> {
-    const { paths, everyMs = EVERY_MS, settleMs = SETTLE_MS } = this.#options;
-    const read = await readAll(paths);
+    const { everyMs = EVERY_MS, settleMs = SETTLE_MS } = this.#options;
+    const read = await readAll(this.#options);
     if (this.#isClosed) return;
     const isSettled = isSame(read, this.#lastRead);
     this.#lastRead = read;
@@ -148,11 +150,17 @@ function textOf(bytes: Buffer, name: string, path: string): string {
   }
 }
 
-async function readAll<Name extends string>(paths: Readonly<Record<Name, string>>): Promise<ReadResult<Name>> {
+async function readAll<Name extends string>({
+  paths,
+  creation,
+}: Pick<ReloadedFileOptions<Name, unknown>, 'paths' | 'creation'>): Promise<ReadResult<Name>> {
   const contents: Partial<Record<Name, Buffer>> = {};
   for (const name of keysOf(paths)) {
     const bytes = await readBoundedFile(paths[name], MAX_BYTES);
-    if (typeof bytes === 'string') return new FileProblem(`${name}=${paths[name]} cannot be used: ${bytes}`);
+    if (typeof bytes === 'string') {
+      const hint = bytes === NO_FILE && creation !== undefined ? `: ${creation}` : '';
+      return new FileProblem(`${name}=${paths[name]} cannot be used: ${bytes}${hint}`);
+    }
     contents[name] = bytes;
   }
   return contents as Contents<Name>;

@@ -4,7 +4,7 @@ import type { Logger } from '../telemetry/log.ts';
 import type { Telemetry } from '../telemetry/metrics.ts';
 
 export interface ConfigFilePorts<Name extends string, T>
-  extends Pick<ReloadedFileOptions<Name, T>, 'paths' | 'parse' | 'everyMs' | 'settleMs'> {
+  extends Pick<ReloadedFileOptions<Name, T>, 'paths' | 'creation' | 'parse' | 'everyMs' | 'settleMs'> {
   readonly logger: Logger;
   readonly telemetry: Telemetry;
   /** Called with each new value after the first. */

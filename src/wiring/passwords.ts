@@ -37,6 +37,7 @@ export async function openPasswords(
   if (htpasswdFile === undefined) return undefined;
   const file = await openConfigFile({
     paths: { HTPASSWD_FILE: htpasswdFile },
+    creation: 'create an account with "marina user add NAME"',
     parse: ({ HTPASSWD_FILE: text }) => parseHtpasswd(text),
     onChange: (accounts) => passwords.replace(accounts),
     logger,

@@ -108,6 +108,7 @@ function issuerOf(store: string): string {
 async function openKeys(path: string, { logger, telemetry }: FilePorts): Promise<KeyFile> {
   return await openConfigFile({
     paths: { TOKEN_KEY_FILE: path },
+    creation: 'create one with "marina token-key"',
     parse: ({ TOKEN_KEY_FILE: pem }) => parsePrivateKeys(pem),
     logger,
     telemetry,

@@ -233,7 +233,7 @@ test('a wrong file stops the start with one line that names file, line and reaso
     return { code, text: new TextDecoder().decode(stdout) + stderr };
   };
   for (const [text, reason] of [
-    [undefined, 'it cannot be read'],
+    [undefined, 'there is no such file: create an account with "marina user add NAME"'],
     ['alice:secret-password\n', 'line 1: it has no bcrypt or argon2id hash'],
     ['# old\nalice:{SHA}W6ph5Mm5Pz8GgiULbPgzG37mj9g=\n', 'line 2: its hash is SHA-1'],
     [`alice:$2y$31$${'a'.repeat(21)}.${'a'.repeat(30)}.\n`, 'line 1: the cost of its bcrypt hash is 31'],

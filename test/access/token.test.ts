@@ -399,7 +399,10 @@ describe('the key', () => {
     const bucket = { STORAGE_DRIVER: 's3', S3_BUCKET: 'none', S3_ENDPOINT: 'http://127.0.0.1:9' };
     const cases: readonly (readonly [env: Record<string, string>, message: string])[] = [
       [{ TOKEN_KEY_FILE: wrong }, `TOKEN_KEY_FILE=${wrong} cannot be used: key 1 of 1 cannot be read`],
-      [{ TOKEN_KEY_FILE: join(folder, 'missing') }, 'cannot be used: it cannot be read: ENOENT'],
+      [
+        { TOKEN_KEY_FILE: join(folder, 'missing') },
+        'cannot be used: there is no such file: create one with "marina token-key"',
+      ],
       [{ TOKEN_KEY_FILE: join(folder, 'a-folder') }, 'it is not a regular file'],
       [{ TOKEN_LIFETIME: '30s' }, 'TOKEN_LIFETIME=30s cannot be used: a duration from 60s to 24h is expected'],
       [{ REDIS_URL: 'redis://127.0.0.1:9' }, 'Create one with "marina token-key > token-key.pem"'],

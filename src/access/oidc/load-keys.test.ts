@@ -119,7 +119,7 @@ describe('loading keys fails', () => {
   });
 
   test('if the file is missing, is not a regular file, or has no keys', async () => {
-    await expect(load({ kind: 'file', path: join(folder, 'nothing') })).rejects.toThrow('ENOENT');
+    await expect(load({ kind: 'file', path: join(folder, 'nothing') })).rejects.toThrow('there is no such file');
     await expect(load({ kind: 'file', path: folder })).rejects.toThrow('not a regular file');
     const path = join(folder, 'wrong.json');
     writeFileSync(path, 'keys: []');
