@@ -136,8 +136,14 @@ export function checkBytes(
 /**
  * I1 and I5: an acknowledged write is in the log, and every later read shows the repository as of that write or a later one. So an
  * answer must be true of some state between the newest write acknowledged before the request and the answer itself.
+ * @param isMonotonic also between what any earlier answer showed and the answer itself
  */
-export function checkObservations(history: History, repo: RepositoryName, { states }: CheckedLog): void {
+export function checkObservations(
+  history: History,
+  repo: RepositoryName,
+  { states }: CheckedLog,
+  isMonotonic = false,
+): void {
   const acknowledged: { readonly end: number; readonly index: number }[] = [];
   const inOrder = history.observations.filter((each) => each.repo === repo).sort((a, b) => a.end - b.end);
   for (const observation of inOrder) {
@@ -148,7 +154,7 @@ export function checkObservations(history: History, repo: RepositoryName, { stat
     const index = firstTrueState(observation, states, from);
     if (index === undefined) {
       history.violated(`the answer to ${observation.what} in ${repo} is true of no state after ${from}`);
-    } else if (observation.kind === 'write') acknowledged.push({ end: observation.end, index });
+    } else if (observation.kind === 'write' || isMonotonic) acknowledged.push({ end: observation.end, index });
   }
 }
 

@@ -44,7 +44,18 @@ const STEPS = {
   part: 1,
   'upload-end': 1,
 } as const;
-type Step = keyof typeof STEPS;
+type Step = keyof typeof STEPS | keyof typeof THREAD_STEPS;
+
+/** Those of threads. */
+const THREAD_STEPS = {
+  'sending slot': 2,
+  slot: 3,
+  'read slot': 3,
+  announced: 1,
+  counted: 2,
+  'list marker': 1,
+} as const;
+const THREAD_KINDS = { kill: 1, hang: 4, loseStore: 1, lateSlot: 2 } as const;
 
 /** Longer than the leases of uploads and of heals last. */
 const LEASES_EXPIRED_MS = 10_500;
@@ -55,6 +66,12 @@ export function focusOf(random: Random): Focus {
   const kinds = { [random.weighted(KINDS)]: 3, [random.weighted(KINDS)]: 2, hang: 1 };
   const steps = { [random.weighted(STEPS)]: 3, [random.weighted(STEPS)]: 1 };
   return { kinds, steps, uploads: random.chance(0.2) ? 0.6 : 0.1, isCrowded: random.chance(0.5) };
+}
+
+/** The faults of the threads of one process, which use no Redis. */
+export function focusOfThreads(random: Random): Focus {
+  const uploads = random.chance(0.2) ? 0.6 : 0.05;
+  return { kinds: THREAD_KINDS, steps: THREAD_STEPS, uploads, isCrowded: random.chance(0.5) };
 }
 
 /** Injects one fault, and ends it. */

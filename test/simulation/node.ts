@@ -30,6 +30,7 @@ import type { SimulatedBucket } from './s3.ts';
 import { simulatedClients } from './s3-client.ts';
 import type { Scheduler } from './scheduler.ts';
 import type { Setting } from './setting.ts';
+import type { SharedProcess } from './threads/process.ts';
 
 export const STORE = '01ARZ3NDEKTSV4RRFFQ69G5FAV';
 /** Small, so that a few words span several parts. */
@@ -58,6 +59,8 @@ export interface NodeEnvironment {
   readonly redis: RedisGroup;
   readonly network: Network;
   readonly bug: Bug;
+  /** What nodes share that are threads of one process. */
+  readonly process: SharedProcess | undefined;
   /** Called for each action of a node. @param key the first key of a script */
   readonly happened: (what: string, machine: Machine, key?: string) => void;
   /** Observes their decisions. */
@@ -92,7 +95,7 @@ export function startNode(number: number, environment: NodeEnvironment, random: 
     budget: 1e9,
     onGrowth: () => {},
     onListingFailed: () => {},
-    probe: true,
+    ...(environment.process === undefined ? { probe: true } : { heads: environment.process.headsOf(machine) }),
   });
   const observer = {
     ...{ healed: () => {}, malformed: raise, listingFailed: () => {} },
@@ -101,7 +104,8 @@ export function startNode(number: number, environment: NodeEnvironment, random: 
   const views =
     setting.views === 'redis' ? new RedisProjection({ ...writer, redis, store: STORE, fold, observer }) : fold;
   const projection = environment.watched(bug.projection?.(views, fold) ?? views);
-  const sessions = openSessions({ machine, driver, redis, newId, setting, random });
+  const sessions =
+    environment.process?.sessionsOf(machine) ?? openSessions({ machine, driver, redis, newId, setting, random });
   const registry = new StoreRegistry({
     ...{ driver, projection, sessions, access: openAccess, now },
     openBlob: ({ inc }) => driver.open(dataKey(inc)),

@@ -128,7 +128,11 @@ export class ObjectsDriver implements StorageDriver {
         else if (isQuick && !machine.isHanging && !machine.isDead) resolve(value);
         else answer(back, () => resolve(value));
       };
-      scheduler.after(there, () => void work().then(done, (error: unknown) => answer(0, () => reject(error))));
+      scheduler.after(there, () => {
+        // A request of a thread to its own process ends with both.
+        if (this.#environment.process !== undefined && machine.isDead) return;
+        void work().then(done, (error: unknown) => answer(0, () => reject(error)));
+      });
     });
   }
 }

@@ -8,7 +8,7 @@ import { checkFinalReads, checkWritable } from './quiet.ts';
 import { Random } from './random.ts';
 import { uploadInPieces } from './uploads.ts';
 import { REPOSITORIES } from './vocabulary.ts';
-import { World } from './world.ts';
+import { World, type WorldOptions } from './world.ts';
 
 const SECOND_MS = 1_000;
 /** No client waits for longer, whatever fails: the sum of all deadlines of a large upload. */
@@ -26,13 +26,28 @@ export interface Simulated {
   readonly slots: number;
 }
 
+/** What is simulated. */
+export interface Form extends Pick<WorldOptions, 'setting' | 'openProcess'> {
+  readonly focusOf: (random: Random) => Focus;
+  /** Whether an answer must not be older than any earlier answer, in addition to acknowledged writes. */
+  readonly isMonotonic: boolean;
+}
+
+const CLUSTER_FORM: Form = { focusOf, isMonotonic: false };
+
 /**
  * One run of a cluster, from its start until all faults have ended, determined by the seed alone: a second run with the same seed is
  * identical, step by step.
  */
-export async function simulate(seed: number, bug: Bug = NO_BUG, keepsNotes = false): Promise<Simulated> {
+export async function simulate(
+  seed: number,
+  bug: Bug = NO_BUG,
+  keepsNotes = false,
+  form: Form = CLUSTER_FORM,
+): Promise<Simulated> {
   const random = new Random(seed);
   const world = new World({
+    ...form,
     random,
     bug,
     size: random.between(2, 4),
@@ -41,10 +56,10 @@ export async function simulate(seed: number, bug: Bug = NO_BUG, keepsNotes = fal
   });
   const ran = { slots: 0 };
   let isDone = false;
-  const chosen = focusOf(random);
+  const chosen = form.focusOf(random);
   const focus = bug.focus ?? chosen;
   const repositories = REPOSITORIES.slice(0, focus.isCrowded ? 1 : random.between(1, REPOSITORIES.length));
-  const life = live(world, repositories, focus).then(
+  const life = live(world, repositories, focus, form).then(
     (slots) => {
       ran.slots = slots;
       isDone = true;
@@ -61,7 +76,12 @@ export async function simulate(seed: number, bug: Bug = NO_BUG, keepsNotes = fal
   return { seed, violations, notes, steps: world.scheduler.step, slots: ran.slots };
 }
 
-async function live(world: World, repositories: readonly RepositoryName[], focus: Focus): Promise<number> {
+async function live(
+  world: World,
+  repositories: readonly RepositoryName[],
+  focus: Focus,
+  { isMonotonic }: Form,
+): Promise<number> {
   const { random, scheduler } = world;
   const clients = Array.from({ length: random.between(2, 4) }, () =>
     client(world, repositories, random.between(3, 8), focus.uploads),
@@ -76,8 +96,8 @@ async function live(world: World, repositories: readonly RepositoryName[], focus
   await scheduler.sleep(QUIET_AFTER_MS);
   if (world.open.size > 0) await scheduler.sleep(SETTLES_WITHIN_MS);
   for (const name of world.open) world.history.violated(`${name} is not answered`);
-  // A slot that was not acknowledged and that Redis lost may stay unnoticed until the next write finds it.
-  const isComplete = world.redis.losses.length === 0;
+  // A slot that was not acknowledged and that Redis lost, or no thread counted, may stay unnoticed until the next write finds it.
+  const isComplete = world.redis.losses.length === 0 && world.process === undefined;
   if (isComplete) await checkFinalReads(world, repositories);
   await checkWritable(world, repositories);
   if (!isComplete) await checkFinalReads(world, repositories);
@@ -85,7 +105,7 @@ async function live(world: World, repositories: readonly RepositoryName[], focus
   for (const repo of repositories) {
     const log = checkLog(world, repo);
     checkBytes(world, repo, log);
-    checkObservations(world.history, repo, log);
+    checkObservations(world.history, repo, log, isMonotonic);
     slots += log.state.seq;
   }
   return slots;

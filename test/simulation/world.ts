@@ -16,6 +16,7 @@ import { Keyspace } from './redis-keyspace.ts';
 import { SimulatedBucket } from './s3.ts';
 import { Scheduler } from './scheduler.ts';
 import { CLUSTER, type Setting } from './setting.ts';
+import type { SharedProcess } from './threads/process.ts';
 import { REPOSITORIES } from './vocabulary.ts';
 
 const BEGIN_MS = Date.UTC(2030, 0, 1);
@@ -52,6 +53,8 @@ export interface WorldOptions {
   readonly workers?: number;
   /** Wraps the projections of nodes to observe their decisions. */
   readonly observe?: (world: Ground) => (projection: Projection) => Projection;
+  /** The nodes are threads of one process, which are killed together. */
+  readonly openProcess?: (world: World) => SharedProcess;
 }
 
 /** The part of a world that exists before the first node starts. */
@@ -70,6 +73,8 @@ export class World implements NodeEnvironment {
   readonly history: History;
   readonly random: Random;
   readonly watched: (projection: Projection) => Projection;
+  readonly #openProcess: WorldOptions['openProcess'];
+  process: SharedProcess | undefined;
   readonly nodes: SimulatedNode[] = [];
   readonly workers: SimulatedNode[] = [];
   /** Requests that no node has answered yet. */
@@ -78,7 +83,8 @@ export class World implements NodeEnvironment {
   #processes = 0;
   #numbers = 0;
 
-  constructor({ random, bug, size, networkFaults, keepsNotes, setting = CLUSTER, workers = 0, observe }: WorldOptions) {
+  constructor(options: WorldOptions) {
+    const { random, bug, size, networkFaults, keepsNotes, setting = CLUSTER, workers = 0, observe } = options;
     this.random = random;
     this.bug = bug;
     this.setting = setting;
@@ -87,6 +93,8 @@ export class World implements NodeEnvironment {
     this.bucket = new SimulatedBucket(this.objects, bug.ignoresEtags === true);
     this.redis = new RedisGroup(this.scheduler);
     this.network = new Network(random.child(), this.scheduler, networkFaults);
+    this.#openProcess = options.openProcess;
+    this.process = this.#openProcess?.(this);
     while (this.nodes.length < size) this.nodes.push(this.#start());
     while (this.workers.length < workers) this.workers.push(this.#start());
   }
@@ -151,6 +159,8 @@ export class World implements NodeEnvironment {
     if (machine.isDead) return;
     this.note(() => `${machine.name} is killed`);
     machine.kill();
+    if (this.process === undefined) return;
+    for (const { machine: other } of this.nodes) other.kill();
   }
 
   hang(machine: Machine, milliseconds: number): void {
@@ -160,6 +170,7 @@ export class World implements NodeEnvironment {
 
   /** Starts a new process for each one that was killed. */
   restart(): void {
+    if (this.nodes.some(({ machine }) => machine.isDead)) this.process = this.#openProcess?.(this);
     for (const processes of [this.nodes, this.workers]) {
       for (const [index, { machine }] of processes.entries()) {
         if (!machine.isDead) continue;

@@ -1,0 +1,25 @@
+import { Follower } from '../../../src/projection/threads/follower.ts';
+import { focusOfThreads } from '../faults.ts';
+import { CLUSTER, type Setting } from '../setting.ts';
+import { type Simulated, simulate } from '../simulate.ts';
+import type { ThreadsBug } from './bugs.ts';
+import { openProcess } from './process.ts';
+
+/** Threads share a clock. */
+const THREADS: Setting = { ...CLUSTER, views: 'memory', store: 'objects', skew: 0, clock: () => 0 };
+
+/** One run of a process with several threads over one store, determined by the seed alone. */
+export async function simulateThreads(seed: number, bug: ThreadsBug = {}, keepsNotes = false): Promise<Simulated> {
+  const original = { catchUp: Follower.prototype.catchUp, count: Follower.prototype.count };
+  Object.assign(Follower.prototype, bug.follower);
+  try {
+    return await simulate(seed, bug, keepsNotes, {
+      setting: THREADS,
+      focusOf: focusOfThreads,
+      isMonotonic: true,
+      openProcess: (world) => openProcess(world, bug),
+    });
+  } finally {
+    Object.assign(Follower.prototype, original);
+  }
+}
