@@ -104,10 +104,10 @@ export function startNode(number: number, environment: NodeEnvironment, random: 
   const views =
     setting.views === 'redis' ? new RedisProjection({ ...writer, redis, store: STORE, fold, observer }) : fold;
   const projection = environment.watched(bug.projection?.(views, fold) ?? views);
-  const sessions =
-    environment.process?.sessionsOf(machine) ?? openSessions({ machine, driver, redis, newId, setting, random });
+  const sessions = openSessions({ machine, driver, redis, newId, setting, random });
   const registry = new StoreRegistry({
-    ...{ driver, projection, sessions, access: openAccess, now },
+    ...{ driver, projection, access: openAccess, now },
+    sessions: environment.process?.sessionsOf(machine) ?? sessions,
     openBlob: ({ inc }) => driver.open(dataKey(inc)),
     positions: new SealedPositions(STORE),
     cache: new ContentCache(1e6),

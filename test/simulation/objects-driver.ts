@@ -20,6 +20,9 @@ import { stepOf } from './steps.ts';
 
 /** After how many milliseconds the sender of a lost request notices the broken connection. */
 const BREAKS_AFTER_MS = 400;
+/** The share of lost requests of a thread for a slot that are carried out later, and the latest time of that. */
+const LATE = 0.3;
+const LATEST_MS = 25_000;
 /** The share of answers that arrive immediately; the others take time. */
 const AT_ONCE = 0.8;
 
@@ -117,8 +120,14 @@ export class ObjectsDriver implements StorageDriver {
     return await new Promise((resolve, reject) => {
       const answer = (milliseconds: number, deliver: () => void) => scheduler.after(milliseconds, deliver, machine);
       const broken = () => reject(new NoAnswer(what, new Error('the connection broke')));
+      const isGone = (): boolean => this.#environment.process !== undefined && machine.isDead;
       if (there === undefined || refused) {
         answer(BREAKS_AFTER_MS, broken);
+        // In one process, the thread that owns the store may create a slot long after another has given it up.
+        if (this.#environment.process === undefined || what !== 'slot' || !this.#random.chance(LATE)) return;
+        scheduler.after(this.#random.between(BREAKS_AFTER_MS, LATEST_MS), () => {
+          if (!isGone()) void work().catch(() => {});
+        });
         return;
       }
       const isQuick = this.#random.chance(AT_ONCE);
@@ -130,7 +139,7 @@ export class ObjectsDriver implements StorageDriver {
       };
       scheduler.after(there, () => {
         // A request of a thread to its own process ends with both.
-        if (this.#environment.process !== undefined && machine.isDead) return;
+        if (isGone()) return;
         void work().then(done, (error: unknown) => answer(0, () => reject(error)));
       });
     });

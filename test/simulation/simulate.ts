@@ -3,7 +3,7 @@ import { type Bug, NO_BUG } from './bugs.ts';
 import { checkBytes, checkLog, checkObservations } from './checks.ts';
 import { type Focus, focusOf, injectFault } from './faults.ts';
 import type { NetworkFaults } from './network.ts';
-import { performAny } from './operations.ts';
+import { listRepositories, listTags, perform, performAny } from './operations.ts';
 import { checkFinalReads, checkWritable } from './quiet.ts';
 import { Random } from './random.ts';
 import { uploadInPieces } from './uploads.ts';
@@ -11,6 +11,7 @@ import { REPOSITORIES } from './vocabulary.ts';
 import { World, type WorldOptions } from './world.ts';
 
 const SECOND_MS = 1_000;
+const READERS = 3;
 /** No client waits for longer, whatever fails: the sum of all deadlines of a large upload. */
 const SETTLES_WITHIN_MS = 600 * SECOND_MS;
 /** After this time every stale view has been verified: all intents are overdue, and all leases have expired. */
@@ -29,11 +30,15 @@ export interface Simulated {
 /** What is simulated. */
 export interface Form extends Pick<WorldOptions, 'setting' | 'openProcess'> {
   readonly focusOf: (random: Random) => Focus;
+  /** The least and the greatest number of clients. */
+  readonly clients: readonly [number, number];
+  /** How many reads follow each other quickly, beside the clients. */
+  readonly reads: number;
   /** Whether an answer must not be older than any earlier answer, in addition to acknowledged writes. */
   readonly isMonotonic: boolean;
 }
 
-const CLUSTER_FORM: Form = { focusOf, isMonotonic: false };
+const CLUSTER_FORM: Form = { focusOf, clients: [2, 4], reads: 0, isMonotonic: false };
 
 /**
  * One run of a cluster, from its start until all faults have ended, determined by the seed alone: a second run with the same seed is
@@ -80,18 +85,19 @@ async function live(
   world: World,
   repositories: readonly RepositoryName[],
   focus: Focus,
-  { isMonotonic }: Form,
+  { clients: [least, most], reads, isMonotonic }: Form,
 ): Promise<number> {
   const { random, scheduler } = world;
-  const clients = Array.from({ length: random.between(2, 4) }, () =>
+  const clients = Array.from({ length: random.between(least, most) }, () =>
     client(world, repositories, random.between(3, 8), focus.uploads),
   );
+  const readers = Array.from({ length: reads > 0 ? READERS : 0 }, () => reader(world, repositories, reads / READERS));
   const faults = Array.from({ length: random.between(0, 5) }, async () => {
     await scheduler.sleep(random.between(0, 4 * SECOND_MS));
     await injectFault(world, focus);
   });
   await Promise.all(faults);
-  await within(world, SETTLES_WITHIN_MS, Promise.all(clients));
+  await within(world, SETTLES_WITHIN_MS, Promise.all([...clients, ...readers]));
   world.calm();
   await scheduler.sleep(QUIET_AFTER_MS);
   if (world.open.size > 0) await scheduler.sleep(SETTLES_WITHIN_MS);
@@ -122,6 +128,16 @@ async function client(
     await scheduler.sleep(random.chance(0.1) ? 3 * SECOND_MS : random.between(0, 200));
     if (random.chance(uploads)) await uploadInPieces(world, random.pick(repositories));
     else await performAny(world, repositories);
+  }
+}
+
+async function reader(world: World, repositories: readonly RepositoryName[], reads: number): Promise<void> {
+  const { random, scheduler } = world;
+  for (let left = reads; left > 0; left--) {
+    await scheduler.sleep(random.chance(0.05) ? 3 * SECOND_MS : random.between(0, 40));
+    const repo = random.pick(repositories);
+    if (random.chance(0.1)) await listRepositories(world);
+    else await perform(world, repo, listTags(repo));
   }
 }
 

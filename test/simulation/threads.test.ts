@@ -42,7 +42,10 @@ if (seed !== undefined) {
     test(
       `detects an injected bug: ${name}`,
       async () => {
-        expect(await firstSeedThatFinds(name)).toBeLessThanOrEqual(FOUND_WITHIN);
+        const found = await firstSeedThatFinds(name);
+        expect(found).toBeLessThanOrEqual(FOUND_WITHIN);
+        // The same run without the bug.
+        expect((await simulateThreads(found, { focus: BUGS[name].focus })).violations).toEqual([]);
       },
       SEEDS_WITHIN_MS,
     );

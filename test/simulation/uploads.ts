@@ -56,9 +56,14 @@ class Upload {
     return this.#contents[0]?.length ?? 0;
   }
 
-  /** Redis has lost data since the upload began: it may be unknown, or at an earlier offset. */
+  /**
+   * It may be unknown, or at an earlier offset: Redis has lost data since the upload began, or the upload has ended, and the process that
+   * knew that was killed.
+   */
   get #mayBeLost(): boolean {
-    return this.#world.redis.losses.some((step) => step >= this.#begun);
+    const { redis, restarts } = this.#world;
+    const lost = this.#closings.length > 0 ? [...redis.losses, ...restarts] : redis.losses;
+    return lost.some((step) => step >= this.#begun);
   }
 
   /** One client sends the next bytes, or two at once. */

@@ -75,6 +75,8 @@ export class World implements NodeEnvironment {
   readonly watched: (projection: Projection) => Projection;
   readonly #openProcess: WorldOptions['openProcess'];
   process: SharedProcess | undefined;
+  /** The scheduler's steps at which `process` was started again. */
+  readonly restarts: number[] = [];
   readonly nodes: SimulatedNode[] = [];
   readonly workers: SimulatedNode[] = [];
   /** Requests that no node has answered yet. */
@@ -170,7 +172,10 @@ export class World implements NodeEnvironment {
 
   /** Starts a new process for each one that was killed. */
   restart(): void {
-    if (this.nodes.some(({ machine }) => machine.isDead)) this.process = this.#openProcess?.(this);
+    if (this.process !== undefined && this.nodes.some(({ machine }) => machine.isDead)) {
+      this.process = this.#openProcess?.(this);
+      this.restarts.push(this.scheduler.step);
+    }
     for (const processes of [this.nodes, this.workers]) {
       for (const [index, { machine }] of processes.entries()) {
         if (!machine.isDead) continue;

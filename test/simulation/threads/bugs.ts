@@ -9,7 +9,7 @@ export interface ThreadsBug extends Bug {
   readonly head?: (head: Head, scheduler: Scheduler) => Head;
   readonly heads?: (heads: Heads) => Heads;
   /** Replaces methods of every view's follower during the run. */
-  readonly follower?: Partial<Pick<Follower, 'catchUp' | 'count'>>;
+  readonly follower?: Partial<Pick<Follower, 'catchUp' | 'count' | 'folded'>>;
   /** Each thread leases sessions by itself. */
   readonly isSessionOfThread?: boolean;
 }
@@ -53,8 +53,22 @@ export const BUGS = {
     focus: CROWD,
     head: (head) => changed(head, { isAnnounced: false }),
   },
+  'a fold of the whole log does not count the slots that it finds': {
+    focus: { ...CROWD, kinds: { hang: 3, kill: 1 } },
+    follower: { folded: () => {} },
+  },
+  'a thread that counts remembers its count, though others have counted too': {
+    focus: CROWD,
+    head: (head) =>
+      changed(head, {
+        countSlot: (seen) => {
+          head.countSlot(seen);
+          return head.slots();
+        },
+      }),
+  },
   'the announcement of a creation that was given up expires': {
-    focus: { ...CROWD, kinds: { lateSlot: 1 }, steps: { 'sending slot': 1 } },
+    focus: { ...CROWD, kinds: { loseStore: 1 }, steps: { 'sending slot': 1, announced: 1 } },
     head: (head, scheduler) => {
       let ended = 0;
       return changed(head, {

@@ -2,20 +2,20 @@
 
 import { type Head, Heads } from '../../../src/projection/threads/heads.ts';
 import { FileSessions } from '../../../src/registry/file-sessions.ts';
-import { SessionIds } from '../../../src/registry/session-ids.ts';
-import type { SessionLease, SessionStore } from '../../../src/registry/sessions.ts';
+import { type RandomBytes, SessionIds } from '../../../src/registry/session-ids.ts';
+import type { RequestSessions } from '../../../src/registry/sessions.ts';
+import { type SessionCalls, SessionService, ThreadSessions } from '../../../src/sessions/thread-sessions.ts';
 import { changed } from '../bugs.ts';
 import type { Machine } from '../machine.ts';
 import { STORE } from '../node.ts';
 import type { Random } from '../random.ts';
-import type { Scheduler } from '../scheduler.ts';
 import type { World } from '../world.ts';
 import type { ThreadsBug } from './bugs.ts';
 
 /** What the threads of one process share. */
 export interface SharedProcess {
   headsOf(machine: Machine): Heads;
-  sessionsOf(machine: Machine): SessionStore;
+  sessionsOf(machine: Machine): RequestSessions;
 }
 
 /** The latest arrival of a call between threads, in milliseconds. */
@@ -25,14 +25,10 @@ export function openProcess(world: World, bug: ThreadsBug): SharedProcess {
   const { scheduler, setting, memory, happened } = world;
   const random = world.random.child();
   const heads = new Heads(Heads.allocate());
-  const randomBytes = (size: number): Buffer => Buffer.from(Array.from({ length: size }, () => random.between(0, 255)));
-  const openSessions = (): SessionStore =>
-    new FileSessions({
-      driver: memory,
-      ids: new SessionIds(STORE, randomBytes),
-      now: () => Math.floor(scheduler.now),
-      expiry: setting.uploadExpiry,
-    });
+  const randomBytes: RandomBytes = (size) => Buffer.from(Array.from({ length: size }, () => random.between(0, 255)));
+  const ids = new SessionIds(STORE, randomBytes);
+  const now = (): number => Math.floor(scheduler.now);
+  const openSessions = (): FileSessions => new FileSessions({ driver: memory, ids, now, expiry: setting.uploadExpiry });
   const owner = openSessions();
   return {
     headsOf: (machine) => {
@@ -42,7 +38,10 @@ export function openProcess(world: World, bug: ThreadsBug): SharedProcess {
       };
       return changed(bug.heads?.(heads) ?? heads, { of });
     },
-    sessionsOf: (machine) => called(bug.isSessionOfThread === true ? openSessions() : owner, machine, random),
+    sessionsOf: (machine) => {
+      const service = new SessionService(bug.isSessionOfThread === true ? openSessions() : owner);
+      return new ThreadSessions({ owner: called(service, machine, random), ids, now });
+    },
   };
 }
 
@@ -62,34 +61,24 @@ function watched(head: Head, happened: (what: string) => void): Head {
   });
 }
 
-/** The sessions of the owner as another thread sees them. */
-function called(sessions: SessionStore, machine: Machine, random: Random): SessionStore {
-  const { scheduler } = machine;
+/** A service of the owner as a thread calls it. */
+function called(service: SessionCalls, machine: Machine, random: Random): SessionCalls {
+  const delay = (): Promise<void> => machine.scheduler.sleep(random.next() * CALL_MS);
   const call = async <T>(work: () => Promise<T>): Promise<T> => {
-    await delay(scheduler, random);
-    const result = await work().finally(() => delay(scheduler, random));
-    // Its answer waits until the thread runs.
-    if (machine.isHanging) await machine.sleep(0);
-    return result;
+    await delay();
+    try {
+      return await work();
+    } finally {
+      await delay();
+      // The answer waits until the thread runs.
+      if (machine.isHanging) await machine.sleep(0);
+    }
   };
-  const leaseOf = (lease: SessionLease): SessionLease => ({
-    ...lease,
-    save: (next) => call(() => lease.save(next)),
-    end: () => call(() => lease.end()),
-    release: () => call(() => lease.release()),
-  });
   return {
-    create: (...args) => call(() => sessions.create(...args)),
-    load: (...args) => call(() => sessions.load(...args)),
-    lease: async (...args) => {
-      const lease = await call(() => sessions.lease(...args));
-      return typeof lease === 'string' ? lease : leaseOf(lease);
-    },
-    expire: (...args) => call(() => sessions.expire(...args)),
-    count: () => sessions.count(),
+    load: (...args) => call(() => service.load(...args)),
+    lease: (...args) => call(() => service.lease(...args)),
+    save: (...args) => call(() => service.save(...args)),
+    end: (...args) => call(() => service.end(...args)),
+    release: (...args) => call(() => service.release(...args)),
   };
-}
-
-function delay(scheduler: Scheduler, random: Random): Promise<void> {
-  return scheduler.sleep(random.next() * CALL_MS);
 }

@@ -10,16 +10,18 @@ const THREADS: Setting = { ...CLUSTER, views: 'memory', store: 'objects', skew: 
 
 /** One run of a process with several threads over one store, determined by the seed alone. */
 export async function simulateThreads(seed: number, bug: ThreadsBug = {}, keepsNotes = false): Promise<Simulated> {
-  const original = { catchUp: Follower.prototype.catchUp, count: Follower.prototype.count };
+  const { catchUp, count, folded } = Follower.prototype;
   Object.assign(Follower.prototype, bug.follower);
   try {
     return await simulate(seed, bug, keepsNotes, {
       setting: THREADS,
       focusOf: focusOfThreads,
+      clients: [3, 8],
+      reads: 90,
       isMonotonic: true,
       openProcess: (world) => openProcess(world, bug),
     });
   } finally {
-    Object.assign(Follower.prototype, original);
+    Object.assign(Follower.prototype, { catchUp, count, folded });
   }
 }
