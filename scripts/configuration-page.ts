@@ -13,7 +13,7 @@ export function configurationPage(): string {
     '# Configuration',
     '',
     'Every setting is an environment variable. `npm run docs` generates this page from `src/config.ts`.',
-    'An invalid value stops the start with one line; an empty variable counts as unset.',
+    'An invalid value stops the start with one line; an empty variable counts as unset unless its description says otherwise.',
     'Durations are written like `500ms`, `30s`, `10m`, `24h`, `7d`; sizes in bytes like `4096`, `512KiB`, `64MiB`, `1GiB`.',
     '',
     '| name | type | default | description |',

@@ -48,6 +48,8 @@ const DEFAULTS: Config = {
   tokenKeyFile: undefined,
   tokenLifetime: 300_000,
   refreshTokenLifetime: 90 * 86_400_000,
+  pastPrefix: 'at',
+  pastMemory: 64 * 1024 * 1024,
   uploadExpiry: 7 * 86_400_000,
   deleteEnabled: true,
   readOnly: false,
@@ -333,6 +335,21 @@ const CASES: Readonly<Record<Name, { readonly good: readonly [string, unknown][]
       ],
       bad: ['59m', '3651d', 'never'],
     },
+    pastPrefix: {
+      good: [
+        ['', ''],
+        ['the-past', 'the-past'],
+        ['a__b.c', 'a__b.c'],
+      ],
+      bad: ['at/', 'a/b', 'At', '_at', 'at_', '.', ' '],
+    },
+    pastMemory: {
+      good: [
+        ['0', 0],
+        ['1GiB', 1024 ** 3],
+      ],
+      bad: ['-1', 'much'],
+    },
     uploadExpiry: {
       good: [
         ['500ms', 500],
@@ -469,7 +486,8 @@ describe('settings', () => {
   test('have their defaults in an empty environment, and if a variable is empty', () => {
     expect(readConfig({})).toEqual(DEFAULTS);
     const empty = Object.values(SETTINGS).flatMap(({ name, aliases }) => [name, ...aliases].map((each) => [each, '']));
-    expect(readConfig(Object.fromEntries(empty))).toEqual(DEFAULTS);
+    // An empty prefix turns the past off.
+    expect(readConfig(Object.fromEntries(empty))).toEqual({ ...DEFAULTS, pastPrefix: '' });
   });
 
   test.each(NAMES)('%s takes what it should, and changes nothing else', (key) => {

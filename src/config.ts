@@ -8,6 +8,7 @@ import {
   flag,
   hosts,
   integer,
+  nameComponent,
   origins,
   printable,
   redisAddress,
@@ -140,6 +141,15 @@ export const SETTINGS = {
     },
     '4MiB',
   ),
+  pastPrefix: nameComponent('PAST_PREFIX', {
+    fallback: 'at',
+    sentence:
+      'First component of the names under which the past of the registry can be pulled: at/20261128t101500z/team/app; see docs/past.md. Nothing can be pushed under it. If the variable is set and empty, the past cannot be pulled.',
+  }),
+  pastMemory: bytes('PAST_MEMORY', {
+    fallback: '64MiB',
+    sentence: 'Memory for the states of repositories as they were; see docs/past.md. Without room they are read again.',
+  }),
   uploadExpiry: duration('UPLOAD_EXPIRY', {
     fallback: '7d',
     sentence: 'Age at which an unfinished upload is removed, in use or not.',
@@ -310,7 +320,9 @@ function withRedisPassword(config: Config): Config {
 
 function readSetting(setting: Setting<unknown>, environment: Readonly<Record<string, string | undefined>>): unknown {
   // An empty variable is treated as unset, because compose files pass unset variables as empty ones.
-  const name = [setting.name, ...setting.aliases].find((each) => (environment[each] ?? '') !== '');
+  const isSet = (each: string): boolean =>
+    environment[each] !== undefined && (environment[each] !== '' || setting.takesEmpty === true);
+  const name = [setting.name, ...setting.aliases].find(isSet);
   const written = name === undefined ? setting.fallback : environment[name];
   if (written === undefined) return undefined;
   const parsed = setting.parse(written);

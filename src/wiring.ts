@@ -13,6 +13,7 @@ import { ContentCache } from './registry/content-cache.ts';
 import type { Registry } from './registry/interface.ts';
 import { ParseQueue } from './registry/parse-queue.ts';
 import { NO_POLICY, type RepositoryPolicy } from './registry/policy.ts';
+import type { RegistryPorts } from './registry/ports.ts';
 import { SealedPositions } from './registry/sealed-position.ts';
 import { StoreRegistry } from './registry/store-registry.ts';
 import type { WriteSwitch } from './registry/write-switch.ts';
@@ -35,6 +36,7 @@ import { wireEmbedded } from './wiring/embedded.ts';
 import { watchExpiring } from './wiring/expiring.ts';
 import { type Listeners, openListeners } from './wiring/listeners.ts';
 import type { ShapePorts } from './wiring/node-ports.ts';
+import { openPast } from './wiring/past.ts';
 import { openPulls } from './wiring/pulls.ts';
 import { openQuotas } from './wiring/quotas.ts';
 import { openWriteSwitch } from './wiring/read-only.ts';
@@ -145,7 +147,7 @@ export async function wire(config: Config, logs: Logs, version: string, thread: 
   const cache = new ContentCache(config.contentCache);
   const blobs = openBlobSource({ config, opened, newId, logs, telemetry, thread });
   const parses = new ParseQueue({ now: () => performance.now(), sleep });
-  const storeRegistry = new StoreRegistry({
+  const registryPorts: RegistryPorts = {
     driver,
     projection,
     sessions,
@@ -160,13 +162,15 @@ export async function wire(config: Config, logs: Logs, version: string, thread: 
     redirectFor: redirectFor(config, access),
     policy: policy ?? NO_POLICY,
     runInBackground: (what, work) => runner.enqueue({ name: `${what} ${newId()}`, run: work }),
-  });
-  const registry = withRules(storeRegistry, config, {
+  };
+  const past = openPast(config, registryPorts, access.policy);
+  const registry = withRules(new StoreRegistry(registryPorts), config, {
     access: access.policy,
     policy,
     writes,
     notices: expiring?.notices,
     limit: (inner) => quotas.limit(inner, shape.counted),
+    addPast: past.addTo,
   });
   telemetry.observe({
     uploadsOpen: () => sessions.count(),
@@ -182,6 +186,7 @@ export async function wire(config: Config, logs: Logs, version: string, thread: 
   const pace = { idle: config.bodyIdleTimeout, minRate: config.uploadMinRate };
   const server = createServer({
     registry,
+    history: past.history,
     logger,
     telemetry,
     metrics,
@@ -192,7 +197,7 @@ export async function wire(config: Config, logs: Logs, version: string, thread: 
       manifest: { pace, deadline: MANIFEST_DEADLINE_MS, budget: new ManifestBudget(config.manifestBuffer) },
       chunkMinLength: CHUNK_MIN_LENGTH,
     },
-    onPull: pulls?.pulled,
+    onPull: past.withoutPast(pulls?.pulled),
     isPublic: (repo) => access.policy.allows(ANONYMOUS_CALLER, 'pull', repo),
     proxies,
     publicAddress,
@@ -246,13 +251,14 @@ interface RulePorts {
   readonly writes: WriteSwitch;
   readonly notices: ExpiryNotices | undefined;
   readonly limit: (inner: Registry) => Registry;
+  readonly addPast: (inner: Registry) => Registry;
 }
 
 /** Wraps the registry in the rules for requests, from the innermost to the outermost. */
 function withRules(
   inner: Registry,
   { deleteEnabled, accessFile }: Config,
-  { access, policy, writes, notices, limit }: RulePorts,
+  { access, policy, writes, notices, limit, addPast }: RulePorts,
 ): Registry {
   let registry: Registry = new AnswerDeadline(inner);
   if (notices !== undefined) registry = new ExpiryWarnings(registry, notices);
@@ -261,5 +267,5 @@ function withRules(
   // Only that file has quotas.
   if (accessFile !== undefined) registry = limit(registry);
   registry = new ReadOnly(registry, writes);
-  return new AccessControl(registry, access);
+  return new AccessControl(addPast(registry), access);
 }

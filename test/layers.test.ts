@@ -28,8 +28,9 @@ const LAYERS: Readonly<Record<string, readonly string[]>> = {
   journal: ['storage', 'oci'],
   projection: ['journal', 'storage', 'oci'],
   registry: ['projection', 'journal', 'storage', 'access', 'oci'],
+  past: ['registry', 'projection', 'journal', 'access', 'storage', 'system', 'oci'],
   quotas: ['collection', 'projection', 'journal', 'access', 'config', 'oci'],
-  rules: ['quotas', 'registry', 'access', 'oci'],
+  rules: ['quotas', 'past', 'registry', 'access', 'oci'],
   collection: ['system', 'access', 'registry', 'projection', 'journal', 'storage', 'oci'],
   retention: ['access', 'collection', 'registry', 'projection', 'journal', 'storage', 'config', 'rule-file', 'oci'],
   control: ['collection', 'retention', 'importing', 'registry', 'access', 'oci'],
@@ -37,12 +38,13 @@ const LAYERS: Readonly<Record<string, readonly string[]>> = {
   sessions: ['registry', 'projection', 'storage', 'oci'],
   jobs: ['collection', 'retention', 'registry', 'projection', 'journal', 'storage', 'oci'],
   tls: ['access'],
-  http: ['system', 'registry', 'projection', 'storage', 'sending', 'access', 'telemetry', 'oci'],
+  http: ['system', 'past', 'registry', 'projection', 'storage', 'sending', 'access', 'telemetry', 'oci'],
   cli: [
     'jobs',
     'collection',
     'retention',
     'importing',
+    'past',
     'registry',
     'projection',
     'journal',
@@ -80,6 +82,7 @@ const WIRING = [
   'src/wiring/oidc.ts',
   'src/wiring/operator.ts',
   'src/wiring/passwords.ts',
+  'src/wiring/past.ts',
   'src/wiring/node-ports.ts',
   'src/wiring/pulls.ts',
   'src/wiring/quotas.ts',
@@ -114,6 +117,7 @@ const USES_STORAGE = [
   'journal',
   'projection',
   'registry',
+  'past',
   'collection',
   'retention',
   'importing',
@@ -122,6 +126,12 @@ const USES_STORAGE = [
   'http',
   'config',
 ];
+
+/** Code above the past imports only its interface and how its moments and names are written. */
+const PAST_SEEN_BY: Readonly<Record<string, readonly string[]>> = {
+  http: ['interface', 'diff-side', 'moment', 'manifest-diff', 'repository-diff'].map((name) => `src/past/${name}.ts`),
+  rules: ['interface', 'past-names'].map((name) => `src/past/${name}.ts`),
+};
 
 /** Code above the registry interface imports only the interface, not its implementation. */
 const REGISTRY_SEEN_BY: Readonly<Record<string, readonly string[]>> = {
@@ -134,6 +144,7 @@ const REGISTRY_SEEN_BY: Readonly<Record<string, readonly string[]>> = {
 /** The only places that may import these packages. */
 const HOMES: Readonly<Record<string, readonly string[]>> = {
   elysia: ['src/http/'],
+  '@asteasolutions/': ['src/http/'],
   pino: ['src/telemetry/'],
   'pino-pretty': ['src/telemetry/'],
   'prom-client': ['src/telemetry/'],
@@ -291,6 +302,14 @@ describe('imports', () => {
     const wrong = imports.filter(({ from, file }) => {
       const seen = REGISTRY_SEEN_BY[folderOf(from) ?? ''];
       return seen !== undefined && file?.startsWith('src/registry/') === true && !seen.includes(file);
+    });
+    expect(wrong.map(({ from, specifier }) => `${from} imports ${specifier}`)).toEqual([]);
+  });
+
+  test('of the past from above it are only of its interface', () => {
+    const wrong = imports.filter(({ from, file }) => {
+      const seen = PAST_SEEN_BY[folderOf(from) ?? ''];
+      return seen !== undefined && file?.startsWith('src/past/') === true && !seen.includes(file);
     });
     expect(wrong.map(({ from, specifier }) => `${from} imports ${specifier}`)).toEqual([]);
   });

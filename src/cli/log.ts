@@ -2,12 +2,12 @@ import { setTimeout as delay } from 'node:timers/promises';
 import { ANONYMOUS } from '../access/access.ts';
 import type { Batch } from '../journal/events.ts';
 import { readSlot } from '../journal/log.ts';
+import { SlotReader } from '../journal/slot-reader.ts';
 import type { RepositoryName } from '../oci/names.ts';
 import { describeEvent, type ShowDigest, shortDigest, wholeDigest } from './describe-event.ts';
 import { CommandError, EXIT, type ExitCode } from './failure.ts';
 import { type OpenStore, requireRepository } from './open-store.ts';
 import { formatTime, type Output, OutputClosed, printable } from './output.ts';
-import { SlotReader } from './slot-reader.ts';
 
 /** Interval of polling for a new slot. Each poll is one read of an absent object. */
 const POLL_MS = 200;

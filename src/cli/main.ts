@@ -13,6 +13,7 @@ import { sleep } from '../wiring/basics.ts';
 import { findExpiredUploads } from '../wiring/expired-uploads.ts';
 import { openImporter, previewImport } from '../wiring/importing.ts';
 import { type Operator, openOperator } from '../wiring/operator.ts';
+import { openHistory, openStates } from '../wiring/past.ts';
 import { peekPulls } from '../wiring/pulls.ts';
 import { positionOf, turnStoreSwitch } from '../wiring/read-only.ts';
 import { openPolicy } from '../wiring/retention.ts';
@@ -20,6 +21,7 @@ import { changeRobot } from '../wiring/robots.ts';
 import { requireStoreOwner } from '../wiring/writable.ts';
 import { addAccessCommands } from './access/commands.ts';
 import { type AuditOptions, showAudit } from './audit/audit.ts';
+import { showDiff } from './diff.ts';
 import { EXIT, type ExitCode, reportFailure } from './failure.ts';
 import { type FsckOptions, type FsckPorts, fsck } from './fsck.ts';
 import { collectGarbage, type GcOptions, removeRepository, showGarbage } from './gc.ts';
@@ -93,6 +95,20 @@ marina
       if (options.follow === true) process.once('SIGINT', () => interrupted.abort());
       const ports = { reader: store.reader, skew: config.gcGrace / 4, now: Date.now, signal: interrupted.signal };
       return showAudit(options, ports, output);
+    }),
+  );
+
+marina
+  .command('diff')
+  .description('show what differs between two moments of a repository, or between two of its images')
+  .argument('<repo>', 'name of the repository')
+  .argument('<a>', 'a slot or a time; or a tag or digest, also as it was: v1, tag:12, v1@12, v1@2026-11-28T10:15:00Z')
+  .argument('<b>', 'the same, of the other side')
+  .option('--json', 'print one JSON object')
+  .action((repo: string, from: string, to: string, options: { json?: true }) =>
+    run((store, output, config) => {
+      const history = openHistory(store.reader, openStates(store.reader, config.pastMemory));
+      return showDiff(repo, [from, to], options, history, output);
     }),
   );
 

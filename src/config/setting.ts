@@ -13,6 +13,8 @@ export interface Setting<T, Fallback extends string | undefined = string | undef
   /** The default, as it would be written in the environment; undefined: none. */
   readonly fallback: Fallback;
   readonly sentence: string;
+  /** Whether an empty variable is a value; otherwise it counts as unset. */
+  readonly takesEmpty?: boolean;
   /** Whether an error message may repeat the value. Every kind whose value could hold a secret is `never shown`. */
   readonly secrecy: Secrecy;
   /** @returns the value, or a description of what is expected instead */
@@ -113,6 +115,16 @@ export function url<D extends Description>(name: string, about: D): Setting<stri
       return { expected: 'a URL like https://registry.example' };
     return { value: value.replace(/\/+$/, '') };
   });
+}
+
+/** One component of a repository name, or empty, which is a value of its own. */
+export function nameComponent<D extends Description>(name: string, about: D): Setting<string, FallbackOf<D>> {
+  const component = setting(name, { type: 'component of a name', secrecy: 'shown' }, about, (value) =>
+    value === '' || /^[a-z0-9]+(?:(?:\.|_|__|-+)[a-z0-9]+)*$/.test(value)
+      ? { value }
+      : { expected: 'lower-case letters and digits, separated by . _ __ or -, or nothing' },
+  );
+  return { ...component, takesEmpty: true };
 }
 
 /** Text that can stand in a header. */

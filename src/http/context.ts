@@ -2,6 +2,7 @@ import type { Caller } from '../access/access.ts';
 import type { Authentication } from '../access/authentication.ts';
 import type { TokenIssuer } from '../access/tokens/token-issuer.ts';
 import type { RepositoryName } from '../oci/names.ts';
+import type { History } from '../past/interface.ts';
 import type { Reference, Registry } from '../registry/interface.ts';
 import type { TokenService } from './challenge.ts';
 import type { BodyPace } from './client-clock.ts';
@@ -11,6 +12,10 @@ import type { Route, RouteKind } from './route.ts';
 /** What handlers use; the same for all requests. */
 export interface HandlerPorts {
   readonly registry: Registry;
+  /** What the logs tell of the past, for /api/v1. */
+  readonly history: History;
+  /** Of Marina. */
+  readonly version: string;
   readonly limits: HttpLimits;
   /** Whether anonymous clients may pull from the repository. Only then may shared caches keep its blobs. */
   readonly isPublic: (repo: RepositoryName) => boolean;

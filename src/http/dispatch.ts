@@ -1,4 +1,5 @@
 import { unreachable } from '../oci/errors.ts';
+import { getDiff, getDocument, getRepository, getTagHistory } from './api/handlers.ts';
 import type { HandlerPorts, RequestContext } from './context.ts';
 import { deleteBlob, getBlob, headBlob } from './handlers/blobs.ts';
 import { listCatalog, listReferrers, listTags } from './handlers/listings.ts';
@@ -65,6 +66,14 @@ export function dispatch(route: Route, context: RequestContext, ports: HandlerPo
       return listReferrers(route, context, ports);
     case 'catalog':
       return listCatalog(route, context, ports);
+    case 'api-document':
+      return getDocument(route, context, ports);
+    case 'api-tag-history':
+      return getTagHistory(route, context, ports);
+    case 'api-repository':
+      return getRepository(route, context, ports);
+    case 'api-diff':
+      return getDiff(route, context, ports);
     case 'token-get':
       return getToken(route, context, ports);
     case 'token-post':

@@ -17,6 +17,7 @@ const from = 'team/base' as RepositoryName;
 const digest = `sha256:${'a'.repeat(64)}` as Digest;
 const upload = '00000000-0000-8000-8000-000000000000' as UploadId;
 const reference = { kind: 'tag', tag: 'v1' as Tag } as const;
+const moment = { kind: 'moment', moment: { kind: 'slot', seq: 1 } } as const;
 const paged = { n: undefined, last: undefined };
 const pull: Requirement = { kind: 'repository', action: 'pull', repo };
 const create: Requirement = { kind: 'repository', action: 'create', repo };
@@ -29,7 +30,7 @@ const PUSH = 'repository:team/app:pull,push';
  * refused.
  */
 const ROWS: {
-  readonly [K in Exclude<RouteKind, 'token-get' | 'token-post'>]: [
+  readonly [K in Exclude<RouteKind, 'token-get' | 'token-post' | 'api-document'>]: [
     Extract<Route, { kind: K }>,
     Requirement,
     string | undefined,
@@ -53,6 +54,9 @@ const ROWS: {
   'upload-cancel': [{ kind: 'upload-cancel', repo, upload }, create, PUSH, 'denied'],
   'tags-list': [{ kind: 'tags-list', repo, ...paged }, pull, PULL, 'hidden'],
   referrers: [{ kind: 'referrers', repo, digest, artifactType: undefined, last: undefined }, pull, PULL, 'hidden'],
+  'api-tag-history': [{ kind: 'api-tag-history', repo, tag: reference.tag, after: 0, n: 1 }, pull, PULL, 'hidden'],
+  'api-repository': [{ kind: 'api-repository', repo, n: 1 }, pull, PULL, 'hidden'],
+  'api-diff': [{ kind: 'api-diff', repo, from: moment, to: moment }, pull, PULL, 'hidden'],
   catalog: [{ kind: 'catalog', ...paged }, { kind: 'registry', action: 'catalog' }, 'registry:catalog:*', 'denied'],
 };
 const rows = Object.entries(ROWS);

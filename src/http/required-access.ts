@@ -10,7 +10,7 @@ export type Requirement =
 
 /** The access that a request needs, which is checked before anything is looked up. */
 export interface RequiredAccess {
-  /** All of these must be met. Only the token endpoint has none. */
+  /** All of these must be met. Only the token endpoint and the OpenAPI document have none. */
   readonly requirements: readonly Requirement[];
   /** Optional access. The challenge also asks for it, so that the client's token has it. */
   readonly wishes: readonly Requirement[];
@@ -36,6 +36,9 @@ export function requiredAccess(route: Route): RequiredAccess | undefined {
     case 'manifest-head':
     case 'tags-list':
     case 'referrers':
+    case 'api-tag-history':
+    case 'api-repository':
+    case 'api-diff':
       return { requirements: [on(route.repo, 'pull')], wishes: [], refusal: 'hidden' };
     // Only the decision knows whether the tags already exist and `push` is needed. It has a guard for that.
     case 'manifest-put':
@@ -59,6 +62,8 @@ export function requiredAccess(route: Route): RequiredAccess | undefined {
     // The policy is applied to each requested scope.
     case 'token-get':
     case 'token-post':
+    // It tells nothing about what is stored.
+    case 'api-document':
       return { requirements: [], wishes: [], refusal: 'denied' };
     default:
       return unknownKind(route);

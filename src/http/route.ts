@@ -10,6 +10,7 @@ import {
   type UploadId,
 } from '../oci/names.ts';
 import type { Reference } from '../registry/interface.ts';
+import { type ApiRoute, apiRoute } from './api/endpoints.ts';
 
 interface OfRepository {
   readonly repo: RepositoryName;
@@ -76,12 +77,14 @@ export type Route =
       readonly artifactType: string | undefined;
       readonly last: Digest | undefined;
     } & OfBlob)
-  /** not in the spec: GET /v2/_catalog */
-  | ({ readonly kind: 'catalog' } & Paged)
+  /** not in the spec: GET /v2/_catalog, and /v2/<name>/_catalog of the registry that stands under that name */
+  | ({ readonly kind: 'catalog'; readonly base?: RepositoryName } & Paged)
   /** not in the spec: GET /token (distribution, spec/auth/token.md) */
   | ({ readonly kind: 'token-get' } & TokenQuery)
   /** not in the spec: POST /token (distribution, spec/auth/oauth.md) */
-  | { readonly kind: 'token-post' };
+  | { readonly kind: 'token-post' }
+  /** GET /api/v1/…; api/endpoints.ts lists them */
+  | ApiRoute;
 
 export type RouteKind = Route['kind'];
 
@@ -90,6 +93,8 @@ export const MAX_TAG_PARAMETERS = 256;
 
 /** Address of the token endpoint. */
 export const TOKEN_PATH = '/token';
+
+const API_START = '/api/v1/';
 
 /** Shared by all requests without a query, which most are. */
 const NO_QUERY = new URLSearchParams();
@@ -105,6 +110,7 @@ export function parseRoute(method: string, target: string): Route {
   const query = mark < 0 ? NO_QUERY : new URLSearchParams(target.slice(mark + 1));
   if (path === '/v2' || path === '/v2/') return getOrHead(method, () => ({ kind: 'ping' }));
   if (path === TOKEN_PATH) return tokenRoute(method, query);
+  if (path.startsWith(API_START)) return requireApiRoute(method, path, query);
   if (!path.startsWith('/v2/')) throw routeUnknown();
   if (path === '/v2/_catalog') return getOrHead(method, () => ({ kind: 'catalog', ...pageOf(query) }));
 
@@ -112,6 +118,10 @@ export function parseRoute(method: string, target: string): Route {
   const parts = path.slice('/v2/'.length).split('/');
   const last = parts[parts.length - 1] ?? '';
   const before = parts[parts.length - 2];
+  if (last === '_catalog') {
+    const base = nameOf(parts, 1);
+    return getOrHead(method, () => ({ kind: 'catalog', base, ...pageOf(query) }));
+  }
   if (isUploads(parts)) return uploadsRoute(method, nameOf(parts, last === '' ? 3 : 2), query);
   switch (before) {
     case 'blobs':
@@ -182,6 +192,12 @@ function uploadRoute(method: string, repo: RepositoryName, last: string, query: 
     HEAD: { kind: 'upload-status', repo, upload },
     DELETE: { kind: 'upload-cancel', repo, upload },
   });
+}
+
+function requireApiRoute(method: string, path: string, query: URLSearchParams): Route {
+  const route = apiRoute(path, query);
+  if (route === undefined) throw routeUnknown();
+  return allow(method, { GET: route, HEAD: route });
 }
 
 /** An empty parameter counts as none. */

@@ -33,7 +33,6 @@ export interface ServerPorts extends HandlerPorts {
   readonly gate: Gate | undefined;
   /** Why new requests are refused; undefined while they are served. */
   readonly notReady: () => string | undefined;
-  readonly version: string;
   /** Threads that send large files; without them the serving thread does. */
   readonly senders: FileSender | undefined;
 }

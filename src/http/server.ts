@@ -11,7 +11,7 @@ import type { ServerPorts } from './server-ports.ts';
 const MAX_BODY = Number.MAX_SAFE_INTEGER;
 
 /** Matches URLs of the API. Without a valid Host header Bun's URL is only a path. */
-const API = /^(?:https?:\/\/[^/]*)?\/(?:v2(?:[/?]|$)|token(?:\?|$))/;
+const API = /^(?:https?:\/\/[^/]*)?\/(?:v2(?:[/?]|$)|api\/v1\/|token(?:\?|$))/;
 
 /** Creates the HTTP server of a node. It does not listen yet. */
 export function createServer(ports: ServerPorts) {

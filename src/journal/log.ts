@@ -1,7 +1,7 @@
 import { RegistryError } from '../oci/errors.ts';
 import type { RepositoryName } from '../oci/names.ts';
 import type { StoreReader } from '../storage/driver.ts';
-import { slotKey, snapshotPrefix } from '../storage/paths.ts';
+import { slotKey, snapshotKey, snapshotPrefix } from '../storage/paths.ts';
 import { type Batch, decodeBatch, hashSlot, type SlotHash } from './events.ts';
 import { RepositoryState } from './fold.ts';
 import { decodeSnapshot } from './snapshot.ts';
@@ -54,7 +54,7 @@ export const READ_AHEAD = 16;
  * @param ahead 1, or READ_AHEAD
  */
 export async function foldLog(driver: StoreReader, repo: RepositoryName, ahead = 1): Promise<WalkedLog> {
-  const { state, snapshotBytes } = await newestSnapshot(driver, repo);
+  const { state, snapshotBytes } = await nearestSnapshot(driver, repo);
   const tail = await catchUp(driver, repo, state, ahead);
   return { state, snapshotBytes, ...tail };
 }
@@ -105,11 +105,18 @@ export function applySlot(repo: RepositoryName, state: RepositoryState, slot: Sl
   state.apply(slot.batch, slot.hash);
 }
 
-async function newestSnapshot(
+/**
+ * The state of the newest usable snapshot; the empty state, with 0 bytes, if there is none.
+ * @param upTo the last slot that it may include; undefined: any
+ */
+export async function nearestSnapshot(
   driver: StoreReader,
   repo: RepositoryName,
+  upTo?: number,
 ): Promise<{ state: RepositoryState; snapshotBytes: number }> {
-  for await (const { key } of driver.list(snapshotPrefix(repo))) {
+  // Listed in descending order of their slots.
+  const after = upTo === undefined ? undefined : snapshotKey(repo, upTo + 1);
+  for await (const { key } of driver.list(snapshotPrefix(repo), after)) {
     const bytes = await driver.read(key);
     const state = bytes === undefined ? undefined : await decodeSnapshot(repo, bytes);
     if (bytes !== undefined && state !== undefined) return { state, snapshotBytes: bytes.length };

@@ -51,7 +51,7 @@ export async function linkable(
 }
 
 /** Binary search in a sorted list of fixed-width lines. A list that has disappeared belongs to a round that has ended. */
-function listContains(list: Uint8Array | undefined, inc: Incarnation): boolean {
+export function listContains(list: Uint8Array | undefined, inc: Incarnation): boolean {
   if (list === undefined) return false;
   const text = new TextDecoder();
   let low = 0;

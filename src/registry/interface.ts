@@ -259,8 +259,12 @@ export interface Lister {
    * @throws `name-unknown`
    */
   tags(repo: RepositoryName, page: PageRequest, caller: Caller): Answer<Page<Tag>>;
-  /** Repositories the caller may pull from, in byte order. They are filtered before they are paged. */
-  repositories(page: PageRequest, caller: Caller): Promise<CatalogPage>;
+  /**
+   * Repositories the caller may pull from, in byte order. They are filtered before they are paged.
+   * @param base the name under which a whole registry stands: the one as it was at a moment; undefined: this registry
+   * @throws `name-unknown` if none stands there
+   */
+  repositories(page: PageRequest, caller: Caller, base?: RepositoryName): Promise<CatalogPage>;
   /**
    * Descriptors of the manifests with this subject, ordered by digest. Empty if the subject or the repository does not exist.
    */

@@ -1,5 +1,4 @@
 import type { Caller } from '../access/access.ts';
-import { RegistryError } from '../oci/errors.ts';
 import type { Digest, RepositoryName, Tag } from '../oci/names.ts';
 import type { Answer, Page } from '../projection/projection.ts';
 import type { CatalogPage, Descriptor, PageRequest, ReferrersRequest } from './interface.ts';
@@ -40,7 +39,7 @@ export class Listings {
     const wanted = Math.min(limit, CATALOG_PAGE);
     const items: RepositoryName[] = [];
     let scanned = 0;
-    for (let last = this.#positionOf(after); ; ) {
+    for (let last = this.#ports.positions.positionOf(after); ; ) {
       // Always a full batch: with smaller ones, the response time would reveal whether hidden names follow.
       const page = await this.#ports.projection.repositories(last, CATALOG_PAGE);
       scanned += page.items.length;
@@ -55,17 +54,6 @@ export class Listings {
       if (scanned >= MAX_SCANNED) return { items, more: true, resume: this.#ports.positions.seal(end) };
       last = end;
     }
-  }
-
-  #positionOf(after: string | undefined): string | undefined {
-    const { positions } = this.#ports;
-    if (after === undefined || !positions.isSealed(after)) return after;
-    const position = positions.open(after);
-    if (position !== undefined) return position;
-    throw new RegistryError(
-      'request-invalid',
-      'last is not a position that this registry issued: start again without it',
-    );
   }
 
   /** Manifests with this subject, ordered by digest. */

@@ -1,4 +1,5 @@
 import { createCipheriv, createDecipheriv, hkdfSync, randomBytes } from 'node:crypto';
+import { RegistryError } from '../oci/errors.ts';
 import { parseRepositoryName, type RepositoryName } from '../oci/names.ts';
 
 /** No repository name begins with this character. */
@@ -28,6 +29,20 @@ export class SealedPositions {
     const cipher = createCipheriv(CIPHER, this.#key, nonce);
     const sealed = [nonce, cipher.update(repo.padEnd(LENGTH)), cipher.final(), cipher.getAuthTag()];
     return MARK + Buffer.concat(sealed).toString('base64url');
+  }
+
+  /**
+   * The name after which a page begins: what a client sent, opened if it is sealed.
+   * @throws RegistryError `request-invalid` for a position that this store did not issue
+   */
+  positionOf(after: string | undefined): string | undefined {
+    if (after === undefined || !this.isSealed(after)) return after;
+    const position = this.open(after);
+    if (position !== undefined) return position;
+    throw new RegistryError(
+      'request-invalid',
+      'last is not a position that this registry issued: start again without it',
+    );
   }
 
   /** Whether the text claims to be sealed. */

@@ -17,6 +17,7 @@ import { Listings } from './listings.ts';
 import { Manifests } from './manifests.ts';
 import { mapMaybeAsync } from './maybe-async.ts';
 import type { RegistryPorts } from './ports.ts';
+import { nameUnknown } from './require-repository.ts';
 import type { ContentRange, UploadBody } from './upload-body.ts';
 import { Uploads } from './uploads.ts';
 
@@ -135,8 +136,9 @@ export class StoreRegistry implements Registry {
     return this.listings.tags(repo, page);
   }
 
-  repositories(page: PageRequest, caller: Caller): ReturnType<Registry['repositories']> {
-    return this.listings.repositories(page, caller);
+  async repositories(page: PageRequest, caller: Caller, base?: RepositoryName): ReturnType<Registry['repositories']> {
+    if (base !== undefined) throw nameUnknown(base);
+    return await this.listings.repositories(page, caller);
   }
 
   referrers(

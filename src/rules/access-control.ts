@@ -160,11 +160,11 @@ export class AccessControl implements Registry {
     return this.#inner.tags(repo, page, caller);
   }
 
-  async repositories(page: PageRequest, caller: Caller): ReturnType<Registry['repositories']> {
+  async repositories(page: PageRequest, caller: Caller, base?: RepositoryName): ReturnType<Registry['repositories']> {
     if (!this.#policy.allowsRegistry(caller, 'catalog')) {
       throw new RegistryError('denied', 'you may not list the repositories');
     }
-    return await this.#inner.repositories(page, caller);
+    return await this.#inner.repositories(page, caller, base);
   }
 
   async referrers(

@@ -189,9 +189,13 @@ export class AnswerDeadline extends Forwarding {
     return this.#bound(READ_MS, bounded, this.inner.tags(repo, page, bounded));
   }
 
-  override repositories(page: PageRequest, caller: Caller): ReturnType<Registry['repositories']> {
+  override repositories(
+    page: PageRequest,
+    caller: Caller,
+    base?: RepositoryName,
+  ): ReturnType<Registry['repositories']> {
     const bounded = new CallerWithDeadline(caller);
-    return this.#bound(CATALOG_MS, bounded, this.inner.repositories(page, bounded));
+    return this.#bound(CATALOG_MS, bounded, this.inner.repositories(page, bounded, base));
   }
 
   override referrers(

@@ -127,8 +127,8 @@ export abstract class Forwarding implements Registry {
     return this.inner.tags(repo, page, caller);
   }
 
-  repositories(page: PageRequest, caller: Caller): ReturnType<Registry['repositories']> {
-    return this.inner.repositories(page, caller);
+  repositories(page: PageRequest, caller: Caller, base?: RepositoryName): ReturnType<Registry['repositories']> {
+    return this.inner.repositories(page, caller, base);
   }
 
   referrers(

@@ -169,6 +169,12 @@ export function finalKey(epoch: string): Key {
   return `gc/${epoch}/final`;
 }
 
+/** undefined for anything under gc/ that is not an epoch's list of deleted objects. */
+export function epochOfFinalKey(key: Key): Incarnation | undefined {
+  const epoch = parseIncarnation(key.split('/')[1] ?? '');
+  return epoch !== undefined && finalKey(epoch) === key ? epoch : undefined;
+}
+
 export function robotSlotKey(seq: number): Key {
   return `${ROBOTS}${String(seq).padStart(20, '0')}`;
 }

@@ -4,6 +4,8 @@ import type { RobotsLog } from '../access/robots/log.ts';
 import { RulesPolicy } from '../access/rules/policy.ts';
 import type { TokenPorts } from '../http/context.ts';
 import { Gate } from '../http/gate.ts';
+import { PastAccess } from '../past/past-access.ts';
+import { PastNames } from '../past/past-names.ts';
 import type { AccessFiles } from './access-files.ts';
 import { openRobotLogins } from './robots.ts';
 import { openTokens, type TokenWiring } from './tokens.ts';
@@ -33,7 +35,7 @@ export async function openAccessControl(ports: AccessPorts): Promise<Access> {
   const robots = await openRobotLogins({ ...ports, limiter });
   // Passwords must be last, because they answer for every name.
   const basic = [oidc, robots.authenticator, ...(passwords === undefined ? [] : [passwords.authenticator])];
-  const policy = new RulesPolicy(rules);
+  const policy = new PastAccess(new RulesPolicy(rules), new PastNames(config.pastPrefix));
   const tokens =
     tokenSource.kind === 'server'
       ? tokenSource.tokens

@@ -147,6 +147,11 @@ function read(name: string, path: string | ((place: Place) => string), granted: 
   } satisfies Variant;
 }
 
+function readApi(name: string, rest: string, granted: Variant['granted']): Variant {
+  const prepare = async ({ repo }: Place) => ({ method: 'GET', target: `/api/v1/repositories/${repo}/${rest}` });
+  return { ...read(name, rest, granted), prepare };
+}
+
 function write(name: string, rest: Pick<Variant, 'prepare' | 'granted'> & Partial<Variant>): Variant {
   return { name, needs: 'create', scope: push, refusal: 'denied', ...rest };
 }
@@ -287,6 +292,25 @@ export const ROWS: { readonly [K in RouteKind]: readonly [Variant, ...Variant[]]
       prepare: async () => ({ method: 'GET', target: '/v2/_catalog?n=1' }),
       granted: always(200),
     },
+  ],
+  'api-document': [
+    {
+      name: 'of the OpenAPI document',
+      needs: 'nothing',
+      scope: () => undefined,
+      refusal: 'denied',
+      prepare: async () => ({ method: 'GET', target: '/api/v1/openapi.json' }),
+      granted: always(200),
+    },
+  ],
+  'api-tag-history': [readApi('of the history of a tag', `tags/${TAG}/history`, ofPlace(200, 404))],
+  'api-repository': [
+    readApi('of a repository', '', ofPlace(200, 404)),
+    readApi('of a repository at a slot', '?at=1', ofPlace(200, 404)),
+  ],
+  'api-diff': [
+    readApi('of a difference of slots', 'diff?from=1&to=2', ofPlace(200, 404)),
+    readApi('of a difference of manifests', `diff?from=${TAG}&to=${digestOf(MANIFEST)}`, ofPlace(200, 404)),
   ],
   'token-get': [
     {

@@ -1,6 +1,9 @@
 // Every kind of request: the route that it parses to, and the request line that a client sends.
 import fc from 'fast-check';
 import type { Route } from '../../src/http/route.ts';
+import type { RepositoryName } from '../../src/oci/names.ts';
+import type { DiffSide } from '../../src/past/diff-side.ts';
+import type { Moment } from '../../src/past/moment.ts';
 import { algorithms, digests, repositoryNames, tags, uploadIds } from './generators.ts';
 
 /** A request for the route: the inverse of parseRoute. */
@@ -57,7 +60,10 @@ export function requestOf(route: Route, encode: (part: string) => string): [meth
       return ['GET', `${base}/referrers/${encode(route.digest)}${query({ artifactType, last })}`];
     }
     case 'catalog':
-      return ['GET', `${base}/_catalog${query({ n: route.n, last: route.last })}`];
+      return [
+        'GET',
+        `/v2/${route.base === undefined ? '' : `${route.base.split('/').map(encode).join('/')}/`}_catalog${query({ n: route.n, last: route.last })}`,
+      ];
     case 'token-get': {
       const { service, scopes, clientId } = route;
       const offline = route.offline ? 'true' : undefined;
@@ -65,8 +71,57 @@ export function requestOf(route: Route, encode: (part: string) => string): [meth
     }
     case 'token-post':
       return ['POST', '/token'];
+    case 'api-document':
+      return ['GET', '/api/v1/openapi.json'];
+    case 'api-tag-history': {
+      const { tag, after, n } = route;
+      return ['GET', `${apiOf(route.repo, encode)}tags/${encode(tag)}/history${query({ after, n })}`];
+    }
+    case 'api-diff':
+      return [
+        'GET',
+        `${apiOf(route.repo, encode)}diff${query({ from: sideText(route.from), to: sideText(route.to) })}`,
+      ];
+    case 'api-repository': {
+      const { at, n, tagsAfter, manifestsAfter, subject } = route;
+      const when = at === undefined ? undefined : momentText(at);
+      return ['GET', `${apiOf(route.repo, encode)}${query({ at: when, n, tagsAfter, manifestsAfter, subject })}`];
+    }
   }
 }
+
+/** With a slash at the end, which ends the name. */
+function apiOf(repo: RepositoryName, encode: (part: string) => string): string {
+  return `/api/v1/repositories/${repo.split('/').map(encode).join('/')}/`;
+}
+
+export function momentText(moment: Moment): string {
+  return moment.kind === 'slot' ? String(moment.seq) : new Date(moment.until).toISOString();
+}
+
+export function sideText(side: DiffSide): string {
+  if (side.kind === 'moment') return momentText(side.moment);
+  const { reference, at } = side;
+  const text = 'tag' in reference ? `tag:${reference.tag}` : reference.digest;
+  return at === undefined ? text : `${text}@${momentText(at)}`;
+}
+
+export const moments: fc.Arbitrary<Moment> = fc.oneof(
+  fc.record({ kind: fc.constant('slot' as const), seq: fc.integer({ min: 1, max: 1e9 }) }),
+  fc.record({ kind: fc.constant('time' as const), until: fc.integer({ min: 0, max: Date.UTC(2200, 0) }) }),
+);
+
+export const diffSides: fc.Arbitrary<DiffSide> = fc.oneof(
+  moments.map((moment) => ({ kind: 'moment' as const, moment })),
+  fc.record({
+    kind: fc.constant('manifest' as const),
+    reference: fc.oneof(
+      tags.map((tag) => ({ tag })),
+      digests.map((digest) => ({ digest })),
+    ),
+    at: fc.option(moments, { nil: undefined }),
+  }),
+);
 
 export const references = fc.oneof(
   tags.map((tag) => ({ kind: 'tag' as const, tag })),
@@ -74,6 +129,7 @@ export const references = fc.oneof(
 );
 const optionalText = fc.option(fc.string({ unit: 'grapheme' }), { nil: undefined });
 const pages = { n: fc.option(fc.nat(), { nil: undefined }), last: optionalText };
+const pageSizes = fc.integer({ min: 1, max: 1_000 });
 const ofRepo = { repo: repositoryNames };
 const one = <K extends Route['kind']>(kind: K): fc.Arbitrary<K> => fc.constant(kind);
 
@@ -113,6 +169,17 @@ export const routes: fc.Arbitrary<Route> = fc.oneof(
     last: fc.option(digests, { nil: undefined }),
   }),
   fc.record({ ...pages, kind: one('catalog') }),
+  fc.record({ ...pages, kind: one('catalog'), base: repositoryNames }),
+  fc.record({ kind: one('api-document') }),
+  fc.record({ ...ofRepo, kind: one('api-tag-history'), tag: tags, after: fc.nat(), n: pageSizes }),
+  fc.record({ ...ofRepo, kind: one('api-diff'), from: diffSides, to: diffSides }),
+  fc.record(
+    {
+      ...{ ...ofRepo, kind: one('api-repository'), n: pageSizes },
+      ...{ at: moments, tagsAfter: fc.string(), manifestsAfter: digests, subject: digests },
+    },
+    { requiredKeys: ['repo', 'kind', 'n'] },
+  ),
   fc.record({
     kind: one('token-get'),
     // An empty parameter is the same as none.

@@ -15,10 +15,11 @@ export const listTags: Handler<'tags-list'> = async ({ repo, n, last }, context,
 };
 
 /** Not in the spec, but widely used by tools. It has the same form as the list of tags. */
-export const listCatalog: Handler<'catalog'> = async ({ n, last }, context, { registry }) => {
-  const { items, more, resume } = await registry.repositories({ after: last, limit: n }, context);
+export const listCatalog: Handler<'catalog'> = async ({ base, n, last }, context, { registry }) => {
+  const { items, more, resume } = await registry.repositories({ after: last, limit: n }, context, base);
+  const path = base === undefined ? '/v2/_catalog' : `/v2/${base}/_catalog`;
   const end = resume ?? items[items.length - 1];
-  return json(context.stats, { repositories: items }, next('/v2/_catalog', end, more && n !== 0, n));
+  return json(context.stats, { repositories: items }, next(path, end, more && n !== 0, n));
 };
 
 /** Room in a page for everything except the descriptors. */

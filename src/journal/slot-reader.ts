@@ -1,6 +1,6 @@
-import { logBroken, readSlot, type Slot } from '../journal/log.ts';
 import type { RepositoryName } from '../oci/names.ts';
 import type { StoreReader } from '../storage/driver.ts';
+import { logBroken, readSlot, type Slot } from './log.ts';
 
 /** Reads a log slot by slot without keeping it in memory. After the end of the log, `next` returns slots that are appended later. */
 export class SlotReader {

@@ -1,0 +1,106 @@
+import type { z } from 'zod';
+import { RegistryError } from '../../oci/errors.ts';
+
+/** What is the same for every endpoint of /api/v1, for routing and for the OpenAPI document. */
+export interface AnyEndpoint {
+  readonly kind: string;
+  /** OpenAPI's template. `{repo}` may hold slashes, the other parameters may not. */
+  readonly path: string;
+  readonly summary: string;
+  readonly description: string;
+  readonly params: z.ZodObject;
+  readonly query: z.ZodObject;
+  /** The body of a response with 200. */
+  readonly answer: z.ZodType;
+  /** The statuses of errors, besides those that every endpoint has. */
+  readonly errors: readonly number[];
+}
+
+export interface Endpoint<Kind extends string, Params extends z.ZodObject, Query extends z.ZodObject>
+  extends AnyEndpoint {
+  readonly kind: Kind;
+  readonly params: Params;
+  readonly query: Query;
+  /**
+   * The route of a request for this endpoint.
+   * @returns undefined if the path is another endpoint's
+   * @throws RegistryError of the kind that the parameter's schema names, `request-invalid` by default
+   */
+  route(path: string, query: URLSearchParams): RouteOf<Kind, Params, Query> | undefined;
+}
+
+type RouteOf<Kind extends string, Params extends z.ZodObject, Query extends z.ZodObject> = {
+  readonly kind: Kind;
+} & ParametersOf<Params> &
+  ParametersOf<Query>;
+
+/** The type of an object without fields would forbid all others. */
+type ParametersOf<Schema extends z.ZodObject> = keyof Schema['shape'] extends never
+  ? unknown
+  : Readonly<z.output<Schema>>;
+
+/** Defines an endpoint, which answers GET and HEAD. */
+export function endpoint<const Kind extends string, Params extends z.ZodObject, Query extends z.ZodObject>(
+  about: Omit<Endpoint<Kind, Params, Query>, 'route'>,
+): Endpoint<Kind, Params, Query> {
+  const { kind, params, query } = about;
+  const pattern = patternOf(about.path);
+  return {
+    ...about,
+    route: (path, parameters) => {
+      const found = pattern.exec(path);
+      if (found === null) return undefined;
+      const inPath = parsed(params, { ...found.groups });
+      const inQuery = parsed(query, fieldsOf(parameters));
+      return { kind, ...inPath, ...inQuery };
+    },
+  };
+}
+
+/** A slash at the end of a path ends a repository's name: `repositories/a/diff/` is the repository `a/diff`. */
+function patternOf(template: string): RegExp {
+  const source = template
+    .split(/\{(\w+)\}/)
+    .map((part, index) => {
+      if (index % 2 === 0) return RegExp.escape(part);
+      return part === 'repo' ? '(?<repo>.+?)' : `(?<${part}>[^/]+)`;
+    })
+    .join('');
+  return new RegExp(`^${source}${template.endsWith('{repo}') ? '/?' : ''}$`);
+}
+
+/** @throws RegistryError `request-invalid` for a parameter that is given twice */
+function fieldsOf(query: URLSearchParams): Record<string, string> {
+  const fields = new Map<string, string>();
+  for (const [name, value] of query) {
+    if (fields.has(name)) throw new RegistryError('request-invalid', `${shown(name)} is given twice`);
+    fields.set(name, value);
+  }
+  return Object.fromEntries(fields);
+}
+
+function parsed<Schema extends z.ZodObject>(schema: Schema, fields: Record<string, string>): z.output<Schema> {
+  const result = schema.safeParse(fields);
+  if (result.success) return result.data;
+  const [issue] = result.error.issues;
+  if (issue?.code === 'unrecognized_keys') {
+    const known = Object.keys(schema.shape);
+    const usable = known.length === 0 ? 'this address has no parameters' : `it can be ${known.join(', ')}`;
+    throw new RegistryError('request-invalid', `there is no parameter ${shown(issue.keys[0] ?? '')}: ${usable}`);
+  }
+  const name = String(issue?.path[0] ?? 'the request');
+  if (!Object.hasOwn(fields, name)) throw new RegistryError('request-invalid', `${name} is missing`);
+  throw new RegistryError(PARAMETER_ERRORS[name] ?? 'request-invalid', `${name}: ${issue?.message ?? 'invalid'}`);
+}
+
+/** The parameters whose errors have a kind of their own. */
+const PARAMETER_ERRORS: Readonly<Record<string, 'name-invalid' | 'tag-invalid'>> = {
+  repo: 'name-invalid',
+  tag: 'tag-invalid',
+};
+
+const MAX_SHOWN = 40;
+
+function shown(name: string): string {
+  return JSON.stringify(name.slice(0, MAX_SHOWN));
+}

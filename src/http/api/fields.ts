@@ -1,0 +1,47 @@
+import { z } from 'zod';
+import { parseDigest } from '../../oci/digest.ts';
+import { parseRepositoryName, parseTag } from '../../oci/names.ts';
+import { DIFF_SIDE_FORMS, parseDiffSide } from '../../past/diff-side.ts';
+import { MOMENT_FORMS, parseMoment } from '../../past/moment.ts';
+
+/** The parameters and fields of /api/v1. Descriptions are for the OpenAPI document. */
+
+/** A text that a function of the domain parses. */
+function text<T>(parse: (text: string) => T | undefined, forms: string) {
+  return z.string().transform((value, context) => {
+    const found = parse(value);
+    if (found !== undefined) return found;
+    context.addIssue({ code: 'custom', message: `${forms} is expected` });
+    return z.NEVER;
+  });
+}
+
+/** Parameters. */
+export const repo = text(parseRepositoryName, 'a repository name').describe(
+  'Name of the repository. Its slashes are part of the path and must not be percent-encoded. A slash after the name ends it: repositories/a/diff/ is the repository a/diff.',
+);
+export const tag = text(parseTag, 'a tag').describe('A tag.');
+export const moment = text(parseMoment, MOMENT_FORMS).describe(
+  'A moment: a slot number, or a time in ISO 8601. A time to the second is the end of that second, a date the end of that day in UTC.',
+);
+export const diffSide = text(parseDiffSide, DIFF_SIDE_FORMS).describe(
+  'One side: a moment, a tag (tag:12 if it reads as a moment), or a digest; a tag or digest may be followed by @ and a moment.',
+);
+export const digestParameter = text(parseDigest, 'a digest');
+
+export function count(fallback: number, max: number) {
+  const forms = `a number from 1 to ${max}`;
+  const parse = (value: string): number | undefined =>
+    /^[1-9]\d{0,8}$/.test(value) && Number(value) <= max ? Number(value) : undefined;
+  return text(parse, forms).default(fallback).describe(`The most items of a list, ${forms}; ${fallback} by default.`);
+}
+
+export const afterSlot = text((value) => (/^\d{1,15}$/.test(value) ? Number(value) : undefined), 'a slot number')
+  .default(0)
+  .describe('The slot after which the page begins; `next` of the page before.');
+
+/** Fields of answers. */
+export const digest = z.string().describe('A digest, such as sha256:….');
+export const time = z.string().describe('ISO 8601, UTC.');
+export const bytes = z.int().nonnegative();
+export const seq = z.int().nonnegative().describe('Number of a slot of the log; 0 before the first one.');

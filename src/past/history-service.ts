@@ -1,0 +1,144 @@
+import type { RepositoryState } from '../journal/fold.ts';
+import { READ_AHEAD, slotsAfter } from '../journal/log.ts';
+import { RegistryError } from '../oci/errors.ts';
+import type { Digest, RepositoryName, Tag } from '../oci/names.ts';
+import type { Page } from '../projection/projection.ts';
+import { nameUnknown } from '../registry/require-repository.ts';
+import type { DiffSide } from './diff-side.ts';
+import type { History, ManifestAt, RepositoryAt, RepositoryRequest, TagAt, TagHistoryPage } from './interface.ts';
+import { compareManifests, type ManifestDiff } from './manifest-diff.ts';
+import { type ManifestReads, readCompared } from './manifest-reads.ts';
+import { formatTime, type Moment } from './moment.ts';
+import type { PastState, PastStates } from './past-states.ts';
+import { compareRepositories, type RepositoryDiff } from './repository-diff.ts';
+import { type RecordedTagChange, TagHistory } from './tag-history.ts';
+
+export interface HistoryPorts extends ManifestReads {
+  readonly states: PastStates;
+  /** Lets other requests run. */
+  readonly yieldToRequests: () => Promise<void>;
+}
+
+/** Slots read for one page of a tag's history. */
+const MAX_SLOTS = 10_000;
+/** Slots read between two calls of `yieldToRequests`. */
+const YIELD_EVERY = 64;
+
+/** Answers from the slots of the logs and from the states that they fold to. */
+export class HistoryService implements History {
+  readonly #ports: HistoryPorts;
+
+  constructor(ports: HistoryPorts) {
+    this.#ports = ports;
+  }
+
+  async tagHistory(
+    repo: RepositoryName,
+    tag: Tag,
+    { after, limit }: { readonly after: number; readonly limit: number },
+  ): Promise<TagHistoryPage> {
+    const { driver, states, yieldToRequests } = this.#ports;
+    const before = after === 0 ? undefined : (await states.at(repo, { kind: 'slot', seq: after })).state.tag(tag);
+    const history = new TagHistory(tag, before);
+    const changes: RecordedTagChange[] = [];
+    let last = after;
+    for await (const { batch } of slotsAfter(driver, repo, after, READ_AHEAD)) {
+      // Changes of one slot stay on one page.
+      if (changes.length >= limit || last - after === MAX_SLOTS) return { changes, next: last };
+      changes.push(...history.read(batch));
+      last = batch.seq;
+      if (last % YIELD_EVERY === 0) await yieldToRequests();
+    }
+    if (last === 0) throw nameUnknown(repo);
+    if (after === 0 && changes.length === 0) {
+      throw new RegistryError('manifest-unknown', `${repo} never had a tag ${tag}`, { tag });
+    }
+    return { changes, next: undefined };
+  }
+
+  async repositoryAt(
+    repo: RepositoryName,
+    at: Moment | undefined,
+    { limit, tagsAfter, manifestsAfter, subject }: RepositoryRequest,
+  ): Promise<RepositoryAt> {
+    const { state, time } = await this.#existing(repo, at);
+    const tags = state.tagNames.page(tagsAfter, limit);
+    const manifests =
+      subject === undefined
+        ? digestsPage(state, manifestsAfter, limit)
+        : (state.referrers.get(subject)?.page(undefined, manifestsAfter, limit) ?? { names: [], more: false });
+    return {
+      seq: state.seq,
+      time,
+      counts: { tags: state.tags.size, manifests: state.manifests.size, blobs: state.blobs.size },
+      bytes: state.usage.bytes,
+      tags: pageOf(tags, (tag) => tagAt(state, tag)),
+      manifests: pageOf(manifests, (digest) => manifestAt(state, digest)),
+    };
+  }
+
+  async diff(repo: RepositoryName, from: DiffSide, to: DiffSide): Promise<RepositoryDiff | ManifestDiff> {
+    if (from.kind === 'moment' && to.kind === 'moment') {
+      const [before, after] = [
+        await this.#ports.states.at(repo, from.moment),
+        await this.#ports.states.at(repo, to.moment),
+      ];
+      if (before.state.seq === 0 && after.state.seq === 0) throw nameUnknown(repo);
+      return compareRepositories(before, after);
+    }
+    if (from.kind === 'moment' || to.kind === 'moment') {
+      throw new RegistryError(
+        'request-invalid',
+        'compare two moments, or two tags or digests; a tag that reads as a moment is written tag:12',
+      );
+    }
+    return compareManifests(await this.#compared(repo, from), await this.#compared(repo, to));
+  }
+
+  async #compared(repo: RepositoryName, { reference, at }: Extract<DiffSide, { kind: 'manifest' }>) {
+    const { state, time } = await this.#existing(repo, at);
+    return await readCompared({ repo, state, time }, reference, this.#ports);
+  }
+
+  async #existing(repo: RepositoryName, at: Moment | undefined): Promise<PastState> {
+    const past = await this.#ports.states.at(repo, at);
+    if (past.state.exists) return past;
+    if (at === undefined) throw nameUnknown(repo);
+    const when = at.kind === 'slot' ? `slot ${at.seq}` : formatTime(at.until);
+    throw new RegistryError('name-unknown', `there was no repository ${repo} at ${when}`, { name: repo });
+  }
+}
+
+/** The manifests after `after` in the order of their digests. */
+function digestsPage(
+  { manifests }: RepositoryState,
+  after: Digest | undefined,
+  limit: number,
+): { readonly names: readonly Digest[]; readonly more: boolean } {
+  const left = [...manifests.keys()].filter((digest) => after === undefined || digest > after).sort();
+  return { names: left.slice(0, limit), more: left.length > limit };
+}
+
+function pageOf<N, T>(
+  { names, more }: { readonly names: readonly N[]; readonly more: boolean },
+  describe: (name: N) => T | undefined,
+): Page<T> {
+  return { items: names.map(describe).filter((each) => each !== undefined), more };
+}
+
+function tagAt(state: RepositoryState, tag: Tag): TagAt | undefined {
+  const digest = state.tag(tag);
+  return digest === undefined ? undefined : { tag, digest, set: isoOf(state.tagTimes.get(tag) ?? 0) };
+}
+
+function manifestAt(state: RepositoryState, digest: Digest): ManifestAt | undefined {
+  const record = state.manifest(digest);
+  if (record === undefined) return undefined;
+  const { mediaType, size, artifactType, annotations, subject, at } = record;
+  const referrers = state.referrers.get(digest)?.size ?? 0;
+  return { mediaType, digest, size, artifactType, annotations, subject, pushed: isoOf(at), referrers };
+}
+
+function isoOf(milliseconds: number): string {
+  return new Date(milliseconds).toISOString();
+}

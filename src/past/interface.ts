@@ -1,0 +1,86 @@
+import type { Caller } from '../access/access.ts';
+import type { Digest, RepositoryName, Tag } from '../oci/names.ts';
+import type { Page } from '../projection/projection.ts';
+import type { Descriptor } from '../registry/interface.ts';
+import type { DiffSide } from './diff-side.ts';
+import type { ManifestDiff } from './manifest-diff.ts';
+import type { Moment } from './moment.ts';
+import type { RepositoryDiff } from './repository-diff.ts';
+import type { RecordedTagChange } from './tag-history.ts';
+
+/**
+ * What the logs tell of the past. All methods only read. Errors are RegistryErrors: `name-unknown` for a repository that never had a
+ * log, or did not exist then; `request-invalid` for a moment that is not over or a slot that does not exist; `denied`, `unavailable`,
+ * `log-broken`.
+ */
+export interface History {
+  /**
+   * Every value that a tag had, oldest first. Empty if the repository never had the tag.
+   * @param page `after`: the slot after which it begins. A page may have fewer changes than `limit`, or none, though more follow.
+   */
+  tagHistory(
+    repo: RepositoryName,
+    tag: Tag,
+    page: { readonly after: number; readonly limit: number },
+    caller: Caller,
+  ): Promise<TagHistoryPage>;
+  /** A repository as it was, or as it is if `at` is undefined. */
+  repositoryAt(
+    repo: RepositoryName,
+    at: Moment | undefined,
+    request: RepositoryRequest,
+    caller: Caller,
+  ): Promise<RepositoryAt>;
+  /**
+   * What differs between two moments of a repository, or between two manifests of it.
+   * @throws also `request-invalid` if one side is a moment and the other is not, `manifest-unknown`, and `blob-unknown` if the bytes
+   * of a manifest were freed
+   */
+  diff(repo: RepositoryName, from: DiffSide, to: DiffSide, caller: Caller): Promise<RepositoryDiff | ManifestDiff>;
+}
+
+export interface TagHistoryPage {
+  readonly changes: readonly RecordedTagChange[];
+  /** The next page begins after this slot; undefined: there is none. */
+  readonly next: number | undefined;
+}
+
+export interface RepositoryRequest {
+  readonly limit: number;
+  readonly tagsAfter: string | undefined;
+  readonly manifestsAfter: Digest | undefined;
+  /** Only manifests with this subject: its referrers. */
+  readonly subject: Digest | undefined;
+}
+
+/** A slot of a repository's log and its time. */
+export interface SlotTime {
+  /** 0: before the first slot. */
+  readonly seq: number;
+  /** ISO 8601; undefined before the first slot. */
+  readonly time: string | undefined;
+}
+
+export interface RepositoryAt extends SlotTime {
+  readonly counts: { readonly tags: number; readonly manifests: number; readonly blobs: number };
+  /** Of all blobs and manifests, each once. */
+  readonly bytes: number;
+  readonly tags: Page<TagAt>;
+  /** In the order of their digests. */
+  readonly manifests: Page<ManifestAt>;
+}
+
+export interface TagAt {
+  readonly tag: Tag;
+  readonly digest: Digest;
+  /** When it was last set, ISO 8601. */
+  readonly set: string;
+}
+
+export interface ManifestAt extends Descriptor {
+  readonly subject: Digest | undefined;
+  /** When it was last pushed, ISO 8601. */
+  readonly pushed: string;
+  /** How many manifests have it as their subject. */
+  readonly referrers: number;
+}

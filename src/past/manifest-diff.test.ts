@@ -1,0 +1,82 @@
+import { describe, expect, test } from 'bun:test';
+import fc from 'fast-check';
+import type { Digest } from '../oci/names.ts';
+import { type ComparedManifest, compareManifests } from './manifest-diff.ts';
+
+const digest = (letter: string) => `sha256:${letter.repeat(64)}` as Digest;
+const part = (letter: string, size: number) => ({ mediaType: 'layer', digest: digest(letter), size });
+
+function image(letter: string, layers: readonly object[], config: unknown, more: object = {}): ComparedManifest {
+  const json = { schemaVersion: 2, config: { digest: digest('c'), size: 10, mediaType: 'config' }, layers, ...more };
+  return { digest: digest(letter), mediaType: 'image', size: 100, json, config };
+}
+
+describe('the difference of two images', () => {
+  const before = image('1', [part('a', 1), part('b', 2)], {
+    architecture: 'amd64',
+    config: { Env: ['PATH=/bin', 'A=1'], Cmd: ['sh'], Labels: { x: '1' } },
+    rootfs: { diff_ids: [1] },
+    history: [1],
+  });
+  const after = image(
+    '2',
+    [part('a', 1), part('d', 4)],
+    { architecture: 'arm64', config: { Env: ['PATH=/bin', 'B=2'], Cmd: ['sh'], Labels: { x: '2' } }, history: [2] },
+    { annotations: { note: 'new' } },
+  );
+
+  test('has the layers that are added, gone and the same, with their sizes', () => {
+    const { layers, bytes, from, to } = compareManifests(before, after);
+    expect(layers.map(({ change, size }) => [change, size])).toEqual([
+      ['same', 1],
+      ['added', 4],
+      ['gone', 2],
+    ]);
+    expect(bytes).toEqual({ same: 1, added: 4, gone: 2 });
+    expect([from.total, to.total]).toEqual([113, 115]);
+  });
+
+  test('has the fields of the config that differ, and no others', () => {
+    expect(compareManifests(before, after).fields).toEqual([
+      { field: 'annotations.note', from: undefined, to: 'new' },
+      { field: 'config.architecture', from: 'amd64', to: 'arm64' },
+      { field: 'config.config.Env.A', from: '1', to: undefined },
+      { field: 'config.config.Env.B', from: undefined, to: '2' },
+      { field: 'config.config.Labels.x', from: '1', to: '2' },
+    ]);
+  });
+
+  test('with itself is empty', () => {
+    const { layers, fields } = compareManifests(before, before);
+    expect(layers.every(({ change }) => change === 'same')).toBe(true);
+    expect(fields).toEqual([]);
+  });
+});
+
+test('the difference of two indexes has their manifests by platform', () => {
+  const index = (letter: string, ...manifests: readonly object[]): ComparedManifest => ({
+    ...{ digest: digest(letter), mediaType: 'index', size: 50, config: undefined },
+    json: { schemaVersion: 2, manifests },
+  });
+  const arm = { ...part('a', 5), platform: { os: 'linux', architecture: 'arm', variant: 'v7' } };
+  const { manifests } = compareManifests(index('1', part('b', 6)), index('2', arm));
+  expect(manifests).toEqual([
+    { change: 'added', digest: digest('a'), mediaType: 'layer', size: 5, platform: 'linux/arm/v7' },
+    { change: 'gone', digest: digest('b'), mediaType: 'layer', size: 6 },
+  ]);
+});
+
+test('any JSON can be compared, also with fields of the wrong type', () => {
+  const odd = fc.oneof(
+    fc.jsonValue({ maxDepth: 12 }),
+    fc.record({ layers: fc.jsonValue(), manifests: fc.jsonValue(), config: fc.jsonValue() }, { requiredKeys: [] }),
+  );
+  fc.assert(
+    fc.property(odd, odd, odd, odd, (json, config, otherJson, otherConfig) => {
+      const one = { digest: digest('1'), mediaType: 'x', size: 1, json, config };
+      const other = { digest: digest('2'), mediaType: 'x', size: 1, json: otherJson, config: otherConfig };
+      const { from, to } = compareManifests(one, other);
+      expect([from.total >= 1, to.total >= 1]).toEqual([true, true]);
+    }),
+  );
+});

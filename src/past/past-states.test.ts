@@ -1,0 +1,131 @@
+import { describe, expect, test } from 'bun:test';
+import fc from 'fast-check';
+import { EVENTS_BEGIN, eventBatches } from '../../test/support/generators.ts';
+import { refusalOf } from '../../test/support/registry.ts';
+import { everythingOf, foldOf, REPO, slotsOf, slotTime, type WrittenSlot, writeLog } from '../../test/support/slots.ts';
+import { encodeSnapshot } from '../journal/snapshot.ts';
+import { MemoryDriver } from '../storage/memory/driver.ts';
+import { slotKey, snapshotKey } from '../storage/paths.ts';
+import { PastStates } from './past-states.ts';
+
+const LONG_AFTER = EVENTS_BEGIN + 10 * 24 * 3_600_000;
+
+/** Counts what is read. */
+class CountingDriver extends MemoryDriver {
+  reads = 0;
+
+  override async read(...call: Parameters<MemoryDriver['read']>): ReturnType<MemoryDriver['read']> {
+    this.reads++;
+    return await super.read(...call);
+  }
+}
+
+async function open(
+  slots: readonly WrittenSlot[],
+  { snapshots = [], now = LONG_AFTER, memory = 1e9 }: { snapshots?: number[]; now?: number; memory?: number } = {},
+) {
+  const driver = new CountingDriver();
+  await writeLog(driver, slots);
+  for (const seq of snapshots) {
+    await driver.create(snapshotKey(REPO, seq), await encodeSnapshot(REPO, foldOf(slots.slice(0, seq))));
+  }
+  return { driver, states: new PastStates({ driver, now: () => now, yieldToRequests: async () => {}, memory }) };
+}
+
+/** That many slots, one second apart, each of which sets a tag. */
+function tagged(count: number): WrittenSlot[] {
+  const digest = `sha256:${'a'.repeat(64)}`;
+  return slotsOf(Array.from({ length: count }, (_, n) => [{ type: 'tag.set', tag: `t${n + 1}`, digest }] as never));
+}
+
+describe('the state at a moment', () => {
+  test('is the fold of all slots up to it, whichever snapshots there are', async () => {
+    await fc.assert(
+      fc.asyncProperty(eventBatches, fc.nat(), fc.array(fc.nat(), { maxLength: 3 }), async (batches, point, some) => {
+        const slots = slotsOf(batches);
+        if (slots.length === 0) return;
+        const seq = 1 + (point % slots.length);
+        const snapshots = [...new Set(some.map((each) => 1 + (each % slots.length)))];
+        const { states } = await open(slots, { snapshots });
+        const expected = everythingOf(foldOf(slots.slice(0, seq)));
+        const bySlot = await states.at(REPO, { kind: 'slot', seq });
+        expect(everythingOf(bySlot.state)).toEqual(expected);
+        expect(bySlot.time).toBe(new Date(slotTime(seq)).toISOString());
+        for (const until of [slotTime(seq), slotTime(seq) + 999]) {
+          expect(everythingOf((await states.at(REPO, { kind: 'time', until })).state)).toEqual(expected);
+        }
+        expect((await states.at(REPO, undefined)).state.seq).toBe(slots.length);
+      }),
+      { numRuns: 60 },
+    );
+  });
+
+  test('before the first slot has no repository', async () => {
+    const { states } = await open(tagged(3));
+    const { state, time } = await states.at(REPO, { kind: 'time', until: slotTime(1) - 1 });
+    expect([state.seq, state.exists, time]).toEqual([0, false, undefined]);
+  });
+
+  test('ends before the first slot that is later, though clocks of nodes differ', async () => {
+    const slots = tagged(5);
+    const driver = new MemoryDriver();
+    // The fourth slot was written by a node whose clock is behind.
+    const behind = { ...(slots[3]?.batch ?? expect.unreachable()), at: new Date(slotTime(2)).toISOString() };
+    await writeLog(driver, slots.slice(0, 3));
+    await driver.create(slotKey(REPO, 4), new TextEncoder().encode(JSON.stringify(behind)));
+    const states = new PastStates({ driver, now: () => LONG_AFTER, yieldToRequests: async () => {}, memory: 1e9 });
+    expect((await states.at(REPO, { kind: 'time', until: slotTime(2) })).state.seq).toBe(2);
+    expect((await states.at(REPO, { kind: 'time', until: slotTime(3) })).state.seq).toBe(4);
+  });
+
+  test('is refused if the moment is not over, or the slot does not exist', async () => {
+    const { states } = await open(tagged(3), { now: slotTime(3) });
+    const future = Promise.try(() => states.at(REPO, { kind: 'time', until: slotTime(3) + 2_000 }));
+    expect(await refusalOf(future)).toBe('request-invalid');
+    expect(await refusalOf(Promise.try(() => states.at(REPO, { kind: 'slot', seq: 4 })))).toBe('request-invalid');
+  });
+
+  test('in the current second grows with the slots that are written in it', async () => {
+    const slots = tagged(4);
+    const { driver, states } = await open(slots.slice(0, 2), { now: slotTime(4) });
+    const now = { kind: 'time', until: slotTime(4) + 999 } as const;
+    expect((await states.at(REPO, now)).state.seq).toBe(2);
+    await writeLog(driver, slots);
+    expect((await states.at(REPO, now)).state.seq).toBe(4);
+    expect((await states.at(REPO, undefined)).state.seq).toBe(4);
+  });
+});
+
+describe('reading the past', () => {
+  test('of a long log reads few slots, from the nearest snapshot', async () => {
+    const { driver, states } = await open(tagged(3_000), { snapshots: [512, 1_024, 2_048] });
+    driver.reads = 0;
+    expect((await states.at(REPO, { kind: 'time', until: slotTime(1_100) })).state.seq).toBe(1_100);
+    expect(driver.reads).toBeLessThan(200);
+  });
+
+  test('twice reads nothing the second time, as far as there is memory', async () => {
+    const slots = tagged(50);
+    const moment = { kind: 'time', until: slotTime(20) } as const;
+    const { driver, states } = await open(slots);
+    await states.at(REPO, moment);
+    driver.reads = 0;
+    expect(states.at(REPO, moment)).not.toBeInstanceOf(Promise);
+    expect(driver.reads).toBe(0);
+    const poor = await open(slots, { memory: 1_000 });
+    await poor.states.at(REPO, moment);
+    expect(poor.states.weight).toBe(0);
+    expect((await poor.states.at(REPO, moment)).state.seq).toBe(20);
+  });
+
+  test('by many at once folds once', async () => {
+    const { driver, states } = await open(tagged(500));
+    const moment = { kind: 'slot', seq: 400 } as const;
+    await states.at(REPO, moment);
+    const once = driver.reads;
+    const fresh = await open(tagged(500));
+    fresh.driver.reads = 0;
+    await Promise.all(Array.from({ length: 20 }, () => fresh.states.at(REPO, moment)));
+    expect(fresh.driver.reads).toBeLessThanOrEqual(once);
+  });
+});

@@ -1,0 +1,169 @@
+import { LRUCache } from 'lru-cache';
+import { RepositoryState } from '../journal/fold.ts';
+import { applySlot, nearestSnapshot, READ_AHEAD, readSlot, type Slot, slotsAfter } from '../journal/log.ts';
+import { RegistryError } from '../oci/errors.ts';
+import type { RepositoryName } from '../oci/names.ts';
+import { nameUnknown } from '../registry/require-repository.ts';
+import type { StoreReader } from '../storage/driver.ts';
+import { Semaphore } from '../system/semaphore.ts';
+import { formatTime, type Moment } from './moment.ts';
+import { CLOCK_DIFFERENCE_MS, slotBefore } from './slot-times.ts';
+
+/** A repository as it was after its slot `seq`. */
+export interface PastState {
+  /** Shared with other requests, so it must not be modified. `seq` is 0 before the first slot. */
+  readonly state: RepositoryState;
+  /** Time of that slot, ISO 8601; undefined before the first slot. */
+  readonly time: string | undefined;
+}
+
+export interface PastStatesPorts {
+  readonly driver: StoreReader;
+  /** Milliseconds. */
+  readonly now: () => number;
+  /** Lets other requests run. */
+  readonly yieldToRequests: () => Promise<void>;
+  /** Estimated bytes of memory for folded states. */
+  readonly memory: number;
+}
+
+/** States folded at the same time, because each takes memory until it is complete. */
+const MAX_FOLDS = 2;
+/** A moment counts as over this many milliseconds after its end: until then a write that was acknowledged in it may still be found. */
+const SETTLED_MS = CLOCK_DIFFERENCE_MS + 30_000;
+/** Slots folded between two calls of `yieldToRequests`. */
+const YIELD_EVERY = 64;
+/** A longer fold is given up, in milliseconds. */
+const MAX_FOLD_MS = 60_000;
+/** Moments whose slot is remembered. */
+const MAX_MOMENTS = 10_000;
+
+/**
+ * Folds repositories up to moments of the past, each from the nearest snapshot. States are remembered as far as the memory goes,
+ * because a moment that is over never changes.
+ */
+export class PastStates {
+  readonly #ports: PastStatesPorts;
+  readonly #states: LRUCache<string, PastState>;
+  /** The newest slot of each repository when it was last looked for. */
+  readonly #heads = new LRUCache<RepositoryName, number>({ max: MAX_MOMENTS });
+  /** The slot of each moment that is over. */
+  readonly #slots = new LRUCache<string, number>({ max: MAX_MOMENTS });
+  readonly #folding = new Map<string, Promise<PastState>>();
+  readonly #permits = new Semaphore(MAX_FOLDS);
+
+  constructor(ports: PastStatesPorts) {
+    this.#ports = ports;
+    this.#states = new LRUCache({
+      maxSize: Math.max(1, ports.memory),
+      sizeCalculation: ({ state }) => state.weight,
+    });
+  }
+
+  /** Estimated bytes of memory of the remembered states. */
+  get weight(): number {
+    return this.#states.calculatedSize;
+  }
+
+  /**
+   * The repository after its last slot at or before the moment: all slots before the first one that is later.
+   * @param moment undefined: now
+   * @returns a promise only if the store must be read
+   * @throws RegistryError `request-invalid` for a moment that is not over or a slot that does not exist; `log-broken`, `unavailable`
+   */
+  at(repo: RepositoryName, moment: Moment | undefined): PastState | Promise<PastState> {
+    if (moment === undefined) return this.#now(repo);
+    if (moment.kind === 'time' && moment.until - 999 > this.#ports.now()) {
+      throw new RegistryError('request-invalid', `${formatTime(moment.until)} is not in the past`);
+    }
+    const name = moment.kind === 'slot' ? `${repo}@${moment.seq}` : `${repo}@until ${moment.until}`;
+    const seq = moment.kind === 'slot' ? moment.seq : this.#slots.get(name);
+    const known = seq === undefined ? undefined : this.#states.get(`${repo}@${seq}`);
+    return known ?? this.#once(name, () => this.#fold(repo, moment));
+  }
+
+  async #now(repo: RepositoryName): Promise<PastState> {
+    const seq = this.#heads.get(repo) ?? 0;
+    const known = this.#states.get(`${repo}@${seq}`);
+    if (known !== undefined && (await readSlot(this.#ports.driver, repo, seq + 1)) === undefined) return known;
+    // Not shared with calls that came later: a slot may have been written since this one began to read.
+    return await this.#fold(repo, undefined);
+  }
+
+  #once(name: string, fold: () => Promise<PastState>): Promise<PastState> {
+    const running = this.#folding.get(name);
+    if (running !== undefined) return running;
+    const folding = fold().finally(() => this.#folding.delete(name));
+    this.#folding.set(name, folding);
+    return folding;
+  }
+
+  async #fold(repo: RepositoryName, moment: Moment | undefined): Promise<PastState> {
+    const deadline = AbortSignal.timeout(MAX_FOLD_MS);
+    const release = await this.#permits.acquire(deadline).catch(() => {
+      throw tooLong(repo);
+    });
+    try {
+      const { past, isHead } = await this.#read(repo, moment, deadline);
+      const { seq } = past.state;
+      if (isHead) this.#heads.set(repo, seq);
+      if (moment?.kind === 'slot' && seq < moment.seq) {
+        if (seq === 0) throw nameUnknown(repo);
+        throw new RegistryError('request-invalid', `the log of ${repo} ends at slot ${seq}`, { seq });
+      }
+      // The state at the end of the log is not kept for a moment that is not over: it may grow by slots that belong to it.
+      if (moment?.kind === 'time' && (!isHead || moment.until + SETTLED_MS < this.#ports.now())) {
+        this.#slots.set(`${repo}@until ${moment.until}`, seq);
+      }
+      this.#states.set(`${repo}@${seq}`, past);
+      return past;
+    } finally {
+      release();
+    }
+  }
+
+  async #read(
+    repo: RepositoryName,
+    moment: Moment | undefined,
+    deadline: AbortSignal,
+  ): Promise<{ readonly past: PastState; readonly isHead: boolean }> {
+    const { driver, yieldToRequests } = this.#ports;
+    const upTo = await this.#lastKnownSlot(repo, moment);
+    const state = upTo === 0 ? new RepositoryState() : (await nearestSnapshot(driver, repo, upTo)).state;
+    let time = state.seq === 0 ? undefined : await timeOf(driver, repo, state.seq);
+    if (moment?.kind === 'slot' && state.seq === moment.seq) return { past: { state, time }, isHead: false };
+    for await (const slot of slotsAfter(driver, repo, state.seq, READ_AHEAD)) {
+      if (isLater(slot, moment)) return { past: { state, time }, isHead: false };
+      applySlot(repo, state, slot);
+      time = slot.batch.at;
+      if (state.seq % YIELD_EVERY === 0) await yieldToRequests();
+      if (deadline.aborted) throw tooLong(repo);
+    }
+    return { past: { state, time }, isHead: true };
+  }
+
+  /** A slot that is at or before the moment. undefined: every slot is. */
+  async #lastKnownSlot(repo: RepositoryName, moment: Moment | undefined): Promise<number | undefined> {
+    if (moment?.kind !== 'time') return moment?.seq;
+    return await slotBefore(this.#ports.driver, repo, moment.until, 0);
+  }
+}
+
+function isLater({ batch }: Slot, moment: Moment | undefined): boolean {
+  switch (moment?.kind) {
+    case 'slot':
+      return batch.seq > moment.seq;
+    case 'time':
+      return Date.parse(batch.at) > moment.until;
+    case undefined:
+      return false;
+  }
+}
+
+async function timeOf(driver: StoreReader, repo: RepositoryName, seq: number): Promise<string | undefined> {
+  return (await readSlot(driver, repo, seq))?.batch.at;
+}
+
+function tooLong(repo: RepositoryName): RegistryError {
+  return new RegistryError('unavailable', `reading the past of ${repo} takes too long now: try again`);
+}

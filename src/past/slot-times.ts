@@ -1,0 +1,41 @@
+import { readSlot } from '../journal/log.ts';
+import type { RepositoryName } from '../oci/names.ts';
+import type { StoreReader } from '../storage/driver.ts';
+
+/**
+ * How far the clocks of the nodes that write to one repository may differ, in milliseconds. Slots are ordered by their numbers; their
+ * times are in that order except for this difference.
+ */
+export const CLOCK_DIFFERENCE_MS = 30_000;
+
+/**
+ * A slot up to which all slots are at or before a time, near the last such slot. It reads about two slots for each doubling of the
+ * log's length.
+ * @param until milliseconds
+ * @param from a slot that is known to be at or before the time, or 0
+ * @returns its number, at least `from`
+ */
+export async function slotBefore(
+  reader: StoreReader,
+  repo: RepositoryName,
+  until: number,
+  from: number,
+): Promise<number> {
+  const isBefore = async (seq: number): Promise<boolean> => {
+    const slot = await readSlot(reader, repo, seq);
+    return slot !== undefined && Date.parse(slot.batch.at) <= until - CLOCK_DIFFERENCE_MS;
+  };
+  let low = from;
+  let step = 1;
+  while (await isBefore(low + step)) {
+    low += step;
+    step *= 2;
+  }
+  // low is before the time; low + step is not, or does not exist.
+  for (let high = low + step; high - low > 1; ) {
+    const middle = Math.floor((low + high) / 2);
+    if (await isBefore(middle)) low = middle;
+    else high = middle;
+  }
+  return low;
+}

@@ -1,0 +1,57 @@
+import { setImmediate as immediate } from 'node:timers/promises';
+import type { AccessPolicy } from '../access/access.ts';
+import type { Config } from '../config.ts';
+import type { RepositoryName } from '../oci/names.ts';
+import { HistoryService } from '../past/history-service.ts';
+import type { History } from '../past/interface.ts';
+import { PastNames } from '../past/past-names.ts';
+import { PastProjection } from '../past/past-projection.ts';
+import { PastRegistry } from '../past/past-registry.ts';
+import { PastStates } from '../past/past-states.ts';
+import type { Reference, Registry } from '../registry/interface.ts';
+import type { RegistryPorts } from '../registry/ports.ts';
+import { StoreRegistry } from '../registry/store-registry.ts';
+import { AnswerDeadline } from '../rules/answer-deadline.ts';
+import { HistoryAccess } from '../rules/history-access.ts';
+import { WithPast } from '../rules/with-past.ts';
+import type { StoreReader } from '../storage/driver.ts';
+
+type OnPull = (repo: RepositoryName, reference: Reference) => void;
+
+export interface Past {
+  readonly history: History;
+  /** Adds the past to the registry of today. */
+  readonly addTo: (registry: Registry) => Registry;
+  /** Pulls from the past do not count as pulls of today's tags. */
+  readonly withoutPast: (onPull: OnPull | undefined) => OnPull | undefined;
+  /** Estimated bytes of memory of the states that are remembered. */
+  readonly bytes: () => number;
+}
+
+/** @param ports those of the registry of today */
+export function openPast(config: Config, ports: RegistryPorts, access: AccessPolicy): Past {
+  const names = new PastNames(config.pastPrefix);
+  const { driver, positions, now } = ports;
+  const states = openStates(driver, config.pastMemory);
+  const content = new StoreRegistry({ ...ports, projection: new PastProjection(names, states) });
+  const past = new PastRegistry({
+    ...{ names, states, driver, access, positions, now },
+    content: new AnswerDeadline(content),
+  });
+  return {
+    history: new HistoryAccess(openHistory(driver, states), access),
+    addTo: (registry) => new WithPast(registry, past, names),
+    withoutPast: (onPull) =>
+      onPull && ((repo, reference) => names.parse(repo) === undefined && onPull(repo, reference)),
+    bytes: () => states.weight,
+  };
+}
+
+/** The states of repositories as they were. @param memory bytes */
+export function openStates(driver: StoreReader, memory: number): PastStates {
+  return new PastStates({ driver, now: Date.now, yieldToRequests: immediate, memory });
+}
+
+export function openHistory(driver: StoreReader, states: PastStates): HistoryService {
+  return new HistoryService({ driver, states, now: Date.now, yieldToRequests: immediate });
+}
