@@ -10,6 +10,7 @@ import type { Connection } from './connection.ts';
 import type { FileResponse, RequestContext, RequestStats } from './context.ts';
 import { dispatch } from './dispatch.ts';
 import { type FailedRequest, failed } from './failed.ts';
+import { sendBehindTls } from './file-behind-tls.ts';
 import type { Gate, Identified } from './gate.ts';
 import { handOver } from './hand-over.ts';
 import { checkHost } from './host-header.ts';
@@ -78,16 +79,20 @@ export class Exchange implements RequestContext {
 
   get sendFile(): (answer: FileResponse) => Response | Promise<Response> {
     return (wanted) => {
-      // A sending thread writes the response head itself, so no header can be added later.
+      const { request } = this;
+      // Other threads and the TLS front write the response head themselves, so no header can be added later.
       const answer = { ...wanted, headers: { ...wanted.headers, ...this.#headers } };
-      const handed = handOver(answer, {
-        request: this.request,
-        server: this.#server,
-        stats: this.stats,
-        senders: this.#ports.senders,
-        failed: (message) => failed(new Error(message), this.#ports, this.#about()),
-      });
-      return handed ?? sendHere(answer);
+      const report = (message: string): void => {
+        failed(new Error(message), this.#ports, this.#about());
+      };
+      const connection = this.#behindTls();
+      if (connection !== undefined)
+        return sendBehindTls(answer, { request, connection, failed: report }) ?? sendHere(answer);
+      const { senders } = this.#ports;
+      return (
+        handOver(answer, { request, server: this.#server, stats: this.stats, senders, failed: report }) ??
+        sendHere(answer)
+      );
     };
   }
 

@@ -1,12 +1,20 @@
 import type { Authenticated } from '../access/authenticator.ts';
 import { ClientCertificate } from './client-certificate.ts';
 import type { PresentedCertificate } from './presented-certificate.ts';
+import type { FileToSend } from './send-file.ts';
 
 /** The client behind a connection to the HTTP server. */
 export interface TlsConnection {
   readonly address: string;
   /** What its certificate proves now; undefined if it has none. */
   readonly certificate: Authenticated | undefined;
+  /** As in `Tunnel`. */
+  readonly sendInstead: (file: FileToSend) => string | undefined;
+}
+
+export interface TlsClient extends Pick<TlsConnection, 'address' | 'sendInstead'> {
+  /** undefined if it presented none. */
+  readonly certificate: PresentedCertificate | undefined;
 }
 
 /** This side of a connection to the HTTP server. */
@@ -21,14 +29,16 @@ const OWN_ADDRESS = '127.0.0.1';
 
 class Entry implements TlsConnection {
   readonly address: string;
+  readonly sendInstead: TlsClient['sendInstead'];
   readonly end: OwnEnd;
   readonly #certificate: ClientCertificate | undefined;
   readonly #now: () => number;
 
-  constructor(end: OwnEnd, address: string, certificate: ClientCertificate | undefined, now: () => number) {
+  constructor(end: OwnEnd, { address, certificate, sendInstead }: TlsClient, now: () => number) {
     this.end = end;
     this.address = address;
-    this.#certificate = certificate;
+    this.sendInstead = sendInstead;
+    this.#certificate = certificate === undefined ? undefined : new ClientCertificate(certificate);
     this.#now = now;
   }
 
@@ -63,9 +73,8 @@ export class ConnectionTable {
     return entry?.end.isConnected === true ? entry : undefined;
   }
 
-  add(end: OwnEnd, address: string, certificate: PresentedCertificate | undefined): void {
-    const known = certificate === undefined ? undefined : new ClientCertificate(certificate);
-    this.#entries.set(end.port, new Entry(end, address, known, this.#now));
+  add(end: OwnEnd, client: TlsClient): void {
+    this.#entries.set(end.port, new Entry(end, client, this.#now));
   }
 
   /** Removes a connection. Another one that has got its port stays. */

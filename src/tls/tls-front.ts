@@ -125,7 +125,8 @@ export class TlsFront {
     const certificate = material.clientCa === undefined ? undefined : presentedCertificate(client);
     const tunnel: Tunnel = new Tunnel(client, {
       innerPort,
-      opened: (inner) => connections.add(inner, address, certificate),
+      opened: (inner) =>
+        connections.add(inner, { address, certificate, sendInstead: (file) => tunnel.sendInstead(file) }),
       closing: (inner) => connections.remove(inner),
       ended: () => {
         this.#tunnels.delete(tunnel);

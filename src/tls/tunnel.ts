@@ -1,5 +1,7 @@
 import type { TLSSocket } from 'node:tls';
 import { InnerConnection } from './inner-connection.ts';
+import { type Found, MarkedResponse } from './marked-response.ts';
+import { type FileToSend, sendFile } from './send-file.ts';
 
 /** How long a client may take to send its first byte. The timeouts of the HTTP server apply only later. */
 const SILENT_MS = 60_000;
@@ -31,6 +33,8 @@ export class Tunnel {
   #inner: InnerConnection | undefined;
   /** Whether all bytes of the HTTP server have arrived. */
   #isAnswered = false;
+  /** A file that is being sent, or will be once the response that stands for it has arrived. */
+  #file: { readonly marked: MarkedResponse; readonly file: FileToSend; isSending: boolean } | undefined;
   #isClientClosed = false;
   #isInnerClosed = true;
 
@@ -42,7 +46,9 @@ export class Tunnel {
     client.on('error', () => {});
     // It is never a string, because no encoding is set.
     client.on('data', (bytes) => this.#forward(typeof bytes === 'string' ? Buffer.from(bytes) : bytes));
-    client.on('drain', () => this.#inner?.resume());
+    client.on('drain', () => {
+      if (this.#file?.isSending !== true) this.#inner?.resume();
+    });
     client.once('end', () => this.#endInner());
     client.once('close', () => this.#clientClosed());
   }
@@ -50,6 +56,18 @@ export class Tunnel {
   /** Ends the connection if its client has sent nothing. */
   endIfSilent(): void {
     if (this.#inner === undefined) this.#endClient();
+  }
+
+  /**
+   * Sends a file to the client in place of the response that has the returned mark as the value of one of its headers. The HTTP server must
+   * send that response next.
+   * @returns undefined if the HTTP server must send the file itself
+   */
+  sendInstead(file: FileToSend): string | undefined {
+    if (this.#file !== undefined || this.#isAnswered || this.#isClientClosed) return undefined;
+    const marked = new MarkedResponse();
+    this.#file = { marked, file, isSending: false };
+    return marked.mark;
   }
 
   /** Ends both connections at once. */
@@ -72,16 +90,45 @@ export class Tunnel {
         // The client may have disconnected in the meantime.
         if (this.#isClientClosed) this.#endInner();
       },
-      received: (bytes) => this.#isClientClosed || this.#client.write(bytes),
+      received: (bytes) => this.#received(bytes),
       drained: () => this.#client.resume(),
       answered: () => {
         this.#isAnswered = true;
         this.#endInner();
-        this.#endClient();
+        if (this.#file?.isSending !== true) this.#endClient();
       },
       closed: () => this.#innerClosed(inner),
     });
     return inner;
+  }
+
+  /** @returns false if no more bytes can be taken now */
+  #received(bytes: Buffer): boolean {
+    if (this.#isClientClosed) return true;
+    if (this.#file === undefined) return this.#client.write(bytes);
+    const { marked, file } = this.#file;
+    let found: Found | undefined;
+    try {
+      found = marked.take(bytes);
+    } catch (error) {
+      this.#dropFile(String(error));
+      this.#client.destroy();
+    }
+    if (found === undefined) return true;
+    if (found.before.length > 0) this.#client.write(found.before);
+    this.#file.isSending = true;
+    void this.#sendFile(file, found.after);
+    return false;
+  }
+
+  /** @param after bytes of the HTTP server that follow the file */
+  async #sendFile(file: FileToSend, after: Buffer): Promise<void> {
+    await sendFile(this.#client, file);
+    this.#file = undefined;
+    if (this.#isClientClosed) return;
+    const takesMore = after.length === 0 || this.#client.write(after);
+    if (this.#isAnswered || this.#isInnerClosed) this.#endClient();
+    else if (takesMore) this.#inner?.resume();
   }
 
   #endInner(): void {
@@ -110,6 +157,7 @@ export class Tunnel {
   #clientClosed(): void {
     this.#isClientClosed = true;
     clearTimeout(this.#timer);
+    this.#dropFile();
     this.#endInner();
     if (this.#isInnerClosed) this.#ports.ended();
   }
@@ -117,8 +165,16 @@ export class Tunnel {
   #innerClosed(inner: InnerConnection): void {
     this.#isInnerClosed = true;
     this.#ports.closing(inner);
+    this.#dropFile();
     // The response may be truncated, which the client must notice.
-    if (!this.#isAnswered) this.#client.destroy();
+    if (!this.#isAnswered && this.#file === undefined) this.#client.destroy();
     if (this.#isClientClosed) this.#ports.ended();
+  }
+
+  /** The response that stands for the file will not arrive. */
+  #dropFile(failure?: string): void {
+    if (this.#file === undefined || this.#file.isSending) return;
+    this.#file.file.done(failure);
+    this.#file = undefined;
   }
 }

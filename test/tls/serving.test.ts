@@ -1,6 +1,8 @@
 // The server speaks TLS: what clients get, what they do not get, and what is never sent in plain text.
 import { afterAll, beforeAll, describe, expect, setDefaultTimeout, test } from 'bun:test';
+import { readdirSync, readlinkSync } from 'node:fs';
 import { connect } from 'node:net';
+import { join } from 'node:path';
 import { type ConnectionOptions, connect as connectTls } from 'node:tls';
 import { attempt, TOOLS_WITHIN_MS, tools } from '../support/command.ts';
 import { eventually } from '../support/eventually.ts';
@@ -8,6 +10,7 @@ import { type Content, digestOf, randomBlob } from '../support/oci.ts';
 import { cleanUp, type Server, startServer } from '../support/server.ts';
 import { LOOPBACK, listeningOn } from '../support/sockets.ts';
 import { Authority, CertificateFiles } from './authority.ts';
+import { Connection } from './connection.ts';
 import { bytesOf, Tap } from './tap.ts';
 
 setDefaultTimeout(60_000);
@@ -48,6 +51,19 @@ async function push(blob: Content): Promise<void> {
 
 function pathOf(blob: Content): string {
   return `/v2/${REPOSITORY}/blobs/${blob.descriptor.digest}`;
+}
+
+/** How many files of blobs the server has open. */
+function openBlobs(): number {
+  const folder = `/proc/${server.process.pid}/fd`;
+  return readdirSync(folder).filter((name) => {
+    try {
+      return readlinkSync(join(folder, name)).startsWith(join(server.dataPath, 'data'));
+    } catch {
+      // It was closed in the meantime.
+      return false;
+    }
+  }).length;
 }
 
 /** The version of TLS that both agree on. */
@@ -167,39 +183,49 @@ describe('a blob', () => {
     await tap.close();
   });
 
-  test('is not mixed with the response before it when the client pipelines requests', async () => {
-    const requests = [pathOf(small), pathOf(big)].map((path) => `GET ${path} HTTP/1.1\r\nHost: localhost\r\n\r\n`);
-    const received: Buffer[] = [];
-    const closed = Promise.withResolvers<void>();
-    const options = { host: '127.0.0.1', port: server.port, ca: authority.pem };
-    const socket = connectTls(options, () => socket.write(requests.join('')));
-    socket.on('data', (bytes) => received.push(bytesOf(bytes)));
-    socket.on('close', () => closed.resolve());
-    await closed.promise;
-    const all = Buffer.concat(received);
-    const bodyOf = (from: number, length: number): Uint8Array => {
-      const begin = all.indexOf('\r\n\r\n', from) + 4;
-      return all.subarray(begin, begin + length);
-    };
-    expect(digestOf(bodyOf(0, small.bytes.length))).toBe(small.descriptor.digest);
-    const second = all.indexOf('HTTP/1.1 ', small.bytes.length);
-    if (second >= 0) expect(digestOf(bodyOf(second, big.bytes.length))).toBe(big.descriptor.digest);
+  test('leaves the connection open for the next request', async () => {
+    const connection = await Connection.open(server.port, authority.pem);
+    for (const blob of [big, small, big, huge]) {
+      connection.request([pathOf(blob)]);
+      const { status, body } = await connection.response();
+      expect([status, digestOf(body)]).toEqual([200, blob.descriptor.digest]);
+    }
+    connection.request([pathOf(big)], 'Range: bytes=1-8000000', 'Connection: close');
+    const { status, headers, body } = await connection.response();
+    expect([status, headers.get('connection'), digestOf(body)]).toEqual([
+      206,
+      'close',
+      digestOf(big.bytes.subarray(1, 8_000_001)),
+    ]);
+    await connection.closed;
+  });
+
+  test('is not mixed with the responses around it when the client pipelines requests', async () => {
+    const connection = await Connection.open(server.port, authority.pem);
+    const blobs = [small, big, small, small];
+    connection.request(blobs.map(pathOf));
+    for (const blob of blobs) expect(digestOf((await connection.response()).body)).toBe(blob.descriptor.digest);
+    connection.close();
   });
 });
 
 describe('a client', () => {
   test('that hangs up in the middle of a blob leaves nothing behind', async () => {
-    for (let i = 0; i < 5; i++) {
-      const controller = new AbortController();
-      const response = await get(pathOf(huge), { signal: controller.signal });
-      await response.body?.getReader().read();
-      controller.abort();
-    }
-    await eventually(async () => {
+    const open = async () => {
       const text = await (await get('/metrics')).text();
-      expect(text).toMatch(/^marina_tls_connections [12]$/m);
       expect(text).toMatch(/^marina_requests_in_flight 0$/m);
-    });
+      return Number(/^marina_tls_connections (\d+)$/m.exec(text)?.[1]);
+    };
+    const before = await open();
+    for (let i = 0; i < 5; i++) {
+      const connection = await Connection.open(server.port, authority.pem);
+      // It reads nothing.
+      connection.request([pathOf(huge), pathOf(huge)]);
+      await eventually(() => expect(openBlobs()).toBeGreaterThan(0));
+      connection.close();
+    }
+    await eventually(async () => expect(await open()).toBeLessThanOrEqual(before));
+    await eventually(() => expect(openBlobs()).toBe(0));
   });
 
   test('is identified by its address, which is in the log', async () => {
