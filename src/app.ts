@@ -2,11 +2,11 @@ import type { Config } from './config.ts';
 import { Serving, version } from './serving.ts';
 import { within } from './system/within.ts';
 import { type Logs, logsOf, openLogTargets } from './telemetry/log.ts';
-import { allocateSharedMemory, type ServingThread, type Thread } from './threads/thread.ts';
+import type { ServingThread, Thread } from './threads/thread.ts';
 import { WorkerThread } from './threads/worker-thread.ts';
 import { warnOfPoolSize } from './wiring/disk-threads.ts';
 import type { Listeners } from './wiring/listeners.ts';
-import { threadCount } from './wiring/threads.ts';
+import { allocateSharedMemory, threadCount } from './wiring/threads.ts';
 import type { Node } from './wiring.ts';
 
 /** How long the threads of a draining process may take for anything that has a shorter deadline of its own. */
@@ -44,15 +44,18 @@ export async function run(config: Config): Promise<void> {
   const threads: Threads = { own, workers, serving: [own, ...workers.map(({ serving }) => serving)] };
   await own.wire();
   await Promise.all(workers.map(({ serving }) => serving.wire()));
-  const port = await own.listen(config.port);
-  await Promise.all(workers.map(({ serving }) => serving.listen(port)));
+  const listening = Promise.withResolvers<void>();
   const drainOnce = (signal: NodeJS.Signals): void => {
     process.off('SIGTERM', drainOnce);
     process.off('SIGINT', drainOnce);
-    void drain(threads, config, logs, signal);
+    void listening.promise.then(() => drain(threads, config, logs, signal));
   };
+  // Before the first thread listens, because clients may use its port while others do not listen yet.
   process.on('SIGTERM', drainOnce);
   process.on('SIGINT', drainOnce);
+  const port = await own.listen(config.port);
+  await Promise.all(workers.map(({ serving }) => serving.listen(port)));
+  listening.resolve();
   warnOfPoolSize(config, logs.logger);
   announce(own.node, own.listeners, config, count, logs);
 }

@@ -26,7 +26,7 @@ import { ReadOnly } from './rules/read-only.ts';
 import type { Logs } from './telemetry/log.ts';
 import { Telemetry } from './telemetry/metrics.ts';
 import type { MetricsPart } from './telemetry/metrics-page.ts';
-import type { Thread } from './threads/thread.ts';
+import { ALONE, type Thread } from './threads/thread.ts';
 import { type Access, openAccessControl } from './wiring/access.ts';
 import { openAccessFiles } from './wiring/access-files.ts';
 import { admissionLimits, idFactory, openSubjectLimits, reachOf, sleep } from './wiring/basics.ts';
@@ -35,6 +35,7 @@ import { wireCluster } from './wiring/cluster.ts';
 import { wireEmbedded } from './wiring/embedded.ts';
 import { watchExpiring } from './wiring/expiring.ts';
 import { type Listeners, openListeners } from './wiring/listeners.ts';
+import { receiveNews } from './wiring/news.ts';
 import type { ShapePorts } from './wiring/node-ports.ts';
 import { openPast } from './wiring/past.ts';
 import { openPulls } from './wiring/pulls.ts';
@@ -95,14 +96,15 @@ export async function wire(config: Config, logs: Logs, version: string, thread: 
   const telemetry = new Telemetry();
   const reach = reachOf(config.crashPoint);
   const { redisUrl } = config;
-  const quotas = openQuotas({ logger, telemetry });
+  const folderThread = config.storageDriver === 'filesystem' && redisUrl === undefined ? thread : ALONE;
+  const quotas = openQuotas({ logger, telemetry, folderThread });
   const onRules = (rules: AccessRules): void => quotas.use(rules.quotas);
   const accessFiles = await openAccessFiles(config, { logger, telemetry, onRules });
   const tls = await openTls(config, { logger, telemetry });
-  const opened = await openStore(config, redisUrl !== undefined, { newId, reach, logs, telemetry });
+  const opened = await openStore(config, redisUrl !== undefined, { newId, reach, logs, telemetry }, thread);
   const node = config.nodeName === '' ? hostname() : config.nodeName;
-  const { writes, close: closeSwitch } = await openWriteSwitch(config, opened, logger);
-  const pulls = await openPulls({ opened, policy, newId, logs, thread });
+  const { writes, close: closeSwitch } = await openWriteSwitch(config, opened, logger, thread);
+  const pulls = await openPulls({ opened, policy, newId, logs, thread, folderThread });
   const expiring = watchExpiring(opened, policy, logger);
   const robots = openRobotsLog({ driver: opened.driver, logs, newId, reach, node });
   const shapePorts: ShapePorts = {
@@ -120,7 +122,14 @@ export async function wire(config: Config, logs: Logs, version: string, thread: 
     reach,
     node,
     thread,
+    folderThread,
   };
+  receiveNews(folderThread, {
+    robotsChanged: () => robots.view.refresh(),
+    readOnlyTurned: () => writes.look(),
+    retentionEnded: async () => await expiring?.reload(),
+    pullsNeeded: async () => await pulls?.flush(),
+  });
   const shape = redisUrl === undefined ? await wireEmbedded(shapePorts) : await wireCluster(shapePorts, redisUrl);
   const { projection, sessions } = shape;
   const { driver, store, place } = opened;

@@ -83,6 +83,7 @@ const WIRING = [
   'src/wiring/operator.ts',
   'src/wiring/passwords.ts',
   'src/wiring/past.ts',
+  'src/wiring/news.ts',
   'src/wiring/node-ports.ts',
   'src/wiring/pulls.ts',
   'src/wiring/quotas.ts',

@@ -110,12 +110,16 @@ export class MemoryProjection implements Projection {
 
   /** The state of a repository for a background job, with the tail after its newest snapshot. */
   resident(repo: RepositoryName): Promise<Pick<Resident, 'state' | 'tail'>> {
-    return this.#resident(repo);
+    return this.#fresh(repo);
   }
 
-  /** The state of a resident repository, as far as it is folded. The call neither folds nor counts as a use. */
+  /**
+   * The state of a resident repository, as far as it is folded. The call neither folds nor counts as a use.
+   * @returns undefined also if other threads have written to the repository since: a view that nobody uses would never follow them
+   */
   kept(repo: RepositoryName): RepositoryState | undefined {
-    return this.#residents.get(repo)?.state;
+    const resident = this.#residents.get(repo);
+    return this.#ports.heads === undefined || resident?.isCurrent === true ? resident?.state : undefined;
   }
 
   /** Estimated bytes of memory of all resident states. */

@@ -5,22 +5,16 @@ import type { MetricsPart } from '../telemetry/metrics-page.ts';
  * has once: jobs, the control socket, the folder's lock. Every thread has its own server, registry and views.
  */
 
-/** The services that the owner offers to every other thread, each over a port of its own. */
-export const SERVICES = ['process', 'jobs', 'blobs', 'store', 'sessions'] as const;
+/** The services that the owner offers to every other thread, each over a port of its own; `news` is offered to the owner. */
+export const SERVICES = ['process', 'jobs', 'blobs', 'store', 'sessions', 'quotas', 'pulls', 'news'] as const;
 
 /** The two threads' ends of these ports. */
 export type ServicePorts = Readonly<Record<(typeof SERVICES)[number], MessagePort>>;
 
 /** Memory that all threads of a process share, accessed by Atomics. */
 export interface SharedMemory {
-  /** 32-bit words for the freshness of views: 65,536 counters by repository, one for the catalog, 65,536 turns. */
+  /** Keeps the views of all threads current: Heads in projection/threads/. */
   readonly heads: SharedArrayBuffer;
-}
-
-const HEADS_WORDS = 2 * 65_536 + 1;
-
-export function allocateSharedMemory(): SharedMemory {
-  return { heads: new SharedArrayBuffer(HEADS_WORDS * Int32Array.BYTES_PER_ELEMENT) };
 }
 
 /** What a thread that is not the owner gets at its start. */
@@ -53,6 +47,9 @@ export type Thread =
       readonly others: readonly OtherThread[];
     }
   | ({ readonly kind: 'other' } & ThreadPorts);
+
+/** The only thread of its process, or one that shares nothing with the others. */
+export const ALONE: Thread = { kind: 'alone' };
 
 /** A thread that serves, from its start to its end. The functions are called in this order, each once but for `metrics` and `inFlight`. */
 export interface ServingThread {

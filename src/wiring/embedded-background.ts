@@ -14,9 +14,11 @@ import { requireWritable } from '../registry/write-switch.ts';
 import type { Logs } from '../telemetry/log.ts';
 import type { Telemetry } from '../telemetry/metrics.ts';
 import { offer, remote } from '../threads/calls.ts';
+import type { ThreadPorts } from '../threads/thread.ts';
 import { operatorLabel, sleep } from './basics.ts';
 import { observeCollections, summaryOf, wireCollection } from './collection.ts';
 import { wireImports } from './importing.ts';
+import { spreadNews } from './news.ts';
 import type { ShapePorts } from './node-ports.ts';
 import { collectWhileWritable, retainWhileWritable } from './read-only.ts';
 import { logRetention, observeRetention, wireRetention } from './retention.ts';
@@ -39,19 +41,19 @@ interface BackgroundPorts extends ShapePorts {
   readonly sessions: SessionStore;
 }
 
-/** Runs the jobs and serves the operator's commands. One thread of a process does so; the others hand their jobs to it. */
-export async function openBackground(ports: BackgroundPorts): Promise<Background> {
-  const { thread } = ports;
-  if (thread.kind !== 'other') return await runJobs(ports);
-  const { enqueue } = remote<JobsService>(thread.services.jobs, ['enqueue']);
+/** For a thread that is not the owner. */
+export function handToOwner({ services }: Pick<ThreadPorts, 'services'>): Background {
+  const { enqueue } = remote<JobsService>(services.jobs, ['enqueue']);
   return { enqueue, close: async () => {} };
 }
 
-async function runJobs(ports: BackgroundPorts): Promise<Background> {
+/** Runs the jobs and serves the operator's commands. One thread of a process does so; the others hand their jobs to it. */
+export async function runJobs(ports: BackgroundPorts): Promise<Background> {
   const { config, logs, telemetry, opened, policy, pulls, expiring, writes, robots, newId, reach, node } = ports;
   const { projection, sessions, thread } = ports;
   const { driver } = opened;
   const others = thread.kind === 'owner' ? thread.others : [];
+  const news = spreadNews(ports.folderThread);
   const requests = (): number => telemetry.requests.begun;
   const collect = wireCollection({
     config,
@@ -69,7 +71,12 @@ async function runJobs(ports: BackgroundPorts): Promise<Background> {
   const retain = wireRetention({
     opened,
     policy,
-    pulls,
+    pulls: pulls && {
+      flush: async () => {
+        await news.pullsNeeded();
+        await pulls.flush();
+      },
+    },
     newId,
     projection,
     requests,
@@ -77,6 +84,11 @@ async function runJobs(ports: BackgroundPorts): Promise<Background> {
     onReport: (report) => {
       retentionLog.onReport(report);
       void expiring?.reload();
+      news
+        .retentionEnded()
+        .catch((error: unknown) =>
+          logs.logger.warn({ err: error }, 'not all threads know yet which tags retention will delete next'),
+        );
     },
     resident: (repo) => projection.kept(repo),
   });
@@ -119,9 +131,15 @@ async function runJobs(ports: BackgroundPorts): Promise<Background> {
         retain: (request) => jobs.enqueue({ kind: 'retain', request }),
         deleteRepository: (repo) => deleteRepository(repo, operatorLabel(), { projection }),
         restore: (repo, wanted) => restore(repo, wanted, operatorLabel(), { projection, driver }),
-        changeRobot: (name, change) => robots.change(name, change, operatorLabel()),
+        changeRobot: async (name, change) => {
+          await robots.change(name, change, operatorLabel());
+          await news.robotsChanged();
+        },
         importTree: imports.run,
-        turnReadOnly: (on) => writes.turn(on),
+        turnReadOnly: async (on) => {
+          await writes.turn(on);
+          await news.readOnlyTurned();
+        },
         requireWritable: () => requireWritable(writes.state),
         failed: (error) => logs.logger.error({ err: error }, "an operator's command failed"),
       })

@@ -1,12 +1,15 @@
 import { isSnapshotDue } from '../journal/snapshot-due.ts';
 import { MemoryProjection } from '../projection/memory.ts';
+import { Heads } from '../projection/threads/heads.ts';
 import type { Sharing } from '../quotas/usage-counter.ts';
 import { FileSessions } from '../registry/file-sessions.ts';
 import { LogSessions } from '../registry/log-sessions.ts';
 import { SessionIds } from '../registry/session-ids.ts';
-import type { SessionStore } from '../registry/sessions.ts';
+import type { RequestSessions, SessionStore } from '../registry/sessions.ts';
+import { SESSION_CALLS, type SessionCalls, SessionService, ThreadSessions } from '../sessions/thread-sessions.ts';
+import { offer, remote } from '../threads/calls.ts';
 import { repeat, sleep } from './basics.ts';
-import { openBackground } from './embedded-background.ts';
+import { type Background, handToOwner, runJobs } from './embedded-background.ts';
 import { logListingFailure } from './listing-failure.ts';
 import type { Shape, ShapePorts } from './node-ports.ts';
 
@@ -15,9 +18,12 @@ const COUNT_BUCKET_EVERY_MS = 10 * 60_000;
 /** How old the count of what other threads wrote to a bucket may be, and how often one repository is counted that this one writes to. */
 const COUNT_THREADS = { kind: 'always', everyMs: 15_000, pauseMs: 2_000 } as const;
 
+/** Every slot is counted when it is written. Only while threads read a changed ACCESS_FILE one after another, something may be missed. */
+const COUNT_FOLDER_EVERY_MS = 60_000;
+
 /** Wires the embedded shape: one process, with the views in memory, that also runs the jobs. */
 export async function wireEmbedded(ports: ShapePorts): Promise<Shape> {
-  const { config, logs, telemetry, opened, newId, reach, node } = ports;
+  const { config, logs, telemetry, opened, newId, reach, node, folderThread } = ports;
   const { driver } = opened;
   const projection: MemoryProjection = new MemoryProjection({
     driver,
@@ -30,14 +36,17 @@ export async function wireEmbedded(ports: ShapePorts): Promise<Shape> {
     budget: config.viewMemory,
     // A bucket cannot be locked. During a rolling deployment two nodes write to it, so views must look for slots of other processes.
     probe: !opened.isLocked,
+    heads: folderThread.kind === 'alone' ? undefined : new Heads(folderThread.memory.heads),
     onGrowth: (repo, tail) => {
-      if (isSnapshotDue(tail)) void background.enqueue({ kind: 'snapshot', repo });
+      if (!isSnapshotDue(tail)) return;
+      void background.enqueue({ kind: 'snapshot', repo });
+      // The owner writes it from its own view, so this one would not learn of it.
+      if (folderThread.kind === 'other') [tail.slots, tail.bytes] = [0, 0];
     },
     onUsage: ports.usage.used,
     onListingFailed: (error) => logListingFailure(logs, error),
   });
-  const sessions = openSessions(ports);
-  const background = await openBackground({ ...ports, projection, sessions });
+  const { sessions, background } = await openParts(ports, projection);
   return {
     projection,
     sessions,
@@ -48,10 +57,31 @@ export async function wireEmbedded(ports: ShapePorts): Promise<Shape> {
   };
 }
 
+interface Parts {
+  readonly sessions: RequestSessions;
+  readonly background: Background;
+}
+
+/** What the owner has once for all threads, and the others call. */
+async function openParts(ports: ShapePorts, projection: MemoryProjection): Promise<Parts> {
+  const { thread, folderThread, opened } = ports;
+  if (folderThread.kind === 'other') {
+    const owner = remote<SessionCalls>(folderThread.services.sessions, SESSION_CALLS);
+    const sessions = new ThreadSessions({ owner, ids: new SessionIds(opened.store), now: Date.now });
+    return { sessions, background: handToOwner(folderThread) };
+  }
+  const sessions = openSessions(ports);
+  const others = folderThread.kind === 'owner' ? folderThread.others : [];
+  for (const { services } of others) offer<SessionCalls>(services.sessions, new SessionService(sessions));
+  const background = thread.kind === 'other' ? handToOwner(thread) : await runJobs({ ...ports, projection, sessions });
+  return { sessions, background };
+}
+
 /** Who else writes to the store, as far as quotas are concerned. */
-function sharingOf({ opened, thread }: ShapePorts): Sharing {
-  if (opened.isLocked) return { kind: 'alone' };
-  return thread.kind === 'alone' ? { kind: 'sometimes', everyMs: COUNT_BUCKET_EVERY_MS } : COUNT_THREADS;
+function sharingOf({ opened, thread, folderThread }: ShapePorts): Sharing {
+  if (!opened.isLocked)
+    return thread.kind === 'alone' ? { kind: 'sometimes', everyMs: COUNT_BUCKET_EVERY_MS } : COUNT_THREADS;
+  return folderThread.kind === 'alone' ? { kind: 'alone' } : { kind: 'sometimes', everyMs: COUNT_FOLDER_EVERY_MS };
 }
 
 /** Opens the upload sessions of the embedded shape, also for a command that changes the store without a server. */

@@ -34,6 +34,11 @@ export interface ShapePorts {
   /** Name of this process in the event log. */
   readonly node: string;
   readonly thread: Thread;
+  /**
+   * This thread's part in a data folder that the process has alone. `alone` with any other store: there each thread works as a node of
+   * its own.
+   */
+  readonly folderThread: Thread;
 }
 
 /** The parts in which the shapes differ: views and sessions. */

@@ -12,10 +12,13 @@ import {
 } from '../retention/pulls/pull-store.ts';
 import type { PlanPorts } from '../retention/retain.ts';
 import type { ObjectStore, StoreReader } from '../storage/driver.ts';
+import { offer, remote } from '../threads/calls.ts';
 import { repeat } from './basics.ts';
 import type { ShapePorts } from './node-ports.ts';
 
 const FLUSH_EVERY_MS = 5 * 60_000;
+/** From a thread to the one that stores them. Short, because a pull waits for both intervals before it is stored. */
+const HAND_OVER_EVERY_MS = 30_000;
 
 /** Loads the pull times that the policy depends on, and compacts them in the store. */
 export async function loadPulls(
@@ -43,8 +46,11 @@ function pulledAt({ times, began }: KnownPulls): PlanPorts['pulls'] {
   return (repo) => (tag, digest) => Math.max(began, times.last(repo, tag, digest));
 }
 
+/** What the owner of a data folder offers to each other thread. */
+type PullsService = Pick<PullLog, 'add'>;
+
 /**
- * Records what clients pull, if a retention rule depends on it.
+ * Records what clients pull, if a retention rule depends on it. The threads of a data folder hand their records to the owner.
  * @returns undefined if none does
  */
 export async function openPulls({
@@ -53,7 +59,13 @@ export async function openPulls({
   newId,
   logs,
   thread,
-}: Pick<ShapePorts, 'opened' | 'policy' | 'newId' | 'logs' | 'thread'>): Promise<PullLog | undefined> {
+  folderThread,
+}: Pick<ShapePorts, 'opened' | 'policy' | 'newId' | 'logs' | 'thread' | 'folderThread'>): Promise<PullLog | undefined> {
+  if (folderThread.kind === 'other') {
+    if (policy?.pullWindow === undefined) return undefined;
+    const owner = remote<PullsService>(folderThread.services.pulls, ['add']);
+    return recordPulls({ store: (times) => owner.add(times), everyMs: HAND_OVER_EVERY_MS, logs });
+  }
   const { driver } = opened;
   const isNeeded = policy?.pullWindow !== undefined;
   try {
@@ -64,7 +76,10 @@ export async function openPulls({
     logs.logger.warn({ err: error }, 'the start of the recording of pulls could not be stored');
   }
   if (!isNeeded) return undefined;
-  return recordPulls({ store: (times) => storePulls(driver, newId(), times), everyMs: FLUSH_EVERY_MS, logs });
+  const pulls = recordPulls({ store: (times) => storePulls(driver, newId(), times), everyMs: FLUSH_EVERY_MS, logs });
+  const others = folderThread.kind === 'owner' ? folderThread.others : [];
+  for (const { services } of others) offer<PullsService>(services.pulls, { add: (times) => pulls.add(times) });
+  return pulls;
 }
 
 export interface PullLog {

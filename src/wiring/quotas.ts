@@ -1,12 +1,15 @@
-import type { Quota } from '../access/rules/quota.ts';
+import type { Quota, Resource } from '../access/rules/quota.ts';
 import type { RepositoryUsage } from '../journal/state.ts';
 import type { RepositoryName } from '../oci/names.ts';
 import { Ledger } from '../quotas/ledger.ts';
+import { QUOTA_CALLS, type QuotaCalls, QuotaService, ThreadLedger } from '../quotas/thread-ledger.ts';
 import { type CountedStore, type Sharing, UsageCounter } from '../quotas/usage-counter.ts';
 import type { Registry } from '../registry/interface.ts';
 import { Quotas } from '../rules/quotas.ts';
 import type { Logger } from '../telemetry/log.ts';
 import type { Telemetry } from '../telemetry/metrics.ts';
+import { offer, remote } from '../threads/calls.ts';
+import type { Thread } from '../threads/thread.ts';
 import { sleep } from './basics.ts';
 
 /** The parts of quotas that depend on the shape. */
@@ -32,14 +35,44 @@ export interface QuotaWiring {
   readonly close: () => Promise<void>;
 }
 
-/** Quotas of ACCESS_FILE, which may be added later. */
-export function openQuotas({
-  logger,
-  telemetry,
-}: {
+interface QuotaPorts {
   readonly logger: Logger;
   readonly telemetry: Telemetry;
-}): QuotaWiring {
+  readonly folderThread: Thread;
+}
+
+/** Quotas of ACCESS_FILE, which may be added later. The threads of a data folder share the owner's ledger. */
+export function openQuotas(ports: QuotaPorts): QuotaWiring {
+  const { folderThread } = ports;
+  if (folderThread.kind !== 'other') return openLedger(ports);
+  return useOwnersLedger(remote<QuotaCalls>(folderThread.services.quotas, QUOTA_CALLS), ports.logger);
+}
+
+function useOwnersLedger(owner: QuotaCalls, logger: Logger): QuotaWiring {
+  const ledger = new ThreadLedger(owner);
+  const failed = (error: unknown): void =>
+    logger.warn({ err: error }, 'the usage of a repository could not be reported; it will be counted again');
+  return {
+    feed: {
+      used: (repo, usage) => {
+        if (ledger.limits(repo)) owner.used(repo, usage).catch(failed);
+      },
+      // The ledger is updated with every slot that a thread applies.
+      appended: () => {},
+    },
+    limit: (inner) =>
+      new Quotas(inner, {
+        ledger,
+        count: (repo) => owner.count(repo),
+        written: () => true,
+        refused: ({ quota, resource }) => void owner.refused(quota.name, resource).catch(failed),
+      }),
+    use: (quotas) => ledger.use(quotas),
+    close: async () => {},
+  };
+}
+
+function openLedger({ logger, telemetry, folderThread }: QuotaPorts): QuotaWiring {
   const ledger = new Ledger();
   let counter: UsageCounter | undefined;
   let hasQuotas = false;
@@ -71,11 +104,16 @@ export function openQuotas({
         isComplete: () => !hasQuotas || begun.isComplete,
       });
       countAll();
+      const count = (repo: RepositoryName): Promise<void> => begun.count(repo);
+      const refused = (quota: string, resource: Resource): void => telemetry.quotas.refused(quota, resource);
+      const others = folderThread.kind === 'owner' ? folderThread.others : [];
+      for (const { services } of others)
+        offer<QuotaCalls>(services.quotas, new QuotaService({ ledger, count, refused }));
       return new Quotas(inner, {
         ledger,
-        count: (repo) => begun.count(repo),
+        count,
         written: (repo) => begun.written(repo),
-        refused: ({ quota, resource }) => telemetry.quotas.refused(quota.name, resource),
+        refused: ({ quota, resource }) => refused(quota.name, resource),
       });
     },
     use: (quotas) => {

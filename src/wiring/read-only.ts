@@ -12,6 +12,7 @@ import {
 import { answerRetention, nothingRetained } from '../retention/report.ts';
 import type { ObjectStore, StoreReader } from '../storage/driver.ts';
 import type { Logger } from '../telemetry/log.ts';
+import { ALONE, type Thread } from '../threads/thread.ts';
 import { repeat } from './basics.ts';
 import { type OpenedStore, openStore } from './store.ts';
 import { requireStoreOwner, silent } from './writable.ts';
@@ -38,14 +39,19 @@ export async function openWriteSwitch(
   { readOnly }: Pick<Config, 'readOnly'>,
   { driver, isLocked }: Pick<OpenedStore, 'driver' | 'isLocked'>,
   logger: Logger,
+  thread: Thread = ALONE,
 ): Promise<OpenedSwitch> {
+  const warn = (state: WriteState): void => {
+    // Once for all threads.
+    if (thread.kind !== 'other') logger.warn(ANSWERS[state]);
+  };
   const writes = await WriteSwitch.open({
     driver,
     isReadOnly: readOnly,
     now: Date.now,
-    onChange: (state) => logger.warn(ANSWERS[state]),
+    onChange: warn,
   });
-  if (readOnly) logger.warn(ANSWERS['read-only']);
+  if (readOnly) warn('read-only');
   if (isLocked || readOnly) return { writes, close: () => {} };
   let isLogged = false;
   const close = repeat(CHECK_EVERY_MS, async () => {

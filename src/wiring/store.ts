@@ -3,11 +3,17 @@ import type { Config } from '../config.ts';
 import type { Incarnation } from '../oci/names.ts';
 import type { ReachStep } from '../storage/crash-points.ts';
 import type { StorageDriver } from '../storage/driver.ts';
+import type { Fatal } from '../storage/filesystem/disk-sync.ts';
 import { openDataFolder } from '../storage/filesystem/folder.ts';
+import { ThreadDriver } from '../storage/filesystem/threads/driver.ts';
+import { STORE_CALLS, type StoreCalls } from '../storage/filesystem/threads/protocol.ts';
+import { readFormat, StoreRefused } from '../storage/prepare.ts';
 import { openS3Store } from '../storage/s3/open.ts';
 import { endProcess } from '../system/end-process.ts';
 import type { Logs } from '../telemetry/log.ts';
 import type { Telemetry } from '../telemetry/metrics.ts';
+import { offer, remote } from '../threads/calls.ts';
+import { ALONE, type Thread } from '../threads/thread.ts';
 import { sleep } from './basics.ts';
 
 /** The storage of blobs and logs, which is the source of truth. */
@@ -34,13 +40,22 @@ export interface StorePorts {
 /**
  * Opens the configured store.
  * @param shared whether other nodes use the same store
+ * @param thread the owner opens a folder that is not shared for all threads of the process; other stores are opened by each
  * @throws StoreRefused in one line
  */
-export function openStore(config: Config, shared: boolean, ports: StorePorts): Promise<OpenedStore> {
-  return config.storageDriver === 's3' ? openBucket(config, ports) : openFolder(config, shared, ports);
+export function openStore(
+  config: Config,
+  shared: boolean,
+  ports: StorePorts,
+  thread: Thread = ALONE,
+): Promise<OpenedStore> {
+  if (config.storageDriver === 's3') return openBucket(config, ports);
+  return openFolder(config, shared, ports, shared ? ALONE : thread);
 }
 
-async function openFolder(config: Config, shared: boolean, { newId, reach, logs }: StorePorts): Promise<OpenedStore> {
+async function openFolder(config: Config, shared: boolean, ports: StorePorts, thread: Thread): Promise<OpenedStore> {
+  if (thread.kind === 'other') return await openThreadFolder(thread.services.store, ports);
+  const { newId, reach, logs } = ports;
   const place = resolve(config.storagePath);
   const folder = await openDataFolder(place, {
     uniqueName: newId,
@@ -48,6 +63,7 @@ async function openFolder(config: Config, shared: boolean, { newId, reach, logs 
     reach,
     shared,
     writeAhead: config.writeAhead,
+    hasThreads: thread.kind === 'owner',
     onClosed: (mode) =>
       logs.logger.warn(
         { path: place },
@@ -58,14 +74,33 @@ async function openFolder(config: Config, shared: boolean, { newId, reach, logs 
         { objects },
         'the last process did not shut down cleanly: objects were recovered from the write-ahead log',
       ),
-    fatal: (reason, cause) => {
-      logs.logger.fatal({ err: cause }, `${reason}: the process exits; only synced data was acknowledged`);
-      logs.flush();
-      endProcess(1);
-    },
+    fatal: fatalTo(logs),
   });
   await folder.driver.prepareShelves();
+  const others = thread.kind === 'owner' ? thread.others : [];
+  for (const { services } of others) offer<StoreCalls>(services.store, folder.driver.serveThread());
   return { ...folder, place, isLocked: !shared, reapMultiparts: undefined };
+}
+
+/** The folder that the owner has opened. */
+async function openThreadFolder(port: MessagePort, { reach, logs }: StorePorts): Promise<OpenedStore> {
+  const owner = remote<StoreCalls>(port, STORE_CALLS);
+  const folder = await owner.open();
+  const driver = new ThreadDriver({ folder, owner, reach, fatal: fatalTo(logs) });
+  const store = await readFormat(driver);
+  if (store === undefined) throw new StoreRefused(`the data folder ${folder.root} has lost its object \`format\``);
+  return {
+    ...{ driver, store, place: folder.root, isLocked: true, reapMultiparts: undefined },
+    close: () => driver.close(),
+  };
+}
+
+function fatalTo(logs: Logs): Fatal {
+  return (reason, cause) => {
+    logs.logger.fatal({ err: cause }, `${reason}: the process exits; only synced data was acknowledged`);
+    logs.flush();
+    endProcess(1);
+  };
 }
 
 async function openBucket(config: Config, { newId, telemetry }: StorePorts): Promise<OpenedStore> {

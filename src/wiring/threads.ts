@@ -1,22 +1,25 @@
 import { type Config, ConfigError } from '../config.ts';
+import { Heads } from '../projection/threads/heads.ts';
 import { processors } from '../system/processors.ts';
 import { MergedMetrics } from '../telemetry/merged-metrics.ts';
 import type { Telemetry } from '../telemetry/metrics.ts';
 import type { MetricsPage } from '../telemetry/metrics-page.ts';
 import { offer, remote } from '../threads/calls.ts';
-import type { ProcessService, Thread } from '../threads/thread.ts';
+import type { ProcessService, SharedMemory, Thread } from '../threads/thread.ts';
 
 /** How many threads serve. @throws ConfigError in one line, if THREADS cannot be used */
-export function threadCount({ threads, redisUrl, storageDriver }: Config): number {
-  const reason = (): string | undefined => {
-    // Only Linux distributes the connections of a port among several listeners.
-    if (process.platform !== 'linux') return 'several threads can serve only on Linux';
-    return storageDriver === 'filesystem' && redisUrl === undefined ? 'one thread serves a data folder' : undefined;
-  };
-  if (threads === 0) return reason() === undefined ? processors() : 1;
-  const refusal = threads === 1 ? undefined : reason();
-  if (refusal !== undefined) throw new ConfigError(`THREADS=${threads} cannot be used: ${refusal}`);
+export function threadCount({ threads }: Config): number {
+  // Only Linux distributes the connections of a port among several listeners.
+  const canServe = process.platform === 'linux';
+  if (threads === 0) return canServe ? processors() : 1;
+  if (threads > 1 && !canServe)
+    throw new ConfigError(`THREADS=${threads} cannot be used: several threads can serve only on Linux`);
   return threads;
+}
+
+/** The memory that all threads of this process share. */
+export function allocateSharedMemory(): SharedMemory {
+  return { heads: Heads.allocate() };
 }
 
 /** What GET /metrics shows on any thread: the metrics of the whole process. */

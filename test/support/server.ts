@@ -12,6 +12,9 @@ const READY_WITHIN_MS = 60_000;
 // The server gives requests in flight 25 s to end; a shutdown that takes longer than this hangs.
 const STOP_WITHIN_MS = 60_000;
 const REMOVED_WITHIN_MS = 5_000;
+/** TEST_THREADS=4 runs any test with servers of four threads, unless the test itself says how many. */
+const OF_THIS_RUN: Readonly<Record<string, string>> =
+  process.env.TEST_THREADS === undefined ? {} : { THREADS: process.env.TEST_THREADS };
 
 export interface Server {
   readonly url: string;
@@ -100,6 +103,7 @@ function spawnServer(env: Readonly<Record<string, string>>): Server {
     BLOB_CACHE_PATH: join(folder, 'cache'),
     // As `npm start` sets it.
     UV_THREADPOOL_SIZE: env.IO_THREADS ?? SETTINGS.ioThreads.fallback,
+    ...OF_THIS_RUN,
     ...env,
   };
   // A file, not a pipe: a test that blocks its own event loop (spawnSync) must not block the server's log.
