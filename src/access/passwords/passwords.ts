@@ -24,8 +24,8 @@ type Accounts = ReadonlyMap<string, Account>;
 
 class Entry {
   readonly account: Account;
-  /** The same object for every login, because the gate uses it as a cache key. */
-  readonly known: Authenticated;
+  /** The same authority for every login, because the gate uses it as a cache key. */
+  readonly known: Extract<Authenticated, { readonly kind: 'known' }>;
   /** The answer to a wrong password. */
   readonly wrong: Authenticated;
   /** Computed once, because each request with a token needs it. */
@@ -127,10 +127,16 @@ export class Passwords implements BasicAuthenticator {
       if (this.#entries.get(entry.account.name)?.account.hash.text !== hash.text)
         return this.#observed('wrong', CHANGED);
       this.#remembered.addRight(key);
-      return this.#observed('right', entry.known);
+      return this.#observed('right', { ...entry.known, acceptAgain: () => this.#acceptAgain(key) });
     } finally {
       if (!isWrong) takeBack();
     }
+  }
+
+  #acceptAgain(key: CredentialKey): boolean {
+    const isRight = this.#remembered.isRight(key);
+    if (isRight) this.#ports.observe('remembered');
+    return isRight;
   }
 
   #observed(outcome: PasswordOutcome, answer: Authenticated): Authenticated {
