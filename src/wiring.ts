@@ -43,7 +43,6 @@ import { openQuotas } from './wiring/quotas.ts';
 import { openWriteSwitch } from './wiring/read-only.ts';
 import { openPolicy } from './wiring/retention.ts';
 import { openRobotsLog } from './wiring/robots.ts';
-import { openSenders } from './wiring/senders.ts';
 import { openStore } from './wiring/store.ts';
 import { openMetricsPage } from './wiring/threads.ts';
 import { DESCRIPTORS_PER_CONNECTION, openTls, strictTransport } from './wiring/tls.ts';
@@ -76,8 +75,6 @@ export interface Node {
   readonly inFlight: () => number;
   /** This thread's metrics. */
   readonly metrics: () => Promise<MetricsPart>;
-  /** Closes the connections of sending threads. The server does not track those, so it cannot close them itself. */
-  readonly abortSends: () => void;
   /** Stops the background work and releases the store. */
   readonly close: () => Promise<void>;
 }
@@ -191,7 +188,6 @@ export async function wire(config: Config, logs: Logs, version: string, thread: 
   const metrics = openMetricsPage(thread, telemetry);
   let refusal: string | undefined;
   const notReady = (): string | undefined => refusal;
-  const senders = tls === undefined ? openSenders(config, logs) : undefined;
   const pace = { idle: config.bodyIdleTimeout, minRate: config.uploadMinRate };
   const server = createServer({
     registry,
@@ -200,7 +196,6 @@ export async function wire(config: Config, logs: Logs, version: string, thread: 
     telemetry,
     metrics,
     version,
-    senders,
     limits: {
       body: pace,
       manifest: { pace, deadline: MANIFEST_DEADLINE_MS, budget: new ManifestBudget(config.manifestBuffer) },
@@ -232,13 +227,11 @@ export async function wire(config: Config, logs: Logs, version: string, thread: 
     },
     inFlight: () => telemetry.requests.inFlight,
     metrics: () => telemetry.part(),
-    abortSends: () => senders?.abort(),
     close: async () => {
       access.close();
       await quotas.close();
       closeSwitch();
       expiring?.close();
-      await senders?.close();
       tls?.close();
       await shape.close();
       await runner.stop();
