@@ -2,7 +2,6 @@ import { hostname } from 'node:os';
 import { type AccessPolicy, ANONYMOUS_CALLER } from './access/access.ts';
 import type { AccessRules } from './access/rules/access-rules.ts';
 import { type Config, ConfigError } from './config.ts';
-import { Admission } from './http/admission.ts';
 import { Proxies } from './http/forwarded.ts';
 import { ManifestBudget } from './http/manifest-budget.ts';
 import { PublicAddress } from './http/public-address.ts';
@@ -29,7 +28,7 @@ import type { MetricsPart } from './telemetry/metrics-page.ts';
 import { ALONE, type Thread } from './threads/thread.ts';
 import { type Access, openAccessControl } from './wiring/access.ts';
 import { openAccessFiles } from './wiring/access-files.ts';
-import { admissionLimits, idFactory, openSubjectLimits, reachOf, sleep } from './wiring/basics.ts';
+import { idFactory, reachOf, sleep } from './wiring/basics.ts';
 import { openBlobSource } from './wiring/blob-cache.ts';
 import { wireCluster } from './wiring/cluster.ts';
 import { wireEmbedded } from './wiring/embedded.ts';
@@ -41,9 +40,12 @@ import { openPast } from './wiring/past.ts';
 import { openPulls } from './wiring/pulls.ts';
 import { openQuotas } from './wiring/quotas.ts';
 import { openWriteSwitch } from './wiring/read-only.ts';
+import { openRequestLimits } from './wiring/request-limits.ts';
 import { openPolicy } from './wiring/retention.ts';
 import { openRobotsLog } from './wiring/robots.ts';
+import { openSenders } from './wiring/senders.ts';
 import { openStore } from './wiring/store.ts';
+import { shareOf, threadsOf } from './wiring/thread-share.ts';
 import { openMetricsPage } from './wiring/threads.ts';
 import { DESCRIPTORS_PER_CONNECTION, openTls, strictTransport } from './wiring/tls.ts';
 
@@ -75,6 +77,8 @@ export interface Node {
   readonly inFlight: () => number;
   /** This thread's metrics. */
   readonly metrics: () => Promise<MetricsPart>;
+  /** Closes the connections of sending threads. The server does not track those, so it cannot close them itself. */
+  readonly abortSends: () => void;
   /** Stops the background work and releases the store. */
   readonly close: () => Promise<void>;
 }
@@ -83,8 +87,9 @@ export interface Node {
  * Assembles one thread of a node: one of a cluster if REDIS_URL is set, otherwise embedded. Opens the store and the connections.
  * @throws ConfigError, StoreRefused, RedisRefused in one line
  */
-export async function wire(config: Config, logs: Logs, version: string, thread: Thread): Promise<Node> {
+export async function wire(settings: Config, logs: Logs, version: string, thread: Thread): Promise<Node> {
   const { logger } = logs;
+  const config = shareOf(settings, threadsOf(thread));
   if (config.s3Redirect && config.storageDriver !== 's3') {
     throw new ConfigError('S3_REDIRECT=true cannot be used: it needs STORAGE_DRIVER=s3');
   }
@@ -96,7 +101,7 @@ export async function wire(config: Config, logs: Logs, version: string, thread: 
   const folderThread = config.storageDriver === 'filesystem' && redisUrl === undefined ? thread : ALONE;
   const quotas = openQuotas({ logger, telemetry, folderThread });
   const onRules = (rules: AccessRules): void => quotas.use(rules.quotas);
-  const accessFiles = await openAccessFiles(config, { logger, telemetry, onRules });
+  const accessFiles = await openAccessFiles(config, { logger, telemetry, onRules, thread });
   const tls = await openTls(config, { logger, telemetry });
   const opened = await openStore(config, redisUrl !== undefined, { newId, reach, logs, telemetry }, thread);
   const node = config.nodeName === '' ? hostname() : config.nodeName;
@@ -188,6 +193,8 @@ export async function wire(config: Config, logs: Logs, version: string, thread: 
   const metrics = openMetricsPage(thread, telemetry);
   let refusal: string | undefined;
   const notReady = (): string | undefined => refusal;
+  const senders = tls === undefined ? openSenders(config, logs) : undefined;
+  const manifests = new ManifestBudget(config.manifestBuffer, { maxWaiting: config.waitingManifests });
   const pace = { idle: config.bodyIdleTimeout, minRate: config.uploadMinRate };
   const server = createServer({
     registry,
@@ -196,9 +203,10 @@ export async function wire(config: Config, logs: Logs, version: string, thread: 
     telemetry,
     metrics,
     version,
+    senders,
     limits: {
       body: pace,
-      manifest: { pace, deadline: MANIFEST_DEADLINE_MS, budget: new ManifestBudget(config.manifestBuffer) },
+      manifest: { pace, deadline: MANIFEST_DEADLINE_MS, budget: manifests },
       chunkMinLength: CHUNK_MIN_LENGTH,
     },
     onPull: past.withoutPast(pulls?.pulled),
@@ -210,8 +218,11 @@ export async function wire(config: Config, logs: Logs, version: string, thread: 
     gate: access.gate,
     tokens: access.tokens,
     webOrigins: new WebOrigins(config.corsOrigins),
-    admission: new Admission(admissionLimits(config, tls === undefined ? 2 : DESCRIPTORS_PER_CONNECTION)),
-    subjects: openSubjectLimits(config),
+    ...openRequestLimits({
+      ...{ config, thread },
+      descriptorsPerRequest: tls === undefined ? 2 : DESCRIPTORS_PER_CONNECTION,
+      pending: () => server.server?.pendingRequests ?? 0,
+    }),
     access: logs.access,
     notReady,
   });
@@ -227,11 +238,13 @@ export async function wire(config: Config, logs: Logs, version: string, thread: 
     },
     inFlight: () => telemetry.requests.inFlight,
     metrics: () => telemetry.part(),
+    abortSends: () => senders?.abort(),
     close: async () => {
       access.close();
       await quotas.close();
       closeSwitch();
       expiring?.close();
+      await senders?.close();
       tls?.close();
       await shape.close();
       await runner.stop();

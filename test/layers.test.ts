@@ -18,7 +18,8 @@ const LAYERS: Readonly<Record<string, readonly string[]>> = {
   oci: [],
   system: [],
   storage: ['system', 'oci'],
-  threads: ['config', 'telemetry', 'oci'],
+  sending: ['system'],
+  threads: ['config', 'telemetry', 'system', 'oci'],
   'rule-file': [],
   access: ['rule-file', 'config', 'system', 'journal', 'storage', 'oci'],
   telemetry: ['system'],
@@ -37,7 +38,7 @@ const LAYERS: Readonly<Record<string, readonly string[]>> = {
   sessions: ['registry', 'projection', 'storage', 'oci'],
   jobs: ['collection', 'retention', 'registry', 'projection', 'journal', 'storage', 'oci'],
   tls: ['access'],
-  http: ['system', 'past', 'registry', 'projection', 'storage', 'access', 'telemetry', 'oci'],
+  http: ['system', 'past', 'registry', 'projection', 'storage', 'sending', 'access', 'telemetry', 'oci'],
   cli: [
     'jobs',
     'collection',
@@ -56,7 +57,7 @@ const LAYERS: Readonly<Record<string, readonly string[]>> = {
 };
 
 /** Folders of which these may import only types. */
-const TYPES_ONLY: Readonly<Record<string, readonly string[]>> = { http: ['projection', 'storage'] };
+const TYPES_ONLY: Readonly<Record<string, readonly string[]>> = { http: ['projection', 'storage', 'sending'] };
 
 /** The only places that connect parts; they are imported only by each other. */
 const WIRING = [
@@ -84,12 +85,16 @@ const WIRING = [
   'src/wiring/past.ts',
   'src/wiring/news.ts',
   'src/wiring/node-ports.ts',
+  'src/wiring/judge.ts',
+  'src/wiring/request-limits.ts',
   'src/wiring/pulls.ts',
   'src/wiring/quotas.ts',
   'src/wiring/read-only.ts',
   'src/wiring/retention.ts',
   'src/wiring/robots.ts',
+  'src/wiring/senders.ts',
   'src/wiring/store.ts',
+  'src/wiring/thread-share.ts',
   'src/wiring/threads.ts',
   'src/wiring/tls.ts',
   'src/wiring/token-server.ts',

@@ -24,7 +24,13 @@ export interface BudgetLimits {
   readonly interval: number;
 }
 
-const LIMITS: BudgetLimits = { stalled: 1_000, patience: 1_000, maxWait: 10_000, maxWaiting: 32, interval: 100 };
+/** Of all budgets of a process together. */
+export const MAX_WAITING_MANIFESTS = 32;
+
+const LIMITS: BudgetLimits = {
+  ...{ stalled: 1_000, patience: 1_000, maxWait: 10_000, interval: 100 },
+  maxWaiting: MAX_WAITING_MANIFESTS,
+};
 
 interface Waiter {
   readonly hold: ManifestHold;
@@ -45,10 +51,13 @@ export class ManifestBudget {
   #free: number;
   #timer: ReturnType<typeof setTimeout> | undefined;
 
-  /** @param bytes at least the maximum size of one manifest */
-  constructor(bytes: number, limits = LIMITS) {
+  /**
+   * @param bytes at least the maximum size of one manifest
+   * @param limits that differ from the usual ones
+   */
+  constructor(bytes: number, limits: Partial<BudgetLimits> = {}) {
     this.#free = bytes;
-    this.#limits = limits;
+    this.#limits = { ...LIMITS, ...limits };
   }
 
   get free(): number {

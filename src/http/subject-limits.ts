@@ -2,6 +2,7 @@ import { type Actor, ANONYMOUS } from '../access/access.ts';
 import { clientOf } from '../access/client-address.ts';
 import { labelOf } from '../access/identity.ts';
 import { RegistryError } from '../oci/errors.ts';
+import type { InProgress } from '../system/shared-table.ts';
 import { contentLength } from './body.ts';
 import type { RequestContext } from './context.ts';
 import type { Route } from './route.ts';
@@ -27,16 +28,31 @@ export interface LimitedRequest {
     | undefined;
 }
 
+/** What subjects have in progress on all threads of the process. */
+export interface SubjectCounts {
+  /**
+   * Counts a request until it leaves, unless it is refused.
+   * @param refusal decides by what the subject has in progress; it is called once, and must not keep its argument
+   * @returns a function to call when the response is ready; a text if the request is refused: the reason
+   */
+  enter(
+    subject: string,
+    request: LimitedRequest,
+    refusal: (inProgress: Readonly<InProgress>) => string | undefined,
+  ): (() => void) | string;
+}
+
 /**
  * Limits what one subject has in progress on this node, so that an account that works from many machines leaves room for others.
  * Anonymous clients are counted by address (IPv6: by /64 network).
  */
 export class SubjectLimits {
   readonly #limits: SubjectLimitSettings;
-  readonly #requests = new Map<string, Set<LimitedRequest>>();
+  readonly #counts: SubjectCounts;
 
-  constructor(limits: SubjectLimitSettings) {
+  constructor(limits: SubjectLimitSettings, counts: SubjectCounts = new CountsOfOneThread()) {
     this.#limits = limits;
+    this.#counts = counts;
   }
 
   /**
@@ -45,32 +61,68 @@ export class SubjectLimits {
    * @throws RegistryError `too-many-requests`: the request is not counted
    */
   enter(request: LimitedRequest): () => void {
-    const subject = subjectOf(request);
-    const others = this.#requests.get(subject) ?? new Set();
-    const refusal = this.#refusal(request, others);
-    if (refusal !== undefined)
-      throw new RegistryError('too-many-requests', `${refusal}: finish some first, or try again`);
+    const entered = this.#counts.enter(subjectOf(request), request, (others) => this.#refusal(request, others));
+    if (typeof entered === 'string')
+      throw new RegistryError('too-many-requests', `${entered}: finish some first, or try again`);
+    return entered;
+  }
+
+  #refusal({ upload }: LimitedRequest, others: Readonly<InProgress>): string | undefined {
+    const { requests, uploads, bytes } = this.#limits;
+    if (requests > 0 && others.requests >= requests)
+      return `you have ${others.requests} requests in progress of ${requests} allowed`;
+    if (upload === undefined) return undefined;
+    if (uploads > 0 && others.uploads >= uploads)
+      return `you have ${others.uploads} uploads in progress of ${uploads} allowed`;
+    // A single upload of any size is allowed, because it could never be sent otherwise.
+    if (bytes > 0 && others.bytes > 0 && others.bytes + (upload.announced ?? 0) > bytes)
+      return `your uploads in progress have ${others.bytes} bytes of ${bytes} allowed`;
+    return undefined;
+  }
+}
+
+class CountsOfOneThread implements SubjectCounts {
+  readonly #requests = new Map<string, Set<LimitedRequest>>();
+
+  enter(
+    subject: string,
+    request: LimitedRequest,
+    refusal: (inProgress: Readonly<InProgress>) => string | undefined,
+  ): (() => void) | string {
+    const others = this.#requests.get(subject) ?? new Set<LimitedRequest>();
+    const refused = refusal(new InProgressOf(others));
+    if (refused !== undefined) return refused;
     others.add(request);
     this.#requests.set(subject, others);
-    return () => {
+    return (): void => {
       others.delete(request);
       if (others.size === 0 && this.#requests.get(subject) === others) this.#requests.delete(subject);
     };
   }
+}
 
-  #refusal({ upload }: LimitedRequest, others: ReadonlySet<LimitedRequest>): string | undefined {
-    const { requests, uploads, bytes } = this.#limits;
-    if (requests > 0 && others.size >= requests)
-      return `you have ${others.size} requests in progress of ${requests} allowed`;
-    if (upload === undefined || (uploads === 0 && bytes === 0)) return undefined;
-    const sending = [...others].flatMap((each) => each.upload ?? []);
-    if (uploads > 0 && sending.length >= uploads)
-      return `you have ${sending.length} uploads in progress of ${uploads} allowed`;
-    const inFlight = sending.reduce((sum, { announced, stats }) => sum + (announced ?? stats.received), 0);
-    // A single upload of any size is allowed, because it could never be sent otherwise.
-    if (bytes > 0 && inFlight > 0 && inFlight + (upload.announced ?? 0) > bytes)
-      return `your uploads in progress have ${inFlight} bytes of ${bytes} allowed`;
-    return undefined;
+/** Sums are computed only if a limit needs them. */
+class InProgressOf implements Readonly<InProgress> {
+  readonly #requests: ReadonlySet<LimitedRequest>;
+
+  constructor(requests: ReadonlySet<LimitedRequest>) {
+    this.#requests = requests;
+  }
+
+  get requests(): number {
+    return this.#requests.size;
+  }
+
+  get uploads(): number {
+    return this.#uploads().length;
+  }
+
+  get bytes(): number {
+    return this.#uploads().reduce((sum, { announced, stats }) => sum + (announced ?? stats.received), 0);
+  }
+
+  #uploads(): NonNullable<LimitedRequest['upload']>[] {
+    return [...this.#requests].flatMap((each) => each.upload ?? []);
   }
 }
 

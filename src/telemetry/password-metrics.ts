@@ -5,13 +5,19 @@ const OUTCOMES = ['right', 'wrong', 'remembered', 'limited', 'busy'] as const;
 /** Logins with the accounts of HTPASSWD_FILE. */
 export class PasswordMetrics {
   readonly #metrics: Metrics;
+  #counter: ((outcome: (typeof OUTCOMES)[number]) => void) | undefined;
 
   constructor(metrics: Metrics) {
     this.#metrics = metrics;
   }
 
-  /** Registers the counter. @returns a function that counts one answer */
+  /** @returns a function that counts one answer; the counter exists from the first call on */
   counter(): (outcome: (typeof OUTCOMES)[number]) => void {
+    this.#counter ??= this.#register();
+    return this.#counter;
+  }
+
+  #register(): (outcome: (typeof OUTCOMES)[number]) => void {
     const answers = new Counter({
       name: 'marina_password_answers_total',
       help: 'Answers to names and passwords: right and wrong ones, right ones remembered from the last minute, limited after too many wrong ones, and busy if too many were being checked.',

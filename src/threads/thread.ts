@@ -6,7 +6,18 @@ import type { MetricsPart } from '../telemetry/metrics-page.ts';
  */
 
 /** The services that the owner offers to every other thread, each over a port of its own; `news` is offered to the owner. */
-export const SERVICES = ['process', 'jobs', 'blobs', 'store', 'sessions', 'quotas', 'pulls', 'news'] as const;
+export const SERVICES = [
+  'process',
+  'jobs',
+  'blobs',
+  'store',
+  'sessions',
+  'quotas',
+  'pulls',
+  'news',
+  'judge',
+  'keys',
+] as const;
 
 /** The two threads' ends of these ports. */
 export type ServicePorts = Readonly<Record<(typeof SERVICES)[number], MessagePort>>;
@@ -15,6 +26,16 @@ export type ServicePorts = Readonly<Record<(typeof SERVICES)[number], MessagePor
 export interface SharedMemory {
   /** Keeps the views of all threads current: Heads in projection/threads/. */
   readonly heads: SharedArrayBuffer;
+  readonly limits: LimitMemory;
+}
+
+/** What is in progress on all threads. */
+export interface LimitMemory {
+  /** One 32-bit word: the requests. */
+  readonly total: SharedArrayBuffer;
+  /** Each a SharedTable in system/: by client, and by subject. */
+  readonly clients: SharedArrayBuffer;
+  readonly subjects: SharedArrayBuffer;
 }
 
 /** What a thread that is not the owner gets at its start. */

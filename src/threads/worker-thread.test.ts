@@ -15,11 +15,17 @@ function startScript(script: string): ReturnType<typeof start> {
   return start(URL.createObjectURL(new Blob([code], { type: 'application/javascript' })));
 }
 
+const LIMITS = {
+  total: new SharedArrayBuffer(4),
+  clients: new SharedArrayBuffer(4),
+  subjects: new SharedArrayBuffer(4),
+};
+
 function start(entry: string): { readonly thread: WorkerThread; readonly lost: string[] } {
   const lost: string[] = [];
   const thread = new WorkerThread({
     entry,
-    ...{ index: 1, count: 2, memory: { heads: new SharedArrayBuffer(12) }, config: readConfig({}) },
+    ...{ index: 1, count: 2, memory: { heads: new SharedArrayBuffer(12), limits: LIMITS }, config: readConfig({}) },
     log: { kind: 'pretty', level: 'silent', thread: 1, isColored: false },
     lost: (reason) => lost.push(reason),
   });

@@ -1,9 +1,11 @@
-import { GuessingLimiter } from '../access/guessing.ts';
+import type { Judge } from '../access/credential-judge.ts';
 import type { OidcTokens } from '../access/oidc/oidc-tokens.ts';
 import { type AccessRules, nothingIsAllowed } from '../access/rules/access-rules.ts';
 import type { Config } from '../config.ts';
+import type { Thread } from '../threads/thread.ts';
 import { openAccessRules, type RulePorts } from './access-rules.ts';
-import { openOidc } from './oidc.ts';
+import { openJudge } from './judge.ts';
+import { openKeys, openOidc } from './oidc.ts';
 import { type OpenPasswords, openPasswords } from './passwords.ts';
 import { openTokenServer, type TokenServerSettings, tokenServerOf } from './token-server.ts';
 import { type KeyFile, type OpenedTokens, openKeyFile } from './tokens.ts';
@@ -18,7 +20,7 @@ export type AccessFiles =
       readonly rules: () => AccessRules;
       readonly oidc: OidcTokens;
       readonly passwords: OpenPasswords | undefined;
-      readonly limiter: GuessingLimiter;
+      readonly judge: Judge;
       readonly tokenSource: TokenSource;
       /** Closes everything except the token source. */
       readonly close: () => void;
@@ -35,26 +37,30 @@ type TokenSource =
  * setting changes nothing.
  * @throws ConfigError in one line
  */
-export async function openAccessFiles(config: Config, ports: RulePorts): Promise<AccessFiles> {
+export async function openAccessFiles(
+  config: Config,
+  ports: RulePorts & { readonly thread: Thread },
+): Promise<AccessFiles> {
   const settings = tokenServerOf(config);
   const rules = await openAccessRules(config, ports);
   if (rules === undefined && settings === undefined) return { kind: 'open' };
   const current = rules?.current ?? (() => nothingIsAllowed);
-  const limiter = new GuessingLimiter(() => performance.now());
-  const oidc = await openOidc(current, ports.logger);
-  const passwords = await openPasswords(config, { ...ports, limiter });
+  const oidc = await openOidc(current, openKeys(ports.thread, ports.logger));
+  const judge = openJudge(config, ports);
+  const passwords = await openPasswords(config, { ...ports, judge });
   return {
     kind: 'restricted',
     rules: current,
     oidc,
     passwords,
-    limiter,
+    judge: judge.judge,
     tokenSource:
       settings === undefined
         ? { kind: 'own', keyFile: await openKeyFile(config, ports) }
         : { kind: 'server', settings, tokens: await openTokenServer(settings, ports) },
     close: () => {
       passwords?.close();
+      judge.close();
       rules?.close();
     },
   };

@@ -31,8 +31,8 @@ export async function openAccessControl(ports: AccessPorts): Promise<Access> {
     logger.info('no accounts are configured: everyone who reaches the port may do everything');
     return { policy: openAccess, gate: undefined, tokens: undefined, close: () => {} };
   }
-  const { rules, oidc, passwords, limiter, tokenSource } = files;
-  const robots = await openRobotLogins({ ...ports, limiter });
+  const { rules, oidc, passwords, judge, tokenSource } = files;
+  const robots = await openRobotLogins({ ...ports, judge });
   // Passwords must be last, because they answer for every name.
   const basic = [oidc, robots.authenticator, ...(passwords === undefined ? [] : [passwords.authenticator])];
   const policy = new PastAccess(new RulesPolicy(rules), new PastNames(config.pastPrefix));

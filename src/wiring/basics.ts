@@ -3,7 +3,6 @@ import { monotonicFactory } from 'ulid';
 import { type ActorLabel, labelOf } from '../access/identity.ts';
 import { type Config, ConfigError } from '../config.ts';
 import type { AdmissionLimits } from '../http/admission.ts';
-import { SubjectLimits } from '../http/subject-limits.ts';
 import type { Incarnation } from '../oci/names.ts';
 import type { Repeat } from '../registry/renewed-lease.ts';
 import { CRASH_POINTS, crashAt, failAt, noCrash, type ReachStep } from '../storage/crash-points.ts';
@@ -44,17 +43,6 @@ export function admissionLimits(
   const available = maxOpenFiles() ?? Number.POSITIVE_INFINITY;
   const max = Math.min(maxConnections, Math.floor(available / descriptorsPerRequest));
   return { max, maxPerAddress: Math.max(1, Math.floor((max * maxConnectionsShare) / 100)) };
-}
-
-/** @returns undefined if no subject is limited */
-export function openSubjectLimits({
-  maxRequestsPerSubject: requests,
-  maxUploadsPerSubject: uploads,
-  maxUploadBytesPerSubject: bytes,
-}: Pick<Config, 'maxRequestsPerSubject' | 'maxUploadsPerSubject' | 'maxUploadBytesPerSubject'>):
-  | SubjectLimits
-  | undefined {
-  return requests + uploads + bytes === 0 ? undefined : new SubjectLimits({ requests, uploads, bytes });
 }
 
 /** Parses CRASH_POINT. Each thread counts for itself. @throws ConfigError if it does not name a step */

@@ -1,10 +1,13 @@
 import { KeyProblem } from '../access/oidc/key-problem.ts';
+import { Keyring, type KeyService, RemoteKeys } from '../access/oidc/keyring.ts';
 import { loadKeys } from '../access/oidc/load-keys.ts';
-import { OidcTokens } from '../access/oidc/oidc-tokens.ts';
+import { OidcTokens, type OidcTokensPorts } from '../access/oidc/oidc-tokens.ts';
 import type { AccessRules } from '../access/rules/access-rules.ts';
 import type { Issuer } from '../access/rules/issuer.ts';
 import { ConfigError } from '../config.ts';
 import type { Logger } from '../telemetry/log.ts';
+import { offer, remote } from '../threads/calls.ts';
+import type { Thread } from '../threads/thread.ts';
 
 /** For a file system that does not respond. */
 const FILE_DEADLINE_MS = 10_000;
@@ -14,11 +17,23 @@ const FILE_DEADLINE_MS = 10_000;
  * prevent the registry from starting. Key files are checked now.
  * @throws ConfigError if a key file cannot be used
  */
-export async function openOidc(rules: () => AccessRules, logger: Logger): Promise<OidcTokens> {
+export async function openOidc(rules: () => AccessRules, keysOf: OidcTokensPorts['keysOf']): Promise<OidcTokens> {
   for (const issuer of rules().issuers) {
     if (issuer.jwks.kind === 'file') await checkKeyFile(issuer);
   }
-  return new OidcTokens({ rules, load: loadKeys, now: Date.now, monotonic: () => performance.now(), logger });
+  return new OidcTokens({ rules, keysOf, now: Date.now });
+}
+
+/** The keys of issuers, which the owner thread loads for all threads of this process. */
+export function openKeys(thread: Thread, logger: Logger): OidcTokensPorts['keysOf'] {
+  if (thread.kind === 'other') {
+    const service = remote<KeyService>(thread.services.keys, ['current', 'newest']);
+    return (issuer) => new RemoteKeys(issuer, service);
+  }
+  const keyring = new Keyring({ load: loadKeys, monotonic: () => performance.now(), logger });
+  const others = thread.kind === 'owner' ? thread.others : [];
+  for (const { services } of others) offer<KeyService>(services.keys, keyring.service);
+  return (issuer) => keyring.of(issuer);
 }
 
 async function checkKeyFile(issuer: Issuer): Promise<void> {

@@ -1,16 +1,11 @@
-import { availableParallelism } from 'node:os';
 import type { BasicAuthenticator } from '../access/authenticator.ts';
-import type { GuessingLimiter } from '../access/guessing.ts';
 import { parseHtpasswd } from '../access/passwords/htpasswd.ts';
-import { PasswordChecks } from '../access/passwords/password-checks.ts';
 import { Passwords } from '../access/passwords/passwords.ts';
 import type { Config } from '../config.ts';
 import type { Logger } from '../telemetry/log.ts';
 import type { Telemetry } from '../telemetry/metrics.ts';
 import { openConfigFile } from './config-files.ts';
-
-/** Each thread may use the memory that a hash of HTPASSWD_FILE requires, up to 256 MiB. */
-const MAX_THREADS = 4;
+import type { OpenedJudge } from './judge.ts';
 
 export interface OpenPasswords {
   readonly authenticator: BasicAuthenticator;
@@ -20,7 +15,7 @@ export interface OpenPasswords {
 }
 
 interface Ports {
-  readonly limiter: GuessingLimiter;
+  readonly judge: Pick<OpenedJudge, 'judge' | 'forget'>;
   readonly logger: Logger;
   readonly telemetry: Telemetry;
 }
@@ -32,30 +27,26 @@ interface Ports {
  */
 export async function openPasswords(
   { htpasswdFile }: Config,
-  { limiter, logger, telemetry }: Ports,
+  { judge, logger, telemetry }: Ports,
 ): Promise<OpenPasswords | undefined> {
   if (htpasswdFile === undefined) return undefined;
   const file = await openConfigFile({
     paths: { HTPASSWD_FILE: htpasswdFile },
     creation: 'create an account with "marina user add NAME"',
     parse: ({ HTPASSWD_FILE: text }) => parseHtpasswd(text),
-    onChange: (accounts) => passwords.replace(accounts),
+    onChange: (accounts) => {
+      passwords.replace(accounts);
+      judge.forget();
+    },
     logger,
     telemetry,
   });
-  // At most half of the processors, so that the serving thread always gets one.
-  const threads = Math.min(MAX_THREADS, Math.max(1, Math.floor(availableParallelism() / 2)));
-  const checks = new PasswordChecks(threads);
-  const count = telemetry.passwords.counter();
-  const now = (): number => performance.now();
-  const passwords = new Passwords(file.value, { checks, limiter, now, observe: count });
+  const observe = telemetry.passwords.counter();
+  const passwords = new Passwords(file.value, { judge: judge.judge, now: () => performance.now(), observe });
   logger.info({ accounts: file.value.size }, 'accounts were read from HTPASSWD_FILE');
   return {
     authenticator: passwords,
     versionOf: (account) => passwords.versionOf(account),
-    close: () => {
-      file.close();
-      checks.close();
-    },
+    close: () => file.close(),
   };
 }

@@ -1,5 +1,5 @@
 import type { BasicAuthenticator } from '../access/authenticator.ts';
-import type { GuessingLimiter } from '../access/guessing.ts';
+import type { Judge } from '../access/credential-judge.ts';
 import type { RobotChange } from '../access/robots/decide.ts';
 import { Freshness, POLL_INTERVAL_MS } from '../access/robots/freshness.ts';
 import { RobotsLog, type RobotsLogPorts } from '../access/robots/log.ts';
@@ -35,7 +35,7 @@ export interface OpenRobotLogins {
 interface Ports {
   readonly robots: RobotsLog;
   readonly opened: Pick<OpenedStore, 'store'>;
-  readonly limiter: GuessingLimiter;
+  readonly judge: Judge;
   readonly logger: Logger;
   readonly telemetry: Telemetry;
 }
@@ -44,7 +44,7 @@ interface Ports {
 export async function openRobotLogins({
   robots: { view },
   opened,
-  limiter,
+  judge,
   logger,
   telemetry,
 }: Ports): Promise<OpenRobotLogins> {
@@ -64,7 +64,7 @@ export async function openRobotLogins({
     robots: () => view.robots,
     age,
     store: opened.store,
-    limiter,
+    judge,
     now: Date.now,
     observe,
   });

@@ -9,6 +9,7 @@ import { ThreadDriver } from '../storage/filesystem/threads/driver.ts';
 import { STORE_CALLS, type StoreCalls } from '../storage/filesystem/threads/protocol.ts';
 import { readFormat, StoreRefused } from '../storage/prepare.ts';
 import { openS3Store } from '../storage/s3/open.ts';
+import type { S3Configuration } from '../storage/s3/settings.ts';
 import { endProcess } from '../system/end-process.ts';
 import type { Logs } from '../telemetry/log.ts';
 import type { Telemetry } from '../telemetry/metrics.ts';
@@ -30,6 +31,9 @@ export interface OpenedStore {
   readonly close: () => Promise<void>;
 }
 
+/** Settings of the store; those of one thread have its part of the process's memory. */
+type StoreConfig = Config & Pick<S3Configuration, 'threadCount'>;
+
 export interface StorePorts {
   readonly newId: () => Incarnation;
   readonly reach: ReachStep;
@@ -44,7 +48,7 @@ export interface StorePorts {
  * @throws StoreRefused in one line
  */
 export function openStore(
-  config: Config,
+  config: StoreConfig,
   shared: boolean,
   ports: StorePorts,
   thread: Thread = ALONE,
@@ -103,7 +107,7 @@ function fatalTo(logs: Logs): Fatal {
   };
 }
 
-async function openBucket(config: Config, { newId, telemetry }: StorePorts): Promise<OpenedStore> {
+async function openBucket(config: StoreConfig, { newId, telemetry }: StorePorts): Promise<OpenedStore> {
   const opened = await openS3Store(config, {
     now: Date.now,
     sleep,

@@ -6,6 +6,7 @@ import type { Telemetry } from '../telemetry/metrics.ts';
 import type { MetricsPage } from '../telemetry/metrics-page.ts';
 import { offer, remote } from '../threads/calls.ts';
 import type { ProcessService, SharedMemory, Thread } from '../threads/thread.ts';
+import { allocateLimitMemory } from './request-limits.ts';
 
 /** How many threads serve. @throws ConfigError in one line, if THREADS cannot be used */
 export function threadCount({ threads }: Config): number {
@@ -18,8 +19,8 @@ export function threadCount({ threads }: Config): number {
 }
 
 /** The memory that all threads of this process share. */
-export function allocateSharedMemory(): SharedMemory {
-  return { heads: Heads.allocate() };
+export function allocateSharedMemory(config: Config): SharedMemory {
+  return { heads: Heads.allocate(), limits: allocateLimitMemory(config) };
 }
 
 /** What GET /metrics shows on any thread: the metrics of the whole process. */

@@ -1,5 +1,4 @@
 import type { RepositoryName } from '../../src/oci/names.ts';
-import type { Recorded } from '../support/linearizability.ts';
 import { type Bug, NO_BUG } from './bugs.ts';
 import { checkBytes, checkLog, checkObservations } from './checks.ts';
 import { type Focus, focusOf, injectFault } from './faults.ts';
@@ -26,7 +25,6 @@ export interface Simulated {
   readonly notes: readonly string[];
   readonly steps: number;
   readonly slots: number;
-  readonly tags: readonly Recorded[];
 }
 
 /** What is simulated. */
@@ -79,8 +77,8 @@ export async function simulate(
   const ended = await world.scheduler.run(() => isDone, Number.POSITIVE_INFINITY);
   if (!ended) world.history.violated('nothing is scheduled, and a client still waits');
   else await life;
-  const { violations, notes, tags } = world.history;
-  return { seed, violations, notes, steps: world.scheduler.step, slots: ran.slots, tags };
+  const { violations, notes } = world.history;
+  return { seed, violations, notes, steps: world.scheduler.step, slots: ran.slots };
 }
 
 async function live(

@@ -57,9 +57,14 @@ export class CachedKeys<K> {
 
   /** Searches for newer keys, because these lack one. @returns undefined if there are none, or if the last search is too recent */
   async otherThan(keys: K): Promise<K | undefined> {
-    await this.#load(MIN_SEARCH_INTERVAL_MS);
-    const found = this.#usable();
+    const found = await this.newest();
     return found === keys ? undefined : found;
+  }
+
+  /** The keys in use, loaded again unless that was done within the last minute. @returns undefined as `current` */
+  async newest(): Promise<K | undefined> {
+    await this.#load(MIN_SEARCH_INTERVAL_MS);
+    return this.#usable();
   }
 
   #age(): number {

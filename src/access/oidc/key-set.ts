@@ -1,9 +1,12 @@
-import { createLocalJWKSet, type JWTVerifyGetKey } from 'jose';
+import { createLocalJWKSet, type JWK, type JWTVerifyGetKey } from 'jose';
 import { readKeySet } from '../public-jwk.ts';
 import { KeyProblem } from './key-problem.ts';
 
 /** Finds the key of a token. @throws errors of jose */
-export type KeySet = JWTVerifyGetKey;
+export type KeySet = JWTVerifyGetKey & {
+  /** The keys in a form that can be sent to another thread. */
+  readonly members: readonly JWK[];
+};
 
 /** Accepted signature algorithms. Each belongs to one kind of key, so a token cannot choose. */
 export const ALGORITHMS: readonly string[] = ['RS256', 'ES256', 'EdDSA'];
@@ -18,5 +21,11 @@ export function parseKeySet(json: unknown, where: string): KeySet {
   if (all === undefined) throw new KeyProblem(`${where} is not a JSON Web Key Set`);
   const usable = all.filter(({ algorithms }) => algorithms.some((each) => ALGORITHMS.includes(each)));
   if (usable.length === 0) throw new KeyProblem(`${where} has no key that can sign with ${ALGORITHMS.join(', ')}`);
-  return createLocalJWKSet({ keys: usable.map(({ jwk }) => jwk) });
+  return keySetOf(usable.map(({ jwk }) => jwk));
+}
+
+/** @param members of a key set that was parsed before */
+export function keySetOf(members: readonly JWK[]): KeySet {
+  const find = createLocalJWKSet({ keys: [...members] });
+  return Object.assign((...token: Parameters<JWTVerifyGetKey>) => find(...token), { members });
 }

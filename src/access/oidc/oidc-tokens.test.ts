@@ -7,6 +7,7 @@ import type { Authenticated } from '../authenticator.ts';
 import type { Issuer } from '../rules/issuer.ts';
 import { KeyProblem } from './key-problem.ts';
 import { parseKeySet } from './key-set.ts';
+import { Keyring } from './keyring.ts';
 import { OidcTokens } from './oidc-tokens.ts';
 
 const NOW = Date.parse('2026-01-01T00:00:00Z');
@@ -27,6 +28,7 @@ interface World {
   loads: number;
   rules: { readonly issuers: readonly Issuer[]; readonly claimsNeeded: (issuer: string) => readonly string[] };
   readonly lines: string[];
+  readonly keyring: Keyring;
   readonly tokens: OidcTokens;
 }
 
@@ -38,20 +40,23 @@ function open(): World {
     loads: 0,
     rules: { issuers: [CI], claimsNeeded: () => ['ref', 'groups', '__proto__', 'constructor'] },
     lines: [],
-    tokens: new OidcTokens({
-      rules: () => world.rules,
+    keyring: new Keyring({
       load: async (issuer) => {
         world.loads++;
         if (world.keys === undefined) throw new KeyProblem('it is down');
         return parseKeySet({ keys: world.keys.map(({ jwk }) => jwk) }, issuer.issuer);
       },
-      now: () => world.now,
       monotonic: () => world.monotonic,
       logger: {
         info: (fields, message) => world.lines.push(`${message} ${JSON.stringify(fields)}`),
         warn: (fields, message) => world.lines.push(`${message} ${JSON.stringify(fields)}`),
         error: (fields, message) => world.lines.push(`${message} ${JSON.stringify(fields)}`),
       },
+    }),
+    tokens: new OidcTokens({
+      rules: () => world.rules,
+      keysOf: (issuer) => world.keyring.of(issuer),
+      now: () => world.now,
     }),
   };
   return world;

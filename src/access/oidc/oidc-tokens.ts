@@ -4,8 +4,8 @@ import { issuerOf, isTokenLike, LEEWAY_SECONDS, refusalOf } from '../foreign-tok
 import type { AccessRules } from '../rules/access-rules.ts';
 import type { Issuer } from '../rules/issuer.ts';
 import { VerifiedTokens } from '../verified-tokens.ts';
-import { CachedKeys } from './cached-keys.ts';
 import { ALGORITHMS, type KeySet } from './key-set.ts';
+import type { IssuerKeys } from './keyring.ts';
 import { pickClaims } from './pick-claims.ts';
 
 type Rules = Pick<AccessRules, 'issuers' | 'claimsNeeded'>;
@@ -13,24 +13,11 @@ type Rules = Pick<AccessRules, 'issuers' | 'claimsNeeded'>;
 export interface OidcTokensPorts {
   /** The current rules. They are another object after ACCESS_FILE has changed. */
   readonly rules: () => Rules;
-  /** @throws KeyProblem */
-  readonly load: (issuer: Issuer, signal: AbortSignal) => Promise<KeySet>;
+  readonly keysOf: (issuer: Issuer) => IssuerKeys;
   /** Milliseconds since 1970. */
   readonly now: () => number;
-  /** The monotonic clock, in milliseconds. */
-  readonly monotonic: () => number;
-  readonly logger: OidcLog;
 }
 
-interface OidcLog {
-  readonly info: (fields: object, message: string) => void;
-  readonly warn: (fields: object, message: string) => void;
-  readonly error: (fields: object, message: string) => void;
-}
-
-/** How long the keys of an issuer are used before they are loaded again. Reading a file is cheap. */
-const FRESH_MS = 10 * 60_000;
-const FRESH_FILE_MS = 10_000;
 /** A token is verified again after this time, because its key may have been withdrawn. */
 const MAX_REMEMBERED_MS = 60 * 60_000;
 /** Tokens of workloads live for minutes or hours. A longer lifetime would make it a password that cannot be changed. */
@@ -42,7 +29,7 @@ const TYPES: ReadonlySet<string> = new Set(['jwt', 'at+jwt']);
 
 interface Trusted {
   readonly issuer: Issuer;
-  readonly keys: CachedKeys<KeySet>;
+  readonly keys: IssuerKeys;
 }
 
 /** The rules and issuers of one version of ACCESS_FILE. */
@@ -89,7 +76,7 @@ export class OidcTokens implements BasicAuthenticator, BearerAuthenticator {
   }
 
   /** @throws errors of jose */
-  async #payloadOf(token: string, issuer: Issuer, current: KeySet, keys: CachedKeys<KeySet>): Promise<JWTPayload> {
+  async #payloadOf(token: string, issuer: Issuer, current: KeySet, keys: IssuerKeys): Promise<JWTPayload> {
     try {
       return await this.#payloadBy(token, issuer, current);
     } catch (error) {
@@ -152,24 +139,9 @@ export class OidcTokens implements BasicAuthenticator, BearerAuthenticator {
       issuers.map((issuer) => {
         const before = this.#inUse?.issuers.get(issuer.issuer);
         const isSame = before !== undefined && JSON.stringify(before.issuer) === JSON.stringify(issuer);
-        return [issuer.issuer, { issuer, keys: isSame ? before.keys : this.#keysOf(issuer) }];
+        return [issuer.issuer, { issuer, keys: isSame ? before.keys : this.#ports.keysOf(issuer) }];
       }),
     );
-  }
-
-  #keysOf(issuer: Issuer): CachedKeys<KeySet> {
-    const { load, monotonic, logger } = this.#ports;
-    return new CachedKeys({
-      load: (signal) => load(issuer, signal),
-      freshMs: issuer.jwks.kind === 'file' ? FRESH_FILE_MS : FRESH_MS,
-      monotonic,
-      onFailure: (reason, usesLast) => {
-        const effect = usesLast ? 'its last keys stay in use' : 'its tokens are refused';
-        logger.warn({ issuer: issuer.name, reason }, `the keys of an issuer cannot be loaded: ${effect}`);
-      },
-      onRecovery: () => logger.info({ issuer: issuer.name }, 'the keys of an issuer are loaded again'),
-      onDefect: (error) => logger.error({ issuer: issuer.name, err: error }, 'loading the keys of an issuer failed'),
-    });
   }
 }
 

@@ -1,11 +1,12 @@
 import { afterAll, describe, expect, test } from 'bun:test';
 import fc from 'fast-check';
 import type { Authenticated } from '../authenticator.ts';
+import { CredentialJudge, type JudgedOutcome } from '../credential-judge.ts';
 import { GuessingLimiter } from '../guessing.ts';
 import { labelOf } from '../identity.ts';
 import { parseHtpasswd } from './htpasswd.ts';
 import { PasswordChecks } from './password-checks.ts';
-import { type PasswordOutcome, Passwords } from './passwords.ts';
+import { Passwords } from './passwords.ts';
 
 const checks = new PasswordChecks(2);
 afterAll(() => checks.close());
@@ -18,17 +19,21 @@ async function fileOf(accounts: Readonly<Record<string, string>>, cost = 4): Pro
 }
 
 function open(text: string, used = checks) {
-  const outcomes: PasswordOutcome[] = [];
+  const outcomes: JudgedOutcome[] = [];
   const clock = { now: 0 };
-  const limiter = new GuessingLimiter(() => clock.now);
-  const passwords = new Passwords(parseHtpasswd(text), {
-    checks: used,
-    limiter,
-    now: () => clock.now,
-    observe: (outcome) => outcomes.push(outcome),
-  });
+  const now = (): number => clock.now;
+  const observe = (outcome: JudgedOutcome): number => outcomes.push(outcome);
+  const limiter = new GuessingLimiter(now);
+  const judge = new CredentialJudge({ checks: used, limiter, now, observe });
+  /** A thread that asks this judge. */
+  const thread = (): Passwords => new Passwords(parseHtpasswd(text), { judge, now, observe });
+  const passwords = thread();
+  const replace = (accounts: ReturnType<typeof parseHtpasswd>): void => {
+    passwords.replace(accounts);
+    judge.forget();
+  };
   const logIn = (name: string, password: string, address = '192.0.2.1') => passwords.basic(name, password, { address });
-  return { passwords, logIn, outcomes, clock, limiter };
+  return { passwords, replace, thread, logIn, outcomes, clock, limiter };
 }
 
 function knownUser(name: string): Authenticated {
@@ -40,8 +45,8 @@ const two = await fileOf({ alice: 'correct horse', bob: 'battery staple' });
 describe('a password', () => {
   test('that is right gives the identity of the user', async () => {
     const { logIn } = open(two);
-    expect(await logIn('alice', 'correct horse')).toMatchObject(knownUser('alice'));
-    expect(await logIn('bob', 'battery staple')).toMatchObject(knownUser('bob'));
+    expect(await logIn('alice', 'correct horse')).toEqual(knownUser('alice'));
+    expect(await logIn('bob', 'battery staple')).toEqual(knownUser('bob'));
   });
 
   test('that is wrong, empty, for another account or for a missing one is refused, with a reason that does not show it', async () => {
@@ -69,44 +74,27 @@ describe('a password', () => {
   test('is cached for a minute, and then accepted synchronously', async () => {
     const { logIn, outcomes, clock } = open(two);
     expect(logIn('alice', 'correct horse')).toBeInstanceOf(Promise);
-    expect(await logIn('alice', 'correct horse')).toMatchObject(knownUser('alice'));
+    expect(await logIn('alice', 'correct horse')).toEqual(knownUser('alice'));
     clock.now = 59_999;
-    expect(logIn('alice', 'correct horse')).toMatchObject(knownUser('alice'));
+    expect(logIn('alice', 'correct horse')).toEqual(knownUser('alice'));
     clock.now = 60_000;
     const again = logIn('alice', 'correct horse');
     expect(again).toBeInstanceOf(Promise);
-    expect(await again).toMatchObject(knownUser('alice'));
-    expect(outcomes).toEqual(['right', 'remembered', 'right']);
-  });
-
-  test('is accepted again without a check for a minute, unless the file is read again', async () => {
-    const { logIn, outcomes, clock, passwords } = open(two);
-    const again = async () => {
-      const found = await logIn('alice', 'correct horse');
-      return (found.kind === 'known' ? found.acceptAgain : undefined) ?? expect.unreachable();
-    };
-    const first = await again();
-    clock.now = 59_999;
-    expect(first()).toBe(true);
-    clock.now = 60_000;
-    expect(first()).toBe(false);
-    const second = await again();
-    passwords.replace(parseHtpasswd(two));
-    expect(second()).toBe(false);
+    expect(await again).toEqual(knownUser('alice'));
     expect(outcomes).toEqual(['right', 'remembered', 'right']);
   });
 
   test('of many concurrent requests is checked once', async () => {
     const { logIn, outcomes } = open(two);
     const answers = await Promise.all(Array.from({ length: 30 }, () => logIn('alice', 'correct horse')));
-    expect(answers).toMatchObject(answers.map(() => knownUser('alice')));
+    expect(answers).toEqual(answers.map(() => knownUser('alice')));
     expect(outcomes).toEqual(['right']);
   });
 
   test('of more than 72 bytes is checked as in other registries: bcrypt ignores the rest', async () => {
     const text = await fileOf({ alice: 'x'.repeat(72) });
     const { logIn } = open(text);
-    expect(await logIn('alice', `${'x'.repeat(72)}and more`)).toMatchObject(knownUser('alice'));
+    expect(await logIn('alice', `${'x'.repeat(72)}and more`)).toEqual(knownUser('alice'));
     expect((await logIn('alice', 'x'.repeat(71))).kind).toBe('refused');
   });
 
@@ -120,7 +108,7 @@ describe('a password', () => {
           cost: 4,
         });
         const { logIn } = open(`alice:${hash}`);
-        expect(await logIn('alice', password)).toMatchObject(knownUser('alice'));
+        expect(await logIn('alice', password)).toEqual(knownUser('alice'));
         const isSame = significant(other) === significant(password);
         expect((await logIn('alice', other)).kind).toBe(isSame ? 'known' : 'refused');
       }),
@@ -131,32 +119,32 @@ describe('a password', () => {
   test('can be checked against argon2id', async () => {
     const hash = await Bun.password.hash('correct horse', { algorithm: 'argon2id', memoryCost: 64, timeCost: 1 });
     const { logIn } = open(`alice:${hash}`);
-    expect(await logIn('alice', 'correct horse')).toMatchObject(knownUser('alice'));
+    expect(await logIn('alice', 'correct horse')).toEqual(knownUser('alice'));
     expect((await logIn('alice', 'correct horse ')).kind).toBe('refused');
   });
 });
 
 describe('a file that is read again', () => {
   test('causes all passwords to be checked again', async () => {
-    const { passwords, logIn, outcomes } = open(two);
+    const { replace, logIn, outcomes } = open(two);
     await logIn('alice', 'correct horse');
     await logIn('eve', 'new password');
-    passwords.replace(parseHtpasswd(two + (await fileOf({ eve: 'new password' }))));
-    expect(await logIn('alice', 'correct horse')).toMatchObject(knownUser('alice'));
-    expect(await logIn('eve', 'new password')).toMatchObject(knownUser('eve'));
+    replace(parseHtpasswd(two + (await fileOf({ eve: 'new password' }))));
+    expect(await logIn('alice', 'correct horse')).toEqual(knownUser('alice'));
+    expect(await logIn('eve', 'new password')).toEqual(knownUser('eve'));
     expect(outcomes).toEqual(['right', 'wrong', 'right', 'right']);
   });
 
   test('invalidates removed accounts and changed passwords, even while they are being checked', async () => {
-    const { passwords, logIn } = open(two);
+    const { replace, logIn } = open(two);
     const changed = parseHtpasswd(await fileOf({ bob: 'another password' }));
     await logIn('alice', 'correct horse');
     const before = logIn('bob', 'battery staple');
-    passwords.replace(changed);
+    replace(changed);
     expect((await before).kind).toBe('refused');
     expect((await logIn('alice', 'correct horse')).kind).toBe('refused');
     expect((await logIn('bob', 'battery staple')).kind).toBe('refused');
-    expect(await logIn('bob', 'another password')).toMatchObject(knownUser('bob'));
+    expect(await logIn('bob', 'another password')).toEqual(knownUser('bob'));
   });
 });
 
@@ -168,8 +156,8 @@ describe('guessing', () => {
     for (let n = 0; n < 10; n++) expect((await logIn('alice', `guess ${n}`, '2001:db8::2')).kind).toBe('refused');
     expect(await logIn('alice', 'guess 10', '2001:db8::3')).toEqual({ kind: 'later', retryAfterSeconds: 600 });
     // It was right before, so it does not count as a guess, but it is checked again.
-    expect(await logIn('alice', 'correct horse', '2001:db8::4')).toMatchObject(knownUser('alice'));
-    expect(logIn('alice', 'correct horse', '2001:db8::4')).toMatchObject(knownUser('alice'));
+    expect(await logIn('alice', 'correct horse', '2001:db8::4')).toEqual(knownUser('alice'));
+    expect(logIn('alice', 'correct horse', '2001:db8::4')).toEqual(knownUser('alice'));
     expect((await logIn('bob', 'battery staple', '2001:db8::4')).kind).toBe('known');
     expect((await logIn('alice', 'guess 11', '192.0.2.1')).kind).toBe('refused');
     expect(outcomes.filter((outcome) => outcome === 'limited')).toHaveLength(1);
@@ -183,7 +171,7 @@ describe('guessing', () => {
         ...{ kind: 'refused', reason: 'wrong password' },
         account: labelOf({ kind: 'user', name: 'alice' }),
       });
-    expect(await logIn('alice', 'correct horse')).toMatchObject(knownUser('alice'));
+    expect(await logIn('alice', 'correct horse')).toEqual(knownUser('alice'));
     expect(outcomes.filter((outcome) => outcome === 'limited')).toEqual([]);
   });
 
@@ -192,6 +180,50 @@ describe('guessing', () => {
     const answers = await Promise.all(Array.from({ length: 30 }, (_, n) => logIn('alice', `guess ${n}`)));
     expect(answers.filter(({ kind }) => kind === 'refused')).toHaveLength(10);
     expect(answers.filter(({ kind }) => kind === 'later')).toHaveLength(20);
+  });
+});
+
+describe('threads that ask one judge', () => {
+  const here = { address: '192.0.2.1' };
+
+  test('count the guesses of a client together', async () => {
+    const { thread } = open(two);
+    const threads = Array.from({ length: 4 }, thread);
+    const kinds: string[] = [];
+    for (let n = 0; n < 12; n++) {
+      const answer = await threads[n % 4]?.basic('alice', `guess ${n}`, here);
+      kinds.push(answer?.kind ?? 'none');
+    }
+    expect(kinds).toEqual([...Array.from({ length: 10 }, () => 'refused'), 'later', 'later']);
+  });
+
+  test('count a wrong password once, whichever of them gets it', async () => {
+    const { thread } = open(two);
+    for (let n = 0; n < 30; n++) {
+      const answer = await thread().basic('alice', 'old password', here);
+      expect(answer.kind).toBe('refused');
+    }
+    expect(await thread().basic('alice', 'correct horse', here)).toEqual(knownUser('alice'));
+  });
+
+  test('check a right password once in a minute, however late a thread learns of it', async () => {
+    const { thread, clock, outcomes } = open(two);
+    const [one, other] = [thread(), thread()];
+    await one.basic('alice', 'correct horse', here);
+    clock.now = 59_000;
+    expect(await other.basic('alice', 'correct horse', here)).toEqual(knownUser('alice'));
+    clock.now = 59_999;
+    expect(other.basic('alice', 'correct horse', here)).toEqual(knownUser('alice'));
+    clock.now = 60_000;
+    expect(other.basic('alice', 'correct horse', here)).toBeInstanceOf(Promise);
+    expect(outcomes).toEqual(['right', 'remembered', 'remembered']);
+  });
+
+  test('share the check of requests that come at once', async () => {
+    const { thread, outcomes } = open(two);
+    const answers = Array.from({ length: 30 }, () => thread().basic('alice', 'correct horse', here));
+    expect(await Promise.all(answers)).toEqual(answers.map(() => knownUser('alice')));
+    expect(outcomes).toEqual(['right']);
   });
 });
 
@@ -254,7 +286,7 @@ describe('checks', () => {
     // One was checked immediately, and 32 waited.
     expect(busy).toHaveLength(50 - 33);
     expect(busy[0]).toEqual({ kind: 'later', retryAfterSeconds: 5 });
-    expect(await other).toMatchObject(knownUser('alice'));
+    expect(await other).toEqual(knownUser('alice'));
     // A counter for each wrong guess, and one for their client.
     expect(limiter.size).toBe(50 - busy.length + 1);
     one.close();
@@ -266,7 +298,7 @@ describe('checks', () => {
     const guesses = Array.from({ length: 12 }, (_, client) =>
       Array.from({ length: 32 }, (_, n) => logIn(`user${n}`, 'guess', `192.0.2.${client + 10}`)),
     );
-    expect(await logIn('alice', 'correct horse', '192.0.2.1')).toMatchObject(knownUser('alice'));
+    expect(await logIn('alice', 'correct horse', '192.0.2.1')).toEqual(knownUser('alice'));
     await Promise.all(guesses.flat());
     one.close();
   });
@@ -277,7 +309,7 @@ describe('checks', () => {
     const first = logIn('alice', 'guess 1');
     expect(await logIn('alice', 'guess 2')).toEqual({ kind: 'later', retryAfterSeconds: 5 });
     expect((await first).kind).toBe('refused');
-    expect(await logIn('alice', 'correct horse')).toMatchObject(knownUser('alice'));
+    expect(await logIn('alice', 'correct horse')).toEqual(knownUser('alice'));
     one.close();
   });
 
@@ -288,7 +320,7 @@ describe('checks', () => {
     one.close();
     expect(await lost).toContain('the thread that checks passwords ended');
     expect(limiter.size).toBe(0);
-    expect(await logIn('alice', 'correct horse')).toMatchObject(knownUser('alice'));
+    expect(await logIn('alice', 'correct horse')).toEqual(knownUser('alice'));
     one.close();
   });
 });

@@ -1,31 +1,25 @@
 import { createHmac } from 'node:crypto';
 import type { Authenticated, BasicAuthenticator, MaybeAsync, Origin } from '../authenticator.ts';
-import { clientOf } from '../client-address.ts';
-import type { Attempt, GuessingLimiter } from '../guessing.ts';
+import type { Judge, JudgedOutcome, Judgement } from '../credential-judge.ts';
 import { labelOf } from '../identity.ts';
 import { type Account, problemOfName } from './htpasswd.ts';
-import type { PasswordChecks } from './password-checks.ts';
 import { decoyFor, type PasswordHash } from './password-hash.ts';
 import { type CredentialKey, RememberedPasswords } from './remembered.ts';
 
-/** The result of a login with a password. */
-export type PasswordOutcome = 'right' | 'wrong' | 'remembered' | 'limited' | 'busy';
-
 export interface PasswordPorts {
-  readonly checks: PasswordChecks;
-  readonly limiter: GuessingLimiter;
+  readonly judge: Pick<Judge, 'password'>;
   /** Milliseconds, of a monotonic clock. */
   readonly now: () => number;
-  /** Called once per check, even if several requests share it. */
-  readonly observe: (outcome: PasswordOutcome) => void;
+  /** Called for logins that are decided without the judge. */
+  readonly observe: (outcome: Extract<JudgedOutcome, 'remembered' | 'wrong'>) => void;
 }
 
 type Accounts = ReadonlyMap<string, Account>;
 
 class Entry {
   readonly account: Account;
-  /** The same authority for every login, because the gate uses it as a cache key. */
-  readonly known: Extract<Authenticated, { readonly kind: 'known' }>;
+  /** The same object for every login, because the gate uses it as a cache key. */
+  readonly known: Authenticated;
   /** The answer to a wrong password. */
   readonly wrong: Authenticated;
   /** Computed once, because each request with a token needs it. */
@@ -44,11 +38,9 @@ class Entry {
   }
 }
 
-const BUSY: Authenticated = { kind: 'later', retryAfterSeconds: 5 };
 const NO_ACCOUNT: Authenticated = { kind: 'refused', reason: 'no such account' };
 const CHANGED: Authenticated = { kind: 'refused', reason: 'the account was changed while the password was checked' };
 const IMPOSSIBLE: Authenticated = { kind: 'refused', reason: 'no account can have such a name or an empty password' };
-const NO_GUESS: Attempt = { kind: 'allowed', takeBack: () => undefined };
 const VERSION_BYTES = 12;
 
 /**
@@ -57,9 +49,8 @@ const VERSION_BYTES = 12;
  */
 export class Passwords implements BasicAuthenticator {
   readonly #ports: PasswordPorts;
+  /** Right passwords only; the judge remembers wrong ones. */
   readonly #remembered: RememberedPasswords;
-  /** Checks in progress. Concurrent requests with the same credentials share one check. */
-  readonly #pending = new Map<CredentialKey, Promise<Authenticated>>();
   #entries: ReadonlyMap<string, Entry>;
   /** Names without an account are checked against it. */
   #decoy: PasswordHash;
@@ -86,16 +77,12 @@ export class Passwords implements BasicAuthenticator {
       return this.#observed('wrong', IMPOSSIBLE);
     const key = this.#remembered.keyOf(name, entry?.account.hash.text ?? '', password);
     if (entry !== undefined && this.#remembered.isRight(key)) return this.#observed('remembered', entry.known);
-    // A client that repeats an outdated password costs no further hashes and uses up only one attempt.
-    if (this.#remembered.isWrong(key)) return this.#observed('wrong', wrong(entry));
-    const pending = this.#pending.get(key);
-    if (pending !== undefined) return pending;
-    // A password that was right before is not a guess, so others behind the same address cannot lock out its owner.
-    const attempt = this.#remembered.wasRight(key) ? NO_GUESS : this.#ports.limiter.attempt(origin.address, name);
-    if (attempt.kind === 'later') return this.#observed('limited', attempt);
-    const answer = this.#check(entry, key, password, origin, attempt.takeBack).finally(() => this.#pending.delete(key));
-    this.#pending.set(key, answer);
-    return answer;
+    const hash = entry?.account.hash ?? this.#decoy;
+    const asked = { name, password, hash, isDecoy: entry === undefined, address: origin.address };
+    const judged = this.#ports.judge.password(asked);
+    return judged instanceof Promise
+      ? judged.then((each) => this.#answer(each, entry, key))
+      : this.#answer(judged, entry, key);
   }
 
   /**
@@ -107,39 +94,16 @@ export class Passwords implements BasicAuthenticator {
     return this.#entries.get(name)?.version;
   }
 
-  async #check(
-    entry: Entry | undefined,
-    key: CredentialKey,
-    password: string,
-    origin: Origin,
-    takeBack: () => void,
-  ): Promise<Authenticated> {
-    let isWrong = false;
-    try {
-      const hash = entry?.account.hash ?? this.#decoy;
-      const checked = await this.#ports.checks.check(password, hash, clientOf(origin.address));
-      if (checked.kind === 'busy') return this.#observed('busy', BUSY);
-      isWrong = entry === undefined || !checked.isRight;
-      if (entry === undefined || isWrong) {
-        this.#remembered.addWrong(key);
-        return this.#observed('wrong', wrong(entry));
-      }
-      if (this.#entries.get(entry.account.name)?.account.hash.text !== hash.text)
-        return this.#observed('wrong', CHANGED);
-      this.#remembered.addRight(key);
-      return this.#observed('right', { ...entry.known, acceptAgain: () => this.#acceptAgain(key) });
-    } finally {
-      if (!isWrong) takeBack();
-    }
+  #answer(judgement: Judgement, entry: Entry | undefined, key: CredentialKey): Authenticated {
+    if (judgement.kind === 'later') return judgement;
+    if (judgement.kind === 'wrong' || entry === undefined) return wrong(entry);
+    const { name, hash } = entry.account;
+    if (this.#entries.get(name)?.account.hash.text !== hash.text) return CHANGED;
+    this.#remembered.addRight(key, judgement.forMs);
+    return entry.known;
   }
 
-  #acceptAgain(key: CredentialKey): boolean {
-    const isRight = this.#remembered.isRight(key);
-    if (isRight) this.#ports.observe('remembered');
-    return isRight;
-  }
-
-  #observed(outcome: PasswordOutcome, answer: Authenticated): Authenticated {
+  #observed(outcome: 'remembered' | 'wrong', answer: Authenticated): Authenticated {
     this.#ports.observe(outcome);
     return answer;
   }

@@ -29,16 +29,22 @@ export class RememberedPasswords {
     return this.#hmac.copy().update(`${name}:${hash}:${password}`).digest('base64url') as CredentialKey;
   }
 
-  addRight(key: CredentialKey): void {
+  /** @param forMs how many milliseconds it needs no check */
+  addRight(key: CredentialKey, forMs: number = RIGHT_FOR_MS): void {
     this.#right.delete(key);
     dropFirst(this.#right, MAX_RIGHT);
-    this.#right.set(key, this.#now() + RIGHT_FOR_MS);
+    this.#right.set(key, this.#now() + forMs);
   }
 
   /** Whether it was right within the last minute. */
   isRight(key: CredentialKey): boolean {
+    return this.rightFor(key) > 0;
+  }
+
+  /** How many milliseconds it needs no check; 0 or less: it must be checked. */
+  rightFor(key: CredentialKey): number {
     const until = this.#right.get(key);
-    return until !== undefined && until > this.#now();
+    return until === undefined ? 0 : until - this.#now();
   }
 
   /** Whether it was right at any time since the file was read. */

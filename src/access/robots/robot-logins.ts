@@ -1,9 +1,8 @@
 import { timingSafeEqual } from 'node:crypto';
 import { RegistryError } from '../../oci/errors.ts';
-import type { Authenticated, BasicAuthenticator, Origin } from '../authenticator.ts';
-import type { GuessingLimiter } from '../guessing.ts';
+import type { Authenticated, BasicAuthenticator, MaybeAsync, Origin } from '../authenticator.ts';
+import type { Judge } from '../credential-judge.ts';
 import { labelOf } from '../identity.ts';
-import { RememberedPasswords } from '../passwords/remembered.ts';
 import { MAX_AGE_FOR_LOGIN_MS, MAX_AGE_FOR_TOKENS_MS } from './freshness.ts';
 import { isExpired, nameInLogin, parseRobotName, type Robot, type RobotName } from './robot.ts';
 import { hashSecret, isSecret, type SecretHash } from './secret.ts';
@@ -17,7 +16,7 @@ export interface RobotLoginsPorts {
   readonly age: () => number;
   /** ULID of the store. */
   readonly store: string;
-  readonly limiter: GuessingLimiter;
+  readonly judge: Pick<Judge, 'wrongSecret'>;
   /** Milliseconds since 1970. */
   readonly now: () => number;
   readonly observe: (outcome: RobotOutcome) => void;
@@ -35,14 +34,11 @@ const MIN_TOKEN_MS = 60_000;
 /** Logins of robots, by Basic with `robot+<name>` and the secret. */
 export class RobotLogins implements BasicAuthenticator {
   readonly #ports: RobotLoginsPorts;
-  /** A pipeline that repeats an outdated secret is refused each time, but uses up only one attempt. */
-  readonly #wrong: RememberedPasswords;
   /** The same object for every login of a robot, because the gate uses it as a cache key. */
   readonly #known = new WeakMap<Robot, Authenticated>();
 
   constructor(ports: RobotLoginsPorts) {
     this.#ports = ports;
-    this.#wrong = new RememberedPasswords(ports.now);
   }
 
   /**
@@ -50,10 +46,10 @@ export class RobotLogins implements BasicAuthenticator {
    * the limit only slows down clients that keep trying.
    * @throws RegistryError `unavailable` if this node may have missed that the robot was revoked
    */
-  basic(user: string, password: string, origin: Origin): Authenticated | undefined {
+  basic(user: string, password: string, origin: Origin): MaybeAsync<Authenticated> | undefined {
     const written = nameInLogin(user);
     if (written === undefined) return undefined;
-    const { robots, store, limiter, now, age } = this.#ports;
+    const { robots, store, judge, now, age } = this.#ports;
     const name = parseRobotName(written);
     const robot = name === undefined ? undefined : robots().get(name);
     // A name without a robot takes the same steps.
@@ -63,13 +59,11 @@ export class RobotLogins implements BasicAuthenticator {
       throw new RegistryError('unavailable', 'the registry cannot check robots at the moment: try again later');
     }
     if (robot === undefined || !isRight) {
-      const key = this.#wrong.keyOf(user, '', password);
-      if (!this.#wrong.isWrong(key)) {
-        const attempt = limiter.attempt(origin.address, user);
-        if (attempt.kind === 'later') return this.#observed('limited', attempt);
-        this.#wrong.addWrong(key);
-      }
-      return this.#observed('wrong', refused(isSecret(password) ? WRONG : NO_SECRET, robot));
+      const answer = refused(isSecret(password) ? WRONG : NO_SECRET, robot);
+      const counted = judge.wrongSecret({ user, secret: password, address: origin.address });
+      return counted instanceof Promise
+        ? counted.then((each) => this.#wrong(each, answer))
+        : this.#wrong(counted, answer);
     }
     return isExpired(robot, now())
       ? this.#observed('expired', refused(EXPIRED, robot))
@@ -109,18 +103,13 @@ export class RobotLogins implements BasicAuthenticator {
     const fresh: Authenticated = {
       kind: 'known',
       authority: { kind: 'identity', identity: { kind: 'robot', name: robot.name } },
-      acceptAgain: () => this.#acceptAgain(robot),
     };
     this.#known.set(robot, fresh);
     return fresh;
   }
 
-  /** A robot that was rotated or created again is another object. */
-  #acceptAgain(robot: Robot): boolean {
-    const { robots, now, age, observe } = this.#ports;
-    const isCurrent = robots().get(robot.name) === robot && !isExpired(robot, now()) && age() <= MAX_AGE_FOR_LOGIN_MS;
-    if (isCurrent) observe('right');
-    return isCurrent;
+  #wrong(counted: Awaited<ReturnType<Judge['wrongSecret']>>, answer: Authenticated): Authenticated {
+    return counted.kind === 'later' ? this.#observed('limited', counted) : this.#observed('wrong', answer);
   }
 
   #observed(outcome: RobotOutcome, answer: Authenticated): Authenticated {

@@ -96,12 +96,15 @@ export function openClients(settings: S3Settings): S3Clients {
     leaveUnsigned(new S3Client({ ...shared, requestHandler }));
   const small = new LeanClient(open(fetchHandler(settings)), settings.bucket, fetchOf(settings));
   const parts = open(fetchHandler(settings));
-  const streams = new StreamClient({
-    lean: small,
-    direct: !isProxied(),
-    byFetch: open(fetchHandler(settings)),
-    byNode: open(streamHandler(settings)),
-  });
+  const streams = new StreamClient(
+    {
+      lean: small,
+      direct: !isProxied(),
+      byFetch: open(fetchHandler(settings)),
+      byNode: open(streamHandler(settings)),
+    },
+    settings.threads ?? 1,
+  );
   const presigning = new S3Client({
     ...shared,
     ...(redirectEndpoint === undefined ? {} : { endpoint: redirectEndpoint }),

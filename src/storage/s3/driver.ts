@@ -46,7 +46,7 @@ export class S3Driver implements StorageDriver {
     this.#prefix = withSlash(options.prefix);
     this.#ports = ports;
     this.#clients = clients;
-    this.#bucket = new Bucket(this.#clients, new Requests(ports), {
+    this.#bucket = new Bucket(this.#clients, new Requests(ports, options.threads), {
       ...{ bucket, prefix: this.#prefix, newId: ports.newId },
       ...(pageSize === undefined ? {} : { pageSize }),
     });

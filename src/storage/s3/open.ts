@@ -80,6 +80,7 @@ export function readSettings(config: S3Configuration): S3Settings {
     insecureSkipVerify: config.s3InsecureSkipVerify,
     credentials: credentialsOf(config),
     uploadBuffer: config.uploadBuffer,
+    threads: config.threadCount,
   };
 }
 

@@ -20,9 +20,12 @@ const MIN_BYTES_PER_MS = 1024;
 
 /**
  * Requests in flight, for each kind of patience. More would be no faster, and their time would run while they queue in the connection
- * pool or in the store, so they would all time out and retry together. Bun's fetch has 256 connections in the whole process.
+ * pool or in the store, so they would all time out and retry together. Bun's fetch has 256 connections in the whole process, so its
+ * threads share these places.
  */
 const MAX_IN_FLIGHT = 96;
+/** For one thread. */
+const MIN_IN_FLIGHT = 8;
 
 const FIRST_PAUSE_MS = 50;
 const MAX_PAUSE_MS = 2_000;
@@ -55,19 +58,18 @@ class AttemptTooSlow extends Error {
 
 class NoPermit extends Error {
   override readonly name = 'NoPermit';
-
-  constructor() {
-    super(`${MAX_IN_FLIGHT} earlier requests were still in flight`);
-  }
 }
 
 /** Sends requests, retries transient failures with full jitter, and ends each request at its deadline. */
 export class Requests {
   readonly #ports: S3Ports;
   readonly #permits = new Map<Patience, Semaphore>();
+  readonly #maxInFlight: number;
 
-  constructor(ports: S3Ports) {
+  /** @param threads of this process that send requests */
+  constructor(ports: S3Ports, threads = 1) {
     this.#ports = ports;
+    this.#maxInFlight = Math.max(MIN_IN_FLIGHT, Math.floor(MAX_IN_FLIGHT / threads));
   }
 
   /** The deadline of a chain of requests that begins now, for `SendOptions.deadline` of each of them. */
@@ -102,7 +104,7 @@ export class Requests {
     deadline: number,
     signal: AbortSignal | undefined,
   ): Promise<Release> {
-    const permits = this.#permits.get(patience) ?? new Semaphore(MAX_IN_FLIGHT);
+    const permits = this.#permits.get(patience) ?? new Semaphore(this.#maxInFlight);
     this.#permits.set(patience, permits);
     const release = permits.tryAcquire();
     if (release !== undefined) return release;
@@ -110,7 +112,7 @@ export class Requests {
     const over = new AbortController();
     const { now, sleep } = this.#ports;
     void sleep(Math.max(0, deadline - now()), over.signal).then(() =>
-      late.abort(new NoAnswer(operation, new NoPermit())),
+      late.abort(new NoAnswer(operation, new NoPermit(`${this.#maxInFlight} earlier requests were still in flight`))),
     );
     try {
       return await permits.acquire(signal === undefined ? late.signal : AbortSignal.any([signal, late.signal]));

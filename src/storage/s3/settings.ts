@@ -17,8 +17,10 @@ export interface S3Settings {
   readonly credentials: S3Credentials | undefined;
   /** Bytes of each part of a multipart upload except the last one; 5 MiB to 5 GiB. */
   readonly partSize: number;
-  /** Bytes of all parts that are being filled or sent, in this process. */
+  /** Bytes of all parts that are being filled or sent by one thread. */
   readonly uploadBuffer: number;
+  /** How many threads of this process use the bucket; absent: one. */
+  readonly threads?: number | undefined;
 }
 
 export interface S3Credentials {
@@ -56,4 +58,6 @@ export interface S3Configuration {
   readonly awsSessionToken: string | undefined;
   readonly s3PartSize: number;
   readonly uploadBuffer: number;
+  /** How many threads of this process use the bucket; absent: one. */
+  readonly threadCount?: number;
 }

@@ -6,7 +6,7 @@ import type { OpenBody } from './object-stream.ts';
 import { openBody } from './open-body.ts';
 import { PlainConnections } from './plain-connections.ts';
 
-/** Bodies that are read with Bun's fetch at a time. With the permits of requests.ts they stay below its 256 connections. */
+/** Bodies that a process reads with Bun's fetch at a time. With the permits of requests.ts they stay below its 256 connections. */
 const MAX_FETCH_STREAMS = 48;
 
 export interface StreamClients {
@@ -26,11 +26,14 @@ export interface StreamClients {
  */
 export class StreamClient implements Sender {
   readonly #clients: StreamClients;
-  readonly #fetchPermits = new Semaphore(MAX_FETCH_STREAMS);
+  readonly #fetchPermits: Semaphore;
   #connections: PlainConnections | undefined;
 
-  constructor(clients: StreamClients) {
+  /** @param threads of this process that read bodies */
+  constructor(clients: StreamClients, threads: number) {
     this.#clients = clients;
+    // A body without a permit is read by Node's sockets, so a thread may have none.
+    this.#fetchPermits = new Semaphore(Math.floor(MAX_FETCH_STREAMS / threads));
   }
 
   readonly send = (async (command: unknown, options: SendOptions = {}): Promise<unknown> => {
