@@ -72,7 +72,6 @@ const DEFAULTS: Config = {
   writeAhead: true,
   threads: 1,
   ioThreads: 32,
-  sendThreads: 4,
   viewMemory: 256 * 1024 ** 2,
   contentCache: 64 * 1024 ** 2,
   blobCachePath: './registry-cache',
@@ -142,13 +141,6 @@ const CASES: Readonly<Record<Name, { readonly good: readonly [string, unknown][]
     accessFile: { good: [['/etc/marina/access.yaml', '/etc/marina/access.yaml']], bad: [] },
     redisCaFile: { good: [['/ca.pem', '/ca.pem']], bad: [] },
     writeAhead: { good: [['false', false]], bad: ['maybe'] },
-    sendThreads: {
-      good: [
-        ['0', 0],
-        ['64', 64],
-      ],
-      bad: ['-1', '65', '1.5', 'many'],
-    },
     threads: {
       good: [
         ['0', 0],

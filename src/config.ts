@@ -252,11 +252,6 @@ export const SETTINGS = {
     sentence:
       'Threads for blocking disk I/O; concurrent syncs share one journal write of the file system. `npm start` and the image pass it to Bun as `UV_THREADPOOL_SIZE`.',
   }),
-  sendThreads: integer('SEND_THREADS', 0, 64, {
-    fallback: '4',
-    sentence:
-      'Maximum threads, started on demand, that send big blobs from files (on Linux); 0: the serving thread sends them.',
-  }),
   viewMemory: bytes('VIEW_MEMORY', {
     fallback: '256MiB',
     sentence: 'Memory for the views of repositories; the least recently used are evicted and folded again when needed.',

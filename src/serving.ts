@@ -72,7 +72,6 @@ export class Serving implements ServingThread {
 
   async disconnect(within: number): Promise<void> {
     const { node, listeners } = this;
-    node.abortSends();
     await listeners.close(performance.now() + within);
     // Aborted uploads keep the bytes that have arrived, as after a broken connection.
     const cleanUpEnds = performance.now() + CLEAN_UP_MS;

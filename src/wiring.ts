@@ -43,7 +43,6 @@ import { openWriteSwitch } from './wiring/read-only.ts';
 import { openRequestLimits } from './wiring/request-limits.ts';
 import { openPolicy } from './wiring/retention.ts';
 import { openRobotsLog } from './wiring/robots.ts';
-import { openSenders } from './wiring/senders.ts';
 import { openStore } from './wiring/store.ts';
 import { shareOf, threadsOf } from './wiring/thread-share.ts';
 import { openMetricsPage } from './wiring/threads.ts';
@@ -77,8 +76,6 @@ export interface Node {
   readonly inFlight: () => number;
   /** This thread's metrics. */
   readonly metrics: () => Promise<MetricsPart>;
-  /** Closes the connections of sending threads. The server does not track those, so it cannot close them itself. */
-  readonly abortSends: () => void;
   /** Stops the background work and releases the store. */
   readonly close: () => Promise<void>;
 }
@@ -193,7 +190,6 @@ export async function wire(settings: Config, logs: Logs, version: string, thread
   const metrics = openMetricsPage(thread, telemetry);
   let refusal: string | undefined;
   const notReady = (): string | undefined => refusal;
-  const senders = tls === undefined ? openSenders(config, logs) : undefined;
   const manifests = new ManifestBudget(config.manifestBuffer, { maxWaiting: config.waitingManifests });
   const pace = { idle: config.bodyIdleTimeout, minRate: config.uploadMinRate };
   const server = createServer({
@@ -203,7 +199,6 @@ export async function wire(settings: Config, logs: Logs, version: string, thread
     telemetry,
     metrics,
     version,
-    senders,
     limits: {
       body: pace,
       manifest: { pace, deadline: MANIFEST_DEADLINE_MS, budget: manifests },
@@ -238,13 +233,11 @@ export async function wire(settings: Config, logs: Logs, version: string, thread
     },
     inFlight: () => telemetry.requests.inFlight,
     metrics: () => telemetry.part(),
-    abortSends: () => senders?.abort(),
     close: async () => {
       access.close();
       await quotas.close();
       closeSwitch();
       expiring?.close();
-      await senders?.close();
       tls?.close();
       await shape.close();
       await runner.stop();

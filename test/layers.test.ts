@@ -18,8 +18,7 @@ const LAYERS: Readonly<Record<string, readonly string[]>> = {
   oci: [],
   system: [],
   storage: ['system', 'oci'],
-  sending: ['system'],
-  threads: ['config', 'telemetry', 'system', 'oci'],
+  threads: ['config', 'telemetry', 'oci'],
   'rule-file': [],
   access: ['rule-file', 'config', 'system', 'journal', 'storage', 'oci'],
   telemetry: ['system'],
@@ -38,7 +37,7 @@ const LAYERS: Readonly<Record<string, readonly string[]>> = {
   sessions: ['registry', 'projection', 'storage', 'oci'],
   jobs: ['collection', 'retention', 'registry', 'projection', 'journal', 'storage', 'oci'],
   tls: ['access'],
-  http: ['system', 'past', 'registry', 'projection', 'storage', 'sending', 'access', 'telemetry', 'oci'],
+  http: ['system', 'past', 'registry', 'projection', 'storage', 'access', 'telemetry', 'oci'],
   cli: [
     'jobs',
     'collection',
@@ -57,7 +56,7 @@ const LAYERS: Readonly<Record<string, readonly string[]>> = {
 };
 
 /** Folders of which these may import only types. */
-const TYPES_ONLY: Readonly<Record<string, readonly string[]>> = { http: ['projection', 'storage', 'sending'] };
+const TYPES_ONLY: Readonly<Record<string, readonly string[]>> = { http: ['projection', 'storage'] };
 
 /** The only places that connect parts; they are imported only by each other. */
 const WIRING = [
@@ -92,7 +91,6 @@ const WIRING = [
   'src/wiring/read-only.ts',
   'src/wiring/retention.ts',
   'src/wiring/robots.ts',
-  'src/wiring/senders.ts',
   'src/wiring/store.ts',
   'src/wiring/thread-share.ts',
   'src/wiring/threads.ts',

@@ -3,10 +3,12 @@
 #
 # Go tools are built once a version into $tools_cache/<name>@<version>/<name>; Debian packages are installed by apt.
 
+tools_root=$(cd "$(dirname "${BASH_SOURCE[0]}")/../.." && pwd)
 tools_cache=${XDG_CACHE_HOME:-$HOME/.cache}/marina-tools
 
 # name | go    | package to build                                           | version | minutes to build on two processors
 # name | gomod | the same, of a module whose go.mod forbids `go install`   | version | minutes
+# name | own   | a Go program of this repository, whose version is the hash of its files | | minutes
 # name | deb   | package that contains it                                   | installed path
 tools_table='
 conformance | go  | github.com/opencontainers/distribution-spec/conformance | v0.0.0-20260831232431-97274622c111 | 1
@@ -20,6 +22,7 @@ minio       | go  | github.com/minio/minio                                  | v0
 mc          | go  | github.com/minio/mc                                     | v0.0.0-20250313080218-cf909e1063a9 | 3
 versitygw   | go  | github.com/versity/versitygw/cmd/versitygw              | v1.8.0 | 2
 docker-compose | gomod | github.com/docker/compose/v2/cmd                   | v2.40.3 | 4
+linearizability | own | test/linearizability                              | -      | 1
 skopeo      | deb | skopeo                                                  | /usr/bin/skopeo
 podman      | deb | podman                                                  | /usr/bin/podman
 buildah     | deb | buildah                                                 | /usr/bin/buildah
@@ -68,13 +71,16 @@ tools_find() {
     <<<"$tools_table")
   [[ -n $row ]] || tools_fail "no tool is called \"$1\"; see the table in scripts/tools/lib.sh"
   read -r kind source place minutes <<<"$row"
+  if [[ $kind == own ]]; then
+    place=$(cd "$tools_root/$source" && cat go.mod go.sum ./*.go | sha256sum | cut -c 1-16)
+  fi
 }
 
 # Prints the path of an installed tool, or fails.
 tools_path() {
   local kind source place minutes
   tools_find "$1"
-  if [[ $kind == go* ]]; then
+  if [[ $kind != deb ]]; then
     place=$tools_cache/$1@$place/$1
   elif [[ ! -x $place ]]; then
     place=$(command -v "$1") || return 1
@@ -96,6 +102,10 @@ tools_compile_gomod() {
       GOFLAGS=-mod=mod CGO_ENABLED=0 go build -trimpath -ldflags "-s -w -X $module/internal.Version=$place" \
         -o "$temporary/$tool" "$source") || return
   rm -r "$wrapper"
+}
+
+tools_compile_own() {
+  CGO_ENABLED=0 go build -C "$tools_root/$source" -mod=readonly -trimpath -o "$temporary/$tool" .
 }
 
 # Builds in a temporary folder and renames it into place: an interrupted build leaves nothing that looks complete, and the
@@ -121,7 +131,7 @@ tools_build() {
     [[ $attempt == 3 ]] || sleep "$attempt"
   done
   tail -n 20 "$temporary/log" >&2
-  tools_fail "go install $source@$place failed; its last lines are above"
+  tools_fail "$source@$place could not be built; the last lines of go are above"
 }
 
 tools_apt() {

@@ -3,7 +3,11 @@ import type { ActorLabel } from './identity.ts';
 
 /** The result of checking credentials. */
 export type Authenticated =
-  | { readonly kind: 'known'; readonly authority: Authority }
+  /**
+   * @property acceptAgain accepts the same credentials again without a check; false if they must be checked, because they may no
+   * longer be right. Without it they must always be checked
+   */
+  | { readonly kind: 'known'; readonly authority: Authority; readonly acceptAgain?: () => boolean }
   /**
    * Both properties are for the log only and contain no secret.
    * @property account the account that the credentials name, if it exists; any other name may be a password typed in the wrong field

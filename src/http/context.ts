@@ -71,8 +71,10 @@ export interface RequestContext extends Caller {
   readonly origin: () => string;
   /** Turns off Bun's idle timeout for a request whose body may take long. From then on only our own timers end it. */
   readonly keepOpen: () => void;
+  /** Gives the client more time to read a response whose body is not in memory. */
+  readonly allowSlowReader: () => void;
   /** Sends a response whose body is a file. */
-  readonly sendFile: (response: FileResponse) => Response | Promise<Response>;
+  readonly sendFile: (response: FileResponse) => Response;
   readonly stats: RequestStats;
 }
 

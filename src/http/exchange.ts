@@ -4,7 +4,7 @@ import { ANONYMOUS_AUTHORITY, type Authority } from '../access/authority.ts';
 import { RegistryError } from '../oci/errors.ts';
 import { RequestLabels } from '../telemetry/request-labels.ts';
 import { type Address, addressOf, shownTarget, unknownLabels } from './address.ts';
-import { type BunServer, IDLE_SECONDS } from './bun-server.ts';
+import { type BunServer, IDLE_SECONDS, SLOW_READER_SECONDS } from './bun-server.ts';
 import { renderChallenge, type TokenService, Unauthorized } from './challenge.ts';
 import type { Connection } from './connection.ts';
 import type { FileResponse, RequestContext, RequestStats } from './context.ts';
@@ -12,7 +12,6 @@ import { dispatch } from './dispatch.ts';
 import { type FailedRequest, failed } from './failed.ts';
 import { sendBehindTls } from './file-behind-tls.ts';
 import type { Gate, Identified } from './gate.ts';
-import { handOver } from './hand-over.ts';
 import { checkHost } from './host-header.ts';
 import { nextRequestId } from './request-id.ts';
 import type { RequiredAccess } from './required-access.ts';
@@ -77,23 +76,32 @@ export class Exchange implements RequestContext {
     };
   }
 
-  get sendFile(): (answer: FileResponse) => Response | Promise<Response> {
-    return (wanted) => {
-      const { request } = this;
-      // Other threads and the TLS front write the response head themselves, so no header can be added later.
-      const answer = { ...wanted, headers: { ...wanted.headers, ...this.#headers } };
-      const report = (message: string): void => {
-        failed(new Error(message), this.#ports, this.#about());
-      };
-      const connection = this.#behindTls();
-      if (connection !== undefined)
-        return sendBehindTls(answer, { request, connection, failed: report }) ?? sendHere(answer);
-      const { senders } = this.#ports;
-      return (
-        handOver(answer, { request, server: this.#server, stats: this.stats, senders, failed: report }) ??
-        sendHere(answer)
-      );
+  get sendFile(): (answer: FileResponse) => Response {
+    return (answer) => {
+      const instead = this.#sendBehindTls(answer);
+      if (instead !== undefined) return instead;
+      this.allowSlowReader();
+      return sendHere(answer);
     };
+  }
+
+  get allowSlowReader(): () => void {
+    return () => {
+      // Bun sets its own timeout when it begins to send a file, just after the handler has returned.
+      setTimeout(() => this.#server?.timeout(this.request, SLOW_READER_SECONDS), 0);
+    };
+  }
+
+  /** @returns undefined if this server must send the file */
+  #sendBehindTls(answer: FileResponse): Response | undefined {
+    const connection = this.#behindTls();
+    if (connection === undefined) return undefined;
+    // The TLS front writes the response head itself, so no header can be added later.
+    const complete = { ...answer, headers: { ...answer.headers, ...this.#headers } };
+    const report = (message: string): void => {
+      failed(new Error(message), this.#ports, this.#about());
+    };
+    return sendBehindTls(complete, { request: this.request, connection, failed: report });
   }
 
   /** Address of the client, as far as it is known. Bun knows it only while the connection is open. */

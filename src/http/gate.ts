@@ -13,6 +13,7 @@ import { RegistryError, unreachable } from '../oci/errors.ts';
 import { scopeOf, type TokenError, type TokenService, Unauthorized } from './challenge.ts';
 import { parseAuthorization } from './credentials.ts';
 import { hostOf, type PublicAddress } from './public-address.ts';
+import { RememberedHeaders } from './remembered-headers.ts';
 import type { RequiredAccess, Requirement } from './required-access.ts';
 import { TOKEN_PATH } from './route.ts';
 
@@ -49,6 +50,9 @@ const CREDENTIALS_WRONG = 'the credentials are wrong or no longer valid';
 const CERTIFICATE_WRONG =
   'the client certificate is not accepted: it has expired, or TLS_CLIENT_CA_FILE does not verify it';
 
+/** The beginning of a header with Basic credentials. Verified tokens are cached by their authenticators. */
+const BASIC = /^basic /i;
+
 const WITHOUT_CREDENTIALS: Identified = { actor: ANONYMOUS, authority: ANONYMOUS_AUTHORITY };
 
 /**
@@ -59,6 +63,7 @@ export class Gate {
   readonly #ports: GatePorts;
   /** Keyed by authority, because authenticators return the same object for a cached caller. */
   readonly #actors = new WeakMap<Authority, Identified>();
+  readonly #basic = new RememberedHeaders<Identified>();
 
   constructor(ports: GatePorts) {
     this.#ports = ports;
@@ -73,7 +78,10 @@ export class Gate {
    */
   identify(from: GateRequest, required: RequiredAccess | undefined): MaybeAsync<Identified> {
     const { authentication } = this.#ports;
-    const credentials = parseAuthorization(from.request.headers.get('authorization'));
+    const header = from.request.headers.get('authorization');
+    const remembered = header !== null && BASIC.test(header) ? this.#basic.find(header) : undefined;
+    if (remembered !== undefined) return remembered;
+    const credentials = parseAuthorization(header);
     switch (credentials.kind) {
       case 'none': {
         const { certificate } = from;
@@ -86,8 +94,8 @@ export class Gate {
       case 'basic': {
         const found = authentication.basic(credentials.user, credentials.password, from);
         return found instanceof Promise
-          ? inTime(found).then((each) => this.#accept(each, undefined, from, required))
-          : this.#accept(found, undefined, from, required);
+          ? inTime(found).then((each) => this.#acceptBasic(each, header, from, required))
+          : this.#acceptBasic(found, header, from, required);
       }
       case 'bearer': {
         const found = authentication.bearer(credentials.token, from);
@@ -146,6 +154,18 @@ export class Gate {
     return base === undefined
       ? { realm: TOKEN_PATH, service: 'registry' }
       : { realm: base + TOKEN_PATH, service: hostOf(base) };
+  }
+
+  #acceptBasic(
+    found: Authenticated,
+    header: string | null,
+    from: GateRequest,
+    required: RequiredAccess | undefined,
+  ): Identified {
+    const identified = this.#accept(found, undefined, from, required);
+    if (header !== null && found.kind === 'known' && found.acceptAgain !== undefined)
+      this.#basic.add(header, { value: identified, acceptAgain: found.acceptAgain });
+    return identified;
   }
 
   #accept(

@@ -1,4 +1,3 @@
-import type { FileSender } from '../sending/protocol.ts';
 import type { AccessEntry, Logger } from '../telemetry/log.ts';
 import type { Telemetry } from '../telemetry/metrics.ts';
 import type { MetricsPage } from '../telemetry/metrics-page.ts';
@@ -33,6 +32,4 @@ export interface ServerPorts extends HandlerPorts {
   readonly gate: Gate | undefined;
   /** Why new requests are refused; undefined while they are served. */
   readonly notReady: () => string | undefined;
-  /** Threads that send large files; without them the serving thread does. */
-  readonly senders: FileSender | undefined;
 }

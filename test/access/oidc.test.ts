@@ -49,6 +49,8 @@ rules:
     actions: [pull, push]
   - {who: 'oidc:cluster:system:serviceaccount:shop:*', repositories: ['team/**'], actions: [pull]}
   - {who: {issuer: keycloak, claims: {groups: registry-admins}}, repositories: ['**'], actions: [pull, push, delete]}
+  - {who: {issuer: keycloak, claims: {realm_access.roles: developer}}, repositories: ['roles/**'], actions: [pull, push]}
+  - {who: {issuer: cluster, claims: {kubernetes.io.namespace: shop}}, repositories: ['shop/**'], actions: [pull, push]}
   - {who: group:platform, repositories: ['platform/**'], actions: [pull, push]}
 issuers:
 ${entry('github', github)}
@@ -173,6 +175,26 @@ describe('a token of', () => {
     );
     // An ID token for the console of Keycloak.
     expect(await push('anything', asBearer(await keycloak.token({ ...KEYCLOAK, aud: 'account' })))).toBe(401);
+  });
+
+  test('Keycloak and Kubernetes have the rights of members of their claims, also after an exchange', async () => {
+    const developer = await keycloak.token({
+      ...KEYCLOAK,
+      groups: [],
+      realm_access: { roles: ['staff', 'developer'] },
+    });
+    expect(await push('roles/app', asBearer(developer))).toBe(202);
+    expect(await push('anything', asBearer(developer))).toBe(403);
+    const staff = await keycloak.token({ ...KEYCLOAK, groups: [], realm_access: { roles: ['staff'] } });
+    expect(await push('roles/app', asBearer(staff))).toBe(403);
+    const pod = (namespace: string) => kubernetes.token({ ...KUBERNETES, 'kubernetes.io': { namespace } });
+    expect(await push('shop/app', asBearer(await pod('shop')))).toBe(202);
+    expect(await push('shop/app', asBearer(await pod('other')))).toBe(403);
+    const headers = { authorization: `Bearer ${developer}` };
+    const scope = 'repository:roles/app:pull,push';
+    const exchanged = await fetch(`${server.url}/token?scope=${scope}`, { headers });
+    const { token } = (await exchanged.json()) as { token: string };
+    expect(await push('roles/app', asBearer(token))).toBe(202);
   });
 
   test('Dex has the rights of its subject', async () => {

@@ -13,7 +13,7 @@ import {
   mediaTypes,
 } from '../support/oci.ts';
 
-/** Sizes of the random files in the layers of an image: a small one, and one that a sending thread sends and that clients push in chunks. */
+/** Sizes of the random files in the layers of an image: a small one, and one that clients push in chunks. */
 const LAYER_SIZES = [1_000, 9 * 1024 * 1024];
 
 /** An image that container engines accept: layers are real archives and the config names what they unpack to. */

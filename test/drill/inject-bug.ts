@@ -1,9 +1,10 @@
 // Preloaded into a process of a drill: injects the bug that INJECTED_BUG names.
 import { join } from 'node:path';
 import { projectRoot } from '../support/server.ts';
-import { INJECTED_BUGS, type InjectedBugName } from './injected-bugs.ts';
+import { INJECTED_BUGS, type InjectedBugName, THREAD_BUGS, type ThreadBugName } from './injected-bugs.ts';
 
-const { file, changes } = INJECTED_BUGS[process.env.INJECTED_BUG as InjectedBugName];
+const bugs = { ...INJECTED_BUGS, ...THREAD_BUGS };
+const { file, changes } = bugs[process.env.INJECTED_BUG as InjectedBugName | ThreadBugName];
 const path = join(projectRoot, 'src', file);
 
 await Bun.plugin({

@@ -1,5 +1,5 @@
-// Bugs that the collection drill must detect, as changes of single files of src/. src/ contains nothing of them: a server whose
-// environment names one loads the changed file (inject-bug.ts).
+// Bugs that tests with real servers must detect, as changes of single files of src/. src/ contains nothing of them: a server whose
+// environment names one loads the changed file (inject-bug.ts), in all of its threads.
 import { join } from 'node:path';
 
 interface InjectedBug {
@@ -9,7 +9,7 @@ interface InjectedBug {
   readonly changes: readonly (readonly [piece: string, instead: string])[];
 }
 
-/** Each is detected within a minute. */
+/** For the collection drill. Each is detected within a minute. */
 export const INJECTED_BUGS = {
   'a fence spares nothing': {
     file: 'collection/epoch.ts',
@@ -24,9 +24,32 @@ export const INJECTED_BUGS = {
   },
 } as const satisfies Record<string, InjectedBug>;
 
+/** For histories of servers with several threads (test/linearizability/threads.test.ts). */
+export const THREAD_BUGS = {
+  'a slot is counted after it was acknowledged': {
+    file: 'projection/threads/follower.ts',
+    changes: [
+      [
+        'this.#seen = this.#count(this.#seen, state, existed);',
+        'setTimeout(() => void (this.#seen = this.#count(this.#seen, state, existed)), 20);',
+      ],
+    ],
+  },
+  'a view remembers the count after its look': {
+    file: 'projection/threads/follower.ts',
+    changes: [
+      [
+        '    this.#seen = seen;\n    return growth;',
+        '    await Bun.sleep(5);\n    this.#seen = this.#head.slots();\n    return growth;',
+      ],
+    ],
+  },
+} as const satisfies Record<string, InjectedBug>;
+
 export type InjectedBugName = keyof typeof INJECTED_BUGS;
+export type ThreadBugName = keyof typeof THREAD_BUGS;
 
 /** The environment of a process with that bug. */
-export function withInjectedBug(name: InjectedBugName): Readonly<Record<string, string>> {
+export function withInjectedBug(name: InjectedBugName | ThreadBugName): Readonly<Record<string, string>> {
   return { BUN_OPTIONS: `--preload=${join(import.meta.dir, 'inject-bug.ts')}`, INJECTED_BUG: name };
 }

@@ -257,7 +257,7 @@ test('responses tell browsers not to guess their type, and caches what to keep',
     [ofBlob, forever, {}],
     [ofBlob, forever, { Range: 'bytes=1-2' }],
     [ofBlob, forever, { 'If-None-Match': '*' }],
-    // A sending thread sends this response, including its head.
+    // The kernel sends this one from a file.
     [`/v2/${repo}/blobs/${large.descriptor.digest}`, forever, {}],
   ] as const) {
     for (const method of ['GET', 'HEAD'] as const) {
@@ -290,7 +290,7 @@ test('pages of an origin in CORS_ORIGINS can push, pull and read the response he
   expect(begun.headers.get('access-control-expose-headers')).toContain('Location');
   const put = { ...from(ui, { 'Content-Type': mediaTypes.manifest }), body: image.bytes };
   expect((await send('PUT', `/v2/${repo}/manifests/page`, put)).status).toBe(201);
-  // Also refusals, and responses that a sending thread sends.
+  // Also refusals, and files.
   const absent = await send('GET', `/v2/${repo}/manifests/absent`, from(ui));
   expect([absent.status, absent.headers.get('access-control-allow-origin')]).toEqual([404, ui]);
   const large = randomBlob(9 * 1024 * 1024);

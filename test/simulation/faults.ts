@@ -26,7 +26,7 @@ const KINDS = {
   loseStore: 1,
   lateSlot: 2,
 } as const;
-type FaultKind = keyof typeof KINDS;
+type FaultKind = keyof typeof KINDS | keyof typeof THREAD_KINDS;
 
 /** The steps between which the protocols assume that nothing else has changed. */
 const STEPS = {
@@ -55,7 +55,7 @@ const THREAD_STEPS = {
   counted: 2,
   'list marker': 1,
 } as const;
-const THREAD_KINDS = { kill: 1, hang: 4, loseStore: 1, lateSlot: 2 } as const;
+const THREAD_KINDS = { kill: 1, hang: 4, loseStore: 1, giveUp: 1 } as const;
 
 /** Longer than the leases of uploads and of heals last. */
 const LEASES_EXPIRED_MS = 10_500;
@@ -141,6 +141,11 @@ export async function injectFault(world: World, focus: Focus): Promise<void> {
       world.network.loseStore(milliseconds);
       return;
     }
+    case 'giveUp':
+      await victim(world, focus);
+      world.note(() => 'the store is down until writers give up');
+      world.network.loseStore(random.between(10_500, 13_000));
+      return;
     case 'lateSlot':
       return await delaySlot(world);
   }

@@ -1,6 +1,7 @@
 import type { RepositoryState } from '../../src/journal/fold.ts';
 import type { ErrorKind } from '../../src/oci/errors.ts';
 import type { RepositoryName } from '../../src/oci/names.ts';
+import type { Recorded } from '../support/linearizability.ts';
 
 /** The state of a repository at one point of its log. */
 export type PastState = Pick<RepositoryState, 'seq' | 'exists' | 'tags' | 'blobs' | 'manifests'>;
@@ -33,6 +34,8 @@ export type Outcome<T> =
 /** Everything that clients observed, with notes on other events, for debugging a failing seed. */
 export class History {
   readonly observations: Observation[] = [];
+  /** What clients asked of tags, for a judge that is not ours. */
+  readonly tags: Recorded[] = [];
   readonly notes: string[] = [];
   readonly violations: string[] = [];
   readonly #keepsNotes: boolean;

@@ -2,11 +2,12 @@
 import { ANONYMOUS_CALLER, type Caller } from '../../src/access/access.ts';
 import { accept } from '../../src/journal/command.ts';
 import type { ErrorKind } from '../../src/oci/errors.ts';
-import type { RepositoryName, Tag } from '../../src/oci/names.ts';
+import type { Digest, RepositoryName, Tag } from '../../src/oci/names.ts';
 import type { TagCondition } from '../../src/registry/interface.ts';
 import { unmetCondition } from '../../src/registry/tag-condition.ts';
 import { UploadBody } from '../../src/registry/upload-body.ts';
-import type { Observation, PastState } from './history.ts';
+import type { Expected, Swap, TagOperation } from '../support/linearizability.ts';
+import type { Observation, Outcome, PastState } from './history.ts';
 import type { SimulatedNode } from './node.ts';
 import type { Random } from './random.ts';
 import { BLOBS, type Content, MANIFESTS, type ManifestContent, REPOSITORIES, TAGS } from './vocabulary.ts';
@@ -30,16 +31,19 @@ export interface Operation<T> {
   readonly refusals: Partial<Record<ErrorKind, Observation['holds']>>;
   readonly hasEvents?: boolean;
   readonly heldBefore?: Observation['heldBefore'];
+  /** What the outcome tells about tags. */
+  readonly ofTags?: (outcome: Outcome<T>) => readonly (readonly [Tag, TagOperation])[];
 }
 
 /** Sends one request and records its answer in the history. */
 export async function perform<T>(
   world: World,
   repo: RepositoryName,
-  { what, kind, run, holds, refusals, hasEvents, heldBefore }: Operation<T>,
+  { what, kind, run, holds, refusals, hasEvents, heldBefore, ofTags }: Operation<T>,
   at?: SimulatedNode,
 ): Promise<TimedOutcome<T>> {
-  const label = `${what} #${world.nextNumber()}`;
+  const number = world.nextNumber();
+  const label = `${what} #${number}`;
   const answered = await world.request(`${label} in ${repo}`, (node) => run(node, label), at);
   const { outcome, begin, end } = answered;
   const observe = (claim: Observation['holds'] | undefined, isWritten: boolean): void => {
@@ -47,6 +51,9 @@ export async function perform<T>(
     const written = isWritten ? { heldBefore, ...(hasEvents === true ? { hasEvents } : {}) } : {};
     world.history.observations.push({ what: label, repo, kind, begin, end, label, holds: claim, ...written });
   };
+  for (const [tag, operation] of ofTags?.(outcome) ?? []) {
+    world.history.tags.push({ key: `${repo} ${tag}`, client: number, call: begin, return: end, operation });
+  }
   if (outcome.kind === 'ok') observe(holds(outcome.value), true);
   if (outcome.kind === 'refused') {
     const claim = refusals[outcome.error];
@@ -55,6 +62,39 @@ export async function perform<T>(
     else observe(claim, false);
   }
   return answered;
+}
+
+/** A change of tags; nothing if it was refused, because it then changed nothing. */
+function changeOf(tags: readonly Tag[], { kind }: Outcome<unknown>, change: Swap): (readonly [Tag, TagOperation])[] {
+  if (kind === 'refused') return [];
+  return tags.map((tag) => [tag, kind === 'ok' ? change : { ...change, outcome: 'unknown' }]);
+}
+
+/** A change of one tag that compares it first. */
+function comparedOf(
+  tag: Tag,
+  outcome: Outcome<unknown>,
+  condition: TagCondition | undefined,
+  value: Digest | undefined,
+): (readonly [Tag, TagOperation])[] {
+  const swap: Swap = { kind: 'swap', expected: expectedBy(condition), value, outcome: 'done' };
+  if (outcome.kind !== 'refused') return changeOf([tag], outcome, swap);
+  if (outcome.error === 'precondition-failed') return [[tag, { ...swap, outcome: 'refused' }]];
+  const isMissing = outcome.error === 'manifest-unknown' || outcome.error === 'name-unknown';
+  return isMissing ? [[tag, { kind: 'read', outcome: undefined }]] : [];
+}
+
+function expectedBy(condition: TagCondition | undefined): Expected {
+  switch (condition?.kind) {
+    case undefined:
+      return 'anything';
+    case 'is':
+      return condition.digests;
+    case 'exists':
+      return 'present';
+    case 'absent':
+      return 'absent';
+  }
 }
 
 const isAbsent = (state: PastState): boolean => !state.exists;
@@ -92,6 +132,8 @@ export function pushManifest(
       registry.manifests.put(repo, { bytes, contentType: undefined, digest, tags }, actorOf(label)),
     holds: () => (state) => state.manifests.has(digest) && tags.every((tag) => state.tags.get(tag) === digest),
     refusals: { 'manifest-references-unknown': (state) => blobs.some((blob) => !state.blobs.has(blob.digest)) },
+    ofTags: (outcome) =>
+      changeOf(tags, outcome, { kind: 'swap', expected: 'anything', value: digest, outcome: 'done' }),
   };
 }
 
@@ -112,6 +154,7 @@ export function pushManifestIf(
       registry.manifests.put(repo, { bytes, contentType: undefined, digest, tags: [tag], condition }, actorOf(label)),
     heldBefore: held,
     refusals: { ...push.refusals, 'precondition-failed': (state) => !held(state) },
+    ofTags: (outcome) => comparedOf(tag, outcome, condition, digest),
   };
 }
 
@@ -152,6 +195,7 @@ export function deleteTag(repo: RepositoryName, tag: Tag, condition?: TagConditi
     },
     heldBefore: held,
     hasEvents: true,
+    ofTags: (outcome) => comparedOf(tag, outcome, condition ?? { kind: 'exists' }, undefined),
   };
 }
 
@@ -163,6 +207,8 @@ export function deleteManifest(repo: RepositoryName, { digest }: Content): Opera
     holds: () => (state) => !state.manifests.has(digest),
     refusals: { 'name-unknown': isAbsent, 'manifest-unknown': (state) => !state.manifests.has(digest) },
     hasEvents: true,
+    ofTags: (outcome) =>
+      changeOf(TAGS, outcome, { kind: 'swap', expected: [digest], value: undefined, outcome: 'untold' }),
   };
 }
 
@@ -194,6 +240,8 @@ export function deleteRepository(repo: RepositoryName): Operation<void> {
       }),
     holds: () => isAbsent,
     refusals: {},
+    ofTags: (outcome) =>
+      changeOf(TAGS, outcome, { kind: 'swap', expected: 'anything', value: undefined, outcome: 'untold' }),
   };
 }
 
@@ -208,6 +256,8 @@ export function readTag(repo: RepositoryName, tag: Tag): Operation<string> {
     },
     holds: (digest) => (state) => state.tags.get(tag) === digest,
     refusals: { 'name-unknown': isAbsent, 'manifest-unknown': (state) => state.exists && !state.tags.has(tag) },
+    ofTags: (ended) =>
+      ended.kind === 'unknown' ? [] : [[tag, { kind: 'read', outcome: ended.kind === 'ok' ? ended.value : undefined }]],
   };
 }
 
@@ -241,6 +291,11 @@ export function listTags(repo: RepositoryName): Operation<string> {
     run: async ({ registry }) => (await registry.listings.tags(repo, { after: undefined, limit: 100 })).items.join(' '),
     holds: (tags) => (state) => state.exists && [...state.tags.keys()].sort().join(' ') === tags,
     refusals: { 'name-unknown': isAbsent },
+    ofTags: (ended) => {
+      if (ended.kind === 'unknown') return [];
+      const listed = ended.kind === 'ok' ? ended.value.split(' ') : [];
+      return TAGS.map((tag) => [tag, { kind: 'list', outcome: listed.includes(tag) }]);
+    },
   };
 }
 

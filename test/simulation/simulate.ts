@@ -1,4 +1,5 @@
 import type { RepositoryName } from '../../src/oci/names.ts';
+import type { Recorded } from '../support/linearizability.ts';
 import { type Bug, NO_BUG } from './bugs.ts';
 import { checkBytes, checkLog, checkObservations } from './checks.ts';
 import { type Focus, focusOf, injectFault } from './faults.ts';
@@ -25,6 +26,7 @@ export interface Simulated {
   readonly notes: readonly string[];
   readonly steps: number;
   readonly slots: number;
+  readonly tags: readonly Recorded[];
 }
 
 /** What is simulated. */
@@ -77,8 +79,8 @@ export async function simulate(
   const ended = await world.scheduler.run(() => isDone, Number.POSITIVE_INFINITY);
   if (!ended) world.history.violated('nothing is scheduled, and a client still waits');
   else await life;
-  const { violations, notes } = world.history;
-  return { seed, violations, notes, steps: world.scheduler.step, slots: ran.slots };
+  const { violations, notes, tags } = world.history;
+  return { seed, violations, notes, steps: world.scheduler.step, slots: ran.slots, tags };
 }
 
 async function live(

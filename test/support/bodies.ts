@@ -39,6 +39,7 @@ export function sent(source: Source, headers: Readonly<Record<string, string>> =
     keepOpen: () => {
       kept = true;
     },
+    allowSlowReader: () => undefined,
     sendFile: () => new Response(),
     stats: { digest: undefined, received: 0, sent: 0 },
   };

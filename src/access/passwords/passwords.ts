@@ -18,8 +18,8 @@ type Accounts = ReadonlyMap<string, Account>;
 
 class Entry {
   readonly account: Account;
-  /** The same object for every login, because the gate uses it as a cache key. */
-  readonly known: Authenticated;
+  /** The same authority for every login, because the gate uses it as a cache key. */
+  readonly known: Extract<Authenticated, { readonly kind: 'known' }>;
   /** The answer to a wrong password. */
   readonly wrong: Authenticated;
   /** Computed once, because each request with a token needs it. */
@@ -100,7 +100,13 @@ export class Passwords implements BasicAuthenticator {
     const { name, hash } = entry.account;
     if (this.#entries.get(name)?.account.hash.text !== hash.text) return CHANGED;
     this.#remembered.addRight(key, judgement.forMs);
-    return entry.known;
+    return { ...entry.known, acceptAgain: () => this.#acceptAgain(key) };
+  }
+
+  #acceptAgain(key: CredentialKey): boolean {
+    const isRight = this.#remembered.isRight(key);
+    if (isRight) this.#ports.observe('remembered');
+    return isRight;
   }
 
   #observed(outcome: 'remembered' | 'wrong', answer: Authenticated): Authenticated {

@@ -51,7 +51,7 @@ describe('a robot', () => {
     const { basic, add, outcomes } = opened();
     const secret = add('ci');
     const found = basic('robot+ci', secret, HERE);
-    expect(found).toEqual({
+    expect(found).toMatchObject({
       kind: 'known',
       authority: { kind: 'identity', identity: { kind: 'robot', name: 'ci' as RobotName } },
     });
@@ -93,6 +93,23 @@ describe('a robot', () => {
     robots.delete('lasting' as RobotName);
     expect(basic('robot+lasting', lasting, HERE)?.kind).toBe('refused');
   });
+});
+
+test('a login is accepted again without a check until the robot is rotated, revoked or expired, or this node reads no changes', () => {
+  const { basic, add, clock, robots, outcomes } = opened();
+  const again = (name: string, expires?: number) => {
+    const found = basic(`robot+${name}`, add(name, expires), HERE);
+    return (found?.kind === 'known' ? found.acceptAgain : undefined) ?? expect.unreachable();
+  };
+  const [rotated, revoked, expiring, unread] = [again('a'), again('b'), again('c', START + MINUTE), again('d')];
+  for (const each of [rotated, revoked, expiring, unread]) expect(each()).toBe(true);
+  expect(outcomes).toEqual(Array(8).fill('right'));
+  add('a');
+  robots.delete('b' as RobotName);
+  clock.now += MINUTE;
+  expect([rotated(), revoked(), expiring(), unread()]).toEqual([false, false, false, true]);
+  clock.age = 10_001;
+  expect(unread()).toBe(false);
 });
 
 test('the same wrong secret is refused each time, and counts once', () => {

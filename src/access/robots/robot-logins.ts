@@ -103,9 +103,18 @@ export class RobotLogins implements BasicAuthenticator {
     const fresh: Authenticated = {
       kind: 'known',
       authority: { kind: 'identity', identity: { kind: 'robot', name: robot.name } },
+      acceptAgain: () => this.#acceptAgain(robot),
     };
     this.#known.set(robot, fresh);
     return fresh;
+  }
+
+  /** A robot that was rotated or created again is another object. */
+  #acceptAgain(robot: Robot): boolean {
+    const { robots, now, age, observe } = this.#ports;
+    const isCurrent = robots().get(robot.name) === robot && !isExpired(robot, now()) && age() <= MAX_AGE_FOR_LOGIN_MS;
+    if (isCurrent) observe('right');
+    return isCurrent;
   }
 
   #wrong(counted: Awaited<ReturnType<Judge['wrongSecret']>>, answer: Authenticated): Authenticated {

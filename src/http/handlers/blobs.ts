@@ -55,12 +55,7 @@ function redirect(digest: Digest, url: string): Response {
   });
 }
 
-function sendBlob(
-  route: BlobRoute,
-  { size, content }: Blob,
-  caching: Caching,
-  context: RequestContext,
-): Response | Promise<Response> {
+function sendBlob(route: BlobRoute, { size, content }: Blob, caching: Caching, context: RequestContext): Response {
   if (content.kind === 'elsewhere') return redirect(route.digest, content.url);
   const header = requestedRange(context.request, route.digest);
   const wanted = header === null ? WHOLE : parseRange(header, size);
@@ -82,6 +77,7 @@ function sendBlob(
     range === undefined ? { headers: wholeHeaders(route, size, caching) } : headOf(route.digest, range, size, caching);
   if (content.kind === 'bytes')
     return respond(range === undefined ? content.bytes : content.bytes.subarray(start, end), head);
+  context.allowSlowReader();
   // The chunks may be lent, because Bun sends or copies each before it reads the next one.
   return respond(content.open({ start, end }, 'lent'), head);
 }

@@ -16,7 +16,7 @@ import { type CollectionBug, CollectionWorld } from './world.ts';
 /** Every process that does not pause is finished by then. */
 const ROUND_MS = 5 * MINUTE_MS;
 
-export interface SimulatedCollection extends Omit<Simulated, 'slots'> {
+export interface SimulatedCollection extends Omit<Simulated, 'slots' | 'tags'> {
   readonly counts: Counts;
 }
 

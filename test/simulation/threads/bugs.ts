@@ -68,7 +68,7 @@ export const BUGS = {
       }),
   },
   'the announcement of a creation that was given up expires': {
-    focus: { ...CROWD, kinds: { loseStore: 1 }, steps: { 'sending slot': 1, announced: 1 } },
+    focus: { ...CROWD, kinds: { giveUp: 1 }, steps: { 'sending slot': 1, announced: 1 } },
     head: (head, scheduler) => {
       let ended = 0;
       return changed(head, {
