@@ -3,6 +3,7 @@ import type { RepositoryName } from '../oci/names.ts';
 import type { StoreReader } from '../storage/driver.ts';
 import { CATALOG, repositoryOfMarker } from '../storage/paths.ts';
 import type { Page } from './projection.ts';
+import type { Changes } from './threads/changed-names.ts';
 import type { Count, Heads } from './threads/heads.ts';
 import { Looks } from './threads/looks.ts';
 
@@ -23,7 +24,7 @@ export interface MemoryCatalogPorts {
 
 /**
  * All repositories, from the markers. Each log is probed once to find out whether its repository still exists. If other threads write
- * too, the markers are listed again once any repository was created or deleted, and a log is probed again once its own was.
+ * too, they say which repositories were created or deleted since, and the logs of those are probed again.
  */
 export class MemoryCatalog {
   readonly #driver: StoreReader;
@@ -36,10 +37,10 @@ export class MemoryCatalog {
   readonly #heads: Heads | undefined;
   /** The count of the repository's creations and deletions before its log was probed. Used only with `heads`. */
   readonly #probedAt = new Map<RepositoryName, Count>();
-  readonly #looks: Looks<Count | undefined>;
+  readonly #looks: Looks<Changes | undefined>;
   #listing: Promise<void> | undefined;
-  /** The catalog's count before the markers were last listed. Used only with `heads`. */
-  #listedAt: Count | undefined;
+  /** Repositories that other threads have created up to here are known. Used only with `heads`. */
+  #followed: Changes | undefined;
   #isListed = false;
   #hasReportedFailure = false;
 
@@ -49,7 +50,7 @@ export class MemoryCatalog {
     this.#probes = probes;
     this.#heads = heads;
     this.#listingFailed = listingFailed;
-    this.#looks = new Looks({ sign: () => heads?.catalog(), look: () => this.#list() });
+    this.#looks = new Looks({ sign: () => heads?.changed.count(), look: () => this.#list() });
   }
 
   /** A repository was created or deleted by this thread. */
@@ -73,9 +74,10 @@ export class MemoryCatalog {
    */
   lacks(repo: RepositoryName): boolean {
     if (this.#probes || this.#known.has(repo)) return false;
+    if (this.#isComplete()) return !this.#known.has(repo);
     // The next call starts a failed listing again.
-    if (!this.#isListed) this.#listed().catch(this.#reportFailure);
-    return this.#isListed && this.#isListingCurrent;
+    this.#listed().catch(this.#reportFailure);
+    return false;
   }
 
   async page(after: string | undefined, limit: number): Promise<Page<RepositoryName>> {
@@ -114,15 +116,20 @@ export class MemoryCatalog {
     this.#listingFailed(error);
   };
 
-  /** Whether no repository was created since the markers were listed, except by this thread. */
-  get #isListingCurrent(): boolean {
-    return this.#heads === undefined || this.#heads.catalog() === this.#listedAt;
+  /** Whether all repositories are known: after the listing, and once this thread has followed the others. */
+  #isComplete(): boolean {
+    if (!this.#isListed || this.#heads === undefined) return this.#isListed;
+    const news = this.#followed === undefined ? undefined : this.#heads.changed.since(this.#followed);
+    if (news === undefined) return false;
+    for (const name of news.names) this.noticed(name);
+    this.#followed = news.count;
+    return true;
   }
 
   /** Resolves when every repository that was acknowledged or shown before this call is known. */
   #listed(): Promise<void> {
     if (this.#heads === undefined) return this.#listOnce();
-    return this.#isListingCurrent ? Promise.resolve() : this.#looks.since(this.#heads.catalog());
+    return this.#isComplete() ? Promise.resolve() : this.#looks.since(this.#heads.changed.count());
   }
 
   #listOnce(): Promise<void> {
@@ -134,7 +141,7 @@ export class MemoryCatalog {
   }
 
   async #list(): Promise<void> {
-    const before = this.#heads?.catalog();
+    const before = this.#heads?.changed.count();
     for await (const { key } of this.#driver.list(CATALOG)) {
       const repo = repositoryOfMarker(key);
       if (repo !== undefined && !this.#known.has(repo)) {
@@ -142,7 +149,7 @@ export class MemoryCatalog {
         this.#names.added(repo);
       }
     }
-    this.#listedAt = before;
+    this.#followed = before;
     this.#isListed = true;
     this.#hasReportedFailure = false;
   }

@@ -9,7 +9,9 @@ import (
 	"io"
 	"math"
 	"os"
+	"runtime"
 	"slices"
+	"sync"
 	"time"
 
 	"github.com/anishathalye/porcupine"
@@ -40,7 +42,7 @@ type verdict struct {
 }
 
 // The time for one tag.
-const within = time.Minute
+const within = 10 * time.Second
 
 // The state is the tag's value, "" for none.
 var tag = porcupine.Model{
@@ -84,6 +86,25 @@ func isExpected(state string, o operation) bool {
 	panic("a condition of an unknown kind: " + o.Condition)
 }
 
+// Runs functions, as many at once as there are processors.
+type parallel struct {
+	running sync.WaitGroup
+	free    chan struct{}
+}
+
+func (g *parallel) run(f func()) {
+	if g.free == nil {
+		g.free = make(chan struct{}, runtime.GOMAXPROCS(0))
+	}
+	g.free <- struct{}{}
+	g.running.Go(func() {
+		defer func() { <-g.free }()
+		f()
+	})
+}
+
+func (g *parallel) wait() { g.running.Wait() }
+
 func main() {
 	if err := judge(os.Stdin, os.Stdout); err != nil {
 		fmt.Fprintln(os.Stderr, "linearizability:", err)
@@ -114,13 +135,21 @@ func judge(in io.Reader, out io.Writer) error {
 		return err
 	}
 	result.Tags = len(histories)
+	var lock sync.Mutex
+	var checks parallel
 	for key, history := range histories {
-		switch porcupine.CheckOperationsTimeout(tag, history, within) {
-		case porcupine.Illegal:
-			result.Illegal = append(result.Illegal, key)
-		case porcupine.Unknown:
-			result.Undecided = append(result.Undecided, key)
-		}
+		checks.run(func() {
+			decided := porcupine.CheckOperationsTimeout(tag, history, within)
+			lock.Lock()
+			defer lock.Unlock()
+			switch decided {
+			case porcupine.Illegal:
+				result.Illegal = append(result.Illegal, key)
+			case porcupine.Unknown:
+				result.Undecided = append(result.Undecided, key)
+			}
+		})
 	}
+	checks.wait()
 	return json.NewEncoder(out).Encode(result)
 }

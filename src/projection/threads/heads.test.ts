@@ -21,12 +21,12 @@ function takesAtOnce(head: Head): boolean {
 describe('counts', () => {
   test('are seen by all threads, for each repository and for the catalog', () => {
     const [one, other] = twoThreads();
-    const before = [other.of(a).slots(), other.of(b).slots(), other.of(a).existence(), other.catalog()];
+    const before = [other.of(a).slots(), other.of(b).slots(), other.of(a).existence(), other.changed.count()];
     one.of(a).countSlot(one.of(a).slots());
     expect([other.of(a).slots() === before[0], other.of(b).slots() === before[1]]).toEqual([false, true]);
-    expect([other.of(a).existence() === before[2], other.catalog() === before[3]]).toEqual([true, true]);
+    expect([other.of(a).existence() === before[2], other.changed.count() === before[3]]).toEqual([true, true]);
     one.of(a).countExistence();
-    expect([other.of(a).existence() === before[2], other.catalog() === before[3]]).toEqual([false, false]);
+    expect([other.of(a).existence() === before[2], other.changed.count() === before[3]]).toEqual([false, false]);
   });
 
   test('a thread that counts remembers its own count, but not over the count of another', () => {

@@ -1,5 +1,6 @@
 import type { EndTurn, Turns } from '../../journal/turns.ts';
 import type { RepositoryName } from '../../oci/names.ts';
+import { ChangedNames } from './changed-names.ts';
 
 /*
  * How the threads of one process keep their views current without messages (docs/decisions/0072):
@@ -22,8 +23,8 @@ type Place = number & { readonly [brand]: 'Place' };
 const PLACES = 65_536;
 
 /** Where each table begins, in elements of its array. */
-const COUNTS = { slots: 0, existence: PLACES, catalog: 2 * PLACES } as const;
-const COUNTS_BYTES = (2 * PLACES + 1) * BigInt64Array.BYTES_PER_ELEMENT;
+const COUNTS = { slots: 0, existence: PLACES } as const;
+const COUNTS_BYTES = 2 * PLACES * BigInt64Array.BYTES_PER_ELEMENT;
 const WORDS = { announced: 0, turns: PLACES } as const;
 const WORDS_BYTES = 2 * PLACES * Int32Array.BYTES_PER_ELEMENT;
 
@@ -37,6 +38,8 @@ const MAX_TURN_WAIT_MS = 2_000;
  * return to an earlier value, so an equal count means that nothing was counted in between.
  */
 export class Heads {
+  /** The repositories that were created or deleted. */
+  readonly changed: ChangedNames;
   readonly #counts: BigInt64Array;
   readonly #words: Int32Array;
 
@@ -44,33 +47,40 @@ export class Heads {
   constructor(memory: SharedArrayBuffer) {
     this.#counts = new BigInt64Array(memory, 0, COUNTS_BYTES / BigInt64Array.BYTES_PER_ELEMENT);
     this.#words = new Int32Array(memory, COUNTS_BYTES, WORDS_BYTES / Int32Array.BYTES_PER_ELEMENT);
+    this.changed = new ChangedNames(memory, COUNTS_BYTES + WORDS_BYTES);
   }
 
   static allocate(): SharedArrayBuffer {
-    return new SharedArrayBuffer(COUNTS_BYTES + WORDS_BYTES);
+    return new SharedArrayBuffer(COUNTS_BYTES + WORDS_BYTES + ChangedNames.BYTES);
   }
 
   of(repo: RepositoryName): Head {
-    return new Head(this.#counts, this.#words, placeOf(repo));
+    const { changed } = this;
+    return new Head({ counts: this.#counts, words: this.#words, changed }, repo);
   }
+}
 
-  /** How often repositories were created or deleted. */
-  catalog(): Count {
-    return Atomics.load(this.#counts, COUNTS.catalog) as Count;
-  }
+interface Tables {
+  readonly counts: BigInt64Array;
+  readonly words: Int32Array;
+  readonly changed: ChangedNames;
 }
 
 /** One repository's part of the table. */
 export class Head implements Turns {
   readonly #counts: BigInt64Array;
   readonly #words: Int32Array;
+  readonly #changed: ChangedNames;
+  readonly #repo: RepositoryName;
   readonly #place: Place;
 
   /** Use `Heads.of`. */
-  constructor(counts: BigInt64Array, words: Int32Array, place: Place) {
+  constructor({ counts, words, changed }: Tables, repo: RepositoryName) {
     this.#counts = counts;
     this.#words = words;
-    this.#place = place;
+    this.#changed = changed;
+    this.#repo = repo;
+    this.#place = placeOf(repo);
   }
 
   /** How often slots of the repository were counted. */
@@ -96,7 +106,7 @@ export class Head implements Turns {
   /** Counts a slot that created or deleted the repository, also for the catalog. */
   countExistence(): void {
     Atomics.add(this.#counts, COUNTS.existence + this.#place, 1n);
-    Atomics.add(this.#counts, COUNTS.catalog, 1n);
+    this.#changed.add(this.#repo);
   }
 
   /** Whether any thread is creating a slot, or has given up a creation whose slot may still appear. */
