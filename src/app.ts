@@ -28,7 +28,7 @@ export async function run(config: Config): Promise<void> {
   const count = threadCount(config);
   const [target, ...targets] = openLogTargets({ level: config.logLevel, format: config.logFormat }, count);
   if (target === undefined) throw new Error('there is no target for the log');
-  const logs = logsOf(target);
+  const logs = await logsOf(target);
   const memory = allocateSharedMemory(config);
   // They load their code while this thread opens the store.
   const workers = targets.map(

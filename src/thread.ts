@@ -8,8 +8,10 @@ import type { ThreadStart } from './threads/worker-thread.ts';
 
 declare const self: { onmessage: ((event: { data: ThreadStart }) => void) | null };
 
-self.onmessage = ({ data: { thread, config, log, serving } }) => {
-  const logs = logsOf(log);
+self.onmessage = ({ data }) => void serve(data);
+
+async function serve({ thread, config, log, serving }: ThreadStart): Promise<void> {
+  const logs = await logsOf(log);
   const fail = (error: unknown): void => {
     // The other threads must not work on with what this one left half done.
     logs.logger.fatal({ err: error }, 'a thread failed: the process exits');
@@ -19,4 +21,4 @@ self.onmessage = ({ data: { thread, config, log, serving } }) => {
   process.on('uncaughtException', fail);
   process.on('unhandledRejection', fail);
   offer<ServingThread>(serving, new Serving(config, logs, { kind: 'other', ...thread }));
-};
+}

@@ -30,12 +30,10 @@ import { type Access, openAccessControl } from './wiring/access.ts';
 import { openAccessFiles } from './wiring/access-files.ts';
 import { idFactory, reachOf, sleep } from './wiring/basics.ts';
 import { openBlobSource } from './wiring/blob-cache.ts';
-import { wireCluster } from './wiring/cluster.ts';
-import { wireEmbedded } from './wiring/embedded.ts';
 import { watchExpiring } from './wiring/expiring.ts';
 import { type Listeners, openListeners } from './wiring/listeners.ts';
 import { receiveNews } from './wiring/news.ts';
-import type { ShapePorts } from './wiring/node-ports.ts';
+import type { Shape, ShapePorts } from './wiring/node-ports.ts';
 import { openPast } from './wiring/past.ts';
 import { openPulls } from './wiring/pulls.ts';
 import { openQuotas } from './wiring/quotas.ts';
@@ -129,7 +127,7 @@ export async function wire(settings: Config, logs: Logs, version: string, thread
     retentionEnded: async () => await expiring?.reload(),
     pullsNeeded: async () => await pulls?.flush(),
   });
-  const shape = redisUrl === undefined ? await wireEmbedded(shapePorts) : await wireCluster(shapePorts, redisUrl);
+  const shape = await wireShape(shapePorts);
   const { projection, sessions } = shape;
   const { driver, store, place } = opened;
   const runner = new Runner({
@@ -246,6 +244,13 @@ export async function wire(settings: Config, logs: Logs, version: string, thread
       await opened.close();
     },
   };
+}
+
+/** Only the code of the process's own shape is loaded: in each thread it takes memory and time. */
+async function wireShape(ports: ShapePorts): Promise<Shape> {
+  const { redisUrl } = ports.config;
+  if (redisUrl !== undefined) return await (await import('./wiring/cluster.ts')).wireCluster(ports, redisUrl);
+  return await (await import('./wiring/embedded.ts')).wireEmbedded(ports);
 }
 
 function redirectFor({ s3Redirect }: Config, { gate }: Pick<Access, 'gate'>): number | undefined {

@@ -46,7 +46,7 @@ export async function runWorker(kinds: readonly Kind[], open: OpenWorkerStore): 
 
 async function run(kinds: readonly Kind[], open: OpenWorkerStore): Promise<void> {
   const config = readConfig(process.env);
-  const logs = openLogs({ level: config.logLevel, format: config.logFormat });
+  const logs = await openLogs({ level: config.logLevel, format: config.logFormat });
   const { logger } = logs;
   const opened = await open(config, logs);
   const { store, place, driver, sessions, reapMultiparts, collect, retain, connect } = opened;

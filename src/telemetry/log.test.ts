@@ -61,7 +61,7 @@ const entries: fc.Arbitrary<Omit<AccessEntry, 'labels'> & Omit<RequestLabels, 'j
   })
   .map((entry) => ({ ...entry, requestId: 'id-1', route: 'ping' }));
 
-const sendAll = `const logs = openLogs({ level: 'info', format: 'json' });
+const sendAll = `const logs = await openLogs({ level: 'info', format: 'json' });
   for (const { method, path, route, repository, reference, ...entry } of input) {
     logs.access?.({ labels: new RequestLabels(method, path, route, repository, reference), ...entry });
   }
@@ -86,7 +86,7 @@ describe('the access log', () => {
   });
 
   test('loses no line at the end of the process', async () => {
-    const script = `const logs = openLogs({ level: 'info', format: 'json' });
+    const script = `const logs = await openLogs({ level: 'info', format: 'json' });
       for (let index = 0; index < input; index++) logs.logger.info({ index }, 'line');
       logs.flush();
       process.exit(0);`;
@@ -99,7 +99,7 @@ describe('the access log', () => {
   });
 
   test('is written within a moment, while the process still runs', async () => {
-    const script = `const logs = openLogs({ level: 'info', format: 'json' });
+    const script = `const logs = await openLogs({ level: 'info', format: 'json' });
       logs.logger.info('soon');
       setInterval(() => {}, 1000);`;
     const child = Bun.spawn([bun, '-e', `import { openLogs } from './src/telemetry/log.ts'; ${script}`], {
@@ -113,7 +113,7 @@ describe('the access log', () => {
   });
 
   test('keeps its order with lines longer than the buffer, and with other logging', async () => {
-    const script = `const logs = openLogs({ level: 'info', format: 'json' });
+    const script = `const logs = await openLogs({ level: 'info', format: 'json' });
       for (const length of input) logs.logger.info({ length }, 'é'.repeat(length));
       logs.flush();
       process.exit(0);`;
@@ -123,7 +123,7 @@ describe('the access log', () => {
   });
 
   test('is silent below its level, and other lines follow the same level', async () => {
-    const script = `const logs = openLogs({ level: input, format: 'json' });
+    const script = `const logs = await openLogs({ level: input, format: 'json' });
       logs.access?.({ requestId: 'x', client: '192.0.2.1', actor: 'anonymous', labels: new RequestLabels('GET', '/', 'ping'), status: 200, bytesIn: 0, bytesOut: 0, milliseconds: 1 });
       logs.logger.info('info');
       logs.logger.error({ err: new Error('broken') }, 'error');
@@ -140,7 +140,7 @@ describe('the access log', () => {
 
   test('waits for a slow reader, however far behind it is, and loses nothing', async () => {
     const script = `import { openLogs } from './src/telemetry/log.ts';
-      const logs = openLogs({ level: 'info', format: 'json' });
+      const logs = await openLogs({ level: 'info', format: 'json' });
       for (let index = 0; index < 20_000; index++) logs.logger.info({ index }, 'x'.repeat(1500));
       logs.flush();
       process.exit(0);`;
@@ -155,7 +155,7 @@ describe('the access log', () => {
   });
 
   test('survives a reader that closes', async () => {
-    const script = `const logs = openLogs({ level: 'info', format: 'json' });
+    const script = `const logs = await openLogs({ level: 'info', format: 'json' });
       for (let index = 0; index < 200_000; index++) logs.logger.info({ index }, 'line');
       logs.flush();
       console.error('alive');
@@ -176,7 +176,7 @@ describe('the access log', () => {
   });
 
   test('is readable on a terminal', async () => {
-    const script = `const logs = openLogs({ level: 'info', format: 'pretty' });
+    const script = `const logs = await openLogs({ level: 'info', format: 'pretty' });
       logs.access?.({ labels: new RequestLabels('GET', input, 'manifest-get', 'a/b', 'v1'), requestId: 'x', digest: undefined,
         client: '192.0.2.1', actor: 'anonymous',
         status: 200, bytesIn: 0, bytesOut: 12, milliseconds: 0.30639499999996112 });

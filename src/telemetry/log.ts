@@ -1,5 +1,4 @@
 import pino, { type Logger } from 'pino';
-import pretty from 'pino-pretty';
 import type { SinkMemory } from './line-protocol.ts';
 import { LineSink } from './line-sink.ts';
 import { LineWriter } from './line-writer.ts';
@@ -57,10 +56,15 @@ export interface LogOptions {
 }
 
 /** Opens the log of a process in which only this thread logs. */
-export function openLogs(options: LogOptions): Logs {
+export async function openLogs(options: LogOptions): Promise<Logs> {
   const [target] = openLogTargets(options, 1);
   if (target === undefined) throw new Error('there is no target for the log');
-  return logsOf(target);
+  return await logsOf(target);
+}
+
+/** For a process that does not log. */
+export function noLogs(): Logs {
+  return { logger: pino({ level: 'silent' }), access: undefined, flush: () => {} };
 }
 
 /** Opens the log of a process, for this number of threads. */
@@ -78,16 +82,18 @@ function nameOf(index: number): number | undefined {
 }
 
 /** To be called by the thread that logs to this target. */
-export function logsOf(target: LogTarget): Logs {
+export async function logsOf(target: LogTarget): Promise<Logs> {
   switch (target.kind) {
     case 'pretty':
-      return prettyLogs(target);
+      return await prettyLogs(target);
     case 'json':
       return jsonLogs(target);
   }
 }
 
-function prettyLogs({ level, thread, isColored }: PrettyTarget): Logs {
+async function prettyLogs({ level, thread, isColored }: PrettyTarget): Promise<Logs> {
+  // Few processes log to a terminal; the others need not load it.
+  const { default: pretty } = await import('pino-pretty');
   const stream = pretty({
     colorize: isColored,
     sync: true,

@@ -3,7 +3,6 @@ import { CONTROL_SOCKET } from '../control/protocol.ts';
 import { type ControlPorts, serveControl } from '../control/server.ts';
 import { handleWith } from '../jobs/handlers.ts';
 import { InProcessQueue } from '../jobs/in-process.ts';
-import type { Job } from '../jobs/job.ts';
 import { type JobRun, POLICIES } from '../jobs/queue.ts';
 import { SCHEDULES } from '../jobs/schedules.ts';
 import type { MemoryProjection } from '../projection/memory.ts';
@@ -13,11 +12,10 @@ import type { SessionStore } from '../registry/sessions.ts';
 import { requireWritable } from '../registry/write-switch.ts';
 import type { Logs } from '../telemetry/log.ts';
 import type { Telemetry } from '../telemetry/metrics.ts';
-import { offer, remote } from '../threads/calls.ts';
-import type { ThreadPorts } from '../threads/thread.ts';
 import { operatorLabel, sleep } from './basics.ts';
 import { observeCollections, summaryOf, wireCollection } from './collection.ts';
 import { wireImports } from './importing.ts';
+import { type Jobs, offerJobs } from './jobs.ts';
 import { spreadNews } from './news.ts';
 import type { ShapePorts } from './node-ports.ts';
 import { collectWhileWritable, retainWhileWritable } from './read-only.ts';
@@ -26,33 +24,16 @@ import { logRetention, observeRetention, wireRetention } from './retention.ts';
 /** How long jobs may take to stop. */
 const CLOSE_WITHIN_MS = 10_000;
 
-/** The work of an embedded process beside its requests. */
-export interface Background {
-  /** @returns false if the process is stopping */
-  readonly enqueue: (job: Job) => Promise<boolean>;
-  readonly close: () => Promise<void>;
-}
-
-/** What the owner offers by the service `jobs`. */
-type JobsService = Pick<Background, 'enqueue'>;
-
 interface BackgroundPorts extends ShapePorts {
   readonly projection: MemoryProjection;
   readonly sessions: SessionStore;
 }
 
-/** For a thread that is not the owner. */
-export function handToOwner({ services }: Pick<ThreadPorts, 'services'>): Background {
-  const { enqueue } = remote<JobsService>(services.jobs, ['enqueue']);
-  return { enqueue, close: async () => {} };
-}
-
-/** Runs the jobs and serves the operator's commands. One thread of a process does so; the others hand their jobs to it. */
-export async function runJobs(ports: BackgroundPorts): Promise<Background> {
+/** Runs the jobs of an embedded process, and serves the operator's commands. */
+export async function openBackground(ports: BackgroundPorts): Promise<Jobs> {
   const { config, logs, telemetry, opened, policy, pulls, expiring, writes, robots, newId, reach, node } = ports;
   const { projection, sessions, thread } = ports;
   const { driver } = opened;
-  const others = thread.kind === 'owner' ? thread.others : [];
   const news = spreadNews(ports.folderThread);
   const requests = (): number => telemetry.requests.begun;
   const collect = wireCollection({
@@ -123,7 +104,7 @@ export async function runJobs(ports: BackgroundPorts): Promise<Background> {
     failed: (error) => logs.logger.warn({ err: error }, 'the background jobs could not be counted'),
   });
   const imports = wireImports({ config, opened, projection, newIncarnation: newId, serves: true });
-  for (const { services } of others) offer<JobsService>(services.jobs, { enqueue: (job) => jobs.enqueue(job) });
+  offerJobs(thread, { enqueue: (job) => jobs.enqueue(job) });
   const control = opened.isLocked
     ? openControl(ports, {
         collect: (request) => jobs.enqueue({ kind: 'collect', request }),

@@ -9,7 +9,7 @@ import type { RequestSessions, SessionStore } from '../registry/sessions.ts';
 import { SESSION_CALLS, type SessionCalls, SessionService, ThreadSessions } from '../sessions/thread-sessions.ts';
 import { offer, remote } from '../threads/calls.ts';
 import { repeat, sleep } from './basics.ts';
-import { type Background, handToOwner, runJobs } from './embedded-background.ts';
+import { type Jobs, jobsOfOwner } from './jobs.ts';
 import { logListingFailure } from './listing-failure.ts';
 import type { Shape, ShapePorts } from './node-ports.ts';
 
@@ -39,42 +39,42 @@ export async function wireEmbedded(ports: ShapePorts): Promise<Shape> {
     heads: folderThread.kind === 'alone' ? undefined : new Heads(folderThread.memory.heads),
     onGrowth: (repo, tail) => {
       if (!isSnapshotDue(tail)) return;
-      void background.enqueue({ kind: 'snapshot', repo });
+      void jobs.enqueue({ kind: 'snapshot', repo });
       // The owner writes it from its own view, so this one would not learn of it.
-      if (folderThread.kind === 'other') [tail.slots, tail.bytes] = [0, 0];
+      if (ports.thread.kind === 'other') [tail.slots, tail.bytes] = [0, 0];
     },
     onUsage: ports.usage.used,
     onListingFailed: (error) => logListingFailure(logs, error),
   });
-  const { sessions, background } = await openParts(ports, projection);
+  const { sessions, jobs } = await openParts(ports, projection);
   return {
     projection,
     sessions,
     counted: { store: projection, sharing: sharingOf(ports) },
     viewBytes: () => projection.weight,
     viewRepositories: () => projection.size,
-    close: () => background.close(),
+    close: () => jobs.close(),
   };
 }
 
 interface Parts {
   readonly sessions: RequestSessions;
-  readonly background: Background;
+  readonly jobs: Jobs;
 }
 
-/** What the owner has once for all threads, and the others call. */
+/** What the owner has once for all threads, and the others call. Only the owner loads the code of the jobs. */
 async function openParts(ports: ShapePorts, projection: MemoryProjection): Promise<Parts> {
-  const { thread, folderThread, opened } = ports;
-  if (folderThread.kind === 'other') {
-    const owner = remote<SessionCalls>(folderThread.services.sessions, SESSION_CALLS);
+  const { thread, opened } = ports;
+  if (thread.kind === 'other') {
+    const owner = remote<SessionCalls>(thread.services.sessions, SESSION_CALLS);
     const sessions = new ThreadSessions({ owner, ids: new SessionIds(opened.store), now: Date.now });
-    return { sessions, background: handToOwner(folderThread) };
+    return { sessions, jobs: jobsOfOwner(thread) };
   }
   const sessions = openSessions(ports);
-  const others = folderThread.kind === 'owner' ? folderThread.others : [];
+  const others = thread.kind === 'owner' ? thread.others : [];
   for (const { services } of others) offer<SessionCalls>(services.sessions, new SessionService(sessions));
-  const background = thread.kind === 'other' ? handToOwner(thread) : await runJobs({ ...ports, projection, sessions });
-  return { sessions, background };
+  const { openBackground } = await import('./embedded-background.ts');
+  return { sessions, jobs: await openBackground({ ...ports, projection, sessions }) };
 }
 
 /** Who else writes to the store, as far as quotas are concerned. */

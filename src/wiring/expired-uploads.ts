@@ -5,7 +5,7 @@ import type { ExpiredUpload } from '../registry/sessions.ts';
 import { expiredSharedUploads } from '../sessions/redis-sessions.ts';
 import type { StoreReader } from '../storage/driver.ts';
 import { readFormat } from '../storage/prepare.ts';
-import { openRedis } from './cluster.ts';
+import { openRedis } from './redis.ts';
 import { silent } from './writable.ts';
 
 /** Finds uploads that are older than UPLOAD_EXPIRY, in either shape. Writes nothing. */

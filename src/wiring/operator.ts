@@ -15,10 +15,10 @@ import { lastRequestedRetention, type RetentionReport } from '../retention/repor
 import type { RetentionProgress } from '../retention/retain.ts';
 import type { StoreReader } from '../storage/driver.ts';
 import { idFactory, operatorLabel, sleep } from './basics.ts';
-import { caOf } from './cluster.ts';
 import { wireCollection } from './collection.ts';
 import { openSessions } from './embedded.ts';
 import { requireWritableStore } from './read-only.ts';
+import { caOf } from './redis.ts';
 import { openPolicy, wireRetention } from './retention.ts';
 import { openAlone, openShared, requireStoreOwner } from './writable.ts';
 

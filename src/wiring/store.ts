@@ -8,7 +8,6 @@ import { openDataFolder } from '../storage/filesystem/folder.ts';
 import { ThreadDriver } from '../storage/filesystem/threads/driver.ts';
 import { STORE_CALLS, type StoreCalls } from '../storage/filesystem/threads/protocol.ts';
 import { readFormat, StoreRefused } from '../storage/prepare.ts';
-import { openS3Store } from '../storage/s3/open.ts';
 import type { S3Configuration } from '../storage/s3/settings.ts';
 import { endProcess } from '../system/end-process.ts';
 import type { Logs } from '../telemetry/log.ts';
@@ -108,6 +107,7 @@ function fatalTo(logs: Logs): Fatal {
 }
 
 async function openBucket(config: StoreConfig, { newId, telemetry }: StorePorts): Promise<OpenedStore> {
+  const { openS3Store } = await import('../storage/s3/open.ts');
   const opened = await openS3Store(config, {
     now: Date.now,
     sleep,

@@ -7,10 +7,9 @@ import type { Projection } from '../projection/projection.ts';
 import type { RedisAddress } from '../projection/redis/address.ts';
 import { noCrash } from '../storage/crash-points.ts';
 import { requireOwner } from '../storage/filesystem/owner.ts';
-import { openLogs } from '../telemetry/log.ts';
+import { noLogs } from '../telemetry/log.ts';
 import { Telemetry } from '../telemetry/metrics.ts';
 import { idFactory, sleep } from './basics.ts';
-import { openRedis, openSharedProjection } from './cluster.ts';
 import { logListingFailure } from './listing-failure.ts';
 import { type OpenedStore, openStore, type StorePorts } from './store.ts';
 
@@ -52,6 +51,7 @@ export async function openAlone(config: Config): Promise<WritableStore> {
 
 /** Opens the store of a cluster, as a node without clients. @throws StoreRefused, RedisRefused in one line */
 export async function openShared(config: Config, address: RedisAddress): Promise<WritableStore> {
+  const { openRedis, openSharedProjection } = await import('./redis.ts');
   const base = silent();
   const opened = await openStore(config, true, base);
   const redis = await openRedis(config, address, base.logs, base.telemetry);
@@ -69,7 +69,7 @@ export function silent(): StorePorts {
   return {
     newId: idFactory(),
     reach: noCrash,
-    logs: openLogs({ level: 'silent', format: 'json' }),
+    logs: noLogs(),
     telemetry: new Telemetry(),
   };
 }
