@@ -9,7 +9,7 @@ export interface Reply {
 const WITHIN_MS = 60_000;
 
 /** Sends one request over a new connection, and reads the whole response. */
-export async function send(url: string, init: RequestInit = {}): Promise<Reply> {
+export async function send(url: string, init: BunFetchRequestInit = {}): Promise<Reply> {
   const response = await fetch(url, {
     redirect: 'manual',
     signal: AbortSignal.timeout(WITHIN_MS),
@@ -20,7 +20,7 @@ export async function send(url: string, init: RequestInit = {}): Promise<Reply> 
 }
 
 /** @throws Error if the status is another */
-export async function expectSent(status: number, url: string, init: RequestInit = {}): Promise<Reply> {
+export async function expectSent(status: number, url: string, init: BunFetchRequestInit = {}): Promise<Reply> {
   const reply = await send(url, init);
   if (reply.status === status) return reply;
   const text = new TextDecoder().decode(reply.bytes.subarray(0, 2_000));

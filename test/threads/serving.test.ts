@@ -1,11 +1,11 @@
-// Several threads on one port, as one node: on a bucket alone, and in a cluster.
+// Several threads on one port, as one node: on a data folder, on a bucket, and in a cluster.
 import { afterAll, beforeAll, describe, expect, test } from 'bun:test';
 import { RawClient } from '../durability/raw-client.ts';
 import { startCluster, stopClusters } from '../support/cluster.ts';
 import { run, runBytes, TOOLS_WITHIN_MS, tools } from '../support/command.ts';
 import { eventually } from '../support/eventually.ts';
 import { expectStatus, image, pushImage, pushManifest, randomBlob } from '../support/oci.ts';
-import { cleanUp, freePort, projectRoot, type Server, startServer } from '../support/server.ts';
+import { cleanUp, freePort, projectRoot, type Server, startServer, temporaryFolder } from '../support/server.ts';
 import { within } from '../support/within.ts';
 import { logOf, metricsOf, NEW_CONNECTION, refusal, requestsOf } from './support.ts';
 
@@ -20,6 +20,7 @@ beforeAll(async () => {
   const { env } = await startCluster({ nodes: 1, workers: 0, balancer: false, env: { THREADS: '2' } });
   const { REDIS_URL: _, ...bucket } = env;
   shapes.cluster = env;
+  shapes.folder = {};
   shapes.bucket = { ...bucket, S3_PREFIX: 'alone' };
 }, TOOLS_WITHIN_MS);
 afterAll(async () => {
@@ -37,6 +38,7 @@ async function expectEnd(server: Server, code: number): Promise<void> {
 }
 
 describe.each([
+  ['folder', '4'],
   ['bucket', '2'],
   ['bucket', '4'],
   ['cluster', '2'],
@@ -113,9 +115,20 @@ describe.each([
     expect(bytes).toEqual(blob.bytes);
   });
 
+  test('an upload that one connection cancels is gone on all others', async () => {
+    const path = `/v2/uploads/${shape}${threads}/blobs/uploads/`;
+    for (let round = 0; round < 3 * count; round++) {
+      const begun = await expectStatus(202, server.url + path, { ...NEW_CONNECTION, method: 'POST' });
+      const location = server.url + (begun.headers.get('location') ?? '');
+      await expectStatus(204, location, { ...NEW_CONNECTION, method: 'DELETE' });
+      for (let each = 0; each < 2 * count; each++) await expectStatus(404, location, NEW_CONNECTION);
+    }
+  });
+
   test('a second process cannot take the port', async () => {
+    const second = { ...shapes[shape], STORAGE_PATH: temporaryFolder('second'), PORT: String(server.port) };
     for (const its of ['1', threads]) {
-      const errors = await refusal({ ...shapes[shape], THREADS: its, PORT: String(server.port) });
+      const errors = await refusal({ ...second, THREADS: its });
       expect(errors).toBe(
         `marina: port ${server.port} is already in use: stop the program that uses it, or set PORT\n`,
       );

@@ -6,8 +6,8 @@ import { projectRoot, type Server } from '../support/server.ts';
 export const NEW_CONNECTION: RequestInit = { keepalive: false, headers: { connection: 'close' } };
 
 /** Series of /metrics by name and labels, as any thread answers. */
-export async function metricsOf(url: string): Promise<ReadonlyMap<string, number>> {
-  const { bytes } = await expectStatus(200, `${url}/metrics`, NEW_CONNECTION);
+export async function metricsOf(url: string, init: BunFetchRequestInit = {}): Promise<ReadonlyMap<string, number>> {
+  const { bytes } = await expectStatus(200, `${url}/metrics`, { ...NEW_CONNECTION, ...init });
   const lines = new TextDecoder().decode(bytes).split('\n');
   return new Map(
     lines
