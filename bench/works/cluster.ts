@@ -5,7 +5,7 @@ import { limitWorks } from './cluster-limits.ts';
 import { CLUSTER, WITHOUT_COPIES } from './cluster-servers.ts';
 import { CLIENTS, push } from './push.ts';
 import { small } from './small.ts';
-import { pull, upload } from './stream.ts';
+import { pull, pullTwice, upload } from './stream.ts';
 import { tags } from './tags.ts';
 
 const TAGS = { page: 200, walk: 200, whole: 200 };
@@ -24,6 +24,7 @@ export const clusterWorks: Work[] = [
   ),
   upload('upload-put', 'put', 'POST + PUT', 1.1, CLUSTER),
   pull('pull-one', { parallel: 1, times: 3 }, 'one', 1, CLUSTER),
+  pullTwice(1, CLUSTER),
   pull('pull-one', { parallel: 1, times: 3 }, 'one', 1, WITHOUT_COPIES),
   pull('pull-eight', { parallel: 8, times: 1 }, '8 at once', 1, WITHOUT_COPIES),
   tags(10_000, false, TAGS, CLUSTER),

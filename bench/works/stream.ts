@@ -202,6 +202,41 @@ export function pair(name: string, words: string, bar = BAR, stage = EMBEDDED): 
   };
 }
 
+/** Pulls of a blob that was just pushed: in a cluster the first one comes out of the bucket, and during the second the node makes its own copy. */
+export function pullTwice(bar: number, stage = EMBEDDED): Work {
+  const name = `${stage.prefix}pull-twice`;
+  return {
+    name,
+    about: `two pulls of one big blob, one after another${stage.suffix}`,
+    cluster: stage.cluster,
+    run: async (context): Promise<Row[]> =>
+      stage.withPair(
+        context,
+        async ({ marina, distribution }) => {
+          const { loadgen, settings } = context;
+          const [bytes, label] = settings.quick ? [QUICK_BYTES / 2, '128 MiB'] : [GIBIBYTE / 2, '512 MiB'];
+          const side = (sideName: Side['name'], { address, data, child, helpers }: Peer): Side => ({
+            name: sideName,
+            pid: child.pid,
+            helpers,
+            run: async (round) => {
+              const order = { mode: 'upload', repositories: [REPOSITORY], parallel: 1, bytes, form: 'put' } as const;
+              const { digest } = await loadgen.run(address, { ...order, seed: `${name} ${round}` });
+              const path = `/v2/${REPOSITORY}/blobs/${digest}`;
+              const load = await loadgen.run(address, { mode: 'download', path, parallel: 1, bytes, times: 2 });
+              for (const file of filesOver(data, stage.cluster ? MIN_PART : bytes)) rmSync(file);
+              return mebibytesPerSecond(load);
+            },
+          });
+          const raw = await alternate(settings, [side('marina', marina), side('distribution', distribution)]);
+          const title = `two pulls of ${label}, one after another${stage.suffix}`;
+          return [compare({ work: name, title, unit: 'MiB/s', bar }, raw)];
+        },
+        BULKY,
+      ),
+  };
+}
+
 export const streamWorks: Work[] = [
   upload('upload-put', 'put', 'POST + PUT'),
   upload('upload-patch', 'patch', 'POST + chunked PATCH + PUT'),
