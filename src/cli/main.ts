@@ -13,6 +13,7 @@ import { sleep } from '../wiring/basics.ts';
 import { findExpiredUploads } from '../wiring/expired-uploads.ts';
 import { openImporter, previewImport } from '../wiring/importing.ts';
 import { type Operator, openOperator } from '../wiring/operator.ts';
+import { readAccounts } from '../wiring/passwords.ts';
 import { openHistory, openStates } from '../wiring/past.ts';
 import { peekPulls } from '../wiring/pulls.ts';
 import { positionOf, turnStoreSwitch } from '../wiring/read-only.ts';
@@ -329,6 +330,6 @@ const runWithConfig = (work: (output: Output, config: Config) => Promise<ExitCod
   report((output) => work(output, readConfig(process.env)));
 addUserCommands(marina, runWithConfig);
 addRobotCommands(marina, { run, change: changeRobot });
-addAccessCommands(marina, { run: runWithConfig, readRules: readAccessRules });
+addAccessCommands(marina, { run: runWithConfig, readRules: readAccessRules, readAccounts });
 
 await marina.parseAsync();

@@ -1,10 +1,9 @@
-import { FileProblem, ReloadedFile } from '../access/reloaded-file.ts';
 import { parseAccessFile } from '../access/rules/access-file.ts';
 import { type AccessRules, accountsMayDoEverything } from '../access/rules/access-rules.ts';
 import { type Config, ConfigError } from '../config.ts';
 import type { Logger } from '../telemetry/log.ts';
 import type { Telemetry } from '../telemetry/metrics.ts';
-import { openConfigFile } from './config-files.ts';
+import { openConfigFile, readConfigFile } from './config-files.ts';
 
 type RuleSettings = Pick<Config, 'accessFile' | 'htpasswdFile' | 'authTokenRealm'>;
 
@@ -59,11 +58,5 @@ export async function readAccessRules(settings: RuleSettings): Promise<AccessRul
     if (authTokenRealm === undefined) return undefined;
     throw new ConfigError('there are no rules: the token server that AUTH_TOKEN_REALM names decides');
   }
-  try {
-    const file = await ReloadedFile.open({ paths: { ACCESS_FILE: accessFile }, parse, onReload: () => {} });
-    file.close();
-    return file.value;
-  } catch (error) {
-    throw error instanceof FileProblem ? new ConfigError(error.message) : error;
-  }
+  return await readConfigFile({ paths: { ACCESS_FILE: accessFile }, parse });
 }

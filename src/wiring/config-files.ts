@@ -44,6 +44,18 @@ export async function openConfigFile<Name extends string, T>({
   return file;
 }
 
+/**
+ * Reads files once, as a server would at its start.
+ * @throws ConfigError in one line
+ */
+export async function readConfigFile<Name extends string, T>(
+  options: Pick<ReloadedFileOptions<Name, T>, 'paths' | 'creation' | 'parse'>,
+): Promise<T> {
+  const file = await orConfigError(ReloadedFile.open({ ...options, onReload: () => {} }));
+  file.close();
+  return file.value;
+}
+
 /** A problem that the operator can fix is one line; a defect of the parser is logged with its stack. */
 function logRefused(logger: Logger, files: readonly string[], error: unknown): void {
   const message = 'a changed configuration file cannot be used; its last good content stays in use';

@@ -172,6 +172,22 @@ describe('access check', () => {
     expect(JSON.parse(summary)).toEqual({ type: 'summary', file: FILE, rules: 4, groups: 1, issuers: 1, quotas: 1 });
   });
 
+  test('says which users of the rules have no account, without failing', async () => {
+    const accounts = join(temporaryFolder('access'), 'htpasswd');
+    writeFileSync(accounts, `ann:${Bun.password.hashSync('secret of ann', { algorithm: 'bcrypt', cost: 4 })}\n`);
+    const env = { ACCESS_FILE: FILE, HTPASSWD_FILE: accounts };
+    const checked = await access(['check'], env);
+    expect([checked.code, checked.stderr]).toEqual([0, 'marina: HTPASSWD_FILE has no account deployer\n']);
+    const explained = await access(['explain', 'bob', 'a', 'pull'], env);
+    expect([explained.code, explained.stderr]).toEqual([1, 'marina: HTPASSWD_FILE has no account bob\n']);
+    expect((await access(['explain', 'ann', 'public/a', 'pull'], env)).stderr).toBe('');
+    const unreadable = await access(['check'], { ...env, HTPASSWD_FILE: `${accounts}.none` });
+    expect([unreadable.code, unreadable.stderr]).toEqual([
+      0,
+      `marina: HTPASSWD_FILE=${accounts}.none cannot be used: there is no such file: create an account with "marina user add NAME"\n`,
+    ]);
+  });
+
   test('refuses a wrong file in one line', async () => {
     const wrong = join(temporaryFolder('access'), 'access.yaml');
     writeFileSync(wrong, 'rules:\n  - who: x\n    actions: [pul]\n');

@@ -1,6 +1,8 @@
 // S3_REDIRECT=true: the store sends the bytes of blobs directly to the client.
 import { afterAll, beforeAll, expect, test } from 'bun:test';
+import { writeFileSync } from 'node:fs';
 import { join } from 'node:path';
+import { makeTokenKey } from '../../src/access/tokens/keys.ts';
 import { type Cluster, startCluster, stopClusters } from '../support/cluster.ts';
 import { attempt, run, runBytes, TOOLS_WITHIN_MS, tools } from '../support/command.ts';
 import { parseByteRanges } from '../support/multipart.ts';
@@ -66,6 +68,21 @@ test('S3_REDIRECT_ENDPOINT is the address by which clients reach the store', asy
   const location = headers.get('location') ?? '';
   expect(location).toStartWith(outside);
   expect(digestOf(await runBytes(['curl', '-sSf', location]))).toBe(digestOf(layer.bytes));
+});
+
+test('the address of a blob is valid for 20 minutes, and with access control only as long as a token', async () => {
+  const folder = temporaryFolder('redirect-access');
+  const [access, key] = [join(folder, 'access.yaml'), join(folder, 'token-key.pem')];
+  writeFileSync(access, "rules: [{ who: anonymous, repositories: ['team/**'], actions: [pull] }]\n");
+  writeFileSync(key, makeTokenKey(), { mode: 0o600 });
+  const restricted = await startServer({ ...cluster.env, ACCESS_FILE: access, TOKEN_KEY_FILE: key });
+  const expiryAt = async (url: string): Promise<string | null> => {
+    const { headers } = await expectStatus(307, blob.replace(cluster.url, url), { redirect: 'manual' });
+    return new URL(headers.get('location') ?? '').searchParams.get('X-Amz-Expires');
+  };
+  expect([await expiryAt(cluster.url), await expiryAt(restricted.url)]).toEqual(['1200', '300']);
+  const hidden = blob.replace(cluster.url, restricted.url).replace('team/app', 'other/app');
+  await expectStatus(401, hidden, { redirect: 'manual' });
 });
 
 test('crane and skopeo follow the redirect', async () => {

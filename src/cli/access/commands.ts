@@ -7,15 +7,18 @@ import type { Output } from '../output.ts';
 import { describeRules } from './check.ts';
 import { ALL_ACTIONS, type AnyAction, explain } from './explain.ts';
 import { parseIdentity } from './identity.ts';
+import { noteMissingAccounts, usersIn } from './missing-accounts.ts';
 
 interface AccessPorts {
   readonly run: (work: (output: Output, config: Config) => Promise<ExitCode>) => Promise<void>;
   /** undefined if access is not restricted. @throws ConfigError */
   readonly readRules: (config: Config) => Promise<AccessRules | undefined>;
+  /** undefined without HTPASSWD_FILE. @throws ConfigError */
+  readonly readAccounts: (config: Config) => Promise<ReadonlySet<string> | undefined>;
 }
 
 /** Adds `access` with its verbs. They read only the files that the settings name. */
-export function addAccessCommands(marina: Command, { run, readRules }: AccessPorts): void {
+export function addAccessCommands(marina: Command, { run, readRules, readAccounts }: AccessPorts): void {
   const access = marina
     .command('access')
     .description('show who may do what under ACCESS_FILE; no server is needed')
@@ -38,6 +41,7 @@ export function addAccessCommands(marina: Command, { run, readRules }: AccessPor
         const rules = await readRules(config);
         if (rules === undefined) throw new CommandError(EXIT.failed, OPEN);
         const identity = parseIdentity(who, options.claim, rules.issuers);
+        if (identity.kind === 'user') await noteMissingAccounts([identity.name], () => readAccounts(config));
         const question = { identity, repo: requireRepository(repo), action, rules };
         return await explain({ ...question, path: config.accessFile, json: options.json === true }, output);
       }),
@@ -54,6 +58,7 @@ export function addAccessCommands(marina: Command, { run, readRules }: AccessPor
           throw error instanceof ConfigError ? new CommandError(EXIT.negative, error.message) : error;
         });
         if (rules === undefined) throw new CommandError(EXIT.failed, OPEN);
+        await noteMissingAccounts(usersIn(rules), () => readAccounts(config));
         return await describeRules(rules, accessFile, options.json === true, output);
       }),
     );
