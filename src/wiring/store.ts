@@ -66,7 +66,7 @@ async function openFolder(config: Config, shared: boolean, ports: StorePorts, th
     reach,
     shared,
     writeAhead: config.writeAhead,
-    hasThreads: thread.kind === 'owner',
+    threads: thread.kind === 'owner' ? thread.count : 1,
     onClosed: (mode) =>
       logs.logger.warn(
         { path: place },

@@ -66,7 +66,12 @@ interface Reply {
 }
 
 async function send(method: string, path: string, body: Uint8Array | string = ''): Promise<Reply> {
-  const response = await fetch(server.url + path, { method, body, signal: AbortSignal.timeout(60_000) });
+  const response = await fetch(server.url + path, {
+    method,
+    body,
+    keepalive: false,
+    signal: AbortSignal.timeout(60_000),
+  });
   return { status: response.status, headers: response.headers, text: await response.text() };
 }
 
@@ -162,13 +167,15 @@ async function untilRoom(blob: Content): Promise<void> {
 
 // There is no write-ahead log on a tmpfs.
 test.each([
-  ['a tmpfs', false, () => tmpfs('size=24m')],
-  ['an ext4', true, () => ext4(40 * MIB)],
+  ['a tmpfs', false, '1', () => tmpfs('size=24m')],
+  ['an ext4', true, '1', () => ext4(40 * MIB)],
+  ['a tmpfs that four threads serve', false, '4', () => tmpfs('size=24m')],
+  ['an ext4 that four threads serve', true, '4', () => ext4(40 * MIB)],
 ] as const)(
   '%s without free bytes: writes are refused, nothing is lost, pulls and deletes continue, and so do pushes once there is space',
-  async (_, isLogged, mount) => {
+  async (_, isLogged, threads, mount) => {
     const folder = await mount();
-    const settings = { STORAGE_PATH: join(folder, 'data') };
+    const settings = { STORAGE_PATH: join(folder, 'data'), THREADS: threads };
     const filler = join(folder, 'filler');
     writeFileSync(filler, new Uint8Array(6 * MIB));
     server = await startServer(settings);

@@ -25,7 +25,7 @@ self.onmessage = async ({ data }) => {
   }
   const { root, ports, ...options } = data;
   folder = await openDataFolder(root, {
-    ...{ uniqueName: () => ulid(), now: Date.now, reach: noCrash, hasThreads: true },
+    ...{ uniqueName: () => ulid(), now: Date.now, reach: noCrash, threads: ports.length + 1 },
     ...options,
     fatal: (reason, cause) => {
       throw new Error(reason, { cause });

@@ -1,13 +1,14 @@
 // A data folder served by several threads of one process: four, however many processors there are.
 import { afterAll, expect, setDefaultTimeout, test } from 'bun:test';
-import { renameSync, writeFileSync } from 'node:fs';
+import { readdirSync, renameSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
+import { SNAPSHOT_SLOTS } from '../../src/journal/snapshot-due.ts';
 import { bearer, robot, secretFrom, statusOf, tokensFor } from '../access/robots.ts';
 import { fsck, marina, marinaCommand } from '../cli/marina.ts';
 import { readLayout, runnableImage, writeLayout } from '../clients/layout.ts';
 import { attempt, run, tools } from '../support/command.ts';
 import { eventually } from '../support/eventually.ts';
-import { type Image, image, pushImage, randomBlob } from '../support/oci.ts';
+import { type Image, image, index, pushImage, randomBlob } from '../support/oci.ts';
 import { cleanUp, type Server, startServer, temporaryFolder } from '../support/server.ts';
 import { expectSent, fromAllThreads, send } from './connections.ts';
 
@@ -204,6 +205,18 @@ test('the registry is read-only on all threads from when the command has ended, 
     expect((await marina(server.dataPath, 'read-only', 'off')).code).toBe(0);
     expect(await fromAllThreads(start)).toEqual(new Set([202]));
   }
+  expect(await server.stop()).toBe(0);
+});
+
+test('a long log gets a snapshot, whichever threads wrote its slots', async () => {
+  const server = await startServer(THREADS);
+  const { bytes, descriptor } = index([]);
+  const headers = { 'content-type': descriptor.mediaType };
+  for (let slot = 1; slot <= SNAPSHOT_SLOTS + 20; slot++) {
+    const target = `${server.url}/v2/team/long/manifests/t${slot}`;
+    await expectSent(201, target, { method: 'PUT', headers, body: body(bytes) });
+  }
+  await eventually(() => expect(readdirSync(join(server.dataPath, 'repos/team/long/_snap'))).toHaveLength(1));
   expect(await server.stop()).toBe(0);
 });
 

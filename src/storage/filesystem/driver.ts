@@ -43,6 +43,8 @@ export interface FilesystemOptions {
    * separately.
    */
   readonly wal?: WriteAheadLog | undefined;
+  /** How many threads of this process use the folder: this one, and those that `serveThread` serves. Default 1. */
+  readonly threads?: number;
   /** Returns a unique name for a temporary file. */
   readonly uniqueName: () => string;
   /** Milliseconds. */
@@ -56,6 +58,7 @@ export class FilesystemDriver implements StorageDriver {
   readonly kind = 'filesystem';
   readonly #ports: FilesPorts;
   readonly #reserve: Reserve | undefined;
+  readonly #threadCount: number;
   readonly #reading: FileReading;
   readonly #objects: FileObjects;
   readonly #durability: FileDurability;
@@ -74,6 +77,7 @@ export class FilesystemDriver implements StorageDriver {
     const hasReserve = options.writable && options.hasReserve !== false;
     const reserve = hasReserve ? new Reserve(root, options.now) : undefined;
     this.#reserve = reserve;
+    this.#threadCount = options.threads ?? 1;
     this.#ports = {
       ...{ root, pathOf, diskSync: new DiskSync(options.fatal), wal: options.wal },
       // While only the reserve for the log is left, clients get none of it.
@@ -85,7 +89,7 @@ export class FilesystemDriver implements StorageDriver {
     this.#reading = new FileReading({ pathOf, thread: this.#threads[0] });
     this.#objects = new FileObjects({ ...this.#ports, reserve, threads: this.#threads });
     this.#durability = new FileDurability(this.#ports);
-    this.#staged = new StagedFiles(this.#ports);
+    this.#staged = new StagedFiles({ ...this.#ports, threads: this.#threadCount });
   }
 
   /** Makes all folders under data/ in advance: the first object of a folder would otherwise wait for two more syncs. */
@@ -169,7 +173,7 @@ export class FilesystemDriver implements StorageDriver {
   serveThread(): StoreCalls {
     const reserve = this.#reserve;
     if (reserve === undefined) throw new Error('the data folder is shared: each process opens it by itself');
-    return new StoreService({ ...this.#ports, objects: this.#objects, reserve });
+    return new StoreService({ ...this.#ports, objects: this.#objects, reserve, threads: this.#threadCount });
   }
 
   async close(): Promise<void> {

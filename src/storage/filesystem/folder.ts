@@ -36,8 +36,6 @@ export async function openDataFolder(
     readonly shared?: boolean;
     /** false: each small object is synced separately. */
     readonly writeAhead?: boolean;
-    /** Other threads of this process use the folder, too (DataFolder.driver's `forThreads`). Not for a shared folder. */
-    readonly hasThreads?: boolean;
     /**
      * Called if other users had access to an existing store, as earlier versions allowed. Now they have none.
      * @param mode the former one
@@ -57,8 +55,8 @@ export async function openDataFolder(
         `the data folder ${root} was not closed properly by a Marina that used it alone: start that one once more, then stop it`,
       );
     }
-    const { uniqueName, fatal, writeAhead: enabled = true, hasThreads: syncFirst = false } = options;
-    const opened = shared ? undefined : await openWal({ root, uniqueName, fatal, enabled, syncFirst });
+    const { uniqueName, fatal, writeAhead: enabled = true, threads = 1 } = options;
+    const opened = shared ? undefined : await openWal({ root, uniqueName, fatal, enabled, syncFirst: threads > 1 });
     if (opened !== undefined && opened.recovered > 0) options.onRecovered?.(opened.recovered);
     const driver = new FilesystemDriver({ ...options, root, writable: true, hasReserve: !shared, wal: opened?.wal });
     const known = await readFormat(driver);

@@ -16,16 +16,19 @@ import { isFull, isMissing, storageFull } from './system-errors.ts';
 
 interface StagedFilesPorts extends Pick<FilesPorts, 'root' | 'pathOf' | 'admit' | 'reach'> {
   readonly diskSync: Syncs;
+  /** How many threads of the process have a part like this one. */
+  readonly threads: number;
 }
 
 /** The part of the driver that stores uploads: one file for each place, which becomes the object by a rename. */
 export class StagedFiles implements StagedWrites {
   readonly #ports: StagedFilesPorts;
   readonly #hasher = new Hasher();
-  readonly #buffers = new SharedBuffers();
+  readonly #buffers: SharedBuffers;
 
   constructor(ports: StagedFilesPorts) {
     this.#ports = ports;
+    this.#buffers = new SharedBuffers(ports.threads);
   }
 
   async stage(

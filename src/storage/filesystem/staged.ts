@@ -4,16 +4,9 @@ import type { StagedProgress, StagedWrite } from '../driver.ts';
 import type { DiskSync } from './disk-sync.ts';
 import { writeAll } from './files.ts';
 import type { FileHash } from './hasher.ts';
-import { BUFFER_BYTES, type SharedBuffers, type SharedBytes } from './shared-buffers.ts';
+import { BUFFER_BYTES, BUFFERS, type SharedBuffers, type SharedBytes } from './shared-buffers.ts';
 import { isFull, storageFull } from './system-errors.ts';
 
-/** Buffers of one upload: one is being filled, one written, and hashing may lag by the rest. */
-const BUFFERS = 4;
-/**
- * With more concurrent uploads than this, each chunk is written as it comes: buffers for all of them, and chunks that
- * arrive during a write, would take memory that grows with the number of clients and would save no time.
- */
-const MAX_BUFFERED_UPLOADS = 4;
 /** Dirty bytes after which a sync is started early. Otherwise the last sync of a big push would do all the work. */
 const EARLY_SYNC_BYTES = 32 * 1024 * 1024;
 
@@ -34,6 +27,7 @@ export interface StagedFile {
 
 /** One writer of one staged file. It fills one buffer while others are being written and hashed. */
 export class FileStagedWrite implements StagedWrite {
+  /** In this thread. */
   static #open = 0;
   readonly #file: StagedFile;
   readonly #from: number;
@@ -70,7 +64,7 @@ export class FileStagedWrite implements StagedWrite {
   }
 
   async write(chunk: Uint8Array): Promise<void> {
-    if (FileStagedWrite.#open > MAX_BUFFERED_UPLOADS) {
+    if (FileStagedWrite.#open > this.#ports.buffers.maxUploads) {
       this.#flush();
       await this.#writeThrough(chunk);
       freeBytes(chunk);

@@ -54,7 +54,7 @@ export class ThreadDriver implements StorageDriver {
   #lastTicket = 0;
 
   constructor({ folder, owner, reach, fatal }: ThreadDriverOptions) {
-    const { root, isLogged } = folder;
+    const { root, isLogged, threads } = folder;
     const pathOf = (key: Key): string => `${root}/${key}`;
     this.#owner = owner;
     this.#pathOf = pathOf;
@@ -67,7 +67,7 @@ export class ThreadDriver implements StorageDriver {
     };
     this.#reading = new FileReading({ pathOf, thread: this.#thread });
     this.#durability = new FileDurability({ ...ports, wal: isLogged ? objectLogOf(owner, pathOf) : undefined });
-    this.#staged = new StagedFiles(ports);
+    this.#staged = new StagedFiles({ ...ports, threads });
   }
 
   /** The owner prepares the object while this thread waits for `first`. */

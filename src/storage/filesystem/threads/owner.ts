@@ -7,6 +7,7 @@ import type { SentFailure, StoreCalls, ThreadFolder } from './protocol.ts';
 export interface StoreServicePorts extends Pick<FilesPorts, 'root' | 'pathOf' | 'diskSync' | 'wal' | 'admit'> {
   readonly objects: Pick<ObjectStore, 'create' | 'put' | 'delete' | 'deleteAll'>;
   readonly reserve: Reserve;
+  readonly threads: number;
 }
 
 /** The owner's side of one other thread's driver. */
@@ -20,8 +21,8 @@ export class StoreService implements StoreCalls {
   }
 
   async open(): Promise<ThreadFolder> {
-    const { root, wal, reserve } = this.#ports;
-    return { root, isLogged: wal !== undefined, reserve: reserve.memory };
+    const { root, wal, reserve, threads } = this.#ports;
+    return { root, threads, isLogged: wal !== undefined, reserve: reserve.memory };
   }
 
   async create(key: Key, bytes: Uint8Array, ticket?: number): Promise<CreateResult> {
