@@ -123,7 +123,7 @@ export async function wire(settings: Config, logs: Logs, version: string, thread
   };
   receiveNews(folderThread, {
     robotsChanged: () => robots.view.refresh(),
-    readOnlyTurned: () => writes.look(),
+    readOnlyTurned: () => writes.lookAgain(),
     retentionEnded: async () => await expiring?.reload(),
     pullsNeeded: async () => await pulls?.flush(),
   });

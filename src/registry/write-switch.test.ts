@@ -46,6 +46,22 @@ describe('the switch', () => {
     expect(await readSwitch(driver)).toBeUndefined();
   });
 
+  test('is read anew by a look that must not share a read in progress', async () => {
+    const { driver, writes } = await openSwitch();
+    const { read } = driver;
+    const first = Promise.withResolvers<undefined>();
+    driver.read = () => first.promise;
+    const early = writes.look();
+    driver.read = read;
+    await turnSwitch(driver, true, NOW);
+    const again = [writes.lookAgain(), writes.lookAgain()];
+    first.resolve(undefined);
+    await early;
+    expect(writes.state).toBe('writable');
+    await Promise.all(again);
+    expect(writes.state).toBe('paused');
+  });
+
   test('that cannot be decoded is on', async () => {
     const { driver, writes } = await openSwitch();
     await driver.put(READ_ONLY_SWITCH, text('{"si'));

@@ -84,6 +84,12 @@ export class WriteSwitch {
     return this.#looking;
   }
 
+  /** As `look`, by a read that begins after this call: one in progress may have begun before the switch was turned. */
+  async lookAgain(): Promise<void> {
+    await this.#looking?.catch(ignoreReported);
+    await this.look();
+  }
+
   /** Changes the switch, in this process at once. @throws RegistryError `request-invalid` if READ_ONLY is set */
   async turn(on: boolean): Promise<void> {
     if (this.#ports.isReadOnly) throw isSetForGood();

@@ -23,6 +23,7 @@ const NEWS = [
 
 /** A thread answers between two requests. One that takes longer has a defect, or the machine has none of its time left. */
 const WITHIN_MS = 10_000;
+const STORED = 'the change is stored, but may not be in effect everywhere yet';
 
 /** Receives the news, in a thread that is not the owner. */
 export function receiveNews(thread: Thread, news: News): void {
@@ -35,18 +36,14 @@ export function receiveNews(thread: Thread, news: News): void {
  */
 export function spreadNews(thread: Thread): News {
   const others = thread.kind === 'owner' ? thread.others.map(({ services }) => remote<News>(services.news, NEWS)) : [];
-  const tellAll = async (tell: (other: News) => Promise<void>): Promise<void> => {
+  const tellAll = async (what: string, tell: (other: News) => Promise<void>): Promise<void> => {
     const told = await within(WITHIN_MS, Promise.all(others.map(tell)));
-    if (told !== undefined) return;
-    throw new RegistryError(
-      'unavailable',
-      'the change is stored, but not all threads of the server have confirmed it: it takes effect there within seconds',
-    );
+    if (told === undefined) throw new RegistryError('unavailable', `${what}: not all threads of the server answered`);
   };
   return {
-    robotsChanged: () => tellAll((other) => other.robotsChanged()),
-    readOnlyTurned: () => tellAll((other) => other.readOnlyTurned()),
-    retentionEnded: () => tellAll((other) => other.retentionEnded()),
-    pullsNeeded: () => tellAll((other) => other.pullsNeeded()),
+    robotsChanged: () => tellAll(STORED, (other) => other.robotsChanged()),
+    readOnlyTurned: () => tellAll(STORED, (other) => other.readOnlyTurned()),
+    retentionEnded: () => tellAll(STORED, (other) => other.retentionEnded()),
+    pullsNeeded: () => tellAll('the last pulls are not known', (other) => other.pullsNeeded()),
   };
 }

@@ -20,7 +20,7 @@ import { DiskSync, type Fatal } from '../disk-sync.ts';
 import { FileDurability } from '../durability.ts';
 import { FileThread } from '../file-thread.ts';
 import { sizeOf, writeWhole } from '../files.ts';
-import type { Syncs } from '../ports.ts';
+import type { ObjectLog, Syncs } from '../ports.ts';
 import { FileReading } from '../reading.ts';
 import { isReserveHeld } from '../reserve.ts';
 import { StagedFiles } from '../staged-files.ts';
@@ -76,7 +76,7 @@ export class ThreadDriver implements StorageDriver {
     const ticket = ++this.#lastTicket;
     const creating = this.#owner.create(key, bytes, ticket);
     const before = first();
-    // Whichever settles later may be of no interest to anyone.
+    // The answer may come from either, and then the other one's failure has no reader.
     creating.catch(() => {});
     before.catch(() => {});
     const early = await Promise.race([before, creating]).catch(async (error: unknown) => {
@@ -186,10 +186,8 @@ function syncsOf(root: string, owner: StoreCalls, diskSync: DiskSync): Syncs {
   };
 }
 
-function objectLogOf(
-  owner: StoreCalls,
-  pathOf: (key: Key) => string,
-): ConstructorParameters<typeof FileDurability>[0]['wal'] {
+/** The write-ahead log, as this thread sees it. */
+function objectLogOf(owner: StoreCalls, pathOf: (key: Key) => string): ObjectLog {
   return {
     append: ({ key, bytes }) => owner.log(key, bytes),
     // The owner gives an object of this size its name only once its record is synced, and what earlier processes left was synced before
