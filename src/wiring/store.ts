@@ -86,10 +86,10 @@ async function openFolder(config: Config, shared: boolean, ports: StorePorts, th
 }
 
 /** The folder that the owner has opened. */
-async function openThreadFolder(port: MessagePort, { reach, logs }: StorePorts): Promise<OpenedStore> {
+async function openThreadFolder(port: MessagePort, { newId, reach, logs }: StorePorts): Promise<OpenedStore> {
   const owner = remote<StoreCalls>(port, STORE_CALLS);
   const folder = await owner.open();
-  const driver = new ThreadDriver({ folder, owner, reach, fatal: fatalTo(logs) });
+  const driver = new ThreadDriver({ folder, owner, uniqueName: newId, reach, fatal: fatalTo(logs) });
   const store = await readFormat(driver);
   if (store === undefined) throw new StoreRefused(`the data folder ${folder.root} has lost its object \`format\``);
   return {

@@ -1,4 +1,5 @@
 // A thread that owns a data folder, as the main thread of a server with THREADS does, and drivers of other threads on it.
+import { ulid } from 'ulid';
 import { noCrash } from '../../src/storage/crash-points.ts';
 import { ThreadDriver } from '../../src/storage/filesystem/threads/driver.ts';
 import { STORE_CALLS, type StoreCalls } from '../../src/storage/filesystem/threads/protocol.ts';
@@ -48,6 +49,7 @@ export async function openThreadDriver(port: MessagePort): Promise<ThreadDriver>
   return new ThreadDriver({
     owner,
     folder: await owner.open(),
+    uniqueName: () => ulid(),
     reach: noCrash,
     fatal: (reason, cause) => {
       throw new Error(reason, { cause });

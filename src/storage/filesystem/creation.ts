@@ -2,13 +2,19 @@ import { rm, unlink } from 'node:fs/promises';
 import { dirname } from 'node:path';
 import type { CreateResult, Key } from '../driver.ts';
 import { isNamed, link, renameInto, requireWritableFolder, writeSynced, writeUnsynced } from './files.ts';
-import type { FilesPorts } from './ports.ts';
-import type { Reserve } from './reserve.ts';
+import type { FilesPorts, Syncs } from './ports.ts';
 import { isFull } from './system-errors.ts';
 import { MAX_LOGGED_BYTES, type WriteAheadLog } from './wal/wal.ts';
 
-interface CreationPorts extends Omit<FilesPorts, 'admit'> {
-  readonly reserve: Reserve | undefined;
+interface CreationPorts extends Omit<FilesPorts, 'admit' | 'diskSync'> {
+  readonly diskSync: Syncs;
+  readonly reserve: LogReserve | undefined;
+}
+
+/** The reserve, as the log uses it: of this thread, or of the owner. */
+export interface LogReserve {
+  free(): void | Promise<void>;
+  restore(): void | Promise<void>;
 }
 
 const NO_NAME = 'an object could not be given its name';
@@ -55,24 +61,48 @@ export class Creation {
     bytes: Uint8Array,
     first: (() => Promise<void>) | undefined,
   ): Promise<CreateResult> {
-    const path = this.#path(key);
-    if (isNamed(path)) return 'taken';
-    const { reach } = this.#ports;
-    // An object that is in the log must get its name, or this process ends and no other one can start. So check first
-    // that the name can be given.
-    await this.#withReserve(async () => requireWritableFolder(dirname(path)));
-    reach('create.before-write');
-    const temporary = this.#path(`tmp/${this.#ports.uniqueName()}`);
-    await this.#withReserve(() => writeUnsynced(temporary, bytes));
-    let isLogged = false;
+    const temporary = await prepareAhead(key, bytes, this.#ports);
+    if (temporary === undefined) return 'taken';
+    const path = this.#path(temporary);
     try {
       await first?.();
+    } catch (error) {
+      await rm(path, { force: true });
+      throw error;
+    }
+    await this.#publishAhead(wal, key, bytes, path);
+    return 'created';
+  }
+
+  /**
+   * As `create`, of an object that `prepareAhead` has prepared in another thread. With a write-ahead log only.
+   * @param prepared the temporary file, which is gone afterwards
+   */
+  async publish(key: Key, bytes: Uint8Array, prepared: Key): Promise<CreateResult> {
+    const { wal } = this.#ports;
+    if (wal === undefined) throw new Error('there is no write-ahead log');
+    const temporary = this.#path(prepared);
+    return await this.#alone(key, async () => {
+      if (isNamed(this.#path(key))) {
+        await rm(temporary, { force: true });
+        return 'taken';
+      }
+      await this.#publishAhead(wal, key, bytes, temporary);
+      return 'created';
+    });
+  }
+
+  /** Logs an object that has no name yet, then gives it its name. */
+  async #publishAhead(wal: WriteAheadLog, key: Key, bytes: Uint8Array, temporary: string): Promise<void> {
+    const { reach, reserve } = this.#ports;
+    let isLogged = false;
+    try {
       reach('create.before-sync');
       await this.#withReserve(() =>
         wal.append({ kind: 'object', key, bytes }, async () => {
           isLogged = true;
           reach('create.before-link');
-          await this.#give(temporary, path);
+          await this.#give(temporary, this.#path(key));
           reach('create.before-folder-sync');
           reach('create.after-folder-sync');
         }),
@@ -82,8 +112,7 @@ export class Creation {
       if (isLogged) await this.#takeBack(wal, key);
       throw error;
     }
-    this.#ports.reserve?.restore();
-    return 'created';
+    await reserve?.restore();
   }
 
   /**
@@ -127,7 +156,7 @@ export class Creation {
     } finally {
       await (removed ?? unlink(temporary));
     }
-    this.#ports.reserve?.restore();
+    await this.#ports.reserve?.restore();
     return 'created';
   }
 
@@ -144,18 +173,42 @@ export class Creation {
     return temporary;
   }
 
-  /** For the log only: if the disk is full, frees the reserve (unless that was done before) and retries. */
-  async #withReserve<T>(work: () => Promise<T>): Promise<T> {
-    try {
-      return await work();
-    } catch (error) {
-      if (!isFull(error)) throw error;
-      this.#ports.reserve?.free();
-      return await work();
-    }
+  #withReserve<T>(work: () => Promise<T>): Promise<T> {
+    return withReserve(this.#ports.reserve, work);
   }
 
   #path(key: Key): string {
     return this.#ports.pathOf(key);
+  }
+}
+
+/**
+ * Writes an object that will be logged to a temporary file.
+ * @returns the file, as a key; undefined if the name is taken
+ */
+export async function prepareAhead(
+  key: Key,
+  bytes: Uint8Array,
+  { pathOf, uniqueName, reach, reserve }: Pick<CreationPorts, 'pathOf' | 'uniqueName' | 'reach' | 'reserve'>,
+): Promise<Key | undefined> {
+  const path = pathOf(key);
+  if (isNamed(path)) return undefined;
+  // An object that is in the log must get its name, or this process ends and no other one can start. So check first
+  // that the name can be given.
+  await withReserve(reserve, async () => requireWritableFolder(dirname(path)));
+  reach('create.before-write');
+  const temporary = `tmp/${uniqueName()}`;
+  await withReserve(reserve, () => writeUnsynced(pathOf(temporary), bytes));
+  return temporary;
+}
+
+/** For the log only: if the disk is full, frees the reserve (unless that was done before) and retries. */
+async function withReserve<T>(reserve: LogReserve | undefined, work: () => Promise<T>): Promise<T> {
+  try {
+    return await work();
+  } catch (error) {
+    if (!isFull(error)) throw error;
+    await reserve?.free();
+    return await work();
   }
 }

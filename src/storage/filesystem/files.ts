@@ -191,7 +191,7 @@ export async function writeUnsynced(path: string, bytes: Uint8Array): Promise<vo
 export async function writeSynced(
   path: string,
   bytes: Uint8Array,
-  { diskSync, beforeSync }: { readonly diskSync: DiskSync; readonly beforeSync: () => void },
+  { diskSync, beforeSync }: { readonly diskSync: Pick<DiskSync, 'file'>; readonly beforeSync: () => void },
 ): Promise<void> {
   const descriptor = await makeFile(path, 'wx');
   try {

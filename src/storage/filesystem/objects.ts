@@ -37,6 +37,11 @@ export class FileObjects implements Omit<ObjectStore, keyof StoreReader> {
     return this.#creation.create(key, bytes, first);
   }
 
+  /** See Creation.publish. */
+  publish(key: Key, bytes: Uint8Array, prepared: Key): Promise<CreateResult> {
+    return this.#creation.publish(key, bytes, prepared);
+  }
+
   async put(key: Key, bytes: Uint8Array, options: PutOptions = {}): Promise<void> {
     const { root, diskSync, wal, admit, uniqueName, reach, pathOf } = this.#ports;
     const path = pathOf(key);

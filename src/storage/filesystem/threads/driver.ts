@@ -1,3 +1,4 @@
+import { LRUCache } from 'lru-cache';
 import type { Algorithm } from '../../../oci/digest.ts';
 import type { Digest, Incarnation } from '../../../oci/names.ts';
 import type { ReachStep } from '../../crash-points.ts';
@@ -8,6 +9,7 @@ import type {
   KeepState,
   Key,
   ListedObject,
+  ObjectStore,
   PutOptions,
   StagedPlace,
   StagedWrite,
@@ -15,7 +17,8 @@ import type {
   StoredObject,
   WrittenObject,
 } from '../../driver.ts';
-import { DATA, isCreatedOnce } from '../../paths.ts';
+import { isCreatedOnce, UPLOADS } from '../../paths.ts';
+import { Creation, type LogReserve } from '../creation.ts';
 import { DiskSync, type Fatal } from '../disk-sync.ts';
 import { FileDurability } from '../durability.ts';
 import { FileThread } from '../file-thread.ts';
@@ -26,12 +29,18 @@ import { isReserveHeld } from '../reserve.ts';
 import { StagedFiles } from '../staged-files.ts';
 import { storageFull } from '../system-errors.ts';
 import { MAX_LOGGED_BYTES } from '../wal/wal.ts';
+import { ThreadCreation } from './creation.ts';
 import type { StoreCalls, ThreadFolder } from './protocol.ts';
+
+/** Folders that are remembered as durable. */
+const KNOWN_FOLDERS = 10_000;
 
 export interface ThreadDriverOptions {
   readonly folder: ThreadFolder;
   /** To the thread that has opened the data folder. */
   readonly owner: StoreCalls;
+  /** Returns a unique name for a temporary file. */
+  readonly uniqueName: () => string;
   readonly reach: ReachStep;
   readonly fatal: Fatal;
 }
@@ -47,13 +56,13 @@ export class ThreadDriver implements StorageDriver {
   readonly #pathOf: (key: Key) => string;
   readonly #reserve: Int32Array;
   readonly #reading: FileReading;
+  readonly #creation: Pick<ObjectStore, 'create'>;
   readonly #durability: FileDurability;
   readonly #staged: StagedFiles;
   /** Started on first use. Only background work lists many objects, and that runs in the owner. */
   readonly #thread = new FileThread();
-  #lastTicket = 0;
 
-  constructor({ folder, owner, reach, fatal }: ThreadDriverOptions) {
+  constructor({ folder, owner, uniqueName, reach, fatal }: ThreadDriverOptions) {
     const { root, isLogged, threads } = folder;
     const pathOf = (key: Key): string => `${root}/${key}`;
     this.#owner = owner;
@@ -65,29 +74,18 @@ export class ThreadDriver implements StorageDriver {
         if (!isReserveHeld(this.#reserve)) throw storageFull();
       },
     };
+    const creationPorts = { ...ports, uniqueName, fatal, reserve: this.#logReserve() };
     this.#reading = new FileReading({ pathOf, thread: this.#thread });
+    this.#creation = isLogged
+      ? new ThreadCreation({ ...creationPorts, owner })
+      : // Of the threads that link one name, the file system lets one win.
+        new Creation({ ...creationPorts, wal: undefined });
     this.#durability = new FileDurability({ ...ports, wal: isLogged ? objectLogOf(owner, pathOf) : undefined });
     this.#staged = new StagedFiles({ ...ports, threads });
   }
 
-  /** The owner prepares the object while this thread waits for `first`. */
-  async create(key: Key, bytes: Uint8Array, first?: () => Promise<void>): Promise<CreateResult> {
-    if (first === undefined) return await this.#owner.create(key, bytes);
-    const ticket = ++this.#lastTicket;
-    const creating = this.#owner.create(key, bytes, ticket);
-    const before = first();
-    // The answer may come from either, and then the other one's failure has no reader.
-    creating.catch(() => {});
-    before.catch(() => {});
-    const early = await Promise.race([before, creating]).catch(async (error: unknown) => {
-      await this.#owner.proceed(ticket, false);
-      // The owner has let go of the name before the caller learns that nothing was created.
-      await creating.catch(() => {});
-      throw error;
-    });
-    if (early !== undefined) return early;
-    await this.#owner.proceed(ticket, true);
-    return await creating;
+  create(key: Key, bytes: Uint8Array, first?: () => Promise<void>): Promise<CreateResult> {
+    return this.#creation.create(key, bytes, first);
   }
 
   async put(key: Key, bytes: Uint8Array, { durable = true }: PutOptions = {}): Promise<void> {
@@ -164,6 +162,16 @@ export class ThreadDriver implements StorageDriver {
     this.#staged.close();
   }
 
+  /** For the log: the owner's reserve. */
+  #logReserve(): LogReserve {
+    return {
+      free: () => this.#owner.freeReserve(),
+      restore: async () => {
+        if (!isReserveHeld(this.#reserve)) await this.#owner.restoreReserve();
+      },
+    };
+  }
+
   /** As FilesPorts.admit, but also tries to take the reserve back, which only the owner can. */
   async #admit(): Promise<void> {
     if (!isReserveHeld(this.#reserve)) await this.#owner.admit();
@@ -172,8 +180,7 @@ export class ThreadDriver implements StorageDriver {
 
 /** Files and folders are synced here; only the owner remembers which folders are durable, because they may be removed. */
 function syncsOf(root: string, owner: StoreCalls, diskSync: DiskSync): Syncs {
-  // The folders of data are never removed.
-  const known = new Set<string>();
+  const known = new LRUCache<string, true>({ max: KNOWN_FOLDERS });
   return {
     file: (descriptor, what) => diskSync.file(descriptor, what),
     folder: (path) => diskSync.folder(path),
@@ -181,7 +188,8 @@ function syncsOf(root: string, owner: StoreCalls, diskSync: DiskSync): Syncs {
       if (known.has(path)) return;
       const folder = path.slice(root.length + 1);
       await owner.ensureFolder(folder);
-      if (folder.startsWith(DATA)) known.add(path);
+      // Only the folders of uploads are ever removed.
+      if (!folder.startsWith(UPLOADS)) known.set(path, true);
     },
   };
 }

@@ -1,11 +1,12 @@
-import type { CreateResult, DeleteOptions, Key, ObjectStore } from '../../driver.ts';
+import type { CreateResult, DeleteOptions, Key } from '../../driver.ts';
+import type { FileObjects } from '../objects.ts';
 import type { FilesPorts } from '../ports.ts';
 import type { Reserve } from '../reserve.ts';
 import { codeOf } from '../system-errors.ts';
 import type { SentFailure, StoreCalls, ThreadFolder } from './protocol.ts';
 
 export interface StoreServicePorts extends Pick<FilesPorts, 'root' | 'pathOf' | 'diskSync' | 'wal' | 'admit'> {
-  readonly objects: Pick<ObjectStore, 'create' | 'put' | 'delete' | 'deleteAll'>;
+  readonly objects: Pick<FileObjects, 'create' | 'publish' | 'put' | 'delete' | 'deleteAll'>;
   readonly reserve: Reserve;
   readonly threads: number;
 }
@@ -13,8 +14,6 @@ export interface StoreServicePorts extends Pick<FilesPorts, 'root' | 'pathOf' | 
 /** The owner's side of one other thread's driver. */
 export class StoreService implements StoreCalls {
   readonly #ports: StoreServicePorts;
-  /** The creations in progress that wait for the thread's word. */
-  readonly #waiting = new Map<number, PromiseWithResolvers<void>>();
 
   constructor(ports: StoreServicePorts) {
     this.#ports = ports;
@@ -25,24 +24,12 @@ export class StoreService implements StoreCalls {
     return { root, threads, isLogged: wal !== undefined, reserve: reserve.memory };
   }
 
-  async create(key: Key, bytes: Uint8Array, ticket?: number): Promise<CreateResult> {
-    const { objects } = this.#ports;
-    if (ticket === undefined) return await objects.create(key, bytes);
-    const word = Promise.withResolvers<void>();
-    // Nothing waits for it if the name turns out to be taken.
-    word.promise.catch(() => {});
-    this.#waiting.set(ticket, word);
-    try {
-      return await objects.create(key, bytes, () => word.promise);
-    } finally {
-      this.#waiting.delete(ticket);
-    }
+  create(key: Key, bytes: Uint8Array): Promise<CreateResult> {
+    return this.#ports.objects.create(key, bytes);
   }
 
-  async proceed(ticket: number, succeeded: boolean): Promise<void> {
-    const word = this.#waiting.get(ticket);
-    if (succeeded) word?.resolve();
-    else word?.reject(new Error('the thread that creates this object has given up'));
+  publish(key: Key, bytes: Uint8Array, prepared: Key): Promise<CreateResult> {
+    return this.#ports.objects.publish(key, bytes, prepared);
   }
 
   async put(key: Key, bytes: Uint8Array): Promise<void> {
@@ -67,6 +54,14 @@ export class StoreService implements StoreCalls {
   async ensureFolder(folder: string): Promise<void> {
     const { diskSync, pathOf, root } = this.#ports;
     await diskSync.ensureFolder(pathOf(folder), root);
+  }
+
+  async freeReserve(): Promise<void> {
+    this.#ports.reserve.free();
+  }
+
+  async restoreReserve(): Promise<void> {
+    this.#ports.reserve.restore();
   }
 
   async admit(): Promise<void> {

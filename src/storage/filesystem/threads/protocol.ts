@@ -25,13 +25,10 @@ export interface SentFailure {
  */
 export interface StoreCalls {
   open(): Promise<ThreadFolder>;
-  /**
-   * As ObjectStore.create.
-   * @param ticket a number that the thread has not used before: the object gets its name only after `proceed` with this number
-   */
-  create(key: Key, bytes: Uint8Array, ticket?: number): Promise<CreateResult>;
-  /** @param succeeded false: nothing is created, and `create` rejects */
-  proceed(ticket: number, succeeded: boolean): Promise<void>;
+  /** As ObjectStore.create. */
+  create(key: Key, bytes: Uint8Array): Promise<CreateResult>;
+  /** As Creation.publish: of a small object, only if `isLogged`. */
+  publish(key: Key, bytes: Uint8Array, prepared: Key): Promise<CreateResult>;
   /** As ObjectStore.put, durable. */
   put(key: Key, bytes: Uint8Array): Promise<void>;
   /** Makes a small object durable that the thread has just written under a fresh name. Only if `isLogged`. */
@@ -41,11 +38,25 @@ export interface StoreCalls {
   deleteAll(prefix: Key): Promise<void>;
   /** Makes a folder durable, with its parents. @param folder relative to the root */
   ensureFolder(folder: string): Promise<void>;
+  freeReserve(): Promise<void>;
+  restoreReserve(): Promise<void>;
   /** Takes the reserve back if there is space. @throws RegistryError `storage-full` while clients may not write */
   admit(): Promise<void>;
 }
 
 /** For `remote` in threads/calls.ts. */
 export const STORE_CALLS = [
-  ...(['open', 'create', 'proceed', 'put', 'log', 'delete', 'deleteAll', 'ensureFolder', 'admit'] as const),
+  ...([
+    'open',
+    'create',
+    'publish',
+    'put',
+    'log',
+    'delete',
+    'deleteAll',
+    'ensureFolder',
+    'freeReserve',
+    'restoreReserve',
+    'admit',
+  ] as const),
 ] satisfies readonly (keyof StoreCalls)[];

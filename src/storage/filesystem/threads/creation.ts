@@ -1,0 +1,39 @@
+import { rm } from 'node:fs/promises';
+import type { CreateResult, Key } from '../../driver.ts';
+import { type LogReserve, prepareAhead } from '../creation.ts';
+import type { FilesPorts } from '../ports.ts';
+import { MAX_LOGGED_BYTES } from '../wal/wal.ts';
+import type { StoreCalls } from './protocol.ts';
+
+export interface ThreadCreationPorts extends Pick<FilesPorts, 'pathOf' | 'uniqueName' | 'reach'> {
+  readonly owner: Pick<StoreCalls, 'create' | 'publish'>;
+  readonly reserve: LogReserve;
+}
+
+/** Creates objects in a thread whose owner has a write-ahead log. The thread writes the bytes, the owner decides who gets the name. */
+export class ThreadCreation {
+  readonly #ports: ThreadCreationPorts;
+
+  constructor(ports: ThreadCreationPorts) {
+    this.#ports = ports;
+  }
+
+  /** See ObjectStore.create. */
+  async create(key: Key, bytes: Uint8Array, first?: () => Promise<void>): Promise<CreateResult> {
+    const { owner, pathOf } = this.#ports;
+    // The log takes no large objects.
+    if (bytes.length > MAX_LOGGED_BYTES) {
+      await first?.();
+      return await owner.create(key, bytes);
+    }
+    const prepared = await prepareAhead(key, bytes, this.#ports);
+    if (prepared === undefined) return 'taken';
+    try {
+      await first?.();
+    } catch (error) {
+      await rm(pathOf(prepared), { force: true });
+      throw error;
+    }
+    return await owner.publish(key, bytes, prepared);
+  }
+}
