@@ -5,9 +5,12 @@ import { connect, type Socket } from 'node:net';
 import { join } from 'node:path';
 import { basic, PUBLIC_HOST, writeAccessFiles } from '../access/world.ts';
 import { type Answer, exchange, request } from '../hostile/wire.ts';
+import { concurrently } from '../support/concurrently.ts';
 import { eventually } from '../support/eventually.ts';
+import { expectStatus, pushBlob, randomBlob } from '../support/oci.ts';
 import { startIssuer } from '../support/oidc-issuer.ts';
 import { cleanUp, type Server, startServer, temporaryFolder } from '../support/server.ts';
+import { metricsOf, NEW_CONNECTION } from './support.ts';
 
 setDefaultTimeout(120_000);
 
@@ -195,5 +198,23 @@ rules:
   expect(await statuses(ping)).toEqual({ 200: MANY });
   expect(issuer.asked).toEqual({ '/.well-known/openid-configuration': 1, '/keys': 1 });
   await issuer.stop();
+  expect(await server.stop()).toBe(0);
+});
+
+test('CONTENT_CACHE is the memory of all threads, though each caches what its clients pull', async () => {
+  const budget = 4 * 1024 * 1024;
+  const server = await start({ CONTENT_CACHE: String(budget) });
+  const blobs = Array.from({ length: 300 }, () => randomBlob(30_000));
+  for (const blob of blobs) await pushBlob(server.url, 'ours/a', blob);
+  for (let time = 0; time < 10; time++) {
+    await concurrently(8, blobs, async ({ descriptor: { digest }, bytes }) => {
+      const answer = await expectStatus(200, `${server.url}/v2/ours/a/blobs/${digest}`, NEW_CONNECTION);
+      expect(answer.bytes.length).toBe(bytes.length);
+    });
+  }
+  const cached = (await metricsOf(server.url)).get('marina_content_cache_bytes');
+  expect(cached).toBeLessThanOrEqual(budget);
+  // All threads have filled their parts.
+  expect(cached).toBeGreaterThan(budget * 0.9);
   expect(await server.stop()).toBe(0);
 });
