@@ -97,7 +97,7 @@ export async function wire(settings: Config, logs: Logs, version: string, thread
   const quotas = openQuotas({ logger, telemetry, folderThread });
   const onRules = (rules: AccessRules): void => quotas.use(rules.quotas);
   const accessFiles = await openAccessFiles(config, { logger, telemetry, onRules, thread });
-  const tls = await openTls(config, { logger, telemetry });
+  const tls = await openTls(config, { logger, telemetry, thread });
   const opened = await openStore(config, redisUrl !== undefined, { newId, reach, logs, telemetry }, thread);
   const node = config.nodeName === '' ? hostname() : config.nodeName;
   const { writes, close: closeSwitch } = await openWriteSwitch(config, opened, logger, thread);

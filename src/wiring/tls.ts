@@ -2,6 +2,7 @@ import { type Config, ConfigError } from '../config.ts';
 import { maxOpenFiles } from '../system/open-files.ts';
 import type { Logger } from '../telemetry/log.ts';
 import type { Telemetry } from '../telemetry/metrics.ts';
+import type { Thread } from '../threads/thread.ts';
 import { ConnectionTable } from '../tls/connection-table.ts';
 import { parseClientCa, parseServerCertificate, type ServerCertificate } from '../tls/server-certificate.ts';
 import { TlsFront, type TlsMaterial } from '../tls/tls-front.ts';
@@ -31,10 +32,12 @@ interface TlsPlace {
 interface Ports {
   readonly logger: Logger;
   readonly telemetry: Telemetry;
+  readonly thread: Thread;
 }
 
 /** @returns undefined without TLS_CERT_FILE. @throws ConfigError in one line */
-export async function openTls(config: Config, { logger, telemetry }: Ports): Promise<Tls | undefined> {
+export async function openTls(config: Config, ports: Ports): Promise<Tls | undefined> {
+  const { logger, telemetry } = ports;
   const { tlsCertFile, tlsKeyFile } = config;
   if (tlsCertFile === undefined || tlsKeyFile === undefined) {
     refuseHalf(config);
@@ -48,16 +51,16 @@ export async function openTls(config: Config, { logger, telemetry }: Ports): Pro
     parse: (texts) => parseServerCertificate(texts),
     onChange: (certificate) => {
       front?.use(material());
-      report(certificate, logger);
+      report(certificate, ports);
     },
   });
-  const clientCa = await openClientCa(config, { logger, telemetry }, () => front?.use(material()));
+  const clientCa = await openClientCa(config, ports, () => front?.use(material()));
   const material = (): TlsMaterial => ({
     chain: pair.value.chain,
     key: pair.value.key,
     clientCa: clientCa?.value,
   });
-  report(pair.value, logger);
+  report(pair.value, ports);
   if (clientCa !== undefined && config.htpasswdFile === undefined && config.accessFile === undefined) {
     logger.warn('TLS_CLIENT_CA_FILE alone restricts nothing: set ACCESS_FILE to say what certificates may do');
   }
@@ -117,7 +120,9 @@ function refuseHalf({ tlsCertFile, tlsKeyFile, tlsClientCaFile, tlsRedirectPort,
   if (name !== undefined) throw new ConfigError(`${name} cannot be used: it needs TLS_CERT_FILE and TLS_KEY_FILE`);
 }
 
-function report({ warning, expiresAt }: ServerCertificate, logger: Logger): void {
+/** All threads use the same certificate, so one reports it. */
+function report({ warning, expiresAt }: ServerCertificate, { logger, thread }: Ports): void {
+  if (thread.kind === 'other') return;
   const about = { expires: new Date(expiresAt).toISOString() };
   if (warning === undefined) logger.info(about, 'the TLS certificate is in use');
   else logger.error({ ...about, reason: warning }, 'clients will refuse the TLS certificate: replace it');

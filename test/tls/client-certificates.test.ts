@@ -10,6 +10,7 @@ import { image, mediaTypes } from '../support/oci.ts';
 import { cleanUp, type Server, startServer, temporaryFolder } from '../support/server.ts';
 import { connectedTo, LOOPBACK, listeningOn } from '../support/sockets.ts';
 import { Authority, type Certificate, CertificateFiles, type CertificateOptions } from './authority.ts';
+import { Connection } from './connection.ts';
 
 setDefaultTimeout(60_000);
 afterAll(cleanUp);
@@ -169,10 +170,27 @@ test('a process of this machine cannot impersonate a client by the port of its c
   client.destroy();
 });
 
-test('another CA is used once its file changes', async () => {
+test('another CA is used once its file changes, while open connections keep their identity', async () => {
   const other = await Authority.open('others');
-  const certificate = await forClient({ subject: '/CN=deployer' }, other);
+  const [old, certificate] = await Promise.all([
+    forClient({ subject: '/CN=deployer' }),
+    forClient({ subject: '/CN=deployer' }, other),
+  ]);
+  const status = async (connection: Connection) => {
+    connection.request(['/v2/elsewhere/tags/list']);
+    return (await connection.response()).status;
+  };
+  const open = await Connection.open(server.port, serverCa.pem, old);
+  // It is known: it may not know whether a repository is there that it may not pull.
+  expect(await status(open)).toBe(404);
   expect((await get('/v2/', certificate)).status).toBe(401);
   writeFileSync(clientCaFile, `${clientCa.pem}${other.pem}`);
   await eventually(async () => expect((await get('/v2/', certificate)).status).toBe(200), 20_000);
+  writeFileSync(clientCaFile, other.pem);
+  await eventually(async () => expect((await get('/v2/', old)).status).toBe(401), 20_000);
+  expect((await get('/v2/', certificate)).status).toBe(200);
+  expect(await status(open)).toBe(404);
+  open.close();
+  writeFileSync(clientCaFile, `${clientCa.pem}${other.pem}`);
+  await eventually(async () => expect((await get('/v2/', old)).status).toBe(200), 20_000);
 });

@@ -1,5 +1,6 @@
 // One TLS connection on which a test sends several requests, and reads one response after the other.
 import { connect, type TLSSocket } from 'node:tls';
+import type { Certificate } from './authority.ts';
 import { bytesOf } from './tap.ts';
 
 const HEAD_END = '\r\n\r\n';
@@ -25,9 +26,10 @@ export class Connection {
     this.#bytes = chunksOf(socket);
   }
 
-  static async open(port: number, ca: string): Promise<Connection> {
+  /** @param certificate of the client */
+  static async open(port: number, ca: string, certificate?: Certificate): Promise<Connection> {
     const opened = Promise.withResolvers<void>();
-    const socket = connect({ host: '127.0.0.1', port, ca }, opened.resolve);
+    const socket = connect({ host: '127.0.0.1', port, ca, ...certificate }, opened.resolve);
     socket.on('error', opened.reject);
     await opened.promise;
     return new Connection(socket);
@@ -73,6 +75,17 @@ export class Connection {
     }
     this.#read = Buffer.concat(chunks);
   }
+}
+
+/** The common name of the certificate that a new connection gets. */
+export async function nameShownBy(port: number, ca: string): Promise<unknown> {
+  const shown = Promise.withResolvers<unknown>();
+  const socket = connect({ host: '127.0.0.1', port, ca }, () => {
+    shown.resolve(socket.getPeerCertificate().subject.CN);
+    socket.destroy();
+  });
+  socket.on('error', shown.reject);
+  return await shown.promise;
 }
 
 async function* chunksOf(socket: TLSSocket): AsyncGenerator<Buffer, undefined> {

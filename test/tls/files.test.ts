@@ -2,12 +2,12 @@
 import { afterAll, beforeAll, describe, expect, setDefaultTimeout, test } from 'bun:test';
 import { writeFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { connect } from 'node:tls';
 import { attempt, run, TOOLS_WITHIN_MS, tools } from '../support/command.ts';
 import { eventually } from '../support/eventually.ts';
 import { digestOf, randomBlob } from '../support/oci.ts';
 import { cleanUp, projectRoot, type Server, startServer, temporaryFolder } from '../support/server.ts';
 import { Authority, type Certificate, CertificateFiles } from './authority.ts';
+import { nameShownBy } from './connection.ts';
 import { Tap } from './tap.ts';
 
 setDefaultTimeout(120_000);
@@ -26,17 +26,6 @@ beforeAll(async () => {
     authority.issue({ subject: '/CN=two', days: 60 }),
   ]);
 }, TOOLS_WITHIN_MS);
-
-/** The common name of the certificate that a new connection gets. */
-async function shownBy(server: Server): Promise<unknown> {
-  const shown = Promise.withResolvers<unknown>();
-  const socket = connect({ host: '127.0.0.1', port: server.port, ca: authority.pem }, () => {
-    shown.resolve(socket.getPeerCertificate().subject.CN);
-    socket.destroy();
-  });
-  socket.on('error', shown.reject);
-  return await shown.promise;
-}
 
 async function metric(server: Server, name: string): Promise<number> {
   const response = await fetch(`${server.url}/metrics`, { tls: { ca: authority.pem } });
@@ -57,9 +46,9 @@ describe('a changed certificate', () => {
 
     const tap = await Tap.open(server.port, 4 * 1024 * 1024);
     const pull = await fetch(`https://127.0.0.1:${tap.port}/v2/a/blobs/${blob.descriptor.digest}`, ca);
-    expect(await shownBy(server)).toBe('one');
+    expect(await nameShownBy(server.port, authority.pem)).toBe('one');
     files.write(two);
-    await eventually(async () => expect(await shownBy(server)).toBe('two'), 20_000);
+    await eventually(async () => expect(await nameShownBy(server.port, authority.pem)).toBe('two'), 20_000);
     const isPulling = tap.recorded.length < blob.bytes.length;
     expect(digestOf(await pull.bytes())).toBe(blob.descriptor.digest);
     expect(isPulling).toBe(true);
@@ -76,11 +65,11 @@ describe('a changed certificate', () => {
     writeFileSync(files.cert, two.cert);
     const isCurrent = () => metric(server, 'marina_config_file_current{file="TLS_CERT_FILE"}');
     await eventually(async () => expect(await isCurrent()).toBe(0), 20_000);
-    expect(await shownBy(server)).toBe('one');
+    expect(await nameShownBy(server.port, authority.pem)).toBe('one');
     await eventually(() => expect(server.logs()).toContain('does not belong to the first certificate'), 10_000);
     writeFileSync(files.key, two.key);
-    await eventually(async () => expect(await shownBy(server)).toBe('two'), 20_000);
-    expect(await isCurrent()).toBe(1);
+    await eventually(async () => expect(await nameShownBy(server.port, authority.pem)).toBe('two'), 20_000);
+    await eventually(async () => expect(await isCurrent()).toBe(1), 20_000);
   });
 });
 
