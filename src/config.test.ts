@@ -49,7 +49,7 @@ const DEFAULTS: Config = {
   tokenLifetime: 300_000,
   refreshTokenLifetime: 90 * 86_400_000,
   pastPrefix: 'at',
-  pastMemory: 64 * 1024 * 1024,
+  pastMemory: 128 * 1024 * 1024,
   uploadExpiry: 7 * 86_400_000,
   deleteEnabled: true,
   readOnly: false,

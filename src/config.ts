@@ -147,7 +147,7 @@ export const SETTINGS = {
       'First component of the names under which the past of the registry can be pulled: at/20261128t101500z/team/app; see docs/past.md. Nothing can be pushed under it. If the variable is set and empty, the past cannot be pulled.',
   }),
   pastMemory: bytes('PAST_MEMORY', {
-    fallback: '64MiB',
+    fallback: '128MiB',
     sentence: 'Memory for the states of repositories as they were; see docs/past.md. Without room they are read again.',
   }),
   uploadExpiry: duration('UPLOAD_EXPIRY', {
