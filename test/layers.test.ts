@@ -30,7 +30,7 @@ const LAYERS: Readonly<Record<string, readonly string[]>> = {
   past: ['registry', 'projection', 'journal', 'access', 'storage', 'system', 'oci'],
   quotas: ['collection', 'projection', 'journal', 'access', 'config', 'oci'],
   rules: ['quotas', 'past', 'registry', 'access', 'oci'],
-  collection: ['system', 'access', 'registry', 'projection', 'journal', 'storage', 'oci'],
+  collection: ['system', 'access', 'past', 'registry', 'projection', 'journal', 'storage', 'oci'],
   retention: ['access', 'collection', 'registry', 'projection', 'journal', 'storage', 'config', 'rule-file', 'oci'],
   control: ['collection', 'retention', 'importing', 'registry', 'access', 'oci'],
   importing: ['collection', 'registry', 'projection', 'journal', 'storage', 'oci'],

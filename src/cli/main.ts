@@ -9,7 +9,7 @@ import type { RepositoryName } from '../oci/names.ts';
 import type { PlanPorts } from '../retention/retain.ts';
 import { NoStore } from '../storage/prepare.ts';
 import { readAccessRules } from '../wiring/access-rules.ts';
-import { sleep } from '../wiring/basics.ts';
+import { operatorLabel, sleep } from '../wiring/basics.ts';
 import { findExpiredUploads } from '../wiring/expired-uploads.ts';
 import { openImporter, previewImport } from '../wiring/importing.ts';
 import { type Operator, openOperator } from '../wiring/operator.ts';
@@ -33,6 +33,7 @@ import { type LogOptions, showLog } from './log.ts';
 import { withJobs } from './open-jobs.ts';
 import { type OpenStore, openStore, requireRepository, requireTag } from './open-store.ts';
 import { Output } from './output.ts';
+import { addPinCommands } from './pin.ts';
 import { type ReadOnlyOptions, showReadOnly } from './read-only.ts';
 import { parseWhen, type Restore, type RestoreOptions, restoreThing, thingOf } from './restore.ts';
 import { type RetentionOptions, runRetention, showRetention } from './retention.ts';
@@ -44,7 +45,7 @@ import { addUserCommands } from './user.ts';
 const marina = new Command('marina')
   .description(
     'Inspects and maintains a Marina store. It takes the same settings as the server from the environment (STORAGE_PATH and ' +
-      'others, docs/configuration.md), and works beside running servers. Only gc, retention, read-only, robot, rm, import, restore, tag and fsck --repair write to the store.',
+      'others, docs/configuration.md), and works beside running servers. Only gc, pin, unpin, retention, read-only, robot, rm, import, restore, tag and fsck --repair write to the store.',
   )
   .version(packageJson.version)
   .usage('<verb> [options]')
@@ -329,6 +330,7 @@ async function report(work: (output: Output) => Promise<ExitCode>): Promise<void
 const runWithConfig = (work: (output: Output, config: Config) => Promise<ExitCode>): Promise<void> =>
   report((output) => work(output, readConfig(process.env)));
 addUserCommands(marina, runWithConfig);
+addPinCommands(marina, { run, asOperator, sleep, operator: operatorLabel() });
 addRobotCommands(marina, { run, change: changeRobot });
 addAccessCommands(marina, { run: runWithConfig, readRules: readAccessRules, readAccounts });
 

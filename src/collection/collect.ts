@@ -3,6 +3,7 @@ import { RegistryError } from '../oci/errors.ts';
 import type { RepositoryName } from '../oci/names.ts';
 import { type EpochResult, finishEpoch, openEpoch, openEpochs } from './epoch.ts';
 import { type Examined, findGarbage, type Garbage } from './garbage.ts';
+import { removeEndedHolds } from './holds.ts';
 import type { CollectionPorts } from './ports.ts';
 import type { CollectionReport } from './report.ts';
 import { type Scan, scanLogs } from './scan.ts';
@@ -98,6 +99,7 @@ class Collection {
     }
     if (this.#broken !== undefined) return;
     this.#reportProgress('logs');
+    await removeEndedHolds(this.#ports.driver, startedAt);
     const scan = await scanLogs(this.#ports, this.#signal, (repo, state) => this.#unlink(repo, state, startedAt));
     this.#repositories = scan.repositories;
     try {
@@ -156,10 +158,10 @@ class Collection {
     else for (const garbage of some) this.#defer(garbage);
   }
 
-  async #collectSome(some: readonly Garbage[], { heads }: Scan, forget?: number): Promise<void> {
+  async #collectSome(some: readonly Garbage[], { heads, holds }: Scan, forget?: number): Promise<void> {
     const condemned = some.map(({ inc }) => inc).sort();
     const found = { found: some, ...(forget === undefined ? {} : { forget }) };
-    const epoch = { id: this.#ports.newId(), condemned, heads, ...found };
+    const epoch = { id: this.#ports.newId(), condemned, heads, holds, ...found };
     this.#reportProgress('deleting');
     await openEpoch(epoch, this.#ports);
     this.#condemned += condemned.length;

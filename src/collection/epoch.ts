@@ -5,6 +5,9 @@ import type { StoreReader } from '../storage/driver.ts';
 import { condemnedKey, dataKey, EPOCHS, epochOfCondemnedKey, finalKey } from '../storage/paths.ts';
 import { forEachConcurrently } from './concurrently.ts';
 import { fenceLog } from './fence.ts';
+import { heldIn } from './held.ts';
+import { activeHolds, type Hold } from './holds.ts';
+import { paced } from './pace.ts';
 import type { CollectionPorts } from './ports.ts';
 import { type LogHead, markedRepositories } from './scan.ts';
 
@@ -21,6 +24,8 @@ export interface Epoch {
   readonly condemned: readonly Incarnation[];
   /** The head of each log when the candidates were chosen; unknown for another leader's epoch. */
   readonly heads?: ReadonlyMap<RepositoryName, LogHead>;
+  /** The holds that were respected when the candidates were chosen; unknown for another leader's epoch. */
+  readonly holds?: readonly Hold[];
   /** Milliseconds; everything unlinked before this was a candidate. */
   readonly forget?: number;
   /** The same objects with their sizes, if known, in key order. */
@@ -103,7 +108,7 @@ async function readFinal({ id }: Epoch, driver: StoreReader): Promise<readonly I
  * Step 3, and the list that step 4 writes. Markers are listed after `condemned` exists, so a log created later links nothing in it.
  */
 async function decideFinal(
-  { id, condemned, heads, forget }: Epoch,
+  { id, condemned, heads, holds, forget }: Epoch,
   ports: CollectionPorts,
   signal: AbortSignal,
 ): Promise<{ final: readonly Incarnation[]; broken?: RegistryError }> {
@@ -123,12 +128,31 @@ async function decideFinal(
       await fenceLog(repo, fence, heads?.get(repo), ports);
       await ports.yieldToRequests();
     });
+    await spareHeld(all, spared, holds ?? [], ports);
   } catch (error) {
     // The final list is empty, not missing: another leader that got past this log must not delete after the epoch has ended.
     if (error instanceof RegistryError && error.kind === 'log-broken') return { final: [], broken: error };
     throw error;
   }
   return { final: condemned.filter((inc) => !spared.has(inc)) };
+}
+
+/**
+ * Spares what holds keep that were created since the candidates were chosen. They are read after `condemned` was created: who creates a
+ * hold later finds `condemned`, and waits for the end of this epoch.
+ */
+async function spareHeld(
+  condemned: ReadonlySet<Incarnation>,
+  spared: Set<Incarnation>,
+  respected: readonly Hold[],
+  ports: CollectionPorts,
+): Promise<void> {
+  const ids = new Set(respected.map(({ id }) => id));
+  const holds = (await activeHolds(ports.driver, ports.now())).filter(({ id }) => !ids.has(id));
+  const reader = paced(ports.driver, ports.yieldToRequests);
+  for (const repo of new Set(holds.flatMap(({ logs }) => [...logs.keys()]))) {
+    for await (const inc of heldIn(repo, holds, reader)) if (condemned.has(inc)) spared.add(inc);
+  }
 }
 
 /** Step 5, in key order: durable deletes in one folder share its sync. */

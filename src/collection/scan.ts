@@ -5,6 +5,8 @@ import type { Incarnation, RepositoryName } from '../oci/names.ts';
 import type { StoreReader } from '../storage/driver.ts';
 import { CATALOG, repositoryOfMarker } from '../storage/paths.ts';
 import { forEachConcurrently } from './concurrently.ts';
+import { heldIn } from './held.ts';
+import { activeHolds, type Hold } from './holds.ts';
 import { LINKED, LiveSet } from './live-set.ts';
 import { paced } from './pace.ts';
 import type { ScanPorts } from './ports.ts';
@@ -21,6 +23,8 @@ export interface Scan {
   readonly startedAt: number;
   readonly repositories: number;
   readonly live: LiveSet;
+  /** The holds whose incarnations `live` has. */
+  readonly holds: readonly Hold[];
   /** Of at most MAX_HEADS logs; the others are folded again when they are fenced. */
   readonly heads: ReadonlyMap<RepositoryName, LogHead>;
 }
@@ -42,6 +46,7 @@ export async function scanLogs(
   visit: (repo: RepositoryName, state: RepositoryState) => Promise<void> = async () => {},
 ): Promise<Scan> {
   const startedAt = ports.now();
+  const holds = await activeHolds(ports.driver, startedAt);
   const reader = paced(ports.driver, ports.yieldToRequests);
   const live = new LiveSet(ports.openSpill);
   const heads = new Map<RepositoryName, LogHead>();
@@ -55,7 +60,9 @@ export async function scanLogs(
       await visit(repo, state);
       // Taken before the state is recorded: the state may advance meanwhile, but only by slots after this head.
       if (heads.size < MAX_HEADS) heads.set(repo, { seq: state.seq, hash: state.hash });
+      const { seq } = state;
       await record(state, live, ports.yieldToRequests);
+      for await (const inc of heldIn(repo, holds, reader, seq)) await live.add(inc, LINKED);
       await ports.yieldToRequests();
     });
     await live.seal();
@@ -63,7 +70,7 @@ export async function scanLogs(
     await live.close();
     throw error;
   }
-  return { startedAt, repositories, live, heads };
+  return { startedAt, repositories, live, holds, heads };
 }
 
 /** Reads tombstones last, because a link that is removed meanwhile appears there. */

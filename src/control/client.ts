@@ -4,10 +4,11 @@ import type { z } from 'zod';
 import type { RobotChange } from '../access/robots/decide.ts';
 import type { RobotName } from '../access/robots/robot.ts';
 import type { CollectionProgress } from '../collection/collect.ts';
+import type { HoldContent } from '../collection/holds.ts';
 import type { ImportReport, ImportRequest } from '../importing/report.ts';
 import type { Listeners } from '../importing/tally.ts';
 import { type ErrorKind, RegistryError } from '../oci/errors.ts';
-import type { RepositoryName } from '../oci/names.ts';
+import type { Incarnation, RepositoryName } from '../oci/names.ts';
 import { type Restoration, type Restored, restoredSchema } from '../registry/restoration.ts';
 import type { RetentionProgress } from '../retention/retain.ts';
 import { followImport } from './imports.ts';
@@ -77,6 +78,14 @@ export class ControlClient {
         'the running server ended before it answered: `marina robot list` shows whether the change was made';
       throw new RegistryError('unavailable', message, undefined, error);
     }
+  }
+
+  async hold(id: Incarnation, content: HoldContent): Promise<void> {
+    await this.#request('POST', `/holds/${id}`, content);
+  }
+
+  async release(id: Incarnation): Promise<void> {
+    await this.#request('DELETE', `/holds/${id}`);
   }
 
   /** @throws RegistryError `request-invalid` where READ_ONLY is set */

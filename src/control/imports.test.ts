@@ -30,6 +30,8 @@ function serve(importTree: RunImport) {
       deleteRepository: unexpected,
       restore: unexpected,
       changeRobot: unexpected,
+      hold: unexpected,
+      release: unexpected,
       turnReadOnly: unexpected,
       requireWritable: () => {},
       importTree,

@@ -2,8 +2,9 @@ import { chmodSync, lstatSync } from 'node:fs';
 import { dirname } from 'node:path';
 import { type RobotChange, robotChange } from '../access/robots/decide.ts';
 import { parseRobotName, type RobotName } from '../access/robots/robot.ts';
+import { type HoldContent, holdSchema } from '../collection/holds.ts';
 import { RegistryError } from '../oci/errors.ts';
-import { parseIncarnation, parseRepositoryName, type RepositoryName } from '../oci/names.ts';
+import { type Incarnation, parseIncarnation, parseRepositoryName, type RepositoryName } from '../oci/names.ts';
 import { type Restoration, type Restored, restorationSchema } from '../registry/restoration.ts';
 import { answerImport, type RunImport } from './imports.ts';
 
@@ -18,6 +19,8 @@ export interface ControlPorts {
   readonly restore: (repo: RepositoryName, wanted: Restoration) => Promise<Restored>;
   readonly changeRobot: (name: RobotName, change: RobotChange) => Promise<void>;
   readonly importTree: RunImport;
+  readonly hold: (id: Incarnation, content: HoldContent) => Promise<void>;
+  readonly release: (id: Incarnation) => Promise<void>;
   /** Turns the switch that makes the registry read-only. */
   readonly turnReadOnly: (on: boolean) => Promise<void>;
   /** @throws RegistryError `read-only`, `writes-paused` */
@@ -90,10 +93,27 @@ async function answer(request: Request, ports: ControlPorts): Promise<Response> 
       return new Response(null, { status: 204 });
     }
   }
+  const hold = thing === 'holds' ? parseIncarnation(name) : undefined;
+  if (hold !== undefined) return await answerHold(hold, request, ports);
   const restored = thing === 'restorations' ? parseRepositoryName(name) : undefined;
   if (request.method === 'POST' && restored !== undefined) {
     const wanted = restorationSchema.safeParse(await request.json());
     if (wanted.success) return Response.json(await restore(restored, wanted.data));
   }
-  throw new RegistryError('request-invalid', 'this server does not know this command: use the CLI of its version');
+  throw unknownCommand();
+}
+
+async function answerHold(id: Incarnation, request: Request, { hold, release }: ControlPorts): Promise<Response> {
+  if (request.method === 'DELETE') {
+    await release(id);
+    return new Response(null, { status: 204 });
+  }
+  const content = holdSchema.safeParse(request.method === 'POST' ? await request.json() : undefined);
+  if (!content.success) throw unknownCommand();
+  await hold(id, content.data);
+  return new Response(null, { status: 204 });
+}
+
+function unknownCommand(): RegistryError {
+  return new RegistryError('request-invalid', 'this server does not know this command: use the CLI of its version');
 }

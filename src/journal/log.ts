@@ -59,6 +59,25 @@ export async function foldLog(driver: StoreReader, repo: RepositoryName, ahead =
   return { state, snapshotBytes, ...tail };
 }
 
+/**
+ * Folds a repository up to a slot, from the nearest usable snapshot.
+ * @throws RegistryError `log-broken` if the log ends before it
+ */
+export async function foldUpTo(
+  driver: StoreReader,
+  repo: RepositoryName,
+  seq: number,
+  ahead = 1,
+): Promise<RepositoryState> {
+  const { state } = await nearestSnapshot(driver, repo, seq);
+  if (state.seq === seq) return state;
+  for await (const slot of slotsAfter(driver, repo, state.seq, ahead)) {
+    applySlot(repo, state, slot);
+    if (state.seq === seq) return state;
+  }
+  throw logBroken(repo, seq, `it does not exist, though it did: the log ends at slot ${state.seq}`);
+}
+
 /** Folds the slots that follow the state's. Others may move the state in the meantime. */
 export async function catchUp(
   driver: StoreReader,

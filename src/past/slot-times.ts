@@ -1,4 +1,4 @@
-import { readSlot } from '../journal/log.ts';
+import { READ_AHEAD, readSlot, slotsAfter } from '../journal/log.ts';
 import type { RepositoryName } from '../oci/names.ts';
 import type { StoreReader } from '../storage/driver.ts';
 
@@ -7,6 +7,20 @@ import type { StoreReader } from '../storage/driver.ts';
  * times are in that order except for this difference.
  */
 export const CLOCK_DIFFERENCE_MS = 30_000;
+
+/**
+ * The last slot at or before a time: all slots before the first one that is later.
+ * @param until milliseconds
+ * @returns 0 if there is none
+ */
+export async function lastSlotAt(reader: StoreReader, repo: RepositoryName, until: number): Promise<number> {
+  let last = await slotBefore(reader, repo, until, 0);
+  for await (const { batch } of slotsAfter(reader, repo, last, READ_AHEAD)) {
+    if (Date.parse(batch.at) > until) break;
+    last = batch.seq;
+  }
+  return last;
+}
 
 /**
  * A slot up to which all slots are at or before a time, near the last such slot. It reads about two slots for each doubling of the

@@ -14,6 +14,7 @@ import type { Key } from './driver.ts';
  *   digests/<algorithm>/<xx>/<hex>          hint: an incarnation of that digest and a repository that linked it
  *   uploads/<uuid>/…                        staged bytes and the record of the session
  *   gc/<epoch ulid>/condemned | final       one round of physical collection
+ *   gc/hold/<ulid>                          what collections keep although nothing links it
  *   gc/report                               report of the last collection
  *   gc/answer                               report of the last collection that an operator requested
  *   retention/report | answer               the same for retention
@@ -173,6 +174,18 @@ export function finalKey(epoch: string): Key {
 export function epochOfFinalKey(key: Key): Incarnation | undefined {
   const epoch = parseIncarnation(key.split('/')[1] ?? '');
   return epoch !== undefined && finalKey(epoch) === key ? epoch : undefined;
+}
+
+/** What collections keep although nothing links it (collection/holds.ts). */
+export const HOLDS: Key = 'gc/hold/';
+
+export function holdKey(id: string): Key {
+  return `${HOLDS}${id}`;
+}
+
+export function idOfHoldKey(key: Key): Incarnation | undefined {
+  const id = parseIncarnation(key.slice(HOLDS.length));
+  return id !== undefined && holdKey(id) === key ? id : undefined;
 }
 
 export function robotSlotKey(seq: number): Key {

@@ -1,4 +1,5 @@
 import { join } from 'node:path';
+import { createHold, removeHold } from '../collection/holds.ts';
 import { CONTROL_SOCKET } from '../control/protocol.ts';
 import { type ControlPorts, serveControl } from '../control/server.ts';
 import { handleWith } from '../jobs/handlers.ts';
@@ -117,6 +118,8 @@ export async function openBackground(ports: BackgroundPorts): Promise<Jobs> {
           await news.robotsChanged();
         },
         importTree: imports.run,
+        hold: (id, content) => createHold(driver, id, content),
+        release: (id) => removeHold(driver, id),
         turnReadOnly: async (on) => {
           await writes.turn(on);
           await news.readOnlyTurned();

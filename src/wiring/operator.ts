@@ -1,5 +1,6 @@
 import type { z } from 'zod';
 import type { CollectionProgress } from '../collection/collect.ts';
+import { createHold, type HoldContent, removeHold } from '../collection/holds.ts';
 import { type CollectionReport, lastRequestedReport } from '../collection/report.ts';
 import type { Config } from '../config.ts';
 import { ControlClient } from '../control/client.ts';
@@ -7,7 +8,7 @@ import { collectionProgress, OPERATOR, retentionProgress } from '../control/prot
 import { openJobConnection } from '../jobs/bullmq/connection.ts';
 import { openJobQueue } from '../jobs/bullmq/start-workers.ts';
 import { RegistryError } from '../oci/errors.ts';
-import type { RepositoryName } from '../oci/names.ts';
+import type { Incarnation, RepositoryName } from '../oci/names.ts';
 import type { RedisAddress } from '../projection/redis/address.ts';
 import { deleteRepository } from '../registry/deletion.ts';
 import { type Restoration, type Restored, restore } from '../registry/restoration.ts';
@@ -20,6 +21,7 @@ import { openSessions } from './embedded.ts';
 import { requireWritableStore } from './read-only.ts';
 import { caOf } from './redis.ts';
 import { openPolicy, wireRetention } from './retention.ts';
+import type { OpenedStore } from './store.ts';
 import { openAlone, openShared, requireStoreOwner } from './writable.ts';
 
 const POLL_MS = 200;
@@ -36,6 +38,10 @@ export interface Operator {
   readonly deleteRepository: (repo: RepositoryName) => Promise<void>;
   /** @throws RegistryError as `restore` in registry/restoration.ts */
   readonly restore: (repo: RepositoryName, wanted: Restoration) => Promise<Restored>;
+  /** Creates a hold. */
+  readonly hold: (id: Incarnation, content: HoldContent) => Promise<void>;
+  /** Ends a hold. */
+  readonly release: (id: Incarnation) => Promise<void>;
   readonly close: () => Promise<void>;
 }
 
@@ -87,6 +93,8 @@ function throughServer(server: ControlClient, reader: StoreReader): Operator {
     },
     deleteRepository: (repo) => server.deleteRepository(repo),
     restore: (repo, wanted) => server.restore(repo, wanted),
+    hold: (id, content) => server.hold(id, content),
+    release: (id) => server.release(id),
     close: async () => {},
   };
 }
@@ -131,6 +139,7 @@ async function openCluster(config: Config, address: RedisAddress, reader: StoreR
     },
     deleteRepository: (repo) => deleteRepository(repo, operatorLabel(), { projection }),
     restore: (repo, wanted) => restore(repo, wanted, operatorLabel(), { projection, driver: opened.driver }),
+    ...holdsOf(opened),
     close: async () => {
       await queue.close();
       await close();
@@ -190,8 +199,13 @@ async function openHere(config: Config): Promise<Operator> {
     },
     deleteRepository: (repo) => deleteRepository(repo, operatorLabel(), { projection }),
     restore: (repo, wanted) => restore(repo, wanted, operatorLabel(), { projection, driver: opened.driver }),
+    ...holdsOf(opened),
     close,
   };
+}
+
+function holdsOf({ driver }: Pick<OpenedStore, 'driver'>): Pick<Operator, 'hold' | 'release'> {
+  return { hold: (id, content) => createHold(driver, id, content), release: (id) => removeHold(driver, id) };
 }
 
 /**

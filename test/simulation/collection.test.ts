@@ -29,13 +29,14 @@ if (seed !== undefined) {
       expect(ran).toBeGreaterThanOrEqual(MINUTES > 0 ? 1 : SEEDS);
       console.log(`${ran} runs: ${JSON.stringify(counts)}`);
       // Runs that do not exercise the collection would prove nothing.
-      const { freed = 0, shared = 0, spared = 0, again = 0, averted = 0 } = counts;
+      const { freed = 0, shared = 0, spared = 0, again = 0, averted = 0, pinned = 0 } = counts;
       if (ran < 2_000) return;
       expect(freed).toBeGreaterThan(3 * ran);
       expect(shared).toBeGreaterThan(ran / 10);
       expect(again).toBeGreaterThan(ran / 20);
       expect(spared).toBeGreaterThan(ran / 50);
       expect(averted).toBeGreaterThan(ran / 1_000);
+      expect(pinned).toBeGreaterThan(ran / 20);
     },
     SEEDS_WITHIN_MS,
   );

@@ -54,7 +54,7 @@ const ports = {
 };
 const examined = { objects: 0, bytes: 0 };
 const found = { unlinked: 0, 'never-linked': 0 };
-const scan = { startedAt: NOW, repositories: 1, live, heads: new Map() };
+const scan = { startedAt: NOW, repositories: 1, live, holds: [], heads: new Map() };
 for await (const { reason } of findGarbage(ports, scan, examined)) found[reason]++;
 await live.close();
 // Not from wait4(2), which counts the memory that the parent had at the fork.

@@ -6,14 +6,14 @@ import type { Digest, RepositoryName } from '../../../src/oci/names.ts';
 import { metaKey } from '../../../src/projection/redis/keys.ts';
 import { decodeLink, decodeRecord } from '../../../src/projection/redis/records.ts';
 import { decodeList } from '../../../src/registry/condemned.ts';
-import type { Key } from '../../../src/storage/driver.ts';
-import { dataKey, epochOfCondemnedKey, finalKey } from '../../../src/storage/paths.ts';
+import type { Key, ListedObject } from '../../../src/storage/driver.ts';
+import { dataKey, epochOfCondemnedKey, finalKey, HOLDS } from '../../../src/storage/paths.ts';
 import { changed } from '../bugs.ts';
 import { STORE } from '../node.ts';
 import { HOUR_MS, MINUTE_MS, type Setting } from '../setting.ts';
 import type { Plan } from './plan.ts';
 import { clocks } from './settings.ts';
-import type { CollectionBug, CollectionWorld } from './world.ts';
+import type { CollectionBug, CollectionWorld, CollectorPorts } from './world.ts';
 
 /** A grace so short that a process that pauses for an hour misses all of it. */
 const SHORT: Pick<Setting, 'grace' | 'skew' | 'clock'> = { grace: 20 * MINUTE_MS, ...clocks(5 * MINUTE_MS) };
@@ -45,6 +45,24 @@ function pauseLeader(at: string): Partial<Plan> {
     linkers: { at: { 'head data': 1 }, until: { 'delete condemned': 1 }, within: { longest: 1 }, again: 0 },
     collectors: { at: { [at]: 1 }, until: { never: 1 }, within: { seconds: 1 }, again: 0 },
     late: 1,
+  };
+}
+
+/** Operators pin often, and clients delete what they pinned. */
+const PINS: Partial<Plan> = { faults: [0, 0], pins: 1, late: 0 };
+
+/** Changes what a listing of the holds says. */
+function listingHolds(
+  driver: CollectorPorts['driver'],
+  change: (found: ListedObject[]) => readonly ListedObject[],
+): CollectorPorts['driver']['list'] {
+  return async function* (prefix, after) {
+    const found: ListedObject[] = [];
+    for await (const each of driver.list(prefix, after)) {
+      if (prefix === HOLDS) found.push(each);
+      else yield each;
+    }
+    if (prefix === HOLDS) yield* change(found);
   };
 }
 
@@ -99,6 +117,28 @@ export const BUGS = {
   'a collection trusts Redis': {
     setting: { views: 'redis', store: 'objects' },
     collector: (_, world) => ({ resident: (repo) => stateInRedis(repo, world) }),
+  },
+  'pins are ignored': {
+    setting: { ...SHORT, ...IN_MEMORY },
+    plan: PINS,
+    collector: ({ driver }) => ({ driver: changed(driver, { list: listingHolds(driver, () => []) }) }),
+  },
+  'a pin that was created after the scan is ignored': {
+    setting: { ...SHORT, ...IN_MEMORY },
+    plan: { ...PINS, ...pauseLeader('sending create condemned'), pins: 1, late: 0 },
+    collector: ({ driver }) => {
+      let known: ListedObject[] | undefined;
+      const remembered = (found: ListedObject[]) => {
+        known ??= found;
+        return known;
+      };
+      return { driver: changed(driver, { list: listingHolds(driver, remembered) }) };
+    },
+  },
+  'a pin does not wait for rounds that began before it': {
+    setting: { ...SHORT, ...IN_MEMORY },
+    plan: { ...PINS, ...pauseLeader('sending delete data'), pins: 1, late: 0 },
+    hasHastyPins: true,
   },
   'deletes come before final': {
     setting: { ...SHORT, ...IN_MEMORY, ...TWO_TIMES },

@@ -27,6 +27,8 @@ export interface Plan {
   readonly collectors: Stops;
   /** The number of objects per round that are linked while all others delete them. */
   readonly late: number;
+  /** The probability that an operator pins something in a round. */
+  readonly pins: number;
 }
 
 /** In graces, or in hours if those are longer. */
@@ -94,6 +96,7 @@ export const PLAN: Plan = {
     again: 0.4,
   },
   late: 0.5,
+  pins: 0.3,
 };
 
 /** Schedules one fault: it happens when a process reaches a certain step, which may be much later, or never. */

@@ -8,6 +8,7 @@ import type { Simulated } from '../simulate.ts';
 import { BLOBS, MANIFESTS, REPOSITORIES } from '../vocabulary.ts';
 import { linkGarbage, operate, pushImage, remove } from './clients.ts';
 import { collectAt } from './collectors.ts';
+import { pin, unpin } from './pins.ts';
 import { MAX_PAUSE, PLAN, type Plan, scheduleFault } from './plan.ts';
 import { settingOf } from './settings.ts';
 import type { Counts } from './truth.ts';
@@ -73,6 +74,7 @@ async function live(world: CollectionWorld, plan: Plan, latency: number): Promis
     const clients = Array.from({ length: random.between(1, 3) }, () => client(world, spread));
     const count = isDue ? random.between(0, 1) : random.chance(wasDue ? 0.9 : 0.6) ? 2 : 1;
     const collectors = Array.from({ length: count }, (_, index) => collector(world, index, spread));
+    if (random.chance(plan.pins)) world.lasting.push(scheduler.sleep(random.next() * spread).then(() => pin(world)));
     await Promise.race([Promise.all([...clients, ...collectors]), scheduler.sleep(ROUND_MS)]);
     if (isDue) await linkGarbage(world, plan);
   }
@@ -124,6 +126,7 @@ async function checkFinalState(world: CollectionWorld): Promise<void> {
   // Late requests arrive, too.
   await scheduler.sleep(MAX_PAUSE * Math.max(grace, HOUR_MS) + ROUND_MS);
   for (const name of world.open) history.violated(`${name} is not answered`);
+  await endPins(world);
   // The views in a process prove nothing about the store.
   for (const { machine } of [...world.nodes, ...world.workers]) world.kill(machine);
   world.restart();
@@ -148,6 +151,12 @@ async function checkFinalState(world: CollectionWorld): Promise<void> {
   for (const key of objects.below(EPOCHS)) if (key.endsWith('/condemned')) history.violated(`${key} was left`);
   for (const repo of REPOSITORIES)
     checkObservations(history, repo, truth.logs.get(repo) ?? new GrowingLog(repo, history));
+}
+
+async function endPins(world: CollectionWorld): Promise<void> {
+  const { outcome } = await world.request('unpin', unpin, world.workers[0]);
+  if (outcome.kind !== 'ok') world.history.violated('the pins could not be ended');
+  world.truth.unpinned();
 }
 
 /** I4 and I6 for everything that is linked. */

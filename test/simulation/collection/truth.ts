@@ -32,6 +32,15 @@ export interface Counts {
   again: number;
   /** Of these, the ones whose second decision differed. */
   averted: number;
+  /** Pinned objects that no log linked any more at the end of their pin, or of the run. */
+  pinned: number;
+}
+
+/** What a pin keeps of one repository. */
+interface Pinned {
+  readonly repo: RepositoryName;
+  readonly incs: ReadonlyMap<Incarnation, Digest>;
+  readonly until: number;
 }
 
 type Linked = Extract<JournalEvent, { readonly type: 'blob.linked' | 'manifest.put' }>;
@@ -49,9 +58,11 @@ export class Truth implements ObjectObserver {
   /** Everything that each repository has ever linked, as an operator finds it in the log. */
   readonly #allLinks = new Map<RepositoryName, AllLinks>();
   readonly #everLinked = new Set<Incarnation>();
+  readonly #pins: Pinned[] = [];
   #freed = 0;
   #again = 0;
   #averted = 0;
+  #onlyPinned = 0;
   spared = 0;
 
   constructor(ports: TruthPorts) {
@@ -61,7 +72,31 @@ export class Truth implements ObjectObserver {
 
   get counts(): Counts {
     const shared = [...this.#leaders.values()].filter((nodes) => nodes.size > 1).length;
-    return { freed: this.#freed, spared: this.spared, shared, again: this.#again, averted: this.#averted };
+    return {
+      ...{ freed: this.#freed, spared: this.spared, shared, again: this.#again, averted: this.#averted },
+      pinned: this.#onlyPinned,
+    };
+  }
+
+  /** A pin keeps a repository as it was after a slot, except what was lost before. @param until milliseconds */
+  pinned(repo: RepositoryName, seq: number, lost: ReadonlySet<Digest>, until: number): void {
+    const then = this.logs.get(repo)?.states.findLast(({ state }) => state.seq === seq)?.state;
+    const incs = new Map<Incarnation, Digest>();
+    for (const [digest, { inc }] of [...(then?.blobs ?? []), ...(then?.manifests ?? [])]) {
+      if (!lost.has(digest)) incs.set(inc, digest);
+    }
+    this.#pins.push({ repo, incs, until });
+  }
+
+  /** Nothing is pinned any more. */
+  unpinned(): void {
+    const live = new Set<Incarnation>();
+    for (const { state } of this.logs.values()) {
+      for (const { inc } of [...state.blobs.values(), ...state.manifests.values()]) live.add(inc);
+    }
+    for (const { incs } of this.#pins.splice(0)) {
+      for (const inc of incs.keys()) if (!live.has(inc)) this.#onlyPinned++;
+    }
   }
 
   made(key: Key, bytes: Uint8Array): void {
@@ -140,6 +175,11 @@ export class Truth implements ObjectObserver {
       if (unlinked !== undefined && scheduler.now - unlinked < setting.grace - setting.skew) {
         history.violated(`${repo}: ${inc} was deleted ${scheduler.now - unlinked} ms after it was unlinked`);
       }
+    }
+    for (const { repo, incs, until } of this.#pins) {
+      const digest = incs.get(inc);
+      if (digest === undefined || scheduler.now >= until - setting.skew) continue;
+      history.violated(`${repo}: the pinned bytes ${inc} of ${digest} are deleted`);
     }
     if (this.#everLinked.has(inc)) this.#freed++;
   }

@@ -12,6 +12,8 @@ import { Truth } from './truth.ts';
 export interface CollectionBug extends Bug {
   /** Replaces some of the collector's ports. */
   readonly collector?: (ports: CollectorPorts, world: CollectionWorld) => Partial<CollectorPorts>;
+  /** Who creates a pin does not wait for the end of earlier rounds. */
+  readonly hasHastyPins?: boolean;
   readonly setting?: Partial<Setting>;
   readonly plan?: Partial<Plan>;
 }

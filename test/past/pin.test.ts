@@ -1,0 +1,109 @@
+// Pins: what the registry had at a moment stays, whatever is deleted, until the pin ends.
+import { afterAll, expect, setDefaultTimeout, test } from 'bun:test';
+import { marina } from '../cli/marina.ts';
+import { expectStatus, type Image, image, pushImage } from '../support/oci.ts';
+import { cleanUp, type Server, startServer, temporaryFolder } from '../support/server.ts';
+import { compactNow, nextSecond } from './moments.ts';
+
+setDefaultTimeout(120_000);
+afterAll(cleanUp);
+
+const GRACE_MS = 3_000;
+const QUICK = { GC_GRACE: '3s', UPLOAD_EXPIRY: '4s', GC_ENABLED: 'false' };
+const FAR = '2099-01-01';
+
+async function removed(server: Server, repo: string, pushed: Image): Promise<void> {
+  await expectStatus(202, `${server.url}/v2/${repo}/manifests/${pushed.descriptor.digest}`, { method: 'DELETE' });
+}
+
+/** Two runs: the first unlinks the blobs, whose grace begins then. The second needs the age of what was never linked, too. */
+async function collectAll({ dataPath }: Server): Promise<void> {
+  for (let run = 0; run < 2; run++) {
+    await Bun.sleep(3 * GRACE_MS);
+    expect((await marina(dataPath, 'gc', '--wait')).code).toBe(0);
+  }
+}
+
+async function statuses(server: Server, moment: string, repo: string, pushed: Image): Promise<number[]> {
+  const base = `${server.url}/v2/at/${moment}/${repo}`;
+  const addresses = [
+    `${base}/manifests/${pushed.descriptor.digest}`,
+    ...pushed.blobs.map(({ descriptor }) => `${base}/blobs/${descriptor.digest}`),
+  ];
+  return await Promise.all(addresses.map(async (address) => (await fetch(address)).status));
+}
+
+test('a pin keeps what was live at its moment, and nothing else; without it, or after it, collection frees it', async () => {
+  const server = await startServer(QUICK);
+  const { url, dataPath } = server;
+  const [kept, later, shared] = [image(), image(), image()];
+  await pushImage(url, 'team/app', kept, 'v1');
+  await pushImage(url, 'team/gone', shared, 'v1');
+  const moment = compactNow();
+  await nextSecond();
+  await pushImage(url, 'team/app', later, 'v2');
+  const afterwards = compactNow();
+  await nextSecond();
+  const pinned = await marina(dataPath, 'pin', moment, '--name', 'q3-audit', '--until', FAR);
+  expect(pinned).toMatchObject({ code: 0, stdout: expect.stringContaining('as q3-audit: 2 repositories, until 2099') });
+  for (const each of [kept, later]) await removed(server, 'team/app', each);
+  expect((await marina(dataPath, 'rm', 'team/gone')).code).toBe(0);
+  await collectAll(server);
+  for (const [repo, pushed] of [
+    ['team/app', kept],
+    ['team/gone', shared],
+  ] as const) {
+    expect(await statuses(server, moment, repo, pushed)).toEqual([200, 200, 200]);
+  }
+  expect(await statuses(server, afterwards, 'team/app', later)).toEqual([404, 404, 404]);
+
+  const [listed] = (await marina(dataPath, 'pins', '--json')).lines.map((line) => JSON.parse(line));
+  expect(listed).toMatchObject({ name: 'q3-audit', repositories: 2, until: '2099-01-01T23:59:59.999Z' });
+  expect((await marina(dataPath, 'unpin', 'q3-audit')).code).toBe(0);
+  expect((await marina(dataPath, 'pins')).stdout).toBe('there are no pins\n');
+  await collectAll(server);
+  expect(await statuses(server, moment, 'team/app', kept)).toEqual([404, 404, 404]);
+});
+
+test('a pin says what was freed before it, and what is wrong with it', async () => {
+  const server = await startServer(QUICK);
+  const { url, dataPath } = server;
+  const [gone, there] = [image(), image()];
+  await pushImage(url, 'team/app', gone, 'v1');
+  await pushImage(url, 'team/app', there, 'v2');
+  const moment = compactNow();
+  await nextSecond();
+  await removed(server, 'team/app', gone);
+  await collectAll(server);
+  const late = await marina(dataPath, 'pin', moment, '--name', 'late', '--until', FAR, '--json');
+  expect(late.code).toBe(1);
+  const { lost, lostCount } = JSON.parse(late.stdout);
+  expect(lostCount).toBe(3);
+  expect(lost.map(({ digest }: { digest: string }) => digest).sort()).toEqual(
+    [gone, ...gone.blobs].map(({ descriptor }) => descriptor.digest).sort(),
+  );
+  for (const [args, message] of [
+    [['2999-01-01', '--name', 'x', '--until', '3000-01-01'], 'is not in the past'],
+    [[moment, '--name', 'x', '--until', '2020-01-01'], 'is over'],
+    [[moment, '--name', 'late', '--until', FAR], 'there is a pin late already'],
+    [[moment, '--name', 'Not a name', '--until', FAR], 'a name has lower-case letters'],
+    [['7', '--name', 'x', '--until', FAR], 'is not a time'],
+    [['2020-01-01', '--name', 'x', '--until', FAR], 'the registry had no repository'],
+  ] as const) {
+    const refused = await marina(dataPath, 'pin', ...args);
+    expect([args, refused.code > 0, refused.stderr]).toEqual([args, true, expect.stringContaining(message)]);
+  }
+  expect((await marina(dataPath, 'unpin', 'never')).code).toBe(1);
+});
+
+test('a pin can be created while no server runs', async () => {
+  const STORAGE_PATH = temporaryFolder('pinned');
+  const server = await startServer({ ...QUICK, STORAGE_PATH });
+  await pushImage(server.url, 'team/app', image(), 'v1');
+  await nextSecond();
+  const moment = compactNow();
+  await nextSecond();
+  await server.stop();
+  expect((await marina(STORAGE_PATH, 'pin', moment, '--name', 'offline', '--until', FAR)).code).toBe(0);
+  expect((await marina(STORAGE_PATH, 'pins')).stdout).toContain('offline');
+});
