@@ -1,5 +1,6 @@
+import packageJson from '../package.json' with { type: 'json' };
 import type { Config } from './config.ts';
-import { Serving, version } from './serving.ts';
+import type { Serving } from './serving.ts';
 import { within } from './system/within.ts';
 import { type Logs, logsOf, openLogTargets } from './telemetry/log.ts';
 import type { ServingThread, Thread } from './threads/thread.ts';
@@ -8,6 +9,8 @@ import { warnOfPoolSize } from './wiring/disk-threads.ts';
 import type { Listeners } from './wiring/listeners.ts';
 import { allocateSharedMemory, threadCount } from './wiring/threads.ts';
 import type { Node } from './wiring.ts';
+
+const { version } = packageJson;
 
 /** How long the threads of a draining process may take for anything that has a shorter deadline of its own. */
 const ANSWER_WITHIN_MS = 5_000;
@@ -30,7 +33,7 @@ export async function run(config: Config): Promise<void> {
   if (target === undefined) throw new Error('there is no target for the log');
   const logs = await logsOf(target);
   const memory = allocateSharedMemory(config);
-  // They load their code while this thread opens the store.
+  // All threads load the code that serves at the same time.
   const workers = targets.map(
     (log, index) =>
       new WorkerThread({
@@ -40,7 +43,8 @@ export async function run(config: Config): Promise<void> {
       }),
   );
   const thread: Thread = count === 1 ? { kind: 'alone' } : { kind: 'owner', count, memory, others: workers };
-  const own = new Serving(config, logs, thread);
+  const serving = await import('./serving.ts');
+  const own = new serving.Serving(config, logs, thread);
   const threads: Threads = { own, workers, serving: [own, ...workers.map(({ serving }) => serving)] };
   await own.wire();
   await Promise.all(workers.map(({ serving }) => serving.wire()));

@@ -11,7 +11,7 @@ const POLL_MS = 20;
 /** How long aborted requests may take to clean up. */
 const CLEAN_UP_MS = 2_000;
 
-export const { version } = packageJson;
+const { version } = packageJson;
 
 /** This thread of the process, while it serves. */
 export class Serving implements ServingThread {
