@@ -8,6 +8,7 @@ import { stopClusters } from '../support/cluster.ts';
 import { TOOLS_WITHIN_MS, tools } from '../support/command.ts';
 import { History } from '../support/drill/history.ts';
 import { Random } from '../support/drill/random.ts';
+import { openJudge, type Recorded, type Verdict } from '../support/linearizability.ts';
 import { type RedisGroup, startRedisGroup } from '../support/redis.ts';
 import { Client } from './client.ts';
 import { type Drill, drills } from './faults.ts';
@@ -32,8 +33,10 @@ const STARVES = 10;
 const seed = process.env.DRILL_SEED ?? String(Date.now());
 console.log(`fault drill: DRILL_SEED=${seed} repeats its choices`);
 
+let judge: (history: readonly Recorded[]) => Promise<Verdict>;
 beforeAll(async () => {
   await tools('minio', 'redis-server', 'redis-sentinel', 'haproxy');
+  judge = await openJudge();
 }, TOOLS_WITHIN_MS);
 afterAll(stopClusters);
 
@@ -55,7 +58,10 @@ test(
       await verify(client, true);
       const { repositories, slots, objects } = await checkTruth(stack, client);
       console.log(`${repositories} repositories, ${slots} slots, ${objects} linked objects`);
+      const { illegal, undecided, operations } = await judge(world.told.recorded);
+      console.log(`${operations} operations on tags were judged; undecided: ${undecided.join(', ') || 'none'}`);
       expect(shown(all)).toEqual([]);
+      expect(illegal).toEqual([]);
       expect(stack.complaints()).toEqual([]);
       const acknowledged = all.reduce((sum, each) => sum + each.acknowledged, 0);
       expect(acknowledged).toBeGreaterThan(only === '' ? 1_000 : 0);

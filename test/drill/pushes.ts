@@ -1,5 +1,7 @@
+import type { Register } from '../support/drill/history.ts';
 import { content, image, mediaTypes } from '../support/oci.ts';
 import type { Client, Reply } from './client.ts';
+import type { Tell } from './told.ts';
 import { upload } from './uploads.ts';
 import { type KnownManifest, TAGS } from './world.ts';
 
@@ -66,7 +68,13 @@ export async function putManifest(client: Client, repository: string, manifest: 
     ...[...tags].map((tag) => [history.tag(repository, tag), manifest.digest] as const),
   );
   const headers = { 'content-type': manifest.mediaType };
+  const tell = world.told.begin();
   const reply = await client.send('PUT', target, { headers, body: new Uint8Array(manifest.bytes) });
+  const outcome = outcomeOf(reply, 201);
+  if (outcome !== undefined) {
+    const set = { kind: 'swap', expected: 'anything', value: manifest.digest, outcome } as const;
+    for (const tag of tags) tell(repository, tag, set);
+  }
   if (reply?.status === 201) {
     world.repositories.add(repository);
     operation.acknowledge();
@@ -96,12 +104,34 @@ async function remove(client: Client, register: ReturnType<Client['world']['hist
   const { world } = client;
   const allowed = world.history.watch(register);
   const operation = world.history.begin([register, undefined]);
+  const tell = world.told.begin();
   const reply = await client.send('DELETE', `/v2/${register.repository}/manifests/${register.name}`);
+  tellRemoval(register, reply, tell);
   if (reply?.status === 202) operation.acknowledge();
   // The balancer never sends a DELETE twice.
   if (reply?.status !== 404) return;
   operation.refuse();
   if (!allowed().has(undefined)) world.violate('stale', register, undefined, 'DELETE said that it does not exist');
+}
+
+/** The deletion of a manifest deletes its tags; which, nobody is told. */
+function tellRemoval({ kind, repository, name }: Register, reply: Reply | undefined, tell: Tell): void {
+  const outcome = outcomeOf(reply, 202);
+  if (kind === 'tag') {
+    const deleted = { kind: 'swap', expected: 'present', value: undefined } as const;
+    if (outcome !== undefined) tell(repository, name, { ...deleted, outcome });
+    else if (reply?.status === 404) tell(repository, name, { kind: 'read', outcome: undefined });
+  } else if (outcome !== undefined) {
+    const isDone = outcome === 'done';
+    const dropped = { kind: 'swap', expected: [name], value: undefined, outcome: isDone ? 'untold' : outcome } as const;
+    for (const tag of TAGS) tell(repository, tag, dropped);
+  }
+}
+
+/** How a write ended; undefined if it was refused. */
+function outcomeOf(reply: Reply | undefined, done: number): 'done' | 'unknown' | undefined {
+  if (reply === undefined) return 'unknown';
+  return reply.status === done ? 'done' : undefined;
 }
 
 export function unexpected({ world }: Client, what: string, { status, bytes }: Reply): void {

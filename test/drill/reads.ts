@@ -21,9 +21,11 @@ export async function pullTag(client: Client, repository: string): Promise<void>
 async function readTag(client: Client, tag: Register, node: number | undefined): Promise<string | undefined> {
   const { world } = client;
   const allowed = world.history.watch(tag);
+  const tell = world.told.begin();
   const reply = await client.pull(`/v2/${tag.repository}/manifests/${tag.name}`, node);
   if (reply === undefined) return undefined;
   const digest = reply.status === 200 ? checkManifest(client, tag, reply) : undefined;
+  tell(tag.repository, tag.name, { kind: 'read', outcome: digest });
   checkValue(client, tag, allowed(), digest, node);
   return digest;
 }
@@ -73,6 +75,7 @@ async function list(
   namesIn: (body: unknown) => readonly string[],
 ): Promise<void> {
   const node = somewhere(client);
+  const tell = client.world.told.begin();
   const watched = registers.map((register) => ({ register, allowed: client.world.history.watch(register) }));
   const reply = await client.pull(path, node);
   if (reply === undefined) return;
@@ -80,6 +83,7 @@ async function list(
   for (const { register, allowed } of watched) {
     const values = allowed();
     const isListed = names.has(register.name);
+    if (register.kind === 'tag') tell(register.repository, register.name, { kind: 'list', outcome: isListed });
     const isPossible = isListed ? [...values].some((value) => value !== undefined) : values.has(undefined);
     if (!isPossible) checkValue(client, register, values, isListed ? 'listed' : undefined, node);
   }

@@ -34,8 +34,10 @@ async function observeTag(client: Client, tag: Register): Promise<Value> {
   const { world } = client;
   const values: Value[] = [];
   for (let node = 0; node < client.nodes; node++) {
+    const tell = world.told.begin();
     const reply = await get(client, `/v2/${tag.repository}/manifests/${tag.name}`, node);
     const value = reply?.status === 200 ? checkManifest(client, tag, reply) : undefined;
+    if (reply !== undefined) tell(tag.repository, tag.name, { kind: 'read', outcome: value });
     if (!tag.possible().has(value)) world.violate('lost', tag, value, `at the end was shown by node ${node + 1}`);
     values.push(value);
   }

@@ -1,6 +1,7 @@
 import { appendFileSync } from 'node:fs';
 import type { History, Register, Value } from '../support/drill/history.ts';
 import type { Figures } from './figures.ts';
+import { Told } from './told.ts';
 
 /** A manifest that a client pushed, or tried to push. */
 export interface KnownManifest {
@@ -37,6 +38,7 @@ const MAX_PUSHABLE = 30;
 /** The shared knowledge of all clients. */
 export class World {
   readonly history: History;
+  readonly told = new Told();
   /** Every manifest that was sent, by digest. */
   readonly manifests = new Map<string, KnownManifest>();
   /** Repositories with an acknowledged push. */
