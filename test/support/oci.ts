@@ -146,13 +146,16 @@ export async function pushImage(url: string, repository: string, pushed: Image, 
   await pushManifest(url, repository, pushed, tag);
 }
 
+/** If the server has several threads, each request is to reach any of them, and a connection stays with its thread. */
+const keepalive = process.env.TEST_THREADS === undefined;
+
 /** Reads the whole response. @throws Error with the response if it has another status */
 export async function expectStatus(
   status: number,
   url: string,
   init: RequestInit = {},
 ): Promise<{ readonly headers: Headers; readonly bytes: Uint8Array }> {
-  const response = await fetch(url, { signal: AbortSignal.timeout(60_000), redirect: 'manual', ...init });
+  const response = await fetch(url, { signal: AbortSignal.timeout(60_000), redirect: 'manual', keepalive, ...init });
   const bytes = await response.bytes();
   if (response.status !== status) {
     const text = new TextDecoder().decode(bytes.subarray(0, 2_000));

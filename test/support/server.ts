@@ -13,7 +13,7 @@ const READY_WITHIN_MS = 60_000;
 const STOP_WITHIN_MS = 60_000;
 const REMOVED_WITHIN_MS = 5_000;
 /** TEST_THREADS=4 runs any test with servers of four threads, unless the test itself says how many. */
-const OF_THIS_RUN: Readonly<Record<string, string>> =
+export const OF_THIS_RUN: Readonly<Record<string, string>> =
   process.env.TEST_THREADS === undefined ? {} : { THREADS: process.env.TEST_THREADS };
 
 export interface Server {

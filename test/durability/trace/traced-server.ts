@@ -2,7 +2,7 @@ import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { SETTINGS } from '../../../src/config.ts';
 import { tools } from '../../support/command.ts';
-import { projectRoot, temporaryFolder } from '../../support/server.ts';
+import { OF_THIS_RUN, projectRoot, temporaryFolder } from '../../support/server.ts';
 import { within } from '../../support/within.ts';
 import { TRACED } from './strace.ts';
 
@@ -78,6 +78,7 @@ async function startUnder(
       PORT: port,
       STORAGE_PATH: dataPath,
       UV_THREADPOOL_SIZE: SETTINGS.ioThreads.fallback,
+      ...OF_THIS_RUN,
       ...settings,
     },
     stdin: 'ignore',

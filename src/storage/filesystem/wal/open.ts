@@ -36,7 +36,7 @@ export async function openWal({ root, uniqueName, fatal, enabled, syncFirst }: O
   if (fileSystem !== undefined && enabled) {
     try {
       await diskSync.ensureFolder(folder, root);
-      if (syncFirst === true) await fileSystem.sync();
+      if (syncFirst === true) await syncAll(fileSystem, root);
       return { wal: new WriteAheadLog({ folder, diskSync, fileSystem, fatal }), recovered };
     } catch (error) {
       // An existing store can be served from a full disk.
@@ -45,6 +45,14 @@ export async function openWal({ root, uniqueName, fatal, enabled, syncFirst }: O
   }
   fileSystem?.close();
   return { wal: undefined, recovered };
+}
+
+async function syncAll(fileSystem: FileSystem, root: string): Promise<void> {
+  try {
+    await fileSystem.sync();
+  } catch (cause) {
+    throw new StoreRefused(`the file system of ${root} cannot be synced: check the disk`, { cause });
+  }
 }
 
 async function recover(options: RecoveryOptions): Promise<number> {
