@@ -243,9 +243,9 @@ export const SETTINGS = {
       'Whether small objects of a data folder share syncs in a write-ahead log, if the folder is on a local file system (ext4, XFS, btrfs, F2FS) and not shared; otherwise each is synced separately.',
   }),
   threads: integer('THREADS', 0, 256, {
-    fallback: '1',
+    fallback: '0',
     sentence:
-      'Number of threads that serve requests (on Linux); 0: one for each processor that the process may use (affinity and CPU limits of its control group).',
+      'Number of threads that serve requests (on Linux). 0: one for each processor that the process may use (affinity and CPU limits of its control group).',
   }),
   ioThreads: integer('IO_THREADS', 1, 1024, {
     fallback: '32',
