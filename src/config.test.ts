@@ -70,7 +70,7 @@ const DEFAULTS: Config = {
   maxUploadBytesPerSubject: 0,
   drainTimeout: 25_000,
   writeAhead: true,
-  threads: 1,
+  threads: 0,
   ioThreads: 32,
   viewMemory: 256 * 1024 ** 2,
   contentCache: 64 * 1024 ** 2,

@@ -5,6 +5,7 @@ import { join } from 'node:path';
 import packageJson from '../package.json' with { type: 'json' };
 import { readConfig } from '../src/config.ts';
 import { run } from './support/command.ts';
+import { eventually } from './support/eventually.ts';
 import { pushBlob, randomBlob } from './support/oci.ts';
 import { cleanUp, projectRoot, type Server, startServer, temporaryFolder } from './support/server.ts';
 
@@ -35,7 +36,8 @@ test('the settings bound the number of threads that wait for the disk', async ()
 
 test('a server that was started in another way warns that the setting has no effect', async () => {
   const server = await startServer({ IO_THREADS: '4', UV_THREADPOOL_SIZE: '' });
-  expect(server.logs()).toContain(`${WARNING}: start with npm start, or set UV_THREADPOOL_SIZE=4`);
+  const warning = `${WARNING}: start with npm start, or set UV_THREADPOOL_SIZE=4`;
+  await eventually(() => expect(server.logs()).toContain(warning));
 });
 
 describe('IO_THREADS reaches Bun through', () => {

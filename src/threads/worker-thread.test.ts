@@ -25,7 +25,7 @@ function start(entry: string): { readonly thread: WorkerThread; readonly lost: s
   const lost: string[] = [];
   const thread = new WorkerThread({
     entry,
-    ...{ index: 1, count: 2, memory: { heads: new SharedArrayBuffer(12), limits: LIMITS }, config: readConfig({}) },
+    ...{ index: 1, count: 2, memory: { heads: new SharedArrayBuffer(12), limits: LIMITS }, config: readConfig({ THREADS: '3' }) },
     log: { kind: 'pretty', level: 'silent', thread: 1, isColored: false },
     lost: (reason) => lost.push(reason),
   });
@@ -37,7 +37,7 @@ const SERVES = new URL('../../test/support/serving-thread.ts', import.meta.url).
 
 test('a thread gets its place, the settings and the shared memory, and serves by calls', async () => {
   const { thread, lost } = start(SERVES);
-  expect(await thread.serving.listen(5_000)).toBe(5_000 + 1 + 2 + 1);
+  expect(await thread.serving.listen(5_000)).toBe(5_000 + 1 + 2 + 3);
   expect(await thread.serving.inFlight()).toBe(3);
   const [drained] = await Promise.allSettled([thread.serving.drain(1)]);
   expect(drained).toMatchObject({ reason: { name: 'ConfigError', message: 'PORT cannot be used' } });
