@@ -2,7 +2,7 @@
 import { afterAll, beforeAll, describe, expect, setDefaultTimeout, test } from 'bun:test';
 import { existsSync, mkdirSync, readFileSync, statSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { decodeJwt } from 'jose';
+import { decodeJwt, decodeProtectedHeader } from 'jose';
 import { makeTokenKey } from '../../src/access/tokens/keys.ts';
 import { marinaCommand } from '../cli/marina.ts';
 import { attempt, run } from '../support/command.ts';
@@ -335,10 +335,23 @@ test('a key is replaced while the registry runs, and tokens of the old key stay 
   writeFileSync(path, fresh + old);
   await eventually(() => expect(rotating.logs()).toContain('a changed configuration file is in use'));
   expect(await status(body.token)).toBe(200);
-  const next = (await get([], basic(), rotating)).body.token;
+  // Each thread reads the file again by itself. New connections reach all of them.
+  const kidOf = (token: unknown) => decodeProtectedHeader(String(token)).kid;
+  const newTokens = () =>
+    Promise.all(
+      Array.from({ length: 24 }, async () => {
+        const headers = { ...basic(), connection: 'close' };
+        return (await get([], headers, rotating)).body.token;
+      }),
+    );
+  let next: readonly unknown[] = [];
+  await eventually(async () => {
+    next = await newTokens();
+    for (const token of next) expect(kidOf(token)).not.toBe(kidOf(body.token));
+  });
   writeFileSync(path, fresh);
   await eventually(async () => expect(await status(body.token)).toBe(401));
-  expect(await status(next)).toBe(200);
+  for (const token of next) expect(await status(token)).toBe(200);
   await rotating.stop();
 });
 
