@@ -32,7 +32,6 @@ function start(shape: string, settings: Readonly<Record<string, string>>): Promi
   return startServer({ ...shapes[shape], ...settings });
 }
 
-/** Ends with the last bytes that were sent before a signal. */
 async function expectEnd(server: Server, code: number): Promise<void> {
   expect(await within(SOON_MS, server.process.exited)).toBe(code);
 }
