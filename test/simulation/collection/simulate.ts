@@ -125,6 +125,8 @@ async function checkFinalState(world: CollectionWorld): Promise<void> {
   await Promise.all(world.lasting);
   // Late requests arrive, too.
   await scheduler.sleep(MAX_PAUSE * Math.max(grace, HOUR_MS) + ROUND_MS);
+  // A client whose request was late may have begun an upload since, with long pauses.
+  await Promise.all(world.lasting);
   for (const name of world.open) history.violated(`${name} is not answered`);
   await endPins(world);
   // The views in a process prove nothing about the store.
