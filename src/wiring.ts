@@ -183,6 +183,7 @@ export async function wire(settings: Config, logs: Logs, version: string, thread
     viewBytes: shape.viewBytes,
     viewRepositories: shape.viewRepositories,
     cacheBytes: () => cache.size,
+    pastBytes: past.bytes,
     isReadOnly: () => writes.state !== 'writable',
   });
   const metrics = openMetricsPage(thread, telemetry);

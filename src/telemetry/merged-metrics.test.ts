@@ -10,6 +10,7 @@ function threadWith(requests: number, views: number, isReadOnly = false): Teleme
     viewBytes: () => views,
     viewRepositories: () => 1,
     cacheBytes: () => 0,
+    pastBytes: () => 0,
     isReadOnly: () => isReadOnly,
   });
   for (let request = 0; request < requests; request++) {

@@ -153,6 +153,7 @@ describe('metrics', () => {
       viewBytes: () => 2,
       viewRepositories: () => 3,
       cacheBytes: () => 4,
+      pastBytes: () => 5,
       isReadOnly: () => true,
     });
     const value = async (name: string) =>
@@ -165,6 +166,7 @@ describe('metrics', () => {
     expect(await value('marina_view_bytes')).toBe(2);
     expect(await value('marina_view_repositories')).toBe(3);
     expect(await value('marina_content_cache_bytes')).toBe(4);
+    expect(await value('marina_past_bytes')).toBe(5);
     expect(await value('marina_read_only')).toBe(1);
     expect(await value('process_resident_memory_bytes')).toBeGreaterThan(1_000_000);
     expect(telemetry.contentType).toContain('text/plain; version=0.0.4');

@@ -20,6 +20,7 @@ export interface Observed {
   readonly viewBytes: () => number;
   readonly viewRepositories: () => number;
   readonly cacheBytes: () => number;
+  readonly pastBytes: () => number;
   readonly isReadOnly: () => boolean;
 }
 
@@ -97,6 +98,7 @@ export class Telemetry implements MetricsPage {
       'Bytes of manifests and small blobs cached in memory.',
       observed.cacheBytes,
     );
+    this.#gauge('marina_past_bytes', 'Estimated memory of states of the past.', observed.pastBytes);
     const isReadOnly = (): number => (observed.isReadOnly() ? 1 : 0);
     this.#gauge(
       'marina_read_only',
