@@ -94,7 +94,7 @@ export async function wire(settings: Config, logs: Logs, version: string, thread
   const reach = reachOf(config.crashPoint);
   const { redisUrl } = config;
   const folderThread = config.storageDriver === 'filesystem' && redisUrl === undefined ? thread : ALONE;
-  const quotas = openQuotas({ logger, telemetry, folderThread });
+  const quotas = openQuotas({ logger, telemetry, thread });
   const onRules = (rules: AccessRules): void => quotas.use(rules.quotas);
   const accessFiles = await openAccessFiles(config, { logger, telemetry, onRules, thread });
   const tls = await openTls(config, { logger, telemetry, thread });
@@ -103,7 +103,7 @@ export async function wire(settings: Config, logs: Logs, version: string, thread
   const { writes, close: closeSwitch } = await openWriteSwitch(config, opened, logger, thread);
   const pulls = await openPulls({ opened, policy, newId, logs, thread, folderThread });
   const expiring = watchExpiring(opened, policy, logger);
-  const robots = openRobotsLog({ driver: opened.driver, logs, newId, reach, node });
+  const robots = openRobotsLog({ driver: opened.driver, logs, newId, reach, node }, thread);
   const shapePorts: ShapePorts = {
     config,
     logs,

@@ -82,6 +82,7 @@ function open({
   policy = openAccess,
   basic = { kind: 'refused', reason: 'wrong password' } as MaybeAsync<Authenticated>,
   bearer = { kind: 'refused', reason: 'expired' } as MaybeAsync<Authenticated>,
+  catchUp = (): Promise<void> | undefined => undefined,
 } = {}) {
   const lines: Line[] = [];
   const write = (fields: Readonly<Record<string, unknown>>, message: string) => lines.push({ message, fields });
@@ -91,6 +92,7 @@ function open({
     rules: { allowing: () => 3, nearest: () => 7 },
     publicAddress: new PublicAddress({ url: '', hosts: [], proxies: new Proxies([]), scheme: 'https' }),
     logger: { info: write, warn: write },
+    catchUp,
   });
   return { gate, lines };
 }
@@ -210,6 +212,17 @@ describe('the caller of a request', () => {
     const known: Authenticated = { kind: 'known', authority: OIDC };
     const { gate } = open({ bearer: Promise.resolve(known) });
     expect((await gate.identify(request(BEARER), required)).actor.label).toBe('oidc:ci:job' as never);
+  });
+
+  test('is identified, also by a remembered header, only after this thread has caught up with the others', async () => {
+    const order: string[] = [];
+    const acceptAgain = () => order.push('remembered') > 0;
+    let catchingUp: Promise<void> | undefined;
+    const { gate } = open({ basic: { kind: 'known', authority: USER, acceptAgain }, catchUp: () => catchingUp });
+    const first = gate.identify(request(BASIC), required);
+    catchingUp = Bun.sleep(5).then(() => void order.push('caught up'));
+    expect(await gate.identify(request(BASIC), required)).toBe(await first);
+    expect(order).toEqual(['caught up', 'remembered']);
   });
 
   test('is in the client certificate only if there is no Authorization header', async () => {

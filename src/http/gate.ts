@@ -44,6 +44,8 @@ export interface GatePorts {
   /** The token server of the AUTH_TOKEN settings; undefined: this registry issues its tokens itself. */
   readonly tokenServer?: TokenService | undefined;
   readonly logger: GateLog;
+  /** Called before any credentials are checked. @returns a promise if this thread must first read what another one already knows */
+  readonly catchUp?: () => Promise<void> | undefined;
 }
 
 const CREDENTIALS_WRONG = 'the credentials are wrong or no longer valid';
@@ -77,6 +79,14 @@ export class Gate {
    * @throws Unauthorized; RegistryError `too-many-requests`
    */
   identify(from: GateRequest, required: RequiredAccess | undefined): MaybeAsync<Identified> {
+    const { catchUp } = this.#ports;
+    const catchingUp = catchUp?.();
+    return catchingUp === undefined
+      ? this.#identify(from, required)
+      : catchingUp.then(() => this.#identify(from, required));
+  }
+
+  #identify(from: GateRequest, required: RequiredAccess | undefined): MaybeAsync<Identified> {
     const { authentication } = this.#ports;
     const header = from.request.headers.get('authorization');
     const remembered = header !== null && BASIC.test(header) ? this.#basic.find(header) : undefined;

@@ -14,12 +14,13 @@ const bytes = (amount: number) => ({ bytes: amount, tags: 0, slots: 1 });
 const channels: MessageChannel[] = [];
 let ledger: Ledger;
 let counted: RepositoryName[];
+let written: RepositoryName[];
 let refused: string[];
 
 beforeEach(() => {
   ledger = new Ledger();
   ledger.use(QUOTAS);
-  [counted, refused] = [[], []];
+  [counted, written, refused] = [[], [], []];
 });
 afterAll(() => {
   for (const { port1 } of channels) port1.close();
@@ -34,6 +35,7 @@ function openThread(): { readonly ledger: ThreadLedger; readonly owner: QuotaCal
     new QuotaService({
       ledger,
       count: async (repo) => void counted.push(repo),
+      written: (repo) => void written.push(repo),
       refused: (quota, resource) => void refused.push(`${quota} ${resource}`),
     }),
   );
@@ -94,6 +96,13 @@ describe('the ledgers of several threads', () => {
     await reservation.want(bytes(50));
     await reservation.finish();
     expect(ledger.finished(A)).toHaveLength(1);
+    expect(written).toEqual([A]);
+  });
+
+  test('are counted after a write that was not reported', async () => {
+    const { owner } = openThread();
+    await owner.written(B);
+    expect([written, ledger.finished(B)]).toEqual([[B], []]);
   });
 
   test('know by themselves which repositories have a quota', async () => {

@@ -4,8 +4,8 @@ import type { RepositoryName } from '../oci/names.ts';
 import { type Cost, type Excess, type HeldRoom, Ledger, type Reservation } from './ledger.ts';
 
 /**
- * The ledger of the process, as the thread that owns the data folder offers it to one other thread. So the threads of a process can no
- * more exceed a quota together than one thread can.
+ * The ledger of the process, as the owner thread offers it to one other thread. So the threads of a process can no more exceed a quota
+ * together than one thread can.
  */
 export interface QuotaCalls {
   /**
@@ -13,8 +13,11 @@ export interface QuotaCalls {
    * @param id of the reservation: a number of the thread's own; the first call makes the reservation
    */
   want(id: number, repo: RepositoryName, wanted: Cost): Promise<Excess | undefined>;
+  /** As HeldRoom.finish. The owner counts the repository soon. */
   finish(id: number): Promise<void>;
   release(id: number): Promise<void>;
+  /** The thread has written to a repository, and its slots are not reported by `used`. The owner counts the repository soon. */
+  written(repo: RepositoryName): Promise<void>;
   /** Counts a repository up to its newest slot. */
   count(repo: RepositoryName): Promise<void>;
   /** The usage of a repository after a slot was applied to the thread's view. */
@@ -25,41 +28,51 @@ export interface QuotaCalls {
 
 /** For `remote` in threads/calls.ts. */
 export const QUOTA_CALLS = [
-  ...(['want', 'finish', 'release', 'count', 'used', 'refused'] as const),
+  ...(['want', 'finish', 'release', 'written', 'count', 'used', 'refused'] as const),
 ] satisfies readonly (keyof QuotaCalls)[];
 
 export interface QuotaServicePorts {
   readonly ledger: Ledger;
   /** Counts the repository's current usage into the ledger. */
   readonly count: (repo: RepositoryName) => Promise<void>;
+  /** Called after a write that the ledger may not include yet. */
+  readonly written: (repo: RepositoryName) => void;
   readonly refused: (quota: string, resource: Resource) => void;
 }
 
 /** The owner's side. */
 export class QuotaService implements QuotaCalls {
   readonly #ports: QuotaServicePorts;
-  readonly #reservations = new Map<number, Reservation>();
+  readonly #reservations = new Map<number, { readonly repo: RepositoryName; readonly reservation: Reservation }>();
 
   constructor(ports: QuotaServicePorts) {
     this.#ports = ports;
   }
 
   async want(id: number, repo: RepositoryName, wanted: Cost): Promise<Excess | undefined> {
-    const reservation = this.#reservations.get(id) ?? this.#ports.ledger.reserve(repo);
-    this.#reservations.set(id, reservation);
+    const reservation = this.#reservations.get(id)?.reservation ?? this.#ports.ledger.reserve(repo);
+    this.#reservations.set(id, { repo, reservation });
     const excess = reservation.want(wanted);
     // The quota itself has functions, which cannot be sent.
     return excess && { ...excess, quota: { name: excess.quota.name } };
   }
 
   async finish(id: number): Promise<void> {
-    this.#reservations.get(id)?.finish();
+    const finished = this.#reservations.get(id);
+    if (finished === undefined) return;
     this.#reservations.delete(id);
+    finished.reservation.finish();
+    // Last, so that the count releases this reservation too.
+    this.#ports.written(finished.repo);
   }
 
   async release(id: number): Promise<void> {
-    this.#reservations.get(id)?.release();
+    this.#reservations.get(id)?.reservation.release();
     this.#reservations.delete(id);
+  }
+
+  async written(repo: RepositoryName): Promise<void> {
+    this.#ports.written(repo);
   }
 
   async count(repo: RepositoryName): Promise<void> {
@@ -75,7 +88,7 @@ export class QuotaService implements QuotaCalls {
   }
 }
 
-/** The ledger of a thread that does not own the data folder: it knows the quotas, and reserves at the owner. */
+/** The ledger of a thread that is not the owner: it knows the quotas, and reserves at the owner. */
 export class ThreadLedger {
   readonly #owner: QuotaCalls;
   /** Of the quotas alone; nothing is counted in it. */

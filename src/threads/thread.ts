@@ -27,6 +27,8 @@ export interface SharedMemory {
   /** Keeps the views of all threads current: Heads in projection/threads/. */
   readonly heads: SharedArrayBuffer;
   readonly limits: LimitMemory;
+  /** The newest slot of the log of robots: RobotsHead in access/robots/. */
+  readonly robots: SharedArrayBuffer;
 }
 
 /** What is in progress on all threads. */

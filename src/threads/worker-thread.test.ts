@@ -20,12 +20,13 @@ const LIMITS = {
   clients: new SharedArrayBuffer(4),
   subjects: new SharedArrayBuffer(4),
 };
+const MEMORY = { heads: new SharedArrayBuffer(12), limits: LIMITS, robots: new SharedArrayBuffer(8) };
 
 function start(entry: string): { readonly thread: WorkerThread; readonly lost: string[] } {
   const lost: string[] = [];
   const thread = new WorkerThread({
     entry,
-    ...{ index: 1, count: 2, memory: { heads: new SharedArrayBuffer(12), limits: LIMITS }, config: readConfig({ THREADS: '3' }) },
+    ...{ index: 1, count: 2, memory: MEMORY, config: readConfig({ THREADS: '3' }) },
     log: { kind: 'pretty', level: 'silent', thread: 1, isColored: false },
     lost: (reason) => lost.push(reason),
   });

@@ -53,7 +53,10 @@ export async function openAccessControl(ports: AccessPorts): Promise<Access> {
   const claimsNeeded = (issuer: string): readonly string[] => rules().claimsNeeded(issuer);
   return {
     policy,
-    gate: new Gate({ authentication, policy, rules: policy, publicAddress, tokenServer, logger }),
+    gate: new Gate({
+      ...{ authentication, policy, rules: policy, publicAddress, tokenServer, logger },
+      catchUp: robots.catchUp,
+    }),
     tokens: tokens.endpoint({ policy, authentication, claimsNeeded }),
     close: () => {
       robots.close();

@@ -15,11 +15,8 @@ import type { Shape, ShapePorts } from './node-ports.ts';
 
 /** Another process works on a bucket only during a rolling deployment, and what it writes is noticed when a repository is used. */
 const COUNT_BUCKET_EVERY_MS = 10 * 60_000;
-/** How old the count of what other threads wrote to a bucket may be, and how often one repository is counted that this one writes to. */
-const COUNT_THREADS = { kind: 'always', everyMs: 15_000, pauseMs: 2_000 } as const;
-
 /** Every slot is counted when it is written. Only while threads read a changed ACCESS_FILE one after another, something may be missed. */
-const COUNT_FOLDER_EVERY_MS = 60_000;
+const COUNT_THREADS_EVERY_MS = 60_000;
 
 /** Wires the embedded shape: one process, with the views in memory, that also runs the jobs. */
 export async function wireEmbedded(ports: ShapePorts): Promise<Shape> {
@@ -78,10 +75,9 @@ async function openParts(ports: ShapePorts, projection: MemoryProjection): Promi
 }
 
 /** Who else writes to the store, as far as quotas are concerned. */
-function sharingOf({ opened, thread, folderThread }: ShapePorts): Sharing {
-  if (!opened.isLocked)
-    return thread.kind === 'alone' ? { kind: 'sometimes', everyMs: COUNT_BUCKET_EVERY_MS } : COUNT_THREADS;
-  return folderThread.kind === 'alone' ? { kind: 'alone' } : { kind: 'sometimes', everyMs: COUNT_FOLDER_EVERY_MS };
+function sharingOf({ opened, thread }: ShapePorts): Sharing {
+  if (thread.kind !== 'alone') return { kind: 'sometimes', everyMs: COUNT_THREADS_EVERY_MS };
+  return opened.isLocked ? { kind: 'alone' } : { kind: 'sometimes', everyMs: COUNT_BUCKET_EVERY_MS };
 }
 
 /** Opens the upload sessions of the embedded shape, also for a command that changes the store without a server. */

@@ -38,18 +38,20 @@ export interface QuotaWiring {
 interface QuotaPorts {
   readonly logger: Logger;
   readonly telemetry: Telemetry;
-  readonly folderThread: Thread;
+  readonly thread: Thread;
 }
 
-/** Quotas of ACCESS_FILE, which may be added later. The threads of a data folder share the owner's ledger. */
+/** Quotas of ACCESS_FILE, which may be added later. The threads of a process share the owner's ledger. */
 export function openQuotas(ports: QuotaPorts): QuotaWiring {
-  const { folderThread } = ports;
-  if (folderThread.kind !== 'other') return openLedger(ports);
-  return useOwnersLedger(remote<QuotaCalls>(folderThread.services.quotas, QUOTA_CALLS), ports.logger);
+  const { thread } = ports;
+  if (thread.kind !== 'other') return openLedger(ports);
+  return useOwnersLedger(remote<QuotaCalls>(thread.services.quotas, QUOTA_CALLS), ports.logger);
 }
 
 function useOwnersLedger(owner: QuotaCalls, logger: Logger): QuotaWiring {
   const ledger = new ThreadLedger(owner);
+  /** Otherwise the owner's ledger is updated with every slot that this thread applies. */
+  let reportsWrites = false;
   const failed = (error: unknown): void =>
     logger.warn({ err: error }, 'the usage of a repository could not be reported; it will be counted again');
   return {
@@ -57,22 +59,26 @@ function useOwnersLedger(owner: QuotaCalls, logger: Logger): QuotaWiring {
       used: (repo, usage) => {
         if (ledger.limits(repo)) owner.used(repo, usage).catch(failed);
       },
-      // The ledger is updated with every slot that a thread applies.
-      appended: () => {},
+      appended: (repo) => {
+        if (reportsWrites && ledger.limits(repo)) owner.written(repo).catch(failed);
+      },
     },
-    limit: (inner) =>
-      new Quotas(inner, {
+    limit: (inner, { sharing }) => {
+      reportsWrites = sharing.kind === 'always';
+      return new Quotas(inner, {
         ledger,
         count: (repo) => owner.count(repo),
-        written: () => true,
+        // A reservation that is finished, not released, makes the owner count the repository.
+        written: () => !reportsWrites,
         refused: ({ quota, resource }) => void owner.refused(quota.name, resource).catch(failed),
-      }),
+      });
+    },
     use: (quotas) => ledger.use(quotas),
     close: async () => {},
   };
 }
 
-function openLedger({ logger, telemetry, folderThread }: QuotaPorts): QuotaWiring {
+function openLedger({ logger, telemetry, thread }: QuotaPorts): QuotaWiring {
   const ledger = new Ledger();
   let counter: UsageCounter | undefined;
   let hasQuotas = false;
@@ -106,13 +112,14 @@ function openLedger({ logger, telemetry, folderThread }: QuotaPorts): QuotaWirin
       countAll();
       const count = (repo: RepositoryName): Promise<void> => begun.count(repo);
       const refused = (quota: string, resource: Resource): void => telemetry.quotas.refused(quota, resource);
-      const others = folderThread.kind === 'owner' ? folderThread.others : [];
+      const written = (repo: RepositoryName): boolean => begun.written(repo);
+      const others = thread.kind === 'owner' ? thread.others : [];
       for (const { services } of others)
-        offer<QuotaCalls>(services.quotas, new QuotaService({ ledger, count, refused }));
+        offer<QuotaCalls>(services.quotas, new QuotaService({ ledger, count, written, refused }));
       return new Quotas(inner, {
         ledger,
         count,
-        written: (repo) => begun.written(repo),
+        written,
         refused: ({ quota, resource }) => refused(quota.name, resource),
       });
     },

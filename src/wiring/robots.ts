@@ -2,6 +2,7 @@ import type { BasicAuthenticator } from '../access/authenticator.ts';
 import type { Judge } from '../access/credential-judge.ts';
 import type { RobotChange } from '../access/robots/decide.ts';
 import { Freshness, POLL_INTERVAL_MS } from '../access/robots/freshness.ts';
+import { RobotsHead } from '../access/robots/head.ts';
 import { RobotsLog, type RobotsLogPorts } from '../access/robots/log.ts';
 import type { RobotName } from '../access/robots/robot.ts';
 import { RobotLogins } from '../access/robots/robot-logins.ts';
@@ -11,6 +12,7 @@ import { OPERATOR } from '../control/protocol.ts';
 import type { StoreReader } from '../storage/driver.ts';
 import type { Logger, Logs } from '../telemetry/log.ts';
 import type { Telemetry } from '../telemetry/metrics.ts';
+import { ALONE, type Thread } from '../threads/thread.ts';
 import { operatorLabel, repeat, sleep } from './basics.ts';
 import { requireWritableStore } from './read-only.ts';
 import { type OpenedStore, openStore } from './store.ts';
@@ -18,10 +20,12 @@ import { requireStoreOwner, silent } from './writable.ts';
 
 export function openRobotsLog(
   ports: Pick<RobotsLogPorts, 'driver' | 'newId' | 'reach' | 'node'> & { readonly logs: Logs },
+  thread: Thread,
 ): RobotsLog {
   const snapshotFailed = (error: unknown): void =>
     ports.logs.logger.warn({ err: error }, 'a snapshot of the robots could not be stored; it is tried again');
-  return new RobotsLog({ ...ports, now: Date.now, sleep, snapshotFailed });
+  const head = thread.kind === 'alone' ? undefined : new RobotsHead(thread.memory.robots);
+  return new RobotsLog({ ...ports, now: Date.now, sleep, snapshotFailed, head });
 }
 
 export interface OpenRobotLogins {
@@ -29,6 +33,8 @@ export interface OpenRobotLogins {
   /** A text that changes with the robot's secret; undefined if the robot cannot log in. */
   readonly versionOf: (name: string) => string | undefined;
   readonly tokenLifetime: (name: string, max: number) => number;
+  /** As in GatePorts. */
+  readonly catchUp: () => Promise<void> | undefined;
   readonly close: () => void;
 }
 
@@ -73,6 +79,8 @@ export async function openRobotLogins({
     authenticator: logins,
     versionOf: (name) => logins.versionOf(name),
     tokenLifetime: (name, max) => logins.tokenLifetime(name, max),
+    // During an outage nothing can be read; then the age decides.
+    catchUp: () => (view.isBehind && !freshness.isStale ? freshness.catchUp(() => view.isBehind) : undefined),
     close: repeat(POLL_INTERVAL_MS, () => freshness.poll()),
   };
 }
@@ -101,7 +109,7 @@ export async function changeRobot(
   const opened = await openStore(config, isShared, base);
   try {
     const actor = operatorLabel();
-    await openRobotsLog({ ...base, driver: opened.driver, node: OPERATOR }).change(name, change, actor);
+    await openRobotsLog({ ...base, driver: opened.driver, node: OPERATOR }, ALONE).change(name, change, actor);
   } finally {
     await opened.close();
   }

@@ -1,3 +1,4 @@
+import { RobotsHead } from '../access/robots/head.ts';
 import { type Config, ConfigError } from '../config.ts';
 import { Heads } from '../projection/threads/heads.ts';
 import { processors } from '../system/processors.ts';
@@ -20,7 +21,7 @@ export function threadCount({ threads }: Config): number {
 
 /** The memory that all threads of this process share. */
 export function allocateSharedMemory(config: Config): SharedMemory {
-  return { heads: Heads.allocate(), limits: allocateLimitMemory(config) };
+  return { heads: Heads.allocate(), limits: allocateLimitMemory(config), robots: RobotsHead.allocate() };
 }
 
 /** What GET /metrics shows on any thread: the metrics of the whole process. */

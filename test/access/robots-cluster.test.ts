@@ -36,6 +36,7 @@ test('a robot logs in on every node, and no node accepts its secret or its token
   const everywhere = async (headers: Record<string, string>): Promise<readonly number[]> =>
     await Promise.all(urls.map((url) => statusOf(`${url}/v2/`, headers)));
   await eventually(async () => expect(await everywhere(basic('ci-1', secret))).toEqual([200, 200]), KNOWN_WITHIN_MS);
+  expect(await onAllThreads(urls, basic('ci-1', secret))).toEqual(new Set([200]));
 
   // Through the balancer, so on both nodes.
   const [crane] = await tools('crane');
@@ -66,10 +67,18 @@ test('a robot logs in on every node, and no node accepts its secret or its token
     expect(await Promise.all(urls.map((url) => refreshed(url, refresh)))).toEqual([401, 401]);
   }, KNOWN_WITHIN_MS);
   expect(performance.now() - revokedAt).toBeLessThan(KNOWN_WITHIN_MS);
+  for (const headers of [basic('ci-1', secret), bearer(access)])
+    expect(await onAllThreads(urls, headers)).toEqual(new Set([401]));
 
   await killWhileCreating(cluster);
   await withoutStore(cluster);
 });
+
+/** What all threads of these nodes answer at once. The kernel spreads so many connections over all of them. */
+async function onAllThreads(urls: readonly string[], headers: Record<string, string>): Promise<ReadonlySet<number>> {
+  const requests = urls.flatMap((url) => Array.from({ length: 20 }, () => statusOf(`${url}/v2/`, headers)));
+  return new Set(await Promise.all(requests));
+}
 
 /** At any moment the log stays intact, and an existing robot can be given a new secret. */
 async function killWhileCreating(cluster: Cluster): Promise<void> {

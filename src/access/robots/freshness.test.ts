@@ -59,3 +59,34 @@ test('a poll that never ends is reported, and no other begins before it ends', a
   await freshness.poll();
   expect(freshness.age).toBe(0);
 });
+
+test('catching up polls at once, and again if the poll in progress looked too early', async () => {
+  const early = Promise.withResolvers<void>();
+  let [polls, isBehind] = [0, true];
+  const { freshness } = opened(async () => {
+    if (++polls === 1) await early.promise;
+    else isBehind = false;
+  });
+  const running = freshness.poll();
+  const both = [freshness.catchUp(() => isBehind), freshness.catchUp(() => isBehind)];
+  expect(polls).toBe(1);
+  early.resolve();
+  await Promise.all([running, ...both]);
+  expect([polls, isBehind]).toEqual([2, false]);
+  await freshness.catchUp(() => isBehind);
+  expect(polls).toBe(2);
+});
+
+test('catching up ends with the first poll that fails, and when a poll takes too long', async () => {
+  let polls = 0;
+  const failing = opened(async () => {
+    polls++;
+    throw new Error('no store');
+  });
+  await failing.freshness.catchUp(() => true);
+  expect([polls, failing.freshness.isStale]).toEqual([1, true]);
+  const hanging = opened(() => new Promise(() => {}));
+  const begin = performance.now();
+  await hanging.freshness.catchUp(() => true);
+  expect(performance.now() - begin).toBeWithin(2_400, 4_500);
+});

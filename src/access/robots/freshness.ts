@@ -1,3 +1,5 @@
+import { within } from '../../system/within.ts';
+
 /** How often a node polls for changes of robots, in milliseconds: "every node knows a revocation within 5 s". */
 export const POLL_INTERVAL_MS = 2_000;
 /** A poll that takes longer has failed. */
@@ -21,7 +23,7 @@ export interface FreshnessPorts {
 export class Freshness {
   readonly #ports: FreshnessPorts;
   #freshAt = Number.NEGATIVE_INFINITY;
-  #isPolling = false;
+  #running: Promise<void> | undefined;
   #isStale = false;
 
   constructor(ports: FreshnessPorts) {
@@ -33,15 +35,40 @@ export class Freshness {
     return this.#ports.now() - this.#freshAt;
   }
 
+  /** Whether the last poll failed. */
+  get isStale(): boolean {
+    return this.#isStale;
+  }
+
   /** Never rejects. Does nothing while another poll is running. */
   async poll(): Promise<void> {
-    const { poll, now, onFresh } = this.#ports;
-    if (this.#isPolling) {
+    if (this.#running !== undefined) {
       // Some stores cannot abort a read, so a poll can outlive its timeout.
       if (this.age > MAX_AGE_FOR_LOGIN_MS) this.#stale(new Error('the store does not respond'));
       return;
     }
-    this.#isPolling = true;
+    this.#running = this.#poll();
+    try {
+      await this.#running;
+    } finally {
+      this.#running = undefined;
+    }
+  }
+
+  /**
+   * Polls now, because there are changes that this thread has not read. Never rejects. Resolves once it has read them, a poll has failed,
+   * or a poll would have timed out.
+   */
+  async catchUp(isBehind: () => boolean): Promise<void> {
+    const polls = async (): Promise<void> => {
+      // A poll that was already running may have looked too early. The next one has not.
+      for (let left = 2; left > 0 && isBehind() && !this.#isStale; left--) await (this.#running ?? this.poll());
+    };
+    await within(POLL_TIMEOUT_MS, polls());
+  }
+
+  async #poll(): Promise<void> {
+    const { poll, now, onFresh } = this.#ports;
     const startedAt = now();
     try {
       await poll(AbortSignal.timeout(POLL_TIMEOUT_MS));
@@ -50,8 +77,6 @@ export class Freshness {
       this.#isStale = false;
     } catch (error) {
       this.#stale(error);
-    } finally {
-      this.#isPolling = false;
     }
   }
 

@@ -7,6 +7,7 @@ import type { Durability, ObjectStore, StoreReader } from '../../storage/driver.
 import { robotSlotKey, robotSnapshotKey } from '../../storage/paths.ts';
 import { decideChange, type RobotChange } from './decide.ts';
 import { encodeRobotBatch, ROBOT_BATCH_VERSION, type RobotBatch } from './events.ts';
+import type { RobotsHead } from './head.ts';
 import type { RobotName } from './robot.ts';
 import { readRobotSlot } from './slot.ts';
 import { encodeRobotsSnapshot } from './snapshot.ts';
@@ -24,6 +25,8 @@ export interface RobotsLogPorts {
   readonly reach: ReachStep;
   /** Name of this process in the log. */
   readonly node: string;
+  /** As for RobotsView. */
+  readonly head?: RobotsHead | undefined;
   /** Called if a snapshot could not be stored. The next change tries again. */
   readonly snapshotFailed: (error: unknown) => void;
 }
@@ -38,7 +41,7 @@ export class RobotsLog {
 
   constructor(ports: RobotsLogPorts) {
     this.#ports = ports;
-    this.view = new RobotsView(ports.driver);
+    this.view = new RobotsView(ports.driver, ports.head);
   }
 
   /**

@@ -4,6 +4,7 @@ import { isSnapshotDue, type LogTail } from '../../journal/snapshot-due.ts';
 import type { StoreReader } from '../../storage/driver.ts';
 import { ROBOT_SNAPSHOTS, slotOfRobotSnapshotKey } from '../../storage/paths.ts';
 import { applyEvent } from './decide.ts';
+import type { RobotsHead } from './head.ts';
 import type { Robot, RobotName } from './robot.ts';
 import { brokenSlot, type RobotSlot, readRobotSlot } from './slot.ts';
 import { decodeRobotsSnapshot, type RobotsSnapshot } from './snapshot.ts';
@@ -11,14 +12,17 @@ import { decodeRobotsSnapshot, type RobotsSnapshot } from './snapshot.ts';
 /** The robots, folded from the newest snapshot of their log and the slots after it. */
 export class RobotsView implements RobotsSnapshot {
   readonly #driver: Pick<StoreReader, 'read' | 'list'>;
+  readonly #head: RobotsHead | undefined;
   #robots = new Map<RobotName, Robot>();
   #seq = 0;
   #hash: SlotHash = NO_SLOT;
   readonly #tail: LogTail = { slots: 0, bytes: 0, snapshotBytes: 0 };
   #isOpen = false;
 
-  constructor(driver: Pick<StoreReader, 'read' | 'list'>) {
+  /** @param head of this process, if several of its threads have a view */
+  constructor(driver: Pick<StoreReader, 'read' | 'list'>, head?: RobotsHead) {
     this.#driver = driver;
+    this.#head = head;
   }
 
   get robots(): ReadonlyMap<RobotName, Robot> {
@@ -33,6 +37,11 @@ export class RobotsView implements RobotsSnapshot {
   /** The hash of that slot. */
   get hash(): SlotHash {
     return this.#hash;
+  }
+
+  /** Whether another thread of this process has read a slot that this view does not have. */
+  get isBehind(): boolean {
+    return this.#head !== undefined && this.#head.seq > this.#seq;
   }
 
   /** Whether a new snapshot would save other processes much reading. */
@@ -65,6 +74,7 @@ export class RobotsView implements RobotsSnapshot {
     for (const event of batch.events) applyEvent(this.#robots, event, batch.at);
     this.#seq = batch.seq;
     this.#hash = hash;
+    this.#head?.raise(batch.seq);
     this.#tail.slots++;
     this.#tail.bytes += size;
   }
@@ -79,6 +89,7 @@ export class RobotsView implements RobotsSnapshot {
       this.#robots = new Map(snapshot.robots);
       this.#seq = snapshot.seq;
       this.#hash = snapshot.hash;
+      this.#head?.raise(snapshot.seq);
       this.snapshotStored(bytes.length);
       return;
     }
