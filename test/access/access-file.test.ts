@@ -1,5 +1,5 @@
 // ACCESS_FILE of a running server: the rules that it starts with, and those that it reads again.
-import { afterAll, describe, expect, test } from 'bun:test';
+import { afterAll, describe, expect, setDefaultTimeout, test } from 'bun:test';
 import { createHash } from 'node:crypto';
 import { existsSync, renameSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
@@ -7,6 +7,7 @@ import { attempt } from '../support/command.ts';
 import { eventually } from '../support/eventually.ts';
 import { cleanUp, projectRoot, startServer, temporaryFolder } from '../support/server.ts';
 
+setDefaultTimeout(60_000);
 afterAll(cleanUp);
 
 const PULL = "rules:\n  - {who: anonymous, repositories: ['public/**'], actions: [pull]}\n";
