@@ -12,7 +12,8 @@ import { compactNow, nextSecond } from './moments.ts';
 
 setDefaultTimeout(300_000);
 
-const folder = temporaryFolder('past-clients');
+// A short name: podman allows 50 characters for the folder below.
+const folder = temporaryFolder('past');
 const image = await runnableImage();
 const later = await runnableImage('arm64');
 let crane: string;
