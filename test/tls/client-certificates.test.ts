@@ -159,11 +159,12 @@ test('a process of this machine cannot impersonate a client by the port of its c
   const answered = new Promise((resolve) => client.once('data', (bytes) => resolve(String(bytes).slice(0, 12))));
   client.write('GET /v2/ HTTP/1.1\r\nHost: localhost\r\n\r\n');
   expect(await answered).toBe('HTTP/1.1 200');
-  const [inner] = listeningOn(LOOPBACK, server.process.pid).filter((port) => port !== server.port);
-  const ports = connectedTo(LOOPBACK, inner ?? 0);
-  expect(ports.length).toBeGreaterThan(0);
+  // Each thread has an HTTP server of its own.
+  const servers = listeningOn(LOOPBACK, server.process.pid).filter((port) => port !== server.port);
+  const clients = servers.flatMap((inner) => connectedTo(LOOPBACK, inner).map((port) => ({ inner, port })));
+  expect(clients.length).toBeGreaterThan(0);
   // The port is in use only at 127.0.0.1, so any process can use it at another loopback address.
-  for (const port of ports) {
+  for (const { inner, port } of clients) {
     const command = ['curl', '-sS', '--interface', '127.0.0.2', '--local-port', String(port)];
     expect(await run([...command, `http://127.0.0.1:${inner}/v2/`])).toContain('use its https port');
   }
