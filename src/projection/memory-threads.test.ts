@@ -64,7 +64,7 @@ describe('views of several threads', () => {
         async (scheduler, plan, budget, faults) => {
           const fault = (): Fault => faults.next().value ?? 'none';
           const threads = openThreads(new ScheduledDriver(scheduler, fault), 3, { budget });
-          /** Tags that some client has been told of. They are never deleted. */
+          /** Tags that a client has seen. They are never deleted. */
           const told = new Map<RepositoryName, Set<string>>(REPOSITORIES.map((repo) => [repo, new Set()]));
           const client = async (number: number): Promise<void> => {
             for (const [index, { repo, writes, thread }] of (plan[number] ?? []).entries()) {

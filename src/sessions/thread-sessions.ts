@@ -3,7 +3,7 @@ import type { UploadId } from '../oci/names.ts';
 import type { SessionIds } from '../registry/session-ids.ts';
 import type { RequestSessions, Session, SessionLease, SessionOwner } from '../registry/sessions.ts';
 
-/** What a thread is told of its lease. */
+/** What the owner tells a thread about its lease. */
 export type LeaseAnswer = Pick<SessionLease, 'session' | 'takenOver'> | 'unknown' | 'busy';
 
 /** The sessions of the thread that owns the data folder, as it offers them to one other thread. All reject as the leases do. */

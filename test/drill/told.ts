@@ -1,9 +1,9 @@
 import type { Recorded, TagOperation } from '../support/linearizability.ts';
 
-/** Adds what a client was told of a tag, by the request that was begun. */
+/** Adds what a response told a client about a tag. */
 export type Tell = (repository: string, tag: string, operation: TagOperation) => void;
 
-/** What clients were told of tags, for a judge that knows nothing of the drill. */
+/** What responses told clients about tags, for a checker that knows nothing of the drill. */
 export class Told {
   readonly recorded: Recorded[] = [];
   #requests = 0;
