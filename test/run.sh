@@ -12,7 +12,8 @@ tools=(conformance skopeo podman buildah runc oras crane regctl helm cosign cont
   ip redis-server redis-sentinel haproxy minio mc versitygw registry curl jq openssl mkfs.ext4 htpasswd argon2 linearizability)
 # Tests that use none of them: they run first, while the tools are being fetched.
 without_tools=(src workers scripts test/support test/layers.test.ts test/io-threads.test.ts test/big-blobs.test.ts)
-# The simulations use no tools either. They saturate both processors for minutes but measure no time, so they run at a low priority.
+# The simulations use no tools either. They need the processors for minutes but measure no time, so they run beside the other
+# tests, at the lowest priority: most tests from outside wait for disks, timers and other processes.
 simulations=(test/simulation)
 
 # Only a guard against a test that hangs: on a loaded machine everything takes ten times as long. Tests about time assert it
@@ -24,6 +25,7 @@ TMPDIR=$(mktemp -d "${TMPDIR:-/tmp}/marina-tests.XXXXXX")
 export TMPDIR
 # The running process groups.
 tests=
+simulating=
 fetching=
 stop() {
   kill -TERM -- "-$1" 2>/dev/null || return 0
@@ -35,6 +37,7 @@ stop() {
 }
 cleanup() {
   [[ -z $tests ]] || stop "$tests"
+  [[ -z $simulating ]] || stop "$simulating"
   [[ -z $fetching ]] || stop "$fetching"
   rm -rf "$TMPDIR"
 }
@@ -48,24 +51,51 @@ failed=0
 failures=$TMPDIR/failures
 touch "$failures"
 
-# run_tests <niceness> <arguments of bun test>: one process of bun test. Adds its counts to the totals, and keeps its
-# failures.
-run_tests() {
-  local niceness=$1 log tail plain status=0 these_passed these_failed unfinished
-  shift
-  log=$(mktemp "$TMPDIR/bun-test.XXXXXX")
-  # A separate process group, in the background: this script handles signals at once, and they reach every process that the
-  # tests started. --no-orphans does the same if this script is killed with SIGKILL.
+# bun_test <niceness> <log> <arguments of bun test>: starts one process of bun test in the background, and sets `started` to
+# it. It has a process group of its own: this script handles signals at once, and they reach every process that the tests
+# started. --no-orphans does the same if this script is killed with SIGKILL.
+bun_test() {
+  local niceness=$1 log=$2
+  shift 2
   set -m
   nice -n "$niceness" node_modules/.bin/bun test --no-orphans --timeout "$default_timeout_ms" "$@" </dev/null >"$log" 2>&1 &
-  tests=$!
+  started=$!
   set +m
+}
+
+# run_tests <arguments of bun test>: runs them, and shows their output meanwhile.
+run_tests() {
+  local log tail status=0
+  log=$(mktemp "$TMPDIR/bun-test.XXXXXX")
+  bun_test 0 "$log" "$@"
+  tests=$started
   tail -n +1 --sleep-interval=0.1 --pid="$tests" -f "$log" &
   tail=$!
   wait "$tests" || status=$?
   wait "$tail"
   tests=
+  count_tests "$status" "$log" "$@"
+}
 
+start_simulations() {
+  simulating_log=$(mktemp "$TMPDIR/bun-test.XXXXXX")
+  MARINA_TEST_TOOLS='' bun_test 19 "$simulating_log" "${simulations[@]/#/./}"
+  simulating=$started
+}
+
+wait_for_simulations() {
+  local status=0
+  wait "$simulating" || status=$?
+  simulating=
+  cat "$simulating_log"
+  count_tests "$status" "$simulating_log" "${simulations[@]/#/./}"
+}
+
+# count_tests <status> <log> <arguments of bun test>, of a process that ended: adds its counts to the totals, keeps its
+# failures, and removes the log.
+count_tests() {
+  local status=$1 log=$2 plain these_passed these_failed unfinished
+  shift 2
   plain=$(tr -d '\000' <"$log" | sed 's/\x1b\[[0-9;]*m//g')
   rm "$log"
   these_passed=$(count pass <<<"$plain")
@@ -140,15 +170,16 @@ other_tests() {
 }
 
 if [[ $# -gt 0 ]]; then
-  run_tests 0 "$@"
+  run_tests "$@"
 else
   start_fetching
-  MARINA_TEST_TOOLS='' run_tests 0 "${without_tools[@]/#/./}"
-  MARINA_TEST_TOOLS='' run_tests 10 "${simulations[@]/#/./}"
+  start_simulations
+  MARINA_TEST_TOOLS='' run_tests "${without_tools[@]/#/./}"
   if wait_for_tools; then
     export MARINA_TEST_TOOLS="${tools[*]}"
-    for path in $(other_tests); do run_tests 0 "./$path"; done
+    for path in $(other_tests); do run_tests "./$path"; done
   fi
+  wait_for_simulations
 fi
 
 # Again at the end, for readers who see only the end of a long output.

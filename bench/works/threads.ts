@@ -21,6 +21,7 @@ import {
 import { EMBEDDED, withPeer } from './servers.ts';
 import { CONNECTIONS, REPOSITORY, SMALL_LAYERS, type Small, TAG } from './small.ts';
 import { GIBIBYTE, pushBig } from './stream.ts';
+import { pausesWork } from './threads-pauses.ts';
 
 const THREADS = 2;
 const MIN_OF_PROCESSES = 0.9;
@@ -277,6 +278,7 @@ export const threadsWorks: readonly Work[] = [
   uploads,
   headBesidePulls,
   evenPulls,
+  pausesWork,
   memory,
   startTime,
 ];

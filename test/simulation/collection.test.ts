@@ -5,7 +5,7 @@ import { simulateCollection } from './collection/simulate.ts';
 import type { CollectionBug } from './collection/world.ts';
 import { MINUTES, runSeeds, SEEDS_WITHIN_MS } from './seeds.ts';
 
-const SEEDS = Number(process.env.SIM_SEEDS ?? 10_000);
+const SEEDS = Number(process.env.SIM_SEEDS ?? 5_000);
 /** An injected bug is detected within this many seeds. */
 const FOUND_WITHIN = 1_000;
 

@@ -5,7 +5,7 @@ import { BUGS, type BugName } from './bugs.ts';
 import { MINUTES, runSeeds, SEEDS_WITHIN_MS } from './seeds.ts';
 import { simulate } from './simulate.ts';
 
-const SEEDS = Number(process.env.SIM_SEEDS ?? 10_000);
+const SEEDS = Number(process.env.SIM_SEEDS ?? 5_000);
 /** An injected bug is detected within this many seeds. */
 const FOUND_WITHIN = 1_500;
 /** A tenth of the memory of the worlds of forty runs; less growth is not a leak. */
