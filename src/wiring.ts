@@ -7,6 +7,7 @@ import { ManifestBudget } from './http/manifest-budget.ts';
 import { PublicAddress } from './http/public-address.ts';
 import { createServer } from './http/server.ts';
 import { WebOrigins } from './http/web-origins.ts';
+import { Inspector } from './inspection/inspector.ts';
 import { Runner } from './jobs/runner.ts';
 import { ContentCache } from './registry/content-cache.ts';
 import type { Registry } from './registry/interface.ts';
@@ -53,6 +54,8 @@ const MANIFEST_DEADLINE_MS = 60_000;
  */
 const REDIRECT_MS = 20 * 60_000;
 const RESTRICTED_REDIRECT_MS = 5 * 60_000;
+/** Bytes of memory for what /api/v1 and the page remember of configs, signatures and bills of materials, in each thread. */
+const INSPECTION_MEMORY = 16 * 1024 * 1024;
 /** The storage drivers accept chunks of any size. */
 const CHUNK_MIN_LENGTH = 1;
 
@@ -194,6 +197,7 @@ export async function wire(settings: Config, logs: Logs, version: string, thread
   const server = createServer({
     registry,
     history: past.history,
+    inspection: new Inspector({ registry, memory: INSPECTION_MEMORY, now: () => performance.now() }),
     logger,
     telemetry,
     metrics,

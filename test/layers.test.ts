@@ -28,6 +28,8 @@ const LAYERS: Readonly<Record<string, readonly string[]>> = {
   projection: ['journal', 'storage', 'oci'],
   registry: ['projection', 'journal', 'storage', 'access', 'oci'],
   past: ['registry', 'projection', 'journal', 'access', 'storage', 'system', 'oci'],
+  inspection: ['past', 'registry', 'access', 'system', 'oci'],
+  overview: ['inspection', 'past', 'registry', 'projection', 'journal', 'storage', 'access', 'oci'],
   quotas: ['collection', 'projection', 'journal', 'access', 'config', 'oci'],
   rules: ['quotas', 'past', 'registry', 'access', 'oci'],
   collection: ['system', 'access', 'past', 'registry', 'projection', 'journal', 'storage', 'oci'],
@@ -37,7 +39,7 @@ const LAYERS: Readonly<Record<string, readonly string[]>> = {
   sessions: ['registry', 'projection', 'storage', 'oci'],
   jobs: ['collection', 'retention', 'registry', 'projection', 'journal', 'storage', 'oci'],
   tls: ['access'],
-  http: ['system', 'past', 'registry', 'projection', 'storage', 'access', 'telemetry', 'oci'],
+  http: ['system', 'overview', 'inspection', 'past', 'registry', 'projection', 'storage', 'access', 'telemetry', 'oci'],
   cli: [
     'jobs',
     'collection',
@@ -81,6 +83,7 @@ const WIRING = [
   'src/wiring/listeners.ts',
   'src/wiring/listing-failure.ts',
   'src/wiring/oidc.ts',
+  'src/wiring/overview.ts',
   'src/wiring/operator.ts',
   'src/wiring/passwords.ts',
   'src/wiring/past.ts',
@@ -123,6 +126,7 @@ const USES_STORAGE = [
   'projection',
   'registry',
   'past',
+  'overview',
   'collection',
   'retention',
   'importing',
@@ -160,6 +164,7 @@ const HOMES: Readonly<Record<string, readonly string[]>> = {
   '@aws-sdk/': ['src/storage/s3/'],
   '@smithy/': ['src/storage/s3/'],
   commander: ['src/cli/'],
+  'bun:sqlite': ['src/overview/'],
   'cli-progress': ['src/cli/'],
 };
 

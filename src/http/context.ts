@@ -1,6 +1,7 @@
 import type { Caller } from '../access/access.ts';
 import type { Authentication } from '../access/authentication.ts';
 import type { TokenIssuer } from '../access/tokens/token-issuer.ts';
+import type { Inspection } from '../inspection/interface.ts';
 import type { RepositoryName } from '../oci/names.ts';
 import type { History } from '../past/interface.ts';
 import type { Reference, Registry } from '../registry/interface.ts';
@@ -14,6 +15,8 @@ export interface HandlerPorts {
   readonly registry: Registry;
   /** What the logs tell of the past, for /api/v1. */
   readonly history: History;
+  /** What manifests mean to people. */
+  readonly inspection: Inspection;
   /** Of Marina. */
   readonly version: string;
   readonly limits: HttpLimits;

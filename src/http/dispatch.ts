@@ -1,5 +1,6 @@
 import { unreachable } from '../oci/errors.ts';
 import { getDiff, getDocument, getRepository, getTagHistory } from './api/handlers.ts';
+import { getComparison, getManifestDetails, getPackages } from './api/manifest-handlers.ts';
 import type { HandlerPorts, RequestContext } from './context.ts';
 import { deleteBlob, getBlob, headBlob } from './handlers/blobs.ts';
 import { listCatalog, listReferrers, listTags } from './handlers/listings.ts';
@@ -74,6 +75,12 @@ export function dispatch(route: Route, context: RequestContext, ports: HandlerPo
       return getRepository(route, context, ports);
     case 'api-diff':
       return getDiff(route, context, ports);
+    case 'api-manifest':
+      return getManifestDetails(route, context, ports);
+    case 'api-packages':
+      return getPackages(route, context, ports);
+    case 'api-compare':
+      return getComparison(route, context, ports);
     case 'token-get':
       return getToken(route, context, ports);
     case 'token-post':

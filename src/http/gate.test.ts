@@ -57,6 +57,14 @@ const ROWS: {
   'api-tag-history': [{ kind: 'api-tag-history', repo, tag: reference.tag, after: 0, n: 1 }, pull, PULL, 'hidden'],
   'api-repository': [{ kind: 'api-repository', repo, n: 1 }, pull, PULL, 'hidden'],
   'api-diff': [{ kind: 'api-diff', repo, from: moment, to: moment }, pull, PULL, 'hidden'],
+  'api-manifest': [{ kind: 'api-manifest', repo, reference }, pull, PULL, 'hidden'],
+  'api-packages': [{ kind: 'api-packages', repo, reference, after: 0, n: 1 }, pull, PULL, 'hidden'],
+  'api-compare': [
+    { kind: 'api-compare', a: { repo, reference }, b: { repo: from, reference } },
+    pull,
+    `${PULL} repository:team/base:pull`,
+    'hidden',
+  ],
   catalog: [{ kind: 'catalog', ...paged }, { kind: 'registry', action: 'catalog' }, 'registry:catalog:*', 'denied'],
 };
 const rows = Object.entries(ROWS);
@@ -123,7 +131,14 @@ async function outcomeOf(work: () => unknown): Promise<'served' | Challenge | st
 
 describe('required access', () => {
   test.each(rows)('of %s follows its kind', (_, [route, requirement, , refusal]) => {
-    expect(requiredAccess(route)).toMatchObject({ requirements: [requirement], refusal });
+    const required = requiredAccess(route);
+    expect([required?.requirements[0], required?.refusal]).toEqual([requirement, refusal]);
+    expect(required?.requirements).toHaveLength(route.kind === 'api-compare' ? 2 : 1);
+  });
+
+  test('of a comparison is that of both repositories', () => {
+    const [route] = ROWS['api-compare'];
+    expect(requiredAccess(route)?.requirements).toEqual([pull, { kind: 'repository', action: 'pull', repo: from }]);
   });
 
   test('of a mount without a source asks for nothing more', () => {

@@ -17,6 +17,7 @@ export const SERVICES = [
   'news',
   'judge',
   'keys',
+  'overview',
 ] as const;
 
 /** The two threads' ends of these ports. */

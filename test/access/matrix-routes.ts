@@ -312,6 +312,17 @@ export const ROWS: { readonly [K in RouteKind]: readonly [Variant, ...Variant[]]
     readApi('of a difference of slots', 'diff?from=1&to=2', ofPlace(200, 404)),
     readApi('of a difference of manifests', `diff?from=${TAG}&to=${digestOf(MANIFEST)}`, ofPlace(200, 404)),
   ],
+  'api-manifest': [readApi('of what a manifest contains', `manifests/${TAG}`, ofPlace(200, 404))],
+  'api-packages': [readApi('of the packages of a manifest', `manifests/${TAG}/packages`, ofPlace(200, 404))],
+  'api-compare': [
+    {
+      ...readApi('of what differs between manifests', '', ofPlace(200, 404)),
+      prepare: async ({ repo }) => ({
+        method: 'GET',
+        target: `/api/v1/compare?a=${repo}:${TAG}&b=${repo}@${digestOf(MANIFEST)}`,
+      }),
+    },
+  ],
   'token-get': [
     {
       name: 'of a token',

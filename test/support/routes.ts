@@ -1,6 +1,7 @@
 // Every kind of request: the route that it parses to, and the request line that a client sends.
 import fc from 'fast-check';
 import type { Route } from '../../src/http/route.ts';
+import type { ManifestAddress } from '../../src/inspection/interface.ts';
 import type { RepositoryName } from '../../src/oci/names.ts';
 import type { DiffSide } from '../../src/past/diff-side.ts';
 import type { Moment } from '../../src/past/moment.ts';
@@ -82,6 +83,14 @@ export function requestOf(route: Route, encode: (part: string) => string): [meth
         'GET',
         `${apiOf(route.repo, encode)}diff${query({ from: sideText(route.from), to: sideText(route.to) })}`,
       ];
+    case 'api-manifest':
+      return ['GET', `${apiOf(route.repo, encode)}manifests/${reference()}`];
+    case 'api-packages': {
+      const { q, after, n } = route;
+      return ['GET', `${apiOf(route.repo, encode)}manifests/${reference()}/packages${query({ q, after, n })}`];
+    }
+    case 'api-compare':
+      return ['GET', `/api/v1/compare${query({ a: addressText(route.a), b: addressText(route.b) })}`];
     case 'api-repository': {
       const { at, n, tagsAfter, manifestsAfter, subject } = route;
       const when = at === undefined ? undefined : momentText(at);
@@ -93,6 +102,10 @@ export function requestOf(route: Route, encode: (part: string) => string): [meth
 /** With a slash at the end, which ends the name. */
 function apiOf(repo: RepositoryName, encode: (part: string) => string): string {
   return `/api/v1/repositories/${repo.split('/').map(encode).join('/')}/`;
+}
+
+function addressText({ repo, reference }: ManifestAddress): string {
+  return reference.kind === 'tag' ? `${repo}:${reference.tag}` : `${repo}@${reference.digest}`;
 }
 
 export function momentText(moment: Moment): string {
@@ -131,6 +144,8 @@ const optionalText = fc.option(fc.string({ unit: 'grapheme' }), { nil: undefined
 const pages = { n: fc.option(fc.nat(), { nil: undefined }), last: optionalText };
 const pageSizes = fc.integer({ min: 1, max: 1_000 });
 const ofRepo = { repo: repositoryNames };
+const addresses = fc.record({ repo: repositoryNames, reference: references });
+const searched = fc.string({ unit: 'grapheme', maxLength: 60 });
 const one = <K extends Route['kind']>(kind: K): fc.Arbitrary<K> => fc.constant(kind);
 
 /** Any route with any valid parts. */
@@ -173,6 +188,12 @@ export const routes: fc.Arbitrary<Route> = fc.oneof(
   fc.record({ kind: one('api-document') }),
   fc.record({ ...ofRepo, kind: one('api-tag-history'), tag: tags, after: fc.nat(), n: pageSizes }),
   fc.record({ ...ofRepo, kind: one('api-diff'), from: diffSides, to: diffSides }),
+  fc.record({ ...ofRepo, kind: one('api-manifest'), reference: references }),
+  fc.record(
+    { ...ofRepo, kind: one('api-packages'), reference: references, q: searched, after: fc.nat(1e6), n: pageSizes },
+    { requiredKeys: ['repo', 'kind', 'reference', 'after', 'n'] },
+  ),
+  fc.record({ kind: one('api-compare'), a: addresses, b: addresses }),
   fc.record(
     {
       ...{ ...ofRepo, kind: one('api-repository'), n: pageSizes },

@@ -1,6 +1,7 @@
 import { z } from 'zod';
 import { endpoint } from './endpoint.ts';
 import * as field from './fields.ts';
+import { comparison, manifest, packages } from './manifest-endpoints.ts';
 
 /** What a page of a list may hold, and what it holds by default. */
 const MAX_PAGE = 1_000;
@@ -119,7 +120,7 @@ export const repository = endpoint({
 });
 
 /** All endpoints. The first whose path matches is used: the address of a repository matches those of what is in it, too. */
-export const ENDPOINTS = [document, tagHistory, repositoryDiff, repository] as const;
+export const ENDPOINTS = [document, comparison, tagHistory, repositoryDiff, packages, manifest, repository] as const;
 
 /** The requests of /api/v1. */
 export type ApiRoute = NonNullable<ReturnType<(typeof ENDPOINTS)[number]['route']>>;

@@ -1,8 +1,9 @@
 import { z } from 'zod';
 import { parseDigest } from '../../oci/digest.ts';
-import { parseRepositoryName, parseTag } from '../../oci/names.ts';
+import { parseRepositoryName, parseTag, type RepositoryName } from '../../oci/names.ts';
 import { DIFF_SIDE_FORMS, parseDiffSide } from '../../past/diff-side.ts';
 import { MOMENT_FORMS, parseMoment } from '../../past/moment.ts';
+import type { Reference } from '../../registry/interface.ts';
 
 /** The parameters and fields of /api/v1. Descriptions are for the OpenAPI document. */
 
@@ -28,6 +29,39 @@ export const diffSide = text(parseDiffSide, DIFF_SIDE_FORMS).describe(
   'One side: a moment, a tag (tag:12 if it reads as a moment), or a digest; a tag or digest may be followed by @ and a moment.',
 );
 export const digestParameter = text(parseDigest, 'a digest');
+export const reference = text(parseReference, 'a tag or a digest').describe('A tag or a digest.');
+export const manifestAddress = text(parseManifestAddress, 'team/app:v1 or team/app@sha256:…').describe(
+  'A repository with a tag, team/app:v1, or with a digest, team/app@sha256:….',
+);
+
+/** Characters of a text that is looked for. */
+const MAX_SEARCH = 256;
+
+export const search = text(
+  (value) => (value.length <= MAX_SEARCH ? value : undefined),
+  `a text of at most ${MAX_SEARCH} characters`,
+);
+export const offset = text((value) => (/^\d{1,9}$/.test(value) ? Number(value) : undefined), 'a number')
+  .default(0)
+  .describe('How many items to skip; `next` of the page before.');
+
+function parseReference(value: string): Reference | undefined {
+  const digest = parseDigest(value);
+  if (digest !== undefined) return { kind: 'digest', digest };
+  const tag = parseTag(value);
+  return tag === undefined ? undefined : { kind: 'tag', tag };
+}
+
+function parseManifestAddress(
+  value: string,
+): { readonly repo: RepositoryName; readonly reference: Reference } | undefined {
+  const at = value.indexOf('@');
+  const mark = at < 0 ? value.indexOf(':') : at;
+  const repo = parseRepositoryName(value.slice(0, Math.max(0, mark)));
+  const found = parseReference(value.slice(mark + 1));
+  if (repo === undefined || found === undefined || (found.kind === 'digest') !== at >= 0) return undefined;
+  return { repo, reference: found };
+}
 
 export function count(fallback: number, max: number) {
   const forms = `a number from 1 to ${max}`;

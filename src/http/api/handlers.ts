@@ -1,17 +1,7 @@
-import type { z } from 'zod';
-import type { Handler, RequestStats } from '../context.ts';
-import { respond } from '../response.ts';
+import type { Handler } from '../context.ts';
+import { type AnswerOf, send } from './answer.ts';
 import { openApiDocument } from './document.ts';
 import type { repository, repositoryDiff, tagHistory } from './endpoints.ts';
-
-/** What an endpoint's schema says of its answer. */
-type AnswerOf<Endpoint extends { readonly answer: z.ZodType }> = Immutable<z.output<Endpoint['answer']>>;
-
-type Immutable<T> = T extends readonly (infer Item)[]
-  ? readonly Immutable<Item>[]
-  : T extends object
-    ? { readonly [Key in keyof T]: Immutable<T[Key]> }
-    : T;
 
 let documentText: string | undefined;
 
@@ -50,16 +40,3 @@ export const getDiff: Handler<'api-diff'> = async ({ repo, from, to }, context, 
   };
   return send(context.stats, JSON.stringify(answer));
 };
-
-function send(stats: RequestStats, json: string): Response {
-  const bytes = new TextEncoder().encode(json);
-  stats.sent = bytes.length;
-  return respond(bytes, {
-    headers: {
-      'Content-Type': 'application/json',
-      'Content-Length': String(bytes.length),
-      // A repository may change at any time, and access to it, too.
-      'Cache-Control': 'no-cache',
-    },
-  });
-}

@@ -1,0 +1,303 @@
+import type { Caller } from '../access/access.ts';
+import { parseDigest } from '../oci/digest.ts';
+import type { Fields } from '../oci/fields.ts';
+import type { RepositoryName } from '../oci/names.ts';
+import { type ComparedManifest, compareManifests } from '../past/manifest-diff.ts';
+import type { Descriptor, Reference, Registry } from '../registry/interface.ts';
+import { type Attachment, attachmentsOf, isBuildAttestation } from './attachments.ts';
+import { chartOf } from './chart.ts';
+import { Contents, ifPresent } from './contents.ts';
+import { JSON_DOCUMENT, parserFor, README, tooLong, withAnnotations } from './documents.ts';
+import { configOf, historyOf, layersOf, type ManifestParts, type Part, partsOf, totalOf } from './image.ts';
+import type {
+  Attached,
+  Badges,
+  ContentKind,
+  Documents,
+  Inspection,
+  ManifestAddress,
+  ManifestComparison,
+  ManifestDetails,
+  PackageList,
+  PlatformDetails,
+  Readme,
+  Sbom,
+} from './interface.ts';
+import { contentKindOf, HELM_CONFIG, MARKDOWN } from './media-types.ts';
+import { comparePackages, packagesOf } from './packages.ts';
+import { parsePartialJson } from './partial-json.ts';
+import { descriptionIn, readmeIn } from './readme.ts';
+import { fieldsOf } from './untrusted.ts';
+
+export interface InspectorPorts {
+  /** With all of its rules. */
+  readonly registry: Pick<Registry, 'getManifest' | 'getBlob' | 'resolveBlob' | 'referrers'>;
+  /** Bytes for what is remembered of blobs. */
+  readonly memory: number;
+  /** Milliseconds. */
+  readonly now: () => number;
+}
+
+/** What is attached is read for so long, in milliseconds; the rest is only listed. */
+const READ_ATTACHED_MS = 5_000;
+/** Layers of one attached manifest that are read. */
+const MAX_DOCUMENTS = 20;
+/** Manifests of an index whose size is looked up. */
+const MAX_PLATFORMS = 100;
+/** Packages of one bill of materials that are part of the details. */
+const MAX_SHOWN_PACKAGES = 1_000;
+
+/** A manifest that was read. */
+interface Read {
+  readonly descriptor: Descriptor;
+  readonly json: unknown;
+  readonly parts: ManifestParts;
+  readonly kind: ContentKind;
+}
+
+/** Reads manifests and what belongs to them through the registry. */
+export class Inspector implements Inspection {
+  readonly #ports: InspectorPorts;
+  readonly #contents: Contents;
+
+  constructor(ports: InspectorPorts) {
+    this.#ports = ports;
+    this.#contents = new Contents(ports.registry, ports.memory);
+  }
+
+  async manifest(repo: RepositoryName, reference: Reference, caller: Caller): Promise<ManifestDetails> {
+    const read = await this.#read(repo, reference, caller);
+    const { descriptor, json, parts, kind } = read;
+    const omitted: string[] = [];
+    if (parts.left > 0) omitted.push(`${parts.left} more layers and manifests are not shown`);
+    const config = await this.#config(repo, parts, caller, omitted);
+    const history = historyOf(parts.layers, config);
+    const platforms = await this.#platforms(repo, parts, caller, omitted);
+    const own = kind === 'image' || kind === 'index' ? NO_DOCUMENTS : await this.#documents(repo, read, caller);
+    omitted.push(...own.omitted);
+    const attached = await this.#attached(repo, read, caller, omitted);
+    const annotations = fieldsOf(fieldsOf(json).annotations);
+    const labels = await this.#labels(repo, config, platforms, caller);
+    return {
+      digest: descriptor.digest,
+      mediaType: descriptor.mediaType,
+      size: descriptor.size,
+      artifactType: descriptor.artifactType,
+      kind,
+      total: descriptor.size + totalOf(parts) + addedBy(platforms, parts),
+      annotations: parts.annotations,
+      subject: parts.subject,
+      platforms,
+      layers: layersOf(parts.layers, history),
+      history,
+      config: parts.config === undefined ? undefined : configOf(parts.config, kind === 'helm-chart' ? {} : config),
+      chart: parts.config?.mediaType === HELM_CONFIG ? chartOf(config) : undefined,
+      description: descriptionIn(annotations, labels),
+      readme: readmeIn(annotations, labels) ?? (await this.#attachedReadme(repo, attached, caller)),
+      documents: shown(own),
+      attached: attached.map((each) => ({ ...each, documents: shown(each.documents) })),
+      badges: badgesOf(attached),
+      omitted,
+    };
+  }
+
+  async packages(repo: RepositoryName, reference: Reference, caller: Caller): Promise<PackageList> {
+    const sboms = await this.#sboms(repo, await this.#read(repo, reference, caller), caller);
+    return { packages: packagesOf(sboms), sboms: sboms.length, isCut: sboms.some(({ isCut }) => isCut) };
+  }
+
+  async compare(from: ManifestAddress, to: ManifestAddress, caller: Caller): Promise<ManifestComparison> {
+    const [before, after] = [
+      await this.#read(from.repo, from.reference, caller),
+      await this.#read(to.repo, to.reference, caller),
+    ];
+    const { kind: _, ...difference } = compareManifests(
+      await this.#compared(from.repo, before, caller),
+      await this.#compared(to.repo, after, caller),
+    );
+    const old = await this.#sboms(from.repo, before, caller);
+    const current = await this.#sboms(to.repo, after, caller);
+    if (old.length === 0 || current.length === 0) return difference;
+    return { ...difference, packages: comparePackages(packagesOf(old), packagesOf(current)) };
+  }
+
+  async #read(repo: RepositoryName, reference: Reference, caller: Caller): Promise<Read> {
+    const { descriptor, bytes } = await this.#ports.registry.getManifest(repo, reference, caller);
+    const json = parsePartialJson(bytes, false)?.value;
+    const parts = partsOf(json);
+    const { mediaType, artifactType } = descriptor;
+    return { descriptor, json, parts, kind: contentKindOf({ mediaType, artifactType, layers: parts.layers }) };
+  }
+
+  async #compared(repo: RepositoryName, { descriptor, json, parts }: Read, caller: Caller): Promise<ComparedManifest> {
+    const { digest, mediaType, size } = descriptor;
+    return { digest, mediaType, size, json, config: await this.#config(repo, parts, caller, []) };
+  }
+
+  /** The config as JSON. */
+  async #config(repo: RepositoryName, { config }: ManifestParts, caller: Caller, omitted: string[]): Promise<unknown> {
+    const digest = config === undefined ? undefined : parseDigest(config.digest);
+    if (config === undefined || digest === undefined || !/json$/.test(config.mediaType)) return undefined;
+    const facts = await this.#contents.facts(repo, digest, JSON_DOCUMENT, caller);
+    if (facts === undefined) omitted.push('the config is not in this repository');
+    else if (facts.omitted.length > 0) omitted.push(tooLong('the config', config.size));
+    return facts?.json;
+  }
+
+  /** The manifests of an index, without the attestations, which are shown as attached. */
+  async #platforms(
+    repo: RepositoryName,
+    { manifests }: ManifestParts,
+    caller: Caller,
+    omitted: string[],
+  ): Promise<PlatformDetails[]> {
+    const listed = manifests.filter((each) => !isBuildAttestation(each));
+    if (listed.length > MAX_PLATFORMS)
+      omitted.push(`the sizes of ${listed.length - MAX_PLATFORMS} manifests are not shown`);
+    const described: PlatformDetails[] = [];
+    for (const [index, { digest, mediaType, platform, annotations }] of listed.entries()) {
+      const found = index < MAX_PLATFORMS ? await this.#find(repo, digest, caller) : undefined;
+      const total = found === undefined ? undefined : found.descriptor.size + totalOf(found.parts);
+      described.push({ digest, mediaType, platform, total, annotations });
+    }
+    return described;
+  }
+
+  async #find(repo: RepositoryName, digest: string, caller: Caller): Promise<Read | undefined> {
+    const parsed = parseDigest(digest);
+    if (parsed === undefined) return undefined;
+    return await ifPresent(() => this.#read(repo, { kind: 'digest', digest: parsed }, caller));
+  }
+
+  /** The labels of the config; of an index, those of its first image. */
+  async #labels(
+    repo: RepositoryName,
+    config: unknown,
+    platforms: readonly PlatformDetails[],
+    caller: Caller,
+  ): Promise<Fields> {
+    const present = platforms.find(({ total }) => total !== undefined);
+    const first = present === undefined ? undefined : await this.#find(repo, present.digest, caller);
+    const used = first === undefined ? config : await this.#config(repo, first.parts, caller, []);
+    return fieldsOf(fieldsOf(fieldsOf(used).config).Labels);
+  }
+
+  async #attached(repo: RepositoryName, root: Read, caller: Caller, omitted: string[]): Promise<Attached[]> {
+    const { digest } = root.descriptor;
+    const { registry, now } = this.#ports;
+    const { attached, more } = await attachmentsOf(registry, repo, { digest, parts: root.parts }, caller);
+    if (more) omitted.push(`only ${attached.length} of the things that are attached to it are shown`);
+    const until = now() + READ_ATTACHED_MS;
+    const described: Attached[] = [];
+    for (const each of attached) {
+      const found = await this.#find(repo, each.digest, caller);
+      if (found !== undefined) described.push(await this.#describe(repo, each, found, now() < until, caller));
+    }
+    return described;
+  }
+
+  async #describe(
+    repo: RepositoryName,
+    { digest, subject, via, tag }: Attachment,
+    read: Read,
+    inTime: boolean,
+    caller: Caller,
+  ): Promise<Attached> {
+    const { descriptor, parts, kind } = read;
+    const { omitted, ...documents } = inTime
+      ? await this.#documents(repo, read, caller)
+      : { ...NO_DOCUMENTS, omitted: ['it was not read, because there is too much to read'] };
+    return {
+      digest,
+      subject,
+      via,
+      tag,
+      kind,
+      mediaType: descriptor.mediaType,
+      artifactType: descriptor.artifactType,
+      total: descriptor.size + totalOf(parts),
+      annotations: parts.annotations,
+      documents,
+      omitted,
+    };
+  }
+
+  /** What the layers of a signature, attestation or bill of materials say. */
+  async #documents(
+    repo: RepositoryName,
+    { parts, descriptor }: Read,
+    caller: Caller,
+  ): Promise<Documents & { readonly omitted: readonly string[] }> {
+    const found = [];
+    for (const layer of parts.layers.slice(0, MAX_DOCUMENTS)) {
+      const facts = await this.#layerFacts(repo, layer, descriptor.artifactType, caller);
+      if (facts !== undefined) found.push(facts);
+    }
+    return {
+      signatures: found.flatMap(({ signatures }) => signatures),
+      sboms: found.flatMap(({ sboms }) => sboms),
+      attestations: found.flatMap(({ attestations }) => attestations),
+      omitted: found.flatMap(({ omitted }) => omitted),
+    };
+  }
+
+  async #layerFacts(repo: RepositoryName, layer: Part, artifactType: string | undefined, caller: Caller) {
+    const digest = parseDigest(layer.digest);
+    const parser = parserFor(layer, artifactType);
+    if (digest === undefined || parser === undefined) return undefined;
+    const facts = await this.#contents.facts(repo, digest, parser, caller);
+    return facts === undefined ? undefined : withAnnotations(facts, layer.mediaType, layer.annotations);
+  }
+
+  async #attachedReadme(
+    repo: RepositoryName,
+    attached: readonly Attached[],
+    caller: Caller,
+  ): Promise<Readme | undefined> {
+    const referrer = attached.find(({ artifactType, via }) => artifactType === MARKDOWN && via === 'subject');
+    const found = referrer === undefined ? undefined : await this.#find(repo, referrer.digest, caller);
+    const digest = parseDigest(found?.parts.layers[0]?.digest ?? '');
+    const facts = digest === undefined ? undefined : await this.#contents.facts(repo, digest, README, caller);
+    if (facts?.text === undefined) return undefined;
+    return { text: facts.text, from: 'referrer', isCut: facts.omitted.length > 0 };
+  }
+
+  /** All bills of materials that belong to a manifest. */
+  async #sboms(repo: RepositoryName, read: Read, caller: Caller): Promise<Sbom[]> {
+    const own = await this.#documents(repo, read, caller);
+    const attached = await this.#attached(repo, read, caller, []);
+    return [own, ...attached.map(({ documents }) => documents)].flatMap(({ sboms }) => sboms);
+  }
+}
+
+const NO_DOCUMENTS: Documents & { readonly omitted: readonly string[] } = {
+  signatures: [],
+  sboms: [],
+  attestations: [],
+  omitted: [],
+};
+
+/** What the manifests of an index need beyond their own bytes, which the index names. */
+function addedBy(platforms: readonly PlatformDetails[], { manifests }: ManifestParts): number {
+  const sizes = new Map(manifests.map(({ digest, size }) => [digest, size]));
+  return platforms.reduce(
+    (sum, { digest, total }) => sum + (total ?? sizes.get(digest) ?? 0) - (sizes.get(digest) ?? 0),
+    0,
+  );
+}
+
+/** With as many packages as a page shows. */
+function shown({ signatures, sboms, attestations }: Documents): Documents {
+  const cut = sboms.map((sbom) => ({ ...sbom, packages: sbom.packages.slice(0, MAX_SHOWN_PACKAGES) }));
+  return { signatures, sboms: cut, attestations };
+}
+
+function badgesOf(attached: readonly Attached[]): Badges {
+  const has = (kind: ContentKind, list: keyof Documents): boolean =>
+    attached.some((each) => each.kind === kind || each.documents[list].length > 0);
+  return {
+    signed: has('signature', 'signatures'),
+    sbom: has('sbom', 'sboms'),
+    attested: has('attestation', 'attestations'),
+  };
+}
