@@ -4,7 +4,6 @@ import { RegistryError } from '../oci/errors.ts';
 import type { Digest, RepositoryName } from '../oci/names.ts';
 import type { BlobContent, Registry } from '../registry/interface.ts';
 import { Semaphore } from '../system/semaphore.ts';
-import type { DocumentFacts } from './documents.ts';
 
 /** Of a longer blob only the beginning is read. */
 export const MAX_BLOB_BYTES = 4 * 1024 * 1024;
@@ -21,19 +20,25 @@ export interface ReadBlob {
   readonly isCut: boolean;
 }
 
+/** What is remembered of a blob. */
+export interface Weighed {
+  /** Estimated bytes of memory. */
+  readonly weight: number;
+}
+
 /** What `parse` makes of a blob. Its name must say what it makes, because the result is remembered by it and the digest. */
-export interface Parser {
+export interface Parser<Facts extends Weighed> {
   readonly name: string;
-  readonly parse: (blob: ReadBlob) => DocumentFacts;
+  readonly parse: (blob: ReadBlob) => Facts;
 }
 
 /**
  * Reads blobs through the registry, so that its rules apply, and remembers what was made of them. Content never changes, so only
  * whether the repository has it is asked each time.
  */
-export class Contents {
+export class Contents<Facts extends Weighed> {
   readonly #registry: Pick<Registry, 'getBlob' | 'resolveBlob'>;
-  readonly #facts: LRUCache<string, DocumentFacts>;
+  readonly #facts: LRUCache<string, Facts>;
   readonly #permits = new Semaphore(MAX_READS);
 
   /** @param memory bytes for what is remembered */
@@ -50,12 +55,7 @@ export class Contents {
    * What the parser makes of a blob of the repository.
    * @returns undefined if the repository does not have it
    */
-  async facts(
-    repo: RepositoryName,
-    digest: Digest,
-    parser: Parser,
-    caller: Caller,
-  ): Promise<DocumentFacts | undefined> {
+  async facts(repo: RepositoryName, digest: Digest, parser: Parser<Facts>, caller: Caller): Promise<Facts | undefined> {
     const key = `${parser.name} ${digest}`;
     const known = this.#facts.get(key);
     if (known !== undefined) {

@@ -1,5 +1,5 @@
 import { parseDigest } from '../oci/digest.ts';
-import type { Parser, ReadBlob } from './contents.ts';
+import type { Parser, ReadBlob, Weighed } from './contents.ts';
 import type { Part } from './image.ts';
 import type { Documents, Texts } from './interface.ts';
 import { COSIGN_PAYLOAD, DSSE_ENVELOPE, IN_TOTO, isSbom, isSigstoreBundle, NOTATION_SIGNATURE } from './media-types.ts';
@@ -10,16 +10,16 @@ import { envelopedStatement, type Statement, statementOf } from './statement.ts'
 import { cutAt } from './untrusted.ts';
 
 /** What was found in one blob. */
-export interface DocumentFacts extends Documents {
+export interface DocumentFacts extends Documents, Weighed {
   /** The parsed JSON of a small document. */
   readonly json?: unknown;
   /** The text of a README. */
   readonly text?: string | undefined;
   /** What was not read, and why. */
   readonly omitted: readonly string[];
-  /** Estimated bytes of memory. */
-  readonly weight: number;
 }
+
+type DocumentParser = Parser<DocumentFacts>;
 
 /** Bytes of memory that a parsed JSON takes for each byte of its text, at most. */
 const JSON_WEIGHT = 8;
@@ -30,7 +30,7 @@ const MAX_README = 256 * 1024;
 const NOTHING = { signatures: [], sboms: [], attestations: [], omitted: [], weight: 0 } as const;
 
 /** The JSON of a config, or of another document of a few kilobytes. */
-export const JSON_DOCUMENT: Parser = {
+export const JSON_DOCUMENT: DocumentParser = {
   name: 'json',
   parse: ({ bytes, isCut, size }) => {
     const parsed = parsePartialJson(bytes, isCut);
@@ -44,7 +44,7 @@ export const JSON_DOCUMENT: Parser = {
   },
 };
 
-export const README: Parser = {
+export const README: DocumentParser = {
   name: 'readme',
   parse: ({ bytes, size }) => {
     const text = readmeText(new TextDecoder().decode(bytes.subarray(0, 4 * MAX_README)));
@@ -56,7 +56,7 @@ export function readmeText(text: string): string {
   return text.length <= MAX_README ? text : cutAt(text, MAX_README);
 }
 
-const SBOM_DOCUMENT: Parser = {
+const SBOM_DOCUMENT: DocumentParser = {
   name: 'sbom',
   parse: (blob) => {
     const sbom = sbomOf(jsonOf(blob), blob.isCut);
@@ -64,17 +64,17 @@ const SBOM_DOCUMENT: Parser = {
   },
 };
 
-const STATEMENT: Parser = {
+const STATEMENT: DocumentParser = {
   name: 'statement',
   parse: (blob) => fromStatement(statementOf(jsonOf(blob), false, blob.isCut), blob),
 };
 
-const ENVELOPE: Parser = {
+const ENVELOPE: DocumentParser = {
   name: 'envelope',
   parse: (blob) => fromStatement(envelopedStatement(jsonOf(blob), blob.isCut ? blob.bytes : undefined), blob),
 };
 
-const BUNDLE: Parser = {
+const BUNDLE: DocumentParser = {
   name: 'bundle',
   parse: (blob) => {
     const { signature, statement } = bundledSignature(jsonOf(blob));
@@ -83,13 +83,13 @@ const BUNDLE: Parser = {
   },
 };
 
-const NOTATION: Parser = {
+const NOTATION: DocumentParser = {
   name: 'notation',
   parse: (blob) => factsOf({ signatures: [notationSignature(jsonOf(blob))] }),
 };
 
 /** How the layer of something attached is read; undefined if it is not. */
-export function parserFor(layer: Part, artifactType: string | undefined): Parser | undefined {
+export function parserFor(layer: Part, artifactType: string | undefined): DocumentParser | undefined {
   const { mediaType } = layer;
   if (parseDigest(layer.digest) === undefined) return undefined;
   if (mediaType === COSIGN_PAYLOAD) return JSON_DOCUMENT;

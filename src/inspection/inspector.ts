@@ -7,7 +7,7 @@ import type { Descriptor, Reference, Registry } from '../registry/interface.ts';
 import { type Attachment, attachmentsOf, isBuildAttestation } from './attachments.ts';
 import { chartOf } from './chart.ts';
 import { Contents, ifPresent } from './contents.ts';
-import { JSON_DOCUMENT, parserFor, README, tooLong, withAnnotations } from './documents.ts';
+import { type DocumentFacts, JSON_DOCUMENT, parserFor, README, tooLong, withAnnotations } from './documents.ts';
 import { configOf, historyOf, layersOf, type ManifestParts, type Part, partsOf, totalOf } from './image.ts';
 import type {
   Attached,
@@ -58,7 +58,7 @@ interface Read {
 /** Reads manifests and what belongs to them through the registry. */
 export class Inspector implements Inspection {
   readonly #ports: InspectorPorts;
-  readonly #contents: Contents;
+  readonly #contents: Contents<DocumentFacts>;
 
   constructor(ports: InspectorPorts) {
     this.#ports = ports;
