@@ -20,7 +20,8 @@ WORKDIR /app
 # A new named volume gets its owner from this folder.
 RUN mkdir /data && chown 1000:1000 /data
 COPY --from=dependencies /app/node_modules node_modules
-COPY package.json bunfig.toml ./
+# Bun reads from tsconfig.json how to compile JSX.
+COPY package.json bunfig.toml tsconfig.json ./
 COPY scripts/container/health.ts scripts/container/
 COPY src src
 COPY workers workers

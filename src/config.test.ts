@@ -19,6 +19,8 @@ const DEFAULTS: Config = {
   publicUrl: '',
   publicHosts: [],
   trustProxy: [],
+  ui: true,
+  uiReadOnly: false,
   corsOrigins: [],
   storageDriver: 'filesystem',
   storagePath: './registry-data',
@@ -202,6 +204,20 @@ const CASES: Readonly<Record<Name, { readonly good: readonly [string, unknown][]
         'toString',
         '*',
       ],
+    },
+    ui: {
+      good: [
+        ['true', true],
+        ['false', false],
+      ],
+      bad: ['no', '0'],
+    },
+    uiReadOnly: {
+      good: [
+        ['true', true],
+        ['false', false],
+      ],
+      bad: ['no', '0'],
     },
     corsOrigins: {
       good: [

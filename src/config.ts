@@ -39,6 +39,15 @@ export const SETTINGS = {
     sentence:
       'Trusted proxies: their X-Forwarded-Proto and -Host make Locations absolute, and their X-Forwarded-For names the client. A comma-separated list of addresses, blocks like 10.0.0.0/8, loopback and private.',
   }),
+  ui: flag('UI', {
+    fallback: 'true',
+    sentence: 'Whether the page for people is served under /ui/; see docs/page.md.',
+  }),
+  uiReadOnly: flag('UI_READ_ONLY', {
+    fallback: 'false',
+    sentence:
+      'Whether that page only shows, without actions such as delete and restore. Registry clients are not affected.',
+  }),
   corsOrigins: origins('CORS_ORIGINS', {
     fallback: '',
     sentence:

@@ -46,6 +46,7 @@ import { openStore } from './wiring/store.ts';
 import { shareOf, threadsOf } from './wiring/thread-share.ts';
 import { openMetricsPage } from './wiring/threads.ts';
 import { DESCRIPTORS_PER_CONNECTION, openTls, strictTransport } from './wiring/tls.ts';
+import { openUi } from './wiring/ui.ts';
 
 const MANIFEST_DEADLINE_MS = 60_000;
 /**
@@ -215,6 +216,7 @@ export async function wire(settings: Config, logs: Logs, version: string, thread
     commonHeaders: strictTransport(config),
     gate: access.gate,
     tokens: access.tokens,
+    ui: openUi({ config, access, store, registry, logger }),
     webOrigins: new WebOrigins(config.corsOrigins),
     ...openRequestLimits({
       ...{ config, thread },

@@ -39,7 +39,8 @@ const LAYERS: Readonly<Record<string, readonly string[]>> = {
   sessions: ['registry', 'projection', 'storage', 'oci'],
   jobs: ['collection', 'retention', 'registry', 'projection', 'journal', 'storage', 'oci'],
   tls: ['access'],
-  http: ['system', 'overview', 'inspection', 'past', 'registry', 'projection', 'storage', 'access', 'telemetry', 'oci'],
+  ui: ['overview', 'inspection', 'past', 'registry', 'access', 'oci'],
+  http: ['ui', 'system', 'overview', 'inspection', 'past', 'registry', 'projection', 'storage', 'access', 'telemetry', 'oci'],
   cli: [
     'jobs',
     'collection',
@@ -58,7 +59,10 @@ const LAYERS: Readonly<Record<string, readonly string[]>> = {
 };
 
 /** Folders of which these may import only types. */
-const TYPES_ONLY: Readonly<Record<string, readonly string[]>> = { http: ['projection', 'storage'] };
+const TYPES_ONLY: Readonly<Record<string, readonly string[]>> = {
+  http: ['projection', 'storage'],
+  ui: ['past', 'registry', 'access'],
+};
 
 /** The only places that connect parts; they are imported only by each other. */
 const WIRING = [
@@ -103,6 +107,7 @@ const WIRING = [
   'src/wiring/tls.ts',
   'src/wiring/token-server.ts',
   'src/wiring/tokens.ts',
+  'src/wiring/ui.ts',
   'src/wiring/writable.ts',
   'src/app.ts',
   'src/serving.ts',
@@ -139,12 +144,14 @@ const USES_STORAGE = [
 /** Code above the past imports only its interface and how its moments and names are written. */
 const PAST_SEEN_BY: Readonly<Record<string, readonly string[]>> = {
   http: ['interface', 'diff-side', 'moment', 'manifest-diff', 'repository-diff'].map((name) => `src/past/${name}.ts`),
+  ui: ['src/past/interface.ts'],
   rules: ['interface', 'past-names'].map((name) => `src/past/${name}.ts`),
 };
 
 /** Code above the registry interface imports only the interface, not its implementation. */
 const REGISTRY_SEEN_BY: Readonly<Record<string, readonly string[]>> = {
   http: ['interface', 'maybe-async', 'upload-body'].map((name) => `src/registry/${name}.ts`),
+  ui: ['src/registry/interface.ts'],
   rules: ['interface', 'maybe-async', 'policy', 'require-repository', 'upload-body', 'write-switch'].map(
     (name) => `src/registry/${name}.ts`,
   ),
@@ -154,6 +161,10 @@ const REGISTRY_SEEN_BY: Readonly<Record<string, readonly string[]>> = {
 const HOMES: Readonly<Record<string, readonly string[]>> = {
   elysia: ['src/http/'],
   '@asteasolutions/': ['src/http/'],
+  preact: ['src/ui/jsx/', 'src/ui/browser/'],
+  'preact-render-to-string': ['src/ui/jsx/'],
+  'markdown-it': ['src/ui/components/markdown.tsx'],
+  semver: ['src/ui/models/tag-order.ts'],
   pino: ['src/telemetry/'],
   'pino-pretty': ['src/telemetry/'],
   'prom-client': ['src/telemetry/'],
@@ -207,23 +218,29 @@ function folderOf(file: string): string | undefined {
   return BELONGS_TO[file] ?? /^src\/([^/]+)\//.exec(file)?.[1];
 }
 
+function isTest(file: string): boolean {
+  return /\.test\.tsx?$/.test(file);
+}
+
 const files: string[] = [];
 const imports: Import[] = [];
 
 beforeAll(async () => {
-  for (const pattern of ['src/**/*.ts', 'workers/**/*.ts']) {
-    files.push(...[...new Bun.Glob(pattern).scanSync(projectRoot)].filter((file) => !file.endsWith('.test.ts')).sort());
+  for (const pattern of ['src/**/*.{ts,tsx,js}', 'workers/**/*.ts']) {
+    files.push(...[...new Bun.Glob(pattern).scanSync(projectRoot)].filter((file) => !isTest(file)).sort());
   }
   for (const file of files) imports.push(...importsOf(file, await Bun.file(join(projectRoot, file)).text()));
 });
 
 describe('the imports that this test finds', () => {
   test('are all imports that the transpiler sees, and those of types', async () => {
-    const transpiler = new Bun.Transpiler({ loader: 'ts' });
     for (const file of files) {
+      const transpiler = new Bun.Transpiler({ loader: file.endsWith('.tsx') ? 'tsx' : 'ts' });
       const code = await Bun.file(join(projectRoot, file)).text();
       const own = imports.filter(({ from }) => from === file).map(({ specifier }) => specifier);
-      for (const { path } of transpiler.scanImports(code)) expect(own).toContain(path);
+      // Of every file with JSX it also names the runtime of JSX, by the name that it has without our tsconfig.json.
+      const seen = transpiler.scanImports(code).filter(({ path }) => !/^react(?:\/|$)/.test(path));
+      for (const { path } of seen) expect(own).toContain(path);
     }
     expect(files.length).toBeGreaterThan(50);
     expect(imports.filter(({ typeOnly }) => typeOnly).length).toBeGreaterThan(50);
@@ -335,9 +352,7 @@ describe('imports', () => {
   });
 
   test('of production code never lead to tests or their helpers', () => {
-    const wrong = imports.filter(
-      ({ file }) => file !== undefined && (file.startsWith('test/') || file.endsWith('.test.ts')),
-    );
+    const wrong = imports.filter(({ file }) => file !== undefined && (file.startsWith('test/') || isTest(file)));
     expect(wrong.map(({ from, specifier }) => `${from} imports ${specifier}`)).toEqual([]);
   });
 });
@@ -365,9 +380,7 @@ function cyclesIn(edges: readonly Import[]): string[] {
 }
 
 test('responses are created in one place, so that all get the common headers', async () => {
-  const files = [...new Bun.Glob('src/http/**/*.ts').scanSync(projectRoot)].filter(
-    (file) => !file.endsWith('.test.ts'),
-  );
+  const files = [...new Bun.Glob('src/http/**/*.{ts,tsx}').scanSync(projectRoot)].filter((file) => !isTest(file));
   const makers = await Promise.all(
     files.map(async (file) =>
       /\bnew Response\(|\bResponse\.json\(/.test(await Bun.file(join(projectRoot, file)).text()) ? [file] : [],

@@ -9,7 +9,7 @@ cd "$(dirname "${BASH_SOURCE[0]}")/.."
 # Every tool of scripts/tools/lib.sh that a test may use. Missing ones are fetched before the first test that may need
 # them, so that no download or build counts against a test's deadline.
 tools=(conformance skopeo podman buildah runc oras crane regctl helm cosign containerd ctr docker dockerd docker-compose strace
-  ip redis-server redis-sentinel haproxy minio mc versitygw registry curl jq openssl mkfs.ext4 htpasswd argon2 linearizability)
+  ip redis-server redis-sentinel haproxy minio mc versitygw registry curl jq openssl mkfs.ext4 htpasswd argon2 chromium linearizability)
 # Tests that use none of them: they run first, while the tools are being fetched.
 without_tools=(src workers scripts test/support test/layers.test.ts test/io-threads.test.ts test/big-blobs.test.ts)
 # The simulations use no tools either. They need the processors for minutes but measure no time, so they run beside the other

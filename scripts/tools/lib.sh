@@ -42,6 +42,7 @@ jq          | deb | jq                                                      | /u
 openssl     | deb | openssl                                                 | /usr/bin/openssl
 mkfs.ext4   | deb | e2fsprogs                                               | /usr/sbin/mkfs.ext4
 htpasswd    | deb | apache2-utils                                           | /usr/bin/htpasswd
+chromium    | deb | chromium                                                | /usr/bin/chromium
 argon2      | deb | argon2                                                  | /usr/bin/argon2
 '
 

@@ -1,6 +1,7 @@
 import type { Digest } from '../oci/names.ts';
 import { RequestLabels } from '../telemetry/request-labels.ts';
-import { type RequiredAccess, requiredAccess } from './required-access.ts';
+import { requiredAccess } from './required-access.ts';
+import type { RequiredAccess } from './requirement.ts';
 import { parseRoute, type Route, TOKEN_PATH } from './route.ts';
 
 /** Addresses cached for each method. A full cache is emptied: parsing the addresses again is cheap. */
@@ -55,13 +56,21 @@ export function targetOf(url: string): string {
   return slash < 0 ? '/' : url.slice(slash);
 }
 
+/** Whether a URL is one of the page. */
+export function isPage(url: string): boolean {
+  const target = targetOf(url);
+  return target.startsWith('/ui/') || target === '/ui' || target.startsWith('/ui?');
+}
+
 function parseAddress(method: string, url: string): Address {
   const target = targetOf(url);
   const route = parseRoute(method, target);
-  const reference = 'reference' in route ? route.reference : undefined;
-  const digest = reference?.kind === 'digest' ? reference.digest : 'digest' in route ? route.digest : undefined;
-  const repository = 'repo' in route ? route.repo : undefined;
+  const of = route.kind === 'page' ? route.page : route;
+  const reference = 'reference' in of ? of.reference : undefined;
+  const digest = reference?.kind === 'digest' ? reference.digest : 'digest' in of ? of.digest : undefined;
+  const repository = 'repo' in of ? of.repo : undefined;
   const tag = reference?.kind === 'tag' ? reference.tag : undefined;
-  const labels = new RequestLabels(method, shownTarget(url), route.kind, repository, tag);
+  const kind = route.kind === 'page' ? `page-${route.page.kind}` : route.kind;
+  const labels = new RequestLabels(method, shownTarget(url), kind, repository, tag);
   return { route, digest, labels, required: requiredAccess(route) };
 }

@@ -1,6 +1,6 @@
 import type { Action } from '../access/authority.ts';
 import { RegistryError } from '../oci/errors.ts';
-import type { Requirement } from './required-access.ts';
+import type { Requirement } from './requirement.ts';
 
 /** RFC 6750, section 3.1. Without it containerd sends a refused token again. */
 export type TokenError = 'invalid_token' | 'insufficient_scope';

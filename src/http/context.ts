@@ -9,6 +9,7 @@ import type { TokenService } from './challenge.ts';
 import type { BodyPace } from './client-clock.ts';
 import type { ManifestLimits } from './manifest-budget.ts';
 import type { Route, RouteKind } from './route.ts';
+import type { UiPorts } from './ui/ui-ports.ts';
 
 /** What handlers use; the same for all requests. */
 export interface HandlerPorts {
@@ -26,6 +27,8 @@ export interface HandlerPorts {
   readonly onPull?: ((repo: RepositoryName, reference: Reference) => void) | undefined;
   /** Undefined if this registry issues no tokens. */
   readonly tokens: TokenPorts | undefined;
+  /** Undefined if UI=false. */
+  readonly ui: UiPorts | undefined;
 }
 
 /** What the token endpoint uses. */
@@ -72,6 +75,14 @@ export interface RequestContext extends Caller {
   readonly tokenService: () => TokenService | undefined;
   /** Scheme and host of Locations; empty for relative ones. */
   readonly origin: () => string;
+  /** Scheme and host by which the client reaches this registry; undefined if there is no trusted host. */
+  readonly siteAddress: () => string | undefined;
+  /** Whether the client reaches this registry by TLS. */
+  readonly isSecure: boolean;
+  /** The cookie of a log-in; undefined for requests of the API, which take none. */
+  readonly loginToken: string | undefined;
+  /** The id of the log-in that authenticated this request. */
+  readonly login: string | undefined;
   /** Turns off Bun's idle timeout for a request whose body may take long. From then on only our own timers end it. */
   readonly keepOpen: () => void;
   /** Gives the client more time to read a response whose body is not in memory. */

@@ -17,6 +17,7 @@ import {
 } from './handlers/uploads.ts';
 import { respond } from './response.ts';
 import type { Route } from './route.ts';
+import { servePage } from './ui/pages.tsx';
 
 /** "If the response is 200 OK, then the registry implements this specification". The spec leaves the body open. */
 const PONG = '{}';
@@ -85,6 +86,8 @@ export function dispatch(route: Route, context: RequestContext, ports: HandlerPo
       return getToken(route, context, ports);
     case 'token-post':
       return postToken(route, context, ports);
+    case 'page':
+      return servePage(route, context, ports);
     default:
       return unreachable(route);
   }

@@ -78,7 +78,7 @@ const RETRY_AFTER = 5;
  */
 export function renderError(error: unknown, head: boolean, challenge?: string): Response {
   const isKnown = error instanceof RegistryError || error instanceof Unanswered;
-  const known = error instanceof RegistryError ? error : new RegistryError('unavailable', messageOf(error));
+  const known = error instanceof RegistryError ? error : new RegistryError('unavailable', messageFor(error));
   const [status, code] = isKnown ? TABLE[known.kind] : ([500, 'UNKNOWN'] as const);
   const detail = known.detail === undefined ? {} : { detail: known.detail };
   const body = new TextEncoder().encode(JSON.stringify({ errors: [{ code, message: known.message, ...detail }] }));
@@ -99,7 +99,9 @@ export function renderError(error: unknown, head: boolean, challenge?: string): 
   return respond(head ? null : body, { status, headers });
 }
 
-function messageOf(error: unknown): string {
+/** What the client sees of an error. */
+export function messageFor(error: unknown): string {
+  if (error instanceof RegistryError) return error.message;
   return error instanceof Unanswered
     ? 'the storage of the registry does not respond: try again'
     : 'the registry failed to process the request: try again';

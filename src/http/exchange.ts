@@ -3,7 +3,7 @@ import type { Authenticated } from '../access/authenticator.ts';
 import { ANONYMOUS_AUTHORITY, type Authority } from '../access/authority.ts';
 import { RegistryError } from '../oci/errors.ts';
 import { RequestLabels } from '../telemetry/request-labels.ts';
-import { type Address, addressOf, shownTarget, unknownLabels } from './address.ts';
+import { type Address, addressOf, isPage, shownTarget, unknownLabels } from './address.ts';
 import { type BunServer, IDLE_SECONDS, SLOW_READER_SECONDS } from './bun-server.ts';
 import { renderChallenge, type TokenService, Unauthorized } from './challenge.ts';
 import type { Connection } from './connection.ts';
@@ -14,11 +14,14 @@ import { sendBehindTls } from './file-behind-tls.ts';
 import type { Gate, Identified } from './gate.ts';
 import { checkHost } from './host-header.ts';
 import { nextRequestId } from './request-id.ts';
-import type { RequiredAccess } from './required-access.ts';
+import type { RequiredAccess } from './requirement.ts';
 import type { Route } from './route.ts';
 import { sendHere } from './send-here.ts';
 import type { ServerPorts } from './server-ports.ts';
 import { limitedRequest } from './subject-limits.ts';
+import { failurePage } from './ui/failure-page.tsx';
+import { checkSameOrigin } from './ui/form-guard.ts';
+import { loginCookieOf } from './ui/login-cookie.ts';
 
 const UNKNOWN = Symbol('unknown');
 
@@ -41,6 +44,7 @@ export class Exchange implements RequestContext {
   authority: Authority = ANONYMOUS_AUTHORITY;
   /** Number of the rule that allows this request. */
   #rule: number | undefined;
+  login: string | undefined;
   #isKeptOpen = false;
   #isCounted = false;
   /** Releases the request's place in the limits of its subject. */
@@ -63,6 +67,19 @@ export class Exchange implements RequestContext {
   // These are getters because few requests need the functions, and a closure per request costs time.
   get origin(): () => string {
     return () => this.#ports.publicAddress.ofLocations(this.#peer(), this.request);
+  }
+
+  get siteAddress(): () => string | undefined {
+    return () => this.#ports.publicAddress.absolute(this.#peer(), this.request);
+  }
+
+  get isSecure(): boolean {
+    return this.siteAddress()?.startsWith('https:') === true;
+  }
+
+  /** Other requests than those of the page take no cookies, so no site can send them on behalf of a person who has logged in. */
+  get loginToken(): string | undefined {
+    return isPage(this.request.url) ? loginCookieOf(this.request.headers, this.isSecure) : undefined;
   }
 
   get tokenService(): () => TokenService | undefined {
@@ -150,7 +167,8 @@ export class Exchange implements RequestContext {
     const address = addressOf(request.method, url);
     this.#labels = address.labels;
     this.stats.digest = address.digest;
-    this.#ports.webOrigins.checkWrite(request);
+    if (address.route.kind !== 'page') this.#ports.webOrigins.checkWrite(request);
+    else if (request.method === 'POST') checkSameOrigin({ headers: request.headers, address: this.siteAddress() });
     const { gate } = this.#ports;
     if (gate === undefined) return this.#dispatch(address.route);
     const found = gate.identify(this, address.required);
@@ -183,9 +201,10 @@ export class Exchange implements RequestContext {
   }
 
   /** @throws if the request is refused */
-  #admit({ actor, authority }: Identified, required: RequiredAccess | undefined, gate: Gate): void {
+  #admit({ actor, authority, login }: Identified, required: RequiredAccess | undefined, gate: Gate): void {
     this.actor = actor;
     this.authority = authority;
+    this.login = login;
     this.#rule = gate.admit(required, this, this);
   }
 
@@ -193,6 +212,14 @@ export class Exchange implements RequestContext {
   wait(): void {
     this.#isCounted = true;
     this.#ports.admission.enter(this.client);
+  }
+
+  /** The answer to a request that failed: for people a page, for clients of the API as the spec has it. */
+  failedAnswer(error: unknown): Response | Promise<Response> {
+    const plain = this.failed(error);
+    const { ui } = this.#ports;
+    if (ui === undefined || !isPage(this.request.url)) return plain;
+    return failurePage(error, plain, this, ui).catch((defect: unknown) => this.failed(defect));
   }
 
   failed(error: unknown): Response {

@@ -9,7 +9,8 @@ import { type Challenge, renderChallenge, Unauthorized } from './challenge.ts';
 import { Proxies } from './forwarded.ts';
 import { Gate, type GateRequest } from './gate.ts';
 import { PublicAddress } from './public-address.ts';
-import { type Requirement, requiredAccess } from './required-access.ts';
+import { requiredAccess } from './required-access.ts';
+import type { Requirement } from './requirement.ts';
 import type { Route, RouteKind } from './route.ts';
 
 const repo = 'team/app' as RepositoryName;
@@ -30,7 +31,7 @@ const PUSH = 'repository:team/app:pull,push';
  * refused.
  */
 const ROWS: {
-  readonly [K in Exclude<RouteKind, 'token-get' | 'token-post' | 'api-document'>]: [
+  readonly [K in Exclude<RouteKind, 'token-get' | 'token-post' | 'api-document' | 'page'>]: [
     Extract<Route, { kind: K }>,
     Requirement,
     string | undefined,
@@ -107,7 +108,7 @@ function open({
 
 function request(authorization?: string, certificate?: Authenticated): GateRequest {
   const headers = { host: 'r.example', ...(authorization === undefined ? {} : { authorization }) };
-  const about = { id: 'request-1', address: '192.0.2.1', certificate };
+  const about = { id: 'request-1', address: '192.0.2.1', certificate, loginToken: undefined };
   return { ...about, request: new Request('http://r.example/v2/', { headers }) };
 }
 

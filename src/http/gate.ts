@@ -9,12 +9,13 @@ import {
   type RegistryAction,
 } from '../access/authority.ts';
 import { labelOf } from '../access/identity.ts';
+import type { Login, Logins } from '../access/logins/logins.ts';
 import { RegistryError, unreachable } from '../oci/errors.ts';
 import { scopeOf, type TokenError, type TokenService, Unauthorized } from './challenge.ts';
 import { parseAuthorization } from './credentials.ts';
 import { hostOf, type PublicAddress } from './public-address.ts';
 import { RememberedHeaders } from './remembered-headers.ts';
-import type { RequiredAccess, Requirement } from './required-access.ts';
+import type { RequiredAccess, Requirement } from './requirement.ts';
 import { TOKEN_PATH } from './route.ts';
 
 /** The parts of a request that the gate needs. */
@@ -23,9 +24,14 @@ export interface GateRequest extends Origin {
   readonly request: Request;
   /** What the client's certificate proves; undefined if it presented none. */
   readonly certificate: Authenticated | undefined;
+  /** The cookie of a log-in at the page; undefined for requests of the API. */
+  readonly loginToken: string | undefined;
 }
 
-export type Identified = Pick<Caller, 'actor' | 'authority'>;
+export interface Identified extends Pick<Caller, 'actor' | 'authority'> {
+  /** The id of the log-in that proves the identity, if one does. */
+  readonly login?: string;
+}
 
 type Write = (fields: Readonly<Record<string, unknown>>, message: string) => void;
 
@@ -43,6 +49,8 @@ export interface GatePorts {
   readonly publicAddress: PublicAddress;
   /** The token server of the AUTH_TOKEN settings; undefined: this registry issues its tokens itself. */
   readonly tokenServer?: TokenService | undefined;
+  /** undefined if nobody can log in at the page. */
+  readonly logins?: Pick<Logins, 'find'> | undefined;
   readonly logger: GateLog;
   /** Called before any credentials are checked. @returns a promise if this thread must first read what another one already knows */
   readonly catchUp?: () => Promise<void> | undefined;
@@ -94,23 +102,24 @@ export class Gate {
     const credentials = parseAuthorization(header);
     switch (credentials.kind) {
       case 'none': {
-        const { certificate } = from;
-        return certificate === undefined
-          ? WITHOUT_CREDENTIALS
-          : this.#accept(certificate, undefined, from, required, CERTIFICATE_WRONG);
+        const { logins } = this.#ports;
+        const { loginToken } = from;
+        return logins === undefined || loginToken === undefined
+          ? this.#withoutCredentials(from, required)
+          : this.#byLogin(inTime<Login | undefined>(logins.find(loginToken), loginTooLate), from, required);
       }
       case 'malformed':
         return this.#accept({ kind: 'refused', reason: credentials.reason }, undefined, from, required);
       case 'basic': {
         const found = authentication.basic(credentials.user, credentials.password, from);
         return found instanceof Promise
-          ? inTime(found).then((each) => this.#acceptBasic(each, header, from, required))
+          ? inTime(found, () => TOO_LATE).then((each) => this.#acceptBasic(each, header, from, required))
           : this.#acceptBasic(found, header, from, required);
       }
       case 'bearer': {
         const found = authentication.bearer(credentials.token, from);
         return found instanceof Promise
-          ? inTime(found).then((each) => this.#accept(each, 'invalid_token', from, required))
+          ? inTime(found, () => TOO_LATE).then((each) => this.#accept(each, 'invalid_token', from, required))
           : this.#accept(found, 'invalid_token', from, required);
       }
       default:
@@ -164,6 +173,24 @@ export class Gate {
     return base === undefined
       ? { realm: TOKEN_PATH, service: 'registry' }
       : { realm: base + TOKEN_PATH, service: hostOf(base) };
+  }
+
+  #withoutCredentials(from: GateRequest, required: RequiredAccess | undefined): Identified {
+    const { certificate } = from;
+    return certificate === undefined
+      ? WITHOUT_CREDENTIALS
+      : this.#accept(certificate, undefined, from, required, CERTIFICATE_WRONG);
+  }
+
+  /** A cookie whose log-in has ended counts as none, because browsers go on sending it. */
+  async #byLogin(
+    found: Promise<Login | undefined>,
+    from: GateRequest,
+    required: RequiredAccess | undefined,
+  ): Promise<Identified> {
+    const login = await found;
+    if (login === undefined) return this.#withoutCredentials(from, required);
+    return { ...this.#identified(login.authority), login: login.id };
   }
 
   #acceptBasic(
@@ -222,13 +249,18 @@ export class Gate {
 const IDENTIFY_MS = 30_000;
 const TOO_LATE: Authenticated = { kind: 'later', retryAfterSeconds: 5 };
 
-async function inTime(found: Promise<Authenticated>): Promise<Authenticated> {
+function loginTooLate(): never {
+  throw new RegistryError('unavailable', 'the registry cannot check your log-in at the moment: try again');
+}
+
+async function inTime<T>(found: Promise<T>, late: () => T): Promise<T> {
   let timer: ReturnType<typeof setTimeout> | undefined;
-  const late = new Promise<Authenticated>((resolve) => {
-    timer = setTimeout(() => resolve(TOO_LATE), IDENTIFY_MS);
+  const tooLate = new Promise<'late'>((resolve) => {
+    timer = setTimeout(() => resolve('late'), IDENTIFY_MS);
   });
   try {
-    return await Promise.race([found, late]);
+    const first = await Promise.race([found, tooLate]);
+    return first === 'late' ? late() : first;
   } finally {
     clearTimeout(timer);
   }

@@ -25,3 +25,17 @@ Metrics: <a href="/metrics"><code>/metrics</code></a>.</p>
     headers: { ...headers, 'Content-Type': 'text/html; charset=utf-8', 'Content-Security-Policy': POLICY },
   });
 }
+
+/** Browsers name HTML, other clients send nothing or any type. */
+export function wantsHtml(headers: Headers): boolean {
+  return /\btext\/html\b/i.test(headers.get('accept') ?? '');
+}
+
+/** Sends a browser to the page. */
+export function toPage(headers: Readonly<Record<string, string>> = {}): Response {
+  // Clients without a page get another answer at the same address.
+  return respond(null, {
+    status: 302,
+    headers: { ...headers, Location: '/ui/', 'Content-Length': '0', Vary: 'Accept' },
+  });
+}

@@ -1,25 +1,8 @@
-import type { Action, Permission } from '../access/authority.ts';
+import type { Action } from '../access/authority.ts';
 import type { RepositoryName } from '../oci/names.ts';
+import type { RequiredAccess, Requirement } from './requirement.ts';
 import type { Route } from './route.ts';
-
-/** One condition that a caller must meet. */
-export type Requirement =
-  | Permission
-  /** The request must have credentials. */
-  | { readonly kind: 'identity' };
-
-/** The access that a request needs, which is checked before anything is looked up. */
-export interface RequiredAccess {
-  /** All of these must be met. Only the token endpoint and the OpenAPI document have none. */
-  readonly requirements: readonly Requirement[];
-  /** Optional access. The challenge also asks for it, so that the client's token has it. */
-  readonly wishes: readonly Requirement[];
-  /**
-   * How an authenticated caller is refused. `hidden`: with the response for a repository that does not exist. `denied`: with 403,
-   * whether the repository exists or not.
-   */
-  readonly refusal: 'hidden' | 'denied';
-}
+import { pageAccess } from './ui/page-access.ts';
 
 /**
  * The access that each kind of request needs. Actions follow the kind of request, never its method. A kind without a row does not
@@ -69,6 +52,8 @@ export function requiredAccess(route: Route): RequiredAccess | undefined {
     // It tells nothing about what is stored.
     case 'api-document':
       return { requirements: [], wishes: [], refusal: 'denied' };
+    case 'page':
+      return pageAccess(route.page);
     default:
       return unknownKind(route);
   }

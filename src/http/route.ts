@@ -11,6 +11,7 @@ import {
 } from '../oci/names.ts';
 import type { Reference } from '../registry/interface.ts';
 import { type ApiRoute, apiRoute } from './api/endpoints.ts';
+import { type PageRoute, parsePageRoute } from './ui/page-route.ts';
 
 interface OfRepository {
   readonly repo: RepositoryName;
@@ -83,6 +84,8 @@ export type Route =
   | ({ readonly kind: 'token-get' } & TokenQuery)
   /** not in the spec: POST /token (distribution, spec/auth/oauth.md) */
   | { readonly kind: 'token-post' }
+  /** /ui/…; ui/page-route.ts lists them */
+  | { readonly kind: 'page'; readonly page: PageRoute }
   /** GET /api/v1/…; api/endpoints.ts lists them */
   | ApiRoute;
 
@@ -111,6 +114,7 @@ export function parseRoute(method: string, target: string): Route {
   if (path === '/v2' || path === '/v2/') return getOrHead(method, () => ({ kind: 'ping' }));
   if (path === TOKEN_PATH) return tokenRoute(method, query);
   if (path.startsWith(API_START)) return requireApiRoute(method, path, query);
+  if (path === '/ui' || path.startsWith('/ui/')) return { kind: 'page', page: parsePageRoute(method, path, query) };
   if (!path.startsWith('/v2/')) throw routeUnknown();
   if (path === '/v2/_catalog') return getOrHead(method, () => ({ kind: 'catalog', ...pageOf(query) }));
 

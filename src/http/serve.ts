@@ -1,6 +1,6 @@
 import type { BunServer } from './bun-server.ts';
 import { Exchange } from './exchange.ts';
-import type { RequiredAccess } from './required-access.ts';
+import type { RequiredAccess } from './requirement.ts';
 import type { ServerPorts } from './server-ports.ts';
 
 /**
@@ -13,11 +13,11 @@ export function serve(request: Request, server: BunServer, ports: ServerPorts): 
   try {
     answer = exchange.answer();
   } catch (error) {
-    answer = exchange.failed(error);
+    answer = exchange.failedAnswer(error);
   }
   if (!(answer instanceof Promise)) return exchange.finish(answer);
   exchange.wait();
-  return answer.catch((error: unknown) => exchange.failed(error)).then((response) => exchange.finish(response));
+  return answer.catch((error: unknown) => exchange.failedAnswer(error)).then((response) => exchange.finish(response));
 }
 
 /** Answers a request outside the API with an error. It is counted and logged like any other. */

@@ -2,16 +2,16 @@ import { Elysia } from 'elysia';
 import { RegistryError } from '../oci/errors.ts';
 import { type BunServer, IDLE_SECONDS } from './bun-server.ts';
 import { healthz, metrics, readyz } from './health.ts';
-import { landingPage } from './landing.ts';
-import type { RequiredAccess } from './required-access.ts';
+import { landingPage, toPage, wantsHtml } from './landing.ts';
+import type { RequiredAccess } from './requirement.ts';
 import { refuse, serve, serveGuarded } from './serve.ts';
 import type { ServerPorts } from './server-ports.ts';
 
 /** Bun's limit is off, because its 413 response has no body. Each endpoint has its own limit. */
 const MAX_BODY = Number.MAX_SAFE_INTEGER;
 
-/** Matches URLs of the API. Without a valid Host header Bun's URL is only a path. */
-const API = /^(?:https?:\/\/[^/]*)?\/(?:v2(?:[/?]|$)|api\/v1\/|token(?:\?|$))/;
+/** Matches URLs of the API and the page. Without a valid Host header Bun's URL is only a path. */
+const API = /^(?:https?:\/\/[^/]*)?\/(?:(?:v2|ui)(?:[/?]|$)|api\/v1\/|token(?:\?|$))/;
 
 /** Creates the HTTP server of a node. It does not listen yet. */
 export function createServer(ports: ServerPorts) {
@@ -36,7 +36,10 @@ export function createServer(ports: ServerPorts) {
         const known = code === 'NOT_FOUND' ? new RegistryError('route-unknown', 'there is no such endpoint') : error;
         return refuse(known, request, app.server, ports);
       })
-      .get('/', () => landingPage(ports.version, ports.commonHeaders))
+      .get('/', ({ request }) => {
+        const isForPeople = ports.ui !== undefined && wantsHtml(request.headers);
+        return isForPeople ? toPage(ports.commonHeaders) : landingPage(ports.version, ports.commonHeaders);
+      })
       .get('/healthz', () => healthz(ports.commonHeaders))
       .get('/readyz', () => readyz(ports.notReady(), ports.commonHeaders))
       .get('/metrics', ({ request }) => serveMetrics(request, app.server, ports))

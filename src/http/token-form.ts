@@ -1,7 +1,6 @@
-import { RegistryError } from '../oci/errors.ts';
-import { chunksOf, contentLength } from './body.ts';
 import type { BodyPace } from './client-clock.ts';
 import type { RequestContext } from './context.ts';
+import { decodeForm, isFormType, readFormBody } from './form-body.ts';
 
 /** The body of POST /token. */
 export type TokenForm =
@@ -23,36 +22,18 @@ interface TokenParameters {
 
 /** A password can be a token of a CI service, which has thousands of characters. */
 const MAX_FORM_BYTES = 32 * 1024;
-const FORM_WITHIN_MS = 30_000;
-const FORM_TYPE = /^application\/x-www-form-urlencoded(?:\s*;.*)?$/i;
 
 /** @throws RegistryError `request-invalid` if the body is longer than MAX_FORM_BYTES; errors of reading a body */
 export async function readTokenForm(context: RequestContext, pace: BodyPace): Promise<TokenForm> {
-  const { headers } = context.request;
-  if ((contentLength(context.request) ?? 0) > MAX_FORM_BYTES) throw tooLarge();
-  context.keepOpen();
-  const ended = new AbortController();
-  const timer = setTimeout(() => ended.abort(tooSlow()), FORM_WITHIN_MS);
-  try {
-    const chunks: Uint8Array[] = [];
-    let size = 0;
-    for await (const chunk of chunksOf(context, pace, ended.signal)) {
-      size += chunk.length;
-      if (size > MAX_FORM_BYTES) throw tooLarge();
-      chunks.push(chunk);
-    }
-    return parseTokenForm(headers.get('content-type') ?? '', Buffer.concat(chunks));
-  } finally {
-    clearTimeout(timer);
-  }
+  const body = await readFormBody(context, pace, MAX_FORM_BYTES);
+  return parseTokenForm(context.request.headers.get('content-type') ?? '', body);
 }
 
 /** Pure; never throws. Messages show no part of the body. */
 export function parseTokenForm(contentType: string, body: Uint8Array): TokenForm {
-  if (!FORM_TYPE.test(contentType)) return invalid('the Content-Type must be application/x-www-form-urlencoded');
-  const text = decode(body);
-  if (text === undefined) return invalid('the body is not UTF-8');
-  const fields = new URLSearchParams(text);
+  if (!isFormType(contentType)) return invalid('the Content-Type must be application/x-www-form-urlencoded');
+  const fields = decodeForm(body);
+  if (fields === undefined) return invalid('the body is not UTF-8');
   const names = [...fields.keys()];
   // "Request and response parameters MUST NOT be included more than once" (RFC 6749, section 3.2).
   if (new Set(names).size < names.length) return invalid('a parameter is repeated');
@@ -86,25 +67,6 @@ export function parseTokenForm(contentType: string, body: Uint8Array): TokenForm
   }
 }
 
-function decode(body: Uint8Array): string | undefined {
-  try {
-    return new TextDecoder('utf-8', { fatal: true }).decode(body);
-  } catch {
-    return undefined;
-  }
-}
-
 function invalid(description: string): TokenForm {
   return { kind: 'refused', error: 'invalid_request', description };
-}
-
-function tooLarge(): RegistryError {
-  return new RegistryError('request-invalid', `the form may have at most ${MAX_FORM_BYTES} bytes`);
-}
-
-function tooSlow(): RegistryError {
-  return new RegistryError(
-    'upload-stalled',
-    `the form did not arrive within ${FORM_WITHIN_MS / 1000} seconds: send it again`,
-  );
 }

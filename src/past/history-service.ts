@@ -5,11 +5,23 @@ import type { Digest, RepositoryName, Tag } from '../oci/names.ts';
 import type { Page } from '../projection/projection.ts';
 import { nameUnknown } from '../registry/require-repository.ts';
 import type { DiffSide } from './diff-side.ts';
-import type { History, ManifestAt, RepositoryAt, RepositoryRequest, TagAt, TagHistoryPage } from './interface.ts';
+import type {
+  History,
+  ManifestAt,
+  RecentChanges,
+  RecentPage,
+  RepositoryAt,
+  RepositoryOverview,
+  RepositoryRequest,
+  TagAt,
+  TagHistoryPage,
+} from './interface.ts';
 import { compareManifests, type ManifestDiff } from './manifest-diff.ts';
 import { type ManifestReads, readCompared } from './manifest-reads.ts';
 import { formatTime, type Moment } from './moment.ts';
+import { overviewOf } from './overview.ts';
 import type { PastState, PastStates } from './past-states.ts';
+import { readRecentChanges } from './recent-changes.ts';
 import { compareRepositories, type RepositoryDiff } from './repository-diff.ts';
 import { type RecordedTagChange, TagHistory } from './tag-history.ts';
 
@@ -93,6 +105,18 @@ export class HistoryService implements History {
       );
     }
     return compareManifests(await this.#compared(repo, from), await this.#compared(repo, to));
+  }
+
+  async overview(repo: RepositoryName, at: Moment | undefined): Promise<RepositoryOverview> {
+    const { state, time } = await this.#existing(repo, at);
+    return overviewOf(state, time);
+  }
+
+  async recentChanges(repo: RepositoryName, { before, limit }: RecentPage): Promise<RecentChanges> {
+    const { driver, states } = this.#ports;
+    const { seq } = (await states.at(repo, undefined)).state;
+    if (seq === 0) throw nameUnknown(repo);
+    return await readRecentChanges(driver, repo, Math.min(before ?? Number.POSITIVE_INFINITY, seq + 1), limit);
   }
 
   async #compared(repo: RepositoryName, { reference, at }: Extract<DiffSide, { kind: 'manifest' }>) {

@@ -37,6 +37,10 @@ export interface History {
    * of a manifest were freed
    */
   diff(repo: RepositoryName, from: DiffSide, to: DiffSide, caller: Caller): Promise<RepositoryDiff | ManifestDiff>;
+  /** A repository as it is, or as it was if `at` is given, with all its tags: for pages that people read. */
+  overview(repo: RepositoryName, at: Moment | undefined, caller: Caller): Promise<RepositoryOverview>;
+  /** What happened in a repository, newest first; also in one that was deleted. */
+  recentChanges(repo: RepositoryName, page: RecentPage, caller: Caller): Promise<RecentChanges>;
 }
 
 export interface TagHistoryPage {
@@ -84,3 +88,62 @@ export interface ManifestAt extends Descriptor {
   /** How many manifests have it as their subject. */
   readonly referrers: number;
 }
+
+/** A repository at one moment. Its functions look at memory only. */
+export interface RepositoryOverview extends SlotTime {
+  readonly counts: RepositoryAt['counts'];
+  /** Of all blobs and manifests, each once. */
+  readonly bytes: number;
+  /** All of them, in no order. */
+  readonly tags: readonly DatedTag[];
+  /** @returns undefined if the repository did not have the tag */
+  tag(tag: Tag): Digest | undefined;
+  tagsOf(digest: Digest): readonly Tag[];
+  /** @returns undefined if the repository did not have the manifest */
+  manifest(digest: Digest): ManifestOverview | undefined;
+}
+
+export interface DatedTag {
+  readonly tag: Tag;
+  readonly digest: Digest;
+  /** When it was last set, in milliseconds since 1970. */
+  readonly set: number;
+}
+
+export interface ManifestOverview extends Descriptor {
+  readonly subject: Digest | undefined;
+  /** When it was last pushed, in milliseconds since 1970. */
+  readonly pushed: number;
+  /** Bytes of it and of everything that it refers to, directly or not, each once. */
+  readonly total: number;
+  /** The types of the manifests that have it as their subject; at most 100. */
+  readonly referrerTypes: readonly string[];
+}
+
+export interface RecentPage {
+  /** Only slots before this one; undefined: from the newest on. */
+  readonly before: number | undefined;
+  /** Changes of one slot stay on one page, so there may be more. */
+  readonly limit: number;
+}
+
+export interface RecentChanges {
+  readonly changes: readonly RecentChange[];
+  /** `before` of the next page; undefined: there is none. */
+  readonly next: number | undefined;
+}
+
+/** A change that people care about. The blobs of a push, and the manifests of an index, are part of setting its tag. */
+export type RecentChange = {
+  readonly seq: number;
+  /** Milliseconds since 1970. */
+  readonly at: number;
+  /** The label of who did it, if that is known. */
+  readonly actor: string | undefined;
+} & (
+  | { readonly kind: 'tag-set'; readonly tag: Tag; readonly digest: Digest; readonly previous: Digest | undefined }
+  | { readonly kind: 'tag-deleted'; readonly tag: Tag; readonly digest: Digest }
+  | { readonly kind: 'referrer-pushed'; readonly digest: Digest; readonly subject: Digest; readonly type: string }
+  | { readonly kind: 'manifest-deleted'; readonly digest: Digest }
+  | { readonly kind: 'repository-deleted' }
+);

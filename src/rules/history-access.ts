@@ -34,6 +34,18 @@ export class HistoryAccess implements History {
     return await this.#inner.diff(...call);
   }
 
+  async overview(...call: Parameters<History['overview']>): ReturnType<History['overview']> {
+    const [repo, , caller] = call;
+    this.#requirePull(repo, caller);
+    return await this.#inner.overview(...call);
+  }
+
+  async recentChanges(...call: Parameters<History['recentChanges']>): ReturnType<History['recentChanges']> {
+    const [repo, , caller] = call;
+    this.#requirePull(repo, caller);
+    return await this.#inner.recentChanges(...call);
+  }
+
   #requirePull(repo: RepositoryName, caller: Caller): void {
     if (!this.#policy.allows(caller, 'pull', repo)) throw nameUnknown(repo);
   }

@@ -21,6 +21,7 @@ import type { Key } from './driver.ts';
  *   retention/expiring                      tags that retention will delete within a day
  *   robots/<seq, 20 digits>                 slots of the robots' log (access/robots/), as those of repositories
  *   robots/_snap/<2^53-1-seq, 16 d.>        snapshots of the robots: the newest comes first in a listing
+ *   logins/ended/<expiry, 12 digits>-<ulid> a log-in at the page that ended before it expired
  *   settings/read-only                      the operator's switch: while it exists, nothing is written
  *   pulls/began                             since when pulls have been recorded
  *   pulls/times/<ulid>                      pulls of one node over a while, or several of these merged
@@ -44,7 +45,20 @@ export const ROBOTS: Key = 'robots/';
  * others.
  */
 const TOPS: ReadonlySet<string> = new Set([
-  ...['data', 'repos', 'catalog', 'digests', 'uploads', 'gc', 'retention', 'robots', 'settings', 'pulls', 'tmp'],
+  ...[
+    'data',
+    'repos',
+    'catalog',
+    'digests',
+    'uploads',
+    'gc',
+    'retention',
+    'robots',
+    'settings',
+    'logins',
+    'pulls',
+    'tmp',
+  ],
 ]);
 /** No component begins with a dot, so `..` is none. */
 const COMPONENT = /^[a-zA-Z0-9_][a-zA-Z0-9._+-]{0,254}$/;
@@ -202,6 +216,20 @@ export function robotSnapshotKey(seq: number): Key {
 export function slotOfRobotSnapshotKey(key: Key): number | undefined {
   const seq = Number.MAX_SAFE_INTEGER - Number(key.slice(ROBOT_SNAPSHOTS.length));
   return seq >= 1 && robotSnapshotKey(seq) === key ? seq : undefined;
+}
+
+/** In the order in which the log-ins expire. */
+export const ENDED_LOGINS: Key = 'logins/ended/';
+
+/** @param expires seconds since 1970 @param id a ULID */
+export function endedLoginKey(expires: number, id: string): Key {
+  return `${ENDED_LOGINS}${String(expires).padStart(12, '0')}-${id}`;
+}
+
+/** Seconds since 1970; undefined for any other key. */
+export function expiryOfEndedLoginKey(key: Key): number | undefined {
+  const [, expires] = /^logins\/ended\/(\d{12})-[0-9A-Z]{26}$/.exec(key) ?? [];
+  return expires === undefined ? undefined : Number(expires);
 }
 
 /** While this object exists the registry is read-only (registry/write-switch.ts). */

@@ -1,5 +1,6 @@
 import { type AccessPolicy, openAccess } from '../access/access.ts';
 import { Authentication } from '../access/authentication.ts';
+import type { Logins } from '../access/logins/logins.ts';
 import type { RobotsLog } from '../access/robots/log.ts';
 import { RulesPolicy } from '../access/rules/policy.ts';
 import type { TokenPorts } from '../http/context.ts';
@@ -16,6 +17,8 @@ export interface Access {
   readonly gate: Gate | undefined;
   /** undefined if this registry issues no tokens. */
   readonly tokens: TokenPorts | undefined;
+  /** undefined if nobody can log in at the page. */
+  readonly logins: Logins | undefined;
   readonly close: () => void;
 }
 
@@ -29,7 +32,7 @@ export async function openAccessControl(ports: AccessPorts): Promise<Access> {
   const { files, config, publicAddress, logger } = ports;
   if (files.kind === 'open') {
     logger.info('no accounts are configured: everyone who reaches the port may do everything');
-    return { policy: openAccess, gate: undefined, tokens: undefined, close: () => {} };
+    return { policy: openAccess, gate: undefined, tokens: undefined, logins: undefined, close: () => {} };
   }
   const { rules, oidc, passwords, judge, tokenSource } = files;
   const robots = await openRobotLogins({ ...ports, judge });
@@ -48,15 +51,17 @@ export async function openAccessControl(ports: AccessPorts): Promise<Access> {
               ? robots.tokenLifetime(identity.name, config.tokenLifetime)
               : config.tokenLifetime,
         });
+  const logins = config.ui ? tokens.logins : undefined;
   const tokenServer = tokenSource.kind === 'server' ? tokenSource.settings : undefined;
   const authentication = new Authentication(basic, [tokens.authenticator, oidc]);
   const claimsNeeded = (issuer: string): readonly string[] => rules().claimsNeeded(issuer);
   return {
     policy,
     gate: new Gate({
-      ...{ authentication, policy, rules: policy, publicAddress, tokenServer, logger },
+      ...{ authentication, policy, rules: policy, publicAddress, tokenServer, logins, logger },
       catchUp: robots.catchUp,
     }),
+    logins,
     tokens: tokens.endpoint({ policy, authentication, claimsNeeded }),
     close: () => {
       robots.close();

@@ -54,6 +54,7 @@ export async function openTokenServer(
   return {
     authenticator: new ServerTokens({ issuer, service, trust: () => file.value, now: Date.now }),
     endpoint: () => undefined,
+    logins: undefined,
     close: () => file.close(),
   };
 }

@@ -3,6 +3,8 @@ import { join } from 'node:path';
 import { ulid } from 'ulid';
 import type { Authentication } from '../access/authentication.ts';
 import type { BearerAuthenticator } from '../access/authenticator.ts';
+import { StoredEndedLogins } from '../access/logins/ended-logins.ts';
+import { Logins } from '../access/logins/logins.ts';
 import type { ReloadedFile } from '../access/reloaded-file.ts';
 import { AccountVersions, type VersionOf } from '../access/tokens/account-versions.ts';
 import type { TokenIdentity } from '../access/tokens/claims.ts';
@@ -14,6 +16,7 @@ import { TokenIssuer, type TokenIssuerPorts } from '../access/tokens/token-issue
 import { type Config, ConfigError } from '../config.ts';
 import type { TokenPorts } from '../http/context.ts';
 import type { PublicAddress } from '../http/public-address.ts';
+import { LOGIN_SECONDS } from '../http/ui/login-cookie.ts';
 import { editFile } from '../system/edited-file.ts';
 import type { Logger } from '../telemetry/log.ts';
 import type { Telemetry } from '../telemetry/metrics.ts';
@@ -22,6 +25,9 @@ import type { OpenedStore } from './store.ts';
 
 /** In the data folder of a single process without TOKEN_KEY_FILE. Copies of the store do not include it (docs/operations.md). */
 const KEY_FILE = 'token-key.pem';
+
+/** How long a log-in at the page lasts, in milliseconds. */
+const LOGIN_MS = LOGIN_SECONDS * 1000;
 
 export type KeyFile = ReloadedFile<'TOKEN_KEY_FILE', PrivateKeys>;
 
@@ -51,7 +57,7 @@ export interface TokenWiring extends FilePorts {
   readonly config: Config;
   /** undefined: this process keeps a key of its own in its data folder. */
   readonly keyFile: KeyFile | undefined;
-  readonly opened: Pick<OpenedStore, 'store' | 'place'>;
+  readonly opened: Pick<OpenedStore, 'store' | 'place' | 'driver'>;
   readonly publicAddress: PublicAddress;
   readonly versionOf: VersionOf;
   /** Lifetime of an access token for this identity, in milliseconds. */
@@ -65,6 +71,8 @@ export interface OpenedTokens {
   readonly endpoint: (
     ports: Pick<TokenIssuerPorts, 'policy' | 'claimsNeeded'> & { readonly authentication: Authentication },
   ) => TokenPorts | undefined;
+  /** Log-ins at the page; undefined if accounts are kept elsewhere. */
+  readonly logins: Logins | undefined;
   readonly close: () => void;
 }
 
@@ -78,7 +86,9 @@ export async function openTokens(wiring: TokenWiring): Promise<OpenedTokens> {
   const isService = (service: string): boolean => publicAddress.isService(service);
   const own = new OwnTokens({ signer, keys, isService, versions, now: Date.now, lifetimeOf });
   const refresh = new RefreshTokens({ signer, versions, lifetime: config.refreshTokenLifetime });
+  const ended = new StoredEndedLogins(opened.driver, Date.now);
   return {
+    logins: new Logins({ signer, keys, versions, ended, now: Date.now, lifetime: LOGIN_MS }),
     authenticator: own,
     endpoint: ({ policy, authentication, claimsNeeded }) => ({
       issuer: new TokenIssuer({ own, refresh, versions, policy, claimsNeeded }),

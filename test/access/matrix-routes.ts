@@ -344,4 +344,15 @@ export const ROWS: { readonly [K in RouteKind]: readonly [Variant, ...Variant[]]
       granted: always(400),
     },
   ],
+  // What each page needs is tested in test/ui/access.test.ts: people are refused by pages, not by challenges.
+  page: [
+    {
+      name: 'of the first page',
+      needs: 'nothing',
+      scope: () => undefined,
+      refusal: 'denied',
+      prepare: async () => ({ method: 'GET', target: '/ui/' }),
+      granted: always(200),
+    },
+  ],
 };

@@ -130,7 +130,15 @@ test('the image is as the README describes, with the Bun version of the tests', 
 test('development dependencies are not in the image', async () => {
   const root = (await run([...podman, 'image', 'mount', 'marina'])).trim();
   const app = join(root, 'app');
-  expect(readdirSync(app).sort()).toEqual(['bunfig.toml', 'node_modules', 'package.json', 'scripts', 'src', 'workers']);
+  expect(readdirSync(app).sort()).toEqual([
+    'bunfig.toml',
+    'node_modules',
+    'package.json',
+    'scripts',
+    'src',
+    'tsconfig.json',
+    'workers',
+  ]);
   expect(readdirSync(app, { recursive: true })).not.toContainEqual(expect.stringMatching(/^src\/.*\.test\.ts$/));
   const modules = readdirSync(join(app, 'node_modules'));
   const folderOf = (name: string): string => name.split('/')[0] ?? name;

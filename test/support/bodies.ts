@@ -36,6 +36,10 @@ export function sent(source: Source, headers: Readonly<Record<string, string>> =
     authority: ANONYMOUS_AUTHORITY,
     signal: new AbortController().signal,
     origin: () => '',
+    siteAddress: () => undefined,
+    isSecure: false,
+    loginToken: undefined,
+    login: undefined,
     keepOpen: () => {
       kept = true;
     },

@@ -6,6 +6,7 @@ import type { RepositoryName } from '../../src/oci/names.ts';
 import type { DiffSide } from '../../src/past/diff-side.ts';
 import type { Moment } from '../../src/past/moment.ts';
 import { algorithms, digests, repositoryNames, tags, uploadIds } from './generators.ts';
+import { pageRequestOf, pageRoutes } from './page-routes.ts';
 
 /** A request for the route: the inverse of parseRoute. */
 export function requestOf(route: Route, encode: (part: string) => string): [method: string, target: string] {
@@ -96,6 +97,8 @@ export function requestOf(route: Route, encode: (part: string) => string): [meth
       const when = at === undefined ? undefined : momentText(at);
       return ['GET', `${apiOf(route.repo, encode)}${query({ at: when, n, tagsAfter, manifestsAfter, subject })}`];
     }
+    case 'page':
+      return pageRequestOf(route.page);
   }
 }
 
@@ -210,4 +213,5 @@ export const routes: fc.Arbitrary<Route> = fc.oneof(
     clientId: optionalText.map((text) => text || undefined),
   }),
   fc.record({ kind: one('token-post') }),
+  fc.record({ kind: one('page'), page: pageRoutes }),
 );

@@ -1,0 +1,52 @@
+import { RegistryError } from '../../oci/errors.ts';
+import type { Sources } from '../../ui/load/sources.ts';
+import type { Passive, Viewer } from '../../ui/viewer.ts';
+import { targetOf } from '../address.ts';
+import type { HandlerPorts, RequestContext } from '../context.ts';
+import { hostOf } from '../public-address.ts';
+import { isTrustedHost } from './form-guard.ts';
+import type { UiPorts } from './ui-ports.ts';
+
+/** What every handler of a page starts from. */
+export interface PageContext {
+  readonly context: RequestContext;
+  readonly ports: HandlerPorts;
+  readonly ui: UiPorts;
+  readonly sources: Sources;
+  readonly viewer: Viewer;
+}
+
+/** @throws RegistryError `route-unknown` if UI=false */
+export function pageContext(context: RequestContext, ports: HandlerPorts): PageContext {
+  const { ui, registry, history } = ports;
+  if (ui === undefined) throw new RegistryError('route-unknown', 'the page of this registry is turned off');
+  const { contents, policy } = ui;
+  return { context, ports, ui, sources: { registry, history, contents, policy }, viewer: viewerOf(context, ui) };
+}
+
+export function viewerOf(context: RequestContext, ui: UiPorts): Viewer {
+  const { authority, actor, request, login } = context;
+  const isAnonymous = authority.kind === 'identity' && authority.identity.kind === 'anonymous';
+  return {
+    name: isAnonymous ? undefined : actor.label,
+    hasAccounts: ui.hasAccounts,
+    canLogIn: ui.logins !== undefined,
+    formToken: ui.formTokens.issue(login),
+    address: request.method === 'POST' ? '/ui/' : targetOf(request.url),
+    host: hostFor(context),
+    passive: passiveFor(context, ui),
+    now: ui.now(),
+  };
+}
+
+function hostFor({ siteAddress, request }: RequestContext): string {
+  const address = siteAddress();
+  return address === undefined ? (request.headers.get('host') ?? 'localhost') : hostOf(address);
+}
+
+export function passiveFor(context: RequestContext, { isReadOnly, namedHosts }: UiPorts): Passive | undefined {
+  if (isReadOnly) return 'read-only';
+  // The cookie of a log-in was set for this name, so no other site stands behind it.
+  if (context.login !== undefined) return undefined;
+  return isTrustedHost(context.request.headers.get('host') ?? '', namedHosts) ? undefined : 'unknown-host';
+}

@@ -1,0 +1,142 @@
+import { requireDigest } from '../../oci/digest.ts';
+import { RegistryError } from '../../oci/errors.ts';
+import { parseRepositoryName, parseTag, type RepositoryName } from '../../oci/names.ts';
+import type { Reference } from '../../registry/interface.ts';
+import { TAG_ORDERS, type TagOrder } from '../../ui/models/tag-order.ts';
+
+/** Every request of the page, below /ui/. */
+export type PageRoute =
+  /** GET /ui/?q=&after= */
+  | { readonly kind: 'home'; readonly q: string; readonly after: string | undefined }
+  /** GET /ui/repositories/<name>?sort=&q=&after=&undo= */
+  | {
+      readonly kind: 'repository';
+      readonly repo: RepositoryName;
+      readonly sort: TagOrder;
+      readonly q: string;
+      readonly after: string | undefined;
+      readonly undo: number | undefined;
+    }
+  /** GET /ui/repositories/<name>:<tag>, <name>@<digest> */
+  | { readonly kind: 'manifest'; readonly repo: RepositoryName; readonly reference: Reference }
+  /** POST /ui/repositories/<name>/-/delete */
+  | { readonly kind: 'delete'; readonly repo: RepositoryName }
+  /** POST /ui/repositories/<name>/-/restore */
+  | { readonly kind: 'restore'; readonly repo: RepositoryName }
+  /** GET /ui/login?to=. @property to the page that follows; one of this registry */
+  | { readonly kind: 'login-form'; readonly to: string }
+  /** POST /ui/login */
+  | { readonly kind: 'login' }
+  /** POST /ui/logout */
+  | { readonly kind: 'logout' }
+  /** GET /ui/assets/<name> */
+  | { readonly kind: 'asset'; readonly name: string }
+  /** GET /ui, and / of browsers */
+  | { readonly kind: 'to-home' };
+
+const START = '/ui/';
+const REPOSITORIES = '/ui/repositories/';
+const ASSETS = '/ui/assets/';
+
+/** Longer searches find nothing. */
+const MAX_SEARCH = 255;
+
+/**
+ * Parses the address of a page. Pure: names are validated, not looked up. Unknown parameters are ignored, because links to pages are
+ * passed on, and mail programs and others add to them.
+ * @param path decoded
+ * @throws RegistryError `route-unknown`, `method-not-allowed`, and `…-invalid` for malformed parts
+ */
+export function parsePageRoute(method: string, path: string, query: URLSearchParams): PageRoute {
+  if (path === '/' || path === '/ui') return get(method, { kind: 'to-home' });
+  if (path === START) {
+    return get(method, { kind: 'home', q: searchOf(query), after: query.get('after') ?? undefined });
+  }
+  if (path === '/ui/login') {
+    if (method === 'POST') return { kind: 'login' };
+    return get(method, { kind: 'login-form', to: pageOf(query.get('to')) }, 'POST');
+  }
+  if (path === '/ui/logout') return post(method, { kind: 'logout' });
+  if (path.startsWith(ASSETS)) return get(method, { kind: 'asset', name: path.slice(ASSETS.length) });
+  if (path.startsWith(REPOSITORIES)) return inRepository(method, path.slice(REPOSITORIES.length), query);
+  throw unknownPage();
+}
+
+/** @param rest a name, or a name with `:<tag>`, `@<digest>` or `/-/<action>` */
+function inRepository(method: string, rest: string, query: URLSearchParams): PageRoute {
+  const action = rest.indexOf('/-/');
+  if (action > 0) return actionRoute(method, requireName(rest.slice(0, action)), rest.slice(action + 3));
+  const at = rest.indexOf('@');
+  if (at > 0) {
+    const digest = requireDigest(rest.slice(at + 1));
+    return get(method, {
+      kind: 'manifest',
+      repo: requireName(rest.slice(0, at)),
+      reference: { kind: 'digest', digest },
+    });
+  }
+  const colon = rest.indexOf(':');
+  if (colon > 0) {
+    const tag = parseTag(rest.slice(colon + 1));
+    if (tag === undefined) throw new RegistryError('tag-invalid', 'this is not a valid tag');
+    return get(method, { kind: 'manifest', repo: requireName(rest.slice(0, colon)), reference: { kind: 'tag', tag } });
+  }
+  return get(method, {
+    kind: 'repository',
+    repo: requireName(rest),
+    sort: TAG_ORDERS.find((each) => each === query.get('sort')) ?? 'time',
+    q: searchOf(query),
+    after: query.get('after') ?? undefined,
+    undo: slotOf(query.get('undo')),
+  });
+}
+
+function actionRoute(method: string, repo: RepositoryName, action: string): PageRoute {
+  switch (action) {
+    case 'delete':
+    case 'restore':
+      return post(method, { kind: action, repo });
+    default:
+      throw unknownPage();
+  }
+}
+
+function requireName(text: string): RepositoryName {
+  const name = parseRepositoryName(text);
+  if (name === undefined) throw new RegistryError('name-invalid', 'no repository can have this name');
+  return name;
+}
+
+function searchOf(query: URLSearchParams): string {
+  return (query.get('q') ?? '').trim().slice(0, MAX_SEARCH).toWellFormed();
+}
+
+function slotOf(text: string | null): number | undefined {
+  return text !== null && /^\d{1,15}$/.test(text) ? Number(text) : undefined;
+}
+
+const PAGE_ADDRESS = /^\/ui\/(?!\/)[\w\-./:@?=&%+~]{0,1000}$/;
+
+/** A page to go to after a log-in. Anything but an address below /ui/ is the first page, so no link leads away from here. */
+export function pageOf(text: string | null): string {
+  return text !== null && PAGE_ADDRESS.test(text) ? text : START;
+}
+
+function get(method: string, route: PageRoute, ...others: readonly string[]): PageRoute {
+  if (method === 'GET' || method === 'HEAD') return route;
+  throw methodNotAllowed(method, ['GET', 'HEAD', ...others]);
+}
+
+function post(method: string, route: PageRoute): PageRoute {
+  if (method === 'POST') return route;
+  throw methodNotAllowed(method, ['POST']);
+}
+
+function methodNotAllowed(method: string, allowed: readonly string[]): RegistryError {
+  const message = `${method} is not allowed here, only ${allowed.join(', ')}`;
+  return new RegistryError('method-not-allowed', message, { allow: allowed });
+}
+
+function unknownPage(): RegistryError {
+  return new RegistryError('route-unknown', 'there is no such page');
+}

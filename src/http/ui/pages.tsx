@@ -1,0 +1,68 @@
+import { unreachable } from '../../oci/errors.ts';
+import { HOME } from '../../ui/addresses.ts';
+import { shortDigest } from '../../ui/format.ts';
+import { loadHome } from '../../ui/load/load-home.ts';
+import { loadManifest } from '../../ui/load/load-manifest.ts';
+import { loadRepository } from '../../ui/load/load-repository.ts';
+import { Home } from '../../ui/views/home.tsx';
+import { Login } from '../../ui/views/login.tsx';
+import { Manifest } from '../../ui/views/manifest.tsx';
+import { Repository } from '../../ui/views/repository.tsx';
+import type { Handler } from '../context.ts';
+import { deleteTags, restoreTags } from './actions.tsx';
+import { seeOther } from './html-response.ts';
+import { logIn, logOut } from './log-in.tsx';
+import { type PageContext, pageContext } from './page-context.ts';
+import type { PageRoute } from './page-route.ts';
+import { serveAsset } from './serve-asset.ts';
+import { showPage } from './show-page.ts';
+
+/** Serves one request of the page. The only table from pages to handlers: a page without a handler does not compile. */
+export const servePage: Handler<'page'> = async ({ page }, context, ports) => {
+  const found = pageContext(context, ports);
+  switch (page.kind) {
+    case 'to-home':
+      return seeOther(HOME);
+    case 'asset':
+      return serveAsset(page.name, await found.ui.assets(), context);
+    case 'home':
+      return await home(page, found);
+    case 'repository':
+      return await repository(page, found);
+    case 'manifest':
+      return await manifest(page, found);
+    case 'delete':
+      return await deleteTags(page.repo, found);
+    case 'restore':
+      return await restoreTags(page.repo, found);
+    case 'login-form':
+      return found.viewer.name === undefined
+        ? await showPage(found, { title: 'Log in' }, <Login viewer={found.viewer} to={page.to} />)
+        : seeOther(page.to);
+    case 'login':
+      return await logIn(found);
+    case 'logout':
+      return await logOut(found);
+    default:
+      return unreachable(page);
+  }
+};
+
+type Of<Kind extends PageRoute['kind']> = Extract<PageRoute, { readonly kind: Kind }>;
+
+async function home({ q, after }: Of<'home'>, page: PageContext): Promise<Response> {
+  const data = await loadHome({ q, after }, page.context, page.sources);
+  return await showPage(page, { title: q, search: q }, <Home data={data} q={q} viewer={page.viewer} />);
+}
+
+async function repository(route: Of<'repository'>, page: PageContext): Promise<Response> {
+  const data = await loadRepository(route, page.context, page.sources);
+  const view = <Repository data={data} sort={route.sort} q={route.q} viewer={page.viewer} />;
+  return await showPage(page, { title: route.repo }, view);
+}
+
+async function manifest({ repo, reference }: Of<'manifest'>, page: PageContext): Promise<Response> {
+  const data = await loadManifest(repo, reference, page.context, page.sources);
+  const name = reference.kind === 'tag' ? `:${reference.tag}` : `@${shortDigest(reference.digest)}`;
+  return await showPage(page, { title: repo + name }, <Manifest data={data} viewer={page.viewer} />);
+}

@@ -1,0 +1,59 @@
+import type { RepositoryName } from '../oci/names.ts';
+import type { Reference } from '../registry/interface.ts';
+import type { TagOrder } from './models/tag-order.ts';
+
+/** Addresses of the page: the inverse of `parsePageRoute` in http/ui/. Every link and form uses them. */
+
+export const HOME = '/ui/';
+export const LOGIN = '/ui/login';
+export const LOGOUT = '/ui/logout';
+export const ASSETS = '/ui/assets/';
+const REPOSITORIES = '/ui/repositories/';
+
+type Query = Readonly<Record<string, string | number | undefined>>;
+
+export interface HomeQuery {
+  readonly q?: string;
+  readonly after?: string | undefined;
+}
+
+export function homeAddress({ q, after }: HomeQuery = {}): string {
+  return withQuery(HOME, { q, after });
+}
+
+export interface TagListQuery {
+  readonly sort?: TagOrder;
+  readonly q?: string;
+  readonly after?: string | undefined;
+  /** The slot after which the tags were deleted that an Undo button restores. */
+  readonly undo?: number | undefined;
+}
+
+export function repositoryAddress(repo: RepositoryName, { sort, q, after, undo }: TagListQuery = {}): string {
+  // The default stays out of the address.
+  return withQuery(REPOSITORIES + repo, { sort: sort === 'time' ? undefined : sort, q, after, undo });
+}
+
+/** Tags and digests have no character that must be encoded in a path. */
+export function manifestAddress(repo: RepositoryName, reference: Reference): string {
+  return REPOSITORIES + repo + (reference.kind === 'tag' ? `:${reference.tag}` : `@${reference.digest}`);
+}
+
+/** What a form on the page of a repository does. `-` is no component of a repository's name, so no repository has such an address. */
+export type RepositoryAction = 'delete' | 'restore';
+
+export function actionAddress(repo: RepositoryName, action: RepositoryAction): string {
+  return `${REPOSITORIES}${repo}/-/${action}`;
+}
+
+/** @param to the page that follows */
+export function loginAddress(to: string): string {
+  return withQuery(LOGIN, to === HOME ? {} : { to });
+}
+
+function withQuery(path: string, query: Query): string {
+  const pairs = Object.entries(query).flatMap(([name, value]): [string, string][] =>
+    value === undefined || value === '' ? [] : [[name, String(value)]],
+  );
+  return pairs.length === 0 ? path : `${path}?${new URLSearchParams(pairs)}`;
+}

@@ -1,0 +1,8 @@
+// What pages do beyond HTML: copy, go to the search box by a key, and filter while one types. Everything works without it.
+import { copyOnClick } from './copy.ts';
+import { filterWhileTyping } from './live-filter.ts';
+import { searchByKey } from './search-key.ts';
+
+copyOnClick();
+searchByKey();
+filterWhileTyping();

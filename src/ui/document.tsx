@@ -1,0 +1,148 @@
+import { HOME, LOGOUT, loginAddress } from './addresses.ts';
+import { Notice } from './components/basics.tsx';
+import { Icon, Mark } from './components/icon.tsx';
+import { formatActor } from './format.ts';
+import type { Child } from './jsx/jsx-runtime.js';
+import { renderToString } from './jsx/render.js';
+import type { AssetLinks, Viewer } from './viewer.ts';
+
+interface DocumentProps {
+  /** In the browser's tab; empty on the first page. */
+  readonly title: string;
+  readonly viewer: Viewer;
+  readonly assets: AssetLinks;
+  /** In the search box. */
+  readonly search?: string;
+  readonly children: Child;
+}
+
+/** The name of the field that proves that a form comes from a page of this registry. */
+export const FORM_TOKEN = 'form';
+
+/** What every page has around its content. */
+export function Document({ title, viewer, assets, search = '', children }: DocumentProps) {
+  return (
+    <html lang="en">
+      <head>
+        <meta charset="utf-8" />
+        <meta name="viewport" content="width=device-width, initial-scale=1" />
+        <meta name="color-scheme" content="light dark" />
+        <meta name="robots" content="noindex" />
+        <title>{title === '' ? 'Marina' : `${title} · Marina`}</title>
+        <link rel="icon" href={ICON} />
+        <link rel="stylesheet" href={assets.style} />
+        <script src={assets.script} defer />
+      </head>
+      <body>
+        <a class="skip" href="#content">
+          Skip to content
+        </a>
+        <Header viewer={viewer} search={search} />
+        <main id="content" class="content">
+          <Passivity viewer={viewer} />
+          {children}
+        </main>
+        <footer class="foot">
+          <span>Marina</span>
+          <a href="/api/v1/openapi.json">API</a>
+          <a href="/healthz">Health</a>
+        </footer>
+      </body>
+    </html>
+  );
+}
+
+/** A whole page as HTML. All text and attributes are escaped by the renderer; nothing on these pages is inserted as HTML. */
+export function renderDocument(props: DocumentProps): string {
+  return `<!doctype html>${renderToString(<Document {...props} />)}`;
+}
+
+function Header({ viewer, search }: { readonly viewer: Viewer; readonly search: string }) {
+  return (
+    <header class="head">
+      <div class="head-inner">
+        <a class="brand" href={HOME} aria-label="Marina: all repositories">
+          <Mark />
+          <span class="brand-name">Marina</span>
+        </a>
+        <search class="head-search">
+          <form action={HOME} method="get">
+            <Icon name="search" />
+            <input
+              type="search"
+              name="q"
+              value={search}
+              placeholder="Search repositories"
+              aria-label="Search repositories"
+              autocomplete="off"
+              spellcheck={false}
+              maxLength={255}
+              data-search
+            />
+            <span class="key" aria-hidden="true">
+              /
+            </span>
+          </form>
+        </search>
+        <Account viewer={viewer} />
+      </div>
+    </header>
+  );
+}
+
+function Account({ viewer }: { readonly viewer: Viewer }) {
+  const { name, canLogIn, address } = viewer;
+  if (name !== undefined) {
+    return (
+      <div class="account">
+        <span class="account-name" title={name}>
+          {formatActor(name)}
+        </span>
+        <form action={LOGOUT} method="post">
+          <FormToken viewer={viewer} />
+          <button type="submit" class="button button-quiet">
+            <Icon name="leave" />
+            <span>Log out</span>
+          </button>
+        </form>
+      </div>
+    );
+  }
+  if (!canLogIn) return <div class="account" />;
+  return (
+    <div class="account">
+      <a class="button button-quiet" href={loginAddress(address)}>
+        <Icon name="enter" />
+        <span>Log in</span>
+      </a>
+    </div>
+  );
+}
+
+/** In every form that changes something. */
+export function FormToken({ viewer }: { readonly viewer: Viewer }) {
+  return <input type="hidden" name={FORM_TOKEN} value={viewer.formToken} />;
+}
+
+/** Says what everyone should know who may act here without an account, or why they may not. */
+function Passivity({ viewer: { hasAccounts, passive } }: { readonly viewer: Viewer }) {
+  if (hasAccounts || passive === 'read-only') return null;
+  if (passive === 'unknown-host') {
+    return (
+      <Notice icon="lock">
+        This page only shows. To delete and restore here, open it by an address of the registry that its
+        <code>PUBLIC_HOSTS</code> or <code>PUBLIC_URL</code> names, or by an IP address.
+      </Notice>
+    );
+  }
+  return (
+    <Notice icon="lock">
+      This registry has no accounts: everyone who reaches this page can delete and restore, as with any registry client.
+    </Notice>
+  );
+}
+
+/** The mark as an image that needs no request. */
+const ICON = `data:image/svg+xml,${encodeURIComponent(
+  '<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 32 32"><rect width="32" height="32" rx="8" fill="#0b5f73"/><path fill="#fff" d="M17 5.5v14h7.5C23.8 13.5 21 8.4 17 5.5zM15 9v10.5H8.5C9.2 15.5 11.6 11.7 15 9z"/><path fill="none" stroke="#8fdbe4" stroke-width="2" stroke-linecap="round" d="M6 24c2.5-2 4.2-2 6.7 0s4.2 2 6.7 0s4.2-2 6.6 0"/></svg>',
+)}`;

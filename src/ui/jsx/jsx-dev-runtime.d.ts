@@ -1,0 +1,1 @@
+export { Fragment, JSX, jsx as jsxDEV } from './jsx-runtime.js';

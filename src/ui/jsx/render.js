@@ -1,0 +1,2 @@
+export { createElement } from 'preact';
+export { renderToString } from 'preact-render-to-string';

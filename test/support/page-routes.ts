@@ -1,0 +1,67 @@
+// Every address of the page: the route that it parses to, and the request line that a browser sends.
+import fc from 'fast-check';
+import type { PageRoute } from '../../src/http/ui/page-route.ts';
+import {
+  ASSETS,
+  actionAddress,
+  HOME,
+  homeAddress,
+  LOGIN,
+  LOGOUT,
+  loginAddress,
+  manifestAddress,
+  repositoryAddress,
+} from '../../src/ui/addresses.ts';
+import { TAG_ORDERS } from '../../src/ui/models/tag-order.ts';
+import { digests, repositoryNames, tags } from './generators.ts';
+
+/** A request for the page: the inverse of parsePageRoute, by the functions that make the links. */
+export function pageRequestOf(page: PageRoute): [method: string, target: string] {
+  switch (page.kind) {
+    case 'to-home':
+      return ['GET', '/ui'];
+    case 'home':
+      return ['GET', homeAddress(page)];
+    case 'repository':
+      return ['GET', repositoryAddress(page.repo, page)];
+    case 'manifest':
+      return ['GET', manifestAddress(page.repo, page.reference)];
+    case 'delete':
+    case 'restore':
+      return ['POST', actionAddress(page.repo, page.kind)];
+    case 'login-form':
+      return ['GET', loginAddress(page.to)];
+    case 'login':
+      return ['POST', LOGIN];
+    case 'logout':
+      return ['POST', LOGOUT];
+    case 'asset':
+      return ['GET', ASSETS + page.name];
+  }
+}
+
+const searches = fc.string({ unit: 'grapheme', maxLength: 20 }).map((text) => text.trim());
+const after = fc.option(repositoryNames, { nil: undefined });
+const one = <K extends PageRoute['kind']>(kind: K): fc.Arbitrary<K> => fc.constant(kind);
+const ofRepo = { repo: repositoryNames };
+
+export const pageRoutes: fc.Arbitrary<PageRoute> = fc.oneof(
+  fc.record({ kind: one('to-home') }),
+  fc.record({ kind: one('home'), q: searches, after }),
+  fc.record({
+    ...{ ...ofRepo, kind: one('repository'), sort: fc.constantFrom(...TAG_ORDERS), q: searches },
+    ...{ after: fc.option(tags, { nil: undefined }), undo: fc.option(fc.nat(), { nil: undefined }) },
+  }),
+  fc.record({
+    ...{ ...ofRepo, kind: one('manifest') },
+    reference: fc.oneof(
+      tags.map((tag) => ({ kind: 'tag' as const, tag })),
+      digests.map((digest) => ({ kind: 'digest' as const, digest })),
+    ),
+  }),
+  fc.record({ ...ofRepo, kind: fc.constantFrom('delete', 'restore') }),
+  fc.record({ kind: one('login-form'), to: repositoryNames.map((repo) => repositoryAddress(repo)) }),
+  fc.record({ kind: one('login-form'), to: fc.constant(HOME) }),
+  fc.record({ kind: fc.constantFrom('login', 'logout') }),
+  fc.record({ kind: one('asset'), name: fc.stringMatching(/^[a-z]{1,9}-[0-9a-f]{12}\.(css|js)$/) }),
+);

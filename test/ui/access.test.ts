@@ -1,0 +1,241 @@
+// The page of a registry with accounts, from outside: who sees and does what, log-in and log-out, and forms of other sites.
+import { afterAll, beforeAll, describe, expect, setDefaultTimeout, test } from 'bun:test';
+import { basic, passwordOf, writeAccessFiles } from '../access/world.ts';
+import { image, json, mediaTypes, randomBlob } from '../support/oci.ts';
+import { cleanUp, type Server, startServer } from '../support/server.ts';
+import { hiddenFields, Visitor } from './page-client.ts';
+
+setDefaultTimeout(120_000);
+
+const OURS = 'ours/app';
+const FREE = 'free/app';
+const OPEN_POLICY =
+  "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data:; connect-src 'self'; frame-ancestors 'none'; form-action 'self'";
+
+let server: Server;
+beforeAll(async () => {
+  server = await startServer(writeAccessFiles().env);
+  for (const repo of [OURS, FREE]) await push(repo, 'v1');
+});
+afterAll(cleanUp);
+
+/** Pushes a new image as the administrator. */
+async function push(repo: string, tag: string): Promise<void> {
+  const { bytes, blobs } = image({ config: json({}, mediaTypes.empty), layers: [randomBlob(100)] });
+  for (const blob of blobs) {
+    await send('POST', `/v2/${repo}/blobs/uploads/?digest=${blob.descriptor.digest}`, 201, blob.bytes);
+  }
+  await send('PUT', `/v2/${repo}/manifests/${tag}`, 201, bytes, { 'content-type': mediaTypes.manifest });
+}
+
+async function send(
+  method: string,
+  path: string,
+  status: number,
+  body?: Uint8Array,
+  headers: Record<string, string> = {},
+): Promise<void> {
+  const response = await fetch(server.url + path, {
+    method,
+    headers: { authorization: basic('admin'), ...headers },
+    ...(body === undefined ? {} : { body: new Uint8Array(body) }),
+  });
+  await response.bytes();
+  expect([path, response.status]).toEqual([path, status]);
+}
+
+async function loggedIn(account: string): Promise<Visitor> {
+  const visitor = new Visitor(server.url);
+  const answer = await visitor.logIn(account, passwordOf(account));
+  expect([account, answer.status, answer.location]).toEqual([account, 303, '/ui/']);
+  return visitor;
+}
+
+const page = (repo: string, rest = '') => `/ui/repositories/${repo}${rest}`;
+
+describe('an anonymous visitor', () => {
+  test('sees what anonymous clients may pull, and is sent to log in for everything else, whether it exists or not', async () => {
+    const visitor = new Visitor(server.url);
+    expect((await visitor.get(page(FREE))).status).toBe(200);
+    for (const path of [page(OURS), page(OURS, ':v1'), page('ours/missing'), page('ours/missing', ':v1')]) {
+      const { status, location } = await visitor.get(path);
+      expect([status, location]).toEqual([303, `/ui/login?${new URLSearchParams({ to: path })}`]);
+    }
+    expect((await visitor.get(page('free/missing'))).status).toBe(404);
+    expect((await visitor.get('/ui/')).html).toContain('Log in to see repositories');
+  });
+
+  test('cannot act', async () => {
+    const visitor = new Visitor(server.url);
+    const { html } = await visitor.get(page(FREE));
+    expect(html).not.toContain('Delete');
+    const token = hiddenFields((await visitor.get('/ui/login')).html, '/ui/login').filter(([name]) => name === 'form');
+    expect(token).toHaveLength(1);
+    const { status } = await visitor.post(page(FREE, '/-/delete'), [...token, ['tag', 'v1'], ['confirmed', 'yes']]);
+    expect(status).toBe(401);
+  });
+});
+
+describe('a person who has logged in', () => {
+  test('sees and does what the account may, and no more', async () => {
+    const [reader, outsider, deleter] = [
+      await loggedIn('reader'),
+      await loggedIn('outsider'),
+      await loggedIn('deleter'),
+    ];
+    expect((await reader.get(page(OURS, ':v1'))).status).toBe(200);
+    // The same answer as for a repository that does not exist.
+    const [hidden, missing] = [await outsider.get(page(OURS)), await outsider.get(page('ours/absent'))];
+    expect([hidden.status, missing.status]).toEqual([404, 404]);
+    expect(hidden.html.replaceAll(OURS, 'x')).toBe(missing.html.replaceAll('ours/absent', 'x'));
+    expect((await reader.get(page(OURS))).html).not.toContain('Delete chosen');
+    expect((await deleter.get(page(OURS))).html).toContain('Delete chosen');
+    const [token] = hiddenFields((await reader.get('/ui/')).html, '/ui/logout');
+    expect(token?.[0]).toBe('form');
+    if (token === undefined) return;
+    expect((await reader.post(page(OURS, '/-/delete'), [token, ['tag', 'v1'], ['confirmed', 'yes']])).status).toBe(403);
+    expect((await reader.get(page(OURS, ':v1'))).status).toBe(200);
+  });
+
+  test('deletes a tag after being asked, undoes it, and another visitor sees both', async () => {
+    await push(OURS, 'doomed');
+    const admin = await loggedIn('admin');
+    const asked = await admin.submit(page(OURS), page(OURS, '/-/delete'), [['tag', 'doomed']]);
+    expect(asked.status).toBe(200);
+    expect(asked.html).toContain('What goes');
+    const deleted = await admin.post(page(OURS, '/-/delete'), hiddenFields(asked.html, page(OURS, '/-/delete')));
+    expect(deleted.status).toBe(303);
+    const after = await admin.get(deleted.location ?? '');
+    expect(after.html).toContain('Undo');
+    const reader = await loggedIn('reader');
+    expect((await reader.get(page(OURS, ':doomed'))).status).toBe(404);
+    const undone = await admin.post(page(OURS, '/-/restore'), hiddenFields(after.html, page(OURS, '/-/restore')));
+    expect([undone.status, undone.location]).toEqual([303, page(OURS)]);
+    const back = await reader.get(page(OURS, ':doomed'));
+    expect(back.status).toBe(200);
+    expect(back.html).toContain('admin');
+  });
+
+  test('is logged out on every thread at once, though the cookie is sent again', async () => {
+    const visitor = await loggedIn('reader');
+    const [cookie] = [...visitor.cookies];
+    expect(cookie?.[0]).toBe('marina_session');
+    if (cookie === undefined) return;
+    expect((await visitor.submit('/ui/', '/ui/logout')).status).toBe(303);
+    expect(visitor.cookies.size).toBe(0);
+    for (let each = 0; each < 20; each++) {
+      const other = new Visitor(server.url, { connection: 'close' });
+      other.setCookie(...cookie);
+      expect((await other.get(page(OURS))).status).toBe(303);
+    }
+  });
+});
+
+describe('a log-in', () => {
+  test('with a wrong password says so, keeps the name, and counts as a guess', async () => {
+    const visitor = new Visitor(server.url);
+    const wrong = await visitor.logIn('reader', 'wrong');
+    expect(wrong.status).toBe(401);
+    expect(wrong.html).toContain('The name or the password is wrong');
+    expect(wrong.html).toContain('value="reader"');
+    expect(visitor.cookies.size).toBe(0);
+    for (let each = 0; each < 10; each++) await visitor.logIn('creator', `wrong ${each}`);
+    const later = await visitor.logIn('creator', 'wrong again');
+    expect(later.status).toBe(429);
+    expect(Number(later.headers.get('retry-after'))).toBeGreaterThan(0);
+  });
+
+  test('leads to the page that was wanted, and only to pages of this registry', async () => {
+    const visitor = new Visitor(server.url);
+    const wanted = `/ui/login?${new URLSearchParams({ to: page(OURS) })}`;
+    const fields: [string, string][] = [
+      ['user', 'reader'],
+      ['password', passwordOf('reader')],
+    ];
+    expect((await visitor.submit(wanted, '/ui/login', fields)).location).toBe(page(OURS));
+    const other = new Visitor(server.url);
+    expect((await other.submit('/ui/login?to=https://evil.example/', '/ui/login', fields)).location).toBe('/ui/');
+  });
+
+  test('sets a cookie that no script reads and no other site sends', async () => {
+    const visitor = new Visitor(server.url);
+    const { headers } = await visitor.logIn('reader', passwordOf('reader'));
+    expect(headers.get('set-cookie')).toMatch(
+      /^marina_session=\S+; Max-Age=43200; Path=\/; HttpOnly; SameSite=Strict$/,
+    );
+  });
+
+  test('does not count for the API', async () => {
+    const visitor = await loggedIn('reader');
+    for (const path of [`/v2/${OURS}/tags/list`, `/api/v1/repositories/${OURS}`])
+      expect((await visitor.get(path)).status).toBe(401);
+  });
+});
+
+describe('a form', () => {
+  test.each([
+    { origin: 'https://evil.example' },
+    { 'sec-fetch-site': 'cross-site' },
+    { 'sec-fetch-site': 'same-site' },
+    { origin: 'null' },
+  ])('of another site is refused: %p', async (headers) => {
+    const admin = await loggedIn('admin');
+    const fields = hiddenFields((await admin.get('/ui/')).html, '/ui/logout');
+    const refused = await admin.post('/ui/logout', fields, headers);
+    expect(refused.status).toBe(403);
+    expect((await admin.get(page(OURS))).status).toBe(200);
+  });
+
+  test('without the token of this log-in is refused', async () => {
+    const [admin, reader] = [await loggedIn('admin'), await loggedIn('reader')];
+    const foreign = hiddenFields((await reader.get('/ui/')).html, '/ui/logout');
+    for (const fields of [[], [['form', 'x']] as [string, string][], foreign]) {
+      expect((await admin.post('/ui/logout', fields)).status).toBe(403);
+    }
+    expect((await admin.get(page(OURS))).status).toBe(200);
+  });
+});
+
+test('every answer has the policy that lets nothing in from elsewhere', async () => {
+  const visitor = new Visitor(server.url);
+  const { html } = await visitor.get('/ui/login');
+  const [style, script] = [
+    /href="(\/ui\/assets\/[^"]+)"/.exec(html)?.[1],
+    /src="(\/ui\/assets\/[^"]+)"/.exec(html)?.[1],
+  ];
+  for (const path of [
+    '/ui/',
+    '/ui/login',
+    page(FREE),
+    page('free/missing'),
+    '/ui/nothing',
+    page(OURS),
+    style ?? '',
+    script ?? '',
+  ]) {
+    const { headers } = await visitor.get(path);
+    expect([path, headers.get('content-security-policy')]).toEqual([path, OPEN_POLICY]);
+    expect(headers.get('x-content-type-options')).toBe('nosniff');
+  }
+});
+
+test('style and scripts are small, and may be kept for ever', async () => {
+  const { html } = await new Visitor(server.url).get('/ui/login');
+  const names = [...html.matchAll(/(?:href|src)="(\/ui\/assets\/[^"]+)"/g)].map(([, name = '']) => name);
+  expect(names).toHaveLength(2);
+  let compressed = 0;
+  for (const name of names) {
+    const response = await fetch(server.url + name, { headers: { 'accept-encoding': 'gzip' }, decompress: false });
+    expect(response.headers.get('content-encoding')).toBe('gzip');
+    expect(response.headers.get('cache-control')).toBe('public, max-age=31536000, immutable');
+    compressed += (await response.bytes()).length;
+  }
+  expect(compressed).toBeLessThan(60 * 1024);
+});
+
+test('the first address leads browsers to the page, and answers others as before', async () => {
+  const browser = await new Visitor(server.url).get('/');
+  expect([browser.status, browser.location]).toEqual([302, '/ui/']);
+  const other = await fetch(server.url, { headers: { accept: '*/*' }, redirect: 'manual' });
+  expect([other.status, (await other.text()).includes('docker push')]).toEqual([200, true]);
+});

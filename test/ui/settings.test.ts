@@ -1,0 +1,69 @@
+// UI=false and UI_READ_ONLY, and the page of a registry without accounts.
+import { afterAll, beforeAll, expect, setDefaultTimeout, test } from 'bun:test';
+import { image, pushImage } from '../support/oci.ts';
+import { cleanUp, type Server, startServer } from '../support/server.ts';
+import { hiddenFields, Visitor } from './page-client.ts';
+
+setDefaultTimeout(120_000);
+
+const REPO = 'team/app';
+const PAGE = `/ui/repositories/${REPO}`;
+const DELETE = `${PAGE}/-/delete`;
+
+let open: Server;
+let readOnly: Server;
+let off: Server;
+beforeAll(async () => {
+  [open, readOnly, off] = await Promise.all([
+    startServer({ THREADS: '1' }),
+    startServer({ THREADS: '1', UI_READ_ONLY: 'true' }),
+    startServer({ THREADS: '1', UI: 'false' }),
+  ]);
+  for (const { url } of [open, readOnly]) await pushImage(url, REPO, image(), 'v1');
+});
+afterAll(cleanUp);
+
+test('UI=false turns the page off: its addresses do not exist, and the first address is as before', async () => {
+  const visitor = new Visitor(off.url);
+  for (const path of ['/ui', '/ui/', PAGE, '/ui/login']) {
+    const { status, html } = await visitor.get(path);
+    expect([path, status, JSON.parse(html)]).toMatchObject([path, 404, { errors: [{ code: 'UNSUPPORTED' }] }]);
+  }
+  const first = await visitor.get('/');
+  expect([first.status, first.html.includes('docker push')]).toEqual([200, true]);
+});
+
+test('UI_READ_ONLY takes the actions away, on pages and behind them', async () => {
+  const visitor = new Visitor(readOnly.url);
+  const shown = await visitor.get(PAGE);
+  expect(shown.status).toBe(200);
+  expect(shown.html).not.toContain('Delete chosen');
+  const [token] = hiddenFields((await visitor.get('/ui/login')).html, '/ui/login');
+  const fields: [string, string][] = [['tag', 'v1'], ['confirmed', 'yes'], ...(token === undefined ? [] : [token])];
+  expect((await visitor.post(DELETE, fields)).status).toBe(403);
+  expect((await visitor.get(`${PAGE}:v1`)).status).toBe(200);
+});
+
+test('without accounts everyone may act, and the page says so', async () => {
+  const visitor = new Visitor(open.url);
+  const { html } = await visitor.get('/ui/');
+  expect(html).toContain('has no accounts');
+  const asked = await visitor.submit(PAGE, DELETE, [['tag', 'v1']]);
+  const deleted = await visitor.post(DELETE, hiddenFields(asked.html, DELETE));
+  expect([deleted.status, (await visitor.get(`${PAGE}:v1`)).status]).toEqual([303, 404]);
+  const after = await visitor.get(deleted.location ?? '');
+  const restored = await visitor.post(`${PAGE}/-/restore`, hiddenFields(after.html, `${PAGE}/-/restore`));
+  expect([restored.status, (await visitor.get(`${PAGE}:v1`)).status]).toEqual([303, 200]);
+});
+
+test('under a name that another site could have pointed here, visitors without an account only look', async () => {
+  const visitor = new Visitor(open.url, { host: 'evil.example' });
+  const { html } = await visitor.get(PAGE);
+  expect(html).toContain('PUBLIC_HOSTS');
+  expect(html).not.toContain('Delete chosen');
+  const [token] = hiddenFields((await new Visitor(open.url).get(PAGE)).html, DELETE);
+  const fields: [string, string][] = [['tag', 'v1'], ['confirmed', 'yes'], ...(token === undefined ? [] : [token])];
+  const refused = await visitor.post(DELETE, fields, { origin: 'http://evil.example' });
+  expect(refused.status).toBe(403);
+  expect((await visitor.get(`${PAGE}:v1`)).status).toBe(200);
+});
