@@ -32,6 +32,7 @@ import { openAccessFiles } from './wiring/access-files.ts';
 import { idFactory, reachOf, sleep } from './wiring/basics.ts';
 import { openBlobSource } from './wiring/blob-cache.ts';
 import { watchExpiring } from './wiring/expiring.ts';
+import { openFeed } from './wiring/feed.ts';
 import { type Listeners, openListeners } from './wiring/listeners.ts';
 import { receiveNews } from './wiring/news.ts';
 import type { Shape, ShapePorts } from './wiring/node-ports.ts';
@@ -182,16 +183,19 @@ export async function wire(settings: Config, logs: Logs, version: string, thread
     limit: (inner) => quotas.limit(inner, shape.counted),
     addPast: past.addTo,
   });
+  const feed = openFeed({ opened, logs }, shape.notes, access.policy);
   telemetry.observe({
     uploadsOpen: () => sessions.count(),
     viewBytes: shape.viewBytes,
     viewRepositories: shape.viewRepositories,
     cacheBytes: () => cache.size,
     pastBytes: past.bytes,
+    changesWaiting: feed.waiting,
     isReadOnly: () => writes.state !== 'writable',
   });
   const metrics = openMetricsPage(thread, telemetry);
   let refusal: string | undefined;
+  const ending = new AbortController();
   const notReady = (): string | undefined => refusal;
   const manifests = new ManifestBudget(config.manifestBuffer, { maxWaiting: config.waitingManifests });
   const pace = { idle: config.bodyIdleTimeout, minRate: config.uploadMinRate };
@@ -199,6 +203,8 @@ export async function wire(settings: Config, logs: Logs, version: string, thread
     registry,
     history: past.history,
     inspection: new Inspector({ registry, memory: INSPECTION_MEMORY, now: () => performance.now() }),
+    changes: feed.changes,
+    ending: ending.signal,
     logger,
     telemetry,
     metrics,
@@ -235,6 +241,8 @@ export async function wire(settings: Config, logs: Logs, version: string, thread
     shape: redisUrl === undefined ? 'embedded' : 'cluster',
     refuse: (reason) => {
       refusal = reason;
+      // Streams and waits would last until the drain's deadline.
+      ending.abort();
     },
     inFlight: () => telemetry.requests.inFlight,
     metrics: () => telemetry.part(),

@@ -1,10 +1,12 @@
 import { hostname } from 'node:os';
 import { type Config, ConfigError } from './config.ts';
 import { openJobConnection } from './jobs/bullmq/connection.ts';
+import type { RepositoryName } from './oci/names.ts';
 import type { Logs } from './telemetry/log.ts';
 import { Telemetry } from './telemetry/metrics.ts';
 import { idFactory, reachOf } from './wiring/basics.ts';
 import { summaryOf, wireCollection } from './wiring/collection.ts';
+import { openClusterNotes, sweepOf } from './wiring/feed.ts';
 import { collectWhileWritable, openWriteSwitch, retainWhileWritable } from './wiring/read-only.ts';
 import { caOf, openRedis, openSharedProjection, openSharedSessions } from './wiring/redis.ts';
 import { logRetention, openPolicy, wireRetention } from './wiring/retention.ts';
@@ -25,9 +27,11 @@ export async function openWorkerStore(config: Config, logs: Logs): Promise<Worke
   const redis = await openRedis(config, redisUrl, logs, telemetry);
   const node = config.nodeName === '' ? hostname() : config.nodeName;
   const shared = { config, logs, telemetry, opened, redis, newId, reach, node };
-  const { projection } = openSharedProjection({ ...shared, onAppend: () => {} });
-  const sessions = openSharedSessions(config, redis, opened, newId, logs);
   const { writes, close: closeSwitch } = await openWriteSwitch(config, opened, logs.logger);
+  const notes = openClusterNotes({ opened, logs, newId, node, writes }, redis);
+  const onAppend = (_: number, repo: RepositoryName, seq: number): void => notes.hint(repo, seq);
+  const { projection } = openSharedProjection({ ...shared, onAppend });
+  const sessions = openSharedSessions(config, redis, opened, newId, logs);
   const collect = wireCollection({
     config,
     opened,
@@ -43,10 +47,12 @@ export async function openWorkerStore(config: Config, logs: Logs): Promise<Worke
     ...opened,
     collect: collectWhileWritable(collect, writes, opened.driver, newId),
     retain: retainWhileWritable(retain, writes, opened.driver),
+    sweepNotes: sweepOf({ opened }, { newest: (repo) => projection.newest(repo), hint: notes.hint }),
     sessions,
     connect: (use) => openJobConnection(redisUrl, use, caOf(config)),
     close: async () => {
       closeSwitch();
+      await notes.close();
       await redis.close();
       await opened.close();
     },

@@ -28,6 +28,8 @@ export interface WorkerStore {
   readonly collect: WorkersPorts['collect'];
   /** Deletes what the retention file no longer keeps. */
   readonly retain: WorkersPorts['retain'];
+  /** Finds slots that no note names. */
+  readonly sweepNotes: WorkersPorts['sweepNotes'];
   /** Opens a new connection to Redis. */
   readonly connect: (use: JobConnectionUse) => JobConnection;
   readonly close: () => Promise<void>;
@@ -49,7 +51,7 @@ async function run(kinds: readonly Kind[], open: OpenWorkerStore): Promise<void>
   const logs = await openLogs({ level: config.logLevel, format: config.logFormat });
   const { logger } = logs;
   const opened = await open(config, logs);
-  const { store, place, driver, sessions, reapMultiparts, collect, retain, connect } = opened;
+  const { store, place, driver, sessions, reapMultiparts, collect, retain, sweepNotes, connect } = opened;
   const workers = await startWorkers(kinds, {
     store,
     driver,
@@ -57,6 +59,7 @@ async function run(kinds: readonly Kind[], open: OpenWorkerStore): Promise<void>
     reapMultiparts,
     collect,
     retain,
+    sweepNotes,
     connect,
     schedules: { collect: config.gcInterval, retain: config.retentionInterval },
     fold: (repo) => foldForSnapshot(driver, repo),

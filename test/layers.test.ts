@@ -27,11 +27,12 @@ const LAYERS: Readonly<Record<string, readonly string[]>> = {
   journal: ['storage', 'oci'],
   projection: ['journal', 'storage', 'oci'],
   registry: ['projection', 'journal', 'storage', 'access', 'oci'],
+  feed: ['projection', 'journal', 'storage', 'access', 'oci'],
   past: ['registry', 'projection', 'journal', 'access', 'storage', 'system', 'oci'],
   inspection: ['past', 'registry', 'access', 'system', 'oci'],
   overview: ['inspection', 'past', 'registry', 'projection', 'journal', 'storage', 'access', 'oci'],
   quotas: ['collection', 'projection', 'journal', 'access', 'config', 'oci'],
-  rules: ['quotas', 'past', 'registry', 'access', 'oci'],
+  rules: ['quotas', 'feed', 'past', 'registry', 'access', 'oci'],
   collection: ['system', 'access', 'past', 'registry', 'projection', 'journal', 'storage', 'oci'],
   retention: ['access', 'collection', 'registry', 'projection', 'journal', 'storage', 'config', 'rule-file', 'oci'],
   control: ['collection', 'retention', 'importing', 'registry', 'access', 'oci'],
@@ -45,7 +46,9 @@ const LAYERS: Readonly<Record<string, readonly string[]>> = {
     'system',
     'overview',
     'inspection',
+    'feed',
     'past',
+    'rule-file',
     'registry',
     'projection',
     'storage',
@@ -58,6 +61,7 @@ const LAYERS: Readonly<Record<string, readonly string[]>> = {
     'collection',
     'retention',
     'importing',
+    'feed',
     'past',
     'registry',
     'projection',
@@ -65,6 +69,7 @@ const LAYERS: Readonly<Record<string, readonly string[]>> = {
     'storage',
     'access',
     'config',
+    'rule-file',
     'system',
     'oci',
   ],
@@ -92,6 +97,7 @@ const WIRING = [
   'src/wiring/embedded.ts',
   'src/wiring/embedded-background.ts',
   'src/wiring/expiring.ts',
+  'src/wiring/feed.ts',
   'src/wiring/expired-uploads.ts',
   'src/wiring/fixable.ts',
   'src/wiring/jobs.ts',
@@ -142,6 +148,7 @@ const USES_STORAGE = [
   'journal',
   'projection',
   'registry',
+  'feed',
   'past',
   'overview',
   'collection',
@@ -158,6 +165,12 @@ const PAST_SEEN_BY: Readonly<Record<string, readonly string[]>> = {
   http: ['interface', 'diff-side', 'moment', 'manifest-diff', 'repository-diff'].map((name) => `src/past/${name}.ts`),
   ui: ['src/past/interface.ts'],
   rules: ['interface', 'past-names'].map((name) => `src/past/${name}.ts`),
+};
+
+/** Code above the feed imports only its interface, and how its changes and cursors are written. */
+const FEED_SEEN_BY: Readonly<Record<string, readonly string[]>> = {
+  http: ['change', 'cursor', 'feed'].map((name) => `src/feed/${name}.ts`),
+  rules: ['cursor', 'feed'].map((name) => `src/feed/${name}.ts`),
 };
 
 /** Code above the registry interface imports only the interface, not its implementation. */
@@ -349,6 +362,14 @@ describe('imports', () => {
     const wrong = imports.filter(({ from, file }) => {
       const seen = PAST_SEEN_BY[folderOf(from) ?? ''];
       return seen !== undefined && file?.startsWith('src/past/') === true && !seen.includes(file);
+    });
+    expect(wrong.map(({ from, specifier }) => `${from} imports ${specifier}`)).toEqual([]);
+  });
+
+  test('of the feed from above it are only of its interface', () => {
+    const wrong = imports.filter(({ from, file }) => {
+      const seen = FEED_SEEN_BY[folderOf(from) ?? ''];
+      return seen !== undefined && file?.startsWith('src/feed/') === true && !seen.includes(file);
     });
     expect(wrong.map(({ from, specifier }) => `${from} imports ${specifier}`)).toEqual([]);
   });

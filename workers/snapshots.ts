@@ -1,4 +1,4 @@
 import { runWorker } from '../src/worker.ts';
 import { openWorkerStore } from '../src/worker-store.ts';
 
-await runWorker(['snapshot', 'sweep-snapshots'], openWorkerStore);
+await runWorker(['snapshot', 'sweep-snapshots', 'sweep-notes'], openWorkerStore);

@@ -22,8 +22,9 @@ import { changeRobot } from '../wiring/robots.ts';
 import { requireStoreOwner } from '../wiring/writable.ts';
 import { addAccessCommands } from './access/commands.ts';
 import { type AuditOptions, showAudit } from './audit/audit.ts';
+import { type ChangesOptions, showChanges } from './changes.ts';
 import { showDiff } from './diff.ts';
-import { EXIT, type ExitCode, reportFailure } from './failure.ts';
+import { CommandError, EXIT, type ExitCode, reportFailure } from './failure.ts';
 import { type FsckOptions, type FsckPorts, fsck } from './fsck.ts';
 import { collectGarbage, type GcOptions, removeRepository, showGarbage } from './gc.ts';
 import { showHistory } from './history.ts';
@@ -64,13 +65,24 @@ Exit codes: 0 success, 1 faults were found or the thing does not exist, 2 the co
 
 marina
   .command('log')
-  .description('show the events of a repository, oldest first, one per line')
-  .argument('<repo>', 'name of the repository')
+  .description('show the events of a repository, or the changes of all, oldest first, one per line')
+  .argument('[repo]', 'name of the repository')
+  .option('--all', 'show the changes of all repositories, as GET /api/v1/changes does')
   .option('-f, --follow', 'keep following new events until interrupted')
   .option('--json', 'print one JSON object per event, with the fields of its slot')
   .option('--full', 'show full digests')
   .option('--from <seq>', 'start at this slot', positiveInteger, 1)
-  .action((repo: string, options: LogOptions) => run((store, output) => showLog(repo, options, store, output)));
+  .option('--since <where>', 'with --all: start at this time (ISO 8601), cursor, or "now"; default: the beginning')
+  .option('--repo <glob>', 'with --all: only repositories whose names match')
+  .option('--type <types>', 'with --all: only these types of changes, with commas between them')
+  .action((repo: string | undefined, { all, ...options }: LogOptions & ChangesOptions & { all?: true }) =>
+    run((store, output) => {
+      if (all !== true) return showLog(repo ?? missing('name a repository, or use --all'), options, store, output);
+      if (repo !== undefined)
+        throw new CommandError(EXIT.failed, '--all is for all repositories: leave out the name, or use --repo');
+      return showChanges(options, store, output);
+    }),
+  );
 
 marina
   .command('history')
@@ -297,6 +309,10 @@ async function removeFrom(repo: RepositoryName, config: Config, store: OpenStore
 function positiveInteger(text: string): number {
   if (!/^[1-9]\d{0,14}$/.test(text)) throw new InvalidArgumentError('A slot number from 1 on is expected.');
   return Number(text);
+}
+
+function missing(message: string): never {
+  throw new CommandError(EXIT.failed, message);
 }
 
 function time(text: string): When {

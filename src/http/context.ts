@@ -1,6 +1,7 @@
 import type { Caller } from '../access/access.ts';
 import type { Authentication } from '../access/authentication.ts';
 import type { TokenIssuer } from '../access/tokens/token-issuer.ts';
+import type { ChangesForCallers } from '../feed/feed.ts';
 import type { Inspection } from '../inspection/interface.ts';
 import type { RepositoryName } from '../oci/names.ts';
 import type { History } from '../past/interface.ts';
@@ -18,6 +19,9 @@ export interface HandlerPorts {
   readonly history: History;
   /** What manifests mean to people. */
   readonly inspection: Inspection;
+  readonly changes: ChangesForCallers;
+  /** Aborted when this node ends: streams and waits must end, too. */
+  readonly ending: AbortSignal;
   /** Of Marina. */
   readonly version: string;
   readonly limits: HttpLimits;
@@ -90,6 +94,8 @@ export interface RequestContext extends Caller {
   /** Sends a response whose body is a file. */
   readonly sendFile: (response: FileResponse) => Response;
   readonly stats: RequestStats;
+  /** Logs a failure that comes when the response has already begun. @returns the response that it would have been */
+  failed(error: unknown): Response;
 }
 
 export interface FileResponse {

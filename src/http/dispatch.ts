@@ -1,4 +1,5 @@
 import { unreachable } from '../oci/errors.ts';
+import { getChanges } from './api/changes.ts';
 import { getDiff, getDocument, getRepository, getTagHistory } from './api/handlers.ts';
 import { getComparison, getManifestDetails, getPackages } from './api/manifest-handlers.ts';
 import type { HandlerPorts, RequestContext } from './context.ts';
@@ -70,6 +71,8 @@ export function dispatch(route: Route, context: RequestContext, ports: HandlerPo
       return listCatalog(route, context, ports);
     case 'api-document':
       return getDocument(route, context, ports);
+    case 'api-changes':
+      return getChanges(route, context, ports);
     case 'api-tag-history':
       return getTagHistory(route, context, ports);
     case 'api-repository':

@@ -21,6 +21,8 @@ const STATUS: Readonly<Record<ErrorKind, number>> = {
   'request-invalid': 400,
   'too-many-tags': 414,
   'precondition-failed': 412,
+  'cursor-invalid': 400,
+  'cursor-unknown': 400,
   'range-unsatisfiable': 416,
   'range-invalid': 400,
   'blob-unknown': 404,
@@ -65,8 +67,13 @@ describe('errors', () => {
     expect(response.headers.get('content-length')).toBe(String(Buffer.byteLength(text)));
     const body: unknown = JSON.parse(text);
     expect(body).toEqual({ errors: [{ code: expect.stringMatching(/^[A-Z_]+$/), message: 'what to do' }] });
-    // The spec has no code for a condition that does not hold.
-    const codes = kind === 'precondition-failed' ? ['PRECONDITION_FAILED'] : SPEC_CODES;
+    // The spec has no code for conditions and cursors.
+    const own: Partial<Record<ErrorKind, string>> = {
+      'precondition-failed': 'PRECONDITION_FAILED',
+      'cursor-invalid': 'CURSOR_INVALID',
+      'cursor-unknown': 'CURSOR_UNKNOWN',
+    };
+    const codes = kind in own ? [own[kind]] : SPEC_CODES;
     if (response.status < 500) expect(codes.filter((code) => text.includes(`"code":"${code}"`))).toHaveLength(1);
     expect(response.headers.has('retry-after')).toBe([429, 503, 507].includes(response.status));
   });

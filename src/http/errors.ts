@@ -2,13 +2,15 @@ import { type ErrorKind, RegistryError, Unanswered } from '../oci/errors.ts';
 import { respond } from './response.ts';
 
 /**
- * The codes of the spec's table, and three of our own: PRECONDITION_FAILED, and UNAVAILABLE and UNKNOWN for errors that are not the
- * client's fault.
+ * The codes of the spec's table, and our own: PRECONDITION_FAILED, those of cursors, and UNAVAILABLE and UNKNOWN for errors that are not
+ * the client's fault.
  */
 type Code =
   | 'BLOB_UNKNOWN'
   | 'BLOB_UPLOAD_INVALID'
   | 'BLOB_UPLOAD_UNKNOWN'
+  | 'CURSOR_INVALID'
+  | 'CURSOR_UNKNOWN'
   | 'DIGEST_INVALID'
   | 'MANIFEST_BLOB_UNKNOWN'
   | 'MANIFEST_INVALID'
@@ -34,6 +36,8 @@ const TABLE: Readonly<Record<ErrorKind, readonly [status: number, code: Code]>> 
   'request-invalid': [400, 'UNSUPPORTED'],
   'too-many-tags': [414, 'UNSUPPORTED'],
   'precondition-failed': [412, 'PRECONDITION_FAILED'],
+  'cursor-invalid': [400, 'CURSOR_INVALID'],
+  'cursor-unknown': [400, 'CURSOR_UNKNOWN'],
   'range-unsatisfiable': [416, 'SIZE_INVALID'],
   'range-invalid': [400, 'BLOB_UPLOAD_INVALID'],
   'blob-unknown': [404, 'BLOB_UNKNOWN'],

@@ -39,6 +39,12 @@ const ROWS: {
   ];
 } = {
   ping: [{ kind: 'ping' }, { kind: 'identity' }, undefined, 'denied'],
+  'api-changes': [
+    { kind: 'api-changes', since: { kind: 'now' }, limit: 100, wait: 0 },
+    { kind: 'identity' },
+    undefined,
+    'denied',
+  ],
   'blob-get': [{ kind: 'blob-get', repo, digest }, pull, PULL, 'hidden'],
   'blob-head': [{ kind: 'blob-head', repo, digest }, pull, PULL, 'hidden'],
   'blob-delete': [{ kind: 'blob-delete', repo, digest }, remove, 'repository:team/app:delete', 'denied'],

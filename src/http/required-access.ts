@@ -12,6 +12,8 @@ export function requiredAccess(route: Route): RequiredAccess | undefined {
   switch (route.kind) {
     // Clients find out here that the registry has logins, so this needs credentials even if anonymous callers may pull.
     case 'ping':
+    // Changes are left out of pages if the caller may not pull from their repository (FeedAccess).
+    case 'api-changes':
       return { requirements: [{ kind: 'identity' }], wishes: [], refusal: 'denied' };
     case 'blob-get':
     case 'blob-head':

@@ -24,6 +24,7 @@ function open(changes: Partial<JobPorts> = {}) {
     reapMultiparts: undefined,
     collect: async () => {},
     retain: async () => {},
+    sweepNotes: async () => {},
     now: clock.now,
     uploadExpiry: EXPIRY,
     enqueue: async (job) => asked.push(job) > 0,

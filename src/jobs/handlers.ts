@@ -22,6 +22,8 @@ export interface JobPorts {
   readonly collect: (request: string | undefined, signal: AbortSignal, report: ReportProgress) => Promise<void>;
   /** Deletes what the retention file no longer keeps. `request` is the id of an operator's request. */
   readonly retain: (request: string | undefined, signal: AbortSignal, report: ReportProgress) => Promise<void>;
+  /** Finds slots that no note names. */
+  readonly sweepNotes: (signal: AbortSignal) => Promise<void>;
   /** For jobs that enqueue other jobs. */
   readonly enqueue: JobQueue['enqueue'];
 }
@@ -40,6 +42,7 @@ const HANDLERS: { readonly [K in Kind]: Handler<K> } = {
     await writeSnapshot(driver, repo, folded);
   },
   'sweep-snapshots': (_, { driver, enqueue }, signal) => sweepSnapshots(driver, enqueue, signal),
+  'sweep-notes': (_, { sweepNotes }, signal) => sweepNotes(signal),
   // Sessions end at the age UPLOAD_EXPIRY, in use or not, and their bytes are deleted.
   'expire-uploads': async (_, { sessions, now, uploadExpiry }, signal) => {
     await sessions.expire(now() - uploadExpiry, signal);

@@ -12,6 +12,8 @@ const SCHEMAS = {
   snapshot: z.object({ kind: z.literal('snapshot'), repo }),
   /** Find repositories whose snapshot is due although no job was enqueued. */
   'sweep-snapshots': z.object({ kind: z.literal('sweep-snapshots') }),
+  /** Find slots that no note names. */
+  'sweep-notes': z.object({ kind: z.literal('sweep-notes') }),
   /** End expired upload sessions and delete their bytes. */
   'expire-uploads': z.object({ kind: z.literal('expire-uploads') }),
   /** Abort multipart uploads that no session refers to. */

@@ -95,6 +95,7 @@ const ALONE: JobPolicy = { concurrency: 1, attempts: 6, backoff: 5_000 };
 export const POLICIES: Readonly<Record<Kind, JobPolicy>> = {
   snapshot: ALONE,
   'sweep-snapshots': ALONE,
+  'sweep-notes': ALONE,
   'expire-uploads': ALONE,
   'reap-multiparts': ALONE,
   collect: ALONE,

@@ -11,6 +11,8 @@ export const SCHEDULES: Schedules = {
   'reap-multiparts': 6 * HOUR,
   // A missed snapshot only makes folding slower, which is not worth two requests per repository every few minutes.
   'sweep-snapshots': 6 * HOUR,
+  // After a crash the start of a process looks, too.
+  'sweep-notes': HOUR,
   // The default of GC_INTERVAL.
   collect: HOUR,
   // The default of RETENTION_INTERVAL.

@@ -12,6 +12,8 @@ export type ErrorKind =
   | 'request-invalid'
   | 'too-many-tags'
   | 'precondition-failed'
+  | 'cursor-invalid'
+  | 'cursor-unknown'
   | 'range-unsatisfiable'
   | 'range-invalid'
   | 'blob-unknown'

@@ -22,6 +22,8 @@ import type { Key } from './driver.ts';
  *   robots/<seq, 20 digits>                 slots of the robots' log (access/robots/), as those of repositories
  *   robots/_snap/<2^53-1-seq, 16 d.>        snapshots of the robots: the newest comes first in a listing
  *   logins/ended/<expiry, 12 digits>-<ulid> a log-in at the page that ended before it expired
+ *   notes/<seq, 20 digits>                  slots of the notes (feed/notes/): which logs have grown
+ *   notes/_snap/<2^53-1-seq, 16 d.>         snapshots of the notes: the newest comes first in a listing
  *   settings/read-only                      the operator's switch: while it exists, nothing is written
  *   pulls/began                             since when pulls have been recorded
  *   pulls/times/<ulid>                      pulls of one node over a while, or several of these merged
@@ -39,6 +41,7 @@ export const HINTS: Key = 'digests/';
 export const UPLOADS: Key = 'uploads/';
 export const EPOCHS: Key = 'gc/';
 export const ROBOTS: Key = 'robots/';
+export const NOTES: Key = 'notes/';
 
 /**
  * The top folders of the tree above that hold objects. Add new ones here: recovery of the write-ahead log refuses all
@@ -54,6 +57,7 @@ const TOPS: ReadonlySet<string> = new Set([
     'gc',
     'retention',
     'robots',
+    'notes',
     'settings',
     'logins',
     'pulls',
@@ -72,7 +76,7 @@ export function isKey(text: string): text is Key {
 
 /** Whether objects at such a key are only ever created: slots, snapshots, markers. They are neither put nor renamed into place. */
 export function isCreatedOnce(key: Key): boolean {
-  return [REPOSITORIES, CATALOG, ROBOTS].some((prefix) => key.startsWith(prefix));
+  return [REPOSITORIES, CATALOG, ROBOTS, NOTES].some((prefix) => key.startsWith(prefix));
 }
 
 export function dataKey(inc: Incarnation): Key {
@@ -230,6 +234,22 @@ export function endedLoginKey(expires: number, id: string): Key {
 export function expiryOfEndedLoginKey(key: Key): number | undefined {
   const [, expires] = /^logins\/ended\/(\d{12})-[0-9A-Z]{26}$/.exec(key) ?? [];
   return expires === undefined ? undefined : Number(expires);
+}
+
+export function noteKey(seq: number): Key {
+  return `${NOTES}${String(seq).padStart(20, '0')}`;
+}
+
+export const NOTE_SNAPSHOTS: Key = 'notes/_snap/';
+
+export function noteSnapshotKey(seq: number): Key {
+  return `${NOTE_SNAPSHOTS}${String(Number.MAX_SAFE_INTEGER - seq).padStart(16, '0')}`;
+}
+
+/** The note that a snapshot of the notes was made at; undefined for anything else. */
+export function slotOfNoteSnapshotKey(key: Key): number | undefined {
+  const seq = Number.MAX_SAFE_INTEGER - Number(key.slice(NOTE_SNAPSHOTS.length));
+  return seq >= 1 && noteSnapshotKey(seq) === key ? seq : undefined;
 }
 
 /** While this object exists the registry is read-only (registry/write-switch.ts). */

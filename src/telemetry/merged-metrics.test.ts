@@ -11,6 +11,7 @@ function threadWith(requests: number, views: number, isReadOnly = false): Teleme
     viewRepositories: () => 1,
     cacheBytes: () => 0,
     pastBytes: () => 0,
+    changesWaiting: () => 0,
     isReadOnly: () => isReadOnly,
   });
   for (let request = 0; request < requests; request++) {

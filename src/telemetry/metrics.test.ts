@@ -154,6 +154,7 @@ describe('metrics', () => {
       viewRepositories: () => 3,
       cacheBytes: () => 4,
       pastBytes: () => 5,
+      changesWaiting: () => 6,
       isReadOnly: () => true,
     });
     const value = async (name: string) =>

@@ -21,6 +21,7 @@ export interface Observed {
   readonly viewRepositories: () => number;
   readonly cacheBytes: () => number;
   readonly pastBytes: () => number;
+  readonly changesWaiting: () => number;
   readonly isReadOnly: () => boolean;
 }
 
@@ -99,6 +100,7 @@ export class Telemetry implements MetricsPage {
       observed.cacheBytes,
     );
     this.#gauge('marina_past_bytes', 'Estimated memory of states of the past.', observed.pastBytes);
+    this.#gauge('marina_changes_waiting', 'Readers that wait for changes.', observed.changesWaiting);
     const isReadOnly = (): number => (observed.isReadOnly() ? 1 : 0);
     this.#gauge(
       'marina_read_only',

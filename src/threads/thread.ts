@@ -18,6 +18,7 @@ export const SERVICES = [
   'judge',
   'keys',
   'overview',
+  'notes',
 ] as const;
 
 /** The two threads' ends of these ports. */
@@ -30,6 +31,8 @@ export interface SharedMemory {
   readonly limits: LimitMemory;
   /** The newest slot of the log of robots: RobotsHead in access/robots/. */
   readonly robots: SharedArrayBuffer;
+  /** The newest note: NotesHead in feed/notes/. */
+  readonly notes: SharedArrayBuffer;
 }
 
 /** What is in progress on all threads. */

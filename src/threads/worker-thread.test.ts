@@ -20,7 +20,10 @@ const LIMITS = {
   clients: new SharedArrayBuffer(4),
   subjects: new SharedArrayBuffer(4),
 };
-const MEMORY = { heads: new SharedArrayBuffer(12), limits: LIMITS, robots: new SharedArrayBuffer(8) };
+const MEMORY = {
+  ...{ heads: new SharedArrayBuffer(12), limits: LIMITS, robots: new SharedArrayBuffer(8) },
+  notes: new SharedArrayBuffer(16),
+};
 
 function start(entry: string): { readonly thread: WorkerThread; readonly lost: string[] } {
   const lost: string[] = [];

@@ -27,5 +27,7 @@ export function openClusterJobs({ config, logs, telemetry, opened, thread }: Sha
   });
   const jobs: Jobs = { enqueue: (job) => queue.enqueue(job), close: () => queue.close() };
   offerJobs(thread, jobs);
+  // A node that ended may not have told of its last writes.
+  void jobs.enqueue({ kind: 'sweep-notes' });
   return jobs;
 }

@@ -1,6 +1,7 @@
 import { SNAPSHOT_SLOTS } from '../journal/snapshot-due.ts';
 import type { RepositoryName } from '../oci/names.ts';
 import type { RedisAddress } from '../projection/redis/address.ts';
+import { openClusterNotes } from './feed.ts';
 import { type Jobs, jobsOfOwner } from './jobs.ts';
 import type { Shape, ShapePorts } from './node-ports.ts';
 import { openRedis, openSharedProjection, openSharedSessions } from './redis.ts';
@@ -13,9 +14,11 @@ export async function wireCluster(ports: ShapePorts, address: RedisAddress): Pro
   const { config, logs, telemetry, opened, newId } = ports;
   const redis = await openRedis(config, address, logs, telemetry);
   const jobs = await openJobs(ports, address);
+  const notes = openClusterNotes(ports, redis);
   const onAppend = (events: number, repo: RepositoryName, seq: number): void => {
     telemetry.appended(events);
     ports.usage.appended(repo);
+    notes.hint(repo, seq);
     // All nodes append to the log, so none knows how many slots follow the last snapshot. A worker checks whether one is due.
     if (seq % SNAPSHOT_SLOTS === 0) void jobs.enqueue({ kind: 'snapshot', repo });
   };
@@ -31,11 +34,13 @@ export async function wireCluster(ports: ShapePorts, address: RedisAddress): Pro
       },
       sharing: COUNTING,
     },
+    notes,
     sessions: openSharedSessions(config, redis, opened, newId, logs),
     viewBytes: () => fold.weight,
     viewRepositories: () => fold.size,
     close: async () => {
       await jobs.close();
+      await notes.close();
       await redis.close();
     },
   };

@@ -15,10 +15,11 @@ import type { Logs } from '../telemetry/log.ts';
 import type { Telemetry } from '../telemetry/metrics.ts';
 import { operatorLabel, sleep } from './basics.ts';
 import { observeCollections, summaryOf, wireCollection } from './collection.ts';
+import { sweepOf } from './feed.ts';
 import { wireImports } from './importing.ts';
 import { type Jobs, offerJobs } from './jobs.ts';
 import { spreadNews } from './news.ts';
-import type { ShapePorts } from './node-ports.ts';
+import type { ShapeNotes, ShapePorts } from './node-ports.ts';
 import { collectWhileWritable, retainWhileWritable } from './read-only.ts';
 import { logRetention, observeRetention, wireRetention } from './retention.ts';
 
@@ -28,12 +29,13 @@ const CLOSE_WITHIN_MS = 10_000;
 interface BackgroundPorts extends ShapePorts {
   readonly projection: MemoryProjection;
   readonly sessions: SessionStore;
+  readonly notes: ShapeNotes;
 }
 
 /** Runs the jobs of an embedded process, and serves the operator's commands. */
 export async function openBackground(ports: BackgroundPorts): Promise<Jobs> {
   const { config, logs, telemetry, opened, policy, pulls, expiring, writes, robots, newId, reach, node } = ports;
-  const { projection, sessions, thread } = ports;
+  const { projection, sessions, thread, notes } = ports;
   const { driver } = opened;
   const news = spreadNews(ports.folderThread);
   const requests = (): number => telemetry.requests.begun;
@@ -84,6 +86,7 @@ export async function openBackground(ports: BackgroundPorts): Promise<Jobs> {
       reapMultiparts: opened.reapMultiparts,
       collect: collectWhileWritable(collect, writes, driver, newId),
       retain: retainWhileWritable(retain, writes, driver),
+      sweepNotes: sweepOf(ports, { newest: (repo) => projection.newest(repo), hint: notes.hint }),
       enqueue: (job, options) => jobs.enqueue(job, options),
     }),
     policies: POLICIES,
@@ -93,6 +96,9 @@ export async function openBackground(ports: BackgroundPorts): Promise<Jobs> {
     closeWithin: CLOSE_WITHIN_MS,
   });
   await jobs.schedule('expire-uploads', SCHEDULES['expire-uploads']);
+  // The last process may have ended before everything was noted.
+  await jobs.enqueue({ kind: 'sweep-notes' });
+  await jobs.schedule('sweep-notes', SCHEDULES['sweep-notes']);
   await jobs.schedule('collect', config.gcInterval);
   if (policy !== undefined) await jobs.schedule('retain', config.retentionInterval);
   observeRetention(telemetry, opened, logs.logger);

@@ -9,9 +9,10 @@ import type { RequestSessions, SessionStore } from '../registry/sessions.ts';
 import { SESSION_CALLS, type SessionCalls, SessionService, ThreadSessions } from '../sessions/thread-sessions.ts';
 import { offer, remote } from '../threads/calls.ts';
 import { repeat, sleep } from './basics.ts';
+import { openEmbeddedNotes } from './feed.ts';
 import { type Jobs, jobsOfOwner } from './jobs.ts';
 import { logListingFailure } from './listing-failure.ts';
-import type { Shape, ShapePorts } from './node-ports.ts';
+import type { Shape, ShapeNotes, ShapePorts } from './node-ports.ts';
 
 /** Another process works on a bucket only during a rolling deployment, and what it writes is noticed when a repository is used. */
 const COUNT_BUCKET_EVERY_MS = 10 * 60_000;
@@ -22,6 +23,7 @@ const COUNT_THREADS_EVERY_MS = 60_000;
 export async function wireEmbedded(ports: ShapePorts): Promise<Shape> {
   const { config, logs, telemetry, opened, newId, reach, node, folderThread } = ports;
   const { driver } = opened;
+  const notes = await openEmbeddedNotes(ports);
   const projection: MemoryProjection = new MemoryProjection({
     driver,
     newId,
@@ -29,7 +31,10 @@ export async function wireEmbedded(ports: ShapePorts): Promise<Shape> {
     reach,
     node,
     now: Date.now,
-    onAppend: (events) => telemetry.appended(events),
+    onAppend: (events, repo, seq) => {
+      telemetry.appended(events);
+      notes.hint(repo, seq);
+    },
     budget: config.viewMemory,
     // A bucket cannot be locked. During a rolling deployment two nodes write to it, so views must look for slots of other processes.
     probe: !opened.isLocked,
@@ -43,14 +48,18 @@ export async function wireEmbedded(ports: ShapePorts): Promise<Shape> {
     onUsage: ports.usage.used,
     onListingFailed: (error) => logListingFailure(logs, error),
   });
-  const { sessions, jobs } = await openParts(ports, projection);
+  const { sessions, jobs } = await openParts(ports, projection, notes);
   return {
     projection,
     sessions,
     counted: { store: projection, sharing: sharingOf(ports) },
+    notes,
     viewBytes: () => projection.weight,
     viewRepositories: () => projection.size,
-    close: () => jobs.close(),
+    close: async () => {
+      await jobs.close();
+      await notes.close();
+    },
   };
 }
 
@@ -60,7 +69,7 @@ interface Parts {
 }
 
 /** What the owner has once for all threads, and the others call. Only the owner loads the code of the jobs. */
-async function openParts(ports: ShapePorts, projection: MemoryProjection): Promise<Parts> {
+async function openParts(ports: ShapePorts, projection: MemoryProjection, notes: ShapeNotes): Promise<Parts> {
   const { thread, opened } = ports;
   if (thread.kind === 'other') {
     const owner = remote<SessionCalls>(thread.services.sessions, SESSION_CALLS);
@@ -71,7 +80,7 @@ async function openParts(ports: ShapePorts, projection: MemoryProjection): Promi
   const others = thread.kind === 'owner' ? thread.others : [];
   for (const { services } of others) offer<SessionCalls>(services.sessions, new SessionService(sessions));
   const { openBackground } = await import('./embedded-background.ts');
-  return { sessions, jobs: await openBackground({ ...ports, projection, sessions }) };
+  return { sessions, jobs: await openBackground({ ...ports, projection, sessions, notes }) };
 }
 
 /** Who else writes to the store, as far as quotas are concerned. */

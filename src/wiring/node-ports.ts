@@ -1,6 +1,7 @@
 import type { RobotsLog } from '../access/robots/log.ts';
 import type { Config } from '../config.ts';
-import type { Incarnation } from '../oci/names.ts';
+import type { Doorbell } from '../feed/waiters.ts';
+import type { Incarnation, RepositoryName } from '../oci/names.ts';
 import type { Projection } from '../projection/projection.ts';
 import type { RequestSessions } from '../registry/sessions.ts';
 import type { WriteSwitch } from '../registry/write-switch.ts';
@@ -41,12 +42,23 @@ export interface ShapePorts {
   readonly folderThread: Thread;
 }
 
+/** How a thread reports what it appends, and learns of new notes. */
+export interface ShapeNotes {
+  /** A repository's log has this slot, and every view shows it. */
+  readonly hint: (repo: RepositoryName, seq: number) => void;
+  readonly doorbell: Doorbell;
+  /** The newest note; absent if only the store knows. */
+  readonly newest: (() => number | undefined) | undefined;
+  readonly close: () => Promise<void>;
+}
+
 /** The parts in which the shapes differ: views and sessions. */
 export interface Shape {
   readonly projection: Projection;
   readonly sessions: RequestSessions;
   /** How quotas find out what repositories use. */
   readonly counted: Counted;
+  readonly notes: ShapeNotes;
   /** Gauges of the metrics. */
   readonly viewBytes: () => number;
   readonly viewRepositories: () => number;

@@ -1,5 +1,6 @@
 import { RobotsHead } from '../access/robots/head.ts';
 import { type Config, ConfigError } from '../config.ts';
+import { NotesHead } from '../feed/notes/head.ts';
 import { Heads } from '../projection/threads/heads.ts';
 import { processors } from '../system/processors.ts';
 import { MergedMetrics } from '../telemetry/merged-metrics.ts';
@@ -21,7 +22,12 @@ export function threadCount({ threads }: Config): number {
 
 /** The memory that all threads of this process share. */
 export function allocateSharedMemory(config: Config): SharedMemory {
-  return { heads: Heads.allocate(), limits: allocateLimitMemory(config), robots: RobotsHead.allocate() };
+  return {
+    heads: Heads.allocate(),
+    limits: allocateLimitMemory(config),
+    robots: RobotsHead.allocate(),
+    notes: NotesHead.allocate(),
+  };
 }
 
 /** What GET /metrics shows on any thread: the metrics of the whole process. */

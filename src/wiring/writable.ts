@@ -1,7 +1,8 @@
 import { resolve } from 'node:path';
 import type { Config } from '../config.ts';
 import { OPERATOR } from '../control/protocol.ts';
-import type { Incarnation } from '../oci/names.ts';
+import { MemoryBoard } from '../feed/hint-board.ts';
+import type { Incarnation, RepositoryName } from '../oci/names.ts';
 import { MemoryProjection } from '../projection/memory.ts';
 import type { Projection } from '../projection/projection.ts';
 import type { RedisAddress } from '../projection/redis/address.ts';
@@ -10,6 +11,7 @@ import { requireOwner } from '../storage/filesystem/owner.ts';
 import { noLogs } from '../telemetry/log.ts';
 import { Telemetry } from '../telemetry/metrics.ts';
 import { idFactory, sleep } from './basics.ts';
+import { openClusterNotes, openNoter } from './feed.ts';
 import { logListingFailure } from './listing-failure.ts';
 import { type OpenedStore, openStore, type StorePorts } from './store.ts';
 
@@ -34,6 +36,7 @@ export function requireStoreOwner(config: Config): void {
 export async function openAlone(config: Config): Promise<WritableStore> {
   const base = silent();
   const opened = await openStore(config, false, base);
+  const noter = openNoter({ ...base, opened, node: OPERATOR }, new MemoryBoard(() => performance.now()));
   const projection = new MemoryProjection({
     ...base,
     driver: opened.driver,
@@ -42,11 +45,15 @@ export async function openAlone(config: Config): Promise<WritableStore> {
     node: OPERATOR,
     budget: config.viewMemory,
     probe: !opened.isLocked,
-    onAppend: () => {},
+    onAppend: (_, repo, seq) => noter.hint(repo, seq),
     onGrowth: () => {},
     onListingFailed: (error) => logListingFailure(base.logs, error),
   });
-  return { base, opened, projection, newId: base.newId, close: () => opened.close() };
+  const close = async (): Promise<void> => {
+    await noter.close();
+    await opened.close();
+  };
+  return { base, opened, projection, newId: base.newId, close };
 }
 
 /** Opens the store of a cluster, as a node without clients. @throws StoreRefused, RedisRefused in one line */
@@ -56,8 +63,11 @@ export async function openShared(config: Config, address: RedisAddress): Promise
   const opened = await openStore(config, true, base);
   const redis = await openRedis(config, address, base.logs, base.telemetry);
   const shared = { ...base, config, opened, redis, node: OPERATOR };
-  const { projection } = openSharedProjection({ ...shared, onAppend: () => {} });
+  const notes = openClusterNotes(shared, redis);
+  const onAppend = (_: number, repo: RepositoryName, seq: number): void => notes.hint(repo, seq);
+  const { projection } = openSharedProjection({ ...shared, onAppend });
   const close = async (): Promise<void> => {
+    await notes.close();
     await redis.close();
     await opened.close();
   };

@@ -303,6 +303,16 @@ export const ROWS: { readonly [K in RouteKind]: readonly [Variant, ...Variant[]]
       granted: always(200),
     },
   ],
+  'api-changes': [
+    {
+      name: 'of the changes',
+      needs: 'identity',
+      scope: () => undefined,
+      refusal: 'denied',
+      prepare: async () => ({ method: 'GET', target: '/api/v1/changes?since=now' }),
+      granted: always(200),
+    },
+  ],
   'api-tag-history': [readApi('of the history of a tag', `tags/${TAG}/history`, ofPlace(200, 404))],
   'api-repository': [
     readApi('of a repository', '', ofPlace(200, 404)),

@@ -46,6 +46,7 @@ export function sent(source: Source, headers: Readonly<Record<string, string>> =
     allowSlowReader: () => undefined,
     sendFile: () => new Response(),
     stats: { digest: undefined, received: 0, sent: 0 },
+    failed: () => new Response(),
   };
   return { context, cancelled: () => cancelled, keptOpen: () => kept };
 }

@@ -12,6 +12,7 @@ export const QUICK: JobPolicy = { concurrency: 2, attempts: 3, backoff: 100 };
 export const QUICK_POLICIES: Readonly<Record<Kind, JobPolicy>> = {
   snapshot: QUICK,
   'sweep-snapshots': QUICK,
+  'sweep-notes': QUICK,
   'expire-uploads': QUICK,
   'reap-multiparts': QUICK,
   collect: QUICK,

@@ -25,6 +25,7 @@ await runWorker(['snapshot', 'sweep-snapshots', 'expire-uploads'], async ({ uplo
     reapMultiparts: undefined,
     collect: async () => {},
     retain: async () => {},
+    sweepNotes: async () => {},
     connect: (use) => jobConnection(url, use),
     close: async () => {
       const written = await driver.head(snapshotKey(repo, 512));

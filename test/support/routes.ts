@@ -1,5 +1,7 @@
 // Every kind of request: the route that it parses to, and the request line that a client sends.
 import fc from 'fast-check';
+import { CHANGE_TYPES } from '../../src/feed/change.ts';
+import type { Since } from '../../src/feed/feed.ts';
 import type { Route } from '../../src/http/route.ts';
 import type { ManifestAddress } from '../../src/inspection/interface.ts';
 import type { RepositoryName } from '../../src/oci/names.ts';
@@ -75,6 +77,13 @@ export function requestOf(route: Route, encode: (part: string) => string): [meth
       return ['POST', '/token'];
     case 'api-document':
       return ['GET', '/api/v1/openapi.json'];
+    case 'api-changes': {
+      const { since, repository, type, limit, wait } = route;
+      return [
+        'GET',
+        `/api/v1/changes${query({ since: sinceText(since), repository, type: type?.join(','), limit, wait: `${wait}s` })}`,
+      ];
+    }
     case 'api-tag-history': {
       const { tag, after, n } = route;
       return ['GET', `${apiOf(route.repo, encode)}tags/${encode(tag)}/history${query({ after, n })}`];
@@ -109,6 +118,17 @@ function apiOf(repo: RepositoryName, encode: (part: string) => string): string {
 
 function addressText({ repo, reference }: ManifestAddress): string {
   return reference.kind === 'tag' ? `${repo}:${reference.tag}` : `${repo}@${reference.digest}`;
+}
+
+function sinceText(since: Since): string {
+  switch (since.kind) {
+    case 'time':
+      return new Date(since.at).toISOString();
+    case 'cursor':
+      return since.text;
+    default:
+      return since.kind;
+  }
 }
 
 export function momentText(moment: Moment): string {
@@ -189,6 +209,22 @@ export const routes: fc.Arbitrary<Route> = fc.oneof(
   fc.record({ ...pages, kind: one('catalog') }),
   fc.record({ ...pages, kind: one('catalog'), base: repositoryNames }),
   fc.record({ kind: one('api-document') }),
+  fc.record(
+    {
+      ...{ kind: one('api-changes'), limit: pageSizes, wait: fc.integer({ min: 0, max: 60 }) },
+      since: fc.oneof(
+        fc.record({ kind: fc.constantFrom('now' as const, 'beginning' as const) }),
+        fc.record({ kind: fc.constant('time' as const), at: fc.integer({ min: 0, max: Date.UTC(2200, 0) }) }),
+        fc.record({
+          kind: fc.constant('cursor' as const),
+          text: fc.stringMatching(/^[A-Za-z_-][A-Za-z0-9_-]{20,60}$/),
+        }),
+      ),
+      repository: fc.constantFrom('team/**', '*', 'app-[a-z]'),
+      type: fc.uniqueArray(fc.constantFrom(...CHANGE_TYPES), { minLength: 1 }),
+    },
+    { requiredKeys: ['kind', 'limit', 'wait', 'since'] },
+  ),
   fc.record({ ...ofRepo, kind: one('api-tag-history'), tag: tags, after: fc.nat(), n: pageSizes }),
   fc.record({ ...ofRepo, kind: one('api-diff'), from: diffSides, to: diffSides }),
   fc.record({ ...ofRepo, kind: one('api-manifest'), reference: references }),

@@ -36,7 +36,7 @@ export type Problem =
 interface Place {
   readonly repo?: RepositoryName;
   /** A log that is no repository's. */
-  readonly log?: 'robots';
+  readonly log?: 'robots' | 'notes';
   readonly slot?: number;
   readonly tag?: Tag;
   readonly digest?: Digest;

@@ -14,6 +14,7 @@ import { type Check, linkText } from './check.ts';
 import { checkContent } from './content-check.ts';
 import { findLeftovers, type Leftovers, NOT_COUNTED } from './leftovers.ts';
 import { checkLog, problemOf } from './log-check.ts';
+import { checkNotes } from './notes-check.ts';
 import { checkRobots } from './robots-check.ts';
 
 /** Whether the repository exists: it has a marker, or a log that lost its marker. */
@@ -57,6 +58,7 @@ export async function checkStore(startedAt: number, check: Check): Promise<Lefto
     await checkOne(repo);
   }
   await checkRobots(check);
+  await checkNotes(check);
   // If one log is unreadable, the objects that only this log links would look like orphans.
   return isComplete ? await findLeftovers(heads, startedAt, check) : NOT_COUNTED;
 }

@@ -46,12 +46,13 @@ export function openApiDocument(version: string): string {
   return JSON.stringify(document);
 }
 
-function pathOf({ kind, path, summary, description, params, query, answer }: AnyEndpoint) {
+function pathOf({ kind, path, summary, description, params, query, answer, stream }: AnyEndpoint) {
   const content = (schema: z.ZodType) => ({ 'application/json': { schema } });
   const failures = Object.entries(COMMON_ERRORS).map(([status, about]) => [
     status,
     { description: about, content: content(errors) },
   ]);
+  const events = stream === undefined ? {} : { 'text/event-stream': { schema: z.string().describe(stream) } };
   return {
     method: 'get' as const,
     path,
@@ -59,6 +60,9 @@ function pathOf({ kind, path, summary, description, params, query, answer }: Any
     summary,
     description,
     request: { params, query },
-    responses: { 200: { description: summary, content: content(answer) }, ...Object.fromEntries(failures) },
+    responses: {
+      200: { description: summary, content: { ...content(answer), ...events } },
+      ...Object.fromEntries(failures),
+    },
   };
 }

@@ -12,6 +12,8 @@ export interface AnyEndpoint {
   readonly query: z.ZodObject;
   /** The body of a response with 200. */
   readonly answer: z.ZodType;
+  /** What the endpoint streams as server-sent events, if the client asks for that. */
+  readonly stream?: string;
   /** The statuses of errors, besides those that every endpoint has. */
   readonly errors: readonly number[];
 }

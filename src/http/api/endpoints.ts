@@ -1,4 +1,5 @@
 import { z } from 'zod';
+import { CHANGE_TYPES } from '../../feed/change.ts';
 import { endpoint } from './endpoint.ts';
 import * as field from './fields.ts';
 import { comparison, manifest, packages } from './manifest-endpoints.ts';
@@ -119,8 +120,59 @@ export const repository = endpoint({
   errors: [404],
 });
 
+export const changes = endpoint({
+  kind: 'api-changes',
+  path: '/api/v1/changes',
+  summary: 'What changed in all repositories that the caller may pull from',
+  description:
+    'Changes of one repository come in their order, each once. A page may have fewer changes than limit, or none, though more follow.',
+  params: noParameters,
+  query: z.strictObject({
+    since: field.since,
+    repository: field.repositoryGlob.optional(),
+    type: field.changeTypes.optional(),
+    limit: field.count(PAGE, MAX_PAGE),
+    wait: field.wait,
+  }),
+  answer: z.strictObject({
+    changes: z.array(
+      z.strictObject({
+        id: z.string().describe('<repository>@<seq>.<index>: the same for ever.'),
+        repository: z.string(),
+        seq: field.seq,
+        index: z.int().nonnegative().describe('Position in that slot.'),
+        time: field.time,
+        actor: z.string().optional().describe('Who did it, if that is known.'),
+        type: z.enum(CHANGE_TYPES),
+        tag: z.string().optional(),
+        digest: field.digest.optional().describe('The blob or manifest, or what the tag was set to.'),
+        previous: field.digest.optional().describe('What the tag pointed to before.'),
+        mediaType: z.string().optional(),
+        artifactType: z.string().optional(),
+        subject: field.digest.optional(),
+        size: field.bytes.optional(),
+        from: z.string().optional().describe('The repository that a blob was mounted from.'),
+      }),
+    ),
+    cursor: z.string().describe('`since` of the next page. It stays valid.'),
+    more: z.boolean().describe('Whether changes are known that come after this page.'),
+  }),
+  stream:
+    'With Accept: text/event-stream. Each event is a change, with its cursor as the id; Last-Event-ID goes on after it. Every 15 s without one there is a comment. The stream ends after five minutes, and clients connect again.',
+  errors: [],
+});
+
 /** All endpoints. The first whose path matches is used: the address of a repository matches those of what is in it, too. */
-export const ENDPOINTS = [document, comparison, tagHistory, repositoryDiff, packages, manifest, repository] as const;
+export const ENDPOINTS = [
+  document,
+  changes,
+  comparison,
+  tagHistory,
+  repositoryDiff,
+  packages,
+  manifest,
+  repository,
+] as const;
 
 /** The requests of /api/v1. */
 export type ApiRoute = NonNullable<ReturnType<(typeof ENDPOINTS)[number]['route']>>;

@@ -1,9 +1,12 @@
 import { z } from 'zod';
+import { CHANGE_TYPES, type ChangeType, parseChangeType } from '../../feed/change.ts';
+import { parseSince, SINCE_FORMS } from '../../feed/feed.ts';
 import { parseDigest } from '../../oci/digest.ts';
 import { parseRepositoryName, parseTag, type RepositoryName } from '../../oci/names.ts';
 import { DIFF_SIDE_FORMS, parseDiffSide } from '../../past/diff-side.ts';
 import { MOMENT_FORMS, parseMoment } from '../../past/moment.ts';
 import type { Reference } from '../../registry/interface.ts';
+import { problemOfPattern } from '../../rule-file/patterns.ts';
 
 /** The parameters and fields of /api/v1. Descriptions are for the OpenAPI document. */
 
@@ -73,6 +76,39 @@ export function count(fallback: number, max: number) {
 export const afterSlot = text((value) => (/^\d{1,15}$/.test(value) ? Number(value) : undefined), 'a slot number')
   .default(0)
   .describe('The slot after which the page begins; `next` of the page before.');
+
+export const since = text(parseSince, SINCE_FORMS)
+  .default({ kind: 'beginning' })
+  .describe(
+    `Where to begin: ${SINCE_FORMS}; beginning by default. From a time on, up to some seconds before it may come too.`,
+  );
+
+export const repositoryGlob = z
+  .string()
+  .superRefine((value, context) => {
+    const problem = problemOfPattern('repository', value);
+    if (problem !== undefined) context.addIssue({ code: 'custom', message: problem });
+  })
+  .describe('Only repositories whose names match this glob, such as team/**.');
+
+export const changeTypes = text(
+  parseChangeTypes,
+  `one or more of ${CHANGE_TYPES.join(', ')}, with commas between them,`,
+).describe(`Only changes of these types, with commas between them: ${CHANGE_TYPES.join(', ')}.`);
+
+function parseChangeTypes(value: string): readonly ChangeType[] | undefined {
+  const types = value.split(',').map(parseChangeType);
+  return types.every((type) => type !== undefined) ? types : undefined;
+}
+
+const MAX_WAIT_S = 60;
+
+export const wait = text((value) => {
+  const [, seconds] = /^(\d{1,2})s?$/.exec(value) ?? [];
+  return seconds !== undefined && Number(seconds) <= MAX_WAIT_S ? Number(seconds) : undefined;
+}, `a time from 0s to ${MAX_WAIT_S}s`)
+  .default(0)
+  .describe(`How long to wait for a change if there is none, from 0s to ${MAX_WAIT_S}s; 0s by default.`);
 
 /** Fields of answers. */
 export const digest = z.string().describe('A digest, such as sha256:….');

@@ -1,0 +1,235 @@
+import { beforeEach, describe, expect, test } from 'bun:test';
+import fc from 'fast-check';
+import { TestClock } from '../../test/support/deterministic.ts';
+import { hints, openFeed, openNotes, readAll, tagEvents, writeRepository } from '../../test/support/feed.ts';
+import { RegistryError } from '../oci/errors.ts';
+import type { RepositoryName } from '../oci/names.ts';
+import { MemoryDriver } from '../storage/memory/driver.ts';
+import { noteKey, slotKey } from '../storage/paths.ts';
+import type { Cursor } from './cursor.ts';
+import type { LogFeed } from './log-feed.ts';
+import type { NotesLog } from './notes/log.ts';
+
+const SIGNAL = new AbortController().signal;
+
+let objects: Map<string, Uint8Array>;
+let driver: MemoryDriver;
+let clock: TestClock;
+let notes: NotesLog;
+let feed: LogFeed;
+
+beforeEach(() => {
+  objects = new Map();
+  driver = new MemoryDriver(objects);
+  clock = new TestClock();
+  notes = openNotes(driver, clock);
+  feed = openFeed(driver);
+});
+
+async function idsFrom(from: Cursor, limit = 3): Promise<string[]> {
+  return (await readAll(feed, from, { limit })).changes.map(({ id }) => id);
+}
+
+async function refusalOf(work: Promise<unknown>): Promise<string> {
+  try {
+    await work;
+  } catch (error) {
+    if (error instanceof RegistryError) return error.kind;
+    throw error;
+  }
+  return 'none';
+}
+
+describe('promises', () => {
+  test('changes of a repository come in their order, each once; the same change has the same id for ever', async () => {
+    await writeRepository(driver, 'a', tagEvents(5));
+    await writeRepository(driver, 'b', tagEvents(2));
+    await notes.append(hints({ a: 2, b: 1 }));
+    await notes.append(hints({ a: 5 }));
+    await notes.append(hints({ b: 2 }));
+    const expected = ['a@1.0', 'a@2.0', 'b@1.0', 'a@3.0', 'a@4.0', 'a@5.0', 'b@2.0'];
+    for (const limit of [1, 2, 3, 100])
+      expect(await idsFrom(await feed.start({ kind: 'beginning' }), limit)).toEqual(expected);
+  });
+
+  test('replay from any cursor gives the changes after it, whatever the size of pages', async () => {
+    const log = fc.array(
+      fc.record({
+        repo: fc.constantFrom('a', 'b', 'c'),
+        slots: fc.integer({ min: 1, max: 4 }),
+        events: fc.integer({ min: 1, max: 3 }),
+      }),
+      {
+        minLength: 1,
+        maxLength: 8,
+      },
+    );
+    await fc.assert(
+      fc.asyncProperty(
+        log,
+        fc.integer({ min: 1, max: 7 }),
+        fc.integer({ min: 1, max: 7 }),
+        async (grown, first, second) => {
+          const store = new MemoryDriver();
+          const written = openNotes(store);
+          const reader = openFeed(store);
+          const slots = new Map<string, number[]>();
+          for (const { repo, slots: more, events } of grown) {
+            const all = [...(slots.get(repo) ?? []), ...Array.from({ length: more }, () => events)];
+            slots.set(repo, all);
+          }
+          for (const [repo, sizes] of slots) {
+            await writeRepository(
+              store,
+              repo,
+              sizes.map((size, index) => tagEvents(size, 10 * index).flat()),
+            );
+          }
+          const reached = new Map<string, number>();
+          for (const { repo, slots: more } of grown) {
+            reached.set(repo, (reached.get(repo) ?? 0) + more);
+            await written.append(hints(Object.fromEntries(reached)));
+          }
+          const { changes, cursors } = await readAll(reader, await reader.start({ kind: 'beginning' }), {
+            limit: first,
+          });
+          const ids = changes.map(({ id }) => id);
+          expect(new Set(ids).size).toBe(ids.length);
+          expect(ids.length).toBe([...slots.values()].flat().reduce((sum, size) => sum + size, 0));
+          for (const [index, cursor] of cursors.entries()) {
+            const again = await readAll(openFeed(store), cursor, { limit: second });
+            expect(again.changes.map(({ id }) => id)).toEqual(ids.slice(index + 1));
+          }
+        },
+      ),
+      { numRuns: 40 },
+    );
+  });
+
+  test('a change that is noted later than a cursor was given out comes after it', async () => {
+    await writeRepository(driver, 'a', tagEvents(3));
+    await notes.append(hints({ a: 1 }));
+    const now = await feed.start({ kind: 'now' });
+    expect(await idsFrom(now)).toEqual([]);
+    await notes.append(hints({ a: 3 }));
+    expect(await idsFrom(now)).toEqual(['a@2.0', 'a@3.0']);
+  });
+
+  test('a cursor survives everything but another history', async () => {
+    await writeRepository(driver, 'a', tagEvents(4));
+    await notes.append(hints({ a: 2 }));
+    const { end, cursors } = await readAll(feed, await feed.start({ kind: 'beginning' }));
+    const [middle] = cursors;
+    if (middle === undefined) throw new Error('there is no change');
+    await notes.append(hints({ a: 4 }));
+    feed = openFeed(driver);
+    expect(await idsFrom(end)).toEqual(['a@3.0', 'a@4.0']);
+    expect(await idsFrom(middle)).toEqual(['a@2.0', 'a@3.0', 'a@4.0']);
+    // A copy of the store that is older than the cursor, and one that went on in another way.
+    for (const key of [noteKey(1), noteKey(2)]) objects.delete(key);
+    feed = openFeed(driver);
+    expect(await refusalOf(feed.start({ kind: 'cursor', text: end }))).toBe('cursor-unknown');
+    await openNotes(driver, clock, 1).append(hints({ a: 1 }));
+    for (const cursor of [end, middle]) {
+      expect(await refusalOf(openFeed(driver).start({ kind: 'cursor', text: cursor }))).toBe('cursor-unknown');
+      expect(
+        await refusalOf(
+          openFeed(driver).page(cursor, {
+            filter: { includes: () => true, types: undefined },
+            limit: 1,
+            signal: SIGNAL,
+          }),
+        ),
+      ).toBe('cursor-unknown');
+    }
+  });
+
+  test('a cursor of another store is refused', async () => {
+    const other = openFeed(new MemoryDriver(), '01ARZ3NDEKTSV4RRFFQ69G5FAW');
+    const cursor = await other.start({ kind: 'now' });
+    expect(await refusalOf(feed.start({ kind: 'cursor', text: cursor }))).toBe('cursor-invalid');
+  });
+});
+
+describe('filters', () => {
+  test('apply before pages are cut', async () => {
+    await writeRepository(driver, 'a', tagEvents(4));
+    await writeRepository(driver, 'b', [[{ type: 'repo.deleted' }, ...tagEvents(1).flat()]]);
+    await notes.append(hints({ a: 4, b: 1 }));
+    const page = await feed.page(await feed.start({ kind: 'beginning' }), {
+      ...{ limit: 2, signal: SIGNAL },
+      filter: { includes: (repo) => repo === 'b', types: undefined },
+    });
+    expect(page.changes.map(({ id }) => id)).toEqual(['b@1.0', 'b@1.1']);
+    expect(page.more).toBe(false);
+    const deleted = await feed.page(await feed.start({ kind: 'beginning' }), {
+      ...{ limit: 2, signal: SIGNAL },
+      filter: { includes: () => true, types: new Set(['repo.deleted']) },
+    });
+    expect(deleted.changes.map(({ id }) => id)).toEqual(['b@1.0']);
+  });
+
+  test('slots of repositories that are not included are not read', async () => {
+    await writeRepository(driver, 'a', tagEvents(1));
+    await notes.append(hints({ a: 1, private: 5 }));
+    const page = await feed.page(await feed.start({ kind: 'beginning' }), {
+      ...{ limit: 10, signal: SIGNAL },
+      filter: { includes: (repo) => repo === 'a', types: undefined },
+    });
+    expect(page.changes.map(({ id }) => id)).toEqual(['a@1.0']);
+  });
+
+  test('fences of collections are no changes', async () => {
+    await writeRepository(driver, 'a', [
+      [{ type: 'gc.fence', epoch: '01ARZ3NDEKTSV4RRFFQ69G5FAV' as never }],
+      ...tagEvents(1),
+    ]);
+    await notes.append(hints({ a: 2 }));
+    expect(await idsFrom(await feed.start({ kind: 'beginning' }))).toEqual(['a@2.0']);
+  });
+});
+
+describe('since a time', () => {
+  test('nothing later is missing, and nothing much earlier comes', async () => {
+    // slotsOf gives slot n the time EVENTS_BEGIN + n seconds; notes have the clock's time.
+    await writeRepository(driver, 'a', tagEvents(400));
+    const first = await readAll(feed, await feed.start({ kind: 'now' }));
+    expect(first.changes).toEqual([]);
+    const all: string[] = [];
+    for (let to = 1; to <= 400; to++) {
+      const slot = JSON.parse(new TextDecoder().decode(objects.get(slotKey('a' as RepositoryName, to))));
+      clock.advance(Date.parse(slot.at) - clock.now());
+      all.push(slot.at);
+      await notes.append(hints({ a: to }));
+    }
+    for (const seq of [1, 2, 100, 399, 400]) {
+      const at = Date.parse(all[seq - 1] ?? '');
+      const { changes } = await readAll(feed, await feed.start({ kind: 'time', at }), { limit: 100 });
+      const seqs = changes.map((change) => change.seq);
+      expect(seqs.at(-1)).toBe(400);
+      expect(seqs[0]).toBeLessThanOrEqual(seq);
+      expect(seqs[0]).toBeGreaterThanOrEqual(seq - 5);
+      expect(seqs).toEqual(Array.from({ length: 401 - (seqs[0] ?? 0) }, (_, index) => (seqs[0] ?? 0) + index));
+    }
+    const later = await feed.start({ kind: 'time', at: clock.now() + 3_600_000 });
+    expect(await idsFrom(later)).toEqual([]);
+    await writeRepository(driver, 'b', tagEvents(1));
+    await notes.append(hints({ b: 1 }));
+    // Whatever the clocks say: it was acknowledged after the cursor was given out.
+    expect(await idsFrom(later)).toEqual(['b@1.0']);
+  });
+});
+
+describe('damage', () => {
+  test('a slot that a note names, but that is missing, is an error, not a gap', async () => {
+    await writeRepository(driver, 'a', tagEvents(3));
+    await notes.append(hints({ a: 3 }));
+    objects.delete(slotKey('a' as RepositoryName, 2));
+    const { changes, cursor } = await feed.page(await feed.start({ kind: 'beginning' }), {
+      ...{ limit: 1, signal: SIGNAL },
+      filter: { includes: () => true, types: undefined },
+    });
+    expect(changes.map(({ id }) => id)).toEqual(['a@1.0']);
+    expect(await refusalOf(readAll(feed, cursor))).toBe('log-broken');
+  });
+});
