@@ -10,6 +10,7 @@ import { consumption } from './processes.ts';
 import { conclusion, type Failure, save, table } from './report.ts';
 import type { Context, Row, Settings, Tools, Work } from './work.ts';
 import { accessWorks } from './works/access.ts';
+import { backupWork } from './works/backup.ts';
 import { clusterWorks } from './works/cluster.ts';
 import { gcWork } from './works/gc.ts';
 import { gcPauseWork } from './works/gc-p99.ts';
@@ -35,6 +36,7 @@ const WORKS: Work[] = [
   startWork,
   gcWork,
   gcPauseWork,
+  backupWork,
   memoryWork,
   loadgenWork,
   ...gcSizeWorks,

@@ -35,6 +35,7 @@ const LAYERS: Readonly<Record<string, readonly string[]>> = {
   rules: ['quotas', 'feed', 'past', 'registry', 'access', 'oci'],
   collection: ['system', 'access', 'past', 'registry', 'projection', 'journal', 'storage', 'oci'],
   retention: ['access', 'collection', 'registry', 'projection', 'journal', 'storage', 'config', 'rule-file', 'oci'],
+  backup: ['collection', 'registry', 'past', 'journal', 'storage', 'system', 'oci'],
   control: ['collection', 'retention', 'importing', 'registry', 'access', 'oci'],
   importing: ['collection', 'registry', 'projection', 'journal', 'storage', 'oci'],
   sessions: ['registry', 'projection', 'storage', 'oci'],
@@ -57,6 +58,7 @@ const LAYERS: Readonly<Record<string, readonly string[]>> = {
     'oci',
   ],
   cli: [
+    'backup',
     'jobs',
     'collection',
     'retention',
@@ -87,6 +89,7 @@ const WIRING = [
   'src/wiring/access.ts',
   'src/wiring/access-files.ts',
   'src/wiring/access-rules.ts',
+  'src/wiring/backup.ts',
   'src/wiring/basics.ts',
   'src/wiring/blob-cache.ts',
   'src/wiring/cluster.ts',
@@ -140,7 +143,7 @@ const WIRING = [
 const BELONGS_TO: Readonly<Record<string, string>> = { 'src/config.ts': 'config' };
 
 /** The parts of storage/ that other folders may import; none is a specific driver. */
-const STORAGE_INTERFACE = ['driver', 'paths', 'crash-points', 'foreign', 'digest-object'].map(
+const STORAGE_INTERFACE = ['driver', 'paths', 'crash-points', 'foreign', 'digest-object', 'archive', 'prepare'].map(
   (name) => `src/storage/${name}.ts`,
 );
 const USES_STORAGE = [
@@ -154,6 +157,7 @@ const USES_STORAGE = [
   'collection',
   'retention',
   'importing',
+  'backup',
   'sessions',
   'jobs',
   'http',

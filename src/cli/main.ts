@@ -9,7 +9,9 @@ import type { RepositoryName } from '../oci/names.ts';
 import type { PlanPorts } from '../retention/retain.ts';
 import { NoStore } from '../storage/prepare.ts';
 import { readAccessRules } from '../wiring/access-rules.ts';
-import { operatorLabel, sleep } from '../wiring/basics.ts';
+import { openArchive, openHolds } from '../wiring/backup.ts';
+import { idFactory, operatorLabel, sleep } from '../wiring/basics.ts';
+import { paceFor } from '../wiring/collection.ts';
 import { findExpiredUploads } from '../wiring/expired-uploads.ts';
 import { openImporter, previewImport } from '../wiring/importing.ts';
 import { type Operator, openOperator } from '../wiring/operator.ts';
@@ -22,6 +24,7 @@ import { changeRobot } from '../wiring/robots.ts';
 import { requireStoreOwner } from '../wiring/writable.ts';
 import { addAccessCommands } from './access/commands.ts';
 import { type AuditOptions, showAudit } from './audit/audit.ts';
+import { addBackupCommands } from './backup.ts';
 import { type ChangesOptions, showChanges } from './changes.ts';
 import { showDiff } from './diff.ts';
 import { CommandError, EXIT, type ExitCode, reportFailure } from './failure.ts';
@@ -46,11 +49,13 @@ import { addUserCommands } from './user.ts';
 const marina = new Command('marina')
   .description(
     'Inspects and maintains a Marina store. It takes the same settings as the server from the environment (STORAGE_PATH and ' +
-      'others, docs/configuration.md), and works beside running servers. Only gc, pin, unpin, retention, read-only, robot, rm, import, restore, tag and fsck --repair write to the store.',
+      'others, docs/configuration.md), and works beside running servers. Only gc, backup, pin, unpin, retention, read-only, robot, rm, import, restore, tag and fsck --repair write to the store.',
   )
   .version(packageJson.version)
   .usage('<verb> [options]')
   .helpCommand(false)
+  // Options after a verb belong to the verb.
+  .enablePositionalOptions()
   .exitOverride((error) => process.exit(error.exitCode === 0 ? EXIT.ok : EXIT.failed))
   .addHelpText(
     'after',
@@ -347,6 +352,11 @@ const runWithConfig = (work: (output: Output, config: Config) => Promise<ExitCod
   report((output) => work(output, readConfig(process.env)));
 addUserCommands(marina, runWithConfig);
 addPinCommands(marina, { run, asOperator, sleep, operator: operatorLabel() });
+addBackupCommands(marina, {
+  ...{ run, runWithConfig, openArchive, openHolds, sleep, newId: idFactory(), operator: operatorLabel() },
+  version: packageJson.version,
+  pace: paceFor(undefined),
+});
 addRobotCommands(marina, { run, change: changeRobot });
 addAccessCommands(marina, { run: runWithConfig, readRules: readAccessRules, readAccounts });
 

@@ -5,7 +5,7 @@ import { hashSecret, newSecret } from '../access/robots/secret.ts';
 import { RobotsView } from '../access/robots/view.ts';
 import { DURATION_FORMS, parseDuration } from '../config/duration.ts';
 import type { Config } from '../config.ts';
-import { readFormat, StoreRefused } from '../storage/prepare.ts';
+import { readIdentity, StoreRefused } from '../storage/prepare.ts';
 import { CommandError, EXIT, type ExitCode } from './failure.ts';
 import type { OpenStore } from './open-store.ts';
 import { formatTime, type Output, OutputClosed, printable } from './output.ts';
@@ -77,10 +77,10 @@ async function giveSecret(
   change: Change,
 ): Promise<ExitCode> {
   const expires = expiryOf(options.expires);
-  const store = await readFormat(reader);
-  if (store === undefined) throw new StoreRefused(`${place} is not a Marina store`);
+  const identity = await readIdentity(reader);
+  if (identity === undefined) throw new StoreRefused(`${place} is not a Marina store`);
   const secret = newSecret();
-  const hash = hashSecret(store, name, secret);
+  const hash = hashSecret(identity.secrets, name, secret);
   const within = await change(name, { kind, secret: hash, ...(expires === undefined ? {} : { expires }) });
   const login = loginOf(name);
   if (options.json === true) {

@@ -4,8 +4,8 @@ import type { ObjectStore, StoreReader } from '../storage/driver.ts';
 import { HOLDS, holdKey, idOfHoldKey } from '../storage/paths.ts';
 
 /*
- * A hold keeps what some logs linked at some slots, whatever happens to the links, until it ends. It is one object, written once. It
- * binds every round of collection that decides what to delete after it was created; docs/decisions/0083 says why that suffices.
+ * A hold keeps what some logs linked at some slots, whatever happens to the links, until it ends. It is one object. What it keeps never
+ * changes; only its end may be put off before it has come. It binds every round of collection that decides what to delete after it was created; docs/decisions/0083 says why that suffices.
  */
 
 const repositoryName = z.custom<RepositoryName>(
@@ -45,8 +45,17 @@ export async function createHold(
   id: Incarnation,
   content: HoldContent,
 ): Promise<void> {
-  const result = await driver.create(holdKey(id), Bun.zstdCompressSync(JSON.stringify(content)));
+  const result = await driver.create(holdKey(id), encodeHold(content));
   if (result === 'taken') throw new Error(`the hold ${id} exists already, though its id is new`);
+}
+
+/** Creates a hold, or replaces one by the same with a later end. @throws errors of the store */
+export async function renewHold(
+  driver: Pick<ObjectStore, 'put'>,
+  id: Incarnation,
+  content: HoldContent,
+): Promise<void> {
+  await driver.put(holdKey(id), encodeHold(content));
 }
 
 /** Ends a hold. @throws errors of the store */
@@ -96,6 +105,10 @@ export class HoldUnreadable extends Error {
   constructor(id: Incarnation) {
     super(`${holdKey(id)} cannot be read, so nothing is deleted: it may be of a newer version of Marina`);
   }
+}
+
+function encodeHold(content: HoldContent): Uint8Array {
+  return Bun.zstdCompressSync(JSON.stringify(content));
 }
 
 function unpacked(bytes: Uint8Array): unknown {

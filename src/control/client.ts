@@ -84,6 +84,11 @@ export class ControlClient {
     await this.#request('POST', `/holds/${id}`, content);
   }
 
+  /** Creates the hold, or replaces it by the same with a later end. */
+  async renewHold(id: Incarnation, content: HoldContent): Promise<void> {
+    await this.#request('PUT', `/holds/${id}`, content);
+  }
+
   async release(id: Incarnation): Promise<void> {
     await this.#request('DELETE', `/holds/${id}`);
   }

@@ -31,6 +31,7 @@ function serve(importTree: RunImport) {
       restore: unexpected,
       changeRobot: unexpected,
       hold: unexpected,
+      renewHold: unexpected,
       release: unexpected,
       turnReadOnly: unexpected,
       requireWritable: () => {},

@@ -14,6 +14,7 @@ import type { RetentionProgress } from '../retention/retain.ts';
  *   POST   /restorations/<name>    restores what the body says (registry/restoration.ts); the response says what was done
  *   POST   /robots/<name>          changes a robot as the body says (access/robots/decide.ts)
  *   POST   /holds/<ULID>           creates a hold with the content of the body (collection/holds.ts); DELETE ends it
+ *   PUT    /holds/<ULID>           creates it, or replaces it by the same with a later end
  *   PUT    /read-only              makes the registry refuse writes; DELETE makes it accept them again
  *   POST   /imports                imports another registry; the response is progress, problems and a report, one JSON object per line
  */

@@ -20,6 +20,7 @@ export interface ControlPorts {
   readonly changeRobot: (name: RobotName, change: RobotChange) => Promise<void>;
   readonly importTree: RunImport;
   readonly hold: (id: Incarnation, content: HoldContent) => Promise<void>;
+  readonly renewHold: (id: Incarnation, content: HoldContent) => Promise<void>;
   readonly release: (id: Incarnation) => Promise<void>;
   /** Turns the switch that makes the registry read-only. */
   readonly turnReadOnly: (on: boolean) => Promise<void>;
@@ -103,14 +104,16 @@ async function answer(request: Request, ports: ControlPorts): Promise<Response> 
   throw unknownCommand();
 }
 
-async function answerHold(id: Incarnation, request: Request, { hold, release }: ControlPorts): Promise<Response> {
+async function answerHold(id: Incarnation, request: Request, ports: ControlPorts): Promise<Response> {
+  const { hold, renewHold, release } = ports;
   if (request.method === 'DELETE') {
     await release(id);
     return new Response(null, { status: 204 });
   }
-  const content = holdSchema.safeParse(request.method === 'POST' ? await request.json() : undefined);
-  if (!content.success) throw unknownCommand();
-  await hold(id, content.data);
+  const change = { POST: hold, PUT: renewHold }[request.method];
+  const content = holdSchema.safeParse(change === undefined ? undefined : await request.json());
+  if (change === undefined || !content.success) throw unknownCommand();
+  await change(id, content.data);
   return new Response(null, { status: 204 });
 }
 

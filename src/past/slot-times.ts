@@ -29,15 +29,23 @@ export async function lastSlotAt(reader: StoreReader, repo: RepositoryName, unti
  * @param from a slot that is known to be at or before the time, or 0
  * @returns its number, at least `from`
  */
-export async function slotBefore(
-  reader: StoreReader,
-  repo: RepositoryName,
+export function slotBefore(reader: StoreReader, repo: RepositoryName, until: number, from: number): Promise<number> {
+  const timeOf = async (seq: number): Promise<number | undefined> => {
+    const slot = await readSlot(reader, repo, seq);
+    return slot === undefined ? undefined : Date.parse(slot.batch.at);
+  };
+  return slotBeforeIn(timeOf, until, from);
+}
+
+/** As slotBefore. @param timeOf a slot's time in milliseconds; undefined if the slot does not exist */
+async function slotBeforeIn(
+  timeOf: (seq: number) => number | undefined | Promise<number | undefined>,
   until: number,
   from: number,
 ): Promise<number> {
   const isBefore = async (seq: number): Promise<boolean> => {
-    const slot = await readSlot(reader, repo, seq);
-    return slot !== undefined && Date.parse(slot.batch.at) <= until - CLOCK_DIFFERENCE_MS;
+    const at = await timeOf(seq);
+    return at !== undefined && at <= until - CLOCK_DIFFERENCE_MS;
   };
   let low = from;
   let step = 1;
@@ -52,4 +60,11 @@ export async function slotBefore(
     else high = middle;
   }
   return low;
+}
+
+/** As lastSlotAt, in a log whose slots have these times. */
+export async function lastSlotIn(times: readonly number[], until: number): Promise<number> {
+  const before = await slotBeforeIn((seq) => times[seq - 1], until, 0);
+  const later = times.slice(before).findIndex((at) => at > until);
+  return later === -1 ? times.length : before + later;
 }

@@ -1,18 +1,43 @@
 import { z } from 'zod';
-import { parseIncarnation } from '../oci/names.ts';
+import { type Incarnation, parseIncarnation } from '../oci/names.ts';
 import type { ObjectStore, StoreReader } from './driver.ts';
 import { FORMAT } from './paths.ts';
 
 const LAYOUT = 1;
+/** Of a store that a backup is being restored to. No version of Marina serves it. */
+const UNFINISHED_LAYOUT = 0;
+const ulid = z.custom<Incarnation>((value) => typeof value === 'string' && parseIncarnation(value) !== undefined);
 const format = z.object({
   layout: z.number(),
-  store: z.string().refine((text) => parseIncarnation(text) !== undefined),
+  store: ulid,
+  /** Absent: `store`. */
+  secrets: ulid.optional(),
+  /** Which backup is being restored, and as of when. */
+  restoring: z.object({ backup: ulid, at: z.number().optional() }).optional(),
 });
+
+/** Whose store it is. */
+export interface Identity {
+  readonly store: Incarnation;
+  /** The key of the hashes of robots' secrets. A store that was restored from a backup has that of the store it was made from. */
+  readonly secrets: Incarnation;
+}
+
+/** A store that a backup is being restored to. */
+export interface Restoring extends Identity {
+  /** The ULID of the backup. */
+  readonly backup: Incarnation;
+  /** The moment as of which it is restored, in milliseconds; undefined: that of the backup. */
+  readonly at: number | undefined;
+}
 
 /** A store that cannot be used; the message is one line for the operator. */
 export class StoreRefused extends Error {
   override readonly name = 'StoreRefused';
 }
+
+/** Another process holds the store. */
+export class StoreInUse extends StoreRefused {}
 
 /** There is no store yet. */
 export class NoStore extends StoreRefused {}
@@ -25,7 +50,8 @@ export class NoStore extends StoreRefused {}
 export async function openFormat(driver: ObjectStore, newId: () => string): Promise<string> {
   const existing = await readFormat(driver);
   if (existing !== undefined) return existing;
-  await driver.create(FORMAT, new TextEncoder().encode(`${JSON.stringify({ layout: LAYOUT, store: newId() })}\n`));
+  const store = newId() as Incarnation;
+  await driver.create(FORMAT, encodeFormat({ store, secrets: store }));
   const written = await readFormat(driver);
   if (written === undefined) throw new StoreRefused('the store did not keep the object `format` that was just written');
   return written;
@@ -33,17 +59,50 @@ export async function openFormat(driver: ObjectStore, newId: () => string): Prom
 
 /** @returns the store's ULID; undefined if there is no store yet */
 export async function readFormat(driver: Pick<StoreReader, 'read'>): Promise<string | undefined> {
+  return (await readIdentity(driver))?.store;
+}
+
+/**
+ * @returns undefined if there is no store yet
+ * @throws StoreRefused if this code does not know the layout, or if a restore has not finished
+ */
+export async function readIdentity(driver: Pick<StoreReader, 'read'>): Promise<Identity | undefined> {
+  const found = await readAnyFormat(driver);
+  if (found === undefined) return undefined;
+  const { layout, store, secrets = store, restoring } = found;
+  if (restoring !== undefined)
+    throw new StoreRefused(
+      'a backup is being restored to this store, or that was interrupted: run the same `marina backup restore` to its end',
+    );
+  if (layout !== LAYOUT) {
+    throw new StoreRefused(
+      `the store has layout ${layout}, this version of Marina knows ${LAYOUT}: use the version that wrote it`,
+    );
+  }
+  return { store, secrets };
+}
+
+/** @returns undefined unless a backup is being restored to this store. @throws StoreRefused if `format` cannot be read */
+export async function readRestoring(driver: Pick<StoreReader, 'read'>): Promise<Restoring | undefined> {
+  const found = await readAnyFormat(driver);
+  if (found?.restoring === undefined) return undefined;
+  const { store, secrets = store, restoring } = found;
+  return { store, secrets, backup: restoring.backup, at: restoring.at };
+}
+
+/** The object `format` of a store; with `restoring`, of one that nothing may serve yet. */
+export function encodeFormat({ store, secrets }: Identity, restoring?: Pick<Restoring, 'backup' | 'at'>): Uint8Array {
+  const layout = restoring === undefined ? LAYOUT : UNFINISHED_LAYOUT;
+  const content = { layout, store, ...(secrets === store ? {} : { secrets }), restoring };
+  return new TextEncoder().encode(`${JSON.stringify(content)}\n`);
+}
+
+async function readAnyFormat(driver: Pick<StoreReader, 'read'>): Promise<z.infer<typeof format> | undefined> {
   const bytes = await driver.read(FORMAT);
   if (bytes === undefined) return undefined;
   const parsed = format.safeParse(jsonOf(bytes));
-  if (!parsed.success)
-    throw new StoreRefused('the object `format` of the store cannot be read: is this a Marina store?');
-  if (parsed.data.layout !== LAYOUT) {
-    throw new StoreRefused(
-      `the store has layout ${parsed.data.layout}, this version of Marina knows ${LAYOUT}: use the version that wrote it`,
-    );
-  }
-  return parsed.data.store;
+  if (parsed.success) return parsed.data;
+  throw new StoreRefused('the object `format` of the store cannot be read: is this a Marina store?');
 }
 
 function jsonOf(bytes: Uint8Array): unknown {

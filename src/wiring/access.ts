@@ -9,6 +9,7 @@ import { PastAccess } from '../past/past-access.ts';
 import { PastNames } from '../past/past-names.ts';
 import type { AccessFiles } from './access-files.ts';
 import { openRobotLogins } from './robots.ts';
+import type { OpenedStore } from './store.ts';
 import { openTokens, type TokenWiring } from './tokens.ts';
 
 export interface Access {
@@ -23,6 +24,7 @@ export interface Access {
 }
 
 export interface AccessPorts extends Pick<TokenWiring, 'config' | 'opened' | 'publicAddress' | 'logger' | 'telemetry'> {
+  readonly opened: Pick<OpenedStore, 'store' | 'place' | 'driver'>;
   readonly files: AccessFiles;
   readonly robots: RobotsLog;
 }

@@ -1,5 +1,5 @@
 import { join } from 'node:path';
-import { createHold, removeHold } from '../collection/holds.ts';
+import { createHold, removeHold, renewHold } from '../collection/holds.ts';
 import { CONTROL_SOCKET } from '../control/protocol.ts';
 import { type ControlPorts, serveControl } from '../control/server.ts';
 import { handleWith } from '../jobs/handlers.ts';
@@ -125,6 +125,7 @@ export async function openBackground(ports: BackgroundPorts): Promise<Jobs> {
         },
         importTree: imports.run,
         hold: (id, content) => createHold(driver, id, content),
+        renewHold: (id, content) => renewHold(driver, id, content),
         release: (id) => removeHold(driver, id),
         turnReadOnly: async (on) => {
           await writes.turn(on);

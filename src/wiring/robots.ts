@@ -10,6 +10,7 @@ import type { Config } from '../config.ts';
 import { ControlClient } from '../control/client.ts';
 import { OPERATOR } from '../control/protocol.ts';
 import type { StoreReader } from '../storage/driver.ts';
+import { readIdentity, StoreRefused } from '../storage/prepare.ts';
 import type { Logger, Logs } from '../telemetry/log.ts';
 import type { Telemetry } from '../telemetry/metrics.ts';
 import { ALONE, type Thread } from '../threads/thread.ts';
@@ -40,7 +41,7 @@ export interface OpenRobotLogins {
 
 interface Ports {
   readonly robots: RobotsLog;
-  readonly opened: Pick<OpenedStore, 'store'>;
+  readonly opened: Pick<OpenedStore, 'driver' | 'place'>;
   readonly judge: Judge;
   readonly logger: Logger;
   readonly telemetry: Telemetry;
@@ -64,12 +65,14 @@ export async function openRobotLogins({
       ),
     onFresh: () => logger.info('the robots can be read again'),
   });
+  const identity = await readIdentity(opened.driver);
+  if (identity === undefined) throw new StoreRefused(`${opened.place} has lost its object \`format\``);
   const age = (): number => freshness.age;
   const observe = telemetry.robots.observe({ count: () => view.robots.size, age: () => age() / 1000 });
   const logins = new RobotLogins({
     robots: () => view.robots,
     age,
-    store: opened.store,
+    secrets: identity.secrets,
     judge,
     now: Date.now,
     observe,

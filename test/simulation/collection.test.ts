@@ -10,7 +10,7 @@ const SEEDS = Number(process.env.SIM_SEEDS ?? 5_000);
 const FOUND_WITHIN = 1_000;
 
 /** Violations of I4 (see checks.ts): detecting something else is not enough. */
-const LOST = /^[a-c/]+: .* (are deleted|is gone)$/;
+const LOST = /^[a-z0-9/-]+: .* (are deleted|is gone)$/;
 
 const seed = process.env.SIM_SEED;
 
@@ -29,7 +29,7 @@ if (seed !== undefined) {
       expect(ran).toBeGreaterThanOrEqual(MINUTES > 0 ? 1 : SEEDS);
       console.log(`${ran} runs: ${JSON.stringify(counts)}`);
       // Runs that do not exercise the collection would prove nothing.
-      const { freed = 0, shared = 0, spared = 0, again = 0, averted = 0, pinned = 0 } = counts;
+      const { freed = 0, shared = 0, spared = 0, again = 0, averted = 0, pinned = 0, backedUp = 0 } = counts;
       if (ran < 2_000) return;
       expect(freed).toBeGreaterThan(3 * ran);
       expect(shared).toBeGreaterThan(ran / 10);
@@ -37,6 +37,7 @@ if (seed !== undefined) {
       expect(spared).toBeGreaterThan(ran / 50);
       expect(averted).toBeGreaterThan(ran / 1_000);
       expect(pinned).toBeGreaterThan(ran / 20);
+      expect(backedUp).toBeGreaterThan(ran / 5);
     },
     SEEDS_WITHIN_MS,
   );

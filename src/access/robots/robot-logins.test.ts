@@ -21,7 +21,7 @@ function opened() {
     observe: () => expect.unreachable(),
   });
   const logins = new RobotLogins({
-    ...{ robots: () => robots, store: STORE, judge },
+    ...{ robots: () => robots, secrets: STORE, judge },
     ...{ age: () => now.age, now: () => now.now, observe: (outcome) => outcomes.push(outcome) },
   });
   const basic = (...login: Parameters<RobotLogins['basic']>): Authenticated | undefined => {

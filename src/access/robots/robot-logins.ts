@@ -14,8 +14,8 @@ export interface RobotLoginsPorts {
   readonly robots: () => ReadonlyMap<RobotName, Robot>;
   /** Age of `robots`, in milliseconds. */
   readonly age: () => number;
-  /** ULID of the store. */
-  readonly store: string;
+  /** The ULID that hashes of secrets in this store are bound to. */
+  readonly secrets: string;
   readonly judge: Pick<Judge, 'wrongSecret'>;
   /** Milliseconds since 1970. */
   readonly now: () => number;
@@ -49,11 +49,11 @@ export class RobotLogins implements BasicAuthenticator {
   basic(user: string, password: string, origin: Origin): MaybeAsync<Authenticated> | undefined {
     const written = nameInLogin(user);
     if (written === undefined) return undefined;
-    const { robots, store, judge, now, age } = this.#ports;
+    const { robots, secrets, judge, now, age } = this.#ports;
     const name = parseRobotName(written);
     const robot = name === undefined ? undefined : robots().get(name);
     // A name without a robot takes the same steps.
-    const isRight = isSame(robot?.secret ?? NO_HASH, hashSecret(store, written, password));
+    const isRight = isSame(robot?.secret ?? NO_HASH, hashSecret(secrets, written, password));
     if (age() > MAX_AGE_FOR_LOGIN_MS) {
       this.#ports.observe('unavailable');
       throw new RegistryError('unavailable', 'the registry cannot check robots at the moment: try again later');

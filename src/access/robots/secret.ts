@@ -43,6 +43,7 @@ function checkOf(random: string): string {
 /**
  * A slow hash is not needed, because 256 random bits cannot be guessed. The key binds the hash to the store, and the name binds it
  * to the robot.
+ * @param store the ULID of the store, or of the one that it was restored from (`Identity.secrets`)
  */
 export function hashSecret(store: string, name: string, secret: string): SecretHash {
   return createHmac('sha256', store).update(`robot:${name}:${secret}`).digest('hex') as SecretHash;

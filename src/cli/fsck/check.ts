@@ -1,6 +1,6 @@
 import type { StoreReader } from '../../storage/driver.ts';
+import { FingerprintSet } from '../../system/fingerprint-set.ts';
 import type { ReportFinding, Tally } from './findings.ts';
-import { FingerprintSet } from './fingerprint-set.ts';
 import type { Progress } from './progress.ts';
 
 /** The context that all parts of one run of fsck share. */

@@ -4,7 +4,7 @@ import { closeToOthers, makePrivateFolder } from '../../system/private-files.ts'
 import { noCrash } from '../crash-points.ts';
 import type { StoreReader } from '../driver.ts';
 import { FORMAT } from '../paths.ts';
-import { NoStore, openFormat, proveStore, readFormat, StoreRefused } from '../prepare.ts';
+import { NoStore, openFormat, proveStore, readFormat, StoreInUse, StoreRefused } from '../prepare.ts';
 import { FilesystemDriver, type FilesystemOptions } from './driver.ts';
 import { makeRoot } from './folders.ts';
 import { FolderLock } from './lock.ts';
@@ -138,7 +138,7 @@ function lockFolder(root: string, shared: boolean): FolderLock {
       `the data folder ${root} cannot be used (${codeOf(error) ?? String(error)}): check its path and owner`,
     );
   }
-  throw new StoreRefused(`the data folder ${root} is in use by another Marina: stop that one, or set STORAGE_PATH`);
+  throw new StoreInUse(`the data folder ${root} is in use by another Marina: stop that one, or set STORAGE_PATH`);
 }
 
 /** Anyone with access could read every image. The control socket needs a private folder before it is bound. */

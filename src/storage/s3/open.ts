@@ -1,6 +1,7 @@
 import { readFileSync } from 'node:fs';
 import { CATALOG } from '../paths.ts';
 import { NoStore, openFormat, proveStore, readFormat, StoreRefused } from '../prepare.ts';
+import { BucketArchive } from './bucket-archive.ts';
 import { S3Driver } from './driver.ts';
 import { failureOf, isUntrusted, NoAnswer } from './failures.ts';
 import type { S3Configuration, S3Credentials, S3Ports, S3Settings } from './settings.ts';
@@ -39,6 +40,22 @@ export function openS3ReadOnly(config: S3Configuration, ports: S3Ports): Promise
     if (store !== undefined) return store;
     throw new NoStore(`the bucket ${config.s3Bucket ?? ''} holds no store of Marina: check S3_BUCKET and S3_PREFIX`);
   });
+}
+
+/**
+ * Opens a bucket and prefix as an archive.
+ * @throws StoreRefused as `openS3Store`
+ */
+export async function openBucketArchive(config: S3Configuration, ports: S3Ports): Promise<BucketArchive> {
+  const settings = readSettings(config);
+  const archive = new BucketArchive(settings, ports);
+  try {
+    for await (const _ of archive.list('')) break;
+    return archive;
+  } catch (error) {
+    await archive.close();
+    throw new StoreRefused(reasonOf(error, settings));
+  }
 }
 
 async function openWith(

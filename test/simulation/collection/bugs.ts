@@ -51,6 +51,9 @@ function pauseLeader(at: string): Partial<Plan> {
 /** Operators pin often, and clients delete what they pinned. */
 const PINS: Partial<Plan> = { faults: [0, 0], pins: 1, late: 0 };
 
+/** Operators make backups often, clients delete, and collections free what nothing holds. */
+const BACKUPS: Partial<Plan> = { faults: [0, 0], backups: 1, pins: 0, late: 0 };
+
 /** Changes what a listing of the holds says. */
 function listingHolds(
   driver: CollectorPorts['driver'],
@@ -139,6 +142,11 @@ export const BUGS = {
     setting: { ...SHORT, ...IN_MEMORY },
     plan: { ...PINS, ...pauseLeader('sending delete data'), pins: 1, late: 0 },
     hasHastyPins: true,
+  },
+  'the hold of a backup ends before the copy': {
+    setting: { ...SHORT, ...IN_MEMORY },
+    plan: BACKUPS,
+    forgetsHolds: true,
   },
   'deletes come before final': {
     setting: { ...SHORT, ...IN_MEMORY, ...TWO_TIMES },

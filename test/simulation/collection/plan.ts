@@ -29,6 +29,8 @@ export interface Plan {
   readonly late: number;
   /** The probability that an operator pins something in a round. */
   readonly pins: number;
+  /** The probability that an operator makes a backup in a round. */
+  readonly backups: number;
 }
 
 /** In graces, or in hours if those are longer. */
@@ -97,6 +99,7 @@ export const PLAN: Plan = {
   },
   late: 0.5,
   pins: 0.3,
+  backups: 0.2,
 };
 
 /** Schedules one fault: it happens when a process reaches a certain step, which may be much later, or never. */

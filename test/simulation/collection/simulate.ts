@@ -6,6 +6,7 @@ import { Random } from '../random.ts';
 import { HOUR_MS, MINUTE_MS } from '../setting.ts';
 import type { Simulated } from '../simulate.ts';
 import { BLOBS, MANIFESTS, REPOSITORIES } from '../vocabulary.ts';
+import { backup, checkBackups } from './backups.ts';
 import { linkGarbage, operate, pushImage, remove } from './clients.ts';
 import { collectAt } from './collectors.ts';
 import { pin, unpin } from './pins.ts';
@@ -18,7 +19,7 @@ import { type CollectionBug, CollectionWorld } from './world.ts';
 const ROUND_MS = 5 * MINUTE_MS;
 
 export interface SimulatedCollection extends Omit<Simulated, 'slots' | 'tags'> {
-  readonly counts: Counts;
+  readonly counts: Counts & { readonly backedUp: number };
 }
 
 /** One run of a cluster with collections, determined by the seed alone. */
@@ -42,7 +43,8 @@ export async function simulateCollection(
   const ended = await world.scheduler.run(() => isDone, Number.POSITIVE_INFINITY);
   if (!ended) world.history.violated('nothing is scheduled, and a client still waits');
   const { violations, notes } = world.history;
-  return { seed, violations, notes, steps: world.scheduler.step, counts: world.truth.counts };
+  const counts = { ...world.truth.counts, backedUp: world.backedUp };
+  return { seed, violations, notes, steps: world.scheduler.step, counts };
 }
 
 function networkFaultsOf(random: Random): NetworkFaults {
@@ -75,6 +77,8 @@ async function live(world: CollectionWorld, plan: Plan, latency: number): Promis
     const count = isDue ? random.between(0, 1) : random.chance(wasDue ? 0.9 : 0.6) ? 2 : 1;
     const collectors = Array.from({ length: count }, (_, index) => collector(world, index, spread));
     if (random.chance(plan.pins)) world.lasting.push(scheduler.sleep(random.next() * spread).then(() => pin(world)));
+    if (random.chance(plan.backups))
+      world.lasting.push(scheduler.sleep(random.next() * spread).then(() => backup(world)));
     await Promise.race([Promise.all([...clients, ...collectors]), scheduler.sleep(ROUND_MS)]);
     if (isDue) await linkGarbage(world, plan);
   }
@@ -141,6 +145,7 @@ async function checkFinalState(world: CollectionWorld): Promise<void> {
     if (outcome.kind !== 'ok') history.violated('no worker can collect');
   }
   checkLive(world);
+  await checkBackups(world);
   const live = new Set<string>();
   for (const [repo, { state }] of truth.logs) {
     for (const { inc } of [...state.blobs.values(), ...state.manifests.values()]) live.add(dataKey(inc));

@@ -1,4 +1,5 @@
 import type { CollectionPorts } from '../../../src/collection/ports.ts';
+import { MemoryArchive } from '../../support/memory-archive.ts';
 import type { Bug } from '../bugs.ts';
 import type { Machine } from '../machine.ts';
 import type { SimulatedNode } from '../node.ts';
@@ -14,6 +15,8 @@ export interface CollectionBug extends Bug {
   readonly collector?: (ports: CollectorPorts, world: CollectionWorld) => Partial<CollectorPorts>;
   /** Who creates a pin does not wait for the end of earlier rounds. */
   readonly hasHastyPins?: boolean;
+  /** Backups create holds and do not renew them. */
+  readonly forgetsHolds?: boolean;
   readonly setting?: Partial<Setting>;
   readonly plan?: Partial<Plan>;
 }
@@ -29,6 +32,9 @@ export class CollectionWorld extends World {
   readonly blobs: readonly Content[];
   /** Work that takes hours; it is awaited only at the end. */
   readonly lasting: Promise<unknown>[] = [];
+  /** The place of all backups, and how many whole ones were made. */
+  readonly archive = new MemoryArchive();
+  backedUp = 0;
 
   constructor(beginning: WorldOptions & { readonly bug: CollectionBug }) {
     const begun: Truth[] = [];

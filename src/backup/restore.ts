@@ -1,0 +1,240 @@
+import { forEachConcurrently } from '../collection/concurrently.ts';
+import { decodeBatch } from '../journal/events.ts';
+import { RepositoryState } from '../journal/fold.ts';
+import { encodeSnapshot } from '../journal/snapshot.ts';
+import { isSnapshotDue } from '../journal/snapshot-due.ts';
+import { algorithmOf } from '../oci/digest.ts';
+import type { Digest, Incarnation, RepositoryName } from '../oci/names.ts';
+import { lastSlotIn } from '../past/slot-times.ts';
+import { writeHint } from '../registry/hints.ts';
+import type { Archive } from '../storage/archive.ts';
+import { digestOfObject } from '../storage/digest-object.ts';
+import { dataKey, FORMAT, markerKey, snapshotKey } from '../storage/paths.ts';
+import { encodeFormat, type Identity, type Restoring, readRestoring } from '../storage/prepare.ts';
+import { BackupRefused, type Damage, MAX_DAMAGES } from './errors.ts';
+import { blobKey } from './layout.ts';
+import { type CopiedSlot, LogReader } from './log-reader.ts';
+import { brokenSlot, type Log, slotKeyOf } from './logs.ts';
+import { type LogCopy, logsOf, type Manifest } from './manifest.ts';
+
+const LOG_CONCURRENCY = 4;
+const OBJECT_CONCURRENCY = 8;
+
+export interface RestoreProgress {
+  readonly logs: number;
+  readonly of: number;
+  readonly bytes: number;
+}
+
+export interface RestorePorts {
+  /** Of the backups. */
+  readonly archive: Archive;
+  readonly manifest: Manifest;
+  /** The store to be. */
+  readonly target: Archive;
+  /** As of when, in milliseconds; undefined: all that the backup has. */
+  readonly at: number | undefined;
+  /** Whether it keeps the ULID of the registry that was backed up. */
+  readonly sameStore: boolean;
+  readonly newId: () => Incarnation;
+  readonly signal: AbortSignal;
+  readonly onProgress?: (progress: RestoreProgress) => void;
+}
+
+export interface RestoreReport extends Identity {
+  readonly repositories: number;
+  readonly slots: number;
+  readonly objects: number;
+  readonly bytes: number;
+  /** Whether an interrupted restore was continued. */
+  readonly resumed: boolean;
+}
+
+/** The backups have no bytes for content that was there at the moment. Nothing was restored. */
+export class MomentIncomplete extends Error {
+  override readonly name = 'MomentIncomplete';
+  /** At most MAX_DAMAGES. */
+  readonly damages: readonly Damage[];
+  readonly count: number;
+
+  constructor(damages: readonly Damage[], count: number) {
+    super(`${count} blobs or manifests of that moment are not in the backups`);
+    this.damages = damages;
+    this.count = count;
+  }
+}
+
+/**
+ * Makes a store from a backup. It may be interrupted and run again. Until it has ended, no server serves the store.
+ * @throws BackupRefused; MomentIncomplete; RegistryError `log-broken`, `storage-full`
+ */
+export async function restoreBackup(ports: RestorePorts): Promise<RestoreReport> {
+  return await new RestoreRun(ports).run();
+}
+
+class RestoreRun {
+  readonly #ports: RestorePorts;
+  readonly #reader: LogReader;
+  readonly #counts = { repositories: 0, slots: 0, objects: 0, bytes: 0 };
+  #resumed = false;
+  #done = 0;
+
+  constructor(ports: RestorePorts) {
+    this.#ports = ports;
+    this.#reader = new LogReader(ports.archive, ports.manifest);
+  }
+
+  async run(): Promise<RestoreReport> {
+    const { target, manifest, at } = this.#ports;
+    // Before anything is written, because it takes a while, and then nothing has to be removed.
+    const known = await readRestoring(target);
+    if (known === undefined && at !== undefined) await this.#requireBytes();
+    const restoring = await this.#begin(known);
+    const logs = [...logsOf(manifest)];
+    await forEachConcurrently(logs, LOG_CONCURRENCY, async ([log, copy]) => {
+      await this.#restoreLog(log, copy);
+      this.#done++;
+      this.#ports.onProgress?.({ logs: this.#done, of: logs.length, bytes: this.#counts.bytes });
+    });
+    await target.settle();
+    const { store, secrets } = restoring;
+    await target.write(FORMAT, encodeFormat({ store, secrets }));
+    await target.settle();
+    return { store, secrets, ...this.#counts, resumed: this.#resumed };
+  }
+
+  async #begin(known: Restoring | undefined): Promise<Restoring> {
+    const { target, manifest, at, sameStore, newId } = this.#ports;
+    if (known !== undefined) {
+      const isSame = known.backup === manifest.id && known.at === at && (known.store === manifest.store) === sameStore;
+      if (!isSame)
+        throw new BackupRefused(
+          `another restore to ${target.place} was interrupted: run that one again (backup ${known.backup}), or give an empty store`,
+        );
+      this.#resumed = true;
+      return known;
+    }
+    if (!(await target.isEmpty())) throw new BackupRefused(`${target.place} is not empty: give an empty store`);
+    const { secrets } = manifest;
+    const store = sameStore ? manifest.store : newId();
+    const restoring = { store, secrets, backup: manifest.id, at };
+    await target.write(FORMAT, encodeFormat(restoring, restoring));
+    await target.settle();
+    return restoring;
+  }
+
+  /** The backup's own moment is whole. An earlier one may need bytes that were gone already, and in no earlier backup. */
+  async #requireBytes(): Promise<void> {
+    const { archive, manifest, signal } = this.#ports;
+    const damages: Damage[] = [];
+    let count = 0;
+    for (const [log, copy] of logsOf(manifest)) {
+      if (log.kind !== 'repository') continue;
+      const { state } = await this.#foldOf(log, copy, async () => {});
+      for (const [digest, { size }] of linksOf(state)) {
+        signal.throwIfAborted();
+        if ((await archive.head(blobKey(digest)))?.size === size) continue;
+        count++;
+        if (damages.length < MAX_DAMAGES) damages.push({ repo: log.repo, digest, problem: 'missing' });
+      }
+    }
+    if (count > 0) throw new MomentIncomplete(damages, count);
+  }
+
+  async #restoreLog(log: Log, copy: LogCopy): Promise<void> {
+    const writeSlot = async ({ seq, bytes }: CopiedSlot): Promise<void> => {
+      this.#ports.signal.throwIfAborted();
+      await this.#write(slotKeyOf(log, seq), bytes);
+      this.#counts.slots++;
+    };
+    if (log.kind !== 'repository') {
+      const last = await this.#lastOf(log, copy);
+      for await (const slot of this.#reader.slots(log, copy)) {
+        if (slot.seq > last) break;
+        await writeSlot(slot);
+      }
+      return;
+    }
+    const { repo } = log;
+    const { state, bytes } = await this.#foldOf(log, copy, writeSlot);
+    if (state.seq === 0) return;
+    await this.#write(markerKey(repo), new Uint8Array());
+    await forEachConcurrently(linksOf(state), OBJECT_CONCURRENCY, ([digest, { inc, size }]) =>
+      this.#restoreObject(repo, digest, inc, size),
+    );
+    if (isSnapshotDue({ slots: state.seq, bytes, snapshotBytes: 0 }))
+      await this.#write(snapshotKey(repo, state.seq), await encodeSnapshot(repo, state));
+    this.#counts.repositories++;
+  }
+
+  /** @param visit called with each slot up to the moment */
+  async #foldOf(
+    log: Log & { readonly repo: RepositoryName },
+    copy: LogCopy,
+    visit: (slot: CopiedSlot) => Promise<void>,
+  ): Promise<{ readonly state: RepositoryState; readonly bytes: number }> {
+    const last = await this.#lastOf(log, copy);
+    const state = new RepositoryState();
+    let size = 0;
+    for await (const slot of this.#reader.slots(log, copy)) {
+      if (slot.seq > last) break;
+      const decoded = decodeBatch(slot.bytes);
+      if ('problem' in decoded) throw brokenSlot(log, slot.seq, decoded.problem);
+      if (decoded.batch.repo !== log.repo) throw brokenSlot(log, slot.seq, `it says it is of ${decoded.batch.repo}`);
+      state.apply(decoded.batch, slot.hash);
+      size += slot.bytes.length;
+      await visit(slot);
+    }
+    return { state, bytes: size };
+  }
+
+  /** The last slot to restore. */
+  async #lastOf(log: Log, copy: LogCopy): Promise<number> {
+    const { at } = this.#ports;
+    if (at === undefined) return copy.seq;
+    const times: number[] = [];
+    for await (const slot of this.#reader.slots(log, copy)) times.push(Date.parse(slot.at));
+    return await lastSlotIn(times, at);
+  }
+
+  async #restoreObject(repo: RepositoryName, digest: Digest, inc: Incarnation, size: number): Promise<void> {
+    const { archive, target, signal } = this.#ports;
+    signal.throwIfAborted();
+    const key = dataKey(inc);
+    if (!(await this.#isThere(key, digest, size))) {
+      const object = await archive.open(blobKey(digest));
+      if (object === undefined) throw new BackupRefused(`the backup is damaged: ${digest} of ${repo} is missing`);
+      const isRight =
+        object.size === size && (await target.copy(key, object, { digest, onBytes: () => signal.throwIfAborted() }));
+      if (!isRight) throw new BackupRefused(`the backup is damaged: the bytes of ${digest} of ${repo} are others`);
+      this.#counts.bytes += size;
+    }
+    await writeHint({ put: (hint, bytes) => target.write(hint, bytes) }, digest, { inc, size, repo });
+    this.#counts.objects++;
+  }
+
+  /** Whether an interrupted restore has written the object. If it may be torn, it is read. */
+  async #isThere(key: string, digest: Digest, size: number): Promise<boolean> {
+    const { target } = this.#ports;
+    if (!this.#resumed || (await target.head(key))?.size !== size) return false;
+    if (target.isDurableAtOnce) return true;
+    return (await digestOfObject(target, key, algorithmOf(digest), () => {})) === digest;
+  }
+
+  async #write(key: string, bytes: Uint8Array): Promise<void> {
+    const { target } = this.#ports;
+    if (this.#resumed) {
+      const found = await target.read(key);
+      if (found !== undefined && Buffer.compare(found, bytes) === 0) return;
+    }
+    await target.write(key, bytes);
+  }
+}
+
+function* linksOf({
+  blobs,
+  manifests,
+}: RepositoryState): Generator<readonly [Digest, { readonly inc: Incarnation; readonly size: number }]> {
+  yield* blobs;
+  yield* manifests;
+}

@@ -1,0 +1,318 @@
+import { describe, expect, test } from 'bun:test';
+import { changed } from '../../test/simulation/bugs.ts';
+import { collectNow } from '../../test/support/collection.ts';
+import { MemoryArchive } from '../../test/support/memory-archive.ts';
+import { A, B, CALLER, EXPIRY, GRACE, type OpenRegistry, openRegistry, text } from '../../test/support/registry.ts';
+import { readHolds, removeHold, renewHold } from '../collection/holds.ts';
+import { foldLog } from '../journal/log.ts';
+import type { Digest, Incarnation, RepositoryName } from '../oci/names.ts';
+import { MemoryDriver } from '../storage/memory/driver.ts';
+import { dataKey, FORMAT, slotKey } from '../storage/paths.ts';
+import { encodeFormat, readFormat, readIdentity } from '../storage/prepare.ts';
+import { BackupIncomplete, BackupRefused } from './errors.ts';
+import { HOLD_MS } from './held-cut.ts';
+import { BACKUPS, blobKey } from './layout.ts';
+import { BackupPlace } from './place.ts';
+import { MomentIncomplete, type RestorePorts, restoreBackup } from './restore.ts';
+import { type BackupPorts, backUp } from './run.ts';
+import { type Fault, verify } from './verify.ts';
+
+const STORE = '01ARZ3NDEKTSV4RRFFQ69G5FAV' as Incarnation;
+const never = new AbortController().signal;
+
+function portsOf(open: OpenRegistry, archive: MemoryArchive, changes: Partial<BackupPorts> = {}): BackupPorts {
+  const { driver, clock, newIncarnation } = open;
+  return {
+    place: new BackupPlace(archive),
+    ...{ store: STORE, secrets: STORE, version: 'test', signal: never, pace: async () => {} },
+    ...{ reader: driver, now: clock.now, sleep: clock.sleep, newId: newIncarnation, by: 'operator' },
+    name: `b${clock.now()}`,
+    hold: async (id, content) => {
+      await renewHold(driver, id, content);
+      return true;
+    },
+    release: (id) => removeHold(driver, id),
+    ...changes,
+  };
+}
+
+async function faultsOf(archive: MemoryArchive): Promise<Fault[]> {
+  const place = new BackupPlace(archive);
+  const faults: Fault[] = [];
+  const onFault = async (fault: Fault): Promise<void> => void faults.push(fault);
+  const report = await verify(place, await place.list(), { sample: 1, random: Math.random, onFault, signal: never });
+  expect(report.faults).toBe(faults.length);
+  return faults;
+}
+
+async function restored(archive: MemoryArchive, changes: Partial<RestorePorts> = {}) {
+  const place = new BackupPlace(archive);
+  const newest = (await place.list()).at(-1) ?? expect.unreachable();
+  const target = new MemoryArchive(false);
+  const ports: RestorePorts = {
+    ...{ archive, manifest: await place.read(newest), target, at: undefined, sameStore: false, signal: never },
+    newId: () => '01BX5ZZKBKACTAV9WEVGEMMVRZ' as Incarnation,
+    ...changes,
+  };
+  const report = await restoreBackup(ports);
+  return {
+    report,
+    target: ports.target as MemoryArchive,
+    driver: new MemoryDriver((ports.target as MemoryArchive).objects),
+  };
+}
+
+/** The bytes of all that a log links. */
+async function contentOf(driver: MemoryDriver, repo: RepositoryName): Promise<Map<Digest, string>> {
+  const { state } = await foldLog(driver, repo);
+  const content = new Map<Digest, string>();
+  for (const [digest, { inc }] of [...state.blobs, ...state.manifests])
+    content.set(digest, new TextDecoder().decode((await driver.read(dataKey(inc))) ?? expect.unreachable()));
+  return content;
+}
+
+const unlink = (open: OpenRegistry, repo: RepositoryName, digest: Digest): Promise<void> =>
+  open.registry.deleteBlob(repo, digest, CALLER);
+
+describe('a backup', () => {
+  test('has the logs and the bytes they link, once each, and a restored store has the same', async () => {
+    const open = openRegistry();
+    const shared = await open.push(A, text('shared'));
+    await open.push(B, text('shared'));
+    await open.push(B, text('other'));
+    const gone = await open.push(A, text('gone'));
+    await unlink(open, A, gone);
+    const archive = new MemoryArchive();
+    const report = await backUp(portsOf(open, archive));
+    expect(report).toMatchObject({ repositories: 2, slots: 5, added: { objects: 2, slots: 5 } });
+    expect(archive.objects.has(blobKey(shared))).toBe(true);
+    expect(archive.objects.has(blobKey(gone))).toBe(false);
+    expect(await faultsOf(archive)).toEqual([]);
+    expect(await readHolds(open.driver)).toEqual([]);
+    const { driver, report: done } = await restored(archive);
+    for (const repo of [A, B]) {
+      expect(await contentOf(driver, repo)).toEqual(await contentOf(open.driver as MemoryDriver, repo));
+      for (let seq = 1; seq <= 2; seq++)
+        expect(await driver.read(slotKey(repo, seq))).toEqual(await open.driver.read(slotKey(repo, seq)));
+    }
+    expect(done).toMatchObject({ repositories: 2, slots: 5, objects: 3, resumed: false });
+    expect(await readIdentity(driver)).toEqual({ store: '01BX5ZZKBKACTAV9WEVGEMMVRZ' as Incarnation, secrets: STORE });
+  });
+
+  test('copies only what is new since the last one', async () => {
+    const open = openRegistry();
+    for (let each = 0; each < 20; each++) await open.push(A, text(`blob ${each}`));
+    const archive = new MemoryArchive();
+    await backUp(portsOf(open, archive));
+    open.clock.advance(1_000);
+    await open.push(B, text('new'));
+    const reads: string[] = [];
+    const reader = changed(open.driver, {
+      read: (key) => {
+        reads.push(key);
+        return open.driver.read(key);
+      },
+      open: (key) => {
+        reads.push(key);
+        return open.driver.open(key);
+      },
+    });
+    const report = await backUp(portsOf(open, archive, { reader }));
+    expect(report).toMatchObject({ repositories: 2, slots: 21, added: { objects: 1, slots: 1 } });
+    expect(reads.filter((key) => key.startsWith('data/'))).toHaveLength(1);
+    expect(reads.filter((key) => key.startsWith(`repos/${A}/`)).length).toBeLessThan(4);
+    expect(await faultsOf(archive)).toEqual([]);
+    const { driver } = await restored(archive);
+    expect((await contentOf(driver, A)).size).toBe(20);
+    expect((await contentOf(driver, B)).size).toBe(1);
+  });
+
+  test('takes a log anew whose history is another one than that of the last backup', async () => {
+    const open = openRegistry();
+    await open.push(A, text('one'));
+    const archive = new MemoryArchive();
+    await backUp(portsOf(open, archive));
+    const other = openRegistry({ number: 2 });
+    other.clock.advance(5_000);
+    await other.push(A, text('two'));
+    await other.push(A, text('three'));
+    const report = await backUp(portsOf(other, archive));
+    expect(report).toMatchObject({ slots: 2, added: { objects: 2, slots: 2 } });
+    expect(await faultsOf(archive)).toEqual([]);
+    const { driver } = await restored(archive);
+    expect([...(await contentOf(driver, A)).values()].sort()).toEqual(['three', 'two']);
+  });
+
+  test('whose source has damaged or missing bytes names them, and leaves no backup', async () => {
+    const open = openRegistry();
+    const damaged = await open.push(A, text('damaged'));
+    const missing = await open.push(B, text('missing'));
+    const right = await open.push(B, text('right'));
+    const [damagedInc, missingInc] = [await open.linkOf(A, damaged), await open.linkOf(B, missing)];
+    if (damagedInc === undefined || missingInc === undefined) return expect.unreachable();
+    await open.driver.put(dataKey(damagedInc), text('DAMAGED'));
+    await open.driver.delete([dataKey(missingInc)]);
+    const archive = new MemoryArchive();
+    const failure = await backUp(portsOf(open, archive)).catch((error: unknown) => error);
+    expect(failure).toBeInstanceOf(BackupIncomplete);
+    expect((failure as BackupIncomplete).damages.toSorted((one, other) => (one.repo < other.repo ? -1 : 1))).toEqual([
+      { repo: A, digest: damaged, problem: 'damaged' },
+      { repo: B, digest: missing, problem: 'missing' },
+    ]);
+    expect(await new BackupPlace(archive).list()).toEqual([]);
+    expect([...archive.objects.keys()].filter((key) => key.startsWith(BACKUPS))).toEqual([]);
+    expect(archive.objects.has(blobKey(right))).toBe(true);
+    expect(archive.objects.has(blobKey(damaged))).toBe(false);
+    expect(await readHolds(open.driver)).toEqual([]);
+  });
+
+  test('goes only to an empty place, or to one with backups of the same registry, under a new name', async () => {
+    const open = openRegistry();
+    await open.push(A, text('one'));
+    const archive = new MemoryArchive();
+    await backUp(portsOf(open, archive, { name: 'nightly' }));
+    const again = backUp(portsOf(open, archive, { name: 'nightly' }));
+    expect(again).rejects.toThrow('has a backup nightly already');
+    const foreign = portsOf(open, archive, { store: '01BX5ZZKBKACTAV9WEVGEMMVRZ' as Incarnation });
+    expect(backUp(foreign)).rejects.toThrow('has backups of another registry');
+    const full = new MemoryArchive();
+    full.objects.set('something', text('else'));
+    expect(backUp(portsOf(open, full))).rejects.toThrow('has other content');
+    const store = new MemoryArchive();
+    store.objects.set(FORMAT, encodeFormat({ store: STORE, secrets: STORE }));
+    expect(backUp(portsOf(open, store))).rejects.toThrow('is a store of a registry');
+  });
+
+  test('holds what its cut has while collections run, and no longer', async () => {
+    const open = openRegistry();
+    const digest = await open.push(A, text('unlinked during the backup'));
+    const inc = (await open.linkOf(A, digest)) ?? expect.unreachable();
+    const archive = new MemoryArchive();
+    const ports = portsOf(open, archive);
+    let isHeld = false;
+    let isUnlinked = false;
+    const report = await backUp({
+      ...ports,
+      hold: async (id, content) => {
+        isHeld = true;
+        return await ports.hold(id, content);
+      },
+      // Before the first slot is copied, the blob is unlinked. From then on each step takes nearly as long as a hold lasts.
+      pace: async () => {
+        if (!isHeld) return;
+        if (!isUnlinked) await unlink(open, A, digest);
+        isUnlinked = true;
+        open.clock.advance(0.9 * HOLD_MS);
+        await collectNow(open, { grace: HOLD_MS / 4, uploadExpiry: HOLD_MS / 8 });
+      },
+    });
+    expect(isUnlinked).toBe(true);
+    expect(report.added.objects).toBe(1);
+    expect(await faultsOf(archive)).toEqual([]);
+    open.clock.advance(2 * GRACE + 2 * EXPIRY);
+    await collectNow(open);
+    expect(await open.driver.head(dataKey(inc))).toBeUndefined();
+  });
+
+  test('that was killed is continued: what may be torn is read again', async () => {
+    const open = openRegistry();
+    const digest = await open.push(A, text('whole'));
+    const archive = new MemoryArchive(false);
+    const killed = changed(archive, {
+      write: (key, bytes) =>
+        key.startsWith('packs/') ? Promise.reject(new Error('killed')) : archive.write(key, bytes),
+    });
+    expect(backUp(portsOf(open, killed))).rejects.toThrow('killed');
+    archive.objects.set(blobKey(digest), text('torn!'));
+    expect(await new BackupPlace(archive).list()).toEqual([]);
+    await backUp(portsOf(open, archive));
+    expect(await faultsOf(archive)).toEqual([]);
+    expect([...archive.objects.keys()].filter((key) => key.startsWith('unfinished/'))).toEqual([]);
+  });
+});
+
+describe('verify', () => {
+  test('names each fault', async () => {
+    const open = openRegistry();
+    const damaged = await open.push(A, text('damaged'));
+    const missing = await open.push(B, text('missing'));
+    const archive = new MemoryArchive();
+    await backUp(portsOf(open, archive, { name: 'first' }));
+    archive.objects.set(blobKey(damaged), text('DAMAGED'));
+    archive.objects.delete(blobKey(missing));
+    const faults = await faultsOf(archive);
+    expect(faults.map(({ fault, repo, digest }) => [fault, repo, digest]).sort()).toEqual([
+      ['blob-damaged', A, damaged],
+      ['blob-missing', B, missing],
+    ]);
+    const [pack] = [...archive.objects.keys()].filter((key) => key.startsWith('packs/'));
+    const bytes = archive.objects.get(pack ?? '') ?? expect.unreachable();
+    archive.objects.set(pack ?? '', bytes.with(bytes.length - 5, (bytes.at(-5) ?? 0) ^ 1));
+    expect((await faultsOf(archive)).map(({ fault }) => fault)).toContain('pack-damaged');
+    const [manifest] = [...archive.objects.keys()].filter((key) => key.startsWith(BACKUPS));
+    archive.objects.set(manifest ?? '', text('{}\n'));
+    expect((await faultsOf(archive)).map(({ fault }) => fault)).toEqual(['backup-damaged']);
+  });
+});
+
+describe('a restore', () => {
+  test('as of a moment has what the registry had then, if the backups have its bytes', async () => {
+    const open = openRegistry();
+    const first = await open.push(A, text('first'));
+    open.clock.advance(60_000);
+    const moment = open.clock.now();
+    open.clock.advance(60_000);
+    const archive = new MemoryArchive();
+    await backUp(portsOf(open, archive));
+    open.clock.advance(60_000);
+    await unlink(open, A, first);
+    const lost = await open.push(A, text('between two backups'));
+    const between = open.clock.now();
+    open.clock.advance(60_000);
+    await unlink(open, A, lost);
+    await open.push(B, text('last'));
+    await backUp(portsOf(open, archive));
+    const { driver } = await restored(archive, { at: moment });
+    expect([...(await contentOf(driver, A)).values()]).toEqual(['first']);
+    expect(await driver.head(slotKey(B, 1))).toBeUndefined();
+    const failure = await restored(archive, { at: between }).catch((error: unknown) => error);
+    expect(failure).toBeInstanceOf(MomentIncomplete);
+    expect((failure as MomentIncomplete).damages).toEqual([{ repo: A, digest: lost, problem: 'missing' }]);
+  });
+
+  test('that was interrupted is continued by the same one only, and nothing serves the store before', async () => {
+    const open = openRegistry();
+    await open.push(A, text('one'));
+    await open.push(A, text('two'));
+    const archive = new MemoryArchive();
+    await backUp(portsOf(open, archive));
+    const target = new MemoryArchive(false);
+    const stop = new AbortController();
+    const newId = (): Incarnation => {
+      stop.abort();
+      return STORE;
+    };
+    const begun = restored(archive, { target, signal: stop.signal, newId });
+    await begun.catch(() => {});
+    const driver = new MemoryDriver(target.objects);
+    expect(readFormat(driver)).rejects.toThrow('a backup is being restored to this store');
+    expect(restored(archive, { target, sameStore: true, at: 1 })).rejects.toThrow('was interrupted');
+    const other = new MemoryArchive();
+    await backUp(portsOf(open, other));
+    expect(restored(other, { target })).rejects.toThrow('was interrupted');
+    for (const [key, bytes] of target.objects)
+      if (key.startsWith('data/')) target.objects.set(key, bytes.with(0, (bytes[0] ?? 0) ^ 1));
+  });
+
+  test('refuses a store that is not empty, and keeps the identity only if it is told to', async () => {
+    const open = openRegistry();
+    await open.push(A, text('one'));
+    const archive = new MemoryArchive();
+    await backUp(portsOf(open, archive));
+    const target = new MemoryArchive();
+    target.objects.set('x', text('y'));
+    const refusal = await restored(archive, { target }).catch((error: unknown) => error);
+    expect(refusal).toBeInstanceOf(BackupRefused);
+    expect((await restored(archive, { sameStore: true })).report).toMatchObject({ store: STORE, secrets: STORE });
+  });
+});

@@ -1,0 +1,215 @@
+import { createHash } from 'node:crypto';
+import {
+  accessSync,
+  closeSync,
+  constants,
+  existsSync,
+  fsyncSync,
+  openSync,
+  readdirSync,
+  readFileSync,
+  renameSync,
+  rmSync,
+  statSync,
+  unlinkSync,
+} from 'node:fs';
+import { dirname, join } from 'node:path';
+import { algorithmOf, digestFromHex, digestOf } from '../../oci/digest.ts';
+import { RegistryError } from '../../oci/errors.ts';
+import { loadLibc } from '../../system/libc.ts';
+import { makePrivateFolder, PRIVATE_FILE } from '../../system/private-files.ts';
+import type { Archive, Copy } from '../archive.ts';
+import { piecesOf } from '../digest-object.ts';
+import type { Key, ListedObject, StoredObject } from '../driver.ts';
+import { StoreRefused } from '../prepare.ts';
+import { FileThread } from './file-thread.ts';
+import { writeAll, writeFully } from './files.ts';
+import { makeRoot } from './folders.ts';
+import { FolderLock } from './lock.ts';
+import { runAs } from './owner.ts';
+import { FileReading } from './reading.ts';
+import { codeOf, isFull, isMissing } from './system-errors.ts';
+import { canSyncAtOnce, FileSystem } from './wal/file-system.ts';
+
+/** Objects up to this size are copied with one read and one write, on the calling thread. */
+const SMALL_BYTES = 1024 * 1024;
+
+/** Entries of a folder that count as nothing: of the file system, of an archive, and of a server that never had a store there. */
+const NOTHING: ReadonlySet<string> = new Set(['lost+found', 'lock', 'tmp']);
+
+export interface FolderArchiveOptions {
+  /** Absolute path. */
+  readonly root: string;
+  /** false: nothing is written, not even a missing folder. */
+  readonly writable: boolean;
+  readonly uniqueName: () => string;
+}
+
+/** An archive in a folder. One process at a time writes to it. */
+export class FolderArchive implements Archive {
+  readonly kind = 'filesystem';
+  readonly place: string;
+  readonly isDurableAtOnce = false;
+  readonly #reading: FileReading;
+  readonly #thread = new FileThread();
+  readonly #lock: FolderLock | undefined;
+  readonly #uniqueName: () => string;
+  /** undefined if one call cannot sync everything. Then each file is synced when it is written. */
+  readonly #fileSystem: FileSystem | undefined;
+
+  private constructor({ root, writable, uniqueName }: FolderArchiveOptions, lock: FolderLock | undefined) {
+    this.place = root;
+    this.#lock = lock;
+    this.#uniqueName = uniqueName;
+    this.#reading = new FileReading({ pathOf: (key) => join(root, key), thread: this.#thread });
+    this.#fileSystem = writable && canSyncAtOnce(root) ? new FileSystem(root) : undefined;
+  }
+
+  /**
+   * Opens a folder. If it is to be written, makes it if it is missing, and locks it.
+   * @throws StoreRefused in one line: it cannot be used, or another process holds it
+   */
+  static open(options: FolderArchiveOptions): FolderArchive {
+    const { root, writable } = options;
+    try {
+      if (!writable) {
+        accessSync(root, constants.R_OK | constants.X_OK);
+        if (!statSync(root).isDirectory()) throw new StoreRefused(`${root} is no folder`);
+        return new FolderArchive(options, undefined);
+      }
+      makeRoot(root);
+      accessSync(root, constants.R_OK | constants.W_OK | constants.X_OK);
+      const lock = FolderLock.take(root);
+      if (lock === undefined) throw new StoreRefused(`${root} is in use by another process of Marina`);
+      emptyTemporary(root);
+      return new FolderArchive(options, lock);
+    } catch (error) {
+      if (error instanceof StoreRefused) throw error;
+      throw new StoreRefused(reasonOf(root, error));
+    }
+  }
+
+  async isEmpty(): Promise<boolean> {
+    return readdirSync(this.place).every((name) => NOTHING.has(name));
+  }
+
+  read(key: Key): Promise<Uint8Array | undefined> {
+    return this.#reading.read(key);
+  }
+
+  open(key: Key): Promise<StoredObject | undefined> {
+    return this.#reading.open(key);
+  }
+
+  head(key: Key): Promise<{ readonly size: number } | undefined> {
+    return this.#reading.head(key);
+  }
+
+  list(prefix: Key, after?: Key): AsyncIterable<ListedObject> {
+    return this.#reading.list(prefix, after);
+  }
+
+  async write(key: Key, bytes: Uint8Array): Promise<void> {
+    await this.#withTemporary(key, (descriptor) => {
+      writeFully(descriptor, bytes);
+      return true;
+    });
+  }
+
+  async copy(key: Key, source: StoredObject, { digest, onBytes }: Copy): Promise<boolean> {
+    const algorithm = algorithmOf(digest);
+    if (source.body.kind === 'file' && source.size <= SMALL_BYTES) {
+      const bytes = readFileSync(source.body.path);
+      if (bytes.length !== source.size || digestOf(algorithm, bytes) !== digest) return false;
+      await this.write(key, bytes);
+      onBytes(bytes.length);
+      return true;
+    }
+    const hash = createHash(algorithm);
+    return await this.#withTemporary(key, async (descriptor) => {
+      let at = 0;
+      for await (const piece of piecesOf(source.body, source.size)) {
+        hash.update(piece);
+        await writeAll(descriptor, piece, at);
+        at += piece.length;
+        onBytes(piece.length);
+      }
+      return at === source.size && digestFromHex(algorithm, hash.digest('hex')) === digest;
+    });
+  }
+
+  /** Gives a file its name once its bytes are written. @param fill returns false to discard the file */
+  async #withTemporary(key: Key, fill: (descriptor: number) => boolean | Promise<boolean>): Promise<boolean> {
+    const temporary = join(this.place, 'tmp', this.#uniqueName());
+    try {
+      const descriptor = openSync(temporary, 'wx', PRIVATE_FILE);
+      let isKept: boolean;
+      try {
+        isKept = await fill(descriptor);
+        if (isKept && this.#fileSystem === undefined) fsyncSync(descriptor);
+      } catch (error) {
+        unlinkSync(temporary);
+        throw error;
+      } finally {
+        closeSync(descriptor);
+      }
+      if (isKept) this.#name(temporary, join(this.place, key));
+      else unlinkSync(temporary);
+      return isKept;
+    } catch (error) {
+      throw isFull(error) ? this.#full(error) : error;
+    }
+  }
+
+  #name(temporary: string, path: string): void {
+    try {
+      renameSync(temporary, path);
+    } catch (error) {
+      if (!isMissing(error)) throw error;
+      makePrivateFolder(dirname(path));
+      renameSync(temporary, path);
+    }
+  }
+
+  async remove(key: Key): Promise<void> {
+    rmSync(join(this.place, key), { force: true });
+  }
+
+  async settle(): Promise<void> {
+    if (this.#fileSystem === undefined) {
+      // The files are synced. Only names of files and folders may be missing on the disk, and the kernel reports no errors of these.
+      loadLibc({ sync: { args: [], returns: 'void' } }).sync();
+      return;
+    }
+    try {
+      await this.#fileSystem.sync();
+    } catch (cause) {
+      throw new StoreRefused(`the file system of ${this.place} could not be synced: check the disk`, { cause });
+    }
+  }
+
+  async close(): Promise<void> {
+    this.#fileSystem?.close();
+    this.#thread.close();
+    this.#lock?.release();
+  }
+
+  #full(cause: unknown): RegistryError {
+    return new RegistryError('storage-full', `${this.place} has no space left: free some there`, undefined, cause);
+  }
+}
+
+/** Makes the folder of temporary files, or removes those of an earlier process. */
+function emptyTemporary(root: string): void {
+  const folder = join(root, 'tmp');
+  if (!existsSync(folder)) makePrivateFolder(folder);
+  // A server's reserve stays: this may turn out to be the data folder of one.
+  else for (const name of readdirSync(folder)) if (name !== 'reserve') rmSync(join(folder, name), { recursive: true });
+}
+
+function reasonOf(root: string, error: unknown): string {
+  if (isMissing(error)) return `${root} does not exist`;
+  const code = codeOf(error);
+  const advice = code === 'EACCES' && existsSync(root) ? `: run this with ${runAs(statSync(root).uid)}` : '';
+  return `${root} cannot be used (${code ?? String(error)})${advice}`;
+}

@@ -1,0 +1,136 @@
+import { existsSync, realpathSync } from 'node:fs';
+import { constants, setPriority } from 'node:os';
+import { dirname, join, resolve, sep } from 'node:path';
+import { BackupRefused } from '../backup/errors.ts';
+import type { HoldPorts } from '../backup/held-cut.ts';
+import { removeHold, renewHold } from '../collection/holds.ts';
+import type { Config } from '../config.ts';
+import { ControlClient } from '../control/client.ts';
+import { RegistryError } from '../oci/errors.ts';
+import { readSwitch } from '../registry/write-switch.ts';
+import type { Archive } from '../storage/archive.ts';
+import type { ObjectStore } from '../storage/driver.ts';
+import { FolderArchive } from '../storage/filesystem/folder-archive.ts';
+import { StoreInUse } from '../storage/prepare.ts';
+import type { S3Ports } from '../storage/s3/settings.ts';
+import { idFactory, sleep } from './basics.ts';
+import { type OpenedStore, openStore } from './store.ts';
+import { requireStoreOwner, silent } from './writable.ts';
+
+/** How long a server may take from holding its folder to listening to commands, in milliseconds. */
+const STARTED_WITHIN_MS = 15_000;
+const POLL_MS = 200;
+
+const BUCKET = /^s3:\/\/(?<bucket>[^/]+)(?:\/(?<prefix>.*))?$/;
+
+/**
+ * Opens a folder or `s3://bucket/prefix` for backups, or for a store that is to be restored. A bucket is reached with the settings
+ * of S3_….
+ * @param access `beside`: to be written, and must not overlap with the configured store
+ * @throws StoreRefused, BackupRefused in one line
+ */
+export async function openArchive(text: string, config: Config, access: 'read' | 'write' | 'beside'): Promise<Archive> {
+  const { bucket, prefix } = BUCKET.exec(text)?.groups ?? {};
+  if (bucket !== undefined) {
+    const address = `${bucket}/${trimmed(prefix)}`;
+    const store = `${config.s3Bucket ?? ''}/${trimmed(config.s3Prefix)}`;
+    if (access === 'beside' && config.storageDriver === 's3' && overlap(address, store, '/'))
+      throw new BackupRefused(`${text} overlaps with the registry's own store: give another prefix or bucket`);
+    const { openBucketArchive } = await import('../storage/s3/open.ts');
+    return await openBucketArchive({ ...config, s3Bucket: bucket, s3Prefix: prefix }, s3Ports());
+  }
+  if (text.includes('://')) throw new BackupRefused(`${text}: a folder or s3://bucket/prefix is expected`);
+  const root = resolve(text);
+  if (access === 'beside' && config.storageDriver === 'filesystem') {
+    if (overlap(realPath(root), realPath(resolve(config.storagePath)), sep))
+      throw new BackupRefused(`${root} overlaps with the registry's own data folder: give another folder`);
+  }
+  return FolderArchive.open({ root, writable: access !== 'read', uniqueName: idFactory() });
+}
+
+function trimmed(prefix = ''): string {
+  return prefix.replace(/^\/+|\/+$/g, '');
+}
+
+function overlap(one: string, other: string, separator: string): boolean {
+  const [a, b] = [one, other].map((each) => (each.endsWith(separator) ? each : each + separator));
+  return a !== undefined && b !== undefined && (a.startsWith(b) || b.startsWith(a));
+}
+
+/** With links resolved as far as the path exists. */
+function realPath(path: string): string {
+  return existsSync(path) || path === dirname(path)
+    ? realpathSync(path)
+    : join(realPath(dirname(path)), path.slice(dirname(path).length));
+}
+
+function s3Ports(): S3Ports {
+  return { now: Date.now, sleep, random: Math.random, newId: idFactory(), onRequest: () => {} };
+}
+
+export interface OpenHolds extends Pick<HoldPorts, 'hold' | 'release'> {
+  readonly close: () => Promise<void>;
+}
+
+/**
+ * Opens what a backup needs to write to the store that it reads: its hold. Beside a server that has the folder the server writes it.
+ * If no server has it, this process holds the folder, so that none is started until the backup has ended.
+ * @param place of the store
+ * @throws StoreRefused in one line
+ */
+export async function openHolds(config: Config, place: string): Promise<OpenHolds> {
+  requireStoreOwner(config);
+  // Requests come first.
+  setPriority(constants.priority.PRIORITY_LOW);
+  const isAlone = config.redisUrl === undefined && config.storageDriver === 'filesystem';
+  const opened = isAlone ? await openUnlessServed(config, place) : await openStore(config, true, silent());
+  if (opened === undefined) return throughServer(place);
+  return { ...directly(opened.driver), close: () => opened.close() };
+}
+
+/** @returns undefined if a server has the folder */
+async function openUnlessServed(config: Config, place: string): Promise<OpenedStore | undefined> {
+  for (const deadline = performance.now() + STARTED_WITHIN_MS; ; await sleep(POLL_MS)) {
+    if ((await ControlClient.connect(place)) !== undefined) return undefined;
+    try {
+      return await openStore(config, false, silent());
+    } catch (error) {
+      // A server that is starting holds the folder before it listens to commands.
+      if (!(error instanceof StoreInUse) || performance.now() > deadline) throw error;
+    }
+  }
+}
+
+function directly(driver: ObjectStore): Omit<OpenHolds, 'close'> {
+  return {
+    hold: async (id, content) => {
+      if ((await readSwitch(driver)) !== undefined) return false;
+      await renewHold(driver, id, content);
+      return true;
+    },
+    release: (id) => removeHold(driver, id),
+  };
+}
+
+/** The server may be restarted during a backup. */
+function throughServer(place: string): OpenHolds {
+  const whileWritable = async (work: (server: ControlClient) => Promise<void>): Promise<boolean> => {
+    const server = await ControlClient.connect(place);
+    // Without a server nothing is collected.
+    if (server === undefined) return false;
+    try {
+      await work(server);
+      return true;
+    } catch (error) {
+      if (error instanceof RegistryError && (error.kind === 'read-only' || error.kind === 'writes-paused'))
+        return false;
+      throw error;
+    }
+  };
+  return {
+    hold: (id, content) => whileWritable((server) => server.renewHold(id, content)),
+    // If it cannot be released, it ends by itself.
+    release: async (id) => void (await whileWritable((server) => server.release(id))),
+    close: async () => {},
+  };
+}
