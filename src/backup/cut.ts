@@ -49,6 +49,7 @@ export async function takeCut<K extends Known>(
     const usable = await usableOf(reader, log, known(log));
     found.set(nameOf(log), { log, known: usable, seq: await newestSlot(reader, log, usable?.seq ?? 0) });
   };
+  // The notes name slots of other logs, which are looked at later. So the cut has every slot that its notes name.
   for (const kind of STORE_LOGS) await look({ kind });
   await forEachConcurrently(repositoryLogs(reader), CONCURRENCY, look);
   const moment = now();
@@ -60,7 +61,9 @@ export async function takeCut<K extends Known>(
   };
   // The markers are listed again, because repositories may have begun meanwhile.
   await forEachConcurrently(repositoryLogs(reader), CONCURRENCY, lookAgain);
-  for (const kind of STORE_LOGS) await lookAgain({ kind });
+  await lookAgain({ kind: 'robots' });
+  const notes = found.get(nameOf({ kind: 'notes' }));
+  if (notes?.seq === 0) found.delete(nameOf(notes.log));
   const logs = [...found.values()].sort((one, other) => (nameOf(one.log) < nameOf(other.log) ? -1 : 1));
   return { logs, moment };
 }

@@ -3,19 +3,21 @@ import { hashSlot, type SlotHash } from '../journal/events.ts';
 import { RegistryError, unreachable } from '../oci/errors.ts';
 import type { RepositoryName } from '../oci/names.ts';
 import type { Key } from '../storage/driver.ts';
-import { robotSlotKey, slotKey } from '../storage/paths.ts';
+import { noteKey, robotSlotKey, slotKey } from '../storage/paths.ts';
 
 /** A log of the store. */
 export type Log = { readonly kind: 'repository'; readonly repo: RepositoryName } | { readonly kind: StoreLog };
 
-/** The logs that a store has once, in the order in which a cut takes them. */
-export const STORE_LOGS = ['robots'] as const;
+/** The logs that a store has once. */
+export const STORE_LOGS = ['notes', 'robots'] as const;
 export type StoreLog = (typeof STORE_LOGS)[number];
 
 export function slotKeyOf(log: Log, seq: number): Key {
   switch (log.kind) {
     case 'repository':
       return slotKey(log.repo, seq);
+    case 'notes':
+      return noteKey(seq);
     case 'robots':
       return robotSlotKey(seq);
     default:
