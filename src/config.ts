@@ -1,4 +1,5 @@
 import { LISTENER_SETTINGS } from './config/listener-settings.ts';
+import { REPLICA_SETTINGS } from './config/replica-settings.ts';
 import {
   address,
   addresses,
@@ -174,6 +175,7 @@ export const SETTINGS = {
     sentence:
       'Whether pushes and deletes are refused with 405, and neither collection nor retention runs. `marina read-only on` does it at run time.',
   }),
+  ...REPLICA_SETTINGS,
   gcEnabled: flag('GC_ENABLED', {
     fallback: 'true',
     sentence: 'Whether garbage is collected every GC_INTERVAL; `marina gc` collects in any case.',

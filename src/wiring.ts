@@ -40,6 +40,7 @@ import { openPast } from './wiring/past.ts';
 import { openPulls } from './wiring/pulls.ts';
 import { openQuotas } from './wiring/quotas.ts';
 import { openWriteSwitch } from './wiring/read-only.ts';
+import { identityFrom, openReplication, openSource } from './wiring/replica.ts';
 import { openRequestLimits } from './wiring/request-limits.ts';
 import { openPolicy } from './wiring/retention.ts';
 import { openRobotsLog } from './wiring/robots.ts';
@@ -103,9 +104,12 @@ export async function wire(settings: Config, logs: Logs, version: string, thread
   const onRules = (rules: AccessRules): void => quotas.use(rules.quotas);
   const accessFiles = await openAccessFiles(config, { logger, telemetry, onRules, thread });
   const tls = await openTls(config, { logger, telemetry, thread });
-  const opened = await openStore(config, redisUrl !== undefined, { newId, reach, logs, telemetry }, thread);
+  const source = openSource(config);
+  const identify = identityFrom(source, newId);
+  const opened = await openStore(config, redisUrl !== undefined, { newId, reach, logs, telemetry, identify }, thread);
   const node = config.nodeName === '' ? hostname() : config.nodeName;
-  const { writes, close: closeSwitch } = await openWriteSwitch(config, opened, logger, thread);
+  const replication = await openReplication({ config, source, opened, newId, node, logger, telemetry, thread });
+  const { writes, close: closeSwitch } = await openWriteSwitch(config, opened, logger, thread, replication.writes);
   const pulls = await openPulls({ opened, policy, newId, logs, thread, folderThread });
   const expiring = watchExpiring(opened, policy, logger);
   const robots = openRobotsLog({ driver: opened.driver, logs, newId, reach, node }, thread);
@@ -120,6 +124,7 @@ export async function wire(settings: Config, logs: Logs, version: string, thread
     usage: quotas.feed,
     writes,
     robots,
+    promote: replication.promote,
     newId,
     reach,
     node,
@@ -134,6 +139,7 @@ export async function wire(settings: Config, logs: Logs, version: string, thread
   });
   const shape = await wireShape(shapePorts);
   const { projection, sessions } = shape;
+  replication.follow({ ...shape, newest: (repo) => shape.counted.store.newest(repo), robots });
   const { driver, store, place } = opened;
   const runner = new Runner({
     sleep,
@@ -182,6 +188,7 @@ export async function wire(settings: Config, logs: Logs, version: string, thread
     notices: expiring?.notices,
     limit: (inner) => quotas.limit(inner, shape.counted),
     addPast: past.addTo,
+    addSource: (inner) => replication.addSource(inner, () => writes.state === 'replica'),
   });
   const feed = openFeed({ opened, logs }, shape.notes, access.policy);
   telemetry.observe({
@@ -205,6 +212,7 @@ export async function wire(settings: Config, logs: Logs, version: string, thread
     inspection: new Inspector({ registry, memory: INSPECTION_MEMORY, now: () => performance.now() }),
     changes: feed.changes,
     ending: ending.signal,
+    replication: replication.local(shape.notes.newest),
     logger,
     telemetry,
     metrics,
@@ -247,6 +255,7 @@ export async function wire(settings: Config, logs: Logs, version: string, thread
     inFlight: () => telemetry.requests.inFlight,
     metrics: () => telemetry.part(),
     close: async () => {
+      await replication.close();
       access.close();
       await quotas.close();
       closeSwitch();
@@ -280,15 +289,16 @@ interface RulePorts {
   readonly notices: ExpiryNotices | undefined;
   readonly limit: (inner: Registry) => Registry;
   readonly addPast: (inner: Registry) => Registry;
+  readonly addSource: (inner: Registry) => Registry;
 }
 
 /** Wraps the registry in the rules for requests, from the innermost to the outermost. */
 function withRules(
   inner: Registry,
   { deleteEnabled, accessFile }: Config,
-  { access, policy, writes, notices, limit, addPast }: RulePorts,
+  { access, policy, writes, notices, limit, addPast, addSource }: RulePorts,
 ): Registry {
-  let registry: Registry = new AnswerDeadline(inner);
+  let registry: Registry = addSource(new AnswerDeadline(inner));
   if (notices !== undefined) registry = new ExpiryWarnings(registry, notices);
   if (policy !== undefined) registry = new ImmutableTags(registry, policy);
   if (!deleteEnabled) registry = new DeletesDisabled(registry);

@@ -16,8 +16,9 @@ const CLOSE_WITHIN_MS = 20_000;
 
 /** The store of a worker, with the jobs that need more of the cluster. */
 export interface WorkerStore {
-  /** The store's ULID. */
+  /** The store's ULID, and that of these objects, which names the queues (StoreIdentity). */
   readonly store: string;
+  readonly instance: string;
   /** Location of the store, for the log. */
   readonly place: string;
   readonly driver: ObjectStore;
@@ -51,9 +52,9 @@ async function run(kinds: readonly Kind[], open: OpenWorkerStore): Promise<void>
   const logs = await openLogs({ level: config.logLevel, format: config.logFormat });
   const { logger } = logs;
   const opened = await open(config, logs);
-  const { store, place, driver, sessions, reapMultiparts, collect, retain, sweepNotes, connect } = opened;
+  const { store, instance, place, driver, sessions, reapMultiparts, collect, retain, sweepNotes, connect } = opened;
   const workers = await startWorkers(kinds, {
-    store,
+    store: instance,
     driver,
     sessions,
     reapMultiparts,

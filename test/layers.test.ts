@@ -28,6 +28,7 @@ const LAYERS: Readonly<Record<string, readonly string[]>> = {
   projection: ['journal', 'storage', 'oci'],
   registry: ['projection', 'journal', 'storage', 'access', 'oci'],
   feed: ['projection', 'journal', 'storage', 'access', 'oci'],
+  replica: ['feed', 'collection', 'registry', 'projection', 'journal', 'access', 'storage', 'system', 'oci'],
   past: ['registry', 'projection', 'journal', 'access', 'storage', 'system', 'oci'],
   inspection: ['past', 'registry', 'access', 'system', 'oci'],
   overview: ['inspection', 'past', 'registry', 'projection', 'journal', 'storage', 'access', 'oci'],
@@ -48,6 +49,7 @@ const LAYERS: Readonly<Record<string, readonly string[]>> = {
     'overview',
     'inspection',
     'feed',
+    'replica',
     'past',
     'rule-file',
     'registry',
@@ -64,6 +66,7 @@ const LAYERS: Readonly<Record<string, readonly string[]>> = {
     'retention',
     'importing',
     'feed',
+    'replica',
     'past',
     'registry',
     'projection',
@@ -119,6 +122,9 @@ const WIRING = [
   'src/wiring/pulls.ts',
   'src/wiring/quotas.ts',
   'src/wiring/read-only.ts',
+  'src/wiring/replica.ts',
+  'src/wiring/replica-commands.ts',
+  'src/wiring/replica-status.ts',
   'src/wiring/retention.ts',
   'src/wiring/robots.ts',
   'src/wiring/redis.ts',
@@ -184,6 +190,11 @@ const REGISTRY_SEEN_BY: Readonly<Record<string, readonly string[]>> = {
   rules: ['interface', 'maybe-async', 'policy', 'require-repository', 'upload-body', 'write-switch'].map(
     (name) => `src/registry/${name}.ts`,
   ),
+};
+
+/** Code above replication imports only its interface and what travels. */
+const REPLICA_SEEN_BY: Readonly<Record<string, readonly string[]>> = {
+  http: ['interface', 'protocol'].map((name) => `src/replica/${name}.ts`),
 };
 
 /** The only places that may import these packages. */
@@ -374,6 +385,14 @@ describe('imports', () => {
     const wrong = imports.filter(({ from, file }) => {
       const seen = FEED_SEEN_BY[folderOf(from) ?? ''];
       return seen !== undefined && file?.startsWith('src/feed/') === true && !seen.includes(file);
+    });
+    expect(wrong.map(({ from, specifier }) => `${from} imports ${specifier}`)).toEqual([]);
+  });
+
+  test('of replication from above it are only of its interface', () => {
+    const wrong = imports.filter(({ from, file }) => {
+      const seen = REPLICA_SEEN_BY[folderOf(from) ?? ''];
+      return seen !== undefined && file?.startsWith('src/replica/') === true && !seen.includes(file);
     });
     expect(wrong.map(({ from, specifier }) => `${from} imports ${specifier}`)).toEqual([]);
   });

@@ -5,7 +5,7 @@ import { type ChangeFilter, parseSince, SINCE_FORMS, type Since } from '../feed/
 import { LogFeed } from '../feed/log-feed.ts';
 import { unreachable } from '../oci/errors.ts';
 import { Patterns, problemOfPattern } from '../rule-file/patterns.ts';
-import { readFormat } from '../storage/prepare.ts';
+import { readIdentity } from '../storage/prepare.ts';
 import { type ShowDigest, shortDigest, wholeDigest } from './describe-event.ts';
 import { CommandError, EXIT, type ExitCode } from './failure.ts';
 import type { OpenStore } from './open-store.ts';
@@ -38,11 +38,11 @@ export async function showChanges(
 ): Promise<ExitCode> {
   const filter = filterOf(options);
   const since = sinceOf(options);
-  const store = await readFormat(reader);
-  if (store === undefined) throw new CommandError(EXIT.failed, `there is no store in ${place}`);
+  const identity = await readIdentity(reader);
+  if (identity === undefined) throw new CommandError(EXIT.failed, `there is no store in ${place}`);
   const feed = new LogFeed({
     driver: reader,
-    store,
+    store: identity.store,
     doorbell: clock(LOOK_EVERY_MS),
     lookFailed: (error) =>
       console.error(`marina: new changes cannot be looked for, it is tried again: ${String(error)}`),

@@ -15,7 +15,13 @@ export const EXIT = {
 export type ExitCode = (typeof EXIT)[keyof typeof EXIT];
 
 /** Errors that say nothing about the request itself. */
-const COULD_NOT_RUN: ReadonlySet<ErrorKind> = new Set(['unavailable', 'storage-full', 'read-only', 'writes-paused']);
+const COULD_NOT_RUN: ReadonlySet<ErrorKind> = new Set([
+  'unavailable',
+  'storage-full',
+  'read-only',
+  'writes-paused',
+  'replica',
+]);
 
 /** A command that cannot do what was requested; the message is one line. */
 export class CommandError extends Error {

@@ -19,6 +19,7 @@ import { readAccounts } from '../wiring/passwords.ts';
 import { openHistory, openStates } from '../wiring/past.ts';
 import { peekPulls } from '../wiring/pulls.ts';
 import { positionOf, turnStoreSwitch } from '../wiring/read-only.ts';
+import { replicaCommands } from '../wiring/replica-commands.ts';
 import { openPolicy } from '../wiring/retention.ts';
 import { changeRobot } from '../wiring/robots.ts';
 import { requireStoreOwner } from '../wiring/writable.ts';
@@ -39,6 +40,7 @@ import { type OpenStore, openStore, requireRepository, requireTag } from './open
 import { Output } from './output.ts';
 import { addPinCommands } from './pin.ts';
 import { type ReadOnlyOptions, showReadOnly } from './read-only.ts';
+import { addReplicaCommands } from './replica.ts';
 import { parseWhen, type Restore, type RestoreOptions, restoreThing, thingOf } from './restore.ts';
 import { type RetentionOptions, runRetention, showRetention } from './retention.ts';
 import { addRobotCommands } from './robot.ts';
@@ -358,6 +360,7 @@ addBackupCommands(marina, {
   pace: paceFor(undefined),
 });
 addRobotCommands(marina, { run, change: changeRobot });
+addReplicaCommands(marina, { run, ...replicaCommands });
 addAccessCommands(marina, { run: runWithConfig, readRules: readAccessRules, readAccounts });
 
 await marina.parseAsync();

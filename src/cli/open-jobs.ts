@@ -2,7 +2,7 @@ import { type Config, ConfigError } from '../config.ts';
 import { openJobConnection } from '../jobs/bullmq/connection.ts';
 import type { BullQueue } from '../jobs/bullmq/queue.ts';
 import { type JobQueuePorts, openJobQueue } from '../jobs/bullmq/start-workers.ts';
-import { readFormat, StoreRefused } from '../storage/prepare.ts';
+import { readIdentity, StoreRefused } from '../storage/prepare.ts';
 import { CommandError, EXIT } from './failure.ts';
 import { openStore } from './open-store.ts';
 import { OutputClosed } from './output.ts';
@@ -23,11 +23,11 @@ export async function withJobs<T>(
     );
   }
   const opened = await openStore(config, sleep);
-  const store = await readFormat(opened.reader);
+  const identity = await readIdentity(opened.reader);
   await opened.close();
-  if (store === undefined) throw new StoreRefused(`${opened.place} is not a Marina store`);
+  if (identity === undefined) throw new StoreRefused(`${opened.place} is not a Marina store`);
   const queue = openJobQueue({
-    store,
+    store: identity.instance,
     connect: (use) => openJobConnection(redisUrl, use, redisCaFile === undefined ? {} : { caFile: redisCaFile }),
     now: Date.now,
     sleep,

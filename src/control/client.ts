@@ -98,6 +98,11 @@ export class ControlClient {
     await this.#request(on ? 'PUT' : 'DELETE', '/read-only');
   }
 
+  /** @throws RegistryError as `promote` in replica/promote.ts */
+  async promote(): Promise<void> {
+    await this.#request('POST', '/promotion');
+  }
+
   /** @throws RegistryError with the server's refusal or failure */
   importTree(request: ImportRequest, listeners: Listeners): Promise<ImportReport> {
     return followImport(this.#socket, request, listeners);

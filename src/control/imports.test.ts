@@ -33,6 +33,7 @@ function serve(importTree: RunImport) {
       hold: unexpected,
       renewHold: unexpected,
       release: unexpected,
+      promote: unexpected,
       turnReadOnly: unexpected,
       requireWritable: () => {},
       importTree,

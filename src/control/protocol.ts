@@ -16,6 +16,7 @@ import type { RetentionProgress } from '../retention/retain.ts';
  *   POST   /holds/<ULID>           creates a hold with the content of the body (collection/holds.ts); DELETE ends it
  *   PUT    /holds/<ULID>           creates it, or replaces it by the same with a later end
  *   PUT    /read-only              makes the registry refuse writes; DELETE makes it accept them again
+ *   POST   /promotion               makes a replica a primary
  *   POST   /imports                imports another registry; the response is progress, problems and a report, one JSON object per line
  */
 

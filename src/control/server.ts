@@ -22,6 +22,8 @@ export interface ControlPorts {
   readonly hold: (id: Incarnation, content: HoldContent) => Promise<void>;
   readonly renewHold: (id: Incarnation, content: HoldContent) => Promise<void>;
   readonly release: (id: Incarnation) => Promise<void>;
+  /** Makes a replica a primary. */
+  readonly promote: () => Promise<void>;
   /** Turns the switch that makes the registry read-only. */
   readonly turnReadOnly: (on: boolean) => Promise<void>;
   /** @throws RegistryError `read-only`, `writes-paused` */
@@ -72,6 +74,10 @@ async function answer(request: Request, ports: ControlPorts): Promise<Response> 
     return Response.json((await progress(kind)) ?? null);
   if (thing === 'read-only' && name === '' && (request.method === 'PUT' || request.method === 'DELETE')) {
     await ports.turnReadOnly(request.method === 'PUT');
+    return new Response(null, { status: 204 });
+  }
+  if (thing === 'promotion' && name === '' && request.method === 'POST') {
+    await ports.promote();
     return new Response(null, { status: 204 });
   }
   // What follows changes the store.

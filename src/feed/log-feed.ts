@@ -224,7 +224,10 @@ function isSkipped({ skip }: Place, { batch }: Note): (change: Change) => boolea
 function requireInside({ entry, seq }: Position, { batch }: Note): void {
   const event = batch.events[entry];
   const isEnd = entry === batch.events.length && seq === 0;
-  if (!isEnd && (event === undefined || (seq !== 0 && (seq < event.from || seq >= event.to)))) throw cursorUnknown();
+  if (isEnd) return;
+  const isInside =
+    event !== undefined && (seq === 0 || (event.type === 'log.grew' && seq >= event.from && seq < event.to));
+  if (!isInside) throw cursorUnknown();
 }
 
 function cursorUnknown(): RegistryError {

@@ -71,7 +71,7 @@ function* namedSlots(note: Note, start: Position, includes: WalkPorts['includes'
   const { seq: number, events } = note.batch;
   for (let entry = start.entry; entry < events.length; entry++) {
     const event = events[entry];
-    if (event === undefined || !includes(event.repo)) continue;
+    if (event?.type !== 'log.grew' || !includes(event.repo)) continue;
     const isFirst = entry === start.entry;
     const done = isFirst && start.seq > 0 ? start.seq : event.from;
     for (let seq = done + 1; seq <= event.to; seq++) {

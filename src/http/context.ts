@@ -6,6 +6,7 @@ import type { Inspection } from '../inspection/interface.ts';
 import type { RepositoryName } from '../oci/names.ts';
 import type { History } from '../past/interface.ts';
 import type { Reference, Registry } from '../registry/interface.ts';
+import type { LocalSource } from '../replica/interface.ts';
 import type { TokenService } from './challenge.ts';
 import type { BodyPace } from './client-clock.ts';
 import type { ManifestLimits } from './manifest-budget.ts';
@@ -22,6 +23,8 @@ export interface HandlerPorts {
   readonly changes: ChangesForCallers;
   /** Aborted when this node ends: streams and waits must end, too. */
   readonly ending: AbortSignal;
+  /** What replicas of this store read. */
+  readonly replication: LocalSource;
   /** Of Marina. */
   readonly version: string;
   readonly limits: HttpLimits;

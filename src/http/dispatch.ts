@@ -2,6 +2,16 @@ import { unreachable } from '../oci/errors.ts';
 import { getChanges } from './api/changes.ts';
 import { getDiff, getDocument, getRepository, getTagHistory } from './api/handlers.ts';
 import { getComparison, getManifestDetails, getPackages } from './api/manifest-handlers.ts';
+import {
+  getReplication,
+  getReplicationCollection,
+  getReplicationCollections,
+  getReplicationLog,
+  getReplicationObject,
+  getReplicationObjects,
+  getReplicationRepositories,
+  getReplicationSlots,
+} from './api/replication-handlers.ts';
 import type { HandlerPorts, RequestContext } from './context.ts';
 import { deleteBlob, getBlob, headBlob } from './handlers/blobs.ts';
 import { listCatalog, listReferrers, listTags } from './handlers/listings.ts';
@@ -85,6 +95,22 @@ export function dispatch(route: Route, context: RequestContext, ports: HandlerPo
       return getPackages(route, context, ports);
     case 'api-compare':
       return getComparison(route, context, ports);
+    case 'api-replication':
+      return getReplication(route, context, ports);
+    case 'api-replication-slots':
+      return getReplicationSlots(route, context, ports);
+    case 'api-replication-log':
+      return getReplicationLog(route, context, ports);
+    case 'api-replication-repositories':
+      return getReplicationRepositories(route, context, ports);
+    case 'api-replication-objects':
+      return getReplicationObjects(route, context, ports);
+    case 'api-replication-object':
+      return getReplicationObject(route, context, ports);
+    case 'api-replication-collections':
+      return getReplicationCollections(route, context, ports);
+    case 'api-replication-collection':
+      return getReplicationCollection(route, context, ports);
     case 'token-get':
       return getToken(route, context, ports);
     case 'token-post':

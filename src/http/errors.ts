@@ -54,7 +54,11 @@ const TABLE: Readonly<Record<ErrorKind, readonly [status: number, code: Code]>> 
   'route-unknown': [404, 'UNSUPPORTED'],
   'method-not-allowed': [405, 'UNSUPPORTED'],
   'delete-disabled': [405, 'UNSUPPORTED'],
+  'object-unknown': [404, 'UNSUPPORTED'],
   'read-only': [405, 'UNSUPPORTED'],
+  replica: [405, 'UNSUPPORTED'],
+  // To the registry that this one is a replica of.
+  elsewhere: [307, 'UNSUPPORTED'],
   'writes-paused': [503, 'UNAVAILABLE'],
   unauthorized: [401, 'UNAUTHORIZED'],
   denied: [403, 'DENIED'],
@@ -70,7 +74,9 @@ const TABLE: Readonly<Record<ErrorKind, readonly [status: number, code: Code]>> 
 };
 
 /** Errors of resources that can be read but not changed. */
-const READ_ONLY_KINDS: ReadonlySet<ErrorKind> = new Set(['delete-disabled', 'blob-referenced', 'read-only']);
+const READ_ONLY_KINDS: ReadonlySet<ErrorKind> = new Set([
+  ...(['delete-disabled', 'blob-referenced', 'read-only', 'replica'] as const),
+]);
 
 /** How long a client should wait before it retries, in seconds, if nothing else is known. */
 const RETRY_AFTER = 5;
@@ -79,8 +85,9 @@ const RETRY_AFTER = 5;
  * Renders an error as a response in the spec's format. Only this function maps errors to statuses. Any error other than RegistryError
  * and Unanswered is a defect, whose details the client does not see.
  * @param challenge of a response with 401, for its WWW-Authenticate
+ * @param target path and query of the request, which a redirect keeps
  */
-export function renderError(error: unknown, head: boolean, challenge?: string): Response {
+export function renderError(error: unknown, head: boolean, challenge?: string, target = '/'): Response {
   const isKnown = error instanceof RegistryError || error instanceof Unanswered;
   const known = error instanceof RegistryError ? error : new RegistryError('unavailable', messageFor(error));
   const [status, code] = isKnown ? TABLE[known.kind] : ([500, 'UNKNOWN'] as const);
@@ -97,6 +104,7 @@ export function renderError(error: unknown, head: boolean, challenge?: string): 
   if (challenge !== undefined) headers['WWW-Authenticate'] = challenge;
   if (known.kind === 'method-not-allowed') headers.Allow = allowed(known);
   if (READ_ONLY_KINDS.has(known.kind)) headers.Allow = 'GET, HEAD';
+  if (known.kind === 'elsewhere') headers.Location = `${known.detail?.primary ?? ''}${target}`;
   // "A server generating a 416 … SHOULD generate a Content-Range header field specifying the current length".
   const size = known.kind === 'range-unsatisfiable' ? known.detail?.size : undefined;
   if (size !== undefined) headers['Content-Range'] = `bytes */${size}`;

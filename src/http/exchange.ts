@@ -3,7 +3,7 @@ import type { Authenticated } from '../access/authenticator.ts';
 import { ANONYMOUS_AUTHORITY, type Authority } from '../access/authority.ts';
 import { RegistryError } from '../oci/errors.ts';
 import { RequestLabels } from '../telemetry/request-labels.ts';
-import { type Address, addressOf, isPage, shownTarget, unknownLabels } from './address.ts';
+import { type Address, addressOf, isPage, shownTarget, targetOf, unknownLabels } from './address.ts';
 import { type BunServer, IDLE_SECONDS, SLOW_READER_SECONDS } from './bun-server.ts';
 import { renderChallenge, type TokenService, Unauthorized } from './challenge.ts';
 import type { Connection } from './connection.ts';
@@ -244,7 +244,8 @@ export class Exchange implements RequestContext {
   }
 
   #about(): FailedRequest {
-    return { requestId: this.id, method: this.request.method };
+    const { method, url } = this.request;
+    return { requestId: this.id, method, target: targetOf(url) };
   }
 
   finish(response: Response): Response {

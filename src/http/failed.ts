@@ -8,15 +8,17 @@ export interface FailedRequest {
   readonly method: string;
   /** Of a response with 401, for its WWW-Authenticate. */
   readonly challenge?: string | undefined;
+  /** Path and query as sent. */
+  readonly target: string;
 }
 
 /** Renders an error for the client, and logs the details that only the operator may see. */
 export function failed(
   error: unknown,
   { logger, telemetry }: Pick<ServerPorts, 'logger' | 'telemetry'>,
-  { requestId, method, challenge }: FailedRequest,
+  { requestId, method, challenge, target }: FailedRequest,
 ): Response {
-  const response = renderError(error, method === 'HEAD', challenge);
+  const response = renderError(error, method === 'HEAD', challenge, target);
   if (response.status >= 500) {
     telemetry.requestFailed(failureOf(error));
     // The operator paused writes on purpose, so this is not logged as a failure.

@@ -4,7 +4,7 @@ import { Authentication } from '../access/authentication.ts';
 import type { Authenticated, MaybeAsync } from '../access/authenticator.ts';
 import type { Authority, Grants } from '../access/authority.ts';
 import { RegistryError } from '../oci/errors.ts';
-import type { Digest, RepositoryName, Tag, UploadId } from '../oci/names.ts';
+import type { Digest, Incarnation, RepositoryName, Tag, UploadId } from '../oci/names.ts';
 import { type Challenge, renderChallenge, Unauthorized } from './challenge.ts';
 import { Proxies } from './forwarded.ts';
 import { Gate, type GateRequest } from './gate.ts';
@@ -23,6 +23,9 @@ const paged = { n: undefined, last: undefined };
 const pull: Requirement = { kind: 'repository', action: 'pull', repo };
 const create: Requirement = { kind: 'repository', action: 'create', repo };
 const remove: Requirement = { kind: 'repository', action: 'delete', repo };
+const admin: Requirement = { kind: 'registry', action: 'admin' };
+const inc = '01ARZ3NDEKTSV4RRFFQ69G5FAV' as Incarnation;
+const ADMIN = 'registry:admin:*';
 const PULL = 'repository:team/app:pull';
 const PUSH = 'repository:team/app:pull,push';
 
@@ -72,6 +75,16 @@ const ROWS: {
     `${PULL} repository:team/base:pull`,
     'hidden',
   ],
+  ...{
+    'api-replication': [{ kind: 'api-replication' }, admin, ADMIN, 'denied'],
+    'api-replication-slots': [{ kind: 'api-replication-slots', of: [{ repo, after: 0 }] }, admin, ADMIN, 'denied'],
+    'api-replication-log': [{ kind: 'api-replication-log', log: 'notes', after: 0, wait: 0 }, admin, ADMIN, 'denied'],
+    'api-replication-repositories': [{ kind: 'api-replication-repositories' }, admin, ADMIN, 'denied'],
+    'api-replication-objects': [{ kind: 'api-replication-objects', of: [inc] }, admin, ADMIN, 'denied'],
+    'api-replication-object': [{ kind: 'api-replication-object', incarnation: inc }, admin, ADMIN, 'denied'],
+    'api-replication-collections': [{ kind: 'api-replication-collections' }, admin, ADMIN, 'denied'],
+    'api-replication-collection': [{ kind: 'api-replication-collection', epoch: inc }, admin, ADMIN, 'denied'],
+  },
   catalog: [{ kind: 'catalog', ...paged }, { kind: 'registry', action: 'catalog' }, 'registry:catalog:*', 'denied'],
 };
 const rows = Object.entries(ROWS);

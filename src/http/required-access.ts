@@ -46,6 +46,15 @@ export function requiredAccess(route: Route): RequiredAccess | undefined {
     case 'blob-delete':
     case 'manifest-delete':
       return { requirements: [on(route.repo, 'delete')], wishes: [], refusal: 'denied' };
+    case 'api-replication':
+    case 'api-replication-slots':
+    case 'api-replication-log':
+    case 'api-replication-repositories':
+    case 'api-replication-objects':
+    case 'api-replication-object':
+    case 'api-replication-collections':
+    case 'api-replication-collection':
+      return { requirements: [{ kind: 'registry', action: 'admin' }], wishes: [], refusal: 'denied' };
     case 'catalog':
       return { requirements: [{ kind: 'registry', action: 'catalog' }], wishes: [], refusal: 'denied' };
     // The policy is applied to each requested scope.

@@ -20,7 +20,11 @@ export interface Slot {
  */
 export async function readSlot(driver: StoreReader, repo: RepositoryName, seq: number): Promise<Slot | undefined> {
   const bytes = await driver.read(slotKey(repo, seq));
-  if (bytes === undefined) return undefined;
+  return bytes === undefined ? undefined : decodeSlot(bytes, repo, seq);
+}
+
+/** @throws RegistryError `log-broken` when this version cannot fold the bytes, or when they are those of another slot */
+export function decodeSlot(bytes: Uint8Array, repo: RepositoryName, seq: number): Slot {
   const decoded = decodeBatch(bytes);
   if ('problem' in decoded) throw logBroken(repo, seq, decoded.problem);
   const { batch } = decoded;

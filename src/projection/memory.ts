@@ -1,11 +1,21 @@
 import type { Command } from '../journal/command.ts';
 import { RepositoryState } from '../journal/fold.ts';
 import { foldLog, type WalkedLog } from '../journal/log.ts';
+import type { CopiedSlot } from '../journal/replay.ts';
 import type { BlobLink, RepositoryUsage } from '../journal/state.ts';
 import type { Digest, RepositoryName, Tag } from '../oci/names.ts';
 import { slotKey } from '../storage/paths.ts';
 import { MemoryCatalog } from './memory-catalog.ts';
-import type { Answer, BlobUse, FoundManifest, InRepository, Page, Projection, ReferrersQuery } from './projection.ts';
+import type {
+  Answer,
+  BlobUse,
+  FoundManifest,
+  InRepository,
+  Page,
+  Projection,
+  ReferrersQuery,
+  Replayer,
+} from './projection.ts';
 import { aheadOf, Resident, type ResidentPorts } from './resident.ts';
 import { Follower } from './threads/follower.ts';
 import type { Heads } from './threads/heads.ts';
@@ -25,7 +35,7 @@ export interface MemoryProjectionPorts extends ResidentPorts {
  * Views folded from the log into this thread's memory, each repository on first use. If this process has locked the data folder
  * they are always current, or `heads` says whether they are. Otherwise each use probes the log for slots of other processes.
  */
-export class MemoryProjection implements Projection {
+export class MemoryProjection implements Projection, Replayer {
   readonly #ports: MemoryProjectionPorts;
   /** Least recently used first. */
   readonly #residents = new Map<RepositoryName, Resident>();
@@ -90,14 +100,24 @@ export class MemoryProjection implements Projection {
     return this.#catalog.page(after, limit);
   }
 
-  async submit<T>(repo: RepositoryName, command: Command<T>): Promise<T> {
+  submit<T>(repo: RepositoryName, command: Command<T>): Promise<T> {
+    return this.#write(repo, (resident) => resident.writer.submit(command));
+  }
+
+  async replay(repo: RepositoryName, slots: readonly CopiedSlot[]): Promise<void> {
+    // The marker exists, and slot 1 may soon.
+    this.#catalog.noticed(repo);
+    await this.#write(repo, (resident) => resident.replay(slots));
+  }
+
+  async #write<T>(repo: RepositoryName, write: (resident: Resident) => Promise<T>): Promise<T> {
     for (;;) {
       const resident = await this.#resident(repo);
-      // No await from here until its writer runs, so that it cannot be evicted in between.
+      // No await from here until the write begins, so that it cannot be evicted in between.
       if (!this.#isWritable(repo, resident)) continue;
       const { exists } = resident.state;
       try {
-        return await resident.writer.submit(command);
+        return await write(resident);
       } finally {
         // Before the caller is answered, and also after a failure: an unconfirmed write may exist.
         if (resident.writer.hasMarked) this.#catalog.noticed(repo);
@@ -238,7 +258,7 @@ export class MemoryProjection implements Projection {
   #evict(except: Resident): void {
     for (const [repo, resident] of this.#residents) {
       if (this.#weight <= this.#ports.budget) return;
-      if (resident === except || !resident.writer.idle) continue;
+      if (resident === except || !resident.isIdle) continue;
       this.#residents.delete(repo);
       this.#weight -= resident.weight;
     }

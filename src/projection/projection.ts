@@ -1,4 +1,5 @@
 import type { Command } from '../journal/command.ts';
+import type { CopiedSlot } from '../journal/replay.ts';
 import type { BlobLink, ManifestRecord } from '../journal/state.ts';
 import type { Digest, RepositoryName, Tag } from '../oci/names.ts';
 
@@ -49,4 +50,14 @@ export interface Projection {
   repositories(after: string | undefined, limit: number): Answer<Page<RepositoryName>>;
   /** Decides the command on the newest state; resolves when its events are durable and visible to every later read. */
   submit<T>(repo: RepositoryName, command: Command<T>): Promise<T>;
+}
+
+/** The way by which a replica changes a repository. */
+export interface Replayer {
+  /**
+   * Creates slots that were copied from another store's log; resolves when they are durable and visible to every later read. The log's
+   * marker must exist.
+   * @throws as `replaySlots` in journal/replay.ts
+   */
+  replay(repo: RepositoryName, slots: readonly CopiedSlot[]): Promise<void>;
 }

@@ -1,6 +1,7 @@
 import type { Batch, SlotHash } from '../journal/events.ts';
 import type { RepositoryState } from '../journal/fold.ts';
 import { catchUp, READ_AHEAD, slotsAfter, type WalkedLog } from '../journal/log.ts';
+import { type CopiedSlot, replaySlots } from '../journal/replay.ts';
 import type { RepositoryUsage } from '../journal/state.ts';
 import { LogWriter, type ViewHead, type WritableView, type WriterPorts } from '../journal/writer.ts';
 import type { RepositoryName } from '../oci/names.ts';
@@ -35,6 +36,7 @@ export class Resident implements WritableView {
   readonly #view: FollowedView;
   readonly #follower: Follower | undefined;
   readonly #looks: Looks<Count | undefined>;
+  #replays = 0;
 
   /** @param follower if other threads of this process write to the log */
   constructor(repo: RepositoryName, folded: WalkedLog, ports: ResidentPorts, follower?: Follower) {
@@ -58,6 +60,21 @@ export class Resident implements WritableView {
   /** Whether the state has every slot that it may not lack: always if no other process and no other thread writes. */
   get isCurrent(): boolean {
     return this.#follower === undefined ? this.#ports.probe !== true : this.#follower.isCurrent;
+  }
+
+  /** Whether nothing is being written, so that the view may be evicted. */
+  get isIdle(): boolean {
+    return this.writer.idle && this.#replays === 0;
+  }
+
+  /** Creates slots that were copied from another store's log. @throws as `replaySlots` */
+  async replay(slots: readonly CopiedSlot[]): Promise<void> {
+    this.#replays++;
+    try {
+      await replaySlots(this.#view.repo, slots, this, this.#ports);
+    } finally {
+      this.#replays--;
+    }
   }
 
   /** Folds the slots that others wrote before this call. */

@@ -1,10 +1,21 @@
 import { z } from 'zod';
-import { RegistryError } from '../oci/errors.ts';
+import { RegistryError, unreachable } from '../oci/errors.ts';
 import type { ObjectStore, StoreReader } from '../storage/driver.ts';
 import { READ_ONLY_SWITCH } from '../storage/paths.ts';
 
-/** `paused`: the operator's switch is on; uploads in progress may finish. `read-only`: READ_ONLY is set for this process. */
-export type WriteState = 'writable' | 'paused' | 'read-only';
+/**
+ * `paused`: the operator's switch is on; uploads in progress may finish. `read-only`: READ_ONLY is set for this process. `replica`: the
+ * store is a replica, which only its source changes.
+ */
+export type WriteState = 'writable' | 'paused' | 'read-only' | 'replica';
+
+/** What a replica tells clients that want to write. */
+export interface ReplicaWrites {
+  /** URL of the registry that accepts writes. */
+  readonly source: string;
+  /** Whether clients are redirected there. */
+  readonly redirects: boolean;
+}
 
 const schema = z.object({ since: z.iso.datetime() });
 
@@ -42,6 +53,8 @@ export interface WriteSwitchPorts {
   readonly driver: Pick<ObjectStore, 'put' | 'delete' | 'read'>;
   /** READ_ONLY. If set, the switch is ignored. */
   readonly isReadOnly: boolean;
+  /** Of a process with REPLICA_OF. @property isReplica false once the store was promoted; it throws any error of the store */
+  readonly replica?: (ReplicaWrites & { readonly isReplica: () => Promise<boolean> }) | undefined;
   /** Milliseconds. */
   readonly now: () => number;
   readonly onChange: (state: WriteState) => void;
@@ -56,8 +69,8 @@ export class WriteSwitch {
 
   private constructor(ports: WriteSwitchPorts) {
     this.#ports = ports;
-    this.#state = ports.isReadOnly ? 'read-only' : 'writable';
-    if (ports.isReadOnly) this.#stop.abort();
+    this.#state = ports.isReadOnly ? 'read-only' : ports.replica === undefined ? 'writable' : 'replica';
+    if (this.#state !== 'writable') this.#stop.abort();
   }
 
   /** @throws any error of the store: a process that cannot read the switch must not write */
@@ -69,6 +82,16 @@ export class WriteSwitch {
 
   get state(): WriteState {
     return this.#state;
+  }
+
+  /** @throws RegistryError `read-only`, `writes-paused`, `replica`, `elsewhere` */
+  requireWritable(): void {
+    if (this.#state !== 'writable') throw this.refusal(this.#state);
+  }
+
+  /** The error for a client whose write is refused. */
+  refusal(state: Exclude<WriteState, 'writable'>): RegistryError {
+    return refusal(state, this.#ports.replica);
   }
 
   /** Aborted as soon as writes are off. When they resume, this returns a new signal. */
@@ -96,12 +119,15 @@ export class WriteSwitch {
     await turnSwitch(this.#ports.driver, on, this.#ports.now());
     // A read that began earlier may have seen the old value, so it must not be applied after this.
     await this.#looking?.catch(ignoreReported);
-    this.#become(on ? 'paused' : 'writable');
+    if (this.#state !== 'replica') this.#become(on ? 'paused' : 'writable');
   }
 
   async #look(): Promise<void> {
-    if (this.#ports.isReadOnly) return;
-    this.#become((await readSwitch(this.#ports.driver)) === undefined ? 'writable' : 'paused');
+    const { isReadOnly, replica, driver } = this.#ports;
+    if (isReadOnly) return;
+    // A store that was promoted never becomes a replica again.
+    if (this.#state === 'replica' && (await replica?.isReplica()) === true) return;
+    this.#become((await readSwitch(driver)) === undefined ? 'writable' : 'paused');
   }
 
   #become(state: WriteState): void {
@@ -116,18 +142,30 @@ export class WriteSwitch {
 /** The callers of `look` get the failure of a read. */
 function ignoreReported(): void {}
 
-/** For commands and background work. @throws RegistryError `read-only`, `writes-paused` */
-export function requireWritable(state: WriteState): void {
-  if (state !== 'writable') throw refusal(state);
+/** For commands. @throws RegistryError `read-only`, `writes-paused`, `replica` */
+export function requireWritable(state: WriteState, replica?: ReplicaWrites): void {
+  if (state !== 'writable') throw refusal(state, replica);
 }
 
-export function refusal(state: Exclude<WriteState, 'writable'>): RegistryError {
-  return state === 'read-only'
-    ? new RegistryError('read-only', 'this registry is read-only (READ_ONLY): nothing can be pushed or deleted')
-    : new RegistryError(
+/** @param replica of a process with REPLICA_OF */
+export function refusal(state: Exclude<WriteState, 'writable'>, replica?: ReplicaWrites): RegistryError {
+  switch (state) {
+    case 'read-only':
+      return new RegistryError('read-only', 'this registry is read-only (READ_ONLY): nothing can be pushed or deleted');
+    case 'paused':
+      return new RegistryError(
         'writes-paused',
         'this registry is read-only for now (marina read-only): nothing can be pushed or deleted until it is switched off',
       );
+    case 'replica': {
+      const source = replica?.source ?? 'another registry';
+      const kind = replica?.redirects === true ? 'elsewhere' : 'replica';
+      const message = `this registry is a replica of ${source}: push and delete there`;
+      return new RegistryError(kind, message, { primary: source });
+    }
+    default:
+      return unreachable(state);
+  }
 }
 
 export function isSetForGood(): RegistryError {

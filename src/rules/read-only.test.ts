@@ -3,7 +3,7 @@ import { A, B, bodyOf, CALLER, GRACE, openRegistry, refusalOf, tag, text } from 
 import { digestOf } from '../oci/digest.ts';
 import { OCI_INDEX } from '../oci/media-types.ts';
 import type { Registry } from '../registry/interface.ts';
-import type { WriteState } from '../registry/write-switch.ts';
+import { refusal, type WriteState } from '../registry/write-switch.ts';
 import { ReadOnly } from './read-only.ts';
 
 const bytes = text('a blob');
@@ -21,7 +21,7 @@ async function openRuled() {
   await registry.pushManifest(A, pushed, CALLER);
   const { id } = await registry.startUpload(A, 'sha256', CALLER);
   await registry.appendToUpload(A, id, bodyOf([text('one, ')]), undefined, CALLER);
-  const writes: { state: WriteState } = { state: 'writable' };
+  const writes: { state: WriteState; refusal: typeof refusal } = { state: 'writable', refusal };
   return { open, id, writes, ruled: new ReadOnly(registry, writes) };
 }
 

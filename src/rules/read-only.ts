@@ -1,7 +1,7 @@
 import type { Caller } from '../access/access.ts';
 import type { Digest, RepositoryName } from '../oci/names.ts';
 import type { Reference, Registry } from '../registry/interface.ts';
-import { refusal, type WriteState } from '../registry/write-switch.ts';
+import type { WriteSwitch } from '../registry/write-switch.ts';
 import { Forwarding } from './forwarding.ts';
 
 /**
@@ -9,9 +9,9 @@ import { Forwarding } from './forwarding.ts';
  * client that has sent most of a large layer need not send it again later. New sessions and manifests are refused.
  */
 export class ReadOnly extends Forwarding {
-  readonly #writes: { readonly state: WriteState };
+  readonly #writes: Pick<WriteSwitch, 'state' | 'refusal'>;
 
-  constructor(inner: Registry, writes: { readonly state: WriteState }) {
+  constructor(inner: Registry, writes: Pick<WriteSwitch, 'state' | 'refusal'>) {
     super(inner);
     this.#writes = writes;
   }
@@ -87,11 +87,11 @@ export class ReadOnly extends Forwarding {
 
   #requireWritable(): void {
     const { state } = this.#writes;
-    if (state !== 'writable') throw refusal(state);
+    if (state !== 'writable') throw this.#writes.refusal(state);
   }
 
   #requireUploadsMayEnd(): void {
     const { state } = this.#writes;
-    if (state === 'read-only') throw refusal(state);
+    if (state === 'read-only' || state === 'replica') throw this.#writes.refusal(state);
   }
 }

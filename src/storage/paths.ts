@@ -25,6 +25,7 @@ import type { Key } from './driver.ts';
  *   notes/<seq, 20 digits>                  slots of the notes (feed/notes/): which logs have grown
  *   notes/_snap/<2^53-1-seq, 16 d.>         snapshots of the notes: the newest comes first in a listing
  *   settings/read-only                      the operator's switch: while it exists, nothing is written
+ *   settings/replica                        what a store made as a replica follows, and whether it was promoted (replica/mark.ts)
  *   pulls/began                             since when pulls have been recorded
  *   pulls/times/<ulid>                      pulls of one node over a while, or several of these merged
  *   tmp/                                    filesystem only: not yet linked or renamed
@@ -254,6 +255,9 @@ export function slotOfNoteSnapshotKey(key: Key): number | undefined {
 
 /** While this object exists the registry is read-only (registry/write-switch.ts). */
 export const READ_ONLY_SWITCH: Key = 'settings/read-only';
+
+/** Only of stores that were made as replicas (replica/mark.ts). */
+export const REPLICA_MARK: Key = 'settings/replica';
 
 export const PULLS_BEGAN: Key = 'pulls/began';
 export const PULLS: Key = 'pulls/times/';

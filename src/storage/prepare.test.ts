@@ -3,7 +3,7 @@ import { countingIncarnations, TestClock } from '../../test/support/deterministi
 import type { CreateResult, Key } from './driver.ts';
 import { MemoryDriver } from './memory/driver.ts';
 import { FORMAT } from './paths.ts';
-import { openFormat, proveStore, readFormat, StoreRefused } from './prepare.ts';
+import { newStore, openFormat, proveStore, readIdentity, StoreRefused } from './prepare.ts';
 
 const newId = countingIncarnations(new TestClock().now);
 const bytes = (text: string): Uint8Array => new TextEncoder().encode(text);
@@ -11,23 +11,34 @@ const bytes = (text: string): Uint8Array => new TextEncoder().encode(text);
 describe('the format of a store', () => {
   test('is written into an empty one, and keeps its identity from then on', async () => {
     const driver = new MemoryDriver();
-    expect(await readFormat(driver)).toBeUndefined();
-    const store = await openFormat(driver, newId);
-    expect(await openFormat(driver, newId)).toBe(store);
-    expect(await readFormat(driver)).toBe(store);
+    expect(await readIdentity(driver)).toBeUndefined();
+    const identity = await openFormat(driver, newStore(newId));
+    const { store } = identity;
+    expect(identity).toEqual({ store, secrets: store, instance: store });
+    expect(await openFormat(driver, newStore(newId))).toEqual(identity);
+    expect(await readIdentity(driver)).toEqual(identity);
     expect(JSON.parse(new TextDecoder().decode(await driver.read(FORMAT)))).toEqual({ layout: 1, store });
   });
 
   test('is the same for all who open an empty store at once', async () => {
     const driver = new MemoryDriver();
-    const stores = await Promise.all(Array.from({ length: 8 }, () => openFormat(driver, newId)));
-    expect(new Set(stores).size).toBe(1);
+    const stores = await Promise.all(Array.from({ length: 8 }, () => openFormat(driver, newStore(newId))));
+    expect(new Set(stores.map(({ store }) => store)).size).toBe(1);
+  });
+
+  test('of a replica names the history of its primary and objects of its own', async () => {
+    const driver = new MemoryDriver();
+    const identity = { store: newId(), secrets: newId(), instance: newId() };
+    expect(await openFormat(driver, async () => identity)).toEqual(identity);
+    expect(await readIdentity(driver)).toEqual(identity);
   });
 
   test('of another layout is refused with what to do', async () => {
     const driver = new MemoryDriver();
     await driver.put(FORMAT, bytes(JSON.stringify({ layout: 2, store: newId() })));
-    await expect(openFormat(driver, newId)).rejects.toThrow('the store has layout 2, this version of Marina knows 1');
+    await expect(openFormat(driver, newStore(newId))).rejects.toThrow(
+      'the store has layout 2, this version of Marina knows 1',
+    );
   });
 
   test.each(['', 'text', '{}', '[]', '{"layout":1}', '{"layout":"1","store":"x"}', '{"layout":1,"store":"x"}'])(
@@ -35,7 +46,7 @@ describe('the format of a store', () => {
     async (text) => {
       const driver = new MemoryDriver();
       await driver.put(FORMAT, bytes(text));
-      await expect(openFormat(driver, newId)).rejects.toThrow(StoreRefused);
+      await expect(openFormat(driver, newStore(newId))).rejects.toThrow(StoreRefused);
       expect(await driver.read(FORMAT)).toEqual(bytes(text));
     },
   );
@@ -46,7 +57,7 @@ describe('the format of a store', () => {
         return 'created';
       }
     }
-    await expect(openFormat(new Forgetful(), newId)).rejects.toThrow(StoreRefused);
+    await expect(openFormat(new Forgetful(), newStore(newId))).rejects.toThrow(StoreRefused);
   });
 });
 

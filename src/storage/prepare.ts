@@ -12,6 +12,8 @@ const format = z.object({
   store: ulid,
   /** Absent: `store`. */
   secrets: ulid.optional(),
+  /** Absent: `store`. */
+  instance: ulid.optional(),
   /** Which backup is being restored, and as of when. */
   restoring: z.object({ backup: ulid, at: z.number().optional() }).optional(),
 });
@@ -21,6 +23,16 @@ export interface Identity {
   readonly store: Incarnation;
   /** The key of the hashes of robots' secrets. A store that was restored from a backup has that of the store it was made from. */
   readonly secrets: Incarnation;
+}
+
+/** Which store this is. */
+export interface StoreIdentity extends Identity {
+  /**
+   * Names these objects: no other store has it, replicas included. It equals `store` unless the store was made as a replica, which has
+   * the `store` and the `secrets` of its primary, so that cursors and robots stay valid after a promotion. What no other store may share,
+   * such as the keys in Redis, is named by it.
+   */
+  readonly instance: Incarnation;
 }
 
 /** A store that a backup is being restored to. */
@@ -42,17 +54,26 @@ export class StoreInUse extends StoreRefused {}
 /** There is no store yet. */
 export class NoStore extends StoreRefused {}
 
+/** Decides what an empty store becomes. It may wait, and fail. */
+export type NewIdentity = () => StoreIdentity | Promise<StoreIdentity>;
+
+/** A store with a history of its own. */
+export function newStore(newId: () => string): NewIdentity {
+  return () => {
+    const store = newId() as Incarnation;
+    return { store, secrets: store, instance: store };
+  };
+}
+
 /**
  * Reads the store's identity; writes one into an empty store first.
- * @returns the store's ULID
- * @throws StoreRefused if this code does not know the layout
+ * @throws StoreRefused if this code does not know the layout; errors of `identify`
  */
-export async function openFormat(driver: ObjectStore, newId: () => string): Promise<string> {
-  const existing = await readFormat(driver);
+export async function openFormat(driver: ObjectStore, identify: NewIdentity): Promise<StoreIdentity> {
+  const existing = await readIdentity(driver);
   if (existing !== undefined) return existing;
-  const store = newId() as Incarnation;
-  await driver.create(FORMAT, encodeFormat({ store, secrets: store }));
-  const written = await readFormat(driver);
+  await driver.create(FORMAT, encodeFormat(await identify()));
+  const written = await readIdentity(driver);
   if (written === undefined) throw new StoreRefused('the store did not keep the object `format` that was just written');
   return written;
 }
@@ -66,10 +87,10 @@ export async function readFormat(driver: Pick<StoreReader, 'read'>): Promise<str
  * @returns undefined if there is no store yet
  * @throws StoreRefused if this code does not know the layout, or if a restore has not finished
  */
-export async function readIdentity(driver: Pick<StoreReader, 'read'>): Promise<Identity | undefined> {
+export async function readIdentity(driver: Pick<StoreReader, 'read'>): Promise<StoreIdentity | undefined> {
   const found = await readAnyFormat(driver);
   if (found === undefined) return undefined;
-  const { layout, store, secrets = store, restoring } = found;
+  const { layout, store, secrets = store, instance = store, restoring } = found;
   if (restoring !== undefined)
     throw new StoreRefused(
       'a backup is being restored to this store, or that was interrupted: run the same `marina backup restore` to its end',
@@ -79,7 +100,7 @@ export async function readIdentity(driver: Pick<StoreReader, 'read'>): Promise<I
       `the store has layout ${layout}, this version of Marina knows ${LAYOUT}: use the version that wrote it`,
     );
   }
-  return { store, secrets };
+  return { store, secrets, instance };
 }
 
 /** @returns undefined unless a backup is being restored to this store. @throws StoreRefused if `format` cannot be read */
@@ -91,9 +112,18 @@ export async function readRestoring(driver: Pick<StoreReader, 'read'>): Promise<
 }
 
 /** The object `format` of a store; with `restoring`, of one that nothing may serve yet. */
-export function encodeFormat({ store, secrets }: Identity, restoring?: Pick<Restoring, 'backup' | 'at'>): Uint8Array {
+export function encodeFormat(
+  { store, secrets, instance = store }: Identity & Partial<StoreIdentity>,
+  restoring?: Pick<Restoring, 'backup' | 'at'>,
+): Uint8Array {
   const layout = restoring === undefined ? LAYOUT : UNFINISHED_LAYOUT;
-  const content = { layout, store, ...(secrets === store ? {} : { secrets }), restoring };
+  const content = {
+    layout,
+    store,
+    ...(secrets === store ? {} : { secrets }),
+    ...(instance === store ? {} : { instance }),
+    restoring,
+  };
   return new TextEncoder().encode(`${JSON.stringify(content)}\n`);
 }
 

@@ -6,6 +6,7 @@ import { JobMetrics } from './job-metrics.ts';
 import type { MetricsPage, MetricsPart } from './metrics-page.ts';
 import { PasswordMetrics } from './password-metrics.ts';
 import { QuotaMetrics } from './quota-metrics.ts';
+import { ReplicaMetrics } from './replica-metrics.ts';
 import { RequestMetrics } from './request-metrics.ts';
 import { RetentionMetrics } from './retention-metrics.ts';
 import { RobotMetrics } from './robot-metrics.ts';
@@ -56,6 +57,7 @@ export class Telemetry implements MetricsPage {
   readonly tls: TlsMetrics;
   readonly tokens: TokenMetrics;
   readonly quotas: QuotaMetrics;
+  readonly replica: ReplicaMetrics;
   readonly #metrics = new Metrics();
   readonly #appends: Histogram;
   readonly #failures: Counter<'reason'>;
@@ -74,6 +76,7 @@ export class Telemetry implements MetricsPage {
     this.tls = new TlsMetrics(this.#metrics);
     this.tokens = new TokenMetrics(this.#metrics);
     this.quotas = new QuotaMetrics(this.#metrics);
+    this.replica = new ReplicaMetrics(this.#metrics);
     this.#appends = new Histogram({
       name: 'marina_log_append_events',
       help: 'Events per slot, that is writes that shared one append. _count is the number of appends.',

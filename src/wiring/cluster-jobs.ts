@@ -11,7 +11,7 @@ import { observeRetention } from './retention.ts';
 /** Opens the queues of a cluster for a node, and shows in /metrics what its workers do. */
 export function openClusterJobs({ config, logs, telemetry, opened, thread }: ShapePorts, address: RedisAddress): Jobs {
   const queue = openJobQueue({
-    store: opened.store,
+    store: opened.instance,
     connect: (use) => openJobConnection(address, use, caOf(config)),
     now: Date.now,
     sleep: (milliseconds, signal) => sleep(milliseconds, signal),

@@ -1,6 +1,7 @@
 import { SNAPSHOT_SLOTS } from '../journal/snapshot-due.ts';
 import type { RepositoryName } from '../oci/names.ts';
 import type { RedisAddress } from '../projection/redis/address.ts';
+import { RedisLease } from '../replica/lease.ts';
 import { openClusterNotes } from './feed.ts';
 import { type Jobs, jobsOfOwner } from './jobs.ts';
 import type { Shape, ShapePorts } from './node-ports.ts';
@@ -25,6 +26,8 @@ export async function wireCluster(ports: ShapePorts, address: RedisAddress): Pro
   const { fold, projection } = openSharedProjection({ ...ports, redis, onAppend });
   return {
     projection,
+    replayer: projection,
+    lease: new RedisLease(redis, opened.instance, newId()),
     counted: {
       store: {
         repositories: (after, limit) => projection.repositories(after, limit),

@@ -10,7 +10,6 @@ import type { MemoryProjection } from '../projection/memory.ts';
 import { deleteRepository } from '../registry/deletion.ts';
 import { restore } from '../registry/restoration.ts';
 import type { SessionStore } from '../registry/sessions.ts';
-import { requireWritable } from '../registry/write-switch.ts';
 import type { Logs } from '../telemetry/log.ts';
 import type { Telemetry } from '../telemetry/metrics.ts';
 import { operatorLabel, sleep } from './basics.ts';
@@ -127,11 +126,16 @@ export async function openBackground(ports: BackgroundPorts): Promise<Jobs> {
         hold: (id, content) => createHold(driver, id, content),
         renewHold: (id, content) => renewHold(driver, id, content),
         release: (id) => removeHold(driver, id),
+        promote: async () => {
+          await ports.promote();
+          await writes.lookAgain();
+          await news.readOnlyTurned();
+        },
         turnReadOnly: async (on) => {
           await writes.turn(on);
           await news.readOnlyTurned();
         },
-        requireWritable: () => requireWritable(writes.state),
+        requireWritable: () => writes.requireWritable(),
         failed: (error) => logs.logger.error({ err: error }, "an operator's command failed"),
       })
     : undefined;

@@ -51,6 +51,8 @@ export async function wireEmbedded(ports: ShapePorts): Promise<Shape> {
   const { sessions, jobs } = await openParts(ports, projection, notes);
   return {
     projection,
+    replayer: projection,
+    lease: undefined,
     sessions,
     counted: { store: projection, sharing: sharingOf(ports) },
     notes,

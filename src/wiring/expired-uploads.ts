@@ -4,7 +4,7 @@ import { expiredLogUploads } from '../registry/log-sessions.ts';
 import type { ExpiredUpload } from '../registry/sessions.ts';
 import { expiredSharedUploads } from '../sessions/redis-sessions.ts';
 import type { StoreReader } from '../storage/driver.ts';
-import { readFormat } from '../storage/prepare.ts';
+import { readIdentity } from '../storage/prepare.ts';
 import { openRedis } from './redis.ts';
 import { silent } from './writable.ts';
 
@@ -13,12 +13,12 @@ export async function* findExpiredUploads(config: Config, reader: StoreReader): 
   const { redisUrl, storageDriver, uploadExpiry } = config;
   const before = Date.now() - uploadExpiry;
   if (redisUrl !== undefined) {
-    const store = await readFormat(reader);
-    if (store === undefined) return;
+    const identity = await readIdentity(reader);
+    if (identity === undefined) return;
     const { logs, telemetry } = silent();
     const redis = await openRedis(config, redisUrl, logs, telemetry);
     try {
-      yield* expiredSharedUploads(before, { redis, store, driver: reader, now: Date.now });
+      yield* expiredSharedUploads(before, { redis, store: identity.instance, driver: reader, now: Date.now });
     } finally {
       await redis.close();
     }

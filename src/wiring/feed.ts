@@ -61,7 +61,8 @@ export async function openEmbeddedNotes(ports: ShapePorts): Promise<ShapeNotes> 
     const failed = (error: unknown): void =>
       logs.logger.warn({ err: error }, 'the feed of changes could not be told of writes; it finds them later');
     const hints = new GatheredHints((each) => owner.hint(each), failed);
-    return { hint: (repo, seq) => hints.hint(repo, seq), doorbell, newest, close: () => hints.flush() };
+    const copied = (): Promise<never> => Promise.reject(new Error('only the owner copies notes'));
+    return { hint: (repo, seq) => hints.hint(repo, seq), doorbell, newest, copied, close: () => hints.flush() };
   }
   const noter = openNoter(ports, new MemoryBoard(() => performance.now()), (seq) => head.raise(seq));
   try {
@@ -76,7 +77,8 @@ export async function openEmbeddedNotes(ports: ShapePorts): Promise<ShapeNotes> 
     },
   };
   if (thread.kind === 'owner') for (const { services } of thread.others) offer<NotesCalls>(services.notes, service);
-  return { hint: (repo, seq) => noter.hint(repo, seq), doorbell, newest, close: () => noter.close() };
+  const copied = async (_: Hints, seq: number): Promise<void> => head.raise(seq);
+  return { hint: (repo, seq) => noter.hint(repo, seq), doorbell, newest, copied, close: () => noter.close() };
 }
 
 /** The notes of a node of a cluster. */
@@ -92,6 +94,7 @@ export function openClusterNotes(
     hint: (repo, seq) => noter.hint(repo, seq),
     doorbell: askOften({ look: () => board.look(), onHints: () => noter.wake() }),
     newest: undefined,
+    copied: (reached, seq) => board.remove(reached, seq),
     close: () => noter.close(),
   };
 }

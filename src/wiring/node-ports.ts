@@ -2,9 +2,10 @@ import type { RobotsLog } from '../access/robots/log.ts';
 import type { Config } from '../config.ts';
 import type { Doorbell } from '../feed/waiters.ts';
 import type { Incarnation, RepositoryName } from '../oci/names.ts';
-import type { Projection } from '../projection/projection.ts';
+import type { Projection, Replayer } from '../projection/projection.ts';
 import type { RequestSessions } from '../registry/sessions.ts';
 import type { WriteSwitch } from '../registry/write-switch.ts';
+import type { Lease } from '../replica/lease.ts';
 import type { RetentionPolicy } from '../retention/policy.ts';
 import type { ReachStep } from '../storage/crash-points.ts';
 import type { Logs } from '../telemetry/log.ts';
@@ -30,6 +31,8 @@ export interface ShapePorts {
   /** Whether the store may be written to. */
   readonly writes: WriteSwitch;
   readonly robots: RobotsLog;
+  /** Makes this store a primary, if it is a replica. */
+  readonly promote: () => Promise<void>;
   readonly newId: () => Incarnation;
   readonly reach: ReachStep;
   /** Name of this process in the event log. */
@@ -49,12 +52,18 @@ export interface ShapeNotes {
   readonly doorbell: Doorbell;
   /** The newest note; absent if only the store knows. */
   readonly newest: (() => number | undefined) | undefined;
+  /** Notes up to this one were copied from another store; they named these slots. Only the owner of a process calls it. */
+  readonly copied: (reached: ReadonlyMap<RepositoryName, number>, seq: number) => Promise<void>;
   readonly close: () => Promise<void>;
 }
 
 /** The parts in which the shapes differ: views and sessions. */
 export interface Shape {
   readonly projection: Projection;
+  /** Changes repositories if this store is a replica. */
+  readonly replayer: Replayer;
+  /** Decides which process follows, if there are several. */
+  readonly lease: Lease | undefined;
   readonly sessions: RequestSessions;
   /** How quotas find out what repositories use. */
   readonly counted: Counted;

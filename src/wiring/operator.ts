@@ -104,7 +104,7 @@ async function openCluster(config: Config, address: RedisAddress, reader: StoreR
   // A command has no log, and `enqueue` reports its failures only here. So the last one goes into the command's own error.
   let queueError: unknown;
   const queue = openJobQueue({
-    store: opened.store,
+    store: opened.instance,
     connect: (use) => openJobConnection(address, use, caOf(config)),
     now: Date.now,
     sleep,

@@ -8,7 +8,9 @@ import {
   turnSwitch,
   type WriteState,
   WriteSwitch,
+  type WriteSwitchPorts,
 } from '../registry/write-switch.ts';
+import { readReplicaMark } from '../replica/mark.ts';
 import { answerRetention, nothingRetained } from '../retention/report.ts';
 import type { ObjectStore, StoreReader } from '../storage/driver.ts';
 import type { Logger } from '../telemetry/log.ts';
@@ -22,6 +24,7 @@ const CHECK_EVERY_MS = 2_000;
 
 const ANSWERS: Readonly<Record<WriteState, string>> = {
   writable: 'the registry accepts writes again',
+  replica: 'the registry is a replica: only its source changes it',
   paused: 'the registry is read-only from now on: writes are refused, but uploads in progress may finish',
   'read-only': 'the registry is read-only (READ_ONLY): writes are refused',
 };
@@ -33,6 +36,7 @@ export interface OpenedSwitch {
 
 /**
  * Opens the read-only switch. If other processes can write to the store, they can turn it, so it is read at an interval.
+ * @param replica if this store is a replica
  * @throws errors of the store
  */
 export async function openWriteSwitch(
@@ -40,6 +44,7 @@ export async function openWriteSwitch(
   { driver, isLocked }: Pick<OpenedStore, 'driver' | 'isLocked'>,
   logger: Logger,
   thread: Thread = ALONE,
+  replica?: WriteSwitchPorts['replica'],
 ): Promise<OpenedSwitch> {
   const warn = (state: WriteState): void => {
     // Once for all threads.
@@ -48,6 +53,7 @@ export async function openWriteSwitch(
   const writes = await WriteSwitch.open({
     driver,
     isReadOnly: readOnly,
+    replica,
     now: Date.now,
     onChange: warn,
   });
@@ -122,6 +128,9 @@ export async function requireWritableStore(
   { readOnly }: Pick<Config, 'readOnly'>,
   reader: Pick<StoreReader, 'read'>,
 ): Promise<void> {
+  const mark = await readReplicaMark(reader);
+  if (mark !== undefined && mark.promoted === undefined)
+    requireWritable('replica', { source: mark.source, redirects: false });
   requireWritable(readOnly ? 'read-only' : (await readSwitch(reader)) === undefined ? 'writable' : 'paused');
 }
 

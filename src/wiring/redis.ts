@@ -19,7 +19,7 @@ const REDIS_WITHIN_MS = 5_000;
 
 export interface SharedProjectionPorts
   extends Pick<ShapePorts, 'config' | 'logs' | 'telemetry' | 'newId' | 'reach' | 'node'> {
-  readonly opened: Pick<OpenedStore, 'driver' | 'store'>;
+  readonly opened: Pick<OpenedStore, 'driver' | 'instance'>;
   readonly redis: RedisConnection;
   readonly onAppend: (events: number, repo: RepositoryName, seq: number) => void;
 }
@@ -30,7 +30,7 @@ export function openSharedProjection({ config, logs, telemetry, opened, redis, .
   readonly projection: RedisProjection;
 } {
   const { newId, reach, node, onAppend } = ports;
-  const { driver, store } = opened;
+  const { driver, instance: store } = opened;
   const writing = { driver, newId, sleep, reach, node, now: Date.now, onAppend };
   const fold: MemoryProjection = new MemoryProjection({
     ...writing,
@@ -87,7 +87,7 @@ export async function openRedis(
 export function openSharedSessions(
   config: Config,
   redis: RedisConnection,
-  { driver, store }: OpenedStore,
+  { driver, instance: store }: OpenedStore,
   newToken: () => string,
   { logger }: Logs,
 ): SessionStore {

@@ -7,7 +7,7 @@ import type { Fatal } from '../storage/filesystem/disk-sync.ts';
 import { openDataFolder } from '../storage/filesystem/folder.ts';
 import { ThreadDriver } from '../storage/filesystem/threads/driver.ts';
 import { STORE_CALLS, type StoreCalls } from '../storage/filesystem/threads/protocol.ts';
-import { readFormat, StoreRefused } from '../storage/prepare.ts';
+import { type NewIdentity, readIdentity, type StoreIdentity, StoreRefused } from '../storage/prepare.ts';
 import type { S3Configuration } from '../storage/s3/settings.ts';
 import { endProcess } from '../system/end-process.ts';
 import type { Logs } from '../telemetry/log.ts';
@@ -17,10 +17,8 @@ import { ALONE, type Thread } from '../threads/thread.ts';
 import { sleep } from './basics.ts';
 
 /** The storage of blobs and logs, which is the source of truth. */
-export interface OpenedStore {
+export interface OpenedStore extends StoreIdentity {
   readonly driver: StorageDriver;
-  /** ULID. */
-  readonly store: string;
   /** Location for messages: the data folder's absolute path, or the bucket. */
   readonly place: string;
   /** Whether no other process can write to it. */
@@ -38,6 +36,8 @@ export interface StorePorts {
   readonly reach: ReachStep;
   readonly logs: Logs;
   readonly telemetry: Telemetry;
+  /** What an empty store becomes; undefined: one with a history of its own. */
+  readonly identify?: NewIdentity | undefined;
 }
 
 /**
@@ -58,7 +58,7 @@ export function openStore(
 
 async function openFolder(config: Config, shared: boolean, ports: StorePorts, thread: Thread): Promise<OpenedStore> {
   if (thread.kind === 'other') return await openThreadFolder(thread.services.store, ports);
-  const { newId, reach, logs } = ports;
+  const { newId, reach, logs, identify } = ports;
   const place = resolve(config.storagePath);
   const folder = await openDataFolder(place, {
     uniqueName: newId,
@@ -78,6 +78,7 @@ async function openFolder(config: Config, shared: boolean, ports: StorePorts, th
         'the last process did not shut down cleanly: objects were recovered from the write-ahead log',
       ),
     fatal: fatalTo(logs),
+    ...(identify === undefined ? {} : { identify }),
   });
   await folder.driver.prepareShelves();
   const others = thread.kind === 'owner' ? thread.others : [];
@@ -90,10 +91,10 @@ async function openThreadFolder(port: MessagePort, { newId, reach, logs }: Store
   const owner = remote<StoreCalls>(port, STORE_CALLS);
   const folder = await owner.open();
   const driver = new ThreadDriver({ folder, owner, uniqueName: newId, reach, fatal: fatalTo(logs) });
-  const store = await readFormat(driver);
-  if (store === undefined) throw new StoreRefused(`the data folder ${folder.root} has lost its object \`format\``);
+  const identity = await readIdentity(driver);
+  if (identity === undefined) throw new StoreRefused(`the data folder ${folder.root} has lost its object \`format\``);
   return {
-    ...{ driver, store, place: folder.root, isLocked: true, reapMultiparts: undefined },
+    ...{ driver, ...identity, place: folder.root, isLocked: true, reapMultiparts: undefined },
     close: () => driver.close(),
   };
 }
@@ -106,20 +107,22 @@ function fatalTo(logs: Logs): Fatal {
   };
 }
 
-async function openBucket(config: StoreConfig, { newId, telemetry }: StorePorts): Promise<OpenedStore> {
+async function openBucket(config: StoreConfig, { newId, telemetry, identify }: StorePorts): Promise<OpenedStore> {
   const { openS3Store } = await import('../storage/s3/open.ts');
-  const opened = await openS3Store(config, {
+  const ports = {
     now: Date.now,
     sleep,
     random: Math.random,
     newId,
-    onRequest: (operation, ok) => telemetry.services.storageRequested(operation, ok),
-  });
-  const { driver, store, close } = opened;
+    onRequest: (operation: string, ok: boolean) => telemetry.services.storageRequested(operation, ok),
+  };
+  const { driver, store, secrets, instance, close } = await openS3Store(config, ports, identify);
   const prefix = config.s3Prefix === undefined ? '' : `/${config.s3Prefix.replace(/^\/+|\/+$/g, '')}`;
   return {
     driver,
     store,
+    secrets,
+    instance,
     place: `s3://${config.s3Bucket ?? ''}${prefix}`,
     isLocked: false,
     reapMultiparts: (before, signal) => driver.reapMultiparts(before, signal),

@@ -20,7 +20,7 @@ export interface ApiRequest {
   readonly body?: Uint8Array<ArrayBuffer> | URLSearchParams;
 }
 
-export type Needs = Right | 'identity' | 'catalog' | 'nothing';
+export type Needs = Right | 'identity' | 'catalog' | 'admin' | 'nothing';
 
 export interface Variant {
   readonly name: string;
@@ -193,6 +193,20 @@ function mounting(name: string, from: string | undefined, granted: Variant['gran
   });
 }
 
+function readReplication(name: string, path: string, status = 200): Variant {
+  return {
+    name,
+    needs: 'admin',
+    scope: () => 'registry:admin:*',
+    refusal: 'denied',
+    prepare: async () => ({ method: 'GET', target: `/api/v1/replication${path}` }),
+    granted: always(status),
+  };
+}
+
+/** A name in the store that nothing has. */
+const NO_OBJECT = '01ARZ3NDEKTSV4RRFFQ69G5FAV';
+
 /** A kind without a row does not compile. */
 export const ROWS: { readonly [K in RouteKind]: readonly [Variant, ...Variant[]] } = {
   ping: [
@@ -333,6 +347,17 @@ export const ROWS: { readonly [K in RouteKind]: readonly [Variant, ...Variant[]]
       }),
     },
   ],
+  'api-replication': [readReplication('of what replicas need to know', '')],
+  'api-replication-slots': [readReplication('of slots of repositories', '/slots?of=ours/app@0')],
+  'api-replication-log': [
+    readReplication('of the notes', '/logs/notes'),
+    readReplication('of the robots', '/logs/robots'),
+  ],
+  'api-replication-repositories': [readReplication('of all repositories', '/repositories')],
+  'api-replication-objects': [readReplication('of small objects', `/objects?of=${NO_OBJECT}`)],
+  'api-replication-object': [readReplication('of an object', `/objects/${NO_OBJECT}`, 404)],
+  'api-replication-collections': [readReplication('of collections', '/collections')],
+  'api-replication-collection': [readReplication('of a collection', `/collections/${NO_OBJECT}`, 404)],
   'token-get': [
     {
       name: 'of a token',

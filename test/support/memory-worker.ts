@@ -19,6 +19,7 @@ await runWorker(['snapshot', 'sweep-snapshots', 'expire-uploads'], async ({ uplo
   for (let slot = 0; slot < 512; slot++) await projection.submit(repo, setTags(`t${slot}`));
   return {
     store,
+    instance: store,
     place: 'memory',
     driver,
     sessions: new FileSessions({ driver, ids: new SessionIds(store), now: Date.now, expiry: uploadExpiry }),

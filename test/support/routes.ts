@@ -7,8 +7,11 @@ import type { ManifestAddress } from '../../src/inspection/interface.ts';
 import type { RepositoryName } from '../../src/oci/names.ts';
 import type { DiffSide } from '../../src/past/diff-side.ts';
 import type { Moment } from '../../src/past/moment.ts';
-import { algorithms, digests, repositoryNames, tags, uploadIds } from './generators.ts';
+import { formatWanted } from '../../src/replica/protocol.ts';
+import { algorithms, digests, incarnations, repositoryNames, tags, uploadIds } from './generators.ts';
 import { pageRequestOf, pageRoutes } from './page-routes.ts';
+
+const REPLICATION = '/api/v1/replication';
 
 /** A request for the route: the inverse of parseRoute. */
 export function requestOf(route: Route, encode: (part: string) => string): [method: string, target: string] {
@@ -88,6 +91,22 @@ export function requestOf(route: Route, encode: (part: string) => string): [meth
       const { tag, after, n } = route;
       return ['GET', `${apiOf(route.repo, encode)}tags/${encode(tag)}/history${query({ after, n })}`];
     }
+    case 'api-replication':
+      return ['GET', REPLICATION];
+    case 'api-replication-slots':
+      return ['GET', `${REPLICATION}/slots${query({ of: formatWanted(route.of) })}`];
+    case 'api-replication-log':
+      return ['GET', `${REPLICATION}/logs/${route.log}${query({ after: route.after, wait: `${route.wait / 1000}s` })}`];
+    case 'api-replication-repositories':
+      return ['GET', `${REPLICATION}/repositories${query({ after: route.after })}`];
+    case 'api-replication-objects':
+      return ['GET', `${REPLICATION}/objects${query({ of: route.of.join(',') })}`];
+    case 'api-replication-object':
+      return ['GET', `${REPLICATION}/objects/${route.incarnation}`];
+    case 'api-replication-collections':
+      return ['GET', `${REPLICATION}/collections${query({ after: route.after })}`];
+    case 'api-replication-collection':
+      return ['GET', `${REPLICATION}/collections/${route.epoch}`];
     case 'api-diff':
       return [
         'GET',
@@ -209,6 +228,21 @@ export const routes: fc.Arbitrary<Route> = fc.oneof(
   fc.record({ ...pages, kind: one('catalog') }),
   fc.record({ ...pages, kind: one('catalog'), base: repositoryNames }),
   fc.record({ kind: one('api-document') }),
+  fc.record({ kind: one('api-replication') }),
+  fc.record({
+    kind: one('api-replication-slots'),
+    of: fc.array(fc.record({ repo: repositoryNames, after: fc.nat() }), { minLength: 1, maxLength: 64 }),
+  }),
+  fc.record({
+    ...{ kind: one('api-replication-log'), log: fc.constantFrom('notes' as const, 'robots' as const), after: fc.nat() },
+    wait: fc.integer({ min: 0, max: 30 }).map((seconds) => seconds * 1000),
+  }),
+  fc.record({ kind: one('api-replication-repositories'), after: repositoryNames }),
+  fc.record({ kind: one('api-replication-repositories') }),
+  fc.record({ kind: one('api-replication-objects'), of: fc.array(incarnations, { minLength: 1, maxLength: 128 }) }),
+  fc.record({ kind: one('api-replication-object'), incarnation: incarnations }),
+  fc.record({ kind: one('api-replication-collections'), after: incarnations }),
+  fc.record({ kind: one('api-replication-collection'), epoch: incarnations }),
   fc.record(
     {
       ...{ kind: one('api-changes'), limit: pageSizes, wait: fc.integer({ min: 0, max: 60 }) },

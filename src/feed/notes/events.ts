@@ -7,7 +7,8 @@ import { parseIncarnation, parseRepositoryName, type RepositoryName } from '../.
 /** Notes of a higher version are refused, never skipped. */
 export const NOTE_VERSION = 1;
 
-const event = z
+/** The log of `repo` has the slots after `from`, up to `to`. */
+const grew = z
   .strictObject({
     type: z.literal('log.grew'),
     repo: branded<RepositoryName>(parseRepositoryName, 'a repository name'),
@@ -18,7 +19,16 @@ const event = z
   })
   .refine(({ from, to }) => from < to, { message: 'it names no slot', path: ['to'] });
 
-/** The log of `repo` has the slots after `from`, up to `to`. */
+/** This store was a replica until here, and is a primary from here on: its history parts from all others. */
+const promoted = z.strictObject({
+  type: z.literal('store.promoted'),
+  /** ULID of the store's objects (StoreIdentity). */
+  instance: z.string(),
+  actor: z.string(),
+});
+
+const event = z.discriminatedUnion('type', [grew, promoted]);
+
 export type NoteEvent = z.infer<typeof event>;
 
 const note = z.strictObject({

@@ -79,7 +79,9 @@ export class NotesView implements NotesSnapshot {
   apply({ batch, hash, size }: Note): void {
     if (batch.seq !== this.#seq + 1 || batch.prev !== this.#hash)
       throw brokenNote(batch.seq, `it does not follow slot ${this.#seq}: one of the two was altered`);
-    for (const { repo, from, to } of batch.events) {
+    for (const event of batch.events) {
+      if (event.type !== 'log.grew') continue;
+      const { repo, from, to } = event;
       const before = this.#reached.get(repo) ?? 0;
       if (from !== before) throw brokenNote(batch.seq, `it goes on after slot ${from} of ${repo}, not after ${before}`);
       this.#reached.set(repo, to);

@@ -3,7 +3,9 @@ import type { RequestStats } from '../context.ts';
 import { respond } from '../response.ts';
 
 /** What an endpoint's schema says of its answer. */
-export type AnswerOf<Endpoint extends { readonly answer: z.ZodType }> = Immutable<z.output<Endpoint['answer']>>;
+export type AnswerOf<Endpoint extends { readonly answer: z.ZodType | 'bytes' }> = Immutable<
+  z.output<Exclude<Endpoint['answer'], 'bytes'>>
+>;
 
 type Immutable<T> = T extends readonly (infer Item)[]
   ? readonly Immutable<Item>[]

@@ -14,6 +14,9 @@ const errors = z.strictObject({
   ),
 });
 
+/** The content of a response that is no JSON. */
+const BYTES = { 'application/octet-stream': { schema: z.string().meta({ format: 'binary' }) } };
+
 /** Every endpoint has these, also behind its own. */
 const COMMON_ERRORS: Readonly<Record<number, string>> = {
   400: 'A malformed parameter, or one that does not exist.',
@@ -61,7 +64,7 @@ function pathOf({ kind, path, summary, description, params, query, answer, strea
     description,
     request: { params, query },
     responses: {
-      200: { description: summary, content: { ...content(answer), ...events } },
+      200: { description: summary, content: answer === 'bytes' ? BYTES : { ...content(answer), ...events } },
       ...Object.fromEntries(failures),
     },
   };

@@ -10,8 +10,8 @@ export interface AnyEndpoint {
   readonly description: string;
   readonly params: z.ZodObject;
   readonly query: z.ZodObject;
-  /** The body of a response with 200. */
-  readonly answer: z.ZodType;
+  /** The body of a response with 200: JSON, or bytes of any kind. */
+  readonly answer: z.ZodType | 'bytes';
   /** What the endpoint streams as server-sent events, if the client asks for that. */
   readonly stream?: string;
   /** The statuses of errors, besides those that every endpoint has. */

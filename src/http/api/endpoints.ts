@@ -3,6 +3,7 @@ import { CHANGE_TYPES } from '../../feed/change.ts';
 import { endpoint } from './endpoint.ts';
 import * as field from './fields.ts';
 import { comparison, manifest, packages } from './manifest-endpoints.ts';
+import { REPLICATION_ENDPOINTS } from './replication-endpoints.ts';
 
 /** What a page of a list may hold, and what it holds by default. */
 const MAX_PAGE = 1_000;
@@ -172,6 +173,7 @@ export const ENDPOINTS = [
   packages,
   manifest,
   repository,
+  ...REPLICATION_ENDPOINTS,
 ] as const;
 
 /** The requests of /api/v1. */

@@ -11,7 +11,7 @@ import { problemOfPattern } from '../../rule-file/patterns.ts';
 /** The parameters and fields of /api/v1. Descriptions are for the OpenAPI document. */
 
 /** A text that a function of the domain parses. */
-function text<T>(parse: (text: string) => T | undefined, forms: string) {
+export function text<T>(parse: (text: string) => T | undefined, forms: string) {
   return z.string().transform((value, context) => {
     const found = parse(value);
     if (found !== undefined) return found;

@@ -1,9 +1,18 @@
 import type { Command } from '../../journal/command.ts';
+import { type CopiedSlot, replaySlots } from '../../journal/replay.ts';
 import type { BlobLink } from '../../journal/state.ts';
 import { LogWriter } from '../../journal/writer.ts';
 import { RegistryError } from '../../oci/errors.ts';
 import type { Digest, RepositoryName, Tag } from '../../oci/names.ts';
-import type { BlobUse, FoundManifest, InRepository, Page, Projection, ReferrersQuery } from '../projection.ts';
+import type {
+  BlobUse,
+  FoundManifest,
+  InRepository,
+  Page,
+  Projection,
+  ReferrersQuery,
+  Replayer,
+} from '../projection.ts';
 import { Catalog } from './catalog.ts';
 import { RedisGone, type Reply } from './commands.ts';
 import { DecodeCache } from './decode-cache.ts';
@@ -37,7 +46,7 @@ interface Writing {
  * The views in Redis, shared by all nodes. Each read is one round trip. A view that may be stale is verified against the log
  * first, and while Redis is gone reads are served from the log (DESIGN 6).
  */
-export class RedisProjection implements Projection {
+export class RedisProjection implements Projection, Replayer {
   readonly #ports: RedisProjectionPorts;
   readonly #viewPorts: ViewPorts;
   readonly #catalog: Catalog;
@@ -143,15 +152,25 @@ export class RedisProjection implements Projection {
     try {
       return await writing.writer.submit(command);
     } catch (error) {
-      if (!(error instanceof RedisGone)) throw error;
-      const message = 'the registry cannot accept writes now because its Redis does not answer: try again';
-      throw new RegistryError('unavailable', message, undefined, error);
+      throw error instanceof RedisGone ? withoutRedis(error) : error;
     } finally {
       writing.open--;
       if (writing.open === 0) {
         if (this.#writing.get(repo) === writing) this.#writing.delete(repo);
         await writing.view.endTurn();
       }
+    }
+  }
+
+  /** @throws RegistryError `unavailable` while Redis is gone; as `replaySlots` */
+  async replay(repo: RepositoryName, slots: readonly CopiedSlot[]): Promise<void> {
+    const view = new RedisView(repo, this.#viewPorts);
+    try {
+      await replaySlots(repo, slots, view, this.#ports);
+    } catch (error) {
+      throw error instanceof RedisGone ? withoutRedis(error) : error;
+    } finally {
+      await view.endTurn();
     }
   }
 
@@ -248,4 +267,9 @@ export class RedisProjection implements Projection {
     this.#seen.advance(repo, this.#ports.fold.folded(repo));
     return answer;
   }
+}
+
+function withoutRedis(cause: RedisGone): RegistryError {
+  const message = 'the registry cannot accept writes now because its Redis does not answer: try again';
+  return new RegistryError('unavailable', message, undefined, cause);
 }

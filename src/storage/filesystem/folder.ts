@@ -4,7 +4,17 @@ import { closeToOthers, makePrivateFolder } from '../../system/private-files.ts'
 import { noCrash } from '../crash-points.ts';
 import type { StoreReader } from '../driver.ts';
 import { FORMAT } from '../paths.ts';
-import { NoStore, openFormat, proveStore, readFormat, StoreInUse, StoreRefused } from '../prepare.ts';
+import {
+  type NewIdentity,
+  NoStore,
+  newStore,
+  openFormat,
+  proveStore,
+  readIdentity,
+  type StoreIdentity,
+  StoreInUse,
+  StoreRefused,
+} from '../prepare.ts';
 import { FilesystemDriver, type FilesystemOptions } from './driver.ts';
 import { makeRoot } from './folders.ts';
 import { FolderLock } from './lock.ts';
@@ -15,10 +25,8 @@ import { needsRecovery, openWal } from './wal/open.ts';
 /** Advice for a file system on which `link` has more than one winner. */
 const ADVICE = 'its hard links are not atomic; use a local disk, or NFS mounted with noac,lookupcache=none';
 
-export interface DataFolder {
+export interface DataFolder extends StoreIdentity {
   readonly driver: FilesystemDriver;
-  /** The store's ULID. */
-  readonly store: string;
   close(): Promise<void>;
 }
 
@@ -43,6 +51,8 @@ export async function openDataFolder(
     readonly onClosed?: (mode: number) => void;
     /** Called if recovery restored objects that a power cut had taken. */
     readonly onRecovered?: (objects: number) => void;
+    /** What an empty folder becomes; by default a store with a history of its own. */
+    readonly identify?: NewIdentity;
   },
 ): Promise<DataFolder> {
   const { shared = false } = options;
@@ -59,15 +69,15 @@ export async function openDataFolder(
     const opened = shared ? undefined : await openWal({ root, uniqueName, fatal, enabled, syncFirst: threads > 1 });
     if (opened !== undefined && opened.recovered > 0) options.onRecovered?.(opened.recovered);
     const driver = new FilesystemDriver({ ...options, root, writable: true, hasReserve: !shared, wal: opened?.wal });
-    const known = await readFormat(driver);
-    const store = known ?? (await openFormat(driver, options.uniqueName));
+    const known = await readIdentity(driver);
+    const identity = known ?? (await openFormat(driver, options.identify ?? newStore(options.uniqueName)));
     await proveStore(driver, options.uniqueName, ADVICE).catch((error: unknown) => {
       // A store that exists can be served from a full disk; it was proven when it was created.
       if (known === undefined || !isFull(error)) throw error;
     });
     return {
       driver,
-      store,
+      ...identity,
       close: async () => {
         await driver.close();
         lock.release();
@@ -98,11 +108,11 @@ export async function openFolderReadOnly(root: string): Promise<StoreReader> {
     reach: noCrash,
     fatal: unused,
   });
-  let store: string | undefined;
+  let store: StoreIdentity | undefined;
   try {
     if (!statSync(root).isDirectory()) throw new StoreRefused(`${root} is no folder: set STORAGE_PATH`);
     accessSync(root, constants.R_OK | constants.X_OK);
-    store = await readFormat(driver);
+    store = await readIdentity(driver);
   } catch (error) {
     if (error instanceof StoreRefused) throw error;
     const reason = isMissing(error) ? 'does not exist' : `cannot be read (${codeOf(error) ?? String(error)})`;

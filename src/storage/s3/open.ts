@@ -1,15 +1,22 @@
 import { readFileSync } from 'node:fs';
 import { CATALOG } from '../paths.ts';
-import { NoStore, openFormat, proveStore, readFormat, StoreRefused } from '../prepare.ts';
+import {
+  type NewIdentity,
+  NoStore,
+  newStore,
+  openFormat,
+  proveStore,
+  readIdentity,
+  type StoreIdentity,
+  StoreRefused,
+} from '../prepare.ts';
 import { BucketArchive } from './bucket-archive.ts';
 import { S3Driver } from './driver.ts';
 import { failureOf, isUntrusted, NoAnswer } from './failures.ts';
 import type { S3Configuration, S3Credentials, S3Ports, S3Settings } from './settings.ts';
 
-export interface S3Store {
+export interface S3Store extends StoreIdentity {
   readonly driver: S3Driver;
-  /** The store's ULID. */
-  readonly store: string;
   close(): Promise<void>;
 }
 
@@ -22,21 +29,26 @@ const CONDITIONAL_WRITES =
 
 /**
  * Opens the bucket, and creates a store in it first if there is none. Any number of processes may do so at once.
+ * @param identify what an empty bucket becomes; by default a store with a history of its own
  * @throws StoreRefused in one line: invalid settings, no such bucket, wrong credentials, an untrusted certificate, no answer,
  * an unknown layout, a store without conditional writes
  */
-export function openS3Store(config: S3Configuration, ports: S3Ports): Promise<S3Store> {
+export function openS3Store(
+  config: S3Configuration,
+  ports: S3Ports,
+  identify: NewIdentity = newStore(ports.newId),
+): Promise<S3Store> {
   return openWith(config, ports, async (driver) => {
-    const store = await openFormat(driver, ports.newId);
+    const identity = await openFormat(driver, identify);
     await proveStore(driver, ports.newId, CONDITIONAL_WRITES);
-    return store;
+    return identity;
   });
 }
 
 /** Opens a bucket read-only: nothing is created or written. @throws StoreRefused as `openS3Store`, also if there is no store */
 export function openS3ReadOnly(config: S3Configuration, ports: S3Ports): Promise<S3Store> {
   return openWith(config, ports, async (driver) => {
-    const store = await readFormat(driver);
+    const store = await readIdentity(driver);
     if (store !== undefined) return store;
     throw new NoStore(`the bucket ${config.s3Bucket ?? ''} holds no store of Marina: check S3_BUCKET and S3_PREFIX`);
   });
@@ -61,13 +73,13 @@ export async function openBucketArchive(config: S3Configuration, ports: S3Ports)
 async function openWith(
   config: S3Configuration,
   ports: S3Ports,
-  identify: (driver: S3Driver) => Promise<string>,
+  identify: (driver: S3Driver) => Promise<StoreIdentity>,
 ): Promise<S3Store> {
   const settings = readSettings(config);
   const driver = new S3Driver(settings, ports);
   try {
     await reachBucket(driver);
-    return { driver, store: await identify(driver), close: () => driver.close() };
+    return { driver, ...(await identify(driver)), close: () => driver.close() };
   } catch (error) {
     await driver.close();
     throw error instanceof StoreRefused ? error : new StoreRefused(reasonOf(error, settings));

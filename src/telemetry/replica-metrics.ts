@@ -1,0 +1,76 @@
+import { Counter, Gauge, type Registry as Metrics } from 'prom-client';
+
+export interface ObservedReplica {
+  /** Whether it has everything that the source had when it was last asked. */
+  readonly isCurrent: () => boolean;
+  readonly isConnected: () => boolean;
+  /** Seconds since it last had everything; undefined if it never had. */
+  readonly age: () => number | undefined;
+}
+
+/** Counts what a replica copies. */
+export interface ReplicaCounters {
+  readonly slots: (slots: number, events: number) => void;
+  readonly bytes: (bytes: number) => void;
+  readonly missing: () => void;
+}
+
+/** How far a replica is. There are no series without REPLICA_OF. */
+export class ReplicaMetrics {
+  readonly #metrics: Metrics;
+
+  constructor(metrics: Metrics) {
+    this.#metrics = metrics;
+  }
+
+  /** Registers the metrics. Only one thread of a process may do so. */
+  observe({ isCurrent, isConnected, age }: ObservedReplica): ReplicaCounters {
+    const registers = [this.#metrics];
+    new Gauge({
+      name: 'marina_replica_current',
+      help: '1 if this replica has everything that its source had when it was last asked.',
+      registers,
+      collect() {
+        this.set(isCurrent() ? 1 : 0);
+      },
+    });
+    new Gauge({
+      name: 'marina_replica_connected',
+      help: '1 if the source of this replica answers, and is followed.',
+      registers,
+      collect() {
+        this.set(isConnected() ? 1 : 0);
+      },
+    });
+    new Gauge({
+      name: 'marina_replica_age_seconds',
+      help: 'Seconds since this replica last had everything that its source had; absent until it had for the first time.',
+      registers,
+      collect() {
+        const seconds = age();
+        if (seconds === undefined) this.reset();
+        else this.set(seconds);
+      },
+    });
+    const slots = new Counter({ name: 'marina_replica_slots_total', help: 'Slots that were copied.', registers });
+    const changes = new Counter({
+      name: 'marina_replica_changes_total',
+      help: 'Events in the slots that were copied.',
+      registers,
+    });
+    const bytes = new Counter({ name: 'marina_replica_bytes_total', help: 'Bytes that were copied.', registers });
+    const missing = new Counter({
+      name: 'marina_replica_missing_total',
+      help: 'Objects that logs link and that the source does not have, or has damaged.',
+      registers,
+    });
+    return {
+      slots: (copied, events) => {
+        slots.inc(copied);
+        changes.inc(events);
+      },
+      bytes: (copied) => bytes.inc(copied),
+      missing: () => missing.inc(),
+    };
+  }
+}

@@ -1,0 +1,59 @@
+import type { FollowingState } from '../replica/follower.ts';
+import type { Logger } from '../telemetry/log.ts';
+
+/** Logs each change of the state once. */
+export class ReplicaStatus {
+  readonly #logger: Logger;
+  #state: FollowingState = { kind: 'starting' };
+  #currentAt: number | undefined;
+  #wasCurrent = false;
+
+  constructor(logger: Logger) {
+    this.#logger = logger;
+  }
+
+  get isConnected(): boolean {
+    return this.#state.kind === 'following';
+  }
+
+  get isCurrent(): boolean {
+    return this.#state.kind === 'following' && this.#state.isCurrent;
+  }
+
+  get age(): number | undefined {
+    if (this.isCurrent) return 0;
+    return this.#currentAt === undefined ? undefined : (performance.now() - this.#currentAt) / 1000;
+  }
+
+  /** @returns whether it has everything for the first time since the start */
+  became(state: FollowingState): boolean {
+    const before = this.#state.kind;
+    this.#state = state;
+    if (state.kind !== before) this.#log(state);
+    if (!this.isCurrent) return false;
+    this.#currentAt = performance.now();
+    const isFirst = !this.#wasCurrent;
+    this.#wasCurrent = true;
+    if (isFirst) this.#logger.info('this replica has everything that its source has');
+    return isFirst;
+  }
+
+  #log(state: FollowingState): void {
+    switch (state.kind) {
+      case 'starting':
+        return;
+      case 'following':
+        this.#logger.info('this replica follows its source');
+        return;
+      case 'away':
+        this.#logger.warn({ err: state.error }, 'the source of this replica does not answer; it is tried again');
+        return;
+      case 'failing':
+        this.#logger.error({ err: state.error }, 'this replica could not copy from its source; it is tried again');
+        return;
+      case 'refused':
+        this.#logger.error({ err: state.error }, 'this replica does not follow its source: nothing is copied');
+        return;
+    }
+  }
+}
