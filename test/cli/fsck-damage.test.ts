@@ -205,7 +205,10 @@ test('lost newest slots, revealed by a later snapshot', async () => {
   }
   const { code, faults } = await fsck(damaged);
   expect(code).toBe(1);
-  expect(faults).toEqual([expect.objectContaining({ problem: 'snapshot-ahead', repo: MANY, slot: seq })]);
+  // The notes of the feed may name the lost slots, too.
+  const [first, ...others] = faults;
+  expect(first).toMatchObject({ problem: 'snapshot-ahead', repo: MANY, slot: seq });
+  for (const other of others) expect(other).toMatchObject({ problem: 'slot-missing', repo: MANY });
 });
 
 test('a lost log, revealed by the remaining files of its repository', async () => {
