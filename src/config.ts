@@ -207,6 +207,10 @@ export const SETTINGS = {
     sentence:
       'YAML file with the rules for who may do what, groups and issuers of OIDC tokens; see docs/access.md. It is read again when it changes, and must be the same on all nodes. Without it every account may do everything.',
   }),
+  webhooksFile: text('WEBHOOKS_FILE', {
+    sentence:
+      'YAML file with the endpoints that are notified of changes, and their secrets; see docs/webhooks.md. It is read again when it changes. In a cluster the workers need it, and nodes that show its metrics.',
+  }),
   bodyIdleTimeout: duration(
     'BODY_IDLE_TIMEOUT',
     {

@@ -49,6 +49,7 @@ import { shareOf, threadsOf } from './wiring/thread-share.ts';
 import { openMetricsPage } from './wiring/threads.ts';
 import { DESCRIPTORS_PER_CONNECTION, openTls, strictTransport } from './wiring/tls.ts';
 import { openUi } from './wiring/ui.ts';
+import { openWebhookFile } from './wiring/webhook-file.ts';
 
 const MANIFEST_DEADLINE_MS = 60_000;
 /**
@@ -103,6 +104,7 @@ export async function wire(settings: Config, logs: Logs, version: string, thread
   const quotas = openQuotas({ logger, telemetry, thread });
   const onRules = (rules: AccessRules): void => quotas.use(rules.quotas);
   const accessFiles = await openAccessFiles(config, { logger, telemetry, onRules, thread });
+  const webhookFile = thread.kind === 'other' ? undefined : await openWebhookFile(config, { logger, telemetry });
   const tls = await openTls(config, { logger, telemetry, thread });
   const source = openSource(config);
   const identify = identityFrom(source, newId);
@@ -122,6 +124,7 @@ export async function wire(settings: Config, logs: Logs, version: string, thread
     pulls,
     expiring,
     usage: quotas.feed,
+    webhookFile,
     writes,
     robots,
     promote: replication.promote,
@@ -260,6 +263,7 @@ export async function wire(settings: Config, logs: Logs, version: string, thread
       await quotas.close();
       closeSwitch();
       expiring?.close();
+      webhookFile?.close();
       tls?.close();
       await shape.close();
       await runner.stop();

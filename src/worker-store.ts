@@ -7,12 +7,14 @@ import { Telemetry } from './telemetry/metrics.ts';
 import { ALONE } from './threads/thread.ts';
 import { idFactory, reachOf } from './wiring/basics.ts';
 import { summaryOf, wireCollection } from './wiring/collection.ts';
-import { openClusterNotes, sweepOf } from './wiring/feed.ts';
+import { openClusterNotes, openOwnFeed, sweepOf } from './wiring/feed.ts';
 import { collectWhileWritable, openWriteSwitch, retainWhileWritable } from './wiring/read-only.ts';
 import { caOf, openRedis, openSharedProjection, openSharedSessions } from './wiring/redis.ts';
 import { identityFrom, openReplication, openSource } from './wiring/replica.ts';
 import { logRetention, openPolicy, wireRetention } from './wiring/retention.ts';
 import { openStore } from './wiring/store.ts';
+import { openWebhookFile } from './wiring/webhook-file.ts';
+import { openWebhooks } from './wiring/webhooks.ts';
 import type { WorkerStore } from './worker.ts';
 
 /** Opens the store of a cluster for a worker. @throws ConfigError, StoreRefused, RedisRefused in one line */
@@ -25,6 +27,7 @@ export async function openWorkerStore(config: Config, logs: Logs): Promise<Worke
   const newId = idFactory();
   const reach = reachOf(config.crashPoint);
   const telemetry = new Telemetry();
+  const webhookFile = await openWebhookFile(config, { logger: logs.logger, telemetry });
   const source = openSource(config);
   const identify = identityFrom(source, newId);
   const opened = await openStore(config, true, { newId, reach, logs, telemetry, identify });
@@ -49,6 +52,13 @@ export async function openWorkerStore(config: Config, logs: Logs): Promise<Worke
     sessions,
     onReport: (report) => logs.logger.info(summaryOf(report), 'garbage was collected'),
   });
+  const webhooks =
+    webhookFile &&
+    openWebhooks({
+      ...{ config, opened, projection, writes, newId, telemetry, logger: logs.logger },
+      file: webhookFile,
+      feed: openOwnFeed({ opened, logs }, notes),
+    });
   const retain = wireRetention({ opened, policy, newId, projection, ...logRetention(logs.logger) });
   return {
     ...opened,
@@ -58,6 +68,8 @@ export async function openWorkerStore(config: Config, logs: Logs): Promise<Worke
     sessions,
     connect: (use) => openJobConnection(redisUrl, use, caOf(config)),
     close: async () => {
+      await webhooks?.close();
+      webhookFile?.close();
       closeSwitch();
       await notes.close();
       await redis.close();

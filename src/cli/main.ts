@@ -22,6 +22,8 @@ import { positionOf, turnStoreSwitch } from '../wiring/read-only.ts';
 import { replicaCommands } from '../wiring/replica-commands.ts';
 import { openPolicy } from '../wiring/retention.ts';
 import { changeRobot } from '../wiring/robots.ts';
+import { readWebhooks } from '../wiring/webhook-file.ts';
+import { orderWebhook, tryWebhookOut } from '../wiring/webhook-operator.ts';
 import { requireStoreOwner } from '../wiring/writable.ts';
 import { addAccessCommands } from './access/commands.ts';
 import { type AuditOptions, showAudit } from './audit/audit.ts';
@@ -47,11 +49,12 @@ import { addRobotCommands } from './robot.ts';
 import { printTokenKey } from './token-key.ts';
 import type { Thing, When } from './undo/past.ts';
 import { addUserCommands } from './user.ts';
+import { addWebhookCommands } from './webhooks.ts';
 
 const marina = new Command('marina')
   .description(
     'Inspects and maintains a Marina store. It takes the same settings as the server from the environment (STORAGE_PATH and ' +
-      'others, docs/configuration.md), and works beside running servers. Only gc, backup, pin, unpin, retention, read-only, robot, rm, import, restore, tag and fsck --repair write to the store.',
+      'others, docs/configuration.md), and works beside running servers. Only gc, backup, pin, unpin, webhooks, retention, read-only, robot, rm, import, restore, tag and fsck --repair write to the store.',
   )
   .version(packageJson.version)
   .usage('<verb> [options]')
@@ -361,6 +364,11 @@ addBackupCommands(marina, {
 });
 addRobotCommands(marina, { run, change: changeRobot });
 addReplicaCommands(marina, { run, ...replicaCommands });
+addWebhookCommands(marina, {
+  ...{ run, read: readWebhooks, now: Date.now },
+  order: (config, { reader }, { name }, action) => orderWebhook(config, reader, name, action),
+  tryOut: (config, { reader }, webhook) => tryWebhookOut(config, reader, webhook),
+});
 addAccessCommands(marina, { run: runWithConfig, readRules: readAccessRules, readAccounts });
 
 await marina.parseAsync();

@@ -11,10 +11,22 @@ import { type ErrorKind, RegistryError } from '../oci/errors.ts';
 import type { Incarnation, RepositoryName } from '../oci/names.ts';
 import { type Restoration, type Restored, restoredSchema } from '../registry/restoration.ts';
 import type { RetentionProgress } from '../retention/retain.ts';
+import type { WrittenOrder } from '../webhooks/orders.ts';
+import type { Outcome } from '../webhooks/sender.ts';
+import type { WebhookName } from '../webhooks/webhook.ts';
 import { followImport } from './imports.ts';
-import { CONTROL_SOCKET, collectionProgress, refusalAnswer, retentionProgress } from './protocol.ts';
+import {
+  CONTROL_SOCKET,
+  collectionProgress,
+  refusalAnswer,
+  retentionProgress,
+  webhookOrderAnswer,
+  webhookOutcome,
+} from './protocol.ts';
 
 const RESPONSE_TIMEOUT_MS = 30_000;
+/** A webhook may have a timeout of 60 s. */
+const TRY_OUT_TIMEOUT_MS = 90_000;
 
 /** The operator's end of the control socket. */
 export class ControlClient {
@@ -93,6 +105,18 @@ export class ControlClient {
     await this.#request('DELETE', `/holds/${id}`);
   }
 
+  /** @returns whether it has been carried out; otherwise it is stored @throws RegistryError `request-invalid` */
+  async orderWebhook(name: WebhookName, action: WrittenOrder['action']): Promise<boolean> {
+    const response = await this.#request('POST', `/webhooks/${name}/order`, action);
+    return parsed(webhookOrderAnswer, await response.json()).isDone;
+  }
+
+  /** @throws RegistryError `request-invalid` */
+  async tryWebhookOut(name: WebhookName): Promise<Outcome> {
+    const response = await this.#request('POST', `/webhooks/${name}/test`, undefined, TRY_OUT_TIMEOUT_MS);
+    return parsed(webhookOutcome, await response.json());
+  }
+
   /** @throws RegistryError `request-invalid` where READ_ONLY is set */
   async turnReadOnly(on: boolean): Promise<void> {
     await this.#request(on ? 'PUT' : 'DELETE', '/read-only');
@@ -109,8 +133,13 @@ export class ControlClient {
   }
 
   /** @throws RegistryError with the server's refusal; a system error if no server listens */
-  async #request(method: string, path: string, content?: unknown): Promise<Response> {
-    const signal = AbortSignal.timeout(RESPONSE_TIMEOUT_MS);
+  async #request(
+    method: string,
+    path: string,
+    content?: unknown,
+    timeout: number = RESPONSE_TIMEOUT_MS,
+  ): Promise<Response> {
+    const signal = AbortSignal.timeout(timeout);
     const body = content === undefined ? {} : { body: JSON.stringify(content) };
     const response = await fetch(`http://marina${path}`, { method, unix: this.#socket, signal, ...body });
     if (response.ok) return response;

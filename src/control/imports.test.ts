@@ -34,6 +34,8 @@ function serve(importTree: RunImport) {
       renewHold: unexpected,
       release: unexpected,
       promote: unexpected,
+      orderWebhook: unexpected,
+      tryWebhookOut: unexpected,
       turnReadOnly: unexpected,
       requireWritable: () => {},
       importTree,

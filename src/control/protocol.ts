@@ -1,6 +1,7 @@
 import { z } from 'zod';
 import type { CollectionProgress } from '../collection/collect.ts';
 import type { RetentionProgress } from '../retention/retain.ts';
+import type { Outcome } from '../webhooks/sender.ts';
 
 /*
  * The control protocol between the operator's commands and the server that holds the data folder. It is HTTP over a Unix socket in that
@@ -15,6 +16,8 @@ import type { RetentionProgress } from '../retention/retain.ts';
  *   POST   /robots/<name>          changes a robot as the body says (access/robots/decide.ts)
  *   POST   /holds/<ULID>           creates a hold with the content of the body (collection/holds.ts); DELETE ends it
  *   PUT    /holds/<ULID>           creates it, or replaces it by the same with a later end
+ *   POST   /webhooks/<name>/order  does with a webhook what the body says (webhooks/orders.ts); the response says whether it is done yet
+ *   POST   /webhooks/<name>/test   sends a test delivery; the response is its outcome
  *   PUT    /read-only              makes the registry refuse writes; DELETE makes it accept them again
  *   POST   /promotion               makes a replica a primary
  *   POST   /imports                imports another registry; the response is progress, problems and a report, one JSON object per line
@@ -37,5 +40,12 @@ export const retentionProgress: z.ZodType<RetentionProgress> = z.object({
   total: z.number(),
   repository: z.string(),
 });
+
+export const webhookOrderAnswer = z.object({ isDone: z.boolean() });
+
+export const webhookOutcome: z.ZodType<Outcome> = z.discriminatedUnion('kind', [
+  z.object({ kind: z.literal('accepted'), status: z.number() }),
+  z.object({ kind: z.literal('failed'), reason: z.string() }),
+]);
 
 export const refusalAnswer = z.object({ kind: z.string(), message: z.string() });

@@ -6,6 +6,9 @@ import { type HoldContent, holdSchema } from '../collection/holds.ts';
 import { RegistryError } from '../oci/errors.ts';
 import { type Incarnation, parseIncarnation, parseRepositoryName, type RepositoryName } from '../oci/names.ts';
 import { type Restoration, type Restored, restorationSchema } from '../registry/restoration.ts';
+import { type WrittenOrder, writtenAction } from '../webhooks/orders.ts';
+import type { Outcome } from '../webhooks/sender.ts';
+import { parseWebhookName, type WebhookName } from '../webhooks/webhook.ts';
 import { answerImport, type RunImport } from './imports.ts';
 
 export interface ControlPorts {
@@ -24,6 +27,9 @@ export interface ControlPorts {
   readonly release: (id: Incarnation) => Promise<void>;
   /** Makes a replica a primary. */
   readonly promote: () => Promise<void>;
+  /** @returns whether it has been carried out; otherwise it is stored */
+  readonly orderWebhook: (name: WebhookName, action: WrittenOrder['action']) => Promise<boolean>;
+  readonly tryWebhookOut: (name: WebhookName) => Promise<Outcome>;
   /** Turns the switch that makes the registry read-only. */
   readonly turnReadOnly: (on: boolean) => Promise<void>;
   /** @throws RegistryError `read-only`, `writes-paused` */
@@ -80,6 +86,9 @@ async function answer(request: Request, ports: ControlPorts): Promise<Response> 
     await ports.promote();
     return new Response(null, { status: 204 });
   }
+  const webhook = thing === 'webhooks' ? parseWebhookName(rest[0] ?? '') : undefined;
+  if (request.method === 'POST' && webhook !== undefined && rest[1] === 'test')
+    return Response.json(await ports.tryWebhookOut(webhook));
   // What follows changes the store.
   requireWritable();
   if (request.method === 'POST' && kind !== undefined && parseIncarnation(name) !== undefined) {
@@ -99,6 +108,10 @@ async function answer(request: Request, ports: ControlPorts): Promise<Response> 
       await ports.changeRobot(robot, change.data);
       return new Response(null, { status: 204 });
     }
+  }
+  if (request.method === 'POST' && webhook !== undefined && rest[1] === 'order') {
+    const action = writtenAction.safeParse(await request.json());
+    if (action.success) return Response.json({ isDone: await ports.orderWebhook(webhook, action.data) });
   }
   const hold = thing === 'holds' ? parseIncarnation(name) : undefined;
   if (hold !== undefined) return await answerHold(hold, request, ports);

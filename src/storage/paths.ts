@@ -24,6 +24,10 @@ import type { Key } from './driver.ts';
  *   logins/ended/<expiry, 12 digits>-<ulid> a log-in at the page that ended before it expired
  *   notes/<seq, 20 digits>                  slots of the notes (feed/notes/): which logs have grown
  *   notes/_snap/<2^53-1-seq, 16 d.>         snapshots of the notes: the newest comes first in a listing
+ *   webhooks/lease/<term, 20 digits>        which process delivers webhooks (webhooks/lease.ts); the highest term counts
+ *   webhooks/state/<name>/<term>            how far a webhook got, stored by the holder of that term
+ *   webhooks/order/<ulid>                   what an operator wants of a webhook, until it is carried out
+ *   webhooks/report                         what all webhooks are doing, for metrics
  *   settings/read-only                      the operator's switch: while it exists, nothing is written
  *   settings/replica                        what a store made as a replica follows, and whether it was promoted (replica/mark.ts)
  *   pulls/began                             since when pulls have been recorded
@@ -62,6 +66,7 @@ const TOPS: ReadonlySet<string> = new Set([
     'settings',
     'logins',
     'pulls',
+    'webhooks',
     'tmp',
   ],
 ]);
@@ -252,6 +257,34 @@ export function slotOfNoteSnapshotKey(key: Key): number | undefined {
   const seq = Number.MAX_SAFE_INTEGER - Number(key.slice(NOTE_SNAPSHOTS.length));
   return seq >= 1 && noteSnapshotKey(seq) === key ? seq : undefined;
 }
+
+export const WEBHOOK_LEASES: Key = 'webhooks/lease/';
+
+export function webhookLeaseKey(term: number): Key {
+  return `${WEBHOOK_LEASES}${String(term).padStart(20, '0')}`;
+}
+
+/** undefined for anything else under that prefix. */
+export function termOfWebhookLease(key: Key): number | undefined {
+  const term = Number(key.slice(WEBHOOK_LEASES.length));
+  return term >= 1 && webhookLeaseKey(term) === key ? term : undefined;
+}
+
+export function webhookStates(name: string): Key {
+  return `webhooks/state/${name}/`;
+}
+
+export function webhookStateKey(name: string, term: number): Key {
+  return `${webhookStates(name)}${String(term).padStart(20, '0')}`;
+}
+
+export const WEBHOOK_ORDERS: Key = 'webhooks/order/';
+
+export function webhookOrderKey(id: string): Key {
+  return `${WEBHOOK_ORDERS}${id}`;
+}
+
+export const WEBHOOKS_REPORT: Key = 'webhooks/report';
 
 /** While this object exists the registry is read-only (registry/write-switch.ts). */
 export const READ_ONLY_SWITCH: Key = 'settings/read-only';

@@ -13,6 +13,7 @@ import { RobotMetrics } from './robot-metrics.ts';
 import { ServiceMetrics } from './service-metrics.ts';
 import { TlsMetrics } from './tls-metrics.ts';
 import { TokenMetrics } from './token-metrics.ts';
+import { WebhookMetrics } from './webhook-metrics.ts';
 
 /** Sources of the gauges, read at each scrape. */
 export interface Observed {
@@ -58,6 +59,7 @@ export class Telemetry implements MetricsPage {
   readonly tokens: TokenMetrics;
   readonly quotas: QuotaMetrics;
   readonly replica: ReplicaMetrics;
+  readonly webhooks: WebhookMetrics;
   readonly #metrics = new Metrics();
   readonly #appends: Histogram;
   readonly #failures: Counter<'reason'>;
@@ -77,6 +79,7 @@ export class Telemetry implements MetricsPage {
     this.tokens = new TokenMetrics(this.#metrics);
     this.quotas = new QuotaMetrics(this.#metrics);
     this.replica = new ReplicaMetrics(this.#metrics);
+    this.webhooks = new WebhookMetrics(this.#metrics);
     this.#appends = new Histogram({
       name: 'marina_log_append_events',
       help: 'Events per slot, that is writes that shared one append. _count is the number of appends.',

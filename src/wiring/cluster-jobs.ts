@@ -7,9 +7,11 @@ import { type Jobs, offerJobs } from './jobs.ts';
 import type { ShapePorts } from './node-ports.ts';
 import { caOf } from './redis.ts';
 import { observeRetention } from './retention.ts';
+import { observeReportedWebhooks } from './webhooks.ts';
 
 /** Opens the queues of a cluster for a node, and shows in /metrics what its workers do. */
-export function openClusterJobs({ config, logs, telemetry, opened, thread }: ShapePorts, address: RedisAddress): Jobs {
+export function openClusterJobs(ports: ShapePorts, address: RedisAddress): Jobs {
+  const { config, logs, telemetry, opened, thread, webhookFile } = ports;
   const queue = openJobQueue({
     store: opened.instance,
     connect: (use) => openJobConnection(address, use, caOf(config)),
@@ -21,6 +23,7 @@ export function openClusterJobs({ config, logs, telemetry, opened, thread }: Sha
   observeCollections(telemetry, opened, (error) =>
     logs.logger.warn({ err: error }, 'the last collection could not be read'),
   );
+  if (webhookFile !== undefined) observeReportedWebhooks(telemetry, opened, logs.logger);
   telemetry.jobs.observe({
     counts: () => queue.counts(),
     failed: (error) => logs.logger.warn({ err: error }, 'the background jobs could not be counted'),

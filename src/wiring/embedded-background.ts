@@ -14,13 +14,15 @@ import type { Logs } from '../telemetry/log.ts';
 import type { Telemetry } from '../telemetry/metrics.ts';
 import { operatorLabel, sleep } from './basics.ts';
 import { observeCollections, summaryOf, wireCollection } from './collection.ts';
-import { sweepOf } from './feed.ts';
+import { openOwnFeed, sweepOf } from './feed.ts';
 import { wireImports } from './importing.ts';
 import { type Jobs, offerJobs } from './jobs.ts';
 import { spreadNews } from './news.ts';
 import type { ShapeNotes, ShapePorts } from './node-ports.ts';
 import { collectWhileWritable, retainWhileWritable } from './read-only.ts';
 import { logRetention, observeRetention, wireRetention } from './retention.ts';
+import { openWebhookDesk } from './webhook-operator.ts';
+import { observeWebhooks, openWebhooks } from './webhooks.ts';
 
 /** How long jobs may take to stop. */
 const CLOSE_WITHIN_MS = 10_000;
@@ -34,7 +36,7 @@ interface BackgroundPorts extends ShapePorts {
 /** Runs the jobs of an embedded process, and serves the operator's commands. */
 export async function openBackground(ports: BackgroundPorts): Promise<Jobs> {
   const { config, logs, telemetry, opened, policy, pulls, expiring, writes, robots, newId, reach, node } = ports;
-  const { projection, sessions, thread, notes } = ports;
+  const { projection, sessions, thread, notes, webhookFile } = ports;
   const { driver } = opened;
   const news = spreadNews(ports.folderThread);
   const requests = (): number => telemetry.requests.begun;
@@ -111,6 +113,15 @@ export async function openBackground(ports: BackgroundPorts): Promise<Jobs> {
   });
   const imports = wireImports({ config, opened, projection, newIncarnation: newId, serves: true });
   offerJobs(thread, { enqueue: (job) => jobs.enqueue(job) });
+  const webhooks =
+    webhookFile &&
+    openWebhooks({
+      ...{ config, opened, projection, writes, newId, telemetry, logger: logs.logger },
+      file: webhookFile,
+      feed: openOwnFeed(ports, notes),
+    });
+  if (webhooks !== undefined) observeWebhooks(telemetry, webhooks, logs.logger);
+  const desk = openWebhookDesk({ config, opened, newId, file: webhookFile, service: webhooks });
   const control = opened.isLocked
     ? openControl(ports, {
         collect: (request) => jobs.enqueue({ kind: 'collect', request }),
@@ -131,6 +142,8 @@ export async function openBackground(ports: BackgroundPorts): Promise<Jobs> {
           await writes.lookAgain();
           await news.readOnlyTurned();
         },
+        orderWebhook: (name, action) => desk.order(name, action),
+        tryWebhookOut: (name) => desk.tryOut(name),
         turnReadOnly: async (on) => {
           await writes.turn(on);
           await news.readOnlyTurned();
@@ -143,6 +156,7 @@ export async function openBackground(ports: BackgroundPorts): Promise<Jobs> {
     enqueue: (job) => jobs.enqueue(job),
     close: async () => {
       await control?.stop();
+      await webhooks?.close();
       await imports.stop();
       await jobs.close();
     },

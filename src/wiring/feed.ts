@@ -107,13 +107,11 @@ export interface OpenedFeed {
   readonly waiting: () => number;
 }
 
-/** Opens the feed of changes of a thread. */
-export function openFeed(
-  { opened, logs: { logger } }: Pick<StorePorts, 'logs'> & { readonly opened: OpenedStore },
-  { doorbell, newest }: ShapeNotes,
-  access: AccessPolicy,
-): OpenedFeed {
-  const feed = new LogFeed({
+type FeedPorts = Pick<StorePorts, 'logs'> & { readonly opened: Pick<OpenedStore, 'driver' | 'store'> };
+
+/** Opens the feed of changes of a thread, for Marina's own readers. */
+export function openOwnFeed({ opened, logs: { logger } }: FeedPorts, { doorbell, newest }: ShapeNotes): LogFeed {
+  return new LogFeed({
     driver: opened.driver,
     confirm: (key) => opened.driver.confirm(key),
     newest,
@@ -121,6 +119,11 @@ export function openFeed(
     doorbell,
     lookFailed: (error) => logger.warn({ err: error }, 'new changes cannot be looked for; readers wait'),
   });
+}
+
+/** Opens the feed of changes of a thread. */
+export function openFeed(ports: FeedPorts, notes: ShapeNotes, access: AccessPolicy): OpenedFeed {
+  const feed = openOwnFeed(ports, notes);
   return { feed, changes: new FeedAccess(feed, access), waiting: () => feed.waiting };
 }
 

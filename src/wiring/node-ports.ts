@@ -14,6 +14,7 @@ import type { Thread } from '../threads/thread.ts';
 import type { ExpiryWatch } from './expiring.ts';
 import type { Counted, UsageFeed } from './quotas.ts';
 import type { OpenedStore } from './store.ts';
+import type { WebhookFile } from './webhook-file.ts';
 
 /** What both shapes are built from. */
 export interface ShapePorts {
@@ -28,6 +29,8 @@ export interface ShapePorts {
   /** The tags that retention will delete next, if a rule deletes tags. */
   readonly expiring: Pick<ExpiryWatch, 'reload'> | undefined;
   readonly usage: UsageFeed;
+  /** The webhooks of WEBHOOKS_FILE, if it is set; for the thread that delivers. */
+  readonly webhookFile: WebhookFile | undefined;
   /** Whether the store may be written to. */
   readonly writes: WriteSwitch;
   readonly robots: RobotsLog;

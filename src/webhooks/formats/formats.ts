@@ -1,0 +1,7 @@
+import type { FormatName } from '../webhook.ts';
+import { cloudevents } from './cloudevents.ts';
+import { distribution } from './distribution.ts';
+import type { Format } from './format.ts';
+import { harbor } from './harbor.ts';
+
+export const FORMATS: Readonly<Record<FormatName, Format>> = { distribution, cloudevents, harbor };
