@@ -24,14 +24,18 @@ export const MAX_SMALL_BYTES = 64 * 1024;
 /** How long a request for slots that do not exist yet may wait. */
 export const MAX_WAIT_MS = 30_000;
 
-const repository = z.custom<RepositoryName>(
-  (value) => typeof value === 'string' && parseRepositoryName(value) !== undefined,
-  'the name of a repository is expected',
-);
-const incarnation = z.custom<Incarnation>(
-  (value) => typeof value === 'string' && parseIncarnation(value) !== undefined,
-  'a ULID is expected',
-);
+/** A text that a function of the domain parses. The OpenAPI document describes it as a text. */
+function text<T>(parse: (value: string) => T | undefined, forms: string) {
+  return z.string().transform((value, context): T => {
+    const found = parse(value);
+    if (found !== undefined) return found;
+    context.addIssue({ code: 'custom', message: `${forms} is expected` });
+    return z.NEVER;
+  });
+}
+
+const repository = text(parseRepositoryName, 'the name of a repository');
+const incarnation = text(parseIncarnation, 'a ULID');
 const slot = z.string().describe('The bytes of one slot, which are UTF-8.');
 
 export const identityAnswer = z.strictObject({
