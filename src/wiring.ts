@@ -183,7 +183,7 @@ export async function wire(settings: Config, logs: Logs, version: string, thread
     policy: policy ?? NO_POLICY,
     runInBackground: (what, work) => runner.enqueue({ name: `${what} ${newId()}`, run: work }),
   };
-  const past = openPast(config, registryPorts, access.policy);
+  const past = openPast(config, registryPorts, projection, access.policy);
   const registry = withRules(new StoreRegistry(registryPorts), config, {
     access: access.policy,
     policy,

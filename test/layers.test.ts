@@ -40,6 +40,7 @@ const LAYERS: Readonly<Record<string, readonly string[]>> = {
   webhooks: ['feed', 'access', 'rule-file', 'config', 'journal', 'storage', 'oci'],
   control: ['webhooks', 'collection', 'retention', 'importing', 'registry', 'access', 'oci'],
   importing: ['collection', 'registry', 'projection', 'journal', 'storage', 'oci'],
+  archive: ['importing', 'registry', 'journal', 'storage', 'oci'],
   sessions: ['registry', 'projection', 'storage', 'oci'],
   jobs: ['collection', 'retention', 'registry', 'projection', 'journal', 'storage', 'oci'],
   tls: ['access'],
@@ -69,6 +70,7 @@ const LAYERS: Readonly<Record<string, readonly string[]>> = {
     'importing',
     'feed',
     'replica',
+    'archive',
     'past',
     'registry',
     'projection',
@@ -159,6 +161,7 @@ const STORAGE_INTERFACE = ['driver', 'paths', 'crash-points', 'foreign', 'digest
 );
 const USES_STORAGE = [
   'access',
+  'archive',
   'journal',
   'projection',
   'registry',
@@ -220,6 +223,7 @@ const HOMES: Readonly<Record<string, readonly string[]>> = {
   bullmq: ['src/jobs/', 'workers/'],
   '@aws-sdk/': ['src/storage/s3/'],
   '@smithy/': ['src/storage/s3/'],
+  tar: ['src/archive/'],
   commander: ['src/cli/'],
   'bun:sqlite': ['src/overview/'],
   'cli-progress': ['src/cli/'],

@@ -4,6 +4,7 @@ import type { ImportProgress, ImportReport, ImportRequest, Problem } from '../im
 import type { Listeners } from '../importing/tally.ts';
 import { RegistryError } from '../oci/errors.ts';
 import { CommandError, EXIT, type ExitCode } from './failure.ts';
+import { requireRepository } from './open-store.ts';
 import { count, type Output, printable } from './output.ts';
 import { openBar, shortened } from './progress-bar.ts';
 
@@ -17,10 +18,16 @@ export interface ImportOptions {
 /** Runs the import, or a dry run. */
 export type RunImport = (request: ImportRequest, listeners: Listeners) => Promise<ImportReport>;
 
-const FORMAT = '{bar} {percentage}% | {value} of {total} links, {read} read | ETA {eta_formatted} | {repository}';
+export interface LoadOptions {
+  readonly dryRun?: true;
+  readonly moveTags?: true;
+  readonly json?: true;
+}
+
+const FORMAT = '{bar} {percentage}% | {value} of {total} entries, {read} read | ETA {eta_formatted} | {repository}';
 
 /** `import`: imports a registry of distribution from a folder or a bucket. */
-export async function importRegistry(
+export function importRegistry(
   source: string,
   options: ImportOptions,
   run: RunImport,
@@ -28,10 +35,39 @@ export async function importRegistry(
 ): Promise<ExitCode> {
   const request: ImportRequest = {
     source: source.startsWith('s3://') ? source : resolve(source),
+    format: 'distribution',
     trust: options.trust === true,
     moveTags: options.moveTags === true,
     counted: process.stderr.isTTY === true,
   };
+  return runRequest(request, options, run, output);
+}
+
+/** `load`: imports the images of an archive. @param into undefined: the repositories that the archive names */
+export function loadArchive(
+  file: string,
+  into: string | undefined,
+  options: LoadOptions,
+  run: RunImport,
+  output: Output,
+): Promise<ExitCode> {
+  const request: ImportRequest = {
+    source: resolve(file),
+    format: 'archive',
+    repository: into === undefined ? undefined : requireRepository(into),
+    trust: false,
+    moveTags: options.moveTags === true,
+    counted: process.stderr.isTTY === true,
+  };
+  return runRequest(request, options, run, output);
+}
+
+async function runRequest(
+  request: ImportRequest,
+  options: LoadOptions,
+  run: RunImport,
+  output: Output,
+): Promise<ExitCode> {
   const bar = new ImportBar(request.counted ? process.stderr : undefined);
   // Lines are written in order while the import runs.
   let written: Promise<unknown> = Promise.resolve();
@@ -77,13 +113,18 @@ function readableReport(report: ImportReport, dryRun: boolean, output: Output): 
   const { linked, copied, sent, shared, present } = blobs;
   const of = ({ count: number, bytes }: ImportReport['blobs']['linked']): string =>
     `${count(number, 'blob')} of ${formatBytes(bytes)}`;
-  const taken = dryRun
-    ? [`${of(sum(linked, copied, sent))} would be imported`]
-    : [`${of(linked)} linked without a copy`, `${of(copied)} copied by the storage`, `${of(sent)} read and written`];
+  const ways = [
+    { amount: linked, text: 'linked without a copy' },
+    { amount: copied, text: 'copied by the storage' },
+    { amount: sent, text: 'read and written' },
+  ];
+  const taken = [
+    ...(dryRun ? [{ amount: sum(linked, copied, sent), text: 'would be imported' }] : ways),
+    { amount: shared, text: 'shared between repositories' },
+  ];
   const parts = [
     `${count(repositories, 'repository', 'repositories')}: ${count(tags.set, 'tag')}, ${count(manifests.put, 'manifest')}`,
-    ...taken,
-    `${of(shared)} shared between repositories`,
+    ...taken.filter(({ amount }) => amount.count > 0).map(({ amount, text }) => `${of(amount)} ${text}`),
   ];
   if (present.count + manifests.present + tags.present > 0) {
     parts.push(

@@ -34,7 +34,7 @@ import { CommandError, EXIT, type ExitCode, reportFailure } from './failure.ts';
 import { type FsckOptions, type FsckPorts, fsck } from './fsck.ts';
 import { collectGarbage, type GcOptions, removeRepository, showGarbage } from './gc.ts';
 import { showHistory } from './history.ts';
-import { type ImportOptions, importRegistry } from './import.ts';
+import type { RunImport } from './import.ts';
 import { type JobsOptions, showJobs } from './jobs.ts';
 import { type LogOptions, showLog } from './log.ts';
 import { withJobs } from './open-jobs.ts';
@@ -47,6 +47,7 @@ import { parseWhen, type Restore, type RestoreOptions, restoreThing, thingOf } f
 import { type RetentionOptions, runRetention, showRetention } from './retention.ts';
 import { addRobotCommands } from './robot.ts';
 import { printTokenKey } from './token-key.ts';
+import { addTransferCommands } from './transfers.ts';
 import type { Thing, When } from './undo/past.ts';
 import { addUserCommands } from './user.ts';
 import { addWebhookCommands } from './webhooks.ts';
@@ -54,7 +55,7 @@ import { addWebhookCommands } from './webhooks.ts';
 const marina = new Command('marina')
   .description(
     'Inspects and maintains a Marina store. It takes the same settings as the server from the environment (STORAGE_PATH and ' +
-      'others, docs/configuration.md), and works beside running servers. Only gc, backup, pin, unpin, webhooks, retention, read-only, robot, rm, import, restore, tag and fsck --repair write to the store.',
+      'others, docs/configuration.md), and works beside running servers. Only gc, backup, pin, unpin, webhooks, retention, read-only, robot, rm, import, load, restore, tag and fsck --repair write to the store.',
   )
   .version(packageJson.version)
   .usage('<verb> [options]')
@@ -255,37 +256,32 @@ marina
   .description('print a new private key for TOKEN_KEY_FILE')
   .action(() => report((output) => printTokenKey(output)));
 
-marina
-  .command('import')
-  .description(
-    'import another registry: the data folder of distribution (registry:2, registry:3), or its bucket and prefix',
-  )
-  .argument('<source>', 'folder that holds docker/registry/v2, or s3://bucket/prefix')
-  .option('--dry-run', 'only show what would be imported, and what would be left out')
-  .option('--trust', 'do not read blobs to verify their digests')
-  .option('--move-tags', 'let tags of the source overwrite those that point elsewhere here')
-  .option('--json', 'print one JSON object per problem, and one for the summary')
-  .action((source: string, options: ImportOptions) =>
-    report((output) => runImport(source, options, readConfig(process.env), output)),
-  );
-
-async function runImport(source: string, options: ImportOptions, config: Config, output: Output): Promise<ExitCode> {
-  if (options.dryRun === true) {
-    const store = await openStore(config, sleep).catch((error: unknown) => {
-      if (error instanceof NoStore) return undefined;
-      throw error;
-    });
+/** An import, or a dry run of one, into the configured store. */
+function withImporter(
+  dryRun: boolean,
+  work: (importer: RunImport, output: Output) => Promise<ExitCode>,
+): Promise<void> {
+  return report(async (output) => {
+    const config = readConfig(process.env);
+    if (dryRun) return await withPreview(config, (importer) => work(importer, output));
+    const importer = await openImporter(config);
     try {
-      return await importRegistry(source, options, previewImport.bind(undefined, config, store?.reader), output);
+      return await work(importer.run, output);
     } finally {
-      await store?.close();
+      await importer.close();
     }
-  }
-  const importer = await openImporter(config);
+  });
+}
+
+async function withPreview(config: Config, work: (importer: RunImport) => Promise<ExitCode>): Promise<ExitCode> {
+  const store = await openStore(config, sleep).catch((error: unknown) => {
+    if (error instanceof NoStore) return undefined;
+    throw error;
+  });
   try {
-    return await importRegistry(source, options, importer.run, output);
+    return await work((request, listeners) => previewImport(config, store?.reader, request, listeners));
   } finally {
-    await importer.close();
+    await store?.close();
   }
 }
 
@@ -355,6 +351,7 @@ async function report(work: (output: Output) => Promise<ExitCode>): Promise<void
 
 const runWithConfig = (work: (output: Output, config: Config) => Promise<ExitCode>): Promise<void> =>
   report((output) => work(output, readConfig(process.env)));
+addTransferCommands(marina, { run, withImporter });
 addUserCommands(marina, runWithConfig);
 addPinCommands(marina, { run, asOperator, sleep, operator: operatorLabel() });
 addBackupCommands(marina, {

@@ -10,7 +10,13 @@ import { serveControl } from './server.ts';
 
 afterAll(cleanUp);
 
-const REQUEST: ImportRequest = { source: '/srv/registry', trust: false, moveTags: true, counted: false };
+const REQUEST: ImportRequest = {
+  source: '/srv/registry',
+  format: 'distribution',
+  trust: false,
+  moveTags: true,
+  counted: false,
+};
 const nothing = { count: 0, bytes: 0 };
 const REPORT: ImportReport = {
   ...{ repositories: 1, tags: { set: 2, present: 3 }, manifests: { put: 4, present: 5 }, problems: 1, seconds: 6 },

@@ -2,7 +2,7 @@ import { algorithmOf, digestOf } from '../oci/digest.ts';
 import type { Digest, Incarnation, RepositoryName } from '../oci/names.ts';
 import { SessionIds } from '../registry/session-ids.ts';
 import { piecesOf } from '../storage/digest-object.ts';
-import type { Key, StagedPlace, StagedProgress, StagedWrite, StoredObject } from '../storage/driver.ts';
+import type { StagedPlace, StagedProgress, StagedWrite, StoredObject } from '../storage/driver.ts';
 import { ForeignUnreadable } from '../storage/foreign.ts';
 import { dataKey, uploadPrefix } from '../storage/paths.ts';
 import type { Import } from './ports.ts';
@@ -16,11 +16,12 @@ const SMALL_BYTES = 256 * 1024;
  */
 const UPLOADER = 'import';
 
-/** An object of the tree that is to become the blob `digest` of a repository. */
+/** Content of the source that is to become the blob `digest` of a repository. */
 export interface Wanted {
   readonly repo: RepositoryName;
   readonly digest: Digest;
-  readonly key: Key;
+  /** The digest under which the source has it. */
+  readonly target: Digest;
   readonly size: number;
   /** Whether its name is trusted, without reading its bytes. */
   readonly trusted: boolean;
@@ -41,20 +42,20 @@ export async function placeBytes(wanted: Wanted, run: Import): Promise<Placed | 
   return wanted.size <= SMALL_BYTES ? await writeBytes(wanted, run) : await sendBytes(wanted, run);
 }
 
-async function giveBytes({ digest, key, size, trusted }: Wanted, run: Import): Promise<Placed | undefined> {
+async function giveBytes({ digest, target, size, trusted }: Wanted, run: Import): Promise<Placed | undefined> {
   const { source, driver, tally, signal } = run;
   const inc = run.newIncarnation();
   const verification = trusted ? undefined : { digest, onBytes: (count: number) => tally.read(count), signal };
-  const way = await source.give(key, dataKey(inc), size, verification);
+  const way = await source.give(target, dataKey(inc), size, verification);
   if (way === undefined) return undefined;
   const given = (await driver.head(dataKey(inc)))?.size;
-  if (given !== size) throw new ForeignUnreadable(`${key} changed while it was taken over`);
+  if (given !== size) throw new ForeignUnreadable(`${target} changed while it was taken over`);
   await driver.confirm(dataKey(inc));
   return { inc, way };
 }
 
-async function writeBytes({ digest, key }: Wanted, run: Import): Promise<Placed | undefined> {
-  const bytes = await run.source.read(key);
+async function writeBytes({ digest, target }: Wanted, run: Import): Promise<Placed | undefined> {
+  const bytes = await run.source.read(target);
   if (bytes === undefined || digestOf(algorithmOf(digest), bytes) !== digest) return undefined;
   run.tally.read(bytes.length);
   const inc = run.newIncarnation();
@@ -64,9 +65,9 @@ async function writeBytes({ digest, key }: Wanted, run: Import): Promise<Placed 
 }
 
 /** Like an upload: in parts if the store is a bucket, hashed on the way. */
-async function sendBytes({ repo, digest, key, size }: Wanted, run: Import): Promise<Placed | undefined> {
+async function sendBytes({ repo, digest, target, size }: Wanted, run: Import): Promise<Placed | undefined> {
   const { driver, source } = run;
-  const object = await source.open(key);
+  const object = await source.open(target);
   if (object === undefined) return undefined;
   const algorithm = algorithmOf(digest);
   const owner = { repo, actor: UPLOADER };
@@ -82,7 +83,7 @@ async function sendBytes({ repo, digest, key, size }: Wanted, run: Import): Prom
     if (settled.state !== undefined) place = { ...place, state: settled.state };
     if (settled.digest !== digest) return undefined;
     committed = await driver.commit(place, size);
-    if (!committed) throw new ForeignUnreadable(`${key} changed while it was taken over`);
+    if (!committed) throw new ForeignUnreadable(`${target} changed while it was taken over`);
     return { inc: place.inc, way: 'sent' };
   } finally {
     if (!committed) await driver.discard(place);

@@ -5,16 +5,21 @@ import { parseManifest } from '../oci/manifest.ts';
 import type { Digest, RepositoryName } from '../oci/names.ts';
 import type { StoreReader } from '../storage/driver.ts';
 import { ForeignUnreadable } from '../storage/foreign.ts';
-import { broken, type LayerEntry, unsupported } from './layers.ts';
-import { contradictedKey, contradictionOf, mayContradict, problemOf, readManifest } from './manifests.ts';
+import { broken, type LayerEntry, missing, unsupported } from './layers.ts';
+import {
+  contradictedKey,
+  contradictionOf,
+  type ManifestEntry,
+  mayContradict,
+  problemOf,
+  readManifest,
+} from './manifests.ts';
 import type { Import } from './ports.ts';
 import type { Problem } from './report.ts';
 import { contradicted, dangling, differs, readTags, type TagEntry } from './tags.ts';
-import { blobKey, readLink } from './tree.ts';
 import type { Taker } from './walk.ts';
 
-export interface DryRunPorts
-  extends Pick<Import, 'source' | 'root' | 'tally' | 'signal' | 'yieldToRequests' | 'moveTags'> {
+export interface DryRunPorts extends Pick<Import, 'source' | 'tally' | 'signal' | 'yieldToRequests' | 'moveTags'> {
   /** Our store; undefined if there is none yet. */
   readonly reader: StoreReader | undefined;
 }
@@ -43,31 +48,29 @@ export class DryRun implements Taker {
   }
 
   async #layer(repo: RepositoryName, entry: LayerEntry): Promise<Problem | undefined> {
-    const { source, root, tally } = this.#ports;
+    const { source, tally } = this.#ports;
     const digest = parseDigest(entry.digest);
     if (digest === undefined) return unsupported(repo, entry.digest);
-    const target = await readLink(source, entry.key);
+    const target = await source.digestOf(entry);
     if (target === undefined) return broken(repo, digest);
-    const size = (await source.head(blobKey(root, target)))?.size;
+    const size = await source.sizeOf(target);
     if (this.#blobs.has(digest)) {
       tally.blob('present', size ?? 0);
       return undefined;
     }
-    if (size === undefined) {
-      return { problem: 'blob-missing', repo, digest, message: 'the tree links it, but its bytes are missing' };
-    }
+    if (size === undefined) return missing(repo, digest);
     this.#blobs.add(digest);
     tally.blob(this.#seen.has(digest) ? 'shared' : source.gives ? 'copied' : 'sent', size);
     this.#seen.add(digest);
     return undefined;
   }
 
-  async manifests(repo: RepositoryName, entries: readonly LayerEntry[]): Promise<void> {
+  async manifests(repo: RepositoryName, entries: readonly ManifestEntry[]): Promise<void> {
     await this.#begin(repo);
     for (const entry of entries) await this.#report(() => this.#manifest(repo, entry));
   }
 
-  async #manifest(repo: RepositoryName, entry: LayerEntry): Promise<Problem | undefined> {
+  async #manifest(repo: RepositoryName, entry: ManifestEntry): Promise<Problem | undefined> {
     const { tally } = this.#ports;
     const digest = parseDigest(entry.digest);
     if (digest === undefined) return unsupported(repo, entry.digest);
@@ -79,18 +82,18 @@ export class DryRun implements Taker {
     const bytes = await readManifest(repo, digest, entry, this.#ports);
     if (!(bytes instanceof Uint8Array)) return bytes;
     if (existing !== undefined) {
-      const contradiction = contradictionOf(existing, repo, digest, bytes);
+      const contradiction = contradictionOf(existing, repo, digest, bytes, entry.mediaType);
       if (contradiction === undefined) tally.manifests.present++;
       else this.#contradicted.add(contradictedKey(repo, digest));
       return contradiction;
     }
     let mediaType: string;
     try {
-      const facts = parseManifest(bytes, undefined);
+      const facts = parseManifest(bytes, entry.mediaType);
       mediaType = facts.mediaType;
-      const missing = facts.requiredBlobs.filter((each) => !this.#blobs.has(each));
-      if (missing.length > 0) {
-        const error = new RegistryError('manifest-references-unknown', '', { digests: missing });
+      const absent = facts.requiredBlobs.filter((each) => !this.#blobs.has(each));
+      if (absent.length > 0) {
+        const error = new RegistryError('manifest-references-unknown', '', { digests: absent });
         return problemOf(error, repo, digest, bytes);
       }
     } catch (error) {

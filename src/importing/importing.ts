@@ -1,35 +1,31 @@
-import { RegistryError } from '../oci/errors.ts';
 import { finish } from '../oci/strict-json.ts';
 import { ContentCache } from '../registry/content-cache.ts';
 import { Manifests } from '../registry/manifests.ts';
 import { NO_POLICY } from '../registry/policy.ts';
-import type { Key, StoreReader } from '../storage/driver.ts';
-import type { ForeignStore } from '../storage/foreign.ts';
+import type { StoreReader } from '../storage/driver.ts';
 import { DryRun } from './dry-run.ts';
 import { importLayers } from './layers.ts';
 import { importManifests } from './manifests.ts';
 import type { Import, ImportPorts } from './ports.ts';
 import type { ImportReport, ImportRequest } from './report.ts';
+import type { ImportSource } from './source.ts';
 import { importTags } from './tags.ts';
 import { type Listeners, Tally } from './tally.ts';
-import { entriesOf, rootOf } from './tree.ts';
-import { type Taker, walkTree } from './walk.ts';
+import { type Taker, walkSource } from './walk.ts';
 
 /** Effectively no cache: nothing reads a manifest that was just put. */
 const NO_CACHE_BYTES = 1;
 
 export interface ImportWish extends Pick<ImportRequest, 'trust' | 'moveTags' | 'counted'> {
-  readonly source: ForeignStore;
+  readonly source: ImportSource;
   readonly listeners: Listeners;
   readonly signal: AbortSignal;
 }
 
 /**
- * Takes over a registry that distribution wrote. It may be stopped at any point and repeated, because content that is already present
- * is skipped.
- * @throws RegistryError `request-invalid` if there is none in the source
+ * Takes over all that a source has. It may be stopped at any point and repeated, because content that is already present is skipped.
  */
-export async function importTree(wish: ImportWish, ports: ImportPorts): Promise<ImportReport> {
+export async function importAll(wish: ImportWish, ports: ImportPorts): Promise<ImportReport> {
   const deferred: (() => Promise<void>)[] = [];
   const manifests = new Manifests({
     ...ports,
@@ -41,9 +37,9 @@ export async function importTree(wish: ImportWish, ports: ImportPorts): Promise<
     // Awaited at the end, so that a failure fails the import.
     runInBackground: (_, work) => void deferred.push(work),
   });
-  const report = await walk(wish, ports.now, (root, tally) => {
+  const report = await walk(wish, ports, (tally) => {
     const { source, signal, trust, moveTags } = wish;
-    const run: Import = { ...ports, source, signal, trust, moveTags, root, tally, contradicted: new Set() };
+    const run: Import = { ...ports, source, signal, trust, moveTags, tally, contradicted: new Set() };
     return {
       layers: (repo, entries) => importLayers(repo, entries, run),
       manifests: (repo, entries) => importManifests(repo, entries, manifests, run),
@@ -54,41 +50,33 @@ export async function importTree(wish: ImportWish, ports: ImportPorts): Promise<
   return report;
 }
 
-export interface DryRunWish extends ImportWish, Pick<ImportPorts, 'now'> {
+export interface DryRunWish extends ImportWish, WalkingPorts {
   /** Our store; undefined if there is none yet. */
   readonly reader: StoreReader | undefined;
 }
 
-/** Finds what `importTree` would do. @throws RegistryError like importTree */
+/** What a walk needs of our side. */
+type WalkingPorts = Pick<ImportPorts, 'now' | 'isReserved'>;
+
+/** Finds what `importAll` would do. */
 export function showImport(wish: DryRunWish): Promise<ImportReport> {
-  const { source, signal, moveTags, reader, now } = wish;
+  const { source, signal, moveTags, reader } = wish;
   const yieldToRequests = async (): Promise<void> => {};
-  return walk(
-    wish,
-    now,
-    (root, tally) => new DryRun({ source, root, tally, signal, moveTags, reader, yieldToRequests }),
-  );
+  return walk(wish, wish, (tally) => new DryRun({ source, tally, signal, moveTags, reader, yieldToRequests }));
 }
 
 async function walk(
   { source, counted, listeners, signal }: ImportWish,
-  now: () => number,
-  takerOf: (root: Key, tally: Tally) => Taker,
+  { now, isReserved }: WalkingPorts,
+  takerOf: (tally: Tally) => Taker,
 ): Promise<ImportReport> {
-  const root = await rootOf(source);
-  if (root === undefined) {
-    throw new RegistryError(
-      'request-invalid',
-      `there is no registry in ${source.place}: name the folder or prefix that holds docker/registry/v2`,
-    );
-  }
   const tally = new Tally(listeners, now);
   const ended = new AbortController();
-  const counting = counted ? count(source, root, tally, AbortSignal.any([signal, ended.signal])) : undefined;
+  const counting = counted ? count(source, tally, AbortSignal.any([signal, ended.signal])) : undefined;
   // If the source fails, the walk fails too and reports it. The count is only for the progress display.
   const countingEnded = Promise.allSettled([counting]);
   try {
-    await walkTree(takerOf(root, tally), { source, root, tally, signal });
+    await walkSource(takerOf(tally), { source, isReserved, tally, signal });
   } finally {
     ended.abort();
     await countingEnded;
@@ -96,9 +84,9 @@ async function walk(
   return tally.report();
 }
 
-/** Counts links ahead of the walk, for the progress display. */
-async function count(source: ForeignStore, root: Key, tally: Tally, signal: AbortSignal): Promise<void> {
-  for await (const _ of entriesOf(source, root)) {
+/** Counts entries ahead of the walk, for the progress display. */
+async function count(source: ImportSource, tally: Tally, signal: AbortSignal): Promise<void> {
+  for await (const _ of source.entries()) {
     if (signal.aborted) return;
     tally.counted();
   }

@@ -11,9 +11,9 @@ import { dataKey } from '../storage/paths.ts';
 import { placeBytes } from './bytes.ts';
 import type { Import } from './ports.ts';
 import type { Problem, Way } from './report.ts';
-import { blobKey, readLink, type TreeEntry } from './tree.ts';
+import type { SourceEntry } from './source.ts';
 
-export type LayerEntry = Extract<TreeEntry, { kind: 'layer' | 'manifest' }>;
+export type LayerEntry = Extract<SourceEntry, { kind: 'layer' }>;
 
 /** Blobs that are looked up, read or copied concurrently. */
 const BLOB_CONCURRENCY = 16;
@@ -61,7 +61,7 @@ export async function importLayers(repo: RepositoryName, entries: readonly Layer
 
 /** @returns undefined if the repository already has it */
 async function prepare(repo: RepositoryName, entry: LayerEntry, run: Import): Promise<Ready | Problem | undefined> {
-  const { driver, projection, source, root, tally } = run;
+  const { driver, projection, source, tally } = run;
   const digest = parseDigest(entry.digest);
   if (digest === undefined) return unsupported(repo, entry.digest);
   const answer = await projection.blob(repo, digest);
@@ -76,20 +76,17 @@ async function prepare(repo: RepositoryName, entry: LayerEntry, run: Import): Pr
   }
   const damaged = existing === undefined ? {} : { damaged: existing.inc };
   try {
-    const target = await readLink(source, entry.key);
+    const target = await source.digestOf(entry);
     if (target === undefined) return broken(repo, entry.digest);
-    const key = blobKey(root, target);
-    const size = (await source.head(key))?.size;
-    if (size === undefined) {
-      return { problem: 'blob-missing', repo, digest, message: 'the tree links it, but its bytes are missing' };
-    }
+    const size = await source.sizeOf(target);
+    if (size === undefined) return missing(repo, digest);
     const shared = hint === undefined ? undefined : await sharedBytes({ digest, size }, hint, run);
     if (shared !== undefined && shared.inc !== existing?.inc) {
       return { digest, size, inc: shared.inc, way: 'shared', ...damaged };
     }
-    // Distribution stored the bytes under `target`, so it has not verified another digest of the same bytes.
+    // The source has the bytes under `target`, so it has not verified another digest of the same bytes.
     const trusted = run.trust && target === digest;
-    const placed = await placeBytes({ repo, digest, key, size, trusted }, run);
+    const placed = await placeBytes({ repo, digest, target, size, trusted }, run);
     if (placed === undefined) return wrong(repo, digest);
     return { digest, size, ...placed, ...damaged };
   } catch (error) {
@@ -134,6 +131,10 @@ export function unsupported(repo: string, digest: string): Problem {
 
 export function broken(repo: string, digest: string): Problem {
   return { problem: 'link-broken', repo, digest, message: 'its link holds no digest' };
+}
+
+export function missing(repo: string, digest: string): Problem {
+  return { problem: 'blob-missing', repo, digest, message: 'its bytes are missing in the source' };
 }
 
 export function wrong(repo: string, digest: string): Problem {

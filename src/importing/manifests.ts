@@ -5,12 +5,14 @@ import { MAX_MANIFEST_BYTES, parseManifest } from '../oci/manifest.ts';
 import { shapeOf } from '../oci/media-types.ts';
 import type { Digest, RepositoryName } from '../oci/names.ts';
 import type { Manifests } from '../registry/manifests.ts';
-import { type ForeignStore, ForeignUnreadable } from '../storage/foreign.ts';
+import { ForeignUnreadable } from '../storage/foreign.ts';
 import { dataKey } from '../storage/paths.ts';
-import { broken, each, type LayerEntry, unsupported, wrong } from './layers.ts';
+import { broken, each, missing, unsupported, wrong } from './layers.ts';
 import type { Import } from './ports.ts';
 import type { Problem } from './report.ts';
-import { blobKey, readLink } from './tree.ts';
+import type { ImportSource, SourceEntry } from './source.ts';
+
+export type ManifestEntry = Extract<SourceEntry, { kind: 'manifest' }>;
 
 /** Manifests that are put concurrently: they share slots of the log. */
 const MANIFEST_CONCURRENCY = 16;
@@ -18,7 +20,7 @@ const MANIFEST_CONCURRENCY = 16;
 /** Puts manifests of one repository whose blobs are present, like a push by digest. */
 export async function importManifests(
   repo: RepositoryName,
-  entries: readonly LayerEntry[],
+  entries: readonly ManifestEntry[],
   manifests: Manifests,
   run: Import,
 ): Promise<void> {
@@ -33,7 +35,7 @@ export async function importManifests(
 
 async function importManifest(
   repo: RepositoryName,
-  entry: LayerEntry,
+  entry: ManifestEntry,
   manifests: Manifests,
   run: Import,
 ): Promise<Problem | undefined> {
@@ -49,7 +51,8 @@ async function importManifest(
   const bytes = await readManifest(repo, digest, entry, run);
   if (!(bytes instanceof Uint8Array)) return bytes;
   run.tally.read(bytes.length);
-  const contradiction = existing === undefined ? undefined : contradictionOf(existing.mediaType, repo, digest, bytes);
+  const contradiction =
+    existing === undefined ? undefined : contradictionOf(existing.mediaType, repo, digest, bytes, entry.mediaType);
   if (contradiction !== undefined) {
     run.contradicted.add(contradictedKey(repo, digest));
     return contradiction;
@@ -60,7 +63,7 @@ async function importManifest(
   }
   try {
     const actor = { id: run.actor, label: run.actor };
-    await manifests.put(repo, { bytes, contentType: existing?.mediaType, digest, tags: [] }, actor);
+    await manifests.put(repo, { bytes, contentType: existing?.mediaType ?? entry.mediaType, digest, tags: [] }, actor);
   } catch (error) {
     const problem = error instanceof RegistryError ? problemOf(error, repo, digest, bytes) : undefined;
     if (problem === undefined) throw error;
@@ -75,7 +78,7 @@ export function contradictedKey(repo: string, digest: Digest): string {
 }
 
 /**
- * Whether the tree may contradict the media type that our store has. Images are never indexes and vice versa, so only
+ * Whether the source may contradict the media type that our store has. Images are never indexes and vice versa, so only
  * other types need a check.
  */
 export function mayContradict(mediaType: string): boolean {
@@ -83,19 +86,23 @@ export function mayContradict(mediaType: string): boolean {
   return shape !== 'image' && shape !== 'index';
 }
 
-/** The first push fixed the media type in our store, and an import may not change it either. */
+/**
+ * The first push fixed the media type in our store, and an import may not change it either.
+ * @param inSource the media type that the source keeps for it
+ */
 export function contradictionOf(
   mediaType: string,
   repo: string,
   digest: Digest,
   bytes: Uint8Array,
+  inSource?: string,
 ): Problem | undefined {
   if (!mayContradict(mediaType)) return undefined;
   let declared: string;
   try {
-    declared = parseManifest(bytes, undefined).mediaType;
+    declared = parseManifest(bytes, inSource).mediaType;
   } catch (error) {
-    // Distribution could not serve it either.
+    // The source could not serve it either.
     if (error instanceof RegistryError) return undefined;
     throw error;
   }
@@ -108,26 +115,19 @@ export function contradictionOf(
 export async function readManifest(
   repo: string,
   digest: Digest,
-  { key }: LayerEntry,
-  { source, root }: { readonly source: ForeignStore; readonly root: string },
+  entry: ManifestEntry,
+  { source }: { readonly source: ImportSource },
 ): Promise<Uint8Array<ArrayBuffer> | Problem> {
   try {
-    const target = await readLink(source, key);
+    const target = await source.digestOf(entry);
     if (target === undefined) return broken(repo, digest);
-    const size = (await source.head(blobKey(root, target)))?.size;
-    if (size === undefined) {
-      return {
-        problem: 'blob-missing',
-        repo,
-        digest,
-        message: 'the tree links this manifest, but its bytes are missing',
-      };
-    }
+    const size = await source.sizeOf(target);
+    if (size === undefined) return missing(repo, digest);
     if (size > MAX_MANIFEST_BYTES) {
       const message = `the manifest has ${size} bytes, more than ${MAX_MANIFEST_BYTES}`;
       return { problem: 'manifest-invalid', repo, digest, message };
     }
-    const bytes = await source.read(blobKey(root, target));
+    const bytes = await source.read(target);
     if (bytes === undefined || digestOf(algorithmOf(digest), bytes) !== digest) return wrong(repo, digest);
     return new Uint8Array(bytes);
   } catch (error) {

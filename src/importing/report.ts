@@ -1,6 +1,7 @@
 import { z } from 'zod';
+import { parseRepositoryName, type RepositoryName } from '../oci/names.ts';
 
-/** Why something in the tree was not imported. */
+/** Why something in the source was not imported. */
 const PROBLEMS = [
   'name-invalid',
   'tag-invalid',
@@ -28,19 +29,25 @@ export type Problem = z.infer<typeof problem>;
 export const importRequest = z.object({
   /** An absolute path, or s3://bucket/prefix. */
   source: z.string(),
+  /** What the source is: a registry of distribution, or a tar file with an OCI image layout. */
+  format: z.enum(['distribution', 'archive']),
+  /** The repository that gets all content of an archive. If absent, the archive names them. */
+  repository: z
+    .custom<RepositoryName>((value) => typeof value === 'string' && parseRepositoryName(value) !== undefined)
+    .optional(),
   /** Trust the digests of blobs without reading them. */
   trust: z.boolean(),
   /** Set tags that point elsewhere in our store to what the source has. */
   moveTags: z.boolean(),
-  /** Whether links are counted first, for the progress display. */
+  /** Whether entries are counted first, for the progress display. */
   counted: z.boolean(),
 });
 export type ImportRequest = z.infer<typeof importRequest>;
 
 export const importProgress = z.object({
-  /** Links processed so far. */
+  /** Entries processed so far. */
   done: z.number(),
-  /** Links in the tree, as far as they have been counted. */
+  /** Entries of the source, as far as they have been counted. */
   total: z.number(),
   repository: z.string(),
   /** Bytes read for verification or for sending. */
@@ -62,7 +69,7 @@ export const importReport = z.object({
     copied: amount,
     /** Read from the source and written here. */
     sent: amount,
-    /** Linked to bytes already in our store, mostly of another repository of the tree. */
+    /** Linked to bytes already in our store, mostly of another repository of the source. */
     shared: amount,
     present: amount,
   }),

@@ -7,9 +7,9 @@ import { each } from './layers.ts';
 import { contradictedKey } from './manifests.ts';
 import type { Import } from './ports.ts';
 import type { Problem } from './report.ts';
-import { readLink, type TreeEntry } from './tree.ts';
+import type { SourceEntry } from './source.ts';
 
-export type TagEntry = Extract<TreeEntry, { kind: 'tag' }>;
+export type TagEntry = Extract<SourceEntry, { kind: 'tag' }>;
 
 /** Links that are read concurrently. */
 const LINK_CONCURRENCY = 16;
@@ -53,7 +53,7 @@ export async function importTags(repo: RepositoryName, entries: readonly TagEntr
   for (const _ of entries) run.tally.done();
 }
 
-/** The digests that the tags of the tree point to. */
+/** The digests that the tags of the source point to. */
 export async function readTags(
   repo: RepositoryName,
   entries: readonly TagEntry[],
@@ -70,7 +70,7 @@ export async function readTags(
       return;
     }
     try {
-      const digest = await readLink(run.source, entry.key);
+      const digest = await run.source.digestOf(entry);
       if (digest !== undefined) tags.push({ tag, digest });
       else run.tally.problem({ problem: 'link-broken', repo, tag, message: 'its link holds no digest' });
     } catch (error) {

@@ -1,7 +1,9 @@
 import { algorithmOf, hexOf, parseDigest } from '../oci/digest.ts';
+import { RegistryError } from '../oci/errors.ts';
 import type { Digest } from '../oci/names.ts';
-import type { Key } from '../storage/driver.ts';
-import type { ForeignStore } from '../storage/foreign.ts';
+import type { Key, StoredObject } from '../storage/driver.ts';
+import type { ForeignStore, Given, Verification } from '../storage/foreign.ts';
+import type { ImportSource, SourceEntry } from './source.ts';
 
 /*
  * How distribution (registry:2 and registry:3) stores a registry, below docker/registry/v2/:
@@ -17,11 +19,6 @@ import type { ForeignStore } from '../storage/foreign.ts';
  * digest of the same bytes. In a listing all links of a repository are consecutive: blobs, then manifests, then tags.
  */
 
-/** A link that is imported; names and digests are not validated yet. */
-export type TreeEntry =
-  | { readonly kind: 'layer' | 'manifest'; readonly repo: string; readonly digest: string; readonly key: Key }
-  | { readonly kind: 'tag'; readonly repo: string; readonly tag: string; readonly key: Key };
-
 /** Where the tree may be, relative to the folder that the operator names. */
 const ROOTS = ['docker/registry/v2/', 'registry/v2/', 'v2/', ''] as const;
 
@@ -29,8 +26,68 @@ const BLOB = /^(?<repo>.+?)\/_layers\/(?<algorithm>[^/]+)\/(?<hex>[^/]+)\/link$/
 const MANIFEST = /^(?<repo>.+?)\/_manifests\/revisions\/(?<algorithm>[^/]+)\/(?<hex>[^/]+)\/link$/;
 const TAG = /^(?<repo>.+?)\/_manifests\/tags\/(?<tag>[^/]+)\/current\/link$/;
 
-/** Where the tree is in the source: empty, or with a trailing slash. undefined if there is none. */
-export async function rootOf(source: ForeignStore): Promise<Key | undefined> {
+/** A registry that distribution wrote. */
+export class DistributionTree implements ImportSource {
+  readonly place: string;
+  readonly gives: boolean;
+  readonly #store: ForeignStore;
+  /** Where the tree is in the store: empty, or with a trailing slash. */
+  readonly #root: Key;
+
+  private constructor(store: ForeignStore, root: Key) {
+    this.place = store.place;
+    this.gives = store.gives;
+    this.#store = store;
+    this.#root = root;
+  }
+
+  /** @throws RegistryError `request-invalid` if there is none */
+  static async open(store: ForeignStore): Promise<DistributionTree> {
+    const root = await rootOf(store);
+    if (root !== undefined) return new DistributionTree(store, root);
+    throw new RegistryError(
+      'request-invalid',
+      `there is no registry in ${store.place}: name the folder or prefix that holds docker/registry/v2`,
+    );
+  }
+
+  async *entries(): AsyncGenerator<SourceEntry> {
+    const prefix = `${this.#root}repositories/`;
+    for await (const { key } of this.#store.list(prefix)) {
+      const entry = entryOf(key, prefix);
+      if (entry !== undefined) yield entry;
+    }
+  }
+
+  /** The digest in a link; undefined if the link is missing, empty or torn. */
+  async digestOf({ key }: SourceEntry): Promise<Digest | undefined> {
+    const bytes = await this.#store.read(key);
+    return bytes === undefined ? undefined : parseDigest(new TextDecoder().decode(bytes).trim());
+  }
+
+  async sizeOf(digest: Digest): Promise<number | undefined> {
+    return (await this.#store.head(blobKey(this.#root, digest)))?.size;
+  }
+
+  read(digest: Digest): Promise<Uint8Array | undefined> {
+    return this.#store.read(blobKey(this.#root, digest));
+  }
+
+  open(digest: Digest): Promise<StoredObject | undefined> {
+    return this.#store.open(blobKey(this.#root, digest));
+  }
+
+  give(digest: Digest, to: Key, size: number, verification: Verification | undefined): Promise<Given | undefined> {
+    return this.#store.give(blobKey(this.#root, digest), to, size, verification);
+  }
+
+  close(): Promise<void> {
+    return this.#store.close();
+  }
+}
+
+/** undefined if there is no tree. */
+async function rootOf(source: ForeignStore): Promise<Key | undefined> {
   for (const root of ROOTS) {
     for (const folder of ['repositories/', 'blobs/']) {
       for await (const _ of source.list(root + folder)) return root;
@@ -43,7 +100,7 @@ export async function rootOf(source: ForeignStore): Promise<Key | undefined> {
  * @param prefix of all repositories
  * @returns undefined for other links, and for everything else
  */
-export function entryOf(key: Key, prefix: Key): TreeEntry | undefined {
+export function entryOf(key: Key, prefix: Key): SourceEntry | undefined {
   const path = key.slice(prefix.length);
   const manifest = MANIFEST.exec(path)?.groups;
   const found = manifest ?? BLOB.exec(path)?.groups;
@@ -55,23 +112,8 @@ export function entryOf(key: Key, prefix: Key): TreeEntry | undefined {
   return tag === undefined ? undefined : { kind: 'tag', repo: tag.repo ?? '', tag: tag.tag ?? '', key };
 }
 
-/** Every link that is imported; those of one repository are consecutive. */
-export async function* entriesOf(source: ForeignStore, root: Key): AsyncGenerator<TreeEntry> {
-  const prefix = `${root}repositories/`;
-  for await (const { key } of source.list(prefix)) {
-    const entry = entryOf(key, prefix);
-    if (entry !== undefined) yield entry;
-  }
-}
-
 /** The key of the bytes of a digest. */
 export function blobKey(root: Key, digest: Digest): Key {
   const hex = hexOf(digest);
   return `${root}blobs/${algorithmOf(digest)}/${hex.slice(0, 2)}/${hex}/data`;
-}
-
-/** The digest in a link; undefined if the link is missing, empty or torn. */
-export async function readLink(source: ForeignStore, key: Key): Promise<Digest | undefined> {
-  const bytes = await source.read(key);
-  return bytes === undefined ? undefined : parseDigest(new TextDecoder().decode(bytes).trim());
 }

@@ -82,6 +82,16 @@ export function readStoredManifest(bytes: Uint8Array, mediaType: string): Manife
   return factsOf(manifest, mediaTypeOf(manifest, mediaType));
 }
 
+/**
+ * The manifests that an index lists, with their media types; none for anything but an index.
+ * @param mediaType with which it was pushed
+ * @throws RegistryError `manifest-invalid`
+ */
+export function manifestDescriptors(bytes: Uint8Array, mediaType: string): readonly Descriptor[] {
+  if (shapeOf(mediaType) !== 'index') return [];
+  return descriptors(fieldsOf(parseStrictJson(bytes)).manifests, 'manifests');
+}
+
 function fieldsOf(json: StrictJson): Fields {
   if ('problem' in json) throw invalidManifest(json.problem);
   if (!isFields(json.value)) throw invalidManifest('a manifest is a JSON object');

@@ -2,7 +2,7 @@ import type { RepositoryState } from '../journal/fold.ts';
 import { READ_AHEAD, slotsAfter } from '../journal/log.ts';
 import { RegistryError } from '../oci/errors.ts';
 import type { Digest, RepositoryName, Tag } from '../oci/names.ts';
-import type { Page } from '../projection/projection.ts';
+import type { Page, SlotsShown } from '../projection/projection.ts';
 import { nameUnknown } from '../registry/require-repository.ts';
 import type { DiffSide } from './diff-side.ts';
 import type {
@@ -27,6 +27,7 @@ import { type RecordedTagChange, TagHistory } from './tag-history.ts';
 
 export interface HistoryPorts extends ManifestReads {
   readonly states: PastStates;
+  readonly views: SlotsShown;
   /** Lets other requests run. */
   readonly yieldToRequests: () => Promise<void>;
 }
@@ -49,7 +50,7 @@ export class HistoryService implements History {
     tag: Tag,
     { after, limit }: { readonly after: number; readonly limit: number },
   ): Promise<TagHistoryPage> {
-    const { driver, states, yieldToRequests } = this.#ports;
+    const { driver, states, views, yieldToRequests } = this.#ports;
     const before = after === 0 ? undefined : (await states.at(repo, { kind: 'slot', seq: after })).state.tag(tag);
     const history = new TagHistory(tag, before);
     const changes: RecordedTagChange[] = [];
@@ -62,6 +63,7 @@ export class HistoryService implements History {
       if (last % YIELD_EVERY === 0) await yieldToRequests();
     }
     if (last === 0) throw nameUnknown(repo);
+    await views.shown(repo, last);
     if (after === 0 && changes.length === 0) {
       throw new RegistryError('manifest-unknown', `${repo} never had a tag ${tag}`, { tag });
     }

@@ -20,6 +20,10 @@ class CountingDriver extends MemoryDriver {
   }
 }
 
+function ports(driver: MemoryDriver) {
+  return { driver, views: { shown: async () => {} }, yieldToRequests: async () => {} };
+}
+
 async function open(
   slots: readonly WrittenSlot[],
   { snapshots = [], now = LONG_AFTER, memory = 1e9 }: { snapshots?: number[]; now?: number; memory?: number } = {},
@@ -29,7 +33,7 @@ async function open(
   for (const seq of snapshots) {
     await driver.create(snapshotKey(REPO, seq), await encodeSnapshot(REPO, foldOf(slots.slice(0, seq))));
   }
-  return { driver, states: new PastStates({ driver, now: () => now, yieldToRequests: async () => {}, memory }) };
+  return { driver, states: new PastStates({ ...ports(driver), now: () => now, memory }) };
 }
 
 /** That many slots, one second apart, each of which sets a tag. */
@@ -73,7 +77,7 @@ describe('the state at a moment', () => {
     const behind = { ...(slots[3]?.batch ?? expect.unreachable()), at: new Date(slotTime(2)).toISOString() };
     await writeLog(driver, slots.slice(0, 3));
     await driver.create(slotKey(REPO, 4), new TextEncoder().encode(JSON.stringify(behind)));
-    const states = new PastStates({ driver, now: () => LONG_AFTER, yieldToRequests: async () => {}, memory: 1e9 });
+    const states = new PastStates({ ...ports(driver), now: () => LONG_AFTER, memory: 1e9 });
     expect((await states.at(REPO, { kind: 'time', until: slotTime(2) })).state.seq).toBe(2);
     expect((await states.at(REPO, { kind: 'time', until: slotTime(3) })).state.seq).toBe(4);
   });

@@ -3,6 +3,7 @@ import { RepositoryState } from '../journal/fold.ts';
 import { applySlot, nearestSnapshot, READ_AHEAD, readSlot, type Slot, slotsAfter } from '../journal/log.ts';
 import { RegistryError } from '../oci/errors.ts';
 import type { RepositoryName } from '../oci/names.ts';
+import type { SlotsShown } from '../projection/projection.ts';
 import { nameUnknown } from '../registry/require-repository.ts';
 import type { StoreReader } from '../storage/driver.ts';
 import { Semaphore } from '../system/semaphore.ts';
@@ -19,6 +20,7 @@ export interface PastState {
 
 export interface PastStatesPorts {
   readonly driver: StoreReader;
+  readonly views: SlotsShown;
   /** Milliseconds. */
   readonly now: () => number;
   /** Lets other requests run. */
@@ -106,7 +108,10 @@ export class PastStates {
     try {
       const { past, isHead } = await this.#read(repo, moment, deadline);
       const { seq } = past.state;
-      if (isHead) this.#heads.set(repo, seq);
+      if (isHead) {
+        await this.#ports.views.shown(repo, seq);
+        this.#heads.set(repo, seq);
+      }
       if (moment?.kind === 'slot' && seq < moment.seq) {
         if (seq === 0) throw nameUnknown(repo);
         throw new RegistryError('request-invalid', `the log of ${repo} ends at slot ${seq}`, { seq });

@@ -6,6 +6,7 @@ import { ScheduledDriver } from '../../test/support/scheduled.ts';
 import { REPO } from '../../test/support/slots.ts';
 import { setTags } from '../../test/support/writers.ts';
 import { accept } from '../journal/command.ts';
+import { foldLog } from '../journal/log.ts';
 import type { RegistryError } from '../oci/errors.ts';
 import type { RepositoryName, Tag } from '../oci/names.ts';
 import type { Key } from '../storage/driver.ts';
@@ -48,7 +49,7 @@ function openCounted(): { threads: Threads; driver: MemoryDriver; reads: Key[] }
 
 const visit = fc.record({
   repo: fc.constantFrom(...REPOSITORIES.slice(0, 2)),
-  writes: fc.boolean(),
+  does: fc.constantFrom('write', 'write', 'read', 'read', 'read the log'),
   thread: fc.nat({ max: 2 }),
 });
 const plans = fc.array(fc.array(visit, { maxLength: 5 }), { minLength: 2, maxLength: 3 });
@@ -63,17 +64,25 @@ describe('views of several threads', () => {
         fc.infiniteStream(fc.constantFrom<Fault>('none', 'none', 'none', 'before writing', 'after writing')),
         async (scheduler, plan, budget, faults) => {
           const fault = (): Fault => faults.next().value ?? 'none';
-          const threads = openThreads(new ScheduledDriver(scheduler, fault), 3, { budget });
+          const driver = new ScheduledDriver(scheduler, fault);
+          const threads = openThreads(driver, 3, { budget });
           /** Tags that a client has seen. They are never deleted. */
           const told = new Map<RepositoryName, Set<string>>(REPOSITORIES.map((repo) => [repo, new Set()]));
           const client = async (number: number): Promise<void> => {
-            for (const [index, { repo, writes, thread }] of (plan[number] ?? []).entries()) {
+            for (const [index, { repo, does, thread }] of (plan[number] ?? []).entries()) {
               const projection = threads[thread] as MemoryProjection;
               const known = told.get(repo) as Set<string>;
               const before = [...known];
-              if (writes) {
+              if (does === 'write') {
                 await projection.submit(repo, setTags(`${number}-${index}`));
                 known.add(`${number}-${index}`);
+                continue;
+              }
+              if (does === 'read the log') {
+                const { state } = await foldLog(driver, repo);
+                if (state.seq > 0) await projection.shown(repo, state.seq);
+                expect([...state.tags.keys()] as string[]).toEqual(expect.arrayContaining(before));
+                for (const tag of state.tags.keys()) known.add(tag);
                 continue;
               }
               const [tags, catalog] = [await tagsOf(projection, repo), await catalogOf(projection)];

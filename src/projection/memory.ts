@@ -15,6 +15,7 @@ import type {
   Projection,
   ReferrersQuery,
   Replayer,
+  SlotsShown,
 } from './projection.ts';
 import { aheadOf, Resident, type ResidentPorts } from './resident.ts';
 import { Follower } from './threads/follower.ts';
@@ -35,7 +36,7 @@ export interface MemoryProjectionPorts extends ResidentPorts {
  * Views folded from the log into this thread's memory, each repository on first use. If this process has locked the data folder
  * they are always current, or `heads` says whether they are. Otherwise each use probes the log for slots of other processes.
  */
-export class MemoryProjection implements Projection, Replayer {
+export class MemoryProjection implements Projection, Replayer, SlotsShown {
   readonly #ports: MemoryProjectionPorts;
   /** Least recently used first. */
   readonly #residents = new Map<RepositoryName, Resident>();
@@ -155,6 +156,22 @@ export class MemoryProjection implements Projection, Replayer {
   async newest(repo: RepositoryName): Promise<{ readonly exists: boolean; readonly seq: number }> {
     const { state } = await this.#fresh(repo);
     return { exists: state.exists, seq: state.seq };
+  }
+
+  /** Never folds a repository that is not in memory: its next use reads all slots anyway. */
+  async shown(repo: RepositoryName, seq: number): Promise<void> {
+    const { driver, heads } = this.#ports;
+    const resident = this.#residents.get(repo) ?? (await this.#folding.get(repo));
+    if (resident === undefined) {
+      if (heads === undefined) return;
+      const follower = new Follower(heads.of(repo));
+      if (follower.mustCount) await driver.confirm(slotKey(repo, seq));
+      follower.folded({ seq });
+      return;
+    }
+    if (resident.state.seq >= seq) return;
+    await resident.catchUp();
+    this.#reweigh(repo, resident);
   }
 
   /** What a repository uses at its newest slot. */

@@ -30,6 +30,16 @@ export interface ReferrersQuery {
   readonly after?: Digest | undefined;
 }
 
+/** What those need of the views who read slots from storage themselves. */
+export interface SlotsShown {
+  /**
+   * To be called with the last slot of a log, once its end was read and before anything is answered from it: afterwards no thread and no
+   * node gives an answer that is older. Otherwise a slot that is stored but not in the views yet could appear and disappear again.
+   * @throws RegistryError `unavailable`
+   */
+  shown(repo: RepositoryName, seq: number): Promise<void>;
+}
+
 /** `unknown`: the repository does not exist. */
 export type InRepository<T> = { readonly kind: 'unknown' } | { readonly kind: 'known'; readonly value: T };
 

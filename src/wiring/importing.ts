@@ -1,14 +1,19 @@
 import { statSync } from 'node:fs';
 import { resolve } from 'node:path';
+import { ImageArchive } from '../archive/image-archive.ts';
 import { createPacer } from '../collection/pace.ts';
 import type { Config } from '../config.ts';
 import { ControlClient } from '../control/client.ts';
 import type { RunImport } from '../control/imports.ts';
-import { importTree, showImport } from '../importing/importing.ts';
+import { importAll, showImport } from '../importing/importing.ts';
 import type { ImportPorts } from '../importing/ports.ts';
 import type { ImportReport, ImportRequest } from '../importing/report.ts';
+import type { ImportSource } from '../importing/source.ts';
 import type { Listeners } from '../importing/tally.ts';
-import { RegistryError } from '../oci/errors.ts';
+import { DistributionTree } from '../importing/tree.ts';
+import { RegistryError, unreachable } from '../oci/errors.ts';
+import type { RepositoryName } from '../oci/names.ts';
+import { PastNames } from '../past/past-names.ts';
 import type { Projection } from '../projection/projection.ts';
 import type { StoreReader } from '../storage/driver.ts';
 import { ForeignFolder } from '../storage/filesystem/foreign-folder.ts';
@@ -54,13 +59,14 @@ export function wireImports({ config, opened, projection, newIncarnation, serves
     newIncarnation,
     now: Date.now,
     grace: config.gcGrace,
+    isReserved: isReservedBy(config),
     yieldToRequests: serves ? pace : async () => {},
   };
   const begin = async (request: ImportRequest, listeners: Listeners, signal: AbortSignal): Promise<ImportReport> => {
     const target = driver.kind === 'filesystem' ? opened.place : undefined;
-    const source = openSource(config, request.source, target);
+    const source = await openSource(config, request, target);
     try {
-      return await importTree({ ...request, source, listeners, signal }, ports);
+      return await importAll({ ...request, source, listeners, signal }, ports);
     } finally {
       await source.close();
     }
@@ -85,11 +91,35 @@ export function wireImports({ config, opened, projection, newIncarnation, serves
   };
 }
 
+function isReservedBy({ pastPrefix }: Config): (name: RepositoryName) => boolean {
+  const names = new PastNames(pastPrefix);
+  return (name) => names.isReserved(name);
+}
+
 /**
  * @param target our data folder; undefined if our store is a bucket, or nothing is written
  * @throws RegistryError `request-invalid`, in one line
  */
-function openSource(config: Config, source: string, target: string | undefined): ForeignStore {
+async function openSource(config: Config, request: ImportRequest, target: string | undefined): Promise<ImportSource> {
+  const { source, format, repository } = request;
+  switch (format) {
+    case 'archive':
+      return await ImageArchive.open(resolve(source), repository);
+    case 'distribution': {
+      const store = openStoreOf(config, source, target);
+      try {
+        return await DistributionTree.open(store);
+      } catch (error) {
+        await store.close();
+        throw error;
+      }
+    }
+    default:
+      return unreachable(format);
+  }
+}
+
+function openStoreOf(config: Config, source: string, target: string | undefined): ForeignStore {
   const { bucket, prefix } = BUCKET.exec(source)?.groups ?? {};
   if (bucket === undefined) {
     const path = resolve(source);
@@ -152,10 +182,18 @@ export async function previewImport(
   listeners: Listeners,
 ): Promise<ImportReport> {
   const isFolder = reader !== undefined && config.storageDriver === 'filesystem';
-  const source = openSource(config, request.source, isFolder ? resolve(config.storagePath) : undefined);
+  const source = await openSource(config, request, isFolder ? resolve(config.storagePath) : undefined);
   try {
     const { signal } = new AbortController();
-    return await showImport({ ...request, source, listeners, signal, reader, now: Date.now });
+    return await showImport({
+      ...request,
+      source,
+      listeners,
+      signal,
+      reader,
+      now: Date.now,
+      isReserved: isReservedBy(config),
+    });
   } finally {
     await source.close();
   }

@@ -2,7 +2,7 @@ import type { RobotsLog } from '../access/robots/log.ts';
 import type { Config } from '../config.ts';
 import type { Doorbell } from '../feed/waiters.ts';
 import type { Incarnation, RepositoryName } from '../oci/names.ts';
-import type { Projection, Replayer } from '../projection/projection.ts';
+import type { Projection, Replayer, SlotsShown } from '../projection/projection.ts';
 import type { RequestSessions } from '../registry/sessions.ts';
 import type { WriteSwitch } from '../registry/write-switch.ts';
 import type { Lease } from '../replica/lease.ts';
@@ -62,7 +62,7 @@ export interface ShapeNotes {
 
 /** The parts in which the shapes differ: views and sessions. */
 export interface Shape {
-  readonly projection: Projection;
+  readonly projection: Projection & SlotsShown;
   /** Changes repositories if this store is a replica. */
   readonly replayer: Replayer;
   /** Decides which process follows, if there are several. */

@@ -8,6 +8,7 @@ import { PastNames } from '../past/past-names.ts';
 import { PastProjection } from '../past/past-projection.ts';
 import { PastRegistry } from '../past/past-registry.ts';
 import { PastStates } from '../past/past-states.ts';
+import type { SlotsShown } from '../projection/projection.ts';
 import type { Reference, Registry } from '../registry/interface.ts';
 import type { RegistryPorts } from '../registry/ports.ts';
 import { StoreRegistry } from '../registry/store-registry.ts';
@@ -15,6 +16,9 @@ import { AnswerDeadline } from '../rules/answer-deadline.ts';
 import { HistoryAccess } from '../rules/history-access.ts';
 import { WithPast } from '../rules/with-past.ts';
 import type { StoreReader } from '../storage/driver.ts';
+
+/** Of commands, which show what is stored and are no node. */
+const NO_VIEWS: SlotsShown = { shown: async () => {} };
 
 type OnPull = (repo: RepositoryName, reference: Reference) => void;
 
@@ -29,17 +33,17 @@ export interface Past {
 }
 
 /** @param ports those of the registry of today */
-export function openPast(config: Config, ports: RegistryPorts, access: AccessPolicy): Past {
+export function openPast(config: Config, ports: RegistryPorts, views: SlotsShown, access: AccessPolicy): Past {
   const names = new PastNames(config.pastPrefix);
   const { driver, positions, now } = ports;
-  const states = openStates(driver, config.pastMemory);
+  const states = openStates(driver, config.pastMemory, views);
   const content = new StoreRegistry({ ...ports, projection: new PastProjection(names, states) });
   const past = new PastRegistry({
     ...{ names, states, driver, access, positions, now },
     content: new AnswerDeadline(content),
   });
   return {
-    history: new HistoryAccess(openHistory(driver, states), access),
+    history: new HistoryAccess(openHistory(driver, states, views), access),
     addTo: (registry) => new WithPast(registry, past, names),
     withoutPast: (onPull) =>
       onPull && ((repo, reference) => names.parse(repo) === undefined && onPull(repo, reference)),
@@ -48,10 +52,10 @@ export function openPast(config: Config, ports: RegistryPorts, access: AccessPol
 }
 
 /** The states of repositories as they were. @param memory bytes */
-export function openStates(driver: StoreReader, memory: number): PastStates {
-  return new PastStates({ driver, now: Date.now, yieldToRequests: immediate, memory });
+export function openStates(driver: StoreReader, memory: number, views = NO_VIEWS): PastStates {
+  return new PastStates({ driver, views, now: Date.now, yieldToRequests: immediate, memory });
 }
 
-export function openHistory(driver: StoreReader, states: PastStates): HistoryService {
-  return new HistoryService({ driver, states, now: Date.now, yieldToRequests: immediate });
+export function openHistory(driver: StoreReader, states: PastStates, views = NO_VIEWS): HistoryService {
+  return new HistoryService({ driver, states, views, now: Date.now, yieldToRequests: immediate });
 }

@@ -2,7 +2,8 @@ import { afterAll, beforeAll, expect, test } from 'bun:test';
 import { randomBytes } from 'node:crypto';
 import { mkdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { TOOLS_WITHIN_MS } from '../support/command.ts';
+import { marina } from '../cli/marina.ts';
+import { run, TOOLS_WITHIN_MS, tools } from '../support/command.ts';
 import { digestOf, expectStatus } from '../support/oci.ts';
 import { cleanUp, type Server, startServer, temporaryFolder } from '../support/server.ts';
 import { type Docker, startDocker } from './dockerd.ts';
@@ -92,4 +93,30 @@ test('a pull of a deleted manifest reports manifest unknown', async () => {
   const digest = await push('deleted', 'v1');
   await expectStatus(202, `${server.url}/v2/docker/deleted/manifests/${digest}`, { method: 'DELETE' });
   await expect(command('pull', at('deleted:v1'))).rejects.toThrow('manifest unknown');
+});
+
+test('docker loads what was exported, and what it saved is loaded once skopeo has converted it', async () => {
+  await command('import', join(folder, 'files.tar'), at('archived:v1'));
+  await push('archived', 'v1');
+  const id = await inspect(at('archived:v1'), '{{.Id}}');
+  const exported = join(folder, 'exported.tar');
+  const { code, stderr } = await marina(server.dataPath, 'export', 'docker/archived:v1', '-o', exported);
+  expect([code, stderr]).toEqual([0, '']);
+  await command('rmi', '--force', id.trim());
+  expect(await command('load', `--input=${exported}`)).toContain('docker/archived:v1');
+  expect(await inspect('docker/archived:v1', '{{.Id}}')).toBe(id);
+
+  // This version saves its own format only, which the refusal says how to convert.
+  const saved = join(folder, 'saved.tar');
+  await command('save', `--output=${saved}`, 'docker/archived:v1');
+  const refused = await marina(server.dataPath, 'load', saved, 'docker/loaded');
+  expect([refused.code, refused.stderr]).toEqual([2, expect.stringContaining('skopeo copy docker-archive:')]);
+  const [skopeo] = await tools('skopeo');
+  const converted = join(folder, 'converted.tar');
+  await run([skopeo, '--insecure-policy', 'copy', `docker-archive:${saved}`, `oci-archive:${converted}:v1`]);
+  const loaded = await marina(server.dataPath, 'load', converted, 'docker/loaded');
+  expect([loaded.code, loaded.stderr]).toEqual([0, '']);
+  const layers = await inspect('docker/archived:v1', '{{json .RootFS.Layers}}');
+  await command('pull', at('loaded:v1'));
+  expect(await inspect(at('loaded:v1'), '{{json .RootFS.Layers}}')).toBe(layers);
 });

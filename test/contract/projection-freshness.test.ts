@@ -2,6 +2,7 @@
 import { describe, expect, test } from 'bun:test';
 import { accept } from '../../src/journal/command.ts';
 import { hashSlot } from '../../src/journal/events.ts';
+import { foldLog } from '../../src/journal/log.ts';
 import { RegistryError } from '../../src/oci/errors.ts';
 import type { Digest, RepositoryName, Tag } from '../../src/oci/names.ts';
 import { MemoryDriver } from '../../src/storage/memory/driver.ts';
@@ -44,6 +45,26 @@ describe('cost', () => {
     await a.projection.submit(REPO, setTags('x'));
     const push = () => Promise.all(['a', 'b', 'c'].map((tag) => a.projection.submit(REPO, setTags(tag))));
     expect(await scriptsOf(a, push)).toEqual(['ask', 'announce', 'apply']);
+  });
+});
+
+describe('a slot that was read from the log', () => {
+  test('is in the answers of every node once it was shown, though its writer died before it was in the view', async () => {
+    const [a, b] = [await world.node(), await world.node()];
+    await a.projection.submit(REPO, setTags('x'));
+    expect(await tagsOf(b.projection)).toEqual(['x']);
+    a.redis.before = async (name) => {
+      if (name === 'apply') throw new Error('killed');
+    };
+    expect(await a.projection.submit(REPO, setTags('y')).catch(String)).toBe('Error: killed');
+    const { state } = await foldLog(world.driver, REPO);
+    expect([...state.tags.keys()] as string[]).toEqual(['x', 'y']);
+    // The announcement is looked up after two seconds only.
+    expect(await tagsOf(b.projection)).toEqual(['x']);
+    await b.projection.shown(REPO, state.seq);
+    expect(await tagsOf((await world.node()).projection)).toEqual(['x', 'y']);
+    // What all have already costs one look at Redis.
+    expect(await scriptsOf(b, () => b.projection.shown(REPO, state.seq))).toEqual(['ask']);
   });
 });
 

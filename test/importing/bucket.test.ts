@@ -13,6 +13,7 @@ import { type Cluster, startCluster, stopClusters } from '../support/cluster.ts'
 import { attempt, TOOLS_WITHIN_MS } from '../support/command.ts';
 import { inBucket, inFolder, startDistribution, stopDistributions } from '../support/distribution.ts';
 import { configurationOf, plainClient, realPorts } from '../support/minio.ts';
+import { expectStatus } from '../support/oci.ts';
 import { cleanUp, startServer, temporaryFolder } from '../support/server.ts';
 import { checkEverything, type Pushed, pushEverything } from './tree.ts';
 
@@ -97,6 +98,25 @@ test('from a bucket into a folder and from a folder into a bucket, by reading an
   const up = await run(toBucket, 'import', tree);
   expect([up.code, up.summary.blobs.sent.bytes]).toEqual([0, other.blobBytes]);
   await checkEverything((await startServer(toBucket)).url, other);
+});
+
+test('an image is exported from the running cluster, and loaded into it and into a bucket', async () => {
+  const file = join(temporaryFolder('exported'), 'app.tar');
+  const exported = await run({ ...cluster.env }, 'export', 'team/app:v1', '-o', file);
+  expect([exported.code, exported.stderr]).toEqual([0, '']);
+  const { digest } = pushed.subject.descriptor;
+  const alone = await bucketStore('loaded');
+  for (const env of [{ ...cluster.env }, alone]) {
+    const { code, stderr, problems } = await run(env, 'load', file, 'loaded/app');
+    expect([code, stderr, problems]).toEqual([0, '', 0]);
+    expect((await run(env, 'fsck', '--scrub')).summary).toMatchObject({ faults: 0 });
+  }
+  for (const url of [cluster.url, (await startServer(alone)).url]) {
+    const { headers } = await expectStatus(200, `${url}/v2/loaded/app/manifests/v1`, { method: 'HEAD' });
+    expect(headers.get('docker-content-digest')).toBe(digest);
+    const { bytes } = await expectStatus(200, `${url}/v2/loaded/app/referrers/${digest}`);
+    expect(new TextDecoder().decode(bytes)).toContain(pushed.referrer.descriptor.digest);
+  }
 });
 
 test('an object too large for one CopyObject request is copied in parts', async () => {

@@ -1,5 +1,7 @@
 // Pins: what the registry had at a moment stays, whatever is deleted, until the pin ends.
 import { afterAll, expect, setDefaultTimeout, test } from 'bun:test';
+import { writeFileSync } from 'node:fs';
+import { join } from 'node:path';
 import { marina } from '../cli/marina.ts';
 import { expectStatus, type Image, image, pushImage } from '../support/oci.ts';
 import { cleanUp, type Server, startServer, temporaryFolder } from '../support/server.ts';
@@ -11,6 +13,11 @@ afterAll(cleanUp);
 const GRACE_MS = 3_000;
 const QUICK = { GC_GRACE: '3s', UPLOAD_EXPIRY: '4s', GC_ENABLED: 'false' };
 const FAR = '2099-01-01';
+
+/** The moment in the form that commands take. */
+function isoOf(compact: string): string {
+  return compact.toUpperCase().replace(/^(\d{4})(\d\d)(\d\d)T(\d\d)(\d\d)(\d\d)Z$/, '$1-$2-$3T$4:$5:$6Z');
+}
 
 async function removed(server: Server, repo: string, pushed: Image): Promise<void> {
   await expectStatus(202, `${server.url}/v2/${repo}/manifests/${pushed.descriptor.digest}`, { method: 'DELETE' });
@@ -33,32 +40,48 @@ async function statuses(server: Server, moment: string, repo: string, pushed: Im
   return await Promise.all(addresses.map(async (address) => (await fetch(address)).status));
 }
 
-test('a pin keeps what was live at its moment, and nothing else; without it, or after it, collection frees it', async () => {
-  const server = await startServer(QUICK);
+test('a pin keeps what was live at its moment, whatever clients and retention delete, and nothing else, until it ends', async () => {
+  const RETENTION_FILE = join(temporaryFolder('rules'), 'retention.yaml');
+  writeFileSync(RETENTION_FILE, "rules: [{repositories: ['ruled/*'], keep: [{tags: [latest]}], deleteUntagged: 1s}]");
+  const server = await startServer({ ...QUICK, RETENTION_FILE, RETENTION_INTERVAL: '1h' });
   const { url, dataPath } = server;
-  const [kept, later, shared] = [image(), image(), image()];
+  const [kept, later, shared, ruled] = [image(), image(), image(), image()];
   await pushImage(url, 'team/app', kept, 'v1');
   await pushImage(url, 'team/gone', shared, 'v1');
+  await pushImage(url, 'ruled/app', ruled, 'v1');
   const moment = compactNow();
   await nextSecond();
   await pushImage(url, 'team/app', later, 'v2');
   const afterwards = compactNow();
   await nextSecond();
   const pinned = await marina(dataPath, 'pin', moment, '--name', 'q3-audit', '--until', FAR);
-  expect(pinned).toMatchObject({ code: 0, stdout: expect.stringContaining('as q3-audit: 2 repositories, until 2099') });
+  expect(pinned).toMatchObject({ code: 0, stdout: expect.stringContaining('as q3-audit: 3 repositories, until 2099') });
   for (const each of [kept, later]) await removed(server, 'team/app', each);
   expect((await marina(dataPath, 'rm', 'team/gone')).code).toBe(0);
+  // Retention deletes from the present as if there were no pin: first the tag, then the manifest.
+  for (let run = 0; run < 2; run++) {
+    await nextSecond();
+    await nextSecond();
+    expect((await marina(dataPath, 'retention', '--wait')).code).toBe(0);
+  }
+  await expectStatus(404, `${url}/v2/ruled/app/manifests/${ruled.descriptor.digest}`);
   await collectAll(server);
   for (const [repo, pushed] of [
     ['team/app', kept],
     ['team/gone', shared],
+    ['ruled/app', ruled],
   ] as const) {
     expect(await statuses(server, moment, repo, pushed)).toEqual([200, 200, 200]);
   }
+  await expectStatus(200, `${url}/v2/at/${moment}/ruled/app/manifests/v1`);
+  const restored = await marina(dataPath, 'restore', 'ruled/app', 'v1', '--at', isoOf(moment));
+  expect([restored.code, restored.stderr]).toEqual([0, '']);
+  await expectStatus(200, `${url}/v2/ruled/app/manifests/v1`);
+  for (const { descriptor } of ruled.blobs) await expectStatus(200, `${url}/v2/ruled/app/blobs/${descriptor.digest}`);
   expect(await statuses(server, afterwards, 'team/app', later)).toEqual([404, 404, 404]);
 
   const [listed] = (await marina(dataPath, 'pins', '--json')).lines.map((line) => JSON.parse(line));
-  expect(listed).toMatchObject({ name: 'q3-audit', repositories: 2, until: '2099-01-01T23:59:59.999Z' });
+  expect(listed).toMatchObject({ name: 'q3-audit', repositories: 3, until: '2099-01-01T23:59:59.999Z' });
   expect((await marina(dataPath, 'unpin', 'q3-audit')).code).toBe(0);
   expect((await marina(dataPath, 'pins')).stdout).toBe('there are no pins\n');
   await collectAll(server);

@@ -12,6 +12,7 @@ import type {
   Projection,
   ReferrersQuery,
   Replayer,
+  SlotsShown,
 } from '../projection.ts';
 import { Catalog } from './catalog.ts';
 import { RedisGone, type Reply } from './commands.ts';
@@ -32,6 +33,8 @@ import { ask, RedisView, type ViewPorts } from './view.ts';
 const UNKNOWN = { kind: 'unknown' } as const;
 /** After this many verifications in a row the view changes too fast, and the read is served from storage. */
 const ATTEMPTS = 4;
+/** Another node brings the view up to date meanwhile. */
+const SHOWN_RETRY_MS = 50;
 /** Characters of records in one page of referrers. */
 const MAX_PAGE_CHARACTERS = 8 * 1024 * 1024;
 
@@ -46,7 +49,7 @@ interface Writing {
  * The views in Redis, shared by all nodes. Each read is one round trip. A view that may be stale is verified against the log
  * first, and while Redis is gone reads are served from the log (DESIGN 6).
  */
-export class RedisProjection implements Projection, Replayer {
+export class RedisProjection implements Projection, Replayer, SlotsShown {
   readonly #ports: RedisProjectionPorts;
   readonly #viewPorts: ViewPorts;
   readonly #catalog: Catalog;
@@ -181,6 +184,18 @@ export class RedisProjection implements Projection, Replayer {
       return found && { exists: found.exists, seq: found.seq };
     };
     return await this.#read(repo, { exists: false, seq: 0 }, inRedis, () => this.#ports.fold.newest(repo));
+  }
+
+  async shown(repo: RepositoryName, seq: number): Promise<void> {
+    for (let attempt = 0; attempt < ATTEMPTS; attempt++) {
+      if ((await this.newest(repo)).seq >= seq) return;
+      try {
+        if ((await this.#healer.heal(repo)) === 'busy') await this.#ports.sleep(SHOWN_RETRY_MS);
+      } catch (error) {
+        if (!isMalformed(error) && !(error instanceof RedisGone)) throw error;
+      }
+    }
+    throw new RegistryError('unavailable', `the newest change of ${repo} cannot be shown yet: try again`);
   }
 
   #open(repo: RepositoryName): Writing {

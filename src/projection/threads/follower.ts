@@ -40,8 +40,13 @@ export class Follower {
     return this.#head.slots();
   }
 
-  /** To be called when the fold is complete, before anything depends on it. */
-  folded({ seq }: RepositoryState): void {
+  /** Whether a slot that was found may be one that its creator has not counted yet. */
+  get mustCount(): boolean {
+    return this.#head.isAnnounced;
+  }
+
+  /** To be called when all slots were read, before anything depends on them. */
+  folded({ seq }: Pick<RepositoryState, 'seq'>): void {
     if (seq === 0 || !this.#head.isAnnounced) return;
     this.#seen = this.#head.countSlot(this.#seen);
     this.#head.countExistence();
