@@ -217,6 +217,23 @@ describe('a backup', () => {
     expect(await open.driver.head(dataKey(inc))).toBeUndefined();
   });
 
+  test('that is interrupted ends its hold', async () => {
+    const open = openRegistry();
+    await open.push(A, text('one'));
+    const interrupted = new AbortController();
+    let wasHeld = false;
+    const pace = async (): Promise<void> => {
+      wasHeld = (await readHolds(open.driver)).length === 1;
+      interrupted.abort();
+    };
+    const archive = new MemoryArchive();
+    const running = backUp(portsOf(open, archive, { pace, signal: interrupted.signal }));
+    expect(await running.catch((error: unknown) => error)).toBe(interrupted.signal.reason);
+    expect(wasHeld).toBe(true);
+    expect(await readHolds(open.driver)).toEqual([]);
+    expect(await new BackupPlace(archive).list()).toEqual([]);
+  });
+
   test('that was killed is continued: what may be torn is read again', async () => {
     const open = openRegistry();
     const digest = await open.push(A, text('whole'));
