@@ -36,6 +36,7 @@ import { openFeed } from './wiring/feed.ts';
 import { type Listeners, openListeners } from './wiring/listeners.ts';
 import { receiveNews } from './wiring/news.ts';
 import type { Shape, ShapePorts } from './wiring/node-ports.ts';
+import { wireOverview } from './wiring/overview.ts';
 import { openPast } from './wiring/past.ts';
 import { openPulls } from './wiring/pulls.ts';
 import { openQuotas } from './wiring/quotas.ts';
@@ -103,6 +104,7 @@ export async function wire(settings: Config, logs: Logs, version: string, thread
   const folderThread = config.storageDriver === 'filesystem' && redisUrl === undefined ? thread : ALONE;
   const quotas = openQuotas({ logger, telemetry, thread });
   const onRules = (rules: AccessRules): void => quotas.use(rules.quotas);
+  const overview = wireOverview(quotas.feed);
   const accessFiles = await openAccessFiles(config, { logger, telemetry, onRules, thread });
   const webhookFile = thread.kind === 'other' ? undefined : await openWebhookFile(config, { logger, telemetry });
   const tls = await openTls(config, { logger, telemetry, thread });
@@ -123,7 +125,7 @@ export async function wire(settings: Config, logs: Logs, version: string, thread
     policy,
     pulls,
     expiring,
-    usage: quotas.feed,
+    usage: overview.feed,
     webhookFile,
     writes,
     robots,
@@ -212,6 +214,12 @@ export async function wire(settings: Config, logs: Logs, version: string, thread
   const server = createServer({
     registry,
     history: past.history,
+    overview: overview.open({
+      ...{ opened, newId, logger, telemetry, thread, folderThread },
+      counted: shape.counted,
+      access: access.policy,
+      expiring: () => expiring?.announced() ?? [],
+    }),
     inspection: new Inspector({ registry, memory: INSPECTION_MEMORY, now: () => performance.now() }),
     changes: feed.changes,
     ending: ending.signal,
@@ -261,6 +269,7 @@ export async function wire(settings: Config, logs: Logs, version: string, thread
       await replication.close();
       access.close();
       await quotas.close();
+      await overview.close();
       closeSwitch();
       expiring?.close();
       webhookFile?.close();

@@ -4,6 +4,7 @@ import type { TokenIssuer } from '../access/tokens/token-issuer.ts';
 import type { ChangesForCallers } from '../feed/feed.ts';
 import type { Inspection } from '../inspection/interface.ts';
 import type { RepositoryName } from '../oci/names.ts';
+import type { Overview } from '../overview/interface.ts';
 import type { History } from '../past/interface.ts';
 import type { Reference, Registry } from '../registry/interface.ts';
 import type { LocalSource } from '../replica/interface.ts';
@@ -18,6 +19,8 @@ export interface HandlerPorts {
   readonly registry: Registry;
   /** What the logs tell of the past, for /api/v1. */
   readonly history: History;
+  /** What all repositories have. */
+  readonly overview: Overview;
   /** What manifests mean to people. */
   readonly inspection: Inspection;
   readonly changes: ChangesForCallers;

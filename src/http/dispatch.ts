@@ -2,6 +2,7 @@ import { unreachable } from '../oci/errors.ts';
 import { getChanges } from './api/changes.ts';
 import { getDiff, getDocument, getRepository, getTagHistory } from './api/handlers.ts';
 import { getComparison, getManifestDetails, getPackages } from './api/manifest-handlers.ts';
+import { getRepositories, getSharers, getStorage, getTags, getTotals, searchAll } from './api/overview-handlers.ts';
 import {
   getReplication,
   getReplicationCollection,
@@ -89,6 +90,18 @@ export function dispatch(route: Route, context: RequestContext, ports: HandlerPo
       return getRepository(route, context, ports);
     case 'api-diff':
       return getDiff(route, context, ports);
+    case 'api-search':
+      return searchAll(route, context, ports);
+    case 'api-repositories':
+      return getRepositories(route, context, ports);
+    case 'api-tags':
+      return getTags(route, context, ports);
+    case 'api-totals':
+      return getTotals(route, context, ports);
+    case 'api-storage':
+      return getStorage(route, context, ports);
+    case 'api-sharers':
+      return getSharers(route, context, ports);
     case 'api-manifest':
       return getManifestDetails(route, context, ports);
     case 'api-packages':

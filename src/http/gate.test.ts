@@ -29,12 +29,23 @@ const ADMIN = 'registry:admin:*';
 const PULL = 'repository:team/app:pull';
 const PUSH = 'repository:team/app:pull,push';
 
+/** Kinds of requests that need nothing. */
+type Open =
+  | 'page'
+  | 'token-get'
+  | 'token-post'
+  | 'api-document'
+  | 'api-search'
+  | 'api-repositories'
+  | 'api-totals'
+  | 'api-storage';
+
 /**
  * Every kind of request that needs something: what, what the challenge asks for, and how someone who has proved who they are is
  * refused.
  */
 const ROWS: {
-  readonly [K in Exclude<RouteKind, 'token-get' | 'token-post' | 'api-document' | 'page'>]: [
+  readonly [K in Exclude<RouteKind, Open>]: [
     Extract<Route, { kind: K }>,
     Requirement,
     string | undefined,
@@ -68,6 +79,8 @@ const ROWS: {
   'api-repository': [{ kind: 'api-repository', repo, n: 1 }, pull, PULL, 'hidden'],
   'api-diff': [{ kind: 'api-diff', repo, from: moment, to: moment }, pull, PULL, 'hidden'],
   'api-manifest': [{ kind: 'api-manifest', repo, reference }, pull, PULL, 'hidden'],
+  'api-tags': [{ kind: 'api-tags', repo, sort: 'time', after: 0, n: 1 }, pull, PULL, 'hidden'],
+  'api-sharers': [{ kind: 'api-sharers', repo, digest }, pull, PULL, 'hidden'],
   'api-packages': [{ kind: 'api-packages', repo, reference, after: 0, n: 1 }, pull, PULL, 'hidden'],
   'api-compare': [
     { kind: 'api-compare', a: { repo, reference }, b: { repo: from, reference } },

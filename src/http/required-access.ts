@@ -26,6 +26,8 @@ export function requiredAccess(route: Route): RequiredAccess | undefined {
     case 'api-diff':
     case 'api-manifest':
     case 'api-packages':
+    case 'api-tags':
+    case 'api-sharers':
       return { requirements: [on(route.repo, 'pull')], wishes: [], refusal: 'hidden' };
     case 'api-compare':
       return { requirements: [on(route.a.repo, 'pull'), on(route.b.repo, 'pull')], wishes: [], refusal: 'hidden' };
@@ -60,6 +62,11 @@ export function requiredAccess(route: Route): RequiredAccess | undefined {
     // The policy is applied to each requested scope.
     case 'token-get':
     case 'token-post':
+    // They tell only of the repositories that the caller may list.
+    case 'api-search':
+    case 'api-repositories':
+    case 'api-totals':
+    case 'api-storage':
     // It tells nothing about what is stored.
     case 'api-document':
       return { requirements: [], wishes: [], refusal: 'denied' };

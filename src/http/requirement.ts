@@ -8,7 +8,7 @@ export type Requirement =
 
 /** The access that a request needs, which is checked before anything is looked up. */
 export interface RequiredAccess {
-  /** All of these must be met. Only the token endpoint and the OpenAPI document have none. */
+  /** All of these must be met. Those of the token endpoint, of the OpenAPI document and of overviews are empty. */
   readonly requirements: readonly Requirement[];
   /** Optional access. The challenge also asks for it, so that the client's token has it. */
   readonly wishes: readonly Requirement[];

@@ -61,9 +61,15 @@ export async function loadExpiring(driver: Pick<StoreReader, 'read'>): Promise<r
 
 /** The announced tags, for lookups. */
 export class ExpiringTags {
+  #all: readonly ExpiringTag[] = [];
   #digests = new Map<string, Digest>();
 
+  get all(): readonly ExpiringTag[] {
+    return this.#all;
+  }
+
   replace(tags: readonly ExpiringTag[]): void {
+    this.#all = tags;
     this.#digests = new Map(tags.map(({ repo, tag, digest }) => [`${repo}:${tag}`, digest]));
   }
 

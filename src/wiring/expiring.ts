@@ -1,3 +1,4 @@
+import type { StorageReport } from '../overview/interface.ts';
 import { EXPIRY_NOTICE, ExpiringTags, loadExpiring } from '../retention/expiring.ts';
 import type { RetentionPolicy } from '../retention/policy.ts';
 import type { ExpiryNotices } from '../rules/expiry-warnings.ts';
@@ -8,8 +9,12 @@ import type { OpenedStore } from './store.ts';
 /** Another process may run retention, so its announcements are read from the store at this interval. */
 const RELOAD_EVERY_MS = 5 * 60_000;
 
+type AnnouncedTag = StorageReport['expiring'][number];
+
 export interface ExpiryWatch {
   readonly notices: ExpiryNotices;
+  /** The tags that the last run has announced. */
+  readonly announced: () => readonly AnnouncedTag[];
   /** To be called when a retention run has ended in this process. */
   readonly reload: () => Promise<void>;
   readonly close: () => void;
@@ -37,6 +42,7 @@ export function watchExpiring(
       isExpiring: (repo, tag, digest) => tags.isExpiring(repo, tag, digest),
       expiresWhenPushed: (repo, tag) => !policy.keepsPushed(repo, tag, EXPIRY_NOTICE),
     },
+    announced: () => tags.all.map(({ repo, tag, digest }) => ({ repository: repo, tag, digest })),
     reload,
     close: stop,
   };

@@ -152,6 +152,15 @@ function readApi(name: string, rest: string, granted: Variant['granted']): Varia
   return { ...read(name, rest, granted), prepare };
 }
 
+/** What it tells depends on the caller, but anyone may ask. */
+function overview(target: string): Variant {
+  return {
+    ...{ name: `of ${target}`, needs: 'nothing', scope: () => undefined, refusal: 'denied' },
+    prepare: async () => ({ method: 'GET', target: `/api/v1/${target}` }),
+    granted: always(200),
+  };
+}
+
 function write(name: string, rest: Pick<Variant, 'prepare' | 'granted'> & Partial<Variant>): Variant {
   return { name, needs: 'create', scope: push, refusal: 'denied', ...rest };
 }
@@ -336,6 +345,12 @@ export const ROWS: { readonly [K in RouteKind]: readonly [Variant, ...Variant[]]
     readApi('of a difference of slots', 'diff?from=1&to=2', ofPlace(200, 404)),
     readApi('of a difference of manifests', `diff?from=${TAG}&to=${digestOf(MANIFEST)}`, ofPlace(200, 404)),
   ],
+  'api-search': [overview('search?q=team')],
+  'api-repositories': [overview('repositories')],
+  'api-totals': [overview('totals')],
+  'api-storage': [overview('storage')],
+  'api-tags': [readApi('of described tags', 'tags', ofPlace(200, 404))],
+  'api-sharers': [readApi('of who shares a blob', `blobs/${BLOB_DIGEST}/sharers`, ofPlace(200, 404))],
   'api-manifest': [readApi('of what a manifest contains', `manifests/${TAG}`, ofPlace(200, 404))],
   'api-packages': [readApi('of the packages of a manifest', `manifests/${TAG}/packages`, ofPlace(200, 404))],
   'api-compare': [

@@ -89,7 +89,7 @@ export function requestOf(route: Route, encode: (part: string) => string): [meth
     }
     case 'api-tag-history': {
       const { tag, after, n } = route;
-      return ['GET', `${apiOf(route.repo, encode)}tags/${encode(tag)}/history${query({ after, n })}`];
+      return ['GET', `${apiOf(route.repo, encode)}/tags/${encode(tag)}/history${query({ after, n })}`];
     }
     case 'api-replication':
       return ['GET', REPLICATION];
@@ -110,13 +110,27 @@ export function requestOf(route: Route, encode: (part: string) => string): [meth
     case 'api-diff':
       return [
         'GET',
-        `${apiOf(route.repo, encode)}diff${query({ from: sideText(route.from), to: sideText(route.to) })}`,
+        `${apiOf(route.repo, encode)}/diff${query({ from: sideText(route.from), to: sideText(route.to) })}`,
       ];
+    case 'api-search':
+    case 'api-repositories':
+    case 'api-storage': {
+      const { kind, ...parameters } = route;
+      return ['GET', `/api/v1/${kind.slice('api-'.length)}${query(parameters)}`];
+    }
+    case 'api-totals':
+      return ['GET', '/api/v1/totals'];
+    case 'api-tags': {
+      const { sort, q, after, n } = route;
+      return ['GET', `${apiOf(route.repo, encode)}/tags${query({ sort, q, after, n })}`];
+    }
+    case 'api-sharers':
+      return ['GET', `${apiOf(route.repo, encode)}/blobs/${encode(route.digest)}/sharers`];
     case 'api-manifest':
-      return ['GET', `${apiOf(route.repo, encode)}manifests/${reference()}`];
+      return ['GET', `${apiOf(route.repo, encode)}/manifests/${reference()}`];
     case 'api-packages': {
       const { q, after, n } = route;
-      return ['GET', `${apiOf(route.repo, encode)}manifests/${reference()}/packages${query({ q, after, n })}`];
+      return ['GET', `${apiOf(route.repo, encode)}/manifests/${reference()}/packages${query({ q, after, n })}`];
     }
     case 'api-compare':
       return ['GET', `/api/v1/compare${query({ a: addressText(route.a), b: addressText(route.b) })}`];
@@ -130,7 +144,7 @@ export function requestOf(route: Route, encode: (part: string) => string): [meth
   }
 }
 
-/** With a slash at the end, which ends the name. */
+/** With a slash at the end, which ends the name; what follows begins with another one. */
 function apiOf(repo: RepositoryName, encode: (part: string) => string): string {
   return `/api/v1/repositories/${repo.split('/').map(encode).join('/')}/`;
 }
@@ -185,6 +199,8 @@ export const references = fc.oneof(
 const optionalText = fc.option(fc.string({ unit: 'grapheme' }), { nil: undefined });
 const pages = { n: fc.option(fc.nat(), { nil: undefined }), last: optionalText };
 const pageSizes = fc.integer({ min: 1, max: 1_000 });
+const shortPages = fc.integer({ min: 1, max: 500 });
+const parts = fc.integer({ min: 1, max: 200 });
 const ofRepo = { repo: repositoryNames };
 const addresses = fc.record({ repo: repositoryNames, reference: references });
 const searched = fc.string({ unit: 'grapheme', maxLength: 60 });
@@ -261,6 +277,27 @@ export const routes: fc.Arbitrary<Route> = fc.oneof(
   ),
   fc.record({ ...ofRepo, kind: one('api-tag-history'), tag: tags, after: fc.nat(), n: pageSizes }),
   fc.record({ ...ofRepo, kind: one('api-diff'), from: diffSides, to: diffSides }),
+  fc.record({ kind: one('api-search'), q: searched, after: fc.nat(1e6), n: shortPages }),
+  fc.record(
+    {
+      ...{ kind: one('api-repositories'), sort: fc.constantFrom('name', 'pushed', 'size'), q: searched },
+      ...{ under: repositoryNames, after: fc.string({ maxLength: 60 }), n: shortPages },
+    },
+    { requiredKeys: ['kind', 'sort', 'n'] },
+  ),
+  fc.record({ kind: one('api-totals') }),
+  fc.record(
+    { kind: one('api-storage'), repository: repositoryNames, n: parts, parts },
+    { requiredKeys: ['kind', 'n', 'parts'] },
+  ),
+  fc.record(
+    {
+      ...{ ...ofRepo, kind: one('api-tags'), sort: fc.constantFrom('time', 'name', 'version') },
+      ...{ q: searched, after: fc.nat(1e6), n: pageSizes },
+    },
+    { requiredKeys: ['repo', 'kind', 'sort', 'after', 'n'] },
+  ),
+  fc.record({ ...ofRepo, kind: one('api-sharers'), digest: digests }),
   fc.record({ ...ofRepo, kind: one('api-manifest'), reference: references }),
   fc.record(
     { ...ofRepo, kind: one('api-packages'), reference: references, q: searched, after: fc.nat(1e6), n: pageSizes },

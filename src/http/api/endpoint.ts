@@ -59,16 +59,19 @@ export function endpoint<const Kind extends string, Params extends z.ZodObject, 
   };
 }
 
-/** A slash at the end of a path ends a repository's name: `repositories/a/diff/` is the repository `a/diff`. */
+/**
+ * A slash after a repository's name ends it: `repositories/a/diff/` is the repository `a/diff`, `repositories/a/manifests//tags` are the
+ * tags of `a/manifests`, and `repositories/a/manifests/tags` is the manifest `tags` of `a`.
+ */
 function patternOf(template: string): RegExp {
   const source = template
     .split(/\{(\w+)\}/)
     .map((part, index) => {
       if (index % 2 === 0) return RegExp.escape(part);
-      return part === 'repo' ? '(?<repo>.+?)' : `(?<${part}>[^/]+)`;
+      return part === 'repo' ? '(?<repo>.+?)/?' : `(?<${part}>[^/]+)`;
     })
     .join('');
-  return new RegExp(`^${source}${template.endsWith('{repo}') ? '/?' : ''}$`);
+  return new RegExp(`^${source}$`);
 }
 
 /** @throws RegistryError `request-invalid` for a parameter that is given twice */

@@ -3,6 +3,7 @@ import { CHANGE_TYPES } from '../../feed/change.ts';
 import { endpoint } from './endpoint.ts';
 import * as field from './fields.ts';
 import { comparison, manifest, packages } from './manifest-endpoints.ts';
+import { repositories, search, sharers, storage, tags, totals } from './overview-endpoints.ts';
 import { REPLICATION_ENDPOINTS } from './replication-endpoints.ts';
 
 /** What a page of a list may hold, and what it holds by default. */
@@ -167,11 +168,17 @@ export const changes = endpoint({
 export const ENDPOINTS = [
   document,
   changes,
+  search,
+  repositories,
+  totals,
+  storage,
   comparison,
   tagHistory,
-  repositoryDiff,
   packages,
   manifest,
+  sharers,
+  repositoryDiff,
+  tags,
   repository,
   ...REPLICATION_ENDPOINTS,
 ] as const;

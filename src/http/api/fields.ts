@@ -24,6 +24,7 @@ export function text<T>(parse: (text: string) => T | undefined, forms: string) {
 export const repo = text(parseRepositoryName, 'a repository name').describe(
   'Name of the repository. Its slashes are part of the path and must not be percent-encoded. A slash after the name ends it: repositories/a/diff/ is the repository a/diff.',
 );
+export const repositoryName = text(parseRepositoryName, 'a repository name');
 export const tag = text(parseTag, 'a tag').describe('A tag.');
 export const moment = text(parseMoment, MOMENT_FORMS).describe(
   'A moment: a slot number, or a time in ISO 8601. A time to the second is the end of that second, a date the end of that day in UTC.',
@@ -64,6 +65,14 @@ function parseManifestAddress(
   const found = parseReference(value.slice(mark + 1));
   if (repo === undefined || found === undefined || (found.kind === 'digest') !== at >= 0) return undefined;
   return { repo, reference: found };
+}
+
+/** One of several words; the first is used if there is none. */
+export function oneOf<const Word extends string>(words: readonly [Word, ...Word[]]) {
+  return z
+    .enum(words)
+    .default(words[0])
+    .describe(`${words.join(', ')}; ${words[0]} by default.`);
 }
 
 export function count(fallback: number, max: number) {
@@ -111,6 +120,9 @@ export const wait = text((value) => {
   .describe(`How long to wait for a change if there is none, from 0s to ${MAX_WAIT_S}s; 0s by default.`);
 
 /** Fields of answers. */
+export const contentKind = z
+  .enum(['image', 'index', 'helm-chart', 'wasm', 'model', 'signature', 'sbom', 'attestation', 'readme', 'artifact'])
+  .describe('What it is to people, judged by its media types.');
 export const digest = z.string().describe('A digest, such as sha256:….');
 export const time = z.string().describe('ISO 8601, UTC.');
 export const bytes = z.int().nonnegative();

@@ -8,9 +8,7 @@ const MAX_PAGE = 1_000;
 const optionalText = z.string().optional();
 const texts = z.array(z.string());
 const named = z.record(z.string(), z.string());
-const kind = z
-  .enum(['image', 'index', 'helm-chart', 'wasm', 'model', 'signature', 'sbom', 'attestation', 'readme', 'artifact'])
-  .describe('What it is to people, judged by its media types.');
+const kind = field.contentKind;
 
 const packageItem = z.strictObject({
   name: z.string(),

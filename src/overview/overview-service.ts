@@ -1,0 +1,105 @@
+import type { Database } from 'bun:sqlite';
+import type { AccessPolicy, Caller } from '../access/access.ts';
+import type { Digest, RepositoryName } from '../oci/names.ts';
+import { nameUnknown } from '../registry/require-repository.ts';
+import type {
+  Overview,
+  RepositoriesPage,
+  RepositoriesRequest,
+  SearchRequest,
+  SearchResult,
+  Sharers,
+  StorageReport,
+  StorageRequest,
+  TagsPage,
+  TagsRequest,
+  Totals,
+} from './interface.ts';
+import { Repositories } from './repositories.ts';
+import { Search } from './search.ts';
+import { Storage } from './storage.ts';
+import { Tags } from './tags.ts';
+import { RepositoryList, type Visible } from './visible.ts';
+
+export interface OverviewPorts {
+  /** A connection that only reads. */
+  readonly database: Database;
+  readonly access: AccessPolicy;
+  /** Milliseconds. */
+  readonly now: () => number;
+  /** Resolves when what this process has written before is in the index, or after a moment. @returns whether the index is complete */
+  readonly caughtUp: () => Promise<boolean>;
+  /** What the last collection left; undefined if none ran. */
+  readonly garbage: () => Promise<Totals['garbage']>;
+  /** Tags that retention has announced to delete. */
+  readonly expiring: () => StorageReport['expiring'];
+}
+
+/** Answers from the index. Each answer is made from what was committed at one moment, without a wait in between. */
+export class OverviewService implements Overview {
+  readonly #ports: OverviewPorts;
+  readonly #list: RepositoryList;
+  readonly #search: Search;
+  readonly #repositories: Repositories;
+  readonly #tags: Tags;
+  readonly #storage: Storage;
+
+  constructor(ports: OverviewPorts) {
+    const { database } = ports;
+    this.#ports = ports;
+    this.#list = new RepositoryList(database);
+    this.#search = new Search(database);
+    this.#repositories = new Repositories(database);
+    this.#tags = new Tags(database);
+    this.#storage = new Storage(database);
+  }
+
+  async search(request: SearchRequest, caller: Caller): Promise<SearchResult> {
+    return await this.#answer(caller, (visible) => this.#search.run(request, visible));
+  }
+
+  async repositories(request: RepositoriesRequest, caller: Caller): Promise<RepositoriesPage> {
+    return await this.#answer(caller, (visible) => this.#repositories.page(request, visible, this.#ports.now()));
+  }
+
+  async tags(repo: RepositoryName, request: TagsRequest, caller: Caller): Promise<TagsPage> {
+    if (!this.#ports.access.allows(caller, 'pull', repo)) throw nameUnknown(repo);
+    const isComplete = await this.#ports.caughtUp();
+    const page = this.#ports.database.transaction(() => this.#tags.page(repo, request)).deferred();
+    if (page === undefined) throw nameUnknown(repo);
+    return { ...page, isComplete };
+  }
+
+  async totals(caller: Caller): Promise<Totals> {
+    const garbage = await this.#ports.garbage();
+    return await this.#answer(caller, (visible) => ({
+      ...this.#storage.totals(visible),
+      garbage: visible.isAll ? garbage : undefined,
+    }));
+  }
+
+  async storage(request: StorageRequest, caller: Caller): Promise<StorageReport> {
+    const { access, expiring } = this.#ports;
+    return await this.#answer(caller, (visible) => ({
+      ...this.#storage.report(request, visible),
+      expiring: expiring().filter(
+        ({ repository }) =>
+          (request.repo === undefined || request.repo === repository) && access.mayList(caller, repository),
+      ),
+    }));
+  }
+
+  async sharers(digest: Digest, except: RepositoryName, limit: number, caller: Caller): Promise<Sharers> {
+    await this.#ports.caughtUp();
+    const visible = this.#list.visibleTo(caller, this.#ports.access);
+    const found = this.#storage.sharers(digest, except, limit + 1, visible);
+    return { repositories: found.slice(0, limit), more: found.length > limit };
+  }
+
+  async #answer<T>(caller: Caller, read: (visible: Visible) => T): Promise<T & { readonly isComplete: boolean }> {
+    const { access, caughtUp, database } = this.#ports;
+    const isComplete = await caughtUp();
+    const visible = this.#list.visibleTo(caller, access);
+    return { ...database.transaction(() => read(visible)).deferred(), isComplete };
+  }
+}
