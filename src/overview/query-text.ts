@@ -18,7 +18,10 @@ const ADDRESS =
 export function parseQuery(text: string): Query {
   const found = new Set<string>();
   let digest: string | undefined;
-  for (const part of text.slice(0, MAX_CHARACTERS).toLowerCase().split(/[\s\p{Cc}]+/u)) {
+  for (const part of text
+    .slice(0, MAX_CHARACTERS)
+    .toLowerCase()
+    .split(/[\s\p{Cc}]+/u)) {
     if (part === '') continue;
     if (DIGEST.test(part)) digest ??= part;
     // A short number of a commit may be a tag, too.
