@@ -41,7 +41,8 @@ export class SourceContent {
     const path = `${repo}/blobs/${digest}`;
     const first = await this.#ask((signal) => source.pull(path, {}, signal), caller);
     if (first === undefined) return undefined;
-    const { size } = first;
+    // A proxy may have taken the length away.
+    const size = first.size ?? (await this.blobSize(repo, digest, caller));
     if (size === undefined) throw invalid(digest);
     let unread: SourceBytes | undefined = first;
     const open = (range: ByteRange): ReadableStream<Uint8Array> => {

@@ -83,10 +83,10 @@ export async function openEmbeddedNotes(ports: ShapePorts): Promise<ShapeNotes> 
 
 /** The notes of a node of a cluster. */
 export function openClusterNotes(
-  ports: NoterWiring & { readonly opened: Pick<OpenedStore, 'store'> },
+  ports: NoterWiring & { readonly opened: Pick<OpenedStore, 'instance'> },
   redis: RedisCommands,
 ): ShapeNotes {
-  const board = new RedisBoard(redis, ports.opened.store);
+  const board = new RedisBoard(redis, ports.opened.instance);
   const noter = openNoter(ports, board);
   // A node that ended may have left hints.
   noter.wake();

@@ -9,24 +9,26 @@ import { eventually } from '../support/eventually.ts';
 import { expectStatus, type Image } from '../support/oci.ts';
 import { type Server, startServer, temporaryFolder } from '../support/server.ts';
 
-/** A replica, or the settings to start one again. */
-export interface ReplicaSettings extends Readonly<Record<string, string>> {
-  readonly REPLICA_OF: string;
+/** The settings of a replica on a data folder. */
+export interface ReplicaSettings extends Settings {
   readonly STORAGE_PATH: string;
 }
 
-export function replicaOf(url: string, more: Readonly<Record<string, string>> = {}): ReplicaSettings {
+/** Environment variables. */
+type Settings = Readonly<Record<string, string>>;
+
+export function replicaOf(url: string, more: Settings = {}): ReplicaSettings {
   const STORAGE_PATH = join(temporaryFolder('replica'), 'data');
   mkdirSync(STORAGE_PATH, { mode: 0o700 });
   return { REPLICA_OF: url, STORAGE_PATH, ...more };
 }
 
-export function startReplica(settings: ReplicaSettings): Promise<Server> {
+export function startReplica(settings: Settings): Promise<Server> {
   return startServer(settings);
 }
 
 /** Runs `marina replica …` beside a replica. */
-export async function replica(settings: ReplicaSettings, ...args: readonly string[]): Promise<Ended> {
+export async function replica(settings: Settings, ...args: readonly string[]): Promise<Ended> {
   const { code, stdout, stderr } = await attempt([...marinaCommand, 'replica', ...args], { env: settings });
   const text = new TextDecoder().decode(stdout);
   return { code, stdout: text, stderr, lines: linesOf(text) };
@@ -38,7 +40,7 @@ export interface Counts {
   readonly different: number;
 }
 
-export async function verified(settings: ReplicaSettings): Promise<Counts> {
+export async function verified(settings: Settings): Promise<Counts> {
   const { lines, stderr } = await replica(settings, 'verify', '--json');
   const last = lines.at(-1);
   if (last === undefined) throw new Error(`verify printed nothing: ${stderr}`);
@@ -46,7 +48,7 @@ export async function verified(settings: ReplicaSettings): Promise<Counts> {
 }
 
 /** Waits until every log is equal to that of the source. */
-export async function becomesEqual(settings: ReplicaSettings, logs: number): Promise<void> {
+export async function becomesEqual(settings: Settings, logs: number): Promise<void> {
   await eventually(async () => expect(await verified(settings)).toEqual({ equal: logs, behind: 0, different: 0 }));
 }
 
@@ -61,7 +63,7 @@ export async function expectPull(url: string, repo: string, tag: string, pushed:
 }
 
 /** The line with which a server with these settings refuses to start. */
-export async function refusalOf(settings: Readonly<Record<string, string>>): Promise<string> {
+export async function refusalOf(settings: Settings): Promise<string> {
   const main = [marinaCommand[0] ?? '', 'src/main.ts'];
   const env = { HOST: '127.0.0.1', PORT: '0', ...settings };
   const { code, stderr } = await attempt(main, { env });
