@@ -7,7 +7,7 @@ import { unreachable } from '../oci/errors.ts';
 import { readFormat } from '../storage/prepare.ts';
 import type { WrittenOrder } from '../webhooks/orders.ts';
 import type { Outcome } from '../webhooks/sender.ts';
-import { loadState, type WebhookState } from '../webhooks/state.ts';
+import { loadStates, type WebhookState } from '../webhooks/state.ts';
 import type { Webhook } from '../webhooks/webhook.ts';
 import { CommandError, EXIT, type ExitCode } from './failure.ts';
 import type { OpenStore } from './open-store.ts';
@@ -130,8 +130,9 @@ async function listWebhooks(
 ): Promise<ExitCode> {
   const webhooks = await ports.read(config);
   const feed = await openFeed(store);
+  const states = await loadStates(store.reader);
   for (const webhook of webhooks) {
-    const state = await loadState(store.reader, webhook.name);
+    const state = states.get(webhook.name);
     const behind = state === undefined ? NOTHING : await behindOf(webhook, state, feed);
     await (json === true
       ? output.json(shown(webhook, state, behind, ports.now()))

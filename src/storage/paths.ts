@@ -25,7 +25,7 @@ import type { Key } from './driver.ts';
  *   notes/<seq, 20 digits>                  slots of the notes (feed/notes/): which logs have grown
  *   notes/_snap/<2^53-1-seq, 16 d.>         snapshots of the notes: the newest comes first in a listing
  *   webhooks/lease/<term, 20 digits>        which process delivers webhooks (webhooks/lease.ts); the highest term counts
- *   webhooks/state/<name>/<term>            how far a webhook got, stored by the holder of that term
+ *   webhooks/state/<term, 20 digits>        how far each webhook got, stored by the holder of that term
  *   webhooks/order/<ulid>                   what an operator wants of a webhook, until it is carried out
  *   webhooks/report                         what all webhooks are doing, for metrics
  *   settings/read-only                      the operator's switch: while it exists, nothing is written
@@ -270,12 +270,10 @@ export function termOfWebhookLease(key: Key): number | undefined {
   return term >= 1 && webhookLeaseKey(term) === key ? term : undefined;
 }
 
-export function webhookStates(name: string): Key {
-  return `webhooks/state/${name}/`;
-}
+export const WEBHOOK_STATES: Key = 'webhooks/state/';
 
-export function webhookStateKey(name: string, term: number): Key {
-  return `${webhookStates(name)}${String(term).padStart(20, '0')}`;
+export function webhookStatesKey(term: number): Key {
+  return `${WEBHOOK_STATES}${String(term).padStart(20, '0')}`;
 }
 
 export const WEBHOOK_ORDERS: Key = 'webhooks/order/';

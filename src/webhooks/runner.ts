@@ -27,7 +27,7 @@ const BACK_MS = 10 * 60_000;
 export interface RunnerPorts extends MessagePorts {
   readonly feed: Pick<Feed, 'start' | 'wait'>;
   readonly pages: Pick<Pages, 'after'>;
-  readonly states: Pick<StateStore, 'load' | 'save'>;
+  readonly states: Pick<StateStore, 'get' | 'save'>;
   readonly send: (message: Message, signal: AbortSignal) => Promise<Outcome>;
   /** Whether this process may still deliver. */
   readonly mayDeliver: () => boolean;
@@ -127,7 +127,7 @@ export class Runner {
   async #load(): Promise<WebhookState> {
     const { states, feed, now } = this.#ports;
     const { name, since } = this.#webhook;
-    const stored = await states.load(name);
+    const stored = states.get(name);
     if (stored !== undefined) {
       this.#state = stored;
       return stored;

@@ -63,15 +63,23 @@ export class Sender {
    */
   async send(message: Message, signal: AbortSignal): Promise<Outcome> {
     const { timeout } = this.#webhook;
-    const ends = AbortSignal.any([signal, AbortSignal.timeout(timeout)]);
+    // With thousands of attempts a second, AbortSignal.any would take a tenth of their time.
+    const ends = new AbortController();
+    const end = (): void => ends.abort();
+    const timer = setTimeout(end, timeout);
+    signal.addEventListener('abort', end);
     try {
-      const address = await this.#address(ends);
-      return address === undefined ? this.#refusedAddress() : await this.#post(address, message, ends);
+      signal.throwIfAborted();
+      const address = await this.#address(ends.signal);
+      return address === undefined ? this.#refusedAddress() : await this.#post(address, message, ends.signal);
     } catch (error) {
       signal.throwIfAborted();
       // The next attempt uses another address if there is one, or the name's new ones.
       this.#known = undefined;
-      return { kind: 'failed', reason: ends.aborted ? `no answer within ${timeout} ms` : reasonOf(error) };
+      return { kind: 'failed', reason: ends.signal.aborted ? `no answer within ${timeout} ms` : reasonOf(error) };
+    } finally {
+      clearTimeout(timer);
+      signal.removeEventListener('abort', end);
     }
   }
 

@@ -113,9 +113,12 @@ export class WebhookService {
           continue;
         }
         listener.delivers(true);
-        await this.#deliverUnder(lease, AbortSignal.any([signal, lease.lost]));
-        listener.delivers(false);
-        await lease.release();
+        try {
+          await this.#deliverUnder(lease, AbortSignal.any([signal, lease.lost]));
+        } finally {
+          listener.delivers(false);
+          await lease.release();
+        }
       } catch (error) {
         listener.failed(undefined, error);
         await sleep(RETRY_MS, stopped);
@@ -126,7 +129,7 @@ export class WebhookService {
   /** Returns once nothing is being delivered any more. */
   async #deliverUnder(lease: Lease, signal: AbortSignal): Promise<void> {
     const { sleep, isAlone, listener, driver, feed, describe, steadyNow } = this.#ports;
-    const states = new StateStore(driver, lease.term);
+    const states = await StateStore.open(driver, lease.term);
     const pages = new Pages(feed, describe, signal);
     let isReported = false;
     let reportAt = 0;
