@@ -12,9 +12,7 @@ import { readAccessRules } from '../wiring/access-rules.ts';
 import { openArchive, openHolds } from '../wiring/backup.ts';
 import { idFactory, operatorLabel, sleep } from '../wiring/basics.ts';
 import { paceFor } from '../wiring/collection.ts';
-import { findExpiredUploads } from '../wiring/expired-uploads.ts';
-import { openImporter, previewImport } from '../wiring/importing.ts';
-import { type Operator, openOperator } from '../wiring/operator.ts';
+import type { Operator } from '../wiring/operator.ts';
 import { readAccounts } from '../wiring/passwords.ts';
 import { openHistory, openStates } from '../wiring/past.ts';
 import { peekPulls } from '../wiring/pulls.ts';
@@ -37,7 +35,6 @@ import { showHistory } from './history.ts';
 import type { RunImport } from './import.ts';
 import { type JobsOptions, showJobs } from './jobs.ts';
 import { type LogOptions, showLog } from './log.ts';
-import { withJobs } from './open-jobs.ts';
 import { type OpenStore, openStore, requireRepository, requireTag } from './open-store.ts';
 import { Output } from './output.ts';
 import { addPinCommands } from './pin.ts';
@@ -52,6 +49,7 @@ import type { Thing, When } from './undo/past.ts';
 import { addUserCommands } from './user.ts';
 import { addWebhookCommands } from './webhooks.ts';
 
+// Verbs that need Redis or other heavy packages import them when they run: loading those takes longer than most verbs.
 const marina = new Command('marina')
   .description(
     'Inspects and maintains a Marina store. It takes the same settings as the server from the environment (STORAGE_PATH and ' +
@@ -160,7 +158,10 @@ marina
   .option('--retry <id>', 'retry one of them')
   .option('--json', 'print one JSON object per kind, or per dead letter')
   .action((options: JobsOptions) =>
-    report((output) => withJobs(readConfig(process.env), sleep, (queue) => showJobs(options, queue, output))),
+    report(async (output) => {
+      const { withJobs } = await import('./open-jobs.ts');
+      return await withJobs(readConfig(process.env), sleep, (queue) => showJobs(options, queue, output));
+    }),
   );
 
 marina
@@ -243,6 +244,7 @@ function runRestore(name: string, thing: () => Thing, options: RestoreOptions): 
 }
 
 async function asOperator<T>(config: Config, store: OpenStore, work: (operator: Operator) => Promise<T>): Promise<T> {
+  const { openOperator } = await import('../wiring/operator.ts');
   const operator = await openOperator(config, store.reader, store.place);
   try {
     return await work(operator);
@@ -264,6 +266,7 @@ function withImporter(
   return report(async (output) => {
     const config = readConfig(process.env);
     if (dryRun) return await withPreview(config, (importer) => work(importer, output));
+    const { openImporter } = await import('../wiring/importing.ts');
     const importer = await openImporter(config);
     try {
       return await work(importer.run, output);
@@ -274,6 +277,7 @@ function withImporter(
 }
 
 async function withPreview(config: Config, work: (importer: RunImport) => Promise<ExitCode>): Promise<ExitCode> {
+  const { previewImport } = await import('../wiring/importing.ts');
   const store = await openStore(config, sleep).catch((error: unknown) => {
     if (error instanceof NoStore) return undefined;
     throw error;
@@ -290,6 +294,7 @@ async function runCollection(options: GcOptions, config: Config, store: OpenStor
     const { gcGrace: grace, uploadExpiry } = config;
     const openSpill = (): Promise<Spill> => openSpillFiles(tmpdir());
     const ports = { driver: store.reader, openSpill, now: Date.now, grace, uploadExpiry };
+    const { findExpiredUploads } = await import('../wiring/expired-uploads.ts');
     return await showGarbage(options, ports, findExpiredUploads(config, store.reader), output);
   }
   return await asOperator(config, store, (operator) => collectGarbage(options, operator, output));

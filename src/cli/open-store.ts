@@ -4,7 +4,6 @@ import type { Config } from '../config.ts';
 import { parseRepositoryName, parseTag, type RepositoryName, type Tag } from '../oci/names.ts';
 import type { StoreReader } from '../storage/driver.ts';
 import { openFolderReadOnly } from '../storage/filesystem/folder.ts';
-import { openS3ReadOnly } from '../storage/s3/open.ts';
 import type { S3Ports } from '../storage/s3/settings.ts';
 import { CommandError, EXIT } from './failure.ts';
 
@@ -21,6 +20,7 @@ export interface OpenStore {
  */
 export async function openStore(config: Config, sleep: S3Ports['sleep']): Promise<OpenStore> {
   if (config.storageDriver === 's3') {
+    const { openS3ReadOnly } = await import('../storage/s3/open.ts');
     const { driver, close } = await openS3ReadOnly(config, {
       now: Date.now,
       sleep,
