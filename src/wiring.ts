@@ -241,7 +241,7 @@ export async function wire(settings: Config, logs: Logs, version: string, thread
     commonHeaders: strictTransport(config),
     gate: access.gate,
     tokens: access.tokens,
-    ui: openUi({ config, access, store, registry, logger }),
+    ui: openUi({ config, access, store, logger }),
     webOrigins: new WebOrigins(config.corsOrigins),
     ...openRequestLimits({
       ...{ config, thread },

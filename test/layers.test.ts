@@ -213,7 +213,6 @@ const HOMES: Readonly<Record<string, readonly string[]>> = {
   preact: ['src/ui/jsx/', 'src/ui/browser/'],
   'preact-render-to-string': ['src/ui/jsx/'],
   'markdown-it': ['src/ui/components/markdown.tsx'],
-  semver: ['src/ui/models/tag-order.ts'],
   pino: ['src/telemetry/'],
   'pino-pretty': ['src/telemetry/'],
   'prom-client': ['src/telemetry/'],

@@ -11,7 +11,7 @@ import type {
   RecentChanges,
   RecentPage,
   RepositoryAt,
-  RepositoryOverview,
+  RepositoryContents,
   RepositoryRequest,
   TagAt,
   TagHistoryPage,
@@ -19,7 +19,6 @@ import type {
 import { compareManifests, type ManifestDiff } from './manifest-diff.ts';
 import { type ManifestReads, readCompared } from './manifest-reads.ts';
 import { formatTime, type Moment } from './moment.ts';
-import { overviewOf } from './overview.ts';
 import type { PastState, PastStates } from './past-states.ts';
 import { readRecentChanges } from './recent-changes.ts';
 import { compareRepositories, type RepositoryDiff } from './repository-diff.ts';
@@ -109,9 +108,9 @@ export class HistoryService implements History {
     return compareManifests(await this.#compared(repo, from), await this.#compared(repo, to));
   }
 
-  async overview(repo: RepositoryName, at: Moment | undefined): Promise<RepositoryOverview> {
+  async contents(repo: RepositoryName, at: Moment | undefined): Promise<RepositoryContents> {
     const { state, time } = await this.#existing(repo, at);
-    return overviewOf(state, time);
+    return contentsOf(state, time);
   }
 
   async recentChanges(repo: RepositoryName, { before, limit }: RecentPage): Promise<RecentChanges> {
@@ -163,6 +162,19 @@ function manifestAt(state: RepositoryState, digest: Digest): ManifestAt | undefi
   const { mediaType, size, artifactType, annotations, subject, at } = record;
   const referrers = state.referrers.get(digest)?.size ?? 0;
   return { mediaType, digest, size, artifactType, annotations, subject, pushed: isoOf(at), referrers };
+}
+
+/** The state is shared with other requests, and not modified. */
+function contentsOf(state: RepositoryState, time: string | undefined): RepositoryContents {
+  return {
+    seq: state.seq,
+    time,
+    counts: { tags: state.tags.size, manifests: state.manifests.size, blobs: state.blobs.size },
+    bytes: state.usage.bytes,
+    tag: (tag) => state.tag(tag),
+    tagsOf: (digest) => state.tagsOf(digest),
+    pushed: (digest) => state.manifest(digest)?.at,
+  };
 }
 
 function isoOf(milliseconds: number): string {

@@ -37,8 +37,8 @@ export interface History {
    * of a manifest were freed
    */
   diff(repo: RepositoryName, from: DiffSide, to: DiffSide, caller: Caller): Promise<RepositoryDiff | ManifestDiff>;
-  /** A repository as it is, or as it was if `at` is given, with all its tags: for pages that people read. */
-  overview(repo: RepositoryName, at: Moment | undefined, caller: Caller): Promise<RepositoryOverview>;
+  /** What a repository has, or had if `at` is given. */
+  contents(repo: RepositoryName, at: Moment | undefined, caller: Caller): Promise<RepositoryContents>;
   /** What happened in a repository, newest first; also in one that was deleted. */
   recentChanges(repo: RepositoryName, page: RecentPage, caller: Caller): Promise<RecentChanges>;
 }
@@ -90,34 +90,15 @@ export interface ManifestAt extends Descriptor {
 }
 
 /** A repository at one moment. Its functions look at memory only. */
-export interface RepositoryOverview extends SlotTime {
+export interface RepositoryContents extends SlotTime {
   readonly counts: RepositoryAt['counts'];
   /** Of all blobs and manifests, each once. */
   readonly bytes: number;
-  /** All of them, in no order. */
-  readonly tags: readonly DatedTag[];
   /** @returns undefined if the repository did not have the tag */
   tag(tag: Tag): Digest | undefined;
   tagsOf(digest: Digest): readonly Tag[];
-  /** @returns undefined if the repository did not have the manifest */
-  manifest(digest: Digest): ManifestOverview | undefined;
-}
-
-export interface DatedTag {
-  readonly tag: Tag;
-  readonly digest: Digest;
-  /** When it was last set, in milliseconds since 1970. */
-  readonly set: number;
-}
-
-export interface ManifestOverview extends Descriptor {
-  readonly subject: Digest | undefined;
-  /** When it was last pushed, in milliseconds since 1970. */
-  readonly pushed: number;
-  /** Bytes of it and of everything that it refers to, directly or not, each once. */
-  readonly total: number;
-  /** The types of the manifests that have it as their subject; at most 100. */
-  readonly referrerTypes: readonly string[];
+  /** When a manifest was last pushed, in milliseconds since 1970; undefined if the repository did not have it. */
+  pushed(digest: Digest): number | undefined;
 }
 
 export interface RecentPage {

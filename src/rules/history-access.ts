@@ -34,10 +34,10 @@ export class HistoryAccess implements History {
     return await this.#inner.diff(...call);
   }
 
-  async overview(...call: Parameters<History['overview']>): ReturnType<History['overview']> {
+  async contents(...call: Parameters<History['contents']>): ReturnType<History['contents']> {
     const [repo, , caller] = call;
     this.#requirePull(repo, caller);
-    return await this.#inner.overview(...call);
+    return await this.#inner.contents(...call);
   }
 
   async recentChanges(...call: Parameters<History['recentChanges']>): ReturnType<History['recentChanges']> {

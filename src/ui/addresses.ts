@@ -1,4 +1,6 @@
+import { parseDigest } from '../oci/digest.ts';
 import type { RepositoryName } from '../oci/names.ts';
+import type { RepositorySort } from '../overview/interface.ts';
 import type { Reference } from '../registry/interface.ts';
 import type { TagOrder } from './models/tag-order.ts';
 
@@ -14,29 +16,44 @@ type Query = Readonly<Record<string, string | number | undefined>>;
 
 export interface HomeQuery {
   readonly q?: string;
+  /** Only repositories below this name. */
+  readonly under?: RepositoryName | undefined;
+  readonly sort?: RepositorySort;
   readonly after?: string | undefined;
 }
 
-export function homeAddress({ q, after }: HomeQuery = {}): string {
-  return withQuery(HOME, { q, after });
+export function homeAddress({ q, under, sort, after }: HomeQuery = {}): string {
+  // The default stays out of the address.
+  return withQuery(HOME, { q, under, sort: sort === 'name' ? undefined : sort, after });
 }
 
 export interface TagListQuery {
   readonly sort?: TagOrder;
   readonly q?: string;
-  readonly after?: string | undefined;
+  /** How many tags come before the page. */
+  readonly after?: number | undefined;
   /** The slot after which the tags were deleted that an Undo button restores. */
   readonly undo?: number | undefined;
 }
 
 export function repositoryAddress(repo: RepositoryName, { sort, q, after, undo }: TagListQuery = {}): string {
-  // The default stays out of the address.
-  return withQuery(REPOSITORIES + repo, { sort: sort === 'time' ? undefined : sort, q, after, undo });
+  return withQuery(REPOSITORIES + repo, {
+    sort: sort === 'time' ? undefined : sort,
+    q,
+    after: after || undefined,
+    undo,
+  });
 }
 
 /** Tags and digests have no character that must be encoded in a path. */
 export function manifestAddress(repo: RepositoryName, reference: Reference): string {
   return REPOSITORIES + repo + (reference.kind === 'tag' ? `:${reference.tag}` : `@${reference.digest}`);
+}
+
+/** @returns undefined for a text of strangers that is no digest */
+export function digestAddress(repo: RepositoryName, text: string): string | undefined {
+  const digest = parseDigest(text);
+  return digest === undefined ? undefined : manifestAddress(repo, { kind: 'digest', digest });
 }
 
 /** What a form on the page of a repository does. `-` is no component of a repository's name, so no repository has such an address. */

@@ -43,7 +43,11 @@ export function Document({ title, viewer, assets, search = '', children }: Docum
           {children}
         </main>
         <footer class="foot">
-          <span>Marina</span>
+          <span>
+            {viewer.hasAccounts
+              ? 'Marina'
+              : 'This registry has no accounts: everyone who reaches it may push, delete and restore.'}
+          </span>
           <a href="/api/v1/openapi.json">API</a>
           <a href="/healthz">Health</a>
         </footer>
@@ -124,20 +128,13 @@ export function FormToken({ viewer }: { readonly viewer: Viewer }) {
   return <input type="hidden" name={FORM_TOKEN} value={viewer.formToken} />;
 }
 
-/** Says what everyone should know who may act here without an account, or why they may not. */
-function Passivity({ viewer: { hasAccounts, passive } }: { readonly viewer: Viewer }) {
-  if (hasAccounts || passive === 'read-only') return null;
-  if (passive === 'unknown-host') {
-    return (
-      <Notice icon="lock">
-        This page only shows. To delete and restore here, open it by an address of the registry that its
-        <code>PUBLIC_HOSTS</code> or <code>PUBLIC_URL</code> names, or by an IP address.
-      </Notice>
-    );
-  }
+/** Why a visitor finds no actions here, where that can be changed. */
+function Passivity({ viewer: { passive } }: { readonly viewer: Viewer }) {
+  if (passive !== 'unknown-host') return null;
   return (
     <Notice icon="lock">
-      This registry has no accounts: everyone who reaches this page can delete and restore, as with any registry client.
+      Under this name the page only shows. To delete and restore here, log in if you have an account, or open it by a
+      name in <code>PUBLIC_HOSTS</code> or <code>PUBLIC_URL</code>, or by an IP address.
     </Notice>
   );
 }

@@ -68,3 +68,9 @@ export function formatActor(label: string): string {
 export function cut(text: string, max: number): string {
   return text.length <= max ? text : `${text.slice(0, max).toWellFormed()}…`;
 }
+
+/** A message as a sentence: messages of errors begin with a small letter and have no full stop. */
+export function sentence(message: string): string {
+  const text = message.charAt(0).toUpperCase() + message.slice(1);
+  return /[.!?]$/.test(text) ? text : `${text}.`;
+}

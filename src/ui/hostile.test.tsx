@@ -1,19 +1,144 @@
 import { describe, expect, test } from 'bun:test';
 import { HOSTILE } from '../../test/support/hostile-texts.ts';
+import type { Documents, ManifestDetails } from '../inspection/interface.ts';
+import { parseDigest } from '../oci/digest.ts';
+import { parseRepositoryName, parseTag } from '../oci/names.ts';
+import type { TagSummary } from '../overview/interface.ts';
+import type { RecentChange, RepositoryContents } from '../past/interface.ts';
 import { webAddress } from './components/basics.tsx';
 import { JsonText } from './components/json-text.tsx';
 import { Markdown } from './components/markdown.tsx';
 import { renderDocument } from './document.tsx';
 import { renderToString } from './jsx/render.js';
-import { readImageConfig } from './models/image-config.ts';
-import { readManifest } from './models/manifest-model.ts';
+import type { HomeData } from './load/load-home.ts';
+import type { RepositoryData } from './load/load-repository.ts';
 import type { Viewer } from './viewer.ts';
 import { Failure } from './views/failure.tsx';
 import { Home } from './views/home.tsx';
 import { Login } from './views/login.tsx';
-import { ConfigCard } from './views/manifest-config.tsx';
-import { PartsCard } from './views/manifest-parts.tsx';
-import { AboutLinks } from './views/repository.tsx';
+import { Manifest } from './views/manifest.tsx';
+import { Repository } from './views/repository.tsx';
+
+const REPO = named(parseRepositoryName('team/app'));
+const TAG = named(parseTag('v1'));
+const DIGEST = named(parseDigest(`sha256:${'a'.repeat(64)}`));
+
+function named<T>(value: T | undefined): T {
+  if (value === undefined) throw new Error('an example is not valid');
+  return value;
+}
+
+const CONTENTS: RepositoryContents = {
+  ...{ seq: 1, time: '2026-11-28T00:00:00Z', counts: { tags: 1, manifests: 1, blobs: 1 }, bytes: 1 },
+  ...{ tag: () => undefined, tagsOf: () => [TAG], pushed: () => 0 },
+};
+
+function hostileChanges(text: string): readonly RecentChange[] {
+  const about = { seq: 1, at: 0, actor: text };
+  return [
+    { ...about, kind: 'tag-set', tag: TAG, digest: DIGEST, previous: undefined },
+    { ...about, kind: 'tag-deleted', tag: TAG, digest: DIGEST },
+    { ...about, kind: 'referrer-pushed', digest: DIGEST, subject: DIGEST, type: text },
+    { ...about, kind: 'manifest-deleted', digest: DIGEST },
+    { ...about, kind: 'repository-deleted' },
+  ];
+}
+
+const SHOWN = {
+  ...{ repo: REPO, reference: { kind: 'tag', tag: TAG } as const, contents: CONTENTS },
+  ...{ changes: hostileChanges('x'), mayDelete: true, mayRestore: true },
+} as const;
+
+function hostileDetails(text: string): ManifestDetails {
+  const texts = { [text]: text, 'org.opencontainers.image.source': text, 'org.opencontainers.image.title': text };
+  const part = { digest: text, mediaType: text, size: 1, annotations: texts };
+  const documents: Documents = {
+    signatures: [
+      {
+        ...{ format: 'cosign', identity: text, issuer: text, signedAt: text, logIndex: 1, signedDigest: text },
+        ...{ signedReference: text, claims: texts },
+        certificate: { subject: text, issuer: text, validFrom: text, validTo: text, fingerprint: text },
+      },
+    ],
+    sboms: [
+      {
+        ...{ format: 'SPDX', version: text, name: text, created: text, tools: [text], count: 1, isCut: true },
+        packages: [{ name: text, version: text, purl: text, license: text }],
+      },
+    ],
+    attestations: [
+      { predicateType: text, subjects: [{ name: text, digest: text }], builder: text, buildType: text, isSigned: true },
+    ],
+  };
+  const attached = {
+    digest: text,
+    tag: text,
+    kind: 'signature',
+    mediaType: text,
+    artifactType: text,
+    total: 1,
+  } as const;
+  return {
+    ...{ digest: DIGEST, mediaType: text, size: 1, artifactType: text, kind: 'image', total: 1, subject: text },
+    annotations: texts,
+    platforms: [{ digest: text, mediaType: text, platform: text, total: 1, annotations: texts }],
+    layers: [{ ...part, command: text }],
+    history: [{ command: text, comment: text, created: text, layer: text }],
+    config: {
+      ...{ digest: text, mediaType: text, size: 1, platform: text, created: '2026-11-28T00:00:00Z', author: text },
+      ...{ user: text, workingDir: text, entrypoint: [text], cmd: [text], env: [text, `A=${text}`], ports: [text] },
+      ...{ volumes: [text], labels: texts, stopSignal: text },
+    },
+    chart: {
+      ...{ name: text, version: text, appVersion: text, description: text, home: text, icon: text, type: text },
+      ...{ kubeVersion: text, deprecated: true, keywords: [text], sources: [text] },
+      maintainers: [{ name: text, email: text, url: text }],
+      dependencies: [{ name: text, version: text, repository: text }],
+    },
+    description: text,
+    readme: { text, from: 'label', isCut: true },
+    documents,
+    attached: [
+      { ...attached, subject: DIGEST, via: 'subject', annotations: texts, documents, omitted: [text] },
+      { ...attached, subject: text, via: 'index', annotations: texts, documents, omitted: [text] },
+    ],
+    badges: { signed: true, sbom: true, attested: true },
+    omitted: [text],
+  };
+}
+
+function hostileRepository(text: string): RepositoryData {
+  const row: TagSummary = {
+    ...{ tag: TAG, digest: DIGEST, mediaType: text, artifactType: text, kind: 'artifact', total: 1 },
+    ...{ set: '2026-11-28T00:00:00Z', by: text, platforms: [text, text, text, text] },
+    badges: { signed: true, sbom: true, attested: true },
+  };
+  return {
+    ...{ repo: REPO, contents: CONTENTS, newest: row, details: hostileDetails(text), changes: hostileChanges(text) },
+    ...{ page: { items: [row], count: 1, folded: 0, more: false, isComplete: true }, next: 50, mayDelete: true },
+    deleted: [{ tag: TAG, digest: DIGEST }],
+  };
+}
+
+function hostileSearch(text: string): HomeData {
+  return {
+    kind: 'found',
+    page: {
+      ...{ isComplete: false, next: text },
+      items: [
+        {
+          ...{ name: REPO, description: text, tags: 1, bytes: 1, shared: 1, pushes: [0, 1] },
+          pushed: { at: '2026-11-28T00:00:00Z', by: text },
+        },
+      ],
+    },
+    result: {
+      ...{ isComplete: false, isCut: true, more: true },
+      counts: { repositories: 1, tags: 1, digests: 1, labels: 1 },
+      hits: [{ kind: 'label', repository: REPO, digest: DIGEST, key: text, value: text }],
+    },
+  };
+}
 
 function viewer(text: string): Viewer {
   return {
@@ -84,35 +209,19 @@ describe.each(HOSTILE.map((text, at) => [at, text] as const))('hostile text %i',
   });
 
   test('stays text in views', () => {
-    const about = {
-      ...{ title: text, description: text, readme: text, source: text },
-      ...{ homepage: text, licenses: text, version: text, revision: text },
-    };
-    const config = readImageConfig({
-      ...{ os: text, architecture: text, created: text },
-      config: { Env: [text], Cmd: [text], Entrypoint: [text], Labels: { [text]: text }, User: text, WorkingDir: text },
-      history: [{ created_by: text }],
-    });
-    const digest = `sha256:${'a'.repeat(64)}`;
-    const layer = {
-      mediaType: text,
-      digest,
-      size: 1,
-      annotations: { 'org.opencontainers.image.title': text, [text]: text },
-    };
-    const model = readManifest({ layers: [layer], annotations: { [text]: text }, artifactType: text }, text);
-    expectHarmless(
-      renderToString(
-        <>
-          <AboutLinks about={about} />
-          {config !== undefined && <ConfigCard config={config} now={0} />}
-          <PartsCard parts={model.layers} />
-          <Failure status={404} message={text} viewer={viewer('/ui/')} />
-          <Login viewer={viewer('/ui/')} to={text} problem={text} user={text} />
-          <Home data={{ kind: 'listed', repositories: [], next: undefined }} q={text} viewer={viewer('/ui/')} />
-        </>,
-      ),
-    );
+    const details = hostileDetails(text);
+    const views = [
+      <Manifest data={{ ...SHOWN, details, text, tags: [TAG], pushed: 0 }} viewer={viewer('/ui/')} />,
+      <Manifest
+        data={{ ...SHOWN, details: { ...details, kind: 'artifact' }, text, tags: [], pushed: 0 }}
+        viewer={viewer('/ui/')}
+      />,
+      <Repository data={hostileRepository(text)} sort="time" q={text} viewer={viewer('/ui/')} />,
+      <Home data={hostileSearch(text)} q={text} under={undefined} sort="name" viewer={viewer('/ui/')} />,
+      <Failure status={404} message={text} viewer={viewer('/ui/')} />,
+      <Login viewer={viewer('/ui/')} to={text} problem={text} user={text} />,
+    ];
+    for (const view of views) expectHarmless(renderToString(view));
   });
 
   test('stays harmless in Markdown and JSON', () => {

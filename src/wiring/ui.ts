@@ -3,9 +3,7 @@ import { hostOf } from '../http/public-address.ts';
 import { bundleAssets } from '../http/ui/assets.ts';
 import { FormTokens } from '../http/ui/form-tokens.ts';
 import type { UiPorts } from '../http/ui/ui-ports.ts';
-import type { Registry } from '../registry/interface.ts';
 import type { Logger } from '../telemetry/log.ts';
-import { ContentReader } from '../ui/load/content-reader.ts';
 import type { Access } from './access.ts';
 
 interface Ports {
@@ -13,12 +11,11 @@ interface Ports {
   readonly access: Pick<Access, 'policy' | 'gate' | 'logins'>;
   /** ULID of the store. */
   readonly store: string;
-  readonly registry: Registry;
   readonly logger: Logger;
 }
 
 /** The page for people. @returns undefined if UI=false */
-export function openUi({ config, access, store, registry, logger }: Ports): UiPorts | undefined {
+export function openUi({ config, access, store, logger }: Ports): UiPorts | undefined {
   if (!config.ui) return undefined;
   const { publicUrl, publicHosts } = config;
   return {
@@ -26,7 +23,6 @@ export function openUi({ config, access, store, registry, logger }: Ports): UiPo
     hasAccounts: access.gate !== undefined,
     logins: access.logins,
     formTokens: new FormTokens(store, Date.now),
-    contents: new ContentReader(registry),
     assets: once(bundleAssets),
     isReadOnly: config.uiReadOnly,
     namedHosts: [...publicHosts, ...(publicUrl === '' ? [] : [hostOf(publicUrl).toLowerCase()])],

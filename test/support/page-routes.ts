@@ -47,10 +47,10 @@ const ofRepo = { repo: repositoryNames };
 
 export const pageRoutes: fc.Arbitrary<PageRoute> = fc.oneof(
   fc.record({ kind: one('to-home') }),
-  fc.record({ kind: one('home'), q: searches, after }),
+  fc.record({ kind: one('home'), q: searches, under: after, sort: fc.constantFrom('name', 'pushed', 'size'), after }),
   fc.record({
     ...{ ...ofRepo, kind: one('repository'), sort: fc.constantFrom(...TAG_ORDERS), q: searches },
-    ...{ after: fc.option(tags, { nil: undefined }), undo: fc.option(fc.nat(), { nil: undefined }) },
+    ...{ after: fc.nat(), undo: fc.option(fc.nat(), { nil: undefined }) },
   }),
   fc.record({
     ...{ ...ofRepo, kind: one('manifest') },

@@ -37,7 +37,7 @@ export async function deleteTags(repo: RepositoryName, page: PageContext): Promi
       <ConfirmDelete repo={repo} plan={plan} viewer={viewer} />,
     );
   }
-  const { seq } = await sources.history.overview(repo, undefined, context);
+  const { seq } = await sources.history.contents(repo, undefined, context);
   for (const { tag, digest } of tags) {
     const condition: TagCondition | undefined = digest === undefined ? undefined : { kind: 'is', digests: [digest] };
     await sources.registry.deleteTag(repo, tag, condition, context);

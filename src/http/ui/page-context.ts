@@ -18,10 +18,10 @@ export interface PageContext {
 
 /** @throws RegistryError `route-unknown` if UI=false */
 export function pageContext(context: RequestContext, ports: HandlerPorts): PageContext {
-  const { ui, registry, history } = ports;
+  const { ui, registry, history, inspection, overview } = ports;
   if (ui === undefined) throw new RegistryError('route-unknown', 'the page of this registry is turned off');
-  const { contents, policy } = ui;
-  return { context, ports, ui, sources: { registry, history, contents, policy }, viewer: viewerOf(context, ui) };
+  const sources = { registry, history, inspection, overview, policy: ui.policy };
+  return { context, ports, ui, sources, viewer: viewerOf(context, ui) };
 }
 
 export function viewerOf(context: RequestContext, ui: UiPorts): Viewer {

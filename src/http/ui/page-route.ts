@@ -1,20 +1,27 @@
 import { requireDigest } from '../../oci/digest.ts';
 import { RegistryError } from '../../oci/errors.ts';
 import { parseRepositoryName, parseTag, type RepositoryName } from '../../oci/names.ts';
+import type { RepositorySort } from '../../overview/interface.ts';
 import type { Reference } from '../../registry/interface.ts';
 import { TAG_ORDERS, type TagOrder } from '../../ui/models/tag-order.ts';
 
 /** Every request of the page, below /ui/. */
 export type PageRoute =
-  /** GET /ui/?q=&after= */
-  | { readonly kind: 'home'; readonly q: string; readonly after: string | undefined }
+  /** GET /ui/?q=&under=&sort=&after= */
+  | {
+      readonly kind: 'home';
+      readonly q: string;
+      readonly under: RepositoryName | undefined;
+      readonly sort: RepositorySort;
+      readonly after: string | undefined;
+    }
   /** GET /ui/repositories/<name>?sort=&q=&after=&undo= */
   | {
       readonly kind: 'repository';
       readonly repo: RepositoryName;
       readonly sort: TagOrder;
       readonly q: string;
-      readonly after: string | undefined;
+      readonly after: number;
       readonly undo: number | undefined;
     }
   /** GET /ui/repositories/<name>:<tag>, <name>@<digest> */
@@ -38,6 +45,8 @@ const START = '/ui/';
 const REPOSITORIES = '/ui/repositories/';
 const ASSETS = '/ui/assets/';
 
+const SORTS: readonly RepositorySort[] = ['name', 'pushed', 'size'];
+
 /** Longer searches find nothing. */
 const MAX_SEARCH = 255;
 
@@ -50,7 +59,9 @@ const MAX_SEARCH = 255;
 export function parsePageRoute(method: string, path: string, query: URLSearchParams): PageRoute {
   if (path === '/' || path === '/ui') return get(method, { kind: 'to-home' });
   if (path === START) {
-    return get(method, { kind: 'home', q: searchOf(query), after: query.get('after') ?? undefined });
+    const under = parseRepositoryName(query.get('under') ?? '');
+    const sort = SORTS.find((each) => each === query.get('sort')) ?? 'name';
+    return get(method, { kind: 'home', q: searchOf(query), under, sort, after: query.get('after') || undefined });
   }
   if (path === '/ui/login') {
     if (method === 'POST') return { kind: 'login' };
@@ -86,8 +97,8 @@ function inRepository(method: string, rest: string, query: URLSearchParams): Pag
     repo: requireName(rest),
     sort: TAG_ORDERS.find((each) => each === query.get('sort')) ?? 'time',
     q: searchOf(query),
-    after: query.get('after') ?? undefined,
-    undo: slotOf(query.get('undo')),
+    after: numberOf(query.get('after')) ?? 0,
+    undo: numberOf(query.get('undo')),
   });
 }
 
@@ -111,7 +122,7 @@ function searchOf(query: URLSearchParams): string {
   return (query.get('q') ?? '').trim().slice(0, MAX_SEARCH).toWellFormed();
 }
 
-function slotOf(text: string | null): number | undefined {
+function numberOf(text: string | null): number | undefined {
   return text !== null && /^\d{1,15}$/.test(text) ? Number(text) : undefined;
 }
 

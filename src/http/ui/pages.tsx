@@ -1,12 +1,12 @@
-import { unreachable } from '../../oci/errors.ts';
+import { RegistryError, unreachable } from '../../oci/errors.ts';
 import { HOME } from '../../ui/addresses.ts';
 import { shortDigest } from '../../ui/format.ts';
 import { loadHome } from '../../ui/load/load-home.ts';
-import { loadManifest } from '../../ui/load/load-manifest.ts';
+import { loadDeletedTag, loadManifest } from '../../ui/load/load-manifest.ts';
 import { loadRepository } from '../../ui/load/load-repository.ts';
 import { Home } from '../../ui/views/home.tsx';
 import { Login } from '../../ui/views/login.tsx';
-import { Manifest } from '../../ui/views/manifest.tsx';
+import { DeletedTag, Manifest } from '../../ui/views/manifest.tsx';
 import { Repository } from '../../ui/views/repository.tsx';
 import type { Handler } from '../context.ts';
 import { deleteTags, restoreTags } from './actions.tsx';
@@ -50,9 +50,14 @@ export const servePage: Handler<'page'> = async ({ page }, context, ports) => {
 
 type Of<Kind extends PageRoute['kind']> = Extract<PageRoute, { readonly kind: Kind }>;
 
-async function home({ q, after }: Of<'home'>, page: PageContext): Promise<Response> {
-  const data = await loadHome({ q, after }, page.context, page.sources);
-  return await showPage(page, { title: q, search: q }, <Home data={data} q={q} viewer={page.viewer} />);
+async function home(route: Of<'home'>, page: PageContext): Promise<Response> {
+  const { q, under, sort } = route;
+  const data = await loadHome(route, page.context, page.sources);
+  return await showPage(
+    page,
+    { title: q === '' ? (under ?? '') : q, search: q },
+    <Home data={data} q={q} under={under} sort={sort} viewer={page.viewer} />,
+  );
 }
 
 async function repository(route: Of<'repository'>, page: PageContext): Promise<Response> {
@@ -62,7 +67,15 @@ async function repository(route: Of<'repository'>, page: PageContext): Promise<R
 }
 
 async function manifest({ repo, reference }: Of<'manifest'>, page: PageContext): Promise<Response> {
-  const data = await loadManifest(repo, reference, page.context, page.sources);
   const name = reference.kind === 'tag' ? `:${reference.tag}` : `@${shortDigest(reference.digest)}`;
-  return await showPage(page, { title: repo + name }, <Manifest data={data} viewer={page.viewer} />);
+  const shown = { title: repo + name };
+  try {
+    const data = await loadManifest(repo, reference, page.context, page.sources);
+    return await showPage(page, shown, <Manifest data={data} viewer={page.viewer} />);
+  } catch (error) {
+    if (reference.kind !== 'tag' || !(error instanceof RegistryError) || error.kind !== 'manifest-unknown') throw error;
+    const deleted = await loadDeletedTag(repo, reference.tag, page.context, page.sources);
+    if (deleted === undefined) throw error;
+    return await showPage(page, { ...shown, status: 404 }, <DeletedTag data={deleted} viewer={page.viewer} />);
+  }
 }

@@ -1,6 +1,5 @@
 import type { AccessPolicy } from '../../access/access.ts';
 import type { Logins } from '../../access/logins/logins.ts';
-import type { ContentReader } from '../../ui/load/content-reader.ts';
 import type { Assets } from './assets.ts';
 import type { FormTokens } from './form-tokens.ts';
 
@@ -12,7 +11,6 @@ export interface UiPorts {
   /** undefined if nobody can log in: without accounts, or if a token server keeps them. */
   readonly logins: Logins | undefined;
   readonly formTokens: FormTokens;
-  readonly contents: ContentReader;
   /** Style and scripts, which are bundled when they are first needed. */
   readonly assets: () => Promise<Assets>;
   /** UI_READ_ONLY: the page offers no actions. */

@@ -23,7 +23,7 @@ export function Size({ bytes }: { readonly bytes: number }) {
 }
 
 /** The beginning of a digest, as a link if there is an address, with a button that copies all of it. */
-export function DigestText({ digest, href }: { readonly digest: string; readonly href?: string }) {
+export function DigestText({ digest, href }: { readonly digest: string; readonly href?: string | undefined }) {
   const short = shortDigest(digest);
   return (
     <span class="digest" title={digest}>
@@ -137,8 +137,7 @@ export function webAddress(text: string): string | undefined {
 export function Command({ text }: { readonly text: string }) {
   return (
     <div class="command">
-      {/* biome-ignore lint/a11y/noNoninteractiveTabindex: it scrolls, so the keyboard must reach it. */}
-      <pre tabIndex={0}>
+      <pre>
         <code>{text}</code>
       </pre>
       <CopyButton text={text} what="command" />

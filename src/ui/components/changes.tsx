@@ -2,7 +2,7 @@ import { unreachable } from '../../oci/errors.ts';
 import type { RepositoryName } from '../../oci/names.ts';
 import type { RecentChange } from '../../past/interface.ts';
 import { manifestAddress } from '../addresses.ts';
-import { KIND_NAMES, kindOfType } from '../models/artifact-kind.ts';
+import { KIND_NAMES, kindOfType } from '../models/content-kind.ts';
 import { DigestText, type Tone } from './basics.tsx';
 
 /** What a change did, as a sentence without a subject. */
@@ -30,7 +30,7 @@ export function ChangeText({ repo, change }: { readonly repo: RepositoryName; re
     case 'referrer-pushed':
       return (
         <>
-          {KIND_NAMES[kindOfType(change.type) ?? 'artifact']} attached to <Target repo={repo} digest={change.subject} />
+          {KIND_NAMES[kindOfType(change.type)]} attached to <Target repo={repo} digest={change.subject} />
         </>
       );
     case 'manifest-deleted':

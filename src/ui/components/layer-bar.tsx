@@ -1,15 +1,15 @@
-import type { Part } from '../models/manifest-model.ts';
+import type { LayerDetails } from '../../inspection/interface.ts';
 
 const WIDTH = 1_000;
 /** So that the smallest layer can be seen. */
 const MIN_WIDTH = 4;
 const GAP = 2;
 /** Colours in the style sheet. */
-const COLOURS = 6;
+export const COLOURS = 6;
 const MAX_BARS = 200;
 
 /** The layers beside each other, as wide as they are large. */
-export function LayerBar({ layers }: { readonly layers: readonly Part[] }) {
+export function LayerBar({ layers }: { readonly layers: readonly LayerDetails[] }) {
   const shown = layers.slice(0, MAX_BARS);
   const total = shown.reduce((sum, { size }) => sum + size, 0);
   const room = WIDTH - shown.length * (MIN_WIDTH + GAP);

@@ -1,7 +1,8 @@
 import MarkdownIt from 'markdown-it';
+import type { Readme } from '../../inspection/interface.ts';
 import type { Child } from '../jsx/jsx-runtime.js';
 import { createElement } from '../jsx/render.js';
-import { OutsideLink } from './basics.tsx';
+import { Card, OutsideLink } from './basics.tsx';
 
 type Token = ReturnType<ReturnType<typeof MarkdownIt>['parse']>[number];
 
@@ -18,6 +19,16 @@ const HEADINGS: Readonly<Record<string, string>> = { h1: 'h3', h2: 'h4', h3: 'h5
 /** Markdown of strangers. Only elements of this file come out of it, and pictures become links, since pages load nothing from elsewhere. */
 export function Markdown({ text }: { readonly text: string }) {
   return <div class="markdown">{childrenOf(parser.parse(text, {}))}</div>;
+}
+
+/** What a repository or an image says of itself. */
+export function ReadmeCard({ readme }: { readonly readme: Readme }) {
+  return (
+    <Card title="Read me" icon="file">
+      <Markdown text={readme.text} />
+      {readme.isCut && <p class="card-text muted">It is longer than what is shown here.</p>}
+    </Card>
+  );
 }
 
 interface Open {

@@ -11,10 +11,11 @@ export function Crumbs({ repo }: { readonly repo: RepositoryName }) {
           <a href={HOME}>Repositories</a>
         </li>
         {parts.map((part, at) => {
-          const prefix = `${parts.slice(0, at + 1).join('/')}/`;
+          // The beginning of a valid name up to a slash is a valid name, too.
+          const under = parts.slice(0, at + 1).join('/') as RepositoryName;
           return (
-            <li key={prefix}>
-              <a href={homeAddress({ q: prefix })}>{part}</a>
+            <li key={under}>
+              <a href={homeAddress({ under })}>{part}</a>
             </li>
           );
         })}

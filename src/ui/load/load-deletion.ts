@@ -22,12 +22,12 @@ export async function planDeletion(
   caller: Caller,
   { history }: Pick<Sources, 'history'>,
 ): Promise<DeletionPlan> {
-  const overview = await history.overview(repo, undefined, caller);
+  const contents = await history.contents(repo, undefined, caller);
   const chosen = new Set(tags);
   const planned = [...chosen].flatMap((tag): PlannedDeletion[] => {
-    const digest = overview.tag(tag);
+    const digest = contents.tag(tag);
     if (digest === undefined) return [];
-    return [{ tag, digest, others: overview.tagsOf(digest).filter((each) => !chosen.has(each)) }];
+    return [{ tag, digest, others: contents.tagsOf(digest).filter((each) => !chosen.has(each)) }];
   });
-  return { tags: planned, missing: [...chosen].filter((tag) => overview.tag(tag) === undefined) };
+  return { tags: planned, missing: [...chosen].filter((tag) => contents.tag(tag) === undefined) };
 }

@@ -1,40 +1,26 @@
 import type { Caller } from '../../access/access.ts';
+import type { ManifestDetails } from '../../inspection/interface.ts';
+import { RegistryError } from '../../oci/errors.ts';
 import type { Digest, RepositoryName, Tag } from '../../oci/names.ts';
-import type { DatedTag, ManifestOverview, RecentChange, RepositoryOverview } from '../../past/interface.ts';
-import { kindOfType } from '../models/artifact-kind.ts';
-import { attachedTags, isFoldedTag } from '../models/folded-tags.ts';
-import { orderTags, type TagOrder } from '../models/tag-order.ts';
-import type { ManifestSketch } from './content-reader.ts';
-import { type About, loadAbout } from './load-about.ts';
+import type { TagSummary, TagsPage } from '../../overview/interface.ts';
+import type { RecentChange, RepositoryContents } from '../../past/interface.ts';
+import { SORTS, type TagOrder } from '../models/tag-order.ts';
 import type { Sources } from './sources.ts';
 
 export interface RepositoryData {
   readonly repo: RepositoryName;
-  readonly overview: RepositoryOverview;
-  readonly rows: readonly TagRow[];
-  /** Tags that match the search, without those that belong to others. */
-  readonly matching: number;
-  /** Tags such as `sha256-….sig`, which are shown as badges of what they belong to. */
-  readonly folded: number;
+  readonly contents: RepositoryContents;
+  readonly page: TagsPage;
   /** `after` of the next page; undefined: there is none. */
-  readonly next: Tag | undefined;
-  readonly newest: TagRow | undefined;
-  readonly about: About;
+  readonly next: number | undefined;
+  /** The newest tag, whose manifest speaks for the repository. */
+  readonly newest: TagSummary | undefined;
+  readonly details: ManifestDetails | undefined;
+  /** Newest first. */
   readonly changes: readonly RecentChange[];
   /** What an Undo button would restore. */
   readonly deleted: readonly DeletedTag[];
   readonly mayDelete: boolean;
-  readonly mayRestore: boolean;
-}
-
-export interface TagRow extends DatedTag {
-  readonly manifest: ManifestOverview | undefined;
-  readonly sketch: ManifestSketch | undefined;
-  /** The label of who set it, if that was not long ago. */
-  readonly actor: string | undefined;
-  readonly isSigned: boolean;
-  readonly hasSbom: boolean;
-  readonly isAttested: boolean;
 }
 
 export interface DeletedTag {
@@ -46,16 +32,15 @@ export interface RepositoryRequest {
   readonly repo: RepositoryName;
   readonly sort: TagOrder;
   readonly q: string;
-  readonly after: string | undefined;
+  /** How many tags come before the page. */
+  readonly after: number;
   readonly undo: number | undefined;
 }
 
 const PAGE = 50;
 const CHANGES = 25;
-/** Changes that are searched for who set a tag. */
-const SEARCHED_CHANGES = 300;
-/** Time to read the manifests of the rows, in milliseconds. */
-const SKETCHES_WITHIN_MS = 500;
+/** Changes in which deleted tags are looked for. */
+const UNDO_CHANGES = 250;
 
 /** @throws RegistryError `name-unknown` if the visitor may not see it, too */
 export async function loadRepository(
@@ -63,94 +48,52 @@ export async function loadRepository(
   caller: Caller,
   sources: Sources,
 ): Promise<RepositoryData> {
-  const { history, contents, policy } = sources;
-  const overview = await history.overview(repo, undefined, caller);
-  const own = overview.tags.filter(({ tag }) => !isFoldedTag(tag));
-  const ordered = orderTags(matchingTags(own, q), sort);
-  const start = after === undefined ? 0 : ordered.findIndex(({ tag }) => tag === after) + 1;
-  const page = ordered.slice(start, start + PAGE);
-  const [newest] = page[0] !== undefined && sort === 'time' && start === 0 && q === '' ? page : orderTags(own, 'time');
-  const shown = newest === undefined || page.includes(newest) ? page : [...page, newest];
-  const until = performance.now() + SKETCHES_WITHIN_MS;
-  const [sketches, { changes }] = await Promise.all([
-    contents.sketches(
-      repo,
-      shown.map(({ digest }) => digest),
-      caller,
-      until,
-    ),
-    history.recentChanges(repo, { before: undefined, limit: SEARCHED_CHANGES }, caller),
+  const { history, overview, policy } = sources;
+  const contents = await history.contents(repo, undefined, caller);
+  const limit = undo === undefined ? CHANGES : UNDO_CHANGES;
+  const [page, newest, { changes }] = await Promise.all([
+    overview.tags(repo, { sort: SORTS[sort], text: q === '' ? undefined : q, offset: after, limit: PAGE }, caller),
+    overview.tags(repo, { sort: 'time', offset: 0, limit: 1 }, caller),
+    history.recentChanges(repo, { before: undefined, limit }, caller),
   ]);
-  const actors = actorsOf(changes);
-  const rowOf = (tag: DatedTag): TagRow => tagRow(tag, overview, sketches.get(tag.digest), actors.get(tag.tag));
+  const [first] = newest.items;
   return {
-    repo,
-    overview,
-    rows: page.map(rowOf),
-    matching: ordered.length,
-    folded: overview.tags.length - own.length,
-    next: start + PAGE < ordered.length ? page.at(-1)?.tag : undefined,
-    newest: newest === undefined ? undefined : rowOf(newest),
-    about: await loadAbout(repo, newest?.digest, caller, sources),
+    ...{ repo, contents, page },
+    next: page.more ? after + page.items.length : undefined,
+    newest: first,
+    details: await detailsOf(repo, first, caller, sources),
     changes: changes.slice(0, CHANGES),
-    deleted: undo === undefined ? [] : deletedSince(undo, changes, overview),
+    deleted: undo === undefined ? [] : deletedSince(undo, changes, contents),
     mayDelete: policy.allows(caller, 'delete', repo),
-    mayRestore: policy.allows(caller, 'create', repo),
   };
 }
 
-/** A search finds parts of tags and the beginnings of digests. */
-function matchingTags(tags: readonly DatedTag[], q: string): readonly DatedTag[] {
-  if (q === '') return tags;
-  const wanted = q.toLowerCase();
-  return tags.filter(
-    ({ tag, digest }) =>
-      tag.toLowerCase().includes(wanted) ||
-      digest.startsWith(wanted) ||
-      (wanted.length >= 4 && digest.slice(digest.indexOf(':') + 1).startsWith(wanted)),
-  );
-}
-
-function tagRow(
-  tag: DatedTag,
-  overview: RepositoryOverview,
-  sketch: ManifestSketch | undefined,
-  actor: string | undefined,
-): TagRow {
-  const manifest = overview.manifest(tag.digest);
-  const kinds = new Set(manifest?.referrerTypes.map(kindOfType));
-  const beside = attachedTags(tag.digest);
-  const has = (attached: Tag | undefined): boolean => attached !== undefined && overview.tag(attached) !== undefined;
-  return {
-    ...tag,
-    manifest,
-    sketch,
-    actor,
-    isSigned: kinds.has('signature') || has(beside.signature),
-    hasSbom: kinds.has('sbom') || has(beside.sbom),
-    isAttested: kinds.has('attestation') || has(beside.attestation) || sketch?.isAttested === true,
-  };
-}
-
-function actorsOf(changes: readonly RecentChange[]): ReadonlyMap<Tag, string> {
-  const actors = new Map<Tag, string>();
-  for (const change of changes) {
-    if (change.kind === 'tag-set' && change.actor !== undefined && !actors.has(change.tag))
-      actors.set(change.tag, change.actor);
+async function detailsOf(
+  repo: RepositoryName,
+  newest: TagSummary | undefined,
+  caller: Caller,
+  { inspection }: Pick<Sources, 'inspection'>,
+): Promise<ManifestDetails | undefined> {
+  if (newest === undefined) return undefined;
+  try {
+    return await inspection.manifest(repo, { kind: 'digest', digest: newest.digest }, caller);
+  } catch (error) {
+    // It may be deleted at any time.
+    if (error instanceof RegistryError && error.kind === 'manifest-unknown') return undefined;
+    throw error;
   }
-  return actors;
 }
 
 /** The tags that were deleted after a slot and have not been set again. */
 function deletedSince(
   seq: number,
   changes: readonly RecentChange[],
-  overview: RepositoryOverview,
+  contents: RepositoryContents,
 ): readonly DeletedTag[] {
   const deleted = new Map<Tag, Digest>();
   for (const change of changes) {
     if (change.seq <= seq) break;
-    if (change.kind === 'tag-deleted' && overview.tag(change.tag) === undefined && !deleted.has(change.tag))
+    if (change.kind === 'tag-deleted' && contents.tag(change.tag) === undefined && !deleted.has(change.tag))
       deleted.set(change.tag, change.digest);
   }
   return Array.from(deleted, ([tag, digest]) => ({ tag, digest }));

@@ -1,6 +1,6 @@
+import type { ContentKind } from '../../inspection/interface.ts';
 import type { RepositoryName } from '../../oci/names.ts';
 import type { Reference } from '../../registry/interface.ts';
-import type { ArtifactKind } from './artifact-kind.ts';
 
 export interface PullCommand {
   readonly client: string;
@@ -15,7 +15,7 @@ export function pullCommands(
   host: string,
   repo: RepositoryName,
   reference: Reference,
-  kind: ArtifactKind,
+  kind: ContentKind,
 ): readonly PullCommand[] {
   const suffix = reference.kind === 'tag' ? `:${reference.tag}` : `@${reference.digest}`;
   const name = `${host}/${repo}${suffix}`;
@@ -32,7 +32,7 @@ export function pullCommands(
   return clientsFor(kind).map((client) => ({ client, command: all[client] }));
 }
 
-function clientsFor(kind: ArtifactKind): readonly ('docker' | 'podman' | 'skopeo' | 'oras' | 'helm')[] {
+function clientsFor(kind: ContentKind): readonly ('docker' | 'podman' | 'skopeo' | 'oras' | 'helm')[] {
   switch (kind) {
     case 'image':
     case 'index':

@@ -1,6 +1,7 @@
 import { HOME, loginAddress } from '../addresses.ts';
 import { Empty } from '../components/basics.tsx';
 import type { IconName } from '../components/icon.tsx';
+import { sentence } from '../format.ts';
 import type { Viewer } from '../viewer.ts';
 
 interface FailureProps {
@@ -48,9 +49,4 @@ function lookOf(status: number): { readonly icon: IconName; readonly title: stri
     default:
       return { icon: 'alert', title: status >= 500 ? 'Something went wrong here' : 'This cannot be done' };
   }
-}
-
-function sentence(message: string): string {
-  const text = message.charAt(0).toUpperCase() + message.slice(1);
-  return /[.!?]$/.test(text) ? text : `${text}.`;
 }

@@ -1,100 +1,231 @@
+import type { RepositoryName } from '../../oci/names.ts';
+import type { RepositoriesPage, RepositorySort, RepositorySummary, Totals } from '../../overview/interface.ts';
 import { homeAddress, loginAddress, repositoryAddress } from '../addresses.ts';
-import { Empty, Size, Time } from '../components/basics.tsx';
+import { Empty, Notice, Size, Time } from '../components/basics.tsx';
 import { Icon } from '../components/icon.tsx';
-import { PathName } from '../components/repository-path.tsx';
-import { formatNumber } from '../format.ts';
-import type { HomeData, RepositoryRow } from '../load/load-home.ts';
+import { Crumbs, PathName } from '../components/repository-path.tsx';
+import { Spark } from '../components/spark.tsx';
+import { cut, formatActor, formatBytes, formatCount, formatNumber } from '../format.ts';
+import type { Folders } from '../load/load-folders.ts';
+import type { HomeData } from '../load/load-home.ts';
 import type { Viewer } from '../viewer.ts';
+import { Hits } from './hits.tsx';
 
 interface HomeProps {
   readonly data: HomeData;
   readonly q: string;
+  readonly under: RepositoryName | undefined;
+  readonly sort: RepositorySort;
   readonly viewer: Viewer;
 }
 
-/** The first page: the repositories that the visitor may pull from. */
-export function Home({ data, q, viewer }: HomeProps) {
-  const { kind, repositories, next } = data;
+/** The first page: the repositories that the visitor may pull from, or what a search found in them. */
+export function Home({ data, q, under, sort, viewer }: HomeProps) {
+  switch (data.kind) {
+    case 'forbidden':
+      return (
+        <>
+          <h1>Repositories</h1>
+          <Forbidden viewer={viewer} />
+        </>
+      );
+    case 'listed':
+      return (
+        <>
+          {under !== undefined && <Crumbs repo={under} />}
+          <h1>{under === undefined ? 'Repositories' : under.slice(under.lastIndexOf('/') + 1)}</h1>
+          {!data.page.isComplete && <Incomplete />}
+          {data.page.items.length === 0 && data.page.isComplete && under === undefined ? (
+            <FirstPush viewer={viewer} />
+          ) : (
+            <>
+              {under === undefined && <TotalNumbers totals={data.totals} />}
+              <FolderList folders={data.folders} />
+              <List page={data.page} q={q} under={under} sort={sort} now={viewer.now} />
+            </>
+          )}
+        </>
+      );
+    case 'found': {
+      const others = data.result.hits.filter(({ kind }) => kind !== 'repository');
+      const isNothing = data.page.items.length === 0 && others.length === 0;
+      return (
+        <>
+          <div class="title-row">
+            <h1>Found for “{q}”</h1>
+            <a class="button button-quiet" href={homeAddress()}>
+              All repositories
+            </a>
+          </div>
+          {!data.result.isComplete && <Incomplete />}
+          {isNothing && (
+            <Empty icon="search" title="Nothing was found">
+              <p>Search for a part of a name, a tag, the beginning of a digest, or the words of a label.</p>
+            </Empty>
+          )}
+          {data.page.items.length > 0 && <List page={data.page} q={q} under={under} sort={sort} now={viewer.now} />}
+          {others.length > 0 && <Hits hits={others} now={viewer.now} />}
+        </>
+      );
+    }
+  }
+}
+
+function Incomplete() {
   return (
-    <>
-      <div class="title-row">
-        <h1>{q === '' ? 'Repositories' : <>Repositories with “{q}”</>}</h1>
-        {q !== '' && (
-          <a class="button button-quiet" href={homeAddress()}>
-            Show all
-          </a>
-        )}
-      </div>
-      {kind === 'forbidden' ? (
-        <Forbidden viewer={viewer} />
-      ) : repositories.length === 0 ? (
-        <Nothing q={q} viewer={viewer} />
-      ) : (
-        <div class="card card-flush">
-          <table class="table repositories">
-            <thead>
-              <tr>
-                <th scope="col">Repository</th>
-                <th scope="col" class="number">
-                  Tags
-                </th>
-                <th scope="col" class="number">
-                  Size
-                </th>
-                <th scope="col" class="number">
-                  Last change
-                </th>
-              </tr>
-            </thead>
-            <tbody>
-              {repositories.map((each) => (
-                <Row key={each.name} row={each} now={viewer.now} />
-              ))}
-            </tbody>
-          </table>
-        </div>
-      )}
-      {next !== undefined && (
-        <nav class="pager" aria-label="Pages">
-          <a class="button" href={homeAddress({ q, after: next })}>
-            Next page <Icon name="arrow" />
-          </a>
-        </nav>
-      )}
-    </>
+    <Notice icon="clock">
+      The registry has just started: its index is being filled, so something may be missing here.
+    </Notice>
   );
 }
 
-function Row({ row: { name, facts }, now }: { readonly row: RepositoryRow; readonly now: number }) {
+function TotalNumbers({ totals }: { readonly totals: Totals }) {
+  const { repositories, tags, bytes, stored, garbage } = totals;
+  return (
+    <dl class="numbers">
+      <Figure name="Repositories" value={formatNumber(repositories)} />
+      <Figure name="Tags" value={formatNumber(tags)} />
+      <Figure name="Stored" value={formatBytes(stored ?? bytes)} />
+      {stored !== undefined && bytes > stored && <Figure name="Saved by sharing" value={formatBytes(bytes - stored)} />}
+      {garbage !== undefined && <Figure name="Waiting to be freed" value={formatBytes(garbage.bytes)} />}
+    </dl>
+  );
+}
+
+function Figure({ name, value }: { readonly name: string; readonly value: string }) {
+  return (
+    <div>
+      <dt>{name}</dt>
+      <dd>{value}</dd>
+    </div>
+  );
+}
+
+const MAX_FOLDERS = 60;
+
+/** The tree of names, one level at a time. */
+function FolderList({ folders: { folders, isCut } }: { readonly folders: Folders }) {
+  if (folders.length === 0) return null;
+  const shown = folders.slice(0, MAX_FOLDERS);
+  return (
+    <nav aria-label="Folders">
+      <ul class="folders">
+        {shown.map(({ name, path, count }) => (
+          <li key={path}>
+            <a href={homeAddress({ under: path })}>
+              <Icon name="folder" />
+              <span>{name}</span>
+              <span class="muted">{formatNumber(count)}</span>
+            </a>
+          </li>
+        ))}
+        {(isCut || folders.length > shown.length) && <li class="muted">and more</li>}
+      </ul>
+    </nav>
+  );
+}
+
+const SORTS: readonly (readonly [RepositorySort, string])[] = [
+  ['name', 'Name'],
+  ['pushed', 'Last push'],
+  ['size', 'Size'],
+];
+
+interface ListProps {
+  readonly page: RepositoriesPage;
+  readonly q: string;
+  readonly under: RepositoryName | undefined;
+  readonly sort: RepositorySort;
+  readonly now: number;
+}
+
+function List({ page: { items, next }, q, under, sort, now }: ListProps) {
+  return (
+    <section class="card card-flush">
+      <header class="card-head">
+        <h2>
+          <Icon name="box" />
+          {q === '' ? 'All' : 'Names'}
+        </h2>
+        <nav class="orders card-aside" aria-label="Order">
+          {SORTS.map(([order, name]) => (
+            <a
+              key={order}
+              href={homeAddress({ q, under, sort: order })}
+              aria-current={order === sort ? 'true' : undefined}
+            >
+              {name}
+            </a>
+          ))}
+        </nav>
+      </header>
+      <table class="table repositories">
+        <thead>
+          <tr>
+            <th scope="col">Repository</th>
+            <th scope="col" class="spark-cell">
+              Pushes, 30 days
+            </th>
+            <th scope="col" class="number">
+              Tags
+            </th>
+            <th scope="col" class="number">
+              Size
+            </th>
+            <th scope="col" class="number">
+              Last push
+            </th>
+          </tr>
+        </thead>
+        <tbody>
+          {items.map((each) => (
+            <Row key={each.name} summary={each} now={now} />
+          ))}
+        </tbody>
+      </table>
+      {next !== undefined && (
+        <footer class="card-foot">
+          <a class="button" href={homeAddress({ q, under, sort, after: next })}>
+            Next page <Icon name="arrow" />
+          </a>
+        </footer>
+      )}
+    </section>
+  );
+}
+
+const MAX_DESCRIPTION = 120;
+
+function Row({ summary, now }: { readonly summary: RepositorySummary; readonly now: number }) {
+  const { name, description, tags, bytes, shared, pushed, pushes } = summary;
+  const count = pushes.reduce((sum, each) => sum + each, 0);
   return (
     <tr>
       <th scope="row">
         <a class="row-link" href={repositoryAddress(name)}>
-          <Icon name="box" />
           <PathName repo={name} />
         </a>
+        {description !== undefined && <span class="under">{cut(description, MAX_DESCRIPTION)}</span>}
       </th>
+      <td class="spark-cell" data-label="Pushes, 30 days">
+        <Spark values={pushes} label={formatCount(count, 'push in 30 days', 'pushes in 30 days')} />
+      </td>
       <td class="number" data-label="Tags">
-        {facts === undefined ? '–' : formatNumber(facts.tags)}
+        {formatNumber(tags)}
       </td>
       <td class="number" data-label="Size">
-        {facts === undefined ? '–' : <Size bytes={facts.bytes} />}
+        <Size bytes={bytes} />
+        {shared !== undefined && shared > 0 && <span class="actor">{formatBytes(shared)} shared</span>}
       </td>
-      <td class="number" data-label="Last change">
-        {facts?.changed === undefined ? '–' : <Time at={facts.changed} now={now} />}
+      <td class="number" data-label="Last push">
+        {pushed === undefined ? '–' : <Time at={Date.parse(pushed.at)} now={now} />}
+        {pushed?.by !== undefined && <span class="actor">{formatActor(pushed.by)}</span>}
       </td>
     </tr>
   );
 }
 
-function Nothing({ q, viewer }: { readonly q: string; readonly viewer: Viewer }) {
-  if (q !== '') {
-    return (
-      <Empty icon="search" title="No repository has this in its name">
-        <p>Search for a part of a name, such as the team or the application.</p>
-      </Empty>
-    );
-  }
+function FirstPush({ viewer }: { readonly viewer: Viewer }) {
   return (
     <Empty icon="box" title="No repositories yet">
       <p>Push an image, and it appears here:</p>

@@ -1,41 +1,46 @@
-import { Card, Time } from '../components/basics.tsx';
-import { JsonText } from '../components/json-text.tsx';
-import { cut, formatBytes } from '../format.ts';
+import type { ChartDetails, ConfigDetails } from '../../inspection/interface.ts';
+import { Badge, Card, OutsideLink, Time } from '../components/basics.tsx';
+import { cut } from '../format.ts';
 import type { Child } from '../jsx/jsx-runtime.js';
-import type { ReadJson } from '../load/content-reader.ts';
-import type { ArtifactKind } from '../models/artifact-kind.ts';
-import type { ImageConfig } from '../models/image-config.ts';
-import type { Part } from '../models/manifest-model.ts';
 
 const MAX_VALUE = 1_000;
+/** Longer groups are closed at first. */
+const MAX_OPEN = 12;
 
 /** How an image runs. */
-export function ConfigCard({ config, now }: { readonly config: ImageConfig; readonly now: number }) {
-  const { entrypoint, command, workingDirectory, user, ports, volumes, created, environment, labels } = config;
+export function ConfigCard({ config, now }: { readonly config: ConfigDetails; readonly now: number }) {
+  const { entrypoint, cmd, workingDir, user, ports, volumes, created, author, env, stopSignal } = config;
+  const labels = Object.entries(config.labels);
   return (
     <Card title="Config" icon="list">
       <dl class="pairs">
-        {entrypoint.length > 0 && <Pair name="Entrypoint">{argumentsOf(entrypoint)}</Pair>}
-        {command.length > 0 && <Pair name="Command">{argumentsOf(command)}</Pair>}
-        {workingDirectory !== undefined && (
+        {entrypoint.length > 0 && <Pair name="Entrypoint">{wordsOf(entrypoint)}</Pair>}
+        {cmd.length > 0 && <Pair name="Command">{wordsOf(cmd)}</Pair>}
+        {workingDir !== undefined && (
           <Pair name="Working directory">
-            <code>{cut(workingDirectory, MAX_VALUE)}</code>
+            <code>{cut(workingDir, MAX_VALUE)}</code>
           </Pair>
         )}
         <Pair name="User">
-          {user === undefined ? <span class="muted">not set (root)</span> : <code>{cut(user, MAX_VALUE)}</code>}
+          {user === undefined || user === '' ? (
+            <span class="muted">not set (root)</span>
+          ) : (
+            <code>{cut(user, MAX_VALUE)}</code>
+          )}
         </Pair>
-        {ports.length > 0 && <Pair name="Ports">{argumentsOf(ports)}</Pair>}
-        {volumes.length > 0 && <Pair name="Volumes">{argumentsOf(volumes)}</Pair>}
+        {ports.length > 0 && <Pair name="Ports">{wordsOf(ports)}</Pair>}
+        {volumes.length > 0 && <Pair name="Volumes">{wordsOf(volumes)}</Pair>}
+        {stopSignal !== undefined && <Pair name="Stop signal">{cut(stopSignal, MAX_VALUE)}</Pair>}
+        {author !== undefined && <Pair name="Author">{cut(author, MAX_VALUE)}</Pair>}
         {created !== undefined && (
           <Pair name="Built">
-            <Time at={created} now={now} />
+            <Time at={Date.parse(created)} now={now} />
           </Pair>
         )}
       </dl>
-      {environment.length > 0 && (
-        <Group title="Environment" count={environment.length}>
-          {environment.map((variable, at) => {
+      {env.length > 0 && (
+        <Group title="Environment" count={env.length}>
+          {env.map((variable, at) => {
             const equals = variable.indexOf('=');
             return (
               <Pair key={at} name={cut(equals < 0 ? variable : variable.slice(0, equals), MAX_VALUE)}>
@@ -45,9 +50,9 @@ export function ConfigCard({ config, now }: { readonly config: ImageConfig; read
           })}
         </Group>
       )}
-      {labels.size > 0 && (
-        <Group title="Labels" count={labels.size}>
-          {Array.from(labels, ([name, value]) => (
+      {labels.length > 0 && (
+        <Group title="Labels" count={labels.length}>
+          {labels.map(([name, value]) => (
             <Pair key={name} name={cut(name, MAX_VALUE)}>
               {cut(value, MAX_VALUE)}
             </Pair>
@@ -58,7 +63,46 @@ export function ConfigCard({ config, now }: { readonly config: ImageConfig; read
   );
 }
 
-function Pair({ name, children }: { readonly name: string; readonly children: Child }) {
+/** What a Helm chart says of itself. */
+export function ChartCard({ chart }: { readonly chart: ChartDetails }) {
+  const { name, version, appVersion, type, kubeVersion, deprecated, keywords, maintainers, dependencies } = chart;
+  return (
+    <Card title="Chart" icon="list" aside={deprecated ? <Badge tone="warm">Deprecated</Badge> : undefined}>
+      <dl class="pairs">
+        {name !== undefined && <Pair name="Name">{cut(name, MAX_VALUE)}</Pair>}
+        {version !== undefined && <Pair name="Version">{cut(version, MAX_VALUE)}</Pair>}
+        {appVersion !== undefined && <Pair name="Application">{cut(appVersion, MAX_VALUE)}</Pair>}
+        {type !== undefined && <Pair name="Type">{cut(type, MAX_VALUE)}</Pair>}
+        {kubeVersion !== undefined && <Pair name="Kubernetes">{cut(kubeVersion, MAX_VALUE)}</Pair>}
+        {keywords.length > 0 && <Pair name="Keywords">{wordsOf(keywords)}</Pair>}
+        {maintainers.length > 0 && (
+          <Pair name="Maintainers">
+            {maintainers.map((each, at) => (
+              <div key={at}>
+                {each.url === undefined ? (
+                  cut(each.name, MAX_VALUE)
+                ) : (
+                  <OutsideLink href={each.url}>{cut(each.name, MAX_VALUE)}</OutsideLink>
+                )}
+              </div>
+            ))}
+          </Pair>
+        )}
+      </dl>
+      {dependencies.length > 0 && (
+        <Group title="Dependencies" count={dependencies.length}>
+          {dependencies.map((each, at) => (
+            <Pair key={at} name={cut(each.name, MAX_VALUE)}>
+              {cut([each.version, each.repository].filter((part) => part !== undefined).join(' from '), MAX_VALUE)}
+            </Pair>
+          ))}
+        </Group>
+      )}
+    </Card>
+  );
+}
+
+export function Pair({ name, children }: { readonly name: string; readonly children: Child }) {
   return (
     <div>
       <dt>{name}</dt>
@@ -67,17 +111,15 @@ function Pair({ name, children }: { readonly name: string; readonly children: Ch
   );
 }
 
-function Group({
-  title,
-  count,
-  children,
-}: {
+interface GroupProps {
   readonly title: string;
   readonly count: number;
   readonly children: Child;
-}) {
+}
+
+export function Group({ title, count, children }: GroupProps) {
   return (
-    <details class="group" open={count <= 12}>
+    <details class="group" open={count <= MAX_OPEN}>
       <summary>
         {title} <span class="muted">{count}</span>
       </summary>
@@ -86,38 +128,12 @@ function Group({
   );
 }
 
-function argumentsOf(list: readonly string[]) {
+function wordsOf(list: readonly string[]) {
   return (
     <span class="words">
       {list.map((each, at) => (
         <code key={at}>{cut(each, MAX_VALUE)}</code>
       ))}
     </span>
-  );
-}
-
-const TITLES: Partial<Readonly<Record<ArtifactKind, string>>> = {
-  'helm-chart': 'Chart',
-  'ai-model': 'Model',
-  wasm: 'Module',
-};
-
-interface OtherConfigProps {
-  readonly config: Part | undefined;
-  readonly json: ReadJson;
-  readonly kind: ArtifactKind;
-}
-
-/** The config of what is no image, such as the Chart.yaml of a Helm chart. */
-export function OtherConfigCard({ config, json, kind }: OtherConfigProps) {
-  if (config === undefined || json.kind === 'none') return null;
-  return (
-    <Card title={TITLES[kind] ?? 'Config'} icon="list" aside={<span class="muted">{cut(config.mediaType, 80)}</span>}>
-      {json.kind === 'too-large' ? (
-        <p class="card-text muted">It has {formatBytes(json.size)}, too many to be shown here.</p>
-      ) : (
-        <JsonText text={JSON.stringify(json.json)} />
-      )}
-    </Card>
   );
 }

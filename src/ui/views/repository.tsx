@@ -1,17 +1,19 @@
 import type { RepositoryName } from '../../oci/names.ts';
+import type { TagSummary } from '../../overview/interface.ts';
 import { actionAddress, manifestAddress, repositoryAddress } from '../addresses.ts';
-import { Badge, Card, DigestText, Empty, Notice, OutsideLink, Size, Time } from '../components/basics.tsx';
+import { AboutLinks } from '../components/about-links.tsx';
+import { Badge, Card, DigestText, Empty, Notice, Size, Time } from '../components/basics.tsx';
 import { ChangeText, keyOf, toneOf } from '../components/changes.tsx';
 import { Icon } from '../components/icon.tsx';
-import { Markdown } from '../components/markdown.tsx';
+import { ReadmeCard } from '../components/markdown.tsx';
 import { Crumbs } from '../components/repository-path.tsx';
 import { CommandTabs } from '../components/tabs.tsx';
 import { Timeline } from '../components/timeline.tsx';
 import { FormToken } from '../document.tsx';
 import { cut, formatActor, formatCount } from '../format.ts';
-import type { About } from '../load/load-about.ts';
-import type { DeletedTag, RepositoryData, TagRow } from '../load/load-repository.ts';
-import { KIND_NAMES } from '../models/artifact-kind.ts';
+import { aboutOf } from '../load/about.ts';
+import type { DeletedTag, RepositoryData } from '../load/load-repository.ts';
+import { KIND_NAMES } from '../models/content-kind.ts';
 import { pullCommands } from '../models/pull-commands.ts';
 import { TAG_ORDERS, type TagOrder } from '../models/tag-order.ts';
 import type { Viewer } from '../viewer.ts';
@@ -27,7 +29,7 @@ const MAX_DESCRIPTION = 500;
 
 /** One repository: its tags, how to pull from it, what it says of itself, and what happened in it. */
 export function Repository({ data, sort, q, viewer }: RepositoryProps) {
-  const { repo, about, newest, deleted, changes } = data;
+  const { repo, newest, details, deleted, changes } = data;
   return (
     <>
       <Crumbs repo={repo} />
@@ -35,29 +37,20 @@ export function Repository({ data, sort, q, viewer }: RepositoryProps) {
         <h1 class="title-name">{repo.slice(repo.lastIndexOf('/') + 1)}</h1>
         <Facts data={data} now={viewer.now} />
       </div>
-      {about.description !== undefined && <p class="lead">{cut(about.description, MAX_DESCRIPTION)}</p>}
-      <AboutLinks about={about} />
+      {details?.description !== undefined && <p class="lead">{cut(details.description, MAX_DESCRIPTION)}</p>}
+      {details !== undefined && <AboutLinks about={aboutOf(details)} />}
       {deleted.length > 0 && <Undo repo={repo} deleted={deleted} viewer={viewer} />}
       <div class="columns">
         <div class="column-main">
           <TagCard data={data} sort={sort} q={q} viewer={viewer} />
-          {about.readme !== undefined && (
-            <Card title="Read me" icon="file">
-              <Markdown text={about.readme} />
-            </Card>
-          )}
+          {details?.readme !== undefined && <ReadmeCard readme={details.readme} />}
         </div>
         <div class="column-side">
           {newest !== undefined && (
             <Card title="Pull" icon="box">
               <CommandTabs
                 id="pull"
-                commands={pullCommands(
-                  viewer.host,
-                  repo,
-                  { kind: 'tag', tag: newest.tag },
-                  newest.sketch?.kind ?? 'image',
-                )}
+                commands={pullCommands(viewer.host, repo, { kind: 'tag', tag: newest.tag }, newest.kind)}
               />
             </Card>
           )}
@@ -83,11 +76,11 @@ export function Repository({ data, sort, q, viewer }: RepositoryProps) {
   );
 }
 
-function Facts({ data: { overview, folded }, now }: { readonly data: RepositoryData; readonly now: number }) {
-  const { counts, bytes, time } = overview;
+function Facts({ data: { contents, page }, now }: { readonly data: RepositoryData; readonly now: number }) {
+  const { counts, bytes, time } = contents;
   return (
     <ul class="facts">
-      <li>{formatCount(counts.tags - folded, 'tag')}</li>
+      <li>{formatCount(counts.tags - page.folded, 'tag')}</li>
       <li>{formatCount(counts.manifests, 'manifest')}</li>
       <li>
         <Size bytes={bytes} />
@@ -97,35 +90,6 @@ function Facts({ data: { overview, folded }, now }: { readonly data: RepositoryD
           changed <Time at={Date.parse(time)} now={now} />
         </li>
       )}
-    </ul>
-  );
-}
-
-const MAX_LINK_TEXT = 60;
-
-export function AboutLinks({ about: { source, homepage, licenses, version, revision } }: { readonly about: About }) {
-  if ([source, homepage, licenses, version, revision].every((each) => each === undefined)) return null;
-  return (
-    <ul class="about">
-      {source !== undefined && (
-        <li>
-          <Icon name="link" />
-          <OutsideLink href={source}>{cut(source.replace(/^https?:\/\//, ''), MAX_LINK_TEXT)}</OutsideLink>
-        </li>
-      )}
-      {homepage !== undefined && homepage !== source && (
-        <li>
-          <Icon name="link" />
-          <OutsideLink href={homepage}>{cut(homepage.replace(/^https?:\/\//, ''), MAX_LINK_TEXT)}</OutsideLink>
-        </li>
-      )}
-      {version !== undefined && <li>Version {cut(version, MAX_LINK_TEXT)}</li>}
-      {revision !== undefined && (
-        <li>
-          Revision <code>{cut(revision, 12)}</code>
-        </li>
-      )}
-      {licenses !== undefined && <li>{cut(licenses, MAX_LINK_TEXT)}</li>}
     </ul>
   );
 }
@@ -169,9 +133,10 @@ function Undo({
 const ORDER_NAMES: Readonly<Record<TagOrder, string>> = { time: 'Newest', name: 'Name', semver: 'Version' };
 
 function TagCard({ data, sort, q, viewer }: RepositoryProps) {
-  const { repo, rows, matching, folded, next, overview } = data;
-  const isEmpty = overview.counts.tags - folded === 0;
-  const canDelete = data.mayDelete && viewer.passive === undefined && rows.length > 0;
+  const { repo, page, next, contents } = data;
+  const { items, count, folded } = page;
+  const isEmpty = contents.counts.tags - folded <= 0;
+  const canDelete = data.mayDelete && viewer.passive === undefined && items.length > 0;
   return (
     <section class="card card-flush" id="tags" data-live>
       <header class="card-head">
@@ -212,12 +177,12 @@ function TagCard({ data, sort, q, viewer }: RepositoryProps) {
       {isEmpty ? (
         <Empty icon="tag" title="No tags">
           <p>
-            {overview.counts.manifests === 0
+            {contents.counts.manifests === 0
               ? 'Nothing is left in this repository.'
-              : `It holds ${formatCount(overview.counts.manifests, 'manifest')} without a tag.`}
+              : `It holds ${formatCount(contents.counts.manifests, 'manifest')} without a tag.`}
           </p>
         </Empty>
-      ) : rows.length === 0 ? (
+      ) : items.length === 0 ? (
         <Empty icon="search" title="No tag matches">
           <a href={repositoryAddress(repo, { sort })}>Show all tags</a>
         </Empty>
@@ -244,7 +209,7 @@ function TagCard({ data, sort, q, viewer }: RepositoryProps) {
               </tr>
             </thead>
             <tbody>
-              {rows.map((row) => (
+              {items.map((row) => (
                 <TagLine key={row.tag} repo={repo} row={row} canDelete={canDelete} now={viewer.now} />
               ))}
             </tbody>
@@ -257,7 +222,7 @@ function TagCard({ data, sort, q, viewer }: RepositoryProps) {
               </button>
             )}
             <span class="muted">
-              {q === '' ? formatCount(matching, 'tag') : `${formatCount(matching, 'tag')} found`}
+              {q === '' ? formatCount(count, 'tag') : `${formatCount(count, 'tag')} found`}
               {folded > 0 && q === '' && <> · {formatCount(folded, 'tag')} of signatures folded into these</>}
             </span>
             {next !== undefined && (
@@ -274,7 +239,7 @@ function TagCard({ data, sort, q, viewer }: RepositoryProps) {
 
 interface TagLineProps {
   readonly repo: RepositoryName;
-  readonly row: TagRow;
+  readonly row: TagSummary;
   readonly canDelete: boolean;
   readonly now: number;
 }
@@ -282,8 +247,7 @@ interface TagLineProps {
 const SHOWN_PLATFORMS = 3;
 
 function TagLine({ repo, row, canDelete, now }: TagLineProps) {
-  const { tag, digest, manifest, sketch, set, actor } = row;
-  const platforms = sketch?.platforms ?? [];
+  const { tag, digest, kind, total, set, by, platforms, badges } = row;
   const more = platforms.length - SHOWN_PLATFORMS;
   return (
     <tr>
@@ -297,12 +261,10 @@ function TagLine({ repo, row, canDelete, now }: TagLineProps) {
           {tag}
         </a>
         <span class="badges">
-          {sketch !== undefined && sketch.kind !== 'image' && sketch.kind !== 'index' && (
-            <Badge>{KIND_NAMES[sketch.kind]}</Badge>
-          )}
-          {row.isSigned && <Badge tone="good">Signed</Badge>}
-          {row.hasSbom && <Badge tone="accent">SBOM</Badge>}
-          {row.isAttested && <Badge tone="accent">Attested</Badge>}
+          {kind !== 'image' && kind !== 'index' && <Badge>{KIND_NAMES[kind]}</Badge>}
+          {badges.signed && <Badge tone="good">Signed</Badge>}
+          {badges.sbom && <Badge tone="accent">SBOM</Badge>}
+          {badges.attested && <Badge tone="accent">Attested</Badge>}
         </span>
       </th>
       <td data-label="Digest">
@@ -317,11 +279,11 @@ function TagLine({ repo, row, canDelete, now }: TagLineProps) {
         {more > 0 && <span class="muted">+{more}</span>}
       </td>
       <td data-label="Size" class="number">
-        {manifest === undefined ? '–' : <Size bytes={manifest.total} />}
+        <Size bytes={total} />
       </td>
       <td data-label="Pushed" class="number">
-        <Time at={set} now={now} />
-        {actor !== undefined && <span class="actor">{formatActor(actor)}</span>}
+        <Time at={Date.parse(set)} now={now} />
+        {by !== undefined && <span class="actor">{formatActor(by)}</span>}
       </td>
     </tr>
   );

@@ -1,0 +1,69 @@
+// usage: bun scripts/pictures.ts: pictures of the page in docs/ui/, of each view in both themes. They are looked at by people; no test
+// compares them.
+import { mkdirSync } from 'node:fs';
+import { type BrowserContextOptions, chromium } from 'playwright-core';
+import { tools } from '../test/support/command.ts';
+import { image, pushImage } from '../test/support/oci.ts';
+import { cleanUp, startServer } from '../test/support/server.ts';
+import { attach, builtImage, chart, pushMultiPlatform, README } from '../test/ui/content.ts';
+
+const FOLDER = new URL('../docs/ui/', import.meta.url);
+const REPO = 'harbour/services/berths';
+const VIEWS: Readonly<Record<string, string>> = {
+  home: '/ui/',
+  repository: `/ui/repositories/${REPO}`,
+  index: `/ui/repositories/${REPO}:latest`,
+  image: '/ui/repositories/harbour/services/tides:build-7',
+  login: '/ui/login',
+};
+const WIDE = { viewport: { width: 1280, height: 860 } };
+const FORMS: Readonly<Record<string, BrowserContextOptions>> = {
+  light: { ...WIDE, colorScheme: 'light' },
+  dark: { ...WIDE, colorScheme: 'dark' },
+  phone: { viewport: { width: 360, height: 740 }, deviceScaleFactor: 2, colorScheme: 'light' },
+};
+
+async function fill(url: string): Promise<void> {
+  const about = {
+    'org.opencontainers.image.description': 'Berths, tides and pilots: what the other services of the harbour ask.',
+    'org.opencontainers.image.source': 'https://code.example/harbour/berths',
+    'org.opencontainers.image.licenses': 'Apache-2.0',
+    'dev.marina.readme': README,
+  };
+  for (const tag of ['1.3.0', '1.4.0', '1.4.1', '1.4.2']) {
+    const whole = await pushMultiPlatform(url, REPO, tag, about);
+    await attach(url, REPO, whole.descriptor);
+    const body = new Uint8Array(whole.bytes);
+    const headers = { 'content-type': whole.descriptor.mediaType };
+    await fetch(`${url}/v2/${REPO}/manifests/latest`, { method: 'PUT', headers, body });
+  }
+  for (let build = 1; build <= 8; build++) {
+    await pushImage(
+      url,
+      'harbour/services/tides',
+      builtImage({ os: 'linux', architecture: 'amd64' }),
+      `build-${build}`,
+    );
+  }
+  await pushImage(url, 'harbour/charts/berths', chart(), '1.2.3');
+  for (const name of ['base/alpine', 'base/debian', 'web/front', 'web/status'])
+    await pushImage(url, name, image(), 'v1');
+}
+
+const server = await startServer();
+try {
+  await fill(server.url);
+  mkdirSync(FOLDER, { recursive: true });
+  const [executablePath] = await tools('chromium');
+  const browser = await chromium.launch({ executablePath, args: ['--no-sandbox'] });
+  for (const [form, options] of Object.entries(FORMS)) {
+    const page = await (await browser.newContext(options)).newPage();
+    for (const [view, path] of Object.entries(VIEWS)) {
+      await page.goto(server.url + path);
+      await page.screenshot({ path: Bun.fileURLToPath(new URL(`${view}-${form}.png`, FOLDER)) });
+    }
+  }
+  await browser.close();
+} finally {
+  await cleanUp();
+}

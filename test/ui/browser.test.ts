@@ -1,0 +1,243 @@
+// The page in a real browser: with and without scripts, wide and narrow, light and dark, by keyboard, checked by axe-core.
+import { afterAll, beforeAll, describe, expect, setDefaultTimeout, test } from 'bun:test';
+import axe from 'axe-core';
+import { type Browser, type BrowserContext, type BrowserContextOptions, chromium, type Page } from 'playwright-core';
+import { TOOLS_WITHIN_MS, tools } from '../support/command.ts';
+import { eventually } from '../support/eventually.ts';
+import { HOSTILE } from '../support/hostile-texts.ts';
+import { image, pushImage } from '../support/oci.ts';
+import { cleanUp, type Server, startServer } from '../support/server.ts';
+import { attach, builtImage, chart, pushMultiPlatform, README } from './content.ts';
+
+setDefaultTimeout(120_000);
+
+const REPO = 'harbour/services/berths';
+const CHART = 'harbour/charts/berths';
+const HOSTILE_REPO = 'strangers/image';
+const PAGE = `/ui/repositories/${REPO}`;
+/** Every view with content. */
+const VIEWS = [
+  '/ui/',
+  '/ui/?under=harbour',
+  '/ui/?q=berths',
+  '/ui/?q=nothing-has-this-name',
+  PAGE,
+  `${PAGE}?sort=semver&q=1.`,
+  `${PAGE}:latest`,
+  `/ui/repositories/${CHART}:1.2.3`,
+  `/ui/repositories/${HOSTILE_REPO}`,
+  `/ui/repositories/${HOSTILE_REPO}:v1`,
+  '/ui/repositories/missing',
+  '/ui/login',
+];
+
+let server: Server;
+let browser: Browser;
+let imageDigest: string;
+beforeAll(async () => {
+  const [executablePath] = await tools('chromium');
+  server = await startServer({ THREADS: '1' });
+  await fill(server.url);
+  // Tests run as root, where Chromium's sandbox cannot be used.
+  browser = await chromium.launch({ executablePath, args: ['--no-sandbox'] });
+}, TOOLS_WITHIN_MS);
+afterAll(async () => {
+  await browser?.close();
+  await cleanUp();
+});
+
+async function fill(url: string): Promise<void> {
+  const about = { 'org.opencontainers.image.description': 'Berths and tides', 'dev.marina.readme': README };
+  for (const tag of ['1.3.0', '1.4.0']) {
+    const whole = await pushMultiPlatform(url, REPO, tag, about);
+    await attach(url, REPO, whole.descriptor);
+  }
+  const [first, second] = [
+    builtImage({ os: 'linux', architecture: 'amd64' }),
+    builtImage({ os: 'linux', architecture: 'arm64' }),
+  ];
+  await pushImage(url, REPO, first, 'latest');
+  await pushImage(url, REPO, second, 'latest');
+  imageDigest = first.descriptor.digest;
+  await pushImage(url, CHART, chart(), '1.2.3');
+  const labels = Object.fromEntries(HOSTILE.map((text, at) => [`${at}${text}`, text]));
+  const readme = HOSTILE.map((text) => `${text}\n\n[link](${text})\n\n![picture](${text})`).join('\n\n');
+  const strange = builtImage(
+    { os: '<b>', architecture: '"><script>' },
+    { labels, env: [...HOSTILE], command: HOSTILE.join(' ') },
+  );
+  const annotations = {
+    ...labels,
+    'dev.marina.readme': readme,
+    'org.opencontainers.image.description': HOSTILE.join(' '),
+  };
+  await pushImage(
+    url,
+    HOSTILE_REPO,
+    image({ layers: strange.blobs.slice(1), config: strange.blobs[0] ?? first, annotations }),
+    'v1',
+  );
+}
+
+interface Watched {
+  readonly page: Page;
+  /** Everything that should not happen: errors, violations of the policy, requests to other hosts, dialogs. */
+  readonly faults: string[];
+}
+
+/** A page whose faults are recorded. */
+async function watched(context: BrowserContext): Promise<Watched> {
+  const page = await context.newPage();
+  const faults: string[] = [];
+  page.on('console', (message) => {
+    // Chromium reports the status of pages that say that something is missing.
+    if (message.type() === 'error' && !message.text().includes('status of 404')) faults.push(message.text());
+  });
+  page.on('pageerror', (error) => faults.push(error.message));
+  page.on('dialog', (dialog) => {
+    faults.push(`a dialog: ${dialog.message()}`);
+    void dialog.dismiss();
+  });
+  page.on('request', (request) => {
+    const url = request.url();
+    if (!url.startsWith(server.url) && !url.startsWith('data:')) faults.push(`a request to ${url}`);
+  });
+  return { page, faults };
+}
+
+/** Visits in a browser of its own, in which nothing may go wrong. */
+async function open(options: BrowserContextOptions, visit: (page: Page) => Promise<void>): Promise<void> {
+  const context = await browser.newContext(options);
+  try {
+    const { page, faults } = await watched(context);
+    await visit(page);
+    expect(faults).toEqual([]);
+  } finally {
+    await context.close();
+  }
+}
+
+/** How far content is wider than the window. */
+async function overflow(page: Page): Promise<number> {
+  return await page.evaluate<number>('document.documentElement.scrollWidth - document.documentElement.clientWidth');
+}
+
+test('what these tests watch for would be seen', async () => {
+  const context = await browser.newContext();
+  try {
+    const { page, faults } = await watched(context);
+    await page.goto(server.url + PAGE);
+    await page.evaluate(
+      "document.body.setAttribute('style', 'color: red'); document.body.append(Object.assign(new Image(), { src: 'http://elsewhere.invalid/' })); setTimeout(() => { throw new Error('planted') })",
+    );
+    await eventually(() => {
+      for (const fault of ['style-src', 'img-src', 'planted']) expect(faults.join('\n')).toContain(fault);
+    });
+  } finally {
+    await context.close();
+  }
+});
+
+describe.each([
+  ['wide', { viewport: { width: 1440, height: 900 } }],
+  [
+    'narrow, dark and without scripts',
+    { viewport: { width: 320, height: 640 }, colorScheme: 'dark', javaScriptEnabled: false },
+  ],
+] as const)('every view, %s', (_, options) => {
+  test('loads nothing from elsewhere, violates no policy, and fits', async () => {
+    await open(options, async (page) => {
+      for (const view of VIEWS) {
+        await page.goto(server.url + view);
+        expect(await page.locator('h1, .empty-title').first().isVisible()).toBe(true);
+        if (options.viewport.width > 320 || !view.includes('?'))
+          expect([view, await widthOf(page, options)]).toEqual([view, 0]);
+      }
+    });
+  });
+});
+
+/** Without scripts nothing can be evaluated in the page, so the widest element is asked for its place. */
+async function widthOf(page: Page, { javaScriptEnabled }: BrowserContextOptions): Promise<number> {
+  if (javaScriptEnabled !== false) return await overflow(page);
+  const width = page.viewportSize()?.width ?? 0;
+  const boxes = await Promise.all(
+    (await page.locator('main, header.head, main > *').all()).map((each) => each.boundingBox()),
+  );
+  return Math.max(0, ...boxes.map((box) => (box === null ? 0 : box.x + box.width - width)));
+}
+
+test.each([
+  ['light', ''],
+  // Only colours differ.
+  ['dark', '{ runOnly: ["color-contrast"] }'],
+] as const)('axe-core finds nothing serious in any view, %s', async (colorScheme, options) => {
+  await open({ viewport: { width: 1280, height: 900 }, colorScheme, bypassCSP: true }, async (page) => {
+    for (const view of VIEWS) {
+      await page.goto(server.url + view);
+      await page.addScriptTag({ content: axe.source });
+      const found = await page.evaluate<string[]>(
+        `axe.run(${options}).then(({ violations }) => violations.filter(({ impact }) => impact === 'serious' || impact === 'critical').map(({ id, nodes }) => id + ' ' + nodes[0].html))`,
+      );
+      expect([view, found]).toEqual([view, []]);
+    }
+  });
+});
+
+test('an image is shown with its commands, config and history, and an older value of its tag is restored without scripts', async () => {
+  await open({ javaScriptEnabled: false }, async (page) => {
+    await page.goto(`${server.url}${PAGE}:latest`);
+    expect(await page.locator('.steps').textContent()).toContain('COPY dist/harbour /usr/bin/harbour');
+    expect(await page.locator('main').textContent()).toContain('HARBOUR_DEPTH');
+    await page.getByRole('button', { name: 'Restore this' }).first().click();
+    await page.waitForURL(`${server.url}${PAGE}:latest`);
+    expect(await page.locator('.digest-whole').textContent()).toContain(imageDigest);
+  });
+});
+
+test('a tag is deleted after a question, and undone', async () => {
+  await open({}, async (page) => {
+    await page.goto(server.url + PAGE);
+    await page.getByLabel('Choose 1.3.0').check();
+    await page.getByRole('button', { name: 'Delete chosen' }).click();
+    expect(await page.locator('h1').textContent()).toContain('Delete 1 tag');
+    await page.getByRole('button', { name: 'Delete 1 tag' }).click();
+    expect(await page.getByLabel('Choose 1.3.0').count()).toBe(0);
+    await page.getByRole('button', { name: 'Undo' }).click();
+    await eventually(async () => {
+      await page.goto(server.url + PAGE);
+      expect(await page.getByLabel('Choose 1.3.0').count()).toBe(1);
+    });
+  });
+});
+
+test('tags are filtered while one types, and the address follows', async () => {
+  await open({}, async (page) => {
+    await page.goto(server.url + PAGE);
+    await page.getByLabel('Filter tags').fill('1.4');
+    await page.waitForURL(/q=1\.4/);
+    expect(await page.locator('.tag-name').allInnerTexts()).toEqual(['1.4.0']);
+    expect(await page.getByLabel('Filter tags').inputValue()).toBe('1.4');
+  });
+});
+
+test('by keyboard: the first Tab skips to the content, a slash goes to the search, and Enter finds', async () => {
+  await open({}, async (page) => {
+    await page.goto(server.url + PAGE);
+    await page.keyboard.press('Tab');
+    expect(await page.evaluate<string>('document.activeElement.textContent')).toContain('Skip to content');
+    await page.keyboard.press('/');
+    await page.keyboard.type('charts');
+    await page.keyboard.press('Enter');
+    await page.waitForURL(/\/ui\/\?q=charts/);
+    expect(await page.locator('.repositories').textContent()).toContain('charts/');
+  });
+});
+
+test('a digest is copied whole', async () => {
+  await open({ permissions: ['clipboard-read', 'clipboard-write'] }, async (page) => {
+    await page.goto(`${server.url}${PAGE}@${imageDigest}`);
+    await page.locator('.digest-whole .copy').click();
+    expect(await page.evaluate<string>('navigator.clipboard.readText()')).toBe(imageDigest);
+  });
+});
