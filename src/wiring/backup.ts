@@ -6,7 +6,7 @@ import type { HoldPorts } from '../backup/held-cut.ts';
 import { removeHold, renewHold } from '../collection/holds.ts';
 import type { Config } from '../config.ts';
 import { ControlClient } from '../control/client.ts';
-import { RegistryError } from '../oci/errors.ts';
+import { type ErrorKind, RegistryError } from '../oci/errors.ts';
 import { readSwitch } from '../registry/write-switch.ts';
 import type { Archive } from '../storage/archive.ts';
 import type { ObjectStore } from '../storage/driver.ts';
@@ -20,6 +20,9 @@ import { requireStoreOwner, silent } from './writable.ts';
 /** How long a server may take from holding its folder to listening to commands, in milliseconds. */
 const STARTED_WITHIN_MS = 15_000;
 const POLL_MS = 200;
+
+/** Refusals of a store that collects nothing. A replica only deletes what its source has not linked for GC_GRACE. */
+const NOTHING_WRITTEN: ReadonlySet<ErrorKind> = new Set(['read-only', 'writes-paused', 'replica', 'elsewhere']);
 
 const BUCKET = /^s3:\/\/(?<bucket>[^/]+)(?:\/(?<prefix>.*))?$/;
 
@@ -122,14 +125,12 @@ function throughServer(place: string): OpenHolds {
       await work(server);
       return true;
     } catch (error) {
-      if (error instanceof RegistryError && (error.kind === 'read-only' || error.kind === 'writes-paused'))
-        return false;
+      if (error instanceof RegistryError && NOTHING_WRITTEN.has(error.kind)) return false;
       throw error;
     }
   };
   return {
     hold: (id, content) => whileWritable((server) => server.renewHold(id, content)),
-    // If it cannot be released, it ends by itself.
     release: async (id) => void (await whileWritable((server) => server.release(id))),
     close: async () => {},
   };
