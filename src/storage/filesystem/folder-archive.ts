@@ -73,8 +73,8 @@ export class FolderArchive implements Archive {
     const { root, writable } = options;
     try {
       if (!writable) {
-        accessSync(root, constants.R_OK | constants.X_OK);
         if (!statSync(root).isDirectory()) throw new StoreRefused(`${root} is no folder`);
+        accessSync(root, constants.R_OK | constants.X_OK);
         return new FolderArchive(options, undefined);
       }
       makeRoot(root);
