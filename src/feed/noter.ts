@@ -35,6 +35,8 @@ export class Noter {
   readonly #closing = new AbortController();
   /** Hints that are not on the board yet. */
   #fresh = new Map<RepositoryName, number>();
+  /** What this process has hinted and not seen noted: it knows that these slots exist. */
+  readonly #own = new Map<RepositoryName, number>();
   #running: Promise<void> | undefined;
   #isFailing = false;
 
@@ -52,6 +54,7 @@ export class Noter {
   /** A repository's log has this slot, and every view shows it. Returns at once. */
   hint(repo: RepositoryName, seq: number): void {
     if (this.#fresh.size < MAX_HINTS || this.#fresh.has(repo)) raise(this.#fresh, repo, seq);
+    if (this.#ports.board.isShared && this.#own.size < MAX_HINTS) raise(this.#own, repo, seq);
     this.wake();
   }
 
@@ -139,13 +142,16 @@ export class Noter {
     onNote(seq);
     // One note may not have room for all.
     const left = log.beyond(found);
+    for (const [repo, own] of this.#own) if (own <= (log.view.reached.get(repo) ?? 0)) this.#own.delete(repo);
     await board.remove(new Map([...hints].filter(([repo]) => !left.has(repo))), seq);
   }
 
   /** A hint of another process may be wrong, and a note must not: a hint is believed only if its slot exists. */
   async #existing(hints: Hints): Promise<Hints> {
     const existing = new Map<RepositoryName, number>();
-    const all = [...hints];
+    const isOwn = ([repo, seq]: readonly [RepositoryName, number]): boolean => seq <= (this.#own.get(repo) ?? 0);
+    for (const [repo, seq] of [...hints].filter(isOwn)) existing.set(repo, seq);
+    const all = [...hints].filter((hint) => !isOwn(hint));
     for (let start = 0; start < all.length; start += LOOKS) {
       const look = async ([repo, seq]: readonly [RepositoryName, number]): Promise<void> => {
         if ((await this.#ports.driver.head(slotKey(repo, seq))) !== undefined) existing.set(repo, seq);

@@ -44,6 +44,8 @@ export class NotesLog {
   readonly #ports: NotesLogPorts;
   /** The last note that this process knows to be durable. */
   #durable = 0;
+  /** Whether the view was at the newest note when this process looked last, or wrote it. */
+  #isFresh = false;
 
   constructor(ports: NotesLogPorts) {
     this.#ports = ports;
@@ -51,8 +53,9 @@ export class NotesLog {
   }
 
   /** Reads the notes of other processes. @throws errors of the store; RegistryError `log-broken` */
-  refresh(): Promise<void> {
-    return this.view.refresh();
+  async refresh(): Promise<void> {
+    await this.view.refresh();
+    this.#isFresh = true;
   }
 
   /** The hints that say more than the notes that this process has read. */
@@ -70,7 +73,8 @@ export class NotesLog {
     const { now, newId, node } = this.#ports;
     const deadline = now() + DEADLINE_MS;
     do {
-      await this.#untilAnswered(deadline, () => this.view.refresh());
+      // Otherwise the slot is found taken, if another process has written since.
+      if (!this.#isFresh) await this.#untilAnswered(deadline, () => this.refresh());
       const events = this.#eventsOf(hints);
       if (events.length === 0) return;
       const { seq, hash, at } = this.view;
@@ -88,6 +92,7 @@ export class NotesLog {
         if (this.view.isSnapshotDue) await this.#storeSnapshot();
         return;
       }
+      this.#isFresh = false;
     } while (now() < deadline);
     throw unconfirmed();
   }
