@@ -195,3 +195,37 @@ test('a tag or a repository that never existed is reported in one line', async (
 function shortOf(digest: string): string {
   return digest.slice(0, digest.indexOf(':') + 13);
 }
+
+test('--all shows the changes of all repositories in the order of the feed, and follows them', async () => {
+  const server = await startServer({ STORAGE_PATH: temporaryFolder('follow-all') });
+  const pushed = image();
+  await pushImage(server.url, 'team/one', pushed, 'v1');
+  await pushImage(server.url, 'team/two', pushed, 'v1');
+  const following = follow(server, 'log', '--all', '--follow');
+  await following.until((seen) => linesOf(seen).filter((line) => line.includes('tag.set')).length === 2);
+  await pushManifest(server.url, 'team/one', pushed, 'live');
+  await following.until((seen) => seen.includes('live -> sha256:'));
+  expect(await following.interrupt()).toBe(0);
+  expect(linesOf(following.seen())[0]).toMatch(
+    /^\d{4}-\d\d-\d\d \d\d:\d\d:\d\dZ {2}team\/one@1\.0 +anonymous +blob\.linked +sha256:/,
+  );
+  const tags = await marina(server.dataPath, 'log', '--all', '--json', '--type', 'tag.set', '--repo', 'team/*');
+  expect(tags.lines.map((line) => JSON.parse(line)).map(({ repository, tag }) => [repository, tag])).toEqual([
+    ['team/one', 'v1'],
+    ['team/two', 'v1'],
+    ['team/one', 'live'],
+  ]);
+  expect((await marina(server.dataPath, 'log', '--all', '--since', 'now')).lines).toEqual([]);
+  for (const wrong of [
+    ['--since', 'forged'],
+    ['--since', '2026-02-30'],
+    ['--type', 'x'],
+    ['--repo', '['],
+    ['team/one'],
+  ]) {
+    const { code, stderr } = await marina(server.dataPath, 'log', '--all', ...wrong);
+    expect([wrong, code > 0, linesOf(stderr).length]).toEqual([wrong, true, 1]);
+  }
+  expect(await marina(server.dataPath, 'log')).toMatchObject({ code: 2, stderr: expect.stringContaining('--all') });
+  await server.stop();
+});

@@ -1,5 +1,5 @@
 import { openAccess } from '../../src/access/access.ts';
-import type { Incarnation } from '../../src/oci/names.ts';
+import type { Incarnation, RepositoryName } from '../../src/oci/names.ts';
 import { finish } from '../../src/oci/strict-json.ts';
 import { MemoryProjection } from '../../src/projection/memory.ts';
 import type { Projection } from '../../src/projection/projection.ts';
@@ -20,6 +20,7 @@ import { S3Driver } from '../../src/storage/s3/driver.ts';
 import type { S3Settings } from '../../src/storage/s3/settings.ts';
 import { countingIncarnations } from '../support/deterministic.ts';
 import type { Bug } from './bugs.ts';
+import { type FeedBug, openFeedNode, type SimulatedFeed } from './feed/feed-node.ts';
 import { Machine } from './machine.ts';
 import type { Network } from './network.ts';
 import { ObjectsDriver } from './objects-driver.ts';
@@ -59,6 +60,8 @@ export interface NodeEnvironment {
   readonly redis: RedisGroup;
   readonly network: Network;
   readonly bug: Bug;
+  /** The nodes have a feed of changes, with this bug; undefined: they have none. */
+  readonly feed: FeedBug | undefined;
   /** What nodes share that are threads of one process. */
   readonly process: SharedProcess | undefined;
   /** Called for each action of a node. @param key the first key of a script */
@@ -77,6 +80,9 @@ export interface SimulatedNode {
   readonly sessions: SessionStore;
   readonly registry: StoreRegistry;
   readonly newId: () => Incarnation;
+  /** The newest slot that the views of this node show. */
+  readonly newest: (repo: RepositoryName) => Promise<{ readonly seq: number }>;
+  readonly feed: SimulatedFeed | undefined;
 }
 
 /** @param number of the process, never reused */
@@ -88,7 +94,14 @@ export function startNode(number: number, environment: NodeEnvironment, random: 
   const real =
     setting.store === 's3' ? openS3(machine, environment, random, newId) : openObjects(machine, environment, random);
   const driver: StorageDriver = bug.driver?.(real) ?? real;
-  const writer = { driver, now, newId, sleep, reach: noCrash, node: machine.name, onAppend: () => {} };
+  // Opened below, because it asks the views.
+  let feed: SimulatedFeed | undefined;
+  const hint = (repo: RepositoryName, seq: number): void => feed?.hint(repo, seq);
+  const writer = {
+    ...{ now, newId, sleep, reach: noCrash, node: machine.name },
+    driver: environment.feed?.logs?.(driver, hint) ?? driver,
+    onAppend: (_: number, repo: RepositoryName, seq: number) => hint(repo, seq),
+  };
   const redis = new SimulatedRedis(machine, environment, random.chance(0.5) ? 0 : random.between(0, 3_000));
   const fold = new MemoryProjection({
     ...writer,
@@ -119,7 +132,10 @@ export function startNode(number: number, environment: NodeEnvironment, random: 
     // Bytes that were not dropped remain until they are collected.
     runInBackground: (_, work) => void work().catch(() => {}),
   });
-  return { machine, driver, projection, fold, sessions, registry, newId };
+  const newest: SimulatedNode['newest'] = (repo) => views.newest(repo);
+  if (environment.feed !== undefined)
+    feed = openFeedNode({ machine, driver, redis, newId, newest, store: STORE, bug: environment.feed });
+  return { machine, driver, projection, fold, sessions, registry, newId, newest, feed };
 }
 
 function openS3(

@@ -48,6 +48,11 @@ const COMMANDS: Readonly<Record<string, Command>> = {
   },
   HEXISTS: ({ keyspace, now }, [key = '', field = '']) => Number(keyspace.hash(key, now).has(field)),
   HLEN: ({ keyspace, now }, [key = '']) => keyspace.hash(key, now).size,
+  HRANDFIELD: ({ keyspace, now }, [key = '', count, option]) => {
+    if (option !== 'WITHVALUES') throw new Error('ERR the simulation knows only WITHVALUES');
+    return [...keyspace.hash(key, now)].slice(0, whole(count)).flat();
+  },
+  TIME: ({ now }) => [String(Math.floor(now / 1000)), String(Math.floor((now % 1000) * 1000))],
   HSET: ({ keyspace, now }, [key = '', ...pairs]) => {
     if (pairs.length === 0 || pairs.length % 2 !== 0) throw new Error('ERR wrong number of arguments');
     let added = 0;

@@ -30,7 +30,7 @@ export interface Simulated {
 }
 
 /** What is simulated. */
-export interface Form extends Pick<WorldOptions, 'setting' | 'openProcess'> {
+export interface Form extends Pick<WorldOptions, 'setting' | 'openProcess' | 'feed'> {
   readonly focusOf: (random: Random) => Focus;
   /** The least and the greatest number of clients. */
   readonly clients: readonly [number, number];
@@ -38,6 +38,12 @@ export interface Form extends Pick<WorldOptions, 'setting' | 'openProcess'> {
   readonly reads: number;
   /** Whether an answer must not be older than any earlier answer, in addition to acknowledged writes. */
   readonly isMonotonic: boolean;
+  /** Others that work beside the clients. */
+  readonly beside?: (world: World) => readonly Promise<unknown>[];
+  /** More to check after all faults have ended, before anything else is written. */
+  readonly atCalm?: (world: World, repositories: readonly RepositoryName[]) => Promise<void>;
+  /** More to check at the end. */
+  readonly atEnd?: (world: World, repositories: readonly RepositoryName[]) => Promise<void>;
 }
 
 const CLUSTER_FORM: Form = { focusOf, clients: [2, 4], reads: 0, isMonotonic: false };
@@ -87,28 +93,31 @@ async function live(
   world: World,
   repositories: readonly RepositoryName[],
   focus: Focus,
-  { clients: [least, most], reads, isMonotonic }: Form,
+  { clients: [least, most], reads, isMonotonic, beside, atCalm, atEnd }: Form,
 ): Promise<number> {
   const { random, scheduler } = world;
   const clients = Array.from({ length: random.between(least, most) }, () =>
     client(world, repositories, random.between(3, 8), focus.uploads),
   );
   const readers = Array.from({ length: reads > 0 ? READERS : 0 }, () => reader(world, repositories, reads / READERS));
+  const others = beside?.(world) ?? [];
   const faults = Array.from({ length: random.between(0, 5) }, async () => {
     await scheduler.sleep(random.between(0, 4 * SECOND_MS));
     await injectFault(world, focus);
   });
   await Promise.all(faults);
-  await within(world, SETTLES_WITHIN_MS, Promise.all([...clients, ...readers]));
+  await within(world, SETTLES_WITHIN_MS, Promise.all([...clients, ...readers, ...others]));
   world.calm();
   await scheduler.sleep(QUIET_AFTER_MS);
   if (world.open.size > 0) await scheduler.sleep(SETTLES_WITHIN_MS);
   for (const name of world.open) world.history.violated(`${name} is not answered`);
+  await atCalm?.(world, repositories);
   // A slot that was not acknowledged and that Redis lost, or no thread counted, may stay unnoticed until the next write finds it.
   const isComplete = world.redis.losses.length === 0 && world.process === undefined;
   if (isComplete) await checkFinalReads(world, repositories);
   await checkWritable(world, repositories);
   if (!isComplete) await checkFinalReads(world, repositories);
+  await atEnd?.(world, repositories);
   let slots = 0;
   for (const repo of repositories) {
     const log = checkLog(world, repo);

@@ -5,6 +5,7 @@ import { metaKey } from '../../src/projection/redis/keys.ts';
 import { MemoryDriver } from '../../src/storage/memory/driver.ts';
 import { NoAnswer } from '../../src/storage/s3/failures.ts';
 import type { Bug } from './bugs.ts';
+import type { FeedBug } from './feed/feed-node.ts';
 import { History, type Outcome, type PastState } from './history.ts';
 import type { Machine } from './machine.ts';
 import { Network, type NetworkFaults } from './network.ts';
@@ -49,6 +50,8 @@ export interface WorldOptions {
   readonly networkFaults: NetworkFaults;
   readonly keepsNotes: boolean;
   readonly setting?: Setting;
+  /** The nodes have a feed of changes, with this bug. */
+  readonly feed?: FeedBug;
   /** Processes that take no requests. */
   readonly workers?: number;
   /** Wraps the projections of nodes to observe their decisions. */
@@ -70,6 +73,7 @@ export class World implements NodeEnvironment {
   readonly redis: RedisGroup;
   readonly network: Network;
   readonly bug: Bug;
+  readonly feed: FeedBug | undefined;
   readonly history: History;
   readonly random: Random;
   readonly watched: (projection: Projection) => Projection;
@@ -89,6 +93,7 @@ export class World implements NodeEnvironment {
     const { random, bug, size, networkFaults, keepsNotes, setting = CLUSTER, workers = 0, observe } = options;
     this.random = random;
     this.bug = bug;
+    this.feed = options.feed;
     this.setting = setting;
     this.history = new History(keepsNotes);
     this.watched = observe?.(this) ?? ((projection) => projection);

@@ -7,7 +7,7 @@
 if redis.call('EXISTS', KEYS[1]) == 0 then return { 'nothing' } end
 local cost = tonumber(ARGV[1])
 local time = redis.call('TIME')
-local now = tonumber(time[1]) * 1000 + math.floor(tonumber(time[2]) / 1000)
+local now = tonumber(time[1]) * 1000.0 + math.floor(tonumber(time[2]) / 1000)
 local paid = tonumber(redis.call('GET', KEYS[2]) or '0')
 local after = paid - now - (tonumber(ARGV[2]) - 1) * cost
 -- The clock of a new master may be behind.
