@@ -20,7 +20,7 @@ import {
   storeLogAnswer,
   type WantedSlots,
 } from './protocol.ts';
-import { SourceAway, SourceRefused } from './source-errors.ts';
+import { SourceAway, SourceRefused, SourceSilent } from './source-errors.ts';
 
 /** How long the source may take to answer, beside the time that it was asked to wait, in milliseconds. */
 const ANSWER_WITHIN_MS = 30_000;
@@ -182,7 +182,7 @@ export class HttpSource implements ReplicationSource {
     } catch (error) {
       signal?.throwIfAborted();
       const reason = error instanceof Error ? error.message : String(error);
-      throw new SourceAway(`${this.url} does not answer: ${reason}`, { cause: error });
+      throw new SourceSilent(`${this.url} does not answer: ${reason}`, { cause: error });
     } finally {
       clearTimeout(timer);
     }

@@ -7,7 +7,7 @@ import type { Blob, Manifest, Reference } from '../registry/interface.ts';
 import type { ByteRange } from '../storage/driver.ts';
 import { Semaphore } from '../system/semaphore.ts';
 import type { HttpSource, SourceBytes } from './http-source.ts';
-import { SourceAway, SourceRefused } from './source-errors.ts';
+import { SourceAway, SourceRefused, SourceSilent } from './source-errors.ts';
 
 /** Requests to the source at once; more wait. */
 const REQUESTS = 32;
@@ -99,7 +99,7 @@ export class SourceContent {
       signal.throwIfAborted();
       if (error instanceof RegistryError) throw error;
       if (!late.signal.aborted && !(error instanceof SourceAway || error instanceof SourceRefused)) throw error;
-      this.#awayUntil = this.#ports.now() + AWAY_MS;
+      if (late.signal.aborted || error instanceof SourceSilent) this.#awayUntil = this.#ports.now() + AWAY_MS;
       return await this.#instead(error);
     } finally {
       // What is streamed later may take longer.

@@ -12,7 +12,10 @@ export interface SourceContent {
   manifest(repo: RepositoryName, reference: Reference, caller: Caller): Promise<Manifest | undefined>;
 }
 
-const UNKNOWN: ReadonlySet<ErrorKind> = new Set(['name-unknown', 'manifest-unknown', 'blob-unknown']);
+/** Errors of content that is not here, or whose bytes are not. */
+const ABSENT: ReadonlySet<ErrorKind> = new Set([
+  ...(['name-unknown', 'manifest-unknown', 'blob-unknown', 'content-damaged'] as const),
+]);
 
 /** Serves what a replica does not have yet from its source. Lists show only what it has. */
 export class FromSource extends Forwarding {
@@ -73,7 +76,7 @@ export class FromSource extends Forwarding {
   /** @throws the first error if the source does not have it either */
   #orElse<T>(here: () => T | Promise<T>, there: () => Promise<T | undefined>): T | Promise<T> {
     const instead = async (error: unknown): Promise<T> => {
-      if (!(error instanceof RegistryError && UNKNOWN.has(error.kind) && this.#isReplica())) throw error;
+      if (!(error instanceof RegistryError && ABSENT.has(error.kind) && this.#isReplica())) throw error;
       const found = await there();
       if (found === undefined) throw error;
       return found;

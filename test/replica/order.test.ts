@@ -8,6 +8,10 @@ import { decodeNote } from '../../src/feed/notes/events.ts';
 import { foldLog } from '../../src/journal/log.ts';
 import { OCI_INDEX } from '../../src/oci/media-types.ts';
 import type { Incarnation, RepositoryName } from '../../src/oci/names.ts';
+import { lagOf } from '../../src/replica/lag.ts';
+import type { ReplicaMark } from '../../src/replica/mark.ts';
+import { SourceAway } from '../../src/replica/source-errors.ts';
+import { verifyReplica } from '../../src/replica/verify.ts';
 import { noCrash } from '../../src/storage/crash-points.ts';
 import type { Key } from '../../src/storage/driver.ts';
 import { MemoryDriver } from '../../src/storage/memory/driver.ts';
@@ -190,6 +194,49 @@ describe('a replica that ends at any operation of its store', () => {
       };
     });
     expect([...faults].filter((fault) => fault.includes('which is not here'))).not.toEqual([]);
+  });
+});
+
+describe('the lag of a replica', () => {
+  const mark: ReplicaMark = { v: 1, source: 'https://primary.example', lineage: [], since: '2030-01-01T00:00:00.000Z' };
+
+  test('counts the changes, bytes and seconds that it lacks', async () => {
+    const replica: Objects = new Map();
+    const now = Date.UTC(2030, 0, 1) + 90_000;
+    const empty = await lagOf(new MemoryDriver(replica), source, mark, now);
+    expect(empty).toMatchObject({ note: 0, repositories: 3, seconds: 90, isMore: false, problem: undefined });
+    expect(empty.changes).toBeGreaterThan(10);
+    expect(empty.bytes).toBeGreaterThan(100_000);
+    // Ended after it had the bytes of the first slots.
+    await follow(new EndingDriver(replica, 12), source);
+    const some = await lagOf(new MemoryDriver(replica), source, mark, now);
+    expect(some.bytes).toBeLessThan(empty.bytes);
+    await follow(new EndingDriver(replica), source);
+    const none = await lagOf(new MemoryDriver(replica), source, mark, now);
+    expect(none).toMatchObject({ note: 3, repositories: 0, changes: 0, bytes: 0, seconds: 0 });
+  });
+
+  test('is unknown while the source does not answer', async () => {
+    const storeLog = (): Promise<never> => Promise.reject(new SourceAway('no answer'));
+    const lag = await lagOf(new MemoryDriver(new Map()), { ...source, storeLog }, mark, clock.now());
+    expect(lag).toMatchObject({ problem: 'no answer', changes: 0 });
+  });
+
+  test('verify tells equal logs from those that are behind, and from different ones', async () => {
+    const replica: Objects = new Map();
+    const kinds = async (): Promise<string[]> => {
+      const found: string[] = [];
+      for await (const { log, kind } of verifyReplica(new MemoryDriver(replica), source)) found.push(`${log} ${kind}`);
+      return found.sort();
+    };
+    const all = [...REPOSITORIES, 'notes', 'robots'];
+    expect(await kinds()).toEqual(all.map((log) => `${log} behind`).sort());
+    await follow(new EndingDriver(replica), source);
+    expect(await kinds()).toEqual(all.map((log) => `${log} equal`).sort());
+    replica.delete(noteKey(3));
+    expect(await kinds()).toContain('notes behind');
+    replica.set(slotKey(C, 2), primary.get(slotKey(A, 2)) ?? text(''));
+    expect(await kinds()).toContain(`${C} different`);
   });
 });
 
