@@ -59,8 +59,8 @@ async function writeBytes({ digest, target }: Wanted, run: Import): Promise<Plac
   if (bytes === undefined || digestOf(algorithmOf(digest), bytes) !== digest) return undefined;
   run.tally.read(bytes.length);
   const inc = run.newIncarnation();
-  const { durable } = await run.driver.write(dataKey(inc), bytes);
-  await durable;
+  const written = await run.driver.write(dataKey(inc), bytes);
+  await written.settle();
   return { inc, way: 'sent' };
 }
 

@@ -1,5 +1,6 @@
 import type { RegistryError } from '../oci/errors.ts';
 import type { Digest, Tag } from '../oci/names.ts';
+import type { WrittenObject } from '../storage/driver.ts';
 import type { JournalEvent } from './events.ts';
 import type { RepositoryFacts } from './state.ts';
 
@@ -26,11 +27,8 @@ export interface Needs {
 export interface Command<T> {
   /** Omitted by a command that only needs to know whether the repository exists. */
   readonly needs?: Needs;
-  /**
-   * Resolves when the bytes that the events name are durable; omitted when they already are. The slot is written in the meantime,
-   * but is linked only afterwards, so that both share one wait for the disk.
-   */
-  readonly durable?: Promise<void>;
+  /** The bytes that the events name; omitted when they are durable. They become durable before the slot or together with it. */
+  readonly written?: WrittenObject;
   decide(facts: RepositoryFacts): Decision<T> | Promise<Decision<T>>;
 }
 

@@ -137,8 +137,8 @@ describe('group commit', () => {
     const gone = new Error('no room after all');
     const results = await Promise.allSettled([
       writer.submit(setTags('a')),
-      writer.submit({ ...setTags('b'), durable: Promise.reject(gone) }),
-      writer.submit({ ...setTags('c'), durable: Promise.resolve() }),
+      writer.submit({ ...setTags('b'), written: { settle: () => Promise.reject(gone) } }),
+      writer.submit({ ...setTags('c'), written: { settle: async () => {} } }),
     ]);
     expect(results[1]).toEqual({ status: 'rejected', reason: gone });
     expect(await tagsSetIn(driver)).toEqual(['a', 'c']);
@@ -149,7 +149,7 @@ describe('group commit', () => {
     const driver = new MemoryDriver();
     const { writer } = openWriter(driver, new TestClock());
     const { promise, resolve } = Promise.withResolvers<void>();
-    const submitted = writer.submit({ ...setTags('a'), durable: promise });
+    const submitted = writer.submit({ ...setTags('a'), written: { settle: () => promise } });
     await Bun.sleep(5);
     expect(await slotsIn(driver)).toEqual([]);
     resolve();

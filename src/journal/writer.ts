@@ -2,6 +2,7 @@ import { RegistryError } from '../oci/errors.ts';
 import type { Incarnation, RepositoryName } from '../oci/names.ts';
 import type { ReachStep } from '../storage/crash-points.ts';
 import type { Durability, ObjectStore, StoreReader } from '../storage/driver.ts';
+import { NotDurable } from '../storage/not-durable.ts';
 import { markerKey, slotKey } from '../storage/paths.ts';
 import type { Command, Decision, Needs } from './command.ts';
 import { BATCH_VERSION, type Batch, encodeBatch, hashSlot, type JournalEvent, type SlotHash } from './events.ts';
@@ -176,7 +177,7 @@ export class LogWriter {
       await this.#untilAnswered(deadline, () => this.#view.catchUp());
     } catch (error) {
       if (error instanceof NotDurable) {
-        this.#decideAgain(members.filter((waiting) => !error.refuse(waiting)));
+        this.#decideAgain(members.filter((waiting) => !isRefused(waiting, error)));
         return;
       }
       for (const waiting of members) waiting.reject(error);
@@ -252,12 +253,10 @@ export class LogWriter {
   /** @returns false when the slot holds another writer's batch */
   #createSlot(batch: Batch, bytes: Uint8Array, deadline: number, members: readonly Waiting[]): Promise<boolean> {
     const key = slotKey(this.#repo, batch.seq);
-    const durable = allDurable(members);
+    const written = members.flatMap(({ command }) => command.written ?? []);
     return this.#untilAnswered(
       deadline,
-      async () =>
-        (await this.#ports.driver.create(key, bytes, () => durable.then(throwIfAny))) === 'created' ||
-        (await this.#isMine(batch)),
+      async () => (await this.#ports.driver.create(key, bytes, written)) === 'created' || (await this.#isMine(batch)),
     );
   }
 
@@ -275,37 +274,11 @@ export class LogWriter {
   }
 }
 
-/** The bytes of an event did not become durable, so the slot must not be written. */
-class NotDurable extends Error {
-  override readonly name = 'NotDurable';
-  readonly #reasons: ReadonlyMap<Waiting, unknown>;
-
-  constructor(reasons: ReadonlyMap<Waiting, unknown>) {
-    super('bytes that a batch names are not durable');
-    this.#reasons = reasons;
-  }
-
-  /** Rejects the command if these are its bytes. */
-  refuse(waiting: Waiting): boolean {
-    if (!this.#reasons.has(waiting)) return false;
-    waiting.reject(this.#reasons.get(waiting));
-    return true;
-  }
-}
-
-/** Never rejects, because there may be no listener yet. */
-async function allDurable(members: readonly Waiting[]): Promise<NotDurable | undefined> {
-  const reasons = new Map<Waiting, unknown>();
-  const settled = await Promise.allSettled(members.map(({ command }) => command.durable));
-  for (const [index, waiting] of members.entries()) {
-    const outcome = settled[index];
-    if (outcome?.status === 'rejected') reasons.set(waiting, outcome.reason);
-  }
-  return reasons.size === 0 ? undefined : new NotDurable(reasons);
-}
-
-function throwIfAny(failure: NotDurable | undefined): void {
-  if (failure !== undefined) throw failure;
+/** Rejects the command if its bytes did not become durable. */
+function isRefused({ command: { written }, reject }: Waiting, { reasons }: NotDurable): boolean {
+  if (written === undefined || !reasons.has(written)) return false;
+  reject(reasons.get(written));
+  return true;
 }
 
 function unconfirmed(cause?: unknown): RegistryError {

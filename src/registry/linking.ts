@@ -4,6 +4,7 @@ import type { JournalEvent } from '../journal/events.ts';
 import type { BlobLink, RepositoryFacts } from '../journal/state.ts';
 import { RegistryError } from '../oci/errors.ts';
 import type { Digest, Incarnation, RepositoryName } from '../oci/names.ts';
+import type { WrittenObject } from '../storage/driver.ts';
 import { dataKey } from '../storage/paths.ts';
 import { mayLink } from './condemned.ts';
 import { type Exclusivity, isExclusive } from './exclusivity.ts';
@@ -21,8 +22,8 @@ export interface StoredBytes {
 /** The bytes of an upload that has just been finished. */
 export interface UploadedBytes extends StoredBytes {
   readonly exclusivity: Exclusivity;
-  /** Resolves when the bytes are durable; absent if they already are. */
-  readonly durable?: Promise<void>;
+  /** Absent if the bytes are durable. */
+  readonly written?: WrittenObject;
 }
 
 /** Links digests to stored bytes, for uploads and mounts. */
@@ -41,7 +42,7 @@ export class Linking {
    */
   async linkUploaded(
     repo: RepositoryName,
-    { exclusivity, durable, ...uploaded }: UploadedBytes,
+    { exclusivity, written, ...uploaded }: UploadedBytes,
     caller: Caller,
   ): Promise<void> {
     const { digest, size } = uploaded;
@@ -53,7 +54,7 @@ export class Linking {
     const actor = caller.actor.label;
     const linked = await this.#ports.projection.submit(repo, {
       needs: { blobs: [digest], references: [digest] },
-      ...(durable === undefined ? {} : { durable }),
+      ...(written === undefined ? {} : { written }),
       decide: async (facts): Promise<Decision<Incarnation>> => {
         const present = await this.#presentLink(facts, digest);
         if (present !== undefined) return accept(present.inc, ...this.#renewal(facts, digest, present));
@@ -68,7 +69,7 @@ export class Linking {
     });
     if (linked !== uploaded.inc && exclusivity.kind !== 'shared') {
       this.#ports.runInBackground('deleting uploaded bytes that the store already had', async () => {
-        await durable;
+        await written?.settle();
         if (await isExclusive(exclusivity)) await this.#ports.driver.delete([dataKey(uploaded.inc)]);
       });
     }

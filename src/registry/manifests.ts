@@ -8,7 +8,7 @@ import { type ManifestFacts, manifestSteps } from '../oci/manifest.ts';
 import type { Digest, Incarnation, RepositoryName, Tag } from '../oci/names.ts';
 import type { Steps } from '../oci/strict-json.ts';
 import type { Answer, FoundManifest } from '../projection/projection.ts';
-import type { Durability, ObjectStore } from '../storage/driver.ts';
+import type { Durability, ObjectStore, WrittenObject } from '../storage/driver.ts';
 import { dataKey } from '../storage/paths.ts';
 import { mayLink } from './condemned.ts';
 import type {
@@ -185,20 +185,20 @@ export class Manifests {
 
   async #putOwn(put: ManifestPutRequest, bytes: Uint8Array, damaged: Incarnation | undefined): Promise<void> {
     const inc = this.#ports.newIncarnation();
-    const { durable } = await this.#ports.driver.write(dataKey(inc), bytes);
+    const written = await this.#ports.driver.write(dataKey(inc), bytes);
     try {
-      if ((await this.#submit(put, { kind: 'own', inc, damaged }, durable)) === inc) return;
+      if ((await this.#submit(put, { kind: 'own', inc, damaged }, written)) === inc) return;
     } catch (error) {
       // After a refusal no event names these bytes. After any other error one may, so they are kept.
-      if (error instanceof RegistryError && REFUSALS.has(error.kind)) this.#drop(inc, durable);
+      if (error instanceof RegistryError && REFUSALS.has(error.kind)) this.#drop(inc, written);
       throw error;
     }
-    this.#drop(inc, durable);
+    this.#drop(inc, written);
   }
 
-  #drop(inc: Incarnation, written: Promise<void>): void {
+  #drop(inc: Incarnation, written: WrittenObject): void {
     this.#ports.runInBackground('deleting the bytes of a manifest that was not linked', async () => {
-      await written;
+      await written.settle();
       await this.#ports.driver.delete([dataKey(inc)]);
     });
   }
@@ -222,10 +222,10 @@ export class Manifests {
     return (await this.#ports.driver.head(dataKey(record.inc)))?.size === record.size;
   }
 
-  #submit(put: ManifestPutRequest, bytes: PutBytes, durable?: Promise<void>): Promise<PutOutcome> {
+  #submit(put: ManifestPutRequest, bytes: PutBytes, written?: WrittenObject): Promise<PutOutcome> {
     return this.#ports.projection.submit(put.repo, {
       needs: { blobs: put.facts.requiredBlobs, manifests: [put.digest], tags: put.tags },
-      ...(durable === undefined ? {} : { durable }),
+      ...(written === undefined ? {} : { written }),
       decide: async (facts) => {
         const refused = await refusedTags(put, facts);
         const decision =

@@ -174,7 +174,7 @@ describe('races with a collection', () => {
     const rival = openRegistry({ driver: open.driver, clock: open.clock, number: 2 });
     const create = open.driver.create.bind(open.driver);
     let done = false;
-    open.driver.create = async (key, value, first) => {
+    open.driver.create = async (key, value, named) => {
       if (!done && key.startsWith(`repos/${A}/`)) {
         done = true;
         await meanwhile();
@@ -183,7 +183,7 @@ describe('races with a collection', () => {
           decide: () => ({ kind: 'accepted', result: undefined, events: [{ type: 'gc.fence', epoch }] }),
         });
       }
-      return await create(key, value, first);
+      return await create(key, value, named);
     };
     return () => done;
   }

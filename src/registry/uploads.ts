@@ -120,10 +120,10 @@ export class Uploads {
     const found = digestOf(algorithmOf(digest), bytes);
     if (found !== digest) throw mismatch(digest, found);
     const inc = this.#ports.newIncarnation();
-    const { durable } = await this.#ports.driver.write(dataKey(inc), bytes);
+    const written = await this.#ports.driver.write(dataKey(inc), bytes);
     await this.#linking.linkUploaded(
       repo,
-      { digest, size: bytes.length, inc, exclusivity: EXCLUSIVE, durable },
+      { digest, size: bytes.length, inc, exclusivity: EXCLUSIVE, written },
       caller,
     );
   }

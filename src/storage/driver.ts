@@ -26,10 +26,10 @@ export interface DeleteOptions {
   readonly durable?: boolean;
 }
 
-/** An object that is being written. */
+/** An object that was written under a fresh key, but may not be durable yet. */
 export interface WrittenObject {
-  /** Resolves once the object is durable; need not be awaited. If it rejects, the object has been removed. */
-  readonly durable: Promise<void>;
+  /** Resolves once the object is durable. If it rejects, the object has been removed. It may be called repeatedly, or never. */
+  settle(): Promise<void>;
 }
 
 /**
@@ -123,10 +123,10 @@ export interface StoreReader {
 export interface ObjectStore extends StoreReader {
   /**
    * Put-if-absent: of any number of concurrent calls for one key, exactly one gets `created`.
-   * @param first must succeed before the object gets its name; drivers may prepare the object meanwhile. If it fails,
-   * nothing is created and its error is thrown unchanged.
+   * @param named objects that this one refers to. They are durable before it has its name
+   * @throws NotDurable if that failed for some of them: nothing is created
    */
-  create(key: Key, bytes: Uint8Array, first?: () => Promise<void>): Promise<CreateResult>;
+  create(key: Key, bytes: Uint8Array, named?: readonly WrittenObject[]): Promise<CreateResult>;
   /** Creates or replaces. Readers see the old bytes or the new ones, never a mix (durable puts only). */
   put(key: Key, bytes: Uint8Array, options?: PutOptions): Promise<void>;
   /**
@@ -140,7 +140,10 @@ export interface ObjectStore extends StoreReader {
 
 /** Durability separate from writing: begun early, or confirmed late. */
 export interface Durability {
-  /** Begins to write an object under a fresh key that nothing refers to yet, so that a torn object does no harm. */
+  /**
+   * Writes an object under a fresh key that nothing refers to yet, so that a torn object does no harm. It becomes durable by `settle`, or
+   * with an object that refers to it (`create`), which saves a wait for the disk.
+   */
   write(key: Key, bytes: Uint8Array): Promise<WrittenObject>;
   /** Makes an object durable that any process may have written. Resolves once it survives a power cut. */
   confirm(key: Key): Promise<void>;

@@ -2,6 +2,7 @@
 import { afterAll, beforeAll, describe, expect, test } from 'bun:test';
 import { RegistryError } from '../../src/oci/errors.ts';
 import type { Key, StorageDriver } from '../../src/storage/driver.ts';
+import { NotDurable } from '../../src/storage/not-durable.ts';
 import type { RaceStart } from '../support/create-race-worker.ts';
 import { type OpenOwner, openOwner, openThreadDriver } from '../support/folder-owner.ts';
 import { cleanUp } from '../support/server.ts';
@@ -76,7 +77,7 @@ describe.each([true, false])('a name that several threads create (write-ahead lo
   });
 });
 
-describe('what must happen before an object is created', () => {
+describe('an object that another one refers to', () => {
   let opened: OpenedStore;
   let driver: StorageDriver;
   beforeAll(async () => {
@@ -85,29 +86,30 @@ describe('what must happen before an object is created', () => {
   });
   afterAll(() => opened.close());
 
-  test('is awaited: the object has no name before', async () => {
-    const first = Promise.withResolvers<void>();
-    const created = driver.create('catalog/a', text('x'), () => first.promise);
+  test('is awaited: the other one has no name before', async () => {
+    const written = Promise.withResolvers<void>();
+    const created = driver.create('catalog/a', text('x'), [{ settle: () => written.promise }]);
     await Bun.sleep(50);
     expect(await driver.head('catalog/a')).toBeUndefined();
-    first.resolve();
+    written.resolve();
     expect(await created).toBe('created');
     expect(await textOf(driver, 'catalog/a')).toBe('x');
   });
 
-  test.each([10, 70_000])('may fail: its error is thrown, and nothing is created (%i bytes)', async (size) => {
+  test.each([10, 70_000])('may fail: then the other one is not created (%i bytes)', async (size) => {
     const key = `catalog/failed-${size}`;
     const failure = new RegistryError('storage-full', 'no room');
-    const refused: unknown = await driver
-      .create(key, random(size), () => Bun.sleep(20).then(() => Promise.reject(failure)))
-      .catch((error: unknown) => error);
-    expect(refused).toBe(failure);
+    const lost = { settle: () => Bun.sleep(20).then(() => Promise.reject(failure)) };
+    const refused: unknown = await driver.create(key, random(size), [lost]).catch((error: unknown) => error);
+    expect(refused).toBeInstanceOf(NotDurable);
+    expect(refused).toHaveProperty('reasons', new Map([[lost, failure]]));
     expect(await driver.head(key)).toBeUndefined();
     expect(await driver.create(key, text('y'))).toBe('created');
   });
 
   test('does not delay the answer that the name is taken', async () => {
     await driver.create('catalog/taken', text('x'));
-    expect(await driver.create('catalog/taken', text('y'), () => new Promise(() => {}))).toBe('taken');
+    const never = { settle: () => new Promise<void>(() => {}) };
+    expect(await driver.create('catalog/taken', text('y'), [never])).toBe('taken');
   });
 });

@@ -12,6 +12,7 @@ import type {
   WrittenObject,
 } from '../../src/storage/driver.ts';
 import type { MemoryDriver } from '../../src/storage/memory/driver.ts';
+import { settleAll } from '../../src/storage/not-durable.ts';
 import { NoAnswer } from '../../src/storage/s3/failures.ts';
 import type { Machine } from './machine.ts';
 import type { NodeEnvironment } from './node.ts';
@@ -41,8 +42,8 @@ export class ObjectsDriver implements StorageDriver {
     this.#store = environment.memory;
   }
 
-  async create(key: Key, bytes: Uint8Array, first?: () => Promise<void>): Promise<CreateResult> {
-    await first?.();
+  async create(key: Key, bytes: Uint8Array, named: readonly WrittenObject[] = []): Promise<CreateResult> {
+    await settleAll(named);
     return await this.#ask(stepOf('create', key), () => this.#store.create(key, bytes));
   }
 
@@ -50,7 +51,7 @@ export class ObjectsDriver implements StorageDriver {
     const durable = this.put(key, bytes);
     // Callers that await it get the failure; without any it must not be an unhandled rejection.
     durable.catch(() => undefined);
-    return { durable };
+    return { settle: () => durable };
   }
 
   put(key: Key, bytes: Uint8Array): Promise<void> {

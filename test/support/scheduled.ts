@@ -15,11 +15,11 @@ export class ScheduledDriver extends MemoryDriver {
     this.#fault = fault;
   }
 
-  override async create(key: Key, bytes: Uint8Array, first?: () => Promise<void>): Promise<CreateResult> {
+  override async create(key: Key, bytes: Uint8Array, named?: readonly WrittenObject[]): Promise<CreateResult> {
     const fault = this.#fault();
     await this.#turn(`create ${key}`);
     if (fault === 'before writing') throw new Error('no answer, nothing was written');
-    const result = await super.create(key, bytes, first);
+    const result = await super.create(key, bytes, named);
     await this.#turn(`answer ${key}`);
     if (fault === 'after writing') throw new Error('no answer, though it was written');
     return result;
@@ -27,8 +27,9 @@ export class ScheduledDriver extends MemoryDriver {
 
   override async write(key: Key, bytes: Uint8Array): Promise<WrittenObject> {
     await this.#turn(`write ${key}`);
-    const { durable } = await super.write(key, bytes);
-    return { durable: durable.then(() => this.#turn(`sync ${key}`)) };
+    const written = await super.write(key, bytes);
+    const durable = written.settle().then(() => this.#turn(`sync ${key}`));
+    return { settle: () => durable };
   }
 
   override async put(key: Key, bytes: Uint8Array, _options?: PutOptions): Promise<void> {

@@ -1,9 +1,12 @@
 import { rm, unlink } from 'node:fs/promises';
 import { dirname } from 'node:path';
-import type { CreateResult, Key } from '../driver.ts';
+import type { CreateResult, Key, WrittenObject } from '../driver.ts';
+import { settleAll } from '../not-durable.ts';
 import { isNamed, link, renameInto, requireWritableFolder, writeSynced, writeUnsynced } from './files.ts';
 import type { FilesPorts, Syncs } from './ports.ts';
 import { isFull } from './system-errors.ts';
+import { createNaming } from './unlogged.ts';
+import type { ObjectRecord } from './wal/record.ts';
 import { MAX_LOGGED_BYTES, type WriteAheadLog } from './wal/wal.ts';
 
 interface CreationPorts extends Omit<FilesPorts, 'admit' | 'diskSync'> {
@@ -15,6 +18,14 @@ interface CreationPorts extends Omit<FilesPorts, 'admit' | 'diskSync'> {
 export interface LogReserve {
   free(): void | Promise<void>;
   restore(): void | Promise<void>;
+}
+
+/** An object that is about to be logged and named. */
+export interface Publication {
+  readonly key: Key;
+  readonly bytes: Uint8Array;
+  /** Of objects that it refers to, which are logged with it. */
+  readonly records: readonly ObjectRecord[];
 }
 
 const NO_NAME = 'an object could not be given its name';
@@ -29,14 +40,14 @@ export class Creation {
   }
 
   /** See ObjectStore.create: one winner for each name, and durable before it returns. */
-  async create(key: Key, bytes: Uint8Array, first?: () => Promise<void>): Promise<CreateResult> {
+  async create(key: Key, bytes: Uint8Array, named: readonly WrittenObject[] = []): Promise<CreateResult> {
     const { wal } = this.#ports;
-    if (wal === undefined) return await this.#createSynced(key, bytes, first);
+    if (wal === undefined) return await this.#createSynced(key, bytes, named);
     return await this.#alone(key, () =>
       // If the log holds a removal of this name, a create that bypasses the log would be undone by recovery.
       bytes.length <= MAX_LOGGED_BYTES || wal.covers(key)
-        ? this.#createAhead(wal, key, bytes, first)
-        : this.#createSynced(key, bytes, first),
+        ? this.#createAhead(wal, key, bytes, named)
+        : this.#createSynced(key, bytes, named),
     );
   }
 
@@ -59,26 +70,25 @@ export class Creation {
     wal: WriteAheadLog,
     key: Key,
     bytes: Uint8Array,
-    first: (() => Promise<void>) | undefined,
+    named: readonly WrittenObject[],
   ): Promise<CreateResult> {
     const temporary = await prepareAhead(key, bytes, this.#ports);
     if (temporary === undefined) return 'taken';
     const path = this.#path(temporary);
     try {
-      await first?.();
+      return await createNaming(named, (records) => this.#publishAhead(wal, { key, bytes, records }, path));
     } catch (error) {
       await rm(path, { force: true });
       throw error;
     }
-    await this.#publishAhead(wal, key, bytes, path);
-    return 'created';
   }
 
   /**
-   * As `create`, of an object that `prepareAhead` has prepared in another thread. With a write-ahead log only.
+   * Creates an object that `prepareAhead` has prepared in another thread. With a write-ahead log only.
    * @param prepared the temporary file, which is gone afterwards
    */
-  async publish(key: Key, bytes: Uint8Array, prepared: Key): Promise<CreateResult> {
+  async publish(object: Publication, prepared: Key): Promise<CreateResult> {
+    const { key } = object;
     const { wal } = this.#ports;
     if (wal === undefined) throw new Error('there is no write-ahead log');
     const temporary = this.#path(prepared);
@@ -87,32 +97,37 @@ export class Creation {
         await rm(temporary, { force: true });
         return 'taken';
       }
-      await this.#publishAhead(wal, key, bytes, temporary);
-      return 'created';
+      return await this.#publishAhead(wal, object, temporary);
     });
   }
 
-  /** Logs an object that has no name yet, then gives it its name. */
-  async #publishAhead(wal: WriteAheadLog, key: Key, bytes: Uint8Array, temporary: string): Promise<void> {
+  /** Logs an object that has no name yet, with those that it refers to, then gives it its name. */
+  async #publishAhead(
+    wal: WriteAheadLog,
+    { key, bytes, records }: Publication,
+    temporary: string,
+  ): Promise<CreateResult> {
     const { reach, reserve } = this.#ports;
     let isLogged = false;
+    const append = (): Promise<void> =>
+      wal.appendAll([...records, { kind: 'object', key, bytes }], async () => {
+        isLogged = true;
+        reach('create.before-link');
+        await this.#give(temporary, this.#path(key));
+        reach('create.before-folder-sync');
+        reach('create.after-folder-sync');
+      });
     try {
       reach('create.before-sync');
-      await this.#withReserve(() =>
-        wal.append({ kind: 'object', key, bytes }, async () => {
-          isLogged = true;
-          reach('create.before-link');
-          await this.#give(temporary, this.#path(key));
-          reach('create.before-folder-sync');
-          reach('create.after-folder-sync');
-        }),
-      );
+      // The reserve is for the log of the repository, not for what clients upload.
+      await (records.length === 0 ? this.#withReserve(append) : append());
     } catch (error) {
       await rm(temporary, { force: true });
       if (isLogged) await this.#takeBack(wal, key);
       throw error;
     }
     await reserve?.restore();
+    return 'created';
   }
 
   /**
@@ -140,13 +155,13 @@ export class Creation {
     }
   }
 
-  async #createSynced(key: Key, bytes: Uint8Array, first?: () => Promise<void>): Promise<CreateResult> {
+  async #createSynced(key: Key, bytes: Uint8Array, named: readonly WrittenObject[]): Promise<CreateResult> {
     const path = this.#path(key);
     const temporary = await this.#withReserve(() => this.#prepareSlot(path, bytes));
     const { reach } = this.#ports;
     let removed: Promise<void> | undefined;
     try {
-      await first?.();
+      await settleAll(named);
       reach('create.before-link');
       if ((await this.#withReserve(() => link(temporary, path))) === 'taken') return 'taken';
       removed = unlink(temporary);

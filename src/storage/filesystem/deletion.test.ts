@@ -59,7 +59,7 @@ async function filled(count = MANY): Promise<{ folder: OpenFolder; keys: string[
   const folder = await openTemporaryFolder();
   opened.push(folder);
   const keys = Array.from({ length: count }, () => dataKey(ulid() as Incarnation));
-  for (const key of keys) await (await folder.driver.write(key, text('bytes'))).durable;
+  for (const key of keys) await (await folder.driver.write(key, text('bytes'))).settle();
   return { folder, keys };
 }
 

@@ -103,8 +103,8 @@ export class FilesystemDriver implements StorageDriver {
     }
   }
 
-  create(key: Key, bytes: Uint8Array, first?: () => Promise<void>): Promise<CreateResult> {
-    return this.#objects.create(key, bytes, first);
+  create(key: Key, bytes: Uint8Array, named?: readonly WrittenObject[]): Promise<CreateResult> {
+    return this.#objects.create(key, bytes, named);
   }
 
   put(key: Key, bytes: Uint8Array, options?: PutOptions): Promise<void> {

@@ -5,6 +5,7 @@ import type { Durability, Key, WrittenObject } from '../driver.ts';
 import { isNamed, makeFile, writeFully, writeUnsynced } from './files.ts';
 import type { FilesPorts, ObjectLog, Syncs } from './ports.ts';
 import { isFull, storageFull } from './system-errors.ts';
+import { UnloggedObject } from './unlogged.ts';
 import { MAX_LOGGED_BYTES } from './wal/wal.ts';
 
 export interface FileDurabilityPorts extends Pick<FilesPorts, 'root' | 'pathOf' | 'admit' | 'reach'> {
@@ -31,7 +32,7 @@ export class FileDurability implements Durability {
     if (wal !== undefined && bytes.length <= MAX_LOGGED_BYTES) {
       await writeUnsynced(path, bytes);
       reach('put.before-sync');
-      return written(this.#logAhead(wal, key, bytes));
+      return new UnloggedObject(key, bytes, { log: wal, pathOf });
     }
     await diskSync.ensureFolder(dirname(path), root);
     const descriptor = await makeFile(path, 'wx');
@@ -60,15 +61,6 @@ export class FileDurability implements Durability {
     await diskSync.folder(dirname(path));
   }
 
-  async #logAhead(wal: ObjectLog, key: Key, bytes: Uint8Array): Promise<void> {
-    try {
-      await wal.append({ kind: 'object', key, bytes });
-    } catch (error) {
-      await rm(this.#ports.pathOf(key), { force: true });
-      throw error;
-    }
-  }
-
   async #settle(path: string, descriptor: number): Promise<void> {
     const { diskSync, reach } = this.#ports;
     try {
@@ -87,5 +79,5 @@ export class FileDurability implements Durability {
 /** Callers that rely on the promise see its rejection; others need not handle it. */
 function written(durable: Promise<void>): WrittenObject {
   durable.catch(() => {});
-  return { durable };
+  return { settle: () => durable };
 }

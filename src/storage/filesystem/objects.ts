@@ -7,8 +7,9 @@ import type {
   ObjectStore,
   PutOptions,
   StoreReader,
+  WrittenObject,
 } from '../driver.ts';
-import { Creation } from './creation.ts';
+import { Creation, type Publication } from './creation.ts';
 import { Deletion } from './deletion.ts';
 import type { FileThread } from './file-thread.ts';
 import { rename, writeSynced, writeWhole } from './files.ts';
@@ -33,13 +34,13 @@ export class FileObjects implements Omit<ObjectStore, keyof StoreReader> {
     this.#deletion = new Deletion(ports);
   }
 
-  create(key: Key, bytes: Uint8Array, first?: () => Promise<void>): Promise<CreateResult> {
-    return this.#creation.create(key, bytes, first);
+  create(key: Key, bytes: Uint8Array, named?: readonly WrittenObject[]): Promise<CreateResult> {
+    return this.#creation.create(key, bytes, named);
   }
 
   /** See Creation.publish. */
-  publish(key: Key, bytes: Uint8Array, prepared: Key): Promise<CreateResult> {
-    return this.#creation.publish(key, bytes, prepared);
+  publish(object: Publication, prepared: Key): Promise<CreateResult> {
+    return this.#creation.publish(object, prepared);
   }
 
   async put(key: Key, bytes: Uint8Array, options: PutOptions = {}): Promise<void> {

@@ -1,6 +1,7 @@
 import type { ReachStep } from '../crash-points.ts';
 import type { Key } from '../driver.ts';
 import type { DiskSync, Fatal } from './disk-sync.ts';
+import type { ObjectRecord } from './wal/record.ts';
 import type { WriteAheadLog } from './wal/wal.ts';
 
 /** What makes files and folders durable. */
@@ -9,7 +10,7 @@ export type Syncs = Pick<DiskSync, 'file' | 'folder' | 'ensureFolder'>;
 /** The part of the write-ahead log that objects with fresh names need. */
 export interface ObjectLog {
   /** @throws as WriteAheadLog.append */
-  append(object: { readonly kind: 'object'; readonly key: Key; readonly bytes: Uint8Array }): Promise<void>;
+  append(object: ObjectRecord): Promise<void>;
   /** Whether the object, if it has its name, survives a power cut without a sync. */
   holds(key: Key): boolean;
 }

@@ -14,6 +14,7 @@ import type {
   StoredObject,
   WrittenObject,
 } from '../driver.ts';
+import { settleAll } from '../not-durable.ts';
 import { dataKey, stagedKey } from '../paths.ts';
 import { stagedGone } from '../staged-gone.ts';
 
@@ -27,8 +28,8 @@ export class MemoryDriver implements StorageDriver {
     this.#objects = objects;
   }
 
-  async create(key: Key, bytes: Uint8Array, first?: () => Promise<void>): Promise<CreateResult> {
-    await first?.();
+  async create(key: Key, bytes: Uint8Array, named: readonly WrittenObject[] = []): Promise<CreateResult> {
+    await settleAll(named);
     if (this.#objects.has(key)) return 'taken';
     this.#objects.set(key, bytes.slice());
     return 'created';
@@ -36,7 +37,7 @@ export class MemoryDriver implements StorageDriver {
 
   async write(key: Key, bytes: Uint8Array): Promise<WrittenObject> {
     this.#objects.set(key, bytes.slice());
-    return { durable: Promise.resolve() };
+    return { settle: async () => {} };
   }
 
   async put(key: Key, bytes: Uint8Array): Promise<void> {

@@ -60,8 +60,8 @@ export class S3Driver implements StorageDriver {
     return { bytes: this.#budget.held, waiting: this.#budget.waiting };
   }
 
-  async create(key: Key, bytes: Uint8Array, first?: () => Promise<void>): Promise<CreateResult> {
-    await first?.();
+  async create(key: Key, bytes: Uint8Array, named: readonly WrittenObject[] = []): Promise<CreateResult> {
+    await settleAll(named);
     return await this.#bucket.create(key, bytes);
   }
 
@@ -69,7 +69,7 @@ export class S3Driver implements StorageDriver {
     const durable = this.#bucket.put(key, bytes);
     // Callers that await it see the failure; without one it must not be an unhandled rejection.
     durable.catch(() => undefined);
-    return { durable };
+    return { settle: () => durable };
   }
 
   async put(key: Key, bytes: Uint8Array): Promise<void> {

@@ -1,5 +1,6 @@
 import { describe, expect, test } from 'bun:test';
 import fc from 'fast-check';
+import { NotDurable } from '../../../src/storage/not-durable.ts';
 import { concurrently } from '../../support/concurrently.ts';
 import { keysOf, random, type Store, sentBytes, text, textOf } from './store.ts';
 
@@ -58,9 +59,37 @@ export function objectContract(store: Store): void {
       const folder = store.freshFolder();
       for (const size of [0, 1, 300_000]) {
         const bytes = random(size);
-        await (await store.driver.write(`${folder}${size}`, bytes)).durable;
+        await (await store.driver.write(`${folder}${size}`, bytes)).settle();
         expect(Buffer.compare((await store.driver.read(`${folder}${size}`)) ?? text('missing'), bytes)).toBe(0);
       }
+    });
+
+    test('an object that refers to written ones makes them durable, of any size and number', async () => {
+      const folder = store.freshFolder();
+      const sizes = [0, 10, 70_000, ...Array.from({ length: 40 }, () => 60_000)];
+      const written = await Promise.all(sizes.map((size, n) => store.driver.write(`${folder}w${n}`, random(size))));
+      expect(await store.driver.create(`${folder}all`, text('x'), written)).toBe('created');
+      for (const [n, size] of sizes.entries()) expect((await store.driver.head(`${folder}w${n}`))?.size).toBe(size);
+      await Promise.all(written.map((each) => each.settle()));
+    });
+
+    test('an object that refers to a written one, but has no free name, leaves it as it is', async () => {
+      const folder = store.freshFolder();
+      const written = await store.driver.write(`${folder}w`, text('x'));
+      await store.driver.create(`${folder}taken`, text('a'));
+      expect(await store.driver.create(`${folder}taken`, text('b'), [written])).toBe('taken');
+      expect(await store.driver.create(`${folder}free`, text('b'), [written])).toBe('created');
+      await written.settle();
+      expect(await textOf(store.driver, `${folder}w`)).toBe('x');
+    });
+
+    test('an object that refers to one that could not be written is not created', async () => {
+      const folder = store.freshFolder();
+      const lost = { settle: () => Promise.reject(new Error('lost')) };
+      const written = await store.driver.write(`${folder}w`, text('x'));
+      await expect(store.driver.create(`${folder}a`, text('y'), [written, lost])).rejects.toBeInstanceOf(NotDurable);
+      expect(await store.driver.head(`${folder}a`)).toBeUndefined();
+      expect(await store.driver.create(`${folder}a`, text('y'), [written])).toBe('created');
     });
 
     test('of one key, many times concurrently: every reader sees one of the values, whole', async () => {

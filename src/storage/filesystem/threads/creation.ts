@@ -1,7 +1,9 @@
 import { rm } from 'node:fs/promises';
-import type { CreateResult, Key } from '../../driver.ts';
+import type { CreateResult, Key, WrittenObject } from '../../driver.ts';
+import { settleAll } from '../../not-durable.ts';
 import { type LogReserve, prepareAhead } from '../creation.ts';
 import type { FilesPorts } from '../ports.ts';
+import { createNaming } from '../unlogged.ts';
 import { MAX_LOGGED_BYTES } from '../wal/wal.ts';
 import type { StoreCalls } from './protocol.ts';
 
@@ -19,21 +21,27 @@ export class ThreadCreation {
   }
 
   /** See ObjectStore.create. */
-  async create(key: Key, bytes: Uint8Array, first?: () => Promise<void>): Promise<CreateResult> {
+  async create(key: Key, bytes: Uint8Array, named: readonly WrittenObject[] = []): Promise<CreateResult> {
     const { owner, pathOf } = this.#ports;
     // The log takes no large objects.
     if (bytes.length > MAX_LOGGED_BYTES) {
-      await first?.();
+      await settleAll(named);
       return await owner.create(key, bytes);
     }
     const prepared = await prepareAhead(key, bytes, this.#ports);
     if (prepared === undefined) return 'taken';
     try {
-      await first?.();
+      return await createNaming(named, (records) =>
+        owner.publish(
+          key,
+          bytes,
+          prepared,
+          records.map((record) => [record.key, record.bytes]),
+        ),
+      );
     } catch (error) {
       await rm(pathOf(prepared), { force: true });
       throw error;
     }
-    return await owner.publish(key, bytes, prepared);
   }
 }

@@ -84,8 +84,8 @@ export class ThreadDriver implements StorageDriver {
     this.#staged = new StagedFiles({ ...ports, threads });
   }
 
-  create(key: Key, bytes: Uint8Array, first?: () => Promise<void>): Promise<CreateResult> {
-    return this.#creation.create(key, bytes, first);
+  create(key: Key, bytes: Uint8Array, named?: readonly WrittenObject[]): Promise<CreateResult> {
+    return this.#creation.create(key, bytes, named);
   }
 
   async put(key: Key, bytes: Uint8Array, { durable = true }: PutOptions = {}): Promise<void> {

@@ -3,7 +3,7 @@ import type { FileObjects } from '../objects.ts';
 import type { FilesPorts } from '../ports.ts';
 import type { Reserve } from '../reserve.ts';
 import { codeOf } from '../system-errors.ts';
-import type { SentFailure, StoreCalls, ThreadFolder } from './protocol.ts';
+import type { SentFailure, SentObject, StoreCalls, ThreadFolder } from './protocol.ts';
 
 export interface StoreServicePorts extends Pick<FilesPorts, 'root' | 'pathOf' | 'diskSync' | 'wal' | 'admit'> {
   readonly objects: Pick<FileObjects, 'create' | 'publish' | 'put' | 'delete' | 'deleteAll'>;
@@ -28,8 +28,9 @@ export class StoreService implements StoreCalls {
     return this.#ports.objects.create(key, bytes);
   }
 
-  publish(key: Key, bytes: Uint8Array, prepared: Key): Promise<CreateResult> {
-    return this.#ports.objects.publish(key, bytes, prepared);
+  publish(key: Key, bytes: Uint8Array, prepared: Key, named: readonly SentObject[]): Promise<CreateResult> {
+    const records = named.map(([name, content]) => ({ kind: 'object', key: name, bytes: content }) as const);
+    return this.#ports.objects.publish({ key, bytes, records }, prepared);
   }
 
   async put(key: Key, bytes: Uint8Array): Promise<void> {

@@ -19,6 +19,9 @@ export interface SentFailure {
   readonly code: string | undefined;
 }
 
+/** Key and bytes of an object. An array, because calls carry only the bytes of a view if it is an argument or in an array. */
+export type SentObject = readonly [Key, Uint8Array];
+
 /**
  * What the owner of the data folder does for another thread: everything that touches the write-ahead log, the reserve, the folders that
  * are known to be durable, or a name that only one writer may get. All reject as the driver's methods do.
@@ -27,8 +30,11 @@ export interface StoreCalls {
   open(): Promise<ThreadFolder>;
   /** As ObjectStore.create. */
   create(key: Key, bytes: Uint8Array): Promise<CreateResult>;
-  /** As Creation.publish: of a small object, only if `isLogged`. */
-  publish(key: Key, bytes: Uint8Array, prepared: Key): Promise<CreateResult>;
+  /**
+   * As Creation.publish: of a small object, only if `isLogged`.
+   * @param named small objects that it refers to. They are logged with it; the thread has just written them under fresh names
+   */
+  publish(key: Key, bytes: Uint8Array, prepared: Key, named: readonly SentObject[]): Promise<CreateResult>;
   /** As ObjectStore.put, durable. */
   put(key: Key, bytes: Uint8Array): Promise<void>;
   /** Makes a small object durable that the thread has just written under a fresh name. Only if `isLogged`. */

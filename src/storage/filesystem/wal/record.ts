@@ -1,8 +1,15 @@
 import type { Key } from '../../driver.ts';
 
+/** An object, as the write-ahead log has it. */
+export interface ObjectRecord {
+  readonly kind: 'object';
+  readonly key: Key;
+  readonly bytes: Uint8Array;
+}
+
 /** A record of the write-ahead log about one object. */
 export type WalRecord =
-  | { readonly kind: 'object'; readonly key: Key; readonly bytes: Uint8Array }
+  | ObjectRecord
   /** The object was removed after a record of it had been logged. */
   | { readonly kind: 'removed'; readonly key: Key };
 

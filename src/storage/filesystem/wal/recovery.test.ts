@@ -51,7 +51,7 @@ test('what is there is made anew: it may be in the page cache alone, refused by 
   try {
     const { driver } = folder;
     await driver.create('catalog/a', text('slot'));
-    await (await driver.write('data/XX/a', text('data'))).durable;
+    await (await driver.write('data/XX/a', text('data'))).settle();
     const copy = leftBy(folder);
     const inodes = (): number[] => ['catalog/a', 'data/XX/a'].map((key) => statSync(join(copy, key)).ino);
     const before = inodes();

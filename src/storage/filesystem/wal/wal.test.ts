@@ -100,8 +100,10 @@ describe('after a power cut', () => {
       await Promise.all(
         Array.from({ length: 50 }, async (_, index) => {
           const key = `repos/some/name-${index % 7}/_log/${index}`;
-          expect(await driver.create(key, bytesOf(`slot ${index}`))).toBe('created');
-          await (await driver.write(`data/XX/${index}`, bytesOf(`data ${index}`))).durable;
+          const written = await driver.write(`data/XX/${index}`, bytesOf(`data ${index}`));
+          const named = index % 2 === 0 ? [written] : [];
+          expect(await driver.create(key, bytesOf(`slot ${index}`), named)).toBe('created');
+          await written.settle();
         }),
       );
       await afterPowerCut(folder, lose, async (after, root) => {
@@ -111,6 +113,19 @@ describe('after a power cut', () => {
         }
         expect(readdirSync(join(root, 'tmp'))).toEqual(['reserve']);
       });
+    } finally {
+      await folder.close();
+    }
+  });
+
+  test('an object is logged just before the one that refers to it', async () => {
+    const folder = await openTemporaryFolder();
+    try {
+      const { driver, root } = folder;
+      const written = await driver.write('data/XX/a', bytesOf('data'));
+      expect(toldIn(root)).not.toContain('data/XX/a');
+      await driver.create('repos/some/_log/1', bytesOf('slot'), [written]);
+      expect(toldIn(root).slice(-2)).toEqual(['data/XX/a', 'repos/some/_log/1']);
     } finally {
       await folder.close();
     }
@@ -200,7 +215,7 @@ describe('the files of the log', () => {
       const bytes = new Uint8Array(randomBytes(60_000));
       for (let round = 0; round < 20; round++) {
         const writes = Array.from({ length: 50 }, (_, index) => driver.write(`data/XX/${round}-${index}`, bytes));
-        for (const { durable } of await Promise.all(writes)) await durable;
+        await Promise.all((await Promise.all(writes)).map((written) => written.settle()));
       }
       expect(readdirSync(join(root, 'wal')).length).toBeLessThanOrEqual(2);
       expect(readdirSync(join(root, 'wal'))).not.toContain(walFileName(1));

@@ -41,9 +41,10 @@ interface WalFile {
 }
 
 interface Waiting {
-  readonly key: Key;
-  readonly kind: WalRecord['kind'];
-  readonly bytes: Uint8Array;
+  readonly records: readonly WalRecord[];
+  readonly encoded: readonly Uint8Array[];
+  /** Bytes of all of them. */
+  readonly size: number;
   readonly place: () => Promise<void>;
   resolve(placed: Promise<void>): void;
   reject(error: unknown): void;
@@ -80,11 +81,20 @@ export class WriteAheadLog {
    * @returns when both are done
    * @throws RegistryError `storage-full` and, after `close`, `unavailable`: then nothing was logged
    */
-  append(record: WalRecord, place: () => Promise<void> = async () => {}): Promise<void> {
+  append(record: WalRecord, place?: () => Promise<void>): Promise<void> {
+    return this.appendAll([record], place);
+  }
+
+  /**
+   * Like `append`, for several records: all of them are logged, or none. After a power cut none is recovered without those before it.
+   */
+  appendAll(records: readonly WalRecord[], place: () => Promise<void> = async () => {}): Promise<void> {
     // Another process may have the folder by now.
     if (this.#isClosed) return Promise.reject(new RegistryError('unavailable', 'the registry is shutting down'));
     return new Promise<void>((resolve, reject) => {
-      this.#waiting.push({ key: record.key, kind: record.kind, bytes: encodeRecord(record), place, resolve, reject });
+      const encoded = records.map(encodeRecord);
+      const size = encoded.reduce((sum, { length }) => sum + length, 0);
+      this.#waiting.push({ records, encoded, size, place, resolve, reject });
       this.#start();
     });
   }
@@ -146,7 +156,7 @@ export class WriteAheadLog {
     let bytes = 0;
     let count = 0;
     for (const waiting of this.#waiting) {
-      bytes += waiting.bytes.length;
+      bytes += waiting.size;
       if (count > 0 && bytes > MAX_GROUP_BYTES) break;
       count++;
     }
@@ -195,8 +205,9 @@ export class WriteAheadLog {
   }
 
   async #write(file: WalFile, group: readonly Waiting[]): Promise<void> {
-    for (const { key } of group) file.keys.set(key, false);
-    const bytes = Buffer.concat(group.map((waiting) => waiting.bytes));
+    const records = group.flatMap((waiting) => waiting.records);
+    for (const { key } of records) file.keys.set(key, false);
+    const bytes = Buffer.concat(group.flatMap(({ encoded }) => encoded));
     try {
       await writeAll(file.descriptor, bytes, file.end);
       await this.#options.diskSync.file(file.descriptor, 'data');
@@ -207,7 +218,7 @@ export class WriteAheadLog {
       throw storageFull(error);
     }
     file.end += bytes.length;
-    for (const { key, kind } of group) file.keys.set(key, kind === 'object');
+    for (const { key, kind } of records) file.keys.set(key, kind === 'object');
   }
 
   #place(file: WalFile, { place, resolve }: Waiting): void {
