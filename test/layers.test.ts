@@ -41,7 +41,7 @@ const LAYERS: Readonly<Record<string, readonly string[]>> = {
   control: ['webhooks', 'collection', 'retention', 'importing', 'registry', 'access', 'oci'],
   importing: ['collection', 'registry', 'projection', 'journal', 'storage', 'oci'],
   archive: ['importing', 'registry', 'journal', 'storage', 'oci'],
-  sessions: ['registry', 'projection', 'storage', 'oci'],
+  sessions: ['system', 'registry', 'projection', 'storage', 'oci'],
   jobs: ['collection', 'retention', 'registry', 'projection', 'journal', 'storage', 'oci'],
   tls: ['access'],
   ui: ['overview', 'inspection', 'past', 'registry', 'access', 'oci'],
@@ -156,7 +156,8 @@ const WIRING = [
 const BELONGS_TO: Readonly<Record<string, string>> = { 'src/config.ts': 'config' };
 
 /** The parts of storage/ that other folders may import; none is a specific driver. */
-const STORAGE_INTERFACE = ['driver', 'paths', 'crash-points', 'foreign', 'digest-object', 'archive', 'prepare'].map(
+  archive: ['importing', 'registry', 'journal', 'storage', 'oci'],
+  sessions: ['system', 'registry', 'projection', 'storage', 'oci'],
   (name) => `src/storage/${name}.ts`,
 );
 const USES_STORAGE = [

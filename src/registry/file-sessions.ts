@@ -5,12 +5,11 @@ import type { ObjectStore } from '../storage/driver.ts';
 import { sessionKey, uploadPrefix } from '../storage/paths.ts';
 import { uploadsBegunBefore } from './expired-uploads.ts';
 import type { SessionIds } from './session-ids.ts';
+import { OwnMarks, type SessionMarks } from './session-marks.ts';
 import { decodeRecord, sessionRecord } from './session-record.ts';
 import type { ExpiredUpload, Session, SessionLease, SessionOwner, SessionStore } from './sessions.ts';
 
-/**
- * Sessions kept in memory, open ones and ended ones each. Ended ones are kept because their ids still validate (session-ids.ts).
- */
+/** Open sessions kept in memory. */
 const MAX_CACHED_SESSIONS = 100_000;
 
 export interface FileSessionsPorts {
@@ -20,20 +19,23 @@ export interface FileSessionsPorts {
   readonly now: () => number;
   /** Age at which a session ends, in milliseconds. */
   readonly expiry: number;
+  /** Default: those of a process in which only this thread uses the sessions. */
+  readonly marks?: SessionMarks;
 }
 
 /**
  * Sessions of the one process that holds the data folder. A session with bytes is stored as a small object beside them. A session
- * without bytes is stored nowhere: its id carries all there is to know.
+ * without bytes is stored nowhere: its id carries all there is to know. If threads share them, each lookup reads the object.
  */
 export class FileSessions implements SessionStore {
   readonly #ports: FileSessionsPorts;
+  readonly #marks: SessionMarks;
+  /** If threads share them: those that this thread has begun, and only in order to count them. */
   readonly #open = new LRUCache<UploadId, Session>({ max: MAX_CACHED_SESSIONS });
-  readonly #ended = new LRUCache<UploadId, true>({ max: MAX_CACHED_SESSIONS });
-  readonly #leased = new Set<UploadId>();
 
   constructor(ports: FileSessionsPorts) {
     this.#ports = ports;
+    this.#marks = ports.marks ?? new OwnMarks();
   }
 
   async create(owner: SessionOwner, algorithm: Algorithm): Promise<Session> {
@@ -43,68 +45,83 @@ export class FileSessions implements SessionStore {
   }
 
   async load(id: UploadId, owner: SessionOwner): Promise<Session | undefined> {
-    const stored = this.#open.has(id) || this.#ended.has(id) ? undefined : await this.#read(id);
+    const isCached = this.#cached(id) !== undefined;
+    const stored = isCached || this.#marks.hasEnded(id) ? undefined : await this.#read(id);
     // Checked after the read, because the session may have advanced or ended in the meantime.
-    if (this.#ended.has(id)) return undefined;
-    const session = this.#open.get(id) ?? stored ?? this.#unwritten(id, owner);
+    if (this.#marks.hasEnded(id)) return undefined;
+    const session = this.#cached(id) ?? stored ?? this.#unwritten(id, owner);
     if (session === undefined || session.repo !== owner.repo || session.actor !== owner.actor) return undefined;
     if (this.#isExpired(session)) return undefined;
-    this.#open.set(id, session);
+    this.#remember(session);
     return session;
   }
 
   async lease(id: UploadId, owner: SessionOwner): Promise<SessionLease | 'unknown' | 'busy'> {
-    if (this.#leased.has(id)) return (await this.load(id, owner)) === undefined ? 'unknown' : 'busy';
     // Taken before the first await, so that a second request cannot take it too.
-    this.#leased.add(id);
+    if (!this.#marks.take(id)) return (await this.load(id, owner)) === undefined ? 'unknown' : 'busy';
     let session: Session | undefined;
     try {
       session = await this.load(id, owner);
     } finally {
-      if (session === undefined) this.#leased.delete(id);
+      if (session === undefined) this.#marks.release(id);
     }
     return session === undefined ? 'unknown' : this.#leaseOf(session);
   }
 
   #leaseOf(session: Session): SessionLease {
     const { id } = session;
+    const { driver } = this.#ports;
+    let isStored = session.inc !== undefined;
     return {
       session,
       // A lease ends with its process, and no second process has the data folder.
       takenOver: false,
       save: async (next) => {
-        await this.#ports.driver.put(sessionKey(id), new TextEncoder().encode(JSON.stringify(next)));
-        this.#open.set(id, next);
+        await driver.put(sessionKey(id), new TextEncoder().encode(JSON.stringify(next)));
+        isStored = true;
+        this.#remember(next);
       },
       end: async () => {
-        const isStored = this.#open.get(id)?.inc !== undefined;
         // First, so that no request finds the session while its bytes are being deleted.
-        this.#ended.set(id, true);
+        this.#marks.end(id);
         this.#open.delete(id);
         // The record goes before its bytes: after a kill in between, no record may point to bytes that are gone.
-        if (isStored) await this.#ports.driver.delete([sessionKey(id)], { durable: false });
-        await this.#ports.driver.deleteAll(uploadPrefix(id));
+        if (isStored) await driver.delete([sessionKey(id)], { durable: false });
+        await driver.deleteAll(uploadPrefix(id));
       },
       release: async () => {
-        this.#leased.delete(id);
+        this.#marks.release(id);
       },
     };
   }
 
   async expire(before: number, signal: AbortSignal, onEnded?: (upload: ExpiredUpload) => void): Promise<void> {
     for (const [id, { createdAt }] of this.#open.entries()) {
-      if (createdAt < before && !this.#leased.has(id)) this.#open.delete(id);
+      if (createdAt < before && !this.#marks.isTaken(id)) this.#open.delete(id);
     }
     for await (const { id, size } of uploadsBegunBefore(before, this.#ports.driver)) {
       if (signal.aborted) return;
-      if (this.#leased.has(id)) continue;
+      if (this.#marks.isTaken(id)) continue;
       await this.#ports.driver.deleteAll(uploadPrefix(id));
       onEnded?.({ id, size });
     }
   }
 
   count(): number {
+    // Other threads may have ended them, and only the owner's are expired.
+    if (this.#marks.areShared)
+      for (const [id, session] of this.#open.entries())
+        if (this.#marks.hasEnded(id) || this.#isExpired(session)) this.#open.delete(id);
     return this.#open.size;
+  }
+
+  /** The session as this process last saved or read it, which is right only if no other thread can have saved it since. */
+  #cached(id: UploadId): Session | undefined {
+    return this.#marks.areShared ? undefined : this.#open.get(id);
+  }
+
+  #remember(session: Session): void {
+    if (!this.#marks.areShared) this.#open.set(session.id, session);
   }
 
   #isExpired({ createdAt }: Session): boolean {

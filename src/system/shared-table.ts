@@ -36,6 +36,8 @@ const MAX_SPINS = 200;
 /** A thread holds a lock for less than a microsecond, and for longer only while its garbage is collected or it gets no processor. */
 const MAX_LOCK_WAIT_MS = 5_000;
 
+const NO_PLACE = Symbol();
+
 /** Computed fingerprints that a thread keeps, because the same few keys come again and again. A full table is emptied. */
 const MAX_FINGERPRINTS = 8_192;
 
@@ -104,16 +106,26 @@ export class SharedTable {
   update<T>(key: string, change: (record: InProgress) => T): T {
     const here = this.#here.size === 0 ? undefined : this.#here.get(key);
     if (here !== undefined) return this.#updateHere(key, here, change);
+    const updated = this.#updateInSet(key, change);
+    return updated === NO_PLACE ? this.#updateHere(key, { requests: 0, uploads: 0, bytes: 0 }, change) : updated;
+  }
+
+  /** As `update`, but never for this thread alone. @returns undefined if the key finds no place: then nothing is changed */
+  updateShared<T extends NonNullable<unknown>>(key: string, change: (record: InProgress) => T): T | undefined {
+    const updated = this.#updateInSet(key, change);
+    return updated === NO_PLACE ? undefined : updated;
+  }
+
+  #updateInSet<T>(key: string, change: (record: InProgress) => T): T | typeof NO_PLACE {
     const print = this.#fingerprintOf(key);
     const set = this.#setOf(print);
     this.#lock(set);
     try {
       const at = this.#find(set, print);
-      if (at !== undefined) return this.#updateAt(at, print, change);
+      return at === undefined ? NO_PLACE : this.#updateAt(at, print, change);
     } finally {
       this.#unlock(set);
     }
-    return this.#updateHere(key, { requests: 0, uploads: 0, bytes: 0 }, change);
   }
 
   #updateHere<T>(key: string, record: InProgress, change: (record: InProgress) => T): T {

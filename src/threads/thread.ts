@@ -29,6 +29,8 @@ export interface SharedMemory {
   /** Keeps the views of all threads current: Heads in projection/threads/. */
   readonly heads: SharedArrayBuffer;
   readonly limits: LimitMemory;
+  /** Which upload sessions of a data folder are in use or have ended: SharedMarks in sessions/. */
+  readonly sessions: SessionMemory;
   /** The newest slot of the log of robots: RobotsHead in access/robots/. */
   readonly robots: SharedArrayBuffer;
   /** The newest note: NotesHead in feed/notes/. */
@@ -42,6 +44,11 @@ export interface LimitMemory {
   /** Each a SharedTable in system/: by client, and by subject. */
   readonly clients: SharedArrayBuffer;
   readonly subjects: SharedArrayBuffer;
+}
+
+export interface SessionMemory {
+  readonly taken: SharedArrayBuffer;
+  readonly ended: SharedArrayBuffer;
 }
 
 /** What a thread that is not the owner gets at its start. */

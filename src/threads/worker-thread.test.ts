@@ -20,8 +20,9 @@ const LIMITS = {
   clients: new SharedArrayBuffer(4),
   subjects: new SharedArrayBuffer(4),
 };
+const SESSIONS = { taken: new SharedArrayBuffer(4), ended: new SharedArrayBuffer(4) };
 const MEMORY = {
-  ...{ heads: new SharedArrayBuffer(12), limits: LIMITS, robots: new SharedArrayBuffer(8) },
+  ...{ heads: new SharedArrayBuffer(12), limits: LIMITS, sessions: SESSIONS, robots: new SharedArrayBuffer(8) },
   notes: new SharedArrayBuffer(16),
 };
 

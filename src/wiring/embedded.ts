@@ -5,9 +5,12 @@ import type { Sharing } from '../quotas/usage-counter.ts';
 import { FileSessions } from '../registry/file-sessions.ts';
 import { LogSessions } from '../registry/log-sessions.ts';
 import { SessionIds } from '../registry/session-ids.ts';
+import { OwnMarks } from '../registry/session-marks.ts';
 import type { RequestSessions, SessionStore } from '../registry/sessions.ts';
+import { SharedMarks } from '../sessions/shared-marks.ts';
 import { SESSION_CALLS, type SessionCalls, SessionService, ThreadSessions } from '../sessions/thread-sessions.ts';
 import { offer, remote } from '../threads/calls.ts';
+import { ALONE } from '../threads/thread.ts';
 import { repeat, sleep } from './basics.ts';
 import { openEmbeddedNotes } from './feed.ts';
 import { type Jobs, jobsOfOwner } from './jobs.ts';
@@ -72,14 +75,15 @@ interface Parts {
 
 /** What the owner has once for all threads, and the others call. Only the owner loads the code of the jobs. */
 async function openParts(ports: ShapePorts, projection: MemoryProjection, notes: ShapeNotes): Promise<Parts> {
-  const { thread, opened } = ports;
+  const { thread, opened, folderThread } = ports;
   if (thread.kind === 'other') {
+    const jobs = jobsOfOwner(thread);
+    if (folderThread.kind === 'other') return { sessions: openSessions(ports), jobs };
     const owner = remote<SessionCalls>(thread.services.sessions, SESSION_CALLS);
-    const sessions = new ThreadSessions({ owner, ids: new SessionIds(opened.store), now: Date.now });
-    return { sessions, jobs: jobsOfOwner(thread) };
+    return { sessions: new ThreadSessions({ owner, ids: new SessionIds(opened.store), now: Date.now }), jobs };
   }
   const sessions = openSessions(ports);
-  const others = thread.kind === 'owner' ? thread.others : [];
+  const others = thread.kind === 'owner' && folderThread.kind === 'alone' ? thread.others : [];
   for (const { services } of others) offer<SessionCalls>(services.sessions, new SessionService(sessions));
   const { openBackground } = await import('./embedded-background.ts');
   return { sessions, jobs: await openBackground({ ...ports, projection, sessions, notes }) };
@@ -97,10 +101,14 @@ export function openSessions({
   logs,
   opened,
   newId,
-}: Pick<ShapePorts, 'config' | 'logs' | 'opened' | 'newId'>): SessionStore {
+  folderThread = ALONE,
+}: Pick<ShapePorts, 'config' | 'logs' | 'opened' | 'newId'> & Partial<Pick<ShapePorts, 'folderThread'>>): SessionStore {
   const { driver, store, isLocked } = opened;
   const common = { driver, ids: new SessionIds(store), now: Date.now, expiry: config.uploadExpiry };
-  if (isLocked) return new FileSessions(common);
+  if (isLocked) {
+    const marks = folderThread.kind === 'alone' ? new OwnMarks() : new SharedMarks(folderThread.memory.sessions);
+    return new FileSessions({ ...common, marks });
+  }
   return new LogSessions({
     ...common,
     newToken: newId,

@@ -2,6 +2,7 @@ import { RobotsHead } from '../access/robots/head.ts';
 import { type Config, ConfigError } from '../config.ts';
 import { NotesHead } from '../feed/notes/head.ts';
 import { Heads } from '../projection/threads/heads.ts';
+import { SharedMarks } from '../sessions/shared-marks.ts';
 import { processors } from '../system/processors.ts';
 import { MergedMetrics } from '../telemetry/merged-metrics.ts';
 import type { Telemetry } from '../telemetry/metrics.ts';
@@ -25,6 +26,7 @@ export function allocateSharedMemory(config: Config): SharedMemory {
   return {
     heads: Heads.allocate(),
     limits: allocateLimitMemory(config),
+    sessions: SharedMarks.allocate(config.maxConnections),
     robots: RobotsHead.allocate(),
     notes: NotesHead.allocate(),
   };

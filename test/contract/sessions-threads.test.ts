@@ -1,9 +1,11 @@
-// Sessions as a thread has them that does not own the data folder.
+// Sessions as the threads of one process have them: over calls to the owner, or over shared memory.
 
 import { afterAll, describe, expect, test } from 'bun:test';
+import type { Incarnation } from '../../src/oci/names.ts';
 import { FileSessions } from '../../src/registry/file-sessions.ts';
 import { SessionIds } from '../../src/registry/session-ids.ts';
 import type { SessionStore } from '../../src/registry/sessions.ts';
+import { SharedMarks } from '../../src/sessions/shared-marks.ts';
 import {
   SESSION_CALLS,
   type SessionCalls,
@@ -18,9 +20,22 @@ import { TestClock } from '../support/deterministic.ts';
 import { owner, SESSION_EXPIRY, sessionsContract } from './sessions.contract.ts';
 
 const ids = new SessionIds('01ARZ3NDEKTSV4RRFFQ69G5FAV');
+const inc = '01ARZ3NDEKTSV4RRFFQ69G5FAV' as Incarnation;
+
+/** The sessions of several threads. */
+interface Threads {
+  /** As the owner has them. */
+  readonly sessions: SessionStore;
+  /** As the others have them. */
+  readonly stores: readonly SessionStore[];
+  readonly close: () => void;
+}
+
+/** Opens the sessions of a process. @param count of the threads beside the owner */
+type OpenThreads = (clock: TestClock, driver: StorageDriver, count: number) => Threads;
 
 /** Calls in both directions over real ports; both ends are in this thread, because they share the test's clock. */
-function openThreads(clock: TestClock, driver: StorageDriver, count: number) {
+const openCalling: OpenThreads = (clock, driver, count) => {
   const sessions = new FileSessions({ driver, ids, now: clock.now, expiry: SESSION_EXPIRY });
   const channels = Array.from({ length: count }, () => new MessageChannel());
   const stores = channels.map(({ port1, port2 }): SessionStore => {
@@ -39,45 +54,59 @@ function openThreads(clock: TestClock, driver: StorageDriver, count: number) {
     for (const { port1 } of channels) port1.close();
   };
   return { sessions, stores, close };
+};
+
+const openSharing: OpenThreads = (clock, driver, count) => {
+  const memory = SharedMarks.allocate(10);
+  const open = (): FileSessions =>
+    new FileSessions({ driver, ids, now: clock.now, expiry: SESSION_EXPIRY, marks: new SharedMarks(memory) });
+  return { sessions: open(), stores: Array.from({ length: count }, open), close: () => {} };
+};
+
+const WAYS: readonly (readonly [string, OpenThreads])[] = [
+  ['call the owner', openCalling],
+  ['share memory', openSharing],
+];
+
+for (const [way, openThreads] of WAYS) {
+  sessionsContract(`a filesystem of threads that ${way}`, async (clock) => {
+    const folder = await openTemporaryFolder();
+    let newest: StorageDriver = folder.driver;
+    const closes: (() => void)[] = [];
+    const open = (): SessionStore => {
+      const { stores, close } = openThreads(clock, newest, 1);
+      closes.push(close);
+      const [store] = stores;
+      if (store === undefined) throw new Error('one store was wanted');
+      return store;
+    };
+    return {
+      store: open(),
+      reopen: async () => {
+        newest = await folder.reopen();
+        return open();
+      },
+      renew: async () => {},
+      leaveBytes: (id, inc) => newest.put(stagedKey(id, inc), new Uint8Array([1])),
+      hasBytes: async (id) => {
+        for await (const _ of newest.list(uploadPrefix(id))) return true;
+        return false;
+      },
+      close: async () => {
+        for (const close of closes) close();
+        await folder.close();
+      },
+    };
+  });
 }
 
-sessionsContract('a filesystem that another thread owns', async (clock) => {
-  const folder = await openTemporaryFolder();
-  let newest: StorageDriver = folder.driver;
-  const closes: (() => void)[] = [];
-  const open = (): SessionStore => {
-    const { stores, close } = openThreads(clock, newest, 1);
-    closes.push(close);
-    const [store] = stores;
-    if (store === undefined) throw new Error('one store was wanted');
-    return store;
-  };
-  return {
-    store: open(),
-    reopen: async () => {
-      newest = await folder.reopen();
-      return open();
-    },
-    renew: async () => {},
-    leaveBytes: (id, inc) => newest.put(stagedKey(id, inc), new Uint8Array([1])),
-    hasBytes: async (id) => {
-      for await (const _ of newest.list(uploadPrefix(id))) return true;
-      return false;
-    },
-    close: async () => {
-      for (const close of closes) close();
-      await folder.close();
-    },
-  };
-});
-
-describe('sessions of several threads', () => {
+describe.each(WAYS)('sessions of threads that %s', (_way, openThreads) => {
   const closes: (() => Promise<void>)[] = [];
   afterAll(async () => {
     for (const close of closes) await close();
   });
 
-  async function open(count: number) {
+  async function open(count: number): Promise<Threads> {
     const folder = await openTemporaryFolder();
     const threads = openThreads(new TestClock(), folder.driver, count);
     closes.push(async () => {
@@ -126,5 +155,31 @@ describe('sessions of several threads', () => {
       expect(await store.load(id, owner)).toBeUndefined();
       expect(await store.lease(id, owner)).toBe('unknown');
     }
+  });
+
+  test('are counted where they began, until another thread has ended them', async () => {
+    const { sessions, stores } = await open(1);
+    const [store] = stores;
+    const begun = await Promise.all([1, 2, 3].map(() => sessions.create(owner, 'sha256')));
+    expect(sessions.count()).toBe(3);
+    const lease = await store?.lease(begun[0]?.id ?? expect.unreachable(), owner);
+    if (typeof lease !== 'object') return expect.unreachable();
+    await lease.end();
+    await lease.release();
+    expect(sessions.count()).toBe(2);
+  });
+
+  test('that are in use by one thread are not removed by the owner when they expire', async () => {
+    const { sessions, stores } = await open(1);
+    const [store] = stores;
+    const { id } = await sessions.create(owner, 'sha256');
+    const lease = await store?.lease(id, owner);
+    if (typeof lease !== 'object') return expect.unreachable();
+    await lease.save({ ...lease.session, offset: 7, inc });
+    await sessions.expire(Number.MAX_SAFE_INTEGER, new AbortController().signal);
+    expect((await store?.load(id, owner))?.offset).toBe(7);
+    await lease.release();
+    await sessions.expire(Number.MAX_SAFE_INTEGER, new AbortController().signal);
+    expect((await store?.load(id, owner))?.offset).not.toBe(7);
   });
 });

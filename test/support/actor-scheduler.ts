@@ -1,6 +1,7 @@
 // Schedules actors that share a store: one runs at a time, up to its next call of the store, in an order drawn from a seed.
 import type { StorageDriver } from '../../src/storage/driver.ts';
 import type { MemoryDriver } from '../../src/storage/memory/driver.ts';
+import { settleAll } from '../../src/storage/not-durable.ts';
 import type { Random } from './drill/random.ts';
 
 const STUCK_AFTER = 2_000;
@@ -83,8 +84,8 @@ export function driverOf(actor: string, shared: MemoryDriver, scheduler: ActorSc
   const turn = (what: string): Promise<void> => scheduler.waitForTurn(actor, what);
   return {
     kind: shared.kind,
-    create: async (key, bytes, first) => {
-      await first?.();
+    create: async (key, bytes, named = []) => {
+      await settleAll(named);
       await turn(`create ${key}`);
       const result = await shared.create(key, bytes);
       await turn(`created ${key}: ${result}`);

@@ -20,7 +20,7 @@ self.onmessage = async ({ data: { port, keys, bytes, ready, threads } }) => {
   const driver = await openThreadDriver(port);
   Atomics.add(ready, 0, 1);
   while (Atomics.load(ready, 0) < threads) await Bun.sleep(0);
-  const results = await Promise.all(keys.map((key) => driver.create(key, bytes, () => Bun.sleep(0))));
+  const results = await Promise.all(keys.map((key) => driver.create(key, bytes, [{ settle: () => Bun.sleep(0) }])));
   await driver.close();
   self.postMessage(keys.filter((_, index) => results[index] === 'created'));
 };

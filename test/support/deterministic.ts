@@ -1,7 +1,7 @@
 // A clock, names and a faulty driver that the test controls, so that each run is the same.
 import { encodeTime } from 'ulid';
 import type { Incarnation, UploadId } from '../../src/oci/names.ts';
-import type { CreateResult, Key } from '../../src/storage/driver.ts';
+import type { CreateResult, Key, WrittenObject } from '../../src/storage/driver.ts';
 import { MemoryDriver } from '../../src/storage/memory/driver.ts';
 
 /** Time passes only when the test advances it, or during a sleep. */
@@ -54,11 +54,11 @@ export class FaultyDriver extends MemoryDriver {
     this.#fault = fault;
   }
 
-  override async create(key: Key, bytes: Uint8Array, first?: () => Promise<void>): Promise<CreateResult> {
+  override async create(key: Key, bytes: Uint8Array, named?: readonly WrittenObject[]): Promise<CreateResult> {
     this.created.push(key);
     const fault = this.#fault(key);
     if (fault === 'before writing') throw new Error('no answer, nothing was written');
-    const result = await super.create(key, bytes, first);
+    const result = await super.create(key, bytes, named);
     if (fault === 'after writing') throw new Error('no answer, though it was written');
     return result;
   }

@@ -107,7 +107,9 @@ describe('an object that refers to written ones', () => {
     const failure = new Error('no answer');
     expect(await failureOf(createNaming([object], () => Promise.reject(failure)))).toBe(failure);
     expect(isThere('a')).toBe(true);
-    expect(await createNaming([object], async (records) => (records.length === 1 ? 'created' : 'taken'))).toBe('created');
+    expect(await createNaming([object], async (records) => (records.length === 1 ? 'created' : 'taken'))).toBe(
+      'created',
+    );
   });
 
   test('that is refused fails with each of them, and they are removed', async () => {

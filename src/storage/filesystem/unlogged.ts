@@ -110,7 +110,8 @@ export async function createNaming(
   create: (records: readonly ObjectRecord[]) => Promise<CreateResult>,
 ): Promise<CreateResult> {
   const together = fewUnlogged(named);
-  if (together.size < named.length) await settleAll(named.filter((object) => !(object instanceof UnloggedObject && together.has(object))));
+  if (together.size < named.length)
+    await settleAll(named.filter((object) => !(object instanceof UnloggedObject && together.has(object))));
   const created = create([...together].map(({ record }) => record));
   for (const object of together) object.follow(created);
   try {

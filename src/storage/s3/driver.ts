@@ -14,6 +14,7 @@ import type {
   StoredObject,
   WrittenObject,
 } from '../driver.ts';
+import { settleAll } from '../not-durable.ts';
 import { Bucket } from './bucket.ts';
 import { Budget } from './budget.ts';
 import { openClients, type S3Clients } from './clients.ts';

@@ -1,10 +1,11 @@
-// One process whose threads are the nodes of a world: the table in shared memory, and the owner of the upload sessions.
+// One process whose threads are the nodes of a world, with the memory that they share.
 
 import { type Head, Heads } from '../../../src/projection/threads/heads.ts';
 import { FileSessions } from '../../../src/registry/file-sessions.ts';
 import { type RandomBytes, SessionIds } from '../../../src/registry/session-ids.ts';
 import type { RequestSessions } from '../../../src/registry/sessions.ts';
-import { type SessionCalls, SessionService, ThreadSessions } from '../../../src/sessions/thread-sessions.ts';
+import { SharedMarks } from '../../../src/sessions/shared-marks.ts';
+import type { MemoryDriver } from '../../../src/storage/memory/driver.ts';
 import { changed } from '../bugs.ts';
 import type { Machine } from '../machine.ts';
 import { STORE } from '../node.ts';
@@ -18,8 +19,9 @@ export interface SharedProcess {
   sessionsOf(machine: Machine): RequestSessions;
 }
 
-/** The latest arrival of a call between threads, in milliseconds. */
-const CALL_MS = 5;
+/** How long a file operation or a call takes at most, in milliseconds. */
+const WORK_MS = 5;
+const MAX_REQUESTS = 100;
 
 export function openProcess(world: World, bug: ThreadsBug): SharedProcess {
   const { scheduler, setting, memory, happened } = world;
@@ -28,8 +30,7 @@ export function openProcess(world: World, bug: ThreadsBug): SharedProcess {
   const randomBytes: RandomBytes = (size) => Buffer.from(Array.from({ length: size }, () => random.between(0, 255)));
   const ids = new SessionIds(STORE, randomBytes);
   const now = (): number => Math.floor(scheduler.now);
-  const openSessions = (): FileSessions => new FileSessions({ driver: memory, ids, now, expiry: setting.uploadExpiry });
-  const owner = openSessions();
+  const marks = SharedMarks.allocate(MAX_REQUESTS);
   return {
     headsOf: (machine) => {
       const of: Heads['of'] = (repo) => {
@@ -39,8 +40,11 @@ export function openProcess(world: World, bug: ThreadsBug): SharedProcess {
       return changed(bug.heads?.(heads) ?? heads, { of });
     },
     sessionsOf: (machine) => {
-      const service = new SessionService(bug.isSessionOfThread === true ? openSessions() : owner);
-      return new ThreadSessions({ owner: called(service, machine, random), ids, now });
+      const seen = new SharedMarks(bug.isSessionOfThread === true ? SharedMarks.allocate(MAX_REQUESTS) : marks);
+      return new FileSessions({
+        ...{ driver: delayed(memory, machine, random), ids, now, expiry: setting.uploadExpiry },
+        marks: seen,
+      });
     },
   };
 }
@@ -61,24 +65,23 @@ function watched(head: Head, happened: (what: string) => void): Head {
   });
 }
 
-/** A service of the owner as a thread calls it. */
-function called(service: SessionCalls, machine: Machine, random: Random): SessionCalls {
-  const delay = (): Promise<void> => machine.scheduler.sleep(random.next() * CALL_MS);
-  const call = async <T>(work: () => Promise<T>): Promise<T> => {
+/** The files of sessions, as a thread reads and writes them: each operation takes time. */
+function delayed(memory: MemoryDriver, machine: Machine, random: Random): MemoryDriver {
+  const delay = (): Promise<void> => machine.scheduler.sleep(random.next() * WORK_MS);
+  const take = async <T>(work: () => Promise<T>): Promise<T> => {
     await delay();
     try {
       return await work();
     } finally {
       await delay();
-      // The answer waits until the thread runs.
+      // The result waits until the thread runs.
       if (machine.isHanging) await machine.sleep(0);
     }
   };
-  return {
-    load: (...args) => call(() => service.load(...args)),
-    lease: (...args) => call(() => service.lease(...args)),
-    save: (...args) => call(() => service.save(...args)),
-    end: (...args) => call(() => service.end(...args)),
-    release: (...args) => call(() => service.release(...args)),
-  };
+  return changed(memory, {
+    read: (key) => take(() => memory.read(key)),
+    put: (key, bytes) => take(() => memory.put(key, bytes)),
+    delete: (keys) => take(() => memory.delete(keys)),
+    deleteAll: (prefix) => take(() => memory.deleteAll(prefix)),
+  });
 }

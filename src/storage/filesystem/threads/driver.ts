@@ -1,3 +1,4 @@
+import { existsSync } from 'node:fs';
 import { LRUCache } from 'lru-cache';
 import type { Algorithm } from '../../../oci/digest.ts';
 import type { Digest, Incarnation } from '../../../oci/names.ts';
@@ -115,8 +116,9 @@ export class ThreadDriver implements StorageDriver {
     return failures.map(({ key, message, code }) => ({ key, cause: Object.assign(new Error(message), { code }) }));
   }
 
-  deleteAll(prefix: Key): Promise<void> {
-    return this.#owner.deleteAll(prefix);
+  async deleteAll(prefix: Key): Promise<void> {
+    // The folder of most uploads was never made.
+    if (existsSync(this.#pathOf(prefix))) await this.#owner.deleteAll(prefix);
   }
 
   async write(key: Key, bytes: Uint8Array): Promise<WrittenObject> {
