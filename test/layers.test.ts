@@ -156,10 +156,16 @@ const WIRING = [
 const BELONGS_TO: Readonly<Record<string, string>> = { 'src/config.ts': 'config' };
 
 /** The parts of storage/ that other folders may import; none is a specific driver. */
-  archive: ['importing', 'registry', 'journal', 'storage', 'oci'],
-  sessions: ['system', 'registry', 'projection', 'storage', 'oci'],
-  (name) => `src/storage/${name}.ts`,
-);
+const STORAGE_INTERFACE = [
+  'driver',
+  'not-durable',
+  'paths',
+  'crash-points',
+  'foreign',
+  'digest-object',
+  'archive',
+  'prepare',
+].map((name) => `src/storage/${name}.ts`);
 const USES_STORAGE = [
   'access',
   'archive',

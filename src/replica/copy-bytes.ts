@@ -144,8 +144,8 @@ export class ByteCopier {
     const key = dataKey(inc);
     // A torn object is replaced. Otherwise the object is new.
     if ((await driver.head(key)) !== undefined) return await driver.put(key, bytes);
-    const { durable } = await driver.write(key, bytes);
-    await durable;
+    const written = await driver.write(key, bytes);
+    await written.settle();
   }
 
   /** @returns undefined once it is durable, or why it was not copied */

@@ -45,8 +45,8 @@ export class EndingDriver extends MemoryDriver {
     return result;
   }
 
-  override create(key: Key, bytes: Uint8Array, first?: () => Promise<void>): Promise<CreateResult> {
-    return this.#counted(() => super.create(key, bytes, first));
+  override create(key: Key, bytes: Uint8Array, named?: readonly WrittenObject[]): Promise<CreateResult> {
+    return this.#counted(() => super.create(key, bytes, named));
   }
 
   override write(key: Key, bytes: Uint8Array): Promise<WrittenObject> {
