@@ -2,6 +2,7 @@
 // compares them.
 import { mkdirSync } from 'node:fs';
 import { type BrowserContextOptions, chromium } from 'playwright-core';
+import { writeAccessFiles } from '../test/access/world.ts';
 import { tools } from '../test/support/command.ts';
 import { image, pushImage } from '../test/support/oci.ts';
 import { cleanUp, startServer } from '../test/support/server.ts';
@@ -14,7 +15,6 @@ const VIEWS: Readonly<Record<string, string>> = {
   repository: `/ui/repositories/${REPO}`,
   index: `/ui/repositories/${REPO}:latest`,
   image: '/ui/repositories/harbour/services/tides:build-7',
-  login: '/ui/login',
 };
 const WIDE = { viewport: { width: 1280, height: 860 } };
 const FORMS: Readonly<Record<string, BrowserContextOptions>> = {
@@ -51,6 +51,7 @@ async function fill(url: string): Promise<void> {
 }
 
 const server = await startServer();
+const restricted = await startServer(writeAccessFiles().env);
 try {
   await fill(server.url);
   mkdirSync(FOLDER, { recursive: true });
@@ -62,6 +63,11 @@ try {
       await page.goto(server.url + path);
       await page.screenshot({ path: Bun.fileURLToPath(new URL(`${view}-${form}.png`, FOLDER)) });
     }
+  }
+  for (const [form, options] of Object.entries(FORMS)) {
+    const page = await (await browser.newContext(options)).newPage();
+    await page.goto(`${restricted.url}/ui/login`);
+    await page.screenshot({ path: Bun.fileURLToPath(new URL(`login-${form}.png`, FOLDER)) });
   }
   await browser.close();
 } finally {

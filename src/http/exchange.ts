@@ -218,7 +218,8 @@ export class Exchange implements RequestContext {
   failedAnswer(error: unknown): Response | Promise<Response> {
     const plain = this.failed(error);
     const { ui } = this.#ports;
-    if (ui === undefined || !isPage(this.request.url)) return plain;
+    // Browsers send no Authorization of their own, and other clients read the plain answer.
+    if (ui === undefined || !isPage(this.request.url) || this.request.headers.has('authorization')) return plain;
     return failurePage(error, plain, this, ui).catch((defect: unknown) => this.failed(defect));
   }
 

@@ -76,8 +76,8 @@ function Header({ viewer, search }: { readonly viewer: Viewer; readonly search: 
               type="search"
               name="q"
               value={search}
-              placeholder="Search repositories"
-              aria-label="Search repositories"
+              placeholder="Search names, tags, digests, labels"
+              aria-label="Search"
               autocomplete="off"
               spellcheck={false}
               maxLength={255}
