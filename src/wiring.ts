@@ -216,6 +216,7 @@ export async function wire(settings: Config, logs: Logs, version: string, thread
     history: past.history,
     overview: overview.open({
       ...{ opened, newId, logger, telemetry, thread, folderThread },
+      feed: feed.feed,
       counted: shape.counted,
       access: access.policy,
       expiring: () => expiring?.announced() ?? [],

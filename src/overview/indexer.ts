@@ -24,8 +24,6 @@ export interface IndexerPorts {
   readonly ahead: number;
   /** A page of the existing repositories. */
   readonly repositories: (after: string | undefined, limit: number) => Answer<Page<RepositoryName>>;
-  /** Whether a repository may have slots after this one. Asked only when all repositories are looked at. */
-  readonly isBehind: (repo: RepositoryName, seq: number) => Promise<boolean>;
   /** Whether there is room for more on the disk. */
   readonly hasRoom: () => boolean;
   /** Milliseconds. */
@@ -67,8 +65,6 @@ export class Indexer {
   /** All changes up to this ticket are in the index. */
   #settled = 0;
   #listing: AsyncIterator<RepositoryName> | undefined;
-  #listingSince = 0;
-  #listingMs = 0;
   #isComplete = false;
   #hasUnread = true;
   #wake: (() => void) | undefined;
@@ -84,26 +80,16 @@ export class Indexer {
     return this.#isComplete;
   }
 
-  /** How long the last look at all repositories took, in milliseconds. */
-  get listingMs(): number {
-    return this.#listingMs;
-  }
-
   /** Whether nothing is left to do. */
   get isIdle(): boolean {
     return this.#isComplete && this.#changed.size === 0 && !this.#hasUnread;
   }
 
+  /** Begins, or looks at every repository again, to find what nobody told of. */
   start(): void {
-    this.#running = this.#run();
-    this.listAgain();
-  }
-
-  /** Looks at every repository, to find what nobody told of. */
-  listAgain(): void {
     this.#listing = this.#listed();
-    this.#listingSince = performance.now();
     this.#wake?.();
+    this.#running ??= this.#run();
   }
 
   /** A repository may have new slots. */
@@ -115,7 +101,7 @@ export class Indexer {
   /** Looks which repositories have changed. */
   look(): void {
     const changed = this.#ports.changes.take();
-    if (changed === undefined) this.listAgain();
+    if (changed === undefined) this.start();
     for (const repo of changed ?? []) this.changed(repo);
   }
 
@@ -174,9 +160,8 @@ export class Indexer {
   async #followListed(listing: AsyncIterator<RepositoryName>): Promise<void> {
     try {
       const { done, value } = await listing.next();
-      if (done !== true) return await this.#tryToFollow(value, { ifBehind: true });
+      if (done !== true) return await this.#tryToFollow(value);
       this.#isComplete = true;
-      this.#listingMs = performance.now() - this.#listingSince;
       this.#answer();
     } catch (error) {
       this.#ports.failed(error);
@@ -195,12 +180,10 @@ export class Indexer {
     }
   }
 
-  async #tryToFollow(repo: RepositoryName, { ifBehind = false } = {}): Promise<void> {
-    const { writer, failed, hasRoom, changes, isBehind } = this.#ports;
+  async #tryToFollow(repo: RepositoryName): Promise<void> {
+    const { writer, failed, hasRoom, changes } = this.#ports;
     changes.follow(repo);
     try {
-      const seq = writer.seqOf(repo);
-      if (ifBehind && seq > 0 && !(await isBehind(repo, seq))) return;
       if (!hasRoom()) throw new Error('the disk is almost full: the index of repositories is not updated');
       await this.#follow(repo);
     } catch (error) {

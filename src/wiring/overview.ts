@@ -3,6 +3,8 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import type { AccessPolicy } from '../access/access.ts';
 import { lastReport } from '../collection/report.ts';
+import type { Cursor } from '../feed/cursor.ts';
+import { ALL_CHANGES, type Feed } from '../feed/feed.ts';
 import { READ_AHEAD } from '../journal/log.ts';
 import type { RepositoryName } from '../oci/names.ts';
 import { IndexFile } from '../overview/index-file.ts';
@@ -31,10 +33,13 @@ const CATCH_UP_MS = 250;
 const FIRST_WAIT_MS = 1_000;
 /** How long another thread waits for the owner. */
 const OWNER_WITHIN_MS = 5_000;
-/** Others write to the store: how often all repositories are looked at, while somebody asks. */
+/** The feed is followed for so long after somebody has asked, and how often it is looked whether somebody did. */
 const USED_MS = 10 * 60_000;
-/** Looking at all repositories takes at most a twentieth of the time. */
-const IDLE_FACTOR = 19;
+const LOOK_MS = 1_000;
+/** Changes of one page of the feed, and how long one wait for more lasts. */
+const PAGE = 1_000;
+const WAIT_MS = 30_000;
+const RETRY_MS = 5_000;
 /** The index leaves so many bytes of a disk to the registry. */
 const MIN_FREE_BYTES = 64 * 1024 * 1024;
 const GARBAGE_FOR_MS = 30_000;
@@ -53,6 +58,8 @@ export interface OverviewPorts {
   readonly opened: Pick<OpenedStore, 'driver' | 'place' | 'isLocked'>;
   readonly counted: Counted;
   readonly access: AccessPolicy;
+  /** All changes of all repositories. */
+  readonly feed: Feed;
   readonly expiring: () => StorageReport['expiring'];
   readonly newId: () => string;
   readonly logger: Logger;
@@ -157,26 +164,24 @@ function startIndex(ports: OverviewPorts, noted: NotedChanges): RunningIndex {
     changes: changesOf(folderThread, noted),
     ahead: isLocked ? 1 : READ_AHEAD,
     repositories: (after, limit) => counted.store.repositories(after, limit),
-    // A slot of a folder is found as fast as its number.
-    isBehind: async (repo, seq) => isLocked || (await counted.store.newest(repo)).seq !== seq,
     hasRoom: () => freeBytesOf(folder) > MIN_FREE_BYTES,
     now: Date.now,
     yieldToRequests: paceFor(() => telemetry.requests.begun),
     failed: failures(ports.logger),
   });
-  indexer.start();
-  const rounds = new Rounds(indexer, counted);
+  const follower = isLocked ? undefined : new FeedFollower(ports, indexer);
+  if (isLocked) indexer.start();
   return {
     path: file.path,
     caughtUp: async (repositories) => {
-      rounds.asked();
+      follower?.asked();
       for (const repo of repositories) indexer.changed(repo);
       const left = FIRST_WAIT_MS - (performance.now() - begun);
       await indexer.caughtUp(indexer.isComplete ? CATCH_UP_MS : Math.max(0, left));
       return indexer.isComplete;
     },
     close: async () => {
-      await rounds.close();
+      await follower?.close();
       await indexer.close();
       file.close();
     },
@@ -192,15 +197,17 @@ function changesOf(folderThread: Thread, noted: NotedChanges): ChangeSource {
   return folderThread.kind === 'alone' ? noted : new ChangedRepositories(new Heads(folderThread.memory.heads));
 }
 
-/** Looks at all repositories again and again, if other processes write to the store, for as long as somebody uses the index. */
-class Rounds {
+/**
+ * Tells the indexer of what other processes write to the store, for as long as somebody uses the index. The indexer looks at all
+ * repositories after the place in the feed is known, so that nothing is missed in between.
+ */
+class FeedFollower {
   readonly #stop = new AbortController();
   readonly #running: Promise<void>;
   #askedAt = performance.now();
 
-  constructor(indexer: Indexer, { sharing }: Counted) {
-    const isAlone = sharing.kind === 'alone';
-    this.#running = isAlone ? Promise.resolve() : this.#repeat(indexer, sharing.everyMs);
+  constructor(ports: Pick<OverviewPorts, 'feed' | 'logger'>, indexer: Indexer) {
+    this.#running = this.#follow(ports, indexer);
   }
 
   asked(): void {
@@ -212,11 +219,28 @@ class Rounds {
     await this.#running;
   }
 
-  async #repeat(indexer: Indexer, everyMs: number): Promise<void> {
+  async #follow({ feed, logger }: Pick<OverviewPorts, 'feed' | 'logger'>, indexer: Indexer): Promise<void> {
     const { signal } = this.#stop;
+    const failed = failures(logger);
+    let cursor: Cursor | undefined;
     while (!signal.aborted) {
-      await sleep(Math.max(everyMs, indexer.listingMs * IDLE_FACTOR), signal);
-      if (performance.now() - this.#askedAt < USED_MS) indexer.listAgain();
+      try {
+        if (cursor === undefined) {
+          cursor = await feed.start({ kind: 'now' });
+          indexer.start();
+        }
+        const page = await feed.page(cursor, { filter: ALL_CHANGES, limit: PAGE, signal });
+        for (const { repository } of page.changes) indexer.changed(repository);
+        cursor = page.cursor;
+        if (!page.more) await feed.wait(cursor, { until: performance.now() + WAIT_MS, signal });
+        while (performance.now() - this.#askedAt > USED_MS && !signal.aborted) await sleep(LOOK_MS, signal);
+      } catch (error) {
+        if (signal.aborted) return;
+        // Without the feed the index has what there is now, until the feed can be read.
+        indexer.start();
+        failed(error);
+        await sleep(RETRY_MS, signal);
+      }
     }
   }
 }

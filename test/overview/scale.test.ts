@@ -12,7 +12,7 @@ import { type OpenOverview, openOverview } from '../support/overview.ts';
 import { openProjection } from '../support/projections.ts';
 import { CALLER } from '../support/registry.ts';
 
-const REPOSITORIES = Number(process.env.OVERVIEW_REPOSITORIES ?? 1_000);
+const REPOSITORIES = Number(process.env.OVERVIEW_REPOSITORIES ?? 300);
 const TAGS = 10;
 /** Milliseconds at the named size on an idle machine; a busy one has more time. */
 const [SEARCH_MS, LIST_MS] = [50, 100];

@@ -40,7 +40,6 @@ export function openOverview(
     changes: noted,
     ahead: 1,
     repositories: (after, limit) => projection.repositories(after, limit),
-    isBehind: async () => true,
     ...{ now, hasRoom },
     yieldToRequests: async () => {},
     failed: (error) => failures.push(error),
