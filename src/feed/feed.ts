@@ -44,6 +44,20 @@ export interface WaitOptions {
   readonly signal: AbortSignal;
 }
 
+export interface LatestOptions extends PageOptions {
+  /** Only what comes before this place; undefined: the newest. */
+  readonly before: string | undefined;
+}
+
+export interface LatestPage {
+  /** Newest first. May be empty although there are earlier ones, as in ChangePage. Whole slots, so it may exceed the limit by the rest of one. */
+  readonly changes: readonly Change[];
+  /** `before` of the next page; undefined: there is nothing earlier. */
+  readonly earlier: Cursor | undefined;
+  /** Just after the newest change that was known when the page was read. */
+  readonly now: Cursor;
+}
+
 /**
  * All changes of all repositories (docs/changes.md). Every change that is acknowledged comes after every cursor that was given out
  * before; changes of one repository come in their order; on one path of cursors none comes twice, and from the same cursor the same ones
@@ -58,6 +72,8 @@ export interface Feed {
   start(since: Since): Promise<Cursor>;
   /** The changes after a cursor. @throws RegistryError as `start`; `log-broken` */
   page(cursor: Cursor, options: PageOptions): Promise<ChangePage>;
+  /** The changes before a place, for people. @throws RegistryError as `page` */
+  latest(options: LatestOptions): Promise<LatestPage>;
   /**
    * Resolves once something may have come after the cursor, at the deadline, or when the signal is aborted. Waiting reads nothing.
    * @throws RegistryError as `start`; `overloaded` if too many wait
@@ -69,6 +85,7 @@ export interface Feed {
 export interface ChangesForCallers {
   start: Feed['start'];
   page(cursor: Cursor, options: PageOptions, caller: Caller): Promise<ChangePage>;
+  latest(options: LatestOptions, caller: Caller): Promise<LatestPage>;
   wait: Feed['wait'];
 }
 

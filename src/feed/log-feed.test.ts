@@ -6,6 +6,7 @@ import { RegistryError } from '../oci/errors.ts';
 import type { RepositoryName } from '../oci/names.ts';
 import { MemoryDriver } from '../storage/memory/driver.ts';
 import { noteKey, slotKey } from '../storage/paths.ts';
+import type { ChangeType } from './change.ts';
 import type { Cursor } from './cursor.ts';
 import type { LogFeed } from './log-feed.ts';
 import type { NotesLog } from './notes/log.ts';
@@ -231,5 +232,56 @@ describe('damage', () => {
     });
     expect(changes.map(({ id }) => id)).toEqual(['a@1.0']);
     expect(await refusalOf(readAll(feed, cursor))).toBe('log-broken');
+  });
+});
+
+describe('the latest changes', () => {
+  /** Walks from the newest change to the first. */
+  async function idsBackwards(reader: LogFeed, limit: number, types?: ReadonlySet<ChangeType>): Promise<string[]> {
+    const ids: string[] = [];
+    let before: Cursor | undefined;
+    do {
+      const filter = { includes: () => true, types };
+      const page = await reader.latest({ before, filter, limit, signal: SIGNAL });
+      ids.push(...page.changes.map(({ id }) => id));
+      before = page.earlier;
+    } while (before !== undefined);
+    return ids;
+  }
+
+  test('are the whole feed backwards, whatever the size of pages', async () => {
+    const growths = fc.array(
+      fc.dictionary(fc.constantFrom('a', 'b', 'c'), fc.integer({ min: 1, max: 3 }), { minKeys: 1 }),
+      { maxLength: 6 },
+    );
+    await fc.assert(
+      fc.asyncProperty(growths, fc.integer({ min: 1, max: 6 }), async (grown, limit) => {
+        const store = new MemoryDriver();
+        const written = openNotes(store);
+        const reader = openFeed(store);
+        const heads: Record<string, number> = {};
+        for (const growth of grown) {
+          for (const [repo, more] of Object.entries(growth)) heads[repo] = (heads[repo] ?? 0) + more;
+          for (const [repo, head] of Object.entries(heads)) await writeRepository(store, repo, tagEvents(head));
+          await written.append(hints(heads));
+        }
+        const { changes } = await readAll(reader, await reader.start({ kind: 'beginning' }));
+        const forwards = changes.map(({ id }) => id);
+        expect(await idsBackwards(reader, limit)).toEqual(forwards.toReversed());
+      }),
+      { numRuns: 50 },
+    );
+  });
+
+  test('are only those of the chosen types, and come with the place where to wait for newer ones', async () => {
+    await writeRepository(driver, 'a', tagEvents(3));
+    await notes.append(hints({ a: 3 }));
+    expect(await idsBackwards(feed, 10, new Set(['repo.deleted']))).toEqual([]);
+    const filter = { includes: () => true, types: undefined };
+    const { now } = await feed.latest({ before: undefined, filter, limit: 1, signal: SIGNAL });
+    expect(await idsFrom(now)).toEqual([]);
+    await writeRepository(driver, 'b', tagEvents(1));
+    await notes.append(hints({ b: 1 }));
+    expect(await idsFrom(now)).toEqual(['b@1.0']);
   });
 });

@@ -4,12 +4,12 @@ import { RegistryError, unreachable } from '../oci/errors.ts';
 import type { Durability, StoreReader } from '../storage/driver.ts';
 import type { Change } from './change.ts';
 import { BEGINNING, type Cursor, CursorCodec, checkOf, endOf, isAtStart, type Place, type Position } from './cursor.ts';
-import type { ChangePage, Feed, PageOptions, Since, WaitOptions } from './feed.ts';
+import type { ChangePage, Feed, LatestOptions, LatestPage, PageOptions, Since, WaitOptions } from './feed.ts';
 import type { Note } from './notes/note.ts';
 import { NotesReader } from './notes/reader.ts';
 import { SlotChanges } from './slot-changes.ts';
 import { type Doorbell, Waiters } from './waiters.ts';
-import { slotsOf } from './walk.ts';
+import { slotsBefore, slotsOf, type WalkPorts } from './walk.ts';
 
 export interface LogFeedPorts {
   readonly driver: StoreReader;
@@ -83,12 +83,7 @@ export class LogFeed implements Feed {
       signal.throwIfAborted();
       const note = await this.#notes.require(number);
       const from = number === place.position.note ? place.position : endOf(number - 1);
-      const ports = {
-        changes: this.#slots.of.bind(this.#slots),
-        includes: filter.includes,
-        ahead: Math.min(READ_AHEAD, limit),
-      };
-      for await (const step of slotsOf(note, from, ports)) {
+      for await (const step of slotsOf(note, from, this.#walk(filter, limit))) {
         // Each page makes progress.
         const isLate = page.slots > 0 && performance.now() >= deadline;
         if (page.slots === MAX_SLOTS || isLate) page.end = step.before;
@@ -108,10 +103,51 @@ export class LogFeed implements Feed {
     };
   }
 
+  async latest({ before, filter, limit, signal }: LatestOptions): Promise<LatestPage> {
+    const place = before === undefined ? undefined : await this.#open(before);
+    await this.#notes.advance();
+    const { head } = this.#notes;
+    const end = place?.position ?? endOf(head);
+    const deadline = performance.now() + MAX_PAGE_MS;
+    const changes: Change[] = [];
+    const first = isAtStart(end) ? end.note - 1 : end.note;
+    let earlier: Position | undefined;
+    let slots = 0;
+    for (let number = first; number >= 1 && earlier === undefined; number--) {
+      signal.throwIfAborted();
+      if (first - number === MAX_NOTES) {
+        earlier = endOf(number);
+        break;
+      }
+      const note = await this.#notes.require(number);
+      const from = number === end.note ? end : undefined;
+      for await (const step of slotsBefore(note, from, this.#walk(filter, limit))) {
+        const found = step.changes.filter(({ type }) => filter.types?.has(type) !== false);
+        changes.push(...found.reverse());
+        const isFull = changes.length >= limit || ++slots === MAX_SLOTS || performance.now() >= deadline;
+        if (isFull) earlier = step.before;
+        if (isFull) break;
+        if (slots % YIELD_EVERY === 0) await immediate();
+        signal.throwIfAborted();
+      }
+    }
+    const now = await this.#cursorAt(endOf(head), undefined);
+    const isAll = earlier === undefined || (earlier.note === 1 && isAtStart(earlier));
+    return {
+      changes,
+      earlier: isAll || earlier === undefined ? undefined : await this.#cursorAt(earlier, undefined),
+      now,
+    };
+  }
+
   async wait(cursor: Cursor, options: WaitOptions): Promise<void> {
     const { position } = await this.#open(cursor);
     // A place inside a note is before something that exists.
     if (isAtStart(position)) await this.#waiters.wait(position.note, options);
+  }
+
+  #walk({ includes }: PageOptions['filter'], limit: number): WalkPorts {
+    return { changes: this.#slots.of.bind(this.#slots), includes, ahead: Math.min(READ_AHEAD, limit) };
   }
 
   /** A cursor from which every change of this time or later comes. */

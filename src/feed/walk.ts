@@ -27,8 +27,20 @@ export interface WalkPorts {
  * @throws RegistryError `log-broken`; errors of the store
  */
 export async function* slotsOf(note: Note, from: Position, ports: WalkPorts): AsyncGenerator<Step> {
+  yield* readAhead(namedSlots(note, from, ports.includes), ports);
+}
+
+/**
+ * The slots that a note names before a place in it, the last one first; of each, `changes` are in their order.
+ * @param end undefined: all of the note
+ * @throws as `slotsOf`
+ */
+export async function* slotsBefore(note: Note, end: Position | undefined, ports: WalkPorts): AsyncGenerator<Step> {
+  yield* readAhead(namedSlotsBefore(note, end, ports.includes), ports);
+}
+
+async function* readAhead(named: Generator<NamedSlot>, ports: WalkPorts): AsyncGenerator<Step> {
   const window: Pending[] = [];
-  const named = namedSlots(note, from, ports.includes);
   for (;;) {
     while (window.length < ports.ahead) {
       const next = named.next();
@@ -77,6 +89,26 @@ function* namedSlots(note: Note, start: Position, includes: WalkPorts['includes'
     for (let seq = done + 1; seq <= event.to; seq++) {
       const index = isFirst && seq === done + 1 ? start.index : 0;
       const before: Position = { note: number, entry, seq: seq - 1, index };
+      const after = seq < event.to ? { note: number, entry, seq, index: 0 } : afterEntry(note, entry);
+      yield { repo: event.repo, seq, before, after };
+    }
+  }
+}
+
+function* namedSlotsBefore(
+  note: Note,
+  end: Position | undefined,
+  includes: WalkPorts['includes'],
+): Generator<NamedSlot> {
+  const { seq: number, events } = note.batch;
+  const last = end === undefined ? events.length - 1 : Math.min(end.entry, events.length - 1);
+  for (let entry = last; entry >= 0; entry--) {
+    const event = events[entry];
+    if (event?.type !== 'log.grew' || !includes(event.repo)) continue;
+    const to = entry === end?.entry ? end.seq : event.to;
+    for (let seq = to; seq > event.from; seq--) {
+      // The first slot of an entry comes right after the entry before.
+      const before: Position = { note: number, entry, seq: seq - 1 === event.from ? 0 : seq - 1, index: 0 };
       const after = seq < event.to ? { note: number, entry, seq, index: 0 } : afterEntry(note, entry);
       yield { repo: event.repo, seq, before, after };
     }

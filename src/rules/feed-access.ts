@@ -1,6 +1,16 @@
 import type { AccessPolicy, Caller } from '../access/access.ts';
 import type { Cursor } from '../feed/cursor.ts';
-import type { ChangePage, ChangesForCallers, Feed, PageOptions, Since, WaitOptions } from '../feed/feed.ts';
+import type {
+  ChangeFilter,
+  ChangePage,
+  ChangesForCallers,
+  Feed,
+  LatestOptions,
+  LatestPage,
+  PageOptions,
+  Since,
+  WaitOptions,
+} from '../feed/feed.ts';
 import type { RepositoryName } from '../oci/names.ts';
 
 /**
@@ -21,14 +31,20 @@ export class FeedAccess implements ChangesForCallers {
   }
 
   page(cursor: Cursor, options: PageOptions, caller: Caller): Promise<ChangePage> {
-    const { filter } = options;
-    // A glob is matched faster than the rules.
-    const includes = (repo: RepositoryName): boolean => filter.includes(repo) && this.#mayRead(caller, repo);
-    return this.#feed.page(cursor, { ...options, filter: { ...filter, includes } });
+    return this.#feed.page(cursor, { ...options, filter: this.#filterFor(caller, options.filter) });
+  }
+
+  latest(options: LatestOptions, caller: Caller): Promise<LatestPage> {
+    return this.#feed.latest({ ...options, filter: this.#filterFor(caller, options.filter) });
   }
 
   wait(cursor: Cursor, options: WaitOptions): Promise<void> {
     return this.#feed.wait(cursor, options);
+  }
+
+  #filterFor(caller: Caller, filter: ChangeFilter): ChangeFilter {
+    // A glob is matched faster than the rules.
+    return { ...filter, includes: (repo) => filter.includes(repo) && this.#mayRead(caller, repo) };
   }
 
   /** A token is for the repositories that it names; one for the catalog is for all that the catalog shows. */

@@ -2,6 +2,7 @@ import { parseDigest } from '../oci/digest.ts';
 import type { RepositoryName } from '../oci/names.ts';
 import type { RepositorySort } from '../overview/interface.ts';
 import type { Reference } from '../registry/interface.ts';
+import type { ChangeGroup } from './models/change-groups.ts';
 import type { TagOrder } from './models/tag-order.ts';
 
 /** Addresses of the page: the inverse of `parsePageRoute` in http/ui/. Every link and form uses them. */
@@ -10,6 +11,8 @@ export const HOME = '/ui/';
 export const LOGIN = '/ui/login';
 export const LOGOUT = '/ui/logout';
 export const ASSETS = '/ui/assets/';
+export const CHANGES = '/ui/changes';
+export const NEW_CHANGES = '/ui/changes/new';
 const REPOSITORIES = '/ui/repositories/';
 
 type Query = Readonly<Record<string, string | number | undefined>>;
@@ -61,6 +64,22 @@ export type RepositoryAction = 'delete' | 'restore';
 
 export function actionAddress(repo: RepositoryName, action: RepositoryAction): string {
   return `${REPOSITORIES}${repo}/-/${action}`;
+}
+
+export interface ChangesQuery {
+  readonly repository: string;
+  readonly show: ChangeGroup;
+  readonly before?: string | undefined;
+}
+
+export function changesAddress({ repository, show, before }: ChangesQuery): string {
+  return withQuery(CHANGES, { repository, show: show === 'tags' ? undefined : show, before });
+}
+
+/** @param since a cursor */
+export function newChangesAddress(query: Omit<ChangesQuery, 'before'> & { readonly since: string }): string {
+  const { repository, show, since } = query;
+  return withQuery(NEW_CHANGES, { repository, show: show === 'tags' ? undefined : show, since });
 }
 
 /** @param to the page that follows */

@@ -1,4 +1,4 @@
-import { HOME, LOGOUT, loginAddress } from './addresses.ts';
+import { CHANGES, HOME, LOGOUT, loginAddress } from './addresses.ts';
 import { Notice } from './components/basics.tsx';
 import { Icon, Mark } from './components/icon.tsx';
 import { formatActor } from './format.ts';
@@ -88,6 +88,12 @@ function Header({ viewer, search }: { readonly viewer: Viewer; readonly search: 
             </span>
           </form>
         </search>
+        <nav class="head-nav" aria-label="Pages">
+          <a href={CHANGES}>
+            <Icon name="clock" />
+            <span>Changes</span>
+          </a>
+        </nav>
         <Account viewer={viewer} />
       </div>
     </header>

@@ -4,14 +4,17 @@ import type { PageRoute } from '../../src/http/ui/page-route.ts';
 import {
   ASSETS,
   actionAddress,
+  changesAddress,
   HOME,
   homeAddress,
   LOGIN,
   LOGOUT,
   loginAddress,
   manifestAddress,
+  newChangesAddress,
   repositoryAddress,
 } from '../../src/ui/addresses.ts';
+import { CHANGE_GROUPS } from '../../src/ui/models/change-groups.ts';
 import { TAG_ORDERS } from '../../src/ui/models/tag-order.ts';
 import { digests, repositoryNames, tags } from './generators.ts';
 
@@ -26,6 +29,10 @@ export function pageRequestOf(page: PageRoute): [method: string, target: string]
       return ['GET', repositoryAddress(page.repo, page)];
     case 'manifest':
       return ['GET', manifestAddress(page.repo, page.reference)];
+    case 'changes':
+      return ['GET', changesAddress(page)];
+    case 'new-changes':
+      return ['GET', newChangesAddress(page)];
     case 'delete':
     case 'restore':
       return ['POST', actionAddress(page.repo, page.kind)];
@@ -51,6 +58,14 @@ export const pageRoutes: fc.Arbitrary<PageRoute> = fc.oneof(
   fc.record({
     ...{ ...ofRepo, kind: one('repository'), sort: fc.constantFrom(...TAG_ORDERS), q: searches },
     ...{ after: fc.nat(), undo: fc.option(fc.nat(), { nil: undefined }) },
+  }),
+  fc.record({
+    ...{ kind: one('changes'), repository: searches, show: fc.constantFrom(...CHANGE_GROUPS) },
+    before: fc.option(tags, { nil: undefined }),
+  }),
+  fc.record({
+    ...{ kind: one('new-changes'), repository: searches, show: fc.constantFrom(...CHANGE_GROUPS) },
+    since: tags,
   }),
   fc.record({
     ...{ ...ofRepo, kind: one('manifest') },

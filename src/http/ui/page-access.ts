@@ -10,6 +10,8 @@ export function pageAccess(page: PageRoute): RequiredAccess | undefined {
     // Lists only what the caller may pull, and says so if it may not list anything.
     case 'home':
     case 'to-home':
+    case 'changes':
+    case 'new-changes':
     case 'login-form':
     case 'login':
     case 'logout':

@@ -3,6 +3,8 @@ import { RegistryError } from '../../oci/errors.ts';
 import { parseRepositoryName, parseTag, type RepositoryName } from '../../oci/names.ts';
 import type { RepositorySort } from '../../overview/interface.ts';
 import type { Reference } from '../../registry/interface.ts';
+import { CHANGES, NEW_CHANGES } from '../../ui/addresses.ts';
+import { CHANGE_GROUPS, type ChangeGroup } from '../../ui/models/change-groups.ts';
 import { TAG_ORDERS, type TagOrder } from '../../ui/models/tag-order.ts';
 
 /** Every request of the page, below /ui/. */
@@ -30,6 +32,15 @@ export type PageRoute =
   | { readonly kind: 'delete'; readonly repo: RepositoryName }
   /** POST /ui/repositories/<name>/-/restore */
   | { readonly kind: 'restore'; readonly repo: RepositoryName }
+  /** GET /ui/changes?repository=&show=&before= */
+  | {
+      readonly kind: 'changes';
+      readonly repository: string;
+      readonly show: ChangeGroup;
+      readonly before: string | undefined;
+    }
+  /** GET /ui/changes/new?since=&repository=&show= */
+  | { readonly kind: 'new-changes'; readonly repository: string; readonly show: ChangeGroup; readonly since: string }
   /** GET /ui/login?to=. @property to the page that follows; one of this registry */
   | { readonly kind: 'login-form'; readonly to: string }
   /** POST /ui/login */
@@ -62,6 +73,12 @@ export function parsePageRoute(method: string, path: string, query: URLSearchPar
     const under = parseRepositoryName(query.get('under') ?? '');
     const sort = SORTS.find((each) => each === query.get('sort')) ?? 'name';
     return get(method, { kind: 'home', q: searchOf(query), under, sort, after: query.get('after') || undefined });
+  }
+  if (path === CHANGES) {
+    return get(method, { kind: 'changes', ...changesOf(query), before: query.get('before') ?? undefined });
+  }
+  if (path === NEW_CHANGES) {
+    return get(method, { kind: 'new-changes', ...changesOf(query), since: query.get('since') ?? '' });
   }
   if (path === '/ui/login') {
     if (method === 'POST') return { kind: 'login' };
@@ -116,6 +133,13 @@ function requireName(text: string): RepositoryName {
   const name = parseRepositoryName(text);
   if (name === undefined) throw new RegistryError('name-invalid', 'no repository can have this name');
   return name;
+}
+
+function changesOf(query: URLSearchParams): { readonly repository: string; readonly show: ChangeGroup } {
+  return {
+    repository: (query.get('repository') ?? '').trim(),
+    show: CHANGE_GROUPS.find((each) => each === query.get('show')) ?? 'tags',
+  };
 }
 
 function searchOf(query: URLSearchParams): string {

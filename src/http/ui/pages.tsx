@@ -10,6 +10,7 @@ import { DeletedTag, Manifest } from '../../ui/views/manifest.tsx';
 import { Repository } from '../../ui/views/repository.tsx';
 import type { Handler } from '../context.ts';
 import { deleteTags, restoreTags } from './actions.tsx';
+import { showChanges, waitForChanges } from './changes.tsx';
 import { seeOther } from './html-response.ts';
 import { logIn, logOut } from './log-in.tsx';
 import { type PageContext, pageContext } from './page-context.ts';
@@ -31,6 +32,10 @@ export const servePage: Handler<'page'> = async ({ page }, context, ports) => {
       return await repository(page, found);
     case 'manifest':
       return await manifest(page, found);
+    case 'changes':
+      return await showChanges(page, found);
+    case 'new-changes':
+      return await waitForChanges(page, found);
     case 'delete':
       return await deleteTags(page.repo, found);
     case 'restore':
