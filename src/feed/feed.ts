@@ -72,13 +72,17 @@ export interface Feed {
   start(since: Since): Promise<Cursor>;
   /** The changes after a cursor. @throws RegistryError as `start`; `log-broken` */
   page(cursor: Cursor, options: PageOptions): Promise<ChangePage>;
-  /** The changes before a place, for people. @throws RegistryError as `page` */
-  latest(options: LatestOptions): Promise<LatestPage>;
   /**
    * Resolves once something may have come after the cursor, at the deadline, or when the signal is aborted. Waiting reads nothing.
    * @throws RegistryError as `start`; `overloaded` if too many wait
    */
   wait(cursor: Cursor, options: WaitOptions): Promise<void>;
+}
+
+/** The feed backwards, for people. */
+export interface LatestChanges {
+  /** The changes before a place. @throws RegistryError as Feed.page */
+  latest(options: LatestOptions): Promise<LatestPage>;
 }
 
 /** The feed for callers of the API: each sees the changes of the repositories that it may pull from. */

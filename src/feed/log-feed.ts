@@ -4,7 +4,16 @@ import { RegistryError, unreachable } from '../oci/errors.ts';
 import type { Durability, StoreReader } from '../storage/driver.ts';
 import type { Change } from './change.ts';
 import { BEGINNING, type Cursor, CursorCodec, checkOf, endOf, isAtStart, type Place, type Position } from './cursor.ts';
-import type { ChangePage, Feed, LatestOptions, LatestPage, PageOptions, Since, WaitOptions } from './feed.ts';
+import type {
+  ChangePage,
+  Feed,
+  LatestChanges,
+  LatestOptions,
+  LatestPage,
+  PageOptions,
+  Since,
+  WaitOptions,
+} from './feed.ts';
 import type { Note } from './notes/note.ts';
 import { NotesReader } from './notes/reader.ts';
 import { SlotChanges } from './slot-changes.ts';
@@ -37,7 +46,7 @@ const SLACK_MS = 5_000;
 const YIELD_EVERY = 256;
 
 /** Reads changes from the slots that notes name. */
-export class LogFeed implements Feed {
+export class LogFeed implements Feed, LatestChanges {
   readonly #codec: CursorCodec;
   readonly #notes: NotesReader;
   readonly #slots: SlotChanges;

@@ -5,6 +5,7 @@ import type {
   ChangePage,
   ChangesForCallers,
   Feed,
+  LatestChanges,
   LatestOptions,
   LatestPage,
   PageOptions,
@@ -18,10 +19,10 @@ import type { RepositoryName } from '../oci/names.ts';
  * is cut, so pages look as if they did not exist.
  */
 export class FeedAccess implements ChangesForCallers {
-  readonly #feed: Feed;
+  readonly #feed: Feed & LatestChanges;
   readonly #policy: AccessPolicy;
 
-  constructor(feed: Feed, policy: AccessPolicy) {
+  constructor(feed: Feed & LatestChanges, policy: AccessPolicy) {
     this.#feed = feed;
     this.#policy = policy;
   }
