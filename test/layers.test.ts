@@ -44,7 +44,7 @@ const LAYERS: Readonly<Record<string, readonly string[]>> = {
   sessions: ['system', 'registry', 'projection', 'storage', 'oci'],
   jobs: ['collection', 'retention', 'registry', 'projection', 'journal', 'storage', 'oci'],
   tls: ['access'],
-  ui: ['overview', 'inspection', 'past', 'registry', 'access', 'oci'],
+  ui: ['overview', 'inspection', 'past', 'feed', 'rule-file', 'registry', 'access', 'oci'],
   http: [
     'ui',
     'system',
