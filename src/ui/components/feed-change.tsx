@@ -2,7 +2,7 @@ import type { Change } from '../../feed/change.ts';
 import { unreachable } from '../../oci/errors.ts';
 import type { Digest, RepositoryName } from '../../oci/names.ts';
 import { manifestAddress, repositoryAddress } from '../addresses.ts';
-import { KIND_NAMES, kindOfType } from '../models/artifact-kind.ts';
+import { KIND_NAMES, kindOfType } from '../models/content-kind.ts';
 import { DigestText, type Tone } from './basics.tsx';
 import { PathName } from './repository-path.tsx';
 
@@ -42,8 +42,8 @@ export function FeedChangeText({ change }: { readonly change: Change }) {
     case 'manifest.put':
       return (
         <>
-          {KIND_NAMES[kindOfType(change.artifactType ?? change.mediaType ?? '') ?? 'artifact']}{' '}
-          <Target repo={repo} digest={digest} /> pushed to {repository}
+          {KIND_NAMES[kindOfType(change.artifactType ?? change.mediaType ?? '')]} <Target repo={repo} digest={digest} />{' '}
+          pushed to {repository}
           {subject !== undefined && (
             <>
               , attached to <Target repo={repo} digest={subject} />
