@@ -4,10 +4,11 @@ import { eventBatches } from '../../test/support/generators.ts';
 import { everythingOf, foldOf, REPO, slotsOf, type WrittenSlot, writeLog } from '../../test/support/slots.ts';
 import { RegistryError } from '../oci/errors.ts';
 import type { RepositoryName } from '../oci/names.ts';
+import type { Key } from '../storage/driver.ts';
 import { MemoryDriver } from '../storage/memory/driver.ts';
 import { slotKey, snapshotKey } from '../storage/paths.ts';
 import type { JournalEvent } from './events.ts';
-import { foldLog, readSlot } from './log.ts';
+import { foldLog, READ_AHEAD, readSlot, slotsAfter } from './log.ts';
 import { encodeSnapshot } from './snapshot.ts';
 
 const deleted: JournalEvent[] = [{ type: 'repo.deleted' }];
@@ -33,6 +34,50 @@ async function problemOf(promise: Promise<unknown>): Promise<string> {
   expect(error.kind).toBe('log-broken');
   return error.message;
 }
+
+/** Has slots read in batches, as a folder has. */
+class BatchingDriver extends MemoryDriver {
+  batches = 0;
+  /** The batch that fails. */
+  fails: number | undefined;
+
+  async readSeveral(keys: readonly Key[]): Promise<readonly (Uint8Array | undefined)[]> {
+    if (++this.batches === this.fails) throw new Error('the disk failed');
+    return await Promise.all(keys.map((key) => this.read(key)));
+  }
+}
+
+describe('slots that are read in batches', () => {
+  async function written(count: number): Promise<BatchingDriver> {
+    const driver = new BatchingDriver();
+    await writeLog(driver, slotsOf(Array.from({ length: count }, () => deleted)));
+    return driver;
+  }
+
+  test.each([0, 1, 63, 64, 65, 128, 129, 300])('are all slots of a log of %d, in order', async (count) => {
+    const driver = await written(count);
+    for (const after of [0, 1, 64]) {
+      const seqs = await Array.fromAsync(slotsAfter(driver, REPO, after, READ_AHEAD), ({ batch }) => batch.seq);
+      expect(seqs).toEqual(Array.from({ length: Math.max(0, count - after) }, (_, index) => after + index + 1));
+    }
+    // A short tail needs none.
+    expect(driver.batches > 0).toBe(count >= 64);
+  });
+
+  test('cost a reader that stops early nothing, and fail only for a reader that needs them', async () => {
+    const driver = await written(300);
+    driver.fails = 2;
+    const seqs: number[] = [];
+    for await (const { batch } of slotsAfter(driver, REPO, 0, READ_AHEAD)) {
+      seqs.push(batch.seq);
+      // In the first batch; the second one has been asked for, and fails.
+      if (batch.seq === 100) break;
+    }
+    expect(seqs).toHaveLength(100);
+    driver.batches = 0;
+    await expect(Array.fromAsync(slotsAfter(driver, REPO, 0, READ_AHEAD))).rejects.toThrow('the disk failed');
+  });
+});
 
 describe('folding a log', () => {
   test('from any snapshots gives what folding all slots gives, and says what lies behind the newest', async () => {

@@ -50,6 +50,10 @@ export interface WalkedLog {
   readonly snapshotBytes: number;
 }
 
+/** Slots that are read one by one before more are read at once, and how many that is then: half a millisecond of work. */
+const FEW_SLOTS = 64;
+const SLOTS_AT_ONCE = 64;
+
 /** How many slots are read concurrently from a remote store, once the first one was found. */
 export const READ_AHEAD = 16;
 
@@ -100,9 +104,37 @@ export async function catchUp(
   return { slots, bytes };
 }
 
-/** Reads the following slots, up to the first absent one. */
-export function slotsAfter(driver: StoreReader, repo: RepositoryName, seq: number, ahead = 1): AsyncGenerator<Slot> {
-  return eachAfter(seq, ahead, (next) => readSlot(driver, repo, next));
+/** Reads the following slots, up to the first absent one. @param ahead 1, or READ_AHEAD for what may be many */
+export async function* slotsAfter(
+  driver: StoreReader,
+  repo: RepositoryName,
+  seq: number,
+  ahead = 1,
+): AsyncGenerator<Slot> {
+  if (ahead === 1 || driver.readSeveral === undefined) {
+    yield* eachAfter(seq, ahead, (next) => readSlot(driver, repo, next));
+    return;
+  }
+  // Most tails are short.
+  for (let next = seq + 1; next <= seq + FEW_SLOTS; next++) {
+    const slot = await readSlot(driver, repo, next);
+    if (slot === undefined) return;
+    yield slot;
+  }
+  const readFrom = async (first: number): Promise<readonly (Uint8Array | undefined)[]> => {
+    const keys = Array.from({ length: SLOTS_AT_ONCE }, (_, index) => slotKey(repo, first + index));
+    return (await driver.readSeveral?.(keys)) ?? [];
+  };
+  for (let [first, reading] = [seq + FEW_SLOTS + 1, readFrom(seq + FEW_SLOTS + 1)]; ; first += SLOTS_AT_ONCE) {
+    const some = await reading;
+    // They are read while those before are decoded. If the caller stops there, nothing depends on them, nor on their failure.
+    reading = readFrom(first + SLOTS_AT_ONCE);
+    reading.catch(() => {});
+    for (const [index, bytes] of some.entries()) {
+      if (bytes === undefined) return;
+      yield decodeSlot(bytes, repo, first + index);
+    }
+  }
 }
 
 /** Reads what follows in any log, up to the first that is absent. @param ahead 1, or READ_AHEAD */

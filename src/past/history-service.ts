@@ -33,6 +33,8 @@ export interface HistoryPorts extends ManifestReads {
 
 /** Slots read for one page of a tag's history. */
 const MAX_SLOTS = 10_000;
+/** Fewer names are not worth a cut. */
+const MIN_SORTED = 1_000;
 /** Slots read between two calls of `yieldToRequests`. */
 const YIELD_EVERY = 64;
 
@@ -140,8 +142,21 @@ function digestsPage(
   after: Digest | undefined,
   limit: number,
 ): { readonly names: readonly Digest[]; readonly more: boolean } {
-  const left = [...manifests.keys()].filter((digest) => after === undefined || digest > after).sort();
-  return { names: left.slice(0, limit), more: left.length > limit };
+  let names: Digest[] = [];
+  let isCut = false;
+  const cut = (): void => {
+    names.sort();
+    isCut ||= names.length > limit;
+    names = names.slice(0, limit);
+  };
+  for (const digest of manifests.keys()) {
+    if (after !== undefined && digest <= after) continue;
+    names.push(digest);
+    // Sorting all of a big repository would take longer than the rest of the page.
+    if (names.length >= 2 * limit + MIN_SORTED) cut();
+  }
+  cut();
+  return { names, more: isCut };
 }
 
 function pageOf<N, T>(

@@ -115,6 +115,10 @@ export class FilesystemDriver implements StorageDriver {
     return this.#reading.read(key);
   }
 
+  readSeveral(keys: readonly Key[]): Promise<readonly (Uint8Array | undefined)[]> {
+    return this.#reading.readSeveral(keys);
+  }
+
   open(key: Key): Promise<StoredObject | undefined> {
     return this.#reading.open(key);
   }

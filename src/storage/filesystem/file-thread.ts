@@ -15,7 +15,7 @@ interface Waiting {
   reject(error: Error): void;
 }
 
-/** A thread that lists and removes many files, as seen by the serving thread. It is started on first use. */
+/** A thread that lists, reads and removes many files, as seen by the serving thread. It is started on first use. */
 export class FileThread {
   #worker: Worker | undefined;
   /** Replies come in the order of the requests. */
@@ -27,6 +27,20 @@ export class FileThread {
     const reply = await this.#ask({ kind: 'remove', paths: encodePaths(paths) });
     if (reply.kind !== 'removed') throw new Error('the file thread sent an unexpected reply');
     return new Map(reply.failures.map((failure) => [failure.index, causeOf(failure)]));
+  }
+
+  /** The bytes of each file; `large`: more than MAX_READ_BYTES. */
+  async read(paths: readonly string[]): Promise<readonly (Uint8Array | 'large' | undefined)[]> {
+    const reply = await this.#ask({ kind: 'read', paths: encodePaths(paths) });
+    if (reply.kind !== 'read') throw new Error('the file thread sent an unexpected reply');
+    let position = 0;
+    return reply.files.map((file) => {
+      if (file === 'missing') return undefined;
+      if (file === 'large') return file;
+      if (typeof file !== 'number') throw causeOf(file);
+      position += file;
+      return reply.bytes.subarray(position - file, position);
+    });
   }
 
   /** The entries of each folder; none for a missing one. */

@@ -1,8 +1,9 @@
 /*
- * Removes files and lists folders. On this thread a file costs one system call; on Bun's pool it cost several times
+ * Removes files, lists folders and reads small files. On this thread a file costs one system call; on Bun's pool it cost several times
  * that, partly on the serving thread.
  */
-import { readdirSync, unlinkSync } from 'node:fs';
+import { readdirSync, readFileSync, unlinkSync } from 'node:fs';
+import { unreachable } from '../../oci/errors.ts';
 import {
   decodePaths,
   type Entry,
@@ -10,9 +11,10 @@ import {
   type FileFailure,
   type FileReply,
   type FileRequest,
+  MAX_READ_BYTES,
 } from './file-protocol.ts';
 import { sizeOf } from './files.ts';
-import { codeOf } from './system-errors.ts';
+import { codeOf, isMissing } from './system-errors.ts';
 
 /** The engine alone would accumulate tens of megabytes of names in each of these threads. */
 const FILES_PER_COLLECTION = 10_000;
@@ -20,7 +22,10 @@ const FILES_PER_COLLECTION = 10_000;
 /** Files handled since the last collection of memory. */
 let handled = 0;
 
-declare const self: { onmessage: ((event: { data: FileRequest }) => void) | null; postMessage(reply: FileReply): void };
+declare const self: {
+  onmessage: ((event: { data: FileRequest }) => void) | null;
+  postMessage(reply: FileReply, transfer: readonly ArrayBuffer[]): void;
+};
 
 function failure(index: number, error: unknown): FileFailure {
   return { index, code: codeOf(error), message: String(error) };
@@ -62,9 +67,51 @@ function list(folders: readonly string[]): FileReply {
   return { kind: 'listed', folders: listed };
 }
 
-self.onmessage = ({ data: { kind, paths } }) => {
-  const reply = kind === 'remove' ? remove(decodePaths(paths)) : list(decodePaths(paths));
-  self.postMessage(reply);
+/** The bytes of a small file, or why there are none. */
+function readOne(path: string): Uint8Array | 'missing' | 'large' {
+  try {
+    const size = sizeOf(path);
+    if (size === undefined) return 'missing';
+    return size > MAX_READ_BYTES ? 'large' : readFileSync(path);
+  } catch (error) {
+    if (isMissing(error)) return 'missing';
+    throw error;
+  }
+}
+
+function read(paths: readonly string[]): FileReply {
+  const parts: Uint8Array[] = [];
+  const files = paths.map((path, index) => {
+    try {
+      const found = readOne(path);
+      if (typeof found === 'string') return found;
+      parts.push(found);
+      return found.length;
+    } catch (error) {
+      return failure(index, error);
+    }
+  });
+  handled += paths.length;
+  return { kind: 'read', files, bytes: new Uint8Array(Buffer.concat(parts)) };
+}
+
+function answer({ kind, paths }: FileRequest): FileReply {
+  const all = decodePaths(paths);
+  switch (kind) {
+    case 'remove':
+      return remove(all);
+    case 'list':
+      return list(all);
+    case 'read':
+      return read(all);
+    default:
+      return unreachable(kind);
+  }
+}
+
+self.onmessage = ({ data }) => {
+  const reply = answer(data);
+  self.postMessage(reply, reply.kind === 'read' ? [reply.bytes.buffer] : []);
   if (handled < FILES_PER_COLLECTION) return;
   handled = 0;
   Bun.gc(true);

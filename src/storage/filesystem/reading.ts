@@ -11,7 +11,7 @@ const SMALL_BYTES = 64 * 1024;
 
 export interface FileReadingPorts {
   readonly pathOf: (key: Key) => string;
-  /** Lists many files beside the serving thread. */
+  /** Lists and reads many files beside the serving thread. */
   readonly thread: FileThread;
 }
 
@@ -19,10 +19,12 @@ export interface FileReadingPorts {
 export class FileReading implements StoreReader {
   readonly kind = 'filesystem';
   readonly #pathOf: (key: Key) => string;
+  readonly #thread: FileThread;
   readonly #listing: Listing;
 
   constructor(ports: FileReadingPorts) {
     this.#pathOf = ports.pathOf;
+    this.#thread = ports.thread;
     this.#listing = new Listing(ports);
   }
 
@@ -37,6 +39,12 @@ export class FileReading implements StoreReader {
       if (isMissing(error)) return undefined;
       throw error;
     }
+  }
+
+  /** On another thread, so that this one can work on what it has read before. */
+  async readSeveral(keys: readonly Key[]): Promise<readonly (Uint8Array | undefined)[]> {
+    const found = await this.#thread.read(keys.map((key) => this.#pathOf(key)));
+    return await Promise.all(found.map((each, index) => (each === 'large' ? this.read(keys[index] ?? '') : each)));
   }
 
   async open(key: Key): Promise<StoredObject | undefined> {

@@ -42,6 +42,23 @@ export function objectContract(store: Store): void {
     });
   });
 
+  test('several objects are read as one by one: small, empty, big and missing ones, in the order of the keys', async () => {
+    const { driver } = store;
+    const folder = store.freshFolder();
+    const sizes = [10, 0, 64 * 1024, 64 * 1024 + 1, 300_000, 1];
+    const written = sizes.map((size, index) => ({ key: `${folder}${index}`, bytes: random(size) }));
+    for (const { key, bytes } of written) await driver.put(key, bytes);
+    const keys = [`${folder}never`, ...written.map(({ key }) => key), `${folder}0/below-a-file`];
+    const expected = [undefined, ...written.map(({ bytes }) => bytes), undefined];
+    // Drivers need not have it.
+    const found = await (driver.readSeveral?.(keys) ?? Promise.all(keys.map((key) => driver.read(key))));
+    for (const [index, bytes] of expected.entries()) {
+      const same = found[index];
+      expect([index, same?.length]).toEqual([index, bytes?.length]);
+      if (bytes !== undefined && same !== undefined) expect(Buffer.compare(same, bytes)).toBe(0);
+    }
+  });
+
   describe('put', () => {
     test.each([
       ['durable', {}],

@@ -60,7 +60,7 @@ export class ThreadDriver implements StorageDriver {
   readonly #creation: Pick<ObjectStore, 'create'>;
   readonly #durability: FileDurability;
   readonly #staged: StagedFiles;
-  /** Started on first use. Only background work lists many objects, and that runs in the owner. */
+  /** Started on first use, for the past of long logs. Only background work lists many objects, and that runs in the owner. */
   readonly #thread = new FileThread();
 
   constructor({ folder, owner, uniqueName, reach, fatal }: ThreadDriverOptions) {
@@ -97,6 +97,10 @@ export class ThreadDriver implements StorageDriver {
 
   read(key: Key): Promise<Uint8Array | undefined> {
     return this.#reading.read(key);
+  }
+
+  readSeveral(keys: readonly Key[]): Promise<readonly (Uint8Array | undefined)[]> {
+    return this.#reading.readSeveral(keys);
   }
 
   open(key: Key): Promise<StoredObject | undefined> {
