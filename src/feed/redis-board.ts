@@ -25,7 +25,7 @@ const MAX_HINTS = 1_000;
  * what no hint says.
  *
  *   {<store>}:hints    hash: repository -> slot
- *   {<store>}:paid     until when the notes so far are paid for: how often notes are written
+ *   {<store>}:paid     lives for as long as the notes so far are paid for: how often notes are written
  *   {<store>}:noted    the newest note
  */
 export class RedisBoard implements HintBoard {

@@ -1,6 +1,7 @@
 // The embedded shape on a bucket, without Redis: as in README's MinIO example, and with two nodes at once, as in a rolling deploy.
 import { afterAll, beforeAll, expect, test } from 'bun:test';
 import { marinaCommand } from '../cli/marina.ts';
+import { pageOf, readUntil } from '../feed/client.ts';
 import { attempt, TOOLS_WITHIN_MS } from '../support/command.ts';
 import { ACCESS_KEY, type ObjectStore, SECRET_KEY, startMinio, stopObjectStores } from '../support/minio.ts';
 import {
@@ -136,4 +137,19 @@ test('gc removes expired uploads in a bucket; a dry run only lists them', async 
   expect(await last()).toMatchObject({ ...expected, failures: 0 });
   expect(await last('--dry-run')).toMatchObject({ uploads: { sessions: 0, bytes: 0 } });
   expect(await server.stop()).toBe(0);
+});
+
+test('the feed of one node has the changes that the other one, or a command, has made', async () => {
+  const [one, other] = nodes;
+  const { cursor } = await pageOf(one.url, { since: 'now' });
+  const pushed = image();
+  await pushImage(other.url, 'feed/app', pushed, 'v1');
+  await readUntil(one.url, cursor, (found) => found.some(({ tag }) => tag === 'v1'), { repository: 'feed/app' });
+  await pushManifest(one.url, 'feed/app', pushed, 'v2');
+  const { code } = await attempt([...marinaCommand, 'rm', 'feed/app'], { env: settings });
+  expect(code).toBe(0);
+  const isDeleted = (found: readonly { readonly type: string }[]) => found.some(({ type }) => type === 'repo.deleted');
+  const whole = await readUntil(other.url, cursor, isDeleted, { repository: 'feed/app' });
+  expect(whole.changes.map(({ seq }) => seq)).toEqual([1, 2, 3, 3, 4, 5]);
+  expect((await readUntil(one.url, cursor, isDeleted, { repository: 'feed/app' })).changes).toEqual(whole.changes);
 });

@@ -1,6 +1,7 @@
 // The ACL user in docs/operations.md: it is enough for nodes and workers, and allows nothing else.
 import { afterAll, expect, test } from 'bun:test';
 import { join } from 'node:path';
+import { RedisBoard } from '../../src/feed/redis-board.ts';
 import { RedisSessions } from '../../src/sessions/redis-sessions.ts';
 import { countingIncarnations } from '../support/deterministic.ts';
 import { eventually } from '../support/eventually.ts';
@@ -68,6 +69,14 @@ async function expectUploads({ redis }: OpenNode): Promise<void> {
   expect(await sessions.load(id, owner)).toBeUndefined();
 }
 
+async function expectHints({ redis }: OpenNode): Promise<void> {
+  const board = new RedisBoard(redis, world.store);
+  await board.put(new Map([[A, 3]]));
+  expect(await board.take()).toEqual({ kind: 'now', hints: new Map([[A, 3]]) });
+  await board.remove(new Map([[A, 3]]), 1);
+  expect(await board.look()).toEqual({ newest: 1, hasHints: false });
+}
+
 async function expectJobs(url: string): Promise<void> {
   const ran: string[] = [];
   const { queue, troubles } = openBullQueue(url, world.store, { answerWithin: 10_000 });
@@ -94,11 +103,12 @@ async function expectJobs(url: string): Promise<void> {
   expect(troubles).toEqual([]);
 }
 
-test('the documented user is enough for views, uploads and jobs, and for nothing else', async () => {
+test('the documented user is enough for views, uploads, hints and jobs, and for nothing else', async () => {
   const url = await addUser();
   const node = await world.node({}, url);
   await expectViews(node);
   await expectUploads(node);
+  await expectHints(node);
   await expectJobs(url);
   const login = ['--user', 'marina', '--pass', PASSWORD, '--no-auth-warning'];
   for (const command of [

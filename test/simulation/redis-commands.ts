@@ -39,6 +39,7 @@ const COMMANDS: Readonly<Record<string, Command>> = {
     return 'OK';
   },
   EXPIRE: ({ keyspace, now }, [key = '', seconds]) => Number(keyspace.expire(key, now + 1000 * whole(seconds), now)),
+  PTTL: ({ keyspace, now }, [key = '']) => keyspace.left(key, now),
   PEXPIRE: ({ keyspace, now }, [key = '', ms]) => Number(keyspace.expire(key, now + whole(ms), now)),
   PERSIST: ({ keyspace, now }, [key = '']) => Number(keyspace.expire(key, undefined, now)),
   HGET: ({ keyspace, now }, [key = '', field = '']) => keyspace.hash(key, now).get(field) ?? null,
@@ -52,7 +53,6 @@ const COMMANDS: Readonly<Record<string, Command>> = {
     if (option !== 'WITHVALUES') throw new Error('ERR the simulation knows only WITHVALUES');
     return [...keyspace.hash(key, now)].slice(0, whole(count)).flat();
   },
-  TIME: ({ now }) => [String(Math.floor(now / 1000)), String(Math.floor((now % 1000) * 1000))],
   HSET: ({ keyspace, now }, [key = '', ...pairs]) => {
     if (pairs.length === 0 || pairs.length % 2 !== 0) throw new Error('ERR wrong number of arguments');
     let added = 0;

@@ -55,6 +55,13 @@ export class Keyspace {
     return true;
   }
 
+  /** Milliseconds until it expires; -1: never, -2: there is no such key. */
+  left(key: string, now: number): number {
+    const entry = this.#get(key, now);
+    if (entry === undefined) return -2;
+    return entry.expires === undefined ? -1 : Math.ceil(entry.expires - now);
+  }
+
   hash(key: string, now: number): ReadonlyMap<string, string> {
     const value = this.#get(key, now)?.value;
     if (value === undefined) return NO_FIELDS;
