@@ -98,8 +98,8 @@ class RestoreRun {
       this.#ports.onProgress?.({ logs: this.#done, of: logs.length, bytes: this.#counts.bytes });
     });
     await target.settle();
-    const { store, secrets, instance } = restoring;
-    await target.write(FORMAT, encodeFormat({ store, secrets, instance }));
+    const { store, secrets } = restoring;
+    await target.write(FORMAT, encodeFormat({ store, secrets }));
     await target.settle();
     return { store, secrets, ...this.#counts, resumed: this.#resumed };
   }
@@ -117,10 +117,8 @@ class RestoreRun {
     }
     if (!(await target.isEmpty())) throw new BackupRefused(`${target.place} is not empty: give an empty store`);
     const { secrets } = manifest;
-    // It is new in either case: Redis may have views of later slots of the other one.
-    const instance = newId();
-    const store = sameStore ? manifest.store : instance;
-    const restoring = { store, secrets, instance, backup: manifest.id, at };
+    const store = sameStore ? manifest.store : newId();
+    const restoring = { store, secrets, backup: manifest.id, at };
     await target.write(FORMAT, encodeFormat(restoring, restoring));
     await target.settle();
     return restoring;

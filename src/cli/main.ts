@@ -25,7 +25,7 @@ import { orderWebhook, tryWebhookOut } from '../wiring/webhook-operator.ts';
 import { requireStoreOwner } from '../wiring/writable.ts';
 import { addAccessCommands } from './access/commands.ts';
 import { type AuditOptions, showAudit } from './audit/audit.ts';
-import { addBackupCommands } from './backup.ts';
+import { addBackupCommands } from './backup/commands.ts';
 import { type ChangesOptions, showChanges } from './changes.ts';
 import { showDiff } from './diff.ts';
 import { CommandError, EXIT, type ExitCode, reportFailure } from './failure.ts';

@@ -28,15 +28,15 @@ export interface Identity {
 /** Which store this is. */
 export interface StoreIdentity extends Identity {
   /**
-   * Names these objects: no other store has it, replicas included. It equals `store` unless the store was made as a replica, or restored
-   * from a backup as the same store: these have the `store` and the `secrets` of the other one, so that cursors and robots stay valid. What no other store may share,
+   * Names these objects: no other store has it, replicas included. It equals `store` unless the store was made as a replica, which has
+   * the `store` and the `secrets` of its primary, so that cursors and robots stay valid after a promotion. What no other store may share,
    * such as the keys in Redis, is named by it.
    */
   readonly instance: Incarnation;
 }
 
 /** A store that a backup is being restored to. */
-export interface Restoring extends StoreIdentity {
+export interface Restoring extends Identity {
   /** The ULID of the backup. */
   readonly backup: Incarnation;
   /** The moment as of which it is restored, in milliseconds; undefined: that of the backup. */
@@ -107,8 +107,8 @@ export async function readIdentity(driver: Pick<StoreReader, 'read'>): Promise<S
 export async function readRestoring(driver: Pick<StoreReader, 'read'>): Promise<Restoring | undefined> {
   const found = await readAnyFormat(driver);
   if (found?.restoring === undefined) return undefined;
-  const { store, secrets = store, instance = store, restoring } = found;
-  return { store, secrets, instance, backup: restoring.backup, at: restoring.at };
+  const { store, secrets = store, restoring } = found;
+  return { store, secrets, backup: restoring.backup, at: restoring.at };
 }
 
 /** The object `format` of a store; with `restoring`, of one that nothing may serve yet. */

@@ -1,0 +1,26 @@
+import type { HoldPorts } from '../../backup/held-cut.ts';
+import type { Config } from '../../config.ts';
+import type { Archive } from '../../storage/archive.ts';
+import type { ExitCode } from '../failure.ts';
+import type { OpenStore } from '../open-store.ts';
+import type { Output } from '../output.ts';
+
+export interface BackupPorts extends Pick<HoldPorts, 'newId' | 'sleep'> {
+  /** Of Marina. */
+  readonly version: string;
+  readonly run: (work: (store: OpenStore, output: Output, config: Config) => Promise<ExitCode>) => Promise<void>;
+  readonly runWithConfig: (work: (output: Output, config: Config) => Promise<ExitCode>) => Promise<void>;
+  readonly openArchive: (text: string, config: Config, access: 'read' | 'write' | 'beside') => Promise<Archive>;
+  readonly openHolds: (
+    config: Config,
+    place: string,
+  ) => Promise<Pick<HoldPorts, 'hold' | 'release'> & { readonly close: () => Promise<void> }>;
+  readonly pace: () => Promise<void>;
+  /** Recorded in the hold. */
+  readonly operator: string;
+}
+
+export interface NameOption {
+  readonly name?: string;
+  readonly json?: true;
+}

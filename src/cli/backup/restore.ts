@@ -1,0 +1,73 @@
+import type { BackupPlace } from '../../backup/place.ts';
+import { MomentIncomplete, type RestoreReport, restoreBackup } from '../../backup/restore.ts';
+import { formatBytes } from '../../config/size.ts';
+import type { Config } from '../../config.ts';
+import { MOMENT_FORMS, parseMoment } from '../../past/moment.ts';
+import { CommandError, EXIT, type ExitCode } from '../failure.ts';
+import { count, formatTime, type Output } from '../output.ts';
+import { showDamages } from './damages.ts';
+import { untilInterrupted } from './interrupted.ts';
+import { LogsBar } from './logs-bar.ts';
+import { chosen } from './places.ts';
+import type { BackupPorts, NameOption } from './ports.ts';
+
+export interface RestoreOptions extends NameOption {
+  readonly to: string;
+  readonly at?: string;
+  readonly sameStore?: true;
+}
+
+/** `backup restore <place> --to <store>` */
+export async function restore(
+  place: BackupPlace,
+  { to, name, at, sameStore, json }: RestoreOptions,
+  { output, config }: { readonly output: Output; readonly config: Config },
+  { openArchive, newId }: BackupPorts,
+): Promise<ExitCode> {
+  const until = at === undefined ? undefined : requireTime(at);
+  const backup = (await chosen(place, name)).at(-1);
+  if (backup === undefined) throw new CommandError(EXIT.negative, `${place.name} has no whole backup`);
+  const manifest = await place.read(backup);
+  if (until !== undefined && until > Date.parse(manifest.moment))
+    throw new CommandError(
+      EXIT.failed,
+      `the backup ${manifest.name} is of ${formatTime(manifest.moment)}: --at is later`,
+    );
+  return await untilInterrupted(async (signal) => {
+    const target = await openArchive(to, config, 'write');
+    const bar = new LogsBar();
+    try {
+      const report = await restoreBackup({
+        ...{ archive: place.archive, manifest, target, at: until, sameStore: sameStore === true, newId, signal },
+        onProgress: ({ logs, of, bytes }) => bar.show(logs, of, bytes),
+      });
+      bar.stop();
+      if (json === true) await output.json({ backup: manifest.name, ...report });
+      else await output.line(readableRestore(manifest.name, target.place, report));
+      return EXIT.ok;
+    } catch (error) {
+      bar.stop();
+      if (!(error instanceof MomentIncomplete)) throw error;
+      await showDamages(error, json === true, output);
+      if (json !== true) await output.line('Nothing was restored: give a later moment.');
+      return EXIT.negative;
+    } finally {
+      bar.stop();
+      await target.close();
+    }
+  });
+}
+
+function readableRestore(name: string, place: string, report: RestoreReport): string {
+  const { repositories, slots, objects, bytes, store, resumed } = report;
+  const all = `${count(repositories, 'repository', 'repositories')}, ${count(slots, 'slot')}, ${count(objects, 'object')}`;
+  return `restored ${name} to ${place} (store ${store}): ${all}, ${formatBytes(bytes)} copied${resumed ? ' by this run' : ''}`;
+}
+
+/** Milliseconds: the end of the second or day. */
+function requireTime(text: string): number {
+  const moment = parseMoment(text);
+  if (moment?.kind === 'time') return moment.until;
+  const forms = MOMENT_FORMS.replace('a slot number, or ', '');
+  throw new CommandError(EXIT.failed, `--at ${JSON.stringify(text)}: ${forms} is expected`);
+}
