@@ -10,7 +10,7 @@ export interface MarksMemory {
 }
 
 /** So many more places than requests that practically each session finds one. */
-const PLACES_PER_REQUEST = 4;
+const PLACES_PER_REQUEST = 2;
 
 /** The marks of a process whose threads all serve the sessions of one data folder, without messages. */
 export class SharedMarks implements SessionMarks {
