@@ -1,7 +1,7 @@
 import type { Incarnation } from '../oci/names.ts';
 import { encodeList } from '../registry/condemned.ts';
 import type { ObjectStore } from '../storage/driver.ts';
-import { dataKey, EPOCHS, epochOfFinalKey, finalKey } from '../storage/paths.ts';
+import { condemnedKey, dataKey, EPOCHS, epochOfCondemnedKey, epochOfFinalKey, finalKey } from '../storage/paths.ts';
 import type { ReplicationSource } from './interface.ts';
 
 /** Objects that are deleted at once, and the pause after them, in which requests are served. */
@@ -21,13 +21,16 @@ export interface MirrorPorts {
 /**
  * A replica collects no garbage by itself: it cannot write fences. It deletes what the source's rounds of collection delete. Such a
  * round has fenced every log before it created its list, and after its fence no log links an object of the list again. So the objects
- * are deleted here once every log has been copied as it was after the list was created.
+ * are deleted here once every log has been copied as it was after the list was created. While they are deleted, the list is an open one
+ * of this store, too: if the store is promoted in between, no writer links one of these objects again (DESIGN 8).
  * @returns how many objects were deleted
  * @throws SourceAway, SourceRefused; as `LogCopier.copy`; errors of the store
  */
 export async function mirrorCollections(ports: MirrorPorts, signal: AbortSignal): Promise<number> {
   const { driver, source, copyAllLogs, deleting } = ports;
-  const done = await mirrored(driver);
+  const { done, open } = await roundsIn(driver);
+  // A process ended before it removed them.
+  for (const epoch of open) if (done.has(epoch)) await close(epoch, driver);
   const rounds = new Map<Incarnation, readonly Incarnation[]>();
   let after: Incarnation | undefined;
   for (let more = true; more; ) {
@@ -45,21 +48,34 @@ export async function mirrorCollections(ports: MirrorPorts, signal: AbortSignal)
   deleting();
   let deleted = 0;
   for (const [epoch, objects] of rounds) {
+    await driver.create(condemnedKey(epoch), encodeList(objects));
     await deleteAll(objects, ports, signal);
     // As at the source, the list stays: it says when the bytes went (docs/decisions/0082).
     await driver.create(finalKey(epoch), encodeList(objects));
+    await close(epoch, driver);
     deleted += objects.length;
   }
   return deleted;
 }
 
-async function mirrored(driver: MirrorPorts['driver']): Promise<ReadonlySet<Incarnation>> {
-  const epochs = new Set<Incarnation>();
+/** The rounds whose deletes are done here, and those with an open list. */
+async function roundsIn(
+  driver: MirrorPorts['driver'],
+): Promise<{ readonly done: ReadonlySet<Incarnation>; readonly open: ReadonlySet<Incarnation> }> {
+  const done = new Set<Incarnation>();
+  const open = new Set<Incarnation>();
   for await (const { key } of driver.list(EPOCHS)) {
-    const epoch = epochOfFinalKey(key);
-    if (epoch !== undefined) epochs.add(epoch);
+    const ended = epochOfFinalKey(key);
+    if (ended !== undefined) done.add(ended);
+    const begun = epochOfCondemnedKey(key);
+    if (begun !== undefined) open.add(begun);
   }
-  return epochs;
+  return { done, open };
+}
+
+async function close(epoch: Incarnation, driver: MirrorPorts['driver']): Promise<void> {
+  const [failure] = await driver.delete([condemnedKey(epoch)]);
+  if (failure !== undefined) throw failure.cause;
 }
 
 async function deleteAll(

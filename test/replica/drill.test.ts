@@ -7,7 +7,7 @@ import { cleanUp, type Server, startServer, temporaryFolder } from '../support/s
 import { becomesEqual, expectPull, replicaOf, startReplica } from './replicas.ts';
 
 const isLong = process.env.REPLICA_TIMES === 'long';
-const SECONDS = isLong ? 180 : 8;
+const SECONDS = isLong ? 180 : 5;
 const CLIENTS = 4;
 const REPOSITORIES = 5;
 
