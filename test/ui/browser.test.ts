@@ -27,6 +27,9 @@ const VIEWS = [
   `/ui/repositories/${CHART}:1.2.3`,
   `/ui/repositories/${HOSTILE_REPO}`,
   `/ui/repositories/${HOSTILE_REPO}:v1`,
+  '/ui/changes',
+  '/ui/changes?repository=harbour/**&show=all',
+  '/ui/changes?repository=[',
   '/ui/repositories/missing',
   '/ui/login',
 ];
@@ -218,6 +221,18 @@ test('tags are filtered while one types, and the address follows', async () => {
     await page.waitForURL(/q=1\.4/);
     expect(await page.locator('.tag-name').allInnerTexts()).toEqual(['1.4.0']);
     expect(await page.getByLabel('Filter tags').inputValue()).toBe('1.4');
+  });
+});
+
+test('the page of changes shows a push while one looks, and only what its filter lets through', async () => {
+  await open({}, async (page) => {
+    await page.goto(`${server.url}/ui/changes?repository=live/*`);
+    await pushImage(server.url, 'other/app', image(), 'unseen');
+    await pushImage(server.url, 'live/app', image(), 'seen');
+    const acknowledged = performance.now();
+    await page.getByRole('link', { name: 'live/app:seen' }).waitFor();
+    console.log(`a push was shown ${Math.round(performance.now() - acknowledged)} ms after its acknowledgement`);
+    expect(await page.getByText('unseen').count()).toBe(0);
   });
 });
 
