@@ -15,7 +15,7 @@ let readOnly: Server;
 let off: Server;
 beforeAll(async () => {
   [open, readOnly, off] = await Promise.all([
-    startServer({ THREADS: '1' }),
+    startServer({ THREADS: '1', TRUST_PROXY: 'loopback' }),
     startServer({ THREADS: '1', UI_READ_ONLY: 'true' }),
     startServer({ THREADS: '1', UI: 'false' }),
   ]);
@@ -56,14 +56,20 @@ test('without accounts everyone may act, and the page says so', async () => {
   expect([restored.status, (await visitor.get(`${PAGE}:v1`)).status]).toEqual([303, 200]);
 });
 
-test('under a name that another site could have pointed here, visitors without an account only look', async () => {
-  const visitor = new Visitor(open.url, { host: 'evil.example' });
-  const { html } = await visitor.get(PAGE);
-  expect(html).toContain('PUBLIC_HOSTS');
-  expect(html).not.toContain('Delete chosen');
-  const [token] = hiddenFields((await new Visitor(open.url).get(PAGE)).html, DELETE);
-  const fields: [string, string][] = [['tag', 'v1'], ['confirmed', 'yes'], ...(token === undefined ? [] : [token])];
-  const refused = await visitor.post(DELETE, fields, { origin: 'http://evil.example' });
-  expect(refused.status).toBe(403);
-  expect((await visitor.get(`${PAGE}:v1`)).status).toBe(200);
-});
+test.each([
+  ['asked for directly', { host: 'evil.example' }],
+  ['passed on by a proxy', { 'x-forwarded-host': 'evil.example', 'x-forwarded-proto': 'http' }],
+] as const)(
+  'under a name that another site could have pointed here, %s, visitors without an account only look',
+  async (_, headers) => {
+    const visitor = new Visitor(open.url, headers);
+    const { html } = await visitor.get(PAGE);
+    expect(html).toContain('PUBLIC_HOSTS');
+    expect(html).not.toContain('Delete chosen');
+    const [token] = hiddenFields((await new Visitor(open.url).get(PAGE)).html, DELETE);
+    const fields: [string, string][] = [['tag', 'v1'], ['confirmed', 'yes'], ...(token === undefined ? [] : [token])];
+    const refused = await visitor.post(DELETE, fields, { origin: 'http://evil.example' });
+    expect(refused.status).toBe(403);
+    expect((await visitor.get(`${PAGE}:v1`)).status).toBe(200);
+  },
+);

@@ -25,7 +25,7 @@ export function checkSameOrigin({ headers, address }: FormSender): void {
   if (isSameSite && isOwn) return;
   throw new RegistryError(
     'denied',
-    'this form was sent from another site: open the page of this registry and try again',
+    'this form was sent from another site; behind a proxy, PUBLIC_URL must be the address that browsers use',
   );
 }
 

@@ -48,5 +48,16 @@ export function passiveFor(context: RequestContext, { isReadOnly, namedHosts }: 
   if (isReadOnly) return 'read-only';
   // The cookie of a log-in was set for this name, so no other site stands behind it.
   if (context.login !== undefined) return undefined;
-  return isTrustedHost(context.request.headers.get('host') ?? '', namedHosts) ? undefined : 'unknown-host';
+  return hostsOf(context).every((host) => isTrustedHost(host, namedHosts)) ? undefined : 'unknown-host';
+}
+
+/** Every name by which this request claims to have come: behind a proxy, Host may be another one than the browser's. */
+function hostsOf({ request, siteAddress }: RequestContext): string[] {
+  const address = siteAddress();
+  const origin = request.headers.get('origin');
+  return [
+    request.headers.get('host') ?? '',
+    ...(address === undefined ? [] : [hostOf(address)]),
+    ...(origin === null ? [] : [hostOf(origin)]),
+  ];
 }
