@@ -37,8 +37,15 @@ export interface IndexerPorts {
 const PAGE_SIZE = 1_000;
 /** Slots that one transaction applies. */
 const MAX_BATCH = 64;
-/** Manifests that are read before changes are looked at again. */
-const MAX_READS = 16;
+/**
+ * Repositories that are put into the index by one transaction when all are looked at. A commit writes every page that was changed, and
+ * digests are spread over all pages.
+ */
+const MAX_TOGETHER = 100;
+/** Manifests that are read for one transaction. */
+const MAX_READS = 100;
+/** After a failure all repositories are looked at again, in milliseconds. */
+const RETRY_MS = 5 * 60_000;
 /** Pushes are counted for so long; what is older is taken from the state at that time. */
 const COUNTED_MS = 31 * 24 * 3_600_000;
 /** Milliseconds of work between two calls of `yieldToRequests`. */
@@ -67,6 +74,9 @@ export class Indexer {
   #listing: AsyncIterator<RepositoryName> | undefined;
   #isComplete = false;
   #hasUnread = true;
+  /** Repositories that the open transaction has changed; there is none open if it is empty. */
+  readonly #uncommitted = new Set<RepositoryName>();
+  #retry: Timer | undefined;
   #wake: (() => void) | undefined;
   #isStopped = false;
   #running: Promise<void> | undefined;
@@ -126,8 +136,10 @@ export class Indexer {
 
   async close(): Promise<void> {
     this.#isStopped = true;
+    clearTimeout(this.#retry);
     this.#wake?.();
     await this.#running;
+    this.#ports.writer.rollback();
     for (const { resolve } of this.#waiters) resolve();
   }
 
@@ -145,6 +157,7 @@ export class Indexer {
     // Changes from here on need another look.
     this.#changed.delete(repo);
     await this.#tryToFollow(repo);
+    this.#tryToCommit();
     this.#settled = ticket;
     this.#answer();
   }
@@ -160,11 +173,18 @@ export class Indexer {
   async #followListed(listing: AsyncIterator<RepositoryName>): Promise<void> {
     try {
       const { done, value } = await listing.next();
-      if (done !== true) return await this.#tryToFollow(value);
+      if (done !== true) {
+        await this.#tryToFollow(value);
+        if (this.#uncommitted.size >= MAX_TOGETHER) this.#tryToCommit();
+        return;
+      }
+      this.#tryToCommit();
+      // What a failure has undone comes first.
+      if (this.#changed.size > 0) return;
       this.#isComplete = true;
       this.#answer();
     } catch (error) {
-      this.#ports.failed(error);
+      this.#failed(error);
     }
     // A newer listing may have begun.
     if (this.#listing === listing) this.#listing = undefined;
@@ -181,40 +201,70 @@ export class Indexer {
   }
 
   async #tryToFollow(repo: RepositoryName): Promise<void> {
-    const { writer, failed, hasRoom, changes } = this.#ports;
+    const { hasRoom, changes } = this.#ports;
     changes.follow(repo);
     try {
       if (!hasRoom()) throw new Error('the disk is almost full: the index of repositories is not updated');
       await this.#follow(repo);
     } catch (error) {
-      writer.rollback();
-      failed(error, repo);
+      this.#undo(error, repo);
     }
+  }
+
+  #begin(repo: RepositoryName): void {
+    if (this.#uncommitted.size === 0) this.#ports.writer.begin();
+    this.#uncommitted.add(repo);
+  }
+
+  #tryToCommit(): void {
+    if (this.#uncommitted.size === 0) return;
+    try {
+      this.#ports.writer.commit();
+      this.#uncommitted.clear();
+    } catch (error) {
+      this.#undo(error);
+    }
+  }
+
+  /** Other repositories of the transaction are followed again; all of them after a while, if it cannot be committed. */
+  #undo(error: unknown, repo?: RepositoryName): void {
+    const undone = [...this.#uncommitted];
+    this.#uncommitted.clear();
+    this.#ports.writer.rollback();
+    if (repo !== undefined) for (const each of undone) if (each !== repo) this.changed(each);
+    this.#failed(error, repo);
+  }
+
+  #failed(error: unknown, repo?: RepositoryName): void {
+    this.#ports.failed(error, repo);
+    this.#retry ??= setTimeout(() => {
+      this.#retry = undefined;
+      this.start();
+    }, RETRY_MS);
   }
 
   async #follow(repo: RepositoryName): Promise<void> {
     const { writer, driver, ahead, yieldToRequests } = this.#ports;
-    if (writer.seqOf(repo) === 0) await this.#begin(repo);
+    if (writer.seqOf(repo) === 0) await this.#restore(repo);
     const slots: Slot[] = [];
     for await (const slot of slotsAfter(driver, repo, writer.seqOf(repo), ahead)) {
       slots.push(slot);
-      if (slots.length === MAX_BATCH) await this.#apply(slots.splice(0));
+      if (slots.length === MAX_BATCH) await this.#apply(repo, slots.splice(0));
       if (this.#isStopped) return;
     }
-    await this.#apply(slots);
+    await this.#apply(repo, slots);
     await yieldToRequests();
   }
 
   /** Takes what is older than the pushes that are counted from the state at that time. */
-  async #begin(repo: RepositoryName): Promise<void> {
+  async #restore(repo: RepositoryName): Promise<void> {
     const { writer, driver, ahead, now } = this.#ports;
     const seq = await slotBefore(driver, repo, now() - COUNTED_MS, 0);
     if (seq === 0) return;
     const state = await foldUpTo(driver, repo, seq, ahead);
-    writer.begin();
+    this.#begin(repo);
     await this.#do(writer.restore(repo, state));
     writer.setPusher(repo, await this.#lastPusher(repo, state));
-    writer.commit();
     this.#hasUnread = true;
   }
 
@@ -234,35 +284,34 @@ export class Indexer {
     return undefined;
   }
 
-  async #apply(slots: readonly Slot[]): Promise<void> {
+  async #apply(repo: RepositoryName, slots: readonly Slot[]): Promise<void> {
     if (slots.length === 0) return;
-    const { writer } = this.#ports;
-    writer.begin();
-    for (const { batch } of slots) await this.#do(writer.apply(batch));
-    writer.commit();
+    this.#begin(repo);
+    for (const { batch } of slots) await this.#do(this.#ports.writer.apply(batch));
     this.#hasUnread = true;
   }
 
   async #readManifests(): Promise<void> {
-    const { writer, driver, failed, yieldToRequests } = this.#ports;
+    const { writer, driver, yieldToRequests } = this.#ports;
     const unread = writer.unread(MAX_READS);
     this.#hasUnread = unread.length > 0;
-    for (const manifest of unread) {
-      if (this.#changed.size > 0 || this.#isStopped) return;
-      try {
-        const facts = await readFacts(manifest, { driver, find: (repo, digest) => writer.incarnationOf(repo, digest) });
-        writer.begin();
+    const find = writer.incarnationOf.bind(writer);
+    let repo: RepositoryName | undefined;
+    try {
+      for (const manifest of unread) {
+        if (this.#changed.size > 0 || this.#isStopped) break;
+        repo = writer.nameOf(manifest.repo);
+        const facts = await readFacts(manifest, { driver, find });
+        if (repo !== undefined) this.#begin(repo);
         writer.setFacts(manifest, facts);
-        writer.commit();
-      } catch (error) {
-        writer.rollback();
-        failed(error, writer.nameOf(manifest.repo));
-        // The store does not answer now. The next change tries again.
-        this.#hasUnread = false;
-        return;
+        await yieldToRequests();
       }
-      await yieldToRequests();
+    } catch (error) {
+      this.#undo(error);
+      // The store does not answer now. The next change tries again.
+      this.#hasUnread = false;
     }
+    this.#tryToCommit();
   }
 
   async #do(steps: Steps<void>): Promise<void> {
