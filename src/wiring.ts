@@ -43,7 +43,7 @@ import { openQuotas } from './wiring/quotas.ts';
 import { openWriteSwitch } from './wiring/read-only.ts';
 import { identityFrom, openReplication, openSource } from './wiring/replica.ts';
 import { openRequestLimits } from './wiring/request-limits.ts';
-import { openPolicy } from './wiring/retention.ts';
+import { explainRetention, openPolicy } from './wiring/retention.ts';
 import { openRobotsLog } from './wiring/robots.ts';
 import { openStore } from './wiring/store.ts';
 import { shareOf, threadsOf } from './wiring/thread-share.ts';
@@ -221,6 +221,7 @@ export async function wire(settings: Config, logs: Logs, version: string, thread
       access: access.policy,
       expiring: () => expiring?.announced() ?? [],
     }),
+    retention: explainRetention(policy, opened, { access: access.policy, stateOf: past.stateOf }),
     inspection: new Inspector({ registry, memory: INSPECTION_MEMORY, now: () => performance.now() }),
     changes: feed.changes,
     ending: ending.signal,

@@ -46,6 +46,7 @@ const LAYERS: Readonly<Record<string, readonly string[]>> = {
   tls: ['access'],
   ui: ['overview', 'inspection', 'past', 'feed', 'rule-file', 'registry', 'access', 'oci'],
   http: [
+    'retention',
     'ui',
     'system',
     'overview',
@@ -86,7 +87,7 @@ const LAYERS: Readonly<Record<string, readonly string[]>> = {
 
 /** Folders of which these may import only types. */
 const TYPES_ONLY: Readonly<Record<string, readonly string[]>> = {
-  http: ['projection', 'storage'],
+  http: ['projection', 'storage', 'retention', 'overview', 'inspection'],
   ui: ['past', 'registry', 'access'],
 };
 

@@ -8,6 +8,7 @@ import type { Overview } from '../overview/interface.ts';
 import type { History } from '../past/interface.ts';
 import type { Reference, Registry } from '../registry/interface.ts';
 import type { LocalSource } from '../replica/interface.ts';
+import type { RetentionView } from '../retention/interface.ts';
 import type { TokenService } from './challenge.ts';
 import type { BodyPace } from './client-clock.ts';
 import type { ManifestLimits } from './manifest-budget.ts';
@@ -19,6 +20,8 @@ export interface HandlerPorts {
   readonly registry: Registry;
   /** What the logs tell of the past, for /api/v1. */
   readonly history: History;
+  /** Why retention keeps what there is. */
+  readonly retention: RetentionView;
   /** What all repositories have. */
   readonly overview: Overview;
   /** What manifests mean to people. */

@@ -2,7 +2,15 @@ import { unreachable } from '../oci/errors.ts';
 import { getChanges } from './api/changes.ts';
 import { getDiff, getDocument, getRepository, getTagHistory } from './api/handlers.ts';
 import { getComparison, getManifestDetails, getPackages } from './api/manifest-handlers.ts';
-import { getRepositories, getSharers, getStorage, getTags, getTotals, searchAll } from './api/overview-handlers.ts';
+import {
+  getRepositories,
+  getRetention,
+  getSharers,
+  getStorage,
+  getTags,
+  getTotals,
+  searchAll,
+} from './api/overview-handlers.ts';
 import {
   getReplication,
   getReplicationCollection,
@@ -96,6 +104,8 @@ export function dispatch(route: Route, context: RequestContext, ports: HandlerPo
       return getRepositories(route, context, ports);
     case 'api-tags':
       return getTags(route, context, ports);
+    case 'api-retention':
+      return getRetention(route, context, ports);
     case 'api-totals':
       return getTotals(route, context, ports);
     case 'api-storage':

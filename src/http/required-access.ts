@@ -28,6 +28,7 @@ export function requiredAccess(route: Route): RequiredAccess | undefined {
     case 'api-packages':
     case 'api-tags':
     case 'api-sharers':
+    case 'api-retention':
       return { requirements: [on(route.repo, 'pull')], wishes: [], refusal: 'hidden' };
     case 'api-compare':
       return { requirements: [on(route.a.repo, 'pull'), on(route.b.repo, 'pull')], wishes: [], refusal: 'hidden' };

@@ -9,10 +9,10 @@ const IMMUTABLE = 1 << 30;
  * write waits for it only has to match new names.
  */
 export class Matches {
-  readonly #rule: Rule;
+  readonly #rule: Pick<Rule, 'immutable' | 'keep'>;
   readonly #known = new Map<Tag, number>();
 
-  constructor(rule: Rule) {
+  constructor(rule: Pick<Rule, 'immutable' | 'keep'>) {
     this.#rule = rule;
   }
 

@@ -1,6 +1,7 @@
 import { setImmediate as immediate } from 'node:timers/promises';
 import type { AccessPolicy } from '../access/access.ts';
 import type { Config } from '../config.ts';
+import type { RepositoryState } from '../journal/fold.ts';
 import type { RepositoryName } from '../oci/names.ts';
 import { HistoryService } from '../past/history-service.ts';
 import type { History } from '../past/interface.ts';
@@ -24,6 +25,8 @@ type OnPull = (repo: RepositoryName, reference: Reference) => void;
 
 export interface Past {
   readonly history: History;
+  /** Shared with other requests, so it must not be modified. */
+  readonly stateOf: (repo: RepositoryName) => Promise<RepositoryState>;
   /** Adds the past to the registry of today. */
   readonly addTo: (registry: Registry) => Registry;
   /** Pulls from the past do not count as pulls of today's tags. */
@@ -44,6 +47,7 @@ export function openPast(config: Config, ports: RegistryPorts, views: SlotsShown
   });
   return {
     history: new HistoryAccess(openHistory(driver, states, views), access),
+    stateOf: async (repo) => (await states.at(repo, undefined)).state,
     addTo: (registry) => new WithPast(registry, past, names),
     withoutPast: (onPull) =>
       onPull && ((repo, reference) => names.parse(repo) === undefined && onPull(repo, reference)),

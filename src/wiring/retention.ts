@@ -1,16 +1,19 @@
 import { readFileSync } from 'node:fs';
+import { setImmediate as nextTurn } from 'node:timers/promises';
 import { type Config, ConfigError } from '../config.ts';
 import type { Projection } from '../projection/projection.ts';
+import { type ExplanationPorts, Explanations } from '../retention/explanations.ts';
+import type { RetentionView } from '../retention/interface.ts';
 import { type RetentionJobPorts, type RunRetention, retentionJob } from '../retention/job.ts';
 import type { RetentionPolicy } from '../retention/policy.ts';
 import { parsePolicy } from '../retention/policy-file.ts';
 import { lastRetentionReport, type RetentionReport } from '../retention/report.ts';
-import type { Removed } from '../retention/retain.ts';
+import type { PlanPorts, Removed } from '../retention/retain.ts';
 import { RuleFileError } from '../rule-file/yaml-file.ts';
 import type { Logger } from '../telemetry/log.ts';
 import type { Telemetry } from '../telemetry/metrics.ts';
 import { type CountRequests, paceFor, withScrapeTimeout } from './collection.ts';
-import { loadPulls, type PullLog } from './pulls.ts';
+import { loadPulls, type PullLog, peekPulls } from './pulls.ts';
 import type { OpenedStore } from './store.ts';
 
 /**
@@ -26,6 +29,37 @@ export function openPolicy({ retentionFile }: Pick<Config, 'retentionFile'>): Re
     const why = error instanceof RuleFileError ? error.message : `it cannot be read: ${error.message}`;
     throw new ConfigError(`RETENTION_FILE=${retentionFile} cannot be used: ${why}`);
   }
+}
+
+/** How long pulls are remembered that were read to explain what retention does, in milliseconds. */
+const PULLS_FOR_MS = 60_000;
+
+/** Explains what the rules do. */
+export function explainRetention(
+  policy: RetentionPolicy | undefined,
+  { driver }: Pick<OpenedStore, 'driver'>,
+  ports: Pick<ExplanationPorts, 'access' | 'stateOf'>,
+): RetentionView {
+  let known: Promise<PlanPorts['pulls']> | undefined;
+  let readAt = Number.NEGATIVE_INFINITY;
+  return new Explanations({
+    ...ports,
+    ruleFor: (repo) => policy?.ruleFor(repo),
+    pulls: async () => {
+      if (policy === undefined) return () => () => 0;
+      if (known === undefined || performance.now() - readAt > PULLS_FOR_MS) {
+        readAt = performance.now();
+        known = peekPulls(driver, policy);
+        // A failure is not remembered.
+        known.catch(() => {
+          known = undefined;
+        });
+      }
+      return await known;
+    },
+    yieldToRequests: () => nextTurn(),
+    now: Date.now,
+  });
 }
 
 export interface RetentionWiring {

@@ -1,5 +1,8 @@
 // /api/v1: what all repositories have, over HTTP. The index follows pushes and deletes on any thread.
 import { afterAll, beforeAll, expect, test } from 'bun:test';
+import { mkdtempSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
 import { type ApiDocument, documentOf, expectDocumented } from '../past/api-document.ts';
 import { eventually } from '../support/eventually.ts';
 import { expectStatus, image, pushImage, pushManifest } from '../support/oci.ts';
@@ -12,6 +15,7 @@ const REPOSITORIES = '/api/v1/repositories';
 const TAGS = '/api/v1/repositories/{repo}/tags';
 const TOTALS = '/api/v1/totals';
 const STORAGE = '/api/v1/storage';
+const RETENTION = '/api/v1/repositories/{repo}/retention';
 const SHARERS = '/api/v1/repositories/{repo}/blobs/{digest}/sharers';
 
 const app = image();
@@ -25,7 +29,12 @@ interface Found {
 }
 
 beforeAll(async () => {
-  server = await startServer({ THREADS: '2' });
+  const rules = join(mkdtempSync(join(tmpdir(), 'rules-')), 'retention.yaml');
+  writeFileSync(
+    rules,
+    "rules:\n  - name: releases\n    repositories: ['team/*']\n    keep: [{ tags: ['v*'] }, { pushedWithin: 30d }]\n",
+  );
+  server = await startServer({ THREADS: '2', RETENTION_FILE: rules });
   document = await documentOf(server.url);
   await pushImage(server.url, 'team/app', app, 'v1');
   await pushImage(server.url, 'team/copy', app, 'v1');
@@ -76,6 +85,24 @@ test('summaries, tags, sums and storage are as documented', async () => {
     `/api/v1/repositories/team/app/blobs/${digest}/sharers`,
   );
   expect(repositories).toEqual(['team/copy']);
+});
+
+test('retention explains why it keeps a tag, and until when', async () => {
+  await pushManifest(server.url, 'team/app', app, 'nightly');
+  interface Explained {
+    readonly rule?: string;
+    readonly tags: readonly { readonly tag: string; readonly until?: string; readonly keptBy: readonly object[] }[];
+    readonly next?: number;
+  }
+  const base = '/api/v1/repositories/team/app/retention';
+  const { rule, tags } = await get<Explained>(RETENTION, base);
+  expect([rule, tags.map(({ tag }) => tag)]).toEqual(['releases', ['nightly', 'v1']]);
+  expect(tags[0]?.keptBy).toMatchObject([{ entry: 2, which: 'pushed-within', until: tags[0]?.until }]);
+  expect([tags[1]?.until, tags[1]?.keptBy.length]).toEqual([undefined, 2]);
+  expect(await get<Explained>(RETENTION, `${base}?n=1`)).toMatchObject({ tags: [{ tag: 'nightly' }], next: 1 });
+  expect(await get<Explained>(RETENTION, `${base}?q=V1`)).toMatchObject({ tags: [{ tag: 'v1' }] });
+  await get(RETENTION, '/api/v1/repositories/no/such/retention', 404);
+  expect((await get<Explained>(RETENTION, '/api/v1/repositories/brand/new/retention')).rule).toBeUndefined();
 });
 
 test('what does not exist is 404, and what is malformed 400', async () => {

@@ -124,6 +124,10 @@ export function requestOf(route: Route, encode: (part: string) => string): [meth
       const { sort, q, after, n } = route;
       return ['GET', `${apiOf(route.repo, encode)}/tags${query({ sort, q, after, n })}`];
     }
+    case 'api-retention': {
+      const { q, after, n } = route;
+      return ['GET', `${apiOf(route.repo, encode)}/retention${query({ q, after, n })}`];
+    }
     case 'api-sharers':
       return ['GET', `${apiOf(route.repo, encode)}/blobs/${encode(route.digest)}/sharers`];
     case 'api-manifest':
@@ -296,6 +300,10 @@ export const routes: fc.Arbitrary<Route> = fc.oneof(
       ...{ q: searched, after: fc.nat(1e6), n: pageSizes },
     },
     { requiredKeys: ['repo', 'kind', 'sort', 'after', 'n'] },
+  ),
+  fc.record(
+    { ...ofRepo, kind: one('api-retention'), q: searched, after: fc.nat(1e6), n: pageSizes },
+    { requiredKeys: ['repo', 'kind', 'after', 'n'] },
   ),
   fc.record({ ...ofRepo, kind: one('api-sharers'), digest: digests }),
   fc.record({ ...ofRepo, kind: one('api-manifest'), reference: references }),

@@ -224,3 +224,51 @@ export const sharers = endpoint({
   answer: z.strictObject({ repositories: z.array(name), more: z.boolean() }),
   errors: [404],
 });
+
+const optionalTime = field.time.optional();
+
+export const retention = endpoint({
+  kind: 'api-retention',
+  path: '/api/v1/repositories/{repo}/retention',
+  summary: 'Why the rule of a repository keeps its tags, and what goes when',
+  description:
+    'As RETENTION_FILE says now. Those that go first come first. A pushed or pulled tag may be kept for longer, and a newer tag may end what `newest` keeps.',
+  params: z.strictObject({ repo: field.repo }),
+  query: z.strictObject({
+    q: field.search.optional().describe('Only tags that have this text, in any case.'),
+    after: field.offset,
+    n: field.count(100, MAX_TAGS),
+  }),
+  answer: z.strictObject({
+    repository: name,
+    rule: optionalText.describe('Absent if no rule applies: then nothing is deleted.'),
+    tags: z.array(
+      z.strictObject({
+        tag: z.string(),
+        digest: field.digest,
+        pushed: field.time,
+        immutable: z.boolean(),
+        kept: z.boolean().describe('Whether a run now would keep it.'),
+        keptBy: z.array(
+          z.strictObject({
+            entry: field.bytes.describe('Number of the entry of `keep` in the rule, from 1.'),
+            which: z.enum(['all', 'newest', 'pushed-within', 'pulled-within']),
+            until: optionalTime.describe('Absent if no time ends it.'),
+          }),
+        ),
+        until: optionalTime.describe('After which time it goes; absent if no time ends it.'),
+      }),
+    ),
+    count: field.bytes.describe('How many tags match.'),
+    going: field.bytes.describe('How many of them a run now would delete.'),
+    untagged: z
+      .strictObject({
+        manifests: z.array(z.strictObject({ digest: field.digest, since: field.time, bytes: field.bytes })),
+        count: field.bytes,
+        bytes: field.bytes,
+      })
+      .describe('Untagged manifests that a run now would delete; at most 100 are listed.'),
+    next: field.bytes.optional().describe('`after` of the next page; absent on the last one.'),
+  }),
+  errors: [404],
+});

@@ -1,8 +1,18 @@
 import type { Handler } from '../context.ts';
 import { type AnswerOf, send } from './answer.ts';
-import type { repositories, search, sharers, storage, tags, totals } from './overview-endpoints.ts';
+import type {
+  repositories,
+  retention as retentionEndpoint,
+  search,
+  sharers,
+  storage,
+  tags,
+  totals,
+} from './overview-endpoints.ts';
 
 const MAX_SHARERS = 100;
+/** The last millisecond that a Date has. */
+const MAX_TIME = 8.64e15;
 
 export const searchAll: Handler<'api-search'> = async ({ q, after, n }, context, { overview }) => {
   const { more, ...found } = await overview.search({ text: q, offset: after, limit: n }, context);
@@ -46,3 +56,34 @@ export const getSharers: Handler<'api-sharers'> = async ({ repo, digest }, conte
   const answer: AnswerOf<typeof sharers> = await overview.sharers(digest, repo, MAX_SHARERS, context);
   return send(context.stats, JSON.stringify(answer));
 };
+
+export const getRetention: Handler<'api-retention'> = async ({ repo, q = '', after, n }, context, { retention }) => {
+  const found = await retention.explain(repo, { text: q, offset: after, limit: n }, context);
+  const { rule, tags: fates, count, going, manifests, manifestCount, bytes } = found;
+  const answer: AnswerOf<typeof retentionEndpoint> = {
+    repository: repo,
+    rule,
+    tags: fates.map(({ tag, digest, pushedAt, isImmutable, isKept, keptBy, until }) => ({
+      ...{ tag, digest, pushed: isoOf(pushedAt), immutable: isImmutable, kept: isKept },
+      keptBy: keptBy.map((each) => ({ ...each, until: optionalIsoOf(each.until) })),
+      until: optionalIsoOf(until),
+    })),
+    ...{ count, going },
+    untagged: {
+      manifests: manifests.map(({ digest, since, bytes: size }) => ({ digest, since: isoOf(since), bytes: size })),
+      count: manifestCount,
+      bytes,
+    },
+    next: after + fates.length < count ? after + fates.length : undefined,
+  };
+  return send(context.stats, JSON.stringify(answer));
+};
+
+function isoOf(milliseconds: number): string {
+  return new Date(milliseconds).toISOString();
+}
+
+/** A time that no date can tell is as good as none. */
+function optionalIsoOf(milliseconds: number | undefined): string | undefined {
+  return milliseconds === undefined || milliseconds > MAX_TIME ? undefined : isoOf(milliseconds);
+}
