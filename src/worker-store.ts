@@ -42,6 +42,16 @@ export async function openWorkerStore(config: Config, logs: Logs): Promise<Worke
   const onAppend = (_: number, repo: RepositoryName, seq: number): void => notes.hint(repo, seq);
   const { projection } = openSharedProjection({ ...shared, onAppend });
   const sessions = openSharedSessions(config, redis, opened, newId, logs);
+  const sweepNotes = sweepOf({ opened }, { newest: (repo) => projection.newest(repo), hint: notes.hint });
+  const ending = new AbortController();
+  const sweepAfterEpoch = async (): Promise<void> => {
+    try {
+      await sweepNotes(ending.signal);
+    } catch (error) {
+      // The next sweep finds the same.
+      if (!ending.signal.aborted) logs.logger.warn({ err: error }, 'fences of a collection are not noted yet');
+    }
+  };
   const collect = wireCollection({
     config,
     opened,
@@ -50,7 +60,11 @@ export async function openWorkerStore(config: Config, logs: Logs): Promise<Worke
     node,
     projection,
     sessions,
-    onReport: (report) => logs.logger.info(summaryOf(report), 'garbage was collected'),
+    onReport: (report) => {
+      logs.logger.info(summaryOf(report), 'garbage was collected');
+      // An epoch writes a fence to every log, beside the views.
+      if (report.epochs > 0) void sweepAfterEpoch();
+    },
   });
   const webhooks =
     webhookFile &&
@@ -64,13 +78,14 @@ export async function openWorkerStore(config: Config, logs: Logs): Promise<Worke
     ...opened,
     collect: collectWhileWritable(collect, writes, opened.driver, newId),
     retain: retainWhileWritable(retain, writes, opened.driver),
-    sweepNotes: sweepOf({ opened }, { newest: (repo) => projection.newest(repo), hint: notes.hint }),
+    sweepNotes,
     sessions,
     connect: (use) => openJobConnection(redisUrl, use, caOf(config)),
     close: async () => {
       await webhooks?.close();
       webhookFile?.close();
       closeSwitch();
+      ending.abort();
       await notes.close();
       await redis.close();
       await opened.close();

@@ -50,7 +50,11 @@ export async function openBackground(ports: BackgroundPorts): Promise<Jobs> {
     sessions,
     requests,
     resident: (repo) => projection.kept(repo),
-    onReport: (report) => logs.logger.info(summaryOf(report), 'garbage was collected'),
+    onReport: (report) => {
+      logs.logger.info(summaryOf(report), 'garbage was collected');
+      // An epoch writes a fence to every log, beside the views.
+      if (report.epochs > 0) void jobs.enqueue({ kind: 'sweep-notes' });
+    },
   });
   const retentionLog = logRetention(logs.logger);
   const retain = wireRetention({
