@@ -1,0 +1,27 @@
+import { expect, test } from 'bun:test';
+import { endedLoginCookie, loginCookie, loginCookieOf } from './login-cookie.ts';
+
+function sent(cookie: string, isSecure: boolean): string | undefined {
+  return loginCookieOf(new Headers({ cookie }), isSecure);
+}
+
+test('over TLS the cookie has the prefix that only this host can set, and is only sent over TLS', () => {
+  expect(loginCookie('a.b', true)).toBe(
+    '__Host-marina_session=a.b; Max-Age=43200; Path=/; HttpOnly; SameSite=Strict; Secure',
+  );
+  expect(endedLoginCookie(true)).toBe('__Host-marina_session=; Max-Age=0; Path=/; HttpOnly; SameSite=Strict; Secure');
+  expect(sent('marina_session=planted; __Host-marina_session=a.b', true)).toBe('a.b');
+  expect(sent('marina_session=planted', true)).toBeUndefined();
+});
+
+test('without TLS it has no prefix', () => {
+  expect(loginCookie('a.b', false)).toBe('marina_session=a.b; Max-Age=43200; Path=/; HttpOnly; SameSite=Strict');
+  expect(sent('other=1;marina_session=a.b', false)).toBe('a.b');
+});
+
+test('other cookies and an empty one are none, and a token that a browser would drop gets no cookie', () => {
+  for (const cookie of ['', 'x', 'marina_session', 'marina_session=', 'xmarina_session=a'])
+    expect([cookie, sent(cookie, false)]).toEqual([cookie, undefined]);
+  expect(loginCookieOf(new Headers(), false)).toBeUndefined();
+  expect(loginCookie('a'.repeat(4_100), false)).toBeUndefined();
+});
