@@ -129,6 +129,7 @@ const WIRING = [
   'src/wiring/read-only.ts',
   'src/wiring/replica.ts',
   'src/wiring/replica-commands.ts',
+  'src/wiring/replica-source.ts',
   'src/wiring/replica-status.ts',
   'src/wiring/retention.ts',
   'src/wiring/robots.ts',

@@ -55,7 +55,7 @@ function open() {
 }
 
 describe('bytes of the source', () => {
-  test('are stored under their names, small ones together, large ones alone, and no twice', async () => {
+  test('are stored under their names, small ones together, large ones alone, and none twice', async () => {
     const { there, asked, copier, add, has } = open();
     const named = [
       add(text('one')),

@@ -10,7 +10,7 @@ import { SourceAway, SourceRefused } from '../replica/source-errors.ts';
 import { type Verification, verifyReplica } from '../replica/verify.ts';
 import type { StoreReader } from '../storage/driver.ts';
 import { operatorLabel, sleep } from './basics.ts';
-import { openSource } from './replica.ts';
+import { openSource } from './replica-source.ts';
 import { openStore } from './store.ts';
 import { requireStoreOwner, silent } from './writable.ts';
 

@@ -54,7 +54,7 @@ test('kill -9 of either side while clients push leaves two equal registries with
         await pushImage(url, repo, pushed, tag);
         acknowledged.set(`${repo} ${tag}`, pushed);
       } catch {
-        // The primary was killed: nobody was told that the tag exists.
+        // The primary was killed. The push was not acknowledged.
         await Bun.sleep(50);
       }
     }
