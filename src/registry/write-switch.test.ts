@@ -97,3 +97,49 @@ describe('the switch', () => {
     expect(writes.state).toBe('read-only');
   });
 });
+
+describe('the switch of a replica', () => {
+  const source = 'https://primary.example';
+
+  function openReplica(redirects: boolean, isReplica: () => Promise<boolean>, driver = new MemoryDriver()) {
+    const replica = { source, redirects, isReplica };
+    return WriteSwitch.open({ driver, isReadOnly: false, replica, now: () => NOW, onChange: () => {} });
+  }
+
+  test('refuses writes with a message that names the source, or sends them there', async () => {
+    for (const [redirects, kind] of [
+      [false, 'replica'],
+      [true, 'elsewhere'],
+    ] as const) {
+      const writes = await openReplica(redirects, async () => true);
+      expect([writes.state, writes.stopped.aborted]).toEqual(['replica', true]);
+      expect(writes.refusal('replica')).toMatchObject({
+        kind,
+        message: `this registry is a replica of ${source}: push and delete there`,
+        detail: { primary: source },
+      });
+      expect(() => writes.requireWritable()).toThrow(source);
+    }
+  });
+
+  test('stays so whatever the operator switches, until the store was promoted; then never again', async () => {
+    let isReplica = true;
+    const driver = new MemoryDriver();
+    const writes = await openReplica(false, async () => isReplica, driver);
+    await writes.turn(false);
+    await writes.look();
+    expect(writes.state).toBe('replica');
+    await writes.turn(true);
+    isReplica = false;
+    await writes.look();
+    expect([writes.state, writes.stopped.aborted]).toEqual(['paused', true]);
+    await writes.turn(false);
+    isReplica = true;
+    await writes.look();
+    expect([writes.state, writes.stopped.aborted]).toEqual(['writable', false]);
+  });
+
+  test('is not opened if the store does not say whether it is one', async () => {
+    await expect(openReplica(false, () => Promise.reject(new Error('no answer')))).rejects.toThrow('no answer');
+  });
+});

@@ -145,6 +145,10 @@ describe('a promotion', () => {
     await moved.stop();
     expect(await refusalOf({ ...other, REPLICA_OF: primary.url })).toContain('the source has a different history');
     expect(await refusalOf({ STORAGE_PATH: other.STORAGE_PATH })).toContain('this store is a replica of');
+    // Also without a server.
+    expect((await replica(following, 'promote')).code).toBe(0);
+    const third = await startServer({ STORAGE_PATH: other.STORAGE_PATH });
+    await pushManifest(third.url, REPO, small, 'third');
   });
 });
 
