@@ -31,7 +31,11 @@ export function requiredAccess(route: Route): RequiredAccess | undefined {
     case 'api-retention':
       return { requirements: [on(route.repo, 'pull')], wishes: [], refusal: 'hidden' };
     case 'api-compare':
-      return { requirements: [on(route.a.repo, 'pull'), on(route.b.repo, 'pull')], wishes: [], refusal: 'hidden' };
+      return {
+        requirements: [...new Set([route.a.repo, route.b.repo])].map((repo) => on(repo, 'pull')),
+        wishes: [],
+        refusal: 'hidden',
+      };
     // Only the decision knows whether the tags already exist and `push` is needed. It has a guard for that.
     case 'manifest-put':
     case 'upload-start':

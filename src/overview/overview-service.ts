@@ -19,7 +19,7 @@ import { Repositories } from './repositories.ts';
 import { Search } from './search.ts';
 import { Storage } from './storage.ts';
 import { Tags } from './tags.ts';
-import { RepositoryList, type Visible } from './visible.ts';
+import { RepositoryList, showsTo, type Visible } from './visible.ts';
 
 export interface OverviewPorts {
   /** A connection that only reads. */
@@ -80,11 +80,11 @@ export class OverviewService implements Overview {
 
   async storage(request: StorageRequest, caller: Caller): Promise<StorageReport> {
     const { access, expiring } = this.#ports;
+    const shows = showsTo(caller, access);
     return await this.#answer(caller, (visible) => ({
       ...this.#storage.report(request, visible),
       expiring: expiring().filter(
-        ({ repository }) =>
-          (request.repo === undefined || request.repo === repository) && access.mayList(caller, repository),
+        ({ repository }) => (request.repo === undefined || request.repo === repository) && shows(repository),
       ),
     }));
   }

@@ -6,7 +6,7 @@ import { type Image, image, json, mediaTypes } from '../../test/support/oci.ts';
 import { type OpenOverview, openOverview } from '../../test/support/overview.ts';
 import { openProjection } from '../../test/support/projections.ts';
 import { A, B, C, CALLER, type OpenRegistry, openRegistry, refusalOf, tag } from '../../test/support/registry.ts';
-import type { AccessPolicy } from '../access/access.ts';
+import type { AccessPolicy, Caller } from '../access/access.ts';
 import { RegistryError } from '../oci/errors.ts';
 import type { Digest, RepositoryName } from '../oci/names.ts';
 import { MemoryDriver } from '../storage/memory/driver.ts';
@@ -220,6 +220,24 @@ test('what the caller may not list changes nothing that the caller sees', async 
   expect(storage.largest.map(({ sharedWith }) => sharedWith)).not.toContain(1);
   expect((await overview.sharers(layer.descriptor.digest as Digest, open, 10, CALLER)).repositories).toEqual([]);
   expect(await refusalOf(overview.tags(hidden, { sort: 'time', offset: 0, limit: 1 }, CALLER))).toBe('name-unknown');
+});
+
+test('a token shows only the repositories that it is for, unless it is for the catalog', async () => {
+  const granted = new Set<string>([open]);
+  let isForCatalog = false;
+  const access: AccessPolicy = {
+    allows: (_, _action, repo) => granted.has(repo),
+    mayPullUnnamed: () => true,
+    mayList: () => true,
+    allowsRegistry: () => isForCatalog,
+  };
+  const { overview, index } = await opened(access);
+  await using _ = index;
+  const grants = { allows: () => true, allowsRegistry: () => true };
+  const token: Caller = { ...CALLER, authority: { kind: 'own-token', identity: { kind: 'anonymous' }, grants } };
+  expect((await overview.totals(token)).repositories).toBe(1);
+  isForCatalog = true;
+  expect((await overview.totals(token)).repositories).toBe(3);
 });
 
 test('tags are sorted by version, described, and without those that attach something', async () => {

@@ -7,6 +7,12 @@ interface Listed {
   readonly name: RepositoryName;
 }
 
+/** Whether a repository is shown to the caller. A token that is not for the catalog shows only the repositories that it is for. */
+export function showsTo(caller: Caller, policy: AccessPolicy): (repo: RepositoryName) => boolean {
+  const mayCatalog = policy.allowsRegistry(caller, 'catalog');
+  return (repo) => policy.allows(caller, 'pull', repo) || (mayCatalog && policy.mayList(caller, repo));
+}
+
 /** The repositories that exist, as they were when something was last committed. */
 export class RepositoryList {
   readonly #statements;
@@ -28,7 +34,8 @@ export class RepositoryList {
       this.#listed = this.#statements.listed.all();
       this.#version = version;
     }
-    const seen = this.#listed.filter(({ name }) => policy.mayList(caller, name));
+    const shows = showsTo(caller, policy);
+    const seen = this.#listed.filter(({ name }) => shows(name));
     return new Visible(seen, seen.length === this.#listed.length);
   }
 }

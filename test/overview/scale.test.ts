@@ -22,7 +22,12 @@ const RUNS = 9;
 const driver = new MemoryDriver();
 const projection = openProjection(driver);
 const newIncarnation = countingIncarnations(Date.now);
-const access: AccessPolicy = { ...openAccess, mayList: (_, repo) => !repo.includes('1') };
+const isSeen = (repo: RepositoryName): boolean => !repo.includes('1');
+const access: AccessPolicy = {
+  ...openAccess,
+  allows: (_, _action, repo) => isSeen(repo),
+  mayList: (_, repo) => isSeen(repo),
+};
 const worlds: OpenOverview[] = [];
 
 const digest = (kind: string, number: number): Digest =>
