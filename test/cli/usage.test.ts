@@ -65,7 +65,10 @@ test('wrong arguments, names, numbers and settings: one line, exit 2', async () 
   const cases: [args: string[], message: string][] = [
     [['bogus'], "unknown command 'bogus'"],
     [['fsck', '--bogus'], "unknown option '--bogus'"],
-    [['log'], "missing required argument 'repo'"],
+    [['log'], 'name a repository, or use --all'],
+    [['backup'], "missing required argument 'place'"],
+    [['backup', 'restore', 'place'], "required option '--to <store>' not specified"],
+    [['backup', 'verify', 'place', '--bogus'], "unknown option '--bogus'"],
     [['history', 'team/app'], "missing required argument 'tag'"],
     [['log', 'a', 'b'], 'too many arguments'],
     [['log', 'team/app', '--from', '0'], 'slot number'],
