@@ -41,7 +41,7 @@ export async function openWorkerStore(config: Config, logs: Logs): Promise<Worke
   const { writes, close: closeSwitch } = await openWriteSwitch(config, opened, logger, ALONE, replication.writes);
   const notes = openClusterNotes({ opened, logs, newId, node, writes }, redis);
   const onAppend = (_: number, repo: RepositoryName, seq: number): void => notes.hint(repo, seq);
-  const { projection } = openSharedProjection({ ...shared, onAppend });
+  const { projection } = openSharedProjection({ ...shared, onAppend, onFound: notes.hint });
   const sessions = openSharedSessions(config, redis, opened, newId, logs);
   const sweepNotes = sweepOf({ opened }, { newest: (repo) => projection.newest(repo), hint: notes.hint });
   const ending = new AbortController();

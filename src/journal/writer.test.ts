@@ -311,6 +311,27 @@ describe('another writer', () => {
     expect(await tagsSetIn(driver)).toEqual(['theirs', 'ours']);
   });
 
+  test('may not have told anyone of its slot, so the one that finds it does', async () => {
+    const [driver, clock] = [new MemoryDriver(), new TestClock()];
+    const { writer, appends, found } = openWriter(driver, clock);
+    await writer.submit(setTags('a'));
+    const rival = openWriter(driver, clock, 1);
+    await rival.writer.submit(setTags('theirs'));
+    expect(rival.found).toEqual([1]);
+    expect(found).toEqual([]);
+    // Once the slot is found there is nothing left to write.
+    await writer.submit({
+      decide: (facts) =>
+        facts.tag('theirs' as Tag) === undefined
+          ? accept(undefined, { type: 'tag.set', tag: 'theirs' as Tag, digest })
+          : accept(undefined),
+    });
+    expect(appends).toEqual([1]);
+    expect(found).toEqual([2]);
+    await writer.submit(setTags('b'));
+    expect(found).toEqual([2]);
+  });
+
   test('may have been killed before its slot was durable: the slot is confirmed before it counts', async () => {
     const driver = new MemoryDriver();
     await writeLog(driver, slotsOf([[{ type: 'repo.deleted' }]]));

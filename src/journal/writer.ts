@@ -53,6 +53,11 @@ export interface WriterPorts {
   readonly node: string;
   /** Called after a slot was written. */
   readonly onAppend: (events: number, repo: RepositoryName, seq: number) => void;
+  /**
+   * Called when the view has slots, up to this one, that `onAppend` may not have been called for: their writer lost the answer of the
+   * store, or its process ended. A client that repeats its write is then acknowledged without another event.
+   */
+  readonly onFound?: (repo: RepositoryName, seq: number) => void;
 }
 
 interface Waiting {
@@ -78,6 +83,8 @@ export class LogWriter {
   #running = false;
   #marks = false;
   #marked = false;
+  /** Whether the view may have got slots, since `onFound` was called, of which no writer tells. */
+  #hasFound = false;
 
   /** @param turns if other threads of this process write to the log */
   constructor(repo: RepositoryName, view: WritableView, ports: WriterPorts, turns?: Turns) {
@@ -137,6 +144,10 @@ export class LogWriter {
   /** When it returns, every command of the group is settled or back in the queue. */
   async #writeGroup(group: readonly Waiting[]): Promise<void> {
     const head = await this.#view.head(group.map(({ command }) => command.needs ?? NOTHING));
+    if (this.#hasFound) {
+      this.#hasFound = false;
+      this.#ports.onFound?.(this.#repo, head.seq);
+    }
     const now = this.#ports.now();
     const { decided, events, left } = await this.#decide(group, head.facts, now);
     // Commands that did not fit come first in the next batch.
@@ -175,12 +186,15 @@ export class LogWriter {
         return;
       }
       await this.#untilAnswered(deadline, () => this.#view.catchUp());
+      this.#hasFound = true;
     } catch (error) {
       if (error instanceof NotDurable) {
         this.#decideAgain(members.filter((waiting) => !isRefused(waiting, error)));
         return;
       }
       for (const waiting of members) waiting.reject(error);
+      // The slot may exist, or appear later.
+      this.#hasFound = true;
       return;
     }
     this.#decideAgain(members);

@@ -23,7 +23,7 @@ export async function wireCluster(ports: ShapePorts, address: RedisAddress): Pro
     // All nodes append to the log, so none knows how many slots follow the last snapshot. A worker checks whether one is due.
     if (seq % SNAPSHOT_SLOTS === 0) void jobs.enqueue({ kind: 'snapshot', repo });
   };
-  const { fold, projection } = openSharedProjection({ ...ports, redis, onAppend });
+  const { fold, projection } = openSharedProjection({ ...ports, redis, onAppend, onFound: notes.hint });
   return {
     projection,
     replayer: projection,

@@ -38,6 +38,7 @@ export async function wireEmbedded(ports: ShapePorts): Promise<Shape> {
       telemetry.appended(events);
       notes.hint(repo, seq);
     },
+    onFound: notes.hint,
     budget: config.viewMemory,
     // A bucket cannot be locked. During a rolling deployment two nodes write to it, so views must look for slots of other processes.
     probe: !opened.isLocked,

@@ -22,6 +22,7 @@ export interface SharedProjectionPorts
   readonly opened: Pick<OpenedStore, 'driver' | 'instance'>;
   readonly redis: RedisConnection;
   readonly onAppend: (events: number, repo: RepositoryName, seq: number) => void;
+  readonly onFound: (repo: RepositoryName, seq: number) => void;
 }
 
 /** Opens the views in Redis, and the views in memory that are used while Redis is unavailable. */
@@ -29,9 +30,9 @@ export function openSharedProjection({ config, logs, telemetry, opened, redis, .
   readonly fold: MemoryProjection;
   readonly projection: RedisProjection;
 } {
-  const { newId, reach, node, onAppend } = ports;
+  const { newId, reach, node, onAppend, onFound } = ports;
   const { driver, instance: store } = opened;
-  const writing = { driver, newId, sleep, reach, node, now: Date.now, onAppend };
+  const writing = { driver, newId, sleep, reach, node, now: Date.now, onAppend, onFound };
   const fold: MemoryProjection = new MemoryProjection({
     ...writing,
     budget: config.viewMemory,

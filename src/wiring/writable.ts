@@ -46,6 +46,7 @@ export async function openAlone(config: Config): Promise<WritableStore> {
     budget: config.viewMemory,
     probe: !opened.isLocked,
     onAppend: (_, repo, seq) => noter.hint(repo, seq),
+    onFound: (repo, seq) => noter.hint(repo, seq),
     onGrowth: () => {},
     onListingFailed: (error) => logListingFailure(base.logs, error),
   });
@@ -65,7 +66,7 @@ export async function openShared(config: Config, address: RedisAddress): Promise
   const shared = { ...base, config, opened, redis, node: OPERATOR };
   const notes = openClusterNotes(shared, redis);
   const onAppend = (_: number, repo: RepositoryName, seq: number): void => notes.hint(repo, seq);
-  const { projection } = openSharedProjection({ ...shared, onAppend });
+  const { projection } = openSharedProjection({ ...shared, onAppend, onFound: notes.hint });
   const close = async (): Promise<void> => {
     await notes.close();
     await redis.close();

@@ -101,6 +101,7 @@ export function startNode(number: number, environment: NodeEnvironment, random: 
     ...{ now, newId, sleep, reach: noCrash, node: machine.name },
     driver: environment.feed?.logs?.(driver, hint) ?? driver,
     onAppend: (_: number, repo: RepositoryName, seq: number) => hint(repo, seq),
+    onFound: hint,
   };
   const redis = new SimulatedRedis(machine, environment, random.chance(0.5) ? 0 : random.between(0, 3_000));
   const fold = new MemoryProjection({

@@ -42,10 +42,13 @@ export interface OpenWriter {
   readonly view: FoldView;
   /** Events of each slot that this writer wrote. */
   readonly appends: number[];
+  /** What `onFound` was called with. */
+  readonly found: readonly number[];
 }
 
 export function openWriter(driver: StorageDriver, clock: TestClock, number = 0): OpenWriter {
   const appends: number[] = [];
+  const found: number[] = [];
   const view = new FoldView(driver);
   const writer = new LogWriter(REPO, view, {
     driver,
@@ -55,8 +58,9 @@ export function openWriter(driver: StorageDriver, clock: TestClock, number = 0):
     reach: noCrash,
     node: `node-${number}`,
     onAppend: (events) => appends.push(events),
+    onFound: (_, seq) => found.push(seq),
   });
-  return { writer, view, appends };
+  return { writer, view, appends, found };
 }
 
 /** Every slot of the log in order, read as another process would. */

@@ -23,8 +23,6 @@ export interface FeedBug {
   readonly newest?: (driver: StorageDriver, newest: Newest) => Newest;
   /** The store of repositories' logs. @param hint tells of a slot */
   readonly logs?: (driver: StorageDriver, hint: Hint) => StorageDriver;
-  /** Writers do not tell of their slots after they have applied them. */
-  readonly isMute?: boolean;
   readonly neverSweeps?: boolean;
 }
 
