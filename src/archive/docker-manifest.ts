@@ -10,7 +10,7 @@ import { blobFile } from './layout.ts';
 
 /** What container engines run; a config of any other type belongs to an artifact. */
 const CONFIG_TYPES = ['application/vnd.oci.image.config.v1+json', 'application/vnd.docker.container.image.v1+json'];
-/** Of more tags, engines get no list: nobody loads them all into an engine. */
+/** With more tags there is no list: an engine would load all of them. */
 const MAX_TAGS = 1_000;
 
 const digest = z.custom<Digest>((value) => typeof value === 'string' && parseDigest(value) !== undefined);

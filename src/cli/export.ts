@@ -4,7 +4,8 @@ import { ulid } from 'ulid';
 import { type ExportPlan, planExport, type Wanted } from '../archive/export-plan.ts';
 import { writeArchive } from '../archive/write-archive.ts';
 import { formatBytes } from '../config/size.ts';
-import { foldLog } from '../journal/log.ts';
+import type { RepositoryState } from '../journal/fold.ts';
+import { foldLog, READ_AHEAD } from '../journal/log.ts';
 import { requireDigest } from '../oci/digest.ts';
 import type { RepositoryName } from '../oci/names.ts';
 import type { Reference } from '../registry/interface.ts';
@@ -31,8 +32,10 @@ export async function exportImages(
   output: Output,
 ): Promise<ExitCode> {
   const wanted = names.map(wantedOf);
-  const states = new Map<RepositoryName, Awaited<ReturnType<typeof foldLog>>['state']>();
-  for (const { repo } of wanted) if (!states.has(repo)) states.set(repo, (await foldLog(reader, repo)).state);
+  const states = new Map<RepositoryName, RepositoryState>();
+  for (const { repo } of wanted) {
+    if (!states.has(repo)) states.set(repo, (await foldLog(reader, repo, READ_AHEAD)).state);
+  }
   const plan = planExport(wanted, states);
   const file = resolve(options.output);
   const bytes = plan.objects.reduce((sum, { size }) => sum + size, 0);
@@ -63,7 +66,7 @@ export async function exportImages(
   }
   const { repositories, tags, manifests } = countsOf(plan);
   await output.line(
-    `${options.output}: ${count(tags, 'tag')} and ${count(manifests, 'other manifest')} of ${count(repositories, 'repository', 'repositories')}, with all that belongs to them ${count(objects, 'object')} of ${formatBytes(bytes)}`,
+    `${options.output}: ${count(tags, 'tag')} and ${count(manifests, 'manifest')} without a tag, of ${count(repositories, 'repository', 'repositories')}; ${count(objects, 'object')} of ${formatBytes(bytes)}`,
   );
   if (plan.absent.length > 0) await output.line('left out, because the registry does not have it:');
   for (const each of plan.absent.slice(0, MAX_LISTED)) await output.line(`  ${each}`);
