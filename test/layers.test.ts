@@ -31,7 +31,7 @@ const LAYERS: Readonly<Record<string, readonly string[]>> = {
   replica: ['feed', 'collection', 'registry', 'projection', 'journal', 'access', 'storage', 'system', 'oci'],
   past: ['registry', 'projection', 'journal', 'access', 'storage', 'system', 'oci'],
   inspection: ['past', 'registry', 'access', 'system', 'oci'],
-  overview: ['inspection', 'past', 'registry', 'projection', 'journal', 'storage', 'access', 'oci'],
+  overview: ['inspection', 'past', 'registry', 'projection', 'journal', 'storage', 'access', 'system', 'oci'],
   quotas: ['collection', 'projection', 'journal', 'access', 'config', 'oci'],
   rules: ['quotas', 'feed', 'past', 'registry', 'access', 'oci'],
   collection: ['system', 'access', 'past', 'registry', 'projection', 'journal', 'storage', 'oci'],

@@ -1,6 +1,7 @@
 import type { Database } from 'bun:sqlite';
-import { readdirSync, rmSync } from 'node:fs';
+import { mkdirSync, readdirSync, rmSync } from 'node:fs';
 import { join } from 'node:path';
+import { PRIVATE_FOLDER } from '../system/private-files.ts';
 import { createIndex } from './schema.ts';
 
 const PREFIX = 'marina-index-';
@@ -9,31 +10,39 @@ const PREFIX = 'marina-index-';
 export class IndexFile {
   readonly path: string;
   readonly writer: Database;
+  readonly #folder: string;
 
-  /**
-   * Makes a new file in a folder, and removes those that killed processes have left there.
-   */
-  constructor(folder: string, uniqueName: string) {
-    removeLeftovers(folder);
-    this.path = join(folder, `${PREFIX}${uniqueName}-${process.pid}`);
+  /** Makes a new file in a new folder below this one, and removes those that killed processes have left there. */
+  constructor(below: string, uniqueName: string) {
+    removeLeftovers(below);
+    this.#folder = join(below, `${PREFIX}${uniqueName}-${process.pid}`);
+    // Names and labels are not for other users of the machine. It fails if the name exists, also as a link that another user has made.
+    mkdirSync(this.#folder, { mode: PRIVATE_FOLDER });
+    this.path = join(this.#folder, 'index');
     this.writer = createIndex(this.path);
   }
 
   close(): void {
     this.writer.close();
-    remove(this.path);
+    rmSync(this.#folder, { recursive: true, force: true });
   }
 }
 
-function removeLeftovers(folder: string): void {
-  for (const name of readdirSync(folder)) {
+function removeLeftovers(below: string): void {
+  for (const name of readdirSync(below)) {
     const pid = /^marina-index-\w+-(\d+)$/.exec(name)?.[1];
     // A process of another container may be alive under a number that this one does not see. It goes on with its open file.
-    if (pid !== undefined && !isAlive(Number(pid))) remove(join(folder, name));
+    if (pid === undefined || isAlive(Number(pid))) continue;
+    try {
+      rmSync(join(below, name), { recursive: true, force: true });
+    } catch {
+      // It belongs to another user.
+    }
   }
 }
 
 function isAlive(pid: number): boolean {
+  // In a container every process has the same number, and this one has no other index.
   if (pid === process.pid) return false;
   try {
     process.kill(pid, 0);
@@ -41,8 +50,4 @@ function isAlive(pid: number): boolean {
   } catch (error) {
     return error instanceof Error && 'code' in error && error.code === 'EPERM';
   }
-}
-
-function remove(path: string): void {
-  for (const ending of ['', '-wal', '-shm']) rmSync(path + ending, { force: true });
 }

@@ -1,0 +1,18 @@
+import { expect, test } from 'bun:test';
+import { mkdirSync, mkdtempSync, readdirSync, rmSync, statSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { dirname, join } from 'node:path';
+import { IndexFile } from './index-file.ts';
+
+test('the file is in a folder of its own that only its owner may read, and goes with it', () => {
+  const below = mkdtempSync(join(tmpdir(), 'index-file-'));
+  const dead = Bun.spawnSync(['true']).pid;
+  mkdirSync(join(below, `marina-index-01ABC-${dead}`, 'inside'), { recursive: true });
+  mkdirSync(join(below, 'marina-index-of-somebody'));
+  const file = new IndexFile(below, '01DEF');
+  expect(statSync(dirname(file.path)).mode & 0o777).toBe(0o700);
+  expect(readdirSync(below).sort()).toEqual([`marina-index-01DEF-${process.pid}`, 'marina-index-of-somebody']);
+  file.close();
+  expect(readdirSync(below)).toEqual(['marina-index-of-somebody']);
+  rmSync(below, { recursive: true });
+});
