@@ -76,8 +76,8 @@ export interface OpenHolds extends Pick<HoldPorts, 'hold' | 'release'> {
 }
 
 /**
- * Opens what a backup needs to write to the store that it reads: its hold. Beside a server that has the folder the server writes it.
- * If no server has it, this process holds the folder, so that none is started until the backup has ended.
+ * Opens what a backup needs to write to the store that it reads: its hold. If a server has the folder, the server writes it. If none has,
+ * this process has the folder only while it writes, so that a server can be started meanwhile.
  * @param place of the store
  * @throws StoreRefused in one line
  */
@@ -86,9 +86,25 @@ export async function openHolds(config: Config, place: string): Promise<OpenHold
   // Requests come first.
   setPriority(constants.priority.PRIORITY_LOW);
   const isAlone = config.redisUrl === undefined && config.storageDriver === 'filesystem';
-  const opened = isAlone ? await openUnlessServed(config, place) : await openStore(config, true, silent());
-  if (opened === undefined) return throughServer(place);
-  return { ...directly(opened.driver), close: () => opened.close() };
+  if (!isAlone) {
+    const opened = await openStore(config, true, silent());
+    return { ...directly(opened.driver), close: () => opened.close() };
+  }
+  // What a power cut took is recovered before the logs are read.
+  await (await openUnlessServed(config, place))?.close();
+  const through = async <T>(work: (holds: Omit<OpenHolds, 'close'>) => Promise<T>): Promise<T> => {
+    const opened = await openUnlessServed(config, place);
+    try {
+      return await work(opened === undefined ? throughServer(place) : directly(opened.driver));
+    } finally {
+      await opened?.close();
+    }
+  };
+  return {
+    hold: (id, content) => through((holds) => holds.hold(id, content)),
+    release: (id) => through((holds) => holds.release(id)),
+    close: async () => {},
+  };
 }
 
 /** @returns undefined if a server has the folder */
@@ -115,11 +131,10 @@ function directly(driver: ObjectStore): Omit<OpenHolds, 'close'> {
   };
 }
 
-/** The server may be restarted during a backup. */
-function throughServer(place: string): OpenHolds {
+function throughServer(place: string): Omit<OpenHolds, 'close'> {
   const whileWritable = async (work: (server: ControlClient) => Promise<void>): Promise<boolean> => {
     const server = await ControlClient.connect(place);
-    // Without a server nothing is collected.
+    // It has just ended. Without a server nothing is collected.
     if (server === undefined) return false;
     try {
       await work(server);
@@ -132,6 +147,5 @@ function throughServer(place: string): OpenHolds {
   return {
     hold: (id, content) => whileWritable((server) => server.renewHold(id, content)),
     release: async (id) => void (await whileWritable((server) => server.release(id))),
-    close: async () => {},
   };
 }

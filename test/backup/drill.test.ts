@@ -62,6 +62,17 @@ interface Begun {
   readonly before: ReadonlyMap<string, number>;
 }
 
+/** Like a service manager. A backup that found no server has the folder for a moment. */
+async function restarted(): Promise<Server> {
+  for (let attempt = 1; ; attempt++) {
+    try {
+      return await startServer(SETTINGS);
+    } catch (error) {
+      if (attempt === 5 || !String(error).includes('in use by another Marina')) throw error;
+    }
+  }
+}
+
 async function beginAndKill(round: number): Promise<Begun> {
   const name = `round-${round}`;
   const before = new Map(REPOSITORIES.map((repo) => [repo, slotsOf(STORAGE_PATH, repo).length]));
@@ -75,7 +86,7 @@ async function beginAndKill(round: number): Promise<Begun> {
   if (killsBackup) process_.kill('SIGKILL');
   if (killsServer) {
     await server.kill();
-    server = await startServer(SETTINGS);
+    server = await restarted();
   }
   await process_.exited;
   const failure = await new Response(process_.stderr).text();
