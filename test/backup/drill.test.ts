@@ -7,10 +7,10 @@ import { eventually } from '../support/eventually.ts';
 import { image, pushImage } from '../support/oci.ts';
 import { cleanUp, freePort, removeFolder, type Server, startServer, temporaryFolder } from '../support/server.ts';
 
-const TIMES = Number(process.env.BACKUP_TIMES ?? 6);
+const TIMES = Number(process.env.BACKUP_TIMES ?? 4);
 const REPOSITORIES = ['drill/a', 'drill/b', 'drill/c'];
 /** How many images there are at first. */
-const IMAGES = 60;
+const IMAGES = 40;
 /** About the longest time that a backup takes here, in milliseconds: it is killed within it. */
 const BACKUP_MS = 1_500;
 const RESTARTED_WITHIN_MS = 60_000;
