@@ -166,8 +166,11 @@ test('a place that cannot be used is refused in one line', async () => {
   const other = join(folder, 'full');
   mkdirSync(other);
   writeFileSync(join(other, 'something'), 'else');
+  const onlyTemporary = join(folder, 'temporary');
+  mkdirSync(join(onlyTemporary, 'tmp', 'session'), { recursive: true });
   for (const [place, reason] of [
     [other, 'has other content and no backups'],
+    [onlyTemporary, 'has other content and no backups'],
     [STORAGE_PATH, 'overlaps with'],
     [join(STORAGE_PATH, 'backups'), 'overlaps with'],
     [folder, 'overlaps with'],
@@ -177,7 +180,9 @@ test('a place that cannot be used is refused in one line', async () => {
     expect([code, stdout, linesOf(stderr)]).toEqual([2, '', [expect.stringContaining(reason)]]);
   }
   expect((await backup('verify', other)).stderr).toContain('is no place with backups');
-  expect((await backup('restore', PLACE, '--to', other)).stderr).toContain('is not empty');
+  for (const target of [other, onlyTemporary])
+    expect((await backup('restore', PLACE, '--to', target)).stderr).toContain('is not empty');
+  expect(readdirSync(join(onlyTemporary, 'tmp'))).toEqual(['session']);
   expect((await backup(PLACE, '--name', 'Not A Name')).code).toBe(2);
   expect((await backup('verify', PLACE, '--sample', '500%')).code).toBe(2);
   expect((await backup('restore', PLACE, '--to', join(folder, 'x'), '--name', 'none')).code).toBe(1);

@@ -1,5 +1,5 @@
 import { afterAll, describe, expect, test } from 'bun:test';
-import { existsSync, mkdirSync, readdirSync, statSync, writeFileSync } from 'node:fs';
+import { existsSync, mkdirSync, readdirSync, statSync, symlinkSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { ulid } from 'ulid';
 import { cleanUp, temporaryFolder } from '../../../test/support/server.ts';
@@ -77,11 +77,45 @@ describe('a folder archive', () => {
 
   test('is written by one process at a time, and removes what an earlier one left unfinished, but no reserve', async () => {
     const { root, archive } = opened();
+    await archive.write('a/1', new Uint8Array([1]));
     expect(() => opened(true, root)).toThrow('is in use by another process of Marina');
     await archive.close();
-    for (const name of ['left', 'reserve']) writeFileSync(join(root, 'tmp', name), 'x');
-    await opened(true, root).archive.close();
+    for (const name of [ulid(), 'reserve']) writeFileSync(join(root, 'tmp', name), 'x');
+    const again = opened(true, root).archive;
+    await again.write('a/2', new Uint8Array([1]));
+    await again.close();
     expect(readdirSync(join(root, 'tmp'))).toEqual(['reserve']);
+  });
+
+  test('keeps files of others in tmp, and is not empty if it has some', async () => {
+    const root = join(temporaryFolder('archive'), 'foreign');
+    mkdirSync(join(root, 'tmp', 'session'), { recursive: true });
+    writeFileSync(join(root, 'tmp', 'session', 'file'), 'x');
+    const { archive } = opened(true, root);
+    expect(await archive.isEmpty()).toBe(false);
+    await archive.write('a/1', new Uint8Array([1]));
+    await archive.close();
+    expect(readdirSync(join(root, 'tmp', 'session'))).toEqual(['file']);
+  });
+
+  test('counts files that an earlier process left in tmp as nothing', async () => {
+    const { root, archive } = opened();
+    mkdirSync(join(root, 'tmp'));
+    for (const name of [ulid(), 'reserve']) writeFileSync(join(root, 'tmp', name), 'x');
+    expect(await archive.isEmpty()).toBe(true);
+    await archive.close();
+  });
+
+  test('does not write through a link in place of tmp', async () => {
+    const { root, archive } = opened();
+    const elsewhere = temporaryFolder('elsewhere');
+    const left = ulid();
+    writeFileSync(join(elsewhere, left), 'x');
+    symlinkSync(elsewhere, join(root, 'tmp'));
+    expect(await archive.isEmpty()).toBe(false);
+    await expect(archive.write('a/1', new Uint8Array([1]))).rejects.toThrow('is a link, not a folder');
+    await archive.close();
+    expect(readdirSync(elsewhere)).toEqual([left]);
   });
 
   test('that is only read is not made, and must be a folder', async () => {

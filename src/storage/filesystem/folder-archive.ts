@@ -5,6 +5,7 @@ import {
   constants,
   existsSync,
   fsyncSync,
+  lstatSync,
   openSync,
   readdirSync,
   readFileSync,
@@ -16,6 +17,7 @@ import {
 import { dirname, join } from 'node:path';
 import { algorithmOf, digestFromHex, digestOf } from '../../oci/digest.ts';
 import { RegistryError } from '../../oci/errors.ts';
+import { parseIncarnation } from '../../oci/names.ts';
 import { loadLibc } from '../../system/libc.ts';
 import { makePrivateFolder, PRIVATE_FILE } from '../../system/private-files.ts';
 import type { Archive, Copy } from '../archive.ts';
@@ -35,13 +37,16 @@ import { canSyncAtOnce, FileSystem } from './wal/file-system.ts';
 const SMALL_BYTES = 1024 * 1024;
 
 /** Entries of a folder that count as nothing: of the file system, of an archive, and of a server that never had a store there. */
-const NOTHING: ReadonlySet<string> = new Set(['lost+found', 'lock', 'tmp']);
+const NOTHING: ReadonlySet<string> = new Set(['lost+found', 'lock']);
+/** The folder of temporary files. */
+const TEMPORARY = 'tmp';
 
 export interface FolderArchiveOptions {
   /** Absolute path. */
   readonly root: string;
   /** false: nothing is written, not even a missing folder. */
   readonly writable: boolean;
+  /** ULIDs. */
   readonly uniqueName: () => string;
 }
 
@@ -56,6 +61,8 @@ export class FolderArchive implements Archive {
   readonly #uniqueName: () => string;
   /** undefined if one call cannot sync everything. Then each file is synced when it is written. */
   readonly #fileSystem: FileSystem | undefined;
+  /** Whether the folder of temporary files is there, without those of earlier processes. */
+  #isPrepared = false;
 
   private constructor({ root, writable, uniqueName }: FolderArchiveOptions, lock: FolderLock | undefined) {
     this.place = root;
@@ -66,7 +73,8 @@ export class FolderArchive implements Archive {
   }
 
   /**
-   * Opens a folder. If it is to be written, makes it if it is missing, and locks it.
+   * Opens a folder. If it is to be written, makes it if it is missing, and locks it. Nothing else in it is changed before the first write:
+   * the caller may yet find out that the folder is not ours.
    * @throws StoreRefused in one line: it cannot be used, or another process holds it
    */
   static open(options: FolderArchiveOptions): FolderArchive {
@@ -81,7 +89,6 @@ export class FolderArchive implements Archive {
       accessSync(root, constants.R_OK | constants.W_OK | constants.X_OK);
       const lock = FolderLock.take(root);
       if (lock === undefined) throw new StoreRefused(`${root} is in use by another process of Marina`);
-      emptyTemporary(root);
       return new FolderArchive(options, lock);
     } catch (error) {
       if (error instanceof StoreRefused) throw error;
@@ -90,7 +97,9 @@ export class FolderArchive implements Archive {
   }
 
   async isEmpty(): Promise<boolean> {
-    return readdirSync(this.place).every((name) => NOTHING.has(name));
+    return readdirSync(this.place).every(
+      (name) => NOTHING.has(name) || (name === TEMPORARY && hasNothingForeign(join(this.place, name))),
+    );
   }
 
   read(key: Key): Promise<Uint8Array | undefined> {
@@ -140,8 +149,9 @@ export class FolderArchive implements Archive {
 
   /** Gives a file its name once its bytes are written. @param fill returns false to discard the file */
   async #withTemporary(key: Key, fill: (descriptor: number) => boolean | Promise<boolean>): Promise<boolean> {
-    const temporary = join(this.place, 'tmp', this.#uniqueName());
+    const temporary = join(this.place, TEMPORARY, this.#uniqueName());
     try {
+      this.#prepare();
       const descriptor = openSync(temporary, 'wx', PRIVATE_FILE);
       let isKept: boolean;
       try {
@@ -159,6 +169,15 @@ export class FolderArchive implements Archive {
     } catch (error) {
       throw isFull(error) ? this.#full(error) : error;
     }
+  }
+
+  #prepare(): void {
+    if (this.#isPrepared) return;
+    const folder = join(this.place, TEMPORARY);
+    makePrivateFolder(folder);
+    if (!lstatSync(folder).isDirectory()) throw new StoreRefused(`${folder} is a link, not a folder: remove it`);
+    for (const name of readdirSync(folder)) if (isLeft(folder, name)) unlinkSync(join(folder, name));
+    this.#isPrepared = true;
   }
 
   #name(temporary: string, path: string): void {
@@ -199,12 +218,17 @@ export class FolderArchive implements Archive {
   }
 }
 
-/** Makes the folder of temporary files, or removes those of an earlier process. */
-function emptyTemporary(root: string): void {
-  const folder = join(root, 'tmp');
-  if (!existsSync(folder)) makePrivateFolder(folder);
-  // A server's reserve stays: this may turn out to be the data folder of one.
-  else for (const name of readdirSync(folder)) if (name !== 'reserve') rmSync(join(folder, name), { recursive: true });
+/** Whether a folder of temporary files has none that Marina did not write. */
+function hasNothingForeign(folder: string): boolean {
+  // A server's reserve: this may turn out to be its data folder.
+  return (
+    lstatSync(folder).isDirectory() && readdirSync(folder).every((name) => name === 'reserve' || isLeft(folder, name))
+  );
+}
+
+/** Whether an entry is a temporary file of an earlier process. */
+function isLeft(folder: string, name: string): boolean {
+  return parseIncarnation(name) !== undefined && lstatSync(join(folder, name)).isFile();
 }
 
 function reasonOf(root: string, error: unknown): string {
