@@ -1,5 +1,5 @@
 import type { z } from 'zod';
-import type { Incarnation, RepositoryName } from '../oci/names.ts';
+import type { Digest, Incarnation, RepositoryName } from '../oci/names.ts';
 import type { ReplicationSource } from './interface.ts';
 import {
   type CollectionAnswer,
@@ -46,7 +46,7 @@ export interface SourceBytes {
   readonly chunks: AsyncIterable<Uint8Array>;
 }
 
-/** The source of a replica, over HTTP. Redirects are not followed, except to the bytes of a blob. */
+/** The source of a replica, over HTTP. Redirects are not followed, except to the bytes of an object or blob in the source's store. */
 export class HttpSource implements ReplicationSource {
   readonly url: string;
   readonly #settings: HttpSourceSettings;
@@ -88,16 +88,19 @@ export class HttpSource implements ReplicationSource {
 
   /** Opens an object of the source. @returns undefined if it does not exist @throws SourceAway, SourceRefused */
   open(inc: Incarnation, signal?: AbortSignal): Promise<SourceBytes | undefined> {
-    return this.#bytes(`/api/v1/replication/objects/${inc}`, {}, signal);
+    return this.#stored(`/api/v1/replication/objects/${inc}`, signal);
   }
 
-  /** Opens a resource of `/v2/`, as any client does. @returns undefined for 404 @throws SourceAway, SourceRefused */
-  pull(
-    path: string,
-    headers: Readonly<Record<string, string>>,
-    signal?: AbortSignal,
-  ): Promise<SourceBytes | undefined> {
-    return this.#bytes(`/v2/${path}`, headers, signal);
+  /** Opens a blob of `/v2/`, as any client does. @returns undefined for 404 @throws SourceAway, SourceRefused */
+  pullBlob(repo: RepositoryName, digest: Digest, signal?: AbortSignal): Promise<SourceBytes | undefined> {
+    return this.#stored(`/v2/${repo}/blobs/${digest}`, signal);
+  }
+
+  /** Opens a manifest of `/v2/`, as any client does. @returns undefined for 404 @throws SourceAway, SourceRefused */
+  async pullManifest(repo: RepositoryName, reference: string, signal?: AbortSignal): Promise<SourceBytes | undefined> {
+    const path = `/v2/${repo}/manifests/${reference}`;
+    const stop = stopOf(signal);
+    return await bytesOf(await this.#request(path, { accept: '*/*' }, stop.signal), path, stop);
   }
 
   /** HEAD of a resource of `/v2/`. @returns undefined for 404 @throws SourceAway, SourceRefused */
@@ -112,36 +115,24 @@ export class HttpSource implements ReplicationSource {
     return response.headers;
   }
 
-  async #bytes(
-    path: string,
-    headers: Readonly<Record<string, string>>,
-    signal?: AbortSignal,
-  ): Promise<SourceBytes | undefined> {
-    const stop = new AbortController();
-    const all = signal === undefined ? stop.signal : AbortSignal.any([signal, stop.signal]);
-    const first = await this.#request(path, headers, all);
+  /** Opens what the source may have in an object store, to which it redirects. */
+  async #stored(path: string, signal?: AbortSignal): Promise<SourceBytes | undefined> {
+    const stop = stopOf(signal);
+    const first = await this.#request(path, {}, stop.signal);
     const location = first.headers.get('location');
-    const response =
-      first.status === 307 && location !== null ? await this.#follow(first, location, headers, all) : first;
-    if (response.status === 404) return await discarded(response);
-    if (response.status !== 200) throw await unexpected(response, path);
-    const length = response.headers.get('content-length');
-    return {
-      size: length === null ? undefined : Number(length),
-      headers: response.headers,
-      chunks: chunksOf(response, stop),
-    };
+    const response = first.status === 307 && location !== null ? await this.#follow(first, location, stop) : first;
+    return await bytesOf(response, path, stop);
   }
 
   /** To the object store of the source, which gets no credentials. */
-  async #follow(
-    first: Response,
-    location: string,
-    headers: Readonly<Record<string, string>>,
-    signal: AbortSignal,
-  ): Promise<Response> {
+  async #follow(first: Response, location: string, stop: Stop): Promise<Response> {
     await discarded(first);
-    return await this.#fetch(new URL(location, this.url).href, headers, signal, ANSWER_WITHIN_MS);
+    const target = URL.parse(location, this.url);
+    // Bun's fetch also reads files of this machine (file:) and buckets with this machine's credentials (s3:).
+    const isAllowed = target?.protocol === 'https:' || (target?.protocol === 'http:' && this.url.startsWith('http:'));
+    if (target === null || !isAllowed)
+      throw new SourceRefused(`the source redirects to ${target?.protocol ?? 'no valid URL'}, which is not followed`);
+    return await this.#fetch(target.href, {}, stop.signal, ANSWER_WITHIN_MS);
   }
 
   async #ask<T>(path: string, schema: z.ZodType<T>, signal?: AbortSignal, wait = 0): Promise<T> {
@@ -189,6 +180,30 @@ export class HttpSource implements ReplicationSource {
   }
 }
 
+/** Ends a request: when its caller does, or when its bytes stand still. */
+interface Stop {
+  readonly signal: AbortSignal;
+  readonly abort: () => void;
+}
+
+function stopOf(signal: AbortSignal | undefined): Stop {
+  const own = new AbortController();
+  const all = signal === undefined ? own.signal : AbortSignal.any([signal, own.signal]);
+  return { signal: all, abort: () => own.abort() };
+}
+
+/** @returns undefined for 404 */
+async function bytesOf(response: Response, path: string, stop: Stop): Promise<SourceBytes | undefined> {
+  if (response.status === 404) return await discarded(response);
+  if (response.status !== 200) throw await unexpected(response, path);
+  const length = response.headers.get('content-length');
+  return {
+    size: length === null ? undefined : Number(length),
+    headers: response.headers,
+    chunks: chunksOf(response, stop),
+  };
+}
+
 function queryOf(fields: Readonly<Record<string, string | number | undefined>>): string {
   const query = new URLSearchParams();
   for (const [name, value] of Object.entries(fields)) if (value !== undefined) query.set(name, String(value));
@@ -207,7 +222,7 @@ async function parsed<T>(response: Response, schema: z.ZodType<T>): Promise<T> {
 async function readAll(response: Response): Promise<Uint8Array> {
   const chunks: Uint8Array[] = [];
   let length = 0;
-  for await (const chunk of chunksOf(response, new AbortController())) {
+  for await (const chunk of chunksOf(response, stopOf(undefined))) {
     length += chunk.length;
     if (length > MAX_ANSWER_BYTES) throw new SourceRefused(`the answer of ${response.url} is too long`);
     chunks.push(chunk);
@@ -225,7 +240,7 @@ function jsonOf(bytes: Uint8Array): unknown {
 }
 
 /** @param stop ends the request when the bytes stand still. @throws SourceAway */
-async function* chunksOf(response: Response, stop: AbortController): AsyncGenerator<Uint8Array> {
+async function* chunksOf(response: Response, stop: Pick<Stop, 'abort'>): AsyncGenerator<Uint8Array> {
   const { body } = response;
   if (body === null) return;
   const reader = body.getReader();

@@ -1,6 +1,6 @@
 import { createHash } from 'node:crypto';
 import type { Caller } from '../access/access.ts';
-import { algorithmOf, DEFAULT_ALGORITHM, digestFromHex, digestOf, parseDigest } from '../oci/digest.ts';
+import { algorithmOf, digestFromHex, digestOf, parseDigest } from '../oci/digest.ts';
 import { RegistryError } from '../oci/errors.ts';
 import type { Digest, RepositoryName } from '../oci/names.ts';
 import type { Blob, Manifest, Reference } from '../registry/interface.ts';
@@ -18,7 +18,7 @@ const AWAY_MS = 5_000;
 const MAX_MANIFEST_BYTES = 4 * 1024 * 1024;
 
 export interface SourceContentPorts {
-  readonly source: Pick<HttpSource, 'url' | 'pull' | 'resolve'>;
+  readonly source: Pick<HttpSource, 'url' | 'pullBlob' | 'pullManifest' | 'resolve'>;
   /** Whether this replica once had everything that the source had. */
   readonly isComplete: () => Promise<boolean>;
   /** Milliseconds. */
@@ -38,8 +38,8 @@ export class SourceContent {
   /** Its stream breaks off at the end if the bytes do not match the digest, so that no client takes it for complete. */
   async blob(repo: RepositoryName, digest: Digest, caller: Caller): Promise<Blob | undefined> {
     const { source } = this.#ports;
-    const path = `${repo}/blobs/${digest}`;
-    const first = await this.#ask((signal) => source.pull(path, {}, signal), caller);
+    const pull = (signal: AbortSignal): Promise<SourceBytes | undefined> => source.pullBlob(repo, digest, signal);
+    const first = await this.#ask(pull, caller);
     if (first === undefined) return undefined;
     // A proxy may have taken the length away.
     const size = first.size ?? (await this.blobSize(repo, digest, caller));
@@ -49,7 +49,7 @@ export class SourceContent {
       const bytes = unread;
       unread = undefined;
       const opened = async (): Promise<SourceBytes> => {
-        const again = bytes ?? (await this.#ask((signal) => source.pull(path, {}, signal), caller));
+        const again = bytes ?? (await this.#ask(pull, caller));
         if (again === undefined) throw invalid(digest);
         return again;
       };
@@ -69,15 +69,16 @@ export class SourceContent {
     const { source } = this.#ports;
     const name = reference.kind === 'tag' ? reference.tag : reference.digest;
     const read = async (signal: AbortSignal): Promise<Manifest | undefined> => {
-      const found = await source.pull(`${repo}/manifests/${name}`, { accept: '*/*' }, signal);
+      const found = await source.pullManifest(repo, name, signal);
       if (found === undefined) return undefined;
       const bytes = await allOf(found);
       const expected =
         reference.kind === 'digest' ? reference.digest : parseDigest(found.headers.get('docker-content-digest') ?? '');
-      const digest = digestOf(expected === undefined ? DEFAULT_ALGORITHM : algorithmOf(expected), bytes);
-      if (expected !== undefined && digest !== expected) throw invalid(expected);
+      if (expected === undefined)
+        throw new RegistryError('unavailable', 'the source sent a manifest without its digest');
+      if (digestOf(algorithmOf(expected), bytes) !== expected) throw invalid(expected);
       const mediaType = found.headers.get('content-type') ?? '';
-      return { bytes, descriptor: { mediaType, digest, size: bytes.length } };
+      return { bytes, descriptor: { mediaType, digest: expected, size: bytes.length } };
     };
     return await this.#ask(read, caller);
   }
