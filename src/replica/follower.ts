@@ -13,7 +13,7 @@ import { requireFollowable, requireSameHistory } from './check-source.ts';
 import type { LogCopier, Targets } from './copy-logs.ts';
 import type { ReplicaIdentity } from './identity.ts';
 import type { ReplicationSource } from './interface.ts';
-import { type MirrorPorts, mirrorCollections } from './mirror-collections.ts';
+import { mirrorCollections } from './mirror-collections.ts';
 import { MAX_WAIT_MS } from './protocol.ts';
 import { SourceAway, SourceRefused } from './source-errors.ts';
 import { createStoreSlots, decodeFollowing, type StoreLogCopy } from './store-log.ts';
@@ -36,9 +36,7 @@ export type FollowingState =
   | { readonly kind: 'refused'; readonly error: Error };
 
 export interface FollowerPorts {
-  readonly driver: Pick<MirrorPorts['driver'], 'list' | 'read' | 'create' | 'delete'> &
-    Pick<Durability, 'confirm'> &
-    ObjectStore;
+  readonly driver: Pick<Durability, 'confirm'> & ObjectStore;
   readonly source: ReplicationSource;
   readonly identity: ReplicaIdentity;
   readonly logs: Pick<LogCopier, 'copy'>;
@@ -51,6 +49,9 @@ export interface FollowerPorts {
   readonly robotsChanged: () => Promise<void>;
   /** Called before objects are deleted. */
   readonly deleting: () => void;
+  /** As in MirrorPorts. */
+  readonly refusedLists: () => void;
+  readonly yieldToRequests: () => Promise<void>;
   /** Called with the lineage of the source each time it was checked. */
   readonly checked: (lineage: readonly Incarnation[]) => void;
   /** Called when the state changes. */
@@ -185,10 +186,10 @@ export class Follower {
   }
 
   async #mirrorIfDue(signal: AbortSignal): Promise<void> {
-    const { now, source, driver, deleting, sleep } = this.#ports;
+    const { now } = this.#ports;
     if (this.#mirroredAt !== undefined && now() - this.#mirroredAt < MIRROR_EVERY_MS) return;
     const copyAllLogs = (): Promise<void> => this.#copyAllLogs(signal);
-    await mirrorCollections({ driver, source, copyAllLogs, deleting, sleep }, signal);
+    await mirrorCollections({ ...this.#ports, copyAllLogs }, signal);
     this.#mirroredAt = now();
   }
 

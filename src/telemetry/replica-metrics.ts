@@ -13,6 +13,7 @@ export interface ReplicaCounters {
   readonly slots: (slots: number, events: number) => void;
   readonly bytes: (bytes: number) => void;
   readonly missing: () => void;
+  readonly refusedLists: () => void;
 }
 
 /** How far a replica is. There are no series without REPLICA_OF. */
@@ -64,7 +65,13 @@ export class ReplicaMetrics {
       help: 'Objects that logs link and that the source does not have, or has damaged.',
       registers,
     });
+    const refusedLists = new Counter({
+      name: 'marina_replica_refused_lists_total',
+      help: 'How often nothing was deleted, because a list of deleted objects of the source named some that logs link here.',
+      registers,
+    });
     return {
+      refusedLists: () => refusedLists.inc(),
       slots: (copied, events) => {
         slots.inc(copied);
         changes.inc(events);

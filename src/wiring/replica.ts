@@ -1,5 +1,6 @@
 import type { RobotsLog } from '../access/robots/log.ts';
 import { RobotsView } from '../access/robots/view.ts';
+import { createPacer } from '../collection/pace.ts';
 import type { Config } from '../config.ts';
 import { encodeNotesSnapshot } from '../feed/notes/snapshot.ts';
 import { NotesView } from '../feed/notes/view.ts';
@@ -38,6 +39,8 @@ import type { OpenedStore } from './store.ts';
 const WATCH_EVERY_MS = 2_000;
 /** How long a follower may take to stop. */
 const STOP_WITHIN_MS = 15_000;
+/** Logs are folded and links looked at in pieces of two milliseconds, so that requests do not wait. */
+const PACE = { busy: 2, rest: (): Promise<void> => sleep(1) };
 
 export interface ReplicaPorts {
   readonly config: Config;
@@ -219,6 +222,8 @@ function startFollowing(source: HttpSource, ports: ReplicaPorts & FollowingPorts
     // Other threads notice that this one has read more (RobotsHead).
     robotsChanged: () => robots.view.refresh(),
     deleting: () => bytes.forget(),
+    refusedLists: counters.refusedLists,
+    yieldToRequests: createPacer({ ...PACE, now: () => performance.now() }),
     checked: (lineage) => void remember(driver, { lineage: [...lineage] }, logger),
     became: (state) => {
       if (status.became(state)) void remember(driver, { complete: new Date().toISOString() }, logger);

@@ -130,6 +130,8 @@ export interface Run {
   /** Why it ended before it had everything. */
   readonly failure: Error | undefined;
   readonly state: Follower['state'];
+  /** How often lists of the source were refused. */
+  readonly refusedLists: number;
 }
 
 /** Follows until the replica has everything, or until it fails. */
@@ -144,6 +146,7 @@ export async function follow(
   const robots = new RobotsView(driver);
   const end = new AbortController();
   let failure: Error | undefined;
+  let refusedLists = 0;
   const rightBytes = new ByteCopier({
     ...{ driver, source, instance: identity.instance, now: clock.now },
     copied: () => {},
@@ -164,6 +167,8 @@ export async function follow(
     noted: async () => {},
     robotsChanged: async () => {},
     deleting: () => rightBytes.forget(),
+    refusedLists: () => void refusedLists++,
+    yieldToRequests: async () => {},
     checked: () => {},
     became: (state) => {
       if (state.kind === 'following' && state.isCurrent && robots.seq >= source.robots) end.abort();
@@ -177,5 +182,5 @@ export async function follow(
     sleep: clock.sleep,
   });
   await follower.run(end.signal);
-  return { failure, state: follower.state };
+  return { failure, state: follower.state, refusedLists };
 }
