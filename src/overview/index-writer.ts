@@ -266,13 +266,14 @@ export class IndexWriter {
   #putManifest(repo: Repository, { digest, inc, size, mediaType, refs, at, ...record }: PutManifest): void {
     const { artifactType, subject, annotations = {} } = record;
     this.#link(repo, digest, size, inc);
-    const { totalOf, putManifest } = this.#statements;
+    const { totalOf, putManifest, labelsPutAt } = this.#statements;
     const total = refs.reduce((sum, ref) => sum + (totalOf.get({ repo: repo.id, digest: ref })?.total ?? 0), size);
     const kind = contentKindOf({ mediaType, artifactType, layers: [{ mediaType: '', annotations }] });
     putManifest.run({
       ...{ repo: repo.id, digest, inc, size, total, mediaType, kind, at },
       ...{ artifactType: artifactType ?? null, subject: subject ?? null },
     });
+    labelsPutAt.run({ repo: repo.id, digest, at });
   }
 
   #deleteManifest(repo: Repository, digest: Digest, inc: Incarnation): void {
@@ -434,7 +435,10 @@ function prepare(database: Database) {
       'INSERT INTO label_text (rowid, key, value) VALUES ($id, $key, $value)',
     ),
     labelOf: of<never, { id: number; label: number }>(
-      'INSERT OR IGNORE INTO label_of (manifest, label) VALUES ($id, $label)',
+      'INSERT OR IGNORE INTO label_of (manifest, label, put_at) SELECT id, $label, put_at FROM manifest WHERE id = $id',
+    ),
+    labelsPutAt: of<never, { repo: number; digest: string; at: number }>(
+      'UPDATE label_of SET put_at = $at WHERE manifest = (SELECT id FROM manifest WHERE repo = $repo AND digest = $digest)',
     ),
     labelsOf: of<{ id: number; key: string; value: string }, { manifest: number }>(
       'SELECT l.id, l.key, l.value FROM label_of o JOIN label l ON l.id = o.label WHERE o.manifest = $manifest',

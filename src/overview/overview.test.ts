@@ -169,6 +169,23 @@ describe('a search', () => {
     expect(found(blob).sort()).toEqual([`${hidden}@blob`, `${open}@blob`].sort());
   });
 
+  test('shows the manifest with a label that was pushed last', async () => {
+    const { overview, index, registry, clock, ...world } = await opened();
+    await using _ = index;
+    const [one, other] = [1, 2].map((layers) =>
+      image({ layers: [json({ layers }, mediaTypes.layer)], annotations: { 'com.example.team': 'crimson' } }),
+    );
+    if (one === undefined || other === undefined) return expect.unreachable();
+    for (const each of [one, other]) {
+      clock.advance(1_000);
+      await push({ ...world, registry, clock }, B, each, 'one');
+      index.changed(B);
+      await index.settled();
+      const { hits } = await overview.search(asked('crimson'), CALLER);
+      expect(hits).toMatchObject([{ kind: 'label', repository: B, digest: each.descriptor.digest as Digest }]);
+    }
+  });
+
   test('finds a push at once, and what is deleted no more', async () => {
     const { overview, index, registry, ...world } = await opened();
     await using _ = index;

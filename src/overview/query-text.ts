@@ -2,14 +2,14 @@
 export interface Query {
   /** In lower case, without duplicates. All of them must be found. */
   readonly words: readonly string[];
-  /** The beginning of a digest: `sha256:` or `sha512:` and hexadecimal digits, or only the digits. */
+  /** The beginning of a digest: at least six hexadecimal digits, with or without `sha256:` or `sha512:` before them. */
   readonly digest: string | undefined;
 }
 
 const MAX_CHARACTERS = 256;
 const MAX_WORDS = 8;
-/** Fewer digits would be found in half of all names. */
-const DIGEST = /^(?:sha(?:256|512):[a-f0-9]{0,128}|[a-f0-9]{6,128})$/;
+/** Fewer digits would be found in half of all names, and in too many digests. */
+const DIGEST = /^(?:sha(?:256|512):)?[a-f0-9]{6,128}$/;
 /** `team/app:v1`, `team/app@sha256:…` */
 const ADDRESS =
   /^(?<repository>[a-z0-9][a-z0-9._/-]*)(?::(?<tag>[\w.-]+))?(?:@(?<digest>sha(?:256|512):[a-f0-9]{0,128}))?$/;
@@ -27,7 +27,7 @@ export function parseQuery(text: string): Query {
     // A short number of a commit may be a tag, too.
     if (/^sha(?:256|512):/.test(part)) continue;
     const address = ADDRESS.exec(part)?.groups;
-    digest ??= address?.digest;
+    if (address?.digest !== undefined && DIGEST.test(address.digest)) digest ??= address.digest;
     const words = address?.repository === undefined ? [part] : [address.repository, address.tag ?? ''];
     for (const word of words) if (word !== '') found.add(word);
   }

@@ -93,8 +93,14 @@ CREATE TABLE push (repo INTEGER NOT NULL, day INTEGER NOT NULL, pushes INTEGER N
 
 -- Labels and annotations of manifests.
 CREATE TABLE label (id INTEGER PRIMARY KEY, repo INTEGER NOT NULL, key TEXT NOT NULL, value TEXT NOT NULL, UNIQUE (repo, key, value));
-CREATE TABLE label_of (manifest INTEGER NOT NULL, label INTEGER NOT NULL, PRIMARY KEY (manifest, label)) WITHOUT ROWID;
-CREATE INDEX label_manifests ON label_of (label, manifest);
+-- put_at: that of the manifest, so that the newest with a label is found without reading them all.
+CREATE TABLE label_of (
+  manifest INTEGER NOT NULL,
+  label INTEGER NOT NULL,
+  put_at INTEGER NOT NULL,
+  PRIMARY KEY (manifest, label)
+) WITHOUT ROWID;
+CREATE INDEX label_manifests ON label_of (label, put_at, manifest);
 CREATE VIRTUAL TABLE label_text USING fts5 (key, value, content = 'label', content_rowid = 'id', tokenize = 'trigram');
 
 CREATE TABLE total (stored INTEGER NOT NULL);

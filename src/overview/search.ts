@@ -1,13 +1,16 @@
 import type { Database } from 'bun:sqlite';
 import type { Digest, RepositoryName, Tag } from '../oci/names.ts';
+import { Effort } from './effort.ts';
 import type { Hit, SearchRequest, SearchResult } from './interface.ts';
-import { endOfPrefix, likePattern, matchAll, parseQuery } from './query-text.ts';
+import { endOfPrefix, likePattern, matchAll, parseQuery, type Query } from './query-text.ts';
 import { RANK_DIGEST, rankLabel, rankRepository, rankTag } from './ranking.ts';
 import { isoOf } from './times.ts';
-import { type Filter, type Visible, visibleIn } from './visible.ts';
+import type { Visible } from './visible.ts';
 
 /** Matches of each kind that one search ranks. If there are more, the result says so. */
 const MAX_ROWS = 1_000;
+/** Rows that one search examines. If there are more, the result says that it is cut. */
+const MAX_EXAMINED = 20_000;
 /** Repositories whose tags are looked at one after another: those that other words name, or all if the caller sees only a few. */
 const MAX_REPOSITORIES = 500;
 /** Tags of one of them. */
@@ -36,6 +39,17 @@ interface TagRow {
   readonly set_at: number;
 }
 
+interface NamedTagRow extends TagRow {
+  /** In lower case. */
+  readonly folded: string;
+}
+
+/** For whom a search looks, and how much longer. */
+interface Scope {
+  readonly visible: Visible;
+  readonly effort: Effort;
+}
+
 /** Finds repositories, tags, digests and labels. */
 export class Search {
   readonly #statements: ReturnType<typeof prepare>;
@@ -45,11 +59,12 @@ export class Search {
   }
 
   run({ text, offset, limit }: SearchRequest, visible: Visible): Omit<SearchResult, 'isComplete'> {
-    const { words, digest } = parseQuery(text);
+    const { words, digest } = visible.size === 0 ? NO_QUERY : parseQuery(text);
+    const scope = { visible, effort: new Effort(MAX_EXAMINED) };
     const repositories = this.#repositories(words, visible);
-    const tags = this.#tags(words, visible);
-    const digests = digest === undefined ? NOTHING : this.#digests(digest, visible);
-    const labels = this.#labels(words, visible);
+    const digests = digest === undefined ? NOTHING : this.#digests(digest, scope);
+    const tags = this.#tags(words, scope);
+    const labels = this.#labels(words, scope);
     const all = [repositories, tags, digests, labels];
     const ranked = all.flatMap((each) => each.ranked).sort(byRank);
     return {
@@ -60,7 +75,7 @@ export class Search {
         digests: digests.ranked.length,
         labels: labels.ranked.length,
       },
-      isCut: all.some((each) => each.isCut),
+      isCut: scope.effort.isSpent || all.some((each) => each.isCut),
       more: ranked.length > offset + limit,
     };
   }
@@ -93,59 +108,68 @@ export class Search {
   }
 
   /** Tags whose name has one of the words, in repositories whose names have the others. */
-  #tags(words: readonly string[], visible: Visible): Found {
+  #tags(words: readonly string[], scope: Scope): Found {
+    const { visible } = scope;
     const found = words
       .filter((word) => !word.includes('/'))
       .map((word) => {
         const others = words.filter((each) => each !== word);
-        if (others.length > 0)
-          return this.#tagsIn(
-            this.#named(others).map(({ id }) => id),
-            word,
-            visible,
-          );
-        return visible.size > MAX_REPOSITORIES
-          ? this.#tagsNamed(word, visible)
-          : this.#tagsIn([...visible.ids], word, visible);
+        if (others.length === 0 && visible.size > MAX_REPOSITORIES) return this.#tagsNamed(word, scope);
+        const repositories = [...visible.ids].filter((id) => {
+          const name = visible.nameOf(id);
+          return others.every((other) => name?.includes(other));
+        });
+        return this.#tagsIn(repositories, word, scope);
       });
     const unique = new Map(found.flatMap(({ ranked }) => ranked).map((each) => [each.name, each]));
     return { ranked: [...unique.values()], isCut: found.some(({ isCut }) => isCut) };
   }
 
-  #tagsNamed(word: string, visible: Visible): Found {
-    const { exactTags, tagsWithPrefix, tagsWithText } = this.#statements;
-    const { filter } = visible;
-    const rows = exactTags.all({ ...filter, folded: word, limit: MAX_ROWS });
+  #tagsNamed(word: string, scope: Scope): Found {
+    const { tagsWithPrefix, tagsWithText } = this.#statements;
+    const rows = this.#tagsExactly(word, scope);
     // The best come first, so that they are among those that are ranked.
     if (rows.length < MAX_ROWS) {
-      const range = { from: word, to: endOfPrefix(word), limit: MAX_ROWS - rows.length };
-      for (const row of tagsWithPrefix.all({ ...filter, ...range })) rows.push(row);
+      const range = { from: word, to: endOfPrefix(word) };
+      rows.push(...seen(tagsWithPrefix.iterate(range), scope, MAX_ROWS - rows.length));
     }
     if (rows.length < MAX_ROWS && word.length >= MIN_INDEXED) {
-      const part = { match: matchAll([word]), prefix: word, limit: MAX_ROWS - rows.length };
-      for (const row of tagsWithText.all({ ...filter, ...part })) rows.push(row);
+      const isNew = ({ folded }: NamedTagRow): boolean => !folded.startsWith(word);
+      const matches = tagsWithText.iterate({ match: matchAll([word]) });
+      rows.push(...seen(matches, scope, MAX_ROWS - rows.length, isNew));
     }
-    return { ranked: rows.flatMap((row) => rankedTag(row, word, visible)), isCut: rows.length >= MAX_ROWS };
+    return { ranked: rows.flatMap((row) => rankedTag(row, word, scope.visible)), isCut: rows.length >= MAX_ROWS };
   }
 
-  #tagsIn(repositories: readonly number[], word: string, visible: Visible): Found {
-    const seen = repositories.filter((id) => visible.has(id));
+  /** The newest first. Names that differ only in their case are the same here. */
+  #tagsExactly(word: string, scope: Scope): TagRow[] {
+    const { exactNames, tagsOf } = this.#statements;
+    const names = exactNames.all({ folded: word, limit: MAX_ROWS });
+    scope.effort.read(names.length);
+    return names
+      .flatMap((name) => seen(tagsOf.iterate(name), scope, MAX_ROWS))
+      .sort((one, other) => other.set_at - one.set_at)
+      .slice(0, MAX_ROWS);
+  }
+
+  #tagsIn(repositories: readonly number[], word: string, { visible, effort }: Scope): Found {
+    const { tagsIn, tagCount } = this.#statements;
     const ranked: Ranked[] = [];
-    let isCut = seen.length > MAX_REPOSITORIES;
-    for (const repo of seen.slice(0, MAX_REPOSITORIES)) {
-      const rows = this.#statements.tagsIn.all({ repo, pattern: likePattern(word), limit: MAX_TAGS_OF_ONE });
+    let isCut = repositories.length > MAX_REPOSITORIES;
+    for (const repo of repositories.slice(0, MAX_REPOSITORIES)) {
+      if (!effort.compare(tagCount.get({ repo })?.tags ?? 0)) break;
+      const rows = tagsIn.all({ repo, pattern: likePattern(word), limit: MAX_TAGS_OF_ONE });
       isCut ||= rows.length === MAX_TAGS_OF_ONE;
       for (const row of rows) ranked.push(...rankedTag({ repo, ...row }, word, visible));
     }
     return { ranked, isCut };
   }
 
-  #digests(beginning: string, visible: Visible): Found {
+  #digests(beginning: string, scope: Scope): Found {
     const { contents } = this.#statements;
+    const { visible } = scope;
     const beginnings = beginning.includes(':') ? [beginning] : [`sha256:${beginning}`, `sha512:${beginning}`];
-    const rows = beginnings.flatMap((from) =>
-      contents.all({ ...visible.filter, from, to: endOfPrefix(from), limit: MAX_ROWS }),
-    );
+    const rows = beginnings.flatMap((from) => seen(contents.iterate({ from, to: endOfPrefix(from) }), scope, MAX_ROWS));
     const ranked = rows.flatMap(({ repo, digest, put_at }): Ranked[] => {
       const repository = visible.nameOf(repo);
       if (repository === undefined) return [];
@@ -158,10 +182,11 @@ export class Search {
     return { ranked, isCut: rows.length >= MAX_ROWS };
   }
 
-  #labels(words: readonly string[], visible: Visible): Found {
+  #labels(words: readonly string[], scope: Scope): Found {
     const { labels, newestWith } = this.#statements;
     if (words.length === 0 || words.some((word) => word.length < MIN_INDEXED)) return NOTHING;
-    const rows = labels.all({ ...visible.filter, match: matchAll(words), limit: MAX_ROWS });
+    const { visible } = scope;
+    const rows = seen(labels.iterate({ match: matchAll(words) }), scope, MAX_ROWS);
     const ranked = rows.flatMap(({ id, repo, key, value }): Ranked[] => {
       const repository = visible.nameOf(repo);
       if (repository === undefined) return [];
@@ -175,7 +200,24 @@ export class Search {
   }
 }
 
+const NO_QUERY: Query = { words: [], digest: undefined };
 const NOTHING: Found = { ranked: [], isCut: false };
+
+/** The first rows of visible repositories, as far as the effort lasts. */
+function seen<Row extends { readonly repo: number }>(
+  rows: Iterable<Row>,
+  { visible, effort }: Scope,
+  limit: number,
+  isWanted: (row: Row) => boolean = () => true,
+): Row[] {
+  const found: Row[] = [];
+  if (effort.isSpent) return found;
+  for (const row of rows) {
+    if (visible.has(row.repo) && isWanted(row)) found.push(row);
+    if (!effort.read() || found.length >= limit) break;
+  }
+  return found;
+}
 
 function rankedTag({ repo, name, digest, set_at }: TagRow, word: string, visible: Visible): Ranked[] {
   const repository = visible.nameOf(repo);
@@ -203,40 +245,41 @@ interface LabelRow {
 }
 
 function prepare(database: Database) {
-  const seen = visibleIn('t.repo');
-  const tags = 'SELECT t.repo, t.name, t.digest, t.set_at FROM';
+  // Names without a tag are rows, too, so that they are counted as examined. No repository has the id 0.
+  const tagsOrNone = 'LEFT JOIN tag t ON t.name = n.name';
+  const tag = 'coalesce(t.repo, 0) AS repo, t.name, t.digest, t.set_at, n.folded';
   return {
     named: database.query<RepositoryRow, { pattern: string }>(
       `SELECT id, name, pushed_at, description FROM repository WHERE present = 1 AND name LIKE $pattern ESCAPE '\\'`,
     ),
-    exactTags: database.query<TagRow, Filter & { folded: string; limit: number }>(
-      `${tags} tag_name n JOIN tag t ON t.name = n.name WHERE n.folded = $folded AND ${seen} ORDER BY t.set_at DESC LIMIT $limit`,
+    exactNames: database.query<{ name: string }, { folded: string; limit: number }>(
+      'SELECT name FROM tag_name WHERE folded = $folded LIMIT $limit',
     ),
-    tagsWithPrefix: database.query<TagRow, Filter & { from: string; to: string; limit: number }>(
-      `${tags} tag_name n JOIN tag t ON t.name = n.name WHERE n.folded > $from AND n.folded < $to AND ${seen} LIMIT $limit`,
+    tagsOf: database.query<TagRow, { name: string }>(
+      'SELECT repo, name, digest, set_at FROM tag WHERE name = $name ORDER BY set_at DESC',
     ),
-    tagsWithText: database.query<TagRow, Filter & { match: string; prefix: string; limit: number }>(
-      `${tags} tag_text x JOIN tag_name n ON n.id = x.rowid JOIN tag t ON t.name = n.name
-       WHERE tag_text MATCH $match AND substr(n.folded, 1, length($prefix)) <> $prefix AND ${seen} LIMIT $limit`,
+    tagsWithPrefix: database.query<NamedTagRow, { from: string; to: string }>(
+      `SELECT ${tag} FROM tag_name n ${tagsOrNone} WHERE n.folded > $from AND n.folded < $to`,
     ),
+    tagsWithText: database.query<NamedTagRow, { match: string }>(
+      `SELECT ${tag} FROM tag_text x JOIN tag_name n ON n.id = x.rowid ${tagsOrNone} WHERE tag_text MATCH $match`,
+    ),
+    tagCount: database.query<{ tags: number }, { repo: number }>('SELECT tags FROM repository WHERE id = $repo'),
     tagsIn: database.query<Omit<TagRow, 'repo'>, { repo: number; pattern: string; limit: number }>(
       `SELECT name, digest, set_at FROM tag WHERE repo = $repo AND name LIKE $pattern ESCAPE '\\' LIMIT $limit`,
     ),
-    contents: database.query<
-      { repo: number; digest: Digest; put_at: number | null },
-      Filter & { from: string; to: string; limit: number }
-    >(
+    contents: database.query<{ repo: number; digest: Digest; put_at: number | null }, { from: string; to: string }>(
       `SELECT l.repo, c.digest, m.put_at FROM content c JOIN link l ON l.content = c.id
        LEFT JOIN manifest m ON m.repo = l.repo AND m.digest = c.digest
-       WHERE c.digest >= $from AND c.digest < $to AND ${visibleIn('l.repo')} LIMIT $limit`,
+       WHERE c.digest >= $from AND c.digest < $to`,
     ),
-    labels: database.query<LabelRow, Filter & { match: string; limit: number }>(
+    labels: database.query<LabelRow, { match: string }>(
       `SELECT l.id, l.repo, l.key, l.value FROM label_text x JOIN label l ON l.id = x.rowid
-       WHERE label_text MATCH $match AND ${visibleIn('l.repo')} LIMIT $limit`,
+       WHERE label_text MATCH $match`,
     ),
     newestWith: database.query<{ digest: Digest }, { label: number }>(
       `SELECT m.digest FROM label_of o JOIN manifest m ON m.id = o.manifest WHERE o.label = $label
-       ORDER BY m.put_at DESC LIMIT 1`,
+       ORDER BY o.put_at DESC LIMIT 1`,
     ),
   };
 }

@@ -99,7 +99,7 @@ const questions: readonly (readonly [name: string, limit: number, ask: Question]
       'v12.3',
       '12',
       'service-12 v1',
-      'sha256:ab',
+      'sha256:abcdef',
       'team-5/project',
     ],
     ...['nothing-like-it'],
