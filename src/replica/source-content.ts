@@ -38,31 +38,26 @@ export class SourceContent {
   /** Its stream breaks off at the end if the bytes do not match the digest, so that no client takes it for complete. */
   async blob(repo: RepositoryName, digest: Digest, caller: Caller): Promise<Blob | undefined> {
     const { source } = this.#ports;
-    const pull = (signal: AbortSignal): Promise<SourceBytes | undefined> => source.pullBlob(repo, digest, signal);
-    const first = await this.#ask(pull, caller);
-    if (first === undefined) return undefined;
-    // A proxy may have taken the length away.
-    const size = first.size ?? (await this.blobSize(repo, digest, caller));
-    if (size === undefined) throw invalid(digest);
-    let unread: SourceBytes | undefined = first;
-    const open = (range: ByteRange): ReadableStream<Uint8Array> => {
-      const bytes = unread;
-      unread = undefined;
-      const opened = async (): Promise<SourceBytes> => {
-        const again = bytes ?? (await this.#ask(pull, caller));
-        if (again === undefined) throw invalid(digest);
-        return again;
-      };
-      return streamOf(verified(opened, { digest, size, range }));
+    const size = await this.blobSize(repo, digest, caller);
+    if (size === undefined) return undefined;
+    // Not before the stream is read: a request for a range beyond the end of the blob never reads it.
+    const opened = async (): Promise<SourceBytes> => {
+      const bytes = await this.#ask((signal) => source.pullBlob(repo, digest, signal), caller);
+      if (bytes === undefined) throw invalid(digest);
+      return bytes;
     };
+    const open = (range: ByteRange): ReadableStream<Uint8Array> => streamOf(verified(opened, { digest, size, range }));
     return { size, content: { kind: 'stream', open } };
   }
 
   async blobSize(repo: RepositoryName, digest: Digest, caller: Caller): Promise<number | undefined> {
     const { source } = this.#ports;
     const headers = await this.#ask((signal) => source.resolve(`${repo}/blobs/${digest}`, {}, signal), caller);
-    const length = headers?.get('content-length');
-    return length === undefined || length === null ? undefined : Number(length);
+    if (headers === undefined) return undefined;
+    const length = headers.get('content-length');
+    // A proxy may have taken it away.
+    if (length === null) throw new RegistryError('unavailable', `the source did not say how long ${digest} is`);
+    return Number(length);
   }
 
   async manifest(repo: RepositoryName, reference: Reference, caller: Caller): Promise<Manifest | undefined> {
