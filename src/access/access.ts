@@ -31,6 +31,8 @@ export interface AccessPolicy {
   mayPullUnnamed(caller: Caller, repo: RepositoryName): boolean;
   /** Whether the catalog shows the repository to the caller: only if the caller may pull from it. */
   mayList(caller: Caller, repo: RepositoryName): boolean;
+  /** False only if the caller may neither pull from any repository nor list any, whatever its name. */
+  maySeeAny(caller: Caller): boolean;
   allowsRegistry(caller: Caller, action: RegistryAction): boolean;
 }
 
@@ -47,6 +49,7 @@ export const openAccess: AccessPolicy = {
   allows: () => true,
   mayPullUnnamed: () => true,
   mayList: () => true,
+  maySeeAny: () => true,
   allowsRegistry: () => true,
 };
 

@@ -1,4 +1,5 @@
-import { beforeEach, describe, expect, test } from 'bun:test';
+import { beforeEach, describe, expect, spyOn, test } from 'bun:test';
+import { setImmediate as immediate } from 'node:timers/promises';
 import fc from 'fast-check';
 import { TestClock } from '../../test/support/deterministic.ts';
 import { hints, openFeed, openNotes, readAll, tagEvents, writeRepository } from '../../test/support/feed.ts';
@@ -283,5 +284,125 @@ describe('the latest changes', () => {
     await writeRepository(driver, 'b', tagEvents(1));
     await notes.append(hints({ b: 1 }));
     expect(await idsFrom(now)).toEqual(['b@1.0']);
+  });
+});
+
+describe('a reader that sees nothing', () => {
+  const NOTES = 40;
+  const REPOSITORIES = 600;
+
+  /** Notes whose slots do not exist: reading one would be an error. */
+  async function writeNotes(count: number, repositories: number): Promise<void> {
+    const names = Array.from({ length: repositories }, (_, n) => `hidden/${String(n).padStart(4, '0')}`);
+    for (let to = 1; to <= count; to++) await notes.append(hints(Object.fromEntries(names.map((name) => [name, to]))));
+  }
+
+  /** `performance.now` moves on by this many milliseconds with each repository that is examined. */
+  async function withSlowFilter<T>(
+    milliseconds: number,
+    work: (includes: (repo: RepositoryName) => boolean) => Promise<T>,
+  ): Promise<T> {
+    let now = performance.now();
+    const spy = spyOn(performance, 'now').mockImplementation(() => now);
+    try {
+      return await work(() => {
+        now += milliseconds;
+        return false;
+      });
+    } finally {
+      spy.mockRestore();
+    }
+  }
+
+  test('is asked once a page about each repository', async () => {
+    await writeNotes(NOTES, 10);
+    const start = await feed.start({ kind: 'beginning' });
+    const asked: string[] = [];
+    const includes = (repo: RepositoryName): boolean => {
+      asked.push(repo);
+      return false;
+    };
+    const options = { filter: { includes, types: undefined }, limit: 10, signal: SIGNAL };
+    const page = await feed.page(start, options);
+    expect([page.changes, page.more, asked.length]).toEqual([[], false, 10]);
+    const latest = await feed.latest({ ...options, before: undefined });
+    expect([latest.changes, latest.earlier, asked.length]).toEqual([[], undefined, 20]);
+  });
+
+  test('gets pages that end at their deadline, within a note too, and each of which gets further', async () => {
+    await writeNotes(2, REPOSITORIES);
+    await writeRepository(driver, 'public', tagEvents(1));
+    await notes.append(hints({ public: 1 }));
+    await withSlowFilter(30, async (slowly) => {
+      const includes = (repo: RepositoryName): boolean => repo === 'public' || slowly(repo);
+      const filter = { includes, types: undefined };
+      const ids: string[] = [];
+      let pages = 0;
+      for (let cursor = await feed.start({ kind: 'beginning' }), more = true; more; pages++) {
+        const page = await feed.page(cursor, { filter, limit: 10, signal: SIGNAL });
+        ids.push(...page.changes.map(({ id }) => id));
+        ({ cursor, more } = page);
+      }
+      // 256 repositories take 7.7 s.
+      expect([ids, pages]).toEqual([['public@1.0'], 5]);
+      let before: Cursor | undefined;
+      let earlierPages = 0;
+      const earlierIds: string[] = [];
+      do {
+        const page = await feed.latest({ before, filter, limit: 10, signal: SIGNAL });
+        earlierIds.push(...page.changes.map(({ id }) => id));
+        before = page.earlier;
+        earlierPages++;
+      } while (before !== undefined);
+      expect([earlierIds, earlierPages]).toEqual([['public@1.0'], 5]);
+    });
+  });
+
+  test('gets pages that end between two notes', async () => {
+    await writeNotes(NOTES, 1);
+    await withSlowFilter(6_000, async (includes) => {
+      // Memory for names does not help here: each page asks anew.
+      const options = { filter: { includes, types: undefined }, limit: 10, signal: SIGNAL };
+      const page = await feed.page(await feed.start({ kind: 'beginning' }), options);
+      expect([page.changes, page.more]).toEqual([[], true]);
+      const latest = await feed.latest({ ...options, before: undefined });
+      expect([latest.changes, typeof latest.earlier]).toEqual([[], 'string']);
+    });
+  });
+
+  test('leaves other requests their turns', async () => {
+    await writeNotes(2, REPOSITORIES);
+    const start = await feed.start({ kind: 'beginning' });
+    const busily = (): boolean => {
+      for (const until = performance.now() + 0.1; performance.now() < until; );
+      return false;
+    };
+    const options = { filter: { includes: busily, types: undefined }, limit: 10, signal: SIGNAL };
+    for (const read of [() => feed.page(start, options), () => feed.latest({ ...options, before: undefined })]) {
+      let isDone = false;
+      let turns = 0;
+      const others = (async () => {
+        for (; !isDone; turns++) await immediate();
+      })();
+      await read();
+      isDone = true;
+      await others;
+      // It is busy for 60 ms: 256 repositories for 26 ms.
+      expect(turns).toBeGreaterThan(2);
+    }
+  });
+
+  test('can be stopped', async () => {
+    await writeNotes(2, REPOSITORIES);
+    const start = await feed.start({ kind: 'beginning' });
+    const stop = new AbortController();
+    let asked = 0;
+    const includes = (): boolean => {
+      if (++asked === 10) stop.abort(new Error('stopped'));
+      return false;
+    };
+    const options = { filter: { includes, types: undefined }, limit: 10, signal: stop.signal };
+    await expect(feed.page(start, options)).rejects.toThrow('stopped');
+    expect(asked).toBeLessThan(REPOSITORIES);
   });
 });

@@ -1,6 +1,6 @@
-import { setImmediate as immediate } from 'node:timers/promises';
 import { READ_AHEAD } from '../journal/log.ts';
 import { RegistryError, unreachable } from '../oci/errors.ts';
+import type { RepositoryName } from '../oci/names.ts';
 import type { Durability, StoreReader } from '../storage/driver.ts';
 import type { Change } from './change.ts';
 import { BEGINNING, type Cursor, CursorCodec, checkOf, endOf, isAtStart, type Place, type Position } from './cursor.ts';
@@ -16,9 +16,10 @@ import type {
 } from './feed.ts';
 import type { Note } from './notes/note.ts';
 import { NotesReader } from './notes/reader.ts';
+import { Pace } from './pace.ts';
 import { SlotChanges } from './slot-changes.ts';
 import { type Doorbell, Waiters } from './waiters.ts';
-import { slotsBefore, slotsOf, type WalkPorts } from './walk.ts';
+import { type SlotStep, slotsBefore, slotsOf, type WalkPorts } from './walk.ts';
 
 export interface LogFeedPorts {
   readonly driver: StoreReader;
@@ -36,14 +37,12 @@ export interface LogFeedPorts {
 const MAX_SLOTS = 10_000;
 /** Notes read for one page. */
 const MAX_NOTES = 1_000;
-/** How long one page may take, in milliseconds. It then ends with what it has. */
-const MAX_PAGE_MS = 5_000;
+/** Repositories of which a page remembers whether they are included. */
+const MAX_REMEMBERED = 10_000;
 /** Clocks of nodes differ by less than this, in milliseconds. */
 const CLOCK_DIFFERENCE_MS = 30_000;
 /** Of a feed that begins at a time, changes of this many milliseconds before it may come too. */
 const SLACK_MS = 5_000;
-/** Slots that need no read, between two turns for other requests. */
-const YIELD_EVERY = 256;
 
 /** Reads changes from the slots that notes name. */
 export class LogFeed implements Feed, LatestChanges {
@@ -86,20 +85,29 @@ export class LogFeed implements Feed, LatestChanges {
     const place = await this.#open(cursor);
     await this.#notes.advance();
     const page = new PageInProgress(limit, filter.types);
-    const deadline = performance.now() + MAX_PAGE_MS;
-    const head = Math.min(this.#notes.head, place.position.note + MAX_NOTES - 1);
-    for (let number = place.position.note; number <= head && page.end === undefined; number++) {
-      signal.throwIfAborted();
+    const pace = new Pace(signal);
+    const walk = this.#walk(filter, limit, pace);
+    const first = place.position.note;
+    const head = Math.min(this.#notes.head, first + MAX_NOTES - 1);
+    for (let number = first; number <= head && page.end === undefined; number++) {
+      await pace.yield();
+      if (number > first && pace.isLate) {
+        page.end = endOf(number - 1);
+        break;
+      }
       const note = await this.#notes.require(number);
-      const from = number === place.position.note ? place.position : endOf(number - 1);
-      for await (const step of slotsOf(note, from, this.#walk(filter, limit))) {
-        // Each page makes progress.
-        const isLate = page.slots > 0 && performance.now() >= deadline;
-        if (page.slots === MAX_SLOTS || isLate) page.end = step.before;
-        else page.take(step, isSkipped(place, note));
+      const from = number === first ? place.position : endOf(number - 1);
+      for await (const step of slotsOf(note, from, walk)) {
+        if (step.kind === 'passed') {
+          if (pace.isLate) page.end = step.reached;
+        } else {
+          // Each page makes progress.
+          const isLate = page.slots > 0 && pace.isLate;
+          if (page.slots === MAX_SLOTS || isLate) page.end = step.before;
+          else page.take(step, isSkipped(place, note));
+        }
         if (page.end !== undefined) break;
-        if (page.slots % YIELD_EVERY === 0) await immediate();
-        signal.throwIfAborted();
+        await pace.yield();
       }
     }
     const end = page.end ?? endOf(Math.max(head, place.position.note - 1));
@@ -117,27 +125,31 @@ export class LogFeed implements Feed, LatestChanges {
     await this.#notes.advance();
     const { head } = this.#notes;
     const end = place?.position ?? endOf(head);
-    const deadline = performance.now() + MAX_PAGE_MS;
+    const pace = new Pace(signal);
+    const walk = this.#walk(filter, limit, pace);
     const changes: Change[] = [];
     const first = isAtStart(end) ? end.note - 1 : end.note;
     let earlier: Position | undefined;
     let slots = 0;
     for (let number = first; number >= 1 && earlier === undefined; number--) {
-      signal.throwIfAborted();
-      if (first - number === MAX_NOTES) {
+      await pace.yield();
+      if (first - number === MAX_NOTES || (number < first && pace.isLate)) {
         earlier = endOf(number);
         break;
       }
       const note = await this.#notes.require(number);
       const from = number === end.note ? end : undefined;
-      for await (const step of slotsBefore(note, from, this.#walk(filter, limit))) {
-        const found = step.changes.filter(({ type }) => filter.types?.has(type) !== false);
-        changes.push(...found.reverse());
-        const isFull = changes.length >= limit || ++slots === MAX_SLOTS || performance.now() >= deadline;
-        if (isFull) earlier = step.before;
-        if (isFull) break;
-        if (slots % YIELD_EVERY === 0) await immediate();
-        signal.throwIfAborted();
+      for await (const step of slotsBefore(note, from, walk)) {
+        if (step.kind === 'passed') {
+          if (pace.isLate) earlier = step.reached;
+        } else {
+          const found = step.changes.filter(({ type }) => filter.types?.has(type) !== false);
+          changes.push(...found.reverse());
+          const isFull = changes.length >= limit || ++slots === MAX_SLOTS || pace.isLate;
+          if (isFull) earlier = step.before;
+        }
+        if (earlier !== undefined) break;
+        await pace.yield();
       }
     }
     const now = await this.#cursorAt(endOf(head), undefined);
@@ -155,8 +167,9 @@ export class LogFeed implements Feed, LatestChanges {
     if (isAtStart(position)) await this.#waiters.wait(position.note, options);
   }
 
-  #walk({ includes }: PageOptions['filter'], limit: number): WalkPorts {
-    return { changes: this.#slots.of.bind(this.#slots), includes, ahead: Math.min(READ_AHEAD, limit) };
+  #walk({ includes }: PageOptions['filter'], limit: number, pace: Pace): WalkPorts {
+    const changes = this.#slots.of.bind(this.#slots);
+    return { changes, includes: remembered(includes), ahead: Math.min(READ_AHEAD, limit), pace };
   }
 
   /** A cursor from which every change of this time or later comes. */
@@ -234,14 +247,7 @@ class PageInProgress {
     this.#types = types;
   }
 
-  take(
-    {
-      before,
-      after,
-      changes,
-    }: { readonly before: Position; readonly after: Position; readonly changes: readonly Change[] },
-    isSkipped: (change: Change) => boolean,
-  ): void {
+  take({ before, after, changes }: SlotStep, isSkipped: (change: Change) => boolean): void {
     this.slots++;
     const last = changes.at(-1);
     for (const change of changes) {
@@ -254,6 +260,16 @@ class PageInProgress {
       return;
     }
   }
+}
+
+/** The same repositories are in many notes, and each question costs a glob and the rules. */
+function remembered(includes: PageOptions['filter']['includes']): PageOptions['filter']['includes'] {
+  const known = new Map<RepositoryName, boolean>();
+  return (repo) => {
+    const answer = known.get(repo) ?? includes(repo);
+    if (known.size < MAX_REMEMBERED) known.set(repo, answer);
+    return answer;
+  };
 }
 
 /** The note whose hash a cursor has. */

@@ -2,23 +2,41 @@ import type { RepositoryName } from '../oci/names.ts';
 import type { Change } from './change.ts';
 import { endOf, type Position } from './cursor.ts';
 import type { Note } from './notes/note.ts';
+import type { Pace } from './pace.ts';
+
+export type Step = SlotStep | PassedStep;
 
 /** One slot on the way of a reader, with the place before its first event. */
-export interface Step {
+export interface SlotStep extends NamedSlot {
+  readonly changes: readonly Change[];
+}
+
+/** MAX_PASSED events that are not included. The reader gets this step so that it can check the time. */
+export interface PassedStep {
+  readonly kind: 'passed';
+  /** The place on the other side of them. */
+  readonly reached: Position;
+}
+
+interface NamedSlot {
+  readonly kind: 'slot';
   readonly repo: RepositoryName;
   readonly seq: number;
   /** The place just before this slot. */
   readonly before: Position;
   /** The place just after it, in this note. */
   readonly after: Position;
-  readonly changes: readonly Change[];
 }
+
+/** Events that are passed without a step. */
+const MAX_PASSED = 256;
 
 export interface WalkPorts {
   readonly changes: (repo: RepositoryName, seq: number) => Promise<readonly Change[]> | readonly Change[];
   readonly includes: (repo: RepositoryName) => boolean;
   /** Slots that are read at the same time. */
   readonly ahead: number;
+  readonly pace: Pace;
 }
 
 /**
@@ -39,19 +57,30 @@ export async function* slotsBefore(note: Note, end: Position | undefined, ports:
   yield* readAhead(namedSlotsBefore(note, end, ports.includes), ports);
 }
 
-async function* readAhead(named: Generator<NamedSlot>, ports: WalkPorts): AsyncGenerator<Step> {
-  const window: Pending[] = [];
+async function* readAhead(named: Generator<NamedSlot | PassedStep>, ports: WalkPorts): AsyncGenerator<Step> {
+  const window: (Pending | PassedStep)[] = [];
   for (;;) {
     while (window.length < ports.ahead) {
+      // The page ends soon, so nothing more is prepared for it.
+      if (window.length > 0 && ports.pace.isLate) break;
       const next = named.next();
       if (next.done === true) break;
-      window.push({ ...next.value, changes: settled(ports.changes(next.value.repo, next.value.seq)) });
+      const step = next.value;
+      if (step.kind === 'passed') {
+        window.push(step);
+        await ports.pace.yield();
+      } else window.push({ ...step, outcome: settled(ports.changes(step.repo, step.seq)) });
     }
     const first = window.shift();
     if (first === undefined) return;
-    const outcome = first.changes instanceof Promise ? await first.changes : first.changes;
+    if (first.kind === 'passed') {
+      yield first;
+      continue;
+    }
+    const { outcome: reading, ...slot } = first;
+    const outcome = reading instanceof Promise ? await reading : reading;
     if (outcome.kind === 'failed') throw outcome.error;
-    yield { ...first, changes: outcome.changes };
+    yield { ...slot, changes: outcome.changes };
   }
 }
 
@@ -59,15 +88,8 @@ type Outcome =
   | { readonly kind: 'read'; readonly changes: readonly Change[] }
   | { readonly kind: 'failed'; readonly error: unknown };
 
-interface NamedSlot {
-  readonly repo: RepositoryName;
-  readonly seq: number;
-  readonly before: Position;
-  readonly after: Position;
-}
-
 interface Pending extends NamedSlot {
-  readonly changes: Promise<Outcome> | Outcome;
+  readonly outcome: Promise<Outcome> | Outcome;
 }
 
 /** A read ahead of a slot that fails is reported only if the reader gets there. */
@@ -79,18 +101,22 @@ function settled(changes: Promise<readonly Change[]> | readonly Change[]): Promi
   );
 }
 
-function* namedSlots(note: Note, start: Position, includes: WalkPorts['includes']): Generator<NamedSlot> {
+function* namedSlots(note: Note, start: Position, includes: WalkPorts['includes']): Generator<NamedSlot | PassedStep> {
   const { seq: number, events } = note.batch;
+  let passed = 0;
   for (let entry = start.entry; entry < events.length; entry++) {
     const event = events[entry];
-    if (event?.type !== 'log.grew' || !includes(event.repo)) continue;
+    if (event?.type !== 'log.grew' || !includes(event.repo)) {
+      if (++passed % MAX_PASSED === 0) yield { kind: 'passed', reached: afterEntry(note, entry) };
+      continue;
+    }
     const isFirst = entry === start.entry;
     const done = isFirst && start.seq > 0 ? start.seq : event.from;
     for (let seq = done + 1; seq <= event.to; seq++) {
       const index = isFirst && seq === done + 1 ? start.index : 0;
       const before: Position = { note: number, entry, seq: seq - 1, index };
       const after = seq < event.to ? { note: number, entry, seq, index: 0 } : afterEntry(note, entry);
-      yield { repo: event.repo, seq, before, after };
+      yield { kind: 'slot', repo: event.repo, seq, before, after };
     }
   }
 }
@@ -99,18 +125,22 @@ function* namedSlotsBefore(
   note: Note,
   end: Position | undefined,
   includes: WalkPorts['includes'],
-): Generator<NamedSlot> {
+): Generator<NamedSlot | PassedStep> {
   const { seq: number, events } = note.batch;
+  let passed = 0;
   const last = end === undefined ? events.length - 1 : Math.min(end.entry, events.length - 1);
   for (let entry = last; entry >= 0; entry--) {
     const event = events[entry];
-    if (event?.type !== 'log.grew' || !includes(event.repo)) continue;
+    if (event?.type !== 'log.grew' || !includes(event.repo)) {
+      if (++passed % MAX_PASSED === 0) yield { kind: 'passed', reached: { note: number, entry, seq: 0, index: 0 } };
+      continue;
+    }
     const to = entry === end?.entry ? end.seq : event.to;
     for (let seq = to; seq > event.from; seq--) {
       // The first slot of an entry comes right after the entry before.
       const before: Position = { note: number, entry, seq: seq - 1 === event.from ? 0 : seq - 1, index: 0 };
       const after = seq < event.to ? { note: number, entry, seq, index: 0 } : afterEntry(note, entry);
-      yield { repo: event.repo, seq, before, after };
+      yield { kind: 'slot', repo: event.repo, seq, before, after };
     }
   }
 }

@@ -107,6 +107,7 @@ const NOBODY_MAY: AccessPolicy = {
   allows: () => false,
   mayPullUnnamed: () => false,
   mayList: () => false,
+  maySeeAny: () => false,
   allowsRegistry: () => false,
 };
 const NO_GRANTS: Grants = { allows: () => false, allowsRegistry: () => false };

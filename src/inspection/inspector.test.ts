@@ -303,6 +303,7 @@ test('a repository that the caller may not pull from looks like a missing one, a
     allows: () => isAllowed,
     mayPullUnnamed: () => isAllowed,
     mayList: () => isAllowed,
+    maySeeAny: () => isAllowed,
     allowsRegistry: () => isAllowed,
   };
   const guarded = new Inspector({

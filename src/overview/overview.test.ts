@@ -213,6 +213,7 @@ test('what the caller may not list changes nothing that the caller sees', async 
     allows: (caller, _, repo) => may(caller, repo),
     mayPullUnnamed: may,
     mayList: may,
+    maySeeAny: () => true,
     allowsRegistry: () => true,
   };
   const restricted = await opened(access);
@@ -246,6 +247,7 @@ test('a token shows only the repositories that it is for, unless it is for the c
     allows: (_, _action, repo) => granted.has(repo),
     mayPullUnnamed: () => true,
     mayList: () => true,
+    maySeeAny: () => true,
     allowsRegistry: () => isForCatalog,
   };
   const { overview, index } = await opened(access);

@@ -37,6 +37,10 @@ export class PastAccess implements AccessPolicy, RuleLookup {
     return this.#inner.mayList(caller, repo);
   }
 
+  maySeeAny(caller: Caller): boolean {
+    return this.#inner.maySeeAny(caller);
+  }
+
   allowsRegistry(caller: Caller, action: RegistryAction): boolean {
     return this.#inner.allowsRegistry(caller, action);
   }

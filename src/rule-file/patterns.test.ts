@@ -49,6 +49,45 @@ describe('patterns', () => {
     expect(problemOfPattern('tag', 'V*')).toBeUndefined();
   });
 
+  test('may have words in braces with 64 combinations, and not more, whatever the kind', () => {
+    const words = (count: number): string => `{${Array.from({ length: count }, (_, n) => `w${n}`).join(',')}}`;
+    for (const kind of ['tag', 'repository', 'text'] as const) {
+      for (const text of [words(64), `${words(8)}-${words(8)}`, '{a,b}'.repeat(6), `${words(32)}{,-x}`])
+        expect([text, problemOfPattern(kind, text)]).toEqual([text, undefined]);
+      for (const text of [words(65), `${words(8)}-${words(9)}`, '{a,b}'.repeat(7), `{${','.repeat(22)}}`.repeat(10)])
+        expect([text, problemOfPattern(kind, text)]).toEqual([text, expect.stringContaining('64 combinations')]);
+    }
+  });
+
+  test('of any legal form are matched quickly', () => {
+    const atom = fc.constantFrom(
+      'a',
+      'b',
+      '/',
+      '?',
+      '*',
+      '**',
+      '[^b]',
+      '{a,b}',
+      '{,a}',
+      '{*a,*}',
+      '{a/,**/}',
+      `{${'*,'.repeat(31)}a}`,
+    );
+    const pattern = fc.array(atom, { minLength: 1, maxLength: 60 }).map((atoms) => atoms.join(''));
+    const took = processorMs(() =>
+      fc.assert(
+        fc.property(pattern, (text) => {
+          fc.pre(problemOfPattern('repository', text) === undefined);
+          const globs = new Patterns([text]);
+          for (const name of ['a'.repeat(255), 'a/'.repeat(127), 'ab/'.repeat(85)]) globs.matches(name);
+        }),
+        { numRuns: 300 },
+      ),
+    );
+    expect(took).toBeLessThan(5_000);
+  });
+
   test('for names and claims may have any printable letter, and no character with a meaning elsewhere', () => {
     for (const text of [
       'repo:org/*:ref:refs/heads/{main,release-*}',

@@ -16,6 +16,8 @@ function formOf(letters: string): RegExp {
 }
 
 const MAX_CHARACTERS = 256;
+/** Of the words in braces. Strangers send patterns too, and a matcher may try all combinations. */
+const MAX_COMBINATIONS = 64;
 
 /**
  * Why a text cannot be used as a pattern; undefined if it can. A pattern with a typo would silently match nothing, and tags that no
@@ -27,8 +29,16 @@ export function problemOfPattern(kind: keyof typeof KINDS, text: string): string
   if (text.length > MAX_CHARACTERS) return `a pattern has at most ${MAX_CHARACTERS} characters`;
   if (text.startsWith('!'))
     return `a pattern cannot be negated${kind === 'tag' ? '; for immutable tags there is `except`' : ''}`;
-  if (form.test(text)) return undefined;
+  if (form.test(text)) {
+    if (combinationsOf(text) <= MAX_COMBINATIONS) return undefined;
+    return `the words in braces have more than ${MAX_COMBINATIONS} combinations: write several patterns, or use *`;
+  }
   return `${JSON.stringify(text)} is not a pattern for ${what}: only its characters, *, **, ?, [a-z], [^a-z] and {one,other} are allowed`;
+}
+
+/** How many texts without braces a well-formed pattern stands for. */
+function combinationsOf(text: string): number {
+  return [...text.matchAll(/\{[^}]*\}/g)].reduce((product, [group]) => product * group.split(',').length, 1);
 }
 
 /** A list of patterns in a file of rules. */
@@ -43,7 +53,8 @@ export function patterns(kind: keyof typeof KINDS): z.ZodType<string[], string[]
 /**
  * Globs, each of which must match the whole text: `*` is any number of characters except `/`, `**` as a whole component is any
  * number of components, `?` is one character except `/`, `[…]` one of a set, `[^…]` one that is neither `/` nor in the set,
- * `{a,b}` one of several. Matching does not backtrack over nested repetitions, so no pattern is slow.
+ * `{a,b}` one of several. Matching does not backtrack over nested repetitions, and the combinations of words are
+ * bounded, so no pattern is slow.
  */
 export class Patterns {
   readonly #globs: readonly Bun.Glob[];

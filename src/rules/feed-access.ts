@@ -31,21 +31,33 @@ export class FeedAccess implements ChangesForCallers {
     return this.#feed.start(since);
   }
 
-  page(cursor: Cursor, options: PageOptions, caller: Caller): Promise<ChangePage> {
-    return this.#feed.page(cursor, { ...options, filter: this.#filterFor(caller, options.filter) });
+  async page(cursor: Cursor, options: PageOptions, caller: Caller): Promise<ChangePage> {
+    if (this.#policy.maySeeAny(caller))
+      return await this.#feed.page(cursor, { ...options, filter: this.#filterFor(caller, options.filter) });
+    // Strangers cannot make this registry read its notes.
+    const now = await this.#nowAfter(cursor);
+    return { changes: [], cursor: now, more: false, cursorAfter: () => now };
   }
 
-  latest(options: LatestOptions, caller: Caller): Promise<LatestPage> {
-    return this.#feed.latest({ ...options, filter: this.#filterFor(caller, options.filter) });
+  async latest(options: LatestOptions, caller: Caller): Promise<LatestPage> {
+    if (this.#policy.maySeeAny(caller))
+      return await this.#feed.latest({ ...options, filter: this.#filterFor(caller, options.filter) });
+    return { changes: [], earlier: undefined, now: await this.#nowAfter(options.before) };
   }
 
   wait(cursor: Cursor, options: WaitOptions): Promise<void> {
     return this.#feed.wait(cursor, options);
   }
 
+  /** @param cursor where the caller is; undefined: nowhere yet. @throws RegistryError as Feed.start */
+  async #nowAfter(cursor: string | undefined): Promise<Cursor> {
+    if (cursor !== undefined) await this.#feed.start({ kind: 'cursor', text: cursor });
+    return await this.#feed.start({ kind: 'now' });
+  }
+
   #filterFor(caller: Caller, filter: ChangeFilter): ChangeFilter {
-    // A glob is matched faster than the rules.
-    return { ...filter, includes: (repo) => filter.includes(repo) && this.#mayRead(caller, repo) };
+    // The operator wrote the rules, but the caller the glob: it runs only on names that the caller may know.
+    return { ...filter, includes: (repo) => this.#mayRead(caller, repo) && filter.includes(repo) };
   }
 
   /** A token is for the repositories that it names; one for the catalog is for all that the catalog shows. */

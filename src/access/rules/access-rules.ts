@@ -107,6 +107,11 @@ export class RulesOfIdentity {
     return this.#rules.find(({ rule }) => includes(rule, action))?.rule;
   }
 
+  /** Whether any rule allows it, on whatever repositories. */
+  allowsSomewhere(action: Action): boolean {
+    return this.#rules.some(({ rule }) => includes(rule, action));
+  }
+
   /** For each action, the number of the first rule that allows it on the repository. */
   allowingOn(repo: RepositoryName): Readonly<Record<Action, number | undefined>> {
     const matching = this.#rules.filter(({ isOn }) => isOn(repo));

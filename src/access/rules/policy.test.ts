@@ -79,6 +79,23 @@ describe('the policy', () => {
     expect(['b', 'c'].map((name) => policy.mayList(caller(without), repo(name)))).toEqual([false, true]);
   });
 
+  test('knows who can see no repository at all', () => {
+    const seeing = (authority: Authority): boolean => policy.maySeeAny(caller(authority));
+    expect(policy.maySeeAny(ANONYMOUS_CALLER)).toBe(true);
+    expect(seeing({ kind: 'identity', identity: x })).toBe(true);
+    expect(seeing({ kind: 'own-token', identity: x, grants: pullOf('a') })).toBe(true);
+    // What the token of a token server names cannot be listed.
+    expect(seeing({ kind: 'server-token', identity: { kind: 'token', subject: 'y' }, grants: pullOf('c') })).toBe(true);
+    expect(seeing({ kind: 'identity', identity: { kind: 'system', task: 'retention' } })).toBe(true);
+    const writers = parseAccessFile(
+      'rules: [{who: x, repositories: [b], actions: [push, delete]}, {who: x, actions: [catalog]}]',
+    );
+    const writing = new RulesPolicy(() => writers);
+    expect(writing.maySeeAny(caller({ kind: 'identity', identity: x }))).toBe(false);
+    expect(writing.maySeeAny(caller({ kind: 'own-token', identity: x, grants: pullOf('b') }))).toBe(false);
+    expect(writing.maySeeAny(ANONYMOUS_CALLER)).toBe(false);
+  });
+
   test('allows Marina itself and its operator everything', () => {
     for (const identity of [
       { kind: 'system', task: 'retention' },

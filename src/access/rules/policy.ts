@@ -61,6 +61,11 @@ export class RulesPolicy implements AccessPolicy, RuleLookup {
     return isWholeCatalog || this.mayPullUnnamed(caller, repo);
   }
 
+  maySeeAny({ authority: { kind, identity } }: Caller): boolean {
+    // What the token of a token server names cannot be listed.
+    return kind === 'server-token' || !isRuled(identity) || this.#of(identity).rules.allowsSomewhere('pull');
+  }
+
   allowsRegistry({ authority }: Caller, action: RegistryAction): boolean {
     switch (authority.kind) {
       case 'identity':

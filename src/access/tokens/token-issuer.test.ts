@@ -27,6 +27,7 @@ const policy: AccessPolicy = {
   },
   mayPullUnnamed: () => false,
   mayList: () => false,
+  maySeeAny: () => false,
   allowsRegistry: ({ authority: { identity } }, action) => identity.kind !== 'anonymous' && action === 'catalog',
 };
 
