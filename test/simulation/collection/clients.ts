@@ -163,10 +163,18 @@ async function bring(world: CollectionWorld, repo: RepositoryName, blob: Content
   return outcome.kind === 'ok';
 }
 
-/** Whether a user has deleted something in the repository since that step. */
-function wasDeleted({ truth }: CollectionWorld, repo: RepositoryName, step: number): boolean {
+/**
+ * Whether a user's delete may have become visible since that step: its slot was written since, or it was the newest one then and its
+ * request had not been answered.
+ */
+function wasDeleted({ truth, history }: CollectionWorld, repo: RepositoryName, step: number): boolean {
   const states = truth.logs.get(repo)?.states ?? [];
-  return states.some(({ since, label }) => since >= step && label?.startsWith('delete') === true);
+  const isAnswered = (label: string): boolean =>
+    history.observations.some((each) => each.label === label && each.end < step);
+  return states.some(({ since, label }, index) => {
+    if (label?.startsWith('delete') !== true) return false;
+    return since >= step || ((states[index + 1]?.since ?? step) >= step && !isAnswered(label));
+  });
 }
 
 /** An upload whose requests are hours apart. */
