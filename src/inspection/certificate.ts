@@ -35,7 +35,7 @@ export function signerOf(encoded: string | Uint8Array): Signer | undefined {
       },
     };
   } catch {
-    // Whoever signed may have attached anything.
+    // The signer may have attached anything.
     return undefined;
   }
 }

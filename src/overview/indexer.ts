@@ -95,7 +95,7 @@ export class Indexer {
     return this.#isComplete && this.#changed.size === 0 && !this.#hasUnread;
   }
 
-  /** Begins, or looks at every repository again, to find what nobody told of. */
+  /** Begins, or looks at every repository again, to find writes that were not reported. */
   start(): void {
     this.#listing = this.#listed();
     this.#wake?.();

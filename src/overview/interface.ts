@@ -6,7 +6,7 @@ import type { Digest, RepositoryName, Tag } from '../oci/names.ts';
  * What all repositories have, from an index that follows their logs. All methods only read. Only repositories that the caller may list
  * are seen: nothing else is found, counted, added up or called shared. Errors are RegistryErrors: `name-unknown`, `unavailable`.
  *
- * What this process has written is found by the next call. What other processes write is found once the feed tells of it.
+ * What this process has written is found by the next call. What other processes write is found once the feed reports it.
  */
 export interface Overview {
   search(request: SearchRequest, caller: Caller): Promise<SearchResult>;

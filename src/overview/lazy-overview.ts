@@ -1,6 +1,6 @@
 import type { Overview } from './interface.ts';
 
-/** An overview that is opened when it is first asked: whoever does not use it does not pay for it. */
+/** An overview that is opened when it is first asked, so it costs nothing if it is not used. */
 export class LazyOverview implements Overview {
   readonly #open: () => Promise<Overview>;
   #opened: Promise<Overview> | undefined;

@@ -30,7 +30,7 @@ export function openClusterJobs(ports: ShapePorts, address: RedisAddress): Jobs 
   });
   const jobs: Jobs = { enqueue: (job) => queue.enqueue(job), close: () => queue.close() };
   offerJobs(thread, jobs);
-  // A node that ended may not have told of its last writes.
+  // A node that ended may not have reported its last writes.
   void jobs.enqueue({ kind: 'sweep-notes' });
   return jobs;
 }

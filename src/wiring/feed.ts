@@ -59,7 +59,7 @@ export async function openEmbeddedNotes(ports: ShapePorts): Promise<ShapeNotes> 
   if (thread.kind === 'other') {
     const owner = remote<NotesCalls>(thread.services.notes, ['hint']);
     const failed = (error: unknown): void =>
-      logs.logger.warn({ err: error }, 'the feed of changes could not be told of writes; it finds them later');
+      logs.logger.warn({ err: error }, 'writes could not be reported to the feed of changes; it finds them later');
     const hints = new GatheredHints((each) => owner.hint(each), failed);
     const copied = (): Promise<never> => Promise.reject(new Error('only the owner copies notes'));
     return { hint: (repo, seq) => hints.hint(repo, seq), doorbell, newest, copied, close: () => hints.flush() };

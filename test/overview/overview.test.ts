@@ -51,7 +51,7 @@ test('a push is found by the next search, and a deleted tag no more', async () =
   for (let round = 0; round < 5; round++) {
     const tag = `release-${round}`;
     await pushManifest(server.url, 'team/app', app, tag);
-    // Another thread may answer, and writes of that thread are told of when the answer is made.
+    // Another thread may answer, and writes of that thread are reported when the answer is made.
     await eventually(async () => expect((await search(tag)).hits).toMatchObject([{ kind: 'tag', tag }]));
     await expectStatus(202, `${server.url}/v2/team/app/manifests/${tag}`, { method: 'DELETE' });
     await eventually(async () => expect((await search(tag)).hits).toEqual([]));

@@ -18,7 +18,7 @@ export const FEED_BUGS = {
   'a note is believed without a look at the slot': {
     focus: LATE,
     board: (board) => changed(board, { isShared: false }),
-    // A writer tells of a slot before it is there.
+    // A writer reports a slot before it is there.
     logs: (driver, hint) =>
       changed(driver, {
         create: async (key, bytes, first) => {
@@ -28,7 +28,7 @@ export const FEED_BUGS = {
         },
       }),
   },
-  'a writer tells of a slot before views show it': {
+  'a writer reports a slot before views show it': {
     focus: CROWD,
     logs: (driver, hint) =>
       changed(driver, {
@@ -58,7 +58,7 @@ export const FEED_BUGS = {
         },
       }),
   },
-  'nothing finds what nobody told of': { focus: CROWD, neverSweeps: true },
+  'nothing finds what was not reported': { focus: CROWD, neverSweeps: true },
 } as const satisfies Record<string, FeedBug & { readonly focus: Focus }>;
 
 export type FeedBugName = keyof typeof FEED_BUGS;

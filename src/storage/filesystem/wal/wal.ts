@@ -239,7 +239,7 @@ export class WriteAheadLog {
     this.#retiring = file;
     this.#current = undefined;
     this.#checkpoint = this.#finish(file).catch((error: unknown) =>
-      this.#options.fatal('what the write-ahead log tells of could not be synced to disk', error),
+      this.#options.fatal('what the write-ahead log records could not be synced to disk', error),
     );
   }
 
