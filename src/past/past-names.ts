@@ -42,3 +42,9 @@ export class PastNames {
     return parseCompactTime(name.slice(this.#start.length));
   }
 }
+
+/** Whether a registry may have its past under this name. Its PAST_PREFIX is not known. */
+export function mayBePast(name: RepositoryName): boolean {
+  const [, moment, repo] = name.split('/');
+  return moment !== undefined && repo !== undefined && parseCompactTime(moment) !== undefined;
+}

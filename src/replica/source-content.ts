@@ -80,7 +80,7 @@ export class SourceContent {
 
   /** @returns undefined also if the source does not answer, and this replica once had everything */
   async #ask<T>(request: (signal: AbortSignal) => Promise<T | undefined>, { signal }: Caller): Promise<T | undefined> {
-    if (this.#ports.now() < this.#awayUntil) return await this.#instead(undefined);
+    if (this.#ports.now() < this.#awayUntil) return await this.#instead(`${this.#ports.source.url} does not answer`);
     const late = new AbortController();
     const timer = setTimeout(() => late.abort(new SourceAway('the source did not answer in time')), ANSWER_WITHIN_MS);
     const waiting = AbortSignal.any([signal, late.signal]);
@@ -96,16 +96,21 @@ export class SourceContent {
       if (error instanceof RegistryError) throw error;
       if (!late.signal.aborted && !(error instanceof SourceAway || error instanceof SourceRefused)) throw error;
       if (late.signal.aborted || error instanceof SourceSilent) this.#awayUntil = this.#ports.now() + AWAY_MS;
-      return await this.#instead(error);
+      return await this.#instead(`${this.#ports.source.url} does not answer`, error);
     } finally {
       // What is streamed later may take longer.
       clearTimeout(timer);
     }
   }
 
-  async #instead(cause: unknown): Promise<undefined> {
+  /** For content that the source is not asked for. @throws RegistryError `unavailable` if this replica may not have everything yet */
+  async unasked(): Promise<undefined> {
+    return await this.#instead('names that may be of the past are not read from its source');
+  }
+
+  async #instead(reason: string, cause?: unknown): Promise<undefined> {
     if (await this.#ports.isComplete()) return undefined;
-    const message = `this replica does not have everything yet, and ${this.#ports.source.url} does not answer: try again`;
+    const message = `this replica does not have everything yet, and ${reason}: try again`;
     throw new RegistryError('unavailable', message, undefined, cause);
   }
 }

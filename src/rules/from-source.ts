@@ -1,6 +1,7 @@
 import type { Caller } from '../access/access.ts';
 import { type ErrorKind, RegistryError } from '../oci/errors.ts';
 import type { Digest, RepositoryName } from '../oci/names.ts';
+import { mayBePast } from '../past/past-names.ts';
 import type { Blob, Delivery, Manifest, Reference, Registry, ResolvedManifest } from '../registry/interface.ts';
 import { Forwarding } from './forwarding.ts';
 
@@ -10,6 +11,8 @@ export interface SourceContent {
   blob(repo: RepositoryName, digest: Digest, caller: Caller): Promise<Blob | undefined>;
   blobSize(repo: RepositoryName, digest: Digest, caller: Caller): Promise<number | undefined>;
   manifest(repo: RepositoryName, reference: Reference, caller: Caller): Promise<Manifest | undefined>;
+  /** For content that the source is not asked for. @throws RegistryError `unavailable` if this replica may not have everything yet */
+  unasked(): Promise<undefined>;
 }
 
 /** Errors of content that is not here, or whose bytes are not. */
@@ -36,6 +39,7 @@ export class FromSource extends Forwarding {
     delivery?: Delivery,
   ): ReturnType<Registry['getBlob']> {
     return this.#orElse(
+      repo,
       () => this.inner.getBlob(repo, digest, caller, delivery),
       () => this.#source.blob(repo, digest, caller),
     );
@@ -43,6 +47,7 @@ export class FromSource extends Forwarding {
 
   override resolveBlob(repo: RepositoryName, digest: Digest, caller: Caller): ReturnType<Registry['resolveBlob']> {
     return this.#orElse(
+      repo,
       () => this.inner.resolveBlob(repo, digest, caller),
       async () => {
         const size = await this.#source.blobSize(repo, digest, caller);
@@ -57,6 +62,7 @@ export class FromSource extends Forwarding {
     caller: Caller,
   ): ReturnType<Registry['getManifest']> {
     return this.#orElse(
+      repo,
       () => this.inner.getManifest(repo, reference, caller),
       () => this.#source.manifest(repo, reference, caller),
     );
@@ -68,16 +74,18 @@ export class FromSource extends Forwarding {
     caller: Caller,
   ): ReturnType<Registry['resolveManifest']> {
     return this.#orElse<ResolvedManifest>(
+      repo,
       () => this.inner.resolveManifest(repo, reference, caller),
       async () => (await this.#source.manifest(repo, reference, caller))?.descriptor,
     );
   }
 
   /** @throws the first error if the source does not have it either */
-  #orElse<T>(here: () => T | Promise<T>, there: () => Promise<T | undefined>): T | Promise<T> {
+  #orElse<T>(repo: RepositoryName, here: () => T | Promise<T>, there: () => Promise<T | undefined>): T | Promise<T> {
     const instead = async (error: unknown): Promise<T> => {
       if (!(error instanceof RegistryError && ABSENT.has(error.kind) && this.#isReplica())) throw error;
-      const found = await there();
+      // The source would show the past of a repository that this caller may not pull, if its PAST_PREFIX is another one than here.
+      const found = mayBePast(repo) ? await this.#source.unasked() : await there();
       if (found === undefined) throw error;
       return found;
     };
