@@ -6,7 +6,9 @@ import { join } from 'node:path';
 import type { RepositoryName } from '../oci/names.ts';
 import { IndexFile } from './index-file.ts';
 import { parseQuery } from './query-text.ts';
+import { Repositories } from './repositories.ts';
 import { Search } from './search.ts';
+import { Storage } from './storage.ts';
 import { Visible } from './visible.ts';
 
 const HIDDEN_ROWS = 30_000;
@@ -23,6 +25,7 @@ const visible = new Visible(
 );
 const few = new Visible([{ id: HIDDEN_ROWS + 1, name: nameOf(HIDDEN_ROWS + 1) }], false);
 const none = new Visible([], false);
+const everything = { repositories: 10, parts: 10 };
 const asked = (text: string) => ({ text, offset: 0, limit: 100 });
 
 /** Every repository has one tag, one content and one label, all alike. */
@@ -73,9 +76,52 @@ test('exact matches are found before the others are looked at', () => {
 test('a caller who sees nothing gets nothing, and nothing is read', () => {
   const closed = new IndexFile(folder, 'closed');
   const search = new Search(closed.writer);
+  const storage = new Storage(closed.writer);
+  const repositories = new Repositories(closed.writer);
   closed.close();
   const counts = { repositories: 0, tags: 0, digests: 0, labels: 0 };
   expect(search.run(asked('release abcdef'), none)).toEqual({ hits: [], counts, isCut: false, more: false });
+  expect(storage.totals(none)).toEqual({ repositories: 0, tags: 0, bytes: 0, stored: 0 });
+  const rest = { count: 0, bytes: 0 };
+  expect(storage.report(everything, none)).toEqual({ repositories: [], rest, largest: [], oldest: [] });
+  expect(repositories.page({ sort: 'name', limit: 10 }, none, 0).items).toEqual([]);
+});
+
+test('the oldest visible tags are found behind any number of hidden ones', () => {
+  const storage = new Storage(file.writer);
+  const [tag] = storage.report(everything, few).oldest;
+  expect(tag).toMatchObject({ repository: nameOf(HIDDEN_ROWS + 1), tag: 'release-1' });
+  expect(storage.report(everything, visible).oldest).toHaveLength(100);
+  const only = { ...everything, repo: nameOf(HIDDEN_ROWS + 2) };
+  expect(storage.report(only, visible).oldest.map(({ repository }) => repository)).toEqual([only.repo]);
+  expect(storage.report({ ...only, repo: 'secret/app-1' as RepositoryName }, visible).oldest).toEqual([]);
+});
+
+test('who shares is not counted any further than an answer may read', () => {
+  // The hidden sharers are more than the visible repositories, so these are looked at one by one for each content.
+  const { writer } = file;
+  const shared = 200;
+  const [first] = ids;
+  const hiddenSharers = 700;
+  writer.transaction(() => {
+    for (let number = 0; number < shared; number++) {
+      const digest = `sha256:${String(number).padStart(64, '0')}`;
+      const id = 1_000_000 + number;
+      writer.run('INSERT INTO content (id, digest, size, links) VALUES (?, ?, 10, ?)', [id, digest, hiddenSharers + 1]);
+      writer.run(
+        `INSERT INTO link (repo, content, size, inc) SELECT id, ${id}, 10, 'inc' FROM repository WHERE id <= ${hiddenSharers}`,
+      );
+      writer.run('INSERT INTO link (repo, content, size, inc) VALUES (?, ?, 10, ?)', [first ?? 0, id, 'inc']);
+    }
+    writer.run('UPDATE repository SET shared = 2000, links = 201, bytes = 2010 WHERE id = ?', [first ?? 0]);
+  })();
+  const [found] = new Storage(writer).report({ repositories: 1, parts: 500 }, visible).repositories;
+  expect(found?.name).toBe(nameOf(first ?? 0));
+  expect(found?.shared).toBeUndefined();
+  expect(found?.parts[0]?.sharedWith).toBe(0);
+  expect(found?.parts.at(-2)?.sharedWith).toBeUndefined();
+  const [exact] = new Storage(writer).report({ repositories: 1, parts: 500 }, few).repositories;
+  expect([exact?.shared, exact?.parts.at(-2)?.sharedWith]).toEqual([0, 0]);
 });
 
 test('a digest is looked for by at least six digits', () => {

@@ -165,8 +165,8 @@ export interface StorageRequest {
 export interface StoragePart {
   readonly digest: Digest;
   readonly bytes: number;
-  /** How many other repositories have it. Counting ends at 100. */
-  readonly sharedWith: number;
+  /** How many other repositories have it. Counting ends at 100. Undefined if that would take too long to find out. */
+  readonly sharedWith?: number | undefined;
 }
 
 export interface StorageReport extends Complete {

@@ -90,16 +90,17 @@ export class OverviewService implements Overview {
   }
 
   async sharers(digest: Digest, except: RepositoryName, limit: number, caller: Caller): Promise<Sharers> {
-    await this.#ports.caughtUp();
-    const visible = this.#list.visibleTo(caller, this.#ports.access);
-    const found = this.#storage.sharers(digest, except, limit + 1, visible);
+    const { found } = await this.#answer(caller, (visible) => ({
+      found: this.#storage.sharers(digest, except, limit + 1, visible),
+    }));
     return { repositories: found.slice(0, limit), more: found.length > limit };
   }
 
   async #answer<T>(caller: Caller, read: (visible: Visible) => T): Promise<T & { readonly isComplete: boolean }> {
     const { access, caughtUp, database } = this.#ports;
     const isComplete = await caughtUp();
-    const visible = this.#list.visibleTo(caller, access);
-    return { ...database.transaction(() => read(visible)).deferred(), isComplete };
+    // What is visible and what is read belong to the same commit: a repository that is added in between may be hidden.
+    const answer = database.transaction(() => read(this.#list.visibleTo(caller, access))).deferred();
+    return { ...answer, isComplete };
   }
 }

@@ -19,6 +19,7 @@ interface Row {
   readonly bytes: number;
   readonly shared: number;
   readonly tags: number;
+  readonly links: number;
   readonly pushed_at: number;
   readonly pushed_by: string | null;
   readonly description: string | null;
@@ -48,6 +49,7 @@ export class Repositories {
     const { sort, limit } = request;
     const found: Row[] = [];
     let place = placeOf(request);
+    if (visible.size === 0) return { items: [] };
     // One more tells whether another page follows.
     while (found.length <= limit) {
       const rows = this.#rows(request, place);
@@ -70,12 +72,12 @@ export class Repositories {
     return this.#statements[sort].all({ pattern, from, to, value, name, limit: CHUNK });
   }
 
-  #summary({ id, name, bytes, shared, tags, ...row }: Row, sharing: Sharing, now: number): RepositorySummary {
+  #summary({ id, name, bytes, shared, tags, links, ...row }: Row, sharing: Sharing, now: number): RepositorySummary {
     const { pushed_at, pushed_by, description } = row;
     return {
       ...{ name, tags, bytes },
       description: description ?? undefined,
-      shared: sharing.bytes(id, shared),
+      shared: sharing.bytes(id, shared, links),
       pushed: pushed_at === 0 ? undefined : { at: isoOf(pushed_at), by: pushed_by ?? undefined },
       pushes: this.#pushes(id, Math.floor(now / DAY_MS)),
     };
@@ -109,7 +111,7 @@ function placeOf({ after }: RepositoriesRequest): Place | undefined {
 function prepare(database: Database) {
   const of = (condition: string, order: string) =>
     database.query<Row, { pattern: string; from: string; to: string; value: number; name: string; limit: number }>(
-      `SELECT id, name, bytes, shared, tags, pushed_at, pushed_by, description FROM repository
+      `SELECT id, name, bytes, shared, tags, links, pushed_at, pushed_by, description FROM repository
        WHERE present = 1 AND name LIKE $pattern ESCAPE '\\' AND name >= $from AND name < $to AND ${condition}
        ORDER BY ${order} LIMIT $limit`,
     );

@@ -1,5 +1,6 @@
 import type { Database } from 'bun:sqlite';
 import type { Digest, RepositoryName, Tag } from '../oci/names.ts';
+import { Effort } from './effort.ts';
 import type { StoragePart, StorageReport, StorageRequest, Totals } from './interface.ts';
 import { MAX_SHARERS, prepareSharing, Sharing, type SharingStatements } from './sharing.ts';
 import { isoOf } from './times.ts';
@@ -11,6 +12,8 @@ const MAX_LISTED = 100;
 const MAX_EXAMINED = 5_000;
 /** Links of the visible repositories up to which it is found out what they store, if they are not all. */
 const MAX_LINKS = 200_000;
+/** Tags of the visible repositories up to which all of them are compared, and else the tags that are looked at, the oldest first. */
+const [MAX_TAGS, MAX_TAGS_EXAMINED] = [200_000, 20_000];
 
 interface PartRow {
   readonly content: number;
@@ -27,6 +30,14 @@ interface RepositoryRow {
   readonly links: number;
 }
 
+interface TagRow {
+  readonly repo: number;
+  readonly tag: Tag;
+  readonly digest: Digest;
+  readonly bytes: number;
+  readonly set_at: number;
+}
+
 /** What is stored, and for whom. */
 export class Storage {
   readonly #statements: ReturnType<typeof prepare>;
@@ -38,6 +49,7 @@ export class Storage {
   }
 
   totals(visible: Visible): Omit<Totals, 'isComplete' | 'garbage'> {
+    if (visible.size === 0) return { repositories: 0, tags: 0, bytes: 0, stored: 0 };
     const sums = this.#statements.sums.get(visible.filter);
     const { repositories = 0, tags = 0, bytes = 0, links = 0 } = sums ?? {};
     return { repositories, tags: tags ?? 0, bytes: bytes ?? 0, stored: this.#stored(links ?? 0, visible) };
@@ -54,42 +66,59 @@ export class Storage {
     { repo, repositories, parts }: StorageRequest,
     visible: Visible,
   ): Omit<StorageReport, 'isComplete' | 'expiring'> {
-    const { largest, oldest, sums } = this.#statements;
+    const { largest, sums } = this.#statements;
+    if (visible.size === 0) return { repositories: [], rest: { count: 0, bytes: 0 }, largest: [], oldest: [] };
     const { filter } = visible;
     const sharing = new Sharing(this.#sharing, visible);
     const rows = largest.all({ ...filter, name: repo ?? null, limit: repositories });
     const all = sums.get(filter);
     const listed = rows.reduce((sum, { bytes }) => sum + bytes, 0);
     return {
-      repositories: rows.map((row) => this.#repository(row, parts, sharing, visible)),
+      repositories: rows.flatMap((row) => this.#repository(row, parts, sharing, visible)),
       rest:
         repo === undefined
           ? { count: (all?.repositories ?? 0) - rows.length, bytes: (all?.bytes ?? 0) - listed }
           : { count: 0, bytes: 0 },
-      largest: this.#largestContents(repo, sharing, visible),
-      oldest: oldest.all({ ...filter, name: repo ?? null, limit: MAX_LISTED }).map(({ name, tag, set_at, ...row }) => ({
-        ...row,
-        repository: name,
-        tag,
-        set: isoOf(set_at),
-      })),
+      largest: this.#largestContents(repo, visible),
+      oldest: this.#oldest(repo, all?.tags ?? 0, visible),
     };
   }
 
-  #repository({ id, name, bytes, shared, links }: RepositoryRow, parts: number, sharing: Sharing, visible: Visible) {
+  /** @param tags those of the visible repositories */
+  #oldest(repo: RepositoryName | undefined, tags: number, visible: Visible): StorageReport['oldest'] {
+    const { repository, oldest, oldestIn } = this.#statements;
+    const only = repo === undefined ? undefined : (repository.get({ name: repo })?.id ?? 0);
+    const isFew = !visible.isAll && tags <= MAX_TAGS;
+    const ids = only !== undefined ? [only] : isFew ? [...visible.ids] : undefined;
+    const rows = ids === undefined ? oldest.iterate() : oldestIn.all({ repos: JSON.stringify(ids), limit: MAX_LISTED });
+    const effort = new Effort(MAX_TAGS_EXAMINED);
+    const found: StorageReport['oldest'][number][] = [];
+    for (const { repo: id, tag, digest, bytes, set_at } of rows) {
+      const name = visible.nameOf(id);
+      if (name !== undefined) found.push({ repository: name, tag, digest, bytes, set: isoOf(set_at) });
+      if (!effort.read() || found.length === MAX_LISTED) break;
+    }
+    return found;
+  }
+
+  #repository(
+    { id, bytes, shared, links }: RepositoryRow,
+    parts: number,
+    sharing: Sharing,
+    visible: Visible,
+  ): StorageReport['repositories'] {
+    const name = visible.nameOf(id);
+    if (name === undefined) return [];
     const rows = this.#statements.parts.all({ repo: id, limit: parts });
     const listed = rows.reduce((sum, { size }) => sum + size, 0);
-    return {
-      name,
-      bytes,
-      shared: sharing.bytes(id, shared),
-      parts: rows.map((row) => partOf(row, id, sharing, visible)),
-      rest: { count: links - rows.length, bytes: bytes - listed },
-    };
+    const rest = { count: links - rows.length, bytes: bytes - listed };
+    const found = rows.map((row) => partOf(row, id, sharing, visible));
+    return [{ name, bytes, shared: sharing.bytes(id, shared, links), parts: found, rest }];
   }
 
   /** Each with the first of the repositories that have it. */
-  #largestContents(repo: RepositoryName | undefined, sharing: Sharing, visible: Visible): StorageReport['largest'] {
+  #largestContents(repo: RepositoryName | undefined, visible: Visible): StorageReport['largest'] {
+    const sharing = new Sharing(this.#sharing, visible);
     const { largestContents, repository, parts } = this.#statements;
     const only = repo === undefined ? undefined : repository.get({ name: repo })?.id;
     if (repo !== undefined) {
@@ -99,11 +128,11 @@ export class Storage {
       return rows.map((row) => ({ repository: name, ...partOf(row, only, sharing, visible) }));
     }
     const found: StorageReport['largest'][number][] = [];
-    let examined = 0;
+    const effort = new Effort(MAX_EXAMINED);
     for (const row of largestContents.iterate()) {
-      if (found.length === MAX_LISTED || ++examined > MAX_EXAMINED) break;
+      if (found.length === MAX_LISTED || sharing.isCut || !effort.read()) break;
       const [first] = sharing
-        .others(row.content, 0, MAX_SHARERS)
+        .others(row.content, 0)
         .flatMap((id) => visible.nameOf(id) ?? [])
         .sort();
       const owner = first === undefined ? undefined : repository.get({ name: first })?.id;
@@ -119,8 +148,8 @@ export class Storage {
     const found = content.get({ digest });
     if (found === null) return [];
     const own = repository.get({ name: except })?.id ?? 0;
-    const rows = new Sharing(this.#sharing, visible).others(found.id, own, limit);
-    return rows.flatMap((id) => visible.nameOf(id) ?? []);
+    const rows = new Sharing(this.#sharing, visible).others(found.id, own);
+    return rows.slice(0, limit).flatMap((id) => visible.nameOf(id) ?? []);
   }
 }
 
@@ -131,11 +160,13 @@ function partOf(
   visible: Visible,
 ): StoragePart {
   const all = Math.min(links - 1, MAX_SHARERS);
-  const sharedWith = visible.isAll || all === 0 ? all : sharing.others(content, repo, MAX_SHARERS).length;
-  return { digest, bytes: size, sharedWith };
+  if (visible.isAll || all === 0) return { digest, bytes: size, sharedWith: all };
+  const { length } = sharing.others(content, repo);
+  return { digest, bytes: size, sharedWith: sharing.isCut ? undefined : Math.min(length, MAX_SHARERS) };
 }
 
 function prepare(database: Database) {
+  const tag = 't.repo, t.name AS tag, t.digest, m.total AS bytes, t.set_at';
   return {
     sums: database.query<
       { repositories: number; tags: number | null; bytes: number | null; links: number | null },
@@ -160,13 +191,15 @@ function prepare(database: Database) {
     largestContents: database.query<PartRow, []>(
       'SELECT id AS content, digest, size, links FROM content ORDER BY size DESC',
     ),
-    oldest: database.query<
-      { name: RepositoryName; tag: Tag; digest: Digest; bytes: number; set_at: number },
-      Filter & { name: string | null; limit: number }
-    >(
-      `SELECT r.name, t.name AS tag, t.digest, m.total AS bytes, t.set_at FROM tag t JOIN repository r ON r.id = t.repo
-       JOIN manifest m ON m.repo = t.repo AND m.digest = t.digest
-       WHERE ($name IS NULL OR r.name = $name) AND ${visibleIn('t.repo')} ORDER BY t.set_at LIMIT $limit`,
+    // Beginning with the tags keeps it from sorting all of them.
+    oldest: database.query<TagRow, []>(
+      `SELECT ${tag} FROM tag t CROSS JOIN manifest m ON m.repo = t.repo AND m.digest = t.digest ORDER BY t.set_at`,
+    ),
+    oldestIn: database.query<TagRow, { repos: string; limit: number }>(
+      `WITH t AS MATERIALIZED (
+         SELECT repo, name, digest, set_at FROM json_each($repos) v CROSS JOIN tag ON tag.repo = v.value
+         ORDER BY set_at LIMIT $limit)
+       SELECT ${tag} FROM t JOIN manifest m ON m.repo = t.repo AND m.digest = t.digest ORDER BY t.set_at`,
     ),
     content: database.query<{ id: number }, { digest: string }>('SELECT id FROM content WHERE digest = $digest'),
     repository: database.query<{ id: number }, { name: string }>('SELECT id FROM repository WHERE name = $name'),

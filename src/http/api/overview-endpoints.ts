@@ -168,7 +168,9 @@ export const totals = endpoint({
 const part = z.strictObject({
   digest: field.digest,
   bytes: field.bytes,
-  sharedWith: field.bytes.describe('Other repositories that have it, counted up to 100.'),
+  sharedWith: field.bytes
+    .optional()
+    .describe('Other repositories that have it, counted up to 100; absent if finding out would take too long.'),
 });
 const rest = z.strictObject({ count: field.bytes, bytes: field.bytes });
 
