@@ -66,6 +66,8 @@ async function showLag(lag: Lag, { json }: Options, output: Output): Promise<Exi
   await output.line(`source   ${printable(source)}`);
   if (lag.promoted !== undefined) await output.line(`promoted ${formatTime(lag.promoted)}: it is a primary since`);
   await output.line(`copied   up to note ${lag.note}${lag.noted === undefined ? '' : `, of ${formatTime(lag.noted)}`}`);
+  if (lag.missing !== undefined && lag.missing > 0)
+    await output.line(`missing  ${count(lag.missing, 'object')} that logs link: the source lacks or has damaged them`);
   if (lag.problem !== undefined) {
     await output.line(`lag      unknown: ${printable(lag.problem)}`);
     return EXIT.negative;

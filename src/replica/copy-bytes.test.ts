@@ -17,6 +17,8 @@ function open() {
   const here = new Map<Key, Uint8Array>();
   const there = new Map<Incarnation, Uint8Array>();
   const asked: Incarnation[] = [];
+  /** After how many bytes the source breaks off. */
+  const breaks = { after: Number.POSITIVE_INFINITY };
   const copier = new ByteCopier({
     driver: new MemoryDriver(here),
     instance: '01BX5ZZKBKACTAV9WEVGEMMVRZ',
@@ -41,7 +43,7 @@ function open() {
         async function* chunks(all: Uint8Array): AsyncGenerator<Uint8Array> {
           for (let start = 0; start < all.length; start += 10_000) yield all.slice(start, start + 10_000);
         }
-        return { size: bytes.length, headers: new Headers(), chunks: chunks(bytes) };
+        return { size: bytes.length, headers: new Headers(), chunks: chunks(bytes.slice(0, breaks.after)) };
       },
     },
   });
@@ -51,7 +53,7 @@ function open() {
     return { inc, digest: digestOf('sha256', bytes), size: bytes.length };
   };
   const has = (inc: Incarnation): Uint8Array | undefined => here.get(dataKey(inc));
-  return { here, there, asked, copier, add, has };
+  return { here, there, asked, breaks, copier, add, has };
 }
 
 describe('bytes of the source', () => {
@@ -95,14 +97,23 @@ describe('bytes of the source', () => {
   });
 
   test('that break off are asked for again later', async () => {
-    const { there, copier, add, has } = open();
+    const { there, breaks, copier, add, has } = open();
     const large = add(new Uint8Array(100_000).fill(3));
     const all = there.get(large.inc) ?? text('');
-    there.set(large.inc, all.slice(0, 50_000));
+    breaks.after = 50_000;
     await expect(copier.copy([large], signal)).rejects.toThrow(SourceAway);
     expect(has(large.inc)).toBeUndefined();
-    there.set(large.inc, all);
+    breaks.after = Number.POSITIVE_INFINITY;
     expect(await copier.copy([large], signal)).toEqual([]);
     expect(has(large.inc)).toEqual(all);
+  });
+
+  test('that the source itself has only a part of are damaged, and do not stop the others', async () => {
+    const { there, copier, add, has } = open();
+    const [cut, whole] = [add(new Uint8Array(100_000).fill(3)), add(new Uint8Array(100_000).fill(4))];
+    there.set(cut.inc, new Uint8Array(50_000).fill(3));
+    expect(await copier.copy([cut, whole], signal)).toEqual([{ ...cut, why: 'damaged' }]);
+    expect(has(cut.inc)).toBeUndefined();
+    expect(has(whole.inc)).toEqual(there.get(whole.inc));
   });
 });

@@ -171,6 +171,8 @@ export class ByteCopier {
       }
       if (progress.failure !== undefined) throw progress.failure;
       if (progress.state !== undefined) place = { ...place, state: progress.state };
+      // All that the source has: it lost the rest.
+      if (progress.size < size && progress.size === bytes.size) return 'damaged';
       if (progress.size < size)
         throw new SourceAway(`the source ended at ${progress.size} of ${size} bytes of ${digest}`);
       if (progress.size !== size || progress.digest !== digest) return 'damaged';

@@ -77,7 +77,7 @@ export class LogCopier {
     const answers = new Map(logs.map((each) => [each.repository, each]));
     const slots = new Map<RepositoryName, CopiedSlot[]>();
     const named = new Map<Incarnation, NamedBytes>();
-    const namedBy = new Map<Incarnation, RepositoryName>();
+    const namedBy = new Map<Incarnation, Set<RepositoryName>>();
     const left: Pending[] = [];
     for (const { repo, after, target } of group) {
       const answer = answers.get(repo);
@@ -87,7 +87,8 @@ export class LogCopier {
       for (const { batch } of decoded) {
         for (const each of batch.events.flatMap(bytesOf)) {
           named.set(each.inc, each);
-          namedBy.set(each.inc, repo);
+          const repos = namedBy.get(each.inc) ?? new Set();
+          namedBy.set(each.inc, repos.add(repo));
         }
       }
       const reached = after + decoded.length;
@@ -97,10 +98,7 @@ export class LogCopier {
     }
     await this.#mark(group);
     const failed = await bytes.copy(named.values(), signal);
-    for (const each of failed) {
-      const repo = namedBy.get(each.inc);
-      if (repo !== undefined) missing(repo, each);
-    }
+    for (const each of failed) for (const repo of namedBy.get(each.inc) ?? []) missing(repo, each);
     if (this.#ports.isShared) await this.#requireKept([...named.values()], failed);
     await forEachConcurrently(slots, REPLAYS, ([repo, some]) => this.#replay(repo, some));
     return left;

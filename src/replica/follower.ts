@@ -14,6 +14,7 @@ import type { LogCopier, Targets } from './copy-logs.ts';
 import type { ReplicaIdentity } from './identity.ts';
 import type { ReplicationSource } from './interface.ts';
 import { mirrorCollections } from './mirror-collections.ts';
+import type { MissingBytes } from './missing-bytes.ts';
 import { MAX_WAIT_MS } from './protocol.ts';
 import { SourceAway, SourceRefused } from './source-errors.ts';
 import { createStoreSlots, decodeFollowing, type StoreLogCopy } from './store-log.ts';
@@ -29,7 +30,8 @@ const MIRROR_EVERY_MS = 10 * 60_000;
 export type FollowingState =
   /** Not yet asked. */
   | { readonly kind: 'starting' }
-  | { readonly kind: 'following'; readonly isCurrent: boolean }
+  /** @property isCurrent whether it has every note and slot @property missing objects that logs link and that the source lacks */
+  | { readonly kind: 'following'; readonly isCurrent: boolean; readonly missing: number }
   /** The source does not answer, or this store does not. @property since milliseconds */
   | { readonly kind: 'away' | 'failing'; readonly since: number; readonly error: Error }
   /** Nothing is copied until the source, or this version of Marina, is another one. */
@@ -40,6 +42,7 @@ export interface FollowerPorts {
   readonly source: ReplicationSource;
   readonly identity: ReplicaIdentity;
   readonly logs: Pick<LogCopier, 'copy'>;
+  readonly missing: Pick<MissingBytes, 'restart' | 'look' | 'isKnown' | 'count'>;
   /** The notes here. Only the follower changes them. */
   readonly notes: NotesView;
   /** The robots here, as far as this follower knows them. */
@@ -105,6 +108,7 @@ export class Follower {
   /** Follows until the signal is aborted. What it began is complete when it resolves. */
   async run(signal: AbortSignal): Promise<void> {
     let pause: number = RETRY_MS.first;
+    this.#ports.missing.restart();
     while (!signal.aborted) {
       try {
         await this.#follow(signal, () => {
@@ -153,7 +157,7 @@ export class Follower {
   }
 
   async #followNotes(signal: AbortSignal): Promise<void> {
-    const { source, notes, now } = this.#ports;
+    const { source, notes, missing, now } = this.#ports;
     while (!signal.aborted) {
       if (now() - (this.#checkedAt ?? 0) >= CHECK_EVERY_MS) await this.#check(signal);
       const isCurrent = this.#state.kind === 'following' && this.#state.isCurrent;
@@ -161,8 +165,11 @@ export class Follower {
       if (slots.length > 0) await this.#copyNotes(slots, signal);
       // A source that has no newer note may be an old one that was put in its place.
       else if (isCurrent) await this.#check(signal);
-      if (!more) await this.#mirrorIfDue(signal);
-      this.#become({ kind: 'following', isCurrent: !more });
+      if (!more) {
+        await this.#mirrorIfDue(signal);
+        await missing.look(signal);
+      }
+      this.#become({ kind: 'following', isCurrent: !more && missing.isKnown, missing: missing.count });
     }
   }
 

@@ -7,6 +7,7 @@ import { dataKey, slotKey } from '../storage/paths.ts';
 import { bytesOf, slotOf } from './copy-logs.ts';
 import type { ReplicationSource } from './interface.ts';
 import type { ReplicaMark } from './mark.ts';
+import { readMissing } from './missing-report.ts';
 import { SourceAway, SourceRefused } from './source-errors.ts';
 import { lastSlot } from './verify.ts';
 
@@ -25,6 +26,8 @@ export interface Lag {
   readonly noted: string | undefined;
   /** Why it is unknown; then the numbers are 0. */
   readonly problem: string | undefined;
+  /** Objects that logs here link and that the source lacks or has damaged, as the server counted them last; undefined if unknown. */
+  readonly missing: number | undefined;
   readonly repositories: number;
   /** Events of slots that are not here yet. */
   readonly changes: number;
@@ -51,6 +54,7 @@ export async function lagOf(
     note: notes.seq,
     noted: notes.seq === 0 ? undefined : new Date(notes.at).toISOString(),
     problem: undefined,
+    missing: await readMissing(reader),
   };
   try {
     return { ...about, ...(await countLag(reader, source, notes, now)) };
@@ -67,7 +71,7 @@ async function countLag(
   source: Pick<ReplicationSource, 'slots' | 'storeLog'>,
   notes: NotesView,
   now: number,
-): Promise<Omit<Lag, 'source' | 'promoted' | 'note' | 'noted' | 'problem'>> {
+): Promise<Omit<Lag, 'source' | 'promoted' | 'note' | 'noted' | 'problem' | 'missing'>> {
   const targets = new Map<RepositoryName, number>();
   let requests = 0;
   let isMore = false;

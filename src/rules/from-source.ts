@@ -20,7 +20,10 @@ const ABSENT: ReadonlySet<ErrorKind> = new Set([
   ...(['name-unknown', 'manifest-unknown', 'blob-unknown', 'content-damaged'] as const),
 ]);
 
-/** Serves what a replica does not have yet from its source. Lists show only what it has. */
+/**
+ * Serves what a replica does not have from its source, and stores nothing: the follower copies it, and asks the source again for what
+ * that once lacked (replica/missing-bytes.ts). Lists show only what the replica has.
+ */
 export class FromSource extends Forwarding {
   readonly #source: SourceContent;
   readonly #isReplica: () => boolean;

@@ -4,6 +4,8 @@ export interface ObservedReplica {
   /** Whether it has everything that the source had when it was last asked. */
   readonly isCurrent: () => boolean;
   readonly isConnected: () => boolean;
+  /** Objects that logs link and that are not here because the source lacks them; undefined until it is known. */
+  readonly missing: () => number | undefined;
   /** Seconds since it last had everything; undefined if it never had. */
   readonly age: () => number | undefined;
 }
@@ -25,7 +27,7 @@ export class ReplicaMetrics {
   }
 
   /** Registers the metrics. Only one thread of a process may do so. */
-  observe({ isCurrent, isConnected, age }: ObservedReplica): ReplicaCounters {
+  observe({ isCurrent, isConnected, missing: countMissing, age }: ObservedReplica): ReplicaCounters {
     const registers = [this.#metrics];
     new Gauge({
       name: 'marina_replica_current',
@@ -53,6 +55,16 @@ export class ReplicaMetrics {
         else this.set(seconds);
       },
     });
+    new Gauge({
+      name: 'marina_replica_missing_objects',
+      help: 'Objects that logs link and that are not here, because the source lacks or has damaged them; absent until it is known.',
+      registers,
+      collect() {
+        const objects = countMissing();
+        if (objects === undefined) this.reset();
+        else this.set(objects);
+      },
+    });
     const slots = new Counter({ name: 'marina_replica_slots_total', help: 'Slots that were copied.', registers });
     const changes = new Counter({
       name: 'marina_replica_changes_total',
@@ -62,7 +74,7 @@ export class ReplicaMetrics {
     const bytes = new Counter({ name: 'marina_replica_bytes_total', help: 'Bytes that were copied.', registers });
     const missing = new Counter({
       name: 'marina_replica_missing_total',
-      help: 'Objects that logs link and that the source does not have, or has damaged.',
+      help: 'How often the source did not have an object that a slot names, or had it damaged.',
       registers,
     });
     const refusedLists = new Counter({

@@ -7,6 +7,7 @@ export class ReplicaStatus {
   #state: FollowingState = { kind: 'starting' };
   #currentAt: number | undefined;
   #wasCurrent = false;
+  #missing: number | undefined;
 
   constructor(logger: Logger) {
     this.#logger = logger;
@@ -17,7 +18,12 @@ export class ReplicaStatus {
   }
 
   get isCurrent(): boolean {
-    return this.#state.kind === 'following' && this.#state.isCurrent;
+    return this.#state.kind === 'following' && this.#state.isCurrent && this.#state.missing === 0;
+  }
+
+  /** Objects that the source lacks, as last counted; undefined until they are. */
+  get missing(): number | undefined {
+    return this.#missing;
   }
 
   get age(): number | undefined {
@@ -30,12 +36,25 @@ export class ReplicaStatus {
     const before = this.#state.kind;
     this.#state = state;
     if (state.kind !== before) this.#log(state);
+    if (state.kind === 'following' && state.isCurrent) this.#count(state.missing);
     if (!this.isCurrent) return false;
     this.#currentAt = performance.now();
     const isFirst = !this.#wasCurrent;
     this.#wasCurrent = true;
     if (isFirst) this.#logger.info('this replica has everything that its source has');
     return isFirst;
+  }
+
+  #count(missing: number): void {
+    const before = this.#missing ?? 0;
+    this.#missing = missing;
+    if (missing > 0 && before === 0)
+      this.#logger.warn(
+        { missing },
+        'logs link objects that the source lacks or has damaged; it is asked again every ten minutes',
+      );
+    if (missing === 0 && before > 0)
+      this.#logger.info('the objects that were missing were copied, or are not linked any more');
   }
 
   #log(state: FollowingState): void {

@@ -17,6 +17,8 @@ import type { LocalSource } from '../replica/interface.ts';
 import { type Lease, runWithLease } from '../replica/lease.ts';
 import { StoreSource } from '../replica/local-source.ts';
 import { type ReplicaMark, readReplicaMark, writeReplicaMark } from '../replica/mark.ts';
+import { MissingBytes } from '../replica/missing-bytes.ts';
+import { writeMissing } from '../replica/missing-report.ts';
 import { promote } from '../replica/promote.ts';
 import { roleOf } from '../replica/role.ts';
 import { SourceContent } from '../replica/source-content.ts';
@@ -195,15 +197,20 @@ function startFollowing(source: HttpSource, ports: ReplicaPorts & FollowingPorts
   const counters = telemetry.replica.observe({
     isCurrent: () => status.isCurrent,
     isConnected: () => status.isConnected,
+    missing: () => status.missing,
     age: () => status.age,
   });
   const bytes = new ByteCopier({ driver, source, instance: opened.instance, now: Date.now, copied: counters.bytes });
+  const yieldToRequests = createPacer({ ...PACE, now: () => performance.now() });
+  const missing = new MissingBytes({ driver, bytes, yieldToRequests, now: Date.now });
   const logs = new LogCopier({
     ...{ driver, source, bytes, replayer },
     newest: async (repo) => (await newest(repo)).seq,
     isShared: !opened.isLocked,
     copied: (_, slots, events) => counters.slots(slots, events),
-    missing: (repo, { digest, why }) => {
+    missing: (repo, failed) => {
+      const { digest, why } = failed;
+      missing.report(repo, failed);
       counters.missing();
       logger.warn(
         { repo, digest, why },
@@ -213,7 +220,7 @@ function startFollowing(source: HttpSource, ports: ReplicaPorts & FollowingPorts
   });
   const notes = new NotesView(driver);
   const follower = new Follower({
-    ...{ driver, source, identity: opened, logs, notes },
+    ...{ driver, source, identity: opened, logs, missing, notes },
     robots: new RobotsView(driver),
     noted: async (reached, seq) => {
       if (notes.isSnapshotDue) await storeNotesSnapshot(notes, driver, logger);
@@ -223,10 +230,12 @@ function startFollowing(source: HttpSource, ports: ReplicaPorts & FollowingPorts
     robotsChanged: () => robots.view.refresh(),
     deleting: () => bytes.forget(),
     refusedLists: counters.refusedLists,
-    yieldToRequests: createPacer({ ...PACE, now: () => performance.now() }),
+    yieldToRequests,
     checked: (lineage) => void remember(driver, { lineage: [...lineage] }, logger),
     became: (state) => {
+      const before = status.missing;
       if (status.became(state)) void remember(driver, { complete: new Date().toISOString() }, logger);
+      if (status.missing !== before) void reportMissing(driver, status.missing ?? 0, logger);
     },
     now: Date.now,
     random: Math.random,
@@ -252,6 +261,14 @@ async function storeNotesSnapshot(notes: NotesView, driver: StorageDriver, logge
     notes.snapshotStored(bytes.length);
   } catch (error) {
     logger.warn({ err: error }, 'a snapshot of the notes could not be stored; it is tried again');
+  }
+}
+
+async function reportMissing(driver: StorageDriver, objects: number, logger: Logger): Promise<void> {
+  try {
+    await writeMissing(driver, objects);
+  } catch (error) {
+    logger.warn({ err: error }, 'the number of missing objects could not be stored');
   }
 }
 

@@ -12,6 +12,7 @@ import type { SourceBytes } from '../../src/replica/http-source.ts';
 import type { ReplicaIdentity } from '../../src/replica/identity.ts';
 import type { ReplicationSource } from '../../src/replica/interface.ts';
 import { StoreSource } from '../../src/replica/local-source.ts';
+import { MissingBytes } from '../../src/replica/missing-bytes.ts';
 import type { CreateResult, DeleteFailure, Key, StorageDriver, WrittenObject } from '../../src/storage/driver.ts';
 import { MemoryDriver } from '../../src/storage/memory/driver.ts';
 import { countingIncarnations, TestClock } from '../support/deterministic.ts';
@@ -152,15 +153,19 @@ export async function follow(
     copied: () => {},
   });
   const replayer = parts.replayer?.(projection, driver) ?? projection;
+  const missing = new MissingBytes({
+    ...{ driver, bytes: rightBytes, now: clock.now },
+    yieldToRequests: async () => {},
+  });
   const rightLogs = new LogCopier({
     ...{ driver, source, replayer, isShared: false },
     bytes: parts.bytes?.(rightBytes) ?? rightBytes,
     newest: async (repo) => (await projection.newest(repo)).seq,
     copied: () => {},
-    missing: () => {},
+    missing: (repo, failed) => missing.report(repo, failed),
   });
   const follower = new Follower({
-    ...{ driver, source, identity },
+    ...{ driver, source, identity, missing },
     logs: parts.logs?.(rightLogs) ?? rightLogs,
     notes: new NotesView(driver),
     robots,
