@@ -1,44 +1,59 @@
-import type { Overview } from './interface.ts';
+import type { AccessPolicy, Caller } from '../access/access.ts';
+import type { Digest, RepositoryName } from '../oci/names.ts';
+import { EmptyOverview } from './empty-overview.ts';
+import type { Overview, RepositoriesRequest, SearchRequest, StorageRequest, TagsRequest } from './interface.ts';
 
-/** An overview that is opened when it is first asked, so it costs nothing if it is not used. */
+/**
+ * An overview that is opened by the first caller who may see any repository. A registry whose overview is not used does not pay for it,
+ * and callers who may see nothing cannot make it do so.
+ */
 export class LazyOverview implements Overview {
+  readonly #access: Pick<AccessPolicy, 'maySeeAny'>;
   readonly #open: () => Promise<Overview>;
+  readonly #empty = new EmptyOverview();
   #opened: Promise<Overview> | undefined;
 
-  constructor(open: () => Promise<Overview>) {
+  constructor(access: Pick<AccessPolicy, 'maySeeAny'>, open: () => Promise<Overview>) {
+    this.#access = access;
     this.#open = open;
   }
 
-  async search(...call: Parameters<Overview['search']>): ReturnType<Overview['search']> {
-    return await (await this.#inner()).search(...call);
+  async search(request: SearchRequest, caller: Caller): ReturnType<Overview['search']> {
+    return await (await this.#for(caller)).search(request, caller);
   }
 
-  async repositories(...call: Parameters<Overview['repositories']>): ReturnType<Overview['repositories']> {
-    return await (await this.#inner()).repositories(...call);
+  async repositories(request: RepositoriesRequest, caller: Caller): ReturnType<Overview['repositories']> {
+    return await (await this.#for(caller)).repositories(request, caller);
   }
 
-  async tags(...call: Parameters<Overview['tags']>): ReturnType<Overview['tags']> {
-    return await (await this.#inner()).tags(...call);
+  async tags(repo: RepositoryName, request: TagsRequest, caller: Caller): ReturnType<Overview['tags']> {
+    return await (await this.#for(caller)).tags(repo, request, caller);
   }
 
-  async totals(...call: Parameters<Overview['totals']>): ReturnType<Overview['totals']> {
-    return await (await this.#inner()).totals(...call);
+  async totals(caller: Caller): ReturnType<Overview['totals']> {
+    return await (await this.#for(caller)).totals(caller);
   }
 
-  async storage(...call: Parameters<Overview['storage']>): ReturnType<Overview['storage']> {
-    return await (await this.#inner()).storage(...call);
+  async storage(request: StorageRequest, caller: Caller): ReturnType<Overview['storage']> {
+    return await (await this.#for(caller)).storage(request, caller);
   }
 
-  async sharers(...call: Parameters<Overview['sharers']>): ReturnType<Overview['sharers']> {
-    return await (await this.#inner()).sharers(...call);
+  async sharers(
+    digest: Digest,
+    except: RepositoryName,
+    limit: number,
+    caller: Caller,
+  ): ReturnType<Overview['sharers']> {
+    return await (await this.#for(caller)).sharers(digest, except, limit, caller);
   }
 
-  #inner(): Promise<Overview> {
+  async #for(caller: Caller): Promise<Overview> {
+    if (!this.#access.maySeeAny(caller)) return this.#empty;
     this.#opened ??= this.#open().catch((error: unknown) => {
       // The next call tries again.
       this.#opened = undefined;
       throw error;
     });
-    return this.#opened;
+    return await this.#opened;
   }
 }

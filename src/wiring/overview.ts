@@ -108,7 +108,7 @@ function openOverview(
   const calls = thread.kind === 'other' ? remote<OverviewCalls>(thread.services.overview, OVERVIEW_CALLS) : undefined;
   const owner = calls ?? ownIndex(ports, noted, onClose);
   const garbage = garbageOf(ports);
-  return new LazyOverview(async () => {
+  return new LazyOverview(access, async () => {
     const path = await within(OWNER_WITHIN_MS, owner.open());
     if (path === undefined) throw new Error('the index of repositories was not opened in time');
     const database = openIndex(path);
