@@ -6,14 +6,12 @@ import type { Incarnation } from '../oci/names.ts';
 import type { Durability, ObjectStore, StoreReader } from '../storage/driver.ts';
 import { noteKey } from '../storage/paths.ts';
 import type { ReplicaIdentity } from './identity.ts';
-import { readReplicaMark, writeReplicaMark } from './mark.ts';
+import { readReplicaMark, writePromotion } from './mark.ts';
 
 const DEADLINE_MS = 10_000;
 
 export interface PromotionPorts {
-  readonly driver: Pick<StoreReader, 'read' | 'list'> &
-    Pick<ObjectStore, 'create' | 'put'> &
-    Pick<Durability, 'confirm'>;
+  readonly driver: Pick<StoreReader, 'read' | 'list'> & Pick<ObjectStore, 'create'> & Pick<Durability, 'confirm'>;
   readonly identity: ReplicaIdentity;
   /** Milliseconds. */
   readonly now: () => number;
@@ -25,7 +23,7 @@ export interface PromotionPorts {
 
 /**
  * Makes a replica a primary for ever. First its notes get an event that no other store has, so no registry with the former history can
- * be taken for its source again; then its mark says so. After a failure it may be called again.
+ * be taken for its source again; then the promotion is stored. After a failure it may be called again.
  * @param actor recorded in the event
  * @throws RegistryError `request-invalid` if the store is no replica; `unavailable` if the store did not answer in time
  */
@@ -37,7 +35,7 @@ export async function promote(actor: string, ports: PromotionPorts): Promise<voi
   if (mark.promoted !== undefined)
     throw new RegistryError('request-invalid', `this store was already promoted, at ${mark.promoted.at}`);
   await notePromotion(actor, ports);
-  await writeReplicaMark(driver, { ...mark, promoted: { at: new Date(now()).toISOString(), by: actor } });
+  await writePromotion(driver, { at: new Date(now()).toISOString(), by: actor });
 }
 
 async function notePromotion(actor: string, ports: PromotionPorts): Promise<void> {

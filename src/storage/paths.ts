@@ -29,7 +29,8 @@ import type { Key } from './driver.ts';
  *   webhooks/order/<ulid>                   what an operator wants of a webhook, until it is carried out
  *   webhooks/report                         what all webhooks are doing, for metrics
  *   settings/read-only                      the operator's switch: while it exists, nothing is written
- *   settings/replica                        what a store made as a replica follows, and whether it was promoted (replica/mark.ts)
+ *   settings/replica                        what a store made as a replica follows (replica/mark.ts)
+ *   settings/promoted                       when such a store was promoted, and by whom; never changed
  *   settings/replica-missing                how many linked objects it lacks because its source does (replica/missing-report.ts)
  *   pulls/began                             since when pulls have been recorded
  *   pulls/times/<ulid>                      pulls of one node over a while, or several of these merged
@@ -290,6 +291,7 @@ export const READ_ONLY_SWITCH: Key = 'settings/read-only';
 
 /** Only of stores that were made as replicas (replica/mark.ts). */
 export const REPLICA_MARK: Key = 'settings/replica';
+export const PROMOTION: Key = 'settings/promoted';
 /** Of the same stores; for people only (replica/missing-report.ts). */
 export const REPLICA_MISSING: Key = 'settings/replica-missing';
 

@@ -219,6 +219,11 @@ function startFollowing(source: HttpSource, ports: ReplicaPorts & FollowingPorts
     },
   });
   const notes = new NotesView(driver);
+  // One after another, because each replaces the whole mark.
+  let kept = Promise.resolve();
+  const keep = (change: MarkChange): void => {
+    kept = kept.then(() => remember(driver, change, logger));
+  };
   const follower = new Follower({
     ...{ driver, source, identity: opened, logs, missing, notes },
     robots: new RobotsView(driver),
@@ -231,10 +236,10 @@ function startFollowing(source: HttpSource, ports: ReplicaPorts & FollowingPorts
     deleting: () => bytes.forget(),
     refusedLists: counters.refusedLists,
     yieldToRequests,
-    checked: (lineage) => void remember(driver, { lineage: [...lineage] }, logger),
+    checked: (lineage) => keep({ lineage: [...lineage] }),
     became: (state) => {
       const before = status.missing;
-      if (status.became(state)) void remember(driver, { complete: new Date().toISOString() }, logger);
+      if (status.became(state)) keep({ complete: new Date().toISOString() });
       if (status.missing !== before) void reportMissing(driver, status.missing ?? 0, logger);
     },
     now: Date.now,
@@ -249,7 +254,10 @@ function startFollowing(source: HttpSource, ports: ReplicaPorts & FollowingPorts
   return {
     stop: async () => {
       end.abort();
-      await within(STOP_WITHIN_MS, running);
+      await within(
+        STOP_WITHIN_MS,
+        running.then(() => kept),
+      );
     },
   };
 }
@@ -272,12 +280,10 @@ async function reportMissing(driver: StorageDriver, objects: number, logger: Log
   }
 }
 
+type MarkChange = Partial<Pick<ReplicaMark, 'lineage' | 'complete'>>;
+
 /** Changes the mark, unless the store was promoted or the change is already there. */
-async function remember(
-  driver: StorageDriver,
-  change: Partial<Pick<ReplicaMark, 'lineage' | 'complete'>>,
-  logger: Logger,
-): Promise<void> {
+async function remember(driver: StorageDriver, change: MarkChange, logger: Logger): Promise<void> {
   try {
     const mark = await readReplicaMark(driver);
     if (mark === undefined || mark.promoted !== undefined) return;
