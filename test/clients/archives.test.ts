@@ -7,7 +7,8 @@ import { type Content, emptyConfig, expectStatus, image, index, pushImage, pushM
 import { cleanUp, type Server, startServer, temporaryFolder } from '../support/server.ts';
 import { forPlatform, runnableImage } from './layout.ts';
 
-const folder = temporaryFolder('client-archives');
+// A short name: podman refuses a path of more than 50 characters for its runroot.
+const folder = temporaryFolder('tar');
 const app = await runnableImage();
 const arm = await runnableImage('arm64');
 const both = index([forPlatform(app, 'amd64'), forPlatform(arm, 'arm64')]);
