@@ -46,7 +46,8 @@ export function openNoter(
     mayWrite: () => writes === undefined || writes.state === 'writable',
     sleep,
     onNote,
-    onFailure: (error) => logger.error({ err: error }, 'notes cannot be written: the feed of changes is behind'),
+    // Redis or the store is away, which they report themselves; pushes and pulls need no notes.
+    onFailure: (error) => logger.warn({ err: error }, 'notes cannot be written: the feed of changes is behind'),
   });
 }
 

@@ -10,17 +10,24 @@ let cluster: Cluster;
 const pushed: Image = image({ layers: [randomBlob(SMALL)] });
 
 beforeAll(async () => {
-  cluster = await startCluster({ nodes: 1, workers: 0, balancer: false });
+  // Each thread has a connection and notes of its own.
+  cluster = await startCluster({ nodes: 1, workers: 0, balancer: false, env: { THREADS: '1' } });
   await pushImage(cluster.url, 'team/app', pushed, 'v1');
-  await untilNoted();
+  await untilNoted('team/app', 'v1');
 }, TOOLS_WITHIN_MS);
 afterAll(stopClusters);
 
 /** The feed of changes writes a note after the pushes of a second. */
 const MAX_NOTES = 4;
 
-/** Waits until nothing is left to note. */
-async function untilNoted(): Promise<void> {
+/** Waits until the feed has the push of a tag, and nothing is left to note. */
+async function untilNoted(repo: string, tag: string): Promise<void> {
+  const address = `${cluster.url}/api/v1/changes?since=beginning&type=tag.set&repository=${repo}&limit=1000`;
+  await eventually(async () => {
+    const { bytes } = await expectStatus(200, address);
+    const { changes }: { readonly changes: readonly { tag: string }[] } = JSON.parse(new TextDecoder().decode(bytes));
+    expect(changes.map((change) => change.tag)).toContain(tag);
+  });
   await eventually(async () => {
     expect(await cluster.redis.cli('KEYS', '*:hints')).toBe('');
     // The node asks once more whether there are hints.
@@ -132,7 +139,7 @@ test('concurrent pushes take at most two writes for each blob and manifest, and 
   const shared = image().blobs[0];
   if (shared === undefined) return expect.unreachable();
   await pushImage(cluster.url, 'team/busy', image({ config: shared }), 'first');
-  await untilNoted();
+  await untilNoted('team/busy', 'first');
   const images = Array.from({ length: count }, () => image({ config: shared }));
   const { requests } = await costOf(() =>
     Promise.all(
