@@ -11,7 +11,7 @@ const REPOSITORY = 'durability/lock';
 afterAll(cleanUp);
 
 function startSecond(folder: string, port = 0) {
-  const env = { STORAGE_PATH: folder, HOST: '127.0.0.1', PORT: String(port) };
+  const env = { STORAGE_PATH: folder, HOST: '127.0.0.1', PORT: String(port), LOG_LEVEL: 'warn' };
   return attempt(['node_modules/.bin/bun', 'src/main.ts'], { env });
 }
 

@@ -10,7 +10,7 @@ import type { Random } from '../../support/drill/random.ts';
 import { temporaryFolder } from '../../support/server.ts';
 import { within } from '../../support/within.ts';
 import { fillLogs, work } from './client.ts';
-import { begin, type Life, tail } from './node.ts';
+import { begin, Gone, type Life, tail } from './node.ts';
 import { describe, type Ending } from './plan.ts';
 import { cutPower } from './power-cut.ts';
 import { proceed } from './upload.ts';
@@ -85,8 +85,9 @@ export async function runLane(
     let life: Life | undefined;
     try {
       life = await begin({ ...base, LOG_LEVEL: 'warn', ...settings });
-      if (life !== undefined) {
-        await verify({ world, life, driver, checked, everything });
+      const check = async (server: Life): Promise<void> =>
+        await verify({ world, life: server, driver, checked, everything });
+      if (life !== undefined && (await survives(life, ending, check))) {
         await loadUntilKilled(world, life, ending, random.child(`cycle ${cycle}`));
       }
     } catch (error) {
@@ -100,6 +101,22 @@ export async function runLane(
   }
   await finish(world, base, driver, checked, random);
   return { folder, kills, checked, hit, snapshots: await snapshotsIn(driver) };
+}
+
+/**
+ * Whether the server outlives the check. After its start it notes what the killed one did not, which may already reach the step. The next
+ * life checks the same again.
+ */
+async function survives(life: Life, ending: Ending, check: (life: Life) => Promise<void>): Promise<boolean> {
+  try {
+    await check(life);
+    return true;
+  } catch (error) {
+    const { server } = life;
+    if (!(error instanceof Gone) || ending.kind !== 'step' || server.process.signalCode !== 'SIGKILL') throw error;
+    await server.kill();
+    return false;
+  }
 }
 
 async function prepare(
