@@ -1,12 +1,12 @@
 // Kills real servers, at every named step and at random moments under load, and compares what the next one shows with the
-// responses that clients got. DRILL_SEED=<text> repeats a run's choices: endings, requests, bytes.
+// responses that clients got. DRILL_SEED=<text> repeats a run's choices: endings, requests, bytes. DRILL_FORM=long kills more often.
 import { afterAll, expect, test } from 'bun:test';
 import { CRASH_POINTS } from '../../src/storage/crash-points.ts';
 import { attempt } from '../support/command.ts';
 import { Random } from '../support/drill/random.ts';
 import { cleanUp } from '../support/server.ts';
 import { type LaneResult, runLane } from './drill/lane.ts';
-import { makePlan } from './drill/plan.ts';
+import { LEAST, makePlan } from './drill/plan.ts';
 
 /**
  * Folders that are used concurrently: one server starts while the other is under load. Every other one has a write-ahead log.
@@ -45,13 +45,13 @@ test(
         `${sum(({ checked }) => checked.walked.slots)} slots walked, ${snapshots} snapshots`,
       ].join('; '),
     );
-    for (const point of CRASH_POINTS) expect(killed.get(point), point).toBeGreaterThanOrEqual(6);
-    expect(killed.get('moment')).toBeGreaterThanOrEqual(100);
-    expect(total).toBeGreaterThanOrEqual(200);
+    for (const point of CRASH_POINTS) expect(killed.get(point), point).toBeGreaterThanOrEqual(LEAST.atEachStep);
+    expect(killed.get('moment')).toBeGreaterThanOrEqual(LEAST.atMoments);
+    expect(total).toBeGreaterThanOrEqual(LEAST.inAll);
     expect(acknowledged).toBeGreaterThan(2_000);
     expect(resumable).toBeGreaterThan(100);
     expect(snapshots).toBeGreaterThan(0);
-    expect(sum(({ hit }) => hit)).toBeGreaterThan(500);
+    expect(sum(({ hit }) => hit)).toBeGreaterThan(LEAST.affected);
 
     for (const { folder } of lanes) await checkFolder(folder);
   },

@@ -16,9 +16,15 @@ const AT_START: Partial<Record<CrashPoint, number>> = {
   'create.before-folder-sync': 1,
   'create.after-folder-sync': 1,
 };
+/** DRILL_FORM=long kills more often. */
+const isLong = process.env.DRILL_FORM === 'long';
 /** The counts at which a step under load kills the server. */
-const COUNTS = [1, 2, 3, 5, 8, 20] as const;
-const RANDOM_KILLS = 130;
+const COUNTS = isLong ? [1, 2, 3, 5, 8, 20] : [1, 3, 8, 20];
+const RANDOM_KILLS = isLong ? 130 : 60;
+/** What a run must have reached at least: kills at each step, at random moments, and in all; objects that power cuts affected. */
+export const LEAST = isLong
+  ? { atEachStep: 6, atMoments: 100, inAll: 200, affected: 500 }
+  : { atEachStep: 4, atMoments: 50, inAll: 110, affected: 200 };
 
 /** Every step with several counts, including during the start, and random moments, in an order drawn from the seed. */
 export function makePlan(random: Random): Ending[] {
