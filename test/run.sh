@@ -15,6 +15,8 @@ without_tools=(src workers scripts test/support test/layers.test.ts test/io-thre
 # The simulations use no tools either. They need the processors for minutes but measure no time, so they run beside the other
 # tests, at the lowest priority: most tests from outside wait for disks, timers and other processes.
 simulations=(test/simulation)
+# Tests from outside that measure no time, one process after another, beside the rest.
+beside=(test/backup test/conformance test/importing test/overview test/past test/replica test/retention)
 
 # Only a guard against a test that hangs: on a loaded machine everything takes ten times as long. Tests about time assert it
 # themselves. A setting in bunfig.toml has no effect, and Bun's default is 5 s.
@@ -26,6 +28,7 @@ export TMPDIR
 # The running process groups.
 tests=
 simulating=
+running_beside=
 fetching=
 stop() {
   kill -TERM -- "-$1" 2>/dev/null || return 0
@@ -38,6 +41,7 @@ stop() {
 cleanup() {
   [[ -z $tests ]] || stop "$tests"
   [[ -z $simulating ]] || stop "$simulating"
+  [[ -z $running_beside ]] || stop "$running_beside"
   [[ -z $fetching ]] || stop "$fetching"
   rm -rf "$TMPDIR"
 }
@@ -89,6 +93,41 @@ wait_for_simulations() {
   simulating=
   cat "$simulating_log"
   count_tests "$status" "$simulating_log" "${simulations[@]/#/./}"
+}
+
+# Each line of results_beside is the status, the log and the path of a process that ended.
+start_beside() {
+  results_beside=$TMPDIR/beside
+  touch "$results_beside"
+  set -m
+  run_beside &
+  running_beside=$!
+  set +m
+}
+
+# Runs in the background, so its processes are in its process group.
+run_beside() {
+  local path log status
+  set +m
+  for path in "${beside[@]}"; do
+    log=$(mktemp "$TMPDIR/bun-test.XXXXXX")
+    status=0
+    nice -n 5 node_modules/.bin/bun test --no-orphans --timeout "$default_timeout_ms" "./$path" </dev/null >"$log" 2>&1 || status=$?
+    echo "$status $log $path" >>"$results_beside"
+  done
+}
+
+wait_for_beside() {
+  local status log path
+  wait "$running_beside" || true
+  running_beside=
+  while read -r status log path; do
+    cat "$log"
+    count_tests "$status" "$log" "./$path"
+  done <"$results_beside"
+  [[ $(wc -l <"$results_beside") -eq ${#beside[@]} ]] && return
+  echo "not all of these ran: ${beside[*]}" | tee -a "$failures"
+  failed=$((failed + 1))
 }
 
 # count_tests <status> <log> <arguments of bun test>, of a process that ended: adds its counts to the totals, keeps its
@@ -164,7 +203,7 @@ other_tests() {
   local path named
   for path in test/*/ test/contract/*.test.ts test/*.test.ts; do
     path=${path%/}
-    for named in "${without_tools[@]}" "${simulations[@]}" test/contract; do [[ $path != "$named" ]] || continue 2; done
+    for named in "${without_tools[@]}" "${simulations[@]}" "${beside[@]}" test/contract; do [[ $path != "$named" ]] || continue 2; done
     [[ -z $(find "$path" -name '*.test.ts' -print -quit) ]] || echo "$path"
   done
 }
@@ -177,7 +216,9 @@ else
   MARINA_TEST_TOOLS='' run_tests "${without_tools[@]/#/./}"
   if wait_for_tools; then
     export MARINA_TEST_TOOLS="${tools[*]}"
+    start_beside
     for path in $(other_tests); do run_tests "./$path"; done
+    wait_for_beside
   fi
   wait_for_simulations
 fi
