@@ -32,6 +32,8 @@ function blobOf(digest: Digest): Digest {
   return digest.replace('sha256:0', 'sha256:b') as Digest;
 }
 
+const MAX_REFUSALS = 20;
+
 test('a full Redis refuses pushes and accepts deletes of tags, manifests, blobs and repositories', async () => {
   const server = await startRedis();
   const a = await world.node({}, server.url);
@@ -46,9 +48,12 @@ test('a full Redis refuses pushes and accepts deletes of tags, manifests, blobs 
   const used = Number(/used_memory:(\d+)/.exec(await server.cli('INFO', 'memory'))?.[1]);
   await server.cli('CONFIG', 'SET', 'maxmemory', String(used + ROOM_BYTES));
   const pushed: Digest[] = [];
+  // Redis frees buffers of its own now and then, so a single refusal does not show that it stays full.
+  let refusals = 0;
   for (const [index, digest] of manyDigests(1_000).entries()) {
-    if ((await refusalOf(push(digest, index))) !== 'none') break;
-    pushed.push(digest);
+    if ((await refusalOf(push(digest, index))) === 'none') pushed.push(digest);
+    else refusals++;
+    if (refusals === MAX_REFUSALS) break;
   }
   expect(pushed.length).toBeWithin(50, 900);
   // No refused push is in the log.

@@ -18,7 +18,8 @@ beforeAll(async () => {
   // It makes the folder a store.
   await (await startServer({ STORAGE_PATH })).stop();
   await writeLongLog(STORAGE_PATH, SLOTS, SLOTS / 10);
-  server = await startServer({ STORAGE_PATH });
+  // Each thread remembers moments of its own.
+  server = await startServer({ STORAGE_PATH, THREADS: '1' });
 });
 
 /** @returns how long it took, in milliseconds */

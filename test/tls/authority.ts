@@ -45,11 +45,13 @@ export class Authority {
   }
 
   async issue({ subject = '/CN=localhost', days = 30, extensions = [SERVER_NAMES] }: CertificateOptions = {}) {
-    const name = `certificate-${++this.#made}`;
+    const serial = ++this.#made;
+    const name = `certificate-${serial}`;
     writeFileSync(join(this.#folder, `${name}.ext`), extensions.join('\n'));
     await this.#run('req', '-utf8', ...NEW_KEY, '-keyout', `${name}.key`, '-out', `${name}.csr`, '-subj', subject);
     const signed = ['-in', `${name}.csr`, '-out', `${name}.pem`, '-extfile', `${name}.ext`, '-days', String(days)];
-    await this.#run('x509', '-req', '-CA', 'ca.pem', '-CAkey', 'ca.key', '-CAcreateserial', ...signed);
+    // A file with the next number could not be shared by certificates that are made at once.
+    await this.#run('x509', '-req', '-CA', 'ca.pem', '-CAkey', 'ca.key', '-set_serial', String(serial), ...signed);
     const [cert, key] = ['pem', 'key'].map((type) => readFileSync(join(this.#folder, `${name}.${type}`), 'utf8'));
     if (cert === undefined || key === undefined) throw new Error('openssl has written no certificate');
     return { cert, key } satisfies Certificate;
