@@ -84,7 +84,7 @@ function violationOf(state: State, isEnd: boolean): string | undefined {
   const named = state.notes.flatMap(([from, to]) => Array.from({ length: to - from }, (_, index) => from + 1 + index));
   if (named.some((slot, index) => slot !== index + 1)) return 'a slot is noted twice, or out of order';
   if (named.some((slot) => slot > state.length)) return 'a slot is noted that does not exist';
-  // Whoever was shown a change by the feed must find it in every answer from then on.
+  // A client that was shown a change by the feed must find it in every later answer.
   if (named.some((slot) => slot > state.shown)) return 'a slot is noted that views do not show';
   const { reader } = state;
   if (reader.at !== 'end') return undefined;
@@ -110,7 +110,7 @@ function* stepsFrom(state: State, bug: ModelBug): Generator<Step<State>> {
   const found = bug.sweepsStore === true ? state.length : state.shown;
   if (state.sweeps > 0 && found > noted(state) && found > state.hint)
     yield { what: `a sweep finds ${found}`, to: { ...state, sweeps: state.sweeps - 1, hint: found } };
-  // A view looks for slots that it does not have, whoever wrote them.
+  // A view looks for slots that it does not have, its own and those of others.
   if (state.shown < state.length && bug.sweepsStore !== true)
     yield { what: `a view finds ${state.length}`, to: { ...state, shown: state.length } };
 }
