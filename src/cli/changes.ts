@@ -3,6 +3,7 @@ import { type Change, parseChangeType } from '../feed/change.ts';
 import { clock } from '../feed/doorbells.ts';
 import { type ChangeFilter, parseSince, SINCE_FORMS, type Since } from '../feed/feed.ts';
 import { LogFeed } from '../feed/log-feed.ts';
+import { PROCESS_TIME } from '../feed/pace.ts';
 import { unreachable } from '../oci/errors.ts';
 import { Patterns, problemOfPattern } from '../rule-file/patterns.ts';
 import { readIdentity } from '../storage/prepare.ts';
@@ -44,6 +45,7 @@ export async function showChanges(
     driver: reader,
     store: identity.store,
     doorbell: clock(LOOK_EVERY_MS),
+    time: PROCESS_TIME,
     lookFailed: (error) =>
       console.error(`marina: new changes cannot be looked for, it is tried again: ${String(error)}`),
   });

@@ -3,6 +3,7 @@ import type { Config } from '../config.ts';
 import type { Change } from '../feed/change.ts';
 import { ALL_CHANGES, type Feed, parseSince, SINCE_FORMS } from '../feed/feed.ts';
 import { LogFeed } from '../feed/log-feed.ts';
+import { PROCESS_TIME } from '../feed/pace.ts';
 import { unreachable } from '../oci/errors.ts';
 import { readFormat } from '../storage/prepare.ts';
 import type { WrittenOrder } from '../webhooks/orders.ts';
@@ -146,7 +147,13 @@ async function openFeed({ reader, place }: OpenStore): Promise<Feed> {
   const store = await readFormat(reader);
   if (store === undefined) throw new CommandError(EXIT.failed, `there is no store in ${place}`);
   // Nobody waits for changes here.
-  return new LogFeed({ driver: reader, store, doorbell: { listen: () => () => {} }, lookFailed: () => {} });
+  return new LogFeed({
+    driver: reader,
+    store,
+    doorbell: { listen: () => () => {} },
+    time: PROCESS_TIME,
+    lookFailed: () => {},
+  });
 }
 
 /** What a webhook has not delivered. */

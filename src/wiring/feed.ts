@@ -8,6 +8,7 @@ import { Noter } from '../feed/noter.ts';
 import { NotesHead } from '../feed/notes/head.ts';
 import { type Hints, NotesLog } from '../feed/notes/log.ts';
 import { NotesView } from '../feed/notes/view.ts';
+import { PROCESS_TIME } from '../feed/pace.ts';
 import { RedisBoard } from '../feed/redis-board.ts';
 import { type SweepPorts, sweepNotes } from '../feed/sweep.ts';
 import type { RedisCommands } from '../projection/redis/commands.ts';
@@ -118,6 +119,7 @@ export function openOwnFeed({ opened, logs: { logger } }: FeedPorts, { doorbell,
     newest,
     store: opened.store,
     doorbell,
+    time: PROCESS_TIME,
     lookFailed: (error) => logger.warn({ err: error }, 'new changes cannot be looked for; readers wait'),
   });
 }

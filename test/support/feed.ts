@@ -5,6 +5,7 @@ import type { Cursor } from '../../src/feed/cursor.ts';
 import { ALL_CHANGES, type ChangeFilter } from '../../src/feed/feed.ts';
 import { LogFeed } from '../../src/feed/log-feed.ts';
 import { NotesLog } from '../../src/feed/notes/log.ts';
+import { PROCESS_TIME } from '../../src/feed/pace.ts';
 import type { JournalEvent } from '../../src/journal/events.ts';
 import type { RepositoryName } from '../../src/oci/names.ts';
 import type { MemoryDriver } from '../../src/storage/memory/driver.ts';
@@ -26,7 +27,7 @@ export function openFeed(driver: MemoryDriver, store = STORE): LogFeed {
   const lookFailed = (error: unknown): never => {
     throw error;
   };
-  return new LogFeed({ driver, store, doorbell: { listen: () => () => {} }, lookFailed });
+  return new LogFeed({ driver, store, doorbell: { listen: () => () => {} }, time: PROCESS_TIME, lookFailed });
 }
 
 /** Tags that move: one slot each. */

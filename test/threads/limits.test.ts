@@ -1,7 +1,7 @@
 // Limits hold for all threads of a process together. Each request comes on a connection of its own, so the kernel gives it to any thread.
 import { afterAll, beforeAll, describe, expect, setDefaultTimeout, test } from 'bun:test';
 import { writeFileSync } from 'node:fs';
-import { connect, type Socket } from 'node:net';
+import { connect, type Socket, type TcpNetConnectOpts } from 'node:net';
 import { join } from 'node:path';
 import { basic, PUBLIC_HOST, writeAccessFiles } from '../access/world.ts';
 import { type Answer, exchange, request } from '../hostile/wire.ts';
@@ -63,14 +63,32 @@ async function hold(server: Server, address: string, count: number, headers: Hea
   for (let number = 0; number < count; number++) {
     const started = await answerTo(server, address, '/v2/ours/a/blobs/uploads/', { method: 'POST', headers });
     expect(started.status).toBe(202);
-    const socket = connect({ port: server.port, host: '127.0.0.1', localAddress: address });
-    socket.on('error', () => {});
     const location = started.headers.get('location') ?? '';
     const path = location.startsWith('http') ? new URL(location).pathname + new URL(location).search : location;
-    socket.write(`PATCH ${path} HTTP/1.1\r\nHost: ${PUBLIC_HOST}\r\n${lines.join('')}Content-Length: 10\r\n\r\nhal`);
-    sockets.push(socket);
-    await eventually(async () => expect(await inFlight(server, headers)).toBe(number + 1));
+    const patch = `PATCH ${path} HTTP/1.1\r\nHost: ${PUBLIC_HOST}\r\n${lines.join('')}Content-Length: 10\r\n\r\nhal`;
+    await holdRequest({ port: server.port, host: '127.0.0.1', localAddress: address }, patch, async () =>
+      expect(await inFlight(server, headers)).toBe(number + 1),
+    );
   }
+}
+
+/**
+ * Sends the beginning of a request, and waits until the server counts it. A server that still counts requests that have ended may
+ * refuse it: it is sent again then.
+ */
+async function holdRequest(to: TcpNetConnectOpts, text: string, isCounted: () => Promise<void>): Promise<void> {
+  let socket: Socket | undefined;
+  await eventually(async () => {
+    if (socket === undefined || socket.readyState === 'closed') {
+      socket = connect(to);
+      const held = socket;
+      sockets.push(held);
+      held.on('error', () => {});
+      held.on('data', () => held.destroy());
+      held.write(text);
+    }
+    await isCounted();
+  });
 }
 
 /** Requests in progress beside the one that asks. */
@@ -137,11 +155,10 @@ describe('over the connections of all threads', () => {
 
 /** One more upload whose session exists, though no request can begin another. */
 async function holdOneMore(server: Server, expected: number): Promise<void> {
-  const socket = connect({ port: server.port, host: '127.0.0.1' });
-  socket.on('error', () => {});
-  socket.write(`PUT /v2/ours/a/manifests/v1 HTTP/1.1\r\nHost: ${PUBLIC_HOST}\r\nContent-Length: 10\r\n\r\n{`);
-  sockets.push(socket);
-  await eventually(async () => expect(await inFlight(server, {})).toBe(expected));
+  const put = `PUT /v2/ours/a/manifests/v1 HTTP/1.1\r\nHost: ${PUBLIC_HOST}\r\nContent-Length: 10\r\n\r\n{`;
+  await holdRequest({ port: server.port, host: '127.0.0.1' }, put, async () =>
+    expect(await inFlight(server, {})).toBe(expected),
+  );
 }
 
 describe('a client that guesses', () => {

@@ -64,6 +64,7 @@ export function openFeedNode({ machine, driver, redis, newId, newest, store, bug
     feed: new LogFeed({
       ...{ driver, store, confirm: (key) => driver.confirm(key) },
       doorbell: { listen: () => () => {} },
+      time: { now: () => machine.scheduler.now, nextTurn: () => sleep(0) },
       lookFailed: () => {},
     }),
     hint,
