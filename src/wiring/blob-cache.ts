@@ -47,10 +47,11 @@ export function openBlobSource(ports: SourcePorts): BlobSource {
     for (const { services } of others) offer<BlobCopies>(services.blobs, copies);
     return { open: (blob, signal) => openBlob(blob, { copies, driver }, signal), close };
   }
-  const owner = remote<BlobCopies>(thread.services.blobs, ['find', 'pulled']);
+  const owner = remote<BlobCopies>(thread.services.blobs, ['find', 'pullBegan', 'pullEnded']);
   const copies: BlobCopies = {
     find: (blob) => within(FIND_WITHIN_MS, owner.find(blob)),
-    pulled: (blob) => owner.pulled(blob),
+    pullBegan: (blob) => owner.pullBegan(blob),
+    pullEnded: (blob) => owner.pullEnded(blob),
   };
   return { open: (blob, signal) => openBlob(blob, { copies, driver }, signal), close: async () => {} };
 }
@@ -61,7 +62,7 @@ interface OpenedCopies {
 }
 
 const NO_COPIES: OpenedCopies = {
-  copies: { find: async () => undefined, pulled: async () => {} },
+  copies: { find: async () => undefined, pullBegan: async () => {}, pullEnded: async () => {} },
   close: async () => {},
 };
 

@@ -122,6 +122,27 @@ test('a blob that is pulled once, in later ranges, or again after days is not ca
   expect(readdirSync(join(site.path, 'blobs'))).toEqual([]);
 });
 
+test('a blob is not fetched beside its second pull, but once that ends, or a third client begins', async () => {
+  const site = openSite();
+  const [twice, thrice] = [await stored(site.driver), await stored(site.driver)];
+  const begin = async (blob: CachedBlob): Promise<ReadableStream<Uint8Array>> => {
+    const object = await site.open(blob);
+    if (object?.body.kind !== 'stream') return expect.unreachable('it is read from a file');
+    return object.body.open({ start: 0, end: SIZE });
+  };
+  const [first, second] = [await begin(twice), await begin(twice)];
+  await first.cancel();
+  await Bun.sleep(50);
+  expect(readdirSync(join(site.path, 'blobs'))).toEqual([]);
+  expect((await new Response(second).bytes()).length).toBe(SIZE);
+  await eventually(() => expect(site.told).toContain('kept'));
+  site.told.length = 0;
+  const streams = [await begin(thrice), await begin(thrice), await begin(thrice)];
+  await eventually(() => expect(site.told).toContain('kept'));
+  for (const stream of streams) await stream.cancel();
+  await site.cache.close();
+});
+
 test('concurrent pulls cause one fetch', async () => {
   const site = openSite();
   const blob = await stored(site.driver);

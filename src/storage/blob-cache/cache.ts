@@ -33,6 +33,8 @@ export interface BlobCachePorts {
 
 /** Only a blob that is pulled again within this time is cached, because most are pulled once, by one machine. */
 const REPEATED_WITHIN_MS = 24 * 3_600_000;
+/** A blob that so many clients pull is fetched even beside them. */
+const WANTED_PULLS = 3;
 const MAX_TRACKED_PULLS = 10_000;
 /** Fills take CPU and bandwidth from requests. */
 const FILL_CONCURRENCY = 2;
@@ -41,6 +43,15 @@ const MAX_QUEUED = 100;
 const MAX_SHARE = 0.5;
 
 class NoRoom extends Error {}
+
+/** Pulls of a blob from the store. */
+interface Pulls {
+  /** How many began within `REPEATED_WITHIN_MS` of the one before. */
+  count: number;
+  inProgress: number;
+  /** When the last one began. */
+  last: number;
+}
 
 /**
  * A cache of large blobs on this node's own disk: a file costs far less to send than bytes from the bucket, and needs no request to it.
@@ -51,7 +62,7 @@ export class BlobCache implements BlobCopies {
   readonly #ports: BlobCachePorts;
   readonly #kept: KeptFiles;
   readonly #hasher = new Hasher();
-  readonly #lastPulls = new LRUCache<Incarnation, number>({ max: MAX_TRACKED_PULLS });
+  readonly #pulls = new LRUCache<Incarnation, Pulls>({ max: MAX_TRACKED_PULLS });
   readonly #filling = new Map<Incarnation, Promise<void>>();
   readonly #queued = new Map<Incarnation, CachedBlob>();
   readonly #closing = new AbortController();
@@ -76,17 +87,23 @@ export class BlobCache implements BlobCopies {
     return path;
   }
 
-  async pulled(blob: CachedBlob): Promise<void> {
-    const { inc, size } = blob;
-    if (size > this.#ports.limit * MAX_SHARE || this.#closing.signal.aborted) return;
-    if (this.#filling.has(inc) || this.#queued.has(inc) || this.#kept.has(inc)) return;
+  async pullBegan(blob: CachedBlob): Promise<void> {
     const now = this.#ports.now();
-    const before = this.#lastPulls.get(inc);
-    this.#lastPulls.set(inc, now);
-    if (before === undefined || now - before > REPEATED_WITHIN_MS || this.#queued.size >= MAX_QUEUED) return;
-    this.#lastPulls.delete(inc);
-    this.#queued.set(inc, blob);
-    this.#fillNext();
+    const pulls = this.#pulls.get(blob.inc) ?? { count: 0, inProgress: 0, last: now };
+    if (now - pulls.last > REPEATED_WITHIN_MS) pulls.count = 0;
+    pulls.count++;
+    pulls.inProgress++;
+    pulls.last = now;
+    this.#pulls.set(blob.inc, pulls);
+    if (pulls.count >= WANTED_PULLS) this.#want(blob);
+  }
+
+  async pullEnded(blob: CachedBlob): Promise<void> {
+    const pulls = this.#pulls.get(blob.inc);
+    if (pulls === undefined) return;
+    pulls.inProgress = Math.max(0, pulls.inProgress - 1);
+    // The fetch takes bandwidth and processor time, so it does not begin beside the pull that makes it worth while.
+    if (pulls.count > 1 && pulls.inProgress === 0) this.#want(blob);
   }
 
   /** Evicts files if others need the disk. To be called periodically. */
@@ -101,6 +118,16 @@ export class BlobCache implements BlobCopies {
     await Promise.all(this.#filling.values());
     this.#hasher.close();
     this.#ports.folder.close();
+  }
+
+  /** Has the blob fetched, unless that is under way or there is no place for it. */
+  #want(blob: CachedBlob): void {
+    const { inc, size } = blob;
+    if (size > this.#ports.limit * MAX_SHARE || this.#closing.signal.aborted || this.#queued.size >= MAX_QUEUED) return;
+    if (this.#filling.has(inc) || this.#queued.has(inc) || this.#kept.has(inc)) return;
+    this.#pulls.delete(inc);
+    this.#queued.set(inc, blob);
+    this.#fillNext();
   }
 
   #find(file: KeptFile): string | undefined {

@@ -13,7 +13,9 @@ export interface BlobCopies {
   /** The path of a blob's copy; undefined if there is none. */
   find(blob: CachedBlob): Promise<string | undefined>;
   /** To be called when a client begins to read a blob from the store: a copy may be worth while. */
-  pulled(blob: CachedBlob): Promise<void>;
+  pullBegan(blob: CachedBlob): Promise<void>;
+  /** To be called once for each of them, when it has read the blob or given up. */
+  pullEnded(blob: CachedBlob): Promise<void>;
 }
 
 export interface BlobSources {
@@ -37,10 +39,40 @@ export async function openBlob(
     body: {
       kind: 'stream',
       open: (range, chunks) => {
+        const stream = body.open(range, chunks);
         // A client that fetches a blob in ranges requests the first one once: each pull counts once.
-        if (range.start === 0) void copies.pulled(blob);
-        return body.open(range, chunks);
+        if (range.start > 0) return stream;
+        void copies.pullBegan(blob);
+        return watchEnd(stream, () => void copies.pullEnded(blob));
       },
     },
   };
+}
+
+/**
+ * The same stream, read no earlier than its consumer asks, so chunks may be lent.
+ * @param ended called once, when the stream ends, fails or is cancelled
+ */
+function watchEnd(stream: ReadableStream<Uint8Array>, ended: () => void): ReadableStream<Uint8Array> {
+  const reader = stream.getReader();
+  return new ReadableStream<Uint8Array>(
+    {
+      async pull(controller) {
+        try {
+          const { done, value } = await reader.read();
+          if (!done) return controller.enqueue(value);
+          controller.close();
+        } catch (error) {
+          ended();
+          throw error;
+        }
+        ended();
+      },
+      async cancel(reason) {
+        ended();
+        await reader.cancel(reason);
+      },
+    },
+    { highWaterMark: 0 },
+  );
 }
