@@ -9,6 +9,7 @@ import { createServer } from './http/server.ts';
 import { WebOrigins } from './http/web-origins.ts';
 import { Inspector } from './inspection/inspector.ts';
 import { Runner } from './jobs/runner.ts';
+import { RepositoryPins } from './pins/repository-pins.ts';
 import { ContentCache } from './registry/content-cache.ts';
 import type { Registry } from './registry/interface.ts';
 import { ParseQueue } from './registry/parse-queue.ts';
@@ -223,6 +224,10 @@ export async function wire(settings: Config, logs: Logs, version: string, thread
       expiring: () => expiring?.announced() ?? [],
     }),
     retention: explainRetention(policy, opened, { access: access.policy, stateOf: past.stateOf }),
+    pins: new RepositoryPins({
+      ...{ driver, access: access.policy, stateOf: past.stateOf, newId, now: Date.now },
+      requireWritable: () => writes.requireWritable(),
+    }),
     inspection: new Inspector({ registry, memory: INSPECTION_MEMORY, now: () => performance.now() }),
     changes: feed.changes,
     ending: ending.signal,

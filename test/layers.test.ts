@@ -36,6 +36,7 @@ const LAYERS: Readonly<Record<string, readonly string[]>> = {
   rules: ['quotas', 'feed', 'past', 'registry', 'access', 'oci'],
   collection: ['system', 'access', 'past', 'registry', 'projection', 'journal', 'storage', 'oci'],
   retention: ['access', 'collection', 'registry', 'projection', 'journal', 'storage', 'config', 'rule-file', 'oci'],
+  pins: ['collection', 'registry', 'access', 'storage', 'oci'],
   backup: ['collection', 'registry', 'past', 'journal', 'storage', 'system', 'oci'],
   webhooks: ['feed', 'access', 'rule-file', 'config', 'journal', 'storage', 'oci'],
   control: ['webhooks', 'collection', 'retention', 'importing', 'registry', 'access', 'oci'],
@@ -44,8 +45,9 @@ const LAYERS: Readonly<Record<string, readonly string[]>> = {
   sessions: ['system', 'registry', 'projection', 'storage', 'oci'],
   jobs: ['collection', 'retention', 'registry', 'projection', 'journal', 'storage', 'oci'],
   tls: ['access'],
-  ui: ['overview', 'inspection', 'past', 'feed', 'rule-file', 'registry', 'access', 'oci'],
+  ui: ['pins', 'retention', 'overview', 'inspection', 'past', 'feed', 'rule-file', 'registry', 'access', 'oci'],
   http: [
+    'pins',
     'retention',
     'ui',
     'system',
@@ -87,8 +89,8 @@ const LAYERS: Readonly<Record<string, readonly string[]>> = {
 
 /** Folders of which these may import only types. */
 const TYPES_ONLY: Readonly<Record<string, readonly string[]>> = {
-  http: ['projection', 'storage', 'retention', 'overview', 'inspection'],
-  ui: ['past', 'registry', 'access'],
+  http: ['projection', 'storage', 'pins', 'retention', 'overview', 'inspection'],
+  ui: ['past', 'registry', 'access', 'pins', 'retention'],
 };
 
 /** The only places that connect parts; they are imported only by each other. */
@@ -179,6 +181,7 @@ const USES_STORAGE = [
   'overview',
   'collection',
   'retention',
+  'pins',
   'importing',
   'backup',
   'sessions',
@@ -231,7 +234,7 @@ const HOMES: Readonly<Record<string, readonly string[]>> = {
   bullmq: ['src/jobs/', 'workers/'],
   '@aws-sdk/': ['src/storage/s3/'],
   '@smithy/': ['src/storage/s3/'],
-  tar: ['src/archive/'],
+  tar: ['src/archive/', 'src/inspection/chart-values.ts'],
   commander: ['src/cli/'],
   'bun:sqlite': ['src/overview/'],
   'cli-progress': ['src/cli/'],

@@ -69,21 +69,31 @@ export async function removeHold(driver: Pick<ObjectStore, 'delete'>, id: Incarn
  * @throws HoldUnreadable for one that this version cannot read: it is unknown what it keeps
  */
 export async function readHolds(driver: StoreReader): Promise<Hold[]> {
+  const holds: Hold[] = [];
+  for (const id of await holdIds(driver)) {
+    const hold = await readHold(driver, id);
+    if (hold !== undefined) holds.push(hold);
+  }
+  return holds;
+}
+
+/** The ids of all holds, also of those that have ended. */
+export async function holdIds(driver: Pick<StoreReader, 'list'>): Promise<Incarnation[]> {
   const ids: Incarnation[] = [];
   for await (const { key } of driver.list(HOLDS)) {
     const id = idOfHoldKey(key);
     if (id !== undefined) ids.push(id);
   }
-  const holds: Hold[] = [];
-  for (const id of ids) {
-    const bytes = await driver.read(holdKey(id));
-    // It has just been removed.
-    if (bytes === undefined) continue;
-    const parsed = holdSchema.safeParse(unpacked(bytes));
-    if (!parsed.success) throw new HoldUnreadable(id);
-    holds.push({ ...parsed.data, id, logs: new Map(parsed.data.logs) });
-  }
-  return holds;
+  return ids;
+}
+
+/** @returns undefined for one that was removed @throws HoldUnreadable */
+export async function readHold(driver: Pick<StoreReader, 'read'>, id: Incarnation): Promise<Hold | undefined> {
+  const bytes = await driver.read(holdKey(id));
+  if (bytes === undefined) return undefined;
+  const parsed = holdSchema.safeParse(unpacked(bytes));
+  if (!parsed.success) throw new HoldUnreadable(id);
+  return { ...parsed.data, id, logs: new Map(parsed.data.logs) };
 }
 
 /** The holds that have not ended. @param now milliseconds */

@@ -6,6 +6,7 @@ import type { Inspection } from '../inspection/interface.ts';
 import type { RepositoryName } from '../oci/names.ts';
 import type { Overview } from '../overview/interface.ts';
 import type { History } from '../past/interface.ts';
+import type { Pins } from '../pins/interface.ts';
 import type { Reference, Registry } from '../registry/interface.ts';
 import type { LocalSource } from '../replica/interface.ts';
 import type { RetentionView } from '../retention/interface.ts';
@@ -22,6 +23,8 @@ export interface HandlerPorts {
   readonly history: History;
   /** Why retention keeps what there is. */
   readonly retention: RetentionView;
+  /** What is kept whatever is deleted. */
+  readonly pins: Pins;
   /** What all repositories have. */
   readonly overview: Overview;
   /** What manifests mean to people. */

@@ -3,6 +3,7 @@ import { getChanges } from './api/changes.ts';
 import { getDiff, getDocument, getRepository, getTagHistory } from './api/handlers.ts';
 import { getComparison, getManifestDetails, getPackages } from './api/manifest-handlers.ts';
 import {
+  getPins,
   getRepositories,
   getRetention,
   getSharers,
@@ -106,6 +107,8 @@ export function dispatch(route: Route, context: RequestContext, ports: HandlerPo
       return getTags(route, context, ports);
     case 'api-retention':
       return getRetention(route, context, ports);
+    case 'api-pins':
+      return getPins(route, context, ports);
     case 'api-totals':
       return getTotals(route, context, ports);
     case 'api-storage':

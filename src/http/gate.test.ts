@@ -81,6 +81,7 @@ const ROWS: {
   'api-manifest': [{ kind: 'api-manifest', repo, reference }, pull, PULL, 'hidden'],
   'api-tags': [{ kind: 'api-tags', repo, sort: 'time', after: 0, n: 1 }, pull, PULL, 'hidden'],
   'api-retention': [{ kind: 'api-retention', repo, after: 0, n: 1 }, pull, PULL, 'hidden'],
+  'api-pins': [{ kind: 'api-pins', repo }, pull, PULL, 'hidden'],
   'api-sharers': [{ kind: 'api-sharers', repo, digest }, pull, PULL, 'hidden'],
   'api-packages': [{ kind: 'api-packages', repo, reference, after: 0, n: 1 }, pull, PULL, 'hidden'],
   'api-compare': [

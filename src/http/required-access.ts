@@ -29,6 +29,7 @@ export function requiredAccess(route: Route): RequiredAccess | undefined {
     case 'api-tags':
     case 'api-sharers':
     case 'api-retention':
+    case 'api-pins':
       return { requirements: [on(route.repo, 'pull')], wishes: [], refusal: 'hidden' };
     case 'api-compare':
       return {

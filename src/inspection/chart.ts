@@ -1,11 +1,11 @@
-import type { ChartDetails } from './interface.ts';
+import type { ChartFacts } from './interface.ts';
 import { fieldsOf, itemsOf, textOf, textsOf } from './untrusted.ts';
 
 /** Maintainers and dependencies that are shown. */
 const MAX_NAMED = 100;
 
 /** The Chart.yaml of a Helm chart, which is its config as JSON. */
-export function chartOf(json: unknown): ChartDetails {
+export function chartOf(json: unknown): ChartFacts {
   const chart = fieldsOf(json);
   return {
     name: textOf(chart.name),

@@ -14,7 +14,7 @@ const READ_WITHIN_MS = 10_000;
 const OVERHEAD_BYTES = 500;
 
 export interface ReadBlob {
-  readonly bytes: Uint8Array;
+  readonly bytes: Uint8Array<ArrayBuffer>;
   /** Bytes of the whole blob. */
   readonly size: number;
   readonly isCut: boolean;
@@ -29,7 +29,7 @@ export interface Weighed {
 /** What `parse` makes of a blob. Its name must say what it makes, because the result is remembered by it and the digest. */
 export interface Parser<Facts extends Weighed> {
   readonly name: string;
-  readonly parse: (blob: ReadBlob) => Facts;
+  readonly parse: (blob: ReadBlob) => Facts | Promise<Facts>;
 }
 
 /**
@@ -65,7 +65,7 @@ export class Contents<Facts extends Weighed> {
     return await this.#withPermit(caller, async (patient) => {
       const blob = await ifPresent(() => this.#read(repo, digest, patient));
       if (blob === undefined) return undefined;
-      const facts = parser.parse(blob);
+      const facts = await parser.parse(blob);
       this.#facts.set(key, facts);
       return facts;
     });
@@ -95,7 +95,11 @@ export class Contents<Facts extends Weighed> {
   }
 }
 
-async function beginningOf(content: BlobContent, length: number, signal: AbortSignal): Promise<Uint8Array> {
+async function beginningOf(
+  content: BlobContent,
+  length: number,
+  signal: AbortSignal,
+): Promise<Uint8Array<ArrayBuffer>> {
   switch (content.kind) {
     case 'bytes':
       return content.bytes.subarray(0, length);
@@ -109,7 +113,11 @@ async function beginningOf(content: BlobContent, length: number, signal: AbortSi
   }
 }
 
-async function drain(stream: ReadableStream<Uint8Array>, length: number, signal: AbortSignal): Promise<Uint8Array> {
+async function drain(
+  stream: ReadableStream<Uint8Array>,
+  length: number,
+  signal: AbortSignal,
+): Promise<Uint8Array<ArrayBuffer>> {
   const bytes = new Uint8Array(length);
   const reader = stream.getReader();
   // A cancelled stream ends the pending read.

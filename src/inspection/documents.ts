@@ -1,4 +1,5 @@
 import { parseDigest } from '../oci/digest.ts';
+import { chartValues } from './chart-values.ts';
 import type { Parser, ReadBlob, Weighed } from './contents.ts';
 import type { Part } from './image.ts';
 import type { Documents, Texts } from './interface.ts';
@@ -49,6 +50,20 @@ export const README: DocumentParser = {
   parse: ({ bytes, size }) => {
     const text = readmeText(new TextDecoder().decode(bytes.subarray(0, 4 * MAX_README)));
     return { ...NOTHING, text, omitted: text.length < size ? ['cut'] : [], weight: 2 * text.length };
+  },
+};
+
+/** Bytes of a chart's values that are kept. */
+const MAX_VALUES = 64 * 1024;
+
+/** The values of a Helm chart, as text. */
+export const CHART_VALUES: DocumentParser = {
+  name: 'chart-values',
+  parse: async ({ bytes }) => {
+    const values = await chartValues(bytes, MAX_VALUES);
+    if (values === undefined) return NOTHING;
+    const { text, isCut } = values;
+    return { ...NOTHING, text, omitted: isCut ? ['cut'] : [], weight: 2 * text.length };
   },
 };
 

@@ -2,6 +2,7 @@
 import { expect, test } from 'bun:test';
 import fc from 'fast-check';
 import { chartOf } from './chart.ts';
+import { flatFactsOf } from './flat-facts.ts';
 import { configOf, historyOf, layersOf, partsOf, totalOf } from './image.ts';
 import { sbomOf } from './sbom.ts';
 import { bundledSignature, cosignSignature, notationSignature } from './signature.ts';
@@ -60,6 +61,7 @@ test('any JSON in the place of a document is read without an error, and what is 
         layersOf(parts.layers, history),
         configOf(part, json),
         chartOf(json),
+        flatFactsOf(json),
       ];
       const signed = [bundledSignature(json), notationSignature(json), cosignSignature(json, parts.annotations)];
       const told = [sbomOf(json, false), statementOf(json, false, false), envelopedStatement(json)];

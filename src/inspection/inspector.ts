@@ -7,11 +7,21 @@ import type { Descriptor, Reference, Registry } from '../registry/interface.ts';
 import { type Attachment, attachmentsOf, isBuildAttestation } from './attachments.ts';
 import { chartOf } from './chart.ts';
 import { Contents, ifPresent } from './contents.ts';
-import { type DocumentFacts, JSON_DOCUMENT, parserFor, README, tooLong, withAnnotations } from './documents.ts';
+import {
+  CHART_VALUES,
+  type DocumentFacts,
+  JSON_DOCUMENT,
+  parserFor,
+  README,
+  tooLong,
+  withAnnotations,
+} from './documents.ts';
+import { flatFactsOf } from './flat-facts.ts';
 import { configOf, historyOf, layersOf, type ManifestParts, type Part, partsOf, totalOf } from './image.ts';
 import type {
   Attached,
   Badges,
+  ChartDetails,
   ContentKind,
   Documents,
   Inspection,
@@ -23,7 +33,7 @@ import type {
   Readme,
   Sbom,
 } from './interface.ts';
-import { contentKindOf, HELM_CONFIG, MARKDOWN } from './media-types.ts';
+import { contentKindOf, HELM_CONFIG, HELM_CONTENT, MARKDOWN } from './media-types.ts';
 import { comparePackages, packagesOf } from './packages.ts';
 import { parsePartialJson } from './partial-json.ts';
 import { descriptionIn, readmeIn } from './readme.ts';
@@ -91,7 +101,8 @@ export class Inspector implements Inspection {
       layers: layersOf(parts.layers, history),
       history,
       config: parts.config === undefined ? undefined : configOf(parts.config, kind === 'helm-chart' ? {} : config),
-      chart: parts.config?.mediaType === HELM_CONFIG ? chartOf(config) : undefined,
+      chart: await this.#chart(repo, parts, config, caller),
+      facts: kind === 'model' || kind === 'wasm' ? flatFactsOf(config) : {},
       description: descriptionIn(annotations, labels),
       readme: readmeIn(annotations, labels) ?? (await this.#attachedReadme(repo, attached, caller)),
       documents: shown(own),
@@ -142,6 +153,20 @@ export class Inspector implements Inspection {
     if (facts === undefined) omitted.push('the config is not in this repository');
     else if (facts.omitted.length > 0) omitted.push(tooLong('the config', config.size));
     return facts?.json;
+  }
+
+  /** @returns undefined for what is no Helm chart */
+  async #chart(
+    repo: RepositoryName,
+    { config: descriptor, layers }: ManifestParts,
+    config: unknown,
+    caller: Caller,
+  ): Promise<ChartDetails | undefined> {
+    if (descriptor?.mediaType !== HELM_CONFIG) return undefined;
+    const archive = parseDigest(layers.find((layer) => HELM_CONTENT.includes(layer.mediaType))?.digest ?? '');
+    const found = archive && (await this.#contents.facts(repo, archive, CHART_VALUES, caller));
+    const values = found?.text === undefined ? undefined : { text: found.text, isCut: found.omitted.length > 0 };
+    return { ...chartOf(config), values };
   }
 
   /** The manifests of an index, without the attestations, which are shown as attached. */

@@ -53,6 +53,8 @@ export interface ManifestDetails {
   readonly history: readonly BuildStep[];
   readonly config?: ConfigDetails | undefined;
   readonly chart?: ChartDetails | undefined;
+  /** What the config of an AI model or of WebAssembly says, by paths such as `config.format`. */
+  readonly facts: Texts;
   readonly description?: string | undefined;
   readonly readme?: Readme | undefined;
   /** What it contains itself, if it is a signature, an attestation or a bill of materials. */
@@ -119,7 +121,13 @@ export interface ConfigDetails {
   readonly stopSignal?: string | undefined;
 }
 
-export interface ChartDetails {
+/** @property values its values.yaml; absent if it was not found */
+export interface ChartDetails extends ChartFacts {
+  readonly values?: { readonly text: string; readonly isCut: boolean } | undefined;
+}
+
+/** What a chart's Chart.yaml says. */
+export interface ChartFacts {
   readonly name?: string | undefined;
   readonly version?: string | undefined;
   readonly appVersion?: string | undefined;

@@ -8,6 +8,8 @@ export const DSSE_ENVELOPE = 'application/vnd.dsse.envelope.v1+json';
 export const IN_TOTO = 'application/vnd.in-toto+json';
 export const NOTATION_SIGNATURE = 'application/vnd.cncf.notary.signature';
 export const HELM_CONFIG = 'application/vnd.cncf.helm.config.v1+json';
+/** The archive of a chart, also as old versions of helm name it. */
+export const HELM_CONTENT = ['application/vnd.cncf.helm.chart.content.v1.tar+gzip', 'application/tar+gzip'];
 export const MARKDOWN = 'text/markdown';
 
 const BUNDLE = /^application\/vnd\.dev\.sigstore\.bundle\b/;

@@ -1,4 +1,4 @@
-import type { RepositoryName } from '../oci/names.ts';
+import type { Digest, RepositoryName } from '../oci/names.ts';
 import { nameUnknown } from '../registry/require-repository.ts';
 import type {
   Overview,
@@ -36,5 +36,9 @@ export class EmptyOverview implements Overview {
 
   async sharers(): Promise<Sharers> {
     return { repositories: [], more: false };
+  }
+
+  async sharersOf(): Promise<ReadonlyMap<Digest, Sharers>> {
+    return new Map();
   }
 }

@@ -17,6 +17,16 @@ export interface Overview {
   storage(request: StorageRequest, caller: Caller): Promise<StorageReport>;
   /** Repositories that have a blob or manifest. At most `limit`, which the caller may list, without `except`. */
   sharers(digest: Digest, except: RepositoryName, limit: number, caller: Caller): Promise<Sharers>;
+  /**
+   * The same for several blobs and manifests of one repository. Of those that are not in the answer it would take too long to find out.
+   * @param limit repositories of each
+   */
+  sharersOf(
+    digests: readonly Digest[],
+    except: RepositoryName,
+    limit: number,
+    caller: Caller,
+  ): Promise<ReadonlyMap<Digest, Sharers>>;
 }
 
 /** Whether every repository is in the index: false for a while after the start. */

@@ -47,6 +47,15 @@ export class LazyOverview implements Overview {
     return await (await this.#for(caller)).sharers(digest, except, limit, caller);
   }
 
+  async sharersOf(
+    digests: readonly Digest[],
+    except: RepositoryName,
+    limit: number,
+    caller: Caller,
+  ): ReturnType<Overview['sharersOf']> {
+    return await (await this.#for(caller)).sharersOf(digests, except, limit, caller);
+  }
+
   async #for(caller: Caller): Promise<Overview> {
     if (!this.#access.maySeeAny(caller)) return this.#empty;
     this.#opened ??= this.#open().catch((error: unknown) => {

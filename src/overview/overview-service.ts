@@ -96,6 +96,23 @@ export class OverviewService implements Overview {
     return { repositories: found.slice(0, limit), more: found.length > limit };
   }
 
+  async sharersOf(
+    digests: readonly Digest[],
+    except: RepositoryName,
+    limit: number,
+    caller: Caller,
+  ): Promise<ReadonlyMap<Digest, Sharers>> {
+    const { found } = await this.#answer(caller, (visible) => ({
+      found: this.#storage.sharersOf(digests, except, limit + 1, visible),
+    }));
+    return new Map(
+      Array.from(found, ([digest, repositories]) => [
+        digest,
+        { repositories: repositories.slice(0, limit), more: repositories.length > limit },
+      ]),
+    );
+  }
+
   async #answer<T>(caller: Caller, read: (visible: Visible) => T): Promise<T & { readonly isComplete: boolean }> {
     const { access, caughtUp, database } = this.#ports;
     const isComplete = await caughtUp();

@@ -65,6 +65,13 @@ export class Sharing {
     return known.filter((each) => each !== repo).slice(0, MAX_SHARERS + 1);
   }
 
+  /** The first of the other visible repositories that have the content. Nothing is remembered. */
+  first(content: number, repo: number, limit: number): readonly number[] {
+    return this.#sharers(content, limit + 1)
+      .filter((each) => each !== repo)
+      .slice(0, limit);
+  }
+
   #sharers(content: number, limit: number): readonly number[] {
     const found: number[] = [];
     if (this.isCut) return found;

@@ -151,6 +151,26 @@ export class Storage {
     const rows = new Sharing(this.#sharing, visible).others(found.id, own);
     return rows.slice(0, limit).flatMap((id) => visible.nameOf(id) ?? []);
   }
+
+  /** Repositories with each of the contents, as far as it is found out. */
+  sharersOf(
+    digests: readonly Digest[],
+    except: RepositoryName,
+    limit: number,
+    visible: Visible,
+  ): Map<Digest, RepositoryName[]> {
+    const { content, repository } = this.#statements;
+    const own = repository.get({ name: except })?.id ?? 0;
+    const sharing = new Sharing(this.#sharing, visible);
+    const found = new Map<Digest, RepositoryName[]>();
+    for (const digest of new Set(digests)) {
+      const id = content.get({ digest })?.id;
+      const names = id === undefined ? [] : sharing.first(id, own, limit).flatMap((each) => visible.nameOf(each) ?? []);
+      if (sharing.isCut) break;
+      found.set(digest, names.sort());
+    }
+    return found;
+  }
 }
 
 function partOf(

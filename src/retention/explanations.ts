@@ -1,11 +1,12 @@
 import type { AccessPolicy, Caller } from '../access/access.ts';
 import type { RepositoryState } from '../journal/fold.ts';
-import type { RepositoryName } from '../oci/names.ts';
+import type { RepositoryName, Tag } from '../oci/names.ts';
 import { nameUnknown } from '../registry/require-repository.ts';
+import { unkeptWithout } from './consequences.ts';
 import { fatesOf, manifestsThatGo } from './explain.ts';
-import type { ExplainRequest, Explanation, RetentionView } from './interface.ts';
+import type { Consequences, ExplainRequest, Explanation, RetentionView, Review, ReviewedRule } from './interface.ts';
 import { Matches } from './matches.ts';
-import type { PulledAt } from './plan.ts';
+import type { PlanTimes, PulledAt } from './plan.ts';
 import type { Rule } from './policy.ts';
 
 export interface ExplanationPorts {
@@ -23,6 +24,8 @@ export interface ExplanationPorts {
 
 /** Manifests that are listed. */
 const MAX_MANIFESTS = 100;
+/** Tags of a review that go first. */
+const MAX_SOON = 5;
 /** Tags that are matched between two calls of `yieldToRequests`. */
 const YIELD_EVERY = 500;
 
@@ -35,17 +38,9 @@ export class Explanations implements RetentionView {
   }
 
   async explain(repo: RepositoryName, { text, offset, limit }: ExplainRequest, caller: Caller): Promise<Explanation> {
-    const { access, ruleFor, stateOf, pulls, yieldToRequests, now } = this.#ports;
-    if (!access.allows(caller, 'pull', repo)) throw nameUnknown(repo);
-    const state = await stateOf(repo);
-    if (!state.exists) throw nameUnknown(repo);
-    const rule = ruleFor(repo);
-    const matches = new Matches(rule ?? NO_RULE);
-    let matched = 0;
-    await matches.prepare([...state.tags.keys()], async () => {
-      if (++matched % YIELD_EVERY === 0) await yieldToRequests();
-    });
-    const times = { now: now(), pulledAt: (await pulls())(repo) };
+    const state = await this.#state(repo, caller);
+    const rule = this.#ports.ruleFor(repo);
+    const { matches, times } = await this.#prepared(repo, state, rule);
     const wanted = text.toLowerCase();
     const fates = fatesOf(state, rule, matches, times).filter(({ tag }) => tag.toLowerCase().includes(wanted));
     const manifests = manifestsThatGo(state, rule, matches, times);
@@ -59,6 +54,63 @@ export class Explanations implements RetentionView {
       bytes: manifests.reduce((sum, { bytes }) => sum + bytes, 0),
     };
   }
+
+  async review(repo: RepositoryName, tags: readonly Tag[], caller: Caller): Promise<Review> {
+    const state = await this.#state(repo, caller);
+    const rule = this.#ports.ruleFor(repo);
+    if (rule === undefined) return NO_REVIEW;
+    const { matches, times } = await this.#prepared(repo, state, rule);
+    const fates = fatesOf(state, rule, matches, times);
+    const manifests = manifestsThatGo(state, rule, matches, times);
+    const wanted = new Set(tags);
+    return {
+      rule: reviewedRule(rule),
+      fates: new Map(fates.flatMap((fate) => (wanted.has(fate.tag) ? [[fate.tag, fate] as const] : []))),
+      going: fates.filter(({ isKept }) => !isKept).length,
+      soon: fates.slice(0, MAX_SOON).filter(({ until }) => until !== undefined),
+      untagged: { count: manifests.length, bytes: manifests.reduce((sum, { bytes }) => sum + bytes, 0) },
+    };
+  }
+
+  async consequences(repo: RepositoryName, tags: readonly Tag[], caller: Caller): Promise<Consequences> {
+    const state = await this.#state(repo, caller);
+    const rule = this.#ports.ruleFor(repo);
+    const matches = new Matches(rule ?? NO_RULE);
+    const immutable = tags.filter((tag) => state.tags.has(tag) && matches.isImmutable(tag));
+    const deleted = tags.filter((tag) => !matches.isImmutable(tag));
+    return { immutable, ...unkeptWithout(state, deleted), deleteUntagged: rule?.deleteUntagged };
+  }
+
+  async #state(repo: RepositoryName, caller: Caller): Promise<RepositoryState> {
+    const { access, stateOf } = this.#ports;
+    if (!access.allows(caller, 'pull', repo)) throw nameUnknown(repo);
+    const state = await stateOf(repo);
+    if (!state.exists) throw nameUnknown(repo);
+    return state;
+  }
+
+  async #prepared(
+    repo: RepositoryName,
+    state: RepositoryState,
+    rule: Rule | undefined,
+  ): Promise<{ readonly matches: Matches; readonly times: PlanTimes }> {
+    const { pulls, yieldToRequests, now } = this.#ports;
+    const matches = new Matches(rule ?? NO_RULE);
+    let matched = 0;
+    await matches.prepare([...state.tags.keys()], async () => {
+      if (++matched % YIELD_EVERY === 0) await yieldToRequests();
+    });
+    return { matches, times: { now: now(), pulledAt: (await pulls())(repo) } };
+  }
 }
 
 const NO_RULE: Pick<Rule, 'immutable' | 'keep'> = { immutable: undefined, keep: undefined };
+
+const NO_REVIEW: Review = {
+  ...{ rule: undefined, fates: new Map(), going: 0, soon: [] },
+  untagged: { count: 0, bytes: 0 },
+};
+
+function reviewedRule({ name, keep, deleteUntagged }: Rule): ReviewedRule {
+  return { name, keep: keep?.map(({ tags, which }) => ({ tags: tags.texts, which })), deleteUntagged };
+}

@@ -102,7 +102,7 @@ function manifestsToDelete(state: RepositoryState, before: number): ManifestRemo
 }
 
 /** The manifests that a manifest keeps alive: the parts of an index, and its referrers. */
-function keptAliveBy(state: RepositoryState, digest: Digest): readonly Digest[] {
+export function keptAliveBy(state: RepositoryState, digest: Digest): readonly Digest[] {
   const parts = state.manifest(digest)?.refs.filter((ref) => state.manifests.has(ref)) ?? [];
   return [...parts, ...(state.referrers.get(digest) ?? [])];
 }

@@ -57,10 +57,13 @@ export function patterns(kind: keyof typeof KINDS): z.ZodType<string[], string[]
  * bounded, so no pattern is slow.
  */
 export class Patterns {
+  /** As they were written. */
+  readonly texts: readonly string[];
   readonly #globs: readonly Bun.Glob[];
 
   /** @param texts for which `problemOfPattern` found no problem */
   constructor(texts: readonly string[]) {
+    this.texts = texts;
     // In Bun's globs [^a] matches "/" too.
     this.#globs = texts.map((text) => new Bun.Glob(text.replaceAll('[^', '[^/')));
   }

@@ -60,7 +60,7 @@ export function digestAddress(repo: RepositoryName, text: string): string | unde
 }
 
 /** What a form on the page of a repository does. `-` is no component of a repository's name, so no repository has such an address. */
-export type RepositoryAction = 'delete' | 'restore';
+export type RepositoryAction = 'delete' | 'restore' | 'tag' | 'pin' | 'unpin';
 
 export function actionAddress(repo: RepositoryName, action: RepositoryAction): string {
   return `${REPOSITORIES}${repo}/-/${action}`;

@@ -1,5 +1,15 @@
 import { expect, test } from 'bun:test';
-import { cut, formatActor, formatAge, formatBytes, formatCount, formatTime, shortDigest } from './format.ts';
+import {
+  cut,
+  formatActor,
+  formatAge,
+  formatBytes,
+  formatCount,
+  formatDuration,
+  formatTime,
+  formatUntil,
+  shortDigest,
+} from './format.ts';
 
 test.each([
   [0, '0 B'],
@@ -31,6 +41,17 @@ test.each([
   [800 * 86_400_000, '2 y ago'],
 ])('what happened %d ms ago is %s', (passed, text) => {
   expect(formatAge(NOW - passed, NOW)).toBe(text);
+});
+
+test.each([
+  [999, '0 s', 'now'],
+  [45_000, '45 s', 'in 45 s'],
+  [90_000, '1 min', 'in 1 min'],
+  [47 * 3_600_000, '47 h', 'in 47 h'],
+  [30 * 86_400_000, '30 d', 'in 30 d'],
+])('%d ms are %s, and what happens after them happens %s', (length, duration, until) => {
+  expect(formatDuration(length)).toBe(duration);
+  expect(formatUntil(NOW + length, NOW)).toBe(until);
 });
 
 test('times, counts, digests and actors are short and exact', () => {

@@ -44,6 +44,20 @@ export function formatAge(milliseconds: number, now: number): string {
   return `${Math.max(1, Math.floor(passed / step.size))} ${step.unit} ago`;
 }
 
+/** A length of time in its largest unit: `30 d`, `12 h`, `10 min`, `45 s`. */
+export function formatDuration(milliseconds: number): string {
+  const unit = milliseconds >= 2 * DAY ? DAY : milliseconds >= HOUR ? HOUR : milliseconds >= MINUTE ? MINUTE : SECOND;
+  return `${Math.floor(milliseconds / unit)} ${DURATION_UNITS[unit]}`;
+}
+
+const DURATION_UNITS: Readonly<Record<number, string>> = { [SECOND]: 's', [MINUTE]: 'min', [HOUR]: 'h', [DAY]: 'd' };
+
+/** How long it is until a time: `in 3 d`, `now`. */
+export function formatUntil(milliseconds: number, now: number): string {
+  const left = milliseconds - now;
+  return left < SECOND ? 'now' : `in ${formatDuration(left)}`;
+}
+
 /** `2026-11-28 10:15:00 UTC` */
 export function formatTime(milliseconds: number): string {
   return `${new Date(milliseconds).toISOString().slice(0, 19).replace('T', ' ')} UTC`;

@@ -2,9 +2,10 @@ import { describe, expect, test } from 'bun:test';
 import { HOSTILE } from '../../test/support/hostile-texts.ts';
 import type { Documents, ManifestDetails } from '../inspection/interface.ts';
 import { parseDigest } from '../oci/digest.ts';
-import { parseRepositoryName, parseTag } from '../oci/names.ts';
+import { parseIncarnation, parseRepositoryName, parseTag } from '../oci/names.ts';
 import type { TagSummary } from '../overview/interface.ts';
 import type { RecentChange, RepositoryContents } from '../past/interface.ts';
+import type { Review } from '../retention/interface.ts';
 import { webAddress } from './components/basics.tsx';
 import { JsonText } from './components/json-text.tsx';
 import { Markdown } from './components/markdown.tsx';
@@ -21,6 +22,7 @@ import { Repository } from './views/repository.tsx';
 
 const REPO = named(parseRepositoryName('team/app'));
 const TAG = named(parseTag('v1'));
+const PIN = named(parseIncarnation('0'.repeat(26)));
 const DIGEST = named(parseDigest(`sha256:${'a'.repeat(64)}`));
 
 function named<T>(value: T | undefined): T {
@@ -44,9 +46,15 @@ function hostileChanges(text: string): readonly RecentChange[] {
   ];
 }
 
+const REVIEW: Review = {
+  rule: { name: 'x', keep: [{ tags: ['v*'], which: { kind: 'newest', count: 1 } }], deleteUntagged: 1 },
+  ...{ fates: new Map(), going: 1, soon: [], untagged: { count: 1, bytes: 1 } },
+};
+
 const SHOWN = {
   ...{ repo: REPO, reference: { kind: 'tag', tag: TAG } as const, contents: CONTENTS },
-  ...{ changes: hostileChanges('x'), mayDelete: true, mayRestore: true },
+  ...{ changes: hostileChanges('x'), mayDelete: true, mayRestore: true, review: REVIEW },
+  sharers: new Map([[DIGEST as string, { repositories: [REPO], more: true }]]),
 } as const;
 
 function hostileDetails(text: string): ManifestDetails {
@@ -94,7 +102,9 @@ function hostileDetails(text: string): ManifestDetails {
       ...{ kubeVersion: text, deprecated: true, keywords: [text], sources: [text] },
       maintainers: [{ name: text, email: text, url: text }],
       dependencies: [{ name: text, version: text, repository: text }],
+      values: { text, isCut: true },
     },
+    facts: texts,
     description: text,
     readme: { text, from: 'label', isCut: true },
     documents,
@@ -117,6 +127,12 @@ function hostileRepository(text: string): RepositoryData {
     ...{ repo: REPO, contents: CONTENTS, newest: row, details: hostileDetails(text), changes: hostileChanges(text) },
     ...{ page: { items: [row], count: 1, folded: 0, more: false, isComplete: true }, next: 50, mayDelete: true },
     deleted: [{ tag: TAG, digest: DIGEST }],
+    pins: {
+      pins: [{ id: PIN, name: text, moment: 0, created: 0, until: 1, by: text, repositories: 1 }],
+      unreadable: 1,
+    },
+    mayPin: true,
+    ...{ shared: 1, review: { ...REVIEW, rule: { name: text, keep: undefined, deleteUntagged: undefined } } },
   };
 }
 

@@ -351,6 +351,7 @@ export const ROWS: { readonly [K in RouteKind]: readonly [Variant, ...Variant[]]
   'api-storage': [overview('storage')],
   'api-tags': [readApi('of described tags', 'tags', ofPlace(200, 404))],
   'api-retention': [readApi('of what retention does', 'retention', ofPlace(200, 404))],
+  'api-pins': [readApi('of pins', 'pins', ofPlace(200, 404))],
   'api-sharers': [readApi('of who shares a blob', `blobs/${BLOB_DIGEST}/sharers`, ofPlace(200, 404))],
   'api-manifest': [readApi('of what a manifest contains', `manifests/${TAG}`, ofPlace(200, 404))],
   'api-packages': [readApi('of the packages of a manifest', `manifests/${TAG}/packages`, ofPlace(200, 404))],

@@ -45,6 +45,7 @@ export const HOSTILE: readonly string[] = [
   '&#x3C;script&#x3E;alert(1)&#x3C;/script&#x3E;',
   '\u0000<script>alert(1)</script>',
   '\u202egnp.exe',
+  '\u202e\u2066\u2067\u2068'.repeat(40),
   '\u2028alert(1)\u2029',
   '{{constructor.constructor("alert(1)")()}}',
   // biome-ignore lint/suspicious/noTemplateCurlyInString: a text that templates would evaluate.

@@ -35,6 +35,9 @@ export function pageRequestOf(page: PageRoute): [method: string, target: string]
       return ['GET', newChangesAddress(page)];
     case 'delete':
     case 'restore':
+    case 'tag':
+    case 'pin':
+    case 'unpin':
       return ['POST', actionAddress(page.repo, page.kind)];
     case 'login-form':
       return ['GET', loginAddress(page.to)];
@@ -74,7 +77,7 @@ export const pageRoutes: fc.Arbitrary<PageRoute> = fc.oneof(
       digests.map((digest) => ({ kind: 'digest' as const, digest })),
     ),
   }),
-  fc.record({ ...ofRepo, kind: fc.constantFrom('delete', 'restore') }),
+  fc.record({ ...ofRepo, kind: fc.constantFrom('delete', 'restore', 'tag', 'pin', 'unpin') }),
   fc.record({ kind: one('login-form'), to: repositoryNames.map((repo) => repositoryAddress(repo)) }),
   fc.record({ kind: one('login-form'), to: fc.constant(HOME) }),
   fc.record({ kind: fc.constantFrom('login', 'logout') }),

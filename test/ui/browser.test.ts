@@ -1,12 +1,13 @@
 // The page in a real browser: with and without scripts, wide and narrow, light and dark, by keyboard, checked by axe-core.
 import { afterAll, beforeAll, describe, expect, setDefaultTimeout, test } from 'bun:test';
 import axe from 'axe-core';
-import { type Browser, type BrowserContext, type BrowserContextOptions, chromium, type Page } from 'playwright-core';
-import { TOOLS_WITHIN_MS, tools } from '../support/command.ts';
+import type { BrowserContextOptions, Page } from 'playwright-core';
+import { TOOLS_WITHIN_MS } from '../support/command.ts';
 import { eventually } from '../support/eventually.ts';
 import { HOSTILE } from '../support/hostile-texts.ts';
 import { image, pushImage } from '../support/oci.ts';
 import { cleanUp, type Server, startServer } from '../support/server.ts';
+import { overflow, WatchedBrowser } from './chromium.ts';
 import { attach, builtImage, chart, pushMultiPlatform, README } from './content.ts';
 
 setDefaultTimeout(120_000);
@@ -35,14 +36,12 @@ const VIEWS = [
 ];
 
 let server: Server;
-let browser: Browser;
+let browser: WatchedBrowser;
 let imageDigest: string;
 beforeAll(async () => {
-  const [executablePath] = await tools('chromium');
   server = await startServer({ THREADS: '1' });
+  browser = await WatchedBrowser.launch(server.url);
   await fill(server.url);
-  // Tests run as root, where Chromium's sandbox cannot be used.
-  browser = await chromium.launch({ executablePath, args: ['--no-sandbox'] });
 }, TOOLS_WITHIN_MS);
 afterAll(async () => {
   await browser?.close();
@@ -82,53 +81,12 @@ async function fill(url: string): Promise<void> {
   );
 }
 
-interface Watched {
-  readonly page: Page;
-  /** Everything that should not happen: errors, violations of the policy, requests to other hosts, dialogs. */
-  readonly faults: string[];
-}
-
-/** A page whose faults are recorded. */
-async function watched(context: BrowserContext): Promise<Watched> {
-  const page = await context.newPage();
-  const faults: string[] = [];
-  page.on('console', (message) => {
-    // Chromium reports the status of pages that say that something is missing.
-    if (message.type() === 'error' && !message.text().includes('status of 404')) faults.push(message.text());
-  });
-  page.on('pageerror', (error) => faults.push(error.message));
-  page.on('dialog', (dialog) => {
-    faults.push(`a dialog: ${dialog.message()}`);
-    void dialog.dismiss();
-  });
-  page.on('request', (request) => {
-    const url = request.url();
-    if (!url.startsWith(server.url) && !url.startsWith('data:')) faults.push(`a request to ${url}`);
-  });
-  return { page, faults };
-}
-
-/** Visits in a browser of its own, in which nothing may go wrong. */
-async function open(options: BrowserContextOptions, visit: (page: Page) => Promise<void>): Promise<void> {
-  const context = await browser.newContext(options);
-  try {
-    const { page, faults } = await watched(context);
-    await visit(page);
-    expect(faults).toEqual([]);
-  } finally {
-    await context.close();
-  }
-}
-
-/** How far content is wider than the window. */
-async function overflow(page: Page): Promise<number> {
-  return await page.evaluate<number>('document.documentElement.scrollWidth - document.documentElement.clientWidth');
-}
+const open: WatchedBrowser['open'] = (options, visit) => browser.open(options, visit);
 
 test('what these tests watch for would be seen', async () => {
   const context = await browser.newContext();
   try {
-    const { page, faults } = await watched(context);
+    const { page, faults } = await browser.watched(context);
     await page.goto(server.url + PAGE);
     await page.evaluate(
       "document.body.setAttribute('style', 'color: red'); document.body.append(Object.assign(new Image(), { src: 'http://elsewhere.invalid/' })); setTimeout(() => { throw new Error('planted') })",

@@ -40,6 +40,7 @@ export function builtImage(
     readonly labels?: Readonly<Record<string, string>>;
     readonly env?: readonly string[];
     readonly command?: string;
+    readonly commands?: readonly string[];
   } = {},
 ): Image {
   const layers = [randomBlob(300_000), randomBlob(120_000), randomBlob(9_000), randomBlob(600)];
@@ -70,6 +71,7 @@ export function builtImage(
         { created_by: 'USER 1000:1000', empty_layer: true },
         { created_by: 'ENTRYPOINT ["/usr/bin/harbour"]', empty_layer: true },
         { created_by: 'CMD ["serve" "--port" "8080"]', empty_layer: true },
+        ...(texts.commands ?? []).map((command) => ({ created_by: command, comment: command, empty_layer: true })),
       ],
     },
     mediaTypes.config,

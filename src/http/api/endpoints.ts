@@ -3,7 +3,7 @@ import { CHANGE_TYPES } from '../../feed/change.ts';
 import { endpoint } from './endpoint.ts';
 import * as field from './fields.ts';
 import { comparison, manifest, packages } from './manifest-endpoints.ts';
-import { repositories, retention, search, sharers, storage, tags, totals } from './overview-endpoints.ts';
+import { pins, repositories, retention, search, sharers, storage, tags, totals } from './overview-endpoints.ts';
 import { REPLICATION_ENDPOINTS } from './replication-endpoints.ts';
 
 /** What a page of a list may hold, and what it holds by default. */
@@ -178,6 +178,7 @@ export const ENDPOINTS = [
   manifest,
   sharers,
   retention,
+  pins,
   repositoryDiff,
   tags,
   repository,

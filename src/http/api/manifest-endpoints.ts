@@ -146,8 +146,13 @@ export const manifest = endpoint({
         sources: texts,
         maintainers: z.array(z.strictObject({ name: z.string(), email: optionalText, url: optionalText })),
         dependencies: z.array(z.strictObject({ name: z.string(), version: optionalText, repository: optionalText })),
+        values: z
+          .strictObject({ text: z.string(), isCut: z.boolean() })
+          .optional()
+          .describe('Its values.yaml, at most 64 KiB.'),
       })
       .optional(),
+    facts: named.describe('What the config of an AI model or of WebAssembly says, by paths such as config.format.'),
     description: optionalText,
     readme: z
       .strictObject({

@@ -274,3 +274,31 @@ export const retention = endpoint({
   }),
   errors: [404],
 });
+
+export const pins = endpoint({
+  kind: 'api-pins',
+  path: '/api/v1/repositories/{repo}/pins',
+  summary: 'What is kept of a repository whatever is deleted',
+  description:
+    'Its own pins, and for callers who may administer the registry those of several repositories. A pin keeps what the repository had at a moment until it ends.',
+  params: z.strictObject({ repo: field.repo }),
+  query: noParameters,
+  answer: z.strictObject({
+    repository: name,
+    pins: z
+      .array(
+        z.strictObject({
+          id: z.string(),
+          name,
+          moment: field.time,
+          created: field.time,
+          until: field.time,
+          by: z.string(),
+          repositories: field.bytes.describe('How many repositories it keeps.'),
+        }),
+      )
+      .describe('The newest first.'),
+    unreadable: field.bytes.describe('Pins that this version cannot read.'),
+  }),
+  errors: [404],
+});

@@ -1,6 +1,7 @@
 import type { Handler } from '../context.ts';
 import { type AnswerOf, send } from './answer.ts';
 import type {
+  pins as pinsEndpoint,
   repositories,
   retention as retentionEndpoint,
   search,
@@ -75,6 +76,18 @@ export const getRetention: Handler<'api-retention'> = async ({ repo, q = '', aft
       bytes,
     },
     next: after + fates.length < count ? after + fates.length : undefined,
+  };
+  return send(context.stats, JSON.stringify(answer));
+};
+
+export const getPins: Handler<'api-pins'> = async ({ repo }, context, { pins }) => {
+  const { pins: found, unreadable } = await pins.list(repo, context);
+  const answer: AnswerOf<typeof pinsEndpoint> = {
+    repository: repo,
+    pins: found.map(({ moment, created, until, ...pin }) => ({
+      ...{ ...pin, moment: isoOf(moment), created: isoOf(created), until: isoOf(until) },
+    })),
+    unreadable,
   };
   return send(context.stats, JSON.stringify(answer));
 };

@@ -5,6 +5,7 @@ import type { Manifest, TagCondition } from '../../registry/interface.ts';
 import { manifestAddress, repositoryAddress } from '../../ui/addresses.ts';
 import { planDeletion } from '../../ui/load/load-deletion.ts';
 import { ConfirmDelete } from '../../ui/views/confirm-delete.tsx';
+import { ConfirmMove } from '../../ui/views/confirm-move.tsx';
 import { seeOther } from './html-response.ts';
 import type { PageContext } from './page-context.ts';
 import { readAction } from './read-form.ts';
@@ -38,29 +39,68 @@ export async function deleteTags(repo: RepositoryName, page: PageContext): Promi
     );
   }
   const { seq } = await sources.history.contents(repo, undefined, context);
-  for (const { tag, digest } of tags) {
+  for (const [deleted, { tag, digest }] of tags.entries()) {
     const condition: TagCondition | undefined = digest === undefined ? undefined : { kind: 'is', digests: [digest] };
-    await sources.registry.deleteTag(repo, tag, condition, context);
+    try {
+      await sources.registry.deleteTag(repo, tag, condition, context);
+    } catch (error) {
+      if (!(error instanceof RegistryError) || deleted === 0) throw error;
+      const message = `${deleted} of ${tags.length} tags were deleted, then ${tag} was refused: ${error.message}`;
+      throw new RegistryError(error.kind, message, error.detail, error);
+    }
   }
   return seeOther(repositoryAddress(repo, { undo: seq }));
 }
 
+/** Gives a manifest another tag. If the tag is another manifest's, a page asks first. */
+export async function addTag(repo: RepositoryName, page: PageContext): Promise<Response> {
+  const { context, sources, viewer } = page;
+  const fields = await readAction(page);
+  const tag = parseTag((fields.get('name') ?? '').trim());
+  const digest = parseDigest(fields.get('digest') ?? '');
+  if (tag === undefined) throw new RegistryError('tag-invalid', `a tag has ${TAG_FORM}`);
+  if (digest === undefined) throw new RegistryError('request-invalid', 'the form does not say what to tag');
+  const expected = parseDigest(fields.get('expected') ?? '');
+  const current = (await sources.history.contents(repo, undefined, context)).tag(tag);
+  if (current !== undefined && current !== digest && expected === undefined) {
+    const view = <ConfirmMove repo={repo} tag={tag} from={current} to={digest} viewer={viewer} />;
+    return await showPage(page, { title: `Move ${tag} of ${repo}` }, view);
+  }
+  await setTags(repo, { tags: [tag], digest, expected: expected ?? current }, page);
+  return seeOther(manifestAddress(repo, { kind: 'tag', tag }));
+}
+
+const TAG_FORM =
+  '1 to 128 letters, digits, dots, dashes and underscores, and begins with a letter, digit or underscore';
+
 /** Sets tags to what they were: undoes a delete, or rolls a tag back. A tag that somebody else has changed meanwhile stays. */
 export async function restoreTags(repo: RepositoryName, page: PageContext): Promise<Response> {
-  const { context, sources } = page;
   const fields = await readAction(page);
   const expected = parseDigest(fields.get('expected') ?? '');
-  const condition: TagCondition = expected === undefined ? { kind: 'absent' } : { kind: 'is', digests: [expected] };
   const tags = tagsOf(fields);
   for (const { tag, digest } of tags) {
     if (digest === undefined) throw new RegistryError('request-invalid', `the form does not say what ${tag} was`);
-    const { descriptor, bytes } = await manifestOf(repo, digest, page);
-    const pushed = { bytes, contentType: descriptor.mediaType, digest, tags: [tag], condition };
-    await sources.registry.pushManifest(repo, pushed, context);
+    await setTags(repo, { tags: [tag], digest, expected }, page);
   }
   const [first] = tags;
   const isOne = tags.length === 1 && first !== undefined && expected !== undefined;
   return seeOther(isOne ? manifestAddress(repo, { kind: 'tag', tag: first.tag }) : repositoryAddress(repo));
+}
+
+interface SetTags {
+  readonly tags: readonly Tag[];
+  readonly digest: Digest;
+  /** What the tags are now; undefined: they do not exist. */
+  readonly expected: Digest | undefined;
+}
+
+/** Pushes a manifest of the repository again, under these tags. */
+async function setTags(repo: RepositoryName, { tags, digest, expected }: SetTags, page: PageContext): Promise<void> {
+  const { context, sources } = page;
+  const condition: TagCondition = expected === undefined ? { kind: 'absent' } : { kind: 'is', digests: [expected] };
+  const { descriptor, bytes } = await manifestOf(repo, digest, page);
+  const pushed = { bytes, contentType: descriptor.mediaType, digest, tags, condition };
+  await sources.registry.pushManifest(repo, pushed, context);
 }
 
 /** The manifest as it was pushed. @throws RegistryError `manifest-unknown` with what to do */

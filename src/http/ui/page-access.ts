@@ -29,8 +29,20 @@ export function pageAccess(page: PageRoute): RequiredAccess | undefined {
       };
     // Only the decision knows whether the tag exists and `push` is needed, as for a manifest that is pushed.
     case 'restore':
+    case 'tag':
       return {
         requirements: [{ kind: 'repository', action: 'create', repo: page.repo }],
+        wishes: [],
+        refusal: 'denied',
+      };
+    // A pin keeps bytes that others have deleted, and there can be few of them.
+    case 'pin':
+    case 'unpin':
+      return {
+        requirements: [
+          { kind: 'repository', action: 'pull', repo: page.repo },
+          { kind: 'registry', action: 'admin' },
+        ],
         wishes: [],
         refusal: 'denied',
       };

@@ -18,9 +18,9 @@ export interface PageContext {
 
 /** @throws RegistryError `route-unknown` if UI=false */
 export function pageContext(context: RequestContext, ports: HandlerPorts): PageContext {
-  const { ui, registry, history, inspection, overview } = ports;
+  const { ui, registry, history, inspection, overview, retention, pins } = ports;
   if (ui === undefined) throw new RegistryError('route-unknown', 'the page of this registry is turned off');
-  const sources = { registry, history, inspection, overview, policy: ui.policy };
+  const sources = { registry, history, inspection, overview, retention, pins, policy: ui.policy };
   return { context, ports, ui, sources, viewer: viewerOf(context, ui) };
 }
 

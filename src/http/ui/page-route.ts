@@ -32,6 +32,8 @@ export type PageRoute =
   | { readonly kind: 'delete'; readonly repo: RepositoryName }
   /** POST /ui/repositories/<name>/-/restore */
   | { readonly kind: 'restore'; readonly repo: RepositoryName }
+  /** POST /ui/repositories/<name>/-/tag, …/-/pin, …/-/unpin */
+  | { readonly kind: 'tag' | 'pin' | 'unpin'; readonly repo: RepositoryName }
   /** GET /ui/changes?repository=&show=&before= */
   | {
       readonly kind: 'changes';
@@ -123,6 +125,9 @@ function actionRoute(method: string, repo: RepositoryName, action: string): Page
   switch (action) {
     case 'delete':
     case 'restore':
+    case 'tag':
+    case 'pin':
+    case 'unpin':
       return post(method, { kind: action, repo });
     default:
       throw unknownPage();

@@ -6,15 +6,17 @@ import { loadDeletedTag, loadManifest } from '../../ui/load/load-manifest.ts';
 import { loadRepository } from '../../ui/load/load-repository.ts';
 import { Home } from '../../ui/views/home.tsx';
 import { Login } from '../../ui/views/login.tsx';
-import { DeletedTag, Manifest } from '../../ui/views/manifest.tsx';
+import { Manifest } from '../../ui/views/manifest.tsx';
 import { Repository } from '../../ui/views/repository.tsx';
+import { DeletedTag } from '../../ui/views/tag-history.tsx';
 import type { Handler } from '../context.ts';
-import { deleteTags, restoreTags } from './actions.tsx';
+import { addTag, deleteTags, restoreTags } from './actions.tsx';
 import { showChanges, waitForChanges } from './changes.tsx';
 import { seeOther } from './html-response.ts';
 import { logIn, logOut } from './log-in.tsx';
 import { type PageContext, pageContext } from './page-context.ts';
 import type { PageRoute } from './page-route.ts';
+import { pinRepository, unpinRepository } from './pin-actions.ts';
 import { serveAsset } from './serve-asset.ts';
 import { showPage } from './show-page.ts';
 
@@ -40,6 +42,12 @@ export const servePage: Handler<'page'> = async ({ page }, context, ports) => {
       return await deleteTags(page.repo, found);
     case 'restore':
       return await restoreTags(page.repo, found);
+    case 'tag':
+      return await addTag(page.repo, found);
+    case 'pin':
+      return await pinRepository(page.repo, found);
+    case 'unpin':
+      return await unpinRepository(page.repo, found);
     case 'login-form':
       return found.viewer.name === undefined
         ? await showPage(found, { title: 'Log in' }, <Login viewer={found.viewer} to={page.to} />)

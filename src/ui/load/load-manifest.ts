@@ -1,8 +1,11 @@
 import type { Caller } from '../../access/access.ts';
 import type { ManifestDetails } from '../../inspection/interface.ts';
-import type { RepositoryName, Tag } from '../../oci/names.ts';
+import { parseDigest } from '../../oci/digest.ts';
+import type { Digest, RepositoryName, Tag } from '../../oci/names.ts';
+import type { Sharers } from '../../overview/interface.ts';
 import type { RecentChange, RepositoryContents } from '../../past/interface.ts';
 import type { Reference } from '../../registry/interface.ts';
+import type { Review } from '../../retention/interface.ts';
 import type { Sources } from './sources.ts';
 
 export interface ManifestData {
@@ -18,20 +21,29 @@ export interface ManifestData {
   readonly pushed: number | undefined;
   /** Of the tag, newest first; empty for a digest. */
   readonly changes: readonly RecentChange[];
+  /** Other repositories with its layers and manifests, as far as the visitor may see. */
+  readonly sharers: ReadonlyMap<string, Sharers>;
+  /** What retention does with its tags. */
+  readonly review: Review;
   readonly mayDelete: boolean;
+  /** Whether the visitor may set tags. The rule of a tag that exists is only known when it is moved. */
   readonly mayRestore: boolean;
 }
 
 /** Changes of the repository that are searched for those of a tag, and how many of these are shown. */
 const SEARCHED_CHANGES = 500;
 const MAX_CHANGES = 50;
+/** Layers and manifests of which it is found out who has them, and repositories that are named of each. */
+const [MAX_PARTS, MAX_SHARERS] = [300, 3];
+/** Tags whose fate is looked up. */
+const MAX_TAGS = 50;
 
 /** @throws RegistryError `manifest-unknown`, and `name-unknown` if the visitor may not see the repository, too */
 export async function loadManifest(
   repo: RepositoryName,
   reference: Reference,
   caller: Caller,
-  { registry, history, inspection, policy }: Sources,
+  { registry, history, inspection, overview, retention, policy }: Sources,
 ): Promise<ManifestData> {
   const { descriptor, bytes } = await registry.getManifest(repo, reference, caller);
   const { digest } = descriptor;
@@ -40,14 +52,23 @@ export async function loadManifest(
     history.contents(repo, undefined, caller),
     reference.kind === 'tag' ? changesOfTag(repo, reference.tag, caller, history) : [],
   ]);
+  const tags = contents.tagsOf(digest);
+  const named = reference.kind === 'tag' ? [reference.tag] : [];
+  const [sharers, review] = await Promise.all([
+    overview.sharersOf(partsOf(details), repo, MAX_SHARERS, caller),
+    retention.review(repo, [...named, ...tags.slice(0, MAX_TAGS)], caller),
+  ]);
   return {
-    ...{ repo, reference, details, contents, changes },
+    ...{ repo, reference, details, contents, changes, sharers, review, tags },
     text: new TextDecoder().decode(bytes),
-    tags: contents.tagsOf(digest),
     pushed: contents.pushed(digest),
     mayDelete: policy.allows(caller, 'delete', repo),
     mayRestore: policy.allows(caller, 'create', repo),
   };
+}
+
+function partsOf({ layers, platforms }: ManifestDetails): Digest[] {
+  return [...layers, ...platforms].slice(0, MAX_PARTS).flatMap(({ digest }) => parseDigest(digest) ?? []);
 }
 
 /** A tag that existed not long ago. */

@@ -4,6 +4,8 @@ import { RegistryError } from '../../oci/errors.ts';
 import type { Digest, RepositoryName, Tag } from '../../oci/names.ts';
 import type { TagSummary, TagsPage } from '../../overview/interface.ts';
 import type { RecentChange, RepositoryContents } from '../../past/interface.ts';
+import type { PinList } from '../../pins/interface.ts';
+import type { Review } from '../../retention/interface.ts';
 import { SORTS, type TagOrder } from '../models/tag-order.ts';
 import type { Sources } from './sources.ts';
 
@@ -16,11 +18,18 @@ export interface RepositoryData {
   /** The newest tag, whose manifest speaks for the repository. */
   readonly newest: TagSummary | undefined;
   readonly details: ManifestDetails | undefined;
+  /** Bytes that other repositories have, too; undefined if that would take too long to find out. */
+  readonly shared: number | undefined;
+  /** What retention does with the tags of the page. */
+  readonly review: Review;
   /** Newest first. */
   readonly changes: readonly RecentChange[];
   /** What an Undo button would restore. */
   readonly deleted: readonly DeletedTag[];
+  /** What is kept of it, whatever is deleted. */
+  readonly pins: PinList;
   readonly mayDelete: boolean;
+  readonly mayPin: boolean;
 }
 
 export interface DeletedTag {
@@ -48,23 +57,32 @@ export async function loadRepository(
   caller: Caller,
   sources: Sources,
 ): Promise<RepositoryData> {
-  const { history, overview, policy } = sources;
+  const { history, overview, retention, pins, policy } = sources;
   const contents = await history.contents(repo, undefined, caller);
   const limit = undo === undefined ? CHANGES : UNDO_CHANGES;
-  const [page, newest, { changes }] = await Promise.all([
+  const [page, newest, { changes }, storage] = await Promise.all([
     overview.tags(repo, { sort: SORTS[sort], text: q === '' ? undefined : q, offset: after, limit: PAGE }, caller),
     overview.tags(repo, { sort: 'time', offset: 0, limit: 1 }, caller),
     history.recentChanges(repo, { before: undefined, limit }, caller),
+    overview.storage({ repo, repositories: 1, parts: 1 }, caller),
   ]);
   const [first] = newest.items;
+  const tags = page.items.map(({ tag }) => tag);
+  const [details, review, pinned] = await Promise.all([
+    detailsOf(repo, first, caller, sources),
+    retention.review(repo, tags, caller),
+    pins.list(repo, caller),
+  ]);
   return {
     ...{ repo, contents, page },
     next: page.more ? after + page.items.length : undefined,
     newest: first,
-    details: await detailsOf(repo, first, caller, sources),
+    ...{ details, review, shared: storage.repositories[0]?.shared },
     changes: changes.slice(0, CHANGES),
     deleted: undo === undefined ? [] : deletedSince(undo, changes, contents),
+    pins: pinned,
     mayDelete: policy.allows(caller, 'delete', repo),
+    mayPin: pins.mayPin(caller),
   };
 }
 

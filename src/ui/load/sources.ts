@@ -2,7 +2,9 @@ import type { AccessPolicy } from '../../access/access.ts';
 import type { Inspection } from '../../inspection/interface.ts';
 import type { Overview } from '../../overview/interface.ts';
 import type { History } from '../../past/interface.ts';
+import type { Pins } from '../../pins/interface.ts';
 import type { Registry } from '../../registry/interface.ts';
+import type { RetentionView } from '../../retention/interface.ts';
 
 /** Where the data of pages comes from. Every call has the visitor as its caller, and the same rules apply as for the API. */
 export interface Sources {
@@ -10,5 +12,7 @@ export interface Sources {
   readonly history: History;
   readonly inspection: Inspection;
   readonly overview: Overview;
+  readonly retention: RetentionView;
+  readonly pins: Pins;
   readonly policy: AccessPolicy;
 }

@@ -1,4 +1,4 @@
-import type { ChartDetails, ConfigDetails } from '../../inspection/interface.ts';
+import type { ChartDetails, ConfigDetails, Texts } from '../../inspection/interface.ts';
 import { Badge, Card, OutsideLink, Time } from '../components/basics.tsx';
 import { cut } from '../format.ts';
 import type { Child } from '../jsx/jsx-runtime.js';
@@ -65,7 +65,8 @@ export function ConfigCard({ config, now }: { readonly config: ConfigDetails; re
 
 /** What a Helm chart says of itself. */
 export function ChartCard({ chart }: { readonly chart: ChartDetails }) {
-  const { name, version, appVersion, type, kubeVersion, deprecated, keywords, maintainers, dependencies } = chart;
+  const { name, version, appVersion, type, kubeVersion, deprecated, keywords, maintainers, dependencies, values } =
+    chart;
   return (
     <Card title="Chart" icon="list" aside={deprecated ? <Badge tone="warm">Deprecated</Badge> : undefined}>
       <dl class="pairs">
@@ -98,6 +99,33 @@ export function ChartCard({ chart }: { readonly chart: ChartDetails }) {
           ))}
         </Group>
       )}
+      {values !== undefined && (
+        <details class="group">
+          <summary>Values</summary>
+          {/* biome-ignore lint/a11y/noNoninteractiveTabindex: it scrolls, so the keyboard must reach it. */}
+          <pre class="values" tabIndex={0}>
+            <code>{values.text}</code>
+          </pre>
+          {values.isCut && <p class="card-text muted">Only the beginning of values.yaml is shown.</p>}
+        </details>
+      )}
+    </Card>
+  );
+}
+
+/** What the config of an AI model or of WebAssembly says. */
+export function FactsCard({ title, facts }: { readonly title: string; readonly facts: Texts }) {
+  const pairs = Object.entries(facts);
+  if (pairs.length === 0) return null;
+  return (
+    <Card title={title} icon="list">
+      <dl class="pairs">
+        {pairs.map(([name, value]) => (
+          <Pair key={name} name={cut(name, MAX_VALUE)}>
+            {cut(value, MAX_VALUE)}
+          </Pair>
+        ))}
+      </dl>
     </Card>
   );
 }

@@ -1,9 +1,11 @@
 import type { Attached, LayerDetails, ManifestDetails } from '../../inspection/interface.ts';
 import type { RepositoryName } from '../../oci/names.ts';
+import type { Sharers } from '../../overview/interface.ts';
 import { digestAddress } from '../addresses.ts';
 import { Badge, Card, DigestText, Size } from '../components/basics.tsx';
 import { Icon } from '../components/icon.tsx';
 import { COLOURS, LayerBar } from '../components/layer-bar.tsx';
+import { SharedWith } from '../components/shared-with.tsx';
 import { cut, formatBytes, formatCount } from '../format.ts';
 import { readableCommand } from '../models/command.ts';
 import { KIND_NAMES } from '../models/content-kind.ts';
@@ -12,13 +14,17 @@ const MAX_COMMAND = 600;
 const MAX_TITLE = 200;
 const MAX_ROWS = 300;
 
+/** Other repositories with the parts of a manifest. */
+type SharersOf = ReadonlyMap<string, Sharers>;
+
 interface PlatformsProps {
   readonly repo: RepositoryName;
   readonly details: ManifestDetails;
+  readonly sharers: SharersOf;
 }
 
 /** The images of an index. */
-export function PlatformsCard({ repo, details: { platforms, attached } }: PlatformsProps) {
+export function PlatformsCard({ repo, details: { platforms, attached }, sharers }: PlatformsProps) {
   return (
     <section class="card card-flush">
       <header class="card-head">
@@ -43,6 +49,7 @@ export function PlatformsCard({ repo, details: { platforms, attached } }: Platfo
             <tr key={at}>
               <th scope="row">
                 {cut(platform ?? mediaType, MAX_TITLE)}
+                <SharedWith sharers={sharers.get(digest)} />
                 <Folded
                   repo={repo}
                   attached={attached.filter(({ via, subject }) => via === 'index' && subject === digest)}
@@ -98,7 +105,7 @@ function stepsOf({ history, layers }: ManifestDetails): Step[] {
 }
 
 /** The layers of an image, with the commands that made them. */
-export function LayersCard({ details }: { readonly details: ManifestDetails }) {
+export function LayersCard({ details, sharers }: { readonly details: ManifestDetails; readonly sharers: SharersOf }) {
   const { layers } = details;
   const total = layers.reduce((sum, { size }) => sum + size, 0);
   let number = 0;
@@ -116,6 +123,7 @@ export function LayersCard({ details }: { readonly details: ManifestDetails }) {
             <li key={at} class={layer === undefined ? 'step step-empty' : `step bar-${number++ % COLOURS}`}>
               <div class="step-command">
                 {command === undefined ? <span class="muted">Layer</span> : <CommandText command={command} />}
+                {layer !== undefined && <SharedWith sharers={sharers.get(layer.digest)} />}
               </div>
               {layer !== undefined && (
                 <div class="step-about">
@@ -144,7 +152,13 @@ function CommandText({ command }: { readonly command: string }) {
 const TITLE = 'org.opencontainers.image.title';
 
 /** The parts of what is no image: files, charts, models, signatures. */
-export function PartsCard({ layers }: { readonly layers: readonly LayerDetails[] }) {
+export function PartsCard({
+  layers,
+  sharers,
+}: {
+  readonly layers: readonly LayerDetails[];
+  readonly sharers: SharersOf;
+}) {
   return (
     <section class="card card-flush">
       <header class="card-head">
@@ -170,6 +184,7 @@ export function PartsCard({ layers }: { readonly layers: readonly LayerDetails[]
               <th scope="row">
                 {cut(annotations[TITLE] ?? mediaType, MAX_TITLE)}
                 {annotations[TITLE] !== undefined && <span class="under">{cut(mediaType, MAX_TITLE)}</span>}
+                <SharedWith sharers={sharers.get(digest)} />
               </th>
               <td data-label="Digest">
                 <DigestText digest={digest} />

@@ -1,8 +1,7 @@
 import type { RepositoryName } from '../../oci/names.ts';
-import type { TagSummary } from '../../overview/interface.ts';
-import { actionAddress, manifestAddress, repositoryAddress } from '../addresses.ts';
+import { actionAddress } from '../addresses.ts';
 import { AboutLinks } from '../components/about-links.tsx';
-import { Badge, Card, DigestText, Empty, Notice, Size, Time } from '../components/basics.tsx';
+import { Card, Empty, Notice, Size, Time } from '../components/basics.tsx';
 import { ChangeText, keyOf, toneOf } from '../components/changes.tsx';
 import { Icon } from '../components/icon.tsx';
 import { ReadmeCard } from '../components/markdown.tsx';
@@ -10,13 +9,15 @@ import { Crumbs } from '../components/repository-path.tsx';
 import { CommandTabs } from '../components/tabs.tsx';
 import { Timeline } from '../components/timeline.tsx';
 import { FormToken } from '../document.tsx';
-import { cut, formatActor, formatCount } from '../format.ts';
+import { cut, formatCount } from '../format.ts';
 import { aboutOf } from '../load/about.ts';
 import type { DeletedTag, RepositoryData } from '../load/load-repository.ts';
-import { KIND_NAMES } from '../models/content-kind.ts';
 import { pullCommands } from '../models/pull-commands.ts';
-import { TAG_ORDERS, type TagOrder } from '../models/tag-order.ts';
+import type { TagOrder } from '../models/tag-order.ts';
 import type { Viewer } from '../viewer.ts';
+import { PinsCard } from './pins-card.tsx';
+import { RetentionCard } from './retention-card.tsx';
+import { TagCard } from './tag-card.tsx';
 
 interface RepositoryProps {
   readonly data: RepositoryData;
@@ -54,6 +55,8 @@ export function Repository({ data, sort, q, viewer }: RepositoryProps) {
               />
             </Card>
           )}
+          <RetentionCard repo={repo} review={data.review} now={viewer.now} />
+          <PinsCard data={data} viewer={viewer} />
           <Card title="Timeline" icon="clock">
             {changes.length === 0 ? (
               <Empty icon="clock" title="Nothing has happened lately" />
@@ -76,7 +79,7 @@ export function Repository({ data, sort, q, viewer }: RepositoryProps) {
   );
 }
 
-function Facts({ data: { contents, page }, now }: { readonly data: RepositoryData; readonly now: number }) {
+function Facts({ data: { contents, page, shared }, now }: { readonly data: RepositoryData; readonly now: number }) {
   const { counts, bytes, time } = contents;
   return (
     <ul class="facts">
@@ -84,6 +87,12 @@ function Facts({ data: { contents, page }, now }: { readonly data: RepositoryDat
       <li>{formatCount(counts.manifests, 'manifest')}</li>
       <li>
         <Size bytes={bytes} />
+        {shared !== undefined && shared > 0 && (
+          <>
+            {' '}
+            (<Size bytes={shared} /> shared)
+          </>
+        )}
       </li>
       {time !== undefined && (
         <li>
@@ -127,164 +136,5 @@ function Undo({
         )}
       </form>
     </Notice>
-  );
-}
-
-const ORDER_NAMES: Readonly<Record<TagOrder, string>> = { time: 'Newest', name: 'Name', semver: 'Version' };
-
-function TagCard({ data, sort, q, viewer }: RepositoryProps) {
-  const { repo, page, next, contents } = data;
-  const { items, count, folded } = page;
-  const isEmpty = contents.counts.tags - folded <= 0;
-  const canDelete = data.mayDelete && viewer.passive === undefined && items.length > 0;
-  return (
-    <section class="card card-flush" id="tags" data-live>
-      <header class="card-head">
-        <h2>
-          <Icon name="tag" />
-          Tags
-        </h2>
-        {!isEmpty && (
-          <div class="card-aside">
-            <form class="filter" action={repositoryAddress(repo)} method="get" data-live-form>
-              <Icon name="search" />
-              <input
-                type="search"
-                name="q"
-                value={q}
-                placeholder="Filter"
-                aria-label="Filter tags"
-                maxLength={255}
-                autocomplete="off"
-                spellcheck={false}
-              />
-              {sort !== 'time' && <input type="hidden" name="sort" value={sort} />}
-            </form>
-            <nav class="orders" aria-label="Order">
-              {TAG_ORDERS.map((order) => (
-                <a
-                  key={order}
-                  href={repositoryAddress(repo, { sort: order, q })}
-                  aria-current={order === sort ? 'true' : undefined}
-                >
-                  {ORDER_NAMES[order]}
-                </a>
-              ))}
-            </nav>
-          </div>
-        )}
-      </header>
-      {isEmpty ? (
-        <Empty icon="tag" title="No tags">
-          <p>
-            {contents.counts.manifests === 0
-              ? 'Nothing is left in this repository.'
-              : `It holds ${formatCount(contents.counts.manifests, 'manifest')} without a tag.`}
-          </p>
-        </Empty>
-      ) : items.length === 0 ? (
-        <Empty icon="search" title="No tag matches">
-          <a href={repositoryAddress(repo, { sort })}>Show all tags</a>
-        </Empty>
-      ) : (
-        <form action={actionAddress(repo, 'delete')} method="post">
-          <FormToken viewer={viewer} />
-          <table class={`table tags ${canDelete ? 'tags-chosen' : ''}`}>
-            <thead>
-              <tr>
-                {canDelete && (
-                  <th scope="col" class="choice">
-                    <span class="hidden">Choose</span>
-                  </th>
-                )}
-                <th scope="col">Tag</th>
-                <th scope="col">Digest</th>
-                <th scope="col">Platforms</th>
-                <th scope="col" class="number">
-                  Size
-                </th>
-                <th scope="col" class="number">
-                  Pushed
-                </th>
-              </tr>
-            </thead>
-            <tbody>
-              {items.map((row) => (
-                <TagLine key={row.tag} repo={repo} row={row} canDelete={canDelete} now={viewer.now} />
-              ))}
-            </tbody>
-          </table>
-          <footer class="card-foot">
-            {canDelete && (
-              <button type="submit" class="button button-danger">
-                <Icon name="trash" />
-                Delete chosen…
-              </button>
-            )}
-            <span class="muted">
-              {q === '' ? formatCount(count, 'tag') : `${formatCount(count, 'tag')} found`}
-              {folded > 0 && q === '' && <> · {formatCount(folded, 'tag')} of signatures folded into these</>}
-            </span>
-            {next !== undefined && (
-              <a class="button" href={repositoryAddress(repo, { sort, q, after: next })}>
-                Next page <Icon name="arrow" />
-              </a>
-            )}
-          </footer>
-        </form>
-      )}
-    </section>
-  );
-}
-
-interface TagLineProps {
-  readonly repo: RepositoryName;
-  readonly row: TagSummary;
-  readonly canDelete: boolean;
-  readonly now: number;
-}
-
-const SHOWN_PLATFORMS = 3;
-
-function TagLine({ repo, row, canDelete, now }: TagLineProps) {
-  const { tag, digest, kind, total, set, by, platforms, badges } = row;
-  const more = platforms.length - SHOWN_PLATFORMS;
-  return (
-    <tr>
-      {canDelete && (
-        <td class="choice">
-          <input type="checkbox" name="tag" value={tag} aria-label={`Choose ${tag}`} />
-        </td>
-      )}
-      <th scope="row">
-        <a class="row-link tag-name" href={manifestAddress(repo, { kind: 'tag', tag })}>
-          {tag}
-        </a>
-        <span class="badges">
-          {kind !== 'image' && kind !== 'index' && <Badge>{KIND_NAMES[kind]}</Badge>}
-          {badges.signed && <Badge tone="good">Signed</Badge>}
-          {badges.sbom && <Badge tone="accent">SBOM</Badge>}
-          {badges.attested && <Badge tone="accent">Attested</Badge>}
-        </span>
-      </th>
-      <td data-label="Digest">
-        <DigestText digest={digest} href={manifestAddress(repo, { kind: 'digest', digest })} />
-      </td>
-      <td data-label="Platforms" class="platforms" title={more > 0 ? platforms.join(', ') : undefined}>
-        {platforms.length === 0 ? (
-          <span class="muted">–</span>
-        ) : (
-          platforms.slice(0, SHOWN_PLATFORMS).map((each) => <code key={each}>{each}</code>)
-        )}
-        {more > 0 && <span class="muted">+{more}</span>}
-      </td>
-      <td data-label="Size" class="number">
-        <Size bytes={total} />
-      </td>
-      <td data-label="Pushed" class="number">
-        <Time at={Date.parse(set)} now={now} />
-        {by !== undefined && <span class="actor">{formatActor(by)}</span>}
-      </td>
-    </tr>
   );
 }

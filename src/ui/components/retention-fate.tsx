@@ -1,0 +1,56 @@
+import { formatTime, formatUntil } from '../format.ts';
+import type { Fate } from '../models/retention-text.ts';
+import { Badge } from './basics.tsx';
+
+/** A time that is still to come: how long it is until then, and the time itself on hover. */
+export function Until({ at, now }: { readonly at: number; readonly now: number }) {
+  // A rule may have any duration, but not every time is a date.
+  const hasDate = Math.abs(at) <= MAX_TIME;
+  if (!hasDate) return <span>{formatUntil(at, now)}</span>;
+  return (
+    <time dateTime={new Date(at).toISOString()} title={formatTime(at)}>
+      {formatUntil(at, now)}
+    </time>
+  );
+}
+
+/** The last millisecond that a Date has. */
+const MAX_TIME = 8.64e15;
+
+interface FateProps {
+  readonly fate: Fate | undefined;
+  readonly now: number;
+}
+
+/** What retention does with a tag, as a badge if people should notice. */
+export function FateBadge({ fate, now }: FateProps) {
+  switch (fate?.kind) {
+    case 'immutable':
+      return <Badge>Immutable</Badge>;
+    case 'goes':
+      return <Badge tone="warm">Goes at the next run</Badge>;
+    case 'kept':
+      return fate.until !== undefined && fate.until - now < NOTICE_MS ? <Badge tone="warm">Goes soon</Badge> : null;
+    case undefined:
+      return null;
+  }
+}
+
+/** As long before a tag is deleted as clients are warned. */
+const NOTICE_MS = 24 * 3_600_000;
+
+/** Which entry of its rule keeps a tag, and for how long. */
+export function FateLine({ fate, now }: FateProps) {
+  if (fate?.kind !== 'kept') return null;
+  return (
+    <span class="under">
+      {fate.until === undefined ? (
+        `Kept: ${fate.reason}`
+      ) : (
+        <>
+          Goes <Until at={fate.until} now={now} /> ({fate.reason})
+        </>
+      )}
+    </span>
+  );
+}
