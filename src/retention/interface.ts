@@ -3,7 +3,7 @@ import type { Digest, RepositoryName, Tag } from '../oci/names.ts';
 import type { ManifestFate, TagFate } from './explain.ts';
 import type { Which } from './policy.ts';
 
-export type { Keeper, TagFate } from './explain.ts';
+export type { TagFate } from './explain.ts';
 export type { Which } from './policy.ts';
 
 /** Why retention keeps what a repository has. It only reads. Errors are RegistryErrors: `name-unknown`, `unavailable`, `log-broken`. */
