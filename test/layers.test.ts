@@ -230,6 +230,7 @@ const HOMES: Readonly<Record<string, readonly string[]>> = {
   'prom-client': ['src/telemetry/'],
   yaml: ['src/rule-file/'],
   jose: ['src/access/'],
+  oauth4webapi: ['src/access/oidc/'],
   ioredis: ['src/projection/redis/', 'src/jobs/'],
   bullmq: ['src/jobs/', 'workers/'],
   '@aws-sdk/': ['src/storage/s3/'],

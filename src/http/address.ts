@@ -1,5 +1,6 @@
 import type { Digest } from '../oci/names.ts';
 import { RequestLabels } from '../telemetry/request-labels.ts';
+import { LOGIN_WITH } from '../ui/addresses.ts';
 import { requiredAccess } from './required-access.ts';
 import type { RequiredAccess } from './requirement.ts';
 import { parseRoute, type Route, TOKEN_PATH } from './route.ts';
@@ -42,10 +43,10 @@ export function unknownLabels(method: string, url: string): RequestLabels {
   return new RequestLabels(method, shownTarget(url), 'invalid', undefined, undefined);
 }
 
-/** The target as the log shows it. A client may put a password into the query of the token endpoint. */
+/** The target as the log shows it. A client may put a password into the query of the token endpoint; issuers put codes into theirs. */
 export function shownTarget(url: string): string {
   const target = targetOf(url);
-  const mark = target.startsWith(TOKEN_PATH) ? target.indexOf('?') : -1;
+  const mark = target.startsWith(TOKEN_PATH) || target.startsWith(LOGIN_WITH) ? target.indexOf('?') : -1;
   return mark < 0 ? target : target.slice(0, mark);
 }
 

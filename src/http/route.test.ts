@@ -141,7 +141,8 @@ describe('an address that is built from a route', () => {
         const [method, target] = requestOf(route, (part) => part);
         const [path = '', query] = target.split('?');
         const rest = path.slice('/v2/'.length);
-        fc.pre(rest !== '');
+        // Links to pages have colons, too, and nothing encodes them.
+        fc.pre(rest !== '' && route.kind !== 'page');
         const at = choice % rest.length;
         const code = escapeByte(rest.charCodeAt(at));
         const encoded = `/v2/${rest.slice(0, at)}${inUpperCase ? code.toUpperCase() : code}${rest.slice(at + 1)}`;

@@ -9,8 +9,11 @@ import type { TagOrder } from './models/tag-order.ts';
 
 export const HOME = '/ui/';
 export const LOGIN = '/ui/login';
+/** Followed by the name of an issuer. */
+export const LOGIN_WITH = '/ui/login/with/';
 export const LOGOUT = '/ui/logout';
 export const ASSETS = '/ui/assets/';
+export const JUMP = '/ui/jump';
 export const CHANGES = '/ui/changes';
 export const NEW_CHANGES = '/ui/changes/new';
 const REPOSITORIES = '/ui/repositories/';
@@ -82,9 +85,24 @@ export function newChangesAddress(query: Omit<ChangesQuery, 'before'> & { readon
   return withQuery(NEW_CHANGES, { repository, show: show === 'tags' ? undefined : show, since });
 }
 
+/** The best matches for the command palette. */
+export function jumpAddress(q: string): string {
+  return withQuery(JUMP, { q });
+}
+
 /** @param to the page that follows */
 export function loginAddress(to: string): string {
   return withQuery(LOGIN, to === HOME ? {} : { to });
+}
+
+/** Where a log-in with an issuer begins. @param to the page that follows */
+export function issuerLoginAddress(issuer: string, to: string): string {
+  return withQuery(LOGIN_WITH + issuer, to === HOME ? {} : { to });
+}
+
+/** Where the issuer leads the browser back to. */
+export function issuerCallbackAddress(issuer: string): string {
+  return `${LOGIN_WITH}${issuer}/done`;
 }
 
 function withQuery(path: string, query: Query): string {

@@ -5,6 +5,7 @@ import { formatActor } from './format.ts';
 import type { Child } from './jsx/jsx-runtime.js';
 import { renderToString } from './jsx/render.js';
 import type { AssetLinks, Viewer } from './viewer.ts';
+import { Palette } from './views/palette.tsx';
 
 interface DocumentProps {
   /** In the browser's tab; empty on the first page. */
@@ -51,6 +52,7 @@ export function Document({ title, viewer, assets, search = '', children }: Docum
           <a href="/api/v1/openapi.json">API</a>
           <a href="/healthz">Health</a>
         </footer>
+        <Palette />
       </body>
     </html>
   );

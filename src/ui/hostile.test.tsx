@@ -3,7 +3,7 @@ import { HOSTILE } from '../../test/support/hostile-texts.ts';
 import type { Documents, ManifestDetails } from '../inspection/interface.ts';
 import { parseDigest } from '../oci/digest.ts';
 import { parseIncarnation, parseRepositoryName, parseTag } from '../oci/names.ts';
-import type { TagSummary } from '../overview/interface.ts';
+import type { Hit, TagSummary } from '../overview/interface.ts';
 import type { RecentChange, RepositoryContents } from '../past/interface.ts';
 import type { Review } from '../retention/interface.ts';
 import { webAddress } from './components/basics.tsx';
@@ -16,7 +16,8 @@ import type { RepositoryData } from './load/load-repository.ts';
 import type { Viewer } from './viewer.ts';
 import { Failure } from './views/failure.tsx';
 import { Home } from './views/home.tsx';
-import { Login } from './views/login.tsx';
+import { Jump } from './views/jump.tsx';
+import { LoggedIn, Login } from './views/login.tsx';
 import { Manifest } from './views/manifest.tsx';
 import { Repository } from './views/repository.tsx';
 
@@ -151,9 +152,13 @@ function hostileSearch(text: string): HomeData {
     result: {
       ...{ isComplete: false, isCut: true, more: true },
       counts: { repositories: 1, tags: 1, digests: 1, labels: 1 },
-      hits: [{ kind: 'label', repository: REPO, digest: DIGEST, key: text, value: text }],
+      hits: hostileHits(text),
     },
   };
+}
+
+function hostileHits(text: string): readonly Hit[] {
+  return [{ kind: 'label', repository: REPO, digest: DIGEST, key: text, value: text }];
 }
 
 function viewer(text: string): Viewer {
@@ -235,7 +240,9 @@ describe.each(HOSTILE.map((text, at) => [at, text] as const))('hostile text %i',
       <Repository data={hostileRepository(text)} sort="time" q={text} viewer={viewer('/ui/')} />,
       <Home data={hostileSearch(text)} q={text} under={undefined} sort="name" viewer={viewer('/ui/')} />,
       <Failure status={404} message={text} viewer={viewer('/ui/')} />,
-      <Login viewer={viewer('/ui/')} to={text} problem={text} user={text} />,
+      <Login viewer={viewer('/ui/')} issuers={[]} to={text} problem={text} quote={text} user={text} />,
+      <LoggedIn actor={text} to="/ui/" />,
+      <Jump result={{ hits: hostileHits(text), more: true }} />,
     ];
     for (const view of views) expectHarmless(renderToString(view));
   });

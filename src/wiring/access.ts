@@ -1,5 +1,6 @@
 import { type AccessPolicy, openAccess } from '../access/access.ts';
 import { Authentication } from '../access/authentication.ts';
+import { IssuerLogins } from '../access/logins/issuer-logins.ts';
 import type { Logins } from '../access/logins/logins.ts';
 import type { RobotsLog } from '../access/robots/log.ts';
 import { RulesPolicy } from '../access/rules/policy.ts';
@@ -20,6 +21,8 @@ export interface Access {
   readonly tokens: TokenPorts | undefined;
   /** undefined if nobody can log in at the page. */
   readonly logins: Logins | undefined;
+  /** undefined as `logins`. */
+  readonly issuerLogins: IssuerLogins | undefined;
   readonly close: () => void;
 }
 
@@ -34,7 +37,14 @@ export async function openAccessControl(ports: AccessPorts): Promise<Access> {
   const { files, config, publicAddress, logger } = ports;
   if (files.kind === 'open') {
     logger.info('no accounts are configured: everyone who reaches the port may do everything');
-    return { policy: openAccess, gate: undefined, tokens: undefined, logins: undefined, close: () => {} };
+    return {
+      policy: openAccess,
+      gate: undefined,
+      tokens: undefined,
+      logins: undefined,
+      issuerLogins: undefined,
+      close: () => {},
+    };
   }
   const { rules, oidc, passwords, judge, tokenSource } = files;
   const robots = await openRobotLogins({ ...ports, judge });
@@ -48,6 +58,7 @@ export async function openAccessControl(ports: AccessPorts): Promise<Access> {
           ...ports,
           keyFile: tokenSource.keyFile,
           versionOf: ({ kind, name }) => (kind === 'user' ? passwords?.versionOf(name) : robots.versionOf(name)),
+          issuerUrlOf: (name) => rules().issuers.find((each) => each.name === name)?.issuer,
           lifetimeOf: (identity) =>
             identity.kind === 'robot'
               ? robots.tokenLifetime(identity.name, config.tokenLifetime)
@@ -64,6 +75,13 @@ export async function openAccessControl(ports: AccessPorts): Promise<Access> {
       catchUp: robots.catchUp,
     }),
     logins,
+    issuerLogins:
+      logins === undefined || tokens.pendingLogins === undefined
+        ? undefined
+        : new IssuerLogins({
+            ...{ rules, tokens: oidc, pending: tokens.pendingLogins, logger },
+            monotonic: () => performance.now(),
+          }),
     tokens: tokens.endpoint({ policy, authentication, claimsNeeded }),
     close: () => {
       robots.close();

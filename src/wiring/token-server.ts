@@ -55,6 +55,7 @@ export async function openTokenServer(
     authenticator: new ServerTokens({ issuer, service, trust: () => file.value, now: Date.now }),
     endpoint: () => undefined,
     logins: undefined,
+    pendingLogins: undefined,
     close: () => file.close(),
   };
 }

@@ -4,7 +4,8 @@ import { ulid } from 'ulid';
 import type { Authentication } from '../access/authentication.ts';
 import type { BearerAuthenticator } from '../access/authenticator.ts';
 import { StoredEndedLogins } from '../access/logins/ended-logins.ts';
-import { Logins } from '../access/logins/logins.ts';
+import { Logins, type LoginsPorts } from '../access/logins/logins.ts';
+import { PendingLogins } from '../access/logins/pending-logins.ts';
 import type { ReloadedFile } from '../access/reloaded-file.ts';
 import { AccountVersions, type VersionOf } from '../access/tokens/account-versions.ts';
 import type { TokenIdentity } from '../access/tokens/claims.ts';
@@ -16,7 +17,7 @@ import { TokenIssuer, type TokenIssuerPorts } from '../access/tokens/token-issue
 import { type Config, ConfigError } from '../config.ts';
 import type { TokenPorts } from '../http/context.ts';
 import type { PublicAddress } from '../http/public-address.ts';
-import { LOGIN_SECONDS } from '../http/ui/login-cookie.ts';
+import { LOGIN_SECONDS, PENDING_LOGIN_SECONDS } from '../http/ui/login-cookie.ts';
 import { editFile } from '../system/edited-file.ts';
 import type { Logger } from '../telemetry/log.ts';
 import type { Telemetry } from '../telemetry/metrics.ts';
@@ -60,6 +61,7 @@ export interface TokenWiring extends FilePorts {
   readonly opened: Pick<OpenedStore, 'store' | 'place' | 'driver'>;
   readonly publicAddress: PublicAddress;
   readonly versionOf: VersionOf;
+  readonly issuerUrlOf: LoginsPorts['issuerUrlOf'];
   /** Lifetime of an access token for this identity, in milliseconds. */
   readonly lifetimeOf: (identity: TokenIdentity) => number;
 }
@@ -73,12 +75,14 @@ export interface OpenedTokens {
   ) => TokenPorts | undefined;
   /** Log-ins at the page; undefined if accounts are kept elsewhere. */
   readonly logins: Logins | undefined;
+  /** Log-ins at the page with an issuer that are not finished; undefined as `logins`. */
+  readonly pendingLogins: PendingLogins | undefined;
   readonly close: () => void;
 }
 
 /** @throws ConfigError if the key in the data folder cannot be used */
 export async function openTokens(wiring: TokenWiring): Promise<OpenedTokens> {
-  const { config, opened, publicAddress, versionOf, lifetimeOf, logger, telemetry } = wiring;
+  const { config, opened, publicAddress, versionOf, issuerUrlOf, lifetimeOf, logger, telemetry } = wiring;
   const file = wiring.keyFile ?? (await openKeys(await ownKeyFile(opened.place), wiring));
   const keys = new KeyRing(file);
   const signer = new TokenSigner({ keys, issuer: issuerOf(opened.store), now: Date.now, newId: () => ulid() });
@@ -88,7 +92,8 @@ export async function openTokens(wiring: TokenWiring): Promise<OpenedTokens> {
   const refresh = new RefreshTokens({ signer, versions, lifetime: config.refreshTokenLifetime });
   const ended = new StoredEndedLogins(opened.driver, Date.now);
   return {
-    logins: new Logins({ signer, keys, versions, ended, now: Date.now, lifetime: LOGIN_MS }),
+    logins: new Logins({ signer, keys, versions, issuerUrlOf, ended, now: Date.now, lifetime: LOGIN_MS }),
+    pendingLogins: new PendingLogins(signer, PENDING_LOGIN_SECONDS * 1000),
     authenticator: own,
     endpoint: ({ policy, authentication, claimsNeeded }) => ({
       issuer: new TokenIssuer({ own, refresh, versions, policy, claimsNeeded }),

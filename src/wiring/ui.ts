@@ -8,7 +8,7 @@ import type { Access } from './access.ts';
 
 interface Ports {
   readonly config: Config;
-  readonly access: Pick<Access, 'policy' | 'gate' | 'logins'>;
+  readonly access: Pick<Access, 'policy' | 'gate' | 'logins' | 'issuerLogins'>;
   /** ULID of the store. */
   readonly store: string;
   readonly logger: Logger;
@@ -22,6 +22,7 @@ export function openUi({ config, access, store, logger }: Ports): UiPorts | unde
     policy: access.policy,
     hasAccounts: access.gate !== undefined,
     logins: access.logins,
+    issuerLogins: access.issuerLogins,
     formTokens: new FormTokens(store, Date.now),
     assets: once(bundleAssets),
     isReadOnly: config.uiReadOnly,

@@ -30,6 +30,7 @@ issuers:
   - name: github
     issuer: https://token.actions.githubusercontent.com
     audience: registry.example.com
+    web: { clientId: marina }
     jwks: discover
 quotas:
   - { name: builds, repositories: [builds, 'team/**'], allowed: { tags: 20, bytes: 10GiB } }
@@ -164,7 +165,7 @@ describe('access check', () => {
       `rule 3 (line 10): everyone with a token of issuer github with repository_owner_id = 1234 and ref = refs/heads/main may pull and push in team/\${repository_name}`,
       'rule 4 (line 13): robots ci-* and certificate monitor may push new tags in builds; list the repositories that they may pull; read the metrics',
       'group platform: user deployer and subjects platform-* of issuer https://idp.example/* (there is none)',
-      'issuer github: tokens of https://token.actions.githubusercontent.com for registry.example.com, with keys that it publishes',
+      'issuer github: tokens of https://token.actions.githubusercontent.com for registry.example.com, with keys that it publishes; people log in at the page by its client marina',
       'quota builds: builds and team/** may use 10.0 GiB and 20 tags together',
       `${FILE} can be used: 4 rules, 1 group, 1 issuer, 1 quota`,
     ]);

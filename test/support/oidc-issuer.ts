@@ -1,5 +1,7 @@
-// An OIDC issuer on the loopback interface: its discovery document, its keys, and tokens that it signs.
+// An OIDC issuer on the loopback interface: its discovery document, its keys, tokens that it signs, and log-ins of people.
 import { exportJWK, generateKeyPair, type JWK, type JWTHeaderParameters, type JWTPayload, SignJWT } from 'jose';
+
+import { LoginsAtIssuer } from './issuer-logins.ts';
 
 export type Algorithm = 'RS256' | 'ES256' | 'EdDSA';
 
@@ -36,6 +38,8 @@ export interface OidcIssuer {
   answer: (path: string) => Response | undefined | Promise<Response | undefined>;
   /** How often each path was asked for. */
   readonly asked: Readonly<Record<string, number>>;
+  /** Its clients, and whom it takes for the person in front of the browser. */
+  readonly logins: LoginsAtIssuer;
   /** A token of this issuer, valid for five minutes. Undefined claims are left out. */
   token(claims: JWTPayload, header?: Readonly<Record<string, unknown>>): Promise<string>;
   stop(): Promise<void>;
@@ -55,9 +59,17 @@ export async function startIssuer(key?: IssuerKey, path = ''): Promise<OidcIssue
       if (replaced !== undefined) return replaced;
       switch (pathname) {
         case `${path}/.well-known/openid-configuration`:
-          return Response.json({ issuer: issuer.url, jwks_uri: `${issuer.url}/keys` });
+          return Response.json({
+            issuer: issuer.url,
+            jwks_uri: `${issuer.url}/keys`,
+            ...issuer.logins.endpoints(issuer.url),
+          });
         case `${path}/keys`:
           return Response.json({ keys: issuer.keys.map(({ jwk }) => jwk) });
+        case `${path}/authorize`:
+          return await issuer.logins.authorize(request, issuer.url);
+        case `${path}/token`:
+          return await issuer.logins.token(request, (claims) => issuer.token(claims));
         default:
           return new Response('not found', { status: 404 });
       }
@@ -67,6 +79,7 @@ export async function startIssuer(key?: IssuerKey, path = ''): Promise<OidcIssue
     url: `http://127.0.0.1:${server.port}${path}`,
     keys: [first],
     answer: () => undefined,
+    logins: new LoginsAtIssuer(),
     asked,
     async token(claims, header) {
       const [signing] = issuer.keys;

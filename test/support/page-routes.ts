@@ -7,6 +7,9 @@ import {
   changesAddress,
   HOME,
   homeAddress,
+  issuerCallbackAddress,
+  issuerLoginAddress,
+  jumpAddress,
   LOGIN,
   LOGOUT,
   loginAddress,
@@ -25,6 +28,8 @@ export function pageRequestOf(page: PageRoute): [method: string, target: string]
       return ['GET', '/ui'];
     case 'home':
       return ['GET', homeAddress(page)];
+    case 'jump':
+      return ['GET', jumpAddress(page.q)];
     case 'repository':
       return ['GET', repositoryAddress(page.repo, page)];
     case 'manifest':
@@ -41,6 +46,10 @@ export function pageRequestOf(page: PageRoute): [method: string, target: string]
       return ['POST', actionAddress(page.repo, page.kind)];
     case 'login-form':
       return ['GET', loginAddress(page.to)];
+    case 'issuer-login':
+      return ['GET', issuerLoginAddress(page.issuer, page.to)];
+    case 'issuer-done':
+      return ['GET', `${issuerCallbackAddress(page.issuer)}?${page.answer}`];
     case 'login':
       return ['POST', LOGIN];
     case 'logout':
@@ -53,11 +62,13 @@ export function pageRequestOf(page: PageRoute): [method: string, target: string]
 const searches = fc.string({ unit: 'grapheme', maxLength: 20 }).map((text) => text.trim());
 const after = fc.option(repositoryNames, { nil: undefined });
 const one = <K extends PageRoute['kind']>(kind: K): fc.Arbitrary<K> => fc.constant(kind);
+const issuers = fc.stringMatching(/^[A-Za-z0-9][A-Za-z0-9._-]{0,9}$/);
 const ofRepo = { repo: repositoryNames };
 
 export const pageRoutes: fc.Arbitrary<PageRoute> = fc.oneof(
   fc.record({ kind: one('to-home') }),
   fc.record({ kind: one('home'), q: searches, under: after, sort: fc.constantFrom('name', 'pushed', 'size'), after }),
+  fc.record({ kind: one('jump'), q: searches }),
   fc.record({
     ...{ ...ofRepo, kind: one('repository'), sort: fc.constantFrom(...TAG_ORDERS), q: searches },
     ...{ after: fc.nat(), undo: fc.option(fc.nat(), { nil: undefined }) },
@@ -80,6 +91,14 @@ export const pageRoutes: fc.Arbitrary<PageRoute> = fc.oneof(
   fc.record({ ...ofRepo, kind: fc.constantFrom('delete', 'restore', 'tag', 'pin', 'unpin') }),
   fc.record({ kind: one('login-form'), to: repositoryNames.map((repo) => repositoryAddress(repo)) }),
   fc.record({ kind: one('login-form'), to: fc.constant(HOME) }),
+  fc.record({
+    ...{ kind: one('issuer-login'), issuer: issuers },
+    to: repositoryNames.map((repo) => repositoryAddress(repo)),
+  }),
+  fc.record({
+    ...{ kind: one('issuer-done'), issuer: issuers },
+    answer: fc.record({ code: searches, state: searches }).map((answer) => String(new URLSearchParams(answer))),
+  }),
   fc.record({ kind: fc.constantFrom('login', 'logout') }),
   fc.record({ kind: one('asset'), name: fc.stringMatching(/^[a-z]{1,9}-[0-9a-f]{12}\.(css|js)$/) }),
 );

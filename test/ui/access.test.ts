@@ -1,9 +1,9 @@
 // The page of a registry with accounts, from outside: who sees and does what, log-in and log-out, and forms of other sites.
 import { afterAll, beforeAll, describe, expect, setDefaultTimeout, test } from 'bun:test';
-import { basic, passwordOf, writeAccessFiles } from '../access/world.ts';
-import { image, json, mediaTypes, randomBlob } from '../support/oci.ts';
+import { passwordOf, writeAccessFiles } from '../access/world.ts';
 import { cleanUp, type Server, startServer } from '../support/server.ts';
 import { hiddenFields, Visitor } from './page-client.ts';
+import { pushAsAdmin } from './push.ts';
 
 setDefaultTimeout(120_000);
 
@@ -15,34 +15,9 @@ const OPEN_POLICY =
 let server: Server;
 beforeAll(async () => {
   server = await startServer(writeAccessFiles().env);
-  for (const repo of [OURS, FREE]) await push(repo, 'v1');
+  for (const repo of [OURS, FREE]) await pushAsAdmin(server.url, repo, 'v1');
 });
 afterAll(cleanUp);
-
-/** Pushes a new image as the administrator. */
-async function push(repo: string, tag: string): Promise<void> {
-  const { bytes, blobs } = image({ config: json({}, mediaTypes.empty), layers: [randomBlob(100)] });
-  for (const blob of blobs) {
-    await send('POST', `/v2/${repo}/blobs/uploads/?digest=${blob.descriptor.digest}`, 201, blob.bytes);
-  }
-  await send('PUT', `/v2/${repo}/manifests/${tag}`, 201, bytes, { 'content-type': mediaTypes.manifest });
-}
-
-async function send(
-  method: string,
-  path: string,
-  status: number,
-  body?: Uint8Array,
-  headers: Record<string, string> = {},
-): Promise<void> {
-  const response = await fetch(server.url + path, {
-    method,
-    headers: { authorization: basic('admin'), ...headers },
-    ...(body === undefined ? {} : { body: new Uint8Array(body) }),
-  });
-  await response.bytes();
-  expect([path, response.status]).toEqual([path, status]);
-}
 
 async function loggedIn(account: string): Promise<Visitor> {
   const visitor = new Visitor(server.url);
@@ -98,7 +73,7 @@ describe('a person who has logged in', () => {
   });
 
   test('deletes a tag after being asked, undoes it, and another visitor sees both', async () => {
-    await push(OURS, 'doomed');
+    await pushAsAdmin(server.url, OURS, 'doomed');
     const admin = await loggedIn('admin');
     const asked = await admin.submit(page(OURS), page(OURS, '/-/delete'), [['tag', 'doomed']]);
     expect(asked.status).toBe(200);

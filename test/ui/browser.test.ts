@@ -1,13 +1,12 @@
 // The page in a real browser: with and without scripts, wide and narrow, light and dark, by keyboard, checked by axe-core.
 import { afterAll, beforeAll, describe, expect, setDefaultTimeout, test } from 'bun:test';
-import axe from 'axe-core';
 import type { BrowserContextOptions, Page } from 'playwright-core';
 import { TOOLS_WITHIN_MS } from '../support/command.ts';
 import { eventually } from '../support/eventually.ts';
 import { HOSTILE } from '../support/hostile-texts.ts';
 import { image, pushImage } from '../support/oci.ts';
 import { cleanUp, type Server, startServer } from '../support/server.ts';
-import { overflow, WatchedBrowser } from './chromium.ts';
+import { overflow, seriousFaults, WatchedBrowser } from './chromium.ts';
 import { attach, builtImage, chart, pushMultiPlatform, README } from './content.ts';
 
 setDefaultTimeout(120_000);
@@ -136,10 +135,7 @@ test.each([
   await open({ viewport: { width: 1280, height: 900 }, colorScheme, bypassCSP: true }, async (page) => {
     for (const view of VIEWS) {
       await page.goto(server.url + view);
-      await page.addScriptTag({ content: axe.source });
-      const found = await page.evaluate<string[]>(
-        `axe.run(${options}).then(({ violations }) => violations.filter(({ impact }) => impact === 'serious' || impact === 'critical').map(({ id, nodes }) => id + ' ' + nodes[0].html))`,
-      );
+      const found = await seriousFaults(page, options);
       expect([view, found]).toEqual([view, []]);
     }
   });

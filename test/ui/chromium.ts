@@ -1,5 +1,6 @@
 // A real browser that records everything that should not happen on a page.
 import { expect } from 'bun:test';
+import axe from 'axe-core';
 import { type Browser, type BrowserContext, type BrowserContextOptions, chromium, type Page } from 'playwright-core';
 import { tools } from '../support/command.ts';
 
@@ -9,21 +10,21 @@ export interface Watched {
   readonly faults: string[];
 }
 
-/** Chromium, for one server. */
+/** Chromium, for one server and what belongs to it. */
 export class WatchedBrowser {
   readonly #browser: Browser;
-  readonly #url: string;
+  readonly #urls: readonly string[];
 
-  private constructor(browser: Browser, url: string) {
+  private constructor(browser: Browser, urls: readonly string[]) {
     this.#browser = browser;
-    this.#url = url;
+    this.#urls = urls;
   }
 
-  /** @param url of the server: requests to any other are faults */
-  static async launch(url: string): Promise<WatchedBrowser> {
+  /** @param urls of the server and of others that pages may lead to: requests to any other are faults */
+  static async launch(...urls: readonly string[]): Promise<WatchedBrowser> {
     const [executablePath] = await tools('chromium');
     // Tests run as root, where Chromium's sandbox cannot be used.
-    return new WatchedBrowser(await chromium.launch({ executablePath, args: ['--no-sandbox'] }), url);
+    return new WatchedBrowser(await chromium.launch({ executablePath, args: ['--no-sandbox'] }), urls);
   }
 
   async close(): Promise<void> {
@@ -39,8 +40,8 @@ export class WatchedBrowser {
     const page = await context.newPage();
     const faults: string[] = [];
     page.on('console', (message) => {
-      // Chromium reports the status of pages that say that something is missing.
-      if (message.type() === 'error' && !message.text().includes('status of 404')) faults.push(message.text());
+      // Chromium reports the status of pages that say what is missing or refused.
+      if (message.type() === 'error' && !/status of 4\d\d/.test(message.text())) faults.push(message.text());
     });
     page.on('pageerror', (error) => faults.push(error.message));
     page.on('dialog', (dialog) => {
@@ -49,7 +50,7 @@ export class WatchedBrowser {
     });
     page.on('request', (request) => {
       const url = request.url();
-      if (!url.startsWith(this.#url) && !url.startsWith('data:')) faults.push(`a request to ${url}`);
+      if (![...this.#urls, 'data:'].some((each) => url.startsWith(each))) faults.push(`a request to ${url}`);
     });
     return { page, faults };
   }
@@ -70,4 +71,12 @@ export class WatchedBrowser {
 /** How far content is wider than the window. Needs scripts. */
 export async function overflow(page: Page): Promise<number> {
   return await page.evaluate<number>('document.documentElement.scrollWidth - document.documentElement.clientWidth');
+}
+
+/** What axe-core finds serious or critical. The page needs `bypassCSP`. @param options of `axe.run`, as source */
+export async function seriousFaults(page: Page, options = ''): Promise<string[]> {
+  await page.addScriptTag({ content: axe.source });
+  return await page.evaluate<string[]>(
+    `axe.run(${options}).then(({ violations }) => violations.filter(({ impact }) => impact === 'serious' || impact === 'critical').map(({ id, nodes }) => id + ' ' + nodes[0].html))`,
+  );
 }

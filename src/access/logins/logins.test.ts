@@ -17,13 +17,22 @@ let now: number;
 let version: string | undefined;
 let driver: MemoryDriver;
 let versions: AccountVersions;
+let issuerUrl: string | undefined;
 
 /** The log-ins as one node or thread sees them. */
 function node(issuer = 'marina:store'): Logins {
   const keys = new KeyRing(file);
   const signer = new TokenSigner({ keys, issuer, now: () => now, newId: () => ulid() });
   const ended = new StoredEndedLogins(driver, () => now);
-  return new Logins({ signer, keys, versions, ended, now: () => now, lifetime: 12 * HOUR });
+  return new Logins({
+    signer,
+    keys,
+    versions,
+    issuerUrlOf: () => issuerUrl,
+    ended,
+    now: () => now,
+    lifetime: 12 * HOUR,
+  });
 }
 
 function bound(): BoundIdentity {
@@ -33,6 +42,7 @@ function bound(): BoundIdentity {
 beforeEach(() => {
   now = Date.UTC(2026, 10, 28);
   version = 'first';
+  issuerUrl = 'https://idp.example';
   driver = new MemoryDriver();
   versions = new AccountVersions(() => version);
 });
@@ -68,6 +78,18 @@ describe('a log-in', () => {
     expect(await logins.find(token)).toBeUndefined();
     version = undefined;
     expect(await logins.find(token)).toBeUndefined();
+  });
+
+  test('with an issuer ends when the issuer is removed, or has another URL', async () => {
+    const identity = { kind: 'oidc', issuer: 'idp', subject: 'a', claims: { groups: ['dev'] } } as const;
+    const logins = node();
+    const token = await logins.begin(versions.bind(identity));
+    expect((await node().find(token))?.authority).toEqual({ kind: 'identity', identity });
+    issuerUrl = 'https://other.example';
+    expect(await logins.find(token)).toBeUndefined();
+    issuerUrl = undefined;
+    expect(await logins.find(token)).toBeUndefined();
+    expect(await logins.find(await logins.begin(versions.bind(identity)))).toBeUndefined();
   });
 
   test('is not one of another registry with the same key, and other texts are none', async () => {

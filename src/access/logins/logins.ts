@@ -11,6 +11,8 @@ export interface LoginsPorts {
   readonly signer: TokenSigner;
   readonly keys: KeyRing;
   readonly versions: AccountVersions;
+  /** The URL of an issuer in ACCESS_FILE, by its name; undefined if it is not there. */
+  readonly issuerUrlOf: (name: string) => string | undefined;
   readonly ended: EndedLogins;
   /** Milliseconds since 1970. */
   readonly now: () => number;
@@ -39,7 +41,7 @@ const MAX_KNOWN = 1_000;
 /**
  * Log-ins at the page. Each is a signed token in a cookie, so that every node and thread accepts it, also after a restart. What it allows
  * is decided by today's rules at each request. It ends when it expires, when the person logs out, when the account's password changes, or
- * when the account or the signing key is removed.
+ * when the account, the issuer or the signing key is removed.
  */
 export class Logins {
   readonly #ports: LoginsPorts;
@@ -54,7 +56,7 @@ export class Logins {
   /** Signs the token of a new log-in. */
   async begin(bound: BoundIdentity): Promise<string> {
     const { signer, lifetime } = this.#ports;
-    const { token } = await signer.sign(refreshClaimsOf(bound), {
+    const { token } = await signer.sign(refreshClaimsOf({ ...bound, version: this.#versionFor(bound) }), {
       type: 'marina-login+jwt',
       audience: this.#audience,
       subject: labelOf(bound.identity),
@@ -69,7 +71,7 @@ export class Logins {
    */
   async find(token: string): Promise<Login | undefined> {
     const known = await this.#verified(token);
-    if (known === undefined || !this.#ports.versions.isCurrent(known.bound)) return undefined;
+    if (known === undefined || !this.#isCurrent(known.bound)) return undefined;
     return (await this.#ports.ended.has(known)) ? undefined : known;
   }
 
@@ -77,6 +79,18 @@ export class Logins {
   async end(token: string): Promise<void> {
     const known = await this.#verified(token);
     if (known !== undefined) await this.#ports.ended.add(known);
+  }
+
+  /** An identity of an issuer has no password. Its log-in lasts as long as ACCESS_FILE has the issuer with the same URL. */
+  #versionFor({ identity, version }: BoundIdentity): string | undefined {
+    return identity.kind === 'oidc' ? this.#ports.issuerUrlOf(identity.issuer) : version;
+  }
+
+  #isCurrent(bound: BoundIdentity): boolean {
+    const { identity, version } = bound;
+    return identity.kind === 'oidc'
+      ? version !== undefined && version === this.#versionFor(bound)
+      : this.#ports.versions.isCurrent(bound);
   }
 
   async #verified(token: string): Promise<Known | undefined> {

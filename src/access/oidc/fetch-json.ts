@@ -1,46 +1,62 @@
-import { KeyProblem } from './key-problem.ts';
+import { IssuerProblem } from './issuer-problem.ts';
 
-/** Maximum size of a key set or a discovery document. */
+/** Maximum size of what an issuer answers, such as a key set or a discovery document. */
 export const MAX_JSON_BYTES = 1024 * 1024;
 
+/** What an issuer answered. */
+interface IssuerAnswer {
+  readonly status: number;
+  readonly contentType: string;
+  readonly bytes: Uint8Array<ArrayBuffer>;
+}
+
 /**
- * Fetches a JSON document. Redirects are not followed, because they could lead to an address that has not been checked.
+ * Fetches a JSON document.
  * @param signal aborts the request and the reading of its body
- * @throws KeyProblem
+ * @throws IssuerProblem
  */
 export async function fetchJson(url: string, signal: AbortSignal): Promise<unknown> {
-  const bytes = await fetchBytes(url, signal);
+  const { status, bytes } = await askIssuer(url, { headers: { accept: 'application/json' } }, signal);
+  if (status !== 200) throw new IssuerProblem(`${url} answers with status ${status}`);
   try {
     return JSON.parse(new TextDecoder('utf-8', { fatal: true }).decode(bytes));
   } catch (error) {
-    throw new KeyProblem(`${url} is not JSON`, { cause: error });
+    throw new IssuerProblem(`${url} is not JSON`, { cause: error });
   }
 }
 
-async function fetchBytes(url: string, signal: AbortSignal): Promise<Uint8Array> {
+interface IssuerRequest {
+  readonly method?: 'GET' | 'POST';
+  readonly headers: Readonly<Record<string, string>>;
+  readonly body?: URLSearchParams;
+}
+
+/**
+ * Sends a request to an issuer. Redirects are not followed, because they could lead to an address that has not been checked.
+ * @param signal aborts the request and the reading of the response's body
+ * @throws IssuerProblem if there is no whole response of at most MAX_JSON_BYTES
+ */
+export async function askIssuer(url: string, request: IssuerRequest, signal: AbortSignal): Promise<IssuerAnswer> {
   try {
     // A server may compress the response although it was asked not to. Its real size would be known only after decompression.
-    const headers = { accept: 'application/json', 'accept-encoding': 'identity' };
-    const response = await fetch(url, { redirect: 'manual', decompress: false, signal, headers });
-    if (response.status !== 200) {
-      await response.body?.cancel();
-      throw new KeyProblem(`${url} answers with status ${response.status}`);
-    }
-    return await readBody(url, response.body);
+    const headers = { ...request.headers, 'accept-encoding': 'identity' };
+    const response = await fetch(url, { ...request, headers, redirect: 'manual', decompress: false, signal });
+    const contentType = response.headers.get('content-type') ?? '';
+    return { status: response.status, contentType, bytes: await readBody(url, response.body) };
   } catch (error) {
-    if (error instanceof KeyProblem) throw error;
+    if (error instanceof IssuerProblem) throw error;
     const reason = error instanceof Error ? error.message : String(error);
-    throw new KeyProblem(`${url} cannot be read: ${reason}`, { cause: error });
+    throw new IssuerProblem(`${url} cannot be read: ${reason}`, { cause: error });
   }
 }
 
-async function readBody(url: string, body: ReadableStream<Uint8Array> | null): Promise<Uint8Array> {
+async function readBody(url: string, body: ReadableStream<Uint8Array> | null): Promise<Uint8Array<ArrayBuffer>> {
   const chunks: Uint8Array[] = [];
   let length = 0;
   // Leaving the loop cancels the stream.
   for await (const chunk of body ?? []) {
     length += chunk.length;
-    if (length > MAX_JSON_BYTES) throw new KeyProblem(`${url} has more than ${MAX_JSON_BYTES} bytes`);
+    if (length > MAX_JSON_BYTES) throw new IssuerProblem(`${url} has more than ${MAX_JSON_BYTES} bytes`);
     chunks.push(chunk);
   }
   return Buffer.concat(chunks);

@@ -1,6 +1,6 @@
 import { createLocalJWKSet, type JWK, type JWTVerifyGetKey } from 'jose';
 import { readKeySet } from '../public-jwk.ts';
-import { KeyProblem } from './key-problem.ts';
+import { IssuerProblem } from './issuer-problem.ts';
 
 /** Finds the key of a token. @throws errors of jose */
 export type KeySet = JWTVerifyGetKey & {
@@ -14,13 +14,13 @@ export const ALGORITHMS: readonly string[] = ['RS256', 'ES256', 'EdDSA'];
 /**
  * Parses the keys of an issuer.
  * @param where source of the keys, for messages
- * @throws KeyProblem if no key can be used
+ * @throws IssuerProblem if no key can be used
  */
 export function parseKeySet(json: unknown, where: string): KeySet {
   const all = readKeySet(json);
-  if (all === undefined) throw new KeyProblem(`${where} is not a JSON Web Key Set`);
+  if (all === undefined) throw new IssuerProblem(`${where} is not a JSON Web Key Set`);
   const usable = all.filter(({ algorithms }) => algorithms.some((each) => ALGORITHMS.includes(each)));
-  if (usable.length === 0) throw new KeyProblem(`${where} has no key that can sign with ${ALGORITHMS.join(', ')}`);
+  if (usable.length === 0) throw new IssuerProblem(`${where} has no key that can sign with ${ALGORITHMS.join(', ')}`);
   return keySetOf(usable.map(({ jwk }) => jwk));
 }
 

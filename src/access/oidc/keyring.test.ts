@@ -2,7 +2,7 @@ import { beforeEach, describe, expect, test } from 'bun:test';
 import { eventually } from '../../../test/support/eventually.ts';
 import { type IssuerKey, issuerKey } from '../../../test/support/oidc-issuer.ts';
 import type { Issuer } from '../rules/issuer.ts';
-import { KeyProblem } from './key-problem.ts';
+import { IssuerProblem } from './issuer-problem.ts';
 import { type KeySet, parseKeySet } from './key-set.ts';
 import { Keyring, type KeysReply, RemoteKeys } from './keyring.ts';
 
@@ -29,7 +29,7 @@ beforeEach(() => {
     load: async ({ issuer }) => {
       loads++;
       await Bun.sleep(1);
-      if (keys === undefined) throw new KeyProblem('it is down');
+      if (keys === undefined) throw new IssuerProblem('it is down');
       return parseKeySet({ keys: keys.map(({ jwk }) => jwk) }, issuer);
     },
     monotonic: () => clock,

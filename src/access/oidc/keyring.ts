@@ -1,7 +1,7 @@
 import type { JWK } from 'jose';
 import { LRUCache } from 'lru-cache';
 import type { Issuer } from '../rules/issuer.ts';
-import { CachedKeys } from './cached-keys.ts';
+import { CachedDocument } from './cached-document.ts';
 import { type KeySet, keySetOf } from './key-set.ts';
 
 /** The keys of one issuer. */
@@ -26,7 +26,7 @@ export interface KeyService {
 }
 
 export interface KeyringPorts {
-  /** @throws KeyProblem */
+  /** @throws IssuerProblem */
   readonly load: (issuer: Issuer, signal: AbortSignal) => Promise<KeySet>;
   /** The monotonic clock, in milliseconds. */
   readonly monotonic: () => number;
@@ -48,7 +48,7 @@ const MAX_ISSUERS = 1_000;
 /** The keys of all issuers, loaded once for all threads of the process. */
 export class Keyring {
   readonly #ports: KeyringPorts;
-  readonly #issuers = new LRUCache<string, CachedKeys<KeySet>>({ max: MAX_ISSUERS });
+  readonly #issuers = new LRUCache<string, CachedDocument<KeySet>>({ max: MAX_ISSUERS });
   readonly #versions = new WeakMap<KeySet, number>();
   #lastVersion = 0;
 
@@ -67,7 +67,7 @@ export class Keyring {
     };
   }
 
-  #cached(issuer: Issuer): CachedKeys<KeySet> {
+  #cached(issuer: Issuer): CachedDocument<KeySet> {
     const name = JSON.stringify(issuer);
     const cached = this.#issuers.get(name) ?? this.#open(issuer);
     this.#issuers.set(name, cached);
@@ -81,9 +81,9 @@ export class Keyring {
     return version === known ? { kind: 'same' } : { kind: 'other', version, members: keys.members };
   }
 
-  #open(issuer: Issuer): CachedKeys<KeySet> {
+  #open(issuer: Issuer): CachedDocument<KeySet> {
     const { load, monotonic, logger } = this.#ports;
-    return new CachedKeys({
+    return new CachedDocument({
       load: (signal) => load(issuer, signal),
       freshMs: issuer.jwks.kind === 'file' ? FRESH_FILE_MS : FRESH_MS,
       monotonic,

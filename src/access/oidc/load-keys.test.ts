@@ -3,7 +3,7 @@ import { writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { issuerKey, type OidcIssuer, startIssuer } from '../../../test/support/oidc-issuer.ts';
 import { cleanUp, temporaryFolder } from '../../../test/support/server.ts';
-import { type Issuer, isKeysAddress, type JwksSource } from '../rules/issuer.ts';
+import { type Issuer, isIssuerAddress, type JwksSource } from '../rules/issuer.ts';
 import { MAX_JSON_BYTES } from './fetch-json.ts';
 import { loadKeys } from './load-keys.ts';
 
@@ -51,12 +51,12 @@ describe('keys are found', () => {
 
 test('a remote issuer cannot make this machine send requests to its own services', () => {
   for (const inside of ['http://127.0.0.1:6379/', 'http://localhost/keys', 'http://[::1]/keys']) {
-    expect([isKeysAddress(inside, 'https://idp.example'), isKeysAddress(inside, 'http://127.0.0.1:8080')]).toEqual([
+    expect([isIssuerAddress(inside, 'https://idp.example'), isIssuerAddress(inside, 'http://127.0.0.1:8080')]).toEqual([
       false,
       true,
     ]);
   }
-  expect(isKeysAddress('https://keys.example/jwks', 'https://idp.example')).toBe(true);
+  expect(isIssuerAddress('https://keys.example/jwks', 'https://idp.example')).toBe(true);
 });
 
 describe('loading keys fails', () => {
@@ -65,8 +65,8 @@ describe('loading keys fails', () => {
     ['of the same URL with a slash', () => ({ issuer: `${issuer.url}/`, jwks_uri: issuer.url }), 'another issuer'],
     ['over plain http', () => ({ issuer: issuer.url, jwks_uri: 'http://192.0.2.1/keys' }), 'not an https URL'],
     ['in a file', () => ({ issuer: issuer.url, jwks_uri: 'file:///etc/passwd' }), 'not an https URL'],
-    ['nowhere', () => ({ issuer: issuer.url }), 'no issuer and jwks_uri'],
-    ['for a value that is not an object', () => [], 'no issuer and jwks_uri'],
+    ['nowhere', () => ({ issuer: issuer.url }), 'no jwks_uri'],
+    ['for a value that is not an object', () => [], 'has no issuer'],
   ])('that a discovery document has %s', async (_, document, reason) => {
     serve(document());
     await expect(load(discover)).rejects.toThrow(reason);

@@ -1,16 +1,15 @@
 import { z } from 'zod';
 import { readBoundedFile } from '../bounded-file.ts';
-import { type Issuer, isKeysAddress } from '../rules/issuer.ts';
+import { type Issuer, isIssuerAddress } from '../rules/issuer.ts';
+import { readDiscovery } from './discovery.ts';
 import { fetchJson, MAX_JSON_BYTES } from './fetch-json.ts';
-import { KeyProblem } from './key-problem.ts';
+import { IssuerProblem } from './issuer-problem.ts';
 import { type KeySet, parseKeySet } from './key-set.ts';
-
-const WELL_KNOWN = '/.well-known/openid-configuration';
 
 /**
  * Loads the keys of an issuer from the source that ACCESS_FILE names.
  * @param signal aborts all requests of the load
- * @throws KeyProblem
+ * @throws IssuerProblem
  */
 export async function loadKeys({ issuer, jwks }: Issuer, signal: AbortSignal): Promise<KeySet> {
   switch (jwks.kind) {
@@ -27,24 +26,22 @@ export async function loadKeys({ issuer, jwks }: Issuer, signal: AbortSignal): P
 
 async function readKeys(path: string): Promise<KeySet> {
   const bytes = await readBoundedFile(path, MAX_JSON_BYTES);
-  if (typeof bytes === 'string') throw new KeyProblem(`${path} cannot be used: ${bytes}`);
+  if (typeof bytes === 'string') throw new IssuerProblem(`${path} cannot be used: ${bytes}`);
   try {
     return parseKeySet(JSON.parse(bytes.toString()), path);
   } catch (error) {
-    throw error instanceof KeyProblem ? error : new KeyProblem(`${path} is not JSON`, { cause: error });
+    throw error instanceof IssuerProblem ? error : new IssuerProblem(`${path} is not JSON`, { cause: error });
   }
 }
 
-const metadata = z.object({ issuer: z.string(), jwks_uri: z.string() });
+const metadata = z.object({ jwks_uri: z.string() });
 
-/** OpenID Connect Discovery 1.0, section 4. @returns the address of the keys */
+/** @returns the address of the keys */
 async function discover(issuer: string, signal: AbortSignal): Promise<string> {
-  const url = issuer.replace(/\/$/, '') + WELL_KNOWN;
-  const { data } = metadata.safeParse(await fetchJson(url, signal));
-  if (data === undefined) throw new KeyProblem(`${url} has no issuer and jwks_uri`);
-  // "The issuer value returned MUST be identical to the Issuer URL".
-  if (data.issuer !== issuer) throw new KeyProblem(`${url} belongs to another issuer`);
+  const { url, document } = await readDiscovery(issuer, signal);
+  const { data } = metadata.safeParse(document);
+  if (data === undefined) throw new IssuerProblem(`${url} has no jwks_uri`);
   const { jwks_uri: keys } = data;
-  if (!isKeysAddress(keys, issuer)) throw new KeyProblem(`the jwks_uri in ${url} is not an https URL`);
+  if (!isIssuerAddress(keys, issuer)) throw new IssuerProblem(`the jwks_uri in ${url} is not an https URL`);
   return keys;
 }

@@ -5,7 +5,7 @@ import { CompactSign, exportSPKI, importJWK, type JWTPayload } from 'jose';
 import { type IssuerKey, issuerKey, signClaims } from '../../../test/support/oidc-issuer.ts';
 import type { Authenticated } from '../authenticator.ts';
 import type { Issuer } from '../rules/issuer.ts';
-import { KeyProblem } from './key-problem.ts';
+import { IssuerProblem } from './issuer-problem.ts';
 import { parseKeySet } from './key-set.ts';
 import { Keyring } from './keyring.ts';
 import { OidcTokens } from './oidc-tokens.ts';
@@ -43,7 +43,7 @@ function open(): World {
     keyring: new Keyring({
       load: async (issuer) => {
         world.loads++;
-        if (world.keys === undefined) throw new KeyProblem('it is down');
+        if (world.keys === undefined) throw new IssuerProblem('it is down');
         return parseKeySet({ keys: world.keys.map(({ jwk }) => jwk) }, issuer.issuer);
       },
       monotonic: () => world.monotonic,

@@ -1,12 +1,15 @@
 import { errors, type JWTPayload, jwtVerify } from 'jose';
 import type { Authenticated, BasicAuthenticator, BearerAuthenticator, MaybeAsync } from '../authenticator.ts';
 import { issuerOf, isTokenLike, LEEWAY_SECONDS, refusalOf } from '../foreign-token.ts';
+import type { Identity } from '../identity.ts';
 import type { AccessRules } from '../rules/access-rules.ts';
 import type { Issuer } from '../rules/issuer.ts';
 import { VerifiedTokens } from '../verified-tokens.ts';
 import { ALGORITHMS, type KeySet } from './key-set.ts';
 import type { IssuerKeys } from './keyring.ts';
 import { pickClaims } from './pick-claims.ts';
+
+export type OidcIdentity = Extract<Identity, { readonly kind: 'oidc' }>;
 
 type Rules = Pick<AccessRules, 'issuers' | 'claimsNeeded'>;
 
@@ -31,6 +34,17 @@ interface Trusted {
   readonly issuer: Issuer;
   readonly keys: IssuerKeys;
 }
+
+/** @property audience whom its token must be for */
+interface TrustedFor extends Trusted {
+  readonly audience: string;
+}
+
+/** The result of checking a token. */
+type Checked =
+  /** @property exp seconds since 1970 */
+  | { readonly kind: 'known'; readonly identity: OidcIdentity; readonly exp: number }
+  | Extract<Authenticated, { readonly kind: 'refused' }>;
 
 /** The rules and issuers of one version of ACCESS_FILE. */
 interface InUse {
@@ -64,27 +78,50 @@ export class OidcTokens implements BasicAuthenticator, BearerAuthenticator {
     return trusted === undefined ? undefined : this.#verify(token, trusted, inUse);
   }
 
-  async #verify(token: string, { issuer, keys }: Trusted, inUse: InUse): Promise<Authenticated> {
+  /**
+   * Checks an ID token that an issuer gave to the client with which people log in at the page. It is checked like any other token, but
+   * is for that client. It is not remembered, because nobody sends it twice.
+   */
+  async idToken(token: string, issuer: Issuer, audience: string): Promise<Checked> {
+    const inUse = this.#current();
+    const trusted = inUse.issuers.get(issuer.issuer);
+    if (trusted === undefined || !isTokenLike(token)) return { kind: 'refused', reason: 'the answer has no ID token' };
+    return await this.#check(token, { ...trusted, audience }, inUse);
+  }
+
+  async #verify(token: string, trusted: Trusted, inUse: InUse): Promise<Authenticated> {
+    const checked = await this.#check(token, { ...trusted, audience: trusted.issuer.audience }, inUse);
+    if (checked.kind === 'refused') return checked;
+    const { identity, exp } = checked;
+    const until = Math.min((exp + LEEWAY_SECONDS) * 1_000, this.#ports.now() + MAX_REMEMBERED_MS);
+    return this.#verified.remember(
+      token,
+      { kind: 'known', authority: { kind: 'identity', identity } },
+      { basis: inUse, until },
+    );
+  }
+
+  async #check(token: string, { issuer, keys, audience }: TrustedFor, inUse: InUse): Promise<Checked> {
     const current = await keys.current();
     if (current === undefined) return { kind: 'refused', reason: `there are no keys of the issuer ${issuer.name}` };
     try {
-      const payload = await this.#payloadOf(token, issuer, current, keys);
-      return this.#accept(token, payload, issuer, inUse);
+      const payload = await this.#payloadOf(token, { issuer, keys, audience }, current);
+      return this.#accept(payload, issuer, inUse);
     } catch (error) {
       return { kind: 'refused', reason: `issuer ${issuer.name}: ${refusalOf(error)}` };
     }
   }
 
   /** @throws errors of jose */
-  async #payloadOf(token: string, issuer: Issuer, current: KeySet, keys: IssuerKeys): Promise<JWTPayload> {
+  async #payloadOf(token: string, trusted: TrustedFor, current: KeySet): Promise<JWTPayload> {
     try {
-      return await this.#payloadBy(token, issuer, current);
+      return await this.#payloadBy(token, trusted, current);
     } catch (error) {
       if (!(error instanceof errors.JWKSNoMatchingKey)) throw error;
       // The issuer may have a new key.
-      const other = await keys.otherThan(current);
+      const other = await trusted.keys.otherThan(current);
       if (other === undefined) throw error;
-      return await this.#payloadBy(token, issuer, other);
+      return await this.#payloadBy(token, trusted, other);
     }
   }
 
@@ -92,7 +129,7 @@ export class OidcTokens implements BasicAuthenticator, BearerAuthenticator {
    * The key determines the algorithm, and only the header's `kid` selects the key: `jwk`, `jku`, `x5u` and `x5c` are ignored.
    * `crit` is refused: "if any of the listed extension Header Parameters are not understood and supported by the recipient, then the JWS is invalid".
    */
-  async #payloadBy(token: string, { issuer, audience }: Issuer, keys: KeySet): Promise<JWTPayload> {
+  async #payloadBy(token: string, { issuer, audience }: TrustedFor, keys: KeySet): Promise<JWTPayload> {
     const { payload } = await jwtVerify(
       token,
       (header, jws) => {
@@ -102,7 +139,7 @@ export class OidcTokens implements BasicAuthenticator, BearerAuthenticator {
       },
       {
         algorithms: [...ALGORITHMS],
-        issuer,
+        issuer: issuer.issuer,
         audience,
         currentDate: new Date(this.#ports.now()),
         clockTolerance: LEEWAY_SECONDS,
@@ -112,19 +149,13 @@ export class OidcTokens implements BasicAuthenticator, BearerAuthenticator {
     return payload;
   }
 
-  #accept(token: string, payload: JWTPayload, { name }: Issuer, inUse: InUse): Authenticated {
-    const now = this.#ports.now();
-    const checked = check(payload, now);
+  #accept(payload: JWTPayload, { name }: Issuer, inUse: InUse): Checked {
+    const checked = check(payload, this.#ports.now());
     if (typeof checked === 'string') return { kind: 'refused', reason: `issuer ${name}: ${checked}` };
     const { subject, exp } = checked;
     // A token may have many more claims, and the identity stays in memory as long as the token is cached.
     const claims = pickClaims(payload, inUse.rules.claimsNeeded(name));
-    const until = Math.min((exp + LEEWAY_SECONDS) * 1_000, now + MAX_REMEMBERED_MS);
-    return this.#verified.remember(
-      token,
-      { kind: 'known', authority: { kind: 'identity', identity: { kind: 'oidc', issuer: name, subject, claims } } },
-      { basis: inUse, until },
-    );
+    return { kind: 'known', identity: { kind: 'oidc', issuer: name, subject, claims }, exp };
   }
 
   #current(): InUse {

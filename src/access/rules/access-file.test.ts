@@ -55,6 +55,16 @@ const QUOTA_PROBLEMS: readonly (readonly [text: string, problem: string])[] = [
   ],
 ];
 
+test('an issuer may have a client for log-ins at the page, which always asks for openid', () => {
+  const web = (text: string) => parseAccessFile(issuer(`    web: ${text}`)).issuers[0]?.web;
+  expect(web('{clientId: marina}')).toEqual({ clientId: 'marina', scopes: ['openid'] });
+  expect(web('{clientId: a:b, clientSecretFile: /run/secret, scopes: [groups, openid, groups]}')).toEqual({
+    clientId: 'a:b',
+    clientSecretFile: '/run/secret',
+    scopes: ['openid', 'groups'],
+  });
+});
+
 describe('an access file', () => {
   test('is parsed with everything that it can contain', () => {
     const rules = parseAccessFile(`
@@ -236,6 +246,30 @@ issuers:
     ],
     [`groups: {a: x}\n${rule('')}`, 'line 1, column 13 (groups.a): Invalid input: expected array, received string'],
     [issuer('    key: x'), 'line 9, column 10 (issuers[0].key): there is no such key'],
+    [
+      issuer('    web: marina'),
+      'line 9, column 10 (issuers[0].web): a client is expected, as {clientId, clientSecretFile, scopes}',
+    ],
+    [
+      issuer('    web: {}'),
+      'line 9, column 10 (issuers[0].web.clientId): the id of the client at the issuer is expected: a text',
+    ],
+    [
+      issuer('    web: {clientId: a b}'),
+      'line 9, column 21 (issuers[0].web.clientId): an id of 1 to 255 printable characters without spaces is expected',
+    ],
+    [
+      issuer('    web: {clientId: a, clientSecret: very-secret}'),
+      'line 9, column 38 (issuers[0].web.clientSecret): there is no such key',
+    ],
+    [
+      issuer('    web: {clientId: a, clientSecretFile: secret.txt}'),
+      'line 9, column 42 (issuers[0].web.clientSecretFile): an absolute path is expected',
+    ],
+    [
+      issuer('    web: {clientId: a, scopes: [email, a b]}'),
+      'line 9, column 40 (issuers[0].web.scopes[1]): a scope is expected: 1 to 100 printable characters without spaces, quotes and backslashes',
+    ],
     [
       rule('issuers: [{name: a, issuer: "https://a.example"}]'),
       'line 5, column 11 (issuers[0].audience): the audience of its tokens is expected: a text',

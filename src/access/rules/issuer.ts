@@ -12,6 +12,17 @@ export interface Issuer {
   readonly audience: string;
   /** Where its keys are. */
   readonly jwks: JwksSource;
+  /** The client by which people log in at the page; undefined if they cannot with this issuer. */
+  readonly web?: WebClient | undefined;
+}
+
+/** Marina as a client of the issuer, as it is registered there. */
+export interface WebClient {
+  readonly clientId: string;
+  /** Absolute path of a file with the client's secret. undefined: a public client, which has none. */
+  readonly clientSecretFile?: string | undefined;
+  /** What it asks for; `openid` is among them. */
+  readonly scopes: readonly string[];
 }
 
 export type JwksSource =
@@ -22,6 +33,33 @@ export type JwksSource =
   | { readonly kind: 'file'; readonly path: string };
 
 const URL_FORM = 'an https URL without credentials is expected (http to a loopback address only)';
+
+const SCOPE_FORM = 'a scope is expected: 1 to 100 printable characters without spaces, quotes and backslashes';
+const MAX_SCOPES = 30;
+
+const webClientShape = z
+  .strictObject(
+    {
+      clientId: z
+        .string('the id of the client at the issuer is expected: a text')
+        .regex(/^[\x21-\x7e]{1,255}$/, 'an id of 1 to 255 printable characters without spaces is expected'),
+      clientSecretFile: z
+        .string('an absolute path is expected')
+        .refine(isAbsolute, 'an absolute path is expected')
+        .optional(),
+      // The characters of RFC 6749, section 3.3.
+      scopes: z
+        .array(
+          z.string(SCOPE_FORM).regex(/^[\x21\x23-\x5b\x5d-\x7e]{1,100}$/, SCOPE_FORM),
+          'a list of scopes is expected',
+        )
+        .max(MAX_SCOPES, `at most ${MAX_SCOPES} scopes are expected`)
+        .default([]),
+    },
+    'a client is expected, as {clientId, clientSecretFile, scopes}',
+  )
+  // "OpenID Connect requests MUST contain the openid scope value".
+  .transform(({ scopes, ...client }): WebClient => ({ ...client, scopes: [...new Set(['openid', ...scopes])] }));
 
 /** One entry of `issuers`. */
 export const issuerShape = z.strictObject({
@@ -42,9 +80,10 @@ export const issuerShape = z.strictObject({
       return z.NEVER;
     })
     .default({ kind: 'discover' }),
+  web: webClientShape.optional(),
 });
 
-/** Whether keys may be fetched from a URL. Over plain http anyone on the network could replace them. */
+/** Whether a URL may be asked for keys. Over plain http anyone on the network could replace them. */
 function isSafeUrl(text: string): boolean {
   if (!/^https?:\/\/[^\s]+$/.test(text) || !URL.canParse(text)) return false;
   const { protocol, hostname, username, password, hash } = new URL(text);
@@ -53,10 +92,10 @@ function isSafeUrl(text: string): boolean {
 }
 
 /**
- * Whether an issuer's keys may be fetched from the address that its discovery document gives. Only an issuer on this machine may
- * name a plain http address, because other issuers could otherwise reach local services.
+ * Whether requests may go to an address that an issuer's discovery document gives. Only an issuer on this machine may name a plain
+ * http address, because other issuers could otherwise reach local services.
  */
-export function isKeysAddress(text: string, issuer: string): boolean {
+export function isIssuerAddress(text: string, issuer: string): boolean {
   return isSafeUrl(text) && (text.startsWith('https:') || issuer.startsWith('http:'));
 }
 

@@ -2,7 +2,7 @@ import { decodeJwt, errors, type JWTPayload, jwtVerify, SignJWT } from 'jose';
 import type { KeyRing } from './keys.ts';
 
 /** The kinds of signed tokens. Their `typ` and audiences differ, so neither is accepted as the other. */
-type TokenType = 'JWT' | 'marina-refresh+jwt' | 'marina-login+jwt';
+type TokenType = 'JWT' | 'marina-refresh+jwt' | 'marina-login+jwt' | 'marina-pending-login+jwt';
 
 export interface SignerPorts {
   readonly keys: KeyRing;

@@ -103,8 +103,9 @@ function membersOf(members: readonly Subject[]): string {
   return members.length === 0 ? 'no members' : inWords(members.map(subjectText));
 }
 
-function issuerText({ name, issuer, audience, jwks }: Issuer): string {
-  return `issuer ${name}: tokens of ${issuer} for ${audience}, with keys ${keysText(jwks)}`;
+function issuerText({ name, issuer, audience, jwks, web }: Issuer): string {
+  const logins = web === undefined ? '' : `; people log in at the page by its client ${web.clientId}`;
+  return `issuer ${name}: tokens of ${issuer} for ${audience}, with keys ${keysText(jwks)}${logins}`;
 }
 
 function keysText(jwks: JwksSource): string {

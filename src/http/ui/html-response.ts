@@ -21,27 +21,29 @@ export const PAGE_HEADERS = {
 
 interface HtmlOptions {
   readonly status?: number;
-  readonly cookie?: string | undefined;
+  /** Set-Cookie headers. */
+  readonly cookies?: readonly string[];
   readonly headers?: Readonly<Record<string, string>>;
 }
 
 /** A page. It depends on the visitor, so nothing may keep it. */
-export function htmlResponse(html: string, { status = 200, cookie, headers }: HtmlOptions = {}): Response {
+export function htmlResponse(html: string, { status = 200, cookies = [], headers }: HtmlOptions = {}): Response {
   const bytes = new TextEncoder().encode(html);
-  return respond(bytes, {
+  const response = respond(bytes, {
     status,
     headers: {
       ...PAGE_HEADERS,
       'Content-Type': 'text/html; charset=utf-8',
       'Content-Length': String(bytes.length),
       'Cache-Control': 'no-store',
-      ...(cookie === undefined ? {} : { 'Set-Cookie': cookie }),
       ...headers,
     },
   });
+  for (const cookie of cookies) response.headers.append('Set-Cookie', cookie);
+  return response;
 }
 
-/** The page that follows a form, or stands for another address. @param to an address of this page */
+/** The page that follows a form, or stands for another address. @param to an address of this page, or of an issuer */
 export function seeOther(to: string, cookie?: string): Response {
   return respond(null, {
     status: 303,

@@ -1,16 +1,15 @@
 import { labelOf } from '../../access/identity.ts';
 import { HOME } from '../../ui/addresses.ts';
-import { Login } from '../../ui/views/login.tsx';
 import { seeOther } from './html-response.ts';
+import { TOO_LONG } from './issuer-log-in.tsx';
 import { endedLoginCookie, loginCookie } from './login-cookie.ts';
 import type { PageContext } from './page-context.ts';
 import { pageOf } from './page-route.ts';
 import { readPageForm } from './read-form.ts';
-import { showPage } from './show-page.ts';
+import { showLogin } from './show-login.tsx';
 
 const WRONG = 'The name or the password is wrong.';
 const NO_LOGINS = 'Nobody can log in here.';
-const TOO_LONG = 'Your account has too many claims for a cookie.';
 
 /** Checks the form's name and password like those of any client, and begins a log-in. */
 export async function logIn(page: PageContext): Promise<Response> {
@@ -20,7 +19,7 @@ export async function logIn(page: PageContext): Promise<Response> {
   const user = fields.get('user') ?? '';
   const { logins } = ui;
   if (logins === undefined || ports.tokens === undefined)
-    return await again(page, { to, user, problem: NO_LOGINS, status: 403 });
+    return await showLogin(page, { to, user, problem: NO_LOGINS, status: 403 });
   const about = { requestId: context.id, client: context.client };
   const found = await ports.tokens.basic(user, fields.get('password') ?? '', { address: context.client });
   switch (found.kind) {
@@ -28,35 +27,22 @@ export async function logIn(page: PageContext): Promise<Response> {
       const bound = ports.tokens.issuer.bind(found.authority);
       if (bound === undefined) {
         ui.onRefused({ ...about, account: undefined, reason: 'a token was sent as the password' });
-        return await again(page, { to, user, problem: WRONG, status: 401 });
+        return await showLogin(page, { to, user, problem: WRONG, status: 401 });
       }
       const cookie = loginCookie(await logins.begin(bound), context.isSecure);
-      if (cookie === undefined) return await again(page, { to, user, problem: TOO_LONG, status: 403 });
+      if (cookie === undefined) return await showLogin(page, { to, user, problem: TOO_LONG, status: 403 });
       ui.onLogin({ ...about, actor: labelOf(bound.identity) });
       return seeOther(to, cookie);
     }
     case 'refused':
       ui.onRefused({ ...about, account: found.account, reason: found.reason });
-      return await again(page, { to, user, problem: WRONG, status: 401 });
+      return await showLogin(page, { to, user, problem: WRONG, status: 401 });
     case 'later': {
       const seconds = Math.max(1, Math.ceil(found.retryAfterSeconds));
       const problem = `Too many log-ins failed, or too many are in progress. Try again in ${seconds} seconds.`;
-      return await again(page, { to, user, problem, status: 429, headers: { 'Retry-After': String(seconds) } });
+      return await showLogin(page, { to, user, problem, status: 429, headers: { 'Retry-After': String(seconds) } });
     }
   }
-}
-
-interface Again {
-  readonly to: string;
-  readonly user: string;
-  readonly problem: string;
-  readonly status: number;
-  readonly headers?: Readonly<Record<string, string>>;
-}
-
-async function again(page: PageContext, { to, user, problem, ...shown }: Again): Promise<Response> {
-  const view = <Login viewer={page.viewer} to={to} user={user} problem={problem} />;
-  return await showPage(page, { title: 'Log in', ...shown }, view);
 }
 
 /** Ends the log-in on every node, and removes its cookie. */

@@ -1,5 +1,12 @@
 import { expect, test } from 'bun:test';
-import { endedLoginCookie, loginCookie, loginCookieOf } from './login-cookie.ts';
+import {
+  endedLoginCookie,
+  endedPendingLoginCookie,
+  loginCookie,
+  loginCookieOf,
+  pendingLoginCookie,
+  pendingLoginCookieOf,
+} from './login-cookie.ts';
 
 function sent(cookie: string, isSecure: boolean): string | undefined {
   return loginCookieOf(new Headers({ cookie }), isSecure);
@@ -17,6 +24,14 @@ test('over TLS the cookie has the prefix that only this host can set, and is onl
 test('without TLS it has no prefix', () => {
   expect(loginCookie('a.b', false)).toBe('marina_session=a.b; Max-Age=43200; Path=/; HttpOnly; SameSite=Strict');
   expect(sent('other=1;marina_session=a.b', false)).toBe('a.b');
+});
+
+test('that of a log-in that goes on at an issuer is another one, short-lived, and sent with links of other sites', () => {
+  const cookie = '__Host-marina_login=a.b; Max-Age=600; Path=/; HttpOnly; SameSite=Lax; Secure';
+  expect(pendingLoginCookie('a.b', true)).toBe(cookie);
+  expect(endedPendingLoginCookie(false)).toBe('marina_login=; Max-Age=0; Path=/; HttpOnly; SameSite=Lax');
+  const headers = new Headers({ cookie: 'marina_session=x; marina_login=a.b' });
+  expect([pendingLoginCookieOf(headers, false), pendingLoginCookieOf(headers, true)]).toEqual(['a.b', undefined]);
 });
 
 test('other cookies and an empty one are none, and a token that a browser would drop gets no cookie', () => {

@@ -10,9 +10,12 @@ export function pageAccess(page: PageRoute): RequiredAccess | undefined {
     // Lists only what the caller may pull, and says so if it may not list anything.
     case 'home':
     case 'to-home':
+    case 'jump':
     case 'changes':
     case 'new-changes':
     case 'login-form':
+    case 'issuer-login':
+    case 'issuer-done':
     case 'login':
     case 'logout':
     // They are the same for everyone.

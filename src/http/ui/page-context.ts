@@ -1,4 +1,5 @@
 import { RegistryError } from '../../oci/errors.ts';
+import { HOME, LOGIN } from '../../ui/addresses.ts';
 import type { Sources } from '../../ui/load/sources.ts';
 import type { Passive, Viewer } from '../../ui/viewer.ts';
 import { targetOf } from '../address.ts';
@@ -32,11 +33,17 @@ export function viewerOf(context: RequestContext, ui: UiPorts): Viewer {
     hasAccounts: ui.hasAccounts,
     canLogIn: ui.logins !== undefined,
     formToken: ui.formTokens.issue(login),
-    address: request.method === 'POST' ? '/ui/' : targetOf(request.url),
+    address: addressToComeBackTo(request),
     host: hostFor(context),
     passive: passiveFor(context, ui),
     now: ui.now(),
   };
+}
+
+/** After a log-in nobody comes back to a form that was sent, or to a page of the log-in, whose address may have a code. */
+function addressToComeBackTo({ method, url }: Request): string {
+  const target = targetOf(url);
+  return method === 'POST' || target.startsWith(LOGIN) ? HOME : target;
 }
 
 function hostFor({ siteAddress, request }: RequestContext): string {

@@ -3,7 +3,7 @@ import { RegistryError } from '../../oci/errors.ts';
 import { parseRepositoryName, parseTag, type RepositoryName } from '../../oci/names.ts';
 import type { RepositorySort } from '../../overview/interface.ts';
 import type { Reference } from '../../registry/interface.ts';
-import { CHANGES, NEW_CHANGES } from '../../ui/addresses.ts';
+import { CHANGES, JUMP, LOGIN_WITH, NEW_CHANGES } from '../../ui/addresses.ts';
 import { CHANGE_GROUPS, type ChangeGroup } from '../../ui/models/change-groups.ts';
 import { TAG_ORDERS, type TagOrder } from '../../ui/models/tag-order.ts';
 
@@ -17,6 +17,8 @@ export type PageRoute =
       readonly sort: RepositorySort;
       readonly after: string | undefined;
     }
+  /** GET /ui/jump?q= */
+  | { readonly kind: 'jump'; readonly q: string }
   /** GET /ui/repositories/<name>?sort=&q=&after=&undo= */
   | {
       readonly kind: 'repository';
@@ -45,6 +47,10 @@ export type PageRoute =
   | { readonly kind: 'new-changes'; readonly repository: string; readonly show: ChangeGroup; readonly since: string }
   /** GET /ui/login?to=. @property to the page that follows; one of this registry */
   | { readonly kind: 'login-form'; readonly to: string }
+  /** GET /ui/login/with/<issuer>?to=. @property to as above */
+  | { readonly kind: 'issuer-login'; readonly issuer: string; readonly to: string }
+  /** GET /ui/login/with/<issuer>/done. @property answer of the issuer: the query */
+  | { readonly kind: 'issuer-done'; readonly issuer: string; readonly answer: string }
   /** POST /ui/login */
   | { readonly kind: 'login' }
   /** POST /ui/logout */
@@ -76,6 +82,7 @@ export function parsePageRoute(method: string, path: string, query: URLSearchPar
     const sort = SORTS.find((each) => each === query.get('sort')) ?? 'name';
     return get(method, { kind: 'home', q: searchOf(query), under, sort, after: query.get('after') || undefined });
   }
+  if (path === JUMP) return get(method, { kind: 'jump', q: searchOf(query) });
   if (path === CHANGES) {
     return get(method, { kind: 'changes', ...changesOf(query), before: query.get('before') ?? undefined });
   }
@@ -86,10 +93,22 @@ export function parsePageRoute(method: string, path: string, query: URLSearchPar
     if (method === 'POST') return { kind: 'login' };
     return get(method, { kind: 'login-form', to: pageOf(query.get('to')) }, 'POST');
   }
+  if (path.startsWith(LOGIN_WITH)) return withIssuer(method, path.slice(LOGIN_WITH.length), query);
   if (path === '/ui/logout') return post(method, { kind: 'logout' });
   if (path.startsWith(ASSETS)) return get(method, { kind: 'asset', name: path.slice(ASSETS.length) });
   if (path.startsWith(REPOSITORIES)) return inRepository(method, path.slice(REPOSITORIES.length), query);
   throw unknownPage();
+}
+
+/** @param rest the name of an issuer, alone or with `/done` */
+function withIssuer(method: string, rest: string, query: URLSearchParams): PageRoute {
+  const [issuer = '', last, ...others] = rest.split('/');
+  if (issuer === '' || others.length > 0) throw unknownPage();
+  if (last === undefined) return get(method, { kind: 'issuer-login', issuer, to: pageOf(query.get('to')) });
+  if (last !== 'done') throw unknownPage();
+  // A HEAD would use up the code.
+  if (method !== 'GET') throw methodNotAllowed(method, ['GET']);
+  return { kind: 'issuer-done', issuer, answer: query.toString() };
 }
 
 /** @param rest a name, or a name with `:<tag>`, `@<digest>` or `/-/<action>` */

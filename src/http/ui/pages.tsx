@@ -1,23 +1,27 @@
 import { RegistryError, unreachable } from '../../oci/errors.ts';
 import { HOME } from '../../ui/addresses.ts';
 import { shortDigest } from '../../ui/format.ts';
+import { renderToString } from '../../ui/jsx/render.js';
 import { loadHome } from '../../ui/load/load-home.ts';
+import { loadJump } from '../../ui/load/load-jump.ts';
 import { loadDeletedTag, loadManifest } from '../../ui/load/load-manifest.ts';
 import { loadRepository } from '../../ui/load/load-repository.ts';
 import { Home } from '../../ui/views/home.tsx';
-import { Login } from '../../ui/views/login.tsx';
+import { Jump } from '../../ui/views/jump.tsx';
 import { Manifest } from '../../ui/views/manifest.tsx';
 import { Repository } from '../../ui/views/repository.tsx';
 import { DeletedTag } from '../../ui/views/tag-history.tsx';
 import type { Handler } from '../context.ts';
 import { addTag, deleteTags, restoreTags } from './actions.tsx';
 import { showChanges, waitForChanges } from './changes.tsx';
-import { seeOther } from './html-response.ts';
+import { htmlResponse, seeOther } from './html-response.ts';
+import { beginIssuerLogin, finishIssuerLogin } from './issuer-log-in.tsx';
 import { logIn, logOut } from './log-in.tsx';
 import { type PageContext, pageContext } from './page-context.ts';
 import type { PageRoute } from './page-route.ts';
 import { pinRepository, unpinRepository } from './pin-actions.ts';
 import { serveAsset } from './serve-asset.ts';
+import { showLogin } from './show-login.tsx';
 import { showPage } from './show-page.ts';
 
 /** Serves one request of the page. The only table from pages to handlers: a page without a handler does not compile. */
@@ -30,6 +34,8 @@ export const servePage: Handler<'page'> = async ({ page }, context, ports) => {
       return serveAsset(page.name, await found.ui.assets(), context);
     case 'home':
       return await home(page, found);
+    case 'jump':
+      return await jump(page, found);
     case 'repository':
       return await repository(page, found);
     case 'manifest':
@@ -49,9 +55,11 @@ export const servePage: Handler<'page'> = async ({ page }, context, ports) => {
     case 'unpin':
       return await unpinRepository(page.repo, found);
     case 'login-form':
-      return found.viewer.name === undefined
-        ? await showPage(found, { title: 'Log in' }, <Login viewer={found.viewer} to={page.to} />)
-        : seeOther(page.to);
+      return found.viewer.name === undefined ? await showLogin(found, { to: page.to }) : seeOther(page.to);
+    case 'issuer-login':
+      return await beginIssuerLogin(page, found);
+    case 'issuer-done':
+      return await finishIssuerLogin(page, found);
     case 'login':
       return await logIn(found);
     case 'logout':
@@ -71,6 +79,12 @@ async function home(route: Of<'home'>, page: PageContext): Promise<Response> {
     { title: q === '' ? (under ?? '') : q, search: q },
     <Home data={data} q={q} under={under} sort={sort} viewer={page.viewer} />,
   );
+}
+
+async function jump({ q }: Of<'jump'>, { context, sources }: PageContext): Promise<Response> {
+  const html = renderToString(<Jump result={await loadJump(q, context, sources)} />);
+  context.stats.sent = Buffer.byteLength(html);
+  return htmlResponse(html);
 }
 
 async function repository(route: Of<'repository'>, page: PageContext): Promise<Response> {

@@ -7,14 +7,15 @@ interface Shown {
   readonly title: string;
   readonly search?: string;
   readonly status?: number;
-  readonly cookie?: string | undefined;
+  /** Set-Cookie headers. */
+  readonly cookies?: readonly string[];
   readonly headers?: Readonly<Record<string, string>>;
 }
 
 /** A whole page around a view. */
 export async function showPage(
   { context, ui, viewer }: Pick<PageContext, 'context' | 'ui' | 'viewer'>,
-  { title, search, status, cookie, headers }: Shown,
+  { title, search, status, cookies, headers }: Shown,
   view: Child,
 ): Promise<Response> {
   const { links } = await ui.assets();
@@ -24,6 +25,6 @@ export async function showPage(
   return htmlResponse(html, {
     ...(status === undefined ? {} : { status }),
     ...(headers === undefined ? {} : { headers }),
-    cookie,
+    ...(cookies === undefined ? {} : { cookies }),
   });
 }

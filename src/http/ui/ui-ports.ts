@@ -1,4 +1,5 @@
 import type { AccessPolicy } from '../../access/access.ts';
+import type { IssuerLogins } from '../../access/logins/issuer-logins.ts';
 import type { Logins } from '../../access/logins/logins.ts';
 import type { Assets } from './assets.ts';
 import type { FormTokens } from './form-tokens.ts';
@@ -10,6 +11,8 @@ export interface UiPorts {
   readonly hasAccounts: boolean;
   /** undefined if nobody can log in: without accounts, or if a token server keeps them. */
   readonly logins: Logins | undefined;
+  /** undefined as `logins`. */
+  readonly issuerLogins: IssuerLogins | undefined;
   readonly formTokens: FormTokens;
   /** Style and scripts, which are bundled when they are first needed. */
   readonly assets: () => Promise<Assets>;

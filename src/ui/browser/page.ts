@@ -1,10 +1,10 @@
-// What pages do beyond HTML: copy, go to the search box by a key, and filter while one types. Everything works without it.
+// What pages do beyond HTML: copy, jump by the command palette, and filter while one types. Everything works without it.
 import { copyOnClick } from './copy.ts';
 import { followChanges } from './follow.ts';
 import { filterWhileTyping } from './live-filter.ts';
-import { searchByKey } from './search-key.ts';
+import { paletteByKey } from './palette.ts';
 
 copyOnClick();
-searchByKey();
+paletteByKey();
 filterWhileTyping();
 followChanges();

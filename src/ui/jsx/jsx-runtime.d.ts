@@ -168,7 +168,7 @@ type Plain =
       | 'title'
       | 'output'
     )
-  | ('blockquote' | 'datalist' | 'figure' | 'figcaption');
+  | ('blockquote' | 'q' | 'datalist' | 'figure' | 'figcaption');
 
 export namespace JSX {
   export type ElementType = keyof IntrinsicElements | ((props: never) => Child);

@@ -1,6 +1,6 @@
 import { expect, test } from 'bun:test';
-import { CachedKeys } from './cached-keys.ts';
-import { KeyProblem } from './key-problem.ts';
+import { CachedDocument } from './cached-document.ts';
+import { IssuerProblem } from './issuer-problem.ts';
 
 const SECOND = 1_000;
 const MINUTE = 60 * SECOND;
@@ -8,13 +8,13 @@ const HOUR = 60 * MINUTE;
 
 interface World {
   now: number;
-  /** What the next load gives: a KeyProblem without it. */
+  /** What the next load gives: a IssuerProblem without it. */
   next: string | undefined;
   /** Loads wait for it. */
   blocked: Promise<void> | undefined;
   loads: number;
   readonly told: string[];
-  readonly cached: CachedKeys<string>;
+  readonly cached: CachedDocument<string>;
 }
 
 function open(): World {
@@ -24,11 +24,11 @@ function open(): World {
     blocked: undefined,
     loads: 0,
     told: [],
-    cached: new CachedKeys({
+    cached: new CachedDocument({
       load: async () => {
         world.loads++;
         await (world.blocked ?? Bun.sleep(1));
-        if (world.next === undefined) throw new KeyProblem('it is down');
+        if (world.next === undefined) throw new IssuerProblem('it is down');
         return world.next;
       },
       freshMs: 10 * MINUTE,
@@ -125,7 +125,7 @@ test('an issuer that is down is retried every five seconds, and the log has one 
 });
 
 test('a defect is not mistaken for an issuer that is down', async () => {
-  const cached = new CachedKeys({
+  const cached = new CachedDocument({
     load: () => Promise.reject(new TypeError('a defect')),
     freshMs: MINUTE,
     monotonic: () => 0,
