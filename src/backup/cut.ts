@@ -1,6 +1,7 @@
 import { forEachConcurrently } from '../collection/concurrently.ts';
 import { markedRepositories } from '../collection/scan.ts';
 import { hashSlot, type SlotHash } from '../journal/events.ts';
+import { newestSlot } from '../journal/newest-slot.ts';
 import type { RepositoryName } from '../oci/names.ts';
 import type { StoreReader } from '../storage/driver.ts';
 import { headerOf, type Log, STORE_LOGS, slotKeyOf } from './logs.ts';
@@ -47,7 +48,8 @@ export async function takeCut<K extends Known>(
   const found = new Map<string, CutLog<K>>();
   const look = async (log: Log): Promise<void> => {
     const usable = await usableOf(reader, log, known(log));
-    found.set(nameOf(log), { log, known: usable, seq: await newestSlot(reader, log, usable?.seq ?? 0) });
+    const exists = async (seq: number): Promise<boolean> => (await reader.head(slotKeyOf(log, seq))) !== undefined;
+    found.set(nameOf(log), { log, known: usable, seq: await newestSlot(exists, usable?.seq ?? 0) });
   };
   // The notes name slots of other logs, which are looked at later. So the cut has every slot that its notes name.
   for (const kind of STORE_LOGS) await look({ kind });
@@ -82,26 +84,6 @@ async function usableOf<K extends Known>(reader: StoreReader, log: Log, known: K
   if (known === undefined) return undefined;
   const bytes = await reader.read(slotKeyOf(log, known.seq));
   return bytes !== undefined && hashSlot(bytes) === known.hash ? known : undefined;
-}
-
-/**
- * Slots are contiguous, so the newest one is found with a number of looks that grows with the logarithm of the log's length.
- * @param from a slot that exists, or 0
- */
-async function newestSlot(reader: StoreReader, log: Log, from: number): Promise<number> {
-  const exists = async (seq: number): Promise<boolean> => (await reader.head(slotKeyOf(log, seq))) !== undefined;
-  let low = from;
-  let step = 1;
-  while (await exists(low + step)) {
-    low += step;
-    step *= 2;
-  }
-  for (let high = low + step; high - low > 1; ) {
-    const middle = Math.floor((low + high) / 2);
-    if (await exists(middle)) low = middle;
-    else high = middle;
-  }
-  return low;
 }
 
 /** @param until milliseconds */

@@ -36,6 +36,8 @@ export interface HoldPorts {
    */
   readonly hold: (id: Incarnation, content: HoldContent) => Promise<boolean>;
   readonly release: (id: Incarnation) => Promise<void>;
+  /** Called if a hold could not be released. It ends by itself within HOLD_MS. */
+  readonly onHoldLeft: (error: unknown) => void;
   readonly newId: () => Incarnation;
   /** Milliseconds. */
   readonly now: () => number;
@@ -87,8 +89,13 @@ class RenewedHold {
     }
   }
 
-  release(): Promise<void> {
-    return this.#ports.release(this.#id);
+  /** Nothing depends on it: a hold that stays ends by itself. So a failure is only reported. */
+  async release(): Promise<void> {
+    try {
+      await this.#ports.release(this.#id);
+    } catch (error) {
+      this.#ports.onHoldLeft(error);
+    }
   }
 }
 
@@ -96,6 +103,7 @@ class RenewedHold {
 export interface HeldCut<K extends Known> extends Cut<K> {
   /** To be awaited before each piece of work, so that the hold does not end before the work. */
   readonly renew: () => Promise<void> | undefined;
+  /** Never rejects. */
   readonly release: () => Promise<void>;
 }
 

@@ -9,13 +9,15 @@ import type { Key } from '../storage/driver.ts';
  *   backups/<ulid>.<name>          a whole backup, written last; the newest has the highest ULID
  *   blobs/<algorithm>/<xx>/<hex>   bytes of blobs and manifests; xx = the first two digits
  *   packs/<xx>/<hex>               frames of logs; hex = the SHA-256 of the object
- *   unfinished/<ulid>              a run that has not settled yet. While one is here, unsettled objects may be torn
+ *   prunes/<ulid>                  which backups a prune keeps (prunes.ts)
  *   tmp/, lock                     folders only
  */
 
 export const IDENTITY: Key = 'marina-backup';
 export const BACKUPS: Key = 'backups/';
-export const UNFINISHED: Key = 'unfinished/';
+export const BLOBS: Key = 'blobs/';
+export const PACKS: Key = 'packs/';
+export const PRUNES: Key = 'prunes/';
 
 /** Names of backups that operators give. */
 export const BACKUP_NAME = /^[a-z0-9][a-z0-9._-]{0,62}$/;
@@ -34,14 +36,19 @@ export function backupOfKey(key: Key): { readonly id: Incarnation; readonly name
 
 export function blobKey(digest: Digest): Key {
   const hex = hexOf(digest);
-  return `blobs/${algorithmOf(digest)}/${hex.slice(0, 2)}/${hex}`;
+  return `${BLOBS}${algorithmOf(digest)}/${hex.slice(0, 2)}/${hex}`;
 }
 
 /** @param pack the SHA-256 of its bytes, in hex */
 export function packKey(pack: string): Key {
-  return `packs/${pack.slice(0, 2)}/${pack}`;
+  return `${PACKS}${pack.slice(0, 2)}/${pack}`;
 }
 
-export function unfinishedKey(id: Incarnation): Key {
-  return `${UNFINISHED}${id}`;
+export function pruneKey(id: Incarnation): Key {
+  return `${PRUNES}${id}`;
+}
+
+/** undefined for anything else below prunes/. */
+export function pruneOfKey(key: Key): Incarnation | undefined {
+  return parseIncarnation(key.slice(PRUNES.length));
 }

@@ -35,6 +35,8 @@ const manifest = z.object({
   began: z.iso.datetime(),
   moment: z.iso.datetime(),
   ended: z.iso.datetime(),
+  /** The prunes of the place that had ended before it began. */
+  prunes: z.array(ulid).default([]),
   /** SHA-256 of each pack, in hex. */
   packs: z.array(z.string().regex(/^[0-9a-f]{64}$/)),
   repositories: z.array(z.tuple([repositoryName, logCopy])),

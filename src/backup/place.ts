@@ -1,14 +1,13 @@
 import { LRUCache } from 'lru-cache';
 import { z } from 'zod';
-import { algorithmOf } from '../oci/digest.ts';
 import { type Digest, type Incarnation, parseIncarnation } from '../oci/names.ts';
 import type { Archive } from '../storage/archive.ts';
-import { digestOfObject } from '../storage/digest-object.ts';
 import type { StoredObject } from '../storage/driver.ts';
 import { FORMAT } from '../storage/paths.ts';
 import { BackupRefused } from './errors.ts';
-import { BACKUPS, backupKey, backupOfKey, blobKey, IDENTITY, packKey, UNFINISHED, unfinishedKey } from './layout.ts';
+import { BACKUPS, backupKey, backupOfKey, blobKey, IDENTITY, packKey } from './layout.ts';
 import { decodeManifest, encodeManifest, type Manifest } from './manifest.ts';
+import { isSpared, type Prune, readPrunes } from './prunes.ts';
 
 const VERSION = 1;
 const identity = z.object({
@@ -16,6 +15,8 @@ const identity = z.object({
   store: z.custom<Incarnation>((value) => typeof value === 'string' && parseIncarnation(value) !== undefined),
 });
 
+/** A prune that has not said for this long that it goes on, in milliseconds, does not go on. */
+const PRUNE_ENDS_MS = 60 * 60_000;
 /** Digests that are remembered as stored, so that content which repositories share is looked for once. */
 const KNOWN_DIGESTS = 200_000;
 
@@ -27,8 +28,6 @@ export interface BackupName {
 /** A place with backups. */
 export class BackupPlace {
   readonly #archive: Archive;
-  /** Whether an earlier run did not settle: objects that no backup refers to may be torn. */
-  #isSuspect = false;
   readonly #known = new LRUCache<Digest, true>({ max: KNOWN_DIGESTS });
 
   constructor(archive: Archive) {
@@ -88,14 +87,40 @@ export class BackupPlace {
     return parsed.data.store;
   }
 
-  /** The whole backups, oldest first. */
-  async list(): Promise<BackupName[]> {
+  /** The whole backups, oldest first. @param except a prune that does not count */
+  async list(except?: Incarnation): Promise<BackupName[]> {
+    const prunes = (await readPrunes(this.#archive)).filter(({ id }) => id !== except);
     const found: BackupName[] = [];
     for await (const { key } of this.#archive.list(BACKUPS)) {
       const backup = backupOfKey(key);
-      if (backup !== undefined) found.push(backup);
+      if (backup !== undefined && (await this.#isSpared(backup, prunes))) found.push(backup);
     }
     return found;
+  }
+
+  async #isSpared(backup: BackupName, prunes: readonly Prune[]): Promise<boolean> {
+    // Most are older than the prunes, and need not be read.
+    if (isSpared(backup.id, [], prunes)) return true;
+    const bytes = await this.#archive.read(backupKey(backup.id, backup.name));
+    if (bytes === undefined) return false;
+    const decoded = decodeManifest(bytes);
+    // One that cannot be read is shown, so that it is noticed.
+    return 'problem' in decoded || isSpared(backup.id, decoded.manifest.prunes, prunes);
+  }
+
+  /**
+   * The prunes that a backup which begins now need not care about.
+   * @param now milliseconds
+   * @throws BackupRefused while one may remove bytes
+   */
+  async endedPrunes(now: number): Promise<Incarnation[]> {
+    const prunes = await readPrunes(this.#archive);
+    const runs = prunes.some(({ at, hasEnded }) => !hasEnded && now - at < PRUNE_ENDS_MS);
+    if (runs && !this.#archive.isAlone)
+      throw new BackupRefused(
+        `${this.name} is being pruned, or a prune was interrupted less than an hour ago: wait, or run it again`,
+      );
+    return prunes.map(({ id }) => id);
   }
 
   /** @throws BackupRefused if it cannot be read */
@@ -106,26 +131,11 @@ export class BackupPlace {
     return decoded.manifest;
   }
 
-  /** Begins a run. Until it has finished, later runs do not rely on what it wrote. */
-  async begin(id: Incarnation): Promise<void> {
-    if (this.#archive.isDurableAtOnce) return;
-    for await (const _ of this.#archive.list(UNFINISHED)) {
-      this.#isSuspect = true;
-      break;
-    }
-    await this.#archive.write(unfinishedKey(id), new Uint8Array());
-    await this.#archive.settle();
-  }
-
-  /** Whether the bytes of a digest are here, at that length. What an unfinished run left is read and checked. */
+  /** Whether the bytes of a digest are here, at that length. What an unfinished run left counts, too: whatever has its name is whole. */
   async has(digest: Digest, size: number): Promise<boolean> {
     if (this.#known.has(digest)) return true;
     const found = await this.#archive.head(blobKey(digest));
     if (found?.size !== size) return false;
-    if (this.#isSuspect) {
-      const actual = await digestOfObject(this.#archive, blobKey(digest), algorithmOf(digest), () => {});
-      if (actual !== digest) return false;
-    }
     this.#known.set(digest, true);
     return true;
   }
@@ -141,15 +151,14 @@ export class BackupPlace {
     await this.#archive.write(packKey(pack), bytes);
   }
 
-  /** Ends a run with a whole backup. */
+  /** Ends a run with a whole backup. @throws BackupRefused if the place was pruned meanwhile: then there is none */
   async finish(manifest: Manifest): Promise<void> {
+    const key = backupKey(manifest.id, manifest.name);
     await this.#archive.settle();
-    await this.#archive.write(backupKey(manifest.id, manifest.name), encodeManifest(manifest));
+    await this.#archive.write(key, encodeManifest(manifest));
     await this.#archive.settle();
-    if (this.#archive.isDurableAtOnce) return;
-    // Those of earlier runs, too: whatever of theirs this backup refers to was checked.
-    const unfinished: string[] = [];
-    for await (const { key } of this.#archive.list(UNFINISHED)) unfinished.push(key);
-    for (const key of unfinished) await this.#archive.remove(key);
+    if (isSpared(manifest.id, manifest.prunes, await readPrunes(this.#archive))) return;
+    await this.#archive.remove([key]);
+    throw new BackupRefused(`${this.name} was pruned meanwhile: there is no backup; run it again`);
   }
 }

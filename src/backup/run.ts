@@ -93,22 +93,21 @@ class BackupRun {
     const began = now();
     const id = newId();
     await place.claim(store);
+    const prunes = await place.endedPrunes(began);
     const earlier = await place.list();
     if (earlier.some((each) => each.name === name))
       throw new BackupRefused(`${place.name} has a backup ${name} already: choose another name`);
     const newest = earlier.at(-1);
     const before = newest === undefined ? undefined : await place.read(newest);
-    await place.begin(id);
     const cut = await takeHeldCut(this.#known(before), this.#ports);
     try {
       const copies = await this.#copyLogs(cut);
       const packs = await this.#packs.finish();
-      const manifest = this.#manifest({ id, began, cut, packs, copies });
+      const manifest = this.#manifest({ id, began, prunes, cut, packs, copies });
       await place.finish(manifest);
       return reportOf(manifest);
     } finally {
-      // The backup does not depend on it any more. A hold that cannot be released ends by itself.
-      await cut.release().catch(() => undefined);
+      await cut.release();
     }
   }
 
@@ -231,12 +230,13 @@ class BackupRun {
   #manifest(run: {
     readonly id: Incarnation;
     readonly began: number;
+    readonly prunes: Incarnation[];
     readonly cut: HeldCut<KnownLog>;
     readonly packs: string[];
     readonly copies: ReadonlyMap<CutLog<KnownLog>, LogCopy>;
   }): Manifest {
     const { store, secrets, version, name, now } = this.#ports;
-    const { id, began, cut, packs, copies } = run;
+    const { id, began, prunes, cut, packs, copies } = run;
     const repositories: Manifest['repositories'] = [];
     const logs: Manifest['logs'] = {};
     for (const each of cut.logs) {
@@ -246,7 +246,7 @@ class BackupRun {
       else logs[each.log.kind] = copy;
     }
     const times = { began: isoOf(began), moment: isoOf(cut.moment), ended: isoOf(now()) };
-    return { v: 1, id, name, store, secrets, version, ...times, packs, repositories, logs, added: this.#added };
+    return { v: 1, id, name, store, secrets, version, ...times, prunes, packs, repositories, logs, added: this.#added };
   }
 }
 

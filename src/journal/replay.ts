@@ -3,10 +3,12 @@ import type { RepositoryName } from '../oci/names.ts';
 import { markerKey, slotKey } from '../storage/paths.ts';
 import { readSlot, type Slot } from './log.ts';
 import { untilAnswered } from './until-answered.ts';
-import type { WritableView, WriterPorts } from './writer.ts';
+import type { ViewHead, WritableView, WriterPorts } from './writer.ts';
 
 /** How long one slot may take. Slots that were created are not created again by the next attempt. */
 const DEADLINE_MS = 10_000;
+/** Slots of a log that wait for the disk together. */
+const MAX_TOGETHER = 128;
 
 /** A slot of another store's log, with the bytes that become the same slot here. */
 export interface CopiedSlot extends Slot {
@@ -35,7 +37,53 @@ export async function replaySlots(
   view: WritableView,
   ports: WriterPorts,
 ): Promise<void> {
-  for (const slot of slots) await replayOne(repo, slot, view, ports);
+  for (let next = 0; next < slots.length; ) {
+    const created = await createTogether(repo, slots.slice(next, next + MAX_TOGETHER), view, ports);
+    next += created;
+    const slot = slots[next];
+    if (created > 0 || slot === undefined) continue;
+    await replayOne(repo, slot, view, ports);
+    next++;
+  }
+}
+
+/**
+ * Creates the next slots of a log with one wait for the disk, if the store can do so in order.
+ * @returns how many were created; 0 also if the first of these slots is not the next one here
+ */
+async function createTogether(
+  repo: RepositoryName,
+  slots: readonly CopiedSlot[],
+  view: WritableView,
+  { driver, reach, onAppend }: WriterPorts,
+): Promise<number> {
+  if (driver.createInOrder === undefined) return 0;
+  const head = await view.head([]);
+  const next = followers(head, slots);
+  const last = next.at(-1);
+  if (last === undefined) return 0;
+  if (!(await view.announce(last.batch))) return 0;
+  const created = await driver.createInOrder(
+    next.map(({ batch, bytes }) => ({ key: slotKey(repo, batch.seq), bytes })),
+  );
+  reach('append.before-apply');
+  for (const { batch, hash, size } of next.slice(0, created)) {
+    await view.apply(batch, hash, size);
+    onAppend(batch.events.length, repo, batch.seq);
+  }
+  return created;
+}
+
+/** Those of the slots that follow a place, and each other. */
+function followers({ seq, hash }: Pick<ViewHead, 'seq' | 'hash'>, slots: readonly CopiedSlot[]): CopiedSlot[] {
+  const found: CopiedSlot[] = [];
+  let [lastSeq, lastHash] = [seq, hash];
+  for (const slot of slots) {
+    if (slot.batch.seq !== lastSeq + 1 || slot.batch.prev !== lastHash) break;
+    found.push(slot);
+    [lastSeq, lastHash] = [slot.batch.seq, slot.hash];
+  }
+  return found;
 }
 
 async function replayOne(

@@ -41,7 +41,7 @@ export interface ViewHead {
 }
 
 /** The storage of a log. */
-export type LogStore = StoreReader & Pick<ObjectStore, 'create'> & Pick<Durability, 'confirm'>;
+export type LogStore = StoreReader & Pick<ObjectStore, 'create' | 'createInOrder'> & Pick<Durability, 'confirm'>;
 
 export interface WriterPorts {
   readonly driver: LogStore;

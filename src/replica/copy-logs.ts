@@ -25,6 +25,8 @@ export interface LogCopierPorts {
   readonly replayer: Replayer;
   /** The newest slot of a log here; 0: none. */
   readonly newest: (repo: RepositoryName) => Promise<number>;
+  /** Called before slots are created. Throws if this store was promoted after they were received. */
+  readonly mayCreate: () => Promise<void>;
   /** Whether other processes write to this store, and so may collect garbage in it after a promotion. */
   readonly isShared: boolean;
   /** Called when slots were created, with the number of their events. */
@@ -38,6 +40,13 @@ export type Targets = ReadonlyMap<RepositoryName, number>;
 
 interface Pending extends WantedSlots {
   readonly target: number;
+}
+
+/** Slots whose bytes are here, and what is to be requested after them. */
+interface Fetched {
+  readonly slots: ReadonlyMap<RepositoryName, readonly CopiedSlot[]>;
+  readonly copied: readonly NamedBytes[];
+  readonly left: readonly Pending[];
 }
 
 /**
@@ -61,17 +70,25 @@ export class LogCopier {
       const after = await this.#ports.newest(repo);
       if (target === 0 || after < target) pending.push({ repo, after, target });
     }
-    while (pending.length > 0) {
-      const groups = [...grouped(pending.splice(0))];
-      await forEachConcurrently(groups, REQUESTS, async (group) => {
-        signal.throwIfAborted();
-        pending.push(...(await this.#copyGroup(group, signal)));
-      });
+    await forEachConcurrently(grouped(pending), REQUESTS, (group) => this.#copyGroup(group, signal));
+  }
+
+  /** While slots are created here, the next ones are requested. */
+  async #copyGroup(group: readonly Pending[], signal: AbortSignal): Promise<void> {
+    let fetched = await this.#fetch(group, signal);
+    for (;;) {
+      const creating = this.#create(fetched);
+      if (fetched.left.length === 0) return await creating;
+      const [created, next] = await Promise.allSettled([creating, this.#fetch(fetched.left, signal)]);
+      if (created.status === 'rejected') throw created.reason;
+      if (next.status === 'rejected') throw next.reason;
+      fetched = next.value;
     }
   }
 
-  /** @returns those that have not reached their targets */
-  async #copyGroup(group: readonly Pending[], signal: AbortSignal): Promise<Pending[]> {
+  /** Requests slots, and copies the bytes that they name. */
+  async #fetch(group: readonly Pending[], signal: AbortSignal): Promise<Fetched> {
+    signal.throwIfAborted();
     const { source, bytes, missing } = this.#ports;
     const { logs } = await source.slots(group, signal);
     const answers = new Map(logs.map((each) => [each.repository, each]));
@@ -99,9 +116,14 @@ export class LogCopier {
     await this.#mark(group);
     const failed = await bytes.copy(named.values(), signal);
     for (const each of failed) for (const repo of namedBy.get(each.inc) ?? []) missing(repo, each);
-    if (this.#ports.isShared) await this.#requireKept([...named.values()], failed);
+    const absent = new Set(failed.map(({ inc }) => inc));
+    return { slots, copied: [...named.values()].filter(({ inc }) => !absent.has(inc)), left };
+  }
+
+  async #create({ slots, copied }: Fetched): Promise<void> {
+    if (this.#ports.isShared) await this.#requireKept(copied);
+    await this.#ports.mayCreate();
     await forEachConcurrently(slots, REPLAYS, ([repo, some]) => this.#replay(repo, some));
-    return left;
   }
 
   async #mark(group: readonly Pending[]): Promise<void> {
@@ -111,11 +133,9 @@ export class LogCopier {
   }
 
   /** The linker's rule. Only after a promotion, which this process has not noticed yet, may objects be condemned here. */
-  async #requireKept(named: readonly NamedBytes[], failed: readonly NotCopied[]): Promise<void> {
-    const absent = new Set(failed.map(({ inc }) => inc));
-    const wanted = named.filter(({ inc }) => !absent.has(inc));
-    const kept = await linkable(this.#ports.driver, wanted);
-    if (kept.size < wanted.length) throw new SourceAway('objects that were just copied are being collected here');
+  async #requireKept(copied: readonly NamedBytes[]): Promise<void> {
+    const kept = await linkable(this.#ports.driver, copied);
+    if (kept.size < copied.length) throw new SourceAway('objects that were just copied are being collected here');
   }
 
   async #replay(repo: RepositoryName, slots: readonly CopiedSlot[]): Promise<void> {

@@ -1,6 +1,7 @@
 import { decodeRobotBatch, type RobotBatch } from '../access/robots/events.ts';
 import { brokenSlot as brokenRobotSlot } from '../access/robots/slot.ts';
 import type { RobotsView } from '../access/robots/view.ts';
+import { markedRepositories } from '../collection/scan.ts';
 import { decodeNote, type NoteBatch } from '../feed/notes/events.ts';
 import { brokenNote } from '../feed/notes/note.ts';
 import type { NotesView } from '../feed/notes/view.ts';
@@ -9,6 +10,7 @@ import { RegistryError } from '../oci/errors.ts';
 import type { Incarnation, RepositoryName } from '../oci/names.ts';
 import type { Durability, ObjectStore } from '../storage/driver.ts';
 import { noteKey, robotSlotKey } from '../storage/paths.ts';
+import { requireAtSource } from './ahead.ts';
 import { requireFollowable, requireSameHistory } from './check-source.ts';
 import type { LogCopier, Targets } from './copy-logs.ts';
 import type { ReplicaIdentity } from './identity.ts';
@@ -47,6 +49,8 @@ export interface FollowerPorts {
   readonly notes: NotesView;
   /** The robots here, as far as this follower knows them. */
   readonly robots: RobotsView;
+  /** As in LogCopierPorts. */
+  readonly mayCreate: () => Promise<void>;
   /** Called when notes are durable, with the slots that they name and the last of them, and when robots are. */
   readonly noted: (reached: Targets, seq: number) => Promise<void>;
   readonly robotsChanged: () => Promise<void>;
@@ -78,6 +82,8 @@ export class Follower {
   readonly #robots: StoreLogCopy<RobotBatch>;
   #state: FollowingState = { kind: 'starting' };
   #checkedAt: number | undefined;
+  /** The logs here that may have more slots than the notes here name. */
+  #ahead: ReadonlySet<RepositoryName> | 'any' = 'any';
   #mirroredAt: number | undefined;
 
   constructor(ports: FollowerPorts) {
@@ -109,6 +115,8 @@ export class Follower {
   async run(signal: AbortSignal): Promise<void> {
     let pause: number = RETRY_MS.first;
     this.#ports.missing.restart();
+    // Another process may have copied logs since.
+    this.#ahead = 'any';
     while (!signal.aborted) {
       try {
         await this.#follow(signal, () => {
@@ -130,6 +138,8 @@ export class Follower {
     await notes.refresh();
     await robots.refresh();
     await this.#check(outer);
+    const repositories = this.#ahead === 'any' ? markedRepositories(this.#ports.driver) : this.#ahead;
+    this.#ahead = await requireAtSource(repositories, notes.reached, this.#ports, outer);
     answered();
     const end = new AbortController();
     const signal = AbortSignal.any([outer, end.signal]);
@@ -177,16 +187,20 @@ export class Follower {
     const { driver, logs, notes, noted } = this.#ports;
     const slots = decodeFollowing(texts, this.#notes);
     const targets = targetsOf(slots.map(({ batch }) => batch));
+    const ahead = this.#ahead;
+    this.#ahead = ahead === 'any' ? ahead : ahead.union(new Set(targets.keys()));
     await logs.copy(targets, signal);
     await createStoreSlots(slots, this.#notes, driver);
+    this.#ahead = ahead;
     await noted(targets, notes.seq);
   }
 
   async #followRobots(signal: AbortSignal): Promise<void> {
-    const { driver, source, robots, robotsChanged } = this.#ports;
+    const { driver, source, robots, robotsChanged, mayCreate } = this.#ports;
     while (!signal.aborted) {
       const { slots } = await source.storeLog('robots', robots.seq, MAX_WAIT_MS, signal);
       if (slots.length === 0) continue;
+      await mayCreate();
       await createStoreSlots(decodeFollowing(slots, this.#robots), this.#robots, driver);
       await robotsChanged();
     }
@@ -202,6 +216,7 @@ export class Follower {
 
   async #copyAllLogs(signal: AbortSignal): Promise<void> {
     const { source, logs } = this.#ports;
+    this.#ahead = 'any';
     let after: RepositoryName | undefined;
     for (let more = true; more; ) {
       const page = await source.repositories(after, signal);

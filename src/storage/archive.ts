@@ -9,13 +9,14 @@ export interface Copy {
 
 /**
  * Objects that one process writes in bulk: the copies of a backup, or a store that is being restored. Unlike a store it does not sync
- * each object: what was written counts once `settle` has resolved.
+ * each object: what was written is durable once `settle` has resolved, and only then it is certain to be listed. An object that can be
+ * seen by later processes is whole, whatever happened to the one that wrote it.
  */
 export interface Archive extends StoreReader {
   /** For people. */
   readonly place: string;
-  /** Whether each object is whole and durable as soon as it has a name. If not, unsettled objects may be torn after a power cut. */
-  readonly isDurableAtOnce: boolean;
+  /** Whether no other process writes to it until it is closed. */
+  readonly isAlone: boolean;
   /** Whether there is nothing in it yet. */
   isEmpty(): Promise<boolean>;
   /** Creates or replaces an object. @throws RegistryError `storage-full` */
@@ -26,9 +27,10 @@ export interface Archive extends StoreReader {
    * @throws RegistryError `storage-full`; errors of the source
    */
   copy(key: Key, source: StoredObject, copy: Copy): Promise<boolean>;
-  /** Removes one object, durably once `settle` has resolved. A missing one counts as removed. */
-  remove(key: Key): Promise<void>;
+  /** Removes objects, durably once `settle` has resolved. Missing ones count as removed. */
+  remove(keys: readonly Key[]): Promise<void>;
   /** Makes everything durable that was written before. @throws Error if bytes could not be written */
   settle(): Promise<void>;
+  /** What was written and not settled may stay or not. @throws Error if bytes could not be written */
   close(): Promise<void>;
 }

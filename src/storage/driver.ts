@@ -7,6 +7,11 @@ export type Key = string;
 /** `created`: the object is durable under that name. `taken`: an object with that name exists. */
 export type CreateResult = 'created' | 'taken';
 
+export interface NewObject {
+  readonly key: Key;
+  readonly bytes: Uint8Array;
+}
+
 export interface ByteRange {
   readonly start: number;
   /** Exclusive. */
@@ -132,6 +137,12 @@ export interface ObjectStore extends StoreReader {
    * @throws NotDurable if that failed for some of them: nothing is created
    */
   create(key: Key, bytes: Uint8Array, named?: readonly WrittenObject[]): Promise<CreateResult>;
+  /**
+   * Creates objects one after another, up to the first whose name is taken, but waits for the disk once. Whatever ends the process or the
+   * power, none of them exists without those before it. Absent if as many creates are as fast.
+   * @returns how many were created
+   */
+  createInOrder?(objects: readonly NewObject[]): Promise<number>;
   /** Creates or replaces. Readers see the old bytes or the new ones, never a mix (durable puts only). */
   put(key: Key, bytes: Uint8Array, options?: PutOptions): Promise<void>;
   /**

@@ -52,6 +52,13 @@ export class Pages {
 
   async #read(cursor: Cursor): Promise<DescribedPage> {
     const page = await this.#feed.page(cursor, { filter: ALL_CHANGES, limit: PAGE, signal: this.#signal });
-    return { ...page, changes: await withManifests(page.changes, this.#describe) };
+    const changes = await withManifests(page.changes, this.#describe);
+    // Each cursor costs a seal, and all webhooks that are up to date pass the same ones.
+    const cursors: Cursor[] = [];
+    const cursorAfter = (index: number): Cursor => {
+      cursors[index] ??= page.cursorAfter(index);
+      return cursors[index];
+    };
+    return { ...page, changes, cursorAfter };
   }
 }

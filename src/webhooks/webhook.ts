@@ -16,7 +16,7 @@ export function parseWebhookName(text: string): WebhookName | undefined {
   return text.length <= MAX_NAME_CHARACTERS && NAME.test(text) ? (text as WebhookName) : undefined;
 }
 
-export const FORMAT_NAMES = ['distribution', 'cloudevents', 'harbor'] as const;
+export const FORMAT_NAMES = ['distribution', 'cloudevents', 'cloudevents-batch', 'harbor'] as const;
 export type FormatName = (typeof FORMAT_NAMES)[number];
 
 /** An endpoint that changes are delivered to, as WEBHOOKS_FILE describes it. */

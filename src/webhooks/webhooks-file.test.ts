@@ -87,7 +87,7 @@ webhooks:
     [webhook('secrets: x'), 'line 4, column 14 (webhooks[0].secrets): there is no such key'],
     [
       webhook('format: slack'),
-      'line 4, column 13 (webhooks[0].format): one of distribution, cloudevents, harbor is expected',
+      'line 4, column 13 (webhooks[0].format): one of distribution, cloudevents, cloudevents-batch, harbor is expected',
     ],
     [
       webhook('events: [push]'),

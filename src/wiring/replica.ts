@@ -20,6 +20,7 @@ import { type ReplicaMark, readReplicaMark, writeReplicaMark } from '../replica/
 import { MissingBytes } from '../replica/missing-bytes.ts';
 import { writeMissing } from '../replica/missing-report.ts';
 import { promote } from '../replica/promote.ts';
+import { requireUnpromoted } from '../replica/require-unpromoted.ts';
 import { roleOf } from '../replica/role.ts';
 import { SourceContent } from '../replica/source-content.ts';
 import { SourceAway, SourceRefused } from '../replica/source-errors.ts';
@@ -203,8 +204,10 @@ function startFollowing(source: HttpSource, ports: ReplicaPorts & FollowingPorts
   const bytes = new ByteCopier({ driver, source, instance: opened.instance, now: Date.now, copied: counters.bytes });
   const yieldToRequests = createPacer({ ...PACE, now: () => performance.now() });
   const missing = new MissingBytes({ driver, bytes, yieldToRequests, now: Date.now });
+  const notes = new NotesView(driver);
+  const mayCreate = (): Promise<void> => requireUnpromoted(driver, notes, opened.instance);
   const logs = new LogCopier({
-    ...{ driver, source, bytes, replayer },
+    ...{ driver, source, bytes, replayer, mayCreate },
     newest: async (repo) => (await newest(repo)).seq,
     isShared: !opened.isLocked,
     copied: (_, slots, events) => counters.slots(slots, events),
@@ -218,14 +221,13 @@ function startFollowing(source: HttpSource, ports: ReplicaPorts & FollowingPorts
       );
     },
   });
-  const notes = new NotesView(driver);
   // One after another, because each replaces the whole mark.
   let kept = Promise.resolve();
   const keep = (change: MarkChange): void => {
     kept = kept.then(() => remember(driver, change, logger));
   };
   const follower = new Follower({
-    ...{ driver, source, identity: opened, logs, missing, notes },
+    ...{ driver, source, identity: opened, logs, missing, notes, mayCreate },
     robots: new RobotsView(driver),
     noted: async (reached, seq) => {
       if (notes.isSnapshotDue) await storeNotesSnapshot(notes, driver, logger);

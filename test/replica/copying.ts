@@ -13,6 +13,7 @@ import type { ReplicaIdentity } from '../../src/replica/identity.ts';
 import type { ReplicationSource } from '../../src/replica/interface.ts';
 import { StoreSource } from '../../src/replica/local-source.ts';
 import { MissingBytes } from '../../src/replica/missing-bytes.ts';
+import { requireUnpromoted } from '../../src/replica/require-unpromoted.ts';
 import type { CreateResult, DeleteFailure, Key, StorageDriver, WrittenObject } from '../../src/storage/driver.ts';
 import { MemoryDriver } from '../../src/storage/memory/driver.ts';
 import { countingIncarnations, TestClock } from '../support/deterministic.ts';
@@ -157,17 +158,18 @@ export async function follow(
     ...{ driver, bytes: rightBytes, now: clock.now },
     yieldToRequests: async () => {},
   });
+  const notes = new NotesView(driver);
+  const mayCreate = (): Promise<void> => requireUnpromoted(driver, notes, identity.instance);
   const rightLogs = new LogCopier({
-    ...{ driver, source, replayer, isShared: false },
+    ...{ driver, source, replayer, mayCreate, isShared: false },
     bytes: parts.bytes?.(rightBytes) ?? rightBytes,
     newest: async (repo) => (await projection.newest(repo)).seq,
     copied: () => {},
     missing: (repo, failed) => missing.report(repo, failed),
   });
   const follower = new Follower({
-    ...{ driver, source, identity, missing },
+    ...{ driver, source, identity, missing, notes, mayCreate },
     logs: parts.logs?.(rightLogs) ?? rightLogs,
-    notes: new NotesView(driver),
     robots,
     noted: async () => {},
     robotsChanged: async () => {},

@@ -8,14 +8,9 @@ import { MemoryDriver } from '../../src/storage/memory/driver.ts';
 export class MemoryArchive implements Archive {
   readonly kind = 'memory';
   readonly place = 'memory';
+  readonly isAlone = false;
   readonly objects = new Map<Key, Uint8Array>();
-  readonly isDurableAtOnce: boolean;
   readonly #driver = new MemoryDriver(this.objects);
-
-  /** @param isDurableAtOnce as a bucket, or as a folder */
-  constructor(isDurableAtOnce = true) {
-    this.isDurableAtOnce = isDurableAtOnce;
-  }
 
   async isEmpty(): Promise<boolean> {
     return this.objects.size === 0;
@@ -51,8 +46,8 @@ export class MemoryArchive implements Archive {
     return true;
   }
 
-  async remove(key: Key): Promise<void> {
-    await this.#driver.delete([key]);
+  async remove(keys: readonly Key[]): Promise<void> {
+    await this.#driver.delete(keys);
   }
 
   async settle(): Promise<void> {}

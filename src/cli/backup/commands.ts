@@ -1,9 +1,10 @@
-import type { Command } from 'commander';
+import { type Command, InvalidArgumentError } from 'commander';
 import { reportOf } from '../../backup/run.ts';
 import { EXIT } from '../failure.ts';
 import { create } from './create.ts';
 import { reading } from './places.ts';
 import type { BackupPorts, NameOption } from './ports.ts';
+import { type PruneOptions, prunePlace } from './prune.ts';
 import { readable } from './readable.ts';
 import { type RestoreOptions, restore } from './restore.ts';
 import { type VerifyOptions, verifyPlace } from './verify.ts';
@@ -54,6 +55,19 @@ export function addBackupCommands(marina: Command, ports: BackupPorts): void {
       ),
     );
   backup
+    .command('prune')
+    .description('remove old backups, and what only they need')
+    .argument('<place>', PLACE)
+    .option('--keep-last <n>', 'keep the last n backups', positive)
+    .option('--keep-daily <n>', 'of the last n days with backups, keep the last one of each', positive)
+    .option('--keep-weekly <n>', 'the same for weeks', positive)
+    .option('--keep-monthly <n>', 'the same for months', positive)
+    .option('--dry-run', 'only show what would be removed')
+    .option('--json', 'print one JSON object')
+    .action((place: string, options: PruneOptions) =>
+      ports.runWithConfig((output, config) => prunePlace(place, options, { output, config }, ports)),
+    );
+  backup
     .command('restore')
     .description('make a store from a backup; if it is interrupted, run it again')
     .argument('<place>', PLACE)
@@ -67,4 +81,9 @@ export function addBackupCommands(marina: Command, ports: BackupPorts): void {
         reading(place, config, ports, (opened) => restore(opened, options, { output, config }, ports)),
       ),
     );
+}
+
+function positive(text: string): number {
+  if (!/^[1-9]\d{0,5}$/.test(text)) throw new InvalidArgumentError('A number from 1 on is expected.');
+  return Number(text);
 }

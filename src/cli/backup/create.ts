@@ -14,6 +14,8 @@ import { refusing } from './places.ts';
 import type { BackupPorts, NameOption } from './ports.ts';
 import { readable } from './readable.ts';
 
+const HOLD_LEFT = 'marina: the hold of the backup could not be removed: what it keeps is freed within an hour or two';
+
 /** `backup <place>` */
 export async function create(
   text: string,
@@ -37,6 +39,10 @@ export async function create(
           backUp({
             ...{ ...holds, ...identity, newId, sleep, by, name, pace, signal },
             ...{ place: new BackupPlace(archive), reader: store.reader, now: Date.now, version },
+            onHoldLeft: () => {
+              bar.stop();
+              console.error(HOLD_LEFT);
+            },
             onProgress: ({ logs, of, bytes }) => bar.show(logs, of, bytes),
           }),
         );

@@ -1,6 +1,6 @@
 import { rm, unlink } from 'node:fs/promises';
 import { dirname } from 'node:path';
-import type { CreateResult, Key, WrittenObject } from '../driver.ts';
+import type { CreateResult, Key, NewObject, WrittenObject } from '../driver.ts';
 import { settleAll } from '../not-durable.ts';
 import { isNamed, link, renameInto, requireWritableFolder, writeSynced, writeUnsynced } from './files.ts';
 import type { FilesPorts, Syncs } from './ports.ts';
@@ -21,9 +21,7 @@ export interface LogReserve {
 }
 
 /** An object that is about to be logged and named. */
-export interface Publication {
-  readonly key: Key;
-  readonly bytes: Uint8Array;
+export interface Publication extends NewObject {
   /** Of objects that it refers to, which are logged with it. */
   readonly records: readonly ObjectRecord[];
 }
@@ -49,6 +47,64 @@ export class Creation {
         ? this.#createAhead(wal, key, bytes, named)
         : this.#createSynced(key, bytes, named),
     );
+  }
+
+  /** See ObjectStore.createInOrder. With a write-ahead log only. */
+  async createInOrder(objects: readonly NewObject[]): Promise<number> {
+    const { wal } = this.#ports;
+    if (wal === undefined) throw new Error('there is no write-ahead log');
+    const logged = objects.filter(({ key, bytes }) => bytes.length <= MAX_LOGGED_BYTES || wal.covers(key));
+    if (logged.length < objects.length) return await this.#oneByOne(objects);
+    const aheadAlone = objects.reduceRight<() => Promise<number>>(
+      (work, { key }) =>
+        () =>
+          this.#alone(key, work),
+      () => this.#createAllAhead(wal, objects),
+    );
+    return await aheadAlone();
+  }
+
+  async #oneByOne(objects: readonly NewObject[]): Promise<number> {
+    for (const [index, { key, bytes }] of objects.entries())
+      if ((await this.create(key, bytes)) === 'taken') return index;
+    return objects.length;
+  }
+
+  async #createAllAhead(wal: WriteAheadLog, objects: readonly NewObject[]): Promise<number> {
+    const { reach, reserve } = this.#ports;
+    const prepared: (NewObject & { readonly temporary: string })[] = [];
+    let named = 0;
+    let isLogged = false;
+    const append = (): Promise<void> =>
+      wal.appendAll(
+        prepared.map(({ key, bytes }) => ({ kind: 'object', key, bytes })),
+        async () => {
+          isLogged = true;
+          for (const { key, temporary } of prepared) {
+            reach('create.before-link');
+            await this.#give(temporary, this.#path(key));
+            named++;
+            reach('create.after-folder-sync');
+          }
+        },
+      );
+    try {
+      for (const { key, bytes } of objects) {
+        const temporary = await prepareAhead(key, bytes, this.#ports);
+        if (temporary === undefined) break;
+        prepared.push({ key, bytes, temporary: this.#path(temporary) });
+      }
+      if (prepared.length === 0) return 0;
+      reach('create.before-sync');
+      await this.#withReserve(append);
+    } catch (error) {
+      const left = prepared.slice(named);
+      for (const { temporary } of left) await rm(temporary, { force: true });
+      if (isLogged) await this.#takeBack(wal, ...left.map(({ key }) => key));
+      throw error;
+    }
+    await reserve?.restore();
+    return prepared.length;
   }
 
   /**
@@ -147,9 +203,9 @@ export class Creation {
    * The folder had no space for another entry. The temporary file is gone by now, and its space is enough for the
    * record of the removal.
    */
-  async #takeBack(wal: WriteAheadLog, key: Key): Promise<void> {
+  async #takeBack(wal: WriteAheadLog, ...keys: readonly Key[]): Promise<void> {
     try {
-      await wal.append({ kind: 'removed', key });
+      await wal.appendAll(keys.map((key) => ({ kind: 'removed', key })));
     } catch (error) {
       this.#ports.fatal(NO_NAME, error);
     }

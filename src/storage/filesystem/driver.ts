@@ -9,6 +9,7 @@ import type {
   KeepState,
   Key,
   ListedObject,
+  NewObject,
   PutOptions,
   StagedPlace,
   StagedWrite,
@@ -56,6 +57,7 @@ export interface FilesystemOptions {
 /** Objects as files below one folder. Whatever is acknowledged is synced, and so are the folders that contain it. */
 export class FilesystemDriver implements StorageDriver {
   readonly kind = 'filesystem';
+  readonly createInOrder?: (objects: readonly NewObject[]) => Promise<number>;
   readonly #ports: FilesPorts;
   readonly #reserve: Reserve | undefined;
   readonly #threadCount: number;
@@ -88,6 +90,7 @@ export class FilesystemDriver implements StorageDriver {
     };
     this.#reading = new FileReading({ pathOf, thread: this.#threads[0] });
     this.#objects = new FileObjects({ ...this.#ports, reserve, threads: this.#threads });
+    if (options.wal !== undefined) this.createInOrder = (objects) => this.#objects.createInOrder(objects);
     this.#durability = new FileDurability(this.#ports);
     this.#staged = new StagedFiles({ ...this.#ports, threads: this.#threadCount });
   }

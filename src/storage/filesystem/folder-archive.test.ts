@@ -64,13 +64,15 @@ describe('a folder archive', () => {
     await archive.write('a/2', new Uint8Array([1]));
     await archive.write('a/1', new Uint8Array([1, 2]));
     await archive.write('a/1', new Uint8Array([1, 2, 3]));
+    expect(await archive.head('a/1')).toEqual({ size: 3 });
+    expect(await archive.read('a/1')).toEqual(new Uint8Array([1, 2, 3]));
+    await archive.settle();
     expect(await archive.isEmpty()).toBe(false);
     expect(await Array.fromAsync(archive.list('a/'))).toEqual([
       { key: 'a/1', size: 3 },
       { key: 'a/2', size: 1 },
     ]);
-    await archive.remove('a/1');
-    await archive.remove('a/1');
+    await archive.remove(['a/1', 'a/3']);
     expect(await Array.fromAsync(archive.list('a/'))).toEqual([{ key: 'a/2', size: 1 }]);
     await archive.close();
   });

@@ -31,6 +31,7 @@ import { FolderLock } from './lock.ts';
 import { runAs } from './owner.ts';
 import { FileReading } from './reading.ts';
 import { codeOf, isFull, isMissing } from './system-errors.ts';
+import { UnnamedFiles } from './unnamed-files.ts';
 import { canSyncAtOnce, FileSystem } from './wal/file-system.ts';
 
 /** Objects up to this size are copied with one read and one write, on the calling thread. */
@@ -54,13 +55,13 @@ export interface FolderArchiveOptions {
 export class FolderArchive implements Archive {
   readonly kind = 'filesystem';
   readonly place: string;
-  readonly isDurableAtOnce = false;
+  readonly isAlone = true;
   readonly #reading: FileReading;
   readonly #thread = new FileThread();
   readonly #lock: FolderLock | undefined;
   readonly #uniqueName: () => string;
   /** undefined if one call cannot sync everything. Then each file is synced when it is written. */
-  readonly #fileSystem: FileSystem | undefined;
+  readonly #atOnce: { readonly fileSystem: FileSystem; readonly unnamed: UnnamedFiles } | undefined;
   /** Whether the folder of temporary files is there, without those of earlier processes. */
   #isPrepared = false;
 
@@ -69,7 +70,7 @@ export class FolderArchive implements Archive {
     this.#lock = lock;
     this.#uniqueName = uniqueName;
     this.#reading = new FileReading({ pathOf: (key) => join(root, key), thread: this.#thread });
-    this.#fileSystem = writable && canSyncAtOnce(root) ? new FileSystem(root) : undefined;
+    this.#atOnce = writable && canSyncAtOnce(root) ? this.#syncingAtOnce() : undefined;
   }
 
   /**
@@ -96,22 +97,42 @@ export class FolderArchive implements Archive {
     }
   }
 
+  #syncingAtOnce(): { readonly fileSystem: FileSystem; readonly unnamed: UnnamedFiles } {
+    const fileSystem = new FileSystem(this.place);
+    const sync = async (): Promise<void> => {
+      try {
+        await fileSystem.sync();
+      } catch (cause) {
+        throw new StoreRefused(`the file system of ${this.place} could not be synced: check the disk`, { cause });
+      }
+    };
+    return { fileSystem, unnamed: new UnnamedFiles({ sync, name: (temporary, key) => this.#name(temporary, key) }) };
+  }
+
   async isEmpty(): Promise<boolean> {
     return readdirSync(this.place).every(
       (name) => NOTHING.has(name) || (name === TEMPORARY && hasNothingForeign(join(this.place, name))),
     );
   }
 
-  read(key: Key): Promise<Uint8Array | undefined> {
-    return this.#reading.read(key);
+  async read(key: Key): Promise<Uint8Array | undefined> {
+    await this.#named(key);
+    return await this.#reading.read(key);
   }
 
-  open(key: Key): Promise<StoredObject | undefined> {
-    return this.#reading.open(key);
+  async open(key: Key): Promise<StoredObject | undefined> {
+    await this.#named(key);
+    return await this.#reading.open(key);
   }
 
-  head(key: Key): Promise<{ readonly size: number } | undefined> {
-    return this.#reading.head(key);
+  async head(key: Key): Promise<{ readonly size: number } | undefined> {
+    const size = this.#atOnce?.unnamed.sizeOf(key);
+    return size === undefined ? await this.#reading.head(key) : { size };
+  }
+
+  /** What this process has written itself is hardly ever read again, so no more is done for it. */
+  async #named(key: Key): Promise<void> {
+    if (this.#atOnce?.unnamed.sizeOf(key) !== undefined) await this.#atOnce.unnamed.nameAll();
   }
 
   list(prefix: Key, after?: Key): AsyncIterable<ListedObject> {
@@ -119,7 +140,7 @@ export class FolderArchive implements Archive {
   }
 
   async write(key: Key, bytes: Uint8Array): Promise<void> {
-    await this.#withTemporary(key, (descriptor) => {
+    await this.#withTemporary(key, bytes.length, (descriptor) => {
       writeFully(descriptor, bytes);
       return true;
     });
@@ -135,7 +156,7 @@ export class FolderArchive implements Archive {
       return true;
     }
     const hash = createHash(algorithm);
-    return await this.#withTemporary(key, async (descriptor) => {
+    return await this.#withTemporary(key, source.size, async (descriptor) => {
       let at = 0;
       for await (const piece of piecesOf(source.body, source.size)) {
         hash.update(piece);
@@ -147,8 +168,12 @@ export class FolderArchive implements Archive {
     });
   }
 
-  /** Gives a file its name once its bytes are written. @param fill returns false to discard the file */
-  async #withTemporary(key: Key, fill: (descriptor: number) => boolean | Promise<boolean>): Promise<boolean> {
+  /** Gives a file its name, at the latest when it is settled. @param fill returns false to discard the file */
+  async #withTemporary(
+    key: Key,
+    size: number,
+    fill: (descriptor: number) => boolean | Promise<boolean>,
+  ): Promise<boolean> {
     const temporary = join(this.place, TEMPORARY, this.#uniqueName());
     try {
       this.#prepare();
@@ -156,15 +181,16 @@ export class FolderArchive implements Archive {
       let isKept: boolean;
       try {
         isKept = await fill(descriptor);
-        if (isKept && this.#fileSystem === undefined) fsyncSync(descriptor);
+        if (isKept && this.#atOnce === undefined) fsyncSync(descriptor);
       } catch (error) {
         unlinkSync(temporary);
         throw error;
       } finally {
         closeSync(descriptor);
       }
-      if (isKept) this.#name(temporary, join(this.place, key));
-      else unlinkSync(temporary);
+      if (!isKept) unlinkSync(temporary);
+      else if (this.#atOnce === undefined) this.#name(temporary, key);
+      else await this.#atOnce.unnamed.add(key, { temporary, size });
       return isKept;
     } catch (error) {
       throw isFull(error) ? this.#full(error) : error;
@@ -180,7 +206,8 @@ export class FolderArchive implements Archive {
     this.#isPrepared = true;
   }
 
-  #name(temporary: string, path: string): void {
+  #name(temporary: string, key: Key): void {
+    const path = join(this.place, key);
     try {
       renameSync(temporary, path);
     } catch (error) {
@@ -190,27 +217,36 @@ export class FolderArchive implements Archive {
     }
   }
 
-  async remove(key: Key): Promise<void> {
-    rmSync(join(this.place, key), { force: true });
+  async remove(keys: readonly Key[]): Promise<void> {
+    for (const key of keys) {
+      await this.#named(key);
+      rmSync(join(this.place, key), { force: true });
+    }
   }
 
   async settle(): Promise<void> {
-    if (this.#fileSystem === undefined) {
+    if (this.#atOnce === undefined) {
       // The files are synced. Only names of files and folders may be missing on the disk, and the kernel reports no errors of these.
       loadLibc({ sync: { args: [], returns: 'void' } }).sync();
       return;
     }
     try {
-      await this.#fileSystem.sync();
-    } catch (cause) {
-      throw new StoreRefused(`the file system of ${this.place} could not be synced: check the disk`, { cause });
+      await this.#atOnce.unnamed.settle();
+    } catch (error) {
+      throw isFull(error) ? this.#full(error) : error;
     }
   }
 
   async close(): Promise<void> {
-    this.#fileSystem?.close();
-    this.#thread.close();
-    this.#lock?.release();
+    try {
+      // What was copied stays for the next run.
+      await this.#atOnce?.unnamed.nameAll();
+    } finally {
+      this.#atOnce?.unnamed.discard();
+      this.#atOnce?.fileSystem.close();
+      this.#thread.close();
+      this.#lock?.release();
+    }
   }
 
   #full(cause: unknown): RegistryError {

@@ -4,6 +4,7 @@ import type {
   DeleteFailure,
   DeleteOptions,
   Key,
+  NewObject,
   ObjectStore,
   PutOptions,
   StoreReader,
@@ -36,6 +37,11 @@ export class FileObjects implements Omit<ObjectStore, keyof StoreReader> {
 
   create(key: Key, bytes: Uint8Array, named?: readonly WrittenObject[]): Promise<CreateResult> {
     return this.#creation.create(key, bytes, named);
+  }
+
+  /** With a write-ahead log only. */
+  createInOrder(objects: readonly NewObject[]): Promise<number> {
+    return this.#creation.createInOrder(objects);
   }
 
   /** See Creation.publish. */

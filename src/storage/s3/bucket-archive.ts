@@ -18,7 +18,7 @@ const MAX_PARTS = 10_000;
 export class BucketArchive implements Archive {
   readonly kind = 's3';
   readonly place: string;
-  readonly isDurableAtOnce = true;
+  readonly isAlone = false;
   readonly #driver: S3Driver;
   readonly #bucket: Bucket;
   readonly #clients: S3Clients;
@@ -99,10 +99,10 @@ export class BucketArchive implements Archive {
     }
   }
 
-  async remove(key: Key): Promise<void> {
-    const [failure] = await this.#bucket.delete([key]);
+  async remove(keys: readonly Key[]): Promise<void> {
+    const [failure] = await this.#bucket.delete(keys);
     if (failure !== undefined)
-      throw new StoreRefused(`${this.place}${key} could not be removed`, { cause: failure.cause });
+      throw new StoreRefused(`${this.place}${failure.key} could not be removed`, { cause: failure.cause });
   }
 
   async settle(): Promise<void> {}

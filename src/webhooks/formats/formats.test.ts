@@ -197,6 +197,26 @@ describe('the format cloudevents', () => {
   });
 });
 
+describe('the format cloudevents-batch', () => {
+  const batch = FORMATS['cloudevents-batch'];
+
+  test('is an array of the events of the format cloudevents', () => {
+    expect(batch.contentType).toMatch(/^application\/cloudevents-batch\+json/);
+    const events = JSON.parse(batch.render(ALL, REGISTRY)) as unknown;
+    expect(events).toEqual(ALL.map((each) => parsed(FORMATS.cloudevents, each)));
+  });
+});
+
+test('a body that webhooks share is that of the same change and the same registry', () => {
+  const other = { ...REGISTRY, url: 'https://other.example' };
+  const { cloudevents } = FORMATS;
+  const sources = [REGISTRY, other, REGISTRY].map(
+    (registry) => (JSON.parse(cloudevents.render([put], registry)) as { readonly source: string }).source,
+  );
+  expect(sources).toEqual([REGISTRY.url, other.url, REGISTRY.url]);
+  expect(parsed(cloudevents, tagged).id).toBe(tagged.id);
+});
+
 describe('the format harbor', () => {
   const { harbor } = FORMATS;
 

@@ -26,6 +26,8 @@ export class PageCache {
   /** Folders that were created during the trace, with the time; others existed before. */
   readonly #made = new Map<string, number>();
   readonly #folderSyncs = new Map<string, Sync[]>();
+  /** Of the whole file system. */
+  readonly #syncs: Sync[] = [];
 
   apply(call: Call): void {
     const { op, path, to = '', begin, end } = call;
@@ -48,6 +50,9 @@ export class PageCache {
         else this.#folderSyncs.set(path, [...(this.#folderSyncs.get(path) ?? []), { begin, end }]);
         return;
       }
+      case 'sync-all':
+        this.#syncs.push({ begin, end });
+        return;
       case 'link':
       case 'rename': {
         const known = this.#files.get(path);
@@ -77,7 +82,8 @@ export class PageCache {
   /** Whether a power cut at this moment would keep the bytes of the file. */
   bytesAreDurable(path: string, moment: number): boolean {
     const known = this.#files.get(path);
-    return known?.inode.syncs.some((sync) => sync.begin > known.inode.written && sync.end < moment) ?? false;
+    if (known === undefined) return false;
+    return [...known.inode.syncs, ...this.#syncs].some((sync) => sync.begin > known.inode.written && sync.end < moment);
   }
 
   /** The missing syncs without which a power cut at this moment could lose the file, its bytes or its name. */
@@ -98,7 +104,7 @@ export class PageCache {
   }
 
   #entryIsDurable(path: string, since: number, moment: number): boolean {
-    const syncs = this.#folderSyncs.get(dirname(path)) ?? [];
+    const syncs = [...(this.#folderSyncs.get(dirname(path)) ?? []), ...this.#syncs];
     return syncs.some((sync) => sync.begin > since && sync.end < moment);
   }
 }

@@ -1,6 +1,16 @@
 /** A system call that succeeded. `begin` and `end` are its positions in the order of strace; `end` is its return. */
 export interface Call {
-  readonly op: 'open' | 'write' | 'sync' | 'link' | 'rename' | 'remove' | 'make-folder' | 'receive' | 'send';
+  readonly op:
+    | 'open'
+    | 'write'
+    | 'sync'
+    | 'sync-all'
+    | 'link'
+    | 'rename'
+    | 'remove'
+    | 'make-folder'
+    | 'receive'
+    | 'send';
   /** Its object: a path, or a connection. */
   readonly path: string;
   /** The new name, of link and rename. */
@@ -17,7 +27,7 @@ export interface Call {
 /** All calls that can change a file or folder, or send a response. */
 export const TRACED = [
   'open,openat,creat,openat2,write,pwrite64,writev,pwritev,pwritev2,truncate,ftruncate,fallocate,copy_file_range',
-  'fsync,fdatasync,sync_file_range,link,linkat,rename,renameat,renameat2,unlink,unlinkat,rmdir,mkdir,mkdirat',
+  'fsync,fdatasync,syncfs,sync,sync_file_range,link,linkat,rename,renameat,renameat2,unlink,unlinkat,rmdir,mkdir,mkdirat',
   'recvfrom,recvmsg,read,sendto,sendmsg,sendfile,io_uring_enter',
 ].join(',');
 
@@ -109,6 +119,9 @@ function meaningOf(name: string, { places, texts }: Arguments, raw: string, open
     case 'fsync':
     case 'fdatasync':
       return { op: 'sync', path: place } satisfies Meaning;
+    case 'syncfs':
+    case 'sync':
+      return { op: 'sync-all', path: place } satisfies Meaning;
     case 'link':
     case 'rename':
       return { op: name, path: texts[0] ?? '', to: texts[1] ?? '' } satisfies Meaning;

@@ -58,6 +58,7 @@ async function makeBackup(
         return true;
       },
       release: (id) => removeHold(driver, id),
+      onHoldLeft: () => {},
     });
     return 'whole';
   } catch (error) {

@@ -46,6 +46,28 @@ async function textOf(driver: FilesystemDriver, key: string): Promise<string> {
   return new TextDecoder().decode(await driver.read(key));
 }
 
+test('of objects that were created in order, a power cut leaves those before any that it leaves', async () => {
+  const folder = await openTemporaryFolder();
+  try {
+    const { driver } = folder;
+    const keys = Array.from({ length: 20 }, (_, index) => `catalog/${index}`);
+    await driver.create(keys[15] ?? '', text('of another'));
+    const objects = keys.map((key) => ({ key, bytes: text(key) }));
+    expect(await driver.createInOrder?.(objects)).toBe(15);
+    expect(await driver.createInOrder?.(objects)).toBe(0);
+    expect(existsSync(join(folder.root, keys[16] ?? ''))).toBe(false);
+    expect(readdirSync(join(folder.root, 'tmp')).filter((name) => name !== 'reserve')).toEqual([]);
+    const copy = leftBy(folder);
+    for (const key of keys.slice(3, 15)) rmSync(join(copy, key));
+    const again = await openLeft(copy);
+    for (const key of keys.slice(0, 15)) expect(await textOf(again.driver, key)).toBe(key);
+    expect(await textOf(again.driver, keys[15] ?? '')).toBe('of another');
+    await again.close();
+  } finally {
+    await folder.close();
+  }
+});
+
 test('what is there is made anew: it may be in the page cache alone, refused by the disk', async () => {
   const folder = await openTemporaryFolder();
   try {
